@@ -1,0 +1,20 @@
+# Everything here comes from Debian 12 packages; packages.txt lists them.
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+function(braid_pkg target module)
+  pkg_check_modules(${target} REQUIRED IMPORTED_TARGET ${module})
+  add_library(${target} ALIAS PkgConfig::${target})
+endfunction()
+
+braid_pkg(nettle nettle)
+braid_pkg(krb5 krb5-gssapi)
+braid_pkg(utf8proc libutf8proc)
+braid_pkg(lmdb lmdb)
+braid_pkg(tdb tdb)
+braid_pkg(seccomp libseccomp)
+braid_pkg(libcap libcap)

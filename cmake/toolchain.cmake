@@ -1,0 +1,37 @@
+# Warnings are errors; sanitizers and ccache by option.
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer)
+add_compile_definitions(_GNU_SOURCE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  add_compile_options(-Wthread-safety)
+  find_program(BRAID_LLD NAMES ld.lld-19 ld.lld)
+  if(BRAID_LLD)
+    add_link_options(--ld-path=${BRAID_LLD})
+  endif()
+endif()
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
+add_compile_options($<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2> -fstack-protector-strong)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_link_options(-Wl,-z,relro,-z,now)
+
+if(BRAID_SANITIZE STREQUAL address)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+elseif(BRAID_SANITIZE STREQUAL thread)
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+elseif(BRAID_SANITIZE)
+  message(FATAL_ERROR "BRAID_SANITIZE is '${BRAID_SANITIZE}'; use address or thread")
+endif()
+
+if(BRAID_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_program(BRAID_CCACHE ccache)
+if(BRAID_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${BRAID_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${BRAID_CCACHE})
+endif()

@@ -1,0 +1,82 @@
+// TaskScope: background coroutines that somebody waits for.
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <mutex>
+#include <utility>
+
+#include "runtime/task.h"
+
+namespace braid {
+
+// Every coroutine that is not awaited belongs to a scope, and the scope's owner joins it before the
+// things the coroutines use go away. Thread: spawn() and join() from any, join() once.
+class TaskScope {
+ public:
+  TaskScope() = default;
+  TaskScope(const TaskScope&) = delete;
+  TaskScope& operator=(const TaskScope&) = delete;
+
+  // Runs `task` on the calling thread up to its first suspension.
+  void spawn(Task<void> task) {
+    {
+      std::lock_guard lock(mutex_);
+      ++running_;
+    }
+    start(this, std::move(task));
+  }
+
+  // Suspends until all spawned tasks have ended; resumes on the thread that ended the last one.
+  auto join() {
+    struct Awaiter {
+      TaskScope& scope;
+      bool await_ready() const noexcept { return false; }
+      bool await_suspend(std::coroutine_handle<> handle) const {
+        std::lock_guard lock(scope.mutex_);
+        if (scope.running_ == 0) return false;
+        scope.joiner_ = handle;
+        return true;
+      }
+      void await_resume() const noexcept {}
+    };
+    return Awaiter{*this};
+  }
+
+  size_t running() const {
+    std::lock_guard lock(mutex_);
+    return running_;
+  }
+
+ private:
+  struct Detached {
+    struct promise_type {
+      Detached get_return_object() noexcept { return {}; }
+      std::suspend_never initial_suspend() noexcept { return {}; }
+      std::suspend_never final_suspend() noexcept { return {}; }
+      void return_void() noexcept {}
+      [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
+    };
+  };
+  static Detached start(TaskScope* scope, Task<void> task) {
+    {
+      Task<void> held = std::move(task);
+      co_await std::move(held);
+    }  // the task's frame is gone before join() may return
+    scope->ended();
+  }
+  void ended() {
+    std::coroutine_handle<> joiner;
+    {
+      std::lock_guard lock(mutex_);
+      if (--running_ == 0) joiner = std::exchange(joiner_, nullptr);
+    }
+    if (joiner) joiner.resume();
+  }
+
+  mutable std::mutex mutex_;
+  size_t running_ = 0;
+  std::coroutine_handle<> joiner_;
+};
+
+}  // namespace braid
