@@ -1,0 +1,85 @@
+// Config: what the administrator asked for, as an immutable snapshot.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace braid::config {
+
+// [MS-SMB2] 2.2.3 "SMB2 NEGOTIATE Request", Dialects. The values are those on the wire.
+enum class Dialect : uint16_t {
+  k2_0_2 = 0x0202,
+  k2_1 = 0x0210,
+  k3_0 = 0x0300,
+  k3_0_2 = 0x0302,
+  k3_1_1 = 0x0311,
+};
+enum class Signing : uint8_t { kEnabled, kRequired };
+enum class Encryption : uint8_t { kOff, kDesired, kRequired };
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+
+// Where to accept connections: an address in numbers and a port.
+struct Endpoint {
+  std::string address;  // "127.0.0.1", "::1", "0.0.0.0"
+  uint16_t port = 0;    // 0 lets the kernel choose
+  bool operator==(const Endpoint&) const = default;
+};
+
+// [server]. The member defaults are the values of keys that are not given.
+struct Server {
+  std::vector<Endpoint> listen{{"0.0.0.0", 445}, {"::", 445}};
+  std::string state_dir = "/var/lib/braid";
+  std::string name;  // never empty in a loaded Config: the host name stands in
+  Dialect min_dialect = Dialect::k3_0;
+  Dialect max_dialect = Dialect::k3_1_1;
+  Signing signing = Signing::kRequired;
+  Encryption encryption = Encryption::kDesired;
+  uint32_t workers = 1;
+  uint32_t threads = 0;  // per worker; 0 means one per core
+  std::string keytab;    // empty: no Kerberos
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// [[share]]
+struct Share {
+  std::string name;
+  std::string path;  // absolute
+  std::string comment;
+  bool read_only = false;
+  bool encrypt = false;
+};
+
+// Shared as std::shared_ptr<const Config>; a reload makes a new one. Thread: any.
+struct Config {
+  std::string file;  // where it was read from, for messages
+  Server server;
+  std::vector<Share> shares;  // in file order, never IPC$
+
+  // Share names compare without regard to ASCII case. Null when there is none.
+  const Share* find_share(std::string_view name) const;
+};
+using Snapshot = std::shared_ptr<const Config>;
+
+// One thing wrong with the file. text() is one line, "FILE:LINE: what is wrong; what to do".
+struct Problem {
+  std::string file;
+  uint32_t line = 0;  // 0: about the file as a whole
+  std::string message;
+  std::string text() const;
+};
+using Problems = std::vector<Problem>;  // in order of line, never empty when returned
+
+// Everything that can be said about the text alone. `file` only appears in messages.
+std::expected<Snapshot, Problems> parse(std::string_view text, const std::string& file);
+
+// What only the machine knows: that the share paths are directories and the keytab is readable.
+Problems check_paths(const Config& config, std::string_view text);
+
+// Reads `file`, then parse() and check_paths().
+std::expected<Snapshot, Problems> load(const std::string& file);
+
+}  // namespace braid::config
