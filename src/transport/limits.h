@@ -1,0 +1,36 @@
+// Limits of the transports, each with its reason.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace braid::transport {
+
+// What the 24-bit length of [MS-SMB2] 2.1 "Transport" can say. An 8 MiB WRITE with its headers is
+// about half of it.
+inline constexpr size_t kFrameSizeMax = 0xFFFFFF;
+
+// The receive limit a transport starts with. Before a session is authenticated the largest
+// messages are NEGOTIATE and a SESSION_SETUP with a Kerberos ticket (its offset and length fields
+// are 16 bits wide), so anything longer is not worth its memory.
+inline constexpr size_t kReceiveLimitInitial = 72 * 1024;
+
+// One read of the socket: some hundred small requests, and small enough to keep per connection.
+inline constexpr size_t kReadBufferSize = 64 * 1024;
+
+// After a large message the next read takes no more than this into the read buffer, since what
+// follows a large WRITE usually is another one, and its payload should be received in place.
+inline constexpr size_t kReadAheadAfterLarge = 512;
+
+// A message of which at least this much is still missing gets its own Buffer at once, and the rest
+// is received into that.
+inline constexpr size_t kDirectReceiveMin = 8 * 1024;
+
+// writable() waits while more than this is unsent. Two of the largest READ responses: one in the
+// socket's hands, one ready.
+inline constexpr uint64_t kUnsentMax = 16 * 1024 * 1024;
+
+// Parts given to one sendmsg. Linux takes 1024; this many frames already hide the call's cost.
+inline constexpr size_t kGatherMax = 64;
+
+}  // namespace braid::transport

@@ -1,0 +1,72 @@
+// Transport: the seam between SMB2 messages and what carries them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+#include "transport/out_frame.h"
+#include "transport/socket_address.h"
+
+namespace braid::transport {
+
+// One connection's messages, each way in order. [MS-SMB2] 2.1 "Transport".
+// Held by std::shared_ptr: by the Connection, and by operations that are under way.
+// Thread: that of reactor(), except where a function says otherwise.
+// Life: ends with close(), with an error, or when the peer is gone; receive() reports which.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  // The next message, without the framing. One receive() at a time. Errors:
+  //   kConnectionDisconnected  the peer ended the stream between two messages, or close() was
+  //                            called
+  //   truncated                the peer ended the stream inside a message
+  //   malformed                not a frame, or longer than the receive limit
+  //   os                       the socket failed, for instance ECONNRESET
+  // After an error the transport is closed, and every further receive() fails the same way.
+  virtual Task<Result<Buffer>> receive() = 0;
+
+  // The longest message taken from now on. Starts at kReceiveLimitInitial; raised to kFrameSizeMax
+  // once a session is authenticated.
+  virtual void set_receive_limit(size_t size) = 0;
+
+  // Queues one frame behind those before. Never blocks and cannot fail: if the transport is or gets
+  // closed the frame is dropped, and receive() tells. Returns the position in the stream just
+  // behind the frame, counted as the three counters below count. Thread: any; on the reactor's own
+  // thread the frame is usually in the kernel when send() returns.
+  virtual uint64_t send(OutFrame frame) = 0;
+
+  // Continues when no more than kUnsentMax bytes are unsent, or the transport is closed. A
+  // connection waits here before it reads the next request.
+  virtual Task<void> writable() = 0;
+  // Continues when everything queued is with the kernel, or the transport is closed.
+  virtual Task<void> drained() = 0;
+
+  // Bytes since the start, framing included. A frame is in the hands of the peer's transport once
+  //   bytes_sent() - unacknowledged() >= what its send() returned.
+  virtual uint64_t bytes_queued() const = 0;    // Thread: any
+  virtual uint64_t bytes_sent() const = 0;      // given to the kernel; Thread: any
+  virtual uint64_t unacknowledged() const = 0;  // of those, not yet acknowledged by the peer
+  // How long the peer may take to acknowledge before the transport sends again. One second if it
+  // does not know.
+  virtual std::chrono::microseconds retransmission_timeout() const = 0;
+
+  // One way and idempotent: a receive() under way fails, writable() and drained() continue, unsent
+  // frames are dropped. Thread: any.
+  virtual void close() = 0;
+  virtual bool is_closed() const = 0;  // Thread: any
+
+  virtual SocketAddress peer() const = 0;   // Thread: any
+  virtual SocketAddress local() const = 0;  // Thread: any
+  virtual Reactor& reactor() const = 0;     // Thread: any
+};
+
+using TransportPtr = std::shared_ptr<Transport>;
+
+}  // namespace braid::transport
