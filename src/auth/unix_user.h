@@ -1,0 +1,34 @@
+// Look-ups in the system's user database.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace braid::auth {
+
+struct UnixUser {
+  std::string name;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;  // gid among them
+};
+
+// STATUS_NO_SUCH_USER when there is none. These may wait for a name service. Thread: any.
+Result<UnixUser> find_unix_user(const std::string& name);
+// The user this process runs as, with its present groups. Used for every logon when the process
+// cannot change to another user.
+UnixUser own_unix_user();
+// Whether requests can act as other users: effective uid 0.
+bool can_act_as_others();
+
+// None when the id has no name.
+std::optional<std::string> user_name_of(uid_t uid);
+std::optional<std::string> group_name_of(gid_t gid);
+std::optional<gid_t> find_unix_group(const std::string& name);
+
+}  // namespace braid::auth

@@ -1,0 +1,48 @@
+// CipherKey: encrypts and decrypts SMB2 messages. [MS-SMB2] 3.1.4.3 "Encrypting the Message".
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/algorithms.h"
+#include "crypto/secret.h"
+
+namespace braid::crypto {
+
+// The Nonce field of the TRANSFORM_HEADER: the cipher's 11 or 12 bytes, then zeros.
+using Nonce = std::array<uint8_t, 16>;
+using Tag = std::array<uint8_t, kSignatureSize>;
+
+// One direction's key of a session. Owner: the Session; all of its channels share it, so the nonce
+// counter is here. Thread: any, several at once.
+class CipherKey {
+ public:
+  // REQUIRES cipher != kNone and key.size() == key_size(cipher).
+  CipherKey(Cipher cipher, const Secret& key);
+  ~CipherKey();
+
+  Cipher cipher() const { return cipher_; }
+
+  // Never the same twice for one key.
+  Nonce next_nonce() const;
+  // Encrypts the concatenation of `parts` in place. `nonce`: as next_nonce() makes them.
+  Tag seal(const Nonce& nonce, ByteView aad, std::span<const MutableByteView> parts) const;
+  // Decrypts in place. STATUS_ACCESS_DENIED when the tag does not fit; `data` is then garbage.
+  Result<void> open(const Nonce& nonce, ByteView aad, MutableByteView data, ByteView tag) const;
+
+ private:
+  class Engine;
+  class GcmEngine;
+  class CcmEngine;
+
+  Cipher cipher_;
+  mutable std::atomic<uint64_t> nonce_counter_{1};
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace braid::crypto

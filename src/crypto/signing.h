@@ -1,0 +1,55 @@
+// SigningKey: signs and verifies SMB2 messages. [MS-SMB2] 3.1.4.1 "Signing An Outgoing Message".
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/bytes.h"
+#include "crypto/algorithms.h"
+#include "crypto/secret.h"
+
+namespace braid::crypto {
+
+using Signature = std::array<uint8_t, kSignatureSize>;
+
+// What AES-GMAC makes its nonce of; the other algorithms do not look at it.
+struct SigningNonce {
+  uint64_t message_id = 0;
+  bool from_server = false;
+  bool is_cancel = false;
+};
+
+// A key with its schedule, ready for messages of any size. Owner: a Session or a Channel.
+// Thread: any, several at once; contexts are lent from a free list inside.
+class SigningKey {
+ public:
+  // HMAC-SHA256 takes a key of any size, the AES algorithms take 16 bytes: a shorter one is padded
+  // with zeros and a longer one is cut, as [MS-SMB2] 3.3.1.8 does with session keys.
+  SigningKey(SigningAlgorithm algorithm, const Secret& key);
+  SigningKey(SigningKey&&) noexcept;
+  SigningKey& operator=(SigningKey&&) noexcept;
+  ~SigningKey();
+
+  SigningAlgorithm algorithm() const;
+
+  // Signs the concatenation of `parts`, in which the caller has the signature field zeroed.
+  Signature sign(std::span<const ByteView> parts, SigningNonce nonce) const;
+  // Signs a message whose first part holds the signature field at `signature_offset`, whatever is
+  // in it, and writes the signature there. REQUIRES signature_offset + 16 <= first.size().
+  void sign_in_place(MutableByteView first, std::span<const ByteView> rest, size_t signature_offset,
+                     SigningNonce nonce) const;
+  // Verifies a received message in which the signature still stands at `signature_offset`; the
+  // bytes are not changed. False when the message is too short to hold one. Constant time.
+  bool verify(ByteView message, size_t signature_offset, SigningNonce nonce) const;
+
+ private:
+  class Engine;
+  class HmacEngine;
+  class CmacEngine;
+  class GmacEngine;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace braid::crypto
