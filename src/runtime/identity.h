@@ -1,0 +1,55 @@
+// Whose rights a thread has on the file system.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+
+namespace braid {
+
+// What the kernel checks file access against. Shared and never changed once made: a session makes
+// one at logon (and another when reauthentication changes its groups).
+struct UnixCredentials {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;  // supplementary
+
+  friend bool operator==(const UnixCredentials&, const UnixCredentials&) = default;
+};
+using Credentials = std::shared_ptr<const UnixCredentials>;
+
+// Those the process was started with.
+const Credentials& server_credentials();
+
+// True when the process can act as other users: it was started as root.
+bool can_switch_identity();
+
+// Makes the calling thread, and no other, act on the file system as `who`. Costs system calls only
+// when the thread last took another identity. Does nothing when the process is not root: every
+// request then acts as the server's own user. A failure leaves the thread with an unknown identity;
+// the caller must not touch the file system, and the next call starts afresh.
+Result<void> assume(const Credentials& who);
+
+// Acts as the server until the end of the scope, then as before: for metadata that belongs to the
+// server and not to the user (DOS attributes, security descriptors, side files).
+//
+//   ScopedPrivilege privilege;
+//   BRAID_CHECK(privilege.status());
+class ScopedPrivilege {
+ public:
+  ScopedPrivilege();
+  ~ScopedPrivilege();
+  ScopedPrivilege(const ScopedPrivilege&) = delete;
+  ScopedPrivilege& operator=(const ScopedPrivilege&) = delete;
+
+  const Result<void>& status() const { return status_; }
+
+ private:
+  Credentials before_;  // null when there was nothing to change
+  Result<void> status_;
+};
+
+}  // namespace braid

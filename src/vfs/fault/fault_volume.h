@@ -1,0 +1,29 @@
+// A Volume that fails on demand, for tests.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "vfs/volume.h"
+
+namespace braid::vfs {
+
+// When the operations of a FaultVolume fail. Shared between the test and the volume. Thread: any.
+class FaultPlan {
+ public:
+  virtual ~FaultPlan() = default;
+  // The `nth` call from now (1: the next) fails with `error_number` without reaching the volume
+  // below; 0 takes the order back.
+  virtual void fail_call(uint64_t nth, int error_number) = 0;
+  // Every call of one operation ("write", "lookup", "flush", ... as the method is named) fails.
+  virtual void fail_operation(std::string_view operation, int error_number) = 0;
+  virtual void clear() = 0;
+  virtual uint64_t calls() const = 0;  // so far
+};
+
+std::shared_ptr<FaultPlan> make_fault_plan();
+std::unique_ptr<Volume> make_fault_volume(std::shared_ptr<Volume> below,
+                                          std::shared_ptr<FaultPlan> plan);
+
+}  // namespace braid::vfs

@@ -1,0 +1,130 @@
+// File: one open file, directory or stream.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "vfs/attributes.h"
+
+namespace braid::vfs {
+
+// kNever: fail with EAGAIN rather than wait for the disk; what a reactor thread asks for. A back
+// end that cannot tell fails so too.
+enum class Wait : uint8_t { kAllowed, kNever };
+enum class Durability : uint8_t { kData, kDataAndMetadata };
+// Whose rights an extended attribute is reached with: the opener's, or the server's for attributes
+// that are the server's own book-keeping (security descriptors).
+enum class Actor : uint8_t { kOpener, kServer };
+
+struct Range {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+struct DirectoryEntry {
+  std::string name;  // as the client sees it (names.h)
+  Attributes attributes;
+};
+
+// A walk through a directory. Owned by the Open that lists. Thread: one at a time.
+class Enumeration {
+ public:
+  // Called with each name before anything else is looked up about it.
+  using NameFilter = std::function<bool(std::string_view client_name)>;
+
+  virtual ~Enumeration() = default;
+  // Appends up to `max` entries for which `wanted` (null: all) is true, "." and ".." first; fewer
+  // only at the end; none: the end. A name that vanished meanwhile is left out.
+  virtual Result<void> next(size_t max, const NameFilter& wanted,
+                            std::vector<DirectoryEntry>& out) = 0;
+  // Starts over and sees what changed since.
+  virtual Result<void> restart() = 0;
+};
+
+struct StreamInfo {
+  std::string name;  // without ":" and type
+  uint64_t size = 0;
+  uint64_t allocation_size = 0;
+};
+
+struct StreamHow {
+  enum class Disposition : uint8_t { kOpen, kCreate, kOpenOrCreate };
+  Disposition disposition = Disposition::kOpen;
+  bool write = false;
+  bool truncate = false;
+};
+
+// What Volume::open gives. It acts as the user it was opened for, on whatever thread calls; each
+// call takes that identity first and may block unless it says otherwise.
+// Owned by the Open. Thread: any, several at once. Life: the destructor closes; errors of delayed
+// writes come from flush(), not from it.
+//
+// Errors: Fault::kOs with the errno a Linux file system would give. EBADF when the file was opened
+// without the access an operation needs; EOPNOTSUPP when the backing store lacks it.
+class File {
+ public:
+  virtual ~File() = default;
+
+  virtual FileKey key() const = 0;
+  virtual bool is_directory() const = 0;
+  // 100 ns times; may be called on a reactor thread.
+  virtual Result<Attributes> stat() = 0;
+  // All or, on an error, some of the changes. Allowed to the owner and to who may write the file.
+  virtual Result<void> change(const AttributesChange& change) = 0;
+
+  // Bytes read; 0 at and beyond the end.
+  virtual Result<size_t> read(uint64_t offset, MutableByteView into,
+                              Wait wait = Wait::kAllowed) = 0;
+  // Writes everything, unless kNever: then a short count is possible. The first write sets ARCHIVE.
+  virtual Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces,
+                               Wait wait = Wait::kAllowed) = 0;
+  Result<size_t> write(uint64_t offset, ByteView bytes, Wait wait = Wait::kAllowed) {
+    return write(offset, std::span<const ByteView>(&bytes, 1), wait);
+  }
+  virtual Result<void> truncate(uint64_t size) = 0;
+  // Reserves blocks up to `size` bytes without changing the size; gives back those beyond.
+  virtual Result<void> allocate(uint64_t size) = 0;
+  virtual Result<void> flush(Durability durability) = 0;
+
+  // Data ranges within `within`, at most `max`, in order; a file without holes is one range.
+  virtual Result<std::vector<Range>> allocated_ranges(Range within, size_t max) = 0;
+  // Makes the range read as zeros, as a hole where possible; never grows the file.
+  virtual Result<void> zero_range(Range range) = 0;
+  // Copies within the server; the count copied is short only at the end of `source`.
+  virtual Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                                      uint64_t length) = 0;
+  // Shares blocks instead of copying. EOPNOTSUPP where the file system cannot; EINVAL when the
+  // range is not in whole clusters; EXDEV across file systems.
+  virtual Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
+                                   uint64_t length) = 0;
+
+  // REQUIRES a directory opened with Access::read.
+  virtual Result<std::unique_ptr<Enumeration>> enumerate() = 0;
+  // Target of a symbolic link, as stored. EINVAL for anything else.
+  virtual Result<std::string> read_link() = 0;
+
+  // Extended attributes by their full Linux name ("user.x"). ENODATA when absent.
+  virtual Result<Bytes> get_xattr(std::string_view name, Actor actor = Actor::kOpener) = 0;
+  virtual Result<void> set_xattr(std::string_view name, ByteView value,
+                                 Actor actor = Actor::kOpener) = 0;
+  virtual Result<void> remove_xattr(std::string_view name, Actor actor = Actor::kOpener) = 0;
+  virtual Result<std::vector<std::string>> list_xattrs(Actor actor = Actor::kOpener) = 0;
+
+  // Named streams; the unnamed one is the file itself. Names match without regard to case.
+  // ENOENT, EEXIST (kCreate; rename without replace), ENOTSUP as Features::streams says.
+  virtual Result<std::vector<StreamInfo>> streams() = 0;
+  virtual Result<std::unique_ptr<File>> open_stream(std::string_view name,
+                                                    const StreamHow& how) = 0;
+  virtual Result<void> remove_stream(std::string_view name) = 0;
+  virtual Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) = 0;
+};
+
+}  // namespace braid::vfs

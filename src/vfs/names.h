@@ -1,0 +1,38 @@
+// How one name is spelled: for the client, on disk, and for comparing without regard to case.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace braid::vfs {
+
+// A name on disk is bytes; a client sees UTF-16. What Windows cannot have in a name is shown to it
+// as characters of the private use area, and comes back from it as what it was:
+//
+//   on disk                              shown as             (the mapping of Mac and Linux
+//   clients) 0x01..0x1F                           U+F001..U+F01F " * : < > ? \ | U+F020..U+F027 a
+//   space, a dot at the very end       U+F028, U+F029 a byte that is not part of UTF-8     U+F100 +
+//   the byte
+//
+// A name on disk that holds such a private character itself is shown as it is; to_disk() then gives
+// another name, and only the folded index (posix/name_index.h) finds it.
+std::string to_client(std::string_view disk_name);
+std::string to_disk(std::string_view client_name);
+
+// True when to_client() leaves the name as it is: the usual case, found without an allocation.
+bool is_plain(std::string_view disk_name);
+
+// Two names are the same for a client when their folded forms are: each code point to its simple
+// upper case, as NTFS does it.
+std::string fold(std::string_view name);
+bool equal_folded(std::string_view a, std::string_view b);
+// FNV-1a of fold(name), without building it.
+uint64_t fold_hash(std::string_view name);
+// FileKey::stream of a stream so named; never 0.
+uint64_t stream_key(std::string_view stream_name);
+
+// UTF-16 units of a (W)UTF-8 name; what [MS-FSCC] 2.1.5 limits.
+size_t utf16_units(std::string_view name);
+
+}  // namespace braid::vfs

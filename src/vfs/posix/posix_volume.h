@@ -1,0 +1,23 @@
+// A Volume on a directory of ext4, XFS, btrfs or tmpfs.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "vfs/volume.h"
+
+namespace braid::vfs {
+
+struct PosixOptions {
+  // Names held by the folded directory indexes; about 100 bytes each.
+  size_t indexed_names_max = 1'000'000;
+  bool hide_dot_files = false;  // show names that begin with '.' as hidden
+};
+
+// `root` is opened once, as the server; everything later is below that descriptor. ENOENT, ENOTDIR,
+// EACCES; ENOSYS on a kernel without openat2.
+Result<std::unique_ptr<Volume>> open_posix_volume(const std::string& root,
+                                                  const PosixOptions& options = {});
+
+}  // namespace braid::vfs

@@ -1,0 +1,138 @@
+// Volume: the files of one share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "runtime/identity.h"
+#include "vfs/attributes.h"
+#include "vfs/file.h"
+#include "vfs/path.h"
+
+namespace braid::vfs {
+
+// Something in the file system, held so that it stays the same object whatever happens to its name.
+// Shared. Thread: any.
+class Node {
+ public:
+  virtual ~Node() = default;
+  virtual FileKey key() const = 0;
+};
+
+// A name in a directory; `name` is spelled as on disk.
+struct Place {
+  std::shared_ptr<Node> parent;
+  std::string name;
+};
+
+struct LookupOptions {
+  // kWindows: names match without regard to case and reserved characters are mapped (names.h).
+  // kPosix: names are the bytes on disk.
+  NameRules rules = NameRules::kWindows;
+  // Fill Resolved::place.parent even when the file exists: for rename, link and delete.
+  bool pin_parent = false;
+};
+
+// What a path leads to.
+struct Resolved {
+  enum class Outcome : uint8_t {
+    kFound,
+    kMissing,  // the directory is there, the last name is not: place says where it would be
+    kSymlink,  // a symbolic link stands in the way, before the last component
+  };
+  Outcome outcome = Outcome::kFound;
+  // kFound: where it is (parent only with pin_parent). kMissing: where it would be. The root of the
+  // share has no place.
+  Place place;
+  // The last component spelled as the client wants it on disk; differs from place.name when only
+  // case does. What a rename that changes case writes.
+  std::string wanted_name;
+  Path path;  // spelled as on disk, as the client sees it; up to the link for kSymlink
+  // kFound only. The last component may itself be a symbolic link: attributes.is_symlink().
+  std::shared_ptr<Node> node;
+  Attributes attributes;
+  // kSymlink, and kFound on a symbolic link: text of the link and how many components were used up,
+  // the link's own included.
+  std::string symlink_target;
+  size_t components_consumed = 0;
+};
+
+// Rights to ask the kernel for. With all false the file can be looked at and its attributes changed
+// (subject to their own checks), but needs no right to its data: a "stat open".
+struct Access {
+  bool read = false;   // data; for a directory: list it
+  bool write = false;  // data
+};
+
+struct OpenHow {
+  Access access;
+  bool truncate = false;  // needs access.write
+};
+
+struct CreateHow {
+  Access access;
+  bool directory = false;
+  uint32_t mode = 0644;         // before the parent's default ACL; the process runs with umask 0
+  uint32_t dos_attributes = 0;  // dos::kSettable bits; ARCHIVE is added for files
+};
+
+struct Space {
+  uint32_t block_size = 4096;
+  uint64_t total_blocks = 0;
+  uint64_t free_blocks = 0;
+  uint64_t available_blocks = 0;  // to the caller, without what is reserved for root
+};
+
+struct Features {
+  bool xattrs = false;
+  bool streams = false;
+  bool reflink = false;
+  bool sparse = false;
+  bool case_sensitive_on_disk = true;  // two names may differ in case only
+  bool hard_links = true;
+  uint64_t device = 0;         // for volume serial numbers
+  std::string file_system_id;  // stable across restarts, any bytes; may be empty
+  FileTime creation_time;
+};
+
+// The tree below one directory. Paths never lead out of it, whatever symbolic links and renames
+// local programs make meanwhile. Every operation acts as `who`, on the calling thread, and may
+// block. Owned by the Share. Thread: any.
+//
+// Errors: Fault::kOs with an errno; lookup() alone also gives STATUS_OBJECT_PATH_NOT_FOUND when a
+// directory on the way is missing or is not a directory.
+class Volume {
+ public:
+  virtual ~Volume() = default;
+
+  virtual Result<Resolved> lookup(const Credentials& who, const Path& path,
+                                  const LookupOptions& options = {}) = 0;
+
+  // Opens what lookup() found, and nothing that took its name since. A symbolic link, pipe, socket
+  // or device opens without data access only (EACCES).
+  // REQUIRES resolved.outcome == kFound.
+  virtual Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+                                             const OpenHow& how) = 0;
+  // Makes what lookup() missed. EEXIST when someone was faster: look again.
+  // REQUIRES resolved.outcome == kMissing.
+  virtual Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+                                               const CreateHow& how) = 0;
+  virtual Result<void> make_symlink(const Credentials& who, const Place& place,
+                                    std::string_view target) = 0;
+
+  // ESTALE unless `from` is still `expected`. EEXIST when `to` is taken and `replace` is false;
+  // with it a file replaces a file and a directory an empty directory. Sets ARCHIVE on a file.
+  virtual Result<void> rename(const Credentials& who, const Place& from, FileKey expected,
+                              const Place& to, bool replace) = 0;
+  virtual Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) = 0;
+  // Removes a file or an empty directory. ESTALE unless `place` is still `expected`; ENOTEMPTY.
+  virtual Result<void> remove(const Credentials& who, const Place& place, FileKey expected) = 0;
+
+  virtual Result<Space> space(const Credentials& who) = 0;
+  virtual const Features& features() const = 0;
+};
+
+}  // namespace braid::vfs
