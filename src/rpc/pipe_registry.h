@@ -1,0 +1,30 @@
+// The pipes there are.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "rpc/caller_info.h"
+#include "rpc/directory.h"
+#include "rpc/pipe.h"
+
+namespace braid::rpc {
+
+// Opens pipes by name from a fixed list; a name is compared, never used as a path. Owned by the
+// server, outlives its pipes. Thread: any.
+class PipeRegistry {
+ public:
+  explicit PipeRegistry(const Directory& directory) : directory_(directory) {}
+
+  // Names as in CREATE on IPC$, without regard to case, with or without "PIPE\" before them:
+  // srvsvc, wkssvc, lsarpc (lsass), samr. kObjectNameNotFound for any other; kAccessDenied for
+  // anonymous callers where the pipe is not for them.
+  Result<std::unique_ptr<Pipe>> open(std::string_view name, const CallerInfo& caller) const;
+  static bool exists(std::string_view name);
+
+ private:
+  Directory directory_;
+};
+
+}  // namespace braid::rpc

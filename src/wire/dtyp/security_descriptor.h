@@ -1,0 +1,79 @@
+// Security descriptors in self-relative form, the only form on the wire.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "wire/dtyp/acl.h"
+#include "wire/dtyp/sid.h"
+
+namespace braid::wire {
+
+// [MS-DTYP] 2.4.6 "SECURITY_DESCRIPTOR", Control.
+namespace sd_control {
+inline constexpr uint16_t kOwnerDefaulted = 0x0001;
+inline constexpr uint16_t kGroupDefaulted = 0x0002;
+inline constexpr uint16_t kDaclPresent = 0x0004;
+inline constexpr uint16_t kDaclDefaulted = 0x0008;
+inline constexpr uint16_t kSaclPresent = 0x0010;
+inline constexpr uint16_t kSaclDefaulted = 0x0020;
+inline constexpr uint16_t kDaclTrusted = 0x0040;
+inline constexpr uint16_t kServerSecurity = 0x0080;
+inline constexpr uint16_t kDaclAutoInheritRequired = 0x0100;
+inline constexpr uint16_t kSaclAutoInheritRequired = 0x0200;
+inline constexpr uint16_t kDaclAutoInherited = 0x0400;
+inline constexpr uint16_t kSaclAutoInherited = 0x0800;
+inline constexpr uint16_t kDaclProtected = 0x1000;
+inline constexpr uint16_t kSaclProtected = 0x2000;
+inline constexpr uint16_t kRmControlValid = 0x4000;
+inline constexpr uint16_t kSelfRelative = 0x8000;
+}  // namespace sd_control
+
+// SECURITY_INFORMATION: which parts a query wants or a set brings. [MS-DTYP] 2.4.7
+// "SECURITY_INFORMATION".
+namespace security_information {
+inline constexpr uint32_t kOwner = 0x00000001;
+inline constexpr uint32_t kGroup = 0x00000002;
+inline constexpr uint32_t kDacl = 0x00000004;
+inline constexpr uint32_t kSacl = 0x00000008;
+inline constexpr uint32_t kLabel = 0x00000010;
+inline constexpr uint32_t kAttribute = 0x00000020;
+inline constexpr uint32_t kScope = 0x00000040;
+inline constexpr uint32_t kBackup = 0x00010000;
+inline constexpr uint32_t kUnprotectedSacl = 0x10000000;
+inline constexpr uint32_t kUnprotectedDacl = 0x20000000;
+inline constexpr uint32_t kProtectedSacl = 0x40000000;
+inline constexpr uint32_t kProtectedDacl = 0x80000000;
+}  // namespace security_information
+
+// [MS-DTYP] 2.4.6 "SECURITY_DESCRIPTOR". `control` is kept as it came, except that encode() always
+// sets kSelfRelative. An absent DACL with kDaclPresent set is the NULL DACL, which grants
+// everything; a present, empty one grants nothing. The two must never be mixed up.
+struct SecurityDescriptor {
+  static constexpr size_t kHeaderSize = 20;
+
+  uint8_t resource_manager_control = 0;  // Sbz1; means something with kRmControlValid only
+  uint16_t control = sd_control::kSelfRelative;
+  std::optional<Sid> owner;
+  std::optional<Sid> group;
+  std::optional<Acl> sacl;
+  std::optional<Acl> dacl;
+
+  bool has_null_dacl() const { return (control & sd_control::kDaclPresent) != 0 && !dacl; }
+
+  // Offsets count from the first byte of `bytes`. Parts may be in any order and may overlap, as
+  // some senders let owner and group share one SID; truncated or malformed if one does not fit.
+  // An ACL whose present bit is clear is ignored whatever its offset.
+  static Result<SecurityDescriptor> decode(ByteView bytes);
+  // Header, SACL, DACL, owner, group: the order Windows sends. The present bits are set for ACLs
+  // that are there.
+  void encode(Writer& w) const;
+  Bytes encode() const;
+  size_t encoded_size() const;
+
+  bool operator==(const SecurityDescriptor&) const = default;
+};
+
+}  // namespace braid::wire
