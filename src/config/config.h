@@ -73,13 +73,17 @@ struct Problem {
 };
 using Problems = std::vector<Problem>;  // in order of line, never empty when returned
 
-// Everything that can be said about the text alone. `file` only appears in messages.
-std::expected<Snapshot, Problems> parse(std::string_view text, const std::string& file);
+// What parse() looks at: the text alone, or also whether the paths it names are there.
+enum class Checks : uint8_t { kTextOnly, kTextAndPaths };
 
-// What only the machine knows: that the share paths are directories and the keytab is readable.
-Problems check_paths(const Config& config, std::string_view text);
+// `file` only appears in messages.
+std::expected<Snapshot, Problems> parse(std::string_view text, const std::string& file,
+                                        Checks checks = Checks::kTextOnly);
 
-// Reads `file`, then parse() and check_paths().
+// The text of `file`, for parse(): braidd reads it once and gives the same text to its workers.
+std::expected<std::string, Problem> read_file(const std::string& file);
+
+// read_file() and parse() with kTextAndPaths.
 std::expected<Snapshot, Problems> load(const std::string& file);
 
 }  // namespace braid::config

@@ -1,0 +1,76 @@
+#include "config/config.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "base/unique_fd.h"
+#include "config/reader.h"
+
+namespace braid::config {
+namespace {
+
+constexpr size_t kFileBytesMax = 4u << 20;  // thousands of shares; more is not a configuration
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+std::string reason(int error_number) { return std::generic_category().message(error_number); }
+
+}  // namespace
+
+const Share* Config::find_share(std::string_view wanted) const {
+  for (const Share& share : shares) {
+    if (std::ranges::equal(share.name, wanted, {}, lower, lower)) return &share;
+  }
+  return nullptr;
+}
+
+std::string Problem::text() const {
+  if (line == 0) return fmt::format("{}: {}", file, message);
+  return fmt::format("{}:{}: {}", file, line, message);
+}
+
+std::expected<Snapshot, Problems> parse(std::string_view text, const std::string& file,
+                                        Checks checks) {
+  Reader reader(file, checks);
+  auto config = reader.read(text);
+  if (!reader.problems().empty()) return std::unexpected(reader.problems());
+  return config;
+}
+
+std::expected<std::string, Problem> read_file(const std::string& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status{};
+  if (!fd || ::fstat(fd.get(), &status) != 0) {
+    return std::unexpected(
+        Problem{file, 0, "cannot be read: " + reason(errno) + "; check the path after --config"});
+  }
+  if (S_ISDIR(status.st_mode)) {
+    return std::unexpected(Problem{file, 0, "is a directory; give the file in it"});
+  }
+  std::string text;
+  char chunk[16384];
+  while (true) {
+    const ssize_t got = ::read(fd.get(), chunk, sizeof chunk);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::unexpected(Problem{file, 0, "cannot be read: " + reason(errno)});
+    if (got == 0) return text;
+    text.append(chunk, static_cast<size_t>(got));
+    if (text.size() > kFileBytesMax) {
+      return std::unexpected(Problem{file, 0, "is over 4 MiB; that is no configuration file"});
+    }
+  }
+}
+
+std::expected<Snapshot, Problems> load(const std::string& file) {
+  auto text = read_file(file);
+  if (!text) return std::unexpected(Problems{std::move(text.error())});
+  return parse(*text, file, Checks::kTextAndPaths);
+}
+
+}  // namespace braid::config

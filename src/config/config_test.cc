@@ -1,0 +1,266 @@
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "config/keys.h"
+
+namespace braid::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// The lines parse() complains with.
+std::vector<std::string> complaints(std::string_view text, Checks checks = Checks::kTextOnly) {
+  std::vector<std::string> lines;
+  const auto result = parse(text, "braid.toml", checks);
+  if (!result) {
+    for (const Problem& problem : result.error()) lines.push_back(problem.text());
+  }
+  return lines;
+}
+
+class Folder {
+ public:
+  Folder() { path_ = ::mkdtemp(template_); }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string file(const std::string& name, std::string_view text) const {
+    std::ofstream(path_ + "/" + name) << text;
+    return path_ + "/" + name;
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  char template_[32] = "/tmp/braid-config-XXXXXX";
+  std::string path_;
+};
+
+TEST(Config, EmptyTextGivesTheDefaults) {
+  const auto config = parse("", "braid.toml");
+  ASSERT_TRUE(config);
+  const Server& server = (*config)->server;
+  EXPECT_EQ(server.min_dialect, Dialect::k3_0);
+  EXPECT_EQ(server.max_dialect, Dialect::k3_1_1);
+  EXPECT_EQ(server.signing, Signing::kRequired);
+  EXPECT_EQ(server.workers, 1u);
+  EXPECT_FALSE(server.name.empty());
+  EXPECT_TRUE((*config)->shares.empty());
+}
+
+TEST(Config, EveryKeyIsStored) {
+  const auto config = parse(R"(
+[server]
+listen = ["127.0.0.1:4450", "[::1]:445"]
+state_dir = "/srv/state"
+name = "FILES"
+min_dialect = "2.0.2"
+max_dialect = "3.0.2"
+signing = "enabled"
+encryption = "required"
+workers = 4
+threads = 3
+keytab = "/etc/krb5.keytab"
+log_level = "debug"
+
+[[share]]
+name = "Data"
+path = "/srv/data"
+comment = "all of it"
+read_only = true
+encrypt = true
+)",
+                            "braid.toml");
+  ASSERT_TRUE(config) << config.error().front().text();
+  const Server& server = (*config)->server;
+  EXPECT_THAT(server.listen, ElementsAre(Endpoint{"127.0.0.1", 4450}, Endpoint{"::1", 445}));
+  EXPECT_EQ(server.state_dir, "/srv/state");
+  EXPECT_EQ(server.name, "FILES");
+  EXPECT_EQ(server.min_dialect, Dialect::k2_0_2);
+  EXPECT_EQ(server.max_dialect, Dialect::k3_0_2);
+  EXPECT_EQ(server.signing, Signing::kEnabled);
+  EXPECT_EQ(server.encryption, Encryption::kRequired);
+  EXPECT_EQ(server.workers, 4u);
+  EXPECT_EQ(server.threads, 3u);
+  EXPECT_EQ(server.keytab, "/etc/krb5.keytab");
+  EXPECT_EQ(server.log_level, LogLevel::kDebug);
+  const Share* share = (*config)->find_share("dATA");
+  ASSERT_NE(share, nullptr);
+  EXPECT_EQ(share->path, "/srv/data");
+  EXPECT_EQ(share->comment, "all of it");
+  EXPECT_TRUE(share->read_only);
+  EXPECT_TRUE(share->encrypt);
+  EXPECT_EQ((*config)->find_share("other"), nullptr);
+}
+
+TEST(Config, UnknownKeyNamesTheNearestOne) {
+  EXPECT_THAT(complaints("[server]\nsigninng = \"required\"\n"),
+              ElementsAre("braid.toml:2: unknown key signinng in [server]; did you mean signing?"));
+  EXPECT_THAT(complaints("[[share]]\nname = \"a\"\npath = \"/\"\nreadonly = true\n"),
+              ElementsAre("braid.toml:4: unknown key readonly in [[share]]; did you mean "
+                          "read_only?"));
+  EXPECT_THAT(complaints("[sever]\n"),
+              ElementsAre("braid.toml:1: unknown key sever at the top level; did you mean "
+                          "server?"));
+}
+
+TEST(Config, KeyOfTheOtherSectionIsSentThere) {
+  EXPECT_THAT(complaints("[server]\nread_only = true\n"),
+              ElementsAre("braid.toml:2: unknown key read_only in [server]; it belongs in "
+                          "[[share]]"));
+  EXPECT_THAT(complaints("listen = []\n"),
+              ElementsAre("braid.toml:1: unknown key listen at the top level; it belongs in "
+                          "[server]"));
+}
+
+TEST(Config, KeyUnlikeAnyOtherPointsAtTheList) {
+  EXPECT_THAT(complaints("[server]\nxyzzyplugh = 1\n"),
+              ElementsAre("braid.toml:2: unknown key xyzzyplugh in [server]; braidd --config-help "
+                          "lists the keys"));
+}
+
+TEST(Config, WrongTypesAndBadValuesSayWhatIsAccepted) {
+  EXPECT_THAT(
+      complaints("[server]\nsigning = \"sometimes\"\nworkers = 0\nthreads = \"many\"\n"),
+      ElementsAre("braid.toml:2: signing = \"sometimes\" is not accepted; give \"required\" "
+                  "or \"enabled\"",
+                  "braid.toml:3: workers = 0 is not accepted; give a whole number from 1 to "
+                  "64",
+                  "braid.toml:4: threads = \"many\" is not accepted; give a whole number "
+                  "from 0 to 256"));
+  EXPECT_THAT(complaints("[server]\nmin_dialect = 3.0\n").at(0), HasSubstr("a fraction is not"));
+  EXPECT_THAT(complaints("[server]\nstate_dir = \"state\"\n").at(0), HasSubstr("an absolute path"));
+  EXPECT_THAT(complaints("[[share]]\nname = \"a/b\"\npath = \"/\"\n").at(0),
+              StartsWith("braid.toml:2: name = \"a/b\" is not accepted"));
+  EXPECT_THAT(complaints("[[share]]\nname = \"a\"\npath = \"/\"\nencrypt = \"yes\"\n").at(0),
+              HasSubstr("give true or false"));
+}
+
+TEST(Config, ListenAcceptsNumbersWithPortsOnly) {
+  for (const char* bad :
+       {"\"127.0.0.1:445\"", "[]", "[445]", "[\"127.0.0.1\"]", "[\"host:445\"]", "[\"::1:445\"]",
+        "[\"[::1]\"]", "[\"127.0.0.1:65536\"]", "[\"127.0.0.1:\"]", "[\"127.0.0.1:4x\"]"}) {
+    const auto lines = complaints(std::string("[server]\nlisten = ") + bad + "\n");
+    ASSERT_EQ(lines.size(), 1u) << bad;
+    EXPECT_THAT(lines[0], HasSubstr("a list of addresses and ports"));
+  }
+  EXPECT_THAT(complaints("[server]\nlisten = [\"127.0.0.1:445\", \"127.0.0.1:445\"]\n").at(0),
+              HasSubstr("listen names 127.0.0.1 port 445 twice"));
+}
+
+TEST(Config, DialectsAndEncryptionMustFit) {
+  EXPECT_THAT(complaints("[server]\nmin_dialect = \"3.1.1\"\nmax_dialect = \"3.0\"\n"),
+              ElementsAre("braid.toml:1: min_dialect is above max_dialect; swap or correct them"));
+  EXPECT_THAT(complaints("[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"
+                         "encryption = \"required\"\n")
+                  .at(0),
+              HasSubstr("needs max_dialect \"3.0\" or newer"));
+}
+
+TEST(Config, ShareNeedsNameAndPath) {
+  EXPECT_THAT(complaints("[[share]]\ncomment = \"x\"\n"),
+              ElementsAre("braid.toml:1: [[share]] has no name; add name = ...",
+                          "braid.toml:1: [[share]] has no path; add path = ..."));
+}
+
+TEST(Config, ShareNamesAreUniqueWhateverTheirCase) {
+  EXPECT_THAT(complaints("[[share]]\nname = \"Data\"\npath = \"/\"\n"
+                         "[[share]]\nname = \"dATA\"\npath = \"/\"\n"),
+              ElementsAre("braid.toml:5: share dATA is already there in line 2; rename one"));
+}
+
+TEST(Config, ShareNameOfTheServerItselfIsRefused) {
+  EXPECT_THAT(complaints("[[share]]\nname = \"ipc$\"\npath = \"/\"\n"),
+              ElementsAre("braid.toml:2: share name ipc$ is the server's own; choose another"));
+}
+
+TEST(Config, SectionsOfTheWrongShapeAreExplained) {
+  EXPECT_THAT(complaints("server = 1\n").at(0), HasSubstr("start it with [server]"));
+  EXPECT_THAT(complaints("[share]\nname = \"a\"\n").at(0), HasSubstr("[[share]]"));
+  EXPECT_THAT(complaints("share = [1]\n").at(0), HasSubstr("[[share]]"));
+}
+
+TEST(Config, TextThatIsNotTomlNamesTheLine) {
+  const auto lines = complaints("[server]\nlisten = [\n");
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_THAT(lines[0], StartsWith("braid.toml:"));
+  EXPECT_THAT(lines[0], HasSubstr("not TOML"));
+  EXPECT_EQ(lines[0].find('\n'), std::string::npos);
+}
+
+TEST(Config, MissingPathsAreFoundOnlyWhenAsked) {
+  const Folder folder;
+  const std::string file = folder.file("plain", "x");
+  const std::string text = "[server]\nkeytab = \"" + folder.path() +
+                           "/none\"\n[[share]]\nname = \"a\"\npath = \"" + folder.path() +
+                           "/gone\"\n[[share]]\nname = \"b\"\npath = \"" + file + "\"\n";
+  EXPECT_THAT(complaints(text), ElementsAre());
+  EXPECT_THAT(
+      complaints(text, Checks::kTextAndPaths),
+      ElementsAre("braid.toml:2: keytab " + folder.path() +
+                      "/none: No such file or directory; make it or correct the path",
+                  "braid.toml:5: path " + folder.path() +
+                      "/gone: No such file or directory; make it or correct the path",
+                  "braid.toml:8: path " + file + " is not a directory; give the path of one"));
+}
+
+TEST(Config, LoadReadsAFileAndExplainsOneItCannotRead) {
+  const Folder folder;
+  const auto good = load(folder.file("good.toml", "[[share]]\nname = \"a\"\npath = \"/\"\n"));
+  ASSERT_TRUE(good);
+  EXPECT_EQ((*good)->shares.size(), 1u);
+  const auto missing = load(folder.path() + "/none.toml");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().front().text(), folder.path() +
+                                                "/none.toml: cannot be read: No such file or "
+                                                "directory; check the path after --config");
+  EXPECT_THAT(load(folder.path()).error().front().text(), HasSubstr("is a directory"));
+}
+
+// The documented defaults are the members' defaults: parsing them changes nothing.
+TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
+  std::string text = "[server]\n";
+  for (const auto& key : server_keys()) {
+    text += std::string(key.name) + " = " + std::string(key.default_text) + "\n";
+  }
+  text += "[[share]]\nname = \"a\"\npath = \"/\"\n";
+  for (const auto& key : share_keys()) {
+    if (key.default_text.empty()) continue;
+    text += std::string(key.name) + " = " + std::string(key.default_text) + "\n";
+  }
+  const auto given = parse(text, "braid.toml");
+  ASSERT_TRUE(given) << given.error().front().text();
+  const Server defaults;
+  const Server& server = (*given)->server;
+  EXPECT_EQ(server.listen, defaults.listen);
+  EXPECT_EQ(server.state_dir, defaults.state_dir);
+  EXPECT_EQ(server.min_dialect, defaults.min_dialect);
+  EXPECT_EQ(server.max_dialect, defaults.max_dialect);
+  EXPECT_EQ(server.signing, defaults.signing);
+  EXPECT_EQ(server.encryption, defaults.encryption);
+  EXPECT_EQ(server.workers, defaults.workers);
+  EXPECT_EQ(server.threads, defaults.threads);
+  EXPECT_EQ(server.keytab, defaults.keytab);
+  EXPECT_EQ(server.log_level, defaults.log_level);
+  const Share share_defaults;
+  EXPECT_EQ((*given)->shares[0].comment, share_defaults.comment);
+  EXPECT_EQ((*given)->shares[0].read_only, share_defaults.read_only);
+  EXPECT_EQ((*given)->shares[0].encrypt, share_defaults.encrypt);
+}
+
+TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {
+  EXPECT_LT(server_keys().size() + share_keys().size(), 60u);
+  for (const auto& key : server_keys()) EXPECT_TRUE(key.doc.ends_with('.')) << key.name;
+  for (const auto& key : share_keys()) EXPECT_TRUE(key.doc.ends_with('.')) << key.name;
+  EXPECT_THAT(describe_keys(), HasSubstr("  signing: \"required\" or \"enabled\"\n"));
+  EXPECT_THAT(keys_as_json(), HasSubstr("\"section\": \"share\", \"key\": \"read_only\""));
+}
+
+}  // namespace
+}  // namespace braid::config

@@ -1,0 +1,265 @@
+#include "config/keys.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+namespace braid::config {
+namespace {
+
+// Each helper makes the Store of one kind of value from the member it goes to.
+
+template <auto Member, class Section, size_t kUnitsMax>
+bool text(Section& section, const Value& value) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given || given->size() > kUnitsMax) return false;
+  if (std::ranges::any_of(*given, [](unsigned char c) { return c < 0x20; })) return false;
+  section.*Member = *given;
+  return true;
+}
+
+template <auto Member, class Section>
+bool path(Section& section, const Value& value) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given || !given->starts_with('/') || given->contains('\0')) return false;
+  section.*Member = *given;
+  return true;
+}
+
+template <auto Member, class Section>
+bool flag(Section& section, const Value& value) {
+  const auto* given = std::get_if<bool>(&value);
+  if (given) section.*Member = *given;
+  return given;
+}
+
+template <auto Member, class Section, int64_t kMin, int64_t kMax>
+bool number(Section& section, const Value& value) {
+  const auto* given = std::get_if<int64_t>(&value);
+  if (!given || *given < kMin || *given > kMax) return false;
+  section.*Member = static_cast<uint32_t>(*given);
+  return true;
+}
+
+template <class Enum>
+struct Choice {
+  std::string_view name;
+  Enum value;
+};
+
+template <auto Member, auto& kChoices, class Section>
+bool choice(Section& section, const Value& value) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given) return false;
+  for (const auto& each : kChoices) {
+    if (each.name != *given) continue;
+    section.*Member = each.value;
+    return true;
+  }
+  return false;
+}
+
+constexpr Choice<Dialect> kDialects[] = {{"2.0.2", Dialect::k2_0_2},
+                                         {"2.1", Dialect::k2_1},
+                                         {"3.0", Dialect::k3_0},
+                                         {"3.0.2", Dialect::k3_0_2},
+                                         {"3.1.1", Dialect::k3_1_1}};
+constexpr Choice<Signing> kSignings[] = {{"enabled", Signing::kEnabled},
+                                         {"required", Signing::kRequired}};
+constexpr Choice<Encryption> kEncryptions[] = {{"off", Encryption::kOff},
+                                               {"desired", Encryption::kDesired},
+                                               {"required", Encryption::kRequired}};
+constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
+                                           {"info", LogLevel::kInfo},
+                                           {"warning", LogLevel::kWarning},
+                                           {"error", LogLevel::kError}};
+
+bool listen(Server& server, const Value& value) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given || given->empty()) return false;
+  std::vector<Endpoint> endpoints;
+  for (const std::string& each : *given) {
+    const auto endpoint = parse_endpoint(each);
+    if (!endpoint) return false;
+    endpoints.push_back(*endpoint);
+  }
+  server.listen = std::move(endpoints);
+  return true;
+}
+
+// [MS-SMB2] 2.2.9 "SMB2 TREE_CONNECT Request" carries \\server\share; 80 units and these excluded
+// characters are the rules of [MS-FSCC] 2.1.6 "Share Name".
+bool share_name(Share& share, const Value& value) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given || given->empty() || given->size() > 80) return false;
+  for (const unsigned char c : *given) {
+    if (c < 0x20 || std::string_view("\"/\\[]:|<>+=;,*?").contains(static_cast<char>(c))) {
+      return false;
+    }
+  }
+  share.name = *given;
+  return true;
+}
+
+constexpr std::string_view kDialectNames = R"(one of "2.0.2", "2.1", "3.0", "3.0.2", "3.1.1")";
+
+constexpr auto kServerKeys = std::to_array<Key<Server>>({
+    {"listen", R"(a list of addresses and ports, such as ["192.0.2.1:445", "[::1]:445"])",
+     R"(["0.0.0.0:445", "[::]:445"])",
+     "Where to accept connections. Addresses are numbers, not names.", listen},
+    {"state_dir", "an absolute path", R"("/var/lib/braid")",
+     "The folder that holds the users and what must survive a restart. It is made, readable by its "
+     "owner only, when it is missing.",
+     path<&Server::state_dir, Server>},
+    {"name", "a name of up to 63 bytes", R"("")",
+     "The name clients see. Empty means the machine's host name up to its first dot.",
+     text<&Server::name, Server, 63>},
+    {"min_dialect", kDialectNames, R"("3.0")",
+     "The oldest dialect that is spoken. Below 3.0 there is no encryption, and signing is weaker.",
+     choice<&Server::min_dialect, kDialects, Server>},
+    {"max_dialect", kDialectNames, R"("3.1.1")", "The newest dialect that is spoken.",
+     choice<&Server::max_dialect, kDialects, Server>},
+    {"signing", R"("required" or "enabled")", R"("required")",
+     "Whether every message must be signed, or only those of clients that ask for it.",
+     choice<&Server::signing, kSignings, Server>},
+    {"encryption", R"("off", "desired" or "required")", R"("desired")",
+     "Whether messages are encrypted: never, for clients and shares that ask for it, or always; "
+     "required turns away clients that cannot.",
+     choice<&Server::encryption, kEncryptions, Server>},
+    {"workers", "a whole number from 1 to 64", "1",
+     "How many worker processes serve clients. All connections of a client meet in one.",
+     number<&Server::workers, Server, 1, 64>},
+    {"threads", "a whole number from 0 to 256", "0",
+     "How many threads of a worker serve connections. 0 means one for each processor.",
+     number<&Server::threads, Server, 0, 256>},
+    {"keytab", "an absolute path", R"("")",
+     "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos.",
+     path<&Server::keytab, Server>, PathRule::kReadableFile},
+    {"log_level", R"("debug", "info", "warning" or "error")", R"("info")",
+     "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},
+});
+
+constexpr auto kShareKeys = std::to_array<Key<Share>>({
+    {"name", R"(up to 80 bytes without any of " / \ [ ] : | < > + = ; , * ?)", "",
+     "The name of the share. Upper and lower case are the same.", share_name},
+    {"path", "an absolute path", "", "The folder that is served.", path<&Share::path, Share>,
+     PathRule::kDirectory},
+    {"comment", "a text of up to 255 bytes", R"("")",
+     "The remark that clients show beside the share.", text<&Share::comment, Share, 255>},
+    {"read_only", "true or false", "false", "Whether every change is refused.",
+     flag<&Share::read_only, Share>},
+    {"encrypt", "true or false", "false",
+     "Whether this share is reached with encryption only, whatever [server] encryption says.",
+     flag<&Share::encrypt, Share>},
+});
+
+// Levenshtein's distance, in one row.
+size_t edits(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+template <class Section>
+void describe(std::string& out, std::string_view heading, std::span<const Key<Section>> keys) {
+  out += heading;
+  out += '\n';
+  for (const auto& key : keys) {
+    fmt::format_to(std::back_inserter(out), "  {}: {}\n    {}\n", key.name, key.accepts, key.doc);
+    if (key.default_text.empty()) {
+      out += "    Must be given.\n";
+    } else {
+      fmt::format_to(std::back_inserter(out), "    Default: {}\n", key.default_text);
+    }
+  }
+}
+
+std::string quoted(std::string_view plain) {
+  std::string out = "\"";
+  for (const char c : plain) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+template <class Section>
+void add_json(std::string& out, std::string_view section, std::span<const Key<Section>> keys) {
+  for (const auto& key : keys) {
+    fmt::format_to(std::back_inserter(out),
+                   "{}  {{\"section\": {}, \"key\": {}, \"accepts\": {}, \"default\": {}, "
+                   "\"doc\": {}}}",
+                   out.empty() ? "" : ",\n", quoted(section), quoted(key.name), quoted(key.accepts),
+                   quoted(key.default_text), quoted(key.doc));
+  }
+}
+
+}  // namespace
+
+std::span<const Key<Server>> server_keys() { return kServerKeys; }
+std::span<const Key<Share>> share_keys() { return kShareKeys; }
+
+std::string describe_keys() {
+  std::string out;
+  describe(out, "[server]", server_keys());
+  describe(out, "[[share]], once for each share", share_keys());
+  return out;
+}
+
+std::string keys_as_json() {
+  std::string rows;
+  add_json(rows, "server", server_keys());
+  add_json(rows, "share", share_keys());
+  return "[\n" + rows + "\n]\n";
+}
+
+std::optional<std::string_view> nearest(std::string_view name,
+                                        std::span<const std::string_view> known) {
+  std::optional<std::string_view> best;
+  // More than half of it wrong is another word, not a slip.
+  size_t best_edits = std::max<size_t>(2, name.size() / 2) + 1;
+  for (const std::string_view each : known) {
+    const size_t count = edits(name, each);
+    if (count >= best_edits) continue;
+    best = each;
+    best_edits = count;
+  }
+  return best;
+}
+
+std::optional<Endpoint> parse_endpoint(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string address(text.substr(0, colon));
+  const std::string_view port_text = text.substr(colon + 1);
+  Endpoint endpoint;
+  const auto [end, error] =
+      std::from_chars(port_text.data(), port_text.data() + port_text.size(), endpoint.port);
+  if (error != std::errc{} || end != port_text.data() + port_text.size()) return std::nullopt;
+
+  in6_addr parsed{};
+  int family = AF_INET;
+  if (address.size() >= 2 && address.front() == '[' && address.back() == ']') {
+    address = address.substr(1, address.size() - 2);
+    family = AF_INET6;
+  }
+  if (inet_pton(family, address.c_str(), &parsed) != 1) return std::nullopt;
+  endpoint.address = std::move(address);
+  return endpoint;
+}
+
+}  // namespace braid::config

@@ -1,0 +1,232 @@
+#include "config/reader.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <system_error>
+
+#include "config/keys.h"
+
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+namespace braid::config {
+namespace {
+
+uint32_t line_of(const toml::node& node) { return node.source().begin.line; }
+uint32_t line_of(const toml::key& key) { return key.source().begin.line; }
+
+Value to_value(const toml::node& node) {
+  if (const auto* flag = node.as_boolean()) return flag->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* array = node.as_array()) {
+    std::vector<std::string> texts;
+    for (const toml::node& element : *array) {
+      const auto* text = element.as_string();
+      if (!text) return OtherValue{};
+      texts.push_back(text->get());
+    }
+    return texts;
+  }
+  return OtherValue{};
+}
+
+std::string show(const toml::node& node) {
+  if (const auto* text = node.as_string()) return fmt::format("\"{}\"", text->get());
+  if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+  if (const auto* array = node.as_array()) {
+    std::string out = "[";
+    for (const toml::node& element : *array) out += (out.size() > 1 ? ", " : "") + show(element);
+    return out + "]";
+  }
+  if (node.is_table()) return "a table";
+  if (node.is_floating_point()) return "a fraction";
+  return "a date";
+}
+
+// Why a path cannot be used; empty when it can.
+std::string path_complaint(const std::string& path, PathRule rule) {
+  struct stat status{};
+  const auto because = [](int number) { return std::generic_category().message(number); };
+  if (::stat(path.c_str(), &status) != 0) {
+    const char* const advice =
+        errno == ENOENT ? "make it or correct the path" : "correct the path or its permissions";
+    return fmt::format("{}: {}; {}", path, because(errno), advice);
+  }
+  if (rule == PathRule::kDirectory && !S_ISDIR(status.st_mode)) {
+    return fmt::format("{} is not a directory; give the path of one", path);
+  }
+  if (rule == PathRule::kReadableFile) {
+    if (!S_ISREG(status.st_mode)) return fmt::format("{} is not a file; give one", path);
+    if (::access(path.c_str(), R_OK) != 0) {
+      return fmt::format("{}: {}; make it readable for the server", path, because(errno));
+    }
+  }
+  return {};
+}
+
+template <class Section>
+std::vector<std::string_view> names_of(std::span<const Key<Section>> keys) {
+  std::vector<std::string_view> names;
+  for (const auto& key : keys) names.push_back(key.name);
+  return names;
+}
+
+std::string folded(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return text;
+}
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "braid";
+  const std::string_view whole(name);
+  return std::string(whole.substr(0, std::min<size_t>(whole.find('.'), 63)));
+}
+
+}  // namespace
+
+struct Reader::Tree {
+  Reader& reader;
+
+  // `elsewhere` are the keys of the other section, for those put in the wrong one.
+  template <class Section>
+  void section(const toml::table& table, std::string_view title, uint32_t title_line,
+               std::span<const Key<Section>> keys, std::string_view elsewhere_title,
+               const std::vector<std::string_view>& elsewhere, Section& into) {
+    for (const auto& [name, node] : table) {
+      const auto key = std::ranges::find(keys, name.str(), &Key<Section>::name);
+      if (key == keys.end()) {
+        unknown(name, fmt::format(" in {}", title), names_of(keys), elsewhere_title, elsewhere);
+        continue;
+      }
+      const Value value = to_value(node);
+      // An empty text stands for "not given" where that is the default.
+      const auto* text = std::get_if<std::string>(&value);
+      if (text && text->empty() && key->default_text == "\"\"") continue;
+      if (!key->store(into, value)) {
+        reader.add(line_of(node), fmt::format("{} = {} is not accepted; give {}", key->name,
+                                              show(node), key->accepts));
+      } else if (key->path_rule != PathRule::kNone && reader.checks_ == Checks::kTextAndPaths) {
+        const std::string complaint = path_complaint(*text, key->path_rule);
+        if (!complaint.empty()) {
+          reader.add(line_of(node), fmt::format("{} {}", key->name, complaint));
+        }
+      }
+    }
+    for (const auto& key : keys) {
+      if (!key.default_text.empty() || table.contains(key.name)) continue;
+      reader.add(title_line, fmt::format("{} has no {}; add {} = ...", title, key.name, key.name));
+    }
+  }
+
+  void unknown(const toml::key& name, std::string_view where,
+               const std::vector<std::string_view>& known, std::string_view elsewhere_title,
+               const std::vector<std::string_view>& elsewhere) {
+    std::string advice;
+    if (std::ranges::find(elsewhere, name.str()) != elsewhere.end()) {
+      advice = fmt::format("it belongs in {}", elsewhere_title);
+    } else if (const auto guess = nearest(name.str(), known)) {
+      advice = fmt::format("did you mean {}?", *guess);
+    } else {
+      advice = "braidd --config-help lists the keys";
+    }
+    reader.add(line_of(name),
+               fmt::format("unknown key {}{}; {}", std::string_view(name.str()), where, advice));
+  }
+
+  void shares(const toml::array& array, Config& config) {
+    std::map<std::string, uint32_t> seen;  // folded name, line
+    for (const toml::node& node : array) {
+      const auto* table = node.as_table();
+      if (!table) {
+        reader.add(line_of(node), "share is not a table; start each share with [[share]]");
+        continue;
+      }
+      Share share;
+      section(*table, "[[share]]", line_of(node), share_keys(), "[server]", names_of(server_keys()),
+              share);
+      const auto* name = table->get("name");
+      if (!name || share.name.empty()) continue;
+      if (folded(share.name) == "ipc$") {
+        reader.add(line_of(*name),
+                   fmt::format("share name {} is the server's own; choose another", share.name));
+      }
+      const auto [first, added] = seen.emplace(folded(share.name), line_of(*name));
+      if (!added) {
+        reader.add(line_of(*name), fmt::format("share {} is already there in line {}; rename one",
+                                               share.name, first->second));
+      }
+      config.shares.push_back(std::move(share));
+    }
+  }
+};
+
+void Reader::add(uint32_t line, std::string message) {
+  const auto after = std::ranges::upper_bound(problems_, line, {}, &Problem::line);
+  problems_.insert(after, {file_, line, std::move(message)});
+}
+
+void Reader::check_server(const Server& server, uint32_t line) {
+  if (server.min_dialect > server.max_dialect) {
+    add(line, "min_dialect is above max_dialect; swap or correct them");
+  }
+  if (server.encryption == Encryption::kRequired && server.max_dialect < Dialect::k3_0) {
+    add(line, "encryption = \"required\" needs max_dialect \"3.0\" or newer; change one of them");
+  }
+  for (size_t i = 0; i < server.listen.size(); ++i) {
+    const auto& endpoint = server.listen[i];
+    const auto rest = std::span(server.listen).subspan(i + 1);
+    if (endpoint.port == 0 || std::ranges::find(rest, endpoint) == rest.end()) continue;
+    add(line, fmt::format("listen names {} port {} twice; leave one out", endpoint.address,
+                          endpoint.port));
+  }
+}
+
+Snapshot Reader::read(std::string_view text) {
+  const toml::parse_result result = toml::parse(text, std::string_view(file_));
+  if (!result) {
+    const toml::parse_error& error = result.error();
+    add(error.source().begin.line,
+        fmt::format("not TOML: {}; correct the line", std::string_view(error.description())));
+    return nullptr;
+  }
+  auto config = std::make_shared<Config>();
+  config->file = file_;
+  Tree tree{*this};
+  uint32_t server_line = 0;
+  for (const auto& [name, node] : result.table()) {
+    if (name == "server") {
+      server_line = line_of(node);
+      if (const auto* table = node.as_table()) {
+        tree.section(*table, "[server]", server_line, server_keys(), "[[share]]",
+                     names_of(share_keys()), config->server);
+      } else {
+        add(line_of(name), "server is not a table; start it with [server]");
+      }
+    } else if (name == "share") {
+      if (const auto* array = node.as_array()) {
+        tree.shares(*array, *config);
+      } else {
+        add(line_of(name), "share is not a list of tables; start each share with [[share]]");
+      }
+    } else {
+      tree.unknown(name, " at the top level", {"server", "share"}, "[server]",
+                   names_of(server_keys()));
+    }
+  }
+  check_server(config->server, server_line);
+  if (config->server.name.empty()) config->server.name = host_name();
+  return config;
+}
+
+}  // namespace braid::config

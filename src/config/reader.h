@@ -1,0 +1,33 @@
+// Reader: walks the TOML tree along the key tables and collects everything that is wrong.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+
+namespace braid::config {
+
+// Made for one parse() and used up by it. Thread: one.
+class Reader {
+ public:
+  Reader(std::string file, Checks checks) : file_(std::move(file)), checks_(checks) {}
+
+  // The configuration; of no use when problems() is not empty.
+  Snapshot read(std::string_view text);
+  // In order of line.
+  const Problems& problems() const { return problems_; }
+
+ private:
+  // Hides the TOML library, which costs seconds to compile, from everyone but reader.cc.
+  struct Tree;
+
+  void add(uint32_t line, std::string message);
+  void check_server(const Server& server, uint32_t line);
+
+  std::string file_;
+  Checks checks_;
+  Problems problems_;
+};
+
+}  // namespace braid::config
