@@ -1,0 +1,19 @@
+// What filestate calls upward; implemented by the layer that has connections.
+#pragma once
+
+#include "filestate/types.h"
+
+namespace braid::filestate {
+
+// Called by FileTable after it dropped its locks, on the thread that made the event, in the order
+// the events decided. An implementation may call FileTable again. Thread: any, concurrently.
+class BreakSink {
+ public:
+  virtual ~BreakSink() = default;
+  virtual void send_break(const Break& notification) = 0;
+  virtual void completed(const FileKey& file, const Completion& completion) = 0;
+  // A disconnected open was given up: forget it and free what was kept for its return.
+  virtual void purged(const OpenRef& open) = 0;
+};
+
+}  // namespace braid::filestate

@@ -1,0 +1,113 @@
+// Who has what open: the one table of all files in use, and the only door to filestate.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "filestate/break_sink.h"
+#include "filestate/types.h"
+
+namespace braid::filestate {
+
+// Share modes, oplocks, leases, byte-range locks and pending deletes of every file and stream,
+// [MS-FSA] 2.1.4 and 2.1.5 and [MS-SMB2] 3.3.1.4; each file's rules are in FileState.
+//
+// The order of a CREATE: resolve the name and stat it; open(); on kWait answer STATUS_PENDING and
+// ask again with the same request when BreakSink::completed brings kRetryOpen; on kGo open or
+// truncate on disk, and close() if that fails. A file the CREATE makes has no key before it exists:
+// call check_lease_key() first, create it exclusively, then open(), which then never waits.
+//
+// Owned by the server; outlives every open. Thread: any. A mutex per shard of files and one per
+// shard of lease keys, taken in that order, none held while the sink is called. No call blocks on
+// a client, and none reads a clock: the caller runs the break timers.
+class FileTable {
+ public:
+  explicit FileTable(BreakSink& sink);
+  ~FileTable();
+  FileTable(const FileTable&) = delete;
+  FileTable& operator=(const FileTable&) = delete;
+
+  // STATUS_INVALID_PARAMETER if the client has bound this key to a file other than `file` (any
+  // file when it does not exist yet). [MS-SMB2] 3.3.5.9.8. open() checks again.
+  NtStatus check_lease_key(const LeaseId& lease, const std::optional<FileKey>& file) const;
+
+  // kFail with SHARING_VIOLATION, DELETE_PENDING, INVALID_PARAMETER (lease key bound elsewhere),
+  // FILE_NOT_AVAILABLE (held by a disconnected persistent open).
+  OpenDecision open(const FileKey& file, const OpenRequest& request);
+  // For an open or operation that waits and was cancelled: no completion follows. False if it was
+  // not waiting (any more); the completion is then on its way or has been seen.
+  bool cancel_wait(const OpenRef& ref);
+  // Ends the open, its locks and oplock; its waiting LOCK requests complete with RANGE_NOT_LOCKED.
+  CloseDecision close(const OpenRef& ref);
+
+  // Ends others' caching as the operation demands; ask before doing it. kWait: ask again at
+  // kRetryOperation. FILE_CLOSED for an unknown ref.
+  Decision prepare(const OpenRef& ref, Operation operation);
+  // FileDispositionInformation, [MS-FSA] 2.1.5.15.3. The caller has checked access, READONLY and
+  // that a directory is empty. May wait for others' handle caching as prepare() does.
+  Decision set_delete_pending(const OpenRef& ref, bool delete_pending);
+  bool is_delete_pending(const FileKey& file) const;
+
+  // STATUS_SHARING_VIOLATION if another open of the file would not allow `access` (of the kFile...,
+  // kDelete constants): what renaming an open file, or onto one, has to ask.
+  NtStatus check_sharing(const OpenRef& ref, uint32_t access) const;
+  bool is_open(const FileKey& file) const;
+  // The file's name changed. Opens keep their FileKey.
+  void renamed(const FileKey& file, SharedPath new_path);
+  SharedPath path_of(const FileKey& file) const;
+  // Is anything open below this directory ("a/b" finds "a/b/c")? Walks every open file, one shard
+  // at a time: only for renaming a directory, which Windows refuses then.
+  bool any_open_below(std::string_view directory) const;
+
+  // A child of `directory` was added, removed, renamed or changed by an open that named
+  // `parent_key` (its lease's parent key) from `client`: other directory leases end.
+  // [MS-FSA] 2.1.4.12 with PARENT_OBJECT. Never waits.
+  void child_changed(const FileKey& directory, const ClientGuid& client,
+                     const std::optional<LeaseKey>& parent_key);
+  // The same for an open of a child: takes client and parent key from the child's own open.
+  void child_changed(const FileKey& directory, const OpenRef& child);
+
+  // [MS-SMB2] 3.3.5.14.2. All ranges or none. kFail: LOCK_NOT_GRANTED, INVALID_LOCK_RANGE. kWait
+  // (one range, not fail_immediately): a kLock completion answers. A repeated `sequence` is kGo.
+  Decision lock(const OpenRef& ref, std::span<const LockRange> ranges, bool fail_immediately,
+                LockId id, const std::optional<LockSequence>& sequence = {});
+  // [MS-SMB2] 3.3.5.14.1. In order; stops at the first that is not held (RANGE_NOT_LOCKED), and
+  // those before it stay unlocked.
+  NtStatus unlock(const OpenRef& ref, std::span<const LockRange> ranges,
+                  const std::optional<LockSequence>& sequence = {});
+  // True: it was waiting and is forgotten; the caller answers CANCELLED.
+  bool cancel_lock(const OpenRef& ref, LockId id);
+  // STATUS_FILE_LOCK_CONFLICT if a READ or WRITE meets another open's lock. [MS-FSA] 2.1.4.10.
+  NtStatus check_io(const OpenRef& ref, uint64_t offset, uint64_t length, bool write) const;
+
+  // [MS-SMB2] 3.3.5.22.1: INVALID_DEVICE_STATE, INVALID_PARAMETER, INVALID_OPLOCK_PROTOCOL,
+  // FILE_CLOSED.
+  OplockAck ack_oplock(const OpenRef& ref, OplockLevel level);
+  // [MS-SMB2] 3.3.5.22.2: OBJECT_NAME_NOT_FOUND, UNSUCCESSFUL, REQUEST_NOT_ACCEPTED.
+  LeaseAck ack_lease(const LeaseId& lease, Caching state);
+  // The timer ran out, or no channel was left to send on: the holder keeps nothing. A stale id
+  // does nothing.
+  void break_timed_out(const BreakId& id);
+
+  // What an open may cache now (a lease's state, an oplock's), for durable grants and admin.
+  Caching caching_of(const OpenRef& ref) const;
+
+  // The state "disconnected" of an open, [MS-SMB2] 3.3.7.1. set_durability is refused (false)
+  // unless the open holds a batch oplock or a lease with H, or asks for kPersistent.
+  bool set_durability(const OpenRef& ref, Durability durability);
+  // The connection went. True: the open is kept, disconnected. False: the caller closes it.
+  bool disconnect(const OpenRef& ref);
+  // Claims a disconnected open for a new session; false if it is not there or not disconnected, so
+  // that one of two racing claims wins. The oplock or lease is as it was.
+  bool reconnect(const OpenRef& ref, SessionId session);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace braid::filestate

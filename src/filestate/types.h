@@ -1,0 +1,213 @@
+// The events that go into filestate and the decisions, breaks and completions that come out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/nt_status.h"
+#include "filestate/caching.h"
+
+namespace braid::filestate {
+
+// Names one open: FileId.persistent of the layer above. Unique among live and disconnected opens.
+using OpenToken = Id<struct OpenTokenTag, uint64_t>;
+
+// Names one waiting LOCK request among those of one open; the caller chooses it (its AsyncId, say).
+using LockId = Id<struct LockIdTag, uint64_t>;
+
+// Where an open is found: one hash look-up and no second index. The layer above keeps it in its
+// Open from the CREATE to the CLOSE.
+struct OpenRef {
+  FileKey file;
+  OpenToken token;
+  constexpr auto operator<=>(const OpenRef&) const = default;
+};
+
+// [MS-SMB2] 2.2.13.1 "SMB2 Access Mask Encoding". Masks reach filestate with their generic and
+// MAXIMUM_ALLOWED bits already mapped to these.
+inline constexpr uint32_t kFileReadData = 0x00000001;
+inline constexpr uint32_t kFileWriteData = 0x00000002;
+inline constexpr uint32_t kFileAppendData = 0x00000004;
+inline constexpr uint32_t kFileExecute = 0x00000020;
+inline constexpr uint32_t kFileReadAttributes = 0x00000080;
+inline constexpr uint32_t kFileWriteAttributes = 0x00000100;
+inline constexpr uint32_t kDelete = 0x00010000;
+inline constexpr uint32_t kReadControl = 0x00020000;
+inline constexpr uint32_t kSynchronize = 0x00100000;
+
+// [MS-SMB2] 2.2.13 "SMB2 CREATE Request", ShareAccess.
+inline constexpr uint32_t kShareRead = 0x1;
+inline constexpr uint32_t kShareWrite = 0x2;
+inline constexpr uint32_t kShareDelete = 0x4;
+
+// A path below the share root, shared by all who hold the file open so that opening copies none.
+using SharedPath = std::shared_ptr<const std::string>;
+
+struct LeaseId {
+  ClientGuid client;
+  LeaseKey key;
+  constexpr auto operator<=>(const LeaseId&) const = default;
+};
+
+struct LeaseRequest {
+  LeaseKey key;
+  Caching state = Caching::kNone;
+  uint8_t version = 1;                 // 1 or 2: which create context carried it
+  uint16_t epoch = 0;                  // version 2 only
+  std::optional<LeaseKey> parent_key;  // version 2 with SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
+};
+
+// How long an open outlives its connection, [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10.
+enum class Durability : uint8_t { kNone, kDurable, kPersistent };
+
+struct OpenRequest {
+  OpenToken token;
+  ClientGuid client_guid;
+  SessionId session_id;
+  uint32_t granted_access = 0;
+  uint32_t share_access = 0;
+  // The disposition will truncate or replace a file that exists (SUPERSEDE, OVERWRITE and, when
+  // the file exists, OVERWRITE_IF).
+  bool overwrites = false;
+  bool is_directory = false;
+  bool delete_on_close = false;
+  OplockLevel requested_oplock = OplockLevel::kNone;  // kLease: `lease` says which
+  std::optional<LeaseRequest> lease;                  // looked at only with kLease
+  SharedPath path;  // kept by the file for the time it is open; the first open's wins
+};
+
+// The lease as the response create context has to say it. `version` is that of the lease, which
+// may differ from the request's when the lease existed: answer with that context.
+struct LeaseGrant {
+  LeaseKey key;
+  Caching state = Caching::kNone;
+  bool break_in_progress = false;  // SMB2_LEASE_FLAG_BREAK_IN_PROGRESS
+  uint8_t version = 1;
+  uint16_t epoch = 0;
+  std::optional<LeaseKey> parent_key;
+};
+
+enum class Verdict : uint8_t {
+  kGo,    // done, or: proceed with the operation
+  kWait,  // registered as a waiter; a Completion will say when to ask again
+  kFail,  // `status` says why; nothing has changed
+};
+
+struct Decision {
+  Verdict verdict = Verdict::kGo;
+  NtStatus status = NtStatus::kSuccess;
+  static constexpr Decision go() { return {}; }
+  static constexpr Decision wait() { return {Verdict::kWait, NtStatus::kPending}; }
+  static constexpr Decision fail(NtStatus status) { return {Verdict::kFail, status}; }
+};
+
+struct OpenDecision {
+  Decision decision;
+  OplockLevel oplock = OplockLevel::kNone;  // kLease when a lease was asked for and is answered
+  std::optional<LeaseGrant> lease;
+};
+
+// Names one break notification that wants an acknowledgement, and so one timer.
+struct BreakId {
+  FileKey file;
+  uint64_t serial = 0;
+  constexpr auto operator<=>(const BreakId&) const = default;
+};
+
+// Tell a client that its caching shrinks: [MS-SMB2] 2.2.23 "SMB2 OPLOCK_BREAK Notification".
+struct Break {
+  // With ack_required: arm the break timer (35 s; the clock is the caller's) and feed the id back
+  // to FileTable::break_timed_out. Otherwise the state has changed already and nothing is awaited.
+  BreakId id;
+  bool ack_required = false;
+
+  // An oplock break: is_lease is false; `open` names the FileId, `new_level` the level to go to.
+  // Send it on the channels of `session`.
+  bool is_lease = false;
+  OpenToken open;
+  SessionId session;
+  OplockLevel new_level = OplockLevel::kNone;
+
+  // A lease break: send it on any connection of `lease.client`.
+  LeaseId lease;
+  Caching current_state = Caching::kNone;
+  Caching new_state = Caching::kNone;
+  uint16_t new_epoch = 0;  // 0 for a version 1 lease
+};
+
+// Something that waited may go on.
+struct Completion {
+  enum class Kind : uint8_t {
+    kRetryOpen,       // call open() again with the same request
+    kRetryOperation,  // call prepare() or set_delete_pending() again
+    kLock,            // the LOCK request `lock` is over; `status` is its answer
+  };
+  Kind kind = Kind::kRetryOpen;
+  OpenToken token;
+  LockId lock;
+  NtStatus status = NtStatus::kSuccess;
+};
+
+// What an event made happen besides its own decision. Empty vectors cost nothing.
+struct Outcome {
+  std::vector<Break> breaks;
+  std::vector<Completion> completions;
+  // Disconnected opens given up to let others in. They are gone from filestate; the layer above
+  // frees what it kept for them.
+  std::vector<OpenRef> purged;
+  bool empty() const { return breaks.empty() && completions.empty() && purged.empty(); }
+};
+
+// What an existing open is about to do, and so whose caching it ends. [MS-FSA] 2.1.4.12.
+enum class Operation : uint8_t {
+  kRead,         // ends others' write caching
+  kFlush,        // the same
+  kWrite,        // ends others' read and write caching; a zero-length write must not ask
+  kSetSize,      // FileEndOfFileInformation, FileAllocationInformation: as kWrite
+  kZeroData,     // FSCTL_SET_ZERO_DATA and other FSCTLs that change data: as kWrite
+  kRename,       // FileRenameInformation, FileLinkInformation: ends others' handle caching
+  kSetSecurity,  // the same, for leases only
+};
+
+struct LockRange {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  bool exclusive = false;  // not looked at by unlock
+};
+
+// [MS-SMB2] 2.2.26 "SMB2 LOCK Request": LockSequenceIndex 1..64 and LockSequenceNumber. Absent
+// when the request must not be checked (dialect, index 0 or over 64, handle without resilience).
+struct LockSequence {
+  uint8_t index = 0;
+  uint8_t number = 0;
+};
+
+struct CloseDecision {
+  // The last handle went and a delete was pending: remove the name, now.
+  bool delete_now = false;
+  SharedPath path;  // as renamed since; set with delete_now
+};
+
+struct OplockAck {
+  NtStatus status = NtStatus::kSuccess;
+  OplockLevel level = OplockLevel::kNone;  // for the response
+};
+
+struct LeaseAck {
+  NtStatus status = NtStatus::kSuccess;
+  Caching state = Caching::kNone;  // for the response
+};
+
+}  // namespace braid::filestate
+
+template <>
+struct std::hash<braid::filestate::LeaseId> {
+  size_t operator()(const braid::filestate::LeaseId& id) const {
+    return std::hash<braid::ClientGuid>{}(id.client) * 0x9e3779b97f4a7c15ULL ^
+           std::hash<braid::LeaseKey>{}(id.key);
+  }
+};
