@@ -12,9 +12,9 @@
 
 namespace braid::wire {
 
-// Appends to `out`. Positions count from where `out` ended when the Writer was made (the origin); for
-// an SMB2 message that is the first byte of its header, so positions are the offsets the protocol
-// wants.
+// Appends to `out`. Positions count from where `out` ended when the Writer was made (the origin);
+// for an SMB2 message that is the first byte of its header, so positions are the offsets the
+// protocol wants.
 class Writer {
  public:
   explicit Writer(Bytes& out) : Writer(out, out.size()) {}
