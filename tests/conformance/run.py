@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Runs smbtorture's SMB2/3 tests against a server and compares the results with a ledger.
+
+  run.py --braidd build/release/braidd --group base
+  run.py --braidd build/release/braidd --group all --jobs 4
+  run.py --braidd build/release/braidd --only smb2.lock --verbose
+  run.py --smbd /usr/sbin/smbd --group base          what Samba gets, for comparison
+
+Each leaf test is one smbtorture process with a time limit of its own, so that a hang or a crash
+costs one row. Most tests wait for time-outs, so several run side by side, each with a share of its
+own, the longest first. A test with an unexpected result runs once more, alone, before it is
+believed; one that then does what the ledger says is reported as flaky and does not fail the run.
+
+The ledger (ledger.tsv) has one line per test: name, expected result, seconds it takes, reason where
+the expectation is not "ok". Results: ok, fail, error, skip, timeout, crash. An unexpected pass fails
+the run like an unexpected failure: correct the ledger. --update writes what was seen into it.
+
+Exit status: 0 all as expected, 1 otherwise, 2 nothing could be run.
+"""
+import argparse
+import concurrent.futures
+import os
+import queue
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+
+import server as servers  # noqa: E402
+from scratch import Scratch  # noqa: E402
+
+USER = servers.User("torture", "Gestell-1", "games" if os.geteuid() == 0 else None)
+USER2 = servers.User("torture2", "Gestell-2", "nobody" if os.geteuid() == 0 else None)
+
+# What needs neither oplocks nor leases nor a second channel, apart from single tests the ledger names.
+BASE = ("smb2.connect", "smb2.tcon", "smb2.session-id", "smb2.read", "smb2.rw", "smb2.mkdir",
+        "smb2.maxfid", "smb2.getinfo", "smb2.setinfo", "smb2.dir", "smb2.compound",
+        "smb2.compound_find", "smb2.credits", "smb2.charset", "smb2.timestamps",
+        "smb2.timestamp_resolution", "smb2.create", "smb2.sharemode", "smb2.deny", "smb2.rename",
+        "smb2.winattr", "smb2.dosmode", "smb2.session")
+# Handles that outlive a connection and sessions with several channels.
+LATER = ("smb2.durable-open", "smb2.durable-v2-open", "smb2.durable-v2-delay", "smb2.multichannel",
+         "smb2.replay", "smb2.durable-v2-regressions", "smb2.persistent")
+# Benchmarks, scanners, tests that hold a handle for a person to look at, tests of Samba's own modules.
+NO_TEST = re.compile(
+    r"smb2\.(bench\.|scan\.|hold-|aio_delay\.|set-sparse-ioctl|zero-data-ioctl|ioctl-on-stream|"
+    r"kernel-oplocks\.|notify-inotify|async_dosmode|samba3misc|durable-open-disconnect|"
+    r"openattr_dummy|session\.bind)")
+
+MIN_LIMIT_S = 60  # for one test; one the ledger knows to be slow gets four times its time
+
+
+def in_suites(name, suites):
+    return any(name == suite or name.startswith(suite + ".") for suite in suites)
+
+
+def torture_tests(binary):
+    listing = subprocess.run([binary, "--list"], capture_output=True, text=True, timeout=60,
+                             check=True).stdout
+    names = [line.strip() for line in listing.splitlines() if line.startswith("smb2.")]
+    return [name for name in names if not NO_TEST.match(name)]
+
+
+def select(names, args):
+    if args.only:
+        return [n for n in names if in_suites(n, args.only) and not in_suites(n, args.skip)]
+    wanted = {"base": lambda n: in_suites(n, BASE),
+              "all": lambda n: not in_suites(n, LATER)}[args.group]
+    return [n for n in names if wanted(n) and not in_suites(n, args.skip)]
+
+
+class Row:
+    """One line of the ledger."""
+
+    def __init__(self, expected="ok", seconds=0.0, reason=""):
+        self.expected, self.seconds, self.reason = expected, seconds, reason
+
+
+def read_ledger(path):
+    rows = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as table:
+            for line in table:
+                if line.startswith("smb2."):
+                    name, expected, seconds, reason = (line.rstrip("\n") + "\t\t").split("\t")[:4]
+                    rows[name] = Row(expected, float(seconds or 0), reason)
+    return rows
+
+
+def write_ledger(path, rows):
+    with open(path, "w", encoding="utf-8") as table:
+        table.write("# smbtorture 4.17 against braidd; see run.py. Columns: test, expected, seconds,"
+                    " reason\n")
+        for name in sorted(rows):
+            row = rows[name]
+            table.write(f"{name}\t{row.expected}\t{row.seconds:.0f}\t{row.reason}\n")
+
+
+class Result:
+    def __init__(self, kind, seconds, reason, text):
+        self.kind, self.seconds, self.reason, self.text = kind, seconds, reason, text
+
+
+def read_output(status, text):
+    """(kind, reason) out of smbtorture's subunit-like output."""
+    kinds = {kind for kind, _ in re.findall(r"^(success|failure|error|skip): (\S.*)$", text, re.M)}
+    bracket = re.search(r"^(?:failure|error|skip): .*?\[\s*\n(.*?)\n\]", text, re.M | re.S)
+    reason = " ".join(bracket.group(1).split())[:300] if bracket else ""
+    if status < 0:
+        return "crash", f"smbtorture got signal {-status}"
+    for word, kind in (("failure", "fail"), ("error", "error"), ("success", "ok"), ("skip", "skip")):
+        if word in kinds:
+            return kind, "" if kind == "ok" else reason
+    return "error", " ".join(text.split())[-300:]
+
+
+class Runner:
+    def __init__(self, args, scratch, server, ledger):
+        self.args, self.server, self.ledger = args, server, ledger
+        # smbtorture's own state (secrets, locks) stays out of the machine's directories.
+        self.config = scratch.file("smbtorture.conf")
+        state = scratch.directory("smbtorture.state", mode=0o700)
+        with open(self.config, "w", encoding="utf-8") as config:
+            config.write("[global]\nclient min protocol = SMB2_02\n" + "".join(
+                f"{key} = {state}\n" for key in ("private dir", "lock directory", "state directory",
+                                                 "cache directory", "pid directory")))
+
+    def run(self, name, share):
+        row = self.ledger.get(name, Row())
+        limit = max(MIN_LIMIT_S, 4 * row.seconds) * self.args.patience
+        command = [self.args.smbtorture, f"//{self.server.host}/{share}", name,
+                   "-p", str(self.server.port), "-s", self.config,
+                   "-U", f"{USER.name}%{USER.password}",
+                   f"--option=torture:share2={share}",
+                   f"--option=torture:user2={USER2.name}",
+                   f"--option=torture:user2password={USER2.password}"]
+        command += [f"--option={option}" for option in self.args.option]
+        started = time.monotonic()
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, errors="replace",
+                                  timeout=limit)
+        except subprocess.TimeoutExpired as late:
+            text = (late.stdout or b"").decode(errors="replace")
+            return Result("timeout", time.monotonic() - started, f"no end in {limit:.0f} s", text)
+        kind, reason = read_output(done.returncode, done.stdout)
+        return Result(kind, time.monotonic() - started, reason, done.stdout)
+
+    def expected(self, name):
+        return self.ledger.get(name, Row("?")).expected
+
+    def run_all(self, names, shares):
+        """{name: Result}; as many at a time as there are shares."""
+        free = queue.Queue()
+        for share in shares:
+            free.put(share)
+
+        def on_a_free_share(name):
+            share = free.get()
+            try:
+                return name, self.run(name, share)
+            finally:
+                free.put(share)
+
+        results = {}
+        longest_first = sorted(names, key=lambda n: -self.ledger.get(n, Row()).seconds)
+        with concurrent.futures.ThreadPoolExecutor(len(shares)) as pool:
+            runs = [pool.submit(on_a_free_share, name) for name in longest_first]
+            for number, run in enumerate(concurrent.futures.as_completed(runs), 1):
+                name, result = run.result()
+                results[name] = result
+                self.tell(f"[{number}/{len(names)}]", name, result)
+        return results
+
+    def tell(self, prefix, name, result):
+        expected = self.expected(name)
+        as_expected = result.kind == expected
+        if as_expected and not self.args.verbose:
+            return
+        note = "" if as_expected else f" (expected {expected})"
+        print(f"{prefix} {name}: {result.kind}{note}, {result.seconds:.1f} s {result.reason}",
+              flush=True)
+        if self.args.keep_output:
+            with open(os.path.join(self.args.keep_output, f"{name}.txt".replace("/", "_")), "w",
+                      encoding="utf-8") as out:
+                out.write(result.text)
+
+
+def options(args, scratch):
+    uid_gid = servers.ids_of(USER)
+    shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
+              for n in range(args.jobs)]
+    shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))
+    return servers.Options(
+        shares, [USER, USER2], min_dialect="2.0.2", signing=args.signing, workers=1,
+        samba_global=["server multi channel support = yes", "smb2 leases = yes"],
+        samba_share=[*args.samba_option, "vfs objects = acl_xattr streams_xattr", "ea support = yes",
+                     "map hidden = no", "map system = no", "map readonly = no"])
+
+
+def report(results, runner, flaky, trouble):
+    unexpected = [n for n in results if results[n].kind != runner.expected(n)]
+    passed = sum(r.kind == "ok" for r in results.values())
+    skipped = sum(r.kind == "skip" for r in results.values())
+    for name in sorted(flaky):
+        print(f"flaky: {name}")
+    for name in sorted(unexpected):
+        print(f"unexpected: {name}: {results[name].kind}, expected {runner.expected(name)}; "
+              f"{results[name].reason}")
+    for sentence in trouble:
+        print(sentence)
+    print(f"{len(results)} tests: {passed} passed, {len(results) - passed - skipped} failed, "
+          f"{skipped} skipped; {len(unexpected)} unexpected, {len(flaky)} flaky")
+    return 1 if unexpected or trouble else 0
+
+
+def update(args, ledger, results):
+    for name, result in results.items():
+        old = ledger.get(name, Row("?"))
+        reason = "" if result.kind == "ok" else (
+            old.reason if old.expected == result.kind and old.reason else result.reason)
+        ledger[name] = Row(result.kind, result.seconds, reason)
+    write_ledger(args.ledger, ledger)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    servers.add_arguments(parser)
+    parser.add_argument("--group", choices=("base", "all"), default="all")
+    parser.add_argument("--only", action="append", default=[], help="a test or suite; may repeat")
+    parser.add_argument("--skip", action="append", default=[], help="a test or suite; may repeat")
+    parser.add_argument("--jobs", type=int, default=4, help="tests at a time, each on its own share")
+    parser.add_argument("--ledger", default=os.path.join(HERE, "ledger.tsv"))
+    parser.add_argument("--update", action="store_true", help="write the results into the ledger")
+    parser.add_argument("--signing", choices=("required", "enabled"), default="required")
+    parser.add_argument("--option", action="append", default=[], help="smb.conf option; may repeat")
+    parser.add_argument("--samba-option", action="append", default=[],
+                        help="with --smbd: a line for each share, such as 'oplocks = no'")
+    parser.add_argument("--patience", type=float, default=1, help="multiplies the time limits")
+    parser.add_argument("--keep-output", help="a directory for the output of unexpected results")
+    parser.add_argument("--smbtorture", default="smbtorture")
+    parser.add_argument("--verbose", action="store_true", help="a line for every test")
+    args = parser.parse_args()
+    try:
+        names = select(torture_tests(args.smbtorture), args)
+    except FileNotFoundError:
+        print("smbtorture is missing: apt-get install samba-testsuite", file=sys.stderr)
+        return 2
+    if not names:
+        print("no such test", file=sys.stderr)
+        return 2
+    if args.keep_output:
+        os.makedirs(args.keep_output, exist_ok=True)
+
+    ledger = read_ledger(args.ledger)
+    with Scratch(args.scratch) as scratch:
+        server = servers.start(args, scratch, options(args, scratch))
+        runner = Runner(args, scratch, server, ledger)
+        results = runner.run_all(names, [f"torture{n}" for n in range(args.jobs)])
+        flaky = []
+        for name in [n for n in results if results[n].kind != runner.expected(n)]:
+            again = runner.run(name, "torture0")
+            runner.tell("[alone]", name, again)
+            if again.kind == runner.expected(name):
+                flaky.append(name)
+            results[name] = again
+        trouble = server.stop()
+        if args.update:
+            update(args, ledger, results)
+        return report(results, runner, flaky, trouble)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
