@@ -23,11 +23,7 @@ std::string to_disk(std::string_view client_name);
 // True when to_client() leaves the name as it is: the usual case, found without an allocation.
 bool is_plain(std::string_view disk_name);
 
-// Two names are the same for a client when their folded forms are: each code point to its simple
-// upper case, as NTFS does it.
-std::string fold(std::string_view name);
-bool equal_folded(std::string_view a, std::string_view b);
-// FNV-1a of fold(name), without building it.
+// A hash of wire::fold(name): equal for names that are the same to a client.
 uint64_t fold_hash(std::string_view name);
 // FileKey::stream of a stream so named; never 0.
 uint64_t stream_key(std::string_view stream_name);

@@ -10,20 +10,19 @@
 
 namespace braid::vfs {
 
-// [MS-FSCC] 2.1.5 "Pathname": a component has at most 255 UTF-16 units.
-inline constexpr size_t kNameUnitsMax = 255;
-// A path has at most 32,760 UTF-16 units there; components beyond this many are refused before the
-// kernel would (PATH_MAX is 4096 bytes, a component and its separator at least 2).
+// More components than this are refused before the kernel would: PATH_MAX is 4096 bytes, and a
+// component with its separator takes at least 2.
 inline constexpr size_t kComponentsMax = 2048;
 
 // Components of validated names as the client spells them, in UTF-8 (WTF-8 where the client sent a
 // lone surrogate). None is empty, "." or "..", or holds NUL, '/' or '\'. No components: the root.
+// A Path says nothing about what exists.
 class Path {
  public:
   Path() = default;
 
-  // One more component. STATUS_OBJECT_NAME_INVALID unless `name` may be a component; characters
-  // Windows reserves are let through, since the POSIX extensions allow them.
+  // One more component. STATUS_OBJECT_NAME_INVALID when it is empty, ".", "..", holds one of the
+  // characters above or has more than 255 UTF-16 units.
   Result<void> append(std::string_view name);
 
   const std::vector<std::string>& components() const { return components_; }
@@ -42,7 +41,7 @@ class Path {
   std::vector<std::string> components_;
 };
 
-// The name in an SMB2 CREATE: [MS-SMB2] 2.2.13, syntax of [MS-FSCC] 2.1.5 "Pathname".
+// The name in an SMB2 CREATE, [MS-SMB2] 2.2.13 "SMB2 CREATE Request".
 struct PathAndStream {
   Path path;
   std::string stream;            // without ":" and type; "" for the unnamed stream
@@ -54,11 +53,9 @@ struct PathAndStream {
 enum class NameRules { kWindows, kPosix };
 
 // `text` is UTF-8 with '\' between components and none in front.
-// STATUS_INVALID_PARAMETER        starts with a separator
-// STATUS_OBJECT_PATH_SYNTAX_BAD   ".." or "."
-// STATUS_OBJECT_NAME_INVALID      NUL, a reserved character, an empty or too long component, a bad
-//                                 stream name or type
-// kPosix: ':' and the other reserved characters are ordinary, streams cannot be named.
+// kWindows: what wire::parse_path takes and how it fails.
+// kPosix: reserved characters are ordinary and streams cannot be named; only what Path::append
+// refuses is STATUS_OBJECT_NAME_INVALID, and a separator in front STATUS_INVALID_PARAMETER.
 Result<PathAndStream> parse_path(std::string_view text, NameRules rules = NameRules::kWindows);
 
 }  // namespace braid::vfs

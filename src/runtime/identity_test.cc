@@ -1,0 +1,112 @@
+#include "runtime/identity.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+namespace braid {
+namespace {
+
+Credentials user(uid_t uid, std::vector<gid_t> groups = {}) {
+  return std::make_shared<const UnixCredentials>(UnixCredentials{uid, uid, std::move(groups)});
+}
+
+bool can_open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) ::close(fd);
+  return fd >= 0;
+}
+
+class Identity : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!can_switch_identity()) GTEST_SKIP() << "needs root";
+    char name[] = "/tmp/braid-identity-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+    ASSERT_EQ(::chmod(name, 0755), 0);
+    file_ = folder_ + "/secret";
+    const int fd = ::open(file_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    ASSERT_GE(fd, 0);
+    ::close(fd);
+  }
+  void TearDown() override {
+    if (folder_.empty()) return;
+    ASSERT_TRUE(assume(server_credentials()));
+    ::unlink(file_.c_str());
+    ::rmdir(folder_.c_str());
+  }
+  std::string folder_;
+  std::string file_;
+};
+
+TEST_F(Identity, UserThreadIsRefusedNextToServerThread) {
+  std::atomic<int> wrong = 0;
+  std::thread as_user([&] {
+    if (!assume(user(12345))) wrong++;
+    for (int i = 0; i < 2000; ++i) wrong += can_open(file_);
+  });
+  std::thread as_server([&] {
+    if (!assume(server_credentials())) wrong++;
+    for (int i = 0; i < 2000; ++i) wrong += !can_open(file_);
+  });
+  as_user.join();
+  as_server.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(Identity, ThreadMadeByUserThreadStartsAfresh) {
+  std::thread outer([&] {
+    ASSERT_TRUE(assume(user(12345)));
+    std::thread inner([&] {
+      ASSERT_TRUE(assume(server_credentials()));
+      EXPECT_TRUE(can_open(file_));
+    });
+    inner.join();
+    EXPECT_FALSE(can_open(file_));
+  });
+  outer.join();
+}
+
+TEST_F(Identity, PrivilegeEndsWithItsScope) {
+  ASSERT_TRUE(assume(user(12345)));
+  {
+    ScopedPrivilege privilege;
+    ASSERT_TRUE(privilege.status());
+    EXPECT_TRUE(can_open(file_));
+    {
+      ScopedPrivilege nested;
+      EXPECT_TRUE(nested.status());
+    }
+    EXPECT_TRUE(can_open(file_));
+  }
+  EXPECT_FALSE(can_open(file_));
+}
+
+TEST_F(Identity, AssumeInsidePrivilegeTakesTheUser) {
+  const Credentials who = user(12345);
+  ASSERT_TRUE(assume(who));
+  ScopedPrivilege privilege;
+  ASSERT_TRUE(assume(who));
+  EXPECT_FALSE(can_open(file_));
+}
+
+TEST_F(Identity, SupplementaryGroupCounts) {
+  ASSERT_EQ(::chown(file_.c_str(), 0, 4242), 0);
+  ASSERT_EQ(::chmod(file_.c_str(), 0640), 0);
+  ASSERT_TRUE(assume(user(12345)));
+  EXPECT_FALSE(can_open(file_));
+  ASSERT_TRUE(assume(user(12345, {4241, 4242})));
+  EXPECT_TRUE(can_open(file_));
+}
+
+TEST_F(Identity, NobodyIsRefused) { EXPECT_FALSE(assume(nullptr)); }
+
+}  // namespace
+}  // namespace braid

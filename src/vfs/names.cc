@@ -1,0 +1,143 @@
+#include "vfs/names.h"
+
+#include "wire/fold.h"
+
+namespace braid::vfs {
+namespace {
+
+constexpr char32_t kInvalidByteBase = 0xF100;
+constexpr char32_t kTrailingSpace = 0xF028;
+constexpr char32_t kTrailingDot = 0xF029;
+constexpr std::string_view kReserved = "\"*:<>?\\|";  // U+F020 onwards, in this order
+constexpr char32_t kReservedBase = 0xF020;
+constexpr char32_t kControlBase = 0xF000;
+
+struct Decoded {
+  char32_t code = 0;
+  size_t length = 1;
+  bool valid = false;
+};
+
+// One code point of generalised UTF-8: surrogates (0xD800 to 0xDFFF) are taken, since that is how
+// WTF-8 carries names that are not UTF-16; overlong forms are not.
+Decoded decode(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t first = byte(at);
+  if (first < 0x80) return {first, 1, true};
+  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() - at < length) return {};
+  char32_t code = first & (0xFF >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0) != 0x80) return {};
+    code = code << 6 | (byte(at + i) & 0x3F);
+  }
+  const char32_t smallest = length == 2 ? 0x80 : length == 3 ? 0x800 : 0x10000;
+  if (code < smallest || code > 0x10FFFF) return {};
+  return {code, length, true};
+}
+
+void append_utf8(std::string& out, char32_t code) {
+  if (code < 0x80) {
+    out += static_cast<char>(code);
+  } else if (code < 0x800) {
+    out += static_cast<char>(0xC0 | code >> 6);
+    out += static_cast<char>(0x80 | (code & 0x3F));
+  } else if (code < 0x10000) {
+    out += static_cast<char>(0xE0 | code >> 12);
+    out += static_cast<char>(0x80 | (code >> 6 & 0x3F));
+    out += static_cast<char>(0x80 | (code & 0x3F));
+  } else {
+    out += static_cast<char>(0xF0 | code >> 18);
+    out += static_cast<char>(0x80 | (code >> 12 & 0x3F));
+    out += static_cast<char>(0x80 | (code >> 6 & 0x3F));
+    out += static_cast<char>(0x80 | (code & 0x3F));
+  }
+}
+
+// What a client is shown for the code point or byte at `at`.
+char32_t shown(std::string_view name, size_t at, const Decoded& decoded) {
+  if (!decoded.valid) return kInvalidByteBase + static_cast<uint8_t>(name[at]);
+  const char32_t code = decoded.code;
+  if (code >= 0x80) return code;
+  if (code < 0x20) return kControlBase + code;
+  if (const size_t i = kReserved.find(static_cast<char>(code)); i != kReserved.npos) {
+    return kReservedBase + static_cast<char32_t>(i);
+  }
+  if (at + 1 == name.size() && code == ' ') return kTrailingSpace;
+  if (at + 1 == name.size() && code == '.') return kTrailingDot;
+  return code;
+}
+
+}  // namespace
+
+bool is_plain(std::string_view disk_name) {
+  for (size_t at = 0; at < disk_name.size();) {
+    const Decoded decoded = decode(disk_name, at);
+    if (!decoded.valid || shown(disk_name, at, decoded) != decoded.code) return false;
+    at += decoded.length;
+  }
+  return true;
+}
+
+std::string to_client(std::string_view disk_name) {
+  if (is_plain(disk_name) || disk_name == "." || disk_name == "..") return std::string(disk_name);
+  std::string out;
+  for (size_t at = 0; at < disk_name.size();) {
+    const Decoded decoded = decode(disk_name, at);
+    append_utf8(out, shown(disk_name, at, decoded));
+    at += decoded.length;
+  }
+  return out;
+}
+
+std::string to_disk(std::string_view client_name) {
+  std::string out;
+  out.reserve(client_name.size());
+  for (size_t at = 0; at < client_name.size();) {
+    const Decoded decoded = decode(client_name, at);
+    const char32_t code = decoded.code;
+    const bool last = at + decoded.length == client_name.size();
+    if (!decoded.valid) {
+      out += client_name[at];
+    } else if (code > kControlBase && code < kControlBase + 0x20) {
+      out += static_cast<char>(code - kControlBase);
+    } else if (code >= kReservedBase && code < kReservedBase + kReserved.size()) {
+      out += kReserved[code - kReservedBase];
+    } else if (last && (code == kTrailingSpace || code == kTrailingDot)) {
+      out += code == kTrailingSpace ? ' ' : '.';
+    } else if (code >= kInvalidByteBase + 0x80 && code <= kInvalidByteBase + 0xFF) {
+      out += static_cast<char>(code - kInvalidByteBase);
+    } else {
+      out.append(client_name.substr(at, decoded.length));
+    }
+    at += decoded.length;
+  }
+  // A lone mapped dot, or two, would name the directory or its parent.
+  if (out == "." || out == "..") return std::string(client_name);
+  return out;
+}
+
+uint64_t fold_hash(std::string_view name) {
+  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
+  for (const char c : wire::fold(name)) {
+    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ULL;
+  }
+  return hash;
+}
+
+uint64_t stream_key(std::string_view stream_name) {
+  const uint64_t hash = fold_hash(stream_name);
+  return hash == 0 ? 1 : hash;
+}
+
+size_t utf16_units(std::string_view name) {
+  size_t units = 0;
+  for (size_t at = 0; at < name.size();) {
+    const Decoded decoded = decode(name, at);
+    units += decoded.code > 0xFFFF ? 2 : 1;
+    at += decoded.length;
+  }
+  return units;
+}
+
+}  // namespace braid::vfs

@@ -1,0 +1,69 @@
+#include "vfs/path.h"
+
+#include <algorithm>
+
+#include "vfs/names.h"
+#include "wire/fscc/path_name.h"
+
+namespace braid::vfs {
+namespace {
+
+Result<PathAndStream> parse_windows(std::string_view text) {
+  BRAID_TRY(const wire::PathName name, wire::parse_path(text));
+  PathAndStream parsed;
+  for (const std::string& component : name.components) BRAID_CHECK(parsed.path.append(component));
+  parsed.stream = name.stream;
+  parsed.has_stream = name.has_stream_syntax;
+  parsed.stream_is_index = name.is_directory_index;
+  parsed.trailing_separator = name.trailing_separator;
+  return parsed;
+}
+
+Result<PathAndStream> parse_posix(std::string_view text) {
+  PathAndStream parsed;
+  if (text.empty()) return parsed;
+  if (text.front() == '\\') return fail(NtStatus::kInvalidParameter);
+  if (text.back() == '\\') {
+    parsed.trailing_separator = true;
+    text.remove_suffix(1);
+  }
+  for (size_t start = 0; start <= text.size();) {
+    const size_t end = std::min(text.find('\\', start), text.size());
+    BRAID_CHECK(parsed.path.append(text.substr(start, end - start)));
+    start = end + 1;
+  }
+  return parsed;
+}
+
+}  // namespace
+
+Result<void> Path::append(std::string_view name) {
+  constexpr std::string_view kNever("\0/\\", 3);
+  if (name.empty() || name == "." || name == ".." || name.find_first_of(kNever) != name.npos ||
+      utf16_units(name) > wire::kComponentLengthMax || components_.size() >= kComponentsMax) {
+    return fail(NtStatus::kObjectNameInvalid);
+  }
+  components_.emplace_back(name);
+  return {};
+}
+
+Path Path::parent() const {
+  Path parent = *this;
+  if (!parent.components_.empty()) parent.components_.pop_back();
+  return parent;
+}
+
+std::string Path::text() const {
+  std::string out;
+  for (const std::string& component : components_) {
+    if (!out.empty()) out += '\\';
+    out += component;
+  }
+  return out;
+}
+
+Result<PathAndStream> parse_path(std::string_view text, NameRules rules) {
+  return rules == NameRules::kWindows ? parse_windows(text) : parse_posix(text);
+}
+
+}  // namespace braid::vfs

@@ -1,0 +1,37 @@
+// The extended attribute that keeps what Unix files do not have.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace braid::vfs {
+
+inline constexpr std::string_view kDosAttribName = "user.DOSATTRIB";
+// The longest form is an old one of about 64 bytes and a name; more is not one of ours to read.
+inline constexpr size_t kDosAttribSizeMax = 512;
+
+// DOS attributes and creation time in the form Samba stores them, so that a directory can be served
+// by either. NDR, little-endian: a NUL-terminated text "0x.." (empty in the later versions), then
+// aligned to 2 the version twice (field and union discriminant), then aligned to 4 the arm:
+//   1  attributes
+//   2  flags, attributes, ea_size, size, allocation size, creation, change, write time, name
+//   3  flags, attributes, ea_size, size, allocation size, creation, change time
+//   4  flags, attributes, inode time, creation time
+//   5  flags, attributes, creation time
+// 64-bit values are aligned to 4. Older still is the text alone.
+struct DosAttrib {
+  uint32_t attributes = 0;
+  std::optional<FileTime> creation_time;
+
+  // Every version; kMalformed for bytes that are none of them.
+  static Result<DosAttrib> decode(ByteView bytes);
+  // Version 5.
+  Bytes encode() const;
+};
+
+}  // namespace braid::vfs
