@@ -1,6 +1,8 @@
 // The old functions NTLM is made of. Broken as cryptography; use them for NTLM only.
 #pragma once
 
+#include <nettle/arcfour.h>
+
 #include <array>
 #include <cstdint>
 #include <span>
@@ -19,6 +21,7 @@ Digest16 hmac_md5(ByteView key, std::span<const ByteView> parts);
 // An RC4 key stream; encrypting and decrypting are the same. Thread: one at a time.
 class Rc4 {
  public:
+  // REQUIRES 1 to 256 bytes of key.
   explicit Rc4(ByteView key);
   ~Rc4();
   Rc4(const Rc4&) = default;
@@ -26,8 +29,7 @@ class Rc4 {
   void apply(MutableByteView data);
 
  private:
-  std::array<uint8_t, 256> state_;
-  uint8_t i_ = 0, j_ = 0;
+  arcfour_ctx ctx_;
 };
 
 }  // namespace braid::crypto
