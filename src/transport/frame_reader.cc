@@ -1,0 +1,111 @@
+#include "transport/frame_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace braid::transport {
+
+namespace {
+
+constexpr size_t kHeaderSize = 4;
+
+// [RFC1002] 4.3.1 "SESSION PACKETS". Direct TCP knows the first only.
+enum FrameType : uint8_t {
+  kMessage = 0x00,
+  kSessionRequest = 0x81,
+  kKeepAlive = 0x85,
+};
+
+// Two encoded NetBIOS names with their longest scopes; real ones have 68 bytes.
+constexpr size_t kSessionRequestSizeMax = 512;
+
+size_t length_of(ByteView header) {
+  return size_t{header[1]} << 16 | size_t{header[2]} << 8 | header[3];
+}
+
+}  // namespace
+
+void FrameReader::seed(ByteView bytes) {
+  buffer_ = Buffer(std::max(bytes.size(), kReadBufferSize));
+  if (!bytes.empty()) std::memcpy(buffer_.data(), bytes.data(), bytes.size());
+  begin_ = 0;
+  end_ = bytes.size();
+}
+
+Result<std::optional<Buffer>> FrameReader::next() {
+  if (large_) {
+    if (large_filled_ < large_->size()) return std::nullopt;
+    return std::exchange(large_, std::nullopt);
+  }
+  while (end_ - begin_ >= kHeaderSize) {
+    const ByteView frame = held();
+    const size_t length = length_of(frame);
+    const size_t available = frame.size() - kHeaderSize;
+    if (frame[0] == kMessage) {
+      if (length > limit_) return fail(Error::malformed());
+      if (available < length) {
+        const size_t missing = length - available;
+        const bool fits = kHeaderSize + length <= buffer_.size();
+        if (missing >= kDirectReceiveMin || !fits) start_large(length);
+        return std::nullopt;
+      }
+      Buffer message = Buffer::copy_of(frame.subspan(kHeaderSize, length));
+      begin_ += kHeaderSize + length;
+      large_before_ = false;
+      return message;
+    }
+    // An SMB1 keep-alive has no length worth the name; a session request is short.
+    const bool is_request = frame[0] == kSessionRequest;
+    if (!is_request && frame[0] != kKeepAlive) return fail(Error::malformed());
+    if (length > kSessionRequestSizeMax) return fail(Error::malformed());
+    if (available < length) return std::nullopt;
+    session_requests_ += is_request;
+    begin_ += kHeaderSize + length;
+  }
+  return std::nullopt;
+}
+
+bool FrameReader::has_message() const {
+  if (large_) return large_filled_ == large_->size();
+  if (end_ - begin_ < kHeaderSize) return false;
+  const ByteView frame = held();
+  return frame[0] == kMessage && frame.size() - kHeaderSize >= length_of(frame);
+}
+
+void FrameReader::start_large(size_t size) {
+  const ByteView start = held().subspan(kHeaderSize);
+  large_.emplace(size);
+  if (!start.empty()) std::memcpy(large_->data(), start.data(), start.size());
+  large_filled_ = start.size();
+  large_before_ = true;
+  begin_ = end_ = 0;
+}
+
+size_t FrameReader::space(Space& places) {
+  if (buffer_.empty()) buffer_ = Buffer(kReadBufferSize);
+  if (begin_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  size_t count = 0;
+  if (large_) {
+    places[count++] = {large_->data() + large_filled_, large_->size() - large_filled_};
+  }
+  size_t room = buffer_.size() - end_;
+  if (large_before_) room = std::min(room, kReadAheadAfterLarge);
+  places[count++] = {buffer_.data() + end_, room};
+  return count;
+}
+
+void FrameReader::received(size_t count) {
+  if (large_) {
+    const size_t taken = std::min(count, large_->size() - large_filled_);
+    large_filled_ += taken;
+    count -= taken;
+  }
+  end_ += count;
+}
+
+}  // namespace braid::transport

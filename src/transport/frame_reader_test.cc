@@ -1,0 +1,159 @@
+#include "transport/frame_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace braid::transport {
+namespace {
+
+Bytes frame_of(ByteView message) {
+  const size_t n = message.size();
+  Bytes frame = {0, static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8),
+                 static_cast<uint8_t>(n)};
+  frame.insert(frame.end(), message.begin(), message.end());
+  return frame;
+}
+
+Bytes pattern(size_t size, uint8_t start) {
+  Bytes bytes(size);
+  std::iota(bytes.begin(), bytes.end(), start);
+  return bytes;
+}
+
+// Puts up to `most` bytes of `stream` where the reader wants them.
+void feed(FrameReader& reader, ByteView& stream, size_t most) {
+  FrameReader::Space places;
+  const size_t count = reader.space(places);
+  size_t fed = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t n = std::min({places[i].iov_len, stream.size(), most - fed});
+    if (n > 0) std::memcpy(places[i].iov_base, stream.data(), n);
+    stream = stream.subspan(n);
+    fed += n;
+  }
+  reader.received(fed);
+}
+
+// Every message of `stream`, fed in steps of `step` bytes.
+std::vector<Bytes> read_all(FrameReader& reader, ByteView stream, size_t step) {
+  std::vector<Bytes> messages;
+  for (;;) {
+    auto message = reader.next();
+    if (!message) return messages;
+    if (*message) {
+      messages.emplace_back((*message)->view().begin(), (*message)->view().end());
+    } else if (stream.empty()) {
+      return messages;
+    } else {
+      feed(reader, stream, step);
+    }
+  }
+}
+
+class FrameReaderSteps : public testing::TestWithParam<size_t> {};
+
+TEST_P(FrameReaderSteps, GivesTheMessagesHoweverTheStreamIsCut) {
+  std::vector<Bytes> sent;
+  Bytes stream;
+  for (size_t size : {0, 1, 64, 70'000, 3, 65'532, 200'000, 200'000, 12, 66'000}) {
+    sent.push_back(pattern(size, static_cast<uint8_t>(sent.size())));
+    const Bytes frame = frame_of(sent.back());
+    stream.insert(stream.end(), frame.begin(), frame.end());
+  }
+  FrameReader reader;
+  reader.set_limit(kFrameSizeMax);
+  EXPECT_EQ(read_all(reader, stream, GetParam()), sent);
+  EXPECT_TRUE(reader.at_boundary());
+}
+INSTANTIATE_TEST_SUITE_P(Steps, FrameReaderSteps,
+                         testing::Values(1, 3, 1448, 8192, 65'535, 65'536, 1'000'000));
+
+TEST(FrameReader, SmallMessagesAreReadTogether) {
+  Bytes stream;
+  for (int i = 0; i < 100; ++i) {
+    const Bytes frame = frame_of(pattern(120, 0));
+    stream.insert(stream.end(), frame.begin(), frame.end());
+  }
+  FrameReader reader;
+  ByteView rest = stream;
+  feed(reader, rest, SIZE_MAX);
+  EXPECT_TRUE(rest.empty());
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(reader.has_message());
+    EXPECT_TRUE((*reader.next()).has_value());
+  }
+  EXPECT_FALSE(reader.has_message());
+}
+
+TEST(FrameReader, LargeMessageIsReceivedInPlace) {
+  FrameReader reader;
+  reader.set_limit(kFrameSizeMax);
+  const Bytes stream = frame_of(pattern(1'000'000, 0));
+  ByteView rest = stream;
+  feed(reader, rest, 100);
+  ASSERT_FALSE((*reader.next()).has_value());
+  FrameReader::Space places;
+  ASSERT_EQ(reader.space(places), 2u);
+  EXPECT_EQ(places[0].iov_len, 1'000'000u - 96);
+  EXPECT_EQ(places[1].iov_len, kReadAheadAfterLarge);
+}
+
+TEST(FrameReader, LimitHoldsBeforeMemoryIsTaken) {
+  FrameReader reader;
+  reader.set_limit(100);
+  reader.seed(Bytes{0, 0, 0, 100});
+  EXPECT_FALSE((*reader.next()).has_value());
+  FrameReader longer;
+  longer.set_limit(100);
+  longer.seed(Bytes{0, 0, 0, 101});
+  ASSERT_FALSE(longer.next().has_value());
+  EXPECT_EQ(longer.next().error(), Error::malformed());
+}
+
+TEST(FrameReader, UnknownFrameTypeIsMalformed) {
+  for (uint8_t type : {0x01, 0x82, 0x83, 0x84, 0xFF, 0xFE}) {
+    FrameReader reader;
+    reader.seed(Bytes{type, 0, 0, 0});
+    ASSERT_FALSE(reader.next().has_value());
+    EXPECT_EQ(reader.next().error(), Error::malformed());
+  }
+}
+
+TEST(FrameReader, KeepAliveIsSkippedAndSessionRequestCounted) {
+  Bytes stream = {0x85, 0, 0, 0, 0x81, 0, 0, 2, 'x', 'y', 0x85, 0, 0, 0, 0, 0, 0, 1, 'z'};
+  FrameReader reader;
+  EXPECT_EQ(read_all(reader, stream, 1), std::vector<Bytes>{{'z'}});
+  EXPECT_EQ(reader.take_session_requests(), 1u);
+  EXPECT_EQ(reader.take_session_requests(), 0u);
+}
+
+TEST(FrameReader, OverlongSessionRequestIsMalformed) {
+  FrameReader reader;
+  reader.seed(Bytes{0x81, 0x01, 0, 0});
+  EXPECT_FALSE(reader.next().has_value());
+}
+
+TEST(FrameReader, SeedMayHoldMoreThanTheReadBuffer) {
+  const Bytes message = pattern(kReadBufferSize + 10, 7);
+  Bytes stream = frame_of(message);
+  stream.insert(stream.end(), {0, 0});
+  FrameReader reader;
+  reader.seed(stream);
+  reader.set_limit(kFrameSizeMax);
+  auto got = reader.next();
+  ASSERT_TRUE(got && *got);
+  EXPECT_TRUE(std::ranges::equal((*got)->view(), message));
+  EXPECT_FALSE(reader.at_boundary());
+  ByteView rest = stream;
+  rest = as_bytes(std::string_view("\0\1x", 3));
+  feed(reader, rest, SIZE_MAX);
+  auto second = reader.next();
+  ASSERT_TRUE(second && *second);
+  EXPECT_EQ((*second)->view()[0], 'x');
+}
+
+}  // namespace
+}  // namespace braid::transport

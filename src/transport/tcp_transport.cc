@@ -1,0 +1,366 @@
+#include "transport/tcp_transport.h"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/guarded.h"
+#include "runtime/asio.h"
+#include "transport/frame_reader.h"
+#include "transport/send_queue.h"
+
+namespace braid::transport {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Reads in a row before the other connections of the reactor get their turn.
+constexpr int kReadsPerTurn = 16;
+
+// While more complete requests wait in the read buffer, their responses are collected up to this.
+constexpr uint64_t kCollectMax = 128 * 1024;
+
+constexpr std::chrono::microseconds kRetransmissionTimeoutUnknown = std::chrono::seconds(1);
+
+// Thread: the reactor's, except for what is marked. Kept alive by every wait that is under way.
+class TcpTransport final : public Transport, public std::enable_shared_from_this<TcpTransport> {
+ public:
+  TcpTransport(Reactor& reactor, int fd, ByteView already_received)
+      : reactor_(reactor),
+        descriptor_(reactor.context()),
+        fd_(fd),
+        peer_(SocketAddress::peer_of(fd)),
+        local_(SocketAddress::local_of(fd)) {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (!already_received.empty()) reader_.seed(already_received);
+    boost::system::error_code failed;
+    descriptor_.assign(fd, failed);
+    if (!failed) {
+      open_fd_.lock()->fd = fd;
+      descriptor_.non_blocking(true, failed);
+    } else {
+      ::close(fd);
+    }
+    if (failed) end(Error::os(failed.value()));
+  }
+
+  Task<Result<Buffer>> receive() override;
+  void set_receive_limit(size_t size) override { reader_.set_limit(size); }
+
+  uint64_t send(OutFrame frame) override;
+  Task<void> writable() override { co_await unsent_at_most(kUnsentMax); }
+  Task<void> drained() override { co_await unsent_at_most(0); }
+
+  uint64_t bytes_queued() const override { return inbox_.lock()->queued; }
+  uint64_t bytes_sent() const override { return sent_.load(std::memory_order_relaxed); }
+  uint64_t unacknowledged() const override {
+    auto open = open_fd_.lock();
+    return open->fd < 0 ? unacknowledged_at_end_.load() : unacknowledged_of(open->fd);
+  }
+  std::chrono::microseconds retransmission_timeout() const override;
+
+  void close() override;
+  bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
+  SocketAddress peer() const override { return peer_; }
+  SocketAddress local() const override { return local_; }
+  Reactor& reactor() const override { return reactor_; }
+
+ private:
+  // Frames of other threads on their way to queue_, and the one count that orders all frames.
+  struct Inbox {
+    std::vector<OutFrame> frames;
+    uint64_t queued = 0;
+    bool posted = false;
+  };
+  struct OpenFd {
+    int fd = -1;
+  };
+  struct UnsentWaiter {
+    uint64_t unsent_max;
+    std::coroutine_handle<> handle;
+  };
+
+  // Reads once; false if nothing was there.
+  bool read();
+  void take_inbox(Inbox& inbox);
+  void post_flush();
+  void flush();
+  void wait_for_read();
+  void wait_for_write();
+  void continue_unsent_waiters();
+  // The one transition: remembers why, drops everything unsent, lets every waiter continue.
+  void end(Error why);
+
+  uint64_t unsent() const { return bytes_queued() - bytes_sent(); }
+  static uint64_t unacknowledged_of(int fd) {
+    int count = 0;
+    return ioctl(fd, SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<uint64_t>(count) : 0;
+  }
+
+  auto readable() {
+    struct Awaiter {
+      TcpTransport& transport;
+      bool await_ready() const { return transport.end_error_.has_value(); }
+      void await_suspend(std::coroutine_handle<> handle) const {
+        transport.receiver_ = handle;
+        transport.wait_for_read();
+      }
+      void await_resume() const noexcept {}
+    };
+    return Awaiter{*this};
+  }
+  // Lets the reactor do other work first.
+  auto turn() {
+    struct Awaiter {
+      Reactor& reactor;
+      bool await_ready() const noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> handle) const {
+        reactor.post([handle] { handle.resume(); });
+      }
+      void await_resume() const noexcept {}
+    };
+    return Awaiter{reactor_};
+  }
+  Task<void> unsent_at_most(uint64_t count);
+
+  Reactor& reactor_;
+  asio::posix::stream_descriptor descriptor_;
+  const int fd_;
+  const SocketAddress peer_;
+  const SocketAddress local_;
+
+  FrameReader reader_;
+  std::coroutine_handle<> receiver_;
+  bool waiting_for_read_ = false;
+  bool drained_by_read_ = false;  // the last read took all there was
+  int reads_in_turn_ = 0;
+
+  SendQueue queue_;
+  std::vector<UnsentWaiter> unsent_waiters_;
+  bool waiting_for_write_ = false;
+  bool flush_posted_ = false;
+
+  std::optional<Error> end_error_;
+  std::atomic<bool> closed_ = false;
+  std::atomic<uint64_t> sent_ = 0;
+  std::atomic<uint64_t> unacknowledged_at_end_ = 0;
+  mutable Guarded<Inbox> inbox_;     // Thread: any
+  mutable Guarded<OpenFd> open_fd_;  // the fd for the counters of other threads; -1 once closed
+};
+
+Task<Result<Buffer>> TcpTransport::receive() {
+  const auto self = shared_from_this();
+  for (;;) {
+    if (end_error_) co_return fail(*end_error_);
+    auto message = reader_.next();
+    if (!message) {
+      end(message.error());
+      continue;
+    }
+    for (size_t n = reader_.take_session_requests(); n > 0; --n) {
+      send({.head = {0x82, 0, 0, 0}, .parts = {}, .framing = Framing::kNone});
+    }
+    if (*message) co_return std::move(**message);
+
+    flush();
+    if (reads_in_turn_ >= kReadsPerTurn) {
+      reads_in_turn_ = 0;
+      co_await turn();
+    } else if (drained_by_read_ || !read()) {
+      drained_by_read_ = false;
+      reads_in_turn_ = 0;
+      co_await readable();
+    }
+  }
+}
+
+bool TcpTransport::read() {
+  if (end_error_) return true;
+  FrameReader::Space places;
+  msghdr header{};
+  header.msg_iov = places.data();
+  header.msg_iovlen = reader_.space(places);
+  size_t wanted = 0;
+  for (size_t i = 0; i < header.msg_iovlen; ++i) wanted += places[i].iov_len;
+
+  ++reads_in_turn_;
+  const ssize_t count = recvmsg(fd_, &header, MSG_DONTWAIT);
+  if (count < 0) {
+    if (errno == EINTR) return true;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+    end(Error::last_os_error());
+  } else if (count == 0) {
+    end(reader_.at_boundary() ? Error(NtStatus::kConnectionDisconnected) : Error::truncated());
+  } else {
+    reader_.received(static_cast<size_t>(count));
+    drained_by_read_ = static_cast<size_t>(count) < wanted;
+  }
+  return true;
+}
+
+void TcpTransport::wait_for_read() {
+  if (std::exchange(waiting_for_read_, true)) return;
+  descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
+                         [self = shared_from_this()](const boost::system::error_code&) {
+                           self->waiting_for_read_ = false;
+                           if (auto handle = std::exchange(self->receiver_, nullptr)) {
+                             handle.resume();
+                           }
+                         });
+}
+
+uint64_t TcpTransport::send(OutFrame frame) {
+  const size_t size = SendQueue::size_on_wire(frame);
+  if (!reactor_.is_current()) {
+    auto inbox = inbox_.lock();
+    const uint64_t position = inbox->queued += size;
+    if (is_closed()) return position;
+    inbox->frames.push_back(std::move(frame));
+    if (!std::exchange(inbox->posted, true)) {
+      reactor_.post([self = shared_from_this()] {
+        self->take_inbox(*self->inbox_.lock());
+        self->flush();
+      });
+    }
+    return position;
+  }
+
+  uint64_t position = 0;
+  {
+    auto inbox = inbox_.lock();
+    take_inbox(*inbox);
+    position = inbox->queued += size;
+  }
+  if (end_error_) return position;
+  queue_.push(std::move(frame));
+  if (reader_.has_message() && unsent() < kCollectMax) {
+    post_flush();
+  } else {
+    flush();
+  }
+  return position;
+}
+
+void TcpTransport::take_inbox(Inbox& inbox) {
+  inbox.posted = false;
+  for (OutFrame& frame : inbox.frames) {
+    if (!end_error_) queue_.push(std::move(frame));
+  }
+  inbox.frames.clear();
+}
+
+// If the connection goes on to wait for something else than the next message, what was collected
+// leaves all the same.
+void TcpTransport::post_flush() {
+  if (std::exchange(flush_posted_, true)) return;
+  reactor_.post([self = shared_from_this()] {
+    self->flush_posted_ = false;
+    self->flush();
+  });
+}
+
+void TcpTransport::flush() {
+  if (end_error_ || waiting_for_write_) return;
+  while (!queue_.empty()) {
+    std::array<iovec, kGatherMax> places;
+    msghdr header{};
+    header.msg_iov = places.data();
+    header.msg_iovlen = queue_.gather(places);
+    const ssize_t count = sendmsg(fd_, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return end(Error::last_os_error());
+      wait_for_write();
+      break;
+    }
+    queue_.sent(static_cast<size_t>(count));
+    sent_.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  }
+  if (!unsent_waiters_.empty()) continue_unsent_waiters();
+}
+
+void TcpTransport::wait_for_write() {
+  waiting_for_write_ = true;
+  descriptor_.async_wait(asio::posix::stream_descriptor::wait_write,
+                         [self = shared_from_this()](const boost::system::error_code&) {
+                           self->waiting_for_write_ = false;
+                           self->flush();
+                         });
+}
+
+Task<void> TcpTransport::unsent_at_most(uint64_t count) {
+  const auto self = shared_from_this();
+  struct Awaiter {
+    TcpTransport& transport;
+    uint64_t unsent_max;
+    bool await_ready() const { return transport.end_error_ || transport.unsent() <= unsent_max; }
+    void await_suspend(std::coroutine_handle<> handle) const {
+      transport.unsent_waiters_.push_back({unsent_max, handle});
+    }
+    void await_resume() const noexcept {}
+  };
+  if (unsent() > count) flush();
+  co_await Awaiter{*this, count};
+}
+
+// Through post(): the caller may be in the middle of a send().
+void TcpTransport::continue_unsent_waiters() {
+  const uint64_t now = unsent();
+  std::erase_if(unsent_waiters_, [&](const UnsentWaiter& waiter) {
+    if (!end_error_ && now > waiter.unsent_max) return false;
+    reactor_.post([handle = waiter.handle] { handle.resume(); });
+    return true;
+  });
+}
+
+std::chrono::microseconds TcpTransport::retransmission_timeout() const {
+  auto open = open_fd_.lock();
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (open->fd < 0 || getsockopt(open->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+      info.tcpi_rto == 0) {
+    return kRetransmissionTimeoutUnknown;
+  }
+  return std::chrono::microseconds(info.tcpi_rto);
+}
+
+void TcpTransport::close() {
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
+  const Error why(NtStatus::kConnectionDisconnected);
+  if (reactor_.is_current()) return end(why);
+  reactor_.post([self = shared_from_this(), why] { self->end(why); });
+}
+
+void TcpTransport::end(Error why) {
+  if (end_error_) return;
+  end_error_ = why;
+  closed_.store(true, std::memory_order_release);
+  queue_.clear();
+  {
+    auto open = open_fd_.lock();
+    if (open->fd >= 0) unacknowledged_at_end_ = unacknowledged_of(open->fd);
+    open->fd = -1;
+  }
+  boost::system::error_code ignored;
+  descriptor_.close(ignored);  // also ends the waits, which resume receive()
+  continue_unsent_waiters();
+}
+
+}  // namespace
+
+TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received) {
+  return std::make_shared<TcpTransport>(reactor, fd, already_received);
+}
+
+}  // namespace braid::transport

@@ -1,0 +1,439 @@
+// What every transport promises, and TCP on real sockets.
+#include "transport/transport.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <random>
+#include <thread>
+
+#include "runtime/task_scope.h"
+#include "transport/fault_transport.h"
+#include "transport/limits.h"
+#include "transport/memory_transport.h"
+#include "transport/tcp_transport.h"
+
+namespace braid::transport {
+namespace {
+
+using namespace std::chrono_literals;
+
+Task<void> stop_after(Task<void> task, Reactor& reactor) {
+  co_await std::move(task);
+  reactor.stop();
+}
+
+// Runs one task to its end on a reactor that lives as long as the test.
+void run(Reactor& reactor, Task<void> task) {
+  TaskScope scope;
+  reactor.post([&] { scope.spawn(stop_after(std::move(task), reactor)); });
+  reactor.run();
+}
+
+Bytes random_bytes(size_t size, uint32_t seed) {
+  std::mt19937 random(seed);
+  Bytes bytes(size);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+  return bytes;
+}
+
+OutFrame frame_of(Bytes head) { return {.head = std::move(head), .parts = {}}; }
+
+std::pair<int, int> stream_sockets(int buffer_size = 0) {
+  int fds[2];
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  for (int fd : fds) {
+    if (buffer_size == 0) break;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_size, sizeof buffer_size);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_size, sizeof buffer_size);
+  }
+  return {fds[0], fds[1]};
+}
+
+// A listening socket on a port of the kernel's choice.
+struct Listener {
+  Listener() {
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
+    EXPECT_EQ(listen(fd, 8), 0);
+  }
+  ~Listener() { close(fd); }
+  int fd;
+};
+
+enum class Carrier { kSocket, kTinySocket, kTcp, kMemory };
+
+class EveryTransport : public testing::TestWithParam<Carrier> {
+ public:
+  std::pair<TransportPtr, TransportPtr> make(Reactor& first, Reactor& second) {
+    if (GetParam() == Carrier::kMemory) return make_memory_transports(first, second);
+    std::pair<int, int> fds;
+    if (GetParam() == Carrier::kTcp) {
+      Listener listener;
+      const SocketAddress address = SocketAddress::local_of(listener.fd);
+      fds.first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      EXPECT_EQ(connect(fds.first, address.data(), address.size()), 0);
+      fds.second = accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC);
+    } else {
+      fds = stream_sockets(GetParam() == Carrier::kTinySocket ? 1 : 0);
+    }
+    return {make_tcp_transport(first, fds.first), make_tcp_transport(second, fds.second)};
+  }
+};
+
+constexpr size_t kSizes[] = {0, 1, 4, 100, 65'532, 65'536, 70'000, 1'000'000, 2, 300'000, 300'000};
+
+void send_all(Transport& transport) {
+  for (size_t size : kSizes) {
+    OutFrame frame = frame_of(random_bytes(size / 3, static_cast<uint32_t>(size)));
+    frame.parts.emplace_back(Buffer());
+    frame.parts.emplace_back(
+        Buffer::copy_of(random_bytes(size - size / 3, static_cast<uint32_t>(size + 1))));
+    transport.send(std::move(frame));
+  }
+}
+
+Task<void> expect_all(TransportPtr transport) {
+  transport->set_receive_limit(kFrameSizeMax);
+  for (size_t size : kSizes) {
+    auto message = co_await transport->receive();
+    if (!message) {
+      ADD_FAILURE() << message.error().message();
+      co_return;
+    }
+    Bytes expected = random_bytes(size / 3, static_cast<uint32_t>(size));
+    const Bytes tail = random_bytes(size - size / 3, static_cast<uint32_t>(size + 1));
+    expected.insert(expected.end(), tail.begin(), tail.end());
+    EXPECT_TRUE(std::ranges::equal(message->view(), expected)) << size;
+  }
+}
+
+Task<void> exchange(TransportPtr first, TransportPtr second) {
+  send_all(*first);
+  send_all(*second);
+  co_await expect_all(second);
+  co_await expect_all(first);
+  co_await first->drained();
+  EXPECT_EQ(first->bytes_sent(), first->bytes_queued());
+}
+
+TEST_P(EveryTransport, CarriesMessagesBothWays) {
+  Reactor reactor;
+  auto [first, second] = make(reactor, reactor);
+  run(reactor, exchange(first, second));
+}
+
+Task<void> receive_then_reply(TransportPtr transport, Reactor& reactor) {
+  co_await expect_all(transport);
+  send_all(*transport);
+  co_await transport->drained();
+  reactor.stop();
+}
+
+TEST_P(EveryTransport, WorksAcrossReactorsAndTakesSendFromAnyThread) {
+  Reactor here;
+  Reactor there;
+  auto [first, second] = make(here, there);
+  TaskScope scope;
+  there.post([&, peer = second] { scope.spawn(receive_then_reply(peer, there)); });
+  std::jthread thread([&] { there.run(); });
+  send_all(*first);  // not on its reactor's thread
+  run(here, expect_all(first));
+  thread.join();
+  EXPECT_EQ(scope.running(), 0u);
+}
+
+Task<void> close_soon(TransportPtr transport) {
+  co_await transport->reactor().sleep_for(1ms);
+  transport->close();
+  transport->close();
+}
+
+Task<void> expect_disconnected(TransportPtr transport) {
+  for (int i = 0; i < 2; ++i) {
+    auto message = co_await transport->receive();
+    EXPECT_FALSE(message);
+    if (!message) EXPECT_EQ(message.error(), Error(NtStatus::kConnectionDisconnected));
+  }
+  EXPECT_TRUE(transport->is_closed());
+  const uint64_t before = transport->bytes_queued();
+  EXPECT_EQ(transport->send(frame_of({1, 2, 3})), before + 7);
+  co_await transport->writable();
+  co_await transport->drained();
+}
+
+Task<void> close_wakes(TransportPtr closing, TransportPtr waiting, Reactor& reactor) {
+  TaskScope scope;
+  scope.spawn(close_soon(closing));
+  co_await expect_disconnected(waiting);
+  co_await scope.join();
+  co_await reactor.schedule();
+}
+
+TEST_P(EveryTransport, OwnCloseWakesReceive) {
+  Reactor reactor;
+  auto [first, second] = make(reactor, reactor);
+  run(reactor, close_wakes(first, first, reactor));
+}
+
+TEST_P(EveryTransport, CloseOfThePeerEndsReceive) {
+  Reactor reactor;
+  auto [first, second] = make(reactor, reactor);
+  run(reactor, close_wakes(second, first, reactor));
+}
+
+Task<void> expect_end(TransportPtr transport, Reactor& reactor) {
+  EXPECT_FALSE(co_await transport->receive());
+  reactor.stop();
+}
+
+TEST_P(EveryTransport, CloseFromAnotherThreadWakesReceive) {
+  Reactor reactor;
+  auto [first, second] = make(reactor, reactor);
+  TaskScope scope;
+  reactor.post([&, end = first] { scope.spawn(expect_end(end, reactor)); });
+  std::jthread thread([&] { reactor.run(); });
+  first->close();
+  thread.join();
+  EXPECT_EQ(scope.running(), 0u);
+}
+
+Task<void> limit_is_enforced(TransportPtr first, TransportPtr second) {
+  second->set_receive_limit(10);
+  first->send(frame_of(Bytes(10)));
+  first->send(frame_of(Bytes(11)));
+  EXPECT_TRUE(co_await second->receive());
+  auto message = co_await second->receive();
+  EXPECT_FALSE(message);
+  if (!message) EXPECT_EQ(message.error(), Error::malformed());
+  EXPECT_TRUE(second->is_closed());
+}
+
+TEST_P(EveryTransport, MessageOverTheLimitEndsTheConnection) {
+  Reactor reactor;
+  auto [first, second] = make(reactor, reactor);
+  run(reactor, limit_is_enforced(first, second));
+}
+
+std::string carrier_name(const testing::TestParamInfo<Carrier>& test) {
+  constexpr const char* kNames[] = {"Socket", "TinySocket", "Tcp", "Memory"};
+  return kNames[static_cast<int>(test.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Carriers, EveryTransport,
+                         testing::Values(Carrier::kSocket, Carrier::kTinySocket, Carrier::kTcp,
+                                         Carrier::kMemory),
+                         carrier_name);
+
+TEST(Transport, LargestFrameGoesThrough) {
+  Reactor reactor;
+  const auto [a, b] = stream_sockets();
+  auto first = make_tcp_transport(reactor, a);
+  auto second = make_tcp_transport(reactor, b);
+  struct Body {
+    static Task<void> run(TransportPtr from, TransportPtr to) {
+      to->set_receive_limit(kFrameSizeMax);
+      OutFrame frame;
+      frame.parts.emplace_back(Bytes(kFrameSizeMax, 0x5A));
+      from->send(std::move(frame));
+      auto message = co_await to->receive();
+      EXPECT_TRUE(message && message->size() == kFrameSizeMax && message->view().back() == 0x5A);
+    }
+  };
+  run(reactor, Body::run(first, second));
+}
+
+Task<void> back_pressure(TransportPtr first, TransportPtr second) {
+  second->set_receive_limit(kFrameSizeMax);
+  constexpr int kFrames = 5;
+  for (int i = 0; i < kFrames; ++i) first->send(frame_of(Bytes(8 << 20)));
+  EXPECT_GT(first->bytes_queued() - first->bytes_sent(), kUnsentMax);
+  TaskScope scope;
+  struct Body {
+    static Task<void> read(TransportPtr transport) {
+      for (int i = 0; i < kFrames; ++i) EXPECT_TRUE(co_await transport->receive());
+    }
+  };
+  scope.spawn(Body::read(second));
+  co_await first->writable();
+  EXPECT_LE(first->bytes_queued() - first->bytes_sent(), kUnsentMax);
+  co_await first->drained();
+  EXPECT_EQ(first->bytes_queued(), first->bytes_sent());
+  co_await scope.join();
+  co_await first->reactor().schedule();
+}
+
+TEST(Transport, WritableWaitsForThePeerToRead) {
+  Reactor reactor;
+  const auto [a, b] = stream_sockets();
+  run(reactor, back_pressure(make_tcp_transport(reactor, a), make_tcp_transport(reactor, b)));
+}
+
+Task<void> truncated_end(TransportPtr transport, int peer) {
+  const uint8_t part[] = {0, 0, 0, 9, 'x'};
+  EXPECT_EQ(write(peer, part, sizeof part), ssize_t{sizeof part});
+  close(peer);
+  auto message = co_await transport->receive();
+  EXPECT_FALSE(message);
+  if (!message) EXPECT_EQ(message.error(), Error::truncated());
+}
+
+TEST(Transport, EndInsideAMessageIsTruncated) {
+  Reactor reactor;
+  const auto [a, b] = stream_sockets();
+  run(reactor, truncated_end(make_tcp_transport(reactor, a), b));
+}
+
+Task<void> already_received(TransportPtr transport, int peer) {
+  auto first = co_await transport->receive();
+  EXPECT_TRUE(first && as_text(first->view()) == "ab");
+  EXPECT_EQ(write(peer, "\3xyz", 4), 4);
+  auto second = co_await transport->receive();
+  EXPECT_TRUE(second && as_text(second->view()) == "xyz");
+  close(peer);
+}
+
+TEST(Transport, GoesOnWhereSomebodyElseStoppedReading) {
+  Reactor reactor;
+  const auto [a, b] = stream_sockets();
+  const Bytes start = {0, 0, 0, 2, 'a', 'b', 0, 0, 0};
+  run(reactor, already_received(make_tcp_transport(reactor, a, start), b));
+}
+
+Task<void> session_request(TransportPtr transport, int peer) {
+  const uint8_t request[] = {0x81, 0, 0, 1, 'n', 0x85, 0, 0, 0, 0, 0, 0, 1, 'm'};
+  EXPECT_EQ(write(peer, request, sizeof request), ssize_t{sizeof request});
+  auto message = co_await transport->receive();
+  EXPECT_TRUE(message && as_text(message->view()) == "m");
+  co_await transport->drained();
+  uint8_t answer[8];
+  EXPECT_EQ(read(peer, answer, sizeof answer), 4);
+  EXPECT_EQ(answer[0], 0x82);
+  close(peer);
+}
+
+TEST(Transport, NetBiosSessionRequestIsAnswered) {
+  Reactor reactor;
+  const auto [a, b] = stream_sockets();
+  run(reactor, session_request(make_tcp_transport(reactor, a), b));
+}
+
+Task<void> acknowledged(TransportPtr first, TransportPtr second) {
+  const uint64_t position = first->send(frame_of(Bytes(1000)));
+  EXPECT_EQ(position, 1004u);
+  EXPECT_TRUE(co_await second->receive());
+  // Loopback acknowledges within the call that delivers, or shortly after.
+  while (first->bytes_sent() - first->unacknowledged() < position) {
+    co_await first->reactor().sleep_for(1ms);
+  }
+  EXPECT_GT(first->retransmission_timeout(), 0us);
+  first->close();
+  EXPECT_EQ(first->unacknowledged(), 0u);
+}
+
+TEST(ConnectTcp, ConnectsAndCountsAcknowledgedBytes) {
+  Reactor reactor;
+  Listener listener;
+  struct Body {
+    static Task<void> run(Reactor& r, int listener_fd) {
+      const SocketAddress address = SocketAddress::local_of(listener_fd);
+      auto client = co_await connect_tcp(r, address);
+      EXPECT_TRUE(client);
+      if (!client) co_return;
+      const int fd = accept4(listener_fd, nullptr, nullptr, SOCK_CLOEXEC);
+      auto server = make_tcp_transport(r, fd);
+      EXPECT_EQ((*client)->peer(), address);
+      EXPECT_EQ((*client)->local(), server->peer());
+      co_await acknowledged(*client, server);
+    }
+  };
+  run(reactor, Body::run(reactor, listener.fd));
+}
+
+TEST(ConnectTcp, RefusedIsAnOsError) {
+  Reactor reactor;
+  SocketAddress nobody;
+  {
+    Listener listener;
+    nobody = SocketAddress::local_of(listener.fd);
+  }
+  struct Body {
+    static Task<void> run(Reactor& r, SocketAddress address) {
+      auto transport = co_await connect_tcp(r, address);
+      EXPECT_FALSE(transport);
+      if (!transport) EXPECT_TRUE(transport.error().is_os(ECONNREFUSED));
+    }
+  };
+  run(reactor, Body::run(reactor, nobody));
+}
+
+Task<std::string> receive_text(TransportPtr transport) {
+  auto message = co_await transport->receive();
+  co_return message ? std::string(as_text(message->view())) : "(" + message.error().message() + ")";
+}
+
+Task<void> faults(TransportPtr clean, TransportPtr faulty, std::vector<std::string> expected) {
+  for (const char* text : {"one", "two", "three"}) {
+    faulty->send(frame_of(Bytes(as_bytes(text).begin(), as_bytes(text).end())));
+  }
+  for (const std::string& text : expected) EXPECT_EQ(co_await receive_text(clean), text);
+}
+
+void run_faults(FaultPlan plan, std::vector<std::string> expected) {
+  Reactor reactor;
+  auto [a, b] = make_memory_transports(reactor, reactor);
+  run(reactor, faults(a, make_fault_transport(b, std::move(plan)), std::move(expected)));
+}
+
+TEST(FaultTransport, DropsTruncatesDelaysAndCloses) {
+  using Kind = FaultAction::Kind;
+  const std::string gone = "(STATUS_CONNECTION_DISCONNECTED)";
+  run_faults(at_frame(Direction::kSend, 1, {.kind = Kind::kDrop}), {"one", "three"});
+  run_faults(at_frame(Direction::kSend, 1, {.kind = Kind::kTruncate, .keep = 1}),
+             {"one", "t", "three"});
+  run_faults(at_frame(Direction::kSend, 0, {.kind = Kind::kDelay, .delay = 2ms}),
+             {"one", "two", "three"});
+  run_faults(at_frame(Direction::kSend, 2, {.kind = Kind::kClose}), {"one", "two", gone});
+  run_faults(close_at_byte(Direction::kSend, 5), {"one", gone});
+  run_faults(close_at_byte(Direction::kSend, 6), {"one", "two", gone});
+}
+
+Task<void> faulty_receive(TransportPtr clean, TransportPtr faulty) {
+  for (const char* text : {"one", "two", "three"}) {
+    clean->send(frame_of(Bytes(as_bytes(text).begin(), as_bytes(text).end())));
+  }
+  EXPECT_EQ(co_await receive_text(faulty), "one");
+  EXPECT_EQ(co_await receive_text(faulty), "three");
+}
+
+TEST(FaultTransport, DropsOnTheWayIn) {
+  Reactor reactor;
+  auto [a, b] = make_memory_transports(reactor, reactor);
+  auto plan = at_frame(Direction::kReceive, 1, {.kind = FaultAction::Kind::kDrop});
+  run(reactor, faulty_receive(a, make_fault_transport(b, plan)));
+}
+
+Task<void> dropped_is_unacknowledged(TransportPtr clean, TransportPtr faulty) {
+  const uint64_t first = faulty->send(frame_of({1}));
+  const uint64_t second = faulty->send(frame_of({2}));
+  EXPECT_TRUE(co_await clean->receive());
+  const uint64_t acknowledged = faulty->bytes_sent() - faulty->unacknowledged();
+  EXPECT_GE(acknowledged, first);
+  EXPECT_LT(acknowledged, second);
+}
+
+TEST(FaultTransport, DroppedFrameIsNeverAcknowledged) {
+  Reactor reactor;
+  auto [a, b] = make_memory_transports(reactor, reactor);
+  auto plan = at_frame(Direction::kSend, 1, {.kind = FaultAction::Kind::kDrop});
+  run(reactor, dropped_is_unacknowledged(a, make_fault_transport(b, plan)));
+}
+
+}  // namespace
+}  // namespace braid::transport
