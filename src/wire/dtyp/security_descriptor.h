@@ -31,23 +31,6 @@ inline constexpr uint16_t kRmControlValid = 0x4000;
 inline constexpr uint16_t kSelfRelative = 0x8000;
 }  // namespace sd_control
 
-// SECURITY_INFORMATION: which parts a query wants or a set brings. [MS-DTYP] 2.4.7
-// "SECURITY_INFORMATION".
-namespace security_information {
-inline constexpr uint32_t kOwner = 0x00000001;
-inline constexpr uint32_t kGroup = 0x00000002;
-inline constexpr uint32_t kDacl = 0x00000004;
-inline constexpr uint32_t kSacl = 0x00000008;
-inline constexpr uint32_t kLabel = 0x00000010;
-inline constexpr uint32_t kAttribute = 0x00000020;
-inline constexpr uint32_t kScope = 0x00000040;
-inline constexpr uint32_t kBackup = 0x00010000;
-inline constexpr uint32_t kUnprotectedSacl = 0x10000000;
-inline constexpr uint32_t kUnprotectedDacl = 0x20000000;
-inline constexpr uint32_t kProtectedSacl = 0x40000000;
-inline constexpr uint32_t kProtectedDacl = 0x80000000;
-}  // namespace security_information
-
 // [MS-DTYP] 2.4.6 "SECURITY_DESCRIPTOR". `control` is kept as it came, except that encode() always
 // sets kSelfRelative. An absent DACL with kDaclPresent set is the NULL DACL, which grants
 // everything; a present, empty one grants nothing. The two must never be mixed up.
