@@ -1,0 +1,52 @@
+#include "apps/braidd/first_frame.h"
+
+#include "wire/reader.h"
+
+namespace braid::braidd {
+namespace {
+
+constexpr uint32_t kSmb2ProtocolId = 0x424D53FE;  // FE 'S' 'M' 'B'
+constexpr uint32_t kSmb1ProtocolId = 0x424D53FF;  // FF 'S' 'M' 'B'
+constexpr uint16_t kSmb2Negotiate = 0x0000;
+constexpr uint8_t kSmb1Negotiate = 0x72;
+
+// [MS-SMB2] 2.2.1.2 "SMB2 Packet Header - SYNC", then 2.2.3 "SMB2 NEGOTIATE Request".
+Result<FirstFrame> decode_smb2(wire::Reader& reader) {
+  reader.expect_u16(64);  // StructureSize
+  reader.skip(2 + 4);     // CreditCharge, Status
+  const uint16_t command = reader.u16();
+  reader.seek(64);
+  if (!reader.ok()) return fail(reader.error());
+  if (command != kSmb2Negotiate) return fail(Error::unsupported());
+
+  reader.skip(2 + 2 + 2 + 2 + 4);  // StructureSize to Capabilities
+  const auto guid = reader.id128<ClientGuid>();
+  if (!reader.ok() || guid.is_zero()) return FirstFrame{};
+  return FirstFrame{guid};
+}
+
+}  // namespace
+
+Result<uint32_t> decode_transport_header(ByteView header, size_t bytes_max) {
+  wire::Reader reader(header);
+  const uint32_t word = reader.u32_be();
+  reader.expect(word >> 24 == 0);
+  reader.expect(word != 0 && word <= bytes_max);
+  return reader.finish(word);
+}
+
+Result<FirstFrame> decode_first_frame(ByteView message) {
+  wire::Reader reader(message);
+  const uint32_t protocol_id = reader.u32();
+  if (!reader.ok()) return fail(reader.error());
+  if (protocol_id == kSmb2ProtocolId) return decode_smb2(reader);
+  if (protocol_id != kSmb1ProtocolId) return fail(Error::unsupported());
+  // [MS-SMB2] 2.2 and [MS-CIFS] 2.2.3.1 "The SMB Header": Command follows the protocol id.
+  const uint8_t command = reader.u8();
+  reader.seek(32);
+  if (!reader.ok()) return fail(reader.error());
+  if (command != kSmb1Negotiate) return fail(Error::unsupported());
+  return FirstFrame{};
+}
+
+}  // namespace braid::braidd

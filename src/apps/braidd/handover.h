@@ -1,0 +1,61 @@
+// Handover: connections on their way from the front to one worker.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "apps/braidd/limits.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+
+namespace braid::braidd {
+
+// A worker acknowledges a connection before it looks at it. So what was acknowledged is the
+// worker's alone, and what was not has been seen by nobody: when the worker dies, the next one gets
+// exactly the rest, and no request is lost or answered twice.
+//
+// Owned by the Front. Thread: the Front's.
+class Handover {
+ public:
+  explicit Handover(const FrontLimits& limits) : limits_(limits) {}
+
+  // A new channel: to a worker just started, or after this front was. Everything not acknowledged
+  // will be sent on it.
+  void connect(UniqueFd channel);
+  // -1 while there is no worker.
+  int channel() const { return channel_.get(); }
+
+  // False when too many wait already; the connection is dropped.
+  bool add(UniqueFd socket, Buffer first_frame, Clock::Instant now);
+  // Sends what can be sent, in order. Losing the channel on the way is no error: connect() follows.
+  void send();
+  // Takes acknowledgements; notices that the worker is gone.
+  void receive();
+  // Drops those that waited too long; how many.
+  size_t expire(Clock::Instant now);
+
+  // True when send() stopped for lack of room, and the channel should be watched for it.
+  bool wants_room() const { return wants_room_; }
+  bool empty() const { return waiting_.empty(); }
+  std::optional<Clock::Instant> next_deadline() const;
+
+ private:
+  struct Waiting {
+    uint64_t number;
+    UniqueFd socket;
+    Buffer first_frame;
+    Clock::Instant deadline;
+  };
+  void disconnect();
+
+  const FrontLimits limits_;
+  UniqueFd channel_;
+  std::deque<Waiting> waiting_;  // the first sent_ of them are sent and not acknowledged
+  size_t sent_ = 0;
+  bool wants_room_ = false;
+  uint64_t next_number_ = 0;
+};
+
+}  // namespace braid::braidd

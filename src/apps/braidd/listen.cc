@@ -1,0 +1,111 @@
+#include "apps/braidd/listen.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "apps/braidd/limits.h"
+#include "base/log.h"
+#include "base/result.h"
+
+namespace braid::braidd {
+namespace {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+SocketAddress to_socket_address(const config::Endpoint& endpoint) {
+  SocketAddress address;
+  if (endpoint.address.contains(':')) {
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(endpoint.port);
+    ::inet_pton(AF_INET6, endpoint.address.c_str(), &v6.sin6_addr);
+    address.size = sizeof v6;
+    std::memcpy(&address.storage, &v6, sizeof v6);
+  } else {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(endpoint.port);
+    ::inet_pton(AF_INET, endpoint.address.c_str(), &v4.sin_addr);
+    address.size = sizeof v4;
+    std::memcpy(&address.storage, &v4, sizeof v4);
+  }
+  return address;
+}
+
+std::string show(const config::Endpoint& endpoint, uint16_t port) {
+  return endpoint.address.contains(':') ? fmt::format("[{}]:{}", endpoint.address, port)
+                                        : fmt::format("{}:{}", endpoint.address, port);
+}
+
+Result<Listener> open_listener(const config::Endpoint& endpoint) {
+  SocketAddress address = to_socket_address(endpoint);
+  UniqueFd socket(
+      ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return fail_last_os();
+  const int on = 1;
+  // Connections of an earlier server that linger in TIME_WAIT must not keep this one from starting.
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.storage.ss_family == AF_INET6) {
+    // "::" and "0.0.0.0" are two endpoints of one port.
+    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  }
+  if (::bind(socket.get(), address.get(), address.size) != 0) return fail_last_os();
+  if (::listen(socket.get(), kListenBacklog) != 0) return fail_last_os();
+
+  uint16_t port = endpoint.port;
+  if (port == 0) {
+    ::getsockname(socket.get(), address.get(), &address.size);
+    // sin_port and sin6_port are at the same place.
+    sockaddr_in bound;
+    std::memcpy(&bound, &address.storage, sizeof bound);
+    port = ntohs(bound.sin_port);
+  }
+  return Listener{std::move(socket), show(endpoint, port)};
+}
+
+std::string advice(const config::Endpoint& endpoint, Error error) {
+  if (error.is_os(EADDRINUSE)) return "stop the server that has it or change listen";
+  if (error.is_os(EACCES)) {
+    return fmt::format("port {} takes root; start as root or listen on a port above 1023",
+                       endpoint.port);
+  }
+  if (error.is_os(EADDRNOTAVAIL)) return "the machine has no such address; correct listen";
+  return "correct listen";
+}
+
+}  // namespace
+
+std::expected<std::vector<Listener>, std::string> open_listeners(
+    const std::vector<config::Endpoint>& endpoints) {
+  std::vector<Listener> listeners;
+  std::string left_out;
+  for (const auto& endpoint : endpoints) {
+    auto listener = open_listener(endpoint);
+    if (listener) {
+      listeners.push_back(std::move(*listener));
+      continue;
+    }
+    const std::string complaint =
+        fmt::format("cannot listen on {}: {}; {}", show(endpoint, endpoint.port),
+                    listener.error().message(), advice(endpoint, listener.error()));
+    const bool without_ipv6 =
+        endpoint.address.contains(':') &&
+        (listener.error().is_os(EAFNOSUPPORT) || listener.error().is_os(EADDRNOTAVAIL));
+    if (!without_ipv6) return std::unexpected(complaint);
+    left_out = complaint;
+  }
+  if (listeners.empty()) return std::unexpected(left_out);
+  if (!left_out.empty()) log::warn("{}", left_out);
+  return listeners;
+}
+
+}  // namespace braid::braidd

@@ -1,0 +1,148 @@
+// braidd: the server program. One build, four roles: the supervisor that is started by hand or by
+// systemd, the front and the workers that it starts, or all in one process.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "apps/braidd/front.h"
+#include "apps/braidd/listen.h"
+#include "apps/braidd/memory_file.h"
+#include "apps/braidd/reload.h"
+#include "apps/braidd/sandbox.h"
+#include "apps/braidd/server.h"
+#include "apps/braidd/signals.h"
+#include "apps/braidd/single_process.h"
+#include "apps/braidd/spawn.h"
+#include "apps/braidd/supervisor.h"
+#include "apps/braidd/worker.h"
+#include "base/log.h"
+#include "config/keys.h"
+
+namespace braid::braidd {
+namespace {
+
+// The exit code of everything an administrator can put right: a bad file, a port in use.
+constexpr int kCannotStart = 2;
+
+struct CommandLine {
+  std::string config_file;
+  bool check = false;
+  bool single_process = false;
+  bool config_help = false;
+  // How the supervisor starts the others; not for people.
+  std::string role;
+  size_t index = 0;
+  size_t workers = 1;
+  size_t listeners = 0;
+  int log_level = static_cast<int>(log::Level::kInfo);
+};
+
+int complain(const std::string& line) {
+  std::fprintf(stderr, "braidd: %s\n", line.c_str());
+  return kCannotStart;
+}
+
+int complain(const config::Problems& problems) {
+  for (const auto& problem : problems) complain(problem.text());
+  return kCannotStart;
+}
+
+// Each connection and each open file is a descriptor; the soft limit is 1024 for the sake of
+// programs that use select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int run_front(const CommandLine& line) {
+  ::prctl(PR_SET_NAME, "braidd-front");
+  log::set_component("front");
+  log::set_level(static_cast<log::Level>(line.log_level));
+  Front::Options options{.control = UniqueFd(kFirstGivenFd), .workers = line.workers};
+  for (size_t i = 0; i < line.listeners; ++i) {
+    options.listeners.emplace_back(kFirstGivenFd + 1 + static_cast<int>(i));
+  }
+  enter_front_sandbox();
+  Front(std::move(options)).run();
+  return 0;
+}
+
+int run_worker_process(const CommandLine& line) {
+  ::prctl(PR_SET_NAME, "braidd-worker");
+  log::set_component(fmt::format("worker {}", line.index));
+  become_child_of_supervisor();
+  UniqueFd control(kFirstGivenFd);
+  const UniqueFd text(kFirstGivenFd + 1);
+  ::fcntl(control.get(), F_SETFD, FD_CLOEXEC);
+  ::fcntl(text.get(), F_SETFD, FD_CLOEXEC);
+  auto config = config::parse(read_memory_file(text.get()), line.config_file);
+  if (!config) return complain(config.error());
+  apply_log_level(**config);
+  auto server = make_worker_server(*config);
+  if (!server) return complain(server.error());
+  return run_worker(std::move(control), **server, **config) ? 0 : 1;
+}
+
+int serve(const CommandLine& line) {
+  auto text = config::read_file(line.config_file);
+  if (!text) return complain(text.error().text());
+  auto config = config::parse(*text, line.config_file, config::Checks::kTextAndPaths);
+  if (!config) return complain(config.error());
+  if (line.check) {
+    fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
+    return 0;
+  }
+  apply_log_level(**config);
+  auto listeners = open_listeners((*config)->server.listen);
+  if (!listeners) return complain(listeners.error());
+  for (const Listener& listener : *listeners) log::info("listening on {}", listener.address);
+  if (!line.single_process) {
+    return Supervisor(*config, std::move(*text), std::move(*listeners)).run();
+  }
+  const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
+  auto server = make_worker_server(*config);
+  if (!server) return complain(server.error());
+  return run_single_process(*config, std::move(*listeners), **server, signals.get());
+}
+
+int run(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app("braid serves folders over SMB 2 and 3.", "braidd");
+  app.set_version_flag("--version", "braid " BRAID_VERSION);
+  app.add_option("-c,--config", line.config_file, "The configuration, a TOML file")
+      ->type_name("FILE");
+  app.add_flag("--check", line.check, "Say what is wrong with the configuration, and exit");
+  app.add_flag("--single-process", line.single_process, "Run everything as threads of one process");
+  app.add_flag("--config-help", line.config_help, "List the keys of the configuration, and exit");
+  app.add_option("--role", line.role)->group("");
+  app.add_option("--index", line.index)->group("");
+  app.add_option("--workers", line.workers)->group("");
+  app.add_option("--listeners", line.listeners)->group("");
+  app.add_option("--log-level", line.log_level)->group("");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kCannotStart;
+  }
+  if (line.config_help) {
+    fmt::print("{}", config::describe_keys());
+    return 0;
+  }
+  if (line.role == "front") return run_front(line);
+  if (line.config_file.empty()) return complain("no configuration; give --config FILE");
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  return line.role == "worker" ? run_worker_process(line) : serve(line);
+}
+
+}  // namespace
+}  // namespace braid::braidd
+
+int main(int argc, char** argv) { return braid::braidd::run(argc, argv); }

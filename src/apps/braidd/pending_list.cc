@@ -1,0 +1,120 @@
+#include "apps/braidd/pending_list.h"
+
+#include <netinet/in.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace braid::braidd {
+namespace {
+
+// Receives into `into` from `got` on. False: the connection is over.
+bool receive(int socket, MutableByteView into, size_t& got) {
+  while (got < into.size()) {
+    const ssize_t count = ::recv(socket, into.data() + got, into.size() - got, MSG_DONTWAIT);
+    if (count > 0) {
+      got += static_cast<size_t>(count);
+    } else if (count < 0 && errno == EINTR) {
+      continue;
+    } else {
+      return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+PeerAddress peer_address(const sockaddr_storage& peer) {
+  PeerAddress address{};
+  if (peer.ss_family == AF_INET) {
+    sockaddr_in v4;
+    std::memcpy(&v4, &peer, sizeof v4);
+    std::memcpy(address.data() + 4, &v4.sin_addr, 4);
+  } else if (peer.ss_family == AF_INET6) {
+    sockaddr_in6 v6;
+    std::memcpy(&v6, &peer, sizeof v6);
+    std::memcpy(address.data(), &v6.sin6_addr, address.size());
+  }
+  return address;
+}
+
+std::optional<uint64_t> PendingList::add(UniqueFd socket, const PeerAddress& address,
+                                         Clock::Instant now) {
+  const auto count = per_address_.find(address);
+  if (count != per_address_.end() && count->second >= limits_.pending_per_address_max) {
+    return std::nullopt;
+  }
+  if (entries_.size() >= limits_.pending_max) drop_oldest();
+  const uint64_t key = ++next_key_;
+  const auto deadline =
+      now + std::chrono::duration_cast<Clock::Instant::duration>(limits_.first_frame_time);
+  entries_.push_back(Entry{.key = key,
+                           .socket = std::move(socket),
+                           .address = address,
+                           .deadline = deadline,
+                           .frame = {}});
+  by_key_.emplace(key, std::prev(entries_.end()));
+  ++per_address_[address];
+  return key;
+}
+
+PendingList::Progress PendingList::read(uint64_t key) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return Progress::kDropped;
+  const Progress progress = fill(*found->second);
+  if (progress == Progress::kDropped) erase(found->second);
+  return progress;
+}
+
+PendingList::Progress PendingList::fill(Entry& entry) {
+  if (entry.header_got < entry.header.size()) {
+    if (!receive(entry.socket.get(), entry.header, entry.header_got)) return Progress::kDropped;
+    if (entry.header_got < entry.header.size()) return Progress::kWaiting;
+    const auto length = decode_transport_header(entry.header, limits_.first_frame_bytes_max);
+    if (!length) return Progress::kDropped;
+    entry.frame = Buffer(*length);
+  }
+  if (!receive(entry.socket.get(), entry.frame.view(), entry.frame_got)) return Progress::kDropped;
+  return entry.frame_got == entry.frame.size() ? Progress::kComplete : Progress::kWaiting;
+}
+
+PendingList::Complete PendingList::take(uint64_t key) {
+  const auto found = by_key_.find(key)->second;
+  Complete complete{std::move(found->socket), std::move(found->frame)};
+  erase(found);
+  return complete;
+}
+
+size_t PendingList::expire(Clock::Instant now) {
+  size_t count = 0;
+  while (!entries_.empty() && entries_.front().deadline <= now) {
+    drop_oldest();
+    ++count;
+  }
+  return count;
+}
+
+void PendingList::drop_oldest() {
+  if (!entries_.empty()) erase(entries_.begin());
+}
+
+void PendingList::clear() {
+  while (!entries_.empty()) drop_oldest();
+}
+
+std::optional<Clock::Instant> PendingList::next_deadline() const {
+  if (entries_.empty()) return std::nullopt;
+  return entries_.front().deadline;
+}
+
+int PendingList::fd(uint64_t key) const { return by_key_.at(key)->socket.get(); }
+
+void PendingList::erase(Entries::iterator entry) {
+  const auto count = per_address_.find(entry->address);
+  if (--count->second == 0) per_address_.erase(count);
+  by_key_.erase(entry->key);
+  entries_.erase(entry);
+}
+
+}  // namespace braid::braidd

@@ -1,0 +1,80 @@
+// PendingList: connections whose first message has not arrived, within their limits.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "apps/braidd/first_frame.h"
+#include "apps/braidd/limits.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+
+namespace braid::braidd {
+
+// Whom a per-address limit counts: an IPv4 address, or the /64 that one IPv6 host owns.
+using PeerAddress = std::array<uint8_t, 8>;
+PeerAddress peer_address(const sockaddr_storage& peer);
+
+// Owned by the Front. Thread: the Front's.
+class PendingList {
+ public:
+  explicit PendingList(const FrontLimits& limits) : limits_(limits) {}
+
+  // The key of the new entry. Nothing when its address has enough of them already; when the list
+  // as a whole is full, the one that has been silent longest makes room.
+  std::optional<uint64_t> add(UniqueFd socket, const PeerAddress& address, Clock::Instant now);
+
+  enum class Progress { kWaiting, kComplete, kDropped };
+  // Reads what is there, never a byte past the first message. On kDropped the entry is gone: the
+  // client closed, broke the framing or announced too much.
+  Progress read(uint64_t key);
+
+  struct Complete {
+    UniqueFd socket;
+    Buffer frame;
+  };
+  // REQUIRES: read(key) said kComplete.
+  Complete take(uint64_t key);
+
+  // Drops those that have taken too long; how many.
+  size_t expire(Clock::Instant now);
+  // Drops the one that has been silent longest, if there is one.
+  void drop_oldest();
+  void clear();
+  // When the next one expires.
+  std::optional<Clock::Instant> next_deadline() const;
+
+  size_t size() const { return entries_.size(); }
+  int fd(uint64_t key) const;
+
+ private:
+  struct Entry {
+    uint64_t key;
+    UniqueFd socket;
+    PeerAddress address;
+    Clock::Instant deadline;
+    std::array<uint8_t, kTransportHeaderBytes> header{};
+    size_t header_got = 0;
+    Buffer frame;
+    size_t frame_got = 0;
+  };
+  using Entries = std::list<Entry>;
+
+  Progress fill(Entry& entry);
+  void erase(Entries::iterator entry);
+
+  const FrontLimits limits_;
+  Entries entries_;  // oldest first, which is also by deadline
+  std::unordered_map<uint64_t, Entries::iterator> by_key_;
+  std::map<PeerAddress, size_t> per_address_;
+  uint64_t next_key_ = 0;
+};
+
+}  // namespace braid::braidd

@@ -1,0 +1,18 @@
+// Builds what a worker runs.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+
+#include "apps/braidd/worker.h"
+#include "config/config.h"
+
+namespace braid::braidd {
+
+// Opens the state folder, the users and the keys, makes threads and the SMB2 engine. On failure one
+// line that says what is wrong and what to do.
+std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
+    config::Snapshot config);
+
+}  // namespace braid::braidd

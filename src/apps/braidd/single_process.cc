@@ -1,0 +1,64 @@
+#include "apps/braidd/single_process.h"
+
+#include <poll.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "apps/braidd/channel.h"
+#include "apps/braidd/front.h"
+#include "apps/braidd/memory_file.h"
+#include "apps/braidd/reload.h"
+#include "apps/braidd/signals.h"
+#include "apps/braidd/systemd_notify.h"
+#include "base/log.h"
+
+namespace braid::braidd {
+
+int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
+                       WorkerServer& server, int signals) {
+  auto front_control = make_channel();
+  auto worker_control = make_channel();
+  auto channel = make_channel();
+  if (!front_control || !worker_control || !channel) {
+    log::error("out of descriptors");
+    return 2;
+  }
+  Front::Options options{.control = std::move(front_control->second)};
+  for (Listener& listener : listeners) options.listeners.push_back(std::move(listener.socket));
+  Front front(std::move(options));
+  std::jthread front_thread([&] { front.run(); });
+  std::jthread worker_thread(
+      [&, control = std::move(worker_control->second), settings = config]() mutable {
+        run_worker(std::move(control), server, *settings);
+      });
+  send_message(worker_control->first.get(), MessageKind::kChannel, 0, channel->first.get());
+  send_message(front_control->first.get(), MessageKind::kChannel, 0, channel->second.get());
+  channel->first.reset();
+  channel->second.reset();
+  log::info("ready");
+  notify_systemd("READY=1");
+
+  while (true) {
+    pollfd wait{signals, POLLIN, 0};
+    ::poll(&wait, 1, -1);
+    const auto signal = next_signal(signals);
+    if (!signal) continue;
+    if (*signal != SIGHUP) break;
+    auto next = read_new_config(*config);
+    if (!next) continue;
+    config = std::move(next->config);
+    if (const auto file = make_memory_file(next->text)) {
+      send_message(worker_control->first.get(), MessageKind::kConfig, 0, file->get());
+    }
+  }
+  log::info("stopping");
+  notify_systemd("STOPPING=1");
+  send_message(front_control->first.get(), MessageKind::kDrain);
+  front_thread.join();
+  send_message(worker_control->first.get(), MessageKind::kDrain);
+  worker_thread.join();
+  return 0;
+}
+
+}  // namespace braid::braidd

@@ -1,0 +1,282 @@
+#include "apps/braidd/supervisor.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "apps/braidd/channel.h"
+#include "apps/braidd/memory_file.h"
+#include "apps/braidd/reload.h"
+#include "apps/braidd/signals.h"
+#include "apps/braidd/spawn.h"
+#include "apps/braidd/systemd_notify.h"
+#include "base/log.h"
+
+namespace braid::braidd {
+namespace {
+
+Clock::Instant after(std::chrono::nanoseconds time) {
+  return system_clock().monotonic() + std::chrono::duration_cast<Clock::Instant::duration>(time);
+}
+
+std::string ending(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("was ended by signal {}", WTERMSIG(status));
+  return fmt::format("ended with code {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Listener> listeners)
+    : config_(std::move(config)), text_(std::move(text)), listeners_(std::move(listeners)) {
+  const uint32_t workers = config_->server.workers;
+  for (uint32_t i = 0; i < workers; ++i) {
+    children_.push_back({.name = fmt::format("worker {}", i),
+                         .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
+                                       "--config", config_->file}});
+  }
+  children_.push_back(
+      {.name = "front",
+       .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
+                     fmt::format("--listeners={}", listeners_.size()),
+                     fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_)))}});
+}
+
+int Supervisor::run() {
+  signals_ = take_signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
+  deadline_ = after(kStartTime);
+  for (size_t i = 0; i < children_.size(); ++i) {
+    if (!start(i)) exit_code_ = 2;
+  }
+  for (size_t i = 0; i < front_index(); ++i) connect(i);
+  if (exit_code_ != 0) kill_all();
+
+  while (phase_ != Phase::kDone) {
+    std::vector<pollfd> waits{{signals_.get(), POLLIN, 0}};
+    for (const Child& child : children_) waits.push_back({child.control.get(), POLLIN, 0});
+    ::poll(waits.data(), waits.size(), wait_ms());
+    for (size_t i = 0; i < children_.size(); ++i) {
+      if (waits[i + 1].revents != 0) on_control(i);
+    }
+    while (const auto signal = next_signal(signals_.get())) on_signal(*signal);
+    on_time();
+  }
+  return exit_code_;
+}
+
+bool Supervisor::start(size_t index) {
+  Child& child = children_[index];
+  child.restart_at.reset();
+  child.ready = false;
+  child.started = system_clock().monotonic();
+  auto ends = make_channel();
+  auto text = make_memory_file(text_);
+  if (!ends || !text) {
+    log::error("cannot start the {}: out of descriptors", child.name);
+    return false;
+  }
+  std::vector<int> fds{ends->second.get()};
+  if (index == front_index()) {
+    for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
+  } else {
+    fds.push_back(text->get());
+  }
+  const auto pid = spawn(child.arguments, fds);
+  if (!pid) {
+    log::error("cannot start the {}: {}", child.name, pid.error().message());
+    return false;
+  }
+  child.pid = *pid;
+  child.control = std::move(ends->first);
+  log::debug("started the {} as process {}", child.name, child.pid);
+  return true;
+}
+
+void Supervisor::connect(size_t worker) {
+  const Child& front = children_[front_index()];
+  const Child& child = children_[worker];
+  if (front.pid < 0 || child.pid < 0) return;  // whichever starts last connects them
+  auto ends = make_channel();
+  if (!ends) return log::error("no channel to the {}: {}", child.name, ends.error().message());
+  send_message(child.control.get(), MessageKind::kChannel, worker, ends->first.get());
+  send_message(front.control.get(), MessageKind::kChannel, worker, ends->second.get());
+}
+
+void Supervisor::on_signal(int signal) {
+  switch (signal) {
+    case SIGCHLD:
+      on_child_ends();
+      break;
+    case SIGHUP:
+      reload();
+      break;
+    default:
+      if (phase_ == Phase::kStarting || phase_ == Phase::kServing) {
+        begin_drain();
+      } else {
+        kill_all();
+      }
+  }
+}
+
+void Supervisor::on_child_ends() {
+  int status = 0;
+  while (const pid_t pid = ::waitpid(-1, &status, WNOHANG)) {
+    if (pid < 0) return;
+    const auto child = std::ranges::find(children_, pid, &Child::pid);
+    if (child != children_.end()) {
+      child_ended(static_cast<size_t>(child - children_.begin()), status);
+    }
+  }
+}
+
+void Supervisor::child_ended(size_t index, int status) {
+  Child& child = children_[index];
+  child.pid = -1;
+  child.control.reset();
+  switch (phase_) {
+    case Phase::kStarting:
+      // It has said why on its own; trying again would only repeat it.
+      if (exit_code_ == 0) {
+        exit_code_ = WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
+        if (!WIFEXITED(status)) log::error("the {} {}", child.name, ending(status));
+      }
+      kill_all();
+      break;
+    case Phase::kServing: {
+      const bool healthy = system_clock().monotonic() - child.started >= kHealthyLife;
+      const auto delay = healthy ? 0ns : child.restart_delay;
+      child.restart_delay =
+          std::clamp<std::chrono::nanoseconds>(delay * 2, kRestartDelayFirst, kRestartDelayMax);
+      child.restart_at = after(delay);
+      log::error("the {} {}; starting another {}", child.name, ending(status),
+                 delay == 0ns ? "at once" : fmt::format("in {} ms", delay / 1ms));
+      break;
+    }
+    case Phase::kDrainingFront:
+      if (index == front_index()) drain_workers();
+      break;
+    case Phase::kDrainingWorkers:
+    case Phase::kDone:
+      break;
+  }
+  if (phase_ == Phase::kDrainingWorkers && none_runs(0, children_.size())) phase_ = Phase::kDone;
+}
+
+void Supervisor::on_control(size_t index) {
+  Child& child = children_[index];
+  while (child.control) {
+    const auto message = receive_message(child.control.get());
+    if (!message) {
+      // Gone, or going: SIGCHLD brings the rest.
+      if (!message.error().is_os(EAGAIN)) child.control.reset();
+      return;
+    }
+    if (message->kind != MessageKind::kReady) continue;
+    child.ready = true;
+    if (phase_ == Phase::kStarting && std::ranges::all_of(children_, &Child::ready)) all_ready();
+  }
+}
+
+void Supervisor::all_ready() {
+  phase_ = Phase::kServing;
+  deadline_.reset();
+  log::info("ready");
+  notify_systemd("READY=1");
+}
+
+void Supervisor::on_time() {
+  const auto now = system_clock().monotonic();
+  for (size_t i = 0; i < children_.size(); ++i) {
+    if (phase_ != Phase::kServing || !children_[i].restart_at || *children_[i].restart_at > now) {
+      continue;
+    }
+    if (!start(i)) {
+      children_[i].restart_at = after(kRestartDelayMax);
+    } else if (i == front_index()) {
+      for (size_t worker = 0; worker < i; ++worker) connect(worker);
+    } else {
+      connect(i);
+    }
+  }
+  if (!deadline_ || *deadline_ > now || phase_ == Phase::kDone) return;
+  if (phase_ == Phase::kStarting) {
+    log::error("not every process was ready within {} s", kStartTime / 1s);
+    exit_code_ = 1;
+    kill_all();
+  } else if (phase_ == Phase::kDrainingFront) {
+    drain_workers();
+  } else if (phase_ == Phase::kDrainingWorkers) {
+    log::warn("not every worker ended within {} s; ending them", kDrainTime / 1s);
+    kill_all();
+  }
+}
+
+void Supervisor::reload() {
+  auto text = read_new_config(*config_);
+  if (!text) return;
+  notify_systemd("RELOADING=1");
+  text_ = std::move(text->text);
+  config_ = std::move(text->config);
+  const auto file = make_memory_file(text_);
+  for (size_t i = 0; file && i < front_index(); ++i) {
+    if (!children_[i].control) continue;
+    send_message(children_[i].control.get(), MessageKind::kConfig, 0, file->get());
+  }
+  notify_systemd("READY=1");
+}
+
+void Supervisor::begin_drain() {
+  log::info("stopping");
+  notify_systemd("STOPPING=1");
+  phase_ = Phase::kDrainingFront;
+  deadline_ = after(FrontLimits{}.drain_time + 1s);
+  listeners_.clear();
+  const Child& front = children_[front_index()];
+  if (front.pid < 0 || !send_message(front.control.get(), MessageKind::kDrain)) drain_workers();
+}
+
+void Supervisor::drain_workers() {
+  phase_ = Phase::kDrainingWorkers;
+  deadline_ = after(kDrainTime);
+  const Child& front = children_[front_index()];
+  if (front.pid >= 0) ::kill(front.pid, SIGKILL);
+  for (size_t i = 0; i < front_index(); ++i) {
+    if (children_[i].control) send_message(children_[i].control.get(), MessageKind::kDrain);
+  }
+  if (none_runs(0, children_.size())) phase_ = Phase::kDone;
+}
+
+void Supervisor::kill_all() {
+  for (Child& child : children_) {
+    if (child.pid < 0) continue;
+    ::kill(child.pid, SIGKILL);
+    ::waitpid(child.pid, nullptr, 0);
+    child.pid = -1;
+  }
+  phase_ = Phase::kDone;
+}
+
+int Supervisor::wait_ms() const {
+  std::optional<Clock::Instant> next = deadline_;
+  for (const Child& child : children_) {
+    if (child.restart_at && (!next || *child.restart_at < *next)) next = child.restart_at;
+  }
+  if (!next) return -1;
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(*next - system_clock().monotonic());
+  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 3'600'000));
+}
+
+bool Supervisor::none_runs(size_t first, size_t last) const {
+  return std::all_of(children_.begin() + static_cast<std::ptrdiff_t>(first),
+                     children_.begin() + static_cast<std::ptrdiff_t>(last),
+                     [](const Child& child) { return child.pid < 0; });
+}
+
+}  // namespace braid::braidd

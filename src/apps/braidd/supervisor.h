@@ -1,0 +1,69 @@
+// Supervisor: the process that an administrator starts; it keeps the front and the workers running.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/braidd/limits.h"
+#include "apps/braidd/listen.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "config/config.h"
+
+namespace braid::braidd {
+
+// It reads nothing a client sent and holds no key, only the right to start workers as root; that is
+// why it is apart from the front. It carries out SIGTERM and SIGINT (drain, then exit 0; a second
+// one ends everything at once) and SIGHUP (read the configuration again).
+//
+// Life: run() returns the exit code of the program. Thread: the only one of its process.
+class Supervisor {
+ public:
+  // `text` is what `config` was parsed from.
+  Supervisor(config::Snapshot config, std::string text, std::vector<Listener> listeners);
+  int run();
+
+ private:
+  struct Child {
+    std::string name;                    // "front", "worker 0"
+    std::vector<std::string> arguments;  // of the program
+    pid_t pid = -1;
+    UniqueFd control{};
+    bool ready = false;
+    Clock::Instant started{};
+    std::chrono::nanoseconds restart_delay{0};
+    std::optional<Clock::Instant> restart_at{};
+  };
+  enum class Phase { kStarting, kServing, kDrainingFront, kDrainingWorkers, kDone };
+
+  size_t front_index() const { return children_.size() - 1; }
+  bool start(size_t index);
+  // Gives both ends of a new channel to the front and to the worker.
+  void connect(size_t worker);
+  void on_signal(int signal);
+  void on_child_ends();
+  void child_ended(size_t index, int status);
+  void on_control(size_t index);
+  void on_time();
+  void all_ready();
+  void reload();
+  void begin_drain();
+  void drain_workers();
+  void kill_all();
+  int wait_ms() const;
+  bool none_runs(size_t first, size_t last) const;
+
+  config::Snapshot config_;
+  std::string text_;
+  std::vector<Listener> listeners_;
+  std::vector<Child> children_;  // the workers by index, then the front
+  UniqueFd signals_;
+  Phase phase_ = Phase::kStarting;
+  std::optional<Clock::Instant> deadline_;  // of the phase
+  int exit_code_ = 0;
+};
+
+}  // namespace braid::braidd

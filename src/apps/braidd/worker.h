@@ -1,0 +1,27 @@
+// The worker process's side of the channel: takes connections and orders, and serves.
+#pragma once
+
+#include <functional>
+
+#include "base/unique_fd.h"
+#include "config/config.h"
+#include "runtime/connection_sink.h"
+
+namespace braid::braidd {
+
+// The server that a worker runs. Implemented over smb2::Server in server.cc, and by tests.
+class WorkerServer : public ConnectionSink {
+ public:
+  // A new configuration, for what comes from now on. Must not block for long. Thread: the worker's
+  // main thread, as drain() is.
+  virtual void reload(config::Snapshot config) = 0;
+  // Accepts nothing new, lets requests in progress end, flushes what must be kept. Returns when
+  // that is done; the supervisor kills a worker that takes longer than kDrainTime.
+  virtual void drain() = 0;
+};
+
+// Says "ready" on `control`, then hands connections to `server` until the supervisor orders a drain
+// (true) or is gone (false). Thread: the calling one.
+bool run_worker(UniqueFd control, WorkerServer& server, const config::Config& config);
+
+}  // namespace braid::braidd
