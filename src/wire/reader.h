@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -43,6 +44,13 @@ class Reader {
     ByteView view = bytes(id.bytes.size());
     if (view.size() == id.bytes.size()) std::memcpy(id.bytes.data(), view.data(), view.size());
     return id;
+  }
+  template <size_t kCount>
+  std::array<uint8_t, kCount> array() {
+    std::array<uint8_t, kCount> value{};
+    ByteView view = bytes(kCount);
+    if (view.size() == kCount) std::memcpy(value.data(), view.data(), kCount);
+    return value;
   }
   FileId file_id() {
     const uint64_t persistent = u64();

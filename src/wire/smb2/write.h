@@ -32,7 +32,7 @@ struct WriteRequest {
   ByteView data;                 // into the message when decoded
   ByteView write_channel_info;   // likewise; empty with Channel::kNone
 
-  // Malformed: DataOffset above kDataOffsetMax.
+  // Malformed: DataOffset above kDataOffsetMax, or a payload both here and over RDMA.
   static Result<WriteRequest> decode(Reader& r);
   void encode(Writer& w) const;
   // The 48 bytes that precede a payload of `length` bytes, which the caller sends itself; `data`

@@ -1,0 +1,177 @@
+#include "wire/smb2/negotiate_context.h"
+
+#include "wire/smb2/variable_part.h"
+#include "wire/utf16.h"
+
+namespace braid::wire {
+namespace {
+
+// `count` numbers, at least one.
+template <class Enum>
+std::vector<Enum> decode_ids(Reader& r, uint16_t count) {
+  r.expect(count > 0);
+  Reader ids(r.bytes(uint64_t{count} * sizeof(Enum)));
+  std::vector<Enum> list;
+  while (ids.remaining() > 0) list.push_back(ids.as<Enum>());
+  return list;
+}
+
+template <class Enum>
+void encode_ids(Writer& w, const std::vector<Enum>& ids) {
+  for (Enum id : ids) w.value(id);
+}
+
+PreauthIntegrityCapabilities decode_preauth_integrity(Reader& r) {
+  PreauthIntegrityCapabilities preauth;
+  const uint16_t count = r.u16();
+  const uint16_t salt_length = r.u16();
+  preauth.hash_algorithms = decode_ids<HashAlgorithm>(r, count);
+  preauth.salt = r.bytes(salt_length);
+  return preauth;
+}
+
+CompressionCapabilities decode_compression(Reader& r) {
+  CompressionCapabilities compression;
+  const uint16_t count = r.u16();
+  r.skip(2);
+  compression.flags = r.u32();
+  compression.compression_algorithms = decode_ids<CompressionAlgorithm>(r, count);
+  return compression;
+}
+
+std::vector<RdmaTransformId> decode_rdma_transforms(Reader& r) {
+  const uint16_t count = r.u16();
+  r.skip(2 + 4);
+  return decode_ids<RdmaTransformId>(r, count);
+}
+
+std::string decode_netname(Reader& r) {
+  auto name = utf8_from_utf16le(r.rest());
+  if (name) return *std::move(name);
+  r.fail(name.error());
+  return {};
+}
+
+// Stores what was decoded; malformed if there was one before.
+template <class T>
+void set_once(Reader& r, std::optional<T>& slot, T value) {
+  r.expect(!slot.has_value());
+  slot = std::move(value);
+}
+
+void decode_context(NegotiateContexts& contexts, NegotiateContextType type, Reader& r) {
+  switch (type) {
+    case NegotiateContextType::kPreauthIntegrityCapabilities:
+      return set_once(r, contexts.preauth_integrity_capabilities, decode_preauth_integrity(r));
+    case NegotiateContextType::kEncryptionCapabilities:
+      return set_once(r, contexts.encryption_capabilities, decode_ids<Cipher>(r, r.u16()));
+    case NegotiateContextType::kCompressionCapabilities:
+      return set_once(r, contexts.compression_capabilities, decode_compression(r));
+    case NegotiateContextType::kNetnameNegotiateContextId:
+      return set_once(r, contexts.netname, decode_netname(r));
+    case NegotiateContextType::kTransportCapabilities:
+      return set_once(r, contexts.transport_capabilities, TransportCapabilities{r.u32()});
+    case NegotiateContextType::kRdmaTransformCapabilities:
+      return set_once(r, contexts.rdma_transform_capabilities, decode_rdma_transforms(r));
+    case NegotiateContextType::kSigningCapabilities:
+      return set_once(r, contexts.signing_capabilities, decode_ids<SigningAlgorithm>(r, r.u16()));
+    case NegotiateContextType::kPosixExtensionsAvailable:
+      r.expect(!contexts.posix_extensions_available);
+      contexts.posix_extensions_available = true;
+      return;
+  }
+}
+
+// The one POSIX dialect there is, as its GUID goes over the wire.
+constexpr uint8_t kPosixExtensions[] = {0x93, 0xAD, 0x25, 0x50, 0x9C, 0xB4, 0x11, 0xE7,
+                                        0xB4, 0x23, 0x83, 0xDE, 0x96, 0x8B, 0xCD, 0x7C};
+
+// Writes a context's head, lets `put` write its data, and fills in the length.
+template <class Put>
+void encode_context(Writer& w, NegotiateContextType type, Put put) {
+  w.align(8);
+  w.value(type);
+  const size_t length_at = w.position();
+  w.u16(0);
+  w.u32(0);
+  const size_t data_at = w.position();
+  put();
+  w.patch_u16(length_at, narrow_u16(w.position() - data_at));
+}
+
+}  // namespace
+
+Result<NegotiateContexts> NegotiateContexts::decode(Reader& r, uint16_t count) {
+  NegotiateContexts contexts;
+  r.expect(count <= kCountMax);
+  for (uint16_t i = 0; i < count && r.ok(); ++i) {
+    r.align(8);
+    const auto type = r.as<NegotiateContextType>();
+    const uint16_t length = r.u16();
+    r.skip(4);
+    Reader data(r.bytes(length));
+    decode_context(contexts, type, data);
+    // A list cut short inside its own context is a wrong field, not a message that ended early.
+    if (!data.ok()) r.fail(Error::malformed());
+  }
+  return r.finish(std::move(contexts));
+}
+
+void NegotiateContexts::encode(Writer& w) const {
+  using Type = NegotiateContextType;
+  if (preauth_integrity_capabilities) {
+    encode_context(w, Type::kPreauthIntegrityCapabilities, [&] {
+      w.u16(narrow_u16(preauth_integrity_capabilities->hash_algorithms.size()));
+      w.u16(narrow_u16(preauth_integrity_capabilities->salt.size()));
+      encode_ids(w, preauth_integrity_capabilities->hash_algorithms);
+      w.bytes(preauth_integrity_capabilities->salt);
+    });
+  }
+  if (encryption_capabilities) {
+    encode_context(w, Type::kEncryptionCapabilities, [&] {
+      w.u16(narrow_u16(encryption_capabilities->size()));
+      encode_ids(w, *encryption_capabilities);
+    });
+  }
+  if (compression_capabilities) {
+    encode_context(w, Type::kCompressionCapabilities, [&] {
+      w.u16(narrow_u16(compression_capabilities->compression_algorithms.size()));
+      w.u16(0);
+      w.u32(compression_capabilities->flags);
+      encode_ids(w, compression_capabilities->compression_algorithms);
+    });
+  }
+  if (netname) {
+    encode_context(w, Type::kNetnameNegotiateContextId, [&] { write_utf16le(w, *netname); });
+  }
+  if (transport_capabilities) {
+    encode_context(w, Type::kTransportCapabilities, [&] { w.u32(transport_capabilities->flags); });
+  }
+  if (rdma_transform_capabilities) {
+    encode_context(w, Type::kRdmaTransformCapabilities, [&] {
+      w.u16(narrow_u16(rdma_transform_capabilities->size()));
+      w.u16(0);
+      w.u32(0);
+      encode_ids(w, *rdma_transform_capabilities);
+    });
+  }
+  if (signing_capabilities) {
+    encode_context(w, Type::kSigningCapabilities, [&] {
+      w.u16(narrow_u16(signing_capabilities->size()));
+      encode_ids(w, *signing_capabilities);
+    });
+  }
+  if (posix_extensions_available) {
+    encode_context(w, Type::kPosixExtensionsAvailable, [&] { w.bytes(kPosixExtensions); });
+  }
+}
+
+uint16_t NegotiateContexts::count() const {
+  return static_cast<uint16_t>(
+      preauth_integrity_capabilities.has_value() + encryption_capabilities.has_value() +
+      compression_capabilities.has_value() + netname.has_value() +
+      transport_capabilities.has_value() + rdma_transform_capabilities.has_value() +
+      signing_capabilities.has_value() + posix_extensions_available);
+}
+
+}  // namespace braid::wire
