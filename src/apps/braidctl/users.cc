@@ -1,0 +1,155 @@
+#include "apps/braidctl/users.h"
+
+#include <fmt/format.h>
+
+#include <expected>
+#include <nlohmann/json.hpp>
+
+#include "apps/braidctl/output.h"
+#include "apps/braidctl/password.h"
+#include "auth/unix_user.h"
+#include "auth/user_store.h"
+#include "base/result.h"
+
+namespace braid::braidctl {
+namespace {
+
+using Outcome = std::expected<void, std::string>;
+
+std::string explain(const std::string& name, const config::Config& config, Error error) {
+  switch (error.status()) {
+    case NtStatus::kUserExists:
+      return fmt::format("user {} is already there; braidctl user password changes its password",
+                         name);
+    case NtStatus::kNoSuchUser:
+      return fmt::format("there is no user {}; braidctl user list shows them", name);
+    case NtStatus::kInvalidAccountName:
+      return fmt::format(
+          "{} is no account name; use up to {} characters without \" / \\ [ ] : ; | "
+          "= , + * ? < > @",
+          name, auth::kAccountNameUnitsMax);
+    case NtStatus::kInvalidParameter:
+      return "the password is not UTF-8";
+    default:
+      return fmt::format("{}: {}; check its permissions", config.server.state_dir, error.message());
+  }
+}
+
+// Opens the store, runs `work` on it, and reports.
+template <class Work>
+int with_store(const config::Config& config, const UserArguments& arguments, Work work) {
+  auto store = auth::UserStore::open(config.server.state_dir);
+  if (!store) return complain(explain(arguments.name, config, store.error()));
+  const Outcome outcome = work(*store);
+  return outcome ? 0 : complain(outcome.error());
+}
+
+// The account whose files a new user acts on.
+std::expected<std::string, std::string> unix_user_for(const UserArguments& arguments) {
+  if (!auth::can_act_as_others()) {
+    const std::string own = auth::own_unix_user().name;
+    if (arguments.unix_user && *arguments.unix_user != own) {
+      return std::unexpected(
+          fmt::format("without root every request acts as {}; leave --unix-user out", own));
+    }
+    return own;
+  }
+  std::string wanted = arguments.unix_user.value_or(arguments.name);
+  if (!auth::find_unix_user(wanted)) {
+    return std::unexpected(fmt::format(
+        "there is no Unix user {}; make it with useradd, or name another with --unix-user",
+        wanted));
+  }
+  return wanted;
+}
+
+// Replaces an account by what `change` makes of it.
+template <class Change>
+int change_user(const config::Config& config, const UserArguments& arguments, Change change) {
+  return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
+    auto user = store.find(arguments.name);
+    if (!user) return std::unexpected(explain(arguments.name, config, user.error()));
+    if (Outcome changed = change(*user); !changed) return changed;
+    const auto updated = store.update(*user);
+    if (!updated) return std::unexpected(explain(arguments.name, config, updated.error()));
+    return {};
+  });
+}
+
+Outcome ask_password(const config::Config& config, auth::User& user) {
+  const auto password = read_password(user.name);
+  if (!password) return std::unexpected(password.error());
+  auto hash = auth::nt_hash_of(*password);
+  if (!hash) return std::unexpected(explain(user.name, config, hash.error()));
+  user.nt_hash = std::move(*hash);
+  return {};
+}
+
+}  // namespace
+
+int add_user(const config::Config& config, const UserArguments& arguments) {
+  return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
+    auto unix_user = unix_user_for(arguments);
+    if (!unix_user) return std::unexpected(unix_user.error());
+    // Before the password is asked for, not after.
+    if (store.find(arguments.name)) {
+      return std::unexpected(explain(arguments.name, config, NtStatus::kUserExists));
+    }
+    auth::User user{.name = arguments.name,
+                    .unix_user = std::move(*unix_user),
+                    .nt_hash = {},
+                    .is_admin = arguments.admin};
+    if (Outcome asked = ask_password(config, user); !asked) return asked;
+    const auto added = store.add(user);
+    if (!added) return std::unexpected(explain(arguments.name, config, added.error()));
+    return {};
+  });
+}
+
+int list_users(const config::Config& config, const UserArguments& arguments) {
+  return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
+    const auto users = store.list();
+    if (!users) return std::unexpected(explain("", config, users.error()));
+    auto rows = nlohmann::json::array();
+    for (const auth::User& user : *users) {
+      rows.push_back({{"name", user.name},
+                      {"unix_user", user.unix_user},
+                      {"admin", user.is_admin},
+                      {"disabled", user.is_disabled}});
+      if (arguments.json) continue;
+      fmt::print("{:<20} {:<20}{}{}\n", user.name, user.unix_user, user.is_admin ? " admin" : "",
+                 user.is_disabled ? " disabled" : "");
+    }
+    if (arguments.json) fmt::print("{}\n", rows.dump(2));
+    return {};
+  });
+}
+
+int remove_user(const config::Config& config, const UserArguments& arguments) {
+  return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
+    const auto removed = store.remove(arguments.name);
+    if (!removed) return std::unexpected(explain(arguments.name, config, removed.error()));
+    return {};
+  });
+}
+
+int change_password(const config::Config& config, const UserArguments& arguments) {
+  return change_user(config, arguments,
+                     [&](auth::User& user) { return ask_password(config, user); });
+}
+
+int enable_user(const config::Config& config, const UserArguments& arguments) {
+  return change_user(config, arguments, [](auth::User& user) -> Outcome {
+    user.is_disabled = false;
+    return {};
+  });
+}
+
+int disable_user(const config::Config& config, const UserArguments& arguments) {
+  return change_user(config, arguments, [](auth::User& user) -> Outcome {
+    user.is_disabled = true;
+    return {};
+  });
+}
+
+}  // namespace braid::braidctl

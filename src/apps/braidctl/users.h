@@ -1,0 +1,26 @@
+// braidctl user ...
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+
+namespace braid::braidctl {
+
+struct UserArguments {
+  std::string name;
+  std::optional<std::string> unix_user;
+  bool admin = false;
+  bool json = false;
+};
+
+// Each does one command and gives the exit code: 0, or 2 after one line on stderr.
+int add_user(const config::Config& config, const UserArguments& arguments);
+int list_users(const config::Config& config, const UserArguments& arguments);
+int remove_user(const config::Config& config, const UserArguments& arguments);
+int change_password(const config::Config& config, const UserArguments& arguments);
+int enable_user(const config::Config& config, const UserArguments& arguments);
+int disable_user(const config::Config& config, const UserArguments& arguments);
+
+}  // namespace braid::braidctl

@@ -1,0 +1,176 @@
+#include "apps/braidd/server.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "auth/id_mapper.h"
+#include "auth/logon_penalties.h"
+#include "auth/server_authenticator.h"
+#include "auth/unix_user.h"
+#include "auth/user_store.h"
+#include "base/log.h"
+#include "crypto/ntlm_primitives.h"
+#include "rpc/memory_directory.h"
+#include "rpc/pipe_registry.h"
+#include "runtime/reactor.h"
+#include "runtime/worker_pool.h"
+#include "smb2/server.h"
+
+namespace braid::braidd {
+namespace {
+
+// Threads for file operations that may wait for a disk, for each thread that serves connections:
+// enough to keep a few requests waiting in the disk's own queue.
+constexpr size_t kPoolThreadsPerReactor = 4;
+constexpr size_t kPoolThreadsMax = 64;
+
+size_t reactor_count(const config::Server& settings) {
+  if (settings.threads != 0) return settings.threads;
+  return std::max<size_t>(1, std::thread::hardware_concurrency());
+}
+
+// The same for all workers and after a restart, as clients compare it: drawn from the domain SID,
+// which is random and kept. [MS-SMB2] 3.3.1.5 "Global", ServerGuid.
+Guid server_guid(const auth::IdMapper& ids) {
+  const std::string sid = ids.domain_sid().to_string();
+  const ByteView purpose[] = {as_bytes("ServerGuid")};
+  const auto digest = crypto::hmac_md5(as_bytes(sid), purpose);
+  Guid guid;
+  std::copy_n(digest.begin(), guid.bytes.size(), guid.bytes.begin());
+  return guid;
+}
+
+// NetBIOS form: upper case, 15 characters at most.
+std::string netbios_name(std::string_view name) {
+  std::string out(name.substr(0, 15));
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  }
+  return out;
+}
+
+std::string dns_host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// What srvsvc, wkssvc and lsarpc say about this server.
+rpc::MemoryDirectory make_directory(const config::Config& config, const auth::IdMapper& ids,
+                                    const auth::UserStore& users) {
+  rpc::MemoryDirectory directory;
+  directory.server.netbios_name = netbios_name(config.server.name);
+  directory.server.dns_host_name = dns_host_name();
+  directory.server.workgroup = "WORKGROUP";
+  directory.server.account_domain_sid = ids.domain_sid();
+  for (const config::Share& share : config.shares) {
+    directory.share_list.push_back({.name = share.name,
+                                    .comment = share.comment,
+                                    .path = share.path,
+                                    .hidden = share.name.ends_with('$'),
+                                    .security_descriptor = {}});
+  }
+  directory.share_list.push_back({.name = "IPC$",
+                                  .comment = "IPC Service",
+                                  .path = "",
+                                  .type = rpc::ShareType::kIpc,
+                                  .hidden = true,
+                                  .security_descriptor = {}});
+  const auto accounts = users.list();
+  for (const auth::User& user : accounts ? *accounts : std::vector<auth::User>{}) {
+    const auto unix_user = auth::find_unix_user(user.unix_user);
+    if (!unix_user) continue;
+    directory.user_list.push_back({.domain = directory.server.netbios_name,
+                                   .name = user.name,
+                                   .sid = ids.sid_of_uid(unix_user->uid),
+                                   .full_name = user.name,
+                                   .description = "",
+                                   .disabled = user.is_disabled});
+  }
+  return directory;
+}
+
+// Members are made in this order and go in the opposite one: the engine before what it uses.
+class SmbWorkerServer final : public WorkerServer {
+ public:
+  SmbWorkerServer(config::Snapshot config, auth::UserStore users, auth::IdMapper ids)
+      : config_(std::move(config)),
+        users_(std::move(users)),
+        ids_(std::move(ids)),
+        directory_(make_directory(*config_, ids_, users_)),
+        pipes_(directory_.directory()),
+        reactors_(reactor_count(config_->server)),
+        pool_(std::min(kPoolThreadsMax, reactors_.size() * kPoolThreadsPerReactor)) {}
+
+  // A line when the keytab or a share cannot be opened.
+  std::expected<void, std::string> open() {
+    const config::Server& settings = config_->server;
+    auth::AuthOptions options{.server_name = settings.name,
+                              .dns_name = dns_host_name(),
+                              .domain_name = "",
+                              .keytab = settings.keytab};
+    auto authenticator = auth::make_server_authenticator(std::move(options), users_, ids_);
+    if (!authenticator) {
+      return std::unexpected(fmt::format("keytab {}: {}; correct keytab in {}", settings.keytab,
+                                         authenticator.error().message(), config_->file));
+    }
+    authenticator_ = std::move(*authenticator);
+    auto shares = smb2::ShareTable::open(*config_);
+    if (!shares) return std::unexpected(shares.error());
+    engine_.emplace(smb2::ServerParts{.config = config_,
+                                      .shares = std::move(*shares),
+                                      .authenticator = *authenticator_,
+                                      .ids = ids_,
+                                      .pipes = pipes_,
+                                      .penalties = penalties_,
+                                      .server_guid = server_guid(ids_)},
+                    reactors_, pool_);
+    return {};
+  }
+
+  void adopt(UniqueFd socket, Buffer first_frame) override {
+    engine_->adopt(std::move(socket), std::move(first_frame));
+  }
+  void reload(config::Snapshot) override {
+    log::warn("changes of shares and of [server] wait for a restart; users need no reload");
+  }
+  void drain() override { engine_->stop(); }
+
+ private:
+  config::Snapshot config_;
+  auth::UserStore users_;
+  auth::IdMapper ids_;
+  auth::LogonPenalties penalties_;
+  rpc::MemoryDirectory directory_;
+  rpc::PipeRegistry pipes_;
+  std::unique_ptr<auth::Authenticator> authenticator_;
+  ReactorPool reactors_;
+  WorkerPool pool_;
+  std::optional<smb2::Server> engine_;
+};
+
+}  // namespace
+
+std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
+    config::Snapshot config) {
+  const std::string& folder = config->server.state_dir;
+  const auto complain = [&](Error error) {
+    return std::unexpected(
+        fmt::format("state_dir {}: {}; correct state_dir in {} or its permissions", folder,
+                    error.message(), config->file));
+  };
+  auto users = auth::UserStore::open(folder);
+  if (!users) return complain(users.error());
+  auto ids = auth::IdMapper::open(folder, netbios_name(config->server.name));
+  if (!ids) return complain(ids.error());
+  auto server =
+      std::make_unique<SmbWorkerServer>(std::move(config), std::move(*users), std::move(*ids));
+  if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
+  return server;
+}
+
+}  // namespace braid::braidd
