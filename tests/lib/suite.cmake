@@ -2,7 +2,9 @@
 #
 # A Python suite that starts braidd itself; nothing while there is no braidd to start. The suites
 # share the machine's cores with whatever else runs, so the time-outs are generous.
-find_package(Python3 3.11 COMPONENTS Interpreter REQUIRED)
+#
+# Debian's own Python, since python3-impacket is a package for that one.
+find_program(BRAID_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
 
 function(braid_suite name script)
   cmake_parse_arguments(ARG "" "TIMEOUT" "ARGS;LABELS" ${ARGN})
@@ -13,7 +15,7 @@ function(braid_suite name script)
     set(ARG_TIMEOUT 300)
   endif()
   add_test(NAME ${name}
-           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/${script}
+           COMMAND ${BRAID_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script}
                    --braidd $<TARGET_FILE:braidd> ${ARG_ARGS})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "suite;${ARG_LABELS}")
 endfunction()

@@ -18,7 +18,8 @@ def main(extra_arguments=None):
     if extra_arguments:
         extra_arguments(parser)
     arguments, rest = parser.parse_known_args()
-    unittest.main(module="__main__", argv=[sys.argv[0], *rest])
+    # impacket leaves sockets to the garbage collector; that is no news.
+    unittest.main(module="__main__", argv=[sys.argv[0], *rest], warnings="ignore")
 
 
 def braid_only(test):
