@@ -36,14 +36,15 @@ struct NegTokenInit {
   Bytes mech_token;                      // empty: none given
   std::optional<std::string> hint_name;  // NegTokenInit2 only
   std::optional<Bytes> mech_list_mic;
-  // The DER of the mech type list, tag and length included: what mechListMIC covers. Set by
-  // decode(), made anew by encode() and encode_mech_types().
+  // The DER of the mech type list, tag and length included, as received: what mechListMIC covers.
+  // Set by decode(); encode() does not look at it.
   Bytes mech_types_der;
 
   // Takes the whole initial token with its application tag and the SPNEGO identifier
   // ([RFC2743] 3.1). unsupported: a GSS token of another mechanism.
   static Result<NegTokenInit> decode(ByteView token);
   Bytes encode() const;
+  // What encode() makes of mech_types, for the sender's mechListMIC.
   Bytes encode_mech_types() const;
 };
 
