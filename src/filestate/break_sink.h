@@ -12,8 +12,9 @@ class BreakSink {
   virtual ~BreakSink() = default;
   virtual void send_break(const Break& notification) = 0;
   virtual void completed(const FileKey& file, const Completion& completion) = 0;
-  // A disconnected open was given up: forget it and free what was kept for its return.
-  virtual void purged(const OpenRef& open) = 0;
+  // A disconnected open was given up and is closed as far as filestate goes: free what was kept for
+  // its return, and delete the file if `closed` says so.
+  virtual void purged(const OpenRef& open, const CloseDecision& closed) = 0;
 };
 
 }  // namespace braid::filestate

@@ -56,6 +56,8 @@ class FileTable {
   // kDelete constants): what renaming an open file, or onto one, has to ask.
   NtStatus check_sharing(const OpenRef& ref, uint32_t access) const;
   bool is_open(const FileKey& file) const;
+  // Is it open with any of these rights? A directory open for DELETE keeps its children's names.
+  bool is_open_with(const FileKey& file, uint32_t access) const;
   // The file's name changed. Opens keep their FileKey.
   void renamed(const FileKey& file, SharedPath new_path);
   SharedPath path_of(const FileKey& file) const;

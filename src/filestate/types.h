@@ -77,7 +77,7 @@ struct OpenRequest {
   bool delete_on_close = false;
   OplockLevel requested_oplock = OplockLevel::kNone;  // kLease: `lease` says which
   std::optional<LeaseRequest> lease;                  // looked at only with kLease
-  SharedPath path;  // kept by the file for the time it is open; the first open's wins
+  SharedPath path;  // of the file, also when a stream is opened; the latest open's is kept
 };
 
 // The lease as the response create context has to say it. `version` is that of the lease, which
@@ -143,12 +143,12 @@ struct Break {
 struct Completion {
   enum class Kind : uint8_t {
     kRetryOpen,       // call open() again with the same request
-    kRetryOperation,  // call prepare() or set_delete_pending() again
+    kRetryOperation,  // call prepare(), set_delete_pending() or lock() again
     kLock,            // the LOCK request `lock` is over; `status` is its answer
   };
   Kind kind = Kind::kRetryOpen;
-  OpenToken token;
-  LockId lock;
+  OpenToken token{};
+  LockId lock{};
   NtStatus status = NtStatus::kSuccess;
 };
 
@@ -187,9 +187,11 @@ struct LockSequence {
 };
 
 struct CloseDecision {
-  // The last handle went and a delete was pending: remove the name, now.
+  // The last handle went and a delete was pending: remove `file`, now. It is the closed open's own
+  // file or stream, or, when the last stream of a file closes whose delete was pending, that file.
   bool delete_now = false;
-  SharedPath path;  // as renamed since; set with delete_now
+  FileKey file;
+  SharedPath path;  // of the file (for a stream, of the file it belongs to), as renamed since
 };
 
 struct OplockAck {

@@ -1,0 +1,106 @@
+#include "filestate/byte_range_locks.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace braid::filestate {
+namespace {
+
+// [MS-FSA] 2.1.4.10. A zero-length range meets only ranges it lies strictly inside of, and {0, 0}
+// meets nothing.
+bool overlap(const LockRange& a, const LockRange& b) {
+  if ((a.offset == 0 && a.length == 0) || (b.offset == 0 && b.length == 0)) return false;
+  const uint64_t a_last = a.offset + a.length - 1;
+  const uint64_t b_last = b.offset + b.length - 1;
+  return a.offset <= b_last && a_last >= b.offset;
+}
+
+}  // namespace
+
+bool ByteRangeLocks::conflicts(OpenToken owner, const LockRange& range) const {
+  return std::ranges::any_of(held_, [&](const Held& held) {
+    if (!overlap(held.range, range)) return false;
+    // Exclusive locks do not stack on anything, the owner's own included; a shared lock may stack
+    // on the owner's exclusive one.
+    return range.exclusive || (held.range.exclusive && held.owner != owner);
+  });
+}
+
+NtStatus ByteRangeLocks::lock(OpenToken owner, std::span<const LockRange> ranges) {
+  if (held_.size() + ranges.size() > kLocksMax) return NtStatus::kInsufficientResources;
+  const size_t before = held_.size();
+  for (const LockRange& range : ranges) {
+    if (conflicts(owner, range)) {
+      held_.resize(before);
+      return NtStatus::kLockNotGranted;
+    }
+    held_.push_back({range, owner});
+  }
+  return NtStatus::kSuccess;
+}
+
+NtStatus ByteRangeLocks::unlock(OpenToken owner, std::span<const LockRange> ranges) {
+  for (const LockRange& range : ranges) {
+    auto match = held_.end();
+    for (auto held = held_.begin(); held != held_.end(); ++held) {
+      if (held->owner != owner || held->range.offset != range.offset ||
+          held->range.length != range.length) {
+        continue;
+      }
+      match = held;
+      if (held->range.exclusive) break;  // of several, an exclusive one goes first
+    }
+    if (match == held_.end()) return NtStatus::kRangeNotLocked;
+    held_.erase(match);
+  }
+  return NtStatus::kSuccess;
+}
+
+void ByteRangeLocks::unlock_all(OpenToken owner) {
+  std::erase_if(held_, [&](const Held& held) { return held.owner == owner; });
+}
+
+bool ByteRangeLocks::blocks_io(OpenToken by, uint64_t offset, uint64_t length, bool write) const {
+  if (length == 0 || held_.empty()) return false;
+  LockRange range{.offset = offset, .length = length};
+  if (!is_valid(range)) range.length = std::numeric_limits<uint64_t>::max() - offset + 1;
+  return std::ranges::any_of(held_, [&](const Held& held) {
+    if (!overlap(held.range, range)) return false;
+    // A shared lock stops every write, its owner's included.
+    return held.range.exclusive ? held.owner != by : write;
+  });
+}
+
+bool ByteRangeLocks::wait(const Waiter& waiter) {
+  if (waiting_.size() >= kWaitersMax) return false;
+  waiting_.push_back(waiter);
+  return true;
+}
+
+bool ByteRangeLocks::cancel(OpenToken owner, LockId id) {
+  return std::erase_if(waiting_, [&](const Waiter& waiter) {
+           return waiter.owner == owner && waiter.id == id;
+         }) != 0;
+}
+
+std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::grant_waiting() {
+  std::vector<Waiter> granted;
+  std::erase_if(waiting_, [&](const Waiter& waiter) {
+    if (lock(waiter.owner, {&waiter.range, 1}) != NtStatus::kSuccess) return false;
+    granted.push_back(waiter);
+    return true;
+  });
+  return granted;
+}
+
+std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::drop_waiting(OpenToken owner) {
+  std::vector<Waiter> dropped;
+  std::erase_if(waiting_, [&](const Waiter& waiter) {
+    if (waiter.owner != owner) return false;
+    dropped.push_back(waiter);
+    return true;
+  });
+  return dropped;
+}
+
+}  // namespace braid::filestate

@@ -1,0 +1,64 @@
+// The byte-range locks of one stream, granted and waiting.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "filestate/types.h"
+
+namespace braid::filestate {
+
+// [MS-FSA] 2.1.4.10 "Algorithm for Determining If a Range Access Conflicts with Byte-Range Locks"
+// and 2.1.5.8, 2.1.5.9. Ranges are 64 bit and may end at the last byte there is. A lock belongs to
+// an open; those of one open count as one owner. Thread: its FileState's.
+class ByteRangeLocks {
+ public:
+  // A stream that one client fills with locks must not make every READ of others slow; Windows
+  // applications hold tens, databases some hundreds.
+  static constexpr size_t kLocksMax = 16384;
+  static constexpr size_t kWaitersMax = 4096;  // the async cap of a connection is lower
+
+  // False for a range with bytes past 2^64 - 1.
+  static bool is_valid(const LockRange& range) {
+    return range.length == 0 || range.offset + (range.length - 1) >= range.offset;
+  }
+
+  // All ranges or none: kSuccess, LOCK_NOT_GRANTED, INSUFFICIENT_RESOURCES.
+  // REQUIRES: is_valid() of each.
+  NtStatus lock(OpenToken owner, std::span<const LockRange> ranges);
+  // In order, until one is not held: RANGE_NOT_LOCKED.
+  NtStatus unlock(OpenToken owner, std::span<const LockRange> ranges);
+  void unlock_all(OpenToken owner);
+  // Would this READ or WRITE meet a lock? A zero-length one never does.
+  bool blocks_io(OpenToken by, uint64_t offset, uint64_t length, bool write) const;
+
+  struct Waiter {
+    OpenToken owner;
+    LockId id;
+    LockRange range;
+    LockSequence sequence;  // index 0: none
+  };
+  // False if there are too many.
+  bool wait(const Waiter& waiter);
+  bool cancel(OpenToken owner, LockId id);
+  // Grants what can be granted now, first come first served, and takes it out of the queue.
+  std::vector<Waiter> grant_waiting();
+  // Takes out what an open waits for.
+  std::vector<Waiter> drop_waiting(OpenToken owner);
+
+  bool empty() const { return held_.empty(); }
+  bool has_waiting() const { return !waiting_.empty(); }
+
+ private:
+  struct Held {
+    LockRange range;
+    OpenToken owner;
+  };
+  bool conflicts(OpenToken owner, const LockRange& range) const;
+
+  std::vector<Held> held_;  // in the order they were taken
+  std::vector<Waiter> waiting_;
+};
+
+}  // namespace braid::filestate

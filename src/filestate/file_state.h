@@ -1,0 +1,177 @@
+// Who has one file or stream open, what they may cache and lock, and whether it is to be deleted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "filestate/byte_range_locks.h"
+#include "filestate/indexed_set.h"
+#include "filestate/open_record.h"
+#include "filestate/share_modes.h"
+#include "filestate/types.h"
+
+namespace braid::filestate {
+
+// Faults that the simulator's test plants to see that the simulator finds them. The server is made
+// with kNone only, where none of this leaves a trace in the code.
+enum class Defect : uint8_t {
+  kNone,
+  kBreaksOwnLease,  // a lease key is not exempt from its own breaks
+  kForgetsWaiters,  // an acknowledgement releases nobody
+  kGrantsWriteBesideOthers,
+  kKeepsReadOnWrite,  // a write leaves others' read caching alone
+  kNoFollowUpBreak,   // a demand made during a break is forgotten at its acknowledgement
+  kEpochStandsStill,
+  kSharedLockStopsNoWrite,
+  kDeleteOnCloseIgnored,
+};
+
+// What closing an open leaves to do above.
+struct CloseResult {
+  bool last_open = false;   // the file has no opens now
+  bool delete_now = false;  // and its delete was pending
+};
+
+// A pure state machine: events in; decisions, breaks and completions out. No I/O, no clock, no
+// thread. Each event method names the section whose rule it carries out. Breaks follow
+// [MS-FSA] 2.1.4.12 "Algorithm to Check for an Oplock Break"; grants 2.1.5.18 "Server Requests an
+// Oplock", brought down by the server to what can be held, as Windows does; leases
+// [MS-SMB2] 3.3.1.4. An oplock counts as the caching it stands for (level II: R, exclusive: RW,
+// batch: RWH) and breaks to level II or none only.
+//
+// Owned by FileTable, one for each FileKey in use; ends with its last open.
+// Thread: one at a time, under the table's shard lock.
+template <Defect kDefect>
+class BasicFileState {
+ public:
+  explicit BasicFileState(const FileKey& key) : key_(key) {}
+  BasicFileState(const BasicFileState&) = delete;
+  BasicFileState& operator=(const BasicFileState&) = delete;
+
+  // Semantics, parameters and statuses of all these: file_table.h.
+  OpenDecision open(const OpenRequest& request, Outcome& out);
+  bool cancel_wait(OpenToken token);
+  CloseResult close(OpenToken token, Outcome& out);
+
+  Decision prepare(OpenToken token, Operation operation, Outcome& out);
+  Decision set_delete_pending(OpenToken token, bool delete_pending, Outcome& out);
+  bool is_delete_pending() const { return delete_pending_; }
+  NtStatus check_sharing(OpenToken token, uint32_t access) const;
+  // Does an open refuse to share this access? For deleting a file with open streams.
+  bool denies(uint32_t access) const { return share_.denies(access); }
+  bool is_open_with(uint32_t access) const;
+
+  // For a directory: see FileTable::child_changed.
+  void child_changed(const std::optional<LeaseId>& actor, Outcome& out);
+
+  Decision lock(OpenToken token, std::span<const LockRange> ranges, bool fail_immediately,
+                LockId id, const std::optional<LockSequence>& sequence, Outcome& out);
+  NtStatus unlock(OpenToken token, std::span<const LockRange> ranges,
+                  const std::optional<LockSequence>& sequence, Outcome& out);
+  bool cancel_lock(OpenToken token, LockId id);
+  NtStatus check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const;
+
+  OplockAck ack_oplock(OpenToken token, OplockLevel level, Outcome& out);
+  LeaseAck ack_lease(const LeaseId& id, Caching state, Outcome& out);
+  void break_timed_out(uint64_t serial, Outcome& out);
+
+  Caching caching_of(OpenToken token) const;
+  bool set_durability(OpenToken token, Durability durability);
+  bool disconnect(OpenToken token);
+  bool reconnect(OpenToken token, SessionId session);
+
+  const FileKey& key() const { return key_; }
+  bool has_opens() const { return !opens_.empty(); }
+  bool has_lease(const LeaseId& id) const { return leases_.find(id) != nullptr; }
+  const OpenRecord* find(OpenToken token) const { return opens_.find(token); }
+  // Leases whose last open was closed since this was last asked; the table unbinds their keys.
+  std::vector<LeaseId> take_ended_leases() { return std::exchange(ended_leases_, {}); }
+
+ private:
+  // What an event takes away from others and what of it must be gone before the event goes on.
+  struct Demand {
+    Caching from_leases = Caching::kNone;
+    Caching from_oplocks = Caching::kNone;  // of those that hold any of `oplocks_with`
+    Caching oplocks_with = Caching::kNone;
+    Caching wait_for = Caching::kNone;
+    bool own_level_two = false;  // ends the level II oplock of the very open, too
+  };
+  // Whose caching is left alone: that of the same lease, or of the open itself.
+  struct Actor {
+    std::optional<LeaseId> lease;
+    const OpenRecord* open = nullptr;
+  };
+
+  static Demand demand_of(Operation operation);
+  static Demand demand_of_delete();
+  static Demand demand_of(const OpenRequest& request, bool violation);
+
+  // True if the actor has to wait.
+  bool revoke(const Demand& demand, const Actor& actor, Outcome& out);
+  static bool spares(const Holder& holder, const Demand& demand, const Actor& actor);
+  bool revoke_from(Holder& holder, const Demand& demand, Outcome& out);
+  void start_break(Holder& holder, Caching target, Outcome& out);
+  void tell_none(Holder& holder, Outcome& out);
+  void finish_break(Holder& holder, Caching state, Outcome& out);
+  void notify(Holder& holder, Caching target, bool ack_required, Outcome& out);
+  void release_waiters(Outcome& out);
+  static Caching what_is_left(const Holder& holder, Caching of, Caching taken);
+
+  // The one way to change what a holder holds: keeps the list of holders and the counts true.
+  void set_state(Holder& holder, Caching state, bool breaking = false,
+                 bool exclusive_break = false);
+  void count(const Holder& holder, uint32_t by);
+  Caching grantable(Caching wanted, bool is_lease, bool is_directory, const Lease* own) const;
+  void grant_lease(const OpenRequest& request, OpenRecord& open, OpenDecision& decision);
+  void grant_oplock(const OpenRequest& request, OpenRecord& open, OpenDecision& decision);
+  Decision wait(OpenToken token, Completion::Kind kind);
+  static Actor actor_of(const OpenRecord& open);
+
+  // Both give up disconnected opens that are in the way; false if one of them is persistent.
+  bool purge_sharers(const OpenRequest& request, Outcome& out);
+  bool purge_holders(const Demand& demand, const Actor& actor, Outcome& out);
+  void purge(const std::vector<OpenToken>& tokens, Outcome& out);
+  void remove(OpenRecord& open, Outcome& out);
+  void complete_locks(Outcome& out);
+
+  struct Waiter {
+    OpenToken token;
+    Completion::Kind kind;
+  };
+  // Holders by what they hold, to know without looking at each that nobody is in the way.
+  struct Counts {
+    uint32_t all = 0;
+    uint32_t write = 0;   // hold W, or are in an exclusive break
+    uint32_t handle = 0;  // hold H
+    uint32_t oplocks = 0;
+  };
+
+  FileKey key_;
+  IndexedSet<OpenRecord, OpenToken> opens_;
+  IndexedSet<Lease, LeaseId> leases_;
+  std::vector<Holder*> holders_;
+  Counts counts_;
+  ShareModes share_;
+  ByteRangeLocks locks_;
+  std::vector<Waiter> waiters_;
+  std::vector<LeaseId> ended_leases_;
+  uint64_t last_break_serial_ = 0;
+  uint32_t data_opens_ = 0;  // opens with more than attribute access
+  uint32_t disconnected_ = 0;
+  bool delete_pending_ = false;
+};
+
+using FileState = BasicFileState<Defect::kNone>;
+extern template class BasicFileState<Defect::kNone>;
+
+// Opens that may neither be seen nor felt by others, [MS-FSA] 2.1.4.12, operation OPEN.
+// READ_CONTROL is among the harmless rights for leases and not for oplocks.
+inline constexpr uint32_t kStatAccessForOplocks =
+    kFileReadAttributes | kFileWriteAttributes | kSynchronize;
+inline constexpr uint32_t kStatAccessForLeases = kStatAccessForOplocks | kReadControl;
+
+}  // namespace braid::filestate

@@ -1,0 +1,420 @@
+// BasicFileState: opening, closing, deleting, locking. For file_state.cc and for tests that plant
+// a defect; everybody else includes file_state.h.
+#pragma once
+
+#include <algorithm>
+
+#include "filestate/file_state.h"
+#include "filestate/file_state_breaks_inl.h"
+
+namespace braid::filestate {
+
+// [MS-FSA] 2.1.5.1.2 "Open of an Existing File": delete pending, sharing, oplock break, grant.
+template <Defect kDefect>
+OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& out) {
+  OpenDecision decision;
+  if (delete_pending_) {
+    decision.decision = Decision::fail(NtStatus::kDeletePending);
+    return decision;
+  }
+  // Directories have no oplocks, and only version 2 leases. [MS-SMB2] 3.3.5.9.11.
+  const bool has_lease = request.requested_oplock == OplockLevel::kLease && request.lease &&
+                         (!request.is_directory || request.lease->version == 2);
+  Actor actor;
+  if (has_lease) actor.lease = {request.client_guid, request.lease->key};
+
+  bool violation = share_.conflicts(request.granted_access, request.share_access);
+  Demand demand = demand_of(request, violation);
+  if (disconnected_ != 0) {
+    if ((violation && !purge_sharers(request, out)) || !purge_holders(demand, actor, out)) {
+      decision.decision = Decision::fail(NtStatus::kFileNotAvailable);
+      return decision;
+    }
+    if (delete_pending_) {  // one that went had been opened to delete on close
+      decision.decision = Decision::fail(NtStatus::kDeletePending);
+      return decision;
+    }
+    violation = share_.conflicts(request.granted_access, request.share_access);
+    demand = demand_of(request, violation);
+  }
+  if (revoke(demand, actor, out)) {
+    decision.decision = wait(request.token, Completion::Kind::kRetryOpen);
+    return decision;
+  }
+  if (violation) {
+    decision.decision = Decision::fail(NtStatus::kSharingViolation);
+    return decision;
+  }
+
+  auto record = std::make_unique<OpenRecord>();
+  record->token = request.token;
+  record->client = request.client_guid;
+  record->session = request.session_id;
+  record->access = request.granted_access;
+  record->share = request.share_access;
+  record->is_directory = request.is_directory;
+  record->delete_on_close = request.delete_on_close;
+  OpenRecord& open = opens_.insert(std::move(record));
+  if (has_lease) {
+    grant_lease(request, open, decision);
+  } else if (!request.is_directory && request.requested_oplock != OplockLevel::kLease) {
+    grant_oplock(request, open, decision);
+  }
+  share_.add(open.access, open.share);
+  if ((open.access & ~kStatAccessForLeases) != 0) data_opens_++;
+  return decision;
+}
+
+// [MS-FSA] 2.1.5.18.1 and .2: what of the wanted caching can be held beside what others hold. A
+// server asks for less and less until the object store agrees; this is where that ends.
+template <Defect kDefect>
+Caching BasicFileState<kDefect>::grantable(Caching wanted, bool is_lease, bool is_directory,
+                                           const Lease* own) const {
+  if (is_directory) wanted = wanted - Caching::kWrite;
+  if (!is_grantable(wanted)) return Caching::kNone;
+
+  Counts others = counts_;
+  uint32_t others_data_opens = data_opens_;
+  if (own) {
+    others_data_opens -= own->data_opens;
+    if (own->holder.is_listed()) {
+      others.all--;
+      if (has(own->holder.state, Caching::kWrite) || own->holder.exclusive_break) others.write--;
+      if (has(own->holder.state, Caching::kHandle)) others.handle--;
+    }
+  }
+  // An attribute-only open breaks nothing and so can meet an exclusive holder.
+  if (others.write != 0) return Caching::kNone;
+  if ((others_data_opens != 0 || others.all != 0) && kDefect != Defect::kGrantsWriteBesideOthers) {
+    wanted = wanted - Caching::kWrite;
+  }
+  if (has(wanted, Caching::kWrite)) return wanted;
+
+  // Shared caching and byte-range locks exclude each other.
+  if (!locks_.empty()) return Caching::kNone;
+  // Level II oplocks and handle caching leases exclude each other, whichever came first.
+  if (is_lease) return others.oplocks != 0 ? wanted - Caching::kHandle : wanted;
+  return others.handle != 0 ? Caching::kNone : wanted & Caching::kRead;
+}
+
+// [MS-SMB2] 3.3.5.9.8 and 3.3.5.9.11, "Oplock Acquisition".
+template <Defect kDefect>
+void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord& open,
+                                          OpenDecision& decision) {
+  const LeaseRequest& wanted = *request.lease;
+  const LeaseId id{request.client_guid, wanted.key};
+  Lease* lease = leases_.find(id);
+  if (!lease) {
+    auto made = std::make_unique<Lease>();
+    made->id = id;
+    made->version = wanted.version;
+    made->parent_key = wanted.parent_key;
+    made->epoch = wanted.version == 2 ? wanted.epoch + 1 : 0;
+    lease = &leases_.insert(std::move(made));
+    lease->holder.lease = lease;
+    set_state(lease->holder, grantable(wanted.state, true, request.is_directory, nullptr));
+  } else if (!lease->holder.breaking) {
+    // An upgrade is all or nothing: strictly more than before, and exactly what was asked for.
+    const Caching state = request.is_directory ? wanted.state - Caching::kWrite : wanted.state;
+    if (state != lease->holder.state && is_subset(lease->holder.state, state) &&
+        is_grantable(state) && grantable(state, true, request.is_directory, lease) == state) {
+      set_state(lease->holder, state);
+      if (lease->version == 2) lease->epoch++;
+    }
+  }
+  lease->opens++;
+  lease->connected_opens++;
+  if ((open.access & ~kStatAccessForLeases) != 0) lease->data_opens++;
+  open.lease = lease;
+  open.oplock = OplockLevel::kLease;
+  decision.oplock = OplockLevel::kLease;
+  decision.lease = LeaseGrant{.key = id.key,
+                              .state = lease->holder.state,
+                              .break_in_progress = lease->holder.breaking,
+                              .version = lease->version,
+                              .epoch = lease->epoch,
+                              .parent_key = lease->parent_key};
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::grant_oplock(const OpenRequest& request, OpenRecord& open,
+                                           OpenDecision& decision) {
+  const Caching wanted = filestate::caching_of(request.requested_oplock);
+  if (!any(wanted)) return;
+  const Caching state = grantable(wanted, false, false, nullptr);
+  open.holder.open = &open;
+  set_state(open.holder, state);
+  if (has(state, Caching::kWrite)) open.oplock = request.requested_oplock;
+  decision.oplock = open.oplock;
+}
+
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::wait(OpenToken token, Completion::Kind kind) {
+  waiters_.push_back({token, kind});
+  return Decision::wait();
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::cancel_wait(OpenToken token) {
+  return std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.token == token; }) != 0;
+}
+
+// [MS-FSA] 2.1.5.5 "Server Requests Closing an Open".
+template <Defect kDefect>
+CloseResult BasicFileState<kDefect>::close(OpenToken token, Outcome& out) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return {};
+  remove(*open, out);
+  return {.last_open = opens_.empty(), .delete_now = opens_.empty() && delete_pending_};
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
+  for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
+    out.completions.push_back({.kind = Completion::Kind::kLock,
+                               .token = waiter.owner,
+                               .lock = waiter.id,
+                               .status = NtStatus::kRangeNotLocked});
+  }
+  if (!locks_.empty()) {
+    locks_.unlock_all(open.token);
+    complete_locks(out);
+  }
+  share_.remove(open.access, open.share);
+  const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
+  if (is_data_open) data_opens_--;
+  if (open.disconnected) disconnected_--;
+  if (open.delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored) delete_pending_ = true;
+
+  bool break_ended = open.holder.breaking;
+  set_state(open.holder, Caching::kNone);
+  if (Lease* lease = open.lease) {
+    if (is_data_open) lease->data_opens--;
+    if (!open.disconnected) lease->connected_opens--;
+    if (--lease->opens == 0) {
+      break_ended = lease->holder.breaking;
+      set_state(lease->holder, Caching::kNone);
+      ended_leases_.push_back(lease->id);
+      leases_.take(*lease);
+    }
+  }
+  cancel_wait(open.token);
+  opens_.take(open);
+  if (break_ended) release_waiters(out);
+}
+
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::prepare(OpenToken token, Operation operation, Outcome& out) {
+  const OpenRecord* open = opens_.find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (counts_.all == 0) return Decision::go();
+  const Demand demand = demand_of(operation);
+  const Actor actor = actor_of(*open);
+  if (disconnected_ != 0) purge_holders(demand, actor, out);
+  if (revoke(demand, actor, out)) return wait(token, Completion::Kind::kRetryOperation);
+  return Decision::go();
+}
+
+// [MS-FSA] 2.1.5.15.3 "FileDispositionInformation".
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delete_pending,
+                                                     Outcome& out) {
+  const OpenRecord* open = opens_.find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (delete_pending) {
+    const Actor actor = actor_of(*open);
+    if (disconnected_ != 0) purge_holders(demand_of_delete(), actor, out);
+    if (revoke(demand_of_delete(), actor, out)) {
+      return wait(token, Completion::Kind::kRetryOperation);
+    }
+  }
+  delete_pending_ = delete_pending;
+  return Decision::go();
+}
+
+template <Defect kDefect>
+NtStatus BasicFileState<kDefect>::check_sharing(OpenToken token, uint32_t access) const {
+  const OpenRecord* open = opens_.find(token);
+  if (!open) return NtStatus::kFileClosed;
+  ShareModes others = share_;
+  others.remove(open->access, open->share);
+  return others.denies(access) ? NtStatus::kSharingViolation : NtStatus::kSuccess;
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::is_open_with(uint32_t access) const {
+  return share_.is_open_with(access);
+}
+
+// [MS-FSA] 2.1.5.8 "Server Requests a Byte-Range Lock".
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRange> ranges,
+                                       bool fail_immediately, LockId id,
+                                       const std::optional<LockSequence>& sequence, Outcome& out) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (open->is_directory) return Decision::fail(NtStatus::kInvalidParameter);
+  const bool checked = sequence && LockSequences::is_checked(*sequence);
+  if (checked) {
+    if (!open->lock_sequences) open->lock_sequences = std::make_unique<LockSequences>();
+    if (open->lock_sequences->begin(*sequence)) return Decision::go();
+  }
+  if (!std::ranges::all_of(ranges, ByteRangeLocks::is_valid)) {
+    return Decision::fail(NtStatus::kInvalidLockRange);
+  }
+  const Decision prepared = prepare(token, Operation::kWrite, out);
+  if (prepared.verdict != Verdict::kGo) return prepared;
+
+  const NtStatus status = locks_.lock(token, ranges);
+  if (status == NtStatus::kSuccess) {
+    if (checked) open->lock_sequences->done(*sequence);
+    return Decision::go();
+  }
+  if (status == NtStatus::kLockNotGranted && !fail_immediately && ranges.size() == 1) {
+    if (locks_.wait({token, id, ranges[0], checked ? *sequence : LockSequence{}})) {
+      return Decision::wait();
+    }
+    return Decision::fail(NtStatus::kInsufficientResources);
+  }
+  return Decision::fail(status);
+}
+
+// [MS-FSA] 2.1.5.9 "Server Requests an Unlock of a Byte-Range".
+template <Defect kDefect>
+NtStatus BasicFileState<kDefect>::unlock(OpenToken token, std::span<const LockRange> ranges,
+                                         const std::optional<LockSequence>& sequence,
+                                         Outcome& out) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return NtStatus::kFileClosed;
+  if (open->is_directory) return NtStatus::kInvalidParameter;
+  const bool checked = sequence && LockSequences::is_checked(*sequence);
+  if (checked) {
+    if (!open->lock_sequences) open->lock_sequences = std::make_unique<LockSequences>();
+    if (open->lock_sequences->begin(*sequence)) return NtStatus::kSuccess;
+  }
+  NtStatus status = NtStatus::kSuccess;
+  for (const LockRange& range : ranges) {
+    status = ByteRangeLocks::is_valid(range) ? locks_.unlock(token, {&range, 1})
+                                             : NtStatus::kInvalidLockRange;
+    if (status != NtStatus::kSuccess) break;
+  }
+  if (status == NtStatus::kSuccess && checked) open->lock_sequences->done(*sequence);
+  complete_locks(out);
+  return status;
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::cancel_lock(OpenToken token, LockId id) {
+  return locks_.cancel(token, id);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::complete_locks(Outcome& out) {
+  if (!locks_.has_waiting()) return;
+  for (const ByteRangeLocks::Waiter& waiter : locks_.grant_waiting()) {
+    OpenRecord* open = opens_.find(waiter.owner);
+    if (open && open->lock_sequences && LockSequences::is_checked(waiter.sequence)) {
+      open->lock_sequences->done(waiter.sequence);
+    }
+    out.completions.push_back(
+        {.kind = Completion::Kind::kLock, .token = waiter.owner, .lock = waiter.id});
+  }
+}
+
+// [MS-FSA] 2.1.4.10, asked by 2.1.5.3 "Server Requests a Read" and 2.1.5.4 "... a Write".
+template <Defect kDefect>
+NtStatus BasicFileState<kDefect>::check_io(OpenToken token, uint64_t offset, uint64_t length,
+                                           bool write) const {
+  const bool as_write = write && kDefect != Defect::kSharedLockStopsNoWrite;
+  return locks_.blocks_io(token, offset, length, as_write) ? NtStatus::kFileLockConflict
+                                                           : NtStatus::kSuccess;
+}
+
+template <Defect kDefect>
+Caching BasicFileState<kDefect>::caching_of(OpenToken token) const {
+  const OpenRecord* open = opens_.find(token);
+  if (!open) return Caching::kNone;
+  return open->lease ? open->lease->holder.state : open->holder.state;
+}
+
+// [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10: durable only with a batch oplock or handle caching.
+template <Defect kDefect>
+bool BasicFileState<kDefect>::set_durability(OpenToken token, Durability durability) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return false;
+  if (durability == Durability::kDurable && !has(caching_of(token), Caching::kHandle)) return false;
+  open->durability = durability;
+  return true;
+}
+
+// [MS-SMB2] 3.3.7.1 "Handling Loss of a Connection": kept if persistent, or durable with its batch
+// oplock or handle caching lease still held.
+template <Defect kDefect>
+bool BasicFileState<kDefect>::disconnect(OpenToken token) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || open->disconnected || open->durability == Durability::kNone) return false;
+  const Holder& holder = open->lease ? open->lease->holder : open->holder;
+  if (open->durability == Durability::kDurable &&
+      (holder.breaking || !has(holder.state, Caching::kHandle))) {
+    return false;
+  }
+  open->disconnected = true;
+  disconnected_++;
+  if (open->lease) open->lease->connected_opens--;
+  return true;
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::reconnect(OpenToken token, SessionId session) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || !open->disconnected) return false;
+  open->disconnected = false;
+  open->session = session;
+  disconnected_--;
+  if (open->lease) open->lease->connected_opens++;
+  return true;
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::purge_sharers(const OpenRequest& request, Outcome& out) {
+  std::vector<OpenToken> in_the_way;
+  for (const auto& open : opens_) {
+    if (!open->disconnected) continue;
+    ShareModes alone;
+    alone.add(open->access, open->share);
+    if (!alone.conflicts(request.granted_access, request.share_access)) continue;
+    if (open->durability == Durability::kPersistent) return false;
+    in_the_way.push_back(open->token);
+  }
+  purge(in_the_way, out);
+  return true;
+}
+
+// A break that nobody is there to receive: [MS-SMB2] 3.3.4.6 and 3.3.4.7 close the open.
+template <Defect kDefect>
+bool BasicFileState<kDefect>::purge_holders(const Demand& demand, const Actor& actor,
+                                            Outcome& out) {
+  if (disconnected_ == 0) return true;
+  std::vector<OpenToken> in_the_way;
+  for (const auto& open : opens_) {
+    if (!open->disconnected) continue;
+    const Holder& holder = open->lease ? open->lease->holder : open->holder;
+    const Caching trigger = open->lease ? demand.from_leases : demand.oplocks_with;
+    if (open->lease && open->lease->connected_opens != 0) continue;
+    if (!any(holder.state & trigger) || spares(holder, demand, actor)) continue;
+    if (open->durability == Durability::kPersistent) return false;
+    in_the_way.push_back(open->token);
+  }
+  purge(in_the_way, out);
+  return true;
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::purge(const std::vector<OpenToken>& tokens, Outcome& out) {
+  for (const OpenToken token : tokens) {
+    remove(*opens_.find(token), out);
+    out.purged.push_back({key_, token});
+  }
+}
+
+}  // namespace braid::filestate

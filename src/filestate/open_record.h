@@ -1,0 +1,74 @@
+// What filestate keeps for each open, each lease and each thing a break may take away.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "filestate/lock_sequences.h"
+#include "filestate/types.h"
+
+namespace braid::filestate {
+
+struct Lease;
+struct OpenRecord;
+
+// Caching that somebody holds: a lease, or the oplock of one open. Exactly one of `lease` and
+// `open` is set. It is in its file's list of holders while `state` is not none.
+struct Holder {
+  Caching state = Caching::kNone;  // while breaking: as before, until acknowledged
+  bool breaking = false;
+  // A break that took write caching away. Until it has reached its end, every open waits for it,
+  // also those that only a later step of the same break would be in the way of. [MS-FSA] 2.1.1.10,
+  // the EXCLUSIVE flag beside BREAK_TO_....
+  bool exclusive_break = false;
+  Caching break_to = Caching::kNone;  // what the client was last asked to go down to
+  Caching required = Caching::kNone;  // the least that was demanded since; a subset of break_to
+  uint64_t break_serial = 0;
+  Lease* lease = nullptr;
+  OpenRecord* open = nullptr;
+  size_t holder_slot = kNotListed;
+
+  static constexpr size_t kNotListed = ~size_t{0};
+  bool is_listed() const { return holder_slot != kNotListed; }
+};
+
+// Lease, [MS-SMB2] 3.3.1.12 "Per Lease". Lives as long as an open of the file refers to it.
+struct Lease {
+  LeaseId id;
+  Holder holder;
+  uint8_t version = 1;
+  uint16_t epoch = 0;
+  std::optional<LeaseKey> parent_key;
+  uint32_t opens = 0;
+  uint32_t data_opens = 0;       // of them, with more than attribute access
+  uint32_t connected_opens = 0;  // of them, with a client behind them
+  size_t slot = 0;
+
+  const LeaseId& key() const { return id; }
+};
+
+struct OpenRecord {
+  OpenToken token;
+  ClientGuid client;
+  SessionId session;
+  uint32_t access = 0;
+  uint32_t share = 0;
+  bool is_directory = false;
+  bool delete_on_close = false;
+  bool disconnected = false;
+  Durability durability = Durability::kNone;
+  // Told that its level II oplock ended, which wants no acknowledgement; one that comes all the
+  // same is a breach of the protocol and not of the open's state.
+  bool told_none = false;
+  OplockLevel oplock = OplockLevel::kNone;  // kLease with `lease`
+  Holder holder;                            // of the oplock
+  Lease* lease = nullptr;
+  std::unique_ptr<LockSequences> lock_sequences;  // made at the first LOCK that carries one
+  size_t slot = 0;
+
+  OpenToken key() const { return token; }
+};
+
+}  // namespace braid::filestate
