@@ -1,0 +1,191 @@
+// Connection: the client's end of one transport connection.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "client/exchange.h"
+#include "client/options.h"
+#include "client/request.h"
+#include "crypto/key_derivation.h"
+#include "crypto/sealing.h"
+#include "crypto/signing.h"
+#include "runtime/task_scope.h"
+#include "transport/transport.h"
+#include "wire/smb2/negotiate.h"
+#include "wire/smb2/oplock_break.h"
+
+namespace braid::client {
+
+// Both directions' ciphers of a session; its channels share them, and with them the nonces.
+struct SessionCiphers {
+  SessionCiphers(crypto::Cipher cipher, const crypto::SessionKeys& keys)
+      : client_to_server(cipher, keys.client_to_server),
+        server_to_client(cipher, keys.server_to_client) {}
+
+  crypto::CipherKey client_to_server;
+  crypto::CipherKey server_to_client;
+};
+
+// What a connection needs to know of a session to protect its messages. Changed by Session when it
+// is authenticated; a missing key means the message goes and comes without.
+struct ChannelKeys {
+  SessionId session_id;
+  std::optional<crypto::SigningKey> signing;
+  std::shared_ptr<const SessionCiphers> ciphers;
+};
+
+// A break as it came: which connection it came on is part of what tests look at.
+struct BreakEvent {
+  wire::Header header;
+  wire::BreakNotification notification;
+};
+
+// [MS-SMB2] 3.2.1.2 "Per SMB2 Transport Connection". Many requests may be in flight; each is
+// matched by its message id. Held by std::shared_ptr. Thread: its reactor's, for everything.
+// Life: close() ends it and joins what it runs; await that before the reactor stops.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // Connects by TCP and negotiates.
+  static Task<Result<std::shared_ptr<Connection>>> connect(Reactor& reactor,
+                                                           transport::SocketAddress server,
+                                                           ConnectionOptions options = {});
+  // Connects by TCP only: for tests that negotiate in their own way.
+  static Task<Result<std::shared_ptr<Connection>>> open(Reactor& reactor,
+                                                        transport::SocketAddress server,
+                                                        ConnectionOptions options = {});
+  // On a transport made by somebody else. REQUIRES: the transport's reactor is current.
+  static std::shared_ptr<Connection> over(transport::TransportPtr transport,
+                                          ConnectionOptions options = {});
+  ~Connection();
+
+  // NEGOTIATE with the options. The error is the status if the server refuses.
+  Task<Result<void>> negotiate();
+  // Ends the transport; every exchange in flight fails. Continues when nothing runs any more.
+  Task<void> close();
+  bool is_closed() const { return transport_->is_closed(); }
+
+  // Sends one request when there are credits for it. Fails only if the connection is gone. `keys`
+  // are those of the channel the request is for; null sends without protection.
+  Task<Result<ExchangePtr>> start(Request request, std::shared_ptr<const ChannelKeys> keys = {});
+  // Sends several requests as one message. The caller sets kRelatedOperations where it wants it.
+  Task<Result<std::vector<ExchangePtr>>> start_compound(
+      std::vector<Request> requests, std::shared_ptr<const ChannelKeys> keys = {});
+  // Sends and waits for the final response.
+  Task<Result<Response>> call(Request request, std::shared_ptr<const ChannelKeys> keys = {});
+  Task<Result<void>> echo();
+  // Sends CANCEL; the answer comes as the exchange's final response.
+  void cancel(const Exchange& exchange, std::shared_ptr<const ChannelKeys> keys = {});
+
+  // For tests that play a broken client. Any message, framed, as it is; any bytes, not even framed;
+  // and the response to a request that was sent in one of these ways.
+  void send_message(Bytes message);
+  void send_raw(Bytes stream);
+  ExchangePtr expect(MessageId message_id, wire::Command command);
+  // Continues when the connection has ended, with the reason receive() gave.
+  Task<Error> ended();
+
+  // Oplock and lease breaks. Called on the reactor's thread; without a handler they are kept.
+  void set_break_handler(std::function<void(const BreakEvent&)> handler);
+  // Breaks that came while there was no handler.
+  std::vector<BreakEvent> take_breaks() { return std::exchange(breaks_, {}); }
+
+  // What was negotiated.
+  wire::Dialect dialect() const { return dialect_; }
+  uint32_t capabilities() const { return capabilities_; }  // the server's
+  uint16_t server_security_mode() const { return server_security_mode_; }
+  uint32_t max_transact_size() const { return max_transact_size_; }
+  uint32_t max_read_size() const { return max_read_size_; }
+  uint32_t max_write_size() const { return max_write_size_; }
+  Guid server_guid() const { return server_guid_; }
+  crypto::Cipher cipher() const { return cipher_; }
+  crypto::SigningAlgorithm signing_algorithm() const { return signing_algorithm_; }
+  ByteView server_security_token() const { return security_token_; }
+  bool posix_extensions() const { return posix_extensions_; }
+  bool supports_large_mtu() const {
+    return dialect_ >= wire::Dialect::kSmb210 &&
+           (capabilities_ & wire::Capabilities::kLargeMtu) != 0;
+  }
+  const crypto::PreauthHash& preauth_hash() const { return preauth_hash_; }
+  const ConnectionOptions& options() const { return options_; }
+
+  // Credits the client holds now, and the message id its next request will have.
+  uint32_t credits() const { return credits_; }
+  MessageId next_message_id() const { return next_message_id_; }
+  void set_next_message_id(MessageId id) { next_message_id_ = id; }
+
+  Reactor& reactor() const { return transport_->reactor(); }
+  transport::Transport& transport() { return *transport_; }
+  // Messages that fit no exchange, could not be decrypted or were signed wrongly.
+  uint64_t bad_messages() const { return bad_messages_; }
+
+  // Session announces its keys here so that responses can be checked and decrypted.
+  void add_keys(std::shared_ptr<const ChannelKeys> keys);
+  void remove_keys(SessionId session_id);
+
+ private:
+  struct CreditWaiter {
+    uint32_t charge;
+    bool* granted;
+    std::coroutine_handle<> handle;
+  };
+  struct CreditAwaiter;
+
+  Connection(transport::TransportPtr transport, ConnectionOptions options);
+  static Task<void> receive_loop(std::shared_ptr<Connection> self);
+  void take_message(Buffer message);
+  void take_response(Response response);
+  void take_break(const Response& response);
+  // Decrypts in place. False if it cannot be.
+  bool decrypt(Buffer& message);
+  bool is_acceptable(const Exchange& exchange, Response& response);
+  void adopt(const wire::NegotiateResponse& response);
+  void fail_everything(Error why);
+
+  uint16_t charge_of(const Request& request) const;
+  // Waits until `charge` credits are there and takes them. Fails with
+  // STATUS_INSUFFICIENT_RESOURCES if there are too few and no response is due that could bring
+  // more.
+  Task<Result<void>> take_credits(uint32_t charge);
+  void resume_credit_waiters();
+  // Gives the request its ids and what it asks for in credits.
+  ExchangePtr place(Request& request);
+  void protect_and_send(std::vector<Request> requests, const std::vector<ExchangePtr>& exchanges,
+                        const std::shared_ptr<const ChannelKeys>& keys);
+
+  const transport::TransportPtr transport_;
+  const ConnectionOptions options_;
+  TaskScope tasks_;
+
+  wire::Dialect dialect_ = wire::Dialect::kNone;
+  uint32_t capabilities_ = 0;
+  uint16_t server_security_mode_ = 0;
+  uint32_t max_transact_size_ = 65'536;
+  uint32_t max_read_size_ = 65'536;
+  uint32_t max_write_size_ = 65'536;
+  Guid server_guid_;
+  crypto::Cipher cipher_ = crypto::Cipher::kNone;
+  crypto::SigningAlgorithm signing_algorithm_ = crypto::SigningAlgorithm::kHmacSha256;
+  Bytes security_token_;
+  bool posix_extensions_ = false;
+  crypto::PreauthHash preauth_hash_;
+
+  uint32_t credits_ = 1;
+  MessageId next_message_id_;
+  std::deque<CreditWaiter> credit_waiters_;
+  std::unordered_map<MessageId, ExchangePtr> in_flight_;
+  std::unordered_map<SessionId, std::shared_ptr<const ChannelKeys>> keys_;
+  std::function<void(const BreakEvent&)> break_handler_;
+  std::vector<BreakEvent> breaks_;
+  std::optional<Error> error_;
+  OneShot<Error> ended_;
+  uint64_t bad_messages_ = 0;
+};
+
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+}  // namespace braid::client

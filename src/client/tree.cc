@@ -1,0 +1,150 @@
+#include "client/tree.h"
+
+#include <algorithm>
+
+#include "client/file.h"
+#include "wire/fscc/set_information.h"
+#include "wire/smb2/tree_disconnect.h"
+
+namespace braid::client {
+
+using wire::Command;
+
+namespace {
+
+// The status as an error, unless it is success.
+Result<void> success_of(const Result<Response>& response) {
+  if (!response) return fail(response.error());
+  if (response->status() != NtStatus::kSuccess) return fail(response->status());
+  return {};
+}
+
+}  // namespace
+
+Task<Result<ExchangePtr>> Tree::start(Request request, size_t channel) {
+  request.header.tree_id = id_;
+  return session_->start(std::move(request), channel, wants_encryption());
+}
+
+Task<Result<std::vector<ExchangePtr>>> Tree::start_compound(std::vector<Request> requests,
+                                                            size_t channel) {
+  for (Request& request : requests) request.header.tree_id = id_;
+  return session_->start_compound(std::move(requests), channel, wants_encryption());
+}
+
+Task<Result<Response>> Tree::call(Request request, size_t channel) {
+  request.header.tree_id = id_;
+  return session_->call(std::move(request), channel, wants_encryption());
+}
+
+Task<Result<void>> Tree::disconnect() {
+  co_return success_of(
+      co_await call(make_request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{})));
+}
+
+Task<Result<FilePtr>> Tree::create(wire::CreateRequest request) {
+  const auto self = shared_from_this();
+  BRAID_CO_TRY(auto reply,
+               co_await call_for<wire::CreateResponse>(make_request(Command::kCreate, request)));
+  co_return std::make_shared<File>(self, std::move(reply));
+}
+
+Task<Result<FilePtr>> Tree::open(std::string name, wire::AccessMask access,
+                                 wire::CreateDisposition disposition, uint32_t options) {
+  wire::CreateRequest request;
+  request.desired_access = access;
+  request.share_access = wire::ShareAccess::kAll;
+  request.create_disposition = disposition;
+  request.create_options = options;
+  request.name = std::move(name);
+  return create(std::move(request));
+}
+
+Task<Result<FilePtr>> Tree::open_directory(std::string name, wire::CreateDisposition disposition) {
+  return open(std::move(name), wire::Access::kFileGenericRead, disposition,
+              wire::CreateOptions::kDirectoryFile);
+}
+
+Task<Result<Bytes>> Tree::read_file(std::string name) {
+  BRAID_CO_TRY(const FilePtr file, co_await open(std::move(name)));
+  const uint64_t size = file->created().end_of_file;
+  const uint32_t step = session_->connection().max_read_size();
+  Bytes content;
+  Result<void> outcome;
+  while (outcome && content.size() < size) {
+    const auto length = static_cast<uint32_t>(std::min<uint64_t>(step, size - content.size()));
+    const auto reply = co_await file->read(content.size(), length);
+    if (!reply) {
+      outcome = fail(reply.error());
+    } else {
+      content.insert(content.end(), reply->body.data.begin(), reply->body.data.end());
+    }
+  }
+  const auto closed = co_await file->close();
+  BRAID_CO_CHECK(outcome);
+  BRAID_CO_CHECK(closed);
+  co_return std::move(content);
+}
+
+Task<Result<void>> Tree::write_file(std::string name, Bytes content) {
+  BRAID_CO_TRY(const FilePtr file, co_await open(std::move(name), wire::Access::kFileGenericWrite,
+                                                 wire::CreateDisposition::kOverwriteIf));
+  const uint64_t step = session_->connection().max_write_size();
+  Result<void> outcome;
+  for (uint64_t offset = 0; outcome && offset < content.size();) {
+    const ByteView rest = ByteView(content).subspan(offset);
+    const auto count =
+        co_await file->write(offset, rest.first(std::min<uint64_t>(step, rest.size())));
+    if (!count) {
+      outcome = fail(count.error());
+    } else {
+      offset += *count;
+    }
+  }
+  const auto closed = co_await file->close();
+  BRAID_CO_CHECK(outcome);
+  BRAID_CO_CHECK(closed);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Tree::unlink(std::string name) {
+  BRAID_CO_TRY(const FilePtr file,
+               co_await open(std::move(name), wire::Access::kDelete, wire::CreateDisposition::kOpen,
+                             wire::CreateOptions::kOpenReparsePoint));
+  const Result<void> marked = co_await file->set_delete_pending();
+  const auto closed = co_await file->close();
+  BRAID_CO_CHECK(marked);
+  BRAID_CO_CHECK(closed);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Tree::mkdir(std::string name) {
+  BRAID_CO_TRY(const FilePtr directory,
+               co_await open_directory(std::move(name), wire::CreateDisposition::kCreate));
+  BRAID_CO_CHECK(co_await directory->close());
+  co_return Result<void>{};
+}
+
+Task<Result<Bytes>> Tree::ioctl(wire::Fsctl ctl_code, Bytes input, uint32_t output_max) {
+  wire::IoctlRequest body;
+  body.ctl_code = ctl_code;
+  body.file_id = FileId::all_ones();
+  body.input = input;
+  body.max_output_response = output_max;
+  body.flags = wire::IoctlRequest::kFlagIsFsctl;
+  BRAID_CO_TRY(const auto reply,
+               co_await call_for<wire::IoctlResponse>(make_request(
+                   Command::kIoctl, body, std::max<uint64_t>(input.size(), output_max))));
+  if (reply.status() != NtStatus::kSuccess) co_return fail(reply.status());
+  co_return Bytes(reply->output.begin(), reply->output.end());
+}
+
+Task<Result<void>> Tree::acknowledge(wire::OplockBreakAcknowledgment acknowledgment) {
+  co_return success_of(co_await call(make_request(Command::kOplockBreak, acknowledgment)));
+}
+
+Task<Result<void>> Tree::acknowledge(wire::LeaseBreakAcknowledgment acknowledgment) {
+  co_return success_of(co_await call(make_request(Command::kOplockBreak, acknowledgment)));
+}
+
+}  // namespace braid::client
