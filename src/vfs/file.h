@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "vfs/attributes.h"
+#include "vfs/path.h"
 
 namespace braid::vfs {
 
@@ -106,8 +107,8 @@ class File {
   virtual Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                                    uint64_t length) = 0;
 
-  // REQUIRES a directory opened with Access::read.
-  virtual Result<std::unique_ptr<Enumeration>> enumerate() = 0;
+  // REQUIRES a directory opened with Access::read. kPosix: names as they are on disk.
+  virtual Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules = NameRules::kWindows) = 0;
   // Target of a symbolic link, as stored. EINVAL for anything else.
   virtual Result<std::string> read_link() = 0;
 
@@ -124,6 +125,7 @@ class File {
   virtual Result<std::unique_ptr<File>> open_stream(std::string_view name,
                                                     const StreamHow& how) = 0;
   virtual Result<void> remove_stream(std::string_view name) = 0;
+  // Called on the File of the stream `from` itself, that File follows the new name.
   virtual Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) = 0;
 };
 

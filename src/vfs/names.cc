@@ -1,7 +1,5 @@
 #include "vfs/names.h"
 
-#include "wire/fold.h"
-
 namespace braid::vfs {
 namespace {
 
@@ -119,7 +117,7 @@ std::string to_disk(std::string_view client_name) {
 
 uint64_t fold_hash(std::string_view name) {
   uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const char c : wire::fold(name)) {
+  for (const char c : fold(name)) {
     hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ULL;
   }
   return hash;

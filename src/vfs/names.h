@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "wire/fold.h"
+
 namespace braid::vfs {
 
 // A name on disk is bytes; a client sees UTF-16. What Windows cannot have in a name is shown to it
@@ -23,7 +25,10 @@ std::string to_disk(std::string_view client_name);
 // True when to_client() leaves the name as it is: the usual case, found without an allocation.
 bool is_plain(std::string_view disk_name);
 
-// A hash of wire::fold(name): equal for names that are the same to a client.
+// Two names are the same for a client when their folded forms are.
+inline std::string fold(std::string_view name) { return wire::fold(name); }
+inline bool equal_folded(std::string_view a, std::string_view b) { return wire::equal_fold(a, b); }
+// A hash of fold(name): equal for names that are the same to a client.
 uint64_t fold_hash(std::string_view name);
 // FileKey::stream of a stream so named; never 0.
 uint64_t stream_key(std::string_view stream_name);

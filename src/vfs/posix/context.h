@@ -1,0 +1,46 @@
+// What a posix Volume and its open files share.
+#pragma once
+
+#include <array>
+#include <mutex>
+#include <string>
+
+#include "vfs/posix/descriptor.h"
+#include "vfs/posix/name_index.h"
+#include "vfs/posix/posix_volume.h"
+#include "vfs/posix/system.h"
+
+namespace braid::vfs {
+
+// The folder in a share's root for what the server keeps beside the files. Clients cannot see it.
+inline constexpr std::string_view kPrivateFolder = ".braid";
+
+// Owned by the Volume and every open file together. Thread: any.
+struct PosixContext {
+  PosixContext(Descriptor root_fd, FileKey key, PosixOptions how, NameIndex::Events events)
+      : root(std::move(root_fd)),
+        root_key(key),
+        options(how),
+        index(how.indexed_names_max, events) {}
+
+  const Descriptor root;  // O_PATH
+  const FileKey root_key;
+  const PosixOptions options;
+  Features features;
+  // A stream up to this many bytes lives in an extended attribute.
+  size_t inline_stream_max = 0;
+  NameIndex index;
+
+  // Held while DOSATTRIB or a stream of one file is read and written back.
+  std::mutex& metadata_lock(FileKey key) {
+    return metadata_locks[std::hash<FileKey>{}(FileKey{key.device, key.inode, 0}) %
+                          metadata_locks.size()];
+  }
+
+  // 64: more than the threads of a worker pool, so that two files seldom share one.
+  std::array<std::mutex, 64> metadata_locks;
+};
+
+using PosixContextRef = std::shared_ptr<PosixContext>;
+
+}  // namespace braid::vfs

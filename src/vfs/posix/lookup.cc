@@ -1,0 +1,177 @@
+#include "vfs/posix/lookup.h"
+
+#include <climits>
+#include <optional>
+#include <span>
+
+#include "vfs/names.h"
+
+namespace braid::vfs {
+namespace {
+
+// A rename by someone else between two steps makes the walk start over; not for ever.
+constexpr int kWalksMax = 16;
+
+std::string join(std::span<const std::string> names) {
+  std::string path;
+  for (const std::string& name : names) {
+    if (!path.empty()) path += '/';
+    path += name;
+  }
+  return path;
+}
+
+Result<std::string> read_link_at(int fd) {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t size = ::readlinkat(fd, "", target.data(), target.size());
+  if (size < 0) return fail_last_os();
+  target.resize(static_cast<size_t>(size));
+  return target;
+}
+
+class Walk {
+ public:
+  Walk(PosixContext& context, const Path& path, const LookupOptions& options)
+      : context_(context), options_(options) {
+    for (const std::string& name : path.components()) {
+      names_.push_back(folding() ? to_disk(name) : name);
+    }
+  }
+
+  Result<Resolved> run();
+
+ private:
+  bool folding() const { return options_.rules == NameRules::kWindows; }
+  std::string shown(const std::string& name) const { return folding() ? to_client(name) : name; }
+
+  Result<Resolved> found(Descriptor fd, size_t consumed);
+  Result<Resolved> stopped(Descriptor fd, size_t consumed);
+  // The whole path, name by name. Nothing: something moved, start over.
+  Result<std::optional<Resolved>> slow();
+  // Opens names_[at] in `directory`, correcting its spelling. Nothing: there is no such name.
+  Result<std::optional<Descriptor>> step(int directory, size_t at);
+  Result<Descriptor> open_parent() const;
+
+  PosixContext& context_;
+  const LookupOptions& options_;
+  std::vector<std::string> names_;  // as on disk, as far as known
+  std::string wanted_;
+};
+
+Result<Resolved> Walk::run() {
+  if (!names_.empty()) wanted_ = names_.back();
+  auto whole = open_beneath(context_.root.get(), join(names_), O_PATH | O_NOFOLLOW);
+  if (whole) return found(*std::move(whole), names_.size());
+  const int error = whole.error().os_error();
+  if (error != ENOENT && error != ENOTDIR && error != ELOOP) return fail(whole.error());
+  for (int walks = 0; walks < kWalksMax; ++walks) {
+    BRAID_TRY(std::optional<Resolved> resolved, slow());
+    if (resolved) return *std::move(resolved);
+  }
+  return fail_os(EAGAIN);
+}
+
+Result<Descriptor> Walk::open_parent() const {
+  return open_beneath(context_.root.get(), join(std::span(names_).first(names_.size() - 1)),
+                      O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Result<std::optional<Resolved>> Walk::slow() {
+  if (names_.empty()) return fail_os(ENOENT);
+  auto parent = open_parent();
+  if (!parent) {
+    // Walk to learn the spelling, or what stands in the way; then resolve anew from the root.
+    BRAID_TRY(Descriptor directory, open_beneath(context_.root.get(), "", O_PATH | O_DIRECTORY));
+    for (size_t at = 0; at + 1 < names_.size(); ++at) {
+      BRAID_TRY(std::optional<Descriptor> next, step(directory.get(), at));
+      if (!next) return fail(NtStatus::kObjectPathNotFound);
+      BRAID_TRY(const struct statx st, stat_of(next->get()));
+      if (S_ISLNK(st.stx_mode)) return stopped(*std::move(next), at + 1);
+      if (!S_ISDIR(st.stx_mode)) return fail(NtStatus::kObjectPathNotFound);
+      directory = *std::move(next);
+    }
+    parent = open_parent();
+    if (!parent) {
+      const int error = parent.error().os_error();
+      if (error == ENOENT || error == ENOTDIR || error == ELOOP) return std::optional<Resolved>();
+      return fail(parent.error());
+    }
+  }
+  BRAID_TRY(std::optional<Descriptor> last, step(parent->get(), names_.size() - 1));
+  if (last) return found(*std::move(last), names_.size());
+
+  Resolved missing;
+  missing.outcome = Resolved::Outcome::kMissing;
+  BRAID_TRY(const struct statx st, stat_of(parent->get()));
+  missing.place = {std::make_shared<PosixNode>(*std::move(parent), key_of(st)), wanted_};
+  missing.wanted_name = wanted_;
+  names_.back() = wanted_;
+  for (const std::string& name : names_) BRAID_CHECK(missing.path.append(shown(name)));
+  return missing;
+}
+
+Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
+  auto exact = open_beneath(directory, names_[at], O_PATH | O_NOFOLLOW);
+  if (exact) return *std::move(exact);
+  if (!exact.error().is_os(ENOENT)) return fail(exact.error());
+  if (!folding()) return std::nullopt;
+  BRAID_TRY(const struct statx st, stat_of(directory));
+  // A name found is gone again when it was removed meanwhile; the index then knows at the next try.
+  for (int tries = 0; tries < kWalksMax; ++tries) {
+    const auto spelling = context_.index.find(directory, key_of(st), to_client(names_[at]));
+    // A directory that may be searched but not read, on a server that is not root.
+    if (!spelling && spelling.error().is_os(EACCES)) return std::nullopt;
+    if (!spelling) return fail(spelling.error());
+    if (!*spelling) return std::nullopt;
+    auto folded = open_beneath(directory, **spelling, O_PATH | O_NOFOLLOW);
+    if (folded) {
+      names_[at] = **spelling;
+      return *std::move(folded);
+    }
+    if (!folded.error().is_os(ENOENT)) return fail(folded.error());
+  }
+  return std::nullopt;
+}
+
+Result<Resolved> Walk::found(Descriptor fd, size_t consumed) {
+  Resolved out;
+  BRAID_TRY(out.attributes, attributes_of(fd.get()));
+  if (!names_.empty()) out.place.name = names_.back();
+  out.wanted_name = wanted_;
+  for (const std::string& name : names_) BRAID_CHECK(out.path.append(shown(name)));
+  if (context_.options.hide_dot_files && out.place.name.starts_with('.')) {
+    out.attributes.dos_attributes = (out.attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
+  }
+  if (out.attributes.is_symlink()) {
+    BRAID_TRY(out.symlink_target, read_link_at(fd.get()));
+    out.components_consumed = consumed;
+  }
+  out.node = std::make_shared<PosixNode>(std::move(fd), out.attributes.key);
+  if (options_.pin_parent && !names_.empty()) {
+    BRAID_TRY(Descriptor parent, open_parent());
+    BRAID_TRY(const struct statx st, stat_of(parent.get()));
+    out.place.parent = std::make_shared<PosixNode>(std::move(parent), key_of(st));
+  }
+  return out;
+}
+
+Result<Resolved> Walk::stopped(Descriptor fd, size_t consumed) {
+  Resolved out;
+  out.outcome = Resolved::Outcome::kSymlink;
+  out.components_consumed = consumed;
+  BRAID_TRY(out.symlink_target, read_link_at(fd.get()));
+  for (size_t i = 0; i < consumed; ++i) BRAID_CHECK(out.path.append(shown(names_[i])));
+  return out;
+}
+
+}  // namespace
+
+Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
+                              const LookupOptions& options) {
+  if (!path.is_root() && equal_folded(to_disk(path.components().front()), kPrivateFolder)) {
+    return fail_os(EACCES);
+  }
+  return Walk(context, path, options).run();
+}
+
+}  // namespace braid::vfs

@@ -1,0 +1,96 @@
+#include "vfs/posix/posix_directory.h"
+
+#include <dirent.h>
+
+#include "vfs/names.h"
+
+namespace braid::vfs {
+namespace {
+
+// About a thousand names at a time: few system calls, and not much memory for each open directory.
+constexpr size_t kBufferSize = 32 * 1024;
+
+}  // namespace
+
+PosixEnumeration::PosixEnumeration(PosixContextRef context, Credentials who, Descriptor fd,
+                                   FileKey key, NameRules rules)
+    : context_(std::move(context)),
+      who_(std::move(who)),
+      fd_(std::move(fd)),
+      key_(key),
+      rules_(rules) {}
+
+Result<void> PosixEnumeration::restart() {
+  BRAID_CHECK(assume(who_));
+  if (::lseek(fd_.get(), 0, SEEK_SET) != 0) return fail_last_os();
+  dots_ = Dots::kSelf;
+  position_ = filled_ = 0;
+  return {};
+}
+
+Result<void> PosixEnumeration::next(size_t max, const NameFilter& wanted,
+                                    std::vector<DirectoryEntry>& out) {
+  BRAID_CHECK(assume(who_));
+  // Who may list a directory is shown what its files are, even without the right to search it.
+  ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  const size_t start = out.size();
+  while (out.size() - start < max && dots_ != Dots::kDone) BRAID_CHECK(add_dot(wanted, out));
+  while (out.size() - start < max) {
+    BRAID_TRY(const std::optional<std::string> disk_name, next_name());
+    if (!disk_name) return {};
+    if (key_ == context_->root_key && equal_folded(*disk_name, kPrivateFolder)) continue;
+    std::string name = rules_ == NameRules::kWindows ? to_client(*disk_name) : *disk_name;
+    if (wanted && !wanted(name)) continue;
+    if (auto attributes = look_at(*disk_name)) out.push_back({std::move(name), *attributes});
+  }
+  return {};
+}
+
+Result<void> PosixEnumeration::add_dot(const NameFilter& wanted, std::vector<DirectoryEntry>& out) {
+  const bool self = dots_ == Dots::kSelf;
+  dots_ = self ? Dots::kParent : Dots::kDone;
+  const std::string name = self ? "." : "..";
+  if (wanted && !wanted(name)) return {};
+  // The parent of the share's root is not the client's business.
+  if (self || key_ == context_->root_key) {
+    BRAID_TRY(const Attributes attributes, attributes_of(fd_.get()));
+    out.push_back({name, attributes});
+  } else if (const auto attributes = look_at(name)) {
+    out.push_back({name, *attributes});
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> PosixEnumeration::next_name() {
+  buffer_.resize(kBufferSize);
+  for (;;) {
+    if (position_ >= filled_) {
+      const ssize_t size = ::getdents64(fd_.get(), buffer_.data(), buffer_.size());
+      if (size < 0 && errno != ENOENT) return fail_last_os();
+      if (size <= 0) return std::nullopt;  // ENOENT: the directory has been removed
+      position_ = 0;
+      filled_ = static_cast<size_t>(size);
+    }
+    const auto* entry = reinterpret_cast<const dirent64*>(buffer_.data() + position_);
+    position_ += entry->d_reclen;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") return std::string(name);
+  }
+}
+
+std::optional<Attributes> PosixEnumeration::look_at(const std::string& name) {
+  const auto st = stat_in(fd_.get(), name);
+  if (!st) return {};
+  std::optional<DosAttrib> attrib;
+  if (S_ISREG(st->stx_mode) || S_ISDIR(st->stx_mode)) {
+    attrib = load_dos_attrib_in(fd_.get(), name);
+  }
+  Attributes attributes = make_attributes(*st, attrib);
+  if (context_->options.hide_dot_files && name.starts_with('.') && name != "." && name != "..") {
+    attributes.dos_attributes = (attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
+  }
+  return attributes;
+}
+
+}  // namespace braid::vfs

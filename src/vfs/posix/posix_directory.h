@@ -1,0 +1,39 @@
+// PosixEnumeration: a walk through a directory of a posix Volume.
+#pragma once
+
+#include <optional>
+
+#include "runtime/identity.h"
+#include "vfs/posix/context.h"
+
+namespace braid::vfs {
+
+class PosixEnumeration final : public Enumeration {
+ public:
+  // `fd`: its own, so that its position is.
+  PosixEnumeration(PosixContextRef context, Credentials who, Descriptor fd, FileKey key,
+                   NameRules rules);
+  Result<void> next(size_t max, const NameFilter& wanted,
+                    std::vector<DirectoryEntry>& out) override;
+  Result<void> restart() override;
+
+ private:
+  enum class Dots : uint8_t { kSelf, kParent, kDone };
+
+  // The next name in the directory, "." and ".." left out; nothing at the end.
+  Result<std::optional<std::string>> next_name();
+  Result<void> add_dot(const NameFilter& wanted, std::vector<DirectoryEntry>& out);
+  std::optional<Attributes> look_at(const std::string& name);
+
+  const PosixContextRef context_;
+  const Credentials who_;
+  const Descriptor fd_;
+  const FileKey key_;
+  const NameRules rules_;
+  Dots dots_ = Dots::kSelf;
+  Bytes buffer_;
+  size_t position_ = 0;
+  size_t filled_ = 0;
+};
+
+}  // namespace braid::vfs

@@ -1,0 +1,199 @@
+#include "vfs/posix/posix_file.h"
+
+#include <limits.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <array>
+
+#include "vfs/posix/posix_directory.h"
+
+namespace braid::vfs {
+namespace {
+
+// Pieces of a write handed to the kernel at a time.
+constexpr size_t kPiecesMax = 64;
+
+timespec time_or_omit(const std::optional<FileTime>& time) {
+  return time ? to_timespec(*time) : timespec{0, UTIME_OMIT};
+}
+
+// What RWF_NOWAIT cannot do is for a thread that may wait.
+Error would_block(int error) { return Error::os(error == EOPNOTSUPP ? EAGAIN : error); }
+
+}  // namespace
+
+PosixFile::PosixFile(Parts parts)
+    : context_(std::move(parts.context)),
+      who_(std::move(parts.who)),
+      fd_(std::move(parts.fd)),
+      access_(parts.access),
+      key_(parts.attributes.key),
+      kind_(parts.attributes.kind),
+      dot_file_(parts.dot_file),
+      has_archive_(parts.has_archive) {}
+
+Result<Attributes> PosixFile::stat() {
+  BRAID_CHECK(assume(who_));
+  BRAID_TRY(Attributes attributes, attributes_of(fd_.get()));
+  if (dot_file_ && context_->options.hide_dot_files) {
+    attributes.dos_attributes = (attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
+  }
+  return attributes;
+}
+
+Result<void> PosixFile::check_may_change() {
+  BRAID_CHECK(assume(who_));
+  if (access_.write) return {};
+  if (::faccessat(fd_.get(), "", W_OK, AT_EMPTY_PATH | AT_EACCESS) == 0) return {};
+  BRAID_TRY(const struct statx st, stat_of(fd_.get()));
+  if (st.stx_uid == who_->uid || who_->uid == 0) return {};
+  return fail_os(EACCES);
+}
+
+Result<void> PosixFile::change(const AttributesChange& change) {
+  BRAID_CHECK(assume(who_));
+  if (change.uid || change.gid) {
+    const uid_t uid = change.uid.value_or(static_cast<uid_t>(-1));
+    const gid_t gid = change.gid.value_or(static_cast<gid_t>(-1));
+    if (::fchownat(fd_.get(), "", uid, gid, AT_EMPTY_PATH) != 0) return fail_last_os();
+  }
+  if (change.mode) {
+    if (::chmod(descriptor_path(fd_.get()).c_str(), *change.mode & 07777) != 0) {
+      return fail_last_os();
+    }
+  }
+  if (change.dos_attributes || change.creation_time) BRAID_CHECK(change_dos(change));
+  // Last, since the others change times themselves.
+  if (change.access_time || change.write_time) BRAID_CHECK(change_times(change));
+  return {};
+}
+
+Result<void> PosixFile::change_dos(const AttributesChange& change) {
+  if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};
+  BRAID_CHECK(check_may_change());
+  const std::lock_guard lock(context_->metadata_lock(key_));
+  BRAID_TRY(const struct statx st, stat_of(fd_.get()));
+  DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
+  if (change.dos_attributes) {
+    attrib.attributes = *change.dos_attributes & dos::kStored;
+    if (is_directory()) attrib.attributes |= dos::kDirectory;
+    has_archive_ = (attrib.attributes & dos::kArchive) != 0;
+  }
+  if (change.creation_time) attrib.creation_time = change.creation_time;
+  if (!attrib.creation_time) attrib.creation_time = birth_time(st);
+  return store_dos_attrib(fd_.get(), attrib);
+}
+
+Result<void> PosixFile::change_times(const AttributesChange& change) {
+  const timespec times[2] = {time_or_omit(change.access_time), time_or_omit(change.write_time)};
+  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) == 0) return {};
+  if (errno != EPERM && errno != EACCES) return fail_last_os();
+  // The kernel lets only the owner choose times; Windows whoever may write them.
+  BRAID_CHECK(check_may_change());
+  ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) != 0) return fail_last_os();
+  return {};
+}
+
+Result<void> PosixFile::set_archive() {
+  if (has_archive_ || kind_ != Kind::kFile) return {};
+  const std::lock_guard lock(context_->metadata_lock(key_));
+  BRAID_TRY(const struct statx st, stat_of(fd_.get()));
+  BRAID_CHECK(add_dos_attributes(fd_.get(), st, dos::kArchive));
+  has_archive_ = true;
+  return {};
+}
+
+Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait) {
+  BRAID_CHECK(assume(who_));
+  const int flags = wait == Wait::kNever ? RWF_NOWAIT : 0;
+  size_t done = 0;
+  while (done < into.size()) {
+    iovec piece{into.data() + done, into.size() - done};
+    const ssize_t got = ::preadv2(fd_.get(), &piece, 1, static_cast<off_t>(offset + done), flags);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(wait == Wait::kNever ? would_block(errno) : Error::last_os_error());
+    if (got == 0) return done;
+    done += static_cast<size_t>(got);
+    if (wait == Wait::kAllowed || done == into.size()) continue;
+    // Short either because the file ends here or because the rest is not in memory.
+    BRAID_TRY(const struct statx st, stat_of(fd_.get()));
+    if (offset + done < st.stx_size) return fail_os(EAGAIN);
+    return done;
+  }
+  return done;
+}
+
+Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) {
+  BRAID_CHECK(assume(who_));
+  if (!has_archive_ && kind_ == Kind::kFile && access_.write) {
+    if (wait == Wait::kNever) return fail_os(EAGAIN);
+    BRAID_CHECK(set_archive());
+  }
+  const int flags = wait == Wait::kNever ? RWF_NOWAIT : 0;
+  size_t done = 0;
+  size_t skip = 0;  // bytes of pieces.front() already written
+  while (!pieces.empty()) {
+    std::array<iovec, kPiecesMax> vector;
+    const size_t count = std::min(pieces.size(), vector.size());
+    for (size_t i = 0; i < count; ++i) {
+      vector[i] = {const_cast<uint8_t*>(pieces[i].data()), pieces[i].size()};
+    }
+    vector[0].iov_base = static_cast<uint8_t*>(vector[0].iov_base) + skip;
+    vector[0].iov_len -= skip;
+    const ssize_t put = ::pwritev2(fd_.get(), vector.data(), static_cast<int>(count),
+                                   static_cast<off_t>(offset + done), flags);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) {
+      if (done > 0 && wait == Wait::kNever) return done;
+      return fail(wait == Wait::kNever ? would_block(errno) : Error::last_os_error());
+    }
+    done += static_cast<size_t>(put);
+    size_t over = skip + static_cast<size_t>(put);
+    while (!pieces.empty() && over >= pieces.front().size()) {
+      over -= pieces.front().size();
+      pieces = pieces.subspan(1);
+    }
+    skip = over;
+    if (put == 0 && !pieces.empty()) return fail_os(EIO);
+  }
+  return done;
+}
+
+Result<void> PosixFile::truncate(uint64_t size) {
+  BRAID_CHECK(assume(who_));
+  if (!access_.write) return fail_os(EBADF);
+  BRAID_CHECK(set_archive());
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return fail_last_os();
+  return {};
+}
+
+Result<void> PosixFile::flush(Durability durability) {
+  BRAID_CHECK(assume(who_));
+  const int failed = durability == Durability::kData ? ::fdatasync(fd_.get()) : ::fsync(fd_.get());
+  if (failed) return fail_last_os();
+  return {};
+}
+
+Result<std::unique_ptr<Enumeration>> PosixFile::enumerate(NameRules rules) {
+  BRAID_CHECK(assume(who_));
+  if (!is_directory()) return fail_os(ENOTDIR);
+  if (!access_.read) return fail_os(EBADF);
+  BRAID_TRY(Descriptor fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
+  return std::make_unique<PosixEnumeration>(context_, who_, std::move(fd), key_, rules);
+}
+
+Result<std::string> PosixFile::read_link() {
+  BRAID_CHECK(assume(who_));
+  if (kind_ != Kind::kSymlink) return fail_os(EINVAL);
+  std::string target(PATH_MAX, '\0');
+  const ssize_t size = ::readlinkat(fd_.get(), "", target.data(), target.size());
+  if (size < 0) return fail_last_os();
+  target.resize(static_cast<size_t>(size));
+  return target;
+}
+
+}  // namespace braid::vfs

@@ -1,0 +1,78 @@
+// PosixFile: an open file, directory or other object of a posix Volume.
+#pragma once
+
+#include <atomic>
+
+#include "runtime/identity.h"
+#include "vfs/posix/context.h"
+
+namespace braid::vfs {
+
+// Holds a descriptor opened with the rights of `who`; O_PATH when no access to data was asked for.
+class PosixFile final : public File {
+ public:
+  struct Parts {
+    PosixContextRef context;
+    Credentials who;
+    Descriptor fd;
+    Access access;
+    Attributes attributes;  // as they are when it is opened
+    bool has_archive = false;
+    bool dot_file = false;
+  };
+  explicit PosixFile(Parts parts);
+
+  FileKey key() const override { return key_; }
+  bool is_directory() const override { return kind_ == Kind::kDirectory; }
+  Result<Attributes> stat() override;
+  Result<void> change(const AttributesChange& change) override;
+
+  Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
+  using File::write;
+  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override;
+  Result<void> truncate(uint64_t size) override;
+  Result<void> allocate(uint64_t size) override;
+  Result<void> flush(Durability durability) override;
+
+  Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override;
+  Result<void> zero_range(Range range) override;
+  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                              uint64_t length) override;
+  Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
+                           uint64_t length) override;
+
+  Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
+  Result<std::string> read_link() override;
+
+  Result<Bytes> get_xattr(std::string_view name, Actor actor) override;
+  Result<void> set_xattr(std::string_view name, ByteView value, Actor actor) override;
+  Result<void> remove_xattr(std::string_view name, Actor actor) override;
+  Result<std::vector<std::string>> list_xattrs(Actor actor) override;
+
+  Result<std::vector<StreamInfo>> streams() override;
+  Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override;
+  Result<void> remove_stream(std::string_view name) override;
+  Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override;
+
+  int fd() const { return fd_.get(); }
+  const Credentials& who() const { return who_; }
+
+ private:
+  // Fails with EACCES unless the user owns the file or may write it. Takes the user's identity.
+  Result<void> check_may_change();
+  Result<void> change_dos(const AttributesChange& change);
+  Result<void> change_times(const AttributesChange& change);
+  // Marks the file as changed since the last backup; remembered, so that it costs one look.
+  Result<void> set_archive();
+
+  const PosixContextRef context_;
+  const Credentials who_;
+  const Descriptor fd_;
+  const Access access_;
+  const FileKey key_;
+  const Kind kind_;
+  const bool dot_file_;
+  std::atomic<bool> has_archive_;
+};
+
+}  // namespace braid::vfs

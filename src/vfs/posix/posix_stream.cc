@@ -1,0 +1,295 @@
+#include "vfs/posix/posix_stream.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "vfs/copy.h"
+#include "vfs/names.h"
+#include "vfs/posix/posix_file.h"
+
+namespace braid::vfs {
+namespace {
+
+// Every operation: as the server, one at a time for one file.
+class Held {
+ public:
+  Held(PosixContext& context, FileKey key) : lock_(context.metadata_lock(key)) {}
+  const Result<void>& status() const { return privilege_.status(); }
+
+ private:
+  std::lock_guard<std::mutex> lock_;
+  ScopedPrivilege privilege_;
+};
+
+FileKey base_of(FileKey key) { return {key.device, key.inode, 0}; }
+
+}  // namespace
+
+PosixStream::PosixStream(PosixContextRef context, std::unique_ptr<File> base, int base_fd,
+                         std::string name, bool writable)
+    : context_(std::move(context)),
+      base_(std::move(base)),
+      base_fd_(base_fd),
+      name_(std::move(name)),
+      writable_(writable) {}
+
+FileKey PosixStream::key() const {
+  FileKey key = base_->key();
+  const std::lock_guard lock(context_->metadata_lock(key));
+  key.stream = stream_key(name_);
+  return key;
+}
+
+Result<const Descriptor*> PosixStream::side() {
+  if (side_.valid()) return &side_;
+  BRAID_TRY(const StreamRef stream, find_stream(base_fd_, name_));
+  if (stream.side) {
+    BRAID_TRY(side_, open_side(*context_, base_fd_, name_));
+  }
+  return &side_;
+}
+
+Result<uint64_t> PosixStream::size() {
+  BRAID_TRY(const Descriptor* file, side());
+  if (!file->valid()) return stream_size(*context_, base_fd_, {name_, false});
+  BRAID_TRY(const struct statx st, stat_of(file->get()));
+  return static_cast<uint64_t>(st.stx_size);
+}
+
+Result<Attributes> PosixStream::stat() {
+  BRAID_TRY(Attributes attributes, base_->stat());
+  const Held held(*context_, base_->key());
+  BRAID_CHECK(held.status());
+  BRAID_TRY(attributes.size, size());
+  attributes.allocation_size = attributes.size;
+  attributes.key.stream = stream_key(name_);
+  attributes.kind = Kind::kFile;
+  attributes.dos_attributes &= ~dos::kDirectory;
+  if (attributes.dos_attributes == 0) attributes.dos_attributes = dos::kNormal;
+  return attributes;
+}
+
+Result<size_t> PosixStream::read(uint64_t offset, MutableByteView into, Wait wait) {
+  if (wait == Wait::kNever) return fail_os(EAGAIN);
+  const Held held(*context_, base_->key());
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const Descriptor* file, side());
+  if (!file->valid()) {
+    BRAID_TRY(const Bytes content, load_inline(base_fd_, name_));
+    if (offset >= content.size()) return 0;
+    const size_t count = std::min<uint64_t>(into.size(), content.size() - offset);
+    std::memcpy(into.data(), content.data() + offset, count);
+    return count;
+  }
+  size_t done = 0;
+  while (done < into.size()) {
+    const ssize_t got = ::pread(file->get(), into.data() + done, into.size() - done,
+                                static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_last_os();
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return done;
+}
+
+Result<bool> PosixStream::store(ByteView content) {
+  const auto stored = store_inline(*context_, base_fd_, name_, content);
+  if (stored) return true;
+  if (!stored.error().is_os(ENOSPC)) return fail(stored.error());
+  BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_));
+  return false;
+}
+
+Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) {
+  if (wait == Wait::kNever) return fail_os(EAGAIN);
+  if (!writable_) return fail_os(EBADF);
+  const Held held(*context_, base_->key());
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const Descriptor* file, side());
+  Bytes bytes;
+  for (const ByteView piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
+  if (!file->valid()) {
+    const bool fits = bytes.size() <= context_->inline_stream_max &&
+                      offset <= context_->inline_stream_max - bytes.size();
+    if (fits) {
+      BRAID_TRY(Bytes content, load_inline(base_fd_, name_));
+      content.resize(std::max<size_t>(content.size(), offset + bytes.size()));
+      std::copy(bytes.begin(), bytes.end(), content.begin() + static_cast<ptrdiff_t>(offset));
+      BRAID_TRY(const bool stored, store(content));
+      if (stored) return bytes.size();
+    } else {
+      BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_));
+    }
+  }
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::pwrite(side_.get(), bytes.data() + done, bytes.size() - done,
+                                 static_cast<off_t>(offset + done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail_last_os();
+    done += static_cast<size_t>(put);
+  }
+  return done;
+}
+
+Result<void> PosixStream::resize(uint64_t size) {
+  BRAID_TRY(const Descriptor* file, side());
+  if (!file->valid()) {
+    if (size <= context_->inline_stream_max) {
+      BRAID_TRY(Bytes content, load_inline(base_fd_, name_));
+      content.resize(size);
+      BRAID_TRY(const bool stored, store(content));
+      if (stored) return {};
+    } else {
+      BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_));
+    }
+  }
+  if (::ftruncate(side_.get(), static_cast<off_t>(size)) != 0) return fail_last_os();
+  return {};
+}
+
+Result<void> PosixStream::truncate(uint64_t size) {
+  if (!writable_) return fail_os(EBADF);
+  const Held held(*context_, base_->key());
+  BRAID_CHECK(held.status());
+  return resize(size);
+}
+
+Result<void> PosixStream::allocate(uint64_t) {
+  // Room for an attribute cannot be reserved; a side file grows as it is written.
+  return writable_ ? Result<void>() : fail_os(EBADF);
+}
+
+Result<void> PosixStream::flush(Durability durability) {
+  const Held held(*context_, base_->key());
+  BRAID_CHECK(held.status());
+  if (side_.valid() && ::fdatasync(side_.get()) != 0) return fail_last_os();
+  // The attributes are part of the file's metadata.
+  BRAID_TRY(const Descriptor base, reopen(base_fd_, O_RDONLY | O_NONBLOCK));
+  const bool failed = durability == Durability::kData && side_.valid()
+                          ? ::fdatasync(base.get()) != 0
+                          : ::fsync(base.get()) != 0;
+  if (failed) return fail_last_os();
+  return {};
+}
+
+Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t max) {
+  const Held held(*context_, base_->key());
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const uint64_t end, size());
+  std::vector<Range> out;
+  if (within.offset < end && max > 0) {
+    out.push_back({within.offset, std::min<uint64_t>(within.length, end - within.offset)});
+  }
+  return out;
+}
+
+Result<void> PosixStream::zero_range(Range range) {
+  uint64_t end = 0;
+  {
+    const Held held(*context_, base_->key());
+    BRAID_CHECK(held.status());
+    BRAID_TRY(end, size());
+  }
+  if (range.offset >= end) return {};
+  const uint64_t length = std::min<uint64_t>(range.length, end - range.offset);
+  const Bytes zeros(std::min<uint64_t>(length, 64 * 1024));
+  for (uint64_t done = 0; done < length;) {
+    const size_t piece = std::min<uint64_t>(length - done, zeros.size());
+    BRAID_TRY(const size_t put, write(range.offset + done, ByteView(zeros).first(piece)));
+    done += put;
+  }
+  return {};
+}
+
+Result<uint64_t> PosixStream::copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                                         uint64_t length) {
+  return copy_through_memory(source, source_offset, *this, offset, length);
+}
+
+Result<void> PosixStream::rename_stream(std::string_view from, std::string_view to, bool replace) {
+  BRAID_CHECK(base_->rename_stream(from, to, replace));
+  const std::lock_guard lock(context_->metadata_lock(base_->key()));
+  if (equal_folded(name_, from)) name_ = to;
+  return {};
+}
+
+// ---- the streams of a file -------------------------------------------------------------------
+
+Result<std::vector<StreamInfo>> PosixFile::streams() {
+  BRAID_CHECK(assume(who_));
+  const Held held(*context_, key_);
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const std::vector<StreamRef> refs, list_streams(fd_.get()));
+  std::vector<StreamInfo> out;
+  for (const StreamRef& ref : refs) {
+    // A side file that is lost takes its stream with it.
+    const auto size = stream_size(*context_, fd_.get(), ref);
+    if (size) out.push_back({ref.name, *size, *size});
+  }
+  return out;
+}
+
+Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, const StreamHow& how) {
+  BRAID_CHECK(assume(who_));
+  if (!context_->features.streams) return fail_os(ENOTSUP);
+  const bool creates = how.disposition != StreamHow::Disposition::kOpen;
+  const int wanted = how.write || how.truncate ? W_OK : R_OK;
+  if (::faccessat(fd_.get(), "", wanted, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
+
+  Parts parts;
+  parts.context = context_;
+  parts.who = who_;
+  BRAID_TRY(parts.fd, reopen(fd_.get(), O_PATH));
+  parts.attributes.key = base_of(key_);
+  parts.attributes.kind = kind_;
+  parts.access.write = how.write;
+  parts.has_archive = true;
+  const int base_fd = parts.fd.get();
+  std::string spelled(name);
+  {
+    const Held held(*context_, key_);
+    BRAID_CHECK(held.status());
+    auto found = find_stream(base_fd, name);
+    if (found && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
+    if (!found && !(creates && found.error().is_os(ENOENT))) return fail(found.error());
+    if (found) spelled = found->name;
+    if (!found) {
+      // Making a stream changes the file, whatever is then done with it.
+      BRAID_CHECK(assume(who_));
+      if (::faccessat(base_fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
+      const ScopedPrivilege privilege;
+      BRAID_CHECK(privilege.status());
+      BRAID_CHECK(create_stream(base_fd, spelled));
+    }
+  }
+  auto base = std::make_unique<PosixFile>(std::move(parts));
+  auto stream =
+      std::make_unique<PosixStream>(context_, std::move(base), base_fd, spelled, how.write);
+  if (how.truncate) BRAID_CHECK(stream->truncate(0));
+  return stream;
+}
+
+Result<void> PosixFile::remove_stream(std::string_view name) {
+  BRAID_CHECK(check_may_change());
+  const Held held(*context_, key_);
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), name));
+  return vfs::remove_stream(*context_, fd_.get(), stream);
+}
+
+Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
+  BRAID_CHECK(check_may_change());
+  const Held held(*context_, key_);
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), from));
+  if (!equal_folded(from, to)) {
+    const auto taken = find_stream(fd_.get(), to);
+    if (taken && !replace) return fail_os(EEXIST);
+    if (taken) BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), *taken));
+  }
+  return vfs::rename_stream(fd_.get(), stream, std::string(to));
+}
+
+}  // namespace braid::vfs

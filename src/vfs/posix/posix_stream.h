@@ -1,0 +1,77 @@
+// PosixStream: an open named stream.
+#pragma once
+
+#include "runtime/identity.h"
+#include "vfs/posix/context.h"
+#include "vfs/posix/stream_store.h"
+
+namespace braid::vfs {
+
+// Rights are checked when it is opened; the data is then reached as the server. Operations of one
+// file's streams exclude each other. What is a property of the file goes to the file.
+class PosixStream final : public File {
+ public:
+  PosixStream(PosixContextRef context, std::unique_ptr<File> base, int base_fd, std::string name,
+              bool writable);
+
+  FileKey key() const override;
+  bool is_directory() const override { return false; }
+  Result<Attributes> stat() override;
+  Result<void> change(const AttributesChange& change) override { return base_->change(change); }
+
+  Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
+  using File::write;
+  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override;
+  Result<void> truncate(uint64_t size) override;
+  Result<void> allocate(uint64_t size) override;
+  Result<void> flush(Durability durability) override;
+
+  Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override;
+  Result<void> zero_range(Range range) override;
+  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                              uint64_t length) override;
+  Result<void> clone_range(File&, uint64_t, uint64_t, uint64_t) override {
+    return fail_os(EOPNOTSUPP);
+  }
+
+  Result<std::unique_ptr<Enumeration>> enumerate(NameRules) override { return fail_os(ENOTDIR); }
+  Result<std::string> read_link() override { return fail_os(EINVAL); }
+
+  Result<Bytes> get_xattr(std::string_view name, Actor actor) override {
+    return base_->get_xattr(name, actor);
+  }
+  Result<void> set_xattr(std::string_view name, ByteView value, Actor actor) override {
+    return base_->set_xattr(name, value, actor);
+  }
+  Result<void> remove_xattr(std::string_view name, Actor actor) override {
+    return base_->remove_xattr(name, actor);
+  }
+  Result<std::vector<std::string>> list_xattrs(Actor actor) override {
+    return base_->list_xattrs(actor);
+  }
+
+  Result<std::vector<StreamInfo>> streams() override { return base_->streams(); }
+  Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override {
+    return base_->open_stream(name, how);
+  }
+  Result<void> remove_stream(std::string_view name) override { return base_->remove_stream(name); }
+  Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override;
+
+ private:
+  // The stream's side file, or an invalid descriptor while it is inline. REQUIRES the lock.
+  Result<const Descriptor*> side();
+  Result<uint64_t> size();
+  // Gives an inline stream new content, moving it to a side file when it does not fit; true when it
+  // fitted. REQUIRES the lock.
+  Result<bool> store(ByteView content);
+  Result<void> resize(uint64_t size);
+
+  const PosixContextRef context_;
+  const std::unique_ptr<File> base_;
+  const int base_fd_;  // owned by base_
+  std::string name_;   // with the metadata lock held
+  Descriptor side_;    // with the metadata lock held
+  const bool writable_;
+};
+
+}  // namespace braid::vfs

@@ -1,0 +1,297 @@
+#include "vfs/posix/posix_volume.h"
+
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+#include "vfs/names.h"
+#include "vfs/posix/lookup.h"
+#include "vfs/posix/posix_file.h"
+#include "vfs/posix/stream_store.h"
+
+namespace braid::vfs {
+namespace {
+
+constexpr long kXfsMagic = 0x58465342;
+
+// File systems whose every change passes this kernel, so that its change events tell all.
+bool only_local_writers(long magic) {
+  return magic == EXT4_SUPER_MAGIC || magic == kXfsMagic || magic == BTRFS_SUPER_MAGIC ||
+         magic == TMPFS_MAGIC || magic == F2FS_SUPER_MAGIC || magic == OVERLAYFS_SUPER_MAGIC;
+}
+
+// ext4 keeps all attributes of a file in one block; streams must leave room there for the security
+// descriptor. The kernel takes values of up to 64 KiB elsewhere.
+size_t inline_stream_max_of(long magic) { return magic == EXT4_SUPER_MAGIC ? 1024 : 60 * 1024; }
+
+// Asks the file system itself, with two files that have no names.
+bool can_clone(int root) {
+  const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
+  const Descriptor from(::openat(root, ".", flags, 0600));
+  const Descriptor to(::openat(root, ".", flags, 0600));
+  if (!from.valid() || !to.valid() || ::ftruncate(from.get(), 4096) != 0) return false;
+  return ::ioctl(to.get(), FICLONE, from.get()) == 0;
+}
+
+Features features_of(int root, const struct statfs& fs, const struct statx& st) {
+  Features features;
+  char none;
+  features.xattrs =
+      ::getxattr(descriptor_path(root).c_str(), "user.braid", &none, 0) >= 0 || errno == ENODATA;
+  features.streams = features.xattrs;
+  features.reflink = can_clone(root);
+  features.sparse = true;
+  features.device = key_of(st).device;
+  features.file_system_id.assign(reinterpret_cast<const char*>(&fs.f_fsid), sizeof fs.f_fsid);
+  features.creation_time = birth_time(st);
+  return features;
+}
+
+std::string temporary_name() {
+  uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;
+  return ".braid-link-" + std::to_string(number);
+}
+
+class PosixVolume final : public Volume {
+ public:
+  explicit PosixVolume(PosixContextRef context) : context_(std::move(context)) {}
+
+  Result<Resolved> lookup(const Credentials& who, const Path& path,
+                          const LookupOptions& options) override {
+    BRAID_CHECK(assume(who));
+    return posix_lookup(*context_, path, options);
+  }
+  Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+                                     const OpenHow& how) override;
+  Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+                                       const CreateHow& how) override;
+  Result<void> make_symlink(const Credentials& who, const Place& place,
+                            std::string_view target) override;
+  Result<void> rename(const Credentials& who, const Place& from, FileKey expected, const Place& to,
+                      bool replace) override;
+  Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
+  Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
+  Result<Space> space(const Credentials& who) override;
+  const Features& features() const override { return context_->features; }
+
+ private:
+  // Fails with EACCES for the server's own folder, which no name of a client's may be.
+  Result<void> check_place(const Place& place) const;
+  // Holds what has the name now. ESTALE unless it is `expected`.
+  static Result<Descriptor> hold(const Place& place, FileKey expected);
+
+  const PosixContextRef context_;
+};
+
+Result<void> PosixVolume::check_place(const Place& place) const {
+  if (!place.parent) return fail_os(EBUSY);  // the root itself
+  if (place.parent->key() == context_->root_key && equal_folded(place.name, kPrivateFolder)) {
+    return fail_os(EACCES);
+  }
+  return {};
+}
+
+Result<Descriptor> PosixVolume::hold(const Place& place, FileKey expected) {
+  BRAID_TRY(Descriptor held,
+            open_beneath(descriptor_of(place.parent), place.name, O_PATH | O_NOFOLLOW));
+  BRAID_TRY(const struct statx st, stat_of(held.get()));
+  if (key_of(st) != FileKey{expected.device, expected.inode, 0}) return fail_os(ESTALE);
+  return held;
+}
+
+Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Resolved& resolved,
+                                                const OpenHow& how) {
+  BRAID_CHECK(assume(who));
+  const int node = descriptor_of(resolved.node);
+  const Kind kind = resolved.attributes.kind;
+  const bool data = how.access.read || how.access.write;
+  if (data && kind != Kind::kFile && kind != Kind::kDirectory) return fail_os(EACCES);
+
+  PosixFile::Parts parts;
+  parts.context = context_;
+  parts.who = who;
+  parts.access = how.access;
+  parts.attributes = resolved.attributes;
+  parts.has_archive = (resolved.attributes.dos_attributes & dos::kArchive) != 0;
+  parts.dot_file = resolved.place.name.starts_with('.');
+  if (!data || (kind == Kind::kDirectory && !how.access.read)) {
+    const int fd = ::fcntl(node, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return fail_last_os();
+    parts.fd = Descriptor(fd);
+  } else if (kind == Kind::kDirectory) {
+    BRAID_TRY(parts.fd, reopen(node, O_RDONLY | O_DIRECTORY));
+  } else {
+    const int flags = !how.access.write ? O_RDONLY : how.access.read ? O_RDWR : O_WRONLY;
+    BRAID_TRY(parts.fd, reopen(node, flags | (how.truncate ? O_TRUNC : 0)));
+  }
+  return std::make_unique<PosixFile>(std::move(parts));
+}
+
+Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const Resolved& resolved,
+                                                  const CreateHow& how) {
+  BRAID_CHECK(assume(who));
+  const Place& place = resolved.place;
+  BRAID_CHECK(check_place(place));
+  const int parent = descriptor_of(place.parent);
+
+  PosixFile::Parts parts;
+  parts.context = context_;
+  parts.who = who;
+  parts.access = how.access;
+  parts.dot_file = place.name.starts_with('.');
+  if (how.directory) {
+    if (::mkdirat(parent, place.name.c_str(), how.mode & 07777) != 0) return fail_last_os();
+    const int flags = O_DIRECTORY | O_NOFOLLOW | (how.access.read ? O_RDONLY : O_PATH);
+    BRAID_TRY(parts.fd, open_beneath(parent, place.name, flags));
+  } else {
+    const int access = !how.access.write ? O_RDONLY : how.access.read ? O_RDWR : O_WRONLY;
+    BRAID_TRY(parts.fd, open_beneath(parent, place.name, access | O_CREAT | O_EXCL | O_NOFOLLOW,
+                                     how.mode & 07777));
+  }
+  BRAID_TRY(const struct statx st, stat_of(parts.fd.get()));
+  DosAttrib attrib;
+  attrib.attributes =
+      (how.dos_attributes & dos::kSettable) | (how.directory ? dos::kDirectory : dos::kArchive);
+  attrib.creation_time = birth_time(st);
+  BRAID_CHECK(store_dos_attrib(parts.fd.get(), attrib));
+  parts.attributes = make_attributes(st, attrib);
+  parts.has_archive = true;
+  return std::make_unique<PosixFile>(std::move(parts));
+}
+
+Result<void> PosixVolume::make_symlink(const Credentials& who, const Place& place,
+                                       std::string_view target) {
+  BRAID_CHECK(assume(who));
+  BRAID_CHECK(check_place(place));
+  if (::symlinkat(std::string(target).c_str(), descriptor_of(place.parent), place.name.c_str()) !=
+      0) {
+    return fail_last_os();
+  }
+  return {};
+}
+
+Result<void> PosixVolume::rename(const Credentials& who, const Place& from, FileKey expected,
+                                 const Place& to, bool replace) {
+  BRAID_CHECK(assume(who));
+  BRAID_CHECK(check_place(from));
+  BRAID_CHECK(check_place(to));
+  BRAID_TRY(const Descriptor held, hold(from, expected));
+  const int old_parent = descriptor_of(from.parent);
+  const int new_parent = descriptor_of(to.parent);
+  BRAID_TRY(const struct statx st, stat_of(held.get()));
+
+  if (replace) {
+    const auto target = stat_in(new_parent, to.name);
+    const bool same_name = from.name == to.name && from.parent->key() == to.parent->key();
+    if (target && key_of(*target) == key_of(st) && !same_name) {
+      // rename() leaves both names of one file alone; a client expects the old one to go.
+      if (::unlinkat(old_parent, from.name.c_str(), 0) != 0) return fail_last_os();
+      return {};
+    }
+    Descriptor victim;
+    if (target && target->stx_nlink == 1 && S_ISREG(target->stx_mode)) {
+      auto opened = open_beneath(new_parent, to.name, O_PATH | O_NOFOLLOW);
+      if (opened) victim = *std::move(opened);
+    }
+    if (::renameat(old_parent, from.name.c_str(), new_parent, to.name.c_str()) != 0) {
+      return fail_last_os();
+    }
+    if (victim.valid()) {
+      const ScopedPrivilege privilege;
+      if (privilege.status()) remove_side_files(*context_, victim.get());
+    }
+  } else if (::renameat2(old_parent, from.name.c_str(), new_parent, to.name.c_str(),
+                         RENAME_NOREPLACE) != 0) {
+    return fail_last_os();
+  }
+  if (!S_ISREG(st.stx_mode)) return {};
+  const std::lock_guard lock(context_->metadata_lock(key_of(st)));
+  return add_dos_attributes(held.get(), st, dos::kArchive);
+}
+
+Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& to, bool replace) {
+  BRAID_CHECK(assume(who));
+  BRAID_CHECK(check_place(to));
+  auto* target = dynamic_cast<PosixFile*>(&file);
+  if (!target) return fail_os(EINVAL);
+  if (target->is_directory()) return fail_os(EISDIR);
+  const int parent = descriptor_of(to.parent);
+  const std::string path = descriptor_path(target->fd());
+  const auto link_as = [&](const std::string& name) {
+    return ::linkat(AT_FDCWD, path.c_str(), parent, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (link_as(to.name)) return {};
+  if (errno != EEXIST || !replace) return fail_last_os();
+  BRAID_TRY(const struct statx taken, stat_in(parent, to.name));
+  if (S_ISDIR(taken.stx_mode)) return fail_os(EISDIR);
+  const FileKey key = target->key();
+  if (key_of(taken) == key) return {};
+  const std::string temporary = temporary_name();
+  if (!link_as(temporary)) return fail_last_os();
+  if (::renameat(parent, temporary.c_str(), parent, to.name.c_str()) != 0) {
+    const int error = errno;
+    ::unlinkat(parent, temporary.c_str(), 0);
+    return fail_os(error);
+  }
+  return {};
+}
+
+Result<void> PosixVolume::remove(const Credentials& who, const Place& place, FileKey expected) {
+  BRAID_CHECK(assume(who));
+  BRAID_CHECK(check_place(place));
+  BRAID_TRY(const Descriptor held, hold(place, expected));
+  BRAID_TRY(const struct statx st, stat_of(held.get()));
+  const bool directory = S_ISDIR(st.stx_mode);
+  const bool last = directory || st.stx_nlink == 1;
+  if (::unlinkat(descriptor_of(place.parent), place.name.c_str(), directory ? AT_REMOVEDIR : 0) !=
+      0) {
+    return fail_os(errno == EEXIST ? ENOTEMPTY : errno);
+  }
+  if (last && (directory || S_ISREG(st.stx_mode))) {
+    const ScopedPrivilege privilege;
+    if (privilege.status()) remove_side_files(*context_, held.get());
+  }
+  return {};
+}
+
+Result<Space> PosixVolume::space(const Credentials& who) {
+  BRAID_CHECK(assume(who));
+  struct statvfs fs{};
+  BRAID_TRY(const Descriptor root, open_beneath(context_->root.get(), "", O_PATH | O_DIRECTORY));
+  if (::fstatvfs(root.get(), &fs) != 0) return fail_last_os();
+  Space space;
+  space.block_size = static_cast<uint32_t>(fs.f_frsize ? fs.f_frsize : fs.f_bsize);
+  space.total_blocks = fs.f_blocks;
+  space.free_blocks = fs.f_bfree;
+  space.available_blocks = fs.f_bavail;
+  return space;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Volume>> open_posix_volume(const std::string& root,
+                                                  const PosixOptions& options) {
+  BRAID_CHECK(assume(server_credentials()));
+  // Links in the configured path are the administrator's.
+  Descriptor fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return fail_last_os();
+  BRAID_TRY(const Descriptor probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
+  BRAID_TRY(const struct statx st, stat_of(fd.get()));
+  struct statfs fs{};
+  if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
+  const auto magic = static_cast<long>(fs.f_type);
+  const Features features = features_of(fd.get(), fs, st);
+  auto context = std::make_shared<PosixContext>(
+      std::move(fd), key_of(st), options,
+      only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
+  context->features = features;
+  context->inline_stream_max = inline_stream_max_of(magic);
+  return std::make_unique<PosixVolume>(std::move(context));
+}
+
+}  // namespace braid::vfs

@@ -1,0 +1,89 @@
+// PosixFile: extended attributes.
+#include <sys/xattr.h>
+
+#include <optional>
+
+#include "vfs/posix/posix_file.h"
+
+namespace braid::vfs {
+namespace {
+
+// Acts as the opener, or as the server for the rest of the scope.
+class Acting {
+ public:
+  Acting(const Credentials& who, Actor actor) : status_(assume(who)) {
+    if (status_ && actor == Actor::kServer) status_ = privilege_.emplace().status();
+  }
+  const Result<void>& status() const { return status_; }
+
+ private:
+  Result<void> status_;
+  std::optional<ScopedPrivilege> privilege_;
+};
+
+}  // namespace
+
+// The kernel refuses these calls on O_PATH descriptors; the path through /proc works for all.
+
+Result<Bytes> PosixFile::get_xattr(std::string_view name, Actor actor) {
+  const Acting acting(who_, actor);
+  BRAID_CHECK(acting.status());
+  const std::string path = descriptor_path(fd_.get());
+  const std::string key(name);
+  for (;;) {
+    const ssize_t size = ::getxattr(path.c_str(), key.c_str(), nullptr, 0);
+    if (size < 0) return fail_last_os();
+    Bytes value(static_cast<size_t>(size));
+    if (size == 0) return value;
+    const ssize_t got = ::getxattr(path.c_str(), key.c_str(), value.data(), value.size());
+    if (got < 0 && errno == ERANGE) continue;  // it grew between the calls
+    if (got < 0) return fail_last_os();
+    value.resize(static_cast<size_t>(got));
+    return value;
+  }
+}
+
+Result<void> PosixFile::set_xattr(std::string_view name, ByteView value, Actor actor) {
+  const Acting acting(who_, actor);
+  BRAID_CHECK(acting.status());
+  if (::setxattr(descriptor_path(fd_.get()).c_str(), std::string(name).c_str(), value.data(),
+                 value.size(), 0) != 0) {
+    return fail_last_os();
+  }
+  return {};
+}
+
+Result<void> PosixFile::remove_xattr(std::string_view name, Actor actor) {
+  const Acting acting(who_, actor);
+  BRAID_CHECK(acting.status());
+  if (::removexattr(descriptor_path(fd_.get()).c_str(), std::string(name).c_str()) != 0) {
+    return fail_last_os();
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
+  const Acting acting(who_, actor);
+  BRAID_CHECK(acting.status());
+  const std::string path = descriptor_path(fd_.get());
+  std::string names;
+  for (;;) {
+    const ssize_t size = ::listxattr(path.c_str(), nullptr, 0);
+    if (size < 0) return fail_last_os();
+    names.resize(static_cast<size_t>(size));
+    if (size == 0) return std::vector<std::string>();
+    const ssize_t got = ::listxattr(path.c_str(), names.data(), names.size());
+    if (got < 0 && errno == ERANGE) continue;
+    if (got < 0) return fail_last_os();
+    names.resize(static_cast<size_t>(got));
+    break;
+  }
+  std::vector<std::string> out;
+  for (size_t at = 0; at < names.size();) {
+    out.emplace_back(names.c_str() + at);
+    at += out.back().size() + 1;
+  }
+  return out;
+}
+
+}  // namespace braid::vfs

@@ -1,0 +1,170 @@
+#include "vfs/posix/system.h"
+
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/identity.h"
+
+namespace braid::vfs {
+namespace {
+
+// EAGAIN means that a rename or mount raced with the walk; it goes away.
+constexpr int kRaceRetriesMax = 100;
+
+constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_BTIME;
+
+FileTime time_of(const struct statx_timestamp& t) {
+  return to_file_time({static_cast<time_t>(t.tv_sec), static_cast<long>(t.tv_nsec)});
+}
+
+Kind kind_of(uint16_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR:
+      return Kind::kDirectory;
+    case S_IFLNK:
+      return Kind::kSymlink;
+    case S_IFIFO:
+      return Kind::kFifo;
+    case S_IFSOCK:
+      return Kind::kSocket;
+    case S_IFCHR:
+      return Kind::kCharDevice;
+    case S_IFBLK:
+      return Kind::kBlockDevice;
+    default:
+      return Kind::kFile;
+  }
+}
+
+uint32_t reparse_tag_of(Kind kind) {
+  if (kind == Kind::kFile || kind == Kind::kDirectory) return 0;
+  return kind == Kind::kSymlink ? kReparseTagSymlink : kReparseTagNfs;
+}
+
+using GetXattr = ssize_t (*)(const char*, const char*, void*, size_t);
+
+std::optional<DosAttrib> load_with(GetXattr get, const std::string& path) {
+  std::array<uint8_t, kDosAttribSizeMax> value;
+  const std::string name(kDosAttribName);
+  ssize_t size = get(path.c_str(), name.c_str(), value.data(), value.size());
+  if (size < 0 && (errno == EACCES || errno == EPERM)) {
+    const ScopedPrivilege privilege;
+    if (!privilege.status()) return {};
+    size = get(path.c_str(), name.c_str(), value.data(), value.size());
+  }
+  if (size < 0) return {};
+  const auto decoded = DosAttrib::decode({value.data(), static_cast<size_t>(size)});
+  if (!decoded) return {};
+  return *decoded;
+}
+
+}  // namespace
+
+Result<Descriptor> open_beneath(int directory, const std::string& path, int flags, uint32_t mode) {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
+  how.mode = mode;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const char* name = path.empty() ? "." : path.c_str();
+  for (int tries = 0;; ++tries) {
+    const long fd = syscall(SYS_openat2, directory, name, &how, sizeof how);
+    if (fd >= 0) return Descriptor(static_cast<int>(fd));
+    if ((errno != EAGAIN && errno != EINTR) || tries >= kRaceRetriesMax) return fail_last_os();
+  }
+}
+
+Result<Descriptor> reopen(int fd, int flags) {
+  const int opened = ::open(descriptor_path(fd).c_str(), flags | O_CLOEXEC);
+  if (opened < 0) return fail_last_os();
+  return Descriptor(opened);
+}
+
+Result<struct statx> stat_of(int fd) {
+  struct statx st;
+  if (::statx(fd, "", AT_EMPTY_PATH, kStatMask, &st) != 0) return fail_last_os();
+  return st;
+}
+
+Result<struct statx> stat_in(int directory, const std::string& name) {
+  struct statx st;
+  if (::statx(directory, name.c_str(), AT_SYMLINK_NOFOLLOW, kStatMask, &st) != 0) {
+    return fail_last_os();
+  }
+  return st;
+}
+
+FileKey key_of(const struct statx& st) {
+  return {makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino, 0};
+}
+
+std::optional<DosAttrib> load_dos_attrib(int fd) {
+  return load_with(::getxattr, descriptor_path(fd));
+}
+
+std::optional<DosAttrib> load_dos_attrib_in(int directory, const std::string& name) {
+  return load_with(::lgetxattr, descriptor_path(directory) + "/" + name);
+}
+
+Result<void> store_dos_attrib(int fd, const DosAttrib& attrib) {
+  ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  const Bytes value = attrib.encode();
+  const std::string name(kDosAttribName);
+  if (::setxattr(descriptor_path(fd).c_str(), name.c_str(), value.data(), value.size(), 0) != 0 &&
+      errno != EOPNOTSUPP) {
+    return fail_last_os();
+  }
+  return {};
+}
+
+Result<void> add_dos_attributes(int fd, const struct statx& st, uint32_t bits) {
+  std::optional<DosAttrib> stored = load_dos_attrib(fd);
+  if (stored && (stored->attributes & bits) == bits) return {};
+  DosAttrib attrib = stored.value_or(DosAttrib{});
+  attrib.attributes |= bits;
+  if (!attrib.creation_time) attrib.creation_time = birth_time(st);
+  return store_dos_attrib(fd, attrib);
+}
+
+FileTime birth_time(const struct statx& st) {
+  if (st.stx_mask & STATX_BTIME) return time_of(st.stx_btime);
+  return std::min({time_of(st.stx_atime), time_of(st.stx_mtime), time_of(st.stx_ctime)});
+}
+
+Attributes make_attributes(const struct statx& st, const std::optional<DosAttrib>& attrib) {
+  Attributes out;
+  out.key = key_of(st);
+  out.kind = kind_of(st.stx_mode);
+  out.nlink = st.stx_nlink;
+  out.size = out.is_directory() ? 0 : st.stx_size;
+  out.allocation_size = out.is_directory() ? 0 : st.stx_blocks * 512;
+  out.creation_time = attrib && attrib->creation_time ? *attrib->creation_time : birth_time(st);
+  out.access_time = time_of(st.stx_atime);
+  out.write_time = time_of(st.stx_mtime);
+  out.change_time = time_of(st.stx_ctime);
+  out.mode = st.stx_mode & 07777;
+  out.uid = st.stx_uid;
+  out.gid = st.stx_gid;
+  out.device = makedev(st.stx_rdev_major, st.stx_rdev_minor);
+  out.reparse_tag = reparse_tag_of(out.kind);
+  if (attrib) out.dos_attributes = attrib->attributes & dos::kStored;
+  if (out.is_directory()) out.dos_attributes |= dos::kDirectory;
+  if (out.reparse_tag != 0) out.dos_attributes |= dos::kReparsePoint;
+  if (out.dos_attributes == 0) out.dos_attributes = dos::kNormal;
+  return out;
+}
+
+Result<Attributes> attributes_of(int fd) {
+  BRAID_TRY(const struct statx st, stat_of(fd));
+  std::optional<DosAttrib> attrib;
+  // Only files and directories can have user attributes.
+  if (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode)) attrib = load_dos_attrib(fd);
+  return make_attributes(st, attrib);
+}
+
+}  // namespace braid::vfs

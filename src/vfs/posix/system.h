@@ -1,0 +1,61 @@
+// The system calls that resolve and examine names, as Results.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <string>
+
+#include "base/result.h"
+#include "vfs/attributes.h"
+#include "vfs/posix/descriptor.h"
+#include "vfs/posix/dos_attrib.h"
+#include "vfs/volume.h"
+
+namespace braid::vfs {
+
+// openat2 that stays below `directory` and follows no link of any kind. `path` is relative; "" is
+// the directory itself. O_CLOEXEC is added.
+Result<Descriptor> open_beneath(int directory, const std::string& path, int flags,
+                                uint32_t mode = 0);
+// What `fd` holds, opened anew with `flags` and the rights of the thread.
+Result<Descriptor> reopen(int fd, int flags);
+
+// statx of `fd` itself, or of `name` in it without following a link.
+Result<struct statx> stat_of(int fd);
+Result<struct statx> stat_in(int directory, const std::string& name);
+FileKey key_of(const struct statx& st);
+
+// Reads the DOSATTRIB of what `fd` holds, or of `name` in a directory without following a link; as
+// the server where the user may not. Nothing when there is none, or none that can be read.
+std::optional<DosAttrib> load_dos_attrib(int fd);
+std::optional<DosAttrib> load_dos_attrib_in(int directory, const std::string& name);
+// As the server. EOPNOTSUPP from file systems without extended attributes is not an error.
+Result<void> store_dos_attrib(int fd, const DosAttrib& attrib);
+// Adds bits to what is stored, keeping the creation time. REQUIRES the file's metadata lock.
+Result<void> add_dos_attributes(int fd, const struct statx& st, uint32_t bits);
+
+Attributes make_attributes(const struct statx& st, const std::optional<DosAttrib>& attrib);
+// Attributes of what `fd` holds.
+Result<Attributes> attributes_of(int fd);
+
+// What the kernel knows the creation time to be, or the earliest time it has.
+FileTime birth_time(const struct statx& st);
+
+struct PosixNode final : Node {
+  PosixNode(Descriptor descriptor, FileKey file_key)
+      : fd(std::move(descriptor)), file_key_(file_key) {}
+  FileKey key() const override { return file_key_; }
+
+  const Descriptor fd;  // O_PATH
+
+ private:
+  const FileKey file_key_;
+};
+
+// O_PATH descriptor of a Node made by this back end.
+inline int descriptor_of(const std::shared_ptr<Node>& node) {
+  return static_cast<const PosixNode&>(*node).fd.get();
+}
+
+}  // namespace braid::vfs
