@@ -1,0 +1,162 @@
+#include "wire/dtyp/security_descriptor.h"
+
+#include <gtest/gtest.h>
+
+#include "wire/spnego/hex_testing.h"
+
+namespace braid::wire {
+namespace {
+
+// O:S-1-5-21-1-2-3-1000 G:S-1-5-21-1-2-3-513 D:PAI(A;OICI;FA;;;S-1-5-21-1-2-3-1000)(D;;0x1;;;WD)
+// S:(AU;SAFA;FA;;;WD), as Samba 4.17 packs it: owner, group, SACL, DACL.
+constexpr char kSamba[] =
+    "0100149414000000300000004c00000068000000"
+    "010500000000000515000000010000000200000003000000e8030000"
+    "01050000000000051500000001000000020000000300000001020000"
+    "04001c000100000002c01400ff010000010100000000000100000000"
+    "040040000200000000032400ff010000010500000000000515000000010000000200000003000000e8030000"
+    "0100140001000000010100000000000100000000";
+
+// D:(OA;CI;CR;00299570-246d-11d0-a768-00aa006e0529;bf967aba-0de6-11d0-a285-00aa003049e2;AU)
+constexpr char kObjectAce[] =
+    "0100048000000000000000000000000014000000040040000100000005023800000100000300000070952900"
+    "6d24d011a76800aa006e0529ba7a96bfe60dd011a28500aa003049e201010000000000050b000000";
+
+Bytes acl_bytes(const Acl& acl) {
+  Bytes out;
+  Writer w(out);
+  acl.encode(w);
+  return out;
+}
+
+TEST(SecurityDescriptor, SambaVectorDecodes) {
+  const Result<SecurityDescriptor> sd = SecurityDescriptor::decode(unhex(kSamba));
+  ASSERT_TRUE(sd);
+  EXPECT_EQ(sd->control, 0x9414);
+  EXPECT_EQ(sd->owner->to_string(), "S-1-5-21-1-2-3-1000");
+  EXPECT_EQ(sd->group->to_string(), "S-1-5-21-1-2-3-513");
+  ASSERT_TRUE(sd->dacl);
+  ASSERT_EQ(sd->dacl->aces.size(), 2u);
+  EXPECT_EQ(sd->dacl->revision, 4);
+  EXPECT_EQ(sd->dacl->aces[0],
+            allow(*sd->owner, 0x1ff, ace_flag::kObjectInherit | ace_flag::kContainerInherit));
+  EXPECT_EQ(sd->dacl->aces[1], deny(sids::kEveryone, 1));
+  ASSERT_TRUE(sd->sacl);
+  EXPECT_EQ(sd->sacl->aces.at(0).type, AceType::kSystemAudit);
+  EXPECT_EQ(sd->sacl->aces.at(0).flags, 0xc0);
+}
+
+TEST(SecurityDescriptor, EncodingDecodesToTheSame) {
+  for (const char* vector : {kSamba, kObjectAce}) {
+    const Result<SecurityDescriptor> sd = SecurityDescriptor::decode(unhex(vector));
+    ASSERT_TRUE(sd);
+    const Bytes encoded = sd->encode();
+    EXPECT_EQ(encoded.size(), sd->encoded_size());
+    EXPECT_EQ(SecurityDescriptor::decode(encoded), *sd);
+  }
+}
+
+TEST(SecurityDescriptor, ObjectAceKeepsItsGuids) {
+  const Bytes bytes = unhex(kObjectAce);
+  const Result<SecurityDescriptor> sd = SecurityDescriptor::decode(bytes);
+  ASSERT_TRUE(sd);
+  EXPECT_FALSE(sd->owner);
+  ASSERT_EQ(sd->dacl->aces.size(), 1u);
+  const Ace& ace = sd->dacl->aces[0];
+  EXPECT_EQ(ace.mask, 0x100u);
+  EXPECT_EQ(ace.sid, sids::kAuthenticatedUsers);
+  ASSERT_TRUE(ace.object);
+  EXPECT_TRUE(ace.object->object_type);
+  EXPECT_TRUE(ace.object->inherited_object_type);
+  // Only a DACL: our order of parts is the sender's, so the bytes are the same.
+  EXPECT_EQ(sd->encode(), bytes);
+}
+
+TEST(SecurityDescriptor, NullDaclIsNotAnEmptyDacl) {
+  const Result<SecurityDescriptor> null =
+      SecurityDescriptor::decode(unhex("0100048000000000000000000000000000000000"));
+  ASSERT_TRUE(null);
+  EXPECT_TRUE(null->has_null_dacl());
+  const Result<SecurityDescriptor> empty = SecurityDescriptor::decode(
+      unhex("0100048000000000000000000000000014000000 0200080000000000"));
+  ASSERT_TRUE(empty);
+  EXPECT_FALSE(empty->has_null_dacl());
+  ASSERT_TRUE(empty->dacl);
+  EXPECT_TRUE(empty->dacl->aces.empty());
+}
+
+TEST(SecurityDescriptor, DaclWithoutPresentBitIsIgnored) {
+  const Result<SecurityDescriptor> sd =
+      SecurityDescriptor::decode(unhex("01000080000000000000000000000000ffffffff"));
+  ASSERT_TRUE(sd);
+  EXPECT_FALSE(sd->dacl);
+  EXPECT_FALSE(sd->has_null_dacl());
+}
+
+TEST(SecurityDescriptor, OffsetsOutsideAreRefused) {
+  // DACL past the end, owner past the end, owner inside the header, DACL near 2^32.
+  for (const char* vector :
+       {"0100048000000000000000000000000015000000", "0100008014000000000000000000000000000000",
+        "0100008004000000000000000000000000000000", "01000480000000000000000000000000f0ffffff"}) {
+    EXPECT_FALSE(SecurityDescriptor::decode(unhex(vector))) << vector;
+  }
+}
+
+TEST(SecurityDescriptor, AbsoluteFormIsMalformed) {
+  EXPECT_EQ(SecurityDescriptor::decode(unhex("0100000000000000000000000000000000000000")).error(),
+            Error::malformed());
+}
+
+TEST(Acl, CountLargerThanTheBytesIsMalformed) {
+  const Bytes bytes = unhex("02000800ffff0000");
+  Reader r(bytes);
+  EXPECT_EQ(Acl::decode(r).error(), Error::malformed());
+}
+
+TEST(Acl, SizeLargerThanTheBytesIsTruncated) {
+  const Bytes bytes = unhex("02001000000000000000");
+  Reader r(bytes);
+  EXPECT_EQ(Acl::decode(r).error(), Error::truncated());
+}
+
+TEST(Acl, AceWhoseSidOverrunsItIsRefused) {
+  // AceSize 20, SID with two subauthorities needs 24.
+  const Bytes bytes = unhex("02001c0001000000 00001400 ff011f00 0102000000000005 20000000");
+  Reader r(bytes);
+  EXPECT_FALSE(Acl::decode(r));
+}
+
+TEST(Acl, AceSizesBelowTheHeaderOrOddAreMalformed) {
+  for (const char* vector : {"0200180001000000 00000000 00000000 00000000 00000000",
+                             "0200180001000000 00000600 00000000 00000000 00000000"}) {
+    const Bytes bytes = unhex(vector);
+    Reader r(bytes);
+    EXPECT_EQ(Acl::decode(r).error(), Error::malformed()) << vector;
+  }
+}
+
+TEST(Acl, UnknownAndCallbackEntriesKeepTheirBytes) {
+  // Type 0x20, not known; type 9 with a condition after the SID.
+  const Bytes bytes = unhex(
+      "0200340002000000"
+      "20020c00 deadbeef 01020304"
+      "09002000 89001200 0102000000000005 20000000 20020000 61727478 00000000");
+  Reader r(bytes);
+  const Result<Acl> acl = Acl::decode(r);
+  ASSERT_TRUE(acl);
+  EXPECT_EQ(acl->aces[0].rest, unhex("deadbeef01020304"));
+  EXPECT_EQ(acl->aces[1].sid, sids::kAdministrators);
+  EXPECT_EQ(acl->aces[1].rest, unhex("6172747800000000"));
+  EXPECT_EQ(acl_bytes(*acl), bytes);
+}
+
+TEST(Acl, MoreThan64KibIsInvalid) {
+  Acl acl;
+  acl.aces.assign(3300, allow(sids::kEveryone, 1));
+  EXPECT_EQ(acl.check().error(), Error(NtStatus::kInvalidAcl));
+  acl.aces.resize(3000);
+  EXPECT_TRUE(acl.check());
+}
+
+}  // namespace
+}  // namespace braid::wire

@@ -1,0 +1,106 @@
+// Streams, extended attributes, quotas and change notifications.
+#include <gtest/gtest.h>
+
+#include "wire/fscc/captured_testing.h"
+#include "wire/fscc/full_ea.h"
+#include "wire/fscc/notify.h"
+#include "wire/fscc/quota.h"
+#include "wire/fscc/stream_information.h"
+#include "wire/spnego/hex_testing.h"
+
+namespace braid::wire {
+namespace {
+
+TEST(Streams, CapturedListRoundTrips) {
+  const Bytes bytes = unhex(captured::kStream);
+  const auto streams = decode_streams(bytes);
+  ASSERT_TRUE(streams);
+  ASSERT_EQ(streams->size(), 2u);
+  EXPECT_EQ((*streams)[0].stream_name, ":strm:$DATA");
+  EXPECT_EQ((*streams)[0].stream_size, 3u);
+  EXPECT_EQ((*streams)[1].stream_name, "::$DATA");
+  EXPECT_EQ(encode_streams(*streams, SIZE_MAX).bytes, bytes);
+  const EncodedList cut = encode_streams(*streams, bytes.size() - 1);
+  EXPECT_EQ(cut.count, 1u);
+  EXPECT_EQ(decode_streams(cut.bytes)->size(), 1u);
+}
+
+// Two attributes as smbclient's setea and the section's layout have them: "AB" = 010203, "CDE" =
+// 04.
+constexpr char kEas[] =
+    "10000000 00 02 0300 414200 010203 0000"
+    "00000000 80 03 0100 43444500 04";
+
+TEST(FullEa, ListRoundTrips) {
+  const Bytes bytes = unhex(kEas);
+  const auto eas = decode_full_eas(bytes);
+  ASSERT_TRUE(eas);
+  ASSERT_EQ(eas->size(), 2u);
+  EXPECT_EQ((*eas)[0], (FullEa{0, "AB", {1, 2, 3}}));
+  EXPECT_EQ((*eas)[1], (FullEa{FullEa::kNeedEa, "CDE", {4}}));
+  size_t count = 0;
+  EXPECT_EQ(encode_full_eas(*eas, SIZE_MAX, &count), bytes);
+  EXPECT_EQ(count, 2u);
+  EXPECT_EQ(ea_size(*eas), 4u + (4 + 2 + 1 + 3) + (4 + 3 + 1 + 1));
+}
+
+TEST(FullEa, FaultsAreEaListInconsistentAndSayWhere) {
+  // Value beyond the entry in the second; offset not a multiple of 4; name without terminator.
+  size_t where = 99;
+  Bytes bytes = unhex(kEas);
+  bytes[16 + 6] = 200;
+  EXPECT_EQ(decode_full_eas(bytes, &where).error(), Error(NtStatus::kEaListInconsistent));
+  EXPECT_EQ(where, 16u);
+  bytes = unhex(kEas);
+  bytes[0] = 0x11;
+  EXPECT_EQ(decode_full_eas(bytes).error(), Error(NtStatus::kEaListInconsistent));
+  bytes = unhex(kEas);
+  bytes[10] = 'x';
+  EXPECT_EQ(decode_full_eas(bytes).error(), Error(NtStatus::kEaListInconsistent));
+}
+
+TEST(FullEa, NamesOfAQueryRoundTrip) {
+  const std::vector<std::string> names = {"A", "LONGER.NAME", ""};
+  EXPECT_EQ(*decode_ea_names(encode_ea_names(names)), names);
+  EXPECT_EQ(decode_ea_names(unhex("00000000 05 4142")).error(),
+            Error(NtStatus::kEaListInconsistent));
+}
+
+TEST(FullEa, NamesWithForbiddenCharactersAreInvalid) {
+  EXPECT_TRUE(validate_ea_name("SETFILELEN"));
+  EXPECT_FALSE(validate_ea_name(""));
+  EXPECT_FALSE(validate_ea_name("a:b"));
+  EXPECT_FALSE(validate_ea_name("a\x01"));
+  EXPECT_FALSE(validate_ea_name(std::string(255, 'a')));
+}
+
+TEST(Quota, ListRoundTrips) {
+  FileQuotaInformation a;
+  a.quota_used = 5;
+  a.sid = Sid{5, {21, 1, 2, 3, 1000}};
+  FileQuotaInformation b;
+  b.quota_limit = 1 << 20;
+  b.sid = sids::kAdministrators;
+  const Bytes bytes = encode_quotas({a, b}, SIZE_MAX);
+  EXPECT_EQ(*decode_quotas(bytes), (std::vector{a, b}));
+  EXPECT_EQ(*decode_quota_sids(encode_quota_sids({a.sid, b.sid})), (std::vector{a.sid, b.sid}));
+}
+
+TEST(Quota, SidLengthThatDoesNotMatchTheSidIsRefused) {
+  EXPECT_FALSE(decode_quota_sids(unhex("00000000 0c000000 0102000000000005 20000000")));
+  EXPECT_FALSE(decode_quota_sids(unhex("00000000 10000000 0101000000000005 20000000 00000000")));
+}
+
+TEST(Notify, ListIsAlignedToFour) {
+  const std::vector<FileNotifyInformation> changes = {{FileAction::kRenamedOldName, "a"},
+                                                      {FileAction::kRenamedNewName, "dir\\b"}};
+  const Bytes bytes = encode_notify(changes, SIZE_MAX);
+  EXPECT_EQ(bytes, unhex("10000000 04000000 02000000 6100 0000"
+                         "00000000 05000000 0a000000 6400690072005c006200"));
+  EXPECT_EQ(*decode_notify(bytes), changes);
+  EXPECT_LE(bytes.size(), notify_entry_size(changes[0]) + notify_entry_size(changes[1]));
+  EXPECT_TRUE(encode_notify(changes, bytes.size() - 1).empty());
+}
+
+}  // namespace
+}  // namespace braid::wire

@@ -1,0 +1,95 @@
+#include "wire/fscc/name_expression.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace braid::wire {
+namespace {
+
+struct Case {
+  const char* expression;
+  const char* name;
+  bool matches;
+};
+
+TEST(NameExpression, WildcardsOfTheSection) {
+  const Case cases[] = {
+      {"*", "a", true},
+      {"*.*", "nodot", true},
+      {"*.*", "a.b", true},
+      {"?", "a", true},
+      {"?", "ab", false},
+      {"??", "a", false},
+      {"a*c", "abbc", true},
+      {"a*c", "abbd", false},
+      {"*.txt", "file.TXT", true},
+      {"*.txt", "file.txt.bak", false},
+      {"*b*", "abc", true},
+      {"FOO", "foo", true},
+      {"ÄRGER*", "ärgerlich", true},
+      // DOS_STAR: up to the last dot, which it may take.
+      {"<", "abc", true},
+      {"<", "abc.", true},
+      {"<", "a.b", false},
+      {"<.txt", "a.b.txt", true},
+      {"<.b", "a.b.c", false},
+      {"<txt", "a.txt", true},
+      {"<\"*", "abc", true},
+      {"<\"*", "abc.def", true},
+      // DOS_QM: one character, none at a dot or the end.
+      {">>>", "a", true},
+      {">>>", "abc", true},
+      {">>>", "abcd", false},
+      {">>>.txt", "a.txt", true},
+      {">>>.txt", "abcd.txt", false},
+      {"a>>.b", "a.b", true},
+      // DOS_DOT: a dot, or nothing at the end.
+      {"a\"", "a", true},
+      {"a\"", "a.", true},
+      {"a\"b", "ab", false},
+      {"a\"b", "a.b", true},
+      {"<\"", "abc", true},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(name_in_expression(c.expression, c.name), c.matches)
+        << c.expression << " against " << c.name;
+  }
+}
+
+TEST(NameExpression, EmptyMatchesOnlyEmpty) {
+  EXPECT_TRUE(name_in_expression("", ""));
+  EXPECT_FALSE(name_in_expression("", "a"));
+  EXPECT_FALSE(name_in_expression("*", ""));
+}
+
+TEST(NameExpression, QuestionMarkTakesOneCodePoint) {
+  EXPECT_TRUE(name_in_expression("?", "\xF0\x9F\x98\x80"));
+  EXPECT_TRUE(name_in_expression("a?b", "aßb"));
+}
+
+TEST(NameExpression, KindsAreKnown) {
+  EXPECT_TRUE(NameExpression("*").matches_all());
+  EXPECT_TRUE(NameExpression("**").matches_all());
+  EXPECT_TRUE(NameExpression("readme.md").is_literal());
+  EXPECT_FALSE(NameExpression("readme.*").is_literal());
+  EXPECT_TRUE(has_wildcards("a>b"));
+  EXPECT_FALSE(has_wildcards("ab"));
+}
+
+TEST(NameExpression, PatternMadeToBacktrackStaysCheap) {
+  std::string pattern;
+  for (int i = 0; i < 500; ++i) pattern += "*a";
+  pattern += "b";
+  const NameExpression expression(pattern);
+  const std::string name(255, 'a');
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(expression.matches(name));
+}
+
+TEST(NameExpression, PatternTooLongMatchesNothing) {
+  EXPECT_FALSE(name_in_expression(std::string(2000, '?') + "*", "a"));
+  EXPECT_TRUE(name_in_expression(std::string(2000, '*'), "a"));
+}
+
+}  // namespace
+}  // namespace braid::wire

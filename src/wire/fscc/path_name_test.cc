@@ -1,0 +1,102 @@
+#include "wire/fscc/path_name.h"
+
+#include <gtest/gtest.h>
+
+namespace braid::wire {
+namespace {
+
+const Error kInvalid(NtStatus::kObjectNameInvalid);
+
+TEST(PathName, ComponentsAreSplitAtBackslashes) {
+  const auto path = parse_path("dir\\sub dir\\Ünïcode.txt");
+  ASSERT_TRUE(path);
+  EXPECT_EQ(path->components, (std::vector<std::string>{"dir", "sub dir", "Ünïcode.txt"}));
+  EXPECT_EQ(path->posix(), "dir/sub dir/Ünïcode.txt");
+  EXPECT_FALSE(path->has_stream_syntax);
+}
+
+TEST(PathName, EmptyPathIsTheRoot) {
+  const auto path = parse_path("");
+  ASSERT_TRUE(path);
+  EXPECT_TRUE(path->components.empty());
+  EXPECT_EQ(path->posix(), "");
+}
+
+TEST(PathName, LeadingBackslashIsInvalidParameter) {
+  EXPECT_EQ(parse_path("\\dir").error(), Error(NtStatus::kInvalidParameter));
+}
+
+TEST(PathName, TrailingBackslashIsNoted) {
+  const auto path = parse_path("dir\\");
+  ASSERT_TRUE(path);
+  EXPECT_TRUE(path->trailing_separator);
+  EXPECT_EQ(path->components.size(), 1u);
+}
+
+TEST(PathName, WaysOutOfTheShareAreInvalid) {
+  for (const char* text : {"..", "a\\..", "..\\a", "a\\..\\..\\b", ".", "a\\.\\b", "a/../b", "/etc",
+                           "a\\\\b", "\\\\", "a\\\\"}) {
+    EXPECT_FALSE(parse_path(text)) << text;
+  }
+}
+
+TEST(PathName, ForbiddenCharactersAreInvalid) {
+  for (const char* text : {"a*", "a?", "a<b", "a>b", "a\"b", "a|b", "a\x01", "a\tb", "a/b"}) {
+    EXPECT_EQ(parse_path(text).error(), kInvalid) << text;
+  }
+  EXPECT_EQ(parse_path(std::string_view("a\0b", 3)).error(), kInvalid);
+  EXPECT_EQ(parse_path("a\xff").error(), kInvalid);
+}
+
+TEST(PathName, WildcardsAreAllowedInPatternsOnly) {
+  EXPECT_TRUE(validate_component("a*?<>\"", Wildcards::kAllow));
+  EXPECT_FALSE(validate_component("a*"));
+  EXPECT_FALSE(validate_component("a|b", Wildcards::kAllow));
+}
+
+TEST(PathName, ComponentLengthCountsUtf16Units) {
+  std::string units;  // two units each
+  for (int i = 0; i < 127; ++i) units += "\xF0\x9F\x98\x80";
+  EXPECT_TRUE(parse_path(units + "x"));
+  EXPECT_EQ(parse_path(units + "xx").error(), kInvalid);
+  EXPECT_EQ(parse_path(std::string(256, 'a')).error(), kInvalid);
+}
+
+TEST(PathName, StreamsAreSplitOff) {
+  struct Case {
+    const char* path;
+    const char* file;
+    const char* stream;
+  };
+  for (const Case& c :
+       {Case{"f:s", "f", "s"}, Case{"f:s:$DATA", "f", "s"}, Case{"f:s:$data", "f", "s"},
+        Case{"f::$DATA", "f", ""}, Case{"d\\f:s*<>|\"?", "d/f", "s*<>|\"?"}}) {
+    const auto path = parse_path(c.path);
+    ASSERT_TRUE(path) << c.path;
+    EXPECT_EQ(path->posix(), c.file);
+    EXPECT_EQ(path->stream, c.stream);
+    EXPECT_TRUE(path->has_stream_syntax);
+  }
+}
+
+TEST(PathName, StreamOfTheRootHasNoComponents) {
+  const auto path = parse_path(":s");
+  ASSERT_TRUE(path);
+  EXPECT_TRUE(path->components.empty());
+  EXPECT_EQ(path->stream, "s");
+}
+
+TEST(PathName, DirectoryIndexIsKnown) {
+  EXPECT_TRUE(parse_path("d::$INDEX_ALLOCATION")->is_directory_index);
+  EXPECT_TRUE(parse_path("d:$I30:$INDEX_ALLOCATION")->is_directory_index);
+}
+
+TEST(PathName, BadStreamSyntaxIsInvalid) {
+  for (const char* text : {"f:", "f::", "f:s:", "f:s:$BAD", "f:s:$DATA:x", "f:a:b:c", "d:s\\f",
+                           "f:x:$INDEX_ALLOCATION", "f:s/t"}) {
+    EXPECT_EQ(parse_path(text).error(), kInvalid) << text;
+  }
+}
+
+}  // namespace
+}  // namespace braid::wire
