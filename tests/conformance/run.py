@@ -119,7 +119,7 @@ def read_output(status, text):
 
 class Runner:
     def __init__(self, args, scratch, server, ledger):
-        self.args, self.server, self.ledger = args, server, ledger
+        self.args, self.scratch, self.server, self.ledger = args, scratch, server, ledger
         # smbtorture's own state (secrets, locks) stays out of the machine's directories.
         self.config = scratch.file("smbtorture.conf")
         state = scratch.directory("smbtorture.state", mode=0o700)
@@ -131,7 +131,8 @@ class Runner:
     def run(self, name, share):
         row = self.ledger.get(name, Row())
         limit = max(MIN_LIMIT_S, 4 * row.seconds) * self.args.patience
-        command = [self.args.smbtorture, f"//{self.server.host}/{share}", name,
+        scratch = self.scratch.directory("smbtorture.state", share)  # it leaves folders behind
+        command = [self.args.smbtorture, "--basedir", scratch, f"//{self.server.host}/{share}", name,
                    "-p", str(self.server.port), "-s", self.config,
                    "-U", f"{USER.name}%{USER.password}",
                    f"--option=torture:share2={share}",
@@ -142,7 +143,7 @@ class Runner:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, errors="replace",
-                                  timeout=limit)
+                                  timeout=limit, cwd=scratch)
         except subprocess.TimeoutExpired as late:
             text = (late.stdout or b"").decode(errors="replace")
             return Result("timeout", time.monotonic() - started, f"no end in {limit:.0f} s", text)
