@@ -44,9 +44,10 @@ function(braid_folder name)
 endfunction()
 
 # Every folder under src/apps is one program of that name: main.cc, and its other *.cc as the library
-# NAME_parts, which its tests (NAME_test) and fuzzers use too.
+# NAME_parts, which its tests (NAME_test) and fuzzers use too. The target `programs` is all of them.
 function(braid_apps)
   file(GLOB mains CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/apps/*/main.cc)
+  add_custom_target(programs)
   foreach(main ${mains})
     get_filename_component(folder ${main} DIRECTORY)
     get_filename_component(program ${folder} NAME)
@@ -65,6 +66,7 @@ function(braid_apps)
       set(uses ${program}_parts)
     endif()
     target_link_libraries(${program} PRIVATE ${uses})
+    add_dependencies(programs ${program})
     target_compile_definitions(${program} PRIVATE BRAID_VERSION="${PROJECT_VERSION}")
 
     if(BRAID_TESTS AND tests)

@@ -1,0 +1,89 @@
+# Everything a person or a script needs; the build itself is CMake and Ninja. `make` prints this list.
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 600
+LISTEN ?= 127.0.0.1:4450
+CTEST ?=
+DESTDIR ?=
+prefix ?= /usr/local
+sysconfdir ?= /etc
+mandir ?= $(prefix)/share/man
+unitdir ?= $(prefix)/lib/systemd/system
+
+PACKAGES := tools/install-packages.sh
+CONFIGURE := cmake --preset
+PYTHON := /usr/bin/python3
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	  awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: deps
+deps: ## Install the packages for building and testing that are missing
+	@$(PACKAGES) build test
+
+.PHONY: deps-build deps-vm
+deps-build:
+	@$(PACKAGES) build
+deps-vm:
+	@$(PACKAGES) build test vm
+
+.PHONY: build
+build: deps-build ## Build braidd and braidctl into build/release
+	@$(CONFIGURE) release >/dev/null
+	@ninja -C build/release -j$(JOBS) programs
+
+.PHONY: run
+run: build ## Serve a demo folder on 127.0.0.1:4450 (LISTEN=ADDRESS:PORT)
+	@tools/demo.sh build/release build/demo $(LISTEN)
+
+.PHONY: test
+test: deps ## Build everything and pass every test (CTEST='-R NAME' for some)
+	@$(CONFIGURE) release >/dev/null
+	@ninja -C build/release -j$(JOBS)
+	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(if $(CTEST),--fuzz-seconds 0) -- $(CTEST)
+
+.PHONY: asan tsan
+asan: ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer
+tsan: ## The tests under ThreadSanitizer
+asan tsan: deps
+	@$(CONFIGURE) $@ >/dev/null
+	@ninja -C build/$@ -j$(JOBS)
+	@$(PYTHON) tools/run_tests.py --build build/$@ --jobs $(JOBS) --fuzz-seconds 0 -- $(CTEST)
+
+.PHONY: fuzz
+fuzz: deps-build ## Run every fuzzer for FUZZ_SECONDS (600)
+	@$(PYTHON) tools/fuzz.py --seconds $(FUZZ_SECONDS) --jobs $(JOBS)
+
+.PHONY: conformance
+conformance: deps build ## smbtorture against its ledger
+	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd
+
+.PHONY: vm-test
+vm-test: deps-vm build ## The Linux kernel client in a virtual machine
+	@tests/vm/run.sh build/release/braidd
+
+.PHONY: bench
+bench: build ## Measure, beside Samba
+	@build/release/braid-bench
+
+.PHONY: man
+man: build ## Rewrite the key lists of the man page from the tables
+	@$(PYTHON) tools/config_man.py --braidctl build/release/braidctl --write
+
+.PHONY: install
+install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
+	install -D -m 755 build/release/braidd $(DESTDIR)$(prefix)/sbin/braidd
+	install -D -m 755 build/release/braidctl $(DESTDIR)$(prefix)/bin/braidctl
+	install -D -m 644 docs/man/braidd.8 $(DESTDIR)$(mandir)/man8/braidd.8
+	install -D -m 644 docs/man/braidctl.8 $(DESTDIR)$(mandir)/man8/braidctl.8
+	install -D -m 644 docs/man/braid.toml.5 $(DESTDIR)$(mandir)/man5/braid.toml.5
+	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/braid
+	sed -e 's|@sbindir@|$(prefix)/sbin|' -e 's|@sysconfdir@|$(sysconfdir)|' \
+	  packaging/braidd.service >$(DESTDIR)$(unitdir)/braidd.service
+	test -e $(DESTDIR)$(sysconfdir)/braid/braid.toml || \
+	  install -m 644 packaging/braid.toml $(DESTDIR)$(sysconfdir)/braid/braid.toml
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf build

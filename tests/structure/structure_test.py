@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""How the source tree is built up: floors, sizes, READMEs. Reads files, runs nothing."""
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SRC = ROOT / "src"
+
+# A file includes its own folder and strictly lower floors.
+FLOORS = {
+    "base": 0,
+    "wire": 1, "crypto": 1, "config": 1, "runtime": 1,
+    "transport": 2, "auth": 2, "cluster": 2,
+    "vfs": 3, "store": 3, "client": 3,
+    "filestate": 4,
+    "rpc": 5,
+    "smb2": 6,
+    "admin": 7,
+    "apps": 8,
+}
+LINES_MAX = 800
+README_LINES = range(15, 41)
+PART_README_LINES = range(5, 41)  # of a folder within a folder
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+
+
+def sources():
+    return sorted(path for path in SRC.rglob("*") if path.suffix in (".h", ".cc"))
+
+
+def shown(path):
+    return str(path.relative_to(ROOT))
+
+
+class Structure(unittest.TestCase):
+    def check(self, complaints):
+        self.assertFalse(complaints, "\n" + "\n".join(complaints))
+
+    def test_every_folder_has_a_floor(self):
+        self.check([f"{shown(path)}: no floor in this test" for path in SRC.iterdir()
+                    if path.is_dir() and path.name not in FLOORS])
+
+    def test_no_include_climbs(self):
+        complaints = []
+        for path in sources():
+            folder = path.relative_to(SRC).parts[0]
+            for include in INCLUDE.findall(path.read_text(encoding="utf-8")):
+                other = include.split("/")[0]
+                if other not in FLOORS or not (SRC / include).exists():
+                    complaints.append(f'{shown(path)}: "{include}" is no file under src/')
+                elif other != folder and FLOORS[other] >= FLOORS[folder]:
+                    complaints.append(f"{shown(path)}: includes {include}, of floor "
+                                      f"{FLOORS[other]}, from floor {FLOORS[folder]}")
+        self.check(complaints)
+
+    def test_client_and_smb2_do_not_meet(self):
+        # The floors alone would let smb2 include client.
+        complaints = []
+        for path in sources():
+            folder = path.relative_to(SRC).parts[0]
+            strangers = {"smb2": "client", "client": "smb2"}.get(folder)
+            complaints += [f"{shown(path)}: includes {include}"
+                           for include in INCLUDE.findall(path.read_text(encoding="utf-8"))
+                           if include.split("/")[0] == strangers]
+        self.check(complaints)
+
+    def test_programs_do_not_include_each_other(self):
+        complaints = []
+        for path in (SRC / "apps").rglob("*.[hc]*"):
+            program = path.relative_to(SRC).parts[1]
+            complaints += [f"{shown(path)}: includes {include}"
+                           for include in INCLUDE.findall(path.read_text(encoding="utf-8"))
+                           if include.startswith("apps/") and include.split("/")[1] != program]
+        self.check(complaints)
+
+    def test_no_file_is_too_long(self):
+        complaints = []
+        for path in sources():
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            if lines > LINES_MAX:
+                complaints.append(f"{shown(path)}: {lines} lines; split it")
+        self.check(complaints)
+
+    def test_every_folder_has_a_readme(self):
+        complaints = []
+        for folder in sorted({path.parent for path in sources()}):
+            readme = folder / "README.md"
+            if not readme.exists():
+                complaints.append(f"{shown(folder)}: no README.md")
+                continue
+            lines = len(readme.read_text(encoding="utf-8").splitlines())
+            asked = README_LINES if folder.parent in (SRC, SRC / "apps") else PART_README_LINES
+            if lines not in asked:
+                complaints.append(f"{shown(readme)}: {lines} lines; {asked[0]} to {asked[-1]} are "
+                                  "asked for")
+        self.check(complaints)
+
+    def test_headers_have_pragma_once(self):
+        self.check([f"{shown(path)}: no #pragma once" for path in sources()
+                    if path.suffix == ".h" and "#pragma once" not in
+                    path.read_text(encoding="utf-8")])
+
+    def test_every_package_says_why(self):
+        complaints = []
+        for line in (ROOT / "packages.txt").read_text(encoding="utf-8").splitlines():
+            if line and line[0] not in "#[" and not re.match(r"\S+\s+# \S", line):
+                complaints.append(f"packages.txt: {line}: no reason")
+        self.check(complaints)
+
+
+if __name__ == "__main__":
+    unittest.main()

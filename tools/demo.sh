@@ -1,0 +1,60 @@
+#!/bin/sh
+# demo.sh BUILD-DIR STATE-DIR LISTEN: serves a demo folder with a demo user, in the foreground.
+set -eu
+build=$(realpath "$1")
+mkdir -p "$2"
+demo=$(realpath "$2")
+listen=$3
+address=${listen%:*}
+port=${listen##*:}
+case $address in
+  0.0.0.0 | '[::]') host=$(hostname -I 2>/dev/null | cut -d' ' -f1) ;;
+  *) host=$address ;;
+esac
+: "${host:=127.0.0.1}"
+
+# Requests act as whoever owns the folder: the user at the keyboard, also behind sudo.
+owner=$(id -un)
+if [ "$(id -u)" = 0 ]; then owner=${SUDO_USER:-root}; fi
+
+mkdir -p "$demo/files"
+if [ ! -e "$demo/files/welcome.txt" ]; then
+  echo "This folder is served by braid. Put files here." >"$demo/files/welcome.txt"
+fi
+if [ "$(id -u)" = 0 ]; then chown -R "$owner" "$demo/files"; fi
+
+cat >"$demo/braid.toml" <<TOML
+[server]
+listen = ["$listen"]
+state_dir = "$demo/state"
+
+[[share]]
+name = "demo"
+path = "$demo/files"
+comment = "Demo folder"
+TOML
+
+# Drawn once: a password that everyone knows would open the folder to every user of the machine.
+umask 077
+if [ ! -s "$demo/password" ]; then
+  od -An -N8 -tx1 /dev/urandom | tr -d ' \n' >"$demo/password"
+fi
+password=$(cat "$demo/password")
+if ! "$build/braidctl" --config "$demo/braid.toml" user list | grep -q '^demo '; then
+  "$build/braidctl" --config "$demo/braid.toml" user add demo --unix-user "$owner" \
+    <"$demo/password"
+fi
+
+cat <<TEXT
+
+Serving $demo/files as //$host/demo, port $port, user demo, password $password
+
+  smbclient:  smbclient //$host/demo -p $port -U 'demo%$password'
+  Linux:      sudo mount -t cifs //$host/demo /mnt -o port=$port,username=demo,password=$password,vers=3.1.1
+  Windows:    net use Z: \\\\$host\\demo $password /user:demo /tcpport:$port
+              (Windows 11 24H2 or newer; older ones reach port 445 only)
+
+Ctrl-C ends it.
+
+TEXT
+exec "$build/braidd" --config "$demo/braid.toml"

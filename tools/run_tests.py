@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Runs every test of a build, then every fuzzer for some seconds, and adds them up.
+
+The last line is "N passed, N failed": cases of the unit tests and of the Python suites one by one,
+every other test and every fuzzer as one. A test that was skipped is named and counted as neither.
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import fuzz
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def count_cases(output, passed):
+    """(passed, failed, skipped) of one ctest test, from what it printed."""
+    gtest = re.search(r"\[=+\] (\d+) tests? from .* ran", output)
+    if gtest:
+        failed = len(re.findall(r"^\[  FAILED  \] [\w/]+\.[\w/]+.* \(\d+ ms\)", output, re.M))
+        skipped = re.search(r"\[  SKIPPED \] (\d+) tests?", output)
+        skipped = int(skipped.group(1)) if skipped else 0
+        failed = max(failed, 0 if passed else 1)
+        return int(gtest.group(1)) - failed - skipped, failed, skipped
+    suite = re.search(r"^Ran (\d+) tests? in", output, re.M)
+    if suite:
+        counts = {word: int(number) for word, number in
+                  re.findall(r"(failures|errors|skipped|unexpected successes)=(\d+)", output)}
+        skipped = counts.pop("skipped", 0)
+        failed = max(sum(counts.values()), 0 if passed else 1)
+        return max(int(suite.group(1)) - failed - skipped, 0), failed, skipped
+    return (1, 0, 0) if passed else (0, 1, 0)
+
+
+def run_ctest(build, jobs, extra):
+    """(passed, failed, skipped) of all; prints what failed as it happens."""
+    report = build / "test-report.xml"
+    report.unlink(missing_ok=True)
+    subprocess.run(["ctest", "--test-dir", str(build), f"-j{jobs}", "--output-on-failure",
+                    "--no-tests=error", "--output-junit", str(report),
+                    "--test-output-size-passed", "2000000",
+                    "--test-output-size-failed", "2000000", *extra], check=False)
+    if not report.exists():
+        return 0, 1, 0
+    totals = [0, 0, 0]
+    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+        output = case.findtext("system-out") or ""
+        if case.get("status") in ("notrun", "disabled") or case.find("skipped") is not None:
+            counts = (0, 0, 1)
+            print(f"skipped: {case.get('name')}")
+        else:
+            counts = count_cases(output, case.find("failure") is None)
+        totals = [total + count for total, count in zip(totals, counts)]
+    return totals
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--fuzz-build", type=pathlib.Path, default=ROOT / "build" / "fuzz")
+    parser.add_argument("--fuzz-seconds", type=int, default=10, help="0: no fuzzers")
+    parser.add_argument("ctest", nargs="*", help="further arguments of ctest, after --")
+    args = parser.parse_args()
+    passed, failed, skipped = run_ctest(args.build.resolve(), args.jobs, args.ctest)
+    if args.fuzz_seconds > 0:
+        folder, wanted = args.fuzz_build.resolve(), fuzz.names()
+        fuzz.build(folder, wanted, args.jobs)
+        broken = fuzz.run_all(folder, wanted, args.fuzz_seconds, args.jobs)
+        passed, failed = passed + len(wanted) - len(broken), failed + len(broken)
+    if skipped:
+        print(f"{skipped} skipped")
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
