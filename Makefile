@@ -61,7 +61,7 @@ conformance: deps build ## smbtorture against its ledger
 
 .PHONY: vm-test
 vm-test: deps-vm build ## The Linux kernel client in a virtual machine
-	@tests/vm/run.sh build/release/braidd
+	@$(PYTHON) tests/vm/vm_test.py --braidd build/release/braidd
 
 .PHONY: bench
 bench: build ## Measure, beside Samba

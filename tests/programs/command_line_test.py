@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""braidd and braidctl as commands: what they accept, what they complain about, their manual pages."""
+import json
+import os
+import pathlib
+import pwd
+import re
+import socket
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import suite  # noqa: E402
+from scratch import Scratch  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class CommandLineCase(unittest.TestCase):
+    def setUp(self):
+        self.braidd = os.path.abspath(suite.arguments.braidd)
+        self.braidctl = os.path.join(os.path.dirname(self.braidd), "braidctl")
+        self.scratch = Scratch(suite.arguments.scratch)
+        self.scratch.__enter__()
+        self.addCleanup(self.scratch.__exit__)
+        self.folder = self.scratch.directory("files")
+
+    def config(self, server="", share=None):
+        path = self.scratch.file("braid.toml")
+        share = share or f'[[share]]\nname = "files"\npath = "{self.folder}"\n'
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f'[server]\nstate_dir = "{self.scratch.file("state")}"\n{server}\n{share}')
+        return path
+
+    def run_program(self, *command, text_in=""):
+        return subprocess.run(command, input=text_in, capture_output=True, text=True, timeout=60,
+                              check=False)
+
+    def ctl(self, *arguments, text_in=""):
+        return self.run_program(self.braidctl, "--config", self.config(), *arguments,
+                                text_in=text_in)
+
+    def assert_one_line(self, done, pattern, code=2):
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertRegex(done.stderr, pattern)
+
+
+class Braidd(CommandLineCase):
+    def test_check_of_a_good_file(self):
+        done = self.run_program(self.braidd, "--config", self.config(), "--check")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertFalse(os.path.exists(self.scratch.file("state")), "--check made something")
+
+    def test_unknown_key_names_the_nearest(self):
+        done = self.run_program(self.braidd, "--config", self.config('sining = "required"'))
+        self.assert_one_line(done, r"braid\.toml:3: unknown key sining .*did you mean signing\?")
+
+    def test_bad_value(self):
+        done = self.run_program(self.braidd, "--config", self.config("workers = 1000"), "--check")
+        self.assert_one_line(done, r"braid\.toml:3: workers = 1000 is not accepted; give ")
+
+    def test_missing_share_path(self):
+        share = '[[share]]\nname = "gone"\npath = "/nonexistent/folder"\n'
+        done = self.run_program(self.braidd, "--config", self.config(share=share))
+        self.assert_one_line(done, r"braid\.toml:6: path /nonexistent/folder: No such file")
+
+    def test_missing_file_and_missing_option(self):
+        self.assert_one_line(self.run_program(self.braidd, "--config", "/nonexistent.toml"),
+                             "/nonexistent.toml: cannot be read: No such file")
+        self.assert_one_line(self.run_program(self.braidd), "give --config FILE")
+
+    def test_unknown_option(self):
+        self.assertEqual(self.run_program(self.braidd, "--frobnicate").returncode, 2)
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            address = f"127.0.0.1:{other.getsockname()[1]}"
+            for mode in ([], ["--single-process"]):
+                done = self.run_program(self.braidd, "--config",
+                                        self.config(f'listen = ["{address}"]'), *mode)
+                self.assert_one_line(done, f"cannot listen on {address}: Address already in use")
+
+    def test_state_folder_that_cannot_be_made(self):
+        config = self.scratch.file("bad.toml")
+        with open(config, "w", encoding="utf-8") as out:
+            out.write('[server]\nlisten = ["127.0.0.1:0"]\nstate_dir = "/proc/no/state"\n')
+        for mode in ([], ["--single-process"]):
+            done = self.run_program(self.braidd, "--config", config, *mode)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            said = [line for line in done.stderr.splitlines() if line.startswith("braidd: ")]
+            self.assertEqual(len(said), 1, done.stderr)
+            self.assertRegex(said[0], "state_dir /proc/no/state: .*; correct state_dir")
+
+    def test_version_and_help(self):
+        self.assertRegex(self.run_program(self.braidd, "--version").stdout, r"^braid \d+\.\d+")
+        done = self.run_program(self.braidd, "--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertNotIn("--role", done.stdout)
+        self.assertIn("[[share]]", self.run_program(self.braidd, "--config-help").stdout)
+
+
+class Braidctl(CommandLineCase):
+    def add(self, name, *arguments):
+        own = pwd.getpwuid(os.geteuid()).pw_name
+        return self.ctl("user", "add", name, "--unix-user", own, *arguments, text_in="secret-1\n")
+
+    def users(self):
+        done = self.ctl("--json", "user", "list")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {user["name"]: user for user in json.loads(done.stdout)}
+
+    def test_add_list_remove(self):
+        self.assertEqual(self.add("alice").returncode, 0)
+        self.assertEqual(self.add("bob", "--admin").returncode, 0)
+        users = self.users()
+        self.assertEqual(sorted(users), ["alice", "bob"])
+        self.assertEqual([users["alice"]["admin"], users["bob"]["admin"]], [False, True])
+        self.assertIn("alice", self.ctl("user", "list").stdout)
+        self.assertEqual(self.ctl("user", "remove", "ALICE").returncode, 0)
+        self.assertEqual(sorted(self.users()), ["bob"])
+
+    def test_add_twice(self):
+        self.add("alice")
+        self.assert_one_line(self.add("alice"), "user alice is already there; ")
+
+    def test_users_that_are_not_there(self):
+        for command in ("remove", "password", "disable", "enable"):
+            self.assert_one_line(self.ctl("user", command, "carol", text_in="x\n"),
+                                 "there is no user carol; ")
+
+    def test_disable_and_enable(self):
+        self.add("alice")
+        self.assertEqual(self.ctl("user", "disable", "alice").returncode, 0)
+        self.assertTrue(self.users()["alice"]["disabled"])
+        self.assertEqual(self.ctl("user", "enable", "alice").returncode, 0)
+        self.assertFalse(self.users()["alice"]["disabled"])
+
+    def test_password_is_kept_out_of_sight(self):
+        self.add("alice")
+        for entry in pathlib.Path(self.scratch.file("state")).iterdir():
+            self.assertEqual(entry.stat().st_mode & 0o077, 0, entry)
+            self.assertNotIn(b"secret-1", entry.read_bytes())
+        self.assertEqual(self.ctl("user", "password", "alice", text_in="other-2\n").returncode, 0)
+        self.assert_one_line(self.ctl("user", "password", "alice", text_in="\n"),
+                             "an empty password is not accepted")
+
+    def test_unix_user_that_is_not_there(self):
+        done = self.ctl("user", "add", "alice", "--unix-user", "no-such-user-x", text_in="x\n")
+        self.assert_one_line(done, "no Unix user no-such-user-x; " if os.geteuid() == 0
+                             else "every request acts as")
+
+    def test_bad_names(self):
+        for name in ("a/b", "x" * 21):
+            self.assertEqual(self.add(name).returncode, 2, name)
+
+    def test_config_check(self):
+        self.assertEqual(json.loads(self.ctl("--json", "config", "check").stdout),
+                         {"ok": True, "shares": 1})
+        done = self.run_program(self.braidctl, "--config", self.config("sining = 1"), "config",
+                                "check")
+        self.assert_one_line(done, r"braid\.toml:3: unknown key")
+
+    def test_config_keys(self):
+        keys = json.loads(self.ctl("--json", "config", "keys").stdout)
+        self.assertIn("read_only", [key["key"] for key in keys if key["section"] == "share"])
+        self.assertLess(len(keys), 60)
+
+
+class ManualPages(CommandLineCase):
+    def page(self, name):
+        text = (ROOT / "docs" / "man" / name).read_text(encoding="utf-8")
+        return text.replace("\\-", "-")
+
+    def test_keys_are_those_of_the_tables(self):
+        done = self.run_program(sys.executable, str(ROOT / "tools" / "config_man.py"),
+                                "--braidctl", self.braidctl)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def options(self, *command):
+        help_text = self.run_program(*command, "--help").stdout
+        return set(re.findall(r"(?<!\S)--[a-z][a-z-]*", help_text))
+
+    def test_options_are_all_there(self):
+        braidd = self.options(self.braidd)
+        self.assertIn("--check", braidd)
+        for option in braidd:
+            self.assertIn(option, self.page("braidd.8"))
+        for command in ((), ("user",), ("user", "add"), ("config",)):
+            for option in self.options(self.braidctl, *command):
+                self.assertIn(option, self.page("braidctl.8"))
+
+    def test_commands_are_all_there(self):
+        for group in ("user", "config"):
+            text = self.run_program(self.braidctl, group, "--help").stdout
+            commands = re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1], re.M)
+            self.assertTrue(commands)
+            for command in commands:
+                self.assertIn(f"{group} {command}", self.page("braidctl.8"))
+
+
+if __name__ == "__main__":
+    suite.main()

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""The processes of braidd: started again when killed, orders by signal, rights of the front."""
+import os
+import signal
+import socket
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import server as servers  # noqa: E402
+import smb2_raw  # noqa: E402
+import suite  # noqa: E402
+from scratch import Scratch, stop  # noqa: E402
+from server import Options, Share, children, ids_of, test_users  # noqa: E402
+
+ALICE, BOB = test_users()
+LIMIT_S = 20  # a sanitizer build on a busy machine
+NEGOTIATE = smb2_raw.frame(smb2_raw.header(smb2_raw.NEGOTIATE) + smb2_raw.negotiate())
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
+            return comm.read().strip()
+    except OSError:
+        return ""
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+
+
+class ProcessesCase(unittest.TestCase):
+    workers = 1
+    single_process = False
+
+    def setUp(self):
+        self.scratch = Scratch(suite.arguments.scratch)
+        self.scratch.__enter__()
+        self.addCleanup(self.scratch.__exit__)
+        root = self.scratch.directory("share", owner=ids_of(ALICE))
+        self.options = Options([Share("share", root)], [ALICE, BOB], workers=self.workers,
+                               single_process=self.single_process)
+        self.server = servers.start(suite.arguments, self.scratch, self.options)
+        self.wait_for(lambda: "ready" in self.server.log_text(), "ready")
+
+    def wait_for(self, condition, what):
+        end = time.monotonic() + LIMIT_S
+        while time.monotonic() < end:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.01)
+        self.fail(f"waited in vain for: {what}\n{self.server.log_text()}")
+
+    def pids(self, name):
+        return sorted(pid for pid in children(self.server.process.pid) if name_of(pid) == name)
+
+    def negotiates(self):
+        """Whether a new connection gets an answer to its NEGOTIATE."""
+        try:
+            with socket.create_connection((self.server.host, self.server.port), 5) as client:
+                client.settimeout(5)
+                client.sendall(NEGOTIATE)
+                return client.makefile("rb").read(8)[4:] == b"\xfeSMB"
+        except OSError:
+            return False
+
+
+class Killed(ProcessesCase):
+    def test_worker_is_replaced_within_a_second(self):
+        self.assertTrue(self.negotiates())
+        for _ in range(3):
+            old, = self.pids("braidd-worker")
+            before = time.monotonic()
+            os.kill(old, signal.SIGKILL)
+            # A connection made right now waits for the next worker rather than failing.
+            self.assertTrue(self.negotiates(), self.server.log_text())
+            took = time.monotonic() - before
+            new, = self.pids("braidd-worker")
+            self.assertNotEqual(new, old)
+            # The rest is for sanitizers and busy machines.
+            self.assertLess(took, 5, "too long without a worker")
+        self.assertEqual(stop(self.server.process), 0)
+
+    def test_connection_that_was_open_sees_its_end(self):
+        with socket.create_connection((self.server.host, self.server.port), 5) as client:
+            client.settimeout(5)
+            client.sendall(NEGOTIATE)
+            self.assertEqual(client.makefile("rb").read(8)[4:], b"\xfeSMB")
+            os.kill(self.pids("braidd-worker")[0], signal.SIGKILL)
+            try:
+                while client.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+        self.assertTrue(self.negotiates())
+
+    def test_front_is_replaced(self):
+        self.assertTrue(self.negotiates())
+        old, = self.pids("braidd-front")
+        worker = self.pids("braidd-worker")
+        os.kill(old, signal.SIGKILL)
+        self.wait_for(lambda: self.pids("braidd-front") not in ([], [old]), "a new front")
+        self.wait_for(self.negotiates, "an answer through the new front")
+        self.assertEqual(self.pids("braidd-worker"), worker, "the worker went with it")
+
+    def test_nothing_outlives_the_supervisor(self):
+        pids = children(self.server.process.pid)
+        self.assertEqual(len(pids), 2)
+        self.server.process.kill()
+        self.server.process.wait()
+        self.wait_for(lambda: not any(name_of(pid).startswith("braidd-") for pid in pids),
+                      "the end of front and worker")
+
+
+class SeveralWorkers(ProcessesCase):
+    workers = 3
+
+    def test_each_is_replaced_on_its_own(self):
+        first = self.pids("braidd-worker")
+        self.assertEqual(len(first), 3)
+        os.kill(first[1], signal.SIGKILL)
+        self.wait_for(lambda: len(self.pids("braidd-worker")) == 3 and
+                      self.pids("braidd-worker") != first, "a third worker")
+        self.assertEqual(len(set(first) & set(self.pids("braidd-worker"))), 2)
+        self.assertTrue(self.negotiates())
+
+
+class Orders(ProcessesCase):
+    def test_sigterm_ends_all_with_status_0(self):
+        pids = children(self.server.process.pid)
+        self.assertTrue(self.negotiates())
+        self.assertEqual(stop(self.server.process), 0)
+        self.assertFalse([pid for pid in pids if name_of(pid).startswith("braidd-")])
+        self.assertFalse(self.server.answers())
+
+    def test_sigterm_to_every_process_at_once(self):
+        # What a terminal does with Ctrl-C, and a service manager by default.
+        os.killpg(self.server.process.pid, signal.SIGTERM)
+        self.assertEqual(self.server.process.wait(LIMIT_S), 0)
+
+    def test_sighup_with_a_mistake_changes_nothing(self):
+        with open(self.server.config, "a", encoding="utf-8") as config:
+            config.write("pth = 1\n")
+        self.server.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: "the configuration stays as it was" in self.server.log_text(),
+                      "a word about the mistake")
+        self.assertIn("did you mean path?", self.server.log_text())
+        self.assertTrue(self.negotiates())
+
+    def test_sighup_names_what_waits_for_a_restart(self):
+        with open(self.server.config, encoding="utf-8") as config:
+            text = config.read()
+        with open(self.server.config, "w", encoding="utf-8") as config:
+            config.write(text.replace("workers = 1", "workers = 2"))
+        self.server.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: "the new value of workers waits for a restart" in
+                      self.server.log_text(), "a word about workers")
+        self.assertTrue(self.negotiates())
+
+
+class Rights(ProcessesCase):
+    @unittest.skipUnless(os.geteuid() == 0, "the front gives up root only where it has it")
+    def test_front_is_nobody_and_stays_so(self):
+        status = status_of(self.pids("braidd-front")[0])
+        self.assertEqual(set(status["Uid"].split()), {"65534"})
+        self.assertEqual(set(status["Gid"].split()), {"65534"})
+        self.assertEqual(status["Groups"].strip(), "")
+        for which in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            self.assertEqual(int(status[which], 16), 0, which)
+
+    def test_front_gains_nothing_by_programs(self):
+        self.assertEqual(status_of(self.pids("braidd-front")[0])["NoNewPrivs"], "1")
+
+    @unittest.skipUnless(os.geteuid() == 0, "looks into processes of another user")
+    def test_front_has_sockets_only(self):
+        front = self.pids("braidd-front")[0]
+        for entry in os.listdir(f"/proc/{front}/fd"):
+            if int(entry) < 3:
+                continue
+            self.assertRegex(os.readlink(f"/proc/{front}/fd/{entry}"),
+                             r"^(socket|anon_inode):", f"descriptor {entry}")
+
+
+class SingleProcess(ProcessesCase):
+    single_process = True
+
+    def test_serves_and_ends(self):
+        self.assertEqual(children(self.server.process.pid), [])
+        self.assertTrue(self.negotiates())
+        self.assertEqual(stop(self.server.process), 0)
+
+
+if __name__ == "__main__":
+    suite.main()
