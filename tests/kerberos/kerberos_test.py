@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Logins with Kerberos tickets of a throw-away KDC on the loopback, without DNS."""
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+
+import suite  # noqa: E402
+from server import Options, Share, ids_of, test_users  # noqa: E402
+from smbclient import SmbClient  # noqa: E402
+from suite import ServerCase  # noqa: E402
+
+ALICE, BOB = test_users()
+HOST = "braid1.braid.test"  # resolved by nobody: smbclient is told the address with -I
+REALM = "BRAID.TEST"
+
+
+def principal():
+    """Samba maps names of a ticket to users of the machine by themselves only."""
+    return ALICE.unix_user if suite.arguments.smbd and ALICE.unix_user else ALICE.name
+
+
+class KerberosCase(ServerCase):
+    KEYTAB = "server.keytab"
+    SIGNING = "required"
+
+    @classmethod
+    def options(cls, scratch):
+        cls.kdc = scratch.directory("kdc", mode=0o700)
+        process = scratch.start([os.path.join(HERE, "..", "kdc", "start_kdc.sh"), cls.kdc,
+                                 "no-pac" if suite.arguments.smbd else "pac",
+                                 f"{principal()}={ALICE.password}", "carol=Carol-3"],
+                                scratch.file("kdc.log"))
+        end = time.monotonic() + 30
+        while not os.path.exists(os.path.join(cls.kdc, "ready")):
+            if process.poll() is not None or time.monotonic() > end:
+                with open(scratch.file("kdc.log"), encoding="utf-8") as log:
+                    raise RuntimeError(f"no KDC: {log.read()}")
+            time.sleep(0.02)
+        cls.env = {"KRB5_CONFIG": os.path.join(cls.kdc, "krb5.conf")}
+        cls.root = scratch.directory("share", owner=ids_of(ALICE))
+        return Options([Share("share", cls.root)], [ALICE, BOB], signing=cls.SIGNING,
+                       keytab=os.path.join(cls.kdc, cls.KEYTAB), realm=REALM, env=cls.env)
+
+    def ticket(self, name, password, *options):
+        """A credential cache with a ticket-granting ticket; the environment that names it."""
+        cache = self.scratch.file(f"ccache-{name}")
+        env = self.env | {"KRB5CCNAME": f"FILE:{cache}"}
+        subprocess.run(["kinit", *options, f"{name}@{REALM}"], input=f"{password}\n", text=True,
+                       check=True, env=os.environ | env, capture_output=True)
+        return env
+
+    def client(self, env, *options, dialect=None, protection=None, kerberos="required"):
+        local = self.scratch.directory("local")
+        return SmbClient(self.scratch, self.server, None, dialect, protection, env=env,
+                         local_dir=local, extra=("-I", self.server.host, "--realm", REALM,
+                                                 f"--use-kerberos={kerberos}", *options))
+
+    def with_ticket(self, env, **how):
+        client = self.client(env, **how)
+        # -N keeps smbclient from asking for a password; the ticket is enough.
+        return client.run("put data; get data back; del data", host=HOST)
+
+
+class Tickets(KerberosCase):
+    def setUp(self):
+        with open(os.path.join(self.scratch.directory("local"), "data"), "wb") as out:
+            out.write(os.urandom(100_000))
+
+    def test_each_dialect_and_protection(self):
+        env = self.ticket(principal(), ALICE.password)
+        for dialect in ("SMB3_00", "SMB3_02", "SMB3_11"):
+            for protection in ("sign", "encrypt"):
+                with self.subTest(dialect=dialect, protection=protection):
+                    answer = self.with_ticket(env, dialect=dialect, protection=protection)
+                    self.assertTrue(answer.ok, answer.text)
+
+    def test_each_encryption_type(self):
+        # AES-256 gives a session key of 32 bytes, of which SMB2 uses the first 16 in places.
+        for kind in ("aes256-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96"):
+            config = self.scratch.file(f"krb5-{kind}.conf")
+            with open(self.env["KRB5_CONFIG"], encoding="utf-8") as old, \
+                    open(config, "w", encoding="utf-8") as new:
+                new.write(old.read().replace("[libdefaults]", "[libdefaults]\n"
+                          f"    default_tgs_enctypes = {kind}\n    default_tkt_enctypes = {kind}\n"
+                          f"    permitted_enctypes = {kind}"))
+            env = self.ticket(principal(), ALICE.password) | {"KRB5_CONFIG": config}
+            for cipher in ("AES-128-GCM", "AES-256-GCM", "AES-256-CCM"):
+                with self.subTest(kind=kind, cipher=cipher):
+                    client = self.client(env, f"--option=client smb3 encryption algorithms={cipher}",
+                                         protection="encrypt")
+                    answer = client.run("ls", host=HOST)
+                    self.assertTrue(answer.ok, answer.text)
+
+    def test_files_belong_to_the_user_of_the_ticket(self):
+        env = self.ticket(principal(), ALICE.password)
+        answer = self.client(env).run("put data kept", host=HOST)
+        self.assertTrue(answer.ok, answer.text)
+        self.assertEqual(os.stat(os.path.join(self.root, "kept")).st_uid, ids_of(ALICE)[0])
+
+    def test_name_that_is_no_user_here(self):
+        answer = self.with_ticket(self.ticket("carol", "Carol-3"))
+        self.assertIn(answer.nt_status, ("NT_STATUS_LOGON_FAILURE", "NT_STATUS_ACCESS_DENIED",
+                                         "NT_STATUS_NO_SUCH_USER"), answer.text)
+
+    def test_no_ticket(self):
+        env = self.env | {"KRB5CCNAME": f"FILE:{self.scratch.file('no-such-cache')}"}
+        self.assertTrue(self.with_ticket(env).nt_status)
+
+    def test_ntlm_beside_kerberos(self):
+        client = SmbClient(self.scratch, self.server, BOB, extra=("--use-kerberos=off",))
+        answer = client.run("ls")
+        self.assertTrue(answer.ok, answer.text)
+
+
+class WrongKeytab(KerberosCase):
+    KEYTAB = "other.keytab"
+
+    def test_ticket_for_a_key_the_server_does_not_have(self):
+        with open(os.path.join(self.scratch.directory("local"), "data"), "wb") as out:
+            out.write(b"data")
+        answer = self.with_ticket(self.ticket(principal(), ALICE.password))
+        self.assertIn(answer.nt_status, ("NT_STATUS_LOGON_FAILURE", "NT_STATUS_ACCESS_DENIED"),
+                      answer.text)
+
+
+if __name__ == "__main__":
+    suite.main()
