@@ -22,7 +22,7 @@ using LockId = Id<struct LockIdTag, uint64_t>;
 // Where an open is found: one hash look-up and no second index. The layer above keeps it in its
 // Open from the CREATE to the CLOSE.
 struct OpenRef {
-  FileKey file;
+  FileKey file{};
   OpenToken token;
   constexpr auto operator<=>(const OpenRef&) const = default;
 };
@@ -56,9 +56,9 @@ struct LeaseId {
 struct LeaseRequest {
   LeaseKey key;
   Caching state = Caching::kNone;
-  uint8_t version = 1;                 // 1 or 2: which create context carried it
-  uint16_t epoch = 0;                  // version 2 only
-  std::optional<LeaseKey> parent_key;  // version 2 with SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
+  uint8_t version = 1;                   // 1 or 2: which create context carried it
+  uint16_t epoch = 0;                    // version 2 only
+  std::optional<LeaseKey> parent_key{};  // version 2 with SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
 };
 
 // How long an open outlives its connection, [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10.
@@ -88,7 +88,7 @@ struct LeaseGrant {
   bool break_in_progress = false;  // SMB2_LEASE_FLAG_BREAK_IN_PROGRESS
   uint8_t version = 1;
   uint16_t epoch = 0;
-  std::optional<LeaseKey> parent_key;
+  std::optional<LeaseKey> parent_key{};
 };
 
 enum class Verdict : uint8_t {
@@ -113,7 +113,7 @@ struct OpenDecision {
 
 // Names one break notification that wants an acknowledgement, and so one timer.
 struct BreakId {
-  FileKey file;
+  FileKey file{};
   uint64_t serial = 0;
   constexpr auto operator<=>(const BreakId&) const = default;
 };
@@ -190,8 +190,8 @@ struct CloseDecision {
   // The last handle went and a delete was pending: remove `file`, now. It is the closed open's own
   // file or stream, or, when the last stream of a file closes whose delete was pending, that file.
   bool delete_now = false;
-  FileKey file;
-  SharedPath path;  // of the file (for a stream, of the file it belongs to), as renamed since
+  FileKey file{};
+  SharedPath path{};  // of the file (for a stream, of the file it belongs to), as renamed since
 };
 
 struct OplockAck {
