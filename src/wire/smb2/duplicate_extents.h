@@ -24,6 +24,7 @@ struct DuplicateExtentsData {
 
 // [MS-FSCC] 2.3.9.2 "SMB2_DUPLICATE_EXTENTS_DATA_EX".
 struct DuplicateExtentsDataEx {
+  // What goes over the wire has 56 bytes: the number is the size of the structure with a HANDLE.
   static constexpr uint64_t kStructureSize = 0x30;
   static constexpr uint32_t kFlagSourceAtomic = 0x00000001;
 

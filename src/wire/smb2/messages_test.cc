@@ -1,0 +1,172 @@
+// The messages without a test file of their own.
+#include <gtest/gtest.h>
+
+#include "wire/smb2/captures_testing.h"
+#include "wire/smb2/change_notify.h"
+#include "wire/smb2/close.h"
+#include "wire/smb2/header.h"
+#include "wire/smb2/lock.h"
+#include "wire/smb2/query_directory.h"
+#include "wire/smb2/query_info.h"
+#include "wire/smb2/server_to_client_notification.h"
+#include "wire/smb2/session_setup.h"
+#include "wire/smb2/set_info.h"
+#include "wire/smb2/tree_connect.h"
+#include "wire/spnego/hex_testing.h"
+
+namespace braid::wire {
+namespace {
+
+template <class T>
+Result<T> decode(ByteView message) {
+  Reader r(message, Header::kSize);
+  return T::decode(r);
+}
+
+template <class T>
+Bytes encode(const T& body) {
+  Bytes out(Header::kSize);
+  Writer w(out, 0);
+  body.encode(w);
+  return out;
+}
+
+TEST(SessionSetup, SmbclientSendsATokenAndSmbdAnswers) {
+  const Bytes message = unhex(captures::kSessionSetupRequest);
+  const auto request = decode<SessionSetupRequest>(message);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->flags, 0);
+  EXPECT_EQ(request->security_mode, 1);
+  EXPECT_EQ(request->security_buffer[0], 0x60);
+  const Bytes answer = unhex(captures::kSessionSetupResponse);
+  const auto response = decode<SessionSetupResponse>(answer);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->session_flags, 0);
+  EXPECT_EQ(response->security_buffer.size(), 0x1Du);
+}
+
+TEST(TreeConnect, SmbclientNamesTheShare) {
+  const auto request = decode<TreeConnectRequest>(unhex(captures::kTreeConnectRequest));
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->path, R"(\\127.0.0.1\IPC$)");
+  const auto response = decode<TreeConnectResponse>(unhex(captures::kTreeConnectResponse));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->share_type, ShareType::kPipe);
+  EXPECT_EQ(response->maximal_access, 0x001F00A9u);
+}
+
+TEST(TreeConnect, ExtensionGoesBothWays) {
+  const Bytes identity = unhex("0102030405060708");
+  TreeConnectRequest request;
+  request.flags = TreeConnectRequest::kFlagExtensionPresent;
+  request.path = R"(\\s\x)";
+  request.contexts = {{TreeConnectContext::kRemotedIdentity, identity}};
+  const Bytes message = encode(request);
+  const auto again = decode<TreeConnectRequest>(message);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->path, request.path);
+  ASSERT_EQ(again->contexts.size(), 1u);
+  EXPECT_EQ(again->contexts[0].data.size(), identity.size());
+  EXPECT_EQ(encode(*again), message);
+}
+
+TEST(Lock, SmbtortureLocksOneRange) {
+  const auto request = decode<LockRequest>(unhex(captures::kLockRequest));
+  ASSERT_TRUE(request);
+  ASSERT_EQ(request->locks.size(), 1u);
+  EXPECT_EQ(request->locks[0], (LockElement{0, 100, LockFlags::kSharedLock}));
+}
+
+TEST(Lock, SequenceNumberIsTheLowFourBits) {
+  LockRequest request;
+  request.lock_sequence_number = 5;
+  request.lock_sequence_index = 64;
+  request.locks.resize(1);
+  const Bytes message = encode(request);
+  EXPECT_EQ(message[Header::kSize + 4], 0x05);
+  EXPECT_EQ(message[Header::kSize + 5], 0x04);
+  EXPECT_EQ(decode<LockRequest>(message)->lock_sequence_index, 64u);
+}
+
+TEST(Lock, MoreLocksThanBytesIsTruncated) {
+  Bytes message = unhex(captures::kLockRequest);
+  message[Header::kSize + 2] = 2;
+  EXPECT_EQ(decode<LockRequest>(message).error(), Error::truncated());
+}
+
+TEST(QueryDirectory, SmbclientAsksForEverything) {
+  const auto request = decode<QueryDirectoryRequest>(unhex(captures::kQueryDirectoryRequest));
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->file_name, "*");
+  EXPECT_EQ(request->file_information_class, 0x25);
+}
+
+TEST(ChangeNotify, SmbtortureWatchesATree) {
+  const auto request = decode<ChangeNotifyRequest>(unhex(captures::kChangeNotifyRequest));
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->flags, ChangeNotifyRequest::kFlagWatchTree);
+  EXPECT_EQ(request->completion_filter, CompletionFilter::kFileName | CompletionFilter::kDirName);
+  EXPECT_EQ(request->output_buffer_length, 20000u);
+}
+
+TEST(QueryInfo, SmbclientAsksForTheFilesystem) {
+  const auto request = decode<QueryInfoRequest>(unhex(captures::kQueryInfoRequest));
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->info_type, InfoType::kFilesystem);
+  EXPECT_EQ(request->file_info_class, 3);
+}
+
+TEST(QueryInfo, InputInsideTheHeaderIsMalformed) {
+  const Bytes input = unhex("01020304");
+  QueryInfoRequest request;
+  request.input_buffer = input;
+  Bytes message = encode(request);
+  message[Header::kSize + 8] = 0x10;
+  EXPECT_EQ(decode<QueryInfoRequest>(message).error(), Error::malformed());
+}
+
+TEST(SetInfo, SmbclientRenames) {
+  const Bytes message = unhex(captures::kSetInfoRequest);
+  const auto request = decode<SetInfoRequest>(message);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->file_info_class, 10);
+  EXPECT_EQ(request->buffer.size(), 30u);
+}
+
+// [MS-SMB2] 4.5 "Reading from a Remote File".
+TEST(Close, ExampleWithAttributesGoesBothWays) {
+  CloseResponse response;
+  response.flags = CloseFlags::kPostqueryAttrib;
+  response.creation_time = {0x1C6A6C1CC0B9280};
+  response.last_access_time = {0x1C6A6C259FE5140};
+  response.last_write_time = {0x1C6A6C24D51DF20};
+  response.change_time = {0x1C6A6C24D51DF20};
+  response.file_attributes = 0x10;
+  Bytes out;
+  Writer w(out);
+  response.encode(w);
+  EXPECT_EQ(out, unhex("3C00 0100 00000000 80920BCCC1A6C601 4051FE59C2A6C601 20DF514DC2A6C601"
+                       "20DF514DC2A6C601 0000000000000000 0000000000000000 10000000"));
+  Reader r(out);
+  EXPECT_EQ(CloseResponse::decode(r)->creation_time, response.creation_time);
+}
+
+TEST(Messages, WrongStructureSizeIsMalformed) {
+  for (std::string_view capture : {captures::kLockRequest, captures::kCloseRequest}) {
+    Bytes message = unhex(capture);
+    message[Header::kSize] ^= 0x80;
+    EXPECT_EQ(decode<LockRequest>(message).error(), Error::malformed());
+    EXPECT_EQ(decode<CloseRequest>(message).error(), Error::malformed());
+  }
+}
+
+TEST(ServerToClientNotification, GoesBothWays) {
+  const Bytes message = encode(ServerToClientNotification{});
+  EXPECT_EQ(Bytes(message.begin() + Header::kSize, message.end()),
+            unhex("0C00 0000 00000000 00000000"));
+  EXPECT_EQ(decode<ServerToClientNotification>(message)->notification_type,
+            NotificationType::kSmbNotifySessionClosed);
+}
+
+}  // namespace
+}  // namespace braid::wire
