@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -61,7 +62,7 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run_front(const CommandLine& line) {
+[[noreturn]] void run_front(const CommandLine& line) {
   ::prctl(PR_SET_NAME, "braidd-front");
   log::set_component("front");
   log::set_level(static_cast<log::Level>(line.log_level));
@@ -71,7 +72,8 @@ int run_front(const CommandLine& line) {
   }
   enter_front_sandbox();
   Front(std::move(options)).run();
-  return 0;
+  // What would run at an ordinary exit (a sanitizer's leak check) wants files, which are given up.
+  ::_exit(0);
 }
 
 int run_worker_process(const CommandLine& line) {
@@ -135,7 +137,7 @@ int run(int argc, char** argv) {
     fmt::print("{}", config::describe_keys());
     return 0;
   }
-  if (line.role == "front") return run_front(line);
+  if (line.role == "front") run_front(line);
   if (line.config_file.empty()) return complain("no configuration; give --config FILE");
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
