@@ -1,0 +1,208 @@
+#include "filestate/byte_range_locks.h"
+
+#include <gtest/gtest.h>
+
+#include "filestate/file_table_testing.h"
+
+namespace braid::filestate {
+namespace {
+
+constexpr OpenToken kA{1};
+constexpr OpenToken kB{2};
+constexpr uint64_t kEnd = ~uint64_t{0};
+
+constexpr LockRange shared(uint64_t offset, uint64_t length) { return {offset, length, false}; }
+constexpr LockRange exclusive(uint64_t offset, uint64_t length) { return {offset, length, true}; }
+
+struct Locks : ::testing::Test {
+  ByteRangeLocks locks;
+  bool lock(OpenToken owner, LockRange range) {
+    return locks.lock(owner, {&range, 1}) == NtStatus::kSuccess;
+  }
+  NtStatus unlock(OpenToken owner, LockRange range) { return locks.unlock(owner, {&range, 1}); }
+};
+
+// [MS-FSA] 2.1.5.8: the last byte there is may be locked, and none after it.
+TEST_F(Locks, RangesReachTheLastByte) {
+  EXPECT_TRUE(ByteRangeLocks::is_valid(exclusive(kEnd, 1)));
+  EXPECT_TRUE(ByteRangeLocks::is_valid(exclusive(0, kEnd)));
+  EXPECT_TRUE(ByteRangeLocks::is_valid(exclusive(kEnd, 0)));
+  EXPECT_TRUE(ByteRangeLocks::is_valid(exclusive(2, kEnd - 1)));
+  EXPECT_FALSE(ByteRangeLocks::is_valid(exclusive(2, kEnd)));
+  EXPECT_FALSE(ByteRangeLocks::is_valid(exclusive(kEnd, 2)));
+  EXPECT_TRUE(lock(kA, exclusive(kEnd, 1)));
+  EXPECT_FALSE(lock(kB, exclusive(kEnd - 3, 4)));
+  EXPECT_TRUE(lock(kB, exclusive(kEnd - 3, 3)));
+  EXPECT_TRUE(locks.blocks_io(kB, kEnd - 1, 100, false)) << "cut at the last byte";
+}
+
+// [MS-FSA] 2.1.4.10.
+TEST_F(Locks, ExclusiveStacksOnNothingSharedOnOwnExclusive) {
+  EXPECT_TRUE(lock(kA, exclusive(0, 10)));
+  EXPECT_FALSE(lock(kA, exclusive(9, 1)));
+  EXPECT_TRUE(lock(kA, shared(0, 10)));
+  EXPECT_FALSE(lock(kB, shared(0, 1)));
+  EXPECT_TRUE(lock(kB, shared(10, 5)));
+  EXPECT_TRUE(lock(kA, shared(10, 5)));
+  EXPECT_FALSE(lock(kA, exclusive(12, 1)));
+}
+
+TEST_F(Locks, ZeroLengthMeetsOnlyWhatItLiesInside) {
+  EXPECT_TRUE(lock(kA, exclusive(10, 10)));
+  EXPECT_TRUE(lock(kB, exclusive(10, 0)));
+  EXPECT_TRUE(lock(kB, exclusive(20, 0)));
+  EXPECT_FALSE(lock(kB, exclusive(11, 0)));
+  EXPECT_FALSE(lock(kB, exclusive(19, 0)));
+  EXPECT_TRUE(lock(kB, exclusive(0, 0)));
+  EXPECT_TRUE(lock(kA, exclusive(0, 0)));
+  EXPECT_FALSE(lock(kB, exclusive(5, 10)));
+  EXPECT_TRUE(lock(kB, exclusive(30, 0)));
+  EXPECT_TRUE(lock(kA, exclusive(30, 0))) << "two of no length never meet";
+  EXPECT_TRUE(lock(kA, exclusive(30, 5)));
+}
+
+TEST_F(Locks, UnlockWantsTheVeryRange) {
+  lock(kA, exclusive(0, 10));
+  EXPECT_EQ(unlock(kA, shared(0, 9)), NtStatus::kRangeNotLocked);
+  EXPECT_EQ(unlock(kA, shared(1, 9)), NtStatus::kRangeNotLocked);
+  EXPECT_EQ(unlock(kB, shared(0, 10)), NtStatus::kRangeNotLocked);
+  EXPECT_EQ(unlock(kA, shared(0, 10)), NtStatus::kSuccess);
+  EXPECT_EQ(unlock(kA, shared(0, 10)), NtStatus::kRangeNotLocked);
+}
+
+TEST_F(Locks, UnlockTakesTheExclusiveOneOfAStackFirst) {
+  lock(kA, exclusive(0, 10));
+  lock(kA, shared(0, 10));
+  EXPECT_EQ(unlock(kA, shared(0, 10)), NtStatus::kSuccess);
+  EXPECT_TRUE(lock(kB, shared(0, 10)));
+  EXPECT_FALSE(lock(kB, exclusive(0, 1)));
+}
+
+// [MS-SMB2] 3.3.5.14.1 and .2: lists.
+TEST_F(Locks, ListsAreTakenWholeAndGivenBackInOrder) {
+  lock(kB, exclusive(20, 1));
+  const LockRange wanted[] = {exclusive(0, 1), exclusive(10, 1), exclusive(20, 1)};
+  EXPECT_EQ(locks.lock(kA, wanted), NtStatus::kLockNotGranted);
+  EXPECT_TRUE(lock(kB, exclusive(0, 11))) << "nothing was kept";
+  EXPECT_EQ(unlock(kB, shared(0, 11)), NtStatus::kSuccess);
+  const LockRange own_overlap[] = {exclusive(0, 5), exclusive(4, 5)};
+  EXPECT_EQ(locks.lock(kA, own_overlap), NtStatus::kLockNotGranted);
+
+  lock(kA, exclusive(0, 1));
+  lock(kA, exclusive(2, 1));
+  const LockRange given[] = {shared(0, 1), shared(1, 1), shared(2, 1)};
+  EXPECT_EQ(locks.unlock(kA, given), NtStatus::kRangeNotLocked);
+  EXPECT_TRUE(lock(kB, exclusive(0, 1))) << "the first stays unlocked";
+  EXPECT_FALSE(lock(kB, exclusive(2, 1))) << "the third was not reached";
+}
+
+TEST_F(Locks, ReadsAndWritesMeetLocks) {
+  lock(kA, exclusive(0, 10));
+  lock(kA, shared(20, 10));
+  EXPECT_FALSE(locks.blocks_io(kA, 0, 10, true));
+  EXPECT_TRUE(locks.blocks_io(kB, 9, 1, false));
+  EXPECT_FALSE(locks.blocks_io(kB, 10, 10, true));
+  EXPECT_FALSE(locks.blocks_io(kB, 20, 1, false));
+  EXPECT_TRUE(locks.blocks_io(kB, 29, 1, true));
+  EXPECT_TRUE(locks.blocks_io(kA, 20, 1, true)) << "a shared lock stops its owner's writes, too";
+  EXPECT_FALSE(locks.blocks_io(kB, 5, 0, true));
+}
+
+TEST_F(Locks, TooManyAreRefused) {
+  const std::vector<LockRange> many(ByteRangeLocks::kLocksMax, shared(0, 1));
+  EXPECT_EQ(locks.lock(kA, many), NtStatus::kSuccess);
+  EXPECT_EQ(locks.lock(kA, {many.data(), 1}), NtStatus::kInsufficientResources);
+}
+
+struct WaitingLocks : ::testing::Test, TestTable {
+  Decision lock(const OpenRequest& of, LockRange range, uint64_t id, bool fail_immediately = false,
+                std::optional<LockSequence> sequence = {}) {
+    return table.lock(ref(of), {&range, 1}, fail_immediately, {id}, sequence);
+  }
+  NtStatus unlock(const OpenRequest& of, LockRange range,
+                  std::optional<LockSequence> sequence = {}) {
+    return table.unlock(ref(of), {&range, 1}, sequence);
+  }
+};
+
+TEST_F(WaitingLocks, GrantedInOrderWhenTheWayIsFree) {
+  const OpenRequest a = request(1), b = request(2), c = request(3);
+  for (const auto& each : {a, b, c}) open(each);
+  EXPECT_EQ(lock(a, exclusive(0, 10), 1).verdict, Verdict::kGo);
+  EXPECT_EQ(lock(b, exclusive(0, 10), 2, true).status, NtStatus::kLockNotGranted);
+  EXPECT_EQ(lock(b, shared(0, 10), 2).verdict, Verdict::kWait);
+  EXPECT_EQ(lock(c, shared(5, 10), 3).verdict, Verdict::kWait);
+  EXPECT_EQ(lock(c, exclusive(0, 1), 4).verdict, Verdict::kWait);
+  unlock(a, shared(0, 10));
+  auto completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 2u);
+  EXPECT_EQ(completions[0].kind, Completion::Kind::kLock);
+  EXPECT_EQ(completions[0].token, b.token);
+  EXPECT_EQ(completions[0].lock, LockId{2});
+  EXPECT_EQ(completions[0].status, NtStatus::kSuccess);
+  EXPECT_EQ(completions[1].token, c.token);
+  table.close(ref(b));
+  completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].lock, LockId{4});
+}
+
+TEST_F(WaitingLocks, CancelAndClose) {
+  const OpenRequest a = request(1), b = request(2);
+  open(a);
+  open(b);
+  lock(a, exclusive(0, 10), 1);
+  EXPECT_EQ(lock(b, exclusive(0, 10), 2).verdict, Verdict::kWait);
+  EXPECT_EQ(lock(b, exclusive(5, 10), 3).verdict, Verdict::kWait);
+  EXPECT_TRUE(table.cancel_lock(ref(b), {2}));
+  EXPECT_FALSE(table.cancel_lock(ref(b), {2}));
+  EXPECT_FALSE(table.cancel_lock(ref(a), {3}));
+  table.close(ref(b));
+  const auto completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].lock, LockId{3});
+  EXPECT_EQ(completions[0].status, NtStatus::kRangeNotLocked);
+  unlock(a, shared(0, 10));
+  EXPECT_TRUE(sink.take_completions().empty());
+}
+
+TEST_F(WaitingLocks, BadRequests) {
+  const OpenRequest a = request();
+  open(a);
+  EXPECT_EQ(lock(a, exclusive(kEnd, 2), 1).status, NtStatus::kInvalidLockRange);
+  EXPECT_EQ(unlock(a, exclusive(kEnd, 2)), NtStatus::kInvalidLockRange);
+  EXPECT_EQ(unlock(a, exclusive(0, 2)), NtStatus::kRangeNotLocked);
+  OpenRequest directory = request();
+  directory.is_directory = true;
+  const FileKey key{1, 55, 0};
+  open(directory, key);
+  const LockRange range = exclusive(0, 1);
+  EXPECT_EQ(table.lock({key, directory.token}, {&range, 1}, true, {1}).status,
+            NtStatus::kInvalidParameter);
+  EXPECT_EQ(table.lock({key, {77}}, {&range, 1}, true, {1}).status, NtStatus::kFileClosed);
+}
+
+// [MS-SMB2] 3.3.5.14: a repeated request succeeds without being done again.
+TEST_F(WaitingLocks, SequencesAreRemembered) {
+  const OpenRequest a = request(1), b = request(2);
+  open(a);
+  open(b);
+  EXPECT_EQ(lock(a, exclusive(0, 1), 1, true, LockSequence{1, 5}).verdict, Verdict::kGo);
+  EXPECT_EQ(lock(a, exclusive(0, 1), 1, true, LockSequence{1, 5}).verdict, Verdict::kGo);
+  EXPECT_EQ(lock(a, exclusive(0, 1), 1, true, LockSequence{1, 6}).status,
+            NtStatus::kLockNotGranted);
+  EXPECT_EQ(lock(a, exclusive(0, 1), 1, true, LockSequence{1, 5}).status, NtStatus::kLockNotGranted)
+      << "a failure forgets the entry";
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{64, 0}), NtStatus::kSuccess);
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{64, 0}), NtStatus::kSuccess);
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{65, 0}), NtStatus::kRangeNotLocked);
+
+  lock(a, exclusive(0, 1), 1, true);
+  EXPECT_EQ(lock(b, exclusive(0, 1), 2, false, LockSequence{3, 1}).verdict, Verdict::kWait);
+  unlock(a, exclusive(0, 1));
+  EXPECT_EQ(sink.take_completions().size(), 1u);
+  EXPECT_EQ(lock(b, exclusive(0, 1), 3, false, LockSequence{3, 1}).verdict, Verdict::kGo);
+}
+
+}  // namespace
+}  // namespace braid::filestate

@@ -1,0 +1,327 @@
+#include "filestate/file_table.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "filestate/file_table_testing.h"
+
+namespace braid::filestate {
+namespace {
+
+struct Deleting : ::testing::Test, TestTable {};
+
+SharedPath path(const char* text) { return std::make_shared<const std::string>(text); }
+
+// [MS-FSA] 2.1.5.5, phases 1 and 3.
+TEST_F(Deleting, PendingDeleteKeepsOthersOutAndGoesWithTheLast) {
+  OpenRequest first = request();
+  first.path = path("a/b");
+  const OpenRequest second = request(2);
+  open(first);
+  open(second);
+  EXPECT_EQ(table.set_delete_pending(ref(first), true).verdict, Verdict::kGo);
+  EXPECT_EQ(open(request(3)).decision.status, NtStatus::kDeletePending);
+  OpenRequest stat = request(3);
+  stat.granted_access = kFileReadAttributes;
+  EXPECT_EQ(open(stat).decision.status, NtStatus::kDeletePending);
+  EXPECT_FALSE(table.close(ref(first)).delete_now);
+  const CloseDecision last = table.close(ref(second));
+  EXPECT_TRUE(last.delete_now);
+  EXPECT_EQ(last.file, kFile);
+  EXPECT_EQ(*last.path, "a/b");
+  EXPECT_EQ(open(request(3)).decision.verdict, Verdict::kGo) << "the key may be used again";
+}
+
+TEST_F(Deleting, DispositionCanBeTakenBack) {
+  const OpenRequest first = request();
+  open(first);
+  table.set_delete_pending(ref(first), true);
+  table.set_delete_pending(ref(first), false);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+  EXPECT_FALSE(table.close(ref(first)).delete_now);
+}
+
+TEST_F(Deleting, DeleteOnCloseBecomesPendingAtThatClose) {
+  OpenRequest first = request();
+  first.delete_on_close = true;
+  const OpenRequest second = request(2);
+  open(first);
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
+  EXPECT_FALSE(table.close(ref(first)).delete_now);
+  EXPECT_TRUE(table.is_delete_pending(kFile));
+  EXPECT_EQ(open(request(3)).decision.status, NtStatus::kDeletePending);
+  EXPECT_TRUE(table.close(ref(second)).delete_now);
+}
+
+TEST_F(Deleting, DeletePendingComesBeforeBreaks) {
+  const OpenRequest first = oplock(OplockLevel::kBatch);
+  open(first);
+  table.set_delete_pending(ref(first), true);
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kDeletePending);
+  EXPECT_EQ(sink.take_breaks(), "");
+}
+
+TEST_F(Deleting, StreamsShareTheFateOfTheirFile) {
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  OpenRequest main = request();
+  main.path = path("f");
+  const OpenRequest of_stream = request(2);
+  open(main);
+  open(of_stream, stream);
+  table.set_delete_pending(ref(main), true);
+  EXPECT_TRUE(table.is_delete_pending(stream));
+  EXPECT_EQ(open(request(3), stream).decision.status, NtStatus::kDeletePending);
+  EXPECT_FALSE(table.close(ref(main)).delete_now) << "a stream is open";
+  EXPECT_EQ(open(request(3)).decision.status, NtStatus::kDeletePending);
+  const CloseDecision last = table.close(ref(of_stream, stream));
+  EXPECT_TRUE(last.delete_now);
+  EXPECT_EQ(last.file, kFile);
+  EXPECT_EQ(*last.path, "f");
+}
+
+TEST_F(Deleting, AStreamGoesAlone) {
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  const OpenRequest main = request();
+  const OpenRequest of_stream = request(2);
+  open(main);
+  open(of_stream, stream);
+  table.set_delete_pending(ref(of_stream, stream), true);
+  const CloseDecision closed = table.close(ref(of_stream, stream));
+  EXPECT_TRUE(closed.delete_now);
+  EXPECT_EQ(closed.file, stream);
+  EXPECT_FALSE(table.close(ref(main)).delete_now);
+}
+
+TEST_F(Deleting, AnOpenStreamThatDoesNotShareDeleteKeepsItsFile) {
+  const FileKey stream{kFile.device, kFile.inode, 9};
+  OpenRequest of_stream = request();
+  of_stream.share_access = kShareRead | kShareWrite;
+  open(of_stream, stream);
+  OpenRequest deletes = request(2);
+  deletes.granted_access = kDelete;
+  EXPECT_EQ(open(deletes).decision.status, NtStatus::kSharingViolation);
+  deletes.granted_access = kFileReadData;
+  EXPECT_EQ(open(deletes).decision.verdict, Verdict::kGo);
+}
+
+struct Table : ::testing::Test, TestTable {};
+
+TEST_F(Table, AnswersAboutOthers) {
+  OpenRequest first = request();
+  first.share_access = kShareRead;
+  first.granted_access = kFileReadData | kDelete;
+  open(first);
+  EXPECT_EQ(table.check_sharing(ref(first), kDelete), NtStatus::kSuccess) << "not against oneself";
+  OpenRequest second = request(2);
+  second.granted_access = kFileReadAttributes;
+  open(second);
+  EXPECT_EQ(table.check_sharing(ref(second), kDelete), NtStatus::kSharingViolation);
+  EXPECT_EQ(table.check_sharing(ref(second), kFileReadData), NtStatus::kSuccess);
+  EXPECT_TRUE(table.is_open_with(kFile, kDelete));
+  EXPECT_FALSE(table.is_open_with(kFile, kFileWriteData));
+  EXPECT_FALSE(table.is_open_with({9, 9, 9}, kDelete));
+}
+
+TEST_F(Table, KnowsNamesOfOpenFiles) {
+  OpenRequest first = request();
+  first.path = path("dir/sub/file");
+  open(first);
+  EXPECT_TRUE(table.any_open_below("dir"));
+  EXPECT_TRUE(table.any_open_below("dir/sub"));
+  EXPECT_TRUE(table.any_open_below(""));
+  EXPECT_FALSE(table.any_open_below("di"));
+  EXPECT_FALSE(table.any_open_below("dir/sub/file"));
+  table.renamed(kFile, path("elsewhere"));
+  EXPECT_EQ(*table.path_of(kFile), "elsewhere");
+  EXPECT_FALSE(table.any_open_below("dir"));
+  table.close(ref(first));
+  EXPECT_EQ(table.path_of(kFile), nullptr);
+  EXPECT_FALSE(table.any_open_below(""));
+}
+
+TEST_F(Table, ManyOpensOfOneFileAreFound) {
+  std::vector<OpenRequest> opens;
+  for (int i = 0; i < 200; ++i) {
+    opens.push_back(lease(static_cast<uint8_t>(i), "R"));
+    EXPECT_EQ(open(opens.back()).decision.verdict, Verdict::kGo);
+  }
+  for (size_t i = 0; i < opens.size(); i += 2) table.close(ref(opens[i]));
+  for (size_t i = 1; i < opens.size(); i += 2) {
+    EXPECT_EQ(table.caching_of(ref(opens[i])), Caching::kRead);
+  }
+  table.prepare(ref(opens[1]), Operation::kWrite);
+  EXPECT_EQ(sink.breaks.size(), 99u);
+}
+
+TEST_F(Table, UnknownOpens) {
+  EXPECT_FALSE(table.close({kFile, {5}}).delete_now);
+  EXPECT_EQ(table.prepare({kFile, {5}}, Operation::kWrite).status, NtStatus::kFileClosed);
+  EXPECT_EQ(table.set_delete_pending({kFile, {5}}, true).status, NtStatus::kFileClosed);
+  EXPECT_EQ(table.check_io({kFile, {5}}, 0, 1, true), NtStatus::kFileClosed);
+  table.break_timed_out({kFile, 1});
+  table.child_changed(kFile, client(1), std::nullopt);
+  EXPECT_TRUE(sink.breaks.empty());
+}
+
+// [MS-SMB2] 3.3.7.1 and 3.3.5.9.6, .10.
+struct Durables : ::testing::Test, TestTable {
+  OpenRequest disconnected(const char* state, uint32_t share = kShareAll,
+                           Durability durability = Durability::kDurable) {
+    OpenRequest wanted = lease(1, state);
+    wanted.share_access = share;
+    open(wanted);
+    EXPECT_TRUE(table.set_durability(ref(wanted), durability));
+    EXPECT_TRUE(table.disconnect(ref(wanted)));
+    return wanted;
+  }
+};
+
+TEST_F(Durables, GrantedWithHandleCachingOnly) {
+  const OpenRequest reads = lease(1, "RW");
+  open(reads);
+  EXPECT_FALSE(table.set_durability(ref(reads), Durability::kDurable));
+  EXPECT_TRUE(table.set_durability(ref(reads), Durability::kPersistent));
+  table.close(ref(reads));
+  const OpenRequest batch = oplock(OplockLevel::kBatch);
+  open(batch);
+  EXPECT_TRUE(table.set_durability(ref(batch), Durability::kDurable));
+  EXPECT_TRUE(table.disconnect(ref(batch)));
+  EXPECT_FALSE(table.disconnect(ref(batch)));
+}
+
+TEST_F(Durables, OneOfTwoReconnectsWins) {
+  const OpenRequest kept = disconnected("RWH");
+  EXPECT_TRUE(table.reconnect(ref(kept), {77}));
+  EXPECT_FALSE(table.reconnect(ref(kept), {78}));
+  EXPECT_EQ(table.caching_of(ref(kept)), Caching::kReadWriteHandle);
+}
+
+TEST_F(Durables, NotKeptWhileBreaking) {
+  const OpenRequest first = lease(1, "RWH");
+  open(first);
+  table.set_durability(ref(first), Durability::kDurable);
+  open(request(2));
+  EXPECT_FALSE(table.disconnect(ref(first)));
+}
+
+TEST_F(Durables, HarmlessOpensKeepThem) {
+  const OpenRequest kept = disconnected("RH");
+  open(lease(2, "RWH", -1, 2));
+  OpenRequest stat = request(2);
+  stat.granted_access = kFileReadAttributes;
+  open(stat);
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+}
+
+TEST_F(Durables, PurgedByWhatWouldBreakThem) {
+  const OpenRequest kept = disconnected("RWH");
+  EXPECT_EQ(letters(open(lease(2, "RWH", -1, 2)).lease->state), "RWH");
+  ASSERT_EQ(sink.purges.size(), 1u);
+  EXPECT_EQ(sink.purges[0].first, ref(kept));
+  EXPECT_EQ(sink.take_breaks(), "");
+  EXPECT_FALSE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(table.check_lease_key({client(1), lease_key(1)}, std::nullopt), NtStatus::kSuccess);
+}
+
+TEST_F(Durables, PurgedBySharingViolationWriteAndRename) {
+  disconnected("RH", 0);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.purges.size(), 1u);
+
+  for (const Operation operation : {Operation::kWrite, Operation::kRename}) {
+    sink.purges.clear();
+    const OpenRequest other = request(2);
+    open(other);
+    disconnected("RH");
+    EXPECT_EQ(table.prepare(ref(other), operation).verdict, Verdict::kGo);
+    EXPECT_EQ(sink.purges.size(), 1u);
+  }
+}
+
+TEST_F(Durables, PersistentOnesHoldTheFile) {
+  const OpenRequest kept = disconnected("RWH", kShareAll, Durability::kPersistent);
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kFileNotAvailable);
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+}
+
+TEST_F(Durables, PurgingADeleteOnCloseOpenDeletes) {
+  OpenRequest wanted = lease(1, "RWH");
+  wanted.delete_on_close = true;
+  wanted.path = path("gone");
+  open(wanted);
+  table.set_durability(ref(wanted), Durability::kDurable);
+  table.disconnect(ref(wanted));
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kDeletePending);
+  ASSERT_EQ(sink.purges.size(), 1u);
+  EXPECT_TRUE(sink.purges[0].second.delete_now);
+  EXPECT_EQ(*sink.purges[0].second.path, "gone");
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+}
+
+// Answers every break from inside the sink, as a server does from another thread.
+class AnsweringSink final : public BreakSink {
+ public:
+  void send_break(const Break& notification) override {
+    if (!notification.ack_required) return;
+    if (notification.id.serial % 5 == 0) {
+      table->break_timed_out(notification.id);
+    } else if (notification.is_lease) {
+      table->ack_lease(notification.lease, notification.new_state);
+    } else {
+      table->ack_oplock({notification.id.file, notification.open}, notification.new_level);
+    }
+  }
+  void completed(const FileKey&, const Completion&) override { completions++; }
+  void purged(const OpenRef&, const CloseDecision&) override {}
+  FileTable* table = nullptr;
+  std::atomic<uint64_t> completions = 0;
+};
+
+TEST(TableThreads, ManyThreadsOnFewFiles) {
+  AnsweringSink sink;
+  FileTable table(sink);
+  sink.table = &table;
+  std::atomic<uint64_t> tokens = 0;
+  std::vector<std::jthread> threads;
+  for (uint8_t thread = 1; thread <= 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::mt19937_64 random(thread);
+      for (int round = 0; round < 3000; ++round) {
+        const FileKey file{1, random() % 3, random() % 2};
+        OpenRequest request;
+        request.token = {++tokens};
+        request.client_guid = client(thread);
+        request.granted_access = kReadWriteAccess;
+        request.share_access = kShareAll;
+        request.overwrites = random() % 4 == 0;
+        request.requested_oplock = random() % 2 ? OplockLevel::kLease : OplockLevel::kBatch;
+        request.lease =
+            LeaseRequest{.key = lease_key(random() % 4), .state = Caching::kReadWriteHandle};
+        const OpenRef ref{file, request.token};
+        OpenDecision decision = table.open(file, request);
+        while (decision.decision.verdict == Verdict::kWait) decision = table.open(file, request);
+        if (decision.decision.verdict != Verdict::kGo) continue;
+        const LockRange range{random() % 8, 1, true};
+        table.prepare(ref, Operation::kWrite);
+        table.lock(ref, {&range, 1}, true, {1});
+        table.check_io(ref, 0, 4, true);
+        table.any_open_below("x");
+        table.close(ref);
+      }
+    });
+  }
+  threads.clear();
+  for (uint64_t inode = 0; inode < 3; ++inode) {
+    EXPECT_FALSE(table.is_open({1, inode, 0}));
+    EXPECT_FALSE(table.is_open({1, inode, 1}));
+  }
+}
+
+}  // namespace
+}  // namespace braid::filestate
