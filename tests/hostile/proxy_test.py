@@ -25,72 +25,14 @@ import server as servers  # noqa: E402
 from damage import DamagingProxy  # noqa: E402
 from scratch import Scratch  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
+from watch import Innocent, Watch  # noqa: E402
 
 CLIENT_LIMIT_S = 4  # a client whose request was dropped waits for ever
-LEAK_LIMIT_KIB = 64 << 10  # far over caches and arenas, far under a leak of one buffer a message
 COMMANDS = ("ls; mkdir {n}; put data {n}/data; allinfo {n}/data; get {n}/data {n}.got; "
             "rename {n}/data {n}/moved; ls {n}/*; setmode {n}/moved +h; del {n}/moved; rmdir {n}; du")
 # Dialect and protection of the connections, in turn.
 WAYS = (("SMB3_11", "off"), ("SMB2_10", "off"), ("SMB3_11", "sign"), ("SMB2_02", "off"),
         ("SMB3_00", "off"), ("SMB3_11", "encrypt"), ("SMB3_02", "off"), ("SMB2_10", "sign"))
-
-
-class Innocent(threading.Thread):
-    """Another client; collects what it should not have seen."""
-
-    def __init__(self, scratch, server, user):
-        super().__init__()
-        self._local = scratch.directory("innocent")
-        self._client = SmbClient(scratch, server, user, share="innocent", local_dir=self._local)
-        self._enough = threading.Event()
-        self.rounds = 0
-        self.complaints = []
-
-    def run(self):
-        while not self._enough.is_set() and not self.complaints:
-            data = os.urandom(200_000)
-            with open(os.path.join(self._local, "mine"), "wb") as out:
-                out.write(data)
-            answer = self._client.run("put mine; get mine back; ls; del mine")
-            if not answer.ok:
-                self.complaints.append(f"the other client saw: {answer.text.strip()}")
-                return
-            with open(os.path.join(self._local, "back"), "rb") as got:
-                if got.read() != data:
-                    self.complaints.append("the other client got other bytes than it put")
-            self.rounds += 1
-
-    def finish(self):
-        self._enough.set()
-        self.join()
-        return self.complaints
-
-
-def family(server):
-    return [server.process.pid, *server.worker_pids()]
-
-
-def resources(server):
-    """(descriptors, resident KiB) of all processes of the server."""
-    descriptors = kib = 0
-    for pid in family(server):
-        try:
-            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
-            with open(f"/proc/{pid}/status", encoding="ascii") as status:
-                kib += int(next(line for line in status if line.startswith("VmRSS")).split()[1])
-        except (OSError, StopIteration):
-            pass  # ended meanwhile
-    return descriptors, kib
-
-
-def settled_descriptors(server, wanted, limit=20):
-    """Waits until the server has closed what dead clients left; the number it comes down to."""
-    end = time.monotonic() + limit
-    while True:
-        now = resources(server)[0]
-        if now <= wanted or time.monotonic() > end:
-            return now
-        time.sleep(0.2)
 
 
 def abuse(args, scratch, server, user, proxy, goal):
@@ -130,28 +72,18 @@ def main():
             [servers.Share("share", scratch.directory("share", owner=servers.ids_of(alice))),
              servers.Share("innocent", scratch.directory("other", owner=servers.ids_of(bob)))],
             [alice, bob], min_dialect="2.0.2", signing="enabled"))
-        innocent = Innocent(scratch, server, bob)
+        innocent = Innocent(scratch, server, bob, "innocent")
         innocent.start()
         # Odd connections are damaged from the start, even ones after the login.
         proxy = DamagingProxy(server, args.seed, args.rate, lambda n: 0 if n % 2 else 4)
         try:
             abuse(args, scratch, server, alice, proxy, args.messages // 10)
-            before, processes = resources(server), family(server)
+            watch = Watch(server)
             abuse(args, scratch, server, alice, proxy, args.messages)
         finally:
             proxy.close()
             trouble = innocent.finish()
-        if server.kind == "braidd":  # smbd has a process for each connection
-            if family(server) != processes:
-                trouble.append("a process of the server was replaced")
-            descriptors = settled_descriptors(server, before[0])
-            if descriptors > before[0]:
-                trouble.append(f"{before[0]} descriptors have become {descriptors}")
-            grown = resources(server)[1] - before[1]
-            if grown > LEAK_LIMIT_KIB:
-                trouble.append(f"the server has grown by {grown} KiB")
-        if not innocent.rounds:
-            trouble.append("the other client did not get through one round")
+        trouble += watch.complaints()
         trouble += server.stop()
         for sentence in trouble:
             print(sentence)
