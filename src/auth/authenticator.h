@@ -24,10 +24,10 @@ struct AuthStep {
   bool done = false;  // false: send reply_token with STATUS_MORE_PROCESSING_REQUIRED
   Bytes reply_token;  // may be empty when done
   // When done:
-  std::shared_ptr<const Identity> identity;
-  crypto::Secret session_key;       // 16 bytes; all zero for anonymous and guest logons
-  crypto::Secret full_session_key;  // the whole key: 16 bytes, or 32 of Kerberos with AES-256
-  std::optional<FileTime> expires_at;
+  std::shared_ptr<const Identity> identity = nullptr;
+  crypto::Secret session_key = {};       // 16 bytes; all zero for guests, guessable for anonymous
+  crypto::Secret full_session_key = {};  // the whole key: 16 bytes, or 32 of Kerberos with AES-256
+  std::optional<FileTime> expires_at = std::nullopt;
 };
 
 // One attempt to log on, of one SESSION_SETUP series. Owner: the request series, never the

@@ -27,11 +27,10 @@ struct Identity {
   bool is_anonymous = false;
   bool is_admin = false;  // may use the administrative functions of RPC interfaces
 
-  // [MS-SMB2] asks in several places whether two logons are of the same user.
-  bool is_same_user(const Identity& other) const {
-    return user_sid == other.user_sid && is_guest == other.is_guest &&
-           is_anonymous == other.is_anonymous;
-  }
+  // Whether two logons are of the same user, as [MS-SMB2] asks for session binding, previous
+  // sessions and durable handles. SIDs alone do not tell: a server that is not root maps all of its
+  // accounts to one uid.
+  bool is_same_user(const Identity& other) const;
 };
 
 }  // namespace braid::auth

@@ -1,0 +1,93 @@
+#include "auth/identity_maker.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace braid::auth {
+namespace {
+
+// Whose files a logon touches. Without the right to change users that is always the server's own.
+Result<UnixUser> acting_user(const std::string& name) {
+  if (!can_act_as_others()) return own_unix_user();
+  auto found = find_unix_user(name);
+  if (!found) {
+    log::warn("no Unix user '{}' for a logon: {}", name, found.error().message());
+    return fail(NtStatus::kLogonFailure);
+  }
+  return found;
+}
+
+}  // namespace
+
+Identity IdentityMaker::of_unix_user(const UnixUser& unix_user) const {
+  Identity identity;
+  identity.uid = unix_user.uid;
+  identity.gid = unix_user.gid;
+  identity.groups = unix_user.groups;
+  identity.user_sid = ids_.sid_of_uid(unix_user.uid);
+  identity.primary_group_sid = ids_.sid_of_gid(unix_user.gid);
+  identity.group_sids = {wire::sids::kEveryone, wire::sids::kNetwork};
+  for (gid_t gid : unix_user.groups) identity.group_sids.push_back(ids_.sid_of_gid(gid));
+  return identity;
+}
+
+Result<std::shared_ptr<const Identity>> IdentityMaker::of_user(const User& user) const {
+  if (user.is_disabled) return fail(NtStatus::kAccountDisabled);
+  BRAID_TRY(const UnixUser unix_user, acting_user(user.unix_user));
+  Identity identity = of_unix_user(unix_user);
+  identity.account_name = user.name;
+  identity.domain = domain_;
+  identity.group_sids.push_back(wire::sids::kAuthenticatedUsers);
+  identity.group_sids.push_back(wire::sids::kUsers);
+  identity.is_admin = user.is_admin;
+  if (user.is_admin) identity.group_sids.push_back(wire::sids::kAdministrators);
+  return std::make_shared<const Identity>(std::move(identity));
+}
+
+Result<std::shared_ptr<const Identity>> IdentityMaker::of_principal(
+    const std::string& local_name, const std::string& realm) const {
+  User user;
+  if (auto found = users_.find(local_name)) {
+    user = *std::move(found);
+  } else if (found.error() == Error(NtStatus::kNoSuchUser) && can_act_as_others()) {
+    user.name = local_name;
+    user.unix_user = local_name;
+  } else {
+    return fail(NtStatus::kLogonFailure);
+  }
+  BRAID_TRY(auto local, of_user(user));
+  Identity identity = *local;
+  identity.domain = realm;
+  return std::make_shared<const Identity>(std::move(identity));
+}
+
+Result<std::shared_ptr<const Identity>> IdentityMaker::guest() const {
+  BRAID_TRY(const UnixUser unix_user, acting_user(guest_unix_user_));
+  Identity identity = of_unix_user(unix_user);
+  identity.account_name = "Guest";
+  identity.domain = domain_;
+  identity.group_sids.push_back(wire::sids::kGuests);
+  identity.is_guest = true;
+  return std::make_shared<const Identity>(std::move(identity));
+}
+
+std::shared_ptr<const Identity> IdentityMaker::anonymous() const {
+  // Acts as the guest's Unix user where the caller lets it reach files at all.
+  Identity identity;
+  if (auto unix_user = acting_user(guest_unix_user_)) {
+    identity = of_unix_user(*unix_user);
+  } else {
+    constexpr uid_t kOverflowId = 65534;  // "nobody" and "nogroup" on every Linux
+    identity.uid = kOverflowId;
+    identity.gid = kOverflowId;
+    identity.groups = {kOverflowId};
+  }
+  identity.user_sid = wire::sids::kAnonymous;
+  identity.primary_group_sid = wire::sids::kAnonymous;
+  identity.group_sids = {wire::sids::kEveryone, wire::sids::kNetwork};
+  identity.is_anonymous = true;
+  return std::make_shared<const Identity>(std::move(identity));
+}
+
+}  // namespace braid::auth

@@ -1,0 +1,95 @@
+#include "auth/krb5_acceptor.h"
+
+#include <gssapi/gssapi_krb5.h>
+#include <krb5/krb5.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+namespace braid::auth {
+namespace {
+
+constexpr size_t kSessionKeySize = 16;
+
+NtStatus status_of(OM_uint32 major, OM_uint32 minor) {
+  if (minor == static_cast<OM_uint32>(KRB5KRB_AP_ERR_SKEW) ||
+      minor == static_cast<OM_uint32>(KRB5KRB_AP_ERR_TKT_NYV)) {
+    return NtStatus::kTimeDifferenceAtDc;
+  }
+  if (GSS_ROUTINE_ERROR(major) == GSS_S_DEFECTIVE_TOKEN) return NtStatus::kInvalidParameter;
+  return NtStatus::kLogonFailure;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Krb5Credential>> Krb5Credential::from_keytab(const std::string& path) {
+  if (access(path.c_str(), R_OK) != 0) return fail_last_os();
+  auto credential = std::make_unique<Krb5Credential>();
+  const std::string location = "FILE:" + path;
+  gss_key_value_element_desc element = {"keytab", location.c_str()};
+  const gss_key_value_set_desc store = {1, &element};
+  OM_uint32 minor = 0;
+  const OM_uint32 major =
+      gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, gss_krb5_set(), GSS_C_ACCEPT,
+                            &store, credential->cred_.out(), nullptr, nullptr);
+  if (GSS_ERROR(major)) {
+    log::error("cannot use the keytab {}: {}", path, gss_error_text(major, minor));
+    return fail(Error::malformed());
+  }
+  return credential;
+}
+
+Result<MechStep> Krb5Acceptor::step(ByteView token) {
+  gss_buffer_desc in = gss_view(token);
+  GssBuffer out;
+  GssName client;
+  OM_uint32 minor = 0;
+  OM_uint32 granted = 0;
+  OM_uint32 lifetime = 0;
+  const OM_uint32 major = gss_accept_sec_context(&minor, context_.out(), credential_.get(), &in,
+                                                 GSS_C_NO_CHANNEL_BINDINGS, client.out(), nullptr,
+                                                 out.out(), &granted, &lifetime, nullptr);
+  if (GSS_ERROR(major)) {
+    log::info("Kerberos logon refused: {}", gss_error_text(major, minor));
+    return fail(status_of(major, minor));
+  }
+  MechStep step{.done = major == GSS_S_COMPLETE, .token = out.copy()};
+  if (!step.done) return step;
+
+  BRAID_CHECK(take_name(client.get()));
+  can_sign_ = (granted & GSS_C_INTEG_FLAG) != 0;
+  if (lifetime != GSS_C_INDEFINITE) {
+    expires_at_ = FileTime{clock_.now().ticks + uint64_t{lifetime} * kTicksPerSecond};
+  }
+  if (gss_session_key(context_.get()).empty()) return fail(NtStatus::kLogonFailure);
+  return step;
+}
+
+// "alice@REALM" and what the library's rules (auth_to_local) make of it. Principals of other realms
+// map to nothing unless those rules say so.
+Result<void> Krb5Acceptor::take_name(gss_name_t name) {
+  OM_uint32 minor = 0;
+  GssBuffer display;
+  if (GSS_ERROR(gss_display_name(&minor, name, display.out(), nullptr))) {
+    return fail(NtStatus::kLogonFailure);
+  }
+  principal_ = as_text(display.view());
+  GssBuffer local;
+  if (GSS_ERROR(gss_localname(&minor, name, kGssKrb5, local.out()))) {
+    log::info("no local name for the principal '{}'", principal_);
+    return fail(NtStatus::kLogonFailure);
+  }
+  const size_t at = principal_.rfind('@');
+  const std::string realm = at == std::string::npos ? "" : principal_.substr(at + 1);
+  BRAID_TRY(identity_, identities_.of_principal(std::string(as_text(local.view())), realm));
+  return {};
+}
+
+void Krb5Acceptor::take_outcome(AuthStep& out) {
+  out.identity = identity_;
+  out.full_session_key = gss_session_key(context_.get());
+  out.session_key = crypto::Secret::padded(out.full_session_key.reveal(), kSessionKeySize);
+  out.expires_at = expires_at_;
+}
+
+}  // namespace braid::auth

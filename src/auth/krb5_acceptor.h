@@ -1,0 +1,59 @@
+// Krb5Acceptor: the server's side of Kerberos, by MIT's GSSAPI.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "auth/gss.h"
+#include "auth/identity_maker.h"
+#include "auth/mechanism.h"
+#include "base/clock.h"
+
+namespace braid::auth {
+
+// The server's keys: all principals of one keytab, so that a node's and a cluster's name both work.
+// Kerberos is named explicitly: a credential for every mechanism would let plug-ins of the machine
+// answer clients. Thread: any.
+class Krb5Credential {
+ public:
+  // Reads the keytab; what is in it is read again by the library at each logon.
+  static Result<std::unique_ptr<Krb5Credential>> from_keytab(const std::string& path);
+  gss_cred_id_t get() const { return cred_.get(); }
+
+ private:
+  GssCred cred_;
+};
+
+// One attempt. Owner: an AuthExchange. Thread: one at a time.
+class Krb5Acceptor final : public AcceptorMech {
+ public:
+  Krb5Acceptor(const Krb5Credential& credential, const IdentityMaker& identities,
+               const Clock& clock)
+      : credential_(credential), identities_(identities), clock_(clock) {}
+
+  Result<MechStep> step(ByteView token) override;
+  std::string claimed_account() const override { return principal_; }
+  void take_outcome(AuthStep& out) override;
+  bool has_integrity() const override { return identity_ != nullptr && can_sign_; }
+  Result<Bytes> make_mic(ByteView message) override {
+    return gss_make_mic(context_.get(), message);
+  }
+  bool verify_mic(ByteView message, ByteView mic) override {
+    return gss_check_mic(context_.get(), message, mic);
+  }
+
+ private:
+  Result<void> take_name(gss_name_t name);
+
+  const Krb5Credential& credential_;
+  const IdentityMaker& identities_;
+  const Clock& clock_;
+  GssContext context_;
+  std::string principal_;
+  bool can_sign_ = false;
+  std::shared_ptr<const Identity> identity_;
+  std::optional<FileTime> expires_at_;
+};
+
+}  // namespace braid::auth
