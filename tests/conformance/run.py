@@ -4,6 +4,7 @@
   run.py --braidd build/release/braidd --group base
   run.py --braidd build/release/braidd --group all --jobs 4
   run.py --braidd build/release/braidd --only smb2.lock --verbose
+  run.py --braidd build/release/braidd --group kerberos     sessions that expire; needs root
   run.py --smbd /usr/sbin/smbd --group base          what Samba gets, for comparison
 
 Each leaf test is one smbtorture process with a time limit of its own, so that a hang or a crash
@@ -15,7 +16,7 @@ The ledger (ledger.tsv) has one line per test: name, expected result, seconds it
 the expectation is not "ok". Results: ok, fail, error, skip, timeout, crash. An unexpected pass fails
 the run like an unexpected failure: correct the ledger. --update writes what was seen into it.
 
-Exit status: 0 all as expected, 1 otherwise, 2 nothing could be run.
+Exit status: 0 all as expected, 1 otherwise, 2 nothing could be run, 77 skipped.
 """
 import argparse
 import concurrent.futures
@@ -29,6 +30,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 
+import kdc  # noqa: E402
 import server as servers  # noqa: E402
 from scratch import Scratch  # noqa: E402
 
@@ -41,6 +43,9 @@ BASE = ("smb2.connect", "smb2.tcon", "smb2.session-id", "smb2.read", "smb2.rw", 
         "smb2.compound_find", "smb2.credits", "smb2.charset", "smb2.timestamps",
         "smb2.timestamp_resolution", "smb2.create", "smb2.sharemode", "smb2.deny", "smb2.rename",
         "smb2.winattr", "smb2.dosmode", "smb2.session")
+# Tests that skip themselves without a ticket; they have a ledger of their own.
+KERBEROS = ("smb2.session.expire1n", "smb2.session.expire1s", "smb2.session.expire1e",
+            "smb2.session.expire2s", "smb2.session.expire2e", "smb2.session.expire_disconnect")
 # Handles that outlive a connection and sessions with several channels.
 LATER = ("smb2.durable-open", "smb2.durable-v2-open", "smb2.durable-v2-delay", "smb2.multichannel",
          "smb2.replay", "smb2.durable-v2-regressions", "smb2.persistent")
@@ -67,7 +72,8 @@ def torture_tests(binary):
 def select(names, args):
     if args.only:
         return [n for n in names if in_suites(n, args.only) and not in_suites(n, args.skip)]
-    wanted = {"base": lambda n: in_suites(n, BASE),
+    wanted = {"kerberos": lambda n: in_suites(n, KERBEROS),
+              "base": lambda n: in_suites(n, BASE),
               "all": lambda n: not in_suites(n, LATER)}[args.group]
     return [n for n in names if wanted(n) and not in_suites(n, args.skip)]
 
@@ -118,7 +124,8 @@ def read_output(status, text):
 
 
 class Runner:
-    def __init__(self, args, scratch, server, ledger):
+    def __init__(self, args, scratch, server, ledger, realm):
+        self.realm = realm  # the KDC's directory, or None
         self.args, self.scratch, self.server, self.ledger = args, scratch, server, ledger
         # smbtorture's own state (secrets, locks) stays out of the machine's directories.
         self.config = scratch.file("smbtorture.conf")
@@ -139,11 +146,19 @@ class Runner:
                    f"--option=torture:user2={USER2.name}",
                    f"--option=torture:user2password={USER2.password}"]
         command += [f"--option={option}" for option in self.args.option]
+        env = dict(os.environ)
+        if self.realm:
+            # smbtorture takes the server's name for the ticket and resolves it: a view of its own
+            # of /etc/hosts lets it.
+            command[3] = f"//{kdc.HOST}/{share}"
+            command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts; exec "$@"',
+                       self.scratch.file("hosts"), *command, "--realm", kdc.REALM, "-k", "yes"]
+            env["KRB5_CONFIG"] = os.path.join(self.realm, "krb5.conf")
         started = time.monotonic()
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, errors="replace",
-                                  timeout=limit, cwd=scratch)
+                                  timeout=limit, cwd=scratch, env=env)
         except subprocess.TimeoutExpired as late:
             text = (late.stdout or b"").decode(errors="replace")
             return Result("timeout", time.monotonic() - started, f"no end in {limit:.0f} s", text)
@@ -194,13 +209,25 @@ class Runner:
                 out.write(result.text)
 
 
-def options(args, scratch):
+def start_realm(args, scratch):
+    """A KDC for the Kerberos group; its directory."""
+    with open(scratch.file("hosts"), "w", encoding="ascii") as hosts:
+        hosts.write(f"127.0.0.1 {kdc.HOST} localhost\n")
+    if args.smbd:
+        USER.name = USER.unix_user  # Samba looks for the ticket's name among the machine's users
+    return kdc.start(scratch, {USER.name: USER.password}, pac=not args.smbd)
+
+
+def options(args, scratch, realm):
     uid_gid = servers.ids_of(USER)
     shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
               for n in range(args.jobs)]
     shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))
     return servers.Options(
-        shares, [USER, USER2], min_dialect="2.0.2", signing=args.signing, workers=1,
+        shares, [USER, USER2], realm=kdc.REALM if realm else None,
+        keytab=os.path.join(realm, "server.keytab") if realm else None,
+        env={"KRB5_CONFIG": os.path.join(realm, "krb5.conf")} if realm else {},
+        min_dialect="2.0.2", signing=args.signing, workers=1,
         samba_global=["server multi channel support = yes", "smb2 leases = yes"],
         samba_share=[*args.samba_option, "vfs objects = acl_xattr streams_xattr", "ea support = yes",
                      "map hidden = no", "map system = no", "map readonly = no"])
@@ -235,11 +262,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     servers.add_arguments(parser)
-    parser.add_argument("--group", choices=("base", "all"), default="all")
+    parser.add_argument("--group", choices=("base", "all", "kerberos"), default="all")
     parser.add_argument("--only", action="append", default=[], help="a test or suite; may repeat")
     parser.add_argument("--skip", action="append", default=[], help="a test or suite; may repeat")
     parser.add_argument("--jobs", type=int, default=4, help="tests at a time, each on its own share")
-    parser.add_argument("--ledger", default=os.path.join(HERE, "ledger.tsv"))
+    parser.add_argument("--ledger", help="default: ledger.tsv or ledger_kerberos.tsv")
     parser.add_argument("--update", action="store_true", help="write the results into the ledger")
     parser.add_argument("--signing", choices=("required", "enabled"), default="required")
     parser.add_argument("--option", action="append", default=[], help="smb.conf option; may repeat")
@@ -255,16 +282,23 @@ def main():
     except FileNotFoundError:
         print("smbtorture is missing: apt-get install samba-testsuite", file=sys.stderr)
         return 2
+    if args.group == "kerberos" and os.geteuid() != 0:
+        print("skipped: a view of its own of /etc/hosts needs root")
+        return 77
     if not names:
         print("no such test", file=sys.stderr)
         return 2
     if args.keep_output:
         os.makedirs(args.keep_output, exist_ok=True)
 
+    if not args.ledger:
+        args.ledger = os.path.join(HERE, "ledger_kerberos.tsv" if args.group == "kerberos"
+                                   else "ledger.tsv")
     ledger = read_ledger(args.ledger)
     with Scratch(args.scratch) as scratch:
-        server = servers.start(args, scratch, options(args, scratch))
-        runner = Runner(args, scratch, server, ledger)
+        realm = start_realm(args, scratch) if args.group == "kerberos" else None
+        server = servers.start(args, scratch, options(args, scratch, realm))
+        runner = Runner(args, scratch, server, ledger, realm)
         results = runner.run_all(names, [f"torture{n}" for n in range(args.jobs)])
         flaky = []
         for name in [n for n in results if runner.wants_second_look(n, results[n])]:

@@ -3,19 +3,19 @@
 import os
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 
+import kdc  # noqa: E402
 import suite  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
 from suite import ServerCase  # noqa: E402
 
 ALICE, BOB = test_users()
-HOST = "braid1.braid.test"  # resolved by nobody: smbclient is told the address with -I
-REALM = "BRAID.TEST"
+HOST = kdc.HOST  # resolved by nobody: smbclient is told the address with -I
+REALM = kdc.REALM
 
 
 def principal():
@@ -29,17 +29,8 @@ class KerberosCase(ServerCase):
 
     @classmethod
     def options(cls, scratch):
-        cls.kdc = scratch.directory("kdc", mode=0o700)
-        process = scratch.start([os.path.join(HERE, "..", "kdc", "start_kdc.sh"), cls.kdc,
-                                 "no-pac" if suite.arguments.smbd else "pac",
-                                 f"{principal()}={ALICE.password}", "carol=Carol-3"],
-                                scratch.file("kdc.log"))
-        end = time.monotonic() + 30
-        while not os.path.exists(os.path.join(cls.kdc, "ready")):
-            if process.poll() is not None or time.monotonic() > end:
-                with open(scratch.file("kdc.log"), encoding="utf-8") as log:
-                    raise RuntimeError(f"no KDC: {log.read()}")
-            time.sleep(0.02)
+        cls.kdc = kdc.start(scratch, {principal(): ALICE.password, "carol": "Carol-3"},
+                            pac=not suite.arguments.smbd)
         cls.env = {"KRB5_CONFIG": os.path.join(cls.kdc, "krb5.conf")}
         cls.root = scratch.directory("share", owner=ids_of(ALICE))
         return Options([Share("share", cls.root)], [ALICE, BOB], signing=cls.SIGNING,
