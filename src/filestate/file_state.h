@@ -134,7 +134,7 @@ class BasicFileState {
   // Both give up disconnected opens that are in the way; false if one of them is persistent.
   bool purge_sharers(const OpenRequest& request, Outcome& out);
   bool purge_holders(const Demand& demand, const Actor& actor, Outcome& out);
-  void purge(const std::vector<OpenToken>& tokens, Outcome& out);
+  void purge(std::vector<OpenToken> tokens, Outcome& out);
   void remove(OpenRecord& open, Outcome& out);
   void complete_locks(Outcome& out);
 

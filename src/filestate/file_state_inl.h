@@ -386,7 +386,7 @@ bool BasicFileState<kDefect>::purge_sharers(const OpenRequest& request, Outcome&
     if (open->durability == Durability::kPersistent) return false;
     in_the_way.push_back(open->token);
   }
-  purge(in_the_way, out);
+  purge(std::move(in_the_way), out);
   return true;
 }
 
@@ -405,12 +405,13 @@ bool BasicFileState<kDefect>::purge_holders(const Demand& demand, const Actor& a
     if (open->durability == Durability::kPersistent) return false;
     in_the_way.push_back(open->token);
   }
-  purge(in_the_way, out);
+  purge(std::move(in_the_way), out);
   return true;
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::purge(const std::vector<OpenToken>& tokens, Outcome& out) {
+void BasicFileState<kDefect>::purge(std::vector<OpenToken> tokens, Outcome& out) {
+  std::ranges::sort(tokens);  // the oldest first, whatever the order of the set
   for (const OpenToken token : tokens) {
     remove(*opens_.find(token), out);
     out.purged.push_back({key_, token});

@@ -1,0 +1,653 @@
+// The model's rules; see naive_model_testing.h. Compiled into the tests only.
+#include "filestate/naive_model_testing.h"
+
+namespace braid::filestate {
+namespace {
+
+constexpr Caching kNo = Caching::kNone;
+constexpr Caching kR = Caching::kRead;
+constexpr Caching kRH = Caching::kReadHandle;
+constexpr Caching kRW = Caching::kReadWrite;
+constexpr Caching kRWH = Caching::kReadWriteHandle;
+
+using States = std::map<Caching, Caching>;
+using Cause = NaiveModel::Cause;
+
+// What a lease goes down to. A state that is not named is not in the way.
+const States& of_leases(Cause cause) {
+  static const States open{{kRW, kR}, {kRWH, kRH}};
+  static const States everything{{kR, kNo}, {kRH, kNo}, {kRW, kNo}, {kRWH, kNo}};
+  static const States handle{{kRH, kR}, {kRWH, kRW}};
+  static const States write_and_handle{{kRH, kR}, {kRW, kR}, {kRWH, kR}};
+  switch (cause) {
+    case Cause::kOpen:
+    case Cause::kRead:
+      return open;
+    case Cause::kOverwrite:
+    case Cause::kDeletingOverwrite:
+    case Cause::kWrite:
+    case Cause::kChild:
+      return everything;
+    case Cause::kDeletingOpen:
+      return write_and_handle;
+    case Cause::kViolation:
+    case Cause::kViolatingOverwrite:
+    case Cause::kRename:
+    case Cause::kDelete:
+      break;
+  }
+  return handle;
+}
+
+// Level II is R, exclusive RW, batch RWH.
+const States& of_oplocks(Cause cause) {
+  static const States open{{kRW, kR}, {kRWH, kR}};
+  static const States everything{{kR, kNo}, {kRW, kNo}, {kRWH, kNo}};
+  static const States batch_to_two{{kRWH, kR}};
+  static const States batch_to_none{{kRWH, kNo}};
+  static const States nothing;
+  switch (cause) {
+    case Cause::kOpen:
+    case Cause::kRead:
+    case Cause::kDeletingOpen:
+      return open;
+    case Cause::kOverwrite:
+    case Cause::kDeletingOverwrite:
+    case Cause::kWrite:
+      return everything;
+    case Cause::kViolation:
+      return batch_to_two;
+    case Cause::kViolatingOverwrite:
+    case Cause::kRename:
+      return batch_to_none;
+    case Cause::kDelete:
+    case Cause::kChild:
+      break;
+  }
+  return nothing;
+}
+
+bool waits_for_handle(Cause cause) {
+  return cause == Cause::kViolation || cause == Cause::kViolatingOverwrite ||
+         cause == Cause::kRename || cause == Cause::kDelete || cause == Cause::kDeletingOpen ||
+         cause == Cause::kDeletingOverwrite;
+}
+
+bool waits_for_write(Cause cause) {
+  return cause == Cause::kOpen || cause == Cause::kOverwrite || cause == Cause::kRead ||
+         cause == Cause::kWrite || cause == Cause::kDeletingOpen ||
+         cause == Cause::kDeletingOverwrite;
+}
+
+using Wide = unsigned __int128;
+
+bool overlap(const LockRange& a, const LockRange& b) {
+  const Wide a_from = a.offset, a_to = a_from + a.length;
+  const Wide b_from = b.offset, b_to = b_from + b.length;
+  if (a.length == 0 && b.length == 0) return false;
+  if (a.length == 0) return b_from < a_from && a_from < b_to;
+  if (b.length == 0) return a_from < b_from && b_from < a_to;
+  return a_from < b_to && b_from < a_to;
+}
+
+bool valid(const LockRange& range) {
+  return Wide{range.offset} + range.length <= (Wide{1} << 64) || range.length == 0;
+}
+
+}  // namespace
+
+auto NaiveModel::find(OpenToken token) -> Open* {
+  for (Open& open : opens_) {
+    if (open.request.token == token) return &open;
+  }
+  return nullptr;
+}
+auto NaiveModel::find(OpenToken token) const -> const Open* {
+  return const_cast<NaiveModel*>(this)->find(token);
+}
+auto NaiveModel::claim_of(const Open& open) -> Claim* {
+  for (Claim& claim : claims_) {
+    if (open.has_lease ? claim.is_lease && claim.lease == lease_of(open.request)
+                       : !claim.is_lease && claim.token == open.request.token) {
+      return &claim;
+    }
+  }
+  return nullptr;
+}
+auto NaiveModel::claim_of(const Open& open) const -> const Claim* {
+  return const_cast<NaiveModel*>(this)->claim_of(open);
+}
+
+LeaseId NaiveModel::lease_of(const OpenRequest& request) {
+  return {request.client_guid, request.lease->key};
+}
+
+bool NaiveModel::is_stat(const OpenRequest& request) {
+  return (request.granted_access &
+          ~(kFileReadAttributes | kFileWriteAttributes | kSynchronize | kReadControl)) == 0;
+}
+
+bool NaiveModel::collide(const OpenRequest& a, const OpenRequest& b) {
+  const uint32_t reads = kFileReadData | kFileExecute, writes = kFileWriteData | kFileAppendData;
+  const uint32_t counted = reads | writes | kDelete;
+  if (!(a.granted_access & counted) || !(b.granted_access & counted)) return false;
+  const auto refuses = [&](const OpenRequest& one, const OpenRequest& other) {
+    return (!(one.share_access & kShareRead) && (other.granted_access & reads)) ||
+           (!(one.share_access & kShareWrite) && (other.granted_access & writes)) ||
+           (!(one.share_access & kShareDelete) && (other.granted_access & kDelete));
+  };
+  return refuses(a, b) || refuses(b, a);
+}
+
+std::optional<Caching> NaiveModel::after(Cause cause, bool is_lease, Caching state) {
+  const States& states = is_lease ? of_leases(cause) : of_oplocks(cause);
+  const auto found = states.find(state);
+  if (found == states.end()) return std::nullopt;
+  return found->second;
+}
+
+bool NaiveModel::waits(Cause cause, const Claim& claim) {
+  if (waits_for_write(cause) && (has(claim.now, Caching::kWrite) || claim.had_write)) return true;
+  return waits_for_handle(cause) && has(claim.now, Caching::kHandle);
+}
+
+bool NaiveModel::exempt(const Claim& claim, Cause cause, const Actor& actor) const {
+  if (claim.is_lease) return actor.lease == claim.lease;
+  if (actor.open != claim.token) return false;
+  return !(cause == Cause::kWrite && claim.now == kR);
+}
+
+bool NaiveModel::is_reachable(const Claim& claim) const {
+  return std::ranges::any_of(
+      opens_, [&](const Open& open) { return claim_of(open) == &claim && !open.disconnected; });
+}
+
+void NaiveModel::tell(const Claim& claim, Caching to, bool ack, Outcome& out) const {
+  Break notification;
+  notification.id.file = key_;
+  notification.ack_required = ack;
+  notification.is_lease = claim.is_lease;
+  notification.current_state = claim.now;
+  notification.new_state = to;
+  if (claim.is_lease) {
+    notification.lease = claim.lease;
+    notification.new_epoch = claim.grant.version == 2 ? claim.grant.epoch : 0;
+  } else {
+    notification.open = claim.token;
+    notification.session = claim.session;
+    notification.new_level = to == kR ? OplockLevel::kLevelII : OplockLevel::kNone;
+  }
+  out.breaks.push_back(notification);
+}
+
+bool NaiveModel::take_away(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks,
+                           Outcome& out) {
+  bool must_wait = false;
+  for (Claim& claim : claims_) {
+    if (!(claim.is_lease ? for_leases : for_oplocks) || exempt(claim, cause, actor)) continue;
+    // Some causes do not concern oplocks at all, not even one that is breaking.
+    if (!claim.is_lease && of_oplocks(cause).empty()) continue;
+    if (claim.breaking) {
+      if (const auto next = after(cause, claim.is_lease, claim.wanted)) claim.wanted = *next;
+      if (waits(cause, claim)) must_wait = true;
+      continue;
+    }
+    const auto next = after(cause, claim.is_lease, claim.now);
+    if (!next) continue;
+    if (waits(cause, claim)) must_wait = true;
+    if (claim.grant.version == 2) claim.grant.epoch++;
+    if (claim.now == kR) {
+      tell(claim, kNo, false, out);
+      claim.now = kNo;
+      claim.told_none = true;
+    } else {
+      tell(claim, *next, true, out);
+      claim.breaking = true;
+      claim.had_write = has(claim.now, Caching::kWrite);
+      claim.told = claim.wanted = *next;
+    }
+  }
+  return must_wait;
+}
+
+// False: a persistent open is in the way.
+bool NaiveModel::purge(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks,
+                       const OpenRequest* collides_with, Outcome& out) {
+  std::vector<OpenToken> tokens;
+  for (const Open& open : opens_) {
+    if (!open.disconnected) continue;
+    if (collides_with) {
+      if (!collide(open.request, *collides_with)) continue;
+    } else {
+      const Claim* claim = claim_of(open);
+      if (!claim || is_reachable(*claim) || exempt(*claim, cause, actor)) continue;
+      if (!(claim->is_lease ? for_leases : for_oplocks)) continue;
+      if (!after(cause, claim->is_lease, claim->now)) continue;
+    }
+    if (open.durability == Durability::kPersistent) return false;
+    tokens.push_back(open.request.token);
+  }
+  std::ranges::sort(tokens);
+  for (const OpenToken token : tokens) {
+    remove(token, out);
+    out.purged.push_back({key_, token});
+  }
+  return true;
+}
+
+Caching NaiveModel::can_hold(Caching wanted, bool is_lease, bool is_directory,
+                             const std::optional<LeaseId>& own) const {
+  if (is_directory) wanted = wanted - Caching::kWrite;
+  if (wanted != kR && wanted != kRH && wanted != kRW && wanted != kRWH) return kNo;
+  bool others = false, write = false, handle = false, oplock = false;
+  for (const Open& open : opens_) {
+    const bool mine = own && open.has_lease && lease_of(open.request) == *own;
+    if (!mine && !is_stat(open.request)) others = true;
+  }
+  for (const Claim& claim : claims_) {
+    if (own && claim.is_lease && claim.lease == *own) continue;
+    if (claim.now == kNo) continue;
+    others = true;
+    if (has(claim.now, Caching::kWrite) || (claim.breaking && claim.had_write)) write = true;
+    if (has(claim.now, Caching::kHandle)) handle = true;
+    if (!claim.is_lease) oplock = true;
+  }
+  if (write) return kNo;
+  if (!others && has(wanted, Caching::kWrite)) return wanted;
+  wanted = wanted - Caching::kWrite;
+  if (!locks_.empty()) return kNo;
+  if (is_lease) return oplock ? kR : wanted;
+  return handle ? kNo : kR;
+}
+
+OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
+  OpenDecision decision;
+  const bool has_lease = request.requested_oplock == OplockLevel::kLease && request.lease &&
+                         !(request.is_directory && request.lease->version == 1);
+  const Actor actor{has_lease ? std::optional(lease_of(request)) : std::nullopt, std::nullopt};
+  const auto refuse = [&](NtStatus status) {
+    decision.decision = Decision::fail(status);
+    return decision;
+  };
+  if (delete_pending_) return refuse(NtStatus::kDeletePending);
+
+  const auto violates = [&] {
+    return std::ranges::any_of(opens_,
+                               [&](const Open& open) { return collide(open.request, request); });
+  };
+  const auto cause = [&](bool violation) {
+    if (violation) return request.overwrites ? Cause::kViolatingOverwrite : Cause::kViolation;
+    if (request.delete_on_close) {
+      return request.overwrites ? Cause::kDeletingOverwrite : Cause::kDeletingOpen;
+    }
+    return request.overwrites ? Cause::kOverwrite : Cause::kOpen;
+  };
+  const auto seen_by_leases = [&](bool violation) {
+    return violation || request.overwrites || !is_stat(request);
+  };
+  const auto seen_by_oplocks = [&](bool violation) {
+    return seen_by_leases(violation) || (request.granted_access & kReadControl) != 0;
+  };
+  bool violation = violates();
+  const Cause first = cause(violation);
+  if (violation && !purge(first, actor, true, true, &request, out)) {
+    return refuse(NtStatus::kFileNotAvailable);
+  }
+  if (!purge(first, actor, seen_by_leases(violation), seen_by_oplocks(violation), nullptr, out)) {
+    return refuse(NtStatus::kFileNotAvailable);
+  }
+  if (delete_pending_) return refuse(NtStatus::kDeletePending);
+  violation = violates();
+  if (take_away(cause(violation), actor, seen_by_leases(violation), seen_by_oplocks(violation),
+                out)) {
+    waiting_.emplace_back(request.token, Completion::Kind::kRetryOpen);
+    decision.decision = Decision::wait();
+    return decision;
+  }
+  if (violation) return refuse(NtStatus::kSharingViolation);
+
+  Open opened{.request = request, .has_lease = has_lease, .sequences = {}};
+  if (has_lease) {
+    Claim* claim = claim_of(opened);
+    if (!claim) {
+      Claim fresh{.is_lease = true, .lease = lease_of(request)};
+      fresh.now = can_hold(request.lease->state, true, request.is_directory, std::nullopt);
+      fresh.grant.key = request.lease->key;
+      fresh.grant.version = request.lease->version;
+      fresh.grant.epoch =
+          request.lease->version == 2 ? static_cast<uint16_t>(request.lease->epoch + 1) : 0;
+      fresh.grant.parent_key = request.lease->parent_key;
+      claims_.push_back(fresh);
+      claim = &claims_.back();
+    } else if (!claim->breaking) {
+      Caching wanted = request.lease->state;
+      if (request.is_directory) wanted = wanted - Caching::kWrite;
+      if (wanted != claim->now && is_subset(claim->now, wanted) && wanted != kNo &&
+          can_hold(wanted, true, request.is_directory, claim->lease) == wanted) {
+        claim->now = wanted;
+        if (claim->grant.version == 2) claim->grant.epoch++;
+      }
+    }
+    decision.oplock = OplockLevel::kLease;
+    decision.lease = claim->grant;
+    decision.lease->state = claim->now;
+    decision.lease->break_in_progress = claim->breaking;
+  } else if (!request.is_directory && request.requested_oplock != OplockLevel::kLease &&
+             request.requested_oplock != OplockLevel::kNone) {
+    const OplockLevel level = request.requested_oplock;
+    const Caching got = can_hold(level == OplockLevel::kLevelII     ? kR
+                                 : level == OplockLevel::kExclusive ? kRW
+                                                                    : kRWH,
+                                 false, false, std::nullopt);
+    Claim claim{.token = request.token, .session = request.session_id, .now = got};
+    claim.batch = got == kRWH;
+    claims_.push_back(claim);
+    decision.oplock = got == kNo ? OplockLevel::kNone : got == kR ? OplockLevel::kLevelII : level;
+  }
+  opens_.push_back(opened);
+  return decision;
+}
+
+void NaiveModel::release(Outcome& out) {
+  for (const auto& [token, kind] : std::exchange(waiting_, {})) {
+    out.completions.push_back({.kind = kind, .token = token});
+  }
+}
+
+void NaiveModel::end_break(Claim& claim, Caching state, Outcome& out) {
+  claim.now = state;
+  claim.breaking = claim.had_write = false;
+  release(out);
+}
+
+void NaiveModel::remove(OpenToken token, Outcome& out) {
+  std::erase_if(lock_waiters_, [&](const LockWaiter& waiter) {
+    if (waiter.token != token) return false;
+    out.completions.push_back({.kind = Completion::Kind::kLock,
+                               .token = token,
+                               .lock = waiter.id,
+                               .status = NtStatus::kRangeNotLocked});
+    return true;
+  });
+  std::erase_if(locks_, [&](const Held& held) { return held.token == token; });
+  grant_locks(out);
+  std::erase_if(waiting_, [&](const auto& waiter) { return waiter.first == token; });
+
+  const Open gone = *find(token);
+  if (gone.request.delete_on_close) delete_pending_ = true;
+  std::erase_if(opens_, [&](const Open& open) { return open.request.token == token; });
+  const Claim* claim = claim_of(gone);
+  if (!claim) return;
+  const bool in_use =
+      std::ranges::any_of(opens_, [&](const Open& open) { return claim_of(open) == claim; });
+  if (in_use) return;
+  const bool was_breaking = claim->breaking;
+  claims_.erase(claims_.begin() + (claim - claims_.data()));
+  if (was_breaking) release(out);
+}
+
+bool NaiveModel::close(OpenToken token, Outcome& out) {
+  if (!find(token)) return false;
+  remove(token, out);
+  return opens_.empty() && delete_pending_;
+}
+
+Decision NaiveModel::operate(OpenToken token, Cause cause, Outcome& out) {
+  const Open* open = find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  Actor actor{.lease = std::nullopt, .open = token};
+  if (open->has_lease) actor.lease = lease_of(open->request);
+  purge(cause, actor, true, true, nullptr, out);
+  if (take_away(cause, actor, true, true, out)) {
+    waiting_.emplace_back(token, Completion::Kind::kRetryOperation);
+    return Decision::wait();
+  }
+  return Decision::go();
+}
+
+Decision NaiveModel::set_delete_pending(OpenToken token, bool pending, Outcome& out) {
+  if (!find(token)) return Decision::fail(NtStatus::kFileClosed);
+  if (pending) {
+    const Decision decision = operate(token, Cause::kDelete, out);
+    if (decision.verdict != Verdict::kGo) return decision;
+  }
+  delete_pending_ = pending;
+  return Decision::go();
+}
+
+void NaiveModel::child_changed(const std::optional<LeaseId>& actor, Outcome& out) {
+  purge(Cause::kChild, {actor, std::nullopt}, true, false, nullptr, out);
+  take_away(Cause::kChild, {actor, std::nullopt}, true, false, out);
+}
+
+OplockAck NaiveModel::ack_oplock(OpenToken token, OplockLevel level, Outcome& out) {
+  const Open* open = find(token);
+  if (!open) return {NtStatus::kFileClosed, OplockLevel::kNone};
+  Claim* claim = claim_of(*open);
+  if (open->has_lease) return {NtStatus::kInvalidDeviceState, OplockLevel::kLease};
+  if (!claim) return {NtStatus::kInvalidDeviceState, OplockLevel::kNone};
+  if (!claim->breaking) {
+    const OplockLevel held = claim->now == kNo   ? OplockLevel::kNone
+                             : claim->now == kR  ? OplockLevel::kLevelII
+                             : claim->now == kRW ? OplockLevel::kExclusive
+                                                 : OplockLevel::kBatch;
+    return {claim->told_none ? NtStatus::kInvalidOplockProtocol : NtStatus::kInvalidDeviceState,
+            held};
+  }
+  if (level == OplockLevel::kLease) {
+    end_break(*claim, kNo, out);
+    return {NtStatus::kInvalidParameter, OplockLevel::kNone};
+  }
+  if (level == OplockLevel::kBatch || (level == OplockLevel::kExclusive && !claim->batch)) {
+    end_break(*claim, kNo, out);
+    return {NtStatus::kInvalidOplockProtocol, OplockLevel::kNone};
+  }
+  if (level != OplockLevel::kLevelII || claim->told == kNo) {
+    end_break(*claim, kNo, out);
+    return {NtStatus::kSuccess, OplockLevel::kNone};
+  }
+  if (claim->wanted == kNo) {
+    claim->now = kR;
+    tell(*claim, kNo, false, out);
+    claim->told_none = true;
+    end_break(*claim, kNo, out);
+    return {NtStatus::kSuccess, OplockLevel::kNone};
+  }
+  end_break(*claim, kR, out);
+  return {NtStatus::kSuccess, OplockLevel::kLevelII};
+}
+
+LeaseAck NaiveModel::ack_lease(const LeaseId& id, Caching state, Outcome& out) {
+  const auto claim = std::ranges::find_if(
+      claims_, [&](const Claim& each) { return each.is_lease && each.lease == id; });
+  if (claim == claims_.end()) return {NtStatus::kObjectNameNotFound, kNo};
+  if (!claim->breaking) return {NtStatus::kUnsuccessful, claim->now};
+  if (!is_subset(state, claim->told)) return {NtStatus::kRequestNotAccepted, claim->now};
+  const bool sensible = state == kR || state == kRH || state == kRW;
+  const Caching kept = sensible ? state : kNo;
+  if (is_subset(kept, claim->wanted)) {
+    end_break(*claim, kept, out);
+  } else if (kept == kR) {
+    claim->now = kR;
+    tell(*claim, kNo, false, out);
+    end_break(*claim, kNo, out);
+  } else {
+    claim->now = kept;
+    claim->told = claim->wanted == kNo ? kR : claim->wanted;
+    tell(*claim, claim->told, true, out);
+  }
+  return {NtStatus::kSuccess, kept};
+}
+
+void NaiveModel::time_out(const Break& notification, Outcome& out) {
+  for (Claim& claim : claims_) {
+    const bool meant = notification.is_lease ? claim.is_lease && claim.lease == notification.lease
+                                             : !claim.is_lease && claim.token == notification.open;
+    if (meant && claim.breaking) end_break(claim, kNo, out);
+  }
+}
+
+bool NaiveModel::cancel_wait(OpenToken token) {
+  return std::erase_if(waiting_, [&](const auto& each) { return each.first == token; }) != 0;
+}
+
+bool NaiveModel::lock_conflict(OpenToken token, const LockRange& range) const {
+  return std::ranges::any_of(locks_, [&](const Held& held) {
+    if (!overlap(held.range, range)) return false;
+    if (range.exclusive) return true;
+    return held.range.exclusive && held.token != token;
+  });
+}
+
+void NaiveModel::grant_locks(Outcome& out) {
+  std::vector<LockWaiter> still;
+  for (const LockWaiter& waiter : lock_waiters_) {
+    if (lock_conflict(waiter.token, waiter.range)) {
+      still.push_back(waiter);
+      continue;
+    }
+    locks_.push_back({waiter.token, waiter.range});
+    if (waiter.sequence.index != 0) {
+      find(waiter.token)->sequences[waiter.sequence.index] = waiter.sequence.number;
+    }
+    out.completions.push_back(
+        {.kind = Completion::Kind::kLock, .token = waiter.token, .lock = waiter.id});
+  }
+  lock_waiters_ = std::move(still);
+}
+
+Decision NaiveModel::lock(OpenToken token, std::span<const LockRange> ranges, bool fail_immediately,
+                          LockId id, const std::optional<LockSequence>& sequence, Outcome& out) {
+  Open* open = find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (open->request.is_directory) return Decision::fail(NtStatus::kInvalidParameter);
+  const bool checked = sequence && sequence->index >= 1 && sequence->index <= 64;
+  if (checked) {
+    const auto seen = open->sequences.find(sequence->index);
+    if (seen != open->sequences.end() && seen->second == sequence->number) return Decision::go();
+    open->sequences.erase(sequence->index);
+  }
+  if (!std::ranges::all_of(ranges, valid)) return Decision::fail(NtStatus::kInvalidLockRange);
+  const Decision prepared = operate(token, Cause::kWrite, out);
+  if (prepared.verdict != Verdict::kGo) return prepared;
+  open = find(token);
+  const std::vector<Held> before = locks_;
+  for (const LockRange& range : ranges) {
+    if (!lock_conflict(token, range)) {
+      locks_.push_back({token, range});
+      continue;
+    }
+    locks_ = before;
+    if (fail_immediately || ranges.size() != 1) return Decision::fail(NtStatus::kLockNotGranted);
+    lock_waiters_.push_back({token, id, range, checked ? *sequence : LockSequence{}});
+    return Decision::wait();
+  }
+  if (checked) open->sequences[sequence->index] = sequence->number;
+  return Decision::go();
+}
+
+NtStatus NaiveModel::unlock(OpenToken token, std::span<const LockRange> ranges,
+                            const std::optional<LockSequence>& sequence, Outcome& out) {
+  Open* open = find(token);
+  if (!open) return NtStatus::kFileClosed;
+  if (open->request.is_directory) return NtStatus::kInvalidParameter;
+  const bool checked = sequence && sequence->index >= 1 && sequence->index <= 64;
+  if (checked) {
+    const auto seen = open->sequences.find(sequence->index);
+    if (seen != open->sequences.end() && seen->second == sequence->number) {
+      return NtStatus::kSuccess;
+    }
+    open->sequences.erase(sequence->index);
+  }
+  NtStatus status = NtStatus::kSuccess;
+  for (const LockRange& range : ranges) {
+    if (!valid(range)) {
+      status = NtStatus::kInvalidLockRange;
+      break;
+    }
+    int which = -1;
+    for (size_t i = 0; i < locks_.size(); ++i) {
+      const Held& held = locks_[i];
+      if (held.token != token || held.range.offset != range.offset ||
+          held.range.length != range.length) {
+        continue;
+      }
+      which = static_cast<int>(i);
+      if (held.range.exclusive) break;
+    }
+    if (which < 0) {
+      status = NtStatus::kRangeNotLocked;
+      break;
+    }
+    locks_.erase(locks_.begin() + which);
+  }
+  if (status == NtStatus::kSuccess && checked) open->sequences[sequence->index] = sequence->number;
+  grant_locks(out);
+  return status;
+}
+
+bool NaiveModel::cancel_lock(OpenToken token, LockId id) {
+  return std::erase_if(lock_waiters_, [&](const LockWaiter& waiter) {
+           return waiter.token == token && waiter.id == id;
+         }) != 0;
+}
+
+NtStatus NaiveModel::check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const {
+  for (const Held& held : locks_) {
+    if (length == 0) break;
+    const Wide from = held.range.offset, to = from + held.range.length;
+    const bool meets = held.range.length == 0 ? Wide{offset} < from && from < Wide{offset} + length
+                                              : Wide{offset} < to && from < Wide{offset} + length;
+    if (!meets) continue;
+    if (held.range.exclusive ? held.token != token : write) return NtStatus::kFileLockConflict;
+  }
+  return NtStatus::kSuccess;
+}
+
+Caching NaiveModel::caching_of(OpenToken token) const {
+  const Open* open = find(token);
+  const Claim* claim = open ? claim_of(*open) : nullptr;
+  return claim ? claim->now : kNo;
+}
+
+bool NaiveModel::set_durability(OpenToken token, Durability durability) {
+  Open* open = find(token);
+  if (!open) return false;
+  if (durability == Durability::kDurable && !has(caching_of(token), Caching::kHandle)) return false;
+  open->durability = durability;
+  return true;
+}
+
+bool NaiveModel::disconnect(OpenToken token) {
+  Open* open = find(token);
+  if (!open || open->disconnected || open->durability == Durability::kNone) return false;
+  if (open->durability == Durability::kDurable) {
+    const Claim* claim = claim_of(*open);
+    if (!claim || claim->breaking || !has(claim->now, Caching::kHandle)) return false;
+  }
+  return open->disconnected = true;
+}
+
+bool NaiveModel::reconnect(OpenToken token, SessionId session) {
+  Open* open = find(token);
+  if (!open || !open->disconnected) return false;
+  open->disconnected = false;
+  open->request.session_id = session;
+  if (Claim* claim = claim_of(*open); claim && !claim->is_lease) claim->session = session;
+  return true;
+}
+
+NtStatus NaiveModel::check_sharing(OpenToken token, uint32_t access) const {
+  if (!find(token)) return NtStatus::kFileClosed;
+  OpenRequest asks;
+  asks.granted_access = access;
+  asks.share_access = kShareRead | kShareWrite | kShareDelete;
+  return std::ranges::any_of(opens_,
+                             [&](const Open& open) {
+                               return open.request.token != token && collide(open.request, asks);
+                             })
+             ? NtStatus::kSharingViolation
+             : NtStatus::kSuccess;
+}
+
+}  // namespace braid::filestate

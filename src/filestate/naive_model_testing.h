@@ -1,0 +1,134 @@
+// What filestate must decide, written down as plainly as the rules allow: flat lists, tables of
+// states, a look at everybody for every question. Slow on purpose; the simulator compares.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "filestate/types.h"
+
+namespace braid::filestate {
+
+class NaiveModel {
+ public:
+  // Why somebody's caching is in the way.
+  enum class Cause {
+    kOpen,
+    kOverwrite,
+    kViolation,
+    kViolatingOverwrite,
+    kDeletingOpen,
+    kDeletingOverwrite,
+    kRead,
+    kWrite,
+    kRename,
+    kDelete,
+    kChild,
+  };
+  struct Claim {  // a lease, or the oplock of one open
+    bool is_lease = false;
+    LeaseId lease{};
+    OpenToken token{};
+    SessionId session{};
+    Caching now{};
+    bool breaking = false;
+    bool had_write = false;
+    Caching told{};
+    Caching wanted{};
+    LeaseGrant grant{};
+    bool batch = false;
+    bool told_none = false;
+  };
+  struct Open {
+    OpenRequest request;
+    bool has_lease = false;
+    bool disconnected = false;
+    Durability durability = Durability::kNone;
+    std::map<int, int> sequences;
+  };
+  struct Held {
+    OpenToken token;
+    LockRange range;
+  };
+  struct LockWaiter {
+    OpenToken token;
+    LockId id;
+    LockRange range;
+    LockSequence sequence;
+  };
+
+  explicit NaiveModel(const FileKey& key) : key_(key) {}
+
+  OpenDecision open(const OpenRequest& request, Outcome& out);
+  bool close(OpenToken token, Outcome& out);  // true: delete now
+  Decision operate(OpenToken token, Cause cause, Outcome& out);
+  Decision set_delete_pending(OpenToken token, bool pending, Outcome& out);
+  void child_changed(const std::optional<LeaseId>& actor, Outcome& out);
+  OplockAck ack_oplock(OpenToken token, OplockLevel level, Outcome& out);
+  LeaseAck ack_lease(const LeaseId& id, Caching state, Outcome& out);
+  void time_out(const Break& notification, Outcome& out);
+  bool cancel_wait(OpenToken token);
+  Decision lock(OpenToken token, std::span<const LockRange> ranges, bool fail_immediately,
+                LockId id, const std::optional<LockSequence>& sequence, Outcome& out);
+  NtStatus unlock(OpenToken token, std::span<const LockRange> ranges,
+                  const std::optional<LockSequence>& sequence, Outcome& out);
+  bool cancel_lock(OpenToken token, LockId id);
+  NtStatus check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const;
+  bool set_durability(OpenToken token, Durability durability);
+  bool disconnect(OpenToken token);
+  bool reconnect(OpenToken token, SessionId session);
+  Caching caching_of(OpenToken token) const;
+  NtStatus check_sharing(OpenToken token, uint32_t access) const;
+
+  const std::vector<Open>& opens() const { return opens_; }
+  const std::vector<Claim>& claims() const { return claims_; }
+  bool is_delete_pending() const { return delete_pending_; }
+  bool has_waiting_lock(OpenToken token) const {
+    return std::ranges::any_of(lock_waiters_,
+                               [&](const LockWaiter& waiter) { return waiter.token == token; });
+  }
+
+ private:
+  struct Actor {
+    std::optional<LeaseId> lease;
+    std::optional<OpenToken> open;
+  };
+
+  Open* find(OpenToken token);
+  const Open* find(OpenToken token) const;
+  Claim* claim_of(const Open& open);
+  const Claim* claim_of(const Open& open) const;
+  static LeaseId lease_of(const OpenRequest& request);
+  static bool is_stat(const OpenRequest& request);
+  static bool collide(const OpenRequest& a, const OpenRequest& b);
+  static std::optional<Caching> after(Cause cause, bool is_lease, Caching state);
+  static bool waits(Cause cause, const Claim& claim);
+  bool exempt(const Claim& claim, Cause cause, const Actor& actor) const;
+  bool is_reachable(const Claim& claim) const;
+  bool take_away(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks, Outcome& out);
+  bool purge(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks,
+             const OpenRequest* collides_with, Outcome& out);
+  Caching can_hold(Caching wanted, bool is_lease, bool is_directory,
+                   const std::optional<LeaseId>& own) const;
+  void tell(const Claim& claim, Caching to, bool ack, Outcome& out) const;
+  void end_break(Claim& claim, Caching state, Outcome& out);
+  void release(Outcome& out);
+  void remove(OpenToken token, Outcome& out);
+  bool lock_conflict(OpenToken token, const LockRange& range) const;
+  void grant_locks(Outcome& out);
+
+  FileKey key_;
+  std::vector<Open> opens_;
+  std::vector<Claim> claims_;
+  std::vector<std::pair<OpenToken, Completion::Kind>> waiting_;
+  std::vector<Held> locks_;
+  std::vector<LockWaiter> lock_waiters_;
+  bool delete_pending_ = false;
+};
+
+}  // namespace braid::filestate
