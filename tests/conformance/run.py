@@ -233,7 +233,7 @@ def options(args, scratch, realm):
                      "map hidden = no", "map system = no", "map readonly = no"])
 
 
-def report(results, runner, flaky, trouble):
+def report(results, runner, flaky, trouble, seconds):
     unexpected = [n for n in results if results[n].kind != runner.expected(n)]
     passed = sum(r.kind == "ok" for r in results.values())
     skipped = sum(r.kind == "skip" for r in results.values())
@@ -244,6 +244,10 @@ def report(results, runner, flaky, trouble):
               f"{results[name].reason}")
     for sentence in trouble:
         print(sentence)
+    # In unittest's words, for whoever adds suites up: what the ledger expects not to pass counts
+    # as skipped.
+    print(f"Ran {len(results)} tests in {seconds:.1f}s\n(failures={len(unexpected)}, "
+          f"skipped={sum(results[n].kind != 'ok' for n in results if n not in unexpected)})")
     print(f"{len(results)} tests: {passed} passed, {len(results) - passed - skipped} failed, "
           f"{skipped} skipped; {len(unexpected)} unexpected, {len(flaky)} flaky")
     return 1 if unexpected or trouble else 0
@@ -295,6 +299,7 @@ def main():
         args.ledger = os.path.join(HERE, "ledger_kerberos.tsv" if args.group == "kerberos"
                                    else "ledger.tsv")
     ledger = read_ledger(args.ledger)
+    started = time.monotonic()
     with Scratch(args.scratch) as scratch:
         realm = start_realm(args, scratch) if args.group == "kerberos" else None
         server = servers.start(args, scratch, options(args, scratch, realm))
@@ -310,7 +315,7 @@ def main():
         trouble = server.stop()
         if args.update:
             update(args, ledger, results)
-        return report(results, runner, flaky, trouble)
+        return report(results, runner, flaky, trouble, time.monotonic() - started)
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ class Scratch:
 
 
 def stop(process, limit=10):
-    """SIGTERM, then SIGKILL; returns the exit status (negative: signal), or None where it was killed
-    because it did not end."""
+    """SIGTERM, then SIGKILL; returns the exit status (negative: signal), or None where the process
+    did not end by itself."""
     if process.poll() is None:
         process.terminate()
         try:

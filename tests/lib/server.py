@@ -248,7 +248,8 @@ class Smbd(Server):
         encryption = {"off": "default"}.get(options.encryption, options.encryption)
         lines = ["[global]", "server role = standalone server", "disable netbios = yes",
                  f"smb ports = {self.port}", "interfaces = 127.0.0.1", "bind interfaces only = yes",
-                 f"private dir = {root}/private", f"passdb backend = tdbsam:{root}/private/passdb.tdb",
+                 f"private dir = {root}/private",
+                 f"passdb backend = tdbsam:{root}/private/passdb.tdb",
                  f"lock directory = {root}/lock", f"state directory = {root}/state",
                  f"cache directory = {root}/cache", f"pid directory = {root}/pids",
                  f"ncalrpc dir = {root}/ncalrpc", f"username map = {names}", "log level = 0",

@@ -7,7 +7,8 @@ import random
 # credit), and beyond.
 _SIZES = (0, 1, 511, 4095, 4096, 4097, 65535, 65536, 65537, 200_000)
 _NAMES = ("main.c", "Makefile", "README.md", "with space.txt", "UPPER.TXT", "a.b.c.d", "Zürich.txt",
-          "日本語.txt", "emoji-\U0001F600.txt", "plus+comma,semi.txt")
+          "日本語.txt",
+          "emoji-\U0001F600.txt", "plus+comma,semi.txt")
 
 
 def make_tree(path, seed=1, folders=6, files=8, depth=2):
