@@ -67,16 +67,16 @@ struct Attributes {
 };
 
 // A change of what Attributes shows; what is empty stays. The special values 0, -1 and -2 of the
-// protocol are the caller's business.
+// protocol are the caller's business. Of the DOS attributes only the dos::kStored bits count; kNormal
+// alone means none of them.
 struct AttributesChange {
-  std::optional<uint32_t>
-      dos_attributes;  // only dos::kStored bits count; kNormal means none of them
-  std::optional<FileTime> creation_time;
-  std::optional<FileTime> access_time;
-  std::optional<FileTime> write_time;
-  std::optional<uint32_t> mode;
-  std::optional<uid_t> uid;
-  std::optional<gid_t> gid;
+  std::optional<uint32_t> dos_attributes = {};
+  std::optional<FileTime> creation_time = {};
+  std::optional<FileTime> access_time = {};
+  std::optional<FileTime> write_time = {};
+  std::optional<uint32_t> mode = {};
+  std::optional<uid_t> uid = {};
+  std::optional<gid_t> gid = {};
 };
 
 }  // namespace braid::vfs

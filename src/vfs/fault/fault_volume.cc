@@ -1,0 +1,238 @@
+#include "vfs/fault/fault_volume.h"
+
+#include <map>
+#include <string>
+
+#include "base/guarded.h"
+
+namespace braid::vfs {
+namespace {
+
+class Plan final : public FaultPlan {
+ public:
+  void fail_call(uint64_t nth, int error_number) override {
+    auto state = state_.lock();
+    state->nth = error_number == 0 ? 0 : nth;
+    state->nth_error = error_number;
+  }
+  void fail_operation(std::string_view operation, int error_number) override {
+    state_.lock()->operations[std::string(operation)] = error_number;
+  }
+  void clear() override {
+    auto state = state_.lock();
+    state->nth = 0;
+    state->operations.clear();
+  }
+  uint64_t calls() const override { return state_.lock()->calls; }
+
+  // Counts one call; the error it is to fail with.
+  Result<void> pass(const char* operation) {
+    auto state = state_.lock();
+    state->calls++;
+    if (state->nth > 0 && --state->nth == 0) return fail_os(state->nth_error);
+    const auto found = state->operations.find(operation);
+    if (found != state->operations.end() && found->second != 0) return fail_os(found->second);
+    return {};
+  }
+
+ private:
+  struct State {
+    uint64_t calls = 0;
+    uint64_t nth = 0;  // counts down to the call that fails; 0: none
+    int nth_error = 0;
+    std::map<std::string, int, std::less<>> operations;
+  };
+  Guarded<State> state_;
+};
+
+using PlanRef = std::shared_ptr<Plan>;
+
+class FaultEnumeration final : public Enumeration {
+ public:
+  FaultEnumeration(std::unique_ptr<Enumeration> below, PlanRef plan)
+      : below_(std::move(below)), plan_(std::move(plan)) {}
+  Result<void> next(size_t max, const NameFilter& wanted,
+                    std::vector<DirectoryEntry>& out) override {
+    BRAID_CHECK(plan_->pass("next"));
+    return below_->next(max, wanted, out);
+  }
+  Result<void> restart() override {
+    BRAID_CHECK(plan_->pass("restart"));
+    return below_->restart();
+  }
+
+ private:
+  const std::unique_ptr<Enumeration> below_;
+  const PlanRef plan_;
+};
+
+class FaultFile final : public File {
+ public:
+  FaultFile(std::unique_ptr<File> below, PlanRef plan)
+      : below_(std::move(below)), plan_(std::move(plan)) {}
+
+  // The file below another file of such a volume, which its own volume knows how to handle.
+  static File& below(File& file) {
+    auto* fault = dynamic_cast<FaultFile*>(&file);
+    return fault ? *fault->below_ : file;
+  }
+
+  FileKey key() const override { return below_->key(); }
+  bool is_directory() const override { return below_->is_directory(); }
+  Result<Attributes> stat() override {
+    BRAID_CHECK(plan_->pass("stat"));
+    return below_->stat();
+  }
+  Result<void> change(const AttributesChange& change) override {
+    BRAID_CHECK(plan_->pass("change"));
+    return below_->change(change);
+  }
+  Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override {
+    BRAID_CHECK(plan_->pass("read"));
+    return below_->read(offset, into, wait);
+  }
+  using File::write;
+  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override {
+    BRAID_CHECK(plan_->pass("write"));
+    return below_->write(offset, pieces, wait);
+  }
+  Result<void> truncate(uint64_t size) override {
+    BRAID_CHECK(plan_->pass("truncate"));
+    return below_->truncate(size);
+  }
+  Result<void> allocate(uint64_t size) override {
+    BRAID_CHECK(plan_->pass("allocate"));
+    return below_->allocate(size);
+  }
+  Result<void> flush(Durability durability) override {
+    BRAID_CHECK(plan_->pass("flush"));
+    return below_->flush(durability);
+  }
+  Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override {
+    BRAID_CHECK(plan_->pass("allocated_ranges"));
+    return below_->allocated_ranges(within, max);
+  }
+  Result<void> zero_range(Range range) override {
+    BRAID_CHECK(plan_->pass("zero_range"));
+    return below_->zero_range(range);
+  }
+  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                              uint64_t length) override {
+    BRAID_CHECK(plan_->pass("copy_range"));
+    return below_->copy_range(below(source), source_offset, offset, length);
+  }
+  Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
+                           uint64_t length) override {
+    BRAID_CHECK(plan_->pass("clone_range"));
+    return below_->clone_range(below(source), source_offset, offset, length);
+  }
+  Result<std::string> read_link() override {
+    BRAID_CHECK(plan_->pass("read_link"));
+    return below_->read_link();
+  }
+  Result<Bytes> get_xattr(std::string_view name, Actor actor) override {
+    BRAID_CHECK(plan_->pass("get_xattr"));
+    return below_->get_xattr(name, actor);
+  }
+  Result<void> set_xattr(std::string_view name, ByteView value, Actor actor) override {
+    BRAID_CHECK(plan_->pass("set_xattr"));
+    return below_->set_xattr(name, value, actor);
+  }
+  Result<void> remove_xattr(std::string_view name, Actor actor) override {
+    BRAID_CHECK(plan_->pass("remove_xattr"));
+    return below_->remove_xattr(name, actor);
+  }
+  Result<std::vector<std::string>> list_xattrs(Actor actor) override {
+    BRAID_CHECK(plan_->pass("list_xattrs"));
+    return below_->list_xattrs(actor);
+  }
+  Result<std::vector<StreamInfo>> streams() override {
+    BRAID_CHECK(plan_->pass("streams"));
+    return below_->streams();
+  }
+  Result<void> remove_stream(std::string_view name) override {
+    BRAID_CHECK(plan_->pass("remove_stream"));
+    return below_->remove_stream(name);
+  }
+  Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override {
+    BRAID_CHECK(plan_->pass("rename_stream"));
+    return below_->rename_stream(from, to, replace);
+  }
+  Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override {
+    BRAID_CHECK(plan_->pass("enumerate"));
+    BRAID_TRY(auto enumeration, below_->enumerate(rules));
+    return std::make_unique<FaultEnumeration>(std::move(enumeration), plan_);
+  }
+  Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override {
+    BRAID_CHECK(plan_->pass("open_stream"));
+    BRAID_TRY(auto stream, below_->open_stream(name, how));
+    return std::make_unique<FaultFile>(std::move(stream), plan_);
+  }
+
+ private:
+  const std::unique_ptr<File> below_;
+  const PlanRef plan_;
+};
+
+class FaultVolume final : public Volume {
+ public:
+  FaultVolume(std::shared_ptr<Volume> below, PlanRef plan)
+      : below_(std::move(below)), plan_(std::move(plan)) {}
+
+  Result<Resolved> lookup(const Credentials& who, const Path& path,
+                          const LookupOptions& options) override {
+    BRAID_CHECK(plan_->pass("lookup"));
+    return below_->lookup(who, path, options);
+  }
+  Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+                                     const OpenHow& how) override {
+    BRAID_CHECK(plan_->pass("open"));
+    BRAID_TRY(auto file, below_->open(who, resolved, how));
+    return std::make_unique<FaultFile>(std::move(file), plan_);
+  }
+  Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+                                       const CreateHow& how) override {
+    BRAID_CHECK(plan_->pass("create"));
+    BRAID_TRY(auto file, below_->create(who, resolved, how));
+    return std::make_unique<FaultFile>(std::move(file), plan_);
+  }
+  Result<void> make_symlink(const Credentials& who, const Place& place,
+                            std::string_view target) override {
+    BRAID_CHECK(plan_->pass("make_symlink"));
+    return below_->make_symlink(who, place, target);
+  }
+  Result<void> rename(const Credentials& who, const Place& from, FileKey expected, const Place& to,
+                      bool replace) override {
+    BRAID_CHECK(plan_->pass("rename"));
+    return below_->rename(who, from, expected, to, replace);
+  }
+  Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override {
+    BRAID_CHECK(plan_->pass("link"));
+    return below_->link(who, FaultFile::below(file), to, replace);
+  }
+  Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override {
+    BRAID_CHECK(plan_->pass("remove"));
+    return below_->remove(who, place, expected);
+  }
+  Result<Space> space(const Credentials& who) override {
+    BRAID_CHECK(plan_->pass("space"));
+    return below_->space(who);
+  }
+  const Features& features() const override { return below_->features(); }
+
+ private:
+  const std::shared_ptr<Volume> below_;
+  const PlanRef plan_;
+};
+
+}  // namespace
+
+std::shared_ptr<FaultPlan> make_fault_plan() { return std::make_shared<Plan>(); }
+
+std::unique_ptr<Volume> make_fault_volume(std::shared_ptr<Volume> below,
+                                          std::shared_ptr<FaultPlan> plan) {
+  // Plans come from make_fault_plan() only.
+  return std::make_unique<FaultVolume>(std::move(below), std::static_pointer_cast<Plan>(plan));
+}
+
+}  // namespace braid::vfs

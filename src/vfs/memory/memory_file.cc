@@ -1,0 +1,303 @@
+#include "vfs/memory/memory_file.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "vfs/copy.h"
+#include "vfs/names.h"
+
+namespace braid::vfs {
+namespace {
+
+// No test or fuzzer needs more, and an offset from a fuzzer must not take the machine's memory.
+constexpr uint64_t kContentMax = 64 << 20;
+
+class MemoryEnumeration final : public Enumeration {
+ public:
+  MemoryEnumeration(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, NameRules rules)
+      : tree_(std::move(tree)), node_(std::move(node)), rules_(rules) {
+    (void)restart();
+  }
+
+  Result<void> next(size_t max, const NameFilter& wanted,
+                    std::vector<DirectoryEntry>& out) override {
+    const std::lock_guard lock(tree_->mutex);
+    const size_t start = out.size();
+    while (position_ < names_.size() && out.size() - start < max) {
+      const std::string& disk_name = names_[position_++];
+      std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
+      if (wanted && !wanted(name)) continue;
+      if (const MemoryNodeRef node = look_at(disk_name)) {
+        out.push_back({std::move(name), node->attributes});
+      }
+    }
+    return {};
+  }
+
+  Result<void> restart() override {
+    const std::lock_guard lock(tree_->mutex);
+    names_ = {".", ".."};
+    for (const auto& [name, child] : node_->children) names_.push_back(name);
+    position_ = 0;
+    return {};
+  }
+
+ private:
+  MemoryNodeRef look_at(const std::string& name) const {
+    if (name == ".") return node_;
+    if (name == "..") {
+      const MemoryNodeRef parent = node_->parent.lock();
+      return parent ? parent : node_;
+    }
+    const auto found = node_->children.find(name);
+    return found == node_->children.end() ? nullptr : found->second;
+  }
+
+  const std::shared_ptr<MemoryTree> tree_;
+  const MemoryNodeRef node_;
+  const NameRules rules_;
+  std::vector<std::string> names_;
+  size_t position_ = 0;
+};
+
+}  // namespace
+
+MemoryFile::MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Access access,
+                       std::string stream)
+    : tree_(std::move(tree)), node_(std::move(node)), access_(access), stream_(std::move(stream)) {}
+
+FileKey MemoryFile::key() const {
+  const std::lock_guard lock(tree_->mutex);
+  FileKey key = node_->attributes.key;
+  if (!stream_.empty()) key.stream = stream_key(stream_);
+  return key;
+}
+
+bool MemoryFile::is_directory() const {
+  return stream_.empty() && node_->attributes.is_directory();
+}
+
+Bytes* MemoryFile::content() {
+  if (stream_.empty()) return &node_->content;
+  const auto found = find_stream(stream_);
+  return found == node_->streams.end() ? nullptr : &found->second.content;
+}
+
+void MemoryFile::resized() {
+  if (stream_.empty()) node_->attributes.size = node_->content.size();
+  node_->attributes.allocation_size =
+      std::max(node_->attributes.allocation_size, (node_->content.size() + 4095) / 4096 * 4096);
+  tree_->touch(*node_, true);
+}
+
+Result<Attributes> MemoryFile::stat() {
+  const std::lock_guard lock(tree_->mutex);
+  Attributes out = node_->attributes;
+  if (stream_.empty()) return out;
+  const Bytes* bytes = content();
+  if (!bytes) return fail_os(ENOENT);
+  out.key.stream = stream_key(stream_);
+  out.kind = Kind::kFile;
+  out.size = out.allocation_size = bytes->size();
+  out.dos_attributes &= ~dos::kDirectory;
+  if (out.dos_attributes == 0) out.dos_attributes = dos::kNormal;
+  return out;
+}
+
+Result<void> MemoryFile::change(const AttributesChange& change) {
+  const std::lock_guard lock(tree_->mutex);
+  Attributes& now = node_->attributes;
+  tree_->touch(*node_, false);
+  if (change.dos_attributes) {
+    now.dos_attributes = (now.dos_attributes & (dos::kDirectory | dos::kReparsePoint)) |
+                         (*change.dos_attributes & dos::kStored);
+    if (now.dos_attributes == 0) now.dos_attributes = dos::kNormal;
+  }
+  if (change.creation_time) now.creation_time = *change.creation_time;
+  if (change.access_time) now.access_time = *change.access_time;
+  if (change.write_time) now.write_time = *change.write_time;
+  if (change.mode) now.mode = *change.mode & 07777;
+  if (change.uid) now.uid = *change.uid;
+  if (change.gid) now.gid = *change.gid;
+  return {};
+}
+
+Result<size_t> MemoryFile::read(uint64_t offset, MutableByteView into, Wait) {
+  const std::lock_guard lock(tree_->mutex);
+  if (!access_.read) return fail_os(EBADF);
+  if (is_directory()) return fail_os(EISDIR);
+  const Bytes* bytes = content();
+  if (!bytes) return fail_os(ENOENT);
+  if (offset >= bytes->size()) return 0;
+  const size_t count = std::min<uint64_t>(into.size(), bytes->size() - offset);
+  std::memcpy(into.data(), bytes->data() + offset, count);
+  return count;
+}
+
+Result<size_t> MemoryFile::write(uint64_t offset, std::span<const ByteView> pieces, Wait) {
+  const std::lock_guard lock(tree_->mutex);
+  if (!access_.write || is_directory()) return fail_os(EBADF);
+  Bytes* bytes = content();
+  if (!bytes) return fail_os(ENOENT);
+  uint64_t total = 0;
+  for (const ByteView piece : pieces) total += piece.size();
+  if (offset > kContentMax || total > kContentMax - offset) return fail_os(EFBIG);
+  if (total > 0) bytes->resize(std::max<size_t>(bytes->size(), offset + total));
+  uint8_t* at = bytes->data() + offset;
+  for (const ByteView piece : pieces) at = std::copy(piece.begin(), piece.end(), at);
+  if (stream_.empty()) {
+    node_->attributes.dos_attributes =
+        (node_->attributes.dos_attributes & ~dos::kNormal) | dos::kArchive;
+  }
+  resized();
+  return total;
+}
+
+Result<void> MemoryFile::truncate(uint64_t size) {
+  const std::lock_guard lock(tree_->mutex);
+  if (!access_.write) return fail_os(EBADF);
+  if (size > kContentMax) return fail_os(EFBIG);
+  Bytes* bytes = content();
+  if (!bytes) return fail_os(ENOENT);
+  bytes->resize(size);
+  if (stream_.empty()) {
+    node_->attributes.dos_attributes =
+        (node_->attributes.dos_attributes & ~dos::kNormal) | dos::kArchive;
+  }
+  resized();
+  return {};
+}
+
+Result<void> MemoryFile::allocate(uint64_t size) {
+  const std::lock_guard lock(tree_->mutex);
+  if (!access_.write) return fail_os(EBADF);
+  if (size > kContentMax) return fail_os(ENOSPC);
+  const uint64_t needed = std::max<uint64_t>(size, node_->attributes.size);
+  if (stream_.empty()) node_->attributes.allocation_size = (needed + 4095) / 4096 * 4096;
+  return {};
+}
+
+Result<void> MemoryFile::flush(Durability) { return {}; }
+
+Result<std::vector<Range>> MemoryFile::allocated_ranges(Range within, size_t max) {
+  BRAID_TRY(const Attributes now, stat());
+  std::vector<Range> out;
+  if (max > 0 && within.offset < now.size && within.length > 0) {
+    out.push_back({within.offset, std::min(within.length, now.size - within.offset)});
+  }
+  return out;
+}
+
+Result<void> MemoryFile::zero_range(Range range) {
+  const std::lock_guard lock(tree_->mutex);
+  if (!access_.write) return fail_os(EBADF);
+  Bytes* bytes = content();
+  if (!bytes) return fail_os(ENOENT);
+  if (range.offset >= bytes->size()) return {};
+  const uint64_t length = std::min<uint64_t>(range.length, bytes->size() - range.offset);
+  std::memset(bytes->data() + range.offset, 0, length);
+  tree_->touch(*node_, true);
+  return {};
+}
+
+Result<uint64_t> MemoryFile::copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                                        uint64_t length) {
+  return copy_through_memory(source, source_offset, *this, offset, length);
+}
+
+Result<void> MemoryFile::clone_range(File&, uint64_t, uint64_t, uint64_t) {
+  return fail_os(EOPNOTSUPP);
+}
+
+Result<std::unique_ptr<Enumeration>> MemoryFile::enumerate(NameRules rules) {
+  if (!is_directory()) return fail_os(ENOTDIR);
+  if (!access_.read) return fail_os(EBADF);
+  return std::make_unique<MemoryEnumeration>(tree_, node_, rules);
+}
+
+Result<std::string> MemoryFile::read_link() {
+  if (!node_->attributes.is_symlink()) return fail_os(EINVAL);
+  return node_->target;
+}
+
+Result<Bytes> MemoryFile::get_xattr(std::string_view name, Actor) {
+  const std::lock_guard lock(tree_->mutex);
+  const auto found = node_->xattrs.find(std::string(name));
+  if (found == node_->xattrs.end()) return fail_os(ENODATA);
+  return found->second;
+}
+
+Result<void> MemoryFile::set_xattr(std::string_view name, ByteView value, Actor) {
+  const std::lock_guard lock(tree_->mutex);
+  node_->xattrs[std::string(name)] = Bytes(value.begin(), value.end());
+  tree_->touch(*node_, false);
+  return {};
+}
+
+Result<void> MemoryFile::remove_xattr(std::string_view name, Actor) {
+  const std::lock_guard lock(tree_->mutex);
+  if (node_->xattrs.erase(std::string(name)) == 0) return fail_os(ENODATA);
+  tree_->touch(*node_, false);
+  return {};
+}
+
+Result<std::vector<std::string>> MemoryFile::list_xattrs(Actor) {
+  const std::lock_guard lock(tree_->mutex);
+  std::vector<std::string> out;
+  for (const auto& [name, value] : node_->xattrs) out.push_back(name);
+  return out;
+}
+
+std::map<std::string, MemoryNode::Stream>::iterator MemoryFile::find_stream(std::string_view name) {
+  return std::ranges::find_if(node_->streams,
+                              [&](const auto& s) { return equal_folded(s.first, name); });
+}
+
+Result<std::vector<StreamInfo>> MemoryFile::streams() {
+  const std::lock_guard lock(tree_->mutex);
+  std::vector<StreamInfo> out;
+  for (const auto& [name, stream] : node_->streams) {
+    out.push_back({name, stream.content.size(), stream.content.size()});
+  }
+  return out;
+}
+
+Result<std::unique_ptr<File>> MemoryFile::open_stream(std::string_view name, const StreamHow& how) {
+  const std::lock_guard lock(tree_->mutex);
+  auto found = find_stream(name);
+  const bool exists = found != node_->streams.end();
+  if (exists && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
+  if (!exists && how.disposition == StreamHow::Disposition::kOpen) return fail_os(ENOENT);
+  if (how.truncate && !how.write) return fail_os(EBADF);
+  if (!exists) found = node_->streams.emplace(std::string(name), MemoryNode::Stream{}).first;
+  if (how.truncate) found->second.content.clear();
+  return std::make_unique<MemoryFile>(tree_, node_, Access{.read = true, .write = how.write},
+                                      found->first);
+}
+
+Result<void> MemoryFile::remove_stream(std::string_view name) {
+  const std::lock_guard lock(tree_->mutex);
+  const auto found = find_stream(name);
+  if (found == node_->streams.end()) return fail_os(ENOENT);
+  node_->streams.erase(found);
+  return {};
+}
+
+Result<void> MemoryFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
+  const std::lock_guard lock(tree_->mutex);
+  auto found = find_stream(from);
+  if (found == node_->streams.end()) return fail_os(ENOENT);
+  if (!equal_folded(from, to)) {
+    const auto taken = find_stream(to);
+    if (taken != node_->streams.end() && !replace) return fail_os(EEXIST);
+    if (taken != node_->streams.end()) node_->streams.erase(taken);
+  }
+  const bool self = !stream_.empty() && equal_folded(stream_, from);
+  auto moved = node_->streams.extract(found);
+  moved.key() = std::string(to);
+  node_->streams.insert(std::move(moved));
+  if (self) stream_ = to;
+  return {};
+}
+
+}  // namespace braid::vfs

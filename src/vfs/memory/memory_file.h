@@ -1,0 +1,55 @@
+// An open file or stream of a memory Volume.
+#pragma once
+
+#include "vfs/memory/memory_node.h"
+
+namespace braid::vfs {
+
+class MemoryFile final : public File {
+ public:
+  // `stream`: "" for the file itself.
+  MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Access access,
+             std::string stream = {});
+
+  FileKey key() const override;
+  bool is_directory() const override;
+  Result<Attributes> stat() override;
+  Result<void> change(const AttributesChange& change) override;
+  Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
+  using File::write;
+  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override;
+  Result<void> truncate(uint64_t size) override;
+  Result<void> allocate(uint64_t size) override;
+  Result<void> flush(Durability durability) override;
+  Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override;
+  Result<void> zero_range(Range range) override;
+  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                              uint64_t length) override;
+  Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
+                           uint64_t length) override;
+  Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
+  Result<std::string> read_link() override;
+  Result<Bytes> get_xattr(std::string_view name, Actor actor) override;
+  Result<void> set_xattr(std::string_view name, ByteView value, Actor actor) override;
+  Result<void> remove_xattr(std::string_view name, Actor actor) override;
+  Result<std::vector<std::string>> list_xattrs(Actor actor) override;
+  Result<std::vector<StreamInfo>> streams() override;
+  Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override;
+  Result<void> remove_stream(std::string_view name) override;
+  Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override;
+
+  const MemoryNodeRef& node() const { return node_; }
+
+ private:
+  // Bytes of the file or stream; null when the stream is gone. REQUIRES the mutex.
+  Bytes* content();
+  std::map<std::string, MemoryNode::Stream>::iterator find_stream(std::string_view name);
+  void resized();
+
+  const std::shared_ptr<MemoryTree> tree_;
+  const MemoryNodeRef node_;
+  const Access access_;
+  std::string stream_;
+};
+
+}  // namespace braid::vfs

@@ -1,0 +1,268 @@
+#include "vfs/memory/memory_volume.h"
+
+#include "vfs/memory/memory_file.h"
+#include "vfs/memory/memory_node.h"
+#include "vfs/names.h"
+
+namespace braid::vfs {
+
+MemoryNodeRef MemoryTree::make(Kind kind, uint32_t mode, uint32_t dos_attributes) {
+  auto node = std::make_shared<MemoryNode>();
+  Attributes& a = node->attributes;
+  a.key = {1, next_inode++, 0};
+  a.kind = kind;
+  a.mode = mode & 07777;
+  a.dos_attributes = dos_attributes & dos::kSettable;
+  if (kind == Kind::kFile) a.dos_attributes |= dos::kArchive;
+  if (kind == Kind::kDirectory) a.dos_attributes |= dos::kDirectory;
+  if (kind == Kind::kSymlink) {
+    a.dos_attributes |= dos::kReparsePoint;
+    a.reparse_tag = kReparseTagSymlink;
+  }
+  a.creation_time = a.access_time = a.write_time = a.change_time = clock.now();
+  return node;
+}
+
+void MemoryTree::touch(MemoryNode& node, bool data) const {
+  node.attributes.change_time = clock.now();
+  if (data) node.attributes.write_time = node.attributes.change_time;
+}
+
+namespace {
+
+constexpr size_t kNameBytesMax = 255;  // as Linux file systems have it
+
+class MemoryVolume final : public Volume {
+ public:
+  explicit MemoryVolume(const Clock& clock) : tree_(std::make_shared<MemoryTree>(clock)) {
+    tree_->root = tree_->make(Kind::kDirectory, 0755, 0);
+    features_.xattrs = features_.streams = true;
+    features_.device = 1;
+    features_.file_system_id = "memory";
+    features_.creation_time = clock.now();
+  }
+
+  Result<Resolved> lookup(const Credentials& who, const Path& path,
+                          const LookupOptions& options) override;
+  Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+                                     const OpenHow& how) override;
+  Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+                                       const CreateHow& how) override;
+  Result<void> make_symlink(const Credentials& who, const Place& place,
+                            std::string_view target) override;
+  Result<void> rename(const Credentials& who, const Place& from, FileKey expected, const Place& to,
+                      bool replace) override;
+  Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
+  Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
+  Result<Space> space(const Credentials&) override {
+    return Space{4096, 1 << 20, 1 << 19, 1 << 19};
+  }
+  const Features& features() const override { return features_; }
+
+ private:
+  using Children = std::map<std::string, MemoryNodeRef>;
+
+  static Children::iterator find(MemoryNode& directory, const std::string& name, NameRules rules);
+  // The directory of a place in which something may be put. REQUIRES the mutex.
+  static Result<MemoryNodeRef> parent_of(const Place& place);
+  static Result<MemoryNodeRef> held(const Place& place, FileKey expected);
+  void add(const MemoryNodeRef& parent, const std::string& name, const MemoryNodeRef& node);
+  void drop(MemoryNode& parent, const std::string& name);
+
+  const std::shared_ptr<MemoryTree> tree_;
+  Features features_;
+};
+
+MemoryVolume::Children::iterator MemoryVolume::find(MemoryNode& directory, const std::string& name,
+                                                    NameRules rules) {
+  auto& children = directory.children;
+  auto exact = children.find(name);
+  if (exact != children.end() || rules == NameRules::kPosix) return exact;
+  const std::string wanted = to_client(name);
+  for (auto at = children.begin(); at != children.end(); ++at) {
+    if (equal_folded(to_client(at->first), wanted)) return at;
+  }
+  return children.end();
+}
+
+Result<Resolved> MemoryVolume::lookup(const Credentials&, const Path& path,
+                                      const LookupOptions& options) {
+  const std::lock_guard lock(tree_->mutex);
+  const bool windows = options.rules == NameRules::kWindows;
+  Resolved out;
+  MemoryNodeRef node = tree_->root;
+  const auto& names = path.components();
+  for (size_t i = 0; i < names.size(); ++i) {
+    const bool last = i + 1 == names.size();
+    const std::string name = windows ? to_disk(names[i]) : names[i];
+    if (name.size() > kNameBytesMax) return fail_os(ENAMETOOLONG);
+    if (last) out.wanted_name = name;
+    const auto found = find(*node, name, options.rules);
+    const bool exists = found != node->children.end();
+    if (!exists && !last) return fail(NtStatus::kObjectPathNotFound);
+    const std::string spelled = exists ? found->first : name;
+    BRAID_CHECK(out.path.append(windows ? to_client(spelled) : spelled));
+    if (last) {
+      out.place.name = spelled;
+      if (!exists || options.pin_parent) out.place.parent = std::make_shared<MemoryPin>(node);
+    }
+    if (!exists) {
+      out.outcome = Resolved::Outcome::kMissing;
+      return out;
+    }
+    node = found->second;
+    if (node->attributes.is_symlink()) {
+      out.symlink_target = node->target;
+      out.components_consumed = i + 1;
+      if (!last) {
+        out.outcome = Resolved::Outcome::kSymlink;
+        return out;
+      }
+    } else if (!last && !node->attributes.is_directory()) {
+      return fail(NtStatus::kObjectPathNotFound);
+    }
+  }
+  out.node = std::make_shared<MemoryPin>(node);
+  out.attributes = node->attributes;
+  return out;
+}
+
+Result<std::unique_ptr<File>> MemoryVolume::open(const Credentials&, const Resolved& resolved,
+                                                 const OpenHow& how) {
+  const MemoryNodeRef& node = node_of(resolved.node);
+  auto file = std::make_unique<MemoryFile>(tree_, node, how.access);
+  if (node->attributes.is_symlink() && (how.access.read || how.access.write)) {
+    return fail_os(EACCES);
+  }
+  if (how.truncate) BRAID_CHECK(file->truncate(0));
+  return file;
+}
+
+Result<MemoryNodeRef> MemoryVolume::parent_of(const Place& place) {
+  if (!place.parent) return fail_os(EBUSY);
+  const MemoryNodeRef& parent = node_of(place.parent);
+  if (parent->attributes.nlink == 0) return fail_os(ENOENT);
+  if (place.name.size() > kNameBytesMax) return fail_os(ENAMETOOLONG);
+  return parent;
+}
+
+Result<MemoryNodeRef> MemoryVolume::held(const Place& place, FileKey expected) {
+  BRAID_TRY(const MemoryNodeRef parent, parent_of(place));
+  const auto found = parent->children.find(place.name);
+  if (found == parent->children.end()) return fail_os(ENOENT);
+  expected.stream = 0;
+  if (found->second->attributes.key != expected) return fail_os(ESTALE);
+  return found->second;
+}
+
+void MemoryVolume::add(const MemoryNodeRef& parent, const std::string& name,
+                       const MemoryNodeRef& node) {
+  parent->children[name] = node;
+  if (node->attributes.is_directory()) node->parent = parent;
+  tree_->touch(*parent, true);
+}
+
+void MemoryVolume::drop(MemoryNode& parent, const std::string& name) {
+  const auto found = parent.children.find(name);
+  MemoryNode& node = *found->second;
+  node.attributes.nlink = node.attributes.is_directory() ? 0 : node.attributes.nlink - 1;
+  tree_->touch(node, false);
+  parent.children.erase(found);
+  tree_->touch(parent, true);
+}
+
+Result<std::unique_ptr<File>> MemoryVolume::create(const Credentials& who, const Resolved& resolved,
+                                                   const CreateHow& how) {
+  const std::lock_guard lock(tree_->mutex);
+  BRAID_TRY(const MemoryNodeRef parent, parent_of(resolved.place));
+  if (parent->children.contains(resolved.place.name)) return fail_os(EEXIST);
+  const MemoryNodeRef node =
+      tree_->make(how.directory ? Kind::kDirectory : Kind::kFile, how.mode, how.dos_attributes);
+  if (who) {
+    node->attributes.uid = who->uid;
+    node->attributes.gid = who->gid;
+  }
+  add(parent, resolved.place.name, node);
+  return std::make_unique<MemoryFile>(tree_, node, how.access);
+}
+
+Result<void> MemoryVolume::make_symlink(const Credentials&, const Place& place,
+                                        std::string_view target) {
+  const std::lock_guard lock(tree_->mutex);
+  BRAID_TRY(const MemoryNodeRef parent, parent_of(place));
+  if (parent->children.contains(place.name)) return fail_os(EEXIST);
+  const MemoryNodeRef node = tree_->make(Kind::kSymlink, 0777, 0);
+  node->target = target;
+  node->attributes.size = target.size();
+  add(parent, place.name, node);
+  return {};
+}
+
+Result<void> MemoryVolume::rename(const Credentials&, const Place& from, FileKey expected,
+                                  const Place& to, bool replace) {
+  const std::lock_guard lock(tree_->mutex);
+  BRAID_TRY(const MemoryNodeRef node, held(from, expected));
+  BRAID_TRY(const MemoryNodeRef old_parent, parent_of(from));
+  BRAID_TRY(const MemoryNodeRef new_parent, parent_of(to));
+  const bool directory = node->attributes.is_directory();
+  for (MemoryNodeRef at = new_parent; at; at = at->parent.lock()) {
+    if (at == node) return fail_os(EINVAL);
+  }
+  const auto taken = new_parent->children.find(to.name);
+  if (taken != new_parent->children.end()) {
+    if (!replace) return fail_os(EEXIST);
+    const MemoryNode& victim = *taken->second;
+    if (old_parent == new_parent && from.name == to.name) return {};
+    if (taken->second == node) {
+      drop(*old_parent, from.name);
+      return {};
+    }
+    if (victim.attributes.is_directory() && !directory) return fail_os(EISDIR);
+    if (!victim.attributes.is_directory() && directory) return fail_os(ENOTDIR);
+    if (!victim.children.empty()) return fail_os(ENOTEMPTY);
+    drop(*new_parent, to.name);
+  }
+  old_parent->children.erase(from.name);
+  tree_->touch(*old_parent, true);
+  add(new_parent, to.name, node);
+  tree_->touch(*node, false);
+  if (node->attributes.kind == Kind::kFile) {
+    node->attributes.dos_attributes =
+        (node->attributes.dos_attributes & ~dos::kNormal) | dos::kArchive;
+  }
+  return {};
+}
+
+Result<void> MemoryVolume::link(const Credentials&, File& file, const Place& to, bool replace) {
+  const std::lock_guard lock(tree_->mutex);
+  auto* target = dynamic_cast<MemoryFile*>(&file);
+  if (!target) return fail_os(EINVAL);
+  if (target->is_directory()) return fail_os(EISDIR);
+  BRAID_TRY(const MemoryNodeRef parent, parent_of(to));
+  const auto taken = parent->children.find(to.name);
+  if (taken != parent->children.end()) {
+    if (!replace) return fail_os(EEXIST);
+    if (taken->second->attributes.is_directory()) return fail_os(EISDIR);
+    if (taken->second == target->node()) return {};
+    drop(*parent, to.name);
+  }
+  target->node()->attributes.nlink++;
+  add(parent, to.name, target->node());
+  return {};
+}
+
+Result<void> MemoryVolume::remove(const Credentials&, const Place& place, FileKey expected) {
+  const std::lock_guard lock(tree_->mutex);
+  BRAID_TRY(const MemoryNodeRef node, held(place, expected));
+  if (!node->children.empty()) return fail_os(ENOTEMPTY);
+  drop(*node_of(place.parent), place.name);
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<Volume> make_memory_volume(const Clock& clock) {
+  return std::make_unique<MemoryVolume>(clock);
+}
+
+}  // namespace braid::vfs

@@ -1,0 +1,460 @@
+// What every Volume must do, run over each of them.
+#include "vfs/vfs.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <set>
+
+#include "vfs/fault/fault_volume.h"
+#include "vfs/memory/memory_volume.h"
+#include "vfs/posix/posix_volume.h"
+
+namespace braid::vfs {
+namespace {
+
+struct Backend {
+  const char* name;
+  std::function<std::unique_ptr<Volume>(const std::string& folder)> make;
+};
+
+std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
+
+class AnyVolume : public testing::TestWithParam<Backend> {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/braid-vfs-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+    volume_ = GetParam().make(folder_);
+    ASSERT_NE(volume_, nullptr);
+  }
+  void TearDown() override {
+    volume_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  static Path path(std::string_view text) { return parse_path(text).value().path; }
+  Resolved look(std::string_view text, bool pin_parent = true) {
+    auto found = volume_->lookup(who_, path(text), {.pin_parent = pin_parent});
+    EXPECT_TRUE(found) << text << ": " << found.error().message();
+    return found ? *std::move(found) : Resolved{};
+  }
+  std::unique_ptr<File> make(std::string_view text, bool directory = false) {
+    auto file = volume_->create(who_, look(text),
+                                {.access = {.read = true, .write = true},
+                                 .directory = directory,
+                                 .mode = directory ? 0755u : 0644u});
+    EXPECT_TRUE(file) << text << ": " << file.error().message();
+    return file ? *std::move(file) : nullptr;
+  }
+  std::unique_ptr<File> open(std::string_view text, Access access = {.read = true, .write = true}) {
+    auto file = volume_->open(who_, look(text), {.access = access});
+    EXPECT_TRUE(file) << text << ": " << file.error().message();
+    return file ? *std::move(file) : nullptr;
+  }
+  bool exists(std::string_view text) {
+    const auto found = volume_->lookup(who_, path(text));
+    return found && found->outcome == Resolved::Outcome::kFound;
+  }
+  static std::string content(File& file) {
+    std::string text(1 << 20, '\0');
+    const auto got = file.read(0, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
+    EXPECT_TRUE(got) << got.error().message();
+    text.resize(got.value_or(0));
+    return text;
+  }
+  static std::set<std::string> names(File& directory) {
+    auto walk = directory.enumerate();
+    EXPECT_TRUE(walk);
+    std::set<std::string> out;
+    for (;;) {
+      std::vector<DirectoryEntry> batch;
+      EXPECT_TRUE((*walk)->next(3, nullptr, batch));
+      if (batch.empty()) return out;
+      for (const DirectoryEntry& entry : batch) out.insert(entry.name);
+    }
+  }
+
+  const Credentials who_ = server_credentials();
+  std::string folder_;
+  std::unique_ptr<Volume> volume_;
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Vfs, AnyVolume,
+    testing::Values(Backend{"posix",
+                            [](const std::string& folder) {
+                              auto volume = open_posix_volume(folder);
+                              return volume ? *std::move(volume) : nullptr;
+                            }},
+                    Backend{"memory", [](const std::string&) { return make_memory_volume(); }},
+                    Backend{"fault",
+                            [](const std::string&) {
+                              return make_fault_volume(make_memory_volume(), make_fault_plan());
+                            }}),
+    [](const auto& backend) { return backend.param.name; });
+
+TEST_P(AnyVolume, RootIsADirectoryWithoutAPlace) {
+  const Resolved root = look("");
+  EXPECT_EQ(root.outcome, Resolved::Outcome::kFound);
+  EXPECT_TRUE(root.attributes.is_directory());
+  EXPECT_FALSE(root.place.parent);
+  EXPECT_TRUE(root.attributes.dos_attributes & dos::kDirectory);
+  EXPECT_FALSE(volume_->remove(who_, root.place, root.attributes.key));
+}
+
+TEST_P(AnyVolume, CreatedFileIsFoundWithItsAttributes) {
+  auto file = make("a.txt");
+  ASSERT_TRUE(file->write(0, as_bytes("hello")));
+  const Resolved found = look("a.txt");
+  EXPECT_EQ(found.outcome, Resolved::Outcome::kFound);
+  EXPECT_EQ(found.attributes.key, file->key());
+  EXPECT_EQ(found.attributes.size, 5u);
+  EXPECT_EQ(found.attributes.dos_attributes, dos::kArchive);
+  EXPECT_EQ(found.path.text(), "a.txt");
+  EXPECT_EQ(content(*open("A.TXT")), "hello");
+}
+
+TEST_P(AnyVolume, SecondCreateFailsWithEexist) {
+  const Resolved missing = look("a");
+  ASSERT_EQ(missing.outcome, Resolved::Outcome::kMissing);
+  ASSERT_TRUE(volume_->create(who_, missing, {}));
+  const auto again = volume_->create(who_, missing, {});
+  ASSERT_FALSE(again);
+  EXPECT_TRUE(again.error().is_os(EEXIST));
+}
+
+TEST_P(AnyVolume, MissingParentIsNotMissingName) {
+  make("file");
+  EXPECT_EQ(look("none").outcome, Resolved::Outcome::kMissing);
+  for (const char* text : {"none\\b", "none\\b\\c", "file\\b", "FILE\\b"}) {
+    const auto found = volume_->lookup(who_, path(text));
+    ASSERT_FALSE(found) << text;
+    EXPECT_EQ(found.error().status(), NtStatus::kObjectPathNotFound) << text;
+  }
+}
+
+TEST_P(AnyVolume, NamesMatchWithoutCaseAndKeepTheirSpelling) {
+  make("Dir", true);
+  make(
+      "Dir\\Stra\xc3\x9f"
+      "e \xc3\x84.txt");
+  const Resolved found = look(
+      "dIR\\STRA\xc3\x9f"
+      "E \xc3\xa4.TXT");
+  EXPECT_EQ(found.outcome, Resolved::Outcome::kFound);
+  EXPECT_EQ(found.path.text(),
+            "Dir\\Stra\xc3\x9f"
+            "e \xc3\x84.txt");
+  const Resolved missing = look("DIR\\New");
+  EXPECT_EQ(missing.outcome, Resolved::Outcome::kMissing);
+  EXPECT_EQ(missing.path.text(), "Dir\\New");
+  const auto posix =
+      volume_->lookup(who_, path("dir"), {.rules = NameRules::kPosix, .pin_parent = false});
+  ASSERT_TRUE(posix);
+  EXPECT_EQ(posix->outcome, Resolved::Outcome::kMissing);
+}
+
+TEST_P(AnyVolume, RenameChangesCaseOnly) {
+  auto file = make("readme");
+  const Resolved from = look("readme");
+  Resolved to = look("README");
+  EXPECT_EQ(to.place.name, "readme");
+  EXPECT_EQ(to.wanted_name, "README");
+  to.place.name = to.wanted_name;
+  ASSERT_TRUE(volume_->rename(who_, from.place, file->key(), to.place, false));
+  EXPECT_EQ(look("readme").path.text(), "README");
+}
+
+TEST_P(AnyVolume, RenameReplacesOnlyWhenAsked) {
+  auto a = make("a");
+  ASSERT_TRUE(a->write(0, as_bytes("A")));
+  make("b");
+  const auto refused = volume_->rename(who_, look("a").place, a->key(), look("b").place, false);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is_os(EEXIST));
+  ASSERT_TRUE(volume_->rename(who_, look("a").place, a->key(), look("b").place, true));
+  EXPECT_FALSE(exists("a"));
+  EXPECT_EQ(content(*open("b")), "A");
+}
+
+TEST_P(AnyVolume, RenameMovesBetweenDirectoriesAndSetsArchive) {
+  make("from", true);
+  make("to", true);
+  auto file = make("from\\x");
+  ASSERT_TRUE(file->change({.dos_attributes = dos::kHidden}));
+  ASSERT_TRUE(
+      volume_->rename(who_, look("from\\x").place, file->key(), look("to\\y").place, false));
+  EXPECT_FALSE(exists("from\\x"));
+  EXPECT_EQ(look("to\\y").attributes.dos_attributes, dos::kHidden | dos::kArchive);
+}
+
+TEST_P(AnyVolume, RenameOfAnotherFileFailsWithEstale) {
+  auto a = make("a");
+  make("b");
+  const auto renamed = volume_->rename(who_, look("b").place, a->key(), look("c").place, false);
+  ASSERT_FALSE(renamed);
+  EXPECT_TRUE(renamed.error().is_os(ESTALE));
+}
+
+TEST_P(AnyVolume, RemoveTakesFilesAndEmptyDirectories) {
+  auto directory = make("d", true);
+  auto file = make("d\\f");
+  const auto full = volume_->remove(who_, look("d").place, directory->key());
+  ASSERT_FALSE(full);
+  EXPECT_TRUE(full.error().is_os(ENOTEMPTY));
+  const auto wrong = volume_->remove(who_, look("d\\f").place, directory->key());
+  ASSERT_FALSE(wrong);
+  EXPECT_TRUE(wrong.error().is_os(ESTALE));
+  ASSERT_TRUE(volume_->remove(who_, look("d\\f").place, file->key()));
+  ASSERT_TRUE(volume_->remove(who_, look("d").place, directory->key()));
+  EXPECT_FALSE(exists("d"));
+}
+
+TEST_P(AnyVolume, RemovedFileStaysUsable) {
+  auto file = make("f");
+  ASSERT_TRUE(volume_->remove(who_, look("f").place, file->key()));
+  ASSERT_TRUE(file->write(0, as_bytes("still")));
+  EXPECT_EQ(content(*file), "still");
+  EXPECT_EQ(file->stat()->nlink, 0u);
+}
+
+TEST_P(AnyVolume, HardLinkIsTheSameFile) {
+  auto file = make("one");
+  ASSERT_TRUE(file->write(0, as_bytes("data")));
+  ASSERT_TRUE(volume_->link(who_, *file, look("two").place, false));
+  EXPECT_EQ(look("two").attributes.key, file->key());
+  EXPECT_EQ(file->stat()->nlink, 2u);
+  make("three");
+  const auto taken = volume_->link(who_, *file, look("three").place, false);
+  ASSERT_FALSE(taken);
+  EXPECT_TRUE(taken.error().is_os(EEXIST));
+  ASSERT_TRUE(volume_->link(who_, *file, look("three").place, true));
+  EXPECT_EQ(file->stat()->nlink, 3u);
+  // Renaming one name of a file onto another leaves one.
+  ASSERT_TRUE(volume_->rename(who_, look("two").place, file->key(), look("three").place, true));
+  EXPECT_FALSE(exists("two"));
+  EXPECT_EQ(file->stat()->nlink, 2u);
+}
+
+TEST_P(AnyVolume, AttributesAndTimesAreKept) {
+  auto file = make("f");
+  const FileTime creation{0x01d9000012345678};
+  const FileTime access{0x01d9000012345670};
+  const FileTime written{0x01d9000012345671};
+  ASSERT_TRUE(file->change({.dos_attributes = dos::kReadonly | dos::kHidden | dos::kDirectory,
+                            .creation_time = creation,
+                            .access_time = access,
+                            .write_time = written}));
+  const Attributes now = file->stat().value();
+  EXPECT_EQ(now.dos_attributes, dos::kReadonly | dos::kHidden);
+  EXPECT_EQ(now.creation_time, creation);
+  EXPECT_EQ(now.access_time, access);
+  EXPECT_EQ(now.write_time, written);
+  ASSERT_TRUE(file->change({.dos_attributes = dos::kNormal}));
+  EXPECT_EQ(look("f").attributes.dos_attributes, dos::kNormal);
+  EXPECT_EQ(look("f").attributes.creation_time, creation);
+  ASSERT_TRUE(file->write(0, as_bytes("x")));
+}
+
+TEST_P(AnyVolume, FirstWriteSetsArchive) {
+  ASSERT_TRUE(make("f")->change({.dos_attributes = dos::kSystem}));
+  auto file = open("f");
+  EXPECT_EQ(file->stat()->dos_attributes, dos::kSystem);
+  ASSERT_TRUE(file->write(0, as_bytes("x")));
+  EXPECT_EQ(file->stat()->dos_attributes, dos::kSystem | dos::kArchive);
+}
+
+TEST_P(AnyVolume, ModeChanges) {
+  auto file = make("f");
+  ASSERT_TRUE(file->change({.mode = 0600}));
+  EXPECT_EQ(file->stat()->mode, 0600u);
+}
+
+TEST_P(AnyVolume, StatOpenNeitherReadsNorWrites) {
+  make("f");
+  auto file = open("f", {});
+  uint8_t byte[1] = {};
+  EXPECT_TRUE(file->stat());
+  EXPECT_TRUE(file->read(0, byte).error().is_os(EBADF));
+  EXPECT_TRUE(file->write(0, byte).error().is_os(EBADF));
+  EXPECT_TRUE(file->change({.dos_attributes = dos::kHidden}));
+}
+
+TEST_P(AnyVolume, PiecesAreWrittenInOrder) {
+  auto file = make("f");
+  const ByteView pieces[] = {as_bytes("ab"), {}, as_bytes("cde"), as_bytes("f")};
+  EXPECT_EQ(file->write(1, pieces).value(), 6u);
+  EXPECT_EQ(content(*file), std::string("\0abcdef", 7));
+  uint8_t rest[10];
+  EXPECT_EQ(file->read(5, rest).value(), 2u);
+  EXPECT_EQ(file->read(7, rest).value(), 0u);
+}
+
+TEST_P(AnyVolume, TruncateAllocateAndZero) {
+  auto file = make("f");
+  ASSERT_TRUE(file->write(0, as_bytes("0123456789")));
+  ASSERT_TRUE(file->truncate(6));
+  ASSERT_TRUE(file->zero_range({2, 100}));
+  EXPECT_EQ(content(*file), std::string("01\0\0\0\0", 6));
+  ASSERT_TRUE(file->allocate(1 << 16));
+  EXPECT_EQ(file->stat()->size, 6u);
+  EXPECT_GE(file->stat()->allocation_size, 1u << 16);
+  ASSERT_TRUE(file->allocate(0));
+  EXPECT_LT(file->stat()->allocation_size, 1u << 16);
+  ASSERT_TRUE(file->flush(Durability::kData));
+  ASSERT_TRUE(file->flush(Durability::kDataAndMetadata));
+  const auto ranges = file->allocated_ranges({0, 1000}, 10);
+  ASSERT_TRUE(ranges);
+  for (const Range& range : *ranges) EXPECT_LE(range.offset + range.length, 6u);
+  EXPECT_TRUE(file->allocated_ranges({6, 10}, 10)->empty());
+}
+
+TEST_P(AnyVolume, CopyRangeAlsoWithinOneFile) {
+  auto from = make("from");
+  ASSERT_TRUE(from->write(0, as_bytes("0123456789")));
+  auto to = make("to");
+  EXPECT_EQ(to->copy_range(*from, 2, 1, 100).value(), 8u);
+  EXPECT_EQ(content(*to), std::string("\00023456789", 9));
+  EXPECT_EQ(from->copy_range(*from, 0, 2, 8).value(), 8u);
+  EXPECT_EQ(content(*from), "0101234567");
+  const auto cloned = to->clone_range(*from, 0, 0, 4096);
+  EXPECT_EQ(cloned.has_value(), false);
+}
+
+TEST_P(AnyVolume, EnumerationShowsDotsAndAll) {
+  make("d", true);
+  make("d\\one");
+  make("d\\Two");
+  make("d\\three", true);
+  auto directory = open("d", {.read = true});
+  EXPECT_EQ(names(*directory), (std::set<std::string>{".", "..", "one", "Two", "three"}));
+
+  auto walk = directory->enumerate().value();
+  std::vector<DirectoryEntry> batch;
+  ASSERT_TRUE(walk->next(2, nullptr, batch));
+  EXPECT_EQ(batch[0].name, ".");
+  EXPECT_EQ(batch[1].name, "..");
+  EXPECT_EQ(batch[0].attributes.key, directory->key());
+  EXPECT_EQ(batch[1].attributes.key, look("").attributes.key);
+  batch.clear();
+  ASSERT_TRUE(walk->next(10, [](std::string_view n) { return n.starts_with('t'); }, batch));
+  ASSERT_EQ(batch.size(), 1u);
+  EXPECT_EQ(batch[0].name, "three");
+  EXPECT_TRUE(batch[0].attributes.is_directory());
+  make("d\\later");
+  ASSERT_TRUE(walk->restart());
+  batch.clear();
+  ASSERT_TRUE(walk->next(100, nullptr, batch));
+  EXPECT_EQ(batch.size(), 6u);
+}
+
+TEST_P(AnyVolume, SymlinkIsShownNotFollowed) {
+  make("d", true);
+  ASSERT_TRUE(volume_->make_symlink(who_, look("link").place, "d/../../etc"));
+  const Resolved link = look("LINK");
+  EXPECT_EQ(link.outcome, Resolved::Outcome::kFound);
+  EXPECT_TRUE(link.attributes.is_symlink());
+  EXPECT_EQ(link.attributes.reparse_tag, kReparseTagSymlink);
+  EXPECT_EQ(link.symlink_target, "d/../../etc");
+  EXPECT_EQ(link.components_consumed, 1u);
+  const Resolved beyond = look("link\\passwd\\x");
+  EXPECT_EQ(beyond.outcome, Resolved::Outcome::kSymlink);
+  EXPECT_EQ(beyond.symlink_target, "d/../../etc");
+  EXPECT_EQ(beyond.components_consumed, 1u);
+  EXPECT_EQ(beyond.path.text(), "link");
+  const auto data = volume_->open(who_, link, {.access = {.read = true}});
+  ASSERT_FALSE(data);
+  EXPECT_TRUE(data.error().is_os(EACCES));
+  EXPECT_EQ(open("link", {})->read_link().value(), "d/../../etc");
+  ASSERT_TRUE(volume_->remove(who_, link.place, link.attributes.key));
+}
+
+TEST_P(AnyVolume, ExtendedAttributes) {
+  auto file = make("f");
+  EXPECT_TRUE(file->get_xattr("user.x").error().is_os(ENODATA));
+  ASSERT_TRUE(file->set_xattr("user.x", as_bytes("value")));
+  EXPECT_EQ(as_text(file->get_xattr("user.x", Actor::kServer).value()), "value");
+  const auto list = file->list_xattrs().value();
+  EXPECT_EQ(std::ranges::count(list, "user.x"), 1);
+  ASSERT_TRUE(file->remove_xattr("user.x"));
+  EXPECT_FALSE(file->remove_xattr("user.x"));
+}
+
+TEST_P(AnyVolume, StreamsOfAnySize) {
+  using How = StreamHow;
+  for (const char* owner : {"file", "folder"}) {
+    make(owner, std::string_view(owner) == "folder");
+    auto base = open(owner, {});
+    EXPECT_TRUE(base->open_stream("s", {}).error().is_os(ENOENT));
+    auto stream =
+        base->open_stream("Notes", {.disposition = How::Disposition::kCreate, .write = true});
+    ASSERT_TRUE(stream) << stream.error().message();
+    EXPECT_TRUE(
+        base->open_stream("notes", {.disposition = How::Disposition::kCreate, .write = true})
+            .error()
+            .is_os(EEXIST));
+    ASSERT_TRUE((*stream)->write(0, as_bytes("small")));
+    EXPECT_EQ(content(**stream), "small");
+    EXPECT_NE((*stream)->key().stream, 0u);
+    EXPECT_EQ((*stream)->key().inode, base->key().inode);
+    EXPECT_FALSE((*stream)->is_directory());
+
+    // Beyond what an attribute holds.
+    auto other = base->open_stream("NOTES", {.write = true}).value();
+    EXPECT_EQ(other->key(), (*stream)->key());
+    const std::string big(300'000, 'x');
+    ASSERT_TRUE(other->write(5, as_bytes(big)));
+    EXPECT_EQ(content(**stream), "small" + big);
+    EXPECT_EQ((*stream)->stat()->size, 300'005u);
+    ASSERT_TRUE((*stream)->flush(Durability::kData));
+    ASSERT_TRUE((*stream)->truncate(3));
+    EXPECT_EQ(content(*other), "sma");
+
+    auto list = base->streams().value();
+    ASSERT_EQ(list.size(), 1u);
+    EXPECT_EQ(list[0].name, "Notes");
+    EXPECT_EQ(list[0].size, 3u);
+
+    ASSERT_TRUE((*stream)->rename_stream("notes", "Other", false));
+    EXPECT_EQ(content(**stream), "sma");
+    EXPECT_EQ(base->streams()->at(0).name, "Other");
+    ASSERT_TRUE(base->open_stream("third",
+                                  {.disposition = How::Disposition::kOpenOrCreate, .write = true}));
+    EXPECT_TRUE(base->rename_stream("other", "THIRD", false).error().is_os(EEXIST));
+    ASSERT_TRUE(base->rename_stream("other", "THIRD", true));
+    ASSERT_TRUE(base->remove_stream("third"));
+    EXPECT_TRUE(base->streams()->empty());
+    ASSERT_TRUE(volume_->remove(who_, look(owner).place, base->key()));
+  }
+  EXPECT_EQ(names(*open("", {.read = true})), (std::set<std::string>{".", ".."}));
+}
+
+TEST_P(AnyVolume, ReservedCharactersComeBack) {
+  const std::string shown =
+      "a\xef\x80\xa2"   // U+F022, a colon on disk
+      "b\xef\x80\xa9";  // U+F029, a dot at the end
+  make(shown);
+  EXPECT_EQ(look(shown).place.name, "a:b.");
+  EXPECT_TRUE(names(*open("", {.read = true})).contains(shown));
+  Path raw;
+  ASSERT_TRUE(raw.append("a:b."));
+  const auto posix = volume_->lookup(who_, raw, {.rules = NameRules::kPosix});
+  ASSERT_TRUE(posix);
+  EXPECT_EQ(posix->outcome, Resolved::Outcome::kFound);
+}
+
+TEST_P(AnyVolume, SpaceIsKnown) {
+  const auto space = volume_->space(who_);
+  ASSERT_TRUE(space);
+  EXPECT_GT(space->total_blocks, 0u);
+  EXPECT_LE(space->available_blocks, space->total_blocks);
+  EXPECT_TRUE(volume_->features().streams);
+}
+
+}  // namespace
+}  // namespace braid::vfs
