@@ -112,7 +112,8 @@ class File {
   // Target of a symbolic link, as stored. EINVAL for anything else.
   virtual Result<std::string> read_link() = 0;
 
-  // Extended attributes by their full Linux name ("user.x"). ENODATA when absent.
+  // Extended attributes by their full Linux name ("user.x"). ENODATA when absent; EPERM for names
+  // outside user. and system.posix_acl_ with Actor::kOpener.
   virtual Result<Bytes> get_xattr(std::string_view name, Actor actor = Actor::kOpener) = 0;
   virtual Result<void> set_xattr(std::string_view name, ByteView value,
                                  Actor actor = Actor::kOpener) = 0;

@@ -8,11 +8,20 @@
 namespace braid::vfs {
 namespace {
 
+// A thread that acts as a user keeps the server's CAP_SYS_ADMIN, which is what the kernel asks for
+// to touch the other names; so they are refused here.
+bool may_be_named_by_opener(std::string_view name) {
+  return name.starts_with("user.") || name.starts_with("system.posix_acl_");
+}
+
 // Acts as the opener, or as the server for the rest of the scope.
 class Acting {
  public:
-  Acting(const Credentials& who, Actor actor) : status_(assume(who)) {
+  Acting(const Credentials& who, Actor actor, std::string_view name) : status_(assume(who)) {
     if (status_ && actor == Actor::kServer) status_ = privilege_.emplace().status();
+    if (status_ && actor == Actor::kOpener && !may_be_named_by_opener(name)) {
+      status_ = fail_os(EPERM);
+    }
   }
   const Result<void>& status() const { return status_; }
 
@@ -26,7 +35,7 @@ class Acting {
 // The kernel refuses these calls on O_PATH descriptors; the path through /proc works for all.
 
 Result<Bytes> PosixFile::get_xattr(std::string_view name, Actor actor) {
-  const Acting acting(who_, actor);
+  const Acting acting(who_, actor, name);
   BRAID_CHECK(acting.status());
   const std::string path = descriptor_path(fd_.get());
   const std::string key(name);
@@ -44,7 +53,7 @@ Result<Bytes> PosixFile::get_xattr(std::string_view name, Actor actor) {
 }
 
 Result<void> PosixFile::set_xattr(std::string_view name, ByteView value, Actor actor) {
-  const Acting acting(who_, actor);
+  const Acting acting(who_, actor, name);
   BRAID_CHECK(acting.status());
   if (::setxattr(descriptor_path(fd_.get()).c_str(), std::string(name).c_str(), value.data(),
                  value.size(), 0) != 0) {
@@ -54,7 +63,7 @@ Result<void> PosixFile::set_xattr(std::string_view name, ByteView value, Actor a
 }
 
 Result<void> PosixFile::remove_xattr(std::string_view name, Actor actor) {
-  const Acting acting(who_, actor);
+  const Acting acting(who_, actor, name);
   BRAID_CHECK(acting.status());
   if (::removexattr(descriptor_path(fd_.get()).c_str(), std::string(name).c_str()) != 0) {
     return fail_last_os();
@@ -63,7 +72,7 @@ Result<void> PosixFile::remove_xattr(std::string_view name, Actor actor) {
 }
 
 Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
-  const Acting acting(who_, actor);
+  const Acting acting(who_, actor, "user.");
   BRAID_CHECK(acting.status());
   const std::string path = descriptor_path(fd_.get());
   std::string names;
@@ -80,8 +89,9 @@ Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
   }
   std::vector<std::string> out;
   for (size_t at = 0; at < names.size();) {
-    out.emplace_back(names.c_str() + at);
-    at += out.back().size() + 1;
+    std::string name = names.c_str() + at;
+    at += name.size() + 1;
+    if (actor == Actor::kServer || may_be_named_by_opener(name)) out.push_back(std::move(name));
   }
   return out;
 }

@@ -1,0 +1,91 @@
+#include "vfs/names.h"
+
+#include <gtest/gtest.h>
+
+#include "vfs/path.h"
+
+namespace braid::vfs {
+namespace {
+
+TEST(Names, PlainNamesStay) {
+  for (const char* name : {"a", "\xc3\xa4.txt", "\xf0\x9f\x98\x80", "\xed\xa0\x80", ".hidden"}) {
+    EXPECT_TRUE(is_plain(name)) << name;
+    EXPECT_EQ(to_client(name), name);
+    EXPECT_EQ(to_disk(name), name);
+  }
+}
+
+// U+F001 to U+F029: the characters that Mac and Linux clients use for these.
+TEST(Names, ReservedCharactersAreMappedBothWays) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"\x01", "\xef\x80\x81"},  {"\x1f", "\xef\x80\x9f"}, {"\"", "\xef\x80\xa0"},
+      {"*", "\xef\x80\xa1"},     {":", "\xef\x80\xa2"},    {"<", "\xef\x80\xa3"},
+      {">", "\xef\x80\xa4"},     {"?", "\xef\x80\xa5"},    {"\\", "\xef\x80\xa6"},
+      {"|", "\xef\x80\xa7"},     {"a ", "a\xef\x80\xa8"},  {"a.", "a\xef\x80\xa9"},
+      {"a .", "a \xef\x80\xa9"}, {"a. b", "a. b"},
+  };
+  for (const auto& [disk, client] : cases) {
+    EXPECT_EQ(to_client(disk), client);
+    EXPECT_EQ(to_disk(client), disk);
+  }
+}
+
+TEST(Names, BytesThatAreNotUtf8ComeBack) {
+  for (const char* disk : {"\xff", "a\x80z", "\xc3", "\xc0\xaf", "\xf5\x80\x80\x80", "\xe2\x82"}) {
+    const std::string shown = to_client(disk);
+    EXPECT_NE(shown, disk);
+    EXPECT_TRUE(is_plain(shown));
+    EXPECT_EQ(to_disk(shown), disk);
+  }
+}
+
+TEST(Names, MappedDotsNeverNameADirectory) {
+  EXPECT_NE(to_disk("\xef\x80\xa9"), ".");
+  EXPECT_NE(to_disk(".\xef\x80\xa9"), "..");
+}
+
+TEST(Names, StreamsAreKnownByTheirFoldedName) {
+  EXPECT_EQ(stream_key("Zone.Identifier"), stream_key("ZONE.identifier"));
+  EXPECT_NE(stream_key("a"), stream_key("b"));
+  EXPECT_EQ(fold_hash("\xc3\xa4"), fold_hash("\xc3\x84"));
+}
+
+TEST(Names, LengthCountsUtf16Units) {
+  EXPECT_EQ(utf16_units("a\xc3\xa4"), 2u);
+  EXPECT_EQ(utf16_units("\xf0\x9f\x98\x80"), 2u);
+}
+
+TEST(Path, WindowsNamesAreParsed) {
+  const auto parsed = parse_path("dir\\file.txt:stream:$DATA");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->path.text(), "dir\\file.txt");
+  EXPECT_EQ(parsed->path.name(), "file.txt");
+  EXPECT_EQ(parsed->path.parent().text(), "dir");
+  EXPECT_EQ(parsed->stream, "stream");
+  EXPECT_TRUE(parse_path("")->path.is_root());
+}
+
+TEST(Path, WaysUpAndOutAreRefused) {
+  for (std::string_view text :
+       {std::string_view(".."), std::string_view("a\\..\\b"), std::string_view("a\\.\\b"),
+        std::string_view("a/b"), std::string_view("\\a"), std::string_view("a\0b", 3),
+        std::string_view("..\\..\\etc\\passwd")}) {
+    EXPECT_FALSE(parse_path(text)) << text;
+    EXPECT_FALSE(parse_path(text, NameRules::kPosix)) << text;
+  }
+  EXPECT_EQ(parse_path("\\a").error().status(), NtStatus::kInvalidParameter);
+}
+
+TEST(Path, PosixNamesKeepReservedCharacters) {
+  EXPECT_EQ(parse_path("a:b\\c?", NameRules::kPosix)->path.name(), "c?");
+  EXPECT_FALSE(parse_path("c?"));
+}
+
+TEST(Path, LongNamesAreRefused) {
+  Path path;
+  EXPECT_TRUE(path.append(std::string(255, 'a')));
+  EXPECT_EQ(path.append(std::string(256, 'a')).error().status(), NtStatus::kObjectNameInvalid);
+}
+
+}  // namespace
+}  // namespace braid::vfs

@@ -1,0 +1,158 @@
+#include "vfs/posix/name_index.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "vfs/posix/system.h"
+
+namespace braid::vfs {
+namespace {
+
+class Index : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/braid-index-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void touch(const std::string& name) { std::ofstream(folder_ + "/" + name).put('x'); }
+  void remove(const std::string& name) { ::unlink((folder_ + "/" + name).c_str()); }
+  static std::string find(NameIndex& index, const std::string& folder, std::string_view name) {
+    const Descriptor fd(::open(folder.c_str(), O_PATH | O_CLOEXEC));
+    const auto st = stat_of(fd.get());
+    if (!st) return "?";
+    const auto found = index.find(fd.get(), key_of(*st), name);
+    return !found ? "?" : found->value_or("");
+  }
+  std::string find(NameIndex& index, std::string_view name) { return find(index, folder_, name); }
+
+  std::string folder_;
+};
+
+TEST_F(Index, OutsideChangesAreSeenWithoutReadingAgain) {
+  NameIndex index(1000, NameIndex::Events::kTrusted);
+  touch("One");
+  EXPECT_EQ(find(index, "ONE"), "One");
+  EXPECT_EQ(find(index, "two"), "");
+  touch("Two");
+  EXPECT_EQ(find(index, "two"), "Two");
+  ASSERT_EQ(::rename((folder_ + "/Two").c_str(), (folder_ + "/THREE").c_str()), 0);
+  EXPECT_EQ(find(index, "two"), "");
+  EXPECT_EQ(find(index, "three"), "THREE");
+  remove("One");
+  EXPECT_EQ(find(index, "one"), "");
+  EXPECT_EQ(index.counters().scans, 1u);
+  EXPECT_EQ(index.counters().names, 1u);
+}
+
+TEST_F(Index, WithoutEventsAChangedDirectoryIsReadAgain) {
+  NameIndex index(1000, NameIndex::Events::kIgnored);
+  touch("One");
+  EXPECT_EQ(find(index, "two"), "");
+  touch("Two");
+  EXPECT_EQ(find(index, "two"), "Two");
+  // Long unchanged, it need not be read again.
+  const timespec old[2] = {{1000, 0}, {1000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, folder_.c_str(), old, 0), 0);
+  EXPECT_EQ(find(index, "ONE"), "One");
+}
+
+TEST_F(Index, FirstOfSeveralSpellingsIsTheAnswer) {
+  NameIndex index(1000, NameIndex::Events::kTrusted);
+  touch("b");
+  touch("B");
+  EXPECT_EQ(find(index, "b"), "B");
+  remove("B");
+  EXPECT_EQ(find(index, "B"), "b");
+}
+
+TEST_F(Index, NamesThatAreNotUtf8AreFoundAsShown) {
+  NameIndex index(1000, NameIndex::Events::kTrusted);
+  touch("a\xff:");
+  EXPECT_EQ(find(index, "A\xef\x87\xbf\xef\x80\xa2"), "a\xff:");  // U+F1FF U+F022
+}
+
+TEST_F(Index, LeastRecentlyUsedDirectoriesGo) {
+  NameIndex index(5, NameIndex::Events::kTrusted);
+  for (const char* name : {"a", "b", "c"}) {
+    std::filesystem::create_directory(folder_ + "/" + name);
+    touch(std::string(name) + "/x");
+    touch(std::string(name) + "/y");
+    EXPECT_EQ(find(index, folder_ + "/" + name, "X"), "x");
+  }
+  EXPECT_LE(index.counters().names, 5u);
+  EXPECT_EQ(index.counters().directories, 2u);
+  EXPECT_EQ(find(index, folder_ + "/a", "Y"), "y");
+  EXPECT_EQ(index.counters().scans, 4u);
+}
+
+TEST_F(Index, DirectoryBeyondTheBoundIsAnsweredButNotKept) {
+  NameIndex index(3, NameIndex::Events::kTrusted);
+  for (int i = 0; i < 10; ++i) touch("f" + std::to_string(i));
+  EXPECT_EQ(find(index, "F7"), "f7");
+  EXPECT_EQ(index.counters().names, 0u);
+  EXPECT_EQ(index.counters().directories, 0u);
+}
+
+TEST_F(Index, RemovedDirectoryIsForgotten) {
+  NameIndex index(1000, NameIndex::Events::kTrusted);
+  std::filesystem::create_directory(folder_ + "/d");
+  touch("d/x");
+  touch("one");
+  EXPECT_EQ(find(index, folder_ + "/d", "X"), "x");
+  std::filesystem::remove_all(folder_ + "/d");
+  EXPECT_EQ(find(index, "ONE"), "one");
+  EXPECT_EQ(index.counters().directories, 1u);
+}
+
+// More changes than the kernel queues: everything is read again, nothing is wrong.
+TEST_F(Index, OverflowIsSurvived) {
+  NameIndex index(100'000, NameIndex::Events::kTrusted);
+  EXPECT_EQ(find(index, "none"), "");
+  int queued = 16384;
+  std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> queued;
+  if (queued > 100'000) GTEST_SKIP() << "the queue is too long to overflow here";
+  const std::string path = folder_ + "/Same";
+  for (int i = 0; i < queued; ++i) {
+    const int fd = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    ::close(fd);
+    if (i + 1 < queued) ::unlink(path.c_str());
+  }
+  touch("Last");
+  EXPECT_EQ(find(index, "last"), "Last");
+  EXPECT_EQ(find(index, "same"), "Same");
+  EXPECT_EQ(index.counters().scans, 2u);
+}
+
+TEST_F(Index, ManyThreadsAgreeWithTheDirectory) {
+  NameIndex index(10'000, NameIndex::Events::kTrusted);
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) {
+        const std::string name = "File" + std::to_string(t) + "-" + std::to_string(i);
+        const std::string other = "fILE" + std::to_string(t) + "-" + std::to_string(i);
+        touch(name);
+        wrong += find(index, other) != name;
+        remove(name);
+        wrong += !find(index, other).empty();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(index.counters().names, 0u);
+}
+
+}  // namespace
+}  // namespace braid::vfs

@@ -1,0 +1,348 @@
+// What only the posix Volume must do: outside changes, hostile links, identities, Samba's forms.
+#include "vfs/posix/posix_volume.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "runtime/worker_pool.h"
+#include "vfs/names.h"
+#include "vfs/posix/context.h"
+#include "vfs/posix/lookup.h"
+
+namespace braid::vfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Posix : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/braid-posix-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+    share_ = folder_ + "/share";
+    fs::create_directory(share_);
+    fs::permissions(folder_, fs::perms(0755));
+    fs::permissions(share_, fs::perms(0777));
+    auto volume = open_posix_volume(share_);
+    ASSERT_TRUE(volume) << volume.error().message();
+    volume_ = *std::move(volume);
+  }
+  void TearDown() override {
+    ASSERT_TRUE(assume(server_credentials()));
+    volume_.reset();
+    fs::remove_all(folder_);
+  }
+
+  static Path path(std::string_view text) { return parse_path(text).value().path; }
+  static Credentials user(uid_t uid) {
+    return std::make_shared<const UnixCredentials>(UnixCredentials{uid, uid, {}});
+  }
+  Result<Resolved> look(std::string_view text, const Credentials& who) {
+    return volume_->lookup(who, path(text), {.pin_parent = true});
+  }
+  Result<Resolved> look(std::string_view text) { return look(text, server_credentials()); }
+  // What local programs do, as the server.
+  void mode(const std::string& name, unsigned bits) {
+    ASSERT_TRUE(assume(server_credentials()));
+    fs::permissions(share_ + "/" + name, fs::perms(bits));
+  }
+  void outside(const std::string& name, std::string_view text = "x") {
+    ASSERT_TRUE(assume(server_credentials()));
+    std::ofstream(share_ + "/" + name) << text;
+  }
+  void set_xattr(const std::string& file, const char* name, std::string_view value) {
+    ASSERT_EQ(::setxattr((share_ + "/" + file).c_str(), name, value.data(), value.size(), 0), 0);
+  }
+  std::string get_xattr(const std::string& file, const char* name) {
+    std::string value(1000, '\0');
+    const ssize_t size =
+        ::getxattr((share_ + "/" + file).c_str(), name, value.data(), value.size());
+    value.resize(size > 0 ? static_cast<size_t>(size) : 0);
+    return value;
+  }
+
+  std::string folder_;
+  std::string share_;
+  std::unique_ptr<Volume> volume_;
+};
+
+TEST_F(Posix, LinksThatLeaveTheShareAreShownAsLinks) {
+  fs::create_directory(folder_ + "/outside");
+  std::ofstream(folder_ + "/outside/secret") << "x";
+  fs::create_symlink("../outside", share_ + "/out");
+  fs::create_symlink(folder_ + "/outside/secret", share_ + "/file");
+  const auto below = look("out\\secret");
+  ASSERT_TRUE(below);
+  EXPECT_EQ(below->outcome, Resolved::Outcome::kSymlink);
+  EXPECT_EQ(below->symlink_target, "../outside");
+  EXPECT_EQ(look("OUT\\secret")->outcome, Resolved::Outcome::kSymlink);
+  EXPECT_TRUE(look("file")->attributes.is_symlink());
+}
+
+// One thread swaps a directory for a link out of the share and moves it about; whatever is found
+// must be what lies inside.
+TEST_F(Posix, NothingOutsideIsFoundWhileNamesChange) {
+  const std::string outside_folder = folder_ + "/outside";
+  fs::create_directory(outside_folder);
+  fs::create_directories(share_ + "/a/Dir");
+  std::ofstream(outside_folder + "/File") << "outside";
+  std::ofstream(share_ + "/a/Dir/File") << "in";
+  struct stat bad{};
+  ASSERT_EQ(::stat((outside_folder + "/File").c_str(), &bad), 0);
+  fs::create_symlink(outside_folder, share_ + "/a/link");
+
+  std::atomic<bool> stop = false;
+  std::thread mover([&] {
+    const std::string dir = share_ + "/a/Dir";
+    const std::string link = share_ + "/a/link";
+    const std::string elsewhere = share_ + "/moved";
+    while (!stop) {
+      ::renameat2(AT_FDCWD, dir.c_str(), AT_FDCWD, link.c_str(), RENAME_EXCHANGE);
+      ::renameat2(AT_FDCWD, dir.c_str(), AT_FDCWD, link.c_str(), RENAME_EXCHANGE);
+      ::rename(dir.c_str(), elsewhere.c_str());
+      ::rename(elsewhere.c_str(), dir.c_str());
+    }
+  });
+  int inside = 0;
+  int escaped = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const auto found = look(i % 2 ? "a\\Dir\\File" : "A\\dIR\\fILE");
+    if (!found || found->outcome != Resolved::Outcome::kFound) continue;
+    inside++;
+    escaped += found->attributes.key.inode == bad.st_ino;
+    auto file = volume_->open(server_credentials(), *found, {.access = {.read = true}});
+    if (!file) continue;
+    uint8_t text[7];
+    escaped += (*file)->read(0, text).value_or(0) > 2;
+  }
+  stop = true;
+  mover.join();
+  EXPECT_EQ(escaped, 0);
+  EXPECT_GT(inside, 0);
+}
+
+TEST_F(Posix, OutsideRenameIsSeenByTheNextLookup) {
+  outside("One");
+  EXPECT_EQ(look("ONE")->place.name, "One");
+  fs::rename(share_ + "/One", share_ + "/Two");
+  EXPECT_EQ(look("ONE")->outcome, Resolved::Outcome::kMissing);
+  EXPECT_EQ(look("TWO")->place.name, "Two");
+}
+
+// 20,000 creates in one directory, each after a miss: the directory is read once.
+TEST_F(Posix, CreatingManyFilesReadsTheDirectoryOnce) {
+  ASSERT_TRUE(assume(server_credentials()));
+  Descriptor root(::open(share_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const FileKey key = key_of(stat_of(root.get()).value());
+  PosixContext context(std::move(root), key, {}, NameIndex::Events::kTrusted);
+  for (int i = 0; i < 20'000; ++i) {
+    const Path name = path("File" + std::to_string(i));
+    const auto missing = posix_lookup(context, name, {});
+    ASSERT_TRUE(missing);
+    ASSERT_EQ(missing->outcome, Resolved::Outcome::kMissing);
+    ASSERT_TRUE(open_beneath(descriptor_of(missing->place.parent), missing->place.name,
+                             O_CREAT | O_EXCL | O_WRONLY, 0644));
+  }
+  const auto last = posix_lookup(context, path("FILE19999"), {});
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->place.name, "File19999");
+  EXPECT_EQ(context.index.counters().scans, 1u);
+  EXPECT_EQ(context.index.counters().names, 20'000u);
+}
+
+TEST_F(Posix, PrivateFolderCannotBeReached) {
+  fs::create_directory(share_ + "/.braid");
+  for (const char* text : {".braid", ".BRAID\\streams"}) {
+    const auto found = look(text);
+    ASSERT_FALSE(found);
+    EXPECT_TRUE(found.error().is_os(EACCES));
+  }
+  // Not by way of a rename or a link either.
+  outside("f");
+  auto place = look("f")->place;
+  const FileKey key = look("f")->attributes.key;
+  Place hidden{place.parent, ".Braid"};
+  EXPECT_TRUE(
+      volume_->rename(server_credentials(), place, key, hidden, true).error().is_os(EACCES));
+  const auto posix =
+      volume_->lookup(server_credentials(), path(".braid"), {.rules = NameRules::kPosix});
+  EXPECT_FALSE(posix);
+}
+
+// user.DOSATTRIB as smbd 4.17.12 wrote it for a file with R, H and A.
+TEST_F(Posix, AttributesWrittenBySmbdAreShown) {
+  outside("f");
+  set_xattr("f", "user.DOSATTRIB",
+            std::string_view("\x00\x00\x05\x00\x05\x00\x00\x00\x11\x00\x00\x00\x23\x00\x00\x00"
+                             "\x8e\xda\xfe\x4c\x1e\x7b\xdd\x01",
+                             24));
+  const auto found = look("f");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->attributes.dos_attributes, dos::kReadonly | dos::kHidden | dos::kArchive);
+  EXPECT_EQ(found->attributes.creation_time, FileTime{0x01dd7b1e4cfeda8e});
+}
+
+// A stream as streams_xattr of smbd 4.17.12 kept it: the bytes and a NUL.
+TEST_F(Posix, StreamWrittenBySmbdIsReadAndKeptInItsForm) {
+  outside("f");
+  set_xattr("f", "user.DosStream.str:$DATA", std::string_view("hello\n\0", 7));
+  auto file = volume_->open(server_credentials(), *look("f"), {});
+  ASSERT_TRUE(file);
+  auto stream = (*file)->open_stream("STR", {.write = true});
+  ASSERT_TRUE(stream);
+  EXPECT_EQ((*stream)->stat()->size, 6u);
+  ASSERT_TRUE((*stream)->write(6, as_bytes("more")));
+  EXPECT_EQ(get_xattr("f", "user.DosStream.str:$DATA"), std::string("hello\nmore\0", 11));
+}
+
+TEST_F(Posix, StreamsOfACopiedFileAreItsOwn) {
+  outside("f");
+  auto file = volume_->open(server_credentials(), *look("f"), {}).value();
+  auto stream =
+      file->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+          .value();
+  const std::string big(100'000, 'x');
+  ASSERT_TRUE(stream->write(0, as_bytes(big)));
+  outside("copy");
+  set_xattr("copy", "user.braid.stream.s", get_xattr("f", "user.braid.stream.s"));
+  auto copy = volume_->open(server_credentials(), *look("copy"), {}).value();
+  auto other = copy->open_stream("s", {.write = true}).value();
+  ASSERT_TRUE(other->write(0, as_bytes("changed")));
+  uint8_t byte[1];
+  ASSERT_EQ(stream->read(0, byte).value(), 1u);
+  EXPECT_EQ(byte[0], 'x');
+  ASSERT_EQ(other->read(50'000, byte).value(), 1u);
+  EXPECT_EQ(byte[0], 'x');
+}
+
+TEST_F(Posix, HolesAreNotAllocated) {
+  outside("f", "");
+  auto file =
+      volume_->open(server_credentials(), *look("f"), {.access = {.read = true, .write = true}})
+          .value();
+  ASSERT_TRUE(file->write(1 << 20, as_bytes("end")));
+  ASSERT_TRUE(file->write(0, as_bytes("start")));
+  const auto ranges = file->allocated_ranges({0, 2 << 20}, 10).value();
+  ASSERT_EQ(ranges.size(), 2u);
+  EXPECT_EQ(ranges[0].offset, 0u);
+  EXPECT_EQ(ranges[1].offset, 1u << 20);
+  EXPECT_EQ(file->allocated_ranges({0, 2 << 20}, 1)->size(), 1u);
+}
+
+TEST_F(Posix, PipesOpenWithoutDataOnly) {
+  ASSERT_EQ(::mkfifo((share_ + "/pipe").c_str(), 0666), 0);
+  const auto found = look("pipe");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->attributes.reparse_tag, kReparseTagNfs);
+  EXPECT_TRUE(volume_->open(server_credentials(), *found, {}));
+  EXPECT_TRUE(volume_->open(server_credentials(), *found, {.access = {.read = true}})
+                  .error()
+                  .is_os(EACCES));
+}
+
+TEST_F(Posix, OpenGetsWhatWasFoundNotWhatTookItsName) {
+  outside("f", "old");
+  const auto found = look("f");
+  ASSERT_TRUE(found);
+  fs::remove(share_ + "/f");
+  outside("f", "new!");
+  auto file = volume_->open(server_credentials(), *found, {.access = {.read = true}});
+  ASSERT_TRUE(file);
+  EXPECT_EQ((*file)->stat()->size, 3u);
+}
+
+class PosixUsers : public Posix {
+ protected:
+  void SetUp() override {
+    if (!can_switch_identity()) GTEST_SKIP() << "needs root";
+    Posix::SetUp();
+  }
+};
+
+TEST_F(PosixUsers, FileOfAnotherUserIsRefusedOnEveryThread) {
+  outside("secret", "top");
+  mode("secret", 0600);
+  const auto try_open = [&](const Credentials& who) -> Result<void> {
+    BRAID_TRY(const Resolved found, volume_->lookup(who, path("secret")));
+    BRAID_TRY(const auto file, volume_->open(who, found, {.access = {.read = true}}));
+    return {};
+  };
+  std::atomic<int> wrong = 0;
+  WorkerPool pool(2);
+  for (int i = 0; i < 500; ++i) {
+    pool.post([&, i] {
+      const auto opened = try_open(i % 2 ? user(12345) : server_credentials());
+      if (i % 2) {
+        wrong += opened || !opened.error().is_os(EACCES);
+      } else {
+        wrong += !opened;
+      }
+    });
+  }
+  for (int i = 0; i < 500; ++i) wrong += !try_open(server_credentials());
+  pool.stop();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(PosixUsers, CreatedFileBelongsToTheUserAndKeepsItsAttributes) {
+  const auto missing = look("mine", user(12345));
+  ASSERT_TRUE(missing);
+  // A mode without write permission does not keep the server from its book-keeping.
+  auto file = volume_->create(
+      user(12345), *missing,
+      {.access = {.read = true, .write = true}, .mode = 0444, .dos_attributes = dos::kHidden});
+  ASSERT_TRUE(file) << file.error().message();
+  const Attributes now = (*file)->stat().value();
+  EXPECT_EQ(now.uid, 12345u);
+  EXPECT_EQ(now.dos_attributes, dos::kHidden | dos::kArchive);
+}
+
+TEST_F(PosixUsers, AttributesAreChangedByWritersOnly) {
+  outside("f");
+  const FileTime when{0x01d9000012345678};
+  mode("f", 0644);
+  auto reader = volume_->open(user(12345), *look("f"), {.access = {.read = true}}).value();
+  EXPECT_TRUE(reader->change({.dos_attributes = dos::kHidden}).error().is_os(EACCES));
+  EXPECT_TRUE(reader->change({.write_time = when}).error().is_os(EACCES));
+  EXPECT_FALSE(reader->change({.mode = 0777}));
+  EXPECT_TRUE(
+      reader->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+          .error()
+          .is_os(EACCES));
+  EXPECT_FALSE(reader->remove_stream("s"));
+  mode("f", 0666);
+  // Windows lets whoever may write attributes choose the times.
+  auto writer = volume_->open(user(12345), *look("f"), {}).value();
+  EXPECT_TRUE(writer->change({.dos_attributes = dos::kHidden, .write_time = when}));
+  EXPECT_EQ(writer->stat()->write_time, when);
+}
+
+TEST_F(PosixUsers, ServerAttributesAreOutOfTheUsersReach) {
+  const auto missing = look("mine", user(12345));
+  auto file = volume_->create(user(12345), *missing, {.access = {.write = true}}).value();
+  EXPECT_FALSE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kOpener));
+  ASSERT_TRUE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kServer));
+  EXPECT_EQ(as_text(file->get_xattr("security.NTACL", Actor::kServer).value()), "x");
+}
+
+TEST_F(PosixUsers, CaseIsIgnoredInDirectoriesThatCannotBeRead) {
+  fs::create_directory(share_ + "/Dir");
+  outside("Dir/File");
+  mode("Dir", 0711);
+  EXPECT_EQ(look("dIR\\fILE", user(12345))->path.text(), "Dir\\File");
+  mode("Dir", 0700);
+  EXPECT_TRUE(look("Dir\\File", user(12345)).error().is_os(EACCES));
+  EXPECT_TRUE(look("dIR\\fILE", user(12345)).error().is_os(EACCES));
+}
+
+}  // namespace
+}  // namespace braid::vfs
