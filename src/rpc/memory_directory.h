@@ -1,6 +1,7 @@
 // A directory of plain values: for tests, and for a server whose facts do not change.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ class MemoryDirectory final : public ServerIdentity,
   std::vector<OpenFileEntry> open_file_list;
   std::vector<Account> user_list;
   std::vector<Account> group_list;
+  std::map<wire::Sid, std::vector<wire::Sid>> memberships;
 
   ServerFacts facts() const override { return server; }
   std::vector<ShareEntry> shares(const CallerInfo& caller) const override;

@@ -1,0 +1,27 @@
+// Names and SIDs of accounts: the well-known ones and those of the server's directory.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "rpc/directory.h"
+
+namespace braid::rpc {
+
+// An account together with the domain it is looked up in.
+struct FoundAccount {
+  Account account;
+  wire::Sid domain_sid;  // that of account.domain; the account's own if it is a domain
+};
+
+// `name` is "name", "DOMAIN\name" or "name@domain". [MS-LSAT] 3.1.4.5 "LsarLookupNames3 (Opnum
+// 68)": isolated names are looked for among the well-known accounts, then in the server's own
+// domain.
+std::optional<FoundAccount> find_account(const Directory& directory, std::string_view name);
+std::optional<FoundAccount> find_account(const Directory& directory, const wire::Sid& sid);
+
+// The name of a domain by SID, for SIDs whose account is not known: the server's own, BUILTIN.
+std::optional<std::string> find_domain(const Directory& directory, const wire::Sid& sid);
+
+}  // namespace braid::rpc

@@ -1,0 +1,103 @@
+#include "rpc/pipe_registry.h"
+
+#include <algorithm>
+
+#include "base/guarded.h"
+#include "rpc/association.h"
+#include "rpc/interface.h"
+#include "wire/fold.h"
+
+namespace braid::rpc {
+namespace {
+
+// A pipe whose messages are the PDUs of an Association.
+class RpcPipe final : public Pipe {
+ public:
+  RpcPipe(const Interface& interface, const Directory& directory, const CallerInfo& caller)
+      : state_(interface, directory, caller) {}
+
+  Result<void> write(ByteView bytes) override {
+    auto state = state_.lock();
+    if (state->broken) return fail(NtStatus::kPipeDisconnected);
+    if (state->association.queued_size() > Association::kQueuedMax) {
+      return fail(NtStatus::kInsufficientResources);
+    }
+    if (!state->association.receive(bytes)) {
+      // Answers given before the fault can still be read.
+      state->broken = true;
+      return fail(NtStatus::kPipeDisconnected);
+    }
+    return {};
+  }
+
+  Result<PipeRead> read(size_t max) override {
+    auto state = state_.lock();
+    auto& answers = state->association.answers();
+    if (answers.empty()) {
+      return fail(state->broken ? NtStatus::kPipeDisconnected : NtStatus::kPipeEmpty);
+    }
+    const ByteView left = ByteView(answers.front()).subspan(state->position);
+    const ByteView part = left.first(std::min(max, left.size()));
+    PipeRead result{Bytes(part.begin(), part.end()), part.size() < left.size()};
+    state->association.forget(part.size());
+    state->position += part.size();
+    if (!result.more) {
+      answers.pop_front();
+      state->position = 0;
+    }
+    return result;
+  }
+
+  size_t next_message_size() const override {
+    auto state = state_.lock();
+    const auto& answers = state->association.answers();
+    return answers.empty() ? 0 : answers.front().size() - state->position;
+  }
+
+  size_t readable_size() const override { return state_.lock()->association.queued_size(); }
+
+ private:
+  struct State {
+    State(const Interface& interface, const Directory& directory, const CallerInfo& caller)
+        : association(interface, directory, caller) {}
+    Association association;
+    size_t position = 0;  // how much of the first answer was read
+    bool broken = false;
+  };
+
+  Guarded<State> state_;
+};
+
+const Interface* find_interface(std::string_view name) {
+  for (std::string_view prefix : {"\\", "PIPE\\"}) {
+    if (name.size() >= prefix.size() && wire::equal_fold(name.substr(0, prefix.size()), prefix)) {
+      name.remove_prefix(prefix.size());
+    }
+  }
+  if (wire::equal_fold(name, "lsass")) name = "lsarpc";
+  for (const Interface* interface :
+       {&srvsvc_interface(), &wkssvc_interface(), &lsarpc_interface(), &samr_interface()}) {
+    if (wire::equal_fold(name, interface->pipe_name)) return interface;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<PipeRead> Pipe::transceive(ByteView bytes, size_t max) {
+  if (readable_size() != 0) return fail(NtStatus::kPipeBusy);
+  BRAID_CHECK(write(bytes));
+  return read(max);
+}
+
+Result<std::unique_ptr<Pipe>> PipeRegistry::open(std::string_view name,
+                                                 const CallerInfo& caller) const {
+  const Interface* interface = find_interface(name);
+  if (interface == nullptr) return fail(NtStatus::kObjectNameNotFound);
+  if (caller.is_anonymous && !interface->anonymous_allowed) return fail(NtStatus::kAccessDenied);
+  return std::make_unique<RpcPipe>(*interface, directory_, caller);
+}
+
+bool PipeRegistry::exists(std::string_view name) { return find_interface(name) != nullptr; }
+
+}  // namespace braid::rpc

@@ -1,0 +1,17 @@
+// Calls on a user handle.
+#pragma once
+
+#include "rpc/interface.h"
+
+namespace braid::rpc::samr {
+
+// [MS-SAMR] 3.1.5.1.9 "SamrOpenUser (Opnum 34)", on a domain handle.
+FaultStatus open_user(Call& call);
+// [MS-SAMR] 3.1.5.5.6 "SamrQueryInformationUser (Opnum 36)" and 3.1.5.5.5
+// "SamrQueryInformationUser2 (Opnum 47)": general (1), name (6), account name (7), full name (8),
+// control (16) and all (21).
+FaultStatus query_information_user(Call& call);
+// [MS-SAMR] 3.1.5.9.1 "SamrGetGroupsForUser (Opnum 39)".
+FaultStatus get_groups_for_user(Call& call);
+
+}  // namespace braid::rpc::samr
