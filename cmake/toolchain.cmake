@@ -1,9 +1,9 @@
 # Warnings are errors; sanitizers and ccache by option.
-add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer)
+add_compile_options(-Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer)
 add_compile_definitions(_GNU_SOURCE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  add_compile_options(-Wthread-safety)
+  add_compile_options(-Wthread-safety -Wno-missing-designated-field-initializers)
   find_program(BRAID_LLD NAMES ld.lld-19 ld.lld)
   if(BRAID_LLD)
     add_link_options(--ld-path=${BRAID_LLD})

@@ -1,10 +1,11 @@
-// OneShot<T>: a value that one coroutine waits for and whoever is first provides.
+// OneShot<T>: a value that coroutines wait for and whoever is first provides.
 #pragma once
 
 #include <coroutine>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "runtime/executor.h"
 
@@ -12,19 +13,20 @@ namespace braid {
 
 // A CREATE that waits for a break, a LOCK that waits for a range, a CHANGE_NOTIFY: the event, the
 // time-out and CANCEL all race to set() it, and the first wins. Share it by std::shared_ptr.
-// Thread: set() from any; wait() once.
+// Thread: any.
 template <class T>
 class OneShot {
  public:
-  // True if this call provided the value. The waiter continues on the executor it named.
+  // True if this call provided the value. Each waiter continues on the executor it named.
   bool set(T value) {
     std::unique_lock lock(mutex_);
     if (value_) return false;
     value_.emplace(std::move(value));
-    auto waiter = std::exchange(waiter_, nullptr);
-    Executor* const executor = executor_;
+    const auto waiters = std::exchange(waiters_, {});
     lock.unlock();
-    if (waiter) executor->post([waiter] { waiter.resume(); });
+    for (const auto& [handle, executor] : waiters) {
+      executor->post([handle] { handle.resume(); });
+    }
     return true;
   }
   bool is_set() const {
@@ -41,8 +43,7 @@ class OneShot {
       bool await_suspend(std::coroutine_handle<> handle) {
         std::lock_guard lock(shot.mutex_);
         if (shot.value_) return false;
-        shot.waiter_ = handle;
-        shot.executor_ = &executor;
+        shot.waiters_.emplace_back(handle, &executor);
         return true;
       }
       T await_resume() {
@@ -56,8 +57,7 @@ class OneShot {
  private:
   mutable std::mutex mutex_;
   std::optional<T> value_;
-  std::coroutine_handle<> waiter_;
-  Executor* executor_ = nullptr;
+  std::vector<std::pair<std::coroutine_handle<>, Executor*>> waiters_;
 };
 
 }  // namespace braid

@@ -1,6 +1,7 @@
 // TaskScope: background coroutines that somebody waits for.
 #pragma once
 
+#include <condition_variable>
 #include <coroutine>
 #include <exception>
 #include <mutex>
@@ -43,6 +44,13 @@ class TaskScope {
     return Awaiter{*this};
   }
 
+  // The same for a thread that is not a reactor: blocks it. After the last task ended nothing of the
+  // scope is touched any more, so its owner may destroy it.
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return running_ == 0; });
+  }
+
   size_t running() const {
     std::lock_guard lock(mutex_);
     return running_;
@@ -69,12 +77,16 @@ class TaskScope {
     std::coroutine_handle<> joiner;
     {
       std::lock_guard lock(mutex_);
-      if (--running_ == 0) joiner = std::exchange(joiner_, nullptr);
+      if (--running_ == 0) {
+        joiner = std::exchange(joiner_, nullptr);
+        ended_.notify_all();
+      }
     }
     if (joiner) joiner.resume();
   }
 
   mutable std::mutex mutex_;
+  std::condition_variable ended_;
   size_t running_ = 0;
   std::coroutine_handle<> joiner_;
 };

@@ -1,0 +1,146 @@
+#include "smb2/breaks.h"
+
+#include <algorithm>
+#include <list>
+
+#include "base/log.h"
+#include "smb2/connection.h"
+#include "smb2/limits.h"
+#include "wire/smb2/oplock_break.h"
+
+namespace braid::smb2 {
+
+void ClientTable::add(const ClientGuid& client, std::weak_ptr<Connection> connection) {
+  (*table_.lock())[client].push_back(std::move(connection));
+}
+
+void ClientTable::remove(const ClientGuid& client, const Connection* connection) {
+  auto table = table_.lock();
+  const auto found = table->find(client);
+  if (found == table->end()) return;
+  std::erase_if(found->second, [&](const std::weak_ptr<Connection>& held) {
+    const auto live = held.lock();
+    return !live || live.get() == connection;
+  });
+  if (found->second.empty()) table->erase(found);
+}
+
+std::vector<std::shared_ptr<Connection>> ClientTable::connections(const ClientGuid& client) const {
+  std::vector<std::shared_ptr<Connection>> live;
+  auto table = table_.lock();
+  const auto found = table->find(client);
+  if (found == table->end()) return live;
+  for (const auto& held : found->second) {
+    if (auto connection = held.lock()) live.push_back(std::move(connection));
+  }
+  return live;
+}
+
+// Thread: the reactor of the timers, except `stopped`.
+struct Breaks::Timers {
+  std::list<Timer> running;
+  std::atomic<bool> stopped = false;
+};
+
+Breaks::Breaks(const SessionTable& sessions, const ClientTable& clients, Reactor& timer_reactor)
+    : sessions_(sessions),
+      clients_(clients),
+      timer_reactor_(timer_reactor),
+      timers_(std::make_shared<Timers>()) {}
+
+Breaks::~Breaks() { stop(); }
+
+void Breaks::stop() { timers_->stopped = true; }
+
+namespace {
+
+// [MS-SMB2] 3.3.4.6 and 3.3.4.7: MessageId all ones, TreeId 0, not signed.
+template <class Body>
+Bytes notification_message(const Body& body, SessionId session_id) {
+  Bytes message;
+  wire::Writer writer(message);
+  wire::Header header;
+  header.command = wire::Command::kOplockBreak;
+  header.flags = wire::HeaderFlags::kServerToRedir;
+  header.message_id = MessageId{~uint64_t{0}};
+  header.session_id = session_id;
+  header.encode(writer);
+  body.encode(writer);
+  return message;
+}
+
+}  // namespace
+
+void Breaks::send_break(const filestate::Break& notification) {
+  const bool sent =
+      notification.is_lease ? send_lease_break(notification) : send_oplock_break(notification);
+  if (!notification.ack_required) return;
+  if (sent) {
+    arm_timer(notification.id);
+  } else {
+    table_->break_timed_out(notification.id);
+  }
+}
+
+bool Breaks::send_oplock_break(const filestate::Break& notification) {
+  const auto session = sessions_.find(notification.session);
+  if (!session) return false;
+  wire::OplockBreakNotification body;
+  body.oplock_level = static_cast<wire::OplockLevel>(notification.new_level);
+  body.file_id = {notification.open.value, notification.open.value};
+  for (const auto& channel : session->channels()) {
+    const auto connection = channel->connection.lock();
+    if (!connection || connection->transport().is_closed()) continue;
+    connection->send_notification(notification_message(body, session->session_id), *session);
+    return true;
+  }
+  return false;
+}
+
+bool Breaks::send_lease_break(const filestate::Break& notification) {
+  wire::LeaseBreakNotification body;
+  body.new_epoch = notification.new_epoch;
+  body.flags = notification.ack_required ? wire::LeaseBreakNotification::kFlagAckRequired : 0;
+  body.lease_key = notification.lease.key;
+  body.current_lease_state = static_cast<uint32_t>(notification.current_state);
+  body.new_lease_state = static_cast<uint32_t>(notification.new_state);
+  for (const auto& connection : clients_.connections(notification.lease.client)) {
+    if (connection->transport().is_closed()) continue;
+    connection->send_unsolicited(notification_message(body, SessionId{}));
+    return true;
+  }
+  return false;
+}
+
+void Breaks::arm_timer(const filestate::BreakId& id) {
+  timer_reactor_.post([this, timers = timers_, id] {
+    if (timers->stopped) return;
+    const auto timer = timers->running.emplace(timers->running.end(), timer_reactor_);
+    timer->start(kBreakTimeout, [this, timers, timer, id] {
+      if (!timers->stopped) table_->break_timed_out(id);
+      timers->running.erase(timer);
+    });
+  });
+}
+
+Waiter Breaks::expect(filestate::OpenToken token, filestate::LockId lock) {
+  auto waiters = waiters_.lock();
+  Waiter& waiter = (*waiters)[{token, lock}];
+  if (!waiter) waiter = std::make_shared<OneShot<WakeUp>>();
+  return waiter;
+}
+
+void Breaks::forget(filestate::OpenToken token, filestate::LockId lock) {
+  waiters_.lock()->erase({token, lock});
+}
+
+void Breaks::completed(const FileKey&, const filestate::Completion& completion) {
+  const bool is_lock = completion.kind == filestate::Completion::Kind::kLock;
+  expect(completion.token, is_lock ? completion.lock : filestate::LockId{})
+      ->set({Wake::kCompleted, completion.status});
+}
+
+// No open outlives its connection, so none is given up.
+void Breaks::purged(const filestate::OpenRef&, const filestate::CloseDecision&) {}
+
+}  // namespace braid::smb2

@@ -1,0 +1,87 @@
+// Breaks: carries what filestate decides to clients and to waiting requests.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/guarded.h"
+#include "filestate/break_sink.h"
+#include "filestate/file_table.h"
+#include "runtime/one_shot.h"
+#include "runtime/reactor.h"
+#include "smb2/session.h"
+
+namespace braid::smb2 {
+
+class Connection;
+
+// Why a waiting request goes on.
+enum class Wake : uint8_t { kCompleted, kCancelled };
+
+struct WakeUp {
+  Wake why = Wake::kCompleted;
+  NtStatus status = NtStatus::kSuccess;  // of a LOCK
+};
+using Waiter = std::shared_ptr<OneShot<WakeUp>>;
+
+// All connections of each client, for lease breaks. [MS-SMB2] 3.3.1.5, ConnectionList by
+// ClientGuid. Thread: any.
+class ClientTable {
+ public:
+  void add(const ClientGuid& client, std::weak_ptr<Connection> connection);
+  void remove(const ClientGuid& client, const Connection* connection);
+  std::vector<std::shared_ptr<Connection>> connections(const ClientGuid& client) const;
+
+ private:
+  using List = std::vector<std::weak_ptr<Connection>>;
+  Guarded<std::unordered_map<ClientGuid, List>> table_;
+};
+
+// Owned by the Server. Thread: any. Break timers run on `timer_reactor`.
+class Breaks final : public filestate::BreakSink {
+ public:
+  Breaks(const SessionTable& sessions, const ClientTable& clients, Reactor& timer_reactor);
+  ~Breaks() override;
+
+  // Set once, before the first open.
+  void set_table(filestate::FileTable& table) { table_ = &table; }
+  // No timer runs out any more. REQUIRES: the reactor has stopped, or nothing breaks any more.
+  void stop();
+
+  void send_break(const filestate::Break& notification) override;
+  void completed(const FileKey& file, const filestate::Completion& completion) override;
+  void purged(const filestate::OpenRef& open, const filestate::CloseDecision& closed) override;
+
+  // What a request waits on after filestate said kWait. The completion may have come already.
+  // forget() afterwards, whatever happened. `lock` is zero for opens and operations.
+  Waiter expect(filestate::OpenToken token, filestate::LockId lock = {});
+  void forget(filestate::OpenToken token, filestate::LockId lock = {});
+
+ private:
+  struct Key {
+    filestate::OpenToken token;
+    filestate::LockId lock;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    size_t operator()(const Key& key) const {
+      return std::hash<filestate::OpenToken>{}(key.token) ^
+             (std::hash<filestate::LockId>{}(key.lock) * 31);
+    }
+  };
+  struct Timers;
+
+  bool send_oplock_break(const filestate::Break& notification);
+  bool send_lease_break(const filestate::Break& notification);
+  void arm_timer(const filestate::BreakId& id);
+
+  const SessionTable& sessions_;
+  const ClientTable& clients_;
+  Reactor& timer_reactor_;
+  filestate::FileTable* table_ = nullptr;
+  Guarded<std::unordered_map<Key, Waiter, KeyHash>> waiters_;
+  std::shared_ptr<Timers> timers_;
+};
+
+}  // namespace braid::smb2

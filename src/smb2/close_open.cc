@@ -1,0 +1,49 @@
+#include "smb2/close_open.h"
+
+#include "base/log.h"
+#include "smb2/server.h"
+
+namespace braid::smb2 {
+namespace {
+
+// The last handle is gone and a delete was pending.
+void delete_file(Server& server, Open& open, const filestate::CloseDecision& decision) {
+  if (open.attributes.is_stream) {
+    if (auto removed = open.base_file->remove_stream(open.stream_name); !removed) {
+      log::warn("cannot delete stream {} of {}: {}", open.stream_name, *decision.path,
+                removed.error().message());
+    }
+    return;
+  }
+  vfs::Volume& volume = *open.tree_connect->share->volume;
+  auto path = vfs::parse_path(*decision.path, vfs::NameRules::kPosix);
+  if (!path) return;
+  auto found = volume.lookup(open.credentials, path->path, {.pin_parent = true});
+  Result<void> removed = fail(NtStatus::kObjectNameNotFound);
+  if (found && found->outcome == vfs::Resolved::Outcome::kFound && found->place.parent) {
+    FileKey key = open.attributes.file_key;
+    removed = volume.remove(open.credentials, found->place, key);
+  }
+  if (!removed) {
+    log::info("cannot delete {}: {}", *decision.path, removed.error().message());
+  }
+  (void)server;
+}
+
+}  // namespace
+
+Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
+  if (!open->begin_close()) co_return false;
+  if (auto session = open->session.lock()) session->remove_open(open->file_id);
+  co_await open->unused(server.pool());
+  co_await server.pool().schedule();
+  if (!open->is_pipe()) {
+    const auto decision = server.file_table.close(open->ref());
+    if (decision.delete_now) delete_file(server, *open, decision);
+    open->file.reset();
+    open->base_file.reset();
+  }
+  co_return true;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,91 @@
+#include "smb2/commands/create/create.h"
+
+#include "rpc/caller_info.h"
+#include "smb2/commands/commands.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
+  const auth::Identity& identity = *request.principal.identity;
+  const rpc::CallerInfo caller{.account_name = identity.account_name,
+                               .domain_name = identity.domain,
+                               .sid = identity.user_sid,
+                               .client_address = request.connection->peer_host(),
+                               .is_anonymous = identity.is_anonymous,
+                               .is_guest = identity.is_guest,
+                               .is_administrator = identity.is_admin};
+  BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller));
+  const FileId id = request.server.file_ids.next();
+  auto open = std::make_shared<Open>(
+      id, request.session, request.tree_connect,
+      OpenAttributes{.granted_access = map_generic(create.desired_access)});
+  open->pipe = std::move(pipe);
+  if (!request.session->add_open(open)) return fail(NtStatus::kInsufficientResources);
+  wire::CreateResponse response;
+  response.create_action = wire::CreateAction::kOpened;
+  response.allocation_size = 4096;
+  response.file_attributes = vfs::dos::kNormal;
+  response.file_id = id;
+  Reply reply = reply_with(response);
+  reply.file_id = id;
+  return reply;
+}
+
+// Waits until a break that stands in the way is acknowledged or timed out.
+Task<Result<void>> wait_for_break(Request& request, const CreateState& state, FileKey key) {
+  Server& server = request.server;
+  const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.persistent}};
+  const Waiter waiter = server.breaks.expect(ref.token);
+  co_await request.connection->reactor().schedule();
+  if (request.async_id().value == 0) {
+    auto waiting = request.go_async([&server, ref, waiter] {
+      if (server.file_table.cancel_wait(ref)) {
+        waiter->set({Wake::kCancelled, NtStatus::kCancelled});
+      }
+    });
+    if (!waiting) {
+      server.file_table.cancel_wait(ref);
+      server.breaks.forget(ref.token);
+      co_return waiting;
+    }
+  }
+  const WakeUp wake = co_await waiter->wait(request.connection->reactor());
+  server.breaks.forget(ref.token);
+  if (wake.why == Wake::kCancelled) co_return fail(NtStatus::kCancelled);
+  // The world may have changed: session closed, tree gone.
+  if (request.tree_connect->is_closed()) co_return fail(NtStatus::kNetworkNameDeleted);
+  co_return Result<void>{};
+}
+
+}  // namespace
+
+Task<Result<Reply>> handle_create(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(auto create, wire::CreateRequest::decode(reader));
+  if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
+
+  BRAID_CO_CHECK(check_create(request, create));
+  // Nothing is kept of handles that lost their connection, and no snapshot is served.
+  if (create.contexts.durable_handle_reconnect || create.contexts.durable_handle_reconnect_v2 ||
+      create.contexts.timewarp_token) {
+    co_return fail(NtStatus::kObjectNameNotFound);
+  }
+  CreateState state;
+  BRAID_CO_TRY(state.name, vfs::parse_path(create.name));
+  state.create = std::move(create);
+  state.file_id = request.server.file_ids.next();
+
+  for (;;) {
+    CreateOutcome outcome = try_create(request, state);
+    if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
+    if (auto* error = std::get_if<Error>(&outcome)) co_return std::unexpected(*error);
+    BRAID_CO_CHECK(co_await wait_for_break(request, state, std::get<FileKey>(outcome)));
+    co_await request.server.pool().schedule();
+  }
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,47 @@
+// The parts of CREATE. [MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request".
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <variant>
+
+#include "base/result.h"
+#include "filestate/types.h"
+#include "runtime/task.h"
+#include "smb2/open.h"
+#include "smb2/request.h"
+#include "vfs/vfs.h"
+#include "wire/smb2/create.h"
+
+namespace braid::smb2 {
+
+// A CREATE on its way, after its request was checked. Lives in handle_create.
+struct CreateState {
+  wire::CreateRequest create;
+  vfs::PathAndStream name;
+  FileId file_id;  // the one it will have; also its filestate token
+
+  // Filled by the attempt that succeeds.
+  std::shared_ptr<Open> open;
+  wire::CreateAction action = wire::CreateAction::kOpened;
+  vfs::Attributes attributes;  // as they are after the open
+  uint32_t maximal_access = 0;
+  filestate::OpenDecision caching;
+};
+
+// create_checks.cc: everything that can be said without looking at the file system.
+Result<void> check_create(const Request& request, const wire::CreateRequest& create);
+// Generic bits to file rights; MAXIMUM_ALLOWED stays. [MS-SMB2] 3.3.5.9, [MS-DTYP] 2.4.3.
+uint32_t map_generic(uint32_t access);
+
+// create_file.cc: resolves, checks, opens or makes the file and registers it with filestate.
+// A Reply: done. A FileKey: filestate said wait for that file, then try again.
+using CreateOutcome = std::variant<Reply, Error, FileKey>;
+CreateOutcome try_create(Request& request, CreateState& state);
+
+// create_reply.cc
+Reply create_reply(const Request& request, const CreateState& state);
+// STATUS_STOPPED_ON_SYMLINK with where the link leads.
+Reply symlink_reply(const Request& request, const vfs::Resolved& resolved, const vfs::Path& path);
+
+}  // namespace braid::smb2

@@ -1,0 +1,396 @@
+// Resolving, checking, opening or making the file of a CREATE. [MS-FSA] 2.1.5.1 "Server Requests an
+// Open of a File".
+#include "smb2/access_check.h"
+#include "smb2/commands/create/create.h"
+#include "smb2/connection.h"
+#include "smb2/error_status.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using vfs::Resolved;
+using wire::Access;
+using wire::CreateAction;
+using wire::CreateDisposition;
+using wire::CreateOptions;
+
+// How often a name may appear or vanish under us before the client hears of it.
+constexpr int kRacesMax = 8;
+
+bool overwrites(CreateDisposition disposition) {
+  return disposition == CreateDisposition::kSupersede ||
+         disposition == CreateDisposition::kOverwrite ||
+         disposition == CreateDisposition::kOverwriteIf;
+}
+bool makes_new(CreateDisposition disposition) {
+  return disposition != CreateDisposition::kOpen && disposition != CreateDisposition::kOverwrite;
+}
+
+// What is about to become an Open.
+struct Opened {
+  std::unique_ptr<vfs::File> file;
+  std::unique_ptr<vfs::File> base_file;  // of a stream
+  vfs::Path path;
+  FileKey key;
+  std::shared_ptr<vfs::Node> parent;  // known when something was made
+  vfs::Attributes attributes;
+  uint32_t granted_access = 0;
+  uint32_t maximal_access = 0;
+  CreateAction action = CreateAction::kOpened;
+};
+
+struct Context {
+  Request& request;
+  CreateState& state;
+  vfs::Volume& volume;
+  const wire::CreateRequest& create;
+  bool has_option(uint32_t option) const { return (create.create_options & option) != 0; }
+};
+
+// The rights to grant, or why not. `maximal` is what the user could have.
+Result<uint32_t> grant(const Context& context, uint32_t maximal, uint32_t also_needed) {
+  const uint32_t desired = map_generic(context.create.desired_access);
+  uint32_t wanted = desired & ~Access::kMaximumAllowed;
+  if ((wanted | also_needed) & ~maximal) return fail(NtStatus::kAccessDenied);
+  if (desired & Access::kMaximumAllowed) wanted |= maximal;
+  return wanted;
+}
+
+filestate::OpenRequest open_request(const Context& context, const Opened& opened,
+                                    bool overwriting) {
+  const Negotiated& negotiated = context.request.connection->negotiated;
+  filestate::OpenRequest open;
+  open.token = filestate::OpenToken{context.state.file_id.persistent};
+  open.client_guid = negotiated.client_guid;
+  open.session_id = context.request.session->session_id;
+  open.granted_access = opened.granted_access;
+  open.share_access = context.create.share_access;
+  open.overwrites = overwriting;
+  open.is_directory = opened.file->is_directory();
+  open.delete_on_close = context.has_option(CreateOptions::kDeleteOnClose);
+  open.path = std::make_shared<const std::string>(opened.path.text());
+  const auto& lease = context.create.contexts.request_lease;
+  switch (context.create.requested_oplock_level) {
+    case wire::OplockLevel::kLease:
+      // [MS-SMB2] 3.3.5.9: without a context, or before 2.1, as if none was asked for.
+      if (!lease || negotiated.dialect == wire::Dialect::kSmb202) break;
+      if (open.is_directory &&
+          !(negotiated.server_capabilities & wire::Capabilities::kDirectoryLeasing)) {
+        break;
+      }
+      open.requested_oplock = filestate::OplockLevel::kLease;
+      open.lease = filestate::LeaseRequest{
+          .key = lease->lease_key,
+          .state = static_cast<filestate::Caching>(lease->lease_state & wire::LeaseState::kAll),
+          .version = lease->version,
+          .epoch = lease->epoch};
+      if (lease->version == 2 && (lease->lease_flags & wire::LeaseFlags::kParentLeaseKeySet)) {
+        open.lease->parent_key = lease->parent_lease_key;
+      }
+      break;
+    case wire::OplockLevel::kLevelIi:
+    case wire::OplockLevel::kExclusive:
+    case wire::OplockLevel::kBatch:
+      if (!open.is_directory) {
+        open.requested_oplock =
+            static_cast<filestate::OplockLevel>(context.create.requested_oplock_level);
+      }
+      break;
+    default:
+      break;
+  }
+  return open;
+}
+
+// Truncates and sets what SUPERSEDE and OVERWRITE reset.
+Result<void> overwrite(const Context& context, Opened& opened) {
+  BRAID_CHECK(opened.file->truncate(0));
+  if (!opened.base_file) {
+    vfs::AttributesChange change;
+    change.dos_attributes =
+        (context.create.file_attributes & vfs::dos::kSettable) | vfs::dos::kArchive;
+    BRAID_CHECK(opened.file->change(change));
+  }
+  BRAID_TRY(opened.attributes, opened.file->stat());
+  return {};
+}
+
+// Registers with filestate, finishes what the disposition asks for and puts the Open in its tables.
+CreateOutcome finish(const Context& context, Opened opened) {
+  Server& server = context.request.server;
+  CreateState& state = context.state;
+  const bool overwriting = opened.action == CreateAction::kOverwritten ||
+                           opened.action == CreateAction::kSuperseded;
+  const filestate::OpenRequest registration = open_request(context, opened, overwriting);
+  state.caching = server.file_table.open(opened.key, registration);
+  switch (state.caching.decision.verdict) {
+    case filestate::Verdict::kWait: return opened.key;
+    case filestate::Verdict::kFail: return Error(state.caching.decision.status);
+    case filestate::Verdict::kGo: break;
+  }
+  const filestate::OpenRef ref{opened.key, registration.token};
+  if (overwriting) {
+    if (auto done = overwrite(context, opened); !done) {
+      server.file_table.close(ref);
+      return done.error();
+    }
+  }
+  if (const auto& size = context.create.contexts.allocation_size;
+      size && opened.action != CreateAction::kOpened && !opened.file->is_directory()) {
+    if (auto done = opened.file->allocate(*size); done) {
+      if (auto now = opened.file->stat()) opened.attributes = *now;
+    } else if (done.error().is_os(ENOSPC)) {
+      server.file_table.close(ref);
+      return done.error();
+    }
+  }
+  OpenAttributes attributes{.file_key = opened.key,
+                            .granted_access = opened.granted_access,
+                            .share_access = context.create.share_access,
+                            .create_options = context.create.create_options,
+                            .create_disposition =
+                                static_cast<uint32_t>(context.create.create_disposition),
+                            .file_attributes = context.create.file_attributes,
+                            .is_directory = opened.file->is_directory(),
+                            .is_stream = opened.base_file != nullptr};
+  state.action = opened.action;
+  state.attributes = opened.attributes;
+  state.maximal_access = opened.maximal_access;
+  auto open = std::make_shared<Open>(state.file_id, context.request.session,
+                                     context.request.tree_connect, attributes);
+  open->file = std::move(opened.file);
+  open->base_file = std::move(opened.base_file);
+  open->stream_name = state.name.stream;
+  open->credentials = context.request.credentials();
+  *open->path.lock() = opened.path;
+  if (!context.request.session->add_open(open) || context.request.tree_connect->is_closed()) {
+    context.request.session->remove_open(state.file_id);
+    server.file_table.close(ref);
+    return Error(NtStatus::kInsufficientResources);
+  }
+  if (opened.action == CreateAction::kCreated && opened.parent) {
+    const auto& lease = registration.lease;
+    server.file_table.child_changed(opened.parent->key(), registration.client_guid,
+                                    lease ? lease->parent_key : std::nullopt);
+  }
+  state.open = std::move(open);
+  return create_reply(context.request, state);
+}
+
+// The kernel's part of opening for `granted`.
+vfs::Access kernel_access(uint32_t granted, bool is_directory, bool overwriting) {
+  if (is_directory) return {.read = (granted & Access::kFileListDirectory) != 0};
+  return {.read = (granted & (Access::kFileReadData | Access::kFileExecute)) != 0,
+          .write = overwriting || (granted & (Access::kFileWriteData | Access::kFileAppendData))};
+}
+
+// Opens for what was granted. With MAXIMUM_ALLOWED what the kernel refuses is not granted instead.
+Result<std::unique_ptr<vfs::File>> open_for(const Context& context, const Resolved& resolved,
+                                            uint32_t& granted, bool overwriting) {
+  const bool is_directory = resolved.attributes.is_directory();
+  const uint32_t demanded = map_generic(context.create.desired_access);
+  for (;;) {
+    auto file = context.volume.open(context.request.credentials(), resolved,
+                                    {.access = kernel_access(granted, is_directory, overwriting)});
+    if (file || !file.error().is_os(EACCES) || !(demanded & Access::kMaximumAllowed)) return file;
+    const uint32_t write = Access::kFileWriteData | Access::kFileAppendData;
+    const uint32_t read = Access::kFileReadData | Access::kFileExecute;
+    if ((granted & write & ~demanded) != 0) {
+      granted &= ~(write & ~demanded);
+    } else if ((granted & read & ~demanded) != 0) {
+      granted &= ~(read & ~demanded);
+    } else {
+      return file;
+    }
+  }
+}
+
+CreateOutcome open_existing(const Context& context, Resolved resolved) {
+  const CreateDisposition disposition = context.create.create_disposition;
+  const vfs::Attributes& attributes = resolved.attributes;
+  const bool is_directory = attributes.is_directory();
+  if (context.has_option(CreateOptions::kNonDirectoryFile) && is_directory) {
+    return Error(NtStatus::kFileIsADirectory);
+  }
+  if (context.has_option(CreateOptions::kDirectoryFile) && !is_directory) {
+    // A CREATE of a directory meets the name first.
+    return Error(disposition == CreateDisposition::kCreate ? NtStatus::kObjectNameCollision
+                                                           : NtStatus::kNotADirectory);
+  }
+  if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
+  const bool overwriting = overwrites(disposition);
+  if (is_directory && overwriting) {
+    return Error(resolved.path.is_root() ? NtStatus::kAccessDenied
+                                         : NtStatus::kObjectNameCollision);
+  }
+  uint32_t also_needed = 0;
+  if (overwriting) {
+    const uint32_t kept = attributes.dos_attributes & (vfs::dos::kHidden | vfs::dos::kSystem);
+    if (kept & ~context.create.file_attributes) return Error(NtStatus::kAccessDenied);
+    also_needed = disposition == CreateDisposition::kSupersede ? Access::kDelete
+                                                               : Access::kFileWriteData;
+    if (attributes.dos_attributes & vfs::dos::kReadonly) return Error(NtStatus::kAccessDenied);
+  }
+  if (context.has_option(CreateOptions::kDeleteOnClose)) {
+    if (attributes.dos_attributes & vfs::dos::kReadonly) return Error(NtStatus::kCannotDelete);
+    if (resolved.path.is_root()) return Error(NtStatus::kAccessDenied);
+  }
+
+  Opened opened;
+  opened.maximal_access = maximal_access(context.request.principal, *context.request.tree_connect,
+                                         attributes);
+  auto granted = grant(context, opened.maximal_access, also_needed);
+  if (!granted) return granted.error();
+  opened.granted_access = *granted;
+  auto file = open_for(context, resolved, opened.granted_access, overwriting);
+  if (!file) return file.error();
+  opened.file = std::move(*file);
+  opened.key = opened.file->key();
+  opened.path = std::move(resolved.path);
+  opened.attributes = attributes;
+  if (overwriting) {
+    opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
+                                                                 : CreateAction::kOverwritten;
+  }
+  return finish(context, std::move(opened));
+}
+
+CreateOutcome make_new(const Context& context, const Resolved& resolved) {
+  Server& server = context.request.server;
+  const bool is_directory = context.has_option(CreateOptions::kDirectoryFile);
+  const uint32_t needed = is_directory ? Access::kFileAddSubdirectory : Access::kFileAddFile;
+  if (!(context.request.tree_connect->maximal_access & needed)) {
+    return Error(NtStatus::kAccessDenied);
+  }
+  if (context.state.name.trailing_separator && !is_directory) {
+    return Error(NtStatus::kObjectNameInvalid);
+  }
+  if (context.has_option(CreateOptions::kDeleteOnClose) &&
+      (context.create.file_attributes & vfs::dos::kReadonly)) {
+    return Error(NtStatus::kCannotDelete);
+  }
+  const auto& lease = context.create.contexts.request_lease;
+  if (lease && context.create.requested_oplock_level == wire::OplockLevel::kLease) {
+    const filestate::LeaseId id{context.request.connection->negotiated.client_guid,
+                                lease->lease_key};
+    if (const NtStatus status = server.file_table.check_lease_key(id, std::nullopt);
+        status != NtStatus::kSuccess) {
+      return Error(status);
+    }
+  }
+  Opened opened;
+  opened.maximal_access =
+      Access::kFileAllAccess & context.request.tree_connect->maximal_access;
+  auto granted = grant(context, opened.maximal_access, 0);
+  if (!granted) return granted.error();
+  opened.granted_access = *granted;
+
+  auto file = context.volume.create(
+      context.request.credentials(), resolved,
+      {.access = is_directory ? vfs::Access{.read = true} : vfs::Access{.read = true, .write = true},
+       .directory = is_directory,
+       .mode = is_directory ? 0755u : 0644u,
+       .dos_attributes = context.create.file_attributes & vfs::dos::kSettable});
+  if (!file) return file.error();
+  opened.file = std::move(*file);
+  opened.key = opened.file->key();
+  opened.path = resolved.path;
+  opened.parent = resolved.place.parent;
+  auto attributes = opened.file->stat();
+  if (!attributes) return attributes.error();
+  opened.attributes = *attributes;
+  opened.action = CreateAction::kCreated;
+  return finish(context, std::move(opened));
+}
+
+// A named stream of a file that is there or is made first. [MS-FSA] 2.1.5.1.
+CreateOutcome open_stream(const Context& context, Resolved resolved) {
+  const CreateDisposition disposition = context.create.create_disposition;
+  if (context.has_option(CreateOptions::kDirectoryFile)) return Error(NtStatus::kNotADirectory);
+  const Credentials& who = context.request.credentials();
+  Opened opened;
+  if (resolved.outcome == Resolved::Outcome::kMissing) {
+    if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
+    if (!(context.request.tree_connect->maximal_access & Access::kFileAddFile)) {
+      return Error(NtStatus::kAccessDenied);
+    }
+    auto made = context.volume.create(who, resolved, {.access = {.read = true, .write = true}});
+    if (!made) return made.error();
+    opened.base_file = std::move(*made);
+  } else {
+    auto found = context.volume.open(who, resolved, {});
+    if (!found) return found.error();
+    opened.base_file = std::move(*found);
+  }
+  auto base = opened.base_file->stat();
+  if (!base) return base.error();
+  opened.maximal_access =
+      maximal_access(context.request.principal, *context.request.tree_connect, *base);
+  auto granted = grant(context, opened.maximal_access, 0);
+  if (!granted) return granted.error();
+  opened.granted_access = *granted;
+  const bool writes = overwrites(disposition) ||
+                      (opened.granted_access & (Access::kFileWriteData | Access::kFileAppendData));
+
+  vfs::StreamHow how{.disposition = vfs::StreamHow::Disposition::kOpen, .write = writes};
+  auto stream = opened.base_file->open_stream(context.state.name.stream, how);
+  const bool missing = !stream && stream.error().is_os(ENOENT);
+  if (!stream && !missing) return stream.error();
+  if (missing) {
+    if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
+    if (!(opened.maximal_access & Access::kFileWriteData)) return Error(NtStatus::kAccessDenied);
+    how.disposition = vfs::StreamHow::Disposition::kCreate;
+    how.write = true;
+    stream = opened.base_file->open_stream(context.state.name.stream, how);
+    if (!stream) return stream.error();
+    opened.action = CreateAction::kCreated;
+  } else {
+    if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
+    if (overwrites(disposition)) {
+      opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
+                                                                   : CreateAction::kOverwritten;
+    }
+  }
+  opened.file = std::move(*stream);
+  opened.key = opened.file->key();
+  opened.path = std::move(resolved.path);
+  auto attributes = opened.file->stat();
+  if (!attributes) return attributes.error();
+  opened.attributes = *attributes;
+  return finish(context, std::move(opened));
+}
+
+}  // namespace
+
+CreateOutcome try_create(Request& request, CreateState& state) {
+  Context context{request, state, *request.tree_connect->share->volume, state.create};
+  const CreateDisposition disposition = state.create.create_disposition;
+  for (int race = 0;; ++race) {
+    auto resolved = context.volume.lookup(request.credentials(), state.name.path);
+    if (!resolved) return resolved.error();
+    const bool is_link =
+        resolved->outcome == Resolved::Outcome::kSymlink ||
+        (resolved->outcome == Resolved::Outcome::kFound && resolved->attributes.is_symlink() &&
+         !context.has_option(CreateOptions::kOpenReparsePoint));
+    if (is_link) return symlink_reply(request, *resolved, state.name.path);
+
+    CreateOutcome outcome = Error(NtStatus::kInternalError);
+    if (!state.name.stream.empty()) {
+      outcome = open_stream(context, std::move(*resolved));
+    } else if (resolved->outcome == Resolved::Outcome::kFound) {
+      outcome = open_existing(context, std::move(*resolved));
+    } else if (makes_new(disposition)) {
+      outcome = make_new(context, *resolved);
+    } else {
+      return Error(NtStatus::kObjectNameNotFound);
+    }
+    // Somebody local was faster with this name: look again, unless it keeps happening.
+    const auto* error = std::get_if<Error>(&outcome);
+    const bool raced = error && (error->is_os(EEXIST) || error->is_os(ESTALE));
+    if (!raced || race >= kRacesMax) return outcome;
+  }
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,93 @@
+#include "smb2/commands/create/create.h"
+#include "smb2/connection.h"
+#include "vfs/names.h"
+#include "wire/smb2/error_response.h"
+
+namespace braid::smb2 {
+
+namespace {
+
+std::optional<wire::LeaseContext> lease_context(const filestate::OpenDecision& caching) {
+  if (!caching.lease) return std::nullopt;
+  const filestate::LeaseGrant& grant = *caching.lease;
+  wire::LeaseContext lease;
+  lease.version = grant.version;
+  lease.lease_key = grant.key;
+  lease.lease_state = static_cast<uint32_t>(grant.state);
+  if (grant.break_in_progress) lease.lease_flags |= wire::LeaseFlags::kBreakInProgress;
+  if (grant.version == 2) {
+    lease.epoch = grant.epoch;
+    if (grant.parent_key) {
+      lease.lease_flags |= wire::LeaseFlags::kParentLeaseKeySet;
+      lease.parent_lease_key = *grant.parent_key;
+    }
+  }
+  return lease;
+}
+
+}  // namespace
+
+Reply create_reply(const Request& request, const CreateState& state) {
+  const vfs::Attributes& attributes = state.attributes;
+  wire::CreateResponse response;
+  response.oplock_level = static_cast<wire::OplockLevel>(state.caching.oplock);
+  response.create_action = state.action;
+  response.creation_time = attributes.creation_time;
+  response.last_access_time = attributes.access_time;
+  response.last_write_time = attributes.write_time;
+  response.change_time = attributes.change_time;
+  response.allocation_size = attributes.allocation_size;
+  response.end_of_file = attributes.is_directory() ? 0 : attributes.size;
+  response.file_attributes = attributes.dos_attributes;
+  response.file_id = state.file_id;
+  if (attributes.dos_attributes & vfs::dos::kReparsePoint) {
+    response.flags |= wire::CreateResponse::kFlagReparsepoint;
+  }
+  const wire::CreateRequestContexts& asked = state.create.contexts;
+  if (asked.query_maximal_access) {
+    // [MS-SMB2] 3.3.5.9.5: a client that knows the file as it is needs no answer.
+    const auto& timestamp = asked.query_maximal_access->timestamp;
+    if (timestamp && timestamp->ticks != 0 && *timestamp == attributes.write_time) {
+      response.contexts.query_maximal_access = {NtStatus::kNoneMapped, 0};
+    } else {
+      response.contexts.query_maximal_access = {NtStatus::kSuccess, state.maximal_access};
+    }
+  }
+  if (asked.query_on_disk_id) {
+    response.contexts.query_on_disk_id = {attributes.key.inode, attributes.key.device};
+  }
+  response.contexts.response_lease = lease_context(state.caching);
+  Reply reply = reply_with(response);
+  reply.file_id = state.file_id;
+  (void)request;
+  return reply;
+}
+
+Reply symlink_reply(const Request& request, const vfs::Resolved& resolved, const vfs::Path& path) {
+  wire::SymbolicLinkErrorResponse link;
+  // What the client has to append to the target: the components behind the link.
+  size_t unparsed_units = 0;
+  const auto& components = path.components();
+  for (size_t i = resolved.components_consumed; i < components.size(); ++i) {
+    unparsed_units += 1 + vfs::utf16_units(components[i]);
+  }
+  link.unparsed_path_length = static_cast<uint16_t>(unparsed_units * 2);
+  std::string target = resolved.symlink_target;
+  if (!target.starts_with('/')) link.flags = wire::SymbolicLinkErrorResponse::kFlagRelative;
+  for (char& c : target) {
+    if (c == '/') c = '\\';
+  }
+  link.substitute_name = target;
+  link.print_name = target;
+  Reply reply{.status = NtStatus::kStoppedOnSymlink};
+  reply.message.resize(wire::Header::kSize);
+  wire::Writer writer(reply.message, 0);
+  wire::encode_symbolic_link_error(
+      writer, link,
+      request.connection->negotiated.dialect == wire::Dialect::kSmb311
+          ? wire::ErrorDataForm::kContext
+          : wire::ErrorDataForm::kBare);
+  return reply;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,26 @@
+// [MS-SMB2] 3.3.5.11 "Receiving an SMB2 FLUSH Request".
+#include "wire/smb2/flush.h"
+
+#include "smb2/commands/commands.h"
+#include "smb2/operation.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+
+Task<Result<Reply>> handle_flush(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_CHECK(wire::FlushRequest::decode(reader));
+  Open& open = *request.open;
+  if (open.is_pipe()) co_return reply_with(wire::FlushResponse{});
+  using wire::Access;
+  if (!open.has_access(Access::kFileWriteData | Access::kFileAppendData)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kFlush));
+  if (!open.attributes.is_directory) {
+    BRAID_CO_CHECK(open.file->flush(vfs::Durability::kDataAndMetadata));
+  }
+  co_return reply_with(wire::FlushResponse{});
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,113 @@
+// [MS-SMB2] 3.3.5.14 "Receiving an SMB2 LOCK Request".
+#include "wire/smb2/lock.h"
+
+#include "smb2/commands/commands.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::LockFlags;
+
+// LockSequenceIndex of a handle that is checked: [MS-SMB2] 3.3.5.14.
+constexpr uint32_t kLockSequenceIndexMax = 64;
+
+std::optional<filestate::LockSequence> sequence_of(const Request& request,
+                                                   const wire::LockRequest& lock) {
+  // 3.3.5.14: only handles of a client that may ask twice, on another channel or after a reconnect.
+  if (!(request.connection->negotiated.server_capabilities & wire::Capabilities::kMultiChannel)) {
+    return std::nullopt;
+  }
+  if (lock.lock_sequence_index == 0 || lock.lock_sequence_index > kLockSequenceIndexMax) {
+    return std::nullopt;
+  }
+  return filestate::LockSequence{static_cast<uint8_t>(lock.lock_sequence_index),
+                                 lock.lock_sequence_number};
+}
+
+// 3.3.5.14.1 "Processing Unlocks".
+Result<Reply> unlock(Request& request, const wire::LockRequest& lock) {
+  std::vector<filestate::LockRange> ranges;
+  NtStatus bad_element = NtStatus::kSuccess;
+  for (const wire::LockElement& element : lock.locks) {
+    if (element.flags != LockFlags::kUnlock) {
+      // What came before it is unlocked all the same.
+      bad_element = NtStatus::kInvalidParameter;
+      break;
+    }
+    ranges.push_back({element.offset, element.length});
+  }
+  if (!ranges.empty()) {
+    const NtStatus status = request.server.file_table.unlock(request.open->ref(), ranges,
+                                                             sequence_of(request, lock));
+    if (status != NtStatus::kSuccess) return fail(status);
+  }
+  if (bad_element != NtStatus::kSuccess) return fail(bad_element);
+  return reply_with(wire::LockResponse{});
+}
+
+// The ranges of a LOCK, or why it is not one. 3.3.5.14.2 "Processing Locks".
+Result<std::vector<filestate::LockRange>> lock_ranges(const wire::LockRequest& lock,
+                                                      bool& fail_immediately) {
+  std::vector<filestate::LockRange> ranges;
+  fail_immediately = false;
+  for (const wire::LockElement& element : lock.locks) {
+    const uint32_t kind = element.flags & ~LockFlags::kFailImmediately;
+    if (kind != LockFlags::kSharedLock && kind != LockFlags::kExclusiveLock) {
+      return fail(NtStatus::kInvalidParameter);
+    }
+    const bool immediate = (element.flags & LockFlags::kFailImmediately) != 0;
+    // Only a lone lock may wait.
+    if (lock.locks.size() > 1 && !immediate) return fail(NtStatus::kInvalidParameter);
+    fail_immediately = fail_immediately || immediate;
+    ranges.push_back({element.offset, element.length, kind == LockFlags::kExclusiveLock});
+  }
+  return ranges;
+}
+
+}  // namespace
+
+Task<Result<Reply>> handle_lock(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(const auto lock, wire::LockRequest::decode(reader));
+  if (lock.locks.empty()) co_return fail(NtStatus::kInvalidParameter);
+  if (request.open->attributes.is_directory) co_return fail(NtStatus::kInvalidParameter);
+  using wire::Access;
+  if (!request.open->has_access(Access::kFileReadData | Access::kFileWriteData)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  if (lock.locks.front().flags == LockFlags::kUnlock) co_return unlock(request, lock);
+
+  bool fail_immediately = false;
+  BRAID_CO_TRY(const auto ranges, lock_ranges(lock, fail_immediately));
+  Server& server = request.server;
+  const std::shared_ptr<Open> open = request.open.get();
+  const filestate::OpenRef ref = open->ref();
+  const filestate::LockId id = server.next_lock_id();
+  const filestate::Decision decision =
+      server.file_table.lock(ref, ranges, fail_immediately, id, sequence_of(request, lock));
+  if (decision.verdict == filestate::Verdict::kGo) co_return reply_with(wire::LockResponse{});
+  if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
+
+  const Waiter waiter = server.breaks.expect(ref.token, id);
+  auto waiting = request.go_async([&server, ref, id, waiter] {
+    if (server.file_table.cancel_lock(ref, id)) {
+      waiter->set({Wake::kCancelled, NtStatus::kCancelled});
+    }
+  });
+  if (!waiting) {
+    server.file_table.cancel_lock(ref, id);
+    server.breaks.forget(ref.token, id);
+    co_return std::unexpected(waiting.error());
+  }
+  // A CLOSE ends the wait, so it must not wait for this request.
+  request.open.release();
+  const WakeUp wake = co_await waiter->wait(request.connection->reactor());
+  server.breaks.forget(ref.token, id);
+  if (wake.status != NtStatus::kSuccess) co_return fail(wake.status);
+  co_return reply_with(wire::LockResponse{});
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,19 @@
+// [MS-SMB2] 3.3.5.6 "Receiving an SMB2 LOGOFF Request".
+#include "wire/smb2/logoff.h"
+
+#include "smb2/commands/commands.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+
+namespace braid::smb2 {
+
+Task<Result<Reply>> handle_logoff(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_CHECK(wire::LogoffRequest::decode(reader));
+  // The channels of other connections find the session closed.
+  request.connection->remove_channel(request.session->session_id);
+  co_await request.server.close_session(request.session);
+  co_return reply_with(wire::LogoffResponse{});
+}
+
+}  // namespace braid::smb2

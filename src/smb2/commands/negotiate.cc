@@ -1,0 +1,205 @@
+// [MS-SMB2] 3.3.5.3 "Receiving an SMB_COM_NEGOTIATE" and 3.3.5.4 "Receiving an SMB2 NEGOTIATE
+// Request".
+#include "wire/smb2/negotiate.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "smb2/commands/commands.h"
+#include "smb2/commands/smb1_negotiate.h"
+#include "smb2/compound.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+#include "wire/smb2/smb1_negotiate.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Capabilities;
+using wire::Dialect;
+
+constexpr std::array kDialectsNewestFirst = {Dialect::kSmb311, Dialect::kSmb302, Dialect::kSmb300,
+                                             Dialect::kSmb210, Dialect::kSmb202};
+// Fast and safe first. [MS-SMB2] leaves the choice to the server.
+constexpr std::array kCiphersBestFirst = {wire::Cipher::kAes128Gcm, wire::Cipher::kAes256Gcm,
+                                          wire::Cipher::kAes128Ccm, wire::Cipher::kAes256Ccm};
+constexpr std::array kSigningBestFirst = {wire::SigningAlgorithm::kAesGmac,
+                                          wire::SigningAlgorithm::kAesCmac,
+                                          wire::SigningAlgorithm::kHmacSha256};
+// The size Windows and Samba use.
+constexpr size_t kSaltSize = 32;
+
+bool is_allowed(const config::Server& settings, Dialect dialect) {
+  const auto number = static_cast<uint16_t>(dialect);
+  return number >= static_cast<uint16_t>(settings.min_dialect) &&
+         number <= static_cast<uint16_t>(settings.max_dialect);
+}
+
+template <class List, class Offered>
+auto first_common(const List& wanted, const Offered& offered) {
+  for (auto candidate : wanted) {
+    if (std::ranges::find(offered, candidate) != offered.end()) return std::optional(candidate);
+  }
+  return std::optional<typename List::value_type>{};
+}
+
+uint16_t security_mode(const config::Server& settings) {
+  uint16_t mode = wire::SecurityMode::kSigningEnabled;
+  if (settings.signing == config::Signing::kRequired) mode |= wire::SecurityMode::kSigningRequired;
+  return mode;
+}
+
+// What every answer has in common.
+wire::NegotiateResponse common_response(Server& server, Negotiated& negotiated) {
+  const uint32_t size =
+      negotiated.supports_multi_credit ? kMaxTransferSize : kMaxTransferSizeSingleCredit;
+  negotiated.max_transact_size = negotiated.max_read_size = negotiated.max_write_size = size;
+  negotiated.server_security_mode = security_mode(server.settings());
+  wire::NegotiateResponse response;
+  response.security_mode = negotiated.server_security_mode;
+  response.dialect_revision = negotiated.dialect;
+  response.server_guid = server.server_guid();
+  response.capabilities = negotiated.server_capabilities;
+  response.max_transact_size = response.max_read_size = response.max_write_size = size;
+  response.system_time = server.clock().now();
+  response.security_buffer = server.authenticator().initial_hint();
+  return response;
+}
+
+uint32_t capabilities(const Negotiated& negotiated) {
+  if (negotiated.dialect == Dialect::kSmb202) return 0;
+  uint32_t ours = Capabilities::kLargeMtu | Capabilities::kLeasing;
+  if (negotiated.is_smb3()) {
+    ours |= negotiated.client_capabilities & Capabilities::kDirectoryLeasing;
+  }
+  // In 3.1.1 the cipher context says it.
+  if ((negotiated.dialect == Dialect::kSmb300 || negotiated.dialect == Dialect::kSmb302) &&
+      negotiated.cipher != crypto::Cipher::kNone) {
+    ours |= Capabilities::kEncryption;
+  }
+  return ours;
+}
+
+// The 3.1.1 part: what is chosen from the client's contexts, and the answer's.
+Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& offered,
+                                                Negotiated& negotiated, Bytes& salt) {
+  if (!offered.preauth_integrity_capabilities) return fail(NtStatus::kInvalidParameter);
+  const auto& hashes = offered.preauth_integrity_capabilities->hash_algorithms;
+  if (std::ranges::find(hashes, wire::HashAlgorithm::kSha512) == hashes.end()) {
+    return fail(NtStatus::kSmbNoPreauthIntegrityHashOverlap);
+  }
+  wire::NegotiateContexts chosen;
+  salt.resize(kSaltSize);
+  crypto::random_bytes(salt);
+  chosen.preauth_integrity_capabilities = {{wire::HashAlgorithm::kSha512}, salt};
+
+  if (offered.encryption_capabilities) {
+    const auto cipher = first_common(kCiphersBestFirst, *offered.encryption_capabilities)
+                            .value_or(wire::Cipher::kNone);
+    negotiated.cipher = static_cast<crypto::Cipher>(cipher);
+    chosen.encryption_capabilities = {cipher};
+  }
+  if (offered.signing_capabilities) {
+    const auto algorithm = first_common(kSigningBestFirst, *offered.signing_capabilities)
+                               .value_or(wire::SigningAlgorithm::kAesCmac);
+    negotiated.signing_algorithm = static_cast<crypto::SigningAlgorithm>(algorithm);
+    chosen.signing_capabilities = {algorithm};
+  }
+  return chosen;
+}
+
+}  // namespace
+
+Task<Result<Reply>> handle_negotiate(Request& request) {
+  Connection& connection = *request.connection;
+  Server& server = request.server;
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(const auto negotiate, wire::NegotiateRequest::decode(reader));
+
+  Negotiated negotiated;
+  negotiated.client_capabilities = negotiate.capabilities;
+  negotiated.client_security_mode = negotiate.security_mode;
+  negotiated.client_guid = negotiate.client_guid;
+  negotiated.client_dialects = negotiate.dialects;
+  negotiated.should_sign = (negotiate.security_mode & wire::SecurityMode::kSigningRequired) != 0;
+  for (const Dialect dialect : kDialectsNewestFirst) {
+    if (negotiate.offers(dialect) && is_allowed(server.settings(), dialect)) {
+      negotiated.dialect = dialect;
+      break;
+    }
+  }
+  if (negotiated.dialect == Dialect::kNone) {
+    log::info("{}: no dialect in common; the client offers up to {}, min_dialect is {}",
+              connection.peer_host(), name_of(*std::ranges::max_element(negotiate.dialects)),
+              name_of(static_cast<Dialect>(server.settings().min_dialect)));
+    co_return fail(NtStatus::kNotSupported);
+  }
+  negotiated.supports_multi_credit = negotiated.dialect != Dialect::kSmb202;
+
+  Bytes salt;
+  std::optional<wire::NegotiateContexts> contexts;
+  if (negotiated.dialect == Dialect::kSmb311) {
+    if (!negotiate.contexts) co_return fail(NtStatus::kInvalidParameter);
+    negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
+    BRAID_CO_TRY(contexts, choose_contexts(*negotiate.contexts, negotiated, salt));
+  } else if (negotiated.is_smb3()) {
+    negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
+    if (negotiate.capabilities & Capabilities::kEncryption) {
+      negotiated.cipher = crypto::Cipher::kAes128Ccm;
+    }
+  }
+  negotiated.server_capabilities = capabilities(negotiated);
+
+  wire::NegotiateResponse response = common_response(server, negotiated);
+  response.contexts = std::move(contexts);
+  Reply reply = reply_with(response);
+
+  connection.negotiated = std::move(negotiated);
+  server.client_table.add(connection.negotiated.client_guid, connection.weak_from_this());
+  if (connection.negotiated.dialect == Dialect::kSmb311) {
+    connection.preauth_integrity_hash.extend(request.message);
+    request.on_reply_bytes = [&connection](ByteView bytes) {
+      connection.preauth_integrity_hash.extend(bytes);
+    };
+  }
+  co_return reply;
+}
+
+bool process_smb1_negotiate(Connection& connection, ByteView message) {
+  // Once only, and not after an SMB2 NEGOTIATE.
+  if (connection.negotiated.dialect != Dialect::kNone) return false;
+  wire::Reader reader(message);
+  const auto negotiate = wire::Smb1NegotiateRequest::decode(reader);
+  if (!negotiate) return false;
+  Server& server = connection.server();
+
+  Negotiated negotiated;
+  if (negotiate->offers(wire::Smb1NegotiateRequest::kSmb2Wildcard) &&
+      server.settings().max_dialect > config::Dialect::k2_0_2) {
+    negotiated.dialect = Dialect::kWildcard;
+  } else if (negotiate->offers(wire::Smb1NegotiateRequest::kSmb2002) &&
+             is_allowed(server.settings(), Dialect::kSmb202)) {
+    negotiated.dialect = Dialect::kSmb202;
+  } else {
+    log::info("{}: the client speaks no SMB2 dialect that is allowed, dropped",
+              connection.peer_host());
+    return false;
+  }
+  // The SMB1 message stands for MessageId 0.
+  if (!connection.command_sequence_window.take(MessageId{0}, 1)) return false;
+  Reply reply = reply_with(common_response(server, negotiated));
+  wire::Header header;
+  header.command = wire::Command::kNegotiate;
+  header.flags = wire::HeaderFlags::kServerToRedir;
+  header.credits = connection.command_sequence_window.grant(1, 1, false);
+  Bytes encoded;
+  wire::Writer writer(encoded);
+  header.encode(writer);
+  std::memcpy(reply.message.data(), encoded.data(), encoded.size());
+  connection.negotiated = std::move(negotiated);
+  connection.send_unsolicited(std::move(reply.message));
+  return true;
+}
+
+}  // namespace braid::smb2

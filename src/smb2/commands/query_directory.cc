@@ -1,0 +1,138 @@
+// [MS-SMB2] 3.3.5.18 "Receiving an SMB2 QUERY_DIRECTORY Request".
+#include "wire/smb2/query_directory.h"
+
+#include "smb2/commands/commands.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+#include "wire/fscc/directory_entry.h"
+#include "wire/fscc/entry_list.h"
+#include "wire/fscc/name_expression.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::QueryDirectoryFlags;
+
+// Entries taken from the file system at a time: a buffer of 64 KiB holds about 500.
+constexpr size_t kBatch = 512;
+
+wire::DirectoryEntry to_wire(const vfs::DirectoryEntry& entry) {
+  const vfs::Attributes& attributes = entry.attributes;
+  wire::DirectoryEntry out;
+  out.creation_time = attributes.creation_time;
+  out.last_access_time = attributes.access_time;
+  out.last_write_time = attributes.write_time;
+  out.change_time = attributes.change_time;
+  out.end_of_file = attributes.is_directory() ? 0 : attributes.size;
+  out.allocation_size = attributes.is_directory() ? 0 : attributes.allocation_size;
+  out.file_attributes = attributes.dos_attributes;
+  out.reparse_tag = attributes.reparse_tag;
+  out.file_id = attributes.key.inode;
+  std::memcpy(out.file_id_128.bytes.data(), &attributes.key.inode, sizeof attributes.key.inode);
+  out.file_name = entry.name;
+  return out;
+}
+
+// A pattern without wildcards is one look-up, however large the directory is.
+Result<void> find_literal(Request& request, EnumerationState& state) {
+  Open& open = *request.open;
+  vfs::Path path = *open.path.lock();
+  if (!path.append(state.pattern)) return {};
+  auto found = open.tree_connect->share->volume->lookup(request.credentials(), path);
+  if (!found || found->outcome != vfs::Resolved::Outcome::kFound) return {};
+  state.pending.push_back({std::string(found->path.name()), found->attributes});
+  return {};
+}
+
+Result<void> refill(Request& request, EnumerationState& state) {
+  state.pending.clear();
+  state.next_pending = 0;
+  const wire::NameExpression expression(state.pattern);
+  if (expression.is_literal()) {
+    if (state.exhausted) return {};
+    state.exhausted = true;
+    return find_literal(request, state);
+  }
+  vfs::Enumeration::NameFilter filter;
+  if (!expression.matches_all()) {
+    filter = [&expression](std::string_view name) { return expression.matches(name); };
+  }
+  return state.enumeration->next(kBatch, filter, state.pending);
+}
+
+Result<void> start_over(EnumerationState& state, vfs::File& directory, std::string_view pattern) {
+  if (state.enumeration) {
+    BRAID_CHECK(state.enumeration->restart());
+  } else {
+    BRAID_TRY(state.enumeration, directory.enumerate());
+  }
+  state.pattern = pattern;
+  state.pending.clear();
+  state.next_pending = 0;
+  state.answered = false;
+  state.exhausted = false;
+  return {};
+}
+
+}  // namespace
+
+Task<Result<Reply>> handle_query_directory(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(const auto query, wire::QueryDirectoryRequest::decode(reader));
+  Open& open = *request.open;
+  if (query.output_buffer_length > request.connection->negotiated.max_transact_size) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  BRAID_CO_CHECK(request.check_credit_charge(query.file_name.size(), query.output_buffer_length));
+  if (!open.attributes.is_directory) co_return fail(NtStatus::kInvalidParameter);
+  const auto info_class = static_cast<wire::FileInfoClass>(query.file_information_class);
+  const auto name_offset = wire::directory_name_offset(info_class);
+  if (!name_offset) co_return fail(NtStatus::kInvalidInfoClass);
+  if (!open.has_access(wire::Access::kFileListDirectory)) co_return fail(NtStatus::kAccessDenied);
+  if (query.output_buffer_length < *name_offset) co_return fail(NtStatus::kInfoLengthMismatch);
+
+  auto state = open.enumeration.lock();
+  const bool again =
+      (query.flags & (QueryDirectoryFlags::kRestartScans | QueryDirectoryFlags::kReopen)) != 0;
+  if (!state->enumeration || (query.flags & QueryDirectoryFlags::kReopen)) {
+    if (query.file_name.empty()) co_return fail(NtStatus::kObjectNameInvalid);
+    BRAID_CO_CHECK(start_over(*state, *open.file, query.file_name));
+  } else if (again) {
+    const std::string pattern = query.file_name.empty() ? state->pattern : query.file_name;
+    BRAID_CO_CHECK(start_over(*state, *open.file, pattern));
+  }
+
+  Bytes buffer;
+  wire::EntryListWriter list(buffer, query.output_buffer_length, 8);
+  const bool single = (query.flags & QueryDirectoryFlags::kReturnSingleEntry) != 0;
+  for (bool full = false; !full;) {
+    if (state->next_pending == state->pending.size()) {
+      BRAID_CO_CHECK(refill(request, *state));
+      if (state->pending.empty()) break;
+    }
+    list.begin();
+    wire::encode_directory_entry(info_class, to_wire(state->pending[state->next_pending]),
+                                 list.writer());
+    if (!list.end()) {
+      full = true;
+    } else {
+      ++state->next_pending;
+      full = single;
+    }
+  }
+  if (list.count() == 0) {
+    // An entry is there and the buffer cannot hold it.
+    if (state->next_pending < state->pending.size()) {
+      co_return fail(NtStatus::kInfoLengthMismatch);
+    }
+    const bool first = !std::exchange(state->answered, true);
+    co_return fail(first ? NtStatus::kNoSuchFile : NtStatus::kNoMoreFiles);
+  }
+  state->answered = true;
+  wire::QueryDirectoryResponse response;
+  response.output_buffer = buffer;
+  co_return reply_with(response);
+}
+
+}  // namespace braid::smb2

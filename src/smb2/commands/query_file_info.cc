@@ -1,0 +1,191 @@
+// [MS-SMB2] 3.3.5.20.1 "Handling SMB2_0_INFO_FILE"; [MS-FSA] 2.1.5.12 "Server Requests a Query of
+// File Information".
+#include "smb2/commands/query_info_parts.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+#include "wire/fscc/file_information.h"
+#include "wire/fscc/info_class.h"
+#include "wire/fscc/name_information.h"
+#include "wire/fscc/pipe_information.h"
+#include "wire/fscc/stream_information.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::FileInfoClass;
+
+template <class Info>
+QueryAnswer encoded(const Info& info) {
+  QueryAnswer answer;
+  wire::Writer writer(answer.data);
+  info.encode(writer);
+  return answer;
+}
+
+wire::FileBasicInformation basic(const vfs::Attributes& attributes) {
+  return {.creation_time = attributes.creation_time,
+          .last_access_time = attributes.access_time,
+          .last_write_time = attributes.write_time,
+          .change_time = attributes.change_time,
+          .file_attributes = attributes.dos_attributes};
+}
+
+wire::FileStandardInformation standard(const Server& server, const Open& open,
+                                       const vfs::Attributes& attributes) {
+  const bool delete_pending = server.file_table.is_delete_pending(open.attributes.file_key);
+  uint32_t links = attributes.is_directory() ? 1 : attributes.nlink;
+  // [MS-FSA] 2.1.5.12.27: the name that goes is not counted any more.
+  if (delete_pending && links > 0) --links;
+  return {.allocation_size = attributes.is_directory() ? 0 : attributes.allocation_size,
+          .end_of_file = attributes.is_directory() ? 0 : attributes.size,
+          .number_of_links = links,
+          .delete_pending = delete_pending,
+          .directory = attributes.is_directory()};
+}
+
+uint32_t mode_of(const Open& open) {
+  using Mode = wire::FileModeInformation;
+  return open.mode.load() |
+         (open.attributes.create_options &
+          (Mode::kWriteThrough | Mode::kSequentialOnly | Mode::kNoIntermediateBuffering |
+           Mode::kDeleteOnClose));
+}
+
+// As the name is now: another handle may have renamed the file.
+vfs::Path current_path(const Open& open) { return *open.path.lock(); }
+
+std::string name_with_stream(const Open& open) {
+  std::string name = current_path(open).text();
+  if (open.attributes.is_stream) name += ":" + open.stream_name;
+  return name;
+}
+
+wire::FileAllInformation all(const Server& server, const Open& open,
+                             const vfs::Attributes& attributes) {
+  wire::FileAllInformation info;
+  info.basic = basic(attributes);
+  info.standard = standard(server, open, attributes);
+  info.internal.index_number = attributes.key.inode;
+  info.access.access_flags = open.attributes.granted_access;
+  info.position.current_byte_offset = open.position;
+  info.mode.mode = mode_of(open);
+  info.name.file_name = "\\" + name_with_stream(open);
+  return info;
+}
+
+Result<QueryAnswer> streams(Open& open, const wire::QueryInfoRequest& query,
+                            const vfs::Attributes& attributes) {
+  std::vector<wire::FileStreamInformation> list;
+  if (!attributes.is_directory()) {
+    list.push_back({attributes.size, attributes.allocation_size, "::$DATA"});
+  }
+  vfs::File& base = open.base_file ? *open.base_file : *open.file;
+  auto named = base.streams();
+  if (!named && !named.error().is_os(ENOTSUP)) return std::unexpected(named.error());
+  if (named) {
+    for (const vfs::StreamInfo& stream : *named) {
+      list.push_back({stream.size, stream.allocation_size, ":" + stream.name + ":$DATA"});
+    }
+  }
+  auto encoded_list = wire::encode_streams(list, query.output_buffer_length);
+  QueryAnswer answer{.data = std::move(encoded_list.bytes)};
+  if (encoded_list.count < list.size()) answer.status = NtStatus::kBufferOverflow;
+  return answer;
+}
+
+Result<QueryAnswer> query_pipe_info(const Open& open, FileInfoClass info_class) {
+  switch (info_class) {
+    case FileInfoClass::kStandard: {
+      // Windows reports a link and a pending delete for pipes.
+      return encoded(wire::FileStandardInformation{.allocation_size = 4096,
+                                                   .end_of_file = 0,
+                                                   .number_of_links = 1,
+                                                   .delete_pending = true});
+    }
+    case FileInfoClass::kPipe: return encoded(wire::FilePipeInformation{.read_mode = 1});
+    case FileInfoClass::kPipeLocal:
+      return encoded(wire::FilePipeLocalInformation{
+          .read_data_available = static_cast<uint32_t>(open.pipe->readable_size())});
+    case FileInfoClass::kPipeRemote: return encoded(wire::FilePipeRemoteInformation{});
+    default: return fail(NtStatus::kInvalidDeviceRequest);
+  }
+}
+
+// What the handle must have been opened with. [MS-FSA] 2.1.5.12, class by class.
+uint32_t needed_access(FileInfoClass info_class) {
+  switch (info_class) {
+    case FileInfoClass::kBasic:
+    case FileInfoClass::kAll:
+    case FileInfoClass::kNetworkOpen:
+    case FileInfoClass::kAttributeTag: return wire::Access::kFileReadAttributes;
+    case FileInfoClass::kFullEa: return wire::Access::kFileReadEa;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoRequest& query) {
+  Open& open = *request.open;
+  const auto info_class = static_cast<FileInfoClass>(query.file_info_class);
+  const auto minimum = wire::minimum_query_length(info_class);
+  if (!minimum) return fail(NtStatus::kInvalidInfoClass);
+  if (query.output_buffer_length < *minimum) return fail(NtStatus::kInfoLengthMismatch);
+  if (open.is_pipe()) return query_pipe_info(open, info_class);
+  if (const uint32_t needed = needed_access(info_class); needed && !open.has_access(needed)) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  BRAID_TRY(const vfs::Attributes attributes, open.file->stat());
+
+  switch (info_class) {
+    case FileInfoClass::kBasic: return encoded(basic(attributes));
+    case FileInfoClass::kStandard: return encoded(standard(request.server, open, attributes));
+    case FileInfoClass::kInternal:
+      return encoded(wire::FileInternalInformation{attributes.key.inode});
+    case FileInfoClass::kEa: return encoded(wire::FileEaInformation{});
+    case FileInfoClass::kAccess:
+      return encoded(wire::FileAccessInformation{open.attributes.granted_access});
+    case FileInfoClass::kPosition: return encoded(wire::FilePositionInformation{open.position});
+    case FileInfoClass::kMode: return encoded(wire::FileModeInformation{mode_of(open)});
+    case FileInfoClass::kAlignment: return encoded(wire::FileAlignmentInformation{});
+    case FileInfoClass::kAll: return encoded(all(request.server, open, attributes));
+    // There are no 8.3 names.
+    case FileInfoClass::kAlternateName: return fail(NtStatus::kObjectNameNotFound);
+    case FileInfoClass::kStream: return streams(open, query, attributes);
+    case FileInfoClass::kCompression:
+      return encoded(wire::FileCompressionInformation{.compressed_file_size = attributes.size});
+    case FileInfoClass::kNetworkOpen:
+      return encoded(wire::FileNetworkOpenInformation{
+          .creation_time = attributes.creation_time,
+          .last_access_time = attributes.access_time,
+          .last_write_time = attributes.write_time,
+          .change_time = attributes.change_time,
+          .allocation_size = attributes.is_directory() ? 0 : attributes.allocation_size,
+          .end_of_file = attributes.is_directory() ? 0 : attributes.size,
+          .file_attributes = attributes.dos_attributes});
+    case FileInfoClass::kAttributeTag:
+      return encoded(wire::FileAttributeTagInformation{attributes.dos_attributes,
+                                                       attributes.reparse_tag});
+    case FileInfoClass::kNormalizedName:
+      if (request.connection->negotiated.dialect != wire::Dialect::kSmb311) {
+        return fail(NtStatus::kNotSupported);
+      }
+      return encoded(wire::FileNameInformation{name_with_stream(open)});
+    case FileInfoClass::kId: {
+      wire::FileIdInformation id{.volume_serial_number = attributes.key.device};
+      std::memcpy(id.file_id.bytes.data(), &attributes.key.inode, sizeof attributes.key.inode);
+      return encoded(id);
+    }
+    case FileInfoClass::kStandardLink: {
+      const auto info = standard(request.server, open, attributes);
+      return encoded(wire::FileStandardLinkInformation{.number_of_accessible_links = info.number_of_links,
+                                                       .total_number_of_links = attributes.nlink,
+                                                       .delete_pending = info.delete_pending,
+                                                       .directory = info.directory});
+    }
+    default: return fail(NtStatus::kInvalidInfoClass);
+  }
+}
+
+}  // namespace braid::smb2

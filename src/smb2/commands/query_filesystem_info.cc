@@ -1,0 +1,92 @@
+// [MS-SMB2] 3.3.5.20.2 "Handling SMB2_0_INFO_FILESYSTEM"; [MS-FSA] 2.1.5.13 "Server Requests a Query
+// of File System Information".
+#include "smb2/commands/query_info_parts.h"
+#include "wire/fscc/fs_information.h"
+#include "wire/fscc/info_class.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::FsInfoClass;
+
+constexpr uint32_t kSectorSize = 512;
+
+template <class Info>
+QueryAnswer encoded(const Info& info) {
+  QueryAnswer answer;
+  wire::Writer writer(answer.data);
+  info.encode(writer);
+  return answer;
+}
+
+uint32_t serial_number(const vfs::Features& features) {
+  const uint64_t device = features.device * 0x9e3779b97f4a7c15ULL;
+  return static_cast<uint32_t>(device >> 32);
+}
+
+uint32_t attributes_of(const Share& share, const vfs::Features& features) {
+  using Info = wire::FileFsAttributeInformation;
+  uint32_t attributes = Info::kCaseSensitiveSearch | Info::kCasePreservedNames |
+                        Info::kUnicodeOnDisk | Info::kPersistentAcls;
+  if (features.streams) attributes |= Info::kNamedStreams;
+  if (features.sparse) attributes |= Info::kSupportsSparseFiles;
+  if (features.hard_links) attributes |= Info::kSupportsHardLinks;
+  if (features.xattrs) attributes |= Info::kSupportsExtendedAttributes;
+  if (features.reflink) attributes |= Info::kSupportsBlockRefcounting;
+  if (share.read_only) attributes |= Info::kReadOnlyVolume;
+  return attributes;
+}
+
+}  // namespace
+
+Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInfoRequest& query) {
+  const auto info_class = static_cast<FsInfoClass>(query.file_info_class);
+  const auto minimum = wire::minimum_query_length(info_class);
+  if (!minimum) return fail(NtStatus::kInvalidInfoClass);
+  if (query.output_buffer_length < *minimum) return fail(NtStatus::kInfoLengthMismatch);
+  const Share& share = *request.tree_connect->share;
+  const vfs::Features& features = share.volume->features();
+
+  switch (info_class) {
+    case FsInfoClass::kVolume:
+      return encoded(wire::FileFsVolumeInformation{.volume_creation_time = features.creation_time,
+                                                   .volume_serial_number = serial_number(features),
+                                                   .volume_label = share.name});
+    case FsInfoClass::kSize: {
+      BRAID_TRY(const vfs::Space space, share.volume->space(request.credentials()));
+      return encoded(wire::FileFsSizeInformation{
+          .total_allocation_units = space.total_blocks,
+          .available_allocation_units = space.available_blocks,
+          .sectors_per_allocation_unit = space.block_size / kSectorSize,
+          .bytes_per_sector = kSectorSize});
+    }
+    case FsInfoClass::kFullSize: {
+      BRAID_TRY(const vfs::Space space, share.volume->space(request.credentials()));
+      return encoded(wire::FileFsFullSizeInformation{
+          .total_allocation_units = space.total_blocks,
+          .caller_available_allocation_units = space.available_blocks,
+          .actual_available_allocation_units = space.free_blocks,
+          .sectors_per_allocation_unit = space.block_size / kSectorSize,
+          .bytes_per_sector = kSectorSize});
+    }
+    case FsInfoClass::kDevice:
+      return encoded(wire::FileFsDeviceInformation{
+          .characteristics = wire::FileFsDeviceInformation::kDeviceIsMounted |
+                             (share.read_only ? wire::FileFsDeviceInformation::kReadOnlyDevice
+                                              : 0)});
+    case FsInfoClass::kAttribute:
+      return encoded(wire::FileFsAttributeInformation{
+          .file_system_attributes = attributes_of(share, features), .file_system_name = "NTFS"});
+    case FsInfoClass::kObjectId: {
+      wire::FileFsObjectIdInformation info;
+      const std::string& id = features.file_system_id;
+      std::memcpy(info.object_id.bytes.data(), id.data(),
+                  std::min(id.size(), info.object_id.bytes.size()));
+      return encoded(info);
+    }
+    case FsInfoClass::kSectorSize: return encoded(wire::FileFsSectorSizeInformation{});
+    default: return fail(NtStatus::kInvalidInfoClass);
+  }
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,84 @@
+// [MS-SMB2] 3.3.5.12 "Receiving an SMB2 READ Request".
+#include "wire/smb2/read.h"
+
+#include "smb2/commands/commands.h"
+#include "smb2/connection.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+// Up to here a read from the page cache is cheaper than handing it to another thread.
+constexpr size_t kInlineReadMax = 64u << 10;
+// The largest file offset there is: a signed 64-bit number.
+constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
+
+Reply read_reply(Buffer data) {
+  Reply reply;
+  reply.message.resize(wire::Header::kSize);
+  wire::Writer writer(reply.message, 0);
+  wire::ReadResponse{}.encode_head(writer, static_cast<uint32_t>(data.size()));
+  reply.payload = std::move(data);
+  return reply;
+}
+
+Result<Reply> read_pipe(Open& open, const wire::ReadRequest& read) {
+  BRAID_TRY(auto got, open.pipe->read(read.length));
+  Reply reply = read_reply(Buffer::copy_of(got.data));
+  if (got.more) reply.status = NtStatus::kBufferOverflow;
+  return reply;
+}
+
+}  // namespace
+
+Task<Result<Reply>> handle_read(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(const auto read, wire::ReadRequest::decode(reader));
+  Connection& connection = *request.connection;
+  if (read.length > connection.negotiated.max_read_size) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  BRAID_CO_CHECK(request.check_credit_charge(0, read.length));
+  // Over TCP there is no RDMA channel to place data in.
+  if (connection.negotiated.is_smb3() && read.channel != wire::Channel::kNone) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  if (request.open->is_pipe()) co_return read_pipe(*request.open, read);
+
+  using wire::Access;
+  const OpenAttributes& attributes = request.open->attributes;
+  if (attributes.is_directory) co_return fail(NtStatus::kInvalidDeviceRequest);
+  if (!request.open->has_access(Access::kFileReadData | Access::kFileExecute)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  if (read.offset > kOffsetMax - read.length) co_return fail(NtStatus::kInvalidParameter);
+
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
+  Open& open = *request.open;
+  if (const NtStatus conflict = request.server.file_table.check_io(open.ref(), read.offset,
+                                                                   read.length, false);
+      conflict != NtStatus::kSuccess) {
+    co_return fail(conflict);
+  }
+
+  Buffer data(read.length);
+  Result<size_t> count = fail_os(EAGAIN);
+  if (read.length <= kInlineReadMax) {
+    count = open.file->read(read.offset, data.view(), vfs::Wait::kNever);
+  }
+  if (!count && count.error().is_os(EAGAIN)) {
+    co_await request.server.pool().schedule();
+    count = open.file->read(read.offset, data.view());
+  }
+  if (!count) co_return std::unexpected(count.error());
+  if (*count < read.minimum_count || (*count == 0 && read.length > 0)) {
+    co_return fail(NtStatus::kEndOfFile);
+  }
+  data.resize_within(*count);
+  open.position = read.offset + *count;
+  co_return read_reply(std::move(data));
+}
+
+}  // namespace braid::smb2

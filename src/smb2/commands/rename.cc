@@ -1,0 +1,112 @@
+// FileRenameInformation and FileLinkInformation: [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
+#include "smb2/commands/set_info_parts.h"
+#include "smb2/error_status.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/fscc/set_information.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using vfs::Resolved;
+
+// Where the new name would be, with its directory held.
+Result<Resolved> resolve_target(Request& request, const std::string& name) {
+  BRAID_TRY(const auto parsed, vfs::parse_path(name));
+  if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
+  BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
+                               request.credentials(), parsed.path, {.pin_parent = true}));
+  if (resolved.outcome == Resolved::Outcome::kSymlink) {
+    return fail(NtStatus::kObjectPathNotFound);
+  }
+  return resolved;
+}
+
+// A stream is renamed within its file: ":new:$DATA".
+Result<void> rename_stream(Open& open, std::string_view name, bool replace) {
+  if (!name.starts_with(':')) return fail(NtStatus::kInvalidParameter);
+  BRAID_TRY(const auto parsed, vfs::parse_path(std::string("x").append(name)));
+  if (parsed.stream.empty()) return fail(NtStatus::kInvalidParameter);
+  BRAID_CHECK(open.base_file->rename_stream(open.stream_name, parsed.stream, replace));
+  return {};
+}
+
+// The target is in the way: whether it may be replaced.
+Result<void> check_target(Request& request, const Resolved& target, bool replace) {
+  Server& server = request.server;
+  const FileKey key = target.attributes.key;
+  if (!replace) return fail(NtStatus::kObjectNameCollision);
+  if (target.attributes.is_directory()) return fail(NtStatus::kAccessDenied);
+  if (target.attributes.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kAccessDenied);
+  if (server.file_table.is_open(key)) return fail(NtStatus::kAccessDenied);
+  return {};
+}
+
+Result<void> move(Request& request, Open& open, const std::string& name, bool replace) {
+  Server& server = request.server;
+  vfs::Volume& volume = *request.tree_connect->share->volume;
+  const FileKey key = open.attributes.file_key;
+  const vfs::Path old_path = *open.path.lock();
+  if (old_path.is_root()) return fail(NtStatus::kInvalidParameter);
+  BRAID_TRY(const Resolved source,
+            volume.lookup(request.credentials(), old_path, {.pin_parent = true}));
+  if (source.outcome != Resolved::Outcome::kFound) return fail(NtStatus::kObjectNameNotFound);
+  BRAID_TRY(const Resolved target, resolve_target(request, name));
+  const bool exists = target.outcome == Resolved::Outcome::kFound;
+  const bool same_file = exists && target.attributes.key == key;
+  if (exists && !same_file) BRAID_CHECK(check_target(request, target, replace));
+  if (open.attributes.is_directory && server.file_table.any_open_below(old_path.text())) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  const vfs::Place to{target.place.parent, target.wanted_name};
+  BRAID_CHECK(volume.rename(request.credentials(), source.place, key, to, replace || same_file));
+
+  vfs::Path new_path = target.path.parent();
+  BRAID_CHECK(new_path.append(target.wanted_name));
+  *open.path.lock() = new_path;
+  server.file_table.renamed(key, std::make_shared<const std::string>(new_path.text()));
+  server.file_table.child_changed(source.place.parent->key(), open.ref());
+  if (target.place.parent->key() != source.place.parent->key()) {
+    server.file_table.child_changed(target.place.parent->key(), open.ref());
+  }
+  return {};
+}
+
+}  // namespace
+
+Task<Result<void>> rename_file(Request& request, ByteView buffer) {
+  wire::Reader reader(buffer);
+  BRAID_CO_TRY(const auto info, wire::FileRenameInformation::decode(reader));
+  if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
+  if (request.open->attributes.is_stream) {
+    co_return rename_stream(*request.open, info.file_name, info.replace_if_exists);
+  }
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRename));
+  // Others must have allowed that the name goes.
+  if (const NtStatus status = request.server.file_table.check_sharing(
+          request.open->ref(), wire::Access::kDelete);
+      status != NtStatus::kSuccess) {
+    co_return fail(status);
+  }
+  co_return move(request, *request.open, info.file_name, info.replace_if_exists);
+}
+
+Task<Result<void>> link_file(Request& request, ByteView buffer) {
+  wire::Reader reader(buffer);
+  BRAID_CO_TRY(const auto info, wire::FileLinkInformation::decode(reader));
+  if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
+  if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
+  if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
+  BRAID_CO_TRY(const Resolved target, resolve_target(request, info.file_name));
+  if (target.outcome == Resolved::Outcome::kFound) {
+    BRAID_CO_CHECK(check_target(request, target, info.replace_if_exists));
+  }
+  const vfs::Place to{target.place.parent, target.wanted_name};
+  BRAID_CO_CHECK(request.tree_connect->share->volume->link(
+      request.credentials(), *request.open->file, to, info.replace_if_exists));
+  request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
+  co_return Result<void>{};
+}
+
+}  // namespace braid::smb2

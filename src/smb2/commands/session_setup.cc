@@ -1,0 +1,241 @@
+// [MS-SMB2] 3.3.5.5 "Receiving an SMB2 SESSION_SETUP Request".
+#include "wire/smb2/session_setup.h"
+
+#include "base/log.h"
+#include "smb2/commands/commands.h"
+#include "smb2/compound.h"
+#include "smb2/connection.h"
+#include "smb2/error_status.h"
+#include "smb2/server.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Dialect;
+using wire::SessionSetupRequest;
+using wire::SessionSetupResponse;
+
+Principal principal_of(std::shared_ptr<const auth::Identity> identity) {
+  auto credentials = std::make_shared<UnixCredentials>();
+  credentials->uid = identity->uid;
+  credentials->gid = identity->gid;
+  credentials->groups = identity->groups;
+  return {std::move(identity), std::move(credentials)};
+}
+
+// The exchange this request goes on with, or a new one.
+Result<std::unique_ptr<SessionSetupExchange>> find_or_begin(Request& request,
+                                                            const SessionSetupRequest& setup) {
+  Connection& connection = *request.connection;
+  Server& server = request.server;
+  const SessionId id = request.header.session_id;
+
+  if (setup.flags & SessionSetupRequest::kFlagBinding) {
+    // Multi-channel was not announced: [MS-SMB2] 3.3.5.5, step for IsMultiChannelCapable FALSE.
+    return fail(NtStatus::kRequestNotAccepted);
+  }
+  if (auto found = connection.session_setups.extract(id)) return std::move(found.mapped());
+  if (connection.session_setups.size() >= kSessionSetupsInProgressMax) {
+    return fail(NtStatus::kInsufficientResources);
+  }
+
+  auto exchange = std::make_unique<SessionSetupExchange>();
+  exchange->exchange = server.authenticator().begin();
+  if (id.value == 0) {
+    exchange->session = server.session_table.create(connection.negotiated.client_guid);
+    exchange->preauth_hash = connection.preauth_integrity_hash;
+    return exchange;
+  }
+  // [MS-SMB2] 3.3.5.5.2 "Reauthenticating an Existing Session".
+  request.channel = connection.find_channel(id);
+  if (!request.channel) return fail(NtStatus::kUserSessionDeleted);
+  exchange->session = request.channel->session;
+  exchange->is_reauthentication = true;
+  if (exchange->session->state(server.clock().now()) == SessionState::kClosed) {
+    return fail(NtStatus::kUserSessionDeleted);
+  }
+  return exchange;
+}
+
+// A reauthentication is a request of the session and is signed like one.
+Result<void> verify_signature(Request& request) {
+  if (request.is_encrypted || !request.channel) return {};
+  const SessionSecurity* security = request.session->security();
+  if (request.header.is_signed()) {
+    if (!request.channel->signing_key) return fail(NtStatus::kNotSupported);
+    if (!request.channel->signing_key->verify(
+            request.message, wire::Header::kSignatureOffset,
+            {.message_id = request.header.message_id.value})) {
+      return fail(NtStatus::kAccessDenied);
+    }
+    request.signature_verified = true;
+  } else if (security && security->signing_required) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  return {};
+}
+
+// Keys and flags of a session whose user is known now.
+SessionSecurity make_security(Request& request, const SessionSetupRequest& setup,
+                              const auth::AuthStep& step, ByteView preauth_hash) {
+  const Negotiated& negotiated = request.connection->negotiated;
+  const config::Server& settings = request.server.settings();
+  SessionSecurity security;
+  security.dialect = negotiated.dialect;
+  security.cipher = negotiated.cipher;
+  security.is_anonymous = step.identity->is_anonymous;
+  security.is_guest = step.identity->is_guest;
+  security.session_key = step.session_key;
+  security.full_session_key = step.full_session_key;
+  security.has_session_key = !security.is_anonymous && !security.is_guest;
+  if (!security.has_session_key) return security;
+
+  auto keys = crypto::derive_session_keys(static_cast<uint16_t>(negotiated.dialect),
+                                          negotiated.cipher, step.session_key,
+                                          step.full_session_key, preauth_hash);
+  security.signing_key =
+      std::make_unique<crypto::SigningKey>(negotiated.signing_algorithm, keys.signing);
+  security.application_key = std::move(keys.application);
+  if (negotiated.cipher != crypto::Cipher::kNone) {
+    security.encryption_key =
+        std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.server_to_client);
+    security.decryption_key =
+        std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.client_to_server);
+  }
+  security.encrypt_data =
+      security.encryption_key && settings.encryption != config::Encryption::kOff;
+  security.signing_required =
+      negotiated.should_sign || settings.signing == config::Signing::kRequired ||
+      (setup.security_mode & wire::SecurityMode::kSigningRequired) != 0;
+  return security;
+}
+
+uint16_t session_flags(const SessionSecurity& security) {
+  uint16_t flags = 0;
+  if (security.is_anonymous) flags |= SessionSetupResponse::kFlagIsNull;
+  if (security.is_guest) flags |= SessionSetupResponse::kFlagIsGuest;
+  if (security.encrypt_data) flags |= SessionSetupResponse::kFlagEncryptData;
+  return flags;
+}
+
+// A failed logon costs time: the answer waits, no thread does.
+Task<void> wait_for_penalty(Request& request, std::string account) {
+  Connection& connection = *request.connection;
+  request.server.penalties().failed(connection.peer_host(), account);
+  const auto delay = request.server.penalties().penalty(connection.peer_host(), account);
+  if (delay.count() == 0 || connection.transport().is_closed()) co_return;
+  auto over = std::make_shared<OneShot<bool>>();
+  Timer timer(connection.reactor());
+  timer.start(delay, [over] { over->set(true); });
+  const AsyncId id = connection.register_async(request.header.message_id, [over] { over->set(true); });
+  co_await over->wait(connection.reactor());
+  connection.unregister_async(id);
+}
+
+// [MS-SMB2] 3.3.5.5.3, PreviousSessionId: the same client after a lost connection.
+Task<void> end_previous_session(Request& request, SessionId previous, const Session& now) {
+  if (previous.value == 0 || previous == now.session_id) co_return;
+  auto session = request.server.session_table.find(previous);
+  if (!session || !session->security()) co_return;
+  if (!session->principal().identity->is_same_user(*now.principal().identity)) co_return;
+  co_await request.server.close_session(std::move(session));
+  co_await request.connection->reactor().schedule();
+}
+
+}  // namespace
+
+Task<Result<Reply>> handle_session_setup(Request& request) {
+  Connection& connection = *request.connection;
+  Server& server = request.server;
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(const auto setup, SessionSetupRequest::decode(reader));
+
+  if (server.settings().encryption == config::Encryption::kRequired &&
+      connection.negotiated.cipher == crypto::Cipher::kNone) {
+    log::info("{}: encryption is required and the client has none", connection.peer_host());
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  BRAID_CO_TRY(auto exchange, find_or_begin(request, setup));
+  const std::shared_ptr<Session> session = exchange->session;
+  request.reply_session_id = session->session_id;
+  const bool first_time = !exchange->is_reauthentication;
+  if (!first_time) {
+    request.channel = connection.find_channel(session->session_id);
+    request.session = session;
+    BRAID_CO_CHECK(verify_signature(request));
+  }
+  const bool hashes = connection.negotiated.dialect == Dialect::kSmb311 && first_time;
+  if (hashes) exchange->preauth_hash.extend(request.message);
+
+  co_await server.pool().schedule();
+  Result<auth::AuthStep> step = exchange->exchange->step(setup.security_buffer);
+  co_await connection.reactor().schedule();
+
+  if (connection.transport().is_closed() ||
+      session->state(server.clock().now()) == SessionState::kClosed) {
+    if (first_time) co_await server.close_session(session);
+    co_return fail(NtStatus::kUserSessionDeleted);
+  }
+  if (!step) {
+    const std::string account = exchange->exchange->claimed_account();
+    log::info("{}: logon of '{}' failed: {}", connection.peer_host(), account,
+              step.error().message());
+    if (first_time) {
+      server.session_table.remove(session->session_id);
+      session->begin_close();
+    }
+    co_await wait_for_penalty(request, account);
+    co_return std::unexpected(step.error());
+  }
+
+  SessionSetupResponse response;
+  response.security_buffer = step->reply_token;
+  if (!step->done) {
+    Reply reply = reply_with(response, NtStatus::kMoreProcessingRequired);
+    SessionSetupExchange& kept = *exchange;
+    if (hashes) {
+      request.on_reply_bytes = [&kept](ByteView bytes) { kept.preauth_hash.extend(bytes); };
+    }
+    connection.session_setups.insert_or_assign(session->session_id, std::move(exchange));
+    co_return reply;
+  }
+
+  server.penalties().succeeded(connection.peer_host(), step->identity->account_name);
+  Principal principal = principal_of(step->identity);
+  if (!first_time) {
+    session->renew(std::move(principal), step->expires_at);
+    response.session_flags = session_flags(*session->security());
+    co_return reply_with(response);
+  }
+
+  auto security = make_security(request, setup, *step, exchange->preauth_hash.value());
+  if (server.settings().encryption == config::Encryption::kRequired && !security.encrypt_data) {
+    co_await server.close_session(session);
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  response.session_flags = session_flags(security);
+  session->become_valid(std::move(security), std::move(principal), step->expires_at);
+  auto channel = std::make_shared<Channel>();
+  channel->session = session;
+  channel->connection = connection.weak_from_this();
+  if (session->security()->signing_key) {
+    channel->signing_key = std::shared_ptr<const crypto::SigningKey>(
+        session, session->security()->signing_key.get());
+  }
+  if (!session->add_channel(channel) || !connection.add_channel(channel)) {
+    co_await server.close_session(session);
+    co_return fail(NtStatus::kInsufficientResources);
+  }
+  request.session = session;
+  request.channel = channel;
+  request.reply_signing_key = channel->signing_key;
+  connection.session_became_valid();
+  log::info("{}: {} logged on, {}{}", connection.peer_host(),
+            step->identity->is_anonymous ? "anonymous" : step->identity->account_name,
+            name_of(connection.negotiated.dialect),
+            session->security()->encrypt_data ? ", encrypted" : "");
+  co_await end_previous_session(request, setup.previous_session_id, *session);
+  co_return reply_with(response);
+}
+
+}  // namespace braid::smb2

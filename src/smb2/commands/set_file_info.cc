@@ -1,0 +1,178 @@
+// [MS-SMB2] 3.3.5.21.1 "Handling SMB2_0_INFO_FILE"; [MS-FSA] 2.1.5.15 "Server Requests Setting of
+// File Information".
+#include "smb2/commands/set_info_parts.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/fscc/file_information.h"
+#include "wire/fscc/info_class.h"
+#include "wire/fscc/set_information.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+using wire::FileInfoClass;
+
+// The largest file there is.
+constexpr uint64_t kSizeMax = ~uint64_t{0} >> 1;
+
+uint32_t needed_access(FileInfoClass info_class) {
+  switch (info_class) {
+    case FileInfoClass::kBasic: return Access::kFileWriteAttributes;
+    case FileInfoClass::kRename:
+    case FileInfoClass::kDisposition:
+    case FileInfoClass::kDispositionEx: return Access::kDelete;
+    case FileInfoClass::kAllocation:
+    case FileInfoClass::kEndOfFile:
+    case FileInfoClass::kValidDataLength: return Access::kFileWriteData;
+    case FileInfoClass::kFullEa: return Access::kFileWriteEa;
+    default: return 0;
+  }
+}
+
+// 0 leaves a time alone; so do the two values that freeze and thaw automatic updates.
+std::optional<FileTime> given(FileTime time) {
+  using Basic = wire::FileBasicInformation;
+  if (time.ticks == 0 || time.ticks == Basic::kTimeFrozen || time.ticks == Basic::kTimeThawed) {
+    return std::nullopt;
+  }
+  return time;
+}
+
+// [MS-FSA] 2.1.5.15.2 "FileBasicInformation".
+Result<void> set_basic(Open& open, ByteView buffer) {
+  wire::Reader reader(buffer);
+  BRAID_TRY(const auto basic, wire::FileBasicInformation::decode(reader));
+  constexpr uint64_t kTimeMax = ~uint64_t{0} >> 1;
+  for (const FileTime time : {basic.creation_time, basic.last_access_time, basic.last_write_time,
+                              basic.change_time}) {
+    if (time.ticks > kTimeMax && given(time)) return fail(NtStatus::kInvalidParameter);
+  }
+  const uint32_t attributes = basic.file_attributes;
+  if ((attributes & vfs::dos::kDirectory) && !open.attributes.is_directory) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  if ((attributes & vfs::dos::kTemporary) && open.attributes.is_directory) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  vfs::AttributesChange change;
+  if (attributes != 0) change.dos_attributes = attributes & vfs::dos::kSettable;
+  change.creation_time = given(basic.creation_time);
+  change.access_time = given(basic.last_access_time);
+  change.write_time = given(basic.last_write_time);
+  vfs::File& file = open.base_file ? *open.base_file : *open.file;
+  return file.change(change);
+}
+
+Task<Result<void>> set_disposition(Request& request, bool delete_pending, bool ignore_readonly) {
+  Open& open = *request.open;
+  if (delete_pending) {
+    BRAID_CO_TRY(const auto attributes, open.file->stat());
+    if ((attributes.dos_attributes & vfs::dos::kReadonly) && !ignore_readonly) {
+      co_return fail(NtStatus::kCannotDelete);
+    }
+    if (open.path.lock()->is_root()) co_return fail(NtStatus::kCannotDelete);
+    if (open.attributes.is_directory) {
+      BRAID_CO_TRY(auto enumeration, open.file->enumerate());
+      std::vector<vfs::DirectoryEntry> entries;
+      BRAID_CO_CHECK(enumeration->next(3, nullptr, entries));
+      if (entries.size() > 2) co_return fail(NtStatus::kDirectoryNotEmpty);
+    }
+  }
+  co_return co_await set_delete_pending(request, delete_pending);
+}
+
+// [MS-FSA] 2.1.5.15.1 "FileAllocationInformation" and .4 "FileEndOfFileInformation".
+Task<Result<void>> set_size(Request& request, FileInfoClass info_class, ByteView buffer) {
+  wire::Reader reader(buffer);
+  uint64_t size = 0;
+  if (info_class == FileInfoClass::kAllocation) {
+    BRAID_CO_TRY(const auto info, wire::FileAllocationInformation::decode(reader));
+    size = info.allocation_size;
+  } else if (info_class == FileInfoClass::kEndOfFile) {
+    BRAID_CO_TRY(const auto info, wire::FileEndOfFileInformation::decode(reader));
+    size = info.end_of_file;
+  } else {
+    BRAID_CO_TRY(const auto info, wire::FileValidDataLengthInformation::decode(reader));
+    BRAID_CO_TRY(const auto now, request.open->file->stat());
+    // Data never written reads as zeros here, so there is nothing to declare valid.
+    if (info.valid_data_length > now.size) co_return fail(NtStatus::kInvalidParameter);
+    co_return Result<void>{};
+  }
+  if (request.open->attributes.is_directory || size > kSizeMax) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kSetSize));
+  vfs::File& file = *request.open->file;
+  if (info_class == FileInfoClass::kEndOfFile) co_return file.truncate(size);
+  BRAID_CO_TRY(const auto now, file.stat());
+  if (size < now.size) co_return file.truncate(size);
+  co_return file.allocate(size);
+}
+
+}  // namespace
+
+Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& set) {
+  Open& open = *request.open;
+  const auto info_class = static_cast<FileInfoClass>(set.file_info_class);
+  const auto minimum = wire::minimum_set_length(info_class);
+  if (!minimum) co_return fail(NtStatus::kInvalidInfoClass);
+  if (set.buffer.size() < *minimum) co_return fail(NtStatus::kInfoLengthMismatch);
+  if (const uint32_t needed = needed_access(info_class); needed && !open.has_access(needed)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  if (request.tree_connect->share->read_only && info_class != FileInfoClass::kPosition &&
+      info_class != FileInfoClass::kMode) {
+    co_return fail(NtStatus::kMediaWriteProtected);
+  }
+  wire::Reader reader(set.buffer);
+  switch (info_class) {
+    case FileInfoClass::kBasic: co_return set_basic(open, set.buffer);
+    case FileInfoClass::kRename:
+    case FileInfoClass::kRenameEx: co_return co_await rename_file(request, set.buffer);
+    case FileInfoClass::kLink: co_return co_await link_file(request, set.buffer);
+    case FileInfoClass::kDisposition: {
+      BRAID_CO_TRY(const auto info, wire::FileDispositionInformation::decode(reader));
+      co_return co_await set_disposition(request, info.delete_pending, false);
+    }
+    case FileInfoClass::kDispositionEx: {
+      using Ex = wire::FileDispositionInformationEx;
+      BRAID_CO_TRY(const auto info, Ex::decode(reader));
+      co_return co_await set_disposition(request, (info.flags & Ex::kDelete) != 0,
+                                         (info.flags & Ex::kIgnoreReadOnlyAttribute) != 0);
+    }
+    case FileInfoClass::kAllocation:
+    case FileInfoClass::kEndOfFile:
+    case FileInfoClass::kValidDataLength:
+      co_return co_await set_size(request, info_class, set.buffer);
+    case FileInfoClass::kPosition: {
+      BRAID_CO_TRY(const auto info, wire::FilePositionInformation::decode(reader));
+      open.position = info.current_byte_offset;
+      co_return Result<void>{};
+    }
+    case FileInfoClass::kMode: {
+      using Mode = wire::FileModeInformation;
+      BRAID_CO_TRY(const auto info, Mode::decode(reader));
+      // [MS-FSA] 2.1.5.15.8: what may be changed on an open handle.
+      constexpr uint32_t kChangeable = Mode::kWriteThrough | Mode::kSequentialOnly |
+                                       Mode::kNoIntermediateBuffering | Mode::kSynchronousIoAlert |
+                                       Mode::kSynchronousIoNonalert;
+      if (info.mode & ~kChangeable) co_return fail(NtStatus::kInvalidParameter);
+      open.mode = info.mode;
+      co_return Result<void>{};
+    }
+    // No 8.3 names.
+    case FileInfoClass::kShortName: co_return fail(NtStatus::kNotSupported);
+    default: co_return fail(NtStatus::kInvalidInfoClass);
+  }
+}
+
+Result<void> set_filesystem_info(Request&, const wire::SetInfoRequest& set) {
+  const auto info_class = static_cast<wire::FsInfoClass>(set.file_info_class);
+  // Labels and object ids are the administrator's, who has the file system's own tools.
+  if (wire::minimum_set_length(info_class)) return fail(NtStatus::kAccessDenied);
+  return fail(NtStatus::kInvalidInfoClass);
+}
+
+}  // namespace braid::smb2

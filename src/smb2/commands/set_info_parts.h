@@ -1,0 +1,21 @@
+// The information types of SET_INFO, each in a file of its own.
+#pragma once
+
+#include "runtime/task.h"
+#include "smb2/request.h"
+#include "wire/smb2/set_info.h"
+
+namespace braid::smb2 {
+
+// 3.3.5.21.1 "Handling SMB2_0_INFO_FILE". Starts and ends on a thread of the worker pool.
+Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& set);
+// 3.3.5.21.2 "Handling SMB2_0_INFO_FILESYSTEM"
+Result<void> set_filesystem_info(Request& request, const wire::SetInfoRequest& set);
+// 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY"
+Task<Result<void>> set_security_info(Request& request, const wire::SetInfoRequest& set);
+
+// FileRenameInformation and FileLinkInformation, [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
+Task<Result<void>> rename_file(Request& request, ByteView buffer);
+Task<Result<void>> link_file(Request& request, ByteView buffer);
+
+}  // namespace braid::smb2

@@ -1,0 +1,86 @@
+// [MS-SMB2] 3.3.5.7 "Receiving an SMB2 TREE_CONNECT Request".
+#include "wire/smb2/tree_connect.h"
+
+#include "base/log.h"
+#include "smb2/commands/commands.h"
+#include "smb2/compound.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+#include "wire/smb2/tree_disconnect.h"
+
+namespace braid::smb2 {
+namespace {
+
+// The last part of "\\server\share".
+Result<std::string_view> share_name(std::string_view path) {
+  if (!path.starts_with("\\\\")) return fail(NtStatus::kInvalidParameter);
+  path.remove_prefix(2);
+  const size_t separator = path.find('\\');
+  if (separator == std::string_view::npos) return fail(NtStatus::kInvalidParameter);
+  path.remove_prefix(separator + 1);
+  if (path.empty() || path.contains('\\')) return fail(NtStatus::kBadNetworkName);
+  return path;
+}
+
+uint32_t maximal_access(const Share& share) {
+  using wire::Access;
+  if (share.type == ShareType::kPipe) return Access::kFileAllAccess;
+  if (share.read_only) {
+    return Access::kFileGenericRead | Access::kFileGenericExecute;
+  }
+  return Access::kFileAllAccess;
+}
+
+}  // namespace
+
+Task<Result<Reply>> handle_tree_connect(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(const auto connect, wire::TreeConnectRequest::decode(reader));
+  const Negotiated& negotiated = request.connection->negotiated;
+  Session& session = *request.session;
+
+  BRAID_CO_TRY(const std::string_view name, share_name(connect.path));
+  const auto share = request.server.shares().find(name);
+  if (!share) {
+    log::info("{}: there is no share '{}'", request.connection->peer_host(), name);
+    co_return fail(NtStatus::kBadNetworkName);
+  }
+  // Someone without a name may ask what there is, and no more.
+  const SessionSecurity& security = *session.security();
+  if (security.is_anonymous && share->type != ShareType::kPipe) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  if (share->encrypt_data && (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
+    log::info("{}: share '{}' wants encryption and the client has none",
+              request.connection->peer_host(), share->name);
+    co_return fail(NtStatus::kAccessDenied);
+  }
+
+  const TreeId id = session.next_tree_id();
+  auto tree = std::make_shared<TreeConnect>(id, share, maximal_access(*share));
+  if (!session.add_tree(tree)) co_return fail(NtStatus::kInsufficientResources);
+  request.tree_connect = tree;
+  request.reply_tree_id = id;
+
+  wire::TreeConnectResponse response;
+  response.share_type =
+      share->type == ShareType::kPipe ? wire::ShareType::kPipe : wire::ShareType::kDisk;
+  response.share_flags = wire::ShareFlags::kManualCaching;
+  if (share->encrypt_data && negotiated.is_smb3()) {
+    response.share_flags |= wire::ShareFlags::kEncryptData;
+  }
+  response.maximal_access = tree->maximal_access;
+  co_return reply_with(response);
+}
+
+// [MS-SMB2] 3.3.5.8 "Receiving an SMB2 TREE_DISCONNECT Request".
+Task<Result<Reply>> handle_tree_disconnect(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_CHECK(wire::TreeDisconnectRequest::decode(reader));
+  const auto tree = request.session->remove_tree(request.tree_connect->tree_id);
+  if (!tree || !tree->begin_close()) co_return fail(NtStatus::kNetworkNameDeleted);
+  co_await request.server.close_tree(request.session, tree);
+  co_return reply_with(wire::TreeDisconnectResponse{});
+}
+
+}  // namespace braid::smb2

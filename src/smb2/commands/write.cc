@@ -1,0 +1,88 @@
+// [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
+#include "wire/smb2/write.h"
+
+#include "smb2/commands/commands.h"
+#include "smb2/connection.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+#include "wire/smb2/create.h"
+
+namespace braid::smb2 {
+namespace {
+
+constexpr size_t kInlineWriteMax = 64u << 10;
+constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
+// [MS-FSA] 2.1.5.4 "Server Requests a Write": this offset means the end of the file.
+constexpr uint64_t kAppend = ~uint64_t{0};
+
+}  // namespace
+
+Task<Result<Reply>> handle_write(Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_CO_TRY(const auto write, wire::WriteRequest::decode(reader));
+  Connection& connection = *request.connection;
+  if (write.data.size() > connection.negotiated.max_write_size) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  BRAID_CO_CHECK(request.check_credit_charge(write.data.size(), 0));
+  if (connection.negotiated.is_smb3() && write.channel != wire::Channel::kNone) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  const wire::WriteResponse response{.count = static_cast<uint32_t>(write.data.size())};
+  if (request.open->is_pipe()) {
+    BRAID_CO_CHECK(request.open->pipe->write(write.data));
+    co_return reply_with(response);
+  }
+
+  using wire::Access;
+  const OpenAttributes& attributes = request.open->attributes;
+  if (attributes.is_directory) co_return fail(NtStatus::kInvalidDeviceRequest);
+  if (!request.open->has_access(Access::kFileWriteData | Access::kFileAppendData)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  if (write.offset != kAppend && write.offset > kOffsetMax - write.data.size()) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  // [MS-FSA] 2.1.5.4: a write of nothing does nothing, and breaks nothing.
+  if (write.data.empty()) co_return reply_with(response);
+
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kWrite));
+  Open& open = *request.open;
+  uint64_t offset = write.offset;
+  if (offset == kAppend) {
+    co_await request.server.pool().schedule();
+    BRAID_CO_TRY(const auto now, open.file->stat());
+    offset = now.size;
+  }
+  if (const NtStatus conflict = request.server.file_table.check_io(open.ref(), offset,
+                                                                   write.data.size(), true);
+      conflict != NtStatus::kSuccess) {
+    co_return fail(conflict);
+  }
+
+  const bool write_through = (write.flags & wire::WriteFlags::kWriteThrough) != 0 ||
+                             (attributes.create_options & wire::CreateOptions::kWriteThrough) != 0;
+  ByteView rest = write.data;
+  uint64_t position = offset;
+  if (rest.size() <= kInlineWriteMax && !write_through) {
+    auto count = open.file->write(position, rest, vfs::Wait::kNever);
+    if (!count && !count.error().is_os(EAGAIN)) co_return std::unexpected(count.error());
+    if (count) {
+      rest = rest.subspan(*count);
+      position += *count;
+    }
+  }
+  if (!rest.empty() || write_through) {
+    co_await request.server.pool().schedule();
+    if (!rest.empty()) {
+      auto count = open.file->write(position, rest);
+      if (!count) co_return std::unexpected(count.error());
+    }
+    if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
+  }
+  open.position = offset + write.data.size();
+  co_return reply_with(response);
+}
+
+}  // namespace braid::smb2

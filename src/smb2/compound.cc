@@ -1,0 +1,98 @@
+#include "smb2/compound.h"
+
+#include "smb2/dispatch.h"
+#include "smb2/server.h"
+#include "wire/smb2/error_response.h"
+
+namespace braid::smb2 {
+
+Compound::Compound(std::shared_ptr<Connection> connection, Buffer frame,
+                   std::vector<Element> elements, std::shared_ptr<Session> decrypted_for)
+    : connection_(std::move(connection)),
+      frame_(std::move(frame)),
+      elements_(std::move(elements)),
+      decrypted_for_(std::move(decrypted_for)) {}
+
+Task<void> Compound::run() {
+  for (size_t i = 0; i < elements_.size(); ++i) {
+    Element& element = elements_[i];
+    Request request(connection_->server(), connection_, *this, i, element.header, element.message,
+                    is_encrypted());
+    std::optional<Reply> reply = co_await dispatch(request);
+    if (!reply) continue;  // CANCEL
+    add_reply(request, std::move(*reply));
+  }
+  if (!replies_.empty()) connection_->send_messages(std::move(replies_), decrypted_for_.get());
+}
+
+std::shared_ptr<const crypto::SigningKey> Compound::key_for(const Request& request) const {
+  if (is_encrypted()) return nullptr;
+  if (request.reply_signing_key) return request.reply_signing_key;
+  if (!request.channel || !request.session) return nullptr;
+  const SessionSecurity* security = request.session->security();
+  if (!security) return nullptr;
+  if (request.signature_verified || security->signing_required) return request.channel->signing_key;
+  return nullptr;
+}
+
+void Compound::finish_header(const Request& request, MutableByteView message, NtStatus status,
+                             AsyncId async_id, uint16_t credits) {
+  wire::Header header;
+  header.credit_charge = request.header.credit_charge;
+  header.status = status;
+  header.command = request.header.command;
+  header.credits = credits;
+  header.flags = wire::HeaderFlags::kServerToRedir |
+                 (request.header.flags &
+                  (wire::HeaderFlags::kRelatedOperations | wire::HeaderFlags::kPriorityMask));
+  header.message_id = request.header.message_id;
+  if (async_id.value != 0) {
+    header.flags |= wire::HeaderFlags::kAsyncCommand;
+    header.async_id = async_id;
+  } else {
+    header.process_id = request.header.process_id;
+    header.tree_id = request.reply_tree_id.value_or(
+        request.tree_connect ? request.tree_connect->tree_id : request.header.tree_id);
+  }
+  header.session_id = request.reply_session_id.value_or(
+      request.session ? request.session->session_id : request.header.session_id);
+  Bytes encoded;
+  wire::Writer writer(encoded);
+  header.encode(writer);
+  std::memcpy(message.data(), encoded.data(), encoded.size());
+}
+
+void Compound::add_reply(const Request& request, Reply reply) {
+  const AsyncId async_id = request.async_id();
+  // The credits of an asynchronous request went out with its interim response.
+  uint16_t credits = 0;
+  if (async_id.value == 0) {
+    const bool negotiating = request.header.command == wire::Command::kNegotiate;
+    const bool authenticating = request.header.command == wire::Command::kSessionSetup &&
+                                reply.status != NtStatus::kSuccess;
+    credits = connection_->command_sequence_window.grant(
+        request.header.credits, std::max<uint16_t>(request.header.credit_charge, 1),
+        !negotiating && !authenticating);
+  }
+  finish_header(request, reply.message, reply.status, async_id, credits);
+  replies_.push_back({.message = std::move(reply.message),
+                      .payload = std::move(reply.payload),
+                      .signing_key = key_for(request),
+                      .on_bytes = request.on_reply_bytes});
+}
+
+void Compound::send_interim(const Request& request, AsyncId async_id) {
+  // [MS-SMB2] 3.3.4.2 "Sending an Interim Response": credits are granted here, and it is not signed.
+  Reply interim = reply_with(wire::ErrorResponse{}, NtStatus::kPending);
+  const uint16_t credits = connection_->command_sequence_window.grant(
+      request.header.credits, std::max<uint16_t>(request.header.credit_charge, 1), true);
+  finish_header(request, interim.message, NtStatus::kPending, async_id, credits);
+  if (!replies_.empty()) {
+    connection_->send_messages(std::exchange(replies_, {}), decrypted_for_.get());
+  }
+  std::vector<Connection::OutMessage> messages;
+  messages.push_back({.message = std::move(interim.message)});
+  connection_->send_messages(std::move(messages), decrypted_for_.get());
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,60 @@
+// Compound: the requests of one received frame, answered in order. [MS-SMB2] 3.3.5.2.7 "Handling
+// Compounded Requests". A frame with a single request is a compound of one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "runtime/task.h"
+#include "smb2/connection.h"
+#include "smb2/request.h"
+#include "wire/smb2/header.h"
+
+namespace braid::smb2 {
+
+// Lives in the coroutine of run(). Thread: the connection's reactor.
+class Compound {
+ public:
+  struct Element {
+    wire::Header header;
+    ByteView message;  // into the frame
+  };
+
+  // `decrypted_for`: the session whose key opened the frame, or null.
+  Compound(std::shared_ptr<Connection> connection, Buffer frame, std::vector<Element> elements,
+           std::shared_ptr<Session> decrypted_for);
+
+  // Answers everything and sends the answers.
+  Task<void> run();
+
+  // What a related request takes over from the one before it.
+  SessionId session_id;
+  TreeId tree_id;
+  std::optional<FileId> file_id;
+  // Why the CREATE that file_id should have come from failed.
+  NtStatus create_error = NtStatus::kSuccess;
+  // Whether the request before this one had, or got, a session and a tree.
+  bool has_session = false;
+  bool has_tree = false;
+
+  // Sends the answers so far with the interim response of `request` behind them.
+  void send_interim(const Request& request, AsyncId async_id);
+  bool is_encrypted() const { return decrypted_for_ != nullptr; }
+  bool is_last(size_t index) const { return index + 1 == elements_.size(); }
+
+ private:
+  void add_reply(const Request& request, Reply reply);
+  void finish_header(const Request& request, MutableByteView message, NtStatus status,
+                     AsyncId async_id, uint16_t credits);
+  std::shared_ptr<const crypto::SigningKey> key_for(const Request& request) const;
+
+  std::shared_ptr<Connection> connection_;
+  Buffer frame_;
+  std::vector<Element> elements_;
+  std::shared_ptr<Session> decrypted_for_;
+  std::vector<Connection::OutMessage> replies_;
+};
+
+}  // namespace braid::smb2

@@ -1,0 +1,298 @@
+#include "smb2/connection.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "smb2/commands/smb1_negotiate.h"
+#include "smb2/compound.h"
+#include "smb2/server.h"
+#include "wire/smb2/error_response.h"
+#include "wire/smb2/header.h"
+#include "wire/smb2/transform_header.h"
+
+namespace braid::smb2 {
+
+Connection::Connection(Server& server, transport::TransportPtr transport)
+    : server_(server), transport_(std::move(transport)) {
+  transport_->set_receive_limit(kFrameMaxUnauthenticated);
+}
+
+Task<void> Connection::run(Buffer first_message) {
+  const auto self = shared_from_this();
+  Timer unauthenticated(reactor());
+  unauthenticated.start(kUnauthenticatedTimeout, [this] {
+    if (any_session_valid_) return;
+    log::info("{}: no logon within {} s, dropped", peer_host(), kUnauthenticatedTimeout.count());
+    disconnect();
+  });
+  bool alive = process_frame(std::move(first_message));
+  while (alive) {
+    Result<Buffer> frame = co_await transport_->receive();
+    if (!frame) break;
+    alive = process_frame(std::move(*frame));
+    if (alive && bytes_in_flight_ > kBytesInFlightMax) {
+      room_ = std::make_shared<OneShot<bool>>();
+      co_await room_->wait(reactor());
+    }
+    if (alive) co_await transport_->writable();
+  }
+  unauthenticated.cancel();
+  co_await close();
+}
+
+Task<void> Connection::close() {
+  // An answer that was queued before the fatal message still goes out.
+  transport_->close();
+  std::vector<std::shared_ptr<Session>> orphans;
+  for (auto& [id, setup] : session_setups) {
+    if (!setup->is_reauthentication) orphans.push_back(setup->session);
+  }
+  session_setups.clear();
+  for (auto& [id, channel] : std::exchange(channels_, {})) {
+    // The last channel ends the session; with others left its requests stay as they are, since the
+    // client will ask again on another.
+    if (channel->session->remove_channel(channel.get()) == 0) orphans.push_back(channel->session);
+  }
+  cancel_all();
+  for (auto& session : orphans) co_await server_.close_session(session);
+  co_await reactor().schedule();
+  co_await requests_.join();
+  co_await reactor().schedule();
+}
+
+std::shared_ptr<Channel> Connection::find_channel(SessionId id) const {
+  const auto found = channels_.find(id);
+  return found == channels_.end() ? nullptr : found->second;
+}
+
+bool Connection::add_channel(std::shared_ptr<Channel> channel) {
+  if (channels_.size() >= kSessionsPerConnectionMax) return false;
+  const SessionId id = channel->session->session_id;
+  return channels_.emplace(id, std::move(channel)).second;
+}
+
+void Connection::session_became_valid() {
+  any_session_valid_ = true;
+  transport_->set_receive_limit(kFrameMax);
+}
+
+bool Connection::process_frame(Buffer frame) {
+  switch (wire::protocol_id_of(frame.view())) {
+    case wire::ProtocolId::kSmb2:
+      return process_messages(std::move(frame), 0, nullptr);
+    case wire::ProtocolId::kSmb1:
+      return process_smb1_negotiate(*this, frame.view());
+    case wire::ProtocolId::kTransform:
+      break;
+    default:
+      return false;  // compression was not negotiated; anything else is no SMB2
+  }
+  // [MS-SMB2] 3.3.5.2.1.1 "Decrypting the Message".
+  wire::Reader reader(frame.view());
+  const auto transform = wire::TransformHeader::decode(reader);
+  if (!transform || transform->flags != wire::TransformHeader::kFlagEncrypted) return false;
+  const auto channel = find_channel(transform->session_id);
+  const SessionSecurity* security = channel ? channel->session->security() : nullptr;
+  if (!security || !security->decryption_key) return false;
+  const MutableByteView sealed = frame.view().subspan(wire::TransformHeader::kSize);
+  if (transform->original_message_size != sealed.size()) return false;
+  const ByteView authenticated = frame.view().subspan(
+      wire::TransformHeader::kAuthenticatedOffset,
+      wire::TransformHeader::kSize - wire::TransformHeader::kAuthenticatedOffset);
+  if (!security->decryption_key->open(transform->nonce, authenticated, sealed,
+                                      transform->signature)) {
+    return false;
+  }
+  return process_messages(std::move(frame), wire::TransformHeader::kSize, channel->session);
+}
+
+bool Connection::process_messages(Buffer frame, size_t offset,
+                                  std::shared_ptr<Session> decrypted_for) {
+  const size_t frame_size = frame.size();
+  std::vector<Compound::Element> elements;
+  for (;;) {
+    const ByteView rest = frame.view().subspan(offset);
+    wire::Reader reader(rest);
+    const auto header = wire::Header::decode(reader);
+    if (!header || header->is_response()) return false;
+    if (static_cast<uint16_t>(header->command) >= wire::kCommandCount) return false;
+    size_t length = rest.size();
+    if (header->next_command != 0) {
+      // The next header starts on a boundary of 8 and behind this one.
+      if (header->next_command % 8 != 0 || header->next_command < wire::Header::kSize ||
+          header->next_command > rest.size() - wire::Header::kSize) {
+        return false;
+      }
+      length = header->next_command;
+    }
+    if (elements.size() >= kCompoundMax) return false;
+    // [MS-SMB2] 3.3.5.2.1.1: whoever encrypted it may not speak for another session.
+    if (decrypted_for && !header->is_related() &&
+        header->session_id != decrypted_for->session_id) {
+      return false;
+    }
+    // [MS-SMB2] 3.3.5.2.2 "Verifying the Connection State".
+    const bool negotiate = header->command == wire::Command::kNegotiate;
+    if (negotiate == negotiated.is_done()) return false;
+    // [MS-SMB2] 3.3.5.2.3 "Verifying the Sequence Number".
+    if (header->command != wire::Command::kCancel) {
+      const uint32_t charge =
+          negotiated.supports_multi_credit ? std::max<uint32_t>(header->credit_charge, 1) : 1;
+      if (!command_sequence_window.take(header->message_id, charge)) {
+        log::info("{}: message id {} with charge {} is outside the window {}..{}, dropped",
+                  peer_host(), header->message_id.value, charge, command_sequence_window.low(),
+                  command_sequence_window.high());
+        return false;
+      }
+    }
+    elements.push_back({*header, rest.first(length)});
+    if (negotiate && header->next_command != 0) return false;
+    if (header->next_command == 0) break;
+    offset += header->next_command;
+  }
+  bytes_in_flight_ += frame_size;
+  struct Serve {
+    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work,
+                               size_t size) {
+      co_await work.run();
+      connection->bytes_in_flight_ -= size;
+      if (connection->room_ && connection->bytes_in_flight_ <= kBytesInFlightMax) {
+        connection->room_->set(true);
+      }
+    }
+  };
+  requests_.spawn(Serve::compound(shared_from_this(),
+                                  Compound(shared_from_this(), std::move(frame),
+                                           std::move(elements), std::move(decrypted_for)),
+                                  frame_size));
+  return !transport_->is_closed();
+}
+
+void Connection::send_messages(std::vector<OutMessage> messages, const Session* encrypt_for) {
+  transport::OutFrame frame;
+  if (encrypt_for) frame.head.resize(wire::TransformHeader::kSize);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    OutMessage& out = messages[i];
+    const size_t size = out.message.size() + out.payload.size();
+    Bytes padding;
+    if (i + 1 < messages.size()) {
+      // Every message of a compound but the last ends on a boundary of 8.
+      padding.resize((8 - size % 8) % 8);
+      wire::Header::patch_next_command(out.message, static_cast<uint32_t>(size + padding.size()));
+      if (out.payload.empty()) {
+        out.message.insert(out.message.end(), padding.begin(), padding.end());
+        padding.clear();
+      }
+    }
+    if (out.signing_key && !encrypt_for) {
+      wire::Header::patch_flags(out.message,
+                                wire::Header::flags_of(out.message) | wire::HeaderFlags::kSigned);
+      wire::Reader reader(out.message);
+      const auto header = wire::Header::decode(reader);
+      const ByteView rest[] = {out.payload.view(), padding};
+      out.signing_key->sign_in_place(out.message, rest, wire::Header::kSignatureOffset,
+                                     {.message_id = header->message_id.value, .from_server = true});
+    }
+    if (out.on_bytes) out.on_bytes(out.message);
+    if (frame.head.empty()) {
+      frame.head = std::move(out.message);
+    } else {
+      frame.parts.emplace_back(std::move(out.message));
+    }
+    if (!out.payload.empty()) frame.parts.emplace_back(std::move(out.payload));
+    if (!padding.empty()) frame.parts.emplace_back(std::move(padding));
+  }
+  if (encrypt_for) {
+    // [MS-SMB2] 3.1.4.3 "Encrypting the Message".
+    const crypto::CipherKey& key = *encrypt_for->security()->encryption_key;
+    std::vector<MutableByteView> pieces;
+    wire::TransformHeader transform;
+    for (transport::Part& part : frame.parts) {
+      MutableByteView piece = std::visit([](auto& held) { return MutableByteView(held.data(), held.size()); }, part);
+      transform.original_message_size += static_cast<uint32_t>(piece.size());
+      pieces.push_back(piece);
+    }
+    transform.nonce = key.next_nonce();
+    transform.flags = wire::TransformHeader::kFlagEncrypted;
+    transform.session_id = encrypt_for->session_id;
+    frame.head.clear();
+    wire::Writer writer(frame.head);
+    transform.encode(writer);
+    const ByteView authenticated =
+        ByteView(frame.head).subspan(wire::TransformHeader::kAuthenticatedOffset);
+    transform.signature = key.seal(transform.nonce, authenticated, pieces);
+    std::memcpy(frame.head.data() + wire::TransformHeader::kSignatureOffset,
+                transform.signature.data(), transform.signature.size());
+  }
+  transport_->send(std::move(frame));
+}
+
+void Connection::send_unsolicited(Bytes message) {
+  transport::OutFrame frame;
+  frame.head = std::move(message);
+  transport_->send(std::move(frame));
+}
+
+void Connection::send_notification(Bytes message, const Session& session) {
+  std::vector<OutMessage> messages;
+  messages.push_back({.message = std::move(message)});
+  send_messages(std::move(messages), session.security()->encrypt_data ? &session : nullptr);
+}
+
+AsyncId Connection::register_async(MessageId message_id,
+                                   std::move_only_function<void()> on_cancel) {
+  if (async_requests_.size() >= kAsyncRequestsMax) return {};
+  const AsyncId id{++last_async_id_};
+  async_requests_.emplace(id, AsyncRequest{message_id, std::move(on_cancel)});
+  return id;
+}
+
+void Connection::unregister_async(AsyncId id) { async_requests_.erase(id); }
+
+void Connection::cancel(const wire::Header& header) {
+  auto found = async_requests_.end();
+  if (header.is_async()) {
+    found = async_requests_.find(header.async_id);
+  } else {
+    found = std::find_if(async_requests_.begin(), async_requests_.end(), [&](const auto& entry) {
+      return entry.second.message_id == header.message_id;
+    });
+  }
+  if (found == async_requests_.end()) return;
+  auto on_cancel = std::exchange(found->second.on_cancel, nullptr);
+  if (on_cancel) on_cancel();
+}
+
+void Connection::cancel_all() {
+  // A callback may unregister its own entry.
+  std::vector<std::move_only_function<void()>> callbacks;
+  for (auto& [id, request] : async_requests_) {
+    if (request.on_cancel) callbacks.push_back(std::exchange(request.on_cancel, nullptr));
+  }
+  for (auto& callback : callbacks) callback();
+}
+
+Result<void> Request::check_credit_charge(uint64_t sent, uint64_t answered) const {
+  if (!connection->negotiated.supports_multi_credit) return {};
+  const uint64_t payload = std::max(sent, answered);
+  if (payload > uint64_t{std::max<uint16_t>(header.credit_charge, 1)} * kBytesPerCredit) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  return {};
+}
+
+Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
+  // Only the last request of a compound may keep the others waiting, but for a CREATE that waits
+  // for a break: [MS-SMB2] 3.3.5.2.7.
+  if (!compound.is_last(index) && header.command != wire::Command::kCreate) {
+    return fail(NtStatus::kInternalError);
+  }
+  async_id_ = connection->register_async(header.message_id, std::move(on_cancel));
+  if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
+  compound.send_interim(*this, async_id_);
+  return {};
+}
+
+void Request::finish_async() { connection->unregister_async(async_id_); }
+
+}  // namespace braid::smb2

@@ -1,0 +1,133 @@
+// Connection. [MS-SMB2] 3.3.1.7 "Per Transport Connection".
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/authenticator.h"
+#include "base/ids.h"
+#include "crypto/key_derivation.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+#include "runtime/task_scope.h"
+#include "smb2/command_sequence_window.h"
+#include "smb2/request.h"
+#include "smb2/session.h"
+#include "transport/transport.h"
+#include "wire/smb2/negotiate.h"
+
+namespace braid::smb2 {
+
+class Server;
+
+// What NEGOTIATE settled. Constant afterwards.
+struct Negotiated {
+  wire::Dialect dialect = wire::Dialect::kNone;  // kNone before, kWildcard after "SMB 2.???"
+  ClientGuid client_guid;
+  uint32_t client_capabilities = 0;
+  uint32_t server_capabilities = 0;
+  uint16_t client_security_mode = 0;
+  uint16_t server_security_mode = 0;
+  std::vector<wire::Dialect> client_dialects;
+  crypto::Cipher cipher = crypto::Cipher::kNone;
+  crypto::SigningAlgorithm signing_algorithm = crypto::SigningAlgorithm::kHmacSha256;
+  bool supports_multi_credit = false;
+  bool should_sign = false;  // the client requires it
+  uint32_t max_transact_size = 0;
+  uint32_t max_read_size = 0;
+  uint32_t max_write_size = 0;
+
+  bool is_smb3() const { return dialect >= wire::Dialect::kSmb300; }
+  bool is_done() const {
+    return dialect != wire::Dialect::kNone && dialect != wire::Dialect::kWildcard;
+  }
+};
+
+// A SESSION_SETUP series under way: state per attempt, not per connection, since clients run several
+// at once. [MS-SMB2] 3.3.1.15 "Per PreauthSession" is in it.
+struct SessionSetupExchange {
+  std::shared_ptr<Session> session;
+  std::unique_ptr<auth::AuthExchange> exchange;
+  crypto::PreauthHash preauth_hash;
+  bool is_reauthentication = false;
+};
+
+// Owned by its run() coroutine and by its Requests; nothing else points at it but Channel, weakly.
+// Thread: that of its transport's reactor. Life: run() until the transport ends, then one close().
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Server& server, transport::TransportPtr transport);
+
+  // Serves the connection to its end. `first_message` came with the socket.
+  Task<void> run(Buffer first_message);
+  // Ends the transport; run() then tears down. Thread: any.
+  void disconnect() { transport_->close(); }
+
+  Server& server() { return server_; }
+  Reactor& reactor() { return transport_->reactor(); }
+  transport::Transport& transport() { return *transport_; }
+  std::string peer_host() const { return transport_->peer().host(); }
+
+  Negotiated negotiated;
+  crypto::PreauthHash preauth_integrity_hash;  // Connection.PreauthIntegrityHashValue
+  CommandSequenceWindow command_sequence_window;
+
+  // Connection.SessionTable.
+  std::shared_ptr<Channel> find_channel(SessionId id) const;
+  bool add_channel(std::shared_ptr<Channel> channel);
+  void remove_channel(SessionId id) { channels_.erase(id); }
+  // Lets larger frames in, once a user is known.
+  void session_became_valid();
+
+  // Connection.PreauthSessionTable and the unfinished authentications.
+  std::unordered_map<SessionId, std::unique_ptr<SessionSetupExchange>> session_setups;
+
+  // Connection.AsyncCommandList. An AsyncId of zero: too many.
+  AsyncId register_async(MessageId message_id, std::move_only_function<void()> on_cancel);
+  void unregister_async(AsyncId id);
+  // [MS-SMB2] 3.3.5.16 "Receiving an SMB2 CANCEL Request".
+  void cancel(const wire::Header& header);
+  // Cancels everything that waits in a session: LOGOFF, the end of the connection.
+  void cancel_all();
+
+  // Sends a message that answers nothing, unsigned. Thread: any.
+  void send_unsolicited(Bytes message);
+  // The same for a notification of a session, encrypted if the session is. Thread: any.
+  void send_notification(Bytes message, const Session& session);
+
+  struct OutMessage {
+    Bytes message;  // header and body
+    Buffer payload;
+    std::shared_ptr<const crypto::SigningKey> signing_key;  // null: not signed
+    std::function<void(ByteView)> on_bytes;
+  };
+  // One frame of one or more messages. With `encrypt_for` the frame is encrypted with its key.
+  void send_messages(std::vector<OutMessage> messages, const Session* encrypt_for);
+
+ private:
+  struct AsyncRequest {
+    MessageId message_id;
+    std::move_only_function<void()> on_cancel;
+  };
+
+  // False: the connection must end.
+  bool process_frame(Buffer frame);
+  bool process_messages(Buffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
+  Task<void> close();
+
+  Server& server_;
+  transport::TransportPtr transport_;
+  std::unordered_map<SessionId, std::shared_ptr<Channel>> channels_;
+  std::unordered_map<AsyncId, AsyncRequest> async_requests_;
+  uint64_t last_async_id_ = 0;
+  size_t bytes_in_flight_ = 0;
+  std::shared_ptr<OneShot<bool>> room_;  // set when bytes_in_flight_ falls
+  bool any_session_valid_ = false;
+  TaskScope requests_;
+
+  friend class Compound;
+};
+
+}  // namespace braid::smb2

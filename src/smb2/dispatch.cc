@@ -1,0 +1,243 @@
+#include "smb2/dispatch.h"
+
+#include <array>
+
+#include "base/log.h"
+#include "smb2/commands/commands.h"
+#include "smb2/compound.h"
+#include "smb2/connection.h"
+#include "smb2/error_status.h"
+#include "smb2/server.h"
+#include "wire/smb2/error_response.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Command;
+
+// Where a handler starts. kPool: it may wait for a disk or a library.
+enum class RunsOn : uint8_t { kReactor, kPool };
+
+// What an Open may be for the command to be allowed on it.
+enum class Target : uint8_t { kNone, kFileOnly, kFileOrPipe };
+
+struct Row {
+  Command command;
+  uint16_t structure_size;
+  bool needs_session;
+  bool needs_tree_connect;
+  uint8_t file_id_offset;  // of FileId in the body; 0: the command has none, or finds it itself
+  Target target;
+  bool allowed_when_expired;  // [MS-SMB2] 3.3.5.2.9
+  RunsOn runs_on;
+  Handler handler;
+};
+
+constexpr bool kSession = true, kNoSession = false;
+constexpr bool kTree = true, kNoTree = false;
+constexpr bool kWhenExpired = true, kNotWhenExpired = false;
+
+// clang-format off
+constexpr std::array<Row, wire::kCommandCount> kRows{{
+  {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_negotiate},
+  {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_session_setup},
+  {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_logoff},
+  {Command::kTreeConnect,     9, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, handle_tree_connect},
+  {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, handle_tree_disconnect},
+  {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPool,    handle_create},
+  {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,    RunsOn::kPool,    handle_close},
+  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    handle_flush},
+  {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, handle_read},
+  {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, handle_write},
+  {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,    RunsOn::kReactor, handle_lock},
+  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPool,    handle_ioctl},
+  {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, nullptr},
+  {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_echo},
+  {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, RunsOn::kPool,    handle_query_directory},
+  {Command::kChangeNotify,   32, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, RunsOn::kReactor, handle_change_notify},
+  {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    handle_query_info},
+  {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    handle_set_info},
+  {Command::kOplockBreak,     0, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, handle_oplock_break},
+}};
+// clang-format on
+
+constexpr bool rows_are_in_order() {
+  for (size_t i = 0; i < kRows.size(); ++i) {
+    if (static_cast<size_t>(kRows[i].command) != i) return false;
+  }
+  return true;
+}
+static_assert(rows_are_in_order());
+
+// [MS-SMB2] 3.3.5.2.4 "Verifying the Signature", for all but SESSION_SETUP that makes or binds a
+// session: its handler knows which key counts.
+Result<void> verify_signature(Request& request) {
+  if (request.is_encrypted) return {};
+  if (request.header.is_signed()) {
+    if (!request.channel) return fail(NtStatus::kUserSessionDeleted);
+    const auto& key = request.channel->signing_key;
+    if (!key) return fail(NtStatus::kNotSupported);
+    const crypto::SigningNonce nonce{.message_id = request.header.message_id.value,
+                                     .from_server = false,
+                                     .is_cancel = request.header.command == Command::kCancel};
+    if (!key->verify(request.message, wire::Header::kSignatureOffset, nonce)) {
+      return fail(NtStatus::kAccessDenied);
+    }
+    request.signature_verified = true;
+    return {};
+  }
+  if (request.session) {
+    const SessionSecurity* security = request.session->security();
+    if (security && security->signing_required) return fail(NtStatus::kAccessDenied);
+  }
+  return {};
+}
+
+// [MS-SMB2] 3.3.5.2.9 "Verifying the Session".
+Result<void> verify_session(Request& request, const Row& row) {
+  if (!request.session) return fail(NtStatus::kUserSessionDeleted);
+  switch (request.session->state(request.server.clock().now())) {
+    case SessionState::kClosed: return fail(NtStatus::kUserSessionDeleted);
+    case SessionState::kInProgress:
+      // Nothing a client may do before it is known, whatever the command.
+      return fail(NtStatus::kUserSessionDeleted);
+    case SessionState::kExpired:
+      if (!row.allowed_when_expired) return fail(NtStatus::kNetworkSessionExpired);
+      break;
+    case SessionState::kValid: break;
+  }
+  if (request.session->security()->encrypt_data && !request.is_encrypted) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  request.principal = request.session->principal();
+  return {};
+}
+
+// [MS-SMB2] 3.3.5.2.11 "Verifying the Tree Connect".
+Result<void> verify_tree_connect(Request& request, TreeId tree_id) {
+  request.tree_connect = request.session->find_tree(tree_id);
+  if (!request.tree_connect) return fail(NtStatus::kNetworkNameDeleted);
+  if (request.tree_connect->share->encrypt_data && !request.is_encrypted &&
+      request.connection->negotiated.cipher != crypto::Cipher::kNone) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  return {};
+}
+
+// Finds the Open a request names, or the one the request before it in the compound left.
+Result<void> find_open(Request& request, const Row& row, bool related) {
+  wire::Reader reader(request.message, wire::Header::kSize + row.file_id_offset);
+  FileId id = reader.file_id();
+  if (!reader.ok()) return fail(reader.error());
+  if (related) {
+    if (request.compound.create_error != NtStatus::kSuccess) {
+      return fail(request.compound.create_error);
+    }
+    if (!request.compound.file_id) return fail(NtStatus::kInvalidHandle);
+    id = *request.compound.file_id;
+  }
+  request.compound.file_id = id;
+  auto open = request.session->find_open(id);
+  if (!open || open->tree_connect != request.tree_connect) return fail(NtStatus::kFileClosed);
+  if (open->is_pipe() && row.target == Target::kFileOnly) {
+    return fail(NtStatus::kInvalidDeviceRequest);
+  }
+  request.open = Open::use(open);
+  if (!request.open) return fail(NtStatus::kFileClosed);
+  return {};
+}
+
+Result<void> pass_gates(Request& request, const Row& row) {
+  Compound& compound = request.compound;
+  const wire::Header& header = request.header;
+  const bool related = header.is_related();
+  // The first of a chain has nothing to be related to.
+  if (related && request.index == 0) return fail(NtStatus::kInvalidParameter);
+
+  if (row.command == Command::kNegotiate) {
+    if (header.is_signed()) return fail(NtStatus::kInvalidParameter);
+  } else if (row.command != Command::kSessionSetup) {
+    const SessionId session_id = related ? compound.session_id : header.session_id;
+    if (related && row.needs_session && !compound.has_session) {
+      return fail(NtStatus::kInvalidParameter);
+    }
+    request.channel = request.connection->find_channel(session_id);
+    if (request.channel) request.session = request.channel->session;
+    BRAID_CHECK(verify_signature(request));
+    if (row.needs_session) BRAID_CHECK(verify_session(request, row));
+    compound.session_id = session_id;
+    compound.has_session = request.session != nullptr;
+  }
+  if (row.structure_size != 0) {
+    wire::Reader reader = request.body();
+    reader.expect_u16(row.structure_size);
+    if (!reader.ok()) return fail(reader.error());
+  }
+  if (row.needs_tree_connect) {
+    if (related && !compound.has_tree) return fail(NtStatus::kInvalidParameter);
+    const TreeId tree_id = related ? compound.tree_id : header.tree_id;
+    compound.tree_id = tree_id;
+    compound.has_tree = true;
+    BRAID_CHECK(verify_tree_connect(request, tree_id));
+  }
+  if (!related) {
+    compound.file_id.reset();
+    compound.create_error = NtStatus::kSuccess;
+  }
+  if (row.file_id_offset != 0) return find_open(request, row, related);
+  return {};
+}
+
+Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, status); }
+
+}  // namespace
+
+Task<std::optional<Reply>> dispatch(Request& request) {
+  // Connection has checked that the number is that of a command.
+  const Row& row = kRows[static_cast<size_t>(request.header.command)];
+
+  if (row.command == Command::kCancel) {
+    // No answer, whatever comes of it; a forged one does nothing.
+    request.channel = request.connection->find_channel(request.header.session_id);
+    if (request.channel) request.session = request.channel->session;
+    if (verify_signature(request)) request.connection->cancel(request.header);
+    co_return std::nullopt;
+  }
+
+  Result<Reply> result = fail(NtStatus::kSuccess);
+  if (auto passed = pass_gates(request, row); !passed) {
+    result = std::unexpected(passed.error());
+  } else {
+    if (row.runs_on == RunsOn::kPool) co_await request.server.pool().schedule();
+    result = co_await row.handler(request);
+    co_await request.connection->reactor().schedule();
+  }
+  request.open.release();
+  if (request.async_id().value != 0) request.finish_async();
+
+  if (!result) {
+    const NtStatus status = to_status(result.error());
+    if (row.command == Command::kCreate && is_error(status)) {
+      request.compound.create_error = status;
+      request.compound.file_id.reset();
+    }
+    log::debug("{} message {} failed: {}", name_of(row.command), request.header.message_id.value,
+               name_of(status));
+    co_return error_reply(status);
+  }
+  if (row.command == Command::kCreate && severity(result->status) >= 2) {
+    request.compound.create_error = result->status;
+  }
+  if (result->file_id) request.compound.file_id = result->file_id;
+  if (request.reply_session_id) {
+    request.compound.session_id = *request.reply_session_id;
+    request.compound.has_session = true;
+  }
+  if (request.reply_tree_id) {
+    request.compound.tree_id = *request.reply_tree_id;
+    request.compound.has_tree = true;
+  }
+  co_return std::move(*result);
+}
+
+}  // namespace braid::smb2

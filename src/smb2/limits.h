@@ -1,0 +1,54 @@
+// Every limit of the protocol engine, with its reason.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace braid::smb2 {
+
+// MaxTransactSize, MaxReadSize, MaxWriteSize with multi-credit: what Windows and Samba announce.
+inline constexpr uint32_t kMaxTransferSize = 8u << 20;
+// The same without multi-credit (2.0.2): one credit's worth.
+inline constexpr uint32_t kMaxTransferSizeSingleCredit = 64u << 10;
+// One credit pays for this much payload: [MS-SMB2] 3.1.5.2.
+inline constexpr uint32_t kBytesPerCredit = 64u << 10;
+
+// Credits a connection may hold, also the width of its CommandSequenceWindow: what Windows Server
+// and Samba grant. With 64 KiB a credit it bounds a client's requests in flight to 512 MiB.
+inline constexpr uint32_t kCreditsMax = 8192;
+// Requests of one connection that may be waiting with an interim response. Each may hold a CREATE,
+// lock or notify in memory for as long as the client likes.
+inline constexpr uint32_t kAsyncRequestsMax = 512;
+// Requests a connection may have between arrival and response, in bytes of frames; reading pauses
+// above it. Eight of the largest writes.
+inline constexpr size_t kBytesInFlightMax = 72u << 20;
+
+// The largest frame before a session is valid on the connection. A SESSION_SETUP with a Kerberos
+// ticket and a large PAC stays below 64 KiB.
+inline constexpr uint32_t kFrameMaxUnauthenticated = 128u << 10;
+// The largest frame afterwards: the largest write, its headers and a transform header.
+inline constexpr uint32_t kFrameMax = kMaxTransferSize + (64u << 10);
+// Elements of one compound: far more than any client sends.
+inline constexpr size_t kCompoundMax = 64;
+// SESSION_SETUP exchanges that may be unfinished on one connection; each holds an authentication
+// context. Clients open a handful at once.
+inline constexpr size_t kSessionSetupsInProgressMax = 32;
+
+// Sessions of one connection, trees of a session, opens of a session. Terminal servers hold hundreds
+// of sessions on one connection; an open costs a descriptor.
+inline constexpr size_t kSessionsPerConnectionMax = 4096;
+inline constexpr size_t kTreesPerSessionMax = 4096;
+inline constexpr size_t kOpensPerSessionMax = 65536;
+// Channels of a session: Windows Server's number.
+inline constexpr size_t kChannelsPerSessionMax = 32;
+
+// SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
+inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;
+
+// Wait for the client's acknowledgement of an oplock or lease break: [MS-SMB2] 3.3.2.1, 3.3.2.5.
+inline constexpr std::chrono::seconds kBreakTimeout{35};
+// A connection without any authenticated session is dropped after this long.
+inline constexpr std::chrono::seconds kUnauthenticatedTimeout{60};
+
+}  // namespace braid::smb2

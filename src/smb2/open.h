@@ -1,0 +1,137 @@
+// Open. [MS-SMB2] 3.3.1.10 "Per Open".
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/ids.h"
+#include "filestate/types.h"
+#include "rpc/pipe.h"
+#include "runtime/one_shot.h"
+#include "smb2/session.h"
+#include "smb2/tree_connect.h"
+#include "vfs/vfs.h"
+
+namespace braid::smb2 {
+
+class Open;
+
+// The right to use an Open, held by a request while it works. Closing waits for all of them.
+class OpenUse {
+ public:
+  OpenUse() = default;
+  explicit OpenUse(std::shared_ptr<Open> open) : open_(std::move(open)) {}
+  OpenUse(OpenUse&& other) noexcept : open_(std::move(other.open_)) {}
+  OpenUse& operator=(OpenUse&& other) noexcept {
+    release();
+    open_ = std::move(other.open_);
+    return *this;
+  }
+  ~OpenUse() { release(); }
+
+  explicit operator bool() const { return open_ != nullptr; }
+  Open* operator->() const { return open_.get(); }
+  Open& operator*() const { return *open_; }
+  const std::shared_ptr<Open>& get() const { return open_; }
+  void release();
+
+ private:
+  std::shared_ptr<Open> open_;
+};
+
+// Where QUERY_DIRECTORY is. Used by one request at a time, under its own mutex.
+struct EnumerationState {
+  std::unique_ptr<vfs::Enumeration> enumeration;
+  std::string pattern;                      // EnumerationSearchPattern, UTF-8
+  std::vector<vfs::DirectoryEntry> pending;  // read and not yet sent, in order
+  size_t next_pending = 0;
+  bool exhausted = false;  // a literal pattern has been looked up
+  bool answered = false;  // at least one entry was sent since the last (re)start
+};
+
+// What a CREATE decided, never changed afterwards.
+struct OpenAttributes {
+  FileKey file_key;
+  uint32_t granted_access = 0;
+  uint32_t share_access = 0;
+  uint32_t create_options = 0;
+  uint32_t create_disposition = 0;
+  uint32_t file_attributes = 0;
+  bool is_directory = false;
+  bool is_stream = false;
+};
+
+// Owned by its Session (and, once durable, by the OpenTable); used through OpenUse.
+// Thread: any. Life: open -> closing (once, begin_close) -> closed when the last OpenUse is gone.
+class Open {
+ public:
+  Open(FileId id, std::shared_ptr<Session> its_session, std::shared_ptr<TreeConnect> its_tree,
+       OpenAttributes its_attributes)
+      : file_id(id),
+        session(std::move(its_session)),
+        tree_connect(std::move(its_tree)),
+        attributes(its_attributes) {}
+
+  const FileId file_id;
+  const std::weak_ptr<Session> session;
+  const std::shared_ptr<TreeConnect> tree_connect;
+  const OpenAttributes attributes;
+
+  // Set before the Open is in any table. Exactly one of the two.
+  std::unique_ptr<vfs::File> file;
+  std::unique_ptr<rpc::Pipe> pipe;
+  // For a stream: the file it belongs to, opened for attributes.
+  std::unique_ptr<vfs::File> base_file;
+  std::string stream_name;
+  // Whose rights a delete on close uses.
+  Credentials credentials;
+
+  filestate::OpenRef ref() const {
+    return {attributes.file_key, filestate::OpenToken{file_id.persistent}};
+  }
+  bool is_pipe() const { return pipe != nullptr; }
+  bool has_access(uint32_t any_of) const { return (attributes.granted_access & any_of) != 0; }
+
+  // The name as the last CREATE or rename left it. Other opens of the file see a rename through
+  // filestate.
+  Guarded<vfs::Path> path;
+  Guarded<EnumerationState> enumeration;
+  // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.
+  std::atomic<uint64_t> position = 0;
+  std::atomic<uint32_t> mode = 0;
+
+  // Empty when the Open is closing.
+  static OpenUse use(const std::shared_ptr<Open>& open);
+  // True for the one caller that closes.
+  bool begin_close();
+  bool is_closing() const { return (state_.load(std::memory_order_acquire) & kClosing) != 0; }
+  // After begin_close(): continues when no request uses the Open any more.
+  auto unused(Executor& executor) { return unused_.wait(executor); }
+
+ private:
+  friend class OpenUse;
+  void end_use();
+
+  static constexpr uint32_t kClosing = 1u << 31;
+  std::atomic<uint32_t> state_ = 0;  // users, and kClosing
+  OneShot<bool> unused_;
+};
+
+// Numbers for FileIds. Thread: any.
+class FileIdSource {
+ public:
+  FileId next() {
+    const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
+    return {number, number};
+  }
+
+ private:
+  std::atomic<uint64_t> next_ = 1;
+};
+
+}  // namespace braid::smb2

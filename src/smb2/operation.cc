@@ -1,0 +1,64 @@
+#include "smb2/operation.h"
+
+#include <functional>
+
+#include "smb2/connection.h"
+#include "smb2/server.h"
+
+namespace braid::smb2 {
+namespace {
+
+Task<Result<void>> until_decided(Request& request,
+                                 std::function<filestate::Decision()> ask) {
+  Server& server = request.server;
+  const std::shared_ptr<Open> open = request.open.get();
+  const filestate::OpenRef ref = open->ref();
+  for (;;) {
+    const filestate::Decision decision = ask();
+    if (decision.verdict == filestate::Verdict::kGo) co_return Result<void>{};
+    if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
+
+    const bool on_reactor = request.connection->reactor().is_current();
+    co_await request.connection->reactor().schedule();
+    const Waiter waiter = server.breaks.expect(ref.token);
+    Result<void> waiting{};
+    if (request.async_id().value == 0) {
+      waiting = request.go_async([&server, ref, waiter] {
+        if (server.file_table.cancel_wait(ref)) {
+          waiter->set({Wake::kCancelled, NtStatus::kCancelled});
+        }
+      });
+    }
+    if (!waiting) {
+      server.file_table.cancel_wait(ref);
+      server.breaks.forget(ref.token);
+      co_return waiting;
+    }
+    // Whoever closes the Open meanwhile must not wait for us.
+    request.open.release();
+    const WakeUp wake = co_await waiter->wait(request.connection->reactor());
+    server.breaks.forget(ref.token);
+    if (wake.why == Wake::kCancelled) co_return fail(NtStatus::kCancelled);
+    request.open = Open::use(open);
+    if (!request.open) co_return fail(NtStatus::kFileClosed);
+    if (!on_reactor) co_await server.pool().schedule();
+  }
+}
+
+}  // namespace
+
+Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation) {
+  const filestate::OpenRef ref = request.open->ref();
+  co_return co_await until_decided(request, [&request, ref, operation] {
+    return request.server.file_table.prepare(ref, operation);
+  });
+}
+
+Task<Result<void>> set_delete_pending(Request& request, bool delete_pending) {
+  const filestate::OpenRef ref = request.open->ref();
+  co_return co_await until_decided(request, [&request, ref, delete_pending] {
+    return request.server.file_table.set_delete_pending(ref, delete_pending);
+  });
+}
+
+}  // namespace braid::smb2

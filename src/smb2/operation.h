@@ -1,0 +1,18 @@
+// Asking filestate before an open does something that others may have to hear of first.
+#pragma once
+
+#include "filestate/types.h"
+#include "runtime/task.h"
+#include "smb2/request.h"
+
+namespace braid::smb2 {
+
+// Ends others' caching as `operation` demands, waiting for their acknowledgement with an interim
+// response and without holding the Open. STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile).
+// Starts on any thread; continues on the same kind (reactor or pool) it started on.
+Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation);
+
+// The same for FileDispositionInformation.
+Task<Result<void>> set_delete_pending(Request& request, bool delete_pending);
+
+}  // namespace braid::smb2

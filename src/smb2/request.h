@@ -1,0 +1,103 @@
+// Request and Reply: what a command handler takes and gives.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "runtime/task.h"
+#include "smb2/open.h"
+#include "smb2/session.h"
+#include "smb2/tree_connect.h"
+#include "wire/smb2/header.h"
+
+namespace braid::smb2 {
+
+class Connection;
+class Server;
+class Compound;
+
+// What a handler answers. The header is filled in by Connection.
+struct Reply {
+  NtStatus status = NtStatus::kSuccess;
+  Bytes message;   // Header::kSize bytes of room, then the body
+  Buffer payload;  // file data that follows the body, sent without a copy
+  // Made or used by this request; the next related one of the compound continues with it.
+  std::optional<FileId> file_id;
+};
+
+template <class Body>
+Reply reply_with(const Body& body, NtStatus status = NtStatus::kSuccess) {
+  Reply reply{.status = status};
+  reply.message.resize(wire::Header::kSize);
+  wire::Writer writer(reply.message, 0);
+  body.encode(writer);
+  return reply;
+}
+
+// [MS-SMB2] 3.3.1.13 "Per Request". Lives in the coroutine that answers it. The members from
+// `session` on are filled by the gates in dispatch.cc before a handler sees the Request.
+// Thread: the connection's reactor, except while its handler runs on the worker pool.
+class Request {
+ public:
+  Request(Server& its_server, std::shared_ptr<Connection> its_connection, Compound& its_compound,
+          size_t its_index, wire::Header its_header, ByteView its_message, bool encrypted)
+      : server(its_server),
+        connection(std::move(its_connection)),
+        compound(its_compound),
+        index(its_index),
+        header(its_header),
+        message(its_message),
+        is_encrypted(encrypted) {}
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  Server& server;
+  const std::shared_ptr<Connection> connection;
+  Compound& compound;
+  const size_t index;  // within the compound
+  const wire::Header header;
+  const ByteView message;  // header and body
+  const bool is_encrypted;
+
+  bool signature_verified = false;
+  std::shared_ptr<Channel> channel;
+  std::shared_ptr<Session> session;
+  std::shared_ptr<TreeConnect> tree_connect;
+  Principal principal;
+  OpenUse open;
+  // Set by SESSION_SETUP and TREE_CONNECT: the ids the answer carries.
+  std::optional<SessionId> reply_session_id;
+  std::optional<TreeId> reply_tree_id;
+  // The key the answer is signed with, if not the channel's: SESSION_SETUP.
+  std::shared_ptr<const crypto::SigningKey> reply_signing_key;
+  // SESSION_SETUP of 3.1.1: whether the answer as sent goes into the preauthentication hash.
+  std::function<void(ByteView)> on_reply_bytes;
+
+  const Credentials& credentials() const { return principal.credentials; }
+
+  wire::Reader body() const { return wire::Reader(message, wire::Header::kSize); }
+
+  // [MS-SMB2] 3.3.5.2.5 "Verifying the Credit Charge and the Payload Size": the larger of what is
+  // sent and what may be answered. STATUS_INVALID_PARAMETER.
+  Result<void> check_credit_charge(uint64_t sent, uint64_t answered) const;
+
+  // Sends STATUS_PENDING and registers `on_cancel` for CANCEL and for the loss of the connection;
+  // it runs on the reactor, at most once, and not after finish_async(). Before waiting for anything
+  // a client decides. STATUS_INSUFFICIENT_RESOURCES when too many wait already.
+  // REQUIRES: on the connection's reactor.
+  Result<void> go_async(std::move_only_function<void()> on_cancel);
+  void finish_async();
+  AsyncId async_id() const { return async_id_; }
+
+ private:
+  AsyncId async_id_;
+};
+
+using Handler = Task<Result<Reply>> (*)(Request&);
+
+}  // namespace braid::smb2

@@ -1,0 +1,72 @@
+#include "smb2/server.h"
+
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "smb2/close_open.h"
+#include "transport/tcp_transport.h"
+
+namespace braid::smb2 {
+
+Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
+    : breaks(session_table, client_table, reactors.at(0)),
+      file_table(breaks),
+      parts_(std::move(parts)),
+      reactors_(reactors),
+      pool_(pool) {
+  breaks.set_table(file_table);
+}
+
+Server::~Server() { breaks.stop(); }
+
+void Server::adopt(UniqueFd socket, Buffer first_frame) {
+  Reactor& reactor = reactors_.next();
+  reactor.post([this, &reactor, socket = std::move(socket),
+                first_frame = std::move(first_frame)]() mutable {
+    serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame));
+  });
+}
+
+void Server::serve(transport::TransportPtr transport, Buffer first_message) {
+  auto connection = std::make_shared<Connection>(*this, std::move(transport));
+  {
+    auto connections = connections_.lock();
+    if (connections->stopping) return connection->disconnect();
+    connections->set.insert(connection);
+  }
+  scope_.spawn(serve_connection(std::move(connection), std::move(first_message)));
+}
+
+Task<void> Server::serve_connection(std::shared_ptr<Connection> connection, Buffer first_message) {
+  const std::string peer = connection->peer_host();
+  log::debug("{}: connected", peer);
+  co_await connection->run(std::move(first_message));
+  client_table.remove(connection->negotiated.client_guid, connection.get());
+  connections_.lock()->set.erase(connection);
+  log::debug("{}: disconnected", peer);
+}
+
+void Server::stop() {
+  {
+    auto connections = connections_.lock();
+    connections->stopping = true;
+    for (const auto& connection : connections->set) connection->disconnect();
+  }
+  scope_.wait();
+}
+
+Task<void> Server::close_session(std::shared_ptr<Session> session) {
+  session_table.remove(session->session_id);
+  if (!session->begin_close()) co_return;
+  for (const auto& tree : session->take_trees()) tree->begin_close();
+  for (const auto& open : session->close_opens()) co_await close_open(*this, open);
+}
+
+Task<void> Server::close_tree(std::shared_ptr<Session> session,
+                              std::shared_ptr<TreeConnect> tree) {
+  for (const auto& open : session->opens()) {
+    if (open->tree_connect == tree) co_await close_open(*this, open);
+  }
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,92 @@
+// Server: the SMB2 engine of one worker. [MS-SMB2] 3.3.1.5 "Global".
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <unordered_set>
+
+#include "auth/authenticator.h"
+#include "auth/id_mapper.h"
+#include "auth/logon_penalties.h"
+#include "auth/user_store.h"
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "config/config.h"
+#include "filestate/file_table.h"
+#include "rpc/pipe_registry.h"
+#include "runtime/connection_sink.h"
+#include "runtime/reactor.h"
+#include "runtime/task_scope.h"
+#include "runtime/worker_pool.h"
+#include "smb2/breaks.h"
+#include "smb2/connection.h"
+#include "smb2/open.h"
+#include "smb2/session.h"
+#include "smb2/share.h"
+#include "transport/transport.h"
+
+namespace braid::smb2 {
+
+// What a Server is made of; main builds the parts and hands them over. All outlive the Server.
+struct ServerParts {
+  config::Snapshot config;
+  std::shared_ptr<const ShareTable> shares;
+  const auth::Authenticator& authenticator;
+  const auth::IdMapper& ids;
+  const rpc::PipeRegistry& pipes;
+  auth::LogonPenalties& penalties;
+  Guid server_guid;
+  const Clock& clock = system_clock();
+};
+
+// Owned by the worker's main. Thread: adopt() and stop() from any.
+class Server final : public ConnectionSink {
+ public:
+  Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool);
+  ~Server() override;
+
+  void adopt(UniqueFd socket, Buffer first_frame) override;
+  // The same for a transport that is there already: tests, SMB Direct.
+  void serve(transport::TransportPtr transport, Buffer first_message);
+  // Ends all connections, closes all sessions, waits for what runs. Blocks the calling thread, which
+  // must not be a reactor.
+  void stop();
+
+  const config::Server& settings() const { return parts_.config->server; }
+  const ShareTable& shares() const { return *parts_.shares; }
+  const auth::Authenticator& authenticator() const { return parts_.authenticator; }
+  const auth::IdMapper& ids() const { return parts_.ids; }
+  const rpc::PipeRegistry& pipes() const { return parts_.pipes; }
+  auth::LogonPenalties& penalties() { return parts_.penalties; }
+  const Clock& clock() const { return parts_.clock; }
+  const Guid& server_guid() const { return parts_.server_guid; }
+  WorkerPool& pool() { return pool_; }
+
+  SessionTable session_table;
+  ClientTable client_table;
+  FileIdSource file_ids;
+  filestate::LockId next_lock_id() { return {next_lock_id_.fetch_add(1)}; }
+  Breaks breaks;
+  filestate::FileTable file_table;
+
+  // [MS-SMB2] 3.3.7.1: ends a session with its trees and opens. Idempotent.
+  Task<void> close_session(std::shared_ptr<Session> session);
+  // Ends one tree and the opens made through it.
+  Task<void> close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree);
+
+ private:
+  Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message);
+
+  ServerParts parts_;
+  ReactorPool& reactors_;
+  WorkerPool& pool_;
+  struct Connections {
+    std::unordered_set<std::shared_ptr<Connection>> set;
+    bool stopping = false;
+  };
+  Guarded<Connections> connections_;
+  TaskScope scope_;
+  std::atomic<uint64_t> next_lock_id_ = 1;
+};
+
+}  // namespace braid::smb2

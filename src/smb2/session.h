@@ -1,0 +1,146 @@
+// Session and Channel. [MS-SMB2] 3.3.1.8 "Per Session", 3.3.1.14 "Per Channel".
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/identity.h"
+#include "base/guarded.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "crypto/key_derivation.h"
+#include "crypto/sealing.h"
+#include "crypto/signing.h"
+#include "runtime/identity.h"
+#include "smb2/limits.h"
+#include "wire/smb2/negotiate.h"
+
+namespace braid::smb2 {
+
+class Connection;
+class Open;
+class Session;
+class TreeConnect;
+
+// Who the session acts as: replaced as a whole by a reauthentication, so a request keeps the one it
+// started with.
+struct Principal {
+  std::shared_ptr<const auth::Identity> identity;
+  Credentials credentials;
+};
+
+// What the first successful authentication decided. Never changes afterwards.
+struct SessionSecurity {
+  wire::Dialect dialect{};
+  crypto::Cipher cipher = crypto::Cipher::kNone;
+  crypto::Secret session_key;       // Session.SessionKey, 16 bytes
+  crypto::Secret full_session_key;  // Session.FullSessionKey
+  crypto::Secret application_key;
+  std::unique_ptr<crypto::SigningKey> signing_key;     // Session.SigningKey
+  std::unique_ptr<crypto::CipherKey> encryption_key;   // server to client; null without a cipher
+  std::unique_ptr<crypto::CipherKey> decryption_key;   // client to server
+  bool signing_required = false;
+  bool encrypt_data = false;
+  bool is_anonymous = false;
+  bool is_guest = false;
+  bool has_session_key = false;  // a logon without a key can neither sign nor encrypt
+};
+
+// A Session on one Connection. Owned by both; either may let go first.
+// Thread: the connection's reactor, but for signing_key, which is set before the Session sees it.
+struct Channel {
+  std::shared_ptr<Session> session;
+  std::weak_ptr<Connection> connection;
+  std::shared_ptr<const crypto::SigningKey> signing_key;  // Channel.SigningKey
+};
+
+enum class SessionState : uint8_t { kInProgress, kValid, kExpired, kClosed };
+
+// Owned by the SessionTable and by the requests that use it. It belongs to no thread: its channels
+// live on several. Life: InProgress -> Valid (<-> Expired by time and reauthentication) -> Closed,
+// once, by LOGOFF, by the loss of the last channel or by PreviousSessionId.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(SessionId id, ClientGuid client_guid) : session_id(id), client_guid(client_guid) {}
+
+  const SessionId session_id;
+  const ClientGuid client_guid;
+
+  SessionState state(FileTime now) const;
+  // First success: publishes the security and the principal. REQUIRES state InProgress.
+  void become_valid(SessionSecurity security, Principal principal,
+                    std::optional<FileTime> expires_at);
+  // Reauthentication: identity and expiry only, the keys stay.
+  void renew(Principal principal, std::optional<FileTime> expires_at);
+  // True for the one caller that gets to tear the session down.
+  bool begin_close();
+
+  // Only after become_valid(); null before.
+  const SessionSecurity* security() const { return security_.load(std::memory_order_acquire); }
+  Principal principal() const { return *principal_.lock(); }
+
+  // False when the session is closed or has kChannelsPerSessionMax.
+  bool add_channel(std::shared_ptr<Channel> channel);
+  // How many remain.
+  size_t remove_channel(const Channel* channel);
+  std::vector<std::shared_ptr<Channel>> channels() const { return channels_.lock()->list; }
+
+  // Null and 0 when there are too many, or the session is closed.
+  bool add_tree(std::shared_ptr<TreeConnect> tree);
+  std::shared_ptr<TreeConnect> find_tree(TreeId id) const;
+  std::shared_ptr<TreeConnect> remove_tree(TreeId id);
+  std::vector<std::shared_ptr<TreeConnect>> take_trees();
+  TreeId next_tree_id();
+
+  bool add_open(const std::shared_ptr<Open>& open);
+  // The volatile part finds it, the persistent part must agree.
+  std::shared_ptr<Open> find_open(FileId id) const;
+  void remove_open(FileId id);
+  std::vector<std::shared_ptr<Open>> opens() const;
+  // The same, and no more can be added.
+  std::vector<std::shared_ptr<Open>> close_opens();
+  size_t open_count() const { return opens_.lock()->table.size(); }
+
+ private:
+  struct Channels {
+    std::vector<std::shared_ptr<Channel>> list;
+    bool closed = false;
+  };
+  struct Trees {
+    std::unordered_map<TreeId, std::shared_ptr<TreeConnect>> table;
+    uint32_t last_id = 0;
+    bool closed = false;
+  };
+  struct Opens {
+    std::unordered_map<uint64_t, std::shared_ptr<Open>> table;  // by FileId.Volatile
+    bool closed = false;
+  };
+
+  std::atomic<SessionState> state_ = SessionState::kInProgress;
+  std::atomic<uint64_t> expires_at_ = ~uint64_t{0};  // FILETIME ticks
+  std::unique_ptr<const SessionSecurity> security_owner_;
+  std::atomic<const SessionSecurity*> security_ = nullptr;
+  Guarded<Principal> principal_;
+  Guarded<Channels> channels_;
+  Guarded<Trees> trees_;
+  Guarded<Opens> opens_;
+};
+
+// GlobalSessionTable. [MS-SMB2] 3.3.1.2 "Per Server". Thread: any.
+class SessionTable {
+ public:
+  // With a SessionId nobody else has or had lately, and that cannot be guessed.
+  std::shared_ptr<Session> create(ClientGuid client_guid);
+  std::shared_ptr<Session> find(SessionId id) const;
+  void remove(SessionId id);
+  std::vector<std::shared_ptr<Session>> all() const;
+  size_t size() const { return table_.lock()->size(); }
+
+ private:
+  Guarded<std::unordered_map<SessionId, std::shared_ptr<Session>>> table_;
+};
+
+}  // namespace braid::smb2

@@ -1,0 +1,46 @@
+#include "smb2/share.h"
+
+#include <fmt/format.h>
+
+#include "vfs/posix/posix_volume.h"
+
+namespace braid::smb2 {
+
+std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
+    const config::Config& config) {
+  std::vector<std::shared_ptr<const Share>> shares;
+  for (const config::Share& wanted : config.shares) {
+    auto volume = vfs::open_posix_volume(wanted.path);
+    if (!volume) {
+      return std::unexpected(fmt::format("share '{}': cannot open {}: {}", wanted.name, wanted.path,
+                                         volume.error().message()));
+    }
+    auto share = std::make_shared<Share>();
+    share->name = wanted.name;
+    share->comment = wanted.comment;
+    share->path = wanted.path;
+    share->read_only = wanted.read_only;
+    share->encrypt_data = wanted.encrypt;
+    share->volume = std::move(*volume);
+    shares.push_back(std::move(share));
+  }
+  return std::make_shared<const ShareTable>(std::move(shares));
+}
+
+ShareTable::ShareTable(std::vector<std::shared_ptr<const Share>> shares)
+    : shares_(std::move(shares)) {
+  auto ipc = std::make_shared<Share>();
+  ipc->name = "IPC$";
+  ipc->comment = "IPC Service";
+  ipc->type = ShareType::kPipe;
+  shares_.push_back(std::move(ipc));
+}
+
+std::shared_ptr<const Share> ShareTable::find(std::string_view name) const {
+  for (const auto& share : shares_) {
+    if (vfs::equal_folded(share->name, name)) return share;
+  }
+  return nullptr;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,46 @@
+// Share: what a TREE_CONNECT can reach. [MS-SMB2] 3.3.1.6 "Per Share".
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "vfs/vfs.h"
+
+namespace braid::smb2 {
+
+enum class ShareType : uint8_t { kDisk, kPipe };
+
+// Shared by the ShareTable and the TreeConnects; immutable once made. Thread: any.
+struct Share {
+  std::string name;
+  std::string comment;
+  std::string path;  // of the directory, for srvsvc; empty for IPC$
+  ShareType type = ShareType::kDisk;
+  bool read_only = false;
+  bool encrypt_data = false;
+  std::unique_ptr<vfs::Volume> volume;  // null for IPC$
+};
+
+// All shares of one configuration, and IPC$. Immutable; a reload makes a new one.
+class ShareTable {
+ public:
+  // Opens the root directory of every share. The error is a line for the administrator.
+  static std::expected<std::shared_ptr<const ShareTable>, std::string> open(
+      const config::Config& config);
+  // From ready-made shares, for tests. Adds IPC$.
+  explicit ShareTable(std::vector<std::shared_ptr<const Share>> shares);
+
+  // Without regard to case; null when there is none.
+  std::shared_ptr<const Share> find(std::string_view name) const;
+  const std::vector<std::shared_ptr<const Share>>& all() const { return shares_; }
+
+ private:
+  std::vector<std::shared_ptr<const Share>> shares_;
+};
+
+}  // namespace braid::smb2

@@ -1,0 +1,33 @@
+// TreeConnect. [MS-SMB2] 3.3.1.9 "Per Tree Connect".
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "base/ids.h"
+#include "smb2/share.h"
+
+namespace braid::smb2 {
+
+// Owned by its Session and by the Opens made through it. Thread: any. Life: ends by TREE_DISCONNECT
+// or with the session; what still holds it then sees is_closed().
+class TreeConnect {
+ public:
+  TreeConnect(TreeId id, std::shared_ptr<const Share> its_share, uint32_t access)
+      : tree_id(id), share(std::move(its_share)), maximal_access(access) {}
+
+  const TreeId tree_id;
+  const std::shared_ptr<const Share> share;
+  const uint32_t maximal_access;
+
+  bool is_pipe() const { return share->type == ShareType::kPipe; }
+  // True for the one caller that closes it.
+  bool begin_close() { return !closed_.exchange(true); }
+  bool is_closed() const { return closed_; }
+
+ private:
+  std::atomic<bool> closed_ = false;
+};
+
+}  // namespace braid::smb2
