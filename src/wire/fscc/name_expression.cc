@@ -85,8 +85,10 @@ bool take_character(const std::u32string& pattern, char32_t c, bool is_last_dot,
 }  // namespace
 
 NameExpression::NameExpression(std::string_view expression) : pattern_(folded(expression)) {
+  // Only as it is: "*.**" still wants a dot.
+  const bool is_star_dot_star = pattern_ == U"*.*";
   merge_stars(pattern_);
-  if (pattern_ == U"*" || pattern_ == U"*.*") {
+  if (pattern_ == U"*" || is_star_dot_star) {
     kind_ = Kind::kAll;
   } else if (pattern_.size() > kLengthMax) {
     kind_ = Kind::kNothing;

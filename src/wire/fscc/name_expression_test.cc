@@ -18,6 +18,7 @@ TEST(NameExpression, WildcardsOfTheSection) {
       {"*", "a", true},
       {"*.*", "nodot", true},
       {"*.*", "a.b", true},
+      {"*.**", "nodot", false},
       {"?", "a", true},
       {"?", "ab", false},
       {"??", "a", false},
