@@ -35,6 +35,7 @@ class Walk {
       : context_(context), options_(options) {
     for (const std::string& name : path.components()) {
       names_.push_back(folding() ? to_disk(name) : name);
+      given_.push_back(name);
     }
   }
 
@@ -55,6 +56,7 @@ class Walk {
   PosixContext& context_;
   const LookupOptions& options_;
   std::vector<std::string> names_;  // as on disk, as far as known
+  std::vector<std::string> given_;  // as the client sent them
   std::string wanted_;
 };
 
@@ -118,7 +120,11 @@ Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
   BRAID_TRY(const struct statx st, stat_of(directory));
   // A name found is gone again when it was removed meanwhile; the index then knows at the next try.
   for (int tries = 0; tries < kWalksMax; ++tries) {
-    const auto spelling = context_.index.find(directory, key_of(st), to_client(names_[at]));
+    auto spelling = context_.index.find(directory, key_of(st), given_[at]);
+    // A name that would be shown differently from how it was sent, like one with a dot at its end.
+    if (spelling && !*spelling && to_client(names_[at]) != given_[at]) {
+      spelling = context_.index.find(directory, key_of(st), to_client(names_[at]));
+    }
     // A directory that may be searched but not read, on a server that is not root.
     if (!spelling && spelling.error().is_os(EACCES)) return std::nullopt;
     if (!spelling) return fail(spelling.error());

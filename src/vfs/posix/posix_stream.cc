@@ -5,25 +5,8 @@
 
 #include "vfs/copy.h"
 #include "vfs/names.h"
-#include "vfs/posix/posix_file.h"
 
 namespace braid::vfs {
-namespace {
-
-// Every operation: as the server, one at a time for one file.
-class Held {
- public:
-  Held(PosixContext& context, FileKey key) : lock_(context.metadata_lock(key)) {}
-  const Result<void>& status() const { return privilege_.status(); }
-
- private:
-  std::lock_guard<std::mutex> lock_;
-  ScopedPrivilege privilege_;
-};
-
-FileKey base_of(FileKey key) { return {key.device, key.inode, 0}; }
-
-}  // namespace
 
 PosixStream::PosixStream(PosixContextRef context, std::unique_ptr<File> base, int base_fd,
                          std::string name, bool writable)
@@ -58,7 +41,7 @@ Result<uint64_t> PosixStream::size() {
 
 Result<Attributes> PosixStream::stat() {
   BRAID_TRY(Attributes attributes, base_->stat());
-  const Held held(*context_, base_->key());
+  const StreamLock held(*context_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(attributes.size, size());
   attributes.allocation_size = attributes.size;
@@ -71,7 +54,7 @@ Result<Attributes> PosixStream::stat() {
 
 Result<size_t> PosixStream::read(uint64_t offset, MutableByteView into, Wait wait) {
   if (wait == Wait::kNever) return fail_os(EAGAIN);
-  const Held held(*context_, base_->key());
+  const StreamLock held(*context_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
   if (!file->valid()) {
@@ -104,7 +87,7 @@ Result<bool> PosixStream::store(ByteView content) {
 Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) {
   if (wait == Wait::kNever) return fail_os(EAGAIN);
   if (!writable_) return fail_os(EBADF);
-  const Held held(*context_, base_->key());
+  const StreamLock held(*context_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
   Bytes bytes;
@@ -151,7 +134,7 @@ Result<void> PosixStream::resize(uint64_t size) {
 
 Result<void> PosixStream::truncate(uint64_t size) {
   if (!writable_) return fail_os(EBADF);
-  const Held held(*context_, base_->key());
+  const StreamLock held(*context_, base_->key());
   BRAID_CHECK(held.status());
   return resize(size);
 }
@@ -162,7 +145,7 @@ Result<void> PosixStream::allocate(uint64_t) {
 }
 
 Result<void> PosixStream::flush(Durability durability) {
-  const Held held(*context_, base_->key());
+  const StreamLock held(*context_, base_->key());
   BRAID_CHECK(held.status());
   if (side_.valid() && ::fdatasync(side_.get()) != 0) return fail_last_os();
   // The attributes are part of the file's metadata.
@@ -175,7 +158,7 @@ Result<void> PosixStream::flush(Durability durability) {
 }
 
 Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t max) {
-  const Held held(*context_, base_->key());
+  const StreamLock held(*context_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const uint64_t end, size());
   std::vector<Range> out;
@@ -188,7 +171,7 @@ Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t ma
 Result<void> PosixStream::zero_range(Range range) {
   uint64_t end = 0;
   {
-    const Held held(*context_, base_->key());
+    const StreamLock held(*context_, base_->key());
     BRAID_CHECK(held.status());
     BRAID_TRY(end, size());
   }
@@ -213,83 +196,6 @@ Result<void> PosixStream::rename_stream(std::string_view from, std::string_view 
   const std::lock_guard lock(context_->metadata_lock(base_->key()));
   if (equal_folded(name_, from)) name_ = to;
   return {};
-}
-
-// ---- the streams of a file -------------------------------------------------------------------
-
-Result<std::vector<StreamInfo>> PosixFile::streams() {
-  BRAID_CHECK(assume(who_));
-  const Held held(*context_, key_);
-  BRAID_CHECK(held.status());
-  BRAID_TRY(const std::vector<StreamRef> refs, list_streams(fd_.get()));
-  std::vector<StreamInfo> out;
-  for (const StreamRef& ref : refs) {
-    // A side file that is lost takes its stream with it.
-    const auto size = stream_size(*context_, fd_.get(), ref);
-    if (size) out.push_back({ref.name, *size, *size});
-  }
-  return out;
-}
-
-Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, const StreamHow& how) {
-  BRAID_CHECK(assume(who_));
-  if (!context_->features.streams) return fail_os(ENOTSUP);
-  const bool creates = how.disposition != StreamHow::Disposition::kOpen;
-  const int wanted = how.write || how.truncate ? W_OK : R_OK;
-  if (::faccessat(fd_.get(), "", wanted, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
-
-  Parts parts;
-  parts.context = context_;
-  parts.who = who_;
-  BRAID_TRY(parts.fd, reopen(fd_.get(), O_PATH));
-  parts.attributes.key = base_of(key_);
-  parts.attributes.kind = kind_;
-  parts.access.write = how.write;
-  parts.has_archive = true;
-  const int base_fd = parts.fd.get();
-  std::string spelled(name);
-  {
-    const Held held(*context_, key_);
-    BRAID_CHECK(held.status());
-    auto found = find_stream(base_fd, name);
-    if (found && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
-    if (!found && !(creates && found.error().is_os(ENOENT))) return fail(found.error());
-    if (found) spelled = found->name;
-    if (!found) {
-      // Making a stream changes the file, whatever is then done with it.
-      BRAID_CHECK(assume(who_));
-      if (::faccessat(base_fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
-      const ScopedPrivilege privilege;
-      BRAID_CHECK(privilege.status());
-      BRAID_CHECK(create_stream(base_fd, spelled));
-    }
-  }
-  auto base = std::make_unique<PosixFile>(std::move(parts));
-  auto stream =
-      std::make_unique<PosixStream>(context_, std::move(base), base_fd, spelled, how.write);
-  if (how.truncate) BRAID_CHECK(stream->truncate(0));
-  return stream;
-}
-
-Result<void> PosixFile::remove_stream(std::string_view name) {
-  BRAID_CHECK(check_may_change());
-  const Held held(*context_, key_);
-  BRAID_CHECK(held.status());
-  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), name));
-  return vfs::remove_stream(*context_, fd_.get(), stream);
-}
-
-Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
-  BRAID_CHECK(check_may_change());
-  const Held held(*context_, key_);
-  BRAID_CHECK(held.status());
-  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), from));
-  if (!equal_folded(from, to)) {
-    const auto taken = find_stream(fd_.get(), to);
-    if (taken && !replace) return fail_os(EEXIST);
-    if (taken) BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), *taken));
-  }
-  return vfs::rename_stream(fd_.get(), stream, std::string(to));
 }
 
 }  // namespace braid::vfs

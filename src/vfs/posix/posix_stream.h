@@ -7,6 +7,17 @@
 
 namespace braid::vfs {
 
+// Held for one operation on the streams of a file: as the server, one at a time.
+class StreamLock {
+ public:
+  StreamLock(PosixContext& context, FileKey key) : lock_(context.metadata_lock(key)) {}
+  const Result<void>& status() const { return privilege_.status(); }
+
+ private:
+  std::lock_guard<std::mutex> lock_;
+  ScopedPrivilege privilege_;
+};
+
 // Rights are checked when it is opened; the data is then reached as the server. Operations of one
 // file's streams exclude each other. What is a property of the file goes to the file.
 class PosixStream final : public File {

@@ -158,7 +158,11 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
   attrib.attributes =
       (how.dos_attributes & dos::kSettable) | (how.directory ? dos::kDirectory : dos::kArchive);
   attrib.creation_time = birth_time(st);
-  BRAID_CHECK(store_dos_attrib(parts.fd.get(), attrib));
+  if (auto stored = store_dos_attrib(parts.fd.get(), attrib); !stored) {
+    // No room, most likely: nothing is left of a create that failed.
+    ::unlinkat(parent, place.name.c_str(), how.directory ? AT_REMOVEDIR : 0);
+    return fail(stored.error());
+  }
   parts.attributes = make_attributes(st, attrib);
   parts.has_archive = true;
   return std::make_unique<PosixFile>(std::move(parts));

@@ -1,0 +1,83 @@
+// PosixFile: its named streams.
+#include "vfs/names.h"
+#include "vfs/posix/posix_file.h"
+#include "vfs/posix/posix_stream.h"
+
+namespace braid::vfs {
+
+Result<std::vector<StreamInfo>> PosixFile::streams() {
+  BRAID_CHECK(assume(who_));
+  const StreamLock held(*context_, key_);
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const std::vector<StreamRef> refs, list_streams(fd_.get()));
+  std::vector<StreamInfo> out;
+  for (const StreamRef& ref : refs) {
+    // A side file that is lost takes its stream with it.
+    const auto size = stream_size(*context_, fd_.get(), ref);
+    if (size) out.push_back({ref.name, *size, *size});
+  }
+  return out;
+}
+
+Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, const StreamHow& how) {
+  BRAID_CHECK(assume(who_));
+  if (!context_->features.streams) return fail_os(ENOTSUP);
+  const bool creates = how.disposition != StreamHow::Disposition::kOpen;
+  const int wanted = how.write || how.truncate ? W_OK : R_OK;
+  if (::faccessat(fd_.get(), "", wanted, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
+
+  Parts parts;
+  parts.context = context_;
+  parts.who = who_;
+  BRAID_TRY(parts.fd, reopen(fd_.get(), O_PATH));
+  parts.attributes.key = key_;
+  parts.attributes.kind = kind_;
+  parts.access.write = how.write;
+  parts.has_archive = true;
+  const int base_fd = parts.fd.get();
+  std::string spelled(name);
+  {
+    const StreamLock held(*context_, key_);
+    BRAID_CHECK(held.status());
+    auto found = find_stream(base_fd, name);
+    if (found && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
+    if (!found && !(creates && found.error().is_os(ENOENT))) return fail(found.error());
+    if (found) spelled = found->name;
+    if (!found) {
+      // Making a stream changes the file, whatever is then done with it.
+      BRAID_CHECK(assume(who_));
+      if (::faccessat(base_fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
+      const ScopedPrivilege privilege;
+      BRAID_CHECK(privilege.status());
+      BRAID_CHECK(create_stream(base_fd, spelled));
+    }
+  }
+  auto base = std::make_unique<PosixFile>(std::move(parts));
+  auto stream =
+      std::make_unique<PosixStream>(context_, std::move(base), base_fd, spelled, how.write);
+  if (how.truncate) BRAID_CHECK(stream->truncate(0));
+  return stream;
+}
+
+Result<void> PosixFile::remove_stream(std::string_view name) {
+  BRAID_CHECK(check_may_change());
+  const StreamLock held(*context_, key_);
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), name));
+  return vfs::remove_stream(*context_, fd_.get(), stream);
+}
+
+Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
+  BRAID_CHECK(check_may_change());
+  const StreamLock held(*context_, key_);
+  BRAID_CHECK(held.status());
+  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), from));
+  if (!equal_folded(from, to)) {
+    const auto taken = find_stream(fd_.get(), to);
+    if (taken && !replace) return fail_os(EEXIST);
+    if (taken) BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), *taken));
+  }
+  return vfs::rename_stream(fd_.get(), stream, std::string(to));
+}
+
+}  // namespace braid::vfs
