@@ -48,7 +48,10 @@ struct CloseResult {
 template <Defect kDefect>
 class BasicFileState {
  public:
-  explicit BasicFileState(const FileKey& key) : key_(key) {}
+  // Break serials go on from `last_break_serial`, so that a timer of a file's earlier life does not
+  // hit a break of a later one.
+  explicit BasicFileState(const FileKey& key, uint64_t last_break_serial = 0)
+      : key_(key), last_break_serial_(last_break_serial) {}
   BasicFileState(const BasicFileState&) = delete;
   BasicFileState& operator=(const BasicFileState&) = delete;
 
@@ -60,6 +63,7 @@ class BasicFileState {
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool delete_pending, Outcome& out);
   bool is_delete_pending() const { return delete_pending_; }
+  void end_delete() { delete_pending_ = false; }
   NtStatus check_sharing(OpenToken token, uint32_t access) const;
   // Does an open refuse to share this access? For deleting a file with open streams.
   bool denies(uint32_t access) const { return share_.denies(access); }
@@ -84,7 +88,15 @@ class BasicFileState {
   bool disconnect(OpenToken token);
   bool reconnect(OpenToken token, SessionId session);
 
+  // Makes it the state of another file, keeping what memory it has. REQUIRES: !has_opens().
+  void reuse_for(const FileKey& key, uint64_t last_break_serial) {
+    key_ = key;
+    last_break_serial_ = last_break_serial;
+    delete_pending_ = false;
+  }
+
   const FileKey& key() const { return key_; }
+  uint64_t last_break_serial() const { return last_break_serial_; }
   bool has_opens() const { return !opens_.empty(); }
   bool has_lease(const LeaseId& id) const { return leases_.find(id) != nullptr; }
   const OpenRecord* find(OpenToken token) const { return opens_.find(token); }
@@ -159,7 +171,7 @@ class BasicFileState {
   ByteRangeLocks locks_;
   std::vector<Waiter> waiters_;
   std::vector<LeaseId> ended_leases_;
-  uint64_t last_break_serial_ = 0;
+  uint64_t last_break_serial_;
   uint32_t data_opens_ = 0;  // opens with more than attribute access
   uint32_t disconnected_ = 0;
   bool delete_pending_ = false;

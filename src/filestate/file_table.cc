@@ -14,15 +14,17 @@
 namespace braid::filestate {
 namespace {
 
-constexpr size_t kShards = 256;  // several times the cores of a large machine
+constexpr size_t kShards = 256;    // several times the cores of a large machine
+constexpr size_t kSparesMax = 16;  // per shard: enough for files opened one after the other
 
 // A file with its streams, which share its fate when it is deleted.
 struct FileNode {
-  explicit FileNode(const FileKey& file) : main(FileKey{file.device, file.inode, 0}) {}
+  FileNode(const FileKey& file, uint64_t last_serial) : main(file, last_serial) {}
 
   FileState main;  // the unnamed stream, or the directory
   std::vector<std::unique_ptr<FileState>> streams;
   SharedPath path;
+  std::vector<FileKey> deleting;  // decided to be removed, and not removed yet
 
   FileState* find(const FileKey& file) {
     if (file.stream == 0) return &main;
@@ -30,19 +32,47 @@ struct FileNode {
         std::ranges::find(streams, file, [](const auto& stream) { return stream->key(); });
     return found == streams.end() ? nullptr : found->get();
   }
-  FileState& find_or_add(const FileKey& file) {
+  FileState& find_or_add(const FileKey& file, uint64_t last_serial) {
     if (FileState* found = find(file)) return *found;
-    return *streams.emplace_back(std::make_unique<FileState>(file));
+    return *streams.emplace_back(std::make_unique<FileState>(file, last_serial));
   }
-  void drop_idle_streams() {
-    std::erase_if(streams, [](const auto& stream) { return !stream->has_opens(); });
-  }
-  bool is_idle() const { return streams.empty() && !main.has_opens(); }
+  bool is_idle() const { return streams.empty() && !main.has_opens() && deleting.empty(); }
 };
 
 // Keyed by the file alone, so that streams are found with their file.
-using Nodes = std::unordered_map<FileKey, std::unique_ptr<FileNode>>;
-using Shard = Guarded<Nodes>;
+struct Files {
+  using Nodes = std::unordered_map<FileKey, std::unique_ptr<FileNode>>;
+
+  Nodes nodes;
+  std::vector<Nodes::node_type> spares;  // so that opening a file costs no allocation for it
+  uint64_t last_serial = 0;              // the largest break serial of files that are gone
+
+  // REQUIRES: file is not in nodes; it is the key of a file, not of a stream.
+  Nodes::iterator add(const FileKey& file) {
+    if (spares.empty()) {
+      return nodes.emplace(file, std::make_unique<FileNode>(file, last_serial)).first;
+    }
+    Nodes::node_type node = std::move(spares.back());
+    spares.pop_back();
+    node.key() = file;
+    node.mapped()->main.reuse_for(file, last_serial);
+    return nodes.insert(std::move(node)).position;
+  }
+  void drop_idle_streams(FileNode& node) {
+    std::erase_if(node.streams, [&](const auto& stream) {
+      if (stream->has_opens() || std::ranges::count(node.deleting, stream->key())) return false;
+      last_serial = std::max(last_serial, stream->last_break_serial());
+      return true;
+    });
+  }
+  void remove(Nodes::iterator node) {
+    last_serial = std::max(last_serial, node->second->main.last_break_serial());
+    node->second->path = nullptr;
+    Nodes::node_type removed = nodes.extract(node);
+    if (spares.size() < kSparesMax) spares.push_back(std::move(removed));
+  }
+};
+using Shard = Guarded<Files>;
 
 FileKey node_key(const FileKey& file) { return {file.device, file.inode, 0}; }
 
@@ -63,29 +93,29 @@ struct FileTable::Impl {
     std::vector<CloseDecision> closed;
     Result result = absent;
     {
-      auto nodes = shard_of(file).lock();
-      const auto found = nodes->find(node_key(file));
-      if (found == nodes->end()) return absent;
+      auto files = shard_of(file).lock();
+      const auto found = files->nodes.find(node_key(file));
+      if (found == files->nodes.end()) return absent;
       FileState* state = found->second->find(file);
       if (!state) return absent;
       result = event(*found->second, *state, outcome);
-      closed = settle(*nodes, found, *state, outcome);
+      closed = settle(*files, found, *state, outcome);
     }
     tell(file, outcome, closed);
     return result;
   }
   template <class Result, class Question>
   Result ask(const FileKey& file, Result absent, Question question) {
-    auto nodes = shard_of(file).lock();
-    const auto found = nodes->find(node_key(file));
-    if (found == nodes->end()) return absent;
+    auto files = shard_of(file).lock();
+    const auto found = files->nodes.find(node_key(file));
+    if (found == files->nodes.end()) return absent;
     const FileState* state = found->second->find(file);
     return state ? question(*found->second, *state) : absent;
   }
 
   // After an event: unbinds the keys of leases that ended, sees what purged opens leave to delete,
   // and forgets the file if nobody has it open.
-  std::vector<CloseDecision> settle(Nodes& nodes, Nodes::iterator node, FileState& state,
+  std::vector<CloseDecision> settle(Files& files, Files::Nodes::iterator node, FileState& state,
                                     const Outcome& outcome) {
     for (const LeaseId& lease : state.take_ended_leases()) keys.unbind(lease, state.key());
     std::vector<CloseDecision> closed(outcome.purged.size());
@@ -94,15 +124,15 @@ struct FileTable::Impl {
                                      {.last_open = true, .delete_now = state.is_delete_pending()});
     }
     if (!state.has_opens()) {
-      if (state.key().stream != 0) node->second->drop_idle_streams();
-      if (node->second->is_idle()) nodes.erase(node);
+      if (state.key().stream != 0) files.drop_idle_streams(*node->second);
+      if (node->second->is_idle()) files.remove(node);
     }
     return closed;
   }
 
   // [MS-FSA] 2.1.5.5, phases 2 and 3: a stream goes with its last open, a file with the last open
   // of any of its streams.
-  static CloseDecision close_decision(FileNode& node, const FileState& state, CloseResult result) {
+  CloseDecision close_decision(FileNode& node, const FileState& state, CloseResult result) {
     if (!result.last_open) return {};
     const bool others_open = (state.key().stream != 0 && node.main.has_opens()) ||
                              std::ranges::any_of(node.streams, [&](const auto& stream) {
@@ -110,10 +140,26 @@ struct FileTable::Impl {
                              });
     if (node.main.is_delete_pending()) {
       if (others_open) return {};
-      return {.delete_now = true, .file = node.main.key(), .path = node.path};
+      return deletion(node, node.main.key());
     }
     if (!result.delete_now) return {};
-    return {.delete_now = true, .file = state.key(), .path = node.path};
+    return deletion(node, state.key());
+  }
+  CloseDecision deletion(FileNode& node, const FileKey& file) {
+    node.deleting.push_back(file);
+    return {.delete_now = true,
+            .file = file,
+            .path = node.path,
+            .until_deleted = {this, [this, file](const void*) { end_delete(file); }}};
+  }
+  void end_delete(const FileKey& file) {
+    auto files = shard_of(file).lock();
+    const auto found = files->nodes.find(node_key(file));
+    FileNode& node = *found->second;  // stays while something is being deleted
+    node.find(file)->end_delete();
+    std::erase(node.deleting, file);
+    files->drop_idle_streams(node);
+    if (node.is_idle()) files->remove(found);
   }
 
   void tell(const FileKey& file, const Outcome& outcome, const std::vector<CloseDecision>& closed) {
@@ -141,11 +187,11 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
   std::vector<CloseDecision> closed;
   OpenDecision decision;
   {
-    auto nodes = impl_->shard_of(file).lock();
-    const auto [found, added] = nodes->try_emplace(node_key(file));
-    if (added) found->second = std::make_unique<FileNode>(file);
+    auto files = impl_->shard_of(file).lock();
+    auto found = files->nodes.find(node_key(file));
+    if (found == files->nodes.end()) found = files->add(node_key(file));
     FileNode& node = *found->second;
-    FileState& state = node.find_or_add(file);
+    FileState& state = node.find_or_add(file, files->last_serial);
 
     const bool deletes = (request.granted_access & kDelete) != 0 || request.delete_on_close;
     const bool with_lease = request.requested_oplock == OplockLevel::kLease && request.lease;
@@ -169,7 +215,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
         }
       }
     }
-    closed = impl_->settle(*nodes, found, state, outcome);
+    closed = impl_->settle(*files, found, state, outcome);
   }
   impl_->tell(file, outcome, closed);
   return decision;
@@ -184,7 +230,7 @@ bool FileTable::cancel_wait(const OpenRef& ref) {
 CloseDecision FileTable::close(const OpenRef& ref) {
   return impl_->with(ref.file, CloseDecision{},
                      [&](FileNode& node, FileState& state, Outcome& outcome) {
-                       return Impl::close_decision(node, state, state.close(ref.token, outcome));
+                       return impl_->close_decision(node, state, state.close(ref.token, outcome));
                      });
 }
 
@@ -203,9 +249,9 @@ Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending) 
 }
 
 bool FileTable::is_delete_pending(const FileKey& file) const {
-  auto nodes = impl_->shard_of(file).lock();
-  const auto found = nodes->find(node_key(file));
-  if (found == nodes->end()) return false;
+  auto files = impl_->shard_of(file).lock();
+  const auto found = files->nodes.find(node_key(file));
+  if (found == files->nodes.end()) return false;
   if (found->second->main.is_delete_pending()) return true;
   const FileState* state = found->second->find(file);
   return state && state->is_delete_pending();
@@ -228,15 +274,15 @@ bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
 }
 
 void FileTable::renamed(const FileKey& file, SharedPath new_path) {
-  auto nodes = impl_->shard_of(file).lock();
-  const auto found = nodes->find(node_key(file));
-  if (found != nodes->end()) found->second->path = std::move(new_path);
+  auto files = impl_->shard_of(file).lock();
+  const auto found = files->nodes.find(node_key(file));
+  if (found != files->nodes.end()) found->second->path = std::move(new_path);
 }
 
 SharedPath FileTable::path_of(const FileKey& file) const {
-  auto nodes = impl_->shard_of(file).lock();
-  const auto found = nodes->find(node_key(file));
-  return found == nodes->end() ? nullptr : found->second->path;
+  auto files = impl_->shard_of(file).lock();
+  const auto found = files->nodes.find(node_key(file));
+  return found == files->nodes.end() ? nullptr : found->second->path;
 }
 
 bool FileTable::any_open_below(std::string_view directory) const {
@@ -246,8 +292,8 @@ bool FileTable::any_open_below(std::string_view directory) const {
            (directory.empty() || (*path)[directory.size()] == '/');
   };
   return std::ranges::any_of(impl_->shards, [&](Shard& shard) {
-    auto nodes = shard.lock();
-    return std::any_of(nodes->begin(), nodes->end(), is_below);
+    auto files = shard.lock();
+    return std::ranges::any_of(files->nodes, is_below);
   });
 }
 

@@ -28,10 +28,12 @@ TEST_F(Deleting, PendingDeleteKeepsOthersOutAndGoesWithTheLast) {
   stat.granted_access = kFileReadAttributes;
   EXPECT_EQ(open(stat).decision.status, NtStatus::kDeletePending);
   EXPECT_FALSE(table.close(ref(first)).delete_now);
-  const CloseDecision last = table.close(ref(second));
+  CloseDecision last = table.close(ref(second));
   EXPECT_TRUE(last.delete_now);
   EXPECT_EQ(last.file, kFile);
   EXPECT_EQ(*last.path, "a/b");
+  EXPECT_EQ(open(request(3)).decision.status, NtStatus::kDeletePending) << "not removed yet";
+  last = {};
   EXPECT_EQ(open(request(3)).decision.verdict, Verdict::kGo) << "the key may be used again";
 }
 
@@ -89,9 +91,12 @@ TEST_F(Deleting, AStreamGoesAlone) {
   open(main);
   open(of_stream, stream);
   table.set_delete_pending(ref(of_stream, stream), true);
-  const CloseDecision closed = table.close(ref(of_stream, stream));
+  CloseDecision closed = table.close(ref(of_stream, stream));
   EXPECT_TRUE(closed.delete_now);
   EXPECT_EQ(closed.file, stream);
+  EXPECT_EQ(open(request(3), stream).decision.status, NtStatus::kDeletePending);
+  closed = {};
+  EXPECT_EQ(open(request(3), stream).decision.verdict, Verdict::kGo);
   EXPECT_FALSE(table.close(ref(main)).delete_now);
 }
 
@@ -154,6 +159,23 @@ TEST_F(Table, ManyOpensOfOneFileAreFound) {
   }
   table.prepare(ref(opens[1]), Operation::kWrite);
   EXPECT_EQ(sink.breaks.size(), 99u);
+}
+
+TEST_F(Table, ATimerOfAnEarlierLifeHitsNothing) {
+  const OpenRequest first = oplock(OplockLevel::kBatch);
+  open(first);
+  open(request(2));
+  sink.take_breaks();
+  const BreakId stale = sink.last_break.id;
+  table.close(ref(first));
+  const OpenRequest again = oplock(OplockLevel::kBatch);
+  open(again);
+  const OpenRequest waits = request(2);
+  EXPECT_EQ(open(waits).decision.verdict, Verdict::kWait);
+  sink.take_completions();
+  table.break_timed_out(stale);
+  EXPECT_TRUE(sink.take_completions().empty());
+  EXPECT_EQ(table.caching_of(ref(again)), Caching::kReadWriteHandle);
 }
 
 TEST_F(Table, UnknownOpens) {
@@ -261,6 +283,7 @@ TEST_F(Durables, PurgingADeleteOnCloseOpenDeletes) {
   ASSERT_EQ(sink.purges.size(), 1u);
   EXPECT_TRUE(sink.purges[0].second.delete_now);
   EXPECT_EQ(*sink.purges[0].second.path, "gone");
+  sink.purges.clear();
   EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
 }
 

@@ -192,6 +192,9 @@ struct CloseDecision {
   bool delete_now = false;
   FileKey file{};
   SharedPath path{};  // of the file (for a stream, of the file it belongs to), as renamed since
+  // Opens of the file fail with DELETE_PENDING until the last copy of this is gone: keep it until
+  // the name is removed, so that nobody opens what is about to vanish. Not to outlive the table.
+  std::shared_ptr<const void> until_deleted{};
 };
 
 struct OplockAck {

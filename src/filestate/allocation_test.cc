@@ -1,0 +1,50 @@
+// What opening and closing a file costs in allocations once the server runs.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "filestate/file_table_testing.h"
+
+namespace {
+thread_local uint64_t allocations = 0;
+}
+
+// Replaced for the whole test program; only this file looks at the count.
+void* operator new(size_t size) {
+  allocations++;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace braid::filestate {
+namespace {
+
+struct Allocations : ::testing::Test, TestTable {
+  uint64_t of_one_round(const OpenRequest& wanted) {
+    uint64_t before = 0;
+    for (int round = 0; round < 3; ++round) {
+      before = allocations;
+      open(wanted);
+      table.prepare(ref(wanted), Operation::kWrite);
+      table.check_io(ref(wanted), 0, 10, true);
+      table.close(ref(wanted));
+    }
+    return allocations - before;
+  }
+};
+
+TEST_F(Allocations, UncontendedOpenAllocatesItsRecordOnly) {
+  EXPECT_EQ(of_one_round(request()), 1u);
+  EXPECT_EQ(of_one_round(oplock(OplockLevel::kBatch)), 1u);
+}
+
+// The lease itself, the entry of its key, and the word that the key is free again.
+TEST_F(Allocations, UncontendedLeaseAllocatesThreeMore) {
+  EXPECT_EQ(of_one_round(lease(1, "RWH", 1)), 4u);
+}
+
+}  // namespace
+}  // namespace braid::filestate

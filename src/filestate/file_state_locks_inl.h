@@ -1,0 +1,183 @@
+// BasicFileState: byte-range locks, and opens that outlive their connection. Included by
+// file_state_inl.h only.
+#pragma once
+
+#include <algorithm>
+
+#include "filestate/file_state.h"
+
+namespace braid::filestate {
+
+// [MS-FSA] 2.1.5.8 "Server Requests a Byte-Range Lock".
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRange> ranges,
+                                       bool fail_immediately, LockId id,
+                                       const std::optional<LockSequence>& sequence, Outcome& out) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (open->is_directory) return Decision::fail(NtStatus::kInvalidParameter);
+  const bool checked = sequence && LockSequences::is_checked(*sequence);
+  if (checked) {
+    if (!open->lock_sequences) open->lock_sequences = std::make_unique<LockSequences>();
+    if (open->lock_sequences->begin(*sequence)) return Decision::go();
+  }
+  if (!std::ranges::all_of(ranges, ByteRangeLocks::is_valid)) {
+    return Decision::fail(NtStatus::kInvalidLockRange);
+  }
+  const Decision prepared = prepare(token, Operation::kWrite, out);
+  if (prepared.verdict != Verdict::kGo) return prepared;
+
+  const NtStatus status = locks_.lock(token, ranges);
+  if (status == NtStatus::kSuccess) {
+    if (checked) open->lock_sequences->done(*sequence);
+    return Decision::go();
+  }
+  if (status == NtStatus::kLockNotGranted && !fail_immediately && ranges.size() == 1) {
+    if (locks_.wait({token, id, ranges[0], checked ? *sequence : LockSequence{}})) {
+      return Decision::wait();
+    }
+    return Decision::fail(NtStatus::kInsufficientResources);
+  }
+  return Decision::fail(status);
+}
+
+// [MS-FSA] 2.1.5.9 "Server Requests an Unlock of a Byte-Range".
+template <Defect kDefect>
+NtStatus BasicFileState<kDefect>::unlock(OpenToken token, std::span<const LockRange> ranges,
+                                         const std::optional<LockSequence>& sequence,
+                                         Outcome& out) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return NtStatus::kFileClosed;
+  if (open->is_directory) return NtStatus::kInvalidParameter;
+  const bool checked = sequence && LockSequences::is_checked(*sequence);
+  if (checked) {
+    if (!open->lock_sequences) open->lock_sequences = std::make_unique<LockSequences>();
+    if (open->lock_sequences->begin(*sequence)) return NtStatus::kSuccess;
+  }
+  NtStatus status = NtStatus::kSuccess;
+  for (const LockRange& range : ranges) {
+    status = ByteRangeLocks::is_valid(range) ? locks_.unlock(token, {&range, 1})
+                                             : NtStatus::kInvalidLockRange;
+    if (status != NtStatus::kSuccess) break;
+  }
+  if (status == NtStatus::kSuccess && checked) open->lock_sequences->done(*sequence);
+  complete_locks(out);
+  return status;
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::cancel_lock(OpenToken token, LockId id) {
+  return locks_.cancel(token, id);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::complete_locks(Outcome& out) {
+  if (!locks_.has_waiting()) return;
+  for (const ByteRangeLocks::Waiter& waiter : locks_.grant_waiting()) {
+    OpenRecord* open = opens_.find(waiter.owner);
+    if (open && open->lock_sequences && LockSequences::is_checked(waiter.sequence)) {
+      open->lock_sequences->done(waiter.sequence);
+    }
+    out.completions.push_back(
+        {.kind = Completion::Kind::kLock, .token = waiter.owner, .lock = waiter.id});
+  }
+}
+
+// [MS-FSA] 2.1.4.10, asked by 2.1.5.3 "Server Requests a Read" and 2.1.5.4 "... a Write".
+template <Defect kDefect>
+NtStatus BasicFileState<kDefect>::check_io(OpenToken token, uint64_t offset, uint64_t length,
+                                           bool write) const {
+  const bool as_write = write && kDefect != Defect::kSharedLockStopsNoWrite;
+  return locks_.blocks_io(token, offset, length, as_write) ? NtStatus::kFileLockConflict
+                                                           : NtStatus::kSuccess;
+}
+
+template <Defect kDefect>
+Caching BasicFileState<kDefect>::caching_of(OpenToken token) const {
+  const OpenRecord* open = opens_.find(token);
+  if (!open) return Caching::kNone;
+  return open->lease ? open->lease->holder.state : open->holder.state;
+}
+
+// [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10: durable only with a batch oplock or handle caching.
+template <Defect kDefect>
+bool BasicFileState<kDefect>::set_durability(OpenToken token, Durability durability) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return false;
+  if (durability == Durability::kDurable && !has(caching_of(token), Caching::kHandle)) return false;
+  open->durability = durability;
+  return true;
+}
+
+// [MS-SMB2] 3.3.7.1 "Handling Loss of a Connection": kept if persistent, or durable with its batch
+// oplock or handle caching lease still held.
+template <Defect kDefect>
+bool BasicFileState<kDefect>::disconnect(OpenToken token) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || open->disconnected || open->durability == Durability::kNone) return false;
+  const Holder& holder = open->lease ? open->lease->holder : open->holder;
+  if (open->durability == Durability::kDurable &&
+      (holder.breaking || !has(holder.state, Caching::kHandle))) {
+    return false;
+  }
+  open->disconnected = true;
+  disconnected_++;
+  if (open->lease) open->lease->connected_opens--;
+  return true;
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::reconnect(OpenToken token, SessionId session) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || !open->disconnected) return false;
+  open->disconnected = false;
+  open->session = session;
+  disconnected_--;
+  if (open->lease) open->lease->connected_opens++;
+  return true;
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::purge_sharers(const OpenRequest& request, Outcome& out) {
+  std::vector<OpenToken> in_the_way;
+  for (const auto& open : opens_) {
+    if (!open->disconnected) continue;
+    ShareModes alone;
+    alone.add(open->access, open->share);
+    if (!alone.conflicts(request.granted_access, request.share_access)) continue;
+    if (open->durability == Durability::kPersistent) return false;
+    in_the_way.push_back(open->token);
+  }
+  purge(std::move(in_the_way), out);
+  return true;
+}
+
+// A break that nobody is there to receive: [MS-SMB2] 3.3.4.6 and 3.3.4.7 close the open.
+template <Defect kDefect>
+bool BasicFileState<kDefect>::purge_holders(const Demand& demand, const Actor& actor,
+                                            Outcome& out) {
+  if (disconnected_ == 0) return true;
+  std::vector<OpenToken> in_the_way;
+  for (const auto& open : opens_) {
+    if (!open->disconnected) continue;
+    const Holder& holder = open->lease ? open->lease->holder : open->holder;
+    const Caching trigger = open->lease ? demand.from_leases : demand.oplocks_with;
+    if (open->lease && open->lease->connected_opens != 0) continue;
+    if (!any(holder.state & trigger) || spares(holder, demand, actor)) continue;
+    if (open->durability == Durability::kPersistent) return false;
+    in_the_way.push_back(open->token);
+  }
+  purge(std::move(in_the_way), out);
+  return true;
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::purge(std::vector<OpenToken> tokens, Outcome& out) {
+  std::ranges::sort(tokens);  // the oldest first, whatever the order of the set
+  for (const OpenToken token : tokens) {
+    remove(*opens_.find(token), out);
+    out.purged.push_back({key_, token});
+  }
+}
+
+}  // namespace braid::filestate
