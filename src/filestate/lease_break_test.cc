@@ -1,0 +1,222 @@
+#include <gtest/gtest.h>
+
+#include "filestate/file_table_testing.h"
+
+namespace braid::filestate {
+namespace {
+
+struct LeaseBreak : ::testing::Test, TestTable {
+  std::string granted(const OpenDecision& decision) {
+    return decision.lease ? letters(decision.lease->state) : "no lease";
+  }
+};
+
+// [MS-SMB2] 3.3.1.4: opens of one key do not disturb each other; other keys of one client do.
+TEST_F(LeaseBreak, WriteBreaksOtherKeysOnly) {
+  const OpenRequest first = lease(1, "R");
+  const OpenRequest second = lease(2, "R");
+  open(first);
+  open(second);
+  table.prepare(ref(first), Operation::kWrite);
+  EXPECT_EQ(sink.take_breaks(), "2: R->");
+  EXPECT_EQ(lease_state(1), "R");
+  open(lease(2, "R"));
+  table.prepare(ref(second), Operation::kWrite);
+  EXPECT_EQ(sink.take_breaks(), "1: R->");
+}
+
+TEST_F(LeaseBreak, SameKeyOfAnotherClientIsAnotherLease) {
+  open(lease(1, "RWH", -1, 1));
+  EXPECT_EQ(open(lease(1, "RWH", -1, 2)).decision.verdict, Verdict::kWait);
+}
+
+TEST_F(LeaseBreak, LockEndsOthersReadAndHandleWithoutWaiting) {
+  const OpenRequest first = lease(1, "RH");
+  open(first);
+  open(lease(2, "RH"));
+  open(lease(3, "RH", -1, 2));
+  const LockRange range{0, 1, true};
+  EXPECT_EQ(table.lock(ref(first), {&range, 1}, false, {1}).verdict, Verdict::kGo);
+  EXPECT_EQ(sink.take_breaks(), "3: RH-> ack; 2: RH-> ack");
+  EXPECT_EQ(ack(2, ""), NtStatus::kSuccess);
+  EXPECT_EQ(ack(3, "", 2), NtStatus::kSuccess);
+  EXPECT_EQ(lease_state(1), "RH");
+}
+
+// An overwrite waits for write caching only, and not for a break that took none.
+TEST_F(LeaseBreak, OverwriteDoesNotWaitForReadHandle) {
+  open(lease(1, "RH"));
+  OpenRequest second = request(2);
+  second.overwrites = true;
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.take_breaks(), "1: RH-> ack");
+  second.token = {++last_token};
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.take_breaks(), "");
+  const OpenDecision probe = open(lease(1, ""));
+  EXPECT_EQ(granted(probe), "RH");
+  EXPECT_TRUE(probe.lease->break_in_progress);
+  EXPECT_EQ(ack(1, ""), NtStatus::kSuccess);
+  EXPECT_EQ(sink.take_breaks(), "");
+}
+
+TEST_F(LeaseBreak, ReadCachingAloneIsNotAcknowledged) {
+  open(lease(1, "R"));
+  OpenRequest second = request(2);
+  second.overwrites = true;
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.take_breaks(), "1: R->");
+  EXPECT_EQ(lease_state(1), "");
+  EXPECT_EQ(ack(1, ""), NtStatus::kUnsuccessful);
+}
+
+// [MS-SMB2] 3.3.5.22.2.
+TEST_F(LeaseBreak, AcknowledgementStatuses) {
+  EXPECT_EQ(ack(1, ""), NtStatus::kObjectNameNotFound);
+  open(lease(1, "RWH"));
+  EXPECT_EQ(ack(1, ""), NtStatus::kUnsuccessful);
+  OpenRequest second = request(2);
+  second.overwrites = true;
+  open(second);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH-> ack");
+  for (const char* too_much : {"RWH", "RW", "WH", "RH", "W", "H", "R"}) {
+    EXPECT_EQ(ack(1, too_much), NtStatus::kRequestNotAccepted) << too_much;
+  }
+  EXPECT_EQ(ack(1, ""), NtStatus::kSuccess);
+  EXPECT_EQ(ack(1, ""), NtStatus::kUnsuccessful);
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
+}
+
+TEST_F(LeaseBreak, LessThanOfferedMayBeKept) {
+  open(lease(1, "RWH"));
+  const OpenRequest second = request(2);
+  open(second);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  EXPECT_EQ(ack(1, ""), NtStatus::kSuccess);
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(lease_state(1), "");
+}
+
+// During a break: the same key gets in and is told; an overwrite's further demand is met after the
+// acknowledgement, a step at a time and with the first break's epoch; all wait for the end.
+TEST_F(LeaseBreak, DemandsDuringABreakFollowIt) {
+  EXPECT_EQ(open(lease(1, "RWH", 0x11)).lease->epoch, 0x12);
+  const OpenRequest second = request(2);
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  EXPECT_EQ(sink.last_break.new_epoch, 0x13);
+  OpenRequest third = request(3);
+  third.overwrites = true;
+  EXPECT_EQ(open(third).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "");
+  const OpenDecision same_key = open(lease(1, "RWH", 0x11));
+  EXPECT_EQ(granted(same_key), "RWH");
+  EXPECT_TRUE(same_key.lease->break_in_progress);
+  EXPECT_EQ(same_key.lease->epoch, 0x13);
+
+  EXPECT_EQ(ack(1, "RH"), NtStatus::kSuccess);
+  EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
+  EXPECT_EQ(sink.last_break.new_epoch, 0x13);
+  EXPECT_TRUE(sink.take_completions().empty());
+  EXPECT_EQ(granted(open(lease(1, ""))), "RH");
+
+  EXPECT_EQ(ack(1, "R"), NtStatus::kSuccess);
+  EXPECT_EQ(sink.take_breaks(), "1: R->");
+  EXPECT_EQ(sink.last_break.new_epoch, 0x13);
+  EXPECT_EQ(sink.take_completions().size(), 2u);
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(open(third).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.take_breaks(), "");
+}
+
+// [MS-SMB2] 3.3.4.7 and 3.3.5.9.11: one step of the epoch for each change of the state.
+TEST_F(LeaseBreak, EpochCountsChanges) {
+  EXPECT_EQ(open(lease(1, "RWH", 0x11)).lease->epoch, 0x12);
+  OpenRequest unshared = lease(2, "RWH", 0x22);
+  unshared.share_access = kShareRead;
+  EXPECT_EQ(open(unshared).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RW ack");
+  EXPECT_EQ(sink.last_break.new_epoch, 0x13);
+  ack(1, "RW");
+  EXPECT_EQ(open(unshared).decision.status, NtStatus::kSharingViolation);
+
+  const OpenRequest shared = lease(2, "RWH", 0x22);
+  open(shared);
+  EXPECT_EQ(sink.take_breaks(), "1: RW->R ack");
+  EXPECT_EQ(sink.last_break.new_epoch, 0x14);
+  ack(1, "R");
+  const OpenDecision decision = open(shared);
+  EXPECT_EQ(granted(decision), "RH");
+  EXPECT_EQ(decision.lease->epoch, 0x23);
+}
+
+TEST_F(LeaseBreak, TheLeaseKeepsTheVersionItWasMadeWith) {
+  EXPECT_EQ(open(lease(1, "R", 0x10)).lease->epoch, 0x11);
+  const OpenDecision upgraded = open(lease(1, "RH"));
+  EXPECT_EQ(upgraded.lease->version, 2);
+  EXPECT_EQ(upgraded.lease->epoch, 0x12);
+  open(lease(2, "R"));
+  EXPECT_EQ(open(lease(2, "R", 0x50)).lease->version, 1);
+}
+
+// [MS-FSA] 2.1.4.12, OPEN: READ_CONTROL is harmless to leases.
+TEST_F(LeaseBreak, StatOpensBreakNothingAndAreNotSeen) {
+  OpenRequest stat = request(2);
+  stat.granted_access = kFileReadAttributes | kReadControl | kSynchronize;
+  open(stat);
+  EXPECT_EQ(granted(open(lease(1, "RWH"))), "RWH");
+  stat.token = {++last_token};
+  EXPECT_EQ(open(stat).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.take_breaks(), "");
+  EXPECT_EQ(granted(open(lease(1, "RWH"))), "RWH");
+}
+
+TEST_F(LeaseBreak, LeaseOfAStatOpenIsBroken) {
+  OpenRequest stat = lease(1, "RWH");
+  stat.granted_access = kFileReadAttributes;
+  stat.share_access = 0;
+  EXPECT_EQ(granted(open(stat)), "RWH");
+  const OpenRequest second = lease(2, "RWH");
+  EXPECT_EQ(open(second).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  ack(1, "RH");
+  EXPECT_EQ(granted(open(second)), "RH");
+}
+
+// [MS-FSA] 2.1.4.12, FileRenameInformation: others' handle caching, and the rename waits.
+TEST_F(LeaseBreak, RenameWaitsForOthersHandles) {
+  const OpenRequest first = lease(1, "RH");
+  const OpenRequest second = lease(2, "RH");
+  open(first);
+  open(second);
+  EXPECT_EQ(table.prepare(ref(first), Operation::kRename).verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "2: RH->R ack");
+  ack(2, "R");
+  EXPECT_EQ(sink.take_completions().size(), 1u);
+  EXPECT_EQ(table.prepare(ref(first), Operation::kRename).verdict, Verdict::kGo);
+  EXPECT_EQ(lease_state(1), "RH");
+}
+
+TEST_F(LeaseBreak, DeletingTakesOthersHandles) {
+  open(lease(1, "RH"));
+  const OpenRequest second = request(2);
+  open(second);
+  EXPECT_EQ(table.set_delete_pending(ref(second), true).verdict, Verdict::kWait);
+  EXPECT_FALSE(table.is_delete_pending(kFile));
+  EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
+  ack(1, "R");
+  EXPECT_EQ(table.set_delete_pending(ref(second), true).verdict, Verdict::kGo);
+  EXPECT_TRUE(table.is_delete_pending(kFile));
+}
+
+TEST_F(LeaseBreak, DeleteOnCloseOpenTakesOthersHandles) {
+  open(lease(1, "RH"));
+  OpenRequest unlinks = request(2);
+  unlinks.granted_access = kDelete;
+  unlinks.delete_on_close = true;
+  EXPECT_EQ(open(unlinks).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
+}
+
+}  // namespace
+}  // namespace braid::filestate
