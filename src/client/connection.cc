@@ -158,11 +158,12 @@ bool Connection::is_acceptable(const Exchange& exchange, Response& response) {
   if (response.was_encrypted) return true;
   if (exchange.expects_encryption_) return may_come_unprotected(response.status());
   if (!exchange.expects_signature_) return true;
-  if (!response.header.is_signed()) return may_come_unprotected(response.status());
-  response.was_verified = exchange.keys_->signing->verify(
-      response.message, wire::Header::kSignatureOffset,
-      {.message_id = response.header.message_id.value, .from_server = true});
-  return response.was_verified;
+  response.was_verified =
+      response.header.is_signed() &&
+      exchange.keys_->signing->verify(
+          response.message, wire::Header::kSignatureOffset,
+          {.message_id = response.header.message_id.value, .from_server = true});
+  return response.was_verified || may_come_unprotected(response.status());
 }
 
 void Connection::take_break(const Response& response) {
@@ -208,7 +209,10 @@ Task<Result<void>> Connection::take_credits(uint32_t charge) {
     credits_ -= charge;
     co_return Result<void>{};
   }
-  if (!in_flight_.empty() && co_await CreditAwaiter{*this, charge}) co_return Result<void>{};
+  if (is_response_due() && co_await CreditAwaiter{*this, charge}) {
+    --granted_;
+    co_return Result<void>{};
+  }
   co_return fail(error_.value_or(NtStatus::kInsufficientResources));
 }
 
@@ -216,9 +220,12 @@ void Connection::resume_credit_waiters() {
   while (!credit_waiters_.empty()) {
     CreditWaiter& first = credit_waiters_.front();
     const bool granted = !error_ && credits_ >= first.charge;
-    if (!granted && !error_ && !in_flight_.empty()) return;
+    if (!granted && !error_ && is_response_due()) return;
     *first.granted = granted;
-    if (granted) credits_ -= first.charge;
+    if (granted) {
+      credits_ -= first.charge;
+      ++granted_;
+    }
     reactor().post([handle = first.handle] { handle.resume(); });
     credit_waiters_.pop_front();
   }

@@ -152,6 +152,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // more.
   Task<Result<void>> take_credits(uint32_t charge);
   void resume_credit_waiters();
+  // Whether something is on its way that could bring credits.
+  bool is_response_due() const { return !in_flight_.empty() || granted_ > 0; }
   // Gives the request its ids and what it asks for in credits.
   ExchangePtr place(Request& request);
   void protect_and_send(std::vector<Request> requests, const std::vector<ExchangePtr>& exchanges,
@@ -177,6 +179,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint32_t credits_ = 1;
   MessageId next_message_id_;
   std::deque<CreditWaiter> credit_waiters_;
+  size_t granted_ = 0;  // waiters that have their credits and are about to send
   std::unordered_map<MessageId, ExchangePtr> in_flight_;
   std::unordered_map<SessionId, std::shared_ptr<const ChannelKeys>> keys_;
   std::function<void(const BreakEvent&)> break_handler_;

@@ -216,8 +216,13 @@ Task<Result<TreePtr>> Session::tree_connect(std::string_view share) {
 
 Task<Result<TreePtr>> Session::tree_connect(wire::TreeConnectRequest request) {
   const auto self = shared_from_this();
-  const auto reply = reply_of<wire::TreeConnectResponse>(
-      co_await call(make_request(wire::Command::kTreeConnect, request)));
+  Request message = make_request(wire::Command::kTreeConnect, request);
+  apply_protection(message, false);
+  // [MS-SMB2] 3.2.4.2.4 "Connecting to the Share": 3.1.1 wants this one protected in any case.
+  if (connection().dialect() == wire::Dialect::kSmb311 && message.protect == Protect::kNothing) {
+    message.protect = Protect::kSign;
+  }
+  const auto reply = reply_of<wire::TreeConnectResponse>(co_await call(std::move(message)));
   if (!reply) co_return fail(reply.error());
   co_return std::make_shared<Tree>(self, reply->response.header.tree_id, reply->body);
 }

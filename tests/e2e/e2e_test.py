@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""The end-to-end tests of our own client library: starts the server, then the program with them."""
+import argparse
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import server as servers  # noqa: E402
+from scratch import Scratch  # noqa: E402
+from server import Options, Share, ids_of, test_users  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    servers.add_arguments(parser)
+    parser.add_argument("--program", required=True, help="the built e2e_test")
+    args, for_program = parser.parse_known_args()
+    with Scratch(args.scratch) as scratch:
+        return run(args, scratch, for_program)
+
+
+def run(args, scratch, for_program):
+    alice, bob = test_users()
+    shares = [Share("share", scratch.directory("share", owner=ids_of(alice))),
+              Share("readonly", scratch.directory("readonly", owner=ids_of(alice)),
+                    read_only=True),
+              Share("encrypted", scratch.directory("encrypted", owner=ids_of(alice)),
+                    encrypt=True)]
+    with open(os.path.join(shares[1].path, "hello.txt"), "wb") as hello:
+        hello.write(b"hello")
+    options = Options(shares, [alice, bob], min_dialect="2.0.2", signing="enabled",
+                      single_process=True)
+    server = servers.start(args, scratch, options)
+    environment = {
+        "BRAID_E2E_SERVER": f"{server.host}:{server.port}", "BRAID_E2E_KIND": server.kind,
+        "BRAID_E2E_USER": alice.name, "BRAID_E2E_PASSWORD": alice.password,
+        "BRAID_E2E_USER2": bob.name, "BRAID_E2E_PASSWORD2": bob.password,
+    }
+    status = subprocess.run([args.program, *for_program], env=os.environ | environment).returncode
+    trouble = server.stop()
+    print("\n".join(trouble), file=sys.stderr, end="\n" if trouble else "")
+    return 1 if status or trouble else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
