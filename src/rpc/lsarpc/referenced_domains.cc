@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace braid::rpc::lsarpc {
+namespace {
+
+// Nobody reads it; what Windows and Samba send.
+constexpr uint32_t kMaxEntries = 32;
+
+}  // namespace
 
 uint32_t ReferencedDomains::index_of(std::string_view name, const wire::Sid& sid) {
   const auto it = std::find_if(domains_.begin(), domains_.end(),
@@ -17,7 +23,7 @@ void ReferencedDomains::encode(wire::NdrWriter& out) const {
   out.pointer(true);
   out.u32(count);
   out.pointer(count > 0);
-  out.u32(count);  // MaxEntries, which nobody reads
+  out.u32(kMaxEntries);
   if (count == 0) return;
   out.u32(count);
   for (const Domain& domain : domains_) {
