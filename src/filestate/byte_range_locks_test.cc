@@ -166,6 +166,29 @@ TEST_F(WaitingLocks, CancelAndClose) {
   EXPECT_TRUE(sink.take_completions().empty());
 }
 
+// [MS-FSA] 2.1.5.8: a lock ends others' caching first, and its answer may have to wait for that.
+TEST_F(WaitingLocks, WaitsForABreakAndIsAnsweredThen) {
+  OpenRequest a = request(1);
+  a.granted_access = kFileReadAttributes;
+  open(a);
+  const OpenRequest b = oplock(OplockLevel::kBatch, 2);
+  EXPECT_EQ(open(b).oplock, OplockLevel::kBatch);
+  EXPECT_EQ(lock(a, exclusive(0, 10), 1, true).verdict, Verdict::kWait);
+  EXPECT_EQ(lock(a, exclusive(5, 10), 2, true).verdict, Verdict::kWait);
+  EXPECT_EQ(lock(a, exclusive(50, 10), 3, true).verdict, Verdict::kWait);
+  EXPECT_FALSE(table.cancel_wait(ref(a)));
+  EXPECT_TRUE(table.cancel_lock(ref(a), {3}));
+  EXPECT_EQ(sink.take_breaks(), "#2: none ack");
+  table.ack_oplock(ref(b), OplockLevel::kNone);
+  const auto completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 2u);
+  EXPECT_EQ(completions[0].kind, Completion::Kind::kLock);
+  EXPECT_EQ(completions[0].lock, LockId{1});
+  EXPECT_EQ(completions[0].status, NtStatus::kSuccess);
+  EXPECT_EQ(completions[1].lock, LockId{2});
+  EXPECT_EQ(completions[1].status, NtStatus::kLockNotGranted);
+}
+
 TEST_F(WaitingLocks, BadRequests) {
   const OpenRequest a = request();
   open(a);

@@ -150,9 +150,17 @@ class BasicFileState {
   void remove(OpenRecord& open, Outcome& out);
   void complete_locks(Outcome& out);
 
+  // A LOCK that waits for a break; done when that ends, since its answer is all its client awaits.
+  struct PendingLock {
+    std::vector<LockRange> ranges;
+    bool fail_immediately;
+    LockId id;
+    std::optional<LockSequence> sequence;
+  };
   struct Waiter {
     OpenToken token;
     Completion::Kind kind;
+    std::unique_ptr<PendingLock> lock;  // with kLock
   };
   // Holders by what they hold, to know without looking at each that nobody is in the way.
   struct Counts {

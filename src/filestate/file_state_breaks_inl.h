@@ -194,10 +194,20 @@ void BasicFileState<kDefect>::finish_break(Holder& holder, Caching state, Outcom
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::release_waiters(Outcome& out) {
-  for (const Waiter& waiter : waiters_) {
-    out.completions.push_back({.kind = waiter.kind, .token = waiter.token});
+  for (const Waiter& waiter : std::exchange(waiters_, {})) {
+    if (!waiter.lock) {
+      out.completions.push_back({.kind = waiter.kind, .token = waiter.token});
+      continue;
+    }
+    const PendingLock& pending = *waiter.lock;
+    const Decision decision = lock(waiter.token, pending.ranges, pending.fail_immediately,
+                                   pending.id, pending.sequence, out);
+    if (decision.verdict == Verdict::kWait) continue;
+    out.completions.push_back({.kind = Completion::Kind::kLock,
+                               .token = waiter.token,
+                               .lock = pending.id,
+                               .status = decision.status});
   }
-  waiters_.clear();
 }
 
 template <Defect kDefect>

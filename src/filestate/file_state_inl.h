@@ -151,13 +151,15 @@ void BasicFileState<kDefect>::grant_oplock(const OpenRequest& request, OpenRecor
 
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::wait(OpenToken token, Completion::Kind kind) {
-  waiters_.push_back({token, kind});
+  waiters_.push_back({token, kind, nullptr});
   return Decision::wait();
 }
 
 template <Defect kDefect>
 bool BasicFileState<kDefect>::cancel_wait(OpenToken token) {
-  return std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.token == token; }) != 0;
+  return std::erase_if(waiters_, [&](const Waiter& waiter) {
+           return waiter.token == token && !waiter.lock;
+         }) != 0;
 }
 
 // [MS-FSA] 2.1.5.5 "Server Requests Closing an Open".
@@ -171,12 +173,20 @@ CloseResult BasicFileState<kDefect>::close(OpenToken token, Outcome& out) {
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
-  for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
+  const auto forget_lock = [&](LockId id) {
     out.completions.push_back({.kind = Completion::Kind::kLock,
-                               .token = waiter.owner,
-                               .lock = waiter.id,
+                               .token = open.token,
+                               .lock = id,
                                .status = NtStatus::kRangeNotLocked});
+  };
+  for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
+    forget_lock(waiter.id);
   }
+  std::erase_if(waiters_, [&](const Waiter& waiter) {
+    if (waiter.token != open.token) return false;
+    if (waiter.lock) forget_lock(waiter.lock->id);
+    return true;
+  });
   if (!locks_.empty()) {
     locks_.unlock_all(open.token);
     complete_locks(out);
@@ -199,7 +209,6 @@ void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
       leases_.take(*lease);
     }
   }
-  cancel_wait(open.token);
   opens_.take(open);
   if (break_ended) release_waiters(out);
 }

@@ -25,7 +25,12 @@ Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRang
     return Decision::fail(NtStatus::kInvalidLockRange);
   }
   const Decision prepared = prepare(token, Operation::kWrite, out);
-  if (prepared.verdict != Verdict::kGo) return prepared;
+  if (prepared.verdict == Verdict::kWait) {
+    waiters_.back().kind = Completion::Kind::kLock;
+    waiters_.back().lock = std::make_unique<PendingLock>(
+        PendingLock{{ranges.begin(), ranges.end()}, fail_immediately, id, sequence});
+    return prepared;
+  }
 
   const NtStatus status = locks_.lock(token, ranges);
   if (status == NtStatus::kSuccess) {
@@ -67,7 +72,10 @@ NtStatus BasicFileState<kDefect>::unlock(OpenToken token, std::span<const LockRa
 
 template <Defect kDefect>
 bool BasicFileState<kDefect>::cancel_lock(OpenToken token, LockId id) {
-  return locks_.cancel(token, id);
+  return locks_.cancel(token, id) ||
+         std::erase_if(waiters_, [&](const Waiter& waiter) {
+           return waiter.token == token && waiter.lock && waiter.lock->id == id;
+         }) != 0;
 }
 
 template <Defect kDefect>

@@ -73,8 +73,9 @@ class FileTable {
   // The same for an open of a child: takes client and parent key from the child's own open.
   void child_changed(const FileKey& directory, const OpenRef& child);
 
-  // [MS-SMB2] 3.3.5.14.2. All ranges or none. kFail: LOCK_NOT_GRANTED, INVALID_LOCK_RANGE. kWait
-  // (one range, not fail_immediately): a kLock completion answers. A repeated `sequence` is kGo.
+  // [MS-SMB2] 3.3.5.14.2. All ranges or none. kFail: LOCK_NOT_GRANTED, INVALID_LOCK_RANGE. kWait: a
+  // kLock completion will bring the answer, also when it is the end of a break that is waited for.
+  // A repeated `sequence` is kGo.
   Decision lock(const OpenRef& ref, std::span<const LockRange> ranges, bool fail_immediately,
                 LockId id, const std::optional<LockSequence>& sequence = {});
   // [MS-SMB2] 3.3.5.14.1. In order; stops at the first that is not held (RANGE_NOT_LOCKED), and

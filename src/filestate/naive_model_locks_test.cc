@@ -59,7 +59,15 @@ Decision NaiveModel::lock(OpenToken token, std::span<const LockRange> ranges, bo
   }
   if (!std::ranges::all_of(ranges, valid)) return Decision::fail(NtStatus::kInvalidLockRange);
   const Decision prepared = operate(token, Cause::kWrite, out);
-  if (prepared.verdict != Verdict::kGo) return prepared;
+  if (prepared.verdict == Verdict::kWait) {
+    waiting_.back() = {.token = token,
+                       .kind = Completion::Kind::kLock,
+                       .ranges = {ranges.begin(), ranges.end()},
+                       .fail_immediately = fail_immediately,
+                       .id = id,
+                       .sequence = sequence};
+    return prepared;
+  }
   open = find(token);
   const std::vector<Held> before = locks_;
   for (const LockRange& range : ranges) {
@@ -117,9 +125,15 @@ NtStatus NaiveModel::unlock(OpenToken token, std::span<const LockRange> ranges,
 }
 
 bool NaiveModel::cancel_lock(OpenToken token, LockId id) {
-  return std::erase_if(lock_waiters_, [&](const LockWaiter& waiter) {
-           return waiter.token == token && waiter.id == id;
-         }) != 0;
+  return std::erase_if(
+             lock_waiters_,
+             [&](const LockWaiter& waiter) { return waiter.token == token && waiter.id == id; }) +
+             std::erase_if(waiting_,
+                           [&](const Waiting& each) {
+                             return each.token == token && each.kind == Completion::Kind::kLock &&
+                                    each.id == id;
+                           }) !=
+         0;
 }
 
 NtStatus NaiveModel::check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const {

@@ -158,7 +158,7 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
   violation = violates();
   if (take_away(cause(violation), actor, seen_by_leases(violation), seen_by_oplocks(violation),
                 out)) {
-    waiting_.emplace_back(request.token, Completion::Kind::kRetryOpen);
+    waiting_.push_back({.token = request.token, .kind = Completion::Kind::kRetryOpen});
     decision.decision = Decision::wait();
     return decision;
   }
@@ -207,8 +207,18 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
 }
 
 void NaiveModel::release(Outcome& out) {
-  for (const auto& [token, kind] : std::exchange(waiting_, {})) {
-    out.completions.push_back({.kind = kind, .token = token});
+  for (const Waiting& each : std::exchange(waiting_, {})) {
+    if (each.kind != Completion::Kind::kLock) {
+      out.completions.push_back({.kind = each.kind, .token = each.token});
+      continue;
+    }
+    const Decision decision =
+        lock(each.token, each.ranges, each.fail_immediately, each.id, each.sequence, out);
+    if (decision.verdict == Verdict::kWait) continue;
+    out.completions.push_back({.kind = Completion::Kind::kLock,
+                               .token = each.token,
+                               .lock = each.id,
+                               .status = decision.status});
   }
 }
 
@@ -229,7 +239,16 @@ void NaiveModel::remove(OpenToken token, Outcome& out) {
   });
   std::erase_if(locks_, [&](const Held& held) { return held.token == token; });
   grant_locks(out);
-  std::erase_if(waiting_, [&](const auto& waiter) { return waiter.first == token; });
+  std::erase_if(waiting_, [&](const Waiting& each) {
+    if (each.token != token) return false;
+    if (each.kind == Completion::Kind::kLock) {
+      out.completions.push_back({.kind = Completion::Kind::kLock,
+                                 .token = token,
+                                 .lock = each.id,
+                                 .status = NtStatus::kRangeNotLocked});
+    }
+    return true;
+  });
 
   const Open gone = *find(token);
   if (gone.request.delete_on_close) delete_pending_ = true;
@@ -257,7 +276,7 @@ Decision NaiveModel::operate(OpenToken token, Cause cause, Outcome& out) {
   if (open->has_lease) actor.lease = lease_of(open->request);
   purge(cause, actor, true, true, nullptr, out);
   if (take_away(cause, actor, true, true, out)) {
-    waiting_.emplace_back(token, Completion::Kind::kRetryOperation);
+    waiting_.push_back({.token = token, .kind = Completion::Kind::kRetryOperation});
     return Decision::wait();
   }
   return Decision::go();
@@ -279,7 +298,9 @@ void NaiveModel::child_changed(const std::optional<LeaseId>& actor, Outcome& out
 }
 
 bool NaiveModel::cancel_wait(OpenToken token) {
-  return std::erase_if(waiting_, [&](const auto& each) { return each.first == token; }) != 0;
+  return std::erase_if(waiting_, [&](const Waiting& each) {
+           return each.token == token && each.kind != Completion::Kind::kLock;
+         }) != 0;
 }
 
 }  // namespace braid::filestate

@@ -90,7 +90,10 @@ class NaiveModel {
   bool is_delete_pending() const { return delete_pending_; }
   bool has_waiting_lock(OpenToken token) const {
     return std::ranges::any_of(lock_waiters_,
-                               [&](const LockWaiter& waiter) { return waiter.token == token; });
+                               [&](const auto& each) { return each.token == token; }) ||
+           std::ranges::any_of(waiting_, [&](const Waiting& each) {
+             return each.token == token && each.kind == Completion::Kind::kLock;
+           });
   }
 
  private:
@@ -125,7 +128,16 @@ class NaiveModel {
   FileKey key_;
   std::vector<Open> opens_;
   std::vector<Claim> claims_;
-  std::vector<std::pair<OpenToken, Completion::Kind>> waiting_;
+  struct Waiting {
+    OpenToken token;
+    Completion::Kind kind;
+    // With kLock:
+    std::vector<LockRange> ranges{};
+    bool fail_immediately = false;
+    LockId id{};
+    std::optional<LockSequence> sequence{};
+  };
+  std::vector<Waiting> waiting_;
   std::vector<Held> locks_;
   std::vector<LockWaiter> lock_waiters_;
   bool delete_pending_ = false;

@@ -143,7 +143,7 @@ struct Break {
 struct Completion {
   enum class Kind : uint8_t {
     kRetryOpen,       // call open() again with the same request
-    kRetryOperation,  // call prepare(), set_delete_pending() or lock() again
+    kRetryOperation,  // call prepare() or set_delete_pending() again
     kLock,            // the LOCK request `lock` is over; `status` is its answer
   };
   Kind kind = Kind::kRetryOpen;
