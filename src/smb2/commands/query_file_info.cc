@@ -150,8 +150,8 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kMode: return encoded(wire::FileModeInformation{mode_of(open)});
     case FileInfoClass::kAlignment: return encoded(wire::FileAlignmentInformation{});
     case FileInfoClass::kAll: return encoded(all(request.server, open, attributes));
-    // There are no 8.3 names.
-    case FileInfoClass::kAlternateName: return fail(NtStatus::kObjectNameNotFound);
+    // There are no 8.3 names. An empty one says so without failing a client that asks in passing.
+    case FileInfoClass::kAlternateName: return encoded(wire::FileNameInformation{});
     case FileInfoClass::kStream: return streams(open, query, attributes);
     case FileInfoClass::kCompression:
       return encoded(wire::FileCompressionInformation{.compressed_file_size = attributes.size});

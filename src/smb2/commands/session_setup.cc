@@ -2,6 +2,7 @@
 #include "wire/smb2/session_setup.h"
 
 #include "base/log.h"
+#include "runtime/identity.h"
 #include "smb2/commands/commands.h"
 #include "smb2/compound.h"
 #include "smb2/connection.h"
@@ -14,6 +15,13 @@ namespace {
 using wire::Dialect;
 using wire::SessionSetupRequest;
 using wire::SessionSetupResponse;
+
+// A pool thread is still whoever it last worked for, and accounts and keytab are the server's.
+Result<auth::AuthStep> step_as_server(auth::AuthExchange& exchange, ByteView token) {
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  return exchange.step(token);
+}
 
 Principal principal_of(std::shared_ptr<const auth::Identity> identity) {
   auto credentials = std::make_shared<UnixCredentials>();
@@ -73,6 +81,14 @@ Result<void> verify_signature(Request& request) {
     return fail(NtStatus::kAccessDenied);
   }
   return {};
+}
+
+// The user store and the keytab are the server's own files, and a pool thread acts as whomever it
+// last worked for.
+Result<auth::AuthStep> authenticate(auth::AuthExchange& exchange, ByteView token) {
+  ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  return exchange.step(token);
 }
 
 // Keys and flags of a session whose user is known now.
@@ -168,7 +184,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   if (hashes) exchange->preauth_hash.extend(request.message);
 
   co_await server.pool().schedule();
-  Result<auth::AuthStep> step = exchange->exchange->step(setup.security_buffer);
+  Result<auth::AuthStep> step = step_as_server(*exchange->exchange, setup.security_buffer);
   co_await connection.reactor().schedule();
 
   if (connection.transport().is_closed() ||
