@@ -1,6 +1,7 @@
 #include "client/connection.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -85,6 +86,7 @@ void Connection::fail_everything(Error why) {
   error_ = why;
   for (auto& [id, exchange] : std::exchange(in_flight_, {})) exchange->finish(fail(why));
   resume_credit_waiters();
+  if (break_waiter_) break_waiter_->set(fail(why));
   ended_.set(why);
 }
 
@@ -178,7 +180,25 @@ void Connection::take_break(const Response& response) {
     break_handler_(event);
   } else {
     breaks_.push_back(std::move(event));
+    if (break_waiter_) break_waiter_->set({});
   }
+}
+
+Task<Result<BreakEvent>> Connection::next_break(std::chrono::nanoseconds timeout) {
+  const auto self = shared_from_this();
+  if (breaks_.empty()) {
+    if (error_) co_return fail(*error_);
+    const auto waiter = std::make_shared<OneShot<Result<void>>>();
+    break_waiter_ = waiter;
+    Timer timer(reactor());
+    timer.start(timeout, [waiter] { waiter->set(fail_os(ETIMEDOUT)); });
+    const Result<void> waited = co_await waiter->wait(reactor());
+    break_waiter_ = nullptr;
+    BRAID_CO_CHECK(waited);
+  }
+  BreakEvent event = std::move(breaks_.front());
+  breaks_.pop_front();
+  co_return std::move(event);
 }
 
 void Connection::set_break_handler(std::function<void(const BreakEvent&)> handler) {

@@ -89,10 +89,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Continues when the connection has ended, with the reason receive() gave.
   Task<Error> ended();
 
-  // Oplock and lease breaks. Called on the reactor's thread; without a handler they are kept.
+  // Oplock and lease breaks. With a handler each is given to it, on the reactor's thread; without
+  // one they are kept, in order, for next_break() and take_breaks().
   void set_break_handler(std::function<void(const BreakEvent&)> handler);
-  // Breaks that came while there was no handler.
-  std::vector<BreakEvent> take_breaks() { return std::exchange(breaks_, {}); }
+  // The oldest break kept, or the next to come. ETIMEDOUT after `timeout`. One caller at a time.
+  Task<Result<BreakEvent>> next_break(std::chrono::nanoseconds timeout = std::chrono::seconds(10));
+  std::deque<BreakEvent> take_breaks() { return std::exchange(breaks_, {}); }
 
   // What was negotiated.
   wire::Dialect dialect() const { return dialect_; }
@@ -183,7 +185,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unordered_map<MessageId, ExchangePtr> in_flight_;
   std::unordered_map<SessionId, std::shared_ptr<const ChannelKeys>> keys_;
   std::function<void(const BreakEvent&)> break_handler_;
-  std::vector<BreakEvent> breaks_;
+  std::deque<BreakEvent> breaks_;
+  std::shared_ptr<OneShot<Result<void>>> break_waiter_;
   std::optional<Error> error_;
   OneShot<Error> ended_;
   uint64_t bad_messages_ = 0;

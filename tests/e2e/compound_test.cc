@@ -82,8 +82,8 @@ BRAID_E2E(Compound, UnrelatedRequestsStandAlone) {
 
 BRAID_E2E(Compound, FirstRelatedIsInvalid) {
   client::SessionOptions options;
-  // Samba does not sign this answer.
-  if (!server().is_braid) options.security = client::SessionOptions::Security::kAsServerWants;
+  // There is no session yet that could sign the answer.
+  options.security = client::SessionOptions::Security::kAsServerWants;
   E2E_TRY(const auto tree, co_await env.mount("share", {}, options));
   Compound compound(tree);
   compound.add_related(Command::kClose, kCloseRelated).add_related(Command::kClose, kCloseRelated);
