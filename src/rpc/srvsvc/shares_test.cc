@@ -10,8 +10,8 @@ namespace braid::rpc {
 namespace {
 
 // Runs a handler by itself.
-struct Run {
-  Run(PipeFixture& f, Handler handler, ByteView stub) {
+struct Carried {
+  Carried(PipeFixture& f, Handler handler, ByteView stub) {
     HandleTable handles;
     const Directory directory = f.directory.directory();
     Call call{f.caller, directory, handles, wire::NdrReader(stub), wire::NdrWriter(out)};
@@ -54,22 +54,24 @@ TEST(ShareEnum, LevelsWithPathsAreForAdministrators) {
   PipeFixture f;
   f.caller.is_administrator = false;
   for (uint32_t level : {0, 1, 501}) {
-    EXPECT_EQ(Run(f, srvsvc::share_enum, enum_stub(level, EnumRequest::kNoLimit, 0)).return_value(),
-              win32::kSuccess);
+    EXPECT_EQ(
+        Carried(f, srvsvc::share_enum, enum_stub(level, EnumRequest::kNoLimit, 0)).return_value(),
+        win32::kSuccess);
   }
   for (uint32_t level : {2, 502, 503}) {
-    EXPECT_EQ(Run(f, srvsvc::share_enum, enum_stub(level, EnumRequest::kNoLimit, 0)).return_value(),
-              win32::kAccessDenied);
-    EXPECT_EQ(Run(f, srvsvc::share_get_info, get_info_stub("share", level)).return_value(),
+    EXPECT_EQ(
+        Carried(f, srvsvc::share_enum, enum_stub(level, EnumRequest::kNoLimit, 0)).return_value(),
+        win32::kAccessDenied);
+    EXPECT_EQ(Carried(f, srvsvc::share_get_info, get_info_stub("share", level)).return_value(),
               win32::kAccessDenied);
   }
 }
 
 TEST(ShareEnum, UnknownLevelIsInvalidLevel) {
   PipeFixture f;
-  EXPECT_EQ(Run(f, srvsvc::share_enum, enum_stub(7, EnumRequest::kNoLimit, 0)).return_value(),
+  EXPECT_EQ(Carried(f, srvsvc::share_enum, enum_stub(7, EnumRequest::kNoLimit, 0)).return_value(),
             win32::kInvalidLevel);
-  EXPECT_EQ(Run(f, srvsvc::share_get_info, get_info_stub("share", 7)).return_value(),
+  EXPECT_EQ(Carried(f, srvsvc::share_get_info, get_info_stub("share", 7)).return_value(),
             win32::kInvalidLevel);
 }
 
@@ -78,22 +80,22 @@ TEST(ShareEnum, ResumeHandleGoesOnWhereTheLastAnswerEnded) {
   uint32_t resume = 0;
   size_t calls = 0;
   for (uint32_t result = win32::kMoreData; result == win32::kMoreData; ++calls) {
-    const Run run(f, srvsvc::share_enum, enum_stub(1, 1, resume));
+    const Carried run(f, srvsvc::share_enum, enum_stub(1, 1, resume));
     result = run.return_value();
     std::memcpy(&resume, &run.out[run.out.size() - 8], 4);
     ASSERT_LT(calls, 10u);
   }
   EXPECT_EQ(calls, 3u);
   // Past the end: success and nothing.
-  const Run past(f, srvsvc::share_enum, enum_stub(1, 1, 99));
+  const Carried past(f, srvsvc::share_enum, enum_stub(1, 1, 99));
   EXPECT_EQ(past.return_value(), win32::kSuccess);
 }
 
 TEST(ShareGetInfo, NamesIgnoreCaseAndUnknownOnesAreNotFound) {
   PipeFixture f;
-  EXPECT_EQ(Run(f, srvsvc::share_get_info, get_info_stub("SHARE", 1)).return_value(),
+  EXPECT_EQ(Carried(f, srvsvc::share_get_info, get_info_stub("SHARE", 1)).return_value(),
             win32::kSuccess);
-  EXPECT_EQ(Run(f, srvsvc::share_get_info, get_info_stub("nope", 1)).return_value(),
+  EXPECT_EQ(Carried(f, srvsvc::share_get_info, get_info_stub("nope", 1)).return_value(),
             win32::kNetNameNotFound);
 }
 
