@@ -83,14 +83,6 @@ Result<void> verify_signature(Request& request) {
   return {};
 }
 
-// The user store and the keytab are the server's own files, and a pool thread acts as whomever it
-// last worked for.
-Result<auth::AuthStep> authenticate(auth::AuthExchange& exchange, ByteView token) {
-  ScopedPrivilege privilege;
-  BRAID_CHECK(privilege.status());
-  return exchange.step(token);
-}
-
 // Keys and flags of a session whose user is known now.
 SessionSecurity make_security(Request& request, const SessionSetupRequest& setup,
                               const auth::AuthStep& step, ByteView preauth_hash) {
