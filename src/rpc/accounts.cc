@@ -56,6 +56,21 @@ FoundAccount found(Account account) {
   return {std::move(account), domain};
 }
 
+struct NameParts {
+  std::string_view domain;
+  std::string_view name;
+};
+
+NameParts split(std::string_view text) {
+  if (const size_t backslash = text.find('\\'); backslash != std::string_view::npos) {
+    return {text.substr(0, backslash), text.substr(backslash + 1)};
+  }
+  if (const size_t at = text.rfind('@'); at != std::string_view::npos) {
+    return {text.substr(at + 1), text.substr(0, at)};
+  }
+  return {{}, text};
+}
+
 Account own_domain(const ServerFacts& facts) {
   Account account;
   account.domain = facts.netbios_name;
@@ -67,15 +82,8 @@ Account own_domain(const ServerFacts& facts) {
 
 }  // namespace
 
-std::optional<FoundAccount> find_account(const Directory& directory, std::string_view name) {
-  std::string_view domain;
-  if (const size_t backslash = name.find('\\'); backslash != std::string_view::npos) {
-    domain = name.substr(0, backslash);
-    name = name.substr(backslash + 1);
-  } else if (const size_t at = name.rfind('@'); at != std::string_view::npos) {
-    domain = name.substr(at + 1);
-    name = name.substr(0, at);
-  }
+std::optional<FoundAccount> find_account(const Directory& directory, std::string_view text) {
+  auto [domain, name] = split(text);
   const ServerFacts facts = directory.identity.facts();
   if (name.empty()) std::swap(domain, name);  // "DOMAIN\" asks for the domain
   if (name.empty()) return std::nullopt;
@@ -101,6 +109,19 @@ std::optional<FoundAccount> find_account(const Directory& directory, const wire:
   const ServerFacts facts = directory.identity.facts();
   if (sid == facts.account_domain_sid) return found(own_domain(facts));
   if (auto account = directory.accounts.find_account(sid)) return found(*std::move(account));
+  return std::nullopt;
+}
+
+std::optional<FoundDomain> find_domain_of(const Directory& directory, std::string_view name) {
+  const std::string_view domain = split(name).domain;
+  const ServerFacts facts = directory.identity.facts();
+  if (domain.empty()) return std::nullopt;
+  if (wire::equal_fold(domain, facts.netbios_name)) {
+    return FoundDomain{facts.netbios_name, facts.account_domain_sid};
+  }
+  if (wire::equal_fold(domain, kBuiltin)) {
+    return FoundDomain{std::string(kBuiltin), wire::sids::kBuiltin};
+  }
   return std::nullopt;
 }
 

@@ -17,7 +17,8 @@ enum class FaultStatus : uint32_t {
   kOutOfMemory = 0x1C00001B,
 };
 
-// [MS-ERREF] 2.2 "Win32 Error Codes" and [MS-SRVS] 2.2.2.10 "Error codes", what calls here return.
+// [MS-ERREF] 2.2 "Win32 Error Codes" and [MS-SRVS] 2.2.2.10 "Common Error Codes", what calls here
+// return.
 namespace win32 {
 inline constexpr uint32_t kSuccess = 0;
 inline constexpr uint32_t kAccessDenied = 5;

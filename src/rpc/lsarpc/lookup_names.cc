@@ -42,7 +42,8 @@ Request read_request(wire::NdrReader& in, Form form) {
   return request;
 }
 
-// [MS-LSAT] 2.2.14 "LSA_TRANSLATED_SID", 2.2.17 "..._EX" and 2.2.19 "..._EX2".
+// [MS-LSAT] 2.2.14 "LSA_TRANSLATED_SID", 2.2.23 "LSAPR_TRANSLATED_SID_EX" and
+// 2.2.25 "LSAPR_TRANSLATED_SID_EX2".
 void write_translated(wire::NdrWriter& out, const std::vector<Translated>& all, Form form) {
   const auto count = static_cast<uint32_t>(all.size());
   out.u32(count);
@@ -86,6 +87,8 @@ FaultStatus lookup(Call& call, Form form) {
     if (t.found) {
       t.domain_index = domains.index_of(t.found->account.domain, t.found->domain_sid);
       ++mapped;
+    } else if (const auto domain = find_domain_of(call.directory, name)) {
+      t.domain_index = domains.index_of(domain->name, domain->sid);
     }
     translated.push_back(std::move(t));
   }

@@ -11,7 +11,8 @@ namespace braid::rpc::lsarpc {
 namespace {
 
 constexpr uint32_t kSidsMax = 20480;  // [MS-LSAT] 2.2.18 "LSAPR_SID_ENUM_BUFFER", range of Entries
-constexpr uint16_t kLevelMax = 6;
+constexpr uint16_t kLevelWksta = 1;   // [MS-LSAT] 2.2.16 "LSAP_LOOKUP_LEVEL"
+constexpr uint16_t kLevelMax = 7;
 
 enum class Form { kNames, kNamesEx };
 
@@ -48,7 +49,10 @@ Request read_request(wire::NdrReader& in, Form form) {
   return request;
 }
 
-Translated translate(const Directory& directory, const wire::Sid& sid, ReferencedDomains& domains) {
+// Unknown accounts have a name only for callers that ask as a workstation does: the section says
+// so.
+Translated translate(const Directory& directory, const wire::Sid& sid, uint16_t level,
+                     ReferencedDomains& domains) {
   Translated t;
   if (const auto found = find_account(directory, sid)) {
     t.type = found->account.type;
@@ -56,9 +60,9 @@ Translated translate(const Directory& directory, const wire::Sid& sid, Reference
     t.domain_index = domains.index_of(found->account.domain, found->domain_sid);
   } else if (const auto domain = find_domain(directory, sid.domain())) {
     // A domain we know without the account: the RID stands for the name.
-    t.name = fmt::format("{:08X}", sid.rid());
+    if (level == kLevelWksta) t.name = fmt::format("{:08X}", sid.rid());
     t.domain_index = domains.index_of(*domain, sid.domain());
-  } else {
+  } else if (level == kLevelWksta) {
     t.name = sid.to_string();
   }
   return t;
@@ -93,7 +97,7 @@ FaultStatus lookup(Call& call, Form form) {
   uint32_t mapped = 0;
   for (const wire::Sid& sid : request.sids) {
     if (!valid) break;
-    translated.push_back(translate(call.directory, sid, domains));
+    translated.push_back(translate(call.directory, sid, request.level, domains));
     if (translated.back().type != AccountType::kUnknown) ++mapped;
   }
   domains.encode(call.out);

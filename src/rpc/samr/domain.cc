@@ -10,7 +10,8 @@ namespace braid::rpc::samr {
 namespace {
 
 constexpr uint32_t kLookupMax = 1000;  // [MS-SAMR] 3.1.5.11.2, range of Count
-// SIDs whose groups one call may ask for, as many as a token holds: [MS-SAMR] 2.2.3.6.
+// SIDs whose groups one call may ask for, as many as a token holds: [MS-SAMR] 2.2.7.5
+// "SAMPR_PSID_ARRAY".
 constexpr uint32_t kSidsMax = 1024;
 constexpr uint32_t kNormalAccount = 0x00000010;
 

@@ -5,12 +5,12 @@
 
 namespace braid::rpc::samr {
 
-// [MS-SAMR] 3.1.5.2.2 "SamrEnumerateGroupsInDomain (Opnum 11)", 3.1.5.2.4
-// "SamrEnumerateUsersInDomain (Opnum 13)" and 3.1.5.2.3 "SamrEnumerateAliasesInDomain (Opnum 15)".
+// [MS-SAMR] 3.1.5.2.3 "SamrEnumerateGroupsInDomain (Opnum 11)", 3.1.5.2.5
+// "SamrEnumerateUsersInDomain (Opnum 13)" and 3.1.5.2.4 "SamrEnumerateAliasesInDomain (Opnum 15)".
 FaultStatus enumerate_groups(Call& call);
 FaultStatus enumerate_users(Call& call);
 FaultStatus enumerate_aliases(Call& call);
-// [MS-SAMR] 3.1.5.9.1 "SamrGetAliasMembership (Opnum 16)".
+// [MS-SAMR] 3.1.5.9.2 "SamrGetAliasMembership (Opnum 16)".
 FaultStatus get_alias_membership(Call& call);
 // [MS-SAMR] 3.1.5.11.2 "SamrLookupNamesInDomain (Opnum 17)".
 FaultStatus lookup_names(Call& call);

@@ -9,7 +9,7 @@
 
 namespace braid::rpc::samr {
 
-// [MS-SAMR] 2.2.3.9 "SAMPR_RID_ENUMERATION".
+// [MS-SAMR] 2.2.7.9 "SAMPR_RID_ENUMERATION".
 struct RidName {
   uint32_t rid;
   std::string name;
@@ -19,7 +19,7 @@ struct RidName {
 // Starts at entry `context`; at most kEntriesMax at once.
 FaultStatus finish_enumeration(Call& call, uint32_t context, const std::vector<RidName>& all);
 
-// [MS-SAMR] 2.2.3.7 "SAMPR_ULONG_ARRAY".
+// [MS-SAMR] 2.2.7.4 "SAMPR_ULONG_ARRAY".
 void write_ulong_array(wire::NdrWriter& out, const std::vector<uint32_t>& values);
 
 }  // namespace braid::rpc::samr

@@ -22,7 +22,7 @@ FaultStatus lookup_domain(Call& call);
 FaultStatus enumerate_domains(Call& call);
 // [MS-SAMR] 3.1.5.1.5 "SamrOpenDomain (Opnum 7)".
 FaultStatus open_domain(Call& call);
-// [MS-SAMR] 3.1.5.13.6 "SamrRidToSid (Opnum 65)".
+// [MS-SAMR] 3.1.5.13.5 "SamrRidToSid (Opnum 65)".
 FaultStatus rid_to_sid(Call& call);
 
 // The handle at the front of most calls' parameters; empty if it is not open or of another kind.

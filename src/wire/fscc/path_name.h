@@ -49,8 +49,7 @@ struct PathName {
   std::string posix() const;
 };
 
-// Takes UTF-8 with backslashes. A leading backslash is kInvalidParameter (MS-SMB2 3.3.5.9
-// "Receiving an SMB2 CREATE Request"); "." and ".." components and empty ones are
+// Takes UTF-8 with backslashes. A leading backslash is kInvalidParameter ([MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request"); "." and ".." components and empty ones are
 // kObjectNameInvalid, too long a path is kObjectNameInvalid. A colon in any but the last component
 // is kObjectNameInvalid.
 Result<PathName> parse_path(std::string_view path);
