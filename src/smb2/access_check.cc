@@ -1,42 +1,114 @@
 #include "smb2/access_check.h"
 
-#include <algorithm>
-
+#include "smb2/security/evaluate.h"
+#include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
+namespace {
 
 using wire::Access;
 
-uint32_t access_by_mode(const Principal& principal, const vfs::Attributes& attributes) {
-  const UnixCredentials& who = *principal.credentials;
-  if (who.uid == 0) return Access::kFileAllAccess;
-  uint32_t bits = attributes.mode & 07;
-  const bool is_owner = who.uid == attributes.uid;
-  const bool in_group = who.gid == attributes.gid ||
-                        std::ranges::find(who.groups, attributes.gid) != who.groups.end();
-  if (is_owner) {
-    bits = (attributes.mode >> 6) & 07;
-  } else if (in_group) {
-    bits = (attributes.mode >> 3) & 07;
-  }
-  // A stat() needs no right, and whether a name may go is up to its directory.
-  uint32_t access = Access::kFileReadAttributes | Access::kReadControl | Access::kSynchronize |
-                    Access::kDelete;
-  if (bits & 04) access |= Access::kFileGenericRead;
-  if (bits & 02) access |= Access::kFileGenericWrite | Access::kFileDeleteChild;
-  if (bits & 01) access |= Access::kFileGenericExecute;
-  if (is_owner) access |= Access::kFileWriteAttributes | Access::kWriteDac | Access::kWriteOwner;
-  return access;
+// The kernel's answer to unlink(): the directory must be writable and, if it is sticky, the
+// directory or the file one's own.
+bool kernel_unlinks(const UnixCredentials& who, const FileSecurity& directory,
+                    const vfs::Attributes& file) {
+  constexpr uint32_t kWriteAndEnter = 03;
+  constexpr uint32_t kSticky = 01000;
+  const uint32_t permissions = kernel_permissions(who, directory.attributes, directory.access);
+  if ((permissions & kWriteAndEnter) != kWriteAndEnter) return false;
+  if (!(directory.attributes.mode & kSticky) || who.uid == 0) return true;
+  return who.uid == directory.attributes.uid || who.uid == file.uid;
 }
 
-uint32_t maximal_access(const Principal& principal, const TreeConnect& tree,
-                        const vfs::Attributes& attributes) {
-  uint32_t access = access_by_mode(principal, attributes) & tree.maximal_access;
-  if (!attributes.is_directory() && (attributes.dos_attributes & vfs::dos::kReadonly)) {
-    access &= ~(Access::kFileWriteData | Access::kFileAppendData);
+Result<FileSecurityRef> directory_of(Request& request, const vfs::Path& path) {
+  vfs::Volume& volume = *request.tree_connect->share->volume;
+  BRAID_TRY(const auto found, volume.lookup(request.credentials(), path.parent()));
+  if (found.outcome != vfs::Resolved::Outcome::kFound) return fail(NtStatus::kObjectPathNotFound);
+  return request.server.descriptors.load(volume, request.credentials(), found);
+}
+
+}  // namespace
+
+AccessToken token_of(const Principal& principal) {
+  AccessToken token = token_of(*principal.identity);
+  token.is_root = principal.credentials && principal.credentials->uid == 0;
+  return token;
+}
+
+Result<FileRights> rights_on(Request& request, const vfs::Resolved& resolved, uint32_t desired,
+                             Names names) {
+  const AccessToken token = token_of(request.principal);
+  const uint32_t tree = request.tree_connect->maximal_access;
+  FileRights rights;
+  BRAID_TRY(rights.security, request.server.descriptors.load(*request.tree_connect->share->volume,
+                                                             request.credentials(), resolved));
+  uint32_t granted = granted_by(rights.security->effective, token);
+  const uint32_t asks_parent =
+      Access::kMaximumAllowed | Access::kDelete | (Access::kFileReadAttributes & ~granted);
+  if ((desired & asks_parent) && !resolved.path.is_root() && !token.is_root) {
+    const auto directory = directory_of(request, resolved.path);
+    const uint32_t there = directory ? granted_by((*directory)->effective, token) : 0;
+    if (there & Access::kFileDeleteChild) granted |= Access::kDelete;
+    if (there & Access::kFileListDirectory) granted |= Access::kFileReadAttributes;
+    if (names == Names::kMayGo &&
+        (!directory || !kernel_unlinks(*request.credentials(), **directory, resolved.attributes))) {
+      granted &= ~Access::kDelete;
+    }
   }
-  return access;
+  rights.maximal = granted & tree;
+  rights.by_name = granted_by_privilege(token) & (tree | Access::kAccessSystemSecurity);
+  if (!resolved.attributes.is_directory() &&
+      (resolved.attributes.dos_attributes & vfs::dos::kReadonly)) {
+    rights.maximal &= ~(Access::kFileWriteData | Access::kFileAppendData);
+  }
+  return rights;
+}
+
+Result<FileRights> rights_on_parent(Request& request, const vfs::Resolved& resolved) {
+  const AccessToken token = token_of(request.principal);
+  const uint32_t tree = request.tree_connect->maximal_access;
+  FileRights rights;
+  BRAID_TRY(rights.security, directory_of(request, resolved.path));
+  if (rights.security->attributes.key != resolved.place.parent->key()) return fail_os(ESTALE);
+  rights.maximal = granted_by(rights.security->effective, token) & tree;
+  rights.by_name = granted_by_privilege(token) & (tree | Access::kAccessSystemSecurity);
+  return rights;
+}
+
+Result<void> check_may_add(Request& request, const vfs::Resolved& target, bool is_directory) {
+  BRAID_TRY(const FileRights rights, rights_on_parent(request, target));
+  const uint32_t needed = is_directory ? Access::kFileAddSubdirectory : Access::kFileAddFile;
+  if (!(rights.maximal & needed)) return fail(NtStatus::kAccessDenied);
+  return {};
+}
+
+Result<void> check_may_unlink(Request& request, const vfs::Path& path,
+                              const vfs::Attributes& attributes) {
+  if (token_of(request.principal).is_root) return {};
+  BRAID_TRY(const auto directory, directory_of(request, path));
+  if (!kernel_unlinks(*request.credentials(), *directory, attributes)) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  return {};
+}
+
+bool is_visible(Request& request, const vfs::Path& directory, const vfs::DirectoryEntry& entry) {
+  if (entry.name == "." || entry.name == "..") return true;
+  DescriptorStore& store = request.server.descriptors;
+  FileSecurityRef security = store.cached(entry.attributes);
+  if (!security) {
+    vfs::Volume& volume = *request.tree_connect->share->volume;
+    vfs::Path path = directory;
+    if (!path.append(entry.name)) return false;
+    const auto found = volume.lookup(request.credentials(), path);
+    if (!found || found->outcome != vfs::Resolved::Outcome::kFound) return false;
+    const auto loaded = store.load(volume, request.credentials(), *found);
+    if (!loaded) return false;
+    security = *loaded;
+  }
+  constexpr uint32_t kNeeded = Access::kFileGenericRead & ~Access::kSynchronize;
+  return (granted_by(security->effective, token_of(request.principal)) & kNeeded) == kNeeded;
 }
 
 }  // namespace braid::smb2

@@ -1,20 +1,50 @@
-// What a user may do with a file.
+// What a user may do with a file: where descriptors, the tree connect, the READONLY attribute and
+// the kernel's rule about names in directories come together.
 #pragma once
 
 #include <cstdint>
 
-#include "smb2/session.h"
-#include "smb2/tree_connect.h"
-#include "vfs/attributes.h"
+#include "smb2/request.h"
+#include "smb2/security/access_token.h"
+#include "smb2/security/descriptor_store.h"
 
 namespace braid::smb2 {
 
-// The most `principal` could be granted on a file with these owner, group and permission bits, as
-// far as they tell; the kernel has the last word when the file is opened for its data.
-uint32_t access_by_mode(const Principal& principal, const vfs::Attributes& attributes);
+AccessToken token_of(const Principal& principal);
 
-// The same within what the tree connect allows and the READONLY attribute leaves.
-uint32_t maximal_access(const Principal& principal, const TreeConnect& tree,
-                        const vfs::Attributes& attributes);
+struct FileRights {
+  uint32_t maximal = 0;  // what MAXIMUM_ALLOWED grants and a maximal access context tells
+  uint32_t by_name = 0;  // granted besides, by privilege, to who asks for it by name
+  FileSecurityRef security;
+};
+
+// Whether giving up a name is part of what the rights are for.
+enum class Names : uint8_t { kMayGo, kStay };
+
+// The rights on what `resolved` found. DELETE also comes from the directory's DELETE_CHILD and
+// READ_ATTRIBUTES from its LIST_DIRECTORY, as [MS-FSA] 2.1.5.1.2.1 "Algorithm to Check Access to an
+// Existing File" says. With kMayGo there is no DELETE where the kernel would not let the user
+// unlink the name, so that a delete is refused when it is asked for and not when the last handle
+// closes. `desired`: what is asked for; the directory is looked at only if that can make a
+// difference. REQUIRES resolved.outcome == kFound. May block.
+Result<FileRights> rights_on(Request& request, const vfs::Resolved& resolved, uint32_t desired,
+                             Names names = Names::kMayGo);
+
+// The directory where `resolved` would be made, and what the user may do with it. ESTALE when the
+// path has led elsewhere since.
+// REQUIRES resolved.place.parent.
+Result<FileRights> rights_on_parent(Request& request, const vfs::Resolved& resolved);
+
+// STATUS_ACCESS_DENIED unless a file (or directory) may be put under this name: for rename and
+// link. REQUIRES target.place.parent.
+Result<void> check_may_add(Request& request, const vfs::Resolved& target, bool is_directory);
+
+// STATUS_ACCESS_DENIED if the kernel would not let the user unlink `path` any more.
+Result<void> check_may_unlink(Request& request, const vfs::Path& path,
+                              const vfs::Attributes& attributes);
+
+// Whether access-based enumeration shows an entry of the directory at `directory`: the user may
+// read its data, attributes, extended attributes and descriptor.
+bool is_visible(Request& request, const vfs::Path& directory, const vfs::DirectoryEntry& entry);
 
 }  // namespace braid::smb2

@@ -10,6 +10,7 @@ namespace braid::smb2 {
 
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
     : breaks(session_table, client_table, reactors.at(0)),
+      descriptors(parts.ids, parts.clock),
       file_table(breaks),
       parts_(std::move(parts)),
       reactors_(reactors),
@@ -21,10 +22,10 @@ Server::~Server() { breaks.stop(); }
 
 void Server::adopt(UniqueFd socket, Buffer first_frame) {
   Reactor& reactor = reactors_.next();
-  reactor.post([this, &reactor, socket = std::move(socket),
-                first_frame = std::move(first_frame)]() mutable {
-    serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame));
-  });
+  reactor.post(
+      [this, &reactor, socket = std::move(socket), first_frame = std::move(first_frame)]() mutable {
+        serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame));
+      });
 }
 
 void Server::serve(transport::TransportPtr transport, Buffer first_message) {
@@ -62,8 +63,7 @@ Task<void> Server::close_session(std::shared_ptr<Session> session) {
   for (const auto& open : session->close_opens()) co_await close_open(*this, open);
 }
 
-Task<void> Server::close_tree(std::shared_ptr<Session> session,
-                              std::shared_ptr<TreeConnect> tree) {
+Task<void> Server::close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree) {
   for (const auto& open : session->opens()) {
     if (open->tree_connect == tree) co_await close_open(*this, open);
   }

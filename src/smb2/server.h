@@ -21,6 +21,7 @@
 #include "smb2/breaks.h"
 #include "smb2/connection.h"
 #include "smb2/open.h"
+#include "smb2/security/descriptor_store.h"
 #include "smb2/session.h"
 #include "smb2/share.h"
 #include "transport/transport.h"
@@ -48,8 +49,8 @@ class Server final : public ConnectionSink {
   void adopt(UniqueFd socket, Buffer first_frame) override;
   // The same for a transport that is there already: tests, SMB Direct.
   void serve(transport::TransportPtr transport, Buffer first_message);
-  // Ends all connections, closes all sessions, waits for what runs. Blocks the calling thread, which
-  // must not be a reactor.
+  // Ends all connections, closes all sessions, waits for what runs. Blocks the calling thread,
+  // which must not be a reactor.
   void stop();
 
   const config::Server& settings() const { return parts_.config->server; }
@@ -67,6 +68,7 @@ class Server final : public ConnectionSink {
   FileIdSource file_ids;
   filestate::LockId next_lock_id() { return {next_lock_id_.fetch_add(1)}; }
   Breaks breaks;
+  DescriptorStore descriptors;
   filestate::FileTable file_table;
 
   // [MS-SMB2] 3.3.7.1: ends a session with its trees and opens. Idempotent.

@@ -80,6 +80,10 @@ class File {
   virtual Result<Attributes> stat() = 0;
   // All or, on an error, some of the changes. Allowed to the owner and to who may write the file.
   virtual Result<void> change(const AttributesChange& change) = 0;
+  // As the server: the caller has decided that the user may. What is empty stays.
+  virtual Result<void> change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) {
+    return change({.uid = uid, .gid = gid});
+  }
 
   // Bytes read; 0 at and beyond the end.
   virtual Result<size_t> read(uint64_t offset, MutableByteView into,

@@ -1,15 +1,128 @@
-// [MS-SMB2] 3.3.5.20.3 and 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY".
+// [MS-SMB2] 3.3.5.20.3 and 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY"; [MS-FSA] 2.1.5.14 and
+// 2.1.5.17.
+#include "smb2/access_check.h"
+#include "smb2/commands/create/create_security.h"
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/commands/set_info_parts.h"
+#include "smb2/operation.h"
+#include "smb2/security/inherit.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
+namespace {
 
-Result<QueryAnswer> query_security_info(Request&, const wire::QueryInfoRequest&) {
-  return fail(NtStatus::kNotSupported);
+using wire::Access;
+using wire::SecurityDescriptor;
+using Part = wire::SecurityInformation;
+namespace control = wire::sd_control;
+
+constexpr uint16_t kDaclControl = control::kDaclPresent | control::kDaclDefaulted |
+                                  control::kDaclAutoInheritRequired | control::kDaclAutoInherited |
+                                  control::kDaclProtected;
+constexpr uint16_t kSaclControl = control::kSaclPresent | control::kSaclDefaulted |
+                                  control::kSaclAutoInheritRequired | control::kSaclAutoInherited |
+                                  control::kSaclProtected;
+// What an ACL for access control by labels and claims is asked for with; all live in the SACL.
+constexpr uint32_t kOtherParts = Part::kLabel | Part::kAttribute | Part::kScope;
+
+// Streams share the descriptor of their file.
+vfs::File& file_of(Open& open) { return open.base_file ? *open.base_file : *open.file; }
+
+Result<FileSecurityRef> load(Request& request) {
+  vfs::File& file = file_of(*request.open);
+  BRAID_TRY(const vfs::Attributes attributes, file.stat());
+  return request.server.descriptors.load(file, attributes);
 }
 
-Task<Result<void>> set_security_info(Request&, const wire::SetInfoRequest&) {
-  co_return fail(NtStatus::kNotSupported);
+SecurityDescriptor parts_of(const SecurityDescriptor& whole, uint32_t wanted) {
+  SecurityDescriptor answer;
+  if (wanted & Part::kOwner) answer.owner = whole.owner;
+  if (wanted & Part::kGroup) answer.group = whole.group;
+  if (wanted & Part::kDacl) {
+    answer.dacl = whole.dacl;
+    answer.control |= whole.control & kDaclControl;
+  }
+  if (wanted & Part::kSacl) {
+    answer.sacl = whole.sacl;
+    answer.control |= whole.control & kSaclControl;
+  }
+  return answer;
+}
+
+uint32_t needed_to_set(uint32_t parts) {
+  uint32_t needed = 0;
+  if (parts & (Part::kOwner | Part::kGroup | Part::kLabel)) needed |= Access::kWriteOwner;
+  if (parts & Part::kDacl) needed |= Access::kWriteDac;
+  if (parts & (Part::kSacl | Part::kAttribute | Part::kScope)) {
+    needed |= Access::kAccessSystemSecurity;
+  }
+  if (parts & Part::kBackup) {
+    needed |= Access::kWriteOwner | Access::kWriteDac | Access::kAccessSystemSecurity;
+  }
+  return needed;
+}
+
+// `given` put over `descriptor`, part by part.
+Result<void> merge(SecurityDescriptor& descriptor, const SecurityDescriptor& given, uint32_t parts,
+                   const AccessToken& token) {
+  if ((parts & Part::kOwner) && given.owner) {
+    if (given.owner != descriptor.owner) BRAID_CHECK(check_owner(token, *given.owner));
+    descriptor.owner = given.owner;
+  }
+  if ((parts & Part::kGroup) && given.group) descriptor.group = given.group;
+  // A list the sender did not put in is left alone; a NULL list is put in.
+  if ((parts & Part::kDacl) && (given.control & control::kDaclPresent)) {
+    if (given.dacl) BRAID_CHECK(given.dacl->check());
+    descriptor.dacl = given.dacl;
+    descriptor.control &= ~kDaclControl;
+    descriptor.control |= given.control & kDaclControl;
+  }
+  if ((parts & Part::kSacl) && (given.control & control::kSaclPresent)) {
+    if (given.sacl) BRAID_CHECK(given.sacl->check());
+    descriptor.sacl = given.sacl;
+    descriptor.control &= ~kSaclControl;
+    descriptor.control |= given.control & kSaclControl;
+  }
+  if (given.control & control::kRmControlValid) {
+    descriptor.control |= control::kRmControlValid;
+    descriptor.resource_manager_control = given.resource_manager_control;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<QueryAnswer> query_security_info(Request& request, const wire::QueryInfoRequest& query) {
+  const uint32_t wanted = query.additional_information;
+  const Open& open = *request.open;
+  uint32_t needed = 0;
+  if (wanted & (Part::kOwner | Part::kGroup | Part::kDacl | kOtherParts)) {
+    needed |= Access::kReadControl;
+  }
+  if (wanted & Part::kSacl) needed |= Access::kAccessSystemSecurity;
+  if (wanted & Part::kBackup) needed |= Access::kReadControl | Access::kAccessSystemSecurity;
+  if (needed & ~open.attributes.granted_access) return fail(NtStatus::kAccessDenied);
+  BRAID_TRY(const FileSecurityRef security, load(request));
+  return QueryAnswer{.data = parts_of(security->descriptor, wanted).encode(),
+                     .all_or_nothing = true};
+}
+
+Task<Result<void>> set_security_info(Request& request, const wire::SetInfoRequest& set) {
+  const uint32_t parts = set.additional_information;
+  if (needed_to_set(parts) & ~request.open->attributes.granted_access) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  if (request.tree_connect->share->read_only) co_return fail(NtStatus::kMediaWriteProtected);
+  BRAID_CO_TRY(const auto given, SecurityDescriptor::decode(set.buffer));
+  BRAID_CO_TRY(const FileSecurityRef before, load(request));
+  SecurityDescriptor descriptor = before->descriptor;
+  BRAID_CO_CHECK(merge(descriptor, given, parts, token_of(request.principal)));
+  // Of lists that stay as they are the flags have been settled before.
+  if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
+  if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
+  if (descriptor == before->descriptor && before->is_stored) co_return Result<void>{};
+  co_return request.server.descriptors.store(file_of(*request.open), descriptor);
 }
 
 }  // namespace braid::smb2

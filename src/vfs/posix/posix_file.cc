@@ -70,6 +70,17 @@ Result<void> PosixFile::change(const AttributesChange& change) {
   return {};
 }
 
+Result<void> PosixFile::change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) {
+  BRAID_CHECK(assume(who_));
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  if (::fchownat(fd_.get(), "", uid.value_or(static_cast<uid_t>(-1)),
+                 gid.value_or(static_cast<gid_t>(-1)), AT_EMPTY_PATH) != 0) {
+    return fail_last_os();
+  }
+  return {};
+}
+
 Result<void> PosixFile::change_dos(const AttributesChange& change) {
   if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};
   BRAID_CHECK(check_may_change());

@@ -26,6 +26,7 @@ class PosixFile final : public File {
   bool is_directory() const override { return kind_ == Kind::kDirectory; }
   Result<Attributes> stat() override;
   Result<void> change(const AttributesChange& change) override;
+  Result<void> change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) override;
 
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;

@@ -29,6 +29,9 @@ class PosixStream final : public File {
   bool is_directory() const override { return false; }
   Result<Attributes> stat() override;
   Result<void> change(const AttributesChange& change) override { return base_->change(change); }
+  Result<void> change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) override {
+    return base_->change_owner(uid, gid);
+  }
 
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;

@@ -10,6 +10,7 @@
 #include "runtime/task.h"
 #include "smb2/open.h"
 #include "smb2/request.h"
+#include "smb2/security/evaluate.h"
 #include "vfs/vfs.h"
 #include "wire/smb2/create.h"
 
@@ -31,8 +32,6 @@ struct CreateState {
 
 // create_checks.cc: everything that can be said without looking at the file system.
 Result<void> check_create(const Request& request, const wire::CreateRequest& create);
-// Generic bits to file rights; MAXIMUM_ALLOWED stays. [MS-SMB2] 3.3.5.9, [MS-DTYP] 2.4.3.
-uint32_t map_generic(uint32_t access);
 
 // create_file.cc: resolves, checks, opens or makes the file and registers it with filestate.
 // A Reply: done. A FileKey: filestate said wait for that file, then try again.

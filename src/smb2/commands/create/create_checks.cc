@@ -20,16 +20,6 @@ constexpr uint32_t kAttributesInvalid = 0xFFFF8048;
 
 }  // namespace
 
-uint32_t map_generic(uint32_t access) {
-  uint32_t mapped = access & ~(Access::kGenericAll | Access::kGenericRead | Access::kGenericWrite |
-                               Access::kGenericExecute);
-  if (access & Access::kGenericAll) mapped |= Access::kFileAllAccess;
-  if (access & Access::kGenericRead) mapped |= Access::kFileGenericRead;
-  if (access & Access::kGenericWrite) mapped |= Access::kFileGenericWrite;
-  if (access & Access::kGenericExecute) mapped |= Access::kFileGenericExecute;
-  return mapped;
-}
-
 Result<void> check_create(const Request& request, const wire::CreateRequest& create) {
   if (create.impersonation_level > wire::ImpersonationLevel::kDelegate) {
     return fail(NtStatus::kBadImpersonationLevel);

@@ -2,6 +2,7 @@
 // Open of a File".
 #include "smb2/access_check.h"
 #include "smb2/commands/create/create.h"
+#include "smb2/commands/create/create_security.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
 #include "smb2/server.h"
@@ -49,13 +50,25 @@ struct Context {
   bool has_option(uint32_t option) const { return (create.create_options & option) != 0; }
 };
 
-// The rights to grant, or why not. `maximal` is what the user could have.
-Result<uint32_t> grant(const Context& context, uint32_t maximal, uint32_t also_needed) {
+// The rights to grant, or why not. `maximal` is what the user could have, `by_name` what there is
+// besides for who asks for it.
+Result<uint32_t> grant(const Context& context, uint32_t maximal, uint32_t by_name,
+                       uint32_t also_needed) {
   const uint32_t desired = map_generic(context.create.desired_access);
   uint32_t wanted = desired & ~Access::kMaximumAllowed;
-  if ((wanted | also_needed) & ~maximal) return fail(NtStatus::kAccessDenied);
+  if ((wanted | also_needed) & ~(maximal | by_name)) return fail(NtStatus::kAccessDenied);
   if (desired & Access::kMaximumAllowed) wanted |= maximal;
+  if (context.has_option(CreateOptions::kDeleteOnClose) && !(wanted & Access::kDelete)) {
+    return fail(NtStatus::kAccessDenied);
+  }
   return wanted;
+}
+
+// What is asked of the file, in whatever way, for rights_on().
+uint32_t asked_for(const Context& context, uint32_t also_needed) {
+  uint32_t asked = map_generic(context.create.desired_access) | also_needed;
+  if (context.create.contexts.query_maximal_access) asked |= Access::kMaximumAllowed;
+  return asked;
 }
 
 filestate::OpenRequest open_request(const Context& context, const Opened& opened,
@@ -121,14 +134,17 @@ Result<void> overwrite(const Context& context, Opened& opened) {
 CreateOutcome finish(const Context& context, Opened opened) {
   Server& server = context.request.server;
   CreateState& state = context.state;
-  const bool overwriting = opened.action == CreateAction::kOverwritten ||
-                           opened.action == CreateAction::kSuperseded;
+  const bool overwriting =
+      opened.action == CreateAction::kOverwritten || opened.action == CreateAction::kSuperseded;
   const filestate::OpenRequest registration = open_request(context, opened, overwriting);
   state.caching = server.file_table.open(opened.key, registration);
   switch (state.caching.decision.verdict) {
-    case filestate::Verdict::kWait: return opened.key;
-    case filestate::Verdict::kFail: return Error(state.caching.decision.status);
-    case filestate::Verdict::kGo: break;
+    case filestate::Verdict::kWait:
+      return opened.key;
+    case filestate::Verdict::kFail:
+      return Error(state.caching.decision.status);
+    case filestate::Verdict::kGo:
+      break;
   }
   const filestate::OpenRef ref{opened.key, registration.token};
   if (overwriting) {
@@ -146,15 +162,15 @@ CreateOutcome finish(const Context& context, Opened opened) {
       return done.error();
     }
   }
-  OpenAttributes attributes{.file_key = opened.key,
-                            .granted_access = opened.granted_access,
-                            .share_access = context.create.share_access,
-                            .create_options = context.create.create_options,
-                            .create_disposition =
-                                static_cast<uint32_t>(context.create.create_disposition),
-                            .file_attributes = context.create.file_attributes,
-                            .is_directory = opened.file->is_directory(),
-                            .is_stream = opened.base_file != nullptr};
+  OpenAttributes attributes{
+      .file_key = opened.key,
+      .granted_access = opened.granted_access,
+      .share_access = context.create.share_access,
+      .create_options = context.create.create_options,
+      .create_disposition = static_cast<uint32_t>(context.create.create_disposition),
+      .file_attributes = context.create.file_attributes,
+      .is_directory = opened.file->is_directory(),
+      .is_stream = opened.base_file != nullptr};
   state.action = opened.action;
   state.attributes = opened.attributes;
   state.maximal_access = opened.maximal_access;
@@ -229,8 +245,8 @@ CreateOutcome open_existing(const Context& context, Resolved resolved) {
   if (overwriting) {
     const uint32_t kept = attributes.dos_attributes & (vfs::dos::kHidden | vfs::dos::kSystem);
     if (kept & ~context.create.file_attributes) return Error(NtStatus::kAccessDenied);
-    also_needed = disposition == CreateDisposition::kSupersede ? Access::kDelete
-                                                               : Access::kFileWriteData;
+    also_needed =
+        disposition == CreateDisposition::kSupersede ? Access::kDelete : Access::kFileWriteData;
     if (attributes.dos_attributes & vfs::dos::kReadonly) return Error(NtStatus::kAccessDenied);
   }
   if (context.has_option(CreateOptions::kDeleteOnClose)) {
@@ -239,9 +255,10 @@ CreateOutcome open_existing(const Context& context, Resolved resolved) {
   }
 
   Opened opened;
-  opened.maximal_access = maximal_access(context.request.principal, *context.request.tree_connect,
-                                         attributes);
-  auto granted = grant(context, opened.maximal_access, also_needed);
+  const auto rights = rights_on(context.request, resolved, asked_for(context, also_needed));
+  if (!rights) return rights.error();
+  opened.maximal_access = rights->maximal;
+  auto granted = grant(context, rights->maximal, rights->by_name, also_needed);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
   auto file = open_for(context, resolved, opened.granted_access, overwriting);
@@ -261,9 +278,12 @@ CreateOutcome make_new(const Context& context, const Resolved& resolved) {
   Server& server = context.request.server;
   const bool is_directory = context.has_option(CreateOptions::kDirectoryFile);
   const uint32_t needed = is_directory ? Access::kFileAddSubdirectory : Access::kFileAddFile;
-  if (!(context.request.tree_connect->maximal_access & needed)) {
-    return Error(NtStatus::kAccessDenied);
-  }
+  const auto directory = rights_on_parent(context.request, resolved);
+  if (!directory) return directory.error();
+  if (!(directory->maximal & needed)) return Error(NtStatus::kAccessDenied);
+  const auto security =
+      security_for_new(context.request, context.create, *directory->security, is_directory);
+  if (!security) return security.error();
   if (context.state.name.trailing_separator && !is_directory) {
     return Error(NtStatus::kObjectNameInvalid);
   }
@@ -281,21 +301,28 @@ CreateOutcome make_new(const Context& context, const Resolved& resolved) {
     }
   }
   Opened opened;
-  opened.maximal_access =
-      Access::kFileAllAccess & context.request.tree_connect->maximal_access;
-  auto granted = grant(context, opened.maximal_access, 0);
+  opened.maximal_access = Access::kFileAllAccess & context.request.tree_connect->maximal_access;
+  auto granted = grant(context, opened.maximal_access, directory->by_name, 0);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
 
+  // Nobody else gets at it before its descriptor is there.
+  const uint32_t mode =
+      security->descriptor ? (is_directory ? 0700u : 0600u) : (is_directory ? 0755u : 0644u);
   auto file = context.volume.create(
       context.request.credentials(), resolved,
-      {.access = is_directory ? vfs::Access{.read = true} : vfs::Access{.read = true, .write = true},
+      {.access =
+           is_directory ? vfs::Access{.read = true} : vfs::Access{.read = true, .write = true},
        .directory = is_directory,
-       .mode = is_directory ? 0755u : 0644u,
+       .mode = mode,
        .dos_attributes = context.create.file_attributes & vfs::dos::kSettable});
   if (!file) return file.error();
   opened.file = std::move(*file);
   opened.key = opened.file->key();
+  if (const auto done = apply(context.request, *opened.file, *security); !done) {
+    (void)context.volume.remove(context.request.credentials(), resolved.place, opened.key);
+    return done.error();
+  }
   opened.path = resolved.path;
   opened.parent = resolved.place.parent;
   auto attributes = opened.file->stat();
@@ -311,24 +338,36 @@ CreateOutcome open_stream(const Context& context, Resolved resolved) {
   if (context.has_option(CreateOptions::kDirectoryFile)) return Error(NtStatus::kNotADirectory);
   const Credentials& who = context.request.credentials();
   Opened opened;
+  uint32_t by_name = 0;
   if (resolved.outcome == Resolved::Outcome::kMissing) {
     if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
-    if (!(context.request.tree_connect->maximal_access & Access::kFileAddFile)) {
-      return Error(NtStatus::kAccessDenied);
-    }
-    auto made = context.volume.create(who, resolved, {.access = {.read = true, .write = true}});
+    const auto directory = rights_on_parent(context.request, resolved);
+    if (!directory) return directory.error();
+    if (!(directory->maximal & Access::kFileAddFile)) return Error(NtStatus::kAccessDenied);
+    const auto security =
+        security_for_new(context.request, context.create, *directory->security, false);
+    if (!security) return security.error();
+    auto made = context.volume.create(
+        who, resolved,
+        {.access = {.read = true, .write = true}, .mode = security->descriptor ? 0600u : 0644u});
     if (!made) return made.error();
     opened.base_file = std::move(*made);
+    if (const auto done = apply(context.request, *opened.base_file, *security); !done) {
+      (void)context.volume.remove(who, resolved.place, opened.base_file->key());
+      return done.error();
+    }
+    opened.maximal_access = Access::kFileAllAccess & context.request.tree_connect->maximal_access;
+    by_name = directory->by_name;
   } else {
+    const auto rights = rights_on(context.request, resolved, asked_for(context, 0), Names::kStay);
+    if (!rights) return rights.error();
+    opened.maximal_access = rights->maximal;
+    by_name = rights->by_name;
     auto found = context.volume.open(who, resolved, {});
     if (!found) return found.error();
     opened.base_file = std::move(*found);
   }
-  auto base = opened.base_file->stat();
-  if (!base) return base.error();
-  opened.maximal_access =
-      maximal_access(context.request.principal, *context.request.tree_connect, *base);
-  auto granted = grant(context, opened.maximal_access, 0);
+  auto granted = grant(context, opened.maximal_access, by_name, 0);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
   const bool writes = overwrites(disposition) ||

@@ -1,0 +1,43 @@
+#include "smb2/commands/create/create_security.h"
+
+#include "smb2/security/inherit.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+
+Result<void> check_owner(const AccessToken& token, const wire::Sid& owner) {
+  if (owner == token.user || token.is_admin || token.is_root) return {};
+  return fail(NtStatus::kInvalidOwner);
+}
+
+Result<NewSecurity> security_for_new(const Request& request, const wire::CreateRequest& create,
+                                     const FileSecurity& directory, bool is_directory) {
+  NewSecurity made;
+  std::optional<wire::SecurityDescriptor> given;
+  if (create.contexts.sd_buffer) {
+    BRAID_TRY(given, wire::SecurityDescriptor::decode(*create.contexts.sd_buffer));
+    const AccessToken token = token_of(request.principal);
+    if (given->owner) BRAID_CHECK(check_owner(token, *given->owner));
+    if (given->sacl && !given->sacl->aces.empty() && !token.is_admin && !token.is_root) {
+      return fail(NtStatus::kPrivilegeNotHeld);
+    }
+    made.is_asked_for = true;
+  }
+  const auth::Identity& identity = *request.principal.identity;
+  made.descriptor = new_descriptor(directory.is_stored ? &directory.effective : nullptr,
+                                   given ? &*given : nullptr, is_directory, identity.user_sid,
+                                   identity.primary_group_sid);
+  if (made.descriptor && made.descriptor->dacl) BRAID_CHECK(made.descriptor->dacl->check());
+  return made;
+}
+
+Result<void> apply(Request& request, vfs::File& file, const NewSecurity& security) {
+  if (!security.descriptor) return {};
+  auto done = request.server.descriptors.store(file, *security.descriptor);
+  // What a directory would pass on cannot be kept on every file system; what was asked for must be.
+  if (!done && !security.is_asked_for && done.error() == Error(NtStatus::kNotSupported)) return {};
+  return done;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,82 @@
+// DescriptorStore: security descriptors of files, where they are kept and how they are found.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <unordered_map>
+
+#include "auth/id_mapper.h"
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "smb2/security/posix_acl.h"
+#include "vfs/vfs.h"
+#include "wire/dtyp/security_descriptor.h"
+
+namespace braid::smb2 {
+
+// Samba's name as root. An ordinary user cannot set names in `security.`; what such a server keeps
+// in `user.` can be changed by whoever may write the file locally.
+inline constexpr std::string_view kNtAclName = "security.NTACL";
+inline constexpr std::string_view kNtAclUserName = "user.NTACL";
+
+// What decides about one file at one moment. Shared, never changed once made.
+struct FileSecurity {
+  wire::SecurityDescriptor descriptor;  // as clients see it
+  // The same with owner and group of a foreign domain, which only another server of the directory
+  // can have written, replaced by the file's Unix owner and group.
+  wire::SecurityDescriptor effective;
+  bool is_stored = false;  // false: made from mode and POSIX access list
+  vfs::Attributes attributes;
+  PosixAcl access;
+};
+using FileSecurityRef = std::shared_ptr<const FileSecurity>;
+
+// Descriptors live in an extended attribute of the file (ntacl.h) together with a hash of what the
+// kernel checks by. When the hash no longer fits, a local program has changed owner, mode or access
+// list since: then that is what holds, and the attribute is ignored.
+//
+// A cache by file and change time saves the look: whatever alters a descriptor, mode or access list
+// alters the change time. A change within the clock's step could go unnoticed, so only what has
+// been left alone for a while is kept.
+//
+// Owned by the Server. Thread: any; may block.
+class DescriptorStore {
+ public:
+  DescriptorStore(const auth::IdMapper& ids, const Clock& clock) : ids_(ids), clock_(clock) {}
+
+  // `attributes`: of the file, as just read.
+  Result<FileSecurityRef> load(vfs::File& file, const vfs::Attributes& attributes);
+  // Opens the file, for a look at its attributes only, if it is not in the cache.
+  Result<FileSecurityRef> load(vfs::Volume& volume, const Credentials& who,
+                               const vfs::Resolved& resolved);
+  // Null when load() would have to look.
+  FileSecurityRef cached(const vfs::Attributes& attributes) const;
+
+  // Keeps `descriptor` and brings owner, group and access list into line with it: the owner and
+  // group that this system has accounts for, if they differ.
+  // All of that as the server: the caller has decided that the user may.
+  // STATUS_NOT_SUPPORTED where the file system has no extended attributes.
+  Result<void> store(vfs::File& file, const wire::SecurityDescriptor& descriptor);
+
+ private:
+  // As many as the opens of a busy server keep coming back to; a few hundred bytes each.
+  static constexpr size_t kCachedMax = 16384;
+
+  struct Cache {
+    struct Entry {
+      FileSecurityRef security;
+      std::list<FileKey>::iterator used;
+    };
+    std::unordered_map<FileKey, Entry> entries;
+    std::list<FileKey> least_recently_used;  // front: most recently
+  };
+
+  void keep(const FileSecurityRef& security);
+  void forget(FileKey key);
+
+  const auth::IdMapper& ids_;
+  const Clock& clock_;
+  mutable Guarded<Cache> cache_;
+};
+
+}  // namespace braid::smb2
