@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The end-to-end tests of our own client library: starts the server, then the program with them."""
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import server as servers  # noqa: E402
 from scratch import Scratch  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
+
+# What braid does not do yet. A test named here that passes is a failure too: take it off the list.
+NOT_YET = {
+    "DurableOpen.ReconnectsAfterTheConnectionIsLost",
+    "DurableV2.ReconnectsWithItsCreateGuidOnly",
+}
 
 
 def main():
@@ -38,10 +45,30 @@ def run(args, scratch, for_program):
         "BRAID_E2E_USER": alice.name, "BRAID_E2E_PASSWORD": alice.password,
         "BRAID_E2E_USER2": bob.name, "BRAID_E2E_PASSWORD2": bob.password,
     }
-    status = subprocess.run([args.program, *for_program], env=os.environ | environment).returncode
+    report = scratch.file("report.json")
+    status = subprocess.run([args.program, f"--gtest_output=json:{report}", *for_program],
+                            env=os.environ | environment).returncode
     trouble = server.stop()
+    if server.kind == "braidd" and os.path.exists(report):
+        status, surprises = judge(report)
+        trouble += surprises
     print("\n".join(trouble), file=sys.stderr, end="\n" if trouble else "")
     return 1 if status or trouble else 0
+
+
+def judge(report):
+    """Compares what failed with NOT_YET: (status, sentences about surprises)."""
+    with open(report, encoding="utf-8") as file:
+        suites = json.load(file)["testsuites"]
+    ran = {f"{test['classname']}.{test['name']}": "failures" in test
+           for suite in suites for test in suite["testsuite"] if test["status"] == "RUN"}
+    failed = {name for name, has_failed in ran.items() if has_failed}
+    late = NOT_YET & failed
+    if late:
+        print("failed as expected, not there yet: " + ", ".join(sorted(late)))
+    passed = sorted(name for name in NOT_YET & ran.keys() if name not in failed)
+    surprises = [f"{name} passes: take it off NOT_YET" for name in passed]
+    return bool(failed - NOT_YET), surprises
 
 
 if __name__ == "__main__":
