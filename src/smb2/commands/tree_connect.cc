@@ -38,6 +38,14 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   BRAID_CO_TRY(const auto connect, wire::TreeConnectRequest::decode(reader));
   const Negotiated& negotiated = request.connection->negotiated;
   Session& session = *request.session;
+  const SessionSecurity& security = *session.security();
+  // The key depends on every byte of NEGOTIATE: this is where a change to those is noticed.
+  const bool is_proven = request.signature_verified || request.is_encrypted;
+  if (negotiated.dialect == wire::Dialect::kSmb311 && !security.is_anonymous &&
+      !security.is_guest && !is_proven) {
+    request.connection->disconnect();
+    co_return fail(NtStatus::kAccessDenied);
+  }
 
   BRAID_CO_TRY(const std::string_view name, share_name(connect.path));
   const auto share = request.server.shares().find(name);
@@ -46,7 +54,6 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
     co_return fail(NtStatus::kBadNetworkName);
   }
   // Someone without a name may ask what there is, and no more.
-  const SessionSecurity& security = *session.security();
   if (security.is_anonymous && share->type != ShareType::kPipe) {
     co_return fail(NtStatus::kAccessDenied);
   }
