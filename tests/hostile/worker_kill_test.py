@@ -33,6 +33,7 @@ class WorkerKill(ServerCase):
         if suite.arguments.smbd:
             raise unittest.SkipTest("smbd has no workers")
         super().setUpClass()
+        cls.server.expects_deaths = True
 
     @classmethod
     def options(cls, scratch):
