@@ -35,7 +35,20 @@ class Scratch:
     def __exit__(self, *_):
         for process in reversed(self._processes):
             stop(process)
+        self._end_daemons()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _end_daemons(self):
+        """Ends what the processes left running in sessions of their own (smbd starts an RPC
+        daemon so): everything whose command line names this directory."""
+        for entry in os.listdir("/proc"):
+            try:
+                if entry.isdigit() and int(entry) != os.getpid():
+                    with open(f"/proc/{entry}/cmdline", "rb") as command:
+                        if f"={self.path}/".encode() in command.read():
+                            os.kill(int(entry), signal.SIGKILL)
+            except OSError:
+                pass  # ended meanwhile
 
     def file(self, *parts):
         return os.path.join(self.path, *parts)
