@@ -51,6 +51,7 @@ struct Share {
   std::string comment;
   bool read_only = false;
   bool encrypt = false;
+  bool change_notify = true;
 };
 
 // Shared as std::shared_ptr<const Config>; a reload makes a new one. Thread: any.

@@ -75,6 +75,7 @@ path = "/srv/data"
 comment = "all of it"
 read_only = true
 encrypt = true
+change_notify = false
 )",
                             "braid.toml");
   ASSERT_TRUE(config) << config.error().front().text();
@@ -96,6 +97,7 @@ encrypt = true
   EXPECT_EQ(share->comment, "all of it");
   EXPECT_TRUE(share->read_only);
   EXPECT_TRUE(share->encrypt);
+  EXPECT_FALSE(share->change_notify);
   EXPECT_EQ((*config)->find_share("other"), nullptr);
 }
 
@@ -252,6 +254,7 @@ TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   EXPECT_EQ((*given)->shares[0].comment, share_defaults.comment);
   EXPECT_EQ((*given)->shares[0].read_only, share_defaults.read_only);
   EXPECT_EQ((*given)->shares[0].encrypt, share_defaults.encrypt);
+  EXPECT_EQ((*given)->shares[0].change_notify, share_defaults.change_notify);
 }
 
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {

@@ -157,6 +157,10 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
     {"encrypt", "true or false", "false",
      "Whether this share is reached with encryption only, whatever [server] encryption says.",
      flag<&Share::encrypt, Share>},
+    {"change_notify", "true or false", "true",
+     "Whether clients may ask to be told of changes in folders. Without it they look again "
+     "themselves.",
+     flag<&Share::change_notify, Share>},
 });
 
 // Levenshtein's distance, in one row.

@@ -1,6 +1,7 @@
 #include "smb2/close_open.h"
 
 #include "base/log.h"
+#include "smb2/notify/report.h"
 #include "smb2/server.h"
 
 namespace braid::smb2 {
@@ -12,6 +13,8 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
     if (auto removed = open.base_file->remove_stream(open.stream_name); !removed) {
       log::warn("cannot delete stream {} of {}: {}", open.stream_name, *decision.path,
                 removed.error().message());
+    } else {
+      report_removed(server, open, *decision.path);
     }
     return;
   }
@@ -26,8 +29,9 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
   }
   if (!removed) {
     log::info("cannot delete {}: {}", *decision.path, removed.error().message());
+  } else {
+    report_removed(server, open, *decision.path);
   }
-  (void)server;
 }
 
 }  // namespace
@@ -35,11 +39,18 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
 Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
   if (!open->begin_close()) co_return false;
   if (auto session = open->session.lock()) session->remove_open(open->file_id);
+  if (open->attributes.is_directory) server.notify.closed(*open);
   co_await open->unused(server.pool());
   co_await server.pool().schedule();
   if (!open->is_pipe()) {
+    if (open->pending_notifications != 0) report_noted(server, *open);
     const auto decision = server.file_table.close(open->ref());
-    if (decision.delete_now) delete_file(server, *open, decision);
+    if (decision.delete_now) {
+      delete_file(server, *open, decision);
+    } else if (open->attributes.is_directory &&
+               server.file_table.is_delete_pending(open->attributes.file_key)) {
+      report_delete_pending(server, *open);
+    }
     open->file.reset();
     open->base_file.reset();
   }

@@ -104,6 +104,9 @@ class Open {
   // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.
   std::atomic<uint64_t> position = 0;
   std::atomic<uint32_t> mode = 0;
+  // PendingNotifications of [MS-FSA] 2.1.1.3 "Per File": changes made through this open that are
+  // told when it is flushed or closed. wire::CompletionFilter.
+  std::atomic<uint32_t> pending_notifications = 0;
 
   // Empty when the Open is closing.
   static OpenUse use(const std::shared_ptr<Open>& open);

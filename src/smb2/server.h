@@ -20,6 +20,7 @@
 #include "runtime/worker_pool.h"
 #include "smb2/breaks.h"
 #include "smb2/connection.h"
+#include "smb2/notify/notify_hub.h"
 #include "smb2/open.h"
 #include "smb2/security/descriptor_store.h"
 #include "smb2/session.h"
@@ -69,6 +70,7 @@ class Server final : public ConnectionSink {
   filestate::LockId next_lock_id() { return {next_lock_id_.fetch_add(1)}; }
   Breaks breaks;
   DescriptorStore descriptors;
+  NotifyHub notify;
   filestate::FileTable file_table;
 
   // [MS-SMB2] 3.3.7.1: ends a session with its trees and opens. Idempotent.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "vfs/posix/posix_volume.h"
 
 namespace braid::smb2 {
@@ -21,6 +23,9 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
     share->path = wanted.path;
     share->read_only = wanted.read_only;
     share->encrypt_data = wanted.encrypt;
+    share->change_notify = wanted.change_notify;
+    std::error_code error;
+    share->real_path = std::filesystem::canonical(wanted.path, error).string();
     share->volume = std::move(*volume);
     shares.push_back(std::move(share));
   }

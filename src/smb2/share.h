@@ -20,9 +20,13 @@ struct Share {
   std::string name;
   std::string comment;
   std::string path;  // of the directory, for srvsvc; empty for IPC$
+  // The same without symbolic links, as the kernel names it; empty when it is no directory of this
+  // machine.
+  std::string real_path;
   ShareType type = ShareType::kDisk;
   bool read_only = false;
   bool encrypt_data = false;
+  bool change_notify = true;  // CHANGE_NOTIFY is answered
   std::unique_ptr<vfs::Volume> volume;  // null for IPC$
 };
 

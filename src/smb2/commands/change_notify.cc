@@ -2,15 +2,47 @@
 #include "wire/smb2/change_notify.h"
 
 #include "smb2/commands/commands.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
 
 Task<Result<Reply>> handle_change_notify(Request& request) {
   wire::Reader reader = request.body();
-  BRAID_CO_CHECK(wire::ChangeNotifyRequest::decode(reader));
-  if (!request.open->attributes.is_directory) co_return fail(NtStatus::kInvalidParameter);
-  // 3.3.5.19: what a server without change notification answers.
-  co_return fail(NtStatus::kNotSupported);
+  BRAID_CO_TRY(const auto notify, wire::ChangeNotifyRequest::decode(reader));
+  if (notify.output_buffer_length > request.connection->negotiated.max_transact_size) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  BRAID_CO_CHECK(request.check_credit_charge(0, notify.output_buffer_length));
+  const std::shared_ptr<Open> open = request.open.get();
+  if (!open->attributes.is_directory) co_return fail(NtStatus::kInvalidParameter);
+  if (!open->has_access(wire::Access::kFileListDirectory)) co_return fail(NtStatus::kAccessDenied);
+  // The share's owner turned it off.
+  if (!open->tree_connect->share->change_notify) co_return fail(NtStatus::kNotImplemented);
+
+  NotifyHub& hub = request.server.notify;
+  const NotifyWaiter waiter = hub.wait(*open, notify);
+  // [MS-FSA] 2.1.5.11: looked at after the request is queued, so that neither a CLOSE nor a delete
+  // that comes between is missed.
+  if (open->is_closing()) hub.closed(*open);
+  if (request.server.file_table.is_delete_pending(open->attributes.file_key)) {
+    hub.delete_pending(*open->tree_connect->share, open->path.lock()->text());
+  }
+  if (!waiter->is_set()) {
+    auto waiting = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); });
+    if (!waiting) {
+      hub.cancel(*open, waiter);
+      co_return std::unexpected(waiting.error());
+    }
+  }
+  // A CLOSE ends the wait, so it must not wait for this request.
+  request.open.release();
+  const NotifyAnswer answer = co_await waiter->wait(request.connection->reactor());
+  if (answer.status != NtStatus::kSuccess && answer.status != NtStatus::kNotifyEnumDir) {
+    co_return fail(answer.status);
+  }
+  co_return reply_with(wire::ChangeNotifyResponse{.output_buffer = answer.changes}, answer.status);
 }
 
 }  // namespace braid::smb2

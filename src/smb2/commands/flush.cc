@@ -2,6 +2,7 @@
 #include "wire/smb2/flush.h"
 
 #include "smb2/commands/commands.h"
+#include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "wire/smb2/access_mask.h"
 
@@ -20,6 +21,7 @@ Task<Result<Reply>> handle_flush(Request& request) {
   if (!open.attributes.is_directory) {
     BRAID_CO_CHECK(open.file->flush(vfs::Durability::kDataAndMetadata));
   }
+  if (open.pending_notifications != 0) report_noted(request.server, open);
   co_return reply_with(wire::FlushResponse{});
 }
 

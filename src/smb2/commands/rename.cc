@@ -1,10 +1,12 @@
 // FileRenameInformation and FileLinkInformation: [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/error_status.h"
+#include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
+#include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
 namespace {
@@ -24,11 +26,12 @@ Result<Resolved> resolve_target(Request& request, const std::string& name) {
 }
 
 // A stream is renamed within its file: ":new:$DATA".
-Result<void> rename_stream(Open& open, std::string_view name, bool replace) {
+Result<void> rename_stream(Server& server, Open& open, std::string_view name, bool replace) {
   if (!name.starts_with(':')) return fail(NtStatus::kInvalidParameter);
   BRAID_TRY(const auto parsed, vfs::parse_path(std::string("x").append(name)));
   if (parsed.stream.empty()) return fail(NtStatus::kInvalidParameter);
   BRAID_CHECK(open.base_file->rename_stream(open.stream_name, parsed.stream, replace));
+  report_stream_renamed(server, open, parsed.stream);
   return {};
 }
 
@@ -70,6 +73,18 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   if (target.place.parent->key() != source.place.parent->key()) {
     server.file_table.child_changed(target.place.parent->key(), open.ref());
   }
+  const std::string old_name = old_path.text();
+  const std::string new_name = new_path.text();
+  const std::string replaced = target.path.text();
+  server.notify.renamed(*request.tree_connect->share,
+                        {.from = old_name,
+                         .to = new_name,
+                         .replaced = exists && !same_file ? std::string_view(replaced) : "",
+                         .is_directory = open.attributes.is_directory});
+  // A rename sets ARCHIVE.
+  if (!open.attributes.is_directory) {
+    note_modified(server, open, wire::CompletionFilter::kAttributes);
+  }
   return {};
 }
 
@@ -80,12 +95,12 @@ Task<Result<void>> rename_file(Request& request, ByteView buffer) {
   BRAID_CO_TRY(const auto info, wire::FileRenameInformation::decode(reader));
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   if (request.open->attributes.is_stream) {
-    co_return rename_stream(*request.open, info.file_name, info.replace_if_exists);
+    co_return rename_stream(request.server, *request.open, info.file_name, info.replace_if_exists);
   }
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRename));
   // Others must have allowed that the name goes.
-  if (const NtStatus status = request.server.file_table.check_sharing(
-          request.open->ref(), wire::Access::kDelete);
+  if (const NtStatus status =
+          request.server.file_table.check_sharing(request.open->ref(), wire::Access::kDelete);
       status != NtStatus::kSuccess) {
     co_return fail(status);
   }
@@ -106,6 +121,11 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   BRAID_CO_CHECK(request.tree_connect->share->volume->link(
       request.credentials(), *request.open->file, to, info.replace_if_exists));
   request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
+  vfs::Path path = target.path.parent();
+  BRAID_CO_CHECK(path.append(target.wanted_name));
+  request.server.notify.linked(
+      *request.tree_connect->share, path.text(),
+      target.outcome == Resolved::Outcome::kFound ? target.path.text() : std::string());
   co_return Result<void>{};
 }
 

@@ -4,10 +4,12 @@
 #include "smb2/commands/create/create_security.h"
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/commands/set_info_parts.h"
+#include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/security/inherit.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
+#include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
 namespace {
@@ -122,7 +124,9 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
   if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
   if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
   if (descriptor == before->descriptor && before->is_stored) co_return Result<void>{};
-  co_return request.server.descriptors.store(file_of(*request.open), descriptor);
+  BRAID_CO_CHECK(request.server.descriptors.store(file_of(*request.open), descriptor));
+  report_modified(request.server, *request.open, wire::CompletionFilter::kSecurity);
+  co_return Result<void>{};
 }
 
 }  // namespace braid::smb2

@@ -1,12 +1,14 @@
 // [MS-SMB2] 3.3.5.21.1 "Handling SMB2_0_INFO_FILE"; [MS-FSA] 2.1.5.15 "Server Requests Setting of
 // File Information".
 #include "smb2/commands/set_info_parts.h"
+#include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
+#include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
 namespace {
@@ -41,7 +43,7 @@ std::optional<FileTime> given(FileTime time) {
 }
 
 // [MS-FSA] 2.1.5.15.2 "FileBasicInformation".
-Result<void> set_basic(Open& open, ByteView buffer) {
+Result<void> set_basic(Server& server, Open& open, ByteView buffer) {
   wire::Reader reader(buffer);
   BRAID_TRY(const auto basic, wire::FileBasicInformation::decode(reader));
   constexpr uint64_t kTimeMax = ~uint64_t{0} >> 1;
@@ -62,7 +64,14 @@ Result<void> set_basic(Open& open, ByteView buffer) {
   change.access_time = given(basic.last_access_time);
   change.write_time = given(basic.last_write_time);
   vfs::File& file = open.base_file ? *open.base_file : *open.file;
-  return file.change(change);
+  BRAID_CHECK(file.change(change));
+  using wire::CompletionFilter;
+  report_modified(server, open,
+                  (change.dos_attributes ? CompletionFilter::kAttributes : 0) |
+                      (change.creation_time ? CompletionFilter::kCreation : 0) |
+                      (change.access_time ? CompletionFilter::kLastAccess : 0) |
+                      (change.write_time ? CompletionFilter::kLastWrite : 0));
+  return {};
 }
 
 // A handle opened with DELETE alone cannot list, and its user may have no right to: the server
@@ -91,7 +100,9 @@ Task<Result<void>> set_disposition(Request& request, bool delete_pending, bool i
       if (!is_empty) co_return fail(NtStatus::kDirectoryNotEmpty);
     }
   }
-  co_return co_await set_delete_pending(request, delete_pending);
+  BRAID_CO_CHECK(co_await set_delete_pending(request, delete_pending));
+  if (delete_pending) report_delete_pending(request.server, *request.open);
+  co_return Result<void>{};
 }
 
 // [MS-FSA] 2.1.5.15.1 "FileAllocationInformation" and .4 "FileEndOfFileInformation".
@@ -116,10 +127,14 @@ Task<Result<void>> set_size(Request& request, FileInfoClass info_class, ByteView
   }
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kSetSize));
   vfs::File& file = *request.open->file;
-  if (info_class == FileInfoClass::kEndOfFile) co_return file.truncate(size);
   BRAID_CO_TRY(const auto now, file.stat());
-  if (size < now.size) co_return file.truncate(size);
-  co_return file.allocate(size);
+  if (info_class == FileInfoClass::kEndOfFile || size < now.size) {
+    BRAID_CO_CHECK(file.truncate(size));
+  } else {
+    BRAID_CO_CHECK(file.allocate(size));
+  }
+  report_resized(request.server, *request.open);
+  co_return Result<void>{};
 }
 
 }  // namespace
@@ -139,7 +154,7 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
   }
   wire::Reader reader(set.buffer);
   switch (info_class) {
-    case FileInfoClass::kBasic: co_return set_basic(open, set.buffer);
+    case FileInfoClass::kBasic: co_return set_basic(request.server, open, set.buffer);
     case FileInfoClass::kRename:
     case FileInfoClass::kRenameEx: co_return co_await rename_file(request, set.buffer);
     case FileInfoClass::kLink: co_return co_await link_file(request, set.buffer);

@@ -3,6 +3,7 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
+#include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
@@ -82,6 +83,7 @@ Task<Result<Reply>> handle_write(Request& request) {
     if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
   }
   open.position = offset + write.data.size();
+  note_written(request.server, open);
   co_return reply_with(response);
 }
 

@@ -5,6 +5,7 @@
 #include "smb2/commands/create/create_security.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
+#include "smb2/notify/report.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -191,6 +192,8 @@ CreateOutcome finish(const Context& context, Opened opened) {
     server.file_table.child_changed(opened.parent->key(), registration.client_guid,
                                     lease ? lease->parent_key : std::nullopt);
   }
+  if (opened.action == CreateAction::kCreated) report_added(server, *open);
+  if (overwriting) report_overwritten(server, *open);
   state.open = std::move(open);
   return create_reply(context.request, state);
 }

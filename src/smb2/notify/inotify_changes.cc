@@ -1,0 +1,248 @@
+// Changes from inotify, for where fanotify is not allowed.
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <thread>
+
+#include "base/guarded.h"
+#include "base/unique_fd.h"
+#include "runtime/identity.h"
+#include "smb2/notify/inotify_tree.h"
+#include "smb2/notify/local_filters.h"
+#include "smb2/notify/own_changes.h"
+
+namespace braid::smb2 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kReadSize = 64u << 10;
+// Events waiting for kSettle, at most; more are a loss, as with the kernel's own queue.
+constexpr size_t kHeldMax = 16384;
+
+class InotifyChanges final : public LocalChanges {
+ public:
+  InotifyChanges(UniqueFd inotify, UniqueFd wake, LocalChangeSink& sink)
+      : inotify_(std::move(inotify)),
+        wake_(std::move(wake)),
+        sink_(sink),
+        state_(inotify_.get()),
+        thread_([this] { run(); }) {}
+  ~InotifyChanges() override { stop(); }
+
+  uint64_t watch(const LocalWatch& watch) override {
+    auto state = state_.lock();
+    const uint64_t id = state->tree.add_root(watch);
+    if (id != 0 && watch.tree) {
+      state->to_walk.push_back(watch.directory);
+      wake();
+    }
+    return id;
+  }
+  void unwatch(uint64_t watch) override { state_.lock()->tree.remove_root(watch); }
+  void own_name_change(const std::string& path) override {
+    state_.lock()->own.note_name(path, Clock::now());
+  }
+  void own_modification(const std::string& path) override {
+    state_.lock()->own.note_modification(path, Clock::now());
+  }
+  void stop() override {
+    if (!thread_.joinable()) return;
+    stopping_ = true;
+    wake();
+    thread_.join();
+  }
+
+ private:
+  struct State {
+    explicit State(int inotify) : tree(inotify) {}
+    InotifyTree tree;
+    OwnChanges own;
+    std::vector<std::string> to_walk;  // trees whose directories are not watched yet
+  };
+  struct Held {
+    LocalChange change;
+    Clock::time_point heard;
+  };
+
+  void wake() {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+  }
+  void run();
+  int milliseconds_to_next() const;
+  void walk_waiting();
+  void walk(std::string directory, bool tell_content);
+  void read_events();
+  void take(State& state, const inotify_event& event, std::string_view name);
+  void end_half_rename();
+  void hold(LocalChange change);
+  void release(Clock::time_point now);
+
+  const UniqueFd inotify_;
+  const UniqueFd wake_;
+  LocalChangeSink& sink_;
+  Guarded<State> state_;
+  std::atomic<bool> stopping_ = false;
+  // The thread's own.
+  std::deque<Held> held_;
+  struct HalfRename {
+    uint32_t cookie;
+    LocalChange change;
+  };
+  std::optional<HalfRename> half_rename_;
+  std::vector<std::string> new_directories_;
+  std::thread thread_;
+};
+
+void InotifyChanges::hold(LocalChange change) {
+  if (held_.size() >= kHeldMax) {
+    held_.clear();
+    change = {.kind = LocalChange::Kind::kLost};
+  }
+  held_.push_back({std::move(change), Clock::now()});
+}
+
+// Tells what was held long enough and is not ours.
+void InotifyChanges::release(Clock::time_point now) {
+  while (!held_.empty() && held_.front().heard + OwnChanges::kSettle <= now) {
+    const Held held = std::move(held_.front());
+    held_.pop_front();
+    const bool is_echo = state_.lock()->own.is_echo(held.change, held.heard);
+    if (!is_echo) sink_.local_change(held.change);
+  }
+}
+
+int InotifyChanges::milliseconds_to_next() const {
+  if (held_.empty()) return -1;
+  const auto left = held_.front().heard + OwnChanges::kSettle - Clock::now();
+  return std::max<int>(
+      0, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+}
+
+// Watches a directory of a covered tree and those below. `tell_content`: it is new, so what is in
+// it came before there was a watch to tell.
+void InotifyChanges::walk(std::string directory, bool tell_content) {
+  std::vector<std::string> todo{std::move(directory)};
+  while (!todo.empty() && !stopping_) {
+    const std::string next = std::move(todo.back());
+    todo.pop_back();
+    const auto children = state_.lock()->tree.add(next);
+    for (const auto& child : children ? *children : std::vector<InotifyTree::Child>{}) {
+      if (tell_content) {
+        hold({.kind = LocalChange::Kind::kAdded,
+              .is_directory = child.is_directory,
+              .path = child.path});
+      }
+      if (child.is_directory) todo.push_back(child.path);
+    }
+  }
+}
+
+void InotifyChanges::walk_waiting() {
+  for (const std::string& tree : std::exchange(state_.lock()->to_walk, {})) walk(tree, false);
+}
+
+void InotifyChanges::end_half_rename() {
+  if (!half_rename_) return;
+  LocalChange change = std::move(half_rename_->change);
+  half_rename_.reset();
+  change.kind = LocalChange::Kind::kRemoved;
+  hold(std::move(change));
+}
+
+void InotifyChanges::take(State& state, const inotify_event& event, std::string_view name) {
+  using Kind = LocalChange::Kind;
+  if (event.mask & IN_Q_OVERFLOW) return hold({.kind = Kind::kLost});
+  const bool completes =
+      (event.mask & IN_MOVED_TO) && half_rename_ && half_rename_->cookie == event.cookie;
+  if (half_rename_ && !completes) end_half_rename();
+  const std::string* directory = state.tree.path_of(event.wd);
+  if (!directory) return;
+  if (event.mask & IN_IGNORED) return state.tree.forget(event.wd);
+  if (event.mask & IN_DELETE_SELF) {
+    // Whoever watches the directory above hears it from there.
+    const std::string above = directory->substr(0, std::max<size_t>(1, directory->rfind('/')));
+    if (!state.tree.is_watched(above)) {
+      hold({.kind = Kind::kRemoved, .is_directory = true, .path = *directory});
+    }
+    return;
+  }
+  if (name.empty()) return;  // of the directory itself
+  const std::string path = (*directory == "/" ? "" : *directory) + "/" + std::string(name);
+  LocalChange change{.is_directory = (event.mask & IN_ISDIR) != 0, .path = path};
+  if (event.mask & IN_MOVED_FROM) {
+    change.kind = Kind::kRenamed;
+    half_rename_ = {event.cookie, std::move(change)};
+    return;
+  }
+  if (completes) {
+    change = std::move(half_rename_->change);
+    half_rename_.reset();
+    change.new_path = path;
+    if (change.is_directory) {
+      state.tree.moved(change.path, path);
+      new_directories_.push_back(path);  // what was not watched before
+    }
+    return hold(std::move(change));
+  }
+  if (event.mask & (IN_CREATE | IN_MOVED_TO)) {
+    change.kind = Kind::kAdded;
+    if (change.is_directory) new_directories_.push_back(path);
+  } else if (event.mask & IN_DELETE) {
+    change.kind = Kind::kRemoved;
+  } else {
+    change.filter = (event.mask & IN_MODIFY) ? kFilterOfData : kFilterOfMetadata;
+  }
+  hold(std::move(change));
+}
+
+void InotifyChanges::read_events() {
+  alignas(inotify_event) std::array<char, kReadSize> buffer;
+  const ssize_t length = ::read(inotify_.get(), buffer.data(), buffer.size());
+  size_t offset = 0;
+  while (length > 0 && offset + sizeof(inotify_event) <= static_cast<size_t>(length)) {
+    inotify_event event;
+    std::memcpy(&event, buffer.data() + offset, sizeof event);
+    const char* name = buffer.data() + offset + sizeof event;
+    take(*state_.lock(), event, {name, ::strnlen(name, event.len)});
+    offset += sizeof event + event.len;
+  }
+  end_half_rename();
+  for (std::string& directory : std::exchange(new_directories_, {})) {
+    walk(std::move(directory), true);
+  }
+}
+
+void InotifyChanges::run() {
+  ::pthread_setname_np(::pthread_self(), "notify");
+  if (!assume(server_credentials())) return;
+  std::array<pollfd, 2> wanted{pollfd{inotify_.get(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0}};
+  while (!stopping_) {
+    if (::poll(wanted.data(), wanted.size(), milliseconds_to_next()) < 0 && errno != EINTR) return;
+    if (wanted[1].revents & POLLIN) {
+      uint64_t count;
+      [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
+      walk_waiting();
+    }
+    if (wanted[0].revents & POLLIN) read_events();
+    release(Clock::now());
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<LocalChanges> open_inotify(LocalChangeSink& sink) {
+  UniqueFd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!inotify || !wake) return nullptr;
+  return std::make_unique<InotifyChanges>(std::move(inotify), std::move(wake), sink);
+}
+
+}  // namespace braid::smb2

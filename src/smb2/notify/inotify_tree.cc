@@ -1,0 +1,161 @@
+#include "smb2/notify/inotify_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "base/log.h"
+#include "runtime/identity.h"
+#include "smb2/notify/paths.h"
+
+namespace braid::smb2 {
+namespace {
+
+constexpr uint32_t kMask = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY |
+                           IN_ATTRIB | IN_DELETE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
+
+bool is_below(const std::string& path, const std::string& directory) {
+  if (directory == "/") return path.size() > 1;
+  return path.size() > directory.size() && path.starts_with(directory) &&
+         path[directory.size()] == '/';
+}
+
+}  // namespace
+
+const InotifyTree::Root* InotifyTree::root_over(const std::string& directory) const {
+  for (const auto& [id, root] : roots_) {
+    if (root.tree && (root.directory == directory || is_below(directory, root.directory))) {
+      return &root;
+    }
+  }
+  return nullptr;
+}
+
+bool InotifyTree::covers_tree(const std::string& directory) const {
+  return root_over(directory) != nullptr;
+}
+
+bool InotifyTree::is_wanted(const std::string& directory) const {
+  for (const auto& [id, root] : roots_) {
+    if (root.directory == directory) return true;
+  }
+  return covers_tree(directory);
+}
+
+bool InotifyTree::add_watch(const std::string& share_root, const std::string& directory,
+                            UniqueFd* opened) {
+  if (by_path_.size() >= kDirectoriesMax) {
+    if (!warned_)
+      log::warn("{} directories are watched: changes in others go untold", kDirectoriesMax);
+    warned_ = true;
+    return false;
+  }
+  UniqueFd fd = open_directory(share_root, directory);
+  if (!fd) return false;
+  ScopedPrivilege privilege;
+  const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
+  const int descriptor = ::inotify_add_watch(inotify_, link.c_str(), kMask);
+  if (descriptor < 0) {
+    if (!warned_) log::warn("cannot watch {}: {}", directory, std::strerror(errno));
+    warned_ = true;
+    return false;
+  }
+  by_descriptor_[descriptor] = directory;
+  by_path_[directory] = descriptor;
+  if (opened) *opened = std::move(fd);
+  return true;
+}
+
+uint64_t InotifyTree::add_root(const LocalWatch& watch) {
+  if (!is_watched(watch.directory) && !add_watch(watch.root, watch.directory, nullptr)) return 0;
+  roots_[++last_root_] = {watch.root, watch.directory, watch.tree};
+  return last_root_;
+}
+
+void InotifyTree::remove_root(uint64_t id) {
+  const auto node = roots_.extract(id);
+  if (!node) return;
+  const Root& root = node.mapped();
+  for (auto it = by_path_.lower_bound(root.directory); it != by_path_.end();) {
+    if (!it->first.starts_with(root.directory)) break;
+    const bool concerned = it->first == root.directory || is_below(it->first, root.directory);
+    if (!concerned || is_wanted(it->first)) {
+      ++it;
+      continue;
+    }
+    ::inotify_rm_watch(inotify_, it->second);
+    by_descriptor_.erase(it->second);
+    it = by_path_.erase(it);
+  }
+}
+
+std::optional<std::vector<InotifyTree::Child>> InotifyTree::add(const std::string& directory) {
+  const Root* root = root_over(directory);
+  if (!root) return std::nullopt;
+  UniqueFd fd;
+  // The root of a tree has its watch already and its children have not been looked at.
+  if (is_watched(directory)) {
+    if (root->directory != directory) return std::nullopt;
+    fd = open_directory(root->share_root, directory);
+  } else {
+    add_watch(root->share_root, directory, &fd);
+  }
+  if (!fd) return std::nullopt;
+  std::vector<Child> children;
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::fdopendir(fd.get()), ::closedir);
+  if (!listing) return std::nullopt;
+  (void)fd.release();
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    bool is_directory = entry->d_type == DT_DIR;
+    struct stat info{};
+    if (entry->d_type == DT_UNKNOWN &&
+        ::fstatat(::dirfd(listing.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+      is_directory = S_ISDIR(info.st_mode);
+    }
+    children.push_back({directory == "/" ? "/" + name : directory + "/" + name, is_directory});
+  }
+  return children;
+}
+
+const std::string* InotifyTree::path_of(int descriptor) const {
+  const auto found = by_descriptor_.find(descriptor);
+  return found == by_descriptor_.end() ? nullptr : &found->second;
+}
+
+void InotifyTree::moved(const std::string& from, const std::string& to) {
+  const auto renamed = [&](const std::string& path) { return to + path.substr(from.size()); };
+  std::vector<std::pair<std::string, int>> moving;
+  for (auto it = by_path_.lower_bound(from); it != by_path_.end() && it->first.starts_with(from);) {
+    if (it->first != from && !is_below(it->first, from)) {
+      ++it;
+      continue;
+    }
+    moving.emplace_back(renamed(it->first), it->second);
+    it = by_path_.erase(it);
+  }
+  for (auto& [path, descriptor] : moving) {
+    by_descriptor_[descriptor] = path;
+    by_path_[std::move(path)] = descriptor;
+  }
+  for (auto& [id, root] : roots_) {
+    if (root.directory == from || is_below(root.directory, from)) {
+      root.directory = renamed(root.directory);
+    }
+  }
+}
+
+void InotifyTree::forget(int descriptor) {
+  const auto found = by_descriptor_.find(descriptor);
+  if (found == by_descriptor_.end()) return;
+  by_path_.erase(found->second);
+  by_descriptor_.erase(found);
+}
+
+}  // namespace braid::smb2

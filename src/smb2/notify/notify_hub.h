@@ -1,0 +1,86 @@
+// NotifyHub: brings changes to the CHANGE_NOTIFY requests that wait for them.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/guarded.h"
+#include "base/ids.h"
+#include "smb2/notify/local_changes.h"
+#include "smb2/notify/watch_table.h"
+#include "smb2/share.h"
+#include "wire/smb2/change_notify.h"
+
+namespace braid::smb2 {
+
+class Open;
+
+// Owned by the Server. Thread: any. Paths are below the share's root as the protocol writes them,
+// "dir\file", spelled as on disk. Nothing here waits or may fail the command that calls it; with
+// nobody watching each call is one load.
+class NotifyHub final : public LocalChangeSink {
+ public:
+  // Finds out how local changes can be heard of.
+  NotifyHub();
+  // Only with another source than the machine's, or none; for tests.
+  explicit NotifyHub(std::unique_ptr<LocalChanges> local);
+  ~NotifyHub() override;
+
+  bool anyone() const { return watch_count_.load(std::memory_order_relaxed) != 0; }
+
+  // For CHANGE_NOTIFY. The first of an open says what is watched, and its changes are kept from
+  // then on. The waiter is set already when something was kept.
+  NotifyWaiter wait(const Open& open, const wire::ChangeNotifyRequest& request);
+  void cancel(const Open& open, const NotifyWaiter& waiter);
+  // Waiting requests of the open end with STATUS_NOTIFY_CLEANUP.
+  void closed(const Open& open);
+  // A directory will go: requests on it end with STATUS_DELETE_PENDING. [MS-FSA] 2.1.5.15.3.
+  void delete_pending(const Share& share, std::string_view path);
+
+  // Tells of something that was done to a file or directory.
+  void changed(const Share& share, std::string_view path, wire::FileAction action,
+               uint32_t filter) {
+    if (anyone()) report_changed(share, path, action, filter);
+  }
+  // The same for a stream of it; `stream` without ":" and type.
+  void stream_changed(const Share& share, std::string_view path, std::string_view stream,
+                      wire::FileAction action, uint32_t filter);
+  // `replaced`: the name of a file that was in the way and went, "" for none.
+  struct Rename {
+    std::string_view from;
+    std::string_view to;
+    std::string_view replaced;
+    bool is_directory = false;
+  };
+  void renamed(const Share& share, const Rename& rename) {
+    if (anyone()) report_renamed(share, rename);
+  }
+  // A file has one more name, `path`; `replaced` as above.
+  void linked(const Share& share, std::string_view path, std::string_view replaced);
+  // Data of a file changed and will be told later: what inotify says of it is not news.
+  void expect_echo(const Share& share, std::string_view path) {
+    if (anyone()) report_own_modification(share, path);
+  }
+
+  void local_change(const LocalChange& change) override;
+
+ private:
+  void report_changed(const Share& share, std::string_view path, wire::FileAction action,
+                      uint32_t filter);
+  void report_renamed(const Share& share, const Rename& rename);
+  void report_own_modification(const Share& share, std::string_view path);
+  void report(std::span<const PathChange> changes);
+  void watch_locally(WatchTable::Watch& watch, const Open& open);
+  void finish(WatchTable::Outcome outcome);
+
+  std::atomic<size_t> watch_count_ = 0;
+  Guarded<WatchTable> table_;
+  // Set at construction; their threads call local_change().
+  std::unique_ptr<LocalChanges> fanotify_;
+  std::unique_ptr<LocalChanges> inotify_;
+};
+
+}  // namespace braid::smb2

@@ -1,0 +1,193 @@
+#include "smb2/notify/watch_table.h"
+
+#include <gtest/gtest.h>
+
+#include "wire/smb2/change_notify.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::CompletionFilter;
+using wire::FileAction;
+using Changes = std::vector<wire::FileNotifyInformation>;
+
+constexpr uint32_t kNames = CompletionFilter::kFileName | CompletionFilter::kDirName;
+
+class WatchTableTest : public testing::Test {
+ protected:
+  void watch(uint64_t id, const std::string& directory, bool tree = false,
+             uint32_t filter = kNames) {
+    table.add({.id = id,
+               .root = "/srv",
+               .directory = directory,
+               .tree = tree,
+               .filter = filter,
+               .capacity = 4096});
+  }
+  NotifyWaiter wait(uint64_t id) {
+    auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
+    WatchTable::Outcome outcome;
+    table.wait(id, waiter, 4096, outcome);
+    finish(outcome);
+    return waiter;
+  }
+  void report(std::vector<PathChange> changes) {
+    WatchTable::Outcome outcome;
+    table.report(changes, outcome);
+    finish(outcome);
+  }
+  void added(const std::string& path) {
+    report({{FileAction::kAdded, CompletionFilter::kFileName, path}});
+  }
+  void finish(WatchTable::Outcome& outcome) {
+    for (auto& [waiter, answer] : outcome.answers) answers[waiter.get()] = std::move(answer);
+  }
+  // Of an answered request; nothing while it waits.
+  std::optional<NtStatus> status(const NotifyWaiter& waiter) {
+    const auto found = answers.find(waiter.get());
+    return found == answers.end() ? std::nullopt : std::optional(found->second.status);
+  }
+  Changes changes(const NotifyWaiter& waiter) {
+    const auto decoded = wire::decode_notify(answers[waiter.get()].changes);
+    return decoded ? *decoded : Changes{};
+  }
+
+  WatchTable table;
+  std::unordered_map<OneShot<NotifyAnswer>*, NotifyAnswer> answers;
+};
+
+TEST_F(WatchTableTest, ImmediateParentIsToldWhateverItsDepth) {
+  watch(1, "/srv/a");
+  const auto waiter = wait(1);
+  added("/srv/a/b/c");
+  EXPECT_EQ(status(waiter), std::nullopt);
+  added("/srv/a/b");
+  EXPECT_EQ(changes(waiter), (Changes{{FileAction::kAdded, "b"}}));
+}
+
+TEST_F(WatchTableTest, TreeIsToldOfEverythingBelowWithTheWay) {
+  watch(1, "/srv/a", true);
+  added("/srv/a/b/c");
+  added("/srv/ab/c");
+  added("/srv/a/d");
+  EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "b\\c"}, {FileAction::kAdded, "d"}}));
+}
+
+TEST_F(WatchTableTest, WatchedDirectoryItselfIsNotTold) {
+  watch(1, "/srv/a", true);
+  const auto waiter = wait(1);
+  report({{FileAction::kModified, kNames, "/srv/a"}});
+  EXPECT_EQ(status(waiter), std::nullopt);
+}
+
+TEST_F(WatchTableTest, RootOfTheMachineCanBeShared) {
+  table.add({.id = 1, .root = "", .directory = "", .tree = true, .filter = kNames, .capacity = 99});
+  added("/x");
+  EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "x"}}));
+}
+
+TEST_F(WatchTableTest, FilterHoldsBackWhatWasNotAskedFor) {
+  watch(1, "/srv", false, CompletionFilter::kSize);
+  const auto waiter = wait(1);
+  added("/srv/a");
+  EXPECT_EQ(status(waiter), std::nullopt);
+  report(
+      {{FileAction::kModified, CompletionFilter::kSize | CompletionFilter::kLastWrite, "/srv/a"}});
+  EXPECT_EQ(changes(waiter), (Changes{{FileAction::kModified, "a"}}));
+}
+
+TEST_F(WatchTableTest, RequestsOfAnOpenAreAnsweredInOrder) {
+  watch(1, "/srv");
+  const auto first = wait(1), second = wait(1);
+  added("/srv/a");
+  EXPECT_EQ(changes(first), (Changes{{FileAction::kAdded, "a"}}));
+  EXPECT_EQ(status(second), std::nullopt);
+  added("/srv/b");
+  EXPECT_EQ(changes(second), (Changes{{FileAction::kAdded, "b"}}));
+}
+
+TEST_F(WatchTableTest, ChangesThatBelongTogetherAnswerOneRequest) {
+  watch(1, "/srv");
+  const auto waiter = wait(1);
+  report({{FileAction::kRenamedOldName, kNames, "/srv/a"},
+          {FileAction::kRenamedNewName, kNames, "/srv/b"}});
+  EXPECT_EQ(changes(waiter),
+            (Changes{{FileAction::kRenamedOldName, "a"}, {FileAction::kRenamedNewName, "b"}}));
+}
+
+TEST_F(WatchTableTest, CancelledRequestLeavesTheChangesKept) {
+  watch(1, "/srv");
+  const auto waiter = wait(1);
+  WatchTable::Outcome outcome;
+  table.cancel(1, waiter, outcome);
+  table.cancel(1, waiter, outcome);
+  finish(outcome);
+  EXPECT_EQ(status(waiter), NtStatus::kCancelled);
+  added("/srv/a");
+  EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "a"}}));
+}
+
+TEST_F(WatchTableTest, EndAnswersAllAndForgetsTheWatch) {
+  watch(1, "/srv");
+  const auto first = wait(1), second = wait(1);
+  WatchTable::Outcome outcome;
+  table.end(1, NtStatus::kNotifyCleanup, outcome);
+  finish(outcome);
+  EXPECT_EQ(status(first), NtStatus::kNotifyCleanup);
+  EXPECT_EQ(status(second), NtStatus::kNotifyCleanup);
+  EXPECT_EQ(outcome.ended.size(), 1u);
+  EXPECT_EQ(table.size(), 0u);
+  added("/srv/a");
+}
+
+TEST_F(WatchTableTest, DeletedDirectoryEndsItsWatchesAndOnlyThose) {
+  watch(1, "/srv/a");
+  watch(2, "/srv/a/b");
+  watch(3, "/srv/ab");
+  const auto at = wait(1), below = wait(2), beside = wait(3);
+  WatchTable::Outcome outcome;
+  table.end_at("/srv/a", false, NtStatus::kDeletePending, outcome);
+  finish(outcome);
+  EXPECT_EQ(status(at), NtStatus::kDeletePending);
+  EXPECT_EQ(status(below), std::nullopt);
+  WatchTable::Outcome removed;
+  table.end_at("/srv/a", true, NtStatus::kDeletePending, removed);
+  finish(removed);
+  EXPECT_EQ(status(below), NtStatus::kDeletePending);
+  EXPECT_EQ(status(beside), std::nullopt);
+}
+
+TEST_F(WatchTableTest, WatchesFollowARenamedDirectory) {
+  watch(1, "/srv/a/b");
+  watch(2, "/srv/ab");
+  table.moved("/srv/a", "/srv/new");
+  added("/srv/new/b/c");
+  added("/srv/a/b/d");
+  added("/srv/ab/e");
+  EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "c"}}));
+  EXPECT_EQ(changes(wait(2)), (Changes{{FileAction::kAdded, "e"}}));
+}
+
+TEST_F(WatchTableTest, PrivateFolderIsNotTold) {
+  watch(1, "/srv", true);
+  const auto waiter = wait(1);
+  added("/srv/.braid");
+  added("/srv/.braid/streams/x");
+  EXPECT_EQ(status(waiter), std::nullopt);
+  added("/srv/.braided");
+  EXPECT_EQ(changes(waiter), (Changes{{FileAction::kAdded, ".braided"}}));
+}
+
+TEST_F(WatchTableTest, LossIsToldToEveryone) {
+  watch(1, "/srv/a");
+  watch(2, "/srv/b");
+  const auto waiter = wait(1);
+  WatchTable::Outcome outcome;
+  table.lose(outcome);
+  finish(outcome);
+  EXPECT_EQ(status(waiter), NtStatus::kNotifyEnumDir);
+  EXPECT_EQ(status(wait(2)), NtStatus::kNotifyEnumDir);
+}
+
+}  // namespace
+}  // namespace braid::smb2
