@@ -83,10 +83,18 @@ Result<void> check_may_add(Request& request, const vfs::Resolved& target, bool i
   return {};
 }
 
-Result<void> check_may_unlink(Request& request, const vfs::Path& path,
-                              const vfs::Attributes& attributes) {
+Result<void> check_may_replace(Request& request, const vfs::Resolved& target) {
+  BRAID_TRY(const FileRights rights, rights_on(request, target, Access::kDelete));
+  if (!(rights.maximal & Access::kDelete)) return fail(NtStatus::kAccessDenied);
+  return {};
+}
+
+Result<void> check_may_unlink(Request& request, const vfs::Attributes& attributes) {
   if (token_of(request.principal).is_root) return {};
-  BRAID_TRY(const auto directory, directory_of(request, path));
+  const auto name = request.server.file_table.path_of(request.open->attributes.file_key);
+  if (!name) return fail(NtStatus::kObjectNameNotFound);
+  BRAID_TRY(const auto parsed, vfs::parse_path(*name, vfs::NameRules::kPosix));
+  BRAID_TRY(const auto directory, directory_of(request, parsed.path));
   if (!kernel_unlinks(*request.credentials(), *directory, attributes)) {
     return fail(NtStatus::kAccessDenied);
   }

@@ -39,9 +39,13 @@ Result<FileRights> rights_on_parent(Request& request, const vfs::Resolved& resol
 // link. REQUIRES target.place.parent.
 Result<void> check_may_add(Request& request, const vfs::Resolved& target, bool is_directory);
 
-// STATUS_ACCESS_DENIED if the kernel would not let the user unlink `path` any more.
-Result<void> check_may_unlink(Request& request, const vfs::Path& path,
-                              const vfs::Attributes& attributes);
+// STATUS_ACCESS_DENIED unless the user may delete what rename or link would replace.
+// REQUIRES target.outcome == kFound.
+Result<void> check_may_replace(Request& request, const vfs::Resolved& target);
+
+// STATUS_ACCESS_DENIED if the kernel would not let the user unlink the name of request.open, with
+// these attributes, any more.
+Result<void> check_may_unlink(Request& request, const vfs::Attributes& attributes);
 
 // Whether access-based enumeration shows an entry of the directory at `directory`: the user may
 // read its data, attributes, extended attributes and descriptor.

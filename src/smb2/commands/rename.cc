@@ -1,4 +1,5 @@
 // FileRenameInformation and FileLinkInformation: [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
+#include "smb2/access_check.h"
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/error_status.h"
 #include "smb2/notify/report.h"
@@ -43,7 +44,7 @@ Result<void> check_target(Request& request, const Resolved& target, bool replace
   if (target.attributes.is_directory()) return fail(NtStatus::kAccessDenied);
   if (target.attributes.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kAccessDenied);
   if (server.file_table.is_open(key)) return fail(NtStatus::kAccessDenied);
-  return {};
+  return check_may_replace(request, target);
 }
 
 Result<void> move(Request& request, Open& open, const std::string& name, bool replace) {
@@ -59,6 +60,9 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   const bool exists = target.outcome == Resolved::Outcome::kFound;
   const bool same_file = exists && target.attributes.key == key;
   if (exists && !same_file) BRAID_CHECK(check_target(request, target, replace));
+  if (target.place.parent->key() != source.place.parent->key()) {
+    BRAID_CHECK(check_may_add(request, target, open.attributes.is_directory));
+  }
   if (open.attributes.is_directory && server.file_table.any_open_below(old_path.text())) {
     return fail(NtStatus::kAccessDenied);
   }
@@ -117,6 +121,7 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   if (target.outcome == Resolved::Outcome::kFound) {
     BRAID_CO_CHECK(check_target(request, target, info.replace_if_exists));
   }
+  BRAID_CO_CHECK(check_may_add(request, target, false));
   const vfs::Place to{target.place.parent, target.wanted_name};
   BRAID_CO_CHECK(request.tree_connect->share->volume->link(
       request.credentials(), *request.open->file, to, info.replace_if_exists));

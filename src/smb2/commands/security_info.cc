@@ -67,20 +67,20 @@ uint32_t needed_to_set(uint32_t parts) {
 
 // `given` put over `descriptor`, part by part.
 Result<void> merge(SecurityDescriptor& descriptor, const SecurityDescriptor& given, uint32_t parts,
-                   const AccessToken& token) {
+                   const Request& request) {
   if ((parts & Part::kOwner) && given.owner) {
-    if (given.owner != descriptor.owner) BRAID_CHECK(check_owner(token, *given.owner));
+    if (given.owner != descriptor.owner) BRAID_CHECK(check_owner(request, *given.owner));
     descriptor.owner = given.owner;
   }
   if ((parts & Part::kGroup) && given.group) descriptor.group = given.group;
-  // A list the sender did not put in is left alone; a NULL list is put in.
-  if ((parts & Part::kDacl) && (given.control & control::kDaclPresent)) {
+  // A DACL that was not put in is the NULL list; a SACL that was not put in is none.
+  if (parts & Part::kDacl) {
     if (given.dacl) BRAID_CHECK(given.dacl->check());
     descriptor.dacl = given.dacl;
     descriptor.control &= ~kDaclControl;
-    descriptor.control |= given.control & kDaclControl;
+    descriptor.control |= (given.control & kDaclControl) | control::kDaclPresent;
   }
-  if ((parts & Part::kSacl) && (given.control & control::kSaclPresent)) {
+  if (parts & Part::kSacl) {
     if (given.sacl) BRAID_CHECK(given.sacl->check());
     descriptor.sacl = given.sacl;
     descriptor.control &= ~kSaclControl;
@@ -119,7 +119,7 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
   BRAID_CO_TRY(const auto given, SecurityDescriptor::decode(set.buffer));
   BRAID_CO_TRY(const FileSecurityRef before, load(request));
   SecurityDescriptor descriptor = before->descriptor;
-  BRAID_CO_CHECK(merge(descriptor, given, parts, token_of(request.principal)));
+  BRAID_CO_CHECK(merge(descriptor, given, parts, request));
   // Of lists that stay as they are the flags have been settled before.
   if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
   if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);

@@ -1,5 +1,6 @@
 // [MS-SMB2] 3.3.5.21.1 "Handling SMB2_0_INFO_FILE"; [MS-FSA] 2.1.5.15 "Server Requests Setting of
 // File Information".
+#include "smb2/access_check.h"
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
@@ -99,6 +100,7 @@ Task<Result<void>> set_disposition(Request& request, bool delete_pending, bool i
       BRAID_CO_TRY(const bool is_empty, is_empty_directory(request));
       if (!is_empty) co_return fail(NtStatus::kDirectoryNotEmpty);
     }
+    if (!open.attributes.is_stream) BRAID_CO_CHECK(check_may_unlink(request, attributes));
   }
   BRAID_CO_CHECK(co_await set_delete_pending(request, delete_pending));
   if (delete_pending) report_delete_pending(request.server, *request.open);

@@ -6,8 +6,11 @@
 
 namespace braid::smb2 {
 
-Result<void> check_owner(const AccessToken& token, const wire::Sid& owner) {
+Result<void> check_owner(const Request& request, const wire::Sid& owner) {
+  const AccessToken token = token_of(request.principal);
   if (owner == token.user || token.is_admin || token.is_root) return {};
+  const auth::IdMapper& ids = request.server.ids();
+  if (!ids.uid_of(owner) && !ids.gid_of(owner)) return {};
   return fail(NtStatus::kInvalidOwner);
 }
 
@@ -18,7 +21,7 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
   if (create.contexts.sd_buffer) {
     BRAID_TRY(given, wire::SecurityDescriptor::decode(*create.contexts.sd_buffer));
     const AccessToken token = token_of(request.principal);
-    if (given->owner) BRAID_CHECK(check_owner(token, *given->owner));
+    if (given->owner) BRAID_CHECK(check_owner(request, *given->owner));
     if (given->sacl && !given->sacl->aces.empty() && !token.is_admin && !token.is_root) {
       return fail(NtStatus::kPrivilegeNotHeld);
     }

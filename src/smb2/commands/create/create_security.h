@@ -25,8 +25,9 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
 // Gives it to the file just made.
 Result<void> apply(Request& request, vfs::File& file, const NewSecurity& security);
 
-// Whether the user may make `owner` the owner of a file. [MS-FSA] 2.1.5.17 "Server Requests Setting
-// of Security Information".
-Result<void> check_owner(const AccessToken& token, const wire::Sid& owner);
+// Whether the user may make `owner` the owner of a file: the user itself, anyone for an
+// administrator, and whoever has no account on this system, as files copied from elsewhere bring
+// along. [MS-FSA] 2.1.5.17 "Server Requests Setting of Security Information". STATUS_INVALID_OWNER.
+Result<void> check_owner(const Request& request, const wire::Sid& owner);
 
 }  // namespace braid::smb2
