@@ -19,6 +19,8 @@ enum class Dialect : uint16_t {
   k3_1_1 = 0x0311,
 };
 enum class Signing : uint8_t { kEnabled, kRequired };
+// kOff: the server does not ask for encryption; a client or a share that wants it gets it.
+// kDesired: every session whose client can is encrypted. kRequired: others are refused.
 enum class Encryption : uint8_t { kOff, kDesired, kRequired };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
@@ -37,7 +39,7 @@ struct Server {
   Dialect min_dialect = Dialect::k3_0;
   Dialect max_dialect = Dialect::k3_1_1;
   Signing signing = Signing::kRequired;
-  Encryption encryption = Encryption::kDesired;
+  Encryption encryption = Encryption::kOff;
   uint32_t workers = 1;
   uint32_t threads = 0;  // per worker; 0 means one per core
   std::string keytab;    // empty: no Kerberos

@@ -128,9 +128,9 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"signing", R"("required" or "enabled")", R"("required")",
      "Whether every message must be signed, or only those of clients that ask for it.",
      choice<&Server::signing, kSignings, Server>},
-    {"encryption", R"("off", "desired" or "required")", R"("desired")",
-     "Whether messages are encrypted: never, for clients and shares that ask for it, or always; "
-     "required turns away clients that cannot.",
+    {"encryption", R"("off", "desired" or "required")", R"("off")",
+     "When messages are encrypted. off: when a client or a share asks for it; desired: with every "
+     "client that can; required: always, and clients that cannot are turned away.",
      choice<&Server::encryption, kEncryptions, Server>},
     {"workers", "a whole number from 1 to 64", "1",
      "How many worker processes serve clients. All connections of a client meet in one.",
