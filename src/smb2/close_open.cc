@@ -7,9 +7,9 @@
 namespace braid::smb2 {
 namespace {
 
-// The last handle is gone and a delete was pending.
+// The last handle is gone and a delete was pending: of the stream that was open, or of the file.
 void delete_file(Server& server, Open& open, const filestate::CloseDecision& decision) {
-  if (open.attributes.is_stream) {
+  if (decision.file.stream != 0) {
     if (auto removed = open.base_file->remove_stream(open.stream_name); !removed) {
       log::warn("cannot delete stream {} of {}: {}", open.stream_name, *decision.path,
                 removed.error().message());
@@ -24,8 +24,8 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
   auto found = volume.lookup(open.credentials, path->path, {.pin_parent = true});
   Result<void> removed = fail(NtStatus::kObjectNameNotFound);
   if (found && found->outcome == vfs::Resolved::Outcome::kFound && found->place.parent) {
-    FileKey key = open.attributes.file_key;
-    removed = volume.remove(open.credentials, found->place, key);
+    removed = volume.remove(open.credentials, found->place, decision.file);
+    if (removed) server.file_table.child_changed(found->place.parent->key(), {}, std::nullopt);
   }
   if (!removed) {
     log::info("cannot delete {}: {}", *decision.path, removed.error().message());

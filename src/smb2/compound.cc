@@ -28,7 +28,9 @@ Task<void> Compound::run() {
 std::shared_ptr<const crypto::SigningKey> Compound::key_for(const Request& request) const {
   if (is_encrypted()) return nullptr;
   if (request.reply_signing_key) return request.reply_signing_key;
-  if (!request.channel || !request.session) return nullptr;
+  if (!request.channel || !request.session) {
+    return request.header.is_signed() && channel ? channel->signing_key : nullptr;
+  }
   const SessionSecurity* security = request.session->security();
   if (!security) return nullptr;
   if (request.signature_verified || security->signing_required) return request.channel->signing_key;
@@ -45,6 +47,11 @@ void Compound::finish_header(const Request& request, MutableByteView message, Nt
   header.flags = wire::HeaderFlags::kServerToRedir |
                  (request.header.flags &
                   (wire::HeaderFlags::kRelatedOperations | wire::HeaderFlags::kPriorityMask));
+  // A client that signs takes no unsigned answer, not even that its session is gone. There is no
+  // key to sign that with, and the client does not check it.
+  if (status == NtStatus::kUserSessionDeleted && request.header.is_signed()) {
+    header.flags |= wire::HeaderFlags::kSigned;
+  }
   header.message_id = request.header.message_id;
   if (async_id.value != 0) {
     header.flags |= wire::HeaderFlags::kAsyncCommand;

@@ -38,6 +38,8 @@ class Compound {
   // Whether the request before this one had, or got, a session and a tree.
   bool has_session = false;
   bool has_tree = false;
+  // The channel the last request that had one came on: signs errors of those that found none.
+  std::shared_ptr<Channel> channel;
 
   // Sends the answers so far with the interim response of `request` behind them.
   void send_interim(const Request& request, AsyncId async_id);

@@ -115,7 +115,6 @@ bool Connection::process_messages(Buffer frame, size_t offset,
     wire::Reader reader(rest);
     const auto header = wire::Header::decode(reader);
     if (!header || header->is_response()) return false;
-    if (static_cast<uint16_t>(header->command) >= wire::kCommandCount) return false;
     size_t length = rest.size();
     if (header->next_command != 0) {
       // The next header starts on a boundary of 8 and behind this one.
@@ -175,10 +174,13 @@ void Connection::send_messages(std::vector<OutMessage> messages, const Session* 
     OutMessage& out = messages[i];
     const size_t size = out.message.size() + out.payload.size();
     Bytes padding;
-    if (i + 1 < messages.size()) {
-      // Every message of a compound but the last ends on a boundary of 8.
+    if (messages.size() > 1) {
+      // Every message of a compound ends on a boundary of 8, as Windows pads even the last.
       padding.resize((8 - size % 8) % 8);
-      wire::Header::patch_next_command(out.message, static_cast<uint32_t>(size + padding.size()));
+      if (i + 1 < messages.size()) {
+        wire::Header::patch_next_command(out.message,
+                                         static_cast<uint32_t>(size + padding.size()));
+      }
       if (out.payload.empty()) {
         out.message.insert(out.message.end(), padding.begin(), padding.end());
         padding.clear();

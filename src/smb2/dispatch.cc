@@ -150,10 +150,9 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
 Result<void> pass_gates(Request& request, const Row& row) {
   Compound& compound = request.compound;
   const wire::Header& header = request.header;
-  const bool related = header.is_related();
-  // The first of a chain has nothing to be related to.
-  if (related && request.index == 0) return fail(NtStatus::kInvalidParameter);
-
+  const bool related = header.is_related() && request.index != 0;
+  // The first of a chain has nothing to be related to; its own ids say who is answered.
+  const bool related_to_nothing = header.is_related() && request.index == 0;
   if (row.command == Command::kNegotiate) {
     if (header.is_signed()) return fail(NtStatus::kInvalidParameter);
   } else if (row.command != Command::kSessionSetup) {
@@ -163,7 +162,9 @@ Result<void> pass_gates(Request& request, const Row& row) {
     }
     request.channel = request.connection->find_channel(session_id);
     if (request.channel) request.session = request.channel->session;
+    if (request.channel) compound.channel = request.channel;
     BRAID_CHECK(verify_signature(request));
+    if (related_to_nothing) return fail(NtStatus::kInvalidParameter);
     if (row.needs_session) BRAID_CHECK(verify_session(request, row));
     compound.session_id = session_id;
     compound.has_session = request.session != nullptr;
@@ -193,8 +194,15 @@ Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, st
 }  // namespace
 
 Task<std::optional<Reply>> dispatch(Request& request) {
-  // Connection has checked that the number is that of a command.
-  const Row& row = kRows[static_cast<size_t>(request.header.command)];
+  const auto number = static_cast<size_t>(request.header.command);
+  if (number >= kRows.size()) {
+    // [MS-SMB2] 3.3.5.2.6 would end the connection; Windows and Samba answer, and so a client may ask
+    // for something newer and go on.
+    request.channel = request.connection->find_channel(request.header.session_id);
+    if (request.channel) request.session = request.channel->session;
+    co_return error_reply(NtStatus::kInvalidParameter);
+  }
+  const Row& row = kRows[number];
 
   if (row.command == Command::kCancel) {
     // No answer, whatever comes of it; a forged one does nothing.
