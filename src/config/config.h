@@ -54,6 +54,7 @@ struct Share {
   bool read_only = false;
   bool encrypt = false;
   bool change_notify = true;
+  bool hide_unreadable = false;
 };
 
 // Shared as std::shared_ptr<const Config>; a reload makes a new one. Thread: any.

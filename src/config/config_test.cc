@@ -76,6 +76,7 @@ comment = "all of it"
 read_only = true
 encrypt = true
 change_notify = false
+hide_unreadable = true
 )",
                             "braid.toml");
   ASSERT_TRUE(config) << config.error().front().text();
@@ -98,6 +99,7 @@ change_notify = false
   EXPECT_TRUE(share->read_only);
   EXPECT_TRUE(share->encrypt);
   EXPECT_FALSE(share->change_notify);
+  EXPECT_TRUE(share->hide_unreadable);
   EXPECT_EQ((*config)->find_share("other"), nullptr);
 }
 
@@ -255,6 +257,7 @@ TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   EXPECT_EQ((*given)->shares[0].read_only, share_defaults.read_only);
   EXPECT_EQ((*given)->shares[0].encrypt, share_defaults.encrypt);
   EXPECT_EQ((*given)->shares[0].change_notify, share_defaults.change_notify);
+  EXPECT_EQ((*given)->shares[0].hide_unreadable, share_defaults.hide_unreadable);
 }
 
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {

@@ -161,6 +161,9 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Whether clients may ask to be told of changes in folders. Without it they look again "
      "themselves.",
      flag<&Share::change_notify, Share>},
+    {"hide_unreadable", "true or false", "false",
+     "Whether listings leave out what the user may not read.",
+     flag<&Share::hide_unreadable, Share>},
 });
 
 // Levenshtein's distance, in one row.

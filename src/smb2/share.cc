@@ -24,6 +24,7 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
     share->read_only = wanted.read_only;
     share->encrypt_data = wanted.encrypt;
     share->change_notify = wanted.change_notify;
+    share->hide_unreadable = wanted.hide_unreadable;
     std::error_code error;
     share->real_path = std::filesystem::canonical(wanted.path, error).string();
     share->volume = std::move(*volume);

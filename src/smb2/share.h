@@ -27,6 +27,7 @@ struct Share {
   bool read_only = false;
   bool encrypt_data = false;
   bool change_notify = true;  // CHANGE_NOTIFY is answered
+  bool hide_unreadable = false;  // listings leave out what the user may not read
   std::unique_ptr<vfs::Volume> volume;  // null for IPC$
 };
 

@@ -223,6 +223,8 @@ def options(args, scratch, realm):
     shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
               for n in range(args.jobs)]
     shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))
+    shares.append(servers.Share("hideunread", scratch.directory("hideunread", owner=uid_gid),
+                                hide_unreadable=True))
     return servers.Options(
         shares, [USER, USER2], realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,

@@ -32,6 +32,7 @@ class Share:
     read_only: bool = False
     encrypt: bool = False
     change_notify: bool = True
+    hide_unreadable: bool = False
     comment: str = ""
 
 
@@ -195,7 +196,8 @@ class Braidd(Server):
         for share in options.shares:
             lines += ["", "[[share]]", f"name = {json.dumps(share.name)}",
                       f"path = {json.dumps(share.path)}"]
-            lines += [f"{key} = true" for key in ("read_only", "encrypt") if getattr(share, key)]
+            lines += [f"{key} = true" for key in ("read_only", "encrypt", "hide_unreadable")
+                      if getattr(share, key)]
             if not share.change_notify:
                 lines.append("change_notify = false")
             if share.comment:
@@ -272,6 +274,8 @@ class Smbd(Server):
                       f"read only = {'yes' if share.read_only else 'no'}"]
             if share.encrypt:
                 lines.append("server smb encrypt = required")
+            if share.hide_unreadable:
+                lines += ["hide unreadable = yes", "access based share enum = yes"]
             if share.comment:
                 lines.append(f"comment = {share.comment}")
             lines += options.samba_share

@@ -1,6 +1,7 @@
 // [MS-SMB2] 3.3.5.18 "Receiving an SMB2 QUERY_DIRECTORY Request".
 #include "wire/smb2/query_directory.h"
 
+#include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/server.h"
@@ -45,6 +46,15 @@ Result<void> find_literal(Request& request, EnumerationState& state) {
   return {};
 }
 
+// Access-based enumeration: takes out of the pending entries what the user may not read.
+void hide_unreadable(Request& request, EnumerationState& state) {
+  if (!request.tree_connect->share->hide_unreadable) return;
+  const vfs::Path directory = *request.open->path.lock();
+  std::erase_if(state.pending, [&](const vfs::DirectoryEntry& entry) {
+    return !is_visible(request, directory, entry);
+  });
+}
+
 Result<void> refill(Request& request, EnumerationState& state) {
   state.pending.clear();
   state.next_pending = 0;
@@ -52,13 +62,21 @@ Result<void> refill(Request& request, EnumerationState& state) {
   if (expression.is_literal()) {
     if (state.exhausted) return {};
     state.exhausted = true;
-    return find_literal(request, state);
+    BRAID_CHECK(find_literal(request, state));
+    hide_unreadable(request, state);
+    return {};
   }
   vfs::Enumeration::NameFilter filter;
   if (!expression.matches_all()) {
     filter = [&expression](std::string_view name) { return expression.matches(name); };
   }
-  return state.enumeration->next(kBatch, filter, state.pending);
+  // A batch may be hidden as a whole; only one that comes empty is the end.
+  do {
+    BRAID_CHECK(state.enumeration->next(kBatch, filter, state.pending));
+    if (state.pending.empty()) return {};
+    hide_unreadable(request, state);
+  } while (state.pending.empty());
+  return {};
 }
 
 Result<void> start_over(EnumerationState& state, vfs::File& directory, std::string_view pattern) {

@@ -57,7 +57,8 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   if (security.is_anonymous && share->type != ShareType::kPipe) {
     co_return fail(NtStatus::kAccessDenied);
   }
-  if (share->encrypt_data && (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
+  if (share->encrypt_data &&
+      (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
     log::info("{}: share '{}' wants encryption and the client has none",
               request.connection->peer_host(), share->name);
     co_return fail(NtStatus::kAccessDenied);
@@ -75,6 +76,9 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   response.share_flags = wire::ShareFlags::kManualCaching;
   if (share->encrypt_data && negotiated.is_smb3()) {
     response.share_flags |= wire::ShareFlags::kEncryptData;
+  }
+  if (share->hide_unreadable) {
+    response.share_flags |= wire::ShareFlags::kAccessBasedDirectoryEnum;
   }
   response.maximal_access = tree->maximal_access;
   co_return reply_with(response);

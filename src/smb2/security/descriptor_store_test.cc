@@ -1,0 +1,86 @@
+#include "smb2/security/descriptor_store.h"
+
+#include <gtest/gtest.h>
+
+#include "smb2/security/evaluate.h"
+#include "smb2/security/unix_mapping.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+using wire::allow;
+using Tag = PosixAcl::Tag;
+
+const auth::IdMapper kIds(wire::Sid(5, {21, 1, 2, 3}), "SERVER");
+
+vfs::Attributes of_mode(uint32_t mode, vfs::Kind kind = vfs::Kind::kFile) {
+  vfs::Attributes attributes;
+  attributes.kind = kind;
+  attributes.mode = mode;
+  attributes.uid = 1000;
+  attributes.gid = 100;
+  return attributes;
+}
+
+uint32_t rights(uint32_t mode, uid_t uid, std::vector<gid_t> gids,
+                vfs::Kind kind = vfs::Kind::kFile) {
+  const auto attributes = of_mode(mode, kind);
+  const auto descriptor = descriptor_of_unix(attributes, PosixAcl::of_mode(mode), kIds);
+  std::vector<wire::Sid> groups{wire::sids::kEveryone};
+  for (const gid_t gid : gids) groups.push_back(kIds.sid_of_gid(gid));
+  return granted_by(descriptor, {.user = kIds.sid_of_uid(uid), .groups = groups});
+}
+
+TEST(UnixMapping, TheOwnerOfAReadWriteFileHasFullControl) {
+  EXPECT_EQ(rights(0644, 1000, {100}), Access::kFileAllAccess);
+}
+
+TEST(UnixMapping, ClassesGrantWhatTheirBitsSay) {
+  EXPECT_TRUE(rights(0640, 1001, {100}) & Access::kFileReadData);
+  EXPECT_FALSE(rights(0640, 1001, {100}) & Access::kFileWriteData);
+  EXPECT_FALSE(rights(0640, 1001, {101}) & Access::kFileReadData);
+  EXPECT_TRUE(rights(0640, 1001, {101}) & Access::kFileReadAttributes);
+}
+
+TEST(UnixMapping, ALaterClassGivesAnEarlierOneNothing) {
+  EXPECT_FALSE(rights(0066, 1000, {100}) & (Access::kFileReadData | Access::kFileWriteData));
+  EXPECT_TRUE(rights(0066, 1000, {100}) & Access::kWriteDac);
+  EXPECT_FALSE(rights(0606, 1001, {100}) & Access::kFileReadData);
+  EXPECT_TRUE(rights(0606, 1001, {101}) & Access::kFileReadData);
+}
+
+TEST(UnixMapping, AWritableDirectoryLetsItsFilesBeDeletedUnlessSticky) {
+  EXPECT_TRUE(rights(0777, 1001, {}, vfs::Kind::kDirectory) & Access::kFileDeleteChild);
+  EXPECT_FALSE(rights(01777, 1001, {}, vfs::Kind::kDirectory) & Access::kFileDeleteChild);
+}
+
+TEST(UnixMapping, NamedUsersAndGroupsBecomeEntries) {
+  wire::SecurityDescriptor descriptor;
+  descriptor.owner = kIds.sid_of_uid(1000);
+  descriptor.group = kIds.sid_of_gid(100);
+  descriptor.dacl = wire::Acl{.aces = {allow(kIds.sid_of_uid(4000001), Access::kFileGenericRead),
+                                       allow(kIds.sid_of_gid(4000002), Access::kFileGenericWrite),
+                                       allow(kIds.sid_of_uid(1000), Access::kFileAllAccess)}};
+  const auto attributes = of_mode(0644);
+  const PosixAcl made = unix_of_descriptor(descriptor, attributes, PosixAcl::of_mode(0644), kIds);
+  EXPECT_EQ(made, (PosixAcl{{{Tag::kOwner, 6, 0},
+                             {Tag::kUser, 4, 4000001},
+                             {Tag::kGroup, 0, 0},
+                             {Tag::kNamedGroup, 2, 4000002},
+                             {Tag::kMask, 6, 0},
+                             {Tag::kOther, 0, 0}}}));
+}
+
+TEST(UnixMapping, AllAccessForEveryoneMakesADirectoryUsableByAll) {
+  wire::SecurityDescriptor descriptor;
+  descriptor.owner = kIds.sid_of_uid(1000);
+  descriptor.dacl = wire::Acl{.aces = {allow(wire::sids::kEveryone, Access::kFileAllAccess)}};
+  const auto attributes = of_mode(0700, vfs::Kind::kDirectory);
+  EXPECT_EQ(unix_of_descriptor(descriptor, attributes, PosixAcl::of_mode(0700), kIds),
+            PosixAcl::of_mode(0777));
+}
+
+}  // namespace
+}  // namespace braid::smb2
