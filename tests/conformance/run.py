@@ -55,6 +55,9 @@ NO_TEST = re.compile(
     r"kernel-oplocks\.|notify-inotify|async_dosmode|samba3misc|durable-open-disconnect|"
     r"openattr_dummy|session\.bind)")
 
+# Tests that want a share of another kind than the common ones.
+OWN_SHARE = {"smb2.change_notify_disabled": "nonotify"}
+
 MIN_LIMIT_S = 60  # for one test; one the ledger knows to be slow gets four times its time
 
 
@@ -136,6 +139,7 @@ class Runner:
                                                  "cache directory", "pid directory")))
 
     def run(self, name, share):
+        share = next((own for suite, own in OWN_SHARE.items() if in_suites(name, (suite,))), share)
         row = self.ledger.get(name, Row())
         limit = max(MIN_LIMIT_S, 4 * row.seconds) * self.args.patience
         scratch = self.scratch.directory("smbtorture.state", share)  # it leaves folders behind
@@ -222,6 +226,8 @@ def options(args, scratch, realm):
     uid_gid = servers.ids_of(USER)
     shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
               for n in range(args.jobs)]
+    shares.append(servers.Share("nonotify", scratch.directory("nonotify", owner=uid_gid),
+                                change_notify=False))
     shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))
     shares.append(servers.Share("hideunread", scratch.directory("hideunread", owner=uid_gid),
                                 hide_unreadable=True))

@@ -191,6 +191,11 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     if (first_time) {
       server.session_table.remove(session->session_id);
       session->begin_close();
+    } else {
+      // [MS-SMB2] 3.3.5.5.3: whoever fails to prove again who it is loses the session.
+      connection.remove_channel(session->session_id);
+      co_await server.close_session(session);
+      co_await connection.reactor().schedule();
     }
     co_await wait_for_penalty(request, account);
     co_return std::unexpected(step.error());

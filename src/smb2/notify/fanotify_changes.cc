@@ -131,8 +131,11 @@ void FanotifyChanges::unwatch(uint64_t watch) {
 
 std::optional<std::string> FanotifyChanges::path_of(const DirectoryHandle& directory) {
   std::shared_ptr<const UniqueFd> mount;
-  for (const auto& [device, each] : *marked_.lock()) {
-    if (each.file_system == directory.file_system) mount = each.directory;
+  {
+    auto marked = marked_.lock();
+    for (const auto& [device, each] : *marked) {
+      if (each.file_system == directory.file_system) mount = each.directory;
+    }
   }
   HandleRoom handle;
   if (!mount || directory.bytes.size() > MAX_HANDLE_SZ) return std::nullopt;

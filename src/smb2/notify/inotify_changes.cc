@@ -146,7 +146,8 @@ void InotifyChanges::walk(std::string directory, bool tell_content) {
 }
 
 void InotifyChanges::walk_waiting() {
-  for (const std::string& tree : std::exchange(state_.lock()->to_walk, {})) walk(tree, false);
+  const std::vector<std::string> trees = std::exchange(state_.lock()->to_walk, {});
+  for (const std::string& tree : trees) walk(tree, false);
 }
 
 void InotifyChanges::end_half_rename() {
