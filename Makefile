@@ -59,13 +59,13 @@ fuzz: deps-build ## Run every fuzzer for FUZZ_SECONDS (600)
 conformance: deps build ## smbtorture against its ledger
 	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd
 
+.PHONY: hostile
+hostile: deps build ## 10,000 damaged messages between smbclient and braidd
+	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
+
 .PHONY: vm-test
 vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/vm_test.py --braidd build/release/braidd
-
-.PHONY: bench
-bench: build ## Measure, beside Samba
-	@build/release/braid-bench
 
 .PHONY: man
 man: build ## Rewrite the key lists of the man page from the tables
