@@ -41,6 +41,13 @@ class Compound {
   // The channel the last request that had one came on: signs errors of those that found none.
   std::shared_ptr<Channel> channel;
 
+  // Forgets all that for a request that stands for itself.
+  void begin_unrelated() {
+    has_session = has_tree = false;
+    file_id.reset();
+    create_error = NtStatus::kSuccess;
+  }
+
   // Sends the answers so far with the interim response of `request` behind them.
   void send_interim(const Request& request, AsyncId async_id);
   bool is_encrypted() const { return decrypted_for_ != nullptr; }

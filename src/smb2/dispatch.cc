@@ -97,14 +97,16 @@ Result<void> verify_signature(Request& request) {
 Result<void> verify_session(Request& request, const Row& row) {
   if (!request.session) return fail(NtStatus::kUserSessionDeleted);
   switch (request.session->state(request.server.clock().now())) {
-    case SessionState::kClosed: return fail(NtStatus::kUserSessionDeleted);
+    case SessionState::kClosed:
+      return fail(NtStatus::kUserSessionDeleted);
     case SessionState::kInProgress:
       // Nothing a client may do before it is known, whatever the command.
       return fail(NtStatus::kUserSessionDeleted);
     case SessionState::kExpired:
       if (!row.allowed_when_expired) return fail(NtStatus::kNetworkSessionExpired);
       break;
-    case SessionState::kValid: break;
+    case SessionState::kValid:
+      break;
   }
   if (request.session->security()->encrypt_data && !request.is_encrypted) {
     return fail(NtStatus::kAccessDenied);
@@ -153,6 +155,7 @@ Result<void> pass_gates(Request& request, const Row& row) {
   const bool related = header.is_related() && request.index != 0;
   // The first of a chain has nothing to be related to; its own ids say who is answered.
   const bool related_to_nothing = header.is_related() && request.index == 0;
+  if (!related) compound.begin_unrelated();
   if (row.command == Command::kNegotiate) {
     if (header.is_signed()) return fail(NtStatus::kInvalidParameter);
   } else if (row.command != Command::kSessionSetup) {
@@ -181,10 +184,6 @@ Result<void> pass_gates(Request& request, const Row& row) {
     compound.has_tree = true;
     BRAID_CHECK(verify_tree_connect(request, tree_id));
   }
-  if (!related) {
-    compound.file_id.reset();
-    compound.create_error = NtStatus::kSuccess;
-  }
   if (row.file_id_offset != 0) return find_open(request, row, related);
   return {};
 }
@@ -196,8 +195,8 @@ Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, st
 Task<std::optional<Reply>> dispatch(Request& request) {
   const auto number = static_cast<size_t>(request.header.command);
   if (number >= kRows.size()) {
-    // [MS-SMB2] 3.3.5.2.6 would end the connection; Windows and Samba answer, and so a client may ask
-    // for something newer and go on.
+    // [MS-SMB2] 3.3.5.2.6 would end the connection; Windows and Samba answer, and so a client may
+    // ask for something newer and go on.
     request.channel = request.connection->find_channel(request.header.session_id);
     if (request.channel) request.session = request.channel->session;
     co_return error_reply(NtStatus::kInvalidParameter);

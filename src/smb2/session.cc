@@ -120,9 +120,9 @@ std::shared_ptr<Session> SessionTable::create(ClientGuid client_guid) {
   SessionId id;
   do {
     crypto::random_bytes({reinterpret_cast<uint8_t*>(&id.value), sizeof id.value});
-    // Positive as a signed number and with room above, for clients that print or count it.
-    id.value &= 0x0000'FFFF'FFFF'FFFF;
-  } while (id.value == 0 || table->contains(id));
+    // 32 bits, as Samba makes them: there are clients that keep no more.
+    id.value &= 0xFFFF'FFFF;
+  } while (id.value == 0 || id.value == 0xFFFF'FFFF || table->contains(id));
   auto session = std::make_shared<Session>(id, client_guid);
   table->emplace(id, session);
   return session;

@@ -132,7 +132,7 @@ class Session : public std::enable_shared_from_this<Session> {
 // GlobalSessionTable. [MS-SMB2] 3.3.1.2 "Per Server". Thread: any.
 class SessionTable {
  public:
-  // With a SessionId nobody else has or had lately, and that cannot be guessed.
+  // With a random SessionId nobody else has.
   std::shared_ptr<Session> create(ClientGuid client_guid);
   std::shared_ptr<Session> find(SessionId id) const;
   void remove(SessionId id);

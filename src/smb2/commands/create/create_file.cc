@@ -57,7 +57,9 @@ Result<uint32_t> grant(const Context& context, uint32_t maximal, uint32_t by_nam
                        uint32_t also_needed) {
   const uint32_t desired = map_generic(context.create.desired_access);
   uint32_t wanted = desired & ~Access::kMaximumAllowed;
-  if ((wanted | also_needed) & ~(maximal | by_name)) return fail(NtStatus::kAccessDenied);
+  const uint32_t refused = (wanted | also_needed) & ~(maximal | by_name);
+  if (refused == Access::kAccessSystemSecurity) return fail(NtStatus::kPrivilegeNotHeld);
+  if (refused) return fail(NtStatus::kAccessDenied);
   if (desired & Access::kMaximumAllowed) wanted |= maximal;
   if (context.has_option(CreateOptions::kDeleteOnClose) && !(wanted & Access::kDelete)) {
     return fail(NtStatus::kAccessDenied);
@@ -128,6 +130,7 @@ Result<void> overwrite(const Context& context, Opened& opened) {
     BRAID_CHECK(opened.file->change(change));
   }
   BRAID_TRY(opened.attributes, opened.file->stat());
+  context.request.server.write_times.overwritten(opened.key, opened.attributes.write_time);
   return {};
 }
 
@@ -174,6 +177,7 @@ CreateOutcome finish(const Context& context, Opened opened) {
       .is_stream = opened.base_file != nullptr};
   state.action = opened.action;
   state.attributes = opened.attributes;
+  server.write_times.show(state.attributes);
   state.maximal_access = opened.maximal_access;
   auto open = std::make_shared<Open>(state.file_id, context.request.session,
                                      context.request.tree_connect, attributes);
@@ -335,6 +339,16 @@ CreateOutcome make_new(const Context& context, const Resolved& resolved) {
   return finish(context, std::move(opened));
 }
 
+// The stream's name as it was given when it was made.
+std::string stored_spelling(vfs::File& base_file, const std::string& name) {
+  if (const auto streams = base_file.streams()) {
+    for (const vfs::StreamInfo& stream : *streams) {
+      if (vfs::equal_folded(stream.name, name)) return stream.name;
+    }
+  }
+  return name;
+}
+
 // A named stream of a file that is there or is made first. [MS-FSA] 2.1.5.1.
 CreateOutcome open_stream(const Context& context, Resolved resolved) {
   const CreateDisposition disposition = context.create.create_disposition;
@@ -395,6 +409,8 @@ CreateOutcome open_stream(const Context& context, Resolved resolved) {
                                                                    : CreateAction::kOverwritten;
     }
   }
+  if (!missing)
+    context.state.name.stream = stored_spelling(*opened.base_file, context.state.name.stream);
   opened.file = std::move(*stream);
   opened.key = opened.file->key();
   opened.path = std::move(resolved.path);
