@@ -87,6 +87,7 @@ int run_worker_process(const CommandLine& line) {
   auto config = config::parse(read_memory_file(text.get()), line.config_file);
   if (!config) return complain(config.error());
   apply_log_level(**config);
+  prepare_to_act_as_users();
   auto server = make_worker_server(*config);
   if (!server) return complain(server.error());
   return run_worker(std::move(control), **server, **config) ? 0 : 1;
@@ -109,6 +110,7 @@ int serve(const CommandLine& line) {
     return Supervisor(*config, std::move(*text), std::move(*listeners)).run();
   }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
+  prepare_to_act_as_users();
   auto server = make_worker_server(*config);
   if (!server) return complain(server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());

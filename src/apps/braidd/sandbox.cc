@@ -4,6 +4,7 @@
 #include <linux/landlock.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -66,6 +67,19 @@ void enter_front_sandbox() {
 void become_child_of_supervisor() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);
+}
+
+void prepare_to_act_as_users() {
+  ::umask(0);
+  // A thread that acts as a user by its file system uid keeps this capability, and the kernel lets
+  // whoever has it write beyond quotas and into blocks reserved for root.
+  cap_t held = ::cap_get_proc();
+  if (!held) return;
+  const cap_value_t resource = CAP_SYS_RESOURCE;
+  ::cap_set_flag(held, CAP_EFFECTIVE, 1, &resource, CAP_CLEAR);
+  ::cap_set_flag(held, CAP_PERMITTED, 1, &resource, CAP_CLEAR);
+  if (::cap_set_proc(held) != 0) log::warn("cannot give up CAP_SYS_RESOURCE: quotas may not hold");
+  ::cap_free(held);
 }
 
 }  // namespace braid::braidd
