@@ -65,20 +65,29 @@ bool is_foreign(const std::optional<wire::Sid>& sid, const wire::Sid& domain) {
          !sid->is_in(domain);
 }
 
-wire::SecurityDescriptor with_local_owner(wire::SecurityDescriptor descriptor,
-                                          const vfs::Attributes& attributes,
-                                          const auth::IdMapper& ids) {
-  const auto replace = [&](std::optional<wire::Sid>& part, const wire::Sid& local) {
-    if (!is_foreign(part, ids.domain_sid())) return;
-    const wire::Sid foreign = *part;
-    part = local;
-    if (!descriptor.dacl) return;
-    for (wire::Ace& ace : descriptor.dacl->aces) {
-      if (ace.sid == foreign) ace.sid = local;
+// As the evaluator wants it: each account of this system by the one SID that logons carry, and
+// owner and group of a foreign domain as the file's Unix owner and group.
+wire::SecurityDescriptor localized(wire::SecurityDescriptor descriptor,
+                                   const vfs::Attributes& attributes, const auth::IdMapper& ids) {
+  const wire::Sid& domain = ids.domain_sid();
+  const auto foreign_owner = is_foreign(descriptor.owner, domain) ? descriptor.owner : std::nullopt;
+  const auto foreign_group = is_foreign(descriptor.group, domain) ? descriptor.group : std::nullopt;
+  const auto localize = [&](wire::Sid& sid) {
+    if (foreign_owner == sid) {
+      sid = ids.sid_of_uid(attributes.uid);
+    } else if (foreign_group == sid) {
+      sid = ids.sid_of_gid(attributes.gid);
+    } else if (const auto uid = ids.uid_of(sid)) {
+      sid = ids.sid_of_uid(*uid);
+    } else if (const auto gid = ids.gid_of(sid)) {
+      sid = ids.sid_of_gid(*gid);
     }
   };
-  replace(descriptor.owner, ids.sid_of_uid(attributes.uid));
-  replace(descriptor.group, ids.sid_of_gid(attributes.gid));
+  if (descriptor.owner) localize(*descriptor.owner);
+  if (descriptor.group) localize(*descriptor.group);
+  if (descriptor.dacl) {
+    for (wire::Ace& ace : descriptor.dacl->aces) localize(ace.sid);
+  }
   return descriptor;
 }
 
@@ -167,7 +176,7 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attrib
     }
   }
   if (security->is_stored) {
-    security->effective = with_local_owner(security->descriptor, attributes, ids_);
+    security->effective = localized(security->descriptor, attributes, ids_);
   } else {
     security->descriptor = descriptor_of_unix(attributes, lists.access, ids_);
     security->effective = security->descriptor;
@@ -189,7 +198,7 @@ Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescrip
   forget(attributes.key);
   BRAID_CHECK(change_owner(file, descriptor, attributes, ids_));
   KernelLists lists = read_lists(file, attributes);
-  const auto effective = with_local_owner(descriptor, attributes, ids_);
+  const auto effective = localized(descriptor, attributes, ids_);
   const PosixAcl wanted = unix_of_descriptor(effective, attributes, lists.access, ids_);
   if (wanted != lists.access) {
     BRAID_CHECK(write_access_list(file, wanted, attributes.mode));

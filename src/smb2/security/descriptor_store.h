@@ -22,8 +22,9 @@ inline constexpr std::string_view kNtAclUserName = "user.NTACL";
 // What decides about one file at one moment. Shared, never changed once made.
 struct FileSecurity {
   wire::SecurityDescriptor descriptor;  // as clients see it
-  // The same with owner and group of a foreign domain, which only another server of the directory
-  // can have written, replaced by the file's Unix owner and group.
+  // The same for the evaluator: accounts of this system by the one SID that logons carry
+  // (S-1-22-1-5 means uid 5 too), and owner and group of a foreign domain, which only another
+  // server of the directory can have written, replaced by the file's Unix owner and group.
   wire::SecurityDescriptor effective;
   bool is_stored = false;  // false: made from mode and POSIX access list
   vfs::Attributes attributes;

@@ -165,12 +165,12 @@ crypto::Digest32 system_acl_hash(const vfs::Attributes& attributes, const PosixA
   Bytes blob;
   wire::Writer w(blob);
   w.u32(0x00020000);
-  w.u32(default_list.empty() ? 0 : 0x00020004);
+  w.u32(attributes.is_directory() ? 0x00020004 : 0);
   w.u64(attributes.uid);
   w.u64(attributes.gid);
   w.u32(type_bits(attributes.kind) | (attributes.mode & 07777));
   write_list(w, access);
-  if (!default_list.empty()) write_list(w, default_list);
+  if (attributes.is_directory()) write_list(w, default_list);
   return crypto::sha256(blob);
 }
 

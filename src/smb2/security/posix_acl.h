@@ -53,7 +53,7 @@ uint32_t kernel_permissions(const UnixCredentials& who, const vfs::Attributes& a
                             const PosixAcl& access);
 
 // Of owner, group, mode and both lists, in the form Samba hashes them in: it changes when anyone
-// changes what the kernel checks by. `default_list` is empty for none.
+// changes what the kernel checks by. `default_list`: of a directory, empty for none.
 crypto::Digest32 system_acl_hash(const vfs::Attributes& attributes, const PosixAcl& access,
                                  const PosixAcl& default_list);
 
