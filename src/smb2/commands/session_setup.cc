@@ -192,8 +192,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       server.session_table.remove(session->session_id);
       session->begin_close();
     } else {
-      // [MS-SMB2] 3.3.5.5.3: whoever fails to prove again who it is loses the session.
-      connection.remove_channel(session->session_id);
+      // [MS-SMB2] 3.3.5.5.3: whoever fails to prove again who it is loses the session. The channel
+      // stays, so that the answers that say so are signed.
       co_await server.close_session(session);
       co_await connection.reactor().schedule();
     }
