@@ -14,6 +14,7 @@ std::string_view name_of(NtStatus status) {
     case NtStatus::kBufferOverflow: return "STATUS_BUFFER_OVERFLOW";
     case NtStatus::kNoMoreFiles: return "STATUS_NO_MORE_FILES";
     case NtStatus::kHandlesClosed: return "STATUS_HANDLES_CLOSED";
+    case NtStatus::kNoMoreEas: return "STATUS_NO_MORE_EAS";
     case NtStatus::kInvalidEaName: return "STATUS_INVALID_EA_NAME";
     case NtStatus::kEaListInconsistent: return "STATUS_EA_LIST_INCONSISTENT";
     case NtStatus::kInvalidEaFlag: return "STATUS_INVALID_EA_FLAG";
@@ -49,6 +50,7 @@ std::string_view name_of(NtStatus status) {
     case NtStatus::kCrcError: return "STATUS_CRC_ERROR";
     case NtStatus::kSharingViolation: return "STATUS_SHARING_VIOLATION";
     case NtStatus::kQuotaExceeded: return "STATUS_QUOTA_EXCEEDED";
+    case NtStatus::kEasNotSupported: return "STATUS_EAS_NOT_SUPPORTED";
     case NtStatus::kEaTooLarge: return "STATUS_EA_TOO_LARGE";
     case NtStatus::kNonexistentEaEntry: return "STATUS_NONEXISTENT_EA_ENTRY";
     case NtStatus::kNoEasOnFile: return "STATUS_NO_EAS_ON_FILE";

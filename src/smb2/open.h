@@ -105,6 +105,8 @@ class Open {
   std::atomic<uint64_t> position = 0;
   std::atomic<uint32_t> mode = 0;
   // PendingNotifications of [MS-FSA] 2.1.1.3 "Per File": changes made through this open that are
+  // Open.NextEaEntry of [MS-FSA] 2.1.1.4 "Per Open": how many were told already.
+  std::atomic<uint32_t> next_ea = 0;
   // told when it is flushed or closed. wire::CompletionFilter.
   std::atomic<uint32_t> pending_notifications = 0;
 

@@ -2,6 +2,7 @@
 // File Information".
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/connection.h"
+#include "smb2/extended_attributes.h"
 #include "smb2/server.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
@@ -52,6 +53,8 @@ uint32_t mode_of(const Open& open) {
            Mode::kDeleteOnClose));
 }
 
+vfs::File& base_of(Open& open) { return open.base_file ? *open.base_file : *open.file; }
+
 // As the name is now: another handle may have renamed the file.
 vfs::Path current_path(const Open& open) { return *open.path.lock(); }
 
@@ -61,12 +64,13 @@ std::string name_with_stream(const Open& open) {
   return name;
 }
 
-wire::FileAllInformation all(const Server& server, const Open& open,
+wire::FileAllInformation all(const Server& server, Open& open,
                              const vfs::Attributes& attributes) {
   wire::FileAllInformation info;
   info.basic = basic(attributes);
   info.standard = standard(server, open, attributes);
   info.internal.index_number = attributes.key.inode;
+  info.ea.ea_size = ea_size_of(base_of(open));
   info.access.access_flags = open.attributes.granted_access;
   info.position.current_byte_offset = open.position;
   info.mode.mode = mode_of(open);
@@ -143,7 +147,9 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kStandard: return encoded(standard(request.server, open, attributes));
     case FileInfoClass::kInternal:
       return encoded(wire::FileInternalInformation{attributes.key.inode});
-    case FileInfoClass::kEa: return encoded(wire::FileEaInformation{});
+    case FileInfoClass::kEa:
+      return encoded(wire::FileEaInformation{ea_size_of(base_of(open))});
+    case FileInfoClass::kFullEa: return query_full_eas(open, query);
     case FileInfoClass::kAccess:
       return encoded(wire::FileAccessInformation{open.attributes.granted_access});
     case FileInfoClass::kPosition: return encoded(wire::FilePositionInformation{open.position});

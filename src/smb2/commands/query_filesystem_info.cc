@@ -30,6 +30,7 @@ uint32_t attributes_of(const Share& share, const vfs::Features& features) {
                         Info::kUnicodeOnDisk | Info::kPersistentAcls;
   if (features.streams) attributes |= Info::kNamedStreams;
   if (features.sparse) attributes |= Info::kSupportsSparseFiles;
+  attributes |= Info::kSupportsObjectIds;
   if (features.hard_links) attributes |= Info::kSupportsHardLinks;
   if (features.xattrs) attributes |= Info::kSupportsExtendedAttributes;
   if (features.reflink) attributes |= Info::kSupportsBlockRefcounting;
@@ -84,6 +85,8 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
                   std::min(id.size(), info.object_id.bytes.size()));
       return encoded(info);
     }
+    // Nothing is filtered and no quota is told.
+    case FsInfoClass::kControl: return encoded(wire::FileFsControlInformation{});
     case FsInfoClass::kSectorSize: return encoded(wire::FileFsSectorSizeInformation{});
     default: return fail(NtStatus::kInvalidInfoClass);
   }

@@ -15,6 +15,8 @@ struct QueryAnswer {
 
 // 3.3.5.20.1 "Handling SMB2_0_INFO_FILE"
 Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoRequest& query);
+// FileFullEaInformation, [MS-FSA] 2.1.5.12.12.
+Result<QueryAnswer> query_full_eas(Open& open, const wire::QueryInfoRequest& query);
 // 3.3.5.20.2 "Handling SMB2_0_INFO_FILESYSTEM"
 Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInfoRequest& query);
 // 3.3.5.20.3 "Handling SMB2_0_INFO_SECURITY"

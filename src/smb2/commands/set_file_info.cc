@@ -204,3 +204,4 @@ Result<void> set_filesystem_info(Request&, const wire::SetInfoRequest& set) {
 }
 
 }  // namespace braid::smb2
+    case FileInfoClass::kFullEa: co_return set_full_eas(request.server, open, set.buffer);

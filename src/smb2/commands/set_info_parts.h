@@ -14,6 +14,8 @@ Result<void> set_filesystem_info(Request& request, const wire::SetInfoRequest& s
 // 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY"
 Task<Result<void>> set_security_info(Request& request, const wire::SetInfoRequest& set);
 
+// FileFullEaInformation, [MS-FSA] 2.1.5.15.6.
+Result<void> set_full_eas(Server& server, Open& open, ByteView buffer);
 // FileRenameInformation and FileLinkInformation, [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
 Task<Result<void>> rename_file(Request& request, ByteView buffer);
 Task<Result<void>> link_file(Request& request, ByteView buffer);

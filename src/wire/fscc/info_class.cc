@@ -35,7 +35,7 @@ std::optional<uint32_t> minimum_query_length(FileInfoClass info_class) {
     case File::kAll:
       return 104;  // fixed part and one character, in whole 8 bytes
     case File::kStream:
-      return 24;
+      return 32;  // fixed part and one character, in whole 8 bytes
     case File::kPipe:
       return 8;
     case File::kPipeLocal:
@@ -68,7 +68,7 @@ std::optional<uint32_t> minimum_query_length(FsInfoClass info_class) {
     case Fs::kDevice:
       return 8;
     case Fs::kAttribute:
-      return 12;
+      return 16;  // fixed part and one character, in whole 4 bytes
     case Fs::kControl:
       return 48;
     case Fs::kFullSize:

@@ -69,6 +69,10 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
 
   BRAID_CO_CHECK(check_create(request, create));
+  if (create.contexts.ea_buffer) {
+    BRAID_CO_TRY(state.eas, wire::decode_full_eas(*create.contexts.ea_buffer));
+    for (const wire::FullEa& ea : state.eas) BRAID_CO_CHECK(wire::validate_ea_name(ea.name));
+  }
   // Nothing is kept of handles that lost their connection, and no snapshot is served.
   if (create.contexts.durable_handle_reconnect || create.contexts.durable_handle_reconnect_v2 ||
       create.contexts.timewarp_token) {

@@ -12,6 +12,7 @@
 #include "smb2/request.h"
 #include "smb2/security/evaluate.h"
 #include "vfs/vfs.h"
+#include "wire/fscc/full_ea.h"
 #include "wire/smb2/create.h"
 
 namespace braid::smb2 {
@@ -21,6 +22,7 @@ struct CreateState {
   wire::CreateRequest create;
   vfs::PathAndStream name;
   FileId file_id;  // the one it will have; also its filestate token
+  std::vector<wire::FullEa> eas;  // for a file that is made or overwritten
 
   // Filled by the attempt that succeeds.
   std::shared_ptr<Open> open;

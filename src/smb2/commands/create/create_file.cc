@@ -5,6 +5,7 @@
 #include "smb2/commands/create/create_security.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
+#include "smb2/extended_attributes.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
@@ -153,6 +154,13 @@ CreateOutcome finish(const Context& context, Opened opened) {
   const filestate::OpenRef ref{opened.key, registration.token};
   if (overwriting) {
     if (auto done = overwrite(context, opened); !done) {
+      server.file_table.close(ref);
+      return done.error();
+    }
+  }
+  if (!state.eas.empty() && opened.action != CreateAction::kOpened) {
+    vfs::File& base = opened.base_file ? *opened.base_file : *opened.file;
+    if (auto done = store_eas(base, state.eas); !done) {
       server.file_table.close(ref);
       return done.error();
     }
