@@ -46,6 +46,14 @@ inline constexpr size_t kChannelsPerSessionMax = 32;
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;
 
+// FSCTL_SRV_COPYCHUNK: [MS-SMB2] 3.3.3, the numbers of Windows. Clients ask once for more to learn
+// them.
+inline constexpr uint32_t kCopychunkCountMax = 256;
+inline constexpr uint32_t kCopychunkSizeMax = 1u << 20;
+inline constexpr uint32_t kCopychunkTotalMax = 16u << 20;
+// FSCTL_FILE_LEVEL_TRIM: ranges of one request, as each costs a system call.
+inline constexpr size_t kTrimRangesMax = 4096;
+
 // Wait for the client's acknowledgement of an oplock or lease break: [MS-SMB2] 3.3.2.1, 3.3.2.5.
 inline constexpr std::chrono::seconds kBreakTimeout{35};
 // A connection without any authenticated session is dropped after this long.

@@ -12,19 +12,45 @@ namespace {
 
 using wire::Fsctl;
 
+// What an FSCTL works on, and so what is found and checked before its handler runs.
+enum class Needs : uint8_t {
+  kNothing,
+  kOpen,
+  kFile,      // an open that is not of a pipe
+  kWritable,  // the same, on a share where something may be changed
+};
+
 struct Row {
   Fsctl code;
-  bool needs_open;
+  Needs needs;
   IoctlHandler handler;
 };
 
 constexpr Row kRows[] = {
-    {Fsctl::kValidateNegotiateInfo, false, ioctl_validate_negotiate_info},
-    {Fsctl::kPipeTransceive, true, ioctl_pipe_transceive},
-    {Fsctl::kPipePeek, true, ioctl_pipe_peek},
-    {Fsctl::kPipeWait, false, ioctl_pipe_wait},
-    {Fsctl::kDfsGetReferrals, false, ioctl_dfs_get_referrals},
-    {Fsctl::kDfsGetReferralsEx, false, ioctl_dfs_get_referrals},
+    {Fsctl::kValidateNegotiateInfo, Needs::kNothing, ioctl_validate_negotiate_info},
+    {Fsctl::kPipeTransceive, Needs::kOpen, ioctl_pipe_transceive},
+    {Fsctl::kPipePeek, Needs::kOpen, ioctl_pipe_peek},
+    {Fsctl::kPipeWait, Needs::kNothing, ioctl_pipe_wait},
+    {Fsctl::kDfsGetReferrals, Needs::kNothing, ioctl_dfs_get_referrals},
+    {Fsctl::kDfsGetReferralsEx, Needs::kNothing, ioctl_dfs_get_referrals},
+    {Fsctl::kCreateOrGetObjectId, Needs::kFile, ioctl_get_object_id},
+    {Fsctl::kGetObjectId, Needs::kFile, ioctl_get_object_id},
+    {Fsctl::kSetObjectId, Needs::kWritable, ioctl_set_object_id},
+    {Fsctl::kSetObjectIdExtended, Needs::kWritable, ioctl_set_object_id},
+    {Fsctl::kDeleteObjectId, Needs::kWritable, ioctl_set_object_id},
+    {Fsctl::kSrvRequestResumeKey, Needs::kFile, ioctl_request_resume_key},
+    {Fsctl::kSrvCopychunk, Needs::kWritable, ioctl_copychunk},
+    {Fsctl::kSrvCopychunkWrite, Needs::kWritable, ioctl_copychunk},
+    {Fsctl::kSetSparse, Needs::kWritable, ioctl_set_sparse},
+    {Fsctl::kSetZeroData, Needs::kWritable, ioctl_set_zero_data},
+    {Fsctl::kQueryAllocatedRanges, Needs::kFile, ioctl_query_allocated_ranges},
+    {Fsctl::kFileLevelTrim, Needs::kWritable, ioctl_file_level_trim},
+    {Fsctl::kDuplicateExtentsToFile, Needs::kWritable, ioctl_duplicate_extents},
+    {Fsctl::kDuplicateExtentsToFileEx, Needs::kWritable, ioctl_duplicate_extents},
+    {Fsctl::kGetCompression, Needs::kFile, ioctl_get_compression},
+    {Fsctl::kSetCompression, Needs::kWritable, ioctl_set_compression},
+    {Fsctl::kGetReparsePoint, Needs::kFile, ioctl_get_reparse_point},
+    {Fsctl::kSrvEnumerateSnapshots, Needs::kFile, ioctl_enumerate_snapshots},
 };
 
 const Row* find_row(Fsctl code) {
@@ -44,11 +70,12 @@ Result<void> find_open(Request& request, const wire::IoctlRequest& ioctl) {
     if (!request.compound.file_id) return fail(NtStatus::kInvalidHandle);
     id = *request.compound.file_id;
   }
+  // Also when there is no such open: what follows in the compound then fails for the same reason.
+  request.compound.file_id = id;
   auto open = request.session->find_open(id);
   if (!open || open->tree_connect != request.tree_connect) return fail(NtStatus::kFileClosed);
   request.open = Open::use(open);
   if (!request.open) return fail(NtStatus::kFileClosed);
-  request.compound.file_id = id;
   return {};
 }
 
@@ -67,11 +94,17 @@ Task<Result<Reply>> handle_ioctl(Request& request) {
       ioctl.input.size(), uint64_t{ioctl.max_input_response} + ioctl.max_output_response));
   const Row* row = find_row(ioctl.ctl_code);
   const bool names_open = ioctl.file_id != FileId::all_ones() || request.header.is_related();
-  if (row ? row->needs_open : names_open) BRAID_CO_CHECK(find_open(request, ioctl));
+  if (row ? row->needs != Needs::kNothing : names_open) BRAID_CO_CHECK(find_open(request, ioctl));
   if (!row) {
     // [MS-SMB2] 3.3.5.15 and 3.3.5.15.8: nothing below us takes it either.
     co_return fail(request.tree_connect->is_pipe() ? NtStatus::kFsDriverRequired
                                                    : NtStatus::kInvalidDeviceRequest);
+  }
+  if (row->needs >= Needs::kFile && request.open->is_pipe()) {
+    co_return fail(NtStatus::kInvalidDeviceRequest);
+  }
+  if (row->needs == Needs::kWritable && request.tree_connect->share->read_only) {
+    co_return fail(NtStatus::kMediaWriteProtected);
   }
   BRAID_CO_TRY(const auto answer, co_await row->handler(request, ioctl));
   wire::IoctlResponse response;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "filestate/types.h"
 #include "runtime/task.h"
 #include "smb2/request.h"
 #include "wire/smb2/ioctl.h"
@@ -20,5 +21,27 @@ Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request&, const wire::IoctlReque
 Task<Result<IoctlAnswer>> ioctl_pipe_peek(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_pipe_wait(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_dfs_get_referrals(Request&, const wire::IoctlRequest&);
+
+// Those below are of files and directories: the table keeps pipes away from them, and those that
+// change something away from read-only shares.
+Task<Result<IoctlAnswer>> ioctl_get_object_id(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_set_object_id(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_request_resume_key(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_copychunk(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_set_sparse(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_set_zero_data(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_query_allocated_ranges(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_file_level_trim(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_get_compression(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_set_compression(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request&, const wire::IoctlRequest&);
+
+// Reads from `source` beside writing to request.open need the caching of both settled: kRead for
+// the one, `operation` for the other. Holds neither while it waits for a client, and both in the
+// end. STATUS_FILE_CLOSED when one was closed meanwhile.
+Task<Result<void>> prepare_copy(Request& request, OpenUse& source,
+                                filestate::Operation operation);
 
 }  // namespace braid::smb2

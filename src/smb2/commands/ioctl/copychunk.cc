@@ -1,0 +1,172 @@
+// [MS-SMB2] 3.3.5.15.5 "Handling a Source File Key Request" and 3.3.5.15.6 "Handling a Server-Side
+// Data Copy Request".
+#include "wire/smb2/srv_copychunk.h"
+
+#include <cstring>
+
+#include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/error_status.h"
+#include "smb2/limits.h"
+#include "smb2/notify/report.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+
+constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
+constexpr uint64_t kAppend = ~uint64_t{0};
+
+// A key only works in the session that asked for it, where the FileId is no secret.
+wire::ResumeKey key_of(const FileId& id) {
+  wire::ResumeKey key{};
+  std::memcpy(key.data(), &id.persistent, sizeof id.persistent);
+  std::memcpy(key.data() + sizeof id.persistent, &id.volatile_id, sizeof id.volatile_id);
+  return key;
+}
+
+std::shared_ptr<Open> find_source(const Request& request, const wire::ResumeKey& key) {
+  FileId id;
+  std::memcpy(&id.persistent, key.data(), sizeof id.persistent);
+  std::memcpy(&id.volatile_id, key.data() + sizeof id.persistent, sizeof id.volatile_id);
+  if (key_of(id) != key) return nullptr;  // what follows the FileId is zero
+  return request.session->find_open(id);
+}
+
+IoctlAnswer answer_with(const wire::SrvCopychunkResponse& response, NtStatus status) {
+  IoctlAnswer answer{.status = status};
+  wire::Writer writer(answer.output);
+  response.encode(writer);
+  return answer;
+}
+
+// 3.3.5.15.6.2 "Sending an Invalid Parameter Server-Side Copy Response"
+IoctlAnswer limits() {
+  return answer_with({kCopychunkCountMax, kCopychunkSizeMax, kCopychunkTotalMax},
+                     NtStatus::kInvalidParameter);
+}
+
+bool within_limits(const wire::SrvCopychunkCopy& copy) {
+  if (copy.chunks.size() > kCopychunkCountMax) return false;
+  uint64_t total = 0;
+  for (const wire::SrvCopychunk& chunk : copy.chunks) {
+    if (chunk.length == 0 || chunk.length > kCopychunkSizeMax) return false;
+    if (chunk.target_offset != kAppend && chunk.target_offset > kOffsetMax - chunk.length) {
+      return false;
+    }
+    if (chunk.source_offset > kOffsetMax - chunk.length) return false;
+    total += chunk.length;
+  }
+  return total <= kCopychunkTotalMax;
+}
+
+NtStatus check_locks(Server& server, const Open& source, const Open& target,
+                     const wire::SrvCopychunk& chunk) {
+  const NtStatus read =
+      server.file_table.check_io(source.ref(), chunk.source_offset, chunk.length, false);
+  if (read != NtStatus::kSuccess) return read;
+  return server.file_table.check_io(target.ref(), chunk.target_offset, chunk.length, true);
+}
+
+// Bytes copied of the chunk go into `copied`, also when it fails half way.
+Result<void> copy_chunk(Open& source, Open& target, const wire::SrvCopychunk& chunk,
+                        uint64_t& copied) {
+  BRAID_TRY(const auto attributes, source.file->stat());
+  if (chunk.source_offset + chunk.length > attributes.size) {
+    return fail(NtStatus::kInvalidViewSize);
+  }
+  BRAID_TRY(copied, target.file->copy_range(*source.file, chunk.source_offset, chunk.target_offset,
+                                            chunk.length));
+  if (copied < chunk.length) return fail(NtStatus::kInvalidViewSize);  // it shrank meanwhile
+  return {};
+}
+
+}  // namespace
+
+Task<Result<IoctlAnswer>> ioctl_request_resume_key(Request& request,
+                                                   const wire::IoctlRequest& ioctl) {
+  if (ioctl.max_output_response < wire::SrvRequestResumeKeyResponse::kSize) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  IoctlAnswer answer;
+  wire::Writer writer(answer.output);
+  wire::SrvRequestResumeKeyResponse{key_of(request.open->file_id)}.encode(writer);
+  co_return answer;
+}
+
+Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlRequest& ioctl) {
+  if (ioctl.max_output_response < wire::SrvCopychunkResponse::kSize) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  wire::Reader reader(ioctl.input);
+  auto copy = wire::SrvCopychunkCopy::decode(reader);
+  if (!copy) co_return limits();
+  const auto source_open = find_source(request, copy->source_key);
+  OpenUse source = source_open ? Open::use(source_open) : OpenUse();
+  if (!source) co_return fail(NtStatus::kObjectNameNotFound);
+  if (source->is_pipe() || !within_limits(*copy)) co_return limits();
+
+  if (source->attributes.is_directory || request.open->attributes.is_directory) {
+    co_return fail(NtStatus::kInvalidDeviceRequest);
+  }
+  if (!source->has_access(Access::kFileReadData) ||
+      !request.open->has_access(Access::kFileWriteData | Access::kFileAppendData) ||
+      (ioctl.ctl_code == wire::Fsctl::kSrvCopychunk &&
+       !request.open->has_access(Access::kFileReadData))) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
+  Server& server = request.server;
+  Open& target = *request.open;
+
+  for (wire::SrvCopychunk& chunk : copy->chunks) {
+    if (chunk.target_offset == kAppend) {
+      BRAID_CO_TRY(const auto now, target.file->stat());
+      chunk.target_offset = now.size;
+      if (now.size > kOffsetMax - chunk.length) co_return limits();
+    }
+    if (const NtStatus conflict = check_locks(server, *source, target, chunk);
+        conflict != NtStatus::kSuccess) {
+      co_return answer_with({}, conflict);
+    }
+  }
+  wire::SrvCopychunkResponse response;
+  NtStatus status = NtStatus::kSuccess;
+  for (const wire::SrvCopychunk& chunk : copy->chunks) {
+    uint64_t copied = 0;
+    const auto done = copy_chunk(*source, target, chunk, copied);
+    response.total_bytes_written += static_cast<uint32_t>(copied);
+    if (!done) {
+      response.chunk_bytes_written = static_cast<uint32_t>(copied);
+      status = to_status(done.error());
+      break;
+    }
+    ++response.chunks_written;
+  }
+  if (response.total_bytes_written > 0) {
+    note_written(server, target);
+  }
+  co_return answer_with(response, status);
+}
+
+Task<Result<void>> prepare_copy(Request& request, OpenUse& source, filestate::Operation operation) {
+  const std::shared_ptr<Open> source_open = source.get();
+  const std::shared_ptr<Open> target_open = request.open.get();
+  source.release();
+  request.open.release();
+  request.open = Open::use(source_open);
+  if (!request.open) co_return fail(NtStatus::kFileClosed);
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
+  request.open.release();
+  request.open = Open::use(target_open);
+  if (!request.open) co_return fail(NtStatus::kFileClosed);
+  BRAID_CO_CHECK(co_await prepare_operation(request, operation));
+  source = Open::use(source_open);
+  if (!source) co_return fail(NtStatus::kFileClosed);
+  co_return Result<void>{};
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,80 @@
+// [MS-FSA] 2.1.5.10.4 "FSCTL_DUPLICATE_EXTENTS_TO_FILE" and 2.1.5.10.5 its _EX.
+#include "wire/smb2/duplicate_extents.h"
+
+#include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/notify/report.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+
+Result<wire::DuplicateExtentsData> decode(const wire::IoctlRequest& ioctl) {
+  wire::Reader reader(ioctl.input);
+  if (ioctl.ctl_code == wire::Fsctl::kDuplicateExtentsToFile) {
+    return wire::DuplicateExtentsData::decode(reader);
+  }
+  BRAID_TRY(const auto ex, wire::DuplicateExtentsDataEx::decode(reader));
+  // One ioctl of the kernel clones the whole range or nothing, so that every clone is atomic.
+  if (ex.flags & ~wire::DuplicateExtentsDataEx::kFlagSourceAtomic) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  return wire::DuplicateExtentsData{ex.source_file_id, ex.source_file_offset, ex.target_file_offset,
+                                    ex.byte_count};
+}
+
+}  // namespace
+
+Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
+                                                  const wire::IoctlRequest& ioctl) {
+  if (!request.tree_connect->share->volume->features().reflink) {
+    co_return fail(NtStatus::kInvalidDeviceRequest);
+  }
+  BRAID_CO_TRY(const auto extents, decode(ioctl));
+  if (extents.source_file_offset < 0 || extents.target_file_offset < 0 || extents.byte_count < 0 ||
+      extents.byte_count > INT64_MAX - extents.source_file_offset ||
+      extents.byte_count > INT64_MAX - extents.target_file_offset) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  const auto source_open = request.session->find_open(extents.source_file_id);
+  OpenUse source = source_open ? Open::use(source_open) : OpenUse();
+  if (!source) co_return fail(NtStatus::kInvalidHandle);
+  // Over the wire a handle is only known in its tree.
+  if (source->tree_connect != request.tree_connect) co_return fail(NtStatus::kInvalidHandle);
+  if (source->is_pipe() || source->attributes.is_directory ||
+      request.open->attributes.is_directory) {
+    co_return fail(NtStatus::kNotSupported);
+  }
+  if (!request.open->has_access(Access::kFileWriteData) ||
+      !source->has_access(Access::kFileReadData)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  const auto from = static_cast<uint64_t>(extents.source_file_offset);
+  const auto to = static_cast<uint64_t>(extents.target_file_offset);
+  const auto length = static_cast<uint64_t>(extents.byte_count);
+  if (length == 0) co_return IoctlAnswer{};
+  BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
+  Server& server = request.server;
+  Open& target = *request.open;
+
+  BRAID_CO_TRY(const auto source_now, source->file->stat());
+  BRAID_CO_TRY(const auto target_now, target.file->stat());
+  if (from + length > source_now.size) co_return fail(NtStatus::kNotSupported);
+  if ((source_now.dos_attributes & vfs::dos::kSparse) &&
+      !(target_now.dos_attributes & vfs::dos::kSparse)) {
+    co_return fail(NtStatus::kNotSupported);
+  }
+  NtStatus conflict = server.file_table.check_io(target.ref(), to, length, true);
+  if (conflict == NtStatus::kSuccess) {
+    conflict = server.file_table.check_io(source->ref(), from, length, false);
+  }
+  if (conflict != NtStatus::kSuccess) co_return fail(conflict);
+  BRAID_CO_CHECK(target.file->clone_range(*source->file, from, to, length));
+  note_written(server, target);
+  co_return IoctlAnswer{};
+}
+
+}  // namespace braid::smb2

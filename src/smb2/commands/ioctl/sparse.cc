@@ -1,0 +1,141 @@
+// [MS-FSA] 2.1.5.10.38 "FSCTL_SET_SPARSE", 2.1.5.10.39 "FSCTL_SET_ZERO_DATA", 2.1.5.10.22
+// "FSCTL_QUERY_ALLOCATED_RANGES", 2.1.5.10.6 "FSCTL_FILE_LEVEL_TRIM".
+#include <algorithm>
+
+#include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/limits.h"
+#include "smb2/notify/report.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+#include "wire/smb2/change_notify.h"
+#include "wire/smb2/file_ranges.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+
+// What is trimmed at least, and in multiples of.
+constexpr uint64_t kPageSize = 4096;
+
+// Zeroes a range whose oplocks were settled, unless it is locked.
+Result<void> zero(Server& server, Open& open, const vfs::Range& range) {
+  if (range.length == 0) return {};
+  if (const NtStatus conflict =
+          server.file_table.check_io(open.ref(), range.offset, range.length, true);
+      conflict != NtStatus::kSuccess) {
+    return fail(conflict);
+  }
+  BRAID_CHECK(open.file->zero_range(range));
+  note_written(server, open);
+  return {};
+}
+
+// The whole pages inside the range that are also inside the file.
+vfs::Range whole_pages(const wire::FileLevelTrimRange& range, uint64_t size) {
+  if (range.offset >= size) return {};
+  const uint64_t end = range.offset + std::min(range.length, size - range.offset);
+  const uint64_t first = (range.offset + kPageSize - 1) / kPageSize * kPageSize;
+  const uint64_t last = end / kPageSize * kPageSize;
+  return first < last ? vfs::Range{first, last - first} : vfs::Range{};
+}
+
+}  // namespace
+
+Task<Result<IoctlAnswer>> ioctl_set_sparse(Request& request, const wire::IoctlRequest& ioctl) {
+  Open& open = *request.open;
+  if (open.attributes.is_directory) co_return fail(NtStatus::kInvalidParameter);
+  if (!open.has_access(Access::kFileWriteData | Access::kFileAppendData |
+                       Access::kFileWriteAttributes)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  // [MS-FSCC] 2.3.83: without a buffer the file becomes sparse.
+  const bool sparse = ioctl.input.empty() || ioctl.input[0] != 0;
+  vfs::File& file = open.base_file ? *open.base_file : *open.file;
+  BRAID_CO_TRY(const auto now, file.stat());
+  const bool is_sparse = (now.dos_attributes & vfs::dos::kSparse) != 0;
+  if (sparse != is_sparse) {
+    const uint32_t stored = now.dos_attributes & vfs::dos::kStored;
+    BRAID_CO_CHECK(file.change({.dos_attributes = stored ^ vfs::dos::kSparse}));
+    report_modified(request.server, open, wire::CompletionFilter::kAttributes);
+  }
+  co_return IoctlAnswer{};
+}
+
+Task<Result<IoctlAnswer>> ioctl_set_zero_data(Request& request, const wire::IoctlRequest& ioctl) {
+  wire::Reader reader(ioctl.input);
+  BRAID_CO_TRY(const auto zeros, wire::FileZeroDataInformation::decode(reader));
+  if (zeros.file_offset < 0 || zeros.beyond_final_zero < zeros.file_offset ||
+      request.open->attributes.is_directory) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  if (!request.open->has_access(Access::kFileWriteData)) co_return fail(NtStatus::kAccessDenied);
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kZeroData));
+  const auto offset = static_cast<uint64_t>(zeros.file_offset);
+  const auto end = static_cast<uint64_t>(zeros.beyond_final_zero);
+  BRAID_CO_CHECK(zero(request.server, *request.open, {offset, end - offset}));
+  co_return IoctlAnswer{};
+}
+
+Task<Result<IoctlAnswer>> ioctl_query_allocated_ranges(Request& request,
+                                                       const wire::IoctlRequest& ioctl) {
+  using Element = wire::FileAllocatedRangeBuffer;
+  wire::Reader reader(ioctl.input);
+  BRAID_CO_TRY(const auto asked, Element::decode(reader));
+  const Open& open = *request.open;
+  if (asked.file_offset < 0 || asked.length < 0 || asked.length > INT64_MAX - asked.file_offset ||
+      open.attributes.is_directory) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  if (!open.has_access(Access::kFileReadData)) co_return fail(NtStatus::kAccessDenied);
+  BRAID_CO_TRY(const auto attributes, open.file->stat());
+  const auto offset = static_cast<uint64_t>(asked.file_offset);
+  if (asked.length == 0 || offset >= attributes.size) co_return IoctlAnswer{};
+  if (ioctl.max_output_response < Element::kSize) co_return fail(NtStatus::kBufferTooSmall);
+  const uint64_t length = std::min<uint64_t>(asked.length, attributes.size - offset);
+
+  const size_t room = ioctl.max_output_response / Element::kSize;
+  std::vector<vfs::Range> ranges{{offset, length}};
+  // Holes of a file that was not declared sparse are not told: its client does not expect any.
+  if (attributes.dos_attributes & vfs::dos::kSparse) {
+    BRAID_CO_TRY(ranges, open.file->allocated_ranges({offset, length}, room + 1));
+  }
+  IoctlAnswer answer;
+  if (ranges.size() > room) {
+    ranges.resize(room);
+    answer.status = NtStatus::kBufferOverflow;
+  }
+  wire::Writer writer(answer.output);
+  for (const vfs::Range& range : ranges) {
+    Element{static_cast<int64_t>(range.offset), static_cast<int64_t>(range.length)}.encode(writer);
+  }
+  co_return answer;
+}
+
+Task<Result<IoctlAnswer>> ioctl_file_level_trim(Request& request, const wire::IoctlRequest& ioctl) {
+  wire::Reader reader(ioctl.input);
+  BRAID_CO_TRY(const auto trim, wire::FileLevelTrim::decode(reader));
+  const uint32_t room = ioctl.max_output_response;
+  if (trim.ranges.empty() || trim.ranges.size() > kTrimRangesMax ||
+      (room != 0 && room < sizeof(uint32_t)) || request.open->attributes.is_directory) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  if (!request.open->has_access(Access::kFileWriteData)) co_return fail(NtStatus::kAccessDenied);
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kZeroData));
+  Open& open = *request.open;
+  BRAID_CO_TRY(const auto attributes, open.file->stat());
+  wire::FileLevelTrimOutput output;
+  for (const wire::FileLevelTrimRange& range : trim.ranges) {
+    const vfs::Range pages = whole_pages(range, attributes.size);
+    if (pages.length == 0) continue;
+    BRAID_CO_CHECK(zero(request.server, open, pages));
+    ++output.num_ranges_processed;
+  }
+  IoctlAnswer answer;
+  wire::Writer writer(answer.output);
+  if (room != 0) output.encode(writer);
+  co_return answer;
+}
+
+}  // namespace braid::smb2
