@@ -63,6 +63,11 @@ conformance: deps build ## smbtorture against its ledger
 hostile: deps build ## 10,000 damaged messages between smbclient and braidd
 	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
 
+.PHONY: bench-names
+bench-names: deps build ## What a file costs among 100,000 others
+	@$(PYTHON) tools/bench_names.py --braidd build/release/braidd \
+	  --program build/release/braid-bench --ratio-max 1.5
+
 .PHONY: vm-test
 vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/vm_test.py --braidd build/release/braidd

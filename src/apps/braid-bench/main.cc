@@ -1,0 +1,102 @@
+// braid-bench: load for a running server, and what it costs.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <functional>
+
+#include "apps/braid-bench/names.h"
+#include "apps/braid-bench/throughput.h"
+#include "runtime/task_scope.h"
+
+namespace braid::bench {
+namespace {
+
+// The exit codes: a limit was not kept; the run could not be made.
+constexpr int kMissed = 1;
+constexpr int kCannotDo = 2;
+
+// Not an argument, which every user of the machine could read.
+constexpr const char* kPasswordVariable = "BRAID_BENCH_PASSWORD";
+
+int run_on_reactor(const std::function<Task<Result<bool>>(Reactor&)>& body) {
+  Reactor reactor;
+  TaskScope scope;
+  int exit_code = kCannotDo;
+  const auto whole = [&]() -> Task<void> {
+    const auto result = co_await body(reactor);
+    if (result) {
+      exit_code = *result ? 0 : kMissed;
+    } else {
+      fmt::print(stderr, "braid-bench: {}\n", result.error().message());
+    }
+    reactor.stop();
+  };
+  reactor.post([&] { scope.spawn(whole()); });
+  reactor.run();
+  return exit_code;
+}
+
+int run(int argc, char** argv) {
+  Target target;
+  NamesOptions names;
+  ThroughputOptions throughput;
+  int exit_code = 0;
+  CLI::App app("Measures an SMB server.", "braid-bench");
+  app.set_version_flag("--version", "braid " BRAID_VERSION);
+  app.footer(fmt::format("The password is taken from the variable {}.", kPasswordVariable));
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--server", target.server, "The server")->type_name("ADDRESS:PORT")->required();
+  app.add_option("--share", target.share, "The share, which should be empty")
+      ->capture_default_str();
+  app.add_option("--user", target.user, "The account")->required();
+  app.add_option("--server-pid", target.server_pids,
+                 "A process of the server whose CPU time is measured; may be repeated");
+
+  CLI::App* const names_command =
+      app.add_subcommand("names", "Create and open files in one large directory and in small ones");
+  names_command->add_option("--files", names.files, "Files in all")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000'000));
+  names_command->add_option("--small", names.small, "Files in a small directory")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000'000));
+  names_command->add_option("--in-flight", names.in_flight, "Requests at a time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 512));
+  names_command->add_option("--ratio-max", names.ratio_max,
+                            "Exit with 1 if the large directory costs more than this times the "
+                            "small ones");
+  names_command->callback([&] {
+    exit_code = run_on_reactor([&](Reactor& reactor) { return run_names(reactor, target, names); });
+  });
+
+  CLI::App* const throughput_command =
+      app.add_subcommand("throughput", "Write and read one file sequentially");
+  throughput_command->add_option("--mib", throughput.mebibytes, "The size of the file in MiB")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'048'576));
+  throughput_command->add_option("--request-size", throughput.request_size, "Bytes in one request")
+      ->capture_default_str()
+      ->check(CLI::Range(4'096, 8'388'608));
+  throughput_command->add_option("--in-flight", throughput.in_flight, "Requests at a time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 512));
+  throughput_command->callback([&] {
+    exit_code = run_on_reactor([&](Reactor& reactor) -> Task<Result<bool>> {
+      BRAID_CO_CHECK(co_await run_throughput(reactor, target, throughput));
+      co_return true;
+    });
+  });
+
+  const char* const password = std::getenv(kPasswordVariable);
+  if (password != nullptr) target.password = password;
+  CLI11_PARSE(app, argc, argv);
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace braid::bench
+
+int main(int argc, char** argv) { return braid::bench::run(argc, argv); }

@@ -1,0 +1,64 @@
+#include "apps/braid-bench/target.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "auth/initiators.h"
+
+namespace braid::bench {
+namespace {
+
+std::chrono::duration<double> cpu_of(int pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  // The program's name, in parentheses, may hold anything; utime and stime are the 12th and 13th
+  // words after it (proc(5)).
+  const size_t end = text.rfind(')');
+  if (end == std::string::npos) return {};
+  std::istringstream words(text.substr(end + 1));
+  std::string skipped;
+  for (int word = 1; word < 12; ++word) words >> skipped;
+  uint64_t user = 0;
+  uint64_t system = 0;
+  words >> user >> system;
+  return std::chrono::duration<double>(static_cast<double>(user + system) /
+                                       static_cast<double>(::sysconf(_SC_CLK_TCK)));
+}
+
+std::chrono::duration<double> cpu_of(const std::vector<int>& pids) {
+  std::chrono::duration<double> sum{};
+  for (const int pid : pids) sum += cpu_of(pid);
+  return sum;
+}
+
+}  // namespace
+
+Task<Result<client::TreePtr>> mount(Reactor& reactor, const Target& target) {
+  BRAID_CO_TRY(const auto address, transport::SocketAddress::parse_with_port(target.server));
+  BRAID_CO_TRY(auto connection, co_await client::Connection::connect(reactor, address));
+  auth::NtlmCredentials credentials;
+  credentials.user = target.user;
+  credentials.password = target.password;
+  auto tree = Result<client::TreePtr>(std::unexpected(Error(NtStatus::kUnsuccessful)));
+  auto session = co_await client::Session::setup(connection,
+                                                 auth::make_ntlm_initiator(std::move(credentials)));
+  if (session) {
+    tree = co_await (*session)->tree_connect(target.share);
+  } else {
+    tree = std::unexpected(session.error());
+  }
+  if (!tree) co_await connection->close();
+  co_return std::move(tree);
+}
+
+Meter::Meter(const std::vector<int>& pids)
+    : pids_(pids), start_(std::chrono::steady_clock::now()), cpu_at_start_(cpu_of(pids)) {}
+
+Cost Meter::so_far() const {
+  return {std::chrono::steady_clock::now() - start_, cpu_of(pids_) - cpu_at_start_};
+}
+
+}  // namespace braid::bench

@@ -1,0 +1,41 @@
+// Where the load goes, and what it costs the server.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "client/file.h"
+
+namespace braid::bench {
+
+struct Target {
+  std::string server;  // ADDRESS:PORT
+  std::string share = "share";
+  std::string user;
+  std::string password;
+  std::vector<int> server_pids;  // whose CPU time counts; none: not measured
+};
+
+// One connection, one session, one share. The caller closes the tree's connection.
+Task<Result<client::TreePtr>> mount(Reactor& reactor, const Target& target);
+
+// Wall time and the CPU time (user and system) of the server's processes.
+struct Cost {
+  std::chrono::duration<double> wall{};
+  std::chrono::duration<double> server_cpu{};
+};
+
+// Runs from its construction. CPU time is from /proc/PID/stat, in ticks of usually 10 ms.
+class Meter {
+ public:
+  explicit Meter(const std::vector<int>& pids);
+  Cost so_far() const;
+
+ private:
+  const std::vector<int>& pids_;
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::duration<double> cpu_at_start_;
+};
+
+}  // namespace braid::bench

@@ -1,0 +1,67 @@
+#include "apps/braid-bench/throughput.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "apps/braid-bench/in_flight.h"
+
+namespace braid::bench {
+namespace {
+
+constexpr uint64_t kMebibyte = 1'048'576;
+constexpr const char* kFileName = "throughput.dat";
+
+void print(const char* what, const Cost& cost, double mebibytes) {
+  fmt::print("{:<8}{:>10.0f} MiB/s", what, mebibytes / cost.wall.count());
+  if (cost.server_cpu.count() > 0) {
+    fmt::print("{:>10.0f} us of server CPU per MiB", cost.server_cpu.count() * 1e6 / mebibytes);
+  }
+  fmt::print("\n");
+}
+
+Task<Result<void>> write_and_read(client::TreePtr tree, const Target& target,
+                                  ThroughputOptions options) {
+  const auto& connection = tree->session().connection();
+  const uint32_t size =
+      std::min({options.request_size, connection.max_read_size(), connection.max_write_size()});
+  const size_t requests = options.mebibytes * kMebibyte / size;
+  const double mebibytes = static_cast<double>(requests) * size / kMebibyte;
+  BRAID_CO_TRY(const auto file,
+               co_await tree->open(kFileName,
+                                   wire::Access::kFileGenericRead | wire::Access::kFileGenericWrite,
+                                   wire::CreateDisposition::kOverwriteIf));
+  const Bytes block(size, 0x5A);
+  {
+    const Meter meter(target.server_pids);
+    BRAID_CO_CHECK(co_await for_each_in_flight(
+        requests, options.in_flight, [&](size_t index) -> Task<Result<void>> {
+          BRAID_CO_CHECK(co_await file->write(uint64_t{index} * size, ByteView(block)));
+          co_return Result<void>();
+        }));
+    print("write", meter.so_far(), mebibytes);
+  }
+  {
+    const Meter meter(target.server_pids);
+    BRAID_CO_CHECK(co_await for_each_in_flight(
+        requests, options.in_flight, [&](size_t index) -> Task<Result<void>> {
+          BRAID_CO_CHECK(co_await file->read(uint64_t{index} * size, size));
+          co_return Result<void>();
+        }));
+    print("read", meter.so_far(), mebibytes);
+  }
+  BRAID_CO_CHECK(co_await file->close());
+  co_return co_await tree->unlink(kFileName);
+}
+
+}  // namespace
+
+Task<Result<void>> run_throughput(Reactor& reactor, const Target& target,
+                                  ThroughputOptions options) {
+  BRAID_CO_TRY(const auto tree, co_await mount(reactor, target));
+  auto result = co_await write_and_read(tree, target, options);
+  co_await tree->session().connection().close();
+  co_return std::move(result);
+}
+
+}  // namespace braid::bench
