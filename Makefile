@@ -59,6 +59,11 @@ fuzz: deps-build ## Run every fuzzer for FUZZ_SECONDS (600)
 conformance: deps build ## smbtorture against its ledger
 	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd
 
+.PHONY: conformance-filesystems
+conformance-filesystems: deps build ## smbtorture's FSCTLs on XFS and btrfs images
+	@for fs in xfs btrfs; do tests/conformance/on_filesystem.sh $$fs \
+	  --braidd build/release/braidd --only smb2.ioctl || exit 1; done
+
 .PHONY: hostile
 hostile: deps build ## 10,000 damaged messages between smbclient and braidd
 	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
