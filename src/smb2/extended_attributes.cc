@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.h"
 #include "wire/fold.h"
 
 namespace braid::smb2 {
@@ -51,6 +52,23 @@ Result<std::vector<std::string>> names_of(vfs::File& file) {
   return names;
 }
 
+using ByFoldedName = std::map<std::string, wire::FullEa>;
+
+Result<void> turn_into(vfs::File& file, const ByFoldedName& before, const ByFoldedName& after) {
+  for (const auto& [key, ea] : before) {
+    if (after.contains(key)) continue;
+    const auto done = file.remove_xattr(std::string(kPrefix) + ea.name);
+    if (!done && !done.error().is_os(ENODATA)) return std::unexpected(of_storing(done.error()));
+  }
+  for (const auto& [key, ea] : after) {
+    const auto old = before.find(key);
+    if (old != before.end() && old->second.value == ea.value) continue;
+    const auto done = file.set_xattr(std::string(kPrefix) + ea.name, ea.value);
+    if (!done) return std::unexpected(of_storing(done.error()));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<wire::FullEa>> load_eas(vfs::File& file) {
@@ -80,12 +98,11 @@ Result<void> store_eas(vfs::File& file, const std::vector<wire::FullEa>& eas) {
     }
     if (is_reserved(ea.name)) return fail(NtStatus::kAccessDenied);
   }
-  // By their folded names.
-  std::map<std::string, wire::FullEa> before;
+  ByFoldedName before;
   uint64_t size = 0;
   BRAID_TRY(auto stored, load_eas(file));
   for (wire::FullEa& ea : stored) before.emplace(wire::fold(ea.name), std::move(ea));
-  std::map<std::string, wire::FullEa> after = before;
+  ByFoldedName after = before;
   for (const wire::FullEa& ea : eas) {
     std::string key = wire::fold(ea.name);
     if (ea.value.empty()) {
@@ -98,18 +115,12 @@ Result<void> store_eas(vfs::File& file, const std::vector<wire::FullEa>& eas) {
   for (const auto& [key, ea] : after) size += wire::ea_size({ea});
   if (size > kEaSizeMax) return fail(NtStatus::kEaTooLarge);
 
-  for (const auto& [key, ea] : before) {
-    if (after.contains(key)) continue;
-    const auto done = file.remove_xattr(std::string(kPrefix) + ea.name);
-    if (!done && !done.error().is_os(ENODATA)) return std::unexpected(of_storing(done.error()));
+  auto done = turn_into(file, before, after);
+  // As little as possible is left of a list that could not be stored as a whole.
+  if (!done && !turn_into(file, after, before)) {
+    log::warn("extended attributes could not be put back after a failed change");
   }
-  for (const auto& [key, ea] : after) {
-    const auto old = before.find(key);
-    if (old != before.end() && old->second.value == ea.value) continue;
-    const auto done = file.set_xattr(std::string(kPrefix) + ea.name, ea.value);
-    if (!done) return std::unexpected(of_storing(done.error()));
-  }
-  return {};
+  return done;
 }
 
 }  // namespace braid::smb2

@@ -129,6 +129,7 @@ Result<void> overwrite(const Context& context, Opened& opened) {
     change.dos_attributes =
         (context.create.file_attributes & vfs::dos::kSettable) | vfs::dos::kArchive;
     BRAID_CHECK(opened.file->change(change));
+    BRAID_CHECK(store_eas(*opened.file, context.state.eas));
   }
   BRAID_TRY(opened.attributes, opened.file->stat());
   context.request.server.write_times.overwritten(opened.key, opened.attributes.write_time);
@@ -154,13 +155,6 @@ CreateOutcome finish(const Context& context, Opened opened) {
   const filestate::OpenRef ref{opened.key, registration.token};
   if (overwriting) {
     if (auto done = overwrite(context, opened); !done) {
-      server.file_table.close(ref);
-      return done.error();
-    }
-  }
-  if (!state.eas.empty() && opened.action != CreateAction::kOpened) {
-    vfs::File& base = opened.base_file ? *opened.base_file : *opened.file;
-    if (auto done = store_eas(base, state.eas); !done) {
       server.file_table.close(ref);
       return done.error();
     }
@@ -334,7 +328,9 @@ CreateOutcome make_new(const Context& context, const Resolved& resolved) {
   if (!file) return file.error();
   opened.file = std::move(*file);
   opened.key = opened.file->key();
-  if (const auto done = apply(context.request, *opened.file, *security); !done) {
+  auto done = apply(context.request, *opened.file, *security);
+  if (done) done = store_eas(*opened.file, context.state.eas);
+  if (!done) {
     (void)context.volume.remove(context.request.credentials(), resolved.place, opened.key);
     return done.error();
   }

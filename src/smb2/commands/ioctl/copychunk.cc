@@ -112,7 +112,8 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   if (source->attributes.is_directory || request.open->attributes.is_directory) {
     co_return fail(NtStatus::kInvalidDeviceRequest);
   }
-  if (!source->has_access(Access::kFileReadData) ||
+  // As for READ, the right to execute is one to read; of the target Windows wants the right itself.
+  if (!source->has_access(Access::kFileReadData | Access::kFileExecute) ||
       !request.open->has_access(Access::kFileWriteData | Access::kFileAppendData) ||
       (ioctl.ctl_code == wire::Fsctl::kSrvCopychunk &&
        !request.open->has_access(Access::kFileReadData))) {

@@ -1,6 +1,9 @@
 // [MS-FSA] 2.1.5.10.4 "FSCTL_DUPLICATE_EXTENTS_TO_FILE" and 2.1.5.10.5 its _EX.
 #include "wire/smb2/duplicate_extents.h"
 
+#include <algorithm>
+#include <cerrno>
+
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
@@ -54,25 +57,31 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   }
   const auto from = static_cast<uint64_t>(extents.source_file_offset);
   const auto to = static_cast<uint64_t>(extents.target_file_offset);
-  const auto length = static_cast<uint64_t>(extents.byte_count);
-  if (length == 0) co_return IoctlAnswer{};
+  const auto asked = static_cast<uint64_t>(extents.byte_count);
+  if (asked == 0) co_return IoctlAnswer{};
   BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
   Server& server = request.server;
   Open& target = *request.open;
 
   BRAID_CO_TRY(const auto source_now, source->file->stat());
   BRAID_CO_TRY(const auto target_now, target.file->stat());
-  if (from + length > source_now.size) co_return fail(NtStatus::kNotSupported);
+  const bool overlaps = source->attributes.file_key == target.attributes.file_key &&
+                        from < to + asked && to < from + asked;
+  if (overlaps || from + asked > source_now.size) co_return fail(NtStatus::kNotSupported);
   if ((source_now.dos_attributes & vfs::dos::kSparse) &&
       !(target_now.dos_attributes & vfs::dos::kSparse)) {
     co_return fail(NtStatus::kNotSupported);
   }
-  NtStatus conflict = server.file_table.check_io(target.ref(), to, length, true);
-  if (conflict == NtStatus::kSuccess) {
-    conflict = server.file_table.check_io(source->ref(), from, length, false);
+  // Byte-range locks are not looked at, and the target does not grow: as Windows has it.
+  if (to >= target_now.size) co_return IoctlAnswer{};
+  const uint64_t length = std::min(asked, target_now.size - to);
+  auto done = target.file->clone_range(*source->file, from, to, length);
+  if (!done && done.error().is_os(EINVAL) && length < asked) {
+    // Cut at the end of the target, the range ends within a cluster.
+    const auto copied = target.file->copy_range(*source->file, from, to, length);
+    done = copied ? Result<void>{} : std::unexpected(copied.error());
   }
-  if (conflict != NtStatus::kSuccess) co_return fail(conflict);
-  BRAID_CO_CHECK(target.file->clone_range(*source->file, from, to, length));
+  if (!done) co_return std::unexpected(done.error());
   note_written(server, target);
   co_return IoctlAnswer{};
 }

@@ -50,6 +50,7 @@ constexpr Row kRows[] = {
     {Fsctl::kGetCompression, Needs::kFile, ioctl_get_compression},
     {Fsctl::kSetCompression, Needs::kWritable, ioctl_set_compression},
     {Fsctl::kGetReparsePoint, Needs::kFile, ioctl_get_reparse_point},
+    {Fsctl::kSetReparsePoint, Needs::kWritable, ioctl_set_reparse_point},
     {Fsctl::kSrvEnumerateSnapshots, Needs::kFile, ioctl_enumerate_snapshots},
 };
 

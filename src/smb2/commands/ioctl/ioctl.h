@@ -36,6 +36,7 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request&, const wire::IoctlReq
 Task<Result<IoctlAnswer>> ioctl_get_compression(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_set_compression(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request&, const wire::IoctlRequest&);
 
 // Reads from `source` beside writing to request.open need the caching of both settled: kRead for

@@ -1,8 +1,17 @@
-// [MS-FSA] 2.1.5.10.14 "FSCTL_GET_REPARSE_POINT".
+// [MS-FSA] 2.1.5.10.14 "FSCTL_GET_REPARSE_POINT" and 2.1.5.10.37 "FSCTL_SET_REPARSE_POINT".
+#include "wire/fscc/reparse.h"
+
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+
+#include "smb2/access_check.h"
 #include "smb2/commands/ioctl/ioctl.h"
-#include "wire/fscc/reparse.h"
+#include "smb2/extended_attributes.h"
+#include "smb2/notify/report.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+#include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
 namespace {
@@ -43,6 +52,48 @@ wire::ReparseData of_special(const vfs::Attributes& attributes) {
   return {.tag = vfs::kReparseTagNfs, .data = std::move(special)};
 }
 
+// The text of the symbolic link that the client wants. STATUS_NOT_SUPPORTED for what is no link, or
+// one to where only Windows finds its way.
+Result<std::string> target_of(const wire::ReparseData& reparse) {
+  std::string target;
+  if (const auto* link = std::get_if<wire::SymlinkReparse>(&reparse.data)) {
+    target = link->substitute_name;
+    std::ranges::replace(target, '\\', '/');
+    const bool names_device = target.starts_with("//") || target.starts_with("/?");
+    if (!link->relative && (names_device || !target.starts_with('/'))) {
+      return fail(NtStatus::kNotSupported);
+    }
+  } else if (const auto* lx = std::get_if<wire::LxSymlinkReparse>(&reparse.data)) {
+    target = lx->target;
+  } else if (const auto* nfs = std::get_if<wire::NfsReparse>(&reparse.data);
+             nfs && nfs->type == wire::NfsReparse::Type::kSymlink) {
+    target = nfs->target;
+  } else {
+    return fail(NtStatus::kNotSupported);
+  }
+  if (target.empty() || target.contains('\0')) return fail(NtStatus::kIoReparseDataInvalid);
+  return target;
+}
+
+// What [MS-FSA] wants of the file before it becomes a link.
+Result<void> check_may_become_link(Open& open) {
+  using wire::Access;
+  if (!open.has_access(Access::kFileWriteData | Access::kFileWriteAttributes)) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  if (open.attributes.is_stream || open.path.lock()->is_root()) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  BRAID_TRY(const auto now, open.file->stat());
+  if (now.dos_attributes & vfs::dos::kReparsePoint) {
+    if (!now.is_symlink()) return fail(NtStatus::kIoReparseTagMismatch);
+    return {};
+  }
+  if (!now.is_directory() && now.size != 0) return fail(NtStatus::kIoReparseDataInvalid);
+  if (ea_size_of(*open.file) != 0) return fail(NtStatus::kEasNotSupported);
+  return {};
+}
+
 }  // namespace
 
 Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request& request,
@@ -64,6 +115,34 @@ Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request& request,
     answer.status = NtStatus::kBufferOverflow;
   }
   co_return answer;
+}
+
+// A file of Linux cannot turn into a link: the link takes its name, and the handle keeps the file
+// that had it, with nothing left to do but to be closed.
+Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request& request,
+                                                  const wire::IoctlRequest& ioctl) {
+  Open& open = *request.open;
+  BRAID_CO_CHECK(check_may_become_link(open));
+  BRAID_CO_TRY(const auto reparse, wire::ReparseData::decode(ioctl.input));
+  BRAID_CO_TRY(const std::string target, target_of(reparse));
+  if (const NtStatus status =
+          request.server.file_table.check_sharing(open.ref(), wire::Access::kDelete);
+      status != NtStatus::kSuccess) {
+    co_return fail(status);
+  }
+  vfs::Volume& volume = *request.tree_connect->share->volume;
+  const vfs::Path path = *open.path.lock();
+  BRAID_CO_TRY(const auto found, volume.lookup(request.credentials(), path, {.pin_parent = true}));
+  const FileKey key = open.attributes.file_key;
+  if (found.outcome != vfs::Resolved::Outcome::kFound || found.attributes.key != key) {
+    co_return fail(NtStatus::kObjectNameNotFound);
+  }
+  BRAID_CO_CHECK(check_may_replace(request, found));
+  BRAID_CO_CHECK(check_may_add(request, found, false));
+  BRAID_CO_CHECK(volume.remove(request.credentials(), found.place, key));
+  BRAID_CO_CHECK(volume.make_symlink(request.credentials(), found.place, target));
+  report_modified(request.server, open, wire::CompletionFilter::kAttributes);
+  co_return IoctlAnswer{};
 }
 
 }  // namespace braid::smb2

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Extended attributes and file control requests, as impacket sends them."""
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from impacket.smb3 import SessionError  # noqa: E402
+from impacket.smbconnection import SMBConnection  # noqa: E402
+
+import smb2_raw as raw  # noqa: E402
+import suite  # noqa: E402
+from server import Options, Share, ids_of, test_users  # noqa: E402
+from suite import ServerCase, braid_only  # noqa: E402
+
+ALICE, BOB = test_users()
+
+STATUSES = {0x80000013: "INVALID_EA_NAME", 0x80000014: "EA_LIST_INCONSISTENT",
+            0xC0000052: "NO_EAS_ON_FILE", 0xC0000275: "NOT_A_REPARSE_POINT",
+            0xC0000278: "IO_REPARSE_DATA_INVALID"}
+ALL_ACCESS = 0x001F01FF
+OPEN_REPARSE_POINT = 0x00200000
+FULL_EA = 15
+CREATE_OR_GET_OBJECT_ID = 0x000900C0
+SET_REPARSE_POINT = 0x000900A4
+GET_REPARSE_POINT = 0x000900A8
+SET_SPARSE = 0x000900C4
+SET_ZERO_DATA = 0x000980C8
+QUERY_ALLOCATED_RANGES = 0x000940CF
+FILE_LEVEL_TRIM = 0x00098208
+SET_COMPRESSION = 0x0009C040
+DUPLICATE_EXTENTS = 0x00098344
+RESUME_KEY = 0x00140078
+COPYCHUNK = 0x001440F2
+COPYCHUNK_WRITE = 0x001480F2
+
+
+def full_eas(*pairs):
+    out = b""
+    for position, (name, value) in enumerate(pairs):
+        entry = struct.pack("<BBH", 0, len(name), len(value)) + name + b"\0" + value
+        last = position + 1 == len(pairs)
+        padding = 0 if last else -(4 + len(entry)) % 4
+        out += struct.pack("<I", 0 if last else 4 + len(entry) + padding) + entry + bytes(padding)
+    return out
+
+
+def parse_eas(blob):
+    found, at = [], 0
+    while blob:
+        following, _, name_length, value_length = struct.unpack_from("<IBBH", blob, at)
+        name = blob[at + 8:at + 8 + name_length]
+        value_at = at + 9 + name_length
+        found.append((name, blob[value_at:value_at + value_length]))
+        if not following:
+            break
+        at += following
+    return found
+
+
+def status_of(error):
+    code = error.get_error_code()
+    return STATUSES.get(code) or raw.status_name(code)
+
+
+def symlink_reparse(target):
+    name = target.encode("utf-16-le")
+    body = struct.pack("<HHHHI", 0, len(name), len(name), len(name), 1) + name + name
+    return struct.pack("<IHH", 0xA000000C, len(body), 0) + body
+
+
+class FileControlCase(ServerCase):
+    @classmethod
+    def options(cls, scratch):
+        cls.root = scratch.directory("share", owner=ids_of(ALICE))
+        cls.fixed = scratch.directory("fixed", owner=ids_of(ALICE))
+        return Options([Share("share", cls.root), Share("fixed", cls.fixed, read_only=True)],
+                       [ALICE, BOB], min_dialect="2.0.2")
+
+    def setUp(self):
+        for root in (self.root, self.fixed):
+            with open(os.path.join(root, "file"), "wb") as out:
+                out.write(b"0123456789abcdef" * 1024)
+            if os.geteuid() == 0:
+                os.chown(os.path.join(root, "file"), *ids_of(ALICE))
+        connection = SMBConnection(self.server.host, self.server.host, sess_port=self.server.port,
+                                   preferredDialect=0x0210, timeout=20)
+        self.addCleanup(connection.close)
+        connection.login(ALICE.name, ALICE.password)
+        self.smb = connection.getSMBServer()
+        self.tree = self.smb.connectTree("share")
+
+    def open(self, name, disposition=1, access=ALL_ACCESS, options=0, tree=None):
+        return self.smb.create(tree or self.tree, name, access, 7, options, disposition, 0x80)
+
+    def control(self, file, code, blob=b"", room=65536, tree=None):
+        """(status name, output)"""
+        try:
+            return "SUCCESS", self.smb.ioctl(tree or self.tree, file, code, 1, blob,
+                                             maxOutputResponse=room)
+        except SessionError as error:
+            return status_of(error), b""
+
+    def refused(self, status, call, *arguments, **named):
+        with self.assertRaises(SessionError) as refusal:
+            call(*arguments, **named)
+        self.assertEqual(status_of(refusal.exception), status)
+
+
+class ExtendedAttributes(FileControlCase):
+    def set(self, file, blob):
+        self.smb.setInfo(self.tree, file, blob, 1, FULL_EA)
+
+    def query(self, file, **named):
+        return parse_eas(self.smb.queryInfo(self.tree, file, infoType=1, fileInfoClass=FULL_EA,
+                                            **named))
+
+    def test_what_is_set_is_read_back(self):
+        file = self.open("file")
+        self.refused("NO_EAS_ON_FILE", self.query, file)
+        self.set(file, full_eas((b"Author", b"me"), (b"Note", b"x" * 300)))
+        self.assertEqual(os.getxattr(os.path.join(self.root, "file"), "user.Author"), b"me")
+        self.assertEqual(self.query(file, flags=1), [(b"Author", b"me"), (b"Note", b"x" * 300)])
+        # One after the other, then by position.
+        self.assertEqual(self.query(file, flags=3), [(b"Author", b"me")])
+        self.assertEqual(self.query(file, flags=2), [(b"Note", b"x" * 300)])
+        self.assertEqual(self.query(file, flags=6, additionalInformation=2)[0][0], b"Note")
+        # By name, in another case, with one that is not there.
+        names = struct.pack("<IB", 12, 6) + b"AUTHOR\0" + struct.pack("<IB", 0, 4) + b"none\0"
+        self.assertEqual(self.query(file, inputBlob=names), [(b"Author", b"me"), (b"none", b"")])
+        self.set(file, full_eas((b"AUTHOR", b""), (b"note", b"")))
+        self.refused("NO_EAS_ON_FILE", self.query, file)
+
+    def test_bad_lists_change_nothing(self):
+        file = self.open("file")
+        good = full_eas((b"good", b"1"))
+        for status, blob in (("EA_LIST_INCONSISTENT", good[:6]),
+                             ("EA_LIST_INCONSISTENT", struct.pack("<I", 0xFFFFFFF0) + good[4:]),
+                             ("EA_LIST_INCONSISTENT", struct.pack("<I", 3) + good[4:]),
+                             ("INVALID_EA_NAME", full_eas((b"good", b"1"), (b"b*d", b"1"))),
+                             ("INVALID_EA_NAME", full_eas((b"", b"1"))),
+                             ("ACCESS_DENIED", full_eas((b"dosattrib", b"0x20"))),
+                             ("ACCESS_DENIED", full_eas((b"NTACL", b"x")))):
+            with self.subTest(status + str(blob[:12])):
+                self.refused(status, self.set, file, blob)
+        self.refused("NO_EAS_ON_FILE", self.query, file)
+
+
+class FileControl(FileControlCase):
+    def test_object_ids_stay(self):
+        ids = set()
+        for _ in range(2):
+            file = self.open("file")
+            status, first = self.control(file, CREATE_OR_GET_OBJECT_ID)
+            self.assertEqual((status, len(first)), ("SUCCESS", 64))
+            ids.add(first)
+            self.smb.close(self.tree, file)
+        self.assertEqual(len(ids), 1)
+        other = self.control(self.open("other", disposition=3), CREATE_OR_GET_OBJECT_ID)[1]
+        self.assertNotIn(other[:16], {found[:16] for found in ids})
+
+    @braid_only
+    def test_an_empty_file_becomes_a_link(self):
+        file = self.open("link", disposition=2)
+        status, _ = self.control(file, SET_REPARSE_POINT, symlink_reparse("dir\\file"))
+        self.assertEqual(status, "SUCCESS")
+        self.smb.close(self.tree, file)
+        self.assertEqual(os.readlink(os.path.join(self.root, "link")), "dir/file")
+        link = self.open("link", access=0x80, options=OPEN_REPARSE_POINT)
+        status, blob = self.control(link, GET_REPARSE_POINT)
+        self.assertEqual(status, "SUCCESS")
+        self.assertIn("dir\\file".encode("utf-16-le"), blob)
+
+    @braid_only
+    def test_what_is_no_link_or_not_empty_stays_a_file(self):
+        file = self.open("file")
+        for status, blob in (("IO_REPARSE_DATA_INVALID", symlink_reparse("x")),
+                             ("IO_REPARSE_DATA_INVALID", b"\x0c\0\0\xa0"),
+                             ("NOT_A_REPARSE_POINT", None)):
+            code = GET_REPARSE_POINT if blob is None else SET_REPARSE_POINT
+            self.assertEqual(self.control(file, code, blob or b"")[0], status)
+        self.assertEqual(os.path.getsize(os.path.join(self.root, "file")), 16384)
+
+    def test_bad_input_has_no_effect(self):
+        file = self.open("file")
+        key = self.control(file, RESUME_KEY)[1][:24]
+        self.assertEqual(len(key), 24)
+        chunk = struct.pack("<QQII", 0, 0, 16, 0)
+        for what, code, blob in (
+                ("offset after the end", SET_ZERO_DATA, struct.pack("<qq", 8, 4)),
+                ("negative offset", SET_ZERO_DATA, struct.pack("<qq", -8, 4)),
+                ("half a structure", SET_ZERO_DATA, bytes(12)),
+                ("negative length", QUERY_ALLOCATED_RANGES, struct.pack("<qq", 0, -1)),
+                ("more chunks than sent", COPYCHUNK_WRITE,
+                 key + struct.pack("<II", 200, 0) + chunk),
+                ("a chunk beyond 64 bits", COPYCHUNK_WRITE, key + struct.pack("<II", 1, 0) +
+                 struct.pack("<QQII", 1 << 63, 0, 16, 0)),
+                ("a chunk of nothing", COPYCHUNK_WRITE, key + struct.pack("<II", 1, 0) +
+                 struct.pack("<QQII", 0, 0, 0, 0))):
+            with self.subTest(what):
+                self.assertEqual(self.control(file, code, blob)[0], "INVALID_PARAMETER")
+        strange = bytes(16) + b"\xff" * 8 + struct.pack("<II", 1, 0) + chunk
+        self.assertEqual(self.control(file, COPYCHUNK, strange)[0], "OBJECT_NAME_NOT_FOUND")
+        with open(os.path.join(self.root, "file"), "rb") as left:
+            self.assertEqual(left.read(), b"0123456789abcdef" * 1024)
+
+    @braid_only
+    def test_a_read_only_share_is_not_changed(self):
+        tree = self.smb.connectTree("fixed")
+        file = self.open("file", access=0x00120089, tree=tree)
+        for code in (SET_SPARSE, SET_ZERO_DATA, FILE_LEVEL_TRIM, SET_COMPRESSION, COPYCHUNK,
+                     COPYCHUNK_WRITE, DUPLICATE_EXTENTS, SET_REPARSE_POINT):
+            with self.subTest(hex(code)):
+                self.assertEqual(self.control(file, code, bytes(64), tree=tree)[0],
+                                 "MEDIA_WRITE_PROTECTED")
+
+
+if __name__ == "__main__":
+    suite.main()
