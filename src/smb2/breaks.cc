@@ -50,7 +50,10 @@ Breaks::Breaks(const SessionTable& sessions, const ClientTable& clients, Reactor
 
 Breaks::~Breaks() { stop(); }
 
-void Breaks::stop() { timers_->stopped = true; }
+void Breaks::stop() {
+  timers_->stopped = true;
+  timer_reactor_.post([timers = timers_] { timers->running.clear(); });
+}
 
 namespace {
 
@@ -116,9 +119,12 @@ void Breaks::arm_timer(const filestate::BreakId& id) {
   timer_reactor_.post([this, timers = timers_, id] {
     if (timers->stopped) return;
     const auto timer = timers->running.emplace(timers->running.end(), timer_reactor_);
-    timer->start(kBreakTimeout, [this, timers, timer, id] {
-      if (!timers->stopped) table_->break_timed_out(id);
-      timers->running.erase(timer);
+    // Weakly: the timers own what they call.
+    timer->start(kBreakTimeout, [this, held = std::weak_ptr(timers), timer, id] {
+      const auto owner = held.lock();
+      if (!owner) return;
+      if (!owner->stopped) table_->break_timed_out(id);
+      owner->running.erase(timer);
     });
   });
 }

@@ -126,8 +126,10 @@ bool Connection::process_messages(Buffer frame, size_t offset,
     }
     if (elements.size() >= kCompoundMax) return false;
     // [MS-SMB2] 3.3.5.2.1.1: whoever encrypted it may not speak for another session.
-    if (decrypted_for && !header->is_related() &&
-        header->session_id != decrypted_for->session_id) {
+    // The first request has none before it, and SESSION_SETUP takes nothing over.
+    const bool names_session = elements.empty() || !header->is_related() ||
+                               header->command == wire::Command::kSessionSetup;
+    if (decrypted_for && names_session && header->session_id != decrypted_for->session_id) {
       return false;
     }
     // [MS-SMB2] 3.3.5.2.2 "Verifying the Connection State".
@@ -241,11 +243,11 @@ void Connection::send_notification(Bytes message, const Session& session) {
   send_messages(std::move(messages), session.security()->encrypt_data ? &session : nullptr);
 }
 
-AsyncId Connection::register_async(MessageId message_id,
-                                   std::move_only_function<void()> on_cancel) {
-  if (async_requests_.size() >= kAsyncRequestsMax) return {};
+AsyncId Connection::register_async(MessageId message_id, std::move_only_function<void()> on_cancel,
+                                   EndedBy ended_by) {
+  if (ending_ || async_requests_.size() >= kAsyncRequestsMax) return {};
   const AsyncId id{++last_async_id_};
-  async_requests_.emplace(id, AsyncRequest{message_id, std::move(on_cancel)});
+  async_requests_.emplace(id, AsyncRequest{message_id, std::move(on_cancel), ended_by});
   return id;
 }
 
@@ -260,12 +262,13 @@ void Connection::cancel(const wire::Header& header) {
       return entry.second.message_id == header.message_id;
     });
   }
-  if (found == async_requests_.end()) return;
+  if (found == async_requests_.end() || found->second.ended_by != EndedBy::kCancel) return;
   auto on_cancel = std::exchange(found->second.on_cancel, nullptr);
   if (on_cancel) on_cancel();
 }
 
 void Connection::cancel_all() {
+  ending_ = true;
   // A callback may unregister its own entry.
   std::vector<std::move_only_function<void()>> callbacks;
   for (auto& [id, request] : async_requests_) {

@@ -82,14 +82,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void session_became_valid();
 
   // Connection.PreauthSessionTable and the unfinished authentications.
-  std::unordered_map<SessionId, std::unique_ptr<SessionSetupExchange>> session_setups;
+  // Shared with an answer that is not sent yet, whose bytes go into the exchange's hash.
+  std::unordered_map<SessionId, std::shared_ptr<SessionSetupExchange>> session_setups;
 
-  // Connection.AsyncCommandList. An AsyncId of zero: too many.
-  AsyncId register_async(MessageId message_id, std::move_only_function<void()> on_cancel);
+  // Connection.AsyncCommandList. An AsyncId of zero: too many, or the connection is ending.
+  // `ended_by`: whether CANCEL ends the wait too, or only the end of the connection.
+  enum class EndedBy : uint8_t { kCancel, kConnection };
+  AsyncId register_async(MessageId message_id, std::move_only_function<void()> on_cancel,
+                         EndedBy ended_by = EndedBy::kCancel);
   void unregister_async(AsyncId id);
   // [MS-SMB2] 3.3.5.16 "Receiving an SMB2 CANCEL Request".
   void cancel(const wire::Header& header);
-  // Cancels everything that waits in a session: LOGOFF, the end of the connection.
+  // Cancels everything that waits, once: nothing may begin to wait afterwards.
   void cancel_all();
 
   // Sends a message that answers nothing, unsigned. Thread: any.
@@ -110,6 +114,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct AsyncRequest {
     MessageId message_id;
     std::move_only_function<void()> on_cancel;
+    EndedBy ended_by = EndedBy::kCancel;
   };
 
   // False: the connection must end.
@@ -125,6 +130,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t bytes_in_flight_ = 0;
   std::shared_ptr<OneShot<bool>> room_;  // set when bytes_in_flight_ falls
   bool any_session_valid_ = false;
+  bool ending_ = false;
   TaskScope requests_;
 
   friend class Compound;

@@ -8,8 +8,13 @@
 namespace braid::smb2 {
 namespace {
 
-Task<Result<void>> until_decided(Request& request,
-                                 std::function<filestate::Decision()> ask) {
+// A CANCEL may come in any round of the waiting, and each has a Waiter of its own.
+void cancel_waiting(Server& server, const filestate::OpenRef& ref) {
+  if (!server.file_table.cancel_wait(ref)) return;
+  server.breaks.expect(ref.token)->set({Wake::kCancelled, NtStatus::kCancelled});
+}
+
+Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask) {
   Server& server = request.server;
   const std::shared_ptr<Open> open = request.open.get();
   const filestate::OpenRef ref = open->ref();
@@ -21,14 +26,7 @@ Task<Result<void>> until_decided(Request& request,
     const bool on_reactor = request.connection->reactor().is_current();
     co_await request.connection->reactor().schedule();
     const Waiter waiter = server.breaks.expect(ref.token);
-    Result<void> waiting{};
-    if (request.async_id().value == 0) {
-      waiting = request.go_async([&server, ref, waiter] {
-        if (server.file_table.cancel_wait(ref)) {
-          waiter->set({Wake::kCancelled, NtStatus::kCancelled});
-        }
-      });
-    }
+    const Result<void> waiting = begin_waiting(request, ref);
     if (!waiting) {
       server.file_table.cancel_wait(ref);
       server.breaks.forget(ref.token);
@@ -47,8 +45,26 @@ Task<Result<void>> until_decided(Request& request,
 
 }  // namespace
 
+Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref) {
+  Server& server = request.server;
+  if (request.async_id().value == 0) {
+    return request.go_async([&request, &server, ref] {
+      request.cancelled = true;
+      cancel_waiting(server, ref);
+    });
+  }
+  // It may have come between two rounds.
+  if (request.cancelled) cancel_waiting(server, ref);
+  return {};
+}
+
 Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation) {
   const filestate::OpenRef ref = request.open->ref();
+  using filestate::Operation;
+  if (operation == Operation::kWrite || operation == Operation::kSetSize ||
+      operation == Operation::kZeroData) {
+    request.open->is_modified = true;
+  }
   co_return co_await until_decided(request, [&request, ref, operation] {
     return request.server.file_table.prepare(ref, operation);
   });

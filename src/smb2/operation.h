@@ -7,6 +7,11 @@
 
 namespace braid::smb2 {
 
+// Before a request waits for a break, whichever round it is: sends the interim response and makes
+// CANCEL and the end of the connection set the Waiter of the open. For CREATE, and for the two below.
+// REQUIRES: on the connection's reactor.
+Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref);
+
 // Ends others' caching as `operation` demands, waiting for their acknowledgement with an interim
 // response and without holding the Open. STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile).
 // Starts on any thread; continues on the same kind (reactor or pool) it started on.

@@ -65,6 +65,8 @@ class Request {
   const bool is_encrypted;
 
   bool signature_verified = false;
+  // A request that waits for breaks was cancelled. Thread: the reactor.
+  bool cancelled = false;
   std::shared_ptr<Channel> channel;
   std::shared_ptr<Session> session;
   std::shared_ptr<TreeConnect> tree_connect;

@@ -32,7 +32,7 @@ Principal principal_of(std::shared_ptr<const auth::Identity> identity) {
 }
 
 // The exchange this request goes on with, or a new one.
-Result<std::unique_ptr<SessionSetupExchange>> find_or_begin(Request& request,
+Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
                                                             const SessionSetupRequest& setup) {
   Connection& connection = *request.connection;
   Server& server = request.server;
@@ -47,7 +47,7 @@ Result<std::unique_ptr<SessionSetupExchange>> find_or_begin(Request& request,
     return fail(NtStatus::kInsufficientResources);
   }
 
-  auto exchange = std::make_unique<SessionSetupExchange>();
+  auto exchange = std::make_shared<SessionSetupExchange>();
   exchange->exchange = server.authenticator().begin();
   if (id.value == 0) {
     exchange->session = server.session_table.create(connection.negotiated.client_guid);
@@ -135,7 +135,9 @@ Task<void> wait_for_penalty(Request& request, std::string account) {
   auto over = std::make_shared<OneShot<bool>>();
   Timer timer(connection.reactor());
   timer.start(delay, [over] { over->set(true); });
-  const AsyncId id = connection.register_async(request.header.message_id, [over] { over->set(true); });
+  // A guesser must not get out of it with CANCEL.
+  const AsyncId id = connection.register_async(
+      request.header.message_id, [over] { over->set(true); }, Connection::EndedBy::kConnection);
   co_await over->wait(connection.reactor());
   connection.unregister_async(id);
 }
@@ -205,9 +207,9 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   response.security_buffer = step->reply_token;
   if (!step->done) {
     Reply reply = reply_with(response, NtStatus::kMoreProcessingRequired);
-    SessionSetupExchange& kept = *exchange;
+    // The answer of a compound goes out after its other requests, which may end the exchange.
     if (hashes) {
-      request.on_reply_bytes = [&kept](ByteView bytes) { kept.preauth_hash.extend(bytes); };
+      request.on_reply_bytes = [exchange](ByteView bytes) { exchange->preauth_hash.extend(bytes); };
     }
     connection.session_setups.insert_or_assign(session->session_id, std::move(exchange));
     co_return reply;
