@@ -55,6 +55,7 @@ struct Share {
   bool encrypt = false;
   bool change_notify = true;
   bool hide_unreadable = false;
+  std::string snapshots;  // folder below path; empty: there are no previous versions
 };
 
 // Shared as std::shared_ptr<const Config>; a reload makes a new one. Thread: any.

@@ -77,6 +77,7 @@ read_only = true
 encrypt = true
 change_notify = false
 hide_unreadable = true
+snapshots = ".snapshots/hourly"
 )",
                             "braid.toml");
   ASSERT_TRUE(config) << config.error().front().text();
@@ -100,6 +101,7 @@ hide_unreadable = true
   EXPECT_TRUE(share->encrypt);
   EXPECT_FALSE(share->change_notify);
   EXPECT_TRUE(share->hide_unreadable);
+  EXPECT_EQ(share->snapshots, ".snapshots/hourly");
   EXPECT_EQ((*config)->find_share("other"), nullptr);
 }
 
@@ -258,6 +260,7 @@ TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   EXPECT_EQ((*given)->shares[0].encrypt, share_defaults.encrypt);
   EXPECT_EQ((*given)->shares[0].change_notify, share_defaults.change_notify);
   EXPECT_EQ((*given)->shares[0].hide_unreadable, share_defaults.hide_unreadable);
+  EXPECT_EQ((*given)->shares[0].snapshots, share_defaults.snapshots);
 }
 
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {

@@ -32,6 +32,23 @@ bool path(Section& section, const Value& value) {
   return true;
 }
 
+// Relative, and never leading upwards.
+template <auto Member, class Section>
+bool folder_below(Section& section, const Value& value) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given || given->size() > 1024 ||
+      given->find_first_of(std::string_view("\0\\", 2)) != given->npos)
+    return false;
+  for (size_t start = 0; !given->empty() && start <= given->size();) {
+    const size_t end = std::min(given->find('/', start), given->size());
+    const std::string_view name = std::string_view(*given).substr(start, end - start);
+    if (name.empty() || name == "." || name == ".." || name.size() > 255) return false;
+    start = end + 1;
+  }
+  section.*Member = *given;
+  return true;
+}
+
 template <auto Member, class Section>
 bool flag(Section& section, const Value& value) {
   const auto* given = std::get_if<bool>(&value);
@@ -161,6 +178,11 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Whether clients may ask to be told of changes in folders. Without it they look again "
      "themselves.",
      flag<&Share::change_notify, Share>},
+    {"snapshots", R"(a folder below path, such as ".snapshots")", R"("")",
+     "Where the previous versions of the share are: folders, such as snapshots of btrfs, whose "
+     "names hold @GMT-YYYY.MM.DD-HH.MM.SS, the time in UTC. Clients can look at them and copy out "
+     "of them. Empty means there are none.",
+     folder_below<&Share::snapshots, Share>},
     {"hide_unreadable", "true or false", "false",
      "Whether listings leave out what the user may not read.",
      flag<&Share::hide_unreadable, Share>},

@@ -289,7 +289,7 @@ bool FileTable::any_open_below(std::string_view directory) const {
   const auto is_below = [&](const auto& entry) {
     const SharedPath& path = entry.second->path;
     return path && path->size() > directory.size() && path->starts_with(directory) &&
-           (directory.empty() || (*path)[directory.size()] == '/');
+           (directory.empty() || (*path)[directory.size()] == '\\');
   };
   return std::ranges::any_of(impl_->shards, [&](Shard& shard) {
     auto files = shard.lock();

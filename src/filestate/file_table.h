@@ -61,7 +61,7 @@ class FileTable {
   // The file's name changed. Opens keep their FileKey.
   void renamed(const FileKey& file, SharedPath new_path);
   SharedPath path_of(const FileKey& file) const;
-  // Is anything open below this directory ("a/b" finds "a/b/c")? Walks every open file, one shard
+  // Is anything open below this directory ("a\b" finds "a\b\c")? Walks every open file, one shard
   // at a time: only for renaming a directory, which Windows refuses then.
   bool any_open_below(std::string_view directory) const;
 

@@ -132,13 +132,13 @@ TEST_F(Table, AnswersAboutOthers) {
 
 TEST_F(Table, KnowsNamesOfOpenFiles) {
   OpenRequest first = request();
-  first.path = path("dir/sub/file");
+  first.path = path("dir\\sub\\file");
   open(first);
   EXPECT_TRUE(table.any_open_below("dir"));
-  EXPECT_TRUE(table.any_open_below("dir/sub"));
+  EXPECT_TRUE(table.any_open_below("dir\\sub"));
   EXPECT_TRUE(table.any_open_below(""));
   EXPECT_FALSE(table.any_open_below("di"));
-  EXPECT_FALSE(table.any_open_below("dir/sub/file"));
+  EXPECT_FALSE(table.any_open_below("dir\\sub\\file"));
   table.renamed(kFile, path("elsewhere"));
   EXPECT_EQ(*table.path_of(kFile), "elsewhere");
   EXPECT_FALSE(table.any_open_below("dir"));

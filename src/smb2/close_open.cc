@@ -25,12 +25,24 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
   Result<void> removed = fail(NtStatus::kObjectNameNotFound);
   if (found && found->outcome == vfs::Resolved::Outcome::kFound && found->place.parent) {
     removed = volume.remove(open.credentials, found->place, decision.file);
-    if (removed) server.file_table.child_changed(found->place.parent->key(), {}, std::nullopt);
+    if (removed) {
+      server.file_table.child_changed(found->place.parent->key(), open.client_guid,
+                                      open.parent_lease_key);
+    }
   }
   if (!removed) {
     log::info("cannot delete {}: {}", *decision.path, removed.error().message());
   } else {
     report_removed(server, open, *decision.path);
+  }
+}
+
+// The directory's listing shows another size and time from now on.
+void tell_directory_leases(Server& server, Open& open) {
+  vfs::Path path = *open.path.lock();
+  auto found = open.tree_connect->share->volume->lookup(open.credentials, path.parent());
+  if (found && found->outcome == vfs::Resolved::Outcome::kFound) {
+    server.file_table.child_changed(found->attributes.key, open.client_guid, open.parent_lease_key);
   }
 }
 
@@ -43,7 +55,9 @@ Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
   co_await open->unused(server.pool());
   co_await server.pool().schedule();
   if (!open->is_pipe()) {
+    server.write_times.close(*open);
     if (open->pending_notifications != 0) report_noted(server, *open);
+    if (open->is_modified && server.has_directory_leases) tell_directory_leases(server, *open);
     const auto decision = server.file_table.close(open->ref());
     if (decision.delete_now) {
       delete_file(server, *open, decision);

@@ -140,7 +140,10 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
   }
   request.compound.file_id = id;
   auto open = request.session->find_open(id);
-  if (!open || open->tree_connect != request.tree_connect) return fail(NtStatus::kFileClosed);
+  if (!open || !open->tree_connect->is_part_of(*request.tree_connect)) {
+    return fail(NtStatus::kFileClosed);
+  }
+  request.tree_connect = open->tree_connect;
   if (open->is_pipe() && row.target == Target::kFileOnly) {
     return fail(NtStatus::kInvalidDeviceRequest);
   }

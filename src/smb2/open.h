@@ -15,6 +15,7 @@
 #include "runtime/one_shot.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
+#include "smb2/write_times.h"
 #include "vfs/vfs.h"
 
 namespace braid::smb2 {
@@ -50,7 +51,7 @@ struct EnumerationState {
   std::string pattern;                      // EnumerationSearchPattern, UTF-8
   std::vector<vfs::DirectoryEntry> pending;  // read and not yet sent, in order
   size_t next_pending = 0;
-  bool exhausted = false;  // a literal pattern has been looked up
+  bool exhausted = false;  // nothing more is to be read
   bool answered = false;  // at least one entry was sent since the last (re)start
 };
 
@@ -90,6 +91,11 @@ class Open {
   std::string stream_name;
   // Whose rights a delete on close uses.
   Credentials credentials;
+  // Whose directory lease its changes leave alone: [MS-SMB2] 3.3.5.9.11.
+  ClientGuid client_guid;
+  std::optional<LeaseKey> parent_lease_key;
+  // Data or size were changed through this Open: its directory's leases hear of it at the CLOSE.
+  std::atomic<bool> is_modified = false;
 
   filestate::OpenRef ref() const {
     return {attributes.file_key, filestate::OpenToken{file_id.persistent}};
@@ -104,11 +110,13 @@ class Open {
   // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.
   std::atomic<uint64_t> position = 0;
   std::atomic<uint32_t> mode = 0;
-  // PendingNotifications of [MS-FSA] 2.1.1.3 "Per File": changes made through this open that are
   // Open.NextEaEntry of [MS-FSA] 2.1.1.4 "Per Open": how many were told already.
   std::atomic<uint32_t> next_ea = 0;
+  // PendingNotifications of [MS-FSA] 2.1.1.3 "Per File": changes made through this open that are
   // told when it is flushed or closed. wire::CompletionFilter.
   std::atomic<uint32_t> pending_notifications = 0;
+
+  WriteTimeOfOpen write_time;
 
   // Empty when the Open is closing.
   static OpenUse use(const std::shared_ptr<Open>& open);

@@ -11,6 +11,7 @@ namespace braid::smb2 {
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
     : breaks(session_table, client_table, reactors.at(0)),
       descriptors(parts.ids, parts.clock),
+      write_times(parts.clock),
       file_table(breaks),
       parts_(std::move(parts)),
       reactors_(reactors),
@@ -65,7 +66,7 @@ Task<void> Server::close_session(std::shared_ptr<Session> session) {
 
 Task<void> Server::close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree) {
   for (const auto& open : session->opens()) {
-    if (open->tree_connect == tree) co_await close_open(*this, open);
+    if (open->tree_connect->is_part_of(*tree)) co_await close_open(*this, open);
   }
 }
 

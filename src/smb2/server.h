@@ -25,6 +25,7 @@
 #include "smb2/security/descriptor_store.h"
 #include "smb2/session.h"
 #include "smb2/share.h"
+#include "smb2/write_times.h"
 #include "transport/transport.h"
 
 namespace braid::smb2 {
@@ -71,7 +72,10 @@ class Server final : public ConnectionSink {
   Breaks breaks;
   DescriptorStore descriptors;
   NotifyHub notify;
+  WriteTimes write_times;
   filestate::FileTable file_table;
+  // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.
+  std::atomic<bool> has_directory_leases = false;
 
   // [MS-SMB2] 3.3.7.1: ends a session with its trees and opens. Idempotent.
   Task<void> close_session(std::shared_ptr<Session> session);

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
+#include "smb2/snapshots.h"
 #include "vfs/posix/posix_volume.h"
 
 namespace braid::smb2 {
@@ -28,6 +30,16 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
     std::error_code error;
     share->real_path = std::filesystem::canonical(wanted.path, error).string();
     share->volume = std::move(*volume);
+    if (!wanted.snapshots.empty()) {
+      std::string name = wanted.snapshots;
+      std::ranges::replace(name, '/', '\\');
+      auto folder = vfs::parse_path(name, vfs::NameRules::kPosix);
+      if (!folder) {
+        return std::unexpected(
+            fmt::format("share '{}': '{}' is no folder", wanted.name, wanted.snapshots));
+      }
+      share->snapshots = std::make_shared<Snapshots>(*share, std::move(folder->path));
+    }
     shares.push_back(std::move(share));
   }
   return std::make_shared<const ShareTable>(std::move(shares));

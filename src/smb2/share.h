@@ -13,6 +13,8 @@
 
 namespace braid::smb2 {
 
+class Snapshots;
+
 enum class ShareType : uint8_t { kDisk, kPipe };
 
 // Shared by the ShareTable and the TreeConnects; immutable once made. Thread: any.
@@ -29,6 +31,7 @@ struct Share {
   bool change_notify = true;  // CHANGE_NOTIFY is answered
   bool hide_unreadable = false;  // listings leave out what the user may not read
   std::unique_ptr<vfs::Volume> volume;  // null for IPC$
+  std::shared_ptr<Snapshots> snapshots;  // null when the share has no previous versions
 };
 
 // All shares of one configuration, and IPC$. Immutable; a reload makes a new one.

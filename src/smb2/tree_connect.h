@@ -17,6 +17,15 @@ class TreeConnect {
   TreeConnect(TreeId id, std::shared_ptr<const Share> its_share, uint32_t access)
       : tree_id(id), share(std::move(its_share)), maximal_access(access) {}
 
+  // What opens in a previous version of the share are made through: the client has one tree, and
+  // it ends when that one does.
+  TreeConnect(std::shared_ptr<TreeConnect> connected, std::shared_ptr<const Share> snapshot,
+              uint32_t access)
+      : tree_id(connected->tree_id),
+        share(std::move(snapshot)),
+        maximal_access(access),
+        connected_(std::move(connected)) {}
+
   const TreeId tree_id;
   const std::shared_ptr<const Share> share;
   const uint32_t maximal_access;
@@ -24,9 +33,14 @@ class TreeConnect {
   bool is_pipe() const { return share->type == ShareType::kPipe; }
   // True for the one caller that closes it.
   bool begin_close() { return !closed_.exchange(true); }
-  bool is_closed() const { return closed_; }
+  bool is_closed() const { return connected_ ? connected_->is_closed() : closed_.load(); }
+  // Whether a request that names `tree` may use what was opened through this one.
+  bool is_part_of(const TreeConnect& tree) const {
+    return this == &tree || connected_.get() == &tree;
+  }
 
  private:
+  const std::shared_ptr<TreeConnect> connected_;  // of a previous version; else null
   std::atomic<bool> closed_ = false;
 };
 

@@ -74,6 +74,8 @@ struct AttributesChange {
   std::optional<FileTime> creation_time = {};
   std::optional<FileTime> access_time = {};
   std::optional<FileTime> write_time = {};
+  // Shown until the file changes again.
+  std::optional<FileTime> change_time = {};
   std::optional<uint32_t> mode = {};
   std::optional<uid_t> uid = {};
   std::optional<gid_t> gid = {};

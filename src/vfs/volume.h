@@ -131,6 +131,13 @@ class Volume {
   // Removes a file or an empty directory. ESTALE unless `place` is still `expected`; ENOTEMPTY.
   virtual Result<void> remove(const Credentials& who, const Place& place, FileKey expected) = 0;
 
+  // The tree below one directory of this volume, as a volume of its own, opened as the server; names
+  // as they are on disk. EOPNOTSUPP where there is no such thing.
+  virtual Result<std::unique_ptr<Volume>> open_below(const Path& directory) {
+    (void)directory;
+    return fail_os(EOPNOTSUPP);
+  }
+
   virtual Result<Space> space(const Credentials& who) = 0;
   virtual const Features& features() const = 0;
 };

@@ -56,7 +56,11 @@ NO_TEST = re.compile(
     r"openattr_dummy|session\.bind)")
 
 # Tests that want a share of another kind than the common ones.
-OWN_SHARE = {"smb2.change_notify_disabled": "nonotify"}
+OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.twrp": "twrp"}
+
+# The previous version that the share "twrp" has.
+SNAPSHOT = "@GMT-2024.02.29-12.00.00"
+STREAM = b"in a stream"
 
 MIN_LIMIT_S = 60  # for one test; one the ledger knows to be slow gets four times its time
 
@@ -149,6 +153,10 @@ class Runner:
                    f"--option=torture:share2={share}",
                    f"--option=torture:user2={USER2.name}",
                    f"--option=torture:user2password={USER2.password}"]
+        if in_suites(name, ("smb2.twrp",)):
+            command += [f"--option=torture:{option}" for option in (
+                f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=file:stream",
+                f"twrp_stream_size={len(STREAM)}")]
         command += [f"--option={option}" for option in self.args.option]
         env = dict(os.environ)
         if self.realm:
@@ -222,6 +230,22 @@ def start_realm(args, scratch):
     return kdc.start(scratch, {USER.name: USER.password}, pac=not args.smbd)
 
 
+def share_with_snapshot(scratch, uid_gid):
+    root = scratch.directory("twrp", owner=uid_gid)
+    then = os.path.join(root, ".snapshots", SNAPSHOT)
+    os.makedirs(then)
+    for folder in (root, then):
+        path = os.path.join(folder, "file")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("now" if folder == root else "as it was")
+        try:
+            os.setxattr(path, "user.DosStream.stream:$DATA", STREAM + b"\0")
+        except OSError:
+            pass  # without streams, then
+        os.chown(path, *uid_gid)
+    return servers.Share("twrp", root, snapshots=".snapshots")
+
+
 def options(args, scratch, realm):
     uid_gid = servers.ids_of(USER)
     shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
@@ -231,6 +255,7 @@ def options(args, scratch, realm):
     shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))
     shares.append(servers.Share("hideunread", scratch.directory("hideunread", owner=uid_gid),
                                 hide_unreadable=True))
+    shares.append(share_with_snapshot(scratch, uid_gid))
     return servers.Options(
         shares, [USER, USER2], realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,

@@ -33,6 +33,7 @@ class Share:
     encrypt: bool = False
     change_notify: bool = True
     hide_unreadable: bool = False
+    snapshots: str = ""  # folder below path
     comment: str = ""
 
 
@@ -200,6 +201,8 @@ class Braidd(Server):
                       if getattr(share, key)]
             if not share.change_notify:
                 lines.append("change_notify = false")
+            if share.snapshots:
+                lines.append(f"snapshots = {json.dumps(share.snapshots)}")
             if share.comment:
                 lines.append(f"comment = {json.dumps(share.comment)}")
         return "\n".join(lines) + "\n"

@@ -24,6 +24,12 @@ Task<Result<client::TreePtr>> mount(Reactor& reactor, const Target& target);
 struct Cost {
   std::chrono::duration<double> wall{};
   std::chrono::duration<double> server_cpu{};
+
+  Cost& operator+=(const Cost& other) {
+    wall += other.wall;
+    server_cpu += other.server_cpu;
+    return *this;
+  }
 };
 
 // Runs from its construction. CPU time is from /proc/PID/stat, in ticks of usually 10 ms.

@@ -12,9 +12,11 @@ Task<Result<Reply>> handle_close(Request& request) {
   BRAID_CO_TRY(const auto close, wire::CloseRequest::decode(reader));
   std::shared_ptr<Open> open = request.open.get();
 
+  if (!open->is_pipe()) request.server.write_times.close(*open);
   wire::CloseResponse response;
   if ((close.flags & wire::CloseFlags::kPostqueryAttrib) && !open->is_pipe()) {
     if (auto attributes = open->file->stat()) {
+      request.server.write_times.show(*attributes);
       response.flags = wire::CloseFlags::kPostqueryAttrib;
       response.creation_time = attributes->creation_time;
       response.last_access_time = attributes->access_time;

@@ -4,6 +4,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
+#include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -20,6 +21,7 @@ Task<Result<Reply>> handle_flush(Request& request) {
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kFlush));
   if (!open.attributes.is_directory) {
     BRAID_CO_CHECK(open.file->flush(vfs::Durability::kDataAndMetadata));
+    request.server.write_times.flush(open);
   }
   if (open.pending_notifications != 0) report_noted(request.server, open);
   co_return reply_with(wire::FlushResponse{});

@@ -58,9 +58,9 @@ void hide_unreadable(Request& request, EnumerationState& state) {
 Result<void> refill(Request& request, EnumerationState& state) {
   state.pending.clear();
   state.next_pending = 0;
+  if (state.exhausted) return {};
   const wire::NameExpression expression(state.pattern);
   if (expression.is_literal()) {
-    if (state.exhausted) return {};
     state.exhausted = true;
     BRAID_CHECK(find_literal(request, state));
     hide_unreadable(request, state);
@@ -70,12 +70,13 @@ Result<void> refill(Request& request, EnumerationState& state) {
   if (!expression.matches_all()) {
     filter = [&expression](std::string_view name) { return expression.matches(name); };
   }
-  // A batch may be hidden as a whole; only one that comes empty is the end.
+  // A batch may be hidden as a whole. After the end what is made later shows only when the client
+  // starts over.
   do {
     BRAID_CHECK(state.enumeration->next(kBatch, filter, state.pending));
-    if (state.pending.empty()) return {};
+    state.exhausted = state.pending.size() < kBatch;
     hide_unreadable(request, state);
-  } while (state.pending.empty());
+  } while (state.pending.empty() && !state.exhausted);
   return {};
 }
 
@@ -130,8 +131,9 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
       if (state->pending.empty()) break;
     }
     list.begin();
-    wire::encode_directory_entry(info_class, to_wire(state->pending[state->next_pending]),
-                                 list.writer());
+    vfs::DirectoryEntry& entry = state->pending[state->next_pending];
+    request.server.write_times.show(entry.attributes);
+    wire::encode_directory_entry(info_class, to_wire(entry), list.writer());
     if (!list.end()) {
       full = true;
     } else {

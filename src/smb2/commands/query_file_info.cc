@@ -140,7 +140,8 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
   if (const uint32_t needed = needed_access(info_class); needed && !open.has_access(needed)) {
     return fail(NtStatus::kAccessDenied);
   }
-  BRAID_TRY(const vfs::Attributes attributes, open.file->stat());
+  BRAID_TRY(vfs::Attributes attributes, open.file->stat());
+  request.server.write_times.show(attributes);
 
   switch (info_class) {
     case FileInfoClass::kBasic: return encoded(basic(attributes));
@@ -156,8 +157,9 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kMode: return encoded(wire::FileModeInformation{mode_of(open)});
     case FileInfoClass::kAlignment: return encoded(wire::FileAlignmentInformation{});
     case FileInfoClass::kAll: return encoded(all(request.server, open, attributes));
-    // There are no 8.3 names. An empty one says so without failing a client that asks in passing.
-    case FileInfoClass::kAlternateName: return encoded(wire::FileNameInformation{});
+    // There are no 8.3 names: the name is its own alternate, as a file system without them has it.
+    case FileInfoClass::kAlternateName:
+      return encoded(wire::FileNameInformation{std::string(current_path(open).name())});
     case FileInfoClass::kStream: return streams(open, query, attributes);
     case FileInfoClass::kCompression:
       return encoded(wire::FileCompressionInformation{.compressed_file_size = attributes.size});

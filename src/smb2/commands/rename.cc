@@ -47,6 +47,14 @@ Result<void> check_target(Request& request, const Resolved& target, bool replace
   return check_may_replace(request, target);
 }
 
+// Whoever has a directory open with the right to delete it keeps the names in it as they are.
+Result<void> check_directory(Request& request, const Resolved& child) {
+  if (request.server.file_table.is_open_with(child.place.parent->key(), wire::Access::kDelete)) {
+    return fail(NtStatus::kSharingViolation);
+  }
+  return {};
+}
+
 Result<void> move(Request& request, Open& open, const std::string& name, bool replace) {
   Server& server = request.server;
   vfs::Volume& volume = *request.tree_connect->share->volume;
@@ -63,6 +71,8 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   if (target.place.parent->key() != source.place.parent->key()) {
     BRAID_CHECK(check_may_add(request, target, open.attributes.is_directory));
   }
+  BRAID_CHECK(check_directory(request, source));
+  BRAID_CHECK(check_directory(request, target));
   if (open.attributes.is_directory && server.file_table.any_open_below(old_path.text())) {
     return fail(NtStatus::kAccessDenied);
   }

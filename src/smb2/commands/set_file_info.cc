@@ -43,6 +43,20 @@ std::optional<FileTime> given(FileTime time) {
   return time;
 }
 
+// What LastWriteTime of FileBasicInformation says about later writes of this open.
+void set_write_time(Server& server, Open& open, FileTime time) {
+  using Basic = wire::FileBasicInformation;
+  if (time.ticks == Basic::kTimeFrozen) {
+    server.write_times.freeze(open);
+  } else if (time.ticks == Basic::kTimeThawed) {
+    server.write_times.thaw(open);
+  } else if (time.ticks != 0) {
+    server.write_times.set(open, time);
+  } else {
+    server.write_times.flush(open);
+  }
+}
+
 // [MS-FSA] 2.1.5.15.2 "FileBasicInformation".
 Result<void> set_basic(Server& server, Open& open, ByteView buffer) {
   wire::Reader reader(buffer);
@@ -60,12 +74,19 @@ Result<void> set_basic(Server& server, Open& open, ByteView buffer) {
     return fail(NtStatus::kInvalidParameter);
   }
   vfs::AttributesChange change;
-  if (attributes != 0) change.dos_attributes = attributes & vfs::dos::kSettable;
+  vfs::File& file = open.base_file ? *open.base_file : *open.file;
+  if (attributes != 0) {
+    // SPARSE and COMPRESSED have FSCTLs of their own.
+    BRAID_TRY(const auto now, file.stat());
+    change.dos_attributes = (attributes & vfs::dos::kSettable) |
+                            (now.dos_attributes & (vfs::dos::kSparse | vfs::dos::kCompressed));
+  }
   change.creation_time = given(basic.creation_time);
   change.access_time = given(basic.last_access_time);
   change.write_time = given(basic.last_write_time);
-  vfs::File& file = open.base_file ? *open.base_file : *open.file;
+  change.change_time = given(basic.change_time);
   BRAID_CHECK(file.change(change));
+  set_write_time(server, open, basic.last_write_time);
   using wire::CompletionFilter;
   report_modified(server, open,
                   (change.dos_attributes ? CompletionFilter::kAttributes : 0) |
@@ -130,11 +151,16 @@ Task<Result<void>> set_size(Request& request, FileInfoClass info_class, ByteView
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kSetSize));
   vfs::File& file = *request.open->file;
   BRAID_CO_TRY(const auto now, file.stat());
-  if (info_class == FileInfoClass::kEndOfFile || size < now.size) {
+  const bool resizes =
+      info_class == FileInfoClass::kEndOfFile ? size != now.size : size < now.size;
+  WriteTimes& write_times = request.server.write_times;
+  write_times.before_resize(*request.open);
+  if (resizes) {
     BRAID_CO_CHECK(file.truncate(size));
-  } else {
+  } else if (info_class == FileInfoClass::kAllocation) {
     BRAID_CO_CHECK(file.allocate(size));
   }
+  write_times.resized(*request.open, resizes);
   report_resized(request.server, *request.open);
   co_return Result<void>{};
 }
@@ -190,6 +216,7 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
       open.mode = info.mode;
       co_return Result<void>{};
     }
+    case FileInfoClass::kFullEa: co_return set_full_eas(request.server, open, set.buffer);
     // No 8.3 names.
     case FileInfoClass::kShortName: co_return fail(NtStatus::kNotSupported);
     default: co_return fail(NtStatus::kInvalidInfoClass);
@@ -204,4 +231,3 @@ Result<void> set_filesystem_info(Request&, const wire::SetInfoRequest& set) {
 }
 
 }  // namespace braid::smb2
-    case FileInfoClass::kFullEa: co_return set_full_eas(request.server, open, set.buffer);

@@ -62,6 +62,7 @@ Task<Result<Reply>> handle_write(Request& request) {
     co_return fail(conflict);
   }
 
+  request.server.write_times.before_write(open);
   const bool write_through = (write.flags & wire::WriteFlags::kWriteThrough) != 0 ||
                              (attributes.create_options & wire::CreateOptions::kWriteThrough) != 0;
   ByteView rest = write.data;
@@ -83,6 +84,7 @@ Task<Result<Reply>> handle_write(Request& request) {
     if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
   }
   open.position = offset + write.data.size();
+  request.server.write_times.wrote(open);
   note_written(request.server, open);
   co_return reply_with(response);
 }

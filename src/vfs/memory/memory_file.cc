@@ -116,6 +116,7 @@ Result<void> MemoryFile::change(const AttributesChange& change) {
   if (change.creation_time) now.creation_time = *change.creation_time;
   if (change.access_time) now.access_time = *change.access_time;
   if (change.write_time) now.write_time = *change.write_time;
+  if (change.change_time) now.change_time = *change.change_time;
   if (change.mode) now.mode = *change.mode & 07777;
   if (change.uid) now.uid = *change.uid;
   if (change.gid) now.gid = *change.gid;

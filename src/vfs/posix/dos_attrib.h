@@ -24,13 +24,25 @@ inline constexpr size_t kDosAttribSizeMax = 512;
 //   4  flags, attributes, inode time, creation time
 //   5  flags, attributes, creation time
 // 64-bit values are aligned to 4. Older still is the text alone.
+//
+// A file system lets nobody choose a change time. One that a client chose is kept in version 3, and
+// in its size, which is not flagged as valid, until when it holds: it is what the file shows for as
+// long as its own change time is not later. Samba reads the attributes and the creation time of this
+// form and passes over the rest.
 struct DosAttrib {
+  struct ChosenTime {
+    FileTime time;
+    FileTime until;
+    friend bool operator==(const ChosenTime&, const ChosenTime&) = default;
+  };
+
   uint32_t attributes = 0;
   std::optional<FileTime> creation_time;
+  std::optional<ChosenTime> change_time = {};
 
   // Every version; kMalformed for bytes that are none of them.
   static Result<DosAttrib> decode(ByteView bytes);
-  // Version 5.
+  // Version 5, or 3 with a change time.
   Bytes encode() const;
 };
 

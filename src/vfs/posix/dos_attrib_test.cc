@@ -74,6 +74,16 @@ TEST(DosAttrib, EncodesAsSmbdDoes) {
             from_hex("000005000500000011000000230000008edafe4c1e7bdd01"));
 }
 
+TEST(DosAttrib, KeepsAChosenChangeTime) {
+  DosAttrib attrib{0x22, FileTime{0x01dd7b1e4cfeda8e}};
+  attrib.change_time = {FileTime{1}, FileTime{0x01dd7b1e4cfeda8f}};
+  const auto decoded = DosAttrib::decode(attrib.encode());
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->attributes, 0x22u);
+  EXPECT_EQ(decoded->creation_time, attrib.creation_time);
+  EXPECT_EQ(decoded->change_time, attrib.change_time);
+}
+
 TEST(DosAttrib, GarbageIsRefused) {
   for (const char* hex : {"", "00", "0000", "00000600060000001100000022000000785634120000d901",
                           "00000500040000001100000022000000785634120000d901",

@@ -15,6 +15,11 @@ namespace {
 // Pieces of a write handed to the kernel at a time.
 constexpr size_t kPiecesMax = 64;
 
+// How long after the decision the store of a chosen change time may take (ticks of 100 ns), and how
+// often a slower one is repeated. A change of the file within that time does not show.
+constexpr uint64_t kChangeTimeGrace = kTicksPerSecond / 20;
+constexpr int kChangeTimeTriesMax = 3;
+
 timespec time_or_omit(const std::optional<FileTime>& time) {
   return time ? to_timespec(*time) : timespec{0, UTIME_OMIT};
 }
@@ -67,6 +72,7 @@ Result<void> PosixFile::change(const AttributesChange& change) {
   if (change.dos_attributes || change.creation_time) BRAID_CHECK(change_dos(change));
   // Last, since the others change times themselves.
   if (change.access_time || change.write_time) BRAID_CHECK(change_times(change));
+  if (change.change_time) BRAID_CHECK(choose_change_time(*change.change_time));
   return {};
 }
 
@@ -106,6 +112,24 @@ Result<void> PosixFile::change_times(const AttributesChange& change) {
   ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
   if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) != 0) return fail_last_os();
+  return {};
+}
+
+Result<void> PosixFile::choose_change_time(FileTime time) {
+  if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};
+  BRAID_CHECK(check_may_change());
+  const std::lock_guard lock(context_->metadata_lock(key_));
+  BRAID_TRY(struct statx st, stat_of(fd_.get()));
+  DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
+  if (!attrib.creation_time) attrib.creation_time = birth_time(st);
+  // Keeping it is a change of the file itself: the time of that is not known before.
+  for (int tries = 0; tries < kChangeTimeTriesMax; ++tries) {
+    const FileTime until{system_clock().now().ticks + kChangeTimeGrace};
+    attrib.change_time = DosAttrib::ChosenTime{.time = time, .until = until};
+    BRAID_CHECK(store_dos_attrib(fd_.get(), attrib));
+    BRAID_TRY(st, stat_of(fd_.get()));
+    if (to_file_time({st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec}) <= until) break;
+  }
   return {};
 }
 

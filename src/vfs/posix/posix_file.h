@@ -63,6 +63,7 @@ class PosixFile final : public File {
   Result<void> check_may_change();
   Result<void> change_dos(const AttributesChange& change);
   Result<void> change_times(const AttributesChange& change);
+  Result<void> choose_change_time(FileTime time);
   // Marks the file as changed since the last backup; remembered, so that it costs one look.
   Result<void> set_archive();
 

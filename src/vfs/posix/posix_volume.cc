@@ -76,6 +76,7 @@ class PosixVolume final : public Volume {
                       bool replace) override;
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
   Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
+  Result<std::unique_ptr<Volume>> open_below(const Path& directory) override;
   Result<Space> space(const Credentials& who) override;
   const Features& features() const override { return context_->features; }
 
@@ -263,6 +264,33 @@ Result<void> PosixVolume::remove(const Credentials& who, const Place& place, Fil
   return {};
 }
 
+// A volume whose root is what `fd`, an O_PATH descriptor, holds. REQUIRES the server's identity.
+Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& options) {
+  BRAID_TRY(const Descriptor probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
+  BRAID_TRY(const struct statx st, stat_of(fd.get()));
+  struct statfs fs{};
+  if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
+  const auto magic = static_cast<long>(fs.f_type);
+  const Features features = features_of(fd.get(), fs, st);
+  auto context = std::make_shared<PosixContext>(
+      std::move(fd), key_of(st), options,
+      only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
+  context->features = features;
+  context->inline_stream_max = inline_stream_max_of(magic);
+  return std::make_unique<PosixVolume>(std::move(context));
+}
+
+Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
+  BRAID_CHECK(assume(server_credentials()));
+  std::string path;
+  for (const std::string& name : directory.components()) {
+    if (!path.empty()) path += '/';
+    path += name;
+  }
+  BRAID_TRY(Descriptor fd, open_beneath(context_->root.get(), path, O_PATH | O_DIRECTORY));
+  return make_volume(std::move(fd), context_->options);
+}
+
 Result<Space> PosixVolume::space(const Credentials& who) {
   BRAID_CHECK(assume(who));
   struct statvfs fs{};
@@ -284,18 +312,7 @@ Result<std::unique_ptr<Volume>> open_posix_volume(const std::string& root,
   // Links in the configured path are the administrator's.
   Descriptor fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return fail_last_os();
-  BRAID_TRY(const Descriptor probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
-  BRAID_TRY(const struct statx st, stat_of(fd.get()));
-  struct statfs fs{};
-  if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
-  const auto magic = static_cast<long>(fs.f_type);
-  const Features features = features_of(fd.get(), fs, st);
-  auto context = std::make_shared<PosixContext>(
-      std::move(fd), key_of(st), options,
-      only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
-  context->features = features;
-  context->inline_stream_max = inline_stream_max_of(magic);
-  return std::make_unique<PosixVolume>(std::move(context));
+  return make_volume(std::move(fd), options);
 }
 
 }  // namespace braid::vfs

@@ -147,6 +147,9 @@ Attributes make_attributes(const struct statx& st, const std::optional<DosAttrib
   out.access_time = time_of(st.stx_atime);
   out.write_time = time_of(st.stx_mtime);
   out.change_time = time_of(st.stx_ctime);
+  if (attrib && attrib->change_time && out.change_time <= attrib->change_time->until) {
+    out.change_time = attrib->change_time->time;
+  }
   out.mode = st.stx_mode & 07777;
   out.uid = st.stx_uid;
   out.gid = st.stx_gid;

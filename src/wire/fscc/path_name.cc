@@ -8,6 +8,7 @@
 namespace braid::wire {
 namespace {
 
+constexpr std::string_view kSeparators = "\\/";
 constexpr std::string_view kForbidden = "\\/:|";
 constexpr std::string_view kWildcards = "<>*?\"";
 constexpr std::string_view kForbiddenInStream = "\\/:";
@@ -76,16 +77,17 @@ std::string PathName::posix() const {
 Result<PathName> parse_path(std::string_view path) {
   PathName result;
   if (path.empty()) return result;
-  if (path.front() == '\\') return fail(NtStatus::kInvalidParameter);
+  if (kSeparators.contains(path.front())) return fail(NtStatus::kInvalidParameter);
   if (!is_well_formed(path) || utf16le_size(path) / 2 > kPathLengthMax) return invalid();
-  if (path.back() == '\\') {
+  if (kSeparators.contains(path.back())) {
     result.trailing_separator = true;
     path.remove_suffix(1);
   }
   for (;;) {
-    const size_t separator = path.find('\\');
-    if (separator == std::string_view::npos) break;
+    const size_t separator = path.find_first_of(kSeparators);
     const std::string_view component = path.substr(0, separator);
+    if (component == "..") return fail(NtStatus::kObjectPathSyntaxBad);
+    if (separator == std::string_view::npos) break;
     BRAID_CHECK(validate_component(component));
     result.components.emplace_back(component);
     path.remove_prefix(separator + 1);

@@ -49,9 +49,10 @@ struct PathName {
   std::string posix() const;
 };
 
-// Takes UTF-8 with backslashes. A leading backslash is kInvalidParameter ([MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request"); "." and ".." components and empty ones are
-// kObjectNameInvalid, too long a path is kObjectNameInvalid. A colon in any but the last component
-// is kObjectNameInvalid.
+// Takes UTF-8 with backslashes between components; a slash counts as one, since clients written for
+// Unix paths send it. A leading separator is kInvalidParameter ([MS-SMB2] 3.3.5.9 "Receiving an SMB2
+// CREATE Request"), a ".." component kObjectPathSyntaxBad; "." components, empty ones, too long a
+// path and a colon in any but the last component are kObjectNameInvalid.
 Result<PathName> parse_path(std::string_view path);
 
 }  // namespace braid::wire

@@ -40,8 +40,22 @@ TEST(PathName, WaysOutOfTheShareAreInvalid) {
   }
 }
 
+TEST(PathName, ClimbingIsBadSyntax) {
+  for (const char* text : {"..", "a\\..", "..\\a", "a\\..\\..\\b", "a/../b"}) {
+    EXPECT_EQ(parse_path(text).error(), Error(NtStatus::kObjectPathSyntaxBad)) << text;
+  }
+}
+
+TEST(PathName, ASlashSeparatesToo) {
+  const auto path = parse_path("dir/sub\\file");
+  ASSERT_TRUE(path);
+  EXPECT_EQ(path->posix(), "dir/sub/file");
+  EXPECT_EQ(parse_path("/dir").error(), Error(NtStatus::kInvalidParameter));
+  EXPECT_TRUE(parse_path("dir/")->trailing_separator);
+}
+
 TEST(PathName, ForbiddenCharactersAreInvalid) {
-  for (const char* text : {"a*", "a?", "a<b", "a>b", "a\"b", "a|b", "a\x01", "a\tb", "a/b"}) {
+  for (const char* text : {"a*", "a?", "a<b", "a>b", "a\"b", "a|b", "a\x01", "a\tb"}) {
     EXPECT_EQ(parse_path(text).error(), kInvalid) << text;
   }
   EXPECT_EQ(parse_path(std::string_view("a\0b", 3)).error(), kInvalid);

@@ -3,6 +3,7 @@
 #include "rpc/caller_info.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
+#include "smb2/operation.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -41,17 +42,10 @@ Task<Result<void>> wait_for_break(Request& request, const CreateState& state, Fi
   const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.persistent}};
   const Waiter waiter = server.breaks.expect(ref.token);
   co_await request.connection->reactor().schedule();
-  if (request.async_id().value == 0) {
-    auto waiting = request.go_async([&server, ref, waiter] {
-      if (server.file_table.cancel_wait(ref)) {
-        waiter->set({Wake::kCancelled, NtStatus::kCancelled});
-      }
-    });
-    if (!waiting) {
-      server.file_table.cancel_wait(ref);
-      server.breaks.forget(ref.token);
-      co_return waiting;
-    }
+  if (auto waiting = begin_waiting(request, ref); !waiting) {
+    server.file_table.cancel_wait(ref);
+    server.breaks.forget(ref.token);
+    co_return waiting;
   }
   const WakeUp wake = co_await waiter->wait(request.connection->reactor());
   server.breaks.forget(ref.token);
@@ -69,18 +63,18 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
 
   BRAID_CO_CHECK(check_create(request, create));
+  // Nothing is kept of handles that lost their connection.
+  if (create.contexts.durable_handle_reconnect || create.contexts.durable_handle_reconnect_v2) {
+    co_return fail(NtStatus::kObjectNameNotFound);
+  }
+  CreateState state;
   if (create.contexts.ea_buffer) {
     BRAID_CO_TRY(state.eas, wire::decode_full_eas(*create.contexts.ea_buffer));
     for (const wire::FullEa& ea : state.eas) BRAID_CO_CHECK(wire::validate_ea_name(ea.name));
   }
-  // Nothing is kept of handles that lost their connection, and no snapshot is served.
-  if (create.contexts.durable_handle_reconnect || create.contexts.durable_handle_reconnect_v2 ||
-      create.contexts.timewarp_token) {
-    co_return fail(NtStatus::kObjectNameNotFound);
-  }
-  CreateState state;
   BRAID_CO_TRY(state.name, vfs::parse_path(create.name));
   state.create = std::move(create);
+  BRAID_CO_CHECK(enter_snapshot(request, state));
   state.file_id = request.server.file_ids.next();
 
   for (;;) {

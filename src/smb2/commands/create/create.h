@@ -35,6 +35,10 @@ struct CreateState {
 // create_checks.cc: everything that can be said without looking at the file system.
 Result<void> check_create(const Request& request, const wire::CreateRequest& create);
 
+// create_snapshot.cc: makes the request one for a previous version of the share when it asks for it.
+// STATUS_OBJECT_NAME_NOT_FOUND.
+Result<void> enter_snapshot(Request& request, CreateState& state);
+
 // create_file.cc: resolves, checks, opens or makes the file and registers it with filestate.
 // A Reply: done. A FileKey: filestate said wait for that file, then try again.
 using CreateOutcome = std::variant<Reply, Error, FileKey>;

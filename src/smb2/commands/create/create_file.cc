@@ -187,16 +187,19 @@ CreateOutcome finish(const Context& context, Opened opened) {
   open->base_file = std::move(opened.base_file);
   open->stream_name = state.name.stream;
   open->credentials = context.request.credentials();
+  open->client_guid = registration.client_guid;
+  if (registration.lease) open->parent_lease_key = registration.lease->parent_key;
+  open->is_modified = overwriting;
   *open->path.lock() = opened.path;
+  if (attributes.is_directory && state.caching.lease) server.has_directory_leases = true;
   if (!context.request.session->add_open(open) || context.request.tree_connect->is_closed()) {
     context.request.session->remove_open(state.file_id);
     server.file_table.close(ref);
     return Error(NtStatus::kInsufficientResources);
   }
   if (opened.action == CreateAction::kCreated && opened.parent) {
-    const auto& lease = registration.lease;
-    server.file_table.child_changed(opened.parent->key(), registration.client_guid,
-                                    lease ? lease->parent_key : std::nullopt);
+    server.file_table.child_changed(opened.parent->key(), open->client_guid,
+                                    open->parent_lease_key);
   }
   if (opened.action == CreateAction::kCreated) report_added(server, *open);
   if (overwriting) report_overwritten(server, *open);
@@ -236,6 +239,12 @@ CreateOutcome open_existing(const Context& context, Resolved resolved) {
   const CreateDisposition disposition = context.create.create_disposition;
   const vfs::Attributes& attributes = resolved.attributes;
   const bool is_directory = attributes.is_directory();
+  const vfs::PathAndStream& name = context.state.name;
+  if (is_directory && name.has_stream && !name.stream_is_index) {
+    // "dir::$DATA": a directory has no unnamed data stream.
+    return Error(context.has_option(CreateOptions::kDirectoryFile) ? NtStatus::kNotADirectory
+                                                                   : NtStatus::kFileIsADirectory);
+  }
   if (context.has_option(CreateOptions::kNonDirectoryFile) && is_directory) {
     return Error(NtStatus::kFileIsADirectory);
   }

@@ -5,6 +5,25 @@
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
+namespace {
+
+// What new files inherit: the directory's list as it is stored, so that another server of the
+// directory still knows every account in it, except that accounts of a foreign domain are those
+// the evaluator takes them for.
+wire::SecurityDescriptor inheritable(const FileSecurity& directory, const auth::IdMapper& ids) {
+  wire::SecurityDescriptor parent = directory.descriptor;
+  const auto& effective = directory.effective.dacl;
+  if (!parent.dacl || !effective || parent.dacl->aces.size() != effective->aces.size()) {
+    return directory.effective;
+  }
+  for (size_t index = 0; index < effective->aces.size(); ++index) {
+    wire::Sid& sid = parent.dacl->aces[index].sid;
+    if (!ids.uid_of(sid) && !ids.gid_of(sid)) sid = effective->aces[index].sid;
+  }
+  return parent;
+}
+
+}  // namespace
 
 Result<void> check_owner(const Request& request, const wire::Sid& owner) {
   const AccessToken token = token_of(request.principal);
@@ -28,9 +47,10 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
     made.is_asked_for = true;
   }
   const auth::Identity& identity = *request.principal.identity;
-  made.descriptor = new_descriptor(directory.is_stored ? &directory.effective : nullptr,
-                                   given ? &*given : nullptr, is_directory, identity.user_sid,
-                                   identity.primary_group_sid);
+  std::optional<wire::SecurityDescriptor> parent;
+  if (directory.is_stored) parent = inheritable(directory, request.server.ids());
+  made.descriptor = new_descriptor(parent ? &*parent : nullptr, given ? &*given : nullptr,
+                                   is_directory, identity.user_sid, identity.primary_group_sid);
   if (made.descriptor && made.descriptor->dacl) BRAID_CHECK(made.descriptor->dacl->check());
   return made;
 }

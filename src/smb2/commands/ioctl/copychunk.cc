@@ -136,6 +136,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   }
   wire::SrvCopychunkResponse response;
   NtStatus status = NtStatus::kSuccess;
+  if (!copy->chunks.empty()) server.write_times.before_write(target);
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
     uint64_t copied = 0;
     const auto done = copy_chunk(*source, target, chunk, copied);
@@ -148,6 +149,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
     ++response.chunks_written;
   }
   if (response.total_bytes_written > 0) {
+    server.write_times.wrote(target);
     note_written(server, target);
   }
   co_return answer_with(response, status);

@@ -75,6 +75,7 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   // Byte-range locks are not looked at, and the target does not grow: as Windows has it.
   if (to >= target_now.size) co_return IoctlAnswer{};
   const uint64_t length = std::min(asked, target_now.size - to);
+  server.write_times.before_write(target);
   auto done = target.file->clone_range(*source->file, from, to, length);
   if (!done && done.error().is_os(EINVAL) && length < asked) {
     // Cut at the end of the target, the range ends within a cluster.
@@ -82,6 +83,7 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
     done = copied ? Result<void>{} : std::unexpected(copied.error());
   }
   if (!done) co_return std::unexpected(done.error());
+  server.write_times.wrote(target);
   note_written(server, target);
   co_return IoctlAnswer{};
 }

@@ -74,7 +74,10 @@ Result<void> find_open(Request& request, const wire::IoctlRequest& ioctl) {
   // Also when there is no such open: what follows in the compound then fails for the same reason.
   request.compound.file_id = id;
   auto open = request.session->find_open(id);
-  if (!open || open->tree_connect != request.tree_connect) return fail(NtStatus::kFileClosed);
+  if (!open || !open->tree_connect->is_part_of(*request.tree_connect)) {
+    return fail(NtStatus::kFileClosed);
+  }
+  request.tree_connect = open->tree_connect;
   request.open = Open::use(open);
   if (!request.open) return fail(NtStatus::kFileClosed);
   return {};

@@ -1,17 +1,29 @@
 // [MS-SMB2] 3.3.5.15.1 "Handling an Enumeration of Previous Versions Request".
+#include "smb2/snapshots.h"
+
 #include "smb2/commands/ioctl/ioctl.h"
 #include "wire/smb2/srv_snapshot_array.h"
 
 namespace braid::smb2 {
 
-Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request&, const wire::IoctlRequest& ioctl) {
+Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request& request,
+                                                    const wire::IoctlRequest& ioctl) {
   if (ioctl.max_output_response < wire::SrvSnapshotArray::kHeadSize) {
     co_return fail(NtStatus::kInvalidParameter);
   }
-  // No share has any.
+  wire::SrvSnapshotArray array;
+  if (const auto& snapshots = request.tree_connect->share->snapshots) {
+    BRAID_CO_TRY(array.snapshots, snapshots->list());
+  }
+  array.number_of_snapshots = static_cast<uint32_t>(array.snapshots.size());
+  array.snapshot_array_size = wire::SrvSnapshotArray::array_size_for(array.number_of_snapshots);
+  // All or none: a client first asks how much room they need.
+  if (ioctl.max_output_response < wire::SrvSnapshotArray::kHeadSize + array.snapshot_array_size) {
+    array.snapshots.clear();
+  }
   IoctlAnswer answer;
   wire::Writer writer(answer.output);
-  wire::SrvSnapshotArray{}.encode(writer);
+  array.encode(writer);
   co_return answer;
 }
 

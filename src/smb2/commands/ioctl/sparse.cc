@@ -27,7 +27,9 @@ Result<void> zero(Server& server, Open& open, const vfs::Range& range) {
       conflict != NtStatus::kSuccess) {
     return fail(conflict);
   }
+  server.write_times.before_write(open);
   BRAID_CHECK(open.file->zero_range(range));
+  server.write_times.wrote(open);
   note_written(server, open);
   return {};
 }

@@ -1,0 +1,209 @@
+#include "smb2/breaks.h"
+
+#include <gtest/gtest.h>
+
+#include "smb2/raw_client_testing.h"
+#include "wire/smb2/cancel.h"
+#include "wire/smb2/oplock_break.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Command;
+using wire::Header;
+using wire::OplockLevel;
+
+constexpr ClientGuid kClient{{7}};
+constexpr ClientGuid kOther{{8}};
+
+TEST(ClientTable, KeepsTheConnectionsOfEachClientApart) {
+  Engine engine;
+  RawClient first(engine, kClient), second(engine, kClient), third(engine, kOther);
+  ASSERT_EQ(first.negotiate(), NtStatus::kSuccess);
+  ASSERT_EQ(second.negotiate(), NtStatus::kSuccess);
+  ASSERT_EQ(third.negotiate(), NtStatus::kSuccess);
+  const ClientTable& table = engine.server().client_table;
+  EXPECT_EQ(table.connections(kClient).size(), 2u);
+  EXPECT_EQ(table.connections(kOther).size(), 1u);
+  EXPECT_TRUE(table.connections(ClientGuid{{9}}).empty());
+}
+
+TEST(ClientTable, ForgetsConnectionsThatEnded) {
+  Engine engine;
+  {
+    RawClient client(engine, kClient);
+    ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  }
+  engine.stop();
+  EXPECT_TRUE(engine.server().client_table.connections(kClient).empty());
+}
+
+struct BreakTest : testing::Test {
+  void SetUp() override {
+    ASSERT_TRUE(holder.log_on());
+    ASSERT_TRUE(opener.log_on());
+  }
+  // Opens with a batch oplock.
+  FileId hold() {
+    auto body = RawClient::create_body("file");
+    body.requested_oplock_level = OplockLevel::kBatch;
+    return holder.create(body);
+  }
+  // A CREATE that breaks it, and has to wait; its MessageId.
+  uint64_t open_waiting() {
+    const uint64_t id = opener.next_message_id;
+    opener.send(opener.request(Command::kCreate, RawClient::create_body("file")));
+    const auto interim = opener.receive();
+    EXPECT_TRUE(interim && interim->status() == NtStatus::kPending);
+    return id;
+  }
+  NtStatus acknowledge(FileId id, OplockLevel level) {
+    wire::OplockBreakAcknowledgment ack;
+    ack.oplock_level = level;
+    ack.file_id = id;
+    return holder.status_of(holder.request(Command::kOplockBreak, ack));
+  }
+
+  Engine engine;
+  RawClient holder{engine, kClient};
+  RawClient opener{engine, kOther};
+};
+
+TEST_F(BreakTest, SecondOpenWaitsUntilTheHolderAcknowledges) {
+  const FileId id = hold();
+  ASSERT_NE(id, FileId{});
+  const uint64_t waiting = open_waiting();
+  const auto notification = holder.receive();
+  ASSERT_TRUE(notification);
+  // [MS-SMB2] 3.3.4.6 "Object Store Indicates an Oplock Break".
+  EXPECT_EQ(notification->header.command, Command::kOplockBreak);
+  EXPECT_EQ(notification->header.message_id.value, ~uint64_t{0});
+  const auto body = notification->as<wire::OplockBreakNotification>();
+  EXPECT_EQ(body.file_id, id);
+  EXPECT_EQ(body.oplock_level, OplockLevel::kLevelIi);
+  EXPECT_EQ(acknowledge(id, OplockLevel::kLevelIi), NtStatus::kSuccess);
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+}
+
+TEST_F(BreakTest, CloseOfTheHolderLetsTheOpenGoOn) {
+  const FileId id = hold();
+  const uint64_t waiting = open_waiting();
+  EXPECT_EQ(holder.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+}
+
+TEST_F(BreakTest, EndOfTheHoldersConnectionLetsTheOpenGoOn) {
+  hold();
+  const uint64_t waiting = open_waiting();
+  holder.close();
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+}
+
+TEST_F(BreakTest, AcknowledgmentNobodyAskedForIsRefused) {
+  const FileId id = hold();
+  EXPECT_TRUE(is_error(acknowledge(id, OplockLevel::kNone)));
+  EXPECT_EQ(acknowledge({id.persistent, id.volatile_id + 1}, OplockLevel::kNone),
+            NtStatus::kFileClosed);
+}
+
+TEST_F(BreakTest, AcknowledgmentByAnotherSessionIsFileClosed) {
+  const FileId id = hold();
+  const uint64_t waiting = open_waiting();
+  wire::OplockBreakAcknowledgment ack;
+  ack.oplock_level = OplockLevel::kNone;
+  ack.file_id = id;
+  EXPECT_EQ(opener.status_of(opener.request(Command::kOplockBreak, ack)), NtStatus::kFileClosed);
+  ASSERT_EQ(acknowledge(id, OplockLevel::kNone), NtStatus::kSuccess);
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+}
+
+TEST_F(BreakTest, CancelEndsTheOpenThatWaits) {
+  hold();
+  const uint64_t waiting = open_waiting();
+  opener.send(opener.request(Command::kCancel, wire::CancelRequest{},
+                             [&](Header& header) { header.message_id = {waiting}; }));
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kCancelled);
+}
+
+// Each round of waiting has its own Waiter.
+TEST_F(BreakTest, CancelEndsAnOpenThatStillWaitsAfterOneOfTwoHoldersAnswered) {
+  RawClient second(engine, ClientGuid{{9}});
+  ASSERT_TRUE(second.log_on());
+  auto body = RawClient::create_body("file");
+  body.desired_access = wire::Access::kFileReadData;
+  body.share_access = wire::ShareAccess::kRead;
+  body.requested_oplock_level = OplockLevel::kLease;
+  wire::LeaseContext lease;
+  lease.lease_key = LeaseKey{{1}};
+  lease.lease_state = wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+  body.contexts.request_lease = lease;
+  ASSERT_NE(holder.create(body), FileId{});
+  body.contexts.request_lease->lease_key = LeaseKey{{2}};
+  ASSERT_NE(second.create(body), FileId{});
+  const uint64_t waiting = open_waiting();
+  ASSERT_TRUE(holder.receive());
+  wire::LeaseBreakAcknowledgment ack;
+  ack.lease_key = lease.lease_key;
+  ack.lease_state = wire::LeaseState::kReadCaching;
+  ASSERT_EQ(holder.status_of(holder.request(Command::kOplockBreak, ack)), NtStatus::kSuccess);
+  opener.send(opener.request(Command::kCancel, wire::CancelRequest{},
+                             [&](Header& header) { header.message_id = {waiting}; }));
+  const auto answer = opener.answer_to(waiting);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kCancelled);
+}
+
+TEST_F(BreakTest, EndOfTheWaitersConnectionLeavesNothingWaiting) {
+  hold();
+  open_waiting();
+  opener.close();
+  holder.close();
+  engine.stop();
+  EXPECT_EQ(engine.server().session_table.size(), 0u);
+}
+
+// A holder that cannot be told has nothing left: as if the time had run out.
+TEST(Breaks, HolderWithoutAConnectionLosesItsOplockAtOnce) {
+  ReactorPool reactors(1);
+  SessionTable sessions;
+  ClientTable clients;
+  Breaks breaks(sessions, clients, reactors.at(0));
+  filestate::FileTable table(breaks);
+  breaks.set_table(table);
+  const FileKey file{1, 2, 0};
+  filestate::OpenRequest request;
+  request.token = {1};
+  request.session_id = {99};  // no such session
+  request.granted_access = wire::Access::kFileAllAccess;
+  request.share_access = wire::ShareAccess::kAll;
+  request.requested_oplock = filestate::OplockLevel::kBatch;
+  ASSERT_EQ(table.open(file, request).decision.verdict, filestate::Verdict::kGo);
+  request.token = {2};
+  request.requested_oplock = filestate::OplockLevel::kNone;
+  const Waiter waiter = breaks.expect({2});
+  const auto second = table.open(file, request);
+  if (second.decision.verdict == filestate::Verdict::kWait) {
+    EXPECT_TRUE(waiter->is_set());
+    EXPECT_EQ(table.open(file, request).decision.verdict, filestate::Verdict::kGo);
+  } else {
+    EXPECT_EQ(second.decision.verdict, filestate::Verdict::kGo);
+  }
+  EXPECT_EQ(table.caching_of({file, {1}}), filestate::Caching::kNone);
+}
+
+TEST(Breaks, CompletionThatComesBeforeTheWaitIsNotLost) {
+  ReactorPool reactors(1);
+  SessionTable sessions;
+  ClientTable clients;
+  Breaks breaks(sessions, clients, reactors.at(0));
+  filestate::Completion completion;
+  completion.token = {5};
+  completion.status = NtStatus::kSuccess;
+  breaks.completed({}, completion);
+  EXPECT_TRUE(breaks.expect({5})->is_set());
+  breaks.forget({5});
+  EXPECT_FALSE(breaks.expect({5})->is_set());
+}
+
+}  // namespace
+}  // namespace braid::smb2

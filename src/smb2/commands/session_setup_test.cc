@@ -1,0 +1,167 @@
+#include "wire/smb2/session_setup.h"
+
+#include <gtest/gtest.h>
+
+#include "smb2/raw_client_testing.h"
+#include "wire/smb2/cancel.h"
+#include "wire/smb2/echo.h"
+#include "wire/smb2/logoff.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Command;
+using wire::Header;
+
+// [MS-SMB2] 3.3.5.5 "Receiving an SMB2 SESSION_SETUP Request".
+struct SessionSetupTest : testing::Test {
+  // The next leg of the exchange of `id`.
+  NtStatus leg(SessionId id, std::string_view token, uint8_t flags = 0) {
+    return client.status_of(client.setup_request(token, flags, of(id)));
+  }
+  static std::function<void(Header&)> of(SessionId id) {
+    return [id](Header& header) { header.session_id = id; };
+  }
+  // One leg of a new exchange.
+  SessionId begin() {
+    const auto answer = client.exchange(client.setup_request("more", 0, of({})));
+    return answer ? answer->header.session_id : SessionId{};
+  }
+  static constexpr auto kMore = NtStatus::kMoreProcessingRequired;
+  static constexpr auto kNoSession = NtStatus::kUserSessionDeleted;
+
+  Engine engine;
+  RawClient client{engine};
+};
+
+TEST_F(SessionSetupTest, ExchangesAreKeptApartBySessionId) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  const SessionId first = begin();
+  const SessionId second = begin();
+  ASSERT_NE(first, second);
+  EXPECT_EQ(leg(second, "wrong"), NtStatus::kLogonFailure);
+  EXPECT_EQ(leg(first, "more"), kMore);
+  EXPECT_EQ(leg(first, "user"), NtStatus::kSuccess);
+  EXPECT_EQ(leg(second, "user"), kNoSession);
+  EXPECT_EQ(engine.server().session_table.size(), 1u);
+}
+
+TEST_F(SessionSetupTest, ExchangeOfAnotherConnectionIsUserSessionDeleted) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  const SessionId id = begin();
+  RawClient other(engine);
+  ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
+  EXPECT_EQ(other.status_of(other.setup_request("user", 0, of(id))), kNoSession);
+  EXPECT_EQ(leg(id, "user"), NtStatus::kSuccess);
+}
+
+TEST_F(SessionSetupTest, ReauthenticationOfNoSessionIsUserSessionDeleted) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  EXPECT_EQ(leg({0x1234}, "user"), kNoSession);
+  EXPECT_EQ(leg({~uint64_t{0}}, "user"), kNoSession);
+  EXPECT_EQ(engine.server().session_table.size(), 0u);
+}
+
+TEST_F(SessionSetupTest, ReauthenticationKeepsTheSessionAndItsOpens) {
+  ASSERT_TRUE(client.log_on());
+  const FileId id = client.create("file");
+  EXPECT_EQ(leg(client.session_id, "user"), NtStatus::kSuccess);
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+}
+
+TEST_F(SessionSetupTest, FailedReauthenticationEndsTheSession) {
+  ASSERT_TRUE(client.log_on());
+  EXPECT_EQ(leg(client.session_id, "wrong"), NtStatus::kLogonFailure);
+  EXPECT_EQ(client.status_of(client.tree_request()), kNoSession);
+  EXPECT_EQ(engine.server().session_table.size(), 0u);
+}
+
+TEST_F(SessionSetupTest, ReauthenticationAfterLogoffIsUserSessionDeleted) {
+  ASSERT_TRUE(client.log_on());
+  ASSERT_EQ(leg(client.session_id, "more"), kMore);
+  ASSERT_EQ(client.status_of(client.request(Command::kLogoff, wire::LogoffRequest{})),
+            NtStatus::kSuccess);
+  EXPECT_EQ(leg(client.session_id, "user"), kNoSession);
+}
+
+TEST_F(SessionSetupTest, BindingIsNotAccepted) {
+  ASSERT_TRUE(client.log_on());
+  EXPECT_EQ(leg(client.session_id, "user", wire::SessionSetupRequest::kFlagBinding),
+            NtStatus::kRequestNotAccepted);
+  RawClient other(engine);
+  ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
+  EXPECT_EQ(other.status_of(other.setup_request("user", wire::SessionSetupRequest::kFlagBinding,
+                                                of(client.session_id))),
+            NtStatus::kRequestNotAccepted);
+}
+
+TEST_F(SessionSetupTest, FailedLogonLeavesNoSession) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  EXPECT_EQ(client.session_setup("wrong"), NtStatus::kLogonFailure);
+  EXPECT_EQ(engine.server().session_table.size(), 0u);
+}
+
+TEST_F(SessionSetupTest, UnfinishedExchangesOfAConnectionAreBounded) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  for (size_t i = 0; i < kSessionSetupsInProgressMax; ++i) ASSERT_NE(begin(), SessionId{});
+  EXPECT_EQ(client.status_of(client.setup_request("more")), NtStatus::kInsufficientResources);
+  client.close();
+  engine.stop();
+  EXPECT_EQ(engine.server().session_table.size(), 0u);
+}
+
+// The answer of the first leg goes out after the second has ended the exchange it belongs to.
+TEST_F(SessionSetupTest, ExchangeThatEndsInTheSameCompoundStaysForItsAnswers) {
+  ASSERT_EQ(client.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
+  const SessionId id = begin();
+  client.send(RawClient::compound(
+      {client.setup_request("more", 0, of(id)), client.setup_request("user", 0, of(id))}, false));
+  EXPECT_EQ(client.receive()->status(), kMore);
+  EXPECT_EQ(client.receive()->status(), NtStatus::kSuccess);
+}
+
+TEST_F(SessionSetupTest, PreviousSessionOfTheSameUserEnds) {
+  ASSERT_TRUE(client.log_on());
+  RawClient other(engine);
+  ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
+  wire::SessionSetupRequest body;
+  body.previous_session_id = client.session_id;
+  body.security_buffer = as_bytes("other");
+  EXPECT_EQ(other.status_of(other.request(Command::kSessionSetup, body)), NtStatus::kSuccess);
+  EXPECT_EQ(client.tree_connect(), NtStatus::kSuccess);  // another user's: not touched
+  body.security_buffer = as_bytes("user");
+  EXPECT_EQ(other.status_of(other.request(Command::kSessionSetup, body)), NtStatus::kSuccess);
+  EXPECT_EQ(client.tree_connect(), kNoSession);
+}
+
+TEST_F(SessionSetupTest, AnonymousReachesNoFiles) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  ASSERT_EQ(client.session_setup("anonymous"), NtStatus::kSuccess);
+  EXPECT_EQ(client.tree_connect("files"), NtStatus::kAccessDenied);
+  EXPECT_EQ(client.tree_connect("IPC$"), NtStatus::kSuccess);
+}
+
+TEST_F(SessionSetupTest, CancelDoesNotShortenTheWaitAfterFailedLogons) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
+    ASSERT_EQ(leg({}, "wrong"), NtStatus::kLogonFailure);
+  }
+  const auto before = std::chrono::steady_clock::now();
+  Bytes last = client.setup_request("wrong");
+  const uint64_t id = client.next_message_id - 1;
+  client.send(std::move(last));
+  for (;;) {
+    client.send(client.request(Command::kCancel, wire::CancelRequest{},
+                               [id](Header& header) { header.message_id = {id}; }));
+    client.send(client.request(Command::kEcho, wire::EchoRequest{}));
+    const auto answer = client.receive();
+    ASSERT_TRUE(answer);
+    if (answer->header.message_id.value == id) break;
+  }
+  auth::LogonPenalties same;
+  for (uint32_t i = 0; i <= auth::LogonPenalties::kFreeFailures; ++i) same.failed("", "x");
+  EXPECT_GE(std::chrono::steady_clock::now() - before, same.penalty("", "x"));
+}
+
+}  // namespace
+}  // namespace braid::smb2

@@ -1,0 +1,229 @@
+#include "smb2/connection.h"
+
+#include <gtest/gtest.h>
+
+#include "smb2/raw_client_testing.h"
+#include "wire/smb2/echo.h"
+#include "wire/smb2/transform_header.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Command;
+using wire::Header;
+
+struct ConnectionTest : testing::Test {
+  Bytes echo(const std::function<void(Header&)>& change = {}) {
+    return client.request(Command::kEcho, wire::EchoRequest{}, change);
+  }
+  Engine engine;
+  RawClient client{engine};
+};
+
+TEST_F(ConnectionTest, UnknownProtocolIdDrops) {
+  Bytes frame = client.negotiate_request(wire::Dialect::kSmb302);
+  frame[0] = 0xFB;
+  client.send(std::move(frame));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, CompressedFrameNobodyNegotiatedDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  Bytes frame = echo();
+  frame[0] = 0xFC;
+  client.send(std::move(frame));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, FrameShorterThanAHeaderDrops) {
+  client.send({0xFE, 'S', 'M', 'B', 64, 0});
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, AnythingBeforeNegotiateDrops) {
+  client.send(echo());
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, SecondNegotiateDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  client.send(client.negotiate_request(wire::Dialect::kSmb311));
+  EXPECT_TRUE(client.is_dropped());
+  EXPECT_FALSE(client.receive());
+}
+
+TEST_F(ConnectionTest, NegotiateInACompoundDrops) {
+  client.send(
+      RawClient::compound({client.negotiate_request(wire::Dialect::kSmb302), echo()}, false));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, ResponseFromAClientDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  client.send(echo([](Header& header) { header.flags = wire::HeaderFlags::kServerToRedir; }));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, MessageIdOutsideTheWindowDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  client.send(echo([](Header& header) { header.message_id = {5000}; }));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, MessageIdUsedTwiceDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  ASSERT_EQ(client.status_of(echo()), NtStatus::kSuccess);
+  client.send(echo([](Header& header) { header.message_id = {1}; }));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, CreditChargeBeyondTheWindowDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  client.send(echo([](Header& header) { header.credit_charge = 2; }));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, CreditsAskedForAreGrantedAndWidenTheWindow) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  auto answer = client.exchange(echo([](Header& header) { header.credits = 10; }));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->header.credits, 10);
+  // Out of order, to the last that was granted.
+  EXPECT_EQ(client.status_of(echo([](Header& header) { header.message_id = {11}; })),
+            NtStatus::kSuccess);
+}
+
+TEST_F(ConnectionTest, CreditsNeverExceedTheWindow) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  uint64_t held = 1;
+  for (int i = 0; i < 3; ++i) {
+    auto answer = client.exchange(echo([](Header& header) { header.credits = 0xFFFF; }));
+    ASSERT_TRUE(answer);
+    held += answer->header.credits - 1u;
+  }
+  EXPECT_LE(held, kCreditsMax);
+}
+
+TEST_F(ConnectionTest, MisalignedNextCommandDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  Bytes frame = echo();
+  frame.resize(68 + 68);
+  Header::patch_next_command(frame, 68);
+  client.send(std::move(frame));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, NextCommandBeyondTheFrameDrops) {
+  for (const uint32_t next : {72u, 136u, 0xFFFF'FFF8u, 0x8000'0000u}) {
+    RawClient other(engine);
+    ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
+    Bytes frame = other.request(Command::kEcho, wire::EchoRequest{});
+    Header::patch_next_command(frame, next);
+    other.send(std::move(frame));
+    EXPECT_TRUE(other.is_dropped()) << next;
+  }
+}
+
+TEST_F(ConnectionTest, NextCommandInsideItsOwnHeaderDrops) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  Bytes frame = RawClient::compound({echo(), echo()}, false);
+  Header::patch_next_command(frame, 8);
+  client.send(std::move(frame));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, EndOfAConnectionLeavesNothing) {
+  ASSERT_TRUE(client.log_on());
+  ASSERT_NE(client.create("left open"), FileId{});
+  std::weak_ptr<Session> session = engine.server().session_table.all().front();
+  client.close();
+  engine.stop();
+  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_TRUE(engine.server().client_table.connections(ClientGuid{{7}}).empty());
+  EXPECT_TRUE(session.expired());
+}
+
+TEST_F(ConnectionTest, CancelOfNothingIsNotAnswered) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  client.send(client.request(Command::kCancel, wire::EchoRequest{}));
+  EXPECT_EQ(client.status_of(echo()), NtStatus::kSuccess);
+}
+
+// The envelope of encrypted messages.
+struct TransformTest : ConnectionTest {
+  void SetUp() override { ASSERT_TRUE(client.log_on()); }
+
+  Bytes sealed(Bytes message, const std::function<void(wire::TransformHeader&)>& change = {}) {
+    wire::TransformHeader transform;
+    transform.nonce = client.encryption_key->next_nonce();
+    transform.original_message_size = static_cast<uint32_t>(message.size());
+    transform.flags = wire::TransformHeader::kFlagEncrypted;
+    transform.session_id = client.session_id;
+    if (change) change(transform);
+    Bytes frame;
+    wire::Writer writer(frame);
+    transform.encode(writer);
+    const auto authenticated = ByteView(frame).subspan(wire::TransformHeader::kAuthenticatedOffset);
+    const MutableByteView pieces[] = {message};
+    const auto tag = client.encryption_key->seal(transform.nonce, authenticated, pieces);
+    std::memcpy(frame.data() + wire::TransformHeader::kSignatureOffset, tag.data(), tag.size());
+    frame.insert(frame.end(), message.begin(), message.end());
+    return frame;
+  }
+};
+
+TEST_F(TransformTest, EncryptedRequestIsAnsweredEncrypted) {
+  client.send(sealed(echo()));
+  const auto answer = client.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(wire::protocol_id_of(answer->message), wire::ProtocolId::kTransform);
+}
+
+TEST_F(TransformTest, UnknownSessionDrops) {
+  client.send(sealed(echo(), [](auto& transform) { transform.session_id.value ^= 1; }));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(TransformTest, WrongSizeDrops) {
+  client.send(sealed(echo(), [](auto& transform) { ++transform.original_message_size; }));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(TransformTest, UnknownFlagsDrop) {
+  client.send(sealed(echo(), [](auto& transform) { transform.flags = 2; }));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(TransformTest, DamagedCiphertextDrops) {
+  Bytes frame = sealed(echo());
+  frame.back() ^= 1;
+  client.send(std::move(frame));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(TransformTest, TransformInsideATransformDrops) {
+  client.send(sealed(sealed(echo())));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(TransformTest, ShortTransformDrops) {
+  Bytes frame = sealed(echo());
+  frame.resize(wire::TransformHeader::kSize - 1);
+  client.send(std::move(frame));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+// [MS-SMB2] 3.3.5.2.1.1: whoever encrypted it may not speak for another session.
+TEST_F(TransformTest, MessageOfAnotherSessionInsideDrops) {
+  client.send(sealed(echo([](Header& header) { ++header.session_id.value; })));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(TransformTest, RelatedSessionSetupOfAnotherSessionInsideDrops) {
+  client.send(sealed(RawClient::compound(
+      {echo(), client.setup_request("user", 0, [](Header& h) { ++h.session_id.value; })})));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+}  // namespace
+}  // namespace braid::smb2

@@ -1,0 +1,247 @@
+// The whole engine behind two connections of one client, logged on as one user. The input is a
+// script: each chunk is a control byte, a command byte, a length and that many bytes of body (or of
+// a whole frame). Everything is answered before the next chunk is sent, so a run repeats itself but
+// for what waits. At the end both connections close and nothing of them may be left.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "smb2/raw_client_testing.h"
+#include "wire/smb2/echo.h"
+
+using namespace braid;
+using namespace braid::smb2;
+
+namespace {
+
+using wire::Command;
+using wire::Header;
+using wire::HeaderFlags;
+
+// Frames of one input: enough to open, wait, break and close; more only costs time.
+constexpr int kFramesMax = 24;
+// A fourth failed logon would make the run wait.
+constexpr int kSessionSetupsMax = 3;
+
+[[noreturn]] void broken(const char* what) {
+  std::fprintf(stderr, "dispatcher_fuzz: %s\n", what);
+  std::abort();
+}
+
+// Bits of the control byte.
+struct Control {
+  static constexpr uint8_t kSecond = 0x01;    // the second connection
+  static constexpr uint8_t kRaw = 0x02;       // the bytes are the frame
+  static constexpr uint8_t kChained = 0x04;   // the next chunk is of the same compound
+  static constexpr uint8_t kRelated = 0x08;   // says so in its header
+  static constexpr uint8_t kFileId = 0x10;    // the FileId of an open takes the body's place
+  static constexpr uint8_t kSpoilIds = 0x20;  // header fields from the body
+  static constexpr uint8_t kPipe = 0x80;      // through IPC$
+};
+
+// Where a FileId stands in each command's body; 0: nowhere.
+constexpr std::array<uint8_t, wire::kCommandCount> kFileIdAt = {0, 0, 0, 0, 0, 0, 8,  8,  16, 16,
+                                                                8, 8, 0, 0, 8, 8, 24, 16, 8};
+
+struct Script {
+  ByteView rest;
+  uint8_t next() {
+    if (rest.empty()) return 0;
+    const uint8_t value = rest.front();
+    rest = rest.subspan(1);
+    return value;
+  }
+  ByteView take(size_t count) {
+    const ByteView bytes = rest.first(std::min(count, rest.size()));
+    rest = rest.subspan(bytes.size());
+    return bytes;
+  }
+};
+
+// One connection and the frame it is making.
+struct Side {
+  RawClient client;
+  TreeId files, pipes;
+  std::vector<FileId> opens;
+  std::vector<Bytes> chain;
+  bool over = false;
+
+  explicit Side(Engine& engine) : client(engine) {
+    if (!client.log_on(wire::Dialect::kSmb311, "IPC$")) broken("cannot log on");
+    pipes = client.tree_id;
+    if (client.tree_connect("files") != NtStatus::kSuccess) broken("cannot reach the share");
+    files = client.tree_id;
+  }
+};
+
+class Run {
+ public:
+  explicit Run(ByteView script) : script_{script} {}
+
+  void play() {
+    for (int frames = 0; frames < kFramesMax && !script_.rest.empty(); ++frames) step();
+    for (Side* side : {&first_, &second_}) flush(*side);
+  }
+  // Both connections end, one may wait for what the other holds.
+  void finish() {
+    std::vector<std::weak_ptr<Session>> sessions;
+    for (const auto& session : engine_.server().session_table.all()) sessions.push_back(session);
+    first_.client.close();
+    second_.client.close();
+    engine_.stop();
+    Server& server = engine_.server();
+    if (server.session_table.size() != 0) broken("a session is left");
+    if (!server.client_table.connections(ClientGuid{{7}}).empty()) broken("a connection is left");
+    for (const auto& session : sessions) {
+      if (!session.expired()) broken("someone holds a session");
+    }
+    if (server.file_table.any_open_below("")) broken("an open is left");
+  }
+
+ private:
+  void step() {
+    const uint8_t control = script_.next();
+    const uint8_t number = script_.next();
+    const size_t length = script_.next() | size_t{script_.next()} << 8;
+    const ByteView body = script_.take(length % 2048);
+    Side& side = control & Control::kSecond ? second_ : first_;
+    if (side.over) return;
+    if (control & Control::kRaw) {
+      flush(side);
+      return send_raw(side, body);
+    }
+    // Some numbers that are no command too.
+    const auto command = static_cast<Command>(number % (wire::kCommandCount + 2));
+    if (command == Command::kSessionSetup && ++session_setups_ > kSessionSetupsMax) return;
+    side.chain.push_back(message(side, control, command, body));
+    if (!(control & Control::kChained) || side.chain.size() > 4) flush(side);
+  }
+
+  Bytes message(Side& side, uint8_t control, Command command, ByteView body) {
+    RawClient& client = side.client;
+    client.tree_id = control & Control::kPipe ? side.pipes : side.files;
+    wire::Header header = client.header(command);
+    header.credit_charge = 1;
+    if (control & Control::kRelated) header.flags |= HeaderFlags::kRelatedOperations;
+    if (command == Command::kCancel) {
+      // Of something sent lately: nothing else can be found.
+      const uint64_t back = body.empty() ? 1 : body[0] % 8u + 1;
+      header.message_id = {client.next_message_id - std::min(back, client.next_message_id)};
+    }
+    if ((control & Control::kSpoilIds) && body.size() >= 8) {
+      // By few bits, so that they mean something now and then.
+      header.flags ^= body[0] & (HeaderFlags::kAsyncCommand | HeaderFlags::kRelatedOperations |
+                                 HeaderFlags::kPriorityMask);
+      if (body[1] & 1) header.session_id.value ^= body[2];
+      if (body[1] & 2) header.tree_id.value ^= body[3] % 8;
+      if (body[1] & 4) header.flags |= HeaderFlags::kReplayOperation;
+      if (body[1] & 8) header.credits = static_cast<uint16_t>(body[4] << 8 | body[5]);
+      header.channel_sequence = body[6];
+      body = body.subspan(8);
+    }
+    Bytes message;
+    wire::Writer writer(message);
+    header.encode(writer);
+    writer.bytes(body);
+    const auto number = static_cast<size_t>(command);
+    if ((control & Control::kFileId) && number < kFileIdAt.size() && kFileIdAt[number] != 0) {
+      const size_t at = Header::kSize + kFileIdAt[number];
+      if (message.size() >= at + 16) put_file_id(side, message, at);
+    }
+    return message;
+  }
+  void put_file_id(Side& side, Bytes& message, size_t at) {
+    // The low byte chooses; any open of either connection.
+    std::vector<FileId> all = first_.opens;
+    all.insert(all.end(), second_.opens.begin(), second_.opens.end());
+    const FileId id = all.empty() ? FileId::all_ones() : all[message[at] % all.size()];
+    const std::vector<FileId>& own = side.opens;
+    const FileId chosen = message[at] & 0x80 || own.empty() ? id : own[message[at] % own.size()];
+    Bytes encoded;
+    wire::Writer writer(encoded);
+    writer.file_id(chosen);
+    std::copy(encoded.begin(), encoded.end(), message.begin() + static_cast<long>(at));
+  }
+
+  void flush(Side& side) {
+    if (side.chain.empty() || side.over) return;
+    std::vector<Bytes> chain = std::exchange(side.chain, {});
+    std::vector<uint64_t> ids;
+    for (size_t i = 0; i < chain.size(); ++i) {
+      Bytes& message = chain[i];
+      wire::Reader reader(message);
+      const auto header = Header::decode(reader);
+      if (!header) broken("cannot read its own header");
+      if (header->command != Command::kCancel) ids.push_back(header->message_id.value);
+      if (i + 1 < chain.size()) {
+        message.resize((message.size() + 7) / 8 * 8);
+        Header::patch_next_command(message, static_cast<uint32_t>(message.size()));
+      }
+      side.client.sign(message, *side.client.signing_key);
+    }
+    Bytes frame;
+    for (const Bytes& message : chain) frame.insert(frame.end(), message.begin(), message.end());
+    side.client.send(std::move(frame));
+    if (ids.empty()) return settle(side);
+    wait_for(side, ids.front());
+  }
+  void send_raw(Side& side, ByteView frame) {
+    Bytes bytes(frame.begin(), frame.end());
+    // Otherwise hardly one gets behind the first check.
+    if (bytes.size() >= Header::kSize && bytes[0] == 0xFE) {
+      const uint64_t id = side.client.next_message_id++;
+      std::memcpy(bytes.data() + Header::kMessageIdOffset, &id, sizeof id);
+      // Only a counted number of those.
+      if (bytes[12] == static_cast<uint8_t>(Command::kSessionSetup) &&
+          ++session_setups_ > kSessionSetupsMax) {
+        bytes[12] = static_cast<uint8_t>(Command::kEcho);
+      }
+    }
+    side.client.send(std::move(bytes));
+    settle(side);
+  }
+  // An echo behind it: what could be answered at once has been.
+  void settle(Side& side) {
+    Bytes echo = side.client.request(Command::kEcho, wire::EchoRequest{});
+    const uint64_t id = side.client.next_message_id - 1;
+    side.client.send(std::move(echo));
+    wait_for(side, id);
+  }
+  // Until the message has an answer, be it an interim one. No answer is a bug; an end is none.
+  void wait_for(Side& side, uint64_t id) {
+    for (;;) {
+      const auto answer = side.client.receive();
+      if (!answer) {
+        if (!side.client.is_dropped()) broken("a request is not answered");
+        side.over = true;
+        return;
+      }
+      if (answer->header.command == Command::kCreate && answer->status() == NtStatus::kSuccess) {
+        side.opens.push_back(answer->as<wire::CreateResponse>().file_id);
+      }
+      if (answer->header.message_id.value == id) return;
+    }
+  }
+
+  Script script_;
+  int session_setups_ = 0;
+  Engine engine_;
+  Side first_{engine_};
+  Side second_{engine_};
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const bool quiet = [] {
+    log::set_level(log::Level::kError);
+    return true;
+  }();
+  (void)quiet;
+  Run run(ByteView(data, size));
+  run.play();
+  run.finish();
+  return 0;
+}

@@ -1,0 +1,100 @@
+// A whole Server in one process: memory for files, tokens for passwords.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "rpc/memory_directory.h"
+#include "smb2/server.h"
+#include "vfs/memory/memory_volume.h"
+
+namespace braid::smb2 {
+
+// Reads no secret and asks nobody: the token is the answer. "user", "other": logged on as that
+// account; "guest", "anonymous"; "more": one more leg; anything else is a failed logon.
+class TokenAuthenticator final : public auth::Authenticator {
+ public:
+  static crypto::Secret key() { return crypto::Secret(Bytes(16, 0x4B)); }
+
+  std::unique_ptr<auth::AuthExchange> begin() const override {
+    return std::make_unique<Exchange>();
+  }
+  ByteView initial_hint() const override { return as_bytes("hint"); }
+
+ private:
+  struct Exchange final : auth::AuthExchange {
+    Result<auth::AuthStep> step(ByteView token) override {
+      const std::string_view text = as_text(token);
+      if (text == "more") return auth::AuthStep{.reply_token = {'m'}};
+      if (text != "user" && text != "other" && text != "guest" && text != "anonymous") {
+        return fail(NtStatus::kLogonFailure);
+      }
+      auto identity = std::make_shared<auth::Identity>();
+      identity->account_name = text;
+      identity->uid = server_credentials()->uid;
+      identity->gid = server_credentials()->gid;
+      identity->user_sid = wire::Sid(5, {21, 1, 2, 3, text == "other" ? 1002u : 1001u});
+      identity->primary_group_sid = wire::Sid(5, {21, 1, 2, 3, 513});
+      identity->is_guest = text == "guest";
+      identity->is_anonymous = text == "anonymous";
+      return auth::AuthStep{
+          .done = true, .identity = identity, .session_key = key(), .full_session_key = key()};
+    }
+    std::string claimed_account() const override { return "someone"; }
+  };
+};
+
+// One reactor, one pool thread, a share "files" in memory and IPC$. Life: stop() or the destructor
+// ends every connection and waits. Thread: the test's.
+class Engine {
+ public:
+  explicit Engine(config::Server settings = lenient())
+      : server_({.config = snapshot(std::move(settings)),
+                 .shares = memory_shares(),
+                 .authenticator = authenticator_,
+                 .ids = ids_,
+                 .pipes = pipes_,
+                 .penalties = penalties_,
+                 .server_guid = Guid{{1}}},
+                reactors_, pool_) {}
+  ~Engine() { stop(); }
+
+  // Signing only for who asks, and every dialect.
+  static config::Server lenient() {
+    config::Server settings;
+    settings.name = "ENGINE";
+    settings.min_dialect = config::Dialect::k2_0_2;
+    settings.signing = config::Signing::kEnabled;
+    return settings;
+  }
+  Server& server() { return server_; }
+  Reactor& reactor() { return reactors_.at(0); }
+  void stop() { server_.stop(); }
+
+ private:
+  static config::Snapshot snapshot(config::Server settings) {
+    auto config = std::make_shared<config::Config>();
+    config->server = std::move(settings);
+    return config;
+  }
+  static std::shared_ptr<const ShareTable> memory_shares() {
+    auto share = std::make_shared<Share>();
+    share->name = "files";
+    share->volume = vfs::make_memory_volume();
+    return std::make_shared<const ShareTable>(
+        std::vector<std::shared_ptr<const Share>>{std::move(share)});
+  }
+
+  ReactorPool reactors_{1};
+  WorkerPool pool_{1};
+  TokenAuthenticator authenticator_;
+  auth::IdMapper ids_{wire::Sid(5, {21, 1, 2, 3}), "ENGINE"};
+  rpc::MemoryDirectory directory_;
+  rpc::PipeRegistry pipes_{directory_.directory()};
+  auth::LogonPenalties penalties_;
+  Server server_;
+};
+
+}  // namespace braid::smb2

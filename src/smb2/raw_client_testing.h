@@ -1,0 +1,309 @@
+// A client that says what a real one would not.
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "crypto/key_derivation.h"
+#include "crypto/sealing.h"
+#include "crypto/signing.h"
+#include "smb2/engine_testing.h"
+#include "transport/memory_transport.h"
+#include "wire/smb2/close.h"
+#include "wire/smb2/create.h"
+#include "wire/smb2/negotiate.h"
+#include "wire/smb2/session_setup.h"
+#include "wire/smb2/tree_connect.h"
+
+namespace braid::smb2 {
+
+struct Answer {
+  wire::Header header;
+  Bytes message;  // header and body
+
+  NtStatus status() const { return header.status; }
+  wire::Reader body() const { return wire::Reader(message, wire::Header::kSize); }
+  template <class Body>
+  Body as() const {
+    wire::Reader reader = body();
+    return Body::decode(reader).value();
+  }
+};
+
+// The other end of a connection. Nothing it sends is checked; what it expects by itself is only the
+// log on of the helpers. Thread: the test's; a coroutine on the engine's reactor collects answers.
+class RawClient {
+ public:
+  // A request for which nobody answers within this is a bug of the server.
+  static constexpr std::chrono::seconds kPatience{10};
+
+  explicit RawClient(Engine& engine, ClientGuid guid = ClientGuid{{7}})
+      : engine_(engine), guid_(guid) {
+    auto [ours, theirs] = transport::make_memory_transports(engine.reactor(), engine.reactor());
+    ours->set_receive_limit(kFrameMax);
+    ours_ = std::move(ours);
+    theirs_ = std::move(theirs);
+    scope_.spawn(collect());
+  }
+  ~RawClient() { close(); }
+  // Ends the connection, and waits for the collecting coroutine.
+  void close() {
+    ours_->close();
+    theirs_.reset();
+    scope_.wait();
+  }
+
+  // The message with the next MessageId and this client's ids; `change` may spoil the header.
+  template <class Body>
+  Bytes request(wire::Command command, const Body& body,
+                const std::function<void(wire::Header&)>& change = {}) {
+    Bytes message;
+    wire::Writer writer(message);
+    header(command, change).encode(writer);
+    body.encode(writer);
+    return message;
+  }
+  wire::Header header(wire::Command command,
+                      const std::function<void(wire::Header&)>& change = {}) {
+    wire::Header header;
+    header.command = command;
+    header.credit_charge = 1;
+    header.credits = 64;
+    header.session_id = session_id;
+    header.tree_id = tree_id;
+    header.message_id = {next_message_id};
+    if (command != wire::Command::kCancel) ++next_message_id;
+    if (change) change(header);
+    return header;
+  }
+  // With this client's key, or another.
+  void sign(Bytes& message, const crypto::SigningKey& key) const {
+    wire::Header::patch_flags(message,
+                              wire::Header::flags_of(message) | wire::HeaderFlags::kSigned);
+    wire::Reader reader(message);
+    const auto header = wire::Header::decode(reader);
+    key.sign_in_place(message, {}, wire::Header::kSignatureOffset,
+                      {.message_id = header ? header->message_id.value : 0,
+                       .is_cancel = header && header->command == wire::Command::kCancel});
+  }
+  // Joins messages to one compound; all but the first are related, unless told otherwise.
+  static Bytes compound(std::vector<Bytes> messages, bool related = true) {
+    Bytes frame;
+    for (size_t i = 0; i < messages.size(); ++i) {
+      Bytes& message = messages[i];
+      if (related && i > 0) {
+        wire::Header::patch_flags(
+            message, wire::Header::flags_of(message) | wire::HeaderFlags::kRelatedOperations);
+      }
+      if (i + 1 < messages.size()) {
+        message.resize((message.size() + 7) / 8 * 8);
+        wire::Header::patch_next_command(message, static_cast<uint32_t>(message.size()));
+      }
+      frame.insert(frame.end(), message.begin(), message.end());
+    }
+    return frame;
+  }
+
+  // The first frame makes the connection.
+  void send(Bytes frame) {
+    if (!theirs_) {
+      ours_->send({.head = std::move(frame)});
+      return;
+    }
+    auto theirs = std::exchange(theirs_, nullptr);
+    engine_.reactor().post([&engine = engine_, theirs, frame = std::move(frame)]() mutable {
+      engine.server().serve(std::move(theirs), Buffer::copy_of(frame));
+    });
+  }
+  // The next message, whatever it answers; none when the connection is over.
+  std::optional<Answer> receive() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kPatience, [this] { return !answers_.empty() || ended_; });
+    if (answers_.empty()) return std::nullopt;
+    Answer answer = std::move(answers_.front());
+    answers_.pop_front();
+    return answer;
+  }
+  // The final answer to a message: others are dropped, interim ones too.
+  std::optional<Answer> answer_to(uint64_t message_id) {
+    while (auto answer = receive()) {
+      if (answer->header.message_id.value == message_id && answer->status() != NtStatus::kPending) {
+        return answer;
+      }
+    }
+    return std::nullopt;
+  }
+  std::optional<Answer> exchange(Bytes frame) {
+    uint64_t id = 0;
+    std::memcpy(&id, frame.data() + wire::Header::kMessageIdOffset, sizeof id);
+    send(std::move(frame));
+    return answer_to(id);
+  }
+  NtStatus status_of(Bytes frame) {
+    const auto answer = exchange(std::move(frame));
+    return answer ? answer->status() : NtStatus::kConnectionDisconnected;
+  }
+  // True once the server has ended the connection.
+  bool is_dropped() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [this] { return ended_; });
+  }
+
+  NtStatus negotiate(wire::Dialect dialect = wire::Dialect::kSmb302, uint16_t security_mode = 1) {
+    Bytes message = negotiate_request(dialect, security_mode);
+    preauth_hash_.extend(message);
+    const auto answer = exchange(std::move(message));
+    if (!answer) return NtStatus::kConnectionDisconnected;
+    preauth_hash_.extend(answer->message);
+    return answer->status();
+  }
+  Bytes negotiate_request(wire::Dialect dialect, uint16_t security_mode = 1) {
+    wire::NegotiateRequest body;
+    body.client_guid = guid_;
+    body.dialects = {dialect};
+    body.security_mode = security_mode;
+    body.capabilities = wire::Capabilities::kEncryption | wire::Capabilities::kLeasing;
+    dialect_ = dialect;
+    if (dialect == wire::Dialect::kSmb311) {
+      body.contexts.emplace();
+      body.contexts->preauth_integrity_capabilities = {{wire::HashAlgorithm::kSha512},
+                                                       as_bytes("salt")};
+      body.contexts->encryption_capabilities = {{wire::Cipher::kAes128Ccm}};
+    }
+    return request(wire::Command::kNegotiate, body);
+  }
+  Bytes setup_request(std::string_view token, uint8_t flags = 0,
+                      const std::function<void(wire::Header&)>& change = {}) {
+    wire::SessionSetupRequest body;
+    body.flags = flags;
+    body.security_mode = 1;
+    body.security_buffer = as_bytes(token);
+    return request(wire::Command::kSessionSetup, body, change);
+  }
+  // Logs on in one leg; keeps the SessionId and the keys.
+  NtStatus session_setup(std::string_view token = "user") {
+    Bytes message = setup_request(token);
+    crypto::PreauthHash hash = preauth_hash_;
+    hash.extend(message);
+    const auto answer = exchange(std::move(message));
+    if (!answer) return NtStatus::kConnectionDisconnected;
+    if (answer->status() == NtStatus::kSuccess) {
+      session_id = answer->header.session_id;
+      make_keys(hash.value());
+    }
+    return answer->status();
+  }
+  void make_keys(ByteView preauth_hash) {
+    const auto cipher =
+        dialect_ >= wire::Dialect::kSmb300 ? crypto::Cipher::kAes128Ccm : crypto::Cipher::kNone;
+    const auto key = TokenAuthenticator::key();
+    const auto keys = crypto::derive_session_keys(static_cast<uint16_t>(dialect_), cipher, key, key,
+                                                  preauth_hash);
+    signing_key = std::make_unique<crypto::SigningKey>(dialect_ >= wire::Dialect::kSmb300
+                                                           ? crypto::SigningAlgorithm::kAesCmac
+                                                           : crypto::SigningAlgorithm::kHmacSha256,
+                                                       keys.signing);
+    if (cipher == crypto::Cipher::kNone) return;
+    encryption_key = std::make_unique<crypto::CipherKey>(cipher, keys.client_to_server);
+    decryption_key = std::make_unique<crypto::CipherKey>(cipher, keys.server_to_client);
+  }
+  Bytes tree_request(std::string_view share = "files") {
+    wire::TreeConnectRequest body;
+    body.path = "\\\\engine\\" + std::string(share);
+    return request(wire::Command::kTreeConnect, body);
+  }
+  NtStatus tree_connect(std::string_view share = "files") {
+    Bytes message = tree_request(share);
+    // 3.1.1 takes no other.
+    if (dialect_ == wire::Dialect::kSmb311 && signing_key) sign(message, *signing_key);
+    const auto answer = exchange(std::move(message));
+    if (!answer) return NtStatus::kConnectionDisconnected;
+    if (answer->status() == NtStatus::kSuccess) tree_id = answer->header.tree_id;
+    return answer->status();
+  }
+  // Everything up to a tree. False if any of it failed.
+  bool log_on(wire::Dialect dialect = wire::Dialect::kSmb302, std::string_view share = "files") {
+    return negotiate(dialect) == NtStatus::kSuccess && session_setup() == NtStatus::kSuccess &&
+           tree_connect(share) == NtStatus::kSuccess;
+  }
+  static wire::CreateRequest create_body(std::string_view name) {
+    wire::CreateRequest body;
+    body.desired_access = wire::Access::kFileAllAccess;
+    body.share_access = wire::ShareAccess::kAll;
+    body.create_disposition = wire::CreateDisposition::kOpenIf;
+    body.name = name;
+    return body;
+  }
+  // Opens, making it if needed; the FileId is all zeros if that failed.
+  FileId create(const wire::CreateRequest& body) {
+    const auto answer = exchange(request(wire::Command::kCreate, body));
+    if (!answer || answer->status() != NtStatus::kSuccess) return {};
+    return answer->as<wire::CreateResponse>().file_id;
+  }
+  FileId create(std::string_view name) { return create(create_body(name)); }
+  NtStatus close_file(FileId id) {
+    return status_of(request(wire::Command::kClose, wire::CloseRequest{.file_id = id}));
+  }
+
+  SessionId session_id;
+  TreeId tree_id;
+  uint64_t next_message_id = 0;
+  std::unique_ptr<crypto::SigningKey> signing_key;
+  std::unique_ptr<crypto::CipherKey> encryption_key;  // client to server
+  std::unique_ptr<crypto::CipherKey> decryption_key;
+
+ private:
+  Task<void> collect() {
+    for (;;) {
+      Result<Buffer> frame = co_await ours_->receive();
+      std::lock_guard lock(mutex_);
+      if (!frame) {
+        ended_ = true;
+        changed_.notify_all();
+        co_return;
+      }
+      split(frame->view());
+      changed_.notify_all();
+    }
+  }
+  // Frames that are no plain SMB2 are kept as they are, with an empty header.
+  void split(ByteView frame) {
+    for (;;) {
+      wire::Reader reader(frame);
+      const auto header = wire::Header::decode(reader);
+      if (!header) {
+        answers_.push_back({{}, Bytes(frame.begin(), frame.end())});
+        return;
+      }
+      const size_t size = header->next_command == 0
+                              ? frame.size()
+                              : std::min<size_t>(header->next_command, frame.size());
+      answers_.push_back({*header, Bytes(frame.begin(), frame.begin() + static_cast<long>(size))});
+      if (header->next_command == 0) return;
+      frame = frame.subspan(size);
+    }
+  }
+
+  Engine& engine_;
+  const ClientGuid guid_;
+  wire::Dialect dialect_ = wire::Dialect::kNone;
+  crypto::PreauthHash preauth_hash_;
+  transport::TransportPtr ours_;
+  transport::TransportPtr theirs_;  // until the first frame
+  TaskScope scope_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Answer> answers_;
+  bool ended_ = false;
+};
+
+}  // namespace braid::smb2
