@@ -112,7 +112,7 @@ TEST_F(SessionSetupTest, UnfinishedExchangesOfAConnectionAreBounded) {
 
 // The answer of the first leg goes out after the second has ended the exchange it belongs to.
 TEST_F(SessionSetupTest, ExchangeThatEndsInTheSameCompoundStaysForItsAnswers) {
-  ASSERT_EQ(client.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
+  ASSERT_TRUE(client.log_on(wire::Dialect::kSmb311));  // for the credits
   const SessionId id = begin();
   client.send(RawClient::compound(
       {client.setup_request("more", 0, of(id)), client.setup_request("user", 0, of(id))}, false));
@@ -142,12 +142,12 @@ TEST_F(SessionSetupTest, AnonymousReachesNoFiles) {
 }
 
 TEST_F(SessionSetupTest, CancelDoesNotShortenTheWaitAfterFailedLogons) {
-  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  ASSERT_TRUE(client.log_on());  // for the credits
   for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
     ASSERT_EQ(leg({}, "wrong"), NtStatus::kLogonFailure);
   }
   const auto before = std::chrono::steady_clock::now();
-  Bytes last = client.setup_request("wrong");
+  Bytes last = client.setup_request("wrong", 0, of({}));
   const uint64_t id = client.next_message_id - 1;
   client.send(std::move(last));
   for (;;) {
