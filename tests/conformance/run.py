@@ -155,7 +155,7 @@ class Runner:
                    f"--option=torture:user2password={USER2.password}"]
         if in_suites(name, ("smb2.twrp",)):
             command += [f"--option=torture:{option}" for option in (
-                f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=file:stream",
+                f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=stream",
                 f"twrp_stream_size={len(STREAM)}")]
         command += [f"--option={option}" for option in self.args.option]
         env = dict(os.environ)

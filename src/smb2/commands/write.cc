@@ -42,6 +42,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   if (!request.open->has_access(Access::kFileWriteData | Access::kFileAppendData)) {
     co_return fail(NtStatus::kAccessDenied);
   }
+  // A file of a previous version may be open for writing all the same.
+  if (request.tree_connect->share->read_only) co_return fail(NtStatus::kMediaWriteProtected);
   if (write.offset != kAppend && write.offset > kOffsetMax - write.data.size()) {
     co_return fail(NtStatus::kInvalidParameter);
   }

@@ -207,11 +207,14 @@ CreateOutcome finish(const Context& context, Opened opened) {
   return create_reply(context.request, state);
 }
 
-// The kernel's part of opening for `granted`.
-vfs::Access kernel_access(uint32_t granted, bool is_directory, bool overwriting) {
+// The kernel's part of opening for `granted`. On a read-only share,
+// such as a previous version, nothing is opened for writing, whatever was granted.
+vfs::Access kernel_access(uint32_t granted, bool is_directory, bool overwriting,
+                          bool is_read_only) {
   if (is_directory) return {.read = (granted & Access::kFileListDirectory) != 0};
   return {.read = (granted & (Access::kFileReadData | Access::kFileExecute)) != 0,
-          .write = overwriting || (granted & (Access::kFileWriteData | Access::kFileAppendData))};
+          .write = !is_read_only &&
+                   (overwriting || (granted & (Access::kFileWriteData | Access::kFileAppendData)))};
 }
 
 // Opens for what was granted. With MAXIMUM_ALLOWED what the kernel refuses is not granted instead.
@@ -219,9 +222,11 @@ Result<std::unique_ptr<vfs::File>> open_for(const Context& context, const Resolv
                                             uint32_t& granted, bool overwriting) {
   const bool is_directory = resolved.attributes.is_directory();
   const uint32_t demanded = map_generic(context.create.desired_access);
+  const bool is_read_only = context.request.tree_connect->share->read_only;
   for (;;) {
-    auto file = context.volume.open(context.request.credentials(), resolved,
-                                    {.access = kernel_access(granted, is_directory, overwriting)});
+    auto file = context.volume.open(
+        context.request.credentials(), resolved,
+        {.access = kernel_access(granted, is_directory, overwriting, is_read_only)});
     if (file || !file.error().is_os(EACCES) || !(demanded & Access::kMaximumAllowed)) return file;
     const uint32_t write = Access::kFileWriteData | Access::kFileAppendData;
     const uint32_t read = Access::kFileReadData | Access::kFileExecute;
@@ -400,8 +405,10 @@ CreateOutcome open_stream(const Context& context, Resolved resolved) {
   auto granted = grant(context, opened.maximal_access, by_name, 0);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
-  const bool writes = overwrites(disposition) ||
-                      (opened.granted_access & (Access::kFileWriteData | Access::kFileAppendData));
+  const bool writes =
+      !context.request.tree_connect->share->read_only &&
+      (overwrites(disposition) ||
+       (opened.granted_access & (Access::kFileWriteData | Access::kFileAppendData)));
 
   vfs::StreamHow how{.disposition = vfs::StreamHow::Disposition::kOpen, .write = writes};
   auto stream = opened.base_file->open_stream(context.state.name.stream, how);

@@ -4,7 +4,6 @@
 
 #include "smb2/commands/create/create.h"
 #include "smb2/snapshots.h"
-#include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
 namespace {
@@ -39,9 +38,24 @@ Result<void> enter_snapshot(Request& request, CreateState& state) {
   if (!time) return {};
   if (!share.snapshots) return fail(NtStatus::kObjectNameNotFound);
   BRAID_TRY(auto then, share.snapshots->open(*time));
-  request.tree_connect = std::make_shared<TreeConnect>(
-      request.tree_connect, std::move(then),
-      wire::Access::kFileGenericRead | wire::Access::kFileGenericExecute);
+  wire::CreateRequest& create = state.create;
+  if (create.create_options & wire::CreateOptions::kDeleteOnClose) {
+    return fail(NtStatus::kMediaWriteProtected);
+  }
+  switch (create.create_disposition) {
+    case wire::CreateDisposition::kOpen:
+      break;
+    case wire::CreateDisposition::kOpenIf:
+      create.create_disposition = wire::CreateDisposition::kOpen;
+      break;
+    default:
+      return fail(NtStatus::kMediaWriteProtected);
+  }
+  // Rights are those the file had: a client that opens for writing, to be on the safe side, learns
+  // of its mistake when it writes.
+  const uint32_t access = request.tree_connect->maximal_access;
+  request.tree_connect =
+      std::make_shared<TreeConnect>(request.tree_connect, std::move(then), access);
   return {};
 }
 
