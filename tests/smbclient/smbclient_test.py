@@ -339,6 +339,63 @@ class EncryptedShare(SmbClientCase):
                        "NT_STATUS_ACCESS_DENIED")
 
 
+class PreviousVersions(SmbClientCase):
+    """Snapshots are listed, read and never changed."""
+
+    THEN, NEVER = "@GMT-2024.02.29-12.00.00", "@GMT-2024.02.29-12.00.01"
+
+    @classmethod
+    def options(cls, scratch):
+        options = super().options(scratch)
+        options.shares[0].snapshots = "kept/hourly"
+        return options
+
+    def setUp(self):
+        super().setUp()
+        for folder in (f"kept/hourly/auto-{self.THEN}/d", "d"):
+            os.makedirs(self.on_share(folder))
+        self.shared_file(f"kept/hourly/auto-{self.THEN}/d/f", b"as it was")
+        self.shared_file("d/f", b"now")
+        # Users need not get at the folder of the snapshots.
+        if os.geteuid() == 0:
+            os.chmod(self.on_share("kept"), 0o700)
+
+    def got(self, name):
+        self.succeed(self.client.run(f"get {name} got"))
+        with open(os.path.join(self.local, "got"), "rb") as got:
+            return got.read()
+
+    @braid_only
+    def test_they_are_listed(self):
+        self.assertIn(self.THEN, self.succeed(self.client.run("allinfo d/f")))
+
+    @braid_only
+    def test_they_are_read(self):
+        self.assertEqual(self.got(f"{self.THEN}/d/f"), b"as it was")
+        self.assertEqual(self.got("d/f"), b"now")
+        self.assertRegex(self.succeed(self.client.run(f"ls {self.THEN}/d/*")), r"\bf\b")
+
+    @braid_only
+    def test_there_is_none_of_another_time(self):
+        self.fail_with(self.client.run(f"get {self.NEVER}/d/f got"),
+                       "NT_STATUS_OBJECT_NAME_NOT_FOUND")
+
+    @braid_only
+    def test_they_are_never_changed(self):
+        self.local_file("new", b"new")
+        for commands in (f"put new {self.THEN}/d/f", f"put new {self.THEN}/d/new",
+                         f"del {self.THEN}/d/f", f"mkdir {self.THEN}/e", f"rmdir {self.THEN}/d",
+                         f"setmode {self.THEN}/d/f +r"):
+            with self.subTest(commands):
+                answer = self.client.run(commands)
+                self.assertTrue(answer.nt_status, answer.text)
+        kept = self.on_share(f"kept/hourly/auto-{self.THEN}")
+        self.assertEqual(os.listdir(kept), ["d"])
+        self.assertEqual(os.listdir(os.path.join(kept, "d")), ["f"])
+        with open(os.path.join(kept, "d", "f"), "rb") as file:
+            self.assertEqual(file.read(), b"as it was")
+
+
 class ModernOnly(SmbClientCase):
     """The default configuration speaks nothing older than 3.0."""
 
