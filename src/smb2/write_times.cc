@@ -86,7 +86,10 @@ void WriteTimes::wrote(Open& open) {
     }
     entry->restore = false;
     open.write_time.has_written = true;
-    if (std::exchange(open.write_time.announced, true)) return;
+    if (std::exchange(open.write_time.announced, true)) {
+      open.write_time.has_more = true;
+      return;
+    }
   }
   const FileTime now = time_on_disk(open).value_or(clock_.now());
   const Held entry = enter(open);
@@ -106,7 +109,7 @@ void WriteTimes::resized(Open& open, bool changed) {
   entry->restore = false;
   entry->shown = now;
   entry->pending.reset();
-  open.write_time.has_written = false;
+  open.write_time.has_written = open.write_time.has_more = false;
   open.write_time.announced = true;
 }
 
@@ -114,6 +117,7 @@ void WriteTimes::flush(Open& open) {
   if (entry_count_ == 0) return;
   const std::optional<FileTime> now = time_on_disk(open);
   const Held entry = find(open);
+  open.write_time.has_more = false;
   if (!std::exchange(open.write_time.has_written, false) || open.write_time.is_sticky) return;
   if (now) entry->shown = *now;
   entry->pending.reset();
@@ -122,7 +126,7 @@ void WriteTimes::flush(Open& open) {
 void WriteTimes::set(Open& open, FileTime time) {
   const Held entry = find(open);
   open.write_time.is_sticky = true;
-  open.write_time.has_written = false;
+  open.write_time.has_written = open.write_time.has_more = false;
   if (!entry) return;
   entry->shown = time;
   entry->pending.reset();
@@ -164,10 +168,16 @@ void WriteTimes::close(Open& open) {
     Entry& entry = found->second;
     settle(entry);
     if (std::exchange(open.write_time.has_written, false) && !open.write_time.is_sticky) {
+      // Writes after the first one show with the time of the close. One just before it has given
+      // the file that time.
+      const FileTime closed = clock_.now();
       if (now) entry.shown = *now;
+      if (now && open.write_time.has_more && now->ticks + kTicksPerSecond < closed.ticks) {
+        to_restore = entry.shown = closed;
+      }
       entry.pending.reset();
     }
-    open.write_time.announced = false;
+    open.write_time.announced = open.write_time.has_more = false;
     if (open.write_time.is_sticky && std::exchange(entry.restore, false)) {
       to_restore = entry.shown;
     }

@@ -20,6 +20,7 @@ struct WriteTimeOfOpen {
   bool registered = false;   // counted in WriteTimes
   bool is_sticky = false;    // UserSetModificationTime of [MS-FSA] 2.1.1.4 "Per Open"
   bool has_written = false;  // since the last time its writes were made to show
+  bool has_more = false;     // more than the one whose time shows, or will
   bool announced = false;    // a write of this open has shown, or will without more being done
 };
 
