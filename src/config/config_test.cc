@@ -169,6 +169,15 @@ TEST(Config, DialectsAndEncryptionMustFit) {
               HasSubstr("needs max_dialect \"3.0\" or newer"));
 }
 
+TEST(Config, SnapshotsAreBelowTheShare) {
+  for (const char* bad : {"/abs", "..", "a/../b", "a//b", "a/", ".", "a\\\\b"}) {
+    const auto lines = complaints("[[share]]\nname = \"a\"\npath = \"/\"\nsnapshots = \"" +
+                                  std::string(bad) + "\"\n");
+    ASSERT_EQ(lines.size(), 1u) << bad;
+    EXPECT_THAT(lines.front(), HasSubstr("a folder below path")) << bad;
+  }
+}
+
 TEST(Config, ShareNeedsNameAndPath) {
   EXPECT_THAT(complaints("[[share]]\ncomment = \"x\"\n"),
               ElementsAre("braid.toml:1: [[share]] has no name; add name = ...",

@@ -30,7 +30,7 @@ std::string_view find_snapshot_token(std::string_view name);
 // outlive it. Thread: any; may block.
 class Snapshots {
  public:
-  // `folder` is below the root of the share; the root itself is allowed.
+  // `folder` is below the root of the share.
   Snapshots(const Share& share, vfs::Path folder) : share_(share), folder_(std::move(folder)) {}
 
   const vfs::Path& folder() const { return folder_; }
