@@ -1,6 +1,8 @@
 // [MS-SMB2] 3.3.5.18 "Receiving an SMB2 QUERY_DIRECTORY Request".
 #include "wire/smb2/query_directory.h"
 
+#include <algorithm>
+
 #include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
@@ -16,7 +18,9 @@ namespace {
 using wire::QueryDirectoryFlags;
 
 // Entries taken from the file system at a time: a buffer of 64 KiB holds about 500.
-constexpr size_t kBatch = 512;
+constexpr size_t kBatchMax = 512;
+// A short name in UTF-16, to guess how many entries a buffer holds.
+constexpr size_t kUsualNameSize = 16;
 
 wire::DirectoryEntry to_wire(const vfs::DirectoryEntry& entry) {
   const vfs::Attributes& attributes = entry.attributes;
@@ -55,7 +59,24 @@ void hide_unreadable(Request& request, EnumerationState& state) {
   });
 }
 
-Result<void> refill(Request& request, EnumerationState& state) {
+// What did not fit into the answer before may have changed or gone since.
+void refresh_pending(Request& request, EnumerationState& state) {
+  vfs::Volume& volume = *request.open->tree_connect->share->volume;
+  const vfs::Path directory = *request.open->path.lock();
+  std::erase_if(state.pending, [&](vfs::DirectoryEntry& entry) {
+    if (&entry < state.pending.data() + state.next_pending) return true;
+    vfs::Path path = directory;
+    if (!path.append(entry.name)) return false;  // "." and ".."
+    const auto found = volume.lookup(request.credentials(), path);
+    if (!found || found->outcome != vfs::Resolved::Outcome::kFound) return true;
+    entry.attributes = found->attributes;
+    return false;
+  });
+  state.next_pending = 0;
+}
+
+// `batch`: how many entries are worth reading, which is about what the answer has room for.
+Result<void> refill(Request& request, EnumerationState& state, size_t batch) {
   state.pending.clear();
   state.next_pending = 0;
   if (state.exhausted) return {};
@@ -73,8 +94,8 @@ Result<void> refill(Request& request, EnumerationState& state) {
   // A batch may be hidden as a whole. After the end what is made later shows only when the client
   // starts over.
   do {
-    BRAID_CHECK(state.enumeration->next(kBatch, filter, state.pending));
-    state.exhausted = state.pending.size() < kBatch;
+    BRAID_CHECK(state.enumeration->next(batch, filter, state.pending));
+    state.exhausted = state.pending.size() < batch;
     hide_unreadable(request, state);
   } while (state.pending.empty() && !state.exhausted);
   return {};
@@ -120,6 +141,8 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
   } else if (again) {
     const std::string pattern = query.file_name.empty() ? state->pattern : query.file_name;
     BRAID_CO_CHECK(start_over(*state, *open.file, pattern));
+  } else {
+    refresh_pending(request, *state);
   }
 
   Bytes buffer;
@@ -127,7 +150,10 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
   const bool single = (query.flags & QueryDirectoryFlags::kReturnSingleEntry) != 0;
   for (bool full = false; !full;) {
     if (state->next_pending == state->pending.size()) {
-      BRAID_CO_CHECK(refill(request, *state));
+      const size_t room = query.output_buffer_length - list.size();
+      const size_t batch =
+          single ? 1 : std::clamp<size_t>(room / (*name_offset + kUsualNameSize), 1, kBatchMax);
+      BRAID_CO_CHECK(refill(request, *state, batch));
       if (state->pending.empty()) break;
     }
     list.begin();
