@@ -140,6 +140,13 @@ void Breaks::forget(filestate::OpenToken token, filestate::LockId lock) {
   waiters_.lock()->erase({token, lock});
 }
 
+void Breaks::open_closed(filestate::OpenToken token) {
+  auto waiters = waiters_.lock();
+  if (const auto found = waiters->find({token, {}}); found != waiters->end()) {
+    found->second->set({});
+  }
+}
+
 void Breaks::completed(const FileKey&, const filestate::Completion& completion) {
   const bool is_lock = completion.kind == filestate::Completion::Kind::kLock;
   expect(completion.token, is_lock ? completion.lock : filestate::LockId{})

@@ -57,6 +57,9 @@ class Breaks final : public filestate::BreakSink {
   // forget() afterwards, whatever happened. `lock` is zero for opens and operations.
   Waiter expect(filestate::OpenToken token, filestate::LockId lock = {});
   void forget(filestate::OpenToken token, filestate::LockId lock = {});
+  // The open is going: filestate forgets operations of it that wait, so they are woken to see that.
+  // REQUIRES: no request uses the open any more, so that none is about to wait.
+  void open_closed(filestate::OpenToken token);
 
  private:
   struct Key {

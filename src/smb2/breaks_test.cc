@@ -5,6 +5,7 @@
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/oplock_break.h"
+#include "wire/smb2/set_info.h"
 
 namespace braid::smb2 {
 namespace {
@@ -151,6 +152,32 @@ TEST_F(BreakTest, CancelEndsAnOpenThatStillWaitsAfterOneOfTwoHoldersAnswered) {
   const auto answer = opener.answer_to(waiting);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), NtStatus::kCancelled);
+}
+
+// filestate forgets what waits for an open that closes; someone has to say so.
+TEST_F(BreakTest, CloseEndsADeleteThatWaitsForABreak) {
+  const FileId id = opener.create("file");
+  ASSERT_NE(id, FileId{});
+  auto body = RawClient::create_body("file");
+  body.requested_oplock_level = OplockLevel::kLease;
+  wire::LeaseContext lease;
+  lease.lease_key = LeaseKey{{1}};
+  lease.lease_state = wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+  body.contexts.request_lease = lease;
+  ASSERT_NE(holder.create(body), FileId{});
+  const uint8_t delete_pending = 1;
+  wire::SetInfoRequest disposition;
+  disposition.info_type = wire::InfoType::kFile;
+  disposition.file_info_class = 13;  // FileDispositionInformation
+  disposition.file_id = id;
+  disposition.buffer = ByteView(&delete_pending, 1);
+  const uint64_t waiting = opener.next_message_id;
+  opener.send(opener.request(Command::kSetInfo, disposition));
+  ASSERT_EQ(opener.receive()->status(), NtStatus::kPending);
+  opener.send(opener.request(Command::kClose, wire::CloseRequest{.file_id = id}));
+  const auto answer = opener.answer_to(waiting);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kFileClosed);
 }
 
 TEST_F(BreakTest, EndOfTheWaitersConnectionLeavesNothingWaiting) {

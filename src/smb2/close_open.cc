@@ -55,16 +55,20 @@ Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
   co_await open->unused(server.pool());
   co_await server.pool().schedule();
   if (!open->is_pipe()) {
+    server.breaks.open_closed(open->ref().token);
     server.write_times.close(*open);
     if (open->pending_notifications != 0) report_noted(server, *open);
     if (open->is_modified && server.has_directory_leases) tell_directory_leases(server, *open);
-    const auto decision = server.file_table.close(open->ref());
+    auto decision = server.file_table.close(open->ref());
     if (decision.delete_now) {
       delete_file(server, *open, decision);
     } else if (open->attributes.is_directory &&
                server.file_table.is_delete_pending(open->attributes.file_key)) {
       report_delete_pending(server, *open);
     }
+    // In this order: once the descriptor is closed a new file may get the inode number, and must not
+    // find it marked as being deleted.
+    decision.until_deleted.reset();
     open->file.reset();
     open->base_file.reset();
   }
