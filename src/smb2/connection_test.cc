@@ -4,6 +4,7 @@
 
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/echo.h"
+#include "wire/smb2/logoff.h"
 #include "wire/smb2/transform_header.h"
 
 namespace braid::smb2 {
@@ -140,6 +141,16 @@ TEST_F(ConnectionTest, EndOfAConnectionLeavesNothing) {
   engine.stop();
   EXPECT_EQ(engine.server().session_table.size(), 0u);
   EXPECT_TRUE(engine.server().client_table.connections(ClientGuid{{7}}).empty());
+  EXPECT_TRUE(session.expired());
+}
+
+TEST_F(ConnectionTest, LogoffLeavesNothingOfTheSession) {
+  ASSERT_TRUE(client.log_on());
+  std::weak_ptr<Session> session = engine.server().session_table.all().front();
+  ASSERT_EQ(client.status_of(client.request(Command::kLogoff, wire::LogoffRequest{})),
+            NtStatus::kSuccess);
+  client.close();
+  engine.stop();
   EXPECT_TRUE(session.expired());
 }
 

@@ -78,7 +78,7 @@ struct Side {
 
 class Run {
  public:
-  explicit Run(ByteView script) : script_{script} {}
+  explicit Run(ByteView script) : script_{script} { note_sessions(); }
 
   void play() {
     for (int frames = 0; frames < kFramesMax && !script_.rest.empty(); ++frames) step();
@@ -86,21 +86,23 @@ class Run {
   }
   // Both connections end, one may wait for what the other holds.
   void finish() {
-    std::vector<std::weak_ptr<Session>> sessions;
-    for (const auto& session : engine_.server().session_table.all()) sessions.push_back(session);
+    note_sessions();
     first_.client.close();
     second_.client.close();
     engine_.stop();
     Server& server = engine_.server();
     if (server.session_table.size() != 0) broken("a session is left");
     if (!server.client_table.connections(ClientGuid{{7}}).empty()) broken("a connection is left");
-    for (const auto& session : sessions) {
+    for (const auto& session : sessions_) {
       if (!session.expired()) broken("someone holds a session");
     }
     if (server.file_table.any_open_below("")) broken("an open is left");
   }
 
  private:
+  void note_sessions() {
+    for (const auto& session : engine_.server().session_table.all()) sessions_.push_back(session);
+  }
   void step() {
     const uint8_t control = script_.next();
     const uint8_t number = script_.next();
@@ -227,6 +229,7 @@ class Run {
 
   Script script_;
   int session_setups_ = 0;
+  std::vector<std::weak_ptr<Session>> sessions_;
   Engine engine_;
   Side first_{engine_};
   Side second_{engine_};

@@ -32,7 +32,13 @@ void Session::renew(Principal principal, std::optional<FileTime> expires_at) {
 
 bool Session::begin_close() {
   if (state_.exchange(SessionState::kClosed) == SessionState::kClosed) return false;
-  channels_.lock()->closed = true;
+  // Each Channel holds the Session: whoever forgets to let go of one must not keep it for ever.
+  std::vector<std::shared_ptr<Channel>> released;
+  {
+    auto channels = channels_.lock();
+    channels->closed = true;
+    released.swap(channels->list);
+  }
   return true;
 }
 
