@@ -2,7 +2,10 @@
 
 #include <gssapi/gssapi_krb5.h>
 #include <krb5/krb5.h>
+#include <profile.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "base/log.h"
 
@@ -10,6 +13,24 @@ namespace braid::auth {
 namespace {
 
 constexpr size_t kSessionKeySize = 16;
+
+// What the library adds to the lifetime of an acceptor's context: tickets count as good for that
+// much longer, which is right when one is presented and wrong for the end of a session.
+OM_uint32 clock_skew_s() {
+  int skew = 300;  // the library's own default
+  krb5_context context = nullptr;
+  if (krb5_init_context(&context) != 0) return static_cast<OM_uint32>(skew);
+  profile_t profile = nullptr;
+  if (krb5_get_profile(context, &profile) == 0) {
+    int configured = 0;
+    if (profile_get_integer(profile, "libdefaults", "clockskew", nullptr, skew, &configured) == 0) {
+      skew = configured;
+    }
+    profile_release(profile);
+  }
+  krb5_free_context(context);
+  return static_cast<OM_uint32>(std::max(skew, 0));
+}
 
 NtStatus status_of(OM_uint32 major, OM_uint32 minor) {
   if (minor == static_cast<OM_uint32>(KRB5KRB_AP_ERR_SKEW) ||
@@ -59,7 +80,8 @@ Result<MechStep> Krb5Acceptor::step(ByteView token) {
   BRAID_CHECK(take_name(client.get()));
   can_sign_ = (granted & GSS_C_INTEG_FLAG) != 0;
   if (lifetime != GSS_C_INDEFINITE) {
-    expires_at_ = FileTime{clock_.now().ticks + uint64_t{lifetime} * kTicksPerSecond};
+    const OM_uint32 ticket = lifetime - std::min(lifetime, clock_skew_s());
+    expires_at_ = FileTime{clock_.now().ticks + uint64_t{ticket} * kTicksPerSecond};
   }
   if (gss_session_key(context_.get()).empty()) return fail(NtStatus::kLogonFailure);
   return step;

@@ -68,12 +68,15 @@ TEST(Path, WindowsNamesAreParsed) {
 TEST(Path, WaysUpAndOutAreRefused) {
   for (std::string_view text :
        {std::string_view(".."), std::string_view("a\\..\\b"), std::string_view("a\\.\\b"),
-        std::string_view("a/b"), std::string_view("\\a"), std::string_view("a\0b", 3),
+        std::string_view("../b"), std::string_view("\\a"), std::string_view("a\0b", 3),
         std::string_view("..\\..\\etc\\passwd")}) {
     EXPECT_FALSE(parse_path(text)) << text;
     EXPECT_FALSE(parse_path(text, NameRules::kPosix)) << text;
   }
   EXPECT_EQ(parse_path("\\a").error().status(), NtStatus::kInvalidParameter);
+  // Where Windows names are spoken a slash separates, as there; in POSIX names it cannot be.
+  EXPECT_EQ(parse_path("a/b")->path.text(), "a\\b");
+  EXPECT_FALSE(parse_path("a/b", NameRules::kPosix));
 }
 
 TEST(Path, PosixNamesKeepReservedCharacters) {

@@ -79,6 +79,11 @@ Task<Result<Reply>> handle_lock(Request& request) {
     co_return fail(NtStatus::kAccessDenied);
   }
   if (lock.locks.front().flags == LockFlags::kUnlock) co_return unlock(request, lock);
+  // 3.3.5.2.9 lets LOCK through when the session has expired, so that locks can be given up; new ones
+  // are refused, as Windows does.
+  if (request.session->state(request.server.clock().now()) == SessionState::kExpired) {
+    co_return fail(NtStatus::kNetworkSessionExpired);
+  }
 
   bool fail_immediately = false;
   BRAID_CO_TRY(const auto ranges, lock_ranges(lock, fail_immediately));
