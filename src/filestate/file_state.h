@@ -61,6 +61,9 @@ class BasicFileState {
   CloseResult close(OpenToken token, Outcome& out);
 
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
+  // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of that
+  // directory, not of this file.
+  Decision take_handles(OpenToken waiter, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool delete_pending, Outcome& out);
   bool is_delete_pending() const { return delete_pending_; }
   void end_delete() { delete_pending_ = false; }

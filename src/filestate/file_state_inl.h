@@ -225,6 +225,16 @@ Decision BasicFileState<kDefect>::prepare(OpenToken token, Operation operation, 
   return Decision::go();
 }
 
+// [MS-FSA] 2.1.5.15.11 "FileRenameInformation", for what is open below the directory.
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::take_handles(OpenToken waiter, Outcome& out) {
+  if (counts_.all == 0) return Decision::go();
+  const Demand demand = demand_of(Operation::kRename);
+  if (disconnected_ != 0) purge_holders(demand, Actor{}, out);
+  if (revoke(demand, Actor{}, out)) return wait(waiter, Completion::Kind::kRetryOperation);
+  return Decision::go();
+}
+
 // [MS-FSA] 2.1.5.15.3 "FileDispositionInformation".
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delete_pending,

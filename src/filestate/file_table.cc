@@ -285,16 +285,41 @@ SharedPath FileTable::path_of(const FileKey& file) const {
   return found == files->nodes.end() ? nullptr : found->second->path;
 }
 
+namespace {
+
+// "a\b" is above "a\b\c".
+bool is_below(std::string_view directory, const SharedPath& path) {
+  return path && path->size() > directory.size() && path->starts_with(directory) &&
+         (directory.empty() || (*path)[directory.size()] == '\\');
+}
+
+}  // namespace
+
 bool FileTable::any_open_below(std::string_view directory) const {
-  const auto is_below = [&](const auto& entry) {
-    const SharedPath& path = entry.second->path;
-    return path && path->size() > directory.size() && path->starts_with(directory) &&
-           (directory.empty() || (*path)[directory.size()] == '\\');
-  };
   return std::ranges::any_of(impl_->shards, [&](Shard& shard) {
     auto files = shard.lock();
-    return std::ranges::any_of(files->nodes, is_below);
+    return std::ranges::any_of(
+        files->nodes, [&](const auto& entry) { return is_below(directory, entry.second->path); });
   });
+}
+
+Decision FileTable::break_handles_below(std::string_view directory, const OpenRef& directory_open) {
+  std::vector<FileKey> below;
+  for (Shard& shard : impl_->shards) {
+    auto files = shard.lock();
+    for (const auto& [key, node] : files->nodes) {
+      if (is_below(directory, node->path)) below.push_back(key);
+    }
+  }
+  Decision decision = Decision::go();
+  for (const FileKey& key : below) {
+    const Decision one =
+        impl_->with(key, Decision::go(), [&](FileNode&, FileState& state, Outcome& outcome) {
+          return state.take_handles(directory_open.token, outcome);
+        });
+    if (one.verdict == Verdict::kWait) decision = one;
+  }
+  return decision;
 }
 
 void FileTable::child_changed(const FileKey& directory, const ClientGuid& client,

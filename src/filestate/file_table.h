@@ -64,6 +64,9 @@ class FileTable {
   // Is anything open below this directory ("a\b" finds "a\b\c")? Walks every open file, one shard
   // at a time: only for renaming a directory, which Windows refuses then.
   bool any_open_below(std::string_view directory) const;
+  // Before that: ends the handle caching of everything open below, so that clients close what they
+  // keep open for themselves only. kWait: ask again at kRetryOperation of `directory_open`.
+  Decision break_handles_below(std::string_view directory, const OpenRef& directory_open);
 
   // A child of `directory` was added, removed, renamed or changed by an open that named
   // `parent_key` (its lease's parent key) from `client`: other directory leases end.

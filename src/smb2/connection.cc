@@ -153,8 +153,7 @@ bool Connection::process_messages(Buffer frame, size_t offset,
   }
   bytes_in_flight_ += frame_size;
   struct Serve {
-    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work,
-                               size_t size) {
+    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work, size_t size) {
       co_await work.run();
       connection->bytes_in_flight_ -= size;
       if (connection->room_ && connection->bytes_in_flight_ <= kBytesInFlightMax) {
@@ -162,10 +161,10 @@ bool Connection::process_messages(Buffer frame, size_t offset,
       }
     }
   };
-  requests_.spawn(Serve::compound(shared_from_this(),
-                                  Compound(shared_from_this(), std::move(frame),
-                                           std::move(elements), std::move(decrypted_for)),
-                                  frame_size));
+  requests_.spawn(Serve::compound(
+      shared_from_this(),
+      Compound(shared_from_this(), std::move(frame), std::move(elements), std::move(decrypted_for)),
+      frame_size));
   return !transport_->is_closed();
 }
 
@@ -180,8 +179,7 @@ void Connection::send_messages(std::vector<OutMessage> messages, const Session* 
       // Every message of a compound ends on a boundary of 8, as Windows pads even the last.
       padding.resize((8 - size % 8) % 8);
       if (i + 1 < messages.size()) {
-        wire::Header::patch_next_command(out.message,
-                                         static_cast<uint32_t>(size + padding.size()));
+        wire::Header::patch_next_command(out.message, static_cast<uint32_t>(size + padding.size()));
       }
       if (out.payload.empty()) {
         out.message.insert(out.message.end(), padding.begin(), padding.end());
@@ -212,7 +210,8 @@ void Connection::send_messages(std::vector<OutMessage> messages, const Session* 
     std::vector<MutableByteView> pieces;
     wire::TransformHeader transform;
     for (transport::Part& part : frame.parts) {
-      MutableByteView piece = std::visit([](auto& held) { return MutableByteView(held.data(), held.size()); }, part);
+      MutableByteView piece =
+          std::visit([](auto& held) { return MutableByteView(held.data(), held.size()); }, part);
       transform.original_message_size += static_cast<uint32_t>(piece.size());
       pieces.push_back(piece);
     }
@@ -287,9 +286,11 @@ Result<void> Request::check_credit_charge(uint64_t sent, uint64_t answered) cons
 }
 
 Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
-  // Only the last request of a compound may keep the others waiting, but for a CREATE that waits
-  // for a break: [MS-SMB2] 3.3.5.2.7.
-  if (!compound.is_last(index) && header.command != wire::Command::kCreate) {
+  // What may wait for ever must not hold up the rest of its compound: [MS-SMB2] 3.3.5.2.7. A break
+  // ends within its time-out.
+  const bool unbounded =
+      header.command == wire::Command::kChangeNotify || header.command == wire::Command::kLock;
+  if (unbounded && !compound.is_last(index)) {
     return fail(NtStatus::kInternalError);
   }
   async_id_ = connection->register_async(header.message_id, std::move(on_cancel));

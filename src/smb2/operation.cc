@@ -70,6 +70,13 @@ Task<Result<void>> prepare_operation(Request& request, filestate::Operation oper
   });
 }
 
+Task<Result<void>> break_handles_below(Request& request, std::string directory) {
+  const filestate::OpenRef ref = request.open->ref();
+  co_return co_await until_decided(request, [&request, ref, directory] {
+    return request.server.file_table.break_handles_below(directory, ref);
+  });
+}
+
 Task<Result<void>> set_delete_pending(Request& request, bool delete_pending) {
   const filestate::OpenRef ref = request.open->ref();
   co_return co_await until_decided(request, [&request, ref, delete_pending] {

@@ -17,6 +17,9 @@ Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref);
 // Starts on any thread; continues on the same kind (reactor or pool) it started on.
 Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation);
 
+// Before a directory is renamed: the same for the handle caching of what is open below `directory`.
+Task<Result<void>> break_handles_below(Request& request, std::string directory);
+
 // The same for FileDispositionInformation.
 Task<Result<void>> set_delete_pending(Request& request, bool delete_pending);
 

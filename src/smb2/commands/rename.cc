@@ -118,6 +118,9 @@ Task<Result<void>> rename_file(Request& request, ByteView buffer) {
       status != NtStatus::kSuccess) {
     co_return fail(status);
   }
+  if (request.open->attributes.is_directory) {
+    BRAID_CO_CHECK(co_await break_handles_below(request, request.open->path.lock()->text()));
+  }
   co_return move(request, *request.open, info.file_name, info.replace_if_exists);
 }
 
