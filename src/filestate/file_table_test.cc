@@ -147,6 +147,24 @@ TEST_F(Table, KnowsNamesOfOpenFiles) {
   EXPECT_FALSE(table.any_open_below(""));
 }
 
+// [MS-FSA] 2.1.5.15.11: what clients keep open for themselves below a directory is closed first.
+TEST_F(Table, RenameOfADirectoryEndsHandleCachingBelowIt) {
+  const FileKey child{1, 101, 0};
+  OpenRequest directory = request(2);
+  directory.path = path("dir");
+  open(directory);
+  OpenRequest inner = lease(1, "RH");
+  inner.path = path("dir\\file");
+  open(inner, child);
+  EXPECT_EQ(table.break_handles_below("elsewhere", ref(directory)).verdict, Verdict::kGo);
+  EXPECT_EQ(table.break_handles_below("dir", ref(directory)).verdict, Verdict::kWait);
+  EXPECT_NE(sink.take_breaks(), "");
+  table.close(ref(inner, child));
+  EXPECT_EQ(sink.take_completions().size(), 1u);
+  EXPECT_EQ(table.break_handles_below("dir", ref(directory)).verdict, Verdict::kGo);
+  EXPECT_FALSE(table.any_open_below("dir"));
+}
+
 TEST_F(Table, ManyOpensOfOneFileAreFound) {
   std::vector<OpenRequest> opens;
   for (int i = 0; i < 200; ++i) {
