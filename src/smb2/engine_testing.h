@@ -57,7 +57,8 @@ class Engine {
                  .ids = ids_,
                  .pipes = pipes_,
                  .penalties = penalties_,
-                 .server_guid = Guid{{1}}},
+                 .server_guid = Guid{{1}},
+                 .anonymous_sessions = true},
                 reactors_, pool_) {}
   ~Engine() { stop(); }
 

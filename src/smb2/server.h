@@ -39,6 +39,7 @@ struct ServerParts {
   const rpc::PipeRegistry& pipes;
   auth::LogonPenalties& penalties;
   Guid server_guid;
+  bool anonymous_sessions = false;  // may reach IPC$ and nothing else
   const Clock& clock = system_clock();
 };
 
@@ -62,6 +63,7 @@ class Server final : public ConnectionSink {
   const rpc::PipeRegistry& pipes() const { return parts_.pipes; }
   auth::LogonPenalties& penalties() { return parts_.penalties; }
   const Clock& clock() const { return parts_.clock; }
+  bool anonymous_sessions() const { return parts_.anonymous_sessions; }
   const Guid& server_guid() const { return parts_.server_guid; }
   WorkerPool& pool() { return pool_; }
 

@@ -109,10 +109,13 @@ class SmbWorkerServer final : public WorkerServer {
   // A line when the keytab or a share cannot be opened.
   std::expected<void, std::string> open() {
     const config::Server& settings = config_->server;
-    auth::AuthOptions options{.server_name = settings.name,
-                              .dns_name = dns_host_name(),
-                              .domain_name = "",
-                              .keytab = settings.keytab};
+    auth::AuthOptions options{
+        .server_name = settings.name,
+        .dns_name = dns_host_name(),
+        .domain_name = "",
+        .keytab = settings.keytab,
+        // Taken for a reauthentication only: ServerParts::anonymous_sessions is off.
+        .allow_anonymous = true};
     auto authenticator = auth::make_server_authenticator(std::move(options), users_, ids_);
     if (!authenticator) {
       return std::unexpected(fmt::format("keytab {}: {}; correct keytab in {}", settings.keytab,

@@ -215,6 +215,12 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return reply;
   }
 
+  // A session that is there may go on without a name, as Windows lets it; none begins so.
+  if (first_time && step->identity->is_anonymous && !server.anonymous_sessions()) {
+    co_await server.close_session(session);
+    co_await connection.reactor().schedule();
+    co_return fail(NtStatus::kLogonFailure);
+  }
   server.penalties().succeeded(connection.peer_host(), step->identity->account_name);
   Principal principal = principal_of(step->identity);
   if (!first_time) {
