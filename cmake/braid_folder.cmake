@@ -59,7 +59,7 @@ function(braid_apps)
     list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
 
     add_executable(${program} ${main})
-    set(uses braid_admin braid_client seccomp libcap)
+    set(uses braid_admin braid_client libcap)
     if(parts)
       add_library(${program}_parts STATIC ${parts})
       target_link_libraries(${program}_parts PUBLIC ${uses})
