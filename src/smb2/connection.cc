@@ -45,7 +45,7 @@ Task<void> Connection::close() {
   transport_->close();
   std::vector<std::shared_ptr<Session>> orphans;
   for (auto& [id, setup] : session_setups) {
-    if (!setup->is_reauthentication) orphans.push_back(setup->session);
+    if (setup->purpose == SessionSetupExchange::Purpose::kNew) orphans.push_back(setup->session);
   }
   session_setups.clear();
   for (auto& [id, channel] : std::exchange(channels_, {})) {
@@ -69,6 +69,18 @@ bool Connection::add_channel(std::shared_ptr<Channel> channel) {
   if (channels_.size() >= kSessionsPerConnectionMax) return false;
   const SessionId id = channel->session->session_id;
   return channels_.emplace(id, std::move(channel)).second;
+}
+
+void Connection::remove_channel(const Channel& channel) {
+  // By address: the id may be another session's by now.
+  const auto found = channels_.find(channel.session->session_id);
+  if (found != channels_.end() && found->second.get() == &channel) channels_.erase(found);
+}
+
+void Connection::session_ended(std::shared_ptr<Channel> channel) {
+  reactor().post([self = weak_from_this(), channel = std::move(channel)] {
+    if (const auto connection = self.lock()) connection->remove_channel(*channel);
+  });
 }
 
 void Connection::session_became_valid() {

@@ -45,13 +45,14 @@ struct Negotiated {
   }
 };
 
-// A SESSION_SETUP series under way: state per attempt, not per connection, since clients run several
-// at once. [MS-SMB2] 3.3.1.15 "Per PreauthSession" is in it.
+// A SESSION_SETUP series under way: state per attempt, not per connection, since clients run
+// several at once. [MS-SMB2] 3.3.1.15 "Per PreauthSession" is in it.
 struct SessionSetupExchange {
   std::shared_ptr<Session> session;
   std::unique_ptr<auth::AuthExchange> exchange;
   crypto::PreauthHash preauth_hash;
-  bool is_reauthentication = false;
+  enum class Purpose : uint8_t { kNew, kReauthenticate, kBind };
+  Purpose purpose = Purpose::kNew;
 };
 
 // Owned by its run() coroutine and by its Requests; nothing else points at it but Channel, weakly.
@@ -77,7 +78,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Connection.SessionTable.
   std::shared_ptr<Channel> find_channel(SessionId id) const;
   bool add_channel(std::shared_ptr<Channel> channel);
-  void remove_channel(SessionId id) { channels_.erase(id); }
+  void remove_channel(const Channel& channel);
+  // The session of `channel` is over: lets go of it. Thread: any.
+  void session_ended(std::shared_ptr<Channel> channel);
   // Lets larger frames in, once a user is known.
   void session_became_valid();
 

@@ -171,7 +171,8 @@ class RawClient {
     body.client_guid = guid_;
     body.dialects = {dialect};
     body.security_mode = security_mode;
-    body.capabilities = wire::Capabilities::kEncryption | wire::Capabilities::kLeasing;
+    body.capabilities = wire::Capabilities::kEncryption | wire::Capabilities::kLeasing |
+                        wire::Capabilities::kMultiChannel;
     dialect_ = dialect;
     if (dialect == wire::Dialect::kSmb311) {
       body.contexts.emplace();
@@ -201,6 +202,47 @@ class RawClient {
       make_keys(hash.value());
     }
     return answer->status();
+  }
+  // SESSION_SETUP that binds this connection to the session of `first`, signed with its key.
+  Bytes bind_request(const RawClient& first, std::string_view token) {
+    Bytes message =
+        setup_request(token, wire::SessionSetupRequest::kFlagBinding,
+                      [&first](wire::Header& header) { header.session_id = first.session_id; });
+    sign(message, *first.signing_key);
+    return message;
+  }
+  // Binds in one leg; this client then speaks for the session, in the tree of `first`.
+  NtStatus bind(const RawClient& first, std::string_view token = "user") {
+    Bytes message = bind_request(first, token);
+    crypto::PreauthHash hash = preauth_hash_;
+    hash.extend(message);
+    const auto answer = exchange(std::move(message));
+    if (!answer) return NtStatus::kConnectionDisconnected;
+    if (answer->status() == NtStatus::kSuccess) make_channel(first, hash.value());
+    return answer->status();
+  }
+  // The key of a channel that was bound with messages of `preauth_hash`.
+  void make_channel(const RawClient& first, ByteView preauth_hash) {
+    session_id = first.session_id;
+    tree_id = first.tree_id;
+    signing_key = std::make_unique<crypto::SigningKey>(
+        crypto::SigningAlgorithm::kAesCmac,
+        crypto::derive_signing_key(static_cast<uint16_t>(dialect_), TokenAuthenticator::key(),
+                                   preauth_hash));
+  }
+  const crypto::PreauthHash& preauth_hash() const { return preauth_hash_; }
+  // A request signed with this client's key.
+  template <class Body>
+  Bytes signed_request(wire::Command command, const Body& body,
+                       const std::function<void(wire::Header&)>& change = {}) {
+    Bytes message = request(command, body, change);
+    sign(message, *signing_key);
+    return message;
+  }
+  static bool is_signed_with(const Answer& answer, const crypto::SigningKey& key) {
+    return answer.header.is_signed() &&
+           key.verify(answer.message, wire::Header::kSignatureOffset,
+                      {.message_id = answer.header.message_id.value, .from_server = true});
   }
   void make_keys(ByteView preauth_hash) {
     const auto cipher =

@@ -59,7 +59,11 @@ void Server::stop() {
 
 Task<void> Server::close_session(std::shared_ptr<Session> session) {
   session_table.remove(session->session_id);
-  if (!session->begin_close()) co_return;
+  const auto channels = session->begin_close();
+  if (!channels) co_return;
+  for (const auto& channel : *channels) {
+    if (const auto connection = channel->connection.lock()) connection->session_ended(channel);
+  }
   for (const auto& tree : session->take_trees()) tree->begin_close();
   for (const auto& open : session->close_opens()) co_await close_open(*this, open);
 }

@@ -30,8 +30,8 @@ void Session::renew(Principal principal, std::optional<FileTime> expires_at) {
   expires_at_ = expires_at ? expires_at->ticks : ~uint64_t{0};
 }
 
-bool Session::begin_close() {
-  if (state_.exchange(SessionState::kClosed) == SessionState::kClosed) return false;
+std::optional<std::vector<std::shared_ptr<Channel>>> Session::begin_close() {
+  if (state_.exchange(SessionState::kClosed) == SessionState::kClosed) return std::nullopt;
   // Each Channel holds the Session: whoever forgets to let go of one must not keep it for ever.
   std::vector<std::shared_ptr<Channel>> released;
   {
@@ -39,7 +39,7 @@ bool Session::begin_close() {
     channels->closed = true;
     released.swap(channels->list);
   }
-  return true;
+  return released;
 }
 
 bool Session::add_channel(std::shared_ptr<Channel> channel) {

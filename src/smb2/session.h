@@ -39,9 +39,10 @@ struct SessionSecurity {
   crypto::Secret session_key;       // Session.SessionKey, 16 bytes
   crypto::Secret full_session_key;  // Session.FullSessionKey
   crypto::Secret application_key;
-  std::unique_ptr<crypto::SigningKey> signing_key;     // Session.SigningKey
-  std::unique_ptr<crypto::CipherKey> encryption_key;   // server to client; null without a cipher
-  std::unique_ptr<crypto::CipherKey> decryption_key;   // client to server
+  crypto::Secret signing_secret;  // Session.SigningKey, and ready for use:
+  std::unique_ptr<crypto::SigningKey> signing_key;
+  std::unique_ptr<crypto::CipherKey> encryption_key;  // server to client; null without a cipher
+  std::unique_ptr<crypto::CipherKey> decryption_key;  // client to server
   bool signing_required = false;
   bool encrypt_data = false;
   bool is_anonymous = false;
@@ -75,8 +76,9 @@ class Session : public std::enable_shared_from_this<Session> {
                     std::optional<FileTime> expires_at);
   // Reauthentication: identity and expiry only, the keys stay.
   void renew(Principal principal, std::optional<FileTime> expires_at);
-  // True for the one caller that gets to tear the session down.
-  bool begin_close();
+  bool is_closed() const { return state_.load(std::memory_order_acquire) == SessionState::kClosed; }
+  // For the one caller that gets to tear the session down: the channels it had.
+  std::optional<std::vector<std::shared_ptr<Channel>>> begin_close();
 
   // Only after become_valid(); null before.
   const SessionSecurity* security() const { return security_.load(std::memory_order_acquire); }

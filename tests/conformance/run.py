@@ -47,13 +47,14 @@ BASE = ("smb2.connect", "smb2.tcon", "smb2.session-id", "smb2.read", "smb2.rw", 
 KERBEROS = ("smb2.session.expire1n", "smb2.session.expire1s", "smb2.session.expire1e",
             "smb2.session.expire2s", "smb2.session.expire2e", "smb2.session.expire_disconnect")
 # Handles that outlive a connection and sessions with several channels.
-LATER = ("smb2.durable-open", "smb2.durable-v2-open", "smb2.durable-v2-delay", "smb2.multichannel",
-         "smb2.replay", "smb2.durable-v2-regressions", "smb2.persistent")
+LATER = ("smb2.durable-open", "smb2.durable-v2-open", "smb2.durable-v2-delay",
+         "smb2.multichannel.oplocks", "smb2.multichannel.leases", "smb2.multichannel.bugs",
+         "smb2.multichannel.generic.interface_info", "smb2.replay", "smb2.durable-v2-regressions", "smb2.persistent")
 # Benchmarks, scanners, tests that hold a handle for a person to look at, tests of Samba's own modules.
 NO_TEST = re.compile(
     r"smb2\.(bench\.|scan\.|hold-|aio_delay\.|set-sparse-ioctl|zero-data-ioctl|ioctl-on-stream|"
     r"kernel-oplocks\.|notify-inotify|async_dosmode|samba3misc|durable-open-disconnect|"
-    r"openattr_dummy|session\.bind)")
+    r"openattr_dummy)")
 
 # Tests that want a share of another kind than the common ones.
 OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.twrp": "twrp"}
@@ -151,7 +152,7 @@ class Runner:
                    "-p", str(self.server.port), "-s", self.config,
                    "-U", f"{USER.name}%{USER.password}",
                    f"--option=torture:share2={share}",
-                   f"--option=torture:user2={USER2.name}",
+                   f"--option=torture:user2name={USER2.name}",
                    f"--option=torture:user2password={USER2.password}"]
         if in_suites(name, ("smb2.twrp",)):
             command += [f"--option=torture:{option}" for option in (

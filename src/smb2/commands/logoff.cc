@@ -10,8 +10,8 @@ namespace braid::smb2 {
 Task<Result<Reply>> handle_logoff(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_CHECK(wire::LogoffRequest::decode(reader));
-  // The channels of other connections find the session closed.
-  request.connection->remove_channel(request.session->session_id);
+  // Those of other connections go when these hear of it, and find the session closed until then.
+  request.connection->remove_channel(*request.channel);
   co_await request.server.close_session(request.session);
   co_return reply_with(wire::LogoffResponse{});
 }

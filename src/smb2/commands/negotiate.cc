@@ -71,7 +71,8 @@ uint32_t capabilities(const Negotiated& negotiated) {
   if (negotiated.dialect == Dialect::kSmb202) return 0;
   uint32_t ours = Capabilities::kLargeMtu | Capabilities::kLeasing;
   if (negotiated.is_smb3()) {
-    ours |= negotiated.client_capabilities & Capabilities::kDirectoryLeasing;
+    ours |= negotiated.client_capabilities &
+            (Capabilities::kDirectoryLeasing | Capabilities::kMultiChannel);
   }
   // In 3.1.1 the cipher context says it.
   if ((negotiated.dialect == Dialect::kSmb300 || negotiated.dialect == Dialect::kSmb302) &&

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "runtime/identity.h"
 #include "smb2/commands/commands.h"
+#include "smb2/commands/session_bind.h"
 #include "smb2/compound.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
@@ -15,6 +16,7 @@ namespace {
 using wire::Dialect;
 using wire::SessionSetupRequest;
 using wire::SessionSetupResponse;
+using Purpose = SessionSetupExchange::Purpose;
 
 // A pool thread is still whoever it last worked for, and accounts and keytab are the server's.
 Result<auth::AuthStep> step_as_server(auth::AuthExchange& exchange, ByteView token) {
@@ -38,27 +40,36 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
   Server& server = request.server;
   const SessionId id = request.header.session_id;
 
+  std::shared_ptr<Session> to_bind;
   if (setup.flags & SessionSetupRequest::kFlagBinding) {
-    // Multi-channel was not announced: [MS-SMB2] 3.3.5.5, step for IsMultiChannelCapable FALSE.
-    return fail(NtStatus::kRequestNotAccepted);
+    BRAID_TRY(to_bind, find_session_to_bind(request));
   }
-  if (auto found = connection.session_setups.extract(id)) return std::move(found.mapped());
+  const auto found = connection.session_setups.find(id);
+  if (found != connection.session_setups.end() &&
+      (found->second->purpose == Purpose::kBind) == (to_bind != nullptr)) {
+    return std::move(connection.session_setups.extract(found).mapped());
+  }
   if (connection.session_setups.size() >= kSessionSetupsInProgressMax) {
     return fail(NtStatus::kInsufficientResources);
   }
 
   auto exchange = std::make_shared<SessionSetupExchange>();
   exchange->exchange = server.authenticator().begin();
+  exchange->preauth_hash = connection.preauth_integrity_hash;
+  if (to_bind) {
+    exchange->session = std::move(to_bind);
+    exchange->purpose = Purpose::kBind;
+    return exchange;
+  }
   if (id.value == 0) {
     exchange->session = server.session_table.create(connection.negotiated.client_guid);
-    exchange->preauth_hash = connection.preauth_integrity_hash;
     return exchange;
   }
   // [MS-SMB2] 3.3.5.5.2 "Reauthenticating an Existing Session".
   request.channel = connection.find_channel(id);
   if (!request.channel) return fail(NtStatus::kUserSessionDeleted);
   exchange->session = request.channel->session;
-  exchange->is_reauthentication = true;
+  exchange->purpose = Purpose::kReauthenticate;
   if (exchange->session->state(server.clock().now()) == SessionState::kClosed) {
     return fail(NtStatus::kUserSessionDeleted);
   }
@@ -71,9 +82,8 @@ Result<void> verify_signature(Request& request) {
   const SessionSecurity* security = request.session->security();
   if (request.header.is_signed()) {
     if (!request.channel->signing_key) return fail(NtStatus::kNotSupported);
-    if (!request.channel->signing_key->verify(
-            request.message, wire::Header::kSignatureOffset,
-            {.message_id = request.header.message_id.value})) {
+    if (!request.channel->signing_key->verify(request.message, wire::Header::kSignatureOffset,
+                                              {.message_id = request.header.message_id.value})) {
       return fail(NtStatus::kAccessDenied);
     }
     request.signature_verified = true;
@@ -98,9 +108,10 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   security.has_session_key = !security.is_anonymous && !security.is_guest;
   if (!security.has_session_key) return security;
 
-  auto keys = crypto::derive_session_keys(static_cast<uint16_t>(negotiated.dialect),
-                                          negotiated.cipher, step.session_key,
-                                          step.full_session_key, preauth_hash);
+  auto keys =
+      crypto::derive_session_keys(static_cast<uint16_t>(negotiated.dialect), negotiated.cipher,
+                                  step.session_key, step.full_session_key, preauth_hash);
+  security.signing_secret = keys.signing;
   security.signing_key =
       std::make_unique<crypto::SigningKey>(negotiated.signing_algorithm, keys.signing);
   security.application_key = std::move(keys.application);
@@ -112,9 +123,9 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   }
   security.encrypt_data =
       security.encryption_key && settings.encryption != config::Encryption::kOff;
-  security.signing_required =
-      negotiated.should_sign || settings.signing == config::Signing::kRequired ||
-      (setup.security_mode & wire::SecurityMode::kSigningRequired) != 0;
+  security.signing_required = negotiated.should_sign ||
+                              settings.signing == config::Signing::kRequired ||
+                              (setup.security_mode & wire::SecurityMode::kSigningRequired) != 0;
   return security;
 }
 
@@ -168,13 +179,14 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   BRAID_CO_TRY(auto exchange, find_or_begin(request, setup));
   const std::shared_ptr<Session> session = exchange->session;
   request.reply_session_id = session->session_id;
-  const bool first_time = !exchange->is_reauthentication;
-  if (!first_time) {
+  const Purpose purpose = exchange->purpose;
+  if (purpose == Purpose::kReauthenticate) {
     request.channel = connection.find_channel(session->session_id);
     request.session = session;
     BRAID_CO_CHECK(verify_signature(request));
   }
-  const bool hashes = connection.negotiated.dialect == Dialect::kSmb311 && first_time;
+  const bool hashes =
+      connection.negotiated.dialect == Dialect::kSmb311 && purpose != Purpose::kReauthenticate;
   if (hashes) exchange->preauth_hash.extend(request.message);
 
   co_await server.pool().schedule();
@@ -183,19 +195,19 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
 
   if (connection.transport().is_closed() ||
       session->state(server.clock().now()) == SessionState::kClosed) {
-    if (first_time) co_await server.close_session(session);
+    if (purpose == Purpose::kNew) co_await server.close_session(session);
     co_return fail(NtStatus::kUserSessionDeleted);
   }
   if (!step) {
     const std::string account = exchange->exchange->claimed_account();
     log::info("{}: logon of '{}' failed: {}", connection.peer_host(), account,
               step.error().message());
-    if (first_time) {
+    if (purpose == Purpose::kNew) {
       server.session_table.remove(session->session_id);
       session->begin_close();
-    } else {
-      // [MS-SMB2] 3.3.5.5.3: whoever fails to prove again who it is loses the session. The channel
-      // stays, so that the answers that say so are signed.
+    } else if (purpose == Purpose::kReauthenticate) {
+      // [MS-SMB2] 3.3.5.5.3: whoever fails to prove again who it is loses the session. A
+      // failed bind takes nothing from those who have it.
       co_await server.close_session(session);
       co_await connection.reactor().schedule();
     }
@@ -215,15 +227,23 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return reply;
   }
 
+  if (purpose == Purpose::kBind) {
+    BRAID_CO_CHECK(add_bound_channel(request, session, *step, exchange->preauth_hash.value()));
+    server.penalties().succeeded(connection.peer_host(), step->identity->account_name);
+    response.session_flags = session_flags(*session->security());
+    log::info("{}: {} bound another channel, {} now", connection.peer_host(),
+              step->identity->account_name, session->channels().size());
+    co_return reply_with(response);
+  }
   // A session that is there may go on without a name, as Windows lets it; none begins so.
-  if (first_time && step->identity->is_anonymous && !server.anonymous_sessions()) {
+  if (purpose == Purpose::kNew && step->identity->is_anonymous && !server.anonymous_sessions()) {
     co_await server.close_session(session);
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
   }
   server.penalties().succeeded(connection.peer_host(), step->identity->account_name);
   Principal principal = principal_of(step->identity);
-  if (!first_time) {
+  if (purpose == Purpose::kReauthenticate) {
     session->renew(std::move(principal), step->expires_at);
     response.session_flags = session_flags(*session->security());
     co_return reply_with(response);
@@ -240,8 +260,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   channel->session = session;
   channel->connection = connection.weak_from_this();
   if (session->security()->signing_key) {
-    channel->signing_key = std::shared_ptr<const crypto::SigningKey>(
-        session, session->security()->signing_key.get());
+    channel->signing_key =
+        std::shared_ptr<const crypto::SigningKey>(session, session->security()->signing_key.get());
   }
   if (!session->add_channel(channel) || !connection.add_channel(channel)) {
     co_await server.close_session(session);

@@ -84,17 +84,6 @@ TEST_F(SessionSetupTest, ReauthenticationAfterLogoffIsUserSessionDeleted) {
   EXPECT_EQ(leg(client.session_id, "user"), kNoSession);
 }
 
-TEST_F(SessionSetupTest, BindingIsNotAccepted) {
-  ASSERT_TRUE(client.log_on());
-  EXPECT_EQ(leg(client.session_id, "user", wire::SessionSetupRequest::kFlagBinding),
-            NtStatus::kRequestNotAccepted);
-  RawClient other(engine);
-  ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
-  EXPECT_EQ(other.status_of(other.setup_request("user", wire::SessionSetupRequest::kFlagBinding,
-                                                of(client.session_id))),
-            NtStatus::kRequestNotAccepted);
-}
-
 TEST_F(SessionSetupTest, FailedLogonLeavesNoSession) {
   ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   EXPECT_EQ(client.session_setup("wrong"), NtStatus::kLogonFailure);
