@@ -49,7 +49,8 @@ KERBEROS = ("smb2.session.expire1n", "smb2.session.expire1s", "smb2.session.expi
 # Handles that outlive a connection and sessions with several channels.
 LATER = ("smb2.durable-open", "smb2.durable-v2-open", "smb2.durable-v2-delay",
          "smb2.multichannel.oplocks", "smb2.multichannel.leases", "smb2.multichannel.bugs",
-         "smb2.multichannel.generic.interface_info", "smb2.replay", "smb2.durable-v2-regressions", "smb2.persistent")
+         "smb2.multichannel.generic.interface_info", "smb2.replay",
+         "smb2.durable-v2-regressions", "smb2.persistent")
 # Benchmarks, scanners, tests that hold a handle for a person to look at, tests of Samba's own modules.
 NO_TEST = re.compile(
     r"smb2\.(bench\.|scan\.|hold-|aio_delay\.|set-sparse-ioctl|zero-data-ioctl|ioctl-on-stream|"
