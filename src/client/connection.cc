@@ -107,6 +107,7 @@ bool Connection::decrypt(Buffer& message) {
 }
 
 void Connection::take_message(Buffer message) {
+  ++messages_received_;
   size_t start = 0;
   if (wire::protocol_id_of(message.view()) == wire::ProtocolId::kTransform) {
     if (!decrypt(message)) {

@@ -68,6 +68,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Ends the transport; every exchange in flight fails. Continues when nothing runs any more.
   Task<void> close();
   bool is_closed() const { return transport_->is_closed(); }
+  // The peer does not answer any more: every exchange in flight fails, and what was sent must not
+  // reach the peer later. close() is still needed.
+  void abandon() { transport_->abort(); }
 
   // Sends one request when there are credits for it. Fails only if the connection is gone. `keys`
   // are those of the channel the request is for; null sends without protection.
@@ -122,6 +125,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Reactor& reactor() const { return transport_->reactor(); }
   transport::Transport& transport() { return *transport_; }
+  // All that came, whatever it was: a peer that sends is alive.
+  uint64_t messages_received() const { return messages_received_; }
   // Messages that fit no exchange, could not be decrypted or were signed wrongly.
   uint64_t bad_messages() const { return bad_messages_; }
 
@@ -189,6 +194,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<OneShot<Result<void>>> break_waiter_;
   std::optional<Error> error_;
   OneShot<Error> ended_;
+  uint64_t messages_received_ = 0;
   uint64_t bad_messages_ = 0;
 };
 

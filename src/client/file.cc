@@ -62,9 +62,14 @@ Task<Result<void>> File::flush() {
 }
 
 Task<Result<wire::CloseResponse>> File::close(uint16_t flags) {
-  BRAID_CO_TRY(const auto reply,
-               co_await tree_->call_for<wire::CloseResponse>(make_request(
+  BRAID_CO_TRY(const Response response,
+               co_await tree_->call(make_request(
                    Command::kClose, wire::CloseRequest{.flags = flags, .file_id = id()})));
+  // Closed by the try whose answer was lost.
+  if (response.was_replayed && response.status() == NtStatus::kFileClosed) {
+    co_return wire::CloseResponse{};
+  }
+  BRAID_CO_TRY(const auto reply, reply_of<wire::CloseResponse>(response));
   co_return reply.body;
 }
 
@@ -134,33 +139,46 @@ Task<Result<void>> File::set_delete_pending(bool delete_pending) {
   return set(wire::FileInfoClass::kDisposition, info);
 }
 
-Task<Result<Bytes>> File::query_directory(wire::FileInfoClass info_class, std::string pattern,
-                                          uint8_t flags, uint32_t output_max) {
+Request File::query_directory_request(wire::FileInfoClass info_class, std::string pattern,
+                                      uint8_t flags, uint32_t output_max) const {
   wire::QueryDirectoryRequest body;
   body.file_information_class = static_cast<uint8_t>(info_class);
   body.flags = flags;
   body.file_id = id();
   body.file_name = std::move(pattern);
   body.output_buffer_length = output_max;
-  BRAID_CO_TRY(const auto reply, co_await tree_->call_for<wire::QueryDirectoryResponse>(
-                                     make_request(Command::kQueryDirectory, body, output_max)));
+  return make_request(Command::kQueryDirectory, body, output_max);
+}
+
+Task<Result<Bytes>> File::query_directory(wire::FileInfoClass info_class, std::string pattern,
+                                          uint8_t flags, uint32_t output_max) {
+  BRAID_CO_TRY(const auto reply,
+               co_await tree_->call_for<wire::QueryDirectoryResponse>(
+                   query_directory_request(info_class, std::move(pattern), flags, output_max)));
   co_return whole(reply.status(), reply->output_buffer);
 }
 
 Task<Result<std::vector<wire::DirectoryEntry>>> File::list(std::string pattern,
                                                            wire::FileInfoClass info_class,
                                                            uint32_t output_max) {
+  constexpr uint8_t kRestart = wire::QueryDirectoryFlags::kRestartScans;
   std::vector<wire::DirectoryEntry> all;
-  uint8_t flags = wire::QueryDirectoryFlags::kRestartScans;
+  uint8_t flags = kRestart;
   for (;;) {
-    const auto buffer = co_await query_directory(info_class, pattern, flags, output_max);
-    if (!buffer && buffer.error() == Error(NtStatus::kNoMoreFiles)) co_return std::move(all);
-    // A pattern that nothing matches.
-    if (!buffer && all.empty() && buffer.error() == Error(NtStatus::kNoSuchFile)) {
-      co_return std::move(all);
+    BRAID_CO_TRY(const Response response, co_await tree_->call(query_directory_request(
+                                              info_class, pattern, flags, output_max)));
+    // The try whose answer was lost may have moved on: those names would be missing.
+    if (response.was_replayed && flags != kRestart) {
+      all.clear();
+      flags = kRestart;
+      continue;
     }
-    if (!buffer) co_return fail(buffer.error());
-    BRAID_CO_TRY(auto entries, wire::decode_directory_entries(info_class, *buffer));
+    if (response.status() == NtStatus::kNoMoreFiles) co_return std::move(all);
+    // A pattern that nothing matches.
+    if (response.status() == NtStatus::kNoSuchFile && all.empty()) co_return std::move(all);
+    BRAID_CO_TRY(const auto reply, reply_of<wire::QueryDirectoryResponse>(response));
+    BRAID_CO_TRY(const Bytes buffer, whole(reply.status(), reply->output_buffer));
+    BRAID_CO_TRY(auto entries, wire::decode_directory_entries(info_class, buffer));
     std::ranges::move(entries, std::back_inserter(all));
     flags = 0;
   }
@@ -179,6 +197,8 @@ Task<Result<Bytes>> File::ioctl(wire::Fsctl ctl_code, Bytes input, uint32_t outp
   co_return whole(reply.status(), reply->output);
 }
 
+// [MS-SMB2] 3.2.4.19 "Application Requests Locking of an Array of Byte Ranges". With a sequence the
+// server can tell the second try of a LOCK from a second LOCK.
 Task<Result<void>> File::lock(std::vector<wire::LockElement> locks, uint8_t sequence_number,
                               uint32_t sequence_index) {
   wire::LockRequest body;
@@ -186,7 +206,24 @@ Task<Result<void>> File::lock(std::vector<wire::LockElement> locks, uint8_t sequ
   body.lock_sequence_index = sequence_index;
   body.file_id = id();
   body.locks = std::move(locks);
-  co_return success_of(co_await tree_->call(make_request(Command::kLock, body)));
+  OperationBucket* bucket = nullptr;
+  if (sequence_index == 0 && tree_->session().is_replaying()) {
+    const auto found = std::ranges::find(buckets_, true, &OperationBucket::is_free);
+    if (found != buckets_.end()) bucket = &*found;
+  }
+  if (bucket) {
+    bucket->is_free = false;
+    body.lock_sequence_index = static_cast<uint32_t>(bucket - buckets_.data()) + 1;
+    body.lock_sequence_number = bucket->sequence_number;
+  }
+  Request request = make_request(Command::kLock, body);
+  request.may_be_replayed = body.lock_sequence_index != 0;
+  const auto response = co_await tree_->call(std::move(request));
+  if (bucket) {
+    bucket->sequence_number = (bucket->sequence_number + 1) & 0xF;
+    bucket->is_free = true;
+  }
+  co_return success_of(response);
 }
 
 Task<Result<ExchangePtr>> File::start_lock(std::vector<wire::LockElement> locks) {

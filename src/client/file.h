@@ -1,6 +1,7 @@
 // File: an open file, directory or pipe.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -68,7 +69,8 @@ class File {
       uint32_t output_max = 65'536);
 
   Task<Result<Bytes>> ioctl(wire::Fsctl ctl_code, Bytes input = {}, uint32_t output_max = 65'536);
-  // LOCK. start_lock() is for those that wait: the exchange can be cancelled.
+  // LOCK. Without an index it takes a sequence of its own where the session sends again what a lost
+  // channel took along. start_lock() is for those that wait: the exchange can be cancelled.
   Task<Result<void>> lock(std::vector<wire::LockElement> locks, uint8_t sequence_number = 0,
                           uint32_t sequence_index = 0);
   Task<Result<ExchangePtr>> start_lock(std::vector<wire::LockElement> locks);
@@ -81,8 +83,17 @@ class File {
   Tree& tree() const { return *tree_; }
 
  private:
+  // Open.OperationBuckets of [MS-SMB2] 3.2.1.6: entry i is LockSequenceIndex i + 1.
+  struct OperationBucket {
+    bool is_free = true;
+    uint8_t sequence_number = 0;  // 4 bits
+  };
+  Request query_directory_request(wire::FileInfoClass info_class, std::string pattern,
+                                  uint8_t flags, uint32_t output_max) const;
+
   const TreePtr tree_;
   const Reply<wire::CreateResponse> created_;
+  std::array<OperationBucket, 64> buckets_;
 };
 
 using FilePtr = std::shared_ptr<File>;

@@ -37,7 +37,26 @@ struct Request {
   // Bytes the request or its response carries, of which the credit charge follows. [MS-SMB2]
   // 3.2.4.1.5 "Sending Multi-Credit Requests".
   uint64_t payload_size = 0;
+  // Whether it may be sent again when its channel is lost and nobody knows how far it got.
+  bool may_be_replayed = true;
+
+  // What it would be before it was sent: sending consumes a request, encryption its payload.
+  Request copy() const;
 };
+
+inline Request Request::copy() const {
+  return {.header = header,
+          .message = message,
+          .payload = Buffer::copy_of(payload.view()),
+          .protect = protect,
+          .message_id = message_id,
+          .credit_charge = credit_charge,
+          .credits = credits,
+          .session_id = session_id,
+          .tree_id = tree_id,
+          .payload_size = payload_size,
+          .may_be_replayed = may_be_replayed};
+}
 
 // A request with `body` encoded.
 template <class Body>

@@ -18,6 +18,8 @@ struct Response {
   std::shared_ptr<const Buffer> owner;
   bool was_encrypted = false;
   bool was_verified = false;  // its own signature was checked
+  // An earlier try of the request was lost with its channel and may have been carried out.
+  bool was_replayed = false;
 
   NtStatus status() const { return header.status; }
   // Decodes the body, whatever the status.

@@ -163,28 +163,44 @@ void Session::apply_protection(Request& request, bool encrypt) const {
   }
 }
 
+Session::ChannelEntry Session::entry_for(size_t channel) const {
+  if (channel != kAnyChannel) return channels_[channel];
+  return channels_[router_ ? router_->choose() : 0];
+}
+
+void Session::prepare(Request& request, size_t channel, bool encrypt) const {
+  request.header.session_id = id_;
+  if (channel == kAnyChannel && router_) {
+    request.header.channel_sequence = router_->channel_sequence();
+  }
+  apply_protection(request, encrypt);
+}
+
 Task<Result<std::vector<ExchangePtr>>> Session::start_compound(std::vector<Request> requests,
                                                                size_t channel, bool encrypt) {
-  const ChannelEntry entry = channels_[channel];
-  for (Request& request : requests) {
-    request.header.session_id = id_;
-    apply_protection(request, encrypt);
-  }
+  const ChannelEntry entry = entry_for(channel);
+  for (Request& request : requests) prepare(request, channel, encrypt);
   return entry.connection->start_compound(std::move(requests), entry.keys);
 }
 
 Task<Result<ExchangePtr>> Session::start(Request request, size_t channel, bool encrypt) {
-  const ChannelEntry entry = channels_[channel];
-  request.header.session_id = id_;
-  apply_protection(request, encrypt);
+  const ChannelEntry entry = entry_for(channel);
+  prepare(request, channel, encrypt);
   return entry.connection->start(std::move(request), entry.keys);
 }
 
 Task<Result<Response>> Session::call(Request request, size_t channel, bool encrypt) {
-  const ChannelEntry entry = channels_[channel];
-  request.header.session_id = id_;
-  apply_protection(request, encrypt);
+  if (channel == kAnyChannel && router_) return router_->call(std::move(request), encrypt);
+  const ChannelEntry entry = entry_for(channel);
+  prepare(request, channel, encrypt);
   return entry.connection->call(std::move(request), entry.keys);
+}
+
+std::optional<size_t> Session::channel_of(const Connection& connection) const {
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    if (channels_[i].connection.get() == &connection) return i;
+  }
+  return std::nullopt;
 }
 
 void Session::cancel(const Exchange& exchange, size_t channel) {

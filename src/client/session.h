@@ -15,8 +15,23 @@ namespace braid::client {
 
 class Tree;
 
+// Where a request goes that may go anywhere.
+inline constexpr size_t kAnyChannel = SIZE_MAX;
+
+// Takes over the requests of a session that name no channel: ChannelSet does. Declared here so that
+// trees and files need not know of it. Thread: the session's.
+class RequestRouter {
+ public:
+  virtual ~RequestRouter() = default;
+  // The final response, from whichever channel gave it in the end.
+  virtual Task<Result<Response>> call(Request request, bool encrypt) = 0;
+  // The channel for a request whose exchange the caller keeps; it is lost with that channel.
+  virtual size_t choose() = 0;
+  virtual uint16_t channel_sequence() const = 0;
+};
+
 // [MS-SMB2] 3.2.1.3 "Per Session". Its channels are the connections it may be used on; every
-// request goes out on one of them, the first unless the caller names another.
+// request goes out on one of them: the one the caller names, or the router's choice, or the first.
 // Held by std::shared_ptr. Thread: the reactor's of its connections, which all share one.
 class Session : public std::enable_shared_from_this<Session> {
  public:
@@ -39,10 +54,12 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Sends in this session: fills in the session id and protects as `request.protect` says.
   // `encrypt` is what the tree connect wants.
-  Task<Result<ExchangePtr>> start(Request request, size_t channel = 0, bool encrypt = false);
+  Task<Result<ExchangePtr>> start(Request request, size_t channel = kAnyChannel,
+                                  bool encrypt = false);
   Task<Result<std::vector<ExchangePtr>>> start_compound(std::vector<Request> requests,
-                                                        size_t channel = 0, bool encrypt = false);
-  Task<Result<Response>> call(Request request, size_t channel = 0, bool encrypt = false);
+                                                        size_t channel = kAnyChannel,
+                                                        bool encrypt = false);
+  Task<Result<Response>> call(Request request, size_t channel = kAnyChannel, bool encrypt = false);
   void cancel(const Exchange& exchange, size_t channel = 0);
 
   SessionId id() const { return id_; }
@@ -51,8 +68,15 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_null() const { return (flags_ & wire::SessionSetupResponse::kFlagIsNull) != 0; }
   size_t channel_count() const { return channels_.size(); }
   Connection& connection(size_t channel = 0) const { return *channels_[channel].connection; }
+  // Where the connection stands among the channels; nothing if it is none.
+  std::optional<size_t> channel_of(const Connection& connection) const;
   // Drops the channel from the list; its connection stays as it is.
   void remove_channel(size_t channel);
+
+  // Null: none. REQUIRES that it outlives the requests it was given.
+  void set_router(std::shared_ptr<RequestRouter> router) { router_ = std::move(router); }
+  // Whether requests are sent again when a channel is lost.
+  bool is_replaying() const { return router_ != nullptr; }
 
   void set_security(SessionOptions::Security security) { options_.security = security; }
   const crypto::Secret& session_key() const { return session_key_; }
@@ -73,6 +97,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<void> finish_bind(ConnectionPtr connection, const auth::AuthInitiator& initiator,
                            const crypto::PreauthHash& hash, const Response& last);
   void apply_protection(Request& request, bool encrypt) const;
+  ChannelEntry entry_for(size_t channel) const;
+  // What every request of the session needs before it goes to its connection.
+  void prepare(Request& request, size_t channel, bool encrypt) const;
 
   SessionOptions options_;
   SessionId id_;
@@ -81,6 +108,7 @@ class Session : public std::enable_shared_from_this<Session> {
   crypto::SessionKeys keys_;
   std::shared_ptr<const SessionCiphers> ciphers_;
   std::vector<ChannelEntry> channels_;
+  std::shared_ptr<RequestRouter> router_;
 };
 
 using SessionPtr = std::shared_ptr<Session>;

@@ -19,6 +19,32 @@ Result<void> success_of(const Result<Response>& response) {
   return {};
 }
 
+// [MS-SMB2] 3.3.5.9: a CREATE that reconnects brings its own, and one durable context excludes the
+// others. The server knows only files again by it, not directories.
+bool may_have_create_guid(const wire::CreateRequest& request) {
+  const wire::CreateRequestContexts& contexts = request.contexts;
+  return !contexts.durable_handle_request && !contexts.durable_handle_reconnect &&
+         !contexts.durable_handle_request_v2 && !contexts.durable_handle_reconnect_v2 &&
+         (request.create_options & wire::CreateOptions::kDirectoryFile) == 0;
+}
+
+// An acknowledgment whose answer was lost is one of a break that is over.
+Result<void> acknowledged(const Result<Response>& response) {
+  if (response && response->was_replayed) {
+    switch (response->status()) {
+      case NtStatus::kUnsuccessful:
+      case NtStatus::kInvalidDeviceState:
+      case NtStatus::kInvalidOplockProtocol:
+      case NtStatus::kObjectNameNotFound:
+      case NtStatus::kFileClosed:
+        return {};
+      default:
+        break;
+    }
+  }
+  return success_of(response);
+}
+
 }  // namespace
 
 Task<Result<ExchangePtr>> Tree::start(Request request, size_t channel) {
@@ -44,8 +70,14 @@ Task<Result<void>> Tree::disconnect() {
 
 Task<Result<FilePtr>> Tree::create(wire::CreateRequest request) {
   const auto self = shared_from_this();
-  BRAID_CO_TRY(auto reply,
-               co_await call_for<wire::CreateResponse>(make_request(Command::kCreate, request)));
+  wire::CreateRequestContexts& contexts = request.contexts;
+  if (session_->is_replaying() && may_have_create_guid(request)) {
+    contexts.durable_handle_request_v2.emplace();
+    crypto::random_bytes(contexts.durable_handle_request_v2->create_guid.bytes);
+  }
+  Request message = make_request(Command::kCreate, request);
+  message.may_be_replayed = contexts.durable_handle_request_v2.has_value();
+  BRAID_CO_TRY(auto reply, co_await call_for<wire::CreateResponse>(std::move(message)));
   co_return std::make_shared<File>(self, std::move(reply));
 }
 
@@ -140,11 +172,11 @@ Task<Result<Bytes>> Tree::ioctl(wire::Fsctl ctl_code, Bytes input, uint32_t outp
 }
 
 Task<Result<void>> Tree::acknowledge(wire::OplockBreakAcknowledgment acknowledgment) {
-  co_return success_of(co_await call(make_request(Command::kOplockBreak, acknowledgment)));
+  co_return acknowledged(co_await call(make_request(Command::kOplockBreak, acknowledgment)));
 }
 
 Task<Result<void>> Tree::acknowledge(wire::LeaseBreakAcknowledgment acknowledgment) {
-  co_return success_of(co_await call(make_request(Command::kOplockBreak, acknowledgment)));
+  co_return acknowledged(co_await call(make_request(Command::kOplockBreak, acknowledgment)));
 }
 
 }  // namespace braid::client

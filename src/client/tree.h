@@ -24,7 +24,9 @@ class Tree : public std::enable_shared_from_this<Tree> {
 
   Task<Result<void>> disconnect();
 
-  // CREATE. The error is its status.
+  // CREATE. The error is its status. In a session that sends again what a lost channel took along
+  // it gets a CreateGuid of its own unless it has one; without one (directories) it is not sent
+  // again.
   Task<Result<std::shared_ptr<File>>> create(wire::CreateRequest request);
   // A CREATE with the usual fields: shared with everybody, no oplock.
   Task<Result<std::shared_ptr<File>>> open(
@@ -45,10 +47,10 @@ class Tree : public std::enable_shared_from_this<Tree> {
   Task<Result<void>> acknowledge(wire::LeaseBreakAcknowledgment acknowledgment);
 
   // Any request on this tree.
-  Task<Result<ExchangePtr>> start(Request request, size_t channel = 0);
+  Task<Result<ExchangePtr>> start(Request request, size_t channel = kAnyChannel);
   Task<Result<std::vector<ExchangePtr>>> start_compound(std::vector<Request> requests,
-                                                        size_t channel = 0);
-  Task<Result<Response>> call(Request request, size_t channel = 0);
+                                                        size_t channel = kAnyChannel);
+  Task<Result<Response>> call(Request request, size_t channel = kAnyChannel);
   template <class Body>
   Task<Result<Reply<Body>>> call_for(Request request) {
     co_return reply_of<Body>(co_await call(std::move(request)));

@@ -31,6 +31,23 @@ constexpr uint64_t kCollectMax = 128 * 1024;
 
 constexpr std::chrono::microseconds kRetransmissionTimeoutUnknown = std::chrono::seconds(1);
 
+// Seconds of silence before the kernel asks whether the peer is still there, between two such
+// questions, and how many may go unanswered.
+struct Keepalive {
+  int idle;
+  int interval;
+  int count;
+};
+// The kernel's own idle time is two hours. A peer that lost its link and came back by another one
+// would leave its old connections to count against its limits for that long.
+constexpr Keepalive kKeepalive{.idle = 30, .interval = 5, .count = 3};
+
+void set_keepalive(int fd, const Keepalive& keepalive) {
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive.idle, sizeof keepalive.idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive.interval, sizeof keepalive.interval);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &keepalive.count, sizeof keepalive.count);
+}
+
 // Thread: the reactor's, except for what is marked. Kept alive by every wait that is under way.
 class TcpTransport final : public Transport, public std::enable_shared_from_this<TcpTransport> {
  public:
@@ -43,6 +60,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    set_keepalive(fd, kKeepalive);
     if (!already_received.empty()) reader_.seed(already_received);
     boost::system::error_code failed;
     descriptor_.assign(fd, failed);
@@ -71,6 +89,8 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   std::chrono::microseconds retransmission_timeout() const override;
 
   void close() override;
+  void abort() override;
+  void set_peer_timeout(std::chrono::milliseconds limit) override;
   bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
   SocketAddress peer() const override { return peer_; }
   SocketAddress local() const override { return local_; }
@@ -340,6 +360,23 @@ void TcpTransport::close() {
   const Error why(NtStatus::kConnectionDisconnected);
   if (reactor_.is_current()) return end(why);
   reactor_.post([self = shared_from_this(), why] { self->end(why); });
+}
+
+void TcpTransport::abort() {
+  if (auto open = open_fd_.lock(); open->fd >= 0) {
+    const linger none{.l_onoff = 1, .l_linger = 0};
+    setsockopt(open->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  }
+  close();
+}
+
+// TCP_USER_TIMEOUT counts for what was sent; with keep-alive it is also what ends their series.
+void TcpTransport::set_peer_timeout(std::chrono::milliseconds limit) {
+  auto open = open_fd_.lock();
+  if (open->fd < 0) return;
+  const auto user_timeout = static_cast<unsigned>(limit.count());
+  setsockopt(open->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
+  set_keepalive(open->fd, {.idle = 1, .interval = 1, .count = kKeepalive.count});
 }
 
 void TcpTransport::end(Error why) {

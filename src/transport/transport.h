@@ -60,6 +60,13 @@ class Transport {
   // One way and idempotent: a receive() under way fails, writable() and drained() continue, unsent
   // frames are dropped. Thread: any.
   virtual void close() = 0;
+  // close(), and what the kernel still holds for the peer is thrown away: nothing that was sent may
+  // arrive after this. Thread: the reactor's.
+  virtual void abort() { close(); }
+  // From now on a peer that acknowledges nothing for `limit` is gone, whether something was sent or
+  // not; receive() reports ETIMEDOUT. A transport that cannot find that out ignores it. Thread: the
+  // reactor's.
+  virtual void set_peer_timeout([[maybe_unused]] std::chrono::milliseconds limit) {}
   virtual bool is_closed() const = 0;  // Thread: any
 
   virtual SocketAddress peer() const = 0;   // Thread: any
