@@ -22,6 +22,8 @@ enum class Signing : uint8_t { kEnabled, kRequired };
 // kOff: the server does not ask for encryption; a client or a share that wants it gets it.
 // kDesired: every session whose client can is encrypted. kRequired: others are refused.
 enum class Encryption : uint8_t { kOff, kDesired, kRequired };
+// Where Windows does not do what the specification says, which of the two a share follows.
+enum class Compat : uint8_t { kSpec, kWindows };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 // Where to accept connections: an address in numbers and a port.
@@ -55,6 +57,7 @@ struct Share {
   bool encrypt = false;
   bool change_notify = true;
   bool hide_unreadable = false;
+  Compat compat = Compat::kSpec;
   std::string snapshots;  // folder below path; empty: there are no previous versions
 };
 

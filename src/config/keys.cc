@@ -92,6 +92,7 @@ constexpr Choice<Signing> kSignings[] = {{"enabled", Signing::kEnabled},
 constexpr Choice<Encryption> kEncryptions[] = {{"off", Encryption::kOff},
                                                {"desired", Encryption::kDesired},
                                                {"required", Encryption::kRequired}};
+constexpr Choice<Compat> kCompats[] = {{"spec", Compat::kSpec}, {"windows", Compat::kWindows}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warning", LogLevel::kWarning},
@@ -186,6 +187,12 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
     {"hide_unreadable", "true or false", "false",
      "Whether listings leave out what the user may not read.",
      flag<&Share::hide_unreadable, Share>},
+    {"compat", R"("spec" or "windows")", R"("spec")",
+     "What to do where Windows differs from its specification, seen when requests are sent again "
+     "on "
+     "another connection. spec loses nothing; windows answers what programs tested with Windows "
+     "servers only may expect.",
+     choice<&Share::compat, kCompats, Share>},
 });
 
 // Levenshtein's distance, in one row.

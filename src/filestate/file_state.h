@@ -61,8 +61,8 @@ class BasicFileState {
   CloseResult close(OpenToken token, Outcome& out);
 
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
-  // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of that
-  // directory, not of this file.
+  // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of
+  // that directory, not of this file.
   Decision take_handles(OpenToken waiter, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool delete_pending, Outcome& out);
   bool is_delete_pending() const { return delete_pending_; }
@@ -87,8 +87,9 @@ class BasicFileState {
   void break_timed_out(uint64_t serial, Outcome& out);
 
   Caching caching_of(OpenToken token) const;
+  OpenDecision grant_of(OpenToken token) const;
   bool set_durability(OpenToken token, Durability durability);
-  bool disconnect(OpenToken token);
+  bool disconnect(OpenToken token, Outcome& out);
   bool reconnect(OpenToken token, SessionId session);
 
   // Makes it the state of another file, keeping what memory it has. REQUIRES: !has_opens().
@@ -151,6 +152,8 @@ class BasicFileState {
   bool purge_holders(const Demand& demand, const Actor& actor, Outcome& out);
   void purge(std::vector<OpenToken> tokens, Outcome& out);
   void remove(OpenRecord& open, Outcome& out);
+  void drop_waiting(const OpenRecord& open, Outcome& out);
+  static LeaseGrant grant_of(const Lease& lease);
   void complete_locks(Outcome& out);
 
   // A LOCK that waits for a break; done when that ends, since its answer is all its client awaits.

@@ -40,6 +40,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
   }
   if (revoke(demand, actor, out)) {
     decision.decision = wait(request.token, Completion::Kind::kRetryOpen);
+    decision.sharing_violation = violation;
     return decision;
   }
   if (violation) {
@@ -129,12 +130,17 @@ void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord
   open.lease = lease;
   open.oplock = OplockLevel::kLease;
   decision.oplock = OplockLevel::kLease;
-  decision.lease = LeaseGrant{.key = id.key,
-                              .state = lease->holder.state,
-                              .break_in_progress = lease->holder.breaking,
-                              .version = lease->version,
-                              .epoch = lease->epoch,
-                              .parent_key = lease->parent_key};
+  decision.lease = grant_of(*lease);
+}
+
+template <Defect kDefect>
+LeaseGrant BasicFileState<kDefect>::grant_of(const Lease& lease) {
+  return {.key = lease.id.key,
+          .state = lease.holder.state,
+          .break_in_progress = lease.holder.breaking,
+          .version = lease.version,
+          .epoch = lease.epoch,
+          .parent_key = lease.parent_key};
 }
 
 template <Defect kDefect>
@@ -172,7 +178,7 @@ CloseResult BasicFileState<kDefect>::close(OpenToken token, Outcome& out) {
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
+void BasicFileState<kDefect>::drop_waiting(const OpenRecord& open, Outcome& out) {
   const auto forget_lock = [&](LockId id) {
     out.completions.push_back({.kind = Completion::Kind::kLock,
                                .token = open.token,
@@ -187,6 +193,11 @@ void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
     if (waiter.lock) forget_lock(waiter.lock->id);
     return true;
   });
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
+  drop_waiting(open, out);
   if (!locks_.empty()) {
     locks_.unlock_all(open.token);
     complete_locks(out);

@@ -107,6 +107,16 @@ Caching BasicFileState<kDefect>::caching_of(OpenToken token) const {
   return open->lease ? open->lease->holder.state : open->holder.state;
 }
 
+template <Defect kDefect>
+OpenDecision BasicFileState<kDefect>::grant_of(OpenToken token) const {
+  OpenDecision decision;
+  const OpenRecord* open = opens_.find(token);
+  if (!open) return decision;
+  decision.oplock = open->oplock;
+  if (open->lease) decision.lease = grant_of(*open->lease);
+  return decision;
+}
+
 // [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10: durable only with a batch oplock or handle caching.
 template <Defect kDefect>
 bool BasicFileState<kDefect>::set_durability(OpenToken token, Durability durability) {
@@ -117,10 +127,10 @@ bool BasicFileState<kDefect>::set_durability(OpenToken token, Durability durabil
   return true;
 }
 
-// [MS-SMB2] 3.3.7.1 "Handling Loss of a Connection": kept if persistent, or durable with its batch
-// oplock or handle caching lease still held.
+// [MS-SMB2] 3.3.7.1 "Handling Loss of a Connection": kept if persistent or resilient, or durable
+// with its batch oplock or handle caching lease still held.
 template <Defect kDefect>
-bool BasicFileState<kDefect>::disconnect(OpenToken token) {
+bool BasicFileState<kDefect>::disconnect(OpenToken token, Outcome& out) {
   OpenRecord* open = opens_.find(token);
   if (!open || open->disconnected || open->durability == Durability::kNone) return false;
   const Holder& holder = open->lease ? open->lease->holder : open->holder;
@@ -128,6 +138,7 @@ bool BasicFileState<kDefect>::disconnect(OpenToken token) {
       (holder.breaking || !has(holder.state, Caching::kHandle))) {
     return false;
   }
+  drop_waiting(*open, out);
   open->disconnected = true;
   disconnected_++;
   if (open->lease) open->lease->connected_opens--;
@@ -145,11 +156,13 @@ bool BasicFileState<kDefect>::reconnect(OpenToken token, SessionId session) {
   return true;
 }
 
+// 3.3.2.4 keeps resilient opens against newcomers: those meet a sharing violation, or a break that
+// nobody is there to answer.
 template <Defect kDefect>
 bool BasicFileState<kDefect>::purge_sharers(const OpenRequest& request, Outcome& out) {
   std::vector<OpenToken> in_the_way;
   for (const auto& open : opens_) {
-    if (!open->disconnected) continue;
+    if (!open->disconnected || open->durability == Durability::kResilient) continue;
     ShareModes alone;
     alone.add(open->access, open->share);
     if (!alone.conflicts(request.granted_access, request.share_access)) continue;
@@ -167,7 +180,7 @@ bool BasicFileState<kDefect>::purge_holders(const Demand& demand, const Actor& a
   if (disconnected_ == 0) return true;
   std::vector<OpenToken> in_the_way;
   for (const auto& open : opens_) {
-    if (!open->disconnected) continue;
+    if (!open->disconnected || open->durability == Durability::kResilient) continue;
     const Holder& holder = open->lease ? open->lease->holder : open->holder;
     const Caching trigger = open->lease ? demand.from_leases : demand.oplocks_with;
     if (open->lease && open->lease->connected_opens != 0) continue;

@@ -404,6 +404,11 @@ Caching FileTable::caching_of(const OpenRef& ref) const {
                     [&](FileNode&, const FileState& state) { return state.caching_of(ref.token); });
 }
 
+OpenDecision FileTable::grant_of(const OpenRef& ref) const {
+  return impl_->ask(ref.file, OpenDecision{},
+                    [&](FileNode&, const FileState& state) { return state.grant_of(ref.token); });
+}
+
 bool FileTable::set_durability(const OpenRef& ref, Durability durability) {
   return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
     return state.set_durability(ref.token, durability);
@@ -411,8 +416,8 @@ bool FileTable::set_durability(const OpenRef& ref, Durability durability) {
 }
 
 bool FileTable::disconnect(const OpenRef& ref) {
-  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
-    return state.disconnect(ref.token);
+  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome& outcome) {
+    return state.disconnect(ref.token, outcome);
   });
 }
 

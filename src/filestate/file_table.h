@@ -101,11 +101,15 @@ class FileTable {
 
   // What an open may cache now (a lease's state, an oplock's), for durable grants and admin.
   Caching caching_of(const OpenRef& ref) const;
+  // Its oplock or lease as a CREATE would answer it now: for the answer to one that is replayed, or
+  // that reconnects. kNone and no lease if the open is not there.
+  OpenDecision grant_of(const OpenRef& ref) const;
 
-  // The state "disconnected" of an open, [MS-SMB2] 3.3.7.1. set_durability is refused (false)
-  // unless the open holds a batch oplock or a lease with H, or asks for kPersistent.
+  // The state "disconnected" of an open, [MS-SMB2] 3.3.7.1. kDurable is refused (false) unless the
+  // open holds a batch oplock or a lease with H.
   bool set_durability(const OpenRef& ref, Durability durability);
-  // The connection went. True: the open is kept, disconnected. False: the caller closes it.
+  // The connection went. True: the open is kept, disconnected, with its locks; what waits for one
+  // completes as with close(). False: the caller closes it.
   bool disconnect(const OpenRef& ref);
   // Claims a disconnected open for a new session; false if it is not there or not disconnected, so
   // that one of two racing claims wins. The oplock or lease is as it was.

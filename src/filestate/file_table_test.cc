@@ -290,6 +290,55 @@ TEST_F(Durables, PersistentOnesHoldTheFile) {
   EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
 }
 
+TEST_F(Durables, ResilientOnesStayAndLoseOnlyWhatTheyCache) {
+  const OpenRequest kept = disconnected("RWH", kShareRead, Durability::kResilient);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RW ack");
+  table.break_timed_out(sink.last_break.id);  // nobody is there to be told
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kSharingViolation);
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(table.caching_of(ref(kept)), Caching::kNone);
+}
+
+TEST_F(Durables, LocksStayAndWaitingOnesEnd) {
+  const OpenRequest kept = lease(1, "RWH");
+  const OpenRequest other = lease(1, "RWH");
+  open(kept);
+  open(other);
+  const LockRange first{0, 1, true}, second{1, 1, true};
+  EXPECT_EQ(table.lock(ref(kept), {&first, 1}, true, {1}, {}).verdict, Verdict::kGo);
+  EXPECT_EQ(table.lock(ref(other), {&second, 1}, true, {1}, {}).verdict, Verdict::kGo);
+  EXPECT_EQ(table.lock(ref(kept), {&second, 1}, false, {2}, {}).verdict, Verdict::kWait);
+  table.set_durability(ref(kept), Durability::kDurable);
+  EXPECT_TRUE(table.disconnect(ref(kept)));
+  const auto completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].lock, LockId{2});
+  EXPECT_EQ(completions[0].status, NtStatus::kRangeNotLocked);
+  EXPECT_EQ(table.check_io(ref(other), 0, 1, true), NtStatus::kFileLockConflict);
+}
+
+TEST_F(Durables, TheGrantIsToldAsItIsNow) {
+  const OpenRequest first = lease(1, "RH", 5);
+  open(first);
+  open(lease(1, "RWH", 5));
+  const OpenDecision now = table.grant_of(ref(first));
+  EXPECT_EQ(now.oplock, OplockLevel::kLease);
+  EXPECT_EQ(letters(now.lease->state), "RWH");
+  EXPECT_EQ(now.lease->epoch, 7);
+  EXPECT_FALSE(table.grant_of({kFile, {99}}).lease);
+}
+
+TEST_F(Durables, WhoWaitsForSharingIsTold) {
+  OpenRequest first = lease(1, "RWH");
+  first.share_access = kShareRead;
+  open(first);
+  const OpenDecision waits = open(request(2));
+  EXPECT_EQ(waits.decision.verdict, Verdict::kWait);
+  EXPECT_TRUE(waits.sharing_violation);
+}
+
 TEST_F(Durables, PurgingADeleteOnCloseOpenDeletes) {
   OpenRequest wanted = lease(1, "RWH");
   wanted.delete_on_close = true;

@@ -283,12 +283,15 @@ class Simulator {
       expect(state_->reconnect(token, {9}), model_->reconnect(token, {9}), "reconnect");
       return;
     }
-    if (model_->has_waiting_lock(token)) return;  // a lost connection has cancelled it before
-    const auto durability = one_in(4) ? Durability::kPersistent : Durability::kDurable;
+    const auto durability = one_in(4)   ? Durability::kPersistent
+                            : one_in(3) ? Durability::kResilient
+                                        : Durability::kDurable;
     note("disconnect #" + std::to_string(token.value));
     expect(state_->set_durability(token, durability), model_->set_durability(token, durability),
            "set_durability");
-    expect(state_->disconnect(token), model_->disconnect(token), "disconnect");
+    Outcome a, b;
+    expect(state_->disconnect(token, a), model_->disconnect(token, b), "disconnect");
+    settle(a, b);
   }
 
   void ack_oplock(OpenToken token, OplockLevel level) {

@@ -162,13 +162,14 @@ bool NaiveModel::set_durability(OpenToken token, Durability durability) {
   return true;
 }
 
-bool NaiveModel::disconnect(OpenToken token) {
+bool NaiveModel::disconnect(OpenToken token, Outcome& out) {
   Open* open = find(token);
   if (!open || open->disconnected || open->durability == Durability::kNone) return false;
   if (open->durability == Durability::kDurable) {
     const Claim* claim = claim_of(*open);
     if (!claim || claim->breaking || !has(claim->now, Caching::kHandle)) return false;
   }
+  forget_waiting(token, out);
   return open->disconnected = true;
 }
 

@@ -73,7 +73,7 @@ bool NaiveModel::purge(Cause cause, const Actor& actor, bool for_leases, bool fo
                        const OpenRequest* collides_with, Outcome& out) {
   std::vector<OpenToken> tokens;
   for (const Open& open : opens_) {
-    if (!open.disconnected) continue;
+    if (!open.disconnected || open.durability == Durability::kResilient) continue;
     if (collides_with) {
       if (!collide(open.request, *collides_with)) continue;
     } else {
@@ -228,27 +228,29 @@ void NaiveModel::end_break(Claim& claim, Caching state, Outcome& out) {
   release(out);
 }
 
-void NaiveModel::remove(OpenToken token, Outcome& out) {
-  std::erase_if(lock_waiters_, [&](const LockWaiter& waiter) {
-    if (waiter.token != token) return false;
+void NaiveModel::forget_waiting(OpenToken token, Outcome& out) {
+  const auto no_lock = [&](LockId id) {
     out.completions.push_back({.kind = Completion::Kind::kLock,
                                .token = token,
-                               .lock = waiter.id,
+                               .lock = id,
                                .status = NtStatus::kRangeNotLocked});
+  };
+  std::erase_if(lock_waiters_, [&](const LockWaiter& waiter) {
+    if (waiter.token != token) return false;
+    no_lock(waiter.id);
     return true;
   });
-  std::erase_if(locks_, [&](const Held& held) { return held.token == token; });
-  grant_locks(out);
   std::erase_if(waiting_, [&](const Waiting& each) {
     if (each.token != token) return false;
-    if (each.kind == Completion::Kind::kLock) {
-      out.completions.push_back({.kind = Completion::Kind::kLock,
-                                 .token = token,
-                                 .lock = each.id,
-                                 .status = NtStatus::kRangeNotLocked});
-    }
+    if (each.kind == Completion::Kind::kLock) no_lock(each.id);
     return true;
   });
+}
+
+void NaiveModel::remove(OpenToken token, Outcome& out) {
+  forget_waiting(token, out);
+  std::erase_if(locks_, [&](const Held& held) { return held.token == token; });
+  grant_locks(out);
 
   const Open gone = *find(token);
   if (gone.request.delete_on_close) delete_pending_ = true;

@@ -80,7 +80,7 @@ class NaiveModel {
   bool cancel_lock(OpenToken token, LockId id);
   NtStatus check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const;
   bool set_durability(OpenToken token, Durability durability);
-  bool disconnect(OpenToken token);
+  bool disconnect(OpenToken token, Outcome& out);
   bool reconnect(OpenToken token, SessionId session);
   Caching caching_of(OpenToken token) const;
   NtStatus check_sharing(OpenToken token, uint32_t access) const;
@@ -88,13 +88,6 @@ class NaiveModel {
   const std::vector<Open>& opens() const { return opens_; }
   const std::vector<Claim>& claims() const { return claims_; }
   bool is_delete_pending() const { return delete_pending_; }
-  bool has_waiting_lock(OpenToken token) const {
-    return std::ranges::any_of(lock_waiters_,
-                               [&](const auto& each) { return each.token == token; }) ||
-           std::ranges::any_of(waiting_, [&](const Waiting& each) {
-             return each.token == token && each.kind == Completion::Kind::kLock;
-           });
-  }
 
  private:
   struct Actor {
@@ -122,6 +115,7 @@ class NaiveModel {
   void end_break(Claim& claim, Caching state, Outcome& out);
   void release(Outcome& out);
   void remove(OpenToken token, Outcome& out);
+  void forget_waiting(OpenToken token, Outcome& out);
   bool lock_conflict(OpenToken token, const LockRange& range) const;
   void grant_locks(Outcome& out);
 

@@ -61,8 +61,13 @@ struct LeaseRequest {
   std::optional<LeaseKey> parent_key{};  // version 2 with SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
 };
 
-// How long an open outlives its connection, [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10.
-enum class Durability : uint8_t { kNone, kDurable, kPersistent };
+// What an open is when its connection is lost, [MS-SMB2] 3.3.7.1 "Handling Loss of a Connection".
+enum class Durability : uint8_t {
+  kNone,       // closed
+  kDurable,    // kept with its handle caching, and given up for who is in the way
+  kResilient,  // kept whatever it holds; others have to do without, and only its caching ends
+  kPersistent,
+};
 
 struct OpenRequest {
   OpenToken token;
@@ -109,6 +114,7 @@ struct OpenDecision {
   Decision decision;
   OplockLevel oplock = OplockLevel::kNone;  // kLease when a lease was asked for and is answered
   std::optional<LeaseGrant> lease;
+  bool sharing_violation = false;  // with kWait: and nothing else is waited for, as far as is known
 };
 
 // Names one break notification that wants an acknowledgement, and so one timer.

@@ -153,7 +153,8 @@ void Breaks::completed(const FileKey&, const filestate::Completion& completion) 
       ->set({Wake::kCompleted, completion.status});
 }
 
-// No open outlives its connection, so none is given up.
-void Breaks::purged(const filestate::OpenRef&, const filestate::CloseDecision&) {}
+void Breaks::purged(const filestate::OpenRef& open, const filestate::CloseDecision& closed) {
+  on_purged_(open, closed);
+}
 
 }  // namespace braid::smb2

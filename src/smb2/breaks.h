@@ -1,6 +1,7 @@
 // Breaks: carries what filestate decides to clients and to waiting requests.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -46,6 +47,9 @@ class Breaks final : public filestate::BreakSink {
 
   // Set once, before the first open.
   void set_table(filestate::FileTable& table) { table_ = &table; }
+  // The same: what purged() is handed to.
+  using OnPurged = std::function<void(const filestate::OpenRef&, const filestate::CloseDecision&)>;
+  void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
   // No timer runs out any more. REQUIRES: the reactor has stopped, or nothing breaks any more.
   void stop();
 
@@ -83,6 +87,7 @@ class Breaks final : public filestate::BreakSink {
   const ClientTable& clients_;
   Reactor& timer_reactor_;
   filestate::FileTable* table_ = nullptr;
+  OnPurged on_purged_;
   Guarded<std::unordered_map<Key, Waiter, KeyHash>> waiters_;
   std::shared_ptr<Timers> timers_;
 };

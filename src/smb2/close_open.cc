@@ -49,30 +49,39 @@ void tell_directory_leases(Server& server, Open& open) {
 }  // namespace
 
 Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
+  if (!co_await begin_and_wait(server, open)) co_return false;
+  finish_close(server, *open);
+  co_return true;
+}
+
+Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open) {
   if (!open->begin_close()) co_return false;
   if (auto session = open->session.lock()) session->remove_open(open->file_id);
   if (open->attributes.is_directory) server.notify.closed(*open);
   co_await open->unused(server.pool());
   co_await server.pool().schedule();
-  if (!open->is_pipe()) {
-    server.breaks.open_closed(open->ref().token);
-    server.write_times.close(*open);
-    if (open->pending_notifications != 0) report_noted(server, *open);
-    if (open->is_modified && server.has_directory_leases) tell_directory_leases(server, *open);
-    auto decision = server.file_table.close(open->ref());
-    if (decision.delete_now) {
-      delete_file(server, *open, decision);
-    } else if (open->attributes.is_directory &&
-               server.file_table.is_delete_pending(open->attributes.file_key)) {
-      report_delete_pending(server, *open);
-    }
-    // In this order: once the descriptor is closed a new file may get the inode number, and must not
-    // find it marked as being deleted.
-    decision.until_deleted.reset();
-    open->file.reset();
-    open->base_file.reset();
-  }
+  if (!open->is_pipe()) server.breaks.open_closed(open->ref().token);
   co_return true;
+}
+
+void finish_close(Server& server, Open& open, std::optional<filestate::CloseDecision> decision) {
+  if (open.is_pipe()) return;
+  server.write_times.close(open);
+  if (open.pending_notifications != 0) report_noted(server, open);
+  if (open.is_modified && server.has_directory_leases) tell_directory_leases(server, open);
+  if (!decision) decision = server.file_table.close(open.ref());
+  if (decision->delete_now) {
+    delete_file(server, open, *decision);
+  } else if (open.attributes.is_directory &&
+             server.file_table.is_delete_pending(open.attributes.file_key)) {
+    report_delete_pending(server, open);
+  }
+  // In this order: once the descriptor is closed a new file may get the inode number, and must not
+  // find it marked as being deleted.
+  decision->until_deleted.reset();
+  open.file.reset();
+  open.base_file.reset();
+  if (open.is_in_open_table) server.open_table.remove(open.file_id.persistent);
 }
 
 }  // namespace braid::smb2

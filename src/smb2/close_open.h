@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "filestate/types.h"
 #include "runtime/task.h"
 #include "smb2/open.h"
 
@@ -15,5 +17,13 @@ class Server;
 // oplock and share mode, and deletes the file if that was pending. False if another caller is
 // closing it. Continues on a thread of the worker pool.
 Task<bool> close_open(Server& server, std::shared_ptr<Open> open);
+
+// The two halves of it. The first takes the Open from its session and waits until no request uses
+// it or waits for it any more; false, and at once, if another caller is closing it. It continues on
+// a thread of the worker pool.
+Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open);
+// `decision`: filestate has closed it already. REQUIRES: the Open is closing and unused. May block.
+void finish_close(Server& server, Open& open,
+                  std::optional<filestate::CloseDecision> decision = std::nullopt);
 
 }  // namespace braid::smb2

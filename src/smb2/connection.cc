@@ -54,7 +54,9 @@ Task<void> Connection::close() {
     if (channel->session->remove_channel(channel.get()) == 0) orphans.push_back(channel->session);
   }
   cancel_all();
-  for (auto& session : orphans) co_await server_.close_session(session);
+  for (auto& session : orphans) {
+    co_await server_.close_session(session, SessionEnd::kConnectionLost);
+  }
   co_await reactor().schedule();
   co_await requests_.join();
   co_await reactor().schedule();

@@ -35,8 +35,8 @@ inline constexpr size_t kCompoundMax = 64;
 // context. Clients open a handful at once.
 inline constexpr size_t kSessionSetupsInProgressMax = 32;
 
-// Sessions of one connection, trees of a session, opens of a session. Terminal servers hold hundreds
-// of sessions on one connection; an open costs a descriptor.
+// Sessions of one connection, trees of a session, opens of a session. Terminal servers hold
+// hundreds of sessions on one connection; an open costs a descriptor.
 inline constexpr size_t kSessionsPerConnectionMax = 4096;
 inline constexpr size_t kTreesPerSessionMax = 4096;
 inline constexpr size_t kOpensPerSessionMax = 65536;
@@ -56,6 +56,21 @@ inline constexpr size_t kTrimRangesMax = 4096;
 
 // Wait for the client's acknowledgement of an oplock or lease break: [MS-SMB2] 3.3.2.1, 3.3.2.5.
 inline constexpr std::chrono::seconds kBreakTimeout{35};
+
+// How long an open outlives its connection. A client's wish counts up to 5 minutes, Windows' limit
+// for durable and for resilient opens; longer only blocks others behind a client that is gone.
+inline constexpr std::chrono::milliseconds kDurableTimeoutMax{300'000};
+// Of SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2 with a Timeout of 0: Windows' and Samba's.
+inline constexpr std::chrono::milliseconds kDurableTimeoutDefault{60'000};
+// Of SMB2_CREATE_DURABLE_HANDLE_REQUEST, which names none: [MS-SMB2] 3.3.5.9.6, Windows 8 and
+// later.
+inline constexpr std::chrono::milliseconds kDurableV1Timeout{120'000};
+// Of FSCTL_LMR_REQUEST_RESILIENCY with a Timeout of 0: [MS-SMB2] 3.3.5.15.9, Windows 8 and later.
+inline constexpr std::chrono::milliseconds kResilientTimeoutDefault{120'000};
+// Opens of a worker that are kept without a client; what is lost above it is closed. Each holds a
+// descriptor that no client's own limit counts.
+inline constexpr size_t kDisconnectedOpensMax = 65536;
+
 // A connection without any authenticated session is dropped after this long.
 inline constexpr std::chrono::seconds kUnauthenticatedTimeout{60};
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "auth/identity.h"
 #include "base/guarded.h"
 #include "base/ids.h"
 #include "filestate/types.h"
@@ -17,6 +19,7 @@
 #include "smb2/tree_connect.h"
 #include "smb2/write_times.h"
 #include "vfs/vfs.h"
+#include "wire/smb2/create.h"
 
 namespace braid::smb2 {
 
@@ -48,11 +51,11 @@ class OpenUse {
 // Where QUERY_DIRECTORY is. Used by one request at a time, under its own mutex.
 struct EnumerationState {
   std::unique_ptr<vfs::Enumeration> enumeration;
-  std::string pattern;                      // EnumerationSearchPattern, UTF-8
+  std::string pattern;                       // EnumerationSearchPattern, UTF-8
   std::vector<vfs::DirectoryEntry> pending;  // read and not yet sent, in order
   size_t next_pending = 0;
   bool exhausted = false;  // nothing more is to be read
-  bool answered = false;  // at least one entry was sent since the last (re)start
+  bool answered = false;   // at least one entry was sent since the last (re)start
 };
 
 // What a CREATE decided, never changed afterwards.
@@ -65,10 +68,28 @@ struct OpenAttributes {
   uint32_t file_attributes = 0;
   bool is_directory = false;
   bool is_stream = false;
+  uint32_t maximal_access = 0;  // of the user, as it was then
+  wire::CreateAction create_action = wire::CreateAction::kOpened;
 };
 
-// Owned by its Session (and, once durable, by the OpenTable); used through OpenUse.
-// Thread: any. Life: open -> closing (once, begin_close) -> closed when the last OpenUse is gone.
+// What an Open is known by besides its FileId. Never changed after its CREATE.
+struct OpenNames {
+  std::optional<CreateGuid> create_guid;
+  std::optional<AppInstanceId> app_instance_id;
+  std::optional<wire::AppInstanceVersion> app_instance_version;
+};
+
+// Open.IsDurable, IsResilient and IsPersistent, and for how long after the loss of the connection:
+// Open.DurableOpenTimeout, Open.ResiliencyTimeout.
+struct DurableTerms {
+  filestate::Durability durability = filestate::Durability::kNone;
+  std::chrono::milliseconds timeout{0};
+};
+
+// Owned by its Session; used through OpenUse. Thread: any.
+// Life: open -> closing (once, begin_close) -> closed when the last OpenUse is gone. An open that
+// outlives its connection becomes a PreservedOpen then, and another Open with the same FileId when
+// its client comes back: session, tree and identity of an Open never change.
 class Open {
  public:
   Open(FileId id, std::shared_ptr<Session> its_session, std::shared_ptr<TreeConnect> its_tree,
@@ -82,6 +103,9 @@ class Open {
   const std::weak_ptr<Session> session;
   const std::shared_ptr<TreeConnect> tree_connect;
   const OpenAttributes attributes;
+  // Set before the Open is in any table.
+  OpenNames names;
+  std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
 
   // Set before the Open is in any table. Exactly one of the two.
   std::unique_ptr<vfs::File> file;
@@ -117,6 +141,14 @@ class Open {
   std::atomic<uint32_t> pending_notifications = 0;
 
   WriteTimeOfOpen write_time;
+
+  // Set by CREATE and FSCTL_LMR_REQUEST_RESILIENCY, after filestate has agreed.
+  Guarded<DurableTerms> durable_terms;
+  // Open.IsReplayEligible: nothing has been done with the Open yet, so its CREATE may be answered
+  // again.
+  std::atomic<bool> is_replay_eligible = false;
+  // Whether the OpenTable has it.
+  std::atomic<bool> is_in_open_table = false;
 
   // Empty when the Open is closing.
   static OpenUse use(const std::shared_ptr<Open>& open);

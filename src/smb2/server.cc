@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "smb2/close_open.h"
+#include "smb2/durable.h"
 #include "transport/tcp_transport.h"
 
 namespace braid::smb2 {
@@ -15,11 +16,18 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       file_table(breaks),
       parts_(std::move(parts)),
       reactors_(reactors),
-      pool_(pool) {
+      pool_(pool),
+      scavenger_(std::make_shared<Scavenger>(reactors.at(0))) {
   breaks.set_table(file_table);
+  breaks.set_purged([this](const auto& ref, const auto& closed) { purged(ref, closed); });
 }
 
-Server::~Server() { breaks.stop(); }
+Server::~Server() {
+  breaks.stop();
+  scavenger_->stopped = true;
+  // A Timer is its reactor's.
+  reactors_.at(0).post([scavenger = std::move(scavenger_)] { scavenger->timer.cancel(); });
+}
 
 void Server::adopt(UniqueFd socket, Buffer first_frame) {
   Reactor& reactor = reactors_.next();
@@ -55,9 +63,14 @@ void Server::stop() {
     for (const auto& connection : connections->set) connection->disconnect();
   }
   scope_.wait();
+  // Nobody can come back for them.
+  for (PreservedOpen& open : open_table.claim_expired(Clock::Instant::max())) {
+    scope_.spawn(close_claimed(*this, std::move(open)));
+  }
+  scope_.wait();
 }
 
-Task<void> Server::close_session(std::shared_ptr<Session> session) {
+Task<void> Server::close_session(std::shared_ptr<Session> session, SessionEnd why) {
   session_table.remove(session->session_id);
   const auto channels = session->begin_close();
   if (!channels) co_return;
@@ -65,7 +78,42 @@ Task<void> Server::close_session(std::shared_ptr<Session> session) {
     if (const auto connection = channel->connection.lock()) connection->session_ended(channel);
   }
   for (const auto& tree : session->take_trees()) tree->begin_close();
-  for (const auto& open : session->close_opens()) co_await close_open(*this, open);
+  const auto opens = session->close_opens();
+  if (why == SessionEnd::kLogoff) {
+    for (const auto& open : opens) co_await close_open(*this, open);
+    co_return;
+  }
+  // The client may be on its way back before the first of them is done.
+  for (const auto& open : opens) open_table.begin_leaving(*open);
+  for (const auto& open : opens) co_await lose_open(*this, open);
+}
+
+void Server::purged(const filestate::OpenRef& ref, const filestate::CloseDecision& closed) {
+  if (auto purged = open_table.purge(ref, closed)) {
+    scope_.spawn(close_purged(*this, std::move(*purged)));
+  }
+}
+
+void Server::scavenge_opens() {
+  for (PreservedOpen& open : open_table.claim_expired(clock().monotonic())) {
+    log::debug("open {} expires", open.file_id.persistent);
+    scope_.spawn(close_claimed(*this, std::move(open)));
+  }
+  arm_scavenger();
+}
+
+void Server::arm_scavenger() {
+  const auto deadline = open_table.next_deadline();
+  if (!deadline) return;
+  const auto delay = std::max<Clock::Instant::duration>(*deadline - clock().monotonic(), {});
+  reactors_.at(0).post([this, delay, held = std::weak_ptr(scavenger_)] {
+    const auto scavenger = held.lock();
+    if (!scavenger || scavenger->stopped) return;
+    scavenger->timer.start(delay, [this, held] {
+      const auto live = held.lock();
+      if (live && !live->stopped) scavenge_opens();
+    });
+  });
 }
 
 Task<void> Server::close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree) {

@@ -22,6 +22,7 @@
 #include "smb2/connection.h"
 #include "smb2/notify/notify_hub.h"
 #include "smb2/open.h"
+#include "smb2/open_table.h"
 #include "smb2/security/descriptor_store.h"
 #include "smb2/session.h"
 #include "smb2/share.h"
@@ -42,6 +43,10 @@ struct ServerParts {
   bool anonymous_sessions = false;  // may reach IPC$ and nothing else
   const Clock& clock = system_clock();
 };
+
+// Why a session ends. [MS-SMB2] 3.3.5.6 closes all opens; 3.3.7.1, and 3.3.5.5.3 for the session
+// that PreviousSessionId names, keep those that were promised to be.
+enum class SessionEnd : uint8_t { kLogoff, kConnectionLost };
 
 // Owned by the worker's main. Thread: adopt() and stop() from any.
 class Server final : public ConnectionSink {
@@ -68,6 +73,7 @@ class Server final : public ConnectionSink {
   WorkerPool& pool() { return pool_; }
 
   SessionTable session_table;
+  OpenTable open_table;
   ClientTable client_table;
   FileIdSource file_ids;
   filestate::LockId next_lock_id() { return {next_lock_id_.fetch_add(1)}; }
@@ -79,12 +85,26 @@ class Server final : public ConnectionSink {
   // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.
   std::atomic<bool> has_directory_leases = false;
 
-  // [MS-SMB2] 3.3.7.1: ends a session with its trees and opens. Idempotent.
-  Task<void> close_session(std::shared_ptr<Session> session);
+  // Ends a session with its trees and opens. Idempotent.
+  Task<void> close_session(std::shared_ptr<Session> session, SessionEnd why = SessionEnd::kLogoff);
   // Ends one tree and the opens made through it.
   Task<void> close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree);
 
+  // [MS-SMB2] 3.3.6.2 and 3.3.6.4: closes what nobody came back for in time. A timer does it;
+  // arm_scavenger() sees to it that there is one, tests call scavenge_opens().
+  void scavenge_opens();
+  void arm_scavenger();
+
  private:
+  // Thread: the reactor it runs on, but for `stopped`.
+  struct Scavenger {
+    explicit Scavenger(Reactor& reactor) : timer(reactor) {}
+    Timer timer;
+    std::atomic<bool> stopped = false;
+  };
+
+  // BreakSink::purged, by way of Breaks.
+  void purged(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message);
 
   ServerParts parts_;
@@ -95,6 +115,7 @@ class Server final : public ConnectionSink {
     bool stopping = false;
   };
   Guarded<Connections> connections_;
+  std::shared_ptr<Scavenger> scavenger_;
   TaskScope scope_;
   std::atomic<uint64_t> next_lock_id_ = 1;
 };

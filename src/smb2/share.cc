@@ -27,6 +27,7 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
     share->encrypt_data = wanted.encrypt;
     share->change_notify = wanted.change_notify;
     share->hide_unreadable = wanted.hide_unreadable;
+    share->compat = wanted.compat;
     std::error_code error;
     share->real_path = std::filesystem::canonical(wanted.path, error).string();
     share->volume = std::move(*volume);

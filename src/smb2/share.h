@@ -28,9 +28,10 @@ struct Share {
   ShareType type = ShareType::kDisk;
   bool read_only = false;
   bool encrypt_data = false;
-  bool change_notify = true;  // CHANGE_NOTIFY is answered
+  bool change_notify = true;     // CHANGE_NOTIFY is answered
   bool hide_unreadable = false;  // listings leave out what the user may not read
-  std::unique_ptr<vfs::Volume> volume;  // null for IPC$
+  config::Compat compat = config::Compat::kSpec;
+  std::unique_ptr<vfs::Volume> volume;   // null for IPC$
   std::shared_ptr<Snapshots> snapshots;  // null when the share has no previous versions
 };
 

@@ -159,7 +159,7 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
   auto session = request.server.session_table.find(previous);
   if (!session || !session->security()) co_return;
   if (!session->principal().identity->is_same_user(*now.principal().identity)) co_return;
-  co_await request.server.close_session(std::move(session));
+  co_await request.server.close_session(std::move(session), SessionEnd::kConnectionLost);
   co_await request.connection->reactor().schedule();
 }
 

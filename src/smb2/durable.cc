@@ -1,0 +1,59 @@
+#include "smb2/durable.h"
+
+#include "base/log.h"
+#include "smb2/close_open.h"
+#include "smb2/notify/report.h"
+#include "smb2/server.h"
+
+namespace braid::smb2 {
+namespace {
+
+// For closing what has no session any more.
+std::shared_ptr<Open> restore_to_close(PreservedOpen preserved) {
+  auto tree = std::make_shared<TreeConnect>(TreeId{}, preserved.share, 0);
+  auto open = restore(std::move(preserved), nullptr, std::move(tree));
+  open->begin_close();
+  return open;
+}
+
+}  // namespace
+
+Task<void> lose_open(Server& server, std::shared_ptr<Open> open) {
+  const DurableTerms terms = *open->durable_terms.lock();
+  if (terms.durability == filestate::Durability::kNone || !server.open_table.has_room()) {
+    co_await close_open(server, std::move(open));
+    co_return;
+  }
+  server.open_table.begin_leaving(*open);
+  if (!co_await begin_and_wait(server, open)) co_return;
+  if (!server.file_table.disconnect(open->ref())) {
+    finish_close(server, *open);
+    co_return;
+  }
+  server.write_times.close(*open);
+  if (open->pending_notifications != 0) report_noted(server, *open);
+  const auto deadline = server.clock().monotonic() + terms.timeout;
+  auto purged = server.open_table.park(preserve(*open), deadline);
+  log::debug("open {} is kept for {} ms", open->file_id.persistent, terms.timeout.count());
+  if (purged) co_await close_purged(server, std::move(*purged));
+  server.arm_scavenger();
+}
+
+Task<void> close_claimed(Server& server, PreservedOpen preserved) {
+  co_await server.pool().schedule();
+  if (!server.file_table.reconnect(preserved.ref(), SessionId{})) {
+    auto purged = server.open_table.give_back(std::move(preserved));
+    if (purged) co_await close_purged(server, std::move(*purged));
+    co_return;
+  }
+  const auto open = restore_to_close(std::move(preserved));
+  finish_close(server, *open);
+}
+
+Task<void> close_purged(Server& server, PurgedOpen purged) {
+  co_await server.pool().schedule();
+  const auto open = restore_to_close(std::move(purged.open));
+  finish_close(server, *open, std::move(purged.closed));
+}
+
+}  // namespace braid::smb2

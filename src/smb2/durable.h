@@ -1,0 +1,24 @@
+// What becomes of the opens of a session whose connection is lost. [MS-SMB2] 3.3.7.1 "Handling Loss
+// of a Connection".
+#pragma once
+
+#include <memory>
+
+#include "runtime/task.h"
+#include "smb2/open_table.h"
+
+namespace braid::smb2 {
+
+class Server;
+
+// Keeps the Open for its client's return if it was promised and filestate agrees; closes it if not.
+// Waits for the requests that use it. Continues on a thread of the worker pool.
+Task<void> lose_open(Server& server, std::shared_ptr<Open> open);
+
+// An open nobody came back for, or that another one takes the place of. The caller has claimed it.
+Task<void> close_claimed(Server& server, PreservedOpen preserved);
+
+// filestate has given the open up.
+Task<void> close_purged(Server& server, PurgedOpen purged);
+
+}  // namespace braid::smb2

@@ -1,0 +1,212 @@
+#include "smb2/open_table.h"
+
+#include <utility>
+
+namespace braid::smb2 {
+
+void OpenTable::add(const std::shared_ptr<Open>& open) {
+  const uint64_t id = open->file_id.persistent;
+  std::shared_ptr<OneShot<bool>> settled;
+  {
+    auto tables = tables_.lock();
+    const auto [found, added] = tables->opens.try_emplace(id);
+    Entry& entry = found->second;
+    entry.state = State::kConnected;
+    entry.open = open;
+    settled = std::exchange(entry.settled, nullptr);
+    if (added) {
+      entry.names = open->names;
+      entry.client_guid = open->client_guid;
+      if (entry.names.create_guid) {
+        tables->by_create_guid[{entry.client_guid, *entry.names.create_guid}] = id;
+      }
+      if (entry.names.app_instance_id) {
+        tables->by_app_instance.emplace(*entry.names.app_instance_id, id);
+      }
+    }
+    open->is_in_open_table = true;
+  }
+  if (settled) settled->set(true);
+}
+
+void OpenTable::remove(uint64_t persistent_id) {
+  std::shared_ptr<OneShot<bool>> settled;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(persistent_id);
+    if (found == tables->opens.end()) return;
+    settled = std::move(found->second.settled);
+    tables->erase(found);
+  }
+  if (settled) settled->set(true);
+}
+
+void OpenTable::Tables::erase(Opens::iterator entry) {
+  const auto& [id, gone] = *entry;
+  if (gone.deadline) deadlines.erase(*gone.deadline);
+  if (gone.names.create_guid) {
+    const auto named = by_create_guid.find({gone.client_guid, *gone.names.create_guid});
+    if (named != by_create_guid.end() && named->second == id) by_create_guid.erase(named);
+  }
+  if (gone.names.app_instance_id) {
+    auto [at, end] = by_app_instance.equal_range(*gone.names.app_instance_id);
+    while (at != end && at->second != id) ++at;
+    if (at != end) by_app_instance.erase(at);
+  }
+  opens.erase(entry);
+}
+
+OpenTable::Replay OpenTable::find_or_reserve(const CreateKey& key) {
+  Replay replay;
+  auto tables = tables_.lock();
+  if (const auto found = tables->pending.find(key); found != tables->pending.end()) {
+    replay.pending = found->second;
+    return replay;
+  }
+  if (const auto named = tables->by_create_guid.find(key); named != tables->by_create_guid.end()) {
+    const Entry& entry = tables->opens.at(named->second);
+    auto open = entry.open.lock();
+    if (entry.preserved) {
+      replay.is_disconnected = entry.preserved->is_replay_eligible;
+    } else if (open && open->is_replay_eligible) {
+      replay.is_disconnected = entry.state != State::kConnected;
+      if (!replay.is_disconnected) replay.open = std::move(open);
+    }
+    if (replay.open || replay.is_disconnected) return replay;
+  }
+  auto pending = std::make_shared<PendingCreate>();
+  tables->pending.emplace(key, pending);
+  replay.reservation = Reservation(*this, key, std::move(pending));
+  return replay;
+}
+
+void OpenTable::release(const CreateKey& key, const PendingCreate* pending) {
+  std::shared_ptr<PendingCreate> over;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->pending.find(key);
+    if (found == tables->pending.end() || found->second.get() != pending) return;
+    over = std::move(found->second);
+    tables->pending.erase(found);
+  }
+  over->over.set(true);
+}
+
+void OpenTable::begin_leaving(const Open& open) {
+  auto tables = tables_.lock();
+  const auto found = tables->opens.find(open.file_id.persistent);
+  if (found == tables->opens.end() || found->second.state != State::kConnected) return;
+  found->second.state = State::kLeaving;
+  found->second.settled = std::make_shared<OneShot<bool>>();
+}
+
+std::optional<PurgedOpen> OpenTable::park(PreservedOpen open, Clock::Instant deadline) {
+  return tables_.lock()->keep(std::move(open), deadline);
+}
+
+std::optional<PurgedOpen> OpenTable::give_back(PreservedOpen open) {
+  return tables_.lock()->keep(std::move(open), std::nullopt);
+}
+
+// `until`: nothing for the deadline it had before.
+std::optional<PurgedOpen> OpenTable::Tables::keep(PreservedOpen open,
+                                                  std::optional<Clock::Instant> until) {
+  Entry& entry = opens.at(open.file_id.persistent);
+  const auto settled = std::exchange(entry.settled, nullptr);
+  std::optional<PurgedOpen> purged;
+  if (entry.purged) {
+    purged = PurgedOpen{.open = std::move(open), .closed = std::move(*entry.purged)};
+    erase(opens.find(purged->open.file_id.persistent));
+  } else {
+    entry.state = State::kParked;
+    entry.until = until.value_or(entry.until);
+    entry.deadline = deadlines.emplace(entry.until, open.file_id.persistent);
+    entry.preserved = std::move(open);
+    entry.open.reset();
+  }
+  if (settled) settled->set(true);
+  return purged;
+}
+
+// Leaves the entry, without a deadline.
+PreservedOpen OpenTable::Tables::take(Opens::iterator parked) {
+  Entry& entry = parked->second;
+  deadlines.erase(*std::exchange(entry.deadline, std::nullopt));
+  PreservedOpen open = std::move(*entry.preserved);
+  entry.preserved.reset();
+  return open;
+}
+
+PreservedOpen OpenTable::Tables::claim(Opens::iterator parked) {
+  parked->second.state = State::kClaimed;
+  parked->second.settled = std::make_shared<OneShot<bool>>();
+  return take(parked);
+}
+
+std::optional<PurgedOpen> OpenTable::purge(const filestate::OpenRef& ref,
+                                           const filestate::CloseDecision& closed) {
+  auto tables = tables_.lock();
+  const auto found = tables->opens.find(ref.token.value);
+  if (found == tables->opens.end()) return std::nullopt;
+  if (found->second.state != State::kParked) {
+    found->second.purged = closed;
+    return std::nullopt;
+  }
+  PurgedOpen purged{.open = tables->take(found), .closed = closed};
+  tables->erase(found);
+  return purged;
+}
+
+OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
+  Claim claim;
+  auto tables = tables_.lock();
+  const auto found = tables->opens.find(persistent_id);
+  if (found == tables->opens.end()) return claim;
+  Entry& entry = found->second;
+  claim.try_again = entry.settled;
+  if (entry.state != State::kParked) return claim;
+  claim.open = tables->claim(found);
+  return claim;
+}
+
+std::vector<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
+    const AppInstanceId& id) const {
+  std::vector<AppInstanceOpen> matches;
+  auto tables = tables_.lock();
+  const auto [begin, end] = tables->by_app_instance.equal_range(id);
+  for (auto at = begin; at != end; ++at) {
+    const Entry& entry = tables->opens.at(at->second);
+    AppInstanceOpen match{.persistent_id = at->second,
+                          .client_guid = entry.client_guid,
+                          .version = entry.names.app_instance_version,
+                          .try_again = entry.settled};
+    if (entry.preserved) {
+      match.file_key = entry.preserved->attributes.file_key;
+      match.share = entry.preserved->share->name;
+    } else if (entry.state == State::kConnected) {
+      match.open = entry.open.lock();
+      if (!match.open) continue;
+      match.file_key = match.open->attributes.file_key;
+      match.share = match.open->tree_connect->share->name;
+    }
+    matches.push_back(std::move(match));
+  }
+  return matches;
+}
+
+std::vector<PreservedOpen> OpenTable::claim_expired(Clock::Instant now) {
+  std::vector<PreservedOpen> expired;
+  auto tables = tables_.lock();
+  while (!tables->deadlines.empty() && tables->deadlines.begin()->first <= now) {
+    expired.push_back(tables->claim(tables->opens.find(tables->deadlines.begin()->second)));
+  }
+  return expired;
+}
+
+std::optional<Clock::Instant> OpenTable::next_deadline() const {
+  auto tables = tables_.lock();
+  if (tables->deadlines.empty()) return std::nullopt;
+  return tables->deadlines.begin()->first;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,65 @@
+#include "smb2/preserved_open.h"
+
+#include <utility>
+
+namespace braid::smb2 {
+
+PreservedOpen preserve(Open& open) {
+  PreservedOpen preserved{.file_id = open.file_id,
+                          .attributes = open.attributes,
+                          .names = open.names,
+                          .terms = *open.durable_terms.lock(),
+                          .owner = open.owner,
+                          .share = open.tree_connect->share,
+                          .stream_name = open.stream_name,
+                          .path = *open.path.lock(),
+                          .credentials = open.credentials,
+                          .client_guid = open.client_guid,
+                          .parent_lease_key = open.parent_lease_key,
+                          .is_modified = open.is_modified,
+                          .is_replay_eligible = open.is_replay_eligible,
+                          .has_sticky_write_time = open.write_time.is_sticky,
+                          .position = open.position,
+                          .mode = open.mode,
+                          .next_ea = open.next_ea};
+  if (const auto attributes = open.file->stat()) {
+    preserved.size = attributes->size;
+    preserved.write_time = attributes->write_time;
+  }
+  preserved.file = std::move(open.file);
+  preserved.base_file = std::move(open.base_file);
+  return preserved;
+}
+
+std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> session,
+                              std::shared_ptr<TreeConnect> tree) {
+  auto open = std::make_shared<Open>(preserved.file_id, std::move(session), std::move(tree),
+                                     preserved.attributes);
+  open->names = preserved.names;
+  *open->durable_terms.lock() = preserved.terms;
+  open->owner = std::move(preserved.owner);
+  open->stream_name = std::move(preserved.stream_name);
+  *open->path.lock() = std::move(preserved.path);
+  open->credentials = std::move(preserved.credentials);
+  open->client_guid = preserved.client_guid;
+  open->parent_lease_key = preserved.parent_lease_key;
+  open->is_modified = preserved.is_modified;
+  open->is_replay_eligible = preserved.is_replay_eligible;
+  open->write_time.is_sticky = preserved.has_sticky_write_time;
+  open->position = preserved.position;
+  open->mode = preserved.mode;
+  open->next_ea = preserved.next_ea;
+  open->file = std::move(preserved.file);
+  open->base_file = std::move(preserved.base_file);
+  open->is_in_open_table = true;
+  return open;
+}
+
+bool is_unchanged(const PreservedOpen& preserved) {
+  const auto now = preserved.file->stat();
+  // Without a name it is nobody's file any more.
+  return now && now->nlink != 0 && now->size == preserved.size &&
+         now->write_time == preserved.write_time;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,71 @@
+// PreservedOpen: what is left of an Open whose client is gone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "auth/identity.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "filestate/types.h"
+#include "smb2/open.h"
+#include "smb2/share.h"
+#include "vfs/vfs.h"
+
+namespace braid::smb2 {
+
+// Everything of an Open that outlives its connection, [MS-SMB2] 3.3.7.1 "Handling Loss of a
+// Connection"; its locks, caching and share mode stay with filestate under the same token. Values,
+// and the descriptors of the file: nothing here points at a Session, a TreeConnect or a thread, so
+// that it could be written down or handed to another process. A member that an Open gains and that
+// must survive belongs here, too, and in preserve() and restore().
+//
+// Owned by the OpenTable while nobody has it. Thread: its owner's.
+struct PreservedOpen {
+  FileId file_id;
+  OpenAttributes attributes;
+  OpenNames names;
+  DurableTerms terms;
+  std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
+  std::shared_ptr<const Share> share;
+  std::string stream_name;
+  vfs::Path path;
+  Credentials credentials;
+  ClientGuid client_guid;
+  std::optional<LeaseKey> parent_lease_key;
+  bool is_modified = false;
+  bool is_replay_eligible = false;
+  bool has_sticky_write_time = false;
+  uint64_t position = 0;
+  uint32_t mode = 0;
+  uint32_t next_ea = 0;
+
+  std::unique_ptr<vfs::File> file;
+  std::unique_ptr<vfs::File> base_file;
+
+  // What the file was like: a client must not find its cache confirmed when something local has
+  // changed the file.
+  uint64_t size = 0;
+  FileTime write_time;
+
+  filestate::OpenRef ref() const {
+    return {attributes.file_key, filestate::OpenToken{file_id.persistent}};
+  }
+};
+
+// Takes it out of `open`, which nobody may use any more. REQUIRES: open is closing and unused; it
+// is of a file. May block.
+PreservedOpen preserve(Open& open);
+
+// The Open again, for a session and one of its trees; not in any table yet. The FileId is the old
+// one: it is unique in the server, and so in the new session.
+std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> session,
+                              std::shared_ptr<TreeConnect> tree);
+
+// Whether the file is as it was when its Open was preserved. May block.
+bool is_unchanged(const PreservedOpen& preserved);
+
+}  // namespace braid::smb2
