@@ -68,6 +68,12 @@ conformance-filesystems: deps build ## smbtorture's FSCTLs on XFS and btrfs imag
 hostile: deps build ## 10,000 damaged messages between smbclient and braidd
 	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
 
+.PHONY: fault
+fault: deps build ## Ten minutes of failing links under a client with four channels
+	@ninja -C build/release -j$(JOBS) fault_client
+	@$(PYTHON) tests/fault/fault_test.py --braidd build/release/braidd \
+	  --program build/release/fault_client --seconds 300
+
 .PHONY: bench-names
 bench-names: deps build ## What a file costs among 100,000 others
 	@$(PYTHON) tools/bench_names.py --braidd build/release/braidd \

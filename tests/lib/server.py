@@ -60,6 +60,12 @@ class Options:
     single_process: bool = False
     samba_global: list = dataclasses.field(default_factory=list)  # further smb.conf lines
     samba_share: list = dataclasses.field(default_factory=list)
+    # Runs in the server's namespace of these networks, on port 445 of every address there; the
+    # processes of this machine do not reach it.
+    networks: object | None = None
+
+    def command(self, *command):
+        return self.networks.command(self.networks.server, *command) if self.networks else command
 
 
 def test_users():
@@ -140,11 +146,22 @@ class Server:
         return children(self.process.pid)
 
     def answers(self):
+        if self.options.networks:
+            return self.options.networks.is_listening(self.port)
         try:
             socket.create_connection((self.host, self.port), timeout=1).close()
             return True
         except OSError:
             return False
+
+
+def name_of(pid):
+    """"braidd-worker", "braidd-front"; empty for one that ended."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
+            return comm.read().strip()
+    except OSError:
+        return ""
 
 
 def children(pid):
@@ -179,7 +196,7 @@ class Braidd(Server):
                 command += ["--unix-user", user.unix_user]
             subprocess.run(command, input=f"{user.password}\n", text=True, check=True,
                            stdout=subprocess.DEVNULL, timeout=60)
-        command = [self.program, "--config", self.config]
+        command = [*options.command(self.program), "--config", self.config]
         if options.single_process:
             command.append("--single-process")
         self.process = scratch.start(command, self.log, env=os.environ | options.env)
@@ -188,7 +205,8 @@ class Braidd(Server):
     @staticmethod
     def _config(options, state_dir):
         # JSON strings are TOML basic strings.
-        lines = ["[server]", 'listen = ["127.0.0.1:0"]', f"state_dir = {json.dumps(state_dir)}",
+        listen = "0.0.0.0:445" if options.networks else "127.0.0.1:0"
+        lines = ["[server]", f'listen = ["{listen}"]', f"state_dir = {json.dumps(state_dir)}",
                  f'min_dialect = "{options.min_dialect}"', f'max_dialect = "{options.max_dialect}"',
                  f'signing = "{options.signing}"', f'encryption = "{options.encryption}"',
                  f"workers = {options.workers}", f"threads = {options.threads}"]
@@ -210,7 +228,7 @@ class Braidd(Server):
     def _wait_for_port(self):
         end = time.monotonic() + START_LIMIT_S
         while time.monotonic() < end:
-            found = re.search(r"listening on 127\.0\.0\.1:(\d+)", self.log_text())
+            found = re.search(r"listening on [\d.]+:(\d+)", self.log_text())
             if found:
                 return int(found.group(1))
             if self.process.poll() is not None:
@@ -229,7 +247,7 @@ class Smbd(Server):
         self.log = scratch.file(f"{name}.log")
         for folder in ("private", "lock", "state", "cache", "pids", "ncalrpc"):
             scratch.directory(name, folder)
-        self.port = _free_port()
+        self.port = 445 if options.networks else _free_port()
         config = os.path.join(root, "smb.conf")
         with open(config, "w", encoding="utf-8") as conf:
             conf.write(self._config(options, root))
@@ -239,7 +257,8 @@ class Smbd(Server):
                            input=f"{user.password}\n" * 2, text=True, check=True,
                            stdout=subprocess.DEVNULL, timeout=60)
         self.process = scratch.start(
-            [self.program, "--foreground", "--no-process-group", "--debug-stdout", "-s", config],
+            [*options.command(self.program), "--foreground", "--no-process-group",
+             "--debug-stdout", "-s", config],
             self.log, env=os.environ | options.env)
         end = time.monotonic() + START_LIMIT_S
         while not self.answers():
@@ -256,8 +275,12 @@ class Smbd(Server):
         signing = {"required": "mandatory", "enabled": "auto"}[options.signing]
         # "off" in a braid configuration: not asked for, but given to clients that want it.
         encryption = {"off": "default"}.get(options.encryption, options.encryption)
+        interfaces = "127.0.0.1"
+        if options.networks:
+            interfaces += "".join(f" {options.networks.address(link)}/24"
+                                  for link in options.networks.links)
         lines = ["[global]", "server role = standalone server", "disable netbios = yes",
-                 f"smb ports = {self.port}", "interfaces = 127.0.0.1", "bind interfaces only = yes",
+                 f"smb ports = {self.port}", f"interfaces = {interfaces}", "bind interfaces only = yes",
                  f"private dir = {root}/private",
                  f"passdb backend = tdbsam:{root}/private/passdb.tdb",
                  f"lock directory = {root}/lock", f"state directory = {root}/state",

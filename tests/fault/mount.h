@@ -1,0 +1,26 @@
+// Mount: a share on several channels.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/channel_set.h"
+#include "client/tree.h"
+
+namespace braid::fault {
+
+struct MountOptions {
+  std::vector<transport::SocketAddress> addresses;  // a channel to each; the first logs on
+  std::string share, user, password;
+  std::chrono::milliseconds peer_timeout = std::chrono::seconds(2);
+};
+
+struct Mount {
+  client::TreePtr tree;
+  client::ChannelSetPtr set;
+};
+
+// End it with set->close(). Thread: the reactor's.
+Task<Result<Mount>> mount(Reactor& reactor, MountOptions options);
+
+}  // namespace braid::fault
