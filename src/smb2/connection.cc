@@ -299,6 +299,14 @@ Result<void> Request::check_credit_charge(uint64_t sent, uint64_t answered) cons
   return {};
 }
 
+Result<void> Request::verify_channel_sequence(bool changes) {
+  if (!connection->negotiated.is_smb3()) return {};
+  const auto admission = open->channel_sequence.begin(header.channel_sequence, header.is_replay());
+  if (admission.counted_in) sequence_use = SequenceUse(open.get(), *admission.counted_in);
+  if (changes && !admission.is_admitted) return fail(NtStatus::kFileNotAvailable);
+  return {};
+}
+
 Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
   // What may wait for ever must not hold up the rest of its compound: [MS-SMB2] 3.3.5.2.7. A break
   // ends within its time-out.

@@ -149,7 +149,9 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
   }
   request.open = Open::use(open);
   if (!request.open) return fail(NtStatus::kFileClosed);
-  return {};
+  // IOCTL, the third that may fail for this, finds its open itself.
+  return request.verify_channel_sequence(row.command == Command::kWrite ||
+                                         row.command == Command::kSetInfo);
 }
 
 Result<void> pass_gates(Request& request, const Row& row) {
@@ -223,6 +225,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     co_await request.connection->reactor().schedule();
   }
   request.open.release();
+  request.sequence_use.release();
   if (request.async_id().value != 0) request.finish_async();
 
   if (!result) {

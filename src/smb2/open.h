@@ -15,6 +15,7 @@
 #include "filestate/types.h"
 #include "rpc/pipe.h"
 #include "runtime/one_shot.h"
+#include "smb2/channel_sequence.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
 #include "smb2/write_times.h"
@@ -141,6 +142,7 @@ class Open {
   std::atomic<uint32_t> pending_notifications = 0;
 
   WriteTimeOfOpen write_time;
+  ChannelSequence channel_sequence;
 
   // Set by CREATE and FSCTL_LMR_REQUEST_RESILIENCY, after filestate has agreed.
   Guarded<DurableTerms> durable_terms;

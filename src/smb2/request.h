@@ -72,6 +72,7 @@ class Request {
   std::shared_ptr<TreeConnect> tree_connect;
   Principal principal;
   OpenUse open;
+  SequenceUse sequence_use;
   // Set by SESSION_SETUP and TREE_CONNECT: the ids the answer carries.
   std::optional<SessionId> reply_session_id;
   std::optional<TreeId> reply_tree_id;
@@ -87,6 +88,11 @@ class Request {
   // [MS-SMB2] 3.3.5.2.5 "Verifying the Credit Charge and the Payload Size": the larger of what is
   // sent and what may be answered. STATUS_INVALID_PARAMETER.
   Result<void> check_credit_charge(uint64_t sent, uint64_t answered) const;
+
+  // [MS-SMB2] 3.3.5.2.10 "Verifying the Channel Sequence Number": counts the request in its open.
+  // STATUS_FILE_NOT_AVAILABLE for one that `changes` something and comes too late, or too early.
+  // REQUIRES: the open was found, once.
+  Result<void> verify_channel_sequence(bool changes);
 
   // Sends STATUS_PENDING and registers `on_cancel` for CANCEL and for the loss of the connection;
   // it runs on the reactor, at most once, and not after finish_async(). Before waiting for anything

@@ -25,6 +25,7 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
       id, request.session, request.tree_connect,
       OpenAttributes{.granted_access = map_generic(create.desired_access)});
   open->pipe = std::move(pipe);
+  open->channel_sequence.start_from(request.header.channel_sequence);
   if (!request.session->add_open(open)) return fail(NtStatus::kInsufficientResources);
   wire::CreateResponse response;
   response.create_action = wire::CreateAction::kOpened;

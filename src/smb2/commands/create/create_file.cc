@@ -188,6 +188,7 @@ CreateOutcome finish(const Context& context, Opened opened) {
   open->stream_name = state.name.stream;
   open->credentials = context.request.credentials();
   open->client_guid = registration.client_guid;
+  open->channel_sequence.start_from(context.request.header.channel_sequence);
   if (registration.lease) open->parent_lease_key = registration.lease->parent_key;
   open->is_modified = overwriting;
   *open->path.lock() = opened.path;

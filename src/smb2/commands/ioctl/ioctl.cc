@@ -61,8 +61,15 @@ const Row* find_row(Fsctl code) {
   return nullptr;
 }
 
+// Whether it may not be done twice. [MS-SMB2] 3.3.5.2.10 fails every IOCTL; one that only reads
+// does no harm in any order.
+bool changes_something(const Row& row) {
+  return row.needs == Needs::kWritable || row.code == Fsctl::kPipeTransceive ||
+         row.code == Fsctl::kCreateOrGetObjectId;
+}
+
 // Like the gate of dispatch.cc, for those FSCTLs that name a file.
-Result<void> find_open(Request& request, const wire::IoctlRequest& ioctl) {
+Result<void> find_open(Request& request, const wire::IoctlRequest& ioctl, bool changes) {
   FileId id = ioctl.file_id;
   if (request.header.is_related()) {
     if (request.compound.create_error != NtStatus::kSuccess) {
@@ -80,7 +87,7 @@ Result<void> find_open(Request& request, const wire::IoctlRequest& ioctl) {
   request.tree_connect = open->tree_connect;
   request.open = Open::use(open);
   if (!request.open) return fail(NtStatus::kFileClosed);
-  return {};
+  return request.verify_channel_sequence(changes);
 }
 
 }  // namespace
@@ -98,7 +105,9 @@ Task<Result<Reply>> handle_ioctl(Request& request) {
       ioctl.input.size(), uint64_t{ioctl.max_input_response} + ioctl.max_output_response));
   const Row* row = find_row(ioctl.ctl_code);
   const bool names_open = ioctl.file_id != FileId::all_ones() || request.header.is_related();
-  if (row ? row->needs != Needs::kNothing : names_open) BRAID_CO_CHECK(find_open(request, ioctl));
+  if (row ? row->needs != Needs::kNothing : names_open) {
+    BRAID_CO_CHECK(find_open(request, ioctl, row && changes_something(*row)));
+  }
   if (!row) {
     // [MS-SMB2] 3.3.5.15 and 3.3.5.15.8: nothing below us takes it either.
     co_return fail(request.tree_connect->is_pipe() ? NtStatus::kFsDriverRequired

@@ -1,0 +1,41 @@
+#include "smb2/channel_sequence.h"
+
+#include "smb2/open.h"
+
+namespace braid::smb2 {
+namespace {
+
+// The larger half of the circle is behind.
+constexpr uint16_t kNewerMax = 0x7FFF;
+
+}  // namespace
+
+void ChannelSequence::start_from(uint16_t sequence) { state_.lock()->counts.sequence = sequence; }
+
+ChannelSequence::Admission ChannelSequence::begin(uint16_t sequence, bool is_replay) {
+  auto state = state_.lock();
+  Counts& counts = state->counts;
+  const auto ahead = static_cast<uint16_t>(sequence - counts.sequence);
+  if (ahead > kNewerMax) return {.is_admitted = false};
+  if (ahead != 0) {
+    counts.outstanding_pre += counts.outstanding;
+    counts.outstanding = 0;
+    counts.sequence = sequence;
+    ++state->generation;
+  }
+  // What is repeated may be one of those still under way.
+  if (is_replay && counts.outstanding_pre != 0) return {.is_admitted = false};
+  ++counts.outstanding;
+  return {.counted_in = state->generation};
+}
+
+void ChannelSequence::end(Generation counted_in) {
+  auto state = state_.lock();
+  --(counted_in == state->generation ? state->counts.outstanding : state->counts.outstanding_pre);
+}
+
+void SequenceUse::release() {
+  if (const auto open = std::exchange(open_, nullptr)) open->channel_sequence.end(counted_in_);
+}
+
+}  // namespace braid::smb2
