@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "config/interface_rule.h"
+
 namespace braid::config {
 
 // [MS-SMB2] 2.2.3 "SMB2 NEGOTIATE Request", Dialects. The values are those on the wire.
@@ -24,6 +26,9 @@ enum class Signing : uint8_t { kEnabled, kRequired };
 enum class Encryption : uint8_t { kOff, kDesired, kRequired };
 // Where Windows does not do what the specification says, which of the two a share follows.
 enum class Compat : uint8_t { kSpec, kWindows };
+// kSpec: whatever was not acknowledged goes to the next channel. kWindows: lease breaks do, oplock
+// breaks are sent once.
+enum class BreakRetry : uint8_t { kSpec, kWindows };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 // Where to accept connections: an address in numbers and a port.
@@ -45,6 +50,8 @@ struct Server {
   uint32_t workers = 1;
   uint32_t threads = 0;  // per worker; 0 means one per core
   std::string keytab;    // empty: no Kerberos
+  std::vector<InterfaceRule> interfaces;  // empty: every address, as the kernel shows it
+  BreakRetry break_retry = BreakRetry::kSpec;
   LogLevel log_level = LogLevel::kInfo;
 };
 

@@ -67,6 +67,8 @@ encryption = "required"
 workers = 4
 threads = 3
 keytab = "/etc/krb5.keytab"
+interfaces = ["eth0;speed=10G;rss", "*"]
+break_retry = "windows"
 log_level = "debug"
 
 [[share]]
@@ -92,6 +94,10 @@ snapshots = ".snapshots/hourly"
   EXPECT_EQ(server.workers, 4u);
   EXPECT_EQ(server.threads, 3u);
   EXPECT_EQ(server.keytab, "/etc/krb5.keytab");
+  ASSERT_EQ(server.interfaces.size(), 2u);
+  EXPECT_EQ(server.interfaces[0].speed, 10'000'000'000u);
+  EXPECT_EQ(server.interfaces[1].match, "*");
+  EXPECT_EQ(server.break_retry, BreakRetry::kWindows);
   EXPECT_EQ(server.log_level, LogLevel::kDebug);
   const Share* share = (*config)->find_share("dATA");
   ASSERT_NE(share, nullptr);
@@ -262,6 +268,8 @@ TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   EXPECT_EQ(server.workers, defaults.workers);
   EXPECT_EQ(server.threads, defaults.threads);
   EXPECT_EQ(server.keytab, defaults.keytab);
+  EXPECT_EQ(server.interfaces, defaults.interfaces);
+  EXPECT_EQ(server.break_retry, defaults.break_retry);
   EXPECT_EQ(server.log_level, defaults.log_level);
   const Share share_defaults;
   EXPECT_EQ((*given)->shares[0].comment, share_defaults.comment);

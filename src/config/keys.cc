@@ -93,6 +93,8 @@ constexpr Choice<Encryption> kEncryptions[] = {{"off", Encryption::kOff},
                                                {"desired", Encryption::kDesired},
                                                {"required", Encryption::kRequired}};
 constexpr Choice<Compat> kCompats[] = {{"spec", Compat::kSpec}, {"windows", Compat::kWindows}};
+constexpr Choice<BreakRetry> kBreakRetries[] = {{"spec", BreakRetry::kSpec},
+                                                {"windows", BreakRetry::kWindows}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warning", LogLevel::kWarning},
@@ -108,6 +110,19 @@ bool listen(Server& server, const Value& value) {
     endpoints.push_back(*endpoint);
   }
   server.listen = std::move(endpoints);
+  return true;
+}
+
+bool interfaces(Server& server, const Value& value) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return false;
+  std::vector<InterfaceRule> rules;
+  for (const std::string& each : *given) {
+    auto rule = parse_interface_rule(each);
+    if (!rule) return false;
+    rules.push_back(std::move(*rule));
+  }
+  server.interfaces = std::move(rules);
   return true;
 }
 
@@ -159,6 +174,18 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"keytab", "an absolute path", R"("")",
      "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos.",
      path<&Server::keytab, Server>, PathRule::kReadableFile},
+    {"interfaces",
+     R"(a list such as ["eth0;speed=10G;rss", "10.0.2.2;movable", "bond*"])", "[]",
+     "Which addresses clients are told of, so that they open further channels to them: interfaces, "
+     "beginnings of their names with a *, or addresses. The first entry that matches an address "
+     "decides, and one that none matches is not offered. After a semicolon: speed, rss or no-rss "
+     "in place of what the driver says, and movable for an address that may go to another machine, "
+     "which only clients connected to it hear of. Empty means all, as the system shows them.",
+     interfaces},
+    {"break_retry", R"("spec" or "windows")", R"("spec")",
+     "What becomes of an oplock or lease break whose channel does not acknowledge it. spec: it "
+     "goes to the next channel; windows: lease breaks do, oplock breaks are sent once.",
+     choice<&Server::break_retry, kBreakRetries, Server>},
     {"log_level", R"("debug", "info", "warning" or "error")", R"("info")",
      "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},
 });

@@ -15,6 +15,7 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       write_times(parts.clock),
       file_table(breaks),
       parts_(std::move(parts)),
+      interfaces_(parts_.config->server, parts_.clock),
       reactors_(reactors),
       pool_(pool),
       scavenger_(std::make_shared<Scavenger>(reactors.at(0))) {

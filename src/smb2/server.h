@@ -11,6 +11,7 @@
 #include "auth/user_store.h"
 #include "base/clock.h"
 #include "base/guarded.h"
+#include "cluster/interfaces.h"
 #include "config/config.h"
 #include "filestate/file_table.h"
 #include "rpc/pipe_registry.h"
@@ -70,6 +71,7 @@ class Server final : public ConnectionSink {
   const Clock& clock() const { return parts_.clock; }
   bool anonymous_sessions() const { return parts_.anonymous_sessions; }
   const Guid& server_guid() const { return parts_.server_guid; }
+  const cluster::Interfaces& interfaces() const { return interfaces_; }
   WorkerPool& pool() { return pool_; }
 
   SessionTable session_table;
@@ -108,6 +110,7 @@ class Server final : public ConnectionSink {
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message);
 
   ServerParts parts_;
+  const cluster::Interfaces interfaces_;
   ReactorPool& reactors_;
   WorkerPool& pool_;
   struct Connections {

@@ -169,6 +169,83 @@ class Braidctl(CommandLineCase):
         self.assertLess(len(keys), 60)
 
 
+class Interfaces(CommandLineCase):
+    """In a network of its own: a pair of links with two addresses, one end of a second pair down."""
+
+    SETUP = """
+        ip link set lo up
+        ip link add one type veth peer name other
+        ip link set one up && ip link set other up
+        ip addr add 10.7.1.1/24 dev one && ip addr add 10.7.1.2/24 dev one
+        ip link add two type veth peer name another && ip addr add 10.7.2.1/24 dev two
+        """
+
+    def offers(self, *arguments, server="", before=""):
+        """{address: verdict}"""
+        done = self.run_program(
+            "unshare", "--net", "sh", "-c", f'{self.SETUP}{before}\nexec "$@"', "sh", self.braidctl,
+            "--config", self.config(server), "--json", "interfaces", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {each["address"]: each for each in json.loads(done.stdout)}
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("a network of its own needs root")
+
+    def verdicts(self, *arguments, **settings):
+        return {address: each["verdict"]
+                for address, each in self.offers(*arguments, **settings).items()
+                if ":" not in address}
+
+    def test_each_address_says_why(self):
+        self.assertEqual(self.verdicts("--client", "10.7.1.9"), {
+            "127.0.0.1": "loopback", "10.7.1.1": "offered", "10.7.1.2": "offered",
+            "10.7.2.1": "link-down"})
+
+    def test_client_without_a_route(self):
+        far = ("--client", "198.51.100.7")
+        self.assertEqual(self.verdicts(*far)["10.7.1.1"], "no-route")
+        self.assertEqual(self.verdicts(*far, before="ip route add default via 10.7.1.9")["10.7.1.1"],
+                         "offered")
+
+    def test_client_on_loopback(self):
+        self.assertEqual(self.verdicts("--client", "127.0.0.1")["127.0.0.1"], "offered")
+
+    def test_configuration(self):
+        rules = 'interfaces = ["10.7.1.2;movable", "one;speed=25G;rss"]'
+        offers = self.offers("--client", "10.7.1.9", server=rules)
+        self.assertEqual(offers["10.7.1.2"]["verdict"], "movable")
+        self.assertEqual(offers["10.7.2.1"]["verdict"], "not-configured")
+        one = offers["10.7.1.1"]
+        self.assertEqual((one["offered"], one["speed"], one["rss"]), (True, 25_000_000_000, True))
+        offers = self.offers("--client", "10.7.1.9", "--connected-to", "10.7.1.2", server=rules)
+        self.assertTrue(offers["10.7.1.2"]["offered"])
+
+    def test_listen_rules_addresses_out(self):
+        verdicts = self.verdicts("--client", "10.7.1.9", server='listen = ["10.7.1.2:445"]')
+        self.assertEqual((verdicts["10.7.1.1"], verdicts["10.7.1.2"]), ("not-listening", "offered"))
+
+    def test_driver_says_the_speed(self):
+        one = self.offers("--client", "10.7.1.9")["10.7.1.1"]
+        self.assertTrue(one["speed_known"])
+        self.assertGreater(one["speed"], 0)
+
+    def test_table_has_a_line_for_each(self):
+        done = self.ctl("interfaces")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^lo +127\.0\.0\.1 .*not offered: a loopback address")
+
+    def test_no_address(self):
+        self.assert_one_line(self.ctl("interfaces", "--client", "localhost"),
+                             "localhost is no address; give one in numbers")
+
+    def test_bad_rule_in_the_configuration(self):
+        done = self.run_program(self.braidctl, "--config", self.config('interfaces = ["eth0;fast"]'),
+                                "interfaces")
+        self.assert_one_line(done, r"braid\.toml:3: .*interfaces")
+
+
 class ManualPages(CommandLineCase):
     def page(self, name):
         text = (ROOT / "docs" / "man" / name).read_text(encoding="utf-8")
@@ -188,7 +265,7 @@ class ManualPages(CommandLineCase):
         self.assertIn("--check", braidd)
         for option in braidd:
             self.assertIn(option, self.page("braidd.8"))
-        for command in ((), ("user",), ("user", "add"), ("config",)):
+        for command in ((), ("user",), ("user", "add"), ("interfaces",), ("config",)):
             for option in self.options(self.braidctl, *command):
                 self.assertIn(option, self.page("braidctl.8"))
 

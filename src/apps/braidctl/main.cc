@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/braidctl/interfaces.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/users.h"
 #include "config/config.h"
@@ -14,6 +15,7 @@ namespace {
 struct CommandLine {
   std::string config_file = "/etc/braid/braid.toml";
   UserArguments user;
+  InterfacesArguments interfaces;
 };
 
 using UserCommand = int (*)(const config::Config&, const UserArguments&);
@@ -30,6 +32,16 @@ int run_user_command(const CommandLine& line, UserCommand command) {
   const auto config = config::parse(*text, line.config_file);
   if (!config) return complain_all(config.error());
   return command(**config, line.user);
+}
+
+int run_interfaces(const CommandLine& line) {
+  const auto text = config::read_file(line.config_file);
+  if (!text) return complain(text.error().text());
+  const auto config = config::parse(*text, line.config_file);
+  if (!config) return complain_all(config.error());
+  InterfacesArguments arguments = line.interfaces;
+  arguments.json = line.user.json;
+  return show_interfaces((*config)->server, arguments);
 }
 
 int check_config(const CommandLine& line) {
@@ -82,6 +94,19 @@ int run(int argc, char** argv) {
   takes_name(user_command("password", "Change a password", change_password));
   takes_name(user_command("disable", "Refuse an account without removing it", disable_user));
   takes_name(user_command("enable", "Accept a disabled account again", enable_user));
+
+  CLI::App* const interfaces = app.add_subcommand(
+      "interfaces", "The addresses of this machine, and which of them clients are told of");
+  interfaces->fallthrough();
+  interfaces
+      ->add_option("--client", line.interfaces.client,
+                   "The client's address; without it, what holds for every client")
+      ->type_name("ADDRESS");
+  interfaces
+      ->add_option("--connected-to", line.interfaces.connected_to,
+                   "The address of this machine that the client uses")
+      ->type_name("ADDRESS");
+  interfaces->callback([&] { exit_code = run_interfaces(line); });
 
   CLI::App* const config = app.add_subcommand("config", "The configuration");
   config->require_subcommand(1);

@@ -33,6 +33,7 @@ constexpr Row kRows[] = {
     {Fsctl::kPipeWait, Needs::kNothing, ioctl_pipe_wait},
     {Fsctl::kDfsGetReferrals, Needs::kNothing, ioctl_dfs_get_referrals},
     {Fsctl::kDfsGetReferralsEx, Needs::kNothing, ioctl_dfs_get_referrals},
+    {Fsctl::kQueryNetworkInterfaceInfo, Needs::kNothing, ioctl_query_network_interface_info},
     {Fsctl::kCreateOrGetObjectId, Needs::kFile, ioctl_get_object_id},
     {Fsctl::kGetObjectId, Needs::kFile, ioctl_get_object_id},
     {Fsctl::kSetObjectId, Needs::kWritable, ioctl_set_object_id},

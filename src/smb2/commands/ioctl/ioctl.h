@@ -20,6 +20,7 @@ Task<Result<IoctlAnswer>> ioctl_validate_negotiate_info(Request&, const wire::Io
 Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_pipe_peek(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_pipe_wait(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_query_network_interface_info(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_dfs_get_referrals(Request&, const wire::IoctlRequest&);
 
 // Those below are of files and directories: the table keeps pipes away from them, and those that

@@ -1,0 +1,64 @@
+// [MS-SMB2] 3.3.5.15.11 "Handling a Query Network Interface Request".
+#include "wire/smb2/network_interface_info.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "cluster/interfaces.h"
+#include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
+
+namespace braid::smb2 {
+namespace {
+
+// RDMA is not said of any: no channel is served over it.
+wire::NetworkInterfaceInfo record_of(const cluster::Offer& offer) {
+  wire::NetworkInterfaceInfo info;
+  info.if_index = offer.address.link;
+  info.capability = offer.rss ? wire::NetworkInterfaceInfo::kRssCapable : 0;
+  info.link_speed = offer.speed;
+  const cluster::IpAddress& address = offer.address.address;
+  info.family =
+      address.is_v4() ? wire::AddressFamily::kInterNetwork : wire::AddressFamily::kInterNetworkV6;
+  std::ranges::copy(address.bytes(), info.address.begin());
+  // The scope is a number of this machine, which means nothing on the client's.
+  return info;
+}
+
+}  // namespace
+
+Task<Result<IoctlAnswer>> ioctl_query_network_interface_info(Request& request,
+                                                             const wire::IoctlRequest& ioctl) {
+  const Negotiated& negotiated = request.connection->negotiated;
+  if (ioctl.file_id != FileId::all_ones()) co_return fail(NtStatus::kInvalidParameter);
+  if (!negotiated.is_smb3() ||
+      (negotiated.server_capabilities & wire::Capabilities::kMultiChannel) == 0) {
+    co_return fail(NtStatus::kNotSupported);
+  }
+  const transport::Transport& transport = request.connection->transport();
+  const auto offers = request.server.interfaces().judge(
+      {.address = cluster::IpAddress::of(transport.peer().data()),
+       .connected_to = cluster::IpAddress::of(transport.local().data())});
+  if (!offers) {
+    log::warn("cannot read this machine's addresses: {}", offers.error().message());
+    co_return fail(offers.error());
+  }
+  wire::NetworkInterfaceInfoResponse response;
+  for (const cluster::Offer& offer : *offers) {
+    if (offer.verdict == cluster::Verdict::kOffered)
+      response.interfaces.push_back(record_of(offer));
+  }
+  IoctlAnswer answer;
+  const size_t room = ioctl.max_output_response / wire::NetworkInterfaceInfo::kSize;
+  if (room < response.interfaces.size()) {
+    if (room == 0) co_return fail(NtStatus::kBufferTooSmall);
+    response.interfaces.resize(room);
+    answer.status = NtStatus::kBufferOverflow;
+  }
+  wire::Writer writer(answer.output);
+  response.encode(writer);
+  co_return answer;
+}
+
+}  // namespace braid::smb2
