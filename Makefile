@@ -79,6 +79,11 @@ bench-names: deps build ## What a file costs among 100,000 others
 	@$(PYTHON) tools/bench_names.py --braidd build/release/braidd \
 	  --program build/release/braid-bench --ratio-max 1.5
 
+.PHONY: bench-channels
+bench-channels: deps build ## Throughput over one, two and four links, beside Samba
+	@$(PYTHON) tools/bench_channels.py --braidd build/release/braidd \
+	  --program build/release/braid-bench
+
 .PHONY: vm-test
 vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/vm_test.py --braidd build/release/braidd

@@ -51,6 +51,9 @@ int run(int argc, char** argv) {
   app.add_option("--share", target.share, "The share, which should be empty")
       ->capture_default_str();
   app.add_option("--user", target.user, "The account")->required();
+  app.add_option("--channel", target.channels, "A further channel to the server; may be repeated")
+      ->type_name("ADDRESS:PORT");
+  app.add_flag("--encrypt", target.encrypts, "Encrypt everything instead of signing it");
   app.add_option("--server-pid", target.server_pids,
                  "A process of the server whose CPU time is measured; may be repeated");
 

@@ -139,9 +139,9 @@ Task<Result<bool>> compare(client::TreePtr tree, const Target& target, NamesOpti
 }  // namespace
 
 Task<Result<bool>> run_names(Reactor& reactor, const Target& target, NamesOptions options) {
-  BRAID_CO_TRY(const auto tree, co_await mount(reactor, target));
-  auto within = co_await compare(tree, target, options);
-  co_await tree->session().connection().close();
+  BRAID_CO_TRY(const Mount mounted, co_await mount(reactor, target));
+  auto within = co_await compare(mounted.tree, target, options);
+  co_await mounted.set->close();
   co_return std::move(within);
 }
 

@@ -34,24 +34,43 @@ std::chrono::duration<double> cpu_of(const std::vector<int>& pids) {
   return sum;
 }
 
-}  // namespace
-
-Task<Result<client::TreePtr>> mount(Reactor& reactor, const Target& target) {
-  BRAID_CO_TRY(const auto address, transport::SocketAddress::parse_with_port(target.server));
-  BRAID_CO_TRY(auto connection, co_await client::Connection::connect(reactor, address));
+std::unique_ptr<auth::AuthInitiator> initiator(const Target& target) {
   auth::NtlmCredentials credentials;
   credentials.user = target.user;
   credentials.password = target.password;
-  auto tree = Result<client::TreePtr>(std::unexpected(Error(NtStatus::kUnsuccessful)));
-  auto session = co_await client::Session::setup(connection,
-                                                 auth::make_ntlm_initiator(std::move(credentials)));
-  if (session) {
-    tree = co_await (*session)->tree_connect(target.share);
-  } else {
-    tree = std::unexpected(session.error());
+  return auth::make_ntlm_initiator(std::move(credentials));
+}
+
+Task<Result<Mount>> mount_over(client::ConnectionPtr connection, const Target& target,
+                               std::vector<transport::SocketAddress> paths) {
+  client::SessionOptions session_options;
+  if (target.encrypts) session_options.security = client::SessionOptions::Security::kEncrypt;
+  BRAID_CO_TRY(const auto session,
+               co_await client::Session::setup(connection, initiator(target), session_options));
+  BRAID_CO_TRY(auto tree, co_await session->tree_connect(target.share));
+  client::ChannelSetOptions options;
+  options.make_initiator = [target] { return initiator(target); };
+  options.addresses = paths;
+  BRAID_CO_TRY(auto set, co_await client::ChannelSet::start(session, std::move(options)));
+  if (set->live_count() < paths.size()) {
+    co_await set->close();
+    co_return fail(NtStatus::kConnectionDisconnected);
   }
-  if (!tree) co_await connection->close();
-  co_return std::move(tree);
+  co_return Mount{std::move(tree), std::move(set)};
+}
+
+}  // namespace
+
+Task<Result<Mount>> mount(Reactor& reactor, const Target& target) {
+  BRAID_CO_TRY(const auto address, transport::SocketAddress::parse_with_port(target.server));
+  std::vector<transport::SocketAddress> paths = {address};
+  for (const std::string& text : target.channels) {
+    BRAID_CO_TRY(paths.emplace_back(), transport::SocketAddress::parse_with_port(text));
+  }
+  BRAID_CO_TRY(const auto connection, co_await client::Connection::connect(reactor, address));
+  auto mounted = co_await mount_over(connection, target, std::move(paths));
+  if (!mounted) co_await connection->close();
+  co_return std::move(mounted);
 }
 
 Meter::Meter(const std::vector<int>& pids)

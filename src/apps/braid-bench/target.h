@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "client/channel_set.h"
 #include "client/file.h"
 
 namespace braid::bench {
@@ -14,11 +15,19 @@ struct Target {
   std::string share = "share";
   std::string user;
   std::string password;
+  std::vector<std::string> channels;  // ADDRESS:PORT of further channels
+  bool encrypts = false;
   std::vector<int> server_pids;  // whose CPU time counts; none: not measured
 };
 
-// One connection, one session, one share. The caller closes the tree's connection.
-Task<Result<client::TreePtr>> mount(Reactor& reactor, const Target& target);
+// A session and a share. The caller closes the set.
+struct Mount {
+  client::TreePtr tree;
+  client::ChannelSetPtr set;
+};
+// With a channel to the server and one to each of the further addresses; fails if one cannot be
+// had.
+Task<Result<Mount>> mount(Reactor& reactor, const Target& target);
 
 // Wall time and the CPU time (user and system) of the server's processes.
 struct Cost {

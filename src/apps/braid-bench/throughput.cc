@@ -18,6 +18,7 @@ void print(const char* what, const Cost& cost, double mebibytes) {
     fmt::print("{:>10.0f} us of server CPU per MiB", cost.server_cpu.count() * 1e6 / mebibytes);
   }
   fmt::print("\n");
+  std::fflush(stdout);  // others take the time of a phase by its line
 }
 
 Task<Result<void>> write_and_read(client::TreePtr tree, const Target& target,
@@ -58,9 +59,9 @@ Task<Result<void>> write_and_read(client::TreePtr tree, const Target& target,
 
 Task<Result<void>> run_throughput(Reactor& reactor, const Target& target,
                                   ThroughputOptions options) {
-  BRAID_CO_TRY(const auto tree, co_await mount(reactor, target));
-  auto result = co_await write_and_read(tree, target, options);
-  co_await tree->session().connection().close();
+  BRAID_CO_TRY(const Mount mounted, co_await mount(reactor, target));
+  auto result = co_await write_and_read(mounted.tree, target, options);
+  co_await mounted.set->close();
   co_return std::move(result);
 }
 
