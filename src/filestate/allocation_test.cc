@@ -37,12 +37,14 @@ struct Allocations : ::testing::Test, TestTable {
 };
 
 TEST_F(Allocations, UncontendedOpenAllocatesItsRecordOnly) {
+  if (group) GTEST_SKIP() << "records are written with every open";
   EXPECT_EQ(of_one_round(request()), 1u);
   EXPECT_EQ(of_one_round(oplock(OplockLevel::kBatch)), 1u);
 }
 
 // The lease itself, the entry of its key, and the word that the key is free again.
 TEST_F(Allocations, UncontendedLeaseAllocatesThreeMore) {
+  if (group) GTEST_SKIP() << "records are written with every open";
   EXPECT_EQ(of_one_round(lease(1, "RWH", 1)), 4u);
 }
 

@@ -103,4 +103,56 @@ std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::drop_waiting(OpenToken owner
   return dropped;
 }
 
+void encode_range(const LockRange& range, wire::Writer& w) {
+  w.u64(range.offset);
+  w.u64(range.length);
+  w.u8(range.exclusive);
+}
+
+LockRange decode_range(wire::Reader& r) {
+  LockRange range;
+  range.offset = r.u64();
+  range.length = r.u64();
+  range.exclusive = r.u8() != 0;
+  return range;
+}
+
+void ByteRangeLocks::encode(wire::Writer& w) const {
+  w.u32(static_cast<uint32_t>(held_.size()));
+  for (const Held& held : held_) {
+    encode_range(held.range, w);
+    w.u64(held.owner.value);
+  }
+  w.u32(static_cast<uint32_t>(waiting_.size()));
+  for (const Waiter& waiter : waiting_) {
+    w.u64(waiter.owner.value);
+    w.u64(waiter.id.value);
+    encode_range(waiter.range, w);
+    w.u8(waiter.sequence.index);
+    w.u8(waiter.sequence.number);
+  }
+}
+
+void ByteRangeLocks::decode(wire::Reader& r) {
+  const uint32_t held = r.u32();
+  r.expect(held <= kLocksMax);
+  for (uint32_t i = 0; i < held && r.ok(); ++i) {
+    const LockRange range = decode_range(r);
+    r.expect(is_valid(range));
+    held_.push_back({range, OpenToken{r.u64()}});
+  }
+  const uint32_t waiting = r.u32();
+  r.expect(waiting <= kWaitersMax);
+  for (uint32_t i = 0; i < waiting && r.ok(); ++i) {
+    Waiter waiter;
+    waiter.owner = {r.u64()};
+    waiter.id = {r.u64()};
+    waiter.range = decode_range(r);
+    r.expect(is_valid(waiter.range));
+    waiter.sequence.index = r.u8();
+    waiter.sequence.number = r.u8();
+    waiting_.push_back(waiter);
+  }
+}
+
 }  // namespace braid::filestate

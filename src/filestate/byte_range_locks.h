@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "filestate/types.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
 
 namespace braid::filestate {
 
@@ -47,6 +49,10 @@ class ByteRangeLocks {
   // Takes out what an open waits for.
   std::vector<Waiter> drop_waiting(OpenToken owner);
 
+  void encode(wire::Writer& w) const;
+  // REQUIRES: nothing is held or waiting. The reader says what was wrong.
+  void decode(wire::Reader& r);
+
   bool empty() const { return held_.empty(); }
   bool has_waiting() const { return !waiting_.empty(); }
 
@@ -60,5 +66,8 @@ class ByteRangeLocks {
   std::vector<Held> held_;  // in the order they were taken
   std::vector<Waiter> waiting_;
 };
+
+void encode_range(const LockRange& range, wire::Writer& w);
+LockRange decode_range(wire::Reader& r);
 
 }  // namespace braid::filestate

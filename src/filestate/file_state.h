@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,8 @@
 #include "filestate/open_record.h"
 #include "filestate/share_modes.h"
 #include "filestate/types.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
 
 namespace braid::filestate {
 
@@ -104,6 +107,18 @@ class BasicFileState {
   bool has_opens() const { return !opens_.empty(); }
   bool has_lease(const LeaseId& id) const { return leases_.find(id) != nullptr; }
   const OpenRecord* find(OpenToken token) const { return opens_.find(token); }
+  using TokenTest = std::function<bool(OpenToken)>;
+  // Ends the opens and forgets the waits that are `gone`: their worker has died.
+  void drop(const TokenTest& gone, Outcome& out);
+  // Whether an open or a wait is such a one.
+  bool has_any(const TokenTest& such) const;
+  std::vector<LeaseId> lease_ids() const;
+
+  // All of it but the device and inode of the key, as bytes. decode() takes what encode() made and
+  // refuses everything that could not be: the reader says why. REQUIRES: it is as constructed.
+  void encode(wire::Writer& w) const;
+  void decode(wire::Reader& r);
+
   // Leases whose last open was closed since this was last asked; the table unbinds their keys.
   std::vector<LeaseId> take_ended_leases() { return std::exchange(ended_leases_, {}); }
 
@@ -155,6 +170,15 @@ class BasicFileState {
   void drop_waiting(const OpenRecord& open, Outcome& out);
   static LeaseGrant grant_of(const Lease& lease);
   void complete_locks(Outcome& out);
+
+  static void encode_holder(const Holder& holder, wire::Writer& w);
+  static void decode_holder(Holder& holder, wire::Reader& r);
+  void encode_leases_and_opens(wire::Writer& w) const;
+  void decode_leases(wire::Reader& r);
+  void decode_opens(wire::Reader& r);
+  void decode_holders(wire::Reader& r);
+  void encode_waiters(wire::Writer& w) const;
+  void decode_waiters(wire::Reader& r);
 
   // A LOCK that waits for a break; done when that ends, since its answer is all its client awaits.
   struct PendingLock {

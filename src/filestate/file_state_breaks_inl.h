@@ -177,9 +177,11 @@ void BasicFileState<kDefect>::notify(Holder& holder, Caching target, bool ack_re
   notification.new_state = target;
   if (holder.lease) {
     notification.is_lease = true;
+    notification.holder = holder.lease->last_open;
     notification.lease = holder.lease->id;
     notification.new_epoch = holder.lease->version == 2 ? holder.lease->epoch : 0;
   } else {
+    notification.holder = holder.open->token;
     notification.open = holder.open->token;
     notification.session = holder.open->session;
     notification.new_level = any(target) ? OplockLevel::kLevelII : OplockLevel::kNone;

@@ -6,6 +6,7 @@
 
 #include "filestate/file_state.h"
 #include "filestate/file_state_breaks_inl.h"
+#include "filestate/file_state_codec_inl.h"
 #include "filestate/file_state_locks_inl.h"
 
 namespace braid::filestate {
@@ -126,6 +127,7 @@ void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord
   }
   lease->opens++;
   lease->connected_opens++;
+  lease->last_open = open.token;
   if ((open.access & ~kStatAccessForLeases) != 0) lease->data_opens++;
   open.lease = lease;
   open.oplock = OplockLevel::kLease;

@@ -11,6 +11,10 @@
 #include "filestate/break_sink.h"
 #include "filestate/types.h"
 
+namespace braid::store {
+class WorkerGroup;
+}
+
 namespace braid::filestate {
 
 // Share modes, oplocks, leases, byte-range locks and pending deletes of every file and stream,
@@ -26,7 +30,11 @@ namespace braid::filestate {
 // a client, and none reads a clock: the caller runs the break timers.
 class FileTable {
  public:
-  explicit FileTable(BreakSink& sink);
+  // With a `group` the files are shared with the other workers of it: every decision is the same as
+  // if all opens had been made here, and what it means for an open of another worker is told to
+  // that worker's sink. OpenTokens are then tagged numbers of this worker. The group outlives the
+  // table and is started after it was made.
+  explicit FileTable(BreakSink& sink, store::WorkerGroup* group = nullptr);
   ~FileTable();
   FileTable(const FileTable&) = delete;
   FileTable& operator=(const FileTable&) = delete;
@@ -115,8 +123,16 @@ class FileTable {
   // that one of two racing claims wins. The oplock or lease is as it was.
   bool reconnect(const OpenRef& ref, SessionId session);
 
- private:
+  // With a group: delivers to the sink what other workers left for this one, of every file. Happens
+  // by itself once the group is started.
+  void catch_up();
+
   struct Impl;
+
+ private:
+  // Takes the messages of other workers.
+  void attach();
+
   std::unique_ptr<Impl> impl_;
 };
 

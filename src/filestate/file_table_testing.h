@@ -1,11 +1,14 @@
 // A FileTable with a sink that writes down what it is told, and short ways to ask for opens.
 #pragma once
 
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "filestate/file_table.h"
+#include "store/worker_group_testing.h"
 
 namespace braid::filestate {
 
@@ -44,6 +47,19 @@ inline std::string letters(Caching state) {
   return text;
 }
 
+// Without the tag of its worker.
+inline uint64_t number_of(OpenToken token) {
+  return token.value & ((uint64_t{1} << store::WorkerTag::kNumberBits) - 1);
+}
+
+// With BRAID_SHARED_FILES in the environment every test's table keeps its files in records that it
+// would share with other workers: all rules hold there, too.
+inline std::optional<store::TestGroup> group_for_tests() {
+  std::optional<store::TestGroup> group;
+  if (std::getenv("BRAID_SHARED_FILES")) group.emplace(2);
+  return group;
+}
+
 class RecordingSink final : public BreakSink {
  public:
   void send_break(const Break& notification) override { breaks.push_back(notification); }
@@ -62,7 +78,7 @@ class RecordingSink final : public BreakSink {
       if (!text.empty()) text += "; ";
       text += each.is_lease ? std::to_string(each.lease.key.bytes[0]) + ": " +
                                   letters(each.current_state) + "->" + letters(each.new_state)
-                            : "#" + std::to_string(each.open.value) + ": " +
+                            : "#" + std::to_string(number_of(each.open)) + ": " +
                                   (each.new_level == OplockLevel::kNone ? "none" : "level II");
       if (each.ack_required) text += " ack";
       last_break = each;
@@ -79,13 +95,19 @@ class RecordingSink final : public BreakSink {
 
 struct TestTable {
   RecordingSink sink;
-  FileTable table{sink};
+  std::optional<store::TestGroup> workers = group_for_tests();
+  store::WorkerGroup* group = workers ? workers->groups[0].get() : nullptr;
+  FileTable table{sink, group};
   uint64_t last_token = 0;
+
+  OpenToken token(uint64_t number) const {
+    return {group ? group->own_tag().tagged(number) : number};
+  }
 
   // A request for reading and writing that shares everything and wants no caching.
   OpenRequest request(uint8_t of_client = 1) {
     OpenRequest request;
-    request.token = {++last_token};
+    request.token = token(++last_token);
     request.client_guid = client(of_client);
     request.session_id = {of_client};
     request.granted_access = kReadWriteAccess;

@@ -15,6 +15,9 @@ class LockSequences {
   static constexpr uint8_t kEntries = 64;
 
   LockSequences() { numbers_.fill(kNever); }
+  // As they were when numbers() was asked.
+  explicit LockSequences(const std::array<uint8_t, kEntries>& numbers) : numbers_(numbers) {}
+  const std::array<uint8_t, kEntries>& numbers() const { return numbers_; }
   static constexpr bool is_checked(const LockSequence& sequence) {
     return sequence.index >= 1 && sequence.index <= kEntries;
   }

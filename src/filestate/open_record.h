@@ -44,6 +44,7 @@ struct Lease {
   uint32_t opens = 0;
   uint32_t data_opens = 0;       // of them, with more than attribute access
   uint32_t connected_opens = 0;  // of them, with a client behind them
+  OpenToken last_open;           // the latest of them
   size_t slot = 0;
 
   const LeaseId& key() const { return id; }

@@ -131,6 +131,9 @@ struct Break {
   BreakId id;
   bool ack_required = false;
 
+  // The open that holds the oplock, or the latest that has the lease: which worker has to tell.
+  OpenToken holder;
+
   // An oplock break: is_lease is false; `open` names the FileId, `new_level` the level to go to.
   // Send it on the channels of `session`.
   bool is_lease = false;

@@ -1,0 +1,182 @@
+#include "filestate/file_table_impl.h"
+
+#include <algorithm>
+
+namespace braid::filestate {
+
+Files::Nodes::iterator Files::add(const FileKey& file) {
+  if (spares.empty()) {
+    return nodes.emplace(file, std::make_unique<FileNode>(file, last_serial)).first;
+  }
+  Nodes::node_type node = std::move(spares.back());
+  spares.pop_back();
+  node.key() = file;
+  node.mapped()->main.reuse_for(file, last_serial);
+  return nodes.insert(std::move(node)).position;
+}
+
+void Files::drop_idle_streams(FileNode& node) {
+  std::erase_if(node.streams, [&](const auto& stream) {
+    if (stream->has_opens() || node.is_deleting(stream->key())) return false;
+    last_serial = std::max(last_serial, stream->last_break_serial());
+    return true;
+  });
+}
+
+void Files::remove(Nodes::iterator node) {
+  last_serial = std::max(last_serial, node->second->main.last_break_serial());
+  node->second->path = nullptr;
+  Nodes::node_type removed = nodes.extract(node);
+  if (spares.size() < kSparesMax) spares.push_back(std::move(removed));
+}
+
+FileTable::Impl::Access::Access(Impl& impl, const FileKey& file, Effects& effects)
+    : impl_(impl),
+      file_(file),
+      effects_(effects),
+      files_(impl.shard_of(file).lock()),
+      found_(files_->nodes.find(node_key(file))) {
+  if (impl_.group) make_current();
+}
+
+FileState& FileTable::Impl::Access::open_state() {
+  if (record_ && !node()) {
+    // Above every serial of the file's earlier lives: each was a record with a smaller version.
+    files_->last_serial = std::max(files_->last_serial, record_->next_version() << 20);
+  }
+  if (!node()) found_ = files_->add(node_key(file_));
+  return node()->find_or_add(file_, files_->last_serial);
+}
+
+void FileTable::Impl::Access::settle(FileState& state) {
+  FileNode& node = *this->node();
+  for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
+  const Outcome& outcome = effects_.outcome;
+  effects_.closed.resize(outcome.purged.size());
+  if (!effects_.closed.empty() && !state.has_opens()) {
+    effects_.closed.back() = impl_.close_decision(
+        node, state, {.last_open = true, .delete_now = state.is_delete_pending()},
+        store::WorkerTag::of(outcome.purged.back().token.value));
+  }
+  if (record_) publish_outcome(state);
+}
+
+bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
+  if (!node()) return true;
+  if (changed || changed_) {
+    if (file_.stream != 0 || record_) files_->drop_idle_streams(*node());
+    if (node()->is_idle()) {
+      if (record_) {
+        record_->replace({}, urgency);
+        forget();
+      } else {
+        files_->remove(found_);
+      }
+      return true;
+    }
+  }
+  if (!record_) return true;
+  if (changed || changed_) {
+    static thread_local Bytes bytes;
+    bytes.clear();
+    node()->encode(bytes);
+    if (!std::ranges::equal(bytes, record_->value()) && !record_->replace(bytes, urgency)) {
+      forget();
+      effects_ = {};
+      return false;
+    }
+    node()->version = record_->version();
+    if (!has_own()) forget();
+  }
+  return true;
+}
+
+CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& state,
+                                              CloseResult result, store::WorkerTag by) {
+  if (!result.last_open) return {};
+  const bool others_open = (state.key().stream != 0 && node.main.has_opens()) ||
+                           std::ranges::any_of(node.streams, [&](const auto& stream) {
+                             return stream.get() != &state && stream->has_opens();
+                           });
+  if (node.main.is_delete_pending()) {
+    if (others_open) return {};
+    return deletion(node, node.main.key(), by);
+  }
+  if (!result.delete_now) return {};
+  return deletion(node, state.key(), by);
+}
+
+CloseDecision FileTable::Impl::deletion(FileNode& node, const FileKey& file, store::WorkerTag by) {
+  node.deleting.push_back({file, by});
+  return {.delete_now = true,
+          .file = file,
+          .path = node.path,
+          .until_deleted = by == own_tag() ? until_deleted(file) : nullptr};
+}
+
+void FileTable::Impl::end_delete(const FileKey& file) {
+  Effects effects;
+  {
+    Access access(*this, file, effects);
+    FileNode* const node = access.node();
+    if (node && node->find(file)) {
+      node->find(file)->end_delete();
+      std::erase_if(node->deleting, [&](const FileNode::Deletion& each) {
+        return each.file == file && each.by == own_tag();
+      });
+      // As the last of a stream of it may have been, too.
+      access.finish(true, store::Urgency::kMustNotFail);
+    }
+  }
+  tell(file, effects);
+}
+
+void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
+  for (const store::WorkerTag worker : effects.to_wake) {
+    Bytes bytes;
+    wire::Writer w(bytes);
+    w.u64(file.device);
+    w.u64(file.inode);
+    group->bus().send(worker.index(), store::Topic::kRecords, bytes);
+  }
+  const Outcome& outcome = effects.outcome;
+  for (size_t i = 0; i < outcome.purged.size(); ++i) {
+    sink.purged(outcome.purged[i], effects.closed[i]);
+  }
+  for (const Break& notification : outcome.breaks) sink.send_break(notification);
+  for (const Completion& completion : outcome.completions) sink.completed(file, completion);
+  for (Output& output : effects.own) {
+    if (const auto* notification = std::get_if<Break>(&output.what)) {
+      sink.send_break(*notification);
+    } else if (const auto* completion = std::get_if<Completion>(&output.what)) {
+      sink.completed(output.file, *completion);
+    } else {
+      auto& purged = std::get<PurgedOpen>(output.what);
+      sink.purged(purged.open,
+                  {.delete_now = purged.delete_now,
+                   .file = purged.file,
+                   .path = purged.path,
+                   .until_deleted = purged.delete_now ? until_deleted(purged.file) : nullptr});
+    }
+  }
+}
+
+std::vector<FileKey> FileTable::Impl::files_where(const std::function<bool(std::string_view)>& is) {
+  std::vector<FileKey> found;
+  if (group) {
+    group->records().for_each([&](const store::RecordKey& key, ByteView record) {
+      if (key.kind != store::RecordKind::kFile) return;
+      if (is(FileNode::path_in(record))) found.push_back({key.a, key.b, 0});
+    });
+    return found;
+  }
+  for (Shard& shard : shards) {
+    auto files = shard.lock();
+    for (const auto& [key, node] : files->nodes) {
+      if (node->path && is(*node->path)) found.push_back(key);
+    }
+  }
+  return found;
+}
+
+}  // namespace braid::filestate

@@ -1,0 +1,158 @@
+// FileTable's insides: where files are kept and how an event reaches one. For file_table*.cc only.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/guarded.h"
+#include "filestate/file_node.h"
+#include "filestate/file_table.h"
+#include "filestate/lease_keys.h"
+#include "store/worker_group.h"
+
+namespace braid::filestate {
+
+inline constexpr size_t kShards = 256;    // several times the cores of a large machine
+inline constexpr size_t kSparesMax = 16;  // per shard: enough for files opened one after the other
+
+// Keyed by the file alone, so that streams are found with their file.
+struct Files {
+  using Nodes = std::unordered_map<FileKey, std::unique_ptr<FileNode>>;
+
+  Nodes nodes;
+  std::vector<Nodes::node_type> spares;  // so that opening a file costs no allocation for it
+  uint64_t last_serial = 0;              // the largest break serial of files that are gone
+
+  // REQUIRES: file is not in nodes; it is the key of a file, not of a stream.
+  Nodes::iterator add(const FileKey& file);
+  void drop_idle_streams(FileNode& node);
+  void remove(Nodes::iterator node);
+};
+
+inline FileKey node_key(const FileKey& file) { return {file.device, file.inode, 0}; }
+
+// What an event leaves to do once its locks are dropped.
+struct Effects {
+  Outcome outcome;
+  std::vector<CloseDecision> closed;  // one for each of outcome.purged
+  // With several workers, instead of these two:
+  std::vector<Output> own;                // for this one, in order
+  std::vector<store::WorkerTag> to_wake;  // have something in a record's outbox
+};
+
+struct FileTable::Impl {
+  Impl(BreakSink& to, store::WorkerGroup* workers) : sink(to), group(workers) {}
+
+  using Shard = Guarded<Files>;
+  Shard& shard_of(const FileKey& file) {
+    return shards[std::hash<FileKey>{}(node_key(file)) % kShards];
+  }
+  store::WorkerTag own_tag() const { return group ? group->own_tag() : store::WorkerTag{}; }
+
+  // A file with its lock held. With several workers that is also the lock of its record, and the
+  // node is as the record says, without what dead workers left.
+  class Access {
+   public:
+    Access(Impl& impl, const FileKey& file, Effects& effects);
+
+    FileNode* node() { return found_ == files_->nodes.end() ? nullptr : found_->second.get(); }
+    FileState* state() { return node() ? node()->find(file_) : nullptr; }
+    // Made if need be.
+    FileState& open_state();
+    // After an event of `state`: unbinds the keys of leases that ended and sees what purged opens
+    // leave to delete.
+    void settle(FileState& state);
+    // At the end, always: forgets the file if nobody has it open, and writes the record. False when
+    // there was no room for it: what happened did not. The shape of things is not looked at again
+    // unless `changed`.
+    bool finish(bool changed, store::Urgency urgency);
+
+   private:
+    void make_current();
+    void drop_dead();
+    void fetch_own();
+    void publish_outcome(FileState& state);
+    void send(FileState& state, const Outcome& outcome, const std::vector<CloseDecision>& closed);
+    // Of this process only: the record is as it is.
+    void forget();
+    void unbind_all();
+    bool has_own();
+    bool is_gone(OpenToken token) {
+      return !impl_.group->is_alive(store::WorkerTag::of(token.value));
+    }
+
+    Impl& impl_;
+    const FileKey file_;
+    Effects& effects_;
+    Guarded<Files>::Handle<Files> files_;
+    std::optional<store::RecordStore::Held> record_;
+    Files::Nodes::iterator found_;
+    bool changed_ = false;
+  };
+
+  // Runs `event(node, state, outcome)` with the file's lock held and tells the sink of the outcome
+  // afterwards. Not run, and `absent` returned, if nothing has the file open.
+  template <class Result, class Event>
+  Result with(const FileKey& file, Result absent, Event event) {
+    Effects effects;
+    Result result = absent;
+    {
+      Access access(*this, file, effects);
+      FileState* const state = access.state();
+      if (state) {
+        result = event(*access.node(), *state, effects.outcome);
+        access.settle(*state);
+      }
+      access.finish(state != nullptr, store::Urgency::kMustNotFail);
+    }
+    tell(file, effects);
+    return result;
+  }
+  // The same for what changes nothing.
+  template <class Result, class Question>
+  Result ask(const FileKey& file, Result absent, Question question) {
+    Effects effects;
+    Result result = absent;
+    {
+      Access access(*this, file, effects);
+      const FileState* const state = access.state();
+      if (state) result = question(*access.node(), *state);
+      access.finish(false, store::Urgency::kMustNotFail);
+    }
+    tell(file, effects);
+    return result;
+  }
+
+  // [MS-FSA] 2.1.5.5, phases 2 and 3: a stream goes with its last open, a file with the last open
+  // of any of its streams. `by` is the worker that removes it.
+  CloseDecision close_decision(FileNode& node, const FileState& state, CloseResult result,
+                               store::WorkerTag by);
+  CloseDecision deletion(FileNode& node, const FileKey& file, store::WorkerTag by);
+  std::shared_ptr<const void> until_deleted(const FileKey& file) {
+    return {this, [this, file](const void*) { end_delete(file); }};
+  }
+  void end_delete(const FileKey& file);
+
+  void tell(const FileKey& file, Effects& effects);
+  // Something may be in this file's record for this worker.
+  void look(const FileKey& file) {
+    with(file, 0, [](FileNode&, FileState&, Outcome&) { return 0; });
+  }
+  // The same for every file that this worker has anything of.
+  void look_at_all();
+  // Files with a path for which `is(path)`, in this process or in all.
+  std::vector<FileKey> files_where(const std::function<bool(std::string_view)>& is);
+
+  BreakSink& sink;
+  store::WorkerGroup* const group;
+  LeaseKeys keys;
+  std::array<Shard, kShards> shards;
+};
+
+}  // namespace braid::filestate

@@ -1,0 +1,488 @@
+// FileTables of several workers over one store: what holds within one must hold between them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <semaphore>
+#include <sstream>
+
+#include "filestate/file_table.h"
+#include "filestate/file_table_testing.h"
+
+namespace braid::filestate {
+namespace {
+
+// Two workers; client N is worker N's. Messages are not waited for: after each event everybody
+// looks.
+struct SharedTables {
+  store::TestGroup workers{2};
+  std::array<RecordingSink, 2> sinks;
+  std::array<std::unique_ptr<FileTable>, 2> tables{
+      std::make_unique<FileTable>(sinks[0], workers.groups[0].get()),
+      std::make_unique<FileTable>(sinks[1], workers.groups[1].get())};
+  uint64_t last_number = 0;
+
+  OpenRequest request(size_t worker) {
+    OpenRequest wanted;
+    wanted.token = {workers.groups[worker]->own_tag().tagged(++last_number)};
+    wanted.client_guid = client(static_cast<uint8_t>(worker));
+    wanted.session_id = {worker};
+    wanted.granted_access = kReadWriteAccess;
+    wanted.share_access = kShareAll;
+    wanted.path = std::make_shared<const std::string>("dir\\file");
+    return wanted;
+  }
+  OpenRequest lease(size_t worker, uint8_t key, std::string_view state) {
+    OpenRequest wanted = request(worker);
+    wanted.requested_oplock = OplockLevel::kLease;
+    wanted.lease = LeaseRequest{.key = lease_key(key), .state = caching(state)};
+    return wanted;
+  }
+  OpenDecision open(size_t worker, const OpenRequest& wanted) {
+    return tables[worker]->open(kFile, wanted);
+  }
+  std::string breaks_of(size_t worker) {
+    tables[worker]->catch_up();
+    return sinks[worker].take_breaks();
+  }
+  std::vector<Completion> completions_of(size_t worker) {
+    tables[worker]->catch_up();
+    return sinks[worker].take_completions();
+  }
+  // The worker is killed and the others hear of it.
+  void kill(size_t worker) {
+    workers.kill(worker);
+    for (size_t i = 0; i < tables.size(); ++i) {
+      if (i != worker) tables[i]->catch_up();
+    }
+  }
+};
+
+OpenRef ref(const OpenRequest& of) { return {kFile, of.token}; }
+
+TEST(SharedFileTable, SharingViolationBetweenWorkers) {
+  SharedTables t;
+  OpenRequest first = t.request(0);
+  first.share_access = kShareRead;
+  EXPECT_EQ(t.open(0, first).decision.status, NtStatus::kSuccess);
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kSharingViolation);
+  t.tables[0]->close(ref(first));
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, LeaseOfAnotherWorkerIsBrokenThereAndItsAcknowledgementWakesTheOpen) {
+  SharedTables t;
+  EXPECT_EQ(t.open(0, t.lease(0, 1, "RWH")).lease->state, Caching::kReadWriteHandle);
+  const OpenRequest second = t.request(1);
+  EXPECT_EQ(t.open(1, second).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(t.breaks_of(1), "");
+  EXPECT_EQ(t.breaks_of(0), "1: RWH->RH ack");
+  EXPECT_EQ(t.breaks_of(0), "") << "told twice";
+  EXPECT_EQ(t.tables[0]->ack_lease({client(0), lease_key(1)}, Caching::kReadHandle).status,
+            NtStatus::kSuccess);
+  const auto completions = t.completions_of(1);
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].token, second.token);
+  EXPECT_EQ(t.open(1, second).decision.verdict, Verdict::kGo);
+}
+
+TEST(SharedFileTable, MessageBringsTheBreakWithoutBeingAskedFor) {
+  SharedTables t;
+  struct : BreakSink {
+    void send_break(const Break&) override { told.release(); }
+    void completed(const FileKey&, const Completion&) override {}
+    void purged(const OpenRef&, const CloseDecision&) override {}
+    std::binary_semaphore told{0};
+  } sink;
+  t.tables[0] = std::make_unique<FileTable>(sink, t.workers.groups[0].get());
+  t.workers.groups[0]->start();
+  t.open(0, t.lease(0, 1, "RWH"));
+  t.open(1, t.request(1));
+  EXPECT_TRUE(sink.told.try_acquire_for(std::chrono::seconds(20)));
+  t.workers.groups[0]->stop();
+}
+
+TEST(SharedFileTable, LockOfAnotherWorkerIsWaitedForAndStopsWrites) {
+  SharedTables t;
+  const OpenRequest first = t.request(0), second = t.request(1);
+  t.open(0, first);
+  t.open(1, second);
+  const LockRange range{0, 10, true};
+  EXPECT_EQ(t.tables[0]->lock(ref(first), {&range, 1}, true, {1}).verdict, Verdict::kGo);
+  EXPECT_EQ(t.tables[1]->check_io(ref(second), 5, 1, true), NtStatus::kFileLockConflict);
+  EXPECT_EQ(t.tables[1]->lock(ref(second), {&range, 1}, true, {2}).status,
+            NtStatus::kLockNotGranted);
+  EXPECT_EQ(t.tables[1]->lock(ref(second), {&range, 1}, false, {3}).verdict, Verdict::kWait);
+  t.tables[0]->unlock(ref(first), {&range, 1});
+  const auto completions = t.completions_of(1);
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].lock, LockId{3});
+  EXPECT_EQ(completions[0].status, NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, DeletePendingHoldsForAllAndTheLastCloseDeletes) {
+  SharedTables t;
+  const OpenRequest first = t.request(0), second = t.request(1);
+  t.open(0, first);
+  t.open(1, second);
+  EXPECT_EQ(t.tables[0]->set_delete_pending(ref(first), true).verdict, Verdict::kGo);
+  EXPECT_TRUE(t.tables[1]->is_delete_pending(kFile));
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kDeletePending);
+  EXPECT_FALSE(t.tables[0]->close(ref(first)).delete_now);
+  CloseDecision closed = t.tables[1]->close(ref(second));
+  EXPECT_TRUE(closed.delete_now);
+  EXPECT_EQ(*closed.path, "dir\\file");
+  EXPECT_EQ(t.open(0, t.request(0)).decision.status, NtStatus::kDeletePending)
+      << "the name is not removed yet";
+  closed.until_deleted.reset();
+  EXPECT_EQ(t.open(0, t.request(0)).decision.status, NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, PathsAndOpensBelowADirectoryAreSeenByAll) {
+  SharedTables t;
+  const OpenRequest first = t.request(0);
+  t.open(0, first);
+  EXPECT_EQ(*t.tables[1]->path_of(kFile), "dir\\file");
+  EXPECT_TRUE(t.tables[1]->is_open(kFile));
+  EXPECT_TRUE(t.tables[1]->any_open_below("dir"));
+  t.tables[1]->renamed(kFile, std::make_shared<const std::string>("other\\file"));
+  EXPECT_EQ(*t.tables[0]->path_of(kFile), "other\\file");
+  EXPECT_FALSE(t.tables[1]->any_open_below("dir"));
+  t.tables[0]->close(ref(first));
+  EXPECT_FALSE(t.tables[1]->is_open(kFile));
+  EXPECT_EQ(t.tables[1]->path_of(kFile), nullptr);
+}
+
+TEST(SharedFileTable, DisconnectedOpenOfAnotherWorkerIsPurgedAndItsWorkerIsTold) {
+  SharedTables t;
+  OpenRequest first = t.lease(0, 1, "RWH");
+  first.delete_on_close = true;
+  t.open(0, first);
+  EXPECT_TRUE(t.tables[0]->set_durability(ref(first), Durability::kDurable));
+  EXPECT_TRUE(t.tables[0]->disconnect(ref(first)));
+  OpenRequest second = t.request(1);
+  EXPECT_EQ(t.open(1, second).decision.status, NtStatus::kDeletePending);
+  t.tables[0]->catch_up();
+  ASSERT_EQ(t.sinks[0].purges.size(), 1u);
+  EXPECT_EQ(t.sinks[0].purges[0].first, ref(first));
+  EXPECT_TRUE(t.sinks[0].purges[0].second.delete_now);
+  EXPECT_EQ(t.open(1, second).decision.status, NtStatus::kDeletePending);
+  t.sinks[0].purges.clear();
+  EXPECT_EQ(t.open(1, second).decision.status, NtStatus::kSuccess);
+  // Its lease is gone from the client's table, so that the key is free.
+  EXPECT_EQ(t.tables[0]->check_lease_key({client(0), lease_key(1)}, std::nullopt),
+            NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, OpensOfAKilledWorkerBlockNobody) {
+  SharedTables t;
+  OpenRequest first = t.request(0);
+  first.share_access = 0;
+  t.open(0, first);
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kSharingViolation);
+  t.kill(0);
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, WhoWaitsForAKilledWorkersLeaseGoesOn) {
+  SharedTables t;
+  t.open(0, t.lease(0, 1, "RWH"));
+  const OpenRequest second = t.request(1);
+  EXPECT_EQ(t.open(1, second).decision.verdict, Verdict::kWait);
+  t.kill(0);
+  ASSERT_EQ(t.sinks[1].completions.size(), 1u);
+  EXPECT_EQ(t.open(1, second).decision.verdict, Verdict::kGo);
+}
+
+TEST(SharedFileTable, WhoWaitsForAKilledWorkersLockGetsIt) {
+  SharedTables t;
+  const OpenRequest first = t.request(0), second = t.request(1);
+  t.open(0, first);
+  t.open(1, second);
+  const LockRange range{0, 10, true};
+  t.tables[0]->lock(ref(first), {&range, 1}, true, {1});
+  EXPECT_EQ(t.tables[1]->lock(ref(second), {&range, 1}, false, {3}).verdict, Verdict::kWait);
+  t.kill(0);
+  ASSERT_EQ(t.sinks[1].completions.size(), 1u);
+  EXPECT_EQ(t.sinks[1].completions[0].status, NtStatus::kSuccess);
+}
+
+// It dies after its open started a break and before it told the holder's worker.
+TEST(SharedFileTable, BreakThatAKilledWorkerStartedIsTold) {
+  SharedTables t;
+  t.open(0, t.lease(0, 1, "RWH"));
+  t.open(1, t.request(1));
+  t.kill(1);
+  EXPECT_EQ(t.breaks_of(0), "1: RWH->RH ack");
+  EXPECT_EQ(t.tables[0]->ack_lease({client(0), lease_key(1)}, Caching::kReadHandle).status,
+            NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, WhatAKilledWorkerWasDeletingCanBeOpenedAgain) {
+  SharedTables t;
+  OpenRequest first = t.request(0);
+  first.delete_on_close = true;
+  t.open(0, first);
+  const CloseDecision closed = t.tables[0]->close(ref(first));
+  EXPECT_TRUE(closed.delete_now);
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kDeletePending);
+  t.kill(0);
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, FullStoreRefusesOpensAndNothingElse) {
+  store::TestGroup workers(1, {.buckets = 16, .arena_bytes = 64 << 10});
+  RecordingSink sink;
+  FileTable table(sink, workers.groups[0].get());
+  std::vector<OpenRef> open;
+  for (uint64_t inode = 1;; ++inode) {
+    OpenRequest request;
+    request.token = {workers.groups[0]->own_tag().tagged(inode)};
+    request.granted_access = kReadWriteAccess;
+    request.share_access = kShareAll;
+    request.requested_oplock = OplockLevel::kLease;
+    request.lease = LeaseRequest{.key = lease_key(static_cast<uint8_t>(inode)),
+                                 .state = Caching::kReadWriteHandle};
+    const FileKey file{1, inode, 0};
+    const OpenDecision decision = table.open(file, request);
+    if (decision.decision.verdict != Verdict::kGo) {
+      EXPECT_EQ(decision.decision.status, NtStatus::kInsufficientResources);
+      EXPECT_FALSE(table.is_open(file));
+      EXPECT_EQ(table.check_lease_key({{}, lease_key(static_cast<uint8_t>(inode))}, std::nullopt),
+                NtStatus::kSuccess);
+      break;
+    }
+    open.push_back({file, request.token});
+  }
+  EXPECT_GT(open.size(), 50u);
+  const LockRange range{0, 1, true};
+  EXPECT_EQ(table.lock(open[0], {&range, 1}, true, {1}).verdict, Verdict::kGo);
+  for (const OpenRef& each : open) table.close(each);
+  EXPECT_FALSE(table.is_open(open[0].file));
+}
+
+// The same random events for two workers and for one table that has all opens: decisions, breaks
+// and completions are the same.
+class Comparison {
+ public:
+  explicit Comparison(uint64_t seed) : random_(seed) {}
+
+  std::string run(size_t events) {
+    for (size_t i = 0; i < events; ++i) {
+      const std::string event = step();
+      for (size_t w = 0; w < 2; ++w) shared_.tables[w]->catch_up();
+      const std::string difference = compare();
+      if (!difference.empty()) {
+        return "event " + std::to_string(i) + ", " + event + ": " + difference;
+      }
+    }
+    return {};
+  }
+
+ private:
+  struct Known {
+    size_t worker;
+    OpenRequest request;
+    FileKey file;
+    bool disconnected = false;
+  };
+
+  uint64_t below(uint64_t limit) { return random_() % limit; }
+
+  template <class Do>
+  auto both(size_t worker, Do act) {
+    auto in_one = act(single_);
+    auto in_many = act(*shared_.tables[worker]);
+    return std::pair(in_one, in_many);
+  }
+  void expect(bool same, const char* what) {
+    if (!same && difference_.empty()) difference_ = what;
+  }
+  void check(const std::pair<Decision, Decision>& decisions) {
+    expect(decisions.first.verdict == decisions.second.verdict, "verdict");
+    expect(decisions.first.status == decisions.second.status, "status");
+  }
+
+  std::string open(Known known) {
+    const auto [a, b] =
+        both(known.worker, [&](FileTable& table) { return table.open(known.file, known.request); });
+    check({a.decision, b.decision});
+    expect(a.oplock == b.oplock, "oplock");
+    expect(a.lease.has_value() == b.lease.has_value(), "lease");
+    if (a.lease && b.lease) {
+      expect(a.lease->state == b.lease->state && a.lease->epoch == b.lease->epoch, "lease state");
+    }
+    if (a.decision.verdict == Verdict::kGo) opens_.push_back(known);
+    if (a.decision.verdict == Verdict::kWait) waiting_.push_back(known);
+    return "open";
+  }
+
+  std::string step() {
+    if (!waiting_.empty() && below(4) == 0) {
+      const Known again = waiting_[below(waiting_.size())];
+      std::erase_if(waiting_,
+                    [&](const Known& each) { return each.request.token == again.request.token; });
+      if (below(3) == 0) {
+        const auto [a, b] = both(again.worker, [&](FileTable& table) {
+          return table.cancel_wait({again.file, again.request.token});
+        });
+        expect(a == b, "cancelled");
+        return "cancel";
+      }
+      both(again.worker,
+           [&](FileTable& table) { return table.cancel_wait({again.file, again.request.token}); });
+      return open(again);
+    }
+    if (opens_.size() < 3 || (opens_.size() < 12 && below(3) == 0)) {
+      const size_t worker = below(2);
+      Known known{worker, shared_.request(worker), {1, 7 + below(2), below(3) == 0 ? 5u : 0u}};
+      constexpr uint32_t kAccess[] = {kFileReadAttributes, kFileReadData, kReadWriteAccess,
+                                      kDelete | kFileReadData};
+      known.request.granted_access = kAccess[below(4)];
+      if (below(4) == 0) known.request.share_access = static_cast<uint32_t>(below(8));
+      known.request.overwrites = below(6) == 0;
+      known.request.delete_on_close = below(30) == 0;
+      constexpr OplockLevel kLevels[] = {OplockLevel::kNone, OplockLevel::kLevelII,
+                                         OplockLevel::kBatch, OplockLevel::kLease,
+                                         OplockLevel::kLease};
+      known.request.requested_oplock = kLevels[below(5)];
+      if (known.request.requested_oplock == OplockLevel::kLease) {
+        // A key for each file: one key on two files is an error that is tested elsewhere.
+        const auto key = static_cast<uint8_t>(known.file.inode * 8 + known.file.stream);
+        known.request.lease = LeaseRequest{.key = lease_key(key),
+                                           .state = static_cast<Caching>(below(8)),
+                                           .version = static_cast<uint8_t>(1 + below(2))};
+      }
+      return open(known);
+    }
+    const size_t which = below(opens_.size());
+    Known& known = opens_[which];
+    const OpenRef of{known.file, known.request.token};
+    const LockRange range{below(8), 1 + below(4), below(2) == 0};
+    switch (below(9)) {
+      case 0: {
+        const auto [a, b] = both(known.worker, [&](FileTable& table) { return table.close(of); });
+        expect(a.delete_now == b.delete_now && a.file == b.file, "close");
+        opens_.erase(opens_.begin() + static_cast<ptrdiff_t>(which));
+        return "close";
+      }
+      case 1: {
+        const auto operation = static_cast<Operation>(below(7));
+        check(both(known.worker, [&](FileTable& table) { return table.prepare(of, operation); }));
+        return "prepare";
+      }
+      case 2: {
+        const bool at_once = below(2) == 0;
+        const LockId id{++last_lock_};
+        check(both(known.worker,
+                   [&](FileTable& table) { return table.lock(of, {&range, 1}, at_once, id); }));
+        return "lock";
+      }
+      case 3: {
+        const auto [a, b] =
+            both(known.worker, [&](FileTable& table) { return table.unlock(of, {&range, 1}); });
+        expect(a == b, "unlock");
+        return "unlock";
+      }
+      case 4: {
+        const bool pending = below(3) == 0;
+        check(both(known.worker,
+                   [&](FileTable& table) { return table.set_delete_pending(of, pending); }));
+        return "set_delete_pending";
+      }
+      case 5: {
+        if (known.request.lease) {
+          const LeaseId id{known.request.client_guid, known.request.lease->key};
+          const auto state = static_cast<Caching>(below(8));
+          const auto [a, b] =
+              both(known.worker, [&](FileTable& table) { return table.ack_lease(id, state); });
+          expect(a.status == b.status && a.state == b.state, "ack_lease");
+        } else {
+          const auto level = below(2) == 0 ? OplockLevel::kLevelII : OplockLevel::kNone;
+          const auto [a, b] =
+              both(known.worker, [&](FileTable& table) { return table.ack_oplock(of, level); });
+          expect(a.status == b.status && a.level == b.level, "ack_oplock");
+        }
+        return "ack";
+      }
+      case 6: {
+        both(known.worker,
+             [&](FileTable& table) { return table.set_durability(of, Durability::kDurable); });
+        const auto [a, b] =
+            both(known.worker, [&](FileTable& table) { return table.disconnect(of); });
+        expect(a == b, "disconnect");
+        return "disconnect";
+      }
+      case 7: {
+        const auto [a, b] = both(known.worker, [&](FileTable& table) {
+          return table.reconnect(of, SessionId{known.worker});
+        });
+        expect(a == b, "reconnect");
+        return "reconnect";
+      }
+      default: {
+        const auto [a, b] = both(known.worker, [&](FileTable& table) {
+          return table.check_io(of, range.offset, range.length, range.exclusive);
+        });
+        expect(a == b, "check_io");
+        return "check_io";
+      }
+    }
+  }
+
+  // What the sinks were told, in an order that does not depend on the worker.
+  static void write_down(RecordingSink& sink, std::vector<std::string>& lines) {
+    for (const Break& each : std::exchange(sink.breaks, {})) {
+      std::ostringstream line;
+      line << "break " << each.holder.value << ' ' << each.is_lease << ' ' << each.ack_required
+           << ' ' << static_cast<int>(each.current_state) << ' ' << static_cast<int>(each.new_state)
+           << ' ' << each.new_epoch << ' ' << static_cast<int>(each.new_level) << ' '
+           << each.session.value;
+      lines.push_back(line.str());
+    }
+    for (const Completion& each : std::exchange(sink.completions, {})) {
+      std::ostringstream line;
+      line << "completion " << each.token.value << ' ' << static_cast<int>(each.kind) << ' '
+           << each.lock.value << ' ' << static_cast<uint32_t>(each.status);
+      lines.push_back(line.str());
+    }
+    for (auto& [open, closed] : std::exchange(sink.purges, {})) {
+      lines.push_back("purged " + std::to_string(open.token.value) +
+                      (closed.delete_now ? " and deleted" : ""));
+    }
+  }
+  std::string compare() {
+    std::vector<std::string> one, many;
+    write_down(single_sink_, one);
+    for (RecordingSink& sink : shared_.sinks) write_down(sink, many);
+    std::ranges::sort(one);
+    std::ranges::sort(many);
+    if (one != many && difference_.empty()) {
+      difference_ = "told";
+      for (const auto& line : one) difference_ += "\n  one:  " + line;
+      for (const auto& line : many) difference_ += "\n  many: " + line;
+    }
+    return difference_;
+  }
+
+  std::mt19937_64 random_;
+  SharedTables shared_;
+  RecordingSink single_sink_;
+  FileTable single_{single_sink_};
+  std::vector<Known> opens_;
+  std::vector<Known> waiting_;
+  uint64_t last_lock_ = 0;
+  std::string difference_;
+};
+
+// BRAID_SIMULATOR_SEEDS in the environment runs more of them.
+TEST(SharedFileTable, TwoWorkersDecideAsOneTableWould) {
+  const char* wanted = std::getenv("BRAID_SIMULATOR_SEEDS");
+  const uint64_t seeds = wanted ? std::strtoull(wanted, nullptr, 10) : 100;
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    ASSERT_EQ(Comparison(seed).run(500), "") << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace braid::filestate

@@ -1,0 +1,130 @@
+#include "store/arena.h"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+
+namespace braid::store {
+namespace {
+
+constexpr size_t kUnit = 64;
+constexpr size_t kSmallClasses = 16;
+constexpr size_t kSmallMax = kUnit * kSmallClasses;
+// Of the whole: kept for changes that must not fail, which mostly make records smaller.
+constexpr size_t kReserveShare = 8;
+
+}  // namespace
+
+size_t Arena::class_of(size_t bytes) {
+  if (bytes <= kSmallMax) return (bytes + kUnit - 1) / kUnit - 1;
+  return kSmallClasses + static_cast<size_t>(std::bit_width((bytes - 1) / kSmallMax)) - 1;
+}
+
+size_t Arena::bytes_of(size_t size_class) {
+  if (size_class < kSmallClasses) return (size_class + 1) * kUnit;
+  return kSmallMax << (size_class - kSmallClasses + 1);
+}
+
+Arena::Arena(const SharedRegion& region, size_t worker)
+    : region_(region),
+      worker_(worker),
+      capacity_(region.arena_end(worker) - region.arena_begin(worker)) {
+  take_over();
+}
+
+void Arena::take_over() {
+  std::map<uint64_t, uint64_t> in_use;  // begin, end
+  for (size_t i = 0; i < region_.buckets(); ++i) {
+    Bucket& bucket = region_.bucket(i);
+    if (bucket.first.load(std::memory_order_relaxed) == 0) continue;
+    const BucketLock lock(bucket);
+    for (uint64_t at = bucket.first; at != 0; at = region_.block(at).next) {
+      if (region_.arena_of(at) == worker_) in_use.emplace(at, at + region_.block(at).bytes);
+    }
+  }
+  // Released with a bucket's lock held: what was let go of before its bucket was looked at is not
+  // in `in_use` and is free anyway.
+  uint64_t at = region_.slot(worker_).released.exchange(0);
+  while (at != 0) {
+    const uint64_t next = region_.block(at).next;
+    in_use.erase(at);
+    at = next;
+  }
+  uint64_t begin = region_.arena_begin(worker_);
+  for (const auto& [used, end] : in_use) {
+    if (used > begin) extents_.push_back({begin, used});
+    begin = end;
+    used_ += end - used;
+  }
+  if (begin < region_.arena_end(worker_)) extents_.push_back({begin, region_.arena_end(worker_)});
+  std::ranges::reverse(extents_);  // the first, which is in memory already, is cut first
+}
+
+uint64_t Arena::allocate(size_t value_bytes, Urgency urgency) {
+  if (value_bytes > kBlockMax - sizeof(Block)) return 0;
+  const size_t size_class = class_of(sizeof(Block) + value_bytes);
+  const size_t bytes = bytes_of(size_class);
+  const std::lock_guard lock(mutex_);
+  const size_t limit =
+      urgency == Urgency::kMustNotFail ? capacity_ : capacity_ - capacity_ / kReserveShare;
+  auto& free = free_[size_class];
+  if (free.empty() || used_ + bytes > limit) collect_released();
+  if (used_ + bytes > limit) return 0;
+  uint64_t place = 0;
+  if (!free.empty()) {
+    place = free.back();
+    free.pop_back();
+  } else {
+    while (!extents_.empty() && extents_.back().end - extents_.back().begin < bytes) {
+      Extent& rest = extents_.back();
+      // The rest is good for smaller ones. Extents begin and end at multiples of the unit.
+      while (rest.end - rest.begin >= kUnit) {
+        size_t fits = class_of(std::min<size_t>(rest.end - rest.begin, kBlockMax));
+        if (bytes_of(fits) > rest.end - rest.begin) fits--;
+        free_[fits].push_back(rest.begin);
+        rest.begin += bytes_of(fits);
+      }
+      extents_.pop_back();
+    }
+    if (extents_.empty()) return 0;
+    place = extents_.back().begin;
+    extents_.back().begin += bytes;
+  }
+  used_ += bytes;
+  region_.block(place).bytes = bytes;
+  return place;
+}
+
+void Arena::release(uint64_t place) {
+  Block& block = region_.block(place);
+  const size_t owner = region_.arena_of(place);
+  if (owner == worker_) {
+    const std::lock_guard lock(mutex_);
+    used_ -= block.bytes;
+    free_[class_of(block.bytes)].push_back(place);
+    return;
+  }
+  std::atomic<uint64_t>& head = region_.slot(owner).released;
+  uint64_t next = head.load(std::memory_order_relaxed);
+  do {
+    block.next.store(next, std::memory_order_relaxed);
+  } while (!head.compare_exchange_weak(next, place, std::memory_order_release));
+}
+
+void Arena::collect_released() {
+  uint64_t at = region_.slot(worker_).released.exchange(0, std::memory_order_acquire);
+  while (at != 0) {
+    const Block& block = region_.block(at);
+    const uint64_t next = block.next.load(std::memory_order_relaxed);
+    used_ -= block.bytes;
+    free_[class_of(block.bytes)].push_back(at);
+    at = next;
+  }
+}
+
+size_t Arena::used_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return used_;
+}
+
+}  // namespace braid::store

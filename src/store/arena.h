@@ -1,0 +1,56 @@
+// Arena: the part of the shared region that one worker takes blocks from.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "store/record_store.h"
+#include "store/shared_region.h"
+
+namespace braid::store {
+
+// What is free is known to the worker alone and never written into the region: a new life of the
+// worker finds it out again, by looking which of its blocks a record still is in.
+// Owned by the worker's SharedRecords. Thread: any; its lock is taken below a bucket's.
+class Arena {
+ public:
+  // Takes over the arena of `worker` from an earlier life, if there was one.
+  // REQUIRES: no other Arena of this worker is in use, in any process.
+  Arena(const SharedRegion& region, size_t worker);
+
+  // A place for a block with `value_bytes`, or 0. The caller fills it in and points at it.
+  uint64_t allocate(size_t value_bytes, Urgency urgency);
+  // Nothing points at this block any more. It may be of another worker's arena.
+  // REQUIRES: the lock of the bucket it was in is held.
+  void release(uint64_t place);
+
+  // Bytes of blocks in use, this arena's, as of its last look at what others released.
+  size_t used_bytes() const;
+
+  // A record larger than this is refused: 16,000 opens of one file with a lease each.
+  static constexpr size_t kBlockMax = size_t{4} << 20;
+
+ private:
+  static constexpr size_t kClasses = 16 + 12;  // 64, 128 ... 1024, then 2 KiB ... 4 MiB
+  struct Extent {
+    uint64_t begin;
+    uint64_t end;
+  };
+
+  static size_t class_of(size_t bytes);
+  static size_t bytes_of(size_t size_class);
+  void collect_released();
+  void take_over();
+
+  const SharedRegion& region_;
+  const size_t worker_;
+  mutable std::mutex mutex_;
+  std::array<std::vector<uint64_t>, kClasses> free_;
+  std::vector<Extent> extents_;  // never cut yet; the last is being cut
+  size_t used_ = 0;
+  size_t capacity_;
+};
+
+}  // namespace braid::store

@@ -1,0 +1,140 @@
+#include "store/datagram_bus.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+namespace braid::store {
+namespace {
+
+// Room for some thousands of messages of the usual size; the kernel may give less.
+constexpr int kBufferBytes = 4 << 20;
+
+// All workers are the same program, so native order will do.
+struct Heading {
+  Topic topic;
+  uint32_t from;
+};
+
+}  // namespace
+
+Result<DatagramBus::Pair> DatagramBus::make_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) != 0) return fail_last_os();
+  Pair pair{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  if (::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUFFORCE, &kBufferBytes, sizeof kBufferBytes) != 0) {
+    ::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof kBufferBytes);
+  }
+  return pair;
+}
+
+DatagramBus::DatagramBus(const SharedRegion& region, WorkerTag own, UniqueFd receive,
+                         std::vector<UniqueFd> send)
+    : region_(region),
+      own_(own),
+      receive_(std::move(receive)),
+      send_(std::move(send)),
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+DatagramBus::~DatagramBus() { stop(); }
+
+void DatagramBus::handle(Topic topic, Handler handler, std::function<void()> missed) {
+  subscribers_[static_cast<size_t>(topic)] = {std::move(handler), std::move(missed)};
+}
+
+bool DatagramBus::send(size_t worker, Topic topic, ByteView payload, int fd) {
+  if (worker >= send_.size() || payload.size() > kPayloadMax) return false;
+  Heading heading{topic, own_.value};
+  std::array<iovec, 2> parts{
+      {{&heading, sizeof heading}, {const_cast<uint8_t*>(payload.data()), payload.size()}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  if (fd >= 0) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* const rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+  }
+  ssize_t sent;
+  do {
+    sent = ::sendmsg(send_[worker].get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return true;
+  // Messages are queued, so it will look before long.
+  region_.slot(worker).missed_messages = true;
+  return false;
+}
+
+void DatagramBus::broadcast(Topic topic, ByteView payload) {
+  for (size_t worker = 0; worker < send_.size(); ++worker) {
+    if (worker != own_.index() && region_.slot(worker).tag != 0) send(worker, topic, payload, -1);
+  }
+}
+
+void DatagramBus::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void DatagramBus::stop() {
+  if (!thread_.joinable()) return;
+  ::eventfd_write(stop_.get(), 1);
+  thread_.join();
+}
+
+void DatagramBus::run() {
+  while (true) {
+    std::array<pollfd, 2> waits{{{receive_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
+    if (::poll(waits.data(), waits.size(), -1) < 0) continue;
+    if (waits[1].revents != 0) return;
+    take_all();
+    if (region_.slot(own_.index()).missed_messages.exchange(false)) tell_missed();
+  }
+}
+
+void DatagramBus::take_all() {
+  const auto bytes = std::make_unique_for_overwrite<uint8_t[]>(sizeof(Heading) + kPayloadMax);
+  while (true) {
+    iovec part{bytes.get(), sizeof(Heading) + kPayloadMax};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t got = ::recvmsg(receive_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return;
+    BusMessage received;
+    for (cmsghdr* each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
+      if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
+      int fd;
+      std::memcpy(&fd, CMSG_DATA(each), sizeof fd);
+      received.fd.reset(fd);
+    }
+    if (static_cast<size_t>(got) < sizeof(Heading)) continue;
+    Heading heading;
+    std::memcpy(&heading, bytes.get(), sizeof heading);
+    received.from = {heading.from};
+    received.payload = {bytes.get() + sizeof heading, static_cast<size_t>(got) - sizeof heading};
+    if (heading.topic >= Topic::kCount) continue;
+    const Subscriber& subscriber = subscribers_[static_cast<size_t>(heading.topic)];
+    if (subscriber.handler) subscriber.handler(received);
+  }
+}
+
+void DatagramBus::tell_missed() {
+  for (const Subscriber& subscriber : subscribers_) {
+    if (subscriber.missed) subscriber.missed();
+  }
+}
+
+}  // namespace braid::store

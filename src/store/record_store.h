@@ -1,0 +1,100 @@
+// RecordStore: small records that several processes change, each under a lock of its own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "base/bytes.h"
+
+namespace braid::store {
+
+// What kind of record a key names; one number space for all users of a store.
+enum class RecordKind : uint64_t {
+  kFile = 1,       // filestate: who has a file open
+  kWriteTime = 2,  // smb2: the LastWriteTime that clients are shown
+};
+
+struct RecordKey {
+  RecordKind kind{};
+  uint64_t a = 0;
+  uint64_t b = 0;
+  uint64_t c = 0;
+  bool operator==(const RecordKey&) const = default;
+};
+
+// What a replace() is for, when room becomes scarce: things that must not fail have a reserve.
+enum class Urgency : uint8_t { kOrdinary, kMustNotFail };
+
+// A change of a record is all or nothing, whenever the process that makes it ends: who takes the
+// lock next finds the old value or the new one. That process's lock is free then.
+// Thread: any. Lock order: keys share locks, so a thread that holds one record takes no other.
+class RecordStore {
+ public:
+  // One locked record, until it is destroyed.
+  class Held {
+   public:
+    Held(Held&& other) noexcept
+        : store_(std::exchange(other.store_, nullptr)),
+          key_(other.key_),
+          place_(other.place_),
+          value_(other.value_),
+          version_(other.version_) {}
+    Held& operator=(Held&&) = delete;
+    ~Held() {
+      if (store_) store_->unlock(*this);
+    }
+
+    const RecordKey& key() const { return key_; }
+    // Empty when there is no record. Valid until replace() or the end of this.
+    ByteView value() const { return value_; }
+    // No two values of a key ever have the same version, also when it was gone between; 0 for none.
+    uint64_t version() const { return version_; }
+    // Larger than every version the key has had.
+    uint64_t next_version() const { return store_->next_version(*this); }
+    // An empty value removes the record. False when there is no room, and then nothing changed.
+    bool replace(ByteView value, Urgency urgency) { return store_->replace(*this, value, urgency); }
+
+   private:
+    friend class RecordStore;
+    Held(RecordStore& store, const RecordKey& key) : store_(&store), key_(key) {}
+
+    RecordStore* store_;
+    RecordKey key_;
+    void* place_ = nullptr;  // the store's own
+    ByteView value_;
+    uint64_t version_ = 0;
+  };
+
+  virtual ~RecordStore() = default;
+  virtual Held lock(const RecordKey& key) = 0;
+  // Calls `visit` with each record that is there all the while, in no order, with its lock held.
+  virtual void for_each(const std::function<void(const RecordKey&, ByteView)>& visit) = 0;
+
+ protected:
+  static Held make_held(RecordStore& store, const RecordKey& key) { return {store, key}; }
+  static void*& place(Held& held) { return held.place_; }
+  static void* place(const Held& held) { return held.place_; }
+  static void set_value(Held& held, ByteView value, uint64_t version) {
+    held.value_ = value;
+    held.version_ = version;
+  }
+
+  virtual void unlock(Held& held) = 0;
+  virtual uint64_t next_version(const Held& held) const = 0;
+  virtual bool replace(Held& held, ByteView value, Urgency urgency) = 0;
+};
+
+}  // namespace braid::store
+
+template <>
+struct std::hash<braid::store::RecordKey> {
+  size_t operator()(const braid::store::RecordKey& key) const {
+    uint64_t h = static_cast<uint64_t>(key.kind) * 0x9e3779b97f4a7c15ULL;
+    for (const uint64_t part : {key.a, key.b, key.c}) {
+      h = (h ^ part) * 0xff51afd7ed558ccdULL;
+      h ^= h >> 32;
+    }
+    return h;
+  }
+};

@@ -1,0 +1,102 @@
+#include "store/shared_region.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+namespace braid::store {
+namespace {
+
+constexpr size_t kPage = 4096;
+
+size_t whole_pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+bool init_robust(pthread_mutex_t& mutex) {
+  pthread_mutexattr_t attributes;
+  if (::pthread_mutexattr_init(&attributes) != 0) return false;
+  ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  const bool made = ::pthread_mutex_init(&mutex, &attributes) == 0;
+  ::pthread_mutexattr_destroy(&attributes);
+  return made;
+}
+
+}  // namespace
+
+size_t SharedRegion::buckets_begin() { return whole_pages(sizeof(Header)); }
+
+size_t SharedRegion::arenas_begin(const RegionSizes& sizes) {
+  return buckets_begin() + whole_pages(sizes.buckets * sizeof(Bucket));
+}
+
+Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
+  if (sizes.workers == 0 || sizes.workers > kWorkersMax) return fail_os(EINVAL);
+  RegionSizes rounded = sizes;
+  rounded.arena_bytes = whole_pages(sizes.arena_bytes);
+  const size_t head = arenas_begin(rounded);
+  UniqueFd fd(::memfd_create("braid-records", MFD_CLOEXEC));
+  if (!fd) return fail_last_os();
+  if (::ftruncate(fd.get(), static_cast<off_t>(head + rounded.workers * rounded.arena_bytes)) !=
+      0) {
+    return fail_last_os();
+  }
+  void* const at = ::mmap(nullptr, head, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (at == MAP_FAILED) return fail_last_os();
+  auto* const base = static_cast<uint8_t*>(at);
+  (new (base) Header())->sizes = rounded;
+  bool made = true;
+  for (size_t i = 0; i < rounded.buckets; ++i) {
+    auto* bucket = new (base + buckets_begin() + i * sizeof(Bucket)) Bucket();
+    made = made && init_robust(bucket->mutex);
+  }
+  ::munmap(at, head);
+  if (!made) return fail_os(ENOMEM);
+  return fd;
+}
+
+Result<SharedRegion> SharedRegion::map(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) return fail_last_os();
+  const auto size = static_cast<size_t>(status.st_size);
+  if (size < sizeof(Header)) return fail(Error::malformed());
+  void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (at == MAP_FAILED) return fail_last_os();
+  SharedRegion region(static_cast<uint8_t*>(at), size);
+  const RegionSizes& sizes = region.header().sizes;
+  if (sizes.workers == 0 || sizes.workers > kWorkersMax ||
+      size != arenas_begin(sizes) + sizes.workers * sizes.arena_bytes) {
+    return fail(Error::malformed());
+  }
+  return region;
+}
+
+SharedRegion::SharedRegion(SharedRegion&& other) noexcept
+    : base_(std::exchange(other.base_, nullptr)), size_(other.size_) {}
+
+SharedRegion::~SharedRegion() {
+  if (base_) ::munmap(base_, size_);
+}
+
+Bucket& SharedRegion::bucket(size_t index) const {
+  return *reinterpret_cast<Bucket*>(base_ + buckets_begin() + index * sizeof(Bucket));
+}
+
+uint64_t SharedRegion::arena_begin(size_t worker) const {
+  const RegionSizes& sizes = header().sizes;
+  return arenas_begin(sizes) + worker * sizes.arena_bytes;
+}
+
+size_t SharedRegion::arena_of(uint64_t place) const {
+  return (place - arena_begin(0)) / header().sizes.arena_bytes;
+}
+
+void BucketLock::lock(Bucket& bucket) {
+  // What the dead holder was about to do is not pointed at by anything, or is done.
+  if (::pthread_mutex_lock(&bucket.mutex) == EOWNERDEAD) ::pthread_mutex_consistent(&bucket.mutex);
+}
+
+}  // namespace braid::store

@@ -1,0 +1,116 @@
+// SharedRegion: the memory that all workers of a machine share, and how it is laid out.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "store/record_store.h"
+#include "store/worker_tag.h"
+
+namespace braid::store {
+
+// Everything in the region is either a lock that the kernel frees when its holder dies (a robust
+// mutex), a word that is changed by one store, or bytes that nothing points at yet. So a process
+// may be killed between any two instructions. Places are offsets from the start of the region.
+
+struct RegionSizes {
+  size_t workers = 1;
+  // A lock and a chain each: with a million files in use a chain is 16 long.
+  size_t buckets = 65'536;
+  // Room for the records a worker writes, 300 bytes for a file opened once. Only what is used takes
+  // memory.
+  size_t arena_bytes = size_t{1} << 30;
+};
+
+// What a worker says about itself.
+struct WorkerSlot {
+  std::atomic<uint32_t> tag = 0;  // of the worker that lives; 0: none
+  std::atomic<uint32_t> lives = 0;
+  std::atomic<int32_t> pid = 0;
+  // Directories its clients watch: nobody is told of changes without.
+  std::atomic<uint32_t> watches = 0;
+  // A message to it could not be sent: it has to look at everything.
+  std::atomic<bool> missed_messages = false;
+  // Blocks of its arena that others let go of, chained.
+  std::atomic<uint64_t> released = 0;
+};
+
+struct alignas(64) Bucket {
+  pthread_mutex_t mutex;
+  std::atomic<uint64_t> first;  // a Block
+  std::atomic<uint64_t> version;
+};
+
+// A record. Only `next` changes while something points at it.
+struct Block {
+  std::atomic<uint64_t> next;
+  uint64_t version;
+  uint64_t bytes;  // of the whole block
+  uint64_t size;   // of the value, which follows
+  RecordKey key;
+
+  uint8_t* value() { return reinterpret_cast<uint8_t*>(this + 1); }
+};
+
+class SharedRegion {
+ public:
+  // A memory file with everything at its beginning.
+  static Result<UniqueFd> create(const RegionSizes& sizes);
+  // Maps one. Any number of times, in any process.
+  static Result<SharedRegion> map(int fd);
+
+  SharedRegion(SharedRegion&& other) noexcept;
+  SharedRegion& operator=(SharedRegion&&) = delete;
+  ~SharedRegion();
+
+  size_t workers() const { return header().sizes.workers; }
+  size_t buckets() const { return header().sizes.buckets; }
+  WorkerSlot& slot(size_t worker) const { return header().slots[worker]; }
+  Bucket& bucket(size_t index) const;
+  Block& block(uint64_t place) const { return *reinterpret_cast<Block*>(base_ + place); }
+  // A word for all workers: whether any directory lease was ever granted.
+  std::atomic<bool>& directory_leases() const { return header().directory_leases; }
+  // Counts the lives of workers that began or ended.
+  std::atomic<uint64_t>& roster_version() const { return header().roster_version; }
+
+  uint64_t arena_begin(size_t worker) const;
+  uint64_t arena_end(size_t worker) const { return arena_begin(worker + 1); }
+  size_t arena_of(uint64_t place) const;
+
+ private:
+  struct Header {
+    RegionSizes sizes;
+    std::atomic<bool> directory_leases;
+    std::atomic<uint64_t> roster_version;
+    WorkerSlot slots[kWorkersMax];
+  };
+  SharedRegion(uint8_t* base, size_t size) : base_(base), size_(size) {}
+  Header& header() const { return *reinterpret_cast<Header*>(base_); }
+  static size_t buckets_begin();
+  static size_t arenas_begin(const RegionSizes& sizes);
+
+  uint8_t* base_;
+  size_t size_;
+};
+
+// Takes a bucket's lock, also from a holder that died.
+class BucketLock {
+ public:
+  explicit BucketLock(Bucket& bucket) : bucket_(&bucket) { lock(bucket); }
+  BucketLock(const BucketLock&) = delete;
+  BucketLock& operator=(const BucketLock&) = delete;
+  ~BucketLock() { unlock(*bucket_); }
+
+  static void lock(Bucket& bucket);
+  static void unlock(Bucket& bucket) { ::pthread_mutex_unlock(&bucket.mutex); }
+
+ private:
+  Bucket* bucket_;
+};
+
+}  // namespace braid::store

@@ -1,0 +1,77 @@
+#include "store/worker_group.h"
+
+#include <unistd.h>
+
+namespace braid::store {
+
+Result<GroupResources> GroupResources::make(const RegionSizes& sizes) {
+  GroupResources made;
+  BRAID_TRY(made.region, SharedRegion::create(sizes));
+  for (size_t i = 0; i < sizes.workers; ++i) {
+    BRAID_TRY(auto pair, DatagramBus::make_pair());
+    made.buses.push_back(std::move(pair));
+  }
+  return made;
+}
+
+std::vector<int> GroupResources::for_worker(size_t index) const {
+  std::vector<int> fds{region.get(), buses[index].receive.get()};
+  for (const auto& bus : buses) fds.push_back(bus.send.get());
+  return fds;
+}
+
+Result<std::unique_ptr<WorkerGroup>> WorkerGroup::join(size_t index, std::vector<UniqueFd> fds) {
+  if (fds.size() < 2) return fail_os(EINVAL);
+  BRAID_TRY(SharedRegion region, SharedRegion::map(fds[0].get()));
+  if (index >= region.workers() || fds.size() != 2 + region.workers()) return fail_os(EINVAL);
+  UniqueFd receive = std::move(fds[1]);
+  fds.erase(fds.begin(), fds.begin() + 2);
+  return std::unique_ptr<WorkerGroup>(
+      new WorkerGroup(std::move(region), index, std::move(receive), std::move(fds)));
+}
+
+WorkerGroup::WorkerGroup(SharedRegion region, size_t index, UniqueFd receive,
+                         std::vector<UniqueFd> send)
+    : region_(std::move(region)),
+      own_(new_life(region_, index)),
+      records_(region_, index),
+      bus_(region_, own_, std::move(receive), std::move(send)) {}
+
+WorkerTag WorkerGroup::new_life(const SharedRegion& region, size_t index) {
+  WorkerSlot& slot = region.slot(index);
+  const WorkerTag tag = WorkerTag::make(index, slot.lives.fetch_add(1));
+  slot.watches = 0;
+  slot.missed_messages = false;
+  slot.pid = ::getpid();
+  slot.tag = tag.value;
+  region.roster_version()++;
+  return tag;
+}
+
+WorkerGroup::~WorkerGroup() {
+  bus_.stop();
+  uint32_t own = own_.value;
+  region_.slot(own_.index()).tag.compare_exchange_strong(own, 0);
+  region_.roster_version()++;
+}
+
+bool WorkerGroup::has_member(pid_t pid) const {
+  for (size_t i = 0; i < size(); ++i) {
+    if (region_.slot(i).tag != 0 && region_.slot(i).pid == pid) return true;
+  }
+  return false;
+}
+
+void WorkerGroup::ended(pid_t pid) {
+  for (size_t i = 0; i < size(); ++i) {
+    WorkerSlot& slot = region_.slot(i);
+    uint32_t tag = slot.tag;
+    if (tag == 0 || slot.pid != pid) continue;
+    // Unless the next life has begun meanwhile.
+    if (slot.tag.compare_exchange_strong(tag, 0)) slot.watches = 0;
+  }
+  region_.roster_version()++;
+  for (const auto& callback : on_ended_) callback();
+}
+
+}  // namespace braid::store

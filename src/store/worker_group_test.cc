@@ -1,0 +1,129 @@
+#include "store/worker_group.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+
+#include "store/worker_group_testing.h"
+
+namespace braid::store {
+namespace {
+
+// What a handler was given, waited for.
+struct Inbox {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::vector<std::string> messages;
+  std::vector<UniqueFd> fds;
+  int missed = 0;
+
+  void take_from(WorkerGroup& group, Topic topic) {
+    group.bus().handle(
+        topic,
+        [this](BusMessage& message) {
+          const std::lock_guard lock(mutex);
+          messages.emplace_back(as_text(message.payload));
+          if (message.fd) fds.push_back(std::move(message.fd));
+          arrived.notify_all();
+        },
+        [this] {
+          const std::lock_guard lock(mutex);
+          missed++;
+          arrived.notify_all();
+        });
+    group.start();
+  }
+  template <class Condition>
+  bool wait_for(Condition condition) {
+    std::unique_lock lock(mutex);
+    return arrived.wait_for(lock, std::chrono::seconds(20), condition);
+  }
+};
+
+TEST(WorkerGroup, MessageReachesTheHandlerOfItsTopicWithItsDescriptor) {
+  TestGroup workers(2);
+  Inbox inbox;
+  inbox.take_from(*workers.groups[1], Topic::kOpens);
+  EXPECT_TRUE(workers.groups[0]->bus().send(1, Topic::kSessions, as_bytes("nobody's")));
+  EXPECT_TRUE(workers.groups[0]->bus().send(1, Topic::kOpens, as_bytes("hello"),
+                                            workers.resources.region.get()));
+  ASSERT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == 1; }));
+  EXPECT_EQ(inbox.messages[0], "hello");
+  ASSERT_EQ(inbox.fds.size(), 1u);
+  struct stat given{}, own{};
+  ::fstat(inbox.fds[0].get(), &given);
+  ::fstat(workers.resources.region.get(), &own);
+  EXPECT_EQ(given.st_ino, own.st_ino);
+}
+
+TEST(WorkerGroup, WorkerThatIsBehindIsToldThatItMissedMessages) {
+  TestGroup workers(2);
+  const std::string text(1'000, 'x');
+  size_t sent = 0;
+  while (workers.groups[0]->bus().send(1, Topic::kChanges, as_bytes(text))) sent++;
+  Inbox inbox;
+  inbox.take_from(*workers.groups[1], Topic::kChanges);
+  EXPECT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == sent && inbox.missed == 1; }));
+}
+
+TEST(WorkerGroup, BroadcastReachesTheOthersAndNotOneself) {
+  TestGroup workers(3);
+  Inbox own, second, third;
+  own.take_from(*workers.groups[0], Topic::kChanges);
+  second.take_from(*workers.groups[1], Topic::kChanges);
+  third.take_from(*workers.groups[2], Topic::kChanges);
+  workers.groups[0]->bus().broadcast(Topic::kChanges, as_bytes("all"));
+  EXPECT_TRUE(second.wait_for([&] { return !second.messages.empty(); }));
+  EXPECT_TRUE(third.wait_for([&] { return !third.messages.empty(); }));
+  EXPECT_TRUE(own.messages.empty());
+}
+
+TEST(WorkerGroup, WorkerLivesFromJoiningToItsEnd) {
+  TestGroup workers(2);
+  const WorkerTag tag = workers.groups[1]->own_tag();
+  EXPECT_TRUE(workers.groups[0]->is_alive(tag));
+  workers.groups[1].reset();
+  EXPECT_FALSE(workers.groups[0]->is_alive(tag));
+  workers.join(1);
+  EXPECT_NE(workers.groups[1]->own_tag(), tag);
+  EXPECT_FALSE(workers.groups[0]->is_alive(tag));
+  EXPECT_TRUE(workers.groups[0]->is_alive(workers.groups[1]->own_tag()));
+}
+
+TEST(WorkerGroup, KilledWorkerIsDeadOnceItsEndIsKnown) {
+  TestGroup workers(2);
+  workers.groups[1].reset();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    workers.join(1);
+    while (true) ::pause();
+  }
+  WorkerGroup& group = *workers.groups[0];
+  while (!group.has_member(pid)) ::usleep(1'000);
+  const WorkerTag tag{group.region().slot(1).tag};
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  EXPECT_TRUE(group.is_alive(tag));
+  int told = 0;
+  group.on_ended([&] { told++; });
+  group.ended(pid);
+  EXPECT_FALSE(group.is_alive(tag));
+  EXPECT_FALSE(group.has_member(pid));
+  EXPECT_EQ(told, 1);
+}
+
+TEST(WorkerTag, NumbersCarryIt) {
+  const WorkerTag tag = WorkerTag::make(63, 12'345);
+  EXPECT_EQ(tag.index(), 63u);
+  EXPECT_EQ(WorkerTag::of(tag.tagged(123'456'789)), tag);
+  EXPECT_NE(tag.tagged(1), tag.tagged(2));
+  for (uint32_t life = 0; life < 10'000; ++life) EXPECT_NE(WorkerTag::make(0, life).value, 0u);
+  EXPECT_EQ(WorkerTag{}.tagged(7), 7u);
+}
+
+}  // namespace
+}  // namespace braid::store

@@ -1,0 +1,39 @@
+// Several workers in one process, for tests.
+#pragma once
+
+#include <fcntl.h>
+
+#include <memory>
+#include <vector>
+
+#include "store/worker_group.h"
+
+namespace braid::store {
+
+struct TestGroup {
+  explicit TestGroup(size_t workers, RegionSizes sizes = {.buckets = 256, .arena_bytes = 8 << 20}) {
+    sizes.workers = workers;
+    resources = *GroupResources::make(sizes);
+    groups.resize(workers);
+    for (size_t i = 0; i < workers; ++i) join(i);
+  }
+  // A new life of worker `index`.
+  void join(size_t index) {
+    groups[index].reset();
+    std::vector<UniqueFd> fds;
+    for (const int fd : resources.for_worker(index)) {
+      fds.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    }
+    groups[index] = *WorkerGroup::join(index, std::move(fds));
+  }
+  // As if it had been killed: nothing of it is given back, and the others know.
+  void kill(size_t index) {
+    groups[index]->region().slot(index).tag = 0;
+    groups[index]->region().roster_version()++;
+  }
+
+  GroupResources resources;
+  std::vector<std::unique_ptr<WorkerGroup>> groups;
+};
+
+}  // namespace braid::store
