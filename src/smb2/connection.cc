@@ -49,15 +49,23 @@ Task<void> Connection::close() {
   }
   session_setups.clear();
   for (auto& [id, channel] : std::exchange(channels_, {})) {
-    // The last channel ends the session; with others left its requests stay as they are, since the
-    // client will ask again on another.
-    if (channel->session->remove_channel(channel.get()) == 0) orphans.push_back(channel->session);
+    // The last channel ends the session. With others left its requests run on, since the client
+    // will ask again on another and must not meet half of what it asked for.
+    const Session::Removal removal = channel->session->remove_channel(channel);
+    if (removal.remaining == 0) orphans.push_back(channel->session);
+    if (removal.forgotten) {
+      if (const auto connection = removal.forgotten->connection.lock()) {
+        connection->abandon();
+      }
+    }
   }
-  cancel_all();
+  ending_ = true;
+  end_waits();
   for (auto& session : orphans) {
     co_await server_.close_session(session, SessionEnd::kConnectionLost);
+    co_await reactor().schedule();
+    end_waits();
   }
-  co_await reactor().schedule();
   co_await requests_.join();
   co_await reactor().schedule();
 }
@@ -81,7 +89,19 @@ void Connection::remove_channel(const Channel& channel) {
 
 void Connection::session_ended(std::shared_ptr<Channel> channel) {
   reactor().post([self = weak_from_this(), channel = std::move(channel)] {
-    if (const auto connection = self.lock()) connection->remove_channel(*channel);
+    const auto connection = self.lock();
+    if (!connection) return;
+    connection->remove_channel(*channel);
+    connection->end_waits();
+  });
+}
+
+void Connection::abandon() {
+  reactor().post([self = weak_from_this()] {
+    const auto connection = self.lock();
+    if (!connection) return;
+    connection->abandoned_ = true;
+    connection->end_waits();
   });
 }
 
@@ -257,10 +277,11 @@ void Connection::send_notification(Bytes message, const Session& session) {
 }
 
 AsyncId Connection::register_async(MessageId message_id, std::move_only_function<void()> on_cancel,
-                                   EndedBy ended_by) {
-  if (ending_ || async_requests_.size() >= kAsyncRequestsMax) return {};
+                                   EndedBy ended_by, std::shared_ptr<Session> session) {
+  AsyncRequest request{message_id, std::move(on_cancel), ended_by, std::move(session)};
+  if (is_over(request) || async_requests_.size() >= kAsyncRequestsMax) return {};
   const AsyncId id{++last_async_id_};
-  async_requests_.emplace(id, AsyncRequest{message_id, std::move(on_cancel), ended_by});
+  async_requests_.emplace(id, std::move(request));
   return id;
 }
 
@@ -275,17 +296,22 @@ void Connection::cancel(const wire::Header& header) {
       return entry.second.message_id == header.message_id;
     });
   }
-  if (found == async_requests_.end() || found->second.ended_by != EndedBy::kCancel) return;
+  if (found == async_requests_.end() || found->second.ended_by == EndedBy::kConnection) return;
   auto on_cancel = std::exchange(found->second.on_cancel, nullptr);
   if (on_cancel) on_cancel();
 }
 
-void Connection::cancel_all() {
-  ending_ = true;
+bool Connection::is_over(const AsyncRequest& request) const {
+  if (request.ended_by != EndedBy::kSession) return ending_;
+  return abandoned_ || request.session->is_closed();
+}
+
+void Connection::end_waits() {
   // A callback may unregister its own entry.
   std::vector<std::move_only_function<void()>> callbacks;
   for (auto& [id, request] : async_requests_) {
-    if (request.on_cancel) callbacks.push_back(std::exchange(request.on_cancel, nullptr));
+    if (is_over(request) && request.on_cancel)
+      callbacks.push_back(std::exchange(request.on_cancel, nullptr));
   }
   for (auto& callback : callbacks) callback();
 }
@@ -315,7 +341,11 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
   if (unbounded && !compound.is_last(index)) {
     return fail(NtStatus::kInternalError);
   }
-  async_id_ = connection->register_async(header.message_id, std::move(on_cancel));
+  // What waits without end has done nothing yet: the client asks again on another channel, and must
+  // not find its own lock there or lose changes to a dead request. The others do what was asked.
+  using EndedBy = Connection::EndedBy;
+  async_id_ = connection->register_async(header.message_id, std::move(on_cancel),
+                                         unbounded ? EndedBy::kCancel : EndedBy::kSession, session);
   if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
   compound.send_interim(*this, async_id_);
   return {};

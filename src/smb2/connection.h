@@ -79,8 +79,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Channel> find_channel(SessionId id) const;
   bool add_channel(std::shared_ptr<Channel> channel);
   void remove_channel(const Channel& channel);
-  // The session of `channel` is over: lets go of it. Thread: any.
+  // The session of `channel` is over: lets go of it, and ends its requests that wait. Thread: any.
   void session_ended(std::shared_ptr<Channel> channel);
+  // Ends whatever of a lost connection still waits. Thread: any.
+  void abandon();
   // Lets larger frames in, once a user is known.
   void session_became_valid();
 
@@ -88,16 +90,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Shared with an answer that is not sent yet, whose bytes go into the exchange's hash.
   std::unordered_map<SessionId, std::shared_ptr<SessionSetupExchange>> session_setups;
 
-  // Connection.AsyncCommandList. An AsyncId of zero: too many, or the connection is ending.
-  // `ended_by`: whether CANCEL ends the wait too, or only the end of the connection.
-  enum class EndedBy : uint8_t { kCancel, kConnection };
+  // What ends a wait. kConnection: the end of the connection only. kCancel: CANCEL as well.
+  // kSession: CANCEL, and the end of the session, which may have other channels.
+  enum class EndedBy : uint8_t { kConnection, kCancel, kSession };
+  // Connection.AsyncCommandList. An AsyncId of zero: too many, or what ends it is over already.
+  // `session`: for kSession.
   AsyncId register_async(MessageId message_id, std::move_only_function<void()> on_cancel,
-                         EndedBy ended_by = EndedBy::kCancel);
+                         EndedBy ended_by, std::shared_ptr<Session> session = nullptr);
   void unregister_async(AsyncId id);
   // [MS-SMB2] 3.3.5.16 "Receiving an SMB2 CANCEL Request".
   void cancel(const wire::Header& header);
-  // Cancels everything that waits, once: nothing may begin to wait afterwards.
-  void cancel_all();
+  // Whether the connection is lost. Its requests may run on.
+  bool is_ending() const { return ending_; }
 
   // Sends a message that answers nothing, unsigned. Thread: any.
   void send_unsolicited(Bytes message);
@@ -118,12 +122,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
     MessageId message_id;
     std::move_only_function<void()> on_cancel;
     EndedBy ended_by = EndedBy::kCancel;
+    std::shared_ptr<Session> session;
   };
 
   // False: the connection must end.
   bool process_frame(Buffer frame);
   bool process_messages(Buffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
   Task<void> close();
+  bool is_over(const AsyncRequest& request) const;
+  // Ends every wait that is over.
+  void end_waits();
 
   Server& server_;
   transport::TransportPtr transport_;
@@ -134,6 +142,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<OneShot<bool>> room_;  // set when bytes_in_flight_ falls
   bool any_session_valid_ = false;
   bool ending_ = false;
+  bool abandoned_ = false;
   TaskScope requests_;
 
   friend class Compound;

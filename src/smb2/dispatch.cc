@@ -69,6 +69,15 @@ constexpr bool rows_are_in_order() {
 }
 static_assert(rows_are_in_order());
 
+// Where the session is on this connection. What came before the connection was lost is carried out
+// to the end of its frame.
+std::shared_ptr<Channel> find_channel(const Request& request, SessionId id) {
+  if (auto channel = request.connection->find_channel(id)) return channel;
+  const auto& before = request.compound.channel;
+  const bool was_here = before && before->session->session_id == id;
+  return request.connection->is_ending() && was_here ? before : nullptr;
+}
+
 // [MS-SMB2] 3.3.5.2.4 "Verifying the Signature", for all but SESSION_SETUP that makes or binds a
 // session: its handler knows which key counts.
 Result<void> verify_signature(Request& request) {
@@ -168,7 +177,7 @@ Result<void> pass_gates(Request& request, const Row& row) {
     if (related && row.needs_session && !compound.has_session) {
       return fail(NtStatus::kInvalidParameter);
     }
-    request.channel = request.connection->find_channel(session_id);
+    request.channel = find_channel(request, session_id);
     if (request.channel) request.session = request.channel->session;
     if (request.channel) compound.channel = request.channel;
     BRAID_CHECK(verify_signature(request));

@@ -42,6 +42,9 @@ inline constexpr size_t kTreesPerSessionMax = 4096;
 inline constexpr size_t kOpensPerSessionMax = 65536;
 // Channels of a session: Windows Server's number.
 inline constexpr size_t kChannelsPerSessionMax = 32;
+// Lost channels of a session whose requests still run. Each keeps a connection in memory, until its
+// CREATEs and breaks have waited long enough; a client that loses more is not unlucky.
+inline constexpr size_t kLostChannelsPerSessionMax = 64;
 
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;

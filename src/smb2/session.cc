@@ -38,6 +38,8 @@ std::optional<std::vector<std::shared_ptr<Channel>>> Session::begin_close() {
     auto channels = channels_.lock();
     channels->closed = true;
     released.swap(channels->list);
+    released.insert(released.end(), channels->lost.begin(), channels->lost.end());
+    channels->lost.clear();
   }
   return released;
 }
@@ -49,10 +51,18 @@ bool Session::add_channel(std::shared_ptr<Channel> channel) {
   return true;
 }
 
-size_t Session::remove_channel(const Channel* channel) {
+Session::Removal Session::remove_channel(const std::shared_ptr<Channel>& channel) {
   auto channels = channels_.lock();
-  std::erase_if(channels->list, [&](const auto& held) { return held.get() == channel; });
-  return channels->list.size();
+  if (std::erase(channels->list, channel) == 0) return {.remaining = channels->list.size()};
+  std::erase_if(channels->lost, [](const auto& held) { return held->connection.expired(); });
+  Removal removal{.remaining = channels->list.size()};
+  if (removal.remaining == 0) return removal;
+  if (channels->lost.size() >= kLostChannelsPerSessionMax) {
+    removal.forgotten = std::move(channels->lost.front());
+    channels->lost.erase(channels->lost.begin());
+  }
+  channels->lost.push_back(channel);
+  return removal;
 }
 
 TreeId Session::next_tree_id() {

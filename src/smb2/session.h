@@ -77,7 +77,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Reauthentication: identity and expiry only, the keys stay.
   void renew(Principal principal, std::optional<FileTime> expires_at);
   bool is_closed() const { return state_.load(std::memory_order_acquire) == SessionState::kClosed; }
-  // For the one caller that gets to tear the session down: the channels it had.
+  // For the one caller that gets to tear the session down: the channels it had, and those lost
+  // before whose requests may still run.
   std::optional<std::vector<std::shared_ptr<Channel>>> begin_close();
 
   // Only after become_valid(); null before.
@@ -86,8 +87,13 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // False when the session is closed or has kChannelsPerSessionMax.
   bool add_channel(std::shared_ptr<Channel> channel);
-  // How many remain.
-  size_t remove_channel(const Channel* channel);
+  // The connection of `channel` is lost. Its requests run on while another channel lives, so the
+  // Channel is remembered until the connection is gone.
+  struct Removal {
+    size_t remaining = 0;
+    std::shared_ptr<Channel> forgotten;  // lost before, one too many: its requests must end
+  };
+  Removal remove_channel(const std::shared_ptr<Channel>& channel);
   std::vector<std::shared_ptr<Channel>> channels() const { return channels_.lock()->list; }
 
   // Null and 0 when there are too many, or the session is closed.
@@ -109,6 +115,7 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   struct Channels {
     std::vector<std::shared_ptr<Channel>> list;
+    std::vector<std::shared_ptr<Channel>> lost;  // oldest first
     bool closed = false;
   };
   struct Trees {
