@@ -74,6 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Negotiated negotiated;
   crypto::PreauthHash preauth_integrity_hash;  // Connection.PreauthIntegrityHashValue
   CommandSequenceWindow command_sequence_window;
+  // Bytes between head and data of the answers to READ; 0 unless a test wants otherwise.
+  std::atomic<uint8_t> read_response_padding = 0;
 
   // Connection.SessionTable.
   std::shared_ptr<Channel> find_channel(SessionId id) const;

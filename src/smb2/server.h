@@ -43,6 +43,8 @@ struct ServerParts {
   Guid server_guid;
   bool anonymous_sessions = false;  // may reach IPC$ and nothing else
   const Clock& clock = system_clock();
+  // commands/ioctl/test_switches.cc: what smbtorture may ask of a server under test.
+  bool test_switches = false;
 };
 
 // Why a session ends. [MS-SMB2] 3.3.5.6 closes all opens; 3.3.7.1, and 3.3.5.5.3 for the session
@@ -70,6 +72,7 @@ class Server final : public ConnectionSink {
   auth::LogonPenalties& penalties() { return parts_.penalties; }
   const Clock& clock() const { return parts_.clock; }
   bool anonymous_sessions() const { return parts_.anonymous_sessions; }
+  bool test_switches() const { return parts_.test_switches; }
   const Guid& server_guid() const { return parts_.server_guid; }
   const cluster::Interfaces& interfaces() const { return interfaces_; }
   WorkerPool& pool() { return pool_; }

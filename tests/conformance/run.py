@@ -53,9 +53,8 @@ LATER = ("smb2.durable-open", "smb2.durable-v2-open", "smb2.durable-v2-delay",
          "smb2.durable-v2-regressions", "smb2.persistent")
 # Benchmarks, scanners, tests that hold a handle for a person to look at, tests of Samba's own modules.
 NO_TEST = re.compile(
-    r"smb2\.(bench\.|scan\.|hold-|aio_delay\.|set-sparse-ioctl|zero-data-ioctl|ioctl-on-stream|"
-    r"kernel-oplocks\.|notify-inotify|async_dosmode|samba3misc|durable-open-disconnect|"
-    r"openattr_dummy)")
+    r"smb2\.(bench\.|scan\.|hold-|kernel-oplocks\.|notify-inotify|async_dosmode|samba3misc|"
+    r"durable-open-disconnect|openattr_dummy)")
 
 # Tests that want a share of another kind than the common ones.
 OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.twrp": "twrp"}
@@ -159,6 +158,9 @@ class Runner:
             command += [f"--option=torture:{option}" for option in (
                 f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=stream",
                 f"twrp_stream_size={len(STREAM)}")]
+        if in_suites(name, ("smb2.set-sparse-ioctl", "smb2.zero-data-ioctl")):
+            command += [f"--option=torture:{option}" for option in (
+                "filename=file", "offset=0", "beyond_final_zero=4096")]
         command += [f"--option={option}" for option in self.args.option]
         env = dict(os.environ)
         if self.realm:
@@ -261,9 +263,10 @@ def options(args, scratch, realm):
     return servers.Options(
         shares, [USER, USER2], realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,
-        env={"KRB5_CONFIG": os.path.join(realm, "krb5.conf")} if realm else {},
+        env={"BRAID_TEST_SWITCHES": "1"} |
+        ({"KRB5_CONFIG": os.path.join(realm, "krb5.conf")} if realm else {}),
         min_dialect="2.0.2", signing=args.signing, workers=1,
-        samba_global=["server multi channel support = yes", "smb2 leases = yes"],
+        samba_global=["server multi channel support = yes", "smb2 leases = yes", "smbd:FSCTL_SMBTORTURE = yes"],
         samba_share=[*args.samba_option, "vfs objects = acl_xattr streams_xattr", "ea support = yes",
                      "map hidden = no", "map system = no", "map readonly = no"])
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 
@@ -94,6 +95,22 @@ rpc::MemoryDirectory make_directory(const config::Config& config, const auth::Id
   return directory;
 }
 
+// What smbtorture wants to ask of a server under test, BRAID_TEST_SWITCHES=1 in the environment
+// allows. Strangers must not be able to: an error unless only this machine is listened to.
+std::expected<bool, std::string> test_switches(const config::Config& config) {
+  const char* given = ::secure_getenv("BRAID_TEST_SWITCHES");
+  if (!given || std::string_view(given) != "1") return false;
+  for (const config::Endpoint& endpoint : config.server.listen) {
+    if (endpoint.address.starts_with("127.") || endpoint.address == "::1") continue;
+    return std::unexpected(fmt::format(
+        "BRAID_TEST_SWITCHES is set, but {} is more than this machine; unset it, or correct listen "
+        "in {}",
+        endpoint.address, config.file));
+  }
+  log::warn("test switches are on: this server is for tests only");
+  return true;
+}
+
 // Members are made in this order and go in the opposite one: the engine before what it uses.
 class SmbWorkerServer final : public WorkerServer {
  public:
@@ -122,6 +139,8 @@ class SmbWorkerServer final : public WorkerServer {
                                          authenticator.error().message(), config_->file));
     }
     authenticator_ = std::move(*authenticator);
+    const auto switches = test_switches(*config_);
+    if (!switches) return std::unexpected(switches.error());
     auto shares = smb2::ShareTable::open(*config_);
     if (!shares) return std::unexpected(shares.error());
     engine_.emplace(smb2::ServerParts{.config = config_,
@@ -130,7 +149,8 @@ class SmbWorkerServer final : public WorkerServer {
                                       .ids = ids_,
                                       .pipes = pipes_,
                                       .penalties = penalties_,
-                                      .server_guid = server_guid(ids_)},
+                                      .server_guid = server_guid(ids_),
+                                      .test_switches = *switches},
                     reactors_, pool_);
     return {};
   }

@@ -15,11 +15,11 @@ constexpr size_t kInlineReadMax = 64u << 10;
 // The largest file offset there is: a signed 64-bit number.
 constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
 
-Reply read_reply(Buffer data) {
+Reply read_reply(Buffer data, uint8_t padding = 0) {
   Reply reply;
   reply.message.resize(wire::Header::kSize);
   wire::Writer writer(reply.message, 0);
-  wire::ReadResponse{}.encode_head(writer, static_cast<uint32_t>(data.size()));
+  wire::ReadResponse{}.encode_head(writer, static_cast<uint32_t>(data.size()), padding);
   reply.payload = std::move(data);
   return reply;
 }
@@ -78,7 +78,7 @@ Task<Result<Reply>> handle_read(Request& request) {
   }
   data.resize_within(*count);
   open.position = read.offset + *count;
-  co_return read_reply(std::move(data));
+  co_return read_reply(std::move(data), connection.read_response_padding);
 }
 
 }  // namespace braid::smb2

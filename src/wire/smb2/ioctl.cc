@@ -84,6 +84,12 @@ std::string_view name_of(Fsctl ctl_code) {
       return "FSCTL_SRV_READ_HASH";
     case Fsctl::kSrvCopychunkWrite:
       return "FSCTL_SRV_COPYCHUNK_WRITE";
+    case Fsctl::kTestPadIoctlResponse:
+      return "FSCTL_SMBTORTURE_IOCTL_RESPONSE_BODY_PADDING8";
+    case Fsctl::kTestPadReadResponses:
+      return "FSCTL_SMBTORTURE_GLOBAL_READ_RESPONSE_BODY_PADDING8";
+    case Fsctl::kTestSleep:
+      return "FSCTL_SMBTORTURE_FSP_ASYNC_SLEEP";
   }
   return "unknown";
 }
@@ -156,13 +162,14 @@ void IoctlResponse::encode(Writer& w) const {
   w.u16(0);
   w.value(ctl_code);
   w.file_id(file_id);
-  w.u32(narrow_u32(body_at + kFixedSize));
+  w.u32(narrow_u32(body_at + kFixedSize + padding));
   w.u32(narrow_u32(input.size()));
   const size_t output_at = w.position();
   w.u32(0);
   w.u32(narrow_u32(output.size()));
   w.u32(flags);
   w.u32(0);
+  w.zeros(padding);
   w.bytes(input);
   if (output.empty()) return;
   w.align(8);

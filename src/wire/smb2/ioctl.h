@@ -54,6 +54,10 @@ enum class Fsctl : uint32_t {
   kSrvCopychunk = 0x001440F2,
   kSrvReadHash = 0x001441BB,
   kSrvCopychunkWrite = 0x001480F2,
+  // Switches of a server under test, which smbtorture asks for; no client of anyone's sends them.
+  kTestPadIoctlResponse = 0x83848013,
+  kTestPadReadResponses = 0x83848023,
+  kTestSleep = 0x83848043,
 };
 // "FSCTL_PIPE_WAIT"; "unknown".
 std::string_view name_of(Fsctl ctl_code);
@@ -83,6 +87,7 @@ struct IoctlResponse {
   ByteView input;   // echoed only for pass-through operations
   ByteView output;  // into the message when decoded
   uint32_t flags = 0;
+  size_t padding = 0;  // zeros before `input`; only encoded
 
   static Result<IoctlResponse> decode(Reader& r);
   void encode(Writer& w) const;

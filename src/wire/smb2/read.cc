@@ -56,13 +56,14 @@ void ReadResponse::encode(Writer& w) const {
   w.bytes(data);
 }
 
-void ReadResponse::encode_head(Writer& w, uint32_t data_length) const {
+void ReadResponse::encode_head(Writer& w, uint32_t data_length, uint8_t padding) const {
   w.u16(17);
-  w.u8(kDataOffset);
+  w.u8(kDataOffset + padding);
   w.u8(0);
   w.u32(data_length);
   w.u32(data_remaining);
   w.u32(flags);
+  w.zeros(padding);
 }
 
 }  // namespace braid::wire

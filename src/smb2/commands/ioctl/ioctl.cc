@@ -1,11 +1,15 @@
 // [MS-SMB2] 3.3.5.15 "Receiving an SMB2 IOCTL Request".
 #include "wire/smb2/ioctl.h"
 
+#include <algorithm>
+#include <span>
+
 #include "smb2/commands/commands.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/compound.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
+#include "smb2/server.h"
 
 namespace braid::smb2 {
 namespace {
@@ -55,11 +59,15 @@ constexpr Row kRows[] = {
     {Fsctl::kSrvEnumerateSnapshots, Needs::kFile, ioctl_enumerate_snapshots},
 };
 
-const Row* find_row(Fsctl code) {
-  for (const Row& row : kRows) {
-    if (row.code == code) return &row;
-  }
-  return nullptr;
+constexpr Row kTestRows[] = {
+    {Fsctl::kTestPadIoctlResponse, Needs::kNothing, ioctl_test_pad_response},
+    {Fsctl::kTestPadReadResponses, Needs::kNothing, ioctl_test_pad_reads},
+    {Fsctl::kTestSleep, Needs::kFile, ioctl_test_sleep},
+};
+
+const Row* find_row(std::span<const Row> rows, Fsctl code) {
+  const auto found = std::ranges::find(rows, code, &Row::code);
+  return found == rows.end() ? nullptr : &*found;
 }
 
 // Whether it may not be done twice. [MS-SMB2] 3.3.5.2.10 fails every IOCTL; one that only reads
@@ -104,7 +112,8 @@ Task<Result<Reply>> handle_ioctl(Request& request) {
   }
   BRAID_CO_CHECK(request.check_credit_charge(
       ioctl.input.size(), uint64_t{ioctl.max_input_response} + ioctl.max_output_response));
-  const Row* row = find_row(ioctl.ctl_code);
+  const Row* row = find_row(kRows, ioctl.ctl_code);
+  if (!row && request.server.test_switches()) row = find_row(kTestRows, ioctl.ctl_code);
   const bool names_open = ioctl.file_id != FileId::all_ones() || request.header.is_related();
   if (row ? row->needs != Needs::kNothing : names_open) {
     BRAID_CO_CHECK(find_open(request, ioctl, row && changes_something(*row)));
@@ -126,6 +135,7 @@ Task<Result<Reply>> handle_ioctl(Request& request) {
   response.file_id = ioctl.file_id;
   if (request.open) response.file_id = request.open->file_id;
   response.output = answer.output;
+  response.padding = answer.padding;
   co_return reply_with(response, answer.status);
 }
 

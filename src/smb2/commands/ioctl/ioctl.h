@@ -12,6 +12,7 @@ namespace braid::smb2 {
 struct IoctlAnswer {
   Bytes output;
   NtStatus status = NtStatus::kSuccess;
+  size_t padding = 0;  // before the output, see IoctlResponse
 };
 // Starts on a thread of the worker pool, with request.open found where the FSCTL needs it.
 using IoctlHandler = Task<Result<IoctlAnswer>> (*)(Request&, const wire::IoctlRequest&);
@@ -22,6 +23,11 @@ Task<Result<IoctlAnswer>> ioctl_pipe_peek(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_pipe_wait(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_query_network_interface_info(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_dfs_get_referrals(Request&, const wire::IoctlRequest&);
+
+// Only with ServerParts::test_switches.
+Task<Result<IoctlAnswer>> ioctl_test_pad_response(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_test_pad_reads(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_test_sleep(Request&, const wire::IoctlRequest&);
 
 // Those below are of files and directories: the table keeps pipes away from them, and those that
 // change something away from read-only shares.
