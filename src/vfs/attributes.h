@@ -25,10 +25,11 @@ inline constexpr uint32_t kReparsePoint = 0x00000400;
 inline constexpr uint32_t kCompressed = 0x00000800;
 inline constexpr uint32_t kOffline = 0x00001000;
 inline constexpr uint32_t kNotContentIndexed = 0x00002000;
+inline constexpr uint32_t kEncrypted = 0x00004000;
 // What a client may set and what is stored; the others follow from what the file is.
 inline constexpr uint32_t kSettable =
     kReadonly | kHidden | kSystem | kArchive | kTemporary | kOffline | kNotContentIndexed;
-inline constexpr uint32_t kStored = kSettable | kSparse | kCompressed;
+inline constexpr uint32_t kStored = kSettable | kSparse;
 }  // namespace dos
 
 // [MS-FSCC] 2.1.2.1 "Reparse Tags".

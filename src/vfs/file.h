@@ -1,6 +1,7 @@
 // File: one open file, directory or stream.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -110,6 +111,13 @@ class File {
   // range is not in whole clusters; EXDEV across file systems.
   virtual Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                                    uint64_t length) = 0;
+
+  // Whether the file system packs what is written from now on; for a directory, what is made in it.
+  // Attributes show it. EOPNOTSUPP unless Features::compression.
+  virtual Result<void> set_compressed(bool compressed) {
+    (void)compressed;
+    return fail_os(EOPNOTSUPP);
+  }
 
   // REQUIRES a directory opened with Access::read. kPosix: names as they are on disk.
   virtual Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules = NameRules::kWindows) = 0;

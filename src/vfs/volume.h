@@ -77,6 +77,7 @@ struct CreateHow {
   bool directory = false;
   uint32_t mode = 0644;         // before the parent's default ACL; the process runs with umask 0
   uint32_t dos_attributes = 0;  // dos::kSettable bits; ARCHIVE is added for files
+  bool compress = true;         // as the directory does; false: never
 };
 
 struct Space {
@@ -91,6 +92,7 @@ struct Features {
   bool streams = false;
   bool reflink = false;
   bool sparse = false;
+  bool compression = false;  // File::set_compressed() works
   bool case_sensitive_on_disk = true;  // two names may differ in case only
   bool hard_links = true;
   uint64_t device = 0;         // for volume serial numbers

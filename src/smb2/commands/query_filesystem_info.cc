@@ -33,6 +33,7 @@ uint32_t attributes_of(const Share& share, const vfs::Features& features) {
   attributes |= Info::kSupportsObjectIds;
   if (features.hard_links) attributes |= Info::kSupportsHardLinks;
   if (features.xattrs) attributes |= Info::kSupportsExtendedAttributes;
+  if (features.compression) attributes |= Info::kFileCompression;
   if (features.reflink) attributes |= Info::kSupportsBlockRefcounting;
   if (share.read_only) attributes |= Info::kReadOnlyVolume;
   return attributes;
@@ -87,7 +88,12 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
     }
     // Nothing is filtered and no quota is told.
     case FsInfoClass::kControl: return encoded(wire::FileFsControlInformation{});
-    case FsInfoClass::kSectorSize: return encoded(wire::FileFsSectorSizeInformation{});
+    case FsInfoClass::kSectorSize: {
+      wire::FileFsSectorSizeInformation info;
+      // FSCTL_FILE_LEVEL_TRIM gives the space back to the file system.
+      if (features.sparse) info.flags |= wire::FileFsSectorSizeInformation::kTrimEnabled;
+      return encoded(info);
+    }
     default: return fail(NtStatus::kInvalidInfoClass);
   }
 }

@@ -78,8 +78,8 @@ Result<void> set_basic(Server& server, Open& open, ByteView buffer) {
   if (attributes != 0) {
     // SPARSE and COMPRESSED have FSCTLs of their own.
     BRAID_TRY(const auto now, file.stat());
-    change.dos_attributes = (attributes & vfs::dos::kSettable) |
-                            (now.dos_attributes & (vfs::dos::kSparse | vfs::dos::kCompressed));
+    change.dos_attributes =
+        (attributes & vfs::dos::kSettable) | (now.dos_attributes & vfs::dos::kSparse);
   }
   change.creation_time = given(basic.creation_time);
   change.access_time = given(basic.last_access_time);

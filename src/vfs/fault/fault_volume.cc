@@ -108,6 +108,10 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("flush"));
     return below_->flush(durability);
   }
+  Result<void> set_compressed(bool compressed) override {
+    BRAID_CHECK(plan_->pass("set_compressed"));
+    return below_->set_compressed(compressed);
+  }
   Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override {
     BRAID_CHECK(plan_->pass("allocated_ranges"));
     return below_->allocated_ranges(within, max);

@@ -42,6 +42,8 @@ class PosixFile final : public File {
   Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                            uint64_t length) override;
 
+  Result<void> set_compressed(bool compressed) override;
+
   Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
   Result<std::string> read_link() override;
 

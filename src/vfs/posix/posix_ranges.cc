@@ -1,4 +1,4 @@
-// PosixFile: space, holes, and copies within the server.
+// PosixFile: space, holes, compression, and copies within the server.
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
@@ -113,6 +113,16 @@ Result<void> PosixFile::clone_range(File& source, uint64_t source_offset, uint64
   if (::ioctl(fd_.get(), FICLONERANGE, &range) == 0) return {};
   const bool never = errno == ENOTTY || errno == ENOSYS || errno == EOPNOTSUPP;
   return fail_os(never ? EOPNOTSUPP : errno);
+}
+
+Result<void> PosixFile::set_compressed(bool compressed) {
+  BRAID_CHECK(assume(who_));
+  if (!context_->features.compression) return fail_os(EOPNOTSUPP);
+  if (!is_directory() && !access_.write) return fail_os(EBADF);
+  // The kernel lets the owner alone choose; Windows whoever may write the data.
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  return change_compression(fd_.get(), compressed);
 }
 
 }  // namespace braid::vfs

@@ -45,6 +45,8 @@ Features features_of(int root, const struct statfs& fs, const struct statx& st) 
   features.streams = features.xattrs;
   features.reflink = can_clone(root);
   features.sparse = true;
+  // Others keep the flag and compress nothing.
+  features.compression = static_cast<long>(fs.f_type) == BTRFS_SUPER_MAGIC;
   features.device = key_of(st).device;
   features.file_system_id.assign(reinterpret_cast<const char*>(&fs.f_fsid), sizeof fs.f_fsid);
   features.creation_time = birth_time(st);
@@ -154,7 +156,11 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
     BRAID_TRY(parts.fd, open_beneath(parent, place.name, access | O_CREAT | O_EXCL | O_NOFOLLOW,
                                      how.mode & 07777));
   }
-  BRAID_TRY(const struct statx st, stat_of(parts.fd.get()));
+  BRAID_TRY(struct statx st, stat_of(parts.fd.get()));
+  if (!how.compress && (st.stx_attributes & STATX_ATTR_COMPRESSED)) {
+    BRAID_CHECK(change_compression(parts.fd.get(), false));
+    BRAID_TRY(st, stat_of(parts.fd.get()));
+  }
   DosAttrib attrib;
   attrib.attributes =
       (how.dos_attributes & dos::kSettable) | (how.directory ? dos::kDirectory : dos::kArchive);

@@ -1,6 +1,8 @@
 #include "vfs/posix/system.h"
 
+#include <linux/fs.h>
 #include <linux/openat2.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -131,6 +133,19 @@ Result<void> add_dos_attributes(int fd, const struct statx& st, uint32_t bits) {
   return store_dos_attrib(fd, attrib);
 }
 
+Result<void> change_compression(int fd, bool compressed) {
+  BRAID_TRY(const Descriptor opened, reopen(fd, O_RDONLY | O_NONBLOCK));
+  unsigned flags = 0;
+  if (::ioctl(opened.get(), FS_IOC_GETFLAGS, &flags) != 0) {
+    return fail_os(errno == ENOTTY ? EOPNOTSUPP : errno);
+  }
+  const unsigned wanted = compressed ? (flags & ~FS_NOCOMP_FL) | FS_COMPR_FL
+                                     : flags & ~(FS_NOCOMP_FL | FS_COMPR_FL);
+  if (wanted == flags) return {};
+  if (::ioctl(opened.get(), FS_IOC_SETFLAGS, &wanted) != 0) return fail_last_os();
+  return {};
+}
+
 FileTime birth_time(const struct statx& st) {
   if (st.stx_mask & STATX_BTIME) return time_of(st.stx_btime);
   return std::min({time_of(st.stx_atime), time_of(st.stx_mtime), time_of(st.stx_ctime)});
@@ -156,6 +171,7 @@ Attributes make_attributes(const struct statx& st, const std::optional<DosAttrib
   out.device = makedev(st.stx_rdev_major, st.stx_rdev_minor);
   out.reparse_tag = reparse_tag_of(out.kind);
   if (attrib) out.dos_attributes = attrib->attributes & dos::kStored;
+  if (st.stx_attributes & STATX_ATTR_COMPRESSED) out.dos_attributes |= dos::kCompressed;
   if (out.is_directory()) out.dos_attributes |= dos::kDirectory;
   if (out.reparse_tag != 0) out.dos_attributes |= dos::kReparsePoint;
   if (out.dos_attributes == 0) out.dos_attributes = dos::kNormal;

@@ -39,6 +39,9 @@ Attributes make_attributes(const struct statx& st, const std::optional<DosAttrib
 // Attributes of what `fd` holds.
 Result<Attributes> attributes_of(int fd);
 
+// chattr +c and -c. `fd` may be an O_PATH descriptor. EOPNOTSUPP.
+Result<void> change_compression(int fd, bool compressed);
+
 // What the kernel knows the creation time to be, or the earliest time it has.
 FileTime birth_time(const struct statx& st);
 

@@ -28,6 +28,9 @@ Result<void> check_create(const Request& request, const wire::CreateRequest& cre
     return fail(NtStatus::kInvalidParameter);
   }
   if (create.share_access & ~wire::ShareAccess::kAll) return fail(NtStatus::kInvalidParameter);
+  if ((create.desired_access & kUndefinedAccess) || create.desired_access == 0) {
+    return fail(NtStatus::kAccessDenied);
+  }
   if (create.create_options & kOptionsInvalid) return fail(NtStatus::kInvalidParameter);
   if (create.create_options & kOptionsUnsupported) return fail(NtStatus::kNotSupported);
   if (create.file_attributes & kAttributesInvalid) return fail(NtStatus::kInvalidParameter);
@@ -41,9 +44,6 @@ Result<void> check_create(const Request& request, const wire::CreateRequest& cre
         create.create_disposition == CreateDisposition::kOverwriteIf) {
       return fail(NtStatus::kInvalidParameter);
     }
-  }
-  if ((create.desired_access & kUndefinedAccess) || create.desired_access == 0) {
-    return fail(NtStatus::kAccessDenied);
   }
   if (create.create_options & CreateOptions::kDeleteOnClose) {
     const uint32_t access = map_generic(create.desired_access);

@@ -324,6 +324,10 @@ CreateOutcome make_new(const Context& context, const Resolved& resolved) {
       return Error(status);
     }
   }
+  // Who wants it encrypted on the disk must not believe that it is.
+  if (!is_directory && (context.create.file_attributes & vfs::dos::kEncrypted)) {
+    return Error(NtStatus::kAccessDenied);
+  }
   Opened opened;
   opened.maximal_access = Access::kFileAllAccess & context.request.tree_connect->maximal_access;
   auto granted = grant(context, opened.maximal_access, directory->by_name, 0);
@@ -339,7 +343,8 @@ CreateOutcome make_new(const Context& context, const Resolved& resolved) {
            is_directory ? vfs::Access{.read = true} : vfs::Access{.read = true, .write = true},
        .directory = is_directory,
        .mode = mode,
-       .dos_attributes = context.create.file_attributes & vfs::dos::kSettable});
+       .dos_attributes = context.create.file_attributes & vfs::dos::kSettable,
+       .compress = !context.has_option(CreateOptions::kNoCompression)});
   if (!file) return file.error();
   opened.file = std::move(*file);
   opened.key = opened.file->key();

@@ -1,21 +1,31 @@
 // [MS-FSA] 2.1.5.10.9 "FSCTL_GET_COMPRESSION" and 2.1.5.10.30 "FSCTL_SET_COMPRESSION".
+#include <cerrno>
+
 #include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/notify/report.h"
+#include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
+#include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
 namespace {
 
-// [MS-FSCC] 2.3.22 "FSCTL_GET_COMPRESSION Reply": CompressionState.
+// [MS-FSCC] 2.3.22 "FSCTL_GET_COMPRESSION Reply": CompressionState. What the file system packs with
+// is its own business; LZNT1 is the one name there is for it.
 constexpr uint16_t kFormatNone = 0;
+constexpr uint16_t kFormatDefault = 1;
+constexpr uint16_t kFormatLznt1 = 2;
 
 }  // namespace
 
-// No file is ever compressed for a client; a file system that compresses by itself does not show.
-
-Task<Result<IoctlAnswer>> ioctl_get_compression(Request&, const wire::IoctlRequest& ioctl) {
+Task<Result<IoctlAnswer>> ioctl_get_compression(Request& request, const wire::IoctlRequest& ioctl) {
   if (ioctl.max_output_response < sizeof(uint16_t)) co_return fail(NtStatus::kInvalidParameter);
+  // Streams are not compressed one by one.
+  vfs::File& file = request.open->base_file ? *request.open->base_file : *request.open->file;
+  BRAID_CO_TRY(const auto now, file.stat());
   IoctlAnswer answer;
-  wire::Writer(answer.output).u16(kFormatNone);
+  const bool is_compressed = (now.dos_attributes & vfs::dos::kCompressed) != 0;
+  wire::Writer(answer.output).u16(is_compressed ? kFormatLznt1 : kFormatNone);
   co_return answer;
 }
 
@@ -23,10 +33,21 @@ Task<Result<IoctlAnswer>> ioctl_set_compression(Request& request, const wire::Io
   wire::Reader reader(ioctl.input);
   const uint16_t format = reader.u16();
   if (!reader.ok()) co_return fail(NtStatus::kInvalidParameter);
-  if (!request.open->has_access(wire::Access::kFileWriteData)) {
-    co_return fail(NtStatus::kAccessDenied);
+  Open& open = *request.open;
+  if (!open.has_access(wire::Access::kFileWriteData)) co_return fail(NtStatus::kAccessDenied);
+  const bool compress = format == kFormatDefault || format == kFormatLznt1;
+  const bool can_compress = request.tree_connect->share->volume->features().compression &&
+                            !open.attributes.is_stream;
+  if (!can_compress) {
+    if (format != kFormatNone) co_return fail(NtStatus::kNotSupported);
+    co_return IoctlAnswer{};
   }
-  if (format != kFormatNone) co_return fail(NtStatus::kNotSupported);
+  if (!compress && format != kFormatNone) co_return fail(NtStatus::kInvalidParameter);
+  const auto done = open.file->set_compressed(compress);
+  // btrfs has files that are never compressed: those without checksums.
+  if (!done && done.error().is_os(EINVAL)) co_return fail(NtStatus::kNotSupported);
+  if (!done) co_return std::unexpected(done.error());
+  report_modified(request.server, open, wire::CompletionFilter::kAttributes);
   co_return IoctlAnswer{};
 }
 
