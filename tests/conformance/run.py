@@ -57,11 +57,25 @@ NO_TEST = re.compile(
     r"durable-open-disconnect|openattr_dummy)")
 
 # Tests that want a share of another kind than the common ones.
-OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.twrp": "twrp"}
+OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.twrp": "twrp",
+             "smb2.zero-data-ioctl": "onefile"}
 
 # The previous version that the share "twrp" has.
 SNAPSHOT = "@GMT-2024.02.29-12.00.00"
 STREAM = b"in a stream"
+
+# Tests that want to be told something.
+OWN_OPTIONS = {
+    # A synchronising open needs no further right, as in all Windows that are still maintained.
+    "smb2.create.gentest": ("win7=yes",),
+    # Where the security descriptor is, as long as the server is not root.
+    "smb2.ea.acl_xattr": ("acl_xattr_name=NTACL",),
+    "smb2.twrp": (f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=stream",
+                  f"twrp_stream_size={len(STREAM)}"),
+    "smb2.set-sparse-ioctl": ("filename=file",),
+    "smb2.zero-data-ioctl": ("filename=file", "offset=0", "beyond_final_zero=4096"),
+}
+
 
 MIN_LIMIT_S = 60  # for one test; one the ledger knows to be slow gets four times its time
 
@@ -154,13 +168,8 @@ class Runner:
                    f"--option=torture:share2={share}",
                    f"--option=torture:user2name={USER2.name}",
                    f"--option=torture:user2password={USER2.password}"]
-        if in_suites(name, ("smb2.twrp",)):
-            command += [f"--option=torture:{option}" for option in (
-                f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=stream",
-                f"twrp_stream_size={len(STREAM)}")]
-        if in_suites(name, ("smb2.set-sparse-ioctl", "smb2.zero-data-ioctl")):
-            command += [f"--option=torture:{option}" for option in (
-                "filename=file", "offset=0", "beyond_final_zero=4096")]
+        command += [f"--option=torture:{option}" for suite, own in OWN_OPTIONS.items()
+                    if in_suites(name, (suite,)) for option in own]
         command += [f"--option={option}" for option in self.args.option]
         env = dict(os.environ)
         if self.realm:
@@ -260,6 +269,11 @@ def options(args, scratch, realm):
     shares.append(servers.Share("hideunread", scratch.directory("hideunread", owner=uid_gid),
                                 hide_unreadable=True))
     shares.append(share_with_snapshot(scratch, uid_gid))
+    onefile = scratch.directory("onefile", owner=uid_gid)
+    with open(os.path.join(onefile, "file"), "w", encoding="ascii") as file:
+        file.write("something to overwrite\n" * 500)
+    os.chown(file.name, *uid_gid)
+    shares.append(servers.Share("onefile", onefile))
     return servers.Options(
         shares, [USER, USER2], realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,
