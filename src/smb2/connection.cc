@@ -11,9 +11,15 @@
 #include "wire/smb2/transform_header.h"
 
 namespace braid::smb2 {
+namespace {
+
+// [MS-SMB2] 2.1 "Transport": the length before each message.
+constexpr uint64_t kFrameHeaderBytes = 4;
+
+}  // namespace
 
 Connection::Connection(Server& server, transport::TransportPtr transport)
-    : server_(server), transport_(std::move(transport)) {
+    : number(server.next_connection_number()), server_(server), transport_(std::move(transport)) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
 }
 
@@ -111,6 +117,7 @@ void Connection::session_became_valid() {
 }
 
 bool Connection::process_frame(Buffer frame) {
+  ConnectionCounters::add(counters.bytes_received, kFrameHeaderBytes + frame.size());
   switch (wire::protocol_id_of(frame.view())) {
     case wire::ProtocolId::kSmb2:
       return process_messages(std::move(frame), 0, nullptr);
@@ -186,9 +193,14 @@ bool Connection::process_messages(Buffer frame, size_t offset,
     offset += header->next_command;
   }
   bytes_in_flight_ += frame_size;
+  const auto count = static_cast<uint32_t>(elements.size());
+  ConnectionCounters::add(counters.requests, uint64_t{count});
+  ConnectionCounters::add(counters.requests_in_flight, count);
   struct Serve {
-    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work, size_t size) {
+    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work, size_t size,
+                               uint32_t count) {
       co_await work.run();
+      ConnectionCounters::add(connection->counters.requests_in_flight, 0 - count);
       connection->bytes_in_flight_ -= size;
       if (connection->room_ && connection->bytes_in_flight_ <= kBytesInFlightMax) {
         connection->room_->set(true);
@@ -198,7 +210,7 @@ bool Connection::process_messages(Buffer frame, size_t offset,
   requests_.spawn(Serve::compound(
       shared_from_this(),
       Compound(shared_from_this(), std::move(frame), std::move(elements), std::move(decrypted_for)),
-      frame_size));
+      frame_size, count));
   return !transport_->is_closed();
 }
 

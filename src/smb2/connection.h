@@ -13,6 +13,7 @@
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
 #include "smb2/command_sequence_window.h"
+#include "smb2/connection_counters.h"
 #include "smb2/request.h"
 #include "smb2/session.h"
 #include "transport/transport.h"
@@ -61,6 +62,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Server& server, transport::TransportPtr transport);
 
+  // Names it to administrators; never used twice by a Server.
+  const uint64_t number;
+  ConnectionCounters counters;
+
   // Serves the connection to its end. `first_message` came with the socket.
   Task<void> run(Buffer first_message);
   // Ends the transport; run() then tears down. Thread: any.
@@ -68,7 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Server& server() { return server_; }
   Reactor& reactor() { return transport_->reactor(); }
-  transport::Transport& transport() { return *transport_; }
+  transport::Transport& transport() const { return *transport_; }
   std::string peer_host() const { return transport_->peer().host(); }
 
   Negotiated negotiated;

@@ -105,7 +105,8 @@ Result<void> verify_signature(Request& request) {
 // [MS-SMB2] 3.3.5.2.9 "Verifying the Session".
 Result<void> verify_session(Request& request, const Row& row) {
   if (!request.session) return fail(NtStatus::kUserSessionDeleted);
-  switch (request.session->state(request.server.clock().now())) {
+  const FileTime now = request.server.clock().now();
+  switch (request.session->state(now)) {
     case SessionState::kClosed:
       return fail(NtStatus::kUserSessionDeleted);
     case SessionState::kInProgress:
@@ -121,6 +122,7 @@ Result<void> verify_session(Request& request, const Row& row) {
     return fail(NtStatus::kAccessDenied);
   }
   request.principal = request.session->principal();
+  request.session->use(now);
   return {};
 }
 

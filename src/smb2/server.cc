@@ -8,6 +8,16 @@
 #include "transport/tcp_transport.h"
 
 namespace braid::smb2 {
+namespace {
+
+void add_to(Server::Totals& totals, const Connection& connection) {
+  ++totals.connections;
+  totals.requests += connection.counters.requests.load(std::memory_order_relaxed);
+  totals.bytes_received += connection.counters.bytes_received.load(std::memory_order_relaxed);
+  totals.bytes_sent += connection.transport().bytes_sent();
+}
+
+}  // namespace
 
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
     : breaks(session_table, client_table, reactors.at(0)),
@@ -53,7 +63,11 @@ Task<void> Server::serve_connection(std::shared_ptr<Connection> connection, Buff
   log::debug("{}: connected", peer);
   co_await connection->run(std::move(first_message));
   client_table.remove(connection->negotiated.client_guid, connection.get());
-  connections_.lock()->set.erase(connection);
+  {
+    auto connections = connections_.lock();
+    connections->set.erase(connection);
+    add_to(connections->ended, *connection);
+  }
   log::debug("{}: disconnected", peer);
 }
 
@@ -69,6 +83,30 @@ void Server::stop() {
     scope_.spawn(close_claimed(*this, std::move(open)));
   }
   scope_.wait();
+}
+
+std::vector<std::shared_ptr<Connection>> Server::connections() const {
+  auto connections = connections_.lock();
+  return {connections->set.begin(), connections->set.end()};
+}
+
+Server::Totals Server::totals() const {
+  auto connections = connections_.lock();
+  Totals totals = connections->ended;
+  for (const auto& connection : connections->set) add_to(totals, *connection);
+  return totals;
+}
+
+bool Server::end_session(SessionId id) {
+  auto session = session_table.find(id);
+  if (!session) return false;
+  scope_.spawn(end_session_soon(std::move(session)));
+  return true;
+}
+
+Task<void> Server::end_session_soon(std::shared_ptr<Session> session) {
+  co_await reactors_.at(0).schedule();
+  co_await close_session(std::move(session));
 }
 
 Task<void> Server::close_session(std::shared_ptr<Session> session, SessionEnd why) {

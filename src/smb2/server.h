@@ -90,6 +90,21 @@ class Server final : public ConnectionSink {
   // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.
   std::atomic<bool> has_directory_leases = false;
 
+  uint64_t next_connection_number() { return next_connection_number_.fetch_add(1); }
+  // All there are now. Thread: any.
+  std::vector<std::shared_ptr<Connection>> connections() const;
+  // Connections and bytes since the start, those that are there still among them. Thread: any.
+  struct Totals {
+    uint64_t connections = 0;
+    uint64_t requests = 0;
+    uint64_t bytes_received = 0;
+    uint64_t bytes_sent = 0;
+  };
+  Totals totals() const;
+
+  // [MS-SMB2] 3.3.4.12 "Server Application Requests Closing a Session". False when there is none
+  // with this id. The work goes on after the return. REQUIRES: before stop(). Thread: no reactor.
+  bool end_session(SessionId id);
   // Ends a session with its trees and opens. Idempotent.
   Task<void> close_session(std::shared_ptr<Session> session, SessionEnd why = SessionEnd::kLogoff);
   // Ends one tree and the opens made through it.
@@ -101,6 +116,7 @@ class Server final : public ConnectionSink {
   void arm_scavenger();
 
  private:
+  Task<void> end_session_soon(std::shared_ptr<Session> session);
   // Thread: the reactor it runs on, but for `stopped`.
   struct Scavenger {
     explicit Scavenger(Reactor& reactor) : timer(reactor) {}
@@ -118,12 +134,14 @@ class Server final : public ConnectionSink {
   WorkerPool& pool_;
   struct Connections {
     std::unordered_set<std::shared_ptr<Connection>> set;
+    Totals ended;
     bool stopping = false;
   };
   Guarded<Connections> connections_;
   std::shared_ptr<Scavenger> scavenger_;
   TaskScope scope_;
   std::atomic<uint64_t> next_lock_id_ = 1;
+  std::atomic<uint64_t> next_connection_number_ = 1;
 };
 
 }  // namespace braid::smb2

@@ -16,6 +16,13 @@ SessionState Session::state(FileTime now) const {
   return state;
 }
 
+void Session::use(FileTime now) {
+  const uint64_t before = last_used_.load(std::memory_order_relaxed);
+  if (now.ticks >= before + kTicksPerSecond || now.ticks < before) {
+    last_used_.store(now.ticks, std::memory_order_relaxed);
+  }
+}
+
 void Session::become_valid(SessionSecurity security, Principal principal,
                            std::optional<FileTime> expires_at) {
   security_owner_ = std::make_unique<const SessionSecurity>(std::move(security));

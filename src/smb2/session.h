@@ -71,6 +71,10 @@ class Session : public std::enable_shared_from_this<Session> {
   const ClientGuid client_guid;
 
   SessionState state(FileTime now) const;
+  // When a request last used it; 0 before the first. To the second, so that channels do not fight
+  // over it.
+  FileTime last_used() const { return {last_used_.load(std::memory_order_relaxed)}; }
+  void use(FileTime now);
   // First success: publishes the security and the principal. REQUIRES state InProgress.
   void become_valid(SessionSecurity security, Principal principal,
                     std::optional<FileTime> expires_at);
@@ -130,6 +134,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   std::atomic<SessionState> state_ = SessionState::kInProgress;
   std::atomic<uint64_t> expires_at_ = ~uint64_t{0};  // FILETIME ticks
+  std::atomic<uint64_t> last_used_ = 0;              // FILETIME ticks
   std::unique_ptr<const SessionSecurity> security_owner_;
   std::atomic<const SessionSecurity*> security_ = nullptr;
   Guarded<Principal> principal_;

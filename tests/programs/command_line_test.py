@@ -265,12 +265,16 @@ class ManualPages(CommandLineCase):
         self.assertIn("--check", braidd)
         for option in braidd:
             self.assertIn(option, self.page("braidd.8"))
-        for command in ((), ("user",), ("user", "add"), ("interfaces",), ("config",)):
+        for command in ((), ("user",), ("user", "add"), ("interfaces",), ("sessions",),
+                        ("config",)):
             for option in self.options(self.braidctl, *command):
                 self.assertIn(option, self.page("braidctl.8"))
 
     def test_commands_are_all_there(self):
-        for group in ("user", "config"):
+        text = self.run_program(self.braidctl, "--help").stdout
+        for command in re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1], re.M):
+            self.assertRegex(self.page("braidctl.8"), fr'(?m)^\.BI? "?{command}\b')
+        for group in ("user", "config", "session", "channel"):
             text = self.run_program(self.braidctl, group, "--help").stdout
             commands = re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1], re.M)
             self.assertTrue(commands)

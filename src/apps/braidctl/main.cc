@@ -5,6 +5,7 @@
 
 #include "apps/braidctl/interfaces.h"
 #include "apps/braidctl/output.h"
+#include "apps/braidctl/running.h"
 #include "apps/braidctl/users.h"
 #include "config/config.h"
 #include "config/keys.h"
@@ -16,9 +17,12 @@ struct CommandLine {
   std::string config_file = "/etc/braid/braid.toml";
   UserArguments user;
   InterfacesArguments interfaces;
+  RunningArguments running;
+  bool json = false;
 };
 
-using UserCommand = int (*)(const config::Config&, const UserArguments&);
+template <class Arguments>
+using CommandOn = int (*)(const config::Config&, const Arguments&);
 
 int complain_all(const config::Problems& problems) {
   for (const auto& problem : problems) complain(problem.text());
@@ -26,28 +30,24 @@ int complain_all(const config::Problems& problems) {
 }
 
 // Users can be managed while a share's disk is away, so paths are not looked at.
-int run_user_command(const CommandLine& line, UserCommand command) {
+template <class Arguments>
+int run_command(const CommandLine& line, Arguments arguments, CommandOn<Arguments> command) {
   const auto text = config::read_file(line.config_file);
   if (!text) return complain(text.error().text());
   const auto config = config::parse(*text, line.config_file);
   if (!config) return complain_all(config.error());
-  return command(**config, line.user);
+  arguments.json = line.json;
+  return command(**config, arguments);
 }
 
-int run_interfaces(const CommandLine& line) {
-  const auto text = config::read_file(line.config_file);
-  if (!text) return complain(text.error().text());
-  const auto config = config::parse(*text, line.config_file);
-  if (!config) return complain_all(config.error());
-  InterfacesArguments arguments = line.interfaces;
-  arguments.json = line.user.json;
-  return show_interfaces((*config)->server, arguments);
+int interfaces_of(const config::Config& config, const InterfacesArguments& arguments) {
+  return show_interfaces(config.server, arguments);
 }
 
 int check_config(const CommandLine& line) {
   const auto config = config::load(line.config_file);
   if (!config) return complain_all(config.error());
-  if (line.user.json) {
+  if (line.json) {
     fmt::print("{{\"ok\": true, \"shares\": {}}}\n", (*config)->shares.size());
   } else {
     fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
@@ -63,17 +63,19 @@ int run(int argc, char** argv) {
   app.add_option("-c,--config", line.config_file, "The configuration of the server")
       ->type_name("FILE")
       ->capture_default_str();
-  app.add_flag("--json", line.user.json, "Print JSON");
+  app.add_flag("--json", line.json, "Print JSON");
   app.require_subcommand(1);
   app.fallthrough();
 
   CLI::App* const user = app.add_subcommand("user", "The accounts clients log on with");
   user->require_subcommand(1);
   user->fallthrough();
-  const auto user_command = [&](const char* name, const char* help, UserCommand command) {
+  const auto user_command = [&](const char* name, const char* help,
+                                CommandOn<UserArguments> command) {
     CLI::App* const added = user->add_subcommand(name, help);
     added->fallthrough();
-    added->callback([&line, &exit_code, command] { exit_code = run_user_command(line, command); });
+    added->callback(
+        [&line, &exit_code, command] { exit_code = run_command(line, line.user, command); });
     return added;
   };
   const auto takes_name = [&](CLI::App* command) {
@@ -106,7 +108,7 @@ int run(int argc, char** argv) {
       ->add_option("--connected-to", line.interfaces.connected_to,
                    "The address of this machine that the client uses")
       ->type_name("ADDRESS");
-  interfaces->callback([&] { exit_code = run_interfaces(line); });
+  interfaces->callback([&] { exit_code = run_command(line, line.interfaces, interfaces_of); });
 
   CLI::App* const config = app.add_subcommand("config", "The configuration");
   config->require_subcommand(1);
@@ -117,7 +119,38 @@ int run(int argc, char** argv) {
   CLI::App* const keys = config->add_subcommand("keys", "List its keys");
   keys->fallthrough();
   keys->callback(
-      [&] { fmt::print("{}", line.user.json ? config::keys_as_json() : config::describe_keys()); });
+      [&] { fmt::print("{}", line.json ? config::keys_as_json() : config::describe_keys()); });
+
+  const auto running_command = [&](CLI::App* group, const char* name, const char* help,
+                                   CommandOn<RunningArguments> command) {
+    CLI::App* const added = group->add_subcommand(name, help);
+    added->fallthrough();
+    added->callback(
+        [&line, &exit_code, command] { exit_code = run_command(line, line.running, command); });
+    return added;
+  };
+  const auto takes_session = [&](CLI::App* command) {
+    command->add_option("SESSION", line.running.session, "Its id, as braidctl sessions shows it")
+        ->required();
+    return command;
+  };
+  running_command(&app, "sessions", "Show who is connected, over which channels", show_sessions);
+  running_command(&app, "opens", "Show the open files", show_opens);
+  running_command(&app, "metrics", "Print numbers for monitoring, as Prometheus reads them",
+                  show_metrics);
+  CLI::App* const session = app.add_subcommand("session", "One session of a running server");
+  session->require_subcommand(1);
+  session->fallthrough();
+  takes_session(
+      running_command(session, "close", "End it; its client may log on again", close_session));
+  CLI::App* const channel = app.add_subcommand("channel", "One connection of a session");
+  channel->require_subcommand(1);
+  channel->fallthrough();
+  takes_session(running_command(channel, "close",
+                                "End it; the session goes on over its other channels",
+                                close_channel))
+      ->add_option("CHANNEL", line.running.channel, "Its number, as braidctl sessions shows it")
+      ->required();
 
   try {
     app.parse(argc, argv);

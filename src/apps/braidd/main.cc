@@ -88,7 +88,7 @@ int run_worker_process(const CommandLine& line) {
   if (!config) return complain(config.error());
   apply_log_level(**config);
   prepare_to_act_as_users();
-  auto server = make_worker_server(*config);
+  auto server = make_worker_server(*config, {line.index, (*config)->server.workers});
   if (!server) return complain(server.error());
   return run_worker(std::move(control), **server, **config) ? 0 : 1;
 }
@@ -111,7 +111,7 @@ int serve(const CommandLine& line) {
   }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
   prepare_to_act_as_users();
-  auto server = make_worker_server(*config);
+  auto server = make_worker_server(*config, {0, 1});
   if (!server) return complain(server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());
 }

@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include "admin/control.h"
+#include "admin/control_server.h"
 #include "auth/id_mapper.h"
 #include "auth/logon_penalties.h"
 #include "auth/server_authenticator.h"
@@ -114,8 +116,10 @@ std::expected<bool, std::string> test_switches(const config::Config& config) {
 // Members are made in this order and go in the opposite one: the engine before what it uses.
 class SmbWorkerServer final : public WorkerServer {
  public:
-  SmbWorkerServer(config::Snapshot config, auth::UserStore users, auth::IdMapper ids)
+  SmbWorkerServer(config::Snapshot config, admin::WorkerPlace place, auth::UserStore users,
+                  auth::IdMapper ids)
       : config_(std::move(config)),
+        place_(place),
         users_(std::move(users)),
         ids_(std::move(ids)),
         directory_(make_directory(*config_, ids_, users_)),
@@ -152,6 +156,7 @@ class SmbWorkerServer final : public WorkerServer {
                                       .server_guid = server_guid(ids_),
                                       .test_switches = *switches},
                     reactors_, pool_);
+    listen_for_administrators();
     return {};
   }
 
@@ -161,10 +166,28 @@ class SmbWorkerServer final : public WorkerServer {
   void reload(config::Snapshot) override {
     log::warn("changes of shares and of [server] wait for a restart; users need no reload");
   }
-  void drain() override { engine_->stop(); }
+  void drain() override {
+    control_.reset();
+    engine_->stop();
+  }
 
  private:
+  // Clients are served without it, too.
+  void listen_for_administrators() {
+    const std::string& folder = config_->server.state_dir;
+    auto control = admin::ControlServer::listen(folder, place_.index, [this](auto line) {
+      return admin::answer_control(*engine_, place_, line);
+    });
+    if (control) {
+      control_ = std::move(*control);
+    } else {
+      log::warn("{}/{}: {}; braidctl will not see this worker", folder, admin::kControlFolder,
+                control.error().message());
+    }
+  }
+
   config::Snapshot config_;
+  const admin::WorkerPlace place_;
   auth::UserStore users_;
   auth::IdMapper ids_;
   auth::LogonPenalties penalties_;
@@ -174,12 +197,13 @@ class SmbWorkerServer final : public WorkerServer {
   ReactorPool reactors_;
   WorkerPool pool_;
   std::optional<smb2::Server> engine_;
+  std::unique_ptr<admin::ControlServer> control_;
 };
 
 }  // namespace
 
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config) {
+    config::Snapshot config, admin::WorkerPlace place) {
   const std::string& folder = config->server.state_dir;
   const auto complain = [&](Error error) {
     return std::unexpected(
@@ -190,8 +214,8 @@ std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
   if (!users) return complain(users.error());
   auto ids = auth::IdMapper::open(folder, netbios_name(config->server.name));
   if (!ids) return complain(ids.error());
-  auto server =
-      std::make_unique<SmbWorkerServer>(std::move(config), std::move(*users), std::move(*ids));
+  auto server = std::make_unique<SmbWorkerServer>(std::move(config), place, std::move(*users),
+                                                  std::move(*ids));
   if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
   return server;
 }

@@ -5,14 +5,16 @@
 #include <memory>
 #include <string>
 
+#include "admin/protocol.h"
 #include "apps/braidd/worker.h"
 #include "config/config.h"
 
 namespace braid::braidd {
 
-// Opens the state folder, the users and the keys, makes threads and the SMB2 engine. On failure one
+// Opens the state folder, the users and the keys, makes threads, the SMB2 engine and the control
+// socket. On failure one
 // line that says what is wrong and what to do.
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config);
+    config::Snapshot config, admin::WorkerPlace place);
 
 }  // namespace braid::braidd

@@ -1,0 +1,61 @@
+#include "admin/control.h"
+
+#include <nlohmann/json.hpp>
+
+#include "admin/metrics.h"
+#include "admin/open_view.h"
+#include "admin/session_view.h"
+#include "base/log.h"
+#include "smb2/server.h"
+
+namespace braid::admin {
+namespace {
+
+using nlohmann::json;
+
+json close_session(smb2::Server& server, SessionId id) {
+  const bool closed = server.end_session(id);
+  if (closed) log::info("session {} was closed by the administrator", id_text(id.value));
+  return {{"session", closed}, {"closed", closed}};
+}
+
+json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
+  const auto session = server.session_table.find(id);
+  bool closed = false;
+  for (const auto& channel :
+       session ? session->channels() : std::vector<std::shared_ptr<smb2::Channel>>{}) {
+    const auto connection = channel->connection.lock();
+    if (!connection || connection->number != number) continue;
+    connection->disconnect();
+    closed = true;
+    log::info("channel {} of session {} was closed by the administrator", number,
+              id_text(id.value));
+  }
+  return {{"session", session != nullptr}, {"closed", closed}};
+}
+
+json result_of(smb2::Server& server, const ControlRequest& request) {
+  switch (request.command) {
+    case Command::kSessions:
+      return sessions_of(server);
+    case Command::kOpens:
+      return opens_of(server);
+    case Command::kMetrics:
+      return metrics_of(server);
+    case Command::kChannelClose:
+      return close_channel(server, request.session, request.channel);
+    case Command::kSessionClose:
+      return close_session(server, request.session);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string answer_control(smb2::Server& server, const WorkerPlace& place, std::string_view line) {
+  const auto request = decode_request(line);
+  if (!request) return encode_error(place, request.error());
+  return encode_result(place, result_of(server, *request));
+}
+
+}  // namespace braid::admin

@@ -1,0 +1,20 @@
+// What a worker answers to a request of the control protocol.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "admin/protocol.h"
+
+namespace braid::smb2 {
+class Server;
+}
+
+namespace braid::admin {
+
+// Results: of kSessions, kOpens and kMetrics what session_view.h, open_view.h and metrics.h say;
+// of kChannelClose and kSessionClose {"session": whether this worker has it, "closed": whether
+// something was}. Thread: any but a reactor. REQUIRES: before server.stop().
+std::string answer_control(smb2::Server& server, const WorkerPlace& place, std::string_view line);
+
+}  // namespace braid::admin

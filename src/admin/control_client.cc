@@ -1,0 +1,140 @@
+#include "admin/control_client.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+#include "admin/socket_path.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace braid::admin {
+namespace {
+
+using nlohmann::json;
+
+// The workers that left a socket, alive or not.
+std::vector<size_t> workers_in(int folder) {
+  std::vector<size_t> workers;
+  DIR* const listing = ::fdopendir(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!listing) return workers;
+  while (const dirent* entry = ::readdir(listing)) {
+    const char* const end = entry->d_name + std::strlen(entry->d_name);
+    size_t worker = 0;
+    const auto parsed = std::from_chars(entry->d_name, end, worker);
+    if (parsed.ec == std::errc{} && parsed.ptr == end) workers.push_back(worker);
+  }
+  ::closedir(listing);
+  std::ranges::sort(workers);
+  return workers;
+}
+
+Result<std::string> exchange(int folder, size_t worker, std::string_view request) {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return fail_last_os();
+  const sockaddr_un address = socket_address(folder, socket_name(worker));
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return fail_last_os();
+  }
+  const auto deadline = system_clock().monotonic() + kClientTime;
+  if (::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size())) {
+    return fail_last_os();
+  }
+  std::string answer;
+  std::vector<char> bytes(64u << 10);
+  while (answer.size() <= kAnswerBytesMax) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().monotonic());
+    pollfd wait{socket.get(), POLLIN, 0};
+    const int ready = ::poll(&wait, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+    if (ready == 0) return fail_os(ETIMEDOUT);
+    if (ready < 0) continue;
+    const ssize_t got = ::recv(socket.get(), bytes.data(), bytes.size(), 0);
+    if (got < 0) return fail_last_os();
+    if (got == 0) return fail_os(ECONNRESET);
+    answer.append(bytes.data(), static_cast<size_t>(got));
+    if (answer.ends_with('\n')) return answer;
+  }
+  return fail_os(EMSGSIZE);
+}
+
+std::string nobody_answers(const std::string& state_dir) {
+  return fmt::format(
+      "no server runs on {}; start it with braidd --config FILE, or name its "
+      "configuration with --config",
+      state_dir);
+}
+
+std::string not_allowed(const std::string& state_dir) {
+  return fmt::format("{}: only root and the server's user may ask it; run braidctl as one of them",
+                     state_dir);
+}
+
+std::string no_answer(size_t worker, std::string_view why) {
+  return fmt::format("worker {} is not in this answer: {}; ask again in a second", worker, why);
+}
+
+}  // namespace
+
+std::expected<Answers, std::string> ask_workers(const std::string& state_dir,
+                                                const ControlRequest& request) {
+  const std::string path = state_dir + "/" + std::string(kControlFolder);
+  const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) {
+    return std::unexpected(errno == EACCES ? not_allowed(state_dir) : nobody_answers(state_dir));
+  }
+  Answers answers;
+  size_t workers = 0;
+  bool refused = false;
+  std::vector<std::pair<size_t, Error>> silent;
+  const std::string line = encode_request(request);
+  for (const size_t worker : workers_in(folder.get())) {
+    const auto answer = exchange(folder.get(), worker, line);
+    if (!answer) {
+      refused |= answer.error().is_os(EACCES);
+      silent.emplace_back(worker, answer.error());
+      continue;
+    }
+    json value = json::parse(*answer, nullptr, false);
+    if (value.is_object() && value.contains("error") && value["error"].is_string()) {
+      return std::unexpected(value["error"].get<std::string>());
+    }
+    if (!value.is_object() || !value.contains("result") || !value["workers"].is_number_unsigned()) {
+      return std::unexpected(fmt::format(
+          "worker {} gave an answer that cannot be read; use the braidctl installed with it",
+          worker));
+    }
+    workers = std::max(workers, value["workers"].get<size_t>());
+    answers.results.push_back({worker, std::move(value["result"])});
+  }
+  if (answers.results.empty()) {
+    if (refused) return std::unexpected(not_allowed(state_dir));
+    for (const auto& [worker, error] : silent) {
+      if (!error.is_os(ECONNREFUSED)) return std::unexpected(no_answer(worker, error.message()));
+    }
+    return std::unexpected(nobody_answers(state_dir));
+  }
+  // A socket beyond the number of workers is a left-over of a server that had more.
+  for (size_t worker = 0; worker < workers; ++worker) {
+    const auto answered = std::ranges::find(answers.results, worker, &WorkerResult::worker);
+    if (answered != answers.results.end()) continue;
+    const auto found = std::ranges::find(silent, worker, &std::pair<size_t, Error>::first);
+    const bool starting = found == silent.end() || found->second.is_os(ECONNREFUSED);
+    answers.missing.push_back(
+        no_answer(worker, starting ? "it is being started" : found->second.message()));
+  }
+  return answers;
+}
+
+}  // namespace braid::admin

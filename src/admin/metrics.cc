@@ -1,0 +1,49 @@
+#include "admin/metrics.h"
+
+#include <nlohmann/json.hpp>
+
+#include "smb2/server.h"
+
+namespace braid::admin {
+
+using nlohmann::json;
+
+json metrics_of(const smb2::Server& server) {
+  const auto totals = server.totals();
+  uint64_t in_flight = 0;
+  uint64_t unacknowledged = 0;
+  const auto connections = server.connections();
+  for (const auto& connection : connections) {
+    in_flight += connection->counters.requests_in_flight.load(std::memory_order_relaxed);
+    unacknowledged += connection->transport().unacknowledged();
+  }
+  uint64_t sessions = 0;
+  uint64_t channels = 0;
+  uint64_t opens = 0;
+  for (const auto& session : server.session_table.all()) {
+    if (!session->security()) continue;
+    ++sessions;
+    channels += session->channels().size();
+    opens += session->open_count();
+  }
+
+  json all = json::array();
+  const auto add = [&](const char* name, const char* type, const char* help, uint64_t value) {
+    all.push_back({{"name", name}, {"type", type}, {"help", help}, {"value", value}});
+  };
+  add("braid_connections", "gauge", "Connections, authenticated or not.", connections.size());
+  add("braid_sessions", "gauge", "Sessions that have been authenticated.", sessions);
+  add("braid_channels", "gauge", "Channels of all sessions.", channels);
+  add("braid_opens", "gauge", "Open files, directories and pipes.", opens);
+  add("braid_requests_in_flight", "gauge", "Requests without a final answer.", in_flight);
+  add("braid_unacknowledged_bytes", "gauge", "Bytes sent that no client has acknowledged.",
+      unacknowledged);
+  add("braid_connections_total", "counter", "Connections since the start.", totals.connections);
+  add("braid_requests_total", "counter", "Requests since the start.", totals.requests);
+  add("braid_received_bytes_total", "counter", "Bytes received from clients.",
+      totals.bytes_received);
+  add("braid_sent_bytes_total", "counter", "Bytes sent to clients.", totals.bytes_sent);
+  return all;
+}
+
+}  // namespace braid::admin

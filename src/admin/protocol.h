@@ -1,0 +1,63 @@
+// The control protocol: what braidctl asks a running worker, and how it is answered.
+//
+// A client connects, sends one line of JSON, reads one line of JSON, and the connection ends:
+//   {"version": 1, "command": "channel close", "session": "0x1f", "channel": 3}
+//   {"version": 1, "worker": 0, "workers": 4, "result": ...}
+//   {"version": 1, "worker": 0, "workers": 4, "error": "one line: what is wrong; what to do"}
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+
+namespace braid::admin {
+
+inline constexpr int kProtocolVersion = 1;
+
+// A request is a command and two ids.
+inline constexpr size_t kRequestBytesMax = 4'096;
+// An answer: 200,000 opens of the longest paths that occur, and no more than a machine that runs
+// braidctl has.
+inline constexpr size_t kAnswerBytesMax = 256u << 20;
+// Clients at once: administrators and their monitoring.
+inline constexpr size_t kClientsMax = 16;
+// From connect() to the last byte of the answer.
+inline constexpr std::chrono::seconds kClientTime{10};
+
+enum class Command : uint8_t { kSessions, kOpens, kMetrics, kChannelClose, kSessionClose };
+
+struct ControlRequest {
+  Command command{};
+  SessionId session{};   // of kChannelClose and kSessionClose
+  uint64_t channel = 0;  // of kChannelClose: the number of its connection
+};
+
+// The error is a line for who asked.
+std::expected<ControlRequest, std::string> decode_request(std::string_view line);
+// With the line's end.
+std::string encode_request(const ControlRequest& request);
+
+// "0x1f", and what people make of it: "1f", "0X1F".
+std::string id_text(uint64_t id);
+std::expected<uint64_t, std::string> parse_id(std::string_view text);
+
+// Which worker answers, of how many.
+struct WorkerPlace {
+  size_t index = 0;
+  size_t workers = 1;
+};
+// With the line's end. Text that is not UTF-8, as file names may be, is mended.
+std::string encode_result(const WorkerPlace& place, nlohmann::json result);
+std::string encode_error(const WorkerPlace& place, std::string_view error);
+
+// Below state_dir: the folder of the sockets, and the name of a worker's.
+inline constexpr std::string_view kControlFolder = "control";
+std::string socket_name(size_t worker);
+
+}  // namespace braid::admin

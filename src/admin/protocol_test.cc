@@ -1,0 +1,48 @@
+#include "admin/protocol.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace braid::admin {
+namespace {
+
+TEST(ControlProtocol, RequestsSurviveEncoding) {
+  for (const Command command : {Command::kSessions, Command::kOpens, Command::kMetrics,
+                                Command::kChannelClose, Command::kSessionClose}) {
+    ControlRequest request{.command = command};
+    const bool has_session = command >= Command::kChannelClose;
+    if (has_session) request.session = SessionId{0xFFFF'0000'1234'5678};
+    if (command == Command::kChannelClose) request.channel = 7;
+    const std::string line = encode_request(request);
+    EXPECT_LE(line.size(), kRequestBytesMax);
+    EXPECT_EQ(line.find('\n'), line.size() - 1);
+    const auto decoded = decode_request(line);
+    ASSERT_TRUE(decoded) << decoded.error();
+    EXPECT_EQ(decoded->command, command);
+    EXPECT_EQ(decoded->session, request.session);
+    EXPECT_EQ(decoded->channel, request.channel);
+  }
+}
+
+TEST(ControlProtocol, IdsAreTakenAsPeopleWriteThem) {
+  EXPECT_EQ(parse_id("0x1f"), 0x1fu);
+  EXPECT_EQ(parse_id("1F"), 0x1fu);
+  EXPECT_EQ(parse_id("ffffffffffffffff"), ~uint64_t{0});
+  for (const char* bad : {"", "0x", "0xg", "-1", "+1", " 1", "1 ", "10000000000000000"}) {
+    EXPECT_FALSE(parse_id(bad)) << bad;
+  }
+  EXPECT_EQ(id_text(0x1f), "0x1f");
+}
+
+TEST(ControlProtocol, AnswerIsOneLineWhateverIsInIt) {
+  const std::string line = encode_result({2, 4}, {{"path", "a\nb\xff"}});
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  const auto value = nlohmann::json::parse(line);
+  EXPECT_EQ(value["worker"], 2);
+  EXPECT_EQ(value["workers"], 4);
+  EXPECT_EQ(value["result"]["path"], "a\nb\xEF\xBF\xBD");
+}
+
+}  // namespace
+}  // namespace braid::admin

@@ -1,0 +1,125 @@
+#include "admin/session_view.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "admin/interface_names.h"
+#include "admin/protocol.h"
+#include "smb2/server.h"
+
+namespace braid::admin {
+namespace {
+
+using nlohmann::json;
+
+std::string_view name_of(crypto::SigningAlgorithm algorithm) {
+  switch (algorithm) {
+    case crypto::SigningAlgorithm::kHmacSha256:
+      return "HMAC-SHA256";
+    case crypto::SigningAlgorithm::kAesCmac:
+      return "AES-CMAC";
+    case crypto::SigningAlgorithm::kAesGmac:
+      return "AES-GMAC";
+  }
+  return "";
+}
+
+std::string_view name_of(crypto::Cipher cipher) {
+  switch (cipher) {
+    case crypto::Cipher::kNone:
+      return "off";
+    case crypto::Cipher::kAes128Ccm:
+      return "AES-128-CCM";
+    case crypto::Cipher::kAes128Gcm:
+      return "AES-128-GCM";
+    case crypto::Cipher::kAes256Ccm:
+      return "AES-256-CCM";
+    case crypto::Cipher::kAes256Gcm:
+      return "AES-256-GCM";
+  }
+  return "";
+}
+
+std::string_view name_of(smb2::SessionState state) {
+  switch (state) {
+    case smb2::SessionState::kInProgress:
+      return "logging on";
+    case smb2::SessionState::kValid:
+      return "valid";
+    case smb2::SessionState::kExpired:
+      return "expired";
+    case smb2::SessionState::kClosed:
+      return "closed";
+  }
+  return "";
+}
+
+// As [MS-DTYP] 2.3.4.3 "GUID--Curly Braced String Representation", without the braces.
+std::string guid_text(const ClientGuid& guid) {
+  const auto& b = guid.bytes;
+  return fmt::format(
+      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-"
+      "{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
+      b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+      b[15]);
+}
+
+json channel_view(const smb2::Connection& connection, const InterfaceNames& interfaces) {
+  const transport::Transport& transport = connection.transport();
+  const auto& counters = connection.counters;
+  const uint64_t sent = transport.bytes_sent();
+  return {{"channel", connection.number},
+          {"client", transport.peer().to_string()},
+          {"server", transport.local().to_string()},
+          {"interface", interfaces.of(transport.local().host())},
+          {"bytes_in", counters.bytes_received.load(std::memory_order_relaxed)},
+          {"bytes_out", sent},
+          {"requests", counters.requests.load(std::memory_order_relaxed)},
+          {"requests_in_flight", counters.requests_in_flight.load(std::memory_order_relaxed)},
+          // What is sent grows, so it was asked for first.
+          {"unsent_bytes", transport.bytes_queued() - sent},
+          {"unacknowledged_bytes", transport.unacknowledged()},
+          {"state", transport.is_closed() ? "closing" : "active"}};
+}
+
+json session_view(const smb2::Session& session, FileTime now, const InterfaceNames& interfaces) {
+  const smb2::SessionSecurity& security = *session.security();
+  const auto identity = session.principal().identity;
+  const uint64_t last_used = session.last_used().ticks;
+  json view{
+      {"session", id_text(session.session_id.value)},
+      {"user", identity ? identity->account_name : ""},
+      {"domain", identity ? identity->domain : ""},
+      {"client_guid", guid_text(session.client_guid)},
+      {"state", name_of(session.state(now))},
+      {"dialect", wire::name_of(security.dialect)},
+      {"signing", security.signing_key ? name_of(security.signing_key->algorithm()) : "off"},
+      {"signing_required", security.signing_required},
+      {"encryption", security.encrypt_data ? name_of(security.cipher) : "off"},
+      {"opens", session.open_count()},
+      {"idle_seconds",
+       last_used != 0 && now.ticks > last_used ? (now.ticks - last_used) / kTicksPerSecond : 0},
+      {"channels", json::array()}};
+  for (const auto& channel : session.channels()) {
+    const auto connection = channel->connection.lock();
+    if (connection) view["channels"].push_back(channel_view(*connection, interfaces));
+  }
+  return view;
+}
+
+}  // namespace
+
+json sessions_of(const smb2::Server& server) {
+  const InterfaceNames interfaces;
+  const FileTime now = server.clock().now();
+  json all = json::array();
+  for (const auto& session : server.session_table.all()) {
+    // The rest is being authenticated, and nobody knows yet who it is.
+    if (session->security()) all.push_back(session_view(*session, now, interfaces));
+  }
+  return all;
+}
+
+}  // namespace braid::admin

@@ -1,0 +1,24 @@
+// Sessions with their channels, as an administrator sees them.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace braid::smb2 {
+class Server;
+}
+
+namespace braid::admin {
+
+// An array with one object for each session that has been authenticated:
+//   session, user, client_guid    who
+//   state                         valid, expired or closed
+//   dialect, signing, encryption  names as in "3.1.1", "AES-GMAC", "AES-128-GCM"; signing says
+//                                 whether it is required, encryption is "off" where none is asked
+//   opens, idle_seconds
+//   channels                      channel, client, server, interface, bytes_in, bytes_out,
+//                                 requests, requests_in_flight, unsent_bytes,
+//                                 unacknowledged_bytes, state
+// Thread: any.
+nlohmann::json sessions_of(const smb2::Server& server);
+
+}  // namespace braid::admin

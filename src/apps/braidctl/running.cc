@@ -1,0 +1,196 @@
+#include "apps/braidctl/running.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "admin/control_client.h"
+#include "apps/braidctl/output.h"
+#include "apps/braidctl/table.h"
+
+namespace braid::braidctl {
+namespace {
+
+using admin::Command;
+using nlohmann::json;
+
+// The workers' answers; nothing after a complaint.
+std::optional<admin::Answers> ask(const config::Config& config,
+                                  const admin::ControlRequest& request) {
+  auto answers = admin::ask_workers(config.server.state_dir, request);
+  if (!answers) {
+    complain(answers.error());
+    return std::nullopt;
+  }
+  for (const std::string& line : answers->missing) complain(line);
+  return std::move(*answers);
+}
+
+// The rows of all workers, each with its worker.
+std::optional<json> ask_for_rows(const config::Config& config, Command command) {
+  auto answers = ask(config, {.command = command});
+  if (!answers) return std::nullopt;
+  json all = json::array();
+  for (auto& [worker, rows] : answers->results) {
+    for (json& row : rows) {
+      row["worker"] = worker;
+      all.push_back(std::move(row));
+    }
+  }
+  return all;
+}
+
+std::string text_of(const json& row, const char* key) {
+  const json value = row.value(key, json());
+  return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+}
+
+uint64_t number_of(const json& row, const char* key) {
+  const json value = row.value(key, json());
+  return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
+}
+
+std::string duration_text(uint64_t seconds) {
+  return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
+
+// "512", "3.4K", "1.2G": four characters or five.
+std::string bytes_text(uint64_t bytes) {
+  if (bytes < 1024) return fmt::format("{}", bytes);
+  double value = static_cast<double>(bytes);
+  for (const char unit : {'K', 'M', 'G', 'T', 'P'}) {
+    value /= 1024;
+    if (value < 1000) return fmt::format("{:.{}f}{}", value, value < 10 ? 1 : 0, unit);
+  }
+  return fmt::format("{:.0f}E", value / 1024);
+}
+
+void print_sessions(const json& sessions) {
+  for (const json& session : sessions) {
+    const std::string signing = text_of(session, "signing");
+    fmt::print("session {}  {}  {}  client {}\n", text_of(session, "session"),
+               printable(text_of(session, "user")), text_of(session, "state"),
+               text_of(session, "client_guid"));
+    fmt::print("  dialect {}  signing {}{}  encryption {}  opens {}  idle {}\n",
+               text_of(session, "dialect"), signing,
+               session.value("signing_required", false) ? " (required)" : "",
+               text_of(session, "encryption"), number_of(session, "opens"),
+               duration_text(number_of(session, "idle_seconds")));
+    Table table({"  CHANNEL", "CLIENT", "SERVER", "INTERFACE", "IN", "OUT", "REQUESTS", "UNSENT",
+                 "UNACKED", "STATE"});
+    for (const json& channel : session.value("channels", json::array())) {
+      table.add(
+          {"  " + text_of(channel, "channel"), text_of(channel, "client"),
+           text_of(channel, "server"), text_of(channel, "interface"),
+           bytes_text(number_of(channel, "bytes_in")), bytes_text(number_of(channel, "bytes_out")),
+           text_of(channel, "requests_in_flight"), bytes_text(number_of(channel, "unsent_bytes")),
+           bytes_text(number_of(channel, "unacknowledged_bytes")), text_of(channel, "state")});
+    }
+    table.print();
+  }
+  if (sessions.empty()) fmt::print("no sessions\n");
+}
+
+void print_opens(const json& opens) {
+  if (opens.empty()) return fmt::print("no opens\n");
+  Table table({"SESSION", "USER", "OPEN", "SHARE", "KIND", "ACCESS", "SHARING", "CACHING", "PATH"});
+  for (const json& open : opens) {
+    table.add({text_of(open, "session"), printable(text_of(open, "user")), text_of(open, "open"),
+               printable(text_of(open, "share")), text_of(open, "kind"), text_of(open, "access"),
+               text_of(open, "sharing"), text_of(open, "caching"),
+               printable(text_of(open, "path"))});
+  }
+  table.print();
+}
+
+// The text format of Prometheus: a metric's lines stand together, below its help and its type.
+void print_metrics(const std::vector<admin::WorkerResult>& results) {
+  for (const json& metric : results.front().result) {
+    const std::string name = text_of(metric, "name");
+    fmt::print("# HELP {} {}\n# TYPE {} {}\n", name, text_of(metric, "help"), name,
+               text_of(metric, "type"));
+    for (const auto& [worker, rows] : results) {
+      for (const json& row : rows) {
+        if (text_of(row, "name") != name) continue;
+        fmt::print("{}{{worker=\"{}\"}} {}\n", name, worker, number_of(row, "value"));
+      }
+    }
+  }
+}
+
+struct Closed {
+  bool session = false;  // some worker has it
+  bool done = false;
+};
+std::optional<Closed> ask_to_close(const config::Config& config, Command command,
+                                   const RunningArguments& arguments) {
+  const auto id = admin::parse_id(arguments.session);
+  if (!id) {
+    complain(id.error());
+    return std::nullopt;
+  }
+  const auto answers =
+      ask(config, {.command = command, .session = SessionId{*id}, .channel = arguments.channel});
+  if (!answers) return std::nullopt;
+  Closed closed;
+  for (const auto& [worker, result] : answers->results) {
+    closed.session |= result.value("session", false);
+    closed.done |= result.value("closed", false);
+  }
+  return closed;
+}
+
+int no_session(const std::string& id) {
+  return complain(fmt::format("there is no session {}; braidctl sessions shows them", id));
+}
+
+}  // namespace
+
+int show_sessions(const config::Config& config, const RunningArguments& arguments) {
+  const auto rows = ask_for_rows(config, Command::kSessions);
+  if (!rows) return kCannotDo;
+  arguments.json ? fmt::print("{}\n", rows->dump(2)) : print_sessions(*rows);
+  return 0;
+}
+
+int show_opens(const config::Config& config, const RunningArguments& arguments) {
+  const auto rows = ask_for_rows(config, Command::kOpens);
+  if (!rows) return kCannotDo;
+  arguments.json ? fmt::print("{}\n", rows->dump(2)) : print_opens(*rows);
+  return 0;
+}
+
+int show_metrics(const config::Config& config, const RunningArguments& arguments) {
+  if (arguments.json) {
+    const auto rows = ask_for_rows(config, Command::kMetrics);
+    if (!rows) return kCannotDo;
+    fmt::print("{}\n", rows->dump(2));
+    return 0;
+  }
+  const auto answers = ask(config, {.command = Command::kMetrics});
+  if (!answers) return kCannotDo;
+  print_metrics(answers->results);
+  return 0;
+}
+
+int close_channel(const config::Config& config, const RunningArguments& arguments) {
+  const auto closed = ask_to_close(config, Command::kChannelClose, arguments);
+  if (!closed) return kCannotDo;
+  if (!closed->session) return no_session(arguments.session);
+  if (!closed->done) {
+    return complain(fmt::format("session {} has no channel {}; braidctl sessions shows them",
+                                arguments.session, arguments.channel));
+  }
+  if (arguments.json) fmt::print("{{\"closed\": true}}\n");
+  return 0;
+}
+
+int close_session(const config::Config& config, const RunningArguments& arguments) {
+  const auto closed = ask_to_close(config, Command::kSessionClose, arguments);
+  if (!closed) return kCannotDo;
+  if (!closed->done) return no_session(arguments.session);
+  if (arguments.json) fmt::print("{{\"closed\": true}}\n");
+  return 0;
+}
+
+}  // namespace braid::braidctl

@@ -1,0 +1,26 @@
+// braidctl sessions, opens, metrics, channel close, session close: what is asked of a running
+// server.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "config/config.h"
+
+namespace braid::braidctl {
+
+struct RunningArguments {
+  std::string session;
+  uint64_t channel = 0;
+  bool json = false;
+};
+
+// Each asks all workers and gives the exit code: 0, or 2 after one line on stderr. A worker that
+// does not answer is one line on stderr too; what the others say is printed all the same.
+int show_sessions(const config::Config& config, const RunningArguments& arguments);
+int show_opens(const config::Config& config, const RunningArguments& arguments);
+int show_metrics(const config::Config& config, const RunningArguments& arguments);
+int close_channel(const config::Config& config, const RunningArguments& arguments);
+int close_session(const config::Config& config, const RunningArguments& arguments);
+
+}  // namespace braid::braidctl
