@@ -59,6 +59,9 @@ class Networks:
         """The server's on the link."""
         return f"10.99.{link}.1"
 
+    def addresses(self):
+        return [self.address(link) for link in self.links]
+
     def command(self, namespace, *command):
         """The command as it runs in the namespace."""
         return ["ip", "netns", "exec", namespace, *command]
@@ -102,6 +105,20 @@ class Networks:
         shown = subprocess.run(self.command(self.server, "ss", "-tnpH", "state", "established"),
                                capture_output=True, text=True, check=True, timeout=30).stdout
         return {int(part.split(",")[0]) for part in shown.split("pid=")[1:]}
+
+
+class MachineNetworks(Networks):
+    """The same for a virtual machine: link i is the tap "s<i>" in the server's namespace, where QEMU
+    has to run too."""
+
+    def _make(self):
+        run("ip", "netns", "add", self.server)
+        run("ip", "-n", self.server, "link", "set", "lo", "up")
+        for link in self.links:
+            run("ip", "-n", self.server, "tuntap", "add", f"s{link}", "mode", "tap")
+            run("ip", "-n", self.server, "addr", "add", f"{self.address(link)}/24",
+                "dev", f"s{link}")
+            run("ip", "-n", self.server, "link", "set", f"s{link}", "up")
 
 
 def run(*command):

@@ -63,6 +63,7 @@ class Options:
     # Runs in the server's namespace of these networks, on port 445 of every address there; the
     # processes of this machine do not reach it.
     networks: object | None = None
+    rss: bool = False  # those addresses are announced as 1 Gbit/s with receive-side scaling
 
     def command(self, *command):
         return self.networks.command(self.networks.server, *command) if self.networks else command
@@ -212,6 +213,9 @@ class Braidd(Server):
                  f"workers = {options.workers}", f"threads = {options.threads}"]
         if options.keytab:
             lines.append(f"keytab = {json.dumps(options.keytab)}")
+        if options.rss:
+            rules = [f"{address};speed=1G;rss" for address in options.networks.addresses()]
+            lines.append(f"interfaces = {json.dumps(rules)}")
         for share in options.shares:
             lines += ["", "[[share]]", f"name = {json.dumps(share.name)}",
                       f"path = {json.dumps(share.path)}"]
@@ -277,10 +281,11 @@ class Smbd(Server):
         encryption = {"off": "default"}.get(options.encryption, options.encryption)
         interfaces = "127.0.0.1"
         if options.networks:
-            interfaces += "".join(f" {options.networks.address(link)}/24"
-                                  for link in options.networks.links)
+            announced = ";speed=1000000000,capability=RSS" if options.rss else "/24"
+            interfaces += "".join(f" {address}{announced}"
+                                  for address in options.networks.addresses())
         lines = ["[global]", "server role = standalone server", "disable netbios = yes",
-                 f"smb ports = {self.port}", f"interfaces = {interfaces}", "bind interfaces only = yes",
+                 f"smb ports = {self.port}", f'interfaces = {interfaces}', "bind interfaces only = yes",
                  f"private dir = {root}/private",
                  f"passdb backend = tdbsam:{root}/private/passdb.tdb",
                  f"lock directory = {root}/lock", f"state directory = {root}/state",

@@ -47,9 +47,15 @@ def make_job(scratch, server, user, mounts, mib):
     """An archive with script, settings and tree; the kernel unpacks it over the initramfs."""
     root = scratch.directory("job", "job")
     make_tree(os.path.join(root, "tree"), seed=7, folders=3, depth=2)
-    shutil.copy(os.path.join(HERE, "guest", "exercise.sh"), os.path.join(root, "run.sh"))
-    settings = {"HOST": HOST, "PORT": server.port, "SHARE": "share", "NAME": user.name,
-                "PASSWORD": user.password, "MIB": mib, "MOUNTS": " ".join(mounts)}
+    return pack_job(scratch, "exercise.sh",
+                    {"HOST": HOST, "PORT": server.port, "SHARE": "share", "NAME": user.name,
+                     "PASSWORD": user.password, "MIB": mib, "MOUNTS": " ".join(mounts)})
+
+
+def pack_job(scratch, script, settings):
+    """The archive: a script of guest/, its settings as shell variables, and what is in job/job."""
+    root = scratch.directory("job", "job")
+    shutil.copy(os.path.join(HERE, "guest", script), os.path.join(root, "run.sh"))
     with open(os.path.join(root, "settings"), "w", encoding="utf-8") as out:
         out.writelines(f"{key}={shlex.quote(str(value))}\n" for key, value in settings.items())
     names = subprocess.run(["find", "."], cwd=scratch.file("job"), capture_output=True, check=True)
@@ -57,8 +63,13 @@ def make_job(scratch, server, user, mounts, mib):
                           cwd=scratch.file("job"), input=names.stdout, capture_output=True).stdout
 
 
-def boot(scratch, vmlinuz, initramfs, job, limit):
-    """Runs the machine to its end; (the console's text, whether it ended in time)."""
+USER_NETWORK = ["-netdev", "user,id=net,ipv6=off",
+                "-device", "virtio-net-pci,netdev=net,romfile="]
+
+
+def boot(scratch, vmlinuz, initramfs, job, limit, network=USER_NETWORK, prefix=(), hear=None):
+    """Runs the machine to its end; (the console's text, whether it ended in time). `hear` is given
+    each line as it comes; `prefix` is the command that runs the machine's."""
     archive = scratch.file("initramfs")
     with open(archive, "wb") as out, open(initramfs, "rb") as base:
         shutil.copyfileobj(base, out)
@@ -66,13 +77,13 @@ def boot(scratch, vmlinuz, initramfs, job, limit):
         out.write(job)
     console = scratch.file("console")
     machine = scratch.start(
-        ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+        [*prefix, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
          "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
          "-kernel", vmlinuz, "-initrd", archive,
          "-append", "console=ttyS0 quiet loglevel=3 panic=-1 oops=panic net.ifnames=0 "
                     "mitigations=off random.trust_cpu=on",
          "-serial", f"file:{console}", "-device", "virtio-rng-pci",
-         "-netdev", "user,id=net,ipv6=off", "-device", "virtio-net-pci,netdev=net,romfile="],
+         *network],
         scratch.file("qemu.log"))
     end = time.monotonic() + limit
     shown = 0
@@ -82,13 +93,27 @@ def boot(scratch, vmlinuz, initramfs, job, limit):
         if os.path.exists(console):
             with open(console, encoding="utf-8", errors="replace") as out:
                 text = out.read().replace("\r", "")
-        print(text[shown:], end="", flush=True)
-        shown = len(text)
+        whole = text[:text.rfind("\n") + 1]
+        for line in whole[shown:].splitlines():
+            print(line, flush=True)
+            if hear:
+                hear(line)
+        shown = max(shown, len(whole))
         if ended or time.monotonic() > end:
             with open(scratch.file("qemu.log"), encoding="utf-8", errors="replace") as log:
                 print(log.read(), end="")
             return text, ended
         time.sleep(0.2)
+
+
+def judge(text, ended, limit):
+    """Sentences about how the machine ended."""
+    status = re.search(r"^guest status: (\d+)", text, re.M)
+    if not ended:
+        return [f"the machine did not end in {limit} s"]
+    if not status:
+        return ["the machine ended without a status"]
+    return ["the exercise failed"] if status.group(1) != "0" else []
 
 
 def main():
@@ -112,14 +137,7 @@ def main():
             [servers.Share("share", share)], [alice], min_dialect="2.1"))
         job = make_job(scratch, server, alice, args.mount or MOUNTS, args.mib)
         text, ended = boot(scratch, vmlinuz, initramfs, job, args.limit)
-        trouble = server.stop()
-        status = re.search(r"^guest status: (\d+)", text, re.M)
-        if not ended:
-            trouble.append(f"the machine did not end in {args.limit} s")
-        elif not status:
-            trouble.append("the machine ended without a status")
-        elif status.group(1) != "0":
-            trouble.append("the exercise failed")
+        trouble = server.stop() + judge(text, ended, args.limit)
         if os.listdir(share):
             trouble.append(f"left in the share: {os.listdir(share)}")
         for sentence in trouble:
