@@ -48,6 +48,7 @@ class Client:
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
                 env=os.environ | {"BRAID_FAULT_PASSWORD": alice.password})
         self.name = name
+        self.addresses = networks.addresses()
         self.live = ""
         self.summary = ""
         self.changed = threading.Condition()
@@ -58,13 +59,19 @@ class Client:
         for line in self.process.stdout:
             with self.changed:
                 if line.startswith("channels "):
-                    self.live = line.split()[1]
+                    self.live = self._links(line.split()[1:])
                 else:
                     self.summary = line.strip()
                 self.changed.notify_all()
         with self.changed:
             self.live = "ended"
             self.changed.notify_all()
+
+    def _links(self, channels):
+        """"1011" from the server's addresses in any order; those on no link come behind."""
+        state = dict(channel.split("=") for channel in channels)
+        own = [state.pop(address, "-") for address in self.addresses]
+        return "".join(own + list(state.values()))
 
     def live_links(self):
         with self.changed:
@@ -240,9 +247,8 @@ def run_mode(args, mode):
                                                       workers=args.workers, networks=networks))
         server.expects_deaths = True
         expectations = scratch.file("expectations.json")
-        addresses = [f"--server={networks.address(link)}:445" for link in networks.links]
-        client = Client(scratch, networks, networks.client, "client", args, *addresses,
-                        "work", "--expectations", expectations,
+        client = Client(scratch, networks, networks.client, "client", args,
+                        f"--server={networks.address(0)}:445", "work", "--expectations", expectations,
                         *(["--leases"] if mode == "leases" else []))
         clients = [client]
         trouble = []

@@ -1,8 +1,9 @@
 // fault_client: two programs of the fault test. fault_test.py starts them and makes the faults.
 //   work      does everything a client does, on several channels, until SIGTERM; then checks
 //   disturb   opens the record files again and again on one connection, until SIGTERM
-// Standard output, line by line: "channels 1011" whenever a channel comes or goes (`work`), and
-// counts at the end. Exit status 0 if everything was as it has to be.
+// Standard output, line by line: "channels 10.99.0.1=1 10.99.1.1=0" whenever a channel comes or
+// goes
+// (`work`), and counts at the end. Exit status 0 if everything was as it has to be.
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -26,7 +27,7 @@ constexpr size_t kRecordSizes[] = {4'096, 60'000, 300'000};
 volatile std::sig_atomic_t stop_requested = 0;
 
 struct Arguments {
-  std::vector<std::string> servers;
+  std::string server;
   std::string share = "share";
   std::string user;
   std::string expectations;
@@ -37,10 +38,7 @@ struct Arguments {
 
 Result<MountOptions> mount_options(const Arguments& arguments) {
   MountOptions options;
-  for (const std::string& server : arguments.servers) {
-    BRAID_TRY(const auto address, transport::SocketAddress::parse_with_port(server));
-    options.addresses.push_back(address);
-  }
+  BRAID_TRY(options.server, transport::SocketAddress::parse_with_port(arguments.server));
   options.share = arguments.share;
   options.user = arguments.user;
   const char* const password = std::getenv("BRAID_FAULT_PASSWORD");
@@ -50,7 +48,9 @@ Result<MountOptions> mount_options(const Arguments& arguments) {
 
 std::string live_channels(const client::ChannelSet& set) {
   std::string text;
-  for (const auto& channel : set.channels()) text += channel.is_live ? '1' : '0';
+  for (const auto& channel : set.channels()) {
+    text += fmt::format(" {}={:d}", channel.address.host(), channel.is_live);
+  }
   return text;
 }
 
@@ -59,7 +59,7 @@ Task<void> watch(Context& context, client::ChannelSetPtr set) {
   std::string shown;
   while (!context.stopping) {
     const std::string now = live_channels(*set);
-    if (now != shown) fmt::print("channels {}\n", now);
+    if (now != shown) fmt::print("channels{}\n", now);
     shown = now;
     std::fflush(stdout);
     if (stop_requested != 0 || context.failures != 0) context.stopping = true;
@@ -122,7 +122,7 @@ Task<Result<void>> work(Reactor& reactor, const Arguments& arguments) {
   co_await work_until_stopped(context, mounted);
 
   MountOptions fresh = options;
-  fresh.addresses.resize(1);
+  fresh.channels = 1;
   BRAID_CO_TRY(const Mount again, co_await mount(reactor, fresh));
   if (context.failures == 0) co_await check_all(context, again.tree);
   co_await again.set->close();
@@ -135,7 +135,8 @@ Task<Result<void>> work(Reactor& reactor, const Arguments& arguments) {
 // Every open needs the lease of the other client to be broken, and waits until that is over.
 Task<Result<void>> disturb(Reactor& reactor, const Arguments& arguments) {
   using std::chrono::steady_clock;
-  BRAID_CO_TRY(const MountOptions options, mount_options(arguments));
+  BRAID_CO_TRY(MountOptions options, mount_options(arguments));
+  options.channels = 1;
   BRAID_CO_TRY(const Mount mounted, co_await mount(reactor, options));
   Context context{.reactor = reactor, .tree = mounted.tree, .done = {}, .expected = {}};
   uint64_t longest_ms = 0;
@@ -185,7 +186,8 @@ int run(int argc, char** argv) {
   CLI::App app("The clients of the fault test. The password comes in BRAID_FAULT_PASSWORD.");
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--server", arguments.servers, "ADDRESS:PORT, one for each channel")->required();
+  app.add_option("--server", arguments.server, "ADDRESS:PORT; its other addresses are asked for")
+      ->required();
   app.add_option("--share", arguments.share)->capture_default_str();
   app.add_option("--user", arguments.user)->required();
   app.add_option("--seed", arguments.seed)->capture_default_str();

@@ -10,7 +10,8 @@
 namespace braid::fault {
 
 struct MountOptions {
-  std::vector<transport::SocketAddress> addresses;  // a channel to each; the first logs on
+  transport::SocketAddress server;
+  size_t channels = 4;  // 1: the server is not asked for its addresses
   std::string share, user, password;
   std::chrono::milliseconds peer_timeout = std::chrono::seconds(2);
 };
