@@ -176,7 +176,7 @@ Task<Result<void>> ChannelSet::bind(Slot& slot) {
 Task<Result<void>> ChannelSet::log_on(Slot& slot, ConnectionPtr connection) {
   slot.binding = connection;
   Timer limit(reactor());
-  limit.start(options_.probe_timeout, [connection] { connection->abandon(); });
+  limit.start(options_.bind_timeout, [connection] { connection->abandon(); });
   Result<void> done = co_await connection->negotiate();
   if (done) done = co_await session_->bind(connection, options_.make_initiator());
   slot.binding = nullptr;

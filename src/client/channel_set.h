@@ -24,6 +24,9 @@ struct ChannelSetOptions {
   std::function<Task<Result<transport::TransportPtr>>(transport::SocketAddress)> connect;
 
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(3);
+  // NEGOTIATE and SESSION_SETUP together. Samba forgets one now and then when several binds of a
+  // session are under way.
+  std::chrono::nanoseconds bind_timeout = std::chrono::seconds(5);
   // Between two attempts to bind a channel in place of a lost one; doubles up to the second.
   std::chrono::nanoseconds rebind_delay_min = std::chrono::milliseconds(100);
   std::chrono::nanoseconds rebind_delay_max = std::chrono::seconds(2);

@@ -33,6 +33,15 @@ Session::InitiatorPtr initiator() { return std::make_unique<FixedInitiator>(); }
 struct Received {
   size_t channel = 0;
   Header header;
+  Bytes message;
+
+  template <class Body>
+  Body body() const {
+    wire::Reader reader(message, Header::kSize);
+    auto decoded = Body::decode(reader);
+    EXPECT_TRUE(decoded);
+    return decoded.value_or(Body{});
+  }
 };
 
 class FakeServer {
@@ -67,6 +76,10 @@ class FakeServer {
     header.credits = 10;
     if (status == NtStatus::kSuccess && header.command == Command::kWrite) {
       send(request.channel, header, wire::WriteResponse{.count = 1});
+    } else if (status == NtStatus::kSuccess && header.command == Command::kCreate) {
+      wire::CreateResponse body;
+      body.file_id = {1, 1};
+      send(request.channel, header, body);
     } else if (status == NtStatus::kSuccess) {
       send(request.channel, header, wire::EchoResponse{});  // nothing but a size
     } else {
@@ -100,13 +113,14 @@ class FakeServer {
       wire::Reader reader(message->view());
       const auto header = Header::decode(reader);
       if (!header) co_return;
-      const Received request{channel, *header};
+      const Received request{channel, *header,
+                             Bytes(message->view().begin(), message->view().end())};
       switch (header->command) {
         case Command::kNegotiate:
           negotiate(request);
           break;
         case Command::kSessionSetup:
-          set_up(request, wire::SessionSetupRequest::decode(reader)->flags);
+          set_up(request, request.body<wire::SessionSetupRequest>().flags);
           break;
         case Command::kEcho:
           if (answers_echo) answer(request);
@@ -269,6 +283,63 @@ Task<void> waits(Fixture& fixture) {
   EXPECT_EQ(fixture.set->replays(), 2u);
 }
 TEST(ChannelSet, FileNotAvailableIsTriedAgain) { run(waits); }
+
+Task<void> use_file(Fixture& fixture, std::vector<std::string>& outcomes) {
+  const auto note = [&](const auto& result) {
+    outcomes.push_back(result ? "ok" : result.error().message());
+  };
+  const auto tree = std::make_shared<Tree>(fixture.session, TreeId{1}, wire::TreeConnectResponse{});
+  const auto file = co_await tree->open("file");
+  note(file);
+  if (!file) co_return;
+  const std::vector<wire::LockElement> range = {
+      {.offset = 0, .length = 1, .flags = wire::LockFlags::kExclusiveLock}};
+  note(co_await (*file)->lock(range));
+  note(co_await (*file)->lock(range));
+  note(co_await (*file)->close());
+}
+
+// A CREATE is known again by its guid, a LOCK by its sequence, a CLOSE by what it finds.
+Task<void> known_again(Fixture& fixture) {
+  std::vector<std::string> outcomes;
+  FakeServer& server = fixture.server;
+  fixture.tasks.spawn(use_file(fixture, outcomes));
+  const Received create = co_await server.next();
+  server.cut(create.channel);
+  const Received create_again = co_await server.next();
+  EXPECT_TRUE(create_again.header.is_replay());
+  const auto guid = [](const Received& request) {
+    const auto body = request.body<wire::CreateRequest>();
+    const auto& durable = body.contexts.durable_handle_request_v2;
+    return durable ? durable->create_guid : CreateGuid{};
+  };
+  EXPECT_FALSE(guid(create).is_zero());
+  EXPECT_EQ(guid(create), guid(create_again));
+  server.answer(create_again);
+
+  EXPECT_TRUE(co_await fixture.set->wait_for_channels(2, 5s));
+  const Received lock = co_await server.next();
+  server.cut(lock.channel);
+  const Received lock_again = co_await server.next();
+  const auto first = lock.body<wire::LockRequest>();
+  const auto second = lock_again.body<wire::LockRequest>();
+  EXPECT_EQ(first.lock_sequence_index, 1u);
+  EXPECT_EQ(second.lock_sequence_index, 1u);
+  EXPECT_EQ(first.lock_sequence_number, second.lock_sequence_number);
+  server.answer(lock_again);
+  const Received next_lock = co_await server.next();
+  EXPECT_EQ(next_lock.body<wire::LockRequest>().lock_sequence_index, 1u);
+  EXPECT_EQ(next_lock.body<wire::LockRequest>().lock_sequence_number,
+            first.lock_sequence_number + 1);
+  server.answer(next_lock);
+
+  EXPECT_TRUE(co_await fixture.set->wait_for_channels(2, 5s));
+  server.cut((co_await server.next()).channel);
+  server.answer(co_await server.next(), NtStatus::kFileClosed);
+  co_await fixture.tasks.join();
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"ok", "ok", "ok", "ok"}));
+}
+TEST(ChannelSet, CreateLockAndCloseAreKnownAgain) { run(known_again); }
 
 Task<void> silence(Fixture& fixture) {
   fixture.server.answers_echo = false;

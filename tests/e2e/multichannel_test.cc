@@ -72,7 +72,7 @@ Task<Result<Many>> mount_on_four(Env& env, client::SessionOptions options = {}) 
     co_await many.set->close();                                                                  \
     co_return;                                                                                   \
   }                                                                                              \
-  EXPECT_EQ(many.set->live_count(), 4u)
+  EXPECT_TRUE(co_await many.set->wait_for_channels(4, std::chrono::seconds(20)))
 
 BRAID_E2E(Multichannel, RequestsAreSpread) {
   MULTICHANNEL_MOUNT();
