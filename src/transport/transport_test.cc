@@ -342,6 +342,27 @@ TEST(ConnectTcp, ConnectsAndCountsAcknowledgedBytes) {
   run(reactor, Body::run(reactor, listener.fd));
 }
 
+// What was sent, complete as it is, does not arrive.
+TEST(ConnectTcp, AbortTakesBackWhatThePeerHasNotRead) {
+  Reactor reactor;
+  Listener listener;
+  struct Body {
+    static Task<void> run(Reactor& r, int listener_fd) {
+      auto client = co_await connect_tcp(r, SocketAddress::local_of(listener_fd));
+      EXPECT_TRUE(client);
+      if (!client) co_return;
+      auto server = make_tcp_transport(r, accept4(listener_fd, nullptr, nullptr, SOCK_CLOEXEC));
+      server->set_receive_limit(kFrameSizeMax);
+      (*client)->send(frame_of(Bytes(kFrameSizeMax)));
+      (*client)->abort();
+      const auto message = co_await server->receive();
+      EXPECT_FALSE(message);
+      if (!message) EXPECT_TRUE(message.error().is_os(ECONNRESET)) << message.error().message();
+    }
+  };
+  run(reactor, Body::run(reactor, listener.fd));
+}
+
 TEST(ConnectTcp, RefusedIsAnOsError) {
   Reactor reactor;
   SocketAddress nobody;
