@@ -31,10 +31,13 @@ SocketAddress address_of(const NetworkInterfaceInfo& info, uint16_t port) {
   return {reinterpret_cast<const sockaddr*>(&address), sizeof address};
 }
 
-// An address of a link means nothing on another machine.
-bool is_link_local(const NetworkInterfaceInfo& info) {
-  return info.family == wire::AddressFamily::kInterNetworkV6 && info.address[0] == 0xFE &&
-         (info.address[1] & 0xC0) == 0x80;
+// An address of a link or of the machine itself means nothing elsewhere.
+bool is_local(const NetworkInterfaceInfo& info, const SocketAddress& current) {
+  if (info.family == wire::AddressFamily::kInterNetwork) {
+    return info.address[0] == 127 && !current.host().starts_with("127.");
+  }
+  const bool is_link_local = info.address[0] == 0xFE && (info.address[1] & 0xC0) == 0x80;
+  return is_link_local || (address_of(info, 0).host() == "::1" && current.host() != "::1");
 }
 
 using Rank = std::tuple<bool, bool, uint64_t>;  // RDMA, RSS, speed: the greater the better
@@ -67,11 +70,11 @@ std::vector<SocketAddress> choose_paths(const std::vector<NetworkInterfaceInfo>&
                                         const SocketAddress& current, const PathPolicy& policy) {
   Rank best{};
   for (const auto& info : interfaces) {
-    if (!is_link_local(info)) best = std::max(best, rank_of(info, policy));
+    if (!is_local(info, current)) best = std::max(best, rank_of(info, policy));
   }
   std::map<uint32_t, SocketAddress> chosen;  // by interface
   for (const auto& info : interfaces) {
-    if (is_link_local(info) || rank_of(info, policy) != best) continue;
+    if (is_local(info, current) || rank_of(info, policy) != best) continue;
     const SocketAddress address = address_of(info, current.port());
     const auto [entry, is_new] = chosen.try_emplace(info.if_index, address);
     if (!is_new && preference(address, current) > preference(entry->second, current)) {

@@ -72,6 +72,12 @@ TEST(ChoosePaths, LinkLocalAddressesAreNoPath) {
   EXPECT_EQ(hosts({v6(1, 0xFE, 0x80)}), Hosts{"10.0.0.1"});
 }
 
+TEST(ChoosePaths, LoopbackIsNoPathToAnotherMachine) {
+  NetworkInterfaceInfo loopback = v4(1, 0, 100 * kGigabit);
+  loopback.address = {127, 0, 0, 1};
+  EXPECT_EQ(hosts({loopback, v4(2, 2)}), Hosts{"10.0.0.2"});
+}
+
 TEST(ChoosePaths, CountIsALimit) {
   EXPECT_EQ(hosts({v4(1, 1), v4(2, 2), v4(3, 3)}, {.count = 2}), (Hosts{"10.0.0.1", "10.0.0.2"}));
   EXPECT_EQ(hosts({v4(1, 1), v4(2, 2)}, {.count = 4, .per_interface = 2}),
