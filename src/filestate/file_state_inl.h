@@ -34,6 +34,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
     }
     if (delete_pending_) {  // one that went had been opened to delete on close
       decision.decision = Decision::fail(NtStatus::kDeletePending);
+      decision.deletes_purged = true;
       return decision;
     }
     violation = share_.conflicts(request.granted_access, request.share_access);

@@ -115,6 +115,9 @@ struct OpenDecision {
   OplockLevel oplock = OplockLevel::kNone;  // kLease when a lease was asked for and is answered
   std::optional<LeaseGrant> lease;
   bool sharing_violation = false;  // with kWait: and nothing else is waited for, as far as is known
+  // With DELETE_PENDING: a disconnected open was given up for this one, and that deletes the file.
+  // Ask again when it is gone.
+  bool deletes_purged = false;
 };
 
 // Names one break notification that wants an acknowledgement, and so one timer.

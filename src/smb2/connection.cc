@@ -68,7 +68,7 @@ Task<void> Connection::close() {
   ending_ = true;
   end_waits();
   for (auto& session : orphans) {
-    co_await server_.close_session(session, SessionEnd::kConnectionLost);
+    co_await server_.close_session(session);
     co_await reactor().schedule();
     end_waits();
   }

@@ -160,6 +160,7 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
   }
   request.open = Open::use(open);
   if (!request.open) return fail(NtStatus::kFileClosed);
+  if (row.command != Command::kClose) request.open->end_replay_eligibility();
   // IOCTL, the third that may fail for this, finds its open itself.
   return request.verify_channel_sequence(row.command == Command::kWrite ||
                                          row.command == Command::kSetInfo);

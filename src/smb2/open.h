@@ -118,6 +118,7 @@ class Open {
   Credentials credentials;
   // Whose directory lease its changes leave alone: [MS-SMB2] 3.3.5.9.11.
   ClientGuid client_guid;
+  std::optional<LeaseKey> lease_key;  // asked for at its CREATE
   std::optional<LeaseKey> parent_lease_key;
   // Data or size were changed through this Open: its directory's leases hear of it at the CLOSE.
   std::atomic<bool> is_modified = false;
@@ -151,6 +152,11 @@ class Open {
   std::atomic<bool> is_replay_eligible = false;
   // Whether the OpenTable has it.
   std::atomic<bool> is_in_open_table = false;
+
+  // A request that names the Open does something with it: [MS-SMB2] 3.3.5.10 and others.
+  void end_replay_eligibility() {
+    if (is_replay_eligible.load(std::memory_order_relaxed)) is_replay_eligible = false;
+  }
 
   // Empty when the Open is closing.
   static OpenUse use(const std::shared_ptr<Open>& open);

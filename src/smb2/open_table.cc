@@ -182,11 +182,13 @@ std::vector<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
                           .try_again = entry.settled};
     if (entry.preserved) {
       match.file_key = entry.preserved->attributes.file_key;
+      match.stream_name = entry.preserved->stream_name;
       match.share = entry.preserved->share->name;
     } else if (entry.state == State::kConnected) {
       match.open = entry.open.lock();
       if (!match.open) continue;
       match.file_key = match.open->attributes.file_key;
+      match.stream_name = match.open->stream_name;
       match.share = match.open->tree_connect->share->name;
     }
     matches.push_back(std::move(match));

@@ -86,6 +86,7 @@ class OpenTable {
     uint64_t persistent_id = 0;
     std::shared_ptr<Open> open;
     FileKey file_key;
+    std::string stream_name;
     ClientGuid client_guid;
     std::string share;
     std::optional<wire::AppInstanceVersion> version;

@@ -15,6 +15,7 @@ PreservedOpen preserve(Open& open) {
                           .path = *open.path.lock(),
                           .credentials = open.credentials,
                           .client_guid = open.client_guid,
+                          .lease_key = open.lease_key,
                           .parent_lease_key = open.parent_lease_key,
                           .is_modified = open.is_modified,
                           .is_replay_eligible = open.is_replay_eligible,
@@ -42,6 +43,7 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   *open->path.lock() = std::move(preserved.path);
   open->credentials = std::move(preserved.credentials);
   open->client_guid = preserved.client_guid;
+  open->lease_key = preserved.lease_key;
   open->parent_lease_key = preserved.parent_lease_key;
   open->is_modified = preserved.is_modified;
   open->is_replay_eligible = preserved.is_replay_eligible;

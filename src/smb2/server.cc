@@ -106,10 +106,10 @@ bool Server::end_session(SessionId id) {
 
 Task<void> Server::end_session_soon(std::shared_ptr<Session> session) {
   co_await reactors_.at(0).schedule();
-  co_await close_session(std::move(session));
+  co_await close_session(std::move(session), DurableOpens::kClosed);
 }
 
-Task<void> Server::close_session(std::shared_ptr<Session> session, SessionEnd why) {
+Task<void> Server::close_session(std::shared_ptr<Session> session, DurableOpens durable) {
   session_table.remove(session->session_id);
   const auto channels = session->begin_close();
   if (!channels) co_return;
@@ -118,7 +118,7 @@ Task<void> Server::close_session(std::shared_ptr<Session> session, SessionEnd wh
   }
   for (const auto& tree : session->take_trees()) tree->begin_close();
   const auto opens = session->close_opens();
-  if (why == SessionEnd::kLogoff) {
+  if (durable == DurableOpens::kClosed) {
     for (const auto& open : opens) co_await close_open(*this, open);
     co_return;
   }
@@ -127,7 +127,34 @@ Task<void> Server::close_session(std::shared_ptr<Session> session, SessionEnd wh
   for (const auto& open : opens) co_await lose_open(*this, open);
 }
 
-void Server::purged(const filestate::OpenRef& ref, const filestate::CloseDecision& closed) {
+namespace {
+
+// A file with its streams: they are deleted together.
+FileKey whole_file(FileKey key) {
+  key.stream = 0;
+  return key;
+}
+
+}  // namespace
+
+std::shared_ptr<OneShot<bool>> Server::deletion_of(const FileKey& file) const {
+  auto deletions = deletions_.lock();
+  const auto found = deletions->find(whole_file(file));
+  return found == deletions->end() ? nullptr : found->second;
+}
+
+void Server::purged(const filestate::OpenRef& ref, filestate::CloseDecision closed) {
+  if (closed.delete_now) {
+    const FileKey file = whole_file(closed.file);
+    auto gone = std::make_shared<OneShot<bool>>();
+    (*deletions_.lock())[file] = gone;
+    const void* const pointer = closed.until_deleted.get();
+    closed.until_deleted = {pointer, [this, file, gone, held = closed.until_deleted](auto) mutable {
+                              held.reset();
+                              deletions_.lock()->erase(file);
+                              gone->set(true);
+                            }};
+  }
   if (auto purged = open_table.purge(ref, closed)) {
     scope_.spawn(close_purged(*this, std::move(*purged)));
   }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "auth/authenticator.h"
@@ -47,9 +48,9 @@ struct ServerParts {
   bool test_switches = false;
 };
 
-// Why a session ends. [MS-SMB2] 3.3.5.6 closes all opens; 3.3.7.1, and 3.3.5.5.3 for the session
-// that PreviousSessionId names, keep those that were promised to be.
-enum class SessionEnd : uint8_t { kLogoff, kConnectionLost };
+// What becomes of the opens of a session that ends. [MS-SMB2] 3.3.5.6 (LOGOFF), 3.3.7.1 (loss of
+// the connection) and 3.3.5.5.3 (PreviousSessionId) keep those that were promised to be.
+enum class DurableOpens : uint8_t { kKept, kClosed };
 
 // Owned by the worker's main. Thread: adopt() and stop() from any.
 class Server final : public ConnectionSink {
@@ -106,9 +107,14 @@ class Server final : public ConnectionSink {
   // with this id. The work goes on after the return. REQUIRES: before stop(). Thread: no reactor.
   bool end_session(SessionId id);
   // Ends a session with its trees and opens. Idempotent.
-  Task<void> close_session(std::shared_ptr<Session> session, SessionEnd why = SessionEnd::kLogoff);
+  Task<void> close_session(std::shared_ptr<Session> session,
+                           DurableOpens durable = DurableOpens::kKept);
   // Ends one tree and the opens made through it.
   Task<void> close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree);
+
+  // A file that is being deleted because a newcomer made filestate give up its last open: set when
+  // it is gone. Null when that is not why it is DELETE_PENDING.
+  std::shared_ptr<OneShot<bool>> deletion_of(const FileKey& file) const;
 
   // [MS-SMB2] 3.3.6.2 and 3.3.6.4: closes what nobody came back for in time. A timer does it;
   // arm_scavenger() sees to it that there is one, tests call scavenge_opens().
@@ -125,7 +131,7 @@ class Server final : public ConnectionSink {
   };
 
   // BreakSink::purged, by way of Breaks.
-  void purged(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
+  void purged(const filestate::OpenRef& ref, filestate::CloseDecision closed);
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message);
 
   ServerParts parts_;
@@ -138,6 +144,7 @@ class Server final : public ConnectionSink {
     bool stopping = false;
   };
   Guarded<Connections> connections_;
+  Guarded<std::unordered_map<FileKey, std::shared_ptr<OneShot<bool>>>> deletions_;
   std::shared_ptr<Scavenger> scavenger_;
   TaskScope scope_;
   std::atomic<uint64_t> next_lock_id_ = 1;

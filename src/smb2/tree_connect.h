@@ -30,6 +30,7 @@ class TreeConnect {
   const std::shared_ptr<const Share> share;
   const uint32_t maximal_access;
 
+  bool is_snapshot() const { return connected_ != nullptr; }
   bool is_pipe() const { return share->type == ShareType::kPipe; }
   // True for the one caller that closes it.
   bool begin_close() { return !closed_.exchange(true); }

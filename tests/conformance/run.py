@@ -60,6 +60,9 @@ NO_TEST = re.compile(
 OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.twrp": "twrp",
              "smb2.zero-data-ioctl": "onefile"}
 
+# What Windows does otherwise than its specification: on a share, one for each common one, that does so.
+LIKE_WINDOWS = re.compile(r"smb2\.(replay\.dhv2-pending.*-windows|lock\.replay_broken_windows)")
+
 # The previous version that the share "twrp" has.
 SNAPSHOT = "@GMT-2024.02.29-12.00.00"
 STREAM = b"in a stream"
@@ -159,6 +162,8 @@ class Runner:
 
     def run(self, name, share):
         share = next((own for suite, own in OWN_SHARE.items() if in_suites(name, (suite,))), share)
+        if LIKE_WINDOWS.match(name):
+            share = share.replace("torture", "windows")
         row = self.ledger.get(name, Row())
         limit = max(MIN_LIMIT_S, 4 * row.seconds) * self.args.patience
         scratch = self.scratch.directory("smbtorture.state", share)  # it leaves folders behind
@@ -263,6 +268,8 @@ def options(args, scratch, realm):
     uid_gid = servers.ids_of(USER)
     shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
               for n in range(args.jobs)]
+    shares += [servers.Share(f"windows{n}", scratch.directory(f"windows{n}", owner=uid_gid),
+                             compat="windows") for n in range(args.jobs)]
     shares.append(servers.Share("nonotify", scratch.directory("nonotify", owner=uid_gid),
                                 change_notify=False))
     shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))

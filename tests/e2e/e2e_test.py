@@ -14,8 +14,6 @@ from server import Options, Share, ids_of, test_users  # noqa: E402
 
 # What braid does not do yet. A test named here that passes is a failure too: take it off the list.
 NOT_YET = {
-    "DurableOpen.ReconnectsAfterTheConnectionIsLost",
-    "DurableV2.ReconnectsWithItsCreateGuidOnly",
     "Multichannel.OperationsAreDoneOnceThoughTheirChannelIsLost",
 }
 

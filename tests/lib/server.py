@@ -34,6 +34,7 @@ class Share:
     change_notify: bool = True
     hide_unreadable: bool = False
     snapshots: str = ""  # folder below path
+    compat: str = "spec"
     comment: str = ""
 
 
@@ -223,6 +224,8 @@ class Braidd(Server):
                       if getattr(share, key)]
             if not share.change_notify:
                 lines.append("change_notify = false")
+            if share.compat != "spec":
+                lines.append(f'compat = "{share.compat}"')
             if share.snapshots:
                 lines.append(f"snapshots = {json.dumps(share.snapshots)}")
             if share.comment:

@@ -14,12 +14,24 @@ using wire::LockFlags;
 // LockSequenceIndex of a handle that is checked: [MS-SMB2] 3.3.5.14.
 constexpr uint32_t kLockSequenceIndexMax = 64;
 
+// Whether a LOCK that comes twice is carried out once. The specification says so of every handle that
+// its client may use from another connection; Windows does it for those only that were promised more
+// than to be durable.
+bool checks_sequence(const Request& request) {
+  const Negotiated& negotiated = request.connection->negotiated;
+  if (negotiated.dialect == wire::Dialect::kSmb202) return false;
+  using filestate::Durability;
+  const Durability durability = request.open->durable_terms.lock()->durability;
+  if (durability == Durability::kResilient || durability == Durability::kPersistent) return true;
+  if (request.tree_connect->share->compat == config::Compat::kWindows) return false;
+  return durability == Durability::kDurable ||
+         (negotiated.is_smb3() &&
+          (negotiated.server_capabilities & wire::Capabilities::kMultiChannel));
+}
+
 std::optional<filestate::LockSequence> sequence_of(const Request& request,
                                                    const wire::LockRequest& lock) {
-  // 3.3.5.14: only handles of a client that may ask twice, on another channel or after a reconnect.
-  if (!(request.connection->negotiated.server_capabilities & wire::Capabilities::kMultiChannel)) {
-    return std::nullopt;
-  }
+  if (!checks_sequence(request)) return std::nullopt;
   if (lock.lock_sequence_index == 0 || lock.lock_sequence_index > kLockSequenceIndexMax) {
     return std::nullopt;
   }

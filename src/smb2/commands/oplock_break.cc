@@ -14,6 +14,7 @@ Result<Reply> acknowledge_oplock(Request& request, const wire::OplockBreakAcknow
   if (!open || open->is_pipe()) return fail(NtStatus::kFileClosed);
   const OpenUse use = Open::use(open);
   if (!use) return fail(NtStatus::kFileClosed);
+  open->end_replay_eligibility();
   const filestate::OplockAck answer = request.server.file_table.ack_oplock(
       open->ref(), static_cast<filestate::OplockLevel>(ack.oplock_level));
   if (answer.status != NtStatus::kSuccess) return fail(answer.status);
@@ -26,6 +27,9 @@ Result<Reply> acknowledge_oplock(Request& request, const wire::OplockBreakAcknow
 // 3.3.5.22.2 "Processing a Lease Acknowledgment".
 Result<Reply> acknowledge_lease(Request& request, const wire::LeaseBreakAcknowledgment& ack) {
   const filestate::LeaseId lease{request.connection->negotiated.client_guid, ack.lease_key};
+  for (const auto& open : request.session->opens()) {
+    if (open->lease_key == ack.lease_key) open->end_replay_eligibility();
+  }
   const filestate::LeaseAck answer = request.server.file_table.ack_lease(
       lease, static_cast<filestate::Caching>(ack.lease_state & wire::LeaseState::kAll));
   if (answer.status != NtStatus::kSuccess) return fail(answer.status);

@@ -159,7 +159,7 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
   auto session = request.server.session_table.find(previous);
   if (!session || !session->security()) co_return;
   if (!session->principal().identity->is_same_user(*now.principal().identity)) co_return;
-  co_await request.server.close_session(std::move(session), SessionEnd::kConnectionLost);
+  co_await request.server.close_session(std::move(session));
   co_await request.connection->reactor().schedule();
 }
 
@@ -208,7 +208,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     } else if (purpose == Purpose::kReauthenticate) {
       // [MS-SMB2] 3.3.5.5.3: whoever fails to prove again who it is loses the session. A
       // failed bind takes nothing from those who have it.
-      co_await server.close_session(session);
+      co_await server.close_session(session, DurableOpens::kClosed);
       co_await connection.reactor().schedule();
     }
     co_await wait_for_penalty(request, account);

@@ -21,9 +21,9 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
                                .is_administrator = identity.is_admin};
   BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller));
   const FileId id = request.server.file_ids.next();
-  auto open = std::make_shared<Open>(
-      id, request.session, request.tree_connect,
-      OpenAttributes{.granted_access = map_generic(create.desired_access)});
+  auto open =
+      std::make_shared<Open>(id, request.session, request.tree_connect,
+                             OpenAttributes{.granted_access = map_generic(create.desired_access)});
   open->pipe = std::move(pipe);
   open->channel_sequence.start_from(request.header.channel_sequence);
   if (!request.session->add_open(open)) return fail(NtStatus::kInsufficientResources);
@@ -37,11 +37,20 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
   return reply;
 }
 
+// What a client of an older dialect cannot mean.
+void drop_smb3_contexts(wire::CreateRequestContexts& contexts) {
+  contexts.durable_handle_request_v2.reset();
+  contexts.durable_handle_reconnect_v2.reset();
+  contexts.app_instance_id.reset();
+  contexts.app_instance_version.reset();
+}
+
 // Waits until a break that stands in the way is acknowledged or timed out.
 Task<Result<void>> wait_for_break(Request& request, const CreateState& state, FileKey key) {
   Server& server = request.server;
   const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.persistent}};
   const Waiter waiter = server.breaks.expect(ref.token);
+  if (state.reservation) state.reservation->waits_for_sharing = state.caching.sharing_violation;
   co_await request.connection->reactor().schedule();
   if (auto waiting = begin_waiting(request, ref); !waiting) {
     server.file_table.cancel_wait(ref);
@@ -51,6 +60,7 @@ Task<Result<void>> wait_for_break(Request& request, const CreateState& state, Fi
   const WakeUp wake = co_await waiter->wait(request.connection->reactor());
   server.breaks.forget(ref.token);
   if (wake.why == Wake::kCancelled) co_return fail(NtStatus::kCancelled);
+  if (state.behind) co_await state.behind->over.wait(request.connection->reactor());
   // The world may have changed: session closed, tree gone.
   if (request.tree_connect->is_closed()) co_return fail(NtStatus::kNetworkNameDeleted);
   co_return Result<void>{};
@@ -63,25 +73,34 @@ Task<Result<Reply>> handle_create(Request& request) {
   BRAID_CO_TRY(auto create, wire::CreateRequest::decode(reader));
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
 
-  BRAID_CO_CHECK(check_create(request, create));
-  // Nothing is kept of handles that lost their connection.
-  if (create.contexts.durable_handle_reconnect || create.contexts.durable_handle_reconnect_v2) {
-    co_return fail(NtStatus::kObjectNameNotFound);
-  }
+  if (!request.connection->negotiated.is_smb3()) drop_smb3_contexts(create.contexts);
+  BRAID_CO_CHECK(check_contexts(create.contexts));
   CreateState state;
-  if (create.contexts.ea_buffer) {
-    BRAID_CO_TRY(state.eas, wire::decode_full_eas(*create.contexts.ea_buffer));
+  state.create = std::move(create);
+  const wire::CreateRequestContexts& contexts = state.create.contexts;
+  if (contexts.durable_handle_reconnect || contexts.durable_handle_reconnect_v2) {
+    co_return co_await reconnect(request, state);
+  }
+  BRAID_CO_CHECK(check_create(request, state.create));
+  if (contexts.ea_buffer) {
+    BRAID_CO_TRY(state.eas, wire::decode_full_eas(*contexts.ea_buffer));
     for (const wire::FullEa& ea : state.eas) BRAID_CO_CHECK(wire::validate_ea_name(ea.name));
   }
-  BRAID_CO_TRY(state.name, vfs::parse_path(create.name));
-  state.create = std::move(create);
+  BRAID_CO_TRY(state.name, vfs::parse_path(state.create.name));
+  BRAID_CO_TRY(auto answer, answer_replay(request, state));
+  if (answer) co_return std::move(*answer);
   BRAID_CO_CHECK(enter_snapshot(request, state));
+  BRAID_CO_CHECK(co_await end_other_instance(request, state));
   state.file_id = request.server.file_ids.next();
 
   for (;;) {
     CreateOutcome outcome = try_create(request, state);
     if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
     if (auto* error = std::get_if<Error>(&outcome)) co_return std::unexpected(*error);
+    if (auto* gone = std::get_if<std::shared_ptr<OneShot<bool>>>(&outcome)) {
+      co_await (*gone)->wait(request.server.pool());
+      continue;
+    }
     BRAID_CO_CHECK(co_await wait_for_break(request, state, std::get<FileKey>(outcome)));
     co_await request.server.pool().schedule();
   }

@@ -9,6 +9,7 @@
 #include "filestate/types.h"
 #include "runtime/task.h"
 #include "smb2/open.h"
+#include "smb2/open_table.h"
 #include "smb2/request.h"
 #include "smb2/security/evaluate.h"
 #include "vfs/vfs.h"
@@ -21,8 +22,12 @@ namespace braid::smb2 {
 struct CreateState {
   wire::CreateRequest create;
   vfs::PathAndStream name;
-  FileId file_id;  // the one it will have; also its filestate token
+  FileId file_id;                 // the one it will have; also its filestate token
   std::vector<wire::FullEa> eas;  // for a file that is made or overwritten
+  // Of the CreateGuid, while the request is under way.
+  OpenTable::Reservation reservation;
+  // A CREATE with the same CreateGuid whose turn is first.
+  std::shared_ptr<PendingCreate> behind;
 
   // Filled by the attempt that succeeds.
   std::shared_ptr<Open> open;
@@ -30,18 +35,35 @@ struct CreateState {
   vfs::Attributes attributes;  // as they are after the open
   uint32_t maximal_access = 0;
   filestate::OpenDecision caching;
+  DurableTerms terms;  // granted
 };
 
 // create_checks.cc: everything that can be said without looking at the file system.
 Result<void> check_create(const Request& request, const wire::CreateRequest& create);
+// create_checks.cc: contexts that exclude each other.
+Result<void> check_contexts(const wire::CreateRequestContexts& contexts);
 
-// create_snapshot.cc: makes the request one for a previous version of the share when it asks for it.
-// STATUS_OBJECT_NAME_NOT_FOUND.
+// create_reconnect.cc: the whole of a CREATE with DHnC or DH2C. STATUS_OBJECT_NAME_NOT_FOUND,
+// STATUS_INVALID_PARAMETER, STATUS_ACCESS_DENIED.
+Task<Result<Reply>> reconnect(Request& request, CreateState& state);
+
+// create_replay.cc: the answer to a CREATE whose CreateGuid has an open that nothing was done with.
+// No answer: it is a CREATE like any other. STATUS_DUPLICATE_OBJECTID, STATUS_ACCESS_DENIED,
+// STATUS_FILE_NOT_AVAILABLE.
+Result<std::optional<Reply>> answer_replay(Request& request, CreateState& state);
+
+// create_app_instance.cc: closes the open that the same application had on another client.
+// STATUS_FILE_FORCED_CLOSED.
+Task<Result<void>> end_other_instance(Request& request, const CreateState& state);
+
+// create_snapshot.cc: makes the request one for a previous version of the share when it asks for
+// it. STATUS_OBJECT_NAME_NOT_FOUND.
 Result<void> enter_snapshot(Request& request, CreateState& state);
 
 // create_file.cc: resolves, checks, opens or makes the file and registers it with filestate.
-// A Reply: done. A FileKey: filestate said wait for that file, then try again.
-using CreateOutcome = std::variant<Reply, Error, FileKey>;
+// A Reply: done. A FileKey: filestate said wait for that file, then try again. A OneShot: the same
+// when it is set.
+using CreateOutcome = std::variant<Reply, Error, FileKey, std::shared_ptr<OneShot<bool>>>;
 CreateOutcome try_create(Request& request, CreateState& state);
 
 // create_reply.cc

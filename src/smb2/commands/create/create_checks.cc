@@ -20,6 +20,16 @@ constexpr uint32_t kAttributesInvalid = 0xFFFF8048;
 
 }  // namespace
 
+// [MS-SMB2] 3.3.5.9.6, .7, .10 and .12. A DHnQ beside a DHnC is ignored.
+Result<void> check_contexts(const wire::CreateRequestContexts& contexts) {
+  const bool v1 = contexts.durable_handle_request || contexts.durable_handle_reconnect;
+  if (contexts.durable_handle_request_v2 && (v1 || contexts.durable_handle_reconnect_v2)) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  if (contexts.durable_handle_reconnect_v2 && v1) return fail(NtStatus::kInvalidParameter);
+  return {};
+}
+
 Result<void> check_create(const Request& request, const wire::CreateRequest& create) {
   if (create.impersonation_level > wire::ImpersonationLevel::kDelegate) {
     return fail(NtStatus::kBadImpersonationLevel);
@@ -50,16 +60,6 @@ Result<void> check_create(const Request& request, const wire::CreateRequest& cre
     if (!(access & (Access::kDelete | Access::kMaximumAllowed))) {
       return fail(NtStatus::kInvalidParameter);
     }
-  }
-  const wire::CreateRequestContexts& contexts = create.contexts;
-  // [MS-SMB2] 3.3.5.9.10 and 3.3.5.9.12: contexts that exclude each other.
-  if (contexts.durable_handle_request_v2 &&
-      (contexts.durable_handle_request || contexts.durable_handle_reconnect ||
-       contexts.durable_handle_reconnect_v2)) {
-    return fail(NtStatus::kInvalidParameter);
-  }
-  if (contexts.durable_handle_reconnect && contexts.durable_handle_reconnect_v2) {
-    return fail(NtStatus::kInvalidParameter);
   }
   (void)request;
   return {};

@@ -6,6 +6,7 @@
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
 #include "smb2/extended_attributes.h"
+#include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
@@ -136,6 +137,33 @@ Result<void> overwrite(const Context& context, Opened& opened) {
   return {};
 }
 
+// Under what names the Open will be found, and whether it will outlive its connection. [MS-SMB2]
+// 3.3.5.9.6, 3.3.5.9.10 and 3.3.5.9.13.
+void promise(const Context& context, Open& open) {
+  const wire::CreateRequestContexts& asked = context.create.contexts;
+  open.names.app_instance_id = asked.app_instance_id;
+  if (asked.app_instance_id &&
+      context.request.connection->negotiated.dialect == wire::Dialect::kSmb311) {
+    open.names.app_instance_version = asked.app_instance_version;
+  }
+  const auto& v2 = asked.durable_handle_request_v2;
+  if (v2) open.names.create_guid = v2->create_guid;
+  if (open.attributes.is_directory || context.request.tree_connect->is_snapshot()) return;
+  constexpr uint32_t kReplayable = Access::kFileReadData | Access::kFileExecute |
+                                   Access::kFileWriteData | Access::kFileAppendData |
+                                   Access::kDelete;
+  open.is_replay_eligible = v2 && open.has_access(kReplayable);
+
+  if (!v2 && !asked.durable_handle_request) return;
+  const auto durable = filestate::Durability::kDurable;
+  if (!context.request.server.file_table.set_durability(open.ref(), durable)) return;
+  std::chrono::milliseconds timeout = kDurableV1Timeout;
+  if (v2) timeout = std::chrono::milliseconds{v2->timeout_ms};
+  if (timeout.count() == 0) timeout = kDurableTimeoutDefault;
+  context.state.terms = {.durability = durable, .timeout = std::min(timeout, kDurableTimeoutMax)};
+  *open.durable_terms.lock() = context.state.terms;
+}
+
 // Registers with filestate, finishes what the disposition asks for and puts the Open in its tables.
 CreateOutcome finish(const Context& context, Opened opened) {
   Server& server = context.request.server;
@@ -148,6 +176,14 @@ CreateOutcome finish(const Context& context, Opened opened) {
     case filestate::Verdict::kWait:
       return opened.key;
     case filestate::Verdict::kFail:
+      if (state.caching.decision.status == NtStatus::kDeletePending) {
+        auto gone = server.deletion_of(opened.key);
+        if (!gone && state.caching.deletes_purged) {
+          gone = std::make_shared<OneShot<bool>>();
+          gone->set(true);  // it was quick
+        }
+        if (gone) return gone;
+      }
       return Error(state.caching.decision.status);
     case filestate::Verdict::kGo:
       break;
@@ -176,7 +212,9 @@ CreateOutcome finish(const Context& context, Opened opened) {
       .create_disposition = static_cast<uint32_t>(context.create.create_disposition),
       .file_attributes = context.create.file_attributes,
       .is_directory = opened.file->is_directory(),
-      .is_stream = opened.base_file != nullptr};
+      .is_stream = opened.base_file != nullptr,
+      .maximal_access = opened.maximal_access,
+      .create_action = opened.action};
   state.action = opened.action;
   state.attributes = opened.attributes;
   server.write_times.show(state.attributes);
@@ -189,12 +227,22 @@ CreateOutcome finish(const Context& context, Opened opened) {
   open->credentials = context.request.credentials();
   open->client_guid = registration.client_guid;
   open->channel_sequence.start_from(context.request.header.channel_sequence);
-  if (registration.lease) open->parent_lease_key = registration.lease->parent_key;
+  open->owner = context.request.principal.identity;
+  if (registration.lease) {
+    open->lease_key = registration.lease->key;
+    open->parent_lease_key = registration.lease->parent_key;
+  }
   open->is_modified = overwriting;
   *open->path.lock() = opened.path;
   if (attributes.is_directory && state.caching.lease) server.has_directory_leases = true;
+  promise(context, *open);
+  if (open->is_replay_eligible || open->names.app_instance_id ||
+      state.terms.durability != filestate::Durability::kNone) {
+    server.open_table.add(open);
+  }
   if (!context.request.session->add_open(open) || context.request.tree_connect->is_closed()) {
     context.request.session->remove_open(state.file_id);
+    server.open_table.remove(state.file_id.persistent);
     server.file_table.close(ref);
     return Error(NtStatus::kInsufficientResources);
   }

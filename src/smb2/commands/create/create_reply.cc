@@ -57,6 +57,14 @@ Reply create_reply(const Request& request, const CreateState& state) {
     response.contexts.query_on_disk_id = {attributes.key.inode, attributes.key.device};
   }
   response.contexts.response_lease = lease_context(state.caching);
+  if (state.terms.durability != filestate::Durability::kNone) {
+    if (asked.durable_handle_request_v2) {
+      response.contexts.durable_handle_response_v2 = {
+          .timeout_ms = static_cast<uint32_t>(state.terms.timeout.count())};
+    } else {
+      response.contexts.durable_handle_response = true;
+    }
+  }
   Reply reply = reply_with(response);
   reply.file_id = state.file_id;
   (void)request;

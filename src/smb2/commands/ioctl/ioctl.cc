@@ -56,6 +56,7 @@ constexpr Row kRows[] = {
     {Fsctl::kSetCompression, Needs::kWritable, ioctl_set_compression},
     {Fsctl::kGetReparsePoint, Needs::kFile, ioctl_get_reparse_point},
     {Fsctl::kSetReparsePoint, Needs::kWritable, ioctl_set_reparse_point},
+    {Fsctl::kLmrRequestResiliency, Needs::kFile, ioctl_request_resiliency},
     {Fsctl::kSrvEnumerateSnapshots, Needs::kFile, ioctl_enumerate_snapshots},
 };
 
@@ -96,6 +97,7 @@ Result<void> find_open(Request& request, const wire::IoctlRequest& ioctl, bool c
   request.tree_connect = open->tree_connect;
   request.open = Open::use(open);
   if (!request.open) return fail(NtStatus::kFileClosed);
+  request.open->end_replay_eligibility();
   return request.verify_channel_sequence(changes);
 }
 

@@ -45,6 +45,7 @@ Task<Result<IoctlAnswer>> ioctl_set_compression(Request&, const wire::IoctlReque
 Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request&, const wire::IoctlRequest&);
 
 // Reads from `source` beside writing to request.open need the caching of both settled: kRead for
 // the one, `operation` for the other. Holds neither while it waits for a client, and both in the

@@ -1,0 +1,152 @@
+// CREATE that takes back a disconnected open. [MS-SMB2] 3.3.5.9.7 "Handling the
+// SMB2_CREATE_DURABLE_HANDLE_RECONNECT Create Context" and 3.3.5.9.12 "... _RECONNECT_V2 ...".
+#include "smb2/close_open.h"
+#include "smb2/commands/create/create.h"
+#include "smb2/connection.h"
+#include "smb2/durable.h"
+#include "smb2/server.h"
+#include "vfs/names.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using filestate::Durability;
+
+// Whether the request names the file by the name the lease has it under. A name that cannot be
+// parsed is another one: path names are not validated here.
+bool names_file_of_lease(const Request& request, const wire::CreateRequest& create,
+                         const PreservedOpen& open) {
+  const auto name = vfs::parse_path(create.name);
+  if (!name || !vfs::equal_folded(name->stream, open.stream_name)) return false;
+  const auto current = request.server.file_table.path_of(open.attributes.file_key);
+  return vfs::equal_folded(name->path.text(), current ? *current : open.path.text());
+}
+
+struct Attempt {
+  const Request& request;
+  const wire::CreateRequest& create;
+  const PreservedOpen& open;
+  filestate::OpenDecision held;  // its oplock or lease
+};
+
+// What both sections answer with STATUS_OBJECT_NAME_NOT_FOUND.
+bool is_found(const Attempt& attempt) {
+  const PreservedOpen& open = attempt.open;
+  const auto& held = attempt.held.lease;
+  const auto& asked = attempt.create.contexts.request_lease;
+  if (held && open.client_guid != attempt.request.connection->negotiated.client_guid) return false;
+  if (const auto& v2 = attempt.create.contexts.durable_handle_reconnect_v2) {
+    // One that was promised by DHnQ has none.
+    if (open.names.create_guid.value_or(CreateGuid{}) != v2->create_guid) return false;
+    const bool flagged = (v2->flags & wire::DurableHandleFlags::kPersistent) != 0;
+    if (open.terms.durability == Durability::kPersistent && !flagged) return false;
+  }
+  if (held.has_value() != asked.has_value()) return false;
+  if (held && (held->key != asked->lease_key || held->version != asked->version)) return false;
+  if (open.terms.durability != Durability::kDurable) return true;
+  if (held) return has(held->state, filestate::Caching::kHandle);
+  return attempt.held.oplock == filestate::OplockLevel::kBatch;
+}
+
+NtStatus check(const Attempt& attempt) {
+  const PreservedOpen& open = attempt.open;
+  const Request& request = attempt.request;
+  if (!is_found(attempt)) return NtStatus::kObjectNameNotFound;
+  const bool deletes_on_close =
+      (open.attributes.create_options & wire::CreateOptions::kDeleteOnClose) != 0;
+  if (attempt.held.lease && !deletes_on_close &&
+      !names_file_of_lease(request, attempt.create, open)) {
+    return NtStatus::kInvalidParameter;
+  }
+  if (const auto& v2 = attempt.create.contexts.durable_handle_reconnect_v2) {
+    if (open.terms.durability != Durability::kPersistent &&
+        (v2->flags & wire::DurableHandleFlags::kPersistent)) {
+      return NtStatus::kInvalidParameter;
+    }
+  }
+  if (!open.owner || !open.owner->is_same_user(*request.principal.identity)) {
+    return NtStatus::kAccessDenied;
+  }
+  // The specification does not say so, but what a share refuses must not be had through another.
+  const TreeConnect& tree = *request.tree_connect;
+  if (!vfs::equal_folded(tree.share->name, open.share->name)) return NtStatus::kObjectNameNotFound;
+  const uint32_t file_access = open.attributes.granted_access & wire::Access::kFileAllAccess;
+  if (file_access & ~tree.maximal_access) return NtStatus::kAccessDenied;
+  return NtStatus::kSuccess;
+}
+
+// The open with this FileId, once whoever else is about to do something with it is done.
+Task<Result<PreservedOpen>> claim(Request& request, uint64_t persistent_id) {
+  for (;;) {
+    OpenTable::Claim claim = request.server.open_table.claim(persistent_id);
+    if (claim.open) co_return std::move(*claim.open);
+    if (!claim.try_again) co_return fail(NtStatus::kObjectNameNotFound);
+    co_await claim.try_again->wait(request.server.pool());
+  }
+}
+
+Task<void> give_back(Server& server, PreservedOpen preserved) {
+  auto purged = server.open_table.give_back(std::move(preserved));
+  if (purged) {
+    co_await close_purged(server, std::move(*purged));
+  } else {
+    server.arm_scavenger();
+  }
+}
+
+// Into its new session, unless that is ending.
+Task<Result<void>> attach(Request& request, std::shared_ptr<Open> open) {
+  Server& server = request.server;
+  server.open_table.add(open);
+  const bool added = request.session->add_open(open);
+  if (added && !request.tree_connect->is_closed()) co_return Result<void>{};
+  if (added) {
+    co_await close_open(server, std::move(open));
+  } else {
+    co_await lose_open(server, std::move(open));
+  }
+  co_return fail(NtStatus::kInsufficientResources);
+}
+
+}  // namespace
+
+Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
+  Server& server = request.server;
+  const wire::CreateRequestContexts& contexts = state.create.contexts;
+  const FileId asked = contexts.durable_handle_reconnect_v2
+                           ? contexts.durable_handle_reconnect_v2->file_id
+                           : *contexts.durable_handle_reconnect;
+  BRAID_CO_TRY(auto preserved, co_await claim(request, asked.persistent));
+  const filestate::OpenRef ref = preserved.ref();
+  const NtStatus status =
+      check({request, state.create, preserved, server.file_table.grant_of(ref)});
+  if (status != NtStatus::kSuccess) {
+    co_await give_back(server, std::move(preserved));
+    co_return fail(status);
+  }
+  if (!is_unchanged(preserved)) {
+    // What the client has in its cache is of another file now, whoever asks.
+    co_await close_claimed(server, std::move(preserved));
+    co_return fail(NtStatus::kObjectNameNotFound);
+  }
+  if (!server.file_table.reconnect(ref, request.session->session_id)) {
+    co_await give_back(server, std::move(preserved));
+    co_return fail(NtStatus::kObjectNameNotFound);
+  }
+  auto open = restore(std::move(preserved), request.session, request.tree_connect);
+  // Nothing of the lost connection is under way any more; the new one counts from where it is.
+  open->channel_sequence.start_from(request.header.channel_sequence);
+  BRAID_CO_CHECK(co_await attach(request, open));
+  const OpenUse use = Open::use(open);
+  if (!use) co_return fail(NtStatus::kFileClosed);
+
+  state.file_id = open->file_id;
+  state.caching = server.file_table.grant_of(ref);
+  state.maximal_access = open->attributes.maximal_access;
+  BRAID_CO_TRY(state.attributes, open->file->stat());
+  server.write_times.show(state.attributes);
+  co_return create_reply(request, state);
+}
+
+}  // namespace braid::smb2
