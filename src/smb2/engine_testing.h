@@ -50,7 +50,7 @@ class TokenAuthenticator final : public auth::Authenticator {
 // ends every connection and waits. Thread: the test's.
 class Engine {
  public:
-  explicit Engine(config::Server settings = lenient())
+  explicit Engine(config::Server settings = lenient(), const Clock& clock = system_clock())
       : server_({.config = snapshot(std::move(settings)),
                  .shares = memory_shares(),
                  .authenticator = authenticator_,
@@ -58,7 +58,8 @@ class Engine {
                  .pipes = pipes_,
                  .penalties = penalties_,
                  .server_guid = Guid{{1}},
-                 .anonymous_sessions = true},
+                 .anonymous_sessions = true,
+                 .clock = clock},
                 reactors_, pool_) {}
   ~Engine() { stop(); }
 

@@ -1,0 +1,318 @@
+// Opens that outlive their connection. [MS-SMB2] 3.3.7.1, 3.3.5.9.7, 3.3.5.9.12 and 3.3.6.2.
+#include "smb2/durable.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "smb2/raw_client_testing.h"
+#include "wire/smb2/ioctl.h"
+#include "wire/smb2/lock.h"
+#include "wire/smb2/logoff.h"
+#include "wire/smb2/network_resiliency.h"
+#include "wire/smb2/read.h"
+#include "wire/smb2/tree_disconnect.h"
+#include "wire/smb2/write.h"
+
+namespace braid::smb2 {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::Command;
+using wire::OplockLevel;
+
+constexpr CreateGuid kGuid{{1, 2, 3}};
+constexpr ClientGuid kClient{{7}};
+
+wire::CreateRequest durable(CreateGuid guid = kGuid, std::string_view name = "file") {
+  auto body = RawClient::create_body(name);
+  body.create_disposition = wire::CreateDisposition::kOpenIf;
+  body.requested_oplock_level = OplockLevel::kBatch;
+  body.contexts.durable_handle_request_v2 = {.create_guid = guid};
+  return body;
+}
+wire::CreateRequest reconnecting(FileId id, CreateGuid guid = kGuid) {
+  auto body = RawClient::create_body("whatever");
+  body.contexts.durable_handle_reconnect_v2 = {.file_id = id, .create_guid = guid};
+  return body;
+}
+
+struct DurableTest : testing::Test {
+  VirtualClock clock;
+  Engine engine{Engine::lenient(), clock};
+  std::unique_ptr<RawClient> client;
+
+  void SetUp() override { client = log_on(); }
+  void TearDown() override {
+    client.reset();
+    engine.stop();
+    EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+    EXPECT_FALSE(engine.server().file_table.any_open_below(""));
+  }
+  std::unique_ptr<RawClient> log_on(std::string_view who = "user", ClientGuid guid = kClient) {
+    auto made = std::make_unique<RawClient>(engine, guid);
+    EXPECT_EQ(made->negotiate(), NtStatus::kSuccess);
+    EXPECT_EQ(made->session_setup(who), NtStatus::kSuccess);
+    EXPECT_EQ(made->tree_connect(), NtStatus::kSuccess);
+    return made;
+  }
+  // The client has one open that is kept.
+  void lose_connection() {
+    client->close();
+    client.reset();
+    until_disconnected(1);
+  }
+  // What ends on other threads.
+  void until(const std::function<bool()>& done) {
+    for (int i = 0; i < 5000 && !done(); ++i) std::this_thread::sleep_for(1ms);
+    EXPECT_TRUE(done());
+  }
+  void until_disconnected(size_t count) {
+    until([&] { return engine.server().open_table.disconnected() == count; });
+  }
+  NtStatus create_status(RawClient& by, const wire::CreateRequest& body, uint32_t flags = 0) {
+    return by.status_of(
+        by.request(Command::kCreate, body, [&](wire::Header& header) { header.flags |= flags; }));
+  }
+  wire::CreateResponse created(RawClient& by, const wire::CreateRequest& body, uint32_t flags = 0) {
+    auto answer = by.exchange(
+        by.request(Command::kCreate, body, [&](wire::Header& header) { header.flags |= flags; }));
+    EXPECT_TRUE(answer && answer->status() == NtStatus::kSuccess);
+    answers.push_back(std::move(*answer));
+    return answers.back().as<wire::CreateResponse>();
+  }
+  bool is_alive(RawClient& by, FileId id) {
+    return by.status_of(by.request(Command::kWrite,
+                                   wire::WriteRequest{.file_id = id, .data = as_bytes("x")})) ==
+           NtStatus::kSuccess;
+  }
+  std::vector<Answer> answers;  // what decoded responses point into
+};
+
+TEST_F(DurableTest, ComesBackWithTheSameFileIdAndPosition) {
+  const FileId id = created(*client, durable()).file_id;
+  EXPECT_TRUE(is_alive(*client, id));
+  lose_connection();
+
+  client = log_on();
+  const auto back = created(*client, reconnecting(id));
+  EXPECT_EQ(back.file_id, id);
+  EXPECT_EQ(back.oplock_level, OplockLevel::kBatch);
+  EXPECT_EQ(back.create_action, wire::CreateAction::kOpened);
+  EXPECT_EQ(back.end_of_file, 1u);
+  EXPECT_FALSE(back.contexts.durable_handle_response_v2);
+  EXPECT_TRUE(is_alive(*client, id));
+  EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(client->close_file(id), NtStatus::kSuccess);
+}
+
+TEST_F(DurableTest, TimeoutIsWhatWasAskedUpToFiveMinutes) {
+  auto body = durable();
+  EXPECT_EQ(created(*client, body).contexts.durable_handle_response_v2->timeout_ms, 60'000u);
+  body = durable({{2}}, "second");
+  body.contexts.durable_handle_request_v2->timeout_ms = 1234;
+  EXPECT_EQ(created(*client, body).contexts.durable_handle_response_v2->timeout_ms, 1234u);
+  body = durable({{3}}, "third");
+  body.contexts.durable_handle_request_v2->timeout_ms = ~0u;
+  EXPECT_EQ(created(*client, body).contexts.durable_handle_response_v2->timeout_ms, 300'000u);
+}
+
+TEST_F(DurableTest, ExpiresAndIsNotClosedBefore) {
+  auto body = durable();
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  const FileId id = created(*client, body).file_id;
+  lose_connection();
+  clock.advance(59s);
+  engine.server().scavenge_opens();
+  EXPECT_EQ(engine.server().open_table.disconnected(), 1u);
+  clock.advance(2s);
+  engine.server().scavenge_opens();
+  until([&] { return !engine.server().file_table.any_open_below(""); });
+
+  client = log_on();
+  EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
+  auto look = RawClient::create_body("file");
+  look.create_disposition = wire::CreateDisposition::kOpen;
+  EXPECT_EQ(create_status(*client, look), NtStatus::kObjectNameNotFound);
+}
+
+TEST_F(DurableTest, OnlyItsOwnerGetsItBackAndNobodyLosesIt) {
+  const FileId id = created(*client, durable()).file_id;
+  lose_connection();
+  client = log_on("other");
+  EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kAccessDenied);
+  EXPECT_EQ(create_status(*client, reconnecting(id, {{9}})), NtStatus::kObjectNameNotFound);
+  auto with_lease = reconnecting(id);
+  with_lease.contexts.request_lease = wire::LeaseContext{};
+  EXPECT_EQ(create_status(*client, with_lease), NtStatus::kObjectNameNotFound);
+  auto persistent = reconnecting(id);
+  persistent.contexts.durable_handle_reconnect_v2->flags = wire::DurableHandleFlags::kPersistent;
+  EXPECT_EQ(create_status(*client, persistent), NtStatus::kInvalidParameter);
+  client = log_on();
+  EXPECT_EQ(created(*client, reconnecting(id)).file_id, id);
+}
+
+TEST_F(DurableTest, OneOfManyRacingReconnectsWins) {
+  const FileId id = created(*client, durable()).file_id;
+  lose_connection();
+  std::vector<std::unique_ptr<RawClient>> racers;
+  for (int i = 0; i < 8; ++i) racers.push_back(log_on());
+  std::vector<uint64_t> messages;
+  for (auto& racer : racers) {
+    messages.push_back(racer->next_message_id);
+    racer->send(racer->request(Command::kCreate, reconnecting(id)));
+  }
+  size_t winners = 0;
+  for (size_t i = 0; i < racers.size(); ++i) {
+    const auto answer = racers[i]->answer_to(messages[i]);
+    ASSERT_TRUE(answer);
+    const bool won = answer->status() == NtStatus::kSuccess;
+    winners += won;
+    if (!won) EXPECT_EQ(answer->status(), NtStatus::kObjectNameNotFound);
+    EXPECT_EQ(is_alive(*racers[i], id), won);
+  }
+  EXPECT_EQ(winners, 1u);
+  client = std::move(racers[0]);
+}
+
+TEST_F(DurableTest, LogoffKeepsItAndTreeDisconnectDoesNot) {
+  const FileId kept = created(*client, durable()).file_id;
+  EXPECT_EQ(client->status_of(client->request(Command::kLogoff, wire::LogoffRequest{})),
+            NtStatus::kSuccess);
+  client = log_on();
+  EXPECT_EQ(created(*client, reconnecting(kept)).file_id, kept);
+  EXPECT_EQ(
+      client->status_of(client->request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{})),
+      NtStatus::kSuccess);
+  EXPECT_EQ(client->tree_connect(), NtStatus::kSuccess);
+  EXPECT_EQ(create_status(*client, reconnecting(kept)), NtStatus::kObjectNameNotFound);
+}
+
+TEST_F(DurableTest, GivesWayToANewcomerThatWaitsForItsDeletion) {
+  auto body = durable();
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  const FileId id = created(*client, body).file_id;
+  lose_connection();
+  client = log_on();
+  const auto fresh = created(*client, durable({{4}}));
+  EXPECT_EQ(fresh.create_action, wire::CreateAction::kCreated);
+  EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
+}
+
+TEST_F(DurableTest, LostWithItsOplockItIsClosed) {
+  created(*client, durable());
+  auto other = log_on("user", ClientGuid{{8}});
+  const uint64_t waiting = other->next_message_id;
+  other->send(other->request(Command::kCreate, RawClient::create_body("file")));
+  EXPECT_EQ(other->receive()->status(), NtStatus::kPending);
+  client->close();
+  EXPECT_EQ(other->answer_to(waiting)->status(), NtStatus::kSuccess);
+  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+}
+
+NtStatus ask_resiliency(RawClient& by, FileId id, uint32_t timeout_ms, size_t input = 8) {
+  Bytes payload;
+  wire::Writer writer(payload);
+  wire::NetworkResiliencyRequest{.timeout_ms = timeout_ms}.encode(writer);
+  payload.resize(input);
+  return by.status_of(
+      by.request(Command::kIoctl, wire::IoctlRequest{.ctl_code = wire::Fsctl::kLmrRequestResiliency,
+                                                     .file_id = id,
+                                                     .input = payload,
+                                                     .flags = wire::IoctlRequest::kFlagIsFsctl}));
+}
+
+TEST_F(DurableTest, ResilientNeedsNoOplockAndStaysAgainstNewcomers) {
+  auto body = RawClient::create_body("file");
+  body.share_access = 0;
+  const FileId id = client->create(body);
+  EXPECT_EQ(ask_resiliency(*client, id, 300'001), NtStatus::kInvalidParameter);
+  EXPECT_EQ(ask_resiliency(*client, id, 1000, 7), NtStatus::kInvalidParameter);
+  EXPECT_EQ(ask_resiliency(*client, id, 0), NtStatus::kSuccess);
+  const wire::LockRequest lock{.file_id = id, .locks = {{0, 1, wire::LockFlags::kExclusiveLock}}};
+  EXPECT_EQ(client->status_of(client->request(Command::kLock, lock)), NtStatus::kSuccess);
+  lose_connection();
+
+  client = log_on();
+  EXPECT_EQ(create_status(*client, RawClient::create_body("file")), NtStatus::kSharingViolation);
+  auto reconnect = RawClient::create_body("file");
+  reconnect.contexts.durable_handle_reconnect = id;
+  EXPECT_EQ(created(*client, reconnect).file_id, id);
+  wire::LockRequest unlock = lock;
+  unlock.locks[0].flags = wire::LockFlags::kUnlock;
+  EXPECT_EQ(client->status_of(client->request(Command::kLock, unlock)), NtStatus::kSuccess);
+  lose_connection();
+  clock.advance(121s);
+  engine.server().scavenge_opens();
+  client = log_on();
+  until([&] { return !engine.server().file_table.any_open_below(""); });
+}
+
+constexpr uint32_t kReplay = wire::HeaderFlags::kReplayOperation;
+
+TEST_F(DurableTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
+  const auto first = created(*client, durable());
+  const auto again = created(*client, durable(), kReplay);
+  EXPECT_EQ(again.file_id, first.file_id);
+  EXPECT_EQ(again.create_action, wire::CreateAction::kCreated);
+  EXPECT_EQ(again.oplock_level, OplockLevel::kBatch);
+  EXPECT_EQ(create_status(*client, durable()), NtStatus::kDuplicateObjectid);
+  EXPECT_TRUE(is_alive(*client, first.file_id));
+  // From now on it is a CREATE like any other, and meets the oplock.
+  auto replay = durable();
+  replay.create_disposition = wire::CreateDisposition::kCreate;
+  EXPECT_EQ(create_status(*client, replay, kReplay), NtStatus::kObjectNameCollision);
+}
+
+TEST_F(DurableTest, ReplayIsForTheSameUserSessionAndLease) {
+  created(*client, durable());
+  auto with_lease = durable();
+  with_lease.requested_oplock_level = OplockLevel::kLease;
+  with_lease.contexts.request_lease = wire::LeaseContext{.lease_state = wire::LeaseState::kAll};
+  EXPECT_EQ(create_status(*client, with_lease, kReplay), NtStatus::kAccessDenied);
+  auto same_user = log_on();
+  EXPECT_EQ(create_status(*same_user, durable(), kReplay), NtStatus::kDuplicateObjectid);
+  auto other = log_on("other");
+  EXPECT_EQ(create_status(*other, durable(), kReplay), NtStatus::kAccessDenied);
+  auto other_client = log_on("user", ClientGuid{{8}});
+  auto alone = durable(kGuid, "elsewhere");
+  EXPECT_EQ(create_status(*other_client, alone, kReplay), NtStatus::kSuccess);
+}
+
+TEST_F(DurableTest, FailedCreateLeavesItsGuidFree) {
+  auto missing = durable();
+  missing.create_disposition = wire::CreateDisposition::kOpen;
+  EXPECT_EQ(create_status(*client, missing), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kSuccess);
+}
+
+wire::CreateRequest instance(uint64_t version, CreateGuid guid) {
+  auto body = durable(guid);
+  body.share_access = 0;
+  body.contexts.app_instance_id = AppInstanceId{{5}};
+  if (version) {
+    body.contexts.app_instance_version = wire::AppInstanceVersion{0, version};
+  }
+  return body;
+}
+
+TEST_F(DurableTest, AppInstanceOnAnotherClientTakesTheFileOverConnectedOrNot) {
+  const FileId first = created(*client, instance(0, {{1}})).file_id;
+  auto second = log_on("user", ClientGuid{{8}});
+  const FileId taken = created(*second, instance(0, {{2}})).file_id;
+  EXPECT_FALSE(is_alive(*client, first));
+  EXPECT_TRUE(is_alive(*second, taken));
+
+  client = std::move(second);
+  client->close();
+  until_disconnected(1);
+  client = log_on("user", ClientGuid{{9}});
+  created(*client, instance(0, {{3}}));
+  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+}
+
+}  // namespace
+}  // namespace braid::smb2
