@@ -26,6 +26,7 @@ using wire::OplockLevel;
 
 constexpr CreateGuid kGuid{{1, 2, 3}};
 constexpr ClientGuid kClient{{7}};
+constexpr uint32_t kReplay = wire::HeaderFlags::kReplayOperation;
 
 wire::CreateRequest durable(CreateGuid guid = kGuid, std::string_view name = "file") {
   auto body = RawClient::create_body(name);
@@ -37,6 +38,16 @@ wire::CreateRequest durable(CreateGuid guid = kGuid, std::string_view name = "fi
 wire::CreateRequest reconnecting(FileId id, CreateGuid guid = kGuid) {
   auto body = RawClient::create_body("whatever");
   body.contexts.durable_handle_reconnect_v2 = {.file_id = id, .create_guid = guid};
+  return body;
+}
+
+wire::CreateRequest instance(uint64_t version, CreateGuid guid) {
+  auto body = durable(guid);
+  body.share_access = 0;
+  body.contexts.app_instance_id = AppInstanceId{{5}};
+  if (version) {
+    body.contexts.app_instance_version = wire::AppInstanceVersion{0, version};
+  }
   return body;
 }
 
@@ -202,6 +213,35 @@ TEST_F(DurableTest, GivesWayToANewcomerThatWaitsForItsDeletion) {
   EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
 }
 
+TEST_F(DurableTest, ChangedFileIsNotGivenBack) {
+  const FileId id = created(*client, durable()).file_id;
+  lose_connection();
+  vfs::Volume& volume = *engine.server().shares().find("files")->volume;
+  const auto path = vfs::parse_path("file")->path;
+  const auto found = volume.lookup(server_credentials(), path);
+  auto file = volume.open(server_credentials(), *found, {.access = {.write = true}});
+  ASSERT_TRUE(file && (*file)->truncate(100));
+  client = log_on();
+  EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+}
+
+TEST_F(DurableTest, AppInstanceVersionMustGrow) {
+  const auto newest = [&](ClientGuid guid) {
+    auto made = std::make_unique<RawClient>(engine, guid);
+    EXPECT_TRUE(made->log_on(wire::Dialect::kSmb311));
+    return made;
+  };
+  client = newest(kClient);
+  const FileId first = created(*client, instance(5, {{1}})).file_id;
+  auto second = newest(ClientGuid{{8}});
+  EXPECT_EQ(create_status(*second, instance(5, {{2}})), NtStatus::kFileForcedClosed);
+  EXPECT_EQ(create_status(*second, instance(0, {{2}})), NtStatus::kFileForcedClosed);
+  EXPECT_TRUE(is_alive(*client, first));
+  EXPECT_EQ(create_status(*second, instance(6, {{2}})), NtStatus::kSuccess);
+  EXPECT_FALSE(is_alive(*client, first));
+}
+
 TEST_F(DurableTest, LostWithItsOplockItIsClosed) {
   created(*client, durable());
   auto other = log_on("user", ClientGuid{{8}});
@@ -251,8 +291,6 @@ TEST_F(DurableTest, ResilientNeedsNoOplockAndStaysAgainstNewcomers) {
   until([&] { return !engine.server().file_table.any_open_below(""); });
 }
 
-constexpr uint32_t kReplay = wire::HeaderFlags::kReplayOperation;
-
 TEST_F(DurableTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
   const auto first = created(*client, durable());
   const auto again = created(*client, durable(), kReplay);
@@ -287,16 +325,6 @@ TEST_F(DurableTest, FailedCreateLeavesItsGuidFree) {
   missing.create_disposition = wire::CreateDisposition::kOpen;
   EXPECT_EQ(create_status(*client, missing), NtStatus::kObjectNameNotFound);
   EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kSuccess);
-}
-
-wire::CreateRequest instance(uint64_t version, CreateGuid guid) {
-  auto body = durable(guid);
-  body.share_access = 0;
-  body.contexts.app_instance_id = AppInstanceId{{5}};
-  if (version) {
-    body.contexts.app_instance_version = wire::AppInstanceVersion{0, version};
-  }
-  return body;
 }
 
 TEST_F(DurableTest, AppInstanceOnAnotherClientTakesTheFileOverConnectedOrNot) {

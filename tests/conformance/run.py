@@ -46,11 +46,9 @@ BASE = ("smb2.connect", "smb2.tcon", "smb2.session-id", "smb2.read", "smb2.rw", 
 # Tests that skip themselves without a ticket; they have a ledger of their own.
 KERBEROS = ("smb2.session.expire1n", "smb2.session.expire1s", "smb2.session.expire1e",
             "smb2.session.expire2s", "smb2.session.expire2e", "smb2.session.expire_disconnect")
-# Handles that outlive a connection and sessions with several channels.
-LATER = ("smb2.durable-open", "smb2.durable-v2-open", "smb2.durable-v2-delay",
-         "smb2.multichannel.oplocks", "smb2.multichannel.leases", "smb2.multichannel.bugs",
-         "smb2.multichannel.generic.interface_info", "smb2.replay",
-         "smb2.durable-v2-regressions", "smb2.persistent")
+# Sessions with several channels, of which some are blocked.
+LATER = ("smb2.multichannel.oplocks", "smb2.multichannel.leases", "smb2.multichannel.bugs",
+         "smb2.multichannel.generic.interface_info")
 # Benchmarks, scanners, tests that hold a handle for a person to look at, tests of Samba's own modules.
 NO_TEST = re.compile(
     r"smb2\.(bench\.|scan\.|hold-|aio_delay\.|kernel-oplocks\.|notify-inotify|async_dosmode|"

@@ -78,7 +78,7 @@ BRAID_E2E(DurableV2, ReconnectsWithItsCreateGuidOnly) {
   E2E_FAILS(NtStatus::kObjectNameNotFound, co_await after->create(again));
 }
 
-BRAID_E2E(DurableV2, LogoffEndsIt) {
+BRAID_E2E(DurableV2, LogoffKeepsItAndTreeDisconnectEndsIt) {
   E2E_TRY(const auto before, co_await env.mount());
   wire::CreateRequest request = create(OplockLevel::kBatch);
   const CreateGuid create_guid = random_create_guid();
@@ -93,9 +93,47 @@ BRAID_E2E(DurableV2, LogoffEndsIt) {
   wire::CreateRequest again = create(OplockLevel::kBatch);
   again.contexts.durable_handle_reconnect_v2 = {
       .file_id = file->id(), .create_guid = create_guid, .flags = 0};
-  const auto result = co_await after->create(again);
-  // Samba 4.17 takes the logoff for a lost connection.
-  if (server().is_braid) E2E_FAILS(NtStatus::kObjectNameNotFound, result);
+  E2E_TRY(const auto back, co_await after->create(again));
+  E2E_OK(co_await back->write(0, as_bytes("alive")));
+  E2E_OK(co_await after->disconnect());
+  co_await after->session().connection().close();
+
+  E2E_TRY(const auto last, co_await env.mount("share", options));
+  E2E_FAILS(NtStatus::kObjectNameNotFound, co_await last->create(again));
+}
+
+BRAID_E2E(DurableV2, AnotherUserDoesNotGetIt) {
+  E2E_TRY(const auto before, co_await env.mount());
+  wire::CreateRequest request = create(OplockLevel::kBatch);
+  const CreateGuid create_guid = random_create_guid();
+  request.contexts.durable_handle_request_v2 = {
+      .timeout_ms = 0, .flags = 0, .create_guid = create_guid};
+  E2E_TRY(const auto file, co_await before->create(request));
+  const client::ConnectionOptions options = before->session().connection().options();
+  co_await before->session().connection().close();
+
+  wire::CreateRequest again = create(OplockLevel::kBatch);
+  again.contexts.durable_handle_reconnect_v2 = {
+      .file_id = file->id(), .create_guid = create_guid, .flags = 0};
+  E2E_TRY(const auto connection, co_await env.connect(options));
+  E2E_TRY(const auto session,
+          co_await client::Session::setup(connection, ntlm(server().user2, server().password2)));
+  E2E_TRY(const auto stranger, co_await session->tree_connect("share"));
+  E2E_FAILS(NtStatus::kAccessDenied, co_await stranger->create(again));
+  E2E_TRY(const auto owner, co_await env.mount("share", options));
+  E2E_TRY(const auto back, co_await owner->create(again));
+  E2E_OK(co_await back->close());
+}
+
+BRAID_E2E(Replay, CreateIsAnsweredAgainAndNotDoneAgain) {
+  E2E_TRY(const auto tree, co_await env.mount());
+  wire::CreateRequest request = create(OplockLevel::kBatch);
+  request.create_disposition = wire::CreateDisposition::kCreate;
+  request.contexts.durable_handle_request_v2 = {
+      .timeout_ms = 0, .flags = 0, .create_guid = random_create_guid()};
+  E2E_TRY(const auto file, co_await tree->create(request));
+  E2E_FAILS(NtStatus::kDuplicateObjectid, co_await tree->create(request));
+  E2E_OK(co_await file->close());
 }
 
 }  // namespace

@@ -13,9 +13,7 @@ from scratch import Scratch  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
 
 # What braid does not do yet. A test named here that passes is a failure too: take it off the list.
-NOT_YET = {
-    "Multichannel.OperationsAreDoneOnceThoughTheirChannelIsLost",
-}
+NOT_YET = set()
 
 
 def main():
