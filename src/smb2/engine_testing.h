@@ -46,12 +46,15 @@ class TokenAuthenticator final : public auth::Authenticator {
   };
 };
 
-// One reactor, one pool thread, a share "files" in memory and IPC$. Life: stop() or the destructor
-// ends every connection and waits. Thread: the test's.
+// One reactor and one pool thread, if not told otherwise; a share "files" in memory and IPC$. Life:
+// stop() or the destructor ends every connection and waits. Thread: the test's.
 class Engine {
  public:
-  explicit Engine(config::Server settings = lenient(), const Clock& clock = system_clock())
-      : server_({.config = snapshot(std::move(settings)),
+  explicit Engine(config::Server settings = lenient(), const Clock& clock = system_clock(),
+                  size_t threads = 1)
+      : reactors_(threads),
+        pool_(threads),
+        server_({.config = snapshot(std::move(settings)),
                  .shares = memory_shares(),
                  .authenticator = authenticator_,
                  .ids = ids_,
@@ -72,7 +75,7 @@ class Engine {
     return settings;
   }
   Server& server() { return server_; }
-  Reactor& reactor() { return reactors_.at(0); }
+  Reactor& reactor(size_t index = 0) { return reactors_.at(index); }
   void stop() { server_.stop(); }
 
  private:
@@ -89,8 +92,8 @@ class Engine {
         std::vector<std::shared_ptr<const Share>>{std::move(share)});
   }
 
-  ReactorPool reactors_{1};
-  WorkerPool pool_{1};
+  ReactorPool reactors_;
+  WorkerPool pool_;
   TokenAuthenticator authenticator_;
   auth::IdMapper ids_{wire::Sid(5, {21, 1, 2, 3}), "ENGINE"};
   rpc::MemoryDirectory directory_;

@@ -46,9 +46,9 @@ class RawClient {
   // A request for which nobody answers within this is a bug of the server.
   static constexpr std::chrono::seconds kPatience{10};
 
-  explicit RawClient(Engine& engine, ClientGuid guid = ClientGuid{{7}})
-      : engine_(engine), guid_(guid) {
-    auto [ours, theirs] = transport::make_memory_transports(engine.reactor(), engine.reactor());
+  explicit RawClient(Engine& engine, ClientGuid guid = ClientGuid{{7}}, size_t reactor = 0)
+      : engine_(engine), reactor_(engine.reactor(reactor)), guid_(guid) {
+    auto [ours, theirs] = transport::make_memory_transports(reactor_, reactor_);
     ours->set_receive_limit(kFrameMax);
     ours_ = std::move(ours);
     theirs_ = std::move(theirs);
@@ -120,7 +120,7 @@ class RawClient {
       return;
     }
     auto theirs = std::exchange(theirs_, nullptr);
-    engine_.reactor().post([&engine = engine_, theirs, frame = std::move(frame)]() mutable {
+    reactor_.post([&engine = engine_, theirs, frame = std::move(frame)]() mutable {
       engine.server().serve(std::move(theirs), Buffer::copy_of(frame));
     });
   }
@@ -225,6 +225,9 @@ class RawClient {
   void make_channel(const RawClient& first, ByteView preauth_hash) {
     session_id = first.session_id;
     tree_id = first.tree_id;
+    make_channel_key(preauth_hash);
+  }
+  void make_channel_key(ByteView preauth_hash) {
     signing_key = std::make_unique<crypto::SigningKey>(
         crypto::SigningAlgorithm::kAesCmac,
         crypto::derive_signing_key(static_cast<uint16_t>(dialect_), TokenAuthenticator::key(),
@@ -299,7 +302,7 @@ class RawClient {
   SessionId session_id;
   TreeId tree_id;
   uint64_t next_message_id = 0;
-  std::unique_ptr<crypto::SigningKey> signing_key;
+  std::shared_ptr<crypto::SigningKey> signing_key;
   std::unique_ptr<crypto::CipherKey> encryption_key;  // client to server
   std::unique_ptr<crypto::CipherKey> decryption_key;
 
@@ -336,6 +339,7 @@ class RawClient {
   }
 
   Engine& engine_;
+  Reactor& reactor_;
   const ClientGuid guid_;
   wire::Dialect dialect_ = wire::Dialect::kNone;
   crypto::PreauthHash preauth_hash_;
