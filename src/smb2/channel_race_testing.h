@@ -41,6 +41,7 @@ class ChannelRace {
     first_.client.reset();
     second_.client.reset();
     engine_.stop();
+    engine_.settle();
     Server& server = engine_.server();
     if (server.session_table.size() != 0) broken("a session is left");
     if (!server.client_table.connections(kClient).empty()) broken("a connection is left");

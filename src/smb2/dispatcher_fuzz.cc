@@ -90,6 +90,7 @@ class Run {
     first_.client.close();
     second_.client.close();
     engine_.stop();
+    engine_.settle();
     Server& server = engine_.server();
     if (server.session_table.size() != 0) broken("a session is left");
     if (!server.client_table.connections(ClientGuid{{7}}).empty()) broken("a connection is left");

@@ -1,6 +1,7 @@
 // A whole Server in one process: memory for files, tokens for passwords.
 #pragma once
 
+#include <future>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -77,6 +78,14 @@ class Engine {
   Server& server() { return server_; }
   Reactor& reactor(size_t index = 0) { return reactors_.at(index); }
   void stop() { server_.stop(); }
+  // Returns when the reactors have done what was posted to them before.
+  void settle() {
+    for (size_t i = 0; i < reactors_.size(); ++i) {
+      std::promise<void> reached;
+      reactors_.at(i).post([&reached] { reached.set_value(); });
+      reached.get_future().wait();
+    }
+  }
 
  private:
   static config::Snapshot snapshot(config::Server settings) {
