@@ -23,8 +23,9 @@ Connection::Connection(Server& server, transport::TransportPtr transport)
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
 }
 
-Task<void> Connection::run(Buffer first_message) {
+Task<void> Connection::run(Buffer first_message, Arrival arrival) {
   const auto self = shared_from_this();
+  if (arrival == Arrival::kAfterSmb1Negotiate) resume_after_smb1_negotiate(*this);
   Timer unauthenticated(reactor());
   unauthenticated.start(kUnauthenticatedTimeout, [this] {
     if (any_session_valid_) return;
@@ -35,6 +36,15 @@ Task<void> Connection::run(Buffer first_message) {
   while (alive) {
     Result<Buffer> frame = co_await transport_->receive();
     if (!frame) break;
+    if (belongs_elsewhere(frame->view())) {
+      // The answer to the SMB1 message goes first; this one is answered where the client is known.
+      co_await transport_->drained();
+      if (UniqueFd socket = transport_->release()) {
+        log::debug("{}: passed on to its client's worker", peer_host());
+        server_.router()->pass_on(std::move(socket), std::move(*frame));
+      }
+      break;
+    }
     alive = process_frame(std::move(*frame));
     if (alive && bytes_in_flight_ > kBytesInFlightMax) {
       room_ = std::make_shared<OneShot<bool>>();
@@ -114,6 +124,19 @@ void Connection::abandon() {
 void Connection::session_became_valid() {
   any_session_valid_ = true;
   transport_->set_receive_limit(kFrameMax);
+}
+
+bool Connection::belongs_elsewhere(ByteView frame) const {
+  if (!server_.router() || negotiated.dialect != wire::Dialect::kWildcard) return false;
+  wire::Reader reader(frame);
+  const auto header = wire::Header::decode(reader);
+  if (!header || header->is_response() || header->command != wire::Command::kNegotiate) {
+    return false;
+  }
+  // What cannot be read is refused here.
+  const auto negotiate = wire::NegotiateRequest::decode(reader);
+  return negotiate && !negotiate->client_guid.is_zero() &&
+         server_.router()->belongs_elsewhere(negotiate->client_guid);
 }
 
 bool Connection::process_frame(Buffer frame) {

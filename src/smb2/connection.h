@@ -9,6 +9,7 @@
 #include "auth/authenticator.h"
 #include "base/ids.h"
 #include "crypto/key_derivation.h"
+#include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
@@ -67,7 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ConnectionCounters counters;
 
   // Serves the connection to its end. `first_message` came with the socket.
-  Task<void> run(Buffer first_message);
+  Task<void> run(Buffer first_message, Arrival arrival);
   // Ends the transport; run() then tears down. Thread: any.
   void disconnect() { transport_->close(); }
 
@@ -132,6 +133,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Session> session;
   };
 
+  // Whether `frame` is a NEGOTIATE that follows an SMB1 one, of a client that another worker has.
+  bool belongs_elsewhere(ByteView frame) const;
   // False: the connection must end.
   bool process_frame(Buffer frame);
   bool process_messages(Buffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);

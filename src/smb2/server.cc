@@ -40,28 +40,31 @@ Server::~Server() {
   reactors_.at(0).post([scavenger = std::move(scavenger_)] { scavenger->timer.cancel(); });
 }
 
-void Server::adopt(UniqueFd socket, Buffer first_frame) {
+void Server::adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) {
   Reactor& reactor = reactors_.next();
   reactor.post(
-      [this, &reactor, socket = std::move(socket), first_frame = std::move(first_frame)]() mutable {
-        serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame));
+      [this, &reactor, socket = std::move(socket), first_frame = std::move(first_frame),
+       arrival]() mutable {
+        serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame),
+              arrival);
       });
 }
 
-void Server::serve(transport::TransportPtr transport, Buffer first_message) {
+void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
   auto connection = std::make_shared<Connection>(*this, std::move(transport));
   {
     auto connections = connections_.lock();
     if (connections->stopping) return connection->disconnect();
     connections->set.insert(connection);
   }
-  scope_.spawn(serve_connection(std::move(connection), std::move(first_message)));
+  scope_.spawn(serve_connection(std::move(connection), std::move(first_message), arrival));
 }
 
-Task<void> Server::serve_connection(std::shared_ptr<Connection> connection, Buffer first_message) {
+Task<void> Server::serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
+                                    Arrival arrival) {
   const std::string peer = connection->peer_host();
   log::debug("{}: connected", peer);
-  co_await connection->run(std::move(first_message));
+  co_await connection->run(std::move(first_message), arrival);
   client_table.remove(connection->negotiated.client_guid, connection.get());
   {
     auto connections = connections_.lock();

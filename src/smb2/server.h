@@ -43,6 +43,7 @@ struct ServerParts {
   auth::LogonPenalties& penalties;
   Guid server_guid;
   bool anonymous_sessions = false;  // may reach IPC$ and nothing else
+  ConnectionRouter* router = nullptr;  // null: this worker has every client
   const Clock& clock = system_clock();
   // commands/ioctl/test_switches.cc: what smbtorture may ask of a server under test.
   bool test_switches = false;
@@ -58,9 +59,10 @@ class Server final : public ConnectionSink {
   Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool);
   ~Server() override;
 
-  void adopt(UniqueFd socket, Buffer first_frame) override;
+  void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override;
   // The same for a transport that is there already: tests, SMB Direct.
-  void serve(transport::TransportPtr transport, Buffer first_message);
+  void serve(transport::TransportPtr transport, Buffer first_message,
+             Arrival arrival = Arrival::kNew);
   // Ends all connections, closes all sessions, waits for what runs. Blocks the calling thread,
   // which must not be a reactor.
   void stop();
@@ -77,6 +79,7 @@ class Server final : public ConnectionSink {
   const Guid& server_guid() const { return parts_.server_guid; }
   const cluster::Interfaces& interfaces() const { return interfaces_; }
   WorkerPool& pool() { return pool_; }
+  ConnectionRouter* router() const { return parts_.router; }
 
   SessionTable session_table;
   OpenTable open_table;
@@ -132,7 +135,8 @@ class Server final : public ConnectionSink {
 
   // BreakSink::purged, by way of Breaks.
   void purged(const filestate::OpenRef& ref, filestate::CloseDecision closed);
-  Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message);
+  Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
+                              Arrival arrival);
 
   ServerParts parts_;
   const cluster::Interfaces interfaces_;

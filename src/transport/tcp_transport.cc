@@ -1,5 +1,6 @@
 #include "transport/tcp_transport.h"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -89,6 +90,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   std::chrono::microseconds retransmission_timeout() const override;
 
   void close() override;
+  UniqueFd release() override;
   void abort() override;
   void set_peer_timeout(std::chrono::milliseconds limit) override;
   bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
@@ -377,6 +379,16 @@ void TcpTransport::set_peer_timeout(std::chrono::milliseconds limit) {
   const auto user_timeout = static_cast<unsigned>(limit.count());
   setsockopt(open->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
   set_keepalive(open->fd, {.idle = 1, .interval = 1, .count = kKeepalive.count});
+}
+
+UniqueFd TcpTransport::release() {
+  UniqueFd socket;
+  if (!end_error_ && reader_.at_boundary() && unsent() == 0) {
+    // What is closed below is this transport's descriptor; the connection lives with the other.
+    socket.reset(::fcntl(fd_, F_DUPFD_CLOEXEC, 0));
+  }
+  close();
+  return socket;
 }
 
 void TcpTransport::end(Error why) {

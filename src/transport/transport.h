@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 #include "transport/out_frame.h"
@@ -68,6 +69,14 @@ class Transport {
   // reactor's.
   virtual void set_peer_timeout([[maybe_unused]] std::chrono::milliseconds limit) {}
   virtual bool is_closed() const = 0;  // Thread: any
+
+  // Ends as close() does, but gives up the socket open, for somebody else to go on with. None when
+  // there is no socket, or bytes behind the last message were read from it or are unsent.
+  // Thread: the reactor's.
+  virtual UniqueFd release() {
+    close();
+    return {};
+  }
 
   virtual SocketAddress peer() const = 0;   // Thread: any
   virtual SocketAddress local() const = 0;  // Thread: any

@@ -79,6 +79,13 @@ def negotiate(dialects=(0x0202, 0x0210, 0x0300, 0x0302, 0x0311), contexts=(PREAU
                        0) + body + tail
 
 
+def smb1_negotiate(dialects):
+    """SMB_COM_NEGOTIATE, [MS-CIFS] 2.2.4.52: the header, no words, the names."""
+    names = b"".join(b"\x02" + name.encode("ascii") + b"\0" for name in dialects)
+    return (struct.pack("<4sBIBH12sHHHH", b"\xffSMB", 0x72, 0, 0x18, 0xC853, b"", 0xFFFF, 0xFEFF, 0,
+                        0) + struct.pack("<BH", 0, len(names)) + names)
+
+
 def session_setup(blob=b"", structure_size=25, offset=88, length=None, flags=0, previous=0):
     return struct.pack("<HBBIIHHQ", structure_size, flags, 1, 0, 0, offset,
                        len(blob) if length is None else length, previous) + blob

@@ -12,6 +12,8 @@ namespace braid::braidd {
 
 enum class MessageKind : uint32_t {
   kConnection = 1,  // front to worker: the socket; payload: its first frame; number: for kAccepted
+  kContinued,       // the same; a worker has answered the SMB1 NEGOTIATE before the frame
+  kPassedOn,        // worker to front: a socket for another worker, to be sent there as kContinued
   kAccepted,        // worker to front: the connection `number` is the worker's alone from now on
   kChannel,         // supervisor to both: the end of a channel; number: the index of the worker
   kConfig,          // supervisor to worker: a memory file with the new text of the configuration

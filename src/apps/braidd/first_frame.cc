@@ -1,5 +1,7 @@
 #include "apps/braidd/first_frame.h"
 
+#include <functional>
+
 #include "wire/reader.h"
 
 namespace braid::braidd {
@@ -33,6 +35,10 @@ Result<uint32_t> decode_transport_header(ByteView header, size_t bytes_max) {
   reader.expect(word >> 24 == 0);
   reader.expect(word != 0 && word <= bytes_max);
   return reader.finish(word);
+}
+
+size_t worker_of(const ClientGuid& client, size_t workers) {
+  return std::hash<ClientGuid>()(client) % workers;
 }
 
 Result<FirstFrame> decode_first_frame(ByteView message) {

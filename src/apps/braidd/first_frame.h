@@ -25,6 +25,11 @@ struct FirstFrame {
   std::optional<ClientGuid> client_guid;
 };
 
+// The index of the worker that every connection of a client goes to. A function of ClientGuid
+// alone: the connections of a new client meet however they race, and nobody keeps a table of
+// clients.
+size_t worker_of(const ClientGuid& client, size_t workers);
+
 // Unsupported: neither an SMB2 NEGOTIATE nor an SMB_COM_NEGOTIATE by its header; such a connection
 // has nothing to say to a worker. The body is left for the worker to judge and to answer.
 Result<FirstFrame> decode_first_frame(ByteView message);

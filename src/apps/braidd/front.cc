@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <functional>
 
 #include "apps/braidd/channel.h"
 #include "base/log.h"
@@ -102,6 +101,7 @@ void Front::on_control() {
     } else if (message->kind == MessageKind::kChannel && message->number < workers_.size()) {
       const auto worker = static_cast<size_t>(message->number);
       workers_[worker].connect(std::move(message->fd));
+      on_passed_on(worker);
       if (workers_[worker].channel() < 0) continue;
       watch(workers_[worker].channel(), tagged(kChannelTag, worker), EPOLLIN, EPOLL_CTL_ADD);
       rewatch(worker);
@@ -143,21 +143,34 @@ void Front::on_pending(uint64_t key) {
     log::debug("a connection was dropped: its first message is no NEGOTIATE");
     return;
   }
-  const size_t worker = worker_for(*first);
-  if (!workers_[worker].add(std::move(socket), std::move(frame), clock_.monotonic())) {
+  hand_over(worker_for(*first), MessageKind::kConnection, std::move(socket), std::move(frame));
+}
+
+void Front::hand_over(size_t worker, MessageKind kind, UniqueFd socket, Buffer frame) {
+  if (!workers_[worker].add(kind, std::move(socket), std::move(frame), clock_.monotonic())) {
     log::warn("a connection was dropped: too many wait for worker {}", worker);
   }
   rewatch(worker);
 }
 
+void Front::on_passed_on(size_t worker) {
+  for (Message& message : workers_[worker].take_passed_on()) {
+    const auto frame = decode_first_frame(message.payload.view());
+    if (!message.fd || !frame || !frame->client_guid) continue;
+    hand_over(worker_for(*frame), MessageKind::kContinued, std::move(message.fd),
+              std::move(message.payload));
+  }
+}
+
 size_t Front::worker_for(const FirstFrame& frame) {
-  if (frame.client_guid) return std::hash<ClientGuid>()(*frame.client_guid) % workers_.size();
+  if (frame.client_guid) return worker_of(*frame.client_guid, workers_.size());
   return next_worker_++ % workers_.size();
 }
 
 void Front::on_channel(size_t worker, uint32_t events) {
   if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) workers_[worker].receive();
   if (events & EPOLLOUT) workers_[worker].send();
+  on_passed_on(worker);
   rewatch(worker);
 }
 

@@ -16,8 +16,8 @@ namespace braid::braidd {
 
 // Answers nothing itself, so that everything of a connection that counts, beginning with the
 // preauth integrity hash of [MS-SMB2] 3.3.5.4 "Receiving an SMB2 NEGOTIATE Request", is the
-// worker's. The worker is a function of ClientGuid alone: connections of one client meet however
-// they race.
+// worker's. Connections of one client go to worker_of() its ClientGuid; one that tells it only
+// after an SMB1 NEGOTIATE comes back from whichever worker answered that, and goes there, too.
 //
 // Owned by the front process, or by a thread of a single-process server. Thread: one. Life: until
 // the supervisor orders it to drain, or is gone.
@@ -51,6 +51,9 @@ class Front {
   void on_time(Clock::Instant now);
   void finish_if_drained(Clock::Instant now);
   int wait_ms(std::chrono::milliseconds wait_max) const;
+  void hand_over(size_t worker, MessageKind kind, UniqueFd socket, Buffer frame);
+  // What a worker gave back, for another.
+  void on_passed_on(size_t worker);
   size_t worker_for(const FirstFrame& frame);
 
   UniqueFd control_;

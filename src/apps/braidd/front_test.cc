@@ -157,6 +157,81 @@ TEST_F(FrontTest, ConnectionsWithoutClientGuidAreSpread) {
   EXPECT_TRUE(received(1));
 }
 
+// [MS-SMB2] 3.3.5.3.1 "SMB 2.???": the client tells who it is in the message after the first.
+TEST_F(FrontTest, ConnectionThatAWorkerPassesOnReachesTheWorkerOfItsClientOnce) {
+  start(4);
+  const size_t target = [] {
+    ClientGuid guid;
+    guid.bytes.fill(5);
+    return worker_of(guid, 4);
+  }();
+  const size_t other = (target + 1) % 4;
+  const UniqueFd socket = client();
+  send(socket, negotiate(0));  // stands for an SMB1 message: any worker
+  size_t first = 0;
+  std::optional<Message> arrived;
+  while (first < 4 && !(arrived = received(first))) ++first;
+  ASSERT_TRUE(arrived);
+  acknowledge(first, *arrived);
+  const Bytes second = negotiate(5);
+  const ByteView message = ByteView(second).subspan(4);
+  ASSERT_TRUE(
+      send_message(channels_[other].get(), MessageKind::kPassedOn, 0, arrived->fd.get(), message));
+  arrived->fd.reset();
+  settle();
+  const auto continued = received(target);
+  ASSERT_TRUE(continued);
+  EXPECT_EQ(continued->kind, MessageKind::kContinued);
+  EXPECT_TRUE(std::ranges::equal(continued->payload.view(), message));
+  acknowledge(target, *continued);
+  settle();
+  for (size_t worker = 0; worker < 4; ++worker) EXPECT_FALSE(received(worker));
+  EXPECT_EQ(::send(continued->fd.get(), "x", 1, 0), 1);
+  EXPECT_TRUE(readable(socket.get(), 1000));
+}
+
+TEST_F(FrontTest, WorkerThatDiesBeforeItTakesAContinuedConnectionIsReplacedToo) {
+  start(2);
+  const size_t target = [] {
+    ClientGuid guid;
+    guid.bytes.fill(5);
+    return worker_of(guid, 2);
+  }();
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+  const Bytes second = negotiate(5);
+  // The last thing the other worker did; it is gone before the front reads it.
+  ASSERT_TRUE(send_message(channels_[1 - target].get(), MessageKind::kPassedOn, 0, theirs.get(),
+                           ByteView(second).subspan(4)));
+  theirs.reset();
+  channels_[1 - target].reset();
+  channels_[target].reset();
+  settle();
+  EXPECT_FALSE(closed(ours.get()));
+  connect_worker(target);
+  const auto continued = received(target);
+  ASSERT_TRUE(continued);
+  EXPECT_EQ(continued->kind, MessageKind::kContinued);
+}
+
+TEST_F(FrontTest, PassedOnConnectionWithoutAClientIsDropped) {
+  start(2);
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+  const Bytes nobody = negotiate(0);
+  ASSERT_TRUE(send_message(channels_[0].get(), MessageKind::kPassedOn, 0, theirs.get(),
+                           ByteView(nobody).subspan(4)));
+  theirs.reset();
+  settle();
+  EXPECT_TRUE(closed(ours.get()));
+  EXPECT_FALSE(received(0));
+  EXPECT_FALSE(received(1));
+}
+
 TEST_F(FrontTest, WorkerThatDiesBeforeItsAcknowledgementIsReplacedAndTheConnectionServedOnce) {
   start(1);
   const UniqueFd taken = client(), lost = client(), unread = client();
@@ -340,7 +415,7 @@ TEST_F(FrontTest, EndsWithItsSupervisor) {
 // Answers each connection with the first frame it was given.
 class EchoServer final : public WorkerServer {
  public:
-  void adopt(UniqueFd socket, Buffer first_frame) override {
+  void adopt(UniqueFd socket, Buffer first_frame, Arrival) override {
     EXPECT_GT(::send(socket.get(), first_frame.data(), first_frame.size(), MSG_NOSIGNAL), 0);
   }
   void reload(config::Snapshot) override {}
@@ -361,10 +436,12 @@ TEST(Worker, TakesConnectionsFromTheFrontUntilItIsDrained) {
   options.listeners.push_back(std::move(listeners->front().socket));
   Front front(std::move(options));
   EchoServer server;
+  PassedOn passed_on(0, 1);
   const config::Config config;
   std::jthread front_thread([&] { front.run(); });
-  std::jthread worker_thread(
-      [&] { EXPECT_TRUE(run_worker(std::move(worker_control->second), server, config)); });
+  std::jthread worker_thread([&] {
+    EXPECT_TRUE(run_worker(std::move(worker_control->second), server, passed_on, config));
+  });
   send_message(worker_control->first.get(), MessageKind::kChannel, 0, channel->first.get());
   send_message(front_control->first.get(), MessageKind::kChannel, 0, channel->second.get());
   channel->first.reset();
@@ -391,7 +468,8 @@ TEST(Worker, EndsWithItsSupervisor) {
   auto control = make_channel();
   control->first.reset();
   EchoServer server;
-  EXPECT_FALSE(run_worker(std::move(control->second), server, {}));
+  PassedOn passed_on(0, 1);
+  EXPECT_FALSE(run_worker(std::move(control->second), server, passed_on, {}));
   EXPECT_FALSE(server.drained);
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "apps/braidd/channel.h"
 #include "base/log.h"
 
 namespace braid::braidd {
@@ -22,11 +21,11 @@ void Handover::disconnect() {
   wants_room_ = false;
 }
 
-bool Handover::add(UniqueFd socket, Buffer first_frame, Clock::Instant now) {
+bool Handover::add(MessageKind kind, UniqueFd socket, Buffer first_frame, Clock::Instant now) {
   if (waiting_.size() >= limits_.handovers_max) return false;
   const auto deadline =
       now + std::chrono::duration_cast<Clock::Instant::duration>(limits_.handover_time);
-  waiting_.push_back({++next_number_, std::move(socket), std::move(first_frame), deadline});
+  waiting_.push_back({++next_number_, kind, std::move(socket), std::move(first_frame), deadline});
   send();
   return true;
 }
@@ -35,8 +34,8 @@ void Handover::send() {
   wants_room_ = false;
   while (channel_ && sent_ < std::min(waiting_.size(), limits_.handovers_in_flight_max)) {
     const Waiting& next = waiting_[sent_];
-    const auto sent = send_message(channel_.get(), MessageKind::kConnection, next.number,
-                                   next.socket.get(), next.first_frame.view());
+    const auto sent = send_message(channel_.get(), next.kind, next.number, next.socket.get(),
+                                   next.first_frame.view());
     if (sent) {
       ++sent_;
     } else if (sent.error().is_os(EAGAIN)) {
@@ -53,11 +52,12 @@ void Handover::send() {
 
 void Handover::receive() {
   while (channel_) {
-    const auto message = receive_message(channel_.get());
+    auto message = receive_message(channel_.get());
     if (!message) {
       if (!message.error().is_os(EAGAIN)) disconnect();
       break;
     }
+    if (message->kind == MessageKind::kPassedOn) passed_on_.push_back(std::move(*message));
     if (message->kind != MessageKind::kAccepted) continue;
     const auto sent_end = waiting_.begin() + static_cast<std::ptrdiff_t>(sent_);
     const auto taken = std::find_if(waiting_.begin(), sent_end, [&](const Waiting& each) {

@@ -1,10 +1,13 @@
-// Handover: connections on their way from the front to one worker.
+// Handover: connections on their way from the front to one worker, and back for another.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
+#include <vector>
 
+#include "apps/braidd/channel.h"
 #include "apps/braidd/limits.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -27,12 +30,13 @@ class Handover {
   // -1 while there is no worker.
   int channel() const { return channel_.get(); }
 
-  // False when too many wait already; the connection is dropped.
-  bool add(UniqueFd socket, Buffer first_frame, Clock::Instant now);
+  // `kind`: kConnection or kContinued. False when too many wait already; the connection is dropped.
+  bool add(MessageKind kind, UniqueFd socket, Buffer first_frame, Clock::Instant now);
   // Sends what can be sent, in order. Losing the channel on the way is no error: connect() follows.
   void send();
-  // Takes acknowledgements; notices that the worker is gone.
+  // Takes acknowledgements and what the worker passes on; notices that the worker is gone.
   void receive();
+  std::vector<Message> take_passed_on() { return std::exchange(passed_on_, {}); }
   // Drops those that waited too long; how many.
   size_t expire(Clock::Instant now);
 
@@ -44,6 +48,7 @@ class Handover {
  private:
   struct Waiting {
     uint64_t number;
+    MessageKind kind;
     UniqueFd socket;
     Buffer first_frame;
     Clock::Instant deadline;
@@ -54,6 +59,7 @@ class Handover {
   UniqueFd channel_;
   std::deque<Waiting> waiting_;  // the first sent_ of them are sent and not acknowledged
   size_t sent_ = 0;
+  std::vector<Message> passed_on_;
   bool wants_room_ = false;
   uint64_t next_number_ = 0;
 };

@@ -42,6 +42,9 @@ struct FrontLimits {
 
 // Backlog of each listener; the kernel cuts it to net.core.somaxconn.
 inline constexpr int kListenBacklog = 1'024;
+// Connections that a worker keeps for another while the front does not take them: as many as wait
+// for one worker there.
+inline constexpr size_t kPassedOnMax = 512;
 // A message between processes: the first frame and its heading.
 inline constexpr size_t kChannelMessageMax = 65'536;
 // Send buffer of a channel: a handful of the largest messages.

@@ -88,9 +88,11 @@ int run_worker_process(const CommandLine& line) {
   if (!config) return complain(config.error());
   apply_log_level(**config);
   prepare_to_act_as_users();
-  auto server = make_worker_server(*config, {line.index, (*config)->server.workers});
+  const size_t workers = (*config)->server.workers;
+  PassedOn passed_on(line.index, workers);
+  auto server = make_worker_server(*config, {line.index, workers}, &passed_on);
   if (!server) return complain(server.error());
-  return run_worker(std::move(control), **server, **config) ? 0 : 1;
+  return run_worker(std::move(control), **server, passed_on, **config) ? 0 : 1;
 }
 
 int serve(const CommandLine& line) {
@@ -111,7 +113,7 @@ int serve(const CommandLine& line) {
   }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
   prepare_to_act_as_users();
-  auto server = make_worker_server(*config, {0, 1});
+  auto server = make_worker_server(*config, {0, 1}, nullptr);
   if (!server) return complain(server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());
 }

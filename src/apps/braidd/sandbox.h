@@ -12,8 +12,9 @@ void enter_front_sandbox();
 // manager sends them to every process at once, and the supervisor turns them into orders.
 void become_child_of_supervisor();
 
-// For a process that serves files: modes are what the server asks for, and quotas and reserved blocks
-// count for users although the process is root. REQUIRES: one thread, so that later ones inherit it.
+// For a process that serves files: modes are what the server asks for, and quotas and reserved
+// blocks count for users although the process is root. REQUIRES: one thread, so that later ones
+// inherit it.
 void prepare_to_act_as_users();
 
 }  // namespace braid::braidd

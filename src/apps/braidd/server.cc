@@ -116,10 +116,11 @@ std::expected<bool, std::string> test_switches(const config::Config& config) {
 // Members are made in this order and go in the opposite one: the engine before what it uses.
 class SmbWorkerServer final : public WorkerServer {
  public:
-  SmbWorkerServer(config::Snapshot config, admin::WorkerPlace place, auth::UserStore users,
-                  auth::IdMapper ids)
+  SmbWorkerServer(config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
+                  auth::UserStore users, auth::IdMapper ids)
       : config_(std::move(config)),
         place_(place),
+        router_(router),
         users_(std::move(users)),
         ids_(std::move(ids)),
         directory_(make_directory(*config_, ids_, users_)),
@@ -154,14 +155,15 @@ class SmbWorkerServer final : public WorkerServer {
                                       .pipes = pipes_,
                                       .penalties = penalties_,
                                       .server_guid = server_guid(ids_),
+                                      .router = router_,
                                       .test_switches = *switches},
                     reactors_, pool_);
     listen_for_administrators();
     return {};
   }
 
-  void adopt(UniqueFd socket, Buffer first_frame) override {
-    engine_->adopt(std::move(socket), std::move(first_frame));
+  void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override {
+    engine_->adopt(std::move(socket), std::move(first_frame), arrival);
   }
   void reload(config::Snapshot) override {
     log::warn("changes of shares and of [server] wait for a restart; users need no reload");
@@ -188,6 +190,7 @@ class SmbWorkerServer final : public WorkerServer {
 
   config::Snapshot config_;
   const admin::WorkerPlace place_;
+  ConnectionRouter* const router_;
   auth::UserStore users_;
   auth::IdMapper ids_;
   auth::LogonPenalties penalties_;
@@ -203,7 +206,7 @@ class SmbWorkerServer final : public WorkerServer {
 }  // namespace
 
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config, admin::WorkerPlace place) {
+    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router) {
   const std::string& folder = config->server.state_dir;
   const auto complain = [&](Error error) {
     return std::unexpected(
@@ -214,8 +217,8 @@ std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
   if (!users) return complain(users.error());
   auto ids = auth::IdMapper::open(folder, netbios_name(config->server.name));
   if (!ids) return complain(ids.error());
-  auto server = std::make_unique<SmbWorkerServer>(std::move(config), place, std::move(*users),
-                                                  std::move(*ids));
+  auto server = std::make_unique<SmbWorkerServer>(std::move(config), place, router,
+                                                  std::move(*users), std::move(*ids));
   if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
   return server;
 }

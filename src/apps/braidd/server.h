@@ -12,9 +12,9 @@
 namespace braid::braidd {
 
 // Opens the state folder, the users and the keys, makes threads, the SMB2 engine and the control
-// socket. On failure one
+// socket. `router` outlives it; null where there is one worker. On failure one
 // line that says what is wrong and what to do.
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config, admin::WorkerPlace place);
+    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router);
 
 }  // namespace braid::braidd

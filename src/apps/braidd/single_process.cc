@@ -30,7 +30,8 @@ int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
   std::jthread front_thread([&] { front.run(); });
   std::jthread worker_thread(
       [&, control = std::move(worker_control->second), settings = config]() mutable {
-        run_worker(std::move(control), server, *settings);
+        PassedOn nothing(0, 1);
+        run_worker(std::move(control), server, nothing, *settings);
       });
   send_message(worker_control->first.get(), MessageKind::kChannel, 0, channel->first.get());
   send_message(front_control->first.get(), MessageKind::kChannel, 0, channel->second.get());

@@ -17,12 +17,15 @@ bool take_connections(int channel, WorkerServer& server) {
   while (true) {
     auto message = receive_message(channel);
     if (!message) return message.error().is_os(EAGAIN);
-    if (message->kind != MessageKind::kConnection || !message->fd) continue;
+    const bool is_new = message->kind == MessageKind::kConnection;
+    if (!is_new && message->kind != MessageKind::kContinued) continue;
+    if (!message->fd) continue;
     // Acknowledged first and looked at second: see Handover. When the front is gone by now, nobody
     // else can have this connection either.
     const auto told = send_message_waiting(channel, MessageKind::kAccepted, message->number);
     if (!told) log::debug("the front did not take an acknowledgement: {}", told.error().message());
-    server.adopt(std::move(message->fd), std::move(message->payload));
+    server.adopt(std::move(message->fd), std::move(message->payload),
+                 is_new ? Arrival::kNew : Arrival::kAfterSmb1Negotiate);
   }
 }
 
@@ -38,14 +41,20 @@ void reload(const Message& message, WorkerServer& server, const std::string& fil
 
 }  // namespace
 
-bool run_worker(UniqueFd control, WorkerServer& server, const config::Config& config) {
+bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
+                const config::Config& config) {
   UniqueFd channel;
   send_message_waiting(control.get(), MessageKind::kReady);
   while (true) {
-    std::array<pollfd, 2> waits{{{control.get(), POLLIN, 0}, {channel.get(), POLLIN, 0}}};
+    // A front that is behind, or gone, leaves them waiting here.
+    const bool is_sent = passed_on.send(channel.get());
+    const short channel_events = is_sent || !channel ? POLLIN : POLLIN | POLLOUT;
+    std::array<pollfd, 3> waits{{{control.get(), POLLIN, 0},
+                                 {channel.get(), channel_events, 0},
+                                 {passed_on.wake_fd(), POLLIN, 0}}};
     if (::poll(waits.data(), waits.size(), -1) < 0) continue;
     // Connections first: a drain must not overtake those that were sent before it.
-    if (channel && waits[1].revents != 0 && !take_connections(channel.get(), server)) {
+    if (channel && (waits[1].revents & ~POLLOUT) != 0 && !take_connections(channel.get(), server)) {
       channel.reset();
     }
     if (waits[0].revents == 0) continue;

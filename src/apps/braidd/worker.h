@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "apps/braidd/passed_on.h"
 #include "base/unique_fd.h"
 #include "config/config.h"
 #include "runtime/connection_sink.h"
@@ -21,7 +22,9 @@ class WorkerServer : public ConnectionSink {
 };
 
 // Says "ready" on `control`, then hands connections to `server` until the supervisor orders a drain
-// (true) or is gone (false). Thread: the calling one.
-bool run_worker(UniqueFd control, WorkerServer& server, const config::Config& config);
+// (true) or is gone (false). What the server passes on by way of `passed_on` goes to the front.
+// Thread: the calling one.
+bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
+                const config::Config& config);
 
 }  // namespace braid::braidd

@@ -167,6 +167,11 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   co_return reply;
 }
 
+void resume_after_smb1_negotiate(Connection& connection) {
+  connection.negotiated.dialect = Dialect::kWildcard;
+  connection.command_sequence_window.restart(MessageId{1}, 1);
+}
+
 bool process_smb1_negotiate(Connection& connection, ByteView message) {
   // Once only, and not after an SMB2 NEGOTIATE.
   if (connection.negotiated.dialect != Dialect::kNone) return false;
