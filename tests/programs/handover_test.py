@@ -325,6 +325,7 @@ class SocketWrapper(unittest.TestCase):
                           min_dialect="2.0.2", signing="enabled", env=environment,
                           single_process=single_process)
         server = servers.start(suite.arguments, scratch, options, name=f"server{workers}")
+        self.assertFalse(server.answers(), "the server listens on a real socket")
         for extra in ([], ["--option=client min protocol=NT1",
                            "--option=client max protocol=SMB3"]):
             client = SmbClient(scratch, server, ALICE, protection="sign", env=environment,
