@@ -57,6 +57,14 @@ inline constexpr uint32_t kCopychunkTotalMax = 16u << 20;
 // FSCTL_FILE_LEVEL_TRIM: ranges of one request, as each costs a system call.
 inline constexpr size_t kTrimRangesMax = 4096;
 
+// FSCTL_OFFLOAD_WRITE: what one request copies at most; the answer says how much it was. A second or
+// so of a slow disk.
+inline constexpr uint64_t kOffloadWriteMax = 64u << 20;
+// How long a token is good for when the client does not say, and at most: it is used at once, or
+// after the copies before it.
+inline constexpr std::chrono::seconds kOffloadTokenLifetime{30};
+inline constexpr std::chrono::minutes kOffloadTokenLifetimeMax{5};
+
 // Wait for the client's acknowledgement of an oplock or lease break: [MS-SMB2] 3.3.2.1, 3.3.2.5.
 inline constexpr std::chrono::seconds kBreakTimeout{35};
 

@@ -353,6 +353,29 @@ TEST_P(AnyVolume, EnumerationShowsDotsAndAll) {
   EXPECT_EQ(batch.size(), 6u);
 }
 
+TEST_P(AnyVolume, ReplaceTurnsAFileIntoALinkAndBack) {
+  make("d", true);
+  make("d\\x");
+  const auto file_key = look("d\\x");
+  ASSERT_TRUE(volume_->replace(who_, file_key.place, file_key.attributes.key, "target"));
+  const auto link = look("d\\x");
+  EXPECT_EQ(link.symlink_target, "target");
+  EXPECT_TRUE(volume_->replace(who_, link.place, file_key.attributes.key, "other")
+                  .error()
+                  .is_os(ESTALE));
+  EXPECT_EQ(look("d\\x").symlink_target, "target");
+  ASSERT_TRUE(volume_->replace(who_, link.place, link.attributes.key, std::nullopt));
+  EXPECT_EQ(look("d\\x").attributes.kind, Kind::kFile);
+
+  // A directory that is not empty stays, with all that is in it and nothing else.
+  const auto directory = look("d");
+  EXPECT_TRUE(volume_->replace(who_, directory.place, directory.attributes.key, "target")
+                  .error()
+                  .is_os(ENOTEMPTY));
+  EXPECT_TRUE(look("d").attributes.is_directory());
+  EXPECT_EQ(look("d\\x").outcome, Resolved::Outcome::kFound);
+}
+
 TEST_P(AnyVolume, SymlinkIsShownNotFollowed) {
   make("d", true);
   ASSERT_TRUE(volume_->make_symlink(who_, look("link").place, "d/../../etc"));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -124,6 +125,12 @@ class Volume {
                                                const CreateHow& how) = 0;
   virtual Result<void> make_symlink(const Credentials& who, const Place& place,
                                     std::string_view target) = 0;
+
+  // Puts a symbolic link, or without `target` an empty file, where `expected` is, which loses this
+  // name. There is no moment without the one or the other. ESTALE unless `place` is still
+  // `expected`; ENOTEMPTY; EOPNOTSUPP.
+  virtual Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
+                               std::optional<std::string_view> target) = 0;
 
   // ESTALE unless `from` is still `expected`. EEXIST when `to` is taken and `replace` is false;
   // with it a file replaces a file and a directory an empty directory. Sets ARCHIVE on a file.

@@ -2,7 +2,7 @@
 # on_filesystem.sh FS ARGUMENT...: runs run.py with its shares on a fresh file system in an image.
 #
 #   FS        xfs, btrfs or ext4
-#   ARGUMENT  for run.py, which takes ledger_FS.tsv unless told otherwise
+#   ARGUMENT  for run.py, which takes ledger.tsv with what ledger_FS.tsv says otherwise
 #
 # Needs root and loop devices; the mount is seen by this script and its children only.
 # Exit status: that of run.py; 77 where the image cannot be made or mounted.
@@ -32,8 +32,7 @@ if ! "mkfs.$fs" "${options[@]}" "$work/image" || ! mount -o loop "$work/image" "
 fi
 # The server's users have to get in.
 chmod 755 "$work" "$work/mnt"
-ledger=()
-[ -f "$here/ledger_$fs.tsv" ] && ledger=(--ledger "$here/ledger_$fs.tsv")
+ledger=(--base-ledger "$here/ledger.tsv" --ledger "$here/ledger_$fs.tsv")
 /usr/bin/python3 "$here/run.py" --scratch "$work/mnt" "${ledger[@]}" "$@"
 status=$?
 exit $status

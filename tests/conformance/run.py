@@ -318,7 +318,10 @@ def update(args, ledger, results):
         # How long it took matters when it sets the limit; else every update would touch every line.
         about_as_long = abs(result.seconds - old.seconds) * 4 < MIN_LIMIT_S
         ledger[name] = Row(result.kind, old.seconds if about_as_long else result.seconds, reason)
-    write_ledger(args.ledger, ledger)
+    base = read_ledger(args.base_ledger) if args.base_ledger else {}
+    write_ledger(args.ledger, {
+        name: row for name, row in ledger.items()
+        if name not in base or (row.expected, row.reason) != (base[name].expected, base[name].reason)})
 
 
 def main():
@@ -330,6 +333,7 @@ def main():
     parser.add_argument("--skip", action="append", default=[], help="a test or suite; may repeat")
     parser.add_argument("--jobs", type=int, default=4, help="tests at a time, each on its own share")
     parser.add_argument("--ledger", help="default: ledger.tsv or ledger_kerberos.tsv")
+    parser.add_argument("--base-ledger", help="the ledger that --ledger tells the differences from")
     parser.add_argument("--update", action="store_true", help="write the results into the ledger")
     parser.add_argument("--signing", choices=("required", "enabled"), default="required")
     parser.add_argument("--option", action="append", default=[], help="smb.conf option; may repeat")
@@ -357,7 +361,7 @@ def main():
     if not args.ledger:
         args.ledger = os.path.join(HERE, "ledger_kerberos.tsv" if args.group == "kerberos"
                                    else "ledger.tsv")
-    ledger = read_ledger(args.ledger)
+    ledger = (read_ledger(args.base_ledger) if args.base_ledger else {}) | read_ledger(args.ledger)
     started = time.monotonic()
     with Scratch(args.scratch) as scratch:
         realm = start_realm(args, scratch) if args.group == "kerberos" else None

@@ -3,6 +3,7 @@
 import os
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -18,7 +19,10 @@ ALICE, BOB = test_users()
 
 STATUSES = {0x80000013: "INVALID_EA_NAME", 0x80000014: "EA_LIST_INCONSISTENT",
             0xC0000052: "NO_EAS_ON_FILE", 0xC0000275: "NOT_A_REPARSE_POINT",
-            0xC0000278: "IO_REPARSE_DATA_INVALID"}
+            0xC0000276: "IO_REPARSE_TAG_INVALID", 0xC0000277: "IO_REPARSE_TAG_MISMATCH",
+            0xC0000278: "IO_REPARSE_DATA_INVALID", 0xC0000465: "INVALID_TOKEN",
+            0xC000A2A3: "OFFLOAD_READ_FILE_NOT_SUPPORTED",
+            0xC000A2A4: "OFFLOAD_WRITE_FILE_NOT_SUPPORTED", 0xC0000011: "END_OF_FILE"}
 ALL_ACCESS = 0x001F01FF
 OPEN_REPARSE_POINT = 0x00200000
 FULL_EA = 15
@@ -31,6 +35,11 @@ QUERY_ALLOCATED_RANGES = 0x000940CF
 FILE_LEVEL_TRIM = 0x00098208
 SET_COMPRESSION = 0x0009C040
 DUPLICATE_EXTENTS = 0x00098344
+DELETE_REPARSE_POINT = 0x000900AC
+OFFLOAD_READ = 0x00094264
+OFFLOAD_WRITE = 0x00098268
+GET_INTEGRITY = 0x0009027C
+SET_INTEGRITY = 0x0009C280
 RESUME_KEY = 0x00140078
 COPYCHUNK = 0x001440F2
 COPYCHUNK_WRITE = 0x001480F2
@@ -182,6 +191,42 @@ class FileControl(FileControlCase):
             self.assertEqual(self.control(file, code, blob or b"")[0], status)
         self.assertEqual(os.path.getsize(os.path.join(self.root, "file")), 16384)
 
+    @braid_only
+    def test_a_link_becomes_an_empty_file(self):
+        path = os.path.join(self.root, "back")
+        os.symlink("file", path)
+        if os.geteuid() == 0:
+            os.chown(path, *ids_of(ALICE), follow_symlinks=False)
+        link = self.open("back", options=OPEN_REPARSE_POINT)
+        symlink = struct.pack("<IHH", 0xA000000C, 0, 0)
+        for status, blob in (("IO_REPARSE_DATA_INVALID", symlink[:6]),
+                             ("IO_REPARSE_DATA_INVALID", struct.pack("<IHH", 0xA000000C, 4, 0)),
+                             ("IO_REPARSE_TAG_INVALID", bytes(8)),
+                             ("IO_REPARSE_TAG_MISMATCH", struct.pack("<IHH", 0xA0000003, 0, 0)),
+                             ("SUCCESS", symlink)):
+            with self.subTest(status):
+                self.assertEqual(self.control(link, DELETE_REPARSE_POINT, blob)[0], status)
+                self.assertEqual(os.path.islink(path), status != "SUCCESS")
+        self.assertEqual(os.path.getsize(path), 0)
+        self.assertEqual([name for name in os.listdir(self.root) if name.startswith(".braid-")], [])
+        file = self.open("file")
+        self.assertEqual(self.control(file, DELETE_REPARSE_POINT, symlink)[0],
+                         "NOT_A_REPARSE_POINT")
+
+    @braid_only
+    def test_integrity_is_none(self):
+        file = self.open("file")
+        status, blob = self.control(file, GET_INTEGRITY)
+        self.assertEqual((status, blob[:12]), ("SUCCESS", bytes(12)))
+        self.assertEqual(self.control(file, GET_INTEGRITY, room=15)[0], "INVALID_PARAMETER")
+        for status, algorithm, flags in (("SUCCESS", 0, 0), ("SUCCESS", 0xFFFF, 0),
+                                         ("NOT_SUPPORTED", 2, 0), ("INVALID_PARAMETER", 3, 0),
+                                         ("INVALID_PARAMETER", 0, 1), ("INVALID_PARAMETER", 2, 2)):
+            with self.subTest(algorithm=algorithm, flags=flags):
+                blob = struct.pack("<HHI", algorithm, 0, flags)
+                self.assertEqual(self.control(file, SET_INTEGRITY, blob)[0], status)
+        self.assertEqual(self.control(file, SET_INTEGRITY, bytes(7))[0], "INVALID_PARAMETER")
+
     def test_bad_input_has_no_effect(self):
         file = self.open("file")
         key = self.control(file, RESUME_KEY)[1][:24]
@@ -210,10 +255,118 @@ class FileControl(FileControlCase):
         tree = self.smb.connectTree("fixed")
         file = self.open("file", access=0x00120089, tree=tree)
         for code in (SET_SPARSE, SET_ZERO_DATA, FILE_LEVEL_TRIM, SET_COMPRESSION, COPYCHUNK,
-                     COPYCHUNK_WRITE, DUPLICATE_EXTENTS, SET_REPARSE_POINT):
+                     COPYCHUNK_WRITE, DUPLICATE_EXTENTS, SET_REPARSE_POINT, DELETE_REPARSE_POINT, OFFLOAD_WRITE,
+                     SET_INTEGRITY):
             with self.subTest(hex(code)):
                 self.assertEqual(self.control(file, code, bytes(64), tree=tree)[0],
                                  "MEDIA_WRITE_PROTECTED")
+
+
+@braid_only
+class Offload(FileControlCase):
+    """Copies by token."""
+
+    def token(self, file, offset=0, length=16384, life=0):
+        status, out = self.control(file, OFFLOAD_READ,
+                                   struct.pack("<IIIIQQ", 32, 0, life, 0, offset, length))
+        return status, out[:16], out[16:]
+
+    def write(self, file, token, offset=0, length=16384, start=0, tree=None):
+        blob = struct.pack("<IIQQQ", 544, 0, offset, length, start) + token
+        status, out = self.control(file, OFFLOAD_WRITE, blob, tree=tree)
+        return status, struct.unpack_from("<Q", out, 8)[0] if out else None
+
+    def target(self, size, tree=None):
+        path = os.path.join(self.root, "copy")
+        with open(path, "wb") as out:
+            out.write(b"?" * size)
+        if os.geteuid() == 0:
+            os.chown(path, *ids_of(ALICE))
+        return path, self.open("copy", tree=tree)
+
+    def content(self, path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    def test_a_range_arrives_with_zeros_behind_the_end(self):
+        with open(os.path.join(self.root, "file"), "ab") as more:
+            more.write(b"end")
+        status, head, token = self.token(self.open("file"), 8192, 1 << 20)
+        self.assertEqual((status, struct.unpack("<IIQ", head)), ("SUCCESS", (528, 1, 8192 + 512)))
+        self.assertEqual(len(token), 512)
+        path, copy = self.target(20000)
+        self.assertEqual(self.write(copy, token, 512, 1 << 20), ("SUCCESS", 8704))
+        data = b"0123456789abcdef" * 512 + b"end" + bytes(509)
+        self.assertEqual(self.content(path), b"?" * 512 + data + b"?" * (20000 - 512 - 8704))
+        # From within the token, and never beyond the end of the target.
+        self.assertEqual(self.write(copy, token, 19968, 8192, 8192), ("SUCCESS", 512))
+        self.assertEqual(self.content(path)[19968:], (b"end" + bytes(509))[:32])
+
+    def test_zeros_have_a_token_of_their_own(self):
+        path, copy = self.target(8192)
+        zeros = struct.pack(">IHH", 0xFFFF0001, 0, 0) + bytes(504)
+        self.assertEqual(self.write(copy, zeros, 512, 1024), ("SUCCESS", 1024))
+        self.assertEqual(self.content(path), b"?" * 512 + bytes(1024) + b"?" * 6656)
+        status, _, nothing = self.token(self.open("file"), 0, 0)
+        self.assertEqual((status, nothing), ("SUCCESS", zeros))
+
+    def test_it_works_across_shares(self):
+        tree = self.smb.connectTree("fixed")
+        source = self.open("file", access=0x00120089, tree=tree)
+        status, out = self.control(source, OFFLOAD_READ,
+                                   struct.pack("<IIIIQQ", 32, 0, 0, 0, 0, 16384), tree=tree)
+        self.assertEqual(status, "SUCCESS")
+        path, copy = self.target(16384)
+        self.assertEqual(self.write(copy, out[16:]), ("SUCCESS", 16384))
+        self.assertEqual(self.content(path), b"0123456789abcdef" * 1024)
+
+    def test_a_token_ends_with_its_data_its_handle_and_its_time(self):
+        path, copy = self.target(16384)
+        before = self.content(path)
+        source = self.open("file")
+        changed = self.token(source)[2]
+        self.smb.write(self.tree, source, b"x", 100)
+        self.assertEqual(self.write(copy, changed)[0], "INVALID_TOKEN")
+        closed = self.token(source)[2]
+        self.smb.close(self.tree, source)
+        self.assertEqual(self.write(copy, closed)[0], "INVALID_TOKEN")
+        source = self.open("file")
+        late = self.token(source, life=1)[2]
+        time.sleep(0.05)  # fifty lifetimes of the token
+        self.assertEqual(self.write(copy, late)[0], "INVALID_TOKEN")
+        self.assertEqual(self.content(path), before)
+
+    def test_bad_input_has_no_effect(self):
+        path, copy = self.target(16384)
+        before = self.content(path)
+        source = self.open("file")
+        for status, offset, length in (("INVALID_PARAMETER", 1, 512), ("INVALID_PARAMETER", 0, 100),
+                                       ("INVALID_PARAMETER", (1 << 64) - 512, 1024),
+                                       ("INVALID_PARAMETER", 512, (1 << 63) - 512),
+                                       ("END_OF_FILE", 16384, 512)):
+            self.assertEqual(self.token(source, offset, length)[0], status)
+        head = struct.pack("<IIIIQQ", 32, 0, 0, 0, 0, 512)
+        self.assertEqual(self.control(source, OFFLOAD_READ, head[:31])[0], "BUFFER_TOO_SMALL")
+        self.assertEqual(self.control(source, OFFLOAD_READ, head, room=527)[0], "BUFFER_TOO_SMALL")
+        self.assertEqual(self.control(source, OFFLOAD_READ, b"\x21" + head[1:])[0],
+                         "INVALID_PARAMETER")
+        good = self.token(source)[2]
+        for status, token, offset, length, start in (
+                ("INVALID_PARAMETER", good, 1, 512, 0), ("INVALID_PARAMETER", good, 0, 1, 0),
+                ("INVALID_PARAMETER", good, 0, 512, 3), ("INVALID_PARAMETER", good, 0, 512, 1 << 20),
+                ("INVALID_PARAMETER", good[:6] + b"\xff\xff" + good[8:], 0, 512, 0),
+                ("INVALID_TOKEN", bytes(512), 0, 512, 0),
+                ("INVALID_TOKEN", good[:8] + b"\xff" * 8 + good[16:], 0, 512, 0),
+                ("INVALID_TOKEN", good[:32] + b"\xff" * 16 + good[48:], 0, 512, 0),
+                ("END_OF_FILE", good, 16384, 512, 0)):
+            with self.subTest(status, offset=offset, length=length, start=start):
+                self.assertEqual(self.write(copy, token, offset, length, start)[0], status)
+        self.assertEqual(self.content(path), before)
+        reader = self.open("copy", access=0x00120089)
+        self.assertEqual(self.write(reader, good)[0], "ACCESS_DENIED")
+        self.assertEqual(self.control(copy, SET_SPARSE)[0], "SUCCESS")
+        self.assertEqual(self.write(copy, good)[0], "OFFLOAD_WRITE_FILE_NOT_SUPPORTED")
+        self.assertEqual(self.token(copy)[0], "OFFLOAD_READ_FILE_NOT_SUPPORTED")
 
 
 if __name__ == "__main__":

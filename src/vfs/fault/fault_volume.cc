@@ -200,6 +200,11 @@ class FaultVolume final : public Volume {
     BRAID_TRY(auto file, below_->create(who, resolved, how));
     return std::make_unique<FaultFile>(std::move(file), plan_);
   }
+  Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
+                       std::optional<std::string_view> target) override {
+    BRAID_CHECK(plan_->pass("replace"));
+    return below_->replace(who, place, expected, target);
+  }
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override {
     BRAID_CHECK(plan_->pass("make_symlink"));

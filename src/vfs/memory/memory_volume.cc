@@ -48,6 +48,8 @@ class MemoryVolume final : public Volume {
                                      const OpenHow& how) override;
   Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
                                        const CreateHow& how) override;
+  Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
+                       std::optional<std::string_view> target) override;
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override;
   Result<void> rename(const Credentials& who, const Place& from, FileKey expected, const Place& to,
@@ -184,6 +186,23 @@ Result<std::unique_ptr<File>> MemoryVolume::create(const Credentials& who, const
   }
   add(parent, resolved.place.name, node);
   return std::make_unique<MemoryFile>(tree_, node, how.access);
+}
+
+Result<void> MemoryVolume::replace(const Credentials&, const Place& place, FileKey expected,
+                                   std::optional<std::string_view> target) {
+  const std::lock_guard lock(tree_->mutex);
+  BRAID_TRY(const MemoryNodeRef old, held(place, expected));
+  if (!old->children.empty()) return fail_os(ENOTEMPTY);
+  BRAID_TRY(const MemoryNodeRef parent, parent_of(place));
+  drop(*parent, place.name);
+  const MemoryNodeRef node =
+      tree_->make(target ? Kind::kSymlink : Kind::kFile, target ? 0777 : 0644, 0);
+  if (target) {
+    node->target = *target;
+    node->attributes.size = target->size();
+  }
+  add(parent, place.name, node);
+  return {};
 }
 
 Result<void> MemoryVolume::make_symlink(const Credentials&, const Place& place,

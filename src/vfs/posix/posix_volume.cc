@@ -56,7 +56,7 @@ Features features_of(int root, const struct statfs& fs, const struct statx& st) 
 std::string temporary_name() {
   uint64_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;
-  return ".braid-link-" + std::to_string(number);
+  return ".braid-new-" + std::to_string(number);
 }
 
 class PosixVolume final : public Volume {
@@ -74,6 +74,8 @@ class PosixVolume final : public Volume {
                                        const CreateHow& how) override;
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override;
+  Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
+                       std::optional<std::string_view> target) override;
   Result<void> rename(const Credentials& who, const Place& from, FileKey expected, const Place& to,
                       bool replace) override;
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
@@ -182,6 +184,48 @@ Result<void> PosixVolume::make_symlink(const Credentials& who, const Place& plac
   if (::symlinkat(std::string(target).c_str(), descriptor_of(place.parent), place.name.c_str()) !=
       0) {
     return fail_last_os();
+  }
+  return {};
+}
+
+// Made under a name of its own, then exchanged: whatever fails, the old file is still there.
+Result<void> PosixVolume::replace(const Credentials& who, const Place& place, FileKey expected,
+                                  std::optional<std::string_view> target) {
+  BRAID_CHECK(assume(who));
+  BRAID_CHECK(check_place(place));
+  BRAID_TRY(const Descriptor old, hold(place, expected));
+  BRAID_TRY(const struct statx st, stat_of(old.get()));
+  const int parent = descriptor_of(place.parent);
+  const std::string made = temporary_name();
+  if (target) {
+    if (::symlinkat(std::string(*target).c_str(), parent, made.c_str()) != 0) return fail_last_os();
+  } else {
+    BRAID_TRY(const Descriptor file,
+              open_beneath(parent, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+  }
+  const auto exchange = [&] {
+    return ::renameat2(parent, made.c_str(), parent, place.name.c_str(), RENAME_EXCHANGE) == 0;
+  };
+  if (!exchange()) {
+    const int error = errno;
+    ::unlinkat(parent, made.c_str(), 0);
+    return fail_os(error == EINVAL ? EOPNOTSUPP : error);
+  }
+  // `made` is the name of what was in the place now.
+  const bool is_directory = S_ISDIR(st.stx_mode);
+  int error = 0;
+  if (const auto taken = stat_in(parent, made); !taken || key_of(*taken) != key_of(st)) {
+    error = ESTALE;
+  } else if (::unlinkat(parent, made.c_str(), is_directory ? AT_REMOVEDIR : 0) != 0) {
+    error = errno == EEXIST ? ENOTEMPTY : errno;
+  }
+  if (error != 0) {
+    if (exchange()) ::unlinkat(parent, made.c_str(), 0);
+    return fail_os(error);
+  }
+  if (is_directory || (st.stx_nlink == 1 && S_ISREG(st.stx_mode))) {
+    const ScopedPrivilege privilege;
+    if (privilege.status()) remove_side_files(*context_, old.get());
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include "wire/smb2/duplicate_extents.h"
 #include "wire/smb2/file_ranges.h"
 #include "wire/smb2/network_resiliency.h"
+#include "wire/smb2/offload.h"
 #include "wire/smb2/pipe_fsctl.h"
 #include "wire/smb2/query_info.h"
 #include "wire/smb2/round_trip_testing.h"
@@ -26,7 +27,7 @@ void check(ByteView payload) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const ByteView payload(data + 1, size - 1);
-  switch (data[0] % 9) {
+  switch (data[0] % 11) {
     case 0:
       check<ValidateNegotiateInfoRequest>(payload);
       break;
@@ -53,6 +54,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 8:
       check<QueryQuotaInfo>(payload);
+      break;
+    case 9:
+      check<OffloadReadInput>(payload);
+      break;
+    case 10:
+      check<OffloadWriteInput>(payload);
       break;
   }
   return 0;

@@ -273,9 +273,11 @@ Result<std::unique_ptr<vfs::File>> open_for(const Context& context, const Resolv
   const uint32_t demanded = map_generic(context.create.desired_access);
   const bool is_read_only = context.request.tree_connect->share->read_only;
   for (;;) {
-    auto file = context.volume.open(
-        context.request.credentials(), resolved,
-        {.access = kernel_access(granted, is_directory, overwriting, is_read_only)});
+    // A link that is opened itself has no data.
+    const vfs::Access access = resolved.attributes.is_symlink()
+                                   ? vfs::Access{}
+                                   : kernel_access(granted, is_directory, overwriting, is_read_only);
+    auto file = context.volume.open(context.request.credentials(), resolved, {.access = access});
     if (file || !file.error().is_os(EACCES) || !(demanded & Access::kMaximumAllowed)) return file;
     const uint32_t write = Access::kFileWriteData | Access::kFileAppendData;
     const uint32_t read = Access::kFileReadData | Access::kFileExecute;

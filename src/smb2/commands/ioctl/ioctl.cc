@@ -57,6 +57,11 @@ constexpr Row kRows[] = {
     {Fsctl::kGetReparsePoint, Needs::kFile, ioctl_get_reparse_point},
     {Fsctl::kSetReparsePoint, Needs::kWritable, ioctl_set_reparse_point},
     {Fsctl::kLmrRequestResiliency, Needs::kFile, ioctl_request_resiliency},
+    {Fsctl::kDeleteReparsePoint, Needs::kWritable, ioctl_delete_reparse_point},
+    {Fsctl::kOffloadRead, Needs::kFile, ioctl_offload_read},
+    {Fsctl::kOffloadWrite, Needs::kWritable, ioctl_offload_write},
+    {Fsctl::kGetIntegrityInformation, Needs::kFile, ioctl_get_integrity},
+    {Fsctl::kSetIntegrityInformation, Needs::kWritable, ioctl_set_integrity},
     {Fsctl::kSrvEnumerateSnapshots, Needs::kFile, ioctl_enumerate_snapshots},
 };
 

@@ -44,6 +44,11 @@ Task<Result<IoctlAnswer>> ioctl_get_compression(Request&, const wire::IoctlReque
 Task<Result<IoctlAnswer>> ioctl_set_compression(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_delete_reparse_point(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_offload_read(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_offload_write(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_get_integrity(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_set_integrity(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request&, const wire::IoctlRequest&);
 

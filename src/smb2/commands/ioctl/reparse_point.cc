@@ -1,4 +1,5 @@
-// [MS-FSA] 2.1.5.10.14 "FSCTL_GET_REPARSE_POINT" and 2.1.5.10.37 "FSCTL_SET_REPARSE_POINT".
+// [MS-FSA] 2.1.5.10.14 "FSCTL_GET_REPARSE_POINT", 2.1.5.10.37 "FSCTL_SET_REPARSE_POINT" and
+// 2.1.5.10.3 "FSCTL_DELETE_REPARSE_POINT".
 #include "wire/fscc/reparse.h"
 
 #include <sys/sysmacros.h>
@@ -18,6 +19,8 @@ namespace {
 
 // ReparseTag, ReparseDataLength and Reserved.
 constexpr size_t kHeadSize = 8;
+// [MS-FSCC] 2.1.2.1: IO_REPARSE_TAG_RESERVED_ZERO and _ONE.
+constexpr uint32_t kReservedTagMax = 1;
 
 wire::ReparseData of_symlink(std::string target) {
   wire::SymlinkReparse link;
@@ -94,6 +97,28 @@ Result<void> check_may_become_link(Open& open) {
   return {};
 }
 
+// Puts a link to `target`, or an empty file, in the place of request.open.
+Result<void> replace(Request& request, std::optional<std::string_view> target) {
+  Open& open = *request.open;
+  if (const NtStatus status =
+          request.server.file_table.check_sharing(open.ref(), wire::Access::kDelete);
+      status != NtStatus::kSuccess) {
+    return fail(status);
+  }
+  vfs::Volume& volume = *request.tree_connect->share->volume;
+  const vfs::Path path = *open.path.lock();
+  BRAID_TRY(const auto found, volume.lookup(request.credentials(), path, {.pin_parent = true}));
+  const FileKey key = open.attributes.file_key;
+  if (found.outcome != vfs::Resolved::Outcome::kFound || found.attributes.key != key) {
+    return fail(NtStatus::kObjectNameNotFound);
+  }
+  BRAID_CHECK(check_may_replace(request, found));
+  BRAID_CHECK(check_may_add(request, found, false));
+  BRAID_CHECK(volume.replace(request.credentials(), found.place, key, target));
+  report_modified(request.server, open, wire::CompletionFilter::kAttributes);
+  return {};
+}
+
 }  // namespace
 
 Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request& request,
@@ -125,23 +150,32 @@ Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request& request,
   BRAID_CO_CHECK(check_may_become_link(open));
   BRAID_CO_TRY(const auto reparse, wire::ReparseData::decode(ioctl.input));
   BRAID_CO_TRY(const std::string target, target_of(reparse));
-  if (const NtStatus status =
-          request.server.file_table.check_sharing(open.ref(), wire::Access::kDelete);
-      status != NtStatus::kSuccess) {
-    co_return fail(status);
+  BRAID_CO_CHECK(replace(request, target));
+  co_return IoctlAnswer{};
+}
+
+// The other way round: an empty file takes the name of the link.
+Task<Result<IoctlAnswer>> ioctl_delete_reparse_point(Request& request,
+                                                     const wire::IoctlRequest& ioctl) {
+  using wire::Access;
+  Open& open = *request.open;
+  if (!open.has_access(Access::kFileWriteData | Access::kFileWriteAttributes)) {
+    co_return fail(NtStatus::kAccessDenied);
   }
-  vfs::Volume& volume = *request.tree_connect->share->volume;
-  const vfs::Path path = *open.path.lock();
-  BRAID_CO_TRY(const auto found, volume.lookup(request.credentials(), path, {.pin_parent = true}));
-  const FileKey key = open.attributes.file_key;
-  if (found.outcome != vfs::Resolved::Outcome::kFound || found.attributes.key != key) {
-    co_return fail(NtStatus::kObjectNameNotFound);
+  wire::Reader reader(ioctl.input);
+  const uint32_t tag = reader.u32();
+  const uint16_t data_length = reader.u16();
+  if (!reader.ok() || ioctl.input.size() < kHeadSize || data_length != 0) {
+    co_return fail(NtStatus::kIoReparseDataInvalid);
   }
-  BRAID_CO_CHECK(check_may_replace(request, found));
-  BRAID_CO_CHECK(check_may_add(request, found, false));
-  BRAID_CO_CHECK(volume.remove(request.credentials(), found.place, key));
-  BRAID_CO_CHECK(volume.make_symlink(request.credentials(), found.place, target));
-  report_modified(request.server, open, wire::CompletionFilter::kAttributes);
+  if (tag <= kReservedTagMax) co_return fail(NtStatus::kIoReparseTagInvalid);
+  BRAID_CO_TRY(const auto now, open.file->stat());
+  if (!(now.dos_attributes & vfs::dos::kReparsePoint)) co_return fail(NtStatus::kNotAReparsePoint);
+  // Pipes and devices have nothing that could be taken off.
+  if (tag != now.reparse_tag || !now.is_symlink()) {
+    co_return fail(NtStatus::kIoReparseTagMismatch);
+  }
+  BRAID_CO_CHECK(replace(request, std::nullopt));
   co_return IoctlAnswer{};
 }
 

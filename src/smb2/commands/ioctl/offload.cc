@@ -1,0 +1,191 @@
+// [MS-FSA] 2.1.5.10.20 "FSCTL_OFFLOAD_READ" and 2.1.5.10.21 "FSCTL_OFFLOAD_WRITE": copies within the
+// server, between all its shares.
+#include "wire/smb2/offload.h"
+
+#include <algorithm>
+
+#include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/limits.h"
+#include "smb2/notify/report.h"
+#include "smb2/offload_token.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+using wire::OffloadReadInput;
+using wire::OffloadReadOutput;
+using wire::OffloadWriteInput;
+using wire::OffloadWriteOutput;
+using wire::StorageOffloadToken;
+
+// LogicalBytesPerSector, of which offsets and lengths are multiples.
+constexpr uint64_t kSector = 512;
+constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
+
+bool is_aligned(uint64_t value) { return value % kSector == 0; }
+uint64_t aligned(uint64_t value) { return (value + kSector - 1) / kSector * kSector; }
+
+// Ranges of such files do not lie on the disk as they are read.
+bool is_ordinary(const Open& open, const vfs::Attributes& now) {
+  return !open.attributes.is_directory &&
+         !(now.dos_attributes & (vfs::dos::kSparse | vfs::dos::kCompressed));
+}
+
+template <class Output>
+IoctlAnswer answer_with(const Output& output) {
+  IoctlAnswer answer;
+  wire::Writer writer(answer.output);
+  output.encode(writer);
+  return answer;
+}
+
+// The open a token is of, when it is all still as it was.
+Result<std::shared_ptr<Open>> source_of(Request& request, const OffloadToken& token) {
+  if (token.session_id != request.session->session_id ||
+      token.expires < request.server.clock().now()) {
+    return fail(NtStatus::kInvalidToken);
+  }
+  auto open = request.session->find_open(token.file_id);
+  if (!open || open->is_pipe() || open->attributes.is_directory) {
+    return fail(NtStatus::kInvalidToken);
+  }
+  if (!open->has_access(Access::kFileReadData | Access::kFileExecute)) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  return open;
+}
+
+bool is_as_it_was(const OffloadToken& token, const vfs::Attributes& now) {
+  return now.size == token.file_size && now.write_time == token.write_time &&
+         now.change_time == token.change_time;
+}
+
+// Copies `length` bytes of the source to `offset`; beyond its end it is zeros.
+Result<void> copy(Open& source, const OffloadToken& token, uint64_t from, Open& target,
+                  uint64_t offset, uint64_t length) {
+  const uint64_t data = from < token.file_size ? std::min(length, token.file_size - from) : 0;
+  if (data > 0) {
+    BRAID_TRY(const uint64_t copied, target.file->copy_range(*source.file, from, offset, data));
+    if (copied < data) return fail(NtStatus::kInvalidToken);  // it shrank meanwhile
+  }
+  return target.file->zero_range({offset + data, length - data});
+}
+
+}  // namespace
+
+Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::IoctlRequest& ioctl) {
+  if (ioctl.input.size() < OffloadReadInput::kSize ||
+      ioctl.max_output_response < OffloadReadOutput::kSize) {
+    co_return fail(NtStatus::kBufferTooSmall);
+  }
+  wire::Reader reader(ioctl.input);
+  BRAID_CO_TRY(const auto input, OffloadReadInput::decode(reader));
+  if (!is_aligned(input.file_offset) || !is_aligned(input.copy_length) ||
+      input.file_offset > kOffsetMax || input.copy_length > kOffsetMax - input.file_offset) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  const StorageOffloadToken zeros{.type = StorageOffloadToken::kZeroData};
+  if (input.copy_length == 0) co_return answer_with(OffloadReadOutput{.token = zeros});
+  if (!request.open->has_access(Access::kFileReadData | Access::kFileExecute)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
+  Open& open = *request.open;
+  BRAID_CO_TRY(const auto now, open.file->stat());
+  if (!is_ordinary(open, now)) co_return fail(NtStatus::kOffloadReadFileNotSupported);
+  if (const NtStatus conflict = request.server.file_table.check_io(open.ref(), input.file_offset,
+                                                                   input.copy_length, false);
+      conflict != NtStatus::kSuccess) {
+    co_return fail(conflict);
+  }
+  if (input.file_offset >= now.size) co_return fail(NtStatus::kEndOfFile);
+
+  OffloadReadOutput output{.transfer_length = input.copy_length};
+  if (input.copy_length >= now.size - input.file_offset) {
+    output.transfer_length = aligned(now.size - input.file_offset);
+    output.flags = OffloadReadOutput::kAllZeroBeyondCurrentRange;
+  }
+  const std::chrono::milliseconds asked(input.token_time_to_live_ms);
+  const auto lifetime = asked.count() == 0
+                            ? std::chrono::milliseconds(kOffloadTokenLifetime)
+                            : std::min<std::chrono::milliseconds>(asked, kOffloadTokenLifetimeMax);
+  output.token = OffloadToken{.session_id = request.session->session_id,
+                              .file_id = open.file_id,
+                              .offset = input.file_offset,
+                              .length = output.transfer_length,
+                              .file_size = now.size,
+                              .write_time = now.write_time,
+                              .change_time = now.change_time,
+                              .expires = {request.server.clock().now().ticks +
+                                          static_cast<uint64_t>(lifetime.count()) *
+                                              (kTicksPerSecond / 1000)}}
+                     .encode();
+  co_return answer_with(output);
+}
+
+Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::IoctlRequest& ioctl) {
+  if (ioctl.input.size() < OffloadWriteInput::kSize ||
+      ioctl.max_output_response < OffloadWriteOutput::kSize) {
+    co_return fail(NtStatus::kBufferTooSmall);
+  }
+  wire::Reader reader(ioctl.input);
+  BRAID_CO_TRY(const auto input, OffloadWriteInput::decode(reader));
+  if (!is_aligned(input.file_offset) || !is_aligned(input.copy_length) ||
+      !is_aligned(input.transfer_offset) || input.file_offset > kOffsetMax ||
+      input.copy_length > kOffsetMax - input.file_offset) {
+    co_return fail(NtStatus::kInvalidParameter);
+  }
+  if (!request.open->has_access(Access::kFileWriteData)) co_return fail(NtStatus::kAccessDenied);
+  if (input.copy_length == 0) co_return answer_with(OffloadWriteOutput{});
+
+  OffloadWriteOutput output{.length_written = input.copy_length};
+  const bool is_zeros = input.token.type == StorageOffloadToken::kZeroData;
+  OffloadToken token;
+  OpenUse source;
+  if (is_zeros) {
+    BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kZeroData));
+  } else {
+    BRAID_CO_TRY(token, OffloadToken::decode(input.token));
+    if (input.transfer_offset >= token.length) co_return fail(NtStatus::kInvalidParameter);
+    output.length_written = std::min(
+        {input.copy_length, token.length - input.transfer_offset, kOffloadWriteMax});
+    BRAID_CO_TRY(const auto source_open, source_of(request, token));
+    source = Open::use(source_open);
+    if (!source) co_return fail(NtStatus::kInvalidToken);
+    BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
+    BRAID_CO_TRY(const auto source_now, source->file->stat());
+    if (!is_as_it_was(token, source_now)) co_return fail(NtStatus::kInvalidToken);
+    const uint64_t from = token.offset + input.transfer_offset;
+    if (const NtStatus conflict = request.server.file_table.check_io(source->ref(), from,
+                                                                     output.length_written, false);
+        conflict != NtStatus::kSuccess) {
+      co_return fail(conflict);
+    }
+  }
+  Server& server = request.server;
+  Open& target = *request.open;
+  BRAID_CO_TRY(const auto now, target.file->stat());
+  if (!is_ordinary(target, now)) co_return fail(NtStatus::kOffloadWriteFileNotSupported);
+  if (const NtStatus conflict = server.file_table.check_io(target.ref(), input.file_offset,
+                                                           output.length_written, true);
+      conflict != NtStatus::kSuccess) {
+    co_return fail(conflict);
+  }
+  // A storage device knows no files: what is written beyond the end does not show.
+  if (input.file_offset >= now.size) co_return fail(NtStatus::kEndOfFile);
+  const uint64_t length = std::min(output.length_written, now.size - input.file_offset);
+  server.write_times.before_write(target);
+  const auto done = is_zeros ? target.file->zero_range({input.file_offset, length})
+                             : copy(*source, token, token.offset + input.transfer_offset, target,
+                                    input.file_offset, length);
+  server.write_times.wrote(target);
+  note_written(server, target);
+  if (!done) co_return std::unexpected(done.error());
+  co_return answer_with(output);
+}
+
+}  // namespace braid::smb2
