@@ -2,6 +2,7 @@
 
 #include "smb2/security/evaluate.h"
 #include "smb2/server.h"
+#include "smb2/tree_path.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -91,9 +92,8 @@ Result<void> check_may_replace(Request& request, const vfs::Resolved& target) {
 
 Result<void> check_may_unlink(Request& request, const vfs::Attributes& attributes) {
   if (token_of(request.principal).is_root) return {};
-  const auto name = request.server.file_table.path_of(request.open->attributes.file_key);
-  if (!name) return fail(NtStatus::kObjectNameNotFound);
-  BRAID_TRY(const auto parsed, vfs::parse_path(*name, vfs::NameRules::kPosix));
+  const std::string name = current_path(request.server, *request.open);
+  BRAID_TRY(const auto parsed, vfs::parse_path(name, vfs::NameRules::kPosix));
   BRAID_TRY(const auto directory, directory_of(request, parsed.path));
   if (!kernel_unlinks(*request.credentials(), *directory, attributes)) {
     return fail(NtStatus::kAccessDenied);

@@ -3,23 +3,27 @@
 #include "base/log.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
+#include "smb2/tree_path.h"
 
 namespace braid::smb2 {
 namespace {
 
 // The last handle is gone and a delete was pending: of the stream that was open, or of the file.
 void delete_file(Server& server, Open& open, const filestate::CloseDecision& decision) {
+  // Who renamed it through another share knows its name there.
+  const std::string name =
+      in_this_share(*open.tree_connect->share, *decision.path).value_or(open.path.lock()->text());
   if (decision.file.stream != 0) {
     if (auto removed = open.base_file->remove_stream(open.stream_name); !removed) {
-      log::warn("cannot delete stream {} of {}: {}", open.stream_name, *decision.path,
+      log::warn("cannot delete stream {} of {}: {}", open.stream_name, name,
                 removed.error().message());
     } else {
-      report_removed(server, open, *decision.path);
+      report_removed(server, open, name);
     }
     return;
   }
   vfs::Volume& volume = *open.tree_connect->share->volume;
-  auto path = vfs::parse_path(*decision.path, vfs::NameRules::kPosix);
+  auto path = vfs::parse_path(name, vfs::NameRules::kPosix);
   if (!path) return;
   auto found = volume.lookup(open.credentials, path->path, {.pin_parent = true});
   Result<void> removed = fail(NtStatus::kObjectNameNotFound);
@@ -31,9 +35,9 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
     }
   }
   if (!removed) {
-    log::info("cannot delete {}: {}", *decision.path, removed.error().message());
+    log::info("cannot delete {}: {}", name, removed.error().message());
   } else {
-    report_removed(server, open, *decision.path);
+    report_removed(server, open, name);
   }
 }
 

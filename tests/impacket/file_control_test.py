@@ -227,6 +227,25 @@ class FileControl(FileControlCase):
                 self.assertEqual(self.control(file, SET_INTEGRITY, blob)[0], status)
         self.assertEqual(self.control(file, SET_INTEGRITY, bytes(7))[0], "INVALID_PARAMETER")
 
+    def test_a_directory_is_renamed_whatever_another_share_has_open(self):
+        for root in (self.root, self.fixed):
+            os.makedirs(os.path.join(root, "papers"), exist_ok=True)
+            with open(os.path.join(root, "papers", "one"), "wb"):
+                pass
+            if os.geteuid() == 0:
+                os.chown(os.path.join(root, "papers"), *ids_of(ALICE))
+        elsewhere = self.open("papers\\one", access=0x00120089,
+                              tree=self.smb.connectTree("fixed"))
+        directory = self.open("papers", options=1)
+        name = "letters".encode("utf-16-le")
+        rename = struct.pack("<B7xQI", 0, 0, len(name)) + name
+        here = self.open("papers\\one", access=0x00120089)
+        self.refused("ACCESS_DENIED", self.smb.setInfo, self.tree, directory, rename, 1, 10)
+        self.smb.close(self.tree, here)
+        self.smb.setInfo(self.tree, directory, rename, 1, 10)
+        self.assertTrue(os.path.exists(os.path.join(self.root, "letters", "one")))
+        self.assertTrue(elsewhere)
+
     def test_bad_input_has_no_effect(self):
         file = self.open("file")
         key = self.control(file, RESUME_KEY)[1][:24]

@@ -5,6 +5,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
+#include "smb2/tree_path.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
@@ -73,7 +74,8 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   }
   BRAID_CHECK(check_directory(request, source));
   BRAID_CHECK(check_directory(request, target));
-  if (open.attributes.is_directory && server.file_table.any_open_below(old_path.text())) {
+  if (open.attributes.is_directory && server.file_table.any_open_below(in_all_shares(
+                                          *request.tree_connect->share, old_path.text()))) {
     return fail(NtStatus::kAccessDenied);
   }
   const vfs::Place to{target.place.parent, target.wanted_name};
@@ -82,7 +84,8 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   vfs::Path new_path = target.path.parent();
   BRAID_CHECK(new_path.append(target.wanted_name));
   *open.path.lock() = new_path;
-  server.file_table.renamed(key, std::make_shared<const std::string>(new_path.text()));
+  server.file_table.renamed(key, std::make_shared<const std::string>(
+                                     in_all_shares(*request.tree_connect->share, new_path.text())));
   server.file_table.child_changed(source.place.parent->key(), open.ref());
   if (target.place.parent->key() != source.place.parent->key()) {
     server.file_table.child_changed(target.place.parent->key(), open.ref());
@@ -119,7 +122,8 @@ Task<Result<void>> rename_file(Request& request, ByteView buffer) {
     co_return fail(status);
   }
   if (request.open->attributes.is_directory) {
-    BRAID_CO_CHECK(co_await break_handles_below(request, request.open->path.lock()->text()));
+    BRAID_CO_CHECK(co_await break_handles_below(
+        request, in_all_shares(*request.tree_connect->share, request.open->path.lock()->text())));
   }
   co_return move(request, *request.open, info.file_name, info.replace_if_exists);
 }

@@ -4,6 +4,7 @@
 
 #include "smb2/open.h"
 #include "smb2/server.h"
+#include "smb2/tree_path.h"
 #include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
@@ -14,8 +15,7 @@ using wire::FileAction;
 
 // Where the file is now: another open may have renamed it.
 std::string path_of(Server& server, const Open& open) {
-  if (const auto path = server.file_table.path_of(open.attributes.file_key)) return *path;
-  return open.path.lock()->text();
+  return current_path(server, open);
 }
 
 const Share& share_of(const Open& open) { return *open.tree_connect->share; }

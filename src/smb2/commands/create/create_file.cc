@@ -9,6 +9,7 @@
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
+#include "smb2/tree_path.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -88,7 +89,8 @@ filestate::OpenRequest open_request(const Context& context, const Opened& opened
   open.overwrites = overwriting;
   open.is_directory = opened.file->is_directory();
   open.delete_on_close = context.has_option(CreateOptions::kDeleteOnClose);
-  open.path = std::make_shared<const std::string>(opened.path.text());
+  open.path = std::make_shared<const std::string>(
+      in_all_shares(*context.request.tree_connect->share, opened.path.text()));
   const auto& lease = context.create.contexts.request_lease;
   switch (context.create.requested_oplock_level) {
     case wire::OplockLevel::kLease:
@@ -274,9 +276,10 @@ Result<std::unique_ptr<vfs::File>> open_for(const Context& context, const Resolv
   const bool is_read_only = context.request.tree_connect->share->read_only;
   for (;;) {
     // A link that is opened itself has no data.
-    const vfs::Access access = resolved.attributes.is_symlink()
-                                   ? vfs::Access{}
-                                   : kernel_access(granted, is_directory, overwriting, is_read_only);
+    const vfs::Access access =
+        resolved.attributes.is_symlink()
+            ? vfs::Access{}
+            : kernel_access(granted, is_directory, overwriting, is_read_only);
     auto file = context.volume.open(context.request.credentials(), resolved, {.access = access});
     if (file || !file.error().is_os(EACCES) || !(demanded & Access::kMaximumAllowed)) return file;
     const uint32_t write = Access::kFileWriteData | Access::kFileAppendData;
@@ -387,14 +390,14 @@ CreateOutcome make_new(const Context& context, const Resolved& resolved) {
   // Nobody else gets at it before its descriptor is there.
   const uint32_t mode =
       security->descriptor ? (is_directory ? 0700u : 0600u) : (is_directory ? 0755u : 0644u);
-  auto file = context.volume.create(
-      context.request.credentials(), resolved,
-      {.access =
-           is_directory ? vfs::Access{.read = true} : vfs::Access{.read = true, .write = true},
-       .directory = is_directory,
-       .mode = mode,
-       .dos_attributes = context.create.file_attributes & vfs::dos::kSettable,
-       .compress = !context.has_option(CreateOptions::kNoCompression)});
+  auto file =
+      context.volume.create(context.request.credentials(), resolved,
+                            {.access = is_directory ? vfs::Access{.read = true}
+                                                    : vfs::Access{.read = true, .write = true},
+                             .directory = is_directory,
+                             .mode = mode,
+                             .dos_attributes = context.create.file_attributes & vfs::dos::kSettable,
+                             .compress = !context.has_option(CreateOptions::kNoCompression)});
   if (!file) return file.error();
   opened.file = std::move(*file);
   opened.key = opened.file->key();

@@ -36,8 +36,8 @@ Task<Result<IoctlAnswer>> ioctl_set_compression(Request& request, const wire::Io
   Open& open = *request.open;
   if (!open.has_access(wire::Access::kFileWriteData)) co_return fail(NtStatus::kAccessDenied);
   const bool compress = format == kFormatDefault || format == kFormatLznt1;
-  const bool can_compress = request.tree_connect->share->volume->features().compression &&
-                            !open.attributes.is_stream;
+  const bool can_compress =
+      request.tree_connect->share->volume->features().compression && !open.attributes.is_stream;
   if (!can_compress) {
     if (format != kFormatNone) co_return fail(NtStatus::kNotSupported);
     co_return IoctlAnswer{};

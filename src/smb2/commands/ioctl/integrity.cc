@@ -19,8 +19,7 @@ constexpr size_t kReplySize = 16;
 // compares the two files of a block clone by this: they must say the same.
 Task<Result<IoctlAnswer>> ioctl_get_integrity(Request& request, const wire::IoctlRequest& ioctl) {
   if (ioctl.max_output_response < kReplySize) co_return fail(NtStatus::kInvalidParameter);
-  BRAID_CO_TRY(const auto space,
-               request.tree_connect->share->volume->space(request.credentials()));
+  BRAID_CO_TRY(const auto space, request.tree_connect->share->volume->space(request.credentials()));
   IoctlAnswer answer;
   wire::Writer writer(answer.output);
   writer.u16(kChecksumNone);

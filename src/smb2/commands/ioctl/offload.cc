@@ -1,5 +1,5 @@
-// [MS-FSA] 2.1.5.10.20 "FSCTL_OFFLOAD_READ" and 2.1.5.10.21 "FSCTL_OFFLOAD_WRITE": copies within the
-// server, between all its shares.
+// [MS-FSA] 2.1.5.10.20 "FSCTL_OFFLOAD_READ" and 2.1.5.10.21 "FSCTL_OFFLOAD_WRITE": copies within
+// the server, between all its shares.
 #include "wire/smb2/offload.h"
 
 #include <algorithm>
@@ -113,17 +113,17 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::Ioctl
   const auto lifetime = asked.count() == 0
                             ? std::chrono::milliseconds(kOffloadTokenLifetime)
                             : std::min<std::chrono::milliseconds>(asked, kOffloadTokenLifetimeMax);
-  output.token = OffloadToken{.session_id = request.session->session_id,
-                              .file_id = open.file_id,
-                              .offset = input.file_offset,
-                              .length = output.transfer_length,
-                              .file_size = now.size,
-                              .write_time = now.write_time,
-                              .change_time = now.change_time,
-                              .expires = {request.server.clock().now().ticks +
-                                          static_cast<uint64_t>(lifetime.count()) *
-                                              (kTicksPerSecond / 1000)}}
-                     .encode();
+  output.token =
+      OffloadToken{.session_id = request.session->session_id,
+                   .file_id = open.file_id,
+                   .offset = input.file_offset,
+                   .length = output.transfer_length,
+                   .file_size = now.size,
+                   .write_time = now.write_time,
+                   .change_time = now.change_time,
+                   .expires = {request.server.clock().now().ticks +
+                               static_cast<uint64_t>(lifetime.count()) * (kTicksPerSecond / 1000)}}
+          .encode();
   co_return answer_with(output);
 }
 
@@ -151,8 +151,8 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   } else {
     BRAID_CO_TRY(token, OffloadToken::decode(input.token));
     if (input.transfer_offset >= token.length) co_return fail(NtStatus::kInvalidParameter);
-    output.length_written = std::min(
-        {input.copy_length, token.length - input.transfer_offset, kOffloadWriteMax});
+    output.length_written =
+        std::min({input.copy_length, token.length - input.transfer_offset, kOffloadWriteMax});
     BRAID_CO_TRY(const auto source_open, source_of(request, token));
     source = Open::use(source_open);
     if (!source) co_return fail(NtStatus::kInvalidToken);
@@ -160,8 +160,8 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
     BRAID_CO_TRY(const auto source_now, source->file->stat());
     if (!is_as_it_was(token, source_now)) co_return fail(NtStatus::kInvalidToken);
     const uint64_t from = token.offset + input.transfer_offset;
-    if (const NtStatus conflict = request.server.file_table.check_io(source->ref(), from,
-                                                                     output.length_written, false);
+    if (const NtStatus conflict =
+            request.server.file_table.check_io(source->ref(), from, output.length_written, false);
         conflict != NtStatus::kSuccess) {
       co_return fail(conflict);
     }
@@ -170,8 +170,8 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   Open& target = *request.open;
   BRAID_CO_TRY(const auto now, target.file->stat());
   if (!is_ordinary(target, now)) co_return fail(NtStatus::kOffloadWriteFileNotSupported);
-  if (const NtStatus conflict = server.file_table.check_io(target.ref(), input.file_offset,
-                                                           output.length_written, true);
+  if (const NtStatus conflict =
+          server.file_table.check_io(target.ref(), input.file_offset, output.length_written, true);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
   }

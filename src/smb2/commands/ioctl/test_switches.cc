@@ -34,7 +34,8 @@ Task<Result<IoctlAnswer>> ioctl_test_sleep(Request& request, const wire::IoctlRe
   const auto awake = std::make_shared<OneShot<NtStatus>>();
   BRAID_CO_CHECK(request.go_async([awake] { awake->set(NtStatus::kCancelled); }));
   Timer timer(reactor);
-  timer.start(std::chrono::milliseconds(ioctl.input[0]), [awake] { awake->set(NtStatus::kSuccess); });
+  timer.start(std::chrono::milliseconds(ioctl.input[0]),
+              [awake] { awake->set(NtStatus::kSuccess); });
   const NtStatus status = co_await awake->wait(reactor);
   if (status != NtStatus::kSuccess) co_return fail(status);
   co_return IoctlAnswer{};

@@ -1,0 +1,40 @@
+#include "smb2/tree_path.h"
+
+#include "smb2/open.h"
+#include "smb2/server.h"
+#include "smb2/share.h"
+
+namespace braid::smb2 {
+namespace {
+
+// No path of the kernel begins with a line feed, and no name of a client's holds one.
+std::string root_of(const Share& share) {
+  std::string root = share.real_path.empty() ? "\n" + share.name : share.real_path;
+  // As in the paths of clients, where a share in a folder of another one goes on.
+  for (char& c : root) {
+    if (c == '/') c = '\\';
+  }
+  if (!root.ends_with('\\')) root += '\\';
+  return root;
+}
+
+}  // namespace
+
+std::string in_all_shares(const Share& share, std::string_view path) {
+  return root_of(share).append(path);
+}
+
+std::optional<std::string> in_this_share(const Share& share, std::string_view path) {
+  const std::string root = root_of(share);
+  if (!path.starts_with(root)) return {};
+  return std::string(path.substr(root.size()));
+}
+
+std::string current_path(const Server& server, const Open& open) {
+  if (const auto known = server.file_table.path_of(open.attributes.file_key)) {
+    if (auto path = in_this_share(*open.tree_connect->share, *known)) return *std::move(path);
+  }
+  return open.path.lock()->text();
+}
+
+}  // namespace braid::smb2
