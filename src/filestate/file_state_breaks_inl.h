@@ -315,6 +315,13 @@ void BasicFileState<kDefect>::break_timed_out(uint64_t serial, Outcome& out) {
   }
 }
 
+template <Defect kDefect>
+bool BasicFileState<kDefect>::is_breaking(uint64_t serial) const {
+  return std::ranges::any_of(holders_, [&](const Holder* holder) {
+    return holder->breaking && holder->break_serial == serial;
+  });
+}
+
 // [MS-FSA] 2.1.4.12 with PARENT_OBJECT: read caching of other directory leases ends, and with it
 // the rest; nobody waits.
 template <Defect kDefect>

@@ -232,6 +232,12 @@ void FileTable::break_timed_out(const BreakId& id) {
   });
 }
 
+bool FileTable::is_breaking(const BreakId& id) const {
+  return impl_->ask(id.file, false, [&](FileNode&, const FileState& state) {
+    return state.is_breaking(id.serial);
+  });
+}
+
 Caching FileTable::caching_of(const OpenRef& ref) const {
   return impl_->ask(ref.file, Caching::kNone,
                     [&](FileNode&, const FileState& state) { return state.caching_of(ref.token); });

@@ -106,6 +106,8 @@ class FileTable {
   // The timer ran out, or no channel was left to send on: the holder keeps nothing. A stale id
   // does nothing.
   void break_timed_out(const BreakId& id);
+  // Whether the acknowledgement of this break is still awaited.
+  bool is_breaking(const BreakId& id) const;
 
   // What an open may cache now (a lease's state, an oplock's), for durable grants and admin.
   Caching caching_of(const OpenRef& ref) const;

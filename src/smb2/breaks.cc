@@ -42,9 +42,11 @@ struct Breaks::Timers {
   std::atomic<bool> stopped = false;
 };
 
-Breaks::Breaks(const SessionTable& sessions, const ClientTable& clients, Reactor& timer_reactor)
+Breaks::Breaks(const SessionTable& sessions, const ClientTable& clients, config::BreakRetry retry,
+               Reactor& timer_reactor)
     : sessions_(sessions),
       clients_(clients),
+      retry_(retry),
       timer_reactor_(timer_reactor),
       timers_(std::make_shared<Timers>()) {}
 
@@ -75,32 +77,46 @@ Bytes notification_message(const Body& body, SessionId session_id) {
 }  // namespace
 
 void Breaks::send_break(const filestate::Break& notification) {
-  const bool sent =
-      notification.is_lease ? send_lease_break(notification) : send_oplock_break(notification);
-  if (!notification.ack_required) return;
-  if (sent) {
-    arm_timer(notification.id);
-  } else {
-    table_->break_timed_out(notification.id);
-  }
+  deliveries_.spawn(deliver(notification));
 }
 
-bool Breaks::send_oplock_break(const filestate::Break& notification) {
+// The acknowledgement is awaited from the first try on, however many follow: whoever waits for it
+// waits no longer because the client lost its channels.
+Task<void> Breaks::deliver(filestate::Break notification) {
+  const bool tries_again = notification.is_lease || retry_ == config::BreakRetry::kSpec;
+  DeliveryOutcome outcome = send(notification);
+  if (outcome && notification.ack_required) arm_timer(notification.id);
+  while (outcome) {
+    if (!tries_again) co_return;
+    if (co_await outcome->wait(timer_reactor_) == Delivery::kArrived) co_return;
+    // It may have been answered on another channel, or its handle closed.
+    if (notification.ack_required && !table_->is_breaking(notification.id)) co_return;
+    outcome = send(notification);
+  }
+  // [MS-SMB2] 3.3.4.6 and 3.3.4.7: without a channel it ends as if the client kept nothing.
+  if (notification.ack_required) table_->break_timed_out(notification.id);
+}
+
+DeliveryOutcome Breaks::send(const filestate::Break& notification) {
+  return notification.is_lease ? send_lease_break(notification) : send_oplock_break(notification);
+}
+
+// Channels stand in the order in which they were bound.
+DeliveryOutcome Breaks::send_oplock_break(const filestate::Break& notification) {
   const auto session = sessions_.find(notification.session);
-  if (!session) return false;
+  if (!session) return nullptr;
   wire::OplockBreakNotification body;
   body.oplock_level = static_cast<wire::OplockLevel>(notification.new_level);
   body.file_id = {notification.open.value, notification.open.value};
   for (const auto& channel : session->channels()) {
     const auto connection = channel->connection.lock();
     if (!connection || connection->transport().is_closed()) continue;
-    connection->send_notification(notification_message(body, session->session_id), *session);
-    return true;
+    return connection->send_break(notification_message(body, session->session_id), session.get());
   }
-  return false;
+  return nullptr;
 }
 
-bool Breaks::send_lease_break(const filestate::Break& notification) {
+DeliveryOutcome Breaks::send_lease_break(const filestate::Break& notification) {
   wire::LeaseBreakNotification body;
   body.new_epoch = notification.new_epoch;
   body.flags = notification.ack_required ? wire::LeaseBreakNotification::kFlagAckRequired : 0;
@@ -108,11 +124,11 @@ bool Breaks::send_lease_break(const filestate::Break& notification) {
   body.current_lease_state = static_cast<uint32_t>(notification.current_state);
   body.new_lease_state = static_cast<uint32_t>(notification.new_state);
   for (const auto& connection : clients_.connections(notification.lease.client)) {
-    if (connection->transport().is_closed()) continue;
-    connection->send_unsolicited(notification_message(body, SessionId{}));
-    return true;
+    // Before a logon anybody may claim to be that client.
+    if (connection->transport().is_closed() || !connection->has_known_user()) continue;
+    return connection->send_break(notification_message(body, SessionId{}), nullptr);
   }
-  return false;
+  return nullptr;
 }
 
 void Breaks::arm_timer(const filestate::BreakId& id) {

@@ -7,11 +7,15 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "config/config.h"
 #include "filestate/break_sink.h"
 #include "filestate/file_table.h"
 #include "runtime/one_shot.h"
 #include "runtime/reactor.h"
+#include "runtime/task.h"
+#include "runtime/task_scope.h"
 #include "smb2/session.h"
+#include "smb2/unacked_breaks.h"
 
 namespace braid::smb2 {
 
@@ -42,7 +46,8 @@ class ClientTable {
 // Owned by the Server. Thread: any. Break timers run on `timer_reactor`.
 class Breaks final : public filestate::BreakSink {
  public:
-  Breaks(const SessionTable& sessions, const ClientTable& clients, Reactor& timer_reactor);
+  Breaks(const SessionTable& sessions, const ClientTable& clients, config::BreakRetry retry,
+         Reactor& timer_reactor);
   ~Breaks() override;
 
   // Set once, before the first open.
@@ -52,6 +57,9 @@ class Breaks final : public filestate::BreakSink {
   void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
   // No timer runs out any more. REQUIRES: the reactor has stopped, or nothing breaks any more.
   void stop();
+  // Waits for the deliveries that are under way. REQUIRES: all connections have ended. Blocks the
+  // calling thread, which must not be a reactor.
+  void wait_for_deliveries() { deliveries_.wait(); }
 
   void send_break(const filestate::Break& notification) override;
   void completed(const FileKey& file, const filestate::Completion& completion) override;
@@ -79,13 +87,19 @@ class Breaks final : public filestate::BreakSink {
   };
   struct Timers;
 
-  bool send_oplock_break(const filestate::Break& notification);
-  bool send_lease_break(const filestate::Break& notification);
+  // Sends on one channel after the other until it has arrived or nobody waits for it any more.
+  Task<void> deliver(filestate::Break notification);
+  // On the first channel that lives; null when there is none.
+  DeliveryOutcome send(const filestate::Break& notification);
+  DeliveryOutcome send_oplock_break(const filestate::Break& notification);
+  DeliveryOutcome send_lease_break(const filestate::Break& notification);
   void arm_timer(const filestate::BreakId& id);
 
   const SessionTable& sessions_;
   const ClientTable& clients_;
+  const config::BreakRetry retry_;
   Reactor& timer_reactor_;
+  TaskScope deliveries_;
   filestate::FileTable* table_ = nullptr;
   OnPurged on_purged_;
   Guarded<std::unordered_map<Key, Waiter, KeyHash>> waiters_;

@@ -194,7 +194,7 @@ TEST(Breaks, HolderWithoutAConnectionLosesItsOplockAtOnce) {
   ReactorPool reactors(1);
   SessionTable sessions;
   ClientTable clients;
-  Breaks breaks(sessions, clients, reactors.at(0));
+  Breaks breaks(sessions, clients, config::BreakRetry::kSpec, reactors.at(0));
   filestate::FileTable table(breaks);
   breaks.set_table(table);
   const FileKey file{1, 2, 0};
@@ -222,7 +222,7 @@ TEST(Breaks, CompletionThatComesBeforeTheWaitIsNotLost) {
   ReactorPool reactors(1);
   SessionTable sessions;
   ClientTable clients;
-  Breaks breaks(sessions, clients, reactors.at(0));
+  Breaks breaks(sessions, clients, config::BreakRetry::kSpec, reactors.at(0));
   filestate::Completion completion;
   completion.token = {5};
   completion.status = NtStatus::kSuccess;

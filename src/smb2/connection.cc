@@ -19,7 +19,10 @@ constexpr uint64_t kFrameHeaderBytes = 4;
 }  // namespace
 
 Connection::Connection(Server& server, transport::TransportPtr transport)
-    : number(server.next_connection_number()), server_(server), transport_(std::move(transport)) {
+    : number(server.next_connection_number()),
+      server_(server),
+      transport_(std::move(transport)),
+      unacked_breaks_(transport_) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
 }
 
@@ -77,6 +80,8 @@ Task<void> Connection::close() {
   }
   ending_ = true;
   end_waits();
+  // Breaks look for another channel before the sessions without one end.
+  unacked_breaks_.close();
   for (auto& session : orphans) {
     co_await server_.close_session(session);
     co_await reactor().schedule();
@@ -237,7 +242,7 @@ bool Connection::process_messages(Buffer frame, size_t offset,
   return !transport_->is_closed();
 }
 
-void Connection::send_messages(std::vector<OutMessage> messages, const Session* encrypt_for) {
+uint64_t Connection::send_messages(std::vector<OutMessage> messages, const Session* encrypt_for) {
   transport::OutFrame frame;
   if (encrypt_for) frame.head.resize(wire::TransformHeader::kSize);
   for (size_t i = 0; i < messages.size(); ++i) {
@@ -296,7 +301,7 @@ void Connection::send_messages(std::vector<OutMessage> messages, const Session* 
     std::memcpy(frame.head.data() + wire::TransformHeader::kSignatureOffset,
                 transform.signature.data(), transform.signature.size());
   }
-  transport_->send(std::move(frame));
+  return transport_->send(std::move(frame));
 }
 
 void Connection::send_unsolicited(Bytes message) {
@@ -305,10 +310,16 @@ void Connection::send_unsolicited(Bytes message) {
   transport_->send(std::move(frame));
 }
 
-void Connection::send_notification(Bytes message, const Session& session) {
+DeliveryOutcome Connection::send_break(Bytes message, const Session* session) {
   std::vector<OutMessage> messages;
   messages.push_back({.message = std::move(message)});
-  send_messages(std::move(messages), session.security()->encrypt_data ? &session : nullptr);
+  const bool encrypted = session && session->security()->encrypt_data;
+  const uint64_t end = send_messages(std::move(messages), encrypted ? session : nullptr);
+  auto outcome = std::make_shared<OneShot<Delivery>>();
+  reactor().post([self = shared_from_this(), end, outcome] {
+    self->unacked_breaks_.add(end, outcome);
+  });
+  return outcome;
 }
 
 AsyncId Connection::register_async(MessageId message_id, std::move_only_function<void()> on_cancel,

@@ -1,6 +1,7 @@
 // Connection. [MS-SMB2] 3.3.1.7 "Per Transport Connection".
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -17,6 +18,7 @@
 #include "smb2/connection_counters.h"
 #include "smb2/request.h"
 #include "smb2/session.h"
+#include "smb2/unacked_breaks.h"
 #include "transport/transport.h"
 #include "wire/smb2/negotiate.h"
 
@@ -93,6 +95,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void abandon();
   // Lets larger frames in, once a user is known.
   void session_became_valid();
+  // Whether a user ever was. Thread: any.
+  bool has_known_user() const { return any_session_valid_; }
 
   // Connection.PreauthSessionTable and the unfinished authentications.
   // Shared with an answer that is not sent yet, whose bytes go into the exchange's hash.
@@ -113,8 +117,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Sends a message that answers nothing, unsigned. Thread: any.
   void send_unsolicited(Bytes message);
-  // The same for a notification of a session, encrypted if the session is. Thread: any.
-  void send_notification(Bytes message, const Session& session);
+  // Sends the notification of a break, encrypted if it is of a session that is; a lease belongs to
+  // none. Thread: any.
+  DeliveryOutcome send_break(Bytes message, const Session* session);
 
   struct OutMessage {
     Bytes message;  // header and body
@@ -123,7 +128,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::function<void(ByteView)> on_bytes;
   };
   // One frame of one or more messages. With `encrypt_for` the frame is encrypted with its key.
-  void send_messages(std::vector<OutMessage> messages, const Session* encrypt_for);
+  // Returns where it ends, as Transport::send().
+  uint64_t send_messages(std::vector<OutMessage> messages, const Session* encrypt_for);
 
  private:
   struct AsyncRequest {
@@ -146,11 +152,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Server& server_;
   transport::TransportPtr transport_;
   std::unordered_map<SessionId, std::shared_ptr<Channel>> channels_;
+  UnackedBreaks unacked_breaks_;
   std::unordered_map<AsyncId, AsyncRequest> async_requests_;
   uint64_t last_async_id_ = 0;
   size_t bytes_in_flight_ = 0;
   std::shared_ptr<OneShot<bool>> room_;  // set when bytes_in_flight_ falls
-  bool any_session_valid_ = false;
+  std::atomic<bool> any_session_valid_ = false;
   bool ending_ = false;
   bool abandoned_ = false;
   TaskScope requests_;

@@ -55,6 +55,10 @@ class RawClient {
     scope_.spawn(collect());
   }
   ~RawClient() { close(); }
+  // Puts another transport around the server's end. REQUIRES: nothing has been sent.
+  void wrap(const std::function<transport::TransportPtr(transport::TransportPtr)>& wrapper) {
+    theirs_ = wrapper(std::move(theirs_));
+  }
   // Ends the connection, and waits for the collecting coroutine.
   void close() {
     ours_->close();

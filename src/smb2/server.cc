@@ -20,7 +20,7 @@ void add_to(Server::Totals& totals, const Connection& connection) {
 }  // namespace
 
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
-    : breaks(session_table, client_table, reactors.at(0)),
+    : breaks(session_table, client_table, parts.config->server.break_retry, reactors.at(0)),
       descriptors(parts.ids, parts.clock),
       write_times(parts.clock),
       file_table(breaks),
@@ -81,6 +81,7 @@ void Server::stop() {
     for (const auto& connection : connections->set) connection->disconnect();
   }
   scope_.wait();
+  breaks.wait_for_deliveries();
   // Nobody can come back for them.
   for (PreservedOpen& open : open_table.claim_expired(Clock::Instant::max())) {
     scope_.spawn(close_claimed(*this, std::move(open)));

@@ -1,0 +1,64 @@
+// UnackedBreaks: breaks that a connection sent and whose arrival is not certain yet.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "runtime/one_shot.h"
+#include "runtime/reactor.h"
+#include "transport/transport.h"
+
+namespace braid::smb2 {
+
+// What became of a break.
+enum class Delivery : uint8_t {
+  kArrived,  // the peer's transport has acknowledged its last byte
+  kLost,     // the connection ended before
+};
+using DeliveryOutcome = std::shared_ptr<OneShot<Delivery>>;
+
+// [MS-SMB2] 3.3.4.6 and 3.3.4.7 want another connection tried when sending fails, and a send() that
+// succeeded says nothing: the bytes may wait behind others, or be on a link that is gone. So a
+// break has arrived when the peer acknowledged it. A peer that acknowledges nothing at all for
+// kRetransmissionsMax times the retransmission time-out is gone, and its connection is aborted;
+// one that only reads slowly is not.
+// Owned by a Connection. Thread: the transport's reactor. The timer runs only while breaks are out.
+class UnackedBreaks {
+ public:
+  static constexpr int kRetransmissionsMax = 6;
+  // The time-out is what the transport measured, held to this: shorter would judge by the peer's
+  // delayed acknowledgements, longer would leave no time for other channels within a break's 35 s.
+  static constexpr std::chrono::milliseconds kTimeoutMin{200};
+  static constexpr std::chrono::milliseconds kTimeoutMax{1000};
+
+  explicit UnackedBreaks(transport::TransportPtr transport);
+
+  // `end`: what send() returned for the break.
+  void add(uint64_t end, DeliveryOutcome outcome);
+  // The connection is over: what has not arrived is lost, now and in every later add().
+  void close();
+
+ private:
+  struct Break {
+    uint64_t end;
+    DeliveryOutcome outcome;
+  };
+
+  uint64_t acknowledged() const;
+  void settle(uint64_t acknowledged);
+  void start_timer();
+  void check();
+
+  const transport::TransportPtr transport_;
+  std::optional<Timer> timer_;  // while the connection lives
+  std::vector<Break> breaks_;
+  bool closed_ = false;
+  std::chrono::microseconds timeout_{};  // of this series of checks
+  uint64_t acknowledged_ = 0;            // at the last check
+  int checks_without_progress_ = 0;
+};
+
+}  // namespace braid::smb2

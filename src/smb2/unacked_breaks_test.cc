@@ -1,0 +1,138 @@
+#include "smb2/unacked_breaks.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+#include "runtime/task_scope.h"
+
+namespace braid::smb2 {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// Counters to be set, and nothing behind them.
+class Counters final : public transport::Transport {
+ public:
+  explicit Counters(Reactor& reactor) : reactor_(reactor) {}
+
+  Task<Result<Buffer>> receive() override { co_return fail(NtStatus::kConnectionDisconnected); }
+  void set_receive_limit(size_t) override {}
+  uint64_t send(transport::OutFrame) override { return 0; }
+  Task<void> writable() override { co_return; }
+  Task<void> drained() override { co_return; }
+  uint64_t bytes_queued() const override { return sent; }
+  uint64_t bytes_sent() const override { return sent; }
+  uint64_t unacknowledged() const override { return sent - acknowledged; }
+  std::chrono::microseconds retransmission_timeout() const override { return timeout; }
+  void close() override { closed = true; }
+  void abort() override {
+    aborted = true;
+    close();
+    done.set_value();
+  }
+  bool is_closed() const override { return closed; }
+  transport::SocketAddress peer() const override { return {}; }
+  transport::SocketAddress local() const override { return {}; }
+  Reactor& reactor() const override { return reactor_; }
+
+  std::atomic<uint64_t> sent = 0;
+  std::atomic<uint64_t> acknowledged = 0;
+  std::atomic<std::chrono::microseconds> timeout = 1us;
+  std::atomic<bool> closed = false;
+  std::atomic<bool> aborted = false;
+  std::promise<void> done;
+
+ private:
+  Reactor& reactor_;
+};
+
+struct UnackedBreaksTest : testing::Test {
+  // On the reactor, and waits for it.
+  void run(std::move_only_function<void()> work) {
+    std::promise<void> ran;
+    reactors.at(0).post([&] {
+      work();
+      ran.set_value();
+    });
+    ran.get_future().wait();
+  }
+  DeliveryOutcome add(uint64_t end) {
+    auto outcome = std::make_shared<OneShot<Delivery>>();
+    run([&] { breaks.add(end, outcome); });
+    return outcome;
+  }
+  Delivery wait(const DeliveryOutcome& outcome) {
+    std::promise<Delivery> result;
+    TaskScope scope;
+    struct Wait {
+      static Task<void> until(DeliveryOutcome what, Reactor& reactor,
+                              std::promise<Delivery>& into) {
+        into.set_value(co_await what->wait(reactor));
+      }
+    };
+    scope.spawn(Wait::until(outcome, reactors.at(0), result));
+    auto future = result.get_future();
+    EXPECT_EQ(future.wait_for(10s), std::future_status::ready);
+    scope.wait();
+    return future.get();
+  }
+  void TearDown() override {
+    run([this] { breaks.close(); });
+  }
+
+  ReactorPool reactors{1};
+  std::shared_ptr<Counters> transport = std::make_shared<Counters>(reactors.at(0));
+  UnackedBreaks breaks{transport};
+};
+
+TEST_F(UnackedBreaksTest, AcknowledgedBreakHasArrived) {
+  transport->sent = transport->acknowledged = 100;
+  EXPECT_EQ(wait(add(100)), Delivery::kArrived);
+  EXPECT_FALSE(transport->aborted);
+}
+
+TEST_F(UnackedBreaksTest, SilentPeerLosesItsConnectionAfterSixTimeouts) {
+  transport->sent = 100;
+  transport->acknowledged = 60;
+  const auto started = Clock::now();
+  const auto outcome = add(100);
+  transport->done.get_future().wait();
+  EXPECT_GE(Clock::now() - started,
+            UnackedBreaks::kTimeoutMin * UnackedBreaks::kRetransmissionsMax);
+  EXPECT_TRUE(transport->aborted);
+  // Known only when the connection has ended: it may have been acknowledged that moment.
+  EXPECT_FALSE(outcome->is_set());
+  run([this] { breaks.close(); });
+  EXPECT_EQ(wait(outcome), Delivery::kLost);
+}
+
+// What waits behind data in our own queue is not sent, but the peer that takes the data lives.
+TEST_F(UnackedBreaksTest, PeerThatReadsSlowlyKeepsItsConnection) {
+  transport->sent = 1000;
+  const auto outcome = add(2000);
+  for (int i = 1; i <= 20; ++i) {
+    transport->acknowledged = i * 50;
+    std::this_thread::sleep_for(UnackedBreaks::kTimeoutMin / 2);
+  }
+  EXPECT_FALSE(transport->aborted);
+  EXPECT_FALSE(outcome->is_set());
+  transport->sent = transport->acknowledged = 2000;
+  EXPECT_EQ(wait(outcome), Delivery::kArrived);
+}
+
+TEST_F(UnackedBreaksTest, EndOfTheConnectionTellsLostFromArrived) {
+  transport->sent = 200;
+  transport->acknowledged = 100;
+  const auto first = add(100);
+  const auto second = add(200);
+  run([this] { breaks.close(); });
+  EXPECT_EQ(wait(first), Delivery::kArrived);
+  EXPECT_EQ(wait(second), Delivery::kLost);
+  EXPECT_EQ(wait(add(300)), Delivery::kLost);
+}
+
+}  // namespace
+}  // namespace braid::smb2
