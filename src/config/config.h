@@ -27,7 +27,7 @@ enum class Encryption : uint8_t { kOff, kDesired, kRequired };
 // Where Windows does not do what the specification says, which of the two a share follows.
 enum class Compat : uint8_t { kSpec, kWindows };
 // kSpec: whatever was not acknowledged goes to the next channel. kWindows: lease breaks do, oplock
-// breaks are sent once.
+// breaks are sent once, on the channel that was bound last.
 enum class BreakRetry : uint8_t { kSpec, kWindows };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 

@@ -184,7 +184,8 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      interfaces},
     {"break_retry", R"("spec" or "windows")", R"("spec")",
      "What becomes of an oplock or lease break whose channel does not acknowledge it. spec: it "
-     "goes to the next channel; windows: lease breaks do, oplock breaks are sent once.",
+     "goes to the next channel; windows: lease breaks do, oplock breaks are sent once, on the "
+     "channel that was bound last.",
      choice<&Server::break_retry, kBreakRetries, Server>},
     {"log_level", R"("debug", "info", "warning" or "error")", R"("info")",
      "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},

@@ -199,13 +199,13 @@ struct WindowsBreakDelivery : BreakDelivery {
   WindowsBreakDelivery() : BreakDelivery(config::BreakRetry::kWindows) {}
 };
 
-TEST_F(WindowsBreakDelivery, OplockBreakIsSentOnce) {
-  Channels holder(engine, 1, 1);
-  hold_oplock(holder[1]);
+TEST_F(WindowsBreakDelivery, OplockBreakIsSentOnceOnTheLastChannel) {
+  Channels holder(engine, 2, 0);
+  hold_oplock(holder[0]);
   open_waiting();
-  ASSERT_TRUE(is_break(holder[0].receive()));
-  holder[0].close();
-  expect_no_break(holder[1], 1);
+  ASSERT_TRUE(is_break(holder[1].receive()));
+  holder[1].close();
+  expect_no_break(holder[0], 1);
 }
 
 TEST_F(WindowsBreakDelivery, LeaseBreakGoesToTheNextChannel) {

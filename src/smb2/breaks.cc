@@ -101,14 +101,16 @@ DeliveryOutcome Breaks::send(const filestate::Break& notification) {
   return notification.is_lease ? send_lease_break(notification) : send_oplock_break(notification);
 }
 
-// Channels stand in the order in which they were bound.
+// Channels stand in the order in which they were bound. Windows takes the last one.
 DeliveryOutcome Breaks::send_oplock_break(const filestate::Break& notification) {
   const auto session = sessions_.find(notification.session);
   if (!session) return nullptr;
   wire::OplockBreakNotification body;
   body.oplock_level = static_cast<wire::OplockLevel>(notification.new_level);
   body.file_id = {notification.open.value, notification.open.value};
-  for (const auto& channel : session->channels()) {
+  auto channels = session->channels();
+  if (retry_ == config::BreakRetry::kWindows) std::ranges::reverse(channels);
+  for (const auto& channel : channels) {
     const auto connection = channel->connection.lock();
     if (!connection || connection->transport().is_closed()) continue;
     return connection->send_break(notification_message(body, session->session_id), session.get());
