@@ -107,6 +107,31 @@ class Networks:
         return {int(part.split(",")[0]) for part in shown.split("pid=")[1:]}
 
 
+class ManyClients(Networks):
+    """The same with a namespace for the client's end of each link: `clients` names them."""
+
+    def __init__(self, links):
+        super().__init__(links)
+        self.clients = [f"{self.client}{link}" for link in self.links]
+
+    def __exit__(self, *_):
+        for namespace in (self.server, *self.clients):
+            subprocess.run(["ip", "netns", "del", namespace], stderr=subprocess.DEVNULL)
+
+    def _make(self):
+        run("ip", "netns", "add", self.server)
+        run("ip", "-n", self.server, "link", "set", "lo", "up")
+        for link, client in zip(self.links, self.clients):
+            run("ip", "netns", "add", client)
+            run("ip", "-n", client, "link", "set", "lo", "up")
+            run("ip", "link", "add", f"s{link}", "netns", self.server, "type", "veth",
+                "peer", "name", f"c{link}", "netns", client)
+            for namespace, side, host in ((self.server, "s", 1), (client, "c", 2)):
+                run("ip", "-n", namespace, "addr", "add", f"10.99.{link}.{host}/24",
+                    "dev", f"{side}{link}")
+                run("ip", "-n", namespace, "link", "set", f"{side}{link}", "up")
+
+
 class MachineNetworks(Networks):
     """The same for a virtual machine: link i is the tap "s<i>" in the server's namespace, where QEMU
     has to run too."""

@@ -53,6 +53,7 @@ class Options:
     max_dialect: str = "3.1.1"
     signing: str = "required"
     encryption: str = "off"
+    break_retry: str = "spec"
     workers: int = 1
     threads: int = 0
     keytab: str | None = None
@@ -211,7 +212,7 @@ class Braidd(Server):
         lines = ["[server]", f'listen = ["{listen}"]', f"state_dir = {json.dumps(state_dir)}",
                  f'min_dialect = "{options.min_dialect}"', f'max_dialect = "{options.max_dialect}"',
                  f'signing = "{options.signing}"', f'encryption = "{options.encryption}"',
-                 f"workers = {options.workers}", f"threads = {options.threads}"]
+                 f'break_retry = "{options.break_retry}"', f"workers = {options.workers}", f"threads = {options.threads}"]
         if options.keytab:
             lines.append(f"keytab = {json.dumps(options.keytab)}")
         if options.rss:
@@ -302,6 +303,8 @@ class Smbd(Server):
         if options.keytab:
             lines += [f"realm = {options.realm}", "kerberos method = dedicated keytab",
                       f"dedicated keytab file = FILE:{options.keytab}"]
+        if options.break_retry == "windows":
+            lines.append("smb2 disable oplock break retry = yes")
         lines += options.samba_global
         for share in options.shares:
             lines += [f"[{share.name}]", f"path = {share.path}",
