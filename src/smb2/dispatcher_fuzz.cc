@@ -1,7 +1,8 @@
 // The whole engine behind two connections of one client, logged on as one user. The input is a
 // script: each chunk is a control byte, a command byte, a length and that many bytes of body (or of
-// a whole frame). Everything is answered before the next chunk is sent, so a run repeats itself but
-// for what waits. At the end both connections close and nothing of them may be left.
+// a whole frame), or the loss of a connection, after which the client logs on again. Everything is
+// answered before the next chunk is sent, so a run repeats itself but for what waits. At the end
+// both connections close and nothing of them may be left.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -24,6 +25,8 @@ using wire::HeaderFlags;
 constexpr int kFramesMax = 24;
 // A fourth failed logon would make the run wait.
 constexpr int kSessionSetupsMax = 3;
+// A logon costs as much as all the rest.
+constexpr int kLossesMax = 3;
 
 [[noreturn]] void broken(const char* what) {
   std::fprintf(stderr, "dispatcher_fuzz: %s\n", what);
@@ -38,6 +41,7 @@ struct Control {
   static constexpr uint8_t kRelated = 0x08;   // says so in its header
   static constexpr uint8_t kFileId = 0x10;    // the FileId of an open takes the body's place
   static constexpr uint8_t kSpoilIds = 0x20;  // header fields from the body
+  static constexpr uint8_t kLoss = 0x40;      // the connection is lost, and there is a new one
   static constexpr uint8_t kPipe = 0x80;      // through IPC$
 };
 
@@ -60,19 +64,22 @@ struct Script {
   }
 };
 
-// One connection and the frame it is making.
+// A client that comes back whenever it loses its connection, and the frame it is making.
 struct Side {
-  RawClient client;
+  std::unique_ptr<RawClient> client;
   TreeId files, pipes;
   std::vector<FileId> opens;
   std::vector<Bytes> chain;
   bool over = false;
 
-  explicit Side(Engine& engine) : client(engine) {
-    if (!client.log_on(wire::Dialect::kSmb311, "IPC$")) broken("cannot log on");
-    pipes = client.tree_id;
-    if (client.tree_connect("files") != NtStatus::kSuccess) broken("cannot reach the share");
-    files = client.tree_id;
+  explicit Side(Engine& engine) { log_on(engine); }
+
+  void log_on(Engine& engine) {
+    client = std::make_unique<RawClient>(engine);
+    if (!client->log_on(wire::Dialect::kSmb311, "IPC$")) broken("cannot log on");
+    pipes = client->tree_id;
+    if (client->tree_connect("files") != NtStatus::kSuccess) broken("cannot reach the share");
+    files = client->tree_id;
   }
 };
 
@@ -87,8 +94,8 @@ class Run {
   // Both connections end, one may wait for what the other holds.
   void finish() {
     note_sessions();
-    first_.client.close();
-    second_.client.close();
+    first_.client->close();
+    second_.client->close();
     engine_.stop();
     engine_.settle();
     Server& server = engine_.server();
@@ -110,6 +117,7 @@ class Run {
     const size_t length = script_.next() | size_t{script_.next()} << 8;
     const ByteView body = script_.take(length % 2048);
     Side& side = control & Control::kSecond ? second_ : first_;
+    if (control & Control::kLoss) return lose(side);
     if (side.over) return;
     if (control & Control::kRaw) {
       flush(side);
@@ -122,8 +130,18 @@ class Run {
     if (!(control & Control::kChained) || side.chain.size() > 4) flush(side);
   }
 
+  // Opens that were promised to be kept may be asked for afterwards, by the FileIds of before.
+  void lose(Side& side) {
+    if (++losses_ > kLossesMax) return;
+    side.client->close();
+    side.chain.clear();
+    side.over = false;
+    side.log_on(engine_);
+    note_sessions();
+  }
+
   Bytes message(Side& side, uint8_t control, Command command, ByteView body) {
-    RawClient& client = side.client;
+    RawClient& client = *side.client;
     client.tree_id = control & Control::kPipe ? side.pipes : side.files;
     wire::Header header = client.header(command);
     header.credit_charge = 1;
@@ -182,11 +200,11 @@ class Run {
         message.resize((message.size() + 7) / 8 * 8);
         Header::patch_next_command(message, static_cast<uint32_t>(message.size()));
       }
-      side.client.sign(message, *side.client.signing_key);
+      side.client->sign(message, *side.client->signing_key);
     }
     Bytes frame;
     for (const Bytes& message : chain) frame.insert(frame.end(), message.begin(), message.end());
-    side.client.send(std::move(frame));
+    side.client->send(std::move(frame));
     if (ids.empty()) return settle(side);
     wait_for(side, ids.front());
   }
@@ -194,7 +212,7 @@ class Run {
     Bytes bytes(frame.begin(), frame.end());
     // Otherwise hardly one gets behind the first check.
     if (bytes.size() >= Header::kSize && bytes[0] == 0xFE) {
-      const uint64_t id = side.client.next_message_id++;
+      const uint64_t id = side.client->next_message_id++;
       std::memcpy(bytes.data() + Header::kMessageIdOffset, &id, sizeof id);
       // Only a counted number of those.
       if (bytes[12] == static_cast<uint8_t>(Command::kSessionSetup) &&
@@ -202,22 +220,22 @@ class Run {
         bytes[12] = static_cast<uint8_t>(Command::kEcho);
       }
     }
-    side.client.send(std::move(bytes));
+    side.client->send(std::move(bytes));
     settle(side);
   }
   // An echo behind it: what could be answered at once has been.
   void settle(Side& side) {
-    Bytes echo = side.client.request(Command::kEcho, wire::EchoRequest{});
-    const uint64_t id = side.client.next_message_id - 1;
-    side.client.send(std::move(echo));
+    Bytes echo = side.client->request(Command::kEcho, wire::EchoRequest{});
+    const uint64_t id = side.client->next_message_id - 1;
+    side.client->send(std::move(echo));
     wait_for(side, id);
   }
   // Until the message has an answer, be it an interim one. No answer is a bug; an end is none.
   void wait_for(Side& side, uint64_t id) {
     for (;;) {
-      const auto answer = side.client.receive();
+      const auto answer = side.client->receive();
       if (!answer) {
-        if (!side.client.is_dropped()) broken("a request is not answered");
+        if (!side.client->is_dropped()) broken("a request is not answered");
         side.over = true;
         return;
       }
@@ -230,6 +248,7 @@ class Run {
 
   Script script_;
   int session_setups_ = 0;
+  int losses_ = 0;
   std::vector<std::weak_ptr<Session>> sessions_;
   Engine engine_;
   Side first_{engine_};

@@ -178,6 +178,8 @@ class Open {
 // Numbers for FileIds. Thread: any.
 class FileIdSource {
  public:
+  // Before the first.
+  void start_at(uint64_t number) { next_ = number; }
   FileId next() {
     const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
     return {number, number};

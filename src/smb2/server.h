@@ -45,6 +45,9 @@ struct ServerParts {
   bool anonymous_sessions = false;  // may reach IPC$ and nothing else
   ConnectionRouter* router = nullptr;  // null: this worker has every client
   const Clock& clock = system_clock();
+  // A client that asks for an open of a server that has ended must not find another one: by chance,
+  // less than 2^43.
+  uint64_t first_file_id = 1;
   // commands/ioctl/test_switches.cc: what smbtorture may ask of a server under test.
   bool test_switches = false;
 };

@@ -17,6 +17,7 @@
 #include "auth/user_store.h"
 #include "base/log.h"
 #include "crypto/ntlm_primitives.h"
+#include "crypto/secret.h"
 #include "rpc/memory_directory.h"
 #include "rpc/pipe_registry.h"
 #include "runtime/reactor.h"
@@ -45,6 +46,13 @@ Guid server_guid(const auth::IdMapper& ids) {
   Guid guid;
   std::copy_n(digest.begin(), guid.bytes.size(), guid.bytes.begin());
   return guid;
+}
+
+// Room for a whole life's opens behind it, in numbers of 44 bits.
+uint64_t random_file_id() {
+  uint64_t number = 0;
+  crypto::random_bytes({reinterpret_cast<uint8_t*>(&number), sizeof number});
+  return (number >> 21) | 1;
 }
 
 // NetBIOS form: upper case, 15 characters at most.
@@ -156,6 +164,7 @@ class SmbWorkerServer final : public WorkerServer {
                                       .penalties = penalties_,
                                       .server_guid = server_guid(ids_),
                                       .router = router_,
+                                      .first_file_id = random_file_id(),
                                       .test_switches = *switches},
                     reactors_, pool_);
     listen_for_administrators();

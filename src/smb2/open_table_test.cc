@@ -1,0 +1,147 @@
+#include "smb2/open_table.h"
+
+#include <gtest/gtest.h>
+
+namespace braid::smb2 {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr ClientGuid kClient{{1}};
+constexpr CreateGuid kGuid{{2}};
+constexpr Clock::Instant kStart{};
+
+struct OpenTableTest : testing::Test {
+  OpenTable table;
+
+  std::shared_ptr<Open> make(uint64_t id) {
+    auto open = std::make_shared<Open>(FileId{id, id}, nullptr, nullptr, OpenAttributes{});
+    open->names.create_guid = kGuid;
+    open->client_guid = kClient;
+    open->is_replay_eligible = true;
+    table.add(open);
+    return open;
+  }
+  static PreservedOpen preserved(const Open& open) {
+    return {.file_id = open.file_id,
+            .names = open.names,
+            .client_guid = open.client_guid,
+            .is_replay_eligible = open.is_replay_eligible};
+  }
+  // Of an open with this id.
+  void park(uint64_t id, Clock::Instant deadline) {
+    const auto open = make(id);
+    table.begin_leaving(*open);
+    EXPECT_FALSE(table.park(preserved(*open), deadline));
+  }
+  static filestate::OpenRef ref(uint64_t id) { return {{}, {id}}; }
+  static filestate::CloseDecision deletion() { return {.delete_now = true}; }
+};
+
+TEST_F(OpenTableTest, ConnectedOpensCannotBeClaimed) {
+  const auto open = make(1);
+  const auto claim = table.claim(1);
+  EXPECT_FALSE(claim.open);
+  EXPECT_FALSE(claim.try_again);
+}
+
+TEST_F(OpenTableTest, WhoComesEarlyWaitsUntilItIsParked) {
+  const auto open = make(1);
+  table.begin_leaving(*open);
+  const auto early = table.claim(1);
+  EXPECT_FALSE(early.open);
+  ASSERT_TRUE(early.try_again);
+  EXPECT_FALSE(early.try_again->is_set());
+  EXPECT_FALSE(table.park(preserved(*open), kStart + 1s));
+  EXPECT_TRUE(early.try_again->is_set());
+  EXPECT_TRUE(table.claim(1).open);
+}
+
+TEST_F(OpenTableTest, TheSecondClaimWaitsForTheFirst) {
+  park(1, kStart + 1s);
+  auto first = table.claim(1);
+  ASSERT_TRUE(first.open);
+  const auto second = table.claim(1);
+  EXPECT_FALSE(second.open);
+  ASSERT_TRUE(second.try_again);
+  EXPECT_FALSE(table.give_back(std::move(*first.open)));
+  EXPECT_TRUE(second.try_again->is_set());
+  EXPECT_TRUE(table.claim(1).open);
+}
+
+TEST_F(OpenTableTest, GivenUpWhileLeavingComesBackToBeClosed) {
+  const auto open = make(1);
+  table.begin_leaving(*open);
+  EXPECT_FALSE(table.purge(ref(1), deletion()));
+  const auto purged = table.park(preserved(*open), kStart + 1s);
+  ASSERT_TRUE(purged);
+  EXPECT_TRUE(purged->closed.delete_now);
+  EXPECT_EQ(table.disconnected(), 0u);
+  EXPECT_FALSE(table.claim(1).try_again);
+}
+
+TEST_F(OpenTableTest, GivenUpWhileClaimedComesBackToBeClosed) {
+  park(1, kStart + 1s);
+  auto claim = table.claim(1);
+  EXPECT_FALSE(table.purge(ref(1), deletion()));
+  const auto purged = table.give_back(std::move(*claim.open));
+  ASSERT_TRUE(purged);
+  EXPECT_TRUE(purged->closed.delete_now);
+}
+
+TEST_F(OpenTableTest, GivenUpWhileParkedIsTakenOut) {
+  park(1, kStart + 1s);
+  const auto purged = table.purge(ref(1), deletion());
+  ASSERT_TRUE(purged);
+  EXPECT_EQ(purged->open.file_id.persistent, 1u);
+  EXPECT_FALSE(table.next_deadline());
+}
+
+TEST_F(OpenTableTest, ExpiredOnesAreClaimedInTimeAndKeepTheirDeadline) {
+  park(1, kStart + 2s);
+  park(2, kStart + 1s);
+  EXPECT_EQ(table.next_deadline(), kStart + 1s);
+  EXPECT_TRUE(table.claim_expired(kStart).empty());
+  auto expired = table.claim_expired(kStart + 1s);
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0].file_id.persistent, 2u);
+  EXPECT_EQ(table.next_deadline(), kStart + 2s);
+  EXPECT_FALSE(table.give_back(std::move(expired[0])));
+  EXPECT_EQ(table.next_deadline(), kStart + 1s);
+}
+
+TEST_F(OpenTableTest, CreateGuidIsReservedUntilItsCreateIsOver) {
+  std::shared_ptr<PendingCreate> pending;
+  {
+    auto first = table.find_or_reserve({kClient, kGuid});
+    ASSERT_TRUE(first.reservation);
+    pending = table.find_or_reserve({kClient, kGuid}).pending;
+    ASSERT_TRUE(pending);
+    EXPECT_TRUE(table.find_or_reserve({ClientGuid{{9}}, kGuid}).reservation);
+    EXPECT_FALSE(pending->over.is_set());
+  }
+  EXPECT_TRUE(pending->over.is_set());
+  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
+}
+
+TEST_F(OpenTableTest, CreateGuidFindsItsOpenUntilThatIsUsedOrGone) {
+  const auto open = make(1);
+  EXPECT_EQ(table.find_or_reserve({kClient, kGuid}).open, open);
+  table.begin_leaving(*open);
+  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).is_disconnected);
+  EXPECT_FALSE(table.park(preserved(*open), kStart));
+  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).is_disconnected);
+  table.remove(1);
+  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
+
+  const auto used = make(2);
+  used->end_replay_eligibility();
+  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
+  // Another open with the same guid; the end of the older one does not hide it.
+  const auto later = make(3);
+  table.remove(2);
+  EXPECT_EQ(table.find_or_reserve({kClient, kGuid}).open, later);
+}
+
+}  // namespace
+}  // namespace braid::smb2
