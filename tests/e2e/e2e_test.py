@@ -20,6 +20,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     servers.add_arguments(parser)
     parser.add_argument("--program", required=True, help="the built e2e_test")
+    parser.add_argument("--workers", type=int, help="processes instead of a single one")
     args, for_program = parser.parse_known_args()
     with Scratch(args.scratch) as scratch:
         return run(args, scratch, for_program)
@@ -35,13 +36,15 @@ def run(args, scratch, for_program):
     with open(os.path.join(shares[1].path, "hello.txt"), "wb") as hello:
         hello.write(b"hello")
     options = Options(shares, [alice, bob], min_dialect="2.0.2", signing="enabled",
-                      single_process=True)
+                      single_process=not args.workers, workers=args.workers or 1)
     server = servers.start(args, scratch, options)
     environment = {
         "BRAID_E2E_SERVER": f"{server.host}:{server.port}", "BRAID_E2E_KIND": server.kind,
         "BRAID_E2E_USER": alice.name, "BRAID_E2E_PASSWORD": alice.password,
         "BRAID_E2E_USER2": bob.name, "BRAID_E2E_PASSWORD2": bob.password,
     }
+    if server.kind == "braidd":
+        environment["BRAID_E2E_STATE"] = scratch.file("server.state")
     report = scratch.file("report.json")
     status = subprocess.run([args.program, f"--gtest_output=json:{report}", *for_program],
                             env=os.environ | environment).returncode
