@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -28,11 +29,13 @@ from scratch import Scratch  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
 
 LINKS = 4
+WORKERS = {"plain": 4, "leases": 1}  # leases: so that both clients meet in any case
 SKIPPED = 77
 RECOVERY_LIMIT_S = 30  # all channels are back so long after the last fault
 END_LIMIT_S = 60
 # An open that waits for another client's lease takes no longer. A break that got lost costs 35 s.
 OPEN_MS_MAX = 15_000
+BREAK_EVERY_S = 2  # at least, or the second client does not disturb the first
 
 
 class Client:
@@ -81,6 +84,11 @@ class Client:
         with self.changed:
             return self.changed.wait_for(lambda: self.live in (live, "ended"), limit) and \
                 self.live == live
+
+    def count(self, kind):
+        """Of what the client counted, at its end."""
+        found = re.search(rf'\("{kind}", (\d+)\)', self.summary)
+        return int(found.group(1)) if found else 0
 
     def ended(self):
         return self.process.poll() is not None
@@ -244,13 +252,14 @@ def run_mode(args, mode):
         alice = test_users()[0]
         root = scratch.directory("share", owner=ids_of(alice))
         # smbd calls a veth pair slower than it calls the loopback interface, unless it is told.
-        options = Options([Share("share", root)], [alice], workers=args.workers,
-                          networks=networks, rss=bool(args.smbd))
+        options = Options([Share("share", root)], [alice], networks=networks,
+                          workers=args.workers or WORKERS[mode], rss=bool(args.smbd))
         server = servers.start(args, scratch, options)
         server.expects_deaths = True
         expectations = scratch.file("expectations.json")
         client = Client(scratch, networks, networks.client, "client", args,
-                        f"--server={networks.address(0)}:445", "work", "--expectations", expectations,
+                        f"--server={networks.address(0)}:445",
+                        "work", "--expectations", expectations,
                         *(["--leases"] if mode == "leases" else []))
         clients = [client]
         trouble = []
@@ -260,6 +269,8 @@ def run_mode(args, mode):
             clients.append(Client(scratch, networks, networks.server, "second client", args,
                                   "--server=127.0.0.1:445", "disturb",
                                   "--open-ms-max", str(OPEN_MS_MAX)))
+            if not clients[-1].wait_for(f"{'-' * LINKS}1", 20):  # its worker is not to be killed
+                trouble.append("the second client does not connect")
         if not trouble:
             faults = Faults(random.Random(f"{args.seed} {mode}"), networks, server, client)
             faults.run(args.seconds)
@@ -272,6 +283,8 @@ def run_mode(args, mode):
         for each in reversed(clients):
             trouble += each.stop()
             print(f"{each.name}: {each.summary}")
+        if mode == "leases" and client.count("break") < args.seconds / BREAK_EVERY_S:
+            trouble.append(f"only {client.count('break')} breaks")
         if not trouble:
             trouble += check_disk(root, expectations)
         trouble += server.stop()
@@ -288,7 +301,7 @@ def main():
     parser.add_argument("--program", required=True, help="the built fault_client")
     parser.add_argument("--seconds", type=float, default=300, help="of faults in each mode")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--workers", type=int, help="the server's, in every mode")
     parser.add_argument("--mode", choices=("plain", "leases"), action="append")
     args = parser.parse_args()
     reason = nets.missing()

@@ -3,7 +3,8 @@
 //   disturb   opens the record files again and again on one connection, until SIGTERM
 // Standard output, line by line: "channels 10.99.0.1=1 10.99.1.1=0" whenever a channel comes or
 // goes
-// (`work`), and counts at the end. Exit status 0 if everything was as it has to be.
+// (`work`) or once (`disturb`), and counts at the end. Exit status 0 if everything was as it has to
+// be.
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -139,6 +140,8 @@ Task<Result<void>> disturb(Reactor& reactor, const Arguments& arguments) {
   options.channels = 1;
   BRAID_CO_TRY(const Mount mounted, co_await mount(reactor, options));
   Context context{.reactor = reactor, .tree = mounted.tree, .done = {}, .expected = {}};
+  fmt::print("channels{}\n", live_channels(*mounted.set));
+  std::fflush(stdout);
   uint64_t longest_ms = 0;
   for (uint64_t number = 0; stop_requested == 0; ++number) {
     const std::string name = fmt::format("records-{}", number % std::size(kRecordSizes));
