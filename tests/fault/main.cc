@@ -1,9 +1,8 @@
 // fault_client: two programs of the fault test. fault_test.py starts them and makes the faults.
 //   work      does everything a client does, on several channels, until SIGTERM; then checks
 //   disturb   opens the record files again and again on one connection, until SIGTERM
-// Standard output, line by line: "channels 10.99.0.1=1 10.99.1.1=0" whenever a channel comes or
-// goes
-// (`work`) or once (`disturb`), and counts at the end. Exit status 0 if everything was as it has to
+// Standard output, line by line: "channels 10.99.0.1=1 10.99.1.1=0", from `work` whenever one comes
+// or goes and from `disturb` once; counts at the end. Exit status 0 if everything was as it has to
 // be.
 #include <fmt/ranges.h>
 
