@@ -51,11 +51,14 @@ std::optional<std::vector<std::shared_ptr<Channel>>> Session::begin_close() {
   return released;
 }
 
-bool Session::add_channel(std::shared_ptr<Channel> channel) {
+Result<void> Session::add_channel(std::shared_ptr<Channel> channel) {
   auto channels = channels_.lock();
-  if (channels->closed || channels->list.size() >= kChannelsPerSessionMax) return false;
+  if (channels->closed) return fail(NtStatus::kUserSessionDeleted);
+  if (channels->list.size() >= kChannelsPerSessionMax) {
+    return fail(NtStatus::kInsufficientResources);
+  }
   channels->list.push_back(std::move(channel));
-  return true;
+  return {};
 }
 
 Session::Removal Session::remove_channel(const std::shared_ptr<Channel>& channel) {
@@ -63,7 +66,10 @@ Session::Removal Session::remove_channel(const std::shared_ptr<Channel>& channel
   if (std::erase(channels->list, channel) == 0) return {.remaining = channels->list.size()};
   std::erase_if(channels->lost, [](const auto& held) { return held->connection.expired(); });
   Removal removal{.remaining = channels->list.size()};
-  if (removal.remaining == 0) return removal;
+  if (removal.remaining == 0) {
+    channels->closed = true;
+    return removal;
+  }
   if (channels->lost.size() >= kLostChannelsPerSessionMax) {
     removal.forgotten = std::move(channels->lost.front());
     channels->lost.erase(channels->lost.begin());

@@ -89,10 +89,12 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionSecurity* security() const { return security_.load(std::memory_order_acquire); }
   Principal principal() const { return *principal_.lock(); }
 
-  // False when the session is closed or has kChannelsPerSessionMax.
-  bool add_channel(std::shared_ptr<Channel> channel);
+  // STATUS_USER_SESSION_DELETED: closed, or its last channel was lost.
+  // STATUS_INSUFFICIENT_RESOURCES: it has kChannelsPerSessionMax.
+  Result<void> add_channel(std::shared_ptr<Channel> channel);
   // The connection of `channel` is lost. Its requests run on while another channel lives, so the
-  // Channel is remembered until the connection is gone.
+  // Channel is remembered until the connection is gone. The last one is followed by nobody: who
+  // removed it ends the session.
   struct Removal {
     size_t remaining = 0;
     std::shared_ptr<Channel> forgotten;  // lost before, one too many: its requests must end

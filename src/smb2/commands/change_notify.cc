@@ -27,7 +27,8 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   // that comes between is missed.
   if (open->is_closing()) hub.closed(*open);
   if (request.server.file_table.is_delete_pending(open->attributes.file_key)) {
-    hub.delete_pending(*open->tree_connect->share, open->path.lock()->text());
+    const std::string path = open->path.lock()->text();
+    hub.delete_pending(*open->tree_connect->share, path);
   }
   if (!waiter->is_set()) {
     auto waiting = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); });

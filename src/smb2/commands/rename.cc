@@ -122,8 +122,10 @@ Task<Result<void>> rename_file(Request& request, ByteView buffer) {
     co_return fail(status);
   }
   if (request.open->attributes.is_directory) {
-    BRAID_CO_CHECK(co_await break_handles_below(
-        request, in_all_shares(*request.tree_connect->share, request.open->path.lock()->text())));
+    // Copied first: within the co_await the lock would be held as long as that waits.
+    const std::string path = request.open->path.lock()->text();
+    BRAID_CO_CHECK(
+        co_await break_handles_below(request, in_all_shares(*request.tree_connect->share, path)));
   }
   co_return move(request, *request.open, info.file_name, info.replace_if_exists);
 }

@@ -114,10 +114,9 @@ Result<void> add_bound_channel(Request& request, const std::shared_ptr<Session>&
   // Another bind of the same session may have been faster on this connection.
   if (connection.find_channel(session->session_id)) return fail(NtStatus::kRequestNotAccepted);
   if (!connection.add_channel(channel)) return fail(NtStatus::kInsufficientResources);
-  if (!session->add_channel(channel)) {
+  if (auto added = session->add_channel(channel); !added) {
     connection.remove_channel(*channel);
-    return fail(session->is_closed() ? NtStatus::kUserSessionDeleted
-                                     : NtStatus::kInsufficientResources);
+    return added;
   }
   connection.session_became_valid();
   request.session = session;

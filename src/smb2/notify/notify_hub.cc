@@ -88,6 +88,7 @@ void NotifyHub::watch_locally(WatchTable::Watch& watch, const Open& open) {
 NotifyWaiter NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& request) {
   auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
   const uint64_t id = open.file_id.persistent;
+  const std::string path = open.path.lock()->text();
   WatchTable::Outcome outcome;
   {
     auto table = table_.lock();
@@ -96,7 +97,7 @@ NotifyWaiter NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& 
       WatchTable::Watch watch;
       watch.id = id;
       watch.root = in_table(share, {});
-      watch.directory = in_table(share, open.path.lock()->text());
+      watch.directory = in_table(share, path);
       watch.tree = (request.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
       watch.filter = request.completion_filter;
       watch.capacity = request.output_buffer_length;
