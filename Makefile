@@ -68,6 +68,12 @@ conformance-filesystems: deps build ## smbtorture's FSCTLs on XFS and btrfs imag
 hostile: deps build ## 10,000 damaged messages between smbclient and braidd
 	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
 
+.PHONY: worker-kills
+worker-kills: deps build ## Ten minutes of killed workers under clients of all of them
+	@BRAID_KILLS=20000 build/release/store_test --gtest_filter='*Killed*'
+	@$(PYTHON) tests/workers/workers_test.py --braidd build/release/braidd --seconds 600 \
+	  KillsUnderLoad
+
 .PHONY: fault
 fault: deps build ## Ten minutes of failing links under a client with four channels
 	@ninja -C build/release -j$(JOBS) fault_client

@@ -166,7 +166,8 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "client that can; required: always, and clients that cannot are turned away.",
      choice<&Server::encryption, kEncryptions, Server>},
     {"workers", "a whole number from 1 to 64", "1",
-     "How many worker processes serve clients. All connections of a client meet in one.",
+     "How many worker processes serve clients. All connections of a client meet in one; a crash "
+     "of it cuts off its clients only.",
      number<&Server::workers, Server, 1, 64>},
     {"threads", "a whole number from 0 to 256", "0",
      "How many threads of a worker serve connections. 0 means one for each processor.",

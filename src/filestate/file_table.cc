@@ -67,11 +67,13 @@ bool FileTable::cancel_wait(const OpenRef& ref) {
 }
 
 CloseDecision FileTable::close(const OpenRef& ref) {
-  return impl_->with(ref.file, CloseDecision{},
-                     [&](FileNode& node, FileState& state, Outcome& outcome) {
-                       return impl_->close_decision(node, state, state.close(ref.token, outcome),
-                                                    impl_->own_tag());
-                     });
+  CloseDecision closed = impl_->with(
+      ref.file, CloseDecision{}, [&](FileNode& node, FileState& state, Outcome& outcome) {
+        return impl_->close_decision(node, state, state.close(ref.token, outcome),
+                                     impl_->own_tag());
+      });
+  if (closed.delete_now) closed.until_deleted = impl_->until_deleted(closed.file);
+  return closed;
 }
 
 Decision FileTable::prepare(const OpenRef& ref, Operation operation) {

@@ -98,20 +98,15 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
                            std::ranges::any_of(node.streams, [&](const auto& stream) {
                              return stream.get() != &state && stream->has_opens();
                            });
+  FileKey deleted = state.key();
   if (node.main.is_delete_pending()) {
     if (others_open) return {};
-    return deletion(node, node.main.key(), by);
+    deleted = node.main.key();
+  } else if (!result.delete_now) {
+    return {};
   }
-  if (!result.delete_now) return {};
-  return deletion(node, state.key(), by);
-}
-
-CloseDecision FileTable::Impl::deletion(FileNode& node, const FileKey& file, store::WorkerTag by) {
-  node.deleting.push_back({file, by});
-  return {.delete_now = true,
-          .file = file,
-          .path = node.path,
-          .until_deleted = by == own_tag() ? until_deleted(file) : nullptr};
+  node.deleting.push_back({deleted, by});
+  return {.delete_now = true, .file = deleted, .path = node.path, .until_deleted = nullptr};
 }
 
 void FileTable::Impl::end_delete(const FileKey& file) {
@@ -141,6 +136,9 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
   }
   const Outcome& outcome = effects.outcome;
   for (size_t i = 0; i < outcome.purged.size(); ++i) {
+    if (effects.closed[i].delete_now) {
+      effects.closed[i].until_deleted = until_deleted(effects.closed[i].file);
+    }
     sink.purged(outcome.purged[i], effects.closed[i]);
   }
   for (const Break& notification : outcome.breaks) sink.send_break(notification);

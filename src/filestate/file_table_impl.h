@@ -130,10 +130,9 @@ struct FileTable::Impl {
   }
 
   // [MS-FSA] 2.1.5.5, phases 2 and 3: a stream goes with its last open, a file with the last open
-  // of any of its streams. `by` is the worker that removes it.
+  // of any of its streams. `by` is the worker that removes it; `until_deleted` is not set.
   CloseDecision close_decision(FileNode& node, const FileState& state, CloseResult result,
                                store::WorkerTag by);
-  CloseDecision deletion(FileNode& node, const FileKey& file, store::WorkerTag by);
   std::shared_ptr<const void> until_deleted(const FileKey& file) {
     return {this, [this, file](const void*) { end_delete(file); }};
   }

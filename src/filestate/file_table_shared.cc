@@ -165,6 +165,8 @@ void FileTable::attach() {
   group->bus().handle(
       store::Topic::kRecords,
       [impl = impl_.get()](store::BusMessage& message) {
+        if (message.payload.empty())
+          return impl->look_at_all();  // a worker came, one may have gone
         wire::Reader r(message.payload);
         const uint64_t device = r.u64();
         const FileKey file{device, r.u64(), 0};

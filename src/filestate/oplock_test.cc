@@ -19,7 +19,7 @@ TEST_F(Oplock, ExclusiveBreaksByDisposition) {
     EXPECT_EQ(open(second).decision.verdict, Verdict::kWait);
     EXPECT_EQ(sink.breaks.at(0).open, first.token);
     EXPECT_EQ(sink.breaks.at(0).session, first.session_id);
-    EXPECT_EQ(sink.take_breaks(), "#" + std::to_string(first.token.value) +
+    EXPECT_EQ(sink.take_breaks(), "#" + std::to_string(number_of(first.token)) +
                                       (overwrites ? ": none ack" : ": level II ack"));
     const OplockLevel offered = overwrites ? kNone : kLevelII;
     const OplockAck ack = table.ack_oplock(ref(first), offered);

@@ -19,6 +19,7 @@
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
 #include "smb2/write_times.h"
+#include "store/worker_tag.h"
 #include "vfs/vfs.h"
 #include "wire/smb2/create.h"
 
@@ -178,14 +179,17 @@ class Open {
 // Numbers for FileIds. Thread: any.
 class FileIdSource {
  public:
+  // With several workers the numbers say whose they are.
+  explicit FileIdSource(store::WorkerTag worker = {}) : worker_(worker) {}
   // Before the first.
   void start_at(uint64_t number) { next_ = number; }
   FileId next() {
-    const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
+    const uint64_t number = worker_.tagged(next_.fetch_add(1, std::memory_order_relaxed));
     return {number, number};
   }
 
  private:
+  const store::WorkerTag worker_;
   std::atomic<uint64_t> next_ = 1;
 };
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "smb2/close_open.h"
 #include "smb2/durable.h"
+#include "store/worker_group.h"
 #include "transport/tcp_transport.h"
 
 namespace braid::smb2 {
@@ -20,10 +21,16 @@ void add_to(Server::Totals& totals, const Connection& connection) {
 }  // namespace
 
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
-    : breaks(session_table, client_table, parts.config->server.break_retry, reactors.at(0)),
+    : session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
+      file_ids(parts.group ? parts.group->own_tag() : store::WorkerTag{}),
+      breaks(session_table, client_table, parts.config->server.break_retry, reactors.at(0)),
       descriptors(parts.ids, parts.clock),
-      write_times(parts.clock),
-      file_table(breaks),
+      notify(parts.group),
+      write_times(parts.clock, parts.group),
+      file_table(breaks, parts.group),
+      has_directory_leases(parts.group ? parts.group->region().directory_leases()
+                                       : own_directory_leases_),
+      siblings(*this, parts.group),
       parts_(std::move(parts)),
       interfaces_(parts_.config->server, parts_.clock),
       reactors_(reactors),
@@ -32,9 +39,11 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
   file_ids.start_at(parts_.first_file_id);
   breaks.set_table(file_table);
   breaks.set_purged([this](const auto& ref, const auto& closed) { purged(ref, closed); });
+  if (parts_.group) parts_.group->start();
 }
 
 Server::~Server() {
+  if (parts_.group) parts_.group->stop();
   breaks.stop();
   scavenger_->stopped = true;
   // A Timer is its reactor's.
@@ -88,6 +97,14 @@ void Server::stop() {
     scope_.spawn(close_claimed(*this, std::move(open)));
   }
   scope_.wait();
+  if (!parts_.group) return;
+  // Until here others may wait for what a break took from this worker's clients.
+  parts_.group->stop();
+  scope_.wait();
+}
+
+void Server::worker_ended(pid_t pid) {
+  if (parts_.group) parts_.group->ended(pid);
 }
 
 std::vector<std::shared_ptr<Connection>> Server::connections() const {

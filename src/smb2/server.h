@@ -28,8 +28,13 @@
 #include "smb2/security/descriptor_store.h"
 #include "smb2/session.h"
 #include "smb2/share.h"
+#include "smb2/siblings.h"
 #include "smb2/write_times.h"
 #include "transport/transport.h"
+
+namespace braid::store {
+class WorkerGroup;
+}
 
 namespace braid::smb2 {
 
@@ -50,6 +55,8 @@ struct ServerParts {
   uint64_t first_file_id = 1;
   // commands/ioctl/test_switches.cc: what smbtorture may ask of a server under test.
   bool test_switches = false;
+  // The other workers of this machine; null when there are none. The Server starts and stops it.
+  store::WorkerGroup* group = nullptr;
 };
 
 // What becomes of the opens of a session that ends. [MS-SMB2] 3.3.5.6 (LOGOFF), 3.3.7.1 (loss of
@@ -95,7 +102,8 @@ class Server final : public ConnectionSink {
   WriteTimes write_times;
   filestate::FileTable file_table;
   // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.
-  std::atomic<bool> has_directory_leases = false;
+  std::atomic<bool>& has_directory_leases;
+  Siblings siblings;
 
   uint64_t next_connection_number() { return next_connection_number_.fetch_add(1); }
   // All there are now. Thread: any.
@@ -115,6 +123,11 @@ class Server final : public ConnectionSink {
   // Ends a session with its trees and opens. Idempotent.
   Task<void> close_session(std::shared_ptr<Session> session,
                            DurableOpens durable = DurableOpens::kKept);
+  // Runs it until the Server stops, which waits for it.
+  void spawn(Task<void> task) { scope_.spawn(std::move(task)); }
+  // Another worker, the process `pid`, has ended.
+  void worker_ended(pid_t pid);
+
   // Ends one tree and the opens made through it.
   Task<void> close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree);
 
@@ -129,6 +142,8 @@ class Server final : public ConnectionSink {
 
  private:
   Task<void> end_session_soon(std::shared_ptr<Session> session);
+  std::atomic<bool> own_directory_leases_ = false;
+
   // Thread: the reactor it runs on, but for `stopped`.
   struct Scavenger {
     explicit Scavenger(Reactor& reactor) : timer(reactor) {}

@@ -151,6 +151,10 @@ std::shared_ptr<Session> SessionTable::create(ClientGuid client_guid) {
     crypto::random_bytes({reinterpret_cast<uint8_t*>(&id.value), sizeof id.value});
     // 32 bits, as Samba makes them: there are clients that keep no more.
     id.value &= 0xFFFF'FFFF;
+    if (worker_) {
+      id.value &= (uint64_t{1} << kRandomBits) - 1;
+      id.value |= uint64_t{*worker_} << kRandomBits;
+    }
   } while (id.value == 0 || id.value == 0xFFFF'FFFF || table->contains(id));
   auto session = std::make_shared<Session>(id, client_guid);
   table->emplace(id, session);

@@ -148,6 +148,10 @@ class Session : public std::enable_shared_from_this<Session> {
 // GlobalSessionTable. [MS-SMB2] 3.3.1.2 "Per Server". Thread: any.
 class SessionTable {
  public:
+  // With several workers an id says whose session it is.
+  explicit SessionTable(std::optional<size_t> worker = {}) : worker_(worker) {}
+  static size_t worker_of(SessionId id) { return static_cast<size_t>(id.value >> kRandomBits); }
+
   // With a random SessionId nobody else has.
   std::shared_ptr<Session> create(ClientGuid client_guid);
   std::shared_ptr<Session> find(SessionId id) const;
@@ -156,6 +160,10 @@ class SessionTable {
   size_t size() const { return table_.lock()->size(); }
 
  private:
+  // The six bits above them are for the index of a worker.
+  static constexpr unsigned kRandomBits = 26;
+
+  const std::optional<size_t> worker_;
   Guarded<std::unordered_map<SessionId, std::shared_ptr<Session>>> table_;
 };
 

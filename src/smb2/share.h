@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "config/config.h"
+#include "vfs/file_locks.h"
 #include "vfs/vfs.h"
 
 namespace braid::smb2 {
@@ -38,9 +39,10 @@ struct Share {
 // All shares of one configuration, and IPC$. Immutable; a reload makes a new one.
 class ShareTable {
  public:
-  // Opens the root directory of every share. The error is a line for the administrator.
+  // Opens the root directory of every share. `locks`: of the other workers; they outlive the
+  // volumes. The error is a line for the administrator.
   static std::expected<std::shared_ptr<const ShareTable>, std::string> open(
-      const config::Config& config);
+      const config::Config& config, vfs::FileLocks* locks = nullptr);
   // From ready-made shares, for tests. Adds IPC$.
   explicit ShareTable(std::vector<std::shared_ptr<const Share>> shares);
 

@@ -3,13 +3,20 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "store/worker_tag.h"
 #include "vfs/vfs.h"
+
+namespace braid::store {
+class WorkerGroup;
+}
 
 namespace braid::smb2 {
 
@@ -33,10 +40,13 @@ struct WriteTimeOfOpen {
 // The kernel changes a file's time with every write; this keeps what is shown instead, for as long
 // as an open that wrote is there, and sets it on disk at the end where it has to differ.
 //
+// With several workers an entry is a record that they share, so that all clients see the same.
+//
 // Owned by the Server. Thread: any. Calls block like File::stat() and File::change().
 class WriteTimes {
  public:
-  explicit WriteTimes(const Clock& clock) : clock_(clock) {}
+  explicit WriteTimes(const Clock& clock, store::WorkerGroup* group = nullptr)
+      : clock_(clock), group_(group) {}
 
   // Before and after a WRITE through `open`.
   void before_write(Open& open);
@@ -67,7 +77,8 @@ class WriteTimes {
     Clock::Instant pending_until;
     // A sticky open wrote: the file has a later time than it should keep.
     bool restore = false;
-    size_t opens = 0;
+    size_t opens = 0;                                           // of this worker
+    std::vector<std::pair<store::WorkerTag, uint64_t>> others;  // opens of each other worker
   };
   struct Shard {
     std::mutex mutex;
@@ -75,13 +86,19 @@ class WriteTimes {
   };
   class Held;
 
+  // Without any entry there is nothing to look for.
+  bool is_idle() const { return !group_ && entry_count_ == 0; }
   Shard& shard_of(const FileKey& file);
+  // The entry of the file, or none.
+  Held at(const FileKey& file);
   void settle(Entry& entry) const;
-  // The entry of the file of `open`, made if need be with the time the file has now.
-  Held enter(Open& open);
+  // Changes the entry of the file of `open`, made if need be with the time the file has now.
+  void enter(Open& open, const std::function<void(Entry&)>& change);
   Held find(const Open& open);
+  std::optional<Entry> decode(ByteView record) const;
 
   const Clock& clock_;
+  store::WorkerGroup* const group_;
   std::array<Shard, 16> shards_;
   std::atomic<size_t> entry_count_ = 0;
 };

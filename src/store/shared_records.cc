@@ -22,7 +22,7 @@ std::atomic<uint64_t>& SharedRecords::word_of(Bucket& bucket, const RecordKey& k
 
 RecordStore::Held SharedRecords::lock(const RecordKey& key) {
   Bucket& bucket = bucket_of(key);
-  BucketLock::lock(bucket);
+  RobustMutex::lock(bucket.mutex);
   Held held = make_held(*this, key);
   std::atomic<uint64_t>& word = word_of(bucket, key);
   place(held) = &word;
@@ -33,7 +33,7 @@ RecordStore::Held SharedRecords::lock(const RecordKey& key) {
   return held;
 }
 
-void SharedRecords::unlock(Held& held) { BucketLock::unlock(bucket_of(held.key())); }
+void SharedRecords::unlock(Held& held) { RobustMutex::unlock(bucket_of(held.key()).mutex); }
 
 uint64_t SharedRecords::next_version(const Held& held) const {
   return bucket_of(held.key()).version.load(std::memory_order_relaxed) + 1;

@@ -15,16 +15,6 @@ constexpr size_t kPage = 4096;
 
 size_t whole_pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
-bool init_robust(pthread_mutex_t& mutex) {
-  pthread_mutexattr_t attributes;
-  if (::pthread_mutexattr_init(&attributes) != 0) return false;
-  ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-  ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-  const bool made = ::pthread_mutex_init(&mutex, &attributes) == 0;
-  ::pthread_mutexattr_destroy(&attributes);
-  return made;
-}
-
 }  // namespace
 
 size_t SharedRegion::buckets_begin() { return whole_pages(sizeof(Header)); }
@@ -47,11 +37,13 @@ Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
   void* const at = ::mmap(nullptr, head, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return fail_last_os();
   auto* const base = static_cast<uint8_t*>(at);
-  (new (base) Header())->sizes = rounded;
+  auto* const header = new (base) Header();
+  header->sizes = rounded;
   bool made = true;
+  for (pthread_mutex_t& mutex : header->file_locks) made = made && RobustMutex::init(mutex);
   for (size_t i = 0; i < rounded.buckets; ++i) {
     auto* bucket = new (base + buckets_begin() + i * sizeof(Bucket)) Bucket();
-    made = made && init_robust(bucket->mutex);
+    made = made && RobustMutex::init(bucket->mutex);
   }
   ::munmap(at, head);
   if (!made) return fail_os(ENOMEM);
@@ -94,9 +86,19 @@ size_t SharedRegion::arena_of(uint64_t place) const {
   return (place - arena_begin(0)) / header().sizes.arena_bytes;
 }
 
-void BucketLock::lock(Bucket& bucket) {
-  // What the dead holder was about to do is not pointed at by anything, or is done.
-  if (::pthread_mutex_lock(&bucket.mutex) == EOWNERDEAD) ::pthread_mutex_consistent(&bucket.mutex);
+bool RobustMutex::init(pthread_mutex_t& mutex) {
+  pthread_mutexattr_t attributes;
+  if (::pthread_mutexattr_init(&attributes) != 0) return false;
+  ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  const bool made = ::pthread_mutex_init(&mutex, &attributes) == 0;
+  ::pthread_mutexattr_destroy(&attributes);
+  return made;
+}
+
+void RobustMutex::lock(pthread_mutex_t& mutex) {
+  // What a dead holder was about to do to a record is not pointed at by anything, or is done.
+  if (::pthread_mutex_lock(&mutex) == EOWNERDEAD) ::pthread_mutex_consistent(&mutex);
 }
 
 }  // namespace braid::store

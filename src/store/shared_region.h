@@ -75,6 +75,9 @@ class SharedRegion {
   Block& block(uint64_t place) const { return *reinterpret_cast<Block*>(base_ + place); }
   // A word for all workers: whether any directory lease was ever granted.
   std::atomic<bool>& directory_leases() const { return header().directory_leases; }
+  // For whom a record is not what is to be guarded.
+  static constexpr size_t kFileLocks = 256;
+  pthread_mutex_t& file_lock(size_t index) const { return header().file_locks[index]; }
   // Counts the lives of workers that began or ended.
   std::atomic<uint64_t>& roster_version() const { return header().roster_version; }
 
@@ -88,6 +91,7 @@ class SharedRegion {
     std::atomic<bool> directory_leases;
     std::atomic<uint64_t> roster_version;
     WorkerSlot slots[kWorkersMax];
+    pthread_mutex_t file_locks[kFileLocks];
   };
   SharedRegion(uint8_t* base, size_t size) : base_(base), size_(size) {}
   Header& header() const { return *reinterpret_cast<Header*>(base_); }
@@ -98,19 +102,22 @@ class SharedRegion {
   size_t size_;
 };
 
-// Takes a bucket's lock, also from a holder that died.
+// A process-shared mutex that is free again when its holder dies.
+struct RobustMutex {
+  static bool init(pthread_mutex_t& mutex);
+  static void lock(pthread_mutex_t& mutex);
+  static void unlock(pthread_mutex_t& mutex) { ::pthread_mutex_unlock(&mutex); }
+};
+
 class BucketLock {
  public:
-  explicit BucketLock(Bucket& bucket) : bucket_(&bucket) { lock(bucket); }
+  explicit BucketLock(Bucket& bucket) : bucket_(bucket) { RobustMutex::lock(bucket.mutex); }
   BucketLock(const BucketLock&) = delete;
   BucketLock& operator=(const BucketLock&) = delete;
-  ~BucketLock() { unlock(*bucket_); }
-
-  static void lock(Bucket& bucket);
-  static void unlock(Bucket& bucket) { ::pthread_mutex_unlock(&bucket.mutex); }
+  ~BucketLock() { RobustMutex::unlock(bucket_.mutex); }
 
  private:
-  Bucket* bucket_;
+  Bucket& bucket_;
 };
 
 }  // namespace braid::store

@@ -1,6 +1,9 @@
 #include "store/worker_group.h"
 
+#include <signal.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace braid::store {
 
@@ -21,9 +24,10 @@ std::vector<int> GroupResources::for_worker(size_t index) const {
 }
 
 Result<std::unique_ptr<WorkerGroup>> WorkerGroup::join(size_t index, std::vector<UniqueFd> fds) {
-  if (fds.size() < 2) return fail_os(EINVAL);
+  if (fds.size() < GroupResources::descriptors(1)) return fail_os(EINVAL);
   BRAID_TRY(SharedRegion region, SharedRegion::map(fds[0].get()));
-  if (index >= region.workers() || fds.size() != 2 + region.workers()) return fail_os(EINVAL);
+  if (index >= region.workers() || fds.size() != GroupResources::descriptors(region.workers()))
+    return fail_os(EINVAL);
   UniqueFd receive = std::move(fds[1]);
   fds.erase(fds.begin(), fds.begin() + 2);
   return std::unique_ptr<WorkerGroup>(
@@ -38,6 +42,13 @@ WorkerGroup::WorkerGroup(SharedRegion region, size_t index, UniqueFd receive,
       bus_(region_, own_, std::move(receive), std::move(send)) {}
 
 WorkerTag WorkerGroup::new_life(const SharedRegion& region, size_t index) {
+  // Workers that ended when nobody was there to hear of it.
+  for (size_t i = 0; i < region.workers(); ++i) {
+    WorkerSlot& other = region.slot(i);
+    uint32_t tag = other.tag;
+    if (i == index || tag == 0 || ::kill(other.pid, 0) == 0 || errno != ESRCH) continue;
+    other.tag.compare_exchange_strong(tag, 0);
+  }
   WorkerSlot& slot = region.slot(index);
   const WorkerTag tag = WorkerTag::make(index, slot.lives.fetch_add(1));
   slot.watches = 0;
@@ -53,6 +64,11 @@ WorkerGroup::~WorkerGroup() {
   uint32_t own = own_.value;
   region_.slot(own_.index()).tag.compare_exchange_strong(own, 0);
   region_.roster_version()++;
+}
+
+void WorkerGroup::start() {
+  bus_.start();
+  bus_.broadcast(Topic::kRecords, {});
 }
 
 bool WorkerGroup::has_member(pid_t pid) const {

@@ -22,6 +22,8 @@ struct GroupResources {
   std::vector<DatagramBus::Pair> buses;  // by worker
 
   static Result<GroupResources> make(const RegionSizes& sizes);
+  // How many those of one worker are.
+  static constexpr size_t descriptors(size_t workers) { return 2 + workers; }
   // The descriptors for the worker `index`, in the order that join() takes them.
   std::vector<int> for_worker(size_t index) const;
 };
@@ -55,7 +57,8 @@ class WorkerGroup {
   void on_ended(std::function<void()> callback) { on_ended_.push_back(std::move(callback)); }
 
   // From when all handlers are there. Messages that came before wait.
-  void start() { bus_.start(); }
+  // Sends the others an empty message for Topic::kRecords: somebody else may have gone.
+  void start();
   void stop() { bus_.stop(); }
 
  private:

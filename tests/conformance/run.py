@@ -373,7 +373,7 @@ def options(args, scratch, runner, jobs):
         env=({} if setting.on_links else {"BRAID_TEST_SWITCHES": "1"}) |
         ({"KRB5_CONFIG": os.path.join(realm, "krb5.conf")} if realm else {}),
         networks=runner.networks, break_retry=setting.break_retry, min_dialect="2.0.2",
-        signing=args.signing, workers=1,
+        signing=args.signing, workers=args.workers,
         samba_global=["server multi channel support = yes", "smb2 leases = yes", "smbd:FSCTL_SMBTORTURE = yes"],
         samba_share=[*args.samba_option, "vfs objects = acl_xattr streams_xattr", "ea support = yes",
                      "map hidden = no", "map system = no", "map readonly = no"])
@@ -443,6 +443,7 @@ def main():
     parser.add_argument("--base-ledger", help="the ledger that --ledger tells the differences from")
     parser.add_argument("--update", action="store_true", help="write the results into the ledger")
     parser.add_argument("--signing", choices=("required", "enabled"), default="required")
+    parser.add_argument("--workers", type=int, default=1, help="of braidd")
     parser.add_argument("--option", action="append", default=[], help="smb.conf option; may repeat")
     parser.add_argument("--samba-option", action="append", default=[],
                         help="with --smbd: a line for each share, such as 'oplocks = no'")

@@ -88,9 +88,20 @@ int run_worker_process(const CommandLine& line) {
   if (!config) return complain(config.error());
   apply_log_level(**config);
   prepare_to_act_as_users();
+  std::unique_ptr<store::WorkerGroup> group;
+  if (line.workers > 1) {
+    std::vector<UniqueFd> fds;
+    for (size_t i = 0; i < store::GroupResources::descriptors(line.workers); ++i) {
+      fds.emplace_back(kFirstGivenFd + 2 + static_cast<int>(i));
+      ::fcntl(fds.back().get(), F_SETFD, FD_CLOEXEC);
+    }
+    auto joined = store::WorkerGroup::join(line.index, std::move(fds));
+    if (!joined) return complain("cannot join the other workers: " + joined.error().message());
+    group = std::move(*joined);
+  }
   const size_t workers = (*config)->server.workers;
   PassedOn passed_on(line.index, workers);
-  auto server = make_worker_server(*config, {line.index, workers}, &passed_on);
+  auto server = make_worker_server(*config, {line.index, workers}, &passed_on, std::move(group));
   if (!server) return complain(server.error());
   return run_worker(std::move(control), **server, passed_on, **config) ? 0 : 1;
 }

@@ -23,6 +23,7 @@
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
 #include "smb2/server.h"
+#include "smb2/shared_file_locks.h"
 
 namespace braid::braidd {
 namespace {
@@ -125,10 +126,12 @@ std::expected<bool, std::string> test_switches(const config::Config& config) {
 class SmbWorkerServer final : public WorkerServer {
  public:
   SmbWorkerServer(config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
-                  auth::UserStore users, auth::IdMapper ids)
+                  std::unique_ptr<store::WorkerGroup> group, auth::UserStore users,
+                  auth::IdMapper ids)
       : config_(std::move(config)),
         place_(place),
         router_(router),
+        group_(std::move(group)),
         users_(std::move(users)),
         ids_(std::move(ids)),
         directory_(make_directory(*config_, ids_, users_)),
@@ -154,7 +157,8 @@ class SmbWorkerServer final : public WorkerServer {
     authenticator_ = std::move(*authenticator);
     const auto switches = test_switches(*config_);
     if (!switches) return std::unexpected(switches.error());
-    auto shares = smb2::ShareTable::open(*config_);
+    if (group_) file_locks_.emplace(group_->region());
+    auto shares = smb2::ShareTable::open(*config_, file_locks_ ? &*file_locks_ : nullptr);
     if (!shares) return std::unexpected(shares.error());
     engine_.emplace(smb2::ServerParts{.config = config_,
                                       .shares = std::move(*shares),
@@ -165,7 +169,8 @@ class SmbWorkerServer final : public WorkerServer {
                                       .server_guid = server_guid(ids_),
                                       .router = router_,
                                       .first_file_id = random_file_id(),
-                                      .test_switches = *switches},
+                                      .test_switches = *switches,
+                                      .group = group_.get()},
                     reactors_, pool_);
     listen_for_administrators();
     return {};
@@ -177,6 +182,7 @@ class SmbWorkerServer final : public WorkerServer {
   void reload(config::Snapshot) override {
     log::warn("changes of shares and of [server] wait for a restart; users need no reload");
   }
+  void worker_ended(pid_t pid) override { engine_->worker_ended(pid); }
   void drain() override {
     control_.reset();
     engine_->stop();
@@ -200,6 +206,8 @@ class SmbWorkerServer final : public WorkerServer {
   config::Snapshot config_;
   const admin::WorkerPlace place_;
   ConnectionRouter* const router_;
+  std::unique_ptr<store::WorkerGroup> group_;
+  std::optional<smb2::SharedFileLocks> file_locks_;
   auth::UserStore users_;
   auth::IdMapper ids_;
   auth::LogonPenalties penalties_;
@@ -215,7 +223,8 @@ class SmbWorkerServer final : public WorkerServer {
 }  // namespace
 
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router) {
+    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
+    std::unique_ptr<store::WorkerGroup> group) {
   const std::string& folder = config->server.state_dir;
   const auto complain = [&](Error error) {
     return std::unexpected(
@@ -226,8 +235,8 @@ std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
   if (!users) return complain(users.error());
   auto ids = auth::IdMapper::open(folder, netbios_name(config->server.name));
   if (!ids) return complain(ids.error());
-  auto server = std::make_unique<SmbWorkerServer>(std::move(config), place, router,
-                                                  std::move(*users), std::move(*ids));
+  auto server = std::make_unique<SmbWorkerServer>(
+      std::move(config), place, router, std::move(group), std::move(*users), std::move(*ids));
   if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
   return server;
 }

@@ -8,13 +8,15 @@
 #include "admin/protocol.h"
 #include "apps/braidd/worker.h"
 #include "config/config.h"
+#include "store/worker_group.h"
 
 namespace braid::braidd {
 
 // Opens the state folder, the users and the keys, makes threads, the SMB2 engine and the control
-// socket. `router` outlives it; null where there is one worker. On failure one
-// line that says what is wrong and what to do.
+// socket. `router` outlives it and `group` is the other workers; both null where there is one
+// worker. On failure one line that says what is wrong and what to do.
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router);
+    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
+    std::unique_ptr<store::WorkerGroup> group = nullptr);
 
 }  // namespace braid::braidd

@@ -36,9 +36,10 @@ Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Li
     : config_(std::move(config)), text_(std::move(text)), listeners_(std::move(listeners)) {
   const uint32_t workers = config_->server.workers;
   for (uint32_t i = 0; i < workers; ++i) {
-    children_.push_back({.name = fmt::format("worker {}", i),
-                         .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
-                                       "--config", config_->file}});
+    children_.push_back(
+        {.name = fmt::format("worker {}", i),
+         .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
+                       fmt::format("--workers={}", workers), "--config", config_->file}});
   }
   children_.push_back(
       {.name = "front",
@@ -50,6 +51,14 @@ Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Li
 int Supervisor::run() {
   signals_ = take_signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
   deadline_ = after(kStartTime);
+  if (front_index() > 1) {
+    auto shared = store::GroupResources::make({.workers = front_index()});
+    if (!shared) {
+      log::error("no memory for the workers to share: {}", shared.error().message());
+      return 2;
+    }
+    shared_ = std::move(*shared);
+  }
   for (size_t i = 0; i < children_.size(); ++i) {
     if (!start(i)) exit_code_ = 2;
   }
@@ -85,6 +94,7 @@ bool Supervisor::start(size_t index) {
     for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
   } else {
     fds.push_back(text->get());
+    if (shared_) std::ranges::copy(shared_->for_worker(index), std::back_inserter(fds));
   }
   const auto pid = spawn(child.arguments, fds);
   if (!pid) {
@@ -137,6 +147,11 @@ void Supervisor::on_child_ends() {
 
 void Supervisor::child_ended(size_t index, int status) {
   Child& child = children_[index];
+  for (size_t i = 0; shared_ && index != front_index() && i < front_index(); ++i) {
+    if (i == index || !children_[i].control) continue;
+    send_message(children_[i].control.get(), MessageKind::kWorkerEnded,
+                 static_cast<uint64_t>(child.pid));
+  }
   child.pid = -1;
   child.control.reset();
   switch (phase_) {

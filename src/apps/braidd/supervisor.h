@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "config/config.h"
+#include "store/worker_group.h"
 
 namespace braid::braidd {
 
@@ -59,7 +60,8 @@ class Supervisor {
   config::Snapshot config_;
   std::string text_;
   std::vector<Listener> listeners_;
-  std::vector<Child> children_;  // the workers by index, then the front
+  std::vector<Child> children_;                  // the workers by index, then the front
+  std::optional<store::GroupResources> shared_;  // by several workers
   UniqueFd signals_;
   Phase phase_ = Phase::kStarting;
   std::optional<Clock::Instant> deadline_;  // of the phase

@@ -69,6 +69,8 @@ bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
       channel = std::move(message->fd);
     } else if (message->kind == MessageKind::kConfig) {
       reload(*message, server, config.file);
+    } else if (message->kind == MessageKind::kWorkerEnded) {
+      server.worker_ended(static_cast<pid_t>(message->number));
     } else if (message->kind == MessageKind::kDrain) {
       if (channel) take_connections(channel.get(), server);
       server.drain();

@@ -1,6 +1,8 @@
 // The worker process's side of the channel: takes connections and orders, and serves.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 
 #include "apps/braidd/passed_on.h"
@@ -16,6 +18,8 @@ class WorkerServer : public ConnectionSink {
   // A new configuration, for what comes from now on. Must not block for long. Thread: the worker's
   // main thread, as drain() is.
   virtual void reload(config::Snapshot config) = 0;
+  // Another worker, the process `pid`, has ended. What it had open holds nobody up any more.
+  virtual void worker_ended(pid_t /*pid*/) {}
   // Accepts nothing new, lets requests in progress end, flushes what must be kept. Returns when
   // that is done; the supervisor kills a worker that takes longer than kDrainTime.
   virtual void drain() = 0;

@@ -140,7 +140,7 @@ uint16_t session_flags(const SessionSecurity& security) {
 // A failed logon costs time: the answer waits, no thread does.
 Task<void> wait_for_penalty(Request& request, std::string account) {
   Connection& connection = *request.connection;
-  request.server.penalties().failed(connection.peer_host(), account);
+  request.server.siblings.logon_failed(connection.peer_host(), account);
   const auto delay = request.server.penalties().penalty(connection.peer_host(), account);
   if (delay.count() == 0 || connection.transport().is_closed()) co_return;
   auto over = std::make_shared<OneShot<bool>>();
@@ -157,7 +157,12 @@ Task<void> wait_for_penalty(Request& request, std::string account) {
 Task<void> end_previous_session(Request& request, SessionId previous, const Session& now) {
   if (previous.value == 0 || previous == now.session_id) co_return;
   auto session = request.server.session_table.find(previous);
-  if (!session || !session->security()) co_return;
+  if (!session) {
+    co_await request.server.siblings.end_session(previous, now.principal().identity,
+                                                 request.connection->reactor());
+    co_return;
+  }
+  if (!session->security()) co_return;
   if (!session->principal().identity->is_same_user(*now.principal().identity)) co_return;
   co_await request.server.close_session(std::move(session));
   co_await request.connection->reactor().schedule();
@@ -229,7 +234,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
 
   if (purpose == Purpose::kBind) {
     BRAID_CO_CHECK(add_bound_channel(request, session, *step, exchange->preauth_hash.value()));
-    server.penalties().succeeded(connection.peer_host(), step->identity->account_name);
+    server.siblings.logon_succeeded(connection.peer_host(), step->identity->account_name);
     response.session_flags = session_flags(*session->security());
     log::info("{}: {} bound another channel, {} now", connection.peer_host(),
               step->identity->account_name, session->channels().size());
@@ -241,7 +246,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
   }
-  server.penalties().succeeded(connection.peer_host(), step->identity->account_name);
+  server.siblings.logon_succeeded(connection.peer_host(), step->identity->account_name);
   Principal principal = principal_of(step->identity);
   if (purpose == Purpose::kReauthenticate) {
     session->renew(std::move(principal), step->expires_at);

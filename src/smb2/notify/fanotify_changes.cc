@@ -57,8 +57,13 @@ std::optional<std::string> path_of_descriptor(int fd) {
 
 class FanotifyChanges final : public LocalChanges {
  public:
-  FanotifyChanges(UniqueFd group, UniqueFd wake, LocalChangeSink& sink)
-      : group_(std::move(group)), wake_(std::move(wake)), sink_(sink), thread_([this] { run(); }) {}
+  FanotifyChanges(UniqueFd group, UniqueFd wake, LocalChangeSink& sink,
+                  std::function<bool(pid_t)> is_ours)
+      : group_(std::move(group)),
+        wake_(std::move(wake)),
+        sink_(sink),
+        is_ours_(std::move(is_ours)),
+        thread_([this] { run(); }) {}
   ~FanotifyChanges() override { stop(); }
 
   uint64_t watch(const LocalWatch& watch) override;
@@ -85,6 +90,7 @@ class FanotifyChanges final : public LocalChanges {
   const UniqueFd group_;
   const UniqueFd wake_;
   LocalChangeSink& sink_;
+  const std::function<bool(pid_t)> is_ours_;
   Guarded<std::unordered_map<uint64_t, Marked>> marked_;  // by device, which is the watch's number
   std::thread thread_;
 };
@@ -166,7 +172,8 @@ bool FanotifyChanges::read_events() {
   for (const FanotifyRecord& record :
        decode_fanotify(ByteView(buffer.data(), static_cast<size_t>(length)))) {
     // What the server did is told by the command that did it.
-    if (record.pid == self && !(record.mask & FAN_Q_OVERFLOW)) {
+    const bool ours = record.pid == self || (is_ours_ && is_ours_(record.pid));
+    if (ours && !(record.mask & FAN_Q_OVERFLOW)) {
       if (record.mask & FAN_RENAME) paths.clear();
       continue;
     }
@@ -192,7 +199,8 @@ void FanotifyChanges::run() {
 
 }  // namespace
 
-std::unique_ptr<LocalChanges> open_fanotify(LocalChangeSink& sink) {
+std::unique_ptr<LocalChanges> open_fanotify(LocalChangeSink& sink,
+                                            std::function<bool(pid_t)> is_ours) {
   UniqueFd group(::fanotify_init(
       FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME_TARGET, O_RDONLY));
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
@@ -204,7 +212,8 @@ std::unique_ptr<LocalChanges> open_fanotify(LocalChangeSink& sink) {
     return nullptr;
   }
   ::fanotify_mark(group.get(), FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD, nullptr);
-  return std::make_unique<FanotifyChanges>(std::move(group), std::move(wake), sink);
+  return std::make_unique<FanotifyChanges>(std::move(group), std::move(wake), sink,
+                                           std::move(is_ours));
 }
 
 }  // namespace braid::smb2

@@ -1,7 +1,10 @@
 // Changes that local programs make, and where the hub hears of them.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -57,7 +60,9 @@ class LocalChanges {
 
 // Tells every change on a file system, with who made it. Null where the kernel (5.17 is needed) or
 // a missing capability (CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH) does not let it.
-std::unique_ptr<LocalChanges> open_fanotify(LocalChangeSink& sink);
+// `is_ours(pid)`: another worker, which tells what it does on its own.
+std::unique_ptr<LocalChanges> open_fanotify(LocalChangeSink& sink,
+                                            std::function<bool(pid_t)> is_ours = {});
 // One watch for each directory, without who made a change. Null when there is no inotify.
 std::unique_ptr<LocalChanges> open_inotify(LocalChangeSink& sink);
 

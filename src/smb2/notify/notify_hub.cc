@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "smb2/notify/paths.h"
 #include "smb2/open.h"
+#include "store/worker_group.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
 
 namespace braid::smb2 {
 namespace {
@@ -44,7 +47,16 @@ constexpr uint32_t kEverythingButName =
 
 }  // namespace
 
-NotifyHub::NotifyHub() : fanotify_(open_fanotify(*this)), inotify_(open_inotify(*this)) {
+NotifyHub::NotifyHub(store::WorkerGroup* group)
+    : group_(group),
+      fanotify_(
+          open_fanotify(*this, [group](pid_t pid) { return group && group->has_member(pid); })),
+      inotify_(open_inotify(*this)) {
+  if (group_) {
+    group_->bus().handle(
+        store::Topic::kChanges, [this](store::BusMessage& message) { on_message(message.payload); },
+        [this] { lose_all(); });
+  }
   if (!fanotify_ && !inotify_) {
     log::warn("changes that local programs make are not told to clients: there is no inotify");
   } else if (!fanotify_) {
@@ -103,7 +115,7 @@ NotifyWaiter NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& 
       watch.capacity = request.output_buffer_length;
       watch_locally(watch, open);
       table->add(std::move(watch));
-      watch_count_ = table->size();
+      set_watch_count(table->size());
     }
     table->wait(id, waiter, request.output_buffer_length, outcome);
   }
@@ -123,21 +135,128 @@ void NotifyHub::closed(const Open& open) {
   {
     auto table = table_.lock();
     table->end(open.file_id.persistent, NtStatus::kNotifyCleanup, outcome);
-    watch_count_ = table->size();
+    set_watch_count(table->size());
   }
   finish(std::move(outcome));
 }
 
 void NotifyHub::delete_pending(const Share& share, std::string_view path) {
-  if (!anyone()) return;
-  const std::string directory = in_table(share, path);
+  if (anyone()) publish({.going = in_table(share, path)});
+}
+
+bool NotifyHub::others_watch() const {
+  for (size_t i = 0; i < group_->size(); ++i) {
+    if (i != group_->own_tag().index() && group_->region().slot(i).watches != 0) return true;
+  }
+  return false;
+}
+
+void NotifyHub::set_watch_count(size_t count) {
+  watch_count_ = count;
+  if (group_) {
+    group_->region().slot(group_->own_tag().index()).watches = static_cast<uint32_t>(count);
+  }
+}
+
+void NotifyHub::publish(const Event& event) {
+  apply(event);
+  if (!group_ || !others_watch()) return;
+  const Bytes message = event.encode();
+  for (size_t i = 0; i < group_->size(); ++i) {
+    if (i == group_->own_tag().index() || group_->region().slot(i).watches == 0) continue;
+    group_->bus().send(i, store::Topic::kChanges, message);
+  }
+}
+
+void NotifyHub::apply(const Event& event) {
+  if (watch_count_ == 0) return;
+  for (const Event::Note& note : event.notes) {
+    if (!inotify_) break;
+    if (note.is_name) {
+      inotify_->own_name_change(note.path);
+    } else {
+      inotify_->own_modification(note.path);
+    }
+  }
+  if (!event.changes.empty()) report(event.changes);
+  if (!event.moved_from.empty()) table_.lock()->moved(event.moved_from, event.moved_to);
+  if (event.going.empty()) return;
   WatchTable::Outcome outcome;
   {
     auto table = table_.lock();
-    table->end_at(directory, false, NtStatus::kDeletePending, outcome);
-    watch_count_ = table->size();
+    table->end_at(event.going, false, NtStatus::kDeletePending, outcome);
+    set_watch_count(table->size());
   }
   finish(std::move(outcome));
+}
+
+void NotifyHub::on_message(ByteView message) {
+  if (const auto event = Event::decode(message)) apply(*event);
+}
+
+void NotifyHub::lose_all() {
+  if (watch_count_ == 0) return;
+  WatchTable::Outcome outcome;
+  table_.lock()->lose(outcome);
+  finish(std::move(outcome));
+}
+
+namespace {
+
+void encode_path(const std::string& path, wire::Writer& w) {
+  w.u16(static_cast<uint16_t>(path.size()));
+  w.bytes(as_bytes(path));
+}
+
+std::string decode_path(wire::Reader& r) {
+  const uint16_t size = r.u16();
+  return std::string(as_text(r.bytes(size)));
+}
+
+}  // namespace
+
+// A path is below 32 KiB, and an event has three at most that are not the same; what is too large
+// for a message is counted as lost by the bus.
+Bytes NotifyHub::Event::encode() const {
+  Bytes bytes;
+  wire::Writer w(bytes);
+  w.u8(static_cast<uint8_t>(notes.size()));
+  for (const Note& note : notes) {
+    w.u8(note.is_name);
+    encode_path(note.path, w);
+  }
+  w.u8(static_cast<uint8_t>(changes.size()));
+  for (const PathChange& change : changes) {
+    w.value(change.action);
+    w.u32(change.filter);
+    encode_path(change.path, w);
+  }
+  encode_path(moved_from, w);
+  encode_path(moved_to, w);
+  encode_path(going, w);
+  return bytes;
+}
+
+auto NotifyHub::Event::decode(ByteView bytes) -> Result<Event> {
+  wire::Reader r(bytes);
+  Event event;
+  const uint8_t note_count = r.u8();
+  for (uint8_t i = 0; i < note_count && r.ok(); ++i) {
+    const bool is_name = r.u8() != 0;
+    event.notes.push_back({is_name, decode_path(r)});
+  }
+  const uint8_t change_count = r.u8();
+  for (uint8_t i = 0; i < change_count && r.ok(); ++i) {
+    PathChange change;
+    change.action = r.as<FileAction>();
+    change.filter = r.u32();
+    change.path = decode_path(r);
+    event.changes.push_back(std::move(change));
+  }
+  event.moved_from = decode_path(r);
+  event.moved_to = decode_path(r);
+  event.going = decode_path(r);
+  return r.finish(std::move(event));
 }
 
 void NotifyHub::report(std::span<const PathChange> changes) {
@@ -148,54 +267,43 @@ void NotifyHub::report(std::span<const PathChange> changes) {
 
 void NotifyHub::report_changed(const Share& share, std::string_view path, FileAction action,
                                uint32_t filter) {
-  PathChange change{action, filter, in_table(share, path)};
-  if (inotify_) {
-    if (is_name_change(action)) {
-      inotify_->own_name_change(change.path);
-    } else {
-      inotify_->own_modification(change.path);
-    }
-  }
-  report({&change, 1});
+  const std::string place = in_table(share, path);
+  publish({.notes = {{is_name_change(action), place}}, .changes = {{action, filter, place}}});
 }
 
 void NotifyHub::stream_changed(const Share& share, std::string_view path, std::string_view stream,
                                FileAction action, uint32_t filter) {
   if (!anyone()) return;
-  const PathChange change{action, filter, in_table(share, path) + ':' + std::string(stream)};
-  if (inotify_) inotify_->own_modification(in_table(share, path));
-  report({&change, 1});
+  const std::string place = in_table(share, path);
+  publish({.notes = {{false, place}},
+           .changes = {{action, filter, place + ':' + std::string(stream)}}});
 }
 
 void NotifyHub::report_own_modification(const Share& share, std::string_view path) {
-  if (inotify_) inotify_->own_modification(in_table(share, path));
+  publish({.notes = {{false, in_table(share, path)}}});
 }
 
 // [MS-FSA] 2.1.5.15.12 "FileRenameInformation".
 void NotifyHub::report_renamed(const Share& share, const Rename& rename) {
   const std::string from = in_table(share, rename.from);
   const std::string to = in_table(share, rename.to);
-  if (inotify_) {
-    inotify_->own_name_change(from);
-    inotify_->own_name_change(to);
-  }
+  const std::vector<Event::Note> notes{{true, from}, {true, to}};
   const uint32_t filter = name_filter(rename.is_directory);
   const bool moves = parent_of(from) != parent_of(to);
   if (!rename.replaced.empty()) {
     const std::string replaced = in_table(share, rename.replaced);
     if (replaced == to) {
-      const PathChange changes[] = {{FileAction::kRemoved, filter, from},
-                                    {FileAction::kModified, kEverythingButName, to}};
-      return report(changes);
+      return publish({.notes = notes,
+                      .changes = {{FileAction::kRemoved, filter, from},
+                                  {FileAction::kModified, kEverythingButName, to}}});
     }
-    const PathChange gone{FileAction::kRemoved, CompletionFilter::kFileName, replaced};
-    report({&gone, 1});
+    publish({.changes = {{FileAction::kRemoved, CompletionFilter::kFileName, replaced}}});
   }
-  const PathChange changes[] = {
-      {moves ? FileAction::kRemoved : FileAction::kRenamedOldName, filter, from},
-      {moves ? FileAction::kAdded : FileAction::kRenamedNewName, filter, to}};
-  report(changes);
-  if (rename.is_directory) table_.lock()->moved(from, to);
+  publish({.notes = notes,
+           .changes = {{moves ? FileAction::kRemoved : FileAction::kRenamedOldName, filter, from},
+                       {moves ? FileAction::kAdded : FileAction::kRenamedNewName, filter, to}},
+           .moved_from = rename.is_directory ? from : "",
+           .moved_to = rename.is_directory ? to : ""});
 }
 
 // [MS-FSA] 2.1.5.15.7 "FileLinkInformation".
@@ -223,7 +331,7 @@ void NotifyHub::local_change(const LocalChange& change) {
     case LocalChange::Kind::kRemoved: {
       if (change.is_directory) {
         table->end_at(path, true, NtStatus::kDeletePending, outcome);
-        watch_count_ = table->size();
+        set_watch_count(table->size());
       }
       const PathChange removed{FileAction::kRemoved, names, path};
       table->report({&removed, 1}, outcome);

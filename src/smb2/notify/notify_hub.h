@@ -14,22 +14,31 @@
 #include "smb2/share.h"
 #include "wire/smb2/change_notify.h"
 
+namespace braid::store {
+class WorkerGroup;
+}
+
 namespace braid::smb2 {
 
 class Open;
 
 // Owned by the Server. Thread: any. Paths are below the share's root as the protocol writes them,
 // "dir\file", spelled as on disk. Nothing here waits or may fail the command that calls it; with
-// nobody watching each call is one load.
+// nobody watching each call is one load, or one for each worker.
+//
+// With several workers, what one of them does is told to those with clients that watch: they are
+// told by the command that did it, here as there, and what the kernel says of it is not news.
 class NotifyHub final : public LocalChangeSink {
  public:
-  // Finds out how local changes can be heard of.
-  NotifyHub();
+  // Finds out how local changes can be heard of. `group` may be null, and outlives the hub.
+  explicit NotifyHub(store::WorkerGroup* group = nullptr);
   // Only with another source than the machine's, or none; for tests.
   explicit NotifyHub(std::unique_ptr<LocalChanges> local);
   ~NotifyHub() override;
 
-  bool anyone() const { return watch_count_.load(std::memory_order_relaxed) != 0; }
+  bool anyone() const {
+    return watch_count_.load(std::memory_order_relaxed) != 0 || (group_ && others_watch());
+  }
 
   // For CHANGE_NOTIFY. The first of an open says what is watched, and its changes are kept from
   // then on. The waiter is set already when something was kept.
@@ -68,6 +77,29 @@ class NotifyHub final : public LocalChangeSink {
   void local_change(const LocalChange& change) override;
 
  private:
+  // Something that a client did, as every worker hears of it. Paths of the watch table.
+  struct Event {
+    struct Note {
+      bool is_name = false;
+      std::string path;
+    };
+    std::vector<Note> notes;          // what inotify will say of it
+    std::vector<PathChange> changes;  // told together
+    std::string moved_from;           // a directory that has another name now
+    std::string moved_to;
+    std::string going;  // a directory that will be deleted
+
+    Bytes encode() const;
+    static Result<Event> decode(ByteView bytes);
+  };
+
+  bool others_watch() const;
+  // Here and in the other workers.
+  void publish(const Event& event);
+  void apply(const Event& event);
+  void on_message(ByteView message);
+  void lose_all();
+  void set_watch_count(size_t count);
   void report_changed(const Share& share, std::string_view path, wire::FileAction action,
                       uint32_t filter);
   void report_renamed(const Share& share, const Rename& rename);
@@ -76,6 +108,7 @@ class NotifyHub final : public LocalChangeSink {
   void watch_locally(WatchTable::Watch& watch, const Open& open);
   void finish(WatchTable::Outcome outcome);
 
+  store::WorkerGroup* const group_ = nullptr;
   std::atomic<size_t> watch_count_ = 0;
   Guarded<WatchTable> table_;
   // Set at construction; their threads call local_change().

@@ -31,14 +31,29 @@ struct PosixContext {
   size_t inline_stream_max = 0;
   NameIndex index;
 
-  // Held while DOSATTRIB or a stream of one file is read and written back.
-  std::mutex& metadata_lock(FileKey key) {
-    return metadata_locks[std::hash<FileKey>{}(FileKey{key.device, key.inode, 0}) %
-                          metadata_locks.size()];
-  }
-
   // 64: more than the threads of a worker pool, so that two files seldom share one.
   std::array<std::mutex, 64> metadata_locks;
+};
+
+// Held while DOSATTRIB or a stream of one file is read and written back.
+class MetadataLock {
+ public:
+  MetadataLock(PosixContext& context, const FileKey& key)
+      : file_{key.device, key.inode, 0},
+        others_(context.options.locks),
+        lock_(context.metadata_locks[std::hash<FileKey>{}(file_) % context.metadata_locks.size()]) {
+    if (others_) others_->lock(file_);
+  }
+  MetadataLock(const MetadataLock&) = delete;
+  MetadataLock& operator=(const MetadataLock&) = delete;
+  ~MetadataLock() {
+    if (others_) others_->unlock(file_);
+  }
+
+ private:
+  const FileKey file_;
+  FileLocks* const others_;
+  const std::lock_guard<std::mutex> lock_;
 };
 
 using PosixContextRef = std::shared_ptr<PosixContext>;

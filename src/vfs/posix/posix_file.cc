@@ -90,7 +90,7 @@ Result<void> PosixFile::change_owner(std::optional<uid_t> uid, std::optional<gid
 Result<void> PosixFile::change_dos(const AttributesChange& change) {
   if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};
   BRAID_CHECK(check_may_change());
-  const std::lock_guard lock(context_->metadata_lock(key_));
+  const MetadataLock lock(*context_, key_);
   BRAID_TRY(const struct statx st, stat_of(fd_.get()));
   DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
   if (change.dos_attributes) {
@@ -118,7 +118,7 @@ Result<void> PosixFile::change_times(const AttributesChange& change) {
 Result<void> PosixFile::choose_change_time(FileTime time) {
   if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};
   BRAID_CHECK(check_may_change());
-  const std::lock_guard lock(context_->metadata_lock(key_));
+  const MetadataLock lock(*context_, key_);
   BRAID_TRY(struct statx st, stat_of(fd_.get()));
   DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
   if (!attrib.creation_time) attrib.creation_time = birth_time(st);
@@ -135,7 +135,7 @@ Result<void> PosixFile::choose_change_time(FileTime time) {
 
 Result<void> PosixFile::set_archive() {
   if (has_archive_ || kind_ != Kind::kFile) return {};
-  const std::lock_guard lock(context_->metadata_lock(key_));
+  const MetadataLock lock(*context_, key_);
   BRAID_TRY(const struct statx st, stat_of(fd_.get()));
   BRAID_CHECK(add_dos_attributes(fd_.get(), st, dos::kArchive));
   has_archive_ = true;

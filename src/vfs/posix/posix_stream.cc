@@ -18,7 +18,7 @@ PosixStream::PosixStream(PosixContextRef context, std::unique_ptr<File> base, in
 
 FileKey PosixStream::key() const {
   FileKey key = base_->key();
-  const std::lock_guard lock(context_->metadata_lock(key));
+  const MetadataLock lock(*context_, key);
   key.stream = stream_key(name_);
   return key;
 }
@@ -193,7 +193,7 @@ Result<uint64_t> PosixStream::copy_range(File& source, uint64_t source_offset, u
 
 Result<void> PosixStream::rename_stream(std::string_view from, std::string_view to, bool replace) {
   BRAID_CHECK(base_->rename_stream(from, to, replace));
-  const std::lock_guard lock(context_->metadata_lock(base_->key()));
+  const MetadataLock lock(*context_, base_->key());
   if (equal_folded(name_, from)) name_ = to;
   return {};
 }

@@ -10,11 +10,11 @@ namespace braid::vfs {
 // Held for one operation on the streams of a file: as the server, one at a time.
 class StreamLock {
  public:
-  StreamLock(PosixContext& context, FileKey key) : lock_(context.metadata_lock(key)) {}
+  StreamLock(PosixContext& context, FileKey key) : lock_(context, key) {}
   const Result<void>& status() const { return privilege_.status(); }
 
  private:
-  std::lock_guard<std::mutex> lock_;
+  MetadataLock lock_;
   ScopedPrivilege privilege_;
 };
 

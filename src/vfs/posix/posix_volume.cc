@@ -265,7 +265,7 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
     return fail_last_os();
   }
   if (!S_ISREG(st.stx_mode)) return {};
-  const std::lock_guard lock(context_->metadata_lock(key_of(st)));
+  const MetadataLock lock(*context_, key_of(st));
   return add_dos_attributes(held.get(), st, dos::kArchive);
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "vfs/file_locks.h"
 #include "vfs/volume.h"
 
 namespace braid::vfs {
@@ -13,6 +14,8 @@ struct PosixOptions {
   // Names held by the folded directory indexes; about 100 bytes each.
   size_t indexed_names_max = 1'000'000;
   bool hide_dot_files = false;  // show names that begin with '.' as hidden
+  // Shared with other processes that serve the files; null: none does. Outlives the volume.
+  FileLocks* locks = nullptr;
 };
 
 // `root` is opened once, as the server; everything later is below that descriptor. ENOENT, ENOTDIR,

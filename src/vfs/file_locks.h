@@ -1,0 +1,17 @@
+// FileLocks: one process at a time changes what is kept beside a file's data.
+#pragma once
+
+#include "base/ids.h"
+
+namespace braid::vfs {
+
+// For what is read, changed and written back: DOS attributes, streams. Files may share a lock, so
+// nobody takes two. Implemented where several processes serve the same files. Thread: any.
+class FileLocks {
+ public:
+  virtual ~FileLocks() = default;
+  virtual void lock(const FileKey& file) = 0;
+  virtual void unlock(const FileKey& file) = 0;
+};
+
+}  // namespace braid::vfs
