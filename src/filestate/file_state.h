@@ -64,6 +64,8 @@ class BasicFileState {
   CloseResult close(OpenToken token, Outcome& out);
 
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
+  // Without one, a prepare() that says kGo and has no outcome has changed nothing.
+  bool has_breaks_under_way() const;
   // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of
   // that directory, not of this file.
   Decision take_handles(OpenToken waiter, Outcome& out);

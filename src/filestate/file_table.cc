@@ -77,10 +77,22 @@ CloseDecision FileTable::close(const OpenRef& ref) {
 }
 
 Decision FileTable::prepare(const OpenRef& ref, Operation operation) {
-  return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
-                     [&](FileNode&, FileState& state, Outcome& outcome) {
-                       return state.prepare(ref.token, operation, outcome);
-                     });
+  Effects effects;
+  Decision decision = Decision::fail(NtStatus::kFileClosed);
+  {
+    Impl::Access access(*impl_, ref.file, effects);
+    // Every READ and WRITE asks, and mostly nothing is in the way.
+    bool changed = false;
+    if (FileState* const state = access.state()) {
+      const bool breaks_under_way = state->has_breaks_under_way();
+      decision = state->prepare(ref.token, operation, effects.outcome);
+      changed = breaks_under_way || decision.verdict != Verdict::kGo || !effects.outcome.empty();
+      if (changed) access.settle(*state);
+    }
+    access.finish(changed, store::Urgency::kMustNotFail);
+  }
+  impl_->tell(ref.file, effects);
+  return decision;
 }
 
 Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending) {

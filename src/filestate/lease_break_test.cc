@@ -50,7 +50,7 @@ TEST_F(LeaseBreak, OverwriteDoesNotWaitForReadHandle) {
   second.overwrites = true;
   EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
   EXPECT_EQ(sink.take_breaks(), "1: RH-> ack");
-  second.token = {++last_token};
+  second.token = token(++last_token);
   EXPECT_EQ(open(second).decision.verdict, Verdict::kGo);
   EXPECT_EQ(sink.take_breaks(), "");
   const OpenDecision probe = open(lease(1, ""));
@@ -165,7 +165,7 @@ TEST_F(LeaseBreak, StatOpensBreakNothingAndAreNotSeen) {
   stat.granted_access = kFileReadAttributes | kReadControl | kSynchronize;
   open(stat);
   EXPECT_EQ(granted(open(lease(1, "RWH"))), "RWH");
-  stat.token = {++last_token};
+  stat.token = token(++last_token);
   EXPECT_EQ(open(stat).decision.verdict, Verdict::kGo);
   EXPECT_EQ(sink.take_breaks(), "");
   EXPECT_EQ(granted(open(lease(1, "RWH"))), "RWH");

@@ -10,7 +10,7 @@ struct LeaseRules : ::testing::Test, TestTable {
     return decision.lease ? letters(decision.lease->state) : "no lease";
   }
   void close_all() {
-    for (uint64_t token = 1; token <= last_token; ++token) table.close({kFile, {token}});
+    for (uint64_t number = 1; number <= last_token; ++number) table.close({kFile, token(number)});
     sink.take_breaks();
     sink.take_completions();
   }

@@ -12,8 +12,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "notify"))
 
-from impacket.smb3 import SessionError  # noqa: E402
-from impacket.smbconnection import SMBConnection  # noqa: E402
+from impacket import smb3  # noqa: E402
+from impacket.smbconnection import SMBConnection, SessionError  # noqa: E402
 
 import smb2_raw as raw  # noqa: E402
 import suite  # noqa: E402
@@ -24,6 +24,8 @@ from suite import ServerCase  # noqa: E402
 
 ALICE, _ = test_users()
 WORKERS = 4
+STATUSES = {0xC0000054: "FILE_LOCK_CONFLICT", 0xC0000055: "LOCK_NOT_GRANTED",
+            0xC0000056: "DELETE_PENDING"}
 READ, WRITE, DELETE_ACCESS = 0x00120089, 0x00120116, 0x00010000
 SHARE_NONE, SHARE_ALL = 0, 7
 OPEN, CREATE, OPEN_IF = 1, 2, 3
@@ -59,22 +61,27 @@ class Client:
                           struct.pack("<QQII", offset, length, flags, 0))
         answer = self.low.recvSMB(self.low.sendSMB(packet))
         if answer["Status"]:
-            raise SessionError(answer["Status"], answer)
+            raise smb3.SessionError(answer["Status"], answer)
 
     def end(self):
         try:
             self.low.close_session()
-        except (OSError, SessionError):
+        except Exception:  # impacket raises whatever its socket does, and the worker may be gone
             pass
-        self.low._NetBIOSSession.close()
 
 
 def status_of(action, *arguments, **named):
     try:
         action(*arguments, **named)
-    except SessionError as error:
-        return raw.status_name(error.getErrorCode())
+    except (SessionError, smb3.SessionError) as error:
+        return name_of_error(error)
     return "SUCCESS"
+
+
+def name_of_error(error):
+    # impacket has two classes of that name.
+    code = error.getErrorCode() if isinstance(error, SessionError) else error.get_error_code()
+    return STATUSES.get(code) or raw.status_name(code)
 
 
 def index_of(pid):
@@ -293,9 +300,9 @@ class KillsUnderLoad(WorkersCase):
                 with self.guard:
                     self.done += 1
                 self.look_at(began, pid)
-            except SessionError as error:
+            except (SessionError, smb3.SessionError) as error:
                 # The session may have gone with its worker before the connection is seen to.
-                if raw.status_name(error.getErrorCode()) not in (
+                if name_of_error(error) not in (
                         "SHARING_VIOLATION", "USER_SESSION_DELETED"):
                     self.problems.append(f"client {number}: {error}")
             except Exception as error:  # impacket raises whatever its socket does
