@@ -174,6 +174,10 @@ void FileTable::attach() {
       },
       [impl = impl_.get()] { impl->look_at_all(); });
   group->on_ended([impl = impl_.get()] { impl->look_at_all(); });
+  // What an earlier life of this worker left and nobody has met since takes room.
+  for (const FileKey& file : impl_->files_where([](std::string_view) { return true; })) {
+    impl_->look(file);
+  }
 }
 
 }  // namespace braid::filestate

@@ -230,6 +230,23 @@ TEST(SharedFileTable, WhatAKilledWorkerWasDeletingCanBeOpenedAgain) {
   EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kSuccess);
 }
 
+TEST(SharedFileTable, NewLifeRemovesWhatTheOldOneLeft) {
+  SharedTables t;
+  for (uint64_t inode = 1; inode <= 10; ++inode) {
+    t.tables[0]->open({1, inode, inode % 3}, t.lease(0, static_cast<uint8_t>(inode), "RWH"));
+  }
+  t.open(1, t.request(1));
+  t.kill(0);
+  t.tables[0].reset();
+  t.workers.join(0);
+  t.tables[0] = std::make_unique<FileTable>(t.sinks[0], t.workers.groups[0].get());
+  size_t records = 0;
+  t.workers.groups[0]->records().for_each(
+      [&](const store::RecordKey&, ByteView) { records++; });
+  EXPECT_EQ(records, 1u);
+  EXPECT_EQ(t.workers.groups[0]->is_alive(t.workers.groups[0]->own_tag()), true);
+}
+
 TEST(SharedFileTable, FullStoreRefusesOpensAndNothingElse) {
   store::TestGroup workers(1, {.buckets = 16, .arena_bytes = 64 << 10});
   RecordingSink sink;

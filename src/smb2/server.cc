@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "smb2/close_open.h"
 #include "smb2/durable.h"
+#include "smb2/siblings.h"
 #include "store/worker_group.h"
 #include "transport/tcp_transport.h"
 
@@ -30,7 +31,7 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       file_table(breaks, parts.group),
       has_directory_leases(parts.group ? parts.group->region().directory_leases()
                                        : own_directory_leases_),
-      siblings(*this, parts.group),
+      siblings_(std::make_unique<Siblings>(*this, parts.group)),
       parts_(std::move(parts)),
       interfaces_(parts_.config->server, parts_.clock),
       reactors_(reactors),

@@ -28,7 +28,6 @@
 #include "smb2/security/descriptor_store.h"
 #include "smb2/session.h"
 #include "smb2/share.h"
-#include "smb2/siblings.h"
 #include "smb2/write_times.h"
 #include "transport/transport.h"
 
@@ -37,6 +36,8 @@ class WorkerGroup;
 }
 
 namespace braid::smb2 {
+
+class Siblings;
 
 // What a Server is made of; main builds the parts and hands them over. All outlive the Server.
 struct ServerParts {
@@ -103,7 +104,7 @@ class Server final : public ConnectionSink {
   filestate::FileTable file_table;
   // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.
   std::atomic<bool>& has_directory_leases;
-  Siblings siblings;
+  Siblings& siblings() { return *siblings_; }
 
   uint64_t next_connection_number() { return next_connection_number_.fetch_add(1); }
   // All there are now. Thread: any.
@@ -143,6 +144,7 @@ class Server final : public ConnectionSink {
  private:
   Task<void> end_session_soon(std::shared_ptr<Session> session);
   std::atomic<bool> own_directory_leases_ = false;
+  const std::unique_ptr<Siblings> siblings_;
 
   // Thread: the reactor it runs on, but for `stopped`.
   struct Scavenger {

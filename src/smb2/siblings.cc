@@ -1,5 +1,6 @@
 #include "smb2/siblings.h"
 
+#include "smb2/app_instance.h"
 #include "smb2/server.h"
 #include "store/worker_group.h"
 #include "wire/reader.h"
@@ -51,45 +52,65 @@ Siblings::Siblings(Server& server, store::WorkerGroup* group) : server_(server),
   group_->on_ended([this] { give_up_waiting(); });
 }
 
+Task<bool> Siblings::ask(size_t worker, store::Topic topic, Bytes question, Executor& executor) {
+  if (group_->region().slot(worker).tag == 0) co_return false;
+  auto answered = std::make_shared<OneShot<bool>>();
+  Bytes message;
+  wire::Writer w(message);
+  w.value(MessageKind::kQuestion);
+  {
+    auto waiting = waiting_.lock();
+    w.u64(++waiting->last_number);
+    waiting->by_number.emplace(waiting->last_number, answered);
+  }
+  w.bytes(question);
+  if (!group_->bus().send(worker, topic, message)) give_up_waiting();
+  co_return co_await answered->wait(executor);
+}
+
+void Siblings::answer(size_t worker, store::Topic topic, uint64_t number, bool answer) {
+  Bytes message;
+  wire::Writer w(message);
+  w.value(MessageKind::kAnswer);
+  w.u64(number);
+  w.u8(answer);
+  group_->bus().send(worker, topic, message);
+}
+
+bool Siblings::take_answer(wire::Reader& r, uint64_t& number) {
+  const auto kind = r.as<MessageKind>();
+  number = r.u64();
+  if (kind == MessageKind::kQuestion) return false;
+  const bool answer = r.u8() != 0;
+  auto waiting = waiting_.lock();
+  const auto found = waiting->by_number.find(number);
+  if (found == waiting->by_number.end()) return true;
+  const auto answered = std::move(found->second);
+  waiting->by_number.erase(found);
+  waiting.mutex_lock().unlock();
+  answered->set(answer);
+  return true;
+}
+
 Task<void> Siblings::end_session(SessionId previous, std::shared_ptr<const auth::Identity> user,
                                  Executor& executor) {
   if (!group_) co_return;
   const size_t owner = SessionTable::worker_of(previous);
   if (owner == group_->own_tag().index() || owner >= group_->size()) co_return;
-  auto answer = std::make_shared<OneShot<bool>>();
-  Bytes message;
-  wire::Writer w(message);
-  w.value(SessionMessage::kEnd);
-  {
-    auto waiting = waiting_.lock();
-    w.u64(++waiting->last_number);
-    waiting->by_number.emplace(waiting->last_number, answer);
-  }
+  Bytes question;
+  wire::Writer w(question);
   w.u64(previous.value);
   encode_user(*user, w);
-  const bool is_there = group_->region().slot(owner).tag != 0;
-  if (!is_there || !group_->bus().send(owner, store::Topic::kSessions, message)) give_up_waiting();
-  co_await answer->wait(executor);
+  co_await ask(owner, store::Topic::kSessions, std::move(question), executor);
 }
 
 void Siblings::on_session(store::BusMessage& message) {
   wire::Reader r(message.payload);
-  const auto kind = r.as<SessionMessage>();
-  const uint64_t number = r.u64();
-  if (kind == SessionMessage::kEnded) {
-    auto waiting = waiting_.lock();
-    const auto found = waiting->by_number.find(number);
-    if (found == waiting->by_number.end()) return;
-    const auto answer = std::move(found->second);
-    waiting->by_number.erase(found);
-    waiting.mutex_lock().unlock();
-    answer->set(true);
-    return;
-  }
+  uint64_t number = 0;
+  if (take_answer(r, number)) return;
   const SessionId session{r.u64()};
   auto user = decode_user(r);
-  if (!user || kind != SessionMessage::kEnd) return;
-  server_.spawn(end_own(session, std::move(*user), message.from.index(), number));
+  if (user) server_.spawn(end_own(session, std::move(*user), message.from.index(), number));
 }
 
 Task<void> Siblings::end_own(SessionId id, auth::Identity user, size_t asked_by, uint64_t number) {
@@ -98,11 +119,36 @@ Task<void> Siblings::end_own(SessionId id, auth::Identity user, size_t asked_by,
   if (session && session->security() && session->principal().identity->is_same_user(user)) {
     co_await server_.close_session(std::move(session));
   }
-  Bytes message;
-  wire::Writer w(message);
-  w.value(SessionMessage::kEnded);
-  w.u64(number);
-  group_->bus().send(asked_by, store::Topic::kSessions, message);
+  answer(asked_by, store::Topic::kSessions, number, true);
+}
+
+Task<bool> Siblings::end_instances(AppInstanceArrival arrival, Executor& executor) {
+  bool is_newer = false;
+  for (size_t worker = 0; group_ && worker < group_->size(); ++worker) {
+    if (worker == group_->own_tag().index()) continue;
+    Bytes question;
+    wire::Writer w(question);
+    arrival.encode(w);
+    is_newer |= co_await ask(worker, store::Topic::kOpens, std::move(question), executor);
+  }
+  co_return is_newer;
+}
+
+void Siblings::on_open(store::BusMessage& message) {
+  wire::Reader r(message.payload);
+  uint64_t number = 0;
+  if (take_answer(r, number)) return;
+  auto arrival = AppInstanceArrival::decode(r);
+  if (arrival) {
+    server_.spawn(end_own_instances(std::move(*arrival), message.from.index(), number));
+  }
+}
+
+Task<void> Siblings::end_own_instances(AppInstanceArrival arrival, size_t asked_by,
+                                       uint64_t number) {
+  co_await server_.pool().schedule();
+  const bool is_newer = co_await end_instances_here(server_, std::move(arrival));
+  answer(asked_by, store::Topic::kOpens, number, is_newer);
 }
 
 void Siblings::give_up_waiting() {

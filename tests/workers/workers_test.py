@@ -46,8 +46,10 @@ class Client:
         self.session_id = self.low._Session["SessionID"]
         self.worker = self.session_id >> 26
 
-    def open(self, name, access=READ | WRITE, share=SHARE_NONE, disposition=OPEN_IF, options=0):
-        return self.low.create(self.tree, name, access, share, options, disposition, 0)
+    def open(self, name, access=READ | WRITE, share=SHARE_NONE, disposition=OPEN_IF, options=0,
+             contexts=None):
+        return self.low.create(self.tree, name, access, share, options, disposition, 0,
+                               createContexts=contexts)
 
     def close(self, file_id):
         self.low.close(self.tree, file_id)
@@ -68,6 +70,19 @@ class Client:
             self.low.close_session()
         except Exception:  # impacket raises whatever its socket does, and the worker may be gone
             pass
+
+
+class AppInstanceId:
+    """[MS-SMB2] 2.2.13.2.13, as impacket wants a create context."""
+
+    NAME = bytes.fromhex("45bca66aefa7f74a9008fa462e144d74")
+
+    def __init__(self, instance):
+        self.instance = instance
+
+    def getData(self):  # noqa: N802
+        data = struct.pack("<HH", 20, 0) + self.instance
+        return struct.pack("<IHHHHI", 0, 16, len(self.NAME), 0, 32, len(data)) + self.NAME + data
 
 
 def status_of(action, *arguments, **named):
@@ -178,6 +193,15 @@ class Shared(WorkersCase):
         again = raw_session_with_previous(self.server, a.session_id, a.worker)
         self.addCleanup(again.close)
         self.assertEqual(status_of(b.open, "held"), "SUCCESS")
+
+    def test_application_that_moves_ends_its_open_in_another_worker(self):
+        a, b = self.two_workers()
+        instance = [AppInstanceId(os.urandom(16))]
+        in_a = a.open("moving", contexts=instance)
+        self.assertEqual(status_of(b.open, "moving", contexts=[AppInstanceId(os.urandom(16))]),
+                         "SHARING_VIOLATION")
+        self.assertEqual(status_of(b.open, "moving", contexts=instance), "SUCCESS")
+        self.assertEqual(status_of(a.low.read, a.tree, in_a, 0, 10), "FILE_CLOSED")
 
     def test_changes_are_told_once_whoever_makes_them(self):
         # In different workers, most likely; a worker with none hears nothing and need not.

@@ -9,6 +9,7 @@
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
 #include "smb2/server.h"
+#include "smb2/siblings.h"
 
 namespace braid::smb2 {
 namespace {
@@ -140,7 +141,7 @@ uint16_t session_flags(const SessionSecurity& security) {
 // A failed logon costs time: the answer waits, no thread does.
 Task<void> wait_for_penalty(Request& request, std::string account) {
   Connection& connection = *request.connection;
-  request.server.siblings.logon_failed(connection.peer_host(), account);
+  request.server.siblings().logon_failed(connection.peer_host(), account);
   const auto delay = request.server.penalties().penalty(connection.peer_host(), account);
   if (delay.count() == 0 || connection.transport().is_closed()) co_return;
   auto over = std::make_shared<OneShot<bool>>();
@@ -158,7 +159,7 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
   if (previous.value == 0 || previous == now.session_id) co_return;
   auto session = request.server.session_table.find(previous);
   if (!session) {
-    co_await request.server.siblings.end_session(previous, now.principal().identity,
+    co_await request.server.siblings().end_session(previous, now.principal().identity,
                                                  request.connection->reactor());
     co_return;
   }
@@ -234,7 +235,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
 
   if (purpose == Purpose::kBind) {
     BRAID_CO_CHECK(add_bound_channel(request, session, *step, exchange->preauth_hash.value()));
-    server.siblings.logon_succeeded(connection.peer_host(), step->identity->account_name);
+    server.siblings().logon_succeeded(connection.peer_host(), step->identity->account_name);
     response.session_flags = session_flags(*session->security());
     log::info("{}: {} bound another channel, {} now", connection.peer_host(),
               step->identity->account_name, session->channels().size());
@@ -246,7 +247,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
   }
-  server.siblings.logon_succeeded(connection.peer_host(), step->identity->account_name);
+  server.siblings().logon_succeeded(connection.peer_host(), step->identity->account_name);
   Principal principal = principal_of(step->identity);
   if (purpose == Purpose::kReauthenticate) {
     session->renew(std::move(principal), step->expires_at);

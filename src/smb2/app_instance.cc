@@ -1,0 +1,97 @@
+#include "smb2/app_instance.h"
+
+#include "smb2/close_open.h"
+#include "smb2/durable.h"
+#include "smb2/server.h"
+#include "vfs/names.h"
+
+namespace braid::smb2 {
+namespace {
+
+using Match = OpenTable::AppInstanceOpen;
+
+// Whether the newcomer may not take the place of an open with this version. Before 3.1.1 there are
+// no versions.
+bool is_newer(const std::optional<wire::AppInstanceVersion>& open,
+              const AppInstanceArrival& arrival) {
+  if (!open) return false;
+  if (!arrival.version) return true;
+  return arrival.compares_versions && *open >= *arrival.version;
+}
+
+std::optional<Match> find(Server& server, const AppInstanceArrival& arrival) {
+  for (Match& match : server.open_table.find_app_instance(arrival.id)) {
+    if (match.client_guid == arrival.client) continue;
+    if (match.try_again) return std::move(match);
+    if (!vfs::equal_folded(match.share, arrival.share)) continue;
+    if (match.file_key.device != arrival.file.device ||
+        match.file_key.inode != arrival.file.inode) {
+      continue;
+    }
+    if (vfs::equal_folded(match.stream_name, arrival.stream)) return std::move(match);
+  }
+  return std::nullopt;
+}
+
+void encode_text(const std::string& text, wire::Writer& w) {
+  w.u16(static_cast<uint16_t>(text.size()));
+  w.bytes(as_bytes(text));
+}
+
+std::string decode_text(wire::Reader& r) {
+  const uint16_t size = r.u16();
+  return std::string(as_text(r.bytes(size)));
+}
+
+}  // namespace
+
+Task<bool> end_instances_here(Server& server, AppInstanceArrival arrival) {
+  for (;;) {
+    auto match = find(server, arrival);
+    if (!match) co_return false;
+    if (match->try_again) {
+      co_await match->try_again->wait(server.pool());
+      continue;
+    }
+    if (is_newer(match->version, arrival)) co_return true;
+    if (!arrival.may_end) co_return false;
+    if (match->open) {
+      co_await close_open(server, std::move(match->open));
+    } else if (auto claim = server.open_table.claim(match->persistent_id); claim.open) {
+      co_await close_claimed(server, std::move(*claim.open));
+    }
+  }
+}
+
+// Names of shares and streams are a few hundred bytes at most.
+void AppInstanceArrival::encode(wire::Writer& w) const {
+  w.id128(id);
+  w.u8(static_cast<uint8_t>(version.has_value() | compares_versions << 1 | may_end << 2));
+  w.u64(version ? version->app_instance_version_high : 0);
+  w.u64(version ? version->app_instance_version_low : 0);
+  w.id128(client);
+  encode_text(share, w);
+  w.u64(file.device);
+  w.u64(file.inode);
+  encode_text(stream, w);
+}
+
+Result<AppInstanceArrival> AppInstanceArrival::decode(wire::Reader& r) {
+  AppInstanceArrival arrival;
+  arrival.id = r.id128<AppInstanceId>();
+  const uint8_t flags = r.u8();
+  arrival.compares_versions = (flags & 2) != 0;
+  arrival.may_end = (flags & 4) != 0;
+  wire::AppInstanceVersion version;
+  version.app_instance_version_high = r.u64();
+  version.app_instance_version_low = r.u64();
+  if (flags & 1) arrival.version = version;
+  arrival.client = r.id128<ClientGuid>();
+  arrival.share = decode_text(r);
+  arrival.file.device = r.u64();
+  arrival.file.inode = r.u64();
+  arrival.stream = decode_text(r);
+  return r.finish(std::move(arrival));
+}
+
+}  // namespace braid::smb2
