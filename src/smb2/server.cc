@@ -102,6 +102,7 @@ void Server::stop() {
   // Until here others may wait for what a break took from this worker's clients.
   parts_.group->stop();
   scope_.wait();
+  breaks.wait_for_deliveries();
 }
 
 void Server::worker_ended(pid_t pid) {
