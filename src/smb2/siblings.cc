@@ -47,6 +47,9 @@ Siblings::Siblings(Server& server, store::WorkerGroup* group) : server_(server),
   group_->bus().handle(
       store::Topic::kSessions, [this](store::BusMessage& message) { on_session(message); },
       [this] { give_up_waiting(); });
+  group_->bus().handle(
+      store::Topic::kOpens, [this](store::BusMessage& message) { on_open(message); },
+      [this] { give_up_waiting(); });
   group_->bus().handle(store::Topic::kLogons,
                        [this](store::BusMessage& message) { on_logon(message); }, {});
   group_->on_ended([this] { give_up_waiting(); });

@@ -114,6 +114,12 @@ class WorkersCase(ServerCase):
         if suite.arguments.smbd:
             raise unittest.SkipTest("smbd has a process for each client")
         super().setUpClass()
+        # A worker that dies before all are there ends the server: its start has failed.
+        end = time.monotonic() + LIMIT_S
+        while " ready" not in cls.server.log_text():
+            if time.monotonic() > end:
+                raise AssertionError("not every worker started")
+            time.sleep(0.05)
 
     @classmethod
     def options(cls, scratch):
