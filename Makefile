@@ -60,9 +60,9 @@ conformance: deps build ## smbtorture against its ledger
 	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd
 
 .PHONY: conformance-filesystems
-conformance-filesystems: deps build ## smbtorture's FSCTLs on XFS and btrfs images
+conformance-filesystems: deps build ## the same on XFS and btrfs images
 	@for fs in xfs btrfs; do tests/conformance/on_filesystem.sh $$fs \
-	  --braidd build/release/braidd --only smb2.ioctl || exit 1; done
+	  --braidd build/release/braidd --jobs 8 || exit 1; done
 
 .PHONY: hostile
 hostile: deps build ## 10,000 damaged messages between smbclient and braidd

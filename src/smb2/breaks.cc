@@ -155,7 +155,11 @@ Waiter Breaks::expect(filestate::OpenToken token, filestate::LockId lock) {
 }
 
 void Breaks::forget(filestate::OpenToken token, filestate::LockId lock) {
-  waiters_.lock()->erase({token, lock});
+  // Two requests of one open may wait at a time, and share what they wait on. One that is not set
+  // yet is of the other's next round.
+  auto waiters = waiters_.lock();
+  const auto found = waiters->find({token, lock});
+  if (found != waiters->end() && found->second->is_set()) waiters->erase(found);
 }
 
 void Breaks::open_closed(filestate::OpenToken token) {

@@ -218,6 +218,23 @@ TEST(Breaks, HolderWithoutAConnectionLosesItsOplockAtOnce) {
   EXPECT_EQ(table.caching_of({file, {1}}), filestate::Caching::kNone);
 }
 
+// Two requests of one open are woken together; one waits again before the other has let go.
+TEST(Breaks, ForgettingOneRoundKeepsTheWaiterOfTheNext) {
+  ReactorPool reactors(1);
+  SessionTable sessions;
+  ClientTable clients;
+  Breaks breaks(sessions, clients, config::BreakRetry::kSpec, reactors.at(0));
+  breaks.expect({7})->set({});
+  breaks.forget({7});
+  const Waiter next = breaks.expect({7});
+  EXPECT_FALSE(next->is_set());
+  breaks.forget({7});
+  filestate::Completion completion;
+  completion.token = {7};
+  breaks.completed({}, completion);
+  EXPECT_TRUE(next->is_set());
+}
+
 TEST(Breaks, CompletionThatComesBeforeTheWaitIsNotLost) {
   ReactorPool reactors(1);
   SessionTable sessions;

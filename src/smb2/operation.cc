@@ -29,6 +29,7 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
     const Result<void> waiting = begin_waiting(request, ref);
     if (!waiting) {
       server.file_table.cancel_wait(ref);
+      waiter->set({});  // another request of this open that waits asks again
       server.breaks.forget(ref.token);
       co_return waiting;
     }
@@ -36,7 +37,8 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
     request.open.release();
     const WakeUp wake = co_await waiter->wait(request.connection->reactor());
     server.breaks.forget(ref.token);
-    if (wake.why == Wake::kCancelled) co_return fail(NtStatus::kCancelled);
+    // Or it was another request of this open that was cancelled.
+    if (wake.why == Wake::kCancelled && request.cancelled) co_return fail(NtStatus::kCancelled);
     request.open = Open::use(open);
     if (!request.open) co_return fail(NtStatus::kFileClosed);
     if (!on_reactor) co_await server.pool().schedule();

@@ -333,6 +333,14 @@ def share_with_snapshot(scratch, uid_gid):
         except OSError:
             pass  # without streams, then
         os.chown(path, *uid_gid)
+        os.mkdir(os.path.join(folder, "subdir"))
+        os.chown(os.path.join(folder, "subdir"), *uid_gid)
+    # As snapshots made of hard links have it.
+    link = os.path.join(root, "subdir", "hardlink")
+    with open(link, "w", encoding="ascii"):
+        pass
+    os.chown(link, *uid_gid)
+    os.link(link, os.path.join(then, "subdir", "hardlink"))
     return servers.Share("twrp", root, snapshots=".snapshots")
 
 

@@ -116,6 +116,7 @@ Task<Result<Reply>> handle_lock(Request& request) {
   });
   if (!waiting) {
     server.file_table.cancel_lock(ref, id);
+    waiter->set({});
     server.breaks.forget(ref.token, id);
     co_return std::unexpected(waiting.error());
   }

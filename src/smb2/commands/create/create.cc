@@ -54,6 +54,7 @@ Task<Result<void>> wait_for_break(Request& request, const CreateState& state, Fi
   co_await request.connection->reactor().schedule();
   if (auto waiting = begin_waiting(request, ref); !waiting) {
     server.file_table.cancel_wait(ref);
+    waiter->set({});
     server.breaks.forget(ref.token);
     co_return waiting;
   }
