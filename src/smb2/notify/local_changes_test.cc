@@ -138,10 +138,11 @@ TEST_P(LocalChangesTest, SilentAfterTheLastWatchEnded) {
   EXPECT_EQ(told.count(root + "/two"), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sources, LocalChangesTest,
-                         testing::Values(Source{"fanotify", open_fanotify},
-                                         Source{"inotify", open_inotify}),
-                         [](const auto& param_info) { return std::string(param_info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Sources, LocalChangesTest,
+    testing::Values(Source{"fanotify", [](LocalChangeSink& sink) { return open_fanotify(sink); }},
+                    Source{"inotify", open_inotify}),
+    [](const auto& param_info) { return std::string(param_info.param.name); });
 
 TEST(Fanotify, OwnChangesAreNotTold) {
   Collector told;
