@@ -29,8 +29,6 @@ struct PosixContext {
   Features features;
   // A stream up to this many bytes lives in an extended attribute.
   size_t inline_stream_max = 0;
-  // What the file system counts among a file's blocks once its extended attributes need one: ext4.
-  uint64_t attribute_block_size = 0;
   NameIndex index;
 
   // 64: more than the threads of a worker pool, so that two files seldom share one.
@@ -57,14 +55,6 @@ class MetadataLock {
   FileLocks* const others_;
   const std::lock_guard<std::mutex> lock_;
 };
-
-// The one block of an empty file holds its attributes: it has no data allocated.
-inline void leave_out_attribute_block(const PosixContext& context, Attributes& attributes) {
-  if (attributes.kind == Kind::kFile && attributes.size == 0 &&
-      attributes.allocation_size == context.attribute_block_size) {
-    attributes.allocation_size = 0;
-  }
-}
 
 using PosixContextRef = std::shared_ptr<PosixContext>;
 

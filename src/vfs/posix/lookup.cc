@@ -142,7 +142,6 @@ Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
 Result<Resolved> Walk::found(Descriptor fd, size_t consumed) {
   Resolved out;
   BRAID_TRY(out.attributes, attributes_of(fd.get()));
-  leave_out_attribute_block(context_, out.attributes);
   if (!names_.empty()) out.place.name = names_.back();
   out.wanted_name = wanted_;
   for (const std::string& name : names_) BRAID_CHECK(out.path.append(shown(name)));

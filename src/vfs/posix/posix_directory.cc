@@ -87,7 +87,6 @@ std::optional<Attributes> PosixEnumeration::look_at(const std::string& name) {
     attrib = load_dos_attrib_in(fd_.get(), name);
   }
   Attributes attributes = make_attributes(*st, attrib);
-  leave_out_attribute_block(*context_, attributes);
   if (context_->options.hide_dot_files && name.starts_with('.') && name != "." && name != "..") {
     attributes.dos_attributes = (attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
   }

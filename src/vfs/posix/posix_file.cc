@@ -42,7 +42,6 @@ PosixFile::PosixFile(Parts parts)
 Result<Attributes> PosixFile::stat() {
   BRAID_CHECK(assume(who_));
   BRAID_TRY(Attributes attributes, attributes_of(fd_.get()));
-  leave_out_attribute_block(*context_, attributes);
   if (dot_file_ && context_->options.hide_dot_files) {
     attributes.dos_attributes = (attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
   }

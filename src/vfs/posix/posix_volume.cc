@@ -327,7 +327,6 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
   context->inline_stream_max = inline_stream_max_of(magic);
-  if (magic == EXT4_SUPER_MAGIC) context->attribute_block_size = fs.f_bsize;
   return std::make_unique<PosixVolume>(std::move(context));
 }
 
