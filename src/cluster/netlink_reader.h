@@ -5,6 +5,8 @@
 #include <linux/rtnetlink.h>
 
 #include <bit>
+#include <cerrno>
+#include <climits>
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -58,9 +60,10 @@ inline bool next_attribute(wire::Reader& r, NetlinkAttribute& attribute) {
   return r.ok();
 }
 
-// The errno that an NLMSG_ERROR carries; 0 is an acknowledgement.
+// The errno that an NLMSG_ERROR carries; 0 is an acknowledgement. EPROTO for what is not an errno.
 inline int error_of(const NetlinkMessage& message) {
-  return -static_cast<int>(wire::Reader(message.body).u32());
+  const uint32_t error = 0u - wire::Reader(message.body).u32();
+  return error <= INT_MAX ? static_cast<int>(error) : EPROTO;
 }
 
 }  // namespace braid::cluster
