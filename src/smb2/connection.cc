@@ -16,6 +16,20 @@ namespace {
 // [MS-SMB2] 2.1 "Transport": the length before each message.
 constexpr uint64_t kFrameHeaderBytes = 4;
 
+// co_await: continues behind what is posted already.
+class NextTurn {
+ public:
+  explicit NextTurn(Executor& executor) : executor_(executor) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) const {
+    executor_.post([handle] { handle.resume(); });
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Executor& executor_;
+};
+
 }  // namespace
 
 Connection::Connection(Server& server, transport::TransportPtr transport)
@@ -49,6 +63,8 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
       break;
     }
     alive = process_frame(std::move(*frame));
+    // What was cancelled answers before the next request does: clients count on the order.
+    if (std::exchange(cancelled_something_, false)) co_await NextTurn(reactor());
     if (alive && bytes_in_flight_ > kBytesInFlightMax) {
       room_ = std::make_shared<OneShot<bool>>();
       co_await room_->wait(reactor());
@@ -344,7 +360,9 @@ void Connection::cancel(const wire::Header& header) {
   }
   if (found == async_requests_.end() || found->second.ended_by == EndedBy::kConnection) return;
   auto on_cancel = std::exchange(found->second.on_cancel, nullptr);
-  if (on_cancel) on_cancel();
+  if (!on_cancel) return;
+  cancelled_something_ = true;
+  on_cancel();
 }
 
 bool Connection::is_over(const AsyncRequest& request) const {

@@ -158,6 +158,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t bytes_in_flight_ = 0;
   std::shared_ptr<OneShot<bool>> room_;  // set when bytes_in_flight_ falls
   std::atomic<bool> any_session_valid_ = false;
+  bool cancelled_something_ = false;  // by the frame at hand
   bool ending_ = false;
   bool abandoned_ = false;
   TaskScope requests_;
