@@ -316,8 +316,12 @@ class KillsUnderLoad(WorkersCase):
         while not self.over.is_set():
             try:
                 if not client:
+                    pid, before = None, self.workers()
                     client = Client(self.server)
-                    pid = self.pid_of(client)
+                    pid = before.get(client.worker)
+                    # Another worker took the place meanwhile: nobody knows which of them this is.
+                    if self.pid_of(client) != pid:
+                        client, pid = None, None
                     continue
                 name = f"file{choose.randrange(self.FILES)}"
                 began = time.monotonic()
