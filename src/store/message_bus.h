@@ -17,7 +17,7 @@ enum class Topic : uint8_t {
   kChanges,   // smb2: files and directories changed, for clients that watch
   kSessions,  // smb2: sessions that end because their client logged on again elsewhere
   kLogons,    // smb2: failed logons
-  kOpens,     // smb2: durable opens that change workers
+  kOpens,     // smb2: opens of applications that moved to another client
   kCount,
 };
 
