@@ -16,14 +16,12 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-import server as servers  # noqa: E402
 import suite  # noqa: E402
-from scratch import Scratch, stop  # noqa: E402
-from server import Options, Share, children, ids_of, test_users  # noqa: E402
+from case import ALICE, BOB, LIMIT_S, ServerCase  # noqa: E402
+from scratch import stop  # noqa: E402
+from server import children  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
 
-ALICE, BOB = test_users()
-LIMIT_S = 20  # a sanitizer build on a busy machine
 LOST = "NT_STATUS_|not connected|Server stopped responding"
 
 
@@ -73,33 +71,13 @@ class Interactive:
             self.process.wait()
 
 
-class ControlCase(unittest.TestCase):
-    workers = 1
-    single_process = False
-
+class ControlCase(ServerCase):
     def setUp(self):
-        self.scratch = Scratch(suite.arguments.scratch)
-        self.scratch.__enter__()
-        self.addCleanup(self.scratch.__exit__)
-        root = self.scratch.directory("share", owner=ids_of(ALICE))
-        path = os.path.join(root, "report.txt")
+        super().setUp()
+        self.addCleanup(lambda: stop(self.server.process))
+        path = os.path.join(self.root, "report.txt")
         pathlib.Path(path).write_text("figures", encoding="ascii")
         os.chmod(path, 0o666)
-        self.server = servers.start(suite.arguments, self.scratch,
-                                    Options([Share("share", root)], [ALICE, BOB],
-                                            workers=self.workers,
-                                            single_process=self.single_process))
-        self.addCleanup(lambda: stop(self.server.process))
-        self.wait_for(lambda: "ready" in self.server.log_text(), "ready")
-
-    def wait_for(self, condition, what):
-        end = time.monotonic() + LIMIT_S
-        while time.monotonic() < end:
-            value = condition()
-            if value:
-                return value
-            time.sleep(0.01)
-        self.fail(f"waited in vain for: {what}\n{self.server.log_text()}")
 
     def ctl(self, *arguments, **options):
         return subprocess.run([self.server.braidctl, "--config", self.server.config, *arguments],

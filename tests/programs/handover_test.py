@@ -7,11 +7,9 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import struct
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -19,13 +17,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import server as servers  # noqa: E402
 import smb2_raw  # noqa: E402
 import suite  # noqa: E402
+from case import ALICE, BOB, ServerCase  # noqa: E402
 from scratch import Scratch  # noqa: E402
-from server import Options, Share, children, ids_of, test_users  # noqa: E402
+from server import Options, Share, children, ids_of  # noqa: E402
 from smb2_raw import RawConnection  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
-
-ALICE, BOB = test_users()
-LIMIT_S = 20  # a sanitizer build on a busy machine
 
 
 def guid(number):
@@ -40,27 +36,9 @@ def negotiate(client, message_id=0):
 SMB1_NEGOTIATE = smb2_raw.frame(smb2_raw.smb1_negotiate(["NT LM 0.12", "SMB 2.002", "SMB 2.???"]))
 
 
-class HandoverCase(unittest.TestCase):
+class HandoverCase(ServerCase):
     workers = 4
-
-    def setUp(self):
-        self.scratch = Scratch(suite.arguments.scratch)
-        self.scratch.__enter__()
-        self.addCleanup(self.scratch.__exit__)
-        root = self.scratch.directory("share", owner=ids_of(ALICE))
-        options = Options([Share("share", root)], [ALICE, BOB], workers=self.workers,
-                          min_dialect="2.0.2", signing="enabled")
-        self.server = servers.start(suite.arguments, self.scratch, options)
-        self.wait_for(lambda: "ready" in self.server.log_text(), "ready")
-
-    def wait_for(self, condition, what):
-        end = time.monotonic() + LIMIT_S
-        while time.monotonic() < end:
-            value = condition()
-            if value:
-                return value
-            time.sleep(0.01)
-        self.fail(f"waited in vain for: {what}\n{self.server.log_text()}")
+    more_options = {"min_dialect": "2.0.2", "signing": "enabled"}
 
     def connect(self):
         connection = RawConnection(self.server)

@@ -9,23 +9,13 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-import server as servers  # noqa: E402
 import smb2_raw  # noqa: E402
 import suite  # noqa: E402
-from scratch import Scratch, stop  # noqa: E402
-from server import Options, Share, children, ids_of, test_users  # noqa: E402
+from case import LIMIT_S, ServerCase  # noqa: E402
+from scratch import stop  # noqa: E402
+from server import children, name_of  # noqa: E402
 
-ALICE, BOB = test_users()
-LIMIT_S = 20  # a sanitizer build on a busy machine
 NEGOTIATE = smb2_raw.frame(smb2_raw.header(smb2_raw.NEGOTIATE) + smb2_raw.negotiate())
-
-
-def name_of(pid):
-    try:
-        with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
-            return comm.read().strip()
-    except OSError:
-        return ""
 
 
 def status_of(pid):
@@ -33,29 +23,7 @@ def status_of(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
 
 
-class ProcessesCase(unittest.TestCase):
-    workers = 1
-    single_process = False
-
-    def setUp(self):
-        self.scratch = Scratch(suite.arguments.scratch)
-        self.scratch.__enter__()
-        self.addCleanup(self.scratch.__exit__)
-        root = self.scratch.directory("share", owner=ids_of(ALICE))
-        self.options = Options([Share("share", root)], [ALICE, BOB], workers=self.workers,
-                               single_process=self.single_process)
-        self.server = servers.start(suite.arguments, self.scratch, self.options)
-        self.wait_for(lambda: "ready" in self.server.log_text(), "ready")
-
-    def wait_for(self, condition, what):
-        end = time.monotonic() + LIMIT_S
-        while time.monotonic() < end:
-            value = condition()
-            if value:
-                return value
-            time.sleep(0.01)
-        self.fail(f"waited in vain for: {what}\n{self.server.log_text()}")
-
+class ProcessesCase(ServerCase):
     def pids(self, name):
         return sorted(pid for pid in children(self.server.process.pid) if name_of(pid) == name)
 
