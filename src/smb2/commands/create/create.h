@@ -60,7 +60,7 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
 // it. STATUS_OBJECT_NAME_NOT_FOUND.
 Result<void> enter_snapshot(Request& request, CreateState& state);
 
-// create_file.cc: resolves, checks, opens or makes the file and registers it with filestate.
+// create_file.cc: resolves, checks, opens or makes the file and hands it to create_finish.cc.
 // A Reply: done. A FileKey: filestate said wait for that file, then try again. A OneShot: the same
 // when it is set.
 using CreateOutcome = std::variant<Reply, Error, FileKey, std::shared_ptr<OneShot<bool>>>;

@@ -1,0 +1,35 @@
+// What the files of one attempt to open share. [MS-FSA] 2.1.5.1 "Server Requests an Open of a
+// File".
+#pragma once
+
+#include "smb2/commands/create/create.h"
+
+namespace braid::smb2 {
+
+// What is about to become an Open.
+struct OpenedFile {
+  std::unique_ptr<vfs::File> file;
+  std::unique_ptr<vfs::File> base_file;  // of a stream
+  vfs::Path path;
+  FileKey key;
+  std::shared_ptr<vfs::Node> parent;  // known when something was made
+  vfs::Attributes attributes;
+  uint32_t granted_access = 0;
+  uint32_t maximal_access = 0;
+  wire::CreateAction action = wire::CreateAction::kOpened;
+};
+
+// An attempt under way. Lives in try_create().
+struct CreateAttempt {
+  Request& request;
+  CreateState& state;
+  vfs::Volume& volume;
+  const wire::CreateRequest& create;
+  bool has_option(uint32_t option) const { return (create.create_options & option) != 0; }
+};
+
+// create_finish.cc: registers with filestate, finishes what the disposition asks for and puts the
+// Open in its tables.
+CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened);
+
+}  // namespace braid::smb2

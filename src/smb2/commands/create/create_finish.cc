@@ -1,0 +1,210 @@
+// The second half of an attempt: from a file that is open to an Open that the client holds.
+// [MS-FSA] 2.1.5.1 "Server Requests an Open of a File", [MS-SMB2] 3.3.5.9.
+#include "smb2/access_check.h"
+#include "smb2/commands/create/create_attempt.h"
+#include "smb2/connection.h"
+#include "smb2/extended_attributes.h"
+#include "smb2/limits.h"
+#include "smb2/notify/report.h"
+#include "smb2/server.h"
+#include "smb2/tree_path.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+using wire::CreateAction;
+using wire::CreateOptions;
+
+filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFile& opened,
+                                    bool overwriting) {
+  const Negotiated& negotiated = attempt.request.connection->negotiated;
+  filestate::OpenRequest open;
+  open.token = filestate::OpenToken{attempt.state.file_id.persistent};
+  open.client_guid = negotiated.client_guid;
+  open.session_id = attempt.request.session->session_id;
+  open.granted_access = opened.granted_access;
+  open.share_access = attempt.create.share_access;
+  open.overwrites = overwriting;
+  open.is_directory = opened.file->is_directory();
+  open.delete_on_close = attempt.has_option(CreateOptions::kDeleteOnClose);
+  open.path = std::make_shared<const std::string>(
+      in_all_shares(*attempt.request.tree_connect->share, opened.path.text()));
+  const auto& lease = attempt.create.contexts.request_lease;
+  switch (attempt.create.requested_oplock_level) {
+    case wire::OplockLevel::kLease:
+      // [MS-SMB2] 3.3.5.9: without a context, or before 2.1, as if none was asked for.
+      if (!lease || negotiated.dialect == wire::Dialect::kSmb202) break;
+      if (open.is_directory &&
+          !(negotiated.server_capabilities & wire::Capabilities::kDirectoryLeasing)) {
+        break;
+      }
+      open.requested_oplock = filestate::OplockLevel::kLease;
+      open.lease = filestate::LeaseRequest{
+          .key = lease->lease_key,
+          .state = static_cast<filestate::Caching>(lease->lease_state & wire::LeaseState::kAll),
+          .version = lease->version,
+          .epoch = lease->epoch};
+      if (lease->version == 2 && (lease->lease_flags & wire::LeaseFlags::kParentLeaseKeySet)) {
+        open.lease->parent_key = lease->parent_lease_key;
+      }
+      break;
+    case wire::OplockLevel::kLevelIi:
+    case wire::OplockLevel::kExclusive:
+    case wire::OplockLevel::kBatch:
+      if (!open.is_directory) {
+        open.requested_oplock =
+            static_cast<filestate::OplockLevel>(attempt.create.requested_oplock_level);
+      }
+      break;
+    default:
+      break;
+  }
+  return open;
+}
+
+// Truncates and sets what SUPERSEDE and OVERWRITE reset.
+Result<void> overwrite(const CreateAttempt& attempt, OpenedFile& opened) {
+  BRAID_CHECK(opened.file->truncate(0));
+  if (!opened.base_file) {
+    vfs::AttributesChange change;
+    change.dos_attributes =
+        (attempt.create.file_attributes & vfs::dos::kSettable) | vfs::dos::kArchive;
+    BRAID_CHECK(opened.file->change(change));
+    BRAID_CHECK(store_eas(*opened.file, attempt.state.eas));
+  }
+  BRAID_TRY(opened.attributes, opened.file->stat());
+  attempt.request.server.write_times.overwritten(opened.key, opened.attributes.write_time);
+  return {};
+}
+
+// Under what names the Open will be found, and whether it will outlive its connection. [MS-SMB2]
+// 3.3.5.9.6, 3.3.5.9.10 and 3.3.5.9.13.
+void promise(const CreateAttempt& attempt, Open& open) {
+  const wire::CreateRequestContexts& asked = attempt.create.contexts;
+  open.names.app_instance_id = asked.app_instance_id;
+  if (asked.app_instance_id &&
+      attempt.request.connection->negotiated.dialect == wire::Dialect::kSmb311) {
+    open.names.app_instance_version = asked.app_instance_version;
+  }
+  const auto& v2 = asked.durable_handle_request_v2;
+  if (v2) open.names.create_guid = v2->create_guid;
+  if (open.attributes.is_directory || attempt.request.tree_connect->is_snapshot()) return;
+  constexpr uint32_t kReplayable = Access::kFileReadData | Access::kFileExecute |
+                                   Access::kFileWriteData | Access::kFileAppendData |
+                                   Access::kDelete;
+  open.is_replay_eligible = v2 && open.has_access(kReplayable);
+
+  if (!v2 && !asked.durable_handle_request) return;
+  const auto durable = filestate::Durability::kDurable;
+  if (!attempt.request.server.file_table.set_durability(open.ref(), durable)) return;
+  std::chrono::milliseconds timeout = kDurableV1Timeout;
+  if (v2) timeout = std::chrono::milliseconds{v2->timeout_ms};
+  if (timeout.count() == 0) timeout = kDurableTimeoutDefault;
+  attempt.state.terms = {.durability = durable, .timeout = std::min(timeout, kDurableTimeoutMax)};
+  *open.durable_terms.lock() = attempt.state.terms;
+}
+
+// The Open of a file that filestate let through.
+std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened,
+                                const filestate::OpenRequest& registration) {
+  CreateState& state = attempt.state;
+  OpenAttributes attributes{
+      .file_key = opened.key,
+      .granted_access = opened.granted_access,
+      .share_access = attempt.create.share_access,
+      .create_options = attempt.create.create_options,
+      .create_disposition = static_cast<uint32_t>(attempt.create.create_disposition),
+      .file_attributes = attempt.create.file_attributes,
+      .is_directory = opened.file->is_directory(),
+      .is_stream = opened.base_file != nullptr,
+      .maximal_access = opened.maximal_access,
+      .create_action = opened.action};
+  auto open = std::make_shared<Open>(state.file_id, attempt.request.session,
+                                     attempt.request.tree_connect, attributes);
+  open->file = std::move(opened.file);
+  open->base_file = std::move(opened.base_file);
+  open->stream_name = state.name.stream;
+  open->credentials = attempt.request.credentials();
+  open->client_guid = registration.client_guid;
+  open->channel_sequence.start_from(attempt.request.header.channel_sequence);
+  open->owner = attempt.request.principal.identity;
+  if (registration.lease) {
+    open->lease_key = registration.lease->key;
+    open->parent_lease_key = registration.lease->parent_key;
+  }
+  open->is_modified = registration.overwrites;
+  *open->path.lock() = opened.path;
+  return open;
+}
+
+}  // namespace
+
+CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
+  Server& server = attempt.request.server;
+  CreateState& state = attempt.state;
+  const bool overwriting =
+      opened.action == CreateAction::kOverwritten || opened.action == CreateAction::kSuperseded;
+  const filestate::OpenRequest registration = open_request(attempt, opened, overwriting);
+  state.caching = server.file_table.open(opened.key, registration);
+  switch (state.caching.decision.verdict) {
+    case filestate::Verdict::kWait:
+      return opened.key;
+    case filestate::Verdict::kFail:
+      if (state.caching.decision.status == NtStatus::kDeletePending) {
+        auto gone = server.deletion_of(opened.key);
+        if (!gone && state.caching.deletes_purged) {
+          gone = std::make_shared<OneShot<bool>>();
+          gone->set(true);  // it was quick
+        }
+        if (gone) return gone;
+      }
+      return Error(state.caching.decision.status);
+    case filestate::Verdict::kGo:
+      break;
+  }
+  const filestate::OpenRef ref{opened.key, registration.token};
+  if (overwriting) {
+    if (auto done = overwrite(attempt, opened); !done) {
+      server.file_table.close(ref);
+      return done.error();
+    }
+  }
+  if (const auto& size = attempt.create.contexts.allocation_size;
+      size && opened.action != CreateAction::kOpened && !opened.file->is_directory()) {
+    if (auto done = opened.file->allocate(*size); done) {
+      if (auto now = opened.file->stat()) opened.attributes = *now;
+    } else if (done.error().is_os(ENOSPC)) {
+      server.file_table.close(ref);
+      return done.error();
+    }
+  }
+  state.action = opened.action;
+  state.attributes = opened.attributes;
+  server.write_times.show(state.attributes);
+  state.maximal_access = opened.maximal_access;
+  const auto open = make_open(attempt, opened, registration);
+  if (open->attributes.is_directory && state.caching.lease) server.has_directory_leases = true;
+  promise(attempt, *open);
+  if (open->is_replay_eligible || open->names.app_instance_id ||
+      state.terms.durability != filestate::Durability::kNone) {
+    server.open_table.add(open);
+  }
+  if (!attempt.request.session->add_open(open) || attempt.request.tree_connect->is_closed()) {
+    attempt.request.session->remove_open(state.file_id);
+    server.open_table.remove(state.file_id.persistent);
+    server.file_table.close(ref);
+    return Error(NtStatus::kInsufficientResources);
+  }
+  if (opened.action == CreateAction::kCreated && opened.parent) {
+    server.file_table.child_changed(opened.parent->key(), open->client_guid,
+                                    open->parent_lease_key);
+  }
+  if (opened.action == CreateAction::kCreated) report_added(server, *open);
+  if (overwriting) report_overwritten(server, *open);
+  state.open = open;
+  return create_reply(attempt.request, state);
+}
+
+}  // namespace braid::smb2
