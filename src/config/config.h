@@ -64,6 +64,8 @@ struct Share {
   bool encrypt = false;
   bool change_notify = true;
   bool hide_unreadable = false;
+  bool streams = true;
+  std::vector<std::string> hidden_names;  // patterns with * and ?
   Compat compat = Compat::kSpec;
   std::string snapshots;  // folder below path; empty: there are no previous versions
 };

@@ -79,6 +79,8 @@ read_only = true
 encrypt = true
 change_notify = false
 hide_unreadable = true
+hidden_names = [".*", "lost+found"]
+streams = false
 snapshots = ".snapshots/hourly"
 )",
                             "braid.toml");
@@ -107,6 +109,8 @@ snapshots = ".snapshots/hourly"
   EXPECT_TRUE(share->encrypt);
   EXPECT_FALSE(share->change_notify);
   EXPECT_TRUE(share->hide_unreadable);
+  EXPECT_THAT(share->hidden_names, ElementsAre(".*", "lost+found"));
+  EXPECT_FALSE(share->streams);
   EXPECT_EQ(share->snapshots, ".snapshots/hourly");
   EXPECT_EQ((*config)->find_share("other"), nullptr);
 }
@@ -277,6 +281,8 @@ TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   EXPECT_EQ((*given)->shares[0].encrypt, share_defaults.encrypt);
   EXPECT_EQ((*given)->shares[0].change_notify, share_defaults.change_notify);
   EXPECT_EQ((*given)->shares[0].hide_unreadable, share_defaults.hide_unreadable);
+  EXPECT_EQ((*given)->shares[0].hidden_names, share_defaults.hidden_names);
+  EXPECT_EQ((*given)->shares[0].streams, share_defaults.streams);
   EXPECT_EQ((*given)->shares[0].snapshots, share_defaults.snapshots);
 }
 

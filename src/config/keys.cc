@@ -126,6 +126,21 @@ bool interfaces(Server& server, const Value& value) {
   return true;
 }
 
+// Patterns of names in one folder, so that none of them says more than it seems to.
+template <auto Member, class Section>
+bool name_patterns(Section& section, const Value& value) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given || given->size() > 256) return false;
+  for (const std::string& each : *given) {
+    if (each.empty() || each.size() > 255) return false;
+    for (const unsigned char c : each) {
+      if (c < 0x20 || std::string_view("\"/\\:|<>").contains(static_cast<char>(c))) return false;
+    }
+  }
+  section.*Member = *given;
+  return true;
+}
+
 // [MS-SMB2] 2.2.9 "SMB2 TREE_CONNECT Request" carries \\server\share; 80 units and these excluded
 // characters are the rules of [MS-FSCC] 2.1.6 "Share Name".
 bool share_name(Share& share, const Value& value) {
@@ -216,6 +231,15 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
     {"hide_unreadable", "true or false", "false",
      "Whether listings leave out what the user may not read.",
      flag<&Share::hide_unreadable, Share>},
+    {"hidden_names", R"(a list of names with * and ?, such as [".*", "lost+found"])", "[]",
+     "Which files and folders are shown as hidden, besides those that a client made so: Explorer "
+     "then leaves them out, and some programs do not copy them. Upper and lower case are the same.",
+     name_patterns<&Share::hidden_names, Share>},
+    {"streams", "true or false", "true",
+     "Whether files have named streams, where Windows keeps from where a file was downloaded, and "
+     "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "
+     "beside the file.",
+     flag<&Share::streams, Share>},
     {"compat", R"("spec" or "windows")", R"("spec")",
      "What to do where Windows differs from its specification, seen when requests are sent again "
      "on "

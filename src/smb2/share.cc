@@ -14,7 +14,9 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
     const config::Config& config, vfs::FileLocks* locks) {
   std::vector<std::shared_ptr<const Share>> shares;
   for (const config::Share& wanted : config.shares) {
-    auto volume = vfs::open_posix_volume(wanted.path, {.locks = locks});
+    auto volume = vfs::open_posix_volume(
+        wanted.path,
+        {.hidden_names = wanted.hidden_names, .streams = wanted.streams, .locks = locks});
     if (!volume) {
       return std::unexpected(fmt::format("share '{}': cannot open {}: {}", wanted.name, wanted.path,
                                          volume.error().message()));

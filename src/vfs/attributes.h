@@ -53,7 +53,9 @@ struct Attributes {
   uint64_t size = 0;
   uint64_t allocation_size = 0;
   uint32_t dos_attributes = 0;  // never 0: kNormal when nothing else is set
-  uint32_t reparse_tag = 0;     // 0 unless dos_attributes has kReparsePoint
+  // kHidden is there because of the name only, and stands in nobody's way.
+  bool hidden_by_name = false;
+  uint32_t reparse_tag = 0;  // 0 unless dos_attributes has kReparsePoint
   FileTime creation_time;
   FileTime access_time;
   FileTime write_time;

@@ -89,8 +89,8 @@ NO_TEST = re.compile(
     r"samba3misc|durable-open-disconnect|openattr_dummy)")
 
 # Tests that want a share of another kind than the common ones.
-OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.twrp": "twrp",
-             "smb2.zero-data-ioctl": "onefile"}
+OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.create_no_streams": "nostreams",
+             "smb2.dosmode": "hidden", "smb2.twrp": "twrp", "smb2.zero-data-ioctl": "onefile"}
 
 # What Windows does otherwise than its specification: on a share, one for each common one, that does so.
 LIKE_WINDOWS = re.compile(r"smb2\.(replay\.dhv2-pending.*-windows|lock\.replay_broken_windows)")
@@ -321,27 +321,50 @@ def start_realm(args, scratch):
 
 
 def share_with_snapshot(scratch, uid_gid):
+    """On btrfs a subvolume with a real snapshot; elsewhere a folder laid out like one."""
     root = scratch.directory("twrp", owner=uid_gid)
+    os.rmdir(root)
+    is_subvolume = make_subvolume(root)
+    if not is_subvolume:
+        os.mkdir(root)
+    os.chown(root, *uid_gid)
     then = os.path.join(root, ".snapshots", SNAPSHOT)
-    os.makedirs(then)
-    for folder in (root, then):
-        path = os.path.join(folder, "file")
-        with open(path, "w", encoding="ascii") as file:
-            file.write("now" if folder == root else "as it was")
-        try:
-            os.setxattr(path, "user.DosStream.stream:$DATA", STREAM + b"\0")
-        except OSError:
-            pass  # without streams, then
-        os.chown(path, *uid_gid)
-        os.mkdir(os.path.join(folder, "subdir"))
-        os.chown(os.path.join(folder, "subdir"), *uid_gid)
-    # As snapshots made of hard links have it.
+    os.makedirs(os.path.dirname(then))
     link = os.path.join(root, "subdir", "hardlink")
+    fill_for_snapshot(root, "as it was", uid_gid)
     with open(link, "w", encoding="ascii"):
         pass
     os.chown(link, *uid_gid)
-    os.link(link, os.path.join(then, "subdir", "hardlink"))
+    if is_subvolume:
+        subprocess.run(["btrfs", "-q", "subvolume", "snapshot", "-r", root, then], check=True,
+                       timeout=60)
+    else:
+        os.mkdir(then)
+        fill_for_snapshot(then, "as it was", uid_gid)
+        # As snapshots made of hard links have it.
+        os.link(link, os.path.join(then, "subdir", "hardlink"))
+    fill_for_snapshot(root, "now", uid_gid)
     return servers.Share("twrp", root, snapshots=".snapshots")
+
+
+def make_subvolume(path):
+    """Whether there is one now: not unless the file system is btrfs."""
+    return shutil.which("btrfs") is not None and subprocess.run(
+        ["btrfs", "-q", "subvolume", "create", path], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
+
+
+def fill_for_snapshot(folder, text, uid_gid):
+    path = os.path.join(folder, "file")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    try:
+        os.setxattr(path, "user.DosStream.stream:$DATA", STREAM + b"\0")
+    except OSError:
+        pass  # without streams, then
+    os.makedirs(os.path.join(folder, "subdir"), exist_ok=True)
+    for each in (path, os.path.join(folder, "subdir")):
+        os.chown(each, *uid_gid)
 
 
 class Below:
@@ -368,6 +391,10 @@ def options(args, scratch, runner, jobs):
     shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))
     shares.append(servers.Share("hideunread", scratch.directory("hideunread", owner=uid_gid),
                                 hide_unreadable=True))
+    shares.append(servers.Share("nostreams", scratch.directory("nostreams", owner=uid_gid),
+                                streams=False))
+    shares.append(servers.Share("hidden", scratch.directory("hidden", owner=uid_gid),
+                                hidden_names=(".*", "hidefile")))
     shares.append(share_with_snapshot(scratch, uid_gid))
     onefile = scratch.directory("onefile", owner=uid_gid)
     with open(os.path.join(onefile, "file"), "w", encoding="ascii") as file:

@@ -34,6 +34,8 @@ class Share:
     change_notify: bool = True
     hide_unreadable: bool = False
     snapshots: str = ""  # folder below path
+    streams: bool = True
+    hidden_names: tuple = ()
     compat: str = "spec"
     comment: str = ""
 
@@ -225,6 +227,10 @@ class Braidd(Server):
                       if getattr(share, key)]
             if not share.change_notify:
                 lines.append("change_notify = false")
+            if not share.streams:
+                lines.append("streams = false")
+            if share.hidden_names:
+                lines.append(f"hidden_names = {json.dumps(list(share.hidden_names))}")
             if share.compat != "spec":
                 lines.append(f'compat = "{share.compat}"')
             if share.snapshots:
@@ -316,6 +322,10 @@ class Smbd(Server):
             if share.comment:
                 lines.append(f"comment = {share.comment}")
             lines += options.samba_share
+            if not share.streams:
+                lines.append("vfs objects = acl_xattr")
+            if share.hidden_names:
+                lines += [f"hide files = /{'/'.join(share.hidden_names)}/", "hide dot files = no"]
         return "\n".join(lines) + "\n"
 
 

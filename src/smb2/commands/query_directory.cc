@@ -6,6 +6,7 @@
 #include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
+#include "smb2/index_number.h"
 #include "smb2/server.h"
 #include "wire/fscc/directory_entry.h"
 #include "wire/fscc/entry_list.h"
@@ -22,7 +23,7 @@ constexpr size_t kBatchMax = 512;
 // A short name in UTF-16, to guess how many entries a buffer holds.
 constexpr size_t kUsualNameSize = 16;
 
-wire::DirectoryEntry to_wire(const vfs::DirectoryEntry& entry) {
+wire::DirectoryEntry to_wire(const vfs::Volume& volume, const vfs::DirectoryEntry& entry) {
   const vfs::Attributes& attributes = entry.attributes;
   wire::DirectoryEntry out;
   out.creation_time = attributes.creation_time;
@@ -33,8 +34,8 @@ wire::DirectoryEntry to_wire(const vfs::DirectoryEntry& entry) {
   out.allocation_size = attributes.is_directory() ? 0 : attributes.allocation_size;
   out.file_attributes = attributes.dos_attributes;
   out.reparse_tag = attributes.reparse_tag;
-  out.file_id = attributes.key.inode;
-  std::memcpy(out.file_id_128.bytes.data(), &attributes.key.inode, sizeof attributes.key.inode);
+  out.file_id = index_number(volume, attributes.key);
+  std::memcpy(out.file_id_128.bytes.data(), &out.file_id, sizeof out.file_id);
   out.file_name = entry.name;
   return out;
 }
@@ -147,6 +148,7 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
 
   Bytes buffer;
   wire::EntryListWriter list(buffer, query.output_buffer_length, 8);
+  const vfs::Volume& volume = *open.tree_connect->share->volume;
   const bool single = (query.flags & QueryDirectoryFlags::kReturnSingleEntry) != 0;
   for (bool full = false; !full;) {
     if (state->next_pending == state->pending.size()) {
@@ -159,7 +161,7 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
     list.begin();
     vfs::DirectoryEntry& entry = state->pending[state->next_pending];
     request.server.write_times.show(entry.attributes);
-    wire::encode_directory_entry(info_class, to_wire(entry), list.writer());
+    wire::encode_directory_entry(info_class, to_wire(volume, entry), list.writer());
     if (!list.end()) {
       full = true;
     } else {

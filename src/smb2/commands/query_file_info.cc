@@ -3,6 +3,7 @@
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/connection.h"
 #include "smb2/extended_attributes.h"
+#include "smb2/index_number.h"
 #include "smb2/server.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
@@ -53,6 +54,10 @@ uint32_t mode_of(const Open& open) {
            Mode::kDeleteOnClose));
 }
 
+uint64_t index_number_of(const Open& open, const vfs::Attributes& attributes) {
+  return index_number(*open.tree_connect->share->volume, attributes.key);
+}
+
 vfs::File& base_of(Open& open) { return open.base_file ? *open.base_file : *open.file; }
 
 // As the name is now: another handle may have renamed the file.
@@ -69,7 +74,7 @@ wire::FileAllInformation all(const Server& server, Open& open,
   wire::FileAllInformation info;
   info.basic = basic(attributes);
   info.standard = standard(server, open, attributes);
-  info.internal.index_number = attributes.key.inode;
+  info.internal.index_number = index_number_of(open, attributes);
   info.ea.ea_size = ea_size_of(base_of(open));
   info.access.access_flags = open.attributes.granted_access;
   info.position.current_byte_offset = open.position;
@@ -147,7 +152,7 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kBasic: return encoded(basic(attributes));
     case FileInfoClass::kStandard: return encoded(standard(request.server, open, attributes));
     case FileInfoClass::kInternal:
-      return encoded(wire::FileInternalInformation{attributes.key.inode});
+      return encoded(wire::FileInternalInformation{index_number_of(open, attributes)});
     case FileInfoClass::kEa:
       return encoded(wire::FileEaInformation{ea_size_of(base_of(open))});
     case FileInfoClass::kFullEa: return query_full_eas(open, query);
@@ -162,7 +167,11 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
       return encoded(wire::FileNameInformation{std::string(current_path(open).name())});
     case FileInfoClass::kStream: return streams(open, query, attributes);
     case FileInfoClass::kCompression:
-      return encoded(wire::FileCompressionInformation{.compressed_file_size = attributes.size});
+      return encoded(wire::FileCompressionInformation{
+          .compressed_file_size = attributes.size,
+          .compression_format = attributes.dos_attributes & vfs::dos::kCompressed
+                                    ? wire::FileCompressionInformation::kFormatLznt1
+                                    : wire::FileCompressionInformation::kFormatNone});
     case FileInfoClass::kNetworkOpen:
       return encoded(wire::FileNetworkOpenInformation{
           .creation_time = attributes.creation_time,
@@ -182,7 +191,8 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
       return encoded(wire::FileNameInformation{name_with_stream(open)});
     case FileInfoClass::kId: {
       wire::FileIdInformation id{.volume_serial_number = attributes.key.device};
-      std::memcpy(id.file_id.bytes.data(), &attributes.key.inode, sizeof attributes.key.inode);
+      const uint64_t number = index_number_of(open, attributes);
+      std::memcpy(id.file_id.bytes.data(), &number, sizeof number);
       return encoded(id);
     }
     case FileInfoClass::kStandardLink: {

@@ -19,6 +19,7 @@ using vfs::Resolved;
 Result<Resolved> resolve_target(Request& request, const std::string& name) {
   BRAID_TRY(const auto parsed, vfs::parse_path(name));
   if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
+  if (parsed.has_stream) return fail(NtStatus::kObjectNameInvalid);
   BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
                                request.credentials(), parsed.path, {.pin_parent = true}));
   if (resolved.outcome == Resolved::Outcome::kSymlink) {

@@ -4,11 +4,13 @@
 #include <array>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "vfs/posix/descriptor.h"
 #include "vfs/posix/name_index.h"
 #include "vfs/posix/posix_volume.h"
 #include "vfs/posix/system.h"
+#include "wire/fscc/name_expression.h"
 
 namespace braid::vfs {
 
@@ -21,7 +23,9 @@ struct PosixContext {
       : root(std::move(root_fd)),
         root_key(key),
         options(how),
-        index(how.indexed_names_max, events) {}
+        index(how.indexed_names_max, events) {
+    for (const std::string& pattern : how.hidden_names) hidden.emplace_back(pattern);
+  }
 
   const Descriptor root;  // O_PATH
   const FileKey root_key;
@@ -29,7 +33,16 @@ struct PosixContext {
   Features features;
   // A stream up to this many bytes lives in an extended attribute.
   size_t inline_stream_max = 0;
+  // ext4 counts the block of a file's extended attributes among those of its data.
+  bool counts_attribute_block = false;
+  uint64_t block_size = 4096;
+  std::vector<wire::NameExpression> hidden;
   NameIndex index;
+
+  bool hides(std::string_view disk_name) const;
+  // What depends on the share: takes a block of attributes out of the allocation size, and shows a
+  // name that is hidden so.
+  void adjust(Attributes& attributes, bool hide) const;
 
   // 64: more than the threads of a worker pool, so that two files seldom share one.
   std::array<std::mutex, 64> metadata_locks;

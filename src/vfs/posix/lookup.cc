@@ -145,9 +145,7 @@ Result<Resolved> Walk::found(Descriptor fd, size_t consumed) {
   if (!names_.empty()) out.place.name = names_.back();
   out.wanted_name = wanted_;
   for (const std::string& name : names_) BRAID_CHECK(out.path.append(shown(name)));
-  if (context_.options.hide_dot_files && out.place.name.starts_with('.')) {
-    out.attributes.dos_attributes = (out.attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
-  }
+  context_.adjust(out.attributes, context_.hides(out.place.name));
   if (out.attributes.is_symlink()) {
     BRAID_TRY(out.symlink_target, read_link_at(fd.get()));
     out.components_consumed = consumed;

@@ -87,9 +87,7 @@ std::optional<Attributes> PosixEnumeration::look_at(const std::string& name) {
     attrib = load_dos_attrib_in(fd_.get(), name);
   }
   Attributes attributes = make_attributes(*st, attrib);
-  if (context_->options.hide_dot_files && name.starts_with('.') && name != "." && name != "..") {
-    attributes.dos_attributes = (attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
-  }
+  context_->adjust(attributes, context_->hides(name));
   return attributes;
 }
 

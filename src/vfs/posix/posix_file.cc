@@ -1,11 +1,16 @@
 #include "vfs/posix/posix_file.h"
 
 #include <limits.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
 #include <array>
+#include <new>
+#include <optional>
 
 #include "vfs/posix/posix_directory.h"
 
@@ -24,6 +29,21 @@ timespec time_or_omit(const std::optional<FileTime>& time) {
   return time ? to_timespec(*time) : timespec{0, UTIME_OMIT};
 }
 
+// Bytes that are reserved for the data of a file. Nothing for an O_PATH descriptor, and where they
+// are in more pieces than are worth looking at.
+std::optional<uint64_t> reserved_size(int fd) {
+  constexpr uint32_t kExtentsMax = 16;
+  alignas(fiemap) std::array<uint8_t, sizeof(fiemap) + kExtentsMax * sizeof(fiemap_extent)> room{};
+  auto* map = new (room.data()) fiemap{};
+  map->fm_length = FIEMAP_MAX_OFFSET;
+  map->fm_extent_count = kExtentsMax;
+  if (::ioctl(fd, FS_IOC_FIEMAP, map) != 0 || map->fm_mapped_extents >= kExtentsMax) return {};
+  const std::span<const fiemap_extent> found(map->fm_extents, map->fm_mapped_extents);
+  uint64_t sum = 0;
+  for (const fiemap_extent& extent : found) sum += extent.fe_length;
+  return sum;
+}
+
 // What RWF_NOWAIT cannot do is for a thread that may wait.
 Error would_block(int error) { return Error::os(error == EOPNOTSUPP ? EAGAIN : error); }
 
@@ -36,14 +56,18 @@ PosixFile::PosixFile(Parts parts)
       access_(parts.access),
       key_(parts.attributes.key),
       kind_(parts.attributes.kind),
-      dot_file_(parts.dot_file),
+      hide_(parts.hide),
       has_archive_(parts.has_archive) {}
 
 Result<Attributes> PosixFile::stat() {
   BRAID_CHECK(assume(who_));
   BRAID_TRY(Attributes attributes, attributes_of(fd_.get()));
-  if (dot_file_ && context_->options.hide_dot_files) {
-    attributes.dos_attributes = (attributes.dos_attributes & ~dos::kNormal) | dos::kHidden;
+  const bool may_be_reserved = context_->counts_attribute_block && attributes.size == 0 &&
+                               attributes.allocation_size != 0 && kind_ == Kind::kFile;
+  context_->adjust(attributes, hide_);
+  if (may_be_reserved) {
+    const auto reserved = reserved_size(fd_.get());
+    if (reserved) attributes.allocation_size = *reserved;
   }
   return attributes;
 }

@@ -18,7 +18,7 @@ class PosixFile final : public File {
     Access access;
     Attributes attributes;  // as they are when it is opened
     bool has_archive = false;
-    bool dot_file = false;
+    bool hide = false;  // its name is one that is shown as hidden
   };
   explicit PosixFile(Parts parts);
 
@@ -75,7 +75,7 @@ class PosixFile final : public File {
   const Access access_;
   const FileKey key_;
   const Kind kind_;
-  const bool dot_file_;
+  const bool hide_;
   std::atomic<bool> has_archive_;
 };
 

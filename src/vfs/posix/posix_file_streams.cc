@@ -7,6 +7,7 @@ namespace braid::vfs {
 
 Result<std::vector<StreamInfo>> PosixFile::streams() {
   BRAID_CHECK(assume(who_));
+  if (!context_->features.streams) return fail_os(ENOTSUP);
   const StreamLock held(*context_, key_);
   BRAID_CHECK(held.status());
   BRAID_TRY(const std::vector<StreamRef> refs, list_streams(fd_.get()));
@@ -34,6 +35,7 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
   parts.attributes.kind = kind_;
   parts.access.write = how.write;
   parts.has_archive = true;
+  parts.hide = hide_;
   const int base_fd = parts.fd.get();
   std::string spelled(name);
   {

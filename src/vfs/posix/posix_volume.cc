@@ -37,12 +37,13 @@ bool can_clone(int root) {
   return ::ioctl(to.get(), FICLONE, from.get()) == 0;
 }
 
-Features features_of(int root, const struct statfs& fs, const struct statx& st) {
+Features features_of(int root, const struct statfs& fs, const struct statx& st,
+                     bool wants_streams) {
   Features features;
   char none;
   features.xattrs =
       ::getxattr(descriptor_path(root).c_str(), "user.braid", &none, 0) >= 0 || errno == ENODATA;
-  features.streams = features.xattrs;
+  features.streams = features.xattrs && wants_streams;
   features.reflink = can_clone(root);
   features.sparse = true;
   // Others keep the flag and compress nothing.
@@ -123,7 +124,7 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Re
   parts.access = how.access;
   parts.attributes = resolved.attributes;
   parts.has_archive = (resolved.attributes.dos_attributes & dos::kArchive) != 0;
-  parts.dot_file = resolved.place.name.starts_with('.');
+  parts.hide = context_->hides(resolved.place.name);
   if (!data || (kind == Kind::kDirectory && !how.access.read)) {
     const int fd = ::fcntl(node, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return fail_last_os();
@@ -148,7 +149,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
   parts.context = context_;
   parts.who = who;
   parts.access = how.access;
-  parts.dot_file = place.name.starts_with('.');
+  parts.hide = context_->hides(place.name);
   if (how.directory) {
     if (::mkdirat(parent, place.name.c_str(), how.mode & 07777) != 0) return fail_last_os();
     const int flags = O_DIRECTORY | O_NOFOLLOW | (how.access.read ? O_RDONLY : O_PATH);
@@ -321,12 +322,14 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
   struct statfs fs{};
   if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
   const auto magic = static_cast<long>(fs.f_type);
-  const Features features = features_of(fd.get(), fs, st);
+  const Features features = features_of(fd.get(), fs, st, options.streams);
   auto context = std::make_shared<PosixContext>(
       std::move(fd), key_of(st), options,
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
   context->inline_stream_max = inline_stream_max_of(magic);
+  context->counts_attribute_block = magic == EXT4_SUPER_MAGIC;
+  context->block_size = static_cast<uint64_t>(fs.f_bsize);
   return std::make_unique<PosixVolume>(std::move(context));
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "vfs/file_locks.h"
 #include "vfs/volume.h"
@@ -13,7 +14,9 @@ namespace braid::vfs {
 struct PosixOptions {
   // Names held by the folded directory indexes; about 100 bytes each.
   size_t indexed_names_max = 1'000'000;
-  bool hide_dot_files = false;  // show names that begin with '.' as hidden
+  // Names, with wildcards (wire/fscc/name_expression.h), that are shown as hidden.
+  std::vector<std::string> hidden_names = {};
+  bool streams = true;  // where the file system can keep them
   // Shared with other processes that serve the files; null: none does. Outlives the volume.
   FileLocks* locks = nullptr;
 };

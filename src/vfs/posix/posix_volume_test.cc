@@ -205,6 +205,67 @@ TEST_F(Posix, AttributesWrittenBySmbdAreShown) {
   EXPECT_EQ(found->attributes.creation_time, FileTime{0x01dd7b1e4cfeda8e});
 }
 
+TEST_F(Posix, NamesOfTheConfigurationAreShownAsHidden) {
+  volume_ = open_posix_volume(share_, {.hidden_names = {".*", "lost+found", "*.tmp"}}).value();
+  for (const char* name : {".dot", "Lost+Found", "a.TMP", "plain"}) outside(name);
+  const auto hidden = [&](const char* name) {
+    const auto found = look(name);
+    return found && (found->attributes.dos_attributes & dos::kHidden) != 0;
+  };
+  EXPECT_TRUE(hidden(".dot"));
+  EXPECT_TRUE(hidden("Lost+Found"));
+  EXPECT_TRUE(hidden("a.TMP"));
+  EXPECT_FALSE(hidden("plain"));
+  auto directory = volume_->open(server_credentials(), *look(""), {.access = {.read = true}});
+  ASSERT_TRUE(directory);
+  std::vector<DirectoryEntry> entries;
+  ASSERT_TRUE((*directory)->enumerate(NameRules::kWindows).value()->next(10, nullptr, entries));
+  ASSERT_EQ(entries.size(), 6u);
+  for (const DirectoryEntry& entry : entries) {
+    const bool expected = entry.name != "." && entry.name != ".." && entry.name != "plain";
+    EXPECT_EQ((entry.attributes.dos_attributes & dos::kHidden) != 0, expected) << entry.name;
+    EXPECT_EQ(entry.attributes.hidden_by_name, expected) << entry.name;
+  }
+  // It is the name alone: nothing is kept with the file, and a new one is shown so at once.
+  auto made = volume_->create(server_credentials(), *look(".new"), {.access = {.write = true}});
+  ASSERT_TRUE(made);
+  EXPECT_EQ((*made)->stat()->dos_attributes, dos::kHidden | dos::kArchive);
+  EXPECT_TRUE((*made)->stat()->hidden_by_name);
+  volume_ = open_posix_volume(share_).value();
+  EXPECT_FALSE(hidden(".new"));
+}
+
+TEST_F(Posix, WithoutStreamsThoseOnDiskAreNotShown) {
+  outside("f");
+  set_xattr("f", "user.DosStream.str:$DATA", std::string_view("hello\n\0", 7));
+  volume_ = open_posix_volume(share_, {.streams = false}).value();
+  EXPECT_FALSE(volume_->features().streams);
+  auto file = volume_->open(server_credentials(), *look("f"), {});
+  ASSERT_TRUE(file);
+  EXPECT_TRUE((*file)->streams().error().is_os(ENOTSUP));
+  EXPECT_TRUE((*file)->open_stream("str", {}).error().is_os(ENOTSUP));
+}
+
+// What ext4 keeps in a block of its own is not data; on other file systems it was never counted.
+TEST_F(Posix, AttributesTakeNoPlaceInTheAllocationSize) {
+  outside("empty", "");
+  outside("small");
+  for (const char* name : {"empty", "small"}) {
+    const std::string large(500, 'x');
+    set_xattr(name, "user.large", large);
+    ::sync();
+    auto file = volume_->open(server_credentials(), *look(name), {.access = {.write = true}});
+    ASSERT_TRUE(file);
+    const auto now = (*file)->stat();
+    ASSERT_TRUE(now);
+    EXPECT_EQ(now->allocation_size, (now->size + 4095) / 4096 * 4096) << name;
+    EXPECT_EQ(look(name)->attributes.allocation_size, now->allocation_size) << name;
+  }
+  auto file = volume_->open(server_credentials(), *look("empty"), {.access = {.write = true}});
+  ASSERT_TRUE((*file)->allocate(8192));
+  EXPECT_EQ((*file)->stat()->allocation_size, 8192u);
+}
+
 // A stream as streams_xattr of smbd 4.17.12 kept it: the bytes and a NUL.
 TEST_F(Posix, StreamWrittenBySmbdIsReadAndKeptInItsForm) {
   outside("f");

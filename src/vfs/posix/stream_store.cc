@@ -180,8 +180,13 @@ Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& n
   BRAID_TRY(const Bytes value, get(fd, side_name(name)));
   BRAID_TRY(Marker marker, Marker::decode(value));
   BRAID_TRY(const Descriptor streams, streams_folder(context, false));
-  BRAID_TRY(Descriptor side,
-            open_beneath(streams.get(), side_path(marker.id), O_RDWR | O_NOFOLLOW));
+  const std::string path = side_path(marker.id);
+  auto opened = open_beneath(streams.get(), path, O_RDWR | O_NOFOLLOW);
+  // In a snapshot nothing is written, and what a copied file names is as good as a copy.
+  if (!opened && opened.error().is_os(EROFS)) {
+    return open_beneath(streams.get(), path, O_RDONLY | O_NOFOLLOW);
+  }
+  BRAID_TRY(Descriptor side, std::move(opened));
   BRAID_TRY(const struct statx st, stat_of(fd));
   if (marker.inode == st.stx_ino) return side;
   marker.inode = st.stx_ino;

@@ -124,6 +124,9 @@ struct FileNetworkOpenInformation {
 
 // [MS-FSCC] 2.4.9 "FileCompressionInformation".
 struct FileCompressionInformation {
+  static constexpr uint16_t kFormatNone = 0;
+  static constexpr uint16_t kFormatLznt1 = 2;
+
   uint64_t compressed_file_size = 0;
   uint16_t compression_format = 0;
   uint8_t compression_unit_shift = 0;

@@ -88,6 +88,10 @@ Task<Result<Reply>> handle_create(Request& request) {
     for (const wire::FullEa& ea : state.eas) BRAID_CO_CHECK(wire::validate_ea_name(ea.name));
   }
   BRAID_CO_TRY(state.name, vfs::parse_path(state.create.name));
+  // [MS-FSA] 2.1.5.1: as file systems without streams answer whatever has a ":" in it.
+  if (state.name.has_stream && !request.tree_connect->share->volume->features().streams) {
+    co_return fail(NtStatus::kObjectNameInvalid);
+  }
   BRAID_CO_TRY(auto answer, answer_replay(request, state));
   if (answer) co_return std::move(*answer);
   BRAID_CO_CHECK(enter_snapshot(request, state));

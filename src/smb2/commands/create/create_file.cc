@@ -115,7 +115,8 @@ CreateOutcome open_existing(const CreateAttempt& attempt, Resolved resolved) {
   }
   uint32_t also_needed = 0;
   if (overwriting) {
-    const uint32_t kept = attributes.dos_attributes & (vfs::dos::kHidden | vfs::dos::kSystem);
+    uint32_t kept = attributes.dos_attributes & (vfs::dos::kHidden | vfs::dos::kSystem);
+    if (attributes.hidden_by_name) kept &= ~vfs::dos::kHidden;
     if (kept & ~attempt.create.file_attributes) return Error(NtStatus::kAccessDenied);
     also_needed =
         disposition == CreateDisposition::kSupersede ? Access::kDelete : Access::kFileWriteData;

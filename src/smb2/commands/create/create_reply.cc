@@ -1,5 +1,6 @@
 #include "smb2/commands/create/create.h"
 #include "smb2/connection.h"
+#include "smb2/index_number.h"
 #include "vfs/names.h"
 #include "wire/smb2/error_response.h"
 
@@ -54,7 +55,8 @@ Reply create_reply(const Request& request, const CreateState& state) {
     }
   }
   if (asked.query_on_disk_id) {
-    response.contexts.query_on_disk_id = {attributes.key.inode, attributes.key.device};
+    response.contexts.query_on_disk_id = {
+        index_number(*request.tree_connect->share->volume, attributes.key), attributes.key.device};
   }
   response.contexts.response_lease = lease_context(state.caching);
   if (state.terms.durability != filestate::Durability::kNone) {
@@ -67,7 +69,6 @@ Reply create_reply(const Request& request, const CreateState& state) {
   }
   Reply reply = reply_with(response);
   reply.file_id = state.file_id;
-  (void)request;
   return reply;
 }
 

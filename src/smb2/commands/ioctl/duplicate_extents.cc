@@ -45,8 +45,6 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   const auto source_open = request.session->find_open(extents.source_file_id);
   OpenUse source = source_open ? Open::use(source_open) : OpenUse();
   if (!source) co_return fail(NtStatus::kInvalidHandle);
-  // Over the wire a handle is only known in its tree.
-  if (source->tree_connect != request.tree_connect) co_return fail(NtStatus::kInvalidHandle);
   if (source->is_pipe() || source->attributes.is_directory ||
       request.open->attributes.is_directory) {
     co_return fail(NtStatus::kNotSupported);
@@ -82,6 +80,8 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
     const auto copied = target.file->copy_range(*source->file, from, to, length);
     done = copied ? Result<void>{} : std::unexpected(copied.error());
   }
+  // The handles may be of two shares, but not of two volumes.
+  if (!done && done.error().is_os(EXDEV)) co_return fail(NtStatus::kInvalidParameter);
   if (!done) co_return std::unexpected(done.error());
   server.write_times.wrote(target);
   note_written(server, target);
