@@ -90,6 +90,7 @@ class BasicFileState {
   OplockAck ack_oplock(OpenToken token, OplockLevel level, Outcome& out);
   LeaseAck ack_lease(const LeaseId& id, Caching state, Outcome& out);
   void break_timed_out(uint64_t serial, Outcome& out);
+  bool break_undelivered(uint64_t serial, Outcome& out);
   bool is_breaking(uint64_t serial) const;
 
   Caching caching_of(OpenToken token) const;

@@ -315,6 +315,24 @@ void BasicFileState<kDefect>::break_timed_out(uint64_t serial, Outcome& out) {
   }
 }
 
+// [MS-SMB2] 3.3.4.7: opens that have no connection any more and do not survive that are closed, and
+// only then is the break complete. Until the session's end gets there they look connected.
+template <Defect kDefect>
+bool BasicFileState<kDefect>::break_undelivered(uint64_t serial, Outcome& out) {
+  const auto found = std::ranges::find_if(holders_, [&](const Holder* holder) {
+    return holder->breaking && holder->break_serial == serial;
+  });
+  if (found == holders_.end()) return true;
+  Holder& holder = **found;
+  const bool is_closing = std::ranges::none_of(opens_, [&](const auto& open) {
+    const bool is_holders = holder.lease ? open->lease == holder.lease : open.get() == holder.open;
+    return is_holders && (open->disconnected || open->durability == Durability::kResilient);
+  });
+  if (is_closing) return false;
+  finish_break(holder, Caching::kNone, out);
+  return true;
+}
+
 template <Defect kDefect>
 bool BasicFileState<kDefect>::is_breaking(uint64_t serial) const {
   return std::ranges::any_of(holders_, [&](const Holder* holder) {

@@ -246,6 +246,12 @@ void FileTable::break_timed_out(const BreakId& id) {
   });
 }
 
+bool FileTable::break_undelivered(const BreakId& id) {
+  return impl_->with(id.file, true, [&](FileNode&, FileState& state, Outcome& outcome) {
+    return state.break_undelivered(id.serial, outcome);
+  });
+}
+
 bool FileTable::is_breaking(const BreakId& id) const {
   return impl_->ask(id.file, false, [&](FileNode&, const FileState& state) {
     return state.is_breaking(id.serial);

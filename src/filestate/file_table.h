@@ -103,9 +103,11 @@ class FileTable {
   OplockAck ack_oplock(const OpenRef& ref, OplockLevel level);
   // [MS-SMB2] 3.3.5.22.2: OBJECT_NAME_NOT_FOUND, UNSUCCESSFUL, REQUEST_NOT_ACCEPTED.
   LeaseAck ack_lease(const LeaseId& lease, Caching state);
-  // The timer ran out, or no channel was left to send on: the holder keeps nothing. A stale id
-  // does nothing.
+  // The timer ran out: the holder keeps nothing. A stale id does nothing.
   void break_timed_out(const BreakId& id);
+  // No channel was left to send on, so the holder keeps nothing. False: its opens are about to be
+  // closed for the same reason, and whoever waits has to wait for that: the break is still there.
+  bool break_undelivered(const BreakId& id);
   // Whether the acknowledgement of this break is still awaited.
   bool is_breaking(const BreakId& id) const;
 

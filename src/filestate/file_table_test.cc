@@ -290,11 +290,29 @@ TEST_F(Durables, PersistentOnesHoldTheFile) {
   EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
 }
 
+// A client without a channel, before the end of its session has closed what it had open. To let
+// the newcomer try too early would give it a sharing violation that is about to go.
+TEST_F(Durables, UndeliveredBreakWaitsForTheClose) {
+  OpenRequest leaving = lease(1, "RWH");
+  leaving.share_access = 0;
+  open(leaving);
+  ASSERT_TRUE(table.set_durability(ref(leaving), Durability::kDurable));
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RW ack");
+  EXPECT_FALSE(table.break_undelivered(sink.last_break.id));
+  EXPECT_TRUE(sink.take_completions().empty());
+  EXPECT_FALSE(table.disconnect(ref(leaving)));
+  table.close(ref(leaving));
+  EXPECT_EQ(sink.take_completions().size(), 1u);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+  EXPECT_TRUE(table.break_undelivered(sink.last_break.id));  // too late and harmless
+}
+
 TEST_F(Durables, ResilientOnesStayAndLoseOnlyWhatTheyCache) {
   const OpenRequest kept = disconnected("RWH", kShareRead, Durability::kResilient);
   EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
   EXPECT_EQ(sink.take_breaks(), "1: RWH->RW ack");
-  table.break_timed_out(sink.last_break.id);  // nobody is there to be told
+  EXPECT_TRUE(table.break_undelivered(sink.last_break.id));  // nobody is there to be told
   EXPECT_EQ(open(request(2)).decision.status, NtStatus::kSharingViolation);
   EXPECT_TRUE(sink.purges.empty());
   EXPECT_TRUE(table.reconnect(ref(kept), {1}));

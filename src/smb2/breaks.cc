@@ -85,7 +85,8 @@ void Breaks::send_break(const filestate::Break& notification) {
 Task<void> Breaks::deliver(filestate::Break notification) {
   const bool tries_again = notification.is_lease || retry_ == config::BreakRetry::kSpec;
   DeliveryOutcome outcome = send(notification);
-  if (outcome && notification.ack_required) arm_timer(notification.id);
+  const bool was_sent = outcome != nullptr;
+  if (was_sent && notification.ack_required) arm_timer(notification.id);
   while (outcome) {
     if (!tries_again) co_return;
     if (co_await outcome->wait(timer_reactor_) == Delivery::kArrived) co_return;
@@ -93,8 +94,10 @@ Task<void> Breaks::deliver(filestate::Break notification) {
     if (notification.ack_required && !table_->is_breaking(notification.id)) co_return;
     outcome = send(notification);
   }
-  // [MS-SMB2] 3.3.4.6 and 3.3.4.7: without a channel it ends as if the client kept nothing.
-  if (notification.ack_required) table_->break_timed_out(notification.id);
+  // [MS-SMB2] 3.3.4.6 and 3.3.4.7: without a channel it ends as if the client kept nothing, or with
+  // the end of the session.
+  if (!notification.ack_required || table_->break_undelivered(notification.id)) co_return;
+  if (!was_sent) arm_timer(notification.id);
 }
 
 DeliveryOutcome Breaks::send(const filestate::Break& notification) {

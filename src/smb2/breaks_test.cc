@@ -189,8 +189,8 @@ TEST_F(BreakTest, EndOfTheWaitersConnectionLeavesNothingWaiting) {
   EXPECT_EQ(engine.server().session_table.size(), 0u);
 }
 
-// A holder that cannot be told has nothing left: as if the time had run out.
-TEST(Breaks, HolderWithoutAConnectionLosesItsOplockAtOnce) {
+// A holder that stays and cannot be told has nothing left: as if the time had run out.
+TEST(Breaks, ResilientHolderWithoutAConnectionLosesItsOplockAtOnce) {
   ReactorPool reactors(1);
   SessionTable sessions;
   ClientTable clients;
@@ -205,6 +205,7 @@ TEST(Breaks, HolderWithoutAConnectionLosesItsOplockAtOnce) {
   request.share_access = wire::ShareAccess::kAll;
   request.requested_oplock = filestate::OplockLevel::kBatch;
   ASSERT_EQ(table.open(file, request).decision.verdict, filestate::Verdict::kGo);
+  ASSERT_TRUE(table.set_durability({file, {1}}, filestate::Durability::kResilient));
   request.token = {2};
   request.requested_oplock = filestate::OplockLevel::kNone;
   const Waiter waiter = breaks.expect({2});
