@@ -1,6 +1,7 @@
 // Breaks that look for a channel which lives: [MS-SMB2] 3.3.4.6, 3.3.4.7.
 #include <gtest/gtest.h>
 
+#include "smb2/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/oplock_break.h"
@@ -74,8 +75,8 @@ struct BreakDelivery : testing::Test {
     settings.break_retry = retry;
     return settings;
   }
-  static FileId hold_oplock(RawClient& holder) {
-    auto body = RawClient::create_body("file");
+  static FileId hold_oplock(RawClient& holder, const char* name = "file") {
+    auto body = RawClient::create_body(name);
     body.requested_oplock_level = OplockLevel::kBatch;
     return holder.create(body);
   }
@@ -108,6 +109,16 @@ struct BreakDelivery : testing::Test {
     ack.oplock_level = OplockLevel::kLevelIi;
     ack.file_id = id;
     return channel.status_of(channel.signed_request(Command::kOplockBreak, ack));
+  }
+  static NtStatus acknowledge_lease(RawClient& channel) {
+    wire::LeaseBreakAcknowledgment ack;
+    ack.lease_key = LeaseKey{{1}};
+    ack.lease_state = wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+    return channel.status_of(channel.signed_request(Command::kOplockBreak, ack));
+  }
+  bool suspects_one() {
+    return std::ranges::any_of(engine.server().client_table.connections(kHolder),
+                               [](const auto& each) { return each->is_suspect(); });
   }
   // Everything the server has to do is done, and `channel` heard of none of it.
   void expect_no_break(RawClient& channel, size_t connections) {
@@ -153,6 +164,35 @@ TEST_F(BreakDelivery, LeaseBreakKeepsItsEpochOnEveryChannel) {
               wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching);
     EXPECT_EQ(notification->header.session_id, SessionId{});
   }
+}
+
+TEST_F(BreakDelivery, ChannelSilentForLongIsTheLastChoice) {
+  Channels holder(engine, 2, 2);
+  ASSERT_NE(hold_lease(holder[3]), FileId{});
+  const auto connections = engine.server().client_table.connections(kHolder);
+  for (size_t i : {0, 1, 3}) {
+    connections.at(i)->counters.last_frame =
+        std::chrono::steady_clock::now() - kChannelSilenceMax * 2;
+  }
+  const uint64_t waiting = open_waiting();
+  EXPECT_TRUE(is_break(holder[2].receive()));
+  EXPECT_EQ(acknowledge_lease(holder[2]), NtStatus::kSuccess);
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+  expect_no_break(holder[0], 4);
+}
+
+// Whoever comes second need not find out again what the first one is waiting for.
+TEST_F(BreakDelivery, ChannelThatKeepsABreakWaitingIsTheLastChoice) {
+  Channels holder(engine, 1, 1);
+  ASSERT_NE(hold_lease(holder[0]), FileId{});
+  const FileId other = hold_oplock(holder[0], "other");
+  open_waiting();
+  ASSERT_TRUE(is_break(holder[0].receive()));
+  while (!suspects_one()) std::this_thread::yield();
+  opener.send(opener.request(Command::kCreate, RawClient::create_body("other")));
+  const auto notification = holder[1].receive();
+  ASSERT_TRUE(is_break(notification));
+  EXPECT_EQ(notification->as<wire::OplockBreakNotification>().file_id, other);
 }
 
 TEST_F(BreakDelivery, LostConnectionHandsItsBreaksOnAtOnce) {

@@ -100,25 +100,49 @@ Task<void> Breaks::deliver(filestate::Break notification) {
   if (!was_sent) arm_timer(notification.id);
 }
 
+namespace {
+
+// [MS-SMB2] 3.3.4.6 and 3.3.4.7 take the first connection that is available. Each that turns out to
+// be dead costs whoever waits a second or more, so one that looks dead beside the others comes
+// last: what it was sent is not acknowledged, or it has been silent while another was not.
+// REQUIRES: there is one.
+Connection& first_available(const std::vector<std::shared_ptr<Connection>>& connections) {
+  if (connections.size() == 1) return *connections.front();
+  const auto heard = [](const std::shared_ptr<Connection>& connection) {
+    return connection->counters.last_frame.load();
+  };
+  const auto& latest = *std::ranges::max_element(connections, {}, heard);
+  const Clock::Instant newest = heard(latest);
+  const auto first = std::ranges::find_if(connections, [&](const auto& each) {
+    return newest - heard(each) < kChannelSilenceMax && !each->is_suspect() &&
+           each->transport().silence().count() == 0;
+  });
+  return first == connections.end() ? *latest : **first;
+}
+
+}  // namespace
+
 DeliveryOutcome Breaks::send(const filestate::Break& notification) {
   return notification.is_lease ? send_lease_break(notification) : send_oplock_break(notification);
 }
 
-// Channels stand in the order in which they were bound. Windows takes the last one.
 DeliveryOutcome Breaks::send_oplock_break(const filestate::Break& notification) {
   const auto session = sessions_.find(notification.session);
   if (!session) return nullptr;
   wire::OplockBreakNotification body;
   body.oplock_level = static_cast<wire::OplockLevel>(notification.new_level);
   body.file_id = {notification.open.value, notification.open.value};
-  auto channels = session->channels();
-  if (retry_ == config::BreakRetry::kWindows) std::ranges::reverse(channels);
-  for (const auto& channel : channels) {
-    const auto connection = channel->connection.lock();
-    if (!connection || connection->transport().is_closed()) continue;
-    return connection->send_break(notification_message(body, session->session_id), session.get());
+  std::vector<std::shared_ptr<Connection>> connections;
+  for (const auto& channel : session->channels()) {
+    auto connection = channel->connection.lock();
+    if (connection && !connection->transport().is_closed()) {
+      connections.push_back(std::move(connection));
+    }
   }
-  return nullptr;
+  if (connections.empty()) return nullptr;
+  Connection& chosen =  // Windows takes the one that was bound last
+      retry_ == config::BreakRetry::kWindows ? *connections.back() : first_available(connections);
+  return chosen.send_break(notification_message(body, session->session_id), session.get());
 }
 
 DeliveryOutcome Breaks::send_lease_break(const filestate::Break& notification) {
@@ -128,12 +152,13 @@ DeliveryOutcome Breaks::send_lease_break(const filestate::Break& notification) {
   body.lease_key = notification.lease.key;
   body.current_lease_state = static_cast<uint32_t>(notification.current_state);
   body.new_lease_state = static_cast<uint32_t>(notification.new_state);
-  for (const auto& connection : clients_.connections(notification.lease.client)) {
+  auto connections = clients_.connections(notification.lease.client);
+  std::erase_if(connections, [](const std::shared_ptr<Connection>& each) {
     // Before a logon anybody may claim to be that client.
-    if (connection->transport().is_closed() || !connection->has_known_user()) continue;
-    return connection->send_break(notification_message(body, SessionId{}), nullptr);
-  }
-  return nullptr;
+    return each->transport().is_closed() || !each->has_known_user();
+  });
+  if (connections.empty()) return nullptr;
+  return first_available(connections).send_break(notification_message(body, SessionId{}), nullptr);
 }
 
 void Breaks::arm_timer(const filestate::BreakId& id) {

@@ -89,7 +89,7 @@ class Breaks final : public filestate::BreakSink {
 
   // Sends on one channel after the other until it has arrived or nobody waits for it any more.
   Task<void> deliver(filestate::Break notification);
-  // On the first channel that lives; null when there is none.
+  // On the first channel that seems to live; null when there is none.
   DeliveryOutcome send(const filestate::Break& notification);
   DeliveryOutcome send_oplock_break(const filestate::Break& notification);
   DeliveryOutcome send_lease_break(const filestate::Break& notification);

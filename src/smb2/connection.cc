@@ -162,6 +162,7 @@ bool Connection::belongs_elsewhere(ByteView frame) const {
 
 bool Connection::process_frame(Buffer frame) {
   ConnectionCounters::add(counters.bytes_received, kFrameHeaderBytes + frame.size());
+  counters.last_frame.store(std::chrono::steady_clock::now(), std::memory_order_relaxed);
   switch (wire::protocol_id_of(frame.view())) {
     case wire::ProtocolId::kSmb2:
       return process_messages(std::move(frame), 0, nullptr);

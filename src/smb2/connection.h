@@ -120,6 +120,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends the notification of a break, encrypted if it is of a session that is; a lease belongs to
   // none. Thread: any.
   DeliveryOutcome send_break(Bytes message, const Session* session);
+  // Whether a break is out and nothing is acknowledged. Thread: any.
+  bool is_suspect() const { return unacked_breaks_.is_suspect(); }
 
   struct OutMessage {
     Bytes message;  // header and body

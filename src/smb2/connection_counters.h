@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/clock.h"
+
 namespace braid::smb2 {
 
 // Written on the connection's reactor, read on any thread; each number is true by itself. What the
@@ -11,6 +13,7 @@ namespace braid::smb2 {
 struct ConnectionCounters {
   std::atomic<uint64_t> bytes_received = 0;  // framing included
   std::atomic<uint64_t> requests = 0;
+  std::atomic<Clock::Instant> last_frame = Clock::Instant{};  // when it was received
   std::atomic<uint32_t> requests_in_flight = 0;  // those with an interim response among them
 
   // Only the reactor adds, so no locked instruction is needed.

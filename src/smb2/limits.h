@@ -65,6 +65,10 @@ inline constexpr uint64_t kOffloadWriteMax = 64u << 20;
 inline constexpr std::chrono::seconds kOffloadTokenLifetime{30};
 inline constexpr std::chrono::minutes kOffloadTokenLifetimeMax{5};
 
+// A channel that was silent for so much longer than another of the client is not the first to get a
+// break: what is sent in one go over all of them does not differ by that much.
+inline constexpr std::chrono::seconds kChannelSilenceMax{2};
+
 // Wait for the client's acknowledgement of an oplock or lease break: [MS-SMB2] 3.3.2.1, 3.3.2.5.
 inline constexpr std::chrono::seconds kBreakTimeout{35};
 

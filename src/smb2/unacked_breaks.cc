@@ -32,7 +32,9 @@ void UnackedBreaks::add(uint64_t end, DeliveryOutcome outcome) {
   timeout_ = std::clamp<std::chrono::microseconds>(transport_->retransmission_timeout(),
                                                    kTimeoutMin, kTimeoutMax);
   acknowledged_ = acknowledged();
-  checks_without_progress_ = 0;
+  checks_without_progress_ = static_cast<int>(
+      std::min<int64_t>(transport_->silence() / timeout_, kRetransmissionsMax - 1));
+  is_suspect_ = checks_without_progress_ > 0;
   start_timer();
 }
 
@@ -44,14 +46,19 @@ void UnackedBreaks::start_timer() {
 void UnackedBreaks::check() {
   const uint64_t now = acknowledged();
   settle(now);
-  if (breaks_.empty()) return;
+  if (breaks_.empty()) {
+    is_suspect_ = false;
+    return;
+  }
   checks_without_progress_ = now == acknowledged_ ? checks_without_progress_ + 1 : 0;
+  is_suspect_ = checks_without_progress_ > 0;
   acknowledged_ = now;
   if (checks_without_progress_ < kRetransmissionsMax) return start_timer();
-  log::info("{}: {} breaks not acknowledged for {} ms, the connection is dead",
-            transport_->peer().to_string(), breaks_.size(),
-            std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count() *
-                kRetransmissionsMax);
+  log::info(
+      "{}: nothing acknowledged for {} ms and {} breaks out, the connection is dead",
+      transport_->peer().to_string(),
+      std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count() * kRetransmissionsMax,
+      breaks_.size());
   // Nothing of it may arrive after what goes to the next channel. The connection's end closes this.
   transport_->abort();
 }

@@ -1,6 +1,7 @@
 // UnackedBreaks: breaks that a connection sent and whose arrival is not certain yet.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -24,7 +25,8 @@ using DeliveryOutcome = std::shared_ptr<OneShot<Delivery>>;
 // succeeded says nothing: the bytes may wait behind others, or be on a link that is gone. So a
 // break has arrived when the peer acknowledged it. A peer that acknowledges nothing at all for
 // kRetransmissionsMax times the retransmission time-out is gone, and its connection is aborted;
-// one that only reads slowly is not.
+// one that only reads slowly is not. Silence from before the break counts, but for the last of
+// those times: a link that has just come back has it to show that.
 // Owned by a Connection. Thread: the transport's reactor. The timer runs only while breaks are out.
 class UnackedBreaks {
  public:
@@ -40,6 +42,8 @@ class UnackedBreaks {
   void add(uint64_t end, DeliveryOutcome outcome);
   // The connection is over: what has not arrived is lost, now and in every later add().
   void close();
+  // A break is out and the last check saw no progress. Thread: any.
+  bool is_suspect() const { return is_suspect_; }
 
  private:
   struct Break {
@@ -59,6 +63,7 @@ class UnackedBreaks {
   std::chrono::microseconds timeout_{};  // of this series of checks
   uint64_t acknowledged_ = 0;            // at the last check
   int checks_without_progress_ = 0;
+  std::atomic<bool> is_suspect_ = false;
 };
 
 }  // namespace braid::smb2

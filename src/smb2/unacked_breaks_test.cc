@@ -27,6 +27,7 @@ class Counters final : public transport::Transport {
   uint64_t bytes_sent() const override { return sent; }
   uint64_t unacknowledged() const override { return sent - acknowledged; }
   std::chrono::microseconds retransmission_timeout() const override { return timeout; }
+  std::chrono::microseconds silence() const override { return silent_for; }
   void close() override { closed = true; }
   void abort() override {
     aborted = true;
@@ -41,6 +42,7 @@ class Counters final : public transport::Transport {
   std::atomic<uint64_t> sent = 0;
   std::atomic<uint64_t> acknowledged = 0;
   std::atomic<std::chrono::microseconds> timeout = 1us;
+  std::atomic<std::chrono::microseconds> silent_for = 0us;
   std::atomic<bool> closed = false;
   std::atomic<bool> aborted = false;
   std::promise<void> done;
@@ -107,6 +109,18 @@ TEST_F(UnackedBreaksTest, SilentPeerLosesItsConnectionAfterSixTimeouts) {
   EXPECT_FALSE(outcome->is_set());
   run([this] { breaks.close(); });
   EXPECT_EQ(wait(outcome), Delivery::kLost);
+}
+
+// What it did not acknowledge before need not be waited for again, but that it still does not.
+TEST_F(UnackedBreaksTest, PeerSilentForLongHasOneMoreTimeout) {
+  transport->sent = 100;
+  transport->silent_for = 20s;
+  const auto started = Clock::now();
+  add(100);
+  EXPECT_TRUE(breaks.is_suspect());
+  transport->done.get_future().wait();
+  EXPECT_GE(Clock::now() - started, UnackedBreaks::kTimeoutMin);
+  EXPECT_LT(Clock::now() - started, UnackedBreaks::kTimeoutMin * 4);
 }
 
 // What waits behind data in our own queue is not sent, but the peer that takes the data lives.

@@ -36,6 +36,7 @@ class FaultTransport final : public Transport, public std::enable_shared_from_th
   std::chrono::microseconds retransmission_timeout() const override {
     return inner_->retransmission_timeout();
   }
+  std::chrono::microseconds silence() const override { return inner_->silence(); }
 
   void close() override { inner_->close(); }
   bool is_closed() const override { return inner_->is_closed(); }

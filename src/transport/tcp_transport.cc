@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <optional>
@@ -31,6 +32,8 @@ constexpr int kReadsPerTurn = 16;
 constexpr uint64_t kCollectMax = 128 * 1024;
 
 constexpr std::chrono::microseconds kRetransmissionTimeoutUnknown = std::chrono::seconds(1);
+// Beyond this many the kernel's own time-out has met its maximum and says nothing any more.
+constexpr unsigned kRetransmissionsCounted = 8;
 
 // Seconds of silence before the kernel asks whether the peer is still there, between two such
 // questions, and how many may go unanswered.
@@ -88,6 +91,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     return open->fd < 0 ? unacknowledged_at_end_.load() : unacknowledged_of(open->fd);
   }
   std::chrono::microseconds retransmission_timeout() const override;
+  std::chrono::microseconds silence() const override;
 
   void close() override;
   UniqueFd release() override;
@@ -105,6 +109,11 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     uint64_t queued = 0;
     bool posted = false;
   };
+  // Of what the peer has not acknowledged.
+  struct Retransmissions {
+    std::chrono::microseconds timeout;  // before the first
+    unsigned count;
+  };
   struct OpenFd {
     int fd = -1;
   };
@@ -113,6 +122,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     std::coroutine_handle<> handle;
   };
 
+  std::optional<Retransmissions> retransmissions() const;
   // Reads once; false if nothing was there.
   bool read();
   void take_inbox(Inbox& inbox);
@@ -346,15 +356,30 @@ void TcpTransport::continue_unsent_waiters() {
   });
 }
 
-std::chrono::microseconds TcpTransport::retransmission_timeout() const {
+std::optional<TcpTransport::Retransmissions> TcpTransport::retransmissions() const {
   auto open = open_fd_.lock();
   tcp_info info{};
   socklen_t length = sizeof info;
   if (open->fd < 0 || getsockopt(open->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
       info.tcpi_rto == 0) {
-    return kRetransmissionTimeoutUnknown;
+    return std::nullopt;
   }
-  return std::chrono::microseconds(info.tcpi_rto);
+  // The kernel's time-out has doubled with each of them, and starts again with what the peer
+  // acknowledges.
+  const unsigned count = std::min<unsigned>(info.tcpi_retransmits, kRetransmissionsCounted);
+  return Retransmissions{.timeout = std::chrono::microseconds(info.tcpi_rto >> count),
+                         .count = count};
+}
+
+std::chrono::microseconds TcpTransport::retransmission_timeout() const {
+  const auto now = retransmissions();
+  return now ? now->timeout : kRetransmissionTimeoutUnknown;
+}
+
+std::chrono::microseconds TcpTransport::silence() const {
+  const auto now = retransmissions();
+  if (!now) return {};
+  return now->timeout * ((1 << now->count) - 1);
 }
 
 void TcpTransport::close() {

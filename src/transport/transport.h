@@ -54,9 +54,12 @@ class Transport {
   virtual uint64_t bytes_queued() const = 0;    // Thread: any
   virtual uint64_t bytes_sent() const = 0;      // given to the kernel; Thread: any
   virtual uint64_t unacknowledged() const = 0;  // of those, not yet acknowledged by the peer
-  // How long the peer may take to acknowledge before the transport sends again. One second if it
-  // does not know.
+  // How long the peer may take to acknowledge before the transport sends again for the first time.
+  // One second if it does not know.
   virtual std::chrono::microseconds retransmission_timeout() const = 0;
+  // For at least how long the peer has acknowledged nothing of what it was sent, as far as that is
+  // known from what had to be sent again. Thread: any.
+  virtual std::chrono::microseconds silence() const { return {}; }
 
   // One way and idempotent: a receive() under way fails, writable() and drained() continue, unsent
   // frames are dropped. Thread: any.

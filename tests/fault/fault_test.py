@@ -5,7 +5,8 @@
   fault_test.py ... --seed 17 --mode leases      one mode, the same faults as in another run
 
 Two modes of so many seconds each: `plain`, and `leases`, where a second client keeps breaking the
-leases of the first. Faults come from the seed: links down, packets dropped in one direction or both
+leases of the first. A third one, `blackout`, is run when it is named: like `leases`, with all links but
+one dead at once. Faults come from the seed: links down, packets dropped in one direction or both
 or one in three, connections reset, workers killed that serve neither client. One channel of the
 client is always left alone. Then everything is checked on the server's disk and by a fresh client.
 """
@@ -29,14 +30,20 @@ from scratch import Scratch  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
 
 LINKS = 4
-WORKERS = {"plain": 4, "leases": 1}  # leases: so that both clients meet in any case
+MODES = ("plain", "leases", "blackout")
+WORKERS = {"plain": 4, "leases": 1, "blackout": 1}  # 1: so that both clients meet in any case
 SKIPPED = 77
 RECOVERY_LIMIT_S = 30  # all channels are back so long after the last fault
 END_LIMIT_S = 60
 # An open that waits for another client's lease takes no longer. A channel that is dead costs a break
-# 6 s, and all but one may be; a break that got lost costs 35 s.
-OPEN_MS_MAX = 30_000
+# up to 6 s, and all but one may be; a break that got lost costs 35 s. When they die at the same moment
+# the server soon sees which one does not.
+OPEN_MS_MAX = {"leases": 30_000, "blackout": 10_000}
 BREAK_EVERY_S = 2  # at least, or the second client does not disturb the first
+
+
+BLACKOUT_S = 8
+BETWEEN_BLACKOUTS_S = 6
 
 
 class Client:
@@ -210,6 +217,25 @@ class Faults:
         self.say(f"worker {pid} killed, of {len(idle)} without clients")
 
 
+class Blackouts(Faults):
+    """All links but one carry nothing, at the same moment; which one is left comes from the seed."""
+
+    def run(self, seconds):
+        while time.monotonic() - self.start < seconds and not self.client.ended():
+            if not self.client.wait_for("1" * LINKS, RECOVERY_LIMIT_S):
+                return
+            time.sleep(BETWEEN_BLACKOUTS_S * self.random.uniform(0.5, 1.5))
+            left = self.random.randrange(LINKS)
+            self.networks.filter([(way, f'{name} "s{link}" drop') for link in range(LINKS)
+                                  for way, name in (("in", "iifname"), ("out", "oifname"))
+                                  if link != left])
+            self.counts["blackout"] = self.counts.get("blackout", 0) + 1
+            self.say(f"only link {left} is left")
+            time.sleep(BLACKOUT_S)
+            self.networks.filter([])
+            self.say("all links healed")
+
+
 def check_disk(root, expectations):
     """Sentences about what is on the disk and should not be, or the other way round."""
     found = []
@@ -261,19 +287,20 @@ def run_mode(args, mode):
         client = Client(scratch, networks, networks.client, "client", args,
                         f"--server={networks.address(0)}:445",
                         "work", "--expectations", expectations,
-                        *(["--leases"] if mode == "leases" else []))
+                        *(["--leases"] if mode != "plain" else []))
         clients = [client]
         trouble = []
         if not client.wait_for("1" * LINKS, 20):
             trouble.append(f"no channel on every link at the start: {client.live}")
-        if mode == "leases":  # not through the links
+        if mode != "plain":  # not through the links
             clients.append(Client(scratch, networks, networks.server, "second client", args,
                                   "--server=127.0.0.1:445", "disturb",
-                                  "--open-ms-max", str(OPEN_MS_MAX)))
+                                  "--open-ms-max", str(OPEN_MS_MAX[mode])))
             if not clients[-1].wait_for(f"{'-' * LINKS}1", 20):  # its worker is not to be killed
                 trouble.append("the second client does not connect")
         if not trouble:
-            faults = Faults(random.Random(f"{args.seed} {mode}"), networks, server, client)
+            kind = Blackouts if mode == "blackout" else Faults
+            faults = kind(random.Random(f"{args.seed} {mode}"), networks, server, client)
             faults.run(args.seconds)
             print("faults: " + ", ".join(f"{name.strip('_')} {count}"
                                          for name, count in sorted(faults.counts.items())))
@@ -284,7 +311,7 @@ def run_mode(args, mode):
         for each in reversed(clients):
             trouble += each.stop()
             print(f"{each.name}: {each.summary}")
-        if mode == "leases" and client.count("break") < args.seconds / BREAK_EVERY_S:
+        if mode != "plain" and client.count("break") < args.seconds / BREAK_EVERY_S:
             trouble.append(f"only {client.count('break')} breaks")
         if not trouble:
             trouble += check_disk(root, expectations)
@@ -303,7 +330,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=300, help="of faults in each mode")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--workers", type=int, help="the server's, in every mode")
-    parser.add_argument("--mode", choices=("plain", "leases"), action="append")
+    parser.add_argument("--mode", choices=MODES, action="append")
     args = parser.parse_args()
     reason = nets.missing()
     if reason:
