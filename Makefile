@@ -77,10 +77,10 @@ worker-kills: deps build ## Ten minutes of killed workers under clients of all o
 	  KillsUnderLoad
 
 .PHONY: fault
-fault: deps build ## Ten minutes of failing links under a client with four channels
+fault: deps build ## Failing links under a client with four channels, 20 minutes
 	@ninja -C build/release -j$(JOBS) fault_client
 	@$(PYTHON) tests/fault/fault_test.py --braidd build/release/braidd \
-	  --program build/release/fault_client --seconds 300
+	  --program build/release/fault_client --seconds 600
 
 .PHONY: bench-names
 bench-names: deps build ## What a file costs among 100,000 others

@@ -1,6 +1,7 @@
 // Time as the protocol counts it, and the clock that tests replace.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -39,26 +40,28 @@ class Clock {
  public:
   using Instant = std::chrono::steady_clock::time_point;
   virtual ~Clock() = default;
-  virtual FileTime now() const = 0;      // wall time, for time stamps
+  virtual FileTime now() const = 0;       // wall time, for time stamps
   virtual Instant monotonic() const = 0;  // for time-outs
 };
 
 // The machine's clocks. Thread: any.
 const Clock& system_clock();
 
-// Moves only when told to. Thread: one at a time.
+// Moves only when told to. Thread: any.
 class VirtualClock final : public Clock {
  public:
-  FileTime now() const override { return now_; }
-  Instant monotonic() const override { return instant_; }
-  void advance(std::chrono::nanoseconds by) {
-    instant_ += std::chrono::duration_cast<Instant::duration>(by);
-    now_.ticks += static_cast<uint64_t>(by.count() / 100);
+  FileTime now() const override {
+    const auto ticks = static_cast<uint64_t>(passed_.load().count() / 100);
+    return {kUnixEpochTicks + 1'700'000'000 * kTicksPerSecond + ticks};
   }
+  Instant monotonic() const override {
+    return Instant{std::chrono::duration_cast<Instant::duration>(passed_.load())};
+  }
+  // Not by two threads at once.
+  void advance(std::chrono::nanoseconds by) { passed_ = passed_.load() + by; }
 
  private:
-  FileTime now_{kUnixEpochTicks + 1'700'000'000 * kTicksPerSecond};
-  Instant instant_{};
+  std::atomic<std::chrono::nanoseconds> passed_{};
 };
 
 }  // namespace braid
