@@ -22,13 +22,11 @@ help: ## Show this list
 deps: ## Install the packages for building and testing that are missing
 	@$(PACKAGES) build test
 
-.PHONY: deps-build deps-vm deps-filesystems
+.PHONY: deps-build deps-vm
 deps-build:
 	@$(PACKAGES) build
 deps-vm:
 	@$(PACKAGES) build test vm
-deps-filesystems:
-	@$(PACKAGES) build test filesystems
 
 .PHONY: build
 build: deps-build ## Build braidd and braidctl into build/release
@@ -62,7 +60,7 @@ conformance: deps build ## smbtorture against its ledger
 	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd
 
 .PHONY: conformance-filesystems
-conformance-filesystems: deps-filesystems build ## the same on XFS and btrfs images
+conformance-filesystems: deps build ## the same on XFS and btrfs images
 	@for fs in xfs btrfs; do tests/conformance/on_filesystem.sh $$fs \
 	  --braidd build/release/braidd --jobs 8 || exit 1; done
 

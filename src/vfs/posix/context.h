@@ -33,7 +33,8 @@ struct PosixContext {
   Features features;
   // A stream up to this many bytes lives in an extended attribute.
   size_t inline_stream_max = 0;
-  // ext4 counts the block of a file's extended attributes among those of its data.
+  // The file system (ext4, XFS) counts the block of a file's extended attributes among those of
+  // its data.
   bool counts_attribute_block = false;
   uint64_t block_size = 4096;
   std::vector<wire::NameExpression> hidden;

@@ -328,7 +328,7 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
   context->inline_stream_max = inline_stream_max_of(magic);
-  context->counts_attribute_block = magic == EXT4_SUPER_MAGIC;
+  context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == kXfsMagic;
   context->block_size = static_cast<uint64_t>(fs.f_bsize);
   return std::make_unique<PosixVolume>(std::move(context));
 }
