@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import subprocess
 import sys
 import unittest
 
@@ -24,6 +25,7 @@ FULL, READ = 0x1F01FF, 0x1200A9
 EVERYONE = sid("S-1-1-0")
 USERS = sid("S-1-5-32-545")
 
+INLINE_MAX = 1024  # on ext4: src/vfs/posix/posix_volume.cc
 STREAMS = {"empty": b"", "short": b"hello", "Zone.Identifier": b"[ZoneTransfer]\r\nZoneId=3\r\n",
            "with space": b"x" * 1000, "zürich": bytes(range(256))}
 
@@ -111,6 +113,44 @@ class BothServers(unittest.TestCase):
         writer.write(f"{folder}:note", b"about the folder")
         self.assertEqual(reader.streams(folder), {":note:$DATA": 16})
         self.assertEqual(reader.read(f"{folder}:note"), b"about the folder")
+
+    def test_streams_at_the_limit_of_attributes(self):
+        """Up to there both have them; what does not fit is braid's alone, and loses nothing."""
+        self.braid.make_directory("limit")
+        path = "limit\\file"
+        self.braid.write(path, b"the file itself")
+        inline = INLINE_MAX if self.is_ext4() else 4096
+        within, beyond = os.urandom(inline), os.urandom(200_000)
+        self.braid.write(f"{path}:within", within)
+        self.braid.write(f"{path}:beyond", beyond)
+        self.assertEqual(self.braid.streams(path), {"::$DATA": 15, ":within:$DATA": inline,
+                                                    ":beyond:$DATA": len(beyond)})
+        self.assertEqual(self.samba.streams(path), {"::$DATA": 15, ":within:$DATA": inline})
+        self.assertEqual(self.samba.read(f"{path}:within"), within)
+        self.assertEqual(self.braid.read(f"{path}:beyond"), beyond)
+
+        # One that grows is gone for smbd, and one of smbd's that is larger than braid would
+        # have left there is read as it is.
+        self.braid.write(f"{path}:within", beyond)
+        self.assertEqual(self.samba.streams(path), {"::$DATA": 15})
+        self.samba.write("limit\\other", b"x")
+        larger = os.urandom(inline + 500)
+        self.samba.write("limit\\other:larger", larger)
+        self.assertEqual(self.braid.read("limit\\other:larger"), larger)
+
+        # smbd renames and deletes the file without knowing of them: they go with it, or are left
+        # in .braid and never show again.
+        os.rename(os.path.join(self.root, "limit", "file"),
+                  os.path.join(self.root, "limit", "moved"))
+        self.assertEqual(self.braid.read("limit\\moved:beyond"), beyond)
+        os.remove(os.path.join(self.root, "limit", "moved"))
+        self.braid.write("limit\\moved", b"anew")
+        self.assertEqual(self.braid.streams("limit\\moved"), {"::$DATA": 4})
+
+    def is_ext4(self):
+        kind = subprocess.run(["stat", "-f", "-c", "%T", self.root], capture_output=True, text=True,
+                              check=True).stdout
+        return kind.startswith("ext")
 
     @both_ways
     def test_attributes(self, folder, writer, reader):
