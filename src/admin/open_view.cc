@@ -21,7 +21,7 @@ std::string letters(uint32_t bits, std::initializer_list<std::pair<uint32_t, cha
 
 std::string path_of(const smb2::Open& open) {
   std::string path = open.path.lock()->text();
-  if (!open.stream_name.empty()) path += ":" + open.stream_name;
+  if (open.attributes.is_stream) path += ":" + *open.stream_name.lock();
   return path;
 }
 

@@ -14,9 +14,9 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
   const std::string name =
       in_this_share(*open.tree_connect->share, *decision.path).value_or(open.path.lock()->text());
   if (decision.file.stream != 0) {
-    if (auto removed = open.base_file->remove_stream(open.stream_name); !removed) {
-      log::warn("cannot delete stream {} of {}: {}", open.stream_name, name,
-                removed.error().message());
+    const std::string stream = *open.stream_name.lock();
+    if (auto removed = open.base_file->remove_stream(stream); !removed) {
+      log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
     } else {
       report_removed(server, open, name);
     }

@@ -34,6 +34,7 @@ class NextTurn {
 
 Connection::Connection(Server& server, transport::TransportPtr transport)
     : number(server.next_connection_number()),
+      slow_requests(transport->reactor()),
       server_(server),
       transport_(std::move(transport)),
       unacked_breaks_(transport_) {
@@ -105,6 +106,7 @@ Task<void> Connection::close() {
   }
   co_await requests_.join();
   co_await reactor().schedule();
+  slow_requests.close();
 }
 
 std::shared_ptr<Channel> Connection::find_channel(SessionId id) const {
@@ -350,6 +352,14 @@ AsyncId Connection::register_async(MessageId message_id, std::move_only_function
 
 void Connection::unregister_async(AsyncId id) { async_requests_.erase(id); }
 
+void Connection::set_on_cancel(AsyncId id, std::move_only_function<void()> on_cancel,
+                               EndedBy ended_by) {
+  const auto found = async_requests_.find(id);
+  if (found == async_requests_.end()) return;
+  found->second.on_cancel = std::move(on_cancel);
+  found->second.ended_by = ended_by;
+}
+
 void Connection::cancel(const wire::Header& header) {
   auto found = async_requests_.end();
   if (header.is_async()) {
@@ -409,13 +419,36 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
   // What waits without end has done nothing yet: the client asks again on another channel, and must
   // not find its own lock there or lose changes to a dead request. The others do what was asked.
   using EndedBy = Connection::EndedBy;
-  async_id_ = connection->register_async(header.message_id, std::move(on_cancel),
-                                         unbounded ? EndedBy::kCancel : EndedBy::kSession, session);
+  const EndedBy ended_by = unbounded ? EndedBy::kCancel : EndedBy::kSession;
+  gone_async_ = true;
+  if (async_id_.value != 0) {  // it was slow before
+    connection->set_on_cancel(async_id_, std::move(on_cancel), ended_by);
+    return {};
+  }
+  async_id_ =
+      connection->register_async(header.message_id, std::move(on_cancel), ended_by, session);
   if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
   compound.send_interim(*this, async_id_);
   return {};
 }
 
-void Request::finish_async() { connection->unregister_async(async_id_); }
+void Request::may_take_long() {
+  // Others of a compound wait for it, and get their own answers first.
+  if (!compound.is_last(index) || is_watched_) return;
+  is_watched_ = true;
+  connection->slow_requests.add(*this);
+}
+
+void Request::send_sign_of_life() {
+  if (async_id_.value != 0 || connection->is_ending()) return;
+  async_id_ = connection->register_async(header.message_id, nullptr, Connection::EndedBy::kSession,
+                                         session);
+  if (async_id_.value != 0) compound.send_interim(*this, async_id_);
+}
+
+void Request::finish_async() {
+  if (is_watched_) connection->slow_requests.remove(*this);
+  if (async_id_.value != 0) connection->unregister_async(async_id_);
+}
 
 }  // namespace braid::smb2

@@ -18,6 +18,7 @@
 #include "smb2/connection_counters.h"
 #include "smb2/request.h"
 #include "smb2/session.h"
+#include "smb2/slow_requests.h"
 #include "smb2/unacked_breaks.h"
 #include "transport/transport.h"
 #include "wire/smb2/negotiate.h"
@@ -110,10 +111,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   AsyncId register_async(MessageId message_id, std::move_only_function<void()> on_cancel,
                          EndedBy ended_by, std::shared_ptr<Session> session = nullptr);
   void unregister_async(AsyncId id);
+  // For one that was registered without.
+  void set_on_cancel(AsyncId id, std::move_only_function<void()> on_cancel, EndedBy ended_by);
   // [MS-SMB2] 3.3.5.16 "Receiving an SMB2 CANCEL Request".
   void cancel(const wire::Header& header);
   // Whether the connection is lost. Its requests may run on.
   bool is_ending() const { return ending_; }
+
+  SlowRequests slow_requests;
 
   // Sends a message that answers nothing, unsigned. Thread: any.
   void send_unsolicited(Bytes message);

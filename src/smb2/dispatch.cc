@@ -15,8 +15,9 @@ namespace {
 
 using wire::Command;
 
-// Where a handler starts. kPool: it may wait for a disk or a library.
-enum class RunsOn : uint8_t { kReactor, kPool };
+// Where a handler starts. kPool: it may wait for a disk or a library. kPoolForLong: so long that
+// the client has to hear of it meanwhile.
+enum class RunsOn : uint8_t { kReactor, kPool, kPoolForLong };
 
 // What an Open may be for the command to be allowed on it.
 enum class Target : uint8_t { kNone, kFileOnly, kFileOrPipe };
@@ -46,7 +47,7 @@ constexpr std::array<Row, wire::kCommandCount> kRows{{
   {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, handle_tree_disconnect},
   {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPool,    handle_create},
   {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,    RunsOn::kPool,    handle_close},
-  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    handle_flush},
+  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPoolForLong, handle_flush},
   {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, handle_read},
   {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, handle_write},
   {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,    RunsOn::kReactor, handle_lock},
@@ -232,13 +233,14 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   if (auto passed = pass_gates(request, row); !passed) {
     result = std::unexpected(passed.error());
   } else {
-    if (row.runs_on == RunsOn::kPool) co_await request.server.pool().schedule();
+    if (row.runs_on == RunsOn::kPoolForLong) request.may_take_long();
+    if (row.runs_on != RunsOn::kReactor) co_await request.server.pool().schedule();
     result = co_await row.handler(request);
     co_await request.connection->reactor().schedule();
   }
   request.open.release();
   request.sequence_use.release();
-  if (request.async_id().value != 0) request.finish_async();
+  request.finish_async();
 
   if (!result) {
     const NtStatus status = to_status(result.error());

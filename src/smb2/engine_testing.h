@@ -51,12 +51,13 @@ class TokenAuthenticator final : public auth::Authenticator {
 // stop() or the destructor ends every connection and waits. Thread: the test's.
 class Engine {
  public:
+  // `volume`: of the share, if not memory.
   explicit Engine(config::Server settings = lenient(), const Clock& clock = system_clock(),
-                  size_t threads = 1)
+                  size_t threads = 1, std::unique_ptr<vfs::Volume> volume = nullptr)
       : reactors_(threads),
         pool_(threads),
         server_({.config = snapshot(std::move(settings)),
-                 .shares = memory_shares(),
+                 .shares = shares_on(std::move(volume)),
                  .authenticator = authenticator_,
                  .ids = ids_,
                  .pipes = pipes_,
@@ -93,10 +94,10 @@ class Engine {
     config->server = std::move(settings);
     return config;
   }
-  static std::shared_ptr<const ShareTable> memory_shares() {
+  static std::shared_ptr<const ShareTable> shares_on(std::unique_ptr<vfs::Volume> volume) {
     auto share = std::make_shared<Share>();
     share->name = "files";
-    share->volume = vfs::make_memory_volume();
+    share->volume = volume ? std::move(volume) : vfs::make_memory_volume();
     return std::make_shared<const ShareTable>(
         std::vector<std::shared_ptr<const Share>>{std::move(share)});
   }

@@ -114,7 +114,9 @@ class Open {
   std::unique_ptr<rpc::Pipe> pipe;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
-  std::string stream_name;
+  // As the last CREATE or rename left it. The share modes of a stream go by the name it was opened
+  // by, which `attributes.file_key` holds.
+  Guarded<std::string> stream_name;
   // Whose rights a delete on close uses.
   Credentials credentials;
   // Whose directory lease its changes leave alone: [MS-SMB2] 3.3.5.9.11.

@@ -188,7 +188,6 @@ std::vector<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
       match.open = entry.open.lock();
       if (!match.open) continue;
       match.file_key = match.open->attributes.file_key;
-      match.stream_name = match.open->stream_name;
       match.share = match.open->tree_connect->share->name;
     }
     matches.push_back(std::move(match));

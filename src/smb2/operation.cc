@@ -49,7 +49,7 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
 
 Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref) {
   Server& server = request.server;
-  if (request.async_id().value == 0) {
+  if (!request.has_gone_async()) {
     return request.go_async([&request, &server, ref] {
       request.cancelled = true;
       cancel_waiting(server, ref);

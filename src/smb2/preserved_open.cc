@@ -11,7 +11,7 @@ PreservedOpen preserve(Open& open) {
                           .terms = *open.durable_terms.lock(),
                           .owner = open.owner,
                           .share = open.tree_connect->share,
-                          .stream_name = open.stream_name,
+                          .stream_name = *open.stream_name.lock(),
                           .path = *open.path.lock(),
                           .credentials = open.credentials,
                           .client_guid = open.client_guid,
@@ -39,7 +39,7 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   open->names = preserved.names;
   *open->durable_terms.lock() = preserved.terms;
   open->owner = std::move(preserved.owner);
-  open->stream_name = std::move(preserved.stream_name);
+  *open->stream_name.lock() = std::move(preserved.stream_name);
   *open->path.lock() = std::move(preserved.path);
   open->credentials = std::move(preserved.credentials);
   open->client_guid = preserved.client_guid;

@@ -94,16 +94,29 @@ class Request {
   // REQUIRES: the open was found, once.
   Result<void> verify_channel_sequence(bool changes);
 
+  // Before a READ, WRITE or FLUSH goes to the worker pool: should it take long there, an interim
+  // response goes out meanwhile. CANCEL does not end it. REQUIRES: on the connection's reactor.
+  void may_take_long();
+
   // Sends STATUS_PENDING and registers `on_cancel` for CANCEL and for the loss of the connection;
   // it runs on the reactor, at most once, and not after finish_async(). Before waiting for anything
   // a client decides. STATUS_INSUFFICIENT_RESOURCES when too many wait already.
   // REQUIRES: on the connection's reactor.
   Result<void> go_async(std::move_only_function<void()> on_cancel);
+  // Whether go_async() has been called.
+  bool has_gone_async() const { return gone_async_; }
+  // The request is done.
   void finish_async();
   AsyncId async_id() const { return async_id_; }
 
  private:
+  friend class SlowRequests;
+  // It has taken long.
+  void send_sign_of_life();
+
   AsyncId async_id_;
+  bool gone_async_ = false;
+  bool is_watched_ = false;
 };
 
 using Handler = Task<Result<Reply>> (*)(Request&);

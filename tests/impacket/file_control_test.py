@@ -246,6 +246,35 @@ class FileControl(FileControlCase):
         self.assertTrue(os.path.exists(os.path.join(self.root, "letters", "one")))
         self.assertTrue(elsewhere)
 
+    @braid_only
+    def test_a_stream_is_renamed_onto_an_empty_one_only(self):
+        def rename(handle, name):
+            name = name.encode("utf-16-le")
+            self.smb.setInfo(self.tree, handle, struct.pack("<B7xQI", 1, 0, len(name)) + name, 1,
+                             10)
+
+        for name, data in (("one", b"first"), ("full", b"second"), ("empty", b"")):
+            handle = self.open(f"file:{name}", disposition=5)
+            if data:
+                self.smb.write(self.tree, handle, data, 0, len(data))
+            self.smb.close(self.tree, handle)
+        one = self.open("file:one")
+        self.refused("INVALID_PARAMETER", rename, one, ":full")
+        held = self.open("file:empty")
+        self.refused("INVALID_PARAMETER", rename, one, ":empty")
+        self.smb.close(self.tree, held)
+        rename(one, ":Empty")
+        # The handle follows, whatever is done with it next.
+        self.assertEqual(self.smb.read(self.tree, one, 0, 100), b"first")
+        self.smb.queryInfo(self.tree, one, infoType=1, fileInfoClass=5)
+        self.smb.setInfo(self.tree, one, b"\1", 1, 13)
+        self.smb.close(self.tree, one)
+        self.refused("OBJECT_NAME_NOT_FOUND", self.open, "file:empty")
+        self.smb.close(self.tree, self.open("file:full"))
+        whole = self.open("file")
+        self.refused("OBJECT_NAME_INVALID", rename, whole, "other:stream")
+        self.assertFalse(os.path.exists(os.path.join(self.root, "other")))
+
     def test_bad_input_has_no_effect(self):
         file = self.open("file")
         key = self.control(file, RESUME_KEY)[1][:24]

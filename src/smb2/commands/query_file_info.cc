@@ -65,7 +65,7 @@ vfs::Path current_path(const Open& open) { return *open.path.lock(); }
 
 std::string name_with_stream(const Open& open) {
   std::string name = current_path(open).text();
-  if (open.attributes.is_stream) name += ":" + open.stream_name;
+  if (open.attributes.is_stream) name += ":" + *open.stream_name.lock();
   return name;
 }
 

@@ -69,6 +69,7 @@ Task<Result<Reply>> handle_read(Request& request) {
     count = open.file->read(read.offset, data.view(), vfs::Wait::kNever);
   }
   if (!count && count.error().is_os(EAGAIN)) {
+    request.may_take_long();
     co_await request.server.pool().schedule();
     count = open.file->read(read.offset, data.view());
   }

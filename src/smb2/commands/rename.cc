@@ -1,4 +1,6 @@
 // FileRenameInformation and FileLinkInformation: [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
+#include <algorithm>
+
 #include "smb2/access_check.h"
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/error_status.h"
@@ -6,6 +8,7 @@
 #include "smb2/operation.h"
 #include "smb2/server.h"
 #include "smb2/tree_path.h"
+#include "vfs/names.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
@@ -28,13 +31,33 @@ Result<Resolved> resolve_target(Request& request, const std::string& name) {
   return resolved;
 }
 
-// A stream is renamed within its file: ":new:$DATA".
+// What has the new name of a stream goes only if it is empty and nobody has it open.
+Result<void> check_target_stream(const Server& server, Open& open, const std::string& name) {
+  BRAID_TRY(const auto streams, open.base_file->streams());
+  const auto taken = std::ranges::find_if(
+      streams, [&](const vfs::StreamInfo& stream) { return vfs::equal_folded(stream.name, name); });
+  if (taken == streams.end()) return {};
+  FileKey key = open.attributes.file_key;
+  key.stream = vfs::stream_key(name);
+  if (taken->size != 0 || server.file_table.is_open(key)) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  return {};
+}
+
+// A stream is renamed within its file, ":new:$DATA": [MS-FSA] 2.1.5.15.12.1 "Algorithm for
+// Performing Stream Rename".
 Result<void> rename_stream(Server& server, Open& open, std::string_view name, bool replace) {
   if (!name.starts_with(':')) return fail(NtStatus::kInvalidParameter);
   BRAID_TRY(const auto parsed, vfs::parse_path(std::string("x").append(name)));
   if (parsed.stream.empty()) return fail(NtStatus::kInvalidParameter);
-  BRAID_CHECK(open.base_file->rename_stream(open.stream_name, parsed.stream, replace));
-  report_stream_renamed(server, open, parsed.stream);
+  const std::string old_name = *open.stream_name.lock();
+  if (replace && !vfs::equal_folded(old_name, parsed.stream)) {
+    BRAID_CHECK(check_target_stream(server, open, parsed.stream));
+  }
+  BRAID_CHECK(open.file->rename_stream(old_name, parsed.stream, replace));
+  *open.stream_name.lock() = parsed.stream;
+  report_stream_renamed(server, open, old_name);
   return {};
 }
 

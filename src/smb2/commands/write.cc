@@ -54,6 +54,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   Open& open = *request.open;
   uint64_t offset = write.offset;
   if (offset == kAppend) {
+    request.may_take_long();
     co_await request.server.pool().schedule();
     BRAID_CO_TRY(const auto now, open.file->stat());
     offset = now.size;
@@ -78,6 +79,7 @@ Task<Result<Reply>> handle_write(Request& request) {
     }
   }
   if (!rest.empty() || write_through) {
+    if (write.offset != kAppend) request.may_take_long();
     co_await request.server.pool().schedule();
     if (!rest.empty()) {
       auto count = open.file->write(position, rest);

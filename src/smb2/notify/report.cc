@@ -18,6 +18,8 @@ std::string path_of(Server& server, const Open& open) {
   return current_path(server, open);
 }
 
+std::string stream_of(const Open& open) { return *open.stream_name.lock(); }
+
 const Share& share_of(const Open& open) { return *open.tree_connect->share; }
 
 void tell_modified(Server& server, const Open& open, uint32_t filter) {
@@ -25,8 +27,8 @@ void tell_modified(Server& server, const Open& open, uint32_t filter) {
   if (path.empty()) return;  // the root of a share has no directory that a client could watch
   constexpr uint32_t kOfStream = CompletionFilter::kStreamSize | CompletionFilter::kStreamWrite;
   if (open.attributes.is_stream && (filter & kOfStream)) {
-    server.notify.stream_changed(share_of(open), path, open.stream_name,
-                                 FileAction::kModifiedStream, filter & kOfStream);
+    server.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kModifiedStream,
+                                 filter & kOfStream);
   }
   filter &= ~kOfStream;
   if (filter) server.notify.changed(share_of(open), path, FileAction::kModified, filter);
@@ -63,7 +65,7 @@ void report_added(Server& server, const Open& open) {
   if (!server.notify.anyone()) return;
   const std::string path = path_of(server, open);
   if (open.attributes.is_stream) {
-    server.notify.stream_changed(share_of(open), path, open.stream_name, FileAction::kAddedStream,
+    server.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kAddedStream,
                                  CompletionFilter::kStreamName);
   } else {
     server.notify.changed(share_of(open), path, FileAction::kAdded, filter_of_name(open));
@@ -73,19 +75,19 @@ void report_added(Server& server, const Open& open) {
 void report_removed(Server& server, const Open& open, std::string_view path) {
   if (!server.notify.anyone()) return;
   if (open.attributes.is_stream) {
-    server.notify.stream_changed(share_of(open), path, open.stream_name, FileAction::kRemovedStream,
+    server.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kRemovedStream,
                                  CompletionFilter::kStreamName);
   } else {
     server.notify.changed(share_of(open), path, FileAction::kRemoved, filter_of_name(open));
   }
 }
 
-void report_stream_renamed(Server& server, const Open& open, std::string_view new_name) {
+void report_stream_renamed(Server& server, const Open& open, std::string_view old_name) {
   if (!server.notify.anyone()) return;
   const std::string path = path_of(server, open);
-  server.notify.stream_changed(share_of(open), path, open.stream_name, FileAction::kRemovedStream,
+  server.notify.stream_changed(share_of(open), path, old_name, FileAction::kRemovedStream,
                                CompletionFilter::kStreamName);
-  server.notify.stream_changed(share_of(open), path, new_name, FileAction::kAddedStream,
+  server.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kAddedStream,
                                CompletionFilter::kStreamName);
 }
 

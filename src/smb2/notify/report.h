@@ -28,8 +28,8 @@ void report_noted(Server& server, Open& open);
 // The file, directory or stream of `open` was made or is gone.
 void report_added(Server& server, const Open& open);
 void report_removed(Server& server, const Open& open, std::string_view path);
-// Its stream has another name.
-void report_stream_renamed(Server& server, const Open& open, std::string_view new_name);
+// Its stream had another name.
+void report_stream_renamed(Server& server, const Open& open, std::string_view old_name);
 // FileEndOfFileInformation and FileAllocationInformation.
 void report_resized(Server& server, Open& open);
 // Its data was replaced by CREATE.

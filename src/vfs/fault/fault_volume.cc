@@ -1,5 +1,6 @@
 #include "vfs/fault/fault_volume.h"
 
+#include <condition_variable>
 #include <map>
 #include <string>
 
@@ -23,7 +24,20 @@ class Plan final : public FaultPlan {
     state->nth = 0;
     state->operations.clear();
   }
+  void hold_operation(std::string_view operation) override { state_.lock()->held = operation; }
+  void let_go() override {
+    state_.lock()->held.clear();
+    let_go_.notify_all();
+  }
   uint64_t calls() const override { return state_.lock()->calls; }
+
+  // EAGAIN for a call that may not wait.
+  Result<void> wait_while_held(std::string_view operation, Wait wait = Wait::kAllowed) {
+    auto state = state_.lock();
+    if (wait == Wait::kNever && state->held == operation) return fail_os(EAGAIN);
+    let_go_.wait(state.mutex_lock(), [&] { return state->held != operation; });
+    return {};
+  }
 
   // Counts one call; the error it is to fail with.
   Result<void> pass(const char* operation) {
@@ -41,8 +55,10 @@ class Plan final : public FaultPlan {
     uint64_t nth = 0;  // counts down to the call that fails; 0: none
     int nth_error = 0;
     std::map<std::string, int, std::less<>> operations;
+    std::string held;
   };
   Guarded<State> state_;
+  std::condition_variable let_go_;
 };
 
 using PlanRef = std::shared_ptr<Plan>;
@@ -88,11 +104,13 @@ class FaultFile final : public File {
     return below_->change(change);
   }
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override {
+    BRAID_CHECK(plan_->wait_while_held("read", wait));
     BRAID_CHECK(plan_->pass("read"));
     return below_->read(offset, into, wait);
   }
   using File::write;
   Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override {
+    BRAID_CHECK(plan_->wait_while_held("write", wait));
     BRAID_CHECK(plan_->pass("write"));
     return below_->write(offset, pieces, wait);
   }
@@ -105,6 +123,7 @@ class FaultFile final : public File {
     return below_->allocate(size);
   }
   Result<void> flush(Durability durability) override {
+    BRAID_CHECK(plan_->wait_while_held("flush"));
     BRAID_CHECK(plan_->pass("flush"));
     return below_->flush(durability);
   }

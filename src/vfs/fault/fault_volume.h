@@ -19,6 +19,10 @@ class FaultPlan {
   // Every call of one operation ("write", "lookup", "flush", ... as the method is named) fails.
   virtual void fail_operation(std::string_view operation, int error_number) = 0;
   virtual void clear() = 0;
+  // Every call of "read", "write" or "flush" waits until let_go(), as for a disk that does not
+  // answer.
+  virtual void hold_operation(std::string_view operation) = 0;
+  virtual void let_go() = 0;
   virtual uint64_t calls() const = 0;  // so far
 };
 

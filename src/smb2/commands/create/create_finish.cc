@@ -125,7 +125,7 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
                                      attempt.request.tree_connect, attributes);
   open->file = std::move(opened.file);
   open->base_file = std::move(opened.base_file);
-  open->stream_name = state.name.stream;
+  *open->stream_name.lock() = state.name.stream;
   open->credentials = attempt.request.credentials();
   open->client_guid = registration.client_guid;
   open->channel_sequence.start_from(attempt.request.header.channel_sequence);

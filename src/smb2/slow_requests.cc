@@ -1,0 +1,36 @@
+#include "smb2/slow_requests.h"
+
+#include <algorithm>
+
+#include "smb2/limits.h"
+#include "smb2/request.h"
+
+namespace braid::smb2 {
+
+void SlowRequests::add(Request& request) {
+  watched_.push_back({&request});
+  if (!is_ticking_) start_timer();
+}
+
+void SlowRequests::remove(Request& request) {
+  const auto found = std::ranges::find(watched_, &request, &Watched::request);
+  if (found == watched_.end()) return;
+  *found = watched_.back();
+  watched_.pop_back();
+}
+
+void SlowRequests::start_timer() {
+  if (!timer_) timer_.emplace(reactor_);
+  is_ticking_ = true;
+  timer_->start(kSlowRequestTick, [this] { tick(); });
+}
+
+void SlowRequests::tick() {
+  is_ticking_ = false;
+  for (Watched& each : watched_) {
+    if (std::exchange(each.seen, true)) each.request->send_sign_of_life();
+  }
+  if (!watched_.empty()) start_timer();
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,40 @@
+// SlowRequests: those of one connection that wait for a disk.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "runtime/reactor.h"
+
+namespace braid::smb2 {
+
+class Request;
+
+// Sends the interim response of requests that take longer than kSlowRequestTick; [MS-SMB2] 3.3.4.2
+// "Sending an Interim Response for an Asynchronous Operation". Owned by the Connection. Thread: its
+// reactor. The timer runs only while there are such requests.
+class SlowRequests {
+ public:
+  explicit SlowRequests(Reactor& reactor) : reactor_(reactor) {}
+
+  void add(Request& request);
+  void remove(Request& request);
+  // The connection is over; on the reactor, as the timer's end has to be.
+  void close() { timer_.reset(); }
+
+ private:
+  struct Watched {
+    Request* request;
+    bool seen = false;  // at an earlier tick
+  };
+
+  void start_timer();
+  void tick();
+
+  Reactor& reactor_;
+  std::vector<Watched> watched_;
+  std::optional<Timer> timer_;
+  bool is_ticking_ = false;
+};
+
+}  // namespace braid::smb2

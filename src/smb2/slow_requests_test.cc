@@ -1,0 +1,122 @@
+// Requests that wait for a disk: [MS-SMB2] 3.3.4.2 and 3.3.5.16.
+#include "smb2/slow_requests.h"
+
+#include <gtest/gtest.h>
+
+#include "smb2/raw_client_testing.h"
+#include "vfs/fault/fault_volume.h"
+#include "wire/smb2/cancel.h"
+#include "wire/smb2/flush.h"
+#include "wire/smb2/read.h"
+#include "wire/smb2/write.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Command;
+
+struct SlowRequestsTest : testing::Test {
+  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
+  Engine engine{Engine::lenient(), system_clock(), 1,
+                vfs::make_fault_volume(vfs::make_memory_volume(), plan)};
+  RawClient client{engine};
+  FileId file;
+
+  void SetUp() override {
+    ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+    ASSERT_EQ(client.session_setup(), NtStatus::kSuccess);
+    ASSERT_EQ(client.tree_connect(), NtStatus::kSuccess);
+    auto body = RawClient::create_body("file");
+    body.create_disposition = wire::CreateDisposition::kOpenIf;
+    const auto created = client.exchange(client.request(Command::kCreate, body));
+    ASSERT_TRUE(created);
+    ASSERT_EQ(created->status(), NtStatus::kSuccess);
+    file = created->as<wire::CreateResponse>().file_id;
+    const Bytes data(100, 'x');
+    ASSERT_EQ(client.status_of(write(data)), NtStatus::kSuccess);
+  }
+  void TearDown() override {
+    plan->let_go();
+    client.close();
+  }
+
+  Bytes write(ByteView data) {
+    return client.request(Command::kWrite, wire::WriteRequest{.file_id = file, .data = data});
+  }
+  Bytes flush() { return client.request(Command::kFlush, wire::FlushRequest{.file_id = file}); }
+  Bytes read() {
+    return client.request(Command::kRead, wire::ReadRequest{.length = 10, .file_id = file});
+  }
+
+  // The request has an interim response, and then the answer it would have had anyway.
+  void expect_sign_of_life(Bytes request) {
+    client.send(std::move(request));
+    const auto interim = client.receive();
+    ASSERT_TRUE(interim);
+    EXPECT_EQ(interim->status(), NtStatus::kPending);
+    EXPECT_TRUE(interim->header.is_async());
+    EXPECT_GT(interim->header.credits, 0);
+    plan->let_go();
+    const auto answer = client.receive();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+    EXPECT_EQ(answer->header.message_id, interim->header.message_id);
+    EXPECT_EQ(answer->header.async_id, interim->header.async_id);
+    EXPECT_EQ(answer->header.credits, 0);
+  }
+};
+
+TEST_F(SlowRequestsTest, FlushTellsThatItGoesOn) {
+  plan->hold_operation("flush");
+  expect_sign_of_life(flush());
+}
+
+TEST_F(SlowRequestsTest, ReadTellsThatItGoesOn) {
+  plan->hold_operation("read");
+  expect_sign_of_life(read());
+}
+
+TEST_F(SlowRequestsTest, WriteTellsThatItGoesOn) {
+  plan->hold_operation("write");
+  const Bytes data(10, 'y');
+  expect_sign_of_life(write(data));
+}
+
+TEST_F(SlowRequestsTest, WhatIsCancelledIsFinishedAndAnswered) {
+  plan->hold_operation("read");
+  client.send(read());
+  const auto interim = client.receive();
+  ASSERT_TRUE(interim);
+  ASSERT_EQ(interim->status(), NtStatus::kPending);
+  client.send(client.request(Command::kCancel, wire::CancelRequest{}, [&](wire::Header& header) {
+    header.flags |= wire::HeaderFlags::kAsyncCommand;
+    header.async_id = interim->header.async_id;
+    header.message_id = interim->header.message_id;
+  }));
+  engine.settle();
+  plan->let_go();
+  const auto answer = client.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(answer->header.async_id, interim->header.async_id);
+}
+
+TEST_F(SlowRequestsTest, QuickOnesAreAnsweredOnce) {
+  client.send(flush());
+  const auto answer = client.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_FALSE(answer->header.is_async());
+}
+
+TEST_F(SlowRequestsTest, ConnectionThatGoesMeanwhileIsTornDown) {
+  plan->hold_operation("flush");
+  client.send(flush());
+  ASSERT_TRUE(client.receive());
+  client.close();
+  plan->let_go();
+  engine.stop();
+}
+
+}  // namespace
+}  // namespace braid::smb2
