@@ -358,6 +358,8 @@ void Connection::set_on_cancel(AsyncId id, std::move_only_function<void()> on_ca
   if (found == async_requests_.end()) return;
   found->second.on_cancel = std::move(on_cancel);
   found->second.ended_by = ended_by;
+  // What would have ended the wait has been.
+  if (is_over(found->second)) std::exchange(found->second.on_cancel, nullptr)();
 }
 
 void Connection::cancel(const wire::Header& header) {
