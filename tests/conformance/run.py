@@ -209,6 +209,7 @@ class Runner:
         share = next((own for suite, own in OWN_SHARE.items() if in_suites(name, (suite,))), share)
         if LIKE_WINDOWS.match(name):
             share = share.replace("torture", "windows")
+        self.empty(share)
         row = self.ledger.get(name, Row())
         limit = max(MIN_LIMIT_S, 4 * row.seconds) * self.args.patience
         # It leaves folders behind.
@@ -245,6 +246,16 @@ class Runner:
             return Result("timeout", time.monotonic() - started, f"no end in {limit:.0f} s", text)
         kind, reason = read_output(done.returncode, done.stdout)
         return Result(kind, time.monotonic() - started, reason, done.stdout)
+
+    def empty(self, share):
+        """Of what other tests left: some leave what the next one may not delete."""
+        if share in OWN_SHARE.values():
+            return
+        for entry in os.scandir(self.scratch.file(self.setting.name, share)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
 
     def expected(self, name):
         return self.ledger.get(name, Row("?")).expected
