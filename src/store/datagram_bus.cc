@@ -4,9 +4,10 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <cstring>
 #include <memory>
+
+#include "base/socket_message.h"
 
 namespace braid::store {
 namespace {
@@ -51,24 +52,7 @@ bool DatagramBus::send(size_t worker, Topic topic, ByteView payload, int fd) {
   Heading heading{topic, own_.value};
   std::array<iovec, 2> parts{
       {{&heading, sizeof heading}, {const_cast<uint8_t*>(payload.data()), payload.size()}}};
-  msghdr message{};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  if (fd >= 0) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* const rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
-  }
-  ssize_t sent;
-  do {
-    sent = ::sendmsg(send_[worker].get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return true;
+  if (send_socket_message(send_[worker].get(), parts, fd)) return true;
   // Messages are queued, so it will look before long.
   region_.slot(worker).missed_messages = true;
   return false;
@@ -101,30 +85,15 @@ void DatagramBus::run() {
 }
 
 void DatagramBus::take_all() {
-  const auto bytes = std::make_unique_for_overwrite<uint8_t[]>(sizeof(Heading) + kPayloadMax);
-  while (true) {
-    iovec part{bytes.get(), sizeof(Heading) + kPayloadMax};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const ssize_t got = ::recvmsg(receive_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return;
-    BusMessage received;
-    for (cmsghdr* each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
-      if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-      int fd;
-      std::memcpy(&fd, CMSG_DATA(each), sizeof fd);
-      received.fd.reset(fd);
-    }
-    if (static_cast<size_t>(got) < sizeof(Heading)) continue;
+  constexpr size_t kSize = sizeof(Heading) + kPayloadMax;
+  const auto bytes = std::make_unique_for_overwrite<uint8_t[]>(kSize);
+  while (auto got = receive_socket_message(receive_.get(), {bytes.get(), kSize})) {
+    if (got->size < sizeof(Heading)) continue;
     Heading heading;
     std::memcpy(&heading, bytes.get(), sizeof heading);
-    received.from = {heading.from};
-    received.payload = {bytes.get() + sizeof heading, static_cast<size_t>(got) - sizeof heading};
+    BusMessage received{.from = {heading.from},
+                        .payload = {bytes.get() + sizeof heading, got->size - sizeof heading},
+                        .fd = std::move(got->fd)};
     if (heading.topic >= Topic::kCount) continue;
     const Subscriber& subscriber = subscribers_[static_cast<size_t>(heading.topic)];
     if (subscriber.handler) subscriber.handler(received);

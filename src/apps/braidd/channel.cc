@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "apps/braidd/limits.h"
+#include "base/socket_message.h"
 
 namespace braid::braidd {
 namespace {
@@ -35,25 +36,7 @@ Result<void> send_message(int channel, MessageKind kind, uint64_t number, int fd
   Heading heading{kind, 0, number};
   std::array<iovec, 2> parts{
       {{&heading, sizeof heading}, {const_cast<uint8_t*>(payload.data()), payload.size()}}};
-  msghdr message{};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  if (fd >= 0) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* const rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
-  }
-  ssize_t sent;
-  do {
-    sent = ::sendmsg(channel, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0) return fail_last_os();
-  return {};
+  return send_socket_message(channel, parts, fd);
 }
 
 Result<void> send_message_waiting(int channel, MessageKind kind, uint64_t number, int fd) {
@@ -68,37 +51,22 @@ Result<void> send_message_waiting(int channel, MessageKind kind, uint64_t number
 Result<Message> receive_message(int channel) {
   // One for each thread: much for a stack, little for a process.
   thread_local std::array<uint8_t, sizeof(Heading) + kChannelMessageMax> bytes;
-  Heading heading;
-  iovec part{bytes.data(), bytes.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t got;
-  do {
-    got = ::recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    // A peer that ends with messages unread resets this side once; what it sent before can still be
-    // read after that.
-  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
-  if (got < 0) return fail_last_os();
-  if (got == 0) return fail_os(EPIPE);
+  Result<SocketMessage> got = receive_socket_message(channel, bytes);
+  // A peer that ends with messages unread resets this side once; what it sent before can still be
+  // read after that.
+  while (!got && got.error().is_os(ECONNRESET)) got = receive_socket_message(channel, bytes);
+  if (!got) return std::unexpected(got.error());
+  if (got->size == 0) return fail_os(EPIPE);
 
-  Message received;
-  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
-    if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-    int fd;
-    std::memcpy(&fd, CMSG_DATA(each), sizeof fd);
-    received.fd.reset(fd);
-  }
-  const auto size = static_cast<size_t>(got);
-  if (size < sizeof heading || (message.msg_flags & MSG_TRUNC)) return fail(Error::malformed());
+  Heading heading;
+  if (got->size < sizeof heading || got->is_cut) return fail(Error::malformed());
   std::memcpy(&heading, bytes.data(), sizeof heading);
+  Message received;
   received.kind = heading.kind;
   received.number = heading.number;
+  received.fd = std::move(got->fd);
   received.payload =
-      Buffer::copy_of(ByteView(bytes).subspan(sizeof heading, size - sizeof heading));
+      Buffer::copy_of(ByteView(bytes).subspan(sizeof heading, got->size - sizeof heading));
   return received;
 }
 
