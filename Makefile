@@ -56,8 +56,9 @@ fuzz: deps-build ## Run every fuzzer for FUZZ_SECONDS (600)
 	@$(PYTHON) tools/fuzz.py --seconds $(FUZZ_SECONDS) --jobs $(JOBS)
 
 .PHONY: conformance
-conformance: deps build ## smbtorture against its ledger
+conformance: deps build ## smbtorture against its ledger, with one worker and with four
 	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd
+	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd --workers 4
 
 .PHONY: conformance-filesystems
 conformance-filesystems: deps build ## the same on XFS and btrfs images

@@ -60,6 +60,12 @@ void ByteRangeLocks::unlock_all(OpenToken owner) {
   std::erase_if(held_, [&](const Held& held) { return held.owner == owner; });
 }
 
+void ByteRangeLocks::change_owner(OpenToken owner, OpenToken to) {
+  for (Held& held : held_) {
+    if (held.owner == owner) held.owner = to;
+  }
+}
+
 bool ByteRangeLocks::blocks_io(OpenToken by, uint64_t offset, uint64_t length, bool write) const {
   if (length == 0 || held_.empty()) return false;
   LockRange range{.offset = offset, .length = length};

@@ -32,6 +32,8 @@ class ByteRangeLocks {
   // In order, until one is not held: RANGE_NOT_LOCKED.
   NtStatus unlock(OpenToken owner, std::span<const LockRange> ranges);
   void unlock_all(OpenToken owner);
+  // REQUIRES: `owner` waits for none.
+  void change_owner(OpenToken owner, OpenToken to);
   // Would this READ or WRITE meet a lock? A zero-length one never does.
   bool blocks_io(OpenToken by, uint64_t offset, uint64_t length, bool write) const;
 

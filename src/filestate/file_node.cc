@@ -27,6 +27,7 @@ void encode_break(const Break& each, wire::Writer& w) {
   w.u8(static_cast<uint8_t>(each.ack_required | each.is_lease << 1));
   w.u64(each.holder.value);
   w.u64(each.open.value);
+  w.u64(each.persistent_id);
   w.u64(each.session.value);
   w.value(each.new_level);
   w.id128(each.lease.client);
@@ -44,6 +45,7 @@ Break decode_break(const FileKey& file, wire::Reader& r) {
   each.is_lease = (flags & 2) != 0;
   each.holder = {r.u64()};
   each.open = {r.u64()};
+  each.persistent_id = r.u64();
   each.session = {r.u64()};
   each.new_level = r.as<OplockLevel>();
   each.lease.client = r.id128<ClientGuid>();
@@ -116,6 +118,7 @@ void FileNode::encode(Bytes& out) const {
   for (const Deletion& each : deleting) {
     w.u64(each.file.stream);
     w.u32(each.by.value);
+    w.u8(each.is_for_newcomer);
   }
   w.u32(static_cast<uint32_t>(outbox.size()));
   for (const Output& output : outbox) encode_output(output, w);
@@ -131,7 +134,8 @@ Result<std::unique_ptr<FileNode>> FileNode::decode(const FileKey& file, ByteView
   const uint32_t deletions = r.u32();
   for (uint32_t i = 0; i < deletions && r.ok(); ++i) {
     const FileKey deleted{file.device, file.inode, r.u64()};
-    node->deleting.push_back({deleted, {r.u32()}});
+    const store::WorkerTag by{r.u32()};
+    node->deleting.push_back({deleted, by, r.u8() != 0});
   }
   const uint32_t outputs = r.u32();
   for (uint32_t i = 0; i < outputs && r.ok(); ++i) node->outbox.push_back(decode_output(file, r));

@@ -38,6 +38,7 @@ struct FileNode {
   struct Deletion {
     FileKey file;
     store::WorkerTag by;
+    bool is_for_newcomer = false;  // a disconnected open made way
   };
 
   FileState main;  // the unnamed stream, or the directory

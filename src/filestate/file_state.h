@@ -98,6 +98,7 @@ class BasicFileState {
   bool set_durability(OpenToken token, Durability durability);
   bool disconnect(OpenToken token, Outcome& out);
   bool reconnect(OpenToken token, SessionId session);
+  bool take_over(OpenToken token, OpenToken as, SessionId session);
 
   // Makes it the state of another file, keeping what memory it has. REQUIRES: !has_opens().
   void reuse_for(const FileKey& key, uint64_t last_break_serial) {

@@ -183,6 +183,7 @@ void BasicFileState<kDefect>::notify(Holder& holder, Caching target, bool ack_re
   } else {
     notification.holder = holder.open->token;
     notification.open = holder.open->token;
+    notification.persistent_id = holder.open->persistent_id;
     notification.session = holder.open->session;
     notification.new_level = any(target) ? OplockLevel::kLevelII : OplockLevel::kNone;
   }

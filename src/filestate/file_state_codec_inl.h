@@ -75,6 +75,7 @@ void BasicFileState<kDefect>::encode_leases_and_opens(wire::Writer& w) const {
   w.u32(static_cast<uint32_t>(opens_.size()));
   for (const auto& open : opens_) {
     w.u64(open->token.value);
+    w.u64(open->persistent_id);
     w.id128(open->client);
     w.u64(open->session.value);
     w.u32(open->access);
@@ -124,6 +125,7 @@ void BasicFileState<kDefect>::decode_opens(wire::Reader& r) {
   for (uint32_t i = 0; i < count && r.ok(); ++i) {
     auto open = std::make_unique<OpenRecord>();
     open->token = {r.u64()};
+    open->persistent_id = r.u64();
     open->client = r.id128<ClientGuid>();
     open->session = {r.u64()};
     open->access = r.u32();

@@ -52,6 +52,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
 
   auto record = std::make_unique<OpenRecord>();
   record->token = request.token;
+  record->persistent_id = request.token.value;
   record->client = request.client_guid;
   record->session = request.session_id;
   record->access = request.granted_access;

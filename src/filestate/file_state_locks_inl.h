@@ -156,6 +156,17 @@ bool BasicFileState<kDefect>::reconnect(OpenToken token, SessionId session) {
   return true;
 }
 
+template <Defect kDefect>
+bool BasicFileState<kDefect>::take_over(OpenToken token, OpenToken as, SessionId session) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || !open->disconnected || open->lease) return false;
+  auto record = opens_.take(*open);
+  record->token = as;
+  opens_.insert(std::move(record));
+  locks_.change_owner(token, as);
+  return reconnect(as, session);
+}
+
 // 3.3.2.4 keeps resilient opens against newcomers: those meet a sharing violation, or a break that
 // nobody is there to answer.
 template <Defect kDefect>

@@ -50,6 +50,13 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
       }
     }
     access.settle(state);
+    if (decision.decision.status == NtStatus::kDeletePending) {
+      for (const FileNode::Deletion& each : node.deleting) {
+        if (!each.is_for_newcomer) continue;
+        decision.deletes_purged = true;
+        decision.deleted_by = each.by;
+      }
+    }
     if (!access.finish(true, store::Urgency::kOrdinary)) {
       decision = {};
       decision.decision = Decision::fail(NtStatus::kInsufficientResources);
@@ -283,6 +290,19 @@ bool FileTable::disconnect(const OpenRef& ref) {
 bool FileTable::reconnect(const OpenRef& ref, SessionId session) {
   return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
     return state.reconnect(ref.token, session);
+  });
+}
+
+bool FileTable::take_over(const OpenRef& ref, OpenToken as, SessionId session) {
+  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
+    return state.take_over(ref.token, as, session);
+  });
+}
+
+bool FileTable::is_disconnected(const OpenRef& ref) const {
+  return impl_->ask(ref.file, false, [&](FileNode&, const FileState& state) {
+    const OpenRecord* const open = state.find(ref.token);
+    return open && open->disconnected;
   });
 }
 

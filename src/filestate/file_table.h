@@ -126,6 +126,11 @@ class FileTable {
   // Claims a disconnected open for a new session; false if it is not there or not disconnected, so
   // that one of two racing claims wins. The oplock or lease is as it was.
   bool reconnect(const OpenRef& ref, SessionId session);
+  // The same for one that another worker keeps: it is this worker's from then on, under the token
+  // `as`. False, too, for one with a lease: those belong to a client, and that to a worker.
+  bool take_over(const OpenRef& ref, OpenToken as, SessionId session);
+  // Whether the open is there, and disconnected.
+  bool is_disconnected(const OpenRef& ref) const;
 
   // With a group: delivers to the sink what other workers left for this one, of every file. Happens
   // by itself once the group is started.

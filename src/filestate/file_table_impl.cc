@@ -57,6 +57,7 @@ void FileTable::Impl::Access::settle(FileState& state) {
     effects_.closed.back() = impl_.close_decision(
         node, state, {.last_open = true, .delete_now = state.is_delete_pending()},
         store::WorkerTag::of(outcome.purged.back().token.value));
+    if (effects_.closed.back().delete_now) node.deleting.back().is_for_newcomer = true;
   }
   if (record_) publish_outcome(state);
 }

@@ -52,6 +52,8 @@ struct Lease {
 
 struct OpenRecord {
   OpenToken token;
+  // FileId.Persistent: the first token it had. It has another one since another worker took it.
+  uint64_t persistent_id = 0;
   ClientGuid client;
   SessionId session;
   uint32_t access = 0;

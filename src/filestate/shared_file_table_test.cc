@@ -166,12 +166,58 @@ TEST(SharedFileTable, DisconnectedOpenOfAnotherWorkerIsPurgedAndItsWorkerIsTold)
   ASSERT_EQ(t.sinks[0].purges.size(), 1u);
   EXPECT_EQ(t.sinks[0].purges[0].first, ref(first));
   EXPECT_TRUE(t.sinks[0].purges[0].second.delete_now);
-  EXPECT_EQ(t.open(1, second).decision.status, NtStatus::kDeletePending);
+  const OpenDecision meanwhile = t.open(1, second);
+  EXPECT_EQ(meanwhile.decision.status, NtStatus::kDeletePending);
+  EXPECT_TRUE(meanwhile.deletes_purged);
+  EXPECT_EQ(meanwhile.deleted_by, t.workers.groups[0]->own_tag());
   t.sinks[0].purges.clear();
   EXPECT_EQ(t.open(1, second).decision.status, NtStatus::kSuccess);
   // Its lease is gone from the client's table, so that the key is free.
   EXPECT_EQ(t.tables[0]->check_lease_key({client(0), lease_key(1)}, std::nullopt),
             NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, AnotherWorkerTakesADisconnectedOpenOverOnceWithItsLocksAndOplock) {
+  SharedTables t;
+  OpenRequest first = t.request(0);
+  first.requested_oplock = OplockLevel::kBatch;
+  t.open(0, first);
+  const LockRange range{0, 10, true};
+  t.tables[0]->lock(ref(first), {&range, 1}, true, {1});
+  t.tables[0]->set_durability(ref(first), Durability::kDurable);
+  const OpenToken as = t.request(1).token;
+  EXPECT_FALSE(t.tables[1]->take_over(ref(first), as, {7})) << "it is connected";
+  EXPECT_TRUE(t.tables[0]->disconnect(ref(first)));
+  EXPECT_TRUE(t.tables[1]->is_disconnected(ref(first)));
+  EXPECT_TRUE(t.tables[1]->take_over(ref(first), as, {7}));
+  EXPECT_FALSE(t.tables[0]->is_disconnected(ref(first)));
+  EXPECT_FALSE(t.tables[0]->reconnect(ref(first), {0}));
+  EXPECT_FALSE(t.tables[1]->take_over(ref(first), t.request(1).token, {7}));
+
+  const OpenRequest third = t.request(0);
+  EXPECT_EQ(t.open(0, third).decision.verdict, Verdict::kWait);
+  t.tables[1]->catch_up();
+  ASSERT_EQ(t.sinks[1].breaks.size(), 1u);
+  EXPECT_EQ(t.sinks[1].breaks[0].open, as);
+  EXPECT_EQ(t.sinks[1].breaks[0].persistent_id, first.token.value);
+  EXPECT_EQ(t.sinks[1].breaks[0].session, SessionId{7});
+  EXPECT_EQ(t.tables[1]->ack_oplock({kFile, as}, OplockLevel::kLevelII).status, NtStatus::kSuccess);
+  EXPECT_EQ(t.open(0, third).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(t.tables[0]->check_io(ref(third), 5, 1, true), NtStatus::kFileLockConflict);
+  EXPECT_EQ(t.tables[1]->check_io({kFile, as}, 5, 1, true), NtStatus::kSuccess);
+  // It goes with the worker that has it now.
+  t.kill(1);
+  EXPECT_EQ(t.tables[0]->check_io(ref(third), 5, 1, true), NtStatus::kSuccess);
+}
+
+TEST(SharedFileTable, OpenWithALeaseStaysWithItsClientsWorker) {
+  SharedTables t;
+  const OpenRequest first = t.lease(0, 1, "RWH");
+  t.open(0, first);
+  t.tables[0]->set_durability(ref(first), Durability::kDurable);
+  EXPECT_TRUE(t.tables[0]->disconnect(ref(first)));
+  EXPECT_FALSE(t.tables[1]->take_over(ref(first), t.request(1).token, {7}));
+  EXPECT_TRUE(t.tables[0]->reconnect(ref(first), {0}));
 }
 
 TEST(SharedFileTable, OpensOfAKilledWorkerBlockNobody) {
@@ -241,8 +287,7 @@ TEST(SharedFileTable, NewLifeRemovesWhatTheOldOneLeft) {
   t.workers.join(0);
   t.tables[0] = std::make_unique<FileTable>(t.sinks[0], t.workers.groups[0].get());
   size_t records = 0;
-  t.workers.groups[0]->records().for_each(
-      [&](const store::RecordKey&, ByteView) { records++; });
+  t.workers.groups[0]->records().for_each([&](const store::RecordKey&, ByteView) { records++; });
   EXPECT_EQ(records, 1u);
   EXPECT_EQ(t.workers.groups[0]->is_alive(t.workers.groups[0]->own_tag()), true);
 }

@@ -10,10 +10,11 @@
 #include "base/ids.h"
 #include "base/nt_status.h"
 #include "filestate/caching.h"
+#include "store/worker_tag.h"
 
 namespace braid::filestate {
 
-// Names one open: FileId.persistent of the layer above. Unique among live and disconnected opens.
+// Names one open: FileId.Volatile of the layer above. Unique among live and disconnected opens.
 using OpenToken = Id<struct OpenTokenTag, uint64_t>;
 
 // Names one waiting LOCK request among those of one open; the caller chooses it (its AsyncId, say).
@@ -115,9 +116,10 @@ struct OpenDecision {
   OplockLevel oplock = OplockLevel::kNone;  // kLease when a lease was asked for and is answered
   std::optional<LeaseGrant> lease;
   bool sharing_violation = false;  // with kWait: and nothing else is waited for, as far as is known
-  // With DELETE_PENDING: a disconnected open was given up for this one, and that deletes the file.
-  // Ask again when it is gone.
+  // With DELETE_PENDING: a disconnected open was given up for this one or another newcomer, and its
+  // worker deletes the file because of that. Ask again when it is gone.
   bool deletes_purged = false;
+  store::WorkerTag deleted_by{};
 };
 
 // Names one break notification that wants an acknowledgement, and so one timer.
@@ -141,6 +143,7 @@ struct Break {
   // Send it on the channels of `session`.
   bool is_lease = false;
   OpenToken open;
+  uint64_t persistent_id = 0;  // its FileId.Persistent
   SessionId session;
   OplockLevel new_level = OplockLevel::kNone;
 

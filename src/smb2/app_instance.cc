@@ -3,6 +3,7 @@
 #include "smb2/close_open.h"
 #include "smb2/durable.h"
 #include "smb2/server.h"
+#include "smb2/worker_messages.h"
 #include "vfs/names.h"
 
 namespace braid::smb2 {
@@ -34,16 +35,6 @@ std::optional<Match> find(Server& server, const AppInstanceArrival& arrival) {
   return std::nullopt;
 }
 
-void encode_text(const std::string& text, wire::Writer& w) {
-  w.u16(static_cast<uint16_t>(text.size()));
-  w.bytes(as_bytes(text));
-}
-
-std::string decode_text(wire::Reader& r) {
-  const uint16_t size = r.u16();
-  return std::string(as_text(r.bytes(size)));
-}
-
 }  // namespace
 
 Task<bool> end_instances_here(Server& server, AppInstanceArrival arrival) {
@@ -64,7 +55,6 @@ Task<bool> end_instances_here(Server& server, AppInstanceArrival arrival) {
   }
 }
 
-// Names of shares and streams are a few hundred bytes at most.
 void AppInstanceArrival::encode(wire::Writer& w) const {
   w.id128(id);
   w.u8(static_cast<uint8_t>(version.has_value() | compares_versions << 1 | may_end << 2));

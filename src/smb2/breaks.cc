@@ -131,7 +131,7 @@ DeliveryOutcome Breaks::send_oplock_break(const filestate::Break& notification) 
   if (!session) return nullptr;
   wire::OplockBreakNotification body;
   body.oplock_level = static_cast<wire::OplockLevel>(notification.new_level);
-  body.file_id = {notification.open.value, notification.open.value};
+  body.file_id = {notification.persistent_id, notification.open.value};
   std::vector<std::shared_ptr<Connection>> connections;
   for (const auto& channel : session->channels()) {
     auto connection = channel->connection.lock();

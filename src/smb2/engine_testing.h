@@ -14,9 +14,14 @@
 namespace braid::smb2 {
 
 // Reads no secret and asks nobody: the token is the answer. "user", "other": logged on as that
-// account; "guest", "anonymous"; "more": one more leg; anything else is a failed logon.
+// account, with the rights of the process; "admin", "member": an administrator and another user,
+// who are kAdminUid and kMemberUid; "guest", "anonymous"; "more": one more leg; anything else is a
+// failed logon.
 class TokenAuthenticator final : public auth::Authenticator {
  public:
+  static constexpr uid_t kAdminUid = 3001;
+  static constexpr uid_t kMemberUid = 3002;
+
   static crypto::Secret key() { return crypto::Secret(Bytes(16, 0x4B)); }
 
   std::unique_ptr<auth::AuthExchange> begin() const override {
@@ -29,7 +34,9 @@ class TokenAuthenticator final : public auth::Authenticator {
     Result<auth::AuthStep> step(ByteView token) override {
       const std::string_view text = as_text(token);
       if (text == "more") return auth::AuthStep{.reply_token = {'m'}};
-      if (text != "user" && text != "other" && text != "guest" && text != "anonymous") {
+      const bool is_account = text == "admin" || text == "member";
+      if (!is_account && text != "user" && text != "other" && text != "guest" &&
+          text != "anonymous") {
         return fail(NtStatus::kLogonFailure);
       }
       auto identity = std::make_shared<auth::Identity>();
@@ -38,6 +45,10 @@ class TokenAuthenticator final : public auth::Authenticator {
       identity->gid = server_credentials()->gid;
       identity->user_sid = wire::Sid(5, {21, 1, 2, 3, text == "other" ? 1002u : 1001u});
       identity->primary_group_sid = wire::Sid(5, {21, 1, 2, 3, 513});
+      if (is_account) {
+        identity->is_admin = text == "admin";
+        identity->uid = identity->is_admin ? kAdminUid : kMemberUid;
+      }
       identity->is_guest = text == "guest";
       identity->is_anonymous = text == "anonymous";
       return auth::AuthStep{
@@ -47,24 +58,27 @@ class TokenAuthenticator final : public auth::Authenticator {
   };
 };
 
-// One reactor and one pool thread, if not told otherwise; a share "files" in memory and IPC$. Life:
-// stop() or the destructor ends every connection and waits. Thread: the test's.
+// One reactor and one pool thread, if not told otherwise; a share "files" in memory, or those
+// given, and IPC$. With a `group` it is one of several workers. Life: stop() or the destructor ends
+// every connection and waits. Thread: the test's.
 class Engine {
  public:
-  // `volume`: of the share, if not memory.
   explicit Engine(config::Server settings = lenient(), const Clock& clock = system_clock(),
-                  size_t threads = 1, std::unique_ptr<vfs::Volume> volume = nullptr)
+                  size_t threads = 1,
+                  std::shared_ptr<const ShareTable> shares = shares_on(vfs::make_memory_volume()),
+                  store::WorkerGroup* group = nullptr)
       : reactors_(threads),
         pool_(threads),
         server_({.config = snapshot(std::move(settings)),
-                 .shares = shares_on(std::move(volume)),
+                 .shares = std::move(shares),
                  .authenticator = authenticator_,
                  .ids = ids_,
                  .pipes = pipes_,
                  .penalties = penalties_,
                  .server_guid = Guid{{1}},
                  .anonymous_sessions = true,
-                 .clock = clock},
+                 .clock = clock,
+                 .group = group},
                 reactors_, pool_) {}
   ~Engine() { stop(); }
 
@@ -88,18 +102,20 @@ class Engine {
     }
   }
 
+  // The share "files" there.
+  static std::shared_ptr<const ShareTable> shares_on(std::unique_ptr<vfs::Volume> volume) {
+    auto share = std::make_shared<Share>();
+    share->name = "files";
+    share->volume = std::move(volume);
+    return std::make_shared<const ShareTable>(
+        std::vector<std::shared_ptr<const Share>>{std::move(share)});
+  }
+
  private:
   static config::Snapshot snapshot(config::Server settings) {
     auto config = std::make_shared<config::Config>();
     config->server = std::move(settings);
     return config;
-  }
-  static std::shared_ptr<const ShareTable> shares_on(std::unique_ptr<vfs::Volume> volume) {
-    auto share = std::make_shared<Share>();
-    share->name = "files";
-    share->volume = volume ? std::move(volume) : vfs::make_memory_volume();
-    return std::make_shared<const ShareTable>(
-        std::vector<std::shared_ptr<const Share>>{std::move(share)});
   }
 
   ReactorPool reactors_;

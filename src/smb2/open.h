@@ -127,7 +127,7 @@ class Open {
   std::atomic<bool> is_modified = false;
 
   filestate::OpenRef ref() const {
-    return {attributes.file_key, filestate::OpenToken{file_id.persistent}};
+    return {attributes.file_key, filestate::OpenToken{file_id.volatile_id}};
   }
   bool is_pipe() const { return pipe != nullptr; }
   bool has_access(uint32_t any_of) const { return (attributes.granted_access & any_of) != 0; }

@@ -5,7 +5,7 @@
 namespace braid::smb2 {
 
 void OpenTable::add(const std::shared_ptr<Open>& open) {
-  const uint64_t id = open->file_id.persistent;
+  const uint64_t id = open->file_id.volatile_id;
   std::shared_ptr<OneShot<bool>> settled;
   {
     auto tables = tables_.lock();
@@ -15,6 +15,8 @@ void OpenTable::add(const std::shared_ptr<Open>& open) {
     entry.open = open;
     settled = std::exchange(entry.settled, nullptr);
     if (added) {
+      entry.file_id = open->file_id;
+      if (entry.file_id.persistent != id) tables->by_persistent[entry.file_id.persistent] = id;
       entry.names = open->names;
       entry.client_guid = open->client_guid;
       if (entry.names.create_guid) {
@@ -29,11 +31,11 @@ void OpenTable::add(const std::shared_ptr<Open>& open) {
   if (settled) settled->set(true);
 }
 
-void OpenTable::remove(uint64_t persistent_id) {
+void OpenTable::remove(const FileId& id) {
   std::shared_ptr<OneShot<bool>> settled;
   {
     auto tables = tables_.lock();
-    const auto found = tables->opens.find(persistent_id);
+    const auto found = tables->opens.find(id.volatile_id);
     if (found == tables->opens.end()) return;
     settled = std::move(found->second.settled);
     tables->erase(found);
@@ -44,6 +46,7 @@ void OpenTable::remove(uint64_t persistent_id) {
 void OpenTable::Tables::erase(Opens::iterator entry) {
   const auto& [id, gone] = *entry;
   if (gone.deadline) deadlines.erase(*gone.deadline);
+  if (gone.file_id.persistent != id) by_persistent.erase(gone.file_id.persistent);
   if (gone.names.create_guid) {
     const auto named = by_create_guid.find({gone.client_guid, *gone.names.create_guid});
     if (named != by_create_guid.end() && named->second == id) by_create_guid.erase(named);
@@ -54,6 +57,13 @@ void OpenTable::Tables::erase(Opens::iterator entry) {
     if (at != end) by_app_instance.erase(at);
   }
   opens.erase(entry);
+}
+
+OpenTable::Tables::Opens::iterator OpenTable::Tables::find_persistent(uint64_t persistent_id) {
+  const auto other = by_persistent.find(persistent_id);
+  const auto found = opens.find(other == by_persistent.end() ? persistent_id : other->second);
+  return found != opens.end() && found->second.file_id.persistent == persistent_id ? found
+                                                                                   : opens.end();
 }
 
 OpenTable::Replay OpenTable::find_or_reserve(const CreateKey& key) {
@@ -94,7 +104,7 @@ void OpenTable::release(const CreateKey& key, const PendingCreate* pending) {
 
 void OpenTable::begin_leaving(const Open& open) {
   auto tables = tables_.lock();
-  const auto found = tables->opens.find(open.file_id.persistent);
+  const auto found = tables->opens.find(open.file_id.volatile_id);
   if (found == tables->opens.end() || found->second.state != State::kConnected) return;
   found->second.state = State::kLeaving;
   found->second.settled = std::make_shared<OneShot<bool>>();
@@ -108,19 +118,35 @@ std::optional<PurgedOpen> OpenTable::give_back(PreservedOpen open) {
   return tables_.lock()->keep(std::move(open), std::nullopt);
 }
 
+std::optional<PurgedOpen> OpenTable::moved_away(PreservedOpen open) {
+  std::shared_ptr<OneShot<bool>> settled;
+  std::optional<PurgedOpen> purged;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(open.file_id.volatile_id);
+    settled = std::exchange(found->second.settled, nullptr);
+    if (found->second.purged) {
+      purged = PurgedOpen{.open = std::move(open), .closed = std::move(*found->second.purged)};
+    }
+    tables->erase(found);
+  }
+  if (settled) settled->set(true);
+  return purged;
+}
+
 // `until`: nothing for the deadline it had before.
 std::optional<PurgedOpen> OpenTable::Tables::keep(PreservedOpen open,
                                                   std::optional<Clock::Instant> until) {
-  Entry& entry = opens.at(open.file_id.persistent);
+  Entry& entry = opens.at(open.file_id.volatile_id);
   const auto settled = std::exchange(entry.settled, nullptr);
   std::optional<PurgedOpen> purged;
   if (entry.purged) {
     purged = PurgedOpen{.open = std::move(open), .closed = std::move(*entry.purged)};
-    erase(opens.find(purged->open.file_id.persistent));
+    erase(opens.find(purged->open.file_id.volatile_id));
   } else {
     entry.state = State::kParked;
     entry.until = until.value_or(entry.until);
-    entry.deadline = deadlines.emplace(entry.until, open.file_id.persistent);
+    entry.deadline = deadlines.emplace(entry.until, open.file_id.volatile_id);
     entry.preserved = std::move(open);
     entry.open.reset();
   }
@@ -160,7 +186,7 @@ std::optional<PurgedOpen> OpenTable::purge(const filestate::OpenRef& ref,
 OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
   Claim claim;
   auto tables = tables_.lock();
-  const auto found = tables->opens.find(persistent_id);
+  const auto found = tables->find_persistent(persistent_id);
   if (found == tables->opens.end()) return claim;
   Entry& entry = found->second;
   claim.try_again = entry.settled;
@@ -176,7 +202,7 @@ std::vector<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
   const auto [begin, end] = tables->by_app_instance.equal_range(id);
   for (auto at = begin; at != end; ++at) {
     const Entry& entry = tables->opens.at(at->second);
-    AppInstanceOpen match{.persistent_id = at->second,
+    AppInstanceOpen match{.persistent_id = entry.file_id.persistent,
                           .client_guid = entry.client_guid,
                           .version = entry.names.app_instance_version,
                           .try_again = entry.settled};

@@ -56,7 +56,7 @@ class OpenTable {
   // Before the Open is in its session's table. May be called again when it has gained a promise.
   void add(const std::shared_ptr<Open>& open);
   // The Open is closing for good, or a claimed one is. Does nothing for one that is not there.
-  void remove(uint64_t persistent_id);
+  void remove(const FileId& id);
 
   // [MS-SMB2] 3.3.5.9 "Create Context Validation" and 3.3.5.9.10: what a CREATE with a CreateGuid
   // meets.
@@ -80,6 +80,9 @@ class OpenTable {
   Claim claim(uint64_t persistent_id);
   // Nothing came of the claim: as park(), with the deadline it had.
   [[nodiscard]] std::optional<PurgedOpen> give_back(PreservedOpen open);
+  // The claim went to another worker, which has its own copy of `open`, or filestate gave the open
+  // up before: a value then, close it.
+  [[nodiscard]] std::optional<PurgedOpen> moved_away(PreservedOpen open);
 
   // [MS-SMB2] 3.3.5.9.13. `open` is null and `parked` is set for those without a client.
   struct AppInstanceOpen {
@@ -107,6 +110,7 @@ class OpenTable {
   using Deadlines = std::multimap<Clock::Instant, uint64_t>;
   struct Entry {
     State state = State::kConnected;
+    FileId file_id;
     std::weak_ptr<Open> open;  // connected or leaving
     OpenNames names;
     ClientGuid client_guid;
@@ -122,7 +126,9 @@ class OpenTable {
     }
   };
   struct Tables {
-    std::unordered_map<uint64_t, Entry> opens;                              // by FileId.Persistent
+    std::unordered_map<uint64_t, Entry> opens;  // by FileId.Volatile
+    // By FileId.Persistent, where that is another number: those that came from another worker.
+    std::unordered_map<uint64_t, uint64_t> by_persistent;
     std::unordered_map<CreateKey, uint64_t, CreateKeyHash> by_create_guid;  // the latest
     std::unordered_map<CreateKey, std::shared_ptr<PendingCreate>, CreateKeyHash> pending;
     std::unordered_multimap<AppInstanceId, uint64_t> by_app_instance;
@@ -130,6 +136,7 @@ class OpenTable {
 
     using Opens = std::unordered_map<uint64_t, Entry>;
     void erase(Opens::iterator entry);
+    Opens::iterator find_persistent(uint64_t persistent_id);
     PreservedOpen claim(Opens::iterator parked);
     PreservedOpen take(Opens::iterator parked);
     std::optional<PurgedOpen> keep(PreservedOpen open, std::optional<Clock::Instant> until);

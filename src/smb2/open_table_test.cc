@@ -97,6 +97,32 @@ TEST_F(OpenTableTest, GivenUpWhileParkedIsTakenOut) {
   EXPECT_FALSE(table.next_deadline());
 }
 
+TEST_F(OpenTableTest, OneThatCameFromAnotherWorkerIsFoundByItsPersistentId) {
+  auto open = std::make_shared<Open>(FileId{1, 5}, nullptr, nullptr, OpenAttributes{});
+  table.add(open);
+  table.begin_leaving(*open);
+  EXPECT_FALSE(table.park(preserved(*open), kStart + 1s));
+  EXPECT_FALSE(table.claim(5).open);
+  auto claim = table.claim(1);
+  ASSERT_TRUE(claim.open);
+  const auto second = table.claim(1);
+  ASSERT_TRUE(second.try_again);
+  // And goes on to the next.
+  EXPECT_FALSE(table.moved_away(std::move(*claim.open)));
+  EXPECT_TRUE(second.try_again->is_set());
+  EXPECT_FALSE(table.claim(1).try_again);
+}
+
+TEST_F(OpenTableTest, GivenUpBeforeItMovedAwayComesBackToBeClosed) {
+  park(1, kStart + 1s);
+  auto claim = table.claim(1);
+  EXPECT_FALSE(table.purge(ref(1), deletion()));
+  const auto purged = table.moved_away(std::move(*claim.open));
+  ASSERT_TRUE(purged);
+  EXPECT_TRUE(purged->closed.delete_now);
+  EXPECT_FALSE(table.claim(1).try_again);
+}
+
 TEST_F(OpenTableTest, ExpiredOnesAreClaimedInTimeAndKeepTheirDeadline) {
   park(1, kStart + 2s);
   park(2, kStart + 1s);
@@ -131,7 +157,7 @@ TEST_F(OpenTableTest, CreateGuidFindsItsOpenUntilThatIsUsedOrGone) {
   EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).is_disconnected);
   EXPECT_FALSE(table.park(preserved(*open), kStart));
   EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).is_disconnected);
-  table.remove(1);
+  table.remove({1, 1});
   EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
 
   const auto used = make(2);
@@ -139,7 +165,7 @@ TEST_F(OpenTableTest, CreateGuidFindsItsOpenUntilThatIsUsedOrGone) {
   EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
   // Another open with the same guid; the end of the older one does not hide it.
   const auto later = make(3);
-  table.remove(2);
+  table.remove({2, 2});
   EXPECT_EQ(table.find_or_reserve({kClient, kGuid}).open, later);
 }
 

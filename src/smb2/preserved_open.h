@@ -53,7 +53,7 @@ struct PreservedOpen {
   FileTime write_time;
 
   filestate::OpenRef ref() const {
-    return {attributes.file_key, filestate::OpenToken{file_id.persistent}};
+    return {attributes.file_key, filestate::OpenToken{file_id.volatile_id}};
   }
 };
 

@@ -53,12 +53,11 @@ Server::~Server() {
 
 void Server::adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) {
   Reactor& reactor = reactors_.next();
-  reactor.post(
-      [this, &reactor, socket = std::move(socket), first_frame = std::move(first_frame),
-       arrival]() mutable {
-        serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame),
-              arrival);
-      });
+  reactor.post([this, &reactor, socket = std::move(socket), first_frame = std::move(first_frame),
+                arrival]() mutable {
+    serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame),
+          arrival);
+  });
 }
 
 void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
@@ -91,6 +90,7 @@ void Server::stop() {
     connections->stopping = true;
     for (const auto& connection : connections->set) connection->disconnect();
   }
+  siblings_->stop();
   scope_.wait();
   breaks.wait_for_deliveries();
   // Nobody can come back for them.

@@ -1,98 +1,53 @@
 #include "smb2/siblings.h"
 
 #include "smb2/app_instance.h"
+#include "smb2/commands/session_bind.h"
+#include "smb2/open_claims.h"
 #include "smb2/server.h"
+#include "smb2/worker_messages.h"
 #include "store/worker_group.h"
-#include "wire/reader.h"
-#include "wire/writer.h"
 
 namespace braid::smb2 {
-namespace {
 
-// Names are cut to what an account or an address can be.
+// Names in messages about logons are cut to what an account or an address can be.
 constexpr size_t kNameMax = 512;
 
-void encode_text(std::string_view text, wire::Writer& w) {
-  text = text.substr(0, kNameMax);
-  w.u16(static_cast<uint16_t>(text.size()));
-  w.bytes(as_bytes(text));
-}
+struct Siblings::Topics {
+  Topics(Siblings& siblings, store::WorkerGroup& group)
+      : sessions(group, store::Topic::kSessions, starts(siblings, &Siblings::end_own_session)),
+        instances(group, store::Topic::kOpens, starts(siblings, &Siblings::end_own_instances)),
+        claims(group, store::Topic::kClaims, starts(siblings, &Siblings::offer_own_open)),
+        binds(group, store::Topic::kBinds, starts(siblings, &Siblings::judge_own_bind)),
+        deletions(group, store::Topic::kDeletions,
+                  starts(siblings, &Siblings::wait_for_own_deletion)) {}
 
-std::string_view decode_text(wire::Reader& r) {
-  const uint16_t size = r.u16();
-  return as_text(r.bytes(size));
-}
+  static std::function<void(Question)> starts(Siblings& siblings,
+                                              Task<void> (Siblings::*what)(Question)) {
+    return [&siblings, what](Question question) {
+      siblings.server_.spawn((siblings.*what)(std::move(question)));
+    };
+  }
 
-// What Identity::is_same_user() looks at.
-void encode_user(const auth::Identity& user, wire::Writer& w) {
-  user.user_sid.encode(w);
-  w.u8(static_cast<uint8_t>(user.is_guest | user.is_anonymous << 1));
-  encode_text(user.account_name, w);
-}
+  Questions sessions, instances, claims, binds, deletions;
+};
 
-Result<auth::Identity> decode_user(wire::Reader& r) {
-  auth::Identity user;
-  BRAID_TRY(user.user_sid, wire::Sid::decode(r));
-  const uint8_t flags = r.u8();
-  user.is_guest = (flags & 1) != 0;
-  user.is_anonymous = (flags & 2) != 0;
-  user.account_name = decode_text(r);
-  return r.finish(std::move(user));
-}
-
-}  // namespace
-
-Siblings::Siblings(Server& server, store::WorkerGroup* group) : server_(server), group_(group) {
+Siblings::Siblings(Server& server, store::WorkerGroup* group)
+    : server_(server),
+      group_(group),
+      topics_(group ? std::make_unique<Topics>(*this, *group) : nullptr) {
   if (!group_) return;
-  group_->bus().handle(
-      store::Topic::kSessions, [this](store::BusMessage& message) { on_session(message); },
-      [this] { give_up_waiting(); });
-  group_->bus().handle(
-      store::Topic::kOpens, [this](store::BusMessage& message) { on_open(message); },
-      [this] { give_up_waiting(); });
   group_->bus().handle(store::Topic::kLogons,
                        [this](store::BusMessage& message) { on_logon(message); }, {});
-  group_->on_ended([this] { give_up_waiting(); });
 }
 
-Task<bool> Siblings::ask(size_t worker, store::Topic topic, Bytes question, Executor& executor) {
-  if (group_->region().slot(worker).tag == 0) co_return false;
-  auto answered = std::make_shared<OneShot<bool>>();
-  Bytes message;
-  wire::Writer w(message);
-  w.value(MessageKind::kQuestion);
-  {
-    auto waiting = waiting_.lock();
-    w.u64(++waiting->last_number);
-    waiting->by_number.emplace(waiting->last_number, answered);
+Siblings::~Siblings() = default;
+
+void Siblings::stop() {
+  if (!topics_) return;
+  for (Questions* each : {&topics_->sessions, &topics_->instances, &topics_->claims,
+                          &topics_->binds, &topics_->deletions}) {
+    each->stop();
   }
-  w.bytes(question);
-  if (!group_->bus().send(worker, topic, message)) give_up_waiting();
-  co_return co_await answered->wait(executor);
-}
-
-void Siblings::answer(size_t worker, store::Topic topic, uint64_t number, bool answer) {
-  Bytes message;
-  wire::Writer w(message);
-  w.value(MessageKind::kAnswer);
-  w.u64(number);
-  w.u8(answer);
-  group_->bus().send(worker, topic, message);
-}
-
-bool Siblings::take_answer(wire::Reader& r, uint64_t& number) {
-  const auto kind = r.as<MessageKind>();
-  number = r.u64();
-  if (kind == MessageKind::kQuestion) return false;
-  const bool answer = r.u8() != 0;
-  auto waiting = waiting_.lock();
-  const auto found = waiting->by_number.find(number);
-  if (found == waiting->by_number.end()) return true;
-  const auto answered = std::move(found->second);
-  waiting->by_number.erase(found);
-  waiting.mutex_lock().unlock();
-  answered->set(answer);
-  return true;
 }
 
 Task<void> Siblings::end_session(SessionId previous, std::shared_ptr<const auth::Identity> user,
@@ -104,25 +59,19 @@ Task<void> Siblings::end_session(SessionId previous, std::shared_ptr<const auth:
   wire::Writer w(question);
   w.u64(previous.value);
   encode_user(*user, w);
-  co_await ask(owner, store::Topic::kSessions, std::move(question), executor);
+  co_await topics_->sessions.ask(owner, std::move(question), executor);
 }
 
-void Siblings::on_session(store::BusMessage& message) {
-  wire::Reader r(message.payload);
-  uint64_t number = 0;
-  if (take_answer(r, number)) return;
-  const SessionId session{r.u64()};
-  auto user = decode_user(r);
-  if (user) server_.spawn(end_own(session, std::move(*user), message.from.index(), number));
-}
-
-Task<void> Siblings::end_own(SessionId id, auth::Identity user, size_t asked_by, uint64_t number) {
+Task<void> Siblings::end_own_session(Question question) {
   co_await server_.pool().schedule();
-  auto session = server_.session_table.find(id);
+  wire::Reader r(question.payload);
+  const SessionId id{r.u64()};
+  const auth::Identity user = decode_user(r);
+  auto session = r.ok() ? server_.session_table.find(id) : nullptr;
   if (session && session->security() && session->principal().identity->is_same_user(user)) {
     co_await server_.close_session(std::move(session));
   }
-  answer(asked_by, store::Topic::kSessions, number, true);
+  topics_->sessions.answer(question, {});
 }
 
 Task<bool> Siblings::end_instances(AppInstanceArrival arrival, Executor& executor) {
@@ -132,33 +81,110 @@ Task<bool> Siblings::end_instances(AppInstanceArrival arrival, Executor& executo
     Bytes question;
     wire::Writer w(question);
     arrival.encode(w);
-    is_newer |= co_await ask(worker, store::Topic::kOpens, std::move(question), executor);
+    const auto answer = co_await topics_->instances.ask(worker, std::move(question), executor);
+    is_newer |= answer && !answer->payload.empty() && answer->payload[0] != 0;
   }
   co_return is_newer;
 }
 
-void Siblings::on_open(store::BusMessage& message) {
-  wire::Reader r(message.payload);
-  uint64_t number = 0;
-  if (take_answer(r, number)) return;
-  auto arrival = AppInstanceArrival::decode(r);
-  if (arrival) {
-    server_.spawn(end_own_instances(std::move(*arrival), message.from.index(), number));
-  }
-}
-
-Task<void> Siblings::end_own_instances(AppInstanceArrival arrival, size_t asked_by,
-                                       uint64_t number) {
+Task<void> Siblings::end_own_instances(Question question) {
   co_await server_.pool().schedule();
-  const bool is_newer = co_await end_instances_here(server_, std::move(arrival));
-  answer(asked_by, store::Topic::kOpens, number, is_newer);
+  wire::Reader r(question.payload);
+  auto arrival = AppInstanceArrival::decode(r);
+  uint8_t is_newer = 0;
+  if (arrival) is_newer = co_await end_instances_here(server_, std::move(*arrival));
+  topics_->instances.answer(question, {&is_newer, 1});
 }
 
-void Siblings::give_up_waiting() {
-  auto waiting = waiting_.lock();
-  const auto answers = std::exchange(waiting->by_number, {});
-  waiting.mutex_lock().unlock();
-  for (const auto& [number, answer] : answers) answer->set(false);
+Task<BindVerdict> Siblings::judge_bind(SessionId session, BindAttempt attempt, Executor& executor) {
+  const size_t owner = SessionTable::worker_of(session);
+  if (!group_ || owner == group_->own_tag().index() || owner >= group_->size()) {
+    co_return BindVerdict{};
+  }
+  Bytes question;
+  wire::Writer w(question);
+  w.u64(session.value);
+  attempt.encode(w);
+  const auto answer = co_await topics_->binds.ask(owner, std::move(question), executor);
+  if (!answer) co_return BindVerdict{};
+  wire::Reader r(answer->payload);
+  auto verdict = BindVerdict::decode(r);
+  crypto::wipe(answer->payload);
+  co_return verdict ? std::move(*verdict) : BindVerdict{};
+}
+
+Task<void> Siblings::judge_own_bind(Question question) {
+  co_await server_.pool().schedule();
+  wire::Reader r(question.payload);
+  const SessionId id{r.u64()};
+  const BindAttempt attempt = BindAttempt::decode(r);
+  const auto session = r.ok() ? server_.session_table.find(id) : nullptr;
+  Bytes answer;
+  wire::Writer w(answer);
+  if (session) {
+    judge_bind_here(attempt, session, server_.clock().now()).encode(w);
+  } else {
+    BindVerdict{}.encode(w);
+  }
+  topics_->binds.answer(question, answer);
+  crypto::wipe(answer);
+}
+
+Task<Questions::Answer> Siblings::claim_open(uint64_t persistent_id, Executor& executor) {
+  if (!group_) co_return nullptr;
+  Bytes question;
+  wire::Writer w(question);
+  w.u64(persistent_id);
+  // The one that made it first; it may have moved since, and nobody keeps a list.
+  const size_t first = store::WorkerTag::of(persistent_id).index();
+  for (size_t i = 0; i < group_->size(); ++i) {
+    const size_t worker = (first + i) % group_->size();
+    if (worker == group_->own_tag().index()) continue;
+    auto answer = co_await topics_->claims.ask(worker, question, executor);
+    if (answer && !answer->payload.empty()) co_return answer;
+  }
+  co_return nullptr;
+}
+
+void Siblings::answer_claim(const Question& offer, ByteView payload) {
+  topics_->claims.answer(offer, payload);
+}
+
+Task<void> Siblings::offer_own_open(Question question) {
+  co_await server_.pool().schedule();
+  wire::Reader r(question.payload);
+  const uint64_t persistent_id = r.u64();
+  if (r.ok()) {
+    co_await offer_open(server_, topics_->claims, question.from, question.number, persistent_id);
+  }
+  // Too late if it was answered with an offer.
+  topics_->claims.answer(question, {});
+}
+
+bool Siblings::watch_deletion(store::WorkerTag by, const FileKey& file,
+                              std::shared_ptr<OneShot<bool>> gone) {
+  if (!group_ || by == group_->own_tag()) return false;
+  server_.spawn(wait_for_deletion(by, file, std::move(gone)));
+  return true;
+}
+
+Task<void> Siblings::wait_for_deletion(store::WorkerTag by, FileKey file,
+                                       std::shared_ptr<OneShot<bool>> gone) {
+  Bytes question;
+  wire::Writer w(question);
+  w.u64(file.device);
+  w.u64(file.inode);
+  co_await topics_->deletions.ask(by.index(), std::move(question), server_.pool());
+  gone->set(true);
+}
+
+// What made it delete the file was told by a message before this one.
+Task<void> Siblings::wait_for_own_deletion(Question question) {
+  wire::Reader r(question.payload);
+  const uint64_t device = r.u64();
+  const FileKey file{device, r.u64(), 0};
+  if (const auto gone = server_.deletion_of(file)) co_await gone->wait(server_.pool());
+  topics_->deletions.answer(question, {});
 }
 
 void Siblings::logon_failed(std::string_view address, std::string_view account) {
@@ -176,16 +202,16 @@ void Siblings::tell_logon(bool succeeded, std::string_view address, std::string_
   Bytes message;
   wire::Writer w(message);
   w.u8(succeeded);
-  encode_text(address, w);
-  encode_text(account, w);
+  encode_text(address.substr(0, kNameMax), w);
+  encode_text(account.substr(0, kNameMax), w);
   group_->bus().broadcast(store::Topic::kLogons, message);
 }
 
 void Siblings::on_logon(store::BusMessage& message) {
   wire::Reader r(message.payload);
   const bool succeeded = r.u8() != 0;
-  const auto address = decode_text(r);
-  const auto account = decode_text(r);
+  const std::string address = decode_text(r);
+  const std::string account = decode_text(r);
   if (!r.ok()) return;
   if (succeeded) {
     server_.penalties().succeeded(address, account);

@@ -2,80 +2,78 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string_view>
-#include <unordered_map>
 
 #include "auth/identity.h"
 #include "base/bytes.h"
-#include "base/guarded.h"
 #include "base/ids.h"
-#include "runtime/one_shot.h"
+#include "base/nt_status.h"
 #include "runtime/task.h"
-
-namespace braid::wire {
-class Reader;
-}
-namespace braid::store {
-enum class Topic : uint8_t;
-struct BusMessage;
-class WorkerGroup;
-}  // namespace braid::store
+#include "smb2/questions.h"
 
 namespace braid::smb2 {
 
 struct AppInstanceArrival;
+struct BindAttempt;
+struct BindVerdict;
 class Server;
 
-// Sessions, failed logons and applications that move; files speak for themselves
-// (filestate::FileTable), watched directories too (NotifyHub). Without a group nothing here does
-// anything. Owned by the Server. Thread: any.
+// Sessions, failed logons, applications that move and disconnected opens; files speak for
+// themselves (filestate::FileTable), watched directories too (NotifyHub). Without a group nothing
+// here does anything. Owned by the Server. Thread: any.
 class Siblings {
  public:
   Siblings(Server& server, store::WorkerGroup* group);
+  ~Siblings();
+
+  // Whether there can be any.
+  bool any() const { return topics_ != nullptr; }
+  // From now on nothing is asked, and what was asked is given up.
+  void stop();
 
   // [MS-SMB2] 3.3.5.5.3, PreviousSessionId: ends the session `previous` of `user`, if another
   // worker has it. Done when that worker says so, or can say nothing any more.
   Task<void> end_session(SessionId previous, std::shared_ptr<const auth::Identity> user,
                          Executor& executor);
 
-  // Whether there can be any.
-  bool any() const { return group_ != nullptr; }
   // [MS-SMB2] 3.3.5.9.13: end_instances_here() of all the others. True: one of them has a newer
   // one.
   Task<bool> end_instances(AppInstanceArrival arrival, Executor& executor);
+
+  // [MS-SMB2] 3.3.5.5, a bind to a session that is not this worker's: judge_bind_here() of the
+  // worker that has it.
+  Task<BindVerdict> judge_bind(SessionId session, BindAttempt attempt, Executor& executor);
+
+  // Sets `gone` when the worker `by` has removed a file for which it has a Server::deletion_of(),
+  // or has none. False if that is this worker.
+  bool watch_deletion(store::WorkerTag by, const FileKey& file,
+                      std::shared_ptr<OneShot<bool>> gone);
+
+  // What open_claims.h needs: the answer of the worker that keeps the open, or null.
+  Task<Questions::Answer> claim_open(uint64_t persistent_id, Executor& executor);
+  void answer_claim(const Question& offer, ByteView payload);
 
   // A guesser must not have a fresh start with each worker.
   void logon_failed(std::string_view address, std::string_view account);
   void logon_succeeded(std::string_view address, std::string_view account);
 
  private:
-  // Sessions and opens: a question, with a number, and its answer. What follows the number of a
-  // question is the topic's.
-  enum class MessageKind : uint8_t { kQuestion, kAnswer };
+  struct Topics;
 
-  Task<bool> ask(size_t worker, store::Topic topic, Bytes question, Executor& executor);
-  void answer(size_t worker, store::Topic topic, uint64_t number, bool answer);
-  void on_session(store::BusMessage& message);
-  void on_open(store::BusMessage& message);
-  // True: it was an answer, and is dealt with. Otherwise `number` is the question's.
-  bool take_answer(wire::Reader& r, uint64_t& number);
   void on_logon(store::BusMessage& message);
   void tell_logon(bool succeeded, std::string_view address, std::string_view account);
-  Task<void> end_own(SessionId session, auth::Identity user, size_t asked_by, uint64_t number);
-  Task<void> end_own_instances(AppInstanceArrival arrival, size_t asked_by, uint64_t number);
-  // Nobody may wait for an answer that was lost.
-  void give_up_waiting();
-
-  struct Waiting {
-    std::unordered_map<uint64_t, std::shared_ptr<OneShot<bool>>> by_number;
-    uint64_t last_number = 0;
-  };
+  Task<void> end_own_session(Question question);
+  Task<void> end_own_instances(Question question);
+  Task<void> offer_own_open(Question question);
+  Task<void> judge_own_bind(Question question);
+  Task<void> wait_for_deletion(store::WorkerTag by, FileKey file,
+                               std::shared_ptr<OneShot<bool>> gone);
+  Task<void> wait_for_own_deletion(Question question);
 
   Server& server_;
   store::WorkerGroup* const group_;
-  Guarded<Waiting> waiting_;
+  const std::unique_ptr<Topics> topics_;
 };
 
 }  // namespace braid::smb2

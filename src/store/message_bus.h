@@ -13,11 +13,14 @@ namespace braid::store {
 
 // Who a message is for: each topic has one handler in each worker.
 enum class Topic : uint8_t {
-  kRecords,   // filestate: a record holds something for you
-  kChanges,   // smb2: files and directories changed, for clients that watch
-  kSessions,  // smb2: sessions that end because their client logged on again elsewhere
-  kLogons,    // smb2: failed logons
-  kOpens,     // smb2: opens of applications that moved to another client
+  kRecords,    // filestate: a record holds something for you
+  kChanges,    // smb2: files and directories changed, for clients that watch
+  kSessions,   // smb2: sessions that end because their client logged on again elsewhere
+  kLogons,     // smb2: failed logons
+  kOpens,      // smb2: opens of applications that moved to another client
+  kClaims,     // smb2: disconnected opens that a client of another worker comes back for
+  kDeletions,  // smb2: files that are deleted to make way
+  kBinds,      // smb2: connections that another worker's session is to be bound to
   kCount,
 };
 

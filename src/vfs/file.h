@@ -140,6 +140,10 @@ class File {
   virtual Result<void> remove_stream(std::string_view name) = 0;
   // Called on the File of the stream `from` itself, that File follows the new name.
   virtual Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) = 0;
+
+  // For Volume::adopt() in another process, which gets a duplicate of it; -1 where there is none.
+  // The file's until it is closed.
+  virtual int descriptor() const { return -1; }
 };
 
 }  // namespace braid::vfs

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "runtime/identity.h"
 #include "vfs/attributes.h"
 #include "vfs/file.h"
@@ -81,6 +82,12 @@ struct CreateHow {
   bool compress = true;         // as the directory does; false: never
 };
 
+struct AdoptHow {
+  std::string_view name;    // the last one of the file, as the client sees it
+  std::string_view stream;  // not empty: of that stream, and the descriptor is the file's
+  bool writable = false;    // the stream
+};
+
 struct Space {
   uint32_t block_size = 4096;
   uint64_t total_blocks = 0;
@@ -93,7 +100,7 @@ struct Features {
   bool streams = false;
   bool reflink = false;
   bool sparse = false;
-  bool compression = false;  // File::set_compressed() works
+  bool compression = false;            // File::set_compressed() works
   bool case_sensitive_on_disk = true;  // two names may differ in case only
   bool hard_links = true;
   uint64_t device = 0;         // for volume serial numbers
@@ -140,8 +147,16 @@ class Volume {
   // Removes a file or an empty directory. ESTALE unless `place` is still `expected`; ENOTEMPTY.
   virtual Result<void> remove(const Credentials& who, const Place& place, FileKey expected) = 0;
 
-  // The tree below one directory of this volume, as a volume of its own, opened as the server; names
-  // as they are on disk. EOPNOTSUPP where there is no such thing.
+  // What a Volume of another process on the same directory has opened for `who`, with the access it
+  // has: `descriptor` is a duplicate of that File's. EOPNOTSUPP.
+  virtual Result<std::unique_ptr<File>> adopt(const Credentials& who, UniqueFd descriptor,
+                                              const AdoptHow& how) {
+    (void)who, (void)descriptor, (void)how;
+    return fail_os(EOPNOTSUPP);
+  }
+
+  // The tree below one directory of this volume, as a volume of its own, opened as the server;
+  // names as they are on disk. EOPNOTSUPP where there is no such thing.
   virtual Result<std::unique_ptr<Volume>> open_below(const Path& directory) {
     (void)directory;
     return fail_os(EOPNOTSUPP);

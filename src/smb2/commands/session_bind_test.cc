@@ -50,6 +50,18 @@ TEST_F(SessionBind, BoundConnectionReachesTheOpensOfTheSession) {
   EXPECT_EQ(first.close_file(file), NtStatus::kFileClosed);
 }
 
+TEST_F(SessionBind, ConnectionOfAnotherClientIsRefusedAfterItsSignature) {
+  RawClient stranger{engine, ClientGuid{{8}}};
+  ASSERT_EQ(stranger.negotiate(Dialect::kSmb311), NtStatus::kSuccess);
+  EXPECT_EQ(stranger.bind(first), NtStatus::kUserSessionDeleted);
+  Bytes unproven = stranger.setup_request("user", kBinding, [this](Header& header) {
+    header.session_id = first.session_id;
+    header.flags |= wire::HeaderFlags::kSigned;
+  });
+  EXPECT_EQ(stranger.status_of(std::move(unproven)), NtStatus::kAccessDenied);
+  EXPECT_EQ(echo(first), NtStatus::kSuccess);
+}
+
 TEST_F(SessionBind, FinalAnswerIsSignedWithTheChannelsKeyOthersWithTheSessions) {
   crypto::PreauthHash hash = second.preauth_hash();
   Bytes message = second.bind_request(first, "more");

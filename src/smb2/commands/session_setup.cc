@@ -160,7 +160,7 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
   auto session = request.server.session_table.find(previous);
   if (!session) {
     co_await request.server.siblings().end_session(previous, now.principal().identity,
-                                                 request.connection->reactor());
+                                                   request.connection->reactor());
     co_return;
   }
   if (!session->security()) co_return;
@@ -181,6 +181,10 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       connection.negotiated.cipher == crypto::Cipher::kNone) {
     log::info("{}: encryption is required and the client has none", connection.peer_host());
     co_return fail(NtStatus::kAccessDenied);
+  }
+  if ((setup.flags & SessionSetupRequest::kFlagBinding) && request.header.session_id.value != 0 &&
+      !server.session_table.find(request.header.session_id)) {
+    co_return std::unexpected(co_await refuse_bind_elsewhere(request));
   }
   BRAID_CO_TRY(auto exchange, find_or_begin(request, setup));
   const std::shared_ptr<Session> session = exchange->session;

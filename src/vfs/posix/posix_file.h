@@ -57,6 +57,7 @@ class PosixFile final : public File {
   Result<void> remove_stream(std::string_view name) override;
   Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override;
 
+  int descriptor() const override { return fd_.get(); }
   int fd() const { return fd_.get(); }
   const Credentials& who() const { return who_; }
 

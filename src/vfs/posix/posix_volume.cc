@@ -11,6 +11,7 @@
 #include "vfs/names.h"
 #include "vfs/posix/lookup.h"
 #include "vfs/posix/posix_file.h"
+#include "vfs/posix/posix_stream.h"
 #include "vfs/posix/stream_store.h"
 
 namespace braid::vfs {
@@ -81,6 +82,8 @@ class PosixVolume final : public Volume {
                       bool replace) override;
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
   Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
+  Result<std::unique_ptr<File>> adopt(const Credentials& who, UniqueFd descriptor,
+                                      const AdoptHow& how) override;
   Result<std::unique_ptr<Volume>> open_below(const Path& directory) override;
   Result<Space> space(const Credentials& who) override;
   const Features& features() const override { return context_->features; }
@@ -313,6 +316,34 @@ Result<void> PosixVolume::remove(const Credentials& who, const Place& place, Fil
     if (privilege.status()) remove_side_files(*context_, held.get());
   }
   return {};
+}
+
+Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueFd descriptor,
+                                                 const AdoptHow& how) {
+  BRAID_CHECK(assume(who));
+  PosixFile::Parts parts;
+  parts.context = context_;
+  parts.who = who;
+  parts.fd = Descriptor(descriptor.release());
+  parts.hide = context_->hides(to_disk(how.name));
+  BRAID_TRY(parts.attributes, attributes_of(parts.fd.get()));
+  if (!how.stream.empty()) {
+    // As PosixFile::open_stream() makes it.
+    parts.access.write = how.writable;
+    parts.has_archive = true;
+    const int base_fd = parts.fd.get();
+    auto base = std::make_unique<PosixFile>(std::move(parts));
+    return std::make_unique<PosixStream>(context_, std::move(base), base_fd,
+                                         std::string(how.stream), how.writable);
+  }
+  parts.has_archive = (parts.attributes.dos_attributes & dos::kArchive) != 0;
+  const int flags = ::fcntl(parts.fd.get(), F_GETFL);
+  if (flags < 0) return fail_last_os();
+  if (!(flags & O_PATH)) {
+    parts.access.read = (flags & O_ACCMODE) != O_WRONLY;
+    parts.access.write = (flags & O_ACCMODE) != O_RDONLY;
+  }
+  return std::make_unique<PosixFile>(std::move(parts));
 }
 
 // A volume whose root is what `fd`, an O_PATH descriptor, holds. REQUIRES the server's identity.

@@ -48,7 +48,7 @@ void drop_smb3_contexts(wire::CreateRequestContexts& contexts) {
 // Waits until a break that stands in the way is acknowledged or timed out.
 Task<Result<void>> wait_for_break(Request& request, const CreateState& state, FileKey key) {
   Server& server = request.server;
-  const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.persistent}};
+  const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.volatile_id}};
   const Waiter waiter = server.breaks.expect(ref.token);
   if (state.reservation) state.reservation->waits_for_sharing = state.caching.sharing_violation;
   co_await request.connection->reactor().schedule();

@@ -7,6 +7,7 @@
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
+#include "smb2/siblings.h"
 #include "smb2/tree_path.h"
 #include "wire/smb2/access_mask.h"
 
@@ -21,7 +22,7 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
                                     bool overwriting) {
   const Negotiated& negotiated = attempt.request.connection->negotiated;
   filestate::OpenRequest open;
-  open.token = filestate::OpenToken{attempt.state.file_id.persistent};
+  open.token = filestate::OpenToken{attempt.state.file_id.volatile_id};
   open.client_guid = negotiated.client_guid;
   open.session_id = attempt.request.session->session_id;
   open.granted_access = opened.granted_access;
@@ -156,7 +157,10 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
         auto gone = server.deletion_of(opened.key);
         if (!gone && state.caching.deletes_purged) {
           gone = std::make_shared<OneShot<bool>>();
-          gone->set(true);  // it was quick
+          // Nobody to ask: it was quick.
+          if (!server.siblings().watch_deletion(state.caching.deleted_by, opened.key, gone)) {
+            gone->set(true);
+          }
         }
         if (gone) return gone;
       }
@@ -193,7 +197,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   }
   if (!attempt.request.session->add_open(open) || attempt.request.tree_connect->is_closed()) {
     attempt.request.session->remove_open(state.file_id);
-    server.open_table.remove(state.file_id.persistent);
+    server.open_table.remove(state.file_id);
     server.file_table.close(ref);
     return Error(NtStatus::kInsufficientResources);
   }

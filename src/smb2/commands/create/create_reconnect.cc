@@ -4,6 +4,7 @@
 #include "smb2/commands/create/create.h"
 #include "smb2/connection.h"
 #include "smb2/durable.h"
+#include "smb2/open_claims.h"
 #include "smb2/server.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
@@ -78,25 +79,6 @@ NtStatus check(const Attempt& attempt) {
   return NtStatus::kSuccess;
 }
 
-// The open with this FileId, once whoever else is about to do something with it is done.
-Task<Result<PreservedOpen>> claim(Request& request, uint64_t persistent_id) {
-  for (;;) {
-    OpenTable::Claim claim = request.server.open_table.claim(persistent_id);
-    if (claim.open) co_return std::move(*claim.open);
-    if (!claim.try_again) co_return fail(NtStatus::kObjectNameNotFound);
-    co_await claim.try_again->wait(request.server.pool());
-  }
-}
-
-Task<void> give_back(Server& server, PreservedOpen preserved) {
-  auto purged = server.open_table.give_back(std::move(preserved));
-  if (purged) {
-    co_await close_purged(server, std::move(*purged));
-  } else {
-    server.arm_scavenger();
-  }
-}
-
 // Into its new session, unless that is ending.
 Task<Result<void>> attach(Request& request, std::shared_ptr<Open> open) {
   Server& server = request.server;
@@ -119,24 +101,24 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   const FileId asked = contexts.durable_handle_reconnect_v2
                            ? contexts.durable_handle_reconnect_v2->file_id
                            : *contexts.durable_handle_reconnect;
-  BRAID_CO_TRY(auto preserved, co_await claim(request, asked.persistent));
-  const filestate::OpenRef ref = preserved.ref();
-  const NtStatus status =
-      check({request, state.create, preserved, server.file_table.grant_of(ref)});
+  auto claim = co_await claim_open(server, asked.persistent);
+  if (!claim) co_return fail(NtStatus::kObjectNameNotFound);
+  const auto held = server.file_table.grant_of(claim->open.ref());
+  const NtStatus status = check({request, state.create, claim->open, held});
   if (status != NtStatus::kSuccess) {
-    co_await give_back(server, std::move(preserved));
+    co_await give_back(server, std::move(*claim));
     co_return fail(status);
   }
-  if (!is_unchanged(preserved)) {
+  if (!is_unchanged(claim->open)) {
     // What the client has in its cache is of another file now, whoever asks.
-    co_await close_claimed(server, std::move(preserved));
+    co_await close_claim(server, std::move(*claim));
     co_return fail(NtStatus::kObjectNameNotFound);
   }
-  if (!server.file_table.reconnect(ref, request.session->session_id)) {
-    co_await give_back(server, std::move(preserved));
+  if (!take(server, *claim, request.session->session_id)) {
+    co_await give_back(server, std::move(*claim));
     co_return fail(NtStatus::kObjectNameNotFound);
   }
-  auto open = restore(std::move(preserved), request.session, request.tree_connect);
+  auto open = restore(std::move(claim->open), request.session, request.tree_connect);
   // Nothing of the lost connection is under way any more; the new one counts from where it is.
   open->channel_sequence.start_from(request.header.channel_sequence);
   BRAID_CO_CHECK(co_await attach(request, open));
@@ -144,7 +126,7 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   if (!use) co_return fail(NtStatus::kFileClosed);
 
   state.file_id = open->file_id;
-  state.caching = server.file_table.grant_of(ref);
+  state.caching = server.file_table.grant_of(open->ref());
   state.maximal_access = open->attributes.maximal_access;
   BRAID_CO_TRY(state.attributes, open->file->stat());
   server.write_times.show(state.attributes);

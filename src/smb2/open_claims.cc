@@ -1,0 +1,116 @@
+#include "smb2/open_claims.h"
+
+#include "base/log.h"
+#include "smb2/durable.h"
+#include "smb2/preserved_open_codec.h"
+#include "smb2/server.h"
+#include "smb2/siblings.h"
+
+namespace braid::smb2 {
+namespace {
+
+// What became of an offered open: the one byte of the answer to an offer.
+enum class Fate : uint8_t { kTaken = 1, kGivenBack, kClosed };
+
+void tell(Server& server, const OpenClaim& claim, Fate fate) {
+  const auto byte = static_cast<uint8_t>(fate);
+  server.siblings().answer_claim(*claim.offer, {&byte, 1});
+}
+
+Task<std::optional<PreservedOpen>> claim_here(Server& server, uint64_t persistent_id) {
+  for (;;) {
+    OpenTable::Claim claim = server.open_table.claim(persistent_id);
+    if (claim.open || !claim.try_again) co_return std::move(claim.open);
+    co_await claim.try_again->wait(server.pool());
+  }
+}
+
+Task<void> keep(Server& server, PreservedOpen open) {
+  auto purged = server.open_table.give_back(std::move(open));
+  if (purged) {
+    co_await close_purged(server, std::move(*purged));
+  } else {
+    server.arm_scavenger();
+  }
+}
+
+Task<void> let_go(Server& server, PreservedOpen open) {
+  auto purged = server.open_table.moved_away(std::move(open));
+  if (purged) co_await close_purged(server, std::move(*purged));
+}
+
+}  // namespace
+
+Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id) {
+  if (auto here = co_await claim_here(server, persistent_id)) {
+    co_return OpenClaim{.open = std::move(*here), .offer = nullptr};
+  }
+  auto offer = co_await server.siblings().claim_open(persistent_id, server.pool());
+  if (!offer) co_return std::nullopt;
+  co_await server.pool().schedule();
+  auto open = decode_preserved_open(offer->payload, std::move(offer->fd), server.shares());
+  OpenClaim claim{.open = {}, .offer = std::move(offer)};
+  if (!open) {
+    log::warn("open {} of another worker: {}", persistent_id, open.error().message());
+    tell(server, claim, Fate::kGivenBack);
+    co_return std::nullopt;
+  }
+  claim.open = std::move(*open);
+  co_return std::move(claim);
+}
+
+bool take(Server& server, OpenClaim& claim, SessionId session) {
+  if (!claim.offer) return server.file_table.reconnect(claim.open.ref(), session);
+  const FileId moved{claim.open.file_id.persistent, server.file_ids.next().volatile_id};
+  if (!server.file_table.take_over(claim.open.ref(), filestate::OpenToken{moved.volatile_id},
+                                   session)) {
+    return false;
+  }
+  claim.open.file_id = moved;
+  tell(server, claim, Fate::kTaken);
+  return true;
+}
+
+Task<void> give_back(Server& server, OpenClaim claim) {
+  if (claim.offer) {
+    tell(server, claim, Fate::kGivenBack);
+    co_return;
+  }
+  co_await keep(server, std::move(claim.open));
+}
+
+Task<void> close_claim(Server& server, OpenClaim claim) {
+  if (claim.offer) {
+    tell(server, claim, Fate::kClosed);
+    co_return;
+  }
+  co_await close_claimed(server, std::move(claim.open));
+}
+
+Task<void> offer_open(Server& server, Questions& claims, store::WorkerTag to, uint64_t number,
+                      uint64_t persistent_id) {
+  auto open = co_await claim_here(server, persistent_id);
+  if (!open) co_return;
+  const int descriptor = descriptor_of(*open);
+  Questions::Answer answer;
+  if (descriptor >= 0) {
+    answer = co_await claims.answer_and_ask(to, number, encode(*open), server.pool(), descriptor);
+  }
+  co_await server.pool().schedule();
+  auto fate = answer && !answer->payload.empty() ? static_cast<Fate>(answer->payload[0]) : Fate{};
+  if (fate == Fate{}) {
+    // The claimant has ended, or never began.
+    fate = server.file_table.is_disconnected(open->ref()) ? Fate::kGivenBack : Fate::kTaken;
+  }
+  switch (fate) {
+    case Fate::kTaken:
+      log::debug("open {} is another worker's now", persistent_id);
+      co_return co_await let_go(server, std::move(*open));
+    case Fate::kGivenBack:
+      co_return co_await keep(server, std::move(*open));
+    case Fate::kClosed:
+      co_return co_await close_claimed(server, std::move(*open));
+  }
+}
+
+}  // namespace braid::smb2
