@@ -72,6 +72,28 @@ TEST_F(ChannelLife, LostChannelLeavesTheSessionAndItsOpens) {
   EXPECT_FALSE(session->is_closed());
 }
 
+// The client must not take a handle for closed while its file is still to be deleted.
+TEST_F(ChannelLife, CloseSentAgainIsAnsweredWithTheFirst) {
+  const FileId id = first.create("file");
+  const wire::CloseRequest close{.file_id = id};
+  OpenUse use = Open::use(session->find_open(id));
+  second.send(second.signed_request(Command::kClose, close));
+  ASSERT_TRUE(eventually([&] { return session->find_open(id) == nullptr; }));
+  // No channel was lost: whoever closes twice hears so.
+  EXPECT_EQ(second.status_of(second.signed_request(Command::kClose, close)),
+            NtStatus::kFileClosed);
+  lose(second);
+  const uint64_t again = first.next_message_id;
+  first.send(first.signed_request(Command::kClose, close));
+  EXPECT_EQ(first.status_of(first.signed_request(Command::kEcho, wire::EchoRequest{})),
+            NtStatus::kSuccess);
+  use.release();
+  const auto answer = first.answer_to(again);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(first.close_file(id), NtStatus::kFileClosed);
+}
+
 TEST_F(ChannelLife, FirstChannelMayBeTheOneThatIsLost) {
   const FileId id = first.create("file");
   lose(first);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/log.h"
+#include "smb2/close_open.h"
 #include "smb2/commands/commands.h"
 #include "smb2/compound.h"
 #include "smb2/connection.h"
@@ -138,6 +139,13 @@ Result<void> verify_tree_connect(Request& request, TreeId tree_id) {
   return {};
 }
 
+// Its handler then waits for the first.
+bool is_close_sent_again(const Request& request, FileId id) {
+  const auto first = request.session->find_closing(id);
+  return first && first->connection != request.connection->number &&
+         first->tree_connect->is_part_of(*request.tree_connect);
+}
+
 // Finds the Open a request names, or the one the request before it in the compound left.
 Result<void> find_open(Request& request, const Row& row, bool related) {
   wire::Reader reader(request.message, wire::Header::kSize + row.file_id_offset);
@@ -152,6 +160,7 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
   }
   request.compound.file_id = id;
   auto open = request.session->find_open(id);
+  if (!open && row.command == Command::kClose && is_close_sent_again(request, id)) return {};
   if (!open || !open->tree_connect->is_part_of(*request.tree_connect)) {
     return fail(NtStatus::kFileClosed);
   }
@@ -160,7 +169,10 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
     return fail(NtStatus::kInvalidDeviceRequest);
   }
   request.open = Open::use(open);
-  if (!request.open) return fail(NtStatus::kFileClosed);
+  if (!request.open) {
+    const bool waits = row.command == Command::kClose && is_close_sent_again(request, id);
+    return waits ? Result<void>{} : fail(NtStatus::kFileClosed);
+  }
   if (row.command != Command::kClose) request.open->end_replay_eligibility();
   // IOCTL, the third that may fail for this, finds its open itself.
   return request.verify_channel_sequence(row.command == Command::kWrite ||

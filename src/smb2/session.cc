@@ -1,5 +1,7 @@
 #include "smb2/session.h"
 
+#include "smb2/close_open.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -130,6 +132,18 @@ std::shared_ptr<Open> Session::find_open(FileId id) const {
 }
 
 void Session::remove_open(FileId id) { opens_.lock()->table.erase(id.volatile_id); }
+
+bool Session::begin_closing(const std::shared_ptr<CloseUnderWay>& close) {
+  return opens_.lock()->closing.emplace(close->file_id.volatile_id, close).second;
+}
+
+std::shared_ptr<CloseUnderWay> Session::find_closing(FileId id) const {
+  auto opens = opens_.lock();
+  const auto found = opens->closing.find(id.volatile_id);
+  return found == opens->closing.end() || found->second->file_id != id ? nullptr : found->second;
+}
+
+void Session::end_closing(FileId id) { opens_.lock()->closing.erase(id.volatile_id); }
 
 std::vector<std::shared_ptr<Open>> Session::opens() const {
   auto opens = opens_.lock();

@@ -21,6 +21,7 @@
 namespace braid::smb2 {
 
 class Connection;
+struct CloseUnderWay;
 class Open;
 class Session;
 class TreeConnect;
@@ -113,6 +114,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // The volatile part finds it, the persistent part must agree.
   std::shared_ptr<Open> find_open(FileId id) const;
   void remove_open(FileId id);
+  // Those with a CLOSE under way. True: no other is.
+  bool begin_closing(const std::shared_ptr<CloseUnderWay>& close);
+  std::shared_ptr<CloseUnderWay> find_closing(FileId id) const;
+  void end_closing(FileId id);
   std::vector<std::shared_ptr<Open>> opens() const;
   // The same, and no more can be added.
   std::vector<std::shared_ptr<Open>> close_opens();
@@ -131,6 +136,7 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   struct Opens {
     std::unordered_map<uint64_t, std::shared_ptr<Open>> table;  // by FileId.Volatile
+    std::unordered_map<uint64_t, std::shared_ptr<CloseUnderWay>> closing;
     bool closed = false;
   };
 

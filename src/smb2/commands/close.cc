@@ -3,36 +3,74 @@
 
 #include "smb2/close_open.h"
 #include "smb2/commands/commands.h"
+#include "smb2/compound.h"
+#include "smb2/connection.h"
 #include "smb2/server.h"
 
 namespace braid::smb2 {
 
+namespace {
+
+wire::CloseResponse response_to(const wire::CloseRequest& close, Request& request, Open& open) {
+  wire::CloseResponse response;
+  if (!(close.flags & wire::CloseFlags::kPostqueryAttrib) || open.is_pipe()) return response;
+  if (auto attributes = open.file->stat()) {
+    request.server.write_times.show(*attributes);
+    response.flags = wire::CloseFlags::kPostqueryAttrib;
+    response.creation_time = attributes->creation_time;
+    response.last_access_time = attributes->access_time;
+    response.last_write_time = attributes->write_time;
+    response.change_time = attributes->change_time;
+    response.allocation_size = attributes->allocation_size;
+    response.end_of_file = attributes->size;
+    response.file_attributes = attributes->dos_attributes;
+  }
+  return response;
+}
+
+// The client lost the channel of the first CLOSE while that waits for other requests or deletes the
+// file. It has to hear what became of it: a handle that "is closed" already may be one whose file
+// is still there.
+Task<Result<Reply>> answer_with_first(Request& request, FileId id) {
+  const auto first = request.session->find_closing(id);
+  if (!first || first->connection == request.connection->number) {
+    co_return fail(NtStatus::kFileClosed);
+  }
+  const auto answer = co_await first->answer.wait(request.connection->reactor());
+  if (!answer) co_return fail(NtStatus::kFileClosed);
+  co_return reply_with(*answer);
+}
+
+}  // namespace
+
 Task<Result<Reply>> handle_close(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto close, wire::CloseRequest::decode(reader));
+  const std::shared_ptr<Session> session = request.session;
   std::shared_ptr<Open> open = request.open.get();
+  auto under_way = std::make_shared<CloseUnderWay>();
+  if (open) {
+    under_way->file_id = open->file_id;
+    under_way->tree_connect = open->tree_connect;
+    under_way->connection = request.connection->number;
+  }
+  if (!open || !session->begin_closing(under_way)) {
+    const FileId id = open ? open->file_id : *request.compound.file_id;
+    open.reset();
+    request.open.release();
+    co_return co_await answer_with_first(request, id);
+  }
 
   if (!open->is_pipe()) request.server.write_times.close(*open);
-  wire::CloseResponse response;
-  if ((close.flags & wire::CloseFlags::kPostqueryAttrib) && !open->is_pipe()) {
-    if (auto attributes = open->file->stat()) {
-      request.server.write_times.show(*attributes);
-      response.flags = wire::CloseFlags::kPostqueryAttrib;
-      response.creation_time = attributes->creation_time;
-      response.last_access_time = attributes->access_time;
-      response.last_write_time = attributes->write_time;
-      response.change_time = attributes->change_time;
-      response.allocation_size = attributes->allocation_size;
-      response.end_of_file = attributes->size;
-      response.file_attributes = attributes->dos_attributes;
-    }
-  }
+  const wire::CloseResponse response = response_to(close, request, *open);
   // Closing waits for those who use the Open; this request must not be one of them.
   request.open.release();
-  if (!co_await close_open(request.server, std::move(open))) {
-    co_return fail(NtStatus::kFileClosed);
-  }
-  co_return reply_with(response);
+  std::optional<wire::CloseResponse> answer;
+  if (co_await close_open(request.server, std::move(open))) answer = response;
+  session->end_closing(under_way->file_id);
+  under_way->answer.set(answer);
+  if (!answer) co_return fail(NtStatus::kFileClosed);
+  co_return reply_with(*answer);
 }
 
 }  // namespace braid::smb2
