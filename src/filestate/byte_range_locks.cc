@@ -66,6 +66,17 @@ void ByteRangeLocks::change_owner(OpenToken owner, OpenToken to) {
   }
 }
 
+LocksOfOpen ByteRangeLocks::locks_of(OpenToken owner) const {
+  LocksOfOpen locks;
+  for (const Held& held : held_) {
+    if (held.owner == owner) locks.held.push_back(held.range);
+  }
+  for (const Waiter& waiter : waiting_) {
+    if (waiter.owner == owner) locks.waiting.push_back(waiter.range);
+  }
+  return locks;
+}
+
 bool ByteRangeLocks::blocks_io(OpenToken by, uint64_t offset, uint64_t length, bool write) const {
   if (length == 0 || held_.empty()) return false;
   LockRange range{.offset = offset, .length = length};

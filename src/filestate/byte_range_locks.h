@@ -51,6 +51,8 @@ class ByteRangeLocks {
   // Takes out what an open waits for.
   std::vector<Waiter> drop_waiting(OpenToken owner);
 
+  LocksOfOpen locks_of(OpenToken owner) const;
+
   void encode(wire::Writer& w) const;
   // REQUIRES: nothing is held or waiting. The reader says what was wrong.
   void decode(wire::Reader& r);

@@ -275,6 +275,18 @@ OpenDecision FileTable::grant_of(const OpenRef& ref) const {
                     [&](FileNode&, const FileState& state) { return state.grant_of(ref.token); });
 }
 
+LocksOfOpen FileTable::locks_of(const OpenRef& ref) const {
+  return impl_->ask(ref.file, LocksOfOpen{},
+                    [&](FileNode&, const FileState& state) { return state.locks_of(ref.token); });
+}
+
+std::vector<OpenToken> FileTable::opens_with(const LeaseId& lease) const {
+  const std::optional<FileKey> file = impl_->keys.file_of(lease);
+  if (!file) return {};
+  return impl_->ask(*file, std::vector<OpenToken>{},
+                    [&](FileNode&, const FileState& state) { return state.opens_with(lease); });
+}
+
 bool FileTable::set_durability(const OpenRef& ref, Durability durability) {
   return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
     return state.set_durability(ref.token, durability);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "filestate/break_sink.h"
 #include "filestate/types.h"
@@ -116,6 +117,10 @@ class FileTable {
   // Its oplock or lease as a CREATE would answer it now: for the answer to one that is replayed, or
   // that reconnects. kNone and no lease if the open is not there.
   OpenDecision grant_of(const OpenRef& ref) const;
+  // For admin: the byte-range locks it has and waits for.
+  LocksOfOpen locks_of(const OpenRef& ref) const;
+  // Lease.LeaseOpens: those that the lease is of.
+  std::vector<OpenToken> opens_with(const LeaseId& lease) const;
 
   // The state "disconnected" of an open, [MS-SMB2] 3.3.7.1. kDurable is refused (false) unless the
   // open holds a batch oplock or a lease with H.

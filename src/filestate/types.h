@@ -194,6 +194,12 @@ struct LockRange {
   bool exclusive = false;  // not looked at by unlock
 };
 
+// Those of one open, in the order they were taken or asked for.
+struct LocksOfOpen {
+  std::vector<LockRange> held;
+  std::vector<LockRange> waiting;
+};
+
 // [MS-SMB2] 2.2.26 "SMB2 LOCK Request": LockSequenceIndex 1..64 and LockSequenceNumber. Absent
 // when the request must not be checked (dialect, index 0 or over 64, handle without resilience).
 struct LockSequence {

@@ -230,6 +230,33 @@ std::vector<PreservedOpen> OpenTable::claim_expired(Clock::Instant now) {
   return expired;
 }
 
+void OpenTable::end_replay_eligibility(uint64_t persistent_id) {
+  auto tables = tables_.lock();
+  const auto found = tables->opens.find(persistent_id);
+  if (found == tables->opens.end()) return;
+  if (const auto open = found->second.open.lock()) open->end_replay_eligibility();
+  if (found->second.preserved) found->second.preserved->is_replay_eligible = false;
+}
+
+std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
+  std::vector<ParkedOpen> all;
+  auto tables = tables_.lock();
+  for (const auto& [deadline, id] : tables->deadlines) {
+    const Entry& entry = tables->opens.at(id);
+    if (!entry.preserved) continue;
+    const PreservedOpen& open = *entry.preserved;
+    all.push_back({.ref = open.ref(),
+                   .attributes = open.attributes,
+                   .owner = open.owner,
+                   .share = open.share->name,
+                   .path = open.path.text(),
+                   .stream_name = open.stream_name,
+                   .client_guid = open.client_guid,
+                   .until = deadline});
+  }
+  return all;
+}
+
 std::optional<Clock::Instant> OpenTable::next_deadline() const {
   auto tables = tables_.lock();
   if (tables->deadlines.empty()) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -96,6 +97,22 @@ class OpenTable {
     std::shared_ptr<OneShot<bool>> try_again;  // neither, just now
   };
   std::vector<AppInstanceOpen> find_app_instance(const AppInstanceId& id) const;
+
+  // Somebody has done something with it: its CREATE is not answered again.
+  void end_replay_eligibility(uint64_t persistent_id);
+
+  // What administrators see of those that wait for their clients.
+  struct ParkedOpen {
+    filestate::OpenRef ref;
+    OpenAttributes attributes;
+    std::shared_ptr<const auth::Identity> owner;
+    std::string share;
+    std::string path;
+    std::string stream_name;
+    ClientGuid client_guid;
+    Clock::Instant until;
+  };
+  std::vector<ParkedOpen> parked() const;
 
   // [MS-SMB2] 3.3.6.2 and 3.3.6.4: claims those whose time is over.
   std::vector<PreservedOpen> claim_expired(Clock::Instant now);

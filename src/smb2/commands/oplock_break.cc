@@ -27,8 +27,9 @@ Result<Reply> acknowledge_oplock(Request& request, const wire::OplockBreakAcknow
 // 3.3.5.22.2 "Processing a Lease Acknowledgment".
 Result<Reply> acknowledge_lease(Request& request, const wire::LeaseBreakAcknowledgment& ack) {
   const filestate::LeaseId lease{request.connection->negotiated.client_guid, ack.lease_key};
-  for (const auto& open : request.session->opens()) {
-    if (open->lease_key == ack.lease_key) open->end_replay_eligibility();
+  // Of all sessions of the client, and before anything is said against the acknowledgement.
+  for (const filestate::OpenToken open : request.server.file_table.opens_with(lease)) {
+    request.server.open_table.end_replay_eligibility(open.value);
   }
   const filestate::LeaseAck answer = request.server.file_table.ack_lease(
       lease, static_cast<filestate::Caching>(ack.lease_state & wire::LeaseState::kAll));
