@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin/lease_view.h"
+#include "admin/lock_view.h"
 #include "admin/metrics.h"
 #include "admin/open_view.h"
 #include "admin/session_view.h"
@@ -34,12 +36,18 @@ json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
   return {{"session", session != nullptr}, {"closed", closed}};
 }
 
-json result_of(smb2::Server& server, const ControlRequest& request) {
+json result_of(smb2::Server& server, const WorkerPlace& place, const ControlRequest& request) {
   switch (request.command) {
     case Command::kSessions:
       return sessions_of(server);
     case Command::kOpens:
       return opens_of(server);
+    case Command::kLocks:
+      return locks_of(server);
+    case Command::kLeases:
+      return leases_of(server);
+    case Command::kProcess:
+      return {{"supervisor", place.supervisor}};
     case Command::kMetrics:
       return metrics_of(server);
     case Command::kChannelClose:
@@ -55,7 +63,7 @@ json result_of(smb2::Server& server, const ControlRequest& request) {
 std::string answer_control(smb2::Server& server, const WorkerPlace& place, std::string_view line) {
   const auto request = decode_request(line);
   if (!request) return encode_error(place, request.error());
-  return encode_result(place, result_of(server, *request));
+  return encode_result(place, result_of(server, place, *request));
 }
 
 }  // namespace braid::admin

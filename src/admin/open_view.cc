@@ -1,7 +1,6 @@
 #include "admin/open_view.h"
 
-#include <nlohmann/json.hpp>
-#include <string>
+#include <algorithm>
 
 #include "admin/protocol.h"
 #include "smb2/server.h"
@@ -19,45 +18,87 @@ std::string letters(uint32_t bits, std::initializer_list<std::pair<uint32_t, cha
   return text;
 }
 
-std::string path_of(const smb2::Open& open) {
-  std::string path = open.path.lock()->text();
-  if (open.attributes.is_stream) path += ":" + *open.stream_name.lock();
-  return path;
+std::string name_of(const auth::Identity* identity) {
+  return identity ? identity->account_name : "";
 }
 
-std::string_view kind_of(const smb2::Open& open) {
-  if (open.is_pipe()) return "pipe";
-  if (open.attributes.is_stream) return "stream";
-  return open.attributes.is_directory ? "directory" : "file";
+std::string with_stream(std::string path, const std::string& stream) {
+  return stream.empty() ? path : path + ":" + stream;
 }
 
-json open_view(const smb2::Open& open, const filestate::FileTable& files) {
-  const auto caching = open.is_pipe() ? filestate::Caching::kNone : files.caching_of(open.ref());
-  return {{"open", id_text(open.file_id.persistent)},
-          {"share", open.tree_connect->share->name},
-          {"path", path_of(open)},
-          {"kind", kind_of(open)},
-          {"access", id_text(open.attributes.granted_access)},
-          {"sharing", letters(open.attributes.share_access, {{filestate::kShareRead, 'r'},
-                                                             {filestate::kShareWrite, 'w'},
-                                                             {filestate::kShareDelete, 'd'}})},
-          {"caching", letters(static_cast<uint32_t>(caching), {{1, 'R'}, {2, 'H'}, {4, 'W'}})}};
+std::string_view kind_of(const smb2::OpenAttributes& attributes) {
+  if (attributes.is_stream) return "stream";
+  return attributes.is_directory ? "directory" : "file";
+}
+
+ShownOpen shown(const smb2::Open& open) {
+  ShownOpen row{.names = {{"open", id_text(open.file_id.persistent)},
+                          {"share", open.tree_connect->share->name},
+                          {"path", with_stream(open.path.lock()->text(), *open.stream_name.lock())}},
+                .ref = std::nullopt,
+                .client_guid = open.client_guid,
+                .kind = open.is_pipe() ? "pipe" : kind_of(open.attributes),
+                .access = open.attributes.granted_access,
+                .sharing = open.attributes.share_access,
+                .until = std::nullopt};
+  if (!open.is_pipe()) row.ref = open.ref();
+  return row;
+}
+
+ShownOpen shown(const smb2::OpenTable::ParkedOpen& open) {
+  return {.names = {{"open", id_text(open.ref.token.value)},
+                    {"user", name_of(open.owner.get())},
+                    {"share", open.share},
+                    {"path", with_stream(open.path, open.stream_name)}},
+          .ref = open.ref,
+          .client_guid = open.client_guid,
+          .kind = kind_of(open.attributes),
+          .access = open.attributes.granted_access,
+          .sharing = open.attributes.share_access,
+          .until = open.until};
+}
+
+json seconds_left(const smb2::Server& server, const ShownOpen& open) {
+  if (!open.until) return nullptr;
+  const auto left = *open.until - server.clock().monotonic();
+  return std::max<int64_t>(0, std::chrono::ceil<std::chrono::seconds>(left).count());
 }
 
 }  // namespace
 
-json opens_of(const smb2::Server& server) {
-  json all = json::array();
+void for_each_open(const smb2::Server& server, const std::function<void(ShownOpen)>& show) {
   for (const auto& session : server.session_table.all()) {
     if (!session->security()) continue;
     const auto identity = session->principal().identity;
     for (const auto& open : session->opens()) {
-      json view = open_view(*open, server.file_table);
-      view["session"] = id_text(session->session_id.value);
-      view["user"] = identity ? identity->account_name : "";
-      all.push_back(std::move(view));
+      ShownOpen row = shown(*open);
+      row.names["session"] = id_text(session->session_id.value);
+      row.names["user"] = name_of(identity.get());
+      show(std::move(row));
     }
   }
+  for (const auto& open : server.open_table.parked()) show(shown(open));
+}
+
+std::string caching_letters(filestate::Caching caching) {
+  return letters(static_cast<uint32_t>(caching), {{1, 'R'}, {2, 'H'}, {4, 'W'}});
+}
+
+json opens_of(const smb2::Server& server) {
+  json all = json::array();
+  for_each_open(server, [&](ShownOpen open) {
+    const auto caching =
+        open.ref ? server.file_table.caching_of(*open.ref) : filestate::Caching::kNone;
+    json row = std::move(open.names);
+    row["kind"] = open.kind;
+    row["access"] = id_text(open.access);
+    row["sharing"] = letters(open.sharing, {{filestate::kShareRead, 'r'},
+                                            {filestate::kShareWrite, 'w'},
+                                            {filestate::kShareDelete, 'd'}});
+    row["caching"] = caching_letters(caching);
+    row["seconds_left"] = seconds_left(server, open);
+    all.push_back(std::move(row));
+  });
   return all;
 }
 

@@ -1,7 +1,14 @@
 // Open files and pipes, as an administrator sees them.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "filestate/types.h"
 
 namespace braid::smb2 {
 class Server;
@@ -9,9 +16,27 @@ class Server;
 
 namespace braid::admin {
 
-// An array with one object for each open: session, user, open (its number), share, path (as clients
-// write it, with the stream), kind (file, directory, stream, pipe), access (hexadecimal), sharing
-// and caching (letters of "rwd" and "RHW"). Thread: any.
+// What the views of opens, of locks and of leases start from.
+struct ShownOpen {
+  // session, user, open (its number), share, path (as clients write it, with the stream). Without a
+  // session when its client is away.
+  nlohmann::json names;
+  std::optional<filestate::OpenRef> ref;  // none of a pipe
+  ClientGuid client_guid;
+  std::string_view kind;  // file, directory, stream, pipe
+  uint32_t access = 0;
+  uint32_t sharing = 0;
+  std::optional<Clock::Instant> until;  // its client is away, and may come back until then
+};
+// Each open of a session, and each that waits for its client. Thread: any.
+void for_each_open(const smb2::Server& server, const std::function<void(ShownOpen)>& show);
+
+// "RHW", or fewer of them.
+std::string caching_letters(filestate::Caching caching);
+
+// An array with one object for each open: its names as above, kind, access (hexadecimal), sharing
+// and caching (letters of "rwd" and "RHW"), and seconds_left, null unless its client is away.
+// Thread: any.
 nlohmann::json opens_of(const smb2::Server& server);
 
 }  // namespace braid::admin

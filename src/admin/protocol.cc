@@ -22,7 +22,10 @@ struct Name {
 constexpr std::array kNames{
     Name{Command::kSessions, "sessions", false, false},
     Name{Command::kOpens, "opens", false, false},
+    Name{Command::kLocks, "locks", false, false},
+    Name{Command::kLeases, "leases", false, false},
     Name{Command::kMetrics, "metrics", false, false},
+    Name{Command::kProcess, "process", false, false},
     Name{Command::kChannelClose, "channel close", true, true},
     Name{Command::kSessionClose, "session close", true, false},
 };

@@ -30,7 +30,16 @@ inline constexpr size_t kClientsMax = 16;
 // From connect() to the last byte of the answer.
 inline constexpr std::chrono::seconds kClientTime{10};
 
-enum class Command : uint8_t { kSessions, kOpens, kMetrics, kChannelClose, kSessionClose };
+enum class Command : uint8_t {
+  kSessions,
+  kOpens,
+  kLocks,
+  kLeases,
+  kMetrics,
+  kProcess,
+  kChannelClose,
+  kSessionClose,
+};
 
 struct ControlRequest {
   Command command{};
@@ -51,6 +60,7 @@ std::expected<uint64_t, std::string> parse_id(std::string_view text);
 struct WorkerPlace {
   size_t index = 0;
   size_t workers = 1;
+  int supervisor = 0;  // the process that takes signals
 };
 // With the line's end. Text that is not UTF-8, as file names may be, is mended.
 std::string encode_result(const WorkerPlace& place, nlohmann::json result);

@@ -8,8 +8,9 @@ namespace braid::admin {
 namespace {
 
 TEST(ControlProtocol, RequestsSurviveEncoding) {
-  for (const Command command : {Command::kSessions, Command::kOpens, Command::kMetrics,
-                                Command::kChannelClose, Command::kSessionClose}) {
+  for (const Command command :
+       {Command::kSessions, Command::kOpens, Command::kLocks, Command::kLeases, Command::kMetrics,
+        Command::kProcess, Command::kChannelClose, Command::kSessionClose}) {
     ControlRequest request{.command = command};
     const bool has_session = command >= Command::kChannelClose;
     if (has_session) request.session = SessionId{0xFFFF'0000'1234'5678};

@@ -56,16 +56,6 @@ std::string_view name_of(smb2::SessionState state) {
   return "";
 }
 
-// As [MS-DTYP] 2.3.4.3 "GUID--Curly Braced String Representation", without the braces.
-std::string guid_text(const ClientGuid& guid) {
-  const auto& b = guid.bytes;
-  return fmt::format(
-      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-"
-      "{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
-      b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-      b[15]);
-}
-
 json channel_view(const smb2::Connection& connection, const InterfaceNames& interfaces) {
   const transport::Transport& transport = connection.transport();
   const auto& counters = connection.counters;
@@ -110,6 +100,15 @@ json session_view(const smb2::Session& session, FileTime now, const InterfaceNam
 }
 
 }  // namespace
+
+std::string guid_text(const ClientGuid& guid) {
+  const auto& b = guid.bytes;
+  return fmt::format(
+      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-"
+      "{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
+      b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+      b[15]);
+}
 
 json sessions_of(const smb2::Server& server) {
   const InterfaceNames interfaces;

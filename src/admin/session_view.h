@@ -2,12 +2,18 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "base/ids.h"
 
 namespace braid::smb2 {
 class Server;
 }
 
 namespace braid::admin {
+
+// As [MS-DTYP] 2.3.4.3 "GUID--Curly Braced String Representation", without the braces.
+std::string guid_text(const ClientGuid& guid);
 
 // An array with one object for each session that has been authenticated:
 //   session, user, client_guid    who

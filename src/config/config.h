@@ -48,8 +48,8 @@ struct Server {
   Signing signing = Signing::kRequired;
   Encryption encryption = Encryption::kOff;
   uint32_t workers = 1;
-  uint32_t threads = 0;  // per worker; 0 means one per core
-  std::string keytab;    // empty: no Kerberos
+  uint32_t threads = 0;                   // per worker; 0 means one per core
+  std::string keytab;                     // empty: no Kerberos
   std::vector<InterfaceRule> interfaces;  // empty: every address, as the kernel shows it
   BreakRetry break_retry = BreakRetry::kSpec;
   LogLevel log_level = LogLevel::kInfo;
@@ -68,6 +68,8 @@ struct Share {
   std::vector<std::string> hidden_names;  // patterns with * and ?
   Compat compat = Compat::kSpec;
   std::string snapshots;  // folder below path; empty: there are no previous versions
+
+  bool operator==(const Share&) const = default;
 };
 
 // Shared as std::shared_ptr<const Config>; a reload makes a new one. Thread: any.

@@ -13,6 +13,7 @@
 #include "wire/smb2/lock.h"
 #include "wire/smb2/logoff.h"
 #include "wire/smb2/network_resiliency.h"
+#include "wire/smb2/oplock_break.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/tree_disconnect.h"
 #include "wire/smb2/write.h"
@@ -38,6 +39,14 @@ wire::CreateRequest durable(CreateGuid guid = kGuid, std::string_view name = "fi
 wire::CreateRequest reconnecting(FileId id, CreateGuid guid = kGuid) {
   auto body = RawClient::create_body("whatever");
   body.contexts.durable_handle_reconnect_v2 = {.file_id = id, .create_guid = guid};
+  return body;
+}
+
+wire::CreateRequest with_lease(wire::CreateRequest body, uint8_t version, uint8_t key = 1) {
+  body.requested_oplock_level = OplockLevel::kLease;
+  body.contexts.request_lease = wire::LeaseContext{.version = version,
+                                                   .lease_key = LeaseKey{{key}},
+                                                   .lease_state = wire::LeaseState::kAll};
   return body;
 }
 
@@ -118,6 +127,64 @@ TEST_F(DurableTest, ComesBackWithTheSameFileIdAndPosition) {
   EXPECT_TRUE(is_alive(*client, id));
   EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
   EXPECT_EQ(client->close_file(id), NtStatus::kSuccess);
+}
+
+// 3.3.5.9.12: by the same client, with the same lease, for the file that it is of.
+TEST_F(DurableTest, ComesBackWithItsLease) {
+  const FileId id = created(*client, with_lease(durable(), 2)).file_id;
+  lose_connection();
+  client = log_on();
+  auto back = reconnecting(id);
+  EXPECT_EQ(create_status(*client, back), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(create_status(*client, with_lease(back, 1)), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(create_status(*client, with_lease(back, 2, 9)), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(create_status(*client, with_lease(back, 2)), NtStatus::kInvalidParameter);
+  back.name = "file";
+  auto stranger = log_on("user", ClientGuid{{8}});
+  EXPECT_EQ(create_status(*stranger, with_lease(back, 2)), NtStatus::kObjectNameNotFound);
+  const auto again = created(*client, with_lease(back, 2));
+  EXPECT_EQ(again.file_id, id);
+  ASSERT_TRUE(again.contexts.response_lease);
+  EXPECT_EQ(again.contexts.response_lease->lease_key, LeaseKey{{1}});
+  EXPECT_EQ(again.contexts.response_lease->lease_state, uint32_t{wire::LeaseState::kAll});
+  EXPECT_TRUE(is_alive(*client, id));
+}
+
+// 3.3.5.9.7.
+TEST_F(DurableTest, VersionOneComesBackWithItsLease) {
+  auto body = with_lease(RawClient::create_body("file"), 1);
+  body.contexts.durable_handle_request = true;
+  const FileId id = created(*client, body).file_id;
+  lose_connection();
+  client = log_on();
+  auto back = RawClient::create_body("file");
+  back.contexts.durable_handle_reconnect = id;
+  EXPECT_EQ(create_status(*client, back), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(create_status(*client, with_lease(back, 2)), NtStatus::kObjectNameNotFound);
+  const auto again = created(*client, with_lease(back, 1));
+  EXPECT_EQ(again.file_id, id);
+  ASSERT_TRUE(again.contexts.response_lease);
+  EXPECT_EQ(again.contexts.response_lease->lease_state, uint32_t{wire::LeaseState::kAll});
+}
+
+// 3.3.5.22.2: of every open of the lease, whichever session of the client answers.
+TEST_F(DurableTest, AcknowledgedLeaseBreakEndsReplay) {
+  created(*client, with_lease(durable(), 2));
+  auto same_client = log_on();
+  auto other = log_on("user", ClientGuid{{8}});
+  const uint64_t waiting = other->next_message_id;
+  other->send(other->request(Command::kCreate, RawClient::create_body("file")));
+  const auto told = client->receive();
+  ASSERT_TRUE(told && told->header.command == Command::kOplockBreak);
+  wire::LeaseBreakAcknowledgment ack;
+  ack.lease_key = LeaseKey{{1}};
+  ack.lease_state = wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+  EXPECT_EQ(same_client->status_of(same_client->request(Command::kOplockBreak, ack)),
+            NtStatus::kSuccess);
+  EXPECT_EQ(other->answer_to(waiting)->status(), NtStatus::kSuccess);
+  auto replay = with_lease(durable(), 2);
+  replay.create_disposition = wire::CreateDisposition::kCreate;
+  EXPECT_EQ(create_status(*client, replay, kReplay), NtStatus::kObjectNameCollision);
 }
 
 TEST_F(DurableTest, TimeoutIsWhatWasAskedUpToFiveMinutes) {
@@ -216,7 +283,7 @@ TEST_F(DurableTest, GivesWayToANewcomerThatWaitsForItsDeletion) {
 TEST_F(DurableTest, ChangedFileIsNotGivenBack) {
   const FileId id = created(*client, durable()).file_id;
   lose_connection();
-  vfs::Volume& volume = *engine.server().shares().find("files")->volume;
+  vfs::Volume& volume = *engine.server().shares()->find("files")->volume;
   const auto path = vfs::parse_path("file")->path;
   const auto found = volume.lookup(server_credentials(), path);
   auto file = volume.open(server_credentials(), *found, {.access = {.write = true}});
@@ -307,10 +374,7 @@ TEST_F(DurableTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
 
 TEST_F(DurableTest, ReplayIsForTheSameUserSessionAndLease) {
   created(*client, durable());
-  auto with_lease = durable();
-  with_lease.requested_oplock_level = OplockLevel::kLease;
-  with_lease.contexts.request_lease = wire::LeaseContext{.lease_state = wire::LeaseState::kAll};
-  EXPECT_EQ(create_status(*client, with_lease, kReplay), NtStatus::kAccessDenied);
+  EXPECT_EQ(create_status(*client, with_lease(durable(), 1), kReplay), NtStatus::kAccessDenied);
   auto same_user = log_on();
   EXPECT_EQ(create_status(*same_user, durable(), kReplay), NtStatus::kDuplicateObjectid);
   auto other = log_on("other");

@@ -37,6 +37,7 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       reactors_(reactors),
       pool_(pool),
       scavenger_(std::make_shared<Scavenger>(reactors.at(0))) {
+  *live_.lock() = {parts_.config, parts_.shares};
   file_ids.start_at(parts_.first_file_id);
   breaks.set_table(file_table);
   breaks.set_purged([this](const auto& ref, const auto& closed) { purged(ref, closed); });

@@ -48,7 +48,7 @@ struct ServerParts {
   const rpc::PipeRegistry& pipes;
   auth::LogonPenalties& penalties;
   Guid server_guid;
-  bool anonymous_sessions = false;  // may reach IPC$ and nothing else
+  bool anonymous_sessions = false;     // may reach IPC$ and nothing else
   ConnectionRouter* router = nullptr;  // null: this worker has every client
   const Clock& clock = system_clock();
   // A client that asks for an open of a server that has ended must not find another one: by chance,
@@ -78,8 +78,18 @@ class Server final : public ConnectionSink {
   // which must not be a reactor.
   void stop();
 
-  const config::Server& settings() const { return parts_.config->server; }
-  const ShareTable& shares() const { return *parts_.shares; }
+  // As they are now; a reconfigure() replaces them. Thread: any.
+  std::shared_ptr<const config::Server> settings() const {
+    auto config = live_.lock()->config;
+    const config::Server* server = &config->server;
+    return {std::move(config), server};
+  }
+  std::shared_ptr<const ShareTable> shares() const { return live_.lock()->shares; }
+  // The shares for TREE_CONNECTs and the dialects and protection for connections from now on. What
+  // is connected stays as it is, to a share that is gone as well. Thread: any.
+  void reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {
+    *live_.lock() = {std::move(config), std::move(shares)};
+  }
   const auth::Authenticator& authenticator() const { return parts_.authenticator; }
   const auth::IdMapper& ids() const { return parts_.ids; }
   const rpc::PipeRegistry& pipes() const { return parts_.pipes; }
@@ -158,7 +168,12 @@ class Server final : public ConnectionSink {
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
                               Arrival arrival);
 
-  ServerParts parts_;
+  struct Live {
+    config::Snapshot config;
+    std::shared_ptr<const ShareTable> shares;
+  };
+  ServerParts parts_;  // config and shares: as they were at the start
+  Guarded<Live> live_;
   const cluster::Interfaces interfaces_;
   ReactorPool& reactors_;
   WorkerPool& pool_;

@@ -11,9 +11,14 @@
 namespace braid::smb2 {
 
 std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
-    const config::Config& config, vfs::FileLocks* locks) {
+    const config::Config& config, vfs::FileLocks* locks, const ShareTable* before) {
   std::vector<std::shared_ptr<const Share>> shares;
   for (const config::Share& wanted : config.shares) {
+    if (auto kept = before ? before->find(wanted.name) : nullptr;
+        kept && kept->configured == wanted) {
+      shares.push_back(std::move(kept));
+      continue;
+    }
     auto volume = vfs::open_posix_volume(
         wanted.path,
         {.hidden_names = wanted.hidden_names, .streams = wanted.streams, .locks = locks});
@@ -25,6 +30,7 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
     share->name = wanted.name;
     share->comment = wanted.comment;
     share->path = wanted.path;
+    share->configured = wanted;
     share->read_only = wanted.read_only;
     share->encrypt_data = wanted.encrypt;
     share->change_notify = wanted.change_notify;

@@ -26,6 +26,7 @@ struct Share {
   // The same without symbolic links, as the kernel names it; empty when it is no directory of this
   // machine.
   std::string real_path;
+  config::Share configured;  // what it was made from
   ShareType type = ShareType::kDisk;
   bool read_only = false;
   bool encrypt_data = false;
@@ -40,9 +41,11 @@ struct Share {
 class ShareTable {
  public:
   // Opens the root directory of every share. `locks`: of the other workers; they outlive the
-  // volumes. The error is a line for the administrator.
+  // volumes. A share of `before` that is still to be as it was is taken over, with what it knows of
+  // its files. The error is a line for the administrator.
   static std::expected<std::shared_ptr<const ShareTable>, std::string> open(
-      const config::Config& config, vfs::FileLocks* locks = nullptr);
+      const config::Config& config, vfs::FileLocks* locks = nullptr,
+      const ShareTable* before = nullptr);
   // From ready-made shares, for tests. Adds IPC$.
   explicit ShareTable(std::vector<std::shared_ptr<const Share>> shares);
 

@@ -1,5 +1,9 @@
-"""ServerCase: a running server for each test, and waiting for what it does."""
+"""ServerCase: a running server for each test, and waiting for what it does. ControlCase: asking it,
+as administrators do."""
+import json
 import os
+import pathlib
+import subprocess
 import sys
 import time
 import unittest
@@ -8,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import server as servers  # noqa: E402
 import suite  # noqa: E402
-from scratch import Scratch  # noqa: E402
+from scratch import Scratch, stop  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
 
 ALICE, BOB = test_users()
@@ -39,3 +43,29 @@ class ServerCase(unittest.TestCase):
                 return value
             time.sleep(0.01)
         self.fail(f"waited in vain for: {what}\n{self.server.log_text()}")
+
+
+class ControlCase(ServerCase):
+    """With report.txt in the share, which everybody may write."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(lambda: stop(self.server.process))
+        path = os.path.join(self.root, "report.txt")
+        pathlib.Path(path).write_text("figures", encoding="ascii")
+        os.chmod(path, 0o666)
+
+    def ctl(self, *arguments, **options):
+        return subprocess.run([self.server.braidctl, "--config", self.server.config, *arguments],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                              check=False, **options)
+
+    def ask(self, *arguments):
+        done = self.ctl("--json", *arguments)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return json.loads(done.stdout)
+
+    def assert_one_line(self, done, pattern):
+        self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertRegex(done.stderr, pattern)

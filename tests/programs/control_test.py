@@ -17,7 +17,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import suite  # noqa: E402
-from case import ALICE, BOB, LIMIT_S, ServerCase  # noqa: E402
+from case import ALICE, BOB, LIMIT_S, ControlCase  # noqa: E402
 from scratch import stop  # noqa: E402
 from server import children  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
@@ -69,30 +69,6 @@ class Interactive:
             self.terminal = None
             self.process.kill()
             self.process.wait()
-
-
-class ControlCase(ServerCase):
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(lambda: stop(self.server.process))
-        path = os.path.join(self.root, "report.txt")
-        pathlib.Path(path).write_text("figures", encoding="ascii")
-        os.chmod(path, 0o666)
-
-    def ctl(self, *arguments, **options):
-        return subprocess.run([self.server.braidctl, "--config", self.server.config, *arguments],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-                              check=False, **options)
-
-    def ask(self, *arguments):
-        done = self.ctl("--json", *arguments)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return json.loads(done.stdout)
-
-    def assert_one_line(self, done, pattern):
-        self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-        self.assertRegex(done.stderr, pattern)
 
 
 class Shown(ControlCase):

@@ -55,6 +55,12 @@ int check_config(const CommandLine& line) {
   return 0;
 }
 
+int reload_config(const CommandLine& line) {
+  const auto config = config::load(line.config_file);
+  if (!config) return complain_all(config.error());
+  return reload(**config, {.session = "", .json = line.json});
+}
+
 int run(int argc, char** argv) {
   CommandLine line;
   int exit_code = 0;
@@ -136,8 +142,14 @@ int run(int argc, char** argv) {
   };
   running_command(&app, "sessions", "Show who is connected, over which channels", show_sessions);
   running_command(&app, "opens", "Show the open files", show_opens);
+  running_command(&app, "locks", "Show the byte-range locks, held and waited for", show_locks);
+  running_command(&app, "leases", "Show what clients may cache under a lease", show_leases);
   running_command(&app, "metrics", "Print numbers for monitoring, as Prometheus reads them",
                   show_metrics);
+  CLI::App* const reload_command = app.add_subcommand(
+      "reload", "Have the server read its configuration again, if nothing is wrong with it");
+  reload_command->fallthrough();
+  reload_command->callback([&] { exit_code = reload_config(line); });
   CLI::App* const session = app.add_subcommand("session", "One session of a running server");
   session->require_subcommand(1);
   session->fallthrough();

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstring>
 #include <optional>
 
 #include "admin/control_client.h"
@@ -91,14 +94,49 @@ void print_sessions(const json& sessions) {
   if (sessions.empty()) fmt::print("no sessions\n");
 }
 
+// A client that is away has none.
+std::string session_of(const json& row) {
+  return row.contains("session") ? text_of(row, "session") : "-";
+}
+
 void print_opens(const json& opens) {
   if (opens.empty()) return fmt::print("no opens\n");
-  Table table({"SESSION", "USER", "OPEN", "SHARE", "KIND", "ACCESS", "SHARING", "CACHING", "PATH"});
+  Table table(
+      {"SESSION", "USER", "OPEN", "SHARE", "KIND", "ACCESS", "SHARING", "CACHING", "AWAY", "PATH"});
   for (const json& open : opens) {
-    table.add({text_of(open, "session"), printable(text_of(open, "user")), text_of(open, "open"),
+    const bool is_away = open.value("seconds_left", json()).is_number();
+    table.add({session_of(open), printable(text_of(open, "user")), text_of(open, "open"),
                printable(text_of(open, "share")), text_of(open, "kind"), text_of(open, "access"),
                text_of(open, "sharing"), text_of(open, "caching"),
+               is_away ? duration_text(number_of(open, "seconds_left")) : "",
                printable(text_of(open, "path"))});
+  }
+  table.print();
+}
+
+void print_locks(const json& locks) {
+  if (locks.empty()) return fmt::print("no locks\n");
+  Table table({"SESSION", "USER", "OPEN", "SHARE", "OFFSET", "LENGTH", "KIND", "STATE", "PATH"});
+  for (const json& lock : locks) {
+    table.add({session_of(lock), printable(text_of(lock, "user")), text_of(lock, "open"),
+               printable(text_of(lock, "share")), text_of(lock, "offset"), text_of(lock, "length"),
+               lock.value("exclusive", false) ? "exclusive" : "shared",
+               lock.value("waiting", false) ? "waiting" : "held",
+               printable(text_of(lock, "path"))});
+  }
+  table.print();
+}
+
+void print_leases(const json& leases) {
+  if (leases.empty()) return fmt::print("no leases\n");
+  Table table(
+      {"CLIENT", "KEY", "VERSION", "EPOCH", "CACHING", "STATE", "OPENS", "USER", "SHARE", "PATH"});
+  for (const json& lease : leases) {
+    table.add({text_of(lease, "client_guid"), text_of(lease, "lease_key"),
+               text_of(lease, "version"), text_of(lease, "epoch"), text_of(lease, "state"),
+               lease.value("breaking", false) ? "breaking" : "held", text_of(lease, "opens"),
+               printable(text_of(lease, "user")), printable(text_of(lease, "share")),
+               printable(text_of(lease, "path"))});
   }
   table.print();
 }
@@ -140,6 +178,14 @@ std::optional<Closed> ask_to_close(const config::Config& config, Command command
   return closed;
 }
 
+int show(const config::Config& config, const RunningArguments& arguments, Command command,
+         void (*print)(const json&)) {
+  const auto rows = ask_for_rows(config, command);
+  if (!rows) return kCannotDo;
+  arguments.json ? fmt::print("{}\n", rows->dump(2)) : print(*rows);
+  return 0;
+}
+
 int no_session(const std::string& id) {
   return complain(fmt::format("there is no session {}; braidctl sessions shows them", id));
 }
@@ -147,17 +193,19 @@ int no_session(const std::string& id) {
 }  // namespace
 
 int show_sessions(const config::Config& config, const RunningArguments& arguments) {
-  const auto rows = ask_for_rows(config, Command::kSessions);
-  if (!rows) return kCannotDo;
-  arguments.json ? fmt::print("{}\n", rows->dump(2)) : print_sessions(*rows);
-  return 0;
+  return show(config, arguments, Command::kSessions, print_sessions);
 }
 
 int show_opens(const config::Config& config, const RunningArguments& arguments) {
-  const auto rows = ask_for_rows(config, Command::kOpens);
-  if (!rows) return kCannotDo;
-  arguments.json ? fmt::print("{}\n", rows->dump(2)) : print_opens(*rows);
-  return 0;
+  return show(config, arguments, Command::kOpens, print_opens);
+}
+
+int show_locks(const config::Config& config, const RunningArguments& arguments) {
+  return show(config, arguments, Command::kLocks, print_locks);
+}
+
+int show_leases(const config::Config& config, const RunningArguments& arguments) {
+  return show(config, arguments, Command::kLeases, print_leases);
 }
 
 int show_metrics(const config::Config& config, const RunningArguments& arguments) {
@@ -190,6 +238,18 @@ int close_session(const config::Config& config, const RunningArguments& argument
   if (!closed) return kCannotDo;
   if (!closed->done) return no_session(arguments.session);
   if (arguments.json) fmt::print("{{\"closed\": true}}\n");
+  return 0;
+}
+
+// The supervisor reads nothing but signals.
+int reload(const config::Config& config, const RunningArguments& arguments) {
+  const auto answers = ask(config, {.command = Command::kProcess});
+  if (!answers) return kCannotDo;
+  const auto process = answers->results.front().result.value("supervisor", 0);
+  if (process <= 1 || ::kill(process, SIGHUP) != 0) {
+    return complain(fmt::format("cannot signal process {}: {}", process, std::strerror(errno)));
+  }
+  if (arguments.json) fmt::print("{{\"signalled\": true}}\n");
   return 0;
 }
 

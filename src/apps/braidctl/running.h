@@ -1,5 +1,5 @@
-// braidctl sessions, opens, metrics, channel close, session close: what is asked of a running
-// server.
+// braidctl sessions, opens, locks, leases, metrics, channel close, session close, reload: what is
+// asked of a running server.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,12 @@ struct RunningArguments {
 // does not answer is one line on stderr too; what the others say is printed all the same.
 int show_sessions(const config::Config& config, const RunningArguments& arguments);
 int show_opens(const config::Config& config, const RunningArguments& arguments);
+int show_locks(const config::Config& config, const RunningArguments& arguments);
+int show_leases(const config::Config& config, const RunningArguments& arguments);
 int show_metrics(const config::Config& config, const RunningArguments& arguments);
 int close_channel(const config::Config& config, const RunningArguments& arguments);
 int close_session(const config::Config& config, const RunningArguments& arguments);
+// Has it read its configuration again. REQUIRES: there is nothing wrong with that.
+int reload(const config::Config& config, const RunningArguments& arguments);
 
 }  // namespace braid::braidctl

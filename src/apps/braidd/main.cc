@@ -99,9 +99,10 @@ int run_worker_process(const CommandLine& line) {
     if (!joined) return complain("cannot join the other workers: " + joined.error().message());
     group = std::move(*joined);
   }
-  const size_t workers = (*config)->server.workers;
+  const size_t workers = line.workers;  // the configuration may have changed since the start
   PassedOn passed_on(line.index, workers);
-  auto server = make_worker_server(*config, {line.index, workers}, &passed_on, std::move(group));
+  auto server =
+      make_worker_server(*config, {line.index, workers, ::getppid()}, &passed_on, std::move(group));
   if (!server) return complain(server.error());
   return run_worker(std::move(control), **server, passed_on, **config) ? 0 : 1;
 }
@@ -124,7 +125,7 @@ int serve(const CommandLine& line) {
   }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
   prepare_to_act_as_users();
-  auto server = make_worker_server(*config, {0, 1}, nullptr);
+  auto server = make_worker_server(*config, {0, 1, ::getpid()}, nullptr);
   if (!server) return complain(server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());
 }

@@ -10,6 +10,7 @@
 
 #include "admin/control.h"
 #include "admin/control_server.h"
+#include "apps/braidd/live_directory.h"
 #include "auth/id_mapper.h"
 #include "auth/logon_penalties.h"
 #include "auth/server_authenticator.h"
@@ -72,10 +73,12 @@ std::string dns_host_name() {
 }
 
 // What srvsvc, wkssvc and lsarpc say about this server.
-rpc::MemoryDirectory make_directory(const config::Config& config, const auth::IdMapper& ids,
+// `started_with`: of which [server] name stays.
+rpc::MemoryDirectory make_directory(const config::Config& started_with,
+                                    const config::Config& config, const auth::IdMapper& ids,
                                     const auth::UserStore& users) {
   rpc::MemoryDirectory directory;
-  directory.server.netbios_name = netbios_name(config.server.name);
+  directory.server.netbios_name = netbios_name(started_with.server.name);
   directory.server.dns_host_name = dns_host_name();
   directory.server.workgroup = "WORKGROUP";
   directory.server.account_domain_sid = ids.domain_sid();
@@ -106,6 +109,23 @@ rpc::MemoryDirectory make_directory(const config::Config& config, const auth::Id
   return directory;
 }
 
+// For the administrator who changed them.
+void log_changes(const smb2::ShareTable& before, const smb2::ShareTable& after) {
+  for (const auto& share : before.all()) {
+    if (!after.find(share->name)) {
+      log::info("share '{}' is gone; who is connected to it keeps it", share->name);
+    }
+  }
+  for (const auto& share : after.all()) {
+    const auto was = before.find(share->name);
+    if (!was) {
+      log::info("share '{}' is new", share->name);
+    } else if (was->configured != share->configured) {
+      log::info("share '{}' has changed; who is connected to it keeps it as it was", share->name);
+    }
+  }
+}
+
 // What smbtorture wants to ask of a server under test, BRAID_TEST_SWITCHES=1 in the environment
 // allows. Strangers must not be able to: an error unless only this machine is listened to.
 std::expected<bool, std::string> test_switches(const config::Config& config) {
@@ -134,7 +154,7 @@ class SmbWorkerServer final : public WorkerServer {
         group_(std::move(group)),
         users_(std::move(users)),
         ids_(std::move(ids)),
-        directory_(make_directory(*config_, ids_, users_)),
+        directory_(make_directory(*config_, *config_, ids_, users_)),
         pipes_(directory_.directory()),
         reactors_(reactor_count(config_->server)),
         pool_(std::min(kPoolThreadsMax, reactors_.size() * kPoolThreadsPerReactor)) {}
@@ -179,8 +199,16 @@ class SmbWorkerServer final : public WorkerServer {
   void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override {
     engine_->adopt(std::move(socket), std::move(first_frame), arrival);
   }
-  void reload(config::Snapshot) override {
-    log::warn("changes of shares and of [server] wait for a restart; users need no reload");
+  void reload(config::Snapshot config) override {
+    const auto before = engine_->shares();
+    auto shares = smb2::ShareTable::open(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
+    if (!shares) {
+      log::error("{}; shares and server stay as they were", shares.error());
+      return;
+    }
+    log_changes(*before, **shares);
+    directory_.replace(make_directory(*config_, *config, ids_, users_));
+    engine_->reconfigure(std::move(config), std::move(*shares));
   }
   void worker_ended(pid_t pid) override { engine_->worker_ended(pid); }
   void drain() override {
@@ -211,7 +239,7 @@ class SmbWorkerServer final : public WorkerServer {
   auth::UserStore users_;
   auth::IdMapper ids_;
   auth::LogonPenalties penalties_;
-  rpc::MemoryDirectory directory_;
+  LiveDirectory directory_;
   rpc::PipeRegistry pipes_;
   std::unique_ptr<auth::Authenticator> authenticator_;
   ReactorPool reactors_;

@@ -55,7 +55,7 @@ wire::NegotiateResponse common_response(Server& server, Negotiated& negotiated) 
   const uint32_t size =
       negotiated.supports_multi_credit ? kMaxTransferSize : kMaxTransferSizeSingleCredit;
   negotiated.max_transact_size = negotiated.max_read_size = negotiated.max_write_size = size;
-  negotiated.server_security_mode = security_mode(server.settings());
+  negotiated.server_security_mode = security_mode(*server.settings());
   wire::NegotiateResponse response;
   response.security_mode = negotiated.server_security_mode;
   response.dialect_revision = negotiated.dialect;
@@ -125,7 +125,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   negotiated.client_dialects = negotiate.dialects;
   negotiated.should_sign = (negotiate.security_mode & wire::SecurityMode::kSigningRequired) != 0;
   for (const Dialect dialect : kDialectsNewestFirst) {
-    if (negotiate.offers(dialect) && is_allowed(server.settings(), dialect)) {
+    if (negotiate.offers(dialect) && is_allowed(*server.settings(), dialect)) {
       negotiated.dialect = dialect;
       break;
     }
@@ -133,7 +133,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   if (negotiated.dialect == Dialect::kNone) {
     log::info("{}: no dialect in common; the client offers up to {}, min_dialect is {}",
               connection.peer_host(), name_of(*std::ranges::max_element(negotiate.dialects)),
-              name_of(static_cast<Dialect>(server.settings().min_dialect)));
+              name_of(static_cast<Dialect>(server.settings()->min_dialect)));
     co_return fail(NtStatus::kNotSupported);
   }
   negotiated.supports_multi_credit = negotiated.dialect != Dialect::kSmb202;
@@ -182,10 +182,10 @@ bool process_smb1_negotiate(Connection& connection, ByteView message) {
 
   Negotiated negotiated;
   if (negotiate->offers(wire::Smb1NegotiateRequest::kSmb2Wildcard) &&
-      server.settings().max_dialect > config::Dialect::k2_0_2) {
+      server.settings()->max_dialect > config::Dialect::k2_0_2) {
     negotiated.dialect = Dialect::kWildcard;
   } else if (negotiate->offers(wire::Smb1NegotiateRequest::kSmb2002) &&
-             is_allowed(server.settings(), Dialect::kSmb202)) {
+             is_allowed(*server.settings(), Dialect::kSmb202)) {
     negotiated.dialect = Dialect::kSmb202;
   } else {
     log::info("{}: the client speaks no SMB2 dialect that is allowed, dropped",

@@ -98,7 +98,7 @@ Result<void> verify_signature(Request& request) {
 SessionSecurity make_security(Request& request, const SessionSetupRequest& setup,
                               const auth::AuthStep& step, ByteView preauth_hash) {
   const Negotiated& negotiated = request.connection->negotiated;
-  const config::Server& settings = request.server.settings();
+  const auto settings = request.server.settings();
   SessionSecurity security;
   security.dialect = negotiated.dialect;
   security.cipher = negotiated.cipher;
@@ -123,9 +123,9 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
         std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.client_to_server);
   }
   security.encrypt_data =
-      security.encryption_key && settings.encryption != config::Encryption::kOff;
+      security.encryption_key && settings->encryption != config::Encryption::kOff;
   security.signing_required = negotiated.should_sign ||
-                              settings.signing == config::Signing::kRequired ||
+                              settings->signing == config::Signing::kRequired ||
                               (setup.security_mode & wire::SecurityMode::kSigningRequired) != 0;
   return security;
 }
@@ -177,7 +177,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto setup, SessionSetupRequest::decode(reader));
 
-  if (server.settings().encryption == config::Encryption::kRequired &&
+  if (server.settings()->encryption == config::Encryption::kRequired &&
       connection.negotiated.cipher == crypto::Cipher::kNone) {
     log::info("{}: encryption is required and the client has none", connection.peer_host());
     co_return fail(NtStatus::kAccessDenied);
@@ -260,7 +260,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   }
 
   auto security = make_security(request, setup, *step, exchange->preauth_hash.value());
-  if (server.settings().encryption == config::Encryption::kRequired && !security.encrypt_data) {
+  if (server.settings()->encryption == config::Encryption::kRequired && !security.encrypt_data) {
     co_await server.close_session(session);
     co_return fail(NtStatus::kAccessDenied);
   }

@@ -48,7 +48,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   }
 
   BRAID_CO_TRY(const std::string_view name, share_name(connect.path));
-  const auto share = request.server.shares().find(name);
+  const auto share = request.server.shares()->find(name);
   if (!share) {
     log::info("{}: there is no share '{}'", request.connection->peer_host(), name);
     co_return fail(NtStatus::kBadNetworkName);

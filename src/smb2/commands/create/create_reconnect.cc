@@ -73,7 +73,10 @@ NtStatus check(const Attempt& attempt) {
   }
   // The specification does not say so, but what a share refuses must not be had through another.
   const TreeConnect& tree = *request.tree_connect;
-  if (!vfs::equal_folded(tree.share->name, open.share->name)) return NtStatus::kObjectNameNotFound;
+  if (!vfs::equal_folded(tree.share->name, open.share->name) ||
+      tree.share->real_path != open.share->real_path) {  // or by a reload, another folder's now
+    return NtStatus::kObjectNameNotFound;
+  }
   const uint32_t file_access = open.attributes.granted_access & wire::Access::kFileAllAccess;
   if (file_access & ~tree.maximal_access) return NtStatus::kAccessDenied;
   return NtStatus::kSuccess;

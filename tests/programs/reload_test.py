@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""A configuration that changes while the server runs: SIGHUP and braidctl reload."""
+import os
+import pathlib
+import re
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import suite  # noqa: E402
+from case import ALICE, ControlCase  # noqa: E402
+from control_test import Interactive  # noqa: E402
+from server import ids_of  # noqa: E402
+from smbclient import SmbClient  # noqa: E402
+
+
+class Reload(ControlCase):
+    def setUp(self):
+        super().setUp()
+        self.config = pathlib.Path(self.server.config)
+
+    def replace(self, old, new):
+        text = self.config.read_text(encoding="utf-8")
+        self.assertIn(old, text)
+        self.config.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def set_key(self, key, value):
+        """Of [server]."""
+        text = re.sub(rf"(?m)^{key} = .*\n", "", self.config.read_text(encoding="utf-8"))
+        self.config.write_text(text.replace("[server]", f"[server]\n{key} = {value}", 1),
+                               encoding="utf-8")
+
+    def add_share(self, name):
+        folder = self.scratch.directory(name, owner=ids_of(ALICE))
+        with open(self.config, "a", encoding="utf-8") as config:
+            config.write(f'\n[[share]]\nname = "{name}"\npath = "{folder}"\n')
+        return folder
+
+    def reload(self, word="took the new configuration"):
+        """Returns when each worker has it."""
+        count = self.server.log_text().count(word)
+        done = self.ctl("reload")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        self.wait_for(lambda: self.server.log_text().count(word) >= count + self.workers, word)
+
+    def client(self, share="share"):
+        return SmbClient(self.scratch, self.server, ALICE, share=share)
+
+    def test_new_share(self):
+        connected = Interactive(self, ALICE)
+        self.assertEqual(self.client("more").run("ls").nt_status, "NT_STATUS_BAD_NETWORK_NAME")
+        folder = self.add_share("more")
+        pathlib.Path(folder, "inside").touch()
+        self.reload()
+        self.assertIn("share 'more' is new", self.server.log_text())
+        self.assertIn("inside", self.client("more").run("ls").text)
+        self.assertIn("more", self.client().list_shares().text)
+        self.assertIn("report.txt", connected.run("ls"))
+
+    def test_share_that_goes(self):
+        self.add_share("more")
+        self.reload()
+        connected = Interactive(self, ALICE, share="more")
+        text = self.config.read_text(encoding="utf-8")
+        self.config.write_text(text[:text.rindex("[[share]]")], encoding="utf-8")
+        self.reload()
+        self.assertIn("share 'more' is gone", self.server.log_text())
+        self.assertEqual(self.client("more").run("ls").nt_status, "NT_STATUS_BAD_NETWORK_NAME")
+        self.assertNotIn("more", self.client().list_shares().text)
+        self.assertNotIn("NT_STATUS", connected.run("mkdir folder"))
+
+    def test_share_that_changes(self):
+        connected = Interactive(self, ALICE)
+        self.replace('name = "share"', 'name = "share"\nread_only = true')
+        self.reload()
+        self.assertIn("share 'share' has changed", self.server.log_text())
+        self.assertNotIn("NT_STATUS", connected.run("mkdir before"))
+        self.assertEqual(self.client().run("mkdir after").nt_status, "NT_STATUS_ACCESS_DENIED")
+        # Back again: the one that is as it was is not opened anew.
+        self.reload()
+        self.assertEqual(self.server.log_text().count("share 'share' has changed"), self.workers)
+
+    def test_protection_of_new_connections(self):
+        connected = Interactive(self, ALICE)
+        self.set_key("encryption", '"required"')
+        self.reload()
+        self.assertIn("report.txt", connected.run("ls"))
+        other = Interactive(self, ALICE)
+        self.assertIn("report.txt", other.run("ls"))
+        found = sorted(session["encryption"] for session in self.ask("sessions"))
+        self.assertEqual([name == "off" for name in found].count(True), 1, found)
+
+    def test_folder_that_is_missing(self):
+        self.add_share("more")
+        os.rmdir(self.scratch.file("more"))
+        self.assert_one_line(self.ctl("reload"), "more")
+        # Told by a signal the server finds out by itself, and stays as it was.
+        self.server.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: "the configuration stays as it was" in self.server.log_text(),
+                      "a word about the mistake")
+        self.assertIn("report.txt", self.client().run("ls").text)
+
+    def test_what_waits_for_a_restart(self):
+        self.set_key("break_retry", '"windows"')
+        self.set_key("interfaces", '["lo"]')
+        self.reload()
+        for key in ("break_retry", "interfaces"):
+            self.assertIn(f"the new value of {key} waits for a restart", self.server.log_text())
+
+    def test_no_server(self):
+        self.server.process.terminate()
+        self.server.process.wait()
+        self.assert_one_line(self.ctl("reload"), "no server runs on .*; start it with braidd ")
+
+
+class ReloadOfSeveralWorkers(Reload):
+    workers = 3
+
+
+class ReloadOfASingleProcess(Reload):
+    single_process = True
+
+
+if __name__ == "__main__":
+    suite.main()
