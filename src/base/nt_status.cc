@@ -151,6 +151,7 @@ std::string_view name_of(NtStatus status) {
     case NtStatus::kUserMappedFile: return "STATUS_USER_MAPPED_FILE";
     case NtStatus::kPathNotCovered: return "STATUS_PATH_NOT_COVERED";
     case NtStatus::kTooManyLinks: return "STATUS_TOO_MANY_LINKS";
+    case NtStatus::kNoMatch: return "STATUS_NO_MATCH";
     case NtStatus::kNotAReparsePoint: return "STATUS_NOT_A_REPARSE_POINT";
     case NtStatus::kIoReparseTagInvalid: return "STATUS_IO_REPARSE_TAG_INVALID";
     case NtStatus::kIoReparseTagMismatch: return "STATUS_IO_REPARSE_TAG_MISMATCH";

@@ -156,6 +156,7 @@ enum class NtStatus : uint32_t {
   kUserMappedFile = 0xC0000243,
   kPathNotCovered = 0xC0000257,
   kTooManyLinks = 0xC0000265,
+  kNoMatch = 0xC0000272,
   kNotAReparsePoint = 0xC0000275,
   kIoReparseTagInvalid = 0xC0000276,
   kIoReparseTagMismatch = 0xC0000277,

@@ -5,4 +5,5 @@
 #include "vfs/file.h"
 #include "vfs/names.h"
 #include "vfs/path.h"
+#include "vfs/quotas.h"
 #include "vfs/volume.h"

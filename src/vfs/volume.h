@@ -13,6 +13,7 @@
 #include "vfs/attributes.h"
 #include "vfs/file.h"
 #include "vfs/path.h"
+#include "vfs/quotas.h"
 
 namespace braid::vfs {
 
@@ -163,6 +164,8 @@ class Volume {
   }
 
   virtual Result<Space> space(const Credentials& who) = 0;
+  // Null where the back end has none.
+  virtual Quotas* quotas() { return nullptr; }
   virtual const Features& features() const = 0;
 };
 

@@ -246,6 +246,7 @@ class FaultVolume final : public Volume {
     BRAID_CHECK(plan_->pass("space"));
     return below_->space(who);
   }
+  Quotas* quotas() override { return below_->quotas(); }
   const Features& features() const override { return below_->features(); }
 
  private:

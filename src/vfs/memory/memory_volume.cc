@@ -34,7 +34,8 @@ constexpr size_t kNameBytesMax = 255;  // as Linux file systems have it
 
 class MemoryVolume final : public Volume {
  public:
-  explicit MemoryVolume(const Clock& clock) : tree_(std::make_shared<MemoryTree>(clock)) {
+  MemoryVolume(const Clock& clock, std::shared_ptr<Quotas> quotas)
+      : tree_(std::make_shared<MemoryTree>(clock)), quotas_(std::move(quotas)) {
     tree_->root = tree_->make(Kind::kDirectory, 0755, 0);
     features_.xattrs = features_.streams = true;
     features_.device = 1;
@@ -59,6 +60,7 @@ class MemoryVolume final : public Volume {
   Result<Space> space(const Credentials&) override {
     return Space{4096, 1 << 20, 1 << 19, 1 << 19};
   }
+  Quotas* quotas() override { return quotas_.get(); }
   const Features& features() const override { return features_; }
 
  private:
@@ -72,6 +74,7 @@ class MemoryVolume final : public Volume {
   void drop(MemoryNode& parent, const std::string& name);
 
   const std::shared_ptr<MemoryTree> tree_;
+  const std::shared_ptr<Quotas> quotas_;
   Features features_;
 };
 
@@ -280,8 +283,8 @@ Result<void> MemoryVolume::remove(const Credentials&, const Place& place, FileKe
 
 }  // namespace
 
-std::unique_ptr<Volume> make_memory_volume(const Clock& clock) {
-  return std::make_unique<MemoryVolume>(clock);
+std::unique_ptr<Volume> make_memory_volume(const Clock& clock, std::shared_ptr<Quotas> quotas) {
+  return std::make_unique<MemoryVolume>(clock, std::move(quotas));
 }
 
 }  // namespace braid::vfs

@@ -11,6 +11,7 @@
 #include "vfs/names.h"
 #include "vfs/posix/lookup.h"
 #include "vfs/posix/posix_file.h"
+#include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
 #include "vfs/posix/stream_store.h"
 
@@ -63,7 +64,8 @@ std::string temporary_name() {
 
 class PosixVolume final : public Volume {
  public:
-  explicit PosixVolume(PosixContextRef context) : context_(std::move(context)) {}
+  PosixVolume(PosixContextRef context, long magic)
+      : context_(std::move(context)), quotas_(context_->root.get(), magic) {}
 
   Result<Resolved> lookup(const Credentials& who, const Path& path,
                           const LookupOptions& options) override {
@@ -86,6 +88,7 @@ class PosixVolume final : public Volume {
                                       const AdoptHow& how) override;
   Result<std::unique_ptr<Volume>> open_below(const Path& directory) override;
   Result<Space> space(const Credentials& who) override;
+  Quotas* quotas() override { return &quotas_; }
   const Features& features() const override { return context_->features; }
 
  private:
@@ -95,6 +98,7 @@ class PosixVolume final : public Volume {
   static Result<Descriptor> hold(const Place& place, FileKey expected);
 
   const PosixContextRef context_;
+  PosixQuotas quotas_;
 };
 
 Result<void> PosixVolume::check_place(const Place& place) const {
@@ -361,7 +365,7 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
   context->inline_stream_max = inline_stream_max_of(magic);
   context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == kXfsMagic;
   context->block_size = static_cast<uint64_t>(fs.f_bsize);
-  return std::make_unique<PosixVolume>(std::move(context));
+  return std::make_unique<PosixVolume>(std::move(context), magic);
 }
 
 Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {

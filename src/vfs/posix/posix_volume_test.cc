@@ -279,6 +279,17 @@ TEST_F(Posix, StreamWrittenBySmbdIsReadAndKeptInItsForm) {
   EXPECT_EQ(get_xattr("f", "user.DosStream.str:$DATA"), std::string("hello\nmore\0", 11));
 }
 
+// Where they are on, tests/vm looks at what they say.
+TEST_F(Posix, QuotasThatAreOffTellNothingAndTakeNothing) {
+  Quotas* quotas = volume_->quotas();
+  ASSERT_NE(quotas, nullptr);
+  if (quotas->state() >= QuotaState::kTracked) GTEST_SKIP() << "they are on here";
+  EXPECT_FALSE(quotas->of(1));
+  EXPECT_FALSE(quotas->next(0));
+  EXPECT_FALSE(quotas->set_limits(1, {.soft = 1, .hard = 2}));
+  EXPECT_TRUE(quotas->set_limits(0, {}).error().is_os(EINVAL));
+}
+
 TEST_F(Posix, StreamsOfACopiedFileAreItsOwn) {
   outside("f");
   auto file = volume_->open(server_credentials(), *look("f"), {}).value();
