@@ -104,12 +104,13 @@ struct FileFsControlInformation {
   static constexpr uint32_t kQuotaTrack = 0x00000001;
   static constexpr uint32_t kQuotaEnforce = 0x00000002;
   static constexpr uint32_t kContentIndexDisabled = 0x00000008;
+  static constexpr uint64_t kNoLimit = ~uint64_t{0};
 
   uint64_t free_space_start_filtering = 0;
   uint64_t free_space_threshold = 0;
   uint64_t free_space_stop_filtering = 0;
-  uint64_t default_quota_threshold = ~uint64_t{0};
-  uint64_t default_quota_limit = ~uint64_t{0};
+  uint64_t default_quota_threshold = kNoLimit;
+  uint64_t default_quota_limit = kNoLimit;
   uint32_t file_system_control_flags = 0;
 
   static Result<FileFsControlInformation> decode(Reader& r);

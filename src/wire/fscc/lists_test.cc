@@ -86,6 +86,44 @@ TEST(Quota, ListRoundTrips) {
   EXPECT_EQ(*decode_quota_sids(encode_quota_sids({a.sid, b.sid})), (std::vector{a.sid, b.sid}));
 }
 
+// The layout of [MS-FSCC] 2.4.41: BUILTIN\\Administrators without limits, then S-1-22-1-1000.
+constexpr char kQuotas[] =
+    "38000000 10000000 0000000000000000 0020000000000000 ffffffffffffffff ffffffffffffffff"
+    "01020000 00000005 20000000 20020000"
+    "00000000 10000000 0080c0d1a1b2d901 0100000000000000 0000100000000000 0000200000000000"
+    "01020000 00000016 01000000 e8030000";
+
+TEST(Quota, BytesAreThoseOfTheSpecification) {
+  const Bytes bytes = unhex(kQuotas);
+  const auto quotas = decode_quotas(bytes);
+  ASSERT_TRUE(quotas);
+  ASSERT_EQ(quotas->size(), 2u);
+  EXPECT_EQ((*quotas)[0].sid, sids::kAdministrators);
+  EXPECT_EQ((*quotas)[0].quota_used, 0x2000u);
+  EXPECT_EQ((*quotas)[0].quota_limit, FileQuotaInformation::kNoLimit);
+  EXPECT_EQ((*quotas)[1].sid, sids::kUnixUsers.with_rid(1000));
+  EXPECT_EQ((*quotas)[1].quota_threshold, 1u << 20);
+  EXPECT_EQ((*quotas)[1].quota_limit, 1u << 21);
+  EXPECT_EQ(encode_quotas(*quotas, SIZE_MAX), bytes);
+  size_t count = 0;
+  EXPECT_EQ(encode_quotas(*quotas, bytes.size() - 1, &count).size(), 56u);
+  EXPECT_EQ(count, 1u);
+  EXPECT_EQ(size_t{FileQuotaInformation::kSizeMin}, 52u);
+}
+
+TEST(Quota, CutOrMisalignedListsAreRefused) {
+  const Bytes bytes = unhex(kQuotas);
+  for (size_t size = 1; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_quotas(ByteView(bytes).first(size))) << size;
+  }
+  Bytes misaligned = bytes;
+  misaligned[0] = 0x3c;
+  EXPECT_FALSE(decode_quotas(misaligned));
+  Bytes backwards = bytes;
+  backwards[0] = 0x08;
+  EXPECT_FALSE(decode_quotas(backwards));
+}
+
 TEST(Quota, SidLengthThatDoesNotMatchTheSidIsRefused) {
   EXPECT_FALSE(decode_quota_sids(unhex("00000000 0c000000 0102000000000005 20000000")));
   EXPECT_FALSE(decode_quota_sids(unhex("00000000 10000000 0101000000000005 20000000 00000000")));

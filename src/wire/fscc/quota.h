@@ -16,6 +16,7 @@ namespace braid::wire {
 struct FileQuotaInformation {
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
   static constexpr uint64_t kDelete = ~uint64_t{1};
+  static constexpr size_t kSizeMin = 40 + Sid::kHeaderSize + 4;  // with one subauthority
 
   FileTime change_time;
   uint64_t quota_used = 0;

@@ -22,6 +22,19 @@ void check(ByteView payload) {
   if (once && reencode_payload_as<T>(*once) != once) std::abort();
 }
 
+// Both forms of what a quota query asks for.
+void check_sids(ByteView payload) {
+  Reader r(payload);
+  const auto query = QueryQuotaInfo::decode(r);
+  if (!query) return;
+  if (const auto start = query->start_sid(); start && *start) {
+    if ((*start)->encoded_size() != query->start_sid_length) std::abort();
+  }
+  if (const auto list = query->sid_list(); list && query->sid_list_length > 0) {
+    if (list->empty() || list->size() > query->sid_list_length) std::abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -54,6 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 8:
       check<QueryQuotaInfo>(payload);
+      check_sids(payload);
       break;
     case 9:
       check<OffloadReadInput>(payload);

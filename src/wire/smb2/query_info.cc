@@ -1,5 +1,6 @@
 #include "wire/smb2/query_info.h"
 
+#include "wire/fscc/quota.h"
 #include "wire/smb2/variable_part.h"
 
 namespace braid::wire {
@@ -63,6 +64,25 @@ Result<QueryQuotaInfo> QueryQuotaInfo::decode(Reader& r) {
   info.start_sid_offset = r.u32();
   info.sid_buffer = r.rest();
   return r.finish(info);
+}
+
+Result<std::vector<Sid>> QueryQuotaInfo::sid_list() const {
+  Reader r(sid_buffer);
+  const ByteView list = r.bytes(sid_list_length);
+  if (!r.ok()) return fail(r.error());
+  // [MS-FSA] 2.1.5.21.
+  if (sid_list_length % 4 != 0) return fail(Error::malformed());
+  return decode_quota_sids(list);
+}
+
+Result<std::optional<Sid>> QueryQuotaInfo::start_sid() const {
+  if (start_sid_length == 0) return std::optional<Sid>();
+  Reader buffer(sid_buffer);
+  Reader r(buffer.at(start_sid_offset, start_sid_length));
+  if (!buffer.ok()) return fail(buffer.error());
+  BRAID_TRY(const Sid sid, Sid::decode(r));
+  if (r.remaining() != 0) return fail(Error::malformed());
+  return std::optional(sid);
 }
 
 void QueryQuotaInfo::encode(Writer& w) const {

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "wire/dtyp/sid.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -68,6 +71,11 @@ struct QueryQuotaInfo {
   uint32_t start_sid_length = 0;
   uint32_t start_sid_offset = 0;
   ByteView sid_buffer;  // into the input when decoded
+
+  // What sid_buffer holds in either form. Malformed or truncated when it is not what the lengths
+  // say; no start SID is none.
+  Result<std::vector<Sid>> sid_list() const;
+  Result<std::optional<Sid>> start_sid() const;
 
   static Result<QueryQuotaInfo> decode(Reader& r);
   void encode(Writer& w) const;
