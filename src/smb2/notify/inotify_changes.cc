@@ -6,13 +6,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <deque>
 #include <thread>
 
 #include "base/guarded.h"
 #include "base/unique_fd.h"
 #include "runtime/identity.h"
+#include "smb2/notify/inotify_event.h"
 #include "smb2/notify/inotify_tree.h"
 #include "smb2/notify/local_filters.h"
 #include "smb2/notify/own_changes.h"
@@ -80,7 +80,7 @@ class InotifyChanges final : public LocalChanges {
   void walk_waiting();
   void walk(std::string directory, bool tell_content);
   void read_events();
-  void take(State& state, const inotify_event& event, std::string_view name);
+  void take(State& state, const InotifyEvent& event);
   void end_half_rename();
   void hold(LocalChange change);
   void release(Clock::time_point now);
@@ -158,15 +158,15 @@ void InotifyChanges::end_half_rename() {
   hold(std::move(change));
 }
 
-void InotifyChanges::take(State& state, const inotify_event& event, std::string_view name) {
+void InotifyChanges::take(State& state, const InotifyEvent& event) {
   using Kind = LocalChange::Kind;
   if (event.mask & IN_Q_OVERFLOW) return hold({.kind = Kind::kLost});
   const bool completes =
       (event.mask & IN_MOVED_TO) && half_rename_ && half_rename_->cookie == event.cookie;
   if (half_rename_ && !completes) end_half_rename();
-  const std::string* directory = state.tree.path_of(event.wd);
+  const std::string* directory = state.tree.path_of(event.watch);
   if (!directory) return;
-  if (event.mask & IN_IGNORED) return state.tree.forget(event.wd);
+  if (event.mask & IN_IGNORED) return state.tree.forget(event.watch);
   if (event.mask & IN_DELETE_SELF) {
     // Whoever watches the directory above hears it from there.
     const std::string above = directory->substr(0, std::max<size_t>(1, directory->rfind('/')));
@@ -175,8 +175,8 @@ void InotifyChanges::take(State& state, const inotify_event& event, std::string_
     }
     return;
   }
-  if (name.empty()) return;  // of the directory itself
-  const std::string path = (*directory == "/" ? "" : *directory) + "/" + std::string(name);
+  if (event.name.empty()) return;  // of the directory itself
+  const std::string path = (*directory == "/" ? "" : *directory) + "/" + std::string(event.name);
   LocalChange change{.is_directory = (event.mask & IN_ISDIR) != 0, .path = path};
   if (event.mask & IN_MOVED_FROM) {
     change.kind = Kind::kRenamed;
@@ -205,16 +205,10 @@ void InotifyChanges::take(State& state, const inotify_event& event, std::string_
 }
 
 void InotifyChanges::read_events() {
-  alignas(inotify_event) std::array<char, kReadSize> buffer;
+  std::array<uint8_t, kReadSize> buffer;
   const ssize_t length = ::read(inotify_.get(), buffer.data(), buffer.size());
-  size_t offset = 0;
-  while (length > 0 && offset + sizeof(inotify_event) <= static_cast<size_t>(length)) {
-    inotify_event event;
-    std::memcpy(&event, buffer.data() + offset, sizeof event);
-    const char* name = buffer.data() + offset + sizeof event;
-    take(*state_.lock(), event, {name, ::strnlen(name, event.len)});
-    offset += sizeof event + event.len;
-  }
+  for_each_inotify_event(ByteView(buffer).first(static_cast<size_t>(std::max<ssize_t>(length, 0))),
+                         [&](const InotifyEvent& event) { take(*state_.lock(), event); });
   end_half_rename();
   for (std::string& directory : std::exchange(new_directories_, {})) {
     walk(std::move(directory), true);
