@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "smb2/raw_client_testing.h"
+#include "vfs/memory/memory_quotas.h"
 #include "wire/smb2/echo.h"
 
 using namespace braid;
@@ -250,7 +251,14 @@ class Run {
   int session_setups_ = 0;
   int losses_ = 0;
   std::vector<std::weak_ptr<Session>> sessions_;
-  Engine engine_;
+  static std::shared_ptr<vfs::Quotas> make_quotas() {
+    auto quotas = std::make_shared<vfs::MemoryQuotas>();
+    for (const uid_t uid : {0u, 1000u, 1001u}) {
+      quotas->put({.uid = uid, .used = 4096, .limits = {}, .exists = true});
+    }
+    return quotas;
+  }
+  Engine engine_{Engine::lenient(), system_clock(), 1, make_quotas()};
   Side first_{engine_};
   Side second_{engine_};
 };

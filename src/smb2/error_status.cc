@@ -29,6 +29,7 @@ NtStatus of_errno(int error_number) {
     case EMLINK: return NtStatus::kTooManyLinks;
     case ENOMEM: return NtStatus::kInsufficientResources;
     case EBADF: return NtStatus::kAccessDenied;  // opened without the right this needs
+    case ERANGE:  // a quota larger than the file system can keep
     case EINVAL: return NtStatus::kInvalidParameter;
     case EBUSY:
     case ETXTBSY: return NtStatus::kSharingViolation;

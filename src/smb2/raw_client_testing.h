@@ -280,8 +280,9 @@ class RawClient {
     return answer->status();
   }
   // Everything up to a tree. False if any of it failed.
-  bool log_on(wire::Dialect dialect = wire::Dialect::kSmb302, std::string_view share = "files") {
-    return negotiate(dialect) == NtStatus::kSuccess && session_setup() == NtStatus::kSuccess &&
+  bool log_on(wire::Dialect dialect = wire::Dialect::kSmb302, std::string_view share = "files",
+              std::string_view token = "user") {
+    return negotiate(dialect) == NtStatus::kSuccess && session_setup(token) == NtStatus::kSuccess &&
            tree_connect(share) == NtStatus::kSuccess;
   }
   static wire::CreateRequest create_body(std::string_view name) {

@@ -1,5 +1,5 @@
-// [MS-SMB2] 3.3.5.20.2 "Handling SMB2_0_INFO_FILESYSTEM"; [MS-FSA] 2.1.5.13 "Server Requests a Query
-// of File System Information".
+// [MS-SMB2] 3.3.5.20.2 "Handling SMB2_0_INFO_FILESYSTEM"; [MS-FSA] 2.1.5.13 "Server Requests a
+// Query of File System Information".
 #include "smb2/commands/query_info_parts.h"
 #include "wire/fscc/fs_information.h"
 #include "wire/fscc/info_class.h"
@@ -24,6 +24,41 @@ uint32_t serial_number(const vfs::Features& features) {
   return static_cast<uint32_t>(device >> 32);
 }
 
+vfs::QuotaState quota_state(const Share& share) {
+  vfs::Quotas* quotas = share.volume->quotas();
+  return quotas ? quotas->state() : vfs::QuotaState::kUnsupported;
+}
+
+// A user with a limit sees a volume of that size. [MS-FSA] 2.1.5.13.3 and 2.1.5.13.7.
+Result<vfs::Space> space_for(const Request& request, const Share& share) {
+  BRAID_TRY(vfs::Space space, share.volume->space(request.credentials()));
+  if (quota_state(share) != vfs::QuotaState::kEnforced) return space;
+  const auto quota = share.volume->quotas()->of(request.credentials()->uid);
+  if (!quota) return space;  // an unprivileged server is not told everybody's
+  if (quota->limits.hard) {
+    const uint64_t limit = *quota->limits.hard;
+    const uint64_t left = limit > quota->used ? limit - quota->used : 0;
+    space.total_blocks = std::min(space.total_blocks, limit / space.block_size);
+    space.available_blocks = std::min(space.available_blocks, left / space.block_size);
+  }
+  if (quota->is_grace_over) space.available_blocks = 0;
+  return space;
+}
+
+wire::FileFsControlInformation control_of(const Share& share) {
+  using Info = wire::FileFsControlInformation;
+  Info info;
+  const vfs::QuotaState state = quota_state(share);
+  if (state < vfs::QuotaState::kTracked) return info;
+  if (const auto limits = share.volume->quotas()->default_limits()) {  // as above
+    info.default_quota_threshold = limits->soft.value_or(Info::kNoLimit);
+    info.default_quota_limit = limits->hard.value_or(Info::kNoLimit);
+  }
+  info.file_system_control_flags =
+      state == vfs::QuotaState::kEnforced ? Info::kQuotaEnforce : Info::kQuotaTrack;
+  return info;
+}
+
 uint32_t attributes_of(const Share& share, const vfs::Features& features) {
   using Info = wire::FileFsAttributeInformation;
   uint32_t attributes = Info::kCaseSensitiveSearch | Info::kCasePreservedNames |
@@ -35,6 +70,7 @@ uint32_t attributes_of(const Share& share, const vfs::Features& features) {
   if (features.xattrs) attributes |= Info::kSupportsExtendedAttributes;
   if (features.compression) attributes |= Info::kFileCompression;
   if (features.reflink) attributes |= Info::kSupportsBlockRefcounting;
+  if (quota_state(share) >= vfs::QuotaState::kTracked) attributes |= Info::kVolumeQuotas;
   if (share.read_only) attributes |= Info::kReadOnlyVolume;
   return attributes;
 }
@@ -55,15 +91,15 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
                                                    .volume_serial_number = serial_number(features),
                                                    .volume_label = share.name});
     case FsInfoClass::kSize: {
-      BRAID_TRY(const vfs::Space space, share.volume->space(request.credentials()));
-      return encoded(wire::FileFsSizeInformation{
-          .total_allocation_units = space.total_blocks,
-          .available_allocation_units = space.available_blocks,
-          .sectors_per_allocation_unit = space.block_size / kSectorSize,
-          .bytes_per_sector = kSectorSize});
+      BRAID_TRY(const vfs::Space space, space_for(request, share));
+      return encoded(
+          wire::FileFsSizeInformation{.total_allocation_units = space.total_blocks,
+                                      .available_allocation_units = space.available_blocks,
+                                      .sectors_per_allocation_unit = space.block_size / kSectorSize,
+                                      .bytes_per_sector = kSectorSize});
     }
     case FsInfoClass::kFullSize: {
-      BRAID_TRY(const vfs::Space space, share.volume->space(request.credentials()));
+      BRAID_TRY(const vfs::Space space, space_for(request, share));
       return encoded(wire::FileFsFullSizeInformation{
           .total_allocation_units = space.total_blocks,
           .caller_available_allocation_units = space.available_blocks,
@@ -73,9 +109,9 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
     }
     case FsInfoClass::kDevice:
       return encoded(wire::FileFsDeviceInformation{
-          .characteristics = wire::FileFsDeviceInformation::kDeviceIsMounted |
-                             (share.read_only ? wire::FileFsDeviceInformation::kReadOnlyDevice
-                                              : 0)});
+          .characteristics =
+              wire::FileFsDeviceInformation::kDeviceIsMounted |
+              (share.read_only ? wire::FileFsDeviceInformation::kReadOnlyDevice : 0)});
     case FsInfoClass::kAttribute:
       return encoded(wire::FileFsAttributeInformation{
           .file_system_attributes = attributes_of(share, features), .file_system_name = "NTFS"});
@@ -86,15 +122,15 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
                   std::min(id.size(), info.object_id.bytes.size()));
       return encoded(info);
     }
-    // Nothing is filtered and no quota is told.
-    case FsInfoClass::kControl: return encoded(wire::FileFsControlInformation{});
+    case FsInfoClass::kControl: return encoded(control_of(share));
     case FsInfoClass::kSectorSize: {
       wire::FileFsSectorSizeInformation info;
       // FSCTL_FILE_LEVEL_TRIM gives the space back to the file system.
       if (features.sparse) info.flags |= wire::FileFsSectorSizeInformation::kTrimEnabled;
       return encoded(info);
     }
-    default: return fail(NtStatus::kInvalidInfoClass);
+    default:
+      return fail(NtStatus::kInvalidInfoClass);
   }
 }
 

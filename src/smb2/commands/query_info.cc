@@ -38,7 +38,7 @@ Task<Result<Reply>> handle_query_info(Request& request) {
       case wire::InfoType::kFile: answer = query_file_info(request, query); break;
       case wire::InfoType::kFilesystem: answer = query_filesystem_info(request, query); break;
       case wire::InfoType::kSecurity: answer = query_security_info(request, query); break;
-      case wire::InfoType::kQuota: answer = fail(NtStatus::kInvalidDeviceRequest); break;
+      case wire::InfoType::kQuota: answer = query_quota_info(request, query); break;
     }
   }
   if (!answer) co_return std::unexpected(answer.error());

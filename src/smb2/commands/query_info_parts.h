@@ -21,5 +21,7 @@ Result<QueryAnswer> query_full_eas(Open& open, const wire::QueryInfoRequest& que
 Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInfoRequest& query);
 // 3.3.5.20.3 "Handling SMB2_0_INFO_SECURITY"
 Result<QueryAnswer> query_security_info(Request& request, const wire::QueryInfoRequest& query);
+// 3.3.5.20.4 "Handling SMB2_0_INFO_QUOTA"
+Result<QueryAnswer> query_quota_info(Request& request, const wire::QueryInfoRequest& query);
 
 }  // namespace braid::smb2

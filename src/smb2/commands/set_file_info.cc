@@ -223,11 +223,4 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
   }
 }
 
-Result<void> set_filesystem_info(Request&, const wire::SetInfoRequest& set) {
-  const auto info_class = static_cast<wire::FsInfoClass>(set.file_info_class);
-  // Labels and object ids are the administrator's, who has the file system's own tools.
-  if (wire::minimum_set_length(info_class)) return fail(NtStatus::kAccessDenied);
-  return fail(NtStatus::kInvalidInfoClass);
-}
-
 }  // namespace braid::smb2

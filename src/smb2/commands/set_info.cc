@@ -23,7 +23,7 @@ Task<Result<Reply>> handle_set_info(Request& request) {
       case wire::InfoType::kFile: done = co_await set_file_info(request, set); break;
       case wire::InfoType::kFilesystem: done = set_filesystem_info(request, set); break;
       case wire::InfoType::kSecurity: done = co_await set_security_info(request, set); break;
-      case wire::InfoType::kQuota: done = fail(NtStatus::kInvalidDeviceRequest); break;
+      case wire::InfoType::kQuota: done = set_quota_info(request, set); break;
     }
   }
   if (!done) co_return std::unexpected(done.error());

@@ -13,6 +13,8 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
 Result<void> set_filesystem_info(Request& request, const wire::SetInfoRequest& set);
 // 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY"
 Task<Result<void>> set_security_info(Request& request, const wire::SetInfoRequest& set);
+// 3.3.5.21.4 "Handling SMB2_0_INFO_QUOTA"
+Result<void> set_quota_info(Request& request, const wire::SetInfoRequest& set);
 
 // FileFullEaInformation, [MS-FSA] 2.1.5.15.6.
 Result<void> set_full_eas(Server& server, Open& open, ByteView buffer);

@@ -4,6 +4,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/operation.h"
+#include "smb2/quota_file.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -87,7 +88,11 @@ Task<Result<Reply>> handle_create(Request& request) {
     BRAID_CO_TRY(state.eas, wire::decode_full_eas(*contexts.ea_buffer));
     for (const wire::FullEa& ea : state.eas) BRAID_CO_CHECK(wire::validate_ea_name(ea.name));
   }
-  BRAID_CO_TRY(state.name, vfs::parse_path(state.create.name));
+  if (is_quota_file_name(state.create.name)) {
+    BRAID_CO_CHECK(name_quota_file(state));
+  } else {
+    BRAID_CO_TRY(state.name, vfs::parse_path(state.create.name));
+  }
   // [MS-FSA] 2.1.5.1: as file systems without streams answer whatever has a ":" in it.
   if (state.name.has_stream && !request.tree_connect->share->volume->features().streams) {
     co_return fail(NtStatus::kObjectNameInvalid);

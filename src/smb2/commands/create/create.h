@@ -22,6 +22,7 @@ namespace braid::smb2 {
 struct CreateState {
   wire::CreateRequest create;
   vfs::PathAndStream name;
+  bool is_quota_file = false;     // quota_file.h
   FileId file_id;                 // the one it will have; also its filestate token
   std::vector<wire::FullEa> eas;  // for a file that is made or overwritten
   // Of the CreateGuid, while the request is under way.
@@ -59,6 +60,10 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
 // create_snapshot.cc: makes the request one for a previous version of the share when it asks for
 // it. STATUS_OBJECT_NAME_NOT_FOUND.
 Result<void> enter_snapshot(Request& request, CreateState& state);
+
+// create_quota_file.cc: the name as the path of the Open, and nothing asked for that only a file on
+// a disk can promise. STATUS_OBJECT_NAME_NOT_FOUND.
+Result<void> name_quota_file(CreateState& state);
 
 // create_file.cc: resolves, checks, opens or makes the file and hands it to create_finish.cc.
 // A Reply: done. A FileKey: filestate said wait for that file, then try again. A OneShot: the same

@@ -32,4 +32,7 @@ struct CreateAttempt {
 // Open in its tables.
 CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened);
 
+// create_quota_file.cc: in the place of resolving when state.is_quota_file.
+CreateOutcome open_quota_file(const CreateAttempt& attempt);
+
 }  // namespace braid::smb2

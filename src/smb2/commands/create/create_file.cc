@@ -299,6 +299,7 @@ CreateOutcome open_stream(const CreateAttempt& attempt, Resolved resolved) {
 
 CreateOutcome try_create(Request& request, CreateState& state) {
   CreateAttempt attempt{request, state, *request.tree_connect->share->volume, state.create};
+  if (state.is_quota_file) return open_quota_file(attempt);
   const CreateDisposition disposition = state.create.create_disposition;
   for (int race = 0;; ++race) {
     auto resolved = attempt.volume.lookup(request.credentials(), state.name.path);
