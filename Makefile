@@ -95,6 +95,7 @@ bench-channels: deps build ## Throughput over one, two and four links, beside Sa
 vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/vm_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/multichannel_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 
 .PHONY: man
 man: build ## Rewrite the key lists of the man page from the tables

@@ -17,7 +17,8 @@ PATH=$PATH:/usr/sbin:/sbin
 # time, by an alias that the guest has no udev to follow, hence by name here.
 modules="virtio_pci virtio_net virtio_rng cifs nls_utf8 cmac ccm gcm ctr ecb hmac md4 md5
     sha256_generic sha512_generic aes_generic ghash_generic gf128mul crc32_generic crc32c_generic
-    aesni_intel ghash_clmulni_intel sha256_ssse3 sha512_ssse3"
+    aesni_intel ghash_clmulni_intel sha256_ssse3 sha512_ssse3
+    virtio_blk ext4 xfs quota_v2"
 
 release=$(basename "$kernel"/lib/modules/*)
 work=$(mktemp -d)
