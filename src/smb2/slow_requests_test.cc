@@ -18,7 +18,7 @@ using wire::Command;
 struct SlowRequestsTest : testing::Test {
   std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
   Engine engine{Engine::lenient(), system_clock(), 1,
-                vfs::make_fault_volume(vfs::make_memory_volume(), plan)};
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
   RawClient client{engine};
   FileId file;
 

@@ -27,7 +27,9 @@ constexpr uint64_t kNoLimit = FileQuotaInformation::kNoLimit;
 
 class QuotaInfo : public testing::Test {
  protected:
-  QuotaInfo() : engine_(Engine::lenient(), system_clock(), 1, Engine::memory_shares(quotas_)) {
+  QuotaInfo()
+      : engine_(Engine::lenient(), system_clock(), 1,
+                Engine::shares_on(vfs::make_memory_volume(system_clock(), quotas_))) {
     quotas_->put({.uid = 0, .used = 500'000, .exists = true});
     quotas_->put({.uid = kMember,
                   .used = 10'000,
