@@ -48,7 +48,7 @@ Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id
   auto offer = co_await server.siblings().claim_open(persistent_id, server.pool());
   if (!offer) co_return std::nullopt;
   co_await server.pool().schedule();
-  auto open = decode_preserved_open(offer->payload, std::move(offer->fd), server.shares());
+  auto open = decode_preserved_open(offer->payload, std::move(offer->fd), *server.shares());
   OpenClaim claim{.open = {}, .offer = std::move(offer)};
   if (!open) {
     log::warn("open {} of another worker: {}", persistent_id, open.error().message());
