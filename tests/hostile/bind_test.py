@@ -52,6 +52,7 @@ class Victim(threading.Thread):
         smb = self._connection.getSMBServer()
         self.session_id = smb._Session["SessionID"]
         self.key = smb._Session["SigningKey"]
+        self.guid = smb.ClientGuid.encode("ascii")
         self._tree = self._connection.connectTree("share")
         self._file = self._connection.createFile(self._tree, "mine")
         self._enough = threading.Event()
@@ -81,14 +82,15 @@ class Victim(threading.Thread):
 
 
 class Stranger:
-    """A connection of another client; every message is made by hand."""
+    """A connection of another client, or of one that says it is `guid`; every message is made by
+    hand."""
 
-    def __init__(self, server, rng):
+    def __init__(self, server, rng, guid=None):
         self._socket = socket.create_connection((server.host, server.port), timeout=20)
         self._next_id = 0
         self.own_session, self.own_key = 0, None
         answer = self.exchange(raw.NEGOTIATE, raw.negotiate(
-            (DIALECT,), guid=rng.randbytes(16)))
+            (DIALECT,), guid=guid or rng.randbytes(16)))
         if self.status(answer) != "SUCCESS":
             raise RuntimeError(f"NEGOTIATE: {self.status(answer)}")
 
@@ -173,8 +175,13 @@ def with_the_key_of_an_own_session(stranger, user, victim):
     return stranger.first_leg(victim.session_id, BINDING, stranger.own_key)[1]
 
 
+def as_another_client(stranger, user, victim):
+    """USER_SESSION_DELETED: even with the key"""
+    return stranger.authenticate(user.name, user.password, victim.session_id, BINDING, victim.key)[0]
+
+
 def as_another_user(stranger, user, victim):
-    """ACCESS_DENIED: even with the key"""
+    """ACCESS_DENIED: even with the key and the client's name"""
     return stranger.authenticate(user.name, user.password, victim.session_id, BINDING, victim.key)[0]
 
 
@@ -217,17 +224,20 @@ def logoff_from_elsewhere(stranger, _user, victim):
     return stranger.exchange(raw.LOGOFF, raw.plain(), victim.session_id, victim.key)
 
 
-ATTEMPTS = (without_signature, with_a_wrong_key, with_the_key_of_an_own_session, as_another_user,
-            given_up_halfway, used_halfway, of_a_session_in_setup, of_no_session, of_session_zero,
-            reauthentication_from_elsewhere, logoff_from_elsewhere)
+ATTEMPTS = (without_signature, with_a_wrong_key, with_the_key_of_an_own_session, as_another_client,
+            as_another_user, given_up_halfway, used_halfway, of_a_session_in_setup, of_no_session,
+            of_session_zero, reauthentication_from_elsewhere, logoff_from_elsewhere)
+# A ClientGuid is no secret. Those which know it get further.
+WITH_THE_GUID_OF_THE_VICTIM = (as_another_user, given_up_halfway, used_halfway)
 
 
 def attack(server, user, victim, rng, attempts, trouble):
     for number in range(attempts):
         attempt = ATTEMPTS[number % len(ATTEMPTS)] if number < len(ATTEMPTS) else rng.choice(ATTEMPTS)
         expected = attempt.__doc__.split(":")[0]
+        guid = victim.guid if attempt in WITH_THE_GUID_OF_THE_VICTIM else None
         try:
-            with Stranger(server, rng) as stranger:
+            with Stranger(server, rng, guid) as stranger:
                 seen = stranger.status(attempt(stranger, user, victim))
         except (OSError, RuntimeError) as error:
             seen = repr(error)
