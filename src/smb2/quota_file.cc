@@ -13,14 +13,13 @@ bool may_manage_quotas(const Principal& principal) {
   return principal.identity->is_admin || principal.identity->uid == 0;
 }
 
+// It has no times, since it is on no disk.
 QuotaFile::QuotaFile(const vfs::Features& features) {
   // No file of a file system has this inode number.
   attributes_.key = {features.device, 0, 0};
   // As Windows shows it, for which it is an index.
   attributes_.dos_attributes =
       vfs::dos::kHidden | vfs::dos::kSystem | vfs::dos::kDirectory | vfs::dos::kArchive;
-  attributes_.creation_time = attributes_.access_time = attributes_.write_time =
-      attributes_.change_time = features.creation_time;
   attributes_.mode = 0666;
 }
 
