@@ -251,14 +251,14 @@ class Run {
   int session_setups_ = 0;
   int losses_ = 0;
   std::vector<std::weak_ptr<Session>> sessions_;
-  static std::shared_ptr<vfs::Quotas> make_quotas() {
+  static std::unique_ptr<vfs::Volume> make_volume() {
     auto quotas = std::make_shared<vfs::MemoryQuotas>();
     for (const uid_t uid : {0u, 1000u, 1001u}) {
       quotas->put({.uid = uid, .used = 4096, .limits = {}, .exists = true});
     }
-    return quotas;
+    return vfs::make_memory_volume(system_clock(), std::move(quotas));
   }
-  Engine engine_{Engine::lenient(), system_clock(), 1, make_quotas()};
+  Engine engine_{Engine::lenient(), system_clock(), 1, Engine::shares_on(make_volume())};
   Side first_{engine_};
   Side second_{engine_};
 };
