@@ -44,12 +44,15 @@ wire::CreateRequest reconnecting(FileId id, CreateGuid guid = kGuid) {
 
 wire::CreateRequest with_lease(wire::CreateRequest body, uint8_t version, uint8_t key = 1) {
   body.requested_oplock_level = OplockLevel::kLease;
-  body.contexts.request_lease = wire::LeaseContext{.version = version,
-                                                   .lease_key = LeaseKey{{key}},
-                                                   .lease_state = wire::LeaseState::kAll};
+  body.contexts.request_lease = wire::LeaseContext{
+      .version = version, .lease_key = LeaseKey{{key}}, .lease_state = wire::LeaseState::kAll};
   return body;
 }
 
+wire::CreateRequest making_anew(wire::CreateRequest body) {
+  body.create_disposition = wire::CreateDisposition::kCreate;
+  return body;
+}
 wire::CreateRequest instance(uint64_t version, CreateGuid guid) {
   auto body = durable(guid);
   body.share_access = 0;
@@ -144,9 +147,7 @@ TEST_F(DurableTest, ComesBackWithItsLease) {
   EXPECT_EQ(create_status(*stranger, with_lease(back, 2)), NtStatus::kObjectNameNotFound);
   const auto again = created(*client, with_lease(back, 2));
   EXPECT_EQ(again.file_id, id);
-  ASSERT_TRUE(again.contexts.response_lease);
-  EXPECT_EQ(again.contexts.response_lease->lease_key, LeaseKey{{1}});
-  EXPECT_EQ(again.contexts.response_lease->lease_state, uint32_t{wire::LeaseState::kAll});
+  EXPECT_EQ(again.contexts.response_lease.value().lease_state, wire::LeaseState::kAll);
   EXPECT_TRUE(is_alive(*client, id));
 }
 
@@ -163,8 +164,7 @@ TEST_F(DurableTest, VersionOneComesBackWithItsLease) {
   EXPECT_EQ(create_status(*client, with_lease(back, 2)), NtStatus::kObjectNameNotFound);
   const auto again = created(*client, with_lease(back, 1));
   EXPECT_EQ(again.file_id, id);
-  ASSERT_TRUE(again.contexts.response_lease);
-  EXPECT_EQ(again.contexts.response_lease->lease_state, uint32_t{wire::LeaseState::kAll});
+  EXPECT_EQ(again.contexts.response_lease.value().lease_state, wire::LeaseState::kAll);
 }
 
 // 3.3.5.22.2: of every open of the lease, whichever session of the client answers.
@@ -182,9 +182,8 @@ TEST_F(DurableTest, AcknowledgedLeaseBreakEndsReplay) {
   EXPECT_EQ(same_client->status_of(same_client->request(Command::kOplockBreak, ack)),
             NtStatus::kSuccess);
   EXPECT_EQ(other->answer_to(waiting)->status(), NtStatus::kSuccess);
-  auto replay = with_lease(durable(), 2);
-  replay.create_disposition = wire::CreateDisposition::kCreate;
-  EXPECT_EQ(create_status(*client, replay, kReplay), NtStatus::kObjectNameCollision);
+  EXPECT_EQ(create_status(*client, making_anew(with_lease(durable(), 2)), kReplay),
+            NtStatus::kObjectNameCollision);
 }
 
 TEST_F(DurableTest, TimeoutIsWhatWasAskedUpToFiveMinutes) {
@@ -367,9 +366,8 @@ TEST_F(DurableTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
   EXPECT_EQ(create_status(*client, durable()), NtStatus::kDuplicateObjectid);
   EXPECT_TRUE(is_alive(*client, first.file_id));
   // From now on it is a CREATE like any other, and meets the oplock.
-  auto replay = durable();
-  replay.create_disposition = wire::CreateDisposition::kCreate;
-  EXPECT_EQ(create_status(*client, replay, kReplay), NtStatus::kObjectNameCollision);
+  EXPECT_EQ(create_status(*client, making_anew(durable()), kReplay),
+            NtStatus::kObjectNameCollision);
 }
 
 TEST_F(DurableTest, ReplayIsForTheSameUserSessionAndLease) {
