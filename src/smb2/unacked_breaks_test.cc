@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <future>
-#include <thread>
 
 #include "runtime/task_scope.h"
 
@@ -25,7 +24,11 @@ class Counters final : public transport::Transport {
   Task<void> drained() override { co_return; }
   uint64_t bytes_queued() const override { return sent; }
   uint64_t bytes_sent() const override { return sent; }
-  uint64_t unacknowledged() const override { return sent - acknowledged; }
+  uint64_t unacknowledged() const override {
+    acknowledged += per_look;
+    if (++looks == kLooks) looked.set_value();
+    return sent - acknowledged;
+  }
   std::chrono::microseconds retransmission_timeout() const override { return timeout; }
   std::chrono::microseconds silence() const override { return silent_for; }
   void close() override { closed = true; }
@@ -40,12 +43,19 @@ class Counters final : public transport::Transport {
   Reactor& reactor() const override { return reactor_; }
 
   std::atomic<uint64_t> sent = 0;
-  std::atomic<uint64_t> acknowledged = 0;
+  mutable std::atomic<uint64_t> acknowledged = 0;
   std::atomic<std::chrono::microseconds> timeout = 1us;
   std::atomic<std::chrono::microseconds> silent_for = 0us;
   std::atomic<bool> closed = false;
   std::atomic<bool> aborted = false;
   std::promise<void> done;
+
+  // So much more is acknowledged each time somebody looks, and that many looks are waited for: more
+  // than a peer has that acknowledges nothing.
+  static constexpr uint64_t kLooks = UnackedBreaks::kRetransmissionsMax * 3;
+  std::atomic<uint64_t> per_look = 0;
+  mutable std::atomic<uint64_t> looks = 0;
+  mutable std::promise<void> looked;
 
  private:
   Reactor& reactor_;
@@ -115,25 +125,34 @@ TEST_F(UnackedBreaksTest, SilentPeerLosesItsConnectionAfterSixTimeouts) {
 TEST_F(UnackedBreaksTest, PeerSilentForLongHasOneMoreTimeout) {
   transport->sent = 100;
   transport->silent_for = 20s;
-  const auto started = Clock::now();
+  const auto other_transport = std::make_shared<Counters>(reactors.at(0));
+  other_transport->sent = 100;
+  UnackedBreaks other{other_transport};
+  run([&] { other.add(100, std::make_shared<OneShot<Delivery>>()); });
   add(100);
   EXPECT_TRUE(breaks.is_suspect());
+  // It began later, and is through before the other one, which was not silent, has had its six.
+  bool other_is_through = true;
   transport->done.get_future().wait();
-  EXPECT_GE(Clock::now() - started, UnackedBreaks::kTimeoutMin);
-  EXPECT_LT(Clock::now() - started, UnackedBreaks::kTimeoutMin * 4);
+  run([&] {
+    other_is_through = other_transport->aborted;
+    other.close();
+  });
+  EXPECT_FALSE(other_is_through);
 }
 
 // What waits behind data in our own queue is not sent, but the peer that takes the data lives.
 TEST_F(UnackedBreaksTest, PeerThatReadsSlowlyKeepsItsConnection) {
   transport->sent = 1000;
+  transport->per_look = 10;
   const auto outcome = add(2000);
-  for (int i = 1; i <= 20; ++i) {
-    transport->acknowledged = i * 50;
-    std::this_thread::sleep_for(UnackedBreaks::kTimeoutMin / 2);
-  }
+  transport->looked.get_future().wait();
   EXPECT_FALSE(transport->aborted);
   EXPECT_FALSE(outcome->is_set());
-  transport->sent = transport->acknowledged = 2000;
+  run([this] {
+    transport->per_look = 0;
+    transport->sent = transport->acknowledged = 2000;
+  });
   EXPECT_EQ(wait(outcome), Delivery::kArrived);
 }
 
