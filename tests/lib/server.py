@@ -25,6 +25,12 @@ _SAMBA_DIALECT = {"2.0.2": "SMB2_02", "2.1": "SMB2_10", "3.0": "SMB3_00", "3.0.2
                   "3.1.1": "SMB3_11"}
 
 
+def is_sanitized(program):
+    """Whether a sanitizer's runtime is in the program."""
+    with open(program, "rb") as data:
+        return re.search(rb"__[at]san_init", data.read()) is not None
+
+
 @dataclasses.dataclass
 class Share:
     name: str

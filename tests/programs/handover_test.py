@@ -283,17 +283,12 @@ def find_wrapper():
     return match.group(1) if match else None
 
 
-def is_sanitized(program):
-    """Whether a sanitizer's runtime is in it, which does not share a process with such wrappers."""
-    return re.search(rb"__[at]san_init", pathlib.Path(program).read_bytes()) is not None
-
-
 class SocketWrapper(unittest.TestCase):
     """Descriptors passed on where sockets are those of libsocket_wrapper, which has to know of each."""
 
     @unittest.skipUnless(find_wrapper(), "libsocket-wrapper is not installed")
     def test_smbclient(self):
-        if is_sanitized(suite.arguments.braidd):
+        if servers.is_sanitized(suite.arguments.braidd):
             self.skipTest("libsocket_wrapper opens libraries in a way that sanitizers refuse")
         with Scratch(suite.arguments.scratch) as scratch:
             environment = {"LD_PRELOAD": find_wrapper(),
