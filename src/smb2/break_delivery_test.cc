@@ -206,6 +206,19 @@ TEST_F(BreakDelivery, LostConnectionHandsItsBreaksOnAtOnce) {
   EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
 }
 
+// It had arrived as far as the transport knows. A client whose connection is reset at that moment
+// sees nothing of it.
+TEST_F(BreakDelivery, ConnectionThatEndsWithoutAnAnswerHandsItsBreaksOn) {
+  Channels holder(engine, 0, 2);
+  const FileId id = hold_oplock(holder[1]);
+  const uint64_t waiting = open_waiting();
+  ASSERT_TRUE(is_break(holder[0].receive()));
+  holder[0].close();
+  EXPECT_TRUE(is_break(holder[1].receive()));
+  EXPECT_EQ(acknowledge(holder[1], id), NtStatus::kSuccess);
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+}
+
 TEST_F(BreakDelivery, BreakThatWasAnsweredElsewhereIsNotSentAgain) {
   Channels holder(engine, 1, 1);
   const FileId id = hold_oplock(holder[1]);

@@ -80,24 +80,38 @@ void Breaks::send_break(const filestate::Break& notification) {
   deliveries_.spawn(deliver(notification));
 }
 
+bool Breaks::is_awaited(const filestate::Break& notification) const {
+  return notification.ack_required && table_->is_breaking(notification.id);
+}
+
+bool Breaks::tries_again(const filestate::Break& notification) const {
+  return notification.is_lease || retry_ == config::BreakRetry::kSpec;
+}
+
+void Breaks::send_again(const filestate::Break& notification) {
+  if (!tries_again(notification) || !is_awaited(notification)) return;
+  deliveries_.spawn(deliver(notification, /*is_timed=*/true));
+}
+
 // The acknowledgement is awaited from the first try on, however many follow: whoever waits for it
 // waits no longer because the client lost its channels.
-Task<void> Breaks::deliver(filestate::Break notification) {
-  const bool tries_again = notification.is_lease || retry_ == config::BreakRetry::kSpec;
+Task<void> Breaks::deliver(filestate::Break notification, bool is_timed) {
   DeliveryOutcome outcome = send(notification);
-  const bool was_sent = outcome != nullptr;
-  if (was_sent && notification.ack_required) arm_timer(notification.id);
+  if (outcome && notification.ack_required && !is_timed) {
+    arm_timer(notification.id);
+    is_timed = true;
+  }
   while (outcome) {
-    if (!tries_again) co_return;
+    if (!tries_again(notification)) co_return;
     if (co_await outcome->wait(timer_reactor_) == Delivery::kArrived) co_return;
     // It may have been answered on another channel, or its handle closed.
-    if (notification.ack_required && !table_->is_breaking(notification.id)) co_return;
+    if (notification.ack_required && !is_awaited(notification)) co_return;
     outcome = send(notification);
   }
   // [MS-SMB2] 3.3.4.6 and 3.3.4.7: without a channel it ends as if the client kept nothing, or with
   // the end of the session.
   if (!notification.ack_required || table_->break_undelivered(notification.id)) co_return;
-  if (!was_sent) arm_timer(notification.id);
+  if (!is_timed) arm_timer(notification.id);
 }
 
 namespace {
@@ -142,7 +156,8 @@ DeliveryOutcome Breaks::send_oplock_break(const filestate::Break& notification) 
   if (connections.empty()) return nullptr;
   Connection& chosen =  // Windows takes the one that was bound last
       retry_ == config::BreakRetry::kWindows ? *connections.back() : first_available(connections);
-  return chosen.send_break(notification_message(body, session->session_id), session.get());
+  return chosen.send_break(notification_message(body, session->session_id), session.get(),
+                           notification);
 }
 
 DeliveryOutcome Breaks::send_lease_break(const filestate::Break& notification) {
@@ -158,7 +173,8 @@ DeliveryOutcome Breaks::send_lease_break(const filestate::Break& notification) {
     return each->transport().is_closed() || !each->has_known_user();
   });
   if (connections.empty()) return nullptr;
-  return first_available(connections).send_break(notification_message(body, SessionId{}), nullptr);
+  return first_available(connections)
+      .send_break(notification_message(body, SessionId{}), nullptr, notification);
 }
 
 void Breaks::arm_timer(const filestate::BreakId& id) {

@@ -62,6 +62,10 @@ class Breaks final : public filestate::BreakSink {
   void wait_for_deliveries() { deliveries_.wait(); }
 
   void send_break(const filestate::Break& notification) override;
+  // The connection it had arrived on ended, and the client may have seen nothing of it. Does
+  // nothing for one that was answered. REQUIRES: that connection is not taken for one that lives.
+  void send_again(const filestate::Break& notification);
+  bool is_awaited(const filestate::Break& notification) const;
   void completed(const FileKey& file, const filestate::Completion& completion) override;
   void purged(const filestate::OpenRef& open, const filestate::CloseDecision& closed) override;
 
@@ -88,7 +92,8 @@ class Breaks final : public filestate::BreakSink {
   struct Timers;
 
   // Sends on one channel after the other until it has arrived or nobody waits for it any more.
-  Task<void> deliver(filestate::Break notification);
+  Task<void> deliver(filestate::Break notification, bool is_timed = false);
+  bool tries_again(const filestate::Break& notification) const;
   // On the first channel that seems to live; null when there is none.
   DeliveryOutcome send(const filestate::Break& notification);
   DeliveryOutcome send_oplock_break(const filestate::Break& notification);

@@ -37,7 +37,10 @@ Connection::Connection(Server& server, transport::TransportPtr transport)
       slow_requests(transport->reactor()),
       server_(server),
       transport_(std::move(transport)),
-      unacked_breaks_(transport_) {
+      unacked_breaks_(
+          transport_,
+          {.are_awaited = [&server](const auto& each) { return server.breaks.is_awaited(each); },
+           .will_not_come = [&server](const auto& each) { server.breaks.send_again(each); }}) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
 }
 
@@ -329,14 +332,15 @@ void Connection::send_unsolicited(Bytes message) {
   transport_->send(std::move(frame));
 }
 
-DeliveryOutcome Connection::send_break(Bytes message, const Session* session) {
+DeliveryOutcome Connection::send_break(Bytes message, const Session* session,
+                                       const filestate::Break& notification) {
   std::vector<OutMessage> messages;
   messages.push_back({.message = std::move(message)});
   const bool encrypted = session && session->security()->encrypt_data;
   const uint64_t end = send_messages(std::move(messages), encrypted ? session : nullptr);
   auto outcome = std::make_shared<OneShot<Delivery>>();
-  reactor().post([self = shared_from_this(), end, outcome] {
-    self->unacked_breaks_.add(end, outcome);
+  reactor().post([self = shared_from_this(), end, outcome, notification] {
+    self->unacked_breaks_.add(end, outcome, notification);
   });
   return outcome;
 }

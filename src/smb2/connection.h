@@ -124,7 +124,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_unsolicited(Bytes message);
   // Sends the notification of a break, encrypted if it is of a session that is; a lease belongs to
   // none. Thread: any.
-  DeliveryOutcome send_break(Bytes message, const Session* session);
+  DeliveryOutcome send_break(Bytes message, const Session* session,
+                             const filestate::Break& notification);
   // Whether a break is out and nothing is acknowledged. Thread: any.
   bool is_suspect() const { return unacked_breaks_.is_suspect(); }
 

@@ -6,8 +6,8 @@
 
 namespace braid::smb2 {
 
-UnackedBreaks::UnackedBreaks(transport::TransportPtr transport)
-    : transport_(std::move(transport)) {}
+UnackedBreaks::UnackedBreaks(transport::TransportPtr transport, Answers answers)
+    : transport_(std::move(transport)), answers_(std::move(answers)) {}
 
 uint64_t UnackedBreaks::acknowledged() const {
   // In this order: bytes sent in between count as not acknowledged.
@@ -19,13 +19,25 @@ uint64_t UnackedBreaks::acknowledged() const {
 void UnackedBreaks::settle(uint64_t acknowledged) {
   std::erase_if(breaks_, [&](const Break& each) {
     if (each.end > acknowledged) return false;
-    each.outcome->set(Delivery::kArrived);
+    arrived(each);
     return true;
   });
 }
 
-void UnackedBreaks::add(uint64_t end, DeliveryOutcome outcome) {
-  breaks_.push_back({end, std::move(outcome)});
+// Nobody tells this connection of the answer, which may come on any channel.
+void UnackedBreaks::arrived(const Break& which) {
+  which.outcome->set(Delivery::kArrived);
+  if (!which.notification.ack_required) return;
+  if (unanswered_.size() >= look_through_at_) {
+    std::erase_if(unanswered_, [this](const auto& each) { return !answers_.are_awaited(each); });
+    look_through_at_ = std::max(kUnansweredMin, unanswered_.size() * 2);
+  }
+  unanswered_.push_back(which.notification);
+}
+
+void UnackedBreaks::add(uint64_t end, DeliveryOutcome outcome,
+                        const filestate::Break& notification) {
+  breaks_.push_back({end, std::move(outcome), notification});
   if (closed_) return close();
   if (breaks_.size() > 1) return;
   // Once for the series: the transport's own value grows with every retransmission.
@@ -68,6 +80,7 @@ void UnackedBreaks::close() {
   timer_.reset();
   settle(acknowledged());
   for (const Break& each : std::exchange(breaks_, {})) each.outcome->set(Delivery::kLost);
+  for (const auto& each : std::exchange(unanswered_, {})) answers_.will_not_come(each);
 }
 
 }  // namespace braid::smb2

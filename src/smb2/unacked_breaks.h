@@ -1,13 +1,15 @@
-// UnackedBreaks: breaks that a connection sent and whose arrival is not certain yet.
+// UnackedBreaks: breaks that a connection sent, while their arrival or their answer is not certain.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "filestate/types.h"
 #include "runtime/one_shot.h"
 #include "runtime/reactor.h"
 #include "transport/transport.h"
@@ -27,6 +29,8 @@ using DeliveryOutcome = std::shared_ptr<OneShot<Delivery>>;
 // kRetransmissionsMax times the retransmission time-out is gone, and its connection is aborted;
 // one that only reads slowly is not. Silence from before the break counts, but for the last of
 // those times: a link that has just come back has it to show that.
+// What has arrived at the peer's transport may still not reach the client, if the connection is
+// reset first. So a break that has arrived and not been answered is handed on when it ends.
 // Owned by a Connection. Thread: the transport's reactor. The timer runs only while breaks are out.
 class UnackedBreaks {
  public:
@@ -36,29 +40,43 @@ class UnackedBreaks {
   static constexpr std::chrono::milliseconds kTimeoutMin{200};
   static constexpr std::chrono::milliseconds kTimeoutMax{1000};
 
-  explicit UnackedBreaks(transport::TransportPtr transport);
+  struct Answers {
+    // Whether the client's acknowledgement of the break is still awaited.
+    std::function<bool(const filestate::Break&)> are_awaited;
+    // The connection ended without one.
+    std::function<void(const filestate::Break&)> will_not_come;
+  };
+
+  UnackedBreaks(transport::TransportPtr transport, Answers answers);
 
   // `end`: what send() returned for the break.
-  void add(uint64_t end, DeliveryOutcome outcome);
+  void add(uint64_t end, DeliveryOutcome outcome, const filestate::Break& notification);
   // The connection is over: what has not arrived is lost, now and in every later add().
   void close();
   // A break is out and the last check saw no progress. Thread: any.
   bool is_suspect() const { return is_suspect_; }
 
  private:
+  static constexpr size_t kUnansweredMin = 16;
+
   struct Break {
     uint64_t end;
     DeliveryOutcome outcome;
+    filestate::Break notification;
   };
 
   uint64_t acknowledged() const;
   void settle(uint64_t acknowledged);
+  void arrived(const Break& which);
   void start_timer();
   void check();
 
   const transport::TransportPtr transport_;
+  const Answers answers_;
   std::optional<Timer> timer_;  // while the connection lives
   std::vector<Break> breaks_;
+  std::vector<filestate::Break> unanswered_;  // arrived; those that were answered meanwhile, too
+  size_t look_through_at_ = kUnansweredMin;   // so many of them, for those that were
   bool closed_ = false;
   std::chrono::microseconds timeout_{};  // of this series of checks
   uint64_t acknowledged_ = 0;            // at the last check

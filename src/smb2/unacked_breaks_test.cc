@@ -71,9 +71,11 @@ struct UnackedBreaksTest : testing::Test {
     });
     ran.get_future().wait();
   }
-  DeliveryOutcome add(uint64_t end) {
+  DeliveryOutcome add(uint64_t end, bool ack_required = true) {
+    filestate::Break notification;
+    notification.ack_required = ack_required;
     auto outcome = std::make_shared<OneShot<Delivery>>();
-    run([&] { breaks.add(end, outcome); });
+    run([&] { breaks.add(end, outcome, notification); });
     return outcome;
   }
   Delivery wait(const DeliveryOutcome& outcome) {
@@ -97,7 +99,13 @@ struct UnackedBreaksTest : testing::Test {
 
   ReactorPool reactors{1};
   std::shared_ptr<Counters> transport = std::make_shared<Counters>(reactors.at(0));
-  UnackedBreaks breaks{transport};
+  // What filestate still waits for, and what went to another channel.
+  std::atomic<bool> is_awaited = true;
+  std::vector<filestate::Break> handed_on;
+  UnackedBreaks::Answers answers{
+      .are_awaited = [this](const auto&) { return is_awaited.load(); },
+      .will_not_come = [this](const auto& each) { handed_on.push_back(each); }};
+  UnackedBreaks breaks{transport, answers};
 };
 
 TEST_F(UnackedBreaksTest, AcknowledgedBreakHasArrived) {
@@ -127,8 +135,8 @@ TEST_F(UnackedBreaksTest, PeerSilentForLongHasOneMoreTimeout) {
   transport->silent_for = 20s;
   const auto other_transport = std::make_shared<Counters>(reactors.at(0));
   other_transport->sent = 100;
-  UnackedBreaks other{other_transport};
-  run([&] { other.add(100, std::make_shared<OneShot<Delivery>>()); });
+  UnackedBreaks other{other_transport, answers};
+  run([&] { other.add(100, std::make_shared<OneShot<Delivery>>(), {}); });
   add(100);
   EXPECT_TRUE(breaks.is_suspect());
   // It began later, and is through before the other one, which was not silent, has had its six.
@@ -165,6 +173,30 @@ TEST_F(UnackedBreaksTest, EndOfTheConnectionTellsLostFromArrived) {
   EXPECT_EQ(wait(first), Delivery::kArrived);
   EXPECT_EQ(wait(second), Delivery::kLost);
   EXPECT_EQ(wait(add(300)), Delivery::kLost);
+}
+
+// It may be in a buffer that nobody reads any more.
+TEST_F(UnackedBreaksTest, ArrivedButNotAnsweredIsHandedOnAtTheEnd) {
+  transport->sent = transport->acknowledged = 100;
+  EXPECT_EQ(wait(add(60)), Delivery::kArrived);
+  EXPECT_EQ(wait(add(80, /*ack_required=*/false)), Delivery::kArrived);
+  add(100);
+  run([this] {
+    EXPECT_TRUE(handed_on.empty());
+    breaks.close();
+    EXPECT_EQ(handed_on.size(), 2u);
+  });
+}
+
+TEST_F(UnackedBreaksTest, AnsweredOnesAreForgotten) {
+  transport->sent = transport->acknowledged = 100;
+  is_awaited = false;
+  for (int i = 0; i < 49; ++i) add(100);
+  wait(add(100));
+  run([this] {
+    breaks.close();
+    EXPECT_LE(handed_on.size(), 16u);
+  });
 }
 
 }  // namespace
