@@ -120,6 +120,16 @@ struct BreakDelivery : testing::Test {
     return std::ranges::any_of(engine.server().client_table.connections(kHolder),
                                [](const auto& each) { return each->is_suspect(); });
   }
+  // The first channel ends with a break unanswered; the second one gets it and answers.
+  void expect_handed_on(Channels& holder) {
+    const FileId id = hold_oplock(holder[1]);
+    const uint64_t waiting = open_waiting();
+    ASSERT_TRUE(is_break(holder[0].receive()));
+    holder[0].close();
+    EXPECT_TRUE(is_break(holder[1].receive()));
+    EXPECT_EQ(acknowledge(holder[1], id), NtStatus::kSuccess);
+    EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+  }
   // Everything the server has to do is done, and `channel` heard of none of it.
   void expect_no_break(RawClient& channel, size_t connections) {
     while (engine.server().client_table.connections(kHolder).size() > connections) {
@@ -197,26 +207,14 @@ TEST_F(BreakDelivery, ChannelThatKeepsABreakWaitingIsTheLastChoice) {
 
 TEST_F(BreakDelivery, LostConnectionHandsItsBreaksOnAtOnce) {
   Channels holder(engine, 1, 1);
-  const FileId id = hold_oplock(holder[1]);
-  const uint64_t waiting = open_waiting();
-  ASSERT_TRUE(is_break(holder[0].receive()));
-  holder[0].close();
-  EXPECT_TRUE(is_break(holder[1].receive()));
-  EXPECT_EQ(acknowledge(holder[1], id), NtStatus::kSuccess);
-  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+  expect_handed_on(holder);
 }
 
 // It had arrived as far as the transport knows. A client whose connection is reset at that moment
 // sees nothing of it.
 TEST_F(BreakDelivery, ConnectionThatEndsWithoutAnAnswerHandsItsBreaksOn) {
   Channels holder(engine, 0, 2);
-  const FileId id = hold_oplock(holder[1]);
-  const uint64_t waiting = open_waiting();
-  ASSERT_TRUE(is_break(holder[0].receive()));
-  holder[0].close();
-  EXPECT_TRUE(is_break(holder[1].receive()));
-  EXPECT_EQ(acknowledge(holder[1], id), NtStatus::kSuccess);
-  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+  expect_handed_on(holder);
 }
 
 TEST_F(BreakDelivery, BreakThatWasAnsweredElsewhereIsNotSentAgain) {

@@ -43,6 +43,24 @@ BRAID_E2E(DurableOpen, ReconnectsAfterTheConnectionIsLost) {
   E2E_OK(co_await back->close());
 }
 
+// What a share refuses must not be had by coming back through another one.
+BRAID_E2E(DurableOpen, ReconnectsThroughItsShareOnly) {
+  E2E_TRY(const auto before, co_await env.mount());
+  wire::CreateRequest request = create(OplockLevel::kBatch);
+  request.contexts.durable_handle_request = true;
+  E2E_TRY(const auto file, co_await before->create(request));
+  const client::ConnectionOptions options = before->session().connection().options();
+  co_await before->session().connection().close();
+
+  wire::CreateRequest again = create(OplockLevel::kBatch);
+  again.contexts.durable_handle_reconnect = file->id();
+  E2E_TRY(const auto other, co_await env.mount("encrypted", options));
+  E2E_FAILS(NtStatus::kObjectNameNotFound, co_await other->create(again));
+  E2E_TRY(const auto after, co_await env.mount("share", options));
+  E2E_TRY(const auto back, co_await after->create(again));
+  E2E_OK(co_await back->close());
+}
+
 BRAID_E2E(DurableOpen, IsNotGivenWithoutABatchOplockOrHandleLease) {
   E2E_TRY(const auto tree, co_await env.mount());
   for (const auto level : {OplockLevel::kNone, OplockLevel::kLevelIi, OplockLevel::kExclusive}) {
