@@ -1,0 +1,70 @@
+#include "smb2/request.h"
+
+#include <algorithm>
+
+#include "smb2/compound.h"
+#include "smb2/connection.h"
+
+namespace braid::smb2 {
+
+Result<void> Request::check_credit_charge(uint64_t sent, uint64_t answered) const {
+  if (!connection->negotiated.supports_multi_credit) return {};
+  const uint64_t payload = std::max(sent, answered);
+  if (payload > uint64_t{std::max<uint16_t>(header.credit_charge, 1)} * kBytesPerCredit) {
+    return fail(NtStatus::kInvalidParameter);
+  }
+  return {};
+}
+
+Result<void> Request::verify_channel_sequence(bool changes) {
+  if (!connection->negotiated.is_smb3()) return {};
+  const auto admission = open->channel_sequence.begin(header.channel_sequence, header.is_replay());
+  if (admission.counted_in) sequence_use = SequenceUse(open.get(), *admission.counted_in);
+  if (changes && !admission.is_admitted) return fail(NtStatus::kFileNotAvailable);
+  return {};
+}
+
+Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
+  // What may wait for ever must not hold up the rest of its compound: [MS-SMB2] 3.3.5.2.7. A break
+  // ends within its time-out.
+  const bool unbounded =
+      header.command == wire::Command::kChangeNotify || header.command == wire::Command::kLock;
+  if (unbounded && !compound.is_last(index)) {
+    return fail(NtStatus::kInternalError);
+  }
+  // What waits without end has done nothing yet: the client asks again on another channel, and must
+  // not find its own lock there or lose changes to a dead request. The others do what was asked.
+  using EndedBy = Connection::EndedBy;
+  const EndedBy ended_by = unbounded ? EndedBy::kCancel : EndedBy::kSession;
+  gone_async_ = true;
+  if (async_id_.value != 0) {  // it was slow before
+    connection->set_on_cancel(async_id_, std::move(on_cancel), ended_by);
+    return {};
+  }
+  async_id_ =
+      connection->register_async(header.message_id, std::move(on_cancel), ended_by, session);
+  if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
+  compound.send_interim(*this, async_id_);
+  return {};
+}
+
+void Request::may_take_long() {
+  // Others of a compound wait for it, and get their own answers first.
+  if (!compound.is_last(index) || is_watched_) return;
+  is_watched_ = true;
+  connection->slow_requests.add(*this);
+}
+
+void Request::send_sign_of_life() {
+  if (async_id_.value != 0 || connection->is_ending()) return;
+  async_id_ = connection->register_async(header.message_id, nullptr, Connection::EndedBy::kSession,
+                                         session);
+  if (async_id_.value != 0) compound.send_interim(*this, async_id_);
+}
+
+void Request::finish_async() {
+  if (is_watched_) connection->slow_requests.remove(*this);
+  if (async_id_.value != 0) connection->unregister_async(async_id_);
+}
+
+}  // namespace braid::smb2
