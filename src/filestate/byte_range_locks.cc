@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/wrapping.h"
+
 namespace braid::filestate {
 namespace {
 
@@ -100,24 +102,33 @@ bool ByteRangeLocks::cancel(OpenToken owner, LockId id) {
          }) != 0;
 }
 
-std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::grant_waiting() {
-  std::vector<Waiter> granted;
+template <class Predicate>
+std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::take_waiting(Predicate is_meant) {
+  std::vector<Waiter> taken;
   std::erase_if(waiting_, [&](const Waiter& waiter) {
-    if (lock(waiter.owner, {&waiter.range, 1}) != NtStatus::kSuccess) return false;
-    granted.push_back(waiter);
+    if (!is_meant(waiter)) return false;
+    taken.push_back(waiter);
     return true;
   });
-  return granted;
+  return taken;
+}
+
+std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::grant_waiting() {
+  return take_waiting([this](const Waiter& waiter) {
+    return lock(waiter.owner, {&waiter.range, 1}) == NtStatus::kSuccess;
+  });
 }
 
 std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::drop_waiting(OpenToken owner) {
-  std::vector<Waiter> dropped;
-  std::erase_if(waiting_, [&](const Waiter& waiter) {
-    if (waiter.owner != owner) return false;
-    dropped.push_back(waiter);
-    return true;
+  return take_waiting([owner](const Waiter& waiter) { return waiter.owner == owner; });
+}
+
+std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::drop_overtaken(OpenToken owner,
+                                                                   const LockSequence& sequence) {
+  return take_waiting([&](const Waiter& waiter) {
+    return waiter.owner == owner && waiter.sequence.index == sequence.index &&
+           is_behind(waiter.sequence.channel_sequence, sequence.channel_sequence);
   });
-  return dropped;
 }
 
 void encode_range(const LockRange& range, wire::Writer& w) {
@@ -147,6 +158,7 @@ void ByteRangeLocks::encode(wire::Writer& w) const {
     encode_range(waiter.range, w);
     w.u8(waiter.sequence.index);
     w.u8(waiter.sequence.number);
+    w.u16(waiter.sequence.channel_sequence);
   }
 }
 
@@ -168,6 +180,7 @@ void ByteRangeLocks::decode(wire::Reader& r) {
     r.expect(is_valid(waiter.range));
     waiter.sequence.index = r.u8();
     waiter.sequence.number = r.u8();
+    waiter.sequence.channel_sequence = r.u16();
     waiting_.push_back(waiter);
   }
 }

@@ -50,6 +50,8 @@ class ByteRangeLocks {
   std::vector<Waiter> grant_waiting();
   // Takes out what an open waits for.
   std::vector<Waiter> drop_waiting(OpenToken owner);
+  // Those that are older than `sequence`, in its entry.
+  std::vector<Waiter> drop_overtaken(OpenToken owner, const LockSequence& sequence);
 
   LocksOfOpen locks_of(OpenToken owner) const;
 
@@ -66,6 +68,8 @@ class ByteRangeLocks {
     OpenToken owner;
   };
   bool conflicts(OpenToken owner, const LockRange& range) const;
+  template <class Predicate>
+  std::vector<Waiter> take_waiting(Predicate is_meant);
 
   std::vector<Held> held_;  // in the order they were taken
   std::vector<Waiter> waiting_;

@@ -227,5 +227,44 @@ TEST_F(WaitingLocks, SequencesAreRemembered) {
   EXPECT_EQ(lock(b, exclusive(0, 1), 3, false, LockSequence{3, 1}).verdict, Verdict::kGo);
 }
 
+// The first sending of a LOCK, read from a lost channel after its repetition and the UNLOCK behind
+// that were answered.
+TEST_F(WaitingLocks, OvertakenRequestDoesNothing) {
+  const OpenRequest a = request(1);
+  open(a);
+  EXPECT_EQ(lock(a, exclusive(0, 1), 1, true, LockSequence{1, 5, 0}).verdict, Verdict::kGo);
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{1, 6, 1}), NtStatus::kSuccess);
+  EXPECT_EQ(lock(a, exclusive(0, 1), 2, true, LockSequence{1, 5, 0}).status,
+            NtStatus::kFileNotAvailable);
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{1, 6, 0}), NtStatus::kSuccess) << "done once";
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{1, 7, 1}), NtStatus::kRangeNotLocked);
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{1, 8, 0}), NtStatus::kFileNotAvailable)
+      << "nor after one that failed";
+  EXPECT_EQ(lock(a, exclusive(0, 1), 3, true, LockSequence{2, 5, 0xFFFF}).verdict, Verdict::kGo)
+      << "an entry that was never used has no past";
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{2, 6, 0}), NtStatus::kSuccess) << "wraps";
+}
+
+// Both sendings of one LOCK wait: the later one gets it, and it is taken once.
+TEST_F(WaitingLocks, RepetitionTakesThePlaceOfWhatWaits) {
+  const OpenRequest a = request(1), b = request(2);
+  open(a);
+  open(b);
+  lock(a, exclusive(0, 1), 1, true);
+  EXPECT_EQ(lock(b, exclusive(0, 1), 2, false, LockSequence{3, 1, 0}).verdict, Verdict::kWait);
+  EXPECT_EQ(lock(b, exclusive(0, 1), 3, false, LockSequence{3, 1, 1}).verdict, Verdict::kWait);
+  auto over = sink.take_completions();
+  ASSERT_EQ(over.size(), 1u);
+  EXPECT_EQ(over[0].lock, LockId{2});
+  EXPECT_EQ(over[0].status, NtStatus::kFileNotAvailable);
+  unlock(a, exclusive(0, 1));
+  over = sink.take_completions();
+  ASSERT_EQ(over.size(), 1u);
+  EXPECT_EQ(over[0].lock, LockId{3});
+  EXPECT_EQ(over[0].status, NtStatus::kSuccess);
+  EXPECT_EQ(unlock(b, exclusive(0, 1)), NtStatus::kSuccess);
+  EXPECT_EQ(unlock(b, exclusive(0, 1)), NtStatus::kRangeNotLocked);
+}
+
 }  // namespace
 }  // namespace braid::filestate

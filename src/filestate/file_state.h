@@ -31,6 +31,7 @@ enum class Defect : uint8_t {
   kEpochStandsStill,
   kSharedLockStopsNoWrite,
   kDeleteOnCloseIgnored,
+  kOvertakenLockIsTaken,  // a LOCK from a lost channel counts though its repetition was answered
 };
 
 // What closing an open leaves to do above.
@@ -175,6 +176,10 @@ class BasicFileState {
   void purge(std::vector<OpenToken> tokens, Outcome& out);
   void remove(OpenRecord& open, Outcome& out);
   void drop_waiting(const OpenRecord& open, Outcome& out);
+  static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
+  std::optional<NtStatus> begin_sequence(OpenRecord& open,
+                                         const std::optional<LockSequence>& sequence, Outcome& out);
+  static void end_sequence(OpenRecord& open, const std::optional<LockSequence>& sequence);
   static LeaseGrant grant_of(const Lease& lease);
   void complete_locks(Outcome& out);
 

@@ -91,7 +91,11 @@ void BasicFileState<kDefect>::encode_leases_and_opens(wire::Writer& w) const {
     } else {
       encode_holder(open->holder, w);
     }
-    if (open->lock_sequences) w.bytes(open->lock_sequences->numbers());
+    if (!open->lock_sequences) continue;
+    for (const LockSequences::Entry& entry : open->lock_sequences->entries()) {
+      w.u8(entry.number);
+      w.u16(entry.channel_sequence);
+    }
   }
   // In their order, in which they are told: leases by their number, opens after them.
   w.u32(static_cast<uint32_t>(holders_.size()));
@@ -149,7 +153,11 @@ void BasicFileState<kDefect>::decode_opens(wire::Reader& r) {
       open->holder.open = open.get();
     }
     if (flags & 32) {
-      open->lock_sequences = std::make_unique<LockSequences>(r.array<LockSequences::kEntries>());
+      open->lock_sequences = std::make_unique<LockSequences>();
+      for (uint8_t index = 1; index <= LockSequences::kEntries; ++index) {
+        const uint8_t number = r.u8();
+        open->lock_sequences->restore(index, {number, r.u16()});
+      }
     }
     r.expect(opens_.find(open->token) == nullptr);
     if (!r.ok()) return;
@@ -209,6 +217,7 @@ void BasicFileState<kDefect>::encode_waiters(wire::Writer& w) const {
     if (!lock.sequence) continue;
     w.u8(lock.sequence->index);
     w.u8(lock.sequence->number);
+    w.u16(lock.sequence->channel_sequence);
   }
 }
 
@@ -225,8 +234,10 @@ void BasicFileState<kDefect>::decode_waiters(wire::Reader& r) {
       lock->fail_immediately = r.u8() != 0;
       lock->id = {r.u64()};
       if (r.u8() != 0) {
-        const uint8_t index = r.u8();
-        lock->sequence = LockSequence{index, r.u8()};
+        LockSequence& sequence = lock->sequence.emplace();
+        sequence.index = r.u8();
+        sequence.number = r.u8();
+        sequence.channel_sequence = r.u16();
       }
       waiter.lock = std::move(lock);
     }

@@ -182,19 +182,20 @@ CloseResult BasicFileState<kDefect>::close(OpenToken token, Outcome& out) {
 }
 
 template <Defect kDefect>
+void BasicFileState<kDefect>::end_lock_wait(OpenToken token, LockId id, NtStatus status,
+                                            Outcome& out) {
+  out.completions.push_back(
+      {.kind = Completion::Kind::kLock, .token = token, .lock = id, .status = status});
+}
+
+template <Defect kDefect>
 void BasicFileState<kDefect>::drop_waiting(const OpenRecord& open, Outcome& out) {
-  const auto forget_lock = [&](LockId id) {
-    out.completions.push_back({.kind = Completion::Kind::kLock,
-                               .token = open.token,
-                               .lock = id,
-                               .status = NtStatus::kRangeNotLocked});
-  };
   for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
-    forget_lock(waiter.id);
+    end_lock_wait(open.token, waiter.id, NtStatus::kRangeNotLocked, out);
   }
   std::erase_if(waiters_, [&](const Waiter& waiter) {
     if (waiter.token != open.token) return false;
-    if (waiter.lock) forget_lock(waiter.lock->id);
+    if (waiter.lock) end_lock_wait(open.token, waiter.lock->id, NtStatus::kRangeNotLocked, out);
     return true;
   });
 }

@@ -8,6 +8,35 @@
 
 namespace braid::filestate {
 
+// The status of a LOCK that must not be carried out (again).
+template <Defect kDefect>
+std::optional<NtStatus> BasicFileState<kDefect>::begin_sequence(
+    OpenRecord& open, const std::optional<LockSequence>& sequence, Outcome& out) {
+  if (!sequence || !LockSequences::is_checked(*sequence)) return std::nullopt;
+  if (!open.lock_sequences) open.lock_sequences = std::make_unique<LockSequences>();
+  switch (open.lock_sequences->begin(*sequence)) {
+    case LockSequences::Standing::kDone:
+      return NtStatus::kSuccess;
+    case LockSequences::Standing::kOvertaken:
+      if (kDefect == Defect::kOvertakenLockIsTaken) break;
+      return NtStatus::kFileNotAvailable;
+    case LockSequences::Standing::kNew:
+      break;
+  }
+  // The client no longer listens where it asked for those; granted, nobody would unlock them.
+  for (const auto& waiter : locks_.drop_overtaken(open.token, *sequence)) {
+    end_lock_wait(open.token, waiter.id, NtStatus::kFileNotAvailable, out);
+  }
+  return std::nullopt;
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::end_sequence(OpenRecord& open,
+                                           const std::optional<LockSequence>& sequence) {
+  if (!sequence || !LockSequences::is_checked(*sequence)) return;
+  if (open.lock_sequences) open.lock_sequences->done(*sequence);
+}
+
 // [MS-FSA] 2.1.5.8 "Server Requests a Byte-Range Lock".
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRange> ranges,
@@ -16,10 +45,8 @@ Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRang
   OpenRecord* open = opens_.find(token);
   if (!open) return Decision::fail(NtStatus::kFileClosed);
   if (open->is_directory) return Decision::fail(NtStatus::kInvalidParameter);
-  const bool checked = sequence && LockSequences::is_checked(*sequence);
-  if (checked) {
-    if (!open->lock_sequences) open->lock_sequences = std::make_unique<LockSequences>();
-    if (open->lock_sequences->begin(*sequence)) return Decision::go();
+  if (const auto over = begin_sequence(*open, sequence, out)) {
+    return *over == NtStatus::kSuccess ? Decision::go() : Decision::fail(*over);
   }
   if (!std::ranges::all_of(ranges, ByteRangeLocks::is_valid)) {
     return Decision::fail(NtStatus::kInvalidLockRange);
@@ -34,11 +61,11 @@ Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRang
 
   const NtStatus status = locks_.lock(token, ranges);
   if (status == NtStatus::kSuccess) {
-    if (checked) open->lock_sequences->done(*sequence);
+    end_sequence(*open, sequence);
     return Decision::go();
   }
   if (status == NtStatus::kLockNotGranted && !fail_immediately && ranges.size() == 1) {
-    if (locks_.wait({token, id, ranges[0], checked ? *sequence : LockSequence{}})) {
+    if (locks_.wait({token, id, ranges[0], sequence.value_or(LockSequence{})})) {
       return Decision::wait();
     }
     return Decision::fail(NtStatus::kInsufficientResources);
@@ -54,18 +81,14 @@ NtStatus BasicFileState<kDefect>::unlock(OpenToken token, std::span<const LockRa
   OpenRecord* open = opens_.find(token);
   if (!open) return NtStatus::kFileClosed;
   if (open->is_directory) return NtStatus::kInvalidParameter;
-  const bool checked = sequence && LockSequences::is_checked(*sequence);
-  if (checked) {
-    if (!open->lock_sequences) open->lock_sequences = std::make_unique<LockSequences>();
-    if (open->lock_sequences->begin(*sequence)) return NtStatus::kSuccess;
-  }
+  if (const auto over = begin_sequence(*open, sequence, out)) return *over;
   NtStatus status = NtStatus::kSuccess;
   for (const LockRange& range : ranges) {
     status = ByteRangeLocks::is_valid(range) ? locks_.unlock(token, {&range, 1})
                                              : NtStatus::kInvalidLockRange;
     if (status != NtStatus::kSuccess) break;
   }
-  if (status == NtStatus::kSuccess && checked) open->lock_sequences->done(*sequence);
+  if (status == NtStatus::kSuccess) end_sequence(*open, sequence);
   complete_locks(out);
   return status;
 }
@@ -82,10 +105,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::complete_locks(Outcome& out) {
   if (!locks_.has_waiting()) return;
   for (const ByteRangeLocks::Waiter& waiter : locks_.grant_waiting()) {
-    OpenRecord* open = opens_.find(waiter.owner);
-    if (open && open->lock_sequences && LockSequences::is_checked(waiter.sequence)) {
-      open->lock_sequences->done(waiter.sequence);
-    }
+    if (OpenRecord* open = opens_.find(waiter.owner)) end_sequence(*open, waiter.sequence);
     out.completions.push_back(
         {.kind = Completion::Kind::kLock, .token = waiter.owner, .lock = waiter.id});
   }

@@ -108,7 +108,8 @@ class Simulator {
   }
   std::optional<LockSequence> random_sequence() {
     if (!one_in(4)) return std::nullopt;
-    return LockSequence{pick<uint8_t>({0, 1, 2, 64, 65}), static_cast<uint8_t>(below(3))};
+    return LockSequence{pick<uint8_t>({0, 1, 2, 64, 65}), static_cast<uint8_t>(below(3)),
+                        pick<uint16_t>({0, 1, 0xFFFF})};
   }
 
   void open(const OpenRequest& request) {

@@ -4,37 +4,53 @@
 #include <array>
 #include <cstdint>
 
+#include "base/wrapping.h"
 #include "filestate/types.h"
 
 namespace braid::filestate {
 
 // Open.LockSequenceArray, [MS-SMB2] 3.3.5.14 "Receiving an SMB2 LOCK Request": 64 entries of a
 // 4-bit number, each valid or not. Thread: its FileState's.
+//
+// Besides, each entry knows the ChannelSequence it was last used with. A client has one request at
+// a time for an entry and takes the next number when it has the answer, so a request that is older
+// than its entry was sent on a channel that is lost, sent again on another, answered there, and has
+// only now been read: carried out, it would undo what came after it.
 class LockSequences {
  public:
   static constexpr uint8_t kEntries = 64;
+  enum class Standing : uint8_t { kNew, kDone, kOvertaken };
+  struct Entry {
+    uint8_t number = kNever;
+    uint16_t channel_sequence = 0;
+  };
 
-  LockSequences() { numbers_.fill(kNever); }
-  // As they were when numbers() was asked.
-  explicit LockSequences(const std::array<uint8_t, kEntries>& numbers) : numbers_(numbers) {}
-  const std::array<uint8_t, kEntries>& numbers() const { return numbers_; }
   static constexpr bool is_checked(const LockSequence& sequence) {
     return sequence.index >= 1 && sequence.index <= kEntries;
   }
-  // True: this request was carried out before. Otherwise the entry is invalid until done().
-  // REQUIRES: is_checked(sequence).
-  bool begin(const LockSequence& sequence) {
-    uint8_t& entry = numbers_[sequence.index - 1];
-    if (entry == (sequence.number & 0xF)) return true;
-    entry = kNever;
-    return false;
+  // kNew: the entry is invalid until done(). REQUIRES: is_checked(sequence).
+  Standing begin(const LockSequence& sequence) {
+    Entry& entry = entries_[sequence.index - 1];
+    if (entry.number == (sequence.number & 0xF)) return Standing::kDone;
+    if (entry.number != kNever && is_behind(sequence.channel_sequence, entry.channel_sequence)) {
+      return Standing::kOvertaken;
+    }
+    entry = {kInvalid, sequence.channel_sequence};
+    return Standing::kNew;
   }
-  void done(const LockSequence& sequence) { numbers_[sequence.index - 1] = sequence.number & 0xF; }
+  void done(const LockSequence& sequence) {
+    entries_[sequence.index - 1].number = sequence.number & 0xF;
+  }
+
+  const std::array<Entry, kEntries>& entries() const { return entries_; }
+  void restore(uint8_t index, Entry entry) { entries_[index - 1] = entry; }
 
  private:
-  static constexpr uint8_t kNever = 0xFF;  // equals no 4-bit number
+  // Neither equals a 4-bit number.
+  static constexpr uint8_t kNever = 0xFF;
+  static constexpr uint8_t kInvalid = 0xFE;
 
-  std::array<uint8_t, kEntries> numbers_;
+  std::array<Entry, kEntries> entries_;
 };
 
 }  // namespace braid::filestate

@@ -38,12 +38,38 @@ void NaiveModel::grant_locks(Outcome& out) {
     }
     locks_.push_back({waiter.token, waiter.range});
     if (waiter.sequence.index != 0) {
-      find(waiter.token)->sequences[waiter.sequence.index] = waiter.sequence.number;
+      find(waiter.token)->sequences[waiter.sequence.index].number = waiter.sequence.number;
     }
     out.completions.push_back(
         {.kind = Completion::Kind::kLock, .token = waiter.token, .lock = waiter.id});
   }
   lock_waiters_ = std::move(still);
+}
+
+std::optional<NtStatus> NaiveModel::begin(Open& open, const std::optional<LockSequence>& sequence,
+                                          Outcome& out) {
+  if (!sequence || sequence->index < 1 || sequence->index > 64) return std::nullopt;
+  const auto newer = [](uint16_t a, uint16_t b) { return static_cast<int16_t>(a - b) > 0; };
+  const auto seen = open.sequences.find(sequence->index);
+  if (seen != open.sequences.end()) {
+    if (seen->second.number == sequence->number) return NtStatus::kSuccess;
+    if (newer(seen->second.channel_sequence, sequence->channel_sequence)) {
+      return NtStatus::kFileNotAvailable;
+    }
+  }
+  open.sequences[sequence->index] = {-1, sequence->channel_sequence};
+  std::erase_if(lock_waiters_, [&](const LockWaiter& waiter) {
+    if (waiter.token != open.request.token || waiter.sequence.index != sequence->index ||
+        !newer(sequence->channel_sequence, waiter.sequence.channel_sequence)) {
+      return false;
+    }
+    out.completions.push_back({.kind = Completion::Kind::kLock,
+                               .token = waiter.token,
+                               .lock = waiter.id,
+                               .status = NtStatus::kFileNotAvailable});
+    return true;
+  });
+  return std::nullopt;
 }
 
 Decision NaiveModel::lock(OpenToken token, std::span<const LockRange> ranges, bool fail_immediately,
@@ -52,10 +78,8 @@ Decision NaiveModel::lock(OpenToken token, std::span<const LockRange> ranges, bo
   if (!open) return Decision::fail(NtStatus::kFileClosed);
   if (open->request.is_directory) return Decision::fail(NtStatus::kInvalidParameter);
   const bool checked = sequence && sequence->index >= 1 && sequence->index <= 64;
-  if (checked) {
-    const auto seen = open->sequences.find(sequence->index);
-    if (seen != open->sequences.end() && seen->second == sequence->number) return Decision::go();
-    open->sequences.erase(sequence->index);
+  if (const auto over = begin(*open, sequence, out)) {
+    return *over == NtStatus::kSuccess ? Decision::go() : Decision::fail(*over);
   }
   if (!std::ranges::all_of(ranges, valid)) return Decision::fail(NtStatus::kInvalidLockRange);
   const Decision prepared = operate(token, Cause::kWrite, out);
@@ -80,7 +104,7 @@ Decision NaiveModel::lock(OpenToken token, std::span<const LockRange> ranges, bo
     lock_waiters_.push_back({token, id, range, checked ? *sequence : LockSequence{}});
     return Decision::wait();
   }
-  if (checked) open->sequences[sequence->index] = sequence->number;
+  if (checked) open->sequences[sequence->index].number = sequence->number;
   return Decision::go();
 }
 
@@ -90,13 +114,7 @@ NtStatus NaiveModel::unlock(OpenToken token, std::span<const LockRange> ranges,
   if (!open) return NtStatus::kFileClosed;
   if (open->request.is_directory) return NtStatus::kInvalidParameter;
   const bool checked = sequence && sequence->index >= 1 && sequence->index <= 64;
-  if (checked) {
-    const auto seen = open->sequences.find(sequence->index);
-    if (seen != open->sequences.end() && seen->second == sequence->number) {
-      return NtStatus::kSuccess;
-    }
-    open->sequences.erase(sequence->index);
-  }
+  if (const auto over = begin(*open, sequence, out)) return *over;
   NtStatus status = NtStatus::kSuccess;
   for (const LockRange& range : ranges) {
     if (!valid(range)) {
@@ -119,7 +137,8 @@ NtStatus NaiveModel::unlock(OpenToken token, std::span<const LockRange> ranges,
     }
     locks_.erase(locks_.begin() + which);
   }
-  if (status == NtStatus::kSuccess && checked) open->sequences[sequence->index] = sequence->number;
+  if (status == NtStatus::kSuccess && checked)
+    open->sequences[sequence->index].number = sequence->number;
   grant_locks(out);
   return status;
 }

@@ -49,7 +49,11 @@ class NaiveModel {
     bool has_lease = false;
     bool disconnected = false;
     Durability durability = Durability::kNone;
-    std::map<int, int> sequences;
+    struct Sequence {
+      int number;  // -1: of no request that was carried out
+      uint16_t channel_sequence;
+    };
+    std::map<int, Sequence> sequences;
   };
   struct Held {
     OpenToken token;
@@ -117,6 +121,8 @@ class NaiveModel {
   void remove(OpenToken token, Outcome& out);
   void forget_waiting(OpenToken token, Outcome& out);
   bool lock_conflict(OpenToken token, const LockRange& range) const;
+  std::optional<NtStatus> begin(Open& open, const std::optional<LockSequence>& sequence,
+                                Outcome& out);
   void grant_locks(Outcome& out);
 
   FileKey key_;

@@ -44,7 +44,8 @@ using EveryDefect =
                      Planted<Defect::kGrantsWriteBesideOthers>, Planted<Defect::kKeepsReadOnWrite>,
                      Planted<Defect::kNoFollowUpBreak>, Planted<Defect::kEpochStandsStill>,
                      Planted<Defect::kSharedLockStopsNoWrite>,
-                     Planted<Defect::kDeleteOnCloseIgnored>>;
+                     Planted<Defect::kDeleteOnCloseIgnored>,
+                     Planted<Defect::kOvertakenLockIsTaken>>;
 TYPED_TEST_SUITE(SimulatorFinds, EveryDefect);
 
 TYPED_TEST(SimulatorFinds, ThePlantedDefect) {

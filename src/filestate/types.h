@@ -205,6 +205,7 @@ struct LocksOfOpen {
 struct LockSequence {
   uint8_t index = 0;
   uint8_t number = 0;
+  uint16_t channel_sequence = 0;  // of the request's header; the same for all before SMB 3
 };
 
 struct CloseDecision {

@@ -1,23 +1,17 @@
 #include "smb2/channel_sequence.h"
 
+#include "base/wrapping.h"
 #include "smb2/open.h"
 
 namespace braid::smb2 {
-namespace {
-
-// The larger half of the circle is behind.
-constexpr uint16_t kNewerMax = 0x7FFF;
-
-}  // namespace
 
 void ChannelSequence::start_from(uint16_t sequence) { state_.lock()->counts.sequence = sequence; }
 
 ChannelSequence::Admission ChannelSequence::begin(uint16_t sequence, bool is_replay) {
   auto state = state_.lock();
   Counts& counts = state->counts;
-  const auto ahead = static_cast<uint16_t>(sequence - counts.sequence);
-  if (ahead > kNewerMax) return {.is_admitted = false};
-  if (ahead != 0) {
+  if (is_behind(sequence, counts.sequence)) return {.is_admitted = false};
+  if (sequence != counts.sequence) {
     counts.outstanding_pre += counts.outstanding;
     counts.outstanding = 0;
     counts.sequence = sequence;

@@ -382,6 +382,37 @@ TEST_F(DurableTest, ReplayIsForTheSameUserSessionAndLease) {
   EXPECT_EQ(create_status(*other_client, alone, kReplay), NtStatus::kSuccess);
 }
 
+// The repetition was answered, the file written and closed; then the first sending is read from the
+// lost channel.
+TEST_F(DurableTest, OvertakenCreateDoesNotTruncate) {
+  const auto sent = [](uint16_t channel_sequence, uint32_t flags) {
+    return [=](wire::Header& header) {
+      header.channel_sequence = channel_sequence;
+      header.flags |= flags;
+    };
+  };
+  auto body = durable();
+  body.create_disposition = wire::CreateDisposition::kOverwriteIf;
+  auto answer = client->exchange(client->request(Command::kCreate, body, sent(1, kReplay)));
+  ASSERT_TRUE(answer && answer->status() == NtStatus::kSuccess);
+  const FileId file = answer->as<wire::CreateResponse>().file_id;
+  const wire::WriteRequest write{.file_id = file, .data = as_bytes("x")};
+  EXPECT_EQ(client->status_of(client->request(Command::kWrite, write, sent(1, 0))),
+            NtStatus::kSuccess);
+  wire::CloseRequest close;
+  close.file_id = file;
+  EXPECT_EQ(client->status_of(client->request(Command::kClose, close)), NtStatus::kSuccess);
+
+  const auto late = [&](uint16_t channel_sequence, uint32_t flags) {
+    return client->status_of(
+        client->request(Command::kCreate, body, sent(channel_sequence, flags)));
+  };
+  EXPECT_EQ(late(0, 0), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(late(0xFFFF, kReplay), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(late(2, kReplay), NtStatus::kSuccess);
+  EXPECT_EQ(late(1, kReplay), NtStatus::kSuccess) << "answered as before, nothing done";
+}
+
 TEST_F(DurableTest, FailedCreateLeavesItsGuidFree) {
   auto missing = durable();
   missing.create_disposition = wire::CreateDisposition::kOpen;

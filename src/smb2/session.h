@@ -16,6 +16,7 @@
 #include "crypto/signing.h"
 #include "runtime/identity.h"
 #include "smb2/limits.h"
+#include "smb2/overtaken_creates.h"
 #include "wire/smb2/negotiate.h"
 
 namespace braid::smb2 {
@@ -70,6 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const SessionId session_id;
   const ClientGuid client_guid;
+  OvertakenCreates overtaken_creates;
 
   SessionState state(FileTime now) const;
   // When a request last used it; 0 before the first. To the second, so that channels do not fight

@@ -14,9 +14,9 @@ using wire::LockFlags;
 // LockSequenceIndex of a handle that is checked: [MS-SMB2] 3.3.5.14.
 constexpr uint32_t kLockSequenceIndexMax = 64;
 
-// Whether a LOCK that comes twice is carried out once. The specification says so of every handle that
-// its client may use from another connection; Windows does it for those only that were promised more
-// than to be durable.
+// Whether a LOCK that comes twice is carried out once. The specification says so of every handle
+// that its client may use from another connection; Windows does it for those only that were
+// promised more than to be durable.
 bool checks_sequence(const Request& request) {
   const Negotiated& negotiated = request.connection->negotiated;
   if (negotiated.dialect == wire::Dialect::kSmb202) return false;
@@ -35,8 +35,11 @@ std::optional<filestate::LockSequence> sequence_of(const Request& request,
   if (lock.lock_sequence_index == 0 || lock.lock_sequence_index > kLockSequenceIndexMax) {
     return std::nullopt;
   }
+  // Before SMB 3 the field is another one.
+  const uint16_t channel_sequence =
+      request.connection->negotiated.is_smb3() ? request.header.channel_sequence : uint16_t{0};
   return filestate::LockSequence{static_cast<uint8_t>(lock.lock_sequence_index),
-                                 lock.lock_sequence_number};
+                                 lock.lock_sequence_number, channel_sequence};
 }
 
 // 3.3.5.14.1 "Processing Unlocks".
@@ -52,8 +55,8 @@ Result<Reply> unlock(Request& request, const wire::LockRequest& lock) {
     ranges.push_back({element.offset, element.length});
   }
   if (!ranges.empty()) {
-    const NtStatus status = request.server.file_table.unlock(request.open->ref(), ranges,
-                                                             sequence_of(request, lock));
+    const NtStatus status =
+        request.server.file_table.unlock(request.open->ref(), ranges, sequence_of(request, lock));
     if (status != NtStatus::kSuccess) return fail(status);
   }
   if (bad_element != NtStatus::kSuccess) return fail(bad_element);
@@ -91,8 +94,8 @@ Task<Result<Reply>> handle_lock(Request& request) {
     co_return fail(NtStatus::kAccessDenied);
   }
   if (lock.locks.front().flags == LockFlags::kUnlock) co_return unlock(request, lock);
-  // 3.3.5.2.9 lets LOCK through when the session has expired, so that locks can be given up; new ones
-  // are refused, as Windows does.
+  // 3.3.5.2.9 lets LOCK through when the session has expired, so that locks can be given up; new
+  // ones are refused, as Windows does.
   if (request.session->state(request.server.clock().now()) == SessionState::kExpired) {
     co_return fail(NtStatus::kNetworkSessionExpired);
   }

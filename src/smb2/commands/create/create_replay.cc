@@ -51,6 +51,11 @@ Result<std::optional<Reply>> answer_replay(Request& request, CreateState& state)
   OpenTable::Replay replay = server.open_table.find_or_reserve(key);
   if (replay.reservation) {
     state.reservation = std::move(replay.reservation);
+    const wire::Header& header = request.header;
+    if (!request.session->overtaken_creates.admit(durable->create_guid, header.channel_sequence,
+                                                  header.is_replay())) {
+      return fail(NtStatus::kFileNotAvailable);
+    }
     return std::nullopt;
   }
   if (replay.pending) {
