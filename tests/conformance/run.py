@@ -46,7 +46,9 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import kdc  # noqa: E402
 import networks as nets  # noqa: E402
 import server as servers  # noqa: E402
+from ledger import MIN_LIMIT_S, Row, read_ledger, report, update  # noqa: E402
 from scratch import Scratch  # noqa: E402
+from shares import SNAPSHOT, STREAM, shares_for_tests  # noqa: E402
 
 USER = servers.User("torture", "Gestell-1", "games" if os.geteuid() == 0 else None)
 USER2 = servers.User("torture2", "Gestell-2", "nobody" if os.geteuid() == 0 else None)
@@ -95,10 +97,6 @@ OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.create_no_streams"
 # What Windows does otherwise than its specification: on a share, one for each common one, that does so.
 LIKE_WINDOWS = re.compile(r"smb2\.(replay\.dhv2-pending.*-windows|lock\.replay_broken_windows)")
 
-# The previous version that the share "twrp" has.
-SNAPSHOT = "@GMT-2024.02.29-12.00.00"
-STREAM = b"in a stream"
-
 # Tests that want to be told something.
 OWN_OPTIONS = {
     # A synchronising open needs no further right, as in all Windows that are still maintained.
@@ -110,9 +108,6 @@ OWN_OPTIONS = {
     "smb2.set-sparse-ioctl": ("filename=file",),
     "smb2.zero-data-ioctl": ("filename=file", "offset=0", "beyond_final_zero=4096"),
 }
-
-
-MIN_LIMIT_S = 60  # for one test; one the ledger knows to be slow gets four times its time
 
 
 def in_suites(name, suites):
@@ -131,43 +126,6 @@ def select(names, args):
         return [n for n in names if in_suites(n, args.only) and not in_suites(n, args.skip)]
     return [n for n in names if (args.group == "all" or in_suites(n, BASE))
             and not in_suites(n, args.skip)]
-
-
-class Row:
-    """One line of the ledger."""
-
-    def __init__(self, expected="ok", seconds=0.0, reason="", setting=""):
-        self.expected, self.seconds, self.reason = expected, seconds, reason
-        self.setting = setting or "loopback"
-
-
-def read_ledger(path):
-    rows = {}
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as table:
-            for line in table:
-                if line.startswith("smb2."):
-                    name, *columns = (line.rstrip("\n") + "\t\t\t").split("\t")[:5]
-                    expected, seconds, reason, setting = columns
-                    rows[name] = Row(expected, float(seconds or 0), reason, setting)
-    return rows
-
-
-def write_ledger(path, rows):
-    with open(path, "w", encoding="utf-8") as table:
-        table.write("# smbtorture 4.17 against braidd; see run.py. Columns: test, expected, seconds,"
-                    " reason, setting\n")
-        for name in sorted(rows):
-            row = rows[name]
-            setting = "" if row.setting == "loopback" else f"\t{row.setting}"
-            table.write(f"{name}\t{row.expected}\t{row.seconds:.0f}\t{row.reason}{setting}\n")
-
-
-def samba_passes():
-    """Names of the tests that Samba passes, and of all it was given."""
-    with open(os.path.join(HERE, "samba.tsv"), encoding="utf-8") as table:
-        rows = [line.rstrip("\n").split("\t") for line in table if line.startswith("smb2.")]
-    return {name for name, result in rows if result == "ok"}, {name for name, _ in rows}
 
 
 class Result:
@@ -331,147 +289,21 @@ def start_realm(args, scratch):
     return kdc.start(scratch, {USER.name: USER.password}, pac=not args.smbd)
 
 
-def share_with_snapshot(scratch, uid_gid):
-    """On btrfs a subvolume with a real snapshot; elsewhere a folder laid out like one."""
-    root = scratch.directory("twrp", owner=uid_gid)
-    os.rmdir(root)
-    is_subvolume = make_subvolume(root)
-    if not is_subvolume:
-        os.mkdir(root)
-    os.chown(root, *uid_gid)
-    then = os.path.join(root, ".snapshots", SNAPSHOT)
-    os.makedirs(os.path.dirname(then))
-    link = os.path.join(root, "subdir", "hardlink")
-    fill_for_snapshot(root, "as it was", uid_gid)
-    with open(link, "w", encoding="ascii"):
-        pass
-    os.chown(link, *uid_gid)
-    if is_subvolume:
-        subprocess.run(["btrfs", "-q", "subvolume", "snapshot", "-r", root, then], check=True,
-                       timeout=60)
-    else:
-        os.mkdir(then)
-        fill_for_snapshot(then, "as it was", uid_gid)
-        # As snapshots made of hard links have it.
-        os.link(link, os.path.join(then, "subdir", "hardlink"))
-    fill_for_snapshot(root, "now", uid_gid)
-    return servers.Share("twrp", root, snapshots=".snapshots")
-
-
-def make_subvolume(path):
-    """Whether there is one now: not unless the file system is btrfs."""
-    return shutil.which("btrfs") is not None and subprocess.run(
-        ["btrfs", "-q", "subvolume", "create", path], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
-
-
-def fill_for_snapshot(folder, text, uid_gid):
-    path = os.path.join(folder, "file")
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-    try:
-        os.setxattr(path, "user.DosStream.stream:$DATA", STREAM + b"\0")
-    except OSError:
-        pass  # without streams, then
-    os.makedirs(os.path.join(folder, "subdir"), exist_ok=True)
-    for each in (path, os.path.join(folder, "subdir")):
-        os.chown(each, *uid_gid)
-
-
-class Below:
-    """A folder of the scratch directory, for a server's shares."""
-
-    def __init__(self, scratch, name):
-        self.scratch, self.name = scratch, name
-
-    def directory(self, *parts, **properties):
-        self.scratch.directory(self.name)
-        return self.scratch.directory(self.name, *parts, **properties)
-
-
 def options(args, scratch, runner, jobs):
     setting, realm = runner.setting, runner.realm
-    scratch = Below(scratch, setting.name)
-    uid_gid = servers.ids_of(USER)
-    shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
-              for n in range(jobs)]
-    shares += [servers.Share(f"windows{n}", scratch.directory(f"windows{n}", owner=uid_gid),
-                             compat="windows") for n in range(jobs)]
-    shares.append(servers.Share("nonotify", scratch.directory("nonotify", owner=uid_gid),
-                                change_notify=False))
-    shares.append(servers.Share("noperm", scratch.directory("noperm", mode=0o700)))
-    shares.append(servers.Share("hideunread", scratch.directory("hideunread", owner=uid_gid),
-                                hide_unreadable=True))
-    shares.append(servers.Share("nostreams", scratch.directory("nostreams", owner=uid_gid),
-                                streams=False))
-    shares.append(servers.Share("hidden", scratch.directory("hidden", owner=uid_gid),
-                                hidden_names=(".*", "hidefile")))
-    shares.append(share_with_snapshot(scratch, uid_gid))
-    onefile = scratch.directory("onefile", owner=uid_gid)
-    with open(os.path.join(onefile, "file"), "w", encoding="ascii") as file:
-        file.write("something to overwrite\n" * 500)
-    os.chown(file.name, *uid_gid)
-    shares.append(servers.Share("onefile", onefile))
     return servers.Options(
-        shares, [USER, USER2], realm=kdc.REALM if realm else None,
+        shares_for_tests(scratch, setting.name, USER, jobs), [USER, USER2],
+        realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,
         # A server with those listens to the loopback only.
         env=({} if setting.on_links else {"BRAID_TEST_SWITCHES": "1"}) |
         ({"KRB5_CONFIG": os.path.join(realm, "krb5.conf")} if realm else {}),
         networks=runner.networks, break_retry=setting.break_retry, min_dialect="2.0.2",
         signing=args.signing, workers=args.workers,
-        samba_global=["server multi channel support = yes", "smb2 leases = yes", "smbd:FSCTL_SMBTORTURE = yes"],
+        samba_global=["server multi channel support = yes", "smb2 leases = yes",
+                      "smbd:FSCTL_SMBTORTURE = yes"],
         samba_share=[*args.samba_option, "vfs objects = acl_xattr streams_xattr", "ea support = yes",
                      "map hidden = no", "map system = no", "map readonly = no"])
-
-
-def compare_with_samba(results):
-    """A sentence; of what runs in one setting only, each test counts once."""
-    passes, known = samba_passes()
-    missing = sorted(n for n in results if n in passes and results[n].kind != "ok")
-    for name in missing:
-        print(f"Samba passes, braid does not: {name}")
-    ours = sum(results[n].kind == "ok" for n in results if n in known)
-    return (f"of Samba's list of {len(known)}: {ours} passed here, {len(passes)} there; of those "
-            f"{len(missing)} not here, {len(passes - set(results))} not run")
-
-
-def report(results, ledger, flaky, trouble, seconds):
-    def expected(name):
-        return ledger.get(name, Row("?")).expected
-    unexpected = [n for n in results if results[n].kind != expected(n)]
-    passed = sum(r.kind == "ok" for r in results.values())
-    skipped = sum(r.kind == "skip" for r in results.values())
-    for name in sorted(flaky):
-        print(f"flaky: {name}")
-    for name in sorted(unexpected):
-        print(f"unexpected: {name}: {results[name].kind}, expected {expected(name)}; "
-              f"{results[name].reason}")
-    for sentence in trouble:
-        print(sentence)
-    print(compare_with_samba(results))
-    # In unittest's words, for whoever adds suites up: what the ledger expects not to pass counts
-    # as skipped.
-    print(f"Ran {len(results)} tests in {seconds:.1f}s\n(failures={len(unexpected)}, "
-          f"skipped={sum(results[n].kind != 'ok' for n in results if n not in unexpected)})")
-    print(f"{len(results)} tests: {passed} passed, {len(results) - passed - skipped} failed, "
-          f"{skipped} skipped; {len(unexpected)} unexpected, {len(flaky)} flaky")
-    return 1 if unexpected or trouble else 0
-
-
-def update(args, ledger, results, setting_of):
-    for name, result in results.items():
-        old = ledger.get(name, Row("?"))
-        reason = "" if result.kind == "ok" else (
-            old.reason if old.expected == result.kind and old.reason else result.reason)
-        # How long it took matters when it sets the limit; else every update would touch every line.
-        about_as_long = abs(result.seconds - old.seconds) * 4 < MIN_LIMIT_S
-        ledger[name] = Row(result.kind, old.seconds if about_as_long else result.seconds, reason,
-                           setting_of[name])
-    base = read_ledger(args.base_ledger) if args.base_ledger else {}
-    write_ledger(args.ledger, {
-        name: row for name, row in ledger.items()
-        if name not in base or (row.expected, row.reason) != (base[name].expected, base[name].reason)})
 
 
 def main():
