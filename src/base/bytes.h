@@ -4,11 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "base/buffer_memory.h"
 
 namespace braid {
 
@@ -28,36 +29,37 @@ inline std::string_view as_text(ByteView bytes) {
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(size_t size)
-      : data_(std::make_unique_for_overwrite<uint8_t[]>(size)), size_(size), capacity_(size) {}
+  explicit Buffer(size_t size) : data_(BufferMemory::take(size)), size_(size), capacity_(size) {}
+  ~Buffer() { BufferMemory::give_back(data_, capacity_); }
   static Buffer copy_of(ByteView bytes) {
     Buffer buffer(bytes.size());
     if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
     return buffer;
   }
   Buffer(Buffer&& other) noexcept
-      : data_(std::move(other.data_)),
+      : data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)),
         capacity_(std::exchange(other.capacity_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
-    data_ = std::move(other.data_);
+    Buffer old(std::move(*this));
+    data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, 0);
     return *this;
   }
 
-  uint8_t* data() { return data_.get(); }
-  const uint8_t* data() const { return data_.get(); }
+  uint8_t* data() { return data_; }
+  const uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
   size_t capacity() const { return capacity_; }
   bool empty() const { return size_ == 0; }
-  MutableByteView view() { return {data_.get(), size_}; }
-  ByteView view() const { return {data_.get(), size_}; }
+  MutableByteView view() { return {data_, size_}; }
+  ByteView view() const { return {data_, size_}; }
   // Never grows past what was allocated: REQUIRES size <= capacity().
   void resize_within(size_t size) { size_ = size <= capacity_ ? size : capacity_; }
 
  private:
-  std::unique_ptr<uint8_t[]> data_;
+  uint8_t* data_ = nullptr;
   size_t size_ = 0;
   size_t capacity_ = 0;
 };
