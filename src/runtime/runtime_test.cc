@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -7,6 +9,7 @@
 #include "runtime/one_shot.h"
 #include "runtime/reactor.h"
 #include "runtime/task_scope.h"
+#include "runtime/turns.h"
 #include "runtime/worker_pool.h"
 
 namespace braid {
@@ -83,6 +86,73 @@ TEST(TaskScope, JoinWaitsForTheLastTask) {
   });
   reactor.run();
   EXPECT_TRUE(joined);
+}
+
+// What its turns keep apart, and the order they came in.
+struct Visitors {
+  std::atomic<int> inside = 0;
+  std::atomic<int> most_inside = 0;
+  std::vector<int> came;
+};
+Task<void> visit(Turns<int>& turns, int key, WorkerPool& pool, Visitors& visitors, int who) {
+  const auto turn = co_await turns.take(key, pool);
+  EXPECT_TRUE(turn);
+  EXPECT_TRUE(pool.is_current());
+  const int inside = ++visitors.inside;
+  if (inside > visitors.most_inside) visitors.most_inside = inside;
+  visitors.came.push_back(who);
+  std::this_thread::yield();
+  --visitors.inside;
+}
+Task<void> stop_after(Reactor& reactor, TaskScope& scope) {
+  co_await scope.join();
+  co_await reactor.schedule();
+  reactor.stop();
+}
+
+TEST(Turns, OneAtATimeInTheOrderTheyCame) {
+  Reactor reactor;
+  WorkerPool pool(4);
+  Turns<int> turns;
+  TaskScope scope, outer;
+  std::array<Visitors, 3> visitors;
+  constexpr int kVisits = 600;
+  reactor.post([&] {
+    for (int i = 0; i < kVisits; ++i) {
+      const int key = i % 3;
+      scope.spawn(visit(turns, key, pool, visitors[static_cast<size_t>(key)], i));
+    }
+    outer.spawn(stop_after(reactor, scope));
+  });
+  reactor.run();
+  pool.stop();
+  for (const Visitors& each : visitors) {
+    EXPECT_EQ(each.most_inside, 1);
+    EXPECT_EQ(each.came.size(), static_cast<size_t>(kVisits / 3));
+    EXPECT_TRUE(std::ranges::is_sorted(each.came));
+  }
+}
+
+Task<void> hold_two(Turns<int>& turns, WorkerPool& pool, Reactor& reactor, bool& went_on) {
+  auto first = co_await turns.take(1, pool);
+  const auto second = co_await turns.take(2, pool);
+  first.end();
+  EXPECT_FALSE(first);
+  first = co_await turns.take(1, pool);  // free again, though another is held
+  went_on = true;
+  reactor.stop();
+}
+
+TEST(Turns, EndsEarlyAndKeysAreApart) {
+  Reactor reactor;
+  WorkerPool pool(1);
+  Turns<int> turns;
+  TaskScope scope;
+  bool went_on = false;
+  reactor.post([&] { scope.spawn(hold_two(turns, pool, reactor, went_on)); });
+  reactor.run();
+  pool.stop();
+  EXPECT_TRUE(went_on);
 }
 
 TEST(Timer, CancelledCallbackNeverRuns) {

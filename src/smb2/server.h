@@ -19,6 +19,7 @@
 #include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
 #include "runtime/task_scope.h"
+#include "runtime/turns.h"
 #include "runtime/worker_pool.h"
 #include "smb2/breaks.h"
 #include "smb2/connection.h"
@@ -109,6 +110,9 @@ class Server final : public ConnectionSink {
   filestate::LockId next_lock_id() { return {next_lock_id_.fetch_add(1)}; }
   Breaks breaks;
   DescriptorStore descriptors;
+  // Of each file, a WRITE that may wait for the disk. File systems let one at a time into a file,
+  // and threads that stand before it burn as much CPU as the one inside.
+  Turns<FileKey> writers;
   NotifyHub notify;
   WriteTimes write_times;
   filestate::FileTable file_table;

@@ -90,6 +90,8 @@ class File {
   virtual Result<size_t> read(uint64_t offset, MutableByteView into,
                               Wait wait = Wait::kAllowed) = 0;
   // Writes everything, unless kNever: then a short count is possible. The first write sets ARCHIVE.
+  // At kEnd it goes behind the last byte in one step, whoever else does the same.
+  static constexpr uint64_t kEnd = ~uint64_t{0};
   virtual Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces,
                                Wait wait = Wait::kAllowed) = 0;
   Result<size_t> write(uint64_t offset, ByteView bytes, Wait wait = Wait::kAllowed) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <set>
+#include <thread>
 
 #include "vfs/fault/fault_volume.h"
 #include "vfs/memory/memory_volume.h"
@@ -295,6 +296,41 @@ TEST_P(AnyVolume, PiecesAreWrittenInOrder) {
   EXPECT_EQ(file->read(7, rest).value(), 0u);
 }
 
+// Through handles of their own, as clients have them.
+TEST_P(AnyVolume, WritesAtTheEndDoNotOverwriteEachOther) {
+  make("f");
+  constexpr int kWrites = 200;
+  for (const std::string stream : {"", "s"}) {
+    std::vector<std::thread> threads;
+    for (const char who : {'a', 'b', 'c'}) {
+      std::shared_ptr<File> file = open("f");
+      if (!stream.empty()) {
+        auto opened = file->open_stream(
+            stream, {.disposition = StreamHow::Disposition::kOpenOrCreate, .write = true});
+        ASSERT_TRUE(opened) << opened.error().message();
+        file = *std::move(opened);
+      }
+      threads.emplace_back([file, who] {
+        for (int i = 0; i < kWrites; ++i) {
+          const auto put = file->write(File::kEnd, as_bytes(std::string(3, who)));
+          ASSERT_TRUE(put) << put.error().message();
+          ASSERT_EQ(*put, 3u);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    auto file = open("f");
+    if (!stream.empty()) file = *file->open_stream(stream, {});
+    const std::string all = content(*file);
+    ASSERT_EQ(all.size(), 3u * 3 * kWrites) << stream;
+    for (size_t i = 0; i < all.size(); i += 3) {
+      ASSERT_EQ(all.substr(i, 3), std::string(3, all[i])) << i;
+    }
+    EXPECT_EQ(std::ranges::count(all, 'a'), 3 * kWrites);
+    EXPECT_EQ(std::ranges::count(all, 'b'), 3 * kWrites);
+  }
+}
+
 TEST_P(AnyVolume, TruncateAllocateAndZero) {
   auto file = make("f");
   ASSERT_TRUE(file->write(0, as_bytes("0123456789")));
@@ -342,7 +378,8 @@ TEST_P(AnyVolume, EnumerationShowsDotsAndAll) {
   EXPECT_EQ(batch[0].attributes.key, directory->key());
   EXPECT_EQ(batch[1].attributes.key, look("").attributes.key);
   batch.clear();
-  ASSERT_TRUE(walk->next(10, [](std::string_view n) { return n.starts_with('t'); }, batch));
+  ASSERT_TRUE(walk->next(
+      10, [](std::string_view n) { return n.starts_with('t'); }, batch));
   ASSERT_EQ(batch.size(), 1u);
   EXPECT_EQ(batch[0].name, "three");
   EXPECT_TRUE(batch[0].attributes.is_directory());
@@ -360,9 +397,8 @@ TEST_P(AnyVolume, ReplaceTurnsAFileIntoALinkAndBack) {
   ASSERT_TRUE(volume_->replace(who_, file_key.place, file_key.attributes.key, "target"));
   const auto link = look("d\\x");
   EXPECT_EQ(link.symlink_target, "target");
-  EXPECT_TRUE(volume_->replace(who_, link.place, file_key.attributes.key, "other")
-                  .error()
-                  .is_os(ESTALE));
+  EXPECT_TRUE(
+      volume_->replace(who_, link.place, file_key.attributes.key, "other").error().is_os(ESTALE));
   EXPECT_EQ(look("d\\x").symlink_target, "target");
   ASSERT_TRUE(volume_->replace(who_, link.place, link.attributes.key, std::nullopt));
   EXPECT_EQ(look("d\\x").attributes.kind, Kind::kFile);

@@ -130,5 +130,36 @@ BRAID_E2E(Rw, ManyInFlight) {
   E2E_OK(co_await file->close());
 }
 
+// [MS-FSA] 2.1.5.4 "Server Requests a Write": at offset -1 it goes to the end. Small records and
+// some that are too large to be written at once, by clients that do not know of each other.
+BRAID_E2E(Rw, RecordsThatClientsAppendAreAllThere) {
+  if (!server().is_braid) co_return;  // smbd knows no such offset
+  constexpr uint64_t kAtTheEnd = ~uint64_t{0};
+  constexpr int kRecords = 20;
+  struct Body {
+    static Task<void> append(client::FilePtr file, char who) {
+      for (int i = 0; i < kRecords; ++i) {
+        const Bytes record(i % 4 == 0 ? 100'000 : 100, static_cast<uint8_t>(who));
+        E2E_TRY(const uint32_t count, co_await file->write(kAtTheEnd, record));
+        EXPECT_EQ(count, record.size());
+      }
+    }
+  };
+  std::vector<client::FilePtr> files;
+  TaskScope scope;
+  for (const char who : {'a', 'b', 'c'}) {
+    E2E_TRY(const auto tree, co_await env.mount());
+    E2E_TRY(files.emplace_back(),
+            co_await tree->open(name_of_test(), kReadWriteDelete, CreateDisposition::kOpenIf));
+    for (int writers = 0; writers < 2; ++writers) scope.spawn(Body::append(files.back(), who));
+  }
+  co_await scope.join();
+  for (const auto& file : files) E2E_OK(co_await file->close());
+  E2E_TRY(const auto tree, co_await env.mount());
+  E2E_TRY(const Bytes content, co_await tree->read_file(name_of_test()));
+  constexpr ptrdiff_t kEach = 2 * (kRecords / 4 * 100'000 + kRecords * 3 / 4 * 100);
+  for (const char who : {'a', 'b', 'c'}) EXPECT_EQ(std::ranges::count(content, who), kEach) << who;
+}
+
 }  // namespace
 }  // namespace braid::e2e

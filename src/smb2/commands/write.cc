@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kInlineWriteMax = 64u << 10;
 constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
-// [MS-FSA] 2.1.5.4 "Server Requests a Write": this offset means the end of the file.
-constexpr uint64_t kAppend = ~uint64_t{0};
+// [MS-FSA] 2.1.5.4 "Server Requests a Write": so the end of the file is asked for.
+static_assert(vfs::File::kEnd == ~uint64_t{0});
 
 }  // namespace
 
@@ -44,7 +44,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   }
   // A file of a previous version may be open for writing all the same.
   if (request.tree_connect->share->read_only) co_return fail(NtStatus::kMediaWriteProtected);
-  if (write.offset != kAppend && write.offset > kOffsetMax - write.data.size()) {
+  if (write.offset != vfs::File::kEnd && write.offset > kOffsetMax - write.data.size()) {
     co_return fail(NtStatus::kInvalidParameter);
   }
   // [MS-FSA] 2.1.5.4: a write of nothing does nothing, and breaks nothing.
@@ -52,25 +52,28 @@ Task<Result<Reply>> handle_write(Request& request) {
 
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kWrite));
   Open& open = *request.open;
+  Server& server = request.server;
+  Turns<FileKey>::Turn turn;
   uint64_t offset = write.offset;
-  if (offset == kAppend) {
+  const bool appends = offset == vfs::File::kEnd;
+  if (appends) {
     request.may_take_long();
-    co_await request.server.pool().schedule();
+    turn = co_await server.writers.take(attributes.file_key, server.pool());
     BRAID_CO_TRY(const auto now, open.file->stat());
     offset = now.size;
   }
-  if (const NtStatus conflict = request.server.file_table.check_io(open.ref(), offset,
-                                                                   write.data.size(), true);
+  if (const NtStatus conflict =
+          server.file_table.check_io(open.ref(), offset, write.data.size(), true);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
   }
 
-  request.server.write_times.before_write(open);
+  server.write_times.before_write(open);
   const bool write_through = (write.flags & wire::WriteFlags::kWriteThrough) != 0 ||
                              (attributes.create_options & wire::CreateOptions::kWriteThrough) != 0;
   ByteView rest = write.data;
   uint64_t position = offset;
-  if (rest.size() <= kInlineWriteMax && !write_through) {
+  if (rest.size() <= kInlineWriteMax && !write_through && !appends) {
     auto count = open.file->write(position, rest, vfs::Wait::kNever);
     if (!count && !count.error().is_os(EAGAIN)) co_return std::unexpected(count.error());
     if (count) {
@@ -79,17 +82,20 @@ Task<Result<Reply>> handle_write(Request& request) {
     }
   }
   if (!rest.empty() || write_through) {
-    if (write.offset != kAppend) request.may_take_long();
-    co_await request.server.pool().schedule();
+    if (!turn) {
+      request.may_take_long();
+      turn = co_await server.writers.take(attributes.file_key, server.pool());
+    }
     if (!rest.empty()) {
-      auto count = open.file->write(position, rest);
+      auto count = open.file->write(appends ? vfs::File::kEnd : position, rest);
       if (!count) co_return std::unexpected(count.error());
     }
+    turn.end();
     if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
   }
   open.position = offset + write.data.size();
-  request.server.write_times.wrote(open);
-  note_written(request.server, open);
+  server.write_times.wrote(open);
+  note_written(server, open);
   co_return reply_with(response);
 }
 

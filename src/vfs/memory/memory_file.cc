@@ -142,6 +142,7 @@ Result<size_t> MemoryFile::write(uint64_t offset, std::span<const ByteView> piec
   if (!bytes) return fail_os(ENOENT);
   uint64_t total = 0;
   for (const ByteView piece : pieces) total += piece.size();
+  if (offset == kEnd) offset = bytes->size();
   if (offset > kContentMax || total > kContentMax - offset) return fail_os(EFBIG);
   if (total > 0) bytes->resize(std::max<size_t>(bytes->size(), offset + total));
   uint8_t* at = bytes->data() + offset;

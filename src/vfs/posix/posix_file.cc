@@ -192,7 +192,8 @@ Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> piece
     if (wait == Wait::kNever) return fail_os(EAGAIN);
     BRAID_CHECK(set_archive());
   }
-  const int flags = wait == Wait::kNever ? RWF_NOWAIT : 0;
+  const bool appends = offset == kEnd;
+  const int flags = (wait == Wait::kNever ? RWF_NOWAIT : 0) | (appends ? RWF_APPEND : 0);
   size_t done = 0;
   size_t skip = 0;  // bytes of pieces.front() already written
   while (!pieces.empty()) {
@@ -204,7 +205,7 @@ Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> piece
     vector[0].iov_base = static_cast<uint8_t*>(vector[0].iov_base) + skip;
     vector[0].iov_len -= skip;
     const ssize_t put = ::pwritev2(fd_.get(), vector.data(), static_cast<int>(count),
-                                   static_cast<off_t>(offset + done), flags);
+                                   appends ? 0 : static_cast<off_t>(offset + done), flags);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) {
       if (done > 0 && wait == Wait::kNever) return done;

@@ -92,6 +92,9 @@ Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pie
   BRAID_TRY(const Descriptor* file, side());
   Bytes bytes;
   for (const ByteView piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
+  if (offset == kEnd) {
+    BRAID_TRY(offset, size());
+  }
   if (!file->valid()) {
     const bool fits = bytes.size() <= context_->inline_stream_max &&
                       offset <= context_->inline_stream_max - bytes.size();
