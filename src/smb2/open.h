@@ -21,6 +21,7 @@
 #include "smb2/write_times.h"
 #include "store/worker_tag.h"
 #include "vfs/vfs.h"
+#include "wire/smb2/access_mask.h"
 #include "wire/smb2/create.h"
 
 namespace braid::smb2 {
@@ -131,6 +132,12 @@ class Open {
   }
   bool is_pipe() const { return pipe != nullptr; }
   bool has_access(uint32_t any_of) const { return (attributes.granted_access & any_of) != 0; }
+  // What it writes goes to the end, whatever offset is named: so NTFS keeps what is there from
+  // those that may only add to it.
+  bool is_append_only() const {
+    using wire::Access;
+    return has_access(Access::kFileAppendData) && !has_access(Access::kFileWriteData);
+  }
 
   // The name as the last CREATE or rename left it. Other opens of the file see a rename through
   // filestate.

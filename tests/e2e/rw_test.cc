@@ -1,5 +1,6 @@
 // READ, WRITE, FLUSH, CLOSE.
 #include "e2e.h"
+#include "wire/smb2/srv_copychunk.h"
 
 namespace braid::e2e {
 namespace {
@@ -159,6 +160,40 @@ BRAID_E2E(Rw, RecordsThatClientsAppendAreAllThere) {
   E2E_TRY(const Bytes content, co_await tree->read_file(name_of_test()));
   constexpr ptrdiff_t kEach = 2 * (kRecords / 4 * 100'000 + kRecords * 3 / 4 * 100);
   for (const char who : {'a', 'b', 'c'}) EXPECT_EQ(std::ranges::count(content, who), kEach) << who;
+}
+
+BRAID_E2E(Rw, HandleThatMayOnlyAppendDoesNotOverwrite) {
+  if (!server().is_braid) co_return;  // smbd writes where it is told
+  E2E_TRY(const auto tree, co_await env.mount());
+  E2E_OK(co_await tree->write_file(name_of_test(), to_bytes("log:")));
+  E2E_TRY(const auto file, co_await tree->open(name_of_test(), Access::kFileAppendData |
+                                                                   Access::kFileReadAttributes));
+  E2E_OK(co_await file->write(0, as_bytes("one,")));
+  E2E_OK(co_await file->write(1'000'000, as_bytes("two,")));
+  E2E_OK(co_await file->write(4, Bytes(70'000, 'x')));
+  E2E_OK(co_await file->close());
+  E2E_TRY(const Bytes content, co_await tree->read_file(name_of_test()));
+  EXPECT_EQ(as_text(content), "log:one,two," + std::string(70'000, 'x'));
+}
+
+// Chunks of one server-side copy, each to the end.
+BRAID_E2E(Rw, CopiedChunksAppendOneAfterTheOther) {
+  if (!server().is_braid) co_return;
+  E2E_TRY(const auto tree, co_await env.mount());
+  E2E_TRY(const auto file,
+          co_await tree->open(name_of_test(), kReadWriteDelete, CreateDisposition::kOverwriteIf));
+  E2E_OK(co_await file->write(0, as_bytes("abcdef")));
+  E2E_TRY(const Bytes key, co_await file->ioctl(wire::Fsctl::kSrvRequestResumeKey));
+  wire::SrvCopychunkCopy copy;
+  std::ranges::copy(ByteView(key).first(copy.source_key.size()), copy.source_key.begin());
+  copy.chunks = {{0, ~uint64_t{0}, 3}, {4, ~uint64_t{0}, 2}, {0, ~uint64_t{0}, 1}};
+  Bytes input;
+  wire::Writer writer(input);
+  copy.encode(writer);
+  E2E_OK(co_await file->ioctl(wire::Fsctl::kSrvCopychunk, input));
+  E2E_OK(co_await file->close());
+  E2E_TRY(const Bytes content, co_await tree->read_file(name_of_test()));
+  EXPECT_EQ(as_text(content), "abcdefabcefa");
 }
 
 }  // namespace

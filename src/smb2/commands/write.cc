@@ -55,7 +55,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   Server& server = request.server;
   Turns<FileKey>::Turn turn;
   uint64_t offset = write.offset;
-  const bool appends = offset == vfs::File::kEnd;
+  const bool appends = offset == vfs::File::kEnd || open.is_append_only();
   if (appends) {
     request.may_take_long();
     turn = co_await server.writers.take(attributes.file_key, server.pool());

@@ -2,6 +2,7 @@
 // Data Copy Request".
 #include "wire/smb2/srv_copychunk.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "smb2/commands/ioctl/ioctl.h"
@@ -18,7 +19,6 @@ namespace {
 using wire::Access;
 
 constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
-constexpr uint64_t kAppend = ~uint64_t{0};
 
 // A key only works in the session that asked for it, where the FileId is no secret.
 wire::ResumeKey key_of(const FileId& id) {
@@ -54,7 +54,7 @@ bool within_limits(const wire::SrvCopychunkCopy& copy) {
   uint64_t total = 0;
   for (const wire::SrvCopychunk& chunk : copy.chunks) {
     if (chunk.length == 0 || chunk.length > kCopychunkSizeMax) return false;
-    if (chunk.target_offset != kAppend && chunk.target_offset > kOffsetMax - chunk.length) {
+    if (chunk.target_offset != vfs::File::kEnd && chunk.target_offset > kOffsetMax - chunk.length) {
       return false;
     }
     if (chunk.source_offset > kOffsetMax - chunk.length) return false;
@@ -123,12 +123,16 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   Server& server = request.server;
   Open& target = *request.open;
 
+  // What is appended meanwhile would be written over.
+  const auto turn = co_await server.writers.take(target.attributes.file_key, server.pool());
+  BRAID_CO_TRY(const auto now, target.file->stat());
+  uint64_t end = now.size;
   for (wire::SrvCopychunk& chunk : copy->chunks) {
-    if (chunk.target_offset == kAppend) {
-      BRAID_CO_TRY(const auto now, target.file->stat());
-      chunk.target_offset = now.size;
-      if (now.size > kOffsetMax - chunk.length) co_return limits();
+    if (chunk.target_offset == vfs::File::kEnd || target.is_append_only()) {
+      if (end > kOffsetMax - chunk.length) co_return limits();
+      chunk.target_offset = end;
     }
+    end = std::max(end, chunk.target_offset + chunk.length);
     if (const NtStatus conflict = check_locks(server, *source, target, chunk);
         conflict != NtStatus::kSuccess) {
       co_return answer_with({}, conflict);
