@@ -12,7 +12,7 @@ bool OvertakenCreates::admit(const CreateGuid& guid, uint16_t channel_sequence, 
   const auto found = std::ranges::find(*repeated, guid, &Sending::guid);
   if (found == repeated->end()) {
     if (!is_replay) return true;
-    if (repeated->size() == kRememberedMax) repeated->pop_front();
+    if (repeated->size() == kRememberedMax) repeated->erase(repeated->begin());
     repeated->push_back({guid, channel_sequence});
     return true;
   }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <vector>
 
 #include "base/guarded.h"
 #include "base/ids.h"
@@ -29,7 +29,7 @@ class OvertakenCreates {
     CreateGuid guid;
     uint16_t channel_sequence;  // of the latest
   };
-  Guarded<std::deque<Sending>> repeated_;  // oldest first
+  Guarded<std::vector<Sending>> repeated_;  // oldest first
 };
 
 }  // namespace braid::smb2
