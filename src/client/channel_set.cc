@@ -40,7 +40,10 @@ Task<Result<ChannelSetPtr>> ChannelSet::start(SessionPtr session, ChannelSetOpti
   const ConnectionPtr first = set->session_->connection().shared_from_this();
   std::vector<SocketAddress> paths = {set->first_address_};
   if (can_have_channels(*first)) {
-    BRAID_CO_TRY(paths, co_await set->discover());
+    auto found = co_await set->discover();
+    if (!found && first->is_closed()) co_return std::unexpected(found.error());
+    // A server that does not want to tell has one address.
+    if (found) paths = *std::move(found);
   }
   set->adopt_paths(std::move(paths));
   const auto place =
@@ -75,13 +78,10 @@ Task<void> ChannelSet::close() {
   co_await tasks_.join();
 }
 
-// A server that does not want to tell has one address.
 Task<Result<std::vector<SocketAddress>>> ChannelSet::discover() {
   if (!options_.addresses.empty()) co_return options_.addresses;
-  const auto interfaces = co_await query_interfaces(session_);
-  if (!interfaces && session_->connection().is_closed()) co_return fail(interfaces.error());
-  co_return choose_paths(interfaces.value_or(std::vector<wire::NetworkInterfaceInfo>{}),
-                         first_address_, options_.policy);
+  BRAID_CO_TRY(const auto interfaces, co_await query_interfaces(session_));
+  co_return choose_paths(interfaces, first_address_, options_.policy);
 }
 
 ChannelSet::Slot& ChannelSet::add_slot(SocketAddress address) {
@@ -91,6 +91,7 @@ ChannelSet::Slot& ChannelSet::add_slot(SocketAddress address) {
 }
 
 void ChannelSet::adopt_paths(std::vector<SocketAddress> paths) {
+  paths_max_ = std::max(paths_max_, paths.size());
   std::vector<Slot*> free;
   for (Slot& slot : slots_) {
     const auto same = std::ranges::find(paths, slot.info.address);
@@ -125,10 +126,20 @@ void ChannelSet::retire(Slot& slot) {
 }
 
 Task<void> ChannelSet::refresh() {
+  using std::chrono::steady_clock;
+  auto asked = steady_clock::now();
+  auto soon = options_.refresh_soon;
   while (!ended_) {
-    co_await stopping_.wait(options_.refresh_interval);
+    co_await stopping_.wait(std::min(options_.refresh_soon, options_.refresh_interval));
     if (ended_ || !options_.addresses.empty() || live_count() == 0) continue;
+    const bool is_short = std::ranges::count_if(slots_, [this](const Slot& slot) {
+                            return slot.is_offered && is_usable(slot);
+                          }) < static_cast<ptrdiff_t>(paths_max_);
+    if (!is_short) soon = options_.refresh_soon;
+    if (steady_clock::now() - asked < (is_short ? soon : options_.refresh_interval)) continue;
     if (!can_have_channels(session_->connection())) continue;
+    asked = steady_clock::now();
+    if (is_short) soon = std::min(soon * 2, options_.refresh_interval);
     auto paths = co_await discover();
     if (paths && !ended_) adopt_paths(std::move(*paths));
   }

@@ -41,6 +41,9 @@ struct ChannelSetOptions {
   // How often the server is asked for its interfaces. [MS-SMB2] 3.2.6.3 "Network Interface
   // Information Timer Event".
   std::chrono::nanoseconds refresh_interval = std::chrono::minutes(10);
+  // The same while a channel is missing, or an address that there was is not offered any more: a
+  // server does not offer one whose link is down just then. Doubles up to the other.
+  std::chrono::nanoseconds refresh_soon = std::chrono::seconds(5);
 };
 
 // The client's part of multi-channel: [MS-SMB2] 3.2.4.1.7 "Selecting a Connection", 3.2.4.20.10
@@ -149,6 +152,7 @@ class ChannelSet final : public RequestRouter, public std::enable_shared_from_th
   std::deque<BreakEvent> recent_breaks_;  // to know repeated ones by
   Bell changed_;                          // channels came or went
   Bell stopping_;
+  size_t paths_max_ = 0;  // that were chosen at a time
   TaskScope tasks_;
 };
 

@@ -7,6 +7,8 @@
 #include "client/file.h"
 #include "transport/memory_transport.h"
 #include "wire/smb2/echo.h"
+#include "wire/smb2/ioctl.h"
+#include "wire/smb2/network_interface_info.h"
 
 namespace braid::client {
 namespace {
@@ -85,6 +87,13 @@ class FakeServer {
     } else {
       send(request.channel, header, wire::ErrorResponse{});
     }
+  }
+  template <class Body>
+  void answer(const Received& request, const Body& body) {
+    Header header = request.header;
+    header.flags = HeaderFlags::kServerToRedir;
+    header.credits = 10;
+    send(request.channel, header, body);
   }
   template <class Body>
   void send(size_t channel, const Header& header, const Body& body) {
@@ -229,6 +238,92 @@ void run(Task<void> (*body)(Fixture&)) {
   Reactor reactor;
   TaskScope scope;
   reactor.post([&] { scope.spawn(run_body(body, reactor)); });
+  reactor.run();
+}
+
+// Answers the client's question for the server's addresses.
+Task<void> offer(FakeServer& server, std::vector<uint8_t> hosts) {
+  wire::NetworkInterfaceInfoResponse list;
+  for (const uint8_t host : hosts) {
+    wire::NetworkInterfaceInfo info;
+    info.if_index = host;
+    info.link_speed = 1'000'000'000;
+    info.address = {10, 0, 0, host};
+    list.interfaces.push_back(info);
+  }
+  Bytes output;
+  wire::Writer writer(output);
+  list.encode(writer);
+  const Received connect = co_await server.next();
+  EXPECT_EQ(connect.header.command, Command::kTreeConnect);
+  server.answer(connect, wire::TreeConnectResponse{});
+  const Received question = co_await server.next();
+  EXPECT_EQ(question.header.command, Command::kIoctl);
+  wire::IoctlResponse answer;
+  answer.ctl_code = wire::Fsctl::kQueryNetworkInterfaceInfo;
+  answer.output = output;
+  server.answer(question, answer);
+  server.answer(co_await server.next());  // TREE_DISCONNECT
+}
+
+struct Discovery {
+  FakeServer server;
+  bool is_reachable = true;  // the second address
+  ChannelSetPtr set;
+};
+Task<void> start_discovering(Discovery& discovery, SessionPtr session) {
+  ChannelSetOptions channels;
+  channels.make_initiator = initiator;
+  channels.policy.count = 2;
+  channels.connect =
+      [&discovery](transport::SocketAddress to) -> Task<Result<transport::TransportPtr>> {
+    if (to == *transport::SocketAddress::parse("10.0.0.2", 0) && !discovery.is_reachable) {
+      co_return fail_os(EHOSTUNREACH);
+    }
+    co_return discovery.server.accept();
+  };
+  channels.rebind_delay_min = channels.rebind_delay_max = 1ms;
+  channels.refresh_soon = 2ms;
+  auto set = co_await ChannelSet::start(std::move(session), channels);
+  EXPECT_TRUE(set);
+  if (set) discovery.set = *set;
+}
+
+// A server that is asked while a link is down does not offer its address.
+Task<void> lose_and_find_an_address(Reactor& reactor) {
+  {
+    Discovery discovery{.server = FakeServer(reactor), .set = {}};
+    FakeServer& server = discovery.server;
+    ConnectionOptions options;
+    options.dialects = {wire::Dialect::kSmb302};
+    const auto first = Connection::over(server.accept(), options);
+    EXPECT_TRUE(co_await first->negotiate());
+    const auto session = co_await Session::setup(
+        first, initiator(), {.security = SessionOptions::Security::kAsServerWants});
+    TaskScope tasks;
+    tasks.spawn(start_discovering(discovery, *session));
+    co_await offer(server, {1, 2});
+    co_await tasks.join();
+    EXPECT_TRUE(co_await discovery.set->wait_for_channels(2, 5s));
+
+    discovery.is_reachable = false;
+    server.cut(server.connections() - 1);
+    server.cut(server.connections() - 2);
+    co_await offer(server, {1});
+    // Asked again, since there were two; a question that fails takes nothing away.
+    server.answer(co_await server.next(), NtStatus::kInsufficientResources);
+    discovery.is_reachable = true;
+    co_await offer(server, {1, 2});
+    EXPECT_TRUE(co_await discovery.set->wait_for_channels(2, 5s));
+    co_await discovery.set->close();
+    co_await server.stop();
+  }
+  reactor.stop();
+}
+TEST(ChannelSet, AddressThatCameBackIsFoundSoon) {
+  Reactor reactor;
+  TaskScope scope;
+  reactor.post([&] { scope.spawn(lose_and_find_an_address(reactor)); });
   reactor.run();
 }
 
