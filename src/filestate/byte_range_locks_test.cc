@@ -245,6 +245,20 @@ TEST_F(WaitingLocks, OvertakenRequestDoesNothing) {
   EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{2, 6, 0}), NtStatus::kSuccess) << "wraps";
 }
 
+// A new session counts its channels from 0 again.
+TEST_F(WaitingLocks, ClientThatCameBackIsNotOvertaken) {
+  OpenRequest a = request(1);
+  open(a);
+  EXPECT_EQ(lock(a, exclusive(0, 1), 1, true, LockSequence{1, 5, 7}).verdict, Verdict::kGo);
+  table.set_durability(ref(a), Durability::kResilient);
+  ASSERT_TRUE(table.disconnect(ref(a)));
+  ASSERT_TRUE(table.reconnect(ref(a), {9}));
+  EXPECT_EQ(lock(a, exclusive(0, 1), 2, true, LockSequence{1, 5, 0}).verdict, Verdict::kGo)
+      << "done before";
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{1, 6, 0}), NtStatus::kSuccess);
+  EXPECT_EQ(unlock(a, exclusive(0, 1), LockSequence{1, 7, 0}), NtStatus::kRangeNotLocked);
+}
+
 // Both sendings of one LOCK wait: the later one gets it, and it is taken once.
 TEST_F(WaitingLocks, RepetitionTakesThePlaceOfWhatWaits) {
   const OpenRequest a = request(1), b = request(2);

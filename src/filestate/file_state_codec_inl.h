@@ -94,7 +94,8 @@ void BasicFileState<kDefect>::encode_leases_and_opens(wire::Writer& w) const {
     if (!open->lock_sequences) continue;
     for (const LockSequences::Entry& entry : open->lock_sequences->entries()) {
       w.u8(entry.number);
-      w.u16(entry.channel_sequence);
+      w.u8(entry.channel_sequence.has_value());
+      w.u16(entry.channel_sequence.value_or(0));
     }
   }
   // In their order, in which they are told: leases by their number, opens after them.
@@ -155,8 +156,11 @@ void BasicFileState<kDefect>::decode_opens(wire::Reader& r) {
     if (flags & 32) {
       open->lock_sequences = std::make_unique<LockSequences>();
       for (uint8_t index = 1; index <= LockSequences::kEntries; ++index) {
-        const uint8_t number = r.u8();
-        open->lock_sequences->restore(index, {number, r.u16()});
+        LockSequences::Entry entry{.number = r.u8()};
+        const bool is_used = r.u8() != 0;
+        const uint16_t channel_sequence = r.u16();
+        if (is_used) entry.channel_sequence = channel_sequence;
+        open->lock_sequences->restore(index, entry);
       }
     }
     r.expect(opens_.find(open->token) == nullptr);

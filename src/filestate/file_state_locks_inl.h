@@ -180,6 +180,7 @@ bool BasicFileState<kDefect>::reconnect(OpenToken token, SessionId session) {
   if (!open || !open->disconnected) return false;
   open->disconnected = false;
   open->session = session;
+  if (open->lock_sequences) open->lock_sequences->forget_channels();
   disconnected_--;
   if (open->lease) open->lease->connected_opens++;
   return true;

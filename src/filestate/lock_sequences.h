@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "base/wrapping.h"
 #include "filestate/types.h"
@@ -21,8 +22,8 @@ class LockSequences {
   static constexpr uint8_t kEntries = 64;
   enum class Standing : uint8_t { kNew, kDone, kOvertaken };
   struct Entry {
-    uint8_t number = kNever;
-    uint16_t channel_sequence = 0;
+    uint8_t number = kInvalid;
+    std::optional<uint16_t> channel_sequence;  // absent: not used since the client came
   };
 
   static constexpr bool is_checked(const LockSequence& sequence) {
@@ -32,7 +33,7 @@ class LockSequences {
   Standing begin(const LockSequence& sequence) {
     Entry& entry = entries_[sequence.index - 1];
     if (entry.number == (sequence.number & 0xF)) return Standing::kDone;
-    if (entry.number != kNever && is_behind(sequence.channel_sequence, entry.channel_sequence)) {
+    if (entry.channel_sequence && is_behind(sequence.channel_sequence, *entry.channel_sequence)) {
       return Standing::kOvertaken;
     }
     entry = {kInvalid, sequence.channel_sequence};
@@ -42,13 +43,17 @@ class LockSequences {
     entries_[sequence.index - 1].number = sequence.number & 0xF;
   }
 
+  // The client came back with a new session, whose ChannelSequence begins anew. What was carried
+  // out stays so.
+  void forget_channels() {
+    for (Entry& entry : entries_) entry.channel_sequence.reset();
+  }
+
   const std::array<Entry, kEntries>& entries() const { return entries_; }
   void restore(uint8_t index, Entry entry) { entries_[index - 1] = entry; }
 
  private:
-  // Neither equals a 4-bit number.
-  static constexpr uint8_t kNever = 0xFF;
-  static constexpr uint8_t kInvalid = 0xFE;
+  static constexpr uint8_t kInvalid = 0xFF;  // equals no 4-bit number
 
   std::array<Entry, kEntries> entries_;
 };

@@ -53,7 +53,8 @@ std::optional<NtStatus> NaiveModel::begin(Open& open, const std::optional<LockSe
   const auto seen = open.sequences.find(sequence->index);
   if (seen != open.sequences.end()) {
     if (seen->second.number == sequence->number) return NtStatus::kSuccess;
-    if (newer(seen->second.channel_sequence, sequence->channel_sequence)) {
+    const auto& used = seen->second.channel_sequence;
+    if (used && newer(*used, sequence->channel_sequence)) {
       return NtStatus::kFileNotAvailable;
     }
   }
@@ -197,6 +198,7 @@ bool NaiveModel::reconnect(OpenToken token, SessionId session) {
   if (!open || !open->disconnected) return false;
   open->disconnected = false;
   open->request.session_id = session;
+  for (auto& [index, sequence] : open->sequences) sequence.channel_sequence.reset();
   if (Claim* claim = claim_of(*open); claim && !claim->is_lease) claim->session = session;
   return true;
 }

@@ -50,8 +50,8 @@ class NaiveModel {
     bool disconnected = false;
     Durability durability = Durability::kNone;
     struct Sequence {
-      int number;  // -1: of no request that was carried out
-      uint16_t channel_sequence;
+      int number;                                // -1: of no request that was carried out
+      std::optional<uint16_t> channel_sequence;  // none: of an earlier session
     };
     std::map<int, Sequence> sequences;
   };
