@@ -10,13 +10,6 @@
 namespace braid {
 namespace {
 
-// A sanitizer would not see the use of a block that was given back.
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kKeeps = false;
-#else
-constexpr bool kKeeps = true;
-#endif
-
 constexpr size_t octave_of(size_t size) {
   return static_cast<size_t>(std::bit_width(size - 1)) - 1;
 }
@@ -50,7 +43,7 @@ Guarded<Blocks>& blocks() {
 }
 
 bool is_kept(size_t size) {
-  return kKeeps && size >= BufferMemory::kKeptMin && size <= BufferMemory::kBlockMax;
+  return BufferMemory::kKeeps && size >= BufferMemory::kKeptMin && size <= BufferMemory::kBlockMax;
 }
 
 }  // namespace

@@ -14,6 +14,12 @@ namespace braid {
 // one sends no byte that it has not written.
 class BufferMemory {
  public:
+  // A sanitizer would not see the use of a block that was given back.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  static constexpr bool kKeeps = false;
+#else
+  static constexpr bool kKeeps = true;
+#endif
   static constexpr size_t kKeptMin = 64u << 10;
   // The largest frame of a client fits: 8 MiB and headers.
   static constexpr size_t kBlockMax = 16u << 20;

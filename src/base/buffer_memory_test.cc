@@ -10,14 +10,8 @@
 namespace braid {
 namespace {
 
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kKeeps = false;
-#else
-constexpr bool kKeeps = true;
-#endif
-
 TEST(BufferMemory, LargeBlockIsUsedAgain) {
-  if (!kKeeps) GTEST_SKIP() << "a sanitizer watches every block";
+  if (!BufferMemory::kKeeps) GTEST_SKIP() << "a sanitizer watches every block";
   for (const size_t size : {BufferMemory::kKeptMin, (size_t{1} << 20) + 112, size_t{8} << 20,
                             BufferMemory::kBlockMax}) {
     const uint8_t* first = Buffer(size).data();
@@ -46,7 +40,7 @@ TEST(BufferMemory, NoMoreThanTheLimitIsKept) {
     }
   }
   EXPECT_LE(BufferMemory::kept(), BufferMemory::kKeptMax);
-  if (kKeeps) EXPECT_GT(BufferMemory::kept(), BufferMemory::kKeptMax / 2);
+  if (BufferMemory::kKeeps) EXPECT_GT(BufferMemory::kept(), BufferMemory::kKeptMax / 2);
 }
 
 TEST(BufferMemory, MovedFromBufferIsEmpty) {
