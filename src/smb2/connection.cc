@@ -42,6 +42,9 @@ Connection::Connection(Server& server, transport::TransportPtr transport)
           {.are_awaited = [&server](const auto& each) { return server.breaks.is_awaited(each); },
            .will_not_come = [&server](const auto& each) { server.breaks.send_again(each); }}) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
+  if (server.keepalive_idle().count() > 0) {
+    transport_->set_keepalive_idle(server.keepalive_idle());
+  }
 }
 
 Task<void> Connection::run(Buffer first_message, Arrival arrival) {

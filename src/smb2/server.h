@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -57,6 +58,8 @@ struct ServerParts {
   uint64_t first_file_id = 1;
   // commands/ioctl/test_switches.cc: what smbtorture may ask of a server under test.
   bool test_switches = false;
+  // Transport::set_keepalive_idle() of each connection; 0: as the transport has it. For tests.
+  std::chrono::seconds keepalive_idle{0};
   // The other workers of this machine; null when there are none. The Server starts and stops it.
   store::WorkerGroup* group = nullptr;
 };
@@ -98,6 +101,7 @@ class Server final : public ConnectionSink {
   const Clock& clock() const { return parts_.clock; }
   bool anonymous_sessions() const { return parts_.anonymous_sessions; }
   bool test_switches() const { return parts_.test_switches; }
+  std::chrono::seconds keepalive_idle() const { return parts_.keepalive_idle; }
   const Guid& server_guid() const { return parts_.server_guid; }
   const cluster::Interfaces& interfaces() const { return interfaces_; }
   WorkerPool& pool() { return pool_; }

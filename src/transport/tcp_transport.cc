@@ -97,6 +97,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   UniqueFd release() override;
   void abort() override;
   void set_peer_timeout(std::chrono::milliseconds limit) override;
+  void set_keepalive_idle(std::chrono::seconds idle) override;
   bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
   SocketAddress peer() const override { return peer_; }
   SocketAddress local() const override { return local_; }
@@ -404,6 +405,14 @@ void TcpTransport::set_peer_timeout(std::chrono::milliseconds limit) {
   const auto user_timeout = static_cast<unsigned>(limit.count());
   setsockopt(open->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
   set_keepalive(open->fd, {.idle = 1, .interval = 1, .count = kKeepalive.count});
+}
+
+void TcpTransport::set_keepalive_idle(std::chrono::seconds idle) {
+  auto open = open_fd_.lock();
+  if (open->fd < 0) return;
+  Keepalive keepalive = kKeepalive;
+  keepalive.idle = static_cast<int>(idle.count());
+  set_keepalive(open->fd, keepalive);
 }
 
 UniqueFd TcpTransport::release() {

@@ -71,6 +71,9 @@ class Transport {
   // not; receive() reports ETIMEDOUT. A transport that cannot find that out ignores it. Thread: the
   // reactor's.
   virtual void set_peer_timeout([[maybe_unused]] std::chrono::milliseconds limit) {}
+  // How long a peer may be silent before it is asked whether it still lives; longer than by default
+  // for tests that count on connections which nobody uses. Thread: the reactor's.
+  virtual void set_keepalive_idle([[maybe_unused]] std::chrono::seconds idle) {}
   virtual bool is_closed() const = 0;  // Thread: any
 
   // Ends as close() does, but gives up the socket open, for somebody else to go on with. None when

@@ -295,8 +295,10 @@ def options(args, scratch, runner, jobs):
         shares_for_tests(scratch, setting.name, USER, jobs), [USER, USER2],
         realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,
-        # A server with those listens to the loopback only.
-        env=({} if setting.on_links else {"BRAID_TEST_SWITCHES": "1"}) |
+        # A server with test switches listens to the loopback only. On links, tests cut up to 32
+        # idle channels one by one and then count on the client being there for 35 s more.
+        env=({"BRAID_TEST_KEEPALIVE": "600"} if setting.on_links
+             else {"BRAID_TEST_SWITCHES": "1"}) |
         ({"KRB5_CONFIG": os.path.join(realm, "krb5.conf")} if realm else {}),
         networks=runner.networks, break_retry=setting.break_retry, min_dialect="2.0.2",
         signing=args.signing, workers=args.workers,

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <thread>
@@ -142,6 +144,16 @@ std::expected<bool, std::string> test_switches(const config::Config& config) {
   return true;
 }
 
+// BRAID_TEST_KEEPALIVE=SECONDS in the environment, for tests that cut many idle connections one
+// after the other and must not lose the first of them before the last is cut.
+std::chrono::seconds keepalive_idle() {
+  const char* given = ::secure_getenv("BRAID_TEST_KEEPALIVE");
+  const std::string_view text = given ? given : "";
+  unsigned seconds = 0;
+  std::from_chars(text.begin(), text.end(), seconds);
+  return std::chrono::seconds(std::min(seconds, 32'767u));  // the kernel's most
+}
+
 // Members are made in this order and go in the opposite one: the engine before what it uses.
 class SmbWorkerServer final : public WorkerServer {
  public:
@@ -190,6 +202,7 @@ class SmbWorkerServer final : public WorkerServer {
                                       .router = router_,
                                       .first_file_id = random_file_id(),
                                       .test_switches = *switches,
+                                      .keepalive_idle = keepalive_idle(),
                                       .group = group_.get()},
                     reactors_, pool_);
     listen_for_administrators();
