@@ -4,6 +4,25 @@
 # *_test.cc; and, with BRAID_FUZZ, one fuzzer for each *_fuzz.cc. Files are found by pattern, so
 # adding one needs no edit here. Files ending in _testing.cc help tests of other folders too and go
 # into braid_NAME_testing.
+#
+# Headers that most files read are compiled once for each library and test, where there are enough
+# files to gain by it: cmake/precompiled.h, and precompiled.h of the folder or of the one it names.
+set(BRAID_PRECOMPILED_MIN 4)
+function(braid_precompile target folder)
+  list(LENGTH ARGN count)
+  if(count LESS BRAID_PRECOMPILED_MIN)
+    return()
+  endif()
+  set(headers ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+  if(target MATCHES "_test$")
+    list(APPEND headers <gmock/gmock.h> <gtest/gtest.h>)
+  endif()
+  if(EXISTS ${folder}/precompiled.h)
+    list(APPEND headers ${folder}/precompiled.h)
+  endif()
+  target_precompile_headers(${target} PRIVATE ${headers})
+endfunction()
+
 function(braid_folder name)
   cmake_parse_arguments(ARG "" "" "DEPS;LINK" ${ARGN})
   set(root ${CMAKE_CURRENT_SOURCE_DIR}/src/${name})
@@ -21,12 +40,16 @@ function(braid_folder name)
     set(mode INTERFACE)
     add_library(braid_${name} INTERFACE)
   endif()
+  if(sources)
+    braid_precompile(braid_${name} ${root} ${sources})
+  endif()
   target_include_directories(braid_${name} ${mode} ${CMAKE_SOURCE_DIR}/src)
   list(TRANSFORM ARG_DEPS PREPEND braid_)
   target_link_libraries(braid_${name} ${mode} ${ARG_DEPS} ${ARG_LINK})
 
   if(BRAID_TESTS AND tests)
     add_executable(${name}_test ${tests})
+    braid_precompile(${name}_test ${root} ${tests})
     target_link_libraries(${name}_test PRIVATE braid_${name} GTest::gmock GTest::gtest_main)
     add_test(NAME unit.${name} COMMAND ${name}_test --gtest_brief=1
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -62,6 +85,7 @@ function(braid_apps)
     set(uses braid_admin braid_client libcap)
     if(parts)
       add_library(${program}_parts STATIC ${parts})
+      braid_precompile(${program}_parts ${folder} ${parts})
       target_link_libraries(${program}_parts PUBLIC ${uses})
       set(uses ${program}_parts)
     endif()
@@ -71,6 +95,7 @@ function(braid_apps)
 
     if(BRAID_TESTS AND tests)
       add_executable(${program}_test ${tests})
+      braid_precompile(${program}_test ${folder} ${tests})
       target_link_libraries(${program}_test PRIVATE ${uses} GTest::gmock GTest::gtest_main)
       add_test(NAME unit.${program} COMMAND ${program}_test --gtest_brief=1
                WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -32,6 +32,9 @@ endif()
 
 find_program(BRAID_CCACHE ccache)
 if(BRAID_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${BRAID_CCACHE})
+  # It keeps what was compiled with a precompiled header only if told that macros and times in
+  # that header do not matter; there are none.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${BRAID_CCACHE})
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
   set(CMAKE_C_COMPILER_LAUNCHER ${BRAID_CCACHE})
 endif()

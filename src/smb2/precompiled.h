@@ -1,0 +1,6 @@
+// What most files of this folder and above read, read once: cmake/braid_folder.cmake.
+#pragma once
+
+#include "base/log.h"
+#include "smb2/connection.h"
+#include "smb2/server.h"
