@@ -8,6 +8,8 @@
 # Headers that most files read are compiled once for each library and test, where there are enough
 # files to gain by it: cmake/precompiled.h, and precompiled.h of the folder or of the one it names.
 set(BRAID_PRECOMPILED_MIN 4)
+# Tests run once and are compiled often: not optimized, but for those that count to millions.
+set(BRAID_OPTIMIZED_TESTS filestate_test store_test crypto_test)
 function(braid_precompile target folder)
   list(LENGTH ARGN count)
   if(count LESS BRAID_PRECOMPILED_MIN)
@@ -21,6 +23,12 @@ function(braid_precompile target folder)
     list(APPEND headers ${folder}/precompiled.h)
   endif()
   target_precompile_headers(${target} PRIVATE ${headers})
+endfunction()
+
+function(braid_test_options target)
+  if(NOT target IN_LIST BRAID_OPTIMIZED_TESTS)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0 -U_FORTIFY_SOURCE>)
+  endif()
 endfunction()
 
 function(braid_folder name)
@@ -50,6 +58,7 @@ function(braid_folder name)
   if(BRAID_TESTS AND tests)
     add_executable(${name}_test ${tests})
     braid_precompile(${name}_test ${root} ${tests})
+    braid_test_options(${name}_test)
     target_link_libraries(${name}_test PRIVATE braid_${name} GTest::gmock GTest::gtest_main)
     add_test(NAME unit.${name} COMMAND ${name}_test --gtest_brief=1
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -96,6 +105,7 @@ function(braid_apps)
     if(BRAID_TESTS AND tests)
       add_executable(${program}_test ${tests})
       braid_precompile(${program}_test ${folder} ${tests})
+      braid_test_options(${program}_test)
       target_link_libraries(${program}_test PRIVATE ${uses} GTest::gmock GTest::gtest_main)
       add_test(NAME unit.${program} COMMAND ${program}_test --gtest_brief=1
                WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
