@@ -1,10 +1,21 @@
 #include "smb2/compound.h"
 
 #include "smb2/dispatch.h"
+#include "smb2/limits.h"
 #include "smb2/server.h"
 #include "wire/smb2/error_response.h"
+#include "wire/smb2/transform_header.h"
 
 namespace braid::smb2 {
+namespace {
+
+// What the client takes in one frame, encrypted or not.
+constexpr size_t kAnswersOfAFrameMax = kFrameMax - wire::TransformHeader::kSize;
+
+// Of an answer with others behind it.
+constexpr size_t padded(size_t size) { return (size + 7) / 8 * 8; }
+
+}  // namespace
 
 Compound::Compound(std::shared_ptr<Connection> connection, Buffer frame,
                    std::vector<Element> elements, std::shared_ptr<Session> decrypted_for)
@@ -22,7 +33,20 @@ Task<void> Compound::run() {
     if (!reply) continue;  // CANCEL
     add_reply(request, std::move(*reply));
   }
-  if (!replies_.empty()) connection_->send_messages(std::move(replies_), decrypted_for_.get());
+  send_replies();
+}
+
+void Compound::send_replies() {
+  if (replies_.empty()) return;
+  connection_->send_messages(std::exchange(replies_, {}), decrypted_for_.get());
+  replies_size_ = 0;
+}
+
+uint16_t Compound::grant_credits(const Request& request, bool may_grow) {
+  // Before anybody is known a connection has as many as it began with, whatever it asks.
+  return connection_->command_sequence_window.grant(
+      request.header.credits, elements_[request.index].credits_charged,
+      may_grow && connection_->has_known_user());
 }
 
 std::shared_ptr<const crypto::SigningKey> Compound::key_for(const Request& request) const {
@@ -77,11 +101,13 @@ void Compound::add_reply(const Request& request, Reply reply) {
     const bool negotiating = request.header.command == wire::Command::kNegotiate;
     const bool authenticating = request.header.command == wire::Command::kSessionSetup &&
                                 reply.status != NtStatus::kSuccess;
-    credits = connection_->command_sequence_window.grant(
-        request.header.credits, std::max<uint16_t>(request.header.credit_charge, 1),
-        !negotiating && !authenticating);
+    credits = grant_credits(request, !negotiating && !authenticating);
   }
   finish_header(request, reply.message, reply.status, async_id, credits);
+  // Each answer fits a frame; the client may have asked for more of them than one frame holds.
+  const size_t size = padded(reply.message.size() + reply.payload.size());
+  if (replies_size_ + size > kAnswersOfAFrameMax) send_replies();
+  replies_size_ += size;
   replies_.push_back({.message = std::move(reply.message),
                       .payload = std::move(reply.payload),
                       .signing_key = key_for(request),
@@ -91,12 +117,9 @@ void Compound::add_reply(const Request& request, Reply reply) {
 void Compound::send_interim(const Request& request, AsyncId async_id) {
   // [MS-SMB2] 3.3.4.2 "Sending an Interim Response": credits are granted here, and it is not signed.
   Reply interim = reply_with(wire::ErrorResponse{}, NtStatus::kPending);
-  const uint16_t credits = connection_->command_sequence_window.grant(
-      request.header.credits, std::max<uint16_t>(request.header.credit_charge, 1), true);
+  const uint16_t credits = grant_credits(request, true);
   finish_header(request, interim.message, NtStatus::kPending, async_id, credits);
-  if (!replies_.empty()) {
-    connection_->send_messages(std::exchange(replies_, {}), decrypted_for_.get());
-  }
+  send_replies();
   std::vector<Connection::OutMessage> messages;
   messages.push_back({.message = std::move(interim.message)});
   connection_->send_messages(std::move(messages), decrypted_for_.get());

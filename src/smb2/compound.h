@@ -19,14 +19,15 @@ class Compound {
  public:
   struct Element {
     wire::Header header;
-    ByteView message;  // into the frame
+    ByteView message;         // into the frame
+    uint16_t credits_charged;  // as the window counted it
   };
 
   // `decrypted_for`: the session whose key opened the frame, or null.
   Compound(std::shared_ptr<Connection> connection, Buffer frame, std::vector<Element> elements,
            std::shared_ptr<Session> decrypted_for);
 
-  // Answers everything and sends the answers.
+  // Answers everything and sends the answers: in one frame, or in as many as they need.
   Task<void> run();
 
   // What a related request takes over from the one before it.
@@ -55,6 +56,9 @@ class Compound {
 
  private:
   void add_reply(const Request& request, Reply reply);
+  // Sends the answers so far. What follows goes into a frame of its own.
+  void send_replies();
+  uint16_t grant_credits(const Request& request, bool may_grow);
   void finish_header(const Request& request, MutableByteView message, NtStatus status,
                      AsyncId async_id, uint16_t credits);
   std::shared_ptr<const crypto::SigningKey> key_for(const Request& request) const;
@@ -64,6 +68,7 @@ class Compound {
   std::vector<Element> elements_;
   std::shared_ptr<Session> decrypted_for_;
   std::vector<Connection::OutMessage> replies_;
+  size_t replies_size_ = 0;  // as one frame
 };
 
 }  // namespace braid::smb2

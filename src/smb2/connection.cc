@@ -230,9 +230,9 @@ bool Connection::process_messages(Buffer frame, size_t offset,
     const bool negotiate = header->command == wire::Command::kNegotiate;
     if (negotiate == negotiated.is_done()) return false;
     // [MS-SMB2] 3.3.5.2.3 "Verifying the Sequence Number".
+    const uint16_t charge =
+        negotiated.supports_multi_credit ? std::max<uint16_t>(header->credit_charge, 1) : 1;
     if (header->command != wire::Command::kCancel) {
-      const uint32_t charge =
-          negotiated.supports_multi_credit ? std::max<uint32_t>(header->credit_charge, 1) : 1;
       if (!command_sequence_window.take(header->message_id, charge)) {
         log::info("{}: message id {} with charge {} is outside the window {}..{}, dropped",
                   peer_host(), header->message_id.value, charge, command_sequence_window.low(),
@@ -240,7 +240,7 @@ bool Connection::process_messages(Buffer frame, size_t offset,
         return false;
       }
     }
-    elements.push_back({*header, rest.first(length)});
+    elements.push_back({*header, rest.first(length), charge});
     if (negotiate && header->next_command != 0) return false;
     if (header->next_command == 0) break;
     offset += header->next_command;

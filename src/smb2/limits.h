@@ -29,16 +29,19 @@ inline constexpr std::chrono::milliseconds kSlowRequestTick{1000};
 // above it. Eight of the largest writes.
 inline constexpr size_t kBytesInFlightMax = 72u << 20;
 
-// The largest frame before a session is valid on the connection. A SESSION_SETUP with a Kerberos
-// ticket and a large PAC stays below 64 KiB.
-inline constexpr uint32_t kFrameMaxUnauthenticated = 128u << 10;
-// The largest frame afterwards: the largest write, its headers and a transform header.
+// The largest frame before a session is valid on the connection, and with one credit the only one:
+// the offset and the length of a SESSION_SETUP's token are 16 bits wide.
+inline constexpr uint32_t kFrameMaxUnauthenticated = 72u << 10;
+// The largest frame afterwards, either way: the largest write or read, its headers and a transform
+// header. The answers of a compound that are more together go into frames of their own.
 inline constexpr uint32_t kFrameMax = kMaxTransferSize + (64u << 10);
 // Elements of one compound: far more than any client sends.
 inline constexpr size_t kCompoundMax = 64;
 // SESSION_SETUP exchanges that may be unfinished on one connection; each holds an authentication
-// context. Clients open a handful at once.
+// context. Clients open a handful at once, and before the first user is known one: the other is a
+// client's that gave it up and begins anew.
 inline constexpr size_t kSessionSetupsInProgressMax = 32;
+inline constexpr size_t kSessionSetupsUnauthenticatedMax = 2;
 
 // Sessions of one connection, trees of a session, opens of a session. Terminal servers hold
 // hundreds of sessions on one connection; an open costs a descriptor.

@@ -10,15 +10,11 @@ namespace {
 
 constexpr size_t kHeaderSize = 4;
 
-// [RFC1002] 4.3.1 "SESSION PACKETS". Direct TCP knows the first only.
+// [RFC1002] 4.3.1 "SESSION PACKETS". Direct TCP knows the first only; some clients send the other.
 enum FrameType : uint8_t {
   kMessage = 0x00,
-  kSessionRequest = 0x81,
   kKeepAlive = 0x85,
 };
-
-// Two encoded NetBIOS names with their longest scopes; real ones have 68 bytes.
-constexpr size_t kSessionRequestSizeMax = 512;
 
 size_t length_of(ByteView header) {
   return size_t{header[1]} << 16 | size_t{header[2]} << 8 | header[3];
@@ -55,13 +51,8 @@ Result<std::optional<Buffer>> FrameReader::next() {
       large_before_ = false;
       return message;
     }
-    // An SMB1 keep-alive has no length worth the name; a session request is short.
-    const bool is_request = frame[0] == kSessionRequest;
-    if (!is_request && frame[0] != kKeepAlive) return fail(Error::malformed());
-    if (length > kSessionRequestSizeMax) return fail(Error::malformed());
-    if (available < length) return std::nullopt;
-    session_requests_ += is_request;
-    begin_ += kHeaderSize + length;
+    if (frame[0] != kKeepAlive || length != 0) return fail(Error::malformed());
+    begin_ += kHeaderSize;
   }
   return std::nullopt;
 }

@@ -14,8 +14,8 @@
 namespace braid::transport {
 
 // The receiving half of [MS-SMB2] 2.1 "Transport": a zero byte and 24 bits of length before each
-// message. Of the NetBIOS session service ([RFC1002] 4.3) the keep-alive (0x85) is skipped and the
-// session request (0x81) counted.
+// message. Of the NetBIOS session service ([RFC1002] 4.3) the keep-alive (0x85), which wants no
+// answer, is skipped; everything else is malformed, a session request (0x81) too.
 //
 // Use: next() until it gives nothing; then read into space() and report with received().
 // Owned by TcpTransport. Thread: one.
@@ -40,8 +40,6 @@ class FrameReader {
 
   // True between two messages: an end of stream here loses nothing.
   bool at_boundary() const { return !large_ && begin_ == end_; }
-  // Session requests met since the last call; each wants a positive answer.
-  size_t take_session_requests() { return std::exchange(session_requests_, 0); }
 
  private:
   ByteView held() const { return buffer_.view().subspan(begin_, end_ - begin_); }
@@ -54,7 +52,6 @@ class FrameReader {
   std::optional<Buffer> large_;  // a message being received in place; then the buffer is empty
   size_t large_filled_ = 0;
   bool large_before_ = false;  // the last message was a large one
-  size_t session_requests_ = 0;
 };
 
 }  // namespace braid::transport

@@ -1,6 +1,7 @@
 // Limits of the transports, each with its reason.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,6 +30,10 @@ inline constexpr size_t kDirectReceiveMin = 8 * 1024;
 // writable() waits while more than this is unsent. Two of the largest READ responses: one in the
 // socket's hands, one ready.
 inline constexpr uint64_t kUnsentMax = 16 * 1024 * 1024;
+
+// A peer that takes nothing for this long while something waits for it is dropped. Clients give a
+// server up that is silent for as long, and what waits here takes memory from others.
+inline constexpr std::chrono::seconds kTakesNothingMax{60};
 
 // Parts given to one sendmsg. Linux takes 1024; this many frames already hide the call's cost.
 inline constexpr size_t kGatherMax = 64;

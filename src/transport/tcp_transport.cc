@@ -55,8 +55,10 @@ void set_keepalive(int fd, const Keepalive& keepalive) {
 // Thread: the reactor's, except for what is marked. Kept alive by every wait that is under way.
 class TcpTransport final : public Transport, public std::enable_shared_from_this<TcpTransport> {
  public:
-  TcpTransport(Reactor& reactor, int fd, ByteView already_received)
+  TcpTransport(Reactor& reactor, int fd, ByteView already_received,
+               std::chrono::nanoseconds takes_nothing_max)
       : reactor_(reactor),
+        takes_nothing_max_(takes_nothing_max),
         descriptor_(reactor.context()),
         fd_(fd),
         peer_(SocketAddress::peer_of(fd)),
@@ -131,7 +133,11 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   void flush();
   void wait_for_read();
   void wait_for_write();
+  // While something waits: looks now and then whether the peer took any.
+  void watch_progress();
   void continue_unsent_waiters();
+  // What the kernel still holds for the peer goes with the socket.
+  void do_not_linger();
   // The one transition: remembers why, drops everything unsent, lets every waiter continue.
   void end(Error why);
 
@@ -168,6 +174,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   Task<void> unsent_at_most(uint64_t count);
 
   Reactor& reactor_;
+  const std::chrono::nanoseconds takes_nothing_max_;
   asio::posix::stream_descriptor descriptor_;
   const int fd_;
   const SocketAddress peer_;
@@ -183,6 +190,8 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   std::vector<UnsentWaiter> unsent_waiters_;
   bool waiting_for_write_ = false;
   bool flush_posted_ = false;
+  std::optional<Timer> progress_timer_;  // made by the first wait
+  bool watching_progress_ = false;
 
   std::optional<Error> end_error_;
   std::atomic<bool> closed_ = false;
@@ -200,9 +209,6 @@ Task<Result<Buffer>> TcpTransport::receive() {
     if (!message) {
       end(message.error());
       continue;
-    }
-    for (size_t n = reader_.take_session_requests(); n > 0; --n) {
-      send({.head = {0x82, 0, 0, 0}, .parts = {}, .framing = Framing::kNone});
     }
     if (*message) co_return std::move(**message);
 
@@ -330,6 +336,21 @@ void TcpTransport::wait_for_write() {
                            self->waiting_for_write_ = false;
                            self->flush();
                          });
+  watch_progress();
+}
+
+void TcpTransport::watch_progress() {
+  if (std::exchange(watching_progress_, true)) return;
+  if (!progress_timer_) progress_timer_.emplace(reactor_);
+  progress_timer_->start(takes_nothing_max_, [weak = weak_from_this(), before = bytes_sent()] {
+    const auto self = weak.lock();
+    if (!self || self->end_error_) return;
+    self->watching_progress_ = false;
+    if (self->queue_.empty()) return;
+    if (self->bytes_sent() != before) return self->watch_progress();
+    self->do_not_linger();
+    self->end(Error::os(ETIMEDOUT));
+  });
 }
 
 Task<void> TcpTransport::unsent_at_most(uint64_t count) {
@@ -390,11 +411,15 @@ void TcpTransport::close() {
   reactor_.post([self = shared_from_this(), why] { self->end(why); });
 }
 
+void TcpTransport::do_not_linger() {
+  auto open = open_fd_.lock();
+  if (open->fd < 0) return;
+  const linger none{.l_onoff = 1, .l_linger = 0};
+  setsockopt(open->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 void TcpTransport::abort() {
-  if (auto open = open_fd_.lock(); open->fd >= 0) {
-    const linger none{.l_onoff = 1, .l_linger = 0};
-    setsockopt(open->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-  }
+  do_not_linger();
   close();
 }
 
@@ -430,6 +455,7 @@ void TcpTransport::end(Error why) {
   end_error_ = why;
   closed_.store(true, std::memory_order_release);
   queue_.clear();
+  progress_timer_.reset();
   {
     auto open = open_fd_.lock();
     if (open->fd >= 0) unacknowledged_at_end_ = unacknowledged_of(open->fd);
@@ -442,8 +468,9 @@ void TcpTransport::end(Error why) {
 
 }  // namespace
 
-TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received) {
-  return std::make_shared<TcpTransport>(reactor, fd, already_received);
+TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received,
+                                std::chrono::nanoseconds takes_nothing_max) {
+  return std::make_shared<TcpTransport>(reactor, fd, already_received, takes_nothing_max);
 }
 
 }  // namespace braid::transport

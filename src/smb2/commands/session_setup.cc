@@ -50,7 +50,9 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
       (found->second->purpose == Purpose::kBind) == (to_bind != nullptr)) {
     return std::move(connection.session_setups.extract(found).mapped());
   }
-  if (connection.session_setups.size() >= kSessionSetupsInProgressMax) {
+  if (connection.session_setups.size() >= (connection.has_known_user()
+                                               ? kSessionSetupsInProgressMax
+                                               : kSessionSetupsUnauthenticatedMax)) {
     return fail(NtStatus::kInsufficientResources);
   }
 
