@@ -17,12 +17,15 @@ constexpr size_t padded(size_t size) { return (size + 7) / 8 * 8; }
 
 }  // namespace
 
-Compound::Compound(std::shared_ptr<Connection> connection, Buffer frame,
+Compound::Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
                    std::vector<Element> elements, std::shared_ptr<Session> decrypted_for)
     : connection_(std::move(connection)),
       frame_(std::move(frame)),
       elements_(std::move(elements)),
-      decrypted_for_(std::move(decrypted_for)) {}
+      decrypted_for_(std::move(decrypted_for)) {
+  // As many as there are credits, and so without asking.
+  memory_ = connection_->memory->take(elements_.size() * kRequestSize);
+}
 
 Task<void> Compound::run() {
   for (size_t i = 0; i < elements_.size(); ++i) {
@@ -93,7 +96,7 @@ void Compound::finish_header(const Request& request, MutableByteView message, Nt
   std::memcpy(message.data(), encoded.data(), encoded.size());
 }
 
-void Compound::add_reply(const Request& request, Reply reply) {
+void Compound::add_reply(Request& request, Reply reply) {
   const AsyncId async_id = request.async_id();
   // The credits of an asynchronous request went out with its interim response.
   uint16_t credits = 0;
@@ -108,8 +111,10 @@ void Compound::add_reply(const Request& request, Reply reply) {
   const size_t size = padded(reply.message.size() + reply.payload.size());
   if (replies_size_ + size > kAnswersOfAFrameMax) send_replies();
   replies_size_ += size;
+  request.answer_memory.shrink_to(reply.message.size() + reply.payload.capacity());
   replies_.push_back({.message = std::move(reply.message),
                       .payload = std::move(reply.payload),
+                      .memory = std::move(request.answer_memory),
                       .signing_key = key_for(request),
                       .on_bytes = request.on_reply_bytes});
 }

@@ -29,7 +29,7 @@ void FrameReader::seed(ByteView bytes) {
   end_ = bytes.size();
 }
 
-Result<std::optional<Buffer>> FrameReader::next() {
+Result<std::optional<CountedBuffer>> FrameReader::next() {
   if (large_) {
     if (large_filled_ < large_->size()) return std::nullopt;
     return std::exchange(large_, std::nullopt);
@@ -40,13 +40,17 @@ Result<std::optional<Buffer>> FrameReader::next() {
     const size_t available = frame.size() - kHeaderSize;
     if (frame[0] == kMessage) {
       if (length > limit_) return fail(Error::malformed());
-      if (available < length) {
-        const size_t missing = length - available;
-        const bool fits = kHeaderSize + length <= buffer_.size();
-        if (missing >= kDirectReceiveMin || !fits) start_large(length);
+      const size_t missing = available < length ? length - available : 0;
+      const bool fits = kHeaderSize + length <= buffer_.size();
+      if (missing > 0 && missing < kDirectReceiveMin && fits) return std::nullopt;
+      if (!take_charge(length)) return std::nullopt;
+      if (missing > 0) {
+        start_large(length);
         return std::nullopt;
       }
-      Buffer message = Buffer::copy_of(frame.subspan(kHeaderSize, length));
+      CountedBuffer message(Buffer::copy_of(frame.subspan(kHeaderSize, length)),
+                            std::exchange(charge_, {}));
+      is_charged_ = false;
       begin_ += kHeaderSize + length;
       large_before_ = false;
       return message;
@@ -64,22 +68,53 @@ bool FrameReader::has_message() const {
   return frame[0] == kMessage && frame.size() - kHeaderSize >= length_of(frame);
 }
 
+bool FrameReader::take_charge(size_t size) {
+  if (!account_ || is_charged_) return true;
+  if (auto charge = account_->try_take(size, MemoryUse::kFrame)) {
+    grant(std::move(*charge));
+    return true;
+  }
+  starved_ = size;
+  return false;
+}
+
+void FrameReader::grant(MemoryCharge charge) {
+  charge_ = std::move(charge);
+  is_charged_ = true;
+  starved_ = 0;
+}
+
 void FrameReader::start_large(size_t size) {
   const ByteView start = held().subspan(kHeaderSize);
-  large_.emplace(size);
+  large_.emplace(Buffer(size), std::exchange(charge_, {}));
+  is_charged_ = false;
   if (!start.empty()) std::memcpy(large_->data(), start.data(), start.size());
   large_filled_ = start.size();
   large_before_ = true;
   begin_ = end_ = 0;
 }
 
-size_t FrameReader::space(Space& places) {
-  if (buffer_.empty()) buffer_ = Buffer(kReadBufferSize);
+void FrameReader::make_room() {
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
+  if (buffer_.empty()) buffer_ = Buffer(kReadBufferSizeInitial);
+  if (!is_busy_ || buffer_.size() >= kReadBufferSize) return;
+  MemoryCharge charge;
+  if (account_) {
+    auto room = account_->try_take(kReadBufferSize, MemoryUse::kLasting);
+    if (!room) return;
+    charge = std::move(*room);
+  }
+  CountedBuffer larger(Buffer(kReadBufferSize), std::move(charge));
+  if (end_ > 0) std::memcpy(larger.data(), buffer_.data(), end_);
+  buffer_ = std::move(larger);
+}
+
+size_t FrameReader::space(Space& places) {
+  make_room();
   size_t count = 0;
   if (large_) {
     places[count++] = {large_->data() + large_filled_, large_->size() - large_filled_};
@@ -97,6 +132,7 @@ void FrameReader::received(size_t count) {
     count -= taken;
   }
   end_ += count;
+  is_busy_ = is_busy_ || (!large_before_ && end_ == buffer_.size());
 }
 
 }  // namespace braid::transport

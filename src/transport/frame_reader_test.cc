@@ -134,6 +134,69 @@ TEST(FrameReader, KeepAliveWithAPayloadIsMalformed) {
   EXPECT_FALSE(reader.next().has_value());
 }
 
+// A third of it is for one connection, and three quarters of that for frames.
+struct CountedFrames : testing::Test {
+  CountedFrames() { reader.set_account(account); }
+  std::shared_ptr<MemoryBudget> budget = MemoryBudget::make(96u << 20);
+  std::shared_ptr<MemoryAccount> account = [this] {
+    auto made = budget->open_account("");
+    made->became_known("user");
+    return made;
+  }();
+  FrameReader reader;
+};
+
+TEST_F(CountedFrames, MessageCarriesItsCharge) {
+  reader.seed(Bytes{0, 0, 0, 3, 'a', 'b', 'c', 0, 0, 0, 1, 'd'});
+  auto first = reader.next();
+  auto second = reader.next();
+  ASSERT_TRUE(first && *first && second && *second);
+  EXPECT_EQ(account->used(), 4u);
+  first->reset();
+  EXPECT_EQ(account->used(), 1u);
+}
+
+TEST_F(CountedFrames, LargeMessageIsCountedBeforeThereIsMemoryForIt) {
+  reader.set_limit(kFrameSizeMax);
+  reader.seed(Bytes{0, 0x80, 0, 0});
+  ASSERT_FALSE(*reader.next());
+  EXPECT_EQ(reader.starved(), 0u);
+  EXPECT_EQ(account->used(), 8u << 20);
+}
+
+TEST_F(CountedFrames, WithoutRoomNothingIsReadUntilItIsGranted) {
+  std::vector<MemoryCharge> held;
+  while (auto charge = account->try_take(1 << 20, MemoryUse::kFrame)) {
+    held.push_back(std::move(*charge));
+  }
+  reader.set_limit(kFrameSizeMax);
+  reader.seed(Bytes{0, 0x80, 0, 0});
+  ASSERT_FALSE(*reader.next());
+  EXPECT_EQ(reader.starved(), 8u << 20);
+  held.clear();
+  auto charge = account->try_take(reader.starved(), MemoryUse::kFrame);
+  ASSERT_TRUE(charge);
+  reader.grant(std::move(*charge));
+  ASSERT_FALSE(*reader.next());
+  EXPECT_EQ(reader.starved(), 0u);
+  FrameReader::Space places;
+  reader.space(places);
+  EXPECT_EQ(places[0].iov_len, 8u << 20);
+}
+
+TEST(FrameReader, ReadBufferGrowsWithWhatComes) {
+  FrameReader reader;
+  FrameReader::Space places;
+  ASSERT_EQ(reader.space(places), 1u);
+  EXPECT_EQ(places[0].iov_len, kReadBufferSizeInitial);
+  std::memset(places[0].iov_base, 0x85, 1);
+  std::memset(static_cast<char*>(places[0].iov_base) + 1, 0, kReadBufferSizeInitial - 1);
+  reader.received(kReadBufferSizeInitial);
+  while (auto message = *reader.next()) EXPECT_TRUE(message->empty());
+  ASSERT_EQ(reader.space(places), 1u);
+  EXPECT_EQ(places[0].iov_len, kReadBufferSize);
+}
+
 TEST(FrameReader, SeedMayHoldMoreThanTheReadBuffer) {
   const Bytes message = pattern(kReadBufferSize + 10, 7);
   Bytes stream = frame_of(message);

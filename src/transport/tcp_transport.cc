@@ -16,6 +16,7 @@
 
 #include "base/guarded.h"
 #include "runtime/asio.h"
+#include "runtime/take_memory.h"
 #include "transport/frame_reader.h"
 #include "transport/send_queue.h"
 
@@ -27,6 +28,10 @@ namespace {
 
 // Reads in a row before the other connections of the reactor get their turn.
 constexpr int kReadsPerTurn = 16;
+
+// How often within the time it has a peer is looked at that takes nothing. When memory is short, the
+// first look in vain is the last.
+constexpr int kLooksBeforeTimeout = 6;
 
 // While more complete requests wait in the read buffer, their responses are collected up to this.
 constexpr uint64_t kCollectMax = 128 * 1024;
@@ -79,8 +84,12 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     if (failed) end(Error::os(failed.value()));
   }
 
-  Task<Result<Buffer>> receive() override;
+  Task<Result<CountedBuffer>> receive() override;
   void set_receive_limit(size_t size) override { reader_.set_limit(size); }
+  void set_account(std::shared_ptr<MemoryAccount> account) override {
+    account_ = account;
+    reader_.set_account(std::move(account));
+  }
 
   uint64_t send(OutFrame frame) override;
   Task<void> writable() override { co_await unsent_at_most(kUnsentMax); }
@@ -128,6 +137,8 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   std::optional<Retransmissions> retransmissions() const;
   // Reads once; false if nothing was there.
   bool read();
+  // Until the account has room for the next message. Nothing is read meanwhile.
+  Task<void> wait_for_memory();
   void take_inbox(Inbox& inbox);
   void post_flush();
   void flush();
@@ -181,6 +192,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   const SocketAddress local_;
 
   FrameReader reader_;
+  std::shared_ptr<MemoryAccount> account_;
   std::coroutine_handle<> receiver_;
   bool waiting_for_read_ = false;
   bool drained_by_read_ = false;  // the last read took all there was
@@ -192,6 +204,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   bool flush_posted_ = false;
   std::optional<Timer> progress_timer_;  // made by the first wait
   bool watching_progress_ = false;
+  int looks_in_vain_ = 0;
 
   std::optional<Error> end_error_;
   std::atomic<bool> closed_ = false;
@@ -201,7 +214,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   mutable Guarded<OpenFd> open_fd_;  // the fd for the counters of other threads; -1 once closed
 };
 
-Task<Result<Buffer>> TcpTransport::receive() {
+Task<Result<CountedBuffer>> TcpTransport::receive() {
   const auto self = shared_from_this();
   for (;;) {
     if (end_error_) co_return fail(*end_error_);
@@ -213,7 +226,9 @@ Task<Result<Buffer>> TcpTransport::receive() {
     if (*message) co_return std::move(**message);
 
     flush();
-    if (reads_in_turn_ >= kReadsPerTurn) {
+    if (reader_.starved() > 0) {
+      co_await wait_for_memory();
+    } else if (reads_in_turn_ >= kReadsPerTurn) {
       reads_in_turn_ = 0;
       co_await turn();
     } else if (drained_by_read_ || !read()) {
@@ -221,6 +236,17 @@ Task<Result<Buffer>> TcpTransport::receive() {
       reads_in_turn_ = 0;
       co_await readable();
     }
+  }
+}
+
+Task<void> TcpTransport::wait_for_memory() {
+  auto charge = co_await take_memory(reactor_, account_, reader_.starved(), MemoryUse::kFrame,
+                                     kMemoryPatience, [this] { return end_error_.has_value(); });
+  if (charge) {
+    reader_.grant(std::move(*charge));
+  } else if (!end_error_) {
+    account_->budget().count_refusal();
+    end(Error(NtStatus::kInsufficientResources));
   }
 }
 
@@ -342,12 +368,18 @@ void TcpTransport::wait_for_write() {
 void TcpTransport::watch_progress() {
   if (std::exchange(watching_progress_, true)) return;
   if (!progress_timer_) progress_timer_.emplace(reactor_);
-  progress_timer_->start(takes_nothing_max_, [weak = weak_from_this(), before = bytes_sent()] {
+  const auto look = takes_nothing_max_ / kLooksBeforeTimeout;
+  progress_timer_->start(look, [weak = weak_from_this(), before = bytes_sent()] {
     const auto self = weak.lock();
     if (!self || self->end_error_) return;
     self->watching_progress_ = false;
+    const bool took_some = self->bytes_sent() != before;
+    self->looks_in_vain_ = took_some || self->queue_.empty() ? 0 : self->looks_in_vain_ + 1;
     if (self->queue_.empty()) return;
-    if (self->bytes_sent() != before) return self->watch_progress();
+    const bool is_short = self->account_ && self->account_->budget().is_short();
+    if (self->looks_in_vain_ < (is_short ? 1 : kLooksBeforeTimeout)) {
+      return self->watch_progress();
+    }
     self->do_not_linger();
     self->end(Error::os(ETIMEDOUT));
   });

@@ -343,7 +343,40 @@ Task<void> little_taken(TransportPtr transport, int peer) {
 TEST(Transport, PeerThatTakesLittleIsKept) {
   Reactor reactor;
   const auto [a, b] = stream_sockets(4096);
-  run(reactor, little_taken(make_tcp_transport(reactor, a, {}, 300ms), b));
+  run(reactor, little_taken(make_tcp_transport(reactor, a, {}, 600ms), b));
+}
+
+// A peer that sends more than there is room for is read from when there is.
+Task<void> starved(TransportPtr transport, TransportPtr peer) {
+  const auto budget = MemoryBudget::make(96u << 20);
+  const auto account = budget->open_account("");
+  account->became_known("user");
+  std::vector<MemoryCharge> held;
+  while (auto charge = account->try_take(1 << 20, MemoryUse::kFrame)) {
+    held.push_back(std::move(*charge));
+  }
+  const uint64_t before = account->used();
+  transport->set_account(account);
+  transport->set_receive_limit(kFrameSizeMax);
+  constexpr size_t kSize = 8 << 20;
+  peer->send(frame_of(Bytes(kSize)));
+  // As long as nothing is given back, the peer cannot send on.
+  transport->reactor().post([&] {
+    EXPECT_EQ(account->used(), before);
+    EXPECT_LT(peer->bytes_sent(), kSize);
+    held.clear();
+  });
+  const auto message = co_await transport->receive();
+  EXPECT_TRUE(message && message->size() == kSize);
+  EXPECT_EQ(account->used(), kSize);
+  transport->close();
+  peer->close();
+}
+
+TEST(Transport, NothingIsReadForWhichThereIsNoMemory) {
+  Reactor reactor;
+  const auto [a, b] = stream_sockets();
+  run(reactor, starved(make_tcp_transport(reactor, a), make_tcp_transport(reactor, b)));
 }
 
 Task<void> acknowledged(TransportPtr first, TransportPtr second) {
