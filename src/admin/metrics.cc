@@ -38,6 +38,13 @@ json metrics_of(const smb2::Server& server) {
   add("braid_requests_in_flight", "gauge", "Requests without a final answer.", in_flight);
   add("braid_unacknowledged_bytes", "gauge", "Bytes sent that no client has acknowledged.",
       unacknowledged);
+  add("braid_memory_limit_bytes", "gauge", "What clients may make the server hold.",
+      server.memory->limit());
+  add("braid_memory_used_bytes", "gauge", "What they make it hold.", server.memory->used());
+  add("braid_memory_before_logon_bytes", "gauge", "Of that, connections without a logon.",
+      server.memory->used_before_logon());
+  add("braid_memory_refused_total", "counter",
+      "Requests refused and connections dropped for want of memory.", server.memory->refused());
   add("braid_connections_total", "counter", "Connections since the start.", totals.connections);
   add("braid_requests_total", "counter", "Requests since the start.", totals.requests);
   add("braid_received_bytes_total", "counter", "Bytes received from clients.",

@@ -49,6 +49,7 @@ struct Server {
   Encryption encryption = Encryption::kOff;
   uint32_t workers = 1;
   uint32_t threads = 0;                   // per worker; 0 means one per core
+  uint32_t memory_limit_mib = 0;          // of all workers; 0 means half of what there is
   std::string keytab;                     // empty: no Kerberos
   std::vector<InterfaceRule> interfaces;  // empty: every address, as the kernel shows it
   BreakRetry break_retry = BreakRetry::kSpec;

@@ -113,6 +113,14 @@ bool listen(Server& server, const Value& value) {
   return true;
 }
 
+// Too little would refuse the first large request.
+bool memory_limit(Server& server, const Value& value) {
+  const auto* given = std::get_if<int64_t>(&value);
+  if (!given || (*given != 0 && *given < 64) || *given > 16'777'216) return false;
+  server.memory_limit_mib = static_cast<uint32_t>(*given);
+  return true;
+}
+
 bool interfaces(Server& server, const Value& value) {
   const auto* given = std::get_if<std::vector<std::string>>(&value);
   if (!given) return false;
@@ -187,6 +195,11 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"threads", "a whole number from 0 to 256", "0",
      "How many threads of a worker serve connections. 0 means one for each processor.",
      number<&Server::threads, Server, 0, 256>},
+    {"memory_limit", "a whole number from 64 to 16777216, or 0", "0",
+     "How many MiB clients may make all workers together hold: requests, answers that are not read, "
+     "and what open files need. One user, or one address, gets up to a quarter of it. 0 means half of "
+     "the memory that the machine or the control group has.",
+     memory_limit},
     {"keytab", "an absolute path", R"("")",
      "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos.",
      path<&Server::keytab, Server>, PathRule::kReadableFile},

@@ -25,7 +25,8 @@ Result<void> Association::receive(ByteView bytes) {
     BRAID_CHECK(process(left.first(header.frag_length)));
     done += header.frag_length;
   }
-  input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(done));
+  // No more stays than the start of a PDU, however much came.
+  if (done > 0) input_ = Bytes(input_.begin() + static_cast<ptrdiff_t>(done), input_.end());
   return {};
 }
 

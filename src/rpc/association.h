@@ -43,8 +43,21 @@ class Association {
   const std::deque<Bytes>& answers() const { return answers_; }
   size_t queued_size() const { return queued_size_; }
   void forget(size_t bytes) { queued_size_ -= bytes; }
+  // The conversation is over: only answers are kept.
+  void forget_requests() {
+    input_ = {};
+    pending_.reset();
+  }
+  // What is kept of requests and answers.
+  size_t held_size() const {
+    return input_.capacity() + (pending_ ? pending_->stub.capacity() : 0) + queued_size_ +
+           answers_.size() * kAnswerOverhead;
+  }
 
  private:
+  // What an answer of a few bytes costs.
+  static constexpr size_t kAnswerOverhead = 64;
+
   struct Pending {  // a request whose last fragment has not come
     uint32_t call_id;
     RequestBody body;

@@ -13,8 +13,9 @@ namespace {
 // A pipe whose messages are the PDUs of an Association.
 class RpcPipe final : public Pipe {
  public:
-  RpcPipe(const Interface& interface, const Directory& directory, const CallerInfo& caller)
-      : state_(interface, directory, caller) {}
+  RpcPipe(const Interface& interface, const Directory& directory, const CallerInfo& caller,
+          std::shared_ptr<MemoryAccount> memory)
+      : memory_(std::move(memory)), state_(interface, directory, caller) {}
 
   Result<void> write(ByteView bytes) override {
     auto state = state_.lock();
@@ -22,11 +23,22 @@ class RpcPipe final : public Pipe {
     if (state->association.queued_size() > Association::kQueuedMax) {
       return fail(NtStatus::kInsufficientResources);
     }
+    MemoryCharge arriving;
+    if (memory_) {
+      auto room = memory_->try_take(bytes.size(), MemoryUse::kLasting);
+      if (!room) {
+        memory_->budget().count_refusal();
+        return fail(NtStatus::kInsufficientResources);
+      }
+      arriving = std::move(*room);
+    }
     if (!state->association.receive(bytes)) {
       // Answers given before the fault can still be read.
       state->broken = true;
-      return fail(NtStatus::kPipeDisconnected);
+      state->association.forget_requests();
     }
+    count(*state);
+    if (state->broken) return fail(NtStatus::kPipeDisconnected);
     return {};
   }
 
@@ -45,6 +57,7 @@ class RpcPipe final : public Pipe {
       answers.pop_front();
       state->position = 0;
     }
+    count(*state);
     return result;
   }
 
@@ -63,8 +76,18 @@ class RpcPipe final : public Pipe {
     Association association;
     size_t position = 0;  // how much of the first answer was read
     bool broken = false;
+    MemoryCharge memory;
   };
 
+  // Pays for what is held now. An answer is made before its size is known, and is bounded.
+  void count(State& state) {
+    if (!memory_) return;
+    const size_t held = state.association.held_size();
+    state.memory.shrink_to(held);
+    state.memory.merge(memory_->take(held - state.memory.size()));
+  }
+
+  const std::shared_ptr<MemoryAccount> memory_;
   Guarded<State> state_;
 };
 
@@ -91,11 +114,12 @@ Result<PipeRead> Pipe::transceive(ByteView bytes, size_t max) {
 }
 
 Result<std::unique_ptr<Pipe>> PipeRegistry::open(std::string_view name,
-                                                 const CallerInfo& caller) const {
+                                                 const CallerInfo& caller,
+                                                 std::shared_ptr<MemoryAccount> memory) const {
   const Interface* interface = find_interface(name);
   if (interface == nullptr) return fail(NtStatus::kObjectNameNotFound);
   if (caller.is_anonymous && !interface->anonymous_allowed) return fail(NtStatus::kAccessDenied);
-  return std::make_unique<RpcPipe>(*interface, directory_, caller);
+  return std::make_unique<RpcPipe>(*interface, directory_, caller, std::move(memory));
 }
 
 bool PipeRegistry::exists(std::string_view name) { return find_interface(name) != nullptr; }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/memory_budget.h"
 #include "base/result.h"
 #include "rpc/caller_info.h"
 #include "rpc/directory.h"
@@ -19,8 +20,10 @@ class PipeRegistry {
 
   // Names as in CREATE on IPC$, without regard to case, with or without "PIPE\" before them:
   // srvsvc, wkssvc, lsarpc (lsass), samr. kObjectNameNotFound for any other; kAccessDenied for
-  // anonymous callers where the pipe is not for them.
-  Result<std::unique_ptr<Pipe>> open(std::string_view name, const CallerInfo& caller) const;
+  // anonymous callers where the pipe is not for them. What the pipe holds, requests that are not
+  // whole and answers that are not read, counts in `memory`, if there is one.
+  Result<std::unique_ptr<Pipe>> open(std::string_view name, const CallerInfo& caller,
+                                     std::shared_ptr<MemoryAccount> memory = nullptr) const;
   static bool exists(std::string_view name);
 
  private:

@@ -20,7 +20,10 @@ class Unacknowledged final : public transport::Transport {
  public:
   explicit Unacknowledged(transport::TransportPtr inner) : inner_(std::move(inner)) {}
 
-  Task<Result<Buffer>> receive() override { return inner_->receive(); }
+  Task<Result<CountedBuffer>> receive() override { return inner_->receive(); }
+  void set_account(std::shared_ptr<MemoryAccount> account) override {
+    inner_->set_account(std::move(account));
+  }
   void set_receive_limit(size_t size) override { inner_->set_receive_limit(size); }
   uint64_t send(transport::OutFrame frame) override { return inner_->send(std::move(frame)); }
   Task<void> writable() override { return inner_->writable(); }

@@ -1,17 +1,31 @@
 #include "smb2/compound.h"
 
 #include "smb2/dispatch.h"
+#include "smb2/limits.h"
 #include "smb2/server.h"
 #include "wire/smb2/error_response.h"
+#include "wire/smb2/transform_header.h"
 
 namespace braid::smb2 {
+namespace {
 
-Compound::Compound(std::shared_ptr<Connection> connection, Buffer frame,
+// What the client takes in one frame, encrypted or not.
+constexpr size_t kAnswersOfAFrameMax = kFrameMax - wire::TransformHeader::kSize;
+
+// Of an answer with others behind it.
+constexpr size_t padded(size_t size) { return (size + 7) / 8 * 8; }
+
+}  // namespace
+
+Compound::Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
                    std::vector<Element> elements, std::shared_ptr<Session> decrypted_for)
     : connection_(std::move(connection)),
       frame_(std::move(frame)),
       elements_(std::move(elements)),
-      decrypted_for_(std::move(decrypted_for)) {}
+      decrypted_for_(std::move(decrypted_for)) {
+  // As many as there are credits, and so without asking.
+  memory_ = connection_->memory->take(elements_.size() * kRequestSize);
+}
 
 Task<void> Compound::run() {
   for (size_t i = 0; i < elements_.size(); ++i) {
@@ -22,7 +36,20 @@ Task<void> Compound::run() {
     if (!reply) continue;  // CANCEL
     add_reply(request, std::move(*reply));
   }
-  if (!replies_.empty()) connection_->send_messages(std::move(replies_), decrypted_for_.get());
+  send_replies();
+}
+
+void Compound::send_replies() {
+  if (replies_.empty()) return;
+  connection_->send_messages(std::exchange(replies_, {}), decrypted_for_.get());
+  replies_size_ = 0;
+}
+
+uint16_t Compound::grant_credits(const Request& request, bool may_grow) {
+  // Before anybody is known a connection has as many as it began with, whatever it asks.
+  return connection_->command_sequence_window.grant(
+      request.header.credits, elements_[request.index].credits_charged,
+      may_grow && connection_->has_known_user());
 }
 
 std::shared_ptr<const crypto::SigningKey> Compound::key_for(const Request& request) const {
@@ -69,7 +96,7 @@ void Compound::finish_header(const Request& request, MutableByteView message, Nt
   std::memcpy(message.data(), encoded.data(), encoded.size());
 }
 
-void Compound::add_reply(const Request& request, Reply reply) {
+void Compound::add_reply(Request& request, Reply reply) {
   const AsyncId async_id = request.async_id();
   // The credits of an asynchronous request went out with its interim response.
   uint16_t credits = 0;
@@ -77,13 +104,17 @@ void Compound::add_reply(const Request& request, Reply reply) {
     const bool negotiating = request.header.command == wire::Command::kNegotiate;
     const bool authenticating = request.header.command == wire::Command::kSessionSetup &&
                                 reply.status != NtStatus::kSuccess;
-    credits = connection_->command_sequence_window.grant(
-        request.header.credits, std::max<uint16_t>(request.header.credit_charge, 1),
-        !negotiating && !authenticating);
+    credits = grant_credits(request, !negotiating && !authenticating);
   }
   finish_header(request, reply.message, reply.status, async_id, credits);
+  // Each answer fits a frame; the client may have asked for more of them than one frame holds.
+  const size_t size = padded(reply.message.size() + reply.payload.size());
+  if (replies_size_ + size > kAnswersOfAFrameMax) send_replies();
+  replies_size_ += size;
+  request.answer_memory.shrink_to(reply.message.size() + reply.payload.capacity());
   replies_.push_back({.message = std::move(reply.message),
                       .payload = std::move(reply.payload),
+                      .memory = std::move(request.answer_memory),
                       .signing_key = key_for(request),
                       .on_bytes = request.on_reply_bytes});
 }
@@ -91,12 +122,9 @@ void Compound::add_reply(const Request& request, Reply reply) {
 void Compound::send_interim(const Request& request, AsyncId async_id) {
   // [MS-SMB2] 3.3.4.2 "Sending an Interim Response": credits are granted here, and it is not signed.
   Reply interim = reply_with(wire::ErrorResponse{}, NtStatus::kPending);
-  const uint16_t credits = connection_->command_sequence_window.grant(
-      request.header.credits, std::max<uint16_t>(request.header.credit_charge, 1), true);
+  const uint16_t credits = grant_credits(request, true);
   finish_header(request, interim.message, NtStatus::kPending, async_id, credits);
-  if (!replies_.empty()) {
-    connection_->send_messages(std::exchange(replies_, {}), decrypted_for_.get());
-  }
+  send_replies();
   std::vector<Connection::OutMessage> messages;
   messages.push_back({.message = std::move(interim.message)});
   connection_->send_messages(std::move(messages), decrypted_for_.get());

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/bytes.h"
+#include "base/counted_buffer.h"
 #include "runtime/task.h"
 #include "smb2/connection.h"
 #include "smb2/request.h"
@@ -19,14 +19,15 @@ class Compound {
  public:
   struct Element {
     wire::Header header;
-    ByteView message;  // into the frame
+    ByteView message;         // into the frame
+    uint16_t credits_charged;  // as the window counted it
   };
 
   // `decrypted_for`: the session whose key opened the frame, or null.
-  Compound(std::shared_ptr<Connection> connection, Buffer frame, std::vector<Element> elements,
+  Compound(std::shared_ptr<Connection> connection, CountedBuffer frame, std::vector<Element> elements,
            std::shared_ptr<Session> decrypted_for);
 
-  // Answers everything and sends the answers.
+  // Answers everything and sends the answers: in one frame, or in as many as they need.
   Task<void> run();
 
   // What a related request takes over from the one before it.
@@ -48,22 +49,29 @@ class Compound {
     create_error = NtStatus::kSuccess;
   }
 
+  // Sends the answers so far. What follows goes into a frame of its own.
+  void send_replies();
+  // Gives up the frame, whose last request waits and has taken from it what it needs.
+  void drop_frame() { frame_ = CountedBuffer(); }
   // Sends the answers so far with the interim response of `request` behind them.
   void send_interim(const Request& request, AsyncId async_id);
   bool is_encrypted() const { return decrypted_for_ != nullptr; }
   bool is_last(size_t index) const { return index + 1 == elements_.size(); }
 
  private:
-  void add_reply(const Request& request, Reply reply);
+  void add_reply(Request& request, Reply reply);
+  uint16_t grant_credits(const Request& request, bool may_grow);
   void finish_header(const Request& request, MutableByteView message, NtStatus status,
                      AsyncId async_id, uint16_t credits);
   std::shared_ptr<const crypto::SigningKey> key_for(const Request& request) const;
 
   std::shared_ptr<Connection> connection_;
-  Buffer frame_;
+  CountedBuffer frame_;
+  MemoryCharge memory_;  // of the requests
   std::vector<Element> elements_;
   std::shared_ptr<Session> decrypted_for_;
   std::vector<Connection::OutMessage> replies_;
+  size_t replies_size_ = 0;  // as one frame
 };
 
 }  // namespace braid::smb2

@@ -5,7 +5,9 @@
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/flush.h"
+#include "wire/smb2/read.h"
 #include "wire/smb2/tree_disconnect.h"
+#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
@@ -122,6 +124,67 @@ TEST_F(CompoundTest, AnswersAreAlignedAndChained) {
   ASSERT_TRUE(second);
   EXPECT_EQ(second->header.next_command, 0u);
   EXPECT_TRUE(second->header.is_related());
+}
+
+// Compounds of READs, whose answers are as large as the client likes.
+struct LargeAnswers : CompoundTest {
+  void SetUp() override {
+    CompoundTest::SetUp();
+    file = client.create("large");
+    wire::WriteRequest write;
+    write.file_id = file;
+    write.offset = kMaxTransferSize - 1;
+    write.data = as_bytes("x");
+    ASSERT_EQ(client.status_of(client.request(Command::kWrite, write)), kOk);
+    const auto ask = [](Header& header) { header.credits = 4096; };
+    ASSERT_EQ(client.status_of(client.request(Command::kEcho, wire::EchoRequest{}, ask)), kOk);
+  }
+  Bytes reads(size_t count, uint32_t length) {
+    const auto charge = static_cast<uint16_t>((length + kBytesPerCredit - 1) / kBytesPerCredit);
+    std::vector<Bytes> all;
+    for (size_t i = 0; i < count; ++i) {
+      wire::ReadRequest read;
+      read.file_id = file;
+      read.length = length;
+      all.push_back(client.request(Command::kRead, read, [charge](Header& header) {
+        header.credit_charge = charge;
+      }));
+      client.next_message_id += charge - 1;
+    }
+    return RawClient::compound(std::move(all), false);
+  }
+  void expect_answers(size_t count, uint32_t length) {
+    for (size_t i = 0; i < count; ++i) {
+      const auto answer = client.receive();
+      ASSERT_TRUE(answer) << i;
+      ASSERT_EQ(answer->status(), kOk) << i;
+      EXPECT_EQ(answer->as<wire::ReadResponse>().data.size(), length) << i;
+    }
+    EXPECT_EQ(client.status_of(flush(file)), kOk);
+  }
+  FileId file;
+};
+
+TEST_F(LargeAnswers, AnswersThatDoNotFitOneFrameComeInSeveral) {
+  client.send(reads(64, 270'000));
+  expect_answers(64, 270'000);
+}
+
+TEST_F(LargeAnswers, TwoOfTheLargestReadsAreAnswered) {
+  client.send(reads(2, kMaxTransferSize));
+  expect_answers(2, kMaxTransferSize);
+}
+
+TEST_F(LargeAnswers, EncryptedAnswersComeInSeveralFramesToo) {
+  client.send(client.encrypted(reads(3, kMaxTransferSize)));
+  for (int i = 0; i < 3; ++i) {
+    const auto frame = client.receive();
+    ASSERT_TRUE(frame);
+    const auto answer = client.decrypted(frame->message);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), kOk);
+    EXPECT_EQ(answer->as<wire::ReadResponse>().data.size(), kMaxTransferSize);
+  }
 }
 
 TEST_F(CompoundTest, MoreElementsThanAnyClientSendsDrops) {

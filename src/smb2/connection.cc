@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "runtime/take_memory.h"
 #include "smb2/commands/smb1_negotiate.h"
 #include "smb2/compound.h"
 #include "smb2/server.h"
@@ -32,8 +33,10 @@ class NextTurn {
 
 }  // namespace
 
-Connection::Connection(Server& server, transport::TransportPtr transport)
+Connection::Connection(Server& server, transport::TransportPtr transport,
+                       std::shared_ptr<MemoryAccount> account)
     : number(server.next_connection_number()),
+      memory(std::move(account)),
       slow_requests(transport->reactor()),
       server_(server),
       transport_(std::move(transport)),
@@ -42,6 +45,7 @@ Connection::Connection(Server& server, transport::TransportPtr transport)
           {.are_awaited = [&server](const auto& each) { return server.breaks.is_awaited(each); },
            .will_not_come = [&server](const auto& each) { server.breaks.send_again(each); }}) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
+  transport_->set_account(memory);
   if (server.keepalive_idle().count() > 0) {
     transport_->set_keepalive_idle(server.keepalive_idle());
   }
@@ -56,9 +60,10 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
     log::info("{}: no logon within {} s, dropped", peer_host(), kUnauthenticatedTimeout.count());
     disconnect();
   });
-  bool alive = process_frame(std::move(first_message));
+  const size_t first_size = first_message.size();
+  bool alive = process_frame({std::move(first_message), memory->take(first_size)});
   while (alive) {
-    Result<Buffer> frame = co_await transport_->receive();
+    Result<CountedBuffer> frame = co_await transport_->receive();
     if (!frame) break;
     if (belongs_elsewhere(frame->view())) {
       // The answer to the SMB1 message goes first; this one is answered where the client is known.
@@ -72,10 +77,6 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
     alive = process_frame(std::move(*frame));
     // What was cancelled answers before the next request does: clients count on the order.
     if (std::exchange(cancelled_something_, false)) co_await NextTurn(reactor());
-    if (alive && bytes_in_flight_ > kBytesInFlightMax) {
-      room_ = std::make_shared<OneShot<bool>>();
-      co_await room_->wait(reactor());
-    }
     if (alive) co_await transport_->writable();
   }
   unauthenticated.cancel();
@@ -150,8 +151,10 @@ void Connection::abandon() {
   });
 }
 
-void Connection::session_became_valid() {
+void Connection::session_became_valid(const Session& session) {
   any_session_valid_ = true;
+  const std::string user = session.principal().identity->account_name;
+  memory->became_known(user.empty() ? "anonymous" : user);
   transport_->set_receive_limit(kFrameMax);
 }
 
@@ -168,7 +171,7 @@ bool Connection::belongs_elsewhere(ByteView frame) const {
          server_.router()->belongs_elsewhere(negotiate->client_guid);
 }
 
-bool Connection::process_frame(Buffer frame) {
+bool Connection::process_frame(CountedBuffer frame) {
   ConnectionCounters::add(counters.bytes_received, kFrameHeaderBytes + frame.size());
   counters.last_frame.store(std::chrono::steady_clock::now(), std::memory_order_relaxed);
   switch (wire::protocol_id_of(frame.view())) {
@@ -200,9 +203,8 @@ bool Connection::process_frame(Buffer frame) {
   return process_messages(std::move(frame), wire::TransformHeader::kSize, channel->session);
 }
 
-bool Connection::process_messages(Buffer frame, size_t offset,
+bool Connection::process_messages(CountedBuffer frame, size_t offset,
                                   std::shared_ptr<Session> decrypted_for) {
-  const size_t frame_size = frame.size();
   std::vector<Compound::Element> elements;
   for (;;) {
     const ByteView rest = frame.view().subspan(offset);
@@ -230,9 +232,9 @@ bool Connection::process_messages(Buffer frame, size_t offset,
     const bool negotiate = header->command == wire::Command::kNegotiate;
     if (negotiate == negotiated.is_done()) return false;
     // [MS-SMB2] 3.3.5.2.3 "Verifying the Sequence Number".
+    const uint16_t charge =
+        negotiated.supports_multi_credit ? std::max<uint16_t>(header->credit_charge, 1) : 1;
     if (header->command != wire::Command::kCancel) {
-      const uint32_t charge =
-          negotiated.supports_multi_credit ? std::max<uint32_t>(header->credit_charge, 1) : 1;
       if (!command_sequence_window.take(header->message_id, charge)) {
         log::info("{}: message id {} with charge {} is outside the window {}..{}, dropped",
                   peer_host(), header->message_id.value, charge, command_sequence_window.low(),
@@ -240,30 +242,25 @@ bool Connection::process_messages(Buffer frame, size_t offset,
         return false;
       }
     }
-    elements.push_back({*header, rest.first(length)});
+    elements.push_back({*header, rest.first(length), charge});
     if (negotiate && header->next_command != 0) return false;
     if (header->next_command == 0) break;
     offset += header->next_command;
   }
-  bytes_in_flight_ += frame_size;
   const auto count = static_cast<uint32_t>(elements.size());
   ConnectionCounters::add(counters.requests, uint64_t{count});
   ConnectionCounters::add(counters.requests_in_flight, count);
   struct Serve {
-    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work, size_t size,
+    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work,
                                uint32_t count) {
       co_await work.run();
       ConnectionCounters::add(connection->counters.requests_in_flight, 0 - count);
-      connection->bytes_in_flight_ -= size;
-      if (connection->room_ && connection->bytes_in_flight_ <= kBytesInFlightMax) {
-        connection->room_->set(true);
-      }
     }
   };
   requests_.spawn(Serve::compound(
       shared_from_this(),
       Compound(shared_from_this(), std::move(frame), std::move(elements), std::move(decrypted_for)),
-      frame_size, count));
+      count));
   return !transport_->is_closed();
 }
 
@@ -295,6 +292,7 @@ uint64_t Connection::send_messages(std::vector<OutMessage> messages, const Sessi
                                      {.message_id = header->message_id.value, .from_server = true});
     }
     if (out.on_bytes) out.on_bytes(out.message);
+    frame.charge.merge(std::move(out.memory));
     if (frame.head.empty()) {
       frame.head = std::move(out.message);
     } else {
@@ -326,13 +324,36 @@ uint64_t Connection::send_messages(std::vector<OutMessage> messages, const Sessi
     std::memcpy(frame.head.data() + wire::TransformHeader::kSignatureOffset,
                 transform.signature.data(), transform.signature.size());
   }
+  return send_counted(std::move(frame));
+}
+
+uint64_t Connection::send_counted(transport::OutFrame frame) {
+  const size_t size = frame.size();
+  if (frame.charge.size() < size) frame.charge.merge(memory->take(size - frame.charge.size()));
+  if (memory->is_overdrawn() && !transport_->is_closed()) {
+    log::info("{}: takes no answers and asks for more, dropped", peer_host());
+    disconnect();
+  }
   return transport_->send(std::move(frame));
 }
 
 void Connection::send_unsolicited(Bytes message) {
   transport::OutFrame frame;
   frame.head = std::move(message);
-  transport_->send(std::move(frame));
+  send_counted(std::move(frame));
+}
+
+Task<std::optional<MemoryCharge>> Connection::take_memory(size_t size) {
+  const auto deadline = std::chrono::steady_clock::now() + kMemoryWait;
+  const auto turn = std::make_shared<OneShot<bool>>();
+  waits_for_memory_.push_back(turn);
+  if (waits_for_memory_.size() > 1) co_await turn->wait(reactor());
+  auto taken = co_await braid::take_memory(reactor(), memory, size, MemoryUse::kAnswer,
+                                           deadline - std::chrono::steady_clock::now(),
+                                           [this] { return ending_ || transport_->is_closed(); });
+  waits_for_memory_.pop_front();
+  if (!waits_for_memory_.empty()) waits_for_memory_.front()->set(true);
+  co_return taken;
 }
 
 DeliveryOutcome Connection::send_break(Bytes message, const Session* session,

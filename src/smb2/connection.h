@@ -2,13 +2,17 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "auth/authenticator.h"
+#include "base/counted_buffer.h"
 #include "base/ids.h"
+#include "base/memory_budget.h"
 #include "crypto/key_derivation.h"
 #include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
@@ -56,6 +60,7 @@ struct SessionSetupExchange {
   std::shared_ptr<Session> session;
   std::unique_ptr<auth::AuthExchange> exchange;
   crypto::PreauthHash preauth_hash;
+  MemoryCharge memory;
   enum class Purpose : uint8_t { kNew, kReauthenticate, kBind };
   Purpose purpose = Purpose::kNew;
 };
@@ -64,11 +69,14 @@ struct SessionSetupExchange {
 // Thread: that of its transport's reactor. Life: run() until the transport ends, then one close().
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Server& server, transport::TransportPtr transport);
+  Connection(Server& server, transport::TransportPtr transport,
+             std::shared_ptr<MemoryAccount> account);
 
   // Names it to administrators; never used twice by a Server.
   const uint64_t number;
   ConnectionCounters counters;
+  // What it makes the server hold.
+  const std::shared_ptr<MemoryAccount> memory;
 
   // Serves the connection to its end. `first_message` came with the socket.
   Task<void> run(Buffer first_message, Arrival arrival);
@@ -94,8 +102,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void session_ended(std::shared_ptr<Channel> channel);
   // Ends whatever of a lost connection still waits. Thread: any.
   void abandon();
+  // Room for an answer of `size`, waiting for it up to kMemoryWait behind those that wait already.
+  // REQUIRES: on the reactor.
+  Task<std::optional<MemoryCharge>> take_memory(size_t size);
+
   // Lets larger frames in, once a user is known.
-  void session_became_valid();
+  void session_became_valid(const Session& session);
   // Whether a user ever was. Thread: any.
   bool has_known_user() const { return any_session_valid_; }
 
@@ -132,6 +144,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct OutMessage {
     Bytes message;  // header and body
     Buffer payload;
+    MemoryCharge memory;  // for both, as far as it was taken before
     std::shared_ptr<const crypto::SigningKey> signing_key;  // null: not signed
     std::function<void(ByteView)> on_bytes;
   };
@@ -147,11 +160,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Session> session;
   };
 
+  // Counts the frame for as long as it waits to be sent, and gives it to the transport.
+  uint64_t send_counted(transport::OutFrame frame);
   // Whether `frame` is a NEGOTIATE that follows an SMB1 one, of a client that another worker has.
   bool belongs_elsewhere(ByteView frame) const;
   // False: the connection must end.
-  bool process_frame(Buffer frame);
-  bool process_messages(Buffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
+  bool process_frame(CountedBuffer frame);
+  bool process_messages(CountedBuffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
   Task<void> close();
   bool is_over(const AsyncRequest& request) const;
   // Ends every wait that is over.
@@ -163,8 +178,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   UnackedBreaks unacked_breaks_;
   std::unordered_map<AsyncId, AsyncRequest> async_requests_;
   uint64_t last_async_id_ = 0;
-  size_t bytes_in_flight_ = 0;
-  std::shared_ptr<OneShot<bool>> room_;  // set when bytes_in_flight_ falls
+  std::deque<std::shared_ptr<OneShot<bool>>> waits_for_memory_;  // the first looks for it
   std::atomic<bool> any_session_valid_ = false;
   bool cancelled_something_ = false;  // by the frame at hand
   bool ending_ = false;

@@ -65,6 +65,46 @@ TEST_F(ConnectionTest, ResponseFromAClientDrops) {
   EXPECT_TRUE(client.is_dropped());
 }
 
+// Neither ECHO nor an error makes the window wider, whatever is asked for.
+TEST_F(ConnectionTest, OneCreditBeforeALogon) {
+  const auto ask = [](Header& header) { header.credits = 8192; };
+  // Multi-credit requests are what NEGOTIATE is about: it cost one credit.
+  Bytes negotiate = client.negotiate_request(wire::Dialect::kSmb302);
+  const uint16_t charge = 4000;
+  std::memcpy(negotiate.data() + 6, &charge, sizeof charge);
+  const auto negotiated = client.exchange(std::move(negotiate));
+  ASSERT_TRUE(negotiated);
+  EXPECT_EQ(negotiated->header.credits, 1u);
+  for (int i = 0; i < 5; ++i) {
+    const auto answer = client.exchange(echo(ask));
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->header.credits, 1u);
+  }
+  const auto refused = client.exchange(client.tree_request());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status(), NtStatus::kUserSessionDeleted);
+  EXPECT_EQ(refused->header.credits, 1u);
+  client.send(RawClient::compound({echo(ask), echo(ask)}, false));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(ConnectionTest, LogonBringsCredits) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  const auto answer = client.exchange(client.setup_request("user"));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(answer->header.credits, 64u);
+}
+
+TEST_F(ConnectionTest, BeforeALogonTwoExchangesMayBeUnfinished) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(client.status_of(client.setup_request("more")), NtStatus::kMoreProcessingRequired);
+  }
+  EXPECT_EQ(client.status_of(client.setup_request("more")), NtStatus::kInsufficientResources);
+  EXPECT_EQ(client.status_of(client.setup_request("user")), NtStatus::kInsufficientResources);
+}
+
 TEST_F(ConnectionTest, MessageIdOutsideTheWindowDrops) {
   ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   client.send(echo([](Header& header) { header.message_id = {5000}; }));

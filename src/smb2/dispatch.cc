@@ -1,5 +1,6 @@
 #include "smb2/dispatch.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/log.h"
@@ -8,6 +9,7 @@
 #include "smb2/compound.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
+#include "smb2/limits.h"
 #include "smb2/server.h"
 #include "wire/smb2/error_response.h"
 
@@ -31,6 +33,10 @@ struct Row {
   uint8_t file_id_offset;  // of FileId in the body; 0: the command has none, or finds it itself
   Target target;
   bool allowed_when_expired;  // [MS-SMB2] 3.3.5.2.9
+  // In the body, of the field that says how large the answer may be; 0: it is small, whatever is
+  // asked. What it says is reserved before the handler runs.
+  uint8_t answer_length_offset;
+  size_t lasting_size;  // what a success leaves behind until the client lets go of it
   RunsOn runs_on;
   Handler handler;
 };
@@ -41,25 +47,25 @@ constexpr bool kWhenExpired = true, kNotWhenExpired = false;
 
 // clang-format off
 constexpr std::array<Row, wire::kCommandCount> kRows{{
-  {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_negotiate},
-  {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_session_setup},
-  {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_logoff},
-  {Command::kTreeConnect,     9, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, handle_tree_connect},
-  {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, handle_tree_disconnect},
-  {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPool,    handle_create},
-  {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,    RunsOn::kPool,    handle_close},
-  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPoolForLong, handle_flush},
-  {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, handle_read},
-  {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, handle_write},
-  {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,    RunsOn::kReactor, handle_lock},
-  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPool,    handle_ioctl},
-  {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, nullptr},
-  {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, handle_echo},
-  {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, RunsOn::kPool,    handle_query_directory},
-  {Command::kChangeNotify,   32, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, RunsOn::kReactor, handle_change_notify},
-  {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    handle_query_info},
-  {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    handle_set_info},
-  {Command::kOplockBreak,     0, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, handle_oplock_break},
+  {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, handle_negotiate},
+  {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, handle_session_setup},
+  {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, handle_logoff},
+  {Command::kTreeConnect,     9, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired,  0, kTreeSize, RunsOn::kReactor, handle_tree_connect},
+  {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, handle_tree_disconnect},
+  {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, kOpenSize, RunsOn::kPool,    handle_create},
+  {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,     0, 0,         RunsOn::kPool,    handle_close},
+  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPoolForLong, handle_flush},
+  {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kReactor, handle_read},
+  {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kReactor, handle_write},
+  {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,     0, 0,         RunsOn::kReactor, handle_lock},
+  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, 44, 0,         RunsOn::kPool,    handle_ioctl},
+  {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, nullptr},
+  {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, handle_echo},
+  {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, 28, 0,         RunsOn::kPool,    handle_query_directory},
+  {Command::kChangeNotify,   32, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired,  0, 0,         RunsOn::kReactor, handle_change_notify},
+  {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,    handle_query_info},
+  {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    handle_set_info},
+  {Command::kOplockBreak,     0, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, handle_oplock_break},
 }};
 // clang-format on
 
@@ -218,6 +224,44 @@ Result<void> pass_gates(Request& request, const Row& row) {
   return {};
 }
 
+// How large the answer may become. What says more than is allowed is refused by the handler.
+size_t answer_size_max(const Request& request, const Row& row) {
+  if (row.answer_length_offset == 0) return 0;
+  wire::Reader reader(request.message, wire::Header::kSize + row.answer_length_offset);
+  const size_t length = std::min(reader.u32(), kMaxTransferSize);
+  // File data is sent from where it was read to. Everything else is made first and copied then.
+  return row.command == Command::kRead ? length : 2 * length;
+}
+
+// Whether there is room at once for what the request may need.
+bool take_room(Request& request, const Row& row) {
+  MemoryAccount& account = *request.connection->memory;
+  if (row.lasting_size > 0) {
+    auto lasting = account.try_take(row.lasting_size, MemoryUse::kLasting);
+    if (!lasting) return false;
+    request.lasting_memory = std::move(*lasting);
+  }
+  auto answer = account.try_take(answer_size_max(request, row), MemoryUse::kAnswer);
+  if (answer) request.answer_memory = std::move(*answer);
+  return answer.has_value();
+}
+
+// Waits for it, as long as clients wait. STATUS_INSUFFICIENT_RESOURCES.
+Task<Result<void>> wait_for_room(Request& request, const Row& row) {
+  // Another connection may be what holds the rest; what lasts goes when its client wants.
+  if (row.lasting_size == 0) {
+    // The answers before it hold room, too.
+    request.compound.send_replies();
+    auto answer = co_await request.connection->take_memory(answer_size_max(request, row));
+    if (answer) {
+      request.answer_memory = std::move(*answer);
+      co_return Result<void>();
+    }
+  }
+  request.connection->memory->budget().count_refusal();
+  co_return fail(NtStatus::kInsufficientResources);
+}
+
 Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, status); }
 
 }  // namespace
@@ -242,8 +286,10 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   }
 
   Result<Reply> result = fail(NtStatus::kSuccess);
-  if (auto passed = pass_gates(request, row); !passed) {
-    result = std::unexpected(passed.error());
+  Result<void> admitted = pass_gates(request, row);
+  if (admitted && !take_room(request, row)) admitted = co_await wait_for_room(request, row);
+  if (!admitted) {
+    result = std::unexpected(admitted.error());
   } else {
     if (row.runs_on == RunsOn::kPoolForLong) request.may_take_long();
     if (row.runs_on != RunsOn::kReactor) co_await request.server.pool().schedule();

@@ -26,6 +26,8 @@ using wire::HeaderFlags;
 constexpr int kFramesMax = 24;
 // A fourth failed logon would make the run wait.
 constexpr int kSessionSetupsMax = 3;
+// The largest READ. What is answered brings as many credits as it cost.
+constexpr uint32_t kReadChargeMax = kMaxTransferSize / kBytesPerCredit;
 // A logon costs as much as all the rest.
 constexpr int kLossesMax = 3;
 
@@ -106,6 +108,7 @@ class Run {
       if (!session.expired()) broken("someone holds a session");
     }
     if (server.file_table.any_open_below("")) broken("an open is left");
+    if (server.memory->used() != 0) broken("memory is counted for nobody");
   }
 
  private:
@@ -163,6 +166,7 @@ class Run {
       header.channel_sequence = body[6];
       body = body.subspan(8);
     }
+    if (command == Command::kRead) pay_for_answer(client, header, body);
     Bytes message;
     wire::Writer writer(message);
     header.encode(writer);
@@ -173,6 +177,13 @@ class Run {
       if (message.size() >= at + 16) put_file_id(side, message, at);
     }
     return message;
+  }
+  // So that READs of a compound may add up to more than a frame holds.
+  static void pay_for_answer(RawClient& client, wire::Header& header, ByteView body) {
+    wire::Reader reader(body, 4);  // Length
+    const uint32_t credits = reader.u32() / kBytesPerCredit + 1;
+    header.credit_charge = static_cast<uint16_t>(std::min(credits, kReadChargeMax));
+    client.next_message_id += header.credit_charge - 1u;
   }
   void put_file_id(Side& side, Bytes& message, size_t at) {
     // The low byte chooses; any open of either connection.

@@ -25,20 +25,20 @@ inline constexpr uint32_t kAsyncRequestsMax = 512;
 // they give the connection up after about a minute. Not sooner, as for almost all it would be one
 // more message and nothing else.
 inline constexpr std::chrono::milliseconds kSlowRequestTick{1000};
-// Requests a connection may have between arrival and response, in bytes of frames; reading pauses
-// above it. Eight of the largest writes.
-inline constexpr size_t kBytesInFlightMax = 72u << 20;
 
-// The largest frame before a session is valid on the connection. A SESSION_SETUP with a Kerberos
-// ticket and a large PAC stays below 64 KiB.
-inline constexpr uint32_t kFrameMaxUnauthenticated = 128u << 10;
-// The largest frame afterwards: the largest write, its headers and a transform header.
+// The largest frame before a session is valid on the connection, and with one credit the only one:
+// the offset and the length of a SESSION_SETUP's token are 16 bits wide.
+inline constexpr uint32_t kFrameMaxUnauthenticated = 72u << 10;
+// The largest frame afterwards, either way: the largest write or read, its headers and a transform
+// header. The answers of a compound that are more together go into frames of their own.
 inline constexpr uint32_t kFrameMax = kMaxTransferSize + (64u << 10);
 // Elements of one compound: far more than any client sends.
 inline constexpr size_t kCompoundMax = 64;
 // SESSION_SETUP exchanges that may be unfinished on one connection; each holds an authentication
-// context. Clients open a handful at once.
+// context. Clients open a handful at once, and before the first user is known one: the other is a
+// client's that gave it up and begins anew.
 inline constexpr size_t kSessionSetupsInProgressMax = 32;
+inline constexpr size_t kSessionSetupsUnauthenticatedMax = 2;
 
 // Sessions of one connection, trees of a session, opens of a session. Terminal servers hold
 // hundreds of sessions on one connection; an open costs a descriptor.
@@ -50,6 +50,23 @@ inline constexpr size_t kChannelsPerSessionMax = 32;
 // Lost channels of a session whose requests still run. Each keeps a connection in memory, until its
 // CREATEs and breaks have waited long enough; a client that loses more is not unlucky.
 inline constexpr size_t kLostChannelsPerSessionMax = 64;
+
+// What things cost that stay until their client lets go of them, in bytes as measured and rounded up:
+// an open with what is kept of its file in every table, a tree connect, a session with its keys, the
+// names a directory listing has read ahead, a SESSION_SETUP that is not done.
+inline constexpr size_t kOpenSize = 3u << 10;
+inline constexpr size_t kTreeSize = 1u << 10;
+inline constexpr size_t kSessionSize = 12u << 10;
+inline constexpr size_t kEnumerationSize = 64u << 10;
+inline constexpr size_t kSessionSetupSize = 64u << 10;
+// What a request costs while it is under way, beside its frame and its answer.
+inline constexpr size_t kRequestSize = 2u << 10;
+// How long a request waits for the memory that its answer needs. Clients wait for a minute, with
+// others behind it.
+inline constexpr std::chrono::seconds kMemoryWait{10};
+// A CREATE may wait for breaks, and its frame with it. Names, extended attributes and security
+// descriptors are 64 KiB each at most.
+inline constexpr size_t kCreateSizeMax = 256u << 10;
 
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;

@@ -16,6 +16,7 @@
 #include "rpc/pipe.h"
 #include "runtime/one_shot.h"
 #include "smb2/channel_sequence.h"
+#include "smb2/held_memory.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
 #include "smb2/write_times.h"
@@ -59,6 +60,7 @@ struct EnumerationState {
   size_t next_pending = 0;
   bool exhausted = false;  // nothing more is to be read
   bool answered = false;   // at least one entry was sent since the last (re)start
+  bool is_counted = false;  // in Open::memory
 };
 
 // What a CREATE decided, never changed afterwards.
@@ -110,6 +112,9 @@ class Open {
   OpenNames names;
   std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
 
+  // Counts the Open itself, its enumeration and its notifications.
+  HeldMemory memory;
+
   // Set before the Open is in any table. Exactly one of the two.
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<rpc::Pipe> pipe;
@@ -160,6 +165,8 @@ class Open {
   // Open.IsReplayEligible: nothing has been done with the Open yet, so its CREATE may be answered
   // again.
   std::atomic<bool> is_replay_eligible = false;
+  // Whether room for changes that nobody has asked for yet is counted in `memory`.
+  std::atomic<bool> counts_notifications = false;
   // Whether the OpenTable has it.
   std::atomic<bool> is_in_open_table = false;
 

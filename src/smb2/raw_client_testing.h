@@ -22,6 +22,7 @@
 #include "wire/smb2/create.h"
 #include "wire/smb2/negotiate.h"
 #include "wire/smb2/session_setup.h"
+#include "wire/smb2/transform_header.h"
 #include "wire/smb2/tree_connect.h"
 
 namespace braid::smb2 {
@@ -236,6 +237,41 @@ class RawClient {
         crypto::SigningAlgorithm::kAesCmac,
         crypto::derive_signing_key(static_cast<uint16_t>(dialect_), TokenAuthenticator::key(),
                                    preauth_hash));
+  }
+  // The frame encrypted for this client's session.
+  Bytes encrypted(Bytes frame) {
+    wire::TransformHeader transform;
+    transform.original_message_size = static_cast<uint32_t>(frame.size());
+    transform.nonce = encryption_key->next_nonce();
+    transform.flags = wire::TransformHeader::kFlagEncrypted;
+    transform.session_id = session_id;
+    Bytes out;
+    wire::Writer writer(out);
+    transform.encode(writer);
+    MutableByteView pieces[] = {frame};
+    const auto authenticated = ByteView(out).subspan(wire::TransformHeader::kAuthenticatedOffset);
+    transform.signature = encryption_key->seal(transform.nonce, authenticated, pieces);
+    std::ranges::copy(transform.signature,
+                      out.begin() + wire::TransformHeader::kSignatureOffset);
+    out.insert(out.end(), frame.begin(), frame.end());
+    return out;
+  }
+  // The message in an encrypted frame that has but one.
+  std::optional<Answer> decrypted(Bytes frame) const {
+    wire::Reader reader(frame);
+    const auto transform = wire::TransformHeader::decode(reader);
+    if (!transform) return std::nullopt;
+    const ByteView authenticated = ByteView(frame).subspan(
+        wire::TransformHeader::kAuthenticatedOffset,
+        wire::TransformHeader::kSize - wire::TransformHeader::kAuthenticatedOffset);
+    Bytes message(frame.begin() + wire::TransformHeader::kSize, frame.end());
+    if (!decryption_key->open(transform->nonce, authenticated, message, transform->signature)) {
+      return std::nullopt;
+    }
+    wire::Reader within(message);
+    const auto header = wire::Header::decode(within);
+    if (!header) return std::nullopt;
+    return Answer{*header, std::move(message)};
   }
   const crypto::PreauthHash& preauth_hash() const { return preauth_hash_; }
   // A request signed with this client's key.

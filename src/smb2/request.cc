@@ -45,6 +45,8 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
       connection->register_async(header.message_id, std::move(on_cancel), ended_by, session);
   if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
   compound.send_interim(*this, async_id_);
+  // Both are decoded to plain values, and wait for as long as the client likes.
+  if (unbounded) compound.drop_frame();
   return {};
 }
 

@@ -73,6 +73,10 @@ class Request {
   Principal principal;
   OpenUse open;
   SequenceUse sequence_use;
+  // Taken before the handler runs: for the largest answer there may be, and for what the command
+  // leaves behind, which the handler gives to that.
+  MemoryCharge answer_memory;
+  MemoryCharge lasting_memory;
   // Set by SESSION_SETUP and TREE_CONNECT: the ids the answer carries.
   std::optional<SessionId> reply_session_id;
   std::optional<TreeId> reply_tree_id;

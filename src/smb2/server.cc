@@ -12,6 +12,14 @@
 namespace braid::smb2 {
 namespace {
 
+// Of one of several workers.
+uint64_t memory_limit(const config::Server& settings) {
+  const uint64_t all = settings.memory_limit_mib > 0
+                           ? uint64_t{settings.memory_limit_mib} << 20
+                           : MemoryBudget::default_limit();
+  return all / std::max<uint32_t>(settings.workers, 1);
+}
+
 void add_to(Server::Totals& totals, const Connection& connection) {
   ++totals.connections;
   totals.requests += connection.counters.requests.load(std::memory_order_relaxed);
@@ -22,7 +30,8 @@ void add_to(Server::Totals& totals, const Connection& connection) {
 }  // namespace
 
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
-    : session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
+    : memory(MemoryBudget::make(memory_limit(parts.config->server))),
+      session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
       file_ids(parts.group ? parts.group->own_tag() : store::WorkerTag{}),
       breaks(session_table, client_table, parts.config->server.break_retry, reactors.at(0)),
       descriptors(parts.ids, parts.clock),
@@ -62,7 +71,13 @@ void Server::adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) {
 }
 
 void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
-  auto connection = std::make_shared<Connection>(*this, std::move(transport));
+  auto account = memory->open_account(transport->peer().network());
+  if (!account) {
+    log::debug("{}: too many connections without a logon, dropped", transport->peer().host());
+    return transport->close();
+  }
+  auto connection =
+      std::make_shared<Connection>(*this, std::move(transport), std::move(account));
   {
     auto connections = connections_.lock();
     if (connections->stopping) return connection->disconnect();
@@ -104,6 +119,11 @@ void Server::stop() {
   parts_.group->stop();
   scope_.wait();
   breaks.wait_for_deliveries();
+}
+
+void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {
+  memory->set_limit(memory_limit(config->server));
+  *live_.lock() = {std::move(config), std::move(shares)};
 }
 
 void Server::worker_ended(pid_t pid) {

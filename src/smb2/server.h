@@ -13,6 +13,7 @@
 #include "auth/user_store.h"
 #include "base/clock.h"
 #include "base/guarded.h"
+#include "base/memory_budget.h"
 #include "cluster/interfaces.h"
 #include "config/config.h"
 #include "filestate/file_table.h"
@@ -91,9 +92,7 @@ class Server final : public ConnectionSink {
   std::shared_ptr<const ShareTable> shares() const { return live_.lock()->shares; }
   // The shares for TREE_CONNECTs and the dialects and protection for connections from now on. What
   // is connected stays as it is, to a share that is gone as well. Thread: any.
-  void reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {
-    *live_.lock() = {std::move(config), std::move(shares)};
-  }
+  void reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares);
   const auth::Authenticator& authenticator() const { return parts_.authenticator; }
   const auth::IdMapper& ids() const { return parts_.ids; }
   const rpc::PipeRegistry& pipes() const { return parts_.pipes; }
@@ -107,6 +106,8 @@ class Server final : public ConnectionSink {
   WorkerPool& pool() { return pool_; }
   ConnectionRouter* router() const { return parts_.router; }
 
+  // What all clients together may make this worker hold.
+  const std::shared_ptr<MemoryBudget> memory;
   SessionTable session_table;
   OpenTable open_table;
   ClientTable client_table;

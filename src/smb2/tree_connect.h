@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/memory_charge.h"
 #include "base/ids.h"
 #include "smb2/share.h"
 
@@ -29,6 +30,7 @@ class TreeConnect {
   const TreeId tree_id;
   const std::shared_ptr<const Share> share;
   const uint32_t maximal_access;
+  MemoryCharge memory;
 
   bool is_snapshot() const { return connected_ != nullptr; }
   bool is_pipe() const { return share->type == ShareType::kPipe; }

@@ -17,7 +17,10 @@ class Counters final : public transport::Transport {
  public:
   explicit Counters(Reactor& reactor) : reactor_(reactor) {}
 
-  Task<Result<Buffer>> receive() override { co_return fail(NtStatus::kConnectionDisconnected); }
+  Task<Result<CountedBuffer>> receive() override {
+    co_return fail(NtStatus::kConnectionDisconnected);
+  }
+  void set_account(std::shared_ptr<MemoryAccount>) override {}
   void set_receive_limit(size_t) override {}
   uint64_t send(transport::OutFrame) override { return 0; }
   Task<void> writable() override { co_return; }

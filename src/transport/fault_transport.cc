@@ -20,8 +20,11 @@ class FaultTransport final : public Transport, public std::enable_shared_from_th
         acknowledgements_(acknowledgements),
         timer_(inner_->reactor()) {}
 
-  Task<Result<Buffer>> receive() override;
+  Task<Result<CountedBuffer>> receive() override;
   void set_receive_limit(size_t size) override { inner_->set_receive_limit(size); }
+  void set_account(std::shared_ptr<MemoryAccount> account) override {
+    inner_->set_account(std::move(account));
+  }
   uint64_t send(OutFrame frame) override;
   Task<void> writable() override { return inner_->writable(); }
   Task<void> drained() override { return inner_->drained(); }
@@ -73,7 +76,7 @@ class FaultTransport final : public Transport, public std::enable_shared_from_th
   std::atomic<uint64_t> lost_ = 0;
 };
 
-Task<Result<Buffer>> FaultTransport::receive() {
+Task<Result<CountedBuffer>> FaultTransport::receive() {
   const auto self = shared_from_this();
   for (;;) {
     BRAID_CO_TRY(Buffer message, co_await inner_->receive());

@@ -10,15 +10,11 @@ namespace {
 
 constexpr size_t kHeaderSize = 4;
 
-// [RFC1002] 4.3.1 "SESSION PACKETS". Direct TCP knows the first only.
+// [RFC1002] 4.3.1 "SESSION PACKETS". Direct TCP knows the first only; some clients send the other.
 enum FrameType : uint8_t {
   kMessage = 0x00,
-  kSessionRequest = 0x81,
   kKeepAlive = 0x85,
 };
-
-// Two encoded NetBIOS names with their longest scopes; real ones have 68 bytes.
-constexpr size_t kSessionRequestSizeMax = 512;
 
 size_t length_of(ByteView header) {
   return size_t{header[1]} << 16 | size_t{header[2]} << 8 | header[3];
@@ -33,7 +29,7 @@ void FrameReader::seed(ByteView bytes) {
   end_ = bytes.size();
 }
 
-Result<std::optional<Buffer>> FrameReader::next() {
+Result<std::optional<CountedBuffer>> FrameReader::next() {
   if (large_) {
     if (large_filled_ < large_->size()) return std::nullopt;
     return std::exchange(large_, std::nullopt);
@@ -44,24 +40,23 @@ Result<std::optional<Buffer>> FrameReader::next() {
     const size_t available = frame.size() - kHeaderSize;
     if (frame[0] == kMessage) {
       if (length > limit_) return fail(Error::malformed());
-      if (available < length) {
-        const size_t missing = length - available;
-        const bool fits = kHeaderSize + length <= buffer_.size();
-        if (missing >= kDirectReceiveMin || !fits) start_large(length);
+      const size_t missing = available < length ? length - available : 0;
+      const bool fits = kHeaderSize + length <= buffer_.size();
+      if (missing > 0 && missing < kDirectReceiveMin && fits) return std::nullopt;
+      if (!take_charge(length)) return std::nullopt;
+      if (missing > 0) {
+        start_large(length);
         return std::nullopt;
       }
-      Buffer message = Buffer::copy_of(frame.subspan(kHeaderSize, length));
+      CountedBuffer message(Buffer::copy_of(frame.subspan(kHeaderSize, length)),
+                            std::exchange(charge_, {}));
+      is_charged_ = false;
       begin_ += kHeaderSize + length;
       large_before_ = false;
       return message;
     }
-    // An SMB1 keep-alive has no length worth the name; a session request is short.
-    const bool is_request = frame[0] == kSessionRequest;
-    if (!is_request && frame[0] != kKeepAlive) return fail(Error::malformed());
-    if (length > kSessionRequestSizeMax) return fail(Error::malformed());
-    if (available < length) return std::nullopt;
-    session_requests_ += is_request;
-    begin_ += kHeaderSize + length;
+    if (frame[0] != kKeepAlive || length != 0) return fail(Error::malformed());
+    begin_ += kHeaderSize;
   }
   return std::nullopt;
 }
@@ -73,22 +68,53 @@ bool FrameReader::has_message() const {
   return frame[0] == kMessage && frame.size() - kHeaderSize >= length_of(frame);
 }
 
+bool FrameReader::take_charge(size_t size) {
+  if (!account_ || is_charged_) return true;
+  if (auto charge = account_->try_take(size, MemoryUse::kFrame)) {
+    grant(std::move(*charge));
+    return true;
+  }
+  starved_ = size;
+  return false;
+}
+
+void FrameReader::grant(MemoryCharge charge) {
+  charge_ = std::move(charge);
+  is_charged_ = true;
+  starved_ = 0;
+}
+
 void FrameReader::start_large(size_t size) {
   const ByteView start = held().subspan(kHeaderSize);
-  large_.emplace(size);
+  large_.emplace(Buffer(size), std::exchange(charge_, {}));
+  is_charged_ = false;
   if (!start.empty()) std::memcpy(large_->data(), start.data(), start.size());
   large_filled_ = start.size();
   large_before_ = true;
   begin_ = end_ = 0;
 }
 
-size_t FrameReader::space(Space& places) {
-  if (buffer_.empty()) buffer_ = Buffer(kReadBufferSize);
+void FrameReader::make_room() {
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
+  if (buffer_.empty()) buffer_ = Buffer(kReadBufferSizeInitial);
+  if (!is_busy_ || buffer_.size() >= kReadBufferSize) return;
+  MemoryCharge charge;
+  if (account_) {
+    auto room = account_->try_take(kReadBufferSize, MemoryUse::kLasting);
+    if (!room) return;
+    charge = std::move(*room);
+  }
+  CountedBuffer larger(Buffer(kReadBufferSize), std::move(charge));
+  if (end_ > 0) std::memcpy(larger.data(), buffer_.data(), end_);
+  buffer_ = std::move(larger);
+}
+
+size_t FrameReader::space(Space& places) {
+  make_room();
   size_t count = 0;
   if (large_) {
     places[count++] = {large_->data() + large_filled_, large_->size() - large_filled_};
@@ -106,6 +132,7 @@ void FrameReader::received(size_t count) {
     count -= taken;
   }
   end_ += count;
+  is_busy_ = is_busy_ || (!large_before_ && end_ == buffer_.size());
 }
 
 }  // namespace braid::transport

@@ -114,7 +114,7 @@ TEST(FrameReader, LimitHoldsBeforeMemoryIsTaken) {
 }
 
 TEST(FrameReader, UnknownFrameTypeIsMalformed) {
-  for (uint8_t type : {0x01, 0x82, 0x83, 0x84, 0xFF, 0xFE}) {
+  for (uint8_t type : {0x01, 0x81, 0x82, 0x83, 0x84, 0xFF, 0xFE}) {
     FrameReader reader;
     reader.seed(Bytes{type, 0, 0, 0});
     ASSERT_FALSE(reader.next().has_value());
@@ -122,18 +122,79 @@ TEST(FrameReader, UnknownFrameTypeIsMalformed) {
   }
 }
 
-TEST(FrameReader, KeepAliveIsSkippedAndSessionRequestCounted) {
-  Bytes stream = {0x85, 0, 0, 0, 0x81, 0, 0, 2, 'x', 'y', 0x85, 0, 0, 0, 0, 0, 0, 1, 'z'};
+TEST(FrameReader, KeepAliveIsSkipped) {
+  const Bytes stream = {0x85, 0, 0, 0, 0x85, 0, 0, 0, 0, 0, 0, 1, 'z'};
   FrameReader reader;
   EXPECT_EQ(read_all(reader, stream, 1), std::vector<Bytes>{{'z'}});
-  EXPECT_EQ(reader.take_session_requests(), 1u);
-  EXPECT_EQ(reader.take_session_requests(), 0u);
 }
 
-TEST(FrameReader, OverlongSessionRequestIsMalformed) {
+TEST(FrameReader, KeepAliveWithAPayloadIsMalformed) {
   FrameReader reader;
-  reader.seed(Bytes{0x81, 0x01, 0, 0});
+  reader.seed(Bytes{0x85, 0, 0, 1, 'x'});
   EXPECT_FALSE(reader.next().has_value());
+}
+
+// A third of it is for one connection, and three quarters of that for frames.
+struct CountedFrames : testing::Test {
+  CountedFrames() { reader.set_account(account); }
+  std::shared_ptr<MemoryBudget> budget = MemoryBudget::make(96u << 20);
+  std::shared_ptr<MemoryAccount> account = [this] {
+    auto made = budget->open_account("");
+    made->became_known("user");
+    return made;
+  }();
+  FrameReader reader;
+};
+
+TEST_F(CountedFrames, MessageCarriesItsCharge) {
+  reader.seed(Bytes{0, 0, 0, 3, 'a', 'b', 'c', 0, 0, 0, 1, 'd'});
+  auto first = reader.next();
+  auto second = reader.next();
+  ASSERT_TRUE(first && *first && second && *second);
+  EXPECT_EQ(account->used(), 4u);
+  first->reset();
+  EXPECT_EQ(account->used(), 1u);
+}
+
+TEST_F(CountedFrames, LargeMessageIsCountedBeforeThereIsMemoryForIt) {
+  reader.set_limit(kFrameSizeMax);
+  reader.seed(Bytes{0, 0x80, 0, 0});
+  ASSERT_FALSE(*reader.next());
+  EXPECT_EQ(reader.starved(), 0u);
+  EXPECT_EQ(account->used(), 8u << 20);
+}
+
+TEST_F(CountedFrames, WithoutRoomNothingIsReadUntilItIsGranted) {
+  std::vector<MemoryCharge> held;
+  while (auto charge = account->try_take(1 << 20, MemoryUse::kFrame)) {
+    held.push_back(std::move(*charge));
+  }
+  reader.set_limit(kFrameSizeMax);
+  reader.seed(Bytes{0, 0x80, 0, 0});
+  ASSERT_FALSE(*reader.next());
+  EXPECT_EQ(reader.starved(), 8u << 20);
+  held.clear();
+  auto charge = account->try_take(reader.starved(), MemoryUse::kFrame);
+  ASSERT_TRUE(charge);
+  reader.grant(std::move(*charge));
+  ASSERT_FALSE(*reader.next());
+  EXPECT_EQ(reader.starved(), 0u);
+  FrameReader::Space places;
+  reader.space(places);
+  EXPECT_EQ(places[0].iov_len, 8u << 20);
+}
+
+TEST(FrameReader, ReadBufferGrowsWithWhatComes) {
+  FrameReader reader;
+  FrameReader::Space places;
+  ASSERT_EQ(reader.space(places), 1u);
+  EXPECT_EQ(places[0].iov_len, kReadBufferSizeInitial);
+  std::memset(places[0].iov_base, 0x85, 1);
+  std::memset(static_cast<char*>(places[0].iov_base) + 1, 0, kReadBufferSizeInitial - 1);
+  reader.received(kReadBufferSizeInitial);
+  while (auto message = *reader.next()) EXPECT_TRUE(message->empty());
+  ASSERT_EQ(reader.space(places), 1u);
+  EXPECT_EQ(places[0].iov_len, kReadBufferSize);
 }
 
 TEST(FrameReader, SeedMayHoldMoreThanTheReadBuffer) {

@@ -1,6 +1,7 @@
 // Limits of the transports, each with its reason.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,8 +16,10 @@ inline constexpr size_t kFrameSizeMax = 0xFFFFFF;
 // are 16 bits wide), so anything longer is not worth its memory.
 inline constexpr size_t kReceiveLimitInitial = 72 * 1024;
 
-// One read of the socket: some hundred small requests, and small enough to keep per connection.
+// One read of the socket: some hundred small requests. A connection begins with the smaller one,
+// which is all that one request at a time needs, and has the larger once a read has filled it.
 inline constexpr size_t kReadBufferSize = 64 * 1024;
+inline constexpr size_t kReadBufferSizeInitial = 8 * 1024;
 
 // After a large message the next read takes no more than this into the read buffer, since what
 // follows a large WRITE usually is another one, and its payload should be received in place.
@@ -29,6 +32,14 @@ inline constexpr size_t kDirectReceiveMin = 8 * 1024;
 // writable() waits while more than this is unsent. Two of the largest READ responses: one in the
 // socket's hands, one ready.
 inline constexpr uint64_t kUnsentMax = 16 * 1024 * 1024;
+
+// A peer that takes nothing for this long while something waits for it is dropped. Clients give a
+// server up that is silent for as long, and what waits here takes memory from others.
+inline constexpr std::chrono::seconds kTakesNothingMax{60};
+
+// How long a peer waits to be read from while its share of the memory is taken. By then whoever did
+// not read is gone; what is still held is what the peer asked to be kept.
+inline constexpr std::chrono::seconds kMemoryPatience{150};
 
 // Parts given to one sendmsg. Linux takes 1024; this many frames already hide the call's cost.
 inline constexpr size_t kGatherMax = 64;

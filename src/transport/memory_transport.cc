@@ -50,8 +50,11 @@ class MemoryTransport final : public Transport,
       : in_(std::move(in)), out_(std::move(out)) {}
   ~MemoryTransport() override { close(); }
 
-  Task<Result<Buffer>> receive() override;
+  Task<Result<CountedBuffer>> receive() override;
   void set_receive_limit(size_t size) override { limit_ = size; }
+  void set_account(std::shared_ptr<MemoryAccount> account) override {
+    account_ = std::move(account);
+  }
 
   uint64_t send(OutFrame frame) override {
     const size_t size = SendQueue::size_on_wire(frame);
@@ -90,11 +93,12 @@ class MemoryTransport final : public Transport,
   const std::shared_ptr<Pipe> in_;
   const std::shared_ptr<Pipe> out_;
   size_t limit_ = kReceiveLimitInitial;
+  std::shared_ptr<MemoryAccount> account_;
   std::optional<Error> error_;
   std::atomic<bool> closed_ = false;
 };
 
-Task<Result<Buffer>> MemoryTransport::receive() {
+Task<Result<CountedBuffer>> MemoryTransport::receive() {
   // Suspends until there is a frame or an end.
   struct Awaiter {
     Pipe& pipe;
@@ -120,7 +124,12 @@ Task<Result<Buffer>> MemoryTransport::receive() {
       state->frames.pop_front();
     }
   }
-  if (message && message->size() <= limit_) co_return std::move(*message);
+  if (message && message->size() <= limit_) {
+    // It is there already, and need not wait to be read.
+    MemoryCharge charge;
+    if (account_) charge = account_->take(message->size());
+    co_return CountedBuffer(std::move(*message), std::move(charge));
+  }
   error_ = message ? Error::malformed() : Error(NtStatus::kConnectionDisconnected);
   close();
   co_return fail(*error_);

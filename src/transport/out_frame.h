@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/memory_charge.h"
 
 namespace braid::transport {
 
@@ -26,6 +27,7 @@ struct OutFrame {
   Bytes head;
   std::vector<Part> parts;  // follow the head, in order
   Framing framing = Framing::kLengthHeader;
+  MemoryCharge charge;  // for as long as it waits to be sent
 
   size_t size() const {
     size_t total = head.size();

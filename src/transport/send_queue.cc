@@ -12,14 +12,16 @@ constexpr size_t kHeaderSize = 4;
 }
 
 size_t SendQueue::size_on_wire(const OutFrame& frame) {
-  return frame.size() + (frame.framing == Framing::kLengthHeader ? kHeaderSize : 0);
+  const size_t size = frame.size();
+  if (frame.framing != Framing::kLengthHeader) return size;
+  assert(size <= kFrameSizeMax);
+  return size + kHeaderSize;
 }
 
 void SendQueue::push(OutFrame frame) {
   const size_t length = frame.size();
   Entry entry{.header = {}, .header_size = 0, .frame = std::move(frame), .size = length};
   if (entry.frame.framing == Framing::kLengthHeader) {
-    assert(length <= kFrameSizeMax);
     entry.header = {0, static_cast<uint8_t>(length >> 16), static_cast<uint8_t>(length >> 8),
                     static_cast<uint8_t>(length)};
     entry.header_size = kHeaderSize;

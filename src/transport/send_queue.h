@@ -17,9 +17,9 @@ namespace braid::transport {
 // remembers how much of the first one is gone. Owned by TcpTransport. Thread: one.
 class SendQueue {
  public:
-  // REQUIRES: a framed frame is no longer than kFrameSizeMax.
   void push(OutFrame frame);
-  // The bytes that push() would add to the stream.
+  // The bytes that push() would add to the stream. REQUIRES: a framed frame is no longer than
+  // kFrameSizeMax.
   static size_t size_on_wire(const OutFrame& frame);
 
   // Fills `places` with the next bytes to send, none of them empty, and returns how many it used.

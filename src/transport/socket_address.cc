@@ -117,6 +117,14 @@ std::string SocketAddress::host() const {
   return scope == 0 ? text : std::string(text) + "%" + std::to_string(scope);
 }
 
+std::string SocketAddress::network() const {
+  if (family() != AF_INET6) return host();
+  SocketAddress first = *this;
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(first.storage_);
+  std::memset(v6.sin6_addr.s6_addr + 8, 0, 8);
+  return first.host();
+}
+
 std::string SocketAddress::to_string() const {
   if (family() == AF_INET) return host() + ":" + std::to_string(port());
   if (family() == AF_INET6) return "[" + host() + "]:" + std::to_string(port());

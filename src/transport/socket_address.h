@@ -29,6 +29,8 @@ class SocketAddress {
   uint16_t port() const;
   // Without the port: "127.0.0.1", "fe80::1%2"; "" for the empty address.
   std::string host() const;
+  // Whom a limit for each address counts: host(), and for IPv6 the /64 that one owner has.
+  std::string network() const;
   // "127.0.0.1:445", "[::1]:445"; "" for the empty address.
   std::string to_string() const;
   const sockaddr* data() const { return reinterpret_cast<const sockaddr*>(&storage_); }

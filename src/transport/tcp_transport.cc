@@ -16,6 +16,7 @@
 
 #include "base/guarded.h"
 #include "runtime/asio.h"
+#include "runtime/take_memory.h"
 #include "transport/frame_reader.h"
 #include "transport/send_queue.h"
 
@@ -27,6 +28,10 @@ namespace {
 
 // Reads in a row before the other connections of the reactor get their turn.
 constexpr int kReadsPerTurn = 16;
+
+// How often within the time it has a peer is looked at that takes nothing. When memory is short, the
+// first look in vain is the last.
+constexpr int kLooksBeforeTimeout = 6;
 
 // While more complete requests wait in the read buffer, their responses are collected up to this.
 constexpr uint64_t kCollectMax = 128 * 1024;
@@ -55,8 +60,10 @@ void set_keepalive(int fd, const Keepalive& keepalive) {
 // Thread: the reactor's, except for what is marked. Kept alive by every wait that is under way.
 class TcpTransport final : public Transport, public std::enable_shared_from_this<TcpTransport> {
  public:
-  TcpTransport(Reactor& reactor, int fd, ByteView already_received)
+  TcpTransport(Reactor& reactor, int fd, ByteView already_received,
+               std::chrono::nanoseconds takes_nothing_max)
       : reactor_(reactor),
+        takes_nothing_max_(takes_nothing_max),
         descriptor_(reactor.context()),
         fd_(fd),
         peer_(SocketAddress::peer_of(fd)),
@@ -77,8 +84,12 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     if (failed) end(Error::os(failed.value()));
   }
 
-  Task<Result<Buffer>> receive() override;
+  Task<Result<CountedBuffer>> receive() override;
   void set_receive_limit(size_t size) override { reader_.set_limit(size); }
+  void set_account(std::shared_ptr<MemoryAccount> account) override {
+    account_ = account;
+    reader_.set_account(std::move(account));
+  }
 
   uint64_t send(OutFrame frame) override;
   Task<void> writable() override { co_await unsent_at_most(kUnsentMax); }
@@ -126,12 +137,18 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   std::optional<Retransmissions> retransmissions() const;
   // Reads once; false if nothing was there.
   bool read();
+  // Until the account has room for the next message. Nothing is read meanwhile.
+  Task<void> wait_for_memory();
   void take_inbox(Inbox& inbox);
   void post_flush();
   void flush();
   void wait_for_read();
   void wait_for_write();
+  // While something waits: looks now and then whether the peer took any.
+  void watch_progress();
   void continue_unsent_waiters();
+  // What the kernel still holds for the peer goes with the socket.
+  void do_not_linger();
   // The one transition: remembers why, drops everything unsent, lets every waiter continue.
   void end(Error why);
 
@@ -168,12 +185,14 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   Task<void> unsent_at_most(uint64_t count);
 
   Reactor& reactor_;
+  const std::chrono::nanoseconds takes_nothing_max_;
   asio::posix::stream_descriptor descriptor_;
   const int fd_;
   const SocketAddress peer_;
   const SocketAddress local_;
 
   FrameReader reader_;
+  std::shared_ptr<MemoryAccount> account_;
   std::coroutine_handle<> receiver_;
   bool waiting_for_read_ = false;
   bool drained_by_read_ = false;  // the last read took all there was
@@ -183,6 +202,9 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   std::vector<UnsentWaiter> unsent_waiters_;
   bool waiting_for_write_ = false;
   bool flush_posted_ = false;
+  std::optional<Timer> progress_timer_;  // made by the first wait
+  bool watching_progress_ = false;
+  int looks_in_vain_ = 0;
 
   std::optional<Error> end_error_;
   std::atomic<bool> closed_ = false;
@@ -192,7 +214,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   mutable Guarded<OpenFd> open_fd_;  // the fd for the counters of other threads; -1 once closed
 };
 
-Task<Result<Buffer>> TcpTransport::receive() {
+Task<Result<CountedBuffer>> TcpTransport::receive() {
   const auto self = shared_from_this();
   for (;;) {
     if (end_error_) co_return fail(*end_error_);
@@ -201,13 +223,12 @@ Task<Result<Buffer>> TcpTransport::receive() {
       end(message.error());
       continue;
     }
-    for (size_t n = reader_.take_session_requests(); n > 0; --n) {
-      send({.head = {0x82, 0, 0, 0}, .parts = {}, .framing = Framing::kNone});
-    }
     if (*message) co_return std::move(**message);
 
     flush();
-    if (reads_in_turn_ >= kReadsPerTurn) {
+    if (reader_.starved() > 0) {
+      co_await wait_for_memory();
+    } else if (reads_in_turn_ >= kReadsPerTurn) {
       reads_in_turn_ = 0;
       co_await turn();
     } else if (drained_by_read_ || !read()) {
@@ -215,6 +236,17 @@ Task<Result<Buffer>> TcpTransport::receive() {
       reads_in_turn_ = 0;
       co_await readable();
     }
+  }
+}
+
+Task<void> TcpTransport::wait_for_memory() {
+  auto charge = co_await take_memory(reactor_, account_, reader_.starved(), MemoryUse::kFrame,
+                                     kMemoryPatience, [this] { return end_error_.has_value(); });
+  if (charge) {
+    reader_.grant(std::move(*charge));
+  } else if (!end_error_) {
+    account_->budget().count_refusal();
+    end(Error(NtStatus::kInsufficientResources));
   }
 }
 
@@ -330,6 +362,27 @@ void TcpTransport::wait_for_write() {
                            self->waiting_for_write_ = false;
                            self->flush();
                          });
+  watch_progress();
+}
+
+void TcpTransport::watch_progress() {
+  if (std::exchange(watching_progress_, true)) return;
+  if (!progress_timer_) progress_timer_.emplace(reactor_);
+  const auto look = takes_nothing_max_ / kLooksBeforeTimeout;
+  progress_timer_->start(look, [weak = weak_from_this(), before = bytes_sent()] {
+    const auto self = weak.lock();
+    if (!self || self->end_error_) return;
+    self->watching_progress_ = false;
+    const bool took_some = self->bytes_sent() != before;
+    self->looks_in_vain_ = took_some || self->queue_.empty() ? 0 : self->looks_in_vain_ + 1;
+    if (self->queue_.empty()) return;
+    const bool is_short = self->account_ && self->account_->budget().is_short();
+    if (self->looks_in_vain_ < (is_short ? 1 : kLooksBeforeTimeout)) {
+      return self->watch_progress();
+    }
+    self->do_not_linger();
+    self->end(Error::os(ETIMEDOUT));
+  });
 }
 
 Task<void> TcpTransport::unsent_at_most(uint64_t count) {
@@ -390,11 +443,15 @@ void TcpTransport::close() {
   reactor_.post([self = shared_from_this(), why] { self->end(why); });
 }
 
+void TcpTransport::do_not_linger() {
+  auto open = open_fd_.lock();
+  if (open->fd < 0) return;
+  const linger none{.l_onoff = 1, .l_linger = 0};
+  setsockopt(open->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 void TcpTransport::abort() {
-  if (auto open = open_fd_.lock(); open->fd >= 0) {
-    const linger none{.l_onoff = 1, .l_linger = 0};
-    setsockopt(open->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-  }
+  do_not_linger();
   close();
 }
 
@@ -430,6 +487,7 @@ void TcpTransport::end(Error why) {
   end_error_ = why;
   closed_.store(true, std::memory_order_release);
   queue_.clear();
+  progress_timer_.reset();
   {
     auto open = open_fd_.lock();
     if (open->fd >= 0) unacknowledged_at_end_ = unacknowledged_of(open->fd);
@@ -442,8 +500,9 @@ void TcpTransport::end(Error why) {
 
 }  // namespace
 
-TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received) {
-  return std::make_shared<TcpTransport>(reactor, fd, already_received);
+TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received,
+                                std::chrono::nanoseconds takes_nothing_max) {
+  return std::make_shared<TcpTransport>(reactor, fd, already_received, takes_nothing_max);
 }
 
 }  // namespace braid::transport

@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "base/bytes.h"
+#include "base/counted_buffer.h"
+#include "base/memory_budget.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "runtime/reactor.h"
@@ -31,11 +32,16 @@ class Transport {
   //   malformed                not a frame, or longer than the receive limit
   //   os                       the socket failed, for instance ECONNRESET
   // After an error the transport is closed, and every further receive() fails the same way.
-  virtual Task<Result<Buffer>> receive() = 0;
+  virtual Task<Result<CountedBuffer>> receive() = 0;
 
   // The longest message taken from now on. Starts at kReceiveLimitInitial; raised to kFrameSizeMax
   // once a session is authenticated.
   virtual void set_receive_limit(size_t size) = 0;
+
+  // Who pays for what is received from now on: messages carry their charge, and none is read before
+  // there is room for it. A peer for which there is none for kMemoryPatience is dropped,
+  // kInsufficientResources. Thread: the reactor's, with no receive() under way.
+  virtual void set_account(std::shared_ptr<MemoryAccount> account) = 0;
 
   // Queues one frame behind those before. Never blocks and cannot fail: if the transport is or gets
   // closed the frame is dropped, and receive() tells. Returns the position in the stream just

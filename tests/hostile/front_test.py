@@ -202,6 +202,20 @@ class Nonsense(FrontCase):
                     status = connection.ask(header(raw.NEGOTIATE, 1) + raw.negotiate())
                     self.assertEqual(status, "SUCCESS")
 
+    @braid_only
+    def test_session_requests_of_netbios_are_not_answered(self):
+        connection = self.negotiated().socket
+        connection.settimeout(10)
+        answer = b""
+        try:
+            connection.sendall(b"\x81\0\0\0" * 4096)
+            answer = connection.recv(65536)
+        except TimeoutError:
+            self.fail("the connection lives")
+        except OSError:
+            pass
+        self.assertEqual(answer, b"")
+
     def test_after_negotiate(self):
         gone = DISCONNECTED
         setup = raw.session_setup(b"\x60\x10nonsense in SPNEGO")

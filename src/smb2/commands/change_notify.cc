@@ -1,6 +1,8 @@
 // [MS-SMB2] 3.3.5.19 "Receiving an SMB2 CHANGE_NOTIFY Request".
 #include "wire/smb2/change_notify.h"
 
+#include <algorithm>
+
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/server.h"
@@ -20,6 +22,14 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   if (!open->has_access(wire::Access::kFileListDirectory)) co_return fail(NtStatus::kAccessDenied);
   // The share's owner turned it off.
   if (!open->tree_connect->share->change_notify) co_return fail(NtStatus::kNotImplemented);
+
+  if (!open->counts_notifications.exchange(true)) {
+    const size_t kept = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
+    if (auto counted = open->memory.add(kept); !counted) {
+      open->counts_notifications = false;
+      co_return std::unexpected(counted.error());
+    }
+  }
 
   NotifyHub& hub = request.server.notify;
   const NotifyWaiter waiter = hub.wait(*open, notify);

@@ -134,6 +134,10 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
   if (query.output_buffer_length < *name_offset) co_return fail(NtStatus::kInfoLengthMismatch);
 
   auto state = open.enumeration.lock();
+  if (!state->is_counted) {
+    BRAID_CO_CHECK(open.memory.add(kEnumerationSize));
+    state->is_counted = true;
+  }
   const bool again =
       (query.flags & (QueryDirectoryFlags::kRestartScans | QueryDirectoryFlags::kReopen)) != 0;
   if (!state->enumeration || (query.flags & QueryDirectoryFlags::kReopen)) {

@@ -201,7 +201,7 @@ Result<void> add_bound_channel(Request& request, const std::shared_ptr<Session>&
     connection.remove_channel(*channel);
     return added;
   }
-  connection.session_became_valid();
+  connection.session_became_valid(*session);
   request.session = session;
   request.channel = channel;
   request.reply_signing_key = channel->signing_key;

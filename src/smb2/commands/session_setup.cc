@@ -50,11 +50,19 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
       (found->second->purpose == Purpose::kBind) == (to_bind != nullptr)) {
     return std::move(connection.session_setups.extract(found).mapped());
   }
-  if (connection.session_setups.size() >= kSessionSetupsInProgressMax) {
+  if (connection.session_setups.size() >= (connection.has_known_user()
+                                               ? kSessionSetupsInProgressMax
+                                               : kSessionSetupsUnauthenticatedMax)) {
     return fail(NtStatus::kInsufficientResources);
   }
 
+  auto memory = connection.memory->try_take(kSessionSetupSize, MemoryUse::kLasting);
+  if (!memory) {
+    server.memory->count_refusal();
+    return fail(NtStatus::kInsufficientResources);
+  }
   auto exchange = std::make_shared<SessionSetupExchange>();
+  exchange->memory = std::move(*memory);
   exchange->exchange = server.authenticator().begin();
   exchange->preauth_hash = connection.preauth_integrity_hash;
   if (to_bind) {
@@ -269,6 +277,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   auto channel = std::make_shared<Channel>();
   channel->session = session;
   channel->connection = connection.weak_from_this();
+  channel->memory = std::move(exchange->memory);
+  channel->memory.shrink_to(kSessionSize);
   if (session->security()->signing_key) {
     channel->signing_key =
         std::shared_ptr<const crypto::SigningKey>(session, session->security()->signing_key.get());
@@ -280,7 +290,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   request.session = session;
   request.channel = channel;
   request.reply_signing_key = channel->signing_key;
-  connection.session_became_valid();
+  connection.session_became_valid(*session);
   log::info("{}: {} logged on, {}{}", connection.peer_host(),
             step->identity->is_anonymous ? "anonymous" : step->identity->account_name,
             name_of(connection.negotiated.dialect),

@@ -20,12 +20,13 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
                                .is_anonymous = identity.is_anonymous,
                                .is_guest = identity.is_guest,
                                .is_administrator = identity.is_admin};
-  BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller));
+  BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller, request.connection->memory));
   const FileId id = request.server.file_ids.next();
   auto open =
       std::make_shared<Open>(id, request.session, request.tree_connect,
                              OpenAttributes{.granted_access = map_generic(create.desired_access)});
   open->pipe = std::move(pipe);
+  open->memory.begin(request.connection->memory, std::move(request.lasting_memory));
   open->channel_sequence.start_from(request.header.channel_sequence);
   if (!request.session->add_open(open)) return fail(NtStatus::kInsufficientResources);
   wire::CreateResponse response;
@@ -71,6 +72,7 @@ Task<Result<void>> wait_for_break(Request& request, const CreateState& state, Fi
 }  // namespace
 
 Task<Result<Reply>> handle_create(Request& request) {
+  if (request.message.size() > kCreateSizeMax) co_return fail(NtStatus::kInvalidParameter);
   wire::Reader reader = request.body();
   BRAID_CO_TRY(auto create, wire::CreateRequest::decode(reader));
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);

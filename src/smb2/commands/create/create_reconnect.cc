@@ -85,6 +85,7 @@ NtStatus check(const Attempt& attempt) {
 // Into its new session, unless that is ending.
 Task<Result<void>> attach(Request& request, std::shared_ptr<Open> open) {
   Server& server = request.server;
+  open->memory.begin(request.connection->memory, std::move(request.lasting_memory));
   server.open_table.add(open);
   const bool added = request.session->add_open(open);
   if (added && !request.tree_connect->is_closed()) co_return Result<void>{};
