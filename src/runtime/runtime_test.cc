@@ -19,7 +19,8 @@ using namespace std::chrono_literals;
 
 Task<int> add(int a, int b) { co_return a + b; }
 
-Task<void> hop(Reactor& reactor, WorkerPool& pool, std::vector<bool>& where) {
+Task<void> hop(Reactor& reactor, WorkerPool& workers, std::vector<bool>& where) {
+  WorkerPool::Seat pool(workers, {});
   where.push_back(reactor.is_current());
   co_await pool.schedule();
   where.push_back(pool.is_current());
@@ -94,7 +95,8 @@ struct Visitors {
   std::atomic<int> most_inside = 0;
   std::vector<int> came;
 };
-Task<void> visit(Turns<int>& turns, int key, WorkerPool& pool, Visitors& visitors, int who) {
+Task<void> visit(Turns<int>& turns, int key, WorkerPool& workers, Visitors& visitors, int who) {
+  WorkerPool::Seat pool(workers, {});
   const auto turn = co_await turns.take(key, pool);
   EXPECT_TRUE(turn);
   EXPECT_TRUE(pool.is_current());
@@ -133,7 +135,8 @@ TEST(Turns, OneAtATimeInTheOrderTheyCame) {
   }
 }
 
-Task<void> hold_two(Turns<int>& turns, WorkerPool& pool, Reactor& reactor, bool& went_on) {
+Task<void> hold_two(Turns<int>& turns, WorkerPool& workers, Reactor& reactor, bool& went_on) {
+  WorkerPool::Seat pool(workers, {});
   auto first = co_await turns.take(1, pool);
   const auto second = co_await turns.take(2, pool);
   first.end();

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/worker_pool.h"
+
 namespace braid::smb2 {
 
 // MaxTransactSize, MaxReadSize, MaxWriteSize with multi-credit: what Windows and Samba announce.
@@ -51,8 +53,24 @@ inline constexpr size_t kChannelsPerSessionMax = 32;
 // CREATEs and breaks have waited long enough; a client that loses more is not unlucky.
 inline constexpr size_t kLostChannelsPerSessionMax = 64;
 
+// Threads for logons, which wait for a key distribution center or a name service and not for files;
+// half of them for one address, behind which many users may be.
+inline constexpr WorkerPoolLimits kLogonPoolLimits{.threads = 4, .per_user = 2, .per_share = 4};
+
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;
+
+// What a request does on the worker pool before others have their turn, so that none waits for
+// another's longer than some milliseconds of a disk that answers. Names of a directory, each of
+// which may cost a look at its file:
+inline constexpr size_t kNamesPerTurn = 128;
+// Bytes copied or zeroed, and more, up to a limit that doubling stays clear of, where so much takes
+// less than this:
+inline constexpr uint64_t kBytesPerTurn = 8u << 20;
+inline constexpr std::chrono::milliseconds kQuickTurn{1};
+inline constexpr uint64_t kBytesPerQuickTurnMax = uint64_t{1} << 50;
+// Ranges that are trimmed or told, each a system call or two:
+inline constexpr size_t kRangesPerTurn = 128;
 
 // FSCTL_SRV_COPYCHUNK: [MS-SMB2] 3.3.3, the numbers of Windows. Clients ask once for more to learn
 // them.
@@ -62,8 +80,8 @@ inline constexpr uint32_t kCopychunkTotalMax = 16u << 20;
 // FSCTL_FILE_LEVEL_TRIM: ranges of one request, as each costs a system call.
 inline constexpr size_t kTrimRangesMax = 4096;
 
-// FSCTL_OFFLOAD_WRITE: what one request copies at most; the answer says how much it was. A second or
-// so of a slow disk.
+// FSCTL_OFFLOAD_WRITE: what one request copies at most; the answer says how much it was. A second
+// or so of a slow disk.
 inline constexpr uint64_t kOffloadWriteMax = 64u << 20;
 // How long a token is good for when the client does not say, and at most: it is used at once, or
 // after the copies before it.

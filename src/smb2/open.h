@@ -15,6 +15,7 @@
 #include "filestate/types.h"
 #include "rpc/pipe.h"
 #include "runtime/one_shot.h"
+#include "runtime/turn_guarded.h"
 #include "smb2/channel_sequence.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
@@ -51,7 +52,7 @@ class OpenUse {
   std::shared_ptr<Open> open_;
 };
 
-// Where QUERY_DIRECTORY is. Used by one request at a time, under its own mutex.
+// Where QUERY_DIRECTORY is. Used by one request at a time, in turns.
 struct EnumerationState {
   std::unique_ptr<vfs::Enumeration> enumeration;
   std::string pattern;                       // EnumerationSearchPattern, UTF-8
@@ -142,7 +143,7 @@ class Open {
   // The name as the last CREATE or rename left it. Other opens of the file see a rename through
   // filestate.
   Guarded<vfs::Path> path;
-  Guarded<EnumerationState> enumeration;
+  TurnGuarded<EnumerationState> enumeration;
   // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.
   std::atomic<uint64_t> position = 0;
   std::atomic<uint32_t> mode = 0;

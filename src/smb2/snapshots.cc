@@ -67,9 +67,9 @@ Result<std::map<int64_t, std::string>> Snapshots::scan() const {
   BRAID_TRY(const auto enumeration, directory->enumerate(vfs::NameRules::kPosix));
   const auto has_token = [](std::string_view name) { return !find_snapshot_token(name).empty(); };
   std::vector<vfs::DirectoryEntry> entries;
-  do {
+  for (bool more = true; more;) {
     entries.clear();
-    BRAID_CHECK(enumeration->next(kEntriesAtOnce, has_token, entries));
+    BRAID_TRY(more, enumeration->next(kEntriesAtOnce, has_token, entries));
     for (const vfs::DirectoryEntry& entry : entries) {
       if (!entry.attributes.is_directory()) continue;
       const auto time = parse_snapshot_token(find_snapshot_token(entry.name));
@@ -78,7 +78,7 @@ Result<std::map<int64_t, std::string>> Snapshots::scan() const {
       const auto [same, is_new] = found.try_emplace(*time, entry.name);
       if (!is_new && entry.name < same->second) same->second = entry.name;
     }
-  } while (!entries.empty());
+  }
   return found;
 }
 

@@ -70,7 +70,7 @@ Task<Result<Reply>> handle_read(Request& request) {
   }
   if (!count && count.error().is_os(EAGAIN)) {
     request.may_take_long();
-    co_await request.server.pool().schedule();
+    BRAID_CO_CHECK(co_await request.seat.turn());
     count = open.file->read(read.offset, data.view());
   }
   if (!count) co_return std::unexpected(count.error());

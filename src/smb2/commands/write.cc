@@ -58,7 +58,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   const bool appends = offset == vfs::File::kEnd || open.is_append_only();
   if (appends) {
     request.may_take_long();
-    turn = co_await server.writers.take(attributes.file_key, server.pool());
+    turn = co_await server.writers.take(attributes.file_key, request.seat);
+    BRAID_CO_CHECK(request.seat.check_wanted());
     BRAID_CO_TRY(const auto now, open.file->stat());
     offset = now.size;
   }
@@ -84,7 +85,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   if (!rest.empty() || write_through) {
     if (!turn) {
       request.may_take_long();
-      turn = co_await server.writers.take(attributes.file_key, server.pool());
+      turn = co_await server.writers.take(attributes.file_key, request.seat);
     }
     if (!rest.empty()) {
       auto count = open.file->write(appends ? vfs::File::kEnd : position, rest);
