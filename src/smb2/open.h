@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "auth/identity.h"
@@ -114,6 +115,8 @@ class Open {
   // Set before the Open is in any table. Exactly one of the two.
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<rpc::Pipe> pipe;
+  // Calls of the pipe, which may wait for a name service, one after the other as they came.
+  TurnGuarded<std::monostate> pipe_calls;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
   // As the last CREATE or rename left it. The share modes of a stream go by the name it was opened

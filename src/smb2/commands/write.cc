@@ -32,6 +32,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   }
   const wire::WriteResponse response{.count = static_cast<uint32_t>(write.data.size())};
   if (request.open->is_pipe()) {
+    const auto turn = co_await request.open->pipe_calls.take(request.seat);
+    BRAID_CO_CHECK(co_await request.seat.turn());
     BRAID_CO_CHECK(request.open->pipe->write(write.data));
     co_return reply_with(response);
   }
