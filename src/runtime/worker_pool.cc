@@ -26,7 +26,7 @@ WorkerPoolLimits WorkerPoolLimits::for_files(size_t per_share) {
   return {.threads = 2 * per_share,
           .per_user = std::max<size_t>(1, per_share * 3 / 4),
           .per_share = per_share,
-          .spare = (per_share + 3) / 4};
+          .spare = (per_share + 1) / 2};
 }
 
 struct WorkerPool::Thread {

@@ -33,7 +33,7 @@ struct WorkerPoolLimits {
   // The last ones are for shares that hold none, so that several disks that hang do not hold all.
   size_t spare = 0;
 
-  // What one share may keep busy, and half as many again for the others.
+  // Twice what one share may keep busy.
   static WorkerPoolLimits for_files(size_t per_share);
 };
 

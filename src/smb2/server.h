@@ -107,6 +107,7 @@ class Server final : public ConnectionSink {
   const cluster::Interfaces& interfaces() const { return interfaces_; }
   // For files; there by a Seat, which says whose turn it is.
   WorkerPool& pool() { return pool_; }
+  const WorkerPool& pool() const { return pool_; }
   // For logons, which wait for name services, and must not for files.
   WorkerPool& logons() { return logons_; }
   ConnectionRouter* router() const { return parts_.router; }
