@@ -9,6 +9,7 @@
 #include "runtime/one_shot.h"
 #include "runtime/reactor.h"
 #include "runtime/task_scope.h"
+#include "runtime/turn_guarded.h"
 #include "runtime/turns.h"
 #include "runtime/worker_pool.h"
 
@@ -156,6 +157,36 @@ TEST(Turns, EndsEarlyAndKeysAreApart) {
   reactor.run();
   pool.stop();
   EXPECT_TRUE(went_on);
+}
+
+// Holds its turn while it is elsewhere.
+Task<void> use(TurnGuarded<Visitors>& data, WorkerPool& workers, int who) {
+  WorkerPool::Seat pool(workers, {});
+  co_await pool.schedule();
+  auto turn = co_await data.take(pool);
+  EXPECT_TRUE(pool.is_current());
+  EXPECT_EQ(++turn->inside, 1);
+  turn->came.push_back(who);
+  EXPECT_TRUE(co_await pool.next_turn());
+  --turn->inside;
+}
+
+Task<void> look(TurnGuarded<Visitors>& data, Executor& executor, size_t& came) {
+  const auto turn = co_await data.take(executor);
+  came = turn->came.size();
+}
+
+TEST(TurnGuarded, IsHeldAcrossSuspensionsWithoutAThread) {
+  WorkerPool pool(4);
+  TurnGuarded<Visitors> data;
+  TaskScope scope;
+  for (int i = 0; i < 200; ++i) scope.spawn(use(data, pool, i));
+  scope.wait();
+  WorkerPool::Seat seat(pool, {});
+  size_t came = 0;
+  scope.spawn(look(data, seat, came));
+  scope.wait();
+  EXPECT_EQ(came, 200u);
 }
 
 TEST(Timer, CancelledCallbackNeverRuns) {

@@ -26,8 +26,8 @@ class TurnGuarded {
     ~Turn() {
       if (data_) data_->next();
     }
-    T* operator->() { return &data_->value_; }
-    T& operator*() { return data_->value_; }
+    T* operator->() const { return &data_->value_; }
+    T& operator*() const { return data_->value_; }
 
    private:
     TurnGuarded* data_;

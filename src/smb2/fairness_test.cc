@@ -218,6 +218,18 @@ TEST_F(FairnessTest, ChangesOfALostChannelAreCarriedOutWhileAnotherLives) {
   second.close();
 }
 
+// What is said to a pipe may be a question for a name service.
+TEST_F(FairnessTest, CallsOfAPipeRunOnThePool) {
+  ASSERT_EQ(busy.tree_connect("IPC$"), NtStatus::kSuccess);
+  const FileId pipe = busy.create("lsarpc");
+  ASSERT_NE(pipe, FileId{});
+  const size_t before = load().turns_taken;
+  const Bytes data(4, 'x');
+  busy.status_of(
+      busy.request(Command::kWrite, wire::WriteRequest{.file_id = pipe, .data = data}));
+  EXPECT_EQ(load().turns_taken, before + 1);
+}
+
 // As many threads as a small server has.
 struct SeveralThreads : FairnessTest {
   SeveralThreads() : FairnessTest({.threads = 4, .per_user = 2, .per_share = 2, .spare = 1}) {}
