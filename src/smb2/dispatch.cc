@@ -54,7 +54,7 @@ constexpr std::array<Row, wire::kCommandCount> kRows{{
   {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, Unheard::kStops,            handle_read},
   {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, Unheard::kStopsWithSession, handle_write},
   {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,    RunsOn::kReactor, Unheard::kStopsWithSession, handle_lock},
-  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPool,    Unheard::kStopsWithSession, handle_ioctl},
+  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPoolForLong, Unheard::kStopsWithSession, handle_ioctl},
   {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, Unheard::kGoesOn,           nullptr},
   {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, Unheard::kGoesOn,           handle_echo},
   {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, RunsOn::kPool,    Unheard::kStops,            handle_query_directory},
