@@ -36,6 +36,11 @@ json metrics_of(const smb2::Server& server) {
   add("braid_channels", "gauge", "Channels of all sessions.", channels);
   add("braid_opens", "gauge", "Open files, directories and pipes.", opens);
   add("braid_requests_in_flight", "gauge", "Requests without a final answer.", in_flight);
+  const WorkerPool::Load load = server.pool().load();
+  add("braid_file_work_waiting", "gauge", "Pieces of work on files that wait for a thread.",
+      load.waiting);
+  add("braid_file_work_running", "gauge", "Threads that work on files or wait for a disk.",
+      load.running);
   add("braid_unacknowledged_bytes", "gauge", "Bytes sent that no client has acknowledged.",
       unacknowledged);
   add("braid_memory_limit_bytes", "gauge", "What clients may make the server hold.",
@@ -50,6 +55,10 @@ json metrics_of(const smb2::Server& server) {
   add("braid_received_bytes_total", "counter", "Bytes received from clients.",
       totals.bytes_received);
   add("braid_sent_bytes_total", "counter", "Bytes sent to clients.", totals.bytes_sent);
+  add("braid_file_work_turns_total", "counter", "Pieces of work on files that were begun.",
+      load.turns_taken);
+  add("braid_file_work_withdrawn_total", "counter", "Work on files that nobody wanted any more.",
+      load.withdrawn);
   return all;
 }
 

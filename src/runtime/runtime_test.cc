@@ -9,6 +9,7 @@
 #include "runtime/one_shot.h"
 #include "runtime/reactor.h"
 #include "runtime/task_scope.h"
+#include "runtime/turn_guarded.h"
 #include "runtime/turns.h"
 #include "runtime/worker_pool.h"
 
@@ -19,7 +20,8 @@ using namespace std::chrono_literals;
 
 Task<int> add(int a, int b) { co_return a + b; }
 
-Task<void> hop(Reactor& reactor, WorkerPool& pool, std::vector<bool>& where) {
+Task<void> hop(Reactor& reactor, WorkerPool& workers, std::vector<bool>& where) {
+  WorkerPool::Seat pool(workers, {});
   where.push_back(reactor.is_current());
   co_await pool.schedule();
   where.push_back(pool.is_current());
@@ -94,7 +96,8 @@ struct Visitors {
   std::atomic<int> most_inside = 0;
   std::vector<int> came;
 };
-Task<void> visit(Turns<int>& turns, int key, WorkerPool& pool, Visitors& visitors, int who) {
+Task<void> visit(Turns<int>& turns, int key, WorkerPool& workers, Visitors& visitors, int who) {
+  WorkerPool::Seat pool(workers, {});
   const auto turn = co_await turns.take(key, pool);
   EXPECT_TRUE(turn);
   EXPECT_TRUE(pool.is_current());
@@ -133,7 +136,8 @@ TEST(Turns, OneAtATimeInTheOrderTheyCame) {
   }
 }
 
-Task<void> hold_two(Turns<int>& turns, WorkerPool& pool, Reactor& reactor, bool& went_on) {
+Task<void> hold_two(Turns<int>& turns, WorkerPool& workers, Reactor& reactor, bool& went_on) {
+  WorkerPool::Seat pool(workers, {});
   auto first = co_await turns.take(1, pool);
   const auto second = co_await turns.take(2, pool);
   first.end();
@@ -153,6 +157,36 @@ TEST(Turns, EndsEarlyAndKeysAreApart) {
   reactor.run();
   pool.stop();
   EXPECT_TRUE(went_on);
+}
+
+// Holds its turn while it is elsewhere.
+Task<void> use(TurnGuarded<Visitors>& data, WorkerPool& workers, int who) {
+  WorkerPool::Seat pool(workers, {});
+  co_await pool.schedule();
+  auto turn = co_await data.take(pool);
+  EXPECT_TRUE(pool.is_current());
+  EXPECT_EQ(++turn->inside, 1);
+  turn->came.push_back(who);
+  EXPECT_TRUE(co_await pool.next_turn());
+  --turn->inside;
+}
+
+Task<void> look(TurnGuarded<Visitors>& data, Executor& executor, size_t& came) {
+  const auto turn = co_await data.take(executor);
+  came = turn->came.size();
+}
+
+TEST(TurnGuarded, IsHeldAcrossSuspensionsWithoutAThread) {
+  WorkerPool pool(4);
+  TurnGuarded<Visitors> data;
+  TaskScope scope;
+  for (int i = 0; i < 200; ++i) scope.spawn(use(data, pool, i));
+  scope.wait();
+  WorkerPool::Seat seat(pool, {});
+  size_t came = 0;
+  scope.spawn(look(data, seat, came));
+  scope.wait();
+  EXPECT_EQ(came, 200u);
 }
 
 TEST(Timer, CancelledCallbackNeverRuns) {

@@ -42,7 +42,8 @@ Task<bool> end_instances_here(Server& server, AppInstanceArrival arrival) {
     auto match = find(server, arrival);
     if (!match) co_return false;
     if (match->try_again) {
-      co_await match->try_again->wait(server.pool());
+      WorkerPool::Seat seat(server.pool(), {});
+      co_await match->try_again->wait(seat);
       continue;
     }
     if (is_newer(match->version, arrival)) co_return true;

@@ -4,6 +4,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
 #include "smb2/tree_path.h"
+#include "smb2/work_owner.h"
 
 namespace braid::smb2 {
 namespace {
@@ -62,8 +63,9 @@ Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open) {
   if (!open->begin_close()) co_return false;
   if (auto session = open->session.lock()) session->remove_open(open->file_id);
   if (open->attributes.is_directory) server.notify.closed(*open);
-  co_await open->unused(server.pool());
-  co_await server.pool().schedule();
+  WorkerPool::Seat seat(server.pool(), work_of(*open));
+  co_await open->unused(seat);
+  co_await seat.schedule();
   if (!open->is_pipe()) server.breaks.open_closed(open->ref().token);
   co_return true;
 }

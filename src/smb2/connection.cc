@@ -419,6 +419,9 @@ void Connection::end_waits() {
       callbacks.push_back(std::exchange(request.on_cancel, nullptr));
   }
   for (auto& callback : callbacks) callback();
+  // Each goes on here and finds that it is to stop; not inside whatever ends the connection.
+  for (auto& work : server_.pool().withdraw(waiting_requests)) reactor().post(std::move(work));
+  for (auto& work : server_.logons().withdraw(waiting_logons)) reactor().post(std::move(work));
 }
 
 }  // namespace braid::smb2

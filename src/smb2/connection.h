@@ -18,6 +18,7 @@
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
+#include "runtime/worker_pool.h"
 #include "smb2/command_sequence_window.h"
 #include "smb2/connection_counters.h"
 #include "smb2/request.h"
@@ -127,10 +128,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void set_on_cancel(AsyncId id, std::move_only_function<void()> on_cancel, EndedBy ended_by);
   // [MS-SMB2] 3.3.5.16 "Receiving an SMB2 CANCEL Request".
   void cancel(const wire::Header& header);
-  // Whether the connection is lost. Its requests may run on.
+  // Whether the connection is lost. Its requests may run on. Thread: any.
   bool is_ending() const { return ending_; }
 
   SlowRequests slow_requests;
+  // Its requests that wait for a turn on the worker pool, and its logons.
+  WorkerPool::Group waiting_requests;
+  WorkerPool::Group waiting_logons;
 
   // Sends a message that answers nothing, unsigned. Thread: any.
   void send_unsolicited(Bytes message);
@@ -169,7 +173,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool process_messages(CountedBuffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
   Task<void> close();
   bool is_over(const AsyncRequest& request) const;
-  // Ends every wait that is over.
+  // Ends every wait that is over, and requests whose turn has not come and that nobody wants now.
   void end_waits();
 
   Server& server_;
@@ -181,7 +185,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::deque<std::shared_ptr<OneShot<bool>>> waits_for_memory_;  // the first looks for it
   std::atomic<bool> any_session_valid_ = false;
   bool cancelled_something_ = false;  // by the frame at hand
-  bool ending_ = false;
+  std::atomic<bool> ending_ = false;
   bool abandoned_ = false;
   TaskScope requests_;
 

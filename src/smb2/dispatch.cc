@@ -11,6 +11,7 @@
 #include "smb2/error_status.h"
 #include "smb2/limits.h"
 #include "smb2/server.h"
+#include "smb2/work_owner.h"
 #include "wire/smb2/error_response.h"
 
 namespace braid::smb2 {
@@ -38,6 +39,7 @@ struct Row {
   uint8_t answer_length_offset;
   size_t lasting_size;  // what a success leaves behind until the client lets go of it
   RunsOn runs_on;
+  Unheard unheard;  // what is carried out although nobody hears of it
   Handler handler;
 };
 
@@ -47,6 +49,7 @@ constexpr bool kWhenExpired = true, kNotWhenExpired = false;
 
 // clang-format off
 constexpr std::array<Row, wire::kCommandCount> kRows{{
+<<<<<<< HEAD
   {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, handle_negotiate},
   {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, handle_session_setup},
   {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, handle_logoff},
@@ -66,6 +69,27 @@ constexpr std::array<Row, wire::kCommandCount> kRows{{
   {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,    handle_query_info},
   {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    handle_set_info},
   {Command::kOplockBreak,     0, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, handle_oplock_break},
+=======
+  {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, Unheard::kGoesOn,           handle_negotiate},
+  {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, Unheard::kGoesOn,           handle_session_setup},
+  {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, Unheard::kGoesOn,           handle_logoff},
+  {Command::kTreeConnect,     9, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_connect},
+  {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_disconnect},
+  {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPool,    Unheard::kStopsWithSession, handle_create},
+  {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,    RunsOn::kPool,    Unheard::kGoesOn,           handle_close},
+  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPoolForLong, Unheard::kStopsWithSession, handle_flush},
+  {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, Unheard::kStops,            handle_read},
+  {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kReactor, Unheard::kStopsWithSession, handle_write},
+  {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,    RunsOn::kReactor, Unheard::kStopsWithSession, handle_lock},
+  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, RunsOn::kPoolForLong, Unheard::kStopsWithSession, handle_ioctl},
+  {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, Unheard::kGoesOn,           nullptr},
+  {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,    RunsOn::kReactor, Unheard::kGoesOn,           handle_echo},
+  {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, RunsOn::kPool,    Unheard::kStops,            handle_query_directory},
+  {Command::kChangeNotify,   32, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, RunsOn::kReactor, Unheard::kGoesOn,           handle_change_notify},
+  {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    Unheard::kStops,            handle_query_info},
+  {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired, RunsOn::kPool,    Unheard::kStopsWithSession, handle_set_info},
+  {Command::kOplockBreak,     0, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired, RunsOn::kReactor, Unheard::kGoesOn,           handle_oplock_break},
+>>>>>>> fairness
 }};
 // clang-format on
 
@@ -292,8 +316,15 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     result = std::unexpected(admitted.error());
   } else {
     if (row.runs_on == RunsOn::kPoolForLong) request.may_take_long();
-    if (row.runs_on != RunsOn::kReactor) co_await request.server.pool().schedule();
-    result = co_await row.handler(request);
+    const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
+    request.seat.begin(work_of(request.principal.identity.get(), share), row.unheard);
+    Result<void> turn;
+    if (row.runs_on != RunsOn::kReactor) turn = co_await request.seat.turn();
+    if (turn) {
+      result = co_await row.handler(request);
+    } else {
+      result = std::unexpected(turn.error());
+    }
     co_await request.connection->reactor().schedule();
   }
   request.open.release();

@@ -4,6 +4,7 @@
 #include "smb2/close_open.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
+#include "smb2/work_owner.h"
 
 namespace braid::smb2 {
 namespace {
@@ -40,7 +41,8 @@ Task<void> lose_open(Server& server, std::shared_ptr<Open> open) {
 }
 
 Task<void> close_claimed(Server& server, PreservedOpen preserved) {
-  co_await server.pool().schedule();
+  WorkerPool::Seat seat(server.pool(), work_of(preserved.owner.get(), preserved.share.get()));
+  co_await seat.schedule();
   if (!server.file_table.reconnect(preserved.ref(), SessionId{})) {
     auto purged = server.open_table.give_back(std::move(preserved));
     if (purged) co_await close_purged(server, std::move(*purged));
@@ -51,7 +53,9 @@ Task<void> close_claimed(Server& server, PreservedOpen preserved) {
 }
 
 Task<void> close_purged(Server& server, PurgedOpen purged) {
-  co_await server.pool().schedule();
+  const PreservedOpen& preserved = purged.open;
+  WorkerPool::Seat seat(server.pool(), work_of(preserved.owner.get(), preserved.share.get()));
+  co_await seat.schedule();
   const auto open = restore_to_close(std::move(purged.open));
   finish_close(server, *open, std::move(purged.closed));
 }

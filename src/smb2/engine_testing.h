@@ -3,6 +3,7 @@
 
 #include <future>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -66,9 +67,11 @@ class Engine {
   explicit Engine(config::Server settings = lenient(), const Clock& clock = system_clock(),
                   size_t threads = 1,
                   std::shared_ptr<const ShareTable> shares = shares_on(vfs::make_memory_volume()),
-                  store::WorkerGroup* group = nullptr)
+                  store::WorkerGroup* group = nullptr,
+                  std::optional<WorkerPoolLimits> pool = std::nullopt)
       : reactors_(threads),
-        pool_(threads),
+        pool_(pool.value_or(
+            WorkerPoolLimits{.threads = threads, .per_user = threads, .per_share = threads})),
         server_({.config = snapshot(std::move(settings)),
                  .shares = std::move(shares),
                  .authenticator = authenticator_,

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/worker_pool.h"
+
 namespace braid::smb2 {
 
 // MaxTransactSize, MaxReadSize, MaxWriteSize with multi-credit: what Windows and Samba announce.
@@ -20,10 +22,10 @@ inline constexpr uint32_t kCreditsMax = 8192;
 // Requests of one connection that may be waiting with an interim response. Each may hold a CREATE,
 // lock or notify in memory for as long as the client likes.
 inline constexpr uint32_t kAsyncRequestsMax = 512;
-// A READ, WRITE or FLUSH that takes longer than one to two of these, since the disk or the file
-// system below does, gets an interim response, upon which clients wait on: without any sign of life
-// they give the connection up after about a minute. Not sooner, as for almost all it would be one
-// more message and nothing else.
+// A READ, WRITE, FLUSH or IOCTL that takes longer than one to two of these, since the disk does, the
+// file system below or what others do meanwhile, gets an interim response, upon which clients wait
+// on: without any sign of life they give the connection up after about a minute. Not sooner, as for
+// almost all it would be one more message and nothing else.
 inline constexpr std::chrono::milliseconds kSlowRequestTick{1000};
 
 // The largest frame before a session is valid on the connection, and with one credit the only one:
@@ -67,9 +69,24 @@ inline constexpr std::chrono::seconds kMemoryWait{10};
 // A CREATE may wait for breaks, and its frame with it. Names, extended attributes and security
 // descriptors are 64 KiB each at most.
 inline constexpr size_t kCreateSizeMax = 256u << 10;
+// Threads for logons, which wait for a key distribution center or a name service and not for files;
+// half of them for one address, behind which many users may be.
+inline constexpr WorkerPoolLimits kLogonPoolLimits{.threads = 4, .per_user = 2, .per_share = 4};
 
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;
+
+// What a request does on the worker pool before others have their turn, so that none waits for
+// another's longer than some milliseconds of a disk that answers. Names of a directory, each of
+// which may cost a look at its file:
+inline constexpr size_t kNamesPerTurn = 128;
+// Bytes copied or zeroed, and more, up to a limit that doubling stays clear of, where so much takes
+// less than this:
+inline constexpr uint64_t kBytesPerTurn = 8u << 20;
+inline constexpr std::chrono::milliseconds kQuickTurn{1};
+inline constexpr uint64_t kBytesPerQuickTurnMax = uint64_t{1} << 50;
+// Ranges that are trimmed or told, each a system call or two:
+inline constexpr size_t kRangesPerTurn = 128;
 
 // FSCTL_SRV_COPYCHUNK: [MS-SMB2] 3.3.3, the numbers of Windows. Clients ask once for more to learn
 // them.
@@ -79,8 +96,8 @@ inline constexpr uint32_t kCopychunkTotalMax = 16u << 20;
 // FSCTL_FILE_LEVEL_TRIM: ranges of one request, as each costs a system call.
 inline constexpr size_t kTrimRangesMax = 4096;
 
-// FSCTL_OFFLOAD_WRITE: what one request copies at most; the answer says how much it was. A second or
-// so of a slow disk.
+// FSCTL_OFFLOAD_WRITE: what one request copies at most; the answer says how much it was. A second
+// or so of a slow disk.
 inline constexpr uint64_t kOffloadWriteMax = 64u << 20;
 // How long a token is good for when the client does not say, and at most: it is used at once, or
 // after the copies before it.

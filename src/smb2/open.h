@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "auth/identity.h"
@@ -15,6 +16,7 @@
 #include "filestate/types.h"
 #include "rpc/pipe.h"
 #include "runtime/one_shot.h"
+#include "runtime/turn_guarded.h"
 #include "smb2/channel_sequence.h"
 #include "smb2/held_memory.h"
 #include "smb2/session.h"
@@ -52,7 +54,7 @@ class OpenUse {
   std::shared_ptr<Open> open_;
 };
 
-// Where QUERY_DIRECTORY is. Used by one request at a time, under its own mutex.
+// Where QUERY_DIRECTORY is. Used by one request at a time, in turns.
 struct EnumerationState {
   std::unique_ptr<vfs::Enumeration> enumeration;
   std::string pattern;                       // EnumerationSearchPattern, UTF-8
@@ -118,6 +120,8 @@ class Open {
   // Set before the Open is in any table. Exactly one of the two.
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<rpc::Pipe> pipe;
+  // Calls of the pipe, which may wait for a name service, one after the other as they came.
+  TurnGuarded<std::monostate> pipe_calls;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
   // As the last CREATE or rename left it. The share modes of a stream go by the name it was opened
@@ -147,7 +151,7 @@ class Open {
   // The name as the last CREATE or rename left it. Other opens of the file see a rename through
   // filestate.
   Guarded<vfs::Path> path;
-  Guarded<EnumerationState> enumeration;
+  TurnGuarded<EnumerationState> enumeration;
   // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.
   std::atomic<uint64_t> position = 0;
   std::atomic<uint32_t> mode = 0;

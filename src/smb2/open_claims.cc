@@ -17,11 +17,12 @@ void tell(Server& server, const OpenClaim& claim, Fate fate) {
   server.siblings().answer_claim(*claim.offer, {&byte, 1});
 }
 
-Task<std::optional<PreservedOpen>> claim_here(Server& server, uint64_t persistent_id) {
+Task<std::optional<PreservedOpen>> claim_here(Server& server, uint64_t persistent_id,
+                                              WorkerPool::Seat& seat) {
   for (;;) {
     OpenTable::Claim claim = server.open_table.claim(persistent_id);
     if (claim.open || !claim.try_again) co_return std::move(claim.open);
-    co_await claim.try_again->wait(server.pool());
+    co_await claim.try_again->wait(seat);
   }
 }
 
@@ -41,13 +42,14 @@ Task<void> let_go(Server& server, PreservedOpen open) {
 
 }  // namespace
 
-Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id) {
-  if (auto here = co_await claim_here(server, persistent_id)) {
+Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id,
+                                          WorkerPool::Seat& seat) {
+  if (auto here = co_await claim_here(server, persistent_id, seat)) {
     co_return OpenClaim{.open = std::move(*here), .offer = nullptr};
   }
-  auto offer = co_await server.siblings().claim_open(persistent_id, server.pool());
+  auto offer = co_await server.siblings().claim_open(persistent_id, seat);
   if (!offer) co_return std::nullopt;
-  co_await server.pool().schedule();
+  co_await seat.schedule();
   auto open = decode_preserved_open(offer->payload, std::move(offer->fd), *server.shares());
   OpenClaim claim{.open = {}, .offer = std::move(offer)};
   if (!open) {
@@ -89,14 +91,15 @@ Task<void> close_claim(Server& server, OpenClaim claim) {
 
 Task<void> offer_open(Server& server, Questions& claims, store::WorkerTag to, uint64_t number,
                       uint64_t persistent_id) {
-  auto open = co_await claim_here(server, persistent_id);
+  WorkerPool::Seat seat(server.pool(), {});
+  auto open = co_await claim_here(server, persistent_id, seat);
   if (!open) co_return;
   const int descriptor = descriptor_of(*open);
   Questions::Answer answer;
   if (descriptor >= 0) {
-    answer = co_await claims.answer_and_ask(to, number, encode(*open), server.pool(), descriptor);
+    answer = co_await claims.answer_and_ask(to, number, encode(*open), seat, descriptor);
   }
-  co_await server.pool().schedule();
+  co_await seat.schedule();
   auto fate = answer && !answer->payload.empty() ? static_cast<Fate>(answer->payload[0]) : Fate{};
   if (fate == Fate{}) {
     // The claimant has ended, or never began.

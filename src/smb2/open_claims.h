@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "runtime/task.h"
+#include "runtime/worker_pool.h"
 #include "smb2/preserved_open.h"
 #include "smb2/questions.h"
 
@@ -29,9 +30,10 @@ struct OpenClaim {
 };
 
 // Once whoever else is about to do something with the open is done. Nothing: there is no such open
-// without a session. Each claim ends with take() or one of the two below it. Continues on a thread
-// of the worker pool, as all of these do.
-Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id);
+// without a session. Each claim ends with take() or one of the two below it. Continues with `seat`;
+// the others on some thread of the worker pool.
+Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id,
+                                          WorkerPool::Seat& seat);
 // filestate gives it to `session`. False: it has given it up, and the claim is to be given back.
 bool take(Server& server, OpenClaim& claim, SessionId session);
 Task<void> give_back(Server& server, OpenClaim claim);

@@ -39,10 +39,11 @@ TEST(Open, MovedUseIsGivenBackOnce) {
   EXPECT_TRUE(open->begin_close());
 }
 
-Task<void> close_and_note(std::shared_ptr<Open> open, Executor& executor, std::atomic<int>& closers,
+Task<void> close_and_note(std::shared_ptr<Open> open, WorkerPool& pool, std::atomic<int>& closers,
                           std::atomic<bool>& in_use, std::atomic<bool>& overlapped) {
   if (!open->begin_close()) co_return;
-  co_await open->unused(executor);
+  WorkerPool::Seat seat(pool, {});
+  co_await open->unused(seat);
   if (in_use) overlapped = true;
   ++closers;
 }

@@ -41,7 +41,7 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
     if (wake.why == Wake::kCancelled && request.cancelled) co_return fail(NtStatus::kCancelled);
     request.open = Open::use(open);
     if (!request.open) co_return fail(NtStatus::kFileClosed);
-    if (!on_reactor) co_await server.pool().schedule();
+    if (!on_reactor) BRAID_CO_CHECK(co_await request.seat.turn());
   }
 }
 

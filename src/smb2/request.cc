@@ -4,8 +4,32 @@
 
 #include "smb2/compound.h"
 #include "smb2/connection.h"
+#include "smb2/server.h"
 
 namespace braid::smb2 {
+
+Result<void> RequestSeat::check_wanted() const {
+  if (unheard_ == Unheard::kGoesOn) return {};
+  if (request_.session && request_.session->is_closed()) {
+    return fail(NtStatus::kUserSessionDeleted);
+  }
+  if (unheard_ == Unheard::kStops && request_.connection->is_ending()) {
+    return fail(NtStatus::kCancelled);
+  }
+  return {};
+}
+
+Request::Request(Server& its_server, std::shared_ptr<Connection> its_connection,
+                 Compound& its_compound, size_t its_index, wire::Header its_header,
+                 ByteView its_message, bool encrypted)
+    : server(its_server),
+      connection(std::move(its_connection)),
+      compound(its_compound),
+      index(its_index),
+      header(its_header),
+      message(its_message),
+      is_encrypted(encrypted),
+      seat(server.pool(), connection->waiting_requests, *this) {}
 
 Result<void> Request::check_credit_charge(uint64_t sent, uint64_t answered) const {
   if (!connection->negotiated.supports_multi_credit) return {};

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "runtime/task.h"
+#include "runtime/worker_pool.h"
 #include "smb2/open.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
@@ -20,6 +21,33 @@ namespace braid::smb2 {
 class Connection;
 class Server;
 class Compound;
+class Request;
+
+// What becomes of a request that waits for its turn on the worker pool, at first or between its
+// pieces, when nobody is left to hear the answer.
+enum class Unheard : uint8_t {
+  kStops,             // it changes nothing: stops once its connection is lost
+  kStopsWithSession,  // goes on while the client may ask for its outcome on another channel
+  kGoesOn,
+};
+
+// A request's way to the worker pool. Thread: where the request is.
+class RequestSeat final : public WorkerPool::Seat {
+ public:
+  RequestSeat(WorkerPool& pool, WorkerPool::Group& group, const Request& request)
+      : Seat(pool, {}, &group), request_(request) {}
+  // Before the first turn.
+  void begin(WorkOwner owner, Unheard unheard) {
+    belong_to(owner);
+    unheard_ = unheard;
+  }
+  // STATUS_CANCELLED, STATUS_USER_SESSION_DELETED.
+  Result<void> check_wanted() const override;
+
+ private:
+  const Request& request_;
+  Unheard unheard_ = Unheard::kGoesOn;
+};
 
 // What a handler answers. The header is filled in by Connection.
 struct Reply {
@@ -45,14 +73,7 @@ Reply reply_with(const Body& body, NtStatus status = NtStatus::kSuccess) {
 class Request {
  public:
   Request(Server& its_server, std::shared_ptr<Connection> its_connection, Compound& its_compound,
-          size_t its_index, wire::Header its_header, ByteView its_message, bool encrypted)
-      : server(its_server),
-        connection(std::move(its_connection)),
-        compound(its_compound),
-        index(its_index),
-        header(its_header),
-        message(its_message),
-        is_encrypted(encrypted) {}
+          size_t its_index, wire::Header its_header, ByteView its_message, bool encrypted);
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
@@ -77,6 +98,8 @@ class Request {
   // leaves behind, which the handler gives to that.
   MemoryCharge answer_memory;
   MemoryCharge lasting_memory;
+  // Where its handler may wait for a disk: BRAID_CO_CHECK(co_await request.seat.turn()).
+  RequestSeat seat;
   // Set by SESSION_SETUP and TREE_CONNECT: the ids the answer carries.
   std::optional<SessionId> reply_session_id;
   std::optional<TreeId> reply_tree_id;
@@ -98,8 +121,8 @@ class Request {
   // REQUIRES: the open was found, once.
   Result<void> verify_channel_sequence(bool changes);
 
-  // Before a READ, WRITE or FLUSH goes to the worker pool: should it take long there, an interim
-  // response goes out meanwhile. CANCEL does not end it. REQUIRES: on the connection's reactor.
+  // Before a READ, WRITE, FLUSH or IOCTL goes to the worker pool: should it take long there, an
+  // interim response goes out meanwhile. CANCEL does not end it. REQUIRES: on the connection's reactor.
   void may_take_long();
 
   // Sends STATUS_PENDING and registers `on_cancel` for CANCEL and for the loss of the connection;

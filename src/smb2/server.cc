@@ -6,6 +6,7 @@
 #include "smb2/close_open.h"
 #include "smb2/durable.h"
 #include "smb2/siblings.h"
+#include "smb2/work_owner.h"
 #include "store/worker_group.h"
 #include "transport/tcp_transport.h"
 
@@ -164,12 +165,18 @@ Task<void> Server::close_session(std::shared_ptr<Session> session, DurableOpens 
   for (const auto& tree : session->take_trees()) tree->begin_close();
   const auto opens = session->close_opens();
   if (durable == DurableOpens::kClosed) {
-    for (const auto& open : opens) co_await close_open(*this, open);
+    for (const auto& open : opens) {
+      co_await take_turn(*open);
+      co_await close_open(*this, open);
+    }
     co_return;
   }
   // The client may be on its way back before the first of them is done.
   for (const auto& open : opens) open_table.begin_leaving(*open);
-  for (const auto& open : opens) co_await lose_open(*this, open);
+  for (const auto& open : opens) {
+    co_await take_turn(*open);
+    co_await lose_open(*this, open);
+  }
 }
 
 namespace {
@@ -227,9 +234,16 @@ void Server::arm_scavenger() {
   });
 }
 
+Task<void> Server::take_turn(const Open& open) {
+  WorkerPool::Seat seat(pool_, work_of(open));
+  (void)co_await seat.next_turn();
+}
+
 Task<void> Server::close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree) {
   for (const auto& open : session->opens()) {
-    if (open->tree_connect->is_part_of(*tree)) co_await close_open(*this, open);
+    if (!open->tree_connect->is_part_of(*tree)) continue;
+    co_await take_turn(*open);
+    co_await close_open(*this, open);
   }
 }
 

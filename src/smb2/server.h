@@ -25,6 +25,7 @@
 #include "runtime/worker_pool.h"
 #include "smb2/breaks.h"
 #include "smb2/connection.h"
+#include "smb2/limits.h"
 #include "smb2/notify/notify_hub.h"
 #include "smb2/open.h"
 #include "smb2/open_table.h"
@@ -103,7 +104,11 @@ class Server final : public ConnectionSink {
   std::chrono::seconds keepalive_idle() const { return parts_.keepalive_idle; }
   const Guid& server_guid() const { return parts_.server_guid; }
   const cluster::Interfaces& interfaces() const { return interfaces_; }
+  // For files; there by a Seat, which says whose turn it is.
   WorkerPool& pool() { return pool_; }
+  const WorkerPool& pool() const { return pool_; }
+  // For logons, which wait for name services, and must not for files.
+  WorkerPool& logons() { return logons_; }
   ConnectionRouter* router() const { return parts_.router; }
 
   // What all clients together may make this worker hold.
@@ -162,6 +167,8 @@ class Server final : public ConnectionSink {
 
  private:
   Task<void> end_session_soon(std::shared_ptr<Session> session);
+  // Each of many opens that are closed is a piece of its user's work.
+  Task<void> take_turn(const Open& open);
   std::atomic<bool> own_directory_leases_ = false;
   const std::unique_ptr<Siblings> siblings_;
 
@@ -186,6 +193,7 @@ class Server final : public ConnectionSink {
   const cluster::Interfaces interfaces_;
   ReactorPool& reactors_;
   WorkerPool& pool_;
+  WorkerPool logons_{kLogonPoolLimits};
   struct Connections {
     std::unordered_set<std::shared_ptr<Connection>> set;
     Totals ended;

@@ -63,7 +63,8 @@ Task<void> Siblings::end_session(SessionId previous, std::shared_ptr<const auth:
 }
 
 Task<void> Siblings::end_own_session(Question question) {
-  co_await server_.pool().schedule();
+  WorkerPool::Seat seat(server_.pool(), {});
+  co_await seat.schedule();
   wire::Reader r(question.payload);
   const SessionId id{r.u64()};
   const auth::Identity user = decode_user(r);
@@ -88,7 +89,8 @@ Task<bool> Siblings::end_instances(AppInstanceArrival arrival, Executor& executo
 }
 
 Task<void> Siblings::end_own_instances(Question question) {
-  co_await server_.pool().schedule();
+  WorkerPool::Seat seat(server_.pool(), {});
+  co_await seat.schedule();
   wire::Reader r(question.payload);
   auto arrival = AppInstanceArrival::decode(r);
   uint8_t is_newer = 0;
@@ -114,7 +116,8 @@ Task<BindVerdict> Siblings::judge_bind(SessionId session, BindAttempt attempt, E
 }
 
 Task<void> Siblings::judge_own_bind(Question question) {
-  co_await server_.pool().schedule();
+  WorkerPool::Seat seat(server_.logons(), {});
+  co_await seat.schedule();
   wire::Reader r(question.payload);
   const SessionId id{r.u64()};
   const BindAttempt attempt = BindAttempt::decode(r);
@@ -151,7 +154,8 @@ void Siblings::answer_claim(const Question& offer, ByteView payload) {
 }
 
 Task<void> Siblings::offer_own_open(Question question) {
-  co_await server_.pool().schedule();
+  WorkerPool::Seat seat(server_.pool(), {});
+  co_await seat.schedule();
   wire::Reader r(question.payload);
   const uint64_t persistent_id = r.u64();
   if (r.ok()) {
@@ -174,7 +178,8 @@ Task<void> Siblings::wait_for_deletion(store::WorkerTag by, FileKey file,
   wire::Writer w(question);
   w.u64(file.device);
   w.u64(file.inode);
-  co_await topics_->deletions.ask(by.index(), std::move(question), server_.pool());
+  WorkerPool::Seat seat(server_.pool(), {});
+  co_await topics_->deletions.ask(by.index(), std::move(question), seat);
   gone->set(true);
 }
 
@@ -183,7 +188,8 @@ Task<void> Siblings::wait_for_own_deletion(Question question) {
   wire::Reader r(question.payload);
   const uint64_t device = r.u64();
   const FileKey file{device, r.u64(), 0};
-  if (const auto gone = server_.deletion_of(file)) co_await gone->wait(server_.pool());
+  WorkerPool::Seat seat(server_.pool(), {});
+  if (const auto gone = server_.deletion_of(file)) co_await gone->wait(seat);
   topics_->deletions.answer(question, {});
 }
 

@@ -6,7 +6,9 @@
 #include "smb2/raw_client_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/smb2/cancel.h"
+#include "wire/smb2/file_ranges.h"
 #include "wire/smb2/flush.h"
+#include "wire/smb2/ioctl.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/write.h"
 
@@ -80,6 +82,18 @@ TEST_F(SlowRequestsTest, WriteTellsThatItGoesOn) {
   plan->hold_operation("write");
   const Bytes data(10, 'y');
   expect_sign_of_life(write(data));
+}
+
+TEST_F(SlowRequestsTest, ZeroingTellsThatItGoesOn) {
+  plan->hold_operation("zero_range");
+  Bytes input;
+  wire::Writer writer(input);
+  wire::FileZeroDataInformation{0, 50}.encode(writer);
+  expect_sign_of_life(client.request(
+      Command::kIoctl, wire::IoctlRequest{.ctl_code = wire::Fsctl::kSetZeroData,
+                                          .file_id = file,
+                                          .input = input,
+                                          .flags = wire::IoctlRequest::kFlagIsFsctl}));
 }
 
 TEST_F(SlowRequestsTest, WhatIsCancelledIsFinishedAndAnswered) {

@@ -67,9 +67,9 @@ Result<std::map<int64_t, std::string>> Snapshots::scan() const {
   BRAID_TRY(const auto enumeration, directory->enumerate(vfs::NameRules::kPosix));
   const auto has_token = [](std::string_view name) { return !find_snapshot_token(name).empty(); };
   std::vector<vfs::DirectoryEntry> entries;
-  do {
+  for (bool more = true; more;) {
     entries.clear();
-    BRAID_CHECK(enumeration->next(kEntriesAtOnce, has_token, entries));
+    BRAID_TRY(more, enumeration->next(kEntriesAtOnce, has_token, entries));
     for (const vfs::DirectoryEntry& entry : entries) {
       if (!entry.attributes.is_directory()) continue;
       const auto time = parse_snapshot_token(find_snapshot_token(entry.name));
@@ -78,7 +78,7 @@ Result<std::map<int64_t, std::string>> Snapshots::scan() const {
       const auto [same, is_new] = found.try_emplace(*time, entry.name);
       if (!is_new && entry.name < same->second) same->second = entry.name;
     }
-  } while (!entries.empty());
+  }
   return found;
 }
 
@@ -101,14 +101,19 @@ Result<FileKey> Snapshots::key_of(const std::string& name) const {
 
 Result<std::shared_ptr<const Share>> Snapshots::open(FileTime time) {
   const int64_t second = seconds_of(time);
+  std::optional<OpenSnapshot> known;
   {
     auto open = open_.lock();
-    if (const auto known = open->find(second); known != open->end()) {
-      // One that was deleted, or made anew under its name, is not served from what is held of it.
-      const auto key = key_of(known->second.name);
-      if (key && *key == known->second.key) return known->second.share;
-      open->erase(known);
-    }
+    if (const auto at = open->find(second); at != open->end()) known = at->second;
+  }
+  // Without the lock: the disk may hang. One that was deleted, or made anew under its name, is not
+  // served from what is held of it.
+  if (known) {
+    const auto key = key_of(known->name);
+    if (key && *key == known->key) return known->share;
+    auto open = open_.lock();
+    const auto at = open->find(second);
+    if (at != open->end() && at->second.share == known->share) open->erase(at);
   }
   BRAID_TRY(const auto found, scan());
   const auto wanted = found.find(second);

@@ -43,9 +43,10 @@ class Enumeration {
   using NameFilter = std::function<bool(std::string_view client_name)>;
 
   virtual ~Enumeration() = default;
-  // Appends up to `max` entries for which `wanted` (null: all) is true, "." and ".." first; fewer
-  // only at the end; none: the end. A name that vanished meanwhile is left out.
-  virtual Result<void> next(size_t max, const NameFilter& wanted,
+  // Looks at up to `max` more names, "." and ".." first, and appends those for which `wanted`
+  // (null: all) is true; so the time it takes is bounded whatever is wanted. False: there are no
+  // more. A name that vanished meanwhile is left out.
+  virtual Result<bool> next(size_t max, const NameFilter& wanted,
                             std::vector<DirectoryEntry>& out) = 0;
   // Starts over and sees what changed since.
   virtual Result<void> restart() = 0;

@@ -72,12 +72,12 @@ class AnyVolume : public testing::TestWithParam<Backend> {
     auto walk = directory.enumerate();
     EXPECT_TRUE(walk);
     std::set<std::string> out;
-    for (;;) {
+    for (bool more = true; more;) {
       std::vector<DirectoryEntry> batch;
-      EXPECT_TRUE((*walk)->next(3, nullptr, batch));
-      if (batch.empty()) return out;
+      more = (*walk)->next(3, nullptr, batch).value();
       for (const DirectoryEntry& entry : batch) out.insert(entry.name);
     }
+    return out;
   }
 
   const Credentials who_ = server_credentials();
@@ -386,8 +386,24 @@ TEST_P(AnyVolume, EnumerationShowsDotsAndAll) {
   make("d\\later");
   ASSERT_TRUE(walk->restart());
   batch.clear();
-  ASSERT_TRUE(walk->next(100, nullptr, batch));
+  EXPECT_FALSE(walk->next(100, nullptr, batch).value());
   EXPECT_EQ(batch.size(), 6u);
+}
+
+TEST_P(AnyVolume, EnumerationLooksAtNoMoreNamesThanAsked) {
+  make("d", true);
+  for (int i = 0; i < 20; ++i) make("d\f" + std::to_string(i));
+  auto walk = open("d", {.read = true})->enumerate().value();
+  std::vector<DirectoryEntry> none;
+  size_t asked = 0;
+  const auto refuse = [&asked](std::string_view) { return ++asked == 0; };
+  EXPECT_TRUE(walk->next(5, refuse, none).value());
+  EXPECT_EQ(asked, 5u);
+  EXPECT_TRUE(walk->next(10, refuse, none).value());
+  EXPECT_EQ(asked, 15u);
+  EXPECT_FALSE(walk->next(10, refuse, none).value());
+  EXPECT_EQ(asked, 22u);
+  EXPECT_TRUE(none.empty());
 }
 
 TEST_P(AnyVolume, ReplaceTurnsAFileIntoALinkAndBack) {

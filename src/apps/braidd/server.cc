@@ -31,8 +31,8 @@
 namespace braid::braidd {
 namespace {
 
-// Threads for file operations that may wait for a disk, for each thread that serves connections:
-// enough to keep a few requests waiting in the disk's own queue.
+// Threads that one share may hold for file operations that may wait for its disk, for each thread
+// that serves connections: enough to keep a few requests waiting in the disk's own queue.
 constexpr size_t kPoolThreadsPerReactor = 4;
 constexpr size_t kPoolThreadsMax = 64;
 
@@ -169,7 +169,8 @@ class SmbWorkerServer final : public WorkerServer {
         directory_(make_directory(*config_, *config_, ids_, users_)),
         pipes_(directory_.directory()),
         reactors_(reactor_count(config_->server)),
-        pool_(std::min(kPoolThreadsMax, reactors_.size() * kPoolThreadsPerReactor)) {}
+        pool_(WorkerPoolLimits::for_files(
+            std::min(kPoolThreadsMax, reactors_.size() * kPoolThreadsPerReactor))) {}
 
   // A line when the keytab or a share cannot be opened.
   std::expected<void, std::string> open() {

@@ -7,6 +7,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/index_number.h"
+#include "smb2/limits.h"
 #include "smb2/server.h"
 #include "wire/fscc/directory_entry.h"
 #include "wire/fscc/entry_list.h"
@@ -18,8 +19,9 @@ namespace {
 
 using wire::QueryDirectoryFlags;
 
-// Entries taken from the file system at a time: a buffer of 64 KiB holds about 500.
-constexpr size_t kBatchMax = 512;
+// Names looked at for a single entry with a pattern: few of them are what is wanted, and what is
+// read without being sent is looked at again.
+constexpr size_t kNamesForSingle = 16;
 // A short name in UTF-16, to guess how many entries a buffer holds.
 constexpr size_t kUsualNameSize = 16;
 
@@ -76,30 +78,33 @@ void refresh_pending(Request& request, EnumerationState& state) {
   state.next_pending = 0;
 }
 
-// `batch`: how many entries are worth reading, which is about what the answer has room for.
-Result<void> refill(Request& request, EnumerationState& state, size_t batch) {
+// `batch`: how many entries are worth reading, which is about what the answer has room for. Between
+// pieces of a directory in which little is wanted others have their turn.
+Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batch) {
   state.pending.clear();
   state.next_pending = 0;
-  if (state.exhausted) return {};
+  if (state.exhausted) co_return Result<void>{};
   const wire::NameExpression expression(state.pattern);
   if (expression.is_literal()) {
     state.exhausted = true;
-    BRAID_CHECK(find_literal(request, state));
+    BRAID_CO_CHECK(find_literal(request, state));
     hide_unreadable(request, state);
-    return {};
+    co_return Result<void>{};
   }
   vfs::Enumeration::NameFilter filter;
   if (!expression.matches_all()) {
     filter = [&expression](std::string_view name) { return expression.matches(name); };
+    batch = batch == 1 ? kNamesForSingle : kNamesPerTurn;
   }
   // A batch may be hidden as a whole. After the end what is made later shows only when the client
   // starts over.
-  do {
-    BRAID_CHECK(state.enumeration->next(batch, filter, state.pending));
-    state.exhausted = state.pending.size() < batch;
+  for (;;) {
+    BRAID_CO_TRY(const bool more, state.enumeration->next(batch, filter, state.pending));
+    state.exhausted = !more;
     hide_unreadable(request, state);
-  } while (state.pending.empty() && !state.exhausted);
-  return {};
+    if (!state.pending.empty() || state.exhausted) co_return Result<void>{};
+    BRAID_CO_CHECK(co_await request.seat.next_turn());
+  }
 }
 
 Result<void> start_over(EnumerationState& state, vfs::File& directory, std::string_view pattern) {
@@ -133,11 +138,16 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
   if (!open.has_access(wire::Access::kFileListDirectory)) co_return fail(NtStatus::kAccessDenied);
   if (query.output_buffer_length < *name_offset) co_return fail(NtStatus::kInfoLengthMismatch);
 
+<<<<<<< HEAD
   auto state = open.enumeration.lock();
   if (!state->is_counted) {
     BRAID_CO_CHECK(open.memory.add(kEnumerationSize));
     state->is_counted = true;
   }
+=======
+  auto state = co_await open.enumeration.take(request.seat);
+  BRAID_CO_CHECK(request.seat.check_wanted());
+>>>>>>> fairness
   const bool again =
       (query.flags & (QueryDirectoryFlags::kRestartScans | QueryDirectoryFlags::kReopen)) != 0;
   if (!state->enumeration || (query.flags & QueryDirectoryFlags::kReopen)) {
@@ -158,8 +168,9 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
     if (state->next_pending == state->pending.size()) {
       const size_t room = query.output_buffer_length - list.size();
       const size_t batch =
-          single ? 1 : std::clamp<size_t>(room / (*name_offset + kUsualNameSize), 1, kBatchMax);
-      BRAID_CO_CHECK(refill(request, *state, batch));
+          single ? 1 : std::clamp<size_t>(room / (*name_offset + kUsualNameSize), 1, kNamesPerTurn);
+      if (list.count() > 0) BRAID_CO_CHECK(co_await request.seat.next_turn());
+      BRAID_CO_CHECK(co_await refill(request, *state, batch));
       if (state->pending.empty()) break;
     }
     list.begin();

@@ -45,7 +45,10 @@ Task<Result<Reply>> handle_read(Request& request) {
   if (connection.negotiated.is_smb3() && read.channel != wire::Channel::kNone) {
     co_return fail(NtStatus::kInvalidParameter);
   }
-  if (request.open->is_pipe()) co_return read_pipe(*request.open, read);
+  if (request.open->is_pipe()) {
+    const auto turn = co_await request.open->pipe_calls.take(request.seat);
+    co_return read_pipe(*request.open, read);
+  }
 
   using wire::Access;
   const OpenAttributes& attributes = request.open->attributes;
@@ -70,7 +73,7 @@ Task<Result<Reply>> handle_read(Request& request) {
   }
   if (!count && count.error().is_os(EAGAIN)) {
     request.may_take_long();
-    co_await request.server.pool().schedule();
+    BRAID_CO_CHECK(co_await request.seat.turn());
     count = open.file->read(read.offset, data.view());
   }
   if (!count) co_return std::unexpected(count.error());

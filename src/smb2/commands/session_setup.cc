@@ -10,6 +10,7 @@
 #include "smb2/error_status.h"
 #include "smb2/server.h"
 #include "smb2/siblings.h"
+#include "smb2/work_owner.h"
 
 namespace braid::smb2 {
 namespace {
@@ -207,8 +208,11 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       connection.negotiated.dialect == Dialect::kSmb311 && purpose != Purpose::kReauthenticate;
   if (hashes) exchange->preauth_hash.extend(request.message);
 
-  co_await server.pool().schedule();
-  Result<auth::AuthStep> step = step_as_server(*exchange->exchange, setup.security_buffer);
+  RequestSeat seat(server.logons(), connection.waiting_logons, request);
+  seat.begin(work_of_logon(connection.peer_host()), Unheard::kStops);
+  const Result<void> turn = co_await seat.turn();
+  Result<auth::AuthStep> step = turn ? step_as_server(*exchange->exchange, setup.security_buffer)
+                                     : std::unexpected(turn.error());
   co_await connection.reactor().schedule();
 
   if (connection.transport().is_closed() ||

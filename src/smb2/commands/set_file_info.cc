@@ -105,7 +105,9 @@ Result<bool> is_empty_directory(Request& request) {
   BRAID_TRY(auto directory, volume.open(server_credentials(), found, {.access = {.read = true}}));
   BRAID_TRY(auto enumeration, directory->enumerate());
   std::vector<vfs::DirectoryEntry> entries;  // with "." and ".."
-  BRAID_CHECK(enumeration->next(3, nullptr, entries));
+  for (bool more = true; more && entries.size() <= 2;) {
+    BRAID_TRY(more, enumeration->next(3, nullptr, entries));
+  }
   return entries.size() <= 2;
 }
 

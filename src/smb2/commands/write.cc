@@ -32,6 +32,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   }
   const wire::WriteResponse response{.count = static_cast<uint32_t>(write.data.size())};
   if (request.open->is_pipe()) {
+    const auto turn = co_await request.open->pipe_calls.take(request.seat);
+    BRAID_CO_CHECK(co_await request.seat.turn());
     BRAID_CO_CHECK(request.open->pipe->write(write.data));
     co_return reply_with(response);
   }
@@ -58,7 +60,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   const bool appends = offset == vfs::File::kEnd || open.is_append_only();
   if (appends) {
     request.may_take_long();
-    turn = co_await server.writers.take(attributes.file_key, server.pool());
+    turn = co_await server.writers.take(attributes.file_key, request.seat);
+    BRAID_CO_CHECK(request.seat.check_wanted());
     BRAID_CO_TRY(const auto now, open.file->stat());
     offset = now.size;
   }
@@ -84,7 +87,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   if (!rest.empty() || write_through) {
     if (!turn) {
       request.may_take_long();
-      turn = co_await server.writers.take(attributes.file_key, server.pool());
+      turn = co_await server.writers.take(attributes.file_key, request.seat);
     }
     if (!rest.empty()) {
       auto count = open.file->write(appends ? vfs::File::kEnd : position, rest);

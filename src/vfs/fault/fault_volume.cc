@@ -24,25 +24,45 @@ class Plan final : public FaultPlan {
     state->nth = 0;
     state->operations.clear();
   }
-  void hold_operation(std::string_view operation) override { state_.lock()->held = operation; }
+  void hold_operation(std::string_view operation) override {
+    auto state = state_.lock();
+    state->held = operation;
+    state->may_pass = 0;
+  }
+  void let_pass(uint64_t calls) override {
+    state_.lock()->may_pass += calls;
+    changed_.notify_all();
+  }
   void let_go() override {
     state_.lock()->held.clear();
-    let_go_.notify_all();
+    changed_.notify_all();
+  }
+  void await_held(uint64_t calls) override {
+    auto state = state_.lock();
+    changed_.wait(state.mutex_lock(), [&] { return state->waiting >= calls; });
   }
   uint64_t calls() const override { return state_.lock()->calls; }
-
-  // EAGAIN for a call that may not wait.
-  Result<void> wait_while_held(std::string_view operation, Wait wait = Wait::kAllowed) {
+  uint64_t calls_of(std::string_view operation) const override {
     auto state = state_.lock();
-    if (wait == Wait::kNever && state->held == operation) return fail_os(EAGAIN);
-    let_go_.wait(state.mutex_lock(), [&] { return state->held != operation; });
-    return {};
+    const auto found = state->counts.find(operation);
+    return found == state->counts.end() ? 0 : found->second;
   }
 
-  // Counts one call; the error it is to fail with.
-  Result<void> pass(const char* operation) {
+  // Counts one call, when it is not held any more; the error it is to fail with. EAGAIN for a call
+  // that may not wait and would.
+  Result<void> pass(std::string_view operation, Wait wait = Wait::kAllowed) {
     auto state = state_.lock();
+    const auto is_held = [&] { return state->held == operation && state->may_pass == 0; };
+    if (wait == Wait::kNever && is_held()) return fail_os(EAGAIN);
+    if (is_held()) {
+      ++state->waiting;
+      changed_.notify_all();
+      changed_.wait(state.mutex_lock(), [&] { return !is_held(); });
+      --state->waiting;
+    }
+    if (state->held == operation) --state->may_pass;
     state->calls++;
+    state->counts[std::string(operation)]++;
     if (state->nth > 0 && --state->nth == 0) return fail_os(state->nth_error);
     const auto found = state->operations.find(operation);
     if (found != state->operations.end() && found->second != 0) return fail_os(found->second);
@@ -55,10 +75,13 @@ class Plan final : public FaultPlan {
     uint64_t nth = 0;  // counts down to the call that fails; 0: none
     int nth_error = 0;
     std::map<std::string, int, std::less<>> operations;
+    std::map<std::string, uint64_t, std::less<>> counts;
     std::string held;
+    uint64_t may_pass = 0;  // of those that are held
+    uint64_t waiting = 0;
   };
   Guarded<State> state_;
-  std::condition_variable let_go_;
+  std::condition_variable changed_;
 };
 
 using PlanRef = std::shared_ptr<Plan>;
@@ -67,7 +90,7 @@ class FaultEnumeration final : public Enumeration {
  public:
   FaultEnumeration(std::unique_ptr<Enumeration> below, PlanRef plan)
       : below_(std::move(below)), plan_(std::move(plan)) {}
-  Result<void> next(size_t max, const NameFilter& wanted,
+  Result<bool> next(size_t max, const NameFilter& wanted,
                     std::vector<DirectoryEntry>& out) override {
     BRAID_CHECK(plan_->pass("next"));
     return below_->next(max, wanted, out);
@@ -104,14 +127,12 @@ class FaultFile final : public File {
     return below_->change(change);
   }
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override {
-    BRAID_CHECK(plan_->wait_while_held("read", wait));
-    BRAID_CHECK(plan_->pass("read"));
+    BRAID_CHECK(plan_->pass("read", wait));
     return below_->read(offset, into, wait);
   }
   using File::write;
   Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override {
-    BRAID_CHECK(plan_->wait_while_held("write", wait));
-    BRAID_CHECK(plan_->pass("write"));
+    BRAID_CHECK(plan_->pass("write", wait));
     return below_->write(offset, pieces, wait);
   }
   Result<void> truncate(uint64_t size) override {
@@ -123,7 +144,6 @@ class FaultFile final : public File {
     return below_->allocate(size);
   }
   Result<void> flush(Durability durability) override {
-    BRAID_CHECK(plan_->wait_while_held("flush"));
     BRAID_CHECK(plan_->pass("flush"));
     return below_->flush(durability);
   }

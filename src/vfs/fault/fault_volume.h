@@ -19,11 +19,14 @@ class FaultPlan {
   // Every call of one operation ("write", "lookup", "flush", ... as the method is named) fails.
   virtual void fail_operation(std::string_view operation, int error_number) = 0;
   virtual void clear() = 0;
-  // Every call of "read", "write" or "flush" waits until let_go(), as for a disk that does not
-  // answer.
+  // Every call of one operation waits until let_go(), as for a disk that does not answer;
+  // let_pass() lets so many go on. await_held() returns when so many wait.
   virtual void hold_operation(std::string_view operation) = 0;
+  virtual void let_pass(uint64_t calls) = 0;
   virtual void let_go() = 0;
-  virtual uint64_t calls() const = 0;  // so far
+  virtual void await_held(uint64_t calls) = 0;
+  virtual uint64_t calls() const = 0;  // so far, those that wait left out
+  virtual uint64_t calls_of(std::string_view operation) const = 0;
 };
 
 std::shared_ptr<FaultPlan> make_fault_plan();

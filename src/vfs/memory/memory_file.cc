@@ -19,11 +19,10 @@ class MemoryEnumeration final : public Enumeration {
     (void)restart();
   }
 
-  Result<void> next(size_t max, const NameFilter& wanted,
+  Result<bool> next(size_t max, const NameFilter& wanted,
                     std::vector<DirectoryEntry>& out) override {
     const std::lock_guard lock(tree_->mutex);
-    const size_t start = out.size();
-    while (position_ < names_.size() && out.size() - start < max) {
+    for (size_t i = 0; i < max && position_ < names_.size(); ++i) {
       const std::string& disk_name = names_[position_++];
       std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
       if (wanted && !wanted(name)) continue;
@@ -31,7 +30,7 @@ class MemoryEnumeration final : public Enumeration {
         out.push_back({std::move(name), node->attributes});
       }
     }
-    return {};
+    return position_ < names_.size();
   }
 
   Result<void> restart() override {

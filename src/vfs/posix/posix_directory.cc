@@ -28,23 +28,23 @@ Result<void> PosixEnumeration::restart() {
   return {};
 }
 
-Result<void> PosixEnumeration::next(size_t max, const NameFilter& wanted,
+Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
                                     std::vector<DirectoryEntry>& out) {
   BRAID_CHECK(assume(who_));
   // Who may list a directory is shown what its files are, even without the right to search it.
   ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
-  const size_t start = out.size();
-  while (out.size() - start < max && dots_ != Dots::kDone) BRAID_CHECK(add_dot(wanted, out));
-  while (out.size() - start < max) {
+  size_t looked_at = 0;
+  for (; looked_at < max && dots_ != Dots::kDone; ++looked_at) BRAID_CHECK(add_dot(wanted, out));
+  for (; looked_at < max; ++looked_at) {
     BRAID_TRY(const std::optional<std::string> disk_name, next_name());
-    if (!disk_name) return {};
+    if (!disk_name) return false;
     if (key_ == context_->root_key && equal_folded(*disk_name, kPrivateFolder)) continue;
     std::string name = rules_ == NameRules::kWindows ? to_client(*disk_name) : *disk_name;
     if (wanted && !wanted(name)) continue;
     if (auto attributes = look_at(*disk_name)) out.push_back({std::move(name), *attributes});
   }
-  return {};
+  return true;
 }
 
 Result<void> PosixEnumeration::add_dot(const NameFilter& wanted, std::vector<DirectoryEntry>& out) {

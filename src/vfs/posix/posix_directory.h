@@ -13,7 +13,7 @@ class PosixEnumeration final : public Enumeration {
   // `fd`: its own, so that its position is.
   PosixEnumeration(PosixContextRef context, Credentials who, Descriptor fd, FileKey key,
                    NameRules rules);
-  Result<void> next(size_t max, const NameFilter& wanted,
+  Result<bool> next(size_t max, const NameFilter& wanted,
                     std::vector<DirectoryEntry>& out) override;
   Result<void> restart() override;
 

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include <atomic>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -96,7 +97,7 @@ TEST_F(Posix, NothingOutsideIsFoundWhileNamesChange) {
   fs::create_directories(share_ + "/a/Dir");
   std::ofstream(outside_folder + "/File") << "outside";
   std::ofstream(share_ + "/a/Dir/File") << "in";
-  struct stat bad{};
+  struct stat bad {};
   ASSERT_EQ(::stat((outside_folder + "/File").c_str(), &bad), 0);
   fs::create_symlink(outside_folder, share_ + "/a/link");
 
@@ -364,8 +365,9 @@ TEST_F(PosixUsers, FileOfAnotherUserIsRefusedOnEveryThread) {
   };
   std::atomic<int> wrong = 0;
   WorkerPool pool(2);
+  std::deque<WorkerPool::Seat> seats;
   for (int i = 0; i < 500; ++i) {
-    pool.post([&, i] {
+    seats.emplace_back(pool, WorkOwner{}).post([&, i] {
       const auto opened = try_open(i % 2 ? user(12345) : server_credentials());
       if (i % 2) {
         wrong += opened || !opened.error().is_os(EACCES);

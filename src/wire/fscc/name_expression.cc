@@ -43,43 +43,35 @@ void merge_stars(std::u32string& pattern) {
   pattern.erase(end, pattern.end());
 }
 
-// Which pattern positions can be reached with the part of the name read so far: reached[i] says
-// that pattern[0, i) matches it. Two of these rows are all the memory a match takes.
-using Row = std::vector<uint8_t>;
+constexpr size_t kBits = 64;
 
-// Positions reached from others without taking a character, before `at_dot` (the next character is
-// a dot), before the last dot, or at the end of the name.
-void take_empty_steps(const std::u32string& pattern, bool at_dot, bool at_end, Row& row) {
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    if (!row[i]) continue;
-    const char32_t p = pattern[i];
-    const bool skips = p == kStar || p == kDosStar || (p == kDosQm && (at_dot || at_end)) ||
-                       (p == kDosDot && at_end);
-    if (skips) row[i + 1] = 1;
-  }
+using Row = std::vector<uint64_t>;
+
+void set_bit(Row& row, size_t i) { row[i / kBits] |= uint64_t{1} << (i % kBits); }
+
+// The word `i` of `row`, moved up by `by` positions.
+uint64_t moved_up(const Row& row, size_t i, size_t by) {
+  const size_t words = by / kBits, bits = by % kBits;
+  if (i < words) return 0;
+  const uint64_t high = row[i - words] << bits;
+  return bits != 0 && i > words ? high | row[i - words - 1] >> (kBits - bits) : high;
 }
 
-// One character of the name. False if no position is left.
-bool take_character(const std::u32string& pattern, char32_t c, bool is_last_dot, const Row& row,
-                    Row& next) {
-  std::fill(next.begin(), next.end(), 0);
-  bool any = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    if (!row[i]) continue;
-    const char32_t p = pattern[i];
-    if (p == kStar || (p == kDosStar && !is_last_dot)) {
-      next[i] = 1;
-      any = true;
-    }
-    // DOS_STAR takes the last dot too, and ends with it.
-    const bool takes = p == c || p == kQuestion || (p == kDosQm && c != kDot) ||
-                       (p == kDosDot && c == kDot) || (p == kDosStar && is_last_dot);
-    if (takes && p != kStar) {
-      next[i + 1] = 1;
-      any = true;
-    }
+uint64_t moved_down(const Row& row, size_t i, size_t by) {
+  const size_t words = by / kBits, bits = by % kBits;
+  if (i + words >= row.size()) return 0;
+  const uint64_t low = row[i + words] >> bits;
+  return bits != 0 && i + words + 1 < row.size() ? low | row[i + words + 1] << (kBits - bits) : low;
+}
+
+// Adds what is reached without taking a character.
+void skip(const std::vector<Row>& skips, Row& row, Row& scratch) {
+  size_t by = 1;
+  for (const Row& from : skips) {
+    for (size_t i = 0; i < row.size(); ++i) scratch[i] = row[i] & from[i];
+    for (size_t i = 0; i < row.size(); ++i) row[i] |= moved_up(scratch, i, by);
+    by *= 2;
   }
-  return any;
 }
 
 }  // namespace
@@ -96,27 +88,93 @@ NameExpression::NameExpression(std::string_view expression) : pattern_(folded(ex
     kind_ = Kind::kLiteral;
   } else {
     kind_ = Kind::kPattern;
+    star_ = positions_of(kStar);
+    question_ = positions_of(kQuestion);
+    dos_star_ = positions_of(kDosStar);
+    dos_qm_ = positions_of(kDosQm);
+    dos_dot_ = positions_of(kDosDot);
+    std::u32string characters = pattern_;
+    std::ranges::sort(characters);
+    const auto [end, last] = std::ranges::unique(characters);
+    characters.erase(end, last);
+    std::erase_if(characters, is_wildcard);
+    for (const char32_t c : characters) literals_.emplace_back(c, positions_of(c));
+    skips_ = skips_over(U"*<");
+    skips_at_dot_ = skips_over(U"*<>");
+    skips_at_end_ = skips_over(U"*<>\"");
   }
 }
 
-bool NameExpression::matches(std::string_view name) const {
+NameExpression::Positions NameExpression::positions_of(char32_t c) const {
+  Positions positions(pattern_.size() / kBits + 1);
+  for (size_t i = 0; i < pattern_.size(); ++i) {
+    if (pattern_[i] == c) set_bit(positions, i);
+  }
+  return positions;
+}
+
+NameExpression::Skips NameExpression::skips_over(std::u32string_view wildcards) const {
+  Skips skips;
+  Positions from(pattern_.size() / kBits + 1);
+  bool any = false;
+  for (size_t i = 0; i < pattern_.size(); ++i) {
+    if (wildcards.find(pattern_[i]) == wildcards.npos) continue;
+    set_bit(from, i);
+    any = true;
+  }
+  for (size_t by = 1; any; by *= 2) {
+    skips.push_back(from);
+    any = false;
+    for (size_t i = 0; i < from.size(); ++i) {
+      from[i] &= moved_down(skips.back(), i, by);
+      any |= from[i] != 0;
+    }
+  }
+  return skips;
+}
+
+const NameExpression::Positions* NameExpression::find_literal(char32_t c) const {
+  const auto found =
+      std::ranges::lower_bound(literals_, c, {}, [](const auto& l) { return l.first; });
+  return found != literals_.end() && found->first == c ? &found->second : nullptr;
+}
+
+bool NameExpression::matches(std::string_view name, size_t* words) const {
   if (name.empty()) return kind_ != Kind::kNothing && pattern_.empty();
   if (kind_ == Kind::kAll) return true;
   if (kind_ == Kind::kNothing) return false;
   const std::u32string text = folded(name);
   if (kind_ == Kind::kLiteral) return pattern_ == text;
 
+  // Where one can be in the pattern with the part of the name read so far.
   const size_t last_dot = text.rfind(kDot);
-  Row row(pattern_.size() + 1);
-  Row next(pattern_.size() + 1);
-  row[0] = 1;
-  for (size_t i = 0; i < text.size(); ++i) {
-    take_empty_steps(pattern_, text[i] == kDot, false, row);
-    if (!take_character(pattern_, text[i], i == last_dot, row, next)) return false;
-    std::swap(row, next);
+  Row row(star_.size()), taken(star_.size());
+  set_bit(row, 0);
+  const auto count = [&](const Skips& skips) {
+    if (words) *words += row.size() * (1 + skips.size());
+  };
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool is_dot = text[at] == kDot, is_last_dot = at == last_dot;
+    const Skips& skips = is_dot ? skips_at_dot_ : skips_;
+    skip(skips, row, taken);
+    const Positions* const literal = find_literal(text[at]);
+    uint64_t any = 0, carry = 0;
+    for (size_t i = 0; i < row.size(); ++i) {
+      // DOS_STAR takes the last dot too, and ends with it.
+      const uint64_t takes = question_[i] | (is_dot ? dos_dot_[i] : dos_qm_[i]) |
+                             (is_last_dot ? dos_star_[i] : 0) | (literal ? (*literal)[i] : 0);
+      const uint64_t stays = star_[i] | (is_last_dot ? 0 : dos_star_[i]);
+      const uint64_t steps = row[i] & takes;
+      row[i] = (row[i] & stays) | steps << 1 | carry;
+      carry = steps >> (kBits - 1);
+      any |= row[i];
+    }
+    count(skips);
+    if (any == 0) return false;
   }
-  take_empty_steps(pattern_, false, true, row);
-  return row[pattern_.size()] != 0;
+  skip(skips_at_end_, row, taken);
+  count(skips_at_end_);
+  return (row[pattern_.size() / kBits] >> (pattern_.size() % kBits) & 1) != 0;
 }
 
 bool name_in_expression(std::string_view expression, std::string_view name) {

@@ -87,6 +87,43 @@ TEST(NameExpression, PatternMadeToBacktrackStaysCheap) {
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(expression.matches(name));
 }
 
+// The words of bits worked on for one name.
+size_t cost(const std::string& pattern, const std::string& name) {
+  size_t words = 0;
+  (void)NameExpression(pattern).matches(name, &words);
+  return words;
+}
+
+TEST(NameExpression, CostGrowsWithTheLengthOfTheNameAndLittleWithThePattern) {
+  for (const std::string unit : {"*?", "<*", ">", "\"", "*a", ">\"<*?"}) {
+    std::string pattern;
+    while (pattern.size() + unit.size() <= NameExpression::kLengthMax) pattern += unit;
+    // Seventeen words for the positions, each looked at for every character and for every power of
+    // two that a run of skipped wildcards may have.
+    for (const size_t length : {10u, 100u, 255u}) {
+      for (const char c : {'a', '.'}) {
+        EXPECT_LE(cost(pattern, std::string(length, c)), (length + 1) * 17 * 12) << unit;
+      }
+    }
+    EXPECT_LE(cost(pattern, std::string(200, 'a')),
+              2 * cost(pattern, std::string(100, 'a')) + 17 * 12);
+  }
+  // What users type costs a word or two for each character.
+  EXPECT_LE(cost("*.txt", "holiday.jpg"), 2u * 12);
+}
+
+TEST(NameExpression, PositionsBeyondOneWordAreReached) {
+  for (const size_t length : {62u, 63u, 64u, 65u, 127u, 128u, 200u}) {
+    const std::string name(length, 'a');
+    EXPECT_TRUE(name_in_expression(std::string(length, '?') + "*", name));
+    EXPECT_FALSE(name_in_expression(std::string(length + 1, '?') + "*", name));
+    EXPECT_TRUE(name_in_expression(std::string(length + 100, '>'), name));
+    EXPECT_TRUE(name_in_expression(name + std::string(100, '"'), name));
+    EXPECT_FALSE(name_in_expression(name + "?" + std::string(100, '"'), name));
+    EXPECT_TRUE(name_in_expression(name.substr(1) + "<<*>", name));
+  }
+}
+
 TEST(NameExpression, PatternTooLongMatchesNothing) {
   EXPECT_FALSE(name_in_expression(std::string(2000, '?') + "*", "a"));
   EXPECT_TRUE(name_in_expression(std::string(2000, '*'), "a"));

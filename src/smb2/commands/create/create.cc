@@ -25,6 +25,7 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
   auto open =
       std::make_shared<Open>(id, request.session, request.tree_connect,
                              OpenAttributes{.granted_access = map_generic(create.desired_access)});
+  open->owner = request.principal.identity;
   open->pipe = std::move(pipe);
   open->memory.begin(request.connection->memory, std::move(request.lasting_memory));
   open->channel_sequence.start_from(request.header.channel_sequence);
@@ -103,6 +104,8 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (answer) co_return std::move(*answer);
   BRAID_CO_CHECK(enter_snapshot(request, state));
   BRAID_CO_CHECK(co_await end_other_instance(request, state));
+  // Closing somebody's open took his turns.
+  BRAID_CO_CHECK(co_await request.seat.turn());
   state.file_id = request.server.file_ids.next();
 
   for (;;) {
@@ -110,11 +113,11 @@ Task<Result<Reply>> handle_create(Request& request) {
     if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
     if (auto* error = std::get_if<Error>(&outcome)) co_return std::unexpected(*error);
     if (auto* gone = std::get_if<std::shared_ptr<OneShot<bool>>>(&outcome)) {
-      co_await (*gone)->wait(request.server.pool());
+      co_await (*gone)->wait(request.seat);
       continue;
     }
     BRAID_CO_CHECK(co_await wait_for_break(request, state, std::get<FileKey>(outcome)));
-    co_await request.server.pool().schedule();
+    BRAID_CO_CHECK(co_await request.seat.turn());
   }
 }
 

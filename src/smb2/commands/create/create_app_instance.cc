@@ -32,7 +32,7 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
       .file = found->attributes.key,
       .stream = state.name.stream};
   if (co_await end_instances_here(server, arrival) ||
-      co_await server.siblings().end_instances(arrival, server.pool())) {
+      co_await server.siblings().end_instances(arrival, request.seat)) {
     co_return fail(NtStatus::kFileForcedClosed);
   }
   co_return Result<void>{};

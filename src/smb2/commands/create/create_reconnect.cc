@@ -105,7 +105,7 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   const FileId asked = contexts.durable_handle_reconnect_v2
                            ? contexts.durable_handle_reconnect_v2->file_id
                            : *contexts.durable_handle_reconnect;
-  auto claim = co_await claim_open(server, asked.persistent);
+  auto claim = co_await claim_open(server, asked.persistent, request.seat);
   if (!claim) co_return fail(NtStatus::kObjectNameNotFound);
   const auto held = server.file_table.grant_of(claim->open.ref());
   const NtStatus status = check({request, state.create, claim->open, held});

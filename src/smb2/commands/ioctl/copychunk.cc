@@ -124,7 +124,8 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   Open& target = *request.open;
 
   // What is appended meanwhile would be written over.
-  const auto turn = co_await server.writers.take(target.attributes.file_key, server.pool());
+  const auto turn = co_await server.writers.take(target.attributes.file_key, request.seat);
+  BRAID_CO_CHECK(request.seat.check_wanted());
   BRAID_CO_TRY(const auto now, target.file->stat());
   uint64_t end = now.size;
   for (wire::SrvCopychunk& chunk : copy->chunks) {
@@ -141,7 +142,11 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   wire::SrvCopychunkResponse response;
   NtStatus status = NtStatus::kSuccess;
   if (!copy->chunks.empty()) server.write_times.before_write(target);
+  uint64_t in_turn = 0;
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
+    // Others may have locked it between two turns.
+    status = check_locks(server, *source, target, chunk);
+    if (status != NtStatus::kSuccess) break;
     uint64_t copied = 0;
     const auto done = copy_chunk(*source, target, chunk, copied);
     response.total_bytes_written += static_cast<uint32_t>(copied);
@@ -151,6 +156,13 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
       break;
     }
     ++response.chunks_written;
+    in_turn += copied;
+    if (in_turn < kBytesPerTurn) continue;
+    in_turn = 0;
+    if (const auto go_on = co_await request.seat.next_turn(); !go_on) {
+      status = to_status(go_on.error());
+      break;
+    }
   }
   if (response.total_bytes_written > 0) {
     server.write_times.wrote(target);

@@ -7,6 +7,7 @@
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
+#include "smb2/pieces.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -77,8 +78,12 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   auto done = target.file->clone_range(*source->file, from, to, length);
   if (!done && done.error().is_os(EINVAL) && length < asked) {
     // Cut at the end of the target, the range ends within a cluster.
-    const auto copied = target.file->copy_range(*source->file, from, to, length);
-    done = copied ? Result<void>{} : std::unexpected(copied.error());
+    const auto copy = [&](const vfs::Range& piece) -> Result<void> {
+      BRAID_CHECK(target.file->copy_range(*source->file, from + (piece.offset - to), piece.offset,
+                                          piece.length));
+      return {};
+    };
+    done = co_await in_pieces(request, {to, length}, copy);
   }
   // The handles may be of two shares, but not of two volumes.
   if (!done && done.error().is_os(EXDEV)) co_return fail(NtStatus::kInvalidParameter);

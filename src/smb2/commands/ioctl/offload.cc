@@ -9,6 +9,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/offload_token.h"
 #include "smb2/operation.h"
+#include "smb2/pieces.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -64,15 +65,16 @@ bool is_as_it_was(const OffloadToken& token, const vfs::Attributes& now) {
          now.change_time == token.change_time;
 }
 
-// Copies `length` bytes of the source to `offset`; beyond its end it is zeros.
+// Copies what is at `from` of the source to `range`; beyond its end it is zeros.
 Result<void> copy(Open& source, const OffloadToken& token, uint64_t from, Open& target,
-                  uint64_t offset, uint64_t length) {
-  const uint64_t data = from < token.file_size ? std::min(length, token.file_size - from) : 0;
+                  const vfs::Range& range) {
+  const uint64_t data = from < token.file_size ? std::min(range.length, token.file_size - from) : 0;
   if (data > 0) {
-    BRAID_TRY(const uint64_t copied, target.file->copy_range(*source.file, from, offset, data));
+    BRAID_TRY(const uint64_t copied,
+              target.file->copy_range(*source.file, from, range.offset, data));
     if (copied < data) return fail(NtStatus::kInvalidToken);  // it shrank meanwhile
   }
-  return target.file->zero_range({offset + data, length - data});
+  return target.file->zero_range({range.offset + data, range.length - data});
 }
 
 }  // namespace
@@ -179,9 +181,18 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   if (input.file_offset >= now.size) co_return fail(NtStatus::kEndOfFile);
   const uint64_t length = std::min(output.length_written, now.size - input.file_offset);
   server.write_times.before_write(target);
-  const auto done = is_zeros ? target.file->zero_range({input.file_offset, length})
-                             : copy(*source, token, token.offset + input.transfer_offset, target,
-                                    input.file_offset, length);
+  const uint64_t from = token.offset + input.transfer_offset;
+  const auto write = [&](const vfs::Range& piece) -> Result<void> {
+    // Others may have locked it between two pieces.
+    if (const NtStatus conflict =
+            server.file_table.check_io(target.ref(), piece.offset, piece.length, true);
+        conflict != NtStatus::kSuccess) {
+      return fail(conflict);
+    }
+    if (is_zeros) return target.file->zero_range(piece);
+    return copy(*source, token, from + (piece.offset - input.file_offset), target, piece);
+  };
+  const auto done = co_await in_pieces(request, {input.file_offset, length}, write);
   server.write_times.wrote(target);
   note_written(server, target);
   if (!done) co_return std::unexpected(done.error());

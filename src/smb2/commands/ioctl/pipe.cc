@@ -9,6 +9,8 @@ namespace braid::smb2 {
 Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request& request,
                                                 const wire::IoctlRequest& ioctl) {
   if (!request.open->is_pipe()) co_return fail(NtStatus::kNotSupported);
+  const auto turn = co_await request.open->pipe_calls.take(request.seat);
+  BRAID_CO_CHECK(request.seat.check_wanted());
   BRAID_CO_TRY(auto got, request.open->pipe->transceive(ioctl.input, ioctl.max_output_response));
   co_return IoctlAnswer{std::move(got.data),
                         got.more ? NtStatus::kBufferOverflow : NtStatus::kSuccess};
@@ -19,6 +21,7 @@ Task<Result<IoctlAnswer>> ioctl_pipe_peek(Request& request, const wire::IoctlReq
   if (ioctl.max_output_response < wire::PipePeekReply::kHeadSize) {
     co_return fail(NtStatus::kInfoLengthMismatch);
   }
+  const auto turn = co_await request.open->pipe_calls.take(request.seat);
   const rpc::Pipe& pipe = *request.open->pipe;
   wire::PipePeekReply reply;
   reply.read_data_available = static_cast<uint32_t>(pipe.readable_size());

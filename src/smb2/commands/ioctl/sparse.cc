@@ -6,6 +6,7 @@
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
+#include "smb2/pieces.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
@@ -19,19 +20,47 @@ using wire::Access;
 // What is trimmed at least, and in multiples of.
 constexpr uint64_t kPageSize = 4096;
 
-// Zeroes a range whose oplocks were settled, unless it is locked.
-Result<void> zero(Server& server, Open& open, const vfs::Range& range) {
-  if (range.length == 0) return {};
-  if (const NtStatus conflict =
-          server.file_table.check_io(open.ref(), range.offset, range.length, true);
-      conflict != NtStatus::kSuccess) {
-    return fail(conflict);
-  }
+Result<void> check_locks(Request& request, const vfs::Range& range) {
+  const NtStatus conflict =
+      request.server.file_table.check_io(request.open->ref(), range.offset, range.length, true);
+  return conflict == NtStatus::kSuccess ? Result<void>{} : fail(conflict);
+}
+
+// Zeroes a range whose oplocks were settled, unless it is locked, or as far as it was until
+// somebody locked it meanwhile. `size`: of the file, which does not grow.
+Task<Result<void>> zero(Request& request, vfs::Range range, uint64_t size) {
+  if (range.length == 0) co_return Result<void>{};
+  BRAID_CO_CHECK(check_locks(request, range));
+  Server& server = request.server;
+  Open& open = *request.open;
   server.write_times.before_write(open);
-  BRAID_CHECK(open.file->zero_range(range));
+  range.length = range.offset < size ? std::min(range.length, size - range.offset) : 0;
+  const auto done =
+      co_await in_pieces(request, range, [&request, &open](vfs::Range piece) -> Result<void> {
+        BRAID_CHECK(check_locks(request, piece));
+        return open.file->zero_range(piece);
+      });
   server.write_times.wrote(open);
   note_written(server, open);
-  return {};
+  co_return done;
+}
+
+// The first `max` allocated ranges within `within`.
+Task<Result<std::vector<vfs::Range>>> allocated_ranges(Request& request, vfs::Range within,
+                                                       size_t max) {
+  std::vector<vfs::Range> ranges;
+  const uint64_t end = within.offset + within.length;
+  for (;;) {
+    const size_t asked = std::min(max - ranges.size(), kRangesPerTurn);
+    BRAID_CO_TRY(const auto some, request.open->file->allocated_ranges(within, asked));
+    ranges.insert(ranges.end(), some.begin(), some.end());
+    if (some.size() < asked || ranges.size() >= max) break;
+    within.offset = some.back().offset + some.back().length;
+    if (within.offset >= end) break;
+    within.length = end - within.offset;
+    BRAID_CO_CHECK(co_await request.seat.next_turn());
+  }
+  co_return ranges;
 }
 
 // The whole pages inside the range that are also inside the file.
@@ -76,7 +105,8 @@ Task<Result<IoctlAnswer>> ioctl_set_zero_data(Request& request, const wire::Ioct
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kZeroData));
   const auto offset = static_cast<uint64_t>(zeros.file_offset);
   const auto end = static_cast<uint64_t>(zeros.beyond_final_zero);
-  BRAID_CO_CHECK(zero(request.server, *request.open, {offset, end - offset}));
+  BRAID_CO_TRY(const auto attributes, request.open->file->stat());
+  BRAID_CO_CHECK(co_await zero(request, {offset, end - offset}, attributes.size));
   co_return IoctlAnswer{};
 }
 
@@ -101,7 +131,7 @@ Task<Result<IoctlAnswer>> ioctl_query_allocated_ranges(Request& request,
   std::vector<vfs::Range> ranges{{offset, length}};
   // Holes of a file that was not declared sparse are not told: its client does not expect any.
   if (attributes.dos_attributes & vfs::dos::kSparse) {
-    BRAID_CO_TRY(ranges, open.file->allocated_ranges({offset, length}, room + 1));
+    BRAID_CO_TRY(ranges, co_await allocated_ranges(request, {offset, length}, room + 1));
   }
   IoctlAnswer answer;
   if (ranges.size() > room) {
@@ -131,8 +161,10 @@ Task<Result<IoctlAnswer>> ioctl_file_level_trim(Request& request, const wire::Io
   for (const wire::FileLevelTrimRange& range : trim.ranges) {
     const vfs::Range pages = whole_pages(range, attributes.size);
     if (pages.length == 0) continue;
-    BRAID_CO_CHECK(zero(request.server, open, pages));
-    ++output.num_ranges_processed;
+    BRAID_CO_CHECK(co_await zero(request, pages, attributes.size));
+    if (++output.num_ranges_processed % kRangesPerTurn == 0) {
+      BRAID_CO_CHECK(co_await request.seat.next_turn());
+    }
   }
   IoctlAnswer answer;
   wire::Writer writer(answer.output);

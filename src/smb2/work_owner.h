@@ -1,0 +1,21 @@
+// Whose turn work of the protocol engine takes on the worker pool.
+#pragma once
+
+#include <string_view>
+
+#include "auth/identity.h"
+#include "runtime/worker_pool.h"
+#include "smb2/share.h"
+
+namespace braid::smb2 {
+
+class Open;
+
+// Of a user, in whatever sessions, on a share, whatever the configuration made it anew. Null: none.
+WorkOwner work_of(const auth::Identity* user, const Share* share);
+// Of what is done with an Open when no request does it.
+WorkOwner work_of(const Open& open);
+// Of a logon: nobody is known yet but the address.
+WorkOwner work_of_logon(std::string_view peer_host);
+
+}  // namespace braid::smb2
