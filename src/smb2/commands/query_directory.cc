@@ -138,16 +138,12 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
   if (!open.has_access(wire::Access::kFileListDirectory)) co_return fail(NtStatus::kAccessDenied);
   if (query.output_buffer_length < *name_offset) co_return fail(NtStatus::kInfoLengthMismatch);
 
-<<<<<<< HEAD
-  auto state = open.enumeration.lock();
+  auto state = co_await open.enumeration.take(request.seat);
+  BRAID_CO_CHECK(request.seat.check_wanted());
   if (!state->is_counted) {
     BRAID_CO_CHECK(open.memory.add(kEnumerationSize));
     state->is_counted = true;
   }
-=======
-  auto state = co_await open.enumeration.take(request.seat);
-  BRAID_CO_CHECK(request.seat.check_wanted());
->>>>>>> fairness
   const bool again =
       (query.flags & (QueryDirectoryFlags::kRestartScans | QueryDirectoryFlags::kReopen)) != 0;
   if (!state->enumeration || (query.flags & QueryDirectoryFlags::kReopen)) {
