@@ -117,10 +117,10 @@ int list_users(const config::Config& config, const UserArguments& arguments) {
                       {"admin", user.is_admin},
                       {"disabled", user.is_disabled}});
       if (arguments.json) continue;
-      fmt::print("{:<20} {:<20}{}{}\n", user.name, user.unix_user, user.is_admin ? " admin" : "",
-                 user.is_disabled ? " disabled" : "");
+      fmt::print("{:<20} {:<20}{}{}\n", printable(user.name), printable(user.unix_user),
+                 user.is_admin ? " admin" : "", user.is_disabled ? " disabled" : "");
     }
-    if (arguments.json) fmt::print("{}\n", rows.dump(2));
+    if (arguments.json) fmt::print("{}\n", json_text(rows));
     return {};
   });
 }

@@ -31,7 +31,7 @@ std::optional<NewConfig> read_new_config(const config::Config& current) {
     apply_log_level(**config);
     return NewConfig{std::move(*text), std::move(*config)};
   }
-  for (const auto& problem : problems) log::error("{}", problem.text());
+  for (const auto& problem : problems) log::error("{}", log::Whole{problem.text()});
   log::error("the configuration stays as it was");
   return std::nullopt;
 }

@@ -216,7 +216,8 @@ class SmbWorkerServer final : public WorkerServer {
     const auto before = engine_->shares();
     auto shares = smb2::ShareTable::open(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
     if (!shares) {
-      log::error("{}; shares and server stay as they were", shares.error());
+      log::error("{}; shares and server stay as they were",
+                 log::Whole{shares.error()});
       return;
     }
     log_changes(*before, **shares);
