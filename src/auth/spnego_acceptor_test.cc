@@ -36,7 +36,7 @@ TEST_F(Logon, NtlmInSpnego) {
   EXPECT_EQ(outcome->identity->account_name, "Alice");
   EXPECT_EQ(outcome->identity->domain, "BRAID1");
   EXPECT_FALSE(outcome->identity->is_guest);
-  EXPECT_EQ(outcome->identity->uid, own_unix_user().uid);
+  EXPECT_EQ(outcome->identity->uid, test_unix_user().uid);
   EXPECT_EQ(outcome->session_key.size(), 16u);
   EXPECT_EQ(outcome->session_key, client->session_key());
   EXPECT_EQ(outcome->full_session_key, client->full_session_key());

@@ -50,6 +50,7 @@ struct Server {
   uint32_t workers = 1;
   uint32_t threads = 0;                   // per worker; 0 means one per core
   std::string keytab;                     // empty: no Kerberos
+  uint32_t min_uid = 1000;                // of whoever logs on, where the server is root
   std::vector<InterfaceRule> interfaces;  // empty: every address, as the kernel shows it
   BreakRetry break_retry = BreakRetry::kSpec;
   LogLevel log_level = LogLevel::kInfo;

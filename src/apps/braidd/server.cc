@@ -179,6 +179,7 @@ class SmbWorkerServer final : public WorkerServer {
         .dns_name = dns_host_name(),
         .domain_name = "",
         .keytab = settings.keytab,
+        .min_uid = settings.min_uid,
         // Taken for a reauthentication only: ServerParts::anonymous_sessions is off.
         .allow_anonymous = true};
     auto authenticator = auth::make_server_authenticator(std::move(options), users_, ids_);
