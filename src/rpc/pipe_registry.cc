@@ -10,19 +10,25 @@
 namespace braid::rpc {
 namespace {
 
+Result<void> check_caller(const Interface& interface, const CallerInfo& caller) {
+  if (caller.is_anonymous && !interface.anonymous_allowed) return fail(NtStatus::kAccessDenied);
+  return {};
+}
+
 // A pipe whose messages are the PDUs of an Association.
 class RpcPipe final : public Pipe {
  public:
-  RpcPipe(const Interface& interface, const Directory& directory, const CallerInfo& caller)
-      : state_(interface, directory, caller) {}
+  RpcPipe(const Interface& interface, const Directory& directory)
+      : interface_(interface), state_(interface, directory) {}
 
-  Result<void> write(ByteView bytes) override {
+  Result<void> write(const CallerInfo& caller, ByteView bytes) override {
+    BRAID_CHECK(check_caller(interface_, caller));
     auto state = state_.lock();
     if (state->broken) return fail(NtStatus::kPipeDisconnected);
     if (state->association.queued_size() > Association::kQueuedMax) {
       return fail(NtStatus::kInsufficientResources);
     }
-    if (!state->association.receive(bytes)) {
+    if (!state->association.receive(caller, bytes)) {
       // Answers given before the fault can still be read.
       state->broken = true;
       return fail(NtStatus::kPipeDisconnected);
@@ -58,13 +64,14 @@ class RpcPipe final : public Pipe {
 
  private:
   struct State {
-    State(const Interface& interface, const Directory& directory, const CallerInfo& caller)
-        : association(interface, directory, caller) {}
+    State(const Interface& interface, const Directory& directory)
+        : association(interface, directory) {}
     Association association;
     size_t position = 0;  // how much of the first answer was read
     bool broken = false;
   };
 
+  const Interface& interface_;
   Guarded<State> state_;
 };
 
@@ -84,9 +91,9 @@ const Interface* find_interface(std::string_view name) {
 
 }  // namespace
 
-Result<PipeRead> Pipe::transceive(ByteView bytes, size_t max) {
+Result<PipeRead> Pipe::transceive(const CallerInfo& caller, ByteView bytes, size_t max) {
   if (readable_size() != 0) return fail(NtStatus::kPipeBusy);
-  BRAID_CHECK(write(bytes));
+  BRAID_CHECK(write(caller, bytes));
   return read(max);
 }
 
@@ -94,8 +101,8 @@ Result<std::unique_ptr<Pipe>> PipeRegistry::open(std::string_view name,
                                                  const CallerInfo& caller) const {
   const Interface* interface = find_interface(name);
   if (interface == nullptr) return fail(NtStatus::kObjectNameNotFound);
-  if (caller.is_anonymous && !interface->anonymous_allowed) return fail(NtStatus::kAccessDenied);
-  return std::make_unique<RpcPipe>(*interface, directory_, caller);
+  BRAID_CHECK(check_caller(*interface, caller));
+  return std::make_unique<RpcPipe>(*interface, directory_);
 }
 
 bool PipeRegistry::exists(std::string_view name) { return find_interface(name) != nullptr; }

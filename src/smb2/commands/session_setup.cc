@@ -102,11 +102,10 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   SessionSecurity security;
   security.dialect = negotiated.dialect;
   security.cipher = negotiated.cipher;
-  security.is_anonymous = step.identity->is_anonymous;
-  security.is_guest = step.identity->is_guest;
+  security.user = step.identity;
   security.session_key = step.session_key;
   security.full_session_key = step.full_session_key;
-  security.has_session_key = !security.is_anonymous && !security.is_guest;
+  security.has_session_key = !step.identity->is_anonymous && !step.identity->is_guest;
   if (!security.has_session_key) return security;
 
   auto keys =
@@ -132,8 +131,8 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
 
 uint16_t session_flags(const SessionSecurity& security) {
   uint16_t flags = 0;
-  if (security.is_anonymous) flags |= SessionSetupResponse::kFlagIsNull;
-  if (security.is_guest) flags |= SessionSetupResponse::kFlagIsGuest;
+  if (security.user->is_anonymous) flags |= SessionSetupResponse::kFlagIsNull;
+  if (security.user->is_guest) flags |= SessionSetupResponse::kFlagIsGuest;
   if (security.encrypt_data) flags |= SessionSetupResponse::kFlagEncryptData;
   return flags;
 }
@@ -254,7 +253,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   server.siblings().logon_succeeded(connection.peer_host(), step->identity->account_name);
   Principal principal = principal_of(step->identity);
   if (purpose == Purpose::kReauthenticate) {
-    session->renew(std::move(principal), step->expires_at);
+    BRAID_CO_CHECK(
+        session->reauthenticate(std::move(principal), step->expires_at, server.clock().now()));
     response.session_flags = session_flags(*session->security());
     co_return reply_with(response);
   }

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "smb2/raw_client_testing.h"
+#include "wire/fscc/set_information.h"
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/logoff.h"
+#include "wire/smb2/set_info.h"
+#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
@@ -26,6 +29,26 @@ struct SessionSetupTest : testing::Test {
   SessionId begin() {
     const auto answer = client.exchange(client.setup_request("more", 0, of({})));
     return answer ? answer->header.session_id : SessionId{};
+  }
+  NtStatus create_status(std::string_view name) {
+    return client.status_of(client.request(Command::kCreate, RawClient::create_body(name)));
+  }
+  NtStatus write(FileId id, std::string_view data) {
+    wire::WriteRequest body;
+    body.file_id = id;
+    body.data = as_bytes(data);
+    return client.status_of(client.request(Command::kWrite, body));
+  }
+  NtStatus rename(FileId id, std::string_view name) {
+    Bytes info;
+    wire::Writer writer(info);
+    wire::FileRenameInformation{.file_name = std::string(name)}.encode(writer);
+    wire::SetInfoRequest body;
+    body.info_type = wire::InfoType::kFile;
+    body.file_info_class = 10;  // FileRenameInformation
+    body.file_id = id;
+    body.buffer = info;
+    return client.status_of(client.request(Command::kSetInfo, body));
   }
   static constexpr auto kMore = NtStatus::kMoreProcessingRequired;
   static constexpr auto kNoSession = NtStatus::kUserSessionDeleted;
@@ -74,6 +97,61 @@ TEST_F(SessionSetupTest, FailedReauthenticationEndsTheSession) {
   EXPECT_EQ(leg(client.session_id, "wrong"), NtStatus::kLogonFailure);
   EXPECT_EQ(client.status_of(client.tree_request()), kNoSession);
   EXPECT_EQ(engine.server().session_table.size(), 0u);
+}
+
+TEST_F(SessionSetupTest, ReauthenticationAsAnotherUserIsRefusedAndTakesNothing) {
+  ASSERT_TRUE(client.log_on());
+  const FileId id = client.create("file");
+  EXPECT_EQ(leg(client.session_id, "other"), NtStatus::kAccessDenied);
+  EXPECT_EQ(leg(client.session_id, "admin"), NtStatus::kAccessDenied);
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  EXPECT_EQ(leg(client.session_id, "other"), NtStatus::kAccessDenied);
+}
+
+// What is open keeps its access; nothing else of the share is reached, until the user is back.
+TEST_F(SessionSetupTest, AnonymousReauthenticationLeavesOnlyWhatIsOpen) {
+  ASSERT_TRUE(client.log_on());
+  const FileId id = client.create("file");
+  ASSERT_EQ(client.close_file(client.create("other")), NtStatus::kSuccess);
+  ASSERT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  EXPECT_EQ(create_status("other"), NtStatus::kAccessDenied);
+  EXPECT_EQ(create_status("new"), NtStatus::kAccessDenied);
+  EXPECT_EQ(client.status_of(client.tree_request("files")), NtStatus::kAccessDenied);
+  EXPECT_EQ(rename(id, "renamed"), NtStatus::kAccessDenied);
+  EXPECT_EQ(write(id, "data"), NtStatus::kSuccess);
+  EXPECT_EQ(client.status_of(client.tree_request("IPC$")), NtStatus::kSuccess);
+  ASSERT_EQ(leg(client.session_id, "user"), NtStatus::kSuccess);
+  EXPECT_EQ(rename(id, "renamed"), NtStatus::kSuccess);
+  EXPECT_EQ(create_status("other"), NtStatus::kSuccess);
+}
+
+TEST_F(SessionSetupTest, AnonymousReauthenticationTakesTheRightsOnPipes) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  ASSERT_EQ(client.session_setup("admin"), NtStatus::kSuccess);
+  ASSERT_EQ(client.tree_connect("IPC$"), NtStatus::kSuccess);
+  const FileId samr = client.create("samr");
+  ASSERT_NE(samr, FileId{});
+  ASSERT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  EXPECT_EQ(write(samr, "bind"), NtStatus::kAccessDenied);
+}
+
+TEST_F(SessionSetupTest, AnonymousReauthenticationDoesNotProlongASession) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());
+  const auto session = timed.server().session_table.find(raw.session_id);
+  const auto end = FileTime{clock.now().ticks + kTicksPerSecond};
+  ASSERT_TRUE(session->reauthenticate(session->principal(), end, clock.now()));
+  EXPECT_EQ(raw.status_of(raw.setup_request("anonymous", 0, of(raw.session_id))),
+            NtStatus::kSuccess);
+  clock.advance(std::chrono::seconds(2));
+  EXPECT_EQ(raw.status_of(raw.tree_request("IPC$")), NtStatus::kNetworkSessionExpired);
+  EXPECT_EQ(raw.status_of(raw.setup_request("anonymous", 0, of(raw.session_id))),
+            NtStatus::kLogonFailure);
+  EXPECT_EQ(raw.status_of(raw.setup_request("user", 0, of(raw.session_id))), NtStatus::kSuccess);
+  EXPECT_EQ(raw.status_of(raw.tree_request("IPC$")), NtStatus::kSuccess);
 }
 
 TEST_F(SessionSetupTest, ReauthenticationAfterLogoffIsUserSessionDeleted) {

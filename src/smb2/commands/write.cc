@@ -1,6 +1,7 @@
 // [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
 #include "wire/smb2/write.h"
 
+#include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/notify/report.h"
@@ -32,7 +33,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   }
   const wire::WriteResponse response{.count = static_cast<uint32_t>(write.data.size())};
   if (request.open->is_pipe()) {
-    BRAID_CO_CHECK(request.open->pipe->write(write.data));
+    BRAID_CO_CHECK(request.open->pipe->write(caller_of(request), write.data));
     co_return reply_with(response);
   }
 
