@@ -55,6 +55,21 @@ TEST_F(Logon, RawNtlm) {
   EXPECT_TRUE(outcome->reply_token.empty());
 }
 
+TEST_F(Logon, OnlyTheLastMessageOfNtlmIsJudged) {
+  for (const bool is_raw : {false, true}) {
+    const auto client = is_raw ? make_raw_ntlm_initiator(alice()) : make_ntlm_initiator(alice());
+    const auto server = begin();
+    EXPECT_FALSE(server->claim_to_judge({}));
+    EXPECT_FALSE(server->claim_to_judge(as_bytes("no token")));
+    const auto first = client->step(fixture_.authenticator().initial_hint());
+    EXPECT_FALSE(server->claim_to_judge(first->token));
+    const auto last = client->step(server->step(first->token)->reply_token);
+    EXPECT_EQ(server->claim_to_judge(last->token), "ALICE");
+    ASSERT_TRUE(server->step(last->token));
+    EXPECT_FALSE(server->claim_to_judge(last->token));
+  }
+}
+
 TEST_F(Logon, WrongPasswordFailsWithLogonFailure) {
   const auto client = make_ntlm_initiator(alice("wrong"));
   const auto server = begin();

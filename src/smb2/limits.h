@@ -36,8 +36,8 @@ inline constexpr uint32_t kFrameMaxUnauthenticated = 128u << 10;
 inline constexpr uint32_t kFrameMax = kMaxTransferSize + (64u << 10);
 // Elements of one compound: far more than any client sends.
 inline constexpr size_t kCompoundMax = 64;
-// SESSION_SETUP exchanges that may be unfinished on one connection; each holds an authentication
-// context. Clients open a handful at once.
+// SESSION_SETUP exchanges that may be unfinished on one connection, those that are being judged or
+// wait for that among them; each holds an authentication context. Clients open a handful at once.
 inline constexpr size_t kSessionSetupsInProgressMax = 32;
 
 // Sessions of one connection, trees of a session, opens of a session. Terminal servers hold

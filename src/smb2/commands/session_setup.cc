@@ -8,6 +8,7 @@
 #include "smb2/compound.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
+#include "smb2/logon_turn.h"
 #include "smb2/server.h"
 #include "smb2/siblings.h"
 
@@ -50,7 +51,8 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
       (found->second->purpose == Purpose::kBind) == (to_bind != nullptr)) {
     return std::move(connection.session_setups.extract(found).mapped());
   }
-  if (connection.session_setups.size() >= kSessionSetupsInProgressMax) {
+  if (connection.session_setups.size() + connection.session_setups_under_way >=
+      kSessionSetupsInProgressMax) {
     return fail(NtStatus::kInsufficientResources);
   }
 
@@ -137,22 +139,6 @@ uint16_t session_flags(const SessionSecurity& security) {
   return flags;
 }
 
-// A failed logon costs time: the answer waits, no thread does.
-Task<void> wait_for_penalty(Request& request, std::string account) {
-  Connection& connection = *request.connection;
-  request.server.siblings().logon_failed(connection.peer_host(), account);
-  const auto delay = request.server.penalties().penalty(connection.peer_host(), account);
-  if (delay.count() == 0 || connection.transport().is_closed()) co_return;
-  auto over = std::make_shared<OneShot<bool>>();
-  Timer timer(connection.reactor());
-  timer.start(delay, [over] { over->set(true); });
-  // A guesser must not get out of it with CANCEL.
-  const AsyncId id = connection.register_async(
-      request.header.message_id, [over] { over->set(true); }, Connection::EndedBy::kConnection);
-  co_await over->wait(connection.reactor());
-  connection.unregister_async(id);
-}
-
 // [MS-SMB2] 3.3.5.5.3, PreviousSessionId: the same client after a lost connection.
 Task<void> end_previous_session(Request& request, SessionId previous, const Session& now) {
   if (previous.value == 0 || previous == now.session_id) co_return;
@@ -167,6 +153,20 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
   co_await request.server.close_session(std::move(session));
   co_await request.connection->reactor().schedule();
 }
+
+// Counts one leg, until it is answered.
+class LegUnderWay {
+ public:
+  explicit LegUnderWay(Connection& connection) : connection_(connection) {
+    ++connection_.session_setups_under_way;
+  }
+  ~LegUnderWay() { --connection_.session_setups_under_way; }
+  LegUnderWay(const LegUnderWay&) = delete;
+  LegUnderWay& operator=(const LegUnderWay&) = delete;
+
+ private:
+  Connection& connection_;
+};
 
 }  // namespace
 
@@ -186,6 +186,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return std::unexpected(co_await refuse_bind_elsewhere(request));
   }
   BRAID_CO_TRY(auto exchange, find_or_begin(request, setup));
+  const LegUnderWay under_way(connection);
   const std::shared_ptr<Session> session = exchange->session;
   request.reply_session_id = session->session_id;
   const Purpose purpose = exchange->purpose;
@@ -198,6 +199,21 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       connection.negotiated.dialect == Dialect::kSmb311 && purpose != Purpose::kReauthenticate;
   if (hashes) exchange->preauth_hash.extend(request.message);
 
+  // Before it is judged: passwords are guessed as fast as that goes.
+  std::optional<LogonTurn> turn;
+  if (auto claim = exchange->exchange->claim_to_judge(setup.security_buffer)) {
+    const std::string account = *claim;
+    turn.emplace(request, std::move(*claim));
+    if (const auto granted = co_await turn->wait(); !granted) {
+      log::info("{}: logon of '{}' was not judged: too many attempts", connection.peer_host(),
+                account);
+      if (purpose == Purpose::kNew) {
+        server.session_table.remove(session->session_id);
+        session->begin_close();
+      }
+      co_return std::unexpected(granted.error());
+    }
+  }
   co_await server.pool().schedule();
   Result<auth::AuthStep> step = step_as_server(*exchange->exchange, setup.security_buffer);
   co_await connection.reactor().schedule();
@@ -220,13 +236,13 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       co_await server.close_session(session, DurableOpens::kClosed);
       co_await connection.reactor().schedule();
     }
-    co_await wait_for_penalty(request, account);
     co_return std::unexpected(step.error());
   }
 
   SessionSetupResponse response;
   response.security_buffer = step->reply_token;
   if (!step->done) {
+    if (turn) turn->goes_on();
     Reply reply = reply_with(response, NtStatus::kMoreProcessingRequired);
     // The answer of a compound goes out after its other requests, which may end the exchange.
     if (hashes) {
@@ -238,7 +254,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
 
   if (purpose == Purpose::kBind) {
     BRAID_CO_CHECK(add_bound_channel(request, session, *step, exchange->preauth_hash.value()));
-    server.siblings().logon_succeeded(connection.peer_host(), step->identity->account_name);
+    if (turn) turn->succeeded(step->identity->account_name);
     response.session_flags = session_flags(*session->security());
     log::info("{}: {} bound another channel, {} now", connection.peer_host(),
               step->identity->account_name, session->channels().size());
@@ -250,7 +266,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
   }
-  server.siblings().logon_succeeded(connection.peer_host(), step->identity->account_name);
+  if (turn) turn->succeeded(step->identity->account_name);
   Principal principal = principal_of(step->identity);
   if (purpose == Purpose::kReauthenticate) {
     BRAID_CO_CHECK(

@@ -208,26 +208,68 @@ TEST_F(SessionSetupTest, AnonymousReachesNoFiles) {
   EXPECT_EQ(client.tree_connect("IPC$"), NtStatus::kSuccess);
 }
 
-TEST_F(SessionSetupTest, CancelDoesNotShortenTheWaitAfterFailedLogons) {
-  ASSERT_TRUE(client.log_on());  // for the credits
-  for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
-    ASSERT_EQ(leg({}, "wrong"), NtStatus::kLogonFailure);
-  }
-  const auto before = std::chrono::steady_clock::now();
-  Bytes last = client.setup_request("wrong", 0, of({}));
-  const uint64_t id = client.next_message_id - 1;
-  client.send(std::move(last));
-  for (;;) {
-    client.send(client.request(Command::kCancel, wire::CancelRequest{},
-                               [id](Header& header) { header.message_id = {id}; }));
-    client.send(client.request(Command::kEcho, wire::EchoRequest{}));
-    const auto answer = client.receive();
+// All of them at once, on one connection: the allowance is judged, and then one after the other.
+TEST_F(SessionSetupTest, PasswordsAreCountedBeforeTheyAreJudged) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());  // for the credits
+  const size_t before = timed.judged();
+  constexpr size_t kGuesses = 30;
+  for (size_t i = 0; i < kGuesses; ++i) raw.send(raw.setup_request("wrong:alice", 0, of({})));
+  constexpr size_t kWaiting = auth::LogonPenalties::kPartyWaitingMax;
+  size_t failed = 0;
+  size_t refused = 0;
+  while (failed + refused < kGuesses - kWaiting) {
+    const auto answer = raw.receive();
     ASSERT_TRUE(answer);
-    if (answer->header.message_id.value == id) break;
+    if (answer->status() == NtStatus::kLogonFailure) ++failed;
+    if (answer->status() == NtStatus::kInsufficientResources) ++refused;
   }
-  auth::LogonPenalties same;
-  for (uint32_t i = 0; i <= auth::LogonPenalties::kFreeFailures; ++i) same.failed("", "x");
-  EXPECT_GE(std::chrono::steady_clock::now() - before, same.penalty("", "x"));
+  EXPECT_EQ(failed, auth::LogonPenalties::kFreeFailures);
+  EXPECT_EQ(timed.judged() - before, failed);
+  // Nobody else is held up, at the same address neither.
+  EXPECT_EQ(raw.status_of(raw.setup_request("user:bob", 0, of({}))), NtStatus::kSuccess);
+  raw.close();
+}
+
+TEST_F(SessionSetupTest, CancelDoesNotShortenTheWaitForALogonsTurn) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());  // for the credits
+  for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
+    ASSERT_EQ(raw.status_of(raw.setup_request("wrong:x", 0, of({}))), NtStatus::kLogonFailure);
+  }
+  const size_t before = timed.judged();
+  const uint64_t id = raw.next_message_id;
+  raw.send(raw.setup_request("wrong:x", 0, of({})));
+  raw.send(raw.request(Command::kCancel, wire::CancelRequest{},
+                       [id](Header& header) { header.message_id = {id}; }));
+  EXPECT_EQ(raw.status_of(raw.request(Command::kEcho, wire::EchoRequest{})), NtStatus::kSuccess);
+  timed.settle();
+  EXPECT_EQ(timed.judged(), before);
+  clock.advance(auth::LogonPenalties::kFirstPause);
+  const auto answer = raw.answer_to(id);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kLogonFailure);
+  EXPECT_EQ(timed.judged(), before + 1);
+}
+
+// What waits for its turn counts as unfinished.
+TEST_F(SessionSetupTest, ExchangesThatWaitAreBounded) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());  // for the credits
+  for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
+    ASSERT_EQ(raw.status_of(raw.setup_request("wrong:x", 0, of({}))), NtStatus::kLogonFailure);
+  }
+  raw.send(raw.setup_request("wrong:x", 0, of({})));
+  for (size_t i = 1; i < kSessionSetupsInProgressMax; ++i) {
+    ASSERT_EQ(raw.status_of(raw.setup_request("more", 0, of({}))), kMore);
+  }
+  EXPECT_EQ(raw.status_of(raw.setup_request("more", 0, of({}))), NtStatus::kInsufficientResources);
 }
 
 }  // namespace
