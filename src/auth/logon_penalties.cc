@@ -76,6 +76,7 @@ struct LogonPenalties::Party {
   Counts counts;
   Instant known_until{};
   std::deque<Place*> waiting;
+  std::list<Party*>::iterator turn;  // in its address's rotation, while any wait
 
   bool is_pinned() const { return counts.under_way > 0 || !waiting.empty(); }
 };
@@ -159,8 +160,10 @@ struct LogonPenalties::State {
     place.since = now;
     if (place.account) ++place.account->places;
     place.stage = Place::Stage::kWaiting;
-    if (place.party->waiting.empty()) place.address->rotation.push_back(place.party);
-    place.party->waiting.push_back(&place);
+    Party& party = *place.party;
+    auto& rotation = place.address->rotation;
+    if (party.waiting.empty()) party.turn = rotation.insert(rotation.end(), &party);
+    party.waiting.push_back(&place);
     ++waiting;
     ++place.address->waiting;
     if (place.is_known) ++place.address->known_waiting;
@@ -175,9 +178,13 @@ struct LogonPenalties::State {
   // Out of the queues; whoever waits behind it has to look again.
   void leave_queue(Place& place, Woken& woken) {
     auto& queue = place.party->waiting;
-    std::erase(queue, &place);
+    if (queue.back() == &place) {
+      queue.pop_back();
+    } else {
+      std::erase(queue, &place);
+    }
     if (queue.empty()) {
-      place.address->rotation.remove(place.party);
+      place.address->rotation.erase(place.party->turn);
     } else {
       wake(*queue.front(), woken);
     }

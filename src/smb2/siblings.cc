@@ -69,7 +69,7 @@ Task<void> Siblings::end_own_session(Question question) {
   const SessionId id{r.u64()};
   const auth::Identity user = decode_user(r);
   auto session = r.ok() ? server_.session_table.find(id) : nullptr;
-  if (session && session->security() && session->principal().identity->is_same_user(user)) {
+  if (session && session->security() && session->security()->user->is_same_user(user)) {
     co_await server_.close_session(std::move(session));
   }
   topics_->sessions.answer(question, {});

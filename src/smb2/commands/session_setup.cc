@@ -148,8 +148,9 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
                                                    request.connection->reactor());
     co_return;
   }
+  // Whose it is, not who it is at the moment: it may have no name since.
   if (!session->security()) co_return;
-  if (!session->principal().identity->is_same_user(*now.principal().identity)) co_return;
+  if (!session->security()->user->is_same_user(*now.principal().identity)) co_return;
   co_await request.server.close_session(std::move(session));
   co_await request.connection->reactor().schedule();
 }
@@ -224,6 +225,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return fail(NtStatus::kUserSessionDeleted);
   }
   if (!step) {
+    turn.reset();  // the next may be judged while this one is taken down
     const std::string account = exchange->exchange->claimed_account();
     log::info("{}: logon of '{}' failed: {}", connection.peer_host(), account,
               step.error().message());

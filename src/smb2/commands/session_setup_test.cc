@@ -126,6 +126,22 @@ TEST_F(SessionSetupTest, AnonymousReauthenticationLeavesOnlyWhatIsOpen) {
   EXPECT_EQ(create_status("other"), NtStatus::kSuccess);
 }
 
+TEST_F(SessionSetupTest, PreviousSessionWithoutANameEndsForItsUserOnly) {
+  ASSERT_TRUE(client.log_on());
+  ASSERT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  RawClient other(engine);
+  ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
+  wire::SessionSetupRequest body;
+  body.previous_session_id = client.session_id;
+  for (const auto& [token, left] : {std::pair("anonymous", NtStatus::kSuccess),
+                                    std::pair("other", NtStatus::kSuccess),
+                                    std::pair("user", kNoSession)}) {
+    body.security_buffer = as_bytes(token);
+    EXPECT_EQ(other.status_of(other.request(Command::kSessionSetup, body)), NtStatus::kSuccess);
+    EXPECT_EQ(client.status_of(client.tree_request("IPC$")), left) << token;
+  }
+}
+
 TEST_F(SessionSetupTest, AnonymousReauthenticationTakesTheRightsOnPipes) {
   ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   ASSERT_EQ(client.session_setup("admin"), NtStatus::kSuccess);
