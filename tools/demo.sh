@@ -13,9 +13,10 @@ case $address in
 esac
 : "${host:=127.0.0.1}"
 
-# Requests act as whoever owns the folder: the user at the keyboard, also behind sudo.
+# Requests act as whoever owns the folder: the user at the keyboard, also behind sudo. Nobody acts as
+# root over the network.
 owner=$(id -un)
-if [ "$(id -u)" = 0 ]; then owner=${SUDO_USER:-root}; fi
+if [ "$(id -u)" = 0 ]; then owner=${SUDO_USER:-nobody}; fi
 
 mkdir -p "$demo/files"
 if [ ! -e "$demo/files/welcome.txt" ]; then

@@ -7,7 +7,7 @@
 #include "auth/initiators.h"
 #include "auth/server_authenticator.h"
 #include "auth/state_dir_testing.h"
-#include "auth/unix_user.h"
+#include "auth/unix_user_testing.h"
 
 namespace braid::auth {
 
@@ -18,10 +18,10 @@ class AuthFixture {
 
   explicit AuthFixture(AuthOptions options = {}) {
     options.server_name = "braid1";
-    options.guest_unix_user = own_unix_user().name;
+    options.guest_unix_user = test_unix_user().name;
     User user;
     user.name = kUser;
-    user.unix_user = own_unix_user().name;
+    user.unix_user = test_unix_user().name;
     user.nt_hash = *nt_hash_of(kPassword);
     added_ = users_.add(user).has_value();
     auto made = make_server_authenticator(options, users_, ids_);

@@ -47,8 +47,13 @@ class AuthExchange {
   //   STATUS_INSUFFICIENT_RESOURCES   a token over kTokenSizeMax
   virtual Result<AuthStep> step(ByteView token) = 0;
 
-  // The account the client named so far, for the log and LogonPenalties. It is what the client
-  // claims. Empty before it named one.
+  // What step() would judge with this token: a password or a ticket, of the account the client
+  // claims to be, or of none that it names. None: a leg that only leads there, or no token at all.
+  // Cheap; waits for nothing.
+  virtual std::optional<std::string> claim_to_judge(ByteView token) const = 0;
+
+  // The account the client named so far, for the log. It is what the client claims. Empty before
+  // it named one.
   virtual std::string claimed_account() const = 0;
 };
 

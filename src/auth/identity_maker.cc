@@ -5,20 +5,23 @@
 #include "base/log.h"
 
 namespace braid::auth {
-namespace {
 
 // Whose files a logon touches. Without the right to change users that is always the server's own.
-Result<UnixUser> acting_user(const std::string& name) {
+// The one place where a Unix user becomes somebody who logs on.
+Result<UnixUser> IdentityMaker::acting_user(const std::string& name) const {
   if (!can_act_as_others()) return own_unix_user();
   auto found = find_unix_user(name);
   if (!found) {
     log::warn("no Unix user '{}' for a logon: {}", name, found.error().message());
     return fail(NtStatus::kLogonFailure);
   }
+  if (!may_act_as(found->uid, min_uid_)) {
+    log::warn("a logon as the Unix user '{}' is refused: its uid {} is below min_uid {}", name,
+              found->uid, min_uid_);
+    return fail(NtStatus::kLogonFailure);
+  }
   return found;
 }
-
-}  // namespace
 
 Identity IdentityMaker::of_unix_user(const UnixUser& unix_user) const {
   Identity identity;
@@ -45,17 +48,29 @@ Result<std::shared_ptr<const Identity>> IdentityMaker::of_user(const User& user)
   return std::make_shared<const Identity>(std::move(identity));
 }
 
-Result<std::shared_ptr<const Identity>> IdentityMaker::of_principal(
-    const std::string& local_name, const std::string& realm) const {
-  User user;
-  if (auto found = users_.find(local_name)) {
-    user = *std::move(found);
-  } else if (found.error() == Error(NtStatus::kNoSuchUser) && can_act_as_others()) {
-    user.name = local_name;
-    user.unix_user = local_name;
-  } else {
+Result<User> IdentityMaker::user_of_principal(const std::string& local_name) const {
+  auto account = users_.find(local_name);
+  if (account) return account;
+  if (account.error() != Error(NtStatus::kNoSuchUser) || !can_act_as_others()) {
     return fail(NtStatus::kLogonFailure);
   }
+  // The name service may know the user by another spelling.
+  BRAID_TRY(const UnixUser unix_user, acting_user(local_name));
+  BRAID_TRY(const bool is_shut_out, users_.shuts_out(local_name, unix_user.name));
+  if (is_shut_out || unix_user.uid == kNobodyUid) {
+    log::warn("the Kerberos principal '{}' is refused: {}", local_name,
+              is_shut_out ? "its account was removed or disabled" : "nobody logs on as nobody");
+    return fail(NtStatus::kLogonFailure);
+  }
+  User user;
+  user.name = local_name;
+  user.unix_user = unix_user.name;
+  return user;
+}
+
+Result<std::shared_ptr<const Identity>> IdentityMaker::of_principal(
+    const std::string& local_name, const std::string& realm) const {
+  BRAID_TRY(const User user, user_of_principal(local_name));
   BRAID_TRY(auto local, of_user(user));
   Identity identity = *local;
   identity.domain = realm;
@@ -78,10 +93,9 @@ std::shared_ptr<const Identity> IdentityMaker::anonymous() const {
   if (auto unix_user = acting_user(guest_unix_user_)) {
     identity = of_unix_user(*unix_user);
   } else {
-    constexpr uid_t kOverflowId = 65534;  // "nobody" and "nogroup" on every Linux
-    identity.uid = kOverflowId;
-    identity.gid = kOverflowId;
-    identity.groups = {kOverflowId};
+    identity.uid = kNobodyUid;  // and "nogroup" on every Linux
+    identity.gid = kNobodyUid;
+    identity.groups = {kNobodyUid};
   }
   identity.user_sid = wire::sids::kAnonymous;
   identity.primary_group_sid = wire::sids::kAnonymous;

@@ -107,7 +107,11 @@ TEST_F(Krb5Logon, RawTokenIsAccepted) {
   const auto init = wire::NegTokenInit::decode(client("alice")->step({})->token);
   ASSERT_TRUE(init);
   EXPECT_EQ(wire::token_kind(init->mech_token), wire::TokenKind::kRawKrb5);
-  const auto outcome = fixture.authenticator().begin()->step(init->mech_token);
+  const auto server = fixture.authenticator().begin();
+  // It is judged, and nobody knows yet whose it is.
+  EXPECT_EQ(server->claim_to_judge(init->mech_token), "");
+  EXPECT_EQ(server->claim_to_judge(init->encode()), "");
+  const auto outcome = server->step(init->mech_token);
   ASSERT_TRUE(outcome);
   EXPECT_TRUE(outcome->done);
   EXPECT_EQ(wire::token_kind(outcome->reply_token), wire::TokenKind::kRawKrb5);

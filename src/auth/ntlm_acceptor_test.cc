@@ -20,7 +20,7 @@ class NtlmAcceptorTest : public testing::Test {
   NtlmAcceptorTest() {
     User user;
     user.name = "alice";
-    user.unix_user = own_unix_user().name;
+    user.unix_user = test_unix_user().name;
     user.nt_hash = *nt_hash_of("secret");
     EXPECT_TRUE(users_.add(user));
   }
@@ -42,7 +42,7 @@ class NtlmAcceptorTest : public testing::Test {
   StateDir dir_;
   UserStore users_ = *UserStore::open(dir_.path());
   IdMapper ids_{wire::Sid(5, {21, 1, 2, 3}), "BRAID"};
-  IdentityMaker identities_{users_, ids_, "BRAID", "nobody"};
+  IdentityMaker identities_{users_, ids_, "BRAID", "nobody", kMinUid};
   NtlmPolicy policy_{.computer_name = "BRAID", .domain_name = "WG", .dns_name = "braid.test"};
   NtlmAcceptor acceptor_{policy_, identities_, system_clock()};
   NtlmInitiator client_{{.user = "alice", .domain = "D", .password = "secret"}, system_clock()};

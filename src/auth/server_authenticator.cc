@@ -29,7 +29,7 @@ class ServerAuthenticator final : public Authenticator {
   ServerAuthenticator(const AuthOptions& options, const UserStore& users, const IdMapper& ids,
                       const Clock& clock, std::unique_ptr<Krb5Credential> credential)
       : policy_(policy_of(options)),
-        identities_(users, ids, policy_.domain_name, options.guest_unix_user),
+        identities_(users, ids, policy_.domain_name, options.guest_unix_user, options.min_uid),
         credential_(std::move(credential)) {
     if (credential_ != nullptr) {
       const auto make = [this, &clock] {

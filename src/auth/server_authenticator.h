@@ -6,6 +6,7 @@
 
 #include "auth/authenticator.h"
 #include "auth/id_mapper.h"
+#include "auth/unix_user.h"
 #include "auth/user_store.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -17,6 +18,8 @@ struct AuthOptions {
   std::string dns_name;     // fully qualified, may equal server_name
   std::string domain_name;  // the workgroup; empty means server_name
   std::string keytab;       // path; empty: no Kerberos
+  // The lowest uid of who logs on, where the server can act as others.
+  uid_t min_uid = kMinUid;
   bool allow_ntlm = true;
   // An anonymous logon succeeds with Identity::is_anonymous; the caller decides what it may reach.
   bool allow_anonymous = false;

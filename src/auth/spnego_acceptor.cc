@@ -1,8 +1,23 @@
 #include "auth/spnego_acceptor.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "wire/ntlm/messages.h"
+
 namespace braid::auth {
+namespace {
+
+// Of NTLM only the last message is judged, and names somebody; of Kerberos every token, and the
+// name is under the ticket's key.
+std::optional<std::string> claim_of(const wire::Oid& mech, ByteView mech_token) {
+  if (mech != wire::oids::kNtlmssp) return std::string();
+  auto message = wire::ntlm::AuthenticateMessage::decode(mech_token);
+  if (!message) return std::nullopt;
+  return std::move(message->user_name);
+}
+
+}  // namespace
 
 using wire::NegState;
 using wire::NegTokenInit;
@@ -21,6 +36,45 @@ Result<AuthStep> SpnegoAcceptor::step(ByteView token) {
   auto result = next(token);
   if (!result || result->done) state_ = State::kEnded;
   return result;
+}
+
+std::optional<std::string> SpnegoAcceptor::claim_to_judge(ByteView token) const {
+  if (token.size() > kTokenSizeMax) return std::nullopt;
+  switch (state_) {
+    case State::kWaitFirst:
+      return claim_in_init(token);
+    case State::kWaitRaw:
+      return claim_of(chosen_, token);
+    case State::kWaitResp: {
+      const auto resp = NegTokenResp::decode(token);
+      if (!resp || !resp->response_token) return std::nullopt;
+      return claim_of(chosen_, *resp->response_token);
+    }
+    case State::kWaitFinalMic:  // judged before
+    case State::kEnded:
+      break;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> SpnegoAcceptor::claim_in_init(ByteView token) const {
+  switch (wire::token_kind(token)) {
+    case TokenKind::kRawNtlmssp:
+      return claim_of(wire::oids::kNtlmssp, token);
+    case TokenKind::kRawKrb5:
+      return claim_of(wire::oids::kKrb5, token);
+    case TokenKind::kSpnegoInit:
+      break;
+    default:
+      return std::nullopt;
+  }
+  const auto init = NegTokenInit::decode(token);
+  if (!init || init->mech_token.empty()) return std::nullopt;
+  // The optimistic token is looked at only if it is of the mechanism that will be chosen.
+  const wire::Oid& favourite = init->mech_types.front();
+  const bool is_offered =
+      std::ranges::find(offered_, favourite, &OfferedMech::oid) != offered_.end();
+  return is_offered ? claim_of(favourite, init->mech_token) : std::nullopt;
 }
 
 std::string SpnegoAcceptor::claimed_account() const {

@@ -26,6 +26,7 @@ class SpnegoAcceptor final : public AuthExchange {
   explicit SpnegoAcceptor(const std::vector<OfferedMech>& offered) : offered_(offered) {}
 
   Result<AuthStep> step(ByteView token) override;
+  std::optional<std::string> claim_to_judge(ByteView token) const override;
   std::string claimed_account() const override;
 
  private:
@@ -38,6 +39,7 @@ class SpnegoAcceptor final : public AuthExchange {
   };
 
   Result<AuthStep> next(ByteView token);
+  std::optional<std::string> claim_in_init(ByteView token) const;
   Result<AuthStep> on_first(ByteView token);
   Result<AuthStep> on_init(ByteView token);
   Result<AuthStep> on_raw(ByteView token);

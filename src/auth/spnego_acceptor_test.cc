@@ -36,7 +36,7 @@ TEST_F(Logon, NtlmInSpnego) {
   EXPECT_EQ(outcome->identity->account_name, "Alice");
   EXPECT_EQ(outcome->identity->domain, "BRAID1");
   EXPECT_FALSE(outcome->identity->is_guest);
-  EXPECT_EQ(outcome->identity->uid, own_unix_user().uid);
+  EXPECT_EQ(outcome->identity->uid, test_unix_user().uid);
   EXPECT_EQ(outcome->session_key.size(), 16u);
   EXPECT_EQ(outcome->session_key, client->session_key());
   EXPECT_EQ(outcome->full_session_key, client->full_session_key());
@@ -53,6 +53,21 @@ TEST_F(Logon, RawNtlm) {
   ASSERT_TRUE(outcome) << outcome.error().message();
   EXPECT_EQ(outcome->session_key, client->session_key());
   EXPECT_TRUE(outcome->reply_token.empty());
+}
+
+TEST_F(Logon, OnlyTheLastMessageOfNtlmIsJudged) {
+  for (const bool is_raw : {false, true}) {
+    const auto client = is_raw ? make_raw_ntlm_initiator(alice()) : make_ntlm_initiator(alice());
+    const auto server = begin();
+    EXPECT_FALSE(server->claim_to_judge({}));
+    EXPECT_FALSE(server->claim_to_judge(as_bytes("no token")));
+    const auto first = client->step(fixture_.authenticator().initial_hint());
+    EXPECT_FALSE(server->claim_to_judge(first->token));
+    const auto last = client->step(server->step(first->token)->reply_token);
+    EXPECT_EQ(server->claim_to_judge(last->token), "ALICE");
+    ASSERT_TRUE(server->step(last->token));
+    EXPECT_FALSE(server->claim_to_judge(last->token));
+  }
 }
 
 TEST_F(Logon, WrongPasswordFailsWithLogonFailure) {

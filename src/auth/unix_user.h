@@ -18,6 +18,16 @@ struct UnixUser {
   std::vector<gid_t> groups;  // gid among them
 };
 
+// Where the users of people begin on every Linux of today (UID_MIN of login.defs). Below are the
+// system's own, root among them.
+inline constexpr uid_t kMinUid = 1000;
+// "nobody": whose files show as owned by nobody here, those of other machines and name spaces.
+inline constexpr uid_t kNobodyUid = 65'534;
+// Whether requests may act as `uid`: root and "no user" never, whatever the floor is.
+constexpr bool may_act_as(uid_t uid, uid_t min_uid) {
+  return uid != 0 && uid >= min_uid && uid != static_cast<uid_t>(-1);
+}
+
 // STATUS_NO_SUCH_USER when there is none. These may wait for a name service. Thread: any.
 Result<UnixUser> find_unix_user(const std::string& name);
 // The user this process runs as, with its present groups. Used for every logon when the process

@@ -41,6 +41,7 @@ std::string seal_user_line(const User& user, const crypto::CipherKey& key) {
   std::string flags;
   if (user.is_disabled) flags += 'D';
   if (user.is_admin) flags += 'A';
+  if (user.is_removed) flags += 'R';
   const std::string open_part = user.name + ":" + user.unix_user + ":" + flags;
 
   crypto::Nonce nonce{};
@@ -71,6 +72,8 @@ Result<User> open_user_line(std::string_view line, const crypto::CipherKey& key)
       user.is_disabled = true;
     } else if (flag == 'A') {
       user.is_admin = true;
+    } else if (flag == 'R') {
+      user.is_removed = true;
     } else {
       return fail(Error::malformed());
     }

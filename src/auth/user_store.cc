@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -173,12 +174,24 @@ Result<User> UserStore::find(std::string_view name) const {
   BRAID_TRY(const SnapshotPtr snapshot, impl_->current());
   const auto found = snapshot->index.find(wire::fold(name));
   if (found == snapshot->index.end()) return fail(NtStatus::kNoSuchUser);
-  return snapshot->users[found->second];
+  const User& user = snapshot->users[found->second];
+  if (user.is_removed) return fail(NtStatus::kNoSuchUser);
+  return user;
 }
 
 Result<std::vector<User>> UserStore::list() const {
   BRAID_TRY(const SnapshotPtr snapshot, impl_->current());
-  return snapshot->users;
+  std::vector<User> users;
+  std::ranges::remove_copy_if(snapshot->users, std::back_inserter(users), &User::is_removed);
+  return users;
+}
+
+Result<bool> UserStore::shuts_out(std::string_view name, std::string_view unix_user) const {
+  BRAID_TRY(const SnapshotPtr snapshot, impl_->current());
+  return std::ranges::any_of(snapshot->users, [&](const User& user) {
+    return (user.is_removed || user.is_disabled) &&
+           (wire::equal_fold(user.name, name) || user.unix_user == unix_user);
+  });
 }
 
 Result<void> UserStore::add(const User& user) {
@@ -186,8 +199,14 @@ Result<void> UserStore::add(const User& user) {
     return fail(NtStatus::kInvalidAccountName);
   }
   return impl_->rewrite([&](std::vector<User>& users, const auto& find) -> Result<void> {
-    if (find(user.name) != users.end()) return fail(NtStatus::kUserExists);
-    users.push_back(user);
+    const auto found = find(user.name);
+    if (found == users.end()) {
+      users.push_back(user);
+    } else if (found->is_removed) {
+      *found = user;
+    } else {
+      return fail(NtStatus::kUserExists);
+    }
     return {};
   });
 }
@@ -196,7 +215,7 @@ Result<void> UserStore::update(const User& user) {
   if (!is_valid_unix_name(user.unix_user)) return fail(NtStatus::kInvalidAccountName);
   return impl_->rewrite([&](std::vector<User>& users, const auto& find) -> Result<void> {
     const auto found = find(user.name);
-    if (found == users.end()) return fail(NtStatus::kNoSuchUser);
+    if (found == users.end() || found->is_removed) return fail(NtStatus::kNoSuchUser);
     *found = user;
     return {};
   });
@@ -205,8 +224,12 @@ Result<void> UserStore::update(const User& user) {
 Result<void> UserStore::remove(std::string_view name) {
   return impl_->rewrite([&](std::vector<User>& users, const auto& find) -> Result<void> {
     const auto found = find(name);
-    if (found == users.end()) return fail(NtStatus::kNoSuchUser);
-    users.erase(found);
+    if (found == users.end() || found->is_removed) return fail(NtStatus::kNoSuchUser);
+    User removed;
+    removed.name = found->name;
+    removed.unix_user = found->unix_user;
+    removed.is_removed = true;
+    *found = std::move(removed);
     return {};
   });
 }

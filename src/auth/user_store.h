@@ -22,6 +22,7 @@ struct User {
   crypto::Secret nt_hash;  // MD4 of the UTF-16LE password, [MS-NLMP] 3.3.1 NTOWFv1
   bool is_disabled = false;
   bool is_admin = false;
+  bool is_removed = false;  // in the file only: what UserStore::shuts_out() remembers it by
 };
 
 // MD4(UTF16LE(password)). STATUS_INVALID_PARAMETER if it is not UTF-8.
@@ -47,7 +48,12 @@ class UserStore {
   Result<void> add(const User& user);
   // Replaces the account of that name. STATUS_NO_SUCH_USER.
   Result<void> update(const User& user);
+  // The name stays in the file, without its hash: see shuts_out(). add() takes it back.
   Result<void> remove(std::string_view name);
+
+  // Whether an account of this name, or one that acts as this Unix user, was removed or is
+  // disabled. A Kerberos principal without an account of its own must not get in all the same.
+  Result<bool> shuts_out(std::string_view name, std::string_view unix_user) const;
 
  private:
   struct Impl;

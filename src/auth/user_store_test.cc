@@ -50,6 +50,23 @@ TEST_F(UserStoreTest, FindIgnoresCase) {
   EXPECT_EQ(store_.find("other").error(), Error(NtStatus::kNoSuchUser));
 }
 
+TEST_F(UserStoreTest, RemovedAccountIsGoneAndRemembered) {
+  ASSERT_TRUE(store_.add(make_user("alice")));
+  EXPECT_FALSE(*store_.shuts_out("alice", "nobody"));
+  ASSERT_TRUE(store_.remove("ALICE"));
+  EXPECT_EQ(store_.find("alice").error(), Error(NtStatus::kNoSuchUser));
+  EXPECT_EQ(store_.remove("alice").error(), Error(NtStatus::kNoSuchUser));
+  EXPECT_EQ(store_.update(make_user("alice")).error(), Error(NtStatus::kNoSuchUser));
+  EXPECT_TRUE(store_.list()->empty());
+  UserStore other = *UserStore::open(dir_.path());
+  EXPECT_TRUE(*other.shuts_out("Alice", "someone"));
+  EXPECT_TRUE(*other.shuts_out("someone", "nobody"));
+  EXPECT_FALSE(*other.shuts_out("bob", "bob"));
+  ASSERT_TRUE(other.add(make_user("Alice")));
+  EXPECT_FALSE(*store_.shuts_out("alice", "nobody"));
+  EXPECT_EQ(store_.find("alice")->name, "Alice");
+}
+
 TEST_F(UserStoreTest, SecondOfOneNameFailsWithUserExists) {
   ASSERT_TRUE(store_.add(make_user("alice")));
   EXPECT_EQ(store_.add(make_user("ALICE")).error(), Error(NtStatus::kUserExists));

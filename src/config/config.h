@@ -51,6 +51,7 @@ struct Server {
   uint32_t threads = 0;                   // per worker; 0 means one per core
   uint32_t memory_limit_mib = 0;          // of all workers; 0 means half of what there is
   std::string keytab;                     // empty: no Kerberos
+  uint32_t min_uid = 1000;                // of whoever logs on, where the server is root
   std::vector<InterfaceRule> interfaces;  // empty: every address, as the kernel shows it
   BreakRetry break_retry = BreakRetry::kSpec;
   LogLevel log_level = LogLevel::kInfo;

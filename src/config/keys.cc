@@ -203,8 +203,12 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"keytab", "an absolute path", R"("")",
      "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos.",
      path<&Server::keytab, Server>, PathRule::kReadableFile},
-    {"interfaces",
-     R"(a list such as ["eth0;speed=10G;rss", "10.0.2.2;movable", "bond*"])", "[]",
+    {"min_uid", "a whole number from 1 to 4294967294", "1000",
+     "The lowest uid of a Unix user that an account or a Kerberos principal may act as. Below it "
+     "are the system's own users; root is never one. Without root everything acts as the server's "
+     "own user, whatever its uid.",
+     number<&Server::min_uid, Server, 1, 4'294'967'294>},
+    {"interfaces", R"(a list such as ["eth0;speed=10G;rss", "10.0.2.2;movable", "bond*"])", "[]",
      "Which addresses clients are told of, so that they open further channels to them: interfaces, "
      "beginnings of their names with a *, or addresses. The first entry that matches an address "
      "decides, and one that none matches is not offered. After a semicolon: speed, rss or no-rss "

@@ -14,7 +14,7 @@ constexpr uint32_t kAssociationGroup = 0x53f0;
 
 }  // namespace
 
-Result<void> Association::receive(ByteView bytes) {
+Result<void> Association::receive(const CallerInfo& caller, ByteView bytes) {
   input_.insert(input_.end(), bytes.begin(), bytes.end());
   size_t done = 0;
   while (input_.size() - done >= PduHeader::kSize) {
@@ -22,7 +22,7 @@ Result<void> Association::receive(ByteView bytes) {
     wire::Reader r(left);
     BRAID_TRY(const PduHeader header, PduHeader::decode(r));
     if (left.size() < header.frag_length) break;
-    BRAID_CHECK(process(left.first(header.frag_length)));
+    BRAID_CHECK(process(caller, left.first(header.frag_length)));
     done += header.frag_length;
   }
   // No more stays than the start of a PDU, however much came.
@@ -30,7 +30,7 @@ Result<void> Association::receive(ByteView bytes) {
   return {};
 }
 
-Result<void> Association::process(ByteView fragment) {
+Result<void> Association::process(const CallerInfo& caller, ByteView fragment) {
   wire::Reader header_reader(fragment);
   BRAID_TRY(const PduHeader header, PduHeader::decode(header_reader));
   const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + kAuthTrailerSize;
@@ -40,7 +40,7 @@ Result<void> Association::process(ByteView fragment) {
     case PduType::kAlterContext:
       return bind(header, r);
     case PduType::kRequest:
-      return request(header, r);
+      return request(caller, header, r);
     case PduType::kCoCancel:
       return {};  // a call is over before its cancel can be read
     case PduType::kOrphaned:
@@ -101,7 +101,8 @@ ContextAnswer Association::negotiate(const PresentationContext& context) {
   return answer;
 }
 
-Result<void> Association::request(const PduHeader& header, wire::Reader& r) {
+Result<void> Association::request(const CallerInfo& caller, const PduHeader& header,
+                                  wire::Reader& r) {
   if (!bound_) return fail(Error::malformed());
   BRAID_TRY(const RequestBody body, RequestBody::decode(r, header.flags));
   const ByteView stub = r.rest();
@@ -116,16 +117,16 @@ Result<void> Association::request(const PduHeader& header, wire::Reader& r) {
   pending_->stub.insert(pending_->stub.end(), stub.begin(), stub.end());
   if (header.flags & pfc::kLastFragment) {
     const Pending complete = *std::exchange(pending_, std::nullopt);
-    carry_out(complete);
+    carry_out(caller, complete);
   }
   return {};
 }
 
-void Association::carry_out(const Pending& pending) {
+void Association::carry_out(const CallerInfo& caller, const Pending& pending) {
   const uint16_t context_id = pending.body.context_id;
   Bytes stub;
   const FaultStatus fault =
-      queued_size_ > kQueuedMax ? FaultStatus::kOutOfMemory : dispatch(pending, stub);
+      queued_size_ > kQueuedMax ? FaultStatus::kOutOfMemory : dispatch(caller, pending, stub);
   if (fault != FaultStatus::kNone) {
     const bool not_executed =
         fault == FaultStatus::kUnknownInterface || fault == FaultStatus::kOperationRangeError;
@@ -147,13 +148,13 @@ void Association::carry_out(const Pending& pending) {
   } while (sent < stub.size());
 }
 
-FaultStatus Association::dispatch(const Pending& pending, Bytes& out) {
+FaultStatus Association::dispatch(const CallerInfo& caller, const Pending& pending, Bytes& out) {
   if (!contexts_.contains(pending.body.context_id)) return FaultStatus::kUnknownInterface;
   const auto it = std::find_if(
       interface_.operations.begin(), interface_.operations.end(),
       [&](const Operation& operation) { return operation.opnum == pending.body.opnum; });
   if (it == interface_.operations.end()) return FaultStatus::kOperationRangeError;
-  Call call{caller_, directory_, handles_, wire::NdrReader(pending.stub), wire::NdrWriter(out)};
+  Call call{caller, directory_, handles_, wire::NdrReader(pending.stub), wire::NdrWriter(out)};
   return it->handler(call);
 }
 

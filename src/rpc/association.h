@@ -33,11 +33,12 @@ class Association {
   // Answers that a client may leave unread before it has to read.
   static constexpr size_t kQueuedMax = 4 << 20;
 
-  Association(const Interface& interface, const Directory& directory, const CallerInfo& caller)
-      : interface_(interface), directory_(directory), caller_(caller) {}
+  Association(const Interface& interface, const Directory& directory)
+      : interface_(interface), directory_(directory) {}
 
-  // Errors end the conversation: nothing after a fault of the protocol can be trusted.
-  Result<void> receive(ByteView bytes);
+  // Errors end the conversation: nothing after a fault of the protocol can be trusted. A request is
+  // that of who sends the end of it.
+  Result<void> receive(const CallerInfo& caller, ByteView bytes);
 
   std::deque<Bytes>& answers() { return answers_; }
   const std::deque<Bytes>& answers() const { return answers_; }
@@ -64,17 +65,16 @@ class Association {
     Bytes stub;
   };
 
-  Result<void> process(ByteView fragment);
+  Result<void> process(const CallerInfo& caller, ByteView fragment);
   Result<void> bind(const PduHeader& header, wire::Reader& r);
-  Result<void> request(const PduHeader& header, wire::Reader& r);
-  void carry_out(const Pending& pending);
-  FaultStatus dispatch(const Pending& pending, Bytes& out);
+  Result<void> request(const CallerInfo& caller, const PduHeader& header, wire::Reader& r);
+  void carry_out(const CallerInfo& caller, const Pending& pending);
+  FaultStatus dispatch(const CallerInfo& caller, const Pending& pending, Bytes& out);
   ContextAnswer negotiate(const PresentationContext& context);
   void send(Bytes pdu);
 
   const Interface& interface_;
   Directory directory_;
-  CallerInfo caller_;
   HandleTable handles_;
   Bytes input_;  // the start of a PDU, shorter than one
   std::deque<Bytes> answers_;

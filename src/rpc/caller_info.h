@@ -7,7 +7,8 @@
 
 namespace braid::rpc {
 
-// What the SMB session established. A value; a pipe keeps the one it was opened with.
+// What the SMB session established. A value that comes with each request: a pipe outlives a
+// reauthentication, which may make the caller somebody else.
 struct CallerInfo {
   std::string account_name;
   std::string domain_name;

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "rpc/caller_info.h"
 
 namespace braid::rpc {
 
@@ -24,9 +25,10 @@ class Pipe {
  public:
   virtual ~Pipe() = default;
 
-  // All bytes are taken or none. kPipeDisconnected once a protocol fault ended the conversation;
+  // All bytes are taken or none. `caller`: who the session is now. kAccessDenied if the pipe is not
+  // for them any more; kPipeDisconnected once a protocol fault ended the conversation;
   // kInsufficientResources if answers not read pile up.
-  virtual Result<void> write(ByteView bytes) = 0;
+  virtual Result<void> write(const CallerInfo& caller, ByteView bytes) = 0;
   // The next message, or the rest of the one begun, at most `max` bytes. kPipeEmpty if no answer
   // waits; kPipeDisconnected after a protocol fault and when all is read.
   virtual Result<PipeRead> read(size_t max) = 0;
@@ -35,7 +37,7 @@ class Pipe {
   virtual size_t readable_size() const = 0;
 
   // FSCTL_PIPE_TRANSCEIVE: write then read. kPipeBusy if an answer waits already.
-  Result<PipeRead> transceive(ByteView bytes, size_t max);
+  Result<PipeRead> transceive(const CallerInfo& caller, ByteView bytes, size_t max);
 };
 
 }  // namespace braid::rpc

@@ -10,14 +10,20 @@
 namespace braid::rpc {
 namespace {
 
+Result<void> check_caller(const Interface& interface, const CallerInfo& caller) {
+  if (caller.is_anonymous && !interface.anonymous_allowed) return fail(NtStatus::kAccessDenied);
+  return {};
+}
+
 // A pipe whose messages are the PDUs of an Association.
 class RpcPipe final : public Pipe {
  public:
-  RpcPipe(const Interface& interface, const Directory& directory, const CallerInfo& caller,
+  RpcPipe(const Interface& interface, const Directory& directory,
           std::shared_ptr<MemoryAccount> memory)
-      : memory_(std::move(memory)), state_(interface, directory, caller) {}
+      : interface_(interface), memory_(std::move(memory)), state_(interface, directory) {}
 
-  Result<void> write(ByteView bytes) override {
+  Result<void> write(const CallerInfo& caller, ByteView bytes) override {
+    BRAID_CHECK(check_caller(interface_, caller));
     auto state = state_.lock();
     if (state->broken) return fail(NtStatus::kPipeDisconnected);
     if (state->association.queued_size() > Association::kQueuedMax) {
@@ -32,7 +38,7 @@ class RpcPipe final : public Pipe {
       }
       arriving = std::move(*room);
     }
-    if (!state->association.receive(bytes)) {
+    if (!state->association.receive(caller, bytes)) {
       // Answers given before the fault can still be read.
       state->broken = true;
       state->association.forget_requests();
@@ -71,8 +77,8 @@ class RpcPipe final : public Pipe {
 
  private:
   struct State {
-    State(const Interface& interface, const Directory& directory, const CallerInfo& caller)
-        : association(interface, directory, caller) {}
+    State(const Interface& interface, const Directory& directory)
+        : association(interface, directory) {}
     Association association;
     size_t position = 0;  // how much of the first answer was read
     bool broken = false;
@@ -87,6 +93,7 @@ class RpcPipe final : public Pipe {
     state.memory.merge(memory_->take(held - state.memory.size()));
   }
 
+  const Interface& interface_;
   const std::shared_ptr<MemoryAccount> memory_;
   Guarded<State> state_;
 };
@@ -107,9 +114,9 @@ const Interface* find_interface(std::string_view name) {
 
 }  // namespace
 
-Result<PipeRead> Pipe::transceive(ByteView bytes, size_t max) {
+Result<PipeRead> Pipe::transceive(const CallerInfo& caller, ByteView bytes, size_t max) {
   if (readable_size() != 0) return fail(NtStatus::kPipeBusy);
-  BRAID_CHECK(write(bytes));
+  BRAID_CHECK(write(caller, bytes));
   return read(max);
 }
 
@@ -118,8 +125,8 @@ Result<std::unique_ptr<Pipe>> PipeRegistry::open(std::string_view name,
                                                  std::shared_ptr<MemoryAccount> memory) const {
   const Interface* interface = find_interface(name);
   if (interface == nullptr) return fail(NtStatus::kObjectNameNotFound);
-  if (caller.is_anonymous && !interface->anonymous_allowed) return fail(NtStatus::kAccessDenied);
-  return std::make_unique<RpcPipe>(*interface, directory_, caller, std::move(memory));
+  BRAID_CHECK(check_caller(*interface, caller));
+  return std::make_unique<RpcPipe>(*interface, directory_, std::move(memory));
 }
 
 bool PipeRegistry::exists(std::string_view name) { return find_interface(name) != nullptr; }

@@ -11,6 +11,20 @@
 
 namespace braid::rpc {
 
+// A pipe and who uses it.
+struct UsedPipe {
+  std::unique_ptr<Pipe> pipe;
+  CallerInfo caller;
+
+  Result<void> write(ByteView bytes) { return pipe->write(caller, bytes); }
+  Result<PipeRead> read(size_t max) { return pipe->read(max); }
+  Result<PipeRead> transceive(ByteView bytes, size_t max) {
+    return pipe->transceive(caller, bytes, max);
+  }
+  size_t next_message_size() const { return pipe->next_message_size(); }
+  size_t readable_size() const { return pipe->readable_size(); }
+};
+
 // The server that captured_testing.h was taken from, as far as the answers show it.
 class PipeFixture {
  public:
@@ -38,12 +52,13 @@ class PipeFixture {
     caller.is_administrator = true;
   }
 
-  std::unique_ptr<Pipe> open(std::string_view name) {
-    return PipeRegistry(directory.directory()).open(name, caller).value();
+  std::unique_ptr<UsedPipe> open(std::string_view name) {
+    auto pipe = PipeRegistry(directory.directory()).open(name, caller).value();
+    return std::make_unique<UsedPipe>(std::move(pipe), caller);
   }
   // Opens and binds with the captured bytes.
-  std::unique_ptr<Pipe> bound(std::string_view name, std::string_view bind_hex) {
-    std::unique_ptr<Pipe> pipe = open(name);
+  std::unique_ptr<UsedPipe> bound(std::string_view name, std::string_view bind_hex) {
+    auto pipe = open(name);
     (void)pipe->transceive(wire::unhex(bind_hex), 65536).value();
     return pipe;
   }
@@ -52,11 +67,11 @@ class PipeFixture {
   CallerInfo caller;
 };
 
-inline Bytes answer(Pipe& pipe, ByteView request) {
+inline Bytes answer(UsedPipe& pipe, ByteView request) {
   Result<PipeRead> read = pipe.transceive(request, 65536);
   return read ? read->data : Bytes();
 }
-inline Bytes answer(Pipe& pipe, std::string_view hex) { return answer(pipe, wire::unhex(hex)); }
+inline Bytes answer(UsedPipe& pipe, std::string_view hex) { return answer(pipe, wire::unhex(hex)); }
 
 // Referents are any numbers that differ: those of both peers become one number.
 inline Bytes without_referents(Bytes pdu) {

@@ -98,7 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!pipe) std::abort();
   Bytes handle(20);
   if (data[0] & 8) {
-    if (!(*pipe)->write(bind(kSyntaxes[choice]))) std::abort();
+    if (!(*pipe)->write(caller, bind(kSyntaxes[choice]))) std::abort();
     drain(**pipe, handle);
   }
   ByteView rest(data + 1, size - 1);
@@ -106,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint8_t length = rest[0];
     rest = rest.subspan(1);
     if (length == 0xff || rest.size() < 2) {
-      (void)(*pipe)->write(rest);
+      (void)(*pipe)->write(caller, rest);
       drain(**pipe, handle);
       break;
     }
@@ -118,7 +118,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     body[6] = part[0];
     if (part[1] & 1) body.insert(body.end(), handle.begin(), handle.end());
     body.insert(body.end(), part.begin() + 2, part.end());
-    (void)(*pipe)->write(pdu(PduType::kRequest, body));
+    (void)(*pipe)->write(caller, pdu(PduType::kRequest, body));
     drain(**pipe, handle);
   }
   return 0;

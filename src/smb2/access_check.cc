@@ -1,5 +1,6 @@
 #include "smb2/access_check.h"
 
+#include "smb2/connection.h"
 #include "smb2/security/evaluate.h"
 #include "smb2/server.h"
 #include "smb2/tree_path.h"
@@ -35,6 +36,24 @@ AccessToken token_of(const Principal& principal) {
   AccessToken token = token_of(*principal.identity);
   token.is_root = principal.credentials && principal.credentials->uid == 0;
   return token;
+}
+
+rpc::CallerInfo caller_of(const Request& request) {
+  const auth::Identity& identity = *request.principal.identity;
+  return {.account_name = identity.account_name,
+          .domain_name = identity.domain,
+          .sid = identity.user_sid,
+          .client_address = request.connection->peer_host(),
+          .is_anonymous = identity.is_anonymous,
+          .is_guest = identity.is_guest,
+          .is_administrator = identity.is_admin};
+}
+
+Result<void> check_reaches(const Principal& principal, const Share& share) {
+  if (principal.identity->is_anonymous && share.type != ShareType::kPipe) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  return {};
 }
 
 Result<FileRights> rights_on(Request& request, const vfs::Resolved& resolved, uint32_t desired,
@@ -103,6 +122,7 @@ Result<void> check_may_unlink(Request& request, const vfs::Attributes& attribute
 
 bool is_visible(Request& request, const vfs::Path& directory, const vfs::DirectoryEntry& entry) {
   if (entry.name == "." || entry.name == "..") return true;
+  if (!check_reaches(request.principal, *request.tree_connect->share)) return false;
   DescriptorStore& store = request.server.descriptors;
   FileSecurityRef security = store.cached(entry.attributes);
   if (!security) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "rpc/caller_info.h"
 #include "smb2/request.h"
 #include "smb2/security/access_token.h"
 #include "smb2/security/descriptor_store.h"
@@ -11,6 +12,14 @@
 namespace braid::smb2 {
 
 AccessToken token_of(const Principal& principal);
+
+// Who asks on a pipe.
+rpc::CallerInfo caller_of(const Request& request);
+
+// STATUS_ACCESS_DENIED if the user reaches no name of the share: someone without a name may ask
+// IPC$ what there is, and no more. Asked of who the session is now, wherever a path leads to a
+// file; what is open already keeps the access it was granted.
+Result<void> check_reaches(const Principal& principal, const Share& share);
 
 struct FileRights {
   uint32_t maximal = 0;  // what MAXIMUM_ALLOWED grants and a maximal access context tells

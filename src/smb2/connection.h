@@ -115,6 +115,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Connection.PreauthSessionTable and the unfinished authentications.
   // Shared with an answer that is not sent yet, whose bytes go into the exchange's hash.
   std::unordered_map<SessionId, std::shared_ptr<SessionSetupExchange>> session_setups;
+  // Those whose leg is being judged, or waits for that, are not in the table meanwhile.
+  size_t session_setups_under_way = 0;
 
   // What ends a wait. kConnection: the end of the connection only. kCancel: CANCEL as well.
   // kSession: CANCEL, and the end of the session, which may have other channels.

@@ -1,6 +1,7 @@
 // A whole Server in one process: memory for files, tokens for passwords.
 #pragma once
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
@@ -17,7 +18,8 @@ namespace braid::smb2 {
 // Reads no secret and asks nobody: the token is the answer. "user", "other": logged on as that
 // account, with the rights of the process; "admin", "member": an administrator and another user,
 // who are kAdminUid and kMemberUid; "guest", "anonymous"; "more": one more leg; anything else is a
-// failed logon.
+// failed logon, of whom it says behind a colon ("wrong:alice"). "user:alice" claims to be alice and
+// is "user".
 class TokenAuthenticator final : public auth::Authenticator {
  public:
   static constexpr uid_t kAdminUid = 3001;
@@ -26,15 +28,27 @@ class TokenAuthenticator final : public auth::Authenticator {
   static crypto::Secret key() { return crypto::Secret(Bytes(16, 0x4B)); }
 
   std::unique_ptr<auth::AuthExchange> begin() const override {
-    return std::make_unique<Exchange>();
+    return std::make_unique<Exchange>(judged);
   }
+  mutable std::atomic<size_t> judged = 0;  // tokens that were right or wrong
   ByteView initial_hint() const override { return as_bytes("hint"); }
 
  private:
   struct Exchange final : auth::AuthExchange {
-    Result<auth::AuthStep> step(ByteView token) override {
+    explicit Exchange(std::atomic<size_t>& count) : judged(count) {}
+    std::atomic<size_t>& judged;
+
+    std::optional<std::string> claim_to_judge(ByteView token) const override {
       const std::string_view text = as_text(token);
+      if (text == "more") return std::nullopt;
+      const size_t colon = text.find(':');
+      return std::string(colon == text.npos ? text : text.substr(colon + 1));
+    }
+    Result<auth::AuthStep> step(ByteView token) override {
+      std::string_view text = as_text(token);
       if (text == "more") return auth::AuthStep{.reply_token = {'m'}};
+      ++judged;
+      text = text.substr(0, text.find(':'));
       const bool is_account = text == "admin" || text == "member";
       if (!is_account && text != "user" && text != "other" && text != "guest" &&
           text != "anonymous") {
@@ -94,6 +108,8 @@ class Engine {
     return settings;
   }
   Server& server() { return server_; }
+  // How many tokens of logons were judged.
+  size_t judged() const { return authenticator_.judged; }
   Reactor& reactor(size_t index = 0) { return reactors_.at(index); }
   void stop() { server_.stop(); }
   // Returns when the reactors have done what was posted to them before.

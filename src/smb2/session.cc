@@ -39,6 +39,20 @@ void Session::renew(Principal principal, std::optional<FileTime> expires_at) {
   expires_at_ = expires_at ? expires_at->ticks : ~uint64_t{0};
 }
 
+Result<void> Session::reauthenticate(Principal principal, std::optional<FileTime> expires_at,
+                                     FileTime now) {
+  const auth::Identity& identity = *principal.identity;
+  if (!identity.is_anonymous) {
+    if (!security()->user->is_same_user(identity)) return fail(NtStatus::kAccessDenied);
+    renew(std::move(principal), expires_at);
+    return {};
+  }
+  const FileTime end{expires_at_.load()};
+  if (now >= end) return fail(NtStatus::kLogonFailure);
+  renew(std::move(principal), end);
+  return {};
+}
+
 std::optional<std::vector<std::shared_ptr<Channel>>> Session::begin_close() {
   if (state_.exchange(SessionState::kClosed) == SessionState::kClosed) return std::nullopt;
   // Each Channel holds the Session: whoever forgets to let go of one must not keep it for ever.

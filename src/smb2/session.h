@@ -48,8 +48,8 @@ struct SessionSecurity {
   std::unique_ptr<crypto::CipherKey> decryption_key;  // client to server
   bool signing_required = false;
   bool encrypt_data = false;
-  bool is_anonymous = false;
-  bool is_guest = false;
+  // Whose session it is. Who it is at the moment is principal(): the same, or nobody.
+  std::shared_ptr<const auth::Identity> user;
   bool has_session_key = false;  // a logon without a key can neither sign nor encrypt
 };
 
@@ -83,8 +83,11 @@ class Session : public std::enable_shared_from_this<Session> {
   // First success: publishes the security and the principal. REQUIRES state InProgress.
   void become_valid(SessionSecurity security, Principal principal,
                     std::optional<FileTime> expires_at);
-  // Reauthentication: identity and expiry only, the keys stay.
-  void renew(Principal principal, std::optional<FileTime> expires_at);
+  // Reauthentication: identity and expiry only, the keys stay. STATUS_ACCESS_DENIED for another
+  // user: trees, opens and leases are of who made the session. Without a name it may go on until it
+  // would have ended anyway; STATUS_LOGON_FAILURE if it has. REQUIRES become_valid().
+  Result<void> reauthenticate(Principal principal, std::optional<FileTime> expires_at,
+                              FileTime now);
   bool is_closed() const { return state_.load(std::memory_order_acquire) == SessionState::kClosed; }
   // For the one caller that gets to tear the session down: the channels it had, and those lost
   // before whose requests may still run.
@@ -128,6 +131,8 @@ class Session : public std::enable_shared_from_this<Session> {
   size_t open_count() const { return opens_.lock()->table.size(); }
 
  private:
+  void renew(Principal principal, std::optional<FileTime> expires_at);
+
   struct Channels {
     std::vector<std::shared_ptr<Channel>> list;
     std::vector<std::shared_ptr<Channel>> lost;  // oldest first

@@ -1,5 +1,6 @@
 #include "smb2/siblings.h"
 
+#include "base/printable.h"
 #include "smb2/app_instance.h"
 #include "smb2/commands/session_bind.h"
 #include "smb2/open_claims.h"
@@ -69,7 +70,7 @@ Task<void> Siblings::end_own_session(Question question) {
   const SessionId id{r.u64()};
   const auth::Identity user = decode_user(r);
   auto session = r.ok() ? server_.session_table.find(id) : nullptr;
-  if (session && session->security() && session->principal().identity->is_same_user(user)) {
+  if (session && session->security() && session->security()->user->is_same_user(user)) {
     co_await server_.close_session(std::move(session));
   }
   topics_->sessions.answer(question, {});
@@ -193,37 +194,25 @@ Task<void> Siblings::wait_for_own_deletion(Question question) {
   topics_->deletions.answer(question, {});
 }
 
-void Siblings::logon_failed(std::string_view address, std::string_view account) {
-  server_.penalties().failed(address, account);
-  tell_logon(false, address, account);
-}
-
-void Siblings::logon_succeeded(std::string_view address, std::string_view account) {
-  server_.penalties().succeeded(address, account);
-  tell_logon(true, address, account);
-}
-
-void Siblings::tell_logon(bool succeeded, std::string_view address, std::string_view account) {
+void Siblings::tell_logon(const auth::LogonClaim& claim, auth::LogonPenalties::News news) {
   if (!group_) return;
   Bytes message;
   wire::Writer w(message);
-  w.u8(succeeded);
-  encode_text(address.substr(0, kNameMax), w);
-  encode_text(account.substr(0, kNameMax), w);
+  w.value(news);
+  encode_text(cut_text(claim.address, kNameMax), w);
+  encode_text(cut_text(claim.account, kNameMax), w);
   group_->bus().broadcast(store::Topic::kLogons, message);
 }
 
 void Siblings::on_logon(store::BusMessage& message) {
+  using News = auth::LogonPenalties::News;
   wire::Reader r(message.payload);
-  const bool succeeded = r.u8() != 0;
-  const std::string address = decode_text(r);
-  const std::string account = decode_text(r);
-  if (!r.ok()) return;
-  if (succeeded) {
-    server_.penalties().succeeded(address, account);
-  } else {
-    server_.penalties().failed(address, account);
-  }
+  const auto news = r.as<News>();
+  r.expect(news <= News::kFailedNotAfterAll);
+  auth::LogonClaim claim;
+  claim.address = decode_text(r);
+  claim.account = decode_text(r);
+  if (r.ok()) server_.penalties().hear(claim, news);
 }
 
 }  // namespace braid::smb2

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "auth/identity.h"
+#include "auth/logon_penalties.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/nt_status.h"
@@ -54,15 +55,13 @@ class Siblings {
   Task<Questions::Answer> claim_open(uint64_t persistent_id, Executor& executor);
   void answer_claim(const Question& offer, ByteView payload);
 
-  // A guesser must not have a fresh start with each worker.
-  void logon_failed(std::string_view address, std::string_view account);
-  void logon_succeeded(std::string_view address, std::string_view account);
+  // A guesser must not have a fresh start with each worker: LogonPenalties::hear() of the others.
+  void tell_logon(const auth::LogonClaim& claim, auth::LogonPenalties::News news);
 
  private:
   struct Topics;
 
   void on_logon(store::BusMessage& message);
-  void tell_logon(bool succeeded, std::string_view address, std::string_view account);
   Task<void> end_own_session(Question question);
   Task<void> end_own_instances(Question question);
   Task<void> offer_own_open(Question question);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Logins with Kerberos tickets of a throw-away KDC on the loopback, without DNS."""
+import dataclasses
 import os
 import subprocess
 import sys
@@ -105,6 +106,51 @@ class Tickets(KerberosCase):
         client = SmbClient(self.scratch, self.server, BOB, extra=("--use-kerberos=off",))
         answer = client.run("ls")
         self.assertTrue(answer.ok, answer.text)
+
+
+class NamedLikeSystemUsers(KerberosCase):
+    """Principals that are called like users of the machine, and have no account."""
+
+    MIN_UID = None  # as it is left out of a configuration
+
+    @classmethod
+    def options(cls, scratch):
+        made = super().options(scratch)
+        cls.kdc = kdc.start(scratch, {name: "Secret-4" for name in ("root", "games", "nobody")},
+                            folder="kdc2")
+        cls.env = {"KRB5_CONFIG": os.path.join(cls.kdc, "krb5.conf")}
+        return dataclasses.replace(made, shares=[Share("share", scratch.directory("open", mode=0o777))],
+                                   users=[], env=cls.env, min_uid=cls.MIN_UID,
+                                   keytab=os.path.join(cls.kdc, cls.KEYTAB))
+
+    def setUp(self):
+        if os.geteuid() or suite.arguments.smbd:
+            self.skipTest("only a braid server that is root takes users of the machine")
+
+    def logon(self, name):
+        return self.client(self.ticket(name, "Secret-4")).run("ls", host=HOST)
+
+    def test_are_refused(self):
+        for name in ("root", "games", "nobody"):
+            answer = self.logon(name)
+            self.assertEqual(answer.nt_status, "NT_STATUS_LOGON_FAILURE", answer.text)
+
+
+class FloorBelowThem(NamedLikeSystemUsers):
+    MIN_UID = 1
+
+    def test_are_refused(self):
+        for name in ("root", "nobody"):
+            answer = self.logon(name)
+            self.assertEqual(answer.nt_status, "NT_STATUS_LOGON_FAILURE", answer.text)
+
+    def test_account_that_was_removed_stays_away(self):
+        self.assertTrue(self.logon("games").ok)
+        for command in ("add", "remove"):
+            subprocess.run([self.server.braidctl, "--config", self.server.config, "user", command,
+                            "games"], input="Any-5\n", text=True, check=True)
+        answer = self.logon("games")
+        self.assertEqual(answer.nt_status, "NT_STATUS_LOGON_FAILURE", answer.text)
 
 
 class WrongKeytab(KerberosCase):

@@ -8,9 +8,10 @@ HOST = "braid1.braid.test"  # the server's name in its keytab; no resolver knows
 START_LIMIT_S = 30
 
 
-def start(scratch, users, pac=True):
+def start(scratch, users, pac=True, folder="kdc"):
     """Starts a KDC that knows {name: password}; the directory with krb5.conf and server.keytab."""
-    folder, log = scratch.directory("kdc", mode=0o700), scratch.file("kdc.log")
+    log = scratch.file(f"{folder}.log")
+    folder = scratch.directory(folder, mode=0o700)
     process = scratch.start([SCRIPT, folder, "pac" if pac else "no-pac",
                              *(f"{name}={password}" for name, password in users.items())], log)
     end = time.monotonic() + START_LIMIT_S

@@ -65,6 +65,7 @@ class Options:
     workers: int = 1
     threads: int = 0
     keytab: str | None = None
+    min_uid: int | None = 1  # the test users may be the system's own; None: the server's default
     realm: str | None = None  # smbd wants to know it; braidd takes it from the keytab
     env: dict = dataclasses.field(default_factory=dict)
     single_process: bool = False
@@ -221,6 +222,8 @@ class Braidd(Server):
                  f'min_dialect = "{options.min_dialect}"', f'max_dialect = "{options.max_dialect}"',
                  f'signing = "{options.signing}"', f'encryption = "{options.encryption}"',
                  f'break_retry = "{options.break_retry}"', f"workers = {options.workers}", f"threads = {options.threads}"]
+        if options.min_uid is not None:
+            lines.append(f"min_uid = {options.min_uid}")
         if options.keytab:
             lines.append(f"keytab = {json.dumps(options.keytab)}")
         if options.rss:

@@ -104,7 +104,8 @@ class Braidd(CommandLineCase):
 
 class Braidctl(CommandLineCase):
     def add(self, name, *arguments):
-        own = pwd.getpwuid(os.geteuid()).pw_name
+        # Nobody acts as root over the network.
+        own = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         return self.ctl("user", "add", name, "--unix-user", own, *arguments, text_in="secret-1\n")
 
     def users(self):
@@ -151,6 +152,27 @@ class Braidctl(CommandLineCase):
         done = self.ctl("user", "add", "alice", "--unix-user", "no-such-user-x", text_in="x\n")
         self.assert_one_line(done, "no Unix user no-such-user-x; " if os.geteuid() == 0
                              else "every request acts as")
+
+    @unittest.skipUnless(os.geteuid() == 0, "without root everybody acts as who runs the server")
+    def test_system_users_are_nobodys_account(self):
+        for name, what in (("root", "has uid 0, and nobody acts as root over the network; "),
+                           ("games", "has uid 5, below min_uid 1000 of ")):
+            done = self.ctl("user", "add", "eve", "--unix-user", name, text_in="x\n")
+            self.assert_one_line(done, f"the Unix user {name} {what}")
+        config = self.config("min_uid = 1")
+        for name, code in (("root", 2), ("games", 0)):
+            done = self.run_program(self.braidctl, "--config", config, "user", "add", name,
+                                    text_in="x\n")
+            self.assertEqual(done.returncode, code, done.stderr)
+
+    def test_names_do_not_reach_the_terminal(self):
+        name = "a\u009b2J\u202eb"
+        self.assertEqual(self.add(name).returncode, 0)
+        self.assertEqual(list(self.users()), [name])
+        shown = self.ctl("user", "list").stdout + self.ctl("--json", "user", "list").stdout
+        self.assertTrue(shown.isascii(), shown)
+        done = self.ctl("user", "remove", "x\x1b[2Jy")
+        self.assert_one_line(done, r"no user x\\u\{1b\}\[2Jy; ")
 
     def test_bad_names(self):
         for name in ("a/b", "x" * 21):

@@ -46,7 +46,7 @@ void print_table(const std::vector<Offer>& offers) {
   }
   for (const Offer& offer : offers) {
     const bool offered = offer.verdict == Verdict::kOffered;
-    fmt::print("{:<{}}  {:<{}}  {:<{}}  {}{}\n", offer.link_name, links,
+    fmt::print("{:<{}}  {:<{}}  {:<{}}  {}{}\n", printable(offer.link_name), links,
                offer.address.address.to_string(), addresses, show_traits(offer), traits,
                offered ? "" : "not offered: ", cluster::explain(offer.verdict));
   }
@@ -70,7 +70,7 @@ void print_json(const std::vector<Offer>& offers) {
                     {"verdict", cluster::name_of(offer.verdict)},
                     {"reason", cluster::explain(offer.verdict)}});
   }
-  fmt::print("{}\n", list.dump(2));
+  fmt::print("{}\n", json_text(list));
 }
 
 }  // namespace

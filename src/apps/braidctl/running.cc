@@ -105,11 +105,11 @@ void print_opens(const json& opens) {
       {"SESSION", "USER", "OPEN", "SHARE", "KIND", "ACCESS", "SHARING", "CACHING", "AWAY", "PATH"});
   for (const json& open : opens) {
     const bool is_away = open.value("seconds_left", json()).is_number();
-    table.add({session_of(open), printable(text_of(open, "user")), text_of(open, "open"),
-               printable(text_of(open, "share")), text_of(open, "kind"), text_of(open, "access"),
+    table.add({session_of(open), text_of(open, "user"), text_of(open, "open"),
+               text_of(open, "share"), text_of(open, "kind"), text_of(open, "access"),
                text_of(open, "sharing"), text_of(open, "caching"),
                is_away ? duration_text(number_of(open, "seconds_left")) : "",
-               printable(text_of(open, "path"))});
+               text_of(open, "path")});
   }
   table.print();
 }
@@ -118,11 +118,10 @@ void print_locks(const json& locks) {
   if (locks.empty()) return fmt::print("no locks\n");
   Table table({"SESSION", "USER", "OPEN", "SHARE", "OFFSET", "LENGTH", "KIND", "STATE", "PATH"});
   for (const json& lock : locks) {
-    table.add({session_of(lock), printable(text_of(lock, "user")), text_of(lock, "open"),
-               printable(text_of(lock, "share")), text_of(lock, "offset"), text_of(lock, "length"),
+    table.add({session_of(lock), text_of(lock, "user"), text_of(lock, "open"),
+               text_of(lock, "share"), text_of(lock, "offset"), text_of(lock, "length"),
                lock.value("exclusive", false) ? "exclusive" : "shared",
-               lock.value("waiting", false) ? "waiting" : "held",
-               printable(text_of(lock, "path"))});
+               lock.value("waiting", false) ? "waiting" : "held", text_of(lock, "path")});
   }
   table.print();
 }
@@ -135,8 +134,7 @@ void print_leases(const json& leases) {
     table.add({text_of(lease, "client_guid"), text_of(lease, "lease_key"),
                text_of(lease, "version"), text_of(lease, "epoch"), text_of(lease, "state"),
                lease.value("breaking", false) ? "breaking" : "held", text_of(lease, "opens"),
-               printable(text_of(lease, "user")), printable(text_of(lease, "share")),
-               printable(text_of(lease, "path"))});
+               text_of(lease, "user"), text_of(lease, "share"), text_of(lease, "path")});
   }
   table.print();
 }
@@ -182,7 +180,7 @@ int show(const config::Config& config, const RunningArguments& arguments, Comman
          void (*print)(const json&)) {
   const auto rows = ask_for_rows(config, command);
   if (!rows) return kCannotDo;
-  arguments.json ? fmt::print("{}\n", rows->dump(2)) : print(*rows);
+  arguments.json ? fmt::print("{}\n", json_text(*rows)) : print(*rows);
   return 0;
 }
 
@@ -212,7 +210,7 @@ int show_metrics(const config::Config& config, const RunningArguments& arguments
   if (arguments.json) {
     const auto rows = ask_for_rows(config, Command::kMetrics);
     if (!rows) return kCannotDo;
-    fmt::print("{}\n", rows->dump(2));
+    fmt::print("{}\n", json_text(*rows));
     return 0;
   }
   const auto answers = ask(config, {.command = Command::kMetrics});

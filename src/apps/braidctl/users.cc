@@ -45,7 +45,8 @@ int with_store(const config::Config& config, const UserArguments& arguments, Wor
 }
 
 // The account whose files a new user acts on.
-std::expected<std::string, std::string> unix_user_for(const UserArguments& arguments) {
+std::expected<std::string, std::string> unix_user_for(const config::Config& config,
+                                                      const UserArguments& arguments) {
   if (!auth::can_act_as_others()) {
     const std::string own = auth::own_unix_user().name;
     if (arguments.unix_user && *arguments.unix_user != own) {
@@ -55,10 +56,18 @@ std::expected<std::string, std::string> unix_user_for(const UserArguments& argum
     return own;
   }
   std::string wanted = arguments.unix_user.value_or(arguments.name);
-  if (!auth::find_unix_user(wanted)) {
+  const auto found = auth::find_unix_user(wanted);
+  if (!found) {
     return std::unexpected(fmt::format(
         "there is no Unix user {}; make it with useradd, or name another with --unix-user",
         wanted));
+  }
+  if (!auth::may_act_as(found->uid, config.server.min_uid)) {
+    return std::unexpected(fmt::format(
+        "the Unix user {} has uid {}{}; name another with --unix-user", wanted, found->uid,
+        found->uid == 0
+            ? ", and nobody acts as root over the network"
+            : fmt::format(", below min_uid {} of {}", config.server.min_uid, config.file)));
   }
   return wanted;
 }
@@ -89,7 +98,7 @@ Outcome ask_password(const config::Config& config, auth::User& user) {
 
 int add_user(const config::Config& config, const UserArguments& arguments) {
   return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
-    auto unix_user = unix_user_for(arguments);
+    auto unix_user = unix_user_for(config, arguments);
     if (!unix_user) return std::unexpected(unix_user.error());
     // Before the password is asked for, not after.
     if (store.find(arguments.name)) {
@@ -117,10 +126,10 @@ int list_users(const config::Config& config, const UserArguments& arguments) {
                       {"admin", user.is_admin},
                       {"disabled", user.is_disabled}});
       if (arguments.json) continue;
-      fmt::print("{:<20} {:<20}{}{}\n", user.name, user.unix_user, user.is_admin ? " admin" : "",
-                 user.is_disabled ? " disabled" : "");
+      fmt::print("{:<20} {:<20}{}{}\n", printable(user.name), printable(user.unix_user),
+                 user.is_admin ? " admin" : "", user.is_disabled ? " disabled" : "");
     }
-    if (arguments.json) fmt::print("{}\n", rows.dump(2));
+    if (arguments.json) fmt::print("{}\n", json_text(rows));
     return {};
   });
 }

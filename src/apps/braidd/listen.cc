@@ -104,7 +104,7 @@ std::expected<std::vector<Listener>, std::string> open_listeners(
     left_out = complaint;
   }
   if (listeners.empty()) return std::unexpected(left_out);
-  if (!left_out.empty()) log::warn("{}", left_out);
+  if (!left_out.empty()) log::warn("{}", log::Whole{left_out});
   return listeners;
 }
 

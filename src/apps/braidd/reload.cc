@@ -13,6 +13,7 @@ void name_what_waits(const config::Server& now, const config::Server& wanted) {
   waits("workers", now.workers != wanted.workers);
   waits("threads", now.threads != wanted.threads);
   waits("keytab", now.keytab != wanted.keytab);
+  waits("min_uid", now.min_uid != wanted.min_uid);
   waits("interfaces", now.interfaces != wanted.interfaces);
   waits("break_retry", now.break_retry != wanted.break_retry);
 }
@@ -31,7 +32,7 @@ std::optional<NewConfig> read_new_config(const config::Config& current) {
     apply_log_level(**config);
     return NewConfig{std::move(*text), std::move(*config)};
   }
-  for (const auto& problem : problems) log::error("{}", problem.text());
+  for (const auto& problem : problems) log::error("{}", log::Whole{problem.text()});
   log::error("the configuration stays as it was");
   return std::nullopt;
 }

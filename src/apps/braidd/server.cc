@@ -180,6 +180,7 @@ class SmbWorkerServer final : public WorkerServer {
         .dns_name = dns_host_name(),
         .domain_name = "",
         .keytab = settings.keytab,
+        .min_uid = settings.min_uid,
         // Taken for a reauthentication only: ServerParts::anonymous_sessions is off.
         .allow_anonymous = true};
     auto authenticator = auth::make_server_authenticator(std::move(options), users_, ids_);
@@ -217,7 +218,8 @@ class SmbWorkerServer final : public WorkerServer {
     const auto before = engine_->shares();
     auto shares = smb2::ShareTable::open(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
     if (!shares) {
-      log::error("{}; shares and server stay as they were", shares.error());
+      log::error("{}; shares and server stay as they were",
+                 log::Whole{shares.error()});
       return;
     }
     log_changes(*before, **shares);

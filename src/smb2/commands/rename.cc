@@ -20,6 +20,7 @@ using vfs::Resolved;
 
 // Where the new name would be, with its directory held.
 Result<Resolved> resolve_target(Request& request, const std::string& name) {
+  BRAID_CHECK(check_reaches(request.principal, *request.tree_connect->share));
   BRAID_TRY(const auto parsed, vfs::parse_path(name));
   if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
   if (parsed.has_stream) return fail(NtStatus::kObjectNameInvalid);

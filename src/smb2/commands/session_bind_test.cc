@@ -127,9 +127,9 @@ TEST_F(SessionBind, OfASessionInSetupIsNotAccepted) {
 
 TEST_F(SessionBind, OfAnExpiredSession) {
   const auto session = engine.server().session_table.find(first.session_id);
-  session->renew(session->principal(), FileTime{1});
+  ASSERT_TRUE(session->reauthenticate(session->principal(), FileTime{1}, {}));
   EXPECT_EQ(second.bind(first), NtStatus::kNetworkSessionExpired);
-  session->renew(session->principal(), std::nullopt);
+  ASSERT_TRUE(session->reauthenticate(session->principal(), std::nullopt, {}));
   expect_untouched();
 }
 
@@ -204,7 +204,7 @@ TEST_F(SessionBind, ChannelsOfASessionAreBounded) {
 TEST_F(SessionBind, ReauthenticationOnOneChannelIsForAll) {
   ASSERT_EQ(second.bind(first), NtStatus::kSuccess);
   const auto session = engine.server().session_table.find(first.session_id);
-  session->renew(session->principal(), FileTime{1});
+  ASSERT_TRUE(session->reauthenticate(session->principal(), FileTime{1}, {}));
   EXPECT_EQ(first.tree_connect(), NtStatus::kNetworkSessionExpired);
   Bytes message = second.setup_request("user");
   second.sign(message, *second.signing_key);

@@ -8,6 +8,7 @@
 #include "smb2/compound.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
+#include "smb2/logon_turn.h"
 #include "smb2/server.h"
 #include "smb2/siblings.h"
 #include "smb2/work_owner.h"
@@ -51,9 +52,9 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
       (found->second->purpose == Purpose::kBind) == (to_bind != nullptr)) {
     return std::move(connection.session_setups.extract(found).mapped());
   }
-  if (connection.session_setups.size() >= (connection.has_known_user()
-                                               ? kSessionSetupsInProgressMax
-                                               : kSessionSetupsUnauthenticatedMax)) {
+  if (connection.session_setups.size() + connection.session_setups_under_way >=
+      (connection.has_known_user() ? kSessionSetupsInProgressMax
+                                   : kSessionSetupsUnauthenticatedMax)) {
     return fail(NtStatus::kInsufficientResources);
   }
 
@@ -111,11 +112,10 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   SessionSecurity security;
   security.dialect = negotiated.dialect;
   security.cipher = negotiated.cipher;
-  security.is_anonymous = step.identity->is_anonymous;
-  security.is_guest = step.identity->is_guest;
+  security.user = step.identity;
   security.session_key = step.session_key;
   security.full_session_key = step.full_session_key;
-  security.has_session_key = !security.is_anonymous && !security.is_guest;
+  security.has_session_key = !step.identity->is_anonymous && !step.identity->is_guest;
   if (!security.has_session_key) return security;
 
   auto keys =
@@ -141,26 +141,10 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
 
 uint16_t session_flags(const SessionSecurity& security) {
   uint16_t flags = 0;
-  if (security.is_anonymous) flags |= SessionSetupResponse::kFlagIsNull;
-  if (security.is_guest) flags |= SessionSetupResponse::kFlagIsGuest;
+  if (security.user->is_anonymous) flags |= SessionSetupResponse::kFlagIsNull;
+  if (security.user->is_guest) flags |= SessionSetupResponse::kFlagIsGuest;
   if (security.encrypt_data) flags |= SessionSetupResponse::kFlagEncryptData;
   return flags;
-}
-
-// A failed logon costs time: the answer waits, no thread does.
-Task<void> wait_for_penalty(Request& request, std::string account) {
-  Connection& connection = *request.connection;
-  request.server.siblings().logon_failed(connection.peer_host(), account);
-  const auto delay = request.server.penalties().penalty(connection.peer_host(), account);
-  if (delay.count() == 0 || connection.transport().is_closed()) co_return;
-  auto over = std::make_shared<OneShot<bool>>();
-  Timer timer(connection.reactor());
-  timer.start(delay, [over] { over->set(true); });
-  // A guesser must not get out of it with CANCEL.
-  const AsyncId id = connection.register_async(
-      request.header.message_id, [over] { over->set(true); }, Connection::EndedBy::kConnection);
-  co_await over->wait(connection.reactor());
-  connection.unregister_async(id);
 }
 
 // [MS-SMB2] 3.3.5.5.3, PreviousSessionId: the same client after a lost connection.
@@ -172,11 +156,26 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
                                                    request.connection->reactor());
     co_return;
   }
+  // Whose it is, not who it is at the moment: it may have no name since.
   if (!session->security()) co_return;
-  if (!session->principal().identity->is_same_user(*now.principal().identity)) co_return;
+  if (!session->security()->user->is_same_user(*now.principal().identity)) co_return;
   co_await request.server.close_session(std::move(session));
   co_await request.connection->reactor().schedule();
 }
+
+// Counts one leg, until it is answered.
+class LegUnderWay {
+ public:
+  explicit LegUnderWay(Connection& connection) : connection_(connection) {
+    ++connection_.session_setups_under_way;
+  }
+  ~LegUnderWay() { --connection_.session_setups_under_way; }
+  LegUnderWay(const LegUnderWay&) = delete;
+  LegUnderWay& operator=(const LegUnderWay&) = delete;
+
+ private:
+  Connection& connection_;
+};
 
 }  // namespace
 
@@ -196,6 +195,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return std::unexpected(co_await refuse_bind_elsewhere(request));
   }
   BRAID_CO_TRY(auto exchange, find_or_begin(request, setup));
+  const LegUnderWay under_way(connection);
   const std::shared_ptr<Session> session = exchange->session;
   request.reply_session_id = session->session_id;
   const Purpose purpose = exchange->purpose;
@@ -208,6 +208,21 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       connection.negotiated.dialect == Dialect::kSmb311 && purpose != Purpose::kReauthenticate;
   if (hashes) exchange->preauth_hash.extend(request.message);
 
+  // Before it is judged: passwords are guessed as fast as that goes.
+  std::optional<LogonTurn> logon_turn;
+  if (auto claim = exchange->exchange->claim_to_judge(setup.security_buffer)) {
+    const std::string account = *claim;
+    logon_turn.emplace(request, std::move(*claim));
+    if (const auto granted = co_await logon_turn->wait(); !granted) {
+      log::info("{}: logon of '{}' was not judged: too many attempts", connection.peer_host(),
+                account);
+      if (purpose == Purpose::kNew) {
+        server.session_table.remove(session->session_id);
+        session->begin_close();
+      }
+      co_return std::unexpected(granted.error());
+    }
+  }
   RequestSeat seat(server.logons(), connection.waiting_logons, request);
   seat.begin(work_of_logon(connection.peer_host()), Unheard::kStops);
   const Result<void> turn = co_await seat.turn();
@@ -221,6 +236,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return fail(NtStatus::kUserSessionDeleted);
   }
   if (!step) {
+    logon_turn.reset();  // the next may be judged while this one is taken down
     const std::string account = exchange->exchange->claimed_account();
     log::info("{}: logon of '{}' failed: {}", connection.peer_host(), account,
               step.error().message());
@@ -233,13 +249,13 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       co_await server.close_session(session, DurableOpens::kClosed);
       co_await connection.reactor().schedule();
     }
-    co_await wait_for_penalty(request, account);
     co_return std::unexpected(step.error());
   }
 
   SessionSetupResponse response;
   response.security_buffer = step->reply_token;
   if (!step->done) {
+    if (logon_turn) logon_turn->goes_on();
     Reply reply = reply_with(response, NtStatus::kMoreProcessingRequired);
     // The answer of a compound goes out after its other requests, which may end the exchange.
     if (hashes) {
@@ -251,7 +267,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
 
   if (purpose == Purpose::kBind) {
     BRAID_CO_CHECK(add_bound_channel(request, session, *step, exchange->preauth_hash.value()));
-    server.siblings().logon_succeeded(connection.peer_host(), step->identity->account_name);
+    if (logon_turn) logon_turn->succeeded(step->identity->account_name);
     response.session_flags = session_flags(*session->security());
     log::info("{}: {} bound another channel, {} now", connection.peer_host(),
               step->identity->account_name, session->channels().size());
@@ -263,10 +279,11 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
   }
-  server.siblings().logon_succeeded(connection.peer_host(), step->identity->account_name);
+  if (logon_turn) logon_turn->succeeded(step->identity->account_name);
   Principal principal = principal_of(step->identity);
   if (purpose == Purpose::kReauthenticate) {
-    session->renew(std::move(principal), step->expires_at);
+    BRAID_CO_CHECK(
+        session->reauthenticate(std::move(principal), step->expires_at, server.clock().now()));
     response.session_flags = session_flags(*session->security());
     co_return reply_with(response);
   }

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "smb2/raw_client_testing.h"
+#include "wire/fscc/set_information.h"
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/logoff.h"
+#include "wire/smb2/set_info.h"
+#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
@@ -26,6 +29,26 @@ struct SessionSetupTest : testing::Test {
   SessionId begin() {
     const auto answer = client.exchange(client.setup_request("more", 0, of({})));
     return answer ? answer->header.session_id : SessionId{};
+  }
+  NtStatus create_status(std::string_view name) {
+    return client.status_of(client.request(Command::kCreate, RawClient::create_body(name)));
+  }
+  NtStatus write(FileId id, std::string_view data) {
+    wire::WriteRequest body;
+    body.file_id = id;
+    body.data = as_bytes(data);
+    return client.status_of(client.request(Command::kWrite, body));
+  }
+  NtStatus rename(FileId id, std::string_view name) {
+    Bytes info;
+    wire::Writer writer(info);
+    wire::FileRenameInformation{.file_name = std::string(name)}.encode(writer);
+    wire::SetInfoRequest body;
+    body.info_type = wire::InfoType::kFile;
+    body.file_info_class = 10;  // FileRenameInformation
+    body.file_id = id;
+    body.buffer = info;
+    return client.status_of(client.request(Command::kSetInfo, body));
   }
   static constexpr auto kMore = NtStatus::kMoreProcessingRequired;
   static constexpr auto kNoSession = NtStatus::kUserSessionDeleted;
@@ -74,6 +97,77 @@ TEST_F(SessionSetupTest, FailedReauthenticationEndsTheSession) {
   EXPECT_EQ(leg(client.session_id, "wrong"), NtStatus::kLogonFailure);
   EXPECT_EQ(client.status_of(client.tree_request()), kNoSession);
   EXPECT_EQ(engine.server().session_table.size(), 0u);
+}
+
+TEST_F(SessionSetupTest, ReauthenticationAsAnotherUserIsRefusedAndTakesNothing) {
+  ASSERT_TRUE(client.log_on());
+  const FileId id = client.create("file");
+  EXPECT_EQ(leg(client.session_id, "other"), NtStatus::kAccessDenied);
+  EXPECT_EQ(leg(client.session_id, "admin"), NtStatus::kAccessDenied);
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  EXPECT_EQ(leg(client.session_id, "other"), NtStatus::kAccessDenied);
+}
+
+// What is open keeps its access; nothing else of the share is reached, until the user is back.
+TEST_F(SessionSetupTest, AnonymousReauthenticationLeavesOnlyWhatIsOpen) {
+  ASSERT_TRUE(client.log_on());
+  const FileId id = client.create("file");
+  ASSERT_EQ(client.close_file(client.create("other")), NtStatus::kSuccess);
+  ASSERT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  EXPECT_EQ(create_status("other"), NtStatus::kAccessDenied);
+  EXPECT_EQ(create_status("new"), NtStatus::kAccessDenied);
+  EXPECT_EQ(client.status_of(client.tree_request("files")), NtStatus::kAccessDenied);
+  EXPECT_EQ(rename(id, "renamed"), NtStatus::kAccessDenied);
+  EXPECT_EQ(write(id, "data"), NtStatus::kSuccess);
+  EXPECT_EQ(client.status_of(client.tree_request("IPC$")), NtStatus::kSuccess);
+  ASSERT_EQ(leg(client.session_id, "user"), NtStatus::kSuccess);
+  EXPECT_EQ(rename(id, "renamed"), NtStatus::kSuccess);
+  EXPECT_EQ(create_status("other"), NtStatus::kSuccess);
+}
+
+TEST_F(SessionSetupTest, PreviousSessionWithoutANameEndsForItsUserOnly) {
+  ASSERT_TRUE(client.log_on());
+  ASSERT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  RawClient other(engine);
+  ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
+  wire::SessionSetupRequest body;
+  body.previous_session_id = client.session_id;
+  for (const auto& [token, left] : {std::pair("anonymous", NtStatus::kSuccess),
+                                    std::pair("other", NtStatus::kSuccess),
+                                    std::pair("user", kNoSession)}) {
+    body.security_buffer = as_bytes(token);
+    EXPECT_EQ(other.status_of(other.request(Command::kSessionSetup, body)), NtStatus::kSuccess);
+    EXPECT_EQ(client.status_of(client.tree_request("IPC$")), left) << token;
+  }
+}
+
+TEST_F(SessionSetupTest, AnonymousReauthenticationTakesTheRightsOnPipes) {
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  ASSERT_EQ(client.session_setup("admin"), NtStatus::kSuccess);
+  ASSERT_EQ(client.tree_connect("IPC$"), NtStatus::kSuccess);
+  const FileId samr = client.create("samr");
+  ASSERT_NE(samr, FileId{});
+  ASSERT_EQ(leg(client.session_id, "anonymous"), NtStatus::kSuccess);
+  EXPECT_EQ(write(samr, "bind"), NtStatus::kAccessDenied);
+}
+
+TEST_F(SessionSetupTest, AnonymousReauthenticationDoesNotProlongASession) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());
+  const auto session = timed.server().session_table.find(raw.session_id);
+  const auto end = FileTime{clock.now().ticks + kTicksPerSecond};
+  ASSERT_TRUE(session->reauthenticate(session->principal(), end, clock.now()));
+  EXPECT_EQ(raw.status_of(raw.setup_request("anonymous", 0, of(raw.session_id))),
+            NtStatus::kSuccess);
+  clock.advance(std::chrono::seconds(2));
+  EXPECT_EQ(raw.status_of(raw.tree_request("IPC$")), NtStatus::kNetworkSessionExpired);
+  EXPECT_EQ(raw.status_of(raw.setup_request("anonymous", 0, of(raw.session_id))),
+            NtStatus::kLogonFailure);
+  EXPECT_EQ(raw.status_of(raw.setup_request("user", 0, of(raw.session_id))), NtStatus::kSuccess);
+  EXPECT_EQ(raw.status_of(raw.tree_request("IPC$")), NtStatus::kSuccess);
 }
 
 TEST_F(SessionSetupTest, ReauthenticationAfterLogoffIsUserSessionDeleted) {
@@ -130,26 +224,68 @@ TEST_F(SessionSetupTest, AnonymousReachesNoFiles) {
   EXPECT_EQ(client.tree_connect("IPC$"), NtStatus::kSuccess);
 }
 
-TEST_F(SessionSetupTest, CancelDoesNotShortenTheWaitAfterFailedLogons) {
-  ASSERT_TRUE(client.log_on());  // for the credits
-  for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
-    ASSERT_EQ(leg({}, "wrong"), NtStatus::kLogonFailure);
-  }
-  const auto before = std::chrono::steady_clock::now();
-  Bytes last = client.setup_request("wrong", 0, of({}));
-  const uint64_t id = client.next_message_id - 1;
-  client.send(std::move(last));
-  for (;;) {
-    client.send(client.request(Command::kCancel, wire::CancelRequest{},
-                               [id](Header& header) { header.message_id = {id}; }));
-    client.send(client.request(Command::kEcho, wire::EchoRequest{}));
-    const auto answer = client.receive();
+// All of them at once, on one connection: the allowance is judged, and then one after the other.
+TEST_F(SessionSetupTest, PasswordsAreCountedBeforeTheyAreJudged) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());  // for the credits
+  const size_t before = timed.judged();
+  constexpr size_t kGuesses = 30;
+  for (size_t i = 0; i < kGuesses; ++i) raw.send(raw.setup_request("wrong:alice", 0, of({})));
+  constexpr size_t kWaiting = auth::LogonPenalties::kPartyWaitingMax;
+  size_t failed = 0;
+  size_t refused = 0;
+  while (failed + refused < kGuesses - kWaiting) {
+    const auto answer = raw.receive();
     ASSERT_TRUE(answer);
-    if (answer->header.message_id.value == id) break;
+    if (answer->status() == NtStatus::kLogonFailure) ++failed;
+    if (answer->status() == NtStatus::kInsufficientResources) ++refused;
   }
-  auth::LogonPenalties same;
-  for (uint32_t i = 0; i <= auth::LogonPenalties::kFreeFailures; ++i) same.failed("", "x");
-  EXPECT_GE(std::chrono::steady_clock::now() - before, same.penalty("", "x"));
+  EXPECT_EQ(failed, auth::LogonPenalties::kFreeFailures);
+  EXPECT_EQ(timed.judged() - before, failed);
+  // Nobody else is held up, at the same address neither.
+  EXPECT_EQ(raw.status_of(raw.setup_request("user:bob", 0, of({}))), NtStatus::kSuccess);
+  raw.close();
+}
+
+TEST_F(SessionSetupTest, CancelDoesNotShortenTheWaitForALogonsTurn) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());  // for the credits
+  for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
+    ASSERT_EQ(raw.status_of(raw.setup_request("wrong:x", 0, of({}))), NtStatus::kLogonFailure);
+  }
+  const size_t before = timed.judged();
+  const uint64_t id = raw.next_message_id;
+  raw.send(raw.setup_request("wrong:x", 0, of({})));
+  raw.send(raw.request(Command::kCancel, wire::CancelRequest{},
+                       [id](Header& header) { header.message_id = {id}; }));
+  EXPECT_EQ(raw.status_of(raw.request(Command::kEcho, wire::EchoRequest{})), NtStatus::kSuccess);
+  timed.settle();
+  EXPECT_EQ(timed.judged(), before);
+  clock.advance(auth::LogonPenalties::kFirstPause);
+  const auto answer = raw.answer_to(id);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kLogonFailure);
+  EXPECT_EQ(timed.judged(), before + 1);
+}
+
+// What waits for its turn counts as unfinished.
+TEST_F(SessionSetupTest, ExchangesThatWaitAreBounded) {
+  VirtualClock clock;
+  Engine timed(Engine::lenient(), clock);
+  RawClient raw(timed);
+  ASSERT_TRUE(raw.log_on());  // for the credits
+  for (uint32_t i = 0; i < auth::LogonPenalties::kFreeFailures; ++i) {
+    ASSERT_EQ(raw.status_of(raw.setup_request("wrong:x", 0, of({}))), NtStatus::kLogonFailure);
+  }
+  raw.send(raw.setup_request("wrong:x", 0, of({})));
+  for (size_t i = 1; i < kSessionSetupsInProgressMax; ++i) {
+    ASSERT_EQ(raw.status_of(raw.setup_request("more", 0, of({}))), kMore);
+  }
+  EXPECT_EQ(raw.status_of(raw.setup_request("more", 0, of({}))), NtStatus::kInsufficientResources);
 }
 
 }  // namespace

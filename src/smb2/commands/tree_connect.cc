@@ -2,6 +2,7 @@
 #include "wire/smb2/tree_connect.h"
 
 #include "base/log.h"
+#include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/compound.h"
 #include "smb2/connection.h"
@@ -41,8 +42,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   const SessionSecurity& security = *session.security();
   // The key depends on every byte of NEGOTIATE: this is where a change to those is noticed.
   const bool is_proven = request.signature_verified || request.is_encrypted;
-  if (negotiated.dialect == wire::Dialect::kSmb311 && !security.is_anonymous &&
-      !security.is_guest && !is_proven) {
+  if (negotiated.dialect == wire::Dialect::kSmb311 && security.has_session_key && !is_proven) {
     request.connection->disconnect();
     co_return fail(NtStatus::kAccessDenied);
   }
@@ -53,10 +53,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
     log::info("{}: there is no share '{}'", request.connection->peer_host(), name);
     co_return fail(NtStatus::kBadNetworkName);
   }
-  // Someone without a name may ask what there is, and no more.
-  if (security.is_anonymous && share->type != ShareType::kPipe) {
-    co_return fail(NtStatus::kAccessDenied);
-  }
+  BRAID_CO_CHECK(check_reaches(request.principal, *share));
   if (share->encrypt_data &&
       (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
     log::info("{}: share '{}' wants encryption and the client has none",

@@ -1,6 +1,7 @@
 // [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
 #include "wire/smb2/write.h"
 
+#include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/notify/report.h"
@@ -34,7 +35,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   if (request.open->is_pipe()) {
     const auto turn = co_await request.open->pipe_calls.take(request.seat);
     BRAID_CO_CHECK(co_await request.seat.turn());
-    BRAID_CO_CHECK(request.open->pipe->write(write.data));
+    BRAID_CO_CHECK(request.open->pipe->write(caller_of(request), write.data));
     co_return reply_with(response);
   }
 

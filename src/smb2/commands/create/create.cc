@@ -1,6 +1,6 @@
 #include "smb2/commands/create/create.h"
 
-#include "rpc/caller_info.h"
+#include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/operation.h"
@@ -12,15 +12,8 @@ namespace braid::smb2 {
 namespace {
 
 Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
-  const auth::Identity& identity = *request.principal.identity;
-  const rpc::CallerInfo caller{.account_name = identity.account_name,
-                               .domain_name = identity.domain,
-                               .sid = identity.user_sid,
-                               .client_address = request.connection->peer_host(),
-                               .is_anonymous = identity.is_anonymous,
-                               .is_guest = identity.is_guest,
-                               .is_administrator = identity.is_admin};
-  BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller, request.connection->memory));
+  BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller_of(request),
+                                                   request.connection->memory));
   const FileId id = request.server.file_ids.next();
   auto open =
       std::make_shared<Open>(id, request.session, request.tree_connect,
@@ -77,6 +70,7 @@ Task<Result<Reply>> handle_create(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(auto create, wire::CreateRequest::decode(reader));
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
+  BRAID_CO_CHECK(check_reaches(request.principal, *request.tree_connect->share));
 
   if (!request.connection->negotiated.is_smb3()) drop_smb3_contexts(create.contexts);
   BRAID_CO_CHECK(check_contexts(create.contexts));

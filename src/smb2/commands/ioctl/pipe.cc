@@ -1,5 +1,6 @@
 // [MS-SMB2] 3.3.5.15.3 "Handling a Pipe Transaction Request", 3.3.5.15.4 "Handling a Peek at Pipe
 // Data Request", 3.3.5.15.10 "Handling a Pipe Wait Request".
+#include "smb2/access_check.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/server.h"
 #include "wire/smb2/pipe_fsctl.h"
@@ -11,7 +12,8 @@ Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request& request,
   if (!request.open->is_pipe()) co_return fail(NtStatus::kNotSupported);
   const auto turn = co_await request.open->pipe_calls.take(request.seat);
   BRAID_CO_CHECK(request.seat.check_wanted());
-  BRAID_CO_TRY(auto got, request.open->pipe->transceive(ioctl.input, ioctl.max_output_response));
+  BRAID_CO_TRY(auto got, request.open->pipe->transceive(caller_of(request), ioctl.input,
+                                                        ioctl.max_output_response));
   co_return IoctlAnswer{std::move(got.data),
                         got.more ? NtStatus::kBufferOverflow : NtStatus::kSuccess};
 }
