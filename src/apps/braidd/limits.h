@@ -54,7 +54,9 @@ inline constexpr int kChannelBufferBytes = 1 << 20;
 inline constexpr auto kHealthyLife = 10s;
 // Delay before the second quick restart; doubles with each. The first is immediate.
 inline constexpr auto kRestartDelayFirst = 100ms;
-inline constexpr auto kRestartDelayMax = 30s;
+// Clients wait this long for a connection anyway, and what is started again every two seconds in
+// vain costs the machine little.
+inline constexpr auto kRestartDelayMax = 2s;
 // From the start of all processes to the last "ready". Loading a large handle log takes seconds.
 inline constexpr auto kStartTime = 60s;
 // SIGTERM: how long workers may take to finish what clients have asked for.
