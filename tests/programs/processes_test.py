@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The processes of braidd: started again when killed, orders by signal, rights of the front."""
 import os
+import pathlib
 import signal
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -152,6 +154,49 @@ class Rights(ProcessesCase):
                 continue
             self.assertRegex(os.readlink(f"/proc/{front}/fd/{entry}"),
                              r"^(socket|anon_inode):", f"descriptor {entry}")
+
+
+class SecondServer(ProcessesCase):
+    """On the state_dir of one that runs."""
+
+    def second(self, *mode):
+        return subprocess.run([self.server.program, "--config", self.server.config, *mode],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    def assert_refused(self, done):
+        self.assertEqual((done.returncode, done.stdout.count("listening")), (2, 0), done.stderr)
+        self.assertRegex(done.stderr.splitlines()[-1],
+                         f"state_dir .*another server runs on it, process "
+                         f"{self.server.process.pid}; stop that one, or give")
+
+    def test_is_refused_and_takes_nothing(self):
+        for mode in ([], ["--single-process"]):
+            self.assert_refused(self.second(*mode))
+        done = subprocess.run([self.server.braidctl, "--config", self.server.config, "sessions"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(self.negotiates())
+
+    def test_worker_that_is_started_again_is_not(self):
+        if self.single_process:
+            self.skipTest("it has no worker of its own")
+        old = self.pids("braidd-worker")
+        os.kill(old[0], signal.SIGKILL)
+        self.wait_for(lambda: self.pids("braidd-worker") not in ([], old), "a new worker")
+        self.wait_for(self.negotiates, "an answer of the new worker")
+        self.assert_refused(self.second())
+
+    def test_next_one_starts_after_a_kill(self):
+        self.server.process.kill()
+        self.server.process.wait()
+        log = self.scratch.file("next.log")
+        following = self.scratch.start([self.server.program, "--config", self.server.config], log)
+        self.wait_for(lambda: "ready" in pathlib.Path(log).read_text(encoding="utf-8"), "ready")
+        self.assertEqual(stop(following), 0)
+
+
+class SecondServerBesideSingleProcess(SecondServer):
+    single_process = True
 
 
 class SingleProcess(ProcessesCase):

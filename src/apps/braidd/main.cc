@@ -19,6 +19,7 @@
 #include "apps/braidd/signals.h"
 #include "apps/braidd/single_process.h"
 #include "apps/braidd/spawn.h"
+#include "apps/braidd/state_lock.h"
 #include "apps/braidd/supervisor.h"
 #include "apps/braidd/worker.h"
 #include "base/log.h"
@@ -117,6 +118,9 @@ int serve(const CommandLine& line) {
     return 0;
   }
   apply_log_level(**config);
+  // Until this returns, whatever becomes of the workers meanwhile.
+  const auto state_lock = lock_state_dir((*config)->server.state_dir, line.config_file);
+  if (!state_lock) return complain(state_lock.error());
   auto listeners = open_listeners((*config)->server.listen);
   if (!listeners) return complain(listeners.error());
   for (const Listener& listener : *listeners) log::info("listening on {}", listener.address);
