@@ -32,11 +32,12 @@ class NextTurn {
 
 }  // namespace
 
-Connection::Connection(Server& server, transport::TransportPtr transport)
+Connection::Connection(Server& server, transport::TransportPtr transport, FdBudget::Place place)
     : number(server.next_connection_number()),
       slow_requests(transport->reactor()),
       server_(server),
       transport_(std::move(transport)),
+      place_(std::move(place)),
       unacked_breaks_(
           transport_,
           {.are_awaited = [&server](const auto& each) { return server.breaks.is_awaited(each); },
@@ -85,6 +86,7 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
 Task<void> Connection::close() {
   // An answer that was queued before the fatal message still goes out.
   transport_->close();
+  place_ = {};
   std::vector<std::shared_ptr<Session>> orphans;
   for (auto& [id, setup] : session_setups) {
     if (setup->purpose == SessionSetupExchange::Purpose::kNew) orphans.push_back(setup->session);
@@ -152,6 +154,7 @@ void Connection::abandon() {
 
 void Connection::session_became_valid() {
   any_session_valid_ = true;
+  place_.user_known();
   transport_->set_receive_limit(kFrameMax);
 }
 

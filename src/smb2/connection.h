@@ -16,6 +16,7 @@
 #include "runtime/task_scope.h"
 #include "smb2/command_sequence_window.h"
 #include "smb2/connection_counters.h"
+#include "smb2/fd_budget.h"
 #include "smb2/request.h"
 #include "smb2/session.h"
 #include "smb2/slow_requests.h"
@@ -64,7 +65,7 @@ struct SessionSetupExchange {
 // Thread: that of its transport's reactor. Life: run() until the transport ends, then one close().
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Server& server, transport::TransportPtr transport);
+  Connection(Server& server, transport::TransportPtr transport, FdBudget::Place place);
 
   // Names it to administrators; never used twice by a Server.
   const uint64_t number;
@@ -159,6 +160,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Server& server_;
   transport::TransportPtr transport_;
+  FdBudget::Place place_;  // until the transport is closed
   std::unordered_map<SessionId, std::shared_ptr<Channel>> channels_;
   UnackedBreaks unacked_breaks_;
   std::unordered_map<AsyncId, AsyncRequest> async_requests_;

@@ -16,6 +16,7 @@
 #include "rpc/pipe.h"
 #include "runtime/one_shot.h"
 #include "smb2/channel_sequence.h"
+#include "smb2/fd_budget.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
 #include "smb2/write_times.h"
@@ -110,6 +111,7 @@ class Open {
   OpenNames names;
   std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
 
+  FdBudget::Files descriptors;  // the room that the two files take
   // Set before the Open is in any table. Exactly one of the two.
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<rpc::Pipe> pipe;

@@ -2,6 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/log.h"
 #include "smb2/close_open.h"
 #include "smb2/durable.h"
@@ -24,6 +27,7 @@ void add_to(Server::Totals& totals, const Connection& connection) {
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
     : session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
       file_ids(parts.group ? parts.group->own_tag() : store::WorkerTag{}),
+      fds(parts.descriptors_max),
       breaks(session_table, client_table, parts.config->server.break_retry, reactors.at(0)),
       descriptors(parts.ids, parts.clock),
       notify(parts.group),
@@ -62,7 +66,15 @@ void Server::adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) {
 }
 
 void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
-  auto connection = std::make_shared<Connection>(*this, std::move(transport));
+  sockaddr_storage peer{};
+  const transport::SocketAddress address = transport->peer();
+  std::memcpy(&peer, address.data(), std::min<size_t>(address.size(), sizeof peer));
+  FdBudget::Place place = fds.connect(peer_address(peer));
+  if (!place) {
+    log::debug("{}: has its share of connections, dropped", address.host());
+    return transport->close();
+  }
+  auto connection = std::make_shared<Connection>(*this, std::move(transport), std::move(place));
   {
     auto connections = connections_.lock();
     if (connections->stopping) return connection->disconnect();

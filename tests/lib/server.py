@@ -68,6 +68,7 @@ class Options:
     realm: str | None = None  # smbd wants to know it; braidd takes it from the keytab
     env: dict = dataclasses.field(default_factory=dict)
     single_process: bool = False
+    prefix: tuple = ()  # a command that runs the server, such as prlimit
     samba_global: list = dataclasses.field(default_factory=list)  # further smb.conf lines
     samba_share: list = dataclasses.field(default_factory=list)
     # Runs in the server's namespace of these networks, on port 445 of every address there; the
@@ -207,7 +208,7 @@ class Braidd(Server):
                 command += ["--unix-user", user.unix_user]
             subprocess.run(command, input=f"{user.password}\n", text=True, check=True,
                            stdout=subprocess.DEVNULL, timeout=60)
-        command = [*options.command(self.program), "--config", self.config]
+        command = [*options.command(*options.prefix, self.program), "--config", self.config]
         if options.single_process:
             command.append("--single-process")
         self.process = scratch.start(command, self.log, env=os.environ | options.env)

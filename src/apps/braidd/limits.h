@@ -40,6 +40,15 @@ struct FrontLimits {
   std::chrono::nanoseconds drain_time = 2s;
 };
 
+// Descriptors of the front that are no connection: listeners, epoll, control, the log.
+inline constexpr size_t kFrontOwnDescriptors = 40;
+// RLIMIT_NOFILE below which the server does not start: with less, what it opens for itself leaves
+// a handful of files to clients.
+inline constexpr size_t kDescriptorsMin = 256;
+// Below this a few clients with many files open feel it; the log says so. systemd gives services
+// half a million, braid's unit asks for one.
+inline constexpr size_t kDescriptorsEnough = 16'384;
+
 // Backlog of each listener; the kernel cuts it to net.core.somaxconn.
 inline constexpr int kListenBacklog = 1'024;
 // Connections that a worker keeps for another while the front does not take them: as many as wait

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 
+#include "apps/braidd/descriptor_limit.h"
 #include "apps/braidd/front.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/memory_file.h"
@@ -54,20 +54,13 @@ int complain(const config::Problems& problems) {
   return kCannotStart;
 }
 
-// Each connection and each open file is a descriptor; the soft limit is 1024 for the sake of
-// programs that use select().
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 [[noreturn]] void run_front(const CommandLine& line) {
   ::prctl(PR_SET_NAME, "braidd-front");
   log::set_component("front");
   log::set_level(static_cast<log::Level>(line.log_level));
-  Front::Options options{.control = UniqueFd(kFirstGivenFd), .workers = line.workers};
+  Front::Options options{.control = UniqueFd(kFirstGivenFd),
+                         .workers = line.workers,
+                         .limits = fit(FrontLimits{}, raise_descriptor_limit(), line.workers)};
   for (size_t i = 0; i < line.listeners; ++i) {
     options.listeners.emplace_back(kFirstGivenFd + 1 + static_cast<int>(i));
   }
@@ -118,6 +111,9 @@ int serve(const CommandLine& line) {
     return 0;
   }
   apply_log_level(**config);
+  if (auto enough = check_descriptor_limit(raise_descriptor_limit()); !enough) {
+    return complain(enough.error());
+  }
   // Until this returns, whatever becomes of the workers meanwhile.
   const auto state_lock = lock_state_dir((*config)->server.state_dir, line.config_file);
   if (!state_lock) return complain(state_lock.error());
@@ -160,7 +156,6 @@ int run(int argc, char** argv) {
   if (line.role == "front") run_front(line);
   if (line.config_file.empty()) return complain("no configuration; give --config FILE");
   std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
   return line.role == "worker" ? run_worker_process(line) : serve(line);
 }
 

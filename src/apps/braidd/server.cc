@@ -12,6 +12,7 @@
 
 #include "admin/control.h"
 #include "admin/control_server.h"
+#include "apps/braidd/descriptor_limit.h"
 #include "apps/braidd/live_directory.h"
 #include "auth/id_mapper.h"
 #include "auth/logon_penalties.h"
@@ -203,6 +204,7 @@ class SmbWorkerServer final : public WorkerServer {
                                       .first_file_id = random_file_id(),
                                       .test_switches = *switches,
                                       .keepalive_idle = keepalive_idle(),
+                                      .descriptors_max = raise_descriptor_limit(),
                                       .group = group_.get()},
                     reactors_, pool_);
     listen_for_administrators();

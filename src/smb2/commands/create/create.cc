@@ -101,6 +101,8 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (answer) co_return std::move(*answer);
   BRAID_CO_CHECK(enter_snapshot(request, state));
   BRAID_CO_CHECK(co_await end_other_instance(request, state));
+  // Before anything is made, so that whoever has no room is told so and nothing else.
+  BRAID_CO_TRY(state.descriptors, request.server.fds.take_files(*request.principal.identity));
   state.file_id = request.server.file_ids.next();
 
   for (;;) {
