@@ -13,6 +13,8 @@ namespace braid::braidd {
 // programs that use select(); this takes what the hard one allows, for this process and those it
 // starts. What the limit is from then on.
 size_t raise_descriptor_limit();
+// What it is now.
+size_t descriptor_limit();
 
 // A line for the administrator when `descriptors` are too few to serve anybody with. When they are
 // few, a warning that says how far they go.

@@ -81,7 +81,7 @@ int run_worker_process(const CommandLine& line) {
   auto config = config::parse(read_memory_file(text.get()), line.config_file);
   if (!config) return complain(config.error());
   apply_log_level(**config);
-  prepare_to_act_as_users();
+  enter_worker_sandbox(**config, false);
   std::unique_ptr<store::WorkerGroup> group;
   if (line.workers > 1) {
     std::vector<UniqueFd> fds;
@@ -121,10 +121,11 @@ int serve(const CommandLine& line) {
   if (!listeners) return complain(listeners.error());
   for (const Listener& listener : *listeners) log::info("listening on {}", listener.address);
   if (!line.single_process) {
+    enter_supervisor_sandbox();
     return Supervisor(*config, std::move(*text), std::move(*listeners)).run();
   }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
-  prepare_to_act_as_users();
+  enter_worker_sandbox(**config, true);
   auto server = make_worker_server(*config, {0, 1, ::getpid()}, nullptr);
   if (!server) return complain(server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());
