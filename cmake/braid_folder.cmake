@@ -91,7 +91,7 @@ function(braid_apps)
     list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
 
     add_executable(${program} ${main})
-    set(uses braid_admin braid_client libcap)
+    set(uses braid_admin braid_client libcap libseccomp)
     if(parts)
       add_library(${program}_parts STATIC ${parts})
       braid_precompile(${program}_parts ${folder} ${parts})

@@ -52,6 +52,7 @@ Result<SocketMessage> receive_socket_message(int socket, MutableByteView into) {
     std::memcpy(&fd, CMSG_DATA(each), sizeof fd);
     received.fd.reset(fd);
   }
+  received.is_fd_lost = (message.msg_flags & MSG_CTRUNC) != 0 && !received.fd;
   return received;
 }
 

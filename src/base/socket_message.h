@@ -19,6 +19,8 @@ struct SocketMessage {
   size_t size = 0;      // bytes put into the buffer
   bool is_cut = false;  // there were more
   UniqueFd fd;          // closed on exec
+  // One was sent, and this process had no room for it: for the sender it is as if it had arrived.
+  bool is_fd_lost = false;
 };
 
 // Never blocks: EAGAIN. On a connected socket whose other end is gone: size 0, or ECONNRESET once.

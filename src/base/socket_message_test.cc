@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -53,6 +54,26 @@ TEST(SocketMessage, WhatDoesNotFitIsSaidToBeCut) {
   EXPECT_EQ(got->size, 3u);
   EXPECT_TRUE(got->is_cut);
   EXPECT_FALSE(got->fd);
+}
+
+// As in a process that has used up its limit: the message must not look like one without.
+TEST(SocketMessage, DescriptorWithoutRoomIsSaidToBeLost) {
+  Pair pair(SOCK_SEQPACKET);
+  ASSERT_TRUE(send(pair.a.get(), "with", pair.a.get()));
+  ASSERT_TRUE(send(pair.a.get(), "without"));
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  std::array<uint8_t, 16> bytes;
+  const auto with = receive_socket_message(pair.b.get(), bytes);
+  const auto without = receive_socket_message(pair.b.get(), bytes);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ASSERT_TRUE(with && without);
+  EXPECT_EQ(with->size, 4u);
+  EXPECT_FALSE(with->fd);
+  EXPECT_TRUE(with->is_fd_lost);
+  EXPECT_FALSE(without->is_fd_lost);
 }
 
 TEST(SocketMessage, NothingThereAndNobodyThereAreErrors) {

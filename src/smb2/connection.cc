@@ -34,12 +34,13 @@ class NextTurn {
 }  // namespace
 
 Connection::Connection(Server& server, transport::TransportPtr transport,
-                       std::shared_ptr<MemoryAccount> account)
+                       std::shared_ptr<MemoryAccount> account, FdBudget::Place place)
     : number(server.next_connection_number()),
       memory(std::move(account)),
       slow_requests(transport->reactor()),
       server_(server),
       transport_(std::move(transport)),
+      place_(std::move(place)),
       unacked_breaks_(
           transport_,
           {.are_awaited = [&server](const auto& each) { return server.breaks.is_awaited(each); },
@@ -86,6 +87,7 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
 Task<void> Connection::close() {
   // An answer that was queued before the fatal message still goes out.
   transport_->close();
+  place_ = {};
   std::vector<std::shared_ptr<Session>> orphans;
   for (auto& [id, setup] : session_setups) {
     if (setup->purpose == SessionSetupExchange::Purpose::kNew) orphans.push_back(setup->session);
@@ -155,6 +157,7 @@ void Connection::session_became_valid(const Session& session) {
   any_session_valid_ = true;
   const std::string user = session.principal().identity->account_name;
   memory->became_known(user.empty() ? "anonymous" : user);
+  place_.user_known();
   transport_->set_receive_limit(kFrameMax);
 }
 

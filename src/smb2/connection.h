@@ -21,6 +21,7 @@
 #include "runtime/worker_pool.h"
 #include "smb2/command_sequence_window.h"
 #include "smb2/connection_counters.h"
+#include "smb2/fd_budget.h"
 #include "smb2/request.h"
 #include "smb2/session.h"
 #include "smb2/slow_requests.h"
@@ -71,7 +72,7 @@ struct SessionSetupExchange {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Server& server, transport::TransportPtr transport,
-             std::shared_ptr<MemoryAccount> account);
+             std::shared_ptr<MemoryAccount> account, FdBudget::Place place);
 
   // Names it to administrators; never used twice by a Server.
   const uint64_t number;
@@ -180,6 +181,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Server& server_;
   transport::TransportPtr transport_;
+  FdBudget::Place place_;  // until the transport is closed
   std::unordered_map<SessionId, std::shared_ptr<Channel>> channels_;
   UnackedBreaks unacked_breaks_;
   std::unordered_map<AsyncId, AsyncRequest> async_requests_;

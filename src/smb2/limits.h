@@ -47,6 +47,13 @@ inline constexpr size_t kSessionSetupsUnauthenticatedMax = 2;
 inline constexpr size_t kSessionsPerConnectionMax = 4096;
 inline constexpr size_t kTreesPerSessionMax = 4096;
 inline constexpr size_t kOpensPerSessionMax = 65536;
+// Descriptors that are neither a client's connection nor its open: of shares, of what one request
+// opens for its time on each of 64 threads, of reactors. An eighth of RLIMIT_NOFILE within these.
+inline constexpr size_t kOwnDescriptorsMin = 128;
+inline constexpr size_t kOwnDescriptorsMax = 1024;
+// Connections of one address over which nobody has logged on: eight clients with all of their
+// channels at the same moment. A quarter of those of all strangers when that is less.
+inline constexpr size_t kStrangersPerAddressMax = 256;
 // Channels of a session: Windows Server's number.
 inline constexpr size_t kChannelsPerSessionMax = 32;
 // Lost channels of a session whose requests still run. Each keeps a connection in memory, until its

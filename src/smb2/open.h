@@ -18,6 +18,7 @@
 #include "runtime/one_shot.h"
 #include "runtime/turn_guarded.h"
 #include "smb2/channel_sequence.h"
+#include "smb2/fd_budget.h"
 #include "smb2/held_memory.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
@@ -117,6 +118,7 @@ class Open {
   // Counts the Open itself, its enumeration and its notifications.
   HeldMemory memory;
 
+  FdBudget::Files descriptors;  // the room that the two files take
   // Set before the Open is in any table. Exactly one of the two.
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<rpc::Pipe> pipe;

@@ -51,6 +51,7 @@ Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id
   if (!offer) co_return std::nullopt;
   co_await seat.schedule();
   auto open = decode_preserved_open(offer->payload, std::move(offer->fd), *server.shares());
+  if (open && open->owner) open->descriptors = server.fds.count_in(*open->owner);
   OpenClaim claim{.open = {}, .offer = std::move(offer)};
   if (!open) {
     log::warn("open {} of another worker: {}", persistent_id, open.error().message());

@@ -29,6 +29,7 @@ PreservedOpen preserve(Open& open) {
   }
   preserved.file = std::move(open.file);
   preserved.base_file = std::move(open.base_file);
+  preserved.descriptors = std::move(open.descriptors);
   return preserved;
 }
 
@@ -53,6 +54,7 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   open->next_ea = preserved.next_ea;
   open->file = std::move(preserved.file);
   open->base_file = std::move(preserved.base_file);
+  open->descriptors = std::move(preserved.descriptors);
   open->is_in_open_table = true;
   return open;
 }

@@ -44,6 +44,7 @@ struct PreservedOpen {
   uint32_t mode = 0;
   uint32_t next_ea = 0;
 
+  FdBudget::Files descriptors;
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<vfs::File> base_file;
 

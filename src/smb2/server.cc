@@ -2,6 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/log.h"
 #include "smb2/close_open.h"
 #include "smb2/durable.h"
@@ -34,6 +37,7 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
     : memory(MemoryBudget::make(memory_limit(parts.config->server))),
       session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
       file_ids(parts.group ? parts.group->own_tag() : store::WorkerTag{}),
+      fds(parts.descriptors_max),
       breaks(session_table, client_table, parts.config->server.break_retry, reactors.at(0)),
       descriptors(parts.ids, parts.clock),
       notify(parts.group),
@@ -77,8 +81,16 @@ void Server::serve(transport::TransportPtr transport, Buffer first_message, Arri
     log::debug("{}: too many connections without a logon, dropped", transport->peer().host());
     return transport->close();
   }
-  auto connection =
-      std::make_shared<Connection>(*this, std::move(transport), std::move(account));
+  sockaddr_storage peer{};
+  const transport::SocketAddress address = transport->peer();
+  std::memcpy(&peer, address.data(), std::min<size_t>(address.size(), sizeof peer));
+  FdBudget::Place place = fds.connect(peer_address(peer));
+  if (!place) {
+    log::debug("{}: has its share of connections, dropped", address.host());
+    return transport->close();
+  }
+  auto connection = std::make_shared<Connection>(*this, std::move(transport), std::move(account),
+                                                 std::move(place));
   {
     auto connections = connections_.lock();
     if (connections->stopping) return connection->disconnect();

@@ -25,6 +25,7 @@
 #include "runtime/worker_pool.h"
 #include "smb2/breaks.h"
 #include "smb2/connection.h"
+#include "smb2/fd_budget.h"
 #include "smb2/limits.h"
 #include "smb2/notify/notify_hub.h"
 #include "smb2/open.h"
@@ -62,6 +63,8 @@ struct ServerParts {
   bool test_switches = false;
   // Transport::set_keepalive_idle() of each connection; 0: as the transport has it. For tests.
   std::chrono::seconds keepalive_idle{0};
+  // RLIMIT_NOFILE; fd_budget.h divides it.
+  size_t descriptors_max = size_t{1} << 20;
   // The other workers of this machine; null when there are none. The Server starts and stops it.
   store::WorkerGroup* group = nullptr;
 };
@@ -117,6 +120,7 @@ class Server final : public ConnectionSink {
   OpenTable open_table;
   ClientTable client_table;
   FileIdSource file_ids;
+  FdBudget fds;
   filestate::LockId next_lock_id() { return {next_lock_id_.fetch_add(1)}; }
   Breaks breaks;
   DescriptorStore descriptors;

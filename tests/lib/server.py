@@ -16,10 +16,10 @@ from scratch import stop
 
 START_LIMIT_S = 20  # a sanitizer build on a busy machine takes a few seconds
 
-# Words that only a crash or a sanitizer writes.
+# Words that only a crash, a sanitizer or a list of system calls that is too short writes.
 _TROUBLE = re.compile(
     r"ERROR: (?:Address|Leak|Thread|Memory)Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
-    r"; starting another |Assertion .* failed|terminate called|INTERNAL ERROR|PANIC|core dumped")
+    r"; starting another |refused system call |Assertion .* failed|terminate called|INTERNAL ERROR|PANIC|core dumped")
 
 _SAMBA_DIALECT = {"2.0.2": "SMB2_02", "2.1": "SMB2_10", "3.0": "SMB3_00", "3.0.2": "SMB3_02",
                   "3.1.1": "SMB3_11"}
@@ -69,6 +69,7 @@ class Options:
     realm: str | None = None  # smbd wants to know it; braidd takes it from the keytab
     env: dict = dataclasses.field(default_factory=dict)
     single_process: bool = False
+    prefix: tuple = ()  # a command that runs the server, such as prlimit
     samba_global: list = dataclasses.field(default_factory=list)  # further smb.conf lines
     samba_share: list = dataclasses.field(default_factory=list)
     # Runs in the server's namespace of these networks, on port 445 of every address there; the
@@ -208,7 +209,7 @@ class Braidd(Server):
                 command += ["--unix-user", user.unix_user]
             subprocess.run(command, input=f"{user.password}\n", text=True, check=True,
                            stdout=subprocess.DEVNULL, timeout=60)
-        command = [*options.command(self.program), "--config", self.config]
+        command = [*options.command(*options.prefix, self.program), "--config", self.config]
         if options.single_process:
             command.append("--single-process")
         self.process = scratch.start(command, self.log, env=os.environ | options.env)

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """The processes of braidd: started again when killed, orders by signal, rights of the front."""
 import os
+import pathlib
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -12,15 +15,23 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import smb2_raw  # noqa: E402
 import suite  # noqa: E402
 from case import LIMIT_S, ServerCase  # noqa: E402
-from scratch import stop  # noqa: E402
+from scratch import Scratch, stop  # noqa: E402
 from server import children, name_of  # noqa: E402
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# By number, of <linux/capability.h>: those that braidd keeps.
+CAPABILITIES = {0: "chown", 1: "dac_override", 2: "dac_read_search", 3: "fowner", 4: "fsetid",
+                5: "kill", 6: "setgid", 7: "setuid", 8: "setpcap", 21: "sys_admin"}
 NEGOTIATE = smb2_raw.frame(smb2_raw.header(smb2_raw.NEGOTIATE) + smb2_raw.negotiate())
 
 
 def status_of(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+
+
+def capabilities_of(mask):
+    return {CAPABILITIES.get(bit, str(bit)) for bit in range(64) if mask >> bit & 1}
 
 
 class ProcessesCase(ServerCase):
@@ -144,6 +155,28 @@ class Rights(ProcessesCase):
     def test_front_gains_nothing_by_programs(self):
         self.assertEqual(status_of(self.pids("braidd-front")[0])["NoNewPrivs"], "1")
 
+    def test_each_has_a_filter_and_gains_nothing_by_programs(self):
+        for pid in (self.server.process.pid, *children(self.server.process.pid)):
+            status = status_of(pid)
+            self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"), name_of(pid))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has capabilities")
+    def test_capabilities_are_those_of_the_document(self):
+        sets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+        worker = {"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "setuid", "setgid",
+                  "sys_admin"}
+        supervisor = worker | {"kill", "setpcap"}
+        for pid, expected in (
+                (self.pids("braidd-worker")[0], [set(), worker, worker, worker, set()]),
+                (self.server.process.pid,
+                 [set(), supervisor, {"kill", "dac_read_search"}, supervisor, set()])):
+            status = status_of(pid)
+            self.assertEqual([capabilities_of(int(status[each], 16)) for each in sets], expected,
+                             name_of(pid))
+        document = (ROOT / "docs" / "privileges.md").read_text(encoding="utf-8")
+        for capability in supervisor:
+            self.assertIn(f"CAP_{capability.upper()}", document)
+
     @unittest.skipUnless(os.geteuid() == 0, "looks into processes of another user")
     def test_front_has_sockets_only(self):
         front = self.pids("braidd-front")[0]
@@ -152,6 +185,67 @@ class Rights(ProcessesCase):
                 continue
             self.assertRegex(os.readlink(f"/proc/{front}/fd/{entry}"),
                              r"^(socket|anon_inode):", f"descriptor {entry}")
+
+
+class Unit(unittest.TestCase):
+    """packaging/braidd.service, as systemd judges it."""
+
+    def test_exposure_is_below_4(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("systemd is not installed")
+        with Scratch(suite.arguments.scratch) as scratch:
+            unit = pathlib.Path(scratch.file("braidd.service"))
+            text = (ROOT / "packaging" / "braidd.service").read_text(encoding="utf-8")
+            unit.write_text(text.replace("@sbindir@", "/usr/sbin").replace("@sysconfdir@", "/etc"),
+                            encoding="utf-8")
+            done = subprocess.run(["systemd-analyze", "security", "--offline=true",
+                                   "--threshold=40", "--no-pager", str(unit)],
+                                  capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout[-400:] + done.stderr)
+        self.assertEqual(done.stderr, "")
+
+
+class SecondServer(ProcessesCase):
+    """On the state_dir of one that runs."""
+
+    def second(self, *mode):
+        return subprocess.run([self.server.program, "--config", self.server.config, *mode],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    def assert_refused(self, done):
+        self.assertEqual((done.returncode, done.stdout.count("listening")), (2, 0), done.stderr)
+        self.assertRegex(done.stderr.splitlines()[-1],
+                         f"state_dir .*another server runs on it, process "
+                         f"{self.server.process.pid}; stop that one, or give")
+
+    def test_is_refused_and_takes_nothing(self):
+        for mode in ([], ["--single-process"]):
+            self.assert_refused(self.second(*mode))
+        done = subprocess.run([self.server.braidctl, "--config", self.server.config, "sessions"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(self.negotiates())
+
+    def test_worker_that_is_started_again_is_not(self):
+        if self.single_process:
+            self.skipTest("it has no worker of its own")
+        old = self.pids("braidd-worker")
+        os.kill(old[0], signal.SIGKILL)
+        self.wait_for(lambda: self.pids("braidd-worker") not in ([], old), "a new worker")
+        self.wait_for(self.negotiates, "an answer of the new worker")
+        self.assert_refused(self.second())
+
+    def test_next_one_starts_after_a_kill(self):
+        self.server.process.kill()
+        self.server.process.wait()
+        log = self.scratch.file("next.log")
+        following = self.scratch.start([self.server.program, "--config", self.server.config], log)
+        self.wait_for(lambda: "ready" in pathlib.Path(log).read_text(encoding="utf-8"), "ready")
+        self.assertEqual(stop(following), 0)
+
+
+class SecondServerBesideSingleProcess(SecondServer):
+    single_process = True
 
 
 class SingleProcess(ProcessesCase):

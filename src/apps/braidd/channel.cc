@@ -65,6 +65,7 @@ Result<Message> receive_message(int channel) {
   received.kind = heading.kind;
   received.number = heading.number;
   received.fd = std::move(got->fd);
+  received.is_fd_lost = got->is_fd_lost;
   received.payload =
       Buffer::copy_of(ByteView(bytes).subspan(sizeof heading, got->size - sizeof heading));
   return received;

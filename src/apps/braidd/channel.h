@@ -26,6 +26,7 @@ struct Message {
   MessageKind kind{};
   uint64_t number = 0;
   UniqueFd fd;
+  bool is_fd_lost = false;  // it came with one, for which this process had no room
   Buffer payload;
 };
 

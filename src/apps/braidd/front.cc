@@ -96,7 +96,11 @@ void Front::on_control() {
       if (!message.error().is_os(EAGAIN)) finished_ = true;
       return;
     }
-    if (message->kind == MessageKind::kDrain) {
+    if (message->is_fd_lost) {
+      // Without the channel a worker would stay out of reach. The next front gets all of them.
+      log::error("no descriptor for the channel to worker {}", message->number);
+      finished_ = true;
+    } else if (message->kind == MessageKind::kDrain) {
       start_drain();
     } else if (message->kind == MessageKind::kChannel && message->number < workers_.size()) {
       const auto worker = static_cast<size_t>(message->number);

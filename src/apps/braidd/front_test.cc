@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <map>
@@ -71,9 +72,13 @@ class FrontTest : public testing::Test {
   void settle() {
     for (int i = 0; i < 8 && !front_->finished(); ++i) front_->step(std::chrono::milliseconds(0));
   }
-  UniqueFd client() {
+  UniqueFd client(const char* from = "127.0.0.1") {
     UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
+    address.sin_family = AF_INET;
+    ::inet_pton(AF_INET, from, &address.sin_addr);
+    EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    address = {};
     address.sin_family = AF_INET;
     address.sin_port = htons(port_);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -295,6 +300,29 @@ TEST_F(FrontTest, ConnectionsBeyondTheQueueOfAWorkerAreDropped) {
   EXPECT_TRUE(closed(b.get()));
 }
 
+TEST_F(FrontTest, AddressThatFillsTheQueueOfAWorkerLeavesPlacesToOthers) {
+  start(1, {.handovers_max = 6, .handovers_in_flight_max = 1});
+  std::vector<UniqueFd> flood;
+  for (int i = 0; i < 10; ++i) {
+    flood.push_back(client());
+    send(flood.back(), negotiate(1));
+  }
+  EXPECT_EQ(std::ranges::count_if(flood, [](const auto& each) { return closed(each.get()); }), 6);
+  const UniqueFd other = client("127.0.0.2");
+  send(other, negotiate(2));
+  EXPECT_FALSE(closed(other.get()));
+}
+
+TEST_F(FrontTest, AddressThatFillsTheListMakesRoomItself) {
+  start(1, {.pending_max = 6});
+  const UniqueFd other = client("127.0.0.2");
+  std::vector<UniqueFd> flood;
+  for (int i = 0; i < 20; ++i) flood.push_back(client());
+  EXPECT_FALSE(closed(other.get()));
+  EXPECT_FALSE(closed(flood.back().get()));
+  EXPECT_TRUE(closed(flood.front().get()));
+}
+
 TEST_F(FrontTest, SilentClientIsDroppedWhenItsTimeIsUp) {
   start(1);
   const UniqueFd socket = client();
@@ -462,6 +490,55 @@ TEST(Worker, TakesConnectionsFromTheFrontUntilItIsDrained) {
   send_message(worker_control->first.get(), MessageKind::kDrain);
   worker_thread.join();
   EXPECT_TRUE(server.drained);
+}
+
+// A worker that has run out of descriptors when the socket comes: the front holds another one of
+// it, and the client must not wait until that gives up.
+TEST(Worker, ConnectionWithoutRoomIsAcknowledgedAndClosed) {
+  auto control = make_channel();
+  auto channel = make_channel();
+  EchoServer server;
+  PassedOn passed_on(0, 1);
+  const config::Config config;
+  std::jthread worker([&] { run_worker(std::move(control->second), server, passed_on, config); });
+  send_message(control->first.get(), MessageKind::kChannel, 0, channel->first.get());
+  const auto hand_over = [&](uint64_t number) {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    const UniqueFd of_server(ends[1]);
+    const Bytes frame{1, 2, 3};
+    EXPECT_TRUE(send_message(channel->second.get(), MessageKind::kConnection, number,
+                             of_server.get(), frame));
+    return UniqueFd(ends[0]);
+  };
+  const auto is_accepted = [&](uint64_t number) {
+    if (!readable(channel->second.get(), 10'000)) return false;
+    const auto message = receive_message(channel->second.get());
+    return message && message->kind == MessageKind::kAccepted && message->number == number;
+  };
+  const UniqueFd first = hand_over(1);
+  EXPECT_TRUE(is_accepted(1));
+  EXPECT_TRUE(readable(first.get(), 10'000));
+
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd client(ends[0]);
+  UniqueFd of_server(ends[1]);
+  const int lowest_free = ::dup(0);
+  ::close(lowest_free);
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(lowest_free), .rlim_max = limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  send_message(channel->second.get(), MessageKind::kConnection, 2, of_server.get());
+  const bool accepted = is_accepted(2);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_TRUE(accepted);
+  of_server.reset();  // as the front does
+  EXPECT_TRUE(closed(client.get()));
+
+  send_message(control->first.get(), MessageKind::kDrain);
+  worker.join();
 }
 
 TEST(Worker, EndsWithItsSupervisor) {

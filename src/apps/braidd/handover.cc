@@ -21,11 +21,18 @@ void Handover::disconnect() {
   wants_room_ = false;
 }
 
+void Handover::erase(Queue::iterator waiting) {
+  shares_.give_back(waiting->address);
+  waiting_.erase(waiting);
+}
+
 bool Handover::add(MessageKind kind, UniqueFd socket, Buffer first_frame, Clock::Instant now) {
-  if (waiting_.size() >= limits_.handovers_max) return false;
+  const PeerAddress address = peer_address_of(socket.get());
+  if (!shares_.take(address)) return false;
   const auto deadline =
       now + std::chrono::duration_cast<Clock::Instant::duration>(limits_.handover_time);
-  waiting_.push_back({++next_number_, kind, std::move(socket), std::move(first_frame), deadline});
+  waiting_.push_back(
+      {++next_number_, kind, std::move(socket), address, std::move(first_frame), deadline});
   send();
   return true;
 }
@@ -45,7 +52,7 @@ void Handover::send() {
       return;  // receive() takes the last acknowledgements and then ends the channel
     } else {
       log::warn("a connection could not be handed over: {}", sent.error().message());
-      waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(sent_));
+      erase(waiting_.begin() + static_cast<std::ptrdiff_t>(sent_));
     }
   }
 }
@@ -64,7 +71,7 @@ void Handover::receive() {
       return each.number == message->number;
     });
     if (taken == sent_end) continue;  // it waited too long here, and was dropped
-    waiting_.erase(taken);
+    erase(taken);
     --sent_;
   }
   send();
@@ -73,7 +80,7 @@ void Handover::receive() {
 size_t Handover::expire(Clock::Instant now) {
   size_t count = 0;
   while (!waiting_.empty() && waiting_.front().deadline <= now) {
-    waiting_.pop_front();
+    erase(waiting_.begin());
     if (sent_ > 0) --sent_;
     ++count;
   }

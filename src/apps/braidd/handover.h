@@ -11,6 +11,8 @@
 #include "apps/braidd/limits.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/fair_shares.h"
+#include "base/peer_address.h"
 #include "base/unique_fd.h"
 
 namespace braid::braidd {
@@ -22,7 +24,7 @@ namespace braid::braidd {
 // Owned by the Front. Thread: the Front's.
 class Handover {
  public:
-  explicit Handover(const FrontLimits& limits) : limits_(limits) {}
+  explicit Handover(const FrontLimits& limits) : limits_(limits), shares_(limits.handovers_max) {}
 
   // A new channel: to a worker just started, or after this front was. Everything not acknowledged
   // will be sent on it.
@@ -30,7 +32,8 @@ class Handover {
   // -1 while there is no worker.
   int channel() const { return channel_.get(); }
 
-  // `kind`: kConnection or kContinued. False when too many wait already; the connection is dropped.
+  // `kind`: kConnection or kContinued. False when too many wait already, or so many of its address
+  // that others would find no place; the connection is dropped.
   bool add(MessageKind kind, UniqueFd socket, Buffer first_frame, Clock::Instant now);
   // Sends what can be sent, in order. Losing the channel on the way is no error: connect() follows.
   void send();
@@ -50,14 +53,18 @@ class Handover {
     uint64_t number;
     MessageKind kind;
     UniqueFd socket;
+    PeerAddress address;
     Buffer first_frame;
     Clock::Instant deadline;
   };
+  using Queue = std::deque<Waiting>;
   void disconnect();
+  void erase(Queue::iterator waiting);
 
   const FrontLimits limits_;
   UniqueFd channel_;
-  std::deque<Waiting> waiting_;  // the first sent_ of them are sent and not acknowledged
+  FairShares<PeerAddress> shares_;
+  Queue waiting_;  // the first sent_ of them are sent and not acknowledged
   size_t sent_ = 0;
   std::vector<Message> passed_on_;
   bool wants_room_ = false;

@@ -40,6 +40,15 @@ struct FrontLimits {
   std::chrono::nanoseconds drain_time = 2s;
 };
 
+// Descriptors of the front that are no connection: listeners, epoll, control, the log.
+inline constexpr size_t kFrontOwnDescriptors = 40;
+// RLIMIT_NOFILE below which the server does not start: with less, what it opens for itself leaves
+// a handful of files to clients.
+inline constexpr size_t kDescriptorsMin = 256;
+// Below this a few clients with many files open feel it; the log says so. systemd gives services
+// half a million, braid's unit asks for one.
+inline constexpr size_t kDescriptorsEnough = 16'384;
+
 // Backlog of each listener; the kernel cuts it to net.core.somaxconn.
 inline constexpr int kListenBacklog = 1'024;
 // Connections that a worker keeps for another while the front does not take them: as many as wait
@@ -54,7 +63,9 @@ inline constexpr int kChannelBufferBytes = 1 << 20;
 inline constexpr auto kHealthyLife = 10s;
 // Delay before the second quick restart; doubles with each. The first is immediate.
 inline constexpr auto kRestartDelayFirst = 100ms;
-inline constexpr auto kRestartDelayMax = 30s;
+// Clients wait this long for a connection anyway, and what is started again every two seconds in
+// vain costs the machine little.
+inline constexpr auto kRestartDelayMax = 2s;
 // From the start of all processes to the last "ready". Loading a large handle log takes seconds.
 inline constexpr auto kStartTime = 60s;
 // SIGTERM: how long workers may take to finish what clients have asked for.

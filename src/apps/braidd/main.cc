@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 
+#include "apps/braidd/descriptor_limit.h"
 #include "apps/braidd/front.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/memory_file.h"
@@ -19,6 +19,7 @@
 #include "apps/braidd/signals.h"
 #include "apps/braidd/single_process.h"
 #include "apps/braidd/spawn.h"
+#include "apps/braidd/state_lock.h"
 #include "apps/braidd/supervisor.h"
 #include "apps/braidd/worker.h"
 #include "base/log.h"
@@ -53,20 +54,13 @@ int complain(const config::Problems& problems) {
   return kCannotStart;
 }
 
-// Each connection and each open file is a descriptor; the soft limit is 1024 for the sake of
-// programs that use select().
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 [[noreturn]] void run_front(const CommandLine& line) {
   ::prctl(PR_SET_NAME, "braidd-front");
   log::set_component("front");
   log::set_level(static_cast<log::Level>(line.log_level));
-  Front::Options options{.control = UniqueFd(kFirstGivenFd), .workers = line.workers};
+  Front::Options options{.control = UniqueFd(kFirstGivenFd),
+                         .workers = line.workers,
+                         .limits = fit(FrontLimits{}, raise_descriptor_limit(), line.workers)};
   for (size_t i = 0; i < line.listeners; ++i) {
     options.listeners.emplace_back(kFirstGivenFd + 1 + static_cast<int>(i));
   }
@@ -87,7 +81,7 @@ int run_worker_process(const CommandLine& line) {
   auto config = config::parse(read_memory_file(text.get()), line.config_file);
   if (!config) return complain(config.error());
   apply_log_level(**config);
-  prepare_to_act_as_users();
+  enter_worker_sandbox(**config, false);
   std::unique_ptr<store::WorkerGroup> group;
   if (line.workers > 1) {
     std::vector<UniqueFd> fds;
@@ -117,14 +111,21 @@ int serve(const CommandLine& line) {
     return 0;
   }
   apply_log_level(**config);
+  if (auto enough = check_descriptor_limit(raise_descriptor_limit()); !enough) {
+    return complain(enough.error());
+  }
+  // Until this returns, whatever becomes of the workers meanwhile.
+  const auto state_lock = lock_state_dir((*config)->server.state_dir, line.config_file);
+  if (!state_lock) return complain(state_lock.error());
   auto listeners = open_listeners((*config)->server.listen);
   if (!listeners) return complain(listeners.error());
   for (const Listener& listener : *listeners) log::info("listening on {}", listener.address);
   if (!line.single_process) {
+    enter_supervisor_sandbox();
     return Supervisor(*config, std::move(*text), std::move(*listeners)).run();
   }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
-  prepare_to_act_as_users();
+  enter_worker_sandbox(**config, true);
   auto server = make_worker_server(*config, {0, 1, ::getpid()}, nullptr);
   if (!server) return complain(server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());
@@ -156,7 +157,6 @@ int run(int argc, char** argv) {
   if (line.role == "front") run_front(line);
   if (line.config_file.empty()) return complain("no configuration; give --config FILE");
   std::signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
   return line.role == "worker" ? run_worker_process(line) : serve(line);
 }
 

@@ -1,9 +1,7 @@
 #include "apps/braidd/pending_list.h"
 
-#include <netinet/in.h>
-
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 namespace braid::braidd {
 namespace {
@@ -25,27 +23,14 @@ bool receive(int socket, MutableByteView into, size_t& got) {
 
 }  // namespace
 
-PeerAddress peer_address(const sockaddr_storage& peer) {
-  PeerAddress address{};
-  if (peer.ss_family == AF_INET) {
-    sockaddr_in v4;
-    std::memcpy(&v4, &peer, sizeof v4);
-    std::memcpy(address.data() + 4, &v4.sin_addr, 4);
-  } else if (peer.ss_family == AF_INET6) {
-    sockaddr_in6 v6;
-    std::memcpy(&v6, &peer, sizeof v6);
-    std::memcpy(address.data(), &v6.sin6_addr, address.size());
-  }
-  return address;
-}
-
 std::optional<uint64_t> PendingList::add(UniqueFd socket, const PeerAddress& address,
                                          Clock::Instant now) {
-  const auto count = per_address_.find(address);
-  if (count != per_address_.end() && count->second >= limits_.pending_per_address_max) {
-    return std::nullopt;
+  if (shares_.held_by(address) >= limits_.pending_per_address_max) return std::nullopt;
+  while (!shares_.take(address)) {
+    const auto own = std::ranges::find(entries_, address, &Entry::address);
+    if (own == entries_.end() && entries_.empty()) return std::nullopt;
+    erase(own == entries_.end() ? entries_.begin() : own);
   }
-  if (entries_.size() >= limits_.pending_max) drop_oldest();
   const uint64_t key = ++next_key_;
   const auto deadline =
       now + std::chrono::duration_cast<Clock::Instant::duration>(limits_.first_frame_time);
@@ -55,7 +40,6 @@ std::optional<uint64_t> PendingList::add(UniqueFd socket, const PeerAddress& add
                            .deadline = deadline,
                            .frame = {}});
   by_key_.emplace(key, std::prev(entries_.end()));
-  ++per_address_[address];
   return key;
 }
 
@@ -111,8 +95,7 @@ std::optional<Clock::Instant> PendingList::next_deadline() const {
 int PendingList::fd(uint64_t key) const { return by_key_.at(key)->socket.get(); }
 
 void PendingList::erase(Entries::iterator entry) {
-  const auto count = per_address_.find(entry->address);
-  if (--count->second == 0) per_address_.erase(count);
+  shares_.give_back(entry->address);
   by_key_.erase(entry->key);
   entries_.erase(entry);
 }

@@ -1,12 +1,9 @@
 // PendingList: connections whose first message has not arrived, within their limits.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <array>
 #include <cstdint>
 #include <list>
-#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -14,21 +11,20 @@
 #include "apps/braidd/limits.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/fair_shares.h"
+#include "base/peer_address.h"
 #include "base/unique_fd.h"
 
 namespace braid::braidd {
 
-// Whom a per-address limit counts: an IPv4 address, or the /64 that one IPv6 host owns.
-using PeerAddress = std::array<uint8_t, 8>;
-PeerAddress peer_address(const sockaddr_storage& peer);
-
 // Owned by the Front. Thread: the Front's.
 class PendingList {
  public:
-  explicit PendingList(const FrontLimits& limits) : limits_(limits) {}
+  explicit PendingList(const FrontLimits& limits) : limits_(limits), shares_(limits.pending_max) {}
 
-  // The key of the new entry. Nothing when its address has enough of them already; when the list
-  // as a whole is full, the one that has been silent longest makes room.
+  // The key of the new entry. Nothing when its address has enough of them already. When it has its
+  // share of a list that fills, or all is taken, its own that has been silent longest makes room,
+  // or else anybody's.
   std::optional<uint64_t> add(UniqueFd socket, const PeerAddress& address, Clock::Instant now);
 
   enum class Progress { kWaiting, kComplete, kDropped };
@@ -73,7 +69,7 @@ class PendingList {
   const FrontLimits limits_;
   Entries entries_;  // oldest first, which is also by deadline
   std::unordered_map<uint64_t, Entries::iterator> by_key_;
-  std::map<PeerAddress, size_t> per_address_;
+  FairShares<PeerAddress> shares_;
   uint64_t next_key_ = 0;
 };
 

@@ -8,10 +8,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
+#include <vector>
 
+#include "apps/braidd/file_access.h"
+#include "apps/braidd/system_calls.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
 
@@ -24,6 +29,43 @@ constexpr uid_t kNobody = 65'534;
 [[noreturn]] void cannot(const char* what) {
   log::error("the front cannot give up {}; it will not run with it", what);
   std::exit(1);
+}
+
+// docs/privileges.md has the reason for each.
+constexpr cap_value_t kOfWorkers[] = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+                                      CAP_FOWNER, CAP_FSETID,       CAP_SETUID,
+                                      CAP_SETGID, CAP_SYS_ADMIN};
+// For itself, and to be able to take from those it starts.
+constexpr cap_value_t kOfSupervisor[] = {CAP_KILL, CAP_SETPCAP};
+constexpr cap_value_t kUsedBySupervisor[] = {CAP_KILL, CAP_DAC_READ_SEARCH};
+
+template <class Range>
+bool contains(const Range& range, cap_value_t capability) {
+  return std::ranges::find(range, capability) != std::end(range);
+}
+
+// Of what the process has, `permitted` stays, and `effective` in use. Programs that it runs get no
+// more. Not an error for who has less: a container, an ordinary user.
+bool keep_capabilities(std::span<const cap_value_t> permitted,
+                       std::span<const cap_value_t> effective) {
+  for (cap_value_t each = 0; ::prctl(PR_CAPBSET_READ, each) >= 0; ++each) {
+    if (!contains(permitted, each)) ::prctl(PR_CAPBSET_DROP, each);
+  }
+  const cap_t had = ::cap_get_proc();
+  const cap_t kept = ::cap_init();
+  bool done = had && kept;
+  for (size_t i = 0; done && i < permitted.size(); ++i) {
+    cap_flag_value_t value = CAP_CLEAR;
+    ::cap_get_flag(had, permitted[i], CAP_PERMITTED, &value);
+    ::cap_set_flag(kept, CAP_PERMITTED, 1, &permitted[i], value);
+    if (contains(effective, permitted[i])) {
+      ::cap_set_flag(kept, CAP_EFFECTIVE, 1, &permitted[i], value);
+    }
+  }
+  done = done && ::cap_set_proc(kept) == 0;
+  ::cap_free(had);
+  ::cap_free(kept);
+  return done;
 }
 
 void give_up_root() {
@@ -62,6 +104,7 @@ void enter_front_sandbox() {
   refuse_files();
   // A change of user forgets this.
   become_child_of_supervisor();
+  restrict_system_calls(Role::kFront);
 }
 
 void become_child_of_supervisor() {
@@ -69,17 +112,27 @@ void become_child_of_supervisor() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);
 }
 
-void prepare_to_act_as_users() {
+void enter_worker_sandbox(const config::Config& config, bool reads_config) {
   ::umask(0);
-  // A thread that acts as a user by its file system uid keeps this capability, and the kernel lets
-  // whoever has it write beyond quotas and into blocks reserved for root.
-  cap_t held = ::cap_get_proc();
-  if (!held) return;
-  const cap_value_t resource = CAP_SYS_RESOURCE;
-  ::cap_set_flag(held, CAP_EFFECTIVE, 1, &resource, CAP_CLEAR);
-  ::cap_set_flag(held, CAP_PERMITTED, 1, &resource, CAP_CLEAR);
-  if (::cap_set_proc(held) != 0) log::warn("cannot give up CAP_SYS_RESOURCE: quotas may not hold");
-  ::cap_free(held);
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  // Not among them: CAP_SYS_RESOURCE. A thread that acts as a user by its file system uid would
+  // keep it, and the kernel lets whoever has it write beyond quotas and into blocks reserved for
+  // root.
+  if (!keep_capabilities(kOfWorkers, kOfWorkers)) {
+    log::warn("cannot give up capabilities: quotas may not hold");
+  }
+  confine_to_files_of(config, reads_config);
+  restrict_system_calls(Role::kWorker);
+}
+
+void enter_supervisor_sandbox() {
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  std::vector<cap_value_t> permitted(std::begin(kOfWorkers), std::end(kOfWorkers));
+  permitted.insert(permitted.end(), std::begin(kOfSupervisor), std::end(kOfSupervisor));
+  if (!keep_capabilities(permitted, kUsedBySupervisor)) {
+    log::warn("the supervisor cannot give up capabilities");
+  }
+  restrict_system_calls(Role::kSupervisor);
 }
 
 }  // namespace braid::braidd

@@ -1,11 +1,14 @@
 // What a process of braidd gives up once it has what it needs. docs/privileges.md draws the whole.
 #pragma once
 
+#include "config/config.h"
+
 namespace braid::braidd {
 
 // For the front: user and groups "nobody" and no capabilities when started as root, nothing to gain
-// by running a program, no access to any file by name where the kernel has Landlock. What is open
-// stays usable. Ends the process if root cannot be given up. REQUIRES: one thread.
+// by running a program, no access to any file by name where the kernel has Landlock, and only the
+// system calls of its work (system_calls.h). What is open stays usable. Ends the process if root
+// cannot be given up. REQUIRES: one thread.
 void enter_front_sandbox();
 
 // Dies with the supervisor, and leaves SIGTERM, SIGINT and SIGHUP to it: a terminal or a service
@@ -13,8 +16,14 @@ void enter_front_sandbox();
 void become_child_of_supervisor();
 
 // For a process that serves files: modes are what the server asks for, and quotas and reserved
-// blocks count for users although the process is root. REQUIRES: one thread, so that later ones
-// inherit it.
-void prepare_to_act_as_users();
+// blocks count for users although the process is root. It keeps the capabilities that acting as
+// users takes, the files of file_access.h and the system calls of its work; programs that it might
+// run would gain nothing. `reads_config`: it has no supervisor that does. REQUIRES: one thread, so
+// that later ones inherit it.
+void enter_worker_sandbox(const config::Config& config, bool reads_config);
+
+// For the supervisor, once its sockets are bound: the capabilities of those it starts and to end
+// them, and the system calls for that. REQUIRES: one thread.
+void enter_supervisor_sandbox();
 
 }  // namespace braid::braidd

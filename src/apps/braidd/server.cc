@@ -12,6 +12,8 @@
 
 #include "admin/control.h"
 #include "admin/control_server.h"
+#include "apps/braidd/descriptor_limit.h"
+#include "apps/braidd/file_access.h"
 #include "apps/braidd/live_directory.h"
 #include "auth/id_mapper.h"
 #include "auth/logon_penalties.h"
@@ -128,6 +130,15 @@ void log_changes(const smb2::ShareTable& before, const smb2::ShareTable& after) 
   }
 }
 
+// Landlock cannot be widened while the worker runs.
+void log_out_of_reach(const config::Config& config) {
+  for (const config::Share& share : config.shares) {
+    if (!is_out_of_reach(share.path)) continue;
+    log::error("share '{}': this process was started without the right to reach {}; restart braidd",
+               share.name, share.path);
+  }
+}
+
 // What smbtorture wants to ask of a server under test, BRAID_TEST_SWITCHES=1 in the environment
 // allows. Strangers must not be able to: an error unless only this machine is listened to.
 std::expected<bool, std::string> test_switches(const config::Config& config) {
@@ -205,6 +216,7 @@ class SmbWorkerServer final : public WorkerServer {
                                       .first_file_id = random_file_id(),
                                       .test_switches = *switches,
                                       .keepalive_idle = keepalive_idle(),
+                                      .descriptors_max = descriptor_limit(),
                                       .group = group_.get()},
                     reactors_, pool_);
     listen_for_administrators();
@@ -223,6 +235,7 @@ class SmbWorkerServer final : public WorkerServer {
       return;
     }
     log_changes(*before, **shares);
+    log_out_of_reach(*config);
     directory_.replace(make_directory(*config_, *config, ids_, users_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }

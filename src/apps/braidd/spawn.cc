@@ -10,10 +10,11 @@ namespace {
 
 // In the child, between fork and exec.
 [[noreturn]] void become(char* const* arguments, const std::vector<int>& fds) {
-  // Out of the way first, so that placing one does not overwrite another.
-  constexpr int kOutOfTheWay = 1'000;
+  // Out of the way first, so that placing one does not overwrite another; no further, as the limit
+  // of descriptors may be low.
+  const int out_of_the_way = kFirstGivenFd + static_cast<int>(fds.size());
   std::vector<int> copies;
-  for (const int fd : fds) copies.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, kOutOfTheWay));
+  for (const int fd : fds) copies.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, out_of_the_way));
   int place = kFirstGivenFd;
   for (const int copy : copies) ::dup2(copy, place++);  // dup2 clears close-on-exec
   sigset_t none;

@@ -164,10 +164,7 @@ void Supervisor::child_ended(size_t index, int status) {
       kill_all();
       break;
     case Phase::kServing: {
-      const bool healthy = system_clock().monotonic() - child.started >= kHealthyLife;
-      const auto delay = healthy ? 0ns : child.restart_delay;
-      child.restart_delay =
-          std::clamp<std::chrono::nanoseconds>(delay * 2, kRestartDelayFirst, kRestartDelayMax);
+      const auto delay = child.restart_delay.next(system_clock().monotonic() - child.started);
       child.restart_at = after(delay);
       log::error("the {} {}; starting another {}", child.name, ending(status),
                  delay == 0ns ? "at once" : fmt::format("in {} ms", delay / 1ms));

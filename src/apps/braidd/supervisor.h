@@ -9,6 +9,7 @@
 
 #include "apps/braidd/limits.h"
 #include "apps/braidd/listen.h"
+#include "apps/braidd/restart_delay.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "config/config.h"
@@ -35,7 +36,7 @@ class Supervisor {
     UniqueFd control{};
     bool ready = false;
     Clock::Instant started{};
-    std::chrono::nanoseconds restart_delay{0};
+    RestartDelay restart_delay{};
     std::optional<Clock::Instant> restart_at{};
   };
   enum class Phase { kStarting, kServing, kDrainingFront, kDrainingWorkers, kDone };

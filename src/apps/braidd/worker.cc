@@ -19,17 +19,23 @@ bool take_connections(int channel, WorkerServer& server) {
     if (!message) return message.error().is_os(EAGAIN);
     const bool is_new = message->kind == MessageKind::kConnection;
     if (!is_new && message->kind != MessageKind::kContinued) continue;
-    if (!message->fd) continue;
+    if (!message->fd && !message->is_fd_lost) continue;
     // Acknowledged first and looked at second: see Handover. When the front is gone by now, nobody
     // else can have this connection either.
     const auto told = send_message_waiting(channel, MessageKind::kAccepted, message->number);
     if (!told) log::debug("the front did not take an acknowledgement: {}", told.error().message());
+    if (message->is_fd_lost) {
+      // The front lets go of its own descriptor by now, so the client sees an end at once.
+      log::warn("a connection was closed: out of descriptors");
+      continue;
+    }
     server.adopt(std::move(message->fd), std::move(message->payload),
                  is_new ? Arrival::kNew : Arrival::kAfterSmb1Negotiate);
   }
 }
 
 void reload(const Message& message, WorkerServer& server, const std::string& file) {
+  if (!message.fd) return log::error("no descriptor for the new configuration; send SIGHUP again");
   const auto text = read_memory_file(message.fd.get());
   // The supervisor has checked it, paths and all.
   auto config = config::parse(text, file);
@@ -61,6 +67,11 @@ bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
     auto message = receive_message(control.get());
     if (!message) {
       if (message.error().is_os(EAGAIN)) continue;
+      return false;
+    }
+    if (message->kind == MessageKind::kChannel && message->is_fd_lost) {
+      // Nobody would ever reach this worker again.
+      log::error("no descriptor for the channel to the front");
       return false;
     }
     if (message->kind == MessageKind::kChannel) {

@@ -100,6 +100,8 @@ Task<Result<Reply>> handle_create(Request& request) {
   BRAID_CO_CHECK(co_await end_other_instance(request, state));
   // Closing somebody's open took his turns.
   BRAID_CO_CHECK(co_await request.seat.turn());
+  // Before anything is made, so that whoever has no room is told so and nothing else.
+  BRAID_CO_TRY(state.descriptors, request.server.fds.take_files(*request.principal.identity));
   state.file_id = request.server.file_ids.next();
 
   for (;;) {

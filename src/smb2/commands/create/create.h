@@ -25,6 +25,7 @@ struct CreateState {
   bool is_quota_file = false;     // quota_file.h
   FileId file_id;                 // the one it will have; also its filestate token
   std::vector<wire::FullEa> eas;  // for a file that is made or overwritten
+  FdBudget::Files descriptors;    // for the Open
   // Of the CreateGuid, while the request is under way.
   OpenTable::Reservation reservation;
   // A CREATE with the same CreateGuid whose turn is first.

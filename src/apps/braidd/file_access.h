@@ -1,0 +1,37 @@
+// Which files a worker can reach at all, whatever it is made to do: Landlock.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace braid::braidd {
+
+// The folders that hold every share: the first component of each path, /srv for /srv/data. Not the
+// share itself, nor the folder above it: a rule belongs to the folder that is there now, and
+// Landlock does not see it any more once a disk is mounted over it. So a share that comes back with
+// its disk, or has another folder in its place, stays within reach, and so does one that a reload
+// adds in the same place.
+//
+// Nothing when that cannot be said: a share directly in "/", one whose folder is not there, and one
+// whose first component is a mount point, or leads there by a link; those may be mounted later.
+std::optional<std::vector<std::string>> roots_of_shares(const config::Config& config);
+
+// For good, for this thread and those it starts later. The process reaches
+// - the roots of its shares, or every file if there are none;
+// - `state_dir`, and /tmp and /var/tmp, where Kerberos remembers tickets that it has seen;
+// - to read, the keytab's folder and what the name services and Kerberos read: /etc, /usr, /run.
+// It runs no program, makes no device and asks nothing of one, anywhere.
+//
+// Without Landlock, and with its first version, which refuses every move from folder to folder, all
+// stays as it was; a line says so to who looks for it.
+// `reads_config`: the configuration's folder, too, for a process that has no supervisor to do that.
+void confine_to_files_of(const config::Config& config, bool reads_config);
+
+// Whether this process may not reach `folder` although its user may: what a reload has added
+// elsewhere, or what was mounted over the root of a share.
+bool is_out_of_reach(const std::string& folder);
+
+}  // namespace braid::braidd
