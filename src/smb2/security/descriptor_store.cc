@@ -187,10 +187,10 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attrib
 }
 
 Result<FileSecurityRef> DescriptorStore::load(vfs::Volume& volume, const Credentials& who,
-                                              const vfs::Resolved& resolved) {
-  if (auto known = cached(resolved.attributes)) return known;
-  BRAID_TRY(const auto file, volume.open(who, resolved, {}));
-  return load(*file, resolved.attributes);
+                                              const vfs::Found& found) {
+  if (auto known = cached(found.attributes)) return known;
+  BRAID_TRY(const auto file, volume.open(who, found, {}));
+  return load(*file, found.attributes);
 }
 
 Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescriptor& descriptor) {

@@ -49,7 +49,7 @@ class DescriptorStore {
   Result<FileSecurityRef> load(vfs::File& file, const vfs::Attributes& attributes);
   // Opens the file, for a look at its attributes only, if it is not in the cache.
   Result<FileSecurityRef> load(vfs::Volume& volume, const Credentials& who,
-                               const vfs::Resolved& resolved);
+                               const vfs::Found& found);
   // Null when load() would have to look.
   FileSecurityRef cached(const vfs::Attributes& attributes) const;
 

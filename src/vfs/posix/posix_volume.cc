@@ -72,9 +72,9 @@ class PosixVolume final : public Volume {
     BRAID_CHECK(assume(who));
     return posix_lookup(*context_, path, options);
   }
-  Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                      const OpenHow& how) override;
-  Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                        const CreateHow& how) override;
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override;
@@ -117,11 +117,11 @@ Result<Descriptor> PosixVolume::hold(const Place& place, FileKey expected) {
   return held;
 }
 
-Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Resolved& resolved,
+Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Found& found,
                                                 const OpenHow& how) {
   BRAID_CHECK(assume(who));
-  const int node = descriptor_of(resolved.node);
-  const Kind kind = resolved.attributes.kind;
+  const int node = descriptor_of(found.node);
+  const Kind kind = found.attributes.kind;
   const bool data = how.access.read || how.access.write;
   if (data && kind != Kind::kFile && kind != Kind::kDirectory) return fail_os(EACCES);
 
@@ -129,9 +129,9 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Re
   parts.context = context_;
   parts.who = who;
   parts.access = how.access;
-  parts.attributes = resolved.attributes;
-  parts.has_archive = (resolved.attributes.dos_attributes & dos::kArchive) != 0;
-  parts.hide = context_->hides(resolved.place.name);
+  parts.attributes = found.attributes;
+  parts.has_archive = (found.attributes.dos_attributes & dos::kArchive) != 0;
+  parts.hide = context_->hides(found.place.name);
   if (!data || (kind == Kind::kDirectory && !how.access.read)) {
     const int fd = ::fcntl(node, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return fail_last_os();
@@ -145,10 +145,10 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Re
   return std::make_unique<PosixFile>(std::move(parts));
 }
 
-Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const Resolved& resolved,
+Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const Missing& missing,
                                                   const CreateHow& how) {
   BRAID_CHECK(assume(who));
-  const Place& place = resolved.place;
+  const Place& place = missing.place;
   BRAID_CHECK(check_place(place));
   const int parent = descriptor_of(place.parent);
 

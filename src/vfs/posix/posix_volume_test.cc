@@ -46,10 +46,16 @@ class Posix : public testing::Test {
   static Credentials user(uid_t uid) {
     return std::make_shared<const UnixCredentials>(UnixCredentials{uid, uid, {}});
   }
-  Result<Resolved> look(std::string_view text, const Credentials& who) {
-    return volume_->lookup(who, path(text), {.pin_parent = true});
+  Result<Found> look(std::string_view text, const Credentials& who) {
+    return volume_->find(who, path(text), {.pin_parent = true});
   }
-  Result<Resolved> look(std::string_view text) { return look(text, server_credentials()); }
+  Result<Found> look(std::string_view text) { return look(text, server_credentials()); }
+  Missing missing(std::string_view text, const Credentials& who = server_credentials()) {
+    return std::get<Missing>(volume_->lookup(who, path(text)).value());
+  }
+  Link link_in(std::string_view text) {
+    return std::get<Link>(volume_->lookup(server_credentials(), path(text)).value());
+  }
   // What local programs do, as the server.
   void mode(const std::string& name, unsigned bits) {
     ASSERT_TRUE(assume(server_credentials()));
@@ -80,11 +86,8 @@ TEST_F(Posix, LinksThatLeaveTheShareAreShownAsLinks) {
   std::ofstream(folder_ + "/outside/secret") << "x";
   fs::create_symlink("../outside", share_ + "/out");
   fs::create_symlink(folder_ + "/outside/secret", share_ + "/file");
-  const auto below = look("out\\secret");
-  ASSERT_TRUE(below);
-  EXPECT_EQ(below->outcome, Resolved::Outcome::kSymlink);
-  EXPECT_EQ(below->symlink_target, "../outside");
-  EXPECT_EQ(look("OUT\\secret")->outcome, Resolved::Outcome::kSymlink);
+  EXPECT_EQ(link_in("out\\secret").target, "../outside");
+  EXPECT_EQ(link_in("OUT\\secret").target, "../outside");
   EXPECT_TRUE(look("file")->attributes.is_symlink());
 }
 
@@ -116,7 +119,7 @@ TEST_F(Posix, NothingOutsideIsFoundWhileNamesChange) {
   int escaped = 0;
   for (int i = 0; i < 4000; ++i) {
     const auto found = look(i % 2 ? "a\\Dir\\File" : "A\\dIR\\fILE");
-    if (!found || found->outcome != Resolved::Outcome::kFound) continue;
+    if (!found) continue;
     inside++;
     escaped += found->attributes.key.inode == bad.st_ino;
     auto file = volume_->open(server_credentials(), *found, {.access = {.read = true}});
@@ -134,7 +137,7 @@ TEST_F(Posix, OutsideRenameIsSeenByTheNextLookup) {
   outside("One");
   EXPECT_EQ(look("ONE")->place.name, "One");
   fs::rename(share_ + "/One", share_ + "/Two");
-  EXPECT_EQ(look("ONE")->outcome, Resolved::Outcome::kMissing);
+  EXPECT_TRUE(look("ONE").error().is_os(ENOENT));
   EXPECT_EQ(look("TWO")->place.name, "Two");
 }
 
@@ -146,15 +149,13 @@ TEST_F(Posix, CreatingManyFilesReadsTheDirectoryOnce) {
   PosixContext context(std::move(root), key, {}, NameIndex::Events::kTrusted);
   for (int i = 0; i < 10'000; ++i) {
     const Path name = path("File" + std::to_string(i));
-    const auto missing = posix_lookup(context, name, {});
-    ASSERT_TRUE(missing);
-    ASSERT_EQ(missing->outcome, Resolved::Outcome::kMissing);
-    ASSERT_TRUE(open_beneath(descriptor_of(missing->place.parent), missing->place.name,
+    const auto free = std::get<Missing>(posix_lookup(context, name, {}).value());
+    ASSERT_TRUE(open_beneath(descriptor_of(free.place.parent), free.place.name,
                              O_CREAT | O_EXCL | O_WRONLY, 0644));
   }
   const auto last = posix_lookup(context, path("FILE9999"), {});
-  ASSERT_TRUE(last);
-  EXPECT_EQ(last->place.name, "File9999");
+  ASSERT_TRUE(found_in(last));
+  EXPECT_EQ(found_in(last)->place.name, "File9999");
   EXPECT_EQ(context.index.counters().scans, 1u);
   EXPECT_EQ(context.index.counters().names, 10'000u);
 }
@@ -166,8 +167,7 @@ TEST_F(Posix, WhateverIsShownCanBeFound) {
     outside(name);
     const std::string shown = to_client(name);
     const auto found = look(shown);
-    ASSERT_TRUE(found);
-    ASSERT_EQ(found->outcome, Resolved::Outcome::kFound) << shown;
+    ASSERT_TRUE(found) << shown;
     EXPECT_EQ(found->place.name, name);
   }
   EXPECT_EQ(look("DOT.")->place.name, "dot.");
@@ -227,7 +227,7 @@ TEST_F(Posix, NamesOfTheConfigurationAreShownAsHidden) {
     EXPECT_EQ(entry.attributes.hidden_by_name, expected) << entry.name;
   }
   // It is the name alone: nothing is kept with the file, and a new one is shown so at once.
-  auto made = volume_->create(server_credentials(), *look(".new"), {.access = {.write = true}});
+  auto made = volume_->create(server_credentials(), missing(".new"), {.access = {.write = true}});
   ASSERT_TRUE(made);
   EXPECT_EQ((*made)->stat()->dos_attributes, dos::kHidden | dos::kArchive);
   EXPECT_TRUE((*made)->stat()->hidden_by_name);
@@ -358,7 +358,7 @@ TEST_F(PosixUsers, FileOfAnotherUserIsRefusedOnEveryThread) {
   outside("secret", "top");
   mode("secret", 0600);
   const auto try_open = [&](const Credentials& who) -> Result<void> {
-    BRAID_TRY(const Resolved found, volume_->lookup(who, path("secret")));
+    BRAID_TRY(const Found found, volume_->find(who, path("secret")));
     BRAID_TRY(const auto file, volume_->open(who, found, {.access = {.read = true}}));
     return {};
   };
@@ -380,11 +380,9 @@ TEST_F(PosixUsers, FileOfAnotherUserIsRefusedOnEveryThread) {
 }
 
 TEST_F(PosixUsers, CreatedFileBelongsToTheUserAndKeepsItsAttributes) {
-  const auto missing = look("mine", user(12345));
-  ASSERT_TRUE(missing);
   // A mode without write permission does not keep the server from its book-keeping.
   auto file = volume_->create(
-      user(12345), *missing,
+      user(12345), missing("mine", user(12345)),
       {.access = {.read = true, .write = true}, .mode = 0444, .dos_attributes = dos::kHidden});
   ASSERT_TRUE(file) << file.error().message();
   const Attributes now = (*file)->stat().value();
@@ -413,8 +411,9 @@ TEST_F(PosixUsers, AttributesAreChangedByWritersOnly) {
 }
 
 TEST_F(PosixUsers, ServerAttributesAreOutOfTheUsersReach) {
-  const auto missing = look("mine", user(12345));
-  auto file = volume_->create(user(12345), *missing, {.access = {.write = true}}).value();
+  auto file =
+      volume_->create(user(12345), missing("mine", user(12345)), {.access = {.write = true}})
+          .value();
   EXPECT_FALSE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kOpener));
   ASSERT_TRUE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kServer));
   EXPECT_EQ(as_text(file->get_xattr("security.NTACL", Actor::kServer).value()), "x");
