@@ -38,7 +38,12 @@ AccessToken token_of(const Principal& principal) {
   return token;
 }
 
-Result<FileRights> rights_on(Request& request, const vfs::Resolved& resolved, uint32_t desired,
+OwnerGiver owner_giver(const Request& request) {
+  const AccessToken token = token_of(request.principal);
+  return {*request.principal.credentials, token.is_admin || token.is_root};
+}
+
+Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t desired,
                              Names names) {
   const AccessToken token = token_of(request.principal);
   const uint32_t tree = request.tree_connect->maximal_access;

@@ -12,6 +12,9 @@ namespace braid::smb2 {
 
 AccessToken token_of(const Principal& principal);
 
+// What the user of a request may make of owner and group.
+OwnerGiver owner_giver(const Request& request);
+
 struct FileRights {
   uint32_t maximal = 0;  // what MAXIMUM_ALLOWED grants and a maximal access context tells
   uint32_t by_name = 0;  // granted besides, by privilege, to who asks for it by name
