@@ -337,7 +337,7 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
     parts.has_archive = true;
     const int base_fd = parts.fd.get();
     auto base = std::make_unique<PosixFile>(std::move(parts));
-    return std::make_unique<PosixStream>(context_, std::move(base), base_fd,
+    return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd,
                                          std::string(how.stream), how.writable);
   }
   parts.has_archive = (parts.attributes.dos_attributes & dos::kArchive) != 0;

@@ -66,14 +66,43 @@ class Posix : public testing::Test {
     std::ofstream(share_ + "/" + name) << text;
   }
   void set_xattr(const std::string& file, const char* name, std::string_view value) {
+    ASSERT_TRUE(assume(server_credentials()));
     ASSERT_EQ(::setxattr((share_ + "/" + file).c_str(), name, value.data(), value.size(), 0), 0);
   }
   std::string get_xattr(const std::string& file, const char* name) {
+    EXPECT_TRUE(assume(server_credentials()));
     std::string value(1000, '\0');
     const ssize_t size =
         ::getxattr((share_ + "/" + file).c_str(), name, value.data(), value.size());
     value.resize(size > 0 ? static_cast<size_t>(size) : 0);
     return value;
+  }
+
+  // Of the stream "s" when it is large.
+  static const char* marker_name() {
+    return can_switch_identity() ? "trusted.braid.stream.s" : "user.braid.stream.s";
+  }
+  Result<std::unique_ptr<File>> open_s(const std::string& file, const Credentials& who,
+                                       const StreamHow& how = {}) {
+    BRAID_TRY(const auto found, look(file, who));
+    BRAID_TRY(const auto base, volume_->open(who, found, {}));
+    return base->open_stream("s", how);
+  }
+  // A file with a stream that is too large to be an attribute.
+  void make_large(const std::string& file, const Credentials& who) {
+    auto base = volume_->create(who, missing(file, who), {.access = {.write = true}}).value();
+    auto stream =
+        base->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+            .value();
+    ASSERT_TRUE(stream->write(0, as_bytes(std::string(100'000, 'x'))));
+    ASSERT_TRUE(assume(server_credentials()));
+  }
+  std::vector<std::string> side_files() {
+    std::vector<std::string> paths;
+    for (const auto& entry : fs::recursive_directory_iterator(share_ + "/.braid")) {
+      if (entry.is_regular_file()) paths.push_back(entry.path().string().substr(share_.size() + 1));
+    }
+    return paths;
   }
 
   std::string folder_;
@@ -299,7 +328,7 @@ TEST_F(Posix, StreamsOfACopiedFileAreItsOwn) {
   const std::string big(100'000, 'x');
   ASSERT_TRUE(stream->write(0, as_bytes(big)));
   outside("copy");
-  set_xattr("copy", "user.braid.stream.s", get_xattr("f", "user.braid.stream.s"));
+  set_xattr("copy", marker_name(), get_xattr("f", marker_name()));
   auto copy = volume_->open(server_credentials(), *look("copy"), {}).value();
   auto other = copy->open_stream("s", {.write = true}).value();
   ASSERT_TRUE(other->write(0, as_bytes("changed")));
@@ -417,6 +446,87 @@ TEST_F(PosixUsers, ServerAttributesAreOutOfTheUsersReach) {
   EXPECT_FALSE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kOpener));
   ASSERT_TRUE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kServer));
   EXPECT_EQ(as_text(file->get_xattr("security.NTACL", Actor::kServer).value()), "x");
+}
+
+// Whoever owns a file locally can put a marker on it with whatever it says.
+TEST_F(PosixUsers, MarkerMadeByAUserLeadsToNothingOfOthers) {
+  make_large("theirs", user(12345));
+  const std::string marker = get_xattr("theirs", "trusted.braid.stream.s");
+  ASSERT_EQ(marker.size(), 32u);
+  EXPECT_EQ(get_xattr("theirs", "user.braid.stream.s"), "");
+  for (const uid_t owner : {12346u, 12345u}) {
+    const std::string name = "forged" + std::to_string(owner);
+    auto file = volume_
+                    ->create(user(owner), missing(name, user(owner)),
+                             {.access = {.write = true}, .mode = 0666})
+                    .value();
+    mode(name, 0666);
+    std::string forged = marker;
+    const uint64_t inode = file->key().inode;
+    forged.replace(8, 8, reinterpret_cast<const char*>(&inode), 8);
+    set_xattr(name, "user.braid.stream.s", forged);
+    EXPECT_TRUE(file->streams()->empty());
+    EXPECT_TRUE(open_s(name, user(owner), {.write = true}).error().is_os(ENOENT));
+    EXPECT_TRUE(file->rename_stream("s", "t", false).error().is_os(ENOENT));
+    // One of the same name takes its place.
+    ASSERT_TRUE(open_s(name, user(owner), {.disposition = StreamHow::Disposition::kOpenOrCreate}));
+    EXPECT_EQ(file->streams()->at(0).size, 0u);
+    set_xattr(name, "user.braid.stream.s", forged);
+    ASSERT_TRUE(volume_->remove(user(owner), look(name, user(owner))->place, file->key()));
+  }
+  EXPECT_EQ(open_s("theirs", user(12345))->get()->stat()->size, 100'000u);
+}
+
+// The id is known, and the file has got the inode number of the one that had the stream.
+TEST_F(PosixUsers, MarkerOfAnEarlierFileIsNotBelieved) {
+  make_large("f", user(12345));
+  const std::string marker = get_xattr("f", "trusted.braid.stream.s");
+  const std::string side = side_files().front();
+  std::string base = get_xattr(side, "user.braid.base");
+  ASSERT_EQ(base.size(), 24u);
+  ASSERT_EQ(::removexattr((share_ + "/f").c_str(), "trusted.braid.stream.s"), 0);
+  set_xattr("f", "user.braid.stream.s", marker);
+  mode("f", 0666);
+  base[16] = static_cast<char>(base[16] + 1);
+  set_xattr(side, "user.braid.base", base);
+  EXPECT_TRUE(open_s("f", user(12345)).error().is_os(ENOENT));
+  base[16] = static_cast<char>(base[16] - 1);
+  ASSERT_TRUE(assume(server_credentials()));
+  set_xattr(side, "user.braid.base", base);
+  EXPECT_TRUE(open_s("f", user(12345)));
+}
+
+TEST_F(PosixUsers, SideFileMadeBeforeItNamedItsFileIsKnownByItsOwner) {
+  make_large("f", user(12345));
+  const std::string side = side_files().front();
+  const std::string marker = get_xattr("f", "trusted.braid.stream.s");
+  const auto age = [&] {
+    ASSERT_TRUE(assume(server_credentials()));
+    ::removexattr((share_ + "/f").c_str(), "trusted.braid.stream.s");
+    ::removexattr((share_ + "/" + side).c_str(), "user.braid.base");
+    set_xattr("f", "user.braid.stream.s", marker);
+  };
+  age();
+  EXPECT_EQ(open_s("f", user(12345))->get()->stat()->size, 100'000u);
+  EXPECT_EQ(get_xattr("f", "trusted.braid.stream.s"), marker);
+  EXPECT_EQ(get_xattr("f", "user.braid.stream.s"), "");
+  EXPECT_EQ(get_xattr(side, "user.braid.base").size(), 24u);
+  age();
+  ASSERT_EQ(::chown((share_ + "/f").c_str(), 12346, 12346), 0);
+  EXPECT_TRUE(open_s("f", user(12346)).error().is_os(ENOENT));
+}
+
+// Made by root, as whoever restores a backup.
+TEST_F(PosixUsers, SideFileFollowsTheOwnerOfItsFile) {
+  make_large("f", user(12345));
+  struct stat st {};
+  ASSERT_EQ(::stat((share_ + "/" + side_files().front()).c_str(), &st), 0);
+  EXPECT_EQ(st.st_uid, 12345u);
+  ASSERT_EQ(::chown((share_ + "/f").c_str(), 12346, 12346), 0);
+  ASSERT_TRUE(open_s("f", user(12346))->get()->stat());
+  ASSERT_TRUE(assume(server_credentials()));
+  ASSERT_EQ(::stat((share_ + "/" + side_files().front()).c_str(), &st), 0);
+  EXPECT_EQ(st.st_uid, 12346u);
 }
 
 TEST_F(PosixUsers, CaseIsIgnoredInDirectoriesThatCannotBeRead) {
