@@ -40,6 +40,9 @@ struct LookupOptions {
   NameRules rules = NameRules::kWindows;
   // Fill Found::place.parent: for rename, link and delete.
   bool pin_parent = false;
+  // A large directory that has to be read to answer is read a piece at a time: EINPROGRESS, and the
+  // caller asks again when others had their turn.
+  bool in_pieces = false;
 };
 
 // A path leads to something, to a name that is free, or to a link before its end. They are types of

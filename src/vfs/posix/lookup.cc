@@ -117,10 +117,11 @@ Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
   BRAID_TRY(const struct statx st, stat_of(directory));
   // A name found is gone again when it was removed meanwhile; the index then knows at the next try.
   for (int tries = 0; tries < kWalksMax; ++tries) {
-    auto spelling = context_.index.find(directory, key_of(st), given_[at]);
+    auto spelling = context_.index.find(directory, key_of(st), given_[at], options_.in_pieces);
     // A name that would be shown differently from how it was sent, like one with a dot at its end.
     if (spelling && !*spelling && to_client(names_[at]) != given_[at]) {
-      spelling = context_.index.find(directory, key_of(st), to_client(names_[at]));
+      spelling =
+          context_.index.find(directory, key_of(st), to_client(names_[at]), options_.in_pieces);
     }
     // A directory that may be searched but not read, on a server that is not root.
     if (!spelling && spelling.error().is_os(EACCES)) return std::nullopt;

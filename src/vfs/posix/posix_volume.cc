@@ -19,6 +19,8 @@ namespace braid::vfs {
 namespace {
 
 constexpr long kXfsMagic = 0x58465342;
+// Previous versions that are open at a time: together they take as much as the share itself.
+constexpr size_t kBelowMax = 32;
 
 // File systems whose every change passes this kernel, so that its change events tell all.
 bool only_local_writers(long magic) {
@@ -376,7 +378,9 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
     path += name;
   }
   BRAID_TRY(Descriptor fd, open_beneath(context_->root.get(), path, O_PATH | O_DIRECTORY));
-  return make_volume(std::move(fd), context_->options);
+  PosixOptions options = context_->options;
+  options.index_bytes_max /= kBelowMax;
+  return make_volume(std::move(fd), options);
 }
 
 Result<Space> PosixVolume::space(const Credentials& who) {
@@ -393,6 +397,11 @@ Result<Space> PosixVolume::space(const Credentials& who) {
 }
 
 }  // namespace
+
+Result<std::unique_ptr<Volume>> open_posix_volume(UniqueFd root, const PosixOptions& options) {
+  BRAID_CHECK(assume(server_credentials()));
+  return make_volume(Descriptor(root.release()), options);
+}
 
 Result<std::unique_ptr<Volume>> open_posix_volume(const std::string& root,
                                                   const PosixOptions& options) {

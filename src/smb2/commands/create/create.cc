@@ -106,7 +106,12 @@ Task<Result<Reply>> handle_create(Request& request) {
   for (;;) {
     CreateOutcome outcome = try_create(request, state);
     if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
-    if (auto* error = std::get_if<Error>(&outcome)) co_return std::unexpected(*error);
+    if (auto* error = std::get_if<Error>(&outcome)) {
+      if (!error->is_os(EINPROGRESS)) co_return std::unexpected(*error);
+      // Its directory is large and not known yet: others have their turn between the pieces.
+      co_await request.server.pool().schedule();
+      continue;
+    }
     if (auto* gone = std::get_if<std::shared_ptr<OneShot<bool>>>(&outcome)) {
       co_await (*gone)->wait(request.server.pool());
       continue;

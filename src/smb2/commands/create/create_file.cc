@@ -316,7 +316,8 @@ CreateOutcome try_create(Request& request, CreateState& state) {
   if (state.is_quota_file) return open_quota_file(attempt);
   const CreateDisposition disposition = state.create.create_disposition;
   for (int race = 0;; ++race) {
-    auto resolved = attempt.volume.lookup(request.credentials(), state.name.path);
+    auto resolved =
+        attempt.volume.lookup(request.credentials(), state.name.path, {.in_pieces = true});
     if (!resolved) return resolved.error();
     const vfs::Path& path = state.name.path;
     if (auto* link = std::get_if<vfs::Link>(&*resolved)) {
