@@ -7,6 +7,7 @@
 #include "admin/metrics.h"
 #include "admin/open_view.h"
 #include "admin/session_view.h"
+#include "admin/share_view.h"
 #include "base/log.h"
 #include "smb2/server.h"
 
@@ -38,6 +39,8 @@ json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
 
 json result_of(smb2::Server& server, const WorkerPlace& place, const ControlRequest& request) {
   switch (request.command) {
+    case Command::kShares:
+      return shares_of(server);
     case Command::kSessions:
       return sessions_of(server);
     case Command::kOpens:

@@ -20,6 +20,7 @@ struct Name {
   bool takes_channel;
 };
 constexpr std::array kNames{
+    Name{Command::kShares, "shares", false, false},
     Name{Command::kSessions, "sessions", false, false},
     Name{Command::kOpens, "opens", false, false},
     Name{Command::kLocks, "locks", false, false},

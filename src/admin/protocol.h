@@ -31,6 +31,7 @@ inline constexpr size_t kClientsMax = 16;
 inline constexpr std::chrono::seconds kClientTime{10};
 
 enum class Command : uint8_t {
+  kShares,
   kSessions,
   kOpens,
   kLocks,

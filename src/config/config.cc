@@ -67,6 +67,17 @@ std::expected<std::string, Problem> read_file(const std::string& file) {
   }
 }
 
+std::vector<std::string> absent_shares(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Share& share : config.shares) {
+    struct stat status{};
+    if (::stat(share.path.c_str(), &status) == 0) continue;
+    lines.push_back(fmt::format("share '{}' is absent: {}: {}", share.name, share.path,
+                                reason(errno)));
+  }
+  return lines;
+}
+
 std::expected<Snapshot, Problems> load(const std::string& file) {
   auto text = read_file(file);
   if (!text) return std::unexpected(Problems{std::move(text.error())});

@@ -94,7 +94,8 @@ struct Problem {
 };
 using Problems = std::vector<Problem>;  // in order of line, never empty when returned
 
-// What parse() looks at: the text alone, or also whether the paths it names are there.
+// What parse() looks at: the text alone, or also whether the paths it names are there. The folder
+// of a share may be missing, as its disk may be away for a while; but it must not be a file.
 enum class Checks : uint8_t { kTextOnly, kTextAndPaths };
 
 // `file` only appears in messages.
@@ -103,6 +104,9 @@ std::expected<Snapshot, Problems> parse(std::string_view text, const std::string
 
 // The text of `file`, for parse(): braidd reads it once and gives the same text to its workers.
 std::expected<std::string, Problem> read_file(const std::string& file);
+
+// A line for each share whose folder is not there.
+std::vector<std::string> absent_shares(const Config& config);
 
 // read_file() and parse() with kTextAndPaths.
 std::expected<Snapshot, Problems> load(const std::string& file);

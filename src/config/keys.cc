@@ -228,7 +228,7 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
     {"name", R"(up to 80 bytes without any of " / \ [ ] : | < > + = ; , * ?)", "",
      "The name of the share. Upper and lower case are the same.", share_name},
     {"path", "an absolute path", "", "The folder that is served.", path<&Share::path, Share>,
-     PathRule::kDirectory},
+     PathRule::kDirectoryOrNothing},
     {"comment", "a text of up to 255 bytes", R"("")",
      "The remark that clients show beside the share.", text<&Share::comment, Share, 255>},
     {"read_only", "true or false", "false", "Whether every change is refused.",

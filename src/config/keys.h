@@ -12,7 +12,7 @@
 namespace braid::config {
 
 // What a value has to pass beyond its type.
-enum class PathRule : uint8_t { kNone, kDirectory, kReadableFile };
+enum class PathRule : uint8_t { kNone, kDirectoryOrNothing, kReadableFile };
 
 // Stores a value in its section. False: it is not what `Key::accepts` says.
 template <class Section>

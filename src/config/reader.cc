@@ -56,11 +56,13 @@ std::string path_complaint(const std::string& path, PathRule rule) {
   struct stat status{};
   const auto because = [](int number) { return std::generic_category().message(number); };
   if (::stat(path.c_str(), &status) != 0) {
+    // A disk that is away is back some day; until then its share is absent.
+    if (rule == PathRule::kDirectoryOrNothing) return {};
     const char* const advice =
         errno == ENOENT ? "make it or correct the path" : "correct the path or its permissions";
     return fmt::format("{}: {}; {}", path, because(errno), advice);
   }
-  if (rule == PathRule::kDirectory && !S_ISDIR(status.st_mode)) {
+  if (rule == PathRule::kDirectoryOrNothing && !S_ISDIR(status.st_mode)) {
     return fmt::format("{} is not a directory; give the path of one", path);
   }
   if (rule == PathRule::kReadableFile) {

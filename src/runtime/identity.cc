@@ -84,8 +84,21 @@ ScopedPrivilege::ScopedPrivilege() {
 ScopedPrivilege::~ScopedPrivilege() {
   if (!before_) return;
   privileged = false;
-  // When this fails the thread's identity is unknown, and the next assume() sets everything anew.
-  if (!set_user_and_group(*before_)) taken = nullptr;
+  // Whoever was taken last: the supplementary groups are theirs. When this fails the thread's
+  // identity is unknown, and the next assume() sets everything anew.
+  if (!taken || !set_user_and_group(*taken)) taken = nullptr;
+}
+
+ScopedUser::ScopedUser(const Credentials& who)
+    : before_(taken), was_privileged_(privileged), status_(assume(who)) {}
+
+ScopedUser::~ScopedUser() {
+  if (was_privileged_) {
+    privileged = set_user_and_group(*server_credentials());
+    if (!privileged) taken = nullptr;
+  } else if (before_) {
+    (void)assume(before_);  // a failure shows at the next one
+  }
 }
 
 }  // namespace braid

@@ -52,4 +52,21 @@ class ScopedPrivilege {
   Result<void> status_;
 };
 
+// Acts as `who` until the end of the scope, then as before, the server too: for what the server
+// does on the user's behalf and the kernel shall refuse as if the user did it, like taking room.
+class ScopedUser {
+ public:
+  explicit ScopedUser(const Credentials& who);
+  ~ScopedUser();
+  ScopedUser(const ScopedUser&) = delete;
+  ScopedUser& operator=(const ScopedUser&) = delete;
+
+  const Result<void>& status() const { return status_; }
+
+ private:
+  const Credentials before_;
+  const bool was_privileged_;
+  const Result<void> status_;
+};
+
 }  // namespace braid

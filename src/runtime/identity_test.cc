@@ -97,6 +97,42 @@ TEST_F(Identity, AssumeInsidePrivilegeTakesTheUser) {
   EXPECT_FALSE(can_open(file_));
 }
 
+TEST_F(Identity, UserInsidePrivilegeEndsWithItsScope) {
+  const Credentials who = user(12345);
+  ASSERT_TRUE(assume(who));
+  {
+    const ScopedPrivilege privilege;
+    {
+      const ScopedUser again(who);
+      ASSERT_TRUE(again.status());
+      EXPECT_FALSE(can_open(file_));
+    }
+    EXPECT_TRUE(can_open(file_));
+  }
+  EXPECT_FALSE(can_open(file_));
+}
+
+// Another user's, on a thread that last worked for somebody else: no mixture of the two is left.
+TEST_F(Identity, OtherUserInsidePrivilegeLeavesOneIdentity) {
+  ASSERT_EQ(::chown(file_.c_str(), 0, 4242), 0);
+  ASSERT_EQ(::chmod(file_.c_str(), 0640), 0);
+  const Credentials member = user(12346, {4242});
+  ASSERT_TRUE(assume(user(12345)));
+  {
+    const ScopedPrivilege privilege;
+    ASSERT_TRUE(assume(member));
+    EXPECT_TRUE(can_open(file_));
+  }
+  EXPECT_TRUE(can_open(file_));
+  ASSERT_TRUE(assume(member));
+  EXPECT_TRUE(can_open(file_));
+  {
+    const ScopedUser other(user(12345));
+    EXPECT_FALSE(can_open(file_));
+  }
+  EXPECT_TRUE(can_open(file_));
+}
+
 TEST_F(Identity, SupplementaryGroupCounts) {
   ASSERT_EQ(::chown(file_.c_str(), 0, 4242), 0);
   ASSERT_EQ(::chmod(file_.c_str(), 0640), 0);

@@ -25,9 +25,10 @@ bool kernel_unlinks(const UnixCredentials& who, const FileSecurity& directory,
 
 Result<FileSecurityRef> directory_of(Request& request, const vfs::Path& path) {
   vfs::Volume& volume = *request.tree_connect->share->volume;
-  BRAID_TRY(const auto found, volume.lookup(request.credentials(), path.parent()));
-  if (found.outcome != vfs::Resolved::Outcome::kFound) return fail(NtStatus::kObjectPathNotFound);
-  return request.server.descriptors.load(volume, request.credentials(), found);
+  const auto found = volume.find(request.credentials(), path.parent());
+  if (!found && found.error().is_os(ENOENT)) return fail(NtStatus::kObjectPathNotFound);
+  if (!found) return fail(found.error());
+  return request.server.descriptors.load(volume, request.credentials(), *found);
 }
 
 }  // namespace
@@ -49,61 +50,67 @@ rpc::CallerInfo caller_of(const Request& request) {
           .is_administrator = identity.is_admin};
 }
 
-Result<void> check_reaches(const Principal& principal, const Share& share) {
-  if (principal.identity->is_anonymous && share.type != ShareType::kPipe) {
+Result<void> check_reaches(const Principal& principal, ShareType share) {
+  if (principal.identity->is_anonymous && share != ShareType::kPipe) {
     return fail(NtStatus::kAccessDenied);
   }
   return {};
 }
 
-Result<FileRights> rights_on(Request& request, const vfs::Resolved& resolved, uint32_t desired,
+OwnerGiver owner_giver(const Request& request) {
+  const AccessToken token = token_of(request.principal);
+  return {*request.principal.credentials, token.is_admin || token.is_root};
+}
+
+Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t desired,
                              Names names) {
   const AccessToken token = token_of(request.principal);
   const uint32_t tree = request.tree_connect->maximal_access;
   FileRights rights;
   BRAID_TRY(rights.security, request.server.descriptors.load(*request.tree_connect->share->volume,
-                                                             request.credentials(), resolved));
+                                                             request.credentials(), found));
   uint32_t granted = granted_by(rights.security->effective, token);
   const uint32_t asks_parent =
       Access::kMaximumAllowed | Access::kDelete | (Access::kFileReadAttributes & ~granted);
-  if ((desired & asks_parent) && !resolved.path.is_root() && !token.is_root) {
-    const auto directory = directory_of(request, resolved.path);
+  if ((desired & asks_parent) && !found.path.is_root() && !token.is_root) {
+    const auto directory = directory_of(request, found.path);
     const uint32_t there = directory ? granted_by((*directory)->effective, token) : 0;
     if (there & Access::kFileDeleteChild) granted |= Access::kDelete;
     if (there & Access::kFileListDirectory) granted |= Access::kFileReadAttributes;
     if (names == Names::kMayGo &&
-        (!directory || !kernel_unlinks(*request.credentials(), **directory, resolved.attributes))) {
+        (!directory || !kernel_unlinks(*request.credentials(), **directory, found.attributes))) {
       granted &= ~Access::kDelete;
     }
   }
   rights.maximal = granted & tree;
   rights.by_name = granted_by_privilege(token) & (tree | Access::kAccessSystemSecurity);
-  if (!resolved.attributes.is_directory() &&
-      (resolved.attributes.dos_attributes & vfs::dos::kReadonly)) {
+  if (!found.attributes.is_directory() && (found.attributes.dos_attributes & vfs::dos::kReadonly)) {
     rights.maximal &= ~(Access::kFileWriteData | Access::kFileAppendData);
   }
   return rights;
 }
 
-Result<FileRights> rights_on_parent(Request& request, const vfs::Resolved& resolved) {
+Result<FileRights> rights_on_parent(Request& request, const vfs::Path& path,
+                                    const vfs::Place& place) {
   const AccessToken token = token_of(request.principal);
   const uint32_t tree = request.tree_connect->maximal_access;
   FileRights rights;
-  BRAID_TRY(rights.security, directory_of(request, resolved.path));
-  if (rights.security->attributes.key != resolved.place.parent->key()) return fail_os(ESTALE);
+  BRAID_TRY(rights.security, directory_of(request, path));
+  if (rights.security->attributes.key != place.parent->key()) return fail_os(ESTALE);
   rights.maximal = granted_by(rights.security->effective, token) & tree;
   rights.by_name = granted_by_privilege(token) & (tree | Access::kAccessSystemSecurity);
   return rights;
 }
 
-Result<void> check_may_add(Request& request, const vfs::Resolved& target, bool is_directory) {
-  BRAID_TRY(const FileRights rights, rights_on_parent(request, target));
+Result<void> check_may_add(Request& request, const vfs::Path& path, const vfs::Place& place,
+                           bool is_directory) {
+  BRAID_TRY(const FileRights rights, rights_on_parent(request, path, place));
   const uint32_t needed = is_directory ? Access::kFileAddSubdirectory : Access::kFileAddFile;
   if (!(rights.maximal & needed)) return fail(NtStatus::kAccessDenied);
   return {};
 }
 
-Result<void> check_may_replace(Request& request, const vfs::Resolved& target) {
+Result<void> check_may_replace(Request& request, const vfs::Found& target) {
   BRAID_TRY(const FileRights rights, rights_on(request, target, Access::kDelete));
   if (!(rights.maximal & Access::kDelete)) return fail(NtStatus::kAccessDenied);
   return {};
@@ -122,15 +129,15 @@ Result<void> check_may_unlink(Request& request, const vfs::Attributes& attribute
 
 bool is_visible(Request& request, const vfs::Path& directory, const vfs::DirectoryEntry& entry) {
   if (entry.name == "." || entry.name == "..") return true;
-  if (!check_reaches(request.principal, *request.tree_connect->share)) return false;
+  if (!check_reaches(request.principal, request.tree_connect->share->type)) return false;
   DescriptorStore& store = request.server.descriptors;
   FileSecurityRef security = store.cached(entry.attributes);
   if (!security) {
     vfs::Volume& volume = *request.tree_connect->share->volume;
     vfs::Path path = directory;
     if (!path.append(entry.name)) return false;
-    const auto found = volume.lookup(request.credentials(), path);
-    if (!found || found->outcome != vfs::Resolved::Outcome::kFound) return false;
+    const auto found = volume.find(request.credentials(), path);
+    if (!found) return false;
     const auto loaded = store.load(volume, request.credentials(), *found);
     if (!loaded) return false;
     security = *loaded;

@@ -19,7 +19,9 @@ rpc::CallerInfo caller_of(const Request& request);
 // STATUS_ACCESS_DENIED if the user reaches no name of the share: someone without a name may ask
 // IPC$ what there is, and no more. Asked of who the session is now, wherever a path leads to a
 // file; what is open already keeps the access it was granted.
-Result<void> check_reaches(const Principal& principal, const Share& share);
+Result<void> check_reaches(const Principal& principal, ShareType share);
+// What the user of a request may make of owner and group.
+OwnerGiver owner_giver(const Request& request);
 
 struct FileRights {
   uint32_t maximal = 0;  // what MAXIMUM_ALLOWED grants and a maximal access context tells
@@ -30,27 +32,28 @@ struct FileRights {
 // Whether giving up a name is part of what the rights are for.
 enum class Names : uint8_t { kMayGo, kStay };
 
-// The rights on what `resolved` found. DELETE also comes from the directory's DELETE_CHILD and
+// The rights on what was found. DELETE also comes from the directory's DELETE_CHILD and
 // READ_ATTRIBUTES from its LIST_DIRECTORY, as [MS-FSA] 2.1.5.1.2.1 "Algorithm to Check Access to an
 // Existing File" says. With kMayGo there is no DELETE where the kernel would not let the user
 // unlink the name, so that a delete is refused when it is asked for and not when the last handle
 // closes. `desired`: what is asked for; the directory is looked at only if that can make a
-// difference. REQUIRES resolved.outcome == kFound. May block.
-Result<FileRights> rights_on(Request& request, const vfs::Resolved& resolved, uint32_t desired,
+// difference. May block.
+Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t desired,
                              Names names = Names::kMayGo);
 
-// The directory where `resolved` would be made, and what the user may do with it. ESTALE when the
+// The directory of `place`, to which `path` led, and what the user may do with it. ESTALE when the
 // path has led elsewhere since.
-// REQUIRES resolved.place.parent.
-Result<FileRights> rights_on_parent(Request& request, const vfs::Resolved& resolved);
+// REQUIRES place.parent.
+Result<FileRights> rights_on_parent(Request& request, const vfs::Path& path,
+                                    const vfs::Place& place);
 
 // STATUS_ACCESS_DENIED unless a file (or directory) may be put under this name: for rename and
-// link. REQUIRES target.place.parent.
-Result<void> check_may_add(Request& request, const vfs::Resolved& target, bool is_directory);
+// link. REQUIRES place.parent.
+Result<void> check_may_add(Request& request, const vfs::Path& path, const vfs::Place& place,
+                           bool is_directory);
 
 // STATUS_ACCESS_DENIED unless the user may delete what rename or link would replace.
-// REQUIRES target.outcome == kFound.
-Result<void> check_may_replace(Request& request, const vfs::Resolved& target);
+Result<void> check_may_replace(Request& request, const vfs::Found& target);
 
 // STATUS_ACCESS_DENIED if the kernel would not let the user unlink the name of request.open, with
 // these attributes, any more.

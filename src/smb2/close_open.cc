@@ -26,9 +26,9 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
   vfs::Volume& volume = *open.tree_connect->share->volume;
   auto path = vfs::parse_path(name, vfs::NameRules::kPosix);
   if (!path) return;
-  auto found = volume.lookup(open.credentials, path->path, {.pin_parent = true});
+  const auto found = volume.find(open.credentials, path->path, {.pin_parent = true});
   Result<void> removed = fail(NtStatus::kObjectNameNotFound);
-  if (found && found->outcome == vfs::Resolved::Outcome::kFound && found->place.parent) {
+  if (found && found->place.parent) {
     removed = volume.remove(open.credentials, found->place, decision.file);
     if (removed) {
       server.file_table.child_changed(found->place.parent->key(), open.client_guid,
@@ -45,8 +45,8 @@ void delete_file(Server& server, Open& open, const filestate::CloseDecision& dec
 // The directory's listing shows another size and time from now on.
 void tell_directory_leases(Server& server, Open& open) {
   vfs::Path path = *open.path.lock();
-  auto found = open.tree_connect->share->volume->lookup(open.credentials, path.parent());
-  if (found && found->outcome == vfs::Resolved::Outcome::kFound) {
+  const auto found = open.tree_connect->share->volume->find(open.credentials, path.parent());
+  if (found) {
     server.file_table.child_changed(found->attributes.key, open.client_guid, open.parent_lease_key);
   }
 }

@@ -284,7 +284,7 @@ TEST_F(DurableTest, ChangedFileIsNotGivenBack) {
   lose_connection();
   vfs::Volume& volume = *engine.server().shares()->find("files")->volume;
   const auto path = vfs::parse_path("file")->path;
-  const auto found = volume.lookup(server_credentials(), path);
+  const auto found = volume.find(server_credentials(), path);
   auto file = volume.open(server_credentials(), *found, {.access = {.write = true}});
   ASSERT_TRUE(file && (*file)->truncate(100));
   client = log_on();

@@ -17,7 +17,8 @@ class ExtendedAttributes : public testing::Test {
     ASSERT_TRUE(name);
     const auto place = volume_->lookup(server_credentials(), name->path);
     ASSERT_TRUE(place);
-    auto made = volume_->create(server_credentials(), *place, {.access = {true, true}});
+    auto made = volume_->create(server_credentials(), std::get<vfs::Missing>(*place),
+                                {.access = {true, true}});
     ASSERT_TRUE(made);
     file_ = std::move(*made);
   }

@@ -1,73 +1,174 @@
 #include "smb2/share.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 
+#include "base/log.h"
+#include "base/unique_fd.h"
+#include "runtime/identity.h"
 #include "smb2/snapshots.h"
 #include "vfs/posix/posix_volume.h"
 
 namespace braid::smb2 {
+namespace {
 
-std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::open(
-    const config::Config& config, vfs::FileLocks* locks, const ShareTable* before) {
-  std::vector<std::shared_ptr<const Share>> shares;
-  for (const config::Share& wanted : config.shares) {
-    if (auto kept = before ? before->find(wanted.name) : nullptr;
-        kept && kept->configured == wanted) {
-      shares.push_back(std::move(kept));
-      continue;
-    }
-    auto volume = vfs::open_posix_volume(
-        wanted.path,
-        {.hidden_names = wanted.hidden_names, .streams = wanted.streams, .locks = locks});
-    if (!volume) {
-      return std::unexpected(fmt::format("share '{}': cannot open {}: {}", wanted.name, wanted.path,
-                                         volume.error().message()));
-    }
-    auto share = std::make_shared<Share>();
-    share->name = wanted.name;
-    share->comment = wanted.comment;
-    share->path = wanted.path;
-    share->configured = wanted;
-    share->read_only = wanted.read_only;
-    share->encrypt_data = wanted.encrypt;
-    share->change_notify = wanted.change_notify;
-    share->hide_unreadable = wanted.hide_unreadable;
-    share->compat = wanted.compat;
-    std::error_code error;
-    share->real_path = std::filesystem::canonical(wanted.path, error).string();
-    share->volume = std::move(*volume);
-    if (!wanted.snapshots.empty()) {
-      std::string name = wanted.snapshots;
-      std::ranges::replace(name, '/', '\\');
-      auto folder = vfs::parse_path(name, vfs::NameRules::kPosix);
-      if (!folder) {
-        return std::unexpected(
-            fmt::format("share '{}': '{}' is no folder", wanted.name, wanted.snapshots));
-      }
-      share->snapshots = std::make_shared<Snapshots>(*share, std::move(folder->path));
-    }
-    shares.push_back(std::move(share));
+struct Folder {
+  UniqueFd fd;  // O_PATH
+  FolderId id;
+};
+
+// Links in the configured path are the administrator's.
+Result<Folder> open_folder(const std::string& path) {
+  BRAID_CHECK(assume(server_credentials()));
+  Folder folder;
+  folder.fd.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.fd) return fail_last_os();
+  struct statx st {};
+  if (::statx(folder.fd.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &st) != 0) {
+    return fail_last_os();
   }
-  return std::make_shared<const ShareTable>(std::move(shares));
+  folder.id = {(uint64_t{st.stx_dev_major} << 32) | st.stx_dev_minor, st.stx_ino, st.stx_mnt_id};
+  return folder;
 }
 
-ShareTable::ShareTable(std::vector<std::shared_ptr<const Share>> shares)
-    : shares_(std::move(shares)) {
+// "a/b" below the share's root. An error for what is no such thing.
+Result<vfs::Path> snapshots_folder(std::string name) {
+  std::ranges::replace(name, '/', '\\');
+  BRAID_TRY(auto parsed, vfs::parse_path(name, vfs::NameRules::kPosix));
+  return std::move(parsed.path);
+}
+
+Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
+                                                vfs::FileLocks* locks) {
+  auto share = std::make_shared<Share>();
+  share->name = wanted.name;
+  share->comment = wanted.comment;
+  share->path = wanted.path;
+  share->folder = folder.id;
+  share->read_only = wanted.read_only;
+  share->encrypt_data = wanted.encrypt;
+  share->change_notify = wanted.change_notify;
+  share->hide_unreadable = wanted.hide_unreadable;
+  share->compat = wanted.compat;
+  std::error_code error;
+  share->real_path = std::filesystem::canonical(wanted.path, error).string();
+  BRAID_TRY(share->volume,
+            vfs::open_posix_volume(
+                std::move(folder.fd),
+                {.hidden_names = wanted.hidden_names, .streams = wanted.streams, .locks = locks}));
+  if (!wanted.snapshots.empty()) {
+    BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));
+    share->snapshots = std::make_shared<Snapshots>(*share, std::move(snapshots));
+  }
+  return share;
+}
+
+std::shared_ptr<const Share> make_ipc() {
   auto ipc = std::make_shared<Share>();
   ipc->name = "IPC$";
   ipc->comment = "IPC Service";
   ipc->type = ShareType::kPipe;
-  shares_.push_back(std::move(ipc));
+  return ipc;
+}
+
+}  // namespace
+
+ShareEntry::ShareEntry(config::Share configured, vfs::FileLocks* locks)
+    : configured_(std::move(configured)), locks_(locks) {}
+
+ShareEntry::ShareEntry(std::shared_ptr<const Share> ready)
+    : configured_({.name = ready->name, .path = ready->path}), ready_(std::move(ready)) {}
+
+std::shared_ptr<const Share> ShareEntry::in_use() const {
+  return ready_ ? ready_ : state_.lock()->in_use.lock();
+}
+
+void ShareEntry::note(State& state, const std::string& absence) const {
+  const bool is_absent = !absence.empty();
+  if (std::exchange(state.is_absent, is_absent) == is_absent) return;
+  if (is_absent) {
+    log::warn("share '{}' is absent: {}: {}; it is back when its folder is", name(),
+              configured_.path, absence);
+  } else {
+    log::info("share '{}' is there again", name());
+  }
+}
+
+Result<std::shared_ptr<const Share>> ShareEntry::connect() {
+  if (ready_) return ready_;
+  auto folder = open_folder(configured_.path);
+  if (folder) {
+    auto state = state_.lock();
+    if (auto share = state->in_use.lock(); share && share->folder == folder->id) {
+      note(*state, {});
+      return share;
+    }
+  }
+  // Not under the lock: it waits for a disk. Who comes second throws away what it opened.
+  const auto share = folder ? open_share(configured_, *std::move(folder), locks_)
+                            : Result<std::shared_ptr<const Share>>(fail(folder.error()));
+  auto state = state_.lock();
+  note(*state, share ? std::string() : share.error().message());
+  if (!share) return fail(NtStatus::kBadNetworkName);
+  if (auto other = state->in_use.lock()) {
+    if (other->folder == (*share)->folder) return other;
+    log::info("share '{}': another folder is at {} now; who is connected keeps the one there was",
+              name(), configured_.path);
+  }
+  state->in_use = *share;
+  return *share;
+}
+
+std::string ShareEntry::absence() {
+  if (ready_) return {};
+  const auto folder = open_folder(configured_.path);
+  const std::string why = folder ? std::string() : folder.error().message();
+  note(*state_.lock(), why);
+  return why;
+}
+
+std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::make(
+    const config::Config& config, vfs::FileLocks* locks, const ShareTable* before) {
+  std::vector<std::shared_ptr<ShareEntry>> entries;
+  for (const config::Share& wanted : config.shares) {
+    auto kept = before ? before->entry(wanted.name) : nullptr;
+    if (kept && kept->configured() == wanted) {
+      entries.push_back(std::move(kept));
+      continue;
+    }
+    if (!wanted.snapshots.empty() && !snapshots_folder(wanted.snapshots)) {
+      return std::unexpected(
+          fmt::format("share '{}': '{}' is no folder", wanted.name, wanted.snapshots));
+    }
+    entries.push_back(std::make_shared<ShareEntry>(wanted, locks));
+  }
+  return std::shared_ptr<const ShareTable>(new ShareTable(std::move(entries)));
+}
+
+ShareTable::ShareTable(std::vector<std::shared_ptr<const Share>> shares) {
+  for (auto& share : shares) entries_.push_back(std::make_shared<ShareEntry>(std::move(share)));
+  entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
+}
+
+ShareTable::ShareTable(std::vector<std::shared_ptr<ShareEntry>> entries)
+    : entries_(std::move(entries)) {
+  entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
+}
+
+std::shared_ptr<ShareEntry> ShareTable::entry(std::string_view name) const {
+  for (const auto& entry : entries_) {
+    if (vfs::equal_folded(entry->name(), name)) return entry;
+  }
+  return nullptr;
 }
 
 std::shared_ptr<const Share> ShareTable::find(std::string_view name) const {
-  for (const auto& share : shares_) {
-    if (vfs::equal_folded(share->name, name)) return share;
-  }
-  return nullptr;
+  const auto found = entry(name);
+  return found ? found->in_use() : nullptr;
 }
 
 }  // namespace braid::smb2

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/result.h"
 #include "config/config.h"
 #include "vfs/file_locks.h"
@@ -18,7 +19,16 @@ class Snapshots;
 
 enum class ShareType : uint8_t { kDisk, kPipe };
 
-// Shared by the ShareTable and the TreeConnects; immutable once made. Thread: any.
+// Which directory a path leads to, and through which mount.
+struct FolderId {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t mount = 0;  // while anybody holds it no other mount has this number
+  friend bool operator==(const FolderId&, const FolderId&) = default;
+};
+
+// A share in use: with its folder open. Shared by the TreeConnects, and through them by the opens,
+// and gone with the last of them; immutable once made. Thread: any.
 struct Share {
   std::string name;
   std::string comment;
@@ -26,7 +36,7 @@ struct Share {
   // The same without symbolic links, as the kernel names it; empty when it is no directory of this
   // machine.
   std::string real_path;
-  config::Share configured;  // what it was made from
+  FolderId folder;
   ShareType type = ShareType::kDisk;
   bool read_only = false;
   bool encrypt_data = false;
@@ -37,24 +47,67 @@ struct Share {
   std::shared_ptr<Snapshots> snapshots;  // null when the share has no previous versions
 };
 
+// A share of the configuration, whether its folder is there or not. The folder is opened when a
+// client connects, and each TREE_CONNECT looks where the path leads: to the one that is open, to
+// another that took its place, or nowhere. Nothing is held of a share that nobody uses, so that its
+// disk can be unmounted; nothing is asked meanwhile.
+//
+// Owned by the ShareTables that have it. Thread: any.
+class ShareEntry {
+ public:
+  // `locks`: of the other workers; they outlive it.
+  ShareEntry(config::Share configured, vfs::FileLocks* locks);
+  // A share that is there and stays: IPC$, and those of tests.
+  explicit ShareEntry(std::shared_ptr<const Share> ready);
+
+  const std::string& name() const { return configured_.name; }
+  const config::Share& configured() const { return configured_; }
+  ShareType type() const { return ready_ ? ready_->type : ShareType::kDisk; }
+  bool encrypts_data() const { return ready_ ? ready_->encrypt_data : configured_.encrypt; }
+
+  // For a TREE_CONNECT. STATUS_BAD_NETWORK_NAME while the folder cannot be had. May block.
+  Result<std::shared_ptr<const Share>> connect();
+  // What the last connect() gave, while somebody uses it.
+  std::shared_ptr<const Share> in_use() const;
+  // Why connect() would fail; empty when it would not. May block.
+  std::string absence();
+
+ private:
+  struct State {
+    std::weak_ptr<const Share> in_use;
+    bool is_absent = false;  // as the log has it
+  };
+
+  // Tells the log what is new.
+  void note(State& state, const std::string& absence) const;
+
+  const config::Share configured_;
+  vfs::FileLocks* const locks_ = nullptr;
+  const std::shared_ptr<const Share> ready_;
+  Guarded<State> state_;
+};
+
 // All shares of one configuration, and IPC$. Immutable; a reload makes a new one.
 class ShareTable {
  public:
-  // Opens the root directory of every share. `locks`: of the other workers; they outlive the
-  // volumes. A share of `before` that is still to be as it was is taken over, with what it knows of
-  // its files. The error is a line for the administrator.
-  static std::expected<std::shared_ptr<const ShareTable>, std::string> open(
+  // A share of `before` that is still to be as it was is taken over, with what it knows of its
+  // files. The error is a line for the administrator.
+  static std::expected<std::shared_ptr<const ShareTable>, std::string> make(
       const config::Config& config, vfs::FileLocks* locks = nullptr,
       const ShareTable* before = nullptr);
   // From ready-made shares, for tests. Adds IPC$.
   explicit ShareTable(std::vector<std::shared_ptr<const Share>> shares);
 
   // Without regard to case; null when there is none.
+  std::shared_ptr<ShareEntry> entry(std::string_view name) const;
+  // Null when there is none, or nobody uses it.
   std::shared_ptr<const Share> find(std::string_view name) const;
-  const std::vector<std::shared_ptr<const Share>>& all() const { return shares_; }
+  const std::vector<std::shared_ptr<ShareEntry>>& all() const { return entries_; }
 
  private:
-  std::vector<std::shared_ptr<const Share>> shares_;
+  explicit ShareTable(std::vector<std::shared_ptr<ShareEntry>> entries);
+
+  std::vector<std::shared_ptr<ShareEntry>> entries_;
 };
 
 }  // namespace braid::smb2

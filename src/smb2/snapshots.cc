@@ -57,11 +57,8 @@ std::string_view find_snapshot_token(std::string_view name) {
 Result<std::map<int64_t, std::string>> Snapshots::scan() const {
   std::map<int64_t, std::string> found;
   vfs::Volume& volume = *share_.volume;
-  const auto folder = volume.lookup(server_credentials(), folder_, kAsOnDisk);
-  if (!folder || folder->outcome != vfs::Resolved::Outcome::kFound ||
-      !folder->attributes.is_directory()) {
-    return found;
-  }
+  const auto folder = volume.find(server_credentials(), folder_, kAsOnDisk);
+  if (!folder || !folder->attributes.is_directory()) return found;
   BRAID_TRY(const auto directory,
             volume.open(server_credentials(), *folder, {.access = {.read = true}}));
   BRAID_TRY(const auto enumeration, directory->enumerate(vfs::NameRules::kPosix));
@@ -94,8 +91,7 @@ Result<std::vector<std::string>> Snapshots::list() const {
 Result<FileKey> Snapshots::key_of(const std::string& name) const {
   vfs::Path path = folder_;
   BRAID_CHECK(path.append(name));
-  BRAID_TRY(const auto found, share_.volume->lookup(server_credentials(), path, kAsOnDisk));
-  if (found.outcome != vfs::Resolved::Outcome::kFound) return fail_os(ENOENT);
+  BRAID_TRY(const auto found, share_.volume->find(server_credentials(), path, kAsOnDisk));
   return found.attributes.key;
 }
 

@@ -42,7 +42,7 @@ class SnapshotsTest : public testing::Test {
   static uint64_t size_of_file(const Share& share) {
     vfs::Path path;
     EXPECT_TRUE(path.append("FILE"));
-    const auto found = share.volume->lookup(server_credentials(), path);
+    const auto found = share.volume->find(server_credentials(), path);
     return found ? found->attributes.size : 0;
   }
 

@@ -15,15 +15,13 @@ using std::chrono::seconds;
 class WriteTimesTest : public testing::Test {
  protected:
   WriteTimesTest() {
-    auto missing = look().value();
-    (void)volume_->create(who_, missing, {.access = {.write = true}}).value();
+    const auto place = volume_->lookup(who_, vfs::parse_path("file").value().path).value();
+    (void)volume_->create(who_, std::get<vfs::Missing>(place), {.access = {.write = true}}).value();
     // Nothing below happens at the moment the file was made.
     clock_.advance(seconds(100));
   }
 
-  Result<vfs::Resolved> look() {
-    return volume_->lookup(who_, vfs::parse_path("file").value().path);
-  }
+  Result<vfs::Found> look() { return volume_->find(who_, vfs::parse_path("file").value().path); }
   std::shared_ptr<Open> open() {
     auto file = volume_->open(who_, look().value(), {.access = {.read = true, .write = true}});
     OpenAttributes attributes;

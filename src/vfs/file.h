@@ -124,6 +124,9 @@ class File {
 
   // REQUIRES a directory opened with Access::read. kPosix: names as they are on disk.
   virtual Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules = NameRules::kWindows) = 0;
+  // Whether a directory has no entries, whatever it was opened for and the user may: as the server.
+  // ENOTDIR.
+  virtual Result<bool> is_empty() { return fail_os(ENOTDIR); }
   // Target of a symbolic link, as stored. EINVAL for anything else.
   virtual Result<std::string> read_link() = 0;
 

@@ -1,11 +1,14 @@
 // Volume: the files of one share.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -35,33 +38,56 @@ struct LookupOptions {
   // kWindows: names match without regard to case and reserved characters are mapped (names.h).
   // kPosix: names are the bytes on disk.
   NameRules rules = NameRules::kWindows;
-  // Fill Resolved::place.parent even when the file exists: for rename, link and delete.
+  // Fill Found::place.parent: for rename, link and delete.
   bool pin_parent = false;
+  // A large directory that has to be read to answer is read a piece at a time: EINPROGRESS, and the
+  // caller asks again when others had their turn.
+  bool in_pieces = false;
 };
 
-// What a path leads to.
-struct Resolved {
-  enum class Outcome : uint8_t {
-    kFound,
-    kMissing,  // the directory is there, the last name is not: place says where it would be
-    kSymlink,  // a symbolic link stands in the way, before the last component
-  };
-  Outcome outcome = Outcome::kFound;
-  // kFound: where it is (parent only with pin_parent). kMissing: where it would be. The root of the
-  // share has no place.
+// A path leads to something, to a name that is free, or to a link before its end. They are types of
+// their own, so that only what was found can be opened and only what is missing can be made: a path
+// that led somewhere a moment ago may not do so now, and whoever forgets that does not compile.
+
+// It is there. `path` is spelled as on disk, as the client sees it.
+struct Found {
+  // REQUIRES held != null.
+  Found(std::shared_ptr<Node> held, Attributes now)
+      : node(std::move(held)), attributes(std::move(now)) {}
+
+  std::shared_ptr<Node> node;  // never null
+  // The last component may itself be a symbolic link: attributes.is_symlink().
+  Attributes attributes;
+  Path path;
+  // Where it is (parent only with pin_parent). The root of the share has no place.
   Place place;
   // The last component spelled as the client wants it on disk; differs from place.name when only
   // case does. What a rename that changes case writes.
   std::string wanted_name;
-  Path path;  // spelled as on disk, as the client sees it; up to the link for kSymlink
-  // kFound only. The last component may itself be a symbolic link: attributes.is_symlink().
-  std::shared_ptr<Node> node;
-  Attributes attributes;
-  // kSymlink, and kFound on a symbolic link: text of the link and how many components were used up,
-  // the link's own included.
-  std::string symlink_target;
-  size_t components_consumed = 0;
+  std::string symlink_target;  // the text of the link that it is
 };
+
+// The directory is there, the last name is not: `place` says where it would be.
+struct Missing {
+  // REQUIRES where.parent != null.
+  explicit Missing(Place where) : place(std::move(where)) {}
+
+  Place place;
+  Path path;  // spelled as it would be
+};
+
+// A symbolic link stands in the way, before the last component.
+struct Link {
+  Path path;  // up to the link
+  std::string target;
+};
+
+using Resolved = std::variant<Found, Missing, Link>;
+
+// Null unless the look-up worked and the path leads to something.
+inline const Found* found_in(const Result<Resolved>& resolved) {
+  return resolved ? std::get_if<Found>(&*resolved) : nullptr;
+}
 
 // Rights to ask the kernel for. With all false the file can be looked at and its attributes changed
 // (subject to their own checks), but needs no right to its data: a "stat open".
@@ -121,15 +147,16 @@ class Volume {
 
   virtual Result<Resolved> lookup(const Credentials& who, const Path& path,
                                   const LookupOptions& options = {}) = 0;
+  // The same for who has no use for anything but what is there: ENOENT for a name that is free,
+  // STATUS_OBJECT_PATH_NOT_FOUND for a link in the way.
+  Result<Found> find(const Credentials& who, const Path& path, const LookupOptions& options = {});
 
   // Opens what lookup() found, and nothing that took its name since. A symbolic link, pipe, socket
   // or device opens without data access only (EACCES).
-  // REQUIRES resolved.outcome == kFound.
-  virtual Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+  virtual Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                              const OpenHow& how) = 0;
   // Makes what lookup() missed. EEXIST when someone was faster: look again.
-  // REQUIRES resolved.outcome == kMissing.
-  virtual Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+  virtual Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                                const CreateHow& how) = 0;
   virtual Result<void> make_symlink(const Credentials& who, const Place& place,
                                     std::string_view target) = 0;
@@ -168,5 +195,13 @@ class Volume {
   virtual Quotas* quotas() { return nullptr; }
   virtual const Features& features() const = 0;
 };
+
+inline Result<Found> Volume::find(const Credentials& who, const Path& path,
+                                  const LookupOptions& options) {
+  BRAID_TRY(Resolved resolved, lookup(who, path, options));
+  if (auto* found = std::get_if<Found>(&resolved)) return std::move(*found);
+  if (std::holds_alternative<Missing>(resolved)) return fail_os(ENOENT);
+  return fail(NtStatus::kObjectPathNotFound);
+}
 
 }  // namespace braid::vfs

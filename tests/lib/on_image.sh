@@ -3,6 +3,7 @@
 # fresh file system in an image.
 #
 #   FS  xfs, btrfs or ext4
+#   BRAID_IMAGE_SIZE  3G if not set
 #
 # Needs root and loop devices; the mount is seen by this script and its children only.
 # Exit status: that of COMMAND; 77 where the image cannot be made or mounted.
@@ -27,7 +28,7 @@ command -v "mkfs.$fs" >/dev/null || { echo "skipped: there is no mkfs.$fs"; exit
 work=$(mktemp -d) || exit 1
 trap 'umount "$work/mnt" 2>/dev/null; rm -rf "$work"' EXIT
 mkdir "$work/mnt"
-truncate -s 3G "$work/image"
+truncate -s "${BRAID_IMAGE_SIZE:-3G}" "$work/image"
 if ! "mkfs.$fs" "${options[@]}" "$work/image" >"$work/log" 2>&1; then
     cat "$work/log"
     exit 1

@@ -64,8 +64,15 @@ class Braidd(CommandLineCase):
 
     def test_missing_share_path(self):
         share = '[[share]]\nname = "gone"\npath = "/nonexistent/folder"\n'
+        config = self.config(share=share)
+        for program in ((self.braidd, "--config", config, "--check"),
+                        (self.braidctl, "--config", config, "config", "check")):
+            done = self.run_program(*program)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("share 'gone' is absent: /nonexistent/folder: No such file", done.stdout)
+        share = '[[share]]\nname = "file"\npath = "/etc/passwd"\n'
         done = self.run_program(self.braidd, "--config", self.config(share=share))
-        self.assert_one_line(done, r"braid\.toml:6: path /nonexistent/folder: No such file")
+        self.assert_one_line(done, r"braid\.toml:6: path /etc/passwd is not a directory")
 
     def test_missing_file_and_missing_option(self):
         self.assert_one_line(self.run_program(self.braidd, "--config", "/nonexistent.toml"),

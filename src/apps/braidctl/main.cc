@@ -51,6 +51,7 @@ int check_config(const CommandLine& line) {
     fmt::print("{{\"ok\": true, \"shares\": {}}}\n", (*config)->shares.size());
   } else {
     fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
+    for (const std::string& absent : config::absent_shares(**config)) fmt::print("{}\n", absent);
   }
   return 0;
 }
@@ -140,6 +141,8 @@ int run(int argc, char** argv) {
         ->required();
     return command;
   };
+  running_command(&app, "shares", "Show the shares, and whether their folders are there",
+                  show_shares);
   running_command(&app, "sessions", "Show who is connected, over which channels", show_sessions);
   running_command(&app, "opens", "Show the open files", show_opens);
   running_command(&app, "locks", "Show the byte-range locks, held and waited for", show_locks);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -66,6 +67,17 @@ std::string bytes_text(uint64_t bytes) {
     if (value < 1000) return fmt::format("{:.{}f}{}", value, value < 10 ? 1 : 0, unit);
   }
   return fmt::format("{:.0f}E", value / 1024);
+}
+
+void print_shares(const json& shares) {
+  if (shares.empty()) return fmt::print("no shares\n");
+  Table table({"SHARE", "STATE", "IN USE", "PATH", "WHY"});
+  for (const json& share : shares) {
+    table.add({printable(text_of(share, "share")), text_of(share, "state"),
+               share.value("in_use", false) ? "yes" : "no", printable(text_of(share, "path")),
+               printable(text_of(share, "why"))});
+  }
+  table.print();
 }
 
 void print_sessions(const json& sessions) {
@@ -189,6 +201,28 @@ int no_session(const std::string& id) {
 }
 
 }  // namespace
+
+// One row for each share: workers differ in who uses it only.
+int show_shares(const config::Config& config, const RunningArguments& arguments) {
+  const auto rows = ask_for_rows(config, Command::kShares);
+  if (!rows) return kCannotDo;
+  json shares = json::array();
+  for (const json& row : *rows) {
+    const auto same = [&](const json& other) {
+      return text_of(other, "share") == text_of(row, "share");
+    };
+    auto known = std::find_if(shares.begin(), shares.end(), same);
+    if (known == shares.end()) {
+      json share = row;
+      share.erase("worker");
+      shares.push_back(std::move(share));
+      continue;
+    }
+    (*known)["in_use"] = known->value("in_use", false) || row.value("in_use", false);
+  }
+  arguments.json ? fmt::print("{}\n", shares.dump(2)) : print_shares(shares);
+  return 0;
+}
 
 int show_sessions(const config::Config& config, const RunningArguments& arguments) {
   return show(config, arguments, Command::kSessions, print_sessions);

@@ -1,5 +1,5 @@
-// braidctl sessions, opens, locks, leases, metrics, channel close, session close, reload: what is
-// asked of a running server.
+// braidctl shares, sessions, opens, locks, leases, metrics, channel close, session close, reload:
+// what is asked of a running server.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ struct RunningArguments {
 
 // Each asks all workers and gives the exit code: 0, or 2 after one line on stderr. A worker that
 // does not answer is one line on stderr too; what the others say is printed all the same.
+int show_shares(const config::Config& config, const RunningArguments& arguments);
 int show_sessions(const config::Config& config, const RunningArguments& arguments);
 int show_opens(const config::Config& config, const RunningArguments& arguments);
 int show_locks(const config::Config& config, const RunningArguments& arguments);

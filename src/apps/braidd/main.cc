@@ -108,6 +108,7 @@ int serve(const CommandLine& line) {
   if (!config) return complain(config.error());
   if (line.check) {
     fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
+    for (const std::string& absent : config::absent_shares(**config)) fmt::print("{}\n", absent);
     return 0;
   }
   apply_log_level(**config);

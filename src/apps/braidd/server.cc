@@ -116,16 +116,16 @@ rpc::MemoryDirectory make_directory(const config::Config& started_with,
 // For the administrator who changed them.
 void log_changes(const smb2::ShareTable& before, const smb2::ShareTable& after) {
   for (const auto& share : before.all()) {
-    if (!after.find(share->name)) {
-      log::info("share '{}' is gone; who is connected to it keeps it", share->name);
+    if (!after.entry(share->name())) {
+      log::info("share '{}' is gone; who is connected to it keeps it", share->name());
     }
   }
   for (const auto& share : after.all()) {
-    const auto was = before.find(share->name);
+    const auto was = before.entry(share->name());
     if (!was) {
-      log::info("share '{}' is new", share->name);
-    } else if (was->configured != share->configured) {
-      log::info("share '{}' has changed; who is connected to it keeps it as it was", share->name);
+      log::info("share '{}' is new", share->name());
+    } else if (was->configured() != share->configured()) {
+      log::info("share '{}' has changed; who is connected to it keeps it as it was", share->name());
     }
   }
 }
@@ -183,7 +183,7 @@ class SmbWorkerServer final : public WorkerServer {
         pool_(WorkerPoolLimits::for_files(
             std::min(kPoolThreadsMax, reactors_.size() * kPoolThreadsPerReactor))) {}
 
-  // A line when the keytab or a share cannot be opened.
+  // A line when the keytab cannot be opened.
   std::expected<void, std::string> open() {
     const config::Server& settings = config_->server;
     auth::AuthOptions options{
@@ -203,8 +203,9 @@ class SmbWorkerServer final : public WorkerServer {
     const auto switches = test_switches(*config_);
     if (!switches) return std::unexpected(switches.error());
     if (group_) file_locks_.emplace(group_->region());
-    auto shares = smb2::ShareTable::open(*config_, file_locks_ ? &*file_locks_ : nullptr);
+    auto shares = smb2::ShareTable::make(*config_, file_locks_ ? &*file_locks_ : nullptr);
     if (!shares) return std::unexpected(shares.error());
+    note_absent(**shares);
     engine_.emplace(smb2::ServerParts{.config = config_,
                                       .shares = std::move(*shares),
                                       .authenticator = *authenticator_,
@@ -228,7 +229,7 @@ class SmbWorkerServer final : public WorkerServer {
   }
   void reload(config::Snapshot config) override {
     const auto before = engine_->shares();
-    auto shares = smb2::ShareTable::open(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
+    auto shares = smb2::ShareTable::make(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
     if (!shares) {
       log::error("{}; shares and server stay as they were",
                  log::Whole{shares.error()});
@@ -236,6 +237,7 @@ class SmbWorkerServer final : public WorkerServer {
     }
     log_changes(*before, **shares);
     log_out_of_reach(*config);
+    note_absent(**shares);
     directory_.replace(make_directory(*config_, *config, ids_, users_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
@@ -246,6 +248,13 @@ class SmbWorkerServer final : public WorkerServer {
   }
 
  private:
+  // One missing disk is no reason to keep the others from being served. Each worker looks when a
+  // client connects; at the start one of them says it.
+  void note_absent(const smb2::ShareTable& shares) const {
+    if (place_.index != 0) return;
+    for (const auto& share : shares.all()) (void)share->absence();
+  }
+
   // Clients are served without it, too.
   void listen_for_administrators() {
     const std::string& folder = config_->server.state_dir;

@@ -47,8 +47,8 @@ Result<void> find_literal(Request& request, EnumerationState& state) {
   Open& open = *request.open;
   vfs::Path path = *open.path.lock();
   if (!path.append(state.pattern)) return {};
-  auto found = open.tree_connect->share->volume->lookup(request.credentials(), path);
-  if (!found || found->outcome != vfs::Resolved::Outcome::kFound) return {};
+  const auto found = open.tree_connect->share->volume->find(request.credentials(), path);
+  if (!found) return {};
   state.pending.push_back({std::string(found->path.name()), found->attributes});
   return {};
 }
@@ -70,8 +70,8 @@ void refresh_pending(Request& request, EnumerationState& state) {
     if (&entry < state.pending.data() + state.next_pending) return true;
     vfs::Path path = directory;
     if (!path.append(entry.name)) return false;  // "." and ".."
-    const auto found = volume.lookup(request.credentials(), path);
-    if (!found || found->outcome != vfs::Resolved::Outcome::kFound) return true;
+    const auto found = volume.find(request.credentials(), path);
+    if (!found) return true;
     entry.attributes = found->attributes;
     return false;
   });

@@ -16,20 +16,30 @@
 namespace braid::smb2 {
 namespace {
 
-using vfs::Resolved;
+// Where a new name goes, with its directory held, and what has the name now.
+struct Target {
+  vfs::Place place;  // spelled as the client wants it
+  vfs::Path path;    // the same
+  std::optional<vfs::Found> taken;
+};
 
 // Where the new name would be, with its directory held.
-Result<Resolved> resolve_target(Request& request, const std::string& name) {
-  BRAID_CHECK(check_reaches(request.principal, *request.tree_connect->share));
+Result<Target> resolve_target(Request& request, const std::string& name) {
+  BRAID_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
   BRAID_TRY(const auto parsed, vfs::parse_path(name));
   if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
   if (parsed.has_stream) return fail(NtStatus::kObjectNameInvalid);
   BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
                                request.credentials(), parsed.path, {.pin_parent = true}));
-  if (resolved.outcome == Resolved::Outcome::kSymlink) {
-    return fail(NtStatus::kObjectPathNotFound);
+  if (std::holds_alternative<vfs::Link>(resolved)) return fail(NtStatus::kObjectPathNotFound);
+  if (auto* missing = std::get_if<vfs::Missing>(&resolved)) {
+    return Target{std::move(missing->place), std::move(missing->path), std::nullopt};
   }
-  return resolved;
+  auto& found = std::get<vfs::Found>(resolved);
+  Target target{{found.place.parent, found.wanted_name}, found.path.parent(), std::nullopt};
+  BRAID_CHECK(target.path.append(vfs::to_client(found.wanted_name)));
+  target.taken = std::move(found);
+  return target;
 }
 
 // What has the new name of a stream goes only if it is empty and nobody has it open.
@@ -63,7 +73,7 @@ Result<void> rename_stream(Server& server, Open& open, std::string_view name, bo
 }
 
 // The target is in the way: whether it may be replaced.
-Result<void> check_target(Request& request, const Resolved& target, bool replace) {
+Result<void> check_target(Request& request, const vfs::Found& target, bool replace) {
   Server& server = request.server;
   const FileKey key = target.attributes.key;
   if (!replace) return fail(NtStatus::kObjectNameCollision);
@@ -74,8 +84,8 @@ Result<void> check_target(Request& request, const Resolved& target, bool replace
 }
 
 // Whoever has a directory open with the right to delete it keeps the names in it as they are.
-Result<void> check_directory(Request& request, const Resolved& child) {
-  if (request.server.file_table.is_open_with(child.place.parent->key(), wire::Access::kDelete)) {
+Result<void> check_directory(Request& request, const vfs::Place& child) {
+  if (request.server.file_table.is_open_with(child.parent->key(), wire::Access::kDelete)) {
     return fail(NtStatus::kSharingViolation);
   }
   return {};
@@ -87,41 +97,38 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   const FileKey key = open.attributes.file_key;
   const vfs::Path old_path = *open.path.lock();
   if (old_path.is_root()) return fail(NtStatus::kInvalidParameter);
-  BRAID_TRY(const Resolved source,
-            volume.lookup(request.credentials(), old_path, {.pin_parent = true}));
-  if (source.outcome != Resolved::Outcome::kFound) return fail(NtStatus::kObjectNameNotFound);
-  BRAID_TRY(const Resolved target, resolve_target(request, name));
-  const bool exists = target.outcome == Resolved::Outcome::kFound;
-  const bool same_file = exists && target.attributes.key == key;
-  if (exists && !same_file) BRAID_CHECK(check_target(request, target, replace));
+  BRAID_TRY(const vfs::Found source,
+            volume.find(request.credentials(), old_path, {.pin_parent = true}));
+  BRAID_TRY(const Target target, resolve_target(request, name));
+  const bool same_file = target.taken && target.taken->attributes.key == key;
+  if (target.taken && !same_file) BRAID_CHECK(check_target(request, *target.taken, replace));
   if (target.place.parent->key() != source.place.parent->key()) {
-    BRAID_CHECK(check_may_add(request, target, open.attributes.is_directory));
+    BRAID_CHECK(check_may_add(request, target.path, target.place, open.attributes.is_directory));
   }
-  BRAID_CHECK(check_directory(request, source));
-  BRAID_CHECK(check_directory(request, target));
+  BRAID_CHECK(check_directory(request, source.place));
+  BRAID_CHECK(check_directory(request, target.place));
   if (open.attributes.is_directory && server.file_table.any_open_below(in_all_shares(
                                           *request.tree_connect->share, old_path.text()))) {
     return fail(NtStatus::kAccessDenied);
   }
-  const vfs::Place to{target.place.parent, target.wanted_name};
-  BRAID_CHECK(volume.rename(request.credentials(), source.place, key, to, replace || same_file));
+  BRAID_CHECK(
+      volume.rename(request.credentials(), source.place, key, target.place, replace || same_file));
 
-  vfs::Path new_path = target.path.parent();
-  BRAID_CHECK(new_path.append(target.wanted_name));
-  *open.path.lock() = new_path;
-  server.file_table.renamed(key, std::make_shared<const std::string>(
-                                     in_all_shares(*request.tree_connect->share, new_path.text())));
+  *open.path.lock() = target.path;
+  server.file_table.renamed(key, std::make_shared<const std::string>(in_all_shares(
+                                     *request.tree_connect->share, target.path.text())));
   server.file_table.child_changed(source.place.parent->key(), open.ref());
   if (target.place.parent->key() != source.place.parent->key()) {
     server.file_table.child_changed(target.place.parent->key(), open.ref());
   }
   const std::string old_name = old_path.text();
-  const std::string new_name = new_path.text();
-  const std::string replaced = target.path.text();
+  const std::string new_name = target.path.text();
+  const std::string replaced =
+      target.taken && !same_file ? target.taken->path.text() : std::string();
   server.notify.renamed(*request.tree_connect->share,
                         {.from = old_name,
                          .to = new_name,
-                         .replaced = exists && !same_file ? std::string_view(replaced) : "",
+                         .replaced = replaced,
                          .is_directory = open.attributes.is_directory});
   // A rename sets ARCHIVE.
   if (!open.attributes.is_directory) {
@@ -161,20 +168,16 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
-  BRAID_CO_TRY(const Resolved target, resolve_target(request, info.file_name));
-  if (target.outcome == Resolved::Outcome::kFound) {
-    BRAID_CO_CHECK(check_target(request, target, info.replace_if_exists));
+  BRAID_CO_TRY(const Target target, resolve_target(request, info.file_name));
+  if (target.taken) {
+    BRAID_CO_CHECK(check_target(request, *target.taken, info.replace_if_exists));
   }
-  BRAID_CO_CHECK(check_may_add(request, target, false));
-  const vfs::Place to{target.place.parent, target.wanted_name};
+  BRAID_CO_CHECK(check_may_add(request, target.path, target.place, false));
   BRAID_CO_CHECK(request.tree_connect->share->volume->link(
-      request.credentials(), *request.open->file, to, info.replace_if_exists));
+      request.credentials(), *request.open->file, target.place, info.replace_if_exists));
   request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
-  vfs::Path path = target.path.parent();
-  BRAID_CO_CHECK(path.append(target.wanted_name));
-  request.server.notify.linked(
-      *request.tree_connect->share, path.text(),
-      target.outcome == Resolved::Outcome::kFound ? target.path.text() : std::string());
+  request.server.notify.linked(*request.tree_connect->share, target.path.text(),
+                               target.taken ? target.taken->path.text() : std::string());
   co_return Result<void>{};
 }
 

@@ -124,7 +124,8 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
   if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
   if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
   if (descriptor == before->descriptor && before->is_stored) co_return Result<void>{};
-  BRAID_CO_CHECK(request.server.descriptors.store(file_of(*request.open), descriptor));
+  BRAID_CO_CHECK(
+      request.server.descriptors.store(file_of(*request.open), descriptor, owner_giver(request)));
   report_modified(request.server, *request.open, wire::CompletionFilter::kSecurity);
   co_return Result<void>{};
 }

@@ -96,21 +96,6 @@ Result<void> set_basic(Server& server, Open& open, ByteView buffer) {
   return {};
 }
 
-// A handle opened with DELETE alone cannot list, and its user may have no right to: the server
-// looks for itself.
-Result<bool> is_empty_directory(Request& request) {
-  vfs::Volume& volume = *request.tree_connect->share->volume;
-  const vfs::Path path = *request.open->path.lock();
-  BRAID_TRY(const vfs::Resolved found, volume.lookup(server_credentials(), path));
-  BRAID_TRY(auto directory, volume.open(server_credentials(), found, {.access = {.read = true}}));
-  BRAID_TRY(auto enumeration, directory->enumerate());
-  std::vector<vfs::DirectoryEntry> entries;  // with "." and ".."
-  for (bool more = true; more && entries.size() <= 2;) {
-    BRAID_TRY(more, enumeration->next(3, nullptr, entries));
-  }
-  return entries.size() <= 2;
-}
-
 Task<Result<void>> set_disposition(Request& request, bool delete_pending, bool ignore_readonly) {
   Open& open = *request.open;
   if (delete_pending) {
@@ -120,7 +105,8 @@ Task<Result<void>> set_disposition(Request& request, bool delete_pending, bool i
     }
     if (open.path.lock()->is_root()) co_return fail(NtStatus::kCannotDelete);
     if (open.attributes.is_directory) {
-      BRAID_CO_TRY(const bool is_empty, is_empty_directory(request));
+      // Of what is open: its path may lead nowhere by now, or to another directory.
+      BRAID_CO_TRY(const bool is_empty, open.file->is_empty());
       if (!is_empty) co_return fail(NtStatus::kDirectoryNotEmpty);
     }
     if (!open.attributes.is_stream) BRAID_CO_CHECK(check_may_unlink(request, attributes));

@@ -48,18 +48,21 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   }
 
   BRAID_CO_TRY(const std::string_view name, share_name(connect.path));
-  const auto share = request.server.shares()->find(name);
-  if (!share) {
+  const auto entry = request.server.shares()->entry(name);
+  if (!entry) {
     log::info("{}: there is no share '{}'", request.connection->peer_host(), name);
     co_return fail(NtStatus::kBadNetworkName);
   }
-  BRAID_CO_CHECK(check_reaches(request.principal, *share));
-  if (share->encrypt_data &&
+  BRAID_CO_CHECK(check_reaches(request.principal, entry->type()));
+  if (entry->encrypts_data() &&
       (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
     log::info("{}: share '{}' wants encryption and the client has none",
-              request.connection->peer_host(), share->name);
+              request.connection->peer_host(), entry->name());
     co_return fail(NtStatus::kAccessDenied);
   }
+  // Where the folder is now is the disk's to say.
+  if (entry->type() == ShareType::kDisk) BRAID_CO_CHECK(co_await request.seat.turn());
+  BRAID_CO_TRY(const std::shared_ptr<const Share> share, entry->connect());
 
   const TreeId id = session.next_tree_id();
   auto tree = std::make_shared<TreeConnect>(id, share, maximal_access(*share));

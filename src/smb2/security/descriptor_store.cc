@@ -93,12 +93,18 @@ wire::SecurityDescriptor localized(wire::SecurityDescriptor descriptor,
 
 // Owner and group of the file as the descriptor wants them, where they are accounts of this system.
 Result<void> change_owner(vfs::File& file, const wire::SecurityDescriptor& descriptor,
-                          vfs::Attributes& attributes, const auth::IdMapper& ids) {
+                          vfs::Attributes& attributes, const auth::IdMapper& ids,
+                          const OwnerGiver& by) {
   auto uid = descriptor.owner ? ids.uid_of(*descriptor.owner) : std::nullopt;
   auto gid = descriptor.group ? ids.gid_of(*descriptor.group) : std::nullopt;
   if (uid == attributes.uid) uid.reset();
   if (gid == attributes.gid) gid.reset();
   if (!uid && !gid) return {};
+  const UnixCredentials& who = by.who;
+  if (uid && *uid != who.uid && !by.may_restore) return fail(NtStatus::kInvalidOwner);
+  const bool is_in =
+      gid == who.gid || (gid && std::ranges::find(who.groups, *gid) != who.groups.end());
+  if (gid && !is_in && !by.may_restore) return fail(NtStatus::kInvalidPrimaryGroup);
   BRAID_CHECK(file.change_owner(uid, gid));
   BRAID_TRY(attributes, file.stat());
   return {};
@@ -187,16 +193,17 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attrib
 }
 
 Result<FileSecurityRef> DescriptorStore::load(vfs::Volume& volume, const Credentials& who,
-                                              const vfs::Resolved& resolved) {
-  if (auto known = cached(resolved.attributes)) return known;
-  BRAID_TRY(const auto file, volume.open(who, resolved, {}));
-  return load(*file, resolved.attributes);
+                                              const vfs::Found& found) {
+  if (auto known = cached(found.attributes)) return known;
+  BRAID_TRY(const auto file, volume.open(who, found, {}));
+  return load(*file, found.attributes);
 }
 
-Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescriptor& descriptor) {
+Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescriptor& descriptor,
+                                    const OwnerGiver& by) {
   BRAID_TRY(vfs::Attributes attributes, file.stat());
   forget(attributes.key);
-  BRAID_CHECK(change_owner(file, descriptor, attributes, ids_));
+  BRAID_CHECK(change_owner(file, descriptor, attributes, ids_, by));
   KernelLists lists = read_lists(file, attributes);
   const auto effective = localized(descriptor, attributes, ids_);
   const PosixAcl wanted = unix_of_descriptor(effective, attributes, lists.access, ids_);

@@ -8,6 +8,7 @@
 #include "auth/id_mapper.h"
 #include "base/clock.h"
 #include "base/guarded.h"
+#include "runtime/identity.h"
 #include "smb2/security/posix_acl.h"
 #include "vfs/vfs.h"
 #include "wire/dtyp/security_descriptor.h"
@@ -32,6 +33,14 @@ struct FileSecurity {
 };
 using FileSecurityRef = std::shared_ptr<const FileSecurity>;
 
+// Who changes owner or group of a file. The kernel lets an owner give a file to one's own groups
+// only, and nobody gives a file away; taking it is what WRITE_OWNER is for. SeRestorePrivilege
+// may give it to anyone. [MS-FSA] 2.1.5.17 "Server Requests Setting of Security Information".
+struct OwnerGiver {
+  const UnixCredentials& who;
+  bool may_restore = false;
+};
+
 // Descriptors live in an extended attribute of the file (ntacl.h) together with a hash of what the
 // kernel checks by. When the hash no longer fits, a local program has changed owner, mode or access
 // list since: then that is what holds, and the attribute is ignored.
@@ -49,15 +58,17 @@ class DescriptorStore {
   Result<FileSecurityRef> load(vfs::File& file, const vfs::Attributes& attributes);
   // Opens the file, for a look at its attributes only, if it is not in the cache.
   Result<FileSecurityRef> load(vfs::Volume& volume, const Credentials& who,
-                               const vfs::Resolved& resolved);
+                               const vfs::Found& found);
   // Null when load() would have to look.
   FileSecurityRef cached(const vfs::Attributes& attributes) const;
 
   // Keeps `descriptor` and brings owner, group and access list into line with it: the owner and
   // group that this system has accounts for, if they differ.
-  // All of that as the server: the caller has decided that the user may.
+  // All of that as the server: the caller has decided that the user may set these parts. Whom `by`
+  // may make owner or group is decided here. STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP;
   // STATUS_NOT_SUPPORTED where the file system has no extended attributes.
-  Result<void> store(vfs::File& file, const wire::SecurityDescriptor& descriptor);
+  Result<void> store(vfs::File& file, const wire::SecurityDescriptor& descriptor,
+                     const OwnerGiver& by);
 
  private:
   // As many as the opens of a busy server keep coming back to; a few hundred bytes each.

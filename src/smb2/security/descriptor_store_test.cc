@@ -4,6 +4,7 @@
 
 #include "smb2/security/evaluate.h"
 #include "smb2/security/unix_mapping.h"
+#include "vfs/memory/memory_volume.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -80,6 +81,33 @@ TEST(UnixMapping, AllAccessForEveryoneMakesADirectoryUsableByAll) {
   const auto attributes = of_mode(0700, vfs::Kind::kDirectory);
   EXPECT_EQ(unix_of_descriptor(descriptor, attributes, PosixAcl::of_mode(0700), kIds),
             PosixAcl::of_mode(0777));
+}
+
+// The server changes owner and group as itself: what the kernel would have refused is refused here.
+TEST(DescriptorStore, OwnerAndGroupAreWhatTheUserMayGive) {
+  const auto volume = vfs::make_memory_volume();
+  const auto free = volume->lookup(server_credentials(), vfs::parse_path("f")->path).value();
+  const auto creator = std::make_shared<const UnixCredentials>(UnixCredentials{1000, 100, {}});
+  const auto file = volume->create(creator, std::get<vfs::Missing>(free), {}).value();
+  DescriptorStore store(kIds, system_clock());
+  const UnixCredentials alice{1000, 100, {100, 200}};
+  const auto give = [&](const OwnerGiver& by, uid_t uid, gid_t gid) {
+    wire::SecurityDescriptor descriptor;
+    descriptor.owner = kIds.sid_of_uid(uid);
+    descriptor.group = kIds.sid_of_gid(gid);
+    const auto done = store.store(*file, descriptor, by);
+    return done ? NtStatus::kSuccess : done.error().status();
+  };
+  EXPECT_EQ(give({alice}, 1000, 300), NtStatus::kInvalidPrimaryGroup);
+  EXPECT_EQ(give({alice}, 1001, 100), NtStatus::kInvalidOwner);
+  EXPECT_EQ(file->stat()->uid, 1000u);
+  EXPECT_EQ(file->stat()->gid, 100u);
+  EXPECT_EQ(give({alice}, 1000, 200), NtStatus::kSuccess);
+  EXPECT_EQ(file->stat()->gid, 200u);
+  EXPECT_EQ(give({alice, true}, 1001, 300), NtStatus::kSuccess);
+  // A group that stays is nobody's gift, and an owner may be oneself.
+  EXPECT_EQ(give({alice}, 1000, 300), NtStatus::kSuccess);
+  EXPECT_EQ(file->stat()->uid, 1000u);
 }
 
 }  // namespace

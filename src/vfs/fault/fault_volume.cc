@@ -169,6 +169,10 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("clone_range"));
     return below_->clone_range(below(source), source_offset, offset, length);
   }
+  Result<bool> is_empty() override {
+    BRAID_CHECK(plan_->pass("is_empty"));
+    return below_->is_empty();
+  }
   Result<std::string> read_link() override {
     BRAID_CHECK(plan_->pass("read_link"));
     return below_->read_link();
@@ -227,16 +231,16 @@ class FaultVolume final : public Volume {
     BRAID_CHECK(plan_->pass("lookup"));
     return below_->lookup(who, path, options);
   }
-  Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                      const OpenHow& how) override {
     BRAID_CHECK(plan_->pass("open"));
-    BRAID_TRY(auto file, below_->open(who, resolved, how));
+    BRAID_TRY(auto file, below_->open(who, found, how));
     return std::make_unique<FaultFile>(std::move(file), plan_);
   }
-  Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                        const CreateHow& how) override {
     BRAID_CHECK(plan_->pass("create"));
-    BRAID_TRY(auto file, below_->create(who, resolved, how));
+    BRAID_TRY(auto file, below_->create(who, missing, how));
     return std::make_unique<FaultFile>(std::move(file), plan_);
   }
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,

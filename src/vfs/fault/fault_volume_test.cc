@@ -24,8 +24,8 @@ TEST(FaultVolume, NamedOperationFailsUntilCleared) {
   const Credentials& who = server_credentials();
   Path name;
   ASSERT_TRUE(name.append("f"));
-  const auto missing = volume->lookup(who, name);
-  auto file = volume->create(who, *missing, {.access = {.read = true, .write = true}}).value();
+  const auto missing = std::get<Missing>(volume->lookup(who, name).value());
+  auto file = volume->create(who, missing, {.access = {.read = true, .write = true}}).value();
   plan->fail_operation("write", ENOSPC);
   EXPECT_TRUE(file->write(0, as_bytes("x")).error().is_os(ENOSPC));
   EXPECT_EQ(file->stat()->size, 0u);
@@ -34,7 +34,8 @@ TEST(FaultVolume, NamedOperationFailsUntilCleared) {
   // A link needs the file below.
   Path other;
   ASSERT_TRUE(other.append("g"));
-  EXPECT_TRUE(volume->link(who, *file, volume->lookup(who, other)->place, false));
+  const auto free = std::get<Missing>(volume->lookup(who, other).value());
+  EXPECT_TRUE(volume->link(who, *file, free.place, false));
 }
 
 }  // namespace

@@ -216,6 +216,12 @@ Result<std::unique_ptr<Enumeration>> MemoryFile::enumerate(NameRules rules) {
   return std::make_unique<MemoryEnumeration>(tree_, node_, rules);
 }
 
+Result<bool> MemoryFile::is_empty() {
+  if (!is_directory()) return fail_os(ENOTDIR);
+  const std::lock_guard lock(tree_->mutex);
+  return node_->children.empty();
+}
+
 Result<std::string> MemoryFile::read_link() {
   if (!node_->attributes.is_symlink()) return fail_os(EINVAL);
   return node_->target;

@@ -28,6 +28,7 @@ class MemoryFile final : public File {
   Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                            uint64_t length) override;
   Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
+  Result<bool> is_empty() override;
   Result<std::string> read_link() override;
   Result<Bytes> get_xattr(std::string_view name, Actor actor) override;
   Result<void> set_xattr(std::string_view name, ByteView value, Actor actor) override;

@@ -45,9 +45,9 @@ class MemoryVolume final : public Volume {
 
   Result<Resolved> lookup(const Credentials& who, const Path& path,
                           const LookupOptions& options) override;
-  Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                      const OpenHow& how) override;
-  Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                        const CreateHow& how) override;
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
                        std::optional<std::string_view> target) override;
@@ -66,7 +66,8 @@ class MemoryVolume final : public Volume {
  private:
   using Children = std::map<std::string, MemoryNodeRef>;
 
-  static Children::iterator find(MemoryNode& directory, const std::string& name, NameRules rules);
+  static Children::iterator child_of(MemoryNode& directory, const std::string& name,
+                                     NameRules rules);
   // The directory of a place in which something may be put. REQUIRES the mutex.
   static Result<MemoryNodeRef> parent_of(const Place& place);
   static Result<MemoryNodeRef> held(const Place& place, FileKey expected);
@@ -78,8 +79,8 @@ class MemoryVolume final : public Volume {
   Features features_;
 };
 
-MemoryVolume::Children::iterator MemoryVolume::find(MemoryNode& directory, const std::string& name,
-                                                    NameRules rules) {
+MemoryVolume::Children::iterator MemoryVolume::child_of(MemoryNode& directory,
+                                                        const std::string& name, NameRules rules) {
   auto& children = directory.children;
   auto exact = children.find(name);
   if (exact != children.end() || rules == NameRules::kPosix) return exact;
@@ -94,47 +95,42 @@ Result<Resolved> MemoryVolume::lookup(const Credentials&, const Path& path,
                                       const LookupOptions& options) {
   const std::lock_guard lock(tree_->mutex);
   const bool windows = options.rules == NameRules::kWindows;
-  Resolved out;
   MemoryNodeRef node = tree_->root;
+  Path at;
+  Place place;
+  std::string wanted;
   const auto& names = path.components();
   for (size_t i = 0; i < names.size(); ++i) {
     const bool last = i + 1 == names.size();
-    const std::string name = windows ? to_disk(names[i]) : names[i];
-    if (name.size() > kNameBytesMax) return fail_os(ENAMETOOLONG);
-    if (last) out.wanted_name = name;
-    const auto found = find(*node, name, options.rules);
+    wanted = windows ? to_disk(names[i]) : names[i];
+    if (wanted.size() > kNameBytesMax) return fail_os(ENAMETOOLONG);
+    const auto found = child_of(*node, wanted, options.rules);
     const bool exists = found != node->children.end();
     if (!exists && !last) return fail(NtStatus::kObjectPathNotFound);
-    const std::string spelled = exists ? found->first : name;
-    BRAID_CHECK(out.path.append(windows ? to_client(spelled) : spelled));
-    if (last) {
-      out.place.name = spelled;
-      if (!exists || options.pin_parent) out.place.parent = std::make_shared<MemoryPin>(node);
-    }
+    place.name = exists ? found->first : wanted;
+    BRAID_CHECK(at.append(windows ? to_client(place.name) : place.name));
+    if (last && (!exists || options.pin_parent)) place.parent = std::make_shared<MemoryPin>(node);
     if (!exists) {
-      out.outcome = Resolved::Outcome::kMissing;
-      return out;
+      Missing missing(std::move(place));
+      missing.path = std::move(at);
+      return missing;
     }
     node = found->second;
-    if (node->attributes.is_symlink()) {
-      out.symlink_target = node->target;
-      out.components_consumed = i + 1;
-      if (!last) {
-        out.outcome = Resolved::Outcome::kSymlink;
-        return out;
-      }
-    } else if (!last && !node->attributes.is_directory()) {
-      return fail(NtStatus::kObjectPathNotFound);
-    }
+    if (last) break;
+    if (node->attributes.is_symlink()) return Link{std::move(at), node->target};
+    if (!node->attributes.is_directory()) return fail(NtStatus::kObjectPathNotFound);
   }
-  out.node = std::make_shared<MemoryPin>(node);
-  out.attributes = node->attributes;
+  Found out(std::make_shared<MemoryPin>(node), node->attributes);
+  out.path = std::move(at);
+  out.place = std::move(place);
+  out.wanted_name = std::move(wanted);
+  if (node->attributes.is_symlink()) out.symlink_target = node->target;
   return out;
 }
 
-Result<std::unique_ptr<File>> MemoryVolume::open(const Credentials&, const Resolved& resolved,
+Result<std::unique_ptr<File>> MemoryVolume::open(const Credentials&, const Found& found,
                                                  const OpenHow& how) {
-  const MemoryNodeRef& node = node_of(resolved.node);
+  const MemoryNodeRef& node = node_of(found.node);
   auto file = std::make_unique<MemoryFile>(tree_, node, how.access);
   if (node->attributes.is_symlink() && (how.access.read || how.access.write)) {
     return fail_os(EACCES);
@@ -176,18 +172,18 @@ void MemoryVolume::drop(MemoryNode& parent, const std::string& name) {
   tree_->touch(parent, true);
 }
 
-Result<std::unique_ptr<File>> MemoryVolume::create(const Credentials& who, const Resolved& resolved,
+Result<std::unique_ptr<File>> MemoryVolume::create(const Credentials& who, const Missing& missing,
                                                    const CreateHow& how) {
   const std::lock_guard lock(tree_->mutex);
-  BRAID_TRY(const MemoryNodeRef parent, parent_of(resolved.place));
-  if (parent->children.contains(resolved.place.name)) return fail_os(EEXIST);
+  BRAID_TRY(const MemoryNodeRef parent, parent_of(missing.place));
+  if (parent->children.contains(missing.place.name)) return fail_os(EEXIST);
   const MemoryNodeRef node =
       tree_->make(how.directory ? Kind::kDirectory : Kind::kFile, how.mode, how.dos_attributes);
   if (who) {
     node->attributes.uid = who->uid;
     node->attributes.gid = who->gid;
   }
-  add(parent, resolved.place.name, node);
+  add(parent, missing.place.name, node);
   return std::make_unique<MemoryFile>(tree_, node, how.access);
 }
 

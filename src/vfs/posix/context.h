@@ -20,10 +20,7 @@ inline constexpr std::string_view kPrivateFolder = ".braid";
 // Owned by the Volume and every open file together. Thread: any.
 struct PosixContext {
   PosixContext(Descriptor root_fd, FileKey key, PosixOptions how, NameIndex::Events events)
-      : root(std::move(root_fd)),
-        root_key(key),
-        options(how),
-        index(how.indexed_names_max, events) {
+      : root(std::move(root_fd)), root_key(key), options(how), index(how.index_bytes_max, events) {
     for (const std::string& pattern : how.hidden_names) hidden.emplace_back(pattern);
   }
 

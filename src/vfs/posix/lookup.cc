@@ -45,7 +45,7 @@ class Walk {
   bool folding() const { return options_.rules == NameRules::kWindows; }
   std::string shown(const std::string& name) const { return folding() ? to_client(name) : name; }
 
-  Result<Resolved> found(Descriptor fd, size_t consumed);
+  Result<Resolved> found(Descriptor fd);
   Result<Resolved> stopped(Descriptor fd, size_t consumed);
   // The whole path, name by name. Nothing: something moved, start over.
   Result<std::optional<Resolved>> slow();
@@ -63,7 +63,7 @@ class Walk {
 Result<Resolved> Walk::run() {
   if (!names_.empty()) wanted_ = names_.back();
   auto whole = open_beneath(context_.root.get(), join(names_), O_PATH | O_NOFOLLOW);
-  if (whole) return found(*std::move(whole), names_.size());
+  if (whole) return found(*std::move(whole));
   const int error = whole.error().os_error();
   if (error != ENOENT && error != ENOTDIR && error != ELOOP) return fail(whole.error());
   for (int walks = 0; walks < kWalksMax; ++walks) {
@@ -100,16 +100,13 @@ Result<std::optional<Resolved>> Walk::slow() {
     }
   }
   BRAID_TRY(std::optional<Descriptor> last, step(parent->get(), names_.size() - 1));
-  if (last) return found(*std::move(last), names_.size());
+  if (last) return found(*std::move(last));
 
-  Resolved missing;
-  missing.outcome = Resolved::Outcome::kMissing;
   BRAID_TRY(const struct statx st, stat_of(parent->get()));
-  missing.place = {std::make_shared<PosixNode>(*std::move(parent), key_of(st)), wanted_};
-  missing.wanted_name = wanted_;
+  Missing missing({std::make_shared<PosixNode>(*std::move(parent), key_of(st)), wanted_});
   names_.back() = wanted_;
   for (const std::string& name : names_) BRAID_CHECK(missing.path.append(shown(name)));
-  return missing;
+  return Resolved(std::move(missing));
 }
 
 Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
@@ -120,10 +117,11 @@ Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
   BRAID_TRY(const struct statx st, stat_of(directory));
   // A name found is gone again when it was removed meanwhile; the index then knows at the next try.
   for (int tries = 0; tries < kWalksMax; ++tries) {
-    auto spelling = context_.index.find(directory, key_of(st), given_[at]);
+    auto spelling = context_.index.find(directory, key_of(st), given_[at], options_.in_pieces);
     // A name that would be shown differently from how it was sent, like one with a dot at its end.
     if (spelling && !*spelling && to_client(names_[at]) != given_[at]) {
-      spelling = context_.index.find(directory, key_of(st), to_client(names_[at]));
+      spelling =
+          context_.index.find(directory, key_of(st), to_client(names_[at]), options_.in_pieces);
     }
     // A directory that may be searched but not read, on a server that is not root.
     if (!spelling && spelling.error().is_os(EACCES)) return std::nullopt;
@@ -139,18 +137,18 @@ Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
   return std::nullopt;
 }
 
-Result<Resolved> Walk::found(Descriptor fd, size_t consumed) {
-  Resolved out;
-  BRAID_TRY(out.attributes, attributes_of(fd.get()));
+Result<Resolved> Walk::found(Descriptor fd) {
+  BRAID_TRY(const Attributes attributes, attributes_of(fd.get()));
+  std::string target;
+  if (attributes.is_symlink()) {
+    BRAID_TRY(target, read_link_at(fd.get()));
+  }
+  Found out(std::make_shared<PosixNode>(std::move(fd), attributes.key), attributes);
   if (!names_.empty()) out.place.name = names_.back();
   out.wanted_name = wanted_;
+  out.symlink_target = std::move(target);
   for (const std::string& name : names_) BRAID_CHECK(out.path.append(shown(name)));
   context_.adjust(out.attributes, context_.hides(out.place.name));
-  if (out.attributes.is_symlink()) {
-    BRAID_TRY(out.symlink_target, read_link_at(fd.get()));
-    out.components_consumed = consumed;
-  }
-  out.node = std::make_shared<PosixNode>(std::move(fd), out.attributes.key);
   if (options_.pin_parent && !names_.empty()) {
     BRAID_TRY(Descriptor parent, open_parent());
     BRAID_TRY(const struct statx st, stat_of(parent.get()));
@@ -160,10 +158,8 @@ Result<Resolved> Walk::found(Descriptor fd, size_t consumed) {
 }
 
 Result<Resolved> Walk::stopped(Descriptor fd, size_t consumed) {
-  Resolved out;
-  out.outcome = Resolved::Outcome::kSymlink;
-  out.components_consumed = consumed;
-  BRAID_TRY(out.symlink_target, read_link_at(fd.get()));
+  Link out;
+  BRAID_TRY(out.target, read_link_at(fd.get()));
   for (size_t i = 0; i < consumed; ++i) BRAID_CHECK(out.path.append(shown(names_[i])));
   return out;
 }

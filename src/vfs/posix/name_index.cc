@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <fstream>
 
 #include "runtime/identity.h"
 #include "vfs/names.h"
@@ -22,76 +23,167 @@ constexpr uint32_t kWatched = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_T
 // change again without showing it.
 constexpr int64_t kCoarsestTimeNs = 2'000'000'000;
 
+// What is read again in less time than it takes to miss it.
+constexpr size_t kSmallDirectory = 256;
+// Too much changed while it was read, or others took its place: not for ever.
+constexpr int kReadsMax = 3;
+// A watch takes the kernel a kilobyte, and another for the directory it then keeps in memory.
+constexpr size_t kDirectoriesMax = 16'384;
+// One over this, of all watches there may be: other programs of the same user, the indexes of
+// other shares and workers, and CHANGE_NOTIFY want some.
+constexpr size_t kWatchesShare = 8;
+
 int64_t nanoseconds(const struct statx_timestamp& t) {
   return t.tv_sec * 1'000'000'000 + t.tv_nsec;
 }
 
-uint64_t hash_of(std::string_view disk_name) {
-  return is_plain(disk_name) ? fold_hash(disk_name) : fold_hash(to_client(disk_name));
+// Calls `take` with each name in what getdents64() gave, "." and ".." left out.
+template <class Take>
+void for_each_name(const char* entries, size_t size, const Take& take) {
+  for (size_t at = 0; at < size;) {
+    const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") take(name);
+    at += entry->d_reclen;
+  }
 }
 
 }  // namespace
 
-NameIndex::NameIndex(size_t names_max, Events events)
-    : names_max_(names_max),
+size_t NameIndex::usual_directories_max() {
+  size_t watches = 0;
+  std::ifstream("/proc/sys/fs/inotify/max_user_watches") >> watches;
+  if (watches == 0) return kDirectoriesMax;
+  return std::clamp<size_t>(watches / kWatchesShare, 1, kDirectoriesMax);
+}
+
+NameIndex::NameIndex(size_t bytes_max, Events events, size_t directories_max)
+    : bytes_max_(bytes_max),
+      directories_max_(directories_max),
       inotify_(events == Events::kTrusted ? ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1) {}
 
 NameIndex::Counters NameIndex::counters() const { return state_.lock()->counters; }
 
 Result<std::optional<std::string>> NameIndex::find(int directory_fd, FileKey key,
-                                                   std::string_view client_name) {
-  auto state = state_.lock();
-  for (;;) {
-    drain(*state);
-    const auto found = state->directories.find(key);
-    if (found == state->directories.end()) break;
-    const DirectoryRef directory = found->second;
-    if (directory->building) {
-      built_.wait(state.mutex_lock());
-      continue;
-    }
-    if (directory->watch < 0) {
-      BRAID_TRY(const Stamp now, stamp_of(directory_fd));
-      if (!directory->stamp.settled || now != directory->stamp) {
-        forget(*state, directory);
-        break;
+                                                   std::string_view client_name, bool in_pieces) {
+  for (int reads = 0;;) {
+    DirectoryRef directory;
+    {
+      auto state = state_.lock();
+      BRAID_TRY(directory, known(*state, directory_fd, key));
+      if (directory && !directory->building) {
+        state->use(*directory);
+        if (directory->names.has_names()) return directory->names.find(client_name);
+        if (!directory->names.may_have(client_name)) return std::nullopt;
+        state.mutex_lock().unlock();
+        return search(directory_fd, client_name);
       }
+      if (!directory) directory = begin(*state, directory_fd, key);
     }
-    auto& order = state->least_recently_used;
-    order.splice(order.begin(), order, directory->used);
-    return pick(directory->names, client_name);
+    BRAID_TRY(const bool complete, advance(directory, directory_fd));
+    if (!complete && in_pieces) return fail_os(EINPROGRESS);
+    if (!complete) continue;
+    if (directory->is_too_large) return search(directory_fd, client_name);
+    auto state = state_.lock();
+    if (directory->stale && ++reads < kReadsMax) continue;
+    drain(*state);
+    if (directory->names.has_names()) return directory->names.find(client_name);
+    if (!directory->names.may_have(client_name)) return std::nullopt;
+    state.mutex_lock().unlock();
+    return search(directory_fd, client_name);
   }
+}
 
-  const DirectoryRef directory = begin(*state, directory_fd, key);
-  state.mutex_lock().unlock();
-  const auto stamp = stamp_of(directory_fd);
-  auto names = scan(directory_fd);
-  state.mutex_lock().lock();
-  built_.notify_all();
-  if (!stamp || !names) {
-    directory->building = false;
+Result<NameIndex::DirectoryRef> NameIndex::known(State& state, int directory_fd, FileKey key) {
+  drain(state);
+  const auto found = state.directories.find(key);
+  if (found == state.directories.end()) return nullptr;
+  DirectoryRef directory = found->second;
+  if (directory->building || directory->watch >= 0) return directory;
+  BRAID_TRY(const Stamp now, stamp_of(directory_fd));
+  if (directory->stamp.settled && now == directory->stamp) return directory;
+  forget(state, directory);
+  return nullptr;
+}
+
+Result<bool> NameIndex::advance(const DirectoryRef& directory, int directory_fd) {
+  const std::lock_guard piece(directory->piece);
+  if (directory->is_complete) return true;
+  const auto last = read_piece(*directory, directory_fd);
+  auto state = state_.lock();
+  state->counters.pieces++;
+  if (!last) {
     forget(*state, directory);
-    return fail(stamp ? names.error() : stamp.error());
+    return fail(last.error());
   }
-  drain(*state);
-  directory->stamp = *stamp;
-  settle(*state, *directory, *std::move(names));
-  std::optional<std::string> answer = pick(directory->names, client_name);
-  if (directory->stale || directory->names.size() > names_max_) forget(*state, directory);
-  while (state->counters.names > names_max_ && !state->least_recently_used.empty()) {
-    const auto last = state->directories.find(state->least_recently_used.back());
-    if (last->second->building) break;
-    forget(*state, last->second);
+  if (!*last) return false;
+  directory->is_complete = true;
+  directory->reading.reset();
+  settle(*state, directory);
+  return true;
+}
+
+// REQUIRES the lock of its pieces.
+Result<bool> NameIndex::read_piece(Directory& directory, int directory_fd) {
+  if (!directory.reading.valid()) {
+    BRAID_TRY(directory.stamp, stamp_of(directory_fd));
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
+    BRAID_TRY(directory.reading, reopen(directory_fd, O_RDONLY | O_DIRECTORY));
   }
-  return answer;
+  alignas(dirent64) std::array<char, 64 * 1024> buffer;
+  const ssize_t size = ::getdents64(directory.reading.get(), buffer.data(), buffer.size());
+  if (size < 0) return fail_last_os();
+  if (size == 0) return true;
+  for_each_name(buffer.data(), static_cast<size_t>(size),
+                [&](std::string_view name) { directory.names.add(name); });
+  if (directory.names.bytes() > bytes_max_ && directory.names.has_names()) {
+    directory.names.drop_names();
+  }
+  directory.is_too_large = directory.names.bytes() > bytes_max_;
+  return directory.is_too_large;
+}
+
+Result<std::optional<std::string>> NameIndex::search(int directory_fd,
+                                                     std::string_view client_name) {
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  BRAID_TRY(const Descriptor fd, reopen(directory_fd, O_RDONLY | O_DIRECTORY));
+  std::optional<std::string> best;
+  alignas(dirent64) std::array<char, 64 * 1024> buffer;
+  for (;;) {
+    const ssize_t size = ::getdents64(fd.get(), buffer.data(), buffer.size());
+    if (size < 0) return fail_last_os();
+    if (size == 0) return best;
+    for_each_name(buffer.data(), static_cast<size_t>(size), [&](std::string_view name) {
+      if (best && name >= *best) return;
+      if (equal_folded(to_client(name), client_name)) best = name;
+    });
+  }
+}
+
+void NameIndex::keep_within_bounds(State& state) {
+  const auto last_of = [&](const std::list<FileKey>& order) -> DirectoryRef {
+    return order.empty() ? nullptr : state.directories.find(order.back())->second;
+  };
+  while (state.counters.bytes > bytes_max_ || state.counters.directories > directories_max_) {
+    const DirectoryRef small = last_of(state.small), large = last_of(state.large);
+    DirectoryRef victim = small ? small : large;
+    if (small && large && state.counters.bytes > bytes_max_ && large->used_at < small->used_at) {
+      victim = large;
+    }
+    if (!victim) return;
+    forget(state, victim);
+  }
 }
 
 // Starts to collect the changes of a directory about to be read.
 NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey key) {
   auto directory = std::make_shared<Directory>();
   directory->key = key;
-  state.least_recently_used.push_front(key);
-  directory->used = state.least_recently_used.begin();
+  state.small.push_front(key);
+  directory->used = state.small.begin();
+  directory->used_at = ++state.uses;
   state.directories[key] = directory;
   state.counters.directories++;
   state.counters.scans++;
@@ -104,13 +196,31 @@ NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey
   return directory;
 }
 
-// Takes the names read, and the changes made while they were.
-void NameIndex::settle(State& state, Directory& directory, Names names) {
-  directory.names = std::move(names);
-  directory.building = false;
-  state.counters.names += directory.names.size();
-  for (const Change& change : directory.pending) apply(state, directory, change);
-  directory.pending = {};
+// Takes what was read for what there is, with the changes made meanwhile.
+void NameIndex::settle(State& state, const DirectoryRef& directory) {
+  drain(state);
+  const auto found = state.directories.find(directory->key);
+  const bool is_held = found != state.directories.end() && found->second == directory;
+  for (const Change& change : directory->pending) apply(state, *directory, change);
+  directory->pending = {};
+  directory->building = false;
+  // Nobody told it of changes since it went out.
+  if (!is_held) directory->stale = true;
+  if (!is_held) return;
+  if (directory->stale || directory->is_too_large) return forget(state, directory);
+  if (directory->names.size() > kSmallDirectory) {
+    directory->is_small = false;
+    state.large.splice(state.large.begin(), state.small, directory->used);
+  }
+  count(state, *directory);
+  keep_within_bounds(state);
+}
+
+void NameIndex::count(State& state, Directory& directory) {
+  state.counters.names += directory.names.size() - directory.counted_names;
+  state.counters.bytes += directory.names.bytes() - directory.counted_bytes;
+  directory.counted_names = directory.names.size();
+  directory.counted_bytes = directory.names.bytes();
 }
 
 void NameIndex::drain(State& state) {
@@ -158,18 +268,16 @@ void NameIndex::handle(State& state, int watch, uint32_t mask, std::string name)
 }
 
 void NameIndex::apply(State& state, Directory& directory, const Change& change) {
-  const uint64_t hash = hash_of(change.name);
-  auto [at, end] = directory.names.equal_range(hash);
-  while (at != end && at->second != change.name) ++at;
-  const bool present = at != end;
-  if (change.added == present) return;
   if (change.added) {
-    directory.names.emplace(hash, change.name);
-    state.counters.names++;
-  } else {
-    directory.names.erase(at);
-    state.counters.names--;
+    directory.names.add(change.name);
+  } else if (directory.names.has_names() || !directory.building) {
+    // Hashes do not tell whether what is being read had the name already: one too many stays, and
+    // costs a search, where one too few would hide another name.
+    directory.names.remove(change.name);
   }
+  if (directory.building) return;
+  count(state, directory);
+  keep_within_bounds(state);
 }
 
 void NameIndex::forget(State& state, const DirectoryRef& directory) {
@@ -180,9 +288,11 @@ void NameIndex::forget(State& state, const DirectoryRef& directory) {
     ::inotify_rm_watch(inotify_.get(), directory->watch);
     directory->watch = -1;
   }
-  state.counters.names -= directory->names.size();
+  state.counters.names -= directory->counted_names;
+  state.counters.bytes -= directory->counted_bytes;
+  directory->counted_names = directory->counted_bytes = 0;
   state.counters.directories--;
-  state.least_recently_used.erase(directory->used);
+  state.order_of(*directory).erase(directory->used);
   state.directories.erase(found);
 }
 
@@ -194,36 +304,6 @@ Result<NameIndex::Stamp> NameIndex::stamp_of(int directory_fd) {
   const int64_t latest = std::max(stamp.mtime_ns, stamp.ctime_ns);
   stamp.settled = latest + kCoarsestTimeNs < now.tv_sec * 1'000'000'000 + now.tv_nsec;
   return stamp;
-}
-
-Result<NameIndex::Names> NameIndex::scan(int directory_fd) {
-  ScopedPrivilege privilege;
-  BRAID_CHECK(privilege.status());
-  BRAID_TRY(const Descriptor fd, reopen(directory_fd, O_RDONLY | O_DIRECTORY));
-  Names names;
-  alignas(dirent64) std::array<char, 64 * 1024> buffer;
-  for (;;) {
-    const ssize_t size = ::getdents64(fd.get(), buffer.data(), buffer.size());
-    if (size < 0) return fail_last_os();
-    if (size == 0) return names;
-    for (size_t at = 0; at < static_cast<size_t>(size);) {
-      const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
-      const std::string_view name = entry->d_name;
-      if (name != "." && name != "..") names.emplace(hash_of(name), name);
-      at += entry->d_reclen;
-    }
-  }
-}
-
-std::optional<std::string> NameIndex::pick(const Names& names, std::string_view client_name) {
-  std::optional<std::string> best;
-  auto [at, end] = names.equal_range(fold_hash(client_name));
-  for (; at != end; ++at) {
-    if (equal_folded(to_client(at->second), client_name) && (!best || at->second < *best)) {
-      best = at->second;
-    }
-  }
-  return best;
 }
 
 }  // namespace braid::vfs

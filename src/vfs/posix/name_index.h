@@ -1,10 +1,10 @@
 // NameIndex: finding a name in a directory without regard to case.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "vfs/posix/descriptor.h"
+#include "vfs/posix/folded_names.h"
 
 namespace braid::vfs {
 
@@ -26,28 +27,40 @@ namespace braid::vfs {
 // Where events do not tell everything (file systems with other writers, no watches left) a
 // directory is read again whenever its times changed, or are too young to tell.
 //
-// Bounded by names: the least recently used directories go, a directory with more names than the
-// bound is read at every question. Owned by a posix Volume. Thread: any.
+// A large directory is read in pieces of some thousand names, each by whoever asks about it and has
+// its turn: nobody reads for the others, and nobody but the one whose piece is being read is waited
+// for. Then it is kept.
+//
+// Bounded by bytes: the least recently used directories go. Of a directory that does not fit alone
+// only hashes are kept, which tell a free name; it is read for a name that may be there in another
+// spelling, and at every question should even the hashes not fit. And by directories, each of which
+// is a watch of the kernel's: small ones go first, so that who walks through many folders does not
+// make everybody read the large ones again. Owned by a posix Volume. Thread: any.
 class NameIndex {
  public:
   struct Counters {
     uint64_t scans = 0;   // directories read
+    uint64_t pieces = 0;  // of them
     uint64_t events = 0;  // changes applied
     size_t names = 0;     // held now
+    size_t bytes = 0;     // for them
     size_t directories = 0;
   };
 
   enum class Events { kTrusted, kIgnored };
-  NameIndex(size_t names_max, Events events);
+  NameIndex(size_t bytes_max, Events events, size_t directories_max = usual_directories_max());
+
+  // A part of what the kernel lets this user watch in all (fs.inotify.max_user_watches).
+  static size_t usual_directories_max();
 
   // How the name a client calls `client_name` is spelled in `directory`; nothing when there is
-  // none. Of several spellings the first by bytes. Reads as the server.
+  // none. Of several spellings the first by bytes. Reads as the server. With `in_pieces` it reads
+  // no more than one piece of a directory: EINPROGRESS when there are more.
   Result<std::optional<std::string>> find(int directory_fd, FileKey directory,
-                                          std::string_view client_name);
+                                          std::string_view client_name, bool in_pieces = false);
   Counters counters() const;
 
  private:
-  using Names = std::unordered_multimap<uint64_t, std::string>;  // fold_hash to spelling on disk
   struct Change {
     bool added;
     std::string name;
@@ -62,35 +75,65 @@ class NameIndex {
     FileKey key;
     int watch = -1;
     bool building = true;
-    bool stale = false;  // an event was lost while building
-    Stamp stamp;         // without a watch
-    Names names;
+    bool stale = false;           // an event was lost while building
     std::vector<Change> pending;  // while building
+    size_t counted_names = 0;     // in Counters
+    size_t counted_bytes = 0;
+
+    // While building with this lock, which comes before that of the State; then with that one.
+    std::mutex piece;
+    Descriptor reading;
+    Stamp stamp;  // without a watch
+    FoldedNames names;
+    bool is_complete = false;
+    bool is_too_large = false;
+
+    bool is_small = true;  // as it was read
+    uint64_t used_at = 0;  // grows with each use
     std::list<FileKey>::iterator used;
   };
   using DirectoryRef = std::shared_ptr<Directory>;
   struct State {
     std::unordered_map<FileKey, DirectoryRef> directories;
     std::unordered_map<int, DirectoryRef> by_watch;
-    std::list<FileKey> least_recently_used;  // front: most recently
+    std::list<FileKey> small, large;  // front: most recently used
+    uint64_t uses = 0;
     Counters counters;
+
+    std::list<FileKey>& order_of(const Directory& directory) {
+      return directory.is_small ? small : large;
+    }
+    void use(Directory& directory) {
+      auto& order = order_of(directory);
+      order.splice(order.begin(), order, directory.used);
+      directory.used_at = ++uses;
+    }
   };
 
   static Result<Stamp> stamp_of(int directory_fd);
-  static Result<Names> scan(int directory_fd);
-  static std::optional<std::string> pick(const Names& names, std::string_view client_name);
+  // What the directory itself says, name by name.
+  static Result<std::optional<std::string>> search(int directory_fd, std::string_view client_name);
 
+  // What is known of the directory; nothing when it has to be read.
+  Result<DirectoryRef> known(State& state, int directory_fd, FileKey key);
   DirectoryRef begin(State& state, int directory_fd, FileKey key);
-  static void settle(State& state, Directory& directory, Names names);
+  // Reads one piece; true when that was the last.
+  Result<bool> advance(const DirectoryRef& directory, int directory_fd);
+  Result<bool> read_piece(Directory& directory, int directory_fd);
+  void settle(State& state, const DirectoryRef& directory);
+  static void count(State& state, Directory& directory);
+  Result<std::optional<std::string>> answer(const Directory& directory, int directory_fd,
+                                            std::string_view client_name);
   void drain(State& state);
   void handle(State& state, int watch, uint32_t mask, std::string name);
-  static void apply(State& state, Directory& directory, const Change& change);
+  void apply(State& state, Directory& directory, const Change& change);
   void forget(State& state, const DirectoryRef& directory);
+  void keep_within_bounds(State& state);
 
-  const size_t names_max_;
+  const size_t bytes_max_;
+  const size_t directories_max_;
   const Descriptor inotify_;  // invalid: events are ignored
   Guarded<State> state_;
-  std::condition_variable built_;
 };
 
 }  // namespace braid::vfs

@@ -15,6 +15,8 @@
 namespace braid::vfs {
 namespace {
 
+constexpr size_t kPlenty = 10 << 20;
+
 class Index : public testing::Test {
  protected:
   void SetUp() override {
@@ -39,7 +41,7 @@ class Index : public testing::Test {
 };
 
 TEST_F(Index, OutsideChangesAreSeenWithoutReadingAgain) {
-  NameIndex index(1000, NameIndex::Events::kTrusted);
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
   touch("One");
   EXPECT_EQ(find(index, "ONE"), "One");
   EXPECT_EQ(find(index, "two"), "");
@@ -55,7 +57,7 @@ TEST_F(Index, OutsideChangesAreSeenWithoutReadingAgain) {
 }
 
 TEST_F(Index, WithoutEventsAChangedDirectoryIsReadAgain) {
-  NameIndex index(1000, NameIndex::Events::kIgnored);
+  NameIndex index(kPlenty, NameIndex::Events::kIgnored);
   touch("One");
   EXPECT_EQ(find(index, "two"), "");
   touch("Two");
@@ -67,7 +69,7 @@ TEST_F(Index, WithoutEventsAChangedDirectoryIsReadAgain) {
 }
 
 TEST_F(Index, FirstOfSeveralSpellingsIsTheAnswer) {
-  NameIndex index(1000, NameIndex::Events::kTrusted);
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
   touch("b");
   touch("B");
   EXPECT_EQ(find(index, "b"), "B");
@@ -76,35 +78,122 @@ TEST_F(Index, FirstOfSeveralSpellingsIsTheAnswer) {
 }
 
 TEST_F(Index, NamesThatAreNotUtf8AreFoundAsShown) {
-  NameIndex index(1000, NameIndex::Events::kTrusted);
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
   touch("a\xff:");
   EXPECT_EQ(find(index, "A\xef\x87\xbf\xef\x80\xa2"), "a\xff:");  // U+F1FF U+F022
 }
 
 TEST_F(Index, LeastRecentlyUsedDirectoriesGo) {
-  NameIndex index(5, NameIndex::Events::kTrusted);
+  NameIndex index(300, NameIndex::Events::kTrusted);  // two tables of the smallest size
   for (const char* name : {"a", "b", "c"}) {
     std::filesystem::create_directory(folder_ + "/" + name);
     touch(std::string(name) + "/x");
     touch(std::string(name) + "/y");
     EXPECT_EQ(find(index, folder_ + "/" + name, "X"), "x");
   }
-  EXPECT_LE(index.counters().names, 5u);
+  EXPECT_LE(index.counters().bytes, 300u);
+  EXPECT_EQ(index.counters().names, 4u);
   EXPECT_EQ(index.counters().directories, 2u);
   EXPECT_EQ(find(index, folder_ + "/a", "Y"), "y");
   EXPECT_EQ(index.counters().scans, 4u);
 }
 
+// What the kernel says this process watches.
+size_t watches_held() {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream info(entry.path());
+    for (std::string line; std::getline(info, line);) count += line.starts_with("inotify wd:");
+  }
+  return count;
+}
+
+TEST_F(Index, EmptyFoldersAreWatchedUpToABoundAndLeaveTheLargeOneAlone) {
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted, 50);
+  const size_t before = watches_held();
+  const std::string large = folder_ + "/large";
+  std::filesystem::create_directory(large);
+  for (int i = 0; i < 300; ++i) std::ofstream(large + "/" + std::to_string(i)).put('x');
+  EXPECT_EQ(find(index, large, "7"), "7");
+  for (int i = 0; i < 200; ++i) {
+    const std::string empty = folder_ + "/" + std::to_string(i);
+    std::filesystem::create_directory(empty);
+    EXPECT_EQ(find(index, empty, "one"), "");
+  }
+  EXPECT_EQ(index.counters().directories, 50u);
+  EXPECT_EQ(watches_held() - before, 50u);
+  const uint64_t scans = index.counters().scans;
+  EXPECT_EQ(find(index, large, "8"), "8");
+  EXPECT_EQ(index.counters().scans, scans) << "the large one was read again";
+  EXPECT_EQ(find(index, folder_ + "/0", "one"), "") << "one that went is read again";
+  EXPECT_EQ(index.counters().scans, scans + 1);
+}
+
 TEST_F(Index, DirectoryBeyondTheBoundIsAnsweredButNotKept) {
-  NameIndex index(3, NameIndex::Events::kTrusted);
+  NameIndex index(100, NameIndex::Events::kTrusted);
   for (int i = 0; i < 10; ++i) touch("f" + std::to_string(i));
   EXPECT_EQ(find(index, "F7"), "f7");
   EXPECT_EQ(index.counters().names, 0u);
+  EXPECT_EQ(index.counters().bytes, 0u);
   EXPECT_EQ(index.counters().directories, 0u);
 }
 
+// The hashes fit, the names do not: what is free is told without reading.
+TEST_F(Index, OfALargeDirectoryTheHashesAreKept) {
+  NameIndex index(5000, NameIndex::Events::kTrusted);
+  const std::string tail(100, 't');
+  for (int i = 0; i < 100; ++i) touch(std::to_string(i) + tail);
+  EXPECT_EQ(find(index, "none"), "");
+  EXPECT_EQ(index.counters().scans, 1u);
+  EXPECT_EQ(index.counters().directories, 1u);
+  EXPECT_LE(index.counters().bytes, 5000u);
+  const uint64_t pieces = index.counters().pieces;
+  EXPECT_EQ(find(index, "7" + std::string(100, 'T')), "7" + tail);
+  touch("New" + tail);
+  EXPECT_EQ(find(index, "nEW" + tail), "New" + tail);
+  remove("New" + tail);
+  EXPECT_EQ(find(index, "nEW" + tail), "");
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(find(index, "n" + std::to_string(i)), "");
+  EXPECT_EQ(index.counters().scans, 1u);
+  EXPECT_EQ(index.counters().pieces, pieces);
+}
+
+// Each who asks reads one piece of it, and has the answer when the last is read.
+TEST_F(Index, LargeDirectoryIsReadInPiecesByAllWhoAsk) {
+  for (int i = 0; i < 4000; ++i) {
+    const std::string name = folder_ + "/" + std::to_string(i) + std::string(40, 'x');
+    ::close(::open(name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  }
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
+  const Descriptor fd(::open(folder_.c_str(), O_PATH | O_CLOEXEC));
+  const FileKey key = key_of(stat_of(fd.get()).value());
+  const std::string wanted = "1234" + std::string(40, 'X');
+  std::atomic<uint64_t> asked = 0, answered = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (;;) {
+        ++asked;
+        const auto found = index.find(fd.get(), key, wanted, true);
+        if (!found && found.error().is_os(EINPROGRESS)) continue;
+        answered += found && *found == "1234" + std::string(40, 'x');
+        return;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(answered, 4u);
+  const NameIndex::Counters counters = index.counters();
+  EXPECT_EQ(counters.scans, 1u);
+  EXPECT_EQ(counters.names, 4000u);
+  EXPECT_GT(counters.pieces, 3u);
+  // The last piece tells that there are no more, and all the others were somebody's turn.
+  EXPECT_GE(asked, counters.pieces);
+  EXPECT_LE(asked, counters.pieces + 3);
+}
+
 TEST_F(Index, RemovedDirectoryIsForgotten) {
-  NameIndex index(1000, NameIndex::Events::kTrusted);
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
   std::filesystem::create_directory(folder_ + "/d");
   touch("d/x");
   touch("one");
@@ -116,7 +205,7 @@ TEST_F(Index, RemovedDirectoryIsForgotten) {
 
 // More changes than the kernel queues: everything is read again, nothing is wrong.
 TEST_F(Index, OverflowIsSurvived) {
-  NameIndex index(100'000, NameIndex::Events::kTrusted);
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
   EXPECT_EQ(find(index, "none"), "");
   int queued = 16384;
   std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> queued;
@@ -134,7 +223,7 @@ TEST_F(Index, OverflowIsSurvived) {
 }
 
 TEST_F(Index, ManyThreadsAgreeWithTheDirectory) {
-  NameIndex index(10'000, NameIndex::Events::kTrusted);
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

@@ -246,6 +246,18 @@ Result<std::unique_ptr<Enumeration>> PosixFile::enumerate(NameRules rules) {
   return std::make_unique<PosixEnumeration>(context_, who_, std::move(fd), key_, rules);
 }
 
+Result<bool> PosixFile::is_empty() {
+  BRAID_CHECK(assume(who_));
+  if (!is_directory()) return fail_os(ENOTDIR);
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  BRAID_TRY(Descriptor fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
+  PosixEnumeration walk(context_, who_, std::move(fd), key_, NameRules::kPosix);
+  std::vector<DirectoryEntry> entries;  // with "." and ".."
+  BRAID_CHECK(walk.next(3, nullptr, entries));
+  return entries.size() <= 2;
+}
+
 Result<std::string> PosixFile::read_link() {
   BRAID_CHECK(assume(who_));
   if (kind_ != Kind::kSymlink) return fail_os(EINVAL);

@@ -45,6 +45,7 @@ class PosixFile final : public File {
   Result<void> set_compressed(bool compressed) override;
 
   Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
+  Result<bool> is_empty() override;
   Result<std::string> read_link() override;
 
   Result<Bytes> get_xattr(std::string_view name, Actor actor) override;

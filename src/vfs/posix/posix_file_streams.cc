@@ -8,7 +8,7 @@ namespace braid::vfs {
 Result<std::vector<StreamInfo>> PosixFile::streams() {
   BRAID_CHECK(assume(who_));
   if (!context_->features.streams) return fail_os(ENOTSUP);
-  const StreamLock held(*context_, key_);
+  const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
   BRAID_TRY(const std::vector<StreamRef> refs, list_streams(fd_.get()));
   std::vector<StreamInfo> out;
@@ -39,9 +39,9 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
   const int base_fd = parts.fd.get();
   std::string spelled(name);
   {
-    const StreamLock held(*context_, key_);
+    const StreamLock held(*context_, who_, key_);
     BRAID_CHECK(held.status());
-    auto found = find_stream(base_fd, name);
+    auto found = find_stream(*context_, base_fd, name);
     if (found && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
     if (!found && !(creates && found.error().is_os(ENOENT))) return fail(found.error());
     if (found) spelled = found->name;
@@ -56,30 +56,30 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
   }
   auto base = std::make_unique<PosixFile>(std::move(parts));
   auto stream =
-      std::make_unique<PosixStream>(context_, std::move(base), base_fd, spelled, how.write);
+      std::make_unique<PosixStream>(context_, who_, std::move(base), base_fd, spelled, how.write);
   if (how.truncate) BRAID_CHECK(stream->truncate(0));
   return stream;
 }
 
 Result<void> PosixFile::remove_stream(std::string_view name) {
   BRAID_CHECK(check_may_change());
-  const StreamLock held(*context_, key_);
+  const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
-  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), name));
+  BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), name));
   return vfs::remove_stream(*context_, fd_.get(), stream);
 }
 
 Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
   BRAID_CHECK(check_may_change());
-  const StreamLock held(*context_, key_);
+  const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
-  BRAID_TRY(const StreamRef stream, find_stream(fd_.get(), from));
+  BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), from));
   if (!equal_folded(from, to)) {
-    const auto taken = find_stream(fd_.get(), to);
+    const auto taken = find_stream(*context_, fd_.get(), to);
     if (taken && !replace) return fail_os(EEXIST);
     if (taken) BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), *taken));
   }
-  return vfs::rename_stream(fd_.get(), stream, std::string(to));
+  return vfs::rename_stream(*context_, fd_.get(), stream, std::string(to), who_);
 }
 
 }  // namespace braid::vfs

@@ -8,9 +8,10 @@
 
 namespace braid::vfs {
 
-PosixStream::PosixStream(PosixContextRef context, std::unique_ptr<File> base, int base_fd,
-                         std::string name, bool writable)
+PosixStream::PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<File> base,
+                         int base_fd, std::string name, bool writable)
     : context_(std::move(context)),
+      who_(std::move(who)),
       base_(std::move(base)),
       base_fd_(base_fd),
       name_(std::move(name)),
@@ -25,9 +26,9 @@ FileKey PosixStream::key() const {
 
 Result<const Descriptor*> PosixStream::side() {
   if (side_.valid()) return &side_;
-  BRAID_TRY(const StreamRef stream, find_stream(base_fd_, name_));
+  BRAID_TRY(const StreamRef stream, find_stream(*context_, base_fd_, name_));
   if (stream.side) {
-    BRAID_TRY(side_, open_side(*context_, base_fd_, name_));
+    BRAID_TRY(side_, open_side(*context_, base_fd_, name_, who_));
   }
   return &side_;
 }
@@ -41,7 +42,7 @@ Result<uint64_t> PosixStream::size() {
 
 Result<Attributes> PosixStream::stat() {
   BRAID_TRY(Attributes attributes, base_->stat());
-  const StreamLock held(*context_, base_->key());
+  const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(attributes.size, size());
   attributes.allocation_size = attributes.size;
@@ -54,7 +55,7 @@ Result<Attributes> PosixStream::stat() {
 
 Result<size_t> PosixStream::read(uint64_t offset, MutableByteView into, Wait wait) {
   if (wait == Wait::kNever) return fail_os(EAGAIN);
-  const StreamLock held(*context_, base_->key());
+  const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
   if (!file->valid()) {
@@ -76,18 +77,23 @@ Result<size_t> PosixStream::read(uint64_t offset, MutableByteView into, Wait wai
   return done;
 }
 
+Result<void> PosixStream::move_out() {
+  BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_, who_));
+  return {};
+}
+
 Result<bool> PosixStream::store(ByteView content) {
   const auto stored = store_inline(*context_, base_fd_, name_, content);
   if (stored) return true;
   if (!stored.error().is_os(ENOSPC)) return fail(stored.error());
-  BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_));
+  BRAID_CHECK(move_out());
   return false;
 }
 
 Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) {
   if (wait == Wait::kNever) return fail_os(EAGAIN);
   if (!writable_) return fail_os(EBADF);
-  const StreamLock held(*context_, base_->key());
+  const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
   Bytes bytes;
@@ -105,9 +111,11 @@ Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pie
       BRAID_TRY(const bool stored, store(content));
       if (stored) return bytes.size();
     } else {
-      BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_));
+      BRAID_CHECK(move_out());
     }
   }
+  const ScopedUser user(who_);
+  BRAID_CHECK(user.status());
   size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t put = ::pwrite(side_.get(), bytes.data() + done, bytes.size() - done,
@@ -128,16 +136,18 @@ Result<void> PosixStream::resize(uint64_t size) {
       BRAID_TRY(const bool stored, store(content));
       if (stored) return {};
     } else {
-      BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_));
+      BRAID_CHECK(move_out());
     }
   }
+  const ScopedUser user(who_);
+  BRAID_CHECK(user.status());
   if (::ftruncate(side_.get(), static_cast<off_t>(size)) != 0) return fail_last_os();
   return {};
 }
 
 Result<void> PosixStream::truncate(uint64_t size) {
   if (!writable_) return fail_os(EBADF);
-  const StreamLock held(*context_, base_->key());
+  const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   return resize(size);
 }
@@ -148,7 +158,7 @@ Result<void> PosixStream::allocate(uint64_t) {
 }
 
 Result<void> PosixStream::flush(Durability durability) {
-  const StreamLock held(*context_, base_->key());
+  const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   if (side_.valid() && ::fdatasync(side_.get()) != 0) return fail_last_os();
   // The attributes are part of the file's metadata.
@@ -161,7 +171,7 @@ Result<void> PosixStream::flush(Durability durability) {
 }
 
 Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t max) {
-  const StreamLock held(*context_, base_->key());
+  const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const uint64_t end, size());
   std::vector<Range> out;
@@ -174,7 +184,7 @@ Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t ma
 Result<void> PosixStream::zero_range(Range range) {
   uint64_t end = 0;
   {
-    const StreamLock held(*context_, base_->key());
+    const StreamLock held(*context_, who_, base_->key());
     BRAID_CHECK(held.status());
     BRAID_TRY(end, size());
   }

@@ -7,23 +7,26 @@
 
 namespace braid::vfs {
 
-// Held for one operation on the streams of a file: as the server, one at a time.
+// Held for one operation on the streams of a file for `who`: as the server, one at a time.
 class StreamLock {
  public:
-  StreamLock(PosixContext& context, FileKey key) : lock_(context, key) {}
-  const Result<void>& status() const { return privilege_.status(); }
+  StreamLock(PosixContext& context, const Credentials& who, FileKey key)
+      : assumed_(assume(who)), lock_(context, key) {}
+  const Result<void>& status() const { return assumed_ ? privilege_.status() : assumed_; }
 
  private:
+  const Result<void> assumed_;
   MetadataLock lock_;
   ScopedPrivilege privilege_;
 };
 
-// Rights are checked when it is opened; the data is then reached as the server. Operations of one
-// file's streams exclude each other. What is a property of the file goes to the file.
+// Rights are checked when it is opened; the data is then reached as the server, and that of a side
+// file written with the user's claim to room. Operations of one file's streams exclude each other.
+// What is a property of the file goes to the file.
 class PosixStream final : public File {
  public:
-  PosixStream(PosixContextRef context, std::unique_ptr<File> base, int base_fd, std::string name,
-              bool writable);
+  PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<File> base, int base_fd,
+              std::string name, bool writable);
 
   FileKey key() const override;
   bool is_directory() const override { return false; }
@@ -75,12 +78,15 @@ class PosixStream final : public File {
   // The stream's side file, or an invalid descriptor while it is inline. REQUIRES the lock.
   Result<const Descriptor*> side();
   Result<uint64_t> size();
+  // Moves an inline stream to a side file. REQUIRES the lock.
+  Result<void> move_out();
   // Gives an inline stream new content, moving it to a side file when it does not fit; true when it
   // fitted. REQUIRES the lock.
   Result<bool> store(ByteView content);
   Result<void> resize(uint64_t size);
 
   const PosixContextRef context_;
+  const Credentials who_;
   const std::unique_ptr<File> base_;
   const int base_fd_;  // owned by base_
   std::string name_;   // with the metadata lock held

@@ -19,6 +19,8 @@ namespace braid::vfs {
 namespace {
 
 constexpr long kXfsMagic = 0x58465342;
+// Previous versions that are open at a time: together they take as much as the share itself.
+constexpr size_t kBelowMax = 32;
 
 // File systems whose every change passes this kernel, so that its change events tell all.
 bool only_local_writers(long magic) {
@@ -72,9 +74,9 @@ class PosixVolume final : public Volume {
     BRAID_CHECK(assume(who));
     return posix_lookup(*context_, path, options);
   }
-  Result<std::unique_ptr<File>> open(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                      const OpenHow& how) override;
-  Result<std::unique_ptr<File>> create(const Credentials& who, const Resolved& resolved,
+  Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                        const CreateHow& how) override;
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override;
@@ -117,11 +119,11 @@ Result<Descriptor> PosixVolume::hold(const Place& place, FileKey expected) {
   return held;
 }
 
-Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Resolved& resolved,
+Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Found& found,
                                                 const OpenHow& how) {
   BRAID_CHECK(assume(who));
-  const int node = descriptor_of(resolved.node);
-  const Kind kind = resolved.attributes.kind;
+  const int node = descriptor_of(found.node);
+  const Kind kind = found.attributes.kind;
   const bool data = how.access.read || how.access.write;
   if (data && kind != Kind::kFile && kind != Kind::kDirectory) return fail_os(EACCES);
 
@@ -129,9 +131,9 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Re
   parts.context = context_;
   parts.who = who;
   parts.access = how.access;
-  parts.attributes = resolved.attributes;
-  parts.has_archive = (resolved.attributes.dos_attributes & dos::kArchive) != 0;
-  parts.hide = context_->hides(resolved.place.name);
+  parts.attributes = found.attributes;
+  parts.has_archive = (found.attributes.dos_attributes & dos::kArchive) != 0;
+  parts.hide = context_->hides(found.place.name);
   if (!data || (kind == Kind::kDirectory && !how.access.read)) {
     const int fd = ::fcntl(node, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return fail_last_os();
@@ -145,10 +147,10 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Re
   return std::make_unique<PosixFile>(std::move(parts));
 }
 
-Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const Resolved& resolved,
+Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const Missing& missing,
                                                   const CreateHow& how) {
   BRAID_CHECK(assume(who));
-  const Place& place = resolved.place;
+  const Place& place = missing.place;
   BRAID_CHECK(check_place(place));
   const int parent = descriptor_of(place.parent);
 
@@ -337,7 +339,7 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
     parts.has_archive = true;
     const int base_fd = parts.fd.get();
     auto base = std::make_unique<PosixFile>(std::move(parts));
-    return std::make_unique<PosixStream>(context_, std::move(base), base_fd,
+    return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd,
                                          std::string(how.stream), how.writable);
   }
   parts.has_archive = (parts.attributes.dos_attributes & dos::kArchive) != 0;
@@ -376,7 +378,9 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
     path += name;
   }
   BRAID_TRY(Descriptor fd, open_beneath(context_->root.get(), path, O_PATH | O_DIRECTORY));
-  return make_volume(std::move(fd), context_->options);
+  PosixOptions options = context_->options;
+  options.index_bytes_max /= kBelowMax;
+  return make_volume(std::move(fd), options);
 }
 
 Result<Space> PosixVolume::space(const Credentials& who) {
@@ -393,6 +397,11 @@ Result<Space> PosixVolume::space(const Credentials& who) {
 }
 
 }  // namespace
+
+Result<std::unique_ptr<Volume>> open_posix_volume(UniqueFd root, const PosixOptions& options) {
+  BRAID_CHECK(assume(server_credentials()));
+  return make_volume(Descriptor(root.release()), options);
+}
 
 Result<std::unique_ptr<Volume>> open_posix_volume(const std::string& root,
                                                   const PosixOptions& options) {

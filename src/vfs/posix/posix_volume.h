@@ -6,14 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "vfs/file_locks.h"
 #include "vfs/volume.h"
 
 namespace braid::vfs {
 
 struct PosixOptions {
-  // Names held by the folded directory indexes; about 100 bytes each.
-  size_t indexed_names_max = 1'000'000;
+  // For the folded directory indexes: two and a half million names of usual length, or the hashes
+  // of six million of one directory. The volumes of its previous versions have a part of that each.
+  size_t index_bytes_max = 128u << 20;
   // Names, with wildcards (wire/fscc/name_expression.h), that are shown as hidden.
   std::vector<std::string> hidden_names = {};
   bool streams = true;  // where the file system can keep them
@@ -21,8 +23,11 @@ struct PosixOptions {
   FileLocks* locks = nullptr;
 };
 
+// The tree below what `root`, an O_PATH descriptor of a directory, holds. ENOSYS on a kernel
+// without openat2.
+Result<std::unique_ptr<Volume>> open_posix_volume(UniqueFd root, const PosixOptions& options = {});
 // `root` is opened once, as the server; everything later is below that descriptor. ENOENT, ENOTDIR,
-// EACCES; ENOSYS on a kernel without openat2.
+// EACCES.
 Result<std::unique_ptr<Volume>> open_posix_volume(const std::string& root,
                                                   const PosixOptions& options = {});
 

@@ -47,10 +47,16 @@ class Posix : public testing::Test {
   static Credentials user(uid_t uid) {
     return std::make_shared<const UnixCredentials>(UnixCredentials{uid, uid, {}});
   }
-  Result<Resolved> look(std::string_view text, const Credentials& who) {
-    return volume_->lookup(who, path(text), {.pin_parent = true});
+  Result<Found> look(std::string_view text, const Credentials& who) {
+    return volume_->find(who, path(text), {.pin_parent = true});
   }
-  Result<Resolved> look(std::string_view text) { return look(text, server_credentials()); }
+  Result<Found> look(std::string_view text) { return look(text, server_credentials()); }
+  Missing missing(std::string_view text, const Credentials& who = server_credentials()) {
+    return std::get<Missing>(volume_->lookup(who, path(text)).value());
+  }
+  Link link_in(std::string_view text) {
+    return std::get<Link>(volume_->lookup(server_credentials(), path(text)).value());
+  }
   // What local programs do, as the server.
   void mode(const std::string& name, unsigned bits) {
     ASSERT_TRUE(assume(server_credentials()));
@@ -61,14 +67,43 @@ class Posix : public testing::Test {
     std::ofstream(share_ + "/" + name) << text;
   }
   void set_xattr(const std::string& file, const char* name, std::string_view value) {
+    ASSERT_TRUE(assume(server_credentials()));
     ASSERT_EQ(::setxattr((share_ + "/" + file).c_str(), name, value.data(), value.size(), 0), 0);
   }
   std::string get_xattr(const std::string& file, const char* name) {
+    EXPECT_TRUE(assume(server_credentials()));
     std::string value(1000, '\0');
     const ssize_t size =
         ::getxattr((share_ + "/" + file).c_str(), name, value.data(), value.size());
     value.resize(size > 0 ? static_cast<size_t>(size) : 0);
     return value;
+  }
+
+  // Of the stream "s" when it is large.
+  static const char* marker_name() {
+    return can_switch_identity() ? "trusted.braid.stream.s" : "user.braid.stream.s";
+  }
+  Result<std::unique_ptr<File>> open_s(const std::string& file, const Credentials& who,
+                                       const StreamHow& how = {}) {
+    BRAID_TRY(const auto found, look(file, who));
+    BRAID_TRY(const auto base, volume_->open(who, found, {}));
+    return base->open_stream("s", how);
+  }
+  // A file with a stream that is too large to be an attribute.
+  void make_large(const std::string& file, const Credentials& who) {
+    auto base = volume_->create(who, missing(file, who), {.access = {.write = true}}).value();
+    auto stream =
+        base->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+            .value();
+    ASSERT_TRUE(stream->write(0, as_bytes(std::string(100'000, 'x'))));
+    ASSERT_TRUE(assume(server_credentials()));
+  }
+  std::vector<std::string> side_files() {
+    std::vector<std::string> paths;
+    for (const auto& entry : fs::recursive_directory_iterator(share_ + "/.braid")) {
+      if (entry.is_regular_file()) paths.push_back(entry.path().string().substr(share_.size() + 1));
+    }
+    return paths;
   }
 
   std::string folder_;
@@ -81,11 +116,8 @@ TEST_F(Posix, LinksThatLeaveTheShareAreShownAsLinks) {
   std::ofstream(folder_ + "/outside/secret") << "x";
   fs::create_symlink("../outside", share_ + "/out");
   fs::create_symlink(folder_ + "/outside/secret", share_ + "/file");
-  const auto below = look("out\\secret");
-  ASSERT_TRUE(below);
-  EXPECT_EQ(below->outcome, Resolved::Outcome::kSymlink);
-  EXPECT_EQ(below->symlink_target, "../outside");
-  EXPECT_EQ(look("OUT\\secret")->outcome, Resolved::Outcome::kSymlink);
+  EXPECT_EQ(link_in("out\\secret").target, "../outside");
+  EXPECT_EQ(link_in("OUT\\secret").target, "../outside");
   EXPECT_TRUE(look("file")->attributes.is_symlink());
 }
 
@@ -117,7 +149,7 @@ TEST_F(Posix, NothingOutsideIsFoundWhileNamesChange) {
   int escaped = 0;
   for (int i = 0; i < 4000; ++i) {
     const auto found = look(i % 2 ? "a\\Dir\\File" : "A\\dIR\\fILE");
-    if (!found || found->outcome != Resolved::Outcome::kFound) continue;
+    if (!found) continue;
     inside++;
     escaped += found->attributes.key.inode == bad.st_ino;
     auto file = volume_->open(server_credentials(), *found, {.access = {.read = true}});
@@ -135,7 +167,7 @@ TEST_F(Posix, OutsideRenameIsSeenByTheNextLookup) {
   outside("One");
   EXPECT_EQ(look("ONE")->place.name, "One");
   fs::rename(share_ + "/One", share_ + "/Two");
-  EXPECT_EQ(look("ONE")->outcome, Resolved::Outcome::kMissing);
+  EXPECT_TRUE(look("ONE").error().is_os(ENOENT));
   EXPECT_EQ(look("TWO")->place.name, "Two");
 }
 
@@ -147,15 +179,13 @@ TEST_F(Posix, CreatingManyFilesReadsTheDirectoryOnce) {
   PosixContext context(std::move(root), key, {}, NameIndex::Events::kTrusted);
   for (int i = 0; i < 10'000; ++i) {
     const Path name = path("File" + std::to_string(i));
-    const auto missing = posix_lookup(context, name, {});
-    ASSERT_TRUE(missing);
-    ASSERT_EQ(missing->outcome, Resolved::Outcome::kMissing);
-    ASSERT_TRUE(open_beneath(descriptor_of(missing->place.parent), missing->place.name,
+    const auto free = std::get<Missing>(posix_lookup(context, name, {}).value());
+    ASSERT_TRUE(open_beneath(descriptor_of(free.place.parent), free.place.name,
                              O_CREAT | O_EXCL | O_WRONLY, 0644));
   }
   const auto last = posix_lookup(context, path("FILE9999"), {});
-  ASSERT_TRUE(last);
-  EXPECT_EQ(last->place.name, "File9999");
+  ASSERT_TRUE(found_in(last));
+  EXPECT_EQ(found_in(last)->place.name, "File9999");
   EXPECT_EQ(context.index.counters().scans, 1u);
   EXPECT_EQ(context.index.counters().names, 10'000u);
 }
@@ -167,8 +197,7 @@ TEST_F(Posix, WhateverIsShownCanBeFound) {
     outside(name);
     const std::string shown = to_client(name);
     const auto found = look(shown);
-    ASSERT_TRUE(found);
-    ASSERT_EQ(found->outcome, Resolved::Outcome::kFound) << shown;
+    ASSERT_TRUE(found) << shown;
     EXPECT_EQ(found->place.name, name);
   }
   EXPECT_EQ(look("DOT.")->place.name, "dot.");
@@ -228,7 +257,7 @@ TEST_F(Posix, NamesOfTheConfigurationAreShownAsHidden) {
     EXPECT_EQ(entry.attributes.hidden_by_name, expected) << entry.name;
   }
   // It is the name alone: nothing is kept with the file, and a new one is shown so at once.
-  auto made = volume_->create(server_credentials(), *look(".new"), {.access = {.write = true}});
+  auto made = volume_->create(server_credentials(), missing(".new"), {.access = {.write = true}});
   ASSERT_TRUE(made);
   EXPECT_EQ((*made)->stat()->dos_attributes, dos::kHidden | dos::kArchive);
   EXPECT_TRUE((*made)->stat()->hidden_by_name);
@@ -300,7 +329,7 @@ TEST_F(Posix, StreamsOfACopiedFileAreItsOwn) {
   const std::string big(100'000, 'x');
   ASSERT_TRUE(stream->write(0, as_bytes(big)));
   outside("copy");
-  set_xattr("copy", "user.braid.stream.s", get_xattr("f", "user.braid.stream.s"));
+  set_xattr("copy", marker_name(), get_xattr("f", marker_name()));
   auto copy = volume_->open(server_credentials(), *look("copy"), {}).value();
   auto other = copy->open_stream("s", {.write = true}).value();
   ASSERT_TRUE(other->write(0, as_bytes("changed")));
@@ -359,7 +388,7 @@ TEST_F(PosixUsers, FileOfAnotherUserIsRefusedOnEveryThread) {
   outside("secret", "top");
   mode("secret", 0600);
   const auto try_open = [&](const Credentials& who) -> Result<void> {
-    BRAID_TRY(const Resolved found, volume_->lookup(who, path("secret")));
+    BRAID_TRY(const Found found, volume_->find(who, path("secret")));
     BRAID_TRY(const auto file, volume_->open(who, found, {.access = {.read = true}}));
     return {};
   };
@@ -382,11 +411,9 @@ TEST_F(PosixUsers, FileOfAnotherUserIsRefusedOnEveryThread) {
 }
 
 TEST_F(PosixUsers, CreatedFileBelongsToTheUserAndKeepsItsAttributes) {
-  const auto missing = look("mine", user(12345));
-  ASSERT_TRUE(missing);
   // A mode without write permission does not keep the server from its book-keeping.
   auto file = volume_->create(
-      user(12345), *missing,
+      user(12345), missing("mine", user(12345)),
       {.access = {.read = true, .write = true}, .mode = 0444, .dos_attributes = dos::kHidden});
   ASSERT_TRUE(file) << file.error().message();
   const Attributes now = (*file)->stat().value();
@@ -415,11 +442,93 @@ TEST_F(PosixUsers, AttributesAreChangedByWritersOnly) {
 }
 
 TEST_F(PosixUsers, ServerAttributesAreOutOfTheUsersReach) {
-  const auto missing = look("mine", user(12345));
-  auto file = volume_->create(user(12345), *missing, {.access = {.write = true}}).value();
+  auto file =
+      volume_->create(user(12345), missing("mine", user(12345)), {.access = {.write = true}})
+          .value();
   EXPECT_FALSE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kOpener));
   ASSERT_TRUE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kServer));
   EXPECT_EQ(as_text(file->get_xattr("security.NTACL", Actor::kServer).value()), "x");
+}
+
+// Whoever owns a file locally can put a marker on it with whatever it says.
+TEST_F(PosixUsers, MarkerMadeByAUserLeadsToNothingOfOthers) {
+  make_large("theirs", user(12345));
+  const std::string marker = get_xattr("theirs", "trusted.braid.stream.s");
+  ASSERT_EQ(marker.size(), 32u);
+  EXPECT_EQ(get_xattr("theirs", "user.braid.stream.s"), "");
+  for (const uid_t owner : {12346u, 12345u}) {
+    const std::string name = "forged" + std::to_string(owner);
+    auto file = volume_
+                    ->create(user(owner), missing(name, user(owner)),
+                             {.access = {.write = true}, .mode = 0666})
+                    .value();
+    mode(name, 0666);
+    std::string forged = marker;
+    const uint64_t inode = file->key().inode;
+    forged.replace(8, 8, reinterpret_cast<const char*>(&inode), 8);
+    set_xattr(name, "user.braid.stream.s", forged);
+    EXPECT_TRUE(file->streams()->empty());
+    EXPECT_TRUE(open_s(name, user(owner), {.write = true}).error().is_os(ENOENT));
+    EXPECT_TRUE(file->rename_stream("s", "t", false).error().is_os(ENOENT));
+    // One of the same name takes its place.
+    ASSERT_TRUE(open_s(name, user(owner), {.disposition = StreamHow::Disposition::kOpenOrCreate}));
+    EXPECT_EQ(file->streams()->at(0).size, 0u);
+    set_xattr(name, "user.braid.stream.s", forged);
+    ASSERT_TRUE(volume_->remove(user(owner), look(name, user(owner))->place, file->key()));
+  }
+  EXPECT_EQ(open_s("theirs", user(12345))->get()->stat()->size, 100'000u);
+}
+
+// The id is known, and the file has got the inode number of the one that had the stream.
+TEST_F(PosixUsers, MarkerOfAnEarlierFileIsNotBelieved) {
+  make_large("f", user(12345));
+  const std::string marker = get_xattr("f", "trusted.braid.stream.s");
+  const std::string side = side_files().front();
+  std::string base = get_xattr(side, "user.braid.base");
+  ASSERT_EQ(base.size(), 24u);
+  ASSERT_EQ(::removexattr((share_ + "/f").c_str(), "trusted.braid.stream.s"), 0);
+  set_xattr("f", "user.braid.stream.s", marker);
+  mode("f", 0666);
+  base[16] = static_cast<char>(base[16] + 1);
+  set_xattr(side, "user.braid.base", base);
+  EXPECT_TRUE(open_s("f", user(12345)).error().is_os(ENOENT));
+  base[16] = static_cast<char>(base[16] - 1);
+  ASSERT_TRUE(assume(server_credentials()));
+  set_xattr(side, "user.braid.base", base);
+  EXPECT_TRUE(open_s("f", user(12345)));
+}
+
+TEST_F(PosixUsers, SideFileMadeBeforeItNamedItsFileIsKnownByItsOwner) {
+  make_large("f", user(12345));
+  const std::string side = side_files().front();
+  const std::string marker = get_xattr("f", "trusted.braid.stream.s");
+  const auto age = [&] {
+    ASSERT_TRUE(assume(server_credentials()));
+    ::removexattr((share_ + "/f").c_str(), "trusted.braid.stream.s");
+    ::removexattr((share_ + "/" + side).c_str(), "user.braid.base");
+    set_xattr("f", "user.braid.stream.s", marker);
+  };
+  age();
+  EXPECT_EQ(open_s("f", user(12345))->get()->stat()->size, 100'000u);
+  EXPECT_EQ(get_xattr("f", "trusted.braid.stream.s"), marker);
+  EXPECT_EQ(get_xattr("f", "user.braid.stream.s"), "");
+  EXPECT_EQ(get_xattr(side, "user.braid.base").size(), 24u);
+  age();
+  ASSERT_EQ(::chown((share_ + "/f").c_str(), 12346, 12346), 0);
+  EXPECT_TRUE(open_s("f", user(12346)).error().is_os(ENOENT));
+}
+
+// Made by root, as whoever restores a backup.
+TEST_F(PosixUsers, SideFileFollowsTheOwnerOfItsFile) {
+  make_large("f", user(12345));
+  struct stat st {};
+  ASSERT_EQ(::stat((share_ + "/" + side_files().front()).c_str(), &st), 0);
+  EXPECT_EQ(st.st_uid, 12345u);
+  ASSERT_EQ(::chown((share_ + "/f").c_str(), 12346, 12346), 0);
+  ASSERT_TRUE(open_s("f", user(12346))->get()->stat());
+  ASSERT_TRUE(assume(server_credentials()));
+  ASSERT_EQ(::stat((share_ + "/" + side_files().front()).c_str(), &st), 0);
+  EXPECT_EQ(st.st_uid, 12346u);
 }
 
 TEST_F(PosixUsers, CaseIsIgnoredInDirectoriesThatCannotBeRead) {

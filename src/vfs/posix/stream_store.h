@@ -4,28 +4,44 @@
 #include <optional>
 #include <string>
 
+#include "runtime/identity.h"
 #include "vfs/posix/context.h"
 
 namespace braid::vfs {
 
 // A small stream is the extended attribute user.DosStream.NAME:$DATA of its file, its bytes and a
 // NUL after them, as Samba's streams_xattr keeps it. One that grows out of that moves to a side
-// file in the private folder of the share for good; user.braid.stream.NAME on the file then says
-// which:
-//   u8 version 1, 7 zeros, u64 inode of the file it belongs to, 16 bytes id
-// The id is random, so a file deleted behind the server's back leaves a side file that nothing
-// names, never one that a later file could inherit. The inode tells a file copied with its
-// attributes, which gets a copy of the side file when the stream is next opened.
+// file in the private folder of the share for good. A marker on the file then names the side file:
+//   u8 version 1, 7 zeros, u64 inode of the file, 16 bytes id
+// and the attribute user.braid.base of the side file says whose it is:
+//   u8 version 1, 7 zeros, u64 inode, u64 birth time in nanoseconds (0: not known)
+//
+// What decides is the side file, which nobody but the server can reach. Whoever may write a file
+// can put a marker on it, and with the id of another's stream it would name that one: then the
+// side file does not name the file, and the stream is not there. Birth times tell a file from a
+// later one that got its inode number.
+//
+// As root the marker is trusted.braid.stream.NAME, which users can neither write nor read, so that
+// a file copied with all its attributes, or restored from a backup, gets a copy of the side file
+// when the stream is next opened. Otherwise, and on file systems that refuse it, the marker is
+// user.braid.stream.NAME, and a copy is made only if nobody but the owner of both can have written
+// it. Side files made before they named their file are known by the same owner.
+//
+// The data of a side file belongs to the owner of the file and is written with the rights of the
+// user, so that quota and the blocks kept for root hold as they do for the file.
 //
 // All act as the server, on the file `fd` holds (any descriptor), and need its metadata lock.
+// `who`: writes what has to be copied.
 struct StreamRef {
   std::string name;  // spelled as stored
   bool side = false;
 };
 
+// What the attributes say; the side file of a stream may be lost, or another's.
 Result<std::vector<StreamRef>> list_streams(int fd);
 // ENOENT when there is none; case does not matter.
-Result<StreamRef> find_stream(int fd, std::string_view name);
+Result<StreamRef> find_stream(PosixContext& context, int fd, std::string_view name);
+// REQUIRES that find_stream() finds none. Takes the place of a marker that leads nowhere.
 Result<void> create_stream(int fd, const std::string& name);
 
 // ENOENT when the stream is gone, or was moved to a side file.
@@ -33,14 +49,17 @@ Result<Bytes> load_inline(int fd, const std::string& name);
 // ENOSPC when it does not fit.
 Result<void> store_inline(PosixContext& context, int fd, const std::string& name, ByteView bytes);
 
-// The side file of a stream, for reading and writing.
-Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& name);
+// The side file of a stream, for reading and writing. ENOENT when it is lost, or another's.
+Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& name,
+                             const Credentials& who);
 // Moves a stream from the attribute to a new side file.
-Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string& name);
+Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string& name,
+                                const Credentials& who);
 
 Result<uint64_t> stream_size(PosixContext& context, int fd, const StreamRef& stream);
 Result<void> remove_stream(PosixContext& context, int fd, const StreamRef& stream);
-Result<void> rename_stream(int fd, const StreamRef& from, const std::string& to);
+Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
+                           const std::string& to, const Credentials& who);
 // For a file about to be deleted: its side files.
 void remove_side_files(PosixContext& context, int fd);
 

@@ -70,7 +70,7 @@ Task<Result<Reply>> handle_create(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(auto create, wire::CreateRequest::decode(reader));
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
-  BRAID_CO_CHECK(check_reaches(request.principal, *request.tree_connect->share));
+  BRAID_CO_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
 
   if (!request.connection->negotiated.is_smb3()) drop_smb3_contexts(create.contexts);
   BRAID_CO_CHECK(check_contexts(create.contexts));
@@ -107,7 +107,12 @@ Task<Result<Reply>> handle_create(Request& request) {
   for (;;) {
     CreateOutcome outcome = try_create(request, state);
     if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
-    if (auto* error = std::get_if<Error>(&outcome)) co_return std::unexpected(*error);
+    if (auto* error = std::get_if<Error>(&outcome)) {
+      if (!error->is_os(EINPROGRESS)) co_return std::unexpected(*error);
+      // Its directory is large and not known yet: others have their turn between the pieces.
+      co_await request.server.pool().schedule();
+      continue;
+    }
     if (auto* gone = std::get_if<std::shared_ptr<OneShot<bool>>>(&outcome)) {
       co_await (*gone)->wait(request.seat);
       continue;

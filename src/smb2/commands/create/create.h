@@ -75,6 +75,7 @@ CreateOutcome try_create(Request& request, CreateState& state);
 // create_reply.cc
 Reply create_reply(const Request& request, const CreateState& state);
 // STATUS_STOPPED_ON_SYMLINK with where the link leads.
-Reply symlink_reply(const Request& request, const vfs::Resolved& resolved, const vfs::Path& path);
+Reply symlink_reply(const Request& request, std::string target, size_t components_consumed,
+                    const vfs::Path& path);
 
 }  // namespace braid::smb2

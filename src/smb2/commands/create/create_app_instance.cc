@@ -17,8 +17,8 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
   const bool may_be_here = !server.open_table.find_app_instance(*contexts.app_instance_id).empty();
   if (!may_be_here && !server.siblings().any()) co_return Result<void>{};
   const auto found =
-      request.tree_connect->share->volume->lookup(request.credentials(), state.name.path);
-  if (!found || found->outcome != vfs::Resolved::Outcome::kFound) co_return Result<void>{};
+      request.tree_connect->share->volume->find(request.credentials(), state.name.path);
+  if (!found) co_return Result<void>{};
   using wire::Access;
   BRAID_CO_TRY(const auto rights, rights_on(request, *found, Access::kMaximumAllowed));
   const bool may_end = (rights.maximal & Access::kFileGenericRead) == Access::kFileGenericRead;

@@ -12,7 +12,6 @@
 namespace braid::smb2 {
 namespace {
 
-using vfs::Resolved;
 using wire::Access;
 using wire::CreateAction;
 using wire::CreateDisposition;
@@ -64,18 +63,18 @@ vfs::Access kernel_access(uint32_t granted, bool is_directory, bool overwriting,
 }
 
 // Opens for what was granted. With MAXIMUM_ALLOWED what the kernel refuses is not granted instead.
-Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const Resolved& resolved,
+Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const vfs::Found& found,
                                             uint32_t& granted, bool overwriting) {
-  const bool is_directory = resolved.attributes.is_directory();
+  const bool is_directory = found.attributes.is_directory();
   const uint32_t demanded = map_generic(attempt.create.desired_access);
   const bool is_read_only = attempt.request.tree_connect->share->read_only;
   for (;;) {
     // A link that is opened itself has no data.
     const vfs::Access access =
-        resolved.attributes.is_symlink()
+        found.attributes.is_symlink()
             ? vfs::Access{}
             : kernel_access(granted, is_directory, overwriting, is_read_only);
-    auto file = attempt.volume.open(attempt.request.credentials(), resolved, {.access = access});
+    auto file = attempt.volume.open(attempt.request.credentials(), found, {.access = access});
     if (file || !file.error().is_os(EACCES) || !(demanded & Access::kMaximumAllowed)) return file;
     const uint32_t write = Access::kFileWriteData | Access::kFileAppendData;
     const uint32_t read = Access::kFileReadData | Access::kFileExecute;
@@ -89,9 +88,9 @@ Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const 
   }
 }
 
-CreateOutcome open_existing(const CreateAttempt& attempt, Resolved resolved) {
+CreateOutcome open_existing(const CreateAttempt& attempt, vfs::Found found) {
   const CreateDisposition disposition = attempt.create.create_disposition;
-  const vfs::Attributes& attributes = resolved.attributes;
+  const vfs::Attributes& attributes = found.attributes;
   const bool is_directory = attributes.is_directory();
   const vfs::PathAndStream& name = attempt.state.name;
   if (is_directory && name.has_stream && !name.stream_is_index) {
@@ -110,8 +109,7 @@ CreateOutcome open_existing(const CreateAttempt& attempt, Resolved resolved) {
   if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
   const bool overwriting = overwrites(disposition);
   if (is_directory && overwriting) {
-    return Error(resolved.path.is_root() ? NtStatus::kAccessDenied
-                                         : NtStatus::kObjectNameCollision);
+    return Error(found.path.is_root() ? NtStatus::kAccessDenied : NtStatus::kObjectNameCollision);
   }
   uint32_t also_needed = 0;
   if (overwriting) {
@@ -124,21 +122,21 @@ CreateOutcome open_existing(const CreateAttempt& attempt, Resolved resolved) {
   }
   if (attempt.has_option(CreateOptions::kDeleteOnClose)) {
     if (attributes.dos_attributes & vfs::dos::kReadonly) return Error(NtStatus::kCannotDelete);
-    if (resolved.path.is_root()) return Error(NtStatus::kAccessDenied);
+    if (found.path.is_root()) return Error(NtStatus::kAccessDenied);
   }
 
   OpenedFile opened;
-  const auto rights = rights_on(attempt.request, resolved, asked_for(attempt, also_needed));
+  const auto rights = rights_on(attempt.request, found, asked_for(attempt, also_needed));
   if (!rights) return rights.error();
   opened.maximal_access = rights->maximal;
   auto granted = grant(attempt, rights->maximal, rights->by_name, also_needed);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
-  auto file = open_for(attempt, resolved, opened.granted_access, overwriting);
+  auto file = open_for(attempt, found, opened.granted_access, overwriting);
   if (!file) return file.error();
   opened.file = std::move(*file);
   opened.key = opened.file->key();
-  opened.path = std::move(resolved.path);
+  opened.path = std::move(found.path);
   opened.attributes = attributes;
   if (overwriting) {
     opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
@@ -147,11 +145,11 @@ CreateOutcome open_existing(const CreateAttempt& attempt, Resolved resolved) {
   return finish_open(attempt, std::move(opened));
 }
 
-CreateOutcome make_new(const CreateAttempt& attempt, const Resolved& resolved) {
+CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing) {
   Server& server = attempt.request.server;
   const bool is_directory = attempt.has_option(CreateOptions::kDirectoryFile);
   const uint32_t needed = is_directory ? Access::kFileAddSubdirectory : Access::kFileAddFile;
-  const auto directory = rights_on_parent(attempt.request, resolved);
+  const auto directory = rights_on_parent(attempt.request, missing.path, missing.place);
   if (!directory) return directory.error();
   if (!(directory->maximal & needed)) return Error(NtStatus::kAccessDenied);
   const auto security =
@@ -187,7 +185,7 @@ CreateOutcome make_new(const CreateAttempt& attempt, const Resolved& resolved) {
   const uint32_t mode =
       security->descriptor ? (is_directory ? 0700u : 0600u) : (is_directory ? 0755u : 0644u);
   auto file =
-      attempt.volume.create(attempt.request.credentials(), resolved,
+      attempt.volume.create(attempt.request.credentials(), missing,
                             {.access = is_directory ? vfs::Access{.read = true}
                                                     : vfs::Access{.read = true, .write = true},
                              .directory = is_directory,
@@ -200,11 +198,11 @@ CreateOutcome make_new(const CreateAttempt& attempt, const Resolved& resolved) {
   auto done = apply(attempt.request, *opened.file, *security);
   if (done) done = store_eas(*opened.file, attempt.state.eas);
   if (!done) {
-    (void)attempt.volume.remove(attempt.request.credentials(), resolved.place, opened.key);
+    (void)attempt.volume.remove(attempt.request.credentials(), missing.place, opened.key);
     return done.error();
   }
-  opened.path = resolved.path;
-  opened.parent = resolved.place.parent;
+  opened.path = missing.path;
+  opened.parent = missing.place.parent;
   auto attributes = opened.file->stat();
   if (!attributes) return attributes.error();
   opened.attributes = *attributes;
@@ -222,40 +220,57 @@ std::string stored_spelling(vfs::File& base_file, const std::string& name) {
   return name;
 }
 
+// The file of a stream: the one there is, or a new one. Nothing: done.
+std::optional<Error> open_base(const CreateAttempt& attempt, const vfs::Found& found,
+                               OpenedFile& opened, uint32_t& by_name) {
+  const auto rights = rights_on(attempt.request, found, asked_for(attempt, 0), Names::kStay);
+  if (!rights) return rights.error();
+  opened.maximal_access = rights->maximal;
+  by_name = rights->by_name;
+  auto file = attempt.volume.open(attempt.request.credentials(), found, {});
+  if (!file) return file.error();
+  opened.base_file = std::move(*file);
+  opened.path = found.path;
+  return std::nullopt;
+}
+
+std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing& missing,
+                               OpenedFile& opened, uint32_t& by_name) {
+  if (!makes_new(attempt.create.create_disposition)) return Error(NtStatus::kObjectNameNotFound);
+  const auto directory = rights_on_parent(attempt.request, missing.path, missing.place);
+  if (!directory) return directory.error();
+  if (!(directory->maximal & Access::kFileAddFile)) return Error(NtStatus::kAccessDenied);
+  const auto security =
+      security_for_new(attempt.request, attempt.create, *directory->security, false);
+  if (!security) return security.error();
+  const Credentials& who = attempt.request.credentials();
+  auto made = attempt.volume.create(
+      who, missing,
+      {.access = {.read = true, .write = true}, .mode = security->descriptor ? 0600u : 0644u});
+  if (!made) return made.error();
+  opened.base_file = std::move(*made);
+  if (const auto done = apply(attempt.request, *opened.base_file, *security); !done) {
+    (void)attempt.volume.remove(who, missing.place, opened.base_file->key());
+    return done.error();
+  }
+  opened.maximal_access = Access::kFileAllAccess & attempt.request.tree_connect->maximal_access;
+  by_name = directory->by_name;
+  opened.path = missing.path;
+  return std::nullopt;
+}
+
 // A named stream of a file that is there or is made first. [MS-FSA] 2.1.5.1.
-CreateOutcome open_stream(const CreateAttempt& attempt, Resolved resolved) {
+CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& base) {
   const CreateDisposition disposition = attempt.create.create_disposition;
   if (attempt.has_option(CreateOptions::kDirectoryFile)) return Error(NtStatus::kNotADirectory);
-  const Credentials& who = attempt.request.credentials();
   OpenedFile opened;
   uint32_t by_name = 0;
-  if (resolved.outcome == Resolved::Outcome::kMissing) {
-    if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
-    const auto directory = rights_on_parent(attempt.request, resolved);
-    if (!directory) return directory.error();
-    if (!(directory->maximal & Access::kFileAddFile)) return Error(NtStatus::kAccessDenied);
-    const auto security =
-        security_for_new(attempt.request, attempt.create, *directory->security, false);
-    if (!security) return security.error();
-    auto made = attempt.volume.create(
-        who, resolved,
-        {.access = {.read = true, .write = true}, .mode = security->descriptor ? 0600u : 0644u});
-    if (!made) return made.error();
-    opened.base_file = std::move(*made);
-    if (const auto done = apply(attempt.request, *opened.base_file, *security); !done) {
-      (void)attempt.volume.remove(who, resolved.place, opened.base_file->key());
-      return done.error();
-    }
-    opened.maximal_access = Access::kFileAllAccess & attempt.request.tree_connect->maximal_access;
-    by_name = directory->by_name;
-  } else {
-    const auto rights = rights_on(attempt.request, resolved, asked_for(attempt, 0), Names::kStay);
-    if (!rights) return rights.error();
-    opened.maximal_access = rights->maximal;
-    by_name = rights->by_name;
-    auto found = attempt.volume.open(who, resolved, {});
-    if (!found) return found.error();
-    opened.base_file = std::move(*found);
+  const auto* found = std::get_if<vfs::Found>(&base);
+  const auto* nothing = std::get_if<vfs::Missing>(&base);
+  if (!found && !nothing) return Error(NtStatus::kObjectPathNotFound);
+  if (const auto error = found ? open_base(attempt, *found, opened, by_name)
+                               : make_base(attempt, *nothing, opened, by_name)) {
+    return *error;
   }
   auto granted = grant(attempt, opened.maximal_access, by_name, 0);
   if (!granted) return granted.error();
@@ -288,7 +303,6 @@ CreateOutcome open_stream(const CreateAttempt& attempt, Resolved resolved) {
     attempt.state.name.stream = stored_spelling(*opened.base_file, attempt.state.name.stream);
   opened.file = std::move(*stream);
   opened.key = opened.file->key();
-  opened.path = std::move(resolved.path);
   auto attributes = opened.file->stat();
   if (!attributes) return attributes.error();
   opened.attributes = *attributes;
@@ -302,21 +316,27 @@ CreateOutcome try_create(Request& request, CreateState& state) {
   if (state.is_quota_file) return open_quota_file(attempt);
   const CreateDisposition disposition = state.create.create_disposition;
   for (int race = 0;; ++race) {
-    auto resolved = attempt.volume.lookup(request.credentials(), state.name.path);
+    auto resolved =
+        attempt.volume.lookup(request.credentials(), state.name.path, {.in_pieces = true});
     if (!resolved) return resolved.error();
-    const bool is_link =
-        resolved->outcome == Resolved::Outcome::kSymlink ||
-        (resolved->outcome == Resolved::Outcome::kFound && resolved->attributes.is_symlink() &&
-         !attempt.has_option(CreateOptions::kOpenReparsePoint));
-    if (is_link) return symlink_reply(request, *resolved, state.name.path);
+    const vfs::Path& path = state.name.path;
+    if (auto* link = std::get_if<vfs::Link>(&*resolved)) {
+      return symlink_reply(request, std::move(link->target), link->path.components().size(), path);
+    }
+    auto* found = std::get_if<vfs::Found>(&*resolved);
+    if (found && found->attributes.is_symlink() &&
+        !attempt.has_option(CreateOptions::kOpenReparsePoint)) {
+      return symlink_reply(request, std::move(found->symlink_target), path.components().size(),
+                           path);
+    }
 
     CreateOutcome outcome = Error(NtStatus::kInternalError);
     if (!state.name.stream.empty()) {
-      outcome = open_stream(attempt, std::move(*resolved));
-    } else if (resolved->outcome == Resolved::Outcome::kFound) {
-      outcome = open_existing(attempt, std::move(*resolved));
+      outcome = open_stream(attempt, *resolved);
+    } else if (found) {
+      outcome = open_existing(attempt, std::move(*found));
     } else if (makes_new(disposition)) {
-      outcome = make_new(attempt, *resolved);
+      outcome = make_new(attempt, std::get<vfs::Missing>(*resolved));
     } else {
       return Error(NtStatus::kObjectNameNotFound);
     }

@@ -72,16 +72,16 @@ Reply create_reply(const Request& request, const CreateState& state) {
   return reply;
 }
 
-Reply symlink_reply(const Request& request, const vfs::Resolved& resolved, const vfs::Path& path) {
+Reply symlink_reply(const Request& request, std::string target, size_t components_consumed,
+                    const vfs::Path& path) {
   wire::SymbolicLinkErrorResponse link;
   // What the client has to append to the target: the components behind the link.
   size_t unparsed_units = 0;
   const auto& components = path.components();
-  for (size_t i = resolved.components_consumed; i < components.size(); ++i) {
+  for (size_t i = components_consumed; i < components.size(); ++i) {
     unparsed_units += 1 + vfs::utf16_units(components[i]);
   }
   link.unparsed_path_length = static_cast<uint16_t>(unparsed_units * 2);
-  std::string target = resolved.symlink_target;
   if (!target.starts_with('/')) link.flags = wire::SymbolicLinkErrorResponse::kFlagRelative;
   for (char& c : target) {
     if (c == '/') c = '\\';

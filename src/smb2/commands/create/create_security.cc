@@ -57,7 +57,7 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
 
 Result<void> apply(Request& request, vfs::File& file, const NewSecurity& security) {
   if (!security.descriptor) return {};
-  auto done = request.server.descriptors.store(file, *security.descriptor);
+  auto done = request.server.descriptors.store(file, *security.descriptor, owner_giver(request));
   // What a directory would pass on cannot be kept on every file system; what was asked for must be.
   if (!done && !security.is_asked_for && done.error() == Error(NtStatus::kNotSupported)) return {};
   return done;

@@ -107,13 +107,11 @@ Result<void> replace(Request& request, std::optional<std::string_view> target) {
   }
   vfs::Volume& volume = *request.tree_connect->share->volume;
   const vfs::Path path = *open.path.lock();
-  BRAID_TRY(const auto found, volume.lookup(request.credentials(), path, {.pin_parent = true}));
+  BRAID_TRY(const auto found, volume.find(request.credentials(), path, {.pin_parent = true}));
   const FileKey key = open.attributes.file_key;
-  if (found.outcome != vfs::Resolved::Outcome::kFound || found.attributes.key != key) {
-    return fail(NtStatus::kObjectNameNotFound);
-  }
+  if (found.attributes.key != key) return fail(NtStatus::kObjectNameNotFound);
   BRAID_CHECK(check_may_replace(request, found));
-  BRAID_CHECK(check_may_add(request, found, false));
+  BRAID_CHECK(check_may_add(request, found.path, found.place, false));
   BRAID_CHECK(volume.replace(request.credentials(), found.place, key, target));
   report_modified(request.server, open, wire::CompletionFilter::kAttributes);
   return {};

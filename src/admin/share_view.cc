@@ -1,0 +1,26 @@
+#include "admin/share_view.h"
+
+#include <nlohmann/json.hpp>
+
+#include "smb2/server.h"
+
+namespace braid::admin {
+
+using nlohmann::json;
+
+json shares_of(const smb2::Server& server) {
+  json all = json::array();
+  for (const auto& entry : server.shares()->all()) {
+    if (entry->type() == smb2::ShareType::kPipe) continue;
+    const std::string why = entry->absence();
+    json row = {{"share", entry->name()},
+                {"path", entry->configured().path},
+                {"state", why.empty() ? "present" : "absent"},
+                {"in_use", entry->in_use() != nullptr}};
+    if (!why.empty()) row["why"] = why;
+    all.push_back(std::move(row));
+  }
+  return all;
+}
+
+}  // namespace braid::admin

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Whose room data takes: on a small ext4, which keeps some blocks for root (on_image.sh)."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from impacket.smb3 import SessionError  # noqa: E402
+
+import suite  # noqa: E402
+from file_control_test import FileControlCase, status_of  # noqa: E402
+from server import ids_of, test_users  # noqa: E402
+
+ALICE, _ = test_users()
+OPEN_IF = 3
+
+
+class Room(FileControlCase):
+    def room(self):
+        """Blocks free to root, and to users."""
+        now = os.statvfs(self.root)
+        return now.f_bfree, now.f_bavail
+
+    def fill(self, name):
+        """Writes until the answer is an error; that, and what was taken."""
+        file = self.open(name, disposition=OPEN_IF)
+        self.addCleanup(self.smb.close, self.tree, file)
+        size = 0
+        for piece in (65536, 1024):
+            while True:
+                try:
+                    self.smb.writeFile(self.tree, file, b"x" * piece, size)
+                except SessionError as error:
+                    status = status_of(error)
+                    break
+                size += piece
+        return status, size
+
+    def side_files(self):
+        found = []
+        for folder, _, names in os.walk(os.path.join(self.root, ".braid")):
+            found += [os.path.join(folder, name) for name in names]
+        return found
+
+    def test_room_kept_for_root(self):
+        """A large stream ends where the file does, and counts for the file's owner."""
+        small = self.open("early:s", disposition=OPEN_IF)
+        for at in (0, 65536):
+            self.smb.writeFile(self.tree, small, b"s" * 65536, at)
+        self.assertEqual([os.stat(path).st_uid for path in self.side_files()], [ids_of(ALICE)[0]])
+        status, size = self.fill("filled")
+        self.assertEqual(status, "DISK_FULL")
+        self.assertGreater(size, 1 << 20)
+        subprocess.run(["sync", "-f", self.root], check=True, timeout=60)
+        free, available = self.room()
+        self.assertGreater(free, 100)
+        self.assertLess(available, 256)
+        with self.assertRaises(SessionError) as refusal:
+            for at in range(131072, 2 << 20, 65536):
+                self.smb.writeFile(self.tree, small, b"y" * 65536, at)
+        self.assertEqual(status_of(refusal.exception), "DISK_FULL")
+        self.assertEqual(self.fill("filled:s")[0], "DISK_FULL")
+        subprocess.run(["sync", "-f", self.root], check=True, timeout=60)
+        # Metadata may take a few.
+        self.assertGreater(self.room()[0], free - 48)
+
+
+if __name__ == "__main__":
+    suite.main()
