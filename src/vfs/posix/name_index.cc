@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <fstream>
 
 #include "runtime/identity.h"
 #include "vfs/names.h"
@@ -22,6 +23,14 @@ constexpr uint32_t kWatched = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_T
 // change again without showing it.
 constexpr int64_t kCoarsestTimeNs = 2'000'000'000;
 
+// What is read again in less time than it takes to miss it.
+constexpr size_t kSmallDirectory = 256;
+// A watch takes the kernel a kilobyte, and another for the directory it then keeps in memory.
+constexpr size_t kDirectoriesMax = 16'384;
+// One over this, of all watches there may be: other programs of the same user, the indexes of
+// other shares and workers, and CHANGE_NOTIFY want some.
+constexpr size_t kWatchesShare = 8;
+
 int64_t nanoseconds(const struct statx_timestamp& t) {
   return t.tv_sec * 1'000'000'000 + t.tv_nsec;
 }
@@ -32,8 +41,16 @@ uint64_t hash_of(std::string_view disk_name) {
 
 }  // namespace
 
-NameIndex::NameIndex(size_t names_max, Events events)
+size_t NameIndex::usual_directories_max() {
+  size_t watches = 0;
+  std::ifstream("/proc/sys/fs/inotify/max_user_watches") >> watches;
+  if (watches == 0) return kDirectoriesMax;
+  return std::clamp<size_t>(watches / kWatchesShare, 1, kDirectoriesMax);
+}
+
+NameIndex::NameIndex(size_t names_max, Events events, size_t directories_max)
     : names_max_(names_max),
+      directories_max_(directories_max),
       inotify_(events == Events::kTrusted ? ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1) {}
 
 NameIndex::Counters NameIndex::counters() const { return state_.lock()->counters; }
@@ -57,8 +74,7 @@ Result<std::optional<std::string>> NameIndex::find(int directory_fd, FileKey key
         break;
       }
     }
-    auto& order = state->least_recently_used;
-    order.splice(order.begin(), order, directory->used);
+    state->use(*directory);
     return pick(directory->names, client_name);
   }
 
@@ -78,20 +94,32 @@ Result<std::optional<std::string>> NameIndex::find(int directory_fd, FileKey key
   settle(*state, *directory, *std::move(names));
   std::optional<std::string> answer = pick(directory->names, client_name);
   if (directory->stale || directory->names.size() > names_max_) forget(*state, directory);
-  while (state->counters.names > names_max_ && !state->least_recently_used.empty()) {
-    const auto last = state->directories.find(state->least_recently_used.back());
-    if (last->second->building) break;
-    forget(*state, last->second);
-  }
+  keep_within_bounds(*state);
   return answer;
+}
+
+void NameIndex::keep_within_bounds(State& state) {
+  const auto last_of = [&](const std::list<FileKey>& order) -> DirectoryRef {
+    return order.empty() ? nullptr : state.directories.find(order.back())->second;
+  };
+  while (state.counters.names > names_max_ || state.counters.directories > directories_max_) {
+    const DirectoryRef small = last_of(state.small), large = last_of(state.large);
+    DirectoryRef victim = small ? small : large;
+    if (small && large && state.counters.names > names_max_ && large->used_at < small->used_at) {
+      victim = large;
+    }
+    if (!victim || victim->building) return;
+    forget(state, victim);
+  }
 }
 
 // Starts to collect the changes of a directory about to be read.
 NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey key) {
   auto directory = std::make_shared<Directory>();
   directory->key = key;
-  state.least_recently_used.push_front(key);
-  directory->used = state.least_recently_used.begin();
+  state.small.push_front(key);
+  directory->used = state.small.begin();
+  directory->used_at = ++state.uses;
   state.directories[key] = directory;
   state.counters.directories++;
   state.counters.scans++;
@@ -108,6 +136,10 @@ NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey
 void NameIndex::settle(State& state, Directory& directory, Names names) {
   directory.names = std::move(names);
   directory.building = false;
+  if (directory.names.size() > kSmallDirectory) {
+    directory.is_small = false;
+    state.large.splice(state.large.begin(), state.small, directory.used);
+  }
   state.counters.names += directory.names.size();
   for (const Change& change : directory.pending) apply(state, directory, change);
   directory.pending = {};
@@ -182,7 +214,7 @@ void NameIndex::forget(State& state, const DirectoryRef& directory) {
   }
   state.counters.names -= directory->names.size();
   state.counters.directories--;
-  state.least_recently_used.erase(directory->used);
+  state.order_of(*directory).erase(directory->used);
   state.directories.erase(found);
 }
 

@@ -27,7 +27,9 @@ namespace braid::vfs {
 // directory is read again whenever its times changed, or are too young to tell.
 //
 // Bounded by names: the least recently used directories go, a directory with more names than the
-// bound is read at every question. Owned by a posix Volume. Thread: any.
+// bound is read at every question. And by directories, each of which is a watch of the kernel's:
+// small ones go first, so that who walks through many folders does not make everybody read the
+// large ones again. Owned by a posix Volume. Thread: any.
 class NameIndex {
  public:
   struct Counters {
@@ -38,7 +40,10 @@ class NameIndex {
   };
 
   enum class Events { kTrusted, kIgnored };
-  NameIndex(size_t names_max, Events events);
+  NameIndex(size_t names_max, Events events, size_t directories_max = usual_directories_max());
+
+  // A part of what the kernel lets this user watch in all (fs.inotify.max_user_watches).
+  static size_t usual_directories_max();
 
   // How the name a client calls `client_name` is spelled in `directory`; nothing when there is
   // none. Of several spellings the first by bytes. Reads as the server.
@@ -66,14 +71,26 @@ class NameIndex {
     Stamp stamp;         // without a watch
     Names names;
     std::vector<Change> pending;  // while building
+    bool is_small = true;         // as it was read
+    uint64_t used_at = 0;         // grows with each use
     std::list<FileKey>::iterator used;
   };
   using DirectoryRef = std::shared_ptr<Directory>;
   struct State {
     std::unordered_map<FileKey, DirectoryRef> directories;
     std::unordered_map<int, DirectoryRef> by_watch;
-    std::list<FileKey> least_recently_used;  // front: most recently
+    std::list<FileKey> small, large;  // front: most recently used
+    uint64_t uses = 0;
     Counters counters;
+
+    std::list<FileKey>& order_of(const Directory& directory) {
+      return directory.is_small ? small : large;
+    }
+    void use(Directory& directory) {
+      auto& order = order_of(directory);
+      order.splice(order.begin(), order, directory.used);
+      directory.used_at = ++uses;
+    }
   };
 
   static Result<Stamp> stamp_of(int directory_fd);
@@ -86,8 +103,10 @@ class NameIndex {
   void handle(State& state, int watch, uint32_t mask, std::string name);
   static void apply(State& state, Directory& directory, const Change& change);
   void forget(State& state, const DirectoryRef& directory);
+  void keep_within_bounds(State& state);
 
   const size_t names_max_;
+  const size_t directories_max_;
   const Descriptor inotify_;  // invalid: events are ignored
   Guarded<State> state_;
   std::condition_variable built_;

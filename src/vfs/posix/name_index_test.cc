@@ -95,6 +95,37 @@ TEST_F(Index, LeastRecentlyUsedDirectoriesGo) {
   EXPECT_EQ(index.counters().scans, 4u);
 }
 
+// What the kernel says this process watches.
+size_t watches_held() {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream info(entry.path());
+    for (std::string line; std::getline(info, line);) count += line.starts_with("inotify wd:");
+  }
+  return count;
+}
+
+TEST_F(Index, EmptyFoldersAreWatchedUpToABoundAndLeaveTheLargeOneAlone) {
+  NameIndex index(100'000, NameIndex::Events::kTrusted, 50);
+  const size_t before = watches_held();
+  const std::string large = folder_ + "/large";
+  std::filesystem::create_directory(large);
+  for (int i = 0; i < 300; ++i) std::ofstream(large + "/" + std::to_string(i)).put('x');
+  EXPECT_EQ(find(index, large, "7"), "7");
+  for (int i = 0; i < 200; ++i) {
+    const std::string empty = folder_ + "/" + std::to_string(i);
+    std::filesystem::create_directory(empty);
+    EXPECT_EQ(find(index, empty, "one"), "");
+  }
+  EXPECT_EQ(index.counters().directories, 50u);
+  EXPECT_EQ(watches_held() - before, 50u);
+  const uint64_t scans = index.counters().scans;
+  EXPECT_EQ(find(index, large, "8"), "8");
+  EXPECT_EQ(index.counters().scans, scans) << "the large one was read again";
+  EXPECT_EQ(find(index, folder_ + "/0", "one"), "") << "one that went is read again";
+  EXPECT_EQ(index.counters().scans, scans + 1);
+}
+
 TEST_F(Index, DirectoryBeyondTheBoundIsAnsweredButNotKept) {
   NameIndex index(3, NameIndex::Events::kTrusted);
   for (int i = 0; i < 10; ++i) touch("f" + std::to_string(i));
