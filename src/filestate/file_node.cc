@@ -59,6 +59,7 @@ Break decode_break(const FileKey& file, wire::Reader& r) {
 void encode_output(const Output& output, wire::Writer& w) {
   w.value(static_cast<OutputKind>(output.what.index()));
   w.u32(output.to.value);
+  w.u64(output.order);
   w.u64(output.file.stream);
   if (const auto* each = std::get_if<Break>(&output.what)) {
     encode_break(*each, w);
@@ -80,6 +81,7 @@ Output decode_output(const FileKey& node, wire::Reader& r) {
   Output output;
   const auto kind = r.as<OutputKind>();
   output.to = {r.u32()};
+  output.order = r.u64();
   output.file = {node.device, node.inode, r.u64()};
   switch (kind) {
     case OutputKind::kBreak:
@@ -109,48 +111,211 @@ Output decode_output(const FileKey& node, wire::Reader& r) {
   return output;
 }
 
-}  // namespace
+// What a part of a record begins with.
+struct PartHead {
+  size_t kind = 0;  // the index in PartThing
+  uint64_t stream = 0;
+};
+constexpr size_t kNothing = 0, kStreamHead = 1, kStreamLocks = 2, kLease = 3, kOpen = 4,
+                 kWaiter = 5, kOutput = 6;
+static_assert(std::is_same_v<std::variant_alternative_t<kOutput, PartThing>, Output*>);
 
-void FileNode::encode(Bytes& out) const {
-  wire::Writer w(out);
-  encode_path(path, w);
-  w.u32(static_cast<uint32_t>(deleting.size()));
-  for (const Deletion& each : deleting) {
-    w.u64(each.file.stream);
-    w.u32(each.by.value);
-    w.u8(each.is_for_newcomer);
-  }
-  w.u32(static_cast<uint32_t>(outbox.size()));
-  for (const Output& output : outbox) encode_output(output, w);
-  main.encode(w);
-  w.u32(static_cast<uint32_t>(streams.size()));
-  for (const auto& stream : streams) stream->encode(w);
+PartHead decode_part_head(wire::Reader& r) {
+  const size_t kind = r.u8();
+  return {kind, r.u64()};
 }
 
-Result<std::unique_ptr<FileNode>> FileNode::decode(const FileKey& file, ByteView record) {
-  wire::Reader r(record);
-  auto node = std::make_unique<FileNode>(file, 0);
-  node->path = decode_path(r);
+// What another worker made of a node: the old goes before the new comes, and what is referred to
+// after and before what refers to it.
+class Taking {
+ public:
+  Taking(FileNode& node, std::span<const FileNode::PartValue> values) : node_(node) {
+    for (const auto& [number, value] : values) {
+      New& part = new_.emplace_back(number, PartHead{}, wire::Reader(value));
+      if (!value.empty()) part.head = decode_part_head(part.rest);
+    }
+  }
+
+  bool run() {
+    if (!take_out(kOpen) || !take_out(kWaiter) || !take_out(kOutput) || !take_out(kLease) ||
+        !take_out(kStreamLocks) || !take_out(kStreamHead)) {
+      return false;
+    }
+    for (const size_t kind : {kStreamHead, kStreamLocks, kLease, kOpen, kWaiter, kOutput}) {
+      for (New& part : new_) {
+        if (part.head.kind == kind && !put(part)) return false;
+      }
+    }
+    const bool all_are_known =
+        std::ranges::all_of(new_, [](const New& part) { return part.head.kind <= kOutput; });
+    return all_are_known && std::ranges::all_of(leases_, [&](uint32_t number) {
+             const Lease* const lease = node_.parts->at(number).as<Lease>();
+             return !lease || lease->opens != 0;
+           });
+  }
+
+  std::vector<FileNode::EndedLease> ended;
+
+ private:
+  struct New {
+    uint32_t number;
+    PartHead head;
+    wire::Reader rest;
+  };
+
+  FileKey key(uint64_t stream) const {
+    return {node_.main.key().device, node_.main.key().inode, stream};
+  }
+
+  bool take_out(size_t kind) {
+    return std::ranges::all_of(new_, [&](const New& part) {
+      const Part& old = node_.parts->at(part.number);
+      if (old.thing.index() != kind || stays(old, part)) return true;
+      return take_out(part.number, old);
+    });
+  }
+  // Leases and streams that are the same only become what they are now: others refer to them.
+  static bool stays(const Part& old, const New& part) {
+    if (part.head.kind != old.thing.index() || part.head.stream != old.stream) return false;
+    if (part.head.kind == kStreamHead) return true;
+    if (part.head.kind != kLease) return false;
+    wire::Reader r = part.rest;
+    LeaseId id;
+    id.client = r.id128<ClientGuid>();
+    id.key = r.id128<LeaseKey>();
+    return old.as<Lease>()->id == id;
+  }
+  bool take_out(uint32_t number, const Part& old) {
+    if (Output* const output = old.as<Output>()) {
+      node_.outbox.take(*output);
+      node_.parts->take_out(number);
+      return true;
+    }
+    if (const OpenRecord* const open = old.as<OpenRecord>(); open && open->lease) {
+      leases_.push_back(open->lease->part);
+    }
+    if (const Lease* const lease = old.as<Lease>()) ended.push_back({lease->id, key(old.stream)});
+    FileState* const state = node_.find(key(old.stream));
+    if (!std::holds_alternative<StreamHead>(old.thing)) return state->take_out(number);
+    if (!state->is_empty() || state->has_locks()) return false;
+    std::erase_if(node_.streams, [&](const auto& stream) { return stream.get() == state; });
+    node_.parts->take_out(number);
+    return true;
+  }
+
+  bool put(New& part) {
+    wire::Reader& r = part.rest;
+    if (part.head.kind == kOutput) {
+      put_output(part);
+      return r.ok() && r.remaining() == 0;
+    }
+    FileState* state = node_.find(key(part.head.stream));
+    if (part.head.kind == kStreamHead) {
+      if (part.head.stream == 0) return false;
+      if (!state) {
+        state = node_.streams
+                    .emplace_back(std::make_unique<FileState>(key(part.head.stream), 0,
+                                                              node_.parts.get(), part.number))
+                    .get();
+      }
+      state->decode_head(r);
+    } else if (!state) {
+      return false;
+    } else if (part.head.kind == kStreamLocks) {
+      state->put_locks(part.number, r);
+    } else if (part.head.kind == kLease) {
+      state->put_lease(part.number, r);
+      leases_.push_back(part.number);
+    } else if (part.head.kind == kOpen) {
+      state->put_open(part.number, r);
+    } else {
+      state->put_waiter(part.number, r);
+    }
+    return r.ok() && r.remaining() == 0;
+  }
+  void put_output(New& part) {
+    auto output = std::make_unique<Output>(decode_output(node_.main.key(), part.rest));
+    part.rest.expect(!node_.outbox.find(output->order));
+    if (!part.rest.ok()) return;
+    output->part = part.number;
+    node_.last_output = std::max(node_.last_output, output->order);
+    Output& added = node_.outbox.insert(std::move(output));
+    node_.parts->put(part.number, &added, part.head.stream);
+  }
+
+  FileNode& node_;
+  std::vector<New> new_;
+  std::vector<uint32_t> leases_;  // that must have opens when all is done
+};
+
+}  // namespace
+
+void FileNode::put_out(store::WorkerTag to, const FileKey& file,
+                       std::variant<Break, Completion, PurgedOpen> what) {
+  auto output = std::make_unique<Output>(to, file, std::move(what), ++last_output);
+  Output& added = outbox.insert(std::move(output));
+  added.part = parts->add(&added, file.stream);
+}
+
+void FileNode::encode_changes(NodeChanges& out) {
+  out.head.clear();
+  out.bytes.clear();
+  out.parts.clear();
+  wire::Writer head(out.head);
+  encode_path(path, head);
+  head.value(account);
+  head.u32(static_cast<uint32_t>(deleting.size()));
+  for (const Deletion& each : deleting) {
+    head.u64(each.file.stream);
+    head.u32(each.by.value);
+    head.u8(each.is_for_newcomer);
+  }
+  main.encode_head(head);
+
+  wire::Writer w(out.bytes);
+  std::vector<size_t> ends;
+  for (const uint32_t number : parts->take_touched()) {
+    store::PartChange& change = out.parts.emplace_back(store::PartChange{.part = number});
+    const Part& part = parts->at(number);
+    FileState* const state = find({main.key().device, main.key().inode, part.stream});
+    if (std::holds_alternative<StreamLocks>(part.thing)) state->end_part_of_no_locks();
+    if (part.thing.index() != kNothing) {
+      w.u8(static_cast<uint8_t>(part.thing.index()));
+      w.u64(part.stream);
+      if (const Output* const output = part.as<Output>()) {
+        encode_output(*output, w);
+      } else {
+        change.account = state->encode_part(part, w);
+      }
+    }
+    ends.push_back(out.bytes.size());
+  }
+  size_t begin = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    out.parts[i].value = ByteView(out.bytes).subspan(begin, ends[i] - begin);
+    begin = ends[i];
+  }
+}
+
+Result<std::vector<FileNode::EndedLease>> FileNode::take(ByteView head,
+                                                         std::span<const PartValue> values) {
+  Taking taking(*this, values);
+  if (!taking.run()) return fail(Error::malformed());
+  const FileKey& file = main.key();
+  wire::Reader r(head);
+  path = decode_path(r);
+  account = r.as<Account>();
+  deleting.clear();
   const uint32_t deletions = r.u32();
   for (uint32_t i = 0; i < deletions && r.ok(); ++i) {
     const FileKey deleted{file.device, file.inode, r.u64()};
     const store::WorkerTag by{r.u32()};
-    node->deleting.push_back({deleted, by, r.u8() != 0});
+    deleting.push_back({deleted, by, r.u8() != 0});
   }
-  const uint32_t outputs = r.u32();
-  for (uint32_t i = 0; i < outputs && r.ok(); ++i) node->outbox.push_back(decode_output(file, r));
-  node->main.decode(r);
-  r.expect(node->main.key().stream == 0);
-  const uint32_t streams = r.u32();
-  for (uint32_t i = 0; i < streams && r.ok(); ++i) {
-    auto stream = std::make_unique<FileState>(file, 0);
-    stream->decode(r);
-    r.expect(node->find(stream->key()) == nullptr);
-    node->streams.push_back(std::move(stream));
-  }
-  for (const Deletion& each : node->deleting) r.expect(node->find(each.file) != nullptr);
+  main.decode_head(r);
+  for (const Deletion& each : deleting) r.expect(find(each.file) != nullptr);
   r.expect(r.remaining() == 0);
-  return r.finish(std::move(node));
+  return r.finish(std::move(taking.ended));
 }
 
 std::string_view FileNode::path_in(ByteView record) {

@@ -3,14 +3,17 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/result.h"
 #include "filestate/file_state.h"
+#include "filestate/part_table.h"
 #include "filestate/types.h"
+#include "store/record_store.h"
 #include "store/worker_tag.h"
 
 namespace braid::filestate {
@@ -28,11 +31,31 @@ struct Output {
   store::WorkerTag to;
   FileKey file;
   std::variant<Break, Completion, PurgedOpen> what;
+  uint64_t order = 0;  // among those in the outbox
+  uint32_t part = kNoPart;
+  size_t slot = 0;
+
+  uint64_t key() const { return order; }
+};
+
+// The bytes of what has changed of a node.
+struct NodeChanges {
+  Bytes head;
+  Bytes bytes;  // of all parts
+  std::vector<store::PartChange> parts;
 };
 
 // Owned by a FileTable. Thread: under the lock of its shard.
+//
+// With several workers it is a record, whose value says what there is one of, and whose parts are
+// everything that there can be many of: an event writes as much as it changes, and another worker
+// reads as much as has changed, however many have the file open.
 struct FileNode {
-  FileNode(const FileKey& file, uint64_t last_serial) : main(file, last_serial) {}
+  enum class Sharing : uint8_t { kOneWorker, kSeveral };
+
+  FileNode(const FileKey& file, uint64_t last_serial, Sharing sharing = Sharing::kOneWorker)
+      : parts(sharing == Sharing::kSeveral ? std::make_unique<PartTable>() : nullptr),
+        main(file, last_serial, parts.get()) {}
 
   // Decided to be removed, and not removed yet.
   struct Deletion {
@@ -41,16 +64,20 @@ struct FileNode {
     bool is_for_newcomer = false;  // a disconnected open made way
   };
 
-  FileState main;  // the unnamed stream, or the directory
+  const std::unique_ptr<PartTable> parts;  // with several workers only
+  FileState main;                          // the unnamed stream, or the directory
   std::vector<std::unique_ptr<FileState>> streams;
   SharedPath path;
+  Account account{};  // of who opened it last
   std::vector<Deletion> deleting;
 
   // With several workers only: what the others have to be told and have not fetched yet. It is part
   // of the record, so that nothing is lost when the one who caused it dies before saying so.
-  std::vector<Output> outbox;
+  IndexedSet<Output, uint64_t> outbox;
+  uint64_t last_output = 0;     // not below the order of any
   uint64_t version = 0;         // of the record this is the same as
   uint64_t roster_version = 0;  // of the workers when it was last looked for dead ones
+  size_t kept_parts = 0;        // how many it had when it was last counted to KeptFiles
 
   FileState* find(const FileKey& file) {
     if (file.stream == 0) return &main;
@@ -60,7 +87,7 @@ struct FileNode {
   }
   FileState& find_or_add(const FileKey& file, uint64_t last_serial) {
     if (FileState* found = find(file)) return *found;
-    return *streams.emplace_back(std::make_unique<FileState>(file, last_serial));
+    return *streams.emplace_back(std::make_unique<FileState>(file, last_serial, parts.get()));
   }
   bool is_deleting(const FileKey& file) const {
     return std::ranges::find(deleting, file, &Deletion::file) != deleting.end();
@@ -74,11 +101,42 @@ struct FileNode {
     for (const auto& stream : streams) visit(*stream);
   }
 
-  void encode(Bytes& out) const;
-  // `file` says device and inode, which the record's key has.
-  static Result<std::unique_ptr<FileNode>> decode(const FileKey& file, ByteView record);
+  void put_out(store::WorkerTag to, const FileKey& file,
+               std::variant<Break, Completion, PurgedOpen> what);
+  // Takes those that are meant out of the outbox, in order.
+  template <class Test>
+  std::vector<std::unique_ptr<Output>> take_outputs(Test is_meant);
+
+  // Of a record. REQUIRES: it is one of several workers.
+  //
+  // What events have changed since this was last asked.
+  void encode_changes(NodeChanges& out);
+  // Parts with what they are now, with empty views for what is not there; see take().
+  using PartValue = std::pair<uint32_t, ByteView>;
+  struct EndedLease {
+    LeaseId lease;
+    FileKey file;
+  };
+  // Becomes what the record says, of which `parts` differ from what is here. Returns the leases
+  // that are no longer. After an error it is of no use.
+  Result<std::vector<EndedLease>> take(ByteView head, std::span<const PartValue> parts);
   // Only its path; "" when there is none.
   static std::string_view path_in(ByteView record);
 };
+
+template <class Test>
+std::vector<std::unique_ptr<Output>> FileNode::take_outputs(Test is_meant) {
+  std::vector<Output*> meant;
+  for (const auto& output : outbox) {
+    if (is_meant(*output)) meant.push_back(output.get());
+  }
+  std::ranges::sort(meant, {}, &Output::order);
+  std::vector<std::unique_ptr<Output>> taken;
+  for (Output* const output : meant) {
+    parts->remove(output->part);
+    taken.push_back(outbox.take(*output));
+  }
+  return taken;
+}
 
 }  // namespace braid::filestate

@@ -12,6 +12,7 @@
 #include "filestate/byte_range_locks.h"
 #include "filestate/indexed_set.h"
 #include "filestate/open_record.h"
+#include "filestate/part_table.h"
 #include "filestate/share_modes.h"
 #include "filestate/types.h"
 #include "wire/reader.h"
@@ -54,8 +55,10 @@ class BasicFileState {
  public:
   // Break serials go on from `last_break_serial`, so that a timer of a file's earlier life does not
   // hit a break of a later one.
-  explicit BasicFileState(const FileKey& key, uint64_t last_break_serial = 0)
-      : key_(key), last_break_serial_(last_break_serial) {}
+  // `parts`, which outlives this: the file is shared with other workers. A stream is a part of its
+  // own, `head_part` if another worker made it.
+  explicit BasicFileState(const FileKey& key, uint64_t last_break_serial = 0,
+                          PartTable* parts = nullptr, uint32_t head_part = kNoPart);
   BasicFileState(const BasicFileState&) = delete;
   BasicFileState& operator=(const BasicFileState&) = delete;
 
@@ -66,13 +69,16 @@ class BasicFileState {
 
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
   // Without one, a prepare() that says kGo and has no outcome has changed nothing.
-  bool has_breaks_under_way() const;
+  bool has_breaks_under_way() const { return counts_.breaking != 0; }
   // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of
   // that directory, not of this file.
   Decision take_handles(OpenToken waiter, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool delete_pending, Outcome& out);
   bool is_delete_pending() const { return delete_pending_; }
-  void end_delete() { delete_pending_ = false; }
+  void end_delete() {
+    delete_pending_ = false;
+    touch_head();
+  }
   NtStatus check_sharing(OpenToken token, uint32_t access) const;
   // Does an open refuse to share this access? For deleting a file with open streams.
   bool denies(uint32_t access) const { return share_.denies(access); }
@@ -122,10 +128,28 @@ class BasicFileState {
   bool has_any(const TokenTest& such) const;
   std::vector<LeaseId> lease_ids() const;
 
-  // All of it but the device and inode of the key, as bytes. decode() takes what encode() made and
-  // refuses everything that could not be: the reader says why. REQUIRES: it is as constructed.
-  void encode(wire::Writer& w) const;
-  void decode(wire::Reader& r);
+  // As bytes, for records: file_state_codec_inl.h. REQUIRES, for all of these: there is a table of
+  // parts.
+  void encode_head(wire::Writer& w) const;
+  void decode_head(wire::Reader& r);
+  // `part` is one of this state's. Says whose share it counts to.
+  Account encode_part(const Part& part, wire::Writer& w) const;
+  // What another worker made part `number`: the reader says what is wrong with it.
+  void put_lease(uint32_t number, wire::Reader& r);
+  void put_open(uint32_t number, wire::Reader& r);
+  void put_waiter(uint32_t number, wire::Reader& r);
+  void put_locks(uint32_t number, wire::Reader& r);
+  // What another worker ended, or is about to put anew; nothing happens because of it. False if it
+  // cannot be gone yet.
+  bool take_out(uint32_t number);
+  // Ends all its parts. REQUIRES: !has_opens().
+  void remove_parts();
+  void end_part_of_no_locks() {
+    if (has_locks()) return;
+    parts_->take_out(std::exchange(locks_part_, kNoPart));
+  }
+  bool has_locks() const { return !locks_.empty() || locks_.has_waiting(); }
+  bool is_empty() const { return opens_.empty() && leases_.empty() && waiters_.empty(); }
 
   // Leases whose last open was closed since this was last asked; the table unbinds their keys.
   std::vector<LeaseId> take_ended_leases() { return std::exchange(ended_leases_, {}); }
@@ -167,7 +191,7 @@ class BasicFileState {
   Caching grantable(Caching wanted, bool is_lease, bool is_directory, const Lease* own) const;
   void grant_lease(const OpenRequest& request, OpenRecord& open, OpenDecision& decision);
   void grant_oplock(const OpenRequest& request, OpenRecord& open, OpenDecision& decision);
-  Decision wait(OpenToken token, Completion::Kind kind);
+  Decision wait(OpenToken token, Completion::Kind kind, Account account);
   static Actor actor_of(const OpenRecord& open);
 
   // Both give up disconnected opens that are in the way; false if one of them is persistent.
@@ -179,37 +203,47 @@ class BasicFileState {
   static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
   std::optional<NtStatus> begin_sequence(OpenRecord& open,
                                          const std::optional<LockSequence>& sequence, Outcome& out);
-  static void end_sequence(OpenRecord& open, const std::optional<LockSequence>& sequence);
+  void end_sequence(OpenRecord& open, const std::optional<LockSequence>& sequence);
   static LeaseGrant grant_of(const Lease& lease);
   void complete_locks(Outcome& out);
 
   static void encode_holder(const Holder& holder, wire::Writer& w);
   static void decode_holder(Holder& holder, wire::Reader& r);
-  void encode_leases_and_opens(wire::Writer& w) const;
-  void decode_leases(wire::Reader& r);
-  void decode_opens(wire::Reader& r);
-  void decode_holders(wire::Reader& r);
-  void encode_waiters(wire::Writer& w) const;
-  void decode_waiters(wire::Reader& r);
+  static void encode_lease(const Lease& lease, wire::Writer& w);
+  static void encode_open(const OpenRecord& open, wire::Writer& w);
+  static void encode_waiter(const Waiter& waiter, wire::Writer& w);
 
-  // A LOCK that waits for a break; done when that ends, since its answer is all its client awaits.
-  struct PendingLock {
-    std::vector<LockRange> ranges;
-    bool fail_immediately;
-    LockId id;
-    std::optional<LockSequence> sequence;
-  };
-  struct Waiter {
-    OpenToken token;
-    Completion::Kind kind;
-    std::unique_ptr<PendingLock> lock;  // with kLock
-  };
+  // Whoever changes what another worker has to know says so, as often as he likes.
+  void touch(const OpenRecord& open) {
+    if (parts_) parts_->touch(open.part);
+  }
+  void touch(const Lease& lease) {
+    if (parts_) parts_->touch(lease.part);
+  }
+  void touch(const Holder& holder) { holder.lease ? touch(*holder.lease) : touch(*holder.open); }
+  void touch_head() {
+    if (head_part_ != kNoPart) parts_->touch(head_part_);
+  }
+  // The locks, to be changed for `open`.
+  ByteRangeLocks& locks_for(const OpenRecord& open);
+
+  // An open in or out of what is counted of all.
+  void count_in(OpenRecord& open);
+  void count_out(OpenRecord& open);
+  void list_disconnected(OpenRecord& open);
+  void unlist_disconnected(OpenRecord& open);
+  void list(Holder& holder);
+  void unlist(Holder& holder);
+  // First come, first out.
+  template <class Test>
+  std::vector<std::unique_ptr<Waiter>> take_waiters(Test is_meant);
   // Holders by what they hold, to know without looking at each that nobody is in the way.
   struct Counts {
     uint32_t all = 0;
     uint32_t write = 0;   // hold W, or are in an exclusive break
     uint32_t handle = 0;  // hold H
     uint32_t oplocks = 0;
+    uint32_t breaking = 0;
   };
 
   FileKey key_;
@@ -219,12 +253,17 @@ class BasicFileState {
   Counts counts_;
   ShareModes share_;
   ByteRangeLocks locks_;
-  std::vector<Waiter> waiters_;
+  IndexedSet<Waiter, uint64_t> waiters_;
+  uint64_t last_wait_ = 0;  // not below the order of any
   std::vector<LeaseId> ended_leases_;
   uint64_t last_break_serial_;
-  uint32_t data_opens_ = 0;  // opens with more than attribute access
-  uint32_t disconnected_ = 0;
+  uint32_t data_opens_ = 0;                // opens with more than attribute access
+  std::vector<OpenRecord*> disconnected_;  // few, so that newcomers look at these only
   bool delete_pending_ = false;
+  PartTable* const parts_ = nullptr;
+  uint32_t head_part_ = kNoPart;
+  uint32_t locks_part_ = kNoPart;
+  Account locks_account_{};  // of who locked or unlocked last
 };
 
 using FileState = BasicFileState<Defect::kNone>;

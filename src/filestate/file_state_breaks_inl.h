@@ -124,6 +124,7 @@ bool BasicFileState<kDefect>::revoke_from(Holder& holder, const Demand& demand, 
     // Not told again now: the acknowledgement of the break under way is met with the next one.
     if (any(holder.required & trigger)) {
       holder.required = what_is_left(holder, holder.required, taken);
+      touch(holder);
     }
     if (holder.exclusive_break) {
       return has(demand.wait_for, Caching::kWrite) ||
@@ -171,6 +172,7 @@ void BasicFileState<kDefect>::notify(Holder& holder, Caching target, bool ack_re
   notification.id.file = key_;
   if (ack_required) {
     notification.id.serial = ++last_break_serial_;
+    touch_head();
     holder.break_serial = last_break_serial_;
   }
   notification.current_state = holder.state;
@@ -197,17 +199,17 @@ void BasicFileState<kDefect>::finish_break(Holder& holder, Caching state, Outcom
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::release_waiters(Outcome& out) {
-  for (const Waiter& waiter : std::exchange(waiters_, {})) {
-    if (!waiter.lock) {
-      out.completions.push_back({.kind = waiter.kind, .token = waiter.token});
+  for (const auto& waiter : take_waiters([](const Waiter&) { return true; })) {
+    if (!waiter->lock) {
+      out.completions.push_back({.kind = waiter->kind, .token = waiter->token});
       continue;
     }
-    const PendingLock& pending = *waiter.lock;
-    const Decision decision = lock(waiter.token, pending.ranges, pending.fail_immediately,
+    const PendingLock& pending = *waiter->lock;
+    const Decision decision = lock(waiter->token, pending.ranges, pending.fail_immediately,
                                    pending.id, pending.sequence, out);
     if (decision.verdict == Verdict::kWait) continue;
     out.completions.push_back({.kind = Completion::Kind::kLock,
-                               .token = waiter.token,
+                               .token = waiter->token,
                                .lock = pending.id,
                                .status = decision.status});
   }
@@ -224,16 +226,31 @@ void BasicFileState<kDefect>::set_state(Holder& holder, Caching state, bool brea
     // Only a grant makes an oplock more than level II, and sets the level itself.
     holder.open->oplock = any(state) ? OplockLevel::kLevelII : OplockLevel::kNone;
   }
-  if (any(state) && !holder.is_listed()) {
-    holder.holder_slot = holders_.size();
-    holders_.push_back(&holder);
-  } else if (!any(state) && holder.is_listed()) {
-    holders_[holder.holder_slot] = holders_.back();
-    holders_[holder.holder_slot]->holder_slot = holder.holder_slot;
-    holders_.pop_back();
-    holder.holder_slot = Holder::kNotListed;
-  }
   if (holder.is_listed()) count(holder, 1);
+  if (any(state)) {
+    list(holder);
+  } else {
+    unlist(holder);
+  }
+  touch(holder);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::list(Holder& holder) {
+  if (holder.is_listed()) return;
+  holder.holder_slot = holders_.size();
+  holders_.push_back(&holder);
+  count(holder, 1);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::unlist(Holder& holder) {
+  if (!holder.is_listed()) return;
+  count(holder, ~uint32_t{0});
+  holders_[holder.holder_slot] = holders_.back();
+  holders_[holder.holder_slot]->holder_slot = holder.holder_slot;
+  holders_.pop_back();
+  holder.holder_slot = Holder::kNotListed;
 }
 
 template <Defect kDefect>
@@ -242,6 +259,7 @@ void BasicFileState<kDefect>::count(const Holder& holder, uint32_t by) {
   if (has(holder.state, Caching::kWrite) || holder.exclusive_break) counts_.write += by;
   if (has(holder.state, Caching::kHandle)) counts_.handle += by;
   if (holder.open) counts_.oplocks += by;
+  if (holder.breaking) counts_.breaking += by;
 }
 
 // [MS-SMB2] 3.3.5.22.1 "Processing an Oplock Acknowledgment".

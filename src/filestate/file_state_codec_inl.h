@@ -8,30 +8,43 @@
 
 namespace braid::filestate {
 
-// Whoever adds a member to what an open or a lease is, adds it below, too; file_node_test.cc finds
-// what is forgotten. The format is that of one version of the program: records live in memory, and
-// all workers are of the same build.
+// Whoever adds a member to what an open or a lease is, adds it below, too, and sees that whoever
+// changes it touches the part; file_node_test.cc finds what is forgotten. The format is that of one
+// version of the program: records live in memory, and all workers are of the same build.
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::encode(wire::Writer& w) const {
-  w.u64(key_.stream);
+void BasicFileState<kDefect>::encode_head(wire::Writer& w) const {
   w.u64(last_break_serial_);
   w.u8(delete_pending_);
-  encode_leases_and_opens(w);
-  locks_.encode(w);
-  encode_waiters(w);
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::decode(wire::Reader& r) {
-  key_.stream = r.u64();
+void BasicFileState<kDefect>::decode_head(wire::Reader& r) {
   last_break_serial_ = r.u64();
   delete_pending_ = r.u8() != 0;
-  decode_leases(r);
-  decode_opens(r);
-  decode_holders(r);
-  locks_.decode(r);
-  decode_waiters(r);
+}
+
+template <Defect kDefect>
+Account BasicFileState<kDefect>::encode_part(const Part& part, wire::Writer& w) const {
+  if (const Lease* const lease = part.as<Lease>()) {
+    encode_lease(*lease, w);
+    return lease->account;
+  }
+  if (const OpenRecord* const open = part.as<OpenRecord>()) {
+    encode_open(*open, w);
+    return open->account;
+  }
+  if (const Waiter* const waiter = part.as<Waiter>()) {
+    encode_waiter(*waiter, w);
+    return waiter->account;
+  }
+  if (std::holds_alternative<StreamHead>(part.thing)) {
+    encode_head(w);
+    return Account::kNone;
+  }
+  w.value(locks_account_);
+  locks_.encode(w);
+  return locks_account_;
 }
 
 template <Defect kDefect>
@@ -60,213 +73,229 @@ void BasicFileState<kDefect>::decode_holder(Holder& holder, wire::Reader& r) {
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::encode_leases_and_opens(wire::Writer& w) const {
-  w.u32(static_cast<uint32_t>(leases_.size()));
-  for (const auto& lease : leases_) {
-    w.id128(lease->id.client);
-    w.id128(lease->id.key);
-    encode_holder(lease->holder, w);
-    w.u8(lease->version);
-    w.u16(lease->epoch);
-    w.u8(lease->parent_key.has_value());
-    if (lease->parent_key) w.id128(*lease->parent_key);
-    w.u64(lease->last_open.value);
-  }
-  w.u32(static_cast<uint32_t>(opens_.size()));
-  for (const auto& open : opens_) {
-    w.u64(open->token.value);
-    w.u64(open->persistent_id);
-    w.id128(open->client);
-    w.u64(open->session.value);
-    w.u32(open->access);
-    w.u32(open->share);
-    w.u8(static_cast<uint8_t>(open->is_directory | open->delete_on_close << 1 |
-                              open->disconnected << 2 | open->told_none << 3 |
-                              (open->lease != nullptr) << 4 |
-                              (open->lock_sequences != nullptr) << 5));
-    w.value(open->durability);
-    w.value(open->oplock);
-    if (open->lease) {
-      w.u32(static_cast<uint32_t>(open->lease->slot));
-    } else {
-      encode_holder(open->holder, w);
-    }
-    if (!open->lock_sequences) continue;
-    for (const LockSequences::Entry& entry : open->lock_sequences->entries()) {
-      w.u8(entry.number);
-      w.u8(entry.channel_sequence.has_value());
-      w.u16(entry.channel_sequence.value_or(0));
-    }
-  }
-  // In their order, in which they are told: leases by their number, opens after them.
-  w.u32(static_cast<uint32_t>(holders_.size()));
-  for (const Holder* holder : holders_) {
-    w.u32(static_cast<uint32_t>(holder->lease ? holder->lease->slot
-                                              : leases_.size() + holder->open->slot));
-  }
+void BasicFileState<kDefect>::encode_lease(const Lease& lease, wire::Writer& w) {
+  w.id128(lease.id.client);
+  w.id128(lease.id.key);
+  encode_holder(lease.holder, w);
+  w.u8(lease.version);
+  w.u16(lease.epoch);
+  w.u8(lease.parent_key.has_value());
+  if (lease.parent_key) w.id128(*lease.parent_key);
+  w.u64(lease.last_open.value);
+  w.value(lease.account);
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::decode_leases(wire::Reader& r) {
-  const uint32_t count = r.u32();
-  for (uint32_t i = 0; i < count && r.ok(); ++i) {
-    auto lease = std::make_unique<Lease>();
-    lease->id.client = r.id128<ClientGuid>();
-    lease->id.key = r.id128<LeaseKey>();
-    decode_holder(lease->holder, r);
-    lease->holder.lease = lease.get();
-    lease->version = r.u8();
-    lease->epoch = r.u16();
-    if (r.u8() != 0) lease->parent_key = r.id128<LeaseKey>();
-    lease->last_open = {r.u64()};
-    r.expect(leases_.find(lease->id) == nullptr);
-    if (r.ok()) leases_.insert(std::move(lease));
-  }
-}
-
-template <Defect kDefect>
-void BasicFileState<kDefect>::decode_opens(wire::Reader& r) {
-  const uint32_t count = r.u32();
-  for (uint32_t i = 0; i < count && r.ok(); ++i) {
-    auto open = std::make_unique<OpenRecord>();
-    open->token = {r.u64()};
-    open->persistent_id = r.u64();
-    open->client = r.id128<ClientGuid>();
-    open->session = {r.u64()};
-    open->access = r.u32();
-    open->share = r.u32();
-    const uint8_t flags = r.u8();
-    open->is_directory = (flags & 1) != 0;
-    open->delete_on_close = (flags & 2) != 0;
-    open->disconnected = (flags & 4) != 0;
-    open->told_none = (flags & 8) != 0;
-    open->durability = r.as<Durability>();
-    r.expect(open->durability <= Durability::kPersistent);
-    open->oplock = r.as<OplockLevel>();
-    if (flags & 16) {
-      const uint32_t slot = r.u32();
-      r.expect(slot < leases_.size());
-      if (!r.ok()) return;
-      open->lease = (leases_.begin() + slot)->get();
-    } else {
-      decode_holder(open->holder, r);
-      // As grant_oplock() leaves it: who never held anything has no way back.
-      open->holder.open = open.get();
-    }
-    if (flags & 32) {
-      open->lock_sequences = std::make_unique<LockSequences>();
-      for (uint8_t index = 1; index <= LockSequences::kEntries; ++index) {
-        LockSequences::Entry entry{.number = r.u8()};
-        const bool is_used = r.u8() != 0;
-        const uint16_t channel_sequence = r.u16();
-        if (is_used) entry.channel_sequence = channel_sequence;
-        open->lock_sequences->restore(index, entry);
-      }
-    }
-    r.expect(opens_.find(open->token) == nullptr);
+void BasicFileState<kDefect>::put_lease(uint32_t number, wire::Reader& r) {
+  LeaseId id;
+  id.client = r.id128<ClientGuid>();
+  id.key = r.id128<LeaseKey>();
+  Lease* lease = parts_->at(number).template as<Lease>();
+  if (!lease) {
+    r.expect(leases_.find(id) == nullptr);
     if (!r.ok()) return;
-
-    const bool is_data_open = (open->access & ~kStatAccessForLeases) != 0;
-    share_.add(open->access, open->share);
-    if (is_data_open) data_opens_++;
-    if (open->disconnected) disconnected_++;
-    if (Lease* lease = open->lease) {
-      lease->opens++;
-      if (is_data_open) lease->data_opens++;
-      if (!open->disconnected) lease->connected_opens++;
-    }
-    opens_.insert(std::move(open));
+    auto made = std::make_unique<Lease>();
+    made->id = id;
+    made->part = number;
+    lease = &leases_.insert(std::move(made));
+    lease->holder.lease = lease;
+    parts_->put(number, lease, key_.stream);
   }
-  for (const auto& lease : leases_) r.expect(lease->opens != 0);
+  // Its opens stay when it was there before.
+  unlist(lease->holder);
+  decode_holder(lease->holder, r);
+  lease->version = r.u8();
+  lease->epoch = r.u16();
+  lease->parent_key.reset();
+  if (r.u8() != 0) lease->parent_key = r.id128<LeaseKey>();
+  lease->last_open = {r.u64()};
+  lease->account = r.as<Account>();
+  if (any(lease->holder.state)) list(lease->holder);
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::decode_holders(wire::Reader& r) {
-  const uint32_t count = r.u32();
-  r.expect(count <= leases_.size() + opens_.size());
-  for (uint32_t i = 0; i < count && r.ok(); ++i) {
-    const uint32_t number = r.u32();
-    r.expect(number < leases_.size() + opens_.size());
+void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& w) {
+  w.u64(open.token.value);
+  w.u64(open.persistent_id);
+  w.id128(open.client);
+  w.u64(open.session.value);
+  w.value(open.account);
+  w.u32(open.access);
+  w.u32(open.share);
+  w.u8(static_cast<uint8_t>(open.is_directory | open.delete_on_close << 1 | open.disconnected << 2 |
+                            open.told_none << 3 | (open.lease != nullptr) << 4 |
+                            (open.lock_sequences != nullptr) << 5));
+  w.value(open.durability);
+  w.value(open.oplock);
+  if (open.lease) {
+    w.u32(open.lease->part);
+  } else {
+    encode_holder(open.holder, w);
+  }
+  if (!open.lock_sequences) return;
+  for (const LockSequences::Entry& entry : open.lock_sequences->entries()) {
+    w.u8(entry.number);
+    w.u8(entry.channel_sequence.has_value());
+    w.u16(entry.channel_sequence.value_or(0));
+  }
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
+  auto open = std::make_unique<OpenRecord>();
+  open->part = number;
+  open->token = {r.u64()};
+  open->persistent_id = r.u64();
+  open->client = r.id128<ClientGuid>();
+  open->session = {r.u64()};
+  open->account = r.as<Account>();
+  open->access = r.u32();
+  open->share = r.u32();
+  const uint8_t flags = r.u8();
+  open->is_directory = (flags & 1) != 0;
+  open->delete_on_close = (flags & 2) != 0;
+  open->disconnected = (flags & 4) != 0;
+  open->told_none = (flags & 8) != 0;
+  open->durability = r.as<Durability>();
+  r.expect(open->durability <= Durability::kPersistent);
+  open->oplock = r.as<OplockLevel>();
+  if (flags & 16) {
+    const Part& lease = parts_->at(r.u32());
+    r.expect(lease.stream == key_.stream && lease.as<Lease>() != nullptr);
     if (!r.ok()) return;
-    Holder& holder = number < leases_.size()
-                         ? (*(leases_.begin() + number))->holder
-                         : (*(opens_.begin() + (number - leases_.size())))->holder;
-    r.expect(any(holder.state) && !holder.is_listed());
-    if (!r.ok()) return;
-    holder.holder_slot = holders_.size();
-    holders_.push_back(&holder);
-    this->count(holder, 1);
+    open->lease = lease.as<Lease>();
+  } else {
+    decode_holder(open->holder, r);
+    // As grant_oplock() leaves it: who never held anything has no way back.
+    open->holder.open = open.get();
   }
-  for (const auto& lease : leases_) {
-    r.expect(any(lease->holder.state) == lease->holder.is_listed());
-  }
-  for (const auto& open : opens_) {
-    r.expect(any(open->holder.state) == open->holder.is_listed());
-  }
-}
-
-template <Defect kDefect>
-void BasicFileState<kDefect>::encode_waiters(wire::Writer& w) const {
-  w.u32(static_cast<uint32_t>(waiters_.size()));
-  for (const Waiter& waiter : waiters_) {
-    w.u64(waiter.token.value);
-    w.value(waiter.kind);
-    if (waiter.kind != Completion::Kind::kLock) continue;
-    const PendingLock& lock = *waiter.lock;
-    w.u32(static_cast<uint32_t>(lock.ranges.size()));
-    for (const LockRange& range : lock.ranges) encode_range(range, w);
-    w.u8(lock.fail_immediately);
-    w.u64(lock.id.value);
-    w.u8(lock.sequence.has_value());
-    if (!lock.sequence) continue;
-    w.u8(lock.sequence->index);
-    w.u8(lock.sequence->number);
-    w.u16(lock.sequence->channel_sequence);
-  }
-}
-
-template <Defect kDefect>
-void BasicFileState<kDefect>::decode_waiters(wire::Reader& r) {
-  const uint32_t count = r.u32();
-  for (uint32_t i = 0; i < count && r.ok(); ++i) {
-    Waiter waiter{{r.u64()}, r.as<Completion::Kind>(), nullptr};
-    r.expect(waiter.kind <= Completion::Kind::kLock);
-    if (waiter.kind == Completion::Kind::kLock) {
-      auto lock = std::make_unique<PendingLock>();
-      const uint32_t ranges = r.u32();
-      for (uint32_t n = 0; n < ranges && r.ok(); ++n) lock->ranges.push_back(decode_range(r));
-      lock->fail_immediately = r.u8() != 0;
-      lock->id = {r.u64()};
-      if (r.u8() != 0) {
-        LockSequence& sequence = lock->sequence.emplace();
-        sequence.index = r.u8();
-        sequence.number = r.u8();
-        sequence.channel_sequence = r.u16();
-      }
-      waiter.lock = std::move(lock);
+  if (flags & 32) {
+    open->lock_sequences = std::make_unique<LockSequences>();
+    for (uint8_t index = 1; index <= LockSequences::kEntries; ++index) {
+      LockSequences::Entry entry{.number = r.u8()};
+      const bool is_used = r.u8() != 0;
+      const uint16_t channel_sequence = r.u16();
+      if (is_used) entry.channel_sequence = channel_sequence;
+      open->lock_sequences->restore(index, entry);
     }
-    if (r.ok()) waiters_.push_back(std::move(waiter));
+  }
+  r.expect(opens_.find(open->token) == nullptr);
+  if (!r.ok()) return;
+  OpenRecord& added = opens_.insert(std::move(open));
+  count_in(added);
+  if (any(added.holder.state)) list(added.holder);
+  parts_->put(number, &added, key_.stream, added.token);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::encode_waiter(const Waiter& waiter, wire::Writer& w) {
+  w.u64(waiter.token.value);
+  w.value(waiter.kind);
+  w.value(waiter.account);
+  w.u64(waiter.order);
+  if (waiter.kind != Completion::Kind::kLock) return;
+  const PendingLock& lock = *waiter.lock;
+  w.u32(static_cast<uint32_t>(lock.ranges.size()));
+  for (const LockRange& range : lock.ranges) encode_range(range, w);
+  w.u8(lock.fail_immediately);
+  w.u64(lock.id.value);
+  w.u8(lock.sequence.has_value());
+  if (!lock.sequence) return;
+  w.u8(lock.sequence->index);
+  w.u8(lock.sequence->number);
+  w.u16(lock.sequence->channel_sequence);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::put_waiter(uint32_t number, wire::Reader& r) {
+  auto made = std::make_unique<Waiter>();
+  Waiter& waiter = *made;
+  waiter.token = {r.u64()};
+  waiter.kind = r.as<Completion::Kind>();
+  r.expect(waiter.kind <= Completion::Kind::kLock);
+  waiter.account = r.as<Account>();
+  waiter.order = r.u64();
+  waiter.part = number;
+  if (waiter.kind == Completion::Kind::kLock) {
+    waiter.lock = std::make_unique<PendingLock>();
+    const uint32_t ranges = r.u32();
+    for (uint32_t n = 0; n < ranges && r.ok(); ++n) waiter.lock->ranges.push_back(decode_range(r));
+    waiter.lock->fail_immediately = r.u8() != 0;
+    waiter.lock->id = {r.u64()};
+    if (r.u8() != 0) {
+      LockSequence& sequence = waiter.lock->sequence.emplace();
+      sequence.index = r.u8();
+      sequence.number = r.u8();
+      sequence.channel_sequence = r.u16();
+    }
+  }
+  r.expect(waiters_.find(waiter.order) == nullptr);
+  if (!r.ok()) return;
+  last_wait_ = std::max(last_wait_, waiter.order);
+  waiters_.insert(std::move(made));
+  parts_->put(number, &waiter, key_.stream, waiter.token);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::put_locks(uint32_t number, wire::Reader& r) {
+  r.expect(locks_part_ == kNoPart);
+  if (!r.ok()) return;
+  locks_account_ = r.as<Account>();
+  locks_.decode(r);
+  locks_part_ = number;
+  parts_->put(number, StreamLocks{}, key_.stream);
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::take_out(uint32_t number) {
+  const Part& part = parts_->at(number);
+  if (OpenRecord* const open = part.as<OpenRecord>()) {
+    unlist(open->holder);
+    count_out(*open);
+    opens_.take(*open);
+  } else if (Waiter* const waiter = part.as<Waiter>()) {
+    waiters_.take(*waiter);
+  } else if (Lease* const lease = part.as<Lease>()) {
+    if (lease->opens != 0) return false;
+    unlist(lease->holder);
+    leases_.take(*lease);
+  } else if (std::holds_alternative<StreamLocks>(part.thing)) {
+    locks_ = {};
+    locks_part_ = kNoPart;
+  }
+  parts_->take_out(number);
+  return true;
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::remove_parts() {
+  if (!parts_) return;
+  take_waiters([](const Waiter&) { return true; });
+  for (uint32_t* const part : {&locks_part_, &head_part_}) {
+    if (*part != kNoPart) parts_->remove(*part);
+    *part = kNoPart;
   }
 }
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::drop(const TokenTest& is_gone, Outcome& out) {
   // Waits first: what ends below must not wake the dead.
-  std::erase_if(waiters_, [&](const Waiter& waiter) { return is_gone(waiter.token); });
+  take_waiters([&](const Waiter& waiter) { return is_gone(waiter.token); });
   std::vector<OpenToken> gone;
   for (const auto& open : opens_) {
     if (is_gone(open->token)) gone.push_back(open->token);
   }
   for (const OpenToken token : gone) {
-    locks_.drop_waiting(token);
-    remove(*opens_.find(token), out);
+    OpenRecord& open = *opens_.find(token);
+    if (locks_.has_waiting()) locks_for(open).drop_waiting(token);
+    remove(open, out);
   }
 }
 
 template <Defect kDefect>
 bool BasicFileState<kDefect>::has_any(const TokenTest& is) const {
   return std::ranges::any_of(opens_, [&](const auto& open) { return is(open->token); }) ||
-         std::ranges::any_of(waiters_, [&](const Waiter& waiter) { return is(waiter.token); });
+         std::ranges::any_of(waiters_, [&](const auto& waiter) { return is(waiter->token); });
 }
 
 template <Defect kDefect>

@@ -11,6 +11,18 @@
 
 namespace braid::filestate {
 
+template <Defect kDefect>
+BasicFileState<kDefect>::BasicFileState(const FileKey& key, uint64_t last_break_serial,
+                                        PartTable* parts, uint32_t head_part)
+    : key_(key), last_break_serial_(last_break_serial), parts_(parts), head_part_(head_part) {
+  if (!parts_ || key.stream == 0) return;
+  if (head_part_ == kNoPart) {
+    head_part_ = parts_->add(StreamHead{}, key.stream);
+  } else {
+    parts_->put(head_part_, StreamHead{}, key.stream);
+  }
+}
+
 // [MS-FSA] 2.1.5.1.2 "Open of an Existing File": delete pending, sharing, oplock break, grant.
 template <Defect kDefect>
 OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& out) {
@@ -27,7 +39,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
 
   bool violation = share_.conflicts(request.granted_access, request.share_access);
   Demand demand = demand_of(request, violation);
-  if (disconnected_ != 0) {
+  if (!disconnected_.empty()) {
     if ((violation && !purge_sharers(request, out)) || !purge_holders(demand, actor, out)) {
       decision.decision = Decision::fail(NtStatus::kFileNotAvailable);
       return decision;
@@ -41,7 +53,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
     demand = demand_of(request, violation);
   }
   if (revoke(demand, actor, out)) {
-    decision.decision = wait(request.token, Completion::Kind::kRetryOpen);
+    decision.decision = wait(request.token, Completion::Kind::kRetryOpen, request.account);
     decision.sharing_violation = violation;
     return decision;
   }
@@ -55,18 +67,19 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
   record->persistent_id = request.token.value;
   record->client = request.client_guid;
   record->session = request.session_id;
+  record->account = request.account;
   record->access = request.granted_access;
   record->share = request.share_access;
   record->is_directory = request.is_directory;
   record->delete_on_close = request.delete_on_close;
   OpenRecord& open = opens_.insert(std::move(record));
+  if (parts_) open.part = parts_->add(&open, key_.stream, open.token);
   if (has_lease) {
     grant_lease(request, open, decision);
   } else if (!request.is_directory && request.requested_oplock != OplockLevel::kLease) {
     grant_oplock(request, open, decision);
   }
-  share_.add(open.access, open.share);
-  if ((open.access & ~kStatAccessForLeases) != 0) data_opens_++;
+  count_in(open);
   return decision;
 }
 
@@ -115,8 +128,10 @@ void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord
     made->version = wanted.version;
     made->parent_key = wanted.parent_key;
     made->epoch = wanted.version == 2 ? wanted.epoch + 1 : 0;
+    made->account = request.account;
     lease = &leases_.insert(std::move(made));
     lease->holder.lease = lease;
+    if (parts_) lease->part = parts_->add(lease, key_.stream);
     set_state(lease->holder, grantable(wanted.state, true, request.is_directory, nullptr));
   } else if (!lease->holder.breaking) {
     // An upgrade is all or nothing: strictly more than before, and exactly what was asked for.
@@ -127,10 +142,8 @@ void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord
       if (lease->version == 2) lease->epoch++;
     }
   }
-  lease->opens++;
-  lease->connected_opens++;
   lease->last_open = open.token;
-  if ((open.access & ~kStatAccessForLeases) != 0) lease->data_opens++;
+  touch(*lease);
   open.lease = lease;
   open.oplock = OplockLevel::kLease;
   decision.oplock = OplockLevel::kLease;
@@ -160,16 +173,38 @@ void BasicFileState<kDefect>::grant_oplock(const OpenRequest& request, OpenRecor
 }
 
 template <Defect kDefect>
-Decision BasicFileState<kDefect>::wait(OpenToken token, Completion::Kind kind) {
-  waiters_.push_back({token, kind, nullptr});
+Decision BasicFileState<kDefect>::wait(OpenToken token, Completion::Kind kind, Account account) {
+  auto made = std::make_unique<Waiter>();
+  made->token = token;
+  made->kind = kind;
+  made->account = account;
+  made->order = ++last_wait_;
+  Waiter& waiter = waiters_.insert(std::move(made));
+  if (parts_) waiter.part = parts_->add(&waiter, key_.stream, token);
   return Decision::wait();
 }
 
 template <Defect kDefect>
+template <class Test>
+auto BasicFileState<kDefect>::take_waiters(Test is_meant) -> std::vector<std::unique_ptr<Waiter>> {
+  std::vector<Waiter*> meant;
+  for (const auto& waiter : waiters_) {
+    if (is_meant(*waiter)) meant.push_back(waiter.get());
+  }
+  std::ranges::sort(meant, {}, &Waiter::order);
+  std::vector<std::unique_ptr<Waiter>> taken;
+  for (Waiter* const waiter : meant) {
+    if (parts_) parts_->remove(waiter->part);
+    taken.push_back(waiters_.take(*waiter));
+  }
+  return taken;
+}
+
+template <Defect kDefect>
 bool BasicFileState<kDefect>::cancel_wait(OpenToken token) {
-  return std::erase_if(waiters_, [&](const Waiter& waiter) {
-           return waiter.token == token && !waiter.lock;
-         }) != 0;
+  return !take_waiters([&](const Waiter& waiter) {
+            return waiter.token == token && !waiter.lock;
+          }).empty();
 }
 
 // [MS-FSA] 2.1.5.5 "Server Requests Closing an Open".
@@ -190,41 +225,65 @@ void BasicFileState<kDefect>::end_lock_wait(OpenToken token, LockId id, NtStatus
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::drop_waiting(const OpenRecord& open, Outcome& out) {
-  for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
-    end_lock_wait(open.token, waiter.id, NtStatus::kRangeNotLocked, out);
+  if (locks_.has_waiting()) {
+    for (const ByteRangeLocks::Waiter& waiter : locks_for(open).drop_waiting(open.token)) {
+      end_lock_wait(open.token, waiter.id, NtStatus::kRangeNotLocked, out);
+    }
   }
-  std::erase_if(waiters_, [&](const Waiter& waiter) {
-    if (waiter.token != open.token) return false;
-    if (waiter.lock) end_lock_wait(open.token, waiter.lock->id, NtStatus::kRangeNotLocked, out);
-    return true;
-  });
+  const auto is_of_open = [&](const Waiter& waiter) { return waiter.token == open.token; };
+  for (const auto& waiter : take_waiters(is_of_open)) {
+    if (waiter->lock) end_lock_wait(open.token, waiter->lock->id, NtStatus::kRangeNotLocked, out);
+  }
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::count_in(OpenRecord& open) {
+  const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
+  share_.add(open.access, open.share);
+  if (is_data_open) data_opens_++;
+  if (open.disconnected) list_disconnected(open);
+  if (Lease* const lease = open.lease) {
+    lease->opens++;
+    if (is_data_open) lease->data_opens++;
+    if (!open.disconnected) lease->connected_opens++;
+  }
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::count_out(OpenRecord& open) {
+  const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
+  share_.remove(open.access, open.share);
+  if (is_data_open) data_opens_--;
+  if (open.disconnected) unlist_disconnected(open);
+  if (Lease* const lease = open.lease) {
+    lease->opens--;
+    if (is_data_open) lease->data_opens--;
+    if (!open.disconnected) lease->connected_opens--;
+  }
 }
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
   drop_waiting(open, out);
   if (!locks_.empty()) {
-    locks_.unlock_all(open.token);
+    locks_for(open).unlock_all(open.token);
     complete_locks(out);
   }
-  share_.remove(open.access, open.share);
-  const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
-  if (is_data_open) data_opens_--;
-  if (open.disconnected) disconnected_--;
-  if (open.delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored) delete_pending_ = true;
-
-  bool break_ended = open.holder.breaking;
-  set_state(open.holder, Caching::kNone);
-  if (Lease* lease = open.lease) {
-    if (is_data_open) lease->data_opens--;
-    if (!open.disconnected) lease->connected_opens--;
-    if (--lease->opens == 0) {
-      break_ended = lease->holder.breaking;
-      set_state(lease->holder, Caching::kNone);
-      ended_leases_.push_back(lease->id);
-      leases_.take(*lease);
-    }
+  if (open.delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored) {
+    delete_pending_ = true;
+    touch_head();
   }
+  bool break_ended = open.holder.breaking;
+  unlist(open.holder);
+  count_out(open);
+  if (Lease* lease = open.lease; lease && lease->opens == 0) {
+    break_ended = lease->holder.breaking;
+    unlist(lease->holder);
+    ended_leases_.push_back(lease->id);
+    if (parts_) parts_->remove(lease->part);
+    leases_.take(*lease);
+  }
+  if (parts_) parts_->remove(open.part);
   opens_.take(open);
   if (break_ended) release_waiters(out);
 }
@@ -236,14 +295,11 @@ Decision BasicFileState<kDefect>::prepare(OpenToken token, Operation operation, 
   if (counts_.all == 0) return Decision::go();
   const Demand demand = demand_of(operation);
   const Actor actor = actor_of(*open);
-  if (disconnected_ != 0) purge_holders(demand, actor, out);
-  if (revoke(demand, actor, out)) return wait(token, Completion::Kind::kRetryOperation);
+  if (!disconnected_.empty()) purge_holders(demand, actor, out);
+  if (revoke(demand, actor, out)) {
+    return wait(token, Completion::Kind::kRetryOperation, open->account);
+  }
   return Decision::go();
-}
-
-template <Defect kDefect>
-bool BasicFileState<kDefect>::has_breaks_under_way() const {
-  return std::ranges::any_of(holders_, [](const Holder* holder) { return holder->breaking; });
 }
 
 // [MS-FSA] 2.1.5.15.11 "FileRenameInformation", for what is open below the directory.
@@ -251,8 +307,8 @@ template <Defect kDefect>
 Decision BasicFileState<kDefect>::take_handles(OpenToken waiter, Outcome& out) {
   if (counts_.all == 0) return Decision::go();
   const Demand demand = demand_of(Operation::kRename);
-  if (disconnected_ != 0) purge_holders(demand, Actor{}, out);
-  if (revoke(demand, Actor{}, out)) return wait(waiter, Completion::Kind::kRetryOperation);
+  if (!disconnected_.empty()) purge_holders(demand, Actor{}, out);
+  if (revoke(demand, Actor{}, out)) return wait(waiter, Completion::Kind::kRetryOperation, {});
   return Decision::go();
 }
 
@@ -264,12 +320,13 @@ Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delet
   if (!open) return Decision::fail(NtStatus::kFileClosed);
   if (delete_pending) {
     const Actor actor = actor_of(*open);
-    if (disconnected_ != 0) purge_holders(demand_of_delete(), actor, out);
+    if (!disconnected_.empty()) purge_holders(demand_of_delete(), actor, out);
     if (revoke(demand_of_delete(), actor, out)) {
-      return wait(token, Completion::Kind::kRetryOperation);
+      return wait(token, Completion::Kind::kRetryOperation, open->account);
     }
   }
   delete_pending_ = delete_pending;
+  touch_head();
   return Decision::go();
 }
 

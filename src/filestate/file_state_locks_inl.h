@@ -8,11 +8,22 @@
 
 namespace braid::filestate {
 
+template <Defect kDefect>
+ByteRangeLocks& BasicFileState<kDefect>::locks_for(const OpenRecord& open) {
+  if (parts_) {
+    locks_account_ = open.account;
+    if (locks_part_ == kNoPart) locks_part_ = parts_->add(StreamLocks{}, key_.stream);
+    parts_->touch(locks_part_);
+  }
+  return locks_;
+}
+
 // The status of a LOCK that must not be carried out (again).
 template <Defect kDefect>
 std::optional<NtStatus> BasicFileState<kDefect>::begin_sequence(
     OpenRecord& open, const std::optional<LockSequence>& sequence, Outcome& out) {
   if (!sequence || !LockSequences::is_checked(*sequence)) return std::nullopt;
+  touch(open);
   if (!open.lock_sequences) open.lock_sequences = std::make_unique<LockSequences>();
   switch (open.lock_sequences->begin(*sequence)) {
     case LockSequences::Standing::kDone:
@@ -24,7 +35,8 @@ std::optional<NtStatus> BasicFileState<kDefect>::begin_sequence(
       break;
   }
   // The client no longer listens where it asked for those; granted, nobody would unlock them.
-  for (const auto& waiter : locks_.drop_overtaken(open.token, *sequence)) {
+  if (!locks_.has_waiting()) return std::nullopt;
+  for (const auto& waiter : locks_for(open).drop_overtaken(open.token, *sequence)) {
     end_lock_wait(open.token, waiter.id, NtStatus::kFileNotAvailable, out);
   }
   return std::nullopt;
@@ -35,6 +47,7 @@ void BasicFileState<kDefect>::end_sequence(OpenRecord& open,
                                            const std::optional<LockSequence>& sequence) {
   if (!sequence || !LockSequences::is_checked(*sequence)) return;
   if (open.lock_sequences) open.lock_sequences->done(*sequence);
+  touch(open);
 }
 
 // [MS-FSA] 2.1.5.8 "Server Requests a Byte-Range Lock".
@@ -53,19 +66,20 @@ Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRang
   }
   const Decision prepared = prepare(token, Operation::kWrite, out);
   if (prepared.verdict == Verdict::kWait) {
-    waiters_.back().kind = Completion::Kind::kLock;
-    waiters_.back().lock = std::make_unique<PendingLock>(
+    Waiter& waiter = waiters_.back();
+    waiter.kind = Completion::Kind::kLock;
+    waiter.lock = std::make_unique<PendingLock>(
         PendingLock{{ranges.begin(), ranges.end()}, fail_immediately, id, sequence});
     return prepared;
   }
 
-  const NtStatus status = locks_.lock(token, ranges);
+  const NtStatus status = locks_for(*open).lock(token, ranges);
   if (status == NtStatus::kSuccess) {
     end_sequence(*open, sequence);
     return Decision::go();
   }
   if (status == NtStatus::kLockNotGranted && !fail_immediately && ranges.size() == 1) {
-    if (locks_.wait({token, id, ranges[0], sequence.value_or(LockSequence{})})) {
+    if (locks_for(*open).wait({token, id, ranges[0], sequence.value_or(LockSequence{})})) {
       return Decision::wait();
     }
     return Decision::fail(NtStatus::kInsufficientResources);
@@ -84,7 +98,7 @@ NtStatus BasicFileState<kDefect>::unlock(OpenToken token, std::span<const LockRa
   if (const auto over = begin_sequence(*open, sequence, out)) return *over;
   NtStatus status = NtStatus::kSuccess;
   for (const LockRange& range : ranges) {
-    status = ByteRangeLocks::is_valid(range) ? locks_.unlock(token, {&range, 1})
+    status = ByteRangeLocks::is_valid(range) ? locks_for(*open).unlock(token, {&range, 1})
                                              : NtStatus::kInvalidLockRange;
     if (status != NtStatus::kSuccess) break;
   }
@@ -95,15 +109,17 @@ NtStatus BasicFileState<kDefect>::unlock(OpenToken token, std::span<const LockRa
 
 template <Defect kDefect>
 bool BasicFileState<kDefect>::cancel_lock(OpenToken token, LockId id) {
-  return locks_.cancel(token, id) ||
-         std::erase_if(waiters_, [&](const Waiter& waiter) {
-           return waiter.token == token && waiter.lock && waiter.lock->id == id;
-         }) != 0;
+  const OpenRecord* const open = opens_.find(token);
+  if (open && locks_.has_waiting() && locks_for(*open).cancel(token, id)) return true;
+  return !take_waiters([&](const Waiter& waiter) {
+            return waiter.token == token && waiter.lock && waiter.lock->id == id;
+          }).empty();
 }
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::complete_locks(Outcome& out) {
   if (!locks_.has_waiting()) return;
+  if (parts_) parts_->touch(locks_part_);
   for (const ByteRangeLocks::Waiter& waiter : locks_.grant_waiting()) {
     if (OpenRecord* open = opens_.find(waiter.owner)) end_sequence(*open, waiter.sequence);
     out.completions.push_back(
@@ -153,6 +169,7 @@ bool BasicFileState<kDefect>::set_durability(OpenToken token, Durability durabil
   if (!open) return false;
   if (durability == Durability::kDurable && !has(caching_of(token), Caching::kHandle)) return false;
   open->durability = durability;
+  touch(*open);
   return true;
 }
 
@@ -169,7 +186,8 @@ bool BasicFileState<kDefect>::disconnect(OpenToken token, Outcome& out) {
   }
   drop_waiting(*open, out);
   open->disconnected = true;
-  disconnected_++;
+  touch(*open);
+  list_disconnected(*open);
   if (open->lease) open->lease->connected_opens--;
   return true;
 }
@@ -180,8 +198,9 @@ bool BasicFileState<kDefect>::reconnect(OpenToken token, SessionId session) {
   if (!open || !open->disconnected) return false;
   open->disconnected = false;
   open->session = session;
+  touch(*open);
   if (open->lock_sequences) open->lock_sequences->forget_channels();
-  disconnected_--;
+  unlist_disconnected(*open);
   if (open->lease) open->lease->connected_opens++;
   return true;
 }
@@ -190,11 +209,26 @@ template <Defect kDefect>
 bool BasicFileState<kDefect>::take_over(OpenToken token, OpenToken as, SessionId session) {
   OpenRecord* open = opens_.find(token);
   if (!open || !open->disconnected || open->lease) return false;
+  if (!locks_.empty()) locks_for(*open).change_owner(token, as);
+  if (parts_) parts_->remove(open->part);
   auto record = opens_.take(*open);
   record->token = as;
-  opens_.insert(std::move(record));
-  locks_.change_owner(token, as);
+  OpenRecord& taken = opens_.insert(std::move(record));
+  if (parts_) taken.part = parts_->add(&taken, key_.stream, as);
   return reconnect(as, session);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::list_disconnected(OpenRecord& open) {
+  open.disconnected_slot = disconnected_.size();
+  disconnected_.push_back(&open);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::unlist_disconnected(OpenRecord& open) {
+  disconnected_[open.disconnected_slot] = disconnected_.back();
+  disconnected_[open.disconnected_slot]->disconnected_slot = open.disconnected_slot;
+  disconnected_.pop_back();
 }
 
 // 3.3.2.4 keeps resilient opens against newcomers: those meet a sharing violation, or a break that
@@ -202,8 +236,8 @@ bool BasicFileState<kDefect>::take_over(OpenToken token, OpenToken as, SessionId
 template <Defect kDefect>
 bool BasicFileState<kDefect>::purge_sharers(const OpenRequest& request, Outcome& out) {
   std::vector<OpenToken> in_the_way;
-  for (const auto& open : opens_) {
-    if (!open->disconnected || open->durability == Durability::kResilient) continue;
+  for (const OpenRecord* const open : disconnected_) {
+    if (open->durability == Durability::kResilient) continue;
     ShareModes alone;
     alone.add(open->access, open->share);
     if (!alone.conflicts(request.granted_access, request.share_access)) continue;
@@ -218,10 +252,10 @@ bool BasicFileState<kDefect>::purge_sharers(const OpenRequest& request, Outcome&
 template <Defect kDefect>
 bool BasicFileState<kDefect>::purge_holders(const Demand& demand, const Actor& actor,
                                             Outcome& out) {
-  if (disconnected_ == 0) return true;
+  if (disconnected_.empty()) return true;
   std::vector<OpenToken> in_the_way;
-  for (const auto& open : opens_) {
-    if (!open->disconnected || open->durability == Durability::kResilient) continue;
+  for (const OpenRecord* const open : disconnected_) {
+    if (open->durability == Durability::kResilient) continue;
     const Holder& holder = open->lease ? open->lease->holder : open->holder;
     const Caching trigger = open->lease ? demand.from_leases : demand.oplocks_with;
     if (open->lease && open->lease->connected_opens != 0) continue;

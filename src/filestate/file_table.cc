@@ -41,6 +41,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     } else {
       decision = state.open(request, effects.outcome);
       if (decision.decision.verdict == Verdict::kGo && request.path) node.path = request.path;
+      if (decision.decision.verdict == Verdict::kGo) node.account = request.account;
       if (with_lease) {
         if (!state.has_lease(lease)) {
           impl_->keys.unbind(lease, file);
@@ -96,7 +97,10 @@ Decision FileTable::prepare(const OpenRef& ref, Operation operation) {
       changed = breaks_under_way || decision.verdict != Verdict::kGo || !effects.outcome.empty();
       if (changed) access.settle(*state);
     }
-    access.finish(changed, store::Urgency::kMustNotFail);
+    const bool waits = decision.verdict == Verdict::kWait;
+    if (!access.finish(changed, waits ? store::Urgency::kOrdinary : store::Urgency::kMustNotFail)) {
+      decision = Decision::fail(NtStatus::kInsufficientResources);
+    }
   }
   impl_->tell(ref.file, effects);
   return decision;
@@ -202,11 +206,12 @@ void FileTable::child_changed(const FileKey& directory, const OpenRef& child) {
 Decision FileTable::lock(const OpenRef& ref, std::span<const LockRange> ranges,
                          bool fail_immediately, LockId id,
                          const std::optional<LockSequence>& sequence) {
-  return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
-                     [&](FileNode&, FileState& state, Outcome& outcome) {
-                       return state.lock(ref.token, ranges, fail_immediately, id, sequence,
-                                         outcome);
-                     });
+  return impl_->with_room(ref.file, Decision::fail(NtStatus::kFileClosed),
+                          Decision::fail(NtStatus::kInsufficientResources),
+                          [&](FileNode&, FileState& state, Outcome& outcome) {
+                            return state.lock(ref.token, ranges, fail_immediately, id, sequence,
+                                              outcome);
+                          });
 }
 
 NtStatus FileTable::unlock(const OpenRef& ref, std::span<const LockRange> ranges,
@@ -310,6 +315,8 @@ bool FileTable::take_over(const OpenRef& ref, OpenToken as, SessionId session) {
     return state.take_over(ref.token, as, session);
   });
 }
+
+uint64_t FileTable::parts_read() const { return impl_->parts_read; }
 
 bool FileTable::is_disconnected(const OpenRef& ref) const {
   return impl_->ask(ref.file, false, [&](FileNode&, const FileState& state) {

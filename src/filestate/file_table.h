@@ -140,6 +140,8 @@ class FileTable {
   // With a group: delivers to the sink what other workers left for this one, of every file. Happens
   // by itself once the group is started.
   void catch_up();
+  // With a group: how many opens, leases and so on this worker has read that others had changed.
+  uint64_t parts_read() const;
 
   struct Impl;
 

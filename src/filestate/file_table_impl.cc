@@ -4,9 +4,9 @@
 
 namespace braid::filestate {
 
-Files::Nodes::iterator Files::add(const FileKey& file) {
+Files::Nodes::iterator Files::add(const FileKey& file, FileNode::Sharing sharing) {
   if (spares.empty()) {
-    return nodes.emplace(file, std::make_unique<FileNode>(file, last_serial)).first;
+    return nodes.emplace(file, std::make_unique<FileNode>(file, last_serial, sharing)).first;
   }
   Nodes::node_type node = std::move(spares.back());
   spares.pop_back();
@@ -19,6 +19,7 @@ void Files::drop_idle_streams(FileNode& node) {
   std::erase_if(node.streams, [&](const auto& stream) {
     if (stream->has_opens() || node.is_deleting(stream->key())) return false;
     last_serial = std::max(last_serial, stream->last_break_serial());
+    stream->remove_parts();
     return true;
   });
 }
@@ -44,7 +45,10 @@ FileState& FileTable::Impl::Access::open_state() {
     // Above every serial of the file's earlier lives: each was a record with a smaller version.
     files_->last_serial = std::max(files_->last_serial, record_->next_version() << 20);
   }
-  if (!node()) found_ = files_->add(node_key(file_));
+  if (!node()) {
+    found_ = files_->add(node_key(file_),
+                         record_ ? FileNode::Sharing::kSeveral : FileNode::Sharing::kOneWorker);
+  }
   return node()->find_or_add(file_, files_->last_serial);
 }
 
@@ -76,20 +80,8 @@ bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
       return true;
     }
   }
-  if (!record_) return true;
-  if (changed || changed_) {
-    static thread_local Bytes bytes;
-    bytes.clear();
-    node()->encode(bytes);
-    if (!std::ranges::equal(bytes, record_->value()) && !record_->replace(bytes, urgency)) {
-      forget();
-      effects_ = {};
-      return false;
-    }
-    node()->version = record_->version();
-    if (!has_own()) forget();
-  }
-  return true;
+  if (!record_ || !(changed || changed_)) return true;
+  return write_changes(urgency);
 }
 
 CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& state,
@@ -128,6 +120,7 @@ void FileTable::Impl::end_delete(const FileKey& file) {
 }
 
 void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
+  if (effects.kept_parts != 0) keep(file, effects.kept_parts);
   for (const store::WorkerTag worker : effects.to_wake) {
     Bytes bytes;
     wire::Writer w(bytes);

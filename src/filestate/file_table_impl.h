@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,7 +31,7 @@ struct Files {
   uint64_t last_serial = 0;              // the largest break serial of files that are gone
 
   // REQUIRES: file is not in nodes; it is the key of a file, not of a stream.
-  Nodes::iterator add(const FileKey& file);
+  Nodes::iterator add(const FileKey& file, FileNode::Sharing sharing);
   void drop_idle_streams(FileNode& node);
   void remove(Nodes::iterator node);
 };
@@ -44,6 +45,28 @@ struct Effects {
   // With several workers, instead of these two:
   std::vector<Output> own;                // for this one, in order
   std::vector<store::WorkerTag> to_wake;  // have something in a record's outbox
+  size_t kept_parts = 0;                  // of a file that is kept from now on
+};
+
+// Files that this worker has nothing of and knows all the same, since reading them again would take
+// long: whoever opens the root of a share reads what has changed and not who else has it open.
+// Thread: any.
+class KeptFiles {
+ public:
+  // What is forgotten and read again at the next event, which costs less than to keep it.
+  static constexpr size_t kSmall = 16;
+  // Some 300 bytes each.
+  static constexpr size_t kPartsMax = 131'072;
+
+  // Returns those that are to be forgotten instead.
+  std::vector<FileKey> add(const FileKey& file, size_t parts);
+
+ private:
+  struct Kept {
+    std::deque<std::pair<FileKey, size_t>> files;  // with their parts, the oldest first
+    size_t parts = 0;
+  };
+  Guarded<Kept> kept_;
 };
 
 struct FileTable::Impl {
@@ -75,7 +98,11 @@ struct FileTable::Impl {
 
    private:
     void make_current();
+    bool take_changes();
+    bool write_changes(store::Urgency urgency);
+    void keep_or_forget();
     void drop_dead();
+    void end_orphaned_deletes();
     void fetch_own();
     void publish_outcome(FileState& state);
     void send(FileState& state, const Outcome& outcome, const std::vector<CloseDecision>& closed);
@@ -83,9 +110,6 @@ struct FileTable::Impl {
     void forget();
     void unbind_all();
     bool has_own();
-    bool is_gone(OpenToken token) {
-      return !impl_.group->is_alive(store::WorkerTag::of(token.value));
-    }
 
     Impl& impl_;
     const FileKey file_;
@@ -114,7 +138,25 @@ struct FileTable::Impl {
     tell(file, effects);
     return result;
   }
-  // The same for what changes nothing.
+  // Instead of with(), for what takes room in a record: `refused` when there is none, and then it
+  // has not happened.
+  template <class Result, class Event>
+  Result with_room(const FileKey& file, Result absent, Result refused, Event event) {
+    Effects effects;
+    Result result = absent;
+    {
+      Access access(*this, file, effects);
+      FileState* const state = access.state();
+      if (state) {
+        result = event(*access.node(), *state, effects.outcome);
+        access.settle(*state);
+      }
+      if (!access.finish(state != nullptr, store::Urgency::kOrdinary)) result = refused;
+    }
+    tell(file, effects);
+    return result;
+  }
+  // The same as with() for what changes nothing.
   template <class Result, class Question>
   Result ask(const FileKey& file, Result absent, Question question) {
     Effects effects;
@@ -145,12 +187,15 @@ struct FileTable::Impl {
   }
   // The same for every file that this worker has anything of.
   void look_at_all();
+  void keep(const FileKey& file, size_t parts);
   // Files with a path for which `is(path)`, in this process or in all.
   std::vector<FileKey> files_where(const std::function<bool(std::string_view)>& is);
 
   BreakSink& sink;
   store::WorkerGroup* const group;
   LeaseKeys keys;
+  KeptFiles kept;
+  std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed
   std::array<Shard, kShards> shards;
 };
 

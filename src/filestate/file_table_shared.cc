@@ -16,32 +16,11 @@ void Access::make_current() {
     unbind_all();
     return forget();
   }
-  if (!node() || node()->version != record_->version()) {
-    auto decoded = FileNode::decode(node_key(file_), record_->value());
-    if (!decoded) {
-      // Records are written by this program and never half: this is a defect of it. The opens of
-      // the file go on without knowing of each other.
-      log::error("the record of file {}:{} is {}", file_.device, file_.inode,
-                 decoded.error().message());
-      if (node()) forget();
-      return;
-    }
-    if (node()) {
-      // Leases of this worker's clients may have ended by what another worker did.
-      node()->for_each_state([&](FileState& old) {
-        const FileState* const now = (*decoded)->find(old.key());
-        for (const LeaseId& lease : old.lease_ids()) {
-          if (!now || !now->has_lease(lease)) impl_.keys.unbind(lease, old.key());
-        }
-      });
-      found_->second = std::move(*decoded);
-    } else {
-      found_ = files_->nodes.emplace(node_key(file_), std::move(*decoded)).first;
-    }
-    node()->version = record_->version();
-    node()->roster_version = 0;
-    changed_ = true;  // for finish() to see whether it is worth keeping
+  if (!node()) {
+    auto made = std::make_unique<FileNode>(node_key(file_), 0, FileNode::Sharing::kSeveral);
+    found_ = files_->nodes.emplace(node_key(file_), std::move(made)).first;
   }
+  if (node()->version != record_->version() && !take_changes()) return forget();
   fetch_own();
   if (const uint64_t now = impl_.group->roster_version(); node()->roster_version != now) {
     node()->roster_version = now;
@@ -49,33 +28,121 @@ void Access::make_current() {
   }
 }
 
-void Access::fetch_own() {
-  std::vector<Output>& outbox = node()->outbox;
-  if (outbox.empty()) return;
-  std::erase_if(outbox, [&](Output& output) {
-    if (output.to != impl_.own_tag()) return false;
-    effects_.own.push_back(std::move(output));
-    changed_ = true;
-    return true;
+bool Access::take_changes() {
+  FileNode& node = *this->node();
+  std::vector<FileNode::PartValue> changed;
+  record_->visit_parts(node.version, [&](uint32_t first, uint32_t end, ByteView value) {
+    if (!value.empty()) return changed.emplace_back(first, value), void();
+    node.parts->for_each(first, end, [&](uint32_t number) { changed.emplace_back(number, value); });
   });
+  impl_.parts_read.fetch_add(changed.size(), std::memory_order_relaxed);
+  const auto ended = node.take(record_->value(), changed);
+  if (!ended) {
+    // Records are written by this program and never half: this is a defect of it. The opens of
+    // the file go on without knowing of each other.
+    log::error("the record of file {}:{} is {}", file_.device, file_.inode,
+               ended.error().message());
+    return false;
+  }
+  // Leases of this worker's clients may have ended by what another worker did.
+  for (const FileNode::EndedLease& each : *ended) {
+    const FileState* const now = node.find(each.file);
+    if (!now || !now->has_lease(each.lease)) impl_.keys.unbind(each.lease, each.file);
+  }
+  node.version = record_->version();
+  node.roster_version = 0;
+  changed_ = true;  // for finish() to see whether it is worth keeping
+  return true;
+}
+
+bool Access::write_changes(store::Urgency urgency) {
+  static thread_local NodeChanges changes;
+  FileNode& node = *this->node();
+  node.encode_changes(changes);
+  const bool is_changed =
+      !changes.parts.empty() || !std::ranges::equal(changes.head, record_->value());
+  if (is_changed && !record_->replace(changes.head, urgency, node.account, changes.parts)) {
+    effects_ = {};
+    // Back to what the record says. What an event did to it is what it touched.
+    std::vector<FileNode::PartValue> before;
+    for (const store::PartChange& part : changes.parts) {
+      before.emplace_back(part.part, record_->part(part.part));
+    }
+    if (record_->version() == 0 || !node.take(record_->value(), before)) {
+      forget();
+    } else {
+      keep_or_forget();
+    }
+    return false;
+  }
+  node.version = record_->version();
+  keep_or_forget();
+  return true;
+}
+
+void Access::keep_or_forget() {
+  FileNode& node = *this->node();
+  const size_t parts = node.parts->size();
+  if (has_own()) {
+    node.kept_parts = 0;
+  } else if (parts <= KeptFiles::kSmall) {
+    forget();
+  } else if (parts > 2 * node.kept_parts) {
+    node.kept_parts = parts;
+    effects_.kept_parts = parts;
+  }
+}
+
+std::vector<FileKey> KeptFiles::add(const FileKey& file, size_t parts) {
+  std::vector<FileKey> forgotten;
+  auto kept = kept_.lock();
+  kept->files.emplace_back(file, parts);
+  kept->parts += parts;
+  while (kept->parts > kPartsMax) {
+    forgotten.push_back(kept->files.front().first);
+    kept->parts -= kept->files.front().second;
+    kept->files.pop_front();
+  }
+  return forgotten;
+}
+
+void FileTable::Impl::keep(const FileKey& file, size_t parts) {
+  for (const FileKey& old : kept.add(node_key(file), parts)) {
+    auto files = shard_of(old).lock();
+    const auto found = files->nodes.find(old);
+    if (found != files->nodes.end() && found->second->kept_parts != 0) files->nodes.erase(found);
+  }
+}
+
+void Access::fetch_own() {
+  if (node()->outbox.empty()) return;
+  const auto is_own = [&](const Output& output) { return output.to == impl_.own_tag(); };
+  for (auto& output : node()->take_outputs(is_own)) {
+    effects_.own.push_back(std::move(*output));
+    changed_ = true;
+  }
 }
 
 // What a worker that died had open is closed, without the deletion that a close may bring: nobody
 // is left to make it with the user's rights.
 void Access::drop_dead() {
   FileNode& node = *this->node();
-  const auto gone = [&](OpenToken token) { return is_gone(token); };
-  std::erase_if(node.outbox, [&](const Output& each) {
-    if (impl_.group->is_alive(each.to)) return false;
-    changed_ = true;
-    return true;
-  });
+  const auto gone = [&](OpenToken token) {
+    return !impl_.group->is_alive(store::WorkerTag::of(token.value));
+  };
+  const auto undeliverable =
+      node.take_outputs([&](const Output& each) { return !impl_.group->is_alive(each.to); });
+  if (!undeliverable.empty()) changed_ = true;
   std::erase_if(node.deleting, [&](const FileNode::Deletion& each) {
     if (impl_.group->is_alive(each.by)) return false;
     node.find(each.file)->end_delete();
     changed_ = true;
     return true;
   });
+  if (!node.parts->any_holder(
+          [&](store::WorkerTag holder) { return !impl_.group->is_alive(holder); })) {
+    return end_orphaned_deletes();
+  }
   node.for_each_state([&](FileState& state) {
     if (!state.has_any(gone)) return;
     changed_ = true;
@@ -84,6 +151,12 @@ void Access::drop_dead() {
     for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
     send(state, outcome, {});
   });
+  end_orphaned_deletes();
+}
+
+// Nobody has it open, and nobody deletes it: whoever was to do that has died.
+void Access::end_orphaned_deletes() {
+  FileNode& node = *this->node();
   bool is_open = false;
   node.for_each_state([&](FileState& state) { is_open = is_open || state.has_opens(); });
   if (is_open) return;
@@ -108,7 +181,7 @@ void Access::send(FileState& state, const Outcome& outcome,
       return true;
     }
     if (!impl_.group->is_alive(to)) return false;
-    node()->outbox.push_back({to, state.key(), std::move(what)});
+    node()->put_out(to, state.key(), std::move(what));
     changed_ = true;
     if (std::ranges::count(effects_.to_wake, to) == 0) effects_.to_wake.push_back(to);
     return true;
@@ -140,12 +213,9 @@ void Access::unbind_all() {
 }
 
 bool Access::has_own() {
-  const auto own = [&](OpenToken token) {
-    return store::WorkerTag::of(token.value) == impl_.own_tag();
-  };
-  bool has = false;
-  node()->for_each_state([&](FileState& state) { has = has || state.has_any(own); });
-  return has || std::ranges::count(node()->deleting, impl_.own_tag(), &FileNode::Deletion::by) != 0;
+  const store::WorkerTag own = impl_.own_tag();
+  return node()->parts->any_holder([&](store::WorkerTag holder) { return holder == own; }) ||
+         std::ranges::count(node()->deleting, own, &FileNode::Deletion::by) != 0;
 }
 
 void FileTable::Impl::look_at_all() {

@@ -53,6 +53,8 @@ class IndexedSet {
     return taken;
   }
 
+  // The latest that was inserted, unless something was taken since. REQUIRES: !empty().
+  T& back() const { return *items_.back(); }
   size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
   auto begin() const { return items_.begin(); }

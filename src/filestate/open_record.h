@@ -14,6 +14,9 @@ namespace braid::filestate {
 struct Lease;
 struct OpenRecord;
 
+// Of a thing that is in no record, since there is one worker only.
+inline constexpr uint32_t kNoPart = ~uint32_t{0};
+
 // Caching that somebody holds: a lease, or the oplock of one open. Exactly one of `lease` and
 // `open` is set. It is in its file's list of holders while `state` is not none.
 struct Holder {
@@ -45,6 +48,8 @@ struct Lease {
   uint32_t data_opens = 0;       // of them, with more than attribute access
   uint32_t connected_opens = 0;  // of them, with a client behind them
   OpenToken last_open;           // the latest of them
+  Account account{};             // that of who opened it first
+  uint32_t part = kNoPart;
   size_t slot = 0;
 
   const LeaseId& key() const { return id; }
@@ -56,6 +61,7 @@ struct OpenRecord {
   uint64_t persistent_id = 0;
   ClientGuid client;
   SessionId session;
+  Account account{};
   uint32_t access = 0;
   uint32_t share = 0;
   bool is_directory = false;
@@ -69,9 +75,32 @@ struct OpenRecord {
   Holder holder;                            // of the oplock
   Lease* lease = nullptr;
   std::unique_ptr<LockSequences> lock_sequences;  // made at the first LOCK that carries one
+  uint32_t part = kNoPart;
   size_t slot = 0;
+  size_t disconnected_slot = 0;  // of those without a client
 
   OpenToken key() const { return token; }
+};
+
+// A LOCK that waits for a break; done when that ends, since its answer is all its client awaits.
+struct PendingLock {
+  std::vector<LockRange> ranges;
+  bool fail_immediately = false;
+  LockId id;
+  std::optional<LockSequence> sequence;
+};
+
+// Who is told to ask again when a break has ended.
+struct Waiter {
+  OpenToken token;
+  Completion::Kind kind{};
+  std::unique_ptr<PendingLock> lock;  // with kLock
+  Account account{};
+  uint64_t order = 0;  // of all that wait for the file; larger for who came later
+  uint32_t part = kNoPart;
+  size_t slot = 0;
+
+  uint64_t key() const { return order; }
 };
 
 }  // namespace braid::filestate

@@ -6,59 +6,10 @@
 #include <semaphore>
 #include <sstream>
 
-#include "filestate/file_table.h"
-#include "filestate/file_table_testing.h"
+#include "filestate/shared_tables_testing.h"
 
 namespace braid::filestate {
 namespace {
-
-// Two workers; client N is worker N's. Messages are not waited for: after each event everybody
-// looks.
-struct SharedTables {
-  store::TestGroup workers{2};
-  std::array<RecordingSink, 2> sinks;
-  std::array<std::unique_ptr<FileTable>, 2> tables{
-      std::make_unique<FileTable>(sinks[0], workers.groups[0].get()),
-      std::make_unique<FileTable>(sinks[1], workers.groups[1].get())};
-  uint64_t last_number = 0;
-
-  OpenRequest request(size_t worker) {
-    OpenRequest wanted;
-    wanted.token = {workers.groups[worker]->own_tag().tagged(++last_number)};
-    wanted.client_guid = client(static_cast<uint8_t>(worker));
-    wanted.session_id = {worker};
-    wanted.granted_access = kReadWriteAccess;
-    wanted.share_access = kShareAll;
-    wanted.path = std::make_shared<const std::string>("dir\\file");
-    return wanted;
-  }
-  OpenRequest lease(size_t worker, uint8_t key, std::string_view state) {
-    OpenRequest wanted = request(worker);
-    wanted.requested_oplock = OplockLevel::kLease;
-    wanted.lease = LeaseRequest{.key = lease_key(key), .state = caching(state)};
-    return wanted;
-  }
-  OpenDecision open(size_t worker, const OpenRequest& wanted) {
-    return tables[worker]->open(kFile, wanted);
-  }
-  std::string breaks_of(size_t worker) {
-    tables[worker]->catch_up();
-    return sinks[worker].take_breaks();
-  }
-  std::vector<Completion> completions_of(size_t worker) {
-    tables[worker]->catch_up();
-    return sinks[worker].take_completions();
-  }
-  // The worker is killed and the others hear of it.
-  void kill(size_t worker) {
-    workers.kill(worker);
-    for (size_t i = 0; i < tables.size(); ++i) {
-      if (i != worker) tables[i]->catch_up();
-    }
-  }
-};
-
-OpenRef ref(const OpenRequest& of) { return {kFile, of.token}; }
 
 TEST(SharedFileTable, SharingViolationBetweenWorkers) {
   SharedTables t;
@@ -391,8 +342,9 @@ class Comparison {
         expect(a == b, "cancelled");
         return "cancel";
       }
-      both(again.worker,
-           [&](FileTable& table) { return table.cancel_wait({again.file, again.request.token}); });
+      both(again.worker, [&](FileTable& table) {
+        return table.cancel_wait({again.file, again.request.token});
+      });
       return open(again);
     }
     if (opens_.size() < 3 || (opens_.size() < 12 && below(3) == 0)) {
@@ -436,13 +388,15 @@ class Comparison {
       case 2: {
         const bool at_once = below(2) == 0;
         const LockId id{++last_lock_};
-        check(both(known.worker,
-                   [&](FileTable& table) { return table.lock(of, {&range, 1}, at_once, id); }));
+        check(both(known.worker, [&](FileTable& table) {
+          return table.lock(of, {&range, 1}, at_once, id);
+        }));
         return "lock";
       }
       case 3: {
-        const auto [a, b] =
-            both(known.worker, [&](FileTable& table) { return table.unlock(of, {&range, 1}); });
+        const auto [a, b] = both(known.worker, [&](FileTable& table) {
+          return table.unlock(of, {&range, 1});
+        });
         expect(a == b, "unlock");
         return "unlock";
       }

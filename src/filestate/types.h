@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/nt_status.h"
 #include "filestate/caching.h"
+#include "store/record_store.h"
 #include "store/worker_tag.h"
 
 namespace braid::filestate {
@@ -70,10 +71,14 @@ enum class Durability : uint8_t {
   kPersistent,
 };
 
+// Whose share of the memory that workers have in common an open takes; a user's number, say.
+using store::Account;
+
 struct OpenRequest {
   OpenToken token;
   ClientGuid client_guid;
   SessionId session_id;
+  Account account{};
   uint32_t granted_access = 0;
   uint32_t share_access = 0;
   // The disposition will truncate or replace a file that exists (SUPERSEDE, OVERWRITE and, when

@@ -245,6 +245,17 @@ class ChannelRace {
           client->request(Command::kClose, wire::CloseRequest{.file_id = FileId::all_ones()}));
       return RawClient::compound(std::move(messages));
     }
+    // Some answers wait for a client that does not read, and then it does.
+    std::optional<Answer> unread_answers(uint8_t argument) {
+      client->stop_reading();
+      for (int i = 0; i < argument % 4; ++i) {
+        client->send(file_request(static_cast<uint8_t>(argument >> 4) % 6, argument));
+        client->send(compound(argument));
+      }
+      Bytes last = request(Command::kEcho, wire::EchoRequest{});
+      client->read_again();
+      return exchange(std::move(last));
+    }
     void fail_to_log_on(uint8_t argument) {
       if (++common.failed_logons > kFailedLogonsMax) return;
       if (argument & 1) {
@@ -255,7 +266,7 @@ class ChannelRace {
     }
 
     void step(uint8_t operation, uint8_t argument) {
-      switch (operation % 20) {
+      switch (operation % 21) {
         case 0:
         case 1:
         case 2:
@@ -289,8 +300,10 @@ class ChannelRace {
           return fail_to_log_on(argument);
         case 19:
           return answer(exchange(request(Command::kEcho, wire::EchoRequest{})));
+        case 20:
+          return answer(unread_answers(argument));
         default:
-          return answer(exchange(file_request((operation % 20) - 3, argument)));
+          return answer(exchange(file_request((operation % 21) - 3, argument)));
       }
     }
     void answer(const std::optional<Answer>& answer) {

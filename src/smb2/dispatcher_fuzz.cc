@@ -1,16 +1,24 @@
 // The whole engine behind two connections of one client, logged on as one user. The input is a
 // script: each chunk is a control byte, a command byte, a length and that many bytes of body (or of
-// a whole frame), or the loss of a connection, after which the client logs on again. Everything is
-// answered before the next chunk is sent, so a run repeats itself but for what waits. At the end
-// both connections close and nothing of them may be left.
+// a whole frame), or the loss of a connection, after which the client logs on again. A client may
+// stop to read its answers for some chunks. Everything else is answered before the next chunk is
+// sent, so a run repeats itself but for what waits. At the end both connections close and nothing
+// of them may be left.
+//
+// Other chunks are local programs that move, remove and make directories behind the server's back,
+// between two frames. A script that has one runs on a folder of this machine, others in memory.
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "smb2/raw_client_testing.h"
 #include "vfs/memory/memory_quotas.h"
+#include "vfs/posix/posix_volume.h"
 #include "wire/smb2/echo.h"
 
 using namespace braid;
@@ -46,6 +54,9 @@ struct Control {
   static constexpr uint8_t kSpoilIds = 0x20;  // header fields from the body
   static constexpr uint8_t kLoss = 0x40;      // the connection is lost, and there is a new one
   static constexpr uint8_t kPipe = 0x80;      // through IPC$
+
+  static constexpr uint8_t kLocal = kLoss | kRaw;     // a local program does something
+  static constexpr uint8_t kRead = kLoss | kChained;  // stops to read, or begins again
 };
 
 // Where a FileId stands in each command's body; 0: nowhere.
@@ -67,6 +78,92 @@ struct Script {
   }
 };
 
+// A chunk of the script.
+struct Chunk {
+  uint8_t control;
+  uint8_t number;
+  ByteView body;
+
+  explicit Chunk(Script& script) : control(script.next()), number(script.next()) {
+    const size_t length = script.next() | size_t{script.next()} << 8;
+    body = script.take(length % 2048);
+  }
+  bool is_local() const { return (control & Control::kLocal) == Control::kLocal; }
+  bool is_about_reading() const { return (control & Control::kRead) == Control::kRead; }
+};
+
+// The share's folder, and what local programs do in it.
+class Folder {
+ public:
+  Folder() {
+    const char* const memory = std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
+    std::string name = std::string(memory) + "/braid-dispatcher-XXXXXX";
+    if (!::mkdtemp(name.data())) broken("no folder");
+    root_ = name;
+    for (const char* below : {"share", "elsewhere"})
+      std::filesystem::create_directory(root_ / below);
+  }
+  Folder(const Folder&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(root_, ignored);
+  }
+  std::string share() const { return root_ / "share"; }
+
+  // Which entries is said by their order, so that it is the same in every run.
+  void change(const Chunk& chunk) {
+    namespace fs = std::filesystem;
+    const auto argument = [&](size_t i) { return i < chunk.body.size() ? chunk.body[i] : 0u; };
+    const std::vector<fs::path> inside = entries(root_ / "share");
+    const std::vector<fs::path> outside = entries(root_ / "elsewhere");
+    const fs::path one = inside.empty() ? fs::path() : inside[argument(0) % inside.size()];
+    const fs::path other = inside.empty() ? fs::path() : inside[argument(1) % inside.size()];
+    const std::string fresh = "moved" + std::to_string(++changes_);
+    std::error_code ignored;
+    switch (chunk.number % 6) {
+      case 0:
+        fs::rename(one, root_ / "share" / fresh, ignored);
+        break;
+      case 1:  // into a directory, maybe one of those below it, which fails
+        fs::rename(one, other / fresh, ignored);
+        break;
+      case 2:
+        fs::rename(one, root_ / "elsewhere" / fresh, ignored);
+        break;
+      case 3:
+        if (!outside.empty()) {
+          fs::rename(outside.front(), root_ / "share" / outside.front().filename(), ignored);
+        }
+        break;
+      case 4:
+        if (!one.empty()) fs::remove_all(one, ignored);
+        break;
+      default:  // a directory in the place of what had this name
+        if (one.empty()) {
+          fs::create_directory(root_ / "share" / fresh, ignored);
+        } else {
+          fs::rename(one, root_ / "elsewhere" / fresh, ignored);
+          fs::create_directory(one, ignored);
+        }
+    }
+  }
+
+ private:
+  static std::vector<std::filesystem::path> entries(const std::filesystem::path& directory) {
+    std::vector<std::filesystem::path> found;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory, ignored)) {
+      found.push_back(entry.path());
+      if (found.size() >= 64) break;
+    }
+    std::ranges::sort(found);
+    return found;
+  }
+
+  std::filesystem::path root_;
+  int changes_ = 0;
+};
+
 // A client that comes back whenever it loses its connection, and the frame it is making.
 struct Side {
   std::unique_ptr<RawClient> client;
@@ -74,6 +171,7 @@ struct Side {
   std::vector<FileId> opens;
   std::vector<Bytes> chain;
   bool over = false;
+  bool reads = true;
 
   explicit Side(Engine& engine) { log_on(engine); }
 
@@ -88,11 +186,18 @@ struct Side {
 
 class Run {
  public:
-  explicit Run(ByteView script) : script_{script} { note_sessions(); }
+  explicit Run(ByteView script)
+      : script_{script}, folder_(has_local(script) ? std::make_unique<Folder>() : nullptr) {
+    note_sessions();
+  }
 
   void play() {
     for (int frames = 0; frames < kFramesMax && !script_.rest.empty(); ++frames) step();
-    for (Side* side : {&first_, &second_}) flush(*side);
+    for (Side* side : {&first_, &second_}) {
+      flush(*side);
+      // Or it goes with all its answers unread.
+      if (changes_reading_ % 2 == 0) read(*side);
+    }
   }
   // Both connections end, one may wait for what the other holds.
   void finish() {
@@ -116,11 +221,15 @@ class Run {
     for (const auto& session : engine_.server().session_table.all()) sessions_.push_back(session);
   }
   void step() {
-    const uint8_t control = script_.next();
-    const uint8_t number = script_.next();
-    const size_t length = script_.next() | size_t{script_.next()} << 8;
-    const ByteView body = script_.take(length % 2048);
+    const Chunk chunk(script_);
+    const auto& [control, number, body] = chunk;
     Side& side = control & Control::kSecond ? second_ : first_;
+    if (chunk.is_local()) return folder_->change(chunk);
+    if (chunk.is_about_reading()) {
+      flush(side);
+      ++changes_reading_;
+      return side.reads ? stop_reading(side) : read(side);
+    }
     if (control & Control::kLoss) return lose(side);
     if (side.over) return;
     if (control & Control::kRaw) {
@@ -134,12 +243,26 @@ class Run {
     if (!(control & Control::kChained) || side.chain.size() > 4) flush(side);
   }
 
+  void stop_reading(Side& side) {
+    if (side.over) return;
+    side.client->stop_reading();
+    side.reads = false;
+  }
+  // What was sent meanwhile is answered now, or the connection is over.
+  void read(Side& side) {
+    if (side.reads) return;
+    side.client->read_again();
+    side.reads = true;
+    if (!side.over) settle(side);
+  }
+
   // Opens that were promised to be kept may be asked for afterwards, by the FileIds of before.
   void lose(Side& side) {
     if (++losses_ > kLossesMax) return;
     side.client->close();
     side.chain.clear();
     side.over = false;
+    side.reads = true;
     side.log_on(engine_);
     note_sessions();
   }
@@ -237,6 +360,7 @@ class Run {
   }
   // An echo behind it: what could be answered at once has been.
   void settle(Side& side) {
+    if (!side.reads) return;
     Bytes echo = side.client->request(Command::kEcho, wire::EchoRequest{});
     const uint64_t id = side.client->next_message_id - 1;
     side.client->send(std::move(echo));
@@ -244,6 +368,7 @@ class Run {
   }
   // Until the message has an answer, be it an interim one. No answer is a bug; an end is none.
   void wait_for(Side& side, uint64_t id) {
+    if (!side.reads) return;
     for (;;) {
       const auto answer = side.client->receive();
       if (!answer) {
@@ -259,10 +384,24 @@ class Run {
   }
 
   Script script_;
+  std::unique_ptr<Folder> folder_;
   int session_setups_ = 0;
   int losses_ = 0;
+  int changes_reading_ = 0;
   std::vector<std::weak_ptr<Session>> sessions_;
-  static std::unique_ptr<vfs::Volume> make_volume() {
+  static bool has_local(ByteView script) {
+    Script chunks{script};
+    while (!chunks.rest.empty()) {
+      if (Chunk(chunks).is_local()) return true;
+    }
+    return false;
+  }
+  std::unique_ptr<vfs::Volume> make_volume() const {
+    if (folder_) {
+      auto volume = vfs::open_posix_volume(folder_->share());
+      if (!volume) broken("no volume");
+      return *std::move(volume);
+    }
     auto quotas = std::make_shared<vfs::MemoryQuotas>();
     for (const uid_t uid : {0u, 1000u, 1001u}) {
       quotas->put({.uid = uid, .used = 4096, .limits = {}, .exists = true});

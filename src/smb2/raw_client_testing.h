@@ -60,9 +60,22 @@ class RawClient {
   void wrap(const std::function<transport::TransportPtr(transport::TransportPtr)>& wrapper) {
     theirs_ = wrapper(std::move(theirs_));
   }
+  // As a peer that is stuck: at most one more frame is received until it reads again.
+  void stop_reading() {
+    std::lock_guard lock(mutex_);
+    reads_ = false;
+  }
+  void read_again() {
+    std::lock_guard lock(mutex_);
+    reads_ = true;
+    if (auto handle = std::exchange(stopped_, nullptr)) {
+      reactor_.post([handle] { handle.resume(); });
+    }
+  }
   // Ends the connection, and waits for the collecting coroutine.
   void close() {
     ours_->close();
+    read_again();
     theirs_.reset();
     scope_.wait();
   }
@@ -349,7 +362,19 @@ class RawClient {
 
  private:
   Task<void> collect() {
+    struct Reads {
+      RawClient& client;
+      bool await_ready() const noexcept { return false; }
+      bool await_suspend(std::coroutine_handle<> handle) const {
+        std::lock_guard lock(client.mutex_);
+        if (client.reads_) return false;
+        client.stopped_ = handle;
+        return true;
+      }
+      void await_resume() const noexcept {}
+    };
     for (;;) {
+      co_await Reads{*this};
       Result<Buffer> frame = co_await ours_->receive();
       std::lock_guard lock(mutex_);
       if (!frame) {
@@ -391,6 +416,8 @@ class RawClient {
   std::condition_variable changed_;
   std::deque<Answer> answers_;
   bool ended_ = false;
+  bool reads_ = true;
+  std::coroutine_handle<> stopped_;
 };
 
 }  // namespace braid::smb2

@@ -4,6 +4,8 @@
 #include <bit>
 #include <map>
 
+#include "store/part_tree.h"
+
 namespace braid::store {
 namespace {
 
@@ -34,12 +36,16 @@ Arena::Arena(const SharedRegion& region, size_t worker)
 
 void Arena::take_over() {
   std::map<uint64_t, uint64_t> in_use;  // begin, end
+  const auto note = [&](uint64_t at) {
+    if (region_.arena_of(at) == worker_) in_use.emplace(at, at + region_.block(at).bytes);
+  };
   for (size_t i = 0; i < region_.buckets(); ++i) {
     Bucket& bucket = region_.bucket(i);
     if (bucket.first.load(std::memory_order_relaxed) == 0) continue;
     const BucketLock lock(bucket);
     for (uint64_t at = bucket.first; at != 0; at = region_.block(at).next) {
-      if (region_.arena_of(at) == worker_) in_use.emplace(at, at + region_.block(at).bytes);
+      note(at);
+      for_each_block(region_, region_.record(at).parts, note);
     }
   }
   // Released with a bucket's lock held: what was let go of before its bucket was looked at is not
@@ -54,22 +60,28 @@ void Arena::take_over() {
   for (const auto& [used, end] : in_use) {
     if (used > begin) extents_.push_back({begin, used});
     begin = end;
-    used_ += end - used;
+    count(region_.block(used));
   }
   if (begin < region_.arena_end(worker_)) extents_.push_back({begin, region_.arena_end(worker_)});
   std::ranges::reverse(extents_);  // the first, which is in memory already, is cut first
 }
 
-uint64_t Arena::allocate(size_t value_bytes, Urgency urgency) {
-  if (value_bytes > kBlockMax - sizeof(Block)) return 0;
-  const size_t size_class = class_of(sizeof(Block) + value_bytes);
+bool Arena::has_room(size_t bytes, Urgency urgency, Account account) const {
+  if (urgency == Urgency::kMustNotFail) return used_ + bytes <= capacity_;
+  if (used_ + bytes > capacity_ - capacity_ / kReserveShare) return false;
+  if (account == Account::kNone) return true;
+  const auto used = used_by_.find(account);
+  return used == used_by_.end() || used->second + bytes <= capacity_ / kAccountShare;
+}
+
+uint64_t Arena::allocate(size_t wanted, Urgency urgency, Account account) {
+  if (wanted > kBlockMax) return 0;
+  const size_t size_class = class_of(wanted);
   const size_t bytes = bytes_of(size_class);
   const std::lock_guard lock(mutex_);
-  const size_t limit =
-      urgency == Urgency::kMustNotFail ? capacity_ : capacity_ - capacity_ / kReserveShare;
   auto& free = free_[size_class];
-  if (free.empty() || used_ + bytes > limit) collect_released();
-  if (used_ + bytes > limit) return 0;
+  if (free.empty() || !has_room(bytes, urgency, account)) collect_released();
+  if (!has_room(bytes, urgency, account)) return 0;
   uint64_t place = 0;
   if (!free.empty()) {
     place = free.back();
@@ -90,34 +102,53 @@ uint64_t Arena::allocate(size_t value_bytes, Urgency urgency) {
     place = extents_.back().begin;
     extents_.back().begin += bytes;
   }
-  used_ += bytes;
-  region_.block(place).bytes = bytes;
+  Block& block = region_.block(place);
+  block.bytes = static_cast<uint32_t>(bytes);
+  block.account = account;
+  count(block);
+  allocated_ += bytes;
   return place;
 }
 
-void Arena::release(uint64_t place) {
-  Block& block = region_.block(place);
-  const size_t owner = region_.arena_of(place);
-  if (owner == worker_) {
-    const std::lock_guard lock(mutex_);
-    used_ -= block.bytes;
-    free_[class_of(block.bytes)].push_back(place);
-    return;
+void Arena::count(const Block& block) {
+  used_ += block.bytes;
+  if (block.account != Account::kNone) used_by_[block.account] += block.bytes;
+}
+
+void Arena::free(uint64_t place) {
+  const Block& block = region_.block(place);
+  used_ -= block.bytes;
+  if (block.account != Account::kNone) {
+    const auto used = used_by_.find(block.account);
+    used->second -= block.bytes;
+    if (used->second == 0) used_by_.erase(used);
   }
-  std::atomic<uint64_t>& head = region_.slot(owner).released;
-  uint64_t next = head.load(std::memory_order_relaxed);
-  do {
-    block.next.store(next, std::memory_order_relaxed);
-  } while (!head.compare_exchange_weak(next, place, std::memory_order_release));
+  free_[class_of(block.bytes)].push_back(place);
+}
+
+void Arena::release(std::span<const uint64_t> places) {
+  std::unique_lock lock(mutex_, std::defer_lock);
+  for (const uint64_t place : places) {
+    const size_t owner = region_.arena_of(place);
+    if (owner == worker_) {
+      if (!lock.owns_lock()) lock.lock();
+      free(place);
+      continue;
+    }
+    std::atomic<uint64_t>& next = region_.block(place).next;
+    std::atomic<uint64_t>& head = region_.slot(owner).released;
+    uint64_t first = head.load(std::memory_order_relaxed);
+    do {
+      next.store(first, std::memory_order_relaxed);
+    } while (!head.compare_exchange_weak(first, place, std::memory_order_release));
+  }
 }
 
 void Arena::collect_released() {
   uint64_t at = region_.slot(worker_).released.exchange(0, std::memory_order_acquire);
   while (at != 0) {
-    const Block& block = region_.block(at);
-    const uint64_t next = block.next.load(std::memory_order_relaxed);
-    used_ -= block.bytes;
-    free_[class_of(block.bytes)].push_back(at);
+    const uint64_t next = region_.block(at).next.load(std::memory_order_relaxed);
+    free(at);
     at = next;
   }
 }
@@ -125,6 +156,17 @@ void Arena::collect_released() {
 size_t Arena::used_bytes() const {
   const std::lock_guard lock(mutex_);
   return used_;
+}
+
+size_t Arena::used_bytes(Account account) const {
+  const std::lock_guard lock(mutex_);
+  const auto used = used_by_.find(account);
+  return used == used_by_.end() ? 0 : used->second;
+}
+
+uint64_t Arena::allocated_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return allocated_;
 }
 
 }  // namespace braid::store

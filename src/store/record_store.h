@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <utility>
 
 #include "base/bytes.h"
@@ -22,6 +23,23 @@ struct RecordKey {
   uint64_t c = 0;
   bool operator==(const RecordKey&) const = default;
 };
+
+// Whose share of the store something takes; 0: nobody's, which has no limit of its own.
+enum class Account : uint32_t { kNone = 0 };
+
+// A record may have numbered parts beside its value, so that a change of one does not write the
+// others again.
+struct PartChange {
+  uint32_t part = 0;
+  ByteView value;  // empty: it goes
+  Account account = Account::kNone;
+};
+// Parts of one record: numbers below this. Every worker that has to do with a file knows all of
+// them, 300 bytes each.
+inline constexpr uint32_t kPartsMax = 1u << 18;
+
+// Parts from `first` to before `end`: one with its value, or any number that are not there.
+using PartVisit = std::function<void(uint32_t first, uint32_t end, ByteView value)>;
 
 // What a replace() is for, when room becomes scarce: things that must not fail have a reserve.
 enum class Urgency : uint8_t { kOrdinary, kMustNotFail };
@@ -52,8 +70,19 @@ class RecordStore {
     uint64_t version() const { return version_; }
     // Larger than every version the key has had.
     uint64_t next_version() const { return store_->next_version(*this); }
-    // An empty value removes the record. False when there is no room, and then nothing changed.
-    bool replace(ByteView value, Urgency urgency) { return store_->replace(*this, value, urgency); }
+    // As of now, empty when it is not there. Valid as long as value().
+    ByteView part(uint32_t number) const { return store_->part(*this, number); }
+    // The parts that are not as they were at version `since` (0: all), in the order of their
+    // numbers. What is visited besides is not there.
+    void visit_parts(uint64_t since, const PartVisit& visit) const {
+      store_->visit_parts(*this, since, visit);
+    }
+    // An empty value removes the record with its parts. False when there is no room, in all or in a
+    // share that it would count to, and then nothing changed. `parts` have ascending numbers.
+    bool replace(ByteView value, Urgency urgency, Account account = Account::kNone,
+                 std::span<const PartChange> parts = {}) {
+      return store_->replace(*this, value, urgency, account, parts);
+    }
 
    private:
     friend class RecordStore;
@@ -82,7 +111,10 @@ class RecordStore {
 
   virtual void unlock(Held& held) = 0;
   virtual uint64_t next_version(const Held& held) const = 0;
-  virtual bool replace(Held& held, ByteView value, Urgency urgency) = 0;
+  virtual ByteView part(const Held& held, uint32_t number) const = 0;
+  virtual void visit_parts(const Held& held, uint64_t since, const PartVisit& visit) const = 0;
+  virtual bool replace(Held& held, ByteView value, Urgency urgency, Account account,
+                       std::span<const PartChange> parts) = 0;
 };
 
 }  // namespace braid::store

@@ -29,7 +29,12 @@ class SharedRecords final : public RecordStore {
   }
   void unlock(Held& held) override;
   uint64_t next_version(const Held& held) const override;
-  bool replace(Held& held, ByteView value, Urgency urgency) override;
+  ByteView part(const Held& held, uint32_t number) const override;
+  void visit_parts(const Held& held, uint64_t since, const PartVisit& visit) const override;
+  bool replace(Held& held, ByteView value, Urgency urgency, Account account,
+               std::span<const PartChange> parts) override;
+  void remove(std::atomic<uint64_t>& word);
+  PartRoot root_of(const Held& held) const;
   // The word that points at the key's block, or the last of the chain, which is 0.
   std::atomic<uint64_t>& word_of(Bucket& bucket, const RecordKey& key) const;
 

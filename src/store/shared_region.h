@@ -22,7 +22,7 @@ struct RegionSizes {
   size_t workers = 1;
   // A lock and a chain each: with a million files in use a chain is 16 long.
   size_t buckets = 65'536;
-  // Room for the records a worker writes, 300 bytes for a file opened once. Only what is used takes
+  // Room for the records a worker writes, 320 bytes for a file opened once. Only what is used takes
   // memory.
   size_t arena_bytes = size_t{1} << 30;
 };
@@ -46,13 +46,35 @@ struct alignas(64) Bucket {
   std::atomic<uint64_t> version;
 };
 
-// A record. Only `next` changes while something points at it.
+// What arenas are cut into. Only `next` changes while something points at it.
 struct Block {
-  std::atomic<uint64_t> next;
-  uint64_t version;
-  uint64_t bytes;  // of the whole block
-  uint64_t size;   // of the value, which follows
+  std::atomic<uint64_t> next;  // in its bucket's chain, or among what others released
+  uint64_t version;            // of its record when it was written
+  uint32_t bytes;              // of the whole block
+  uint32_t size;               // of the value, which follows what the kind of block begins with
+  Account account;
+};
+
+// A part of a record.
+struct PartBlock : Block {
+  uint8_t* value() { return reinterpret_cast<uint8_t*>(this + 1); }
+};
+
+// What leads to the parts of a record, by the digits of their numbers: part_tree.h.
+struct TreeBlock : Block {
+  static constexpr unsigned kDigitBits = 4;
+  static constexpr size_t kChildren = size_t{1} << kDigitBits;
+  uint64_t children[kChildren];
+};
+
+struct PartRoot {
+  uint64_t place = 0;   // 0: no parts
+  uint32_t levels = 0;  // of TreeBlocks; with none `place` is part 0
+};
+
+struct RecordBlock : Block {
   RecordKey key;
+  PartRoot parts;
 
   uint8_t* value() { return reinterpret_cast<uint8_t*>(this + 1); }
 };
@@ -72,7 +94,11 @@ class SharedRegion {
   size_t buckets() const { return header().sizes.buckets; }
   WorkerSlot& slot(size_t worker) const { return header().slots[worker]; }
   Bucket& bucket(size_t index) const;
-  Block& block(uint64_t place) const { return *reinterpret_cast<Block*>(base_ + place); }
+  template <class Kind = Block>
+  Kind& block(uint64_t place) const {
+    return *reinterpret_cast<Kind*>(base_ + place);
+  }
+  RecordBlock& record(uint64_t place) const { return block<RecordBlock>(place); }
   // A word for all workers: whether any directory lease was ever granted.
   std::atomic<bool>& directory_leases() const { return header().directory_leases; }
   // For whom a record is not what is to be guarded.

@@ -41,6 +41,7 @@ class WorkerGroup {
   WorkerTag own_tag() const { return own_; }
   size_t size() const { return region_.workers(); }
   RecordStore& records() { return records_; }
+  const SharedRecords& shared_records() const { return records_; }
   MessageBus& bus() { return bus_; }
   const SharedRegion& region() const { return region_; }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <deque>
+#include <vector>
 
 #include "base/guarded.h"
 #include "transport/limits.h"
@@ -17,12 +18,20 @@ struct Pipe {
     Buffer message;
     uint64_t end;  // position behind it
   };
+  // Waits until no more than that many bytes are unsent: not taken by the receiver.
+  struct Sender {
+    std::coroutine_handle<> handle;
+    uint64_t unsent_max;
+    Reactor* reactor;
+  };
   struct State {
     std::deque<Frame> frames;
     uint64_t queued = 0;
     uint64_t received = 0;
     bool closed = false;
     std::coroutine_handle<> receiver;
+    std::vector<Sender> senders;
+    uint64_t unsent() const { return closed ? 0 : queued - received; }
   };
 
   explicit Pipe(Reactor& reader_reactor) : reader(reader_reactor) {}
@@ -33,10 +42,18 @@ struct Pipe {
       reader.post([handle] { handle.resume(); });
     }
   }
+  static void wake_senders(State& held) {
+    std::erase_if(held.senders, [&](const Sender& sender) {
+      if (held.unsent() > sender.unsent_max) return false;
+      sender.reactor->post([handle = sender.handle] { handle.resume(); });
+      return true;
+    });
+  }
   void close() {
     auto held = state.lock();
     held->closed = true;
     wake(*held);
+    wake_senders(*held);
   }
 
   Reactor& reader;
@@ -65,9 +82,9 @@ class MemoryTransport final : public Transport,
     out_->wake(*state);
     return position;
   }
-  // There is no socket to be full.
-  Task<void> writable() override { co_return; }
-  Task<void> drained() override { co_return; }
+  // What the other end has not received is unsent: there is no socket to hold it.
+  Task<void> writable() override { return sent_but(kUnsentMax); }
+  Task<void> drained() override { return sent_but(0); }
 
   uint64_t bytes_queued() const override { return out_->state.lock()->queued; }
   uint64_t bytes_sent() const override { return bytes_queued(); }
@@ -90,6 +107,8 @@ class MemoryTransport final : public Transport,
   Reactor& reactor() const override { return in_->reader; }
 
  private:
+  Task<void> sent_but(uint64_t unsent_max);
+
   const std::shared_ptr<Pipe> in_;
   const std::shared_ptr<Pipe> out_;
   size_t limit_ = kReceiveLimitInitial;
@@ -97,6 +116,24 @@ class MemoryTransport final : public Transport,
   std::optional<Error> error_;
   std::atomic<bool> closed_ = false;
 };
+
+Task<void> MemoryTransport::sent_but(uint64_t unsent_max) {
+  struct Awaiter {
+    Pipe& pipe;
+    Reactor& reactor;
+    uint64_t unsent_max;
+    bool await_ready() const noexcept { return false; }
+    bool await_suspend(std::coroutine_handle<> handle) const {
+      auto state = pipe.state.lock();
+      if (state->unsent() <= unsent_max) return false;
+      state->senders.push_back({handle, unsent_max, &reactor});
+      return true;
+    }
+    void await_resume() const noexcept {}
+  };
+  const auto self = shared_from_this();
+  co_await Awaiter{*out_, reactor(), unsent_max};
+}
 
 Task<Result<CountedBuffer>> MemoryTransport::receive() {
   // Suspends until there is a frame or an end.
@@ -122,6 +159,7 @@ Task<Result<CountedBuffer>> MemoryTransport::receive() {
       message = std::move(state->frames.front().message);
       state->received = state->frames.front().end;
       state->frames.pop_front();
+      Pipe::wake_senders(*state);
     }
   }
   if (message && message->size() <= limit_) {

@@ -5,8 +5,10 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
 
 #include "base/log.h"
@@ -47,15 +49,31 @@ bool InotifyTree::is_wanted(const std::string& directory) const {
   return covers_tree(directory);
 }
 
-bool InotifyTree::add_watch(const std::string& share_root, const std::string& directory,
-                            UniqueFd* opened) {
-  if (by_path_.size() >= kDirectoriesMax) {
-    if (!warned_)
-      log::warn("{} directories are watched: changes in others go untold", kDirectoriesMax);
+InotifyTree::Limits InotifyTree::Limits::usual() {
+  Limits limits;
+  size_t watches = 0;
+  std::ifstream("/proc/sys/fs/inotify/max_user_watches") >> watches;
+  if (watches != 0) limits.directories = std::clamp<size_t>(watches / 2, 1, limits.directories);
+  limits.of_user = std::max<size_t>(1, limits.directories / 4);
+  return limits;
+}
+
+bool InotifyTree::has_room(uint64_t user) const {
+  const auto own = by_user_.find(user);
+  return by_path_.size() < limits_.directories &&
+         (own == by_user_.end() || own->second < limits_.of_user);
+}
+
+bool InotifyTree::add_watch(const Root& root, const std::string& directory, UniqueFd* opened) {
+  if (!has_room(root.user)) {
+    if (!warned_) {
+      log::warn("{} directories are watched, or {} for one user: changes in others go untold",
+                limits_.directories, limits_.of_user);
+    }
     warned_ = true;
     return false;
   }
-  UniqueFd fd = open_directory(share_root, directory);
+  UniqueFd fd = open_directory(root.share_root, directory);
   if (!fd) return false;
   ScopedPrivilege privilege;
   const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
@@ -66,14 +84,16 @@ bool InotifyTree::add_watch(const std::string& share_root, const std::string& di
     return false;
   }
   by_descriptor_[descriptor] = directory;
-  by_path_[directory] = descriptor;
+  by_path_[directory] = {descriptor, root.user};
+  by_user_[root.user]++;
   if (opened) *opened = std::move(fd);
   return true;
 }
 
 uint64_t InotifyTree::add_root(const LocalWatch& watch) {
-  if (!is_watched(watch.directory) && !add_watch(watch.root, watch.directory, nullptr)) return 0;
-  roots_[++last_root_] = {watch.root, watch.directory, watch.tree};
+  const Root root{watch.root, watch.directory, watch.tree, watch.user};
+  if (!is_watched(watch.directory) && !add_watch(root, watch.directory, nullptr)) return 0;
+  roots_[++last_root_] = root;
   return last_root_;
 }
 
@@ -88,10 +108,16 @@ void InotifyTree::remove_root(uint64_t id) {
       ++it;
       continue;
     }
-    ::inotify_rm_watch(inotify_, it->second);
-    by_descriptor_.erase(it->second);
+    ::inotify_rm_watch(inotify_, it->second.descriptor);
+    end_watch(it->second);
     it = by_path_.erase(it);
   }
+}
+
+void InotifyTree::end_watch(const Watched& watched) {
+  by_descriptor_.erase(watched.descriptor);
+  const auto own = by_user_.find(watched.user);
+  if (--own->second == 0) by_user_.erase(own);
 }
 
 std::optional<std::vector<InotifyTree::Child>> InotifyTree::add(const std::string& directory) {
@@ -103,7 +129,7 @@ std::optional<std::vector<InotifyTree::Child>> InotifyTree::add(const std::strin
     if (root->directory != directory) return std::nullopt;
     fd = open_directory(root->share_root, directory);
   } else {
-    add_watch(root->share_root, directory, &fd);
+    add_watch(*root, directory, &fd);
   }
   if (!fd) return std::nullopt;
   std::vector<Child> children;
@@ -114,7 +140,7 @@ std::optional<std::vector<InotifyTree::Child>> InotifyTree::add(const std::strin
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     bool is_directory = entry->d_type == DT_DIR;
-    struct stat info{};
+    struct stat info {};
     if (entry->d_type == DT_UNKNOWN &&
         ::fstatat(::dirfd(listing.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
       is_directory = S_ISDIR(info.st_mode);
@@ -131,7 +157,7 @@ const std::string* InotifyTree::path_of(int descriptor) const {
 
 void InotifyTree::moved(const std::string& from, const std::string& to) {
   const auto renamed = [&](const std::string& path) { return to + path.substr(from.size()); };
-  std::vector<std::pair<std::string, int>> moving;
+  std::vector<std::pair<std::string, Watched>> moving;
   for (auto it = by_path_.lower_bound(from); it != by_path_.end() && it->first.starts_with(from);) {
     if (it->first != from && !is_below(it->first, from)) {
       ++it;
@@ -140,9 +166,13 @@ void InotifyTree::moved(const std::string& from, const std::string& to) {
     moving.emplace_back(renamed(it->first), it->second);
     it = by_path_.erase(it);
   }
-  for (auto& [path, descriptor] : moving) {
-    by_descriptor_[descriptor] = path;
-    by_path_[std::move(path)] = descriptor;
+  for (auto& [path, watched] : moving) {
+    if (const auto hidden = by_path_.find(path); hidden != by_path_.end()) {
+      end_watch(hidden->second);
+      by_path_.erase(hidden);
+    }
+    by_descriptor_[watched.descriptor] = path;
+    by_path_[std::move(path)] = watched;
   }
   for (auto& [id, root] : roots_) {
     if (root.directory == from || is_below(root.directory, from)) {
@@ -154,8 +184,14 @@ void InotifyTree::moved(const std::string& from, const std::string& to) {
 void InotifyTree::forget(int descriptor) {
   const auto found = by_descriptor_.find(descriptor);
   if (found == by_descriptor_.end()) return;
-  by_path_.erase(found->second);
-  by_descriptor_.erase(found);
+  const auto watched = by_path_.find(found->second);
+  if (watched == by_path_.end() || watched->second.descriptor != descriptor) {
+    by_descriptor_.erase(found);  // another directory has its name by now
+    return;
+  }
+  const Watched ended = watched->second;
+  by_path_.erase(watched);
+  end_watch(ended);
 }
 
 }  // namespace braid::smb2

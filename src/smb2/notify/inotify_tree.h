@@ -16,11 +16,18 @@ namespace braid::smb2 {
 // Directories by their paths on disk. Thread: under its owner's lock.
 class InotifyTree {
  public:
-  // Directories watched at most: each costs the kernel about a kilobyte. Beyond it changes deep in
-  // large trees go untold, and the log says so.
-  static constexpr size_t kDirectoriesMax = 65536;
+  // Directories watched at most, and by one user: each costs the kernel about a kilobyte. Beyond it
+  // changes deep in large trees go untold, and the log says so. Others' watches are not touched.
+  struct Limits {
+    size_t directories = 65'536;
+    size_t of_user = 16'384;
+    // No more than half of what the kernel lets this user watch in all
+    // (fs.inotify.max_user_watches): other programs want some, and the index of names does.
+    static Limits usual();
+  };
 
-  explicit InotifyTree(int inotify) : inotify_(inotify) {}
+  explicit InotifyTree(int inotify, Limits limits = Limits::usual())
+      : inotify_(inotify), limits_(limits) {}
 
   // Watches the directory itself; covers() says whether those below are wanted too. 0: cannot.
   uint64_t add_root(const LocalWatch& watch);
@@ -40,6 +47,7 @@ class InotifyTree {
   // The path of a watch descriptor; null when there is none.
   const std::string* path_of(int descriptor) const;
   bool is_watched(const std::string& directory) const { return by_path_.contains(directory); }
+  size_t size() const { return by_path_.size(); }
   void moved(const std::string& from, const std::string& to);
   // The kernel dropped it.
   void forget(int descriptor);
@@ -49,17 +57,27 @@ class InotifyTree {
     std::string share_root;
     std::string directory;
     bool tree;
+    uint64_t user;
+  };
+  // A directory that is watched, by whom first.
+  struct Watched {
+    int descriptor;
+    uint64_t user;
   };
 
   bool is_wanted(const std::string& directory) const;
-  bool add_watch(const std::string& share_root, const std::string& directory, UniqueFd* opened);
+  bool add_watch(const Root& root, const std::string& directory, UniqueFd* opened);
+  bool has_room(uint64_t user) const;
+  void end_watch(const Watched& watched);
   const Root* root_over(const std::string& directory) const;
 
   const int inotify_;
+  const Limits limits_;
   std::map<uint64_t, Root> roots_;
   uint64_t last_root_ = 0;
   std::unordered_map<int, std::string> by_descriptor_;
-  std::map<std::string, int> by_path_;
+  std::map<std::string, Watched> by_path_;
+  std::unordered_map<uint64_t, size_t> by_user_;  // how many are whose
   bool warned_ = false;
 };
 

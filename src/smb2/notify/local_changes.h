@@ -41,6 +41,7 @@ struct LocalWatch {
   std::string directory;
   uint64_t device = 0;  // of the directory
   bool tree = false;
+  uint64_t user = 0;  // whose share of the watches it takes
 };
 
 // Where the kernel tells of changes. Owned by the NotifyHub. Thread: any.

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "smb2/notify/paths.h"
 #include "smb2/open.h"
+#include "smb2/store_account.h"
 #include "store/worker_group.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -86,7 +87,8 @@ void NotifyHub::watch_locally(WatchTable::Watch& watch, const Open& open) {
   LocalWatch wanted{.root = share.real_path,
                     .directory = spelled_on_disk(watch.directory),
                     .device = open.attributes.file_key.device,
-                    .tree = watch.tree};
+                    .tree = watch.tree,
+                    .user = open.owner ? static_cast<uint64_t>(account_of(*open.owner)) : 0};
   if (wanted.directory.empty()) wanted.directory = "/";
   for (LocalChanges* source : {fanotify_.get(), inotify_.get()}) {
     if (!source) continue;

@@ -8,6 +8,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
 #include "smb2/siblings.h"
+#include "smb2/store_account.h"
 #include "smb2/tree_path.h"
 #include "wire/smb2/access_mask.h"
 
@@ -25,6 +26,7 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.token = filestate::OpenToken{attempt.state.file_id.volatile_id};
   open.client_guid = negotiated.client_guid;
   open.session_id = attempt.request.session->session_id;
+  open.account = account_of(*attempt.request.principal.identity);
   open.granted_access = opened.granted_access;
   open.share_access = attempt.create.share_access;
   open.overwrites = overwriting;

@@ -1,0 +1,128 @@
+// What an event costs must not depend on how many have a file open, nor on how many they are that
+// one user has.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "filestate/shared_tables_testing.h"
+
+namespace braid::filestate {
+namespace {
+
+// What others have open costs an open nothing: neither what it writes, nor what it reads of what
+// another worker did.
+TEST(SharedCosts, OpenBesideManyWritesAndReadsAsMuchAsBesideFew) {
+  SharedTables t({.buckets = 256, .arena_bytes = 256 << 20});
+  size_t others = 0;
+  struct Cost {
+    uint64_t written = 0;
+    uint64_t read = 0;
+  };
+  const auto written = [&](size_t worker) {
+    return t.workers.groups[worker]->shared_records().arena().allocated_bytes();
+  };
+  // Of an open, a LOCK and a close in each of the workers in turn.
+  const auto cost_beside = [&](size_t count) {
+    for (; others < count; ++others) {
+      OpenRequest other = t.request(others % 2);
+      other.account = Account{static_cast<uint32_t>(1 + others % 8)};
+      other.granted_access = kFileReadAttributes;
+      EXPECT_EQ(t.open(others % 2, other).decision.status, NtStatus::kSuccess);
+    }
+    Cost most;
+    for (size_t i = 0; i < 8; ++i) {
+      const size_t worker = i % 2;
+      const Cost before{written(worker), t.tables[worker]->parts_read()};
+      const OpenRequest own = t.lease(worker, 1, "RWH");
+      const LockRange range{0, 1, true};
+      EXPECT_EQ(t.open(worker, own).decision.verdict, Verdict::kGo);
+      EXPECT_EQ(t.tables[worker]->lock(ref(own), {&range, 1}, true, {1}).verdict, Verdict::kGo);
+      t.tables[worker]->close(ref(own));
+      if (i < 2) continue;  // what came before is read first
+      most.written = std::max(most.written, written(worker) - before.written);
+      most.read = std::max(most.read, t.tables[worker]->parts_read() - before.read);
+    }
+    return most;
+  };
+  const Cost few = cost_beside(32), many = cost_beside(16'384), most = cost_beside(70'000);
+  EXPECT_LE(many.written, few.written * 2);
+  EXPECT_LE(most.written, few.written * 2 + 1'000);
+  EXPECT_LE(few.written, 6'000u);
+  EXPECT_LE(most.read, 8u);
+  EXPECT_EQ(few.read, many.read);
+  EXPECT_EQ(few.read, most.read);
+}
+
+// Also for a worker that has no own open of the file.
+TEST(SharedCosts, WorkerThatHasNothingOfABusyFileReadsWhatHasChanged) {
+  SharedTables t({.buckets = 256, .arena_bytes = 64 << 20});
+  for (size_t i = 0; i < 1'000; ++i) t.open(0, t.request(0));
+  const OpenRequest first = t.request(1);
+  t.open(1, first);
+  t.tables[1]->close(ref(first));
+  const uint64_t before = t.tables[1]->parts_read();
+  EXPECT_GE(before, 1'000u);
+  for (int i = 0; i < 100; ++i) {
+    const OpenRequest own = t.request(1), other = t.request(0);
+    t.open(0, other);
+    t.open(1, own);
+    t.tables[1]->close(ref(own));
+    t.tables[0]->close(ref(other));
+  }
+  EXPECT_LE(t.tables[1]->parts_read() - before, 400u);
+}
+
+TEST(SharedCosts, UserWhoOpensWhatHeCanLeavesRoomForOthers) {
+  SharedTables t({.buckets = 256, .arena_bytes = 4 << 20});
+  std::vector<OpenRequest> opens;
+  while (true) {
+    opens.push_back(t.request(0));
+    opens.back().account = Account{1};
+    const NtStatus status = t.open(0, opens.back()).decision.status;
+    if (status == NtStatus::kSuccess) continue;
+    EXPECT_EQ(status, NtStatus::kInsufficientResources);
+    opens.pop_back();
+    break;
+  }
+  EXPECT_GT(opens.size(), 2'500u);
+  EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kSuccess);
+  OpenRequest of_another = t.request(0);
+  of_another.account = Account{2};
+  const uint64_t read = t.tables[0]->parts_read();
+  EXPECT_EQ(t.open(0, of_another).decision.status, NtStatus::kSuccess);
+  EXPECT_LE(t.tables[0]->parts_read() - read, 4u) << "a refusal does not make it read all again";
+  // And nothing of what was refused is there.
+  t.tables[0]->close(ref(opens.back()));
+  opens.pop_back();
+  OpenRequest again = t.request(0);
+  again.account = Account{1};
+  EXPECT_EQ(t.open(0, again).decision.status, NtStatus::kSuccess);
+  t.tables[0]->close(ref(again));
+  for (const OpenRequest& each : opens) t.tables[0]->close(ref(each));
+  t.tables[0]->close(ref(of_another));
+  t.kill(1);
+  EXPECT_FALSE(t.tables[0]->is_open(kFile));
+  t.tables[0].reset();
+  const store::SharedRegion& region = t.workers.groups[0]->region();
+  EXPECT_EQ(store::SharedRecords(region, 0).arena().used_bytes(), 0u);
+}
+
+// A break for more holders of another worker than fit into one block.
+TEST(SharedCosts, BreakOfManyLeasesReachesEachOfThem) {
+  SharedTables t({.buckets = 256, .arena_bytes = 256 << 20});
+  constexpr size_t kLeases = 40'000;
+  for (size_t i = 0; i < kLeases; ++i) {
+    OpenRequest wanted = t.lease(0, 0, "R");
+    std::memcpy(wanted.lease->key.bytes.data(), &i, sizeof i);
+    ASSERT_EQ(t.open(0, wanted).lease->state, Caching::kRead);
+  }
+  OpenRequest writer = t.request(1);
+  t.open(1, writer);
+  EXPECT_EQ(t.tables[1]->prepare(ref(writer), Operation::kWrite).verdict, Verdict::kGo);
+  t.tables[0]->catch_up();
+  EXPECT_EQ(t.sinks[0].breaks.size(), kLeases);
+}
+
+}  // namespace
+}  // namespace braid::filestate
