@@ -66,7 +66,7 @@ class BasicFileState {
 
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
   // Without one, a prepare() that says kGo and has no outcome has changed nothing.
-  bool has_breaks_under_way() const;
+  bool has_breaks_under_way() const { return counts_.breaking != 0; }
   // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of
   // that directory, not of this file.
   Decision take_handles(OpenToken waiter, Outcome& out);
@@ -85,6 +85,13 @@ class BasicFileState {
                 LockId id, const std::optional<LockSequence>& sequence, Outcome& out);
   NtStatus unlock(OpenToken token, std::span<const LockRange> ranges,
                   const std::optional<LockSequence>& sequence, Outcome& out);
+  Decision lock_part(OpenToken token, std::span<const LockRange> ranges,
+                     const std::optional<LockSequence>& sequence, LockPart part, bool& is_repeated,
+                     Outcome& out);
+  NtStatus unlock_part(OpenToken token, std::span<const LockRange> ranges,
+                       const std::optional<LockSequence>& sequence, LockPart part,
+                       bool& is_repeated, Outcome& out);
+  void give_back(OpenToken token, std::span<const LockRange> ranges, Outcome& out);
   bool cancel_lock(OpenToken token, LockId id);
   NtStatus check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const;
 
@@ -210,6 +217,7 @@ class BasicFileState {
     uint32_t write = 0;   // hold W, or are in an exclusive break
     uint32_t handle = 0;  // hold H
     uint32_t oplocks = 0;
+    uint32_t breaking = 0;
   };
 
   FileKey key_;

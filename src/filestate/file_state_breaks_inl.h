@@ -242,6 +242,7 @@ void BasicFileState<kDefect>::count(const Holder& holder, uint32_t by) {
   if (has(holder.state, Caching::kWrite) || holder.exclusive_break) counts_.write += by;
   if (has(holder.state, Caching::kHandle)) counts_.handle += by;
   if (holder.open) counts_.oplocks += by;
+  if (holder.breaking) counts_.breaking += by;
 }
 
 // [MS-SMB2] 3.3.5.22.1 "Processing an Oplock Acknowledgment".

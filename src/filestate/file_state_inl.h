@@ -241,11 +241,6 @@ Decision BasicFileState<kDefect>::prepare(OpenToken token, Operation operation, 
   return Decision::go();
 }
 
-template <Defect kDefect>
-bool BasicFileState<kDefect>::has_breaks_under_way() const {
-  return std::ranges::any_of(holders_, [](const Holder* holder) { return holder->breaking; });
-}
-
 // [MS-FSA] 2.1.5.15.11 "FileRenameInformation", for what is open below the directory.
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::take_handles(OpenToken waiter, Outcome& out) {
