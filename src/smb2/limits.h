@@ -45,6 +45,8 @@ inline constexpr size_t kSessionSetupsInProgressMax = 32;
 inline constexpr size_t kSessionsPerConnectionMax = 4096;
 inline constexpr size_t kTreesPerSessionMax = 4096;
 inline constexpr size_t kOpensPerSessionMax = 65536;
+// Opens of an ending session that a pool thread closes before others have their turn.
+inline constexpr size_t kClosesPerTurn = 32;
 // Channels of a session: Windows Server's number.
 inline constexpr size_t kChannelsPerSessionMax = 32;
 // Lost channels of a session whose requests still run. Each keeps a connection in memory, until its
