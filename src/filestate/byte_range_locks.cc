@@ -1,132 +1,179 @@
 #include "filestate/byte_range_locks.h"
 
-#include <algorithm>
+#include <cassert>
 #include <limits>
 
 #include "base/wrapping.h"
 
 namespace braid::filestate {
-namespace {
 
-// [MS-FSA] 2.1.4.10. A zero-length range meets only ranges it lies strictly inside of, and {0, 0}
-// meets nothing.
-bool overlap(const LockRange& a, const LockRange& b) {
-  if ((a.offset == 0 && a.length == 0) || (b.offset == 0 && b.length == 0)) return false;
-  const uint64_t a_last = a.offset + a.length - 1;
-  const uint64_t b_last = b.offset + b.length - 1;
-  return a.offset <= b_last && a_last >= b.offset;
+const ByteRangeLocks::Arrival* ByteRangeLocks::State::first_blocked_by(HeldLocks::Slot slot) const {
+  const auto found = blocked.lower_bound({slot, 0});
+  return found != blocked.end() && found->first == slot ? &found->second : nullptr;
 }
 
-}  // namespace
+void ByteRangeLocks::State::release(HeldLocks::Slot slot) {
+  while (const Arrival* const arrival = first_blocked_by(slot)) {
+    ++looked_at;
+    waiting.at(*arrival).blocked_by = HeldLocks::kNone;
+    auto entry = blocked.extract({slot, *arrival});
+    entry.value().first = HeldLocks::kNone;
+    blocked.insert(std::move(entry));
+  }
+  held.erase(slot);
+}
 
-bool ByteRangeLocks::conflicts(OpenToken owner, const LockRange& range) const {
-  return std::ranges::any_of(held_, [&](const Held& held) {
-    if (!overlap(held.range, range)) return false;
-    // Exclusive locks do not stack on anything, the owner's own included; a shared lock may stack
-    // on the owner's exclusive one.
-    return range.exclusive || (held.range.exclusive && held.owner != owner);
-  });
+void ByteRangeLocks::State::add(const Waiter& waiter, HeldLocks::Slot blocked_by) {
+  const Arrival arrival = next_arrival++;
+  [[maybe_unused]] const bool is_new =
+      by_owner.emplace(std::pair(waiter.owner, waiter.id), arrival).second;
+  assert(is_new);
+  waiting.emplace(arrival, Waiting{waiter, blocked_by});
+  blocked.emplace(blocked_by, arrival);
+}
+
+ByteRangeLocks::Waiter ByteRangeLocks::State::take(std::map<Arrival, Waiting>::iterator of) {
+  const auto& [arrival, entry] = *of;
+  const Waiter waiter = entry.waiter;
+  blocked.erase({entry.blocked_by, arrival});
+  by_owner.erase({waiter.owner, waiter.id});
+  waiting.erase(of);
+  return waiter;
+}
+
+ByteRangeLocks::State& ByteRangeLocks::state() {
+  if (!state_) state_ = std::make_unique<State>();
+  return *state_;
 }
 
 NtStatus ByteRangeLocks::lock(OpenToken owner, std::span<const LockRange> ranges) {
-  if (held_.size() + ranges.size() > kLocksMax) return NtStatus::kInsufficientResources;
-  const size_t before = held_.size();
-  for (const LockRange& range : ranges) {
-    if (conflicts(owner, range)) {
-      held_.resize(before);
-      return NtStatus::kLockNotGranted;
+  HeldLocks& held = state().held;
+  if (held.size() + ranges.size() > kLocksMax) return NtStatus::kInsufficientResources;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (held.met_by_lock(owner, ranges[i]) == HeldLocks::kNone) {
+      held.insert(owner, ranges[i]);
+      continue;
     }
-    held_.push_back({range, owner});
+    for (; i > 0; --i) held.erase(held.latest_of(owner));
+    return NtStatus::kLockNotGranted;
   }
   return NtStatus::kSuccess;
 }
 
 NtStatus ByteRangeLocks::unlock(OpenToken owner, std::span<const LockRange> ranges) {
+  if (!state_ && !ranges.empty()) return NtStatus::kRangeNotLocked;
   for (const LockRange& range : ranges) {
-    auto match = held_.end();
-    for (auto held = held_.begin(); held != held_.end(); ++held) {
-      if (held->owner != owner || held->range.offset != range.offset ||
-          held->range.length != range.length) {
-        continue;
-      }
-      match = held;
-      if (held->range.exclusive) break;  // of several, an exclusive one goes first
-    }
-    if (match == held_.end()) return NtStatus::kRangeNotLocked;
-    held_.erase(match);
+    HeldLocks& held = state_->held;
+    // Of several, an exclusive one goes first.
+    HeldLocks::Slot slot = held.find(owner, range.offset, range.length, true);
+    if (slot == HeldLocks::kNone) slot = held.find(owner, range.offset, range.length, false);
+    if (slot == HeldLocks::kNone) return NtStatus::kRangeNotLocked;
+    state_->release(slot);
   }
   return NtStatus::kSuccess;
 }
 
+void ByteRangeLocks::give_back(OpenToken owner, std::span<const LockRange> ranges) {
+  if (!state_) return;
+  for (const LockRange& range : ranges) {
+    const auto slot = state_->held.find(owner, range.offset, range.length, range.exclusive);
+    if (slot != HeldLocks::kNone) state_->release(slot);
+  }
+}
+
 void ByteRangeLocks::unlock_all(OpenToken owner) {
-  std::erase_if(held_, [&](const Held& held) { return held.owner == owner; });
+  if (!state_) return;
+  for (HeldLocks::Slot slot; (slot = state_->held.latest_of(owner)) != HeldLocks::kNone;) {
+    state_->release(slot);
+  }
 }
 
 void ByteRangeLocks::change_owner(OpenToken owner, OpenToken to) {
-  for (Held& held : held_) {
-    if (held.owner == owner) held.owner = to;
-  }
+  if (!state_) return;
+  std::vector<LockRange> ranges;
+  state_->held.for_each_of(owner, [&](const LockRange& range) { ranges.push_back(range); });
+  // Who waits for one of them waits for it or its twin afterwards.
+  unlock_all(owner);
+  for (const LockRange& range : ranges) state_->held.insert(to, range);
 }
 
 LocksOfOpen ByteRangeLocks::locks_of(OpenToken owner) const {
   LocksOfOpen locks;
-  for (const Held& held : held_) {
-    if (held.owner == owner) locks.held.push_back(held.range);
-  }
-  for (const Waiter& waiter : waiting_) {
-    if (waiter.owner == owner) locks.waiting.push_back(waiter.range);
+  if (!state_) return locks;
+  state_->held.for_each_of(owner, [&](const LockRange& range) { locks.held.push_back(range); });
+  for (auto own = state_->by_owner.lower_bound({owner, LockId{}});
+       own != state_->by_owner.end() && own->first.first == owner; ++own) {
+    locks.waiting.push_back(state_->waiting.at(own->second).waiter.range);
   }
   return locks;
 }
 
 bool ByteRangeLocks::blocks_io(OpenToken by, uint64_t offset, uint64_t length, bool write) const {
-  if (length == 0 || held_.empty()) return false;
+  if (length == 0 || empty()) return false;
   LockRange range{.offset = offset, .length = length};
   if (!is_valid(range)) range.length = std::numeric_limits<uint64_t>::max() - offset + 1;
-  return std::ranges::any_of(held_, [&](const Held& held) {
-    if (!overlap(held.range, range)) return false;
-    // A shared lock stops every write, its owner's included.
-    return held.range.exclusive ? held.owner != by : write;
-  });
+  return state_->held.met_by_io(by, range, write) != HeldLocks::kNone;
 }
 
 bool ByteRangeLocks::wait(const Waiter& waiter) {
-  if (waiting_.size() >= kWaitersMax) return false;
-  waiting_.push_back(waiter);
+  State& now = state();
+  if (now.waiting.size() >= kWaitersMax) return false;
+  now.add(waiter, now.held.met_by_lock(waiter.owner, waiter.range));
   return true;
 }
 
 bool ByteRangeLocks::cancel(OpenToken owner, LockId id) {
-  return std::erase_if(waiting_, [&](const Waiter& waiter) {
-           return waiter.owner == owner && waiter.id == id;
-         }) != 0;
-}
-
-template <class Predicate>
-std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::take_waiting(Predicate is_meant) {
-  std::vector<Waiter> taken;
-  std::erase_if(waiting_, [&](const Waiter& waiter) {
-    if (!is_meant(waiter)) return false;
-    taken.push_back(waiter);
-    return true;
-  });
-  return taken;
+  if (!state_) return false;
+  const auto found = state_->by_owner.find({owner, id});
+  if (found == state_->by_owner.end()) return false;
+  state_->take(state_->waiting.find(found->second));
+  return true;
 }
 
 std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::grant_waiting() {
-  return take_waiting([this](const Waiter& waiter) {
-    return lock(waiter.owner, {&waiter.range, 1}) == NtStatus::kSuccess;
-  });
+  std::vector<Waiter> granted;
+  if (!state_) return granted;
+  while (const Arrival* const arrival = state_->first_blocked_by(HeldLocks::kNone)) {
+    ++state_->looked_at;
+    const auto first = state_->waiting.find(*arrival);
+    Waiting& entry = first->second;
+    const LockRange range = entry.waiter.range;
+    const OpenToken owner = entry.waiter.owner;
+    const HeldLocks::Slot in_the_way = state_->held.met_by_lock(owner, range);
+    if (in_the_way != HeldLocks::kNone) {
+      auto moved = state_->blocked.extract({HeldLocks::kNone, *arrival});
+      moved.value().first = entry.blocked_by = in_the_way;
+      state_->blocked.insert(std::move(moved));
+      continue;
+    }
+    state_->held.insert(owner, range);
+    granted.push_back(state_->take(first));
+  }
+  return granted;
+}
+
+template <class Predicate>
+std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::take_waiting(OpenToken owner,
+                                                                 Predicate is_meant) {
+  std::vector<Waiter> taken;
+  if (!state_) return taken;
+  auto own = state_->by_owner.lower_bound({owner, LockId{}});
+  while (own != state_->by_owner.end() && own->first.first == owner) {
+    const auto entry = state_->waiting.find((own++)->second);
+    ++state_->looked_at;
+    if (is_meant(entry->second.waiter)) taken.push_back(state_->take(entry));
+  }
+  return taken;
 }
 
 std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::drop_waiting(OpenToken owner) {
-  return take_waiting([owner](const Waiter& waiter) { return waiter.owner == owner; });
+  return take_waiting(owner, [](const Waiter&) { return true; });
 }
 
 std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::drop_overtaken(OpenToken owner,
                                                                    const LockSequence& sequence) {
-  return take_waiting([&](const Waiter& waiter) {
-    return waiter.owner == owner && waiter.sequence.index == sequence.index &&
+  return take_waiting(owner, [&](const Waiter& waiter) {
+    return waiter.sequence.index == sequence.index &&
            is_behind(waiter.sequence.channel_sequence, sequence.channel_sequence);
   });
 }
@@ -146,13 +193,17 @@ LockRange decode_range(wire::Reader& r) {
 }
 
 void ByteRangeLocks::encode(wire::Writer& w) const {
-  w.u32(static_cast<uint32_t>(held_.size()));
-  for (const Held& held : held_) {
-    encode_range(held.range, w);
-    w.u64(held.owner.value);
+  w.u32(state_ ? static_cast<uint32_t>(state_->held.size()) : 0);
+  if (state_) {
+    state_->held.for_each([&](OpenToken owner, const LockRange& range) {
+      encode_range(range, w);
+      w.u64(owner.value);
+    });
   }
-  w.u32(static_cast<uint32_t>(waiting_.size()));
-  for (const Waiter& waiter : waiting_) {
+  w.u32(state_ ? static_cast<uint32_t>(state_->waiting.size()) : 0);
+  if (!state_) return;
+  for (const auto& [arrival, entry] : state_->waiting) {
+    const Waiter& waiter = entry.waiter;
     w.u64(waiter.owner.value);
     w.u64(waiter.id.value);
     encode_range(waiter.range, w);
@@ -168,7 +219,8 @@ void ByteRangeLocks::decode(wire::Reader& r) {
   for (uint32_t i = 0; i < held && r.ok(); ++i) {
     const LockRange range = decode_range(r);
     r.expect(is_valid(range));
-    held_.push_back({range, OpenToken{r.u64()}});
+    const OpenToken owner{r.u64()};
+    if (r.ok()) state().held.insert(owner, range);
   }
   const uint32_t waiting = r.u32();
   r.expect(waiting <= kWaitersMax);
@@ -181,7 +233,9 @@ void ByteRangeLocks::decode(wire::Reader& r) {
     waiter.sequence.index = r.u8();
     waiter.sequence.number = r.u8();
     waiter.sequence.channel_sequence = r.u16();
-    waiting_.push_back(waiter);
+    if (!r.ok()) return;
+    r.expect(!state().by_owner.contains({waiter.owner, waiter.id}));
+    if (r.ok()) wait(waiter);
   }
 }
 

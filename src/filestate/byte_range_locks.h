@@ -2,9 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "filestate/held_locks.h"
 #include "filestate/types.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -13,7 +18,9 @@ namespace braid::filestate {
 
 // [MS-FSA] 2.1.4.10 "Algorithm for Determining If a Range Access Conflicts with Byte-Range Locks"
 // and 2.1.5.8, 2.1.5.9. Ranges are 64 bit and may end at the last byte there is. A lock belongs to
-// an open; those of one open count as one owner. Thread: its FileState's.
+// an open; those of one open count as one owner. Each range costs a path of a tree, however many
+// are held, and a release looks only at those waiting that a lock it released kept waiting.
+// Thread: its FileState's.
 class ByteRangeLocks {
  public:
   // A stream that one client fills with locks must not make every READ of others slow; Windows
@@ -31,6 +38,8 @@ class ByteRangeLocks {
   NtStatus lock(OpenToken owner, std::span<const LockRange> ranges);
   // In order, until one is not held: RANGE_NOT_LOCKED.
   NtStatus unlock(OpenToken owner, std::span<const LockRange> ranges);
+  // Of these very ranges and modes those that are held.
+  void give_back(OpenToken owner, std::span<const LockRange> ranges);
   void unlock_all(OpenToken owner);
   // REQUIRES: `owner` waits for none.
   void change_owner(OpenToken owner, OpenToken to);
@@ -43,7 +52,7 @@ class ByteRangeLocks {
     LockRange range;
     LockSequence sequence;  // index 0: none
   };
-  // False if there are too many.
+  // False if there are too many. REQUIRES: the owner waits for none with this id.
   bool wait(const Waiter& waiter);
   bool cancel(OpenToken owner, LockId id);
   // Grants what can be granted now, first come first served, and takes it out of the queue.
@@ -59,20 +68,39 @@ class ByteRangeLocks {
   // REQUIRES: nothing is held or waiting. The reader says what was wrong.
   void decode(wire::Reader& r);
 
-  bool empty() const { return held_.empty(); }
-  bool has_waiting() const { return !waiting_.empty(); }
+  bool empty() const { return !state_ || state_->held.size() == 0; }
+  // Whether grant_waiting() has something to look at: a lock went that somebody waited for.
+  bool may_grant() const { return state_ && state_->first_blocked_by(HeldLocks::kNone); }
+  // Locks and waiters looked at since the start: what tests count instead of time.
+  uint64_t steps() const { return state_ ? state_->held.steps() + state_->looked_at : 0; }
 
  private:
-  struct Held {
-    LockRange range;
-    OpenToken owner;
+  using Arrival = uint64_t;
+  struct Waiting {
+    Waiter waiter;
+    HeldLocks::Slot blocked_by;
   };
-  bool conflicts(OpenToken owner, const LockRange& range) const;
-  template <class Predicate>
-  std::vector<Waiter> take_waiting(Predicate is_meant);
+  // Made with the first lock: most files have none.
+  struct State {
+    HeldLocks held;
+    std::map<Arrival, Waiting> waiting;
+    std::map<std::pair<OpenToken, LockId>, Arrival> by_owner;
+    // Each waits for one of the locks in its way. Behind kNone are those whose lock has gone: they
+    // have to look for another, and get what they want if there is none.
+    std::set<std::pair<HeldLocks::Slot, Arrival>> blocked;
+    Arrival next_arrival = 0;
+    uint64_t looked_at = 0;
 
-  std::vector<Held> held_;  // in the order they were taken
-  std::vector<Waiter> waiting_;
+    const Arrival* first_blocked_by(HeldLocks::Slot slot) const;
+    void release(HeldLocks::Slot slot);
+    void add(const Waiter& waiter, HeldLocks::Slot blocked_by);
+    Waiter take(std::map<Arrival, Waiting>::iterator of);
+  };
+  State& state();
+  template <class Predicate>
+  std::vector<Waiter> take_waiting(OpenToken owner, Predicate is_meant);
+
+  std::unique_ptr<State> state_;
 };
 
 void encode_range(const LockRange& range, wire::Writer& w);

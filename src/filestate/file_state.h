@@ -91,6 +91,13 @@ class BasicFileState {
                 LockId id, const std::optional<LockSequence>& sequence, Outcome& out);
   NtStatus unlock(OpenToken token, std::span<const LockRange> ranges,
                   const std::optional<LockSequence>& sequence, Outcome& out);
+  Decision lock_part(OpenToken token, std::span<const LockRange> ranges,
+                     const std::optional<LockSequence>& sequence, LockPart part, bool& is_repeated,
+                     Outcome& out);
+  NtStatus unlock_part(OpenToken token, std::span<const LockRange> ranges,
+                       const std::optional<LockSequence>& sequence, LockPart part,
+                       bool& is_repeated, Outcome& out);
+  void give_back(OpenToken token, std::span<const LockRange> ranges, Outcome& out);
   bool cancel_lock(OpenToken token, LockId id);
   NtStatus check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const;
 

@@ -87,22 +87,69 @@ Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRang
   return Decision::fail(status);
 }
 
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::lock_part(OpenToken token, std::span<const LockRange> ranges,
+                                            const std::optional<LockSequence>& sequence,
+                                            LockPart part, bool& is_repeated, Outcome& out) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (open->is_directory) return Decision::fail(NtStatus::kInvalidParameter);
+  if (part.is_first) {
+    if (const auto over = begin_sequence(*open, sequence, out)) {
+      is_repeated = *over == NtStatus::kSuccess;
+      return is_repeated ? Decision::go() : Decision::fail(*over);
+    }
+  }
+  if (!std::ranges::all_of(ranges, ByteRangeLocks::is_valid)) {
+    return Decision::fail(NtStatus::kInvalidLockRange);
+  }
+  // Others may have come to hold something since the part before.
+  if (const Decision prepared = prepare(token, Operation::kWrite, out);
+      prepared.verdict != Verdict::kGo) {
+    return prepared;
+  }
+  const NtStatus status = locks_for(*open).lock(token, ranges);
+  if (status != NtStatus::kSuccess) return Decision::fail(status);
+  if (part.is_last) end_sequence(*open, sequence);
+  return Decision::go();
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::give_back(OpenToken token, std::span<const LockRange> ranges,
+                                        Outcome& out) {
+  if (OpenRecord* open = opens_.find(token)) locks_for(*open).give_back(token, ranges);
+  complete_locks(out);
+}
+
 // [MS-FSA] 2.1.5.9 "Server Requests an Unlock of a Byte-Range".
 template <Defect kDefect>
 NtStatus BasicFileState<kDefect>::unlock(OpenToken token, std::span<const LockRange> ranges,
                                          const std::optional<LockSequence>& sequence,
                                          Outcome& out) {
+  bool is_repeated = false;
+  return unlock_part(token, ranges, sequence, {}, is_repeated, out);
+}
+
+template <Defect kDefect>
+NtStatus BasicFileState<kDefect>::unlock_part(OpenToken token, std::span<const LockRange> ranges,
+                                              const std::optional<LockSequence>& sequence,
+                                              LockPart part, bool& is_repeated, Outcome& out) {
   OpenRecord* open = opens_.find(token);
   if (!open) return NtStatus::kFileClosed;
   if (open->is_directory) return NtStatus::kInvalidParameter;
-  if (const auto over = begin_sequence(*open, sequence, out)) return *over;
+  if (part.is_first) {
+    if (const auto over = begin_sequence(*open, sequence, out)) {
+      is_repeated = *over == NtStatus::kSuccess;
+      return *over;
+    }
+  }
   NtStatus status = NtStatus::kSuccess;
   for (const LockRange& range : ranges) {
     status = ByteRangeLocks::is_valid(range) ? locks_for(*open).unlock(token, {&range, 1})
                                              : NtStatus::kInvalidLockRange;
     if (status != NtStatus::kSuccess) break;
   }
-  if (status == NtStatus::kSuccess) end_sequence(*open, sequence);
+  if (status == NtStatus::kSuccess && part.is_last) end_sequence(*open, sequence);
   complete_locks(out);
   return status;
 }
@@ -118,7 +165,7 @@ bool BasicFileState<kDefect>::cancel_lock(OpenToken token, LockId id) {
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::complete_locks(Outcome& out) {
-  if (!locks_.has_waiting()) return;
+  if (!locks_.may_grant()) return;
   if (parts_) parts_->touch(locks_part_);
   for (const ByteRangeLocks::Waiter& waiter : locks_.grant_waiting()) {
     if (OpenRecord* open = opens_.find(waiter.owner)) end_sequence(*open, waiter.sequence);

@@ -222,6 +222,32 @@ NtStatus FileTable::unlock(const OpenRef& ref, std::span<const LockRange> ranges
                      });
 }
 
+Decision FileTable::lock_part(const OpenRef& ref, std::span<const LockRange> ranges,
+                              const std::optional<LockSequence>& sequence, LockPart part,
+                              bool& is_repeated) {
+  return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
+                     [&](FileNode&, FileState& state, Outcome& outcome) {
+                       return state.lock_part(ref.token, ranges, sequence, part, is_repeated,
+                                              outcome);
+                     });
+}
+
+void FileTable::give_back(const OpenRef& ref, std::span<const LockRange> ranges) {
+  impl_->with(ref.file, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
+    state.give_back(ref.token, ranges, outcome);
+    return 0;
+  });
+}
+
+NtStatus FileTable::unlock_part(const OpenRef& ref, std::span<const LockRange> ranges,
+                                const std::optional<LockSequence>& sequence, LockPart part,
+                                bool& is_repeated) {
+  return impl_->with(
+      ref.file, NtStatus::kFileClosed, [&](FileNode&, FileState& state, Outcome& outcome) {
+        return state.unlock_part(ref.token, ranges, sequence, part, is_repeated, outcome);
+      });
+}
+
 bool FileTable::cancel_lock(const OpenRef& ref, LockId id) {
   return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
     return state.cancel_lock(ref.token, id);

@@ -90,10 +90,20 @@ class FileTable {
   // A repeated `sequence` is kGo.
   Decision lock(const OpenRef& ref, std::span<const LockRange> ranges, bool fail_immediately,
                 LockId id, const std::optional<LockSequence>& sequence = {});
+  // The same for a list that comes in parts, which must not wait for a lock: kWait is for a break,
+  // and ends with kRetryOperation. Of those that were taken before one that failed, give_back() is
+  // the caller's. `is_repeated`: all of it was done before, so nothing is left to do.
+  Decision lock_part(const OpenRef& ref, std::span<const LockRange> ranges,
+                     const std::optional<LockSequence>& sequence, LockPart part, bool& is_repeated);
+  // Ends these very locks, as far as they are held.
+  void give_back(const OpenRef& ref, std::span<const LockRange> ranges);
   // [MS-SMB2] 3.3.5.14.1. In order; stops at the first that is not held (RANGE_NOT_LOCKED), and
   // those before it stay unlocked.
   NtStatus unlock(const OpenRef& ref, std::span<const LockRange> ranges,
                   const std::optional<LockSequence>& sequence = {});
+  NtStatus unlock_part(const OpenRef& ref, std::span<const LockRange> ranges,
+                       const std::optional<LockSequence>& sequence, LockPart part,
+                       bool& is_repeated);
   // True: it was waiting and is forgotten; the caller answers CANCELLED.
   bool cancel_lock(const OpenRef& ref, LockId id);
   // STATUS_FILE_LOCK_CONFLICT if a READ or WRITE meets another open's lock. [MS-FSA] 2.1.4.10.

@@ -213,6 +213,16 @@ struct LockSequence {
   uint16_t channel_sequence = 0;  // of the request's header; the same for all before SMB 3
 };
 
+// A long list of ranges comes part by part, so that others get their turn between: which part of
+// its request this is. The ranges of a part are no more than kRangesPerTurn.
+struct LockPart {
+  bool is_first = true;
+  bool is_last = true;
+  constexpr bool is_all() const { return is_first && is_last; }
+};
+// A fraction of a millisecond under the file's lock.
+inline constexpr size_t kRangesPerTurn = 512;
+
 struct CloseDecision {
   // The last handle went and a delete was pending: remove `file`, now. It is the closed open's own
   // file or stream, or, when the last stream of a file closes whose delete was pending, that file.

@@ -27,6 +27,19 @@ class Executor {
     };
     return Awaiter{*this};
   }
+  // co_await executor.next_turn(): continue there behind what is posted already. For work that
+  // would otherwise hold up others for longer than its share.
+  auto next_turn() {
+    struct Awaiter {
+      Executor& executor;
+      bool await_ready() const noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> handle) const {
+        executor.post([handle] { handle.resume(); });
+      }
+      void await_resume() const noexcept {}
+    };
+    return Awaiter{*this};
+  }
 };
 
 }  // namespace braid

@@ -4,6 +4,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cassert>
+
+#include "runtime/reactor.h"
+
 namespace braid {
 namespace {
 
@@ -53,6 +57,11 @@ bool can_switch_identity() {
 }
 
 Result<void> assume(const Credentials& who) {
+  assert(!Reactor::current());
+  return assume_on_reactor(who);
+}
+
+Result<void> assume_on_reactor(const Credentials& who) {
   if (!can_switch_identity()) return {};
   if (!who) return fail_os(EPERM);
   if (!privileged && taken && (taken == who || *taken == *who)) return {};
@@ -65,6 +74,7 @@ Result<void> assume(const Credentials& who) {
 }
 
 ScopedPrivilege::ScopedPrivilege() {
+  assert(!Reactor::current());
   if (!can_switch_identity() || privileged) return;
   if (taken && taken->uid == server_credentials()->uid) return;
   if (!taken) {

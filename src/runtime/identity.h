@@ -33,6 +33,10 @@ bool can_switch_identity();
 // the caller must not touch the file system, and the next call starts afresh.
 Result<void> assume(const Credentials& who);
 
+// The same where the thread may be a reactor: for a system call that never waits. The others assert
+// that it is not, so that nothing that may wait for a disk gets onto a reactor unnoticed.
+Result<void> assume_on_reactor(const Credentials& who);
+
 // Acts as the server until the end of the scope, then as before: for metadata that belongs to the
 // server and not to the user (DOS attributes, security descriptors, side files).
 //

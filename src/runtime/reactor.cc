@@ -1,8 +1,10 @@
 #include "runtime/reactor.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
+#include "base/log.h"
 #include "runtime/asio.h"
 
 namespace braid {
@@ -38,6 +40,12 @@ void Reactor::post(std::move_only_function<void()> work) {
 bool Reactor::is_current() const { return current_reactor == this; }
 asio::io_context& Reactor::context() { return impl_->context; }
 Reactor* Reactor::current() { return current_reactor; }
+
+void about_to_wait() {
+  if (!current_reactor) return;
+  log::error("a call that may wait for a disk was made on a reactor");
+  std::abort();
+}
 
 Task<void> Reactor::sleep_for(std::chrono::nanoseconds duration) {
   struct Awaiter {
@@ -85,11 +93,13 @@ struct ReactorPool::Threads {
   std::atomic<size_t> next = 0;
 };
 
-ReactorPool::ReactorPool(size_t threads) : threads_(std::make_unique<Threads>()) {
+ReactorPool::ReactorPool(size_t threads)
+    : timers_(std::make_unique<Reactor>()), threads_(std::make_unique<Threads>()) {
   for (size_t i = 0; i < threads; ++i) reactors_.push_back(std::make_unique<Reactor>());
   for (auto& reactor : reactors_) {
     threads_->threads.emplace_back([r = reactor.get()] { r->run(); });
   }
+  threads_->threads.emplace_back([r = timers_.get()] { r->run(); });
 }
 
 ReactorPool::~ReactorPool() {
@@ -103,6 +113,7 @@ Reactor& ReactorPool::next() {
 
 void ReactorPool::stop() {
   for (auto& reactor : reactors_) reactor->stop();
+  timers_->stop();
 }
 
 }  // namespace braid

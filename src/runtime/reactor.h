@@ -43,6 +43,10 @@ class Reactor final : public Executor {
   std::unique_ptr<Impl> impl_;
 };
 
+// What a call that may wait for a disk begins with: ends the program if it is on a reactor, where
+// all connections would wait with it.
+void about_to_wait();
+
 // Calls back once after a delay. Thread: that of the reactor, for every call and for the callback;
 // destroying it cancels it.
 class Timer {
@@ -61,7 +65,7 @@ class Timer {
   std::shared_ptr<Impl> impl_;
 };
 
-// One Reactor per thread.
+// One Reactor per thread, and one more for what must be in time.
 class ReactorPool {
  public:
   explicit ReactorPool(size_t threads);
@@ -70,11 +74,15 @@ class ReactorPool {
   Reactor& at(size_t index) { return *reactors_[index]; }
   // Round robin, for a new connection. Thread: any.
   Reactor& next();
+  // Runs timers that all others depend on, and nothing else: no connection, however busy, holds
+  // them up.
+  Reactor& timers() { return *timers_; }
   void stop();
 
  private:
   struct Threads;
   std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::unique_ptr<Reactor> timers_;
   std::unique_ptr<Threads> threads_;
 };
 

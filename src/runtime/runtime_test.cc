@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <future>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "runtime/one_shot.h"
@@ -201,6 +203,26 @@ TEST(Timer, CancelledCallbackNeverRuns) {
   });
   reactor.run();
   EXPECT_FALSE(ran);
+}
+
+TEST(ReactorPool, BusyReactorsHoldUpNoTimerOfAll) {
+  ReactorPool pool(1);
+  std::promise<void> busy, enough, ran;
+  pool.at(0).post([&] {
+    busy.set_value();
+    enough.get_future().wait();
+  });
+  busy.get_future().wait();
+  std::optional<Timer> timer;
+  pool.timers().post([&] {
+    timer.emplace(pool.timers());
+    timer->start(1ms, [&] {
+      timer.reset();
+      ran.set_value();
+    });
+  });
+  ran.get_future().wait();
+  enough.set_value();
 }
 
 }  // namespace

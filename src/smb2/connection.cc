@@ -17,20 +17,6 @@ namespace {
 // [MS-SMB2] 2.1 "Transport": the length before each message.
 constexpr uint64_t kFrameHeaderBytes = 4;
 
-// co_await: continues behind what is posted already.
-class NextTurn {
- public:
-  explicit NextTurn(Executor& executor) : executor_(executor) {}
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) const {
-    executor_.post([handle] { handle.resume(); });
-  }
-  void await_resume() const noexcept {}
-
- private:
-  Executor& executor_;
-};
-
 }  // namespace
 
 Connection::Connection(Server& server, transport::TransportPtr transport,
@@ -77,7 +63,7 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
     }
     alive = process_frame(std::move(*frame));
     // What was cancelled answers before the next request does: clients count on the order.
-    if (std::exchange(cancelled_something_, false)) co_await NextTurn(reactor());
+    if (std::exchange(cancelled_something_, false)) co_await reactor().next_turn();
     if (alive) co_await transport_->writable();
   }
   unauthenticated.cancel();
@@ -108,11 +94,13 @@ Task<void> Connection::close() {
   end_waits();
   // Breaks look for another channel before the sessions without one end.
   unacked_breaks_.close();
-  for (auto& session : orphans) {
-    co_await server_.close_session(session);
-    co_await reactor().schedule();
-    end_waits();
-  }
+  // Side by side: the disk of one may hang, and the others' files are to be free.
+  TaskScope sessions;
+  for (auto& session : orphans) sessions.spawn(server_.close_session(session));
+  end_waits();
+  co_await sessions.join();
+  co_await reactor().schedule();
+  end_waits();
   co_await requests_.join();
   co_await reactor().schedule();
   slow_requests.close();

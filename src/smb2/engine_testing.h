@@ -114,11 +114,15 @@ class Engine {
   void stop() { server_.stop(); }
   // Returns when the reactors have done what was posted to them before.
   void settle() {
-    for (size_t i = 0; i < reactors_.size(); ++i) {
+    const auto settle_one = [](Reactor& reactor) {
       std::promise<void> reached;
-      reactors_.at(i).post([&reached] { reached.set_value(); });
+      reactor.post([&reached] { reached.set_value(); });
       reached.get_future().wait();
-    }
+    };
+    for (size_t i = 0; i < reactors_.size(); ++i) settle_one(reactors_.at(i));
+    // What becomes of a break is decided there.
+    settle_one(reactors_.timers());
+    for (size_t i = 0; i < reactors_.size(); ++i) settle_one(reactors_.at(i));
   }
 
   // The share "files" there.

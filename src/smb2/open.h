@@ -185,6 +185,7 @@ class Open {
   static OpenUse use(const std::shared_ptr<Open>& open);
   // True for the one caller that closes.
   bool begin_close();
+  bool is_used() const { return (state_.load(std::memory_order_acquire) & ~kClosing) != 0; }
   bool is_closing() const { return (state_.load(std::memory_order_acquire) & kClosing) != 0; }
   // After begin_close(): continues when no request uses the Open any more.
   auto unused(Executor& executor) { return unused_.wait(executor); }

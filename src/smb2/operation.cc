@@ -1,7 +1,5 @@
 #include "smb2/operation.h"
 
-#include <functional>
-
 #include "smb2/connection.h"
 #include "smb2/server.h"
 
@@ -13,6 +11,8 @@ void cancel_waiting(Server& server, const filestate::OpenRef& ref) {
   if (!server.file_table.cancel_wait(ref)) return;
   server.breaks.expect(ref.token)->set({Wake::kCancelled, NtStatus::kCancelled});
 }
+
+}  // namespace
 
 Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask) {
   Server& server = request.server;
@@ -44,8 +44,6 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
     if (!on_reactor) BRAID_CO_CHECK(co_await request.seat.turn());
   }
 }
-
-}  // namespace
 
 Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref) {
   Server& server = request.server;

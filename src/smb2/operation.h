@@ -1,6 +1,8 @@
 // Asking filestate before an open does something that others may have to hear of first.
 #pragma once
 
+#include <functional>
+
 #include "filestate/types.h"
 #include "runtime/task.h"
 #include "smb2/request.h"
@@ -11,6 +13,10 @@ namespace braid::smb2 {
 // CANCEL and the end of the connection set the Waiter of the open. For CREATE, and for the two below.
 // REQUIRES: on the connection's reactor.
 Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref);
+
+// Asks filestate until it says kGo or kFail, waiting in between as below. `ask` registers a wait
+// for the open of the request.
+Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask);
 
 // Ends others' caching as `operation` demands, waiting for their acknowledgement with an interim
 // response and without holding the Open. STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile).

@@ -53,9 +53,7 @@ class QuotaFile final : public vfs::File {
   Result<void> remove_xattr(std::string_view, vfs::Actor) override { return fail_os(EACCES); }
 
   Result<size_t> read(uint64_t, MutableByteView, vfs::Wait) override { return no_data(); }
-  Result<size_t> write(uint64_t, std::span<const ByteView>, vfs::Wait) override {
-    return no_data();
-  }
+  Result<size_t> write(uint64_t, std::span<const ByteView>) override { return no_data(); }
   Result<void> truncate(uint64_t) override { return no_data(); }
   Result<void> allocate(uint64_t) override { return no_data(); }
   Result<std::vector<vfs::Range>> allocated_ranges(vfs::Range, size_t) override {

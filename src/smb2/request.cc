@@ -1,6 +1,7 @@
 #include "smb2/request.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "smb2/compound.h"
 #include "smb2/connection.h"
@@ -82,6 +83,7 @@ void Request::may_take_long() {
 }
 
 void Request::send_sign_of_life() {
+  if (tree_connect && !std::exchange(is_slow_, true)) ++tree_connect->share->slow_requests;
   if (async_id_.value != 0 || connection->is_ending()) return;
   async_id_ = connection->register_async(header.message_id, nullptr, Connection::EndedBy::kSession,
                                          session);
@@ -90,6 +92,7 @@ void Request::send_sign_of_life() {
 
 void Request::finish_async() {
   if (is_watched_) connection->slow_requests.remove(*this);
+  if (is_slow_) --tree_connect->share->slow_requests;
   if (async_id_.value != 0) connection->unregister_async(async_id_);
 }
 

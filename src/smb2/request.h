@@ -144,6 +144,8 @@ class Request {
   AsyncId async_id_;
   bool gone_async_ = false;
   bool is_watched_ = false;
+  bool is_slow_ = false;     // counted in its share's slow_requests
+  size_t watched_slot_ = 0;  // in SlowRequests
 };
 
 using Handler = Task<Result<Reply>> (*)(Request&);

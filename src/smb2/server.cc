@@ -38,7 +38,7 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
       file_ids(parts.group ? parts.group->own_tag() : store::WorkerTag{}),
       fds(parts.descriptors_max),
-      breaks(session_table, client_table, parts.config->server.break_retry, reactors.at(0)),
+      breaks(session_table, client_table, parts.config->server.break_retry, reactors.timers()),
       descriptors(parts.ids, parts.clock),
       notify(parts.group),
       write_times(parts.clock, parts.group),
@@ -50,7 +50,7 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       interfaces_(parts_.config->server, parts_.clock),
       reactors_(reactors),
       pool_(pool),
-      scavenger_(std::make_shared<Scavenger>(reactors.at(0))) {
+      scavenger_(std::make_shared<Scavenger>(reactors.timers())) {
   *live_.lock() = {parts_.config, parts_.shares};
   file_ids.start_at(parts_.first_file_id);
   breaks.set_table(file_table);
@@ -63,7 +63,7 @@ Server::~Server() {
   breaks.stop();
   scavenger_->stopped = true;
   // A Timer is its reactor's.
-  reactors_.at(0).post([scavenger = std::move(scavenger_)] { scavenger->timer.cancel(); });
+  reactors_.timers().post([scavenger = std::move(scavenger_)] { scavenger->timer.cancel(); });
 }
 
 void Server::adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) {
@@ -163,7 +163,7 @@ bool Server::end_session(SessionId id) {
 }
 
 Task<void> Server::end_session_soon(std::shared_ptr<Session> session) {
-  co_await reactors_.at(0).schedule();
+  co_await pool_.schedule();
   co_await close_session(std::move(session), DurableOpens::kClosed);
 }
 
@@ -175,20 +175,50 @@ Task<void> Server::close_session(std::shared_ptr<Session> session, DurableOpens 
     if (const auto connection = channel->connection.lock()) connection->session_ended(channel);
   }
   for (const auto& tree : session->take_trees()) tree->begin_close();
-  const auto opens = session->close_opens();
-  if (durable == DurableOpens::kClosed) {
-    for (const auto& open : opens) {
-      co_await take_turn(*open);
-      co_await close_open(*this, open);
-    }
-    co_return;
-  }
+  auto opens = session->close_opens();
   // The client may be on its way back before the first of them is done.
-  for (const auto& open : opens) open_table.begin_leaving(*open);
-  for (const auto& open : opens) {
-    co_await take_turn(*open);
-    co_await lose_open(*this, open);
+  if (durable == DurableOpens::kKept) {
+    for (const auto& open : opens) open_table.begin_leaving(*open);
   }
+  co_await end_opens(std::move(opens), durable);
+}
+
+namespace {
+
+Task<void> end_open(Server& server, std::shared_ptr<Open> open, DurableOpens durable) {
+  if (durable == DurableOpens::kKept) {
+    co_await lose_open(server, std::move(open));
+  } else {
+    co_await close_open(server, std::move(open));
+  }
+}
+
+// Those of one share, each behind whatever its user and others wait with. One that a request uses
+// is waited for beside the others.
+Task<void> end_in_turn(Server& server, std::vector<std::shared_ptr<Open>> opens,
+                       DurableOpens durable, TaskScope& scope) {
+  for (auto& open : opens) {
+    if (open->is_used()) {
+      scope.spawn(end_open(server, std::move(open), durable));
+    } else {
+      co_await server.take_turn(*open);
+      co_await end_open(server, std::move(open), durable);
+    }
+  }
+}
+
+}  // namespace
+
+Task<void> Server::end_opens(std::vector<std::shared_ptr<Open>> opens, DurableOpens durable) {
+  std::unordered_map<const Share*, std::vector<std::shared_ptr<Open>>> by_share;
+  for (auto& open : opens) {
+    by_share[open->tree_connect->share.get()].push_back(std::move(open));
+  }
+  TaskScope scope;
+  for (auto& [share, of_share] : by_share) {
+    scope.spawn(end_in_turn(*this, std::move(of_share), durable, scope));
+  }
+  co_await scope.join();
 }
 
 namespace {
@@ -236,7 +266,7 @@ void Server::arm_scavenger() {
   const auto deadline = open_table.next_deadline();
   if (!deadline) return;
   const auto delay = std::max<Clock::Instant::duration>(*deadline - clock().monotonic(), {});
-  reactors_.at(0).post([this, delay, held = std::weak_ptr(scavenger_)] {
+  reactors_.timers().post([this, delay, held = std::weak_ptr(scavenger_)] {
     const auto scavenger = held.lock();
     if (!scavenger || scavenger->stopped) return;
     scavenger->timer.start(delay, [this, held] {
@@ -252,11 +282,9 @@ Task<void> Server::take_turn(const Open& open) {
 }
 
 Task<void> Server::close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree) {
-  for (const auto& open : session->opens()) {
-    if (!open->tree_connect->is_part_of(*tree)) continue;
-    co_await take_turn(*open);
-    co_await close_open(*this, open);
-  }
+  auto opens = session->opens();
+  std::erase_if(opens, [&](const auto& open) { return !open->tree_connect->is_part_of(*tree); });
+  co_await end_opens(std::move(opens), DurableOpens::kClosed);
 }
 
 }  // namespace braid::smb2

@@ -127,6 +127,8 @@ class Server final : public ConnectionSink {
   // Of each file, a WRITE that may wait for the disk. File systems let one at a time into a file,
   // and threads that stand before it burn as much CPU as the one inside.
   Turns<FileKey> writers;
+  // Of each file, a LOCK or UNLOCK of more ranges than fit into one turn of a reactor.
+  Turns<FileKey> long_locks;
   NotifyHub notify;
   WriteTimes write_times;
   filestate::FileTable file_table;
@@ -157,6 +159,10 @@ class Server final : public ConnectionSink {
   // Another worker, the process `pid`, has ended.
   void worker_ended(pid_t pid);
 
+  // Ends them share by share, so that a disk that hangs does not keep what is on others open.
+  Task<void> end_opens(std::vector<std::shared_ptr<Open>> opens, DurableOpens durable);
+  // Each of many opens that are closed is a piece of its user's work.
+  Task<void> take_turn(const Open& open);
   // Ends one tree and the opens made through it.
   Task<void> close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree);
 
@@ -171,8 +177,6 @@ class Server final : public ConnectionSink {
 
  private:
   Task<void> end_session_soon(std::shared_ptr<Session> session);
-  // Each of many opens that are closed is a piece of its user's work.
-  Task<void> take_turn(const Open& open);
   std::atomic<bool> own_directory_leases_ = false;
   const std::unique_ptr<Siblings> siblings_;
 

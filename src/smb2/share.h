@@ -44,6 +44,9 @@ struct Share {
   bool hide_unreadable = false;  // listings leave out what the user may not read
   config::Compat compat = config::Compat::kSpec;
   std::unique_ptr<vfs::Volume> volume;   // null for IPC$
+  // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
+  // reactor: to find out that a file is not in memory may take the disk as well.
+  mutable std::atomic<uint32_t> slow_requests = 0;
   std::shared_ptr<Snapshots> snapshots;  // null when the share has no previous versions
 };
 

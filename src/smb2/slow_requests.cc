@@ -1,6 +1,6 @@
 #include "smb2/slow_requests.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "smb2/limits.h"
 #include "smb2/request.h"
@@ -8,14 +8,15 @@
 namespace braid::smb2 {
 
 void SlowRequests::add(Request& request) {
+  request.watched_slot_ = watched_.size();
   watched_.push_back({&request});
   if (!is_ticking_) start_timer();
 }
 
 void SlowRequests::remove(Request& request) {
-  const auto found = std::ranges::find(watched_, &request, &Watched::request);
-  if (found == watched_.end()) return;
-  *found = watched_.back();
+  Watched& gone = watched_[request.watched_slot_];
+  gone = watched_.back();
+  gone.request->watched_slot_ = request.watched_slot_;
   watched_.pop_back();
 }
 

@@ -18,6 +18,7 @@ class SlowRequests {
   explicit SlowRequests(Reactor& reactor) : reactor_(reactor) {}
 
   void add(Request& request);
+  // REQUIRES: it was added.
   void remove(Request& request);
   // The connection is over; on the reactor, as the timer's end has to be.
   void close() { timer_.reset(); }
@@ -32,7 +33,7 @@ class SlowRequests {
   void tick();
 
   Reactor& reactor_;
-  std::vector<Watched> watched_;
+  std::vector<Watched> watched_;  // each request knows its place
   std::optional<Timer> timer_;
   bool is_ticking_ = false;
 };

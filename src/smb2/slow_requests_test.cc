@@ -6,6 +6,7 @@
 #include "smb2/raw_client_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/smb2/cancel.h"
+#include "wire/smb2/echo.h"
 #include "wire/smb2/file_ranges.h"
 #include "wire/smb2/flush.h"
 #include "wire/smb2/ioctl.h"
@@ -130,6 +131,54 @@ TEST_F(SlowRequestsTest, ConnectionThatGoesMeanwhileIsTornDown) {
   client.close();
   plan->let_go();
   engine.stop();
+}
+
+// While a request of the share hangs, its other files are not tried on the reactor either.
+TEST_F(SlowRequestsTest, ReadBesideAHangingRequestIsForThePool) {
+  plan->hold_operation("flush");
+  client.send(flush());
+  const auto interim = client.receive();
+  ASSERT_TRUE(interim);
+  ASSERT_EQ(interim->status(), NtStatus::kPending);
+  client.send(read());
+  client.send(client.request(Command::kEcho, wire::EchoRequest{}));
+  const auto first = client.receive();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->header.command, Command::kEcho) << "the pool's one thread hangs";
+  plan->let_go();
+  auto answer = client.receive();
+  ASSERT_TRUE(answer);
+  if (answer->header.command == Command::kFlush) answer = client.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->header.command, Command::kRead);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+}
+
+// What hangs in one file keeps that one open, and nothing else of the session.
+TEST(EndingSession, HangingWriteKeepsItsOwnFileOnly) {
+  const auto plan = vfs::make_fault_plan();
+  Engine engine(Engine::lenient(), system_clock(), 2,
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan)));
+  RawClient client(engine), other(engine, ClientGuid{{8}}, 1);
+  ASSERT_TRUE(client.log_on());
+  ASSERT_TRUE(other.log_on());
+  const FileId hanging = client.create("hanging");
+  auto alone = RawClient::create_body("alone");
+  alone.share_access = 0;
+  ASSERT_NE(client.create(alone), FileId{});
+  EXPECT_EQ(other.create(alone), FileId{}) << "shared with nobody";
+  plan->hold_operation("write");
+  const Bytes data(100, 'x');
+  client.send(
+      client.request(Command::kWrite, wire::WriteRequest{.file_id = hanging, .data = data}));
+  client.send(client.request(Command::kEcho, wire::EchoRequest{}));
+  ASSERT_TRUE(client.receive());
+  client.close();
+  // The end of a connection is nothing that a client is told.
+  FileId taken;
+  for (int tries = 0; tries < 2000 && taken == FileId{}; ++tries) taken = other.create(alone);
+  EXPECT_NE(taken, FileId{});
+  plan->let_go();
 }
 
 }  // namespace

@@ -17,8 +17,8 @@
 
 namespace braid::vfs {
 
-// kNever: fail with EAGAIN rather than wait for the disk; what a reactor thread asks for. A back
-// end that cannot tell fails so too.
+// kNever: fail with EAGAIN rather than wait for the disk; what a reactor thread asks for, of
+// read() only. A back end that cannot tell fails so too.
 enum class Wait : uint8_t { kAllowed, kNever };
 enum class Durability : uint8_t { kData, kDataAndMetadata };
 // Whose rights an extended attribute is reached with: the opener's, or the server's for attributes
@@ -66,9 +66,10 @@ struct StreamHow {
 };
 
 // What Volume::open gives. It acts as the user it was opened for, on whatever thread calls; each
-// call takes that identity first and may block unless it says otherwise.
-// Owned by the Open. Thread: any, several at once. Life: the destructor closes; errors of delayed
-// writes come from flush(), not from it.
+// call takes that identity first and may block, so that none is for a reactor but a read() that
+// never waits: assume() sees to it, and the volume in memory that tests use. Owned by the Open.
+// Thread: any, several at once. Life: the destructor closes; errors of delayed writes come from
+// flush(), not from it.
 //
 // Errors: Fault::kOs with the errno a Linux file system would give. EBADF when the file was opened
 // without the access an operation needs; EOPNOTSUPP when the backing store lacks it.
@@ -78,7 +79,7 @@ class File {
 
   virtual FileKey key() const = 0;
   virtual bool is_directory() const = 0;
-  // 100 ns times; may be called on a reactor thread.
+  // 100 ns times.
   virtual Result<Attributes> stat() = 0;
   // All or, on an error, some of the changes. Allowed to the owner and to who may write the file.
   virtual Result<void> change(const AttributesChange& change) = 0;
@@ -90,13 +91,13 @@ class File {
   // Bytes read; 0 at and beyond the end.
   virtual Result<size_t> read(uint64_t offset, MutableByteView into,
                               Wait wait = Wait::kAllowed) = 0;
-  // Writes everything, unless kNever: then a short count is possible. The first write sets ARCHIVE.
+  // Writes everything. The first write sets ARCHIVE. There is none that never waits: a file system
+  // that is being frozen lets no writer in, whatever the writer has asked for.
   // At kEnd it goes behind the last byte in one step, whoever else does the same.
   static constexpr uint64_t kEnd = ~uint64_t{0};
-  virtual Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces,
-                               Wait wait = Wait::kAllowed) = 0;
-  Result<size_t> write(uint64_t offset, ByteView bytes, Wait wait = Wait::kAllowed) {
-    return write(offset, std::span<const ByteView>(&bytes, 1), wait);
+  virtual Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) = 0;
+  Result<size_t> write(uint64_t offset, ByteView bytes) {
+    return write(offset, std::span<const ByteView>(&bytes, 1));
   }
   virtual Result<void> truncate(uint64_t size) = 0;
   // Reserves blocks up to `size` bytes without changing the size; gives back those beyond.

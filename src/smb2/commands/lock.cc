@@ -2,6 +2,7 @@
 #include "wire/smb2/lock.h"
 
 #include "smb2/commands/commands.h"
+#include "smb2/commands/long_lock.h"
 #include "smb2/connection.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
@@ -43,7 +44,7 @@ std::optional<filestate::LockSequence> sequence_of(const Request& request,
 }
 
 // 3.3.5.14.1 "Processing Unlocks".
-Result<Reply> unlock(Request& request, const wire::LockRequest& lock) {
+Task<Result<Reply>> unlock(Request& request, const wire::LockRequest& lock) {
   std::vector<filestate::LockRange> ranges;
   NtStatus bad_element = NtStatus::kSuccess;
   for (const wire::LockElement& element : lock.locks) {
@@ -54,13 +55,16 @@ Result<Reply> unlock(Request& request, const wire::LockRequest& lock) {
     }
     ranges.push_back({element.offset, element.length});
   }
-  if (!ranges.empty()) {
+  if (ranges.size() > filestate::kRangesPerTurn) {
+    BRAID_CO_CHECK(
+        co_await unlock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
+  } else if (!ranges.empty()) {
     const NtStatus status =
         request.server.file_table.unlock(request.open->ref(), ranges, sequence_of(request, lock));
-    if (status != NtStatus::kSuccess) return fail(status);
+    if (status != NtStatus::kSuccess) co_return fail(status);
   }
-  if (bad_element != NtStatus::kSuccess) return fail(bad_element);
-  return reply_with(wire::LockResponse{});
+  if (bad_element != NtStatus::kSuccess) co_return fail(bad_element);
+  co_return reply_with(wire::LockResponse{});
 }
 
 // The ranges of a LOCK, or why it is not one. 3.3.5.14.2 "Processing Locks".
@@ -93,7 +97,9 @@ Task<Result<Reply>> handle_lock(Request& request) {
   if (!request.open->has_access(Access::kFileReadData | Access::kFileWriteData)) {
     co_return fail(NtStatus::kAccessDenied);
   }
-  if (lock.locks.front().flags == LockFlags::kUnlock) co_return unlock(request, lock);
+  if (lock.locks.front().flags == LockFlags::kUnlock) {
+    co_return co_await unlock(request, lock);
+  }
   // 3.3.5.2.9 lets LOCK through when the session has expired, so that locks can be given up; new
   // ones are refused, as Windows does.
   if (request.session->state(request.server.clock().now()) == SessionState::kExpired) {
@@ -101,7 +107,11 @@ Task<Result<Reply>> handle_lock(Request& request) {
   }
 
   bool fail_immediately = false;
-  BRAID_CO_TRY(const auto ranges, lock_ranges(lock, fail_immediately));
+  BRAID_CO_TRY(auto ranges, lock_ranges(lock, fail_immediately));
+  if (ranges.size() > filestate::kRangesPerTurn) {
+    BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
+    co_return reply_with(wire::LockResponse{});
+  }
   Server& server = request.server;
   const std::shared_ptr<Open> open = request.open.get();
   const filestate::OpenRef ref = open->ref();

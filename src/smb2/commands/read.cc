@@ -68,7 +68,7 @@ Task<Result<Reply>> handle_read(Request& request) {
 
   Buffer data(read.length);
   Result<size_t> count = fail_os(EAGAIN);
-  if (read.length <= kInlineReadMax) {
+  if (read.length <= kInlineReadMax && request.tree_connect->share->slow_requests == 0) {
     count = open.file->read(read.offset, data.view(), vfs::Wait::kNever);
   }
   if (!count && count.error().is_os(EAGAIN)) {

@@ -13,7 +13,6 @@
 namespace braid::smb2 {
 namespace {
 
-constexpr size_t kInlineWriteMax = 64u << 10;
 constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
 // [MS-FSA] 2.1.5.4 "Server Requests a Write": so the end of the file is asked for.
 static_assert(vfs::File::kEnd == ~uint64_t{0});
@@ -56,13 +55,14 @@ Task<Result<Reply>> handle_write(Request& request) {
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kWrite));
   Open& open = *request.open;
   Server& server = request.server;
-  Turns<FileKey>::Turn turn;
+  // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
+  // against that. The turn comes first, so that of a file that hangs one WRITE holds a thread.
+  request.may_take_long();
+  auto turn = co_await server.writers.take(attributes.file_key, request.seat);
+  BRAID_CO_CHECK(request.seat.check_wanted());
+  const bool appends = write.offset == vfs::File::kEnd || open.is_append_only();
   uint64_t offset = write.offset;
-  const bool appends = offset == vfs::File::kEnd || open.is_append_only();
   if (appends) {
-    request.may_take_long();
-    turn = co_await server.writers.take(attributes.file_key, request.seat);
-    BRAID_CO_CHECK(request.seat.check_wanted());
     BRAID_CO_TRY(const auto now, open.file->stat());
     offset = now.size;
   }
@@ -75,28 +75,9 @@ Task<Result<Reply>> handle_write(Request& request) {
   server.write_times.before_write(open);
   const bool write_through = (write.flags & wire::WriteFlags::kWriteThrough) != 0 ||
                              (attributes.create_options & wire::CreateOptions::kWriteThrough) != 0;
-  ByteView rest = write.data;
-  uint64_t position = offset;
-  if (rest.size() <= kInlineWriteMax && !write_through && !appends) {
-    auto count = open.file->write(position, rest, vfs::Wait::kNever);
-    if (!count && !count.error().is_os(EAGAIN)) co_return std::unexpected(count.error());
-    if (count) {
-      rest = rest.subspan(*count);
-      position += *count;
-    }
-  }
-  if (!rest.empty() || write_through) {
-    if (!turn) {
-      request.may_take_long();
-      turn = co_await server.writers.take(attributes.file_key, request.seat);
-    }
-    if (!rest.empty()) {
-      auto count = open.file->write(appends ? vfs::File::kEnd : position, rest);
-      if (!count) co_return std::unexpected(count.error());
-    }
-    turn.end();
-    if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
-  }
+  BRAID_CO_CHECK(open.file->write(appends ? vfs::File::kEnd : offset, write.data));
+  turn.end();
+  if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
   open.position = offset + write.data.size();
   server.write_times.wrote(open);
   note_written(server, open);

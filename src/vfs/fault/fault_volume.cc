@@ -131,9 +131,9 @@ class FaultFile final : public File {
     return below_->read(offset, into, wait);
   }
   using File::write;
-  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override {
-    BRAID_CHECK(plan_->pass("write", wait));
-    return below_->write(offset, pieces, wait);
+  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override {
+    BRAID_CHECK(plan_->pass("write"));
+    return below_->write(offset, pieces);
   }
   Result<void> truncate(uint64_t size) override {
     BRAID_CHECK(plan_->pass("truncate"));

@@ -66,7 +66,7 @@ MemoryFile::MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Acc
     : tree_(std::move(tree)), node_(std::move(node)), access_(access), stream_(std::move(stream)) {}
 
 FileKey MemoryFile::key() const {
-  const std::lock_guard lock(tree_->mutex);
+  const std::lock_guard<std::mutex> lock(tree_->mutex);
   FileKey key = node_->attributes.key;
   if (!stream_.empty()) key.stream = stream_key(stream_);
   return key;
@@ -122,8 +122,9 @@ Result<void> MemoryFile::change(const AttributesChange& change) {
   return {};
 }
 
-Result<size_t> MemoryFile::read(uint64_t offset, MutableByteView into, Wait) {
-  const std::lock_guard lock(tree_->mutex);
+Result<size_t> MemoryFile::read(uint64_t offset, MutableByteView into, Wait wait) {
+  if (wait == Wait::kAllowed) about_to_wait();
+  const std::lock_guard<std::mutex> lock(tree_->mutex);
   if (!access_.read) return fail_os(EBADF);
   if (is_directory()) return fail_os(EISDIR);
   const Bytes* bytes = content();
@@ -134,7 +135,7 @@ Result<size_t> MemoryFile::read(uint64_t offset, MutableByteView into, Wait) {
   return count;
 }
 
-Result<size_t> MemoryFile::write(uint64_t offset, std::span<const ByteView> pieces, Wait) {
+Result<size_t> MemoryFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   const std::lock_guard lock(tree_->mutex);
   if (!access_.write || is_directory()) return fail_os(EBADF);
   Bytes* bytes = content();

@@ -10,6 +10,7 @@ class MemoryFile final : public File {
   // `stream`: "" for the file itself.
   MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Access access,
              std::string stream = {});
+  ~MemoryFile() override { about_to_wait(); }
 
   FileKey key() const override;
   bool is_directory() const override;
@@ -17,7 +18,7 @@ class MemoryFile final : public File {
   Result<void> change(const AttributesChange& change) override;
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;
-  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override;
+  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override;
   Result<void> truncate(uint64_t size) override;
   Result<void> allocate(uint64_t size) override;
   Result<void> flush(Durability durability) override;

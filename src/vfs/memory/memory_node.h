@@ -7,9 +7,18 @@
 #include <string>
 
 #include "base/clock.h"
+#include "runtime/reactor.h"
 #include "vfs/volume.h"
 
 namespace braid::vfs {
+
+// A file system on a disk would make whoever calls it wait.
+struct WaitingMutex : std::mutex {
+  void lock() {
+    about_to_wait();
+    std::mutex::lock();
+  }
+};
 
 struct MemoryNode;
 using MemoryNodeRef = std::shared_ptr<MemoryNode>;
@@ -37,7 +46,7 @@ struct MemoryTree {
   void touch(MemoryNode& node, bool data) const;
 
   const Clock& clock;
-  std::mutex mutex;
+  WaitingMutex mutex;
   uint64_t next_inode = 2;
   MemoryNodeRef root;
 };

@@ -167,7 +167,7 @@ Result<void> PosixFile::set_archive() {
 }
 
 Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait) {
-  BRAID_CHECK(assume(who_));
+  BRAID_CHECK(wait == Wait::kNever ? assume_on_reactor(who_) : assume(who_));
   const int flags = wait == Wait::kNever ? RWF_NOWAIT : 0;
   size_t done = 0;
   while (done < into.size()) {
@@ -176,24 +176,16 @@ Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait)
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(wait == Wait::kNever ? would_block(errno) : Error::last_os_error());
     if (got == 0) return done;
+    // If it is short, the next says why: the file ends here, or the rest is not in memory.
     done += static_cast<size_t>(got);
-    if (wait == Wait::kAllowed || done == into.size()) continue;
-    // Short either because the file ends here or because the rest is not in memory.
-    BRAID_TRY(const struct statx st, stat_of(fd_.get()));
-    if (offset + done < st.stx_size) return fail_os(EAGAIN);
-    return done;
   }
   return done;
 }
 
-Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) {
+Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   BRAID_CHECK(assume(who_));
-  if (!has_archive_ && kind_ == Kind::kFile && access_.write) {
-    if (wait == Wait::kNever) return fail_os(EAGAIN);
-    BRAID_CHECK(set_archive());
-  }
+  if (!has_archive_ && kind_ == Kind::kFile && access_.write) BRAID_CHECK(set_archive());
   const bool appends = offset == kEnd;
-  const int flags = (wait == Wait::kNever ? RWF_NOWAIT : 0) | (appends ? RWF_APPEND : 0);
   size_t done = 0;
   size_t skip = 0;  // bytes of pieces.front() already written
   while (!pieces.empty()) {
@@ -204,13 +196,11 @@ Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> piece
     }
     vector[0].iov_base = static_cast<uint8_t*>(vector[0].iov_base) + skip;
     vector[0].iov_len -= skip;
-    const ssize_t put = ::pwritev2(fd_.get(), vector.data(), static_cast<int>(count),
-                                   appends ? 0 : static_cast<off_t>(offset + done), flags);
+    const ssize_t put =
+        ::pwritev2(fd_.get(), vector.data(), static_cast<int>(count),
+                   appends ? 0 : static_cast<off_t>(offset + done), appends ? RWF_APPEND : 0);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) {
-      if (done > 0 && wait == Wait::kNever) return done;
-      return fail(wait == Wait::kNever ? would_block(errno) : Error::last_os_error());
-    }
+    if (put < 0) return fail_last_os();
     done += static_cast<size_t>(put);
     size_t over = skip + static_cast<size_t>(put);
     while (!pieces.empty() && over >= pieces.front().size()) {

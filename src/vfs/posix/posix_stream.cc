@@ -90,8 +90,7 @@ Result<bool> PosixStream::store(ByteView content) {
   return false;
 }
 
-Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) {
-  if (wait == Wait::kNever) return fail_os(EAGAIN);
+Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pieces) {
   if (!writable_) return fail_os(EBADF);
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());

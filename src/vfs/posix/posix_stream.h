@@ -38,7 +38,7 @@ class PosixStream final : public File {
 
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;
-  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces, Wait wait) override;
+  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override;
   Result<void> truncate(uint64_t size) override;
   Result<void> allocate(uint64_t size) override;
   Result<void> flush(Durability durability) override;

@@ -110,7 +110,7 @@ Task<Result<Reply>> handle_create(Request& request) {
     if (auto* error = std::get_if<Error>(&outcome)) {
       if (!error->is_os(EINPROGRESS)) co_return std::unexpected(*error);
       // Its directory is large and not known yet: others have their turn between the pieces.
-      co_await request.server.pool().schedule();
+      BRAID_CO_CHECK(co_await request.seat.next_turn());
       continue;
     }
     if (auto* gone = std::get_if<std::shared_ptr<OneShot<bool>>>(&outcome)) {
