@@ -68,6 +68,7 @@ class Options:
     realm: str | None = None  # smbd wants to know it; braidd takes it from the keytab
     env: dict = dataclasses.field(default_factory=dict)
     single_process: bool = False
+    server_lines: tuple = ()  # further lines of braidd's [server]
     samba_global: list = dataclasses.field(default_factory=list)  # further smb.conf lines
     samba_share: list = dataclasses.field(default_factory=list)
     # Runs in the server's namespace of these networks, on port 445 of every address there; the
@@ -221,6 +222,7 @@ class Braidd(Server):
                  f'min_dialect = "{options.min_dialect}"', f'max_dialect = "{options.max_dialect}"',
                  f'signing = "{options.signing}"', f'encryption = "{options.encryption}"',
                  f'break_retry = "{options.break_retry}"', f"workers = {options.workers}", f"threads = {options.threads}"]
+        lines += options.server_lines
         if options.keytab:
             lines.append(f"keytab = {json.dumps(options.keytab)}")
         if options.rss:
