@@ -66,8 +66,11 @@ conformance-filesystems: deps build ## the same on XFS and btrfs images
 	  --braidd build/release/braidd --jobs 8 || exit 1; done
 
 .PHONY: hostile
-hostile: deps build ## 10,000 damaged messages between smbclient and braidd
+hostile: deps build ## 10,000 damaged messages; attacks beside another user's work, with figures
 	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
+	@ninja -C build/release -j$(JOBS) hostile_victim
+	@$(PYTHON) tests/hostile/measure.py --braidd build/release/braidd \
+	  --victim build/release/hostile_victim --bench build/release/braid-bench
 
 .PHONY: worker-kills
 worker-kills: deps build ## Ten minutes of killed workers under clients of all of them

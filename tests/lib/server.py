@@ -70,6 +70,7 @@ class Options:
     env: dict = dataclasses.field(default_factory=dict)
     single_process: bool = False
     prefix: tuple = ()  # a command that runs the server, such as prlimit
+    server_lines: tuple = ()  # further lines of braidd's [server]
     samba_global: list = dataclasses.field(default_factory=list)  # further smb.conf lines
     samba_share: list = dataclasses.field(default_factory=list)
     # Runs in the server's namespace of these networks, on port 445 of every address there; the
@@ -225,6 +226,7 @@ class Braidd(Server):
                  f'break_retry = "{options.break_retry}"', f"workers = {options.workers}", f"threads = {options.threads}"]
         if options.min_uid is not None:
             lines.append(f"min_uid = {options.min_uid}")
+        lines += options.server_lines
         if options.keytab:
             lines.append(f"keytab = {json.dumps(options.keytab)}")
         if options.rss:
