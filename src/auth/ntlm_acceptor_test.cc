@@ -5,6 +5,7 @@
 #include "auth/ntlm_initiator.h"
 #include "auth/ntlm_keys.h"
 #include "auth/state_dir_testing.h"
+#include "auth/unix_user_testing.h"
 #include "crypto/hex_testing.h"
 
 namespace braid::auth {

@@ -69,6 +69,7 @@ class ByteRangeLocks {
   void decode(wire::Reader& r);
 
   bool empty() const { return !state_ || state_->held.size() == 0; }
+  bool has_waiting() const { return state_ && !state_->waiting.empty(); }
   // Whether grant_waiting() has something to look at: a lock went that somebody waited for.
   bool may_grant() const { return state_ && state_->first_blocked_by(HeldLocks::kNone); }
   // Locks and waiters looked at since the start: what tests count instead of time.

@@ -202,7 +202,7 @@ void HeldLocks::update(Slot slot) {
                                           node.right == kNone ? 0 : right.height);
   node.height = static_cast<uint8_t>(below + 1);
   node.reach = {};
-  if (!meets_nothing(node.range)) node.reach.add({last_of(node.range), node.owner});
+  if (!meets_nothing(node.range)) node.reach.add(Reach::Of{last_of(node.range), node.owner});
   if (node.left != kNone) node.reach.add(left.reach);
   if (node.right != kNone) node.reach.add(right.reach);
 }

@@ -39,6 +39,12 @@ class TurnGuarded {
   // REQUIRES: nobody has a turn or waits for one.
   ~TurnGuarded() { assert(!is_taken_); }
 
+  // For who is the last to use it. REQUIRES: nobody has a turn or comes for one.
+  T& unshared() {
+    assert(!is_taken_);
+    return value_;
+  }
+
   // Goes on where it is when nobody has the turn, or else on `executor`.
   [[nodiscard]] auto take(Executor& executor) { return Waiter{*this, executor}; }
 

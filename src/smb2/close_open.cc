@@ -87,7 +87,7 @@ void finish_close(Server& server, Open& open, std::optional<filestate::CloseDeci
   decision->until_deleted.reset();
   open.file.reset();
   open.base_file.reset();
-  open.enumeration.lock()->enumeration.reset();  // a descriptor, too
+  open.enumeration.unshared().enumeration.reset();  // a descriptor, too
   if (open.is_in_open_table) server.open_table.remove(open.file_id);
 }
 

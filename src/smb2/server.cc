@@ -163,7 +163,7 @@ bool Server::end_session(SessionId id) {
 }
 
 Task<void> Server::end_session_soon(std::shared_ptr<Session> session) {
-  co_await pool_.schedule();
+  co_await reactors_.at(0).schedule();
   co_await close_session(std::move(session), DurableOpens::kClosed);
 }
 
