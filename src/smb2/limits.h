@@ -37,10 +37,9 @@ inline constexpr uint32_t kFrameMax = kMaxTransferSize + (64u << 10);
 // Elements of one compound: far more than any client sends.
 inline constexpr size_t kCompoundMax = 64;
 // SESSION_SETUP exchanges that may be unfinished on one connection, those that are being judged or
-// wait for that among them; each holds an authentication context. Clients open a handful at once,
-// and before the first user is known one: the other is a client's that gave it up and begins anew.
+// wait for that among them; each holds an authentication context, which counts as memory. Clients
+// begin with some twenty at once.
 inline constexpr size_t kSessionSetupsInProgressMax = 32;
-inline constexpr size_t kSessionSetupsUnauthenticatedMax = 2;
 
 // Sessions of one connection, trees of a session, opens of a session. Terminal servers hold
 // hundreds of sessions on one connection; an open costs a descriptor.

@@ -53,8 +53,7 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
     return std::move(connection.session_setups.extract(found).mapped());
   }
   if (connection.session_setups.size() + connection.session_setups_under_way >=
-      (connection.has_known_user() ? kSessionSetupsInProgressMax
-                                   : kSessionSetupsUnauthenticatedMax)) {
+      kSessionSetupsInProgressMax) {
     return fail(NtStatus::kInsufficientResources);
   }
 
