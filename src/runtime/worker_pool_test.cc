@@ -134,7 +134,7 @@ TEST(WorkerPool, UserHoldsOnlyHisThreads) {
   Seat seat(pool, {2, 1});
   seat.post([&served] { served.set_value(); });
   served.get_future().wait();
-  EXPECT_EQ(pool.load().running, 2u);
+  EXPECT_EQ(hang.begun(), 2);
   hang.let_go();
   pool.stop();
   EXPECT_EQ(hang.begun(), 10);

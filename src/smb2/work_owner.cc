@@ -22,6 +22,12 @@ WorkOwner work_of(const auth::Identity* user, const Share* share) {
   return owner;
 }
 
+WorkOwner work_of(const auth::Identity& user, std::string_view share) {
+  WorkOwner owner = work_of(&user, nullptr);
+  owner.share = number_of(share);
+  return owner;
+}
+
 WorkOwner work_of(const Open& open) {
   return work_of(open.owner.get(), open.tree_connect->share.get());
 }

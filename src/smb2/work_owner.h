@@ -13,6 +13,8 @@ class Open;
 
 // Of a user, in whatever sessions, on a share, whatever the configuration made it anew. Null: none.
 WorkOwner work_of(const auth::Identity* user, const Share* share);
+// Of a TREE_CONNECT, which has only the name of the share.
+WorkOwner work_of(const auth::Identity& user, std::string_view share);
 // Of what is done with an Open when no request does it.
 WorkOwner work_of(const Open& open);
 // Of a logon: nobody is known yet but the address.

@@ -7,6 +7,7 @@
 #include "smb2/compound.h"
 #include "smb2/connection.h"
 #include "smb2/server.h"
+#include "smb2/work_owner.h"
 #include "wire/smb2/tree_disconnect.h"
 
 namespace braid::smb2 {
@@ -60,7 +61,8 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
               request.connection->peer_host(), entry->name());
     co_return fail(NtStatus::kAccessDenied);
   }
-  // Where the folder is now is the disk's to say.
+  // Where the folder is now is the disk's to say, which may hang.
+  request.seat.belong_to(work_of(*request.principal.identity, entry->name()));
   if (entry->type() == ShareType::kDisk) BRAID_CO_CHECK(co_await request.seat.turn());
   BRAID_CO_TRY(const std::shared_ptr<const Share> share, entry->connect());
 
