@@ -35,6 +35,11 @@ def show_list():
         print(f"{point:3} {name:22} {' '.join(parameters)}")
 
 
+def tell(seen):
+    """One line, whole: the attacks of several addresses are threads."""
+    os.write(sys.stdout.fileno(), json.dumps(seen).encode() + b"\n")
+
+
 def play(args, user, source, parameters):
     """The attack by one user from one address. What it holds goes with this process, so it stays for its time."""
     host, port = args.server.rsplit(":", 1)
@@ -42,12 +47,12 @@ def play(args, user, source, parameters):
     rounds = 0
     try:
         for seen in ATTACKS[args.name][1](target, **parameters):
-            print(json.dumps(seen), flush=True)
+            tell(seen)
             rounds += 1
             if rounds == args.rounds:
                 return
     except (Refused, OSError) as error:
-        print(json.dumps({"ended": f"{type(error).__name__}: {error}"}), flush=True)
+        tell({"ended": f"{type(error).__name__}: {error}"})
     while not args.rounds:
         time.sleep(60)
 

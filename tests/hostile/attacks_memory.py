@@ -8,7 +8,8 @@ import struct
 import time
 
 import smb2_raw as raw
-from peer import GENERIC_ALL, NON_DIRECTORY_FILE, OPEN_IF, charge_of
+from peer import (DIRECTORY_FILE, GENERIC_ALL, GENERIC_READ, NON_DIRECTORY_FILE, OPEN_IF,
+                  charge_of)
 
 MIB = 1 << 20
 NETBIOS_SESSION_REQUEST = b"\x81\0\0\0"
@@ -154,10 +155,79 @@ def waiting_locks(target, connections=8, each=8, size=8 * MIB, patience=2.0):
             time.sleep(0.2)
 
 
+def held_locks(target, files=64, ranges=16_383):
+    """Byte-range locks that are held: as many in each file as it takes, in one file after the other."""
+    charge = 1 + (48 + 24 * ranges) // (64 << 10)
+    body_of = [(4 * number, 2, EXCLUSIVE_LOCK | FAIL_IMMEDIATELY) for number in range(ranges)]
+    with target.peer() as peer:
+        peer.want_credits(64)
+        seen = collections.Counter()
+        for number in range(files):
+            answer = peer.call(raw.CREATE, raw.create(
+                f"locked-{number}", access=GENERIC_ALL, disposition=OPEN_IF,
+                options=NON_DIRECTORY_FILE))
+            if answer is None or answer.status != "SUCCESS":
+                seen[answer.status if answer else raw.DISCONNECTED] += 1
+                break
+            answer = peer.call(raw.LOCK, raw.lock(answer.body[64:80], body_of), charge=charge)
+            seen[answer.status if answer else raw.DISCONNECTED] += 1
+            if answer is None:
+                break
+        while True:
+            yield dict(seen)
+            time.sleep(0.2)
+
+
+def long_names(target, count=20_000, depth=15):
+    """Opens of one file by the longest path there is."""
+    part = "n" * 250
+    with target.peer() as peer:
+        peer.want_credits(256)
+        path = ""
+        for _ in range(depth):
+            path += part
+            peer.call(raw.CREATE, raw.create(path, access=GENERIC_READ, disposition=OPEN_IF,
+                                             options=DIRECTORY_FILE))
+            path += "\\"
+        body = raw.create(path + "file", access=GENERIC_READ, disposition=OPEN_IF)
+        seen = collections.Counter()
+        for first in range(0, count, 64):
+            ids = [peer.send(raw.CREATE, body) for _ in range(min(64, count - first))]
+            seen.update(peer.statuses(ids))
+        while True:
+            yield dict(seen)
+            time.sleep(0.2)
+
+
+def long_patterns(target, count=5_000, length=250):
+    """Opens of a directory, each with the start of a listing by a pattern of many characters."""
+    pattern = "*" + "".join(chr(0x4E00 + number) for number in range(length)) + "?" * 3
+    with target.peer() as peer:
+        peer.want_credits(256)
+        seen = collections.Counter()
+        for _ in range(count):
+            answer = peer.call(raw.CREATE, raw.create("", access=GENERIC_READ,
+                                                      options=DIRECTORY_FILE))
+            if answer is None or answer.status != "SUCCESS":
+                seen[answer.status if answer else raw.DISCONNECTED] += 1
+                break
+            answer = peer.call(raw.QUERY_DIRECTORY,
+                               raw.query_directory(answer.body[64:80], pattern))
+            seen[answer.status if answer else raw.DISCONNECTED] += 1
+            if answer is None:
+                break
+        while True:
+            yield dict(seen)
+            time.sleep(0.2)
+
+
 ATTACKS = {
     "compound_reads": (1, compound_reads),
     "netbios_flood": (3, netbios_flood),
     "unread_reads": (4, unread_reads),
     "half_pipes": (4, half_pipes),
     "waiting_locks": (4, waiting_locks),
+    "held_locks": (4, held_locks),
+    "long_names": (4, long_names),
+    "long_patterns": (4, long_patterns),
 }

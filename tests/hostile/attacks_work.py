@@ -1,6 +1,7 @@
 """Attacks on other people's time: work that takes long, or stands where others have to pass. See
 attacks_memory.py for how an attack is written. What they need on the server's disk is made by the
 functions of `PREPARE`, on that disk itself."""
+import collections
 import contextlib
 import os
 import struct
@@ -216,6 +217,19 @@ def watches(target, folder="folders", count=60_000):
             yield dict(seen)
 
 
+def looked_up_folders(target, folder="folders", count=60_000):
+    """Look-ups of a name that is not there in one empty folder after the other."""
+    with target.peer() as peer:
+        peer.want_credits(256)
+        seen = collections.Counter()
+        for first in range(0, count, 128):
+            ids = [peer.send(raw.CREATE, raw.create(rf"{folder}\folder-{number:08d}\Nothing"))
+                   for number in range(first, min(count, first + 128))]
+            seen.update(peer.statuses(ids))
+        while True:
+            yield dict(seen)
+
+
 def watch_all_and_leave(target, folder="folders", count=60_000):
     """CHANGE_NOTIFY on one folder after the other, cancelled by closing: a watch of an empty folder
     that nobody asks for any more shall not stay."""
@@ -232,6 +246,18 @@ def watch_all_and_leave(target, folder="folders", count=60_000):
             seen[status] = seen.get(status, 0) + 1
         while True:
             yield dict(seen)
+
+
+def tree_watches(target, folder="folders"):
+    """CHANGE_NOTIFY on a large tree, given up at once, again and again."""
+    with target.peer() as peer:
+        while True:
+            handle = peer.open(folder, access=GENERIC_READ, options=DIRECTORY_FILE)
+            notify = peer.send(raw.CHANGE_NOTIFY, raw.change_notify(handle, flags=1))
+            closed = peer.call(raw.CLOSE, raw.close(handle))
+            answer = peer.wait_for(notify)
+            yield {"CLOSE": closed.status if closed else raw.DISCONNECTED,
+                   "CHANGE_NOTIFY": answer.status if answer else raw.DISCONNECTED}
 
 
 def moved_folder(target, way="rename"):
@@ -311,5 +337,7 @@ ATTACKS = {
     "frozen_writes": (6, frozen_writes),
     "root_opens": (11, root_opens),
     "watches": (11, watches),
+    "tree_watches": (11, tree_watches),
+    "looked_up_folders": (11, looked_up_folders),
     "watch_all_and_leave": (11, watch_all_and_leave),
 }
