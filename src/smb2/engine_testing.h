@@ -86,6 +86,7 @@ class Engine {
       : reactors_(threads),
         pool_(pool.value_or(
             WorkerPoolLimits{.threads = threads, .per_user = threads, .per_share = threads})),
+        penalties_(clock),
         server_({.config = snapshot(std::move(settings)),
                  .shares = std::move(shares),
                  .authenticator = authenticator_,

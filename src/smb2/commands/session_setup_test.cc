@@ -185,7 +185,7 @@ TEST_F(SessionSetupTest, FailedLogonLeavesNoSession) {
 }
 
 TEST_F(SessionSetupTest, UnfinishedExchangesOfAConnectionAreBounded) {
-  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  ASSERT_TRUE(client.log_on());  // before, there may be fewer
   for (size_t i = 0; i < kSessionSetupsInProgressMax; ++i) ASSERT_NE(begin(), SessionId{});
   EXPECT_EQ(client.status_of(client.setup_request("more")), NtStatus::kInsufficientResources);
   client.close();
