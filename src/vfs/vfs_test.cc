@@ -402,7 +402,7 @@ TEST_P(AnyVolume, EnumerationShowsDotsAndAll) {
 
 TEST_P(AnyVolume, EnumerationLooksAtNoMoreNamesThanAsked) {
   make("d", true);
-  for (int i = 0; i < 20; ++i) make("d\f" + std::to_string(i));
+  for (int i = 0; i < 20; ++i) make("d\\f" + std::to_string(i));
   auto walk = open("d", {.read = true})->enumerate().value();
   std::vector<DirectoryEntry> none;
   size_t asked = 0;
