@@ -91,9 +91,10 @@ class Reload(ControlCase):
         found = sorted(session["encryption"] for session in self.ask("sessions"))
         self.assertEqual([name == "off" for name in found].count(True), 1, found)
 
-    def test_folder_that_is_missing(self):
-        self.add_share("more")
-        os.rmdir(self.scratch.file("more"))
+    def test_folder_that_is_a_file(self):
+        folder = self.add_share("more")
+        os.rmdir(folder)
+        pathlib.Path(folder).touch()
         self.assert_one_line(self.ctl("reload"), "more")
         # Told by a signal the server finds out by itself, and stays as it was.
         self.server.process.send_signal(signal.SIGHUP)

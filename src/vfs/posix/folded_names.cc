@@ -118,7 +118,7 @@ std::optional<std::string> FoldedNames::find(std::string_view client_name) const
 
 void FoldedNames::drop_names() {
   has_names_ = false;
-  names_ = {};
+  names_ = std::vector<char>();  // "{}" would keep the room
   wasted_ = 0;
   for (Slot& slot : slots_) {
     if (slot.where >= kFirstName) slot.where = kNameless;

@@ -244,7 +244,9 @@ Result<bool> PosixFile::is_empty() {
   BRAID_TRY(Descriptor fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
   PosixEnumeration walk(context_, who_, std::move(fd), key_, NameRules::kPosix);
   std::vector<DirectoryEntry> entries;  // with "." and ".."
-  BRAID_CHECK(walk.next(3, nullptr, entries));
+  for (bool more = true; more && entries.size() <= 2;) {
+    BRAID_TRY(more, walk.next(8, nullptr, entries));
+  }
   return entries.size() <= 2;
 }
 
