@@ -21,7 +21,7 @@ from suite import ServerCase, braid_only  # noqa: E402
 
 ALICE, BOB = test_users()
 ABUSER = "127.0.0.66"
-LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d{4} (debug|info|warning|error) ")
+LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d (debug|info|warning|error) ")
 # src/auth/logon_penalties.h
 FREE, FREE_OF_ADDRESS, PARTY_PAUSE_S, ADDRESS_PAUSE_S = 3, 30, 8, 1
 
