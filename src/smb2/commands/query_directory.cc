@@ -42,12 +42,14 @@ wire::DirectoryEntry to_wire(const vfs::Volume& volume, const vfs::DirectoryEntr
   return out;
 }
 
-// A pattern without wildcards is one look-up, however large the directory is.
+// A pattern without wildcards is one look-up, however large the directory is. EINPROGRESS: not yet.
 Result<void> find_literal(Request& request, EnumerationState& state) {
   Open& open = *request.open;
   vfs::Path path = *open.path.lock();
   if (!path.append(state.pattern)) return {};
-  const auto found = open.tree_connect->share->volume->find(request.credentials(), path);
+  const auto found =
+      open.tree_connect->share->volume->find(request.credentials(), path, {.in_pieces = true});
+  if (!found && found.error().is_os(EINPROGRESS)) return fail(found.error());
   if (!found) return {};
   state.pending.push_back({std::string(found->path.name()), found->attributes});
   return {};
@@ -86,8 +88,13 @@ Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batc
   if (state.exhausted) co_return Result<void>{};
   const wire::NameExpression expression(state.pattern);
   if (expression.is_literal()) {
+    Result<void> looked = find_literal(request, state);
+    while (!looked && looked.error().is_os(EINPROGRESS)) {
+      BRAID_CO_CHECK(co_await request.seat.next_turn());
+      looked = find_literal(request, state);
+    }
+    BRAID_CO_CHECK(looked);
     state.exhausted = true;
-    BRAID_CO_CHECK(find_literal(request, state));
     hide_unreadable(request, state);
     co_return Result<void>{};
   }
