@@ -25,6 +25,10 @@ LIMIT = 512
 class DescriptorsCase(ServerCase):
     more_options = {"prefix": ("prlimit", f"--nofile={LIMIT}:{LIMIT}")}
 
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.root, 0o777)
+
     def log_on(self, user):
         connection = SMBConnection(self.server.host, self.server.host, sess_port=self.server.port,
                                    preferredDialect=SMB2_DIALECT_30, timeout=20)
@@ -36,11 +40,11 @@ class DescriptorsCase(ServerCase):
         return smb.create(tree, name, READ_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, 0,
                           FILE_OPEN_IF, 0)
 
-    def open_all(self, smb, tree):
+    def open_all(self, smb, tree, name):
         opens = []
         try:
             while len(opens) < LIMIT:
-                opens.append(self.open(smb, tree, "file"))
+                opens.append(self.open(smb, tree, name))
         except SessionError as error:
             self.assertEqual(error.get_error_code(), TOO_MANY_OPENED_FILES)
         return opens
@@ -64,13 +68,13 @@ class LowLimit(DescriptorsCase):
 
     def test_user_who_opens_all_he_can_takes_nothing_from_others(self):
         alice = self.log_on(ALICE)
-        first = self.open_all(*alice)
+        first = self.open_all(*alice, "of alice")
         self.assertTrue(100 < len(first) < LIMIT * 3 / 4, len(first))
         # What one closes he may have again.
         alice[0].close(alice[1], first.pop())
-        self.open(*alice, "file")
+        self.open(*alice, "of alice")
         bob = self.log_on(BOB)
-        self.assertGreater(len(self.open_all(*bob)), 20)
+        self.assertGreater(len(self.open_all(*bob, "of bob")), 20)
 
     def test_strangers_of_one_address_leave_connections_to_another(self):
         found = [self.negotiates() for _ in range(200)]

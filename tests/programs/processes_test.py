@@ -163,7 +163,7 @@ class Rights(ProcessesCase):
     @unittest.skipUnless(os.geteuid() == 0, "only root has capabilities")
     def test_capabilities_are_those_of_the_document(self):
         sets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
-        worker = {"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "setuid", "setgid",
+        worker = {"chown", "dac_override", "dac_read_search", "fowner", "setuid", "setgid",
                   "sys_admin"}
         supervisor = worker | {"kill", "setpcap"}
         for pid, expected in (
