@@ -31,10 +31,9 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
     }
   }
 
-  // To watch a folder the kernel looks it up, as the server.
-  BRAID_CO_CHECK(co_await request.seat.turn());
   NotifyHub& hub = request.server.notify;
-  const NotifyWaiter waiter = hub.wait(*open, notify);
+  bool is_first = false;
+  const NotifyWaiter waiter = hub.wait(*open, notify, is_first);
   // [MS-FSA] 2.1.5.11: looked at after the request is queued, so that neither a CLOSE nor a delete
   // that comes between is missed.
   if (open->is_closing()) hub.closed(*open);
@@ -42,7 +41,11 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
     const std::string path = open->path.lock()->text();
     hub.delete_pending(*open->tree_connect->share, path);
   }
-  co_await request.connection->reactor().schedule();
+  if (is_first) {
+    (void)co_await request.seat.turn();  // goes on in any case
+    hub.listen(*open);
+    co_await request.connection->reactor().schedule();
+  }
   if (!waiter->is_set()) {
     auto waiting = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); });
     if (!waiting) {

@@ -81,32 +81,41 @@ void NotifyHub::finish(WatchTable::Outcome outcome) {
   for (auto& [waiter, answer] : outcome.answers) waiter->set(std::move(answer));
 }
 
-void NotifyHub::watch_locally(WatchTable::Watch& watch, const Open& open) {
+void NotifyHub::listen(const Open& open) {
+  const uint64_t id = open.file_id.persistent;
   const Share& share = *open.tree_connect->share;
   if (share.real_path.empty()) return;
   LocalWatch wanted{.root = share.real_path,
-                    .directory = spelled_on_disk(watch.directory),
                     .device = open.attributes.file_key.device,
-                    .tree = watch.tree,
                     .user = open.owner ? static_cast<uint64_t>(account_of(*open.owner)) : 0};
+  {
+    auto table = table_.lock();
+    const WatchTable::Watch* const watch = table->find(id);
+    if (!watch || watch->source) return;
+    wanted.directory = spelled_on_disk(watch->directory);
+    wanted.tree = watch->tree;
+  }
   if (wanted.directory.empty()) wanted.directory = "/";
   for (LocalChanges* source : {fanotify_.get(), inotify_.get()}) {
     if (!source) continue;
-    watch.local = source->watch(wanted);
-    if (watch.local == 0) continue;
-    watch.source = source;
+    const uint64_t local = source->watch(wanted);
+    if (local == 0) continue;
+    // It may have ended meanwhile, or another request have done this.
+    if (!table_.lock()->set_source(id, source, local)) source->unwatch(local);
     return;
   }
 }
 
-NotifyWaiter NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& request) {
+NotifyWaiter NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& request,
+                             bool& is_first) {
   auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
   const uint64_t id = open.file_id.persistent;
   const std::string path = open.path.lock()->text();
   WatchTable::Outcome outcome;
   {
     auto table = table_.lock();
-    if (!table->find(id)) {
+    is_first = !table->find(id);
+    if (is_first) {
       const Share& share = *open.tree_connect->share;
       WatchTable::Watch watch;
       watch.id = id;
@@ -115,7 +124,6 @@ NotifyWaiter NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& 
       watch.tree = (request.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
       watch.filter = request.completion_filter;
       watch.capacity = request.output_buffer_length;
-      watch_locally(watch, open);
       table->add(std::move(watch));
       set_watch_count(table->size());
     }

@@ -42,7 +42,10 @@ class NotifyHub final : public LocalChangeSink {
 
   // For CHANGE_NOTIFY. The first of an open says what is watched, and its changes are kept from
   // then on. The waiter is set already when something was kept.
-  NotifyWaiter wait(const Open& open, const wire::ChangeNotifyRequest& request);
+  // Does not wait itself, so that of requests that follow each other none overtakes another.
+  NotifyWaiter wait(const Open& open, const wire::ChangeNotifyRequest& request, bool& is_first);
+  // After the first: hears of what local programs do, too. May wait for the disk.
+  void listen(const Open& open);
   void cancel(const Open& open, const NotifyWaiter& waiter);
   // Waiting requests of the open end with STATUS_NOTIFY_CLEANUP.
   void closed(const Open& open);
@@ -105,7 +108,6 @@ class NotifyHub final : public LocalChangeSink {
   void report_renamed(const Share& share, const Rename& rename);
   void report_own_modification(const Share& share, std::string_view path);
   void report(std::span<const PathChange> changes);
-  void watch_locally(WatchTable::Watch& watch, const Open& open);
   void finish(WatchTable::Outcome outcome);
 
   store::WorkerGroup* const group_ = nullptr;

@@ -22,6 +22,14 @@ const WatchTable::Watch* WatchTable::find(uint64_t id) const {
   return found == by_id_.end() ? nullptr : &found->second->watch;
 }
 
+bool WatchTable::set_source(uint64_t id, LocalChanges* source, uint64_t local) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end() || found->second->watch.source) return false;
+  found->second->watch.source = source;
+  found->second->watch.local = local;
+  return true;
+}
+
 void WatchTable::add(Watch watch) {
   ChangeBuffer buffer(watch.capacity);
   auto entry = std::make_unique<Entry>(Entry{std::move(watch), std::move(buffer), {}});

@@ -51,6 +51,8 @@ class WatchTable {
   };
 
   const Watch* find(uint64_t id) const;
+  // What tells of local changes. False if there is no such watch, or it has one.
+  bool set_source(uint64_t id, LocalChanges* source, uint64_t local);
   size_t size() const { return by_id_.size(); }
   void add(Watch watch);
 
