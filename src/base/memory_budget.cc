@@ -21,8 +21,8 @@ uint64_t steps_for(uint64_t used) {
 
 int64_t part_of(int64_t share, MemoryUse use) {
   switch (use) {
-    case MemoryUse::kLasting:
-      return share / 2;
+    case MemoryUse::kLasting:  // within its half
+      return share / 8 * 9;
     case MemoryUse::kFrame:
       return share / 4 * 3;
     case MemoryUse::kAnswer:
@@ -86,8 +86,8 @@ std::optional<uint64_t> control_group_limit() {
     if (controllers.empty()) {
       limit = least_limit("/sys/fs/cgroup", line.substr(second + 1), "/memory.max");
     } else if (("," + controllers + ",").contains(",memory,")) {
-      limit = least_limit("/sys/fs/cgroup/memory", line.substr(second + 1),
-                          "/memory.limit_in_bytes");
+      limit =
+          least_limit("/sys/fs/cgroup/memory", line.substr(second + 1), "/memory.limit_in_bytes");
     }
     if (limit) least = std::min(least.value_or(*limit), *limit);
   }
@@ -99,19 +99,21 @@ std::optional<uint64_t> control_group_limit() {
 // Of a user, or of an address.
 struct MemoryAccount::Share {
   std::atomic<int64_t> used = 0;
+  std::atomic<int64_t> lasting = 0;
   std::atomic<int64_t> before_logon = 0;
 };
 
 void MemoryCharge::merge(MemoryCharge other) noexcept {
   if (other.size_ == 0) return;
-  assert(size_ == 0 || account_ == other.account_);
+  assert(size_ == 0 || (account_ == other.account_ && lasts_ == other.lasts_));
   account_ = std::move(other.account_);
+  lasts_ = other.lasts_;
   size_ += std::exchange(other.size_, 0);
 }
 
 void MemoryCharge::give_back(size_t size) noexcept {
   size_ -= size;
-  account_->give_back(size);
+  account_->give_back(size, lasts_);
   if (size_ == 0) account_.reset();
 }
 
@@ -124,33 +126,66 @@ MemoryAccount::~MemoryAccount() {
 
 std::optional<MemoryCharge> MemoryAccount::try_take(size_t size, MemoryUse use) {
   if (size == 0) return MemoryCharge();
+  const bool lasts = use == MemoryUse::kLasting;
+  if (lasts && !try_take_lasting(size)) return std::nullopt;
   const uint64_t now = used_.fetch_add(size) + size;
   if (now > reserved_.load() && !reserve_for(now, use)) {
-    used_.fetch_sub(size);
+    give_back(size, lasts);
     return std::nullopt;
   }
-  return MemoryCharge(shared_from_this(), size);
+  return MemoryCharge(shared_from_this(), size, lasts);
 }
 
-MemoryCharge MemoryAccount::take(size_t size) {
+MemoryCharge MemoryAccount::take(size_t size, MemoryUse use) {
   if (size == 0) return {};
+  const bool lasts = use == MemoryUse::kLasting;
+  if (lasts) {
+    std::lock_guard lock(mutex_);
+    add_lasting(static_cast<int64_t>(size));
+  }
   const uint64_t now = used_.fetch_add(size) + size;
   if (now > reserved_.load()) reserve_for(now, std::nullopt);
-  return MemoryCharge(shared_from_this(), size);
+  return MemoryCharge(shared_from_this(), size, lasts);
+}
+
+bool MemoryAccount::try_take_lasting(size_t size) {
+  const auto more = static_cast<int64_t>(size);
+  std::lock_guard lock(mutex_);
+  // Before a logon there is a narrower limit.
+  if (user_) {
+    const int64_t share = share_now(0) / 2;
+    if (lasting_ + more > static_cast<int64_t>(kConnectionMax / 2) ||
+        address_->lasting.load() + more > share || user_->lasting.load() + more > share) {
+      return false;
+    }
+  }
+  add_lasting(more);
+  return true;
+}
+
+void MemoryAccount::add_lasting(int64_t size) {
+  lasting_ += size;
+  address_->lasting.fetch_add(size);
+  if (user_) user_->lasting.fetch_add(size);
+}
+
+int64_t MemoryAccount::share_now(int64_t more) const {
+  const auto limit = static_cast<int64_t>(budget_->limit());
+  const int64_t free = std::max<int64_t>(limit - (budget_->used_.load() - more), 0);
+  return std::max(share_min(limit), share_of_free(free, limit, 2));
 }
 
 bool MemoryAccount::reserve_for(uint64_t used, std::optional<MemoryUse> use) {
   std::lock_guard lock(mutex_);
   const auto wanted = static_cast<int64_t>(steps_for(used));
-  const int64_t more = wanted - static_cast<int64_t>(reserved_.load(std::memory_order_relaxed));
+  const int64_t more = wanted - static_cast<int64_t>(reserved_.load());
   if (more <= 0) return true;
   add_to_shares(more);
   const auto fits = [&] {
     const auto limit = static_cast<int64_t>(budget_->limit());
-    const int64_t free = limit - (budget_->used_.load() - more);
-    if (more > free || wanted > part_of(kConnectionMax, *use)) return false;
+    if (budget_->used_.load() > limit || wanted > part_of(kConnectionMax, *use)) return false;
     if (user_) {
-      const int64_t share = part_of(std::max(share_min(limit), share_of_free(free, limit, 2)), *use);
+      const int64_t share = part_of(share_now(more), *use);
       return address_->used.load() <= share && user_->used.load() <= share;
     }
     // What others at this address do once they are known must not keep anybody from a logon.
@@ -178,7 +213,11 @@ void MemoryAccount::add_to_shares(int64_t size) {
   }
 }
 
-void MemoryAccount::give_back(size_t size) noexcept {
+void MemoryAccount::give_back(size_t size, bool lasts) noexcept {
+  if (lasts) {
+    std::lock_guard lock(mutex_);
+    add_lasting(-static_cast<int64_t>(size));
+  }
   const uint64_t now = used_.fetch_sub(size) - size;
   const uint64_t reserved = reserved_.load(std::memory_order_relaxed);
   const bool gives_steps = reserved > kOwn && (now <= kOwn || reserved - now > 2 * kStep);
@@ -212,6 +251,7 @@ void MemoryAccount::became_known(const std::string& user) {
   add_to_shares(-reserved);
   user_ = budget_->share_of(budget_->users_, user);
   add_to_shares(reserved);
+  user_->lasting.fetch_add(lasting_);
 }
 
 uint64_t MemoryAccount::when_given_back(std::move_only_function<void()> callback) {
@@ -232,8 +272,8 @@ std::shared_ptr<MemoryBudget> MemoryBudget::make(uint64_t limit) {
 }
 
 uint64_t MemoryBudget::default_limit() {
-  uint64_t memory = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                    static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  uint64_t memory =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   if (const auto limit = control_group_limit()) memory = std::min(memory, *limit);
   return memory / 2;
 }

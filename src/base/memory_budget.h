@@ -18,8 +18,9 @@
 
 namespace braid {
 
-// How much of a share may go to it. What a client decides how long to keep may have half, so that
-// work goes on; frames on their way in leave room for what is answered to them.
+// What it is for. Things that last until their client lets go of them may have half of a share, so
+// that work goes on, and some room beside it, as a client that has much under way may still open a
+// file. Frames on their way in leave room for what is answered to them.
 enum class MemoryUse : uint8_t { kLasting, kFrame, kAnswer };
 
 class MemoryBudget;
@@ -42,7 +43,7 @@ class MemoryAccount : public std::enable_shared_from_this<MemoryAccount> {
   // None when a share has no room for it.
   std::optional<MemoryCharge> try_take(size_t size, MemoryUse use);
   // In any case: for what is small, and bounded by something else.
-  MemoryCharge take(size_t size);
+  MemoryCharge take(size_t size, MemoryUse use = MemoryUse::kAnswer);
 
   // A user has logged on: from here on it counts with what the user holds. Only the first counts.
   void became_known(const std::string& user);
@@ -61,11 +62,15 @@ class MemoryAccount : public std::enable_shared_from_this<MemoryAccount> {
   struct Share;
   MemoryAccount(std::shared_ptr<MemoryBudget> budget, std::shared_ptr<Share> address);
 
-  void give_back(size_t size) noexcept;
+  void give_back(size_t size, bool lasts) noexcept;
+  bool try_take_lasting(size_t size);
+  void add_lasting(int64_t size);
   // Counts in all shares what `used` needs. With a `use`: false, and nothing changed, if one has no
   // room.
   bool reserve_for(uint64_t used, std::optional<MemoryUse> use);
   void add_to_shares(int64_t size);
+  // How far the shares may grow now, before `more` is counted. REQUIRES: the mutex.
+  int64_t share_now(int64_t more) const;
   // What is not needed any more. REQUIRES: the mutex.
   void give_back_steps();
 
@@ -76,6 +81,7 @@ class MemoryAccount : public std::enable_shared_from_this<MemoryAccount> {
   std::atomic<bool> has_waiters_ = false;
   std::mutex mutex_;
   std::shared_ptr<Share> user_;  // null: nobody has logged on
+  int64_t lasting_ = 0;
   std::vector<std::pair<uint64_t, std::move_only_function<void()>>> waiters_;
   uint64_t last_waiter_ = 0;
 };
@@ -103,7 +109,8 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   // Little is left: who only holds on to what is taken goes sooner.
   bool is_short() const;
   uint64_t used_before_logon() const;
-  // Requests that were refused, and connections that had to wait or were refused, for want of memory.
+  // Requests that were refused, and connections that had to wait or were refused, for want of
+  // memory.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
   void count_refusal() { refused_.fetch_add(1, std::memory_order_relaxed); }
 

@@ -128,6 +128,30 @@ TEST_F(MemoryBudgetTest, WhatLastsAndWhatComesInLeaveRoomForAnswers) {
   EXPECT_EQ(total(all_of(*account, kMiB)), MemoryAccount::kConnectionMax / 4);
 }
 
+TEST_F(MemoryBudgetTest, WhoHasMuchUnderWayCanStillOpenAFile) {
+  const auto account = known("a", "user");
+  const auto answers = all_of(*account, 64 << 10);
+  EXPECT_FALSE(account->try_take(64 << 10, MemoryUse::kAnswer));
+  EXPECT_TRUE(account->try_take(64 << 10, MemoryUse::kLasting));
+  // The same over another connection.
+  EXPECT_TRUE(known("a", "user")->try_take(64 << 10, MemoryUse::kLasting));
+}
+
+TEST_F(MemoryBudgetTest, WhatLastsIsAHalfOfAUsersShareOverAllConnections) {
+  std::vector<std::shared_ptr<MemoryAccount>> accounts;
+  std::vector<std::vector<MemoryCharge>> charges;
+  uint64_t held = 0;
+  for (int i = 0; i < 5; ++i) {
+    accounts.push_back(known("a", "user"));
+    charges.push_back(all_of(*accounts.back(), 64 << 10, MemoryUse::kLasting));
+    held += total(charges.back());
+  }
+  EXPECT_LE(held, 43 * kMiB);
+  EXPECT_GE(held, 36 * kMiB);
+  charges.clear();
+  EXPECT_GE(total(all_of(*accounts.back(), 64 << 10, MemoryUse::kLasting)), 36 * kMiB);
+}
+
 TEST_F(MemoryBudgetTest, ThoseWithoutALogonHaveAPartOfTheirOwn) {
   constexpr uint64_t kPart = 32 * kMiB;
   std::vector<std::shared_ptr<MemoryAccount>> accounts;

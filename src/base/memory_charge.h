@@ -17,11 +17,14 @@ class MemoryCharge {
   MemoryCharge() = default;
   ~MemoryCharge() { release(); }
   MemoryCharge(MemoryCharge&& other) noexcept
-      : account_(std::move(other.account_)), size_(std::exchange(other.size_, 0)) {}
+      : account_(std::move(other.account_)),
+        size_(std::exchange(other.size_, 0)),
+        lasts_(other.lasts_) {}
   MemoryCharge& operator=(MemoryCharge&& other) noexcept {
     MemoryCharge old(std::move(*this));
     account_ = std::move(other.account_);
     size_ = std::exchange(other.size_, 0);
+    lasts_ = other.lasts_;
     return *this;
   }
 
@@ -31,17 +34,19 @@ class MemoryCharge {
     if (size < size_) give_back(size_ - size);
   }
   void release() noexcept { shrink_to(0); }
-  // Holds what `other` held, too. REQUIRES: both are of one account, or one is empty.
+  // Holds what `other` held, too. REQUIRES: both are of one account and for the same use, or one is
+  // empty.
   void merge(MemoryCharge other) noexcept;
 
  private:
   friend class MemoryAccount;
-  MemoryCharge(std::shared_ptr<MemoryAccount> account, size_t size)
-      : account_(std::move(account)), size_(size) {}
+  MemoryCharge(std::shared_ptr<MemoryAccount> account, size_t size, bool lasts)
+      : account_(std::move(account)), size_(size), lasts_(lasts) {}
   void give_back(size_t size) noexcept;
 
   std::shared_ptr<MemoryAccount> account_;
   size_t size_ = 0;
+  bool lasts_ = false;  // MemoryUse::kLasting
 };
 
 }  // namespace braid

@@ -196,9 +196,9 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "How many threads of a worker serve connections. 0 means one for each processor.",
      number<&Server::threads, Server, 0, 256>},
     {"memory_limit", "a whole number from 64 to 16777216, or 0", "0",
-     "How many MiB clients may make all workers together hold: requests, answers that are not read, "
-     "and what open files need. One user, or one address, gets up to a quarter of it. 0 means half of "
-     "the memory that the machine or the control group has.",
+     "How many MiB clients may make all workers together hold: requests, answers that are not "
+     "read, and what open files need. One user, or one address, gets up to a quarter of it. 0 "
+     "means half of the memory that the machine or the control group has.",
      memory_limit},
     {"keytab", "an absolute path", R"("")",
      "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos.",

@@ -90,7 +90,7 @@ class RpcPipe final : public Pipe {
     if (!memory_) return;
     const size_t held = state.association.held_size();
     state.memory.shrink_to(held);
-    state.memory.merge(memory_->take(held - state.memory.size()));
+    state.memory.merge(memory_->take(held - state.memory.size(), MemoryUse::kLasting));
   }
 
   const Interface& interface_;
@@ -120,8 +120,7 @@ Result<PipeRead> Pipe::transceive(const CallerInfo& caller, ByteView bytes, size
   return read(max);
 }
 
-Result<std::unique_ptr<Pipe>> PipeRegistry::open(std::string_view name,
-                                                 const CallerInfo& caller,
+Result<std::unique_ptr<Pipe>> PipeRegistry::open(std::string_view name, const CallerInfo& caller,
                                                  std::shared_ptr<MemoryAccount> memory) const {
   const Interface* interface = find_interface(name);
   if (interface == nullptr) return fail(NtStatus::kObjectNameNotFound);

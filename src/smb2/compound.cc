@@ -47,9 +47,9 @@ void Compound::send_replies() {
 
 uint16_t Compound::grant_credits(const Request& request, bool may_grow) {
   // Before anybody is known a connection has as many as it began with, whatever it asks.
-  return connection_->command_sequence_window.grant(
-      request.header.credits, elements_[request.index].credits_charged,
-      may_grow && connection_->has_known_user());
+  return connection_->command_sequence_window.grant(request.header.credits,
+                                                    elements_[request.index].credits_charged,
+                                                    may_grow && connection_->has_known_user());
 }
 
 std::shared_ptr<const crypto::SigningKey> Compound::key_for(const Request& request) const {

@@ -19,13 +19,13 @@ class Compound {
  public:
   struct Element {
     wire::Header header;
-    ByteView message;         // into the frame
+    ByteView message;          // into the frame
     uint16_t credits_charged;  // as the window counted it
   };
 
   // `decrypted_for`: the session whose key opened the frame, or null.
-  Compound(std::shared_ptr<Connection> connection, CountedBuffer frame, std::vector<Element> elements,
-           std::shared_ptr<Session> decrypted_for);
+  Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
+           std::vector<Element> elements, std::shared_ptr<Session> decrypted_for);
 
   // Answers everything and sends the answers: in one frame, or in as many as they need.
   Task<void> run();

@@ -146,9 +146,8 @@ struct LargeAnswers : CompoundTest {
       wire::ReadRequest read;
       read.file_id = file;
       read.length = length;
-      all.push_back(client.request(Command::kRead, read, [charge](Header& header) {
-        header.credit_charge = charge;
-      }));
+      all.push_back(client.request(Command::kRead, read,
+                                   [charge](Header& header) { header.credit_charge = charge; }));
       client.next_message_id += charge - 1;
     }
     return RawClient::compound(std::move(all), false);

@@ -239,7 +239,9 @@ size_t answer_size_max(const Request& request, const Row& row) {
 bool take_room(Request& request, const Row& row) {
   MemoryAccount& account = *request.connection->memory;
   if (row.lasting_size > 0) {
-    auto lasting = account.try_take(row.lasting_size, MemoryUse::kLasting);
+    // What stays has a name, and that is kept in more than one place.
+    const size_t size = row.lasting_size + 2 * request.message.size();
+    auto lasting = account.try_take(size, MemoryUse::kLasting);
     if (!lasting) return false;
     request.lasting_memory = std::move(*lasting);
   }

@@ -1,11 +1,13 @@
 // HeldMemory: what an object that stays until its client lets go of it makes the server hold.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/guarded.h"
 #include "base/memory_budget.h"
 #include "base/result.h"
+#include "smb2/limits.h"
 
 namespace braid::smb2 {
 
@@ -29,11 +31,43 @@ class HeldMemory {
     charge_.lock()->merge(std::move(*more));
     return {};
   }
-  size_t size() const { return charge_.lock()->size(); }
+  // The same, if it is less than `size` by now.
+  Result<void> reach(size_t size) {
+    const size_t now = charge_.lock()->size();
+    return now < size ? add(size - now) : Result<void>();
+  }
 
  private:
   std::shared_ptr<MemoryAccount> account_;
   Guarded<MemoryCharge> charge_;
+};
+
+// How many byte-range locks of an Open are counted in its HeldMemory. Not every UNLOCK is, as one
+// that is repeated unlocks nothing: how many there are is looked up when there might be more than
+// are counted, and so many more are counted then that it is seldom. Thread: any.
+class LockRoom {
+ public:
+  // Before `more` are taken. `look_up`: how many there are. STATUS_INSUFFICIENT_RESOURCES.
+  template <class LookUp>
+  Result<void> add(size_t more, HeldMemory& memory, LookUp look_up) {
+    if (taken_.fetch_add(more) + more <= counted_) return {};
+    const size_t there = look_up() + more;
+    const size_t wanted = 2 * there;
+    if (wanted > counted_) {
+      if (auto added = memory.add((wanted - counted_) * kLockSize); !added) {
+        taken_.fetch_sub(more);
+        return added;
+      }
+      counted_ = wanted;
+    }
+    taken_ = there;
+    return {};
+  }
+
+ private:
+  static constexpr size_t kInOpenSize = 8;  // what kOpenSize has room for
+  std::atomic<size_t> taken_ = 0;           // at most, since the last look
+  std::atomic<size_t> counted_ = kInOpenSize;
 };
 
 }  // namespace braid::smb2

@@ -59,10 +59,11 @@ inline constexpr size_t kChannelsPerSessionMax = 32;
 // CREATEs and breaks have waited long enough; a client that loses more is not unlucky.
 inline constexpr size_t kLostChannelsPerSessionMax = 64;
 
-// What things cost that stay until their client lets go of them, in bytes as measured and rounded up:
-// an open with what is kept of its file in every table, a tree connect, a session with its keys, the
-// names a directory listing has read ahead, a SESSION_SETUP that is not done.
+// What things cost that stay until their client lets go of them, in bytes, rather too many than too
+// few: an open with what is kept of its file in every table, a tree connect, a session with its
+// keys, the names a directory listing has read ahead, a SESSION_SETUP that is not done.
 inline constexpr size_t kOpenSize = 3u << 10;
+inline constexpr size_t kLockSize = 96;  // a byte-range lock
 inline constexpr size_t kTreeSize = 1u << 10;
 inline constexpr size_t kSessionSize = 12u << 10;
 inline constexpr size_t kEnumerationSize = 64u << 10;

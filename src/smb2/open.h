@@ -115,8 +115,9 @@ class Open {
   OpenNames names;
   std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
 
-  // Counts the Open itself, its enumeration and its notifications.
+  // Counts the Open itself with its name, its locks, its enumeration and its notifications.
   HeldMemory memory;
+  LockRoom lock_room;
 
   FdBudget::Files descriptors;  // the room that the two files take
   // Set before the Open is in any table. Exactly one of the two.

@@ -264,8 +264,7 @@ class RawClient {
     MutableByteView pieces[] = {frame};
     const auto authenticated = ByteView(out).subspan(wire::TransformHeader::kAuthenticatedOffset);
     transform.signature = encryption_key->seal(transform.nonce, authenticated, pieces);
-    std::ranges::copy(transform.signature,
-                      out.begin() + wire::TransformHeader::kSignatureOffset);
+    std::ranges::copy(transform.signature, out.begin() + wire::TransformHeader::kSignatureOffset);
     out.insert(out.end(), frame.begin(), frame.end());
     return out;
   }

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "auth/identity.h"
-#include "base/memory_charge.h"
 #include "base/guarded.h"
 #include "base/ids.h"
+#include "base/memory_charge.h"
 #include "base/result.h"
 #include "crypto/key_derivation.h"
 #include "crypto/sealing.h"
@@ -59,7 +59,7 @@ struct Channel {
   std::shared_ptr<Session> session;
   std::weak_ptr<Connection> connection;
   std::shared_ptr<const crypto::SigningKey> signing_key;  // Channel.SigningKey
-  MemoryCharge memory;  // the session's and its own
+  MemoryCharge memory;                                    // the session's and its own
 };
 
 enum class SessionState : uint8_t { kInProgress, kValid, kExpired, kClosed };

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "base/memory_charge.h"
 #include "base/ids.h"
+#include "base/memory_charge.h"
 #include "smb2/share.h"
 
 namespace braid::smb2 {

@@ -88,6 +88,7 @@ void FrameReader::start_large(size_t size) {
   const ByteView start = held().subspan(kHeaderSize);
   large_.emplace(Buffer(size), std::exchange(charge_, {}));
   is_charged_ = false;
+  is_busy_ = false;  // it was filled by this one message
   if (!start.empty()) std::memcpy(large_->data(), start.data(), start.size());
   large_filled_ = start.size();
   large_before_ = true;

@@ -18,9 +18,8 @@ namespace braid::transport {
 // message. Of the NetBIOS session service ([RFC1002] 4.3) the keep-alive (0x85), which wants no
 // answer, is skipped; everything else is malformed, a session request (0x81) too.
 //
-// Use: next() until it gives nothing; then, if it is starved(), grant() what it lacks; else read into
-// space() and report with received().
-// Owned by TcpTransport. Thread: one.
+// Use: next() until it gives nothing; then, if it is starved(), grant() what it lacks; else read
+// into space() and report with received(). Owned by TcpTransport. Thread: one.
 class FrameReader {
  public:
   // Where the next bytes go: the rest of a large message first, then the read buffer.
@@ -60,7 +59,8 @@ class FrameReader {
   CountedBuffer buffer_;  // bytes [begin_, end_) are held
   size_t begin_ = 0;
   size_t end_ = 0;
-  std::optional<CountedBuffer> large_;  // a message being received in place; then the buffer is empty
+  // A message being received in place; then the buffer is empty.
+  std::optional<CountedBuffer> large_;
   size_t large_filled_ = 0;
   bool large_before_ = false;  // the last message was a large one
   bool is_busy_ = false;       // a read has filled the buffer

@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(Steps, FrameReaderSteps,
 
 TEST(FrameReader, SmallMessagesAreReadTogether) {
   Bytes stream;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 60; ++i) {
     const Bytes frame = frame_of(pattern(120, 0));
     stream.insert(stream.end(), frame.begin(), frame.end());
   }
@@ -81,7 +81,7 @@ TEST(FrameReader, SmallMessagesAreReadTogether) {
   ByteView rest = stream;
   feed(reader, rest, SIZE_MAX);
   EXPECT_TRUE(rest.empty());
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 60; ++i) {
     EXPECT_TRUE(reader.has_message());
     EXPECT_TRUE((*reader.next()).has_value());
   }

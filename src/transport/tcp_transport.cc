@@ -29,8 +29,8 @@ namespace {
 // Reads in a row before the other connections of the reactor get their turn.
 constexpr int kReadsPerTurn = 16;
 
-// How often within the time it has a peer is looked at that takes nothing. When memory is short, the
-// first look in vain is the last.
+// How often within the time it has a peer is looked at that takes nothing. When memory is short,
+// the first look in vain is the last.
 constexpr int kLooksBeforeTimeout = 6;
 
 // While more complete requests wait in the read buffer, their responses are collected up to this.

@@ -16,8 +16,8 @@ namespace braid::transport {
 // System calls: small messages that came together are read together, and what is answered while
 // more of them wait is sent together. A large message is received into its own Buffer.
 //
-// A peer that takes nothing of what waits for it for `takes_nothing_max` is dropped, ETIMEDOUT; when
-// memory is short, after a sixth of that. Thread: any.
+// A peer that takes nothing of what waits for it for `takes_nothing_max` is dropped, ETIMEDOUT;
+// when memory is short, after a sixth of that. Thread: any.
 TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received = {},
                                 std::chrono::nanoseconds takes_nothing_max = kTakesNothingMax);
 

@@ -108,13 +108,15 @@ Task<Result<Reply>> handle_lock(Request& request) {
 
   bool fail_immediately = false;
   BRAID_CO_TRY(auto ranges, lock_ranges(lock, fail_immediately));
+  Server& server = request.server;
+  const std::shared_ptr<Open> open = request.open.get();
+  const filestate::OpenRef ref = open->ref();
+  BRAID_CO_CHECK(open->lock_room.add(ranges.size(), open->memory,
+                                     [&] { return server.file_table.locks_of(ref).held.size(); }));
   if (ranges.size() > filestate::kRangesPerTurn) {
     BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
     co_return reply_with(wire::LockResponse{});
   }
-  Server& server = request.server;
-  const std::shared_ptr<Open> open = request.open.get();
-  const filestate::OpenRef ref = open->ref();
   const filestate::LockId id = server.next_lock_id();
   const filestate::Decision decision =
       server.file_table.lock(ref, ranges, fail_immediately, id, sequence_of(request, lock));

@@ -111,6 +111,8 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
                                           *request.tree_connect->share, old_path.text()))) {
     return fail(NtStatus::kAccessDenied);
   }
+  // Longer than the name it was opened by, it takes more room.
+  BRAID_CHECK(open.memory.reach(kOpenSize + 2 * target.path.text().size()));
   BRAID_CHECK(
       volume.rename(request.credentials(), source.place, key, target.place, replace || same_file));
 
