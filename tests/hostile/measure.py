@@ -149,12 +149,11 @@ class Report:
 class Bench:
     """One server with everything the attacks want on its disk."""
 
-    def __init__(self, args, scratch, workers, names):
+    def __init__(self, args, scratch, tag, workers, names):
         self.args, self.scratch = args, scratch
         self.alice, self.bob = servers.test_users()
         self.attackers = [dataclasses.replace(self.alice, name=f"mallory{number}")
                           for number in range(SWARM_USERS)]
-        tag = f"w{workers}"
         self.folder = scratch.directory(f"{tag}-share", mode=0o777)
         shares = [servers.Share("share", self.folder),
                   servers.Share("other", scratch.directory(f"{tag}-other", mode=0o777))]
@@ -210,7 +209,7 @@ def timed(args, scratch, report):
         chosen = [row for row in TIMED if row[3] == workers and wanted(args, row[0])]
         if not chosen:
             continue
-        bench = Bench(args, scratch, workers, {row[0] for row in chosen})
+        bench = Bench(args, scratch, f"w{workers}", workers, {row[0] for row in chosen})
         try:
             meter = meters.Meter(bench.server)
             none, failed = measure_victim(args, bench.server, bench.bob, "share", args.seconds)
@@ -240,7 +239,7 @@ def timed_copy(args, server, user):
 
 def swarm(args, scratch, report):
     """Every attack on memory at once."""
-    bench = Bench(args, scratch, 1, set())
+    bench = Bench(args, scratch, "swarm", 1, set())
     try:
         none, _ = timed_copy(args, bench.server, bench.bob)
         budget = meters.metric(bench.server, "braid_memory_limit_bytes")
