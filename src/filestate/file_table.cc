@@ -225,11 +225,12 @@ NtStatus FileTable::unlock(const OpenRef& ref, std::span<const LockRange> ranges
 Decision FileTable::lock_part(const OpenRef& ref, std::span<const LockRange> ranges,
                               const std::optional<LockSequence>& sequence, LockPart part,
                               bool& is_repeated) {
-  return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
-                     [&](FileNode&, FileState& state, Outcome& outcome) {
-                       return state.lock_part(ref.token, ranges, sequence, part, is_repeated,
-                                              outcome);
-                     });
+  return impl_->with_room(ref.file, Decision::fail(NtStatus::kFileClosed),
+                          Decision::fail(NtStatus::kInsufficientResources),
+                          [&](FileNode&, FileState& state, Outcome& outcome) {
+                            return state.lock_part(ref.token, ranges, sequence, part, is_repeated,
+                                                   outcome);
+                          });
 }
 
 void FileTable::give_back(const OpenRef& ref, std::span<const LockRange> ranges) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <random>
@@ -178,6 +179,7 @@ TEST(PartTree, WriterKilledAtAnyInstructionLeavesPartsThatFitTheirRecord) {
   const auto start = [&](size_t worker) {
     seed++;
     writers[worker] = ::fork();
+    if (writers[worker] < 0) std::abort();  // or the next kill would be of everybody
     if (writers[worker] == 0) add_for_ever(store.fd.get(), worker, seed);
   };
   for (size_t i = 0; i < writers.size(); ++i) start(i);

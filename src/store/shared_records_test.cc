@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <random>
@@ -173,6 +174,7 @@ TEST(SharedRecords, WriterKilledAtAnyInstructionLeavesWholeRecordsAndFreeLocks) 
   const auto start = [&](size_t worker) {
     seed++;
     writers[worker] = ::fork();
+    if (writers[worker] < 0) std::abort();  // or the next kill would be of everybody
     if (writers[worker] == 0) write_for_ever(shared.fd.get(), worker, seed);
   };
   for (size_t i = 0; i < writers.size(); ++i) start(i);
