@@ -258,6 +258,8 @@ bool FileTable::cancel_lock(const OpenRef& ref, LockId id) {
 NtStatus FileTable::check_io(const OpenRef& ref, uint64_t offset, uint64_t length,
                              bool write) const {
   return impl_->ask(ref.file, NtStatus::kFileClosed, [&](FileNode&, const FileState& state) {
+    // A stream's state may outlive its last open for a while, or not.
+    if (!state.find(ref.token)) return NtStatus::kFileClosed;
     return state.check_io(ref.token, offset, length, write);
   });
 }
