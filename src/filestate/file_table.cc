@@ -225,11 +225,12 @@ NtStatus FileTable::unlock(const OpenRef& ref, std::span<const LockRange> ranges
 Decision FileTable::lock_part(const OpenRef& ref, std::span<const LockRange> ranges,
                               const std::optional<LockSequence>& sequence, LockPart part,
                               bool& is_repeated) {
-  return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
-                     [&](FileNode&, FileState& state, Outcome& outcome) {
-                       return state.lock_part(ref.token, ranges, sequence, part, is_repeated,
-                                              outcome);
-                     });
+  return impl_->with_room(ref.file, Decision::fail(NtStatus::kFileClosed),
+                          Decision::fail(NtStatus::kInsufficientResources),
+                          [&](FileNode&, FileState& state, Outcome& outcome) {
+                            return state.lock_part(ref.token, ranges, sequence, part, is_repeated,
+                                                   outcome);
+                          });
 }
 
 void FileTable::give_back(const OpenRef& ref, std::span<const LockRange> ranges) {
@@ -257,6 +258,8 @@ bool FileTable::cancel_lock(const OpenRef& ref, LockId id) {
 NtStatus FileTable::check_io(const OpenRef& ref, uint64_t offset, uint64_t length,
                              bool write) const {
   return impl_->ask(ref.file, NtStatus::kFileClosed, [&](FileNode&, const FileState& state) {
+    // A stream's state may outlive its last open for a while, or not.
+    if (!state.find(ref.token)) return NtStatus::kFileClosed;
     return state.check_io(ref.token, offset, length, write);
   });
 }

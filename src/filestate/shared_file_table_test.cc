@@ -243,7 +243,7 @@ TEST(SharedFileTable, NewLifeRemovesWhatTheOldOneLeft) {
   EXPECT_EQ(t.workers.groups[0]->is_alive(t.workers.groups[0]->own_tag()), true);
 }
 
-TEST(SharedFileTable, FullStoreRefusesOpensAndNothingElse) {
+TEST(SharedFileTable, FullStoreRefusesOpensAndLocksAndNothingElse) {
   store::TestGroup workers(1, {.buckets = 16, .arena_bytes = 64 << 10});
   RecordingSink sink;
   FileTable table(sink, workers.groups[0].get());
@@ -269,7 +269,10 @@ TEST(SharedFileTable, FullStoreRefusesOpensAndNothingElse) {
   }
   EXPECT_GT(open.size(), 50u);
   const LockRange range{0, 1, true};
-  EXPECT_EQ(table.lock(open[0], {&range, 1}, true, {1}).verdict, Verdict::kGo);
+  EXPECT_EQ(table.lock(open[0], {&range, 1}, true, {1}).status, NtStatus::kInsufficientResources);
+  EXPECT_EQ(table.check_io(open[0], 0, 1, true), NtStatus::kSuccess);
+  EXPECT_EQ(table.set_delete_pending(open[1], true).verdict, Verdict::kGo);
+  EXPECT_TRUE(table.is_delete_pending(open[1].file));
   for (const OpenRef& each : open) table.close(each);
   EXPECT_FALSE(table.is_open(open[0].file));
 }

@@ -41,7 +41,7 @@ void Arena::take_over() {
   };
   for (size_t i = 0; i < region_.buckets(); ++i) {
     Bucket& bucket = region_.bucket(i);
-    if (bucket.first.load(std::memory_order_relaxed) == 0) continue;
+    // Also of one that looks empty: who has just removed its last record may be releasing blocks.
     const BucketLock lock(bucket);
     for (uint64_t at = bucket.first; at != 0; at = region_.block(at).next) {
       note(at);

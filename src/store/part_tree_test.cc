@@ -2,10 +2,12 @@
 #include "store/part_tree.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <random>
@@ -178,7 +180,10 @@ TEST(PartTree, WriterKilledAtAnyInstructionLeavesPartsThatFitTheirRecord) {
   const auto start = [&](size_t worker) {
     seed++;
     writers[worker] = ::fork();
-    if (writers[worker] == 0) add_for_ever(store.fd.get(), worker, seed);
+    if (writers[worker] < 0) std::abort();  // or the next kill would be of everybody
+    if (writers[worker] != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // also when a check ends the test early
+    add_for_ever(store.fd.get(), worker, seed);
   };
   for (size_t i = 0; i < writers.size(); ++i) start(i);
   std::mt19937_64 random(7);

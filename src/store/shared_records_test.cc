@@ -1,10 +1,12 @@
 #include "store/shared_records.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <random>
@@ -173,7 +175,10 @@ TEST(SharedRecords, WriterKilledAtAnyInstructionLeavesWholeRecordsAndFreeLocks) 
   const auto start = [&](size_t worker) {
     seed++;
     writers[worker] = ::fork();
-    if (writers[worker] == 0) write_for_ever(shared.fd.get(), worker, seed);
+    if (writers[worker] < 0) std::abort();  // or the next kill would be of everybody
+    if (writers[worker] != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // also when a check ends the test early
+    write_for_ever(shared.fd.get(), worker, seed);
   };
   for (size_t i = 0; i < writers.size(); ++i) start(i);
   std::mt19937_64 random(7);
