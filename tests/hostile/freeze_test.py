@@ -25,9 +25,8 @@ import suite  # noqa: E402
 from mutation_test import Attacker  # noqa: E402
 from scratch import Scratch  # noqa: E402
 
-SUCCESS = 0
-PENDING = 0x103
-SHARING_VIOLATION = 0xC0000043
+SUCCESS = "SUCCESS"
+PENDING = "PENDING"
 BLOCK = 4096
 
 
