@@ -96,15 +96,6 @@ TEST_F(ConnectionTest, LogonBringsCredits) {
   EXPECT_EQ(answer->header.credits, 64u);
 }
 
-TEST_F(ConnectionTest, BeforeALogonTwoExchangesMayBeUnfinished) {
-  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(client.status_of(client.setup_request("more")), NtStatus::kMoreProcessingRequired);
-  }
-  EXPECT_EQ(client.status_of(client.setup_request("more")), NtStatus::kInsufficientResources);
-  EXPECT_EQ(client.status_of(client.setup_request("user")), NtStatus::kInsufficientResources);
-}
-
 TEST_F(ConnectionTest, MessageIdOutsideTheWindowDrops) {
   ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   client.send(echo([](Header& header) { header.message_id = {5000}; }));
