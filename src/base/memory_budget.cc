@@ -130,7 +130,12 @@ std::optional<MemoryCharge> MemoryAccount::try_take(size_t size, MemoryUse use) 
   if (lasts && !try_take_lasting(size)) return std::nullopt;
   const uint64_t now = used_.fetch_add(size) + size;
   if (now > reserved_.load() && !reserve_for(now, use)) {
-    give_back(size, lasts);
+    // Nobody is told: what was not there before is not there now, and who waits would look in vain.
+    used_.fetch_sub(size);
+    if (lasts) {
+      std::lock_guard lock(mutex_);
+      add_lasting(-static_cast<int64_t>(size));
+    }
     return std::nullopt;
   }
   return MemoryCharge(shared_from_this(), size, lasts);
