@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "smb2/raw_client_testing.h"
+#include "wire/smb2/change_notify.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/logoff.h"
 #include "wire/smb2/transform_header.h"
@@ -194,6 +195,24 @@ TEST_F(ConnectionTest, CancelOfNothingIsNotAnswered) {
   ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   client.send(client.request(Command::kCancel, wire::EchoRequest{}));
   EXPECT_EQ(client.status_of(echo()), NtStatus::kSuccess);
+}
+
+// The first of a handle has its directory looked up on the pool before it is told to wait.
+TEST_F(ConnectionTest, CancelRightBehindAChangeNotifyEndsIt) {
+  ASSERT_TRUE(client.log_on());
+  auto body = RawClient::create_body("folder");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  wire::ChangeNotifyRequest notify;
+  notify.file_id = client.create(body);
+  notify.completion_filter = 1;
+  notify.output_buffer_length = 1000;
+  const uint64_t id = client.next_message_id;
+  client.send(client.request(Command::kChangeNotify, notify));
+  client.send(client.request(Command::kCancel, wire::EchoRequest{},
+                             [id](Header& header) { header.message_id = {id}; }));
+  const auto answer = client.answer_to(id);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kCancelled);
 }
 
 // The envelope of encrypted messages.

@@ -49,7 +49,7 @@ Result<void> Request::verify_channel_sequence(bool changes) {
   return {};
 }
 
-Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
+Result<void> Request::go_async(std::move_only_function<void()> on_cancel, Interim interim) {
   // What may wait for ever must not hold up the rest of its compound: [MS-SMB2] 3.3.5.2.7. A break
   // ends within its time-out.
   const bool unbounded =
@@ -69,10 +69,15 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel) {
   async_id_ =
       connection->register_async(header.message_id, std::move(on_cancel), ended_by, session);
   if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
-  compound.send_interim(*this, async_id_);
+  owes_interim_ = true;
+  if (interim == Interim::kAtOnce) send_interim();
   // Both are decoded to plain values, and wait for as long as the client likes.
   if (unbounded) compound.drop_frame();
   return {};
+}
+
+void Request::send_interim() {
+  if (std::exchange(owes_interim_, false)) compound.send_interim(*this, async_id_);
 }
 
 void Request::may_take_long() {

@@ -67,6 +67,9 @@ Reply reply_with(const Body& body, NtStatus status = NtStatus::kSuccess) {
   return reply;
 }
 
+// When go_async() sends the interim response. kLater: the handler calls send_interim().
+enum class Interim : uint8_t { kAtOnce, kLater };
+
 // [MS-SMB2] 3.3.1.13 "Per Request". Lives in the coroutine that answers it. The members from
 // `session` on are filled by the gates in dispatch.cc before a handler sees the Request.
 // Thread: the connection's reactor, except while its handler runs on the worker pool.
@@ -129,7 +132,10 @@ class Request {
   // it runs on the reactor, at most once, and not after finish_async(). Before waiting for anything
   // a client decides. STATUS_INSUFFICIENT_RESOURCES when too many wait already.
   // REQUIRES: on the connection's reactor.
-  Result<void> go_async(std::move_only_function<void()> on_cancel);
+  Result<void> go_async(std::move_only_function<void()> on_cancel,
+                        Interim interim = Interim::kAtOnce);
+  // The one that was left for later, if any. REQUIRES: on the connection's reactor.
+  void send_interim();
   // Whether go_async() has been called.
   bool has_gone_async() const { return gone_async_; }
   // The request is done.
@@ -143,6 +149,7 @@ class Request {
 
   AsyncId async_id_;
   bool gone_async_ = false;
+  bool owes_interim_ = false;
   bool is_watched_ = false;
   bool is_slow_ = false;     // counted in its share's slow_requests
   size_t watched_slot_ = 0;  // in SlowRequests

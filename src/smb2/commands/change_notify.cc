@@ -41,17 +41,20 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
     const std::string path = open->path.lock()->text();
     hub.delete_pending(*open->tree_connect->share, path);
   }
-  if (is_first) {
-    (void)co_await request.seat.turn();  // goes on in any case
-    hub.listen(*open);
-    co_await request.connection->reactor().schedule();
-  }
+  // A CANCEL may be right behind it; who has the interim response may count on being told.
   if (!waiter->is_set()) {
-    auto waiting = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); });
+    auto waiting = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); },
+                                    is_first ? Interim::kLater : Interim::kAtOnce);
     if (!waiting) {
       hub.cancel(*open, waiter);
       co_return std::unexpected(waiting.error());
     }
+  }
+  if (is_first) {
+    (void)co_await request.seat.turn();  // goes on in any case
+    hub.listen(*open);
+    co_await request.connection->reactor().schedule();
+    request.send_interim();
   }
   // A CLOSE ends the wait, so it must not wait for this request.
   request.open.release();
