@@ -265,8 +265,9 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   }
 
   if (purpose == Purpose::kBind) {
-    BRAID_CO_CHECK(add_bound_channel(request, session, *step, exchange->preauth_hash.value()));
+    // The password was right, whatever is said of the bind.
     if (logon_turn) logon_turn->succeeded(step->identity->account_name);
+    BRAID_CO_CHECK(add_bound_channel(request, session, *step, exchange->preauth_hash.value()));
     response.session_flags = session_flags(*session->security());
     log::info("{}: {} bound another channel, {} now", connection.peer_host(),
               step->identity->account_name, session->channels().size());
