@@ -89,9 +89,10 @@ def _rpc_fragment(first, stub):
     return struct.pack("<BBBBIHHI", 5, 0, 0, 1 if first else 0, 0x10, 16 + len(body), 0, 2) + body
 
 
-def half_pipes(target, count=300, size=960_000):
+def half_pipes(target, count=300, size=960_000, patience=30.0):
     """Pipes with a request each that lacks its last fragment."""
     with target.peer(share="IPC$") as peer:
+        peer.socket.settimeout(patience)  # who has no room is not read from
         peer.want_credits(512)
         middle = _rpc_fragment(False, bytes(4000)) * 14
         first = _rpc_fragment(True, bytes(4000)) + middle
