@@ -206,9 +206,6 @@ class Turns(AttackCase):
     def test_listings_of_one_handle(self):
         self.assertLess(self.overtaken(attacks_work.listings, count=300), 100)
 
-    def test_patterns(self):
-        self.assertLess(self.overtaken(attacks_work.patterns, count=128), 96)
-
     def test_zeros_in_a_large_stream(self):
         self.assertEqual(self.overtaken(attacks_work.zero_data, waits_for_first=False,
                                         size=1 << 30), 0)
