@@ -175,7 +175,6 @@ class Budget(AttackCase):
         if not is_sanitized(self.server.program):
             self.assertLess(meter.resident_max / MIB, self.LIMIT_MIB)
 
-
     def test_half_logons(self):
         # One address gets a part of what those without a logon have, 64 KiB for each exchange.
         seen = self.first(attacks_logon.half_logons, connections=20)
@@ -209,7 +208,6 @@ class Turns(AttackCase):
     def test_zeros_in_a_large_stream(self):
         self.assertEqual(self.overtaken(attacks_work.zero_data, waits_for_first=False,
                                         size=1 << 30), 0)
-
 
     def cpu_until_idle(self):
         """Processor time the workers take until they have nothing to do."""

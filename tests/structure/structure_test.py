@@ -37,6 +37,12 @@ class Structure(unittest.TestCase):
     def check(self, complaints):
         self.assertFalse(complaints, "\n" + "\n".join(complaints))
 
+    def test_numbers_of_deviations_are_used_once(self):
+        text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+        numbers = re.findall(r"^(\d+)\. ", text, re.M)
+        self.check([f"docs/protocol.md: {number} is used twice"
+                    for number in sorted(set(numbers)) if numbers.count(number) > 1])
+
     def test_every_folder_has_a_floor(self):
         self.check([f"{shown(path)}: no floor in this test" for path in SRC.iterdir()
                     if path.is_dir() and path.name not in FLOORS])
