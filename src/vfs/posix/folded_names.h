@@ -10,9 +10,9 @@
 namespace braid::vfs {
 
 // A table of hashes of folded names, and the names packed one behind the other: some twelve bytes
-// beside the name's own, so that a million names take 35 MB. Where even that is too much the names
-// can be dropped: then it still tells which names there are not, which is what most who ask want to
-// know, and a name that may be there has to be looked for in the directory.
+// beside the name's own, so that a million names take less than 55 MiB. Where even that is too much
+// the names can be dropped: then it still tells which names there are not, which is what most who
+// ask want to know, and a name that may be there has to be looked for in the directory.
 //
 // Thread: one at a time.
 class FoldedNames {
