@@ -1,5 +1,7 @@
 #include "smb2/compound.h"
 
+#include <algorithm>
+
 #include "smb2/dispatch.h"
 #include "smb2/limits.h"
 #include "smb2/server.h"
@@ -28,15 +30,31 @@ Compound::Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
 }
 
 Task<void> Compound::run() {
+  WorkOwner owner;
   for (size_t i = 0; i < elements_.size(); ++i) {
     Element& element = elements_[i];
     Request request(connection_->server(), connection_, *this, i, element.header, element.message,
                     is_encrypted());
     std::optional<Reply> reply = co_await dispatch(request);
+    owner = request.seat.owner();
     if (!reply) continue;  // CANCEL
     add_reply(request, std::move(*reply));
   }
+  if (!takes_long_to_protect()) {
+    send_replies();
+    co_return;
+  }
+  WorkerPool::Seat seat(connection_->server().pool(), owner);
+  (void)co_await seat.turn();
   send_replies();
+  co_await connection_->reactor().schedule();
+}
+
+bool Compound::takes_long_to_protect() const {
+  if (replies_size_ <= kProtectedInlineMax) return false;
+  return is_encrypted() || std::ranges::any_of(replies_, [](const auto& reply) {
+           return reply.signing_key != nullptr;
+         });
 }
 
 void Compound::send_replies() {

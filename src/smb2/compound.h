@@ -60,6 +60,7 @@ class Compound {
 
  private:
   void add_reply(Request& request, Reply reply);
+  bool takes_long_to_protect() const;
   uint16_t grant_credits(const Request& request, bool may_grow);
   void finish_header(const Request& request, MutableByteView message, NtStatus status,
                      AsyncId async_id, uint16_t credits);

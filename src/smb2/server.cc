@@ -163,7 +163,8 @@ bool Server::end_session(SessionId id) {
 }
 
 Task<void> Server::end_session_soon(std::shared_ptr<Session> session) {
-  co_await reactors_.at(0).schedule();
+  WorkerPool::Seat seat(pool_, WorkOwner{});
+  (void)co_await seat.turn();
   co_await close_session(std::move(session), DurableOpens::kClosed);
 }
 
