@@ -5,6 +5,7 @@
 #include "smb2/dispatch.h"
 #include "smb2/limits.h"
 #include "smb2/server.h"
+#include "smb2/work_owner.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/transform_header.h"
 
@@ -20,8 +21,10 @@ constexpr size_t padded(size_t size) { return (size + 7) / 8 * 8; }
 }  // namespace
 
 Compound::Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
-                   std::vector<Element> elements, std::shared_ptr<Session> decrypted_for)
-    : connection_(std::move(connection)),
+                   std::vector<Element> elements, std::shared_ptr<Session> decrypted_for,
+                   VerifiedSignature its_signature)
+    : verified(std::move(its_signature)),
+      connection_(std::move(connection)),
       frame_(std::move(frame)),
       elements_(std::move(elements)),
       decrypted_for_(std::move(decrypted_for)) {
@@ -30,13 +33,11 @@ Compound::Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
 }
 
 Task<void> Compound::run() {
-  WorkOwner owner;
   for (size_t i = 0; i < elements_.size(); ++i) {
     Element& element = elements_[i];
     Request request(connection_->server(), connection_, *this, i, element.header, element.message,
                     is_encrypted());
     std::optional<Reply> reply = co_await dispatch(request);
-    owner = request.seat.owner();
     if (!reply) continue;  // CANCEL
     add_reply(request, std::move(*reply));
   }
@@ -44,7 +45,7 @@ Task<void> Compound::run() {
     send_replies();
     co_return;
   }
-  WorkerPool::Seat seat(connection_->server().pool(), owner);
+  WorkerPool::Seat seat(connection_->server().pool(), work_of_protection(connection_->number));
   (void)co_await seat.turn();
   send_replies();
   co_await connection_->reactor().schedule();

@@ -25,7 +25,11 @@ class Compound {
 
   // `decrypted_for`: the session whose key opened the frame, or null.
   Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
-           std::vector<Element> elements, std::shared_ptr<Session> decrypted_for);
+           std::vector<Element> elements, std::shared_ptr<Session> decrypted_for,
+           VerifiedSignature verified);
+
+  // Of the only message, when the frame is a long one.
+  const VerifiedSignature verified;
 
   // Answers everything and sends the answers: in one frame, or in as many as they need.
   Task<void> run();

@@ -7,6 +7,7 @@
 #include "smb2/commands/smb1_negotiate.h"
 #include "smb2/compound.h"
 #include "smb2/server.h"
+#include "smb2/work_owner.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/transform_header.h"
@@ -61,7 +62,11 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
       }
       break;
     }
-    alive = process_frame(std::move(*frame));
+    if (frame->size() > kProtectedInlineMax) {
+      alive = co_await process_long_frame(std::move(*frame));
+    } else {
+      alive = process_frame(std::move(*frame));
+    }
     // What was cancelled answers before the next request does: clients count on the order.
     if (std::exchange(cancelled_something_, false)) co_await reactor().next_turn();
     if (alive) co_await transport_->writable();
@@ -162,9 +167,13 @@ bool Connection::belongs_elsewhere(ByteView frame) const {
          server_.router()->belongs_elsewhere(negotiate->client_guid);
 }
 
-bool Connection::process_frame(CountedBuffer frame) {
-  ConnectionCounters::add(counters.bytes_received, kFrameHeaderBytes + frame.size());
+void Connection::count_frame(size_t size) {
+  ConnectionCounters::add(counters.bytes_received, kFrameHeaderBytes + size);
   counters.last_frame.store(std::chrono::steady_clock::now(), std::memory_order_relaxed);
+}
+
+bool Connection::process_frame(CountedBuffer frame) {
+  count_frame(frame.size());
   switch (wire::protocol_id_of(frame.view())) {
     case wire::ProtocolId::kSmb2:
       return process_messages(std::move(frame), 0, nullptr);
@@ -175,27 +184,48 @@ bool Connection::process_frame(CountedBuffer frame) {
     default:
       return false;  // compression was not negotiated; anything else is no SMB2
   }
-  // [MS-SMB2] 3.3.5.2.1.1 "Decrypting the Message".
-  wire::Reader reader(frame.view());
-  const auto transform = wire::TransformHeader::decode(reader);
-  if (!transform || transform->flags != wire::TransformHeader::kFlagEncrypted) return false;
-  const auto channel = find_channel(transform->session_id);
-  const SessionSecurity* security = channel ? channel->session->security() : nullptr;
-  if (!security || !security->decryption_key) return false;
-  const MutableByteView sealed = frame.view().subspan(wire::TransformHeader::kSize);
-  if (transform->original_message_size != sealed.size()) return false;
-  const ByteView authenticated = frame.view().subspan(
-      wire::TransformHeader::kAuthenticatedOffset,
-      wire::TransformHeader::kSize - wire::TransformHeader::kAuthenticatedOffset);
-  if (!security->decryption_key->open(transform->nonce, authenticated, sealed,
-                                      transform->signature)) {
-    return false;
+  const auto sealed = sealed_by(frame.view());
+  if (!sealed || !sealed->open(frame.view())) return false;
+  return process_messages(std::move(frame), wire::TransformHeader::kSize, sealed->session());
+}
+
+std::optional<SealedFrame> Connection::sealed_by(ByteView frame) const {
+  return SealedFrame::of(frame, [this](SessionId id) {
+    const auto channel = find_channel(id);
+    return channel ? channel->session : nullptr;
+  });
+}
+
+// The next frame is read when this one is decrypted or verified, so that their order stays.
+Task<bool> Connection::process_long_frame(CountedBuffer frame) {
+  WorkerPool::Seat seat(server_.pool(), work_of_protection(number));
+  if (wire::protocol_id_of(frame.view()) == wire::ProtocolId::kTransform) {
+    count_frame(frame.size());
+    const auto sealed = sealed_by(frame.view());
+    if (!sealed) co_return false;
+    (void)co_await seat.turn();
+    const bool is_open = sealed->open(frame.view());
+    co_await reactor().schedule();
+    co_return is_open&& process_messages(std::move(frame), wire::TransformHeader::kSize,
+                                         sealed->session());
   }
-  return process_messages(std::move(frame), wire::TransformHeader::kSize, channel->session);
+  wire::Reader reader(frame.view());
+  const auto header = wire::Header::decode(reader);
+  const bool is_single = header && header->next_command == 0 && header->is_signed();
+  const auto channel = is_single ? find_channel(header->session_id) : nullptr;
+  if (!channel || !channel->signing_key) co_return process_frame(std::move(frame));
+  count_frame(frame.size());
+  VerifiedSignature verified{channel->signing_key};
+  (void)co_await seat.turn();
+  verified.is_valid =
+      verified.key->verify(frame.view(), wire::Header::kSignatureOffset, nonce_of(*header));
+  co_await reactor().schedule();
+  co_return process_messages(std::move(frame), 0, nullptr, std::move(verified));
 }
 
 bool Connection::process_messages(CountedBuffer frame, size_t offset,
-                                  std::shared_ptr<Session> decrypted_for) {
+                                  std::shared_ptr<Session> decrypted_for,
+                                  VerifiedSignature verified) {
   std::vector<Compound::Element> elements;
   for (;;) {
     const ByteView rest = frame.view().subspan(offset);
@@ -248,10 +278,11 @@ bool Connection::process_messages(CountedBuffer frame, size_t offset,
       ConnectionCounters::add(connection->counters.requests_in_flight, 0 - count);
     }
   };
-  requests_.spawn(Serve::compound(
-      shared_from_this(),
-      Compound(shared_from_this(), std::move(frame), std::move(elements), std::move(decrypted_for)),
-      count));
+  requests_.spawn(
+      Serve::compound(shared_from_this(),
+                      Compound(shared_from_this(), std::move(frame), std::move(elements),
+                               std::move(decrypted_for), std::move(verified)),
+                      count));
   return !transport_->is_closed();
 }
 

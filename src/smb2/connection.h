@@ -22,6 +22,7 @@
 #include "smb2/command_sequence_window.h"
 #include "smb2/connection_counters.h"
 #include "smb2/fd_budget.h"
+#include "smb2/protected_frame.h"
 #include "smb2/request.h"
 #include "smb2/session.h"
 #include "smb2/slow_requests.h"
@@ -173,7 +174,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool belongs_elsewhere(ByteView frame) const;
   // False: the connection must end.
   bool process_frame(CountedBuffer frame);
-  bool process_messages(CountedBuffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
+  // The same for one that takes long to decrypt or to verify.
+  Task<bool> process_long_frame(CountedBuffer frame);
+  void count_frame(size_t size);
+  std::optional<SealedFrame> sealed_by(ByteView frame) const;
+  bool process_messages(CountedBuffer frame, size_t offset, std::shared_ptr<Session> decrypted_for,
+                        VerifiedSignature verified = {});
   Task<void> close();
   bool is_over(const AsyncRequest& request) const;
   // Ends every wait that is over, and requests whose turn has not come and that nobody wants now.

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "smb2/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/echo.h"
+#include "wire/smb2/lock.h"
 #include "wire/smb2/logoff.h"
 #include "wire/smb2/transform_header.h"
 
@@ -288,6 +290,49 @@ TEST_F(TransformTest, MessageOfAnotherSessionInsideDrops) {
 TEST_F(TransformTest, RelatedSessionSetupOfAnotherSessionInsideDrops) {
   client.send(sealed(RawClient::compound(
       {echo(), client.setup_request("user", 0, [](Header& h) { ++h.session_id.value; })})));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+struct LongFrameTest : TransformTest {
+  void SetUp() override {
+    ASSERT_TRUE(client.log_on());
+    // A list of locks of nothing: one message that is long.
+    locks.file_id = client.create("file");
+    constexpr uint32_t kFlags = wire::LockFlags::kSharedLock | wire::LockFlags::kFailImmediately;
+    locks.locks.resize(16000, {.offset = 0, .length = 0, .flags = kFlags});
+    turns_before = turns();
+  }
+  size_t turns() { return engine.server().pool().load().turns_taken; }
+
+  wire::LockRequest locks;
+  size_t turns_before = 0;
+};
+
+// Pool threads do the work; what the signature means is decided as for any other.
+TEST_F(LongFrameTest, SignedOneIsVerifiedOnThePool) {
+  Bytes message = client.signed_request(Command::kLock, locks);
+  ASSERT_GT(message.size(), kProtectedInlineMax);
+  const auto answer = client.exchange(message);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_TRUE(RawClient::is_signed_with(*answer, *client.signing_key));
+  EXPECT_EQ(turns(), turns_before + 1);
+
+  message = client.signed_request(Command::kLock, locks);
+  message.back() ^= 1;
+  EXPECT_EQ(client.status_of(message), NtStatus::kAccessDenied);
+  EXPECT_EQ(turns(), turns_before + 2);
+}
+
+TEST_F(LongFrameTest, EncryptedOneIsDecryptedOnThePool) {
+  client.send(sealed(client.request(Command::kLock, locks)));
+  const auto answer = client.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(wire::protocol_id_of(answer->message), wire::ProtocolId::kTransform);
+  EXPECT_EQ(turns(), turns_before + 1);
+  Bytes damaged = sealed(client.request(Command::kLock, locks));
+  damaged.back() ^= 1;
+  client.send(std::move(damaged));
   EXPECT_TRUE(client.is_dropped());
 }
 

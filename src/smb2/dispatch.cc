@@ -96,12 +96,12 @@ Result<void> verify_signature(Request& request) {
     if (!request.channel) return fail(NtStatus::kUserSessionDeleted);
     const auto& key = request.channel->signing_key;
     if (!key) return fail(NtStatus::kNotSupported);
-    const crypto::SigningNonce nonce{.message_id = request.header.message_id.value,
-                                     .from_server = false,
-                                     .is_cancel = request.header.command == Command::kCancel};
-    if (!key->verify(request.message, wire::Header::kSignatureOffset, nonce)) {
-      return fail(NtStatus::kAccessDenied);
-    }
+    const VerifiedSignature& before = request.compound.verified;
+    const bool is_valid = before.key == key
+                              ? before.is_valid
+                              : key->verify(request.message, wire::Header::kSignatureOffset,
+                                            nonce_of(request.header));
+    if (!is_valid) return fail(NtStatus::kAccessDenied);
     request.signature_verified = true;
     return {};
   }

@@ -34,8 +34,9 @@ inline constexpr uint32_t kFrameMaxUnauthenticated = 72u << 10;
 // The largest frame afterwards, either way: the largest write or read, its headers and a transform
 // header. The answers of a compound that are more together go into frames of their own.
 inline constexpr uint32_t kFrameMax = kMaxTransferSize + (64u << 10);
-// Answers that are signed or encrypted on the reactor: above, a pool thread does it. It takes a
-// millisecond for each MiB, and 8 MiB would make all other connections of the reactor wait.
+// Frames and answers that are verified, decrypted, signed or encrypted on the reactor: above, a
+// pool thread does it. It takes a millisecond for each MiB, and 8 MiB would make all other
+// connections of the reactor wait.
 inline constexpr size_t kProtectedInlineMax = 256u << 10;
 // Elements of one compound: far more than any client sends.
 inline constexpr size_t kCompoundMax = 64;

@@ -32,6 +32,10 @@ WorkOwner work_of(const Open& open) {
   return work_of(open.owner.get(), open.tree_connect->share.get());
 }
 
+WorkOwner work_of_protection(uint64_t connection) {
+  return {.user = number_of("protection") ^ (connection << 1), .share = number_of("protection")};
+}
+
 WorkOwner work_of_logon(std::string_view peer_host) { return {.user = number_of(peer_host)}; }
 
 }  // namespace braid::smb2
