@@ -81,27 +81,26 @@ class FanotifyChanges final : public LocalChanges {
     uint64_t file_system = 0;
     size_t watches = 0;
   };
+  using Devices = std::unordered_map<uint64_t, Marked>;  // the device is the watch's number
   using Paths = std::map<DirectoryHandle, std::optional<std::string>>;
 
   void run();
   bool read_events();
+  static bool watch_again(Devices& marked, uint64_t device);
   std::optional<std::string> path_of(const DirectoryHandle& directory);
 
   const UniqueFd group_;
   const UniqueFd wake_;
   LocalChangeSink& sink_;
   const std::function<bool(pid_t)> is_ours_;
-  Guarded<std::unordered_map<uint64_t, Marked>> marked_;  // by device, which is the watch's number
+  Guarded<Devices> marked_;
   std::thread thread_;
 };
 
 uint64_t FanotifyChanges::watch(const LocalWatch& watch) {
   if (watch.device == 0) return 0;
-  auto marked = marked_.lock();
-  if (const auto found = marked->find(watch.device); found != marked->end()) {
-    ++found->second.watches;
-    return watch.device;
-  }
+  if (auto marked = marked_.lock(); watch_again(*marked, watch.device)) return watch.device;
+  // Without the lock, which others need whose disk does answer.
   auto directory = std::make_shared<UniqueFd>(open_directory(watch.root, watch.directory));
   if (!*directory) return 0;
   ScopedPrivilege privilege;
@@ -117,6 +116,8 @@ uint64_t FanotifyChanges::watch(const LocalWatch& watch) {
       ::open_by_handle_at(directory->get(), handle.get(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const uint64_t file_system = file_system_of(directory->get());
   if (!again || file_system == 0) return 0;
+  auto marked = marked_.lock();
+  if (watch_again(*marked, watch.device)) return watch.device;
   if (::fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, kMask, directory->get(),
                       nullptr) != 0) {
     log::debug("{} cannot be watched through fanotify: {}", watch.root, std::strerror(errno));
@@ -124,6 +125,13 @@ uint64_t FanotifyChanges::watch(const LocalWatch& watch) {
   }
   marked->emplace(watch.device, Marked{std::move(directory), file_system, 1});
   return watch.device;
+}
+
+bool FanotifyChanges::watch_again(Devices& marked, uint64_t device) {
+  const auto found = marked.find(device);
+  if (found == marked.end()) return false;
+  ++found->second.watches;
+  return true;
 }
 
 void FanotifyChanges::unwatch(uint64_t watch) {

@@ -5,9 +5,11 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <ctime>
 #include <fstream>
 
@@ -32,6 +34,14 @@ constexpr size_t kDirectoriesMax = 16'384;
 // One over this, of all watches there may be: other programs of the same user, the indexes of
 // other shares and workers, and CHANGE_NOTIFY want some.
 constexpr size_t kWatchesShare = 8;
+// The same of the machine's memory, for all indexes of a process.
+constexpr size_t kMemoryShare = 32;
+constexpr size_t kAllBytesMin = 16u << 20;
+constexpr size_t kAllBytesMax = 512u << 20;
+// Changes that wait for a directory to be read. More is a directory that nobody reads on.
+constexpr size_t kPendingMax = 65'536;
+// Whoever reads a directory comes for the next piece sooner.
+constexpr std::chrono::seconds kReaderIsGone{30};
 
 int64_t nanoseconds(const struct statx_timestamp& t) {
   return t.tv_sec * 1'000'000'000 + t.tv_nsec;
@@ -57,10 +67,27 @@ size_t NameIndex::usual_directories_max() {
   return std::clamp<size_t>(watches / kWatchesShare, 1, kDirectoriesMax);
 }
 
-NameIndex::NameIndex(size_t bytes_max, Events events, size_t directories_max)
-    : bytes_max_(bytes_max),
+size_t NameIndex::usual_bytes_of_all() {
+  const auto memory = static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  return std::clamp(memory / kMemoryShare, kAllBytesMin, kAllBytesMax);
+}
+
+NameIndex::All& NameIndex::all_of_process() {
+  static All all(usual_bytes_of_all());
+  return all;
+}
+
+NameIndex::NameIndex(size_t bytes_max, Events events, size_t directories_max, All& all)
+    : all_(all),
+      bytes_max_(bytes_max),
       directories_max_(directories_max),
       inotify_(events == Events::kTrusted ? ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1) {}
+
+NameIndex::~NameIndex() {
+  auto state = state_.lock();
+  add_bytes(*state, state->counters.bytes, 0);
+}
 
 NameIndex::Counters NameIndex::counters() const { return state_.lock()->counters; }
 
@@ -116,11 +143,28 @@ Result<bool> NameIndex::advance(const DirectoryRef& directory, int directory_fd)
     forget(*state, directory);
     return fail(last.error());
   }
-  if (!*last) return false;
+  if (!*last && fits_while_building(*state, *directory)) return false;
+  directory->is_too_large |= !*last;
   directory->is_complete = true;
   directory->reading.reset();
   settle(*state, directory);
   return true;
+}
+
+// Nobody may come back for the rest: what was read is held like any other. False when there is no
+// room for it even without the others.
+bool NameIndex::fits_while_building(State& state, Directory& directory) {
+  directory.read_at = std::chrono::steady_clock::now();
+  const auto found = state.directories.find(directory.key);
+  if (found == state.directories.end() || found->second.get() != &directory) return true;
+  state.use(directory);
+  count(state, directory);
+  return keep_within_bounds(state);
+}
+
+bool NameIndex::is_held(const State& state, const DirectoryRef& directory) {
+  const auto found = state.directories.find(directory->key);
+  return found != state.directories.end() && found->second == directory;
 }
 
 // REQUIRES the lock of its pieces.
@@ -137,10 +181,11 @@ Result<bool> NameIndex::read_piece(Directory& directory, int directory_fd) {
   if (size == 0) return true;
   for_each_name(buffer.data(), static_cast<size_t>(size),
                 [&](std::string_view name) { directory.names.add(name); });
-  if (directory.names.bytes() > bytes_max_ && directory.names.has_names()) {
+  const size_t allowed = bytes_allowed();
+  if (directory.names.bytes() > allowed && directory.names.has_names()) {
     directory.names.drop_names();
   }
-  directory.is_too_large = directory.names.bytes() > bytes_max_;
+  directory.is_too_large = directory.names.bytes() > allowed;
   return directory.is_too_large;
 }
 
@@ -162,17 +207,26 @@ Result<std::optional<std::string>> NameIndex::search(int directory_fd,
   }
 }
 
-void NameIndex::keep_within_bounds(State& state) {
-  const auto last_of = [&](const std::list<FileKey>& order) -> DirectoryRef {
-    return order.empty() ? nullptr : state.directories.find(order.back())->second;
+// What somebody is reading stays: two that take each other's room would never come to an end.
+bool NameIndex::keep_within_bounds(State& state) {
+  const auto may_go = [&](const Directory& directory) {
+    return !directory.building ||
+           std::chrono::steady_clock::now() - directory.read_at > kReaderIsGone;
   };
-  while (state.counters.bytes > bytes_max_ || state.counters.directories > directories_max_) {
+  const auto last_of = [&](const std::list<FileKey>& order) -> DirectoryRef {
+    for (auto key = order.rbegin(); key != order.rend(); ++key) {
+      const DirectoryRef& each = state.directories.find(*key)->second;
+      if (may_go(*each)) return each;
+    }
+    return nullptr;
+  };
+  for (;;) {
+    const bool is_too_much = state.counters.bytes > bytes_allowed();
+    if (!is_too_much && state.counters.directories <= directories_max_) return true;
     const DirectoryRef small = last_of(state.small), large = last_of(state.large);
     DirectoryRef victim = small ? small : large;
-    if (small && large && state.counters.bytes > bytes_max_ && large->used_at < small->used_at) {
-      victim = large;
-    }
-    if (!victim) return;
+    if (small && large && is_too_much && large->used_at < small->used_at) victim = large;
+    if (!victim) return !is_too_much;
     forget(state, victim);
   }
 }
@@ -184,6 +238,7 @@ NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey
   state.small.push_front(key);
   directory->used = state.small.begin();
   directory->used_at = ++state.uses;
+  directory->read_at = std::chrono::steady_clock::now();
   state.directories[key] = directory;
   state.counters.directories++;
   state.counters.scans++;
@@ -199,14 +254,13 @@ NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey
 // Takes what was read for what there is, with the changes made meanwhile.
 void NameIndex::settle(State& state, const DirectoryRef& directory) {
   drain(state);
-  const auto found = state.directories.find(directory->key);
-  const bool is_held = found != state.directories.end() && found->second == directory;
+  const bool held = is_held(state, directory);
   for (const Change& change : directory->pending) apply(state, *directory, change);
   directory->pending = {};
   directory->building = false;
   // Nobody told it of changes since it went out.
-  if (!is_held) directory->stale = true;
-  if (!is_held) return;
+  if (!held) directory->stale = true;
+  if (!held) return;
   if (directory->stale || directory->is_too_large) return forget(state, directory);
   if (directory->names.size() > kSmallDirectory) {
     directory->is_small = false;
@@ -218,9 +272,24 @@ void NameIndex::settle(State& state, const DirectoryRef& directory) {
 
 void NameIndex::count(State& state, Directory& directory) {
   state.counters.names += directory.names.size() - directory.counted_names;
-  state.counters.bytes += directory.names.bytes() - directory.counted_bytes;
+  add_bytes(state, directory.counted_bytes, directory.names.bytes());
   directory.counted_names = directory.names.size();
   directory.counted_bytes = directory.names.bytes();
+}
+
+void NameIndex::add_bytes(State& state, size_t before, size_t now) {
+  size_t& bytes = state.counters.bytes;
+  const bool held_any = bytes != 0;
+  bytes += now - before;
+  all_.bytes += now - before;
+  if (bytes != 0 && !held_any) ++all_.holders;
+  if (bytes == 0 && held_any) --all_.holders;
+}
+
+size_t NameIndex::bytes_allowed() const {
+  const size_t holders = all_.holders;
+  if (holders == 0 || all_.bytes <= all_.bytes_max) return bytes_max_;
+  return std::min(bytes_max_, all_.bytes_max / holders);
 }
 
 void NameIndex::drain(State& state) {
@@ -260,9 +329,12 @@ void NameIndex::handle(State& state, int watch, uint32_t mask, std::string name)
   }
   state.counters.events++;
   Change change{(mask & (IN_CREATE | IN_MOVED_TO)) != 0, std::move(name)};
-  if (directory->building) {
+  if (directory->building && directory->pending.size() >= kPendingMax) {
+    directory->stale = true;  // whoever reads it reads it again
+    directory->pending = {};
+  } else if (directory->building && !directory->stale) {
     directory->pending.push_back(std::move(change));
-  } else {
+  } else if (!directory->building) {
     apply(state, *directory, change);
   }
 }
@@ -281,19 +353,18 @@ void NameIndex::apply(State& state, Directory& directory, const Change& change) 
 }
 
 void NameIndex::forget(State& state, const DirectoryRef& directory) {
-  const auto found = state.directories.find(directory->key);
-  if (found == state.directories.end() || found->second != directory) return;
+  if (!is_held(state, directory)) return;
   if (directory->watch >= 0) {
     state.by_watch.erase(directory->watch);
     ::inotify_rm_watch(inotify_.get(), directory->watch);
     directory->watch = -1;
   }
   state.counters.names -= directory->counted_names;
-  state.counters.bytes -= directory->counted_bytes;
+  add_bytes(state, directory->counted_bytes, 0);
   directory->counted_names = directory->counted_bytes = 0;
   state.counters.directories--;
   state.order_of(*directory).erase(directory->used);
-  state.directories.erase(found);
+  state.directories.erase(directory->key);
 }
 
 Result<NameIndex::Stamp> NameIndex::stamp_of(int directory_fd) {

@@ -1,6 +1,8 @@
 // NameIndex: finding a name in a directory without regard to case.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -31,7 +33,9 @@ namespace braid::vfs {
 // its turn: nobody reads for the others, and nobody but the one whose piece is being read is waited
 // for. Then it is kept.
 //
-// Bounded by bytes: the least recently used directories go. Of a directory that does not fit alone
+// Bounded by bytes, those of what is being read too: the least recently used directories go. When
+// all indexes of the process hold more than usual_bytes_of_all() each has an equal part of that, so
+// that many shares do not hold many times as much. Of a directory that does not fit alone
 // only hashes are kept, which tell a free name; it is read for a name that may be there in another
 // spelling, and at every question should even the hashes not fit. And by directories, each of which
 // is a watch of the kernel's: small ones go first, so that who walks through many folders does not
@@ -48,10 +52,22 @@ class NameIndex {
   };
 
   enum class Events { kTrusted, kIgnored };
-  NameIndex(size_t bytes_max, Events events, size_t directories_max = usual_directories_max());
+  // What all indexes of one process hold between them.
+  struct All {
+    explicit All(size_t most) : bytes_max(most) {}
+    const size_t bytes_max;
+    std::atomic<size_t> bytes = 0;
+    std::atomic<size_t> holders = 0;  // indexes that hold any
+  };
+  NameIndex(size_t bytes_max, Events events, size_t directories_max = usual_directories_max(),
+            All& all = all_of_process());
+  ~NameIndex();
 
   // A part of what the kernel lets this user watch in all (fs.inotify.max_user_watches).
   static size_t usual_directories_max();
+  // A part of the machine's memory.
+  static size_t usual_bytes_of_all();
+  static All& all_of_process();
 
   // How the name a client calls `client_name` is spelled in `directory`; nothing when there is
   // none. Of several spellings the first by bytes. Reads as the server. With `in_pieces` it reads
@@ -89,6 +105,7 @@ class NameIndex {
     bool is_too_large = false;
 
     bool is_small = true;  // as it was read
+    std::chrono::steady_clock::time_point read_at;  // its last piece
     uint64_t used_at = 0;  // grows with each use
     std::list<FileKey>::iterator used;
   };
@@ -120,16 +137,23 @@ class NameIndex {
   // Reads one piece; true when that was the last.
   Result<bool> advance(const DirectoryRef& directory, int directory_fd);
   Result<bool> read_piece(Directory& directory, int directory_fd);
+  bool fits_while_building(State& state, Directory& directory);
+  static bool is_held(const State& state, const DirectoryRef& directory);
   void settle(State& state, const DirectoryRef& directory);
-  static void count(State& state, Directory& directory);
+  // How many bytes this index may hold now.
+  size_t bytes_allowed() const;
+  void count(State& state, Directory& directory);
+  void add_bytes(State& state, size_t before, size_t now);
   Result<std::optional<std::string>> answer(const Directory& directory, int directory_fd,
                                             std::string_view client_name);
   void drain(State& state);
   void handle(State& state, int watch, uint32_t mask, std::string name);
   void apply(State& state, Directory& directory, const Change& change);
   void forget(State& state, const DirectoryRef& directory);
-  void keep_within_bounds(State& state);
+  // False: what is being read does not fit, and nothing else can go.
+  bool keep_within_bounds(State& state);
 
+  All& all_;
   const size_t bytes_max_;
   const size_t directories_max_;
   const Descriptor inotify_;  // invalid: events are ignored

@@ -192,6 +192,73 @@ TEST_F(Index, LargeDirectoryIsReadInPiecesByAllWhoAsk) {
   EXPECT_LE(asked, counters.pieces + 3);
 }
 
+// Enough for several pieces.
+struct LargeIndex : Index {
+  void make_many() {
+    for (int i = 0; i < 2500; ++i) touch("a name that takes some room " + std::to_string(i));
+  }
+  // Reads one piece for somebody who does not come back.
+  void read_a_piece(NameIndex& index) {
+    const Descriptor fd(::open(folder_.c_str(), O_PATH | O_CLOEXEC));
+    const auto st = stat_of(fd.get());
+    ASSERT_TRUE(st);
+    const auto found = index.find(fd.get(), key_of(*st), "none", true);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().os_error(), EINPROGRESS);
+  }
+};
+
+TEST_F(LargeIndex, WhatWasReadForNobodyIsCounted) {
+  make_many();
+  NameIndex::All all(kPlenty);
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted, 100, all);
+  read_a_piece(index);
+  const size_t once = index.counters().bytes;
+  EXPECT_GT(once, 0u);
+  read_a_piece(index);
+  EXPECT_GT(index.counters().bytes, once);
+  EXPECT_EQ(all.bytes, index.counters().bytes);
+}
+
+TEST_F(LargeIndex, ChangesDoNotWaitForEverForADirectoryNobodyReadsOn) {
+  make_many();
+  const std::string other = folder_ + "-other";
+  ASSERT_TRUE(std::filesystem::create_directory(other));
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
+  read_a_piece(index);
+  const std::string from = folder_ + "/from", to = folder_ + "/to";
+  std::ofstream(from).put('x');
+  for (int i = 0; i < 20'000; ++i) {
+    ASSERT_EQ(::rename(from.c_str(), to.c_str()), 0);
+    ASSERT_EQ(::rename(to.c_str(), from.c_str()), 0);
+    if (i % 1000 == 0) find(index, other, "none");  // takes the events
+  }
+  find(index, other, "none");
+  // They were dropped, so it is read again from the start.
+  EXPECT_EQ(find(index, "FROM"), "from");
+  EXPECT_EQ(index.counters().scans, 3u);
+  std::filesystem::remove_all(other);
+}
+
+TEST_F(LargeIndex, AllOfAProcessHaveATotal) {
+  make_many();
+  NameIndex::All all(1 << 18);
+  NameIndex first(kPlenty, NameIndex::Events::kTrusted, 100, all);
+  EXPECT_EQ(find(first, "none"), "");
+  EXPECT_EQ(all.bytes, first.counters().bytes);
+  const size_t alone = all.bytes;
+  ASSERT_GT(alone, all.bytes_max / 4);
+  {
+    std::vector<std::unique_ptr<NameIndex>> others;
+    for (int i = 0; i < 8; ++i) {
+      others.push_back(std::make_unique<NameIndex>(kPlenty, NameIndex::Events::kTrusted, 100, all));
+      EXPECT_EQ(find(*others.back(), "none"), "");
+    }
+    EXPECT_LE(all.bytes, 2 * all.bytes_max);
+  }
+  EXPECT_EQ(all.bytes, alone);
+}
+
 TEST_F(Index, RemovedDirectoryIsForgotten) {
   NameIndex index(kPlenty, NameIndex::Events::kTrusted);
   std::filesystem::create_directory(folder_ + "/d");
