@@ -5,7 +5,6 @@
 #include "smb2/dispatch.h"
 #include "smb2/limits.h"
 #include "smb2/server.h"
-#include "smb2/work_owner.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/transform_header.h"
 
@@ -21,11 +20,10 @@ constexpr size_t padded(size_t size) { return (size + 7) / 8 * 8; }
 }  // namespace
 
 Compound::Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
-                   std::vector<Element> elements, std::shared_ptr<Session> decrypted_for,
-                   VerifiedSignature its_signature)
-    : verified(std::move(its_signature)),
-      connection_(std::move(connection)),
+                   std::vector<Element> elements, std::shared_ptr<Session> decrypted_for)
+    : connection_(std::move(connection)),
       frame_(std::move(frame)),
+      is_long_(frame_.size() > kProtectedInlineMax),
       elements_(std::move(elements)),
       decrypted_for_(std::move(decrypted_for)) {
   // As many as there are credits, and so without asking.
@@ -41,14 +39,7 @@ Task<void> Compound::run() {
     if (!reply) continue;  // CANCEL
     add_reply(request, std::move(*reply));
   }
-  if (!takes_long_to_protect()) {
-    send_replies();
-    co_return;
-  }
-  WorkerPool::Seat seat(connection_->server().pool(), work_of_protection(connection_->number));
-  (void)co_await seat.turn();
   send_replies();
-  co_await connection_->reactor().schedule();
 }
 
 bool Compound::takes_long_to_protect() const {
@@ -60,8 +51,27 @@ bool Compound::takes_long_to_protect() const {
 
 void Compound::send_replies() {
   if (replies_.empty()) return;
-  connection_->send_messages(std::exchange(replies_, {}), decrypted_for_.get());
+  const bool takes_long = takes_long_to_protect();
+  auto replies = std::exchange(replies_, {});
   replies_size_ = 0;
+  if (!takes_long) {
+    connection_->send_messages(std::move(replies), decrypted_for_.get());
+    return;
+  }
+  auto session = is_encrypted() ? decrypted_for_ : channel ? channel->session : nullptr;
+  connection_->requests_.spawn(
+      send_protected(connection_, std::move(session), std::move(replies), is_encrypted()));
+}
+
+Task<void> Compound::send_protected(std::shared_ptr<Connection> connection,
+                                    std::shared_ptr<Session> protect_for,
+                                    std::vector<Connection::OutMessage> replies, bool encrypt) {
+  ProtectionSeat seat(*connection, protect_for.get());
+  if (co_await seat.turn()) {
+    connection->send_messages(std::move(replies), encrypt ? protect_for.get() : nullptr);
+  }
+  replies.clear();
+  co_await connection->reactor().schedule();
 }
 
 uint16_t Compound::grant_credits(const Request& request, bool may_grow) {

@@ -17,19 +17,11 @@ namespace braid::smb2 {
 // Lives in the coroutine of run(). Thread: the connection's reactor.
 class Compound {
  public:
-  struct Element {
-    wire::Header header;
-    ByteView message;          // into the frame
-    uint16_t credits_charged;  // as the window counted it
-  };
+  using Element = CompoundElement;
 
   // `decrypted_for`: the session whose key opened the frame, or null.
   Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
-           std::vector<Element> elements, std::shared_ptr<Session> decrypted_for,
-           VerifiedSignature verified);
-
-  // Of the only message, when the frame is a long one.
-  const VerifiedSignature verified;
+           std::vector<Element> elements, std::shared_ptr<Session> decrypted_for);
 
   // Answers everything and sends the answers: in one frame, or in as many as they need.
   Task<void> run();
@@ -53,18 +45,26 @@ class Compound {
     create_error = NtStatus::kSuccess;
   }
 
-  // Sends the answers so far. What follows goes into a frame of its own.
+  // Sends the answers so far, those that take long to protect when a pool thread has done that.
+  // What follows goes into a frame of its own.
   void send_replies();
   // Gives up the frame, whose last request waits and has taken from it what it needs.
   void drop_frame() { frame_ = CountedBuffer(); }
   // Sends the answers so far with the interim response of `request` behind them.
   void send_interim(const Request& request, AsyncId async_id);
   bool is_encrypted() const { return decrypted_for_ != nullptr; }
+  // What was found before the requests ran; with no key when nobody has looked.
+  const VerifiedSignature& verified(size_t index) const { return elements_[index].verified; }
+  // All signatures of a long frame were verified before its requests run, or are not valid.
+  bool is_long() const { return is_long_; }
   bool is_last(size_t index) const { return index + 1 == elements_.size(); }
 
  private:
   void add_reply(Request& request, Reply reply);
   bool takes_long_to_protect() const;
+  static Task<void> send_protected(std::shared_ptr<Connection> connection,
+                                   std::shared_ptr<Session> protect_for,
+                                   std::vector<Connection::OutMessage> replies, bool encrypt);
   uint16_t grant_credits(const Request& request, bool may_grow);
   void finish_header(const Request& request, MutableByteView message, NtStatus status,
                      AsyncId async_id, uint16_t credits);
@@ -72,6 +72,7 @@ class Compound {
 
   std::shared_ptr<Connection> connection_;
   CountedBuffer frame_;
+  bool is_long_ = false;
   MemoryCharge memory_;  // of the requests
   std::vector<Element> elements_;
   std::shared_ptr<Session> decrypted_for_;

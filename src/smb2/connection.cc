@@ -7,7 +7,6 @@
 #include "smb2/commands/smb1_negotiate.h"
 #include "smb2/compound.h"
 #include "smb2/server.h"
-#include "smb2/work_owner.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/transform_header.h"
@@ -19,6 +18,13 @@ namespace {
 constexpr uint64_t kFrameHeaderBytes = 4;
 
 }  // namespace
+
+crypto::Digest32 digest_of(const std::vector<wire::Dialect>& dialects) {
+  Bytes bytes;
+  wire::Writer writer(bytes);
+  for (const wire::Dialect each : dialects) writer.u16(static_cast<uint16_t>(each));
+  return crypto::sha256(bytes);
+}
 
 Connection::Connection(Server& server, transport::TransportPtr transport,
                        std::shared_ptr<MemoryAccount> account, FdBudget::Place place)
@@ -198,60 +204,85 @@ std::optional<SealedFrame> Connection::sealed_by(ByteView frame) const {
 
 // The next frame is read when this one is decrypted or verified, so that their order stays.
 Task<bool> Connection::process_long_frame(CountedBuffer frame) {
-  WorkerPool::Seat seat(server_.pool(), work_of_protection(number));
   if (wire::protocol_id_of(frame.view()) == wire::ProtocolId::kTransform) {
     count_frame(frame.size());
     const auto sealed = sealed_by(frame.view());
     if (!sealed) co_return false;
-    (void)co_await seat.turn();
-    const bool is_open = sealed->open(frame.view());
+    ProtectionSeat seat(*this, sealed->session().get());
+    const bool is_open = co_await seat.turn() && sealed->open(frame.view());
     co_await reactor().schedule();
-    co_return is_open&& process_messages(std::move(frame), wire::TransformHeader::kSize,
+    co_return is_open && process_messages(std::move(frame), wire::TransformHeader::kSize,
                                          sealed->session());
   }
-  wire::Reader reader(frame.view());
-  const auto header = wire::Header::decode(reader);
-  const bool is_single = header && header->next_command == 0 && header->is_signed();
-  const auto channel = is_single ? find_channel(header->session_id) : nullptr;
-  if (!channel || !channel->signing_key) co_return process_frame(std::move(frame));
+  if (wire::protocol_id_of(frame.view()) != wire::ProtocolId::kSmb2) {
+    co_return process_frame(std::move(frame));
+  }
   count_frame(frame.size());
-  VerifiedSignature verified{channel->signing_key};
-  (void)co_await seat.turn();
-  verified.is_valid =
-      verified.key->verify(frame.view(), wire::Header::kSignatureOffset, nonce_of(*header));
-  co_await reactor().schedule();
-  co_return process_messages(std::move(frame), 0, nullptr, std::move(verified));
+  auto elements = take_elements(frame.view(), 0, nullptr);
+  if (!elements) co_return false;
+  const bool any_signed = find_keys(*elements);
+  if (any_signed) {
+    const auto channel = find_channel(elements->front().header.session_id);
+    ProtectionSeat seat(*this, channel ? channel->session.get() : nullptr);
+    const bool is_wanted = (co_await seat.turn()).has_value();
+    for (CompoundElement& each : *elements) {
+      if (!each.verified.key || !is_wanted) continue;
+      each.verified.is_valid = each.verified.key->verify(
+          each.message, wire::Header::kSignatureOffset, nonce_of(each.header));
+    }
+    co_await reactor().schedule();
+    if (!is_wanted) co_return false;
+  }
+  co_return serve(std::move(frame), std::move(*elements), nullptr);
+}
+
+bool Connection::find_keys(std::vector<CompoundElement>& elements) const {
+  SessionId session_id;
+  bool any = false;
+  for (CompoundElement& each : elements) {
+    // A related request is of the session before it.
+    if (!each.header.is_related()) session_id = each.header.session_id;
+    const auto channel = each.header.is_signed() ? find_channel(session_id) : nullptr;
+    if (channel) each.verified.key = channel->signing_key;
+    any |= each.verified.key != nullptr;
+  }
+  return any;
 }
 
 bool Connection::process_messages(CountedBuffer frame, size_t offset,
-                                  std::shared_ptr<Session> decrypted_for,
-                                  VerifiedSignature verified) {
-  std::vector<Compound::Element> elements;
+                                  std::shared_ptr<Session> decrypted_for) {
+  auto elements = take_elements(frame.view(), offset, decrypted_for.get());
+  return elements && serve(std::move(frame), std::move(*elements), std::move(decrypted_for));
+}
+
+std::optional<std::vector<CompoundElement>> Connection::take_elements(
+    ByteView frame, size_t offset, const Session* decrypted_for) {
+  std::vector<CompoundElement> elements;
   for (;;) {
-    const ByteView rest = frame.view().subspan(offset);
+    const ByteView rest = frame.subspan(offset);
     wire::Reader reader(rest);
     const auto header = wire::Header::decode(reader);
-    if (!header || header->is_response()) return false;
+    if (!header || header->is_response()) return std::nullopt;
     size_t length = rest.size();
     if (header->next_command != 0) {
       // The next header starts on a boundary of 8 and behind this one.
       if (header->next_command % 8 != 0 || header->next_command < wire::Header::kSize ||
           header->next_command > rest.size() - wire::Header::kSize) {
-        return false;
+        return std::nullopt;
       }
       length = header->next_command;
     }
-    if (elements.size() >= kCompoundMax) return false;
+    if (elements.size() >= kCompoundMax) return std::nullopt;
     // [MS-SMB2] 3.3.5.2.1.1: whoever encrypted it may not speak for another session.
     // The first request has none before it, and SESSION_SETUP takes nothing over.
     const bool names_session = elements.empty() || !header->is_related() ||
                                header->command == wire::Command::kSessionSetup;
     if (decrypted_for && names_session && header->session_id != decrypted_for->session_id) {
-      return false;
+      return std::nullopt;
     }
     // [MS-SMB2] 3.3.5.2.2 "Verifying the Connection State".
     const bool negotiate = header->command == wire::Command::kNegotiate;
-    if (negotiate == negotiated.is_done()) return false;
+    if (negotiate == negotiated.is_done()) return std::nullopt;
     // [MS-SMB2] 3.3.5.2.3 "Verifying the Sequence Number".
     const uint16_t charge =
         negotiated.supports_multi_credit ? std::max<uint16_t>(header->credit_charge, 1) : 1;
@@ -260,14 +291,19 @@ bool Connection::process_messages(CountedBuffer frame, size_t offset,
         log::info("{}: message id {} with charge {} is outside the window {}..{}, dropped",
                   peer_host(), header->message_id.value, charge, command_sequence_window.low(),
                   command_sequence_window.high());
-        return false;
+        return std::nullopt;
       }
     }
     elements.push_back({*header, rest.first(length), charge});
-    if (negotiate && header->next_command != 0) return false;
+    if (negotiate && header->next_command != 0) return std::nullopt;
     if (header->next_command == 0) break;
     offset += header->next_command;
   }
+  return elements;
+}
+
+bool Connection::serve(CountedBuffer frame, std::vector<CompoundElement> elements,
+                       std::shared_ptr<Session> decrypted_for) {
   const auto count = static_cast<uint32_t>(elements.size());
   ConnectionCounters::add(counters.requests, uint64_t{count});
   ConnectionCounters::add(counters.requests_in_flight, count);
@@ -281,7 +317,7 @@ bool Connection::process_messages(CountedBuffer frame, size_t offset,
   requests_.spawn(
       Serve::compound(shared_from_this(),
                       Compound(shared_from_this(), std::move(frame), std::move(elements),
-                               std::move(decrypted_for), std::move(verified)),
+                               std::move(decrypted_for)),
                       count));
   return !transport_->is_closed();
 }

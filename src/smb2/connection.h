@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "base/memory_budget.h"
 #include "crypto/key_derivation.h"
+#include "crypto/sha256.h"
 #include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
@@ -42,7 +43,8 @@ struct Negotiated {
   uint32_t server_capabilities = 0;
   uint16_t client_security_mode = 0;
   uint16_t server_security_mode = 0;
-  std::vector<wire::Dialect> client_dialects;
+  // Of the list of the client's dialects: it may be long, and the client a stranger.
+  crypto::Digest32 client_dialects{};
   crypto::Cipher cipher = crypto::Cipher::kNone;
   crypto::SigningAlgorithm signing_algorithm = crypto::SigningAlgorithm::kHmacSha256;
   bool supports_multi_credit = false;
@@ -56,6 +58,8 @@ struct Negotiated {
     return dialect != wire::Dialect::kNone && dialect != wire::Dialect::kWildcard;
   }
 };
+
+crypto::Digest32 digest_of(const std::vector<wire::Dialect>& dialects);
 
 // A SESSION_SETUP series under way: state per attempt, not per connection, since clients run
 // several at once. [MS-SMB2] 3.3.1.15 "Per PreauthSession" is in it.
@@ -178,8 +182,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Task<bool> process_long_frame(CountedBuffer frame);
   void count_frame(size_t size);
   std::optional<SealedFrame> sealed_by(ByteView frame) const;
-  bool process_messages(CountedBuffer frame, size_t offset, std::shared_ptr<Session> decrypted_for,
-                        VerifiedSignature verified = {});
+  bool process_messages(CountedBuffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
+  // The messages of a frame from `offset` on, with their ids taken from the window. Nothing: the
+  // connection must end.
+  std::optional<std::vector<CompoundElement>> take_elements(ByteView frame, size_t offset,
+                                                            const Session* decrypted_for);
+  // With which keys the signed ones are to be verified; false when there are none.
+  bool find_keys(std::vector<CompoundElement>& elements) const;
+  bool serve(CountedBuffer frame, std::vector<CompoundElement> elements,
+             std::shared_ptr<Session> decrypted_for);
   Task<void> close();
   bool is_over(const AsyncRequest& request) const;
   // Ends every wait that is over, and requests whose turn has not come and that nobody wants now.

@@ -324,6 +324,33 @@ TEST_F(LongFrameTest, SignedOneIsVerifiedOnThePool) {
   EXPECT_EQ(turns(), turns_before + 2);
 }
 
+TEST_F(LongFrameTest, EveryMessageOfACompoundIsVerifiedOnThePool) {
+  const auto frame = [&](uint8_t spoil) {
+    Bytes first = client.request(Command::kLock, locks);
+    first.resize((first.size() + 7) / 8 * 8);
+    wire::Header::patch_next_command(first, static_cast<uint32_t>(first.size()));
+    client.sign(first, *client.signing_key);
+    Bytes second = client.signed_request(Command::kEcho, wire::EchoRequest{});
+    second.back() ^= spoil;
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+  };
+  for (const uint8_t spoil : {0, 1}) {
+    client.send(frame(spoil));
+    EXPECT_EQ(client.receive().value().status(), NtStatus::kSuccess);
+    EXPECT_EQ(client.receive().value().status(),
+              spoil ? NtStatus::kAccessDenied : NtStatus::kSuccess);
+    EXPECT_EQ(turns(), ++turns_before);
+  }
+}
+
+TEST_F(LongFrameTest, NoLogonIsThatLong) {
+  Bytes message = client.request(Command::kSessionSetup, wire::SessionSetupRequest{});
+  message.resize(kProtectedInlineMax + 8);
+  client.sign(message, *client.signing_key);
+  EXPECT_EQ(client.status_of(message), NtStatus::kInvalidParameter);
+}
+
 TEST_F(LongFrameTest, EncryptedOneIsDecryptedOnThePool) {
   client.send(sealed(client.request(Command::kLock, locks)));
   const auto answer = client.receive();

@@ -96,9 +96,11 @@ Result<void> verify_signature(Request& request) {
     if (!request.channel) return fail(NtStatus::kUserSessionDeleted);
     const auto& key = request.channel->signing_key;
     if (!key) return fail(NtStatus::kNotSupported);
-    const VerifiedSignature& before = request.compound.verified;
-    const bool is_valid = before.key == key
-                              ? before.is_valid
+    // In a long frame no other key counts than the one it was looked at with: that of a session
+    // which the frame itself has made is one that no client uses there.
+    const VerifiedSignature& before = request.compound.verified(request.index);
+    const bool is_valid = request.compound.is_long()
+                              ? before.key == key && before.is_valid
                               : key->verify(request.message, wire::Header::kSignatureOffset,
                                             nonce_of(request.header));
     if (!is_valid) return fail(NtStatus::kAccessDenied);

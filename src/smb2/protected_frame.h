@@ -1,4 +1,4 @@
-// The work of decrypting or verifying one received frame, for whichever thread has the time.
+// Decrypting, verifying, encrypting and signing what is long, for whichever thread has the time.
 #pragma once
 
 #include <memory>
@@ -6,17 +6,41 @@
 
 #include "base/bytes.h"
 #include "crypto/signing.h"
+#include "runtime/worker_pool.h"
 #include "smb2/session.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/transform_header.h"
 
 namespace braid::smb2 {
 
-// What the signature of a frame's only message was found to be, and with which key: the gates of
+class Connection;
+
+// A turn on the pool for that, of the user whose session it is: whoever sends much waits for
+// himself. Not behind work of the user that waits for a disk. With an error once the connection is
+// lost. Thread: see Seat.
+class ProtectionSeat final : public WorkerPool::Seat {
+ public:
+  // Without a session: of the connection.
+  ProtectionSeat(Connection& connection, const Session* session);
+  Result<void> check_wanted() const override;
+
+ private:
+  Connection& connection_;
+};
+
+// What the signature of a message of a long frame was found to be, and with which key: the gates of
 // dispatch.cc decide whether that is the key that counts.
 struct VerifiedSignature {
   std::shared_ptr<const crypto::SigningKey> key;  // null: nobody has looked
   bool is_valid = false;
+};
+
+// One message of a frame.
+struct CompoundElement {
+  wire::Header header;
+  ByteView message;                 // into the frame
+  uint16_t credits_charged;         // as the window counted it
+  VerifiedSignature verified = {};  // in a long frame
 };
 
 crypto::SigningNonce nonce_of(const wire::Header& request);

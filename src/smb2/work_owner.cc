@@ -32,6 +32,12 @@ WorkOwner work_of(const Open& open) {
   return work_of(open.owner.get(), open.tree_connect->share.get());
 }
 
+WorkOwner work_of_protection(const auth::Identity* user) {
+  WorkOwner owner = work_of(user, nullptr);
+  owner.share = number_of("protection");
+  return owner;
+}
+
 WorkOwner work_of_protection(uint64_t connection) {
   return {.user = number_of("protection") ^ (connection << 1), .share = number_of("protection")};
 }

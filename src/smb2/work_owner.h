@@ -19,8 +19,9 @@ WorkOwner work_of(const auth::Identity& user, std::string_view share);
 WorkOwner work_of(const Open& open);
 // Of a logon: nobody is known yet but the address.
 WorkOwner work_of_logon(std::string_view peer_host);
-// Of signing and encrypting for a connection, which waits for no disk: not behind the work of its
-// user that does.
+// Of signing and encrypting, which waits for no disk: not behind the work of the user that does.
+WorkOwner work_of_protection(const auth::Identity* user);
+// The same while nobody is known on the connection.
 WorkOwner work_of_protection(uint64_t connection);
 
 }  // namespace braid::smb2

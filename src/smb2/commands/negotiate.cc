@@ -122,7 +122,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   negotiated.client_capabilities = negotiate.capabilities;
   negotiated.client_security_mode = negotiate.security_mode;
   negotiated.client_guid = negotiate.client_guid;
-  negotiated.client_dialects = negotiate.dialects;
+  negotiated.client_dialects = digest_of(negotiate.dialects);
   negotiated.should_sign = (negotiate.security_mode & wire::SecurityMode::kSigningRequired) != 0;
   for (const Dialect dialect : kDialectsNewestFirst) {
     if (negotiate.offers(dialect) && is_allowed(*server.settings(), dialect)) {

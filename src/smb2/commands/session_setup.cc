@@ -181,6 +181,8 @@ class LegUnderWay {
 Task<Result<Reply>> handle_session_setup(Request& request) {
   Connection& connection = *request.connection;
   Server& server = request.server;
+  // A logon is never that long, and is verified and hashed here, on the reactor.
+  if (request.message.size() > kFrameMaxUnauthenticated) co_return fail(NtStatus::kInvalidParameter);
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto setup, SessionSetupRequest::decode(reader));
 

@@ -21,7 +21,7 @@ Task<Result<IoctlAnswer>> ioctl_validate_negotiate_info(Request& request,
       info->capabilities != negotiated.client_capabilities ||
       info->guid != negotiated.client_guid ||
       info->security_mode != negotiated.client_security_mode ||
-      info->dialects != negotiated.client_dialects) {
+      digest_of(info->dialects) != negotiated.client_dialects) {
     log::warn("{}: the negotiation was tampered with, dropped", connection.peer_host());
     connection.disconnect();
     co_return fail(NtStatus::kAccessDenied);
