@@ -138,6 +138,36 @@ TEST(Turns, OneAtATimeInTheOrderTheyCame) {
   }
 }
 
+Task<void> visit_as(Turns<int>& turns, WorkerPool& workers, uint64_t owner,
+                    std::vector<uint64_t>& came) {
+  WorkerPool::Seat pool(workers, {});
+  const auto turn = co_await turns.take(0, pool, owner);
+  came.push_back(owner);
+}
+Task<void> hold_while_others_come(Turns<int>& turns, WorkerPool& workers, TaskScope& scope,
+                                  std::vector<uint64_t>& came) {
+  WorkerPool::Seat pool(workers, {});
+  const auto turn = co_await turns.take(0, pool, 1);
+  for (const uint64_t owner : {1, 1, 1, 2, 3, 2}) {
+    scope.spawn(visit_as(turns, workers, owner, came));
+  }
+}
+
+TEST(Turns, OwnersTakeTurns) {
+  Reactor reactor;
+  WorkerPool pool(2);
+  Turns<int> turns;
+  TaskScope scope, outer;
+  std::vector<uint64_t> came;
+  reactor.post([&] {
+    scope.spawn(hold_while_others_come(turns, pool, scope, came));
+    outer.spawn(stop_after(reactor, scope));
+  });
+  reactor.run();
+  pool.stop();
+  EXPECT_EQ(came, (std::vector<uint64_t>{1, 2, 3, 1, 2, 1}));
+}
+
 Task<void> hold_two(Turns<int>& turns, WorkerPool& workers, Reactor& reactor, bool& went_on) {
   WorkerPool::Seat pool(workers, {});
   auto first = co_await turns.take(1, pool);

@@ -1,16 +1,20 @@
 // Turns<Key>: coroutines that must not run at the same time, queued instead of blocking threads.
 #pragma once
 
+#include <algorithm>
 #include <coroutine>
+#include <cstdint>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/guarded.h"
 #include "runtime/executor.h"
 
 namespace braid {
 
-// One turn for each key at a time, first come first served. Thread: any.
+// One turn for each key at a time. Those who wait are told apart by whose they are, who take turns;
+// of each it is first come first served. Thread: any.
 template <class Key>
 class Turns {
  public:
@@ -44,8 +48,11 @@ class Turns {
   Turns(const Turns&) = delete;
   Turns& operator=(const Turns&) = delete;
 
-  // Turn turn = co_await turns.take(key, executor): continues on `executor` when it is its turn.
-  auto take(Key key, Executor& executor) { return Waiter{*this, std::move(key), executor}; }
+  // Turn turn = co_await turns.take(key, executor, owner): continues on `executor` when it is its
+  // turn.
+  auto take(Key key, Executor& executor, uint64_t owner = 0) {
+    return Waiter{*this, std::move(key), executor, owner};
+  }
 
  private:
   // In the frame of the coroutine that waits.
@@ -53,6 +60,7 @@ class Turns {
     Turns& turns;
     Key key;
     Executor& executor;
+    uint64_t owner;
     std::coroutine_handle<> handle{};
     Waiter* behind = nullptr;
 
@@ -63,8 +71,7 @@ class Turns {
         auto queues = turns.queues_.lock();
         const auto [queue, is_first] = queues->try_emplace(key);
         if (!is_first) {
-          (queue->second.last ? queue->second.last->behind : queue->second.first) = this;
-          queue->second.last = this;
+          queue->second.add(*this);
           return true;  // it may continue elsewhere already: nothing here may be touched any more
         }
       }
@@ -74,9 +81,35 @@ class Turns {
     }
     Turn await_resume() { return Turn(turns, std::move(key)); }
   };
+  struct Lane {
+    uint64_t owner;
+    Waiter* first;
+    Waiter* last;
+  };
   struct Queue {
-    Waiter* first = nullptr;
-    Waiter* last = nullptr;
+    std::vector<Lane> lanes;  // whose turn is next comes first; none is empty
+
+    void add(Waiter& waiter) {
+      const auto lane = std::ranges::find(lanes, waiter.owner, &Lane::owner);
+      if (lane == lanes.end()) {
+        lanes.push_back({waiter.owner, &waiter, &waiter});
+      } else {
+        lane->last->behind = &waiter;
+        lane->last = &waiter;
+      }
+    }
+    // Null when nobody waits.
+    Waiter* take_first() {
+      if (lanes.empty()) return nullptr;
+      Waiter* const waiter = lanes.front().first;
+      lanes.front().first = waiter->behind;
+      if (!waiter->behind) {
+        lanes.erase(lanes.begin());
+      } else {
+        std::ranges::rotate(lanes, lanes.begin() + 1);
+      }
+      return waiter;
+    }
   };
 
   void next(const Key& key) {
@@ -84,14 +117,11 @@ class Turns {
     {
       auto queues = queues_.lock();
       const auto found = queues->find(key);
-      Queue& queue = found->second;
-      waiter = queue.first;
+      waiter = found->second.take_first();
       if (!waiter) {
         queues->erase(found);
         return;
       }
-      queue.first = waiter->behind;
-      if (!queue.first) queue.last = nullptr;
     }
     waiter->executor.post([handle = waiter->handle] { handle.resume(); });
   }

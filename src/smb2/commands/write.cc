@@ -58,7 +58,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
   // against that. The turn comes first, so that of a file that hangs one WRITE holds a thread.
   request.may_take_long();
-  auto turn = co_await server.writers.take(attributes.file_key, request.seat);
+  auto turn = co_await server.writers.take(attributes.file_key, request.seat,
+                                          request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   const bool appends = write.offset == vfs::File::kEnd || open.is_append_only();
   uint64_t offset = write.offset;

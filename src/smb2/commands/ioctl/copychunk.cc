@@ -124,7 +124,8 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   Open& target = *request.open;
 
   // What is appended meanwhile would be written over.
-  const auto turn = co_await server.writers.take(target.attributes.file_key, request.seat);
+  const auto turn = co_await server.writers.take(target.attributes.file_key, request.seat,
+                                                request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   BRAID_CO_TRY(const auto now, target.file->stat());
   uint64_t end = now.size;
