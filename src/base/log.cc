@@ -3,12 +3,14 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <ctime>
 #include <string>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/line_rate.h"
+#include "base/log_prepare.h"
 #include "base/printable.h"
 
 namespace braid::log {
@@ -42,6 +44,13 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }
 
 }  // namespace
+
+void prepare() {
+  logger();
+  // localtime_r(), which makes the time of a line, reads the zone's file once and only if nobody
+  // has before.
+  ::tzset();
+}
 
 void set_level(Level level) { logger().set_level(to_spdlog(level)); }
 

@@ -19,6 +19,7 @@ enum class MessageKind : uint32_t {
   kConfig,          // supervisor to worker: a memory file with the new text of the configuration
   kDrain,           // supervisor to both: take nothing new, finish, exit
   kReady,           // both to supervisor: up
+  kLogLevel,        // supervisor to front: number: the log::Level from now on
   kWorkerEnded,     // supervisor to workers: another of them is no more; number: its process id
 };
 

@@ -102,6 +102,8 @@ void Front::on_control() {
       finished_ = true;
     } else if (message->kind == MessageKind::kDrain) {
       start_drain();
+    } else if (message->kind == MessageKind::kLogLevel) {
+      log::set_level(static_cast<log::Level>(message->number));
     } else if (message->kind == MessageKind::kChannel && message->number < workers_.size()) {
       const auto worker = static_cast<size_t>(message->number);
       workers_[worker].connect(std::move(message->fd));

@@ -12,6 +12,7 @@
 #include "apps/braidd/channel.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/worker.h"
+#include "base/log.h"
 
 namespace braid::braidd {
 namespace {
@@ -431,6 +432,17 @@ TEST_F(FrontTest, DrainDoesNotWaitForAWorkerForEver) {
   clock_.advance(FrontLimits{}.drain_time);
   settle();
   EXPECT_TRUE(front_->finished());
+}
+
+TEST_F(FrontTest, TakesTheLogLevelOfItsSupervisor) {
+  start(1);
+  for (const auto level : {log::Level::kDebug, log::Level::kInfo}) {
+    ASSERT_TRUE(
+        send_message(control_.get(), MessageKind::kLogLevel, static_cast<uint64_t>(level)));
+    settle();
+    EXPECT_TRUE(log::enabled(level));
+    EXPECT_EQ(log::enabled(log::Level::kDebug), level == log::Level::kDebug);
+  }
 }
 
 TEST_F(FrontTest, EndsWithItsSupervisor) {

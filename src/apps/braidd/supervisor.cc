@@ -44,8 +44,7 @@ Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Li
   children_.push_back(
       {.name = "front",
        .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
-                     fmt::format("--listeners={}", listeners_.size()),
-                     fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_)))}});
+                     fmt::format("--listeners={}", listeners_.size())}});
 }
 
 int Supervisor::run() {
@@ -90,13 +89,16 @@ bool Supervisor::start(size_t index) {
     return false;
   }
   std::vector<int> fds{ends->second.get()};
+  std::vector<std::string> arguments = child.arguments;
   if (index == front_index()) {
+    arguments.push_back(
+        fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
     for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
   } else {
     fds.push_back(text->get());
     if (shared_) std::ranges::copy(shared_->for_worker(index), std::back_inserter(fds));
   }
-  const auto pid = spawn(child.arguments, fds);
+  const auto pid = spawn(arguments, fds);
   if (!pid) {
     log::error("cannot start the {}: {}", child.name, pid.error().message());
     return false;
@@ -235,6 +237,10 @@ void Supervisor::reload() {
   notify_systemd("RELOADING=1");
   text_ = std::move(text->text);
   config_ = std::move(text->config);
+  if (const Child& front = children_[front_index()]; front.control) {
+    send_message(front.control.get(), MessageKind::kLogLevel,
+                 static_cast<uint64_t>(log_level_of(*config_)));
+  }
   const auto file = make_memory_file(text_);
   for (size_t i = 0; file && i < front_index(); ++i) {
     if (!children_[i].control) continue;

@@ -22,6 +22,7 @@
 
 #include "apps/braidd/system_call_lists.h"
 #include "base/log.h"
+#include "base/log_prepare.h"
 
 namespace braid::braidd {
 namespace {
@@ -217,6 +218,8 @@ uint32_t otherwise(Role role) {
 }  // namespace
 
 void restrict_system_calls(Role role) {
+  // Here and not in each role, so that none can be without: a line must not cost its process.
+  log::prepare();
   Filter filter(otherwise(role));
   filter.allow(kEverybody);
   // What the C library's streams ask about a descriptor.

@@ -24,6 +24,8 @@ enum class Role { kFront, kWorker, kSupervisor };
 // running a program) ends the worker, too. The supervisor's list is that of its children and what
 // it starts them with, as they begin with it; beyond that ENOSYS.
 //
+// The log is prepared first, so that every role may write lines.
+//
 // A kernel without seccomp changes nothing, and a line says so. REQUIRES: one thread.
 void restrict_system_calls(Role role);
 

@@ -24,6 +24,8 @@
 #include <functional>
 #include <string>
 
+#include "base/log.h"
+
 namespace braid::braidd {
 namespace {
 
@@ -73,6 +75,30 @@ TEST_F(SystemCalls, FrontServesItsSocketsAndMemory) {
             0);
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+TEST_F(SystemCalls, EveryRoleMayWriteLines) {
+  for (const Role role : {Role::kFront, Role::kWorker, Role::kSupervisor}) {
+    std::FILE* const log = std::tmpfile();
+    EXPECT_EQ(in_role(
+                  role,
+                  [] {
+                    log::set_level(log::Level::kDebug);
+                    log::debug("one");
+                    log::info("two");
+                    log::warn("three");
+                    log::error("four");
+                    return 0;
+                  },
+                  ::fileno(log)),
+              0)
+        << "role " << static_cast<int>(role);
+    std::string text(4096, '\0');
+    text.resize(static_cast<size_t>(
+        std::max<ssize_t>(0, ::pread(::fileno(log), text.data(), text.size(), 0))));
+    EXPECT_EQ(std::ranges::count(text, '\n'), 4) << text;
+    std::fclose(log);
+  }
 }
 
 TEST_F(SystemCalls, FrontEndsWithWhateverItDoesNotDo) {

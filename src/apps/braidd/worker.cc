@@ -7,6 +7,7 @@
 
 #include "apps/braidd/channel.h"
 #include "apps/braidd/memory_file.h"
+#include "apps/braidd/reload.h"
 #include "base/log.h"
 
 namespace braid::braidd {
@@ -40,6 +41,7 @@ void reload(const Message& message, WorkerServer& server, const std::string& fil
   // The supervisor has checked it, paths and all.
   auto config = config::parse(text, file);
   if (config) {
+    apply_log_level(**config);
     server.reload(std::move(*config));
     log::info("took the new configuration");
   }
