@@ -14,9 +14,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import smb2_raw  # noqa: E402
 import suite  # noqa: E402
-from case import LIMIT_S, ServerCase  # noqa: E402
+from case import ALICE, LIMIT_S, ServerCase  # noqa: E402
 from scratch import Scratch, stop  # noqa: E402
 from server import children, name_of  # noqa: E402
+from smbclient import SmbClient  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # By number, of <linux/capability.h>: those that braidd keeps.
@@ -140,6 +141,71 @@ class Orders(ProcessesCase):
         self.wait_for(lambda: "the new value of workers waits for a restart" in
                       self.server.log_text(), "a word about workers")
         self.assertTrue(self.negotiates())
+
+
+class Log(ProcessesCase):
+    """Every process may write lines, at the level that the configuration has now."""
+
+    def says_nothing_of_smb(self):
+        """What the front has a line about, at the level debug."""
+        with socket.create_connection((self.server.host, self.server.port), 5) as client:
+            client.settimeout(5)
+            client.sendall(smb2_raw.frame(b"X" * 64))
+            self.assertEqual(client.recv(1), b"")
+
+    def lines_of(self, process):
+        return [line for line in self.server.log_text().splitlines() if f" [{process}] " in line]
+
+    def set_level(self, level):
+        path = pathlib.Path(self.server.config)
+        text = path.read_text(encoding="utf-8").replace('log_level = "debug"\n', "")
+        path.write_text(text.replace("[server]", f'[server]\nlog_level = "{level}"', 1),
+                        encoding="utf-8")
+        count = self.server.log_text().count("took the new configuration")
+        self.server.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: self.server.log_text().count("took the new configuration") > count,
+                      "the new level")
+
+    def test_reload_changes_the_level_of_every_process(self):
+        front, worker = self.pids("braidd-front"), self.pids("braidd-worker")
+        self.says_nothing_of_smb()
+        self.assertEqual(self.lines_of("front"), [])
+        self.set_level("debug")
+        self.says_nothing_of_smb()
+        self.wait_for(lambda: self.lines_of("front"), "a line of the front")
+        self.assertTrue(self.negotiates())
+        self.wait_for(lambda: any("connected" in line for line in self.lines_of("worker 0")),
+                      "a line of the worker")
+        self.assertEqual((self.pids("braidd-front"), self.pids("braidd-worker")), (front, worker))
+
+    def test_next_front_has_the_new_level(self):
+        self.set_level("debug")
+        old, = self.pids("braidd-front")
+        os.kill(old, signal.SIGKILL)
+        self.wait_for(self.negotiates, "an answer through the new front")
+        count = len(self.lines_of("front"))
+        self.says_nothing_of_smb()
+        self.wait_for(lambda: len(self.lines_of("front")) > count, "a line of the new front")
+
+
+class FileSize(ProcessesCase):
+    """Below a limit of file size (RLIMIT_FSIZE), as service managers and shells set it."""
+    LIMIT = 1 << 20
+    more_options = {"prefix": ("prlimit", f"--fsize={LIMIT}")}
+
+    def test_write_beyond_the_limit_fails_and_ends_nobody(self):
+        pids = children(self.server.process.pid)
+        large = self.scratch.file("large")
+        pathlib.Path(large).write_bytes(bytes(2 * self.LIMIT))
+        client = SmbClient(self.scratch, self.server, ALICE)
+        answer = client.run(f"put {large} large")
+        self.assertEqual(answer.nt_status, "NT_STATUS_DISK_FULL", answer.text)
+        self.assertTrue(client.run("ls").ok)
+        self.assertEqual(children(self.server.process.pid), pids)
+
+
+class FileSizeOfASingleProcess(FileSize):
+    single_process = True
 
 
 class Rights(ProcessesCase):

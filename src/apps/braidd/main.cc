@@ -133,6 +133,7 @@ int serve(const CommandLine& line) {
 }
 
 int run(int argc, char** argv) {
+  ignore_signals_of_writes();
   CommandLine line;
   CLI::App app("braid serves folders over SMB 2 and 3.", "braidd");
   app.set_version_flag("--version", "braid " BRAID_VERSION);
@@ -157,7 +158,6 @@ int run(int argc, char** argv) {
   }
   if (line.role == "front") run_front(line);
   if (line.config_file.empty()) return complain("no configuration; give --config FILE");
-  std::signal(SIGPIPE, SIG_IGN);
   return line.role == "worker" ? run_worker_process(line) : serve(line);
 }
 

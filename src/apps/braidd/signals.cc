@@ -5,6 +5,10 @@
 
 namespace braid::braidd {
 
+void ignore_signals_of_writes() {
+  for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
+}
+
 UniqueFd take_signals(std::initializer_list<int> signals) {
   sigset_t set;
   ::sigemptyset(&set);

@@ -8,6 +8,11 @@
 
 namespace braid::braidd {
 
+// Ignores what a write can raise by its target or its size: SIGPIPE, and SIGXFSZ beyond a limit of
+// file size. The write then fails with an error, which concerns one request; the signal would end
+// a process that serves many. Kept by programs that are started.
+void ignore_signals_of_writes();
+
 // Blocks `signals` for this thread and those it starts later, and gives a descriptor that becomes
 // readable when one arrives.
 UniqueFd take_signals(std::initializer_list<int> signals);
