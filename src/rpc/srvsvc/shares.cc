@@ -28,7 +28,8 @@ struct ShareRow {
 
   ShareRow(const ShareEntry& entry, uint32_t info_level) : share(entry), level(info_level) {
     if (level >= 502 && level <= 503 && share.security_descriptor) {
-      descriptor = share.security_descriptor->encode();
+      // Without one it is told as a share that has none.
+      descriptor = share.security_descriptor->encode().value_or(Bytes{});
     }
   }
 

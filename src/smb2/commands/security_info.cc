@@ -106,8 +106,8 @@ Result<QueryAnswer> query_security_info(Request& request, const wire::QueryInfoR
   if (wanted & Part::kBackup) needed |= Access::kReadControl | Access::kAccessSystemSecurity;
   if (needed & ~open.attributes.granted_access) return fail(NtStatus::kAccessDenied);
   BRAID_TRY(const FileSecurityRef security, load(request));
-  return QueryAnswer{.data = parts_of(security->descriptor, wanted).encode(),
-                     .all_or_nothing = true};
+  BRAID_TRY(Bytes data, parts_of(security->descriptor, wanted).encode());
+  return QueryAnswer{.data = std::move(data), .all_or_nothing = true};
 }
 
 Task<Result<void>> set_security_info(Request& request, const wire::SetInfoRequest& set) {

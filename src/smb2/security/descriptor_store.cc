@@ -201,6 +201,8 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::Volume& volume, const Credent
 
 Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescriptor& descriptor,
                                     const OwnerGiver& by) {
+  // Whatever cannot be written down changes nothing.
+  BRAID_TRY(const Bytes encoded, descriptor.encode());
   BRAID_TRY(vfs::Attributes attributes, file.stat());
   forget(attributes.key);
   BRAID_CHECK(change_owner(file, descriptor, attributes, ids_, by));
@@ -214,12 +216,13 @@ Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescrip
   }
   NtAcl acl;
   acl.hash_type = NtAcl::kHashSha256;
-  acl.hash = padded(crypto::sha256(descriptor.encode()));
+  acl.hash = padded(crypto::sha256(encoded));
   acl.description = kDescription;
   acl.time = clock_.now();
   acl.system_acl_hash = padded(system_acl_hash(attributes, lists.access, lists.default_list));
   acl.descriptor = descriptor;
-  auto done = file.set_xattr(attribute_name(), acl.encode(), Actor::kServer);
+  BRAID_TRY(const Bytes value, acl.encode());
+  auto done = file.set_xattr(attribute_name(), value, Actor::kServer);
   if (!done && done.error().is_os(EOPNOTSUPP)) return fail(NtStatus::kNotSupported);
   return done;
 }

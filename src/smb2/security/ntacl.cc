@@ -78,7 +78,7 @@ Result<NtAcl> NtAcl::decode(ByteView bytes) {
   return acl;
 }
 
-Bytes NtAcl::encode() const {
+Result<Bytes> NtAcl::encode() const {
   Bytes out;
   wire::Writer w(out);
   w.u16(kVersion);
@@ -94,7 +94,7 @@ Bytes NtAcl::encode() const {
   w.bytes(system_acl_hash.value_or(Hash{}));
   w.align(4);
   const auto base = static_cast<uint32_t>(w.position());
-  descriptor.encode(w);
+  BRAID_CHECK(descriptor.encode(w));
   move_offsets(MutableByteView(out).subspan(base),
                [base](uint32_t offset) { return offset + base; });
   return out;

@@ -43,7 +43,8 @@ struct NtAcl {
   // Truncated or malformed for bytes that are none of the versions.
   static Result<NtAcl> decode(ByteView bytes);
   // Version 4, whatever `version` says.
-  Bytes encode() const;
+  // kInvalidAcl: see SecurityDescriptor::encode().
+  Result<Bytes> encode() const;
 };
 
 }  // namespace braid::smb2

@@ -42,7 +42,7 @@ TEST(NtAcl, EncodesToTheBytesOfSmbdButForTheOrderWithinTheDescriptor) {
   const Bytes stored = from_hex(kSmbdFileNtAcl);
   auto acl = NtAcl::decode(stored);
   ASSERT_TRUE(acl);
-  const Bytes written = acl->encode();
+  const Bytes written = acl->encode().value();
   ASSERT_EQ(written.size(), stored.size());
   constexpr size_t kDescriptorAt = 160;
   EXPECT_TRUE(std::equal(stored.begin(), stored.begin() + kDescriptorAt + 4, written.begin()));
@@ -68,7 +68,7 @@ TEST(NtAcl, TheOldVersionsAreRead) {
     }
     w.align(4);
     const auto base = static_cast<uint32_t>(w.position());
-    descriptor.encode(w);
+    EXPECT_TRUE(descriptor.encode(w));
     w.patch_u32(base + 4, base + 20);  // the owner's offset, the only one there is
     const auto acl = NtAcl::decode(bytes);
     ASSERT_TRUE(acl) << version << ": " << acl.error().message();

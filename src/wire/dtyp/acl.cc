@@ -1,5 +1,7 @@
 #include "wire/dtyp/acl.h"
 
+#include <cassert>
+
 namespace braid::wire {
 namespace {
 
@@ -7,6 +9,12 @@ constexpr size_t kAceHeaderSize = 4;
 // [MS-DTYP] 2.4.4.3 "ACCESS_ALLOWED_OBJECT_ACE", Flags.
 constexpr uint32_t kObjectTypePresent = 1;
 constexpr uint32_t kInheritedObjectTypePresent = 2;
+
+// Acl::check() comes before.
+uint16_t size_field(size_t size) {
+  assert(size <= Acl::kSizeMax);
+  return static_cast<uint16_t>(size);
+}
 
 }  // namespace
 
@@ -59,7 +67,7 @@ Result<Ace> Ace::decode(Reader& r) {
 void Ace::encode(Writer& w) const {
   w.value(type);
   w.u8(flags);
-  w.u16(static_cast<uint16_t>(encoded_size()));
+  w.u16(size_field(encoded_size()));
   const size_t body = w.position();
   if (has_sid()) {
     w.u32(mask);
@@ -130,8 +138,8 @@ Result<Acl> Acl::decode(Reader& r) {
 void Acl::encode(Writer& w) const {
   w.u8(revision);
   w.u8(0);
-  w.u16(static_cast<uint16_t>(encoded_size()));
-  w.u16(static_cast<uint16_t>(aces.size()));
+  w.u16(size_field(encoded_size()));
+  w.u16(size_field(aces.size()));
   w.u16(0);
   for (const Ace& ace : aces) ace.encode(w);
 }

@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     bool fits = true;
     for (const auto& acl : {sd->sacl, sd->dacl}) fits = fits && (!acl || acl->check());
     if (fits) {
-      const Bytes encoded = sd->encode();
+      const Bytes encoded = sd->encode().value();
       require(encoded.size() == sd->encoded_size());
       require(SecurityDescriptor::decode(encoded) == *sd);
     }

@@ -40,7 +40,9 @@ Result<SecurityDescriptor> SecurityDescriptor::decode(ByteView bytes) {
   return sd;
 }
 
-void SecurityDescriptor::encode(Writer& w) const {
+Result<void> SecurityDescriptor::encode(Writer& w) const {
+  if (sacl) BRAID_CHECK(sacl->check());
+  if (dacl) BRAID_CHECK(dacl->check());
   uint16_t bits = control | sd_control::kSelfRelative;
   if (sacl) bits |= sd_control::kSaclPresent;
   if (dacl) bits |= sd_control::kDaclPresent;
@@ -68,13 +70,14 @@ void SecurityDescriptor::encode(Writer& w) const {
   if (dacl) dacl->encode(w);
   if (owner) owner->encode(w);
   if (group) group->encode(w);
+  return {};
 }
 
-Bytes SecurityDescriptor::encode() const {
+Result<Bytes> SecurityDescriptor::encode() const {
   Bytes out;
   out.reserve(encoded_size());
   Writer w(out);
-  encode(w);
+  BRAID_CHECK(encode(w));
   return out;
 }
 

@@ -52,8 +52,10 @@ struct SecurityDescriptor {
   static Result<SecurityDescriptor> decode(ByteView bytes);
   // Header, SACL, DACL, owner, group: the order Windows sends. The present bits are set for ACLs
   // that are there.
-  void encode(Writer& w) const;
-  Bytes encode() const;
+  // kInvalidAcl: a list is longer than its AclSize can say, as one with many inherited entries or
+  // one made of a file system's long list may be. Nothing is written then.
+  Result<void> encode(Writer& w) const;
+  Result<Bytes> encode() const;
   size_t encoded_size() const;
 
   bool operator==(const SecurityDescriptor&) const = default;

@@ -50,7 +50,7 @@ TEST(SecurityDescriptor, EncodingDecodesToTheSame) {
   for (const char* vector : {kSamba, kObjectAce}) {
     const Result<SecurityDescriptor> sd = SecurityDescriptor::decode(unhex(vector));
     ASSERT_TRUE(sd);
-    const Bytes encoded = sd->encode();
+    const Bytes encoded = sd->encode().value();
     EXPECT_EQ(encoded.size(), sd->encoded_size());
     EXPECT_EQ(SecurityDescriptor::decode(encoded), *sd);
   }
@@ -69,7 +69,7 @@ TEST(SecurityDescriptor, ObjectAceKeepsItsGuids) {
   EXPECT_TRUE(ace.object->object_type);
   EXPECT_TRUE(ace.object->inherited_object_type);
   // Only a DACL: our order of parts is the sender's, so the bytes are the same.
-  EXPECT_EQ(sd->encode(), bytes);
+  EXPECT_EQ(sd->encode().value(), bytes);
 }
 
 TEST(SecurityDescriptor, NullDaclIsNotAnEmptyDacl) {
@@ -105,6 +105,23 @@ TEST(SecurityDescriptor, OffsetsOutsideAreRefused) {
 TEST(SecurityDescriptor, AbsoluteFormIsMalformed) {
   EXPECT_EQ(SecurityDescriptor::decode(unhex("0100000000000000000000000000000000000000")).error(),
             Error::malformed());
+}
+
+// A folder's inherited entries and those that came with the file, say, are more than either.
+TEST(SecurityDescriptor, ListThatIsTooLongIsNotEncoded) {
+  SecurityDescriptor sd;
+  sd.owner = sids::kAdministrators;
+  sd.dacl.emplace();
+  const Ace entry = allow(sids::kAdministrators, 1);
+  const size_t most = (Acl::kSizeMax - Acl::kHeaderSize) / entry.encoded_size();
+  sd.dacl->aces.assign(most, entry);
+  const auto encoded = sd.encode();
+  ASSERT_TRUE(encoded);
+  EXPECT_EQ(SecurityDescriptor::decode(*encoded).value().dacl, sd.dacl);
+  sd.dacl->aces.push_back(entry);
+  EXPECT_EQ(sd.encode().error(), Error(NtStatus::kInvalidAcl));
+  std::swap(sd.dacl, sd.sacl);
+  EXPECT_EQ(sd.encode().error(), Error(NtStatus::kInvalidAcl));
 }
 
 TEST(Acl, CountLargerThanTheBytesIsMalformed) {
