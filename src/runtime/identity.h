@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -33,9 +34,16 @@ bool can_switch_identity();
 // the caller must not touch the file system, and the next call starts afresh.
 Result<void> assume(const Credentials& who);
 
-// The same where the thread may be a reactor: for a system call that never waits. The others assert
+// The same where the thread may be a reactor: for a system call that never waits. The others look
 // that it is not, so that nothing that may wait for a disk gets onto a reactor unnoticed.
 Result<void> assume_on_reactor(const Credentials& who);
+
+// What they do when it is one, which is a mistake of ours. A test is to end there. Clients of a
+// worker are to pay for it with a wait while the disk works, and not with the end of their worker:
+// there it is an error in the log and goes on.
+enum class OnReactor : uint8_t { kAborts, kIsLogged };
+// Of the process; kAborts before the first call. Thread: any.
+void set_file_calls(OnReactor on_reactor);
 
 // Acts as the server until the end of the scope, then as before: for metadata that belongs to the
 // server and not to the user (DOS attributes, security descriptors, side files).

@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "runtime/reactor.h"
+
 namespace braid {
 namespace {
 
@@ -45,6 +47,25 @@ class Identity : public testing::Test {
   std::string folder_;
   std::string file_;
 };
+
+// What a test must not overlook costs a server's clients a wait and nothing more.
+TEST(IdentityOnAReactor, EndsATestAndNotAServer) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto on_a_reactor = [] {
+    Reactor reactor;
+    bool done = false;
+    reactor.post([&] {
+      done = assume(server_credentials()) && ScopedPrivilege().status();
+      reactor.stop();
+    });
+    reactor.run();
+    return done;
+  };
+  EXPECT_DEATH(on_a_reactor(), "");
+  set_file_calls(OnReactor::kIsLogged);
+  EXPECT_TRUE(on_a_reactor());
+  set_file_calls(OnReactor::kAborts);
+}
 
 TEST_F(Identity, UserThreadIsRefusedNextToServerThread) {
   std::atomic<int> wrong = 0;

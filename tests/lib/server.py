@@ -19,7 +19,7 @@ START_LIMIT_S = 20  # a sanitizer build on a busy machine takes a few seconds
 # Words that only a crash, a sanitizer or a list of system calls that is too short writes.
 _TROUBLE = re.compile(
     r"ERROR: (?:Address|Leak|Thread|Memory)Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
-    r"; starting another |refused system call |Assertion .* failed|terminate called|INTERNAL ERROR|PANIC|core dumped")
+    r"; starting another |refused system call |report this as a defect|Assertion .* failed|terminate called|INTERNAL ERROR|PANIC|core dumped")
 
 _SAMBA_DIALECT = {"2.0.2": "SMB2_02", "2.1": "SMB2_10", "3.0": "SMB3_00", "3.0.2": "SMB3_02",
                   "3.1.1": "SMB3_11"}

@@ -25,6 +25,7 @@
 #include "crypto/secret.h"
 #include "rpc/memory_directory.h"
 #include "rpc/pipe_registry.h"
+#include "runtime/identity.h"
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
 #include "smb2/server.h"
@@ -202,6 +203,7 @@ class SmbWorkerServer final : public WorkerServer {
     authenticator_ = std::move(*authenticator);
     const auto switches = test_switches(*config_);
     if (!switches) return std::unexpected(switches.error());
+    if (!*switches) set_file_calls(OnReactor::kIsLogged);
     if (group_) file_locks_.emplace(group_->region());
     auto shares = smb2::ShareTable::make(*config_, file_locks_ ? &*file_locks_ : nullptr);
     if (!shares) return std::unexpected(shares.error());
@@ -231,8 +233,7 @@ class SmbWorkerServer final : public WorkerServer {
     const auto before = engine_->shares();
     auto shares = smb2::ShareTable::make(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
     if (!shares) {
-      log::error("{}; shares and server stay as they were",
-                 log::Whole{shares.error()});
+      log::error("{}; shares and server stay as they were", log::Whole{shares.error()});
       return;
     }
     log_changes(*before, **shares);
