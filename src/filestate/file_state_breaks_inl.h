@@ -58,14 +58,10 @@ auto BasicFileState<kDefect>::demand_of(const OpenRequest& request, bool violati
       !request.overwrites && (request.granted_access & ~kStatAccessForLeases) == 0;
   const bool harmless_for_oplocks =
       !request.overwrites && (request.granted_access & ~kStatAccessForOplocks) == 0;
+  // FILE_DELETE_ON_CLOSE is nothing here: whose handles are in the way hears of it at the close.
   Demand demand;
-  Caching taken = request.overwrites ? Caching::kReadWrite : Caching::kWrite;
+  const Caching taken = request.overwrites ? Caching::kReadWrite : Caching::kWrite;
   demand.wait_for = Caching::kWrite;
-  if (request.delete_on_close) {
-    // The close of this open will delete the name, and then nobody can be waited for.
-    taken = taken | Caching::kHandle;
-    demand.wait_for = demand.wait_for | Caching::kHandle;
-  }
   if (!harmless_for_leases) demand.from_leases = taken;
   if (!harmless_for_oplocks) demand.from_oplocks = demand.oplocks_with = taken;
   return demand;
@@ -269,8 +265,16 @@ OplockAck BasicFileState<kDefect>::ack_oplock(OpenToken token, OplockLevel level
   if (!open) return {NtStatus::kFileClosed, OplockLevel::kNone};
   Holder& holder = open->holder;
   if (!holder.breaking) {
-    return {open->told_none ? NtStatus::kInvalidOplockProtocol : NtStatus::kInvalidDeviceState,
-            open->oplock};
+    // Nobody asked. The text has STATUS_INVALID_DEVICE_STATE for all of them; what an oplock could
+    // never become is told apart, as Windows does.
+    NtStatus status = NtStatus::kInvalidDeviceState;
+    if (level == OplockLevel::kLease) {
+      status = NtStatus::kInvalidParameter;
+    } else if (open->told_none ||
+               (open->oplock == OplockLevel::kLevelII && level != OplockLevel::kNone)) {
+      status = NtStatus::kInvalidOplockProtocol;
+    }
+    return {status, open->oplock};
   }
   const bool legal = level == OplockLevel::kLevelII || level == OplockLevel::kNone ||
                      (level == OplockLevel::kExclusive && open->oplock == OplockLevel::kBatch);

@@ -234,7 +234,18 @@ template <Defect kDefect>
 CloseResult BasicFileState<kDefect>::close(OpenToken token, Outcome& out) {
   OpenRecord* open = opens_.find(token);
   if (!open) return {};
-  return remove(*open, out);
+  const bool deletes = open->delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored;
+  Actor actor;
+  if (open->lease) actor.lease = open->lease->id;
+  const CloseResult left = remove(*open, out);
+  if (deletes && !left.deletes() && !opens_.empty()) {
+    // As FileDispositionInformation, but for who waits: handles that came since, and that clients
+    // only keep for themselves, would keep the file for as long. A disconnected one that was the
+    // last deletes it.
+    if (!disconnected_.empty()) purge_holders(demand_of_delete(), actor, out);
+    revoke(demand_of_delete(), actor, out);
+  }
+  return left;
 }
 
 template <Defect kDefect>

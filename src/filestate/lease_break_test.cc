@@ -209,13 +209,26 @@ TEST_F(LeaseBreak, DeletingTakesOthersHandles) {
   EXPECT_TRUE(table.is_delete_pending(ref(second)));
 }
 
-TEST_F(LeaseBreak, DeleteOnCloseOpenTakesOthersHandles) {
+// Who shares well waits for nobody; what is in the way of the deletion hears of it with the close.
+TEST_F(LeaseBreak, DeleteOnCloseOpenTakesOthersHandlesWhenItCloses) {
   open(lease(1, "RH"));
   OpenRequest unlinks = request(2);
   unlinks.granted_access = kDelete;
   unlinks.delete_on_close = true;
-  EXPECT_EQ(open(unlinks).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(open(unlinks).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.take_breaks(), "");
+  EXPECT_FALSE(table.close(ref(unlinks)).delete_now);
+  EXPECT_TRUE(table.is_delete_pending(kFile));
   EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
+}
+
+TEST_F(LeaseBreak, DeleteOnCloseOpenTakesWriteCachingAsEveryOpenDoes) {
+  open(lease(1, "RWH"));
+  OpenRequest unlinks = request(2);
+  unlinks.granted_access = kDelete;
+  unlinks.delete_on_close = true;
+  EXPECT_EQ(open(unlinks).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
 }
 
 }  // namespace

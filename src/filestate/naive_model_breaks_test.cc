@@ -19,18 +19,14 @@ const States& of_leases(Cause cause) {
   static const States open{{kRW, kR}, {kRWH, kRH}};
   static const States everything{{kR, kNo}, {kRH, kNo}, {kRW, kNo}, {kRWH, kNo}};
   static const States handle{{kRH, kR}, {kRWH, kRW}};
-  static const States write_and_handle{{kRH, kR}, {kRW, kR}, {kRWH, kR}};
   switch (cause) {
     case Cause::kOpen:
     case Cause::kRead:
       return open;
     case Cause::kOverwrite:
-    case Cause::kDeletingOverwrite:
     case Cause::kWrite:
     case Cause::kChild:
       return everything;
-    case Cause::kDeletingOpen:
-      return write_and_handle;
     case Cause::kViolation:
     case Cause::kViolatingOverwrite:
     case Cause::kRename:
@@ -50,10 +46,8 @@ const States& of_oplocks(Cause cause) {
   switch (cause) {
     case Cause::kOpen:
     case Cause::kRead:
-    case Cause::kDeletingOpen:
       return open;
     case Cause::kOverwrite:
-    case Cause::kDeletingOverwrite:
     case Cause::kWrite:
       return everything;
     case Cause::kViolation:
@@ -70,14 +64,12 @@ const States& of_oplocks(Cause cause) {
 
 bool waits_for_handle(Cause cause) {
   return cause == Cause::kViolation || cause == Cause::kViolatingOverwrite ||
-         cause == Cause::kRename || cause == Cause::kDelete || cause == Cause::kDeletingOpen ||
-         cause == Cause::kDeletingOverwrite;
+         cause == Cause::kRename || cause == Cause::kDelete;
 }
 
 bool waits_for_write(Cause cause) {
   return cause == Cause::kOpen || cause == Cause::kOverwrite || cause == Cause::kRead ||
-         cause == Cause::kWrite || cause == Cause::kDeletingOpen ||
-         cause == Cause::kDeletingOverwrite;
+         cause == Cause::kWrite;
 }
 
 }  // namespace
@@ -146,14 +138,19 @@ OplockAck NaiveModel::ack_oplock(OpenToken token, OplockLevel level, Outcome& ou
   const Open* open = find(token);
   if (!open) return {NtStatus::kFileClosed, OplockLevel::kNone};
   Claim* claim = claim_of(*open);
-  if (open->has_lease) return {NtStatus::kInvalidDeviceState, OplockLevel::kLease};
-  if (!claim) return {NtStatus::kInvalidDeviceState, OplockLevel::kNone};
+  const NtStatus nothing =
+      level == OplockLevel::kLease ? NtStatus::kInvalidParameter : NtStatus::kInvalidDeviceState;
+  if (open->has_lease) return {nothing, OplockLevel::kLease};
+  if (!claim) return {nothing, OplockLevel::kNone};
   if (!claim->breaking) {
     const OplockLevel held = claim->now == kNo   ? OplockLevel::kNone
                              : claim->now == kR  ? OplockLevel::kLevelII
                              : claim->now == kRW ? OplockLevel::kExclusive
                                                  : OplockLevel::kBatch;
-    return {claim->told_none ? NtStatus::kInvalidOplockProtocol : NtStatus::kInvalidDeviceState,
+    if (level == OplockLevel::kLease) return {NtStatus::kInvalidParameter, held};
+    const bool is_impossible = held == OplockLevel::kLevelII && level != OplockLevel::kNone;
+    return {claim->told_none || is_impossible ? NtStatus::kInvalidOplockProtocol
+                                              : NtStatus::kInvalidDeviceState,
             held};
   }
   if (level == OplockLevel::kLease) {

@@ -135,9 +135,6 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
   };
   const auto cause = [&](bool violation) {
     if (violation) return request.overwrites ? Cause::kViolatingOverwrite : Cause::kViolation;
-    if (request.delete_on_close) {
-      return request.overwrites ? Cause::kDeletingOverwrite : Cause::kDeletingOpen;
-    }
     return request.overwrites ? Cause::kOverwrite : Cause::kOpen;
   };
   const auto seen_by_leases = [&](bool violation) {
@@ -285,7 +282,17 @@ CloseResult NaiveModel::remove(OpenToken token, Outcome& out) {
 }
 
 CloseResult NaiveModel::close(OpenToken token, Outcome& out) {
-  return find(token) ? remove(token, out) : CloseResult{};
+  const Open* const found = find(token);
+  if (!found) return {};
+  const Open gone = *found;
+  CloseResult left = remove(token, out);
+  if (gone.request.delete_on_close && !left.deletes() && !opens_.empty()) {
+    Actor actor;
+    if (gone.has_lease) actor.lease = lease_of(gone.request);
+    purge(Cause::kDelete, actor, true, true, nullptr, out);
+    take_away(Cause::kDelete, actor, true, true, out);
+  }
+  return left;
 }
 
 // The name that an open by this path is of: null if it is a new one.

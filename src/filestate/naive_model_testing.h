@@ -22,8 +22,6 @@ class NaiveModel {
     kOverwrite,
     kViolation,
     kViolatingOverwrite,
-    kDeletingOpen,
-    kDeletingOverwrite,
     kRead,
     kWrite,
     kRename,

@@ -212,6 +212,34 @@ TEST_F(Oplock, AcknowledgementStatuses) {
   }
 }
 
+// What an oplock could not become is told apart, asked for or not.
+TEST_F(Oplock, AcknowledgementsNobodyAskedFor) {
+  const struct {
+    OplockLevel held, ack;
+    NtStatus status;
+  } cases[] = {
+      {kBatch, kNone, NtStatus::kInvalidDeviceState},
+      {kBatch, kBatch, NtStatus::kInvalidDeviceState},
+      {kExclusive, kLevelII, NtStatus::kInvalidDeviceState},
+      {kBatch, kLease, NtStatus::kInvalidParameter},
+      {kLevelII, kNone, NtStatus::kInvalidDeviceState},
+      {kLevelII, kLevelII, NtStatus::kInvalidOplockProtocol},
+      {kLevelII, kExclusive, NtStatus::kInvalidOplockProtocol},
+      {kLevelII, kBatch, NtStatus::kInvalidOplockProtocol},
+      {kLevelII, kLease, NtStatus::kInvalidParameter},
+      {kNone, kLevelII, NtStatus::kInvalidDeviceState},
+      {kNone, kLease, NtStatus::kInvalidParameter},
+  };
+  for (const auto& each : cases) {
+    const OpenRequest holder = oplock(each.held);
+    ASSERT_EQ(open(holder).oplock, each.held);
+    const OplockAck ack = table.ack_oplock(ref(holder), each.ack);
+    EXPECT_EQ(ack.status, each.status) << int(each.held) << " " << int(each.ack);
+    EXPECT_EQ(table.caching_of(ref(holder)), caching_of(each.held)) << "nothing is lost";
+    table.close(ref(holder));
+  }
+}
+
 TEST_F(Oplock, AnsweringAnEndedLevelTwoIsAProtocolError) {
   const OpenRequest first = oplock(kLevelII);
   open(first);
