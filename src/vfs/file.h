@@ -58,6 +58,14 @@ class Enumeration {
   virtual Result<std::optional<DirectoryEntry>> find(std::string_view client_name) = 0;
   // The attributes of what next() or find() gave, as they are now. False: the name is gone.
   virtual bool refresh(DirectoryEntry& entry) = 0;
+  // Where the next name is looked for, until restart(); and back there, when nobody has got what
+  // next() gave since. Neither touches the disk.
+  struct Position {
+    uint64_t dots = 0;
+    int64_t offset = 0;
+  };
+  virtual Position position() const = 0;
+  virtual void go_back(const Position& position) = 0;
 };
 
 struct StreamInfo {

@@ -75,11 +75,49 @@ void refresh_pending(EnumerationState& state) {
   state.next_pending = 0;
 }
 
+// Where a listing is, for a request that fails: nobody has got what it took out of it, and the
+// client asks again, on another channel perhaps.
+class Rollback {
+ public:
+  explicit Rollback(EnumerationState& state)
+      : state_(state),
+        position_(state.enumeration->position()),
+        exhausted_(state.exhausted),
+        answered_(state.answered) {}
+  ~Rollback() {
+    if (is_answered_) return;
+    if (has_refilled_) {
+      state_.pending = std::move(pending_);
+      state_.enumeration->go_back(position_);
+    }
+    state_.next_pending = 0;
+    state_.exhausted = exhausted_;
+    state_.answered = answered_;
+  }
+  Rollback(const Rollback&) = delete;
+  Rollback& operator=(const Rollback&) = delete;
+
+  // Before more is read: what was there at the beginning is kept.
+  void refilling() {
+    if (!std::exchange(has_refilled_, true)) pending_ = std::move(state_.pending);
+    state_.pending.clear();
+    state_.next_pending = 0;
+  }
+  void answered() { is_answered_ = true; }
+
+ private:
+  EnumerationState& state_;
+  const vfs::Enumeration::Position position_;
+  const bool exhausted_;
+  const bool answered_;
+  std::vector<vfs::DirectoryEntry> pending_;
+  bool has_refilled_ = false;
+  bool is_answered_ = false;
+};
+
 // `batch`: how many entries are worth reading, which is about what the answer has room for. Between
 // pieces of a directory in which little is wanted others have their turn.
 Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batch) {
-  state.pending.clear();
-  state.next_pending = 0;
   if (state.exhausted) co_return Result<void>{};
   const wire::NameExpression expression(state.pattern);
   if (expression.is_literal()) {
@@ -158,6 +196,7 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
     refresh_pending(*state);
   }
 
+  Rollback rollback(*state);
   Bytes buffer;
   wire::EntryListWriter list(buffer, query.output_buffer_length, 8);
   const vfs::Volume& volume = *open.tree_connect->share->volume;
@@ -168,6 +207,7 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
       const size_t batch =
           single ? 1 : std::clamp<size_t>(room / (*name_offset + kUsualNameSize), 1, kNamesPerTurn);
       if (list.count() > 0) BRAID_CO_CHECK(co_await request.seat.next_turn());
+      rollback.refilling();
       BRAID_CO_CHECK(co_await refill(request, *state, batch));
       if (state->pending.empty()) break;
     }
@@ -182,15 +222,19 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
       full = single;
     }
   }
+  BRAID_CO_CHECK(request.seat.check_wanted());
   if (list.count() == 0) {
     // An entry is there and the buffer cannot hold it.
     if (state->next_pending < state->pending.size()) {
+      rollback.answered();  // names that were not asked for need not be looked at again
       co_return fail(NtStatus::kInfoLengthMismatch);
     }
     const bool first = !std::exchange(state->answered, true);
+    rollback.answered();
     co_return fail(first ? NtStatus::kNoSuchFile : NtStatus::kNoMoreFiles);
   }
   state->answered = true;
+  rollback.answered();
   wire::QueryDirectoryResponse response;
   response.output_buffer = buffer;
   co_return reply_with(response);

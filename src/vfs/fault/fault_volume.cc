@@ -104,6 +104,8 @@ class FaultEnumeration final : public Enumeration {
     return below_->find(client_name);
   }
   bool refresh(DirectoryEntry& entry) override { return below_->refresh(entry); }
+  Position position() const override { return below_->position(); }
+  void go_back(const Position& position) override { below_->go_back(position); }
 
  private:
   const std::unique_ptr<Enumeration> below_;

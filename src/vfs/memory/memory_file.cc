@@ -40,6 +40,10 @@ class MemoryEnumeration final : public Enumeration {
     position_ = 0;
     return {};
   }
+  Position position() const override { return {.offset = static_cast<int64_t>(position_)}; }
+  void go_back(const Position& position) override {
+    position_ = static_cast<size_t>(position.offset);
+  }
 
   Result<std::optional<DirectoryEntry>> find(std::string_view client_name) override {
     const std::lock_guard lock(tree_->mutex);

@@ -30,8 +30,17 @@ Result<void> PosixEnumeration::restart() {
   BRAID_CHECK(assume(who_));
   if (::lseek(fd_.get(), 0, SEEK_SET) != 0) return fail_last_os();
   dots_ = Dots::kSelf;
-  position_ = filled_ = 0;
+  at_ = filled_ = 0;
+  next_ = 0;
+  is_moved_ = false;
   return {};
+}
+
+void PosixEnumeration::go_back(const Position& position) {
+  dots_ = static_cast<Dots>(position.dots);
+  at_ = filled_ = 0;
+  next_ = position.offset;
+  is_moved_ = true;
 }
 
 Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
@@ -107,15 +116,18 @@ Result<void> PosixEnumeration::add_dot(const NameFilter& wanted, std::vector<Dir
 Result<std::optional<std::string>> PosixEnumeration::next_name() {
   buffer_.resize(kBufferSize);
   for (;;) {
-    if (position_ >= filled_) {
+    if (at_ >= filled_) {
+      if (is_moved_ && ::lseek(fd_.get(), next_, SEEK_SET) < 0) return fail_last_os();
+      is_moved_ = false;
       const ssize_t size = ::getdents64(fd_.get(), buffer_.data(), buffer_.size());
       if (size < 0 && errno != ENOENT) return fail_last_os();
       if (size <= 0) return std::nullopt;  // ENOENT: the directory has been removed
-      position_ = 0;
+      at_ = 0;
       filled_ = static_cast<size_t>(size);
     }
-    const auto* entry = reinterpret_cast<const dirent64*>(buffer_.data() + position_);
-    position_ += entry->d_reclen;
+    const auto* entry = reinterpret_cast<const dirent64*>(buffer_.data() + at_);
+    at_ += entry->d_reclen;
+    next_ = entry->d_off;
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") return std::string(name);
   }

@@ -18,6 +18,8 @@ class PosixEnumeration final : public Enumeration {
   Result<void> restart() override;
   Result<std::optional<DirectoryEntry>> find(std::string_view client_name) override;
   bool refresh(DirectoryEntry& entry) override;
+  Position position() const override { return {static_cast<uint64_t>(dots_), next_}; }
+  void go_back(const Position& position) override;
 
  private:
   enum class Dots : uint8_t { kSelf, kParent, kDone };
@@ -34,8 +36,10 @@ class PosixEnumeration final : public Enumeration {
   const NameRules rules_;
   Dots dots_ = Dots::kSelf;
   Bytes buffer_;
-  size_t position_ = 0;
+  size_t at_ = 0;
   size_t filled_ = 0;
+  int64_t next_ = 0;       // behind the last name given, as the file system counts
+  bool is_moved_ = false;  // next_ is not where the descriptor is
 };
 
 }  // namespace braid::vfs
