@@ -1,14 +1,7 @@
 // Opens that outlive their connection. [MS-SMB2] 3.3.7.1, 3.3.5.9.7, 3.3.5.9.12 and 3.3.6.2.
 #include "smb2/durable.h"
 
-#include <gtest/gtest.h>
-
-#include <functional>
-#include <memory>
-#include <thread>
-#include <vector>
-
-#include "smb2/raw_client_testing.h"
+#include "smb2/durable_testing.h"
 #include "wire/smb2/ioctl.h"
 #include "wire/smb2/lock.h"
 #include "wire/smb2/logoff.h"
@@ -16,104 +9,9 @@
 #include "wire/smb2/oplock_break.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/tree_disconnect.h"
-#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
-
-using namespace std::chrono_literals;
-using wire::Command;
-using wire::OplockLevel;
-
-constexpr CreateGuid kGuid{{1, 2, 3}};
-constexpr ClientGuid kClient{{7}};
-constexpr uint32_t kReplay = wire::HeaderFlags::kReplayOperation;
-
-wire::CreateRequest durable(CreateGuid guid = kGuid, std::string_view name = "file") {
-  auto body = RawClient::create_body(name);
-  body.create_disposition = wire::CreateDisposition::kOpenIf;
-  body.requested_oplock_level = OplockLevel::kBatch;
-  body.contexts.durable_handle_request_v2 = {.create_guid = guid};
-  return body;
-}
-wire::CreateRequest reconnecting(FileId id, CreateGuid guid = kGuid) {
-  auto body = RawClient::create_body("whatever");
-  body.contexts.durable_handle_reconnect_v2 = {.file_id = id, .create_guid = guid};
-  return body;
-}
-
-wire::CreateRequest with_lease(wire::CreateRequest body, uint8_t version, uint8_t key = 1) {
-  body.requested_oplock_level = OplockLevel::kLease;
-  body.contexts.request_lease = wire::LeaseContext{
-      .version = version, .lease_key = LeaseKey{{key}}, .lease_state = wire::LeaseState::kAll};
-  return body;
-}
-
-wire::CreateRequest making_anew(wire::CreateRequest body) {
-  body.create_disposition = wire::CreateDisposition::kCreate;
-  return body;
-}
-wire::CreateRequest instance(uint64_t version, CreateGuid guid) {
-  auto body = durable(guid);
-  body.share_access = 0;
-  body.contexts.app_instance_id = AppInstanceId{{5}};
-  if (version) {
-    body.contexts.app_instance_version = wire::AppInstanceVersion{0, version};
-  }
-  return body;
-}
-
-struct DurableTest : testing::Test {
-  VirtualClock clock;
-  Engine engine{Engine::lenient(), clock};
-  std::unique_ptr<RawClient> client;
-
-  void SetUp() override { client = log_on(); }
-  void TearDown() override {
-    client.reset();
-    engine.stop();
-    EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
-    EXPECT_FALSE(engine.server().file_table.any_open_below(""));
-  }
-  std::unique_ptr<RawClient> log_on(std::string_view who = "user", ClientGuid guid = kClient) {
-    auto made = std::make_unique<RawClient>(engine, guid);
-    EXPECT_EQ(made->negotiate(), NtStatus::kSuccess);
-    EXPECT_EQ(made->session_setup(who), NtStatus::kSuccess);
-    EXPECT_EQ(made->tree_connect(), NtStatus::kSuccess);
-    return made;
-  }
-  // The client has one open that is kept.
-  void lose_connection() {
-    client->close();
-    client.reset();
-    until_disconnected(1);
-  }
-  // What ends on other threads.
-  void until(const std::function<bool()>& done) {
-    for (int i = 0; i < 5000 && !done(); ++i) std::this_thread::sleep_for(1ms);
-    EXPECT_TRUE(done());
-  }
-  void until_disconnected(size_t count) {
-    until([&] { return engine.server().open_table.disconnected() == count; });
-  }
-  NtStatus create_status(RawClient& by, const wire::CreateRequest& body, uint32_t flags = 0) {
-    return by.status_of(
-        by.request(Command::kCreate, body, [&](wire::Header& header) { header.flags |= flags; }));
-  }
-  wire::CreateResponse created(RawClient& by, const wire::CreateRequest& body, uint32_t flags = 0) {
-    auto answer = by.exchange(
-        by.request(Command::kCreate, body, [&](wire::Header& header) { header.flags |= flags; }));
-    EXPECT_TRUE(answer && answer->status() == NtStatus::kSuccess);
-    answers.push_back(std::move(*answer));
-    return answers.back().as<wire::CreateResponse>();
-  }
-  bool is_alive(RawClient& by, FileId id) {
-    return by.status_of(by.request(Command::kWrite,
-                                   wire::WriteRequest{.file_id = id, .data = as_bytes("x")})) ==
-           NtStatus::kSuccess;
-  }
-  std::vector<Answer> answers;  // what decoded responses point into
-};
 
 TEST_F(DurableTest, ComesBackWithTheSameFileIdAndPosition) {
   const FileId id = created(*client, durable()).file_id;
@@ -355,69 +253,6 @@ TEST_F(DurableTest, ResilientNeedsNoOplockAndStaysAgainstNewcomers) {
   engine.server().scavenge_opens();
   client = log_on();
   until([&] { return !engine.server().file_table.any_open_below(""); });
-}
-
-TEST_F(DurableTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
-  const auto first = created(*client, durable());
-  const auto again = created(*client, durable(), kReplay);
-  EXPECT_EQ(again.file_id, first.file_id);
-  EXPECT_EQ(again.create_action, wire::CreateAction::kCreated);
-  EXPECT_EQ(again.oplock_level, OplockLevel::kBatch);
-  EXPECT_EQ(create_status(*client, durable()), NtStatus::kDuplicateObjectid);
-  EXPECT_TRUE(is_alive(*client, first.file_id));
-  // From now on it is a CREATE like any other, and meets the oplock.
-  EXPECT_EQ(create_status(*client, making_anew(durable()), kReplay),
-            NtStatus::kObjectNameCollision);
-}
-
-TEST_F(DurableTest, ReplayIsForTheSameUserSessionAndLease) {
-  created(*client, durable());
-  EXPECT_EQ(create_status(*client, with_lease(durable(), 1), kReplay), NtStatus::kAccessDenied);
-  auto same_user = log_on();
-  EXPECT_EQ(create_status(*same_user, durable(), kReplay), NtStatus::kDuplicateObjectid);
-  auto other = log_on("other");
-  EXPECT_EQ(create_status(*other, durable(), kReplay), NtStatus::kAccessDenied);
-  auto other_client = log_on("user", ClientGuid{{8}});
-  auto alone = durable(kGuid, "elsewhere");
-  EXPECT_EQ(create_status(*other_client, alone, kReplay), NtStatus::kSuccess);
-}
-
-// The repetition was answered, the file written and closed; then the first sending is read from the
-// lost channel.
-TEST_F(DurableTest, OvertakenCreateDoesNotTruncate) {
-  const auto sent = [](uint16_t channel_sequence, uint32_t flags) {
-    return [=](wire::Header& header) {
-      header.channel_sequence = channel_sequence;
-      header.flags |= flags;
-    };
-  };
-  auto body = durable();
-  body.create_disposition = wire::CreateDisposition::kOverwriteIf;
-  auto answer = client->exchange(client->request(Command::kCreate, body, sent(1, kReplay)));
-  ASSERT_TRUE(answer && answer->status() == NtStatus::kSuccess);
-  const FileId file = answer->as<wire::CreateResponse>().file_id;
-  const wire::WriteRequest write{.file_id = file, .data = as_bytes("x")};
-  EXPECT_EQ(client->status_of(client->request(Command::kWrite, write, sent(1, 0))),
-            NtStatus::kSuccess);
-  wire::CloseRequest close;
-  close.file_id = file;
-  EXPECT_EQ(client->status_of(client->request(Command::kClose, close)), NtStatus::kSuccess);
-
-  const auto late = [&](uint16_t channel_sequence, uint32_t flags) {
-    return client->status_of(
-        client->request(Command::kCreate, body, sent(channel_sequence, flags)));
-  };
-  EXPECT_EQ(late(0, 0), NtStatus::kFileNotAvailable);
-  EXPECT_EQ(late(0xFFFF, kReplay), NtStatus::kFileNotAvailable);
-  EXPECT_EQ(late(2, kReplay), NtStatus::kSuccess);
-  EXPECT_EQ(late(1, kReplay), NtStatus::kSuccess) << "answered as before, nothing done";
-}
-
-TEST_F(DurableTest, FailedCreateLeavesItsGuidFree) {
-  auto missing = durable();
-  missing.create_disposition = wire::CreateDisposition::kOpen;
-  EXPECT_EQ(create_status(*client, missing), NtStatus::kObjectNameNotFound);
-  EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kSuccess);
 }
 
 TEST_F(DurableTest, AppInstanceOnAnotherClientTakesTheFileOverConnectedOrNot) {

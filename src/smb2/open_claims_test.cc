@@ -96,6 +96,24 @@ struct OpenClaims : testing::Test {
   std::array<std::unique_ptr<Engine>, 2> engines;
 };
 
+// Its own worker, as all connections of a client have; the file is known to both.
+TEST_F(OpenClaims, ReplayOnANewSessionGetsTheOpenThatWaits) {
+  auto first = client(0);
+  const FileId id = first->create(durable());
+  ASSERT_NE(id, FileId{});
+  lose(std::move(first), 0);
+  auto again = client(0);
+  const auto answer =
+      again->exchange(again->request(Command::kCreate, durable(), [](wire::Header& header) {
+        header.flags |= wire::HeaderFlags::kReplayOperation;
+      }));
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(answer->as<wire::CreateResponse>().file_id, id);
+  EXPECT_EQ(kept_by(0), 0u);
+  EXPECT_EQ(write(*again, id), NtStatus::kSuccess);
+}
+
 TEST_F(OpenClaims, ComesBackInAnotherWorkerWithItsLocksAndItsOplock) {
   auto first = client(0);
   const FileId id = first->create(durable());

@@ -76,13 +76,18 @@ OpenTable::Replay OpenTable::find_or_reserve(const CreateKey& key) {
   if (const auto named = tables->by_create_guid.find(key); named != tables->by_create_guid.end()) {
     const Entry& entry = tables->opens.at(named->second);
     auto open = entry.open.lock();
-    if (entry.preserved) {
-      replay.is_disconnected = entry.preserved->is_replay_eligible;
-    } else if (open && open->is_replay_eligible) {
-      replay.is_disconnected = entry.state != State::kConnected;
-      if (!replay.is_disconnected) replay.open = std::move(open);
+    // Of one that is claimed it shows when that is over.
+    const bool is_eligible = entry.preserved ? entry.preserved->is_replay_eligible
+                             : open          ? open->is_replay_eligible.load()
+                                             : entry.state == State::kClaimed;
+    if (is_eligible && entry.state != State::kConnected) {
+      replay.disconnected = entry.file_id.persistent;
+      return replay;
     }
-    if (replay.open || replay.is_disconnected) return replay;
+    if (is_eligible) {
+      replay.open = std::move(open);
+      return replay;
+    }
   }
   auto pending = std::make_shared<PendingCreate>();
   tables->pending.emplace(key, pending);

@@ -194,7 +194,7 @@ class OpenTable::Reservation {
 // One of them.
 struct OpenTable::Replay {
   std::shared_ptr<Open> open;              // made by that CREATE and not used since
-  bool is_disconnected = false;            // such an open is there, without a session
+  std::optional<uint64_t> disconnected;    // FileId.Persistent of such an open without a session
   std::shared_ptr<PendingCreate> pending;  // that CREATE is under way
   Reservation reservation;                 // nothing; the caller's CREATE is the one now
 };

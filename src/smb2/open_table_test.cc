@@ -154,9 +154,9 @@ TEST_F(OpenTableTest, CreateGuidFindsItsOpenUntilThatIsUsedOrGone) {
   const auto open = make(1);
   EXPECT_EQ(table.find_or_reserve({kClient, kGuid}).open, open);
   table.begin_leaving(*open);
-  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).is_disconnected);
+  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).disconnected);
   EXPECT_FALSE(table.park(preserved(*open), kStart));
-  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).is_disconnected);
+  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).disconnected);
   table.remove({1, 1});
   EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
 

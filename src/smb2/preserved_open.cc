@@ -59,6 +59,11 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   return open;
 }
 
+bool has_name(const PreservedOpen& preserved) {
+  const auto now = preserved.file->stat();
+  return now && now->nlink != 0;
+}
+
 bool is_unchanged(const PreservedOpen& preserved) {
   const auto now = preserved.file->stat();
   // Without a name it is nobody's file any more.

@@ -67,6 +67,8 @@ PreservedOpen preserve(Open& open);
 std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> session,
                               std::shared_ptr<TreeConnect> tree);
 
+// Whether the file still has a name. May block.
+bool has_name(const PreservedOpen& preserved);
 // Whether the file is as it was when its Open was preserved. May block.
 bool is_unchanged(const PreservedOpen& preserved);
 

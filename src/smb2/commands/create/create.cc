@@ -94,7 +94,7 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (state.name.has_stream && !request.tree_connect->share->volume->features().streams) {
     co_return fail(NtStatus::kObjectNameInvalid);
   }
-  BRAID_CO_TRY(auto answer, answer_replay(request, state));
+  BRAID_CO_TRY(auto answer, co_await answer_replay(request, state));
   if (answer) co_return std::move(*answer);
   BRAID_CO_CHECK(enter_snapshot(request, state));
   BRAID_CO_CHECK(co_await end_other_instance(request, state));

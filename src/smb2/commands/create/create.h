@@ -9,6 +9,7 @@
 #include "filestate/types.h"
 #include "runtime/task.h"
 #include "smb2/open.h"
+#include "smb2/open_claims.h"
 #include "smb2/open_table.h"
 #include "smb2/request.h"
 #include "smb2/security/evaluate.h"
@@ -48,11 +49,19 @@ Result<void> check_contexts(const wire::CreateRequestContexts& contexts);
 // create_reconnect.cc: the whole of a CREATE with DHnC or DH2C. STATUS_OBJECT_NAME_NOT_FOUND,
 // STATUS_INVALID_PARAMETER, STATUS_ACCESS_DENIED.
 Task<Result<Reply>> reconnect(Request& request, CreateState& state);
+// The same file: whether a disconnected open may be had through the request's tree.
+// STATUS_OBJECT_NAME_NOT_FOUND: it is another share. STATUS_ACCESS_DENIED: the open has more
+// rights.
+NtStatus check_tree(const Request& request, const PreservedOpen& open);
+// The same file: gives a claimed open to the request's session, and its state to `state` for the
+// answer. False: filestate has given it up, and it is given back. STATUS_INSUFFICIENT_RESOURCES,
+// STATUS_FILE_CLOSED: the session or tree is ending. REQUIRES: on the pool.
+Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim);
 
-// create_replay.cc: the answer to a CREATE whose CreateGuid has an open that nothing was done with.
-// No answer: it is a CREATE like any other. STATUS_DUPLICATE_OBJECTID, STATUS_ACCESS_DENIED,
-// STATUS_FILE_NOT_AVAILABLE.
-Result<std::optional<Reply>> answer_replay(Request& request, CreateState& state);
+// create_replay.cc: the answer to a CREATE whose CreateGuid has an open that nothing was done with;
+// one that lost its session with its connection comes into this one. No answer: it is a CREATE like
+// any other. STATUS_DUPLICATE_OBJECTID, STATUS_ACCESS_DENIED, STATUS_FILE_NOT_AVAILABLE.
+Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& state);
 
 // create_app_instance.cc: closes the open that the same application had on another client.
 // STATUS_FILE_FORCED_CLOSED.

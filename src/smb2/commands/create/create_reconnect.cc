@@ -71,15 +71,7 @@ NtStatus check(const Attempt& attempt) {
   if (!open.owner || !open.owner->is_same_user(*request.principal.identity)) {
     return NtStatus::kAccessDenied;
   }
-  // The specification does not say so, but what a share refuses must not be had through another.
-  const TreeConnect& tree = *request.tree_connect;
-  if (!vfs::equal_folded(tree.share->name, open.share->name) ||
-      tree.share->real_path != open.share->real_path) {  // or by a reload, another folder's now
-    return NtStatus::kObjectNameNotFound;
-  }
-  const uint32_t file_access = open.attributes.granted_access & wire::Access::kFileAllAccess;
-  if (file_access & ~tree.maximal_access) return NtStatus::kAccessDenied;
-  return NtStatus::kSuccess;
+  return check_tree(request, open);
 }
 
 // Into its new session, unless that is ending.
@@ -98,6 +90,41 @@ Task<Result<void>> attach(Request& request, std::shared_ptr<Open> open) {
 }
 
 }  // namespace
+
+// The specification does not say so, but what a share refuses must not be had through another.
+NtStatus check_tree(const Request& request, const PreservedOpen& open) {
+  const TreeConnect& tree = *request.tree_connect;
+  if (!vfs::equal_folded(tree.share->name, open.share->name) ||
+      tree.share->real_path != open.share->real_path) {  // or by a reload, another folder's now
+    return NtStatus::kObjectNameNotFound;
+  }
+  const uint32_t file_access = open.attributes.granted_access & wire::Access::kFileAllAccess;
+  if (file_access & ~tree.maximal_access) return NtStatus::kAccessDenied;
+  return NtStatus::kSuccess;
+}
+
+Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim) {
+  Server& server = request.server;
+  if (!take(server, claim, request.session->session_id)) {
+    co_await give_back(server, std::move(claim));
+    co_return false;
+  }
+  auto open = restore(std::move(claim.open), request.session, request.tree_connect);
+  // Nothing of the lost connection is under way any more; the new one counts from where it is.
+  open->channel_sequence.start_from(request.header.channel_sequence);
+  BRAID_CO_CHECK(co_await attach(request, open));
+  const OpenUse use = Open::use(open);
+  if (!use) co_return fail(NtStatus::kFileClosed);
+
+  state.file_id = open->file_id;
+  state.caching = server.file_table.grant_of(open->ref());
+  state.action = open->attributes.create_action;
+  state.maximal_access = open->attributes.maximal_access;
+  state.terms = *open->durable_terms.lock();
+  BRAID_CO_TRY(state.attributes, open->file->stat());
+  server.write_times.show(state.attributes);
+  co_return true;
+}
 
 Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   Server& server = request.server;
@@ -118,22 +145,11 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
     co_await close_claim(server, std::move(*claim));
     co_return fail(NtStatus::kObjectNameNotFound);
   }
-  if (!take(server, *claim, request.session->session_id)) {
-    co_await give_back(server, std::move(*claim));
-    co_return fail(NtStatus::kObjectNameNotFound);
-  }
-  auto open = restore(std::move(claim->open), request.session, request.tree_connect);
-  // Nothing of the lost connection is under way any more; the new one counts from where it is.
-  open->channel_sequence.start_from(request.header.channel_sequence);
-  BRAID_CO_CHECK(co_await attach(request, open));
-  const OpenUse use = Open::use(open);
-  if (!use) co_return fail(NtStatus::kFileClosed);
-
-  state.file_id = open->file_id;
-  state.caching = server.file_table.grant_of(open->ref());
-  state.maximal_access = open->attributes.maximal_access;
-  BRAID_CO_TRY(state.attributes, open->file->stat());
-  server.write_times.show(state.attributes);
+  BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));
+  if (!taken) co_return fail(NtStatus::kObjectNameNotFound);
+  // Opened again, and no promise is made anew.
+  state.action = wire::CreateAction::kOpened;
+  state.terms = {};
   co_return create_reply(request, state);
 }
 

@@ -23,9 +23,11 @@ Result<void> meet_pending(const Request& request, CreateState& state,
   return {};
 }
 
-Result<void> may_have(const Request& request, const wire::CreateRequest& create, const Open& open,
+// Whether the open is its own, and asked for as it was.
+Result<void> may_have(const Request& request, const wire::CreateRequest& create,
+                      const std::shared_ptr<const auth::Identity>& owner,
                       const filestate::OpenDecision& held) {
-  if (!open.owner || !open.owner->is_same_user(*request.principal.identity)) {
+  if (!owner || !owner->is_same_user(*request.principal.identity)) {
     return fail(NtStatus::kAccessDenied);
   }
   const bool asks_for_lease =
@@ -34,57 +36,101 @@ Result<void> may_have(const Request& request, const wire::CreateRequest& create,
       (held.lease && held.lease->key != create.contexts.request_lease->lease_key)) {
     return fail(NtStatus::kAccessDenied);
   }
-  if (open.session.lock() != request.session ||
-      !open.tree_connect->is_part_of(*request.tree_connect)) {
-    return fail(NtStatus::kDuplicateObjectid);
-  }
   return {};
 }
 
-}  // namespace
+// The oplock is what it is; a client that asks for less now is told of no more.
+Reply answer_as_before(const Request& request, CreateState& state) {
+  if (!state.caching.lease) {
+    state.caching.oplock =
+        std::min(state.caching.oplock,
+                 static_cast<filestate::OplockLevel>(state.create.requested_oplock_level));
+    if (state.caching.oplock != filestate::OplockLevel::kBatch) state.terms = {};
+  }
+  return create_reply(request, state);
+}
 
-Result<std::optional<Reply>> answer_replay(Request& request, CreateState& state) {
+Result<Reply> answer_connected(Request& request, CreateState& state,
+                               const std::shared_ptr<Open>& found) {
   Server& server = request.server;
-  const auto& durable = state.create.contexts.durable_handle_request_v2;
-  if (!durable) return std::nullopt;
-  const CreateKey key{request.connection->negotiated.client_guid, durable->create_guid};
-  OpenTable::Replay replay = server.open_table.find_or_reserve(key);
-  if (replay.reservation) {
-    state.reservation = std::move(replay.reservation);
-    const wire::Header& header = request.header;
-    if (!request.session->overtaken_creates.admit(durable->create_guid, header.channel_sequence,
-                                                  header.is_replay())) {
-      return fail(NtStatus::kFileNotAvailable);
-    }
-    return std::nullopt;
-  }
-  if (replay.pending) {
-    BRAID_CHECK(meet_pending(request, state, std::move(replay.pending)));
-    return std::nullopt;
-  }
-  // A disconnected one is taken back by its FileId; its session is not this one.
-  if (!request.header.is_replay() || replay.is_disconnected) {
-    return fail(NtStatus::kDuplicateObjectid);
-  }
-  const OpenUse open = Open::use(replay.open);
+  const OpenUse open = Open::use(found);
   if (!open) return fail(NtStatus::kFileNotAvailable);
-  const filestate::OpenDecision held = server.file_table.grant_of(open->ref());
-  BRAID_CHECK(may_have(request, state.create, *open, held));
-
-  // The oplock is what it is; a client that asks for less now is told of no more.
-  state.caching = held;
-  if (!held.lease) {
-    state.caching.oplock = std::min(
-        held.oplock, static_cast<filestate::OplockLevel>(state.create.requested_oplock_level));
+  state.caching = server.file_table.grant_of(open->ref());
+  BRAID_CHECK(may_have(request, state.create, open->owner, state.caching));
+  if (open->session.lock() != request.session ||
+      !open->tree_connect->is_part_of(*request.tree_connect)) {
+    return fail(NtStatus::kDuplicateObjectid);
   }
   state.file_id = open->file_id;
   state.action = open->attributes.create_action;
   state.maximal_access = open->attributes.maximal_access;
   state.terms = *open->durable_terms.lock();
-  if (!held.lease && state.caching.oplock != filestate::OplockLevel::kBatch) state.terms = {};
   BRAID_TRY(state.attributes, open->file->stat());
   server.write_times.show(state.attributes);
-  return create_reply(request, state);
+  return answer_as_before(request, state);
+}
+
+// The client has never heard of the open, so there is nothing in its cache that might be wrong by
+// now, and no FileId to come back with. Nothing: there is no such open any more, or it has a
+// session.
+Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateState& state,
+                                                       const CreateKey& key,
+                                                       uint64_t persistent_id) {
+  Server& server = request.server;
+  auto claim = co_await claim_open(server, persistent_id, request.seat);
+  if (!claim) co_return std::nullopt;
+  const PreservedOpen& open = claim->open;
+  const bool is_meant = open.client_guid == key.client && open.names.create_guid == key.guid &&
+                        open.is_replay_eligible;
+  Result<void> may =
+      may_have(request, state.create, open.owner, server.file_table.grant_of(open.ref()));
+  if (const NtStatus status = check_tree(request, open); may && status != NtStatus::kSuccess) {
+    may = fail(status == NtStatus::kAccessDenied ? status : NtStatus::kDuplicateObjectid);
+  }
+  if (!is_meant || !may) {
+    co_await give_back(server, std::move(*claim));
+    if (!is_meant) co_return std::nullopt;
+    co_return std::unexpected(may.error());
+  }
+  if (!has_name(open)) {
+    co_await close_claim(server, std::move(*claim));
+    co_return std::nullopt;
+  }
+  BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));
+  if (!taken) co_return std::nullopt;
+  co_return answer_as_before(request, state);
+}
+
+}  // namespace
+
+Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& state) {
+  Server& server = request.server;
+  const auto& durable = state.create.contexts.durable_handle_request_v2;
+  if (!durable) co_return std::nullopt;
+  const CreateKey key{request.connection->negotiated.client_guid, durable->create_guid};
+  for (;;) {
+    OpenTable::Replay replay = server.open_table.find_or_reserve(key);
+    if (replay.reservation) {
+      state.reservation = std::move(replay.reservation);
+      const wire::Header& header = request.header;
+      if (!request.session->overtaken_creates.admit(durable->create_guid, header.channel_sequence,
+                                                    header.is_replay())) {
+        co_return fail(NtStatus::kFileNotAvailable);
+      }
+      co_return std::nullopt;
+    }
+    if (replay.pending) {
+      BRAID_CO_CHECK(meet_pending(request, state, std::move(replay.pending)));
+      co_return std::nullopt;
+    }
+    if (!request.header.is_replay()) co_return fail(NtStatus::kDuplicateObjectid);
+    if (replay.open) co_return answer_connected(request, state, replay.open);
+    BRAID_CO_TRY(auto answer,
+                 co_await answer_disconnected(request, state, key, *replay.disconnected));
+    if (answer) co_return std::move(answer);
+    // What became of it shows when it is looked for again.
+    BRAID_CO_CHECK(co_await request.seat.next_turn());
+  }
 }
 
 }  // namespace braid::smb2

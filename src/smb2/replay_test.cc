@@ -1,0 +1,169 @@
+// CREATEs that are sent again. [MS-SMB2] 3.3.5.9 "Create Context Validation" and 3.3.5.9.10.
+#include "smb2/durable_testing.h"
+#include "smb2/limits.h"
+
+namespace braid::smb2 {
+namespace {
+
+struct ReplayTest : DurableTest {};
+
+TEST_F(ReplayTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
+  const auto first = created(*client, durable());
+  const auto again = created(*client, durable(), kReplay);
+  EXPECT_EQ(again.file_id, first.file_id);
+  EXPECT_EQ(again.create_action, wire::CreateAction::kCreated);
+  EXPECT_EQ(again.oplock_level, OplockLevel::kBatch);
+  EXPECT_EQ(create_status(*client, durable()), NtStatus::kDuplicateObjectid);
+  EXPECT_TRUE(is_alive(*client, first.file_id));
+  // From now on it is a CREATE like any other, and meets the oplock.
+  EXPECT_EQ(create_status(*client, making_anew(durable()), kReplay),
+            NtStatus::kObjectNameCollision);
+}
+
+TEST_F(ReplayTest, ReplayIsForTheSameUserSessionAndLease) {
+  created(*client, durable());
+  EXPECT_EQ(create_status(*client, with_lease(durable(), 1), kReplay), NtStatus::kAccessDenied);
+  auto same_user = log_on();
+  EXPECT_EQ(create_status(*same_user, durable(), kReplay), NtStatus::kDuplicateObjectid);
+  auto other = log_on("other");
+  EXPECT_EQ(create_status(*other, durable(), kReplay), NtStatus::kAccessDenied);
+  auto other_client = log_on("user", ClientGuid{{8}});
+  auto alone = durable(kGuid, "elsewhere");
+  EXPECT_EQ(create_status(*other_client, alone, kReplay), NtStatus::kSuccess);
+}
+
+// The answer was lost with the last connection, and with it the FileId to come back with.
+TEST_F(ReplayTest, ReplayOnANewSessionGetsTheOpenThatWaits) {
+  const auto first = created(*client, making_anew(durable()));
+  lose_connection();
+  client = log_on();
+  EXPECT_EQ(create_status(*client, making_anew(durable())), NtStatus::kDuplicateObjectid);
+  const auto again = created(*client, making_anew(durable()), kReplay);
+  EXPECT_EQ(again.file_id, first.file_id);
+  EXPECT_EQ(again.create_action, wire::CreateAction::kCreated);
+  EXPECT_EQ(again.oplock_level, OplockLevel::kBatch);
+  EXPECT_TRUE(again.contexts.durable_handle_response_v2);
+  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+  // Once more, as its answer may be lost, too.
+  EXPECT_EQ(created(*client, making_anew(durable()), kReplay).file_id, first.file_id);
+  lose_connection();
+  client = log_on();
+  EXPECT_EQ(created(*client, making_anew(durable()), kReplay).file_id, first.file_id);
+  EXPECT_TRUE(is_alive(*client, first.file_id));
+  EXPECT_EQ(create_status(*client, making_anew(durable()), kReplay),
+            NtStatus::kObjectNameCollision);
+}
+
+TEST_F(ReplayTest, ReplayOnANewSessionIsForTheSameUserAndLease) {
+  const auto first = created(*client, with_lease(durable(), 2));
+  lose_connection();
+  auto other = log_on("other");
+  EXPECT_EQ(create_status(*other, with_lease(durable(), 2), kReplay), NtStatus::kAccessDenied);
+  client = log_on();
+  EXPECT_EQ(create_status(*client, with_lease(durable(), 2, 9), kReplay), NtStatus::kAccessDenied);
+  EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kAccessDenied);
+  EXPECT_EQ(engine.server().open_table.disconnected(), 1u) << "it waits on";
+  const auto again = created(*client, with_lease(durable(), 2), kReplay);
+  EXPECT_EQ(again.file_id, first.file_id);
+  ASSERT_TRUE(again.contexts.response_lease);
+  EXPECT_EQ(again.contexts.response_lease->lease_state, uint32_t{wire::LeaseState::kAll});
+}
+
+// What was used has an answer that the client knows: it comes back with DH2C or not at all.
+TEST_F(ReplayTest, ReplayOfAnOpenThatWasUsedOrIsOverIsACreateLikeAnyOther) {
+  const auto first = created(*client, durable());
+  EXPECT_TRUE(is_alive(*client, first.file_id));
+  lose_connection();
+  client = log_on();
+  const auto second = created(*client, durable(), kReplay);
+  EXPECT_NE(second.file_id, first.file_id);
+  EXPECT_EQ(second.create_action, wire::CreateAction::kOpened);
+  lose_connection();
+  clock.advance(kDurableTimeoutMax + 1s);
+  engine.server().scavenge_opens();
+  client = log_on();
+  EXPECT_NE(created(*client, durable(), kReplay).file_id, second.file_id);
+}
+
+TEST_F(ReplayTest, OneOfManyRacingReplaysGetsTheOpen) {
+  const auto first = created(*client, durable());
+  lose_connection();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(log_on());
+  std::vector<uint64_t> ids;
+  for (auto& each : clients) {
+    ids.push_back(each->next_message_id);
+    each->send(each->request(Command::kCreate, durable(),
+                             [](wire::Header& header) { header.flags |= kReplay; }));
+  }
+  size_t won = 0;
+  for (size_t i = 0; i < clients.size(); ++i) {
+    const auto answer = clients[i]->answer_to(ids[i]);
+    ASSERT_TRUE(answer);
+    if (answer->status() == NtStatus::kSuccess) {
+      ++won;
+      EXPECT_EQ(answer->as<wire::CreateResponse>().file_id, first.file_id);
+    } else {
+      EXPECT_EQ(answer->status(), NtStatus::kDuplicateObjectid);
+    }
+  }
+  EXPECT_EQ(won, 1u);
+}
+
+// 3.3.5.9.7, 3.3.5.9.10 and 3.3.5.9.12.
+TEST_F(ReplayTest, ContextsThatExcludeEachOtherAreInvalid) {
+  const auto first = created(*client, durable());
+  auto both = reconnecting(first.file_id);
+  both.contexts.durable_handle_reconnect = first.file_id;
+  EXPECT_EQ(create_status(*client, both), NtStatus::kInvalidParameter) << "DHnC and DH2C";
+  auto asks_anew = durable(CreateGuid{{9}});
+  asks_anew.contexts.durable_handle_reconnect = first.file_id;
+  EXPECT_EQ(create_status(*client, asks_anew), NtStatus::kInvalidParameter) << "DHnC and DH2Q";
+  asks_anew.contexts.durable_handle_reconnect.reset();
+  asks_anew.contexts.durable_handle_request = true;
+  EXPECT_EQ(create_status(*client, asks_anew), NtStatus::kInvalidParameter) << "DHnQ and DH2Q";
+  asks_anew = reconnecting(first.file_id);
+  asks_anew.contexts.durable_handle_request_v2 = {.create_guid = CreateGuid{{9}}};
+  EXPECT_EQ(create_status(*client, asks_anew), NtStatus::kInvalidParameter) << "DH2C and DH2Q";
+}
+
+// The repetition was answered, the file written and closed; then the first sending is read from the
+// lost channel.
+TEST_F(ReplayTest, OvertakenCreateDoesNotTruncate) {
+  const auto sent = [](uint16_t channel_sequence, uint32_t flags) {
+    return [=](wire::Header& header) {
+      header.channel_sequence = channel_sequence;
+      header.flags |= flags;
+    };
+  };
+  auto body = durable();
+  body.create_disposition = wire::CreateDisposition::kOverwriteIf;
+  auto answer = client->exchange(client->request(Command::kCreate, body, sent(1, kReplay)));
+  ASSERT_TRUE(answer && answer->status() == NtStatus::kSuccess);
+  const FileId file = answer->as<wire::CreateResponse>().file_id;
+  const wire::WriteRequest write{.file_id = file, .data = as_bytes("x")};
+  EXPECT_EQ(client->status_of(client->request(Command::kWrite, write, sent(1, 0))),
+            NtStatus::kSuccess);
+  wire::CloseRequest close;
+  close.file_id = file;
+  EXPECT_EQ(client->status_of(client->request(Command::kClose, close)), NtStatus::kSuccess);
+
+  const auto late = [&](uint16_t channel_sequence, uint32_t flags) {
+    return client->status_of(
+        client->request(Command::kCreate, body, sent(channel_sequence, flags)));
+  };
+  EXPECT_EQ(late(0, 0), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(late(0xFFFF, kReplay), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(late(2, kReplay), NtStatus::kSuccess);
+  EXPECT_EQ(late(1, kReplay), NtStatus::kSuccess) << "answered as before, nothing done";
+}
+
+TEST_F(ReplayTest, FailedCreateLeavesItsGuidFree) {
+  auto missing = durable();
+  missing.create_disposition = wire::CreateDisposition::kOpen;
+  EXPECT_EQ(create_status(*client, missing), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kSuccess);
+}
+
+}  // namespace
+}  // namespace braid::smb2
