@@ -19,9 +19,9 @@ namespace {
 
 using wire::Command;
 
-// Where a handler starts. kPool: it may wait for a disk or a library. kPoolForLong: so long that
-// the client has to hear of it meanwhile.
-enum class RunsOn : uint8_t { kReactor, kPool, kPoolForLong };
+// Where a handler starts. kPool: it may wait for a disk or a library, as many names or bytes as the
+// client likes, and the client hears of it when that takes long.
+enum class RunsOn : uint8_t { kReactor, kPool };
 
 // What an Open may be for the command to be allowed on it.
 enum class Target : uint8_t { kNone, kFileOnly, kFileOrPipe };
@@ -49,25 +49,25 @@ constexpr bool kWhenExpired = true, kNotWhenExpired = false;
 
 // clang-format off
 constexpr std::array<Row, wire::kCommandCount> kRows{{
-  {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           handle_negotiate},
-  {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           handle_session_setup},
-  {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           handle_logoff},
-  {Command::kTreeConnect,     9, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired,  0, kTreeSize, RunsOn::kReactor,      Unheard::kGoesOn,           handle_tree_connect},
-  {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           handle_tree_disconnect},
-  {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, kOpenSize, RunsOn::kPool,         Unheard::kStopsWithSession, handle_create},
-  {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,     0, 0,         RunsOn::kPool,         Unheard::kGoesOn,           handle_close},
-  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPoolForLong,  Unheard::kStopsWithSession, handle_flush},
-  {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kReactor,      Unheard::kStops,            handle_read},
-  {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kReactor,      Unheard::kStopsWithSession, handle_write},
-  {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,     0, 0,         RunsOn::kReactor,      Unheard::kStopsWithSession, handle_lock},
-  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, 44, 0,         RunsOn::kPoolForLong,  Unheard::kStopsWithSession, handle_ioctl},
-  {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           nullptr},
-  {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           handle_echo},
-  {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, 28, 0,         RunsOn::kPool,         Unheard::kStops,            handle_query_directory},
-  {Command::kChangeNotify,   32, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired,  0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           handle_change_notify},
-  {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,         Unheard::kStops,            handle_query_info},
-  {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,         Unheard::kStopsWithSession, handle_set_info},
-  {Command::kOplockBreak,     0, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor,      Unheard::kGoesOn,           handle_oplock_break},
+  {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_negotiate},
+  {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_session_setup},
+  {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_logoff},
+  {Command::kTreeConnect,     9, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired,  0, kTreeSize, RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_connect},
+  {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_disconnect},
+  {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, kOpenSize, RunsOn::kPool,    Unheard::kStopsWithSession, handle_create},
+  {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,     0, 0,         RunsOn::kPool,    Unheard::kGoesOn,           handle_close},
+  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_flush},
+  {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kReactor, Unheard::kStops,            handle_read},
+  {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_write},
+  {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_lock},
+  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, 44, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_ioctl},
+  {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           nullptr},
+  {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_echo},
+  {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, 28, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_directory},
+  {Command::kChangeNotify,   32, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_change_notify},
+  {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_info},
+  {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_set_info},
+  {Command::kOplockBreak,     0, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_oplock_break},
 }};
 // clang-format on
 
@@ -297,7 +297,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   if (!admitted) {
     result = std::unexpected(admitted.error());
   } else {
-    if (row.runs_on == RunsOn::kPoolForLong) request.may_take_long();
+    if (row.runs_on == RunsOn::kPool) request.may_take_long();
     const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
     request.seat.begin(work_of(request.principal.identity.get(), share), row.unheard);
     Result<void> turn;

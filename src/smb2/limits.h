@@ -22,7 +22,7 @@ inline constexpr uint32_t kCreditsMax = 8192;
 // Requests of one connection that may be waiting with an interim response. Each may hold a CREATE,
 // lock or notify in memory for as long as the client likes.
 inline constexpr uint32_t kAsyncRequestsMax = 512;
-// A READ, WRITE, FLUSH or IOCTL that takes longer than one to two of these, since the disk does, the
+// A request on the worker pool that takes longer than one to two of these, since the disk does, the
 // file system below or what others do meanwhile, gets an interim response, upon which clients wait
 // on: without any sign of life they give the connection up after about a minute. Not sooner, as for
 // almost all it would be one more message and nothing else.

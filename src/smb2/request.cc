@@ -88,6 +88,7 @@ void Request::may_take_long() {
 }
 
 void Request::send_sign_of_life() {
+  if (gone_async_) return;  // it waits for a client, who knows
   if (tree_connect && !std::exchange(is_slow_, true)) ++tree_connect->share->slow_requests;
   if (async_id_.value != 0 || connection->is_ending()) return;
   async_id_ = connection->register_async(header.message_id, nullptr, Connection::EndedBy::kSession,

@@ -124,8 +124,9 @@ class Request {
   // REQUIRES: the open was found, once.
   Result<void> verify_channel_sequence(bool changes);
 
-  // Before a READ, WRITE, FLUSH or IOCTL goes to the worker pool: should it take long there, an
-  // interim response goes out meanwhile. CANCEL does not end it. REQUIRES: on the connection's reactor.
+  // Before a request goes to the worker pool: should it take long there, or wait long for its turn,
+  // an interim response goes out meanwhile. CANCEL does not end it. REQUIRES: on the connection's
+  // reactor.
   void may_take_long();
 
   // Sends STATUS_PENDING and registers `on_cancel` for CANCEL and for the loss of the connection;

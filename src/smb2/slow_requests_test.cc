@@ -5,11 +5,13 @@
 
 #include "smb2/raw_client_testing.h"
 #include "vfs/fault/fault_volume.h"
+#include "wire/fscc/info_class.h"
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/file_ranges.h"
 #include "wire/smb2/flush.h"
 #include "wire/smb2/ioctl.h"
+#include "wire/smb2/query_directory.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/write.h"
 
@@ -95,6 +97,35 @@ TEST_F(SlowRequestsTest, ZeroingTellsThatItGoesOn) {
                                           .file_id = file,
                                           .input = input,
                                           .flags = wire::IoctlRequest::kFlagIsFsctl}));
+}
+
+// Whatever works on the pool, as one rule.
+TEST_F(SlowRequestsTest, ListingTellsThatItGoesOn) {
+  auto body = RawClient::create_body("folder");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  const FileId folder = client.create(body);
+  ASSERT_NE(folder, FileId{});
+  plan->hold_operation("next");
+  wire::QueryDirectoryRequest query;
+  query.file_information_class = static_cast<uint8_t>(wire::FileInfoClass::kNames);
+  query.file_id = folder;
+  query.file_name = "*";
+  query.output_buffer_length = 65536;
+  expect_sign_of_life(client.request(Command::kQueryDirectory, query));
+}
+
+TEST_F(SlowRequestsTest, CreateTellsThatItGoesOn) {
+  plan->hold_operation("open");
+  expect_sign_of_life(client.request(Command::kCreate, RawClient::create_body("file")));
+}
+
+TEST_F(SlowRequestsTest, CloseTellsThatItGoesOn) {
+  auto body = RawClient::create_body("gone");
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  const FileId gone = client.create(body);
+  ASSERT_NE(gone, FileId{});
+  plan->hold_operation("remove");
+  expect_sign_of_life(client.request(Command::kClose, wire::CloseRequest{.file_id = gone}));
 }
 
 TEST_F(SlowRequestsTest, WhatIsCancelledIsFinishedAndAnswered) {
