@@ -11,15 +11,15 @@
 namespace braid::smb2 {
 
 void ClientTable::add(const ClientGuid& client, std::weak_ptr<Connection> connection) {
-  (*table_.lock())[client].push_back(std::move(connection));
+  (*table_.lock())[client].push_back({.connection = std::move(connection)});
 }
 
 void ClientTable::remove(const ClientGuid& client, const Connection* connection) {
   auto table = table_.lock();
   const auto found = table->find(client);
   if (found == table->end()) return;
-  std::erase_if(found->second, [&](const std::weak_ptr<Connection>& held) {
-    const auto live = held.lock();
+  std::erase_if(found->second, [&](const Member& held) {
+    const auto live = held.connection.lock();
     return !live || live.get() == connection;
   });
   if (found->second.empty()) table->erase(found);
@@ -30,10 +30,28 @@ std::vector<std::shared_ptr<Connection>> ClientTable::connections(const ClientGu
   auto table = table_.lock();
   const auto found = table->find(client);
   if (found == table->end()) return live;
-  for (const auto& held : found->second) {
-    if (auto connection = held.lock()) live.push_back(std::move(connection));
+  for (const Member& held : found->second) {
+    if (auto connection = held.connection.lock()) live.push_back(std::move(connection));
   }
   return live;
+}
+
+bool ClientTable::admit_session(const Connection& connection) {
+  // 2.0.2 has no ClientGuid.
+  const wire::Dialect dialect = connection.negotiated.dialect;
+  if (dialect == wire::Dialect::kSmb202) return true;
+  auto table = table_.lock();
+  const auto found = table->find(connection.negotiated.client_guid);
+  if (found == table->end()) return true;
+  Member* own = nullptr;
+  for (Member& held : found->second) {
+    const auto live = held.connection.lock();
+    if (live.get() == &connection) own = &held;
+    if (!live || !held.has_user || live->is_ending()) continue;
+    if (live->negotiated.dialect != dialect) return false;
+  }
+  if (own) own->has_user = true;
+  return true;
 }
 
 // Thread: the reactor of the timers, except `stopped`.

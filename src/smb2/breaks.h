@@ -37,9 +37,17 @@ class ClientTable {
   void add(const ClientGuid& client, std::weak_ptr<Connection> connection);
   void remove(const ClientGuid& client, const Connection* connection);
   std::vector<std::shared_ptr<Connection>> connections(const ClientGuid& client) const;
+  // A user has logged on over `connection`. False: users of the same client have over connections
+  // of another dialect, and this one is not counted. [MS-SMB2] 3.3.5.5.3, GlobalClientTable: here
+  // Client.Dialect is what the connections speak that live and have a user.
+  bool admit_session(const Connection& connection);
 
  private:
-  using List = std::vector<std::weak_ptr<Connection>>;
+  struct Member {
+    std::weak_ptr<Connection> connection;
+    bool has_user = false;
+  };
+  using List = std::vector<Member>;
   Guarded<std::unordered_map<ClientGuid, List>> table_;
 };
 

@@ -6,6 +6,7 @@
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/oplock_break.h"
 #include "wire/smb2/set_info.h"
+#include "wire/smb2/tree_disconnect.h"
 
 namespace braid::smb2 {
 namespace {
@@ -105,6 +106,19 @@ TEST_F(BreakTest, AcknowledgmentNobodyAskedForIsRefused) {
   EXPECT_TRUE(is_error(acknowledge(id, OplockLevel::kNone)));
   EXPECT_EQ(acknowledge({id.persistent, id.volatile_id + 1}, OplockLevel::kNone),
             NtStatus::kFileClosed);
+}
+
+// 3.3.5.22.1 and 3.3.5.22.2 look for the tree before anything else.
+TEST_F(BreakTest, AcknowledgmentOnATreeThatIsGoneIsNetworkNameDeleted) {
+  const FileId id = hold();
+  ASSERT_EQ(
+      holder.status_of(holder.request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{})),
+      NtStatus::kSuccess);
+  EXPECT_EQ(acknowledge(id, OplockLevel::kNone), NtStatus::kNetworkNameDeleted);
+  wire::LeaseBreakAcknowledgment lease;
+  lease.lease_key = LeaseKey{{1}};
+  EXPECT_EQ(holder.status_of(holder.request(Command::kOplockBreak, lease)),
+            NtStatus::kNetworkNameDeleted);
 }
 
 TEST_F(BreakTest, AcknowledgmentByAnotherSessionIsFileClosed) {

@@ -140,6 +140,9 @@ TEST_F(ChannelSequenceTest, OldFsctlFailsOnlyIfItChangesSomething) {
   EXPECT_EQ(ioctl(wire::Fsctl::kSetSparse, 4), kTooLate);
   EXPECT_NE(ioctl(wire::Fsctl::kSetSparse, 5), kTooLate);
   EXPECT_EQ(ioctl(wire::Fsctl::kSrvRequestResumeKey, 4), NtStatus::kSuccess);
+  // The open changes.
+  EXPECT_EQ(ioctl(wire::Fsctl::kLmrRequestResiliency, 4), kTooLate);
+  EXPECT_NE(ioctl(wire::Fsctl::kLmrRequestResiliency, 5), kTooLate);
 }
 
 TEST_F(ChannelSequenceTest, StartsWithTheNumberOfTheCreate) {

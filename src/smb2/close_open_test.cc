@@ -117,6 +117,21 @@ TEST_F(WaitingTest, CloseEndsANotifyThatWaits) {
   EXPECT_EQ(all.at(waiting), NtStatus::kNotifyCleanup);
 }
 
+// No error, and so no error's body: a client takes the offset for what it is.
+TEST_F(WaitingTest, NotifyThatACloseEndsIsAnAnswerWithoutChanges) {
+  const FileId id = directory();
+  const uint64_t waiting = pending(watch(id));
+  client.send(client.request(Command::kClose, wire::CloseRequest{.file_id = id}));
+  const auto answer = client.answer_to(waiting);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kNotifyCleanup);
+  wire::Reader body = answer->body();
+  EXPECT_EQ(body.u16(), 9);
+  EXPECT_EQ(body.u16(), 72);  // OutputBufferOffset
+  EXPECT_EQ(body.u32(), 0u);
+  EXPECT_TRUE(body.ok());
+}
+
 TEST_F(WaitingTest, LogoffEndsLocksAndNotifiesThatWait) {
   ASSERT_EQ(client.status_of(lock(file)), NtStatus::kSuccess);
   const uint64_t lock_waiting = pending(lock(client.create("file")));

@@ -103,11 +103,6 @@ void Compound::finish_header(const Request& request, MutableByteView message, Nt
   header.flags = wire::HeaderFlags::kServerToRedir |
                  (request.header.flags &
                   (wire::HeaderFlags::kRelatedOperations | wire::HeaderFlags::kPriorityMask));
-  // A client that signs takes no unsigned answer, not even that its session is gone. There is no
-  // key to sign that with, and the client does not check it.
-  if (status == NtStatus::kUserSessionDeleted && request.header.is_signed()) {
-    header.flags |= wire::HeaderFlags::kSigned;
-  }
   header.message_id = request.header.message_id;
   if (async_id.value != 0) {
     header.flags |= wire::HeaderFlags::kAsyncCommand;
@@ -149,7 +144,8 @@ void Compound::add_reply(Request& request, Reply reply) {
 }
 
 void Compound::send_interim(const Request& request, AsyncId async_id) {
-  // [MS-SMB2] 3.3.4.2 "Sending an Interim Response": credits are granted here, and it is not signed.
+  // [MS-SMB2] 3.3.4.2 "Sending an Interim Response": credits are granted here, and it is not
+  // signed.
   Reply interim = reply_with(wire::ErrorResponse{}, NtStatus::kPending);
   const uint16_t credits = grant_credits(request, true);
   finish_header(request, interim.message, NtStatus::kPending, async_id, credits);

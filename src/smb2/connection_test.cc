@@ -172,6 +172,34 @@ TEST_F(ConnectionTest, NextCommandInsideItsOwnHeaderDrops) {
   EXPECT_TRUE(client.is_dropped());
 }
 
+// 3.3.5.5.3, Client.Dialect.
+TEST(ClientDialect, ClientThatComesBackInAnotherDialectHasItsNewSessionClosed) {
+  Engine engine;
+  RawClient first(engine);
+  ASSERT_TRUE(first.log_on(wire::Dialect::kSmb302));
+  RawClient second(engine);
+  ASSERT_EQ(second.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
+  EXPECT_EQ(second.session_setup(), NtStatus::kUserSessionDeleted);
+  EXPECT_EQ(engine.server().session_table.size(), 1u);
+  // 2.0.2 has no ClientGuid, and another client another one.
+  RawClient oldest(engine);
+  EXPECT_TRUE(oldest.log_on(wire::Dialect::kSmb202));
+  RawClient other(engine, ClientGuid{{8}});
+  EXPECT_TRUE(other.log_on(wire::Dialect::kSmb311));
+  RawClient same(engine);
+  EXPECT_TRUE(same.log_on(wire::Dialect::kSmb302));
+  // With the last of its connections what the client spoke is forgotten.
+  first.close();
+  same.close();
+  NtStatus status = NtStatus::kUserSessionDeleted;
+  while (status == NtStatus::kUserSessionDeleted) {
+    RawClient again(engine);
+    ASSERT_EQ(again.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
+    status = again.session_setup();
+  }
+  EXPECT_EQ(status, NtStatus::kSuccess);
+}
+
 TEST_F(ConnectionTest, EndOfAConnectionLeavesNothing) {
   ASSERT_TRUE(client.log_on());
   ASSERT_NE(client.create("left open"), FileId{});

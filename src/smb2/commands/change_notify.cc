@@ -60,9 +60,8 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   // A CLOSE ends the wait, so it must not wait for this request.
   request.open.release();
   const NotifyAnswer answer = co_await waiter->wait(request.connection->reactor());
-  if (answer.status != NtStatus::kSuccess && answer.status != NtStatus::kNotifyEnumDir) {
-    co_return fail(answer.status);
-  }
+  // STATUS_NOTIFY_CLEANUP and STATUS_NOTIFY_ENUM_DIR are no errors, and answers without changes.
+  if (is_error(answer.status)) co_return fail(answer.status);
   co_return reply_with(wire::ChangeNotifyResponse{.output_buffer = answer.changes}, answer.status);
 }
 

@@ -282,6 +282,15 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return fail(NtStatus::kLogonFailure);
   }
   if (logon_turn) logon_turn->succeeded(step->identity->account_name);
+  // [MS-SMB2] 3.3.5.5.3, Client.Dialect: a client that comes back in another dialect is not the one
+  // whose leases and replays are known by its ClientGuid, whatever lies between made it so.
+  if (purpose == Purpose::kNew && !server.client_table.admit_session(connection)) {
+    log::info("{}: comes in {} while its other connections speak another dialect, refused",
+              connection.peer_host(), name_of(connection.negotiated.dialect));
+    co_await server.close_session(session);
+    co_await connection.reactor().schedule();
+    co_return fail(NtStatus::kUserSessionDeleted);
+  }
   Principal principal = principal_of(step->identity);
   if (purpose == Purpose::kReauthenticate) {
     BRAID_CO_CHECK(

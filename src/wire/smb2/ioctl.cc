@@ -171,9 +171,11 @@ void IoctlResponse::encode(Writer& w) const {
   w.u32(0);
   w.zeros(padding);
   w.bytes(input);
+  // [MS-SMB2] 3.3.5.15.1 and the like: behind the input, rounded up, whether there is any or not.
+  const size_t input_end = w.position();
+  w.patch_u32(output_at, narrow_u32((input_end + 7) / 8 * 8));
   if (output.empty()) return;
   w.align(8);
-  w.patch_u32(output_at, narrow_u32(w.position()));
   w.bytes(output);
 }
 

@@ -107,6 +107,26 @@ TEST(Ioctl, OutputFollowsInputAtTheNextMultipleOfEight) {
   EXPECT_EQ(Bytes(again->input.begin(), again->input.end()), input);
 }
 
+// [MS-SMB2] 3.3.5.15.9: "OutputOffset MUST be set to InputOffset + InputCount, rounded up".
+TEST(Ioctl, OutputOffsetIsSetWithoutOutput) {
+  const Bytes inputs[] = {{}, unhex("010203")};
+  for (const Bytes& input : inputs) {
+    IoctlResponse response;
+    response.ctl_code = Fsctl::kLmrRequestResiliency;
+    response.input = input;
+    Bytes message(Header::kSize);
+    Writer w(message, 0);
+    response.encode(w);
+    Reader r(message, Header::kSize + 24);
+    EXPECT_EQ(r.u32(), 112u);
+    EXPECT_EQ(r.u32(), input.size());
+    EXPECT_EQ(r.u32(), input.empty() ? 112u : 120u);
+    EXPECT_EQ(r.u32(), 0u);
+    EXPECT_EQ(message.size(), 112 + input.size());
+    EXPECT_TRUE(decode<IoctlResponse>(message));
+  }
+}
+
 TEST(Ioctl, CodesHaveNames) {
   EXPECT_EQ(name_of(Fsctl::kValidateNegotiateInfo), "FSCTL_VALIDATE_NEGOTIATE_INFO");
   EXPECT_EQ(name_of(static_cast<Fsctl>(1)), "unknown");

@@ -76,11 +76,12 @@ const Row* find_row(std::span<const Row> rows, Fsctl code) {
   return found == rows.end() ? nullptr : &*found;
 }
 
-// Whether it may not be done twice. [MS-SMB2] 3.3.5.2.10 fails every IOCTL; one that only reads
-// does no harm in any order.
+// Whether it may not be done twice or late. [MS-SMB2] 3.3.5.2.10 fails every IOCTL; one that only
+// reads does no harm in any order.
 bool changes_something(const Row& row) {
   return row.needs == Needs::kWritable || row.code == Fsctl::kPipeTransceive ||
-         row.code == Fsctl::kCreateOrGetObjectId;
+         row.code == Fsctl::kCreateOrGetObjectId ||
+         row.code == Fsctl::kLmrRequestResiliency;  // the open itself
 }
 
 // Like the gate of dispatch.cc, for those FSCTLs that name a file.

@@ -30,12 +30,9 @@ wire::NetworkInterfaceInfo record_of(const cluster::Offer& offer) {
 
 Task<Result<IoctlAnswer>> ioctl_query_network_interface_info(Request& request,
                                                              const wire::IoctlRequest& ioctl) {
-  const Negotiated& negotiated = request.connection->negotiated;
   if (ioctl.file_id != FileId::all_ones()) co_return fail(NtStatus::kInvalidParameter);
-  if (!negotiated.is_smb3() ||
-      (negotiated.server_capabilities & wire::Capabilities::kMultiChannel) == 0) {
-    co_return fail(NtStatus::kNotSupported);
-  }
+  // Whether the client could use them is for it to know: a 2.x client is told, too, as Windows does
+  // (the text lets a server say STATUS_NOT_SUPPORTED).
   const transport::Transport& transport = request.connection->transport();
   const auto offers = request.server.interfaces().judge(
       {.address = cluster::IpAddress::of(transport.peer().data()),

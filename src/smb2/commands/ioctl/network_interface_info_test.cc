@@ -76,13 +76,16 @@ TEST(NetworkInterfaceInfo, FileIdOfAFileIsRefused) {
   EXPECT_EQ(answer->status(), NtStatus::kInvalidParameter);
 }
 
-TEST(NetworkInterfaceInfo, DialectWithoutChannelsIsNotSupported) {
+TEST(NetworkInterfaceInfo, DialectsWithoutChannelsAreTold) {
   Engine engine;
-  RawClient client(engine);
-  ASSERT_TRUE(client.log_on(wire::Dialect::kSmb210));
-  const auto answer = ask(client);
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->status(), NtStatus::kNotSupported);
+  for (const auto dialect : {wire::Dialect::kSmb202, wire::Dialect::kSmb210}) {
+    RawClient client(engine);
+    ASSERT_TRUE(client.log_on(dialect));
+    const auto answer = ask(client);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+    EXPECT_EQ(records(*answer).size(), offers(engine).size());
+  }
 }
 
 TEST(NetworkInterfaceInfo, WhatDoesNotFitIsCutAtAWholeRecord) {
