@@ -30,6 +30,27 @@ TEST_F(DurableTest, ComesBackWithTheSameFileIdAndPosition) {
   EXPECT_EQ(client->close_file(id), NtStatus::kSuccess);
 }
 
+TEST_F(DurableTest, CountsWithItsLocksWhileNobodyHasIt) {
+  const uint64_t before = engine.server().memory->used();
+  const FileId id = created(*client, durable()).file_id;
+  constexpr size_t kLocks = 2000;
+  wire::LockRequest lock;
+  lock.file_id = id;
+  for (size_t i = 0; i < kLocks; ++i) {
+    constexpr uint32_t kFlags =
+        wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately;
+    lock.locks.push_back({.offset = i, .length = 1, .flags = kFlags});
+  }
+  ASSERT_EQ(client->status_of(client->request(Command::kLock, lock)), NtStatus::kSuccess);
+  lose_connection();
+  EXPECT_GE(engine.server().memory->used(), before + kLocks * kLockSize);
+  client = log_on();
+  EXPECT_EQ(created(*client, reconnecting(id)).file_id, id);
+  EXPECT_GE(engine.server().memory->used(), before + kLocks * kLockSize);
+  EXPECT_EQ(client->close_file(id), NtStatus::kSuccess);
+  until([&] { return engine.server().memory->used() < before + kLocks * kLockSize; });
+}
+
 // 3.3.5.9.12: by the same client, with the same lease, for the file that it is of.
 TEST_F(DurableTest, ComesBackWithItsLease) {
   const FileId id = created(*client, with_lease(durable(), 2)).file_id;

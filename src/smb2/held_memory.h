@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <utility>
 
 #include "base/guarded.h"
 #include "base/memory_budget.h"
@@ -15,11 +16,19 @@ namespace braid::smb2 {
 // when that is gone. Ends with the object. Thread: any.
 class HeldMemory {
  public:
+  // All of it, on its way from an Open to what is left of that, and back.
+  struct Kept {
+    std::shared_ptr<MemoryAccount> account;  // null: nothing is counted here
+    MemoryCharge charge{};
+  };
   // REQUIRES: nobody else knows of it yet.
-  void begin(std::shared_ptr<MemoryAccount> account, MemoryCharge charge) {
-    account_ = std::move(account);
-    *charge_.lock() = std::move(charge);
+  void begin(Kept kept) {
+    account_ = std::move(kept.account);
+    *charge_.lock() = std::move(kept.charge);
   }
+  // REQUIRES: nobody uses it any more.
+  Kept end() { return {std::move(account_), std::exchange(*charge_.lock(), {})}; }
+  bool has_begun() const { return account_ != nullptr; }
   // STATUS_INSUFFICIENT_RESOURCES.
   Result<void> add(size_t size) {
     if (!account_) return {};
@@ -47,6 +56,12 @@ class HeldMemory {
 // are counted, and so many more are counted then that it is seldom. Thread: any.
 class LockRoom {
  public:
+  static constexpr size_t kInOpenSize = 8;  // what kOpenSize has room for
+  // For so many there is room now.
+  size_t counted() const { return counted_; }
+  // Of an Open that goes on. How many there are is looked up with the next.
+  void resume(size_t counted) { taken_ = counted_ = counted; }
+
   // Before `more` are taken. `look_up`: how many there are. STATUS_INSUFFICIENT_RESOURCES.
   template <class LookUp>
   Result<void> add(size_t more, HeldMemory& memory, LookUp look_up) {
@@ -65,8 +80,7 @@ class LockRoom {
   }
 
  private:
-  static constexpr size_t kInOpenSize = 8;  // what kOpenSize has room for
-  std::atomic<size_t> taken_ = 0;           // at most, since the last look
+  std::atomic<size_t> taken_ = 0;  // at most, since the last look
   std::atomic<size_t> counted_ = kInOpenSize;
 };
 

@@ -30,6 +30,8 @@ PreservedOpen preserve(Open& open) {
   preserved.file = std::move(open.file);
   preserved.base_file = std::move(open.base_file);
   preserved.descriptors = std::move(open.descriptors);
+  preserved.memory = open.memory.end();
+  preserved.counted_locks = open.lock_room.counted();
   return preserved;
 }
 
@@ -55,6 +57,8 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   open->file = std::move(preserved.file);
   open->base_file = std::move(preserved.base_file);
   open->descriptors = std::move(preserved.descriptors);
+  open->memory.begin(std::move(preserved.memory));
+  open->lock_room.resume(preserved.counted_locks);
   open->is_in_open_table = true;
   return open;
 }

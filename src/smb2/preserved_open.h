@@ -44,6 +44,9 @@ struct PreservedOpen {
   uint32_t mode = 0;
   uint32_t next_ea = 0;
 
+  // Of the Open and its locks, which stay. Another worker that takes it over counts it itself.
+  HeldMemory::Kept memory;
+  size_t counted_locks = LockRoom::kInOpenSize;
   FdBudget::Files descriptors;
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<vfs::File> base_file;

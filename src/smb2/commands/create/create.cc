@@ -20,7 +20,7 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
                              OpenAttributes{.granted_access = map_generic(create.desired_access)});
   open->owner = request.principal.identity;
   open->pipe = std::move(pipe);
-  open->memory.begin(request.connection->memory, std::move(request.lasting_memory));
+  open->memory.begin({request.connection->memory, std::move(request.lasting_memory)});
   open->channel_sequence.start_from(request.header.channel_sequence);
   if (!request.session->add_open(open)) return fail(NtStatus::kInsufficientResources);
   wire::CreateResponse response;

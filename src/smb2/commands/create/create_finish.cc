@@ -134,7 +134,8 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
   *open->stream_name.lock() = state.name.stream;
   open->credentials = attempt.request.credentials();
   open->client_guid = registration.client_guid;
-  open->memory.begin(attempt.request.connection->memory, std::move(attempt.request.lasting_memory));
+  open->memory.begin(
+      {attempt.request.connection->memory, std::move(attempt.request.lasting_memory)});
   open->channel_sequence.start_from(attempt.request.header.channel_sequence);
   open->owner = attempt.request.principal.identity;
   if (registration.lease) {

@@ -74,10 +74,21 @@ NtStatus check(const Attempt& attempt) {
   return check_tree(request, open);
 }
 
+// What another worker has counted is counted here from now on. STATUS_INSUFFICIENT_RESOURCES.
+Result<void> count(Request& request, PreservedOpen& open) {
+  if (open.memory.account) return {};
+  HeldMemory here;
+  here.begin({request.connection->memory, std::move(request.lasting_memory)});
+  const size_t locks = request.server.file_table.locks_of(open.ref()).held.size();
+  BRAID_CHECK(here.add(locks * kLockSize));
+  open.counted_locks += locks;
+  open.memory = here.end();
+  return {};
+}
+
 // Into its new session, unless that is ending.
 Task<Result<void>> attach(Request& request, std::shared_ptr<Open> open) {
   Server& server = request.server;
-  open->memory.begin(request.connection->memory, std::move(request.lasting_memory));
   server.open_table.add(open);
   const bool added = request.session->add_open(open);
   if (added && !request.tree_connect->is_closed()) co_return Result<void>{};
@@ -105,6 +116,10 @@ NtStatus check_tree(const Request& request, const PreservedOpen& open) {
 
 Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim) {
   Server& server = request.server;
+  if (auto counted = count(request, claim.open); !counted) {
+    co_await give_back(server, std::move(claim));
+    co_return std::unexpected(counted.error());
+  }
   if (!take(server, claim, request.session->session_id)) {
     co_await give_back(server, std::move(claim));
     co_return false;
