@@ -73,6 +73,7 @@ void encode_output(const Output& output, wire::Writer& w) {
     w.u64(purged.open.token.value);
     w.u8(purged.delete_now);
     w.u64(purged.file.stream);
+    w.u8(purged.stream_too);
     encode_path(purged.path, w);
   }
 }
@@ -102,6 +103,7 @@ Output decode_output(const FileKey& node, wire::Reader& r) {
       purged.open = {output.file, {r.u64()}};
       purged.delete_now = r.u8() != 0;
       purged.file = {node.device, node.inode, r.u64()};
+      purged.stream_too = r.u8() != 0;
       purged.path = decode_path(r);
       output.what = std::move(purged);
       return output;
@@ -117,8 +119,9 @@ struct PartHead {
   uint64_t stream = 0;
 };
 constexpr size_t kNothing = 0, kStreamHead = 1, kStreamLocks = 2, kLease = 3, kOpen = 4,
-                 kWaiter = 5, kOutput = 6;
+                 kWaiter = 5, kOutput = 6, kLink = 7;
 static_assert(std::is_same_v<std::variant_alternative_t<kOutput, PartThing>, Output*>);
+static_assert(std::is_same_v<std::variant_alternative_t<kLink, PartThing>, Link*>);
 
 PartHead decode_part_head(wire::Reader& r) {
   const size_t kind = r.u8();
@@ -138,16 +141,21 @@ class Taking {
 
   bool run() {
     if (!take_out(kOpen) || !take_out(kWaiter) || !take_out(kOutput) || !take_out(kLease) ||
-        !take_out(kStreamLocks) || !take_out(kStreamHead)) {
+        !take_out(kStreamLocks) || !take_out(kStreamHead) || !take_out(kLink)) {
       return false;
     }
-    for (const size_t kind : {kStreamHead, kStreamLocks, kLease, kOpen, kWaiter, kOutput}) {
+    // Names may have changed places.
+    for (const New& part : new_) {
+      Link* const link = node_.parts->at(part.number).as<Link>();
+      if (link) links().blank(*link);
+    }
+    for (const size_t kind : {kStreamHead, kLink, kStreamLocks, kLease, kOpen, kWaiter, kOutput}) {
       for (New& part : new_) {
         if (part.head.kind == kind && !put(part)) return false;
       }
     }
     const bool all_are_known =
-        std::ranges::all_of(new_, [](const New& part) { return part.head.kind <= kOutput; });
+        std::ranges::all_of(new_, [](const New& part) { return part.head.kind <= kLink; });
     return all_are_known && std::ranges::all_of(leases_, [&](uint32_t number) {
              const Lease* const lease = node_.parts->at(number).as<Lease>();
              return !lease || lease->opens != 0;
@@ -163,6 +171,7 @@ class Taking {
     wire::Reader rest;
   };
 
+  Links& links() { return node_.main.links(); }
   FileKey key(uint64_t stream) const {
     return {node_.main.key().device, node_.main.key().inode, stream};
   }
@@ -177,7 +186,7 @@ class Taking {
   // Leases and streams that are the same only become what they are now: others refer to them.
   static bool stays(const Part& old, const New& part) {
     if (part.head.kind != old.thing.index() || part.head.stream != old.stream) return false;
-    if (part.head.kind == kStreamHead) return true;
+    if (part.head.kind == kStreamHead || part.head.kind == kLink) return true;
     if (part.head.kind != kLease) return false;
     wire::Reader r = part.rest;
     LeaseId id;
@@ -191,6 +200,7 @@ class Taking {
       node_.parts->take_out(number);
       return true;
     }
+    if (Link* const link = old.as<Link>()) return links().take_out(*link);
     if (const OpenRecord* const open = old.as<OpenRecord>(); open && open->lease) {
       leases_.push_back(open->lease->part);
     }
@@ -209,13 +219,18 @@ class Taking {
       put_output(part);
       return r.ok() && r.remaining() == 0;
     }
+    if (part.head.kind == kLink) {
+      if (part.head.stream != 0) return false;
+      links().put(part.number, r);
+      return r.ok() && r.remaining() == 0;
+    }
     FileState* state = node_.find(key(part.head.stream));
     if (part.head.kind == kStreamHead) {
       if (part.head.stream == 0) return false;
       if (!state) {
         state = node_.streams
-                    .emplace_back(std::make_unique<FileState>(key(part.head.stream), 0,
-                                                              node_.parts.get(), part.number))
+                    .emplace_back(std::make_unique<FileState>(
+                        key(part.head.stream), 0, node_.parts.get(), part.number, &links()))
                     .get();
       }
       state->decode_head(r);
@@ -262,11 +277,12 @@ void FileNode::encode_changes(NodeChanges& out) {
   out.bytes.clear();
   out.parts.clear();
   wire::Writer head(out.head);
-  encode_path(path, head);
+  main.links().encode_head(head);
   head.value(account);
   head.u32(static_cast<uint32_t>(deleting.size()));
   for (const Deletion& each : deleting) {
     head.u64(each.file.stream);
+    encode_path(each.path, head);
     head.u32(each.by.value);
     head.u8(each.is_for_newcomer);
   }
@@ -303,14 +319,15 @@ Result<std::vector<FileNode::EndedLease>> FileNode::take(ByteView head,
   if (!taking.run()) return fail(Error::malformed());
   const FileKey& file = main.key();
   wire::Reader r(head);
-  path = decode_path(r);
+  main.links().decode_head(r);
   account = r.as<Account>();
   deleting.clear();
   const uint32_t deletions = r.u32();
   for (uint32_t i = 0; i < deletions && r.ok(); ++i) {
     const FileKey deleted{file.device, file.inode, r.u64()};
+    SharedPath path = decode_path(r);
     const store::WorkerTag by{r.u32()};
-    deleting.push_back({deleted, by, r.u8() != 0});
+    deleting.push_back({deleted, std::move(path), by, r.u8() != 0});
   }
   main.decode_head(r);
   for (const Deletion& each : deleting) r.expect(find(each.file) != nullptr);
@@ -318,11 +335,9 @@ Result<std::vector<FileNode::EndedLease>> FileNode::take(ByteView head,
   return r.finish(std::move(taking.ended));
 }
 
-std::string_view FileNode::path_in(ByteView record) {
+bool FileNode::may_have_path(ByteView record, const std::function<bool(std::string_view)>& is) {
   wire::Reader r(record);
-  if (r.u8() == 0) return {};
-  const uint32_t size = r.u32();
-  return as_text(r.bytes(size));
+  return Links::may_have_path(r, is);
 }
 
 }  // namespace braid::filestate

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -23,6 +24,7 @@ struct PurgedOpen {
   OpenRef open;
   bool delete_now = false;
   FileKey file;
+  bool stream_too = false;
   SharedPath path;
 };
 
@@ -60,14 +62,18 @@ struct FileNode {
   // Decided to be removed, and not removed yet.
   struct Deletion {
     FileKey file;
+    SharedPath path;  // of a name of the file
     store::WorkerTag by;
     bool is_for_newcomer = false;  // a disconnected open made way
+
+    bool is_of(const SharedPath& name) const {
+      return name == path || (name && path && *name == *path);
+    }
   };
 
   const std::unique_ptr<PartTable> parts;  // with several workers only
   FileState main;                          // the unnamed stream, or the directory
   std::vector<std::unique_ptr<FileState>> streams;
-  SharedPath path;
   Account account{};  // of who opened it last
   std::vector<Deletion> deleting;
 
@@ -87,13 +93,24 @@ struct FileNode {
   }
   FileState& find_or_add(const FileKey& file, uint64_t last_serial) {
     if (FileState* found = find(file)) return *found;
-    return *streams.emplace_back(std::make_unique<FileState>(file, last_serial, parts.get()));
+    return *streams.emplace_back(
+        std::make_unique<FileState>(file, last_serial, parts.get(), kNoPart, &main.links()));
   }
   bool is_deleting(const FileKey& file) const {
     return std::ranges::find(deleting, file, &Deletion::file) != deleting.end();
   }
   bool is_idle() const {
     return streams.empty() && !main.has_opens() && deleting.empty() && outbox.empty();
+  }
+  // One of them is over, whatever came of it.
+  void end(const Deletion& deletion) {
+    FileState* const state = find(deletion.file);
+    if (state) state->end_delete(deletion.path ? *deletion.path : "");
+  }
+  // The name of `open` is another one now.
+  void renamed(const OpenRef& open, SharedPath path) {
+    FileState* const state = find(open.file);
+    if (state) state->renamed(open.token, std::move(path), streams, &main);
   }
   template <class Visit>
   void for_each_state(Visit visit) {
@@ -120,8 +137,9 @@ struct FileNode {
   // Becomes what the record says, of which `parts` differ from what is here. Returns the leases
   // that are no longer. After an error it is of no use.
   Result<std::vector<EndedLease>> take(ByteView head, std::span<const PartValue> parts);
-  // Only its path; "" when there is none.
-  static std::string_view path_in(ByteView record);
+  // Only whether it may be open by a name that `is` so: one is looked at, of others it is not
+  // known.
+  static bool may_have_path(ByteView record, const std::function<bool(std::string_view)>& is);
 };
 
 template <class Test>

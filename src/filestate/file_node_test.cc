@@ -58,6 +58,7 @@ class Mirrored {
     uint64_t stream;
   };
   uint64_t below(uint64_t limit) { return random_() % limit; }
+  std::string name() { return "name" + std::to_string(below(6)); }
   FileKey key(uint64_t stream) const { return {1, 100, stream}; }
 
   void open() {
@@ -81,7 +82,8 @@ class Mirrored {
                                    .version = static_cast<uint8_t>(1 + below(2))};
       if (below(2) == 0) request.lease->parent_key = lease_key(9);
     }
-    node_.path = std::make_shared<const std::string>("name" + std::to_string(below(3)));
+    request.path = std::make_shared<const std::string>(name());
+    request.is_sole_name = below(4) == 0;
     if (node_.find_or_add(key(stream), 0).open(request, out_).decision.verdict == Verdict::kGo) {
       opens_.push_back({request.token, stream});
     }
@@ -106,7 +108,7 @@ class Mirrored {
       sequence = LockSequence{static_cast<uint8_t>(1 + below(3)), static_cast<uint8_t>(below(16)),
                               static_cast<uint16_t>(below(3))};
     }
-    last_ = 1 + below(17);
+    last_ = 1 + below(18);
     switch (last_) {
       case 1:
         state.close(known.token, out_);
@@ -158,9 +160,17 @@ class Mirrored {
       case 16: {
         const uint64_t gone = below(8);
         state.drop([&](OpenToken token) { return token.value % 8 == gone; }, out_);
-        state.end_delete();
+        state.end_delete(name());
         break;
       }
+      case 17:
+        if (below(3) == 0) {
+          node_.main.links().set_removed(name());
+        } else {
+          node_.renamed({key(known.stream), known.token},
+                        std::make_shared<const std::string>(name()));
+        }
+        break;
       default:
         outputs(known);
     }
@@ -180,8 +190,15 @@ class Mirrored {
       node_.put_out({static_cast<uint32_t>(below(3))}, key(known.stream), each);
     }
     node_.put_out({1}, key(known.stream),
-                  PurgedOpen{{key(known.stream), known.token}, true, key(0), node_.path});
-    if (below(3) == 0) node_.deleting.push_back({key(0), {1}, below(2) == 0});
+                  PurgedOpen{{key(known.stream), known.token},
+                             true,
+                             key(0),
+                             below(2) == 0,
+                             std::make_shared<const std::string>(name())});
+    if (below(3) == 0) {
+      node_.deleting.push_back(
+          {key(0), std::make_shared<const std::string>(name()), {1}, below(2) == 0});
+    }
   }
 
   void drop_idle_streams() {

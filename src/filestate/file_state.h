@@ -11,6 +11,7 @@
 
 #include "filestate/byte_range_locks.h"
 #include "filestate/indexed_set.h"
+#include "filestate/links.h"
 #include "filestate/open_record.h"
 #include "filestate/part_table.h"
 #include "filestate/share_modes.h"
@@ -33,12 +34,9 @@ enum class Defect : uint8_t {
   kSharedLockStopsNoWrite,
   kDeleteOnCloseIgnored,
   kOvertakenLockIsTaken,  // a LOCK from a lost channel counts though its repetition was answered
-};
-
-// What closing an open leaves to do above.
-struct CloseResult {
-  bool last_open = false;   // the file has no opens now
-  bool delete_now = false;  // and its delete was pending
+  kPendingForAllLinks,    // the other names of a file go with one that is deleted
+  kPendingNameIsOpened,   // a name that is to be deleted can be opened
+  kRenameIsForgotten,     // a name is deleted, and found, where it was before
 };
 
 // A pure state machine: events in; decisions, breaks and completions out. No I/O, no clock, no
@@ -57,8 +55,10 @@ class BasicFileState {
   // hit a break of a later one.
   // `parts`, which outlives this: the file is shared with other workers. A stream is a part of its
   // own, `head_part` if another worker made it.
+  // `links` are the file's, of which a stream is one; its own without them.
   explicit BasicFileState(const FileKey& key, uint64_t last_break_serial = 0,
-                          PartTable* parts = nullptr, uint32_t head_part = kNoPart);
+                          PartTable* parts = nullptr, uint32_t head_part = kNoPart,
+                          Links* links = nullptr);
   BasicFileState(const BasicFileState&) = delete;
   BasicFileState& operator=(const BasicFileState&) = delete;
 
@@ -74,11 +74,17 @@ class BasicFileState {
   // that directory, not of this file.
   Decision take_handles(OpenToken waiter, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool delete_pending, Outcome& out);
-  bool is_delete_pending() const { return delete_pending_; }
-  void end_delete() {
-    delete_pending_ = false;
-    touch_head();
-  }
+  // Of the stream, or of the name by which it was opened. False if it is not there.
+  bool is_delete_pending(OpenToken token) const;
+  // What was to be deleted is gone, or stays: a named stream, or the name `path` of the file.
+  void end_delete(std::string_view path);
+  // The name by which it was opened is another one now, for all who have the file open by it.
+  // `streams` and `main`: the states of the file, where there are more than this one.
+  void renamed(OpenToken token, SharedPath path,
+               std::span<const std::unique_ptr<BasicFileState>> streams = {},
+               BasicFileState* main = nullptr);
+  Links& links() { return *links_; }
+  const Links& links() const { return *links_; }
   NtStatus check_sharing(OpenToken token, uint32_t access) const;
   // Does an open refuse to share this access? For deleting a file with open streams.
   bool denies(uint32_t access) const { return share_.denies(access); }
@@ -121,6 +127,7 @@ class BasicFileState {
     key_ = key;
     last_break_serial_ = last_break_serial;
     delete_pending_ = false;
+    links_->clear();
   }
 
   const FileKey& key() const { return key_; }
@@ -205,7 +212,9 @@ class BasicFileState {
   bool purge_sharers(const OpenRequest& request, Outcome& out);
   bool purge_holders(const Demand& demand, const Actor& actor, Outcome& out);
   void purge(std::vector<OpenToken> tokens, Outcome& out);
-  void remove(OpenRecord& open, Outcome& out);
+  CloseResult remove(OpenRecord& open, Outcome& out);
+  void take_links(Link& from, Link& to);
+  void mark_deleted(Link& link, bool deleted);
   void drop_waiting(const OpenRecord& open, Outcome& out);
   static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
   std::optional<NtStatus> begin_sequence(OpenRecord& open,
@@ -254,6 +263,8 @@ class BasicFileState {
   };
 
   FileKey key_;
+  Links own_links_;
+  Links* const links_;
   IndexedSet<OpenRecord, OpenToken> opens_;
   IndexedSet<Lease, LeaseId> leases_;
   std::vector<Holder*> holders_;
@@ -266,7 +277,7 @@ class BasicFileState {
   uint64_t last_break_serial_;
   uint32_t data_opens_ = 0;                // opens with more than attribute access
   std::vector<OpenRecord*> disconnected_;  // few, so that newcomers look at these only
-  bool delete_pending_ = false;
+  bool delete_pending_ = false;            // Stream.IsDeleted; a file's is that of its links
   PartTable* const parts_ = nullptr;
   uint32_t head_part_ = kNoPart;
   uint32_t locks_part_ = kNoPart;

@@ -30,6 +30,7 @@ Account BasicFileState<kDefect>::encode_part(const Part& part, wire::Writer& w) 
     encode_lease(*lease, w);
     return lease->account;
   }
+  if (const Link* const link = part.as<Link>()) return links_->encode_part(*link, w);
   if (const OpenRecord* const open = part.as<OpenRecord>()) {
     encode_open(*open, w);
     return open->account;
@@ -127,6 +128,7 @@ void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& 
                             (open.lock_sequences != nullptr) << 5));
   w.value(open.durability);
   w.value(open.oplock);
+  w.u32(open.link->part);
   if (open.lease) {
     w.u32(open.lease->part);
   } else {
@@ -159,6 +161,8 @@ void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
   open->durability = r.as<Durability>();
   r.expect(open->durability <= Durability::kPersistent);
   open->oplock = r.as<OplockLevel>();
+  open->link = links_->at(r.u32());
+  r.expect(open->link != nullptr);
   if (flags & 16) {
     const Part& lease = parts_->at(r.u32());
     r.expect(lease.stream == key_.stream && lease.as<Lease>() != nullptr);
@@ -288,7 +292,9 @@ void BasicFileState<kDefect>::drop(const TokenTest& is_gone, Outcome& out) {
   for (const OpenToken token : gone) {
     OpenRecord& open = *opens_.find(token);
     if (locks_.has_waiting()) locks_for(open).drop_waiting(token);
-    remove(open, out);
+    // Nobody is left to delete it with the user's rights.
+    const CloseResult left = remove(open, out);
+    if (left.delete_link) links_->remove(*links_->find(left.path ? *left.path : ""));
   }
 }
 

@@ -13,8 +13,13 @@ namespace braid::filestate {
 
 template <Defect kDefect>
 BasicFileState<kDefect>::BasicFileState(const FileKey& key, uint64_t last_break_serial,
-                                        PartTable* parts, uint32_t head_part)
-    : key_(key), last_break_serial_(last_break_serial), parts_(parts), head_part_(head_part) {
+                                        PartTable* parts, uint32_t head_part, Links* links)
+    : key_(key),
+      own_links_(parts),
+      links_(links ? links : &own_links_),
+      last_break_serial_(last_break_serial),
+      parts_(parts),
+      head_part_(head_part) {
   if (!parts_ || key.stream == 0) return;
   if (head_part_ == kNoPart) {
     head_part_ = parts_->add(StreamHead{}, key.stream);
@@ -27,7 +32,14 @@ BasicFileState<kDefect>::BasicFileState(const FileKey& key, uint64_t last_break_
 template <Defect kDefect>
 OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& out) {
   OpenDecision decision;
-  if (delete_pending_) {
+  const std::string_view path = request.path ? std::string_view(*request.path) : "";
+  const auto is_pending = [&] {
+    if (delete_pending_) return true;
+    if (kDefect == Defect::kPendingNameIsOpened) return false;
+    const Link* const link = links_->meant(path, request.is_sole_name);
+    return link && link->delete_pending;
+  };
+  if (is_pending()) {
     decision.decision = Decision::fail(NtStatus::kDeletePending);
     return decision;
   }
@@ -44,7 +56,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
       decision.decision = Decision::fail(NtStatus::kFileNotAvailable);
       return decision;
     }
-    if (delete_pending_) {  // one that went had been opened to delete on close
+    if (is_pending()) {  // one that went had been opened to delete on close
       decision.decision = Decision::fail(NtStatus::kDeletePending);
       decision.deletes_purged = true;
       return decision;
@@ -72,6 +84,16 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
   record->share = request.share_access;
   record->is_directory = request.is_directory;
   record->delete_on_close = request.delete_on_close;
+  Link* link = links_->meant(path, request.is_sole_name);
+  if (!link) {
+    link = &links_->add(request.path, request.is_sole_name, request.account);
+  } else if ((request.path && link->key() != path) || link->is_sole != request.is_sole_name) {
+    // Something local has moved it, made another one, or removed that.
+    if (request.path && link->key() != path) links_->set_path(*link, request.path);
+    link->is_sole = request.is_sole_name;
+    links_->touch(*link);
+  }
+  record->link = link;
   OpenRecord& open = opens_.insert(std::move(record));
   if (parts_) open.part = parts_->add(&open, key_.stream, open.token);
   if (has_lease) {
@@ -212,8 +234,7 @@ template <Defect kDefect>
 CloseResult BasicFileState<kDefect>::close(OpenToken token, Outcome& out) {
   OpenRecord* open = opens_.find(token);
   if (!open) return {};
-  remove(*open, out);
-  return {.last_open = opens_.empty(), .delete_now = opens_.empty() && delete_pending_};
+  return remove(*open, out);
 }
 
 template <Defect kDefect>
@@ -240,6 +261,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::count_in(OpenRecord& open) {
   const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
   share_.add(open.access, open.share);
+  open.link->opens++;
   if (is_data_open) data_opens_++;
   if (open.disconnected) list_disconnected(open);
   if (Lease* const lease = open.lease) {
@@ -253,6 +275,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::count_out(OpenRecord& open) {
   const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
   share_.remove(open.access, open.share);
+  open.link->opens--;
   if (is_data_open) data_opens_--;
   if (open.disconnected) unlist_disconnected(open);
   if (Lease* const lease = open.lease) {
@@ -263,15 +286,15 @@ void BasicFileState<kDefect>::count_out(OpenRecord& open) {
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
+CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
+  Link& link = *open.link;
   drop_waiting(open, out);
   if (!locks_.empty()) {
     locks_for(open).unlock_all(open.token);
     complete_locks(out);
   }
   if (open.delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored) {
-    delete_pending_ = true;
-    touch_head();
+    mark_deleted(link, true);
   }
   bool break_ended = open.holder.breaking;
   unlist(open.holder);
@@ -286,6 +309,73 @@ void BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
   if (parts_) parts_->remove(open.part);
   opens_.take(open);
   if (break_ended) release_waiters(out);
+  CloseResult left{.last_open = opens_.empty(),
+                   .delete_stream = opens_.empty() && delete_pending_,
+                   .delete_link = link.opens == 0 && link.delete_pending && !link.is_removed};
+  if (left.deletes()) left.path = link.path;
+  // One that is to be deleted stays until that is done.
+  if (link.opens == 0 && !left.delete_link) links_->remove(link);
+  return left;
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::mark_deleted(Link& link, bool deleted) {
+  if (key_.stream != 0) {
+    delete_pending_ = deleted;
+    touch_head();
+    return;
+  }
+  link.delete_pending = deleted;
+  links_->touch(link);
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::is_delete_pending(OpenToken token) const {
+  const OpenRecord* const open = opens_.find(token);
+  return open && (delete_pending_ || open->link->delete_pending);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::end_delete(std::string_view path) {
+  if (key_.stream != 0) {
+    delete_pending_ = false;
+    touch_head();
+    return;
+  }
+  Link* const link = links_->find(path);
+  if (link && link->opens == 0) links_->remove(*link);
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::take_links(Link& from, Link& to) {
+  if (from.opens == 0) return;
+  for (const auto& open : opens_) {
+    if (open->link != &from) continue;
+    open->link = &to;
+    from.opens--;
+    to.opens++;
+    touch(*open);
+  }
+}
+
+template <Defect kDefect>
+void BasicFileState<kDefect>::renamed(OpenToken token, SharedPath path,
+                                      std::span<const std::unique_ptr<BasicFileState>> streams,
+                                      BasicFileState* main) {
+  const OpenRecord* const open = opens_.find(token);
+  if (!open || kDefect == Defect::kRenameIsForgotten) return;
+  Link& link = *open->link;
+  Link* const there = links_->find(*path);
+  if (there == &link) return;
+  if (there) {
+    // Another name of the file was there, and it is one name now.
+    take_links(*there, link);
+    if (main) main->take_links(*there, link);
+    for (const auto& stream : streams) stream->take_links(*there, link);
+    links_->remove(*there);
+  }
+  link.is_removed = false;
+  links_->set_path(link, std::move(path));
 }
 
 template <Defect kDefect>
@@ -325,8 +415,11 @@ Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delet
       return wait(token, Completion::Kind::kRetryOperation, open->account);
     }
   }
-  delete_pending_ = delete_pending;
-  touch_head();
+  mark_deleted(*open->link, delete_pending);
+  if (kDefect == Defect::kPendingForAllLinks) {
+    links_->for_each(
+        [&](const Link& link) { const_cast<Link&>(link).delete_pending = delete_pending; });
+  }
   return Decision::go();
 }
 

@@ -318,8 +318,8 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::purge(std::vector<OpenToken> tokens, Outcome& out) {
   std::ranges::sort(tokens);  // the oldest first, whatever the order of the set
   for (const OpenToken token : tokens) {
-    remove(*opens_.find(token), out);
-    out.purged.push_back({key_, token});
+    CloseResult left = remove(*opens_.find(token), out);
+    out.purged.push_back({{key_, token}, std::move(left)});
   }
 }
 

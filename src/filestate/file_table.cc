@@ -30,17 +30,14 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     const bool with_lease = request.requested_oplock == OplockLevel::kLease && request.lease;
     const LeaseId lease = with_lease ? LeaseId{request.client_guid, request.lease->key} : LeaseId{};
     const bool had_lease = with_lease && state.has_lease(lease);
-    if (node.main.is_delete_pending()) {
-      decision.decision = Decision::fail(NtStatus::kDeletePending);
-    } else if (file.stream == 0 && deletes &&
-               std::ranges::any_of(node.streams,
-                                   [](const auto& stream) { return stream->denies(kDelete); })) {
+    if (file.stream == 0 && deletes && std::ranges::any_of(node.streams, [](const auto& stream) {
+          return stream->denies(kDelete);
+        })) {
       decision.decision = Decision::fail(NtStatus::kSharingViolation);
     } else if (with_lease && !impl_->keys.bind(lease, file)) {
       decision.decision = Decision::fail(NtStatus::kInvalidParameter);
     } else {
       decision = state.open(request, effects.outcome);
-      if (decision.decision.verdict == Verdict::kGo && request.path) node.path = request.path;
       if (decision.decision.verdict == Verdict::kGo) node.account = request.account;
       if (with_lease) {
         if (!state.has_lease(lease)) {
@@ -80,7 +77,7 @@ CloseDecision FileTable::close(const OpenRef& ref) {
         return impl_->close_decision(node, state, state.close(ref.token, outcome),
                                      impl_->own_tag());
       });
-  if (closed.delete_now) closed.until_deleted = impl_->until_deleted(closed.file);
+  if (closed.delete_now) closed.until_deleted = impl_->until_deleted(closed, ref.file);
   return closed;
 }
 
@@ -113,11 +110,22 @@ Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending) 
                      });
 }
 
-bool FileTable::is_delete_pending(const FileKey& file) const {
-  return impl_->ask(node_key(file), false, [&](FileNode& node, const FileState& main) {
-    const FileState* const state = node.find(file);
-    return main.is_delete_pending() || (state && state->is_delete_pending());
+bool FileTable::is_delete_pending(const OpenRef& ref) const {
+  return impl_->ask(ref.file, false, [&](FileNode&, const FileState& state) {
+    return state.is_delete_pending(ref.token);
   });
+}
+
+bool FileTable::is_delete_pending(const FileKey& file, std::string_view path) const {
+  return impl_->ask(node_key(file), false, [&](FileNode&, const FileState& main) {
+    const Link* const link = main.links().find(path);
+    return link && link->delete_pending;
+  });
+}
+
+uint32_t FileTable::pending_links(const FileKey& file) const {
+  return impl_->ask(node_key(file), 0u,
+                    [](FileNode&, const FileState& main) { return main.links().pending(); });
 }
 
 NtStatus FileTable::check_sharing(const OpenRef& ref, uint32_t access) const {
@@ -136,16 +144,25 @@ bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
                     [&](FileNode&, const FileState& state) { return state.is_open_with(access); });
 }
 
-void FileTable::renamed(const FileKey& file, SharedPath new_path) {
-  impl_->with(node_key(file), 0, [&](FileNode& node, FileState&, Outcome&) {
-    node.path = std::move(new_path);
+void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
+  impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState&, Outcome&) {
+    node.renamed(ref, std::move(new_path));
     return 0;
   });
 }
 
-SharedPath FileTable::path_of(const FileKey& file) const {
-  return impl_->ask(node_key(file), SharedPath{},
-                    [](FileNode& node, const FileState&) { return node.path; });
+void FileTable::unlinked(const FileKey& file, std::string_view path) {
+  impl_->with(node_key(file), 0, [&](FileNode&, FileState& main, Outcome&) {
+    main.links().set_removed(path);
+    return 0;
+  });
+}
+
+SharedPath FileTable::path_of(const OpenRef& ref) const {
+  return impl_->ask(ref.file, SharedPath{}, [&](FileNode&, const FileState& state) {
+    const OpenRecord* const open = state.find(ref.token);
+    return open && open->link->is_at_known_path() ? open->link->path : nullptr;
+  });
 }
 
 namespace {
@@ -156,6 +173,14 @@ bool is_below(std::string_view directory, std::string_view path) {
          (directory.empty() || path[directory.size()] == '\\');
 }
 
+bool has_link_below(const FileState& main, std::string_view directory) {
+  bool found = false;
+  main.links().for_each([&](const Link& link) {
+    found = found || (link.is_at_known_path() && is_below(directory, link.key()));
+  });
+  return found;
+}
+
 }  // namespace
 
 bool FileTable::any_open_below(std::string_view directory) const {
@@ -163,7 +188,9 @@ bool FileTable::any_open_below(std::string_view directory) const {
       impl_->files_where([&](std::string_view path) { return is_below(directory, path); });
   // Asked again one by one: what a dead worker had open counts no more.
   return std::ranges::any_of(below, [&](const FileKey& file) {
-    return impl_->ask(file, false, [](FileNode&, const FileState&) { return true; });
+    return impl_->ask(file, false, [&](FileNode&, const FileState& main) {
+      return has_link_below(main, directory);
+    });
   });
 }
 
@@ -173,6 +200,7 @@ Decision FileTable::break_handles_below(std::string_view directory, const OpenRe
        impl_->files_where([&](std::string_view path) { return is_below(directory, path); })) {
     const Decision one =
         impl_->with(key, Decision::go(), [&](FileNode&, FileState& state, Outcome& outcome) {
+          if (!has_link_below(state, directory)) return Decision::go();
           return state.take_handles(directory_open.token, outcome);
         });
     if (one.verdict == Verdict::kWait) decision = one;

@@ -59,7 +59,12 @@ class FileTable {
   // FileDispositionInformation, [MS-FSA] 2.1.5.15.3. The caller has checked access, READONLY and
   // that a directory is empty. May wait for others' handle caching as prepare() does.
   Decision set_delete_pending(const OpenRef& ref, bool delete_pending);
-  bool is_delete_pending(const FileKey& file) const;
+  // The stream's deletion, or that of the name by which the open was opened.
+  bool is_delete_pending(const OpenRef& ref) const;
+  // Of this very name of the file, if it is open by it.
+  bool is_delete_pending(const FileKey& file, std::string_view path) const;
+  // How many of its names are to be deleted.
+  uint32_t pending_links(const FileKey& file) const;
 
   // STATUS_SHARING_VIOLATION if another open of the file would not allow `access` (of the kFile...,
   // kDelete constants): what renaming an open file, or onto one, has to ask.
@@ -67,9 +72,15 @@ class FileTable {
   bool is_open(const FileKey& file) const;
   // Is it open with any of these rights? A directory open for DELETE keeps its children's names.
   bool is_open_with(const FileKey& file, uint32_t access) const;
-  // The file's name changed. Opens keep their FileKey.
-  void renamed(const FileKey& file, SharedPath new_path);
-  SharedPath path_of(const FileKey& file) const;
+  // The name by which this open and maybe others have the file open is another one now. Opens keep
+  // their FileKey.
+  void renamed(const OpenRef& ref, SharedPath new_path);
+  // This name of the file is gone from the disk though it may be open by it: those opens go on
+  // without one, and it may be made anew.
+  void unlinked(const FileKey& file, std::string_view path);
+  // The name by which it was opened, as far as it is known here; null if that is gone. What local
+  // programs rename the kernel knows: smb2/open_name.h.
+  SharedPath path_of(const OpenRef& ref) const;
   // Is anything open below this directory ("a\b" finds "a\b\c")? Walks every open file, one shard
   // at a time: only for renaming a directory, which Windows refuses then.
   bool any_open_below(std::string_view directory) const;

@@ -26,7 +26,7 @@ void Files::drop_idle_streams(FileNode& node) {
 
 void Files::remove(Nodes::iterator node) {
   last_serial = std::max(last_serial, node->second->main.last_break_serial());
-  node->second->path = nullptr;
+  node->second->main.links().clear();
   Nodes::node_type removed = nodes.extract(node);
   if (spares.size() < kSparesMax) spares.push_back(std::move(removed));
 }
@@ -55,13 +55,9 @@ FileState& FileTable::Impl::Access::open_state() {
 void FileTable::Impl::Access::settle(FileState& state) {
   FileNode& node = *this->node();
   for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
-  const Outcome& outcome = effects_.outcome;
-  effects_.closed.resize(outcome.purged.size());
-  if (!effects_.closed.empty() && !state.has_opens()) {
-    effects_.closed.back() = impl_.close_decision(
-        node, state, {.last_open = true, .delete_now = state.is_delete_pending()},
-        store::WorkerTag::of(outcome.purged.back().token.value));
-    if (effects_.closed.back().delete_now) node.deleting.back().is_for_newcomer = true;
+  for (const Outcome::Purged& each : effects_.outcome.purged) {
+    effects_.closed.push_back(
+        close_decision(node, state, each.left, store::WorkerTag::of(each.open.token.value), true));
   }
   if (record_) publish_outcome(state);
 }
@@ -85,32 +81,32 @@ bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
 }
 
 CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& state,
-                                              CloseResult result, store::WorkerTag by) {
-  if (!result.last_open) return {};
-  const bool others_open = (state.key().stream != 0 && node.main.has_opens()) ||
-                           std::ranges::any_of(node.streams, [&](const auto& stream) {
-                             return stream.get() != &state && stream->has_opens();
-                           });
-  FileKey deleted = state.key();
-  if (node.main.is_delete_pending()) {
-    if (others_open) return {};
-    deleted = node.main.key();
-  } else if (!result.delete_now) {
-    return {};
+                                              const CloseResult& result, store::WorkerTag by,
+                                              bool is_for_newcomer) {
+  if (!result.deletes()) return {};
+  if (result.delete_stream) {
+    node.deleting.push_back({state.key(), result.path, by, is_for_newcomer});
   }
-  node.deleting.push_back({deleted, by});
-  return {.delete_now = true, .file = deleted, .path = node.path, .until_deleted = nullptr};
+  if (result.delete_link) {
+    node.deleting.push_back({node.main.key(), result.path, by, is_for_newcomer});
+  }
+  return {.delete_now = true,
+          .file = result.delete_link ? node.main.key() : state.key(),
+          .stream_too = result.delete_link && result.delete_stream,
+          .path = result.path,
+          .until_deleted = nullptr};
 }
 
-void FileTable::Impl::end_delete(const FileKey& file) {
+void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path) {
   Effects effects;
   {
     Access access(*this, file, effects);
     FileNode* const node = access.node();
     if (node && node->find(file)) {
-      node->find(file)->end_delete();
       std::erase_if(node->deleting, [&](const FileNode::Deletion& each) {
-        return each.file == file && each.by == own_tag();
+        if (each.file != file || each.by != own_tag() || !each.is_of(path)) return false;
+        node->end(each);
+        return true;
       });
       // As the last of a stream of it may have been, too.
       access.finish(true, store::Urgency::kMustNotFail);
@@ -131,9 +127,10 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
   const Outcome& outcome = effects.outcome;
   for (size_t i = 0; i < outcome.purged.size(); ++i) {
     if (effects.closed[i].delete_now) {
-      effects.closed[i].until_deleted = until_deleted(effects.closed[i].file);
+      effects.closed[i].until_deleted =
+          until_deleted(effects.closed[i], outcome.purged[i].open.file);
     }
-    sink.purged(outcome.purged[i], effects.closed[i]);
+    sink.purged(outcome.purged[i].open, effects.closed[i]);
   }
   for (const Break& notification : outcome.breaks) sink.send_break(notification);
   for (const Completion& completion : outcome.completions) sink.completed(file, completion);
@@ -144,11 +141,12 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
       sink.completed(output.file, *completion);
     } else {
       auto& purged = std::get<PurgedOpen>(output.what);
-      sink.purged(purged.open,
-                  {.delete_now = purged.delete_now,
-                   .file = purged.file,
-                   .path = purged.path,
-                   .until_deleted = purged.delete_now ? until_deleted(purged.file) : nullptr});
+      CloseDecision closed{.delete_now = purged.delete_now,
+                           .file = purged.file,
+                           .stream_too = purged.stream_too,
+                           .path = purged.path};
+      if (closed.delete_now) closed.until_deleted = until_deleted(closed, purged.open.file);
+      sink.purged(purged.open, closed);
     }
   }
 }
@@ -158,14 +156,18 @@ std::vector<FileKey> FileTable::Impl::files_where(const std::function<bool(std::
   if (group) {
     group->records().for_each([&](const store::RecordKey& key, ByteView record) {
       if (key.kind != store::RecordKind::kFile) return;
-      if (is(FileNode::path_in(record))) found.push_back({key.a, key.b, 0});
+      if (FileNode::may_have_path(record, is)) found.push_back({key.a, key.b, 0});
     });
     return found;
   }
   for (Shard& shard : shards) {
     auto files = shard.lock();
     for (const auto& [key, node] : files->nodes) {
-      if (node->path && is(*node->path)) found.push_back(key);
+      bool is_meant = false;
+      node->main.links().for_each([&](const Link& link) {
+        is_meant = is_meant || (link.is_at_known_path() && is(*link.path));
+      });
+      if (is_meant) found.push_back(key);
     }
   }
   return found;

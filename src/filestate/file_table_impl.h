@@ -171,14 +171,19 @@ struct FileTable::Impl {
     return result;
   }
 
-  // [MS-FSA] 2.1.5.5, phases 2 and 3: a stream goes with its last open, a file with the last open
-  // of any of its streams. `by` is the worker that removes it; `until_deleted` is not set.
-  CloseDecision close_decision(FileNode& node, const FileState& state, CloseResult result,
-                               store::WorkerTag by);
-  std::shared_ptr<const void> until_deleted(const FileKey& file) {
-    return {this, [this, file](const void*) { end_delete(file); }};
+  // [MS-FSA] 2.1.5.5, phases 2 and 3: a stream goes with its last open, a name of the file with the
+  // last open of any stream by it. `by` is the worker that removes it; `until_deleted` is not set.
+  static CloseDecision close_decision(FileNode& node, const FileState& state,
+                                      const CloseResult& result, store::WorkerTag by,
+                                      bool is_for_newcomer = false);
+  // `of`: the file or stream that was open.
+  std::shared_ptr<const void> until_deleted(const CloseDecision& closed, const FileKey& of) {
+    return {this, [this, of, file = closed.file, path = closed.path](const void*) {
+              end_delete(file, path);
+              if (of != file) end_delete(of, path);
+            }};
   }
-  void end_delete(const FileKey& file);
+  void end_delete(const FileKey& file, const SharedPath& path);
 
   void tell(const FileKey& file, Effects& effects);
   // Something may be in this file's record for this worker.

@@ -135,7 +135,7 @@ void Access::drop_dead() {
   if (!undeliverable.empty()) changed_ = true;
   std::erase_if(node.deleting, [&](const FileNode::Deletion& each) {
     if (impl_.group->is_alive(each.by)) return false;
-    node.find(each.file)->end_delete();
+    node.end(each);
     changed_ = true;
     return true;
   });
@@ -160,8 +160,13 @@ void Access::end_orphaned_deletes() {
   bool is_open = false;
   node.for_each_state([&](FileState& state) { is_open = is_open || state.has_opens(); });
   if (is_open) return;
-  node.for_each_state([&](FileState& state) {
-    if (!node.is_deleting(state.key())) state.end_delete();
+  for (const auto& stream : node.streams) {
+    if (!node.is_deleting(stream->key())) stream->end_delete({});
+  }
+  node.main.links().remove_unless([&](const Link& link) {
+    return std::ranges::any_of(node.deleting, [&](const FileNode::Deletion& each) {
+      return each.file == node.main.key() && each.is_of(link.path);
+    });
   });
 }
 
@@ -188,8 +193,9 @@ void Access::send(FileState& state, const Outcome& outcome,
   };
   for (size_t i = 0; i < outcome.purged.size(); ++i) {
     const CloseDecision decision = i < closed.size() ? closed[i] : CloseDecision{};
-    put(outcome.purged[i].token,
-        PurgedOpen{outcome.purged[i], decision.delete_now, decision.file, decision.path});
+    put(outcome.purged[i].open.token,
+        PurgedOpen{outcome.purged[i].open, decision.delete_now, decision.file, decision.stream_too,
+                   decision.path});
   }
   for (const Break& each : outcome.breaks) {
     if (put(each.holder, each) || !each.ack_required) continue;

@@ -14,8 +14,8 @@
 
 namespace braid::filestate {
 
-// One file, two clients with three lease keys each, up to a dozen opens. The same seed gives the
-// same events. Stops at the first difference.
+// One file with three names, two clients with three lease keys each, up to a dozen opens. The same
+// seed gives the same events. Stops at the first difference.
 template <Defect kDefect>
 class Simulator {
  public:
@@ -41,7 +41,7 @@ class Simulator {
 
  private:
   using State = BasicFileState<kDefect>;
-  static constexpr FileKey kKey{1, 2, 3};
+  static constexpr FileKey kKey{1, 2, 0};
 
   void start() {
     state_ = std::make_unique<State>(kKey);
@@ -49,6 +49,7 @@ class Simulator {
     retries_.clear();
     waiting_opens_.clear();
     breaks_.clear();
+    deleting_.clear();
   }
 
   uint64_t below(uint64_t limit) { return random_() % limit; }
@@ -79,6 +80,8 @@ class Simulator {
     request.overwrites = !is_directory_ && one_in(6);
     request.is_directory = is_directory_;
     request.delete_on_close = one_in(40);
+    request.path = std::make_shared<const std::string>(random_name());
+    request.is_sole_name = is_directory_ || one_in(3);
     request.requested_oplock =
         pick({OplockLevel::kNone, OplockLevel::kLevelII, OplockLevel::kExclusive,
               OplockLevel::kBatch, OplockLevel::kLease, OplockLevel::kLease, OplockLevel::kLease});
@@ -93,6 +96,8 @@ class Simulator {
     }
     return request;
   }
+
+  std::string random_name() { return std::string(1, "abc"[is_directory_ ? 0 : below(3)]); }
 
   // A connected open, mostly; now and then one that does not exist.
   OpenToken random_open() {
@@ -119,6 +124,7 @@ class Simulator {
     note("open #" + std::to_string(request.token.value) + " client " +
          std::to_string(request.client_guid.bytes[0]) + " access " +
          std::to_string(request.granted_access) + " share " + std::to_string(request.share_access) +
+         " name " + *request.path + (request.is_sole_name ? " alone" : "") +
          (request.overwrites ? " overwrite" : "") +
          (request.delete_on_close ? " delete on close" : "") + " oplock " +
          std::to_string(static_cast<int>(request.requested_oplock)) +
@@ -228,6 +234,7 @@ class Simulator {
                "check_sharing");
         break;
       case 19:
+        change_name(token);
         break;
       case 20:
         note("cancel lock " + name);
@@ -270,9 +277,34 @@ class Simulator {
   void close(OpenToken token) {
     note("close #" + std::to_string(token.value));
     Outcome a, b;
-    const CloseResult closed = state_->close(token, a);
-    expect(closed.delete_now, model_->close(token, b), "close: delete now");
+    const CloseResult from_state = state_->close(token, a);
+    const CloseResult from_model = model_->close(token, b);
+    expect(identity(from_state), identity(from_model), "close: what is left to delete");
+    note_deletion(from_model);
     settle(a, b);
+  }
+
+  void note_deletion(const CloseResult& closed) {
+    if (closed.delete_link) deleting_.push_back(*closed.path);
+  }
+
+  // What was to be deleted is, or a name becomes another one, or goes while it is open.
+  void change_name(OpenToken token) {
+    if (!deleting_.empty()) {
+      const std::string path = deleting_.back();
+      deleting_.pop_back();
+      note("end of the deletion of " + path);
+      state_->end_delete(path);
+      model_->end_delete(path);
+    } else if (const std::string path = random_name(); one_in(8)) {
+      note("removed " + path);
+      state_->links().set_removed(path);
+      model_->unlinked(path);
+    } else {
+      note("rename #" + std::to_string(token.value) + " to " + path);
+      state_->renamed(token, std::make_shared<const std::string>(path));
+      model_->renamed(token, path);
+    }
   }
 
   void change_connection() {
@@ -345,7 +377,13 @@ class Simulator {
   static auto identity(const Completion& each) {
     return std::tuple(each.kind, each.token, each.lock, each.status);
   }
-  static auto identity(const OpenRef& each) { return each; }
+  static auto identity(const CloseResult& each) {
+    return std::tuple(each.last_open, each.delete_stream, each.delete_link,
+                      each.path ? *each.path : std::string());
+  }
+  static auto identity(const Outcome::Purged& each) {
+    return std::tuple(each.open, identity(each.left));
+  }
 
   template <class T>
   void same(std::vector<T> from_state, std::vector<T> from_model, const char* what) {
@@ -362,6 +400,7 @@ class Simulator {
     same(from_state.breaks, from_model.breaks, "breaks");
     same(from_state.completions, from_model.completions, "completions");
     same(from_state.purged, from_model.purged, "purged");
+    for (const Outcome::Purged& each : from_model.purged) note_deletion(each.left);
     for (const Break& each : from_state.breaks) {
       if (each.ack_required) breaks_.push_back(each);
     }
@@ -378,8 +417,12 @@ class Simulator {
   }
 
   void compare_state() {
-    expect(state_->is_delete_pending(), model_->is_delete_pending(), "delete pending");
     for (const auto& open : model_->opens()) {
+      const auto& name = model_->name_of(open);
+      const Link& link = *state_->find(open.request.token)->link;
+      expect(state_->is_delete_pending(open.request.token), name.pending, "delete pending");
+      expect(link.is_removed, name.removed, "name removed");
+      if (!name.removed) expect(std::string(link.key()), name.path, "name");
       expect(state_->caching_of(open.request.token), model_->caching_of(open.request.token),
              "caching held");
     }
@@ -401,7 +444,8 @@ class Simulator {
   std::unique_ptr<NaiveModel> model_;
   std::vector<OpenRequest> waiting_opens_;
   std::vector<OpenRequest> retries_;
-  std::vector<Break> breaks_;  // that wanted an acknowledgement, the latest last
+  std::vector<Break> breaks_;          // that wanted an acknowledgement, the latest last
+  std::vector<std::string> deleting_;  // names whose deletion is under way
   std::vector<std::string> history_;
   std::string difference_;
   uint64_t last_token_ = 0;

@@ -202,11 +202,11 @@ TEST_F(LeaseBreak, DeletingTakesOthersHandles) {
   const OpenRequest second = request(2);
   open(second);
   EXPECT_EQ(table.set_delete_pending(ref(second), true).verdict, Verdict::kWait);
-  EXPECT_FALSE(table.is_delete_pending(kFile));
+  EXPECT_FALSE(table.is_delete_pending(ref(second)));
   EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
   ack(1, "R");
   EXPECT_EQ(table.set_delete_pending(ref(second), true).verdict, Verdict::kGo);
-  EXPECT_TRUE(table.is_delete_pending(kFile));
+  EXPECT_TRUE(table.is_delete_pending(ref(second)));
 }
 
 TEST_F(LeaseBreak, DeleteOnCloseOpenTakesOthersHandles) {

@@ -87,8 +87,8 @@ bool NaiveModel::purge(Cause cause, const Actor& actor, bool for_leases, bool fo
   }
   std::ranges::sort(tokens);
   for (const OpenToken token : tokens) {
-    remove(token, out);
-    out.purged.push_back({key_, token});
+    CloseResult left = remove(token, out);
+    out.purged.push_back({{key_, token}, std::move(left)});
   }
   return true;
 }
@@ -127,7 +127,7 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
     decision.decision = Decision::fail(status);
     return decision;
   };
-  if (delete_pending_) return refuse(NtStatus::kDeletePending);
+  if (is_pending(request)) return refuse(NtStatus::kDeletePending);
 
   const auto violates = [&] {
     return std::ranges::any_of(opens_,
@@ -154,7 +154,7 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
   if (!purge(first, actor, seen_by_leases(violation), seen_by_oplocks(violation), nullptr, out)) {
     return refuse(NtStatus::kFileNotAvailable);
   }
-  if (delete_pending_) return refuse(NtStatus::kDeletePending);
+  if (is_pending(request)) return refuse(NtStatus::kDeletePending);
   violation = violates();
   if (take_away(cause(violation), actor, seen_by_leases(violation), seen_by_oplocks(violation),
                 out)) {
@@ -202,6 +202,14 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
     claims_.push_back(claim);
     decision.oplock = got == kNo ? OplockLevel::kNone : got == kR ? OplockLevel::kLevelII : level;
   }
+  Name* name = name_for(request);
+  if (!name) {
+    names_.push_back({.number = ++last_name_, .path = *request.path});
+    name = &names_.back();
+  }
+  name->path = *request.path;
+  name->sole = request.is_sole_name;
+  opened.name = name->number;
   opens_.push_back(opened);
   return decision;
 }
@@ -247,28 +255,85 @@ void NaiveModel::forget_waiting(OpenToken token, Outcome& out) {
   });
 }
 
-void NaiveModel::remove(OpenToken token, Outcome& out) {
+CloseResult NaiveModel::remove(OpenToken token, Outcome& out) {
   forget_waiting(token, out);
   std::erase_if(locks_, [&](const Held& held) { return held.token == token; });
   grant_locks(out);
 
   const Open gone = *find(token);
-  if (gone.request.delete_on_close) delete_pending_ = true;
+  Name& name = *std::ranges::find(names_, gone.name, &Name::number);
+  if (gone.request.delete_on_close) name.pending = true;
   std::erase_if(opens_, [&](const Open& open) { return open.request.token == token; });
+  CloseResult left{.last_open = opens_.empty()};
+  if (std::ranges::count(opens_, gone.name, &Open::name) == 0) {
+    left.delete_link = name.pending && !name.removed;
+    if (left.delete_link) {
+      left.path = std::make_shared<const std::string>(name.path);
+    } else {
+      std::erase_if(names_, [&](const Name& each) { return each.number == gone.name; });
+    }
+  }
   const Claim* claim = claim_of(gone);
-  if (!claim) return;
+  if (!claim) return left;
   const bool in_use =
       std::ranges::any_of(opens_, [&](const Open& open) { return claim_of(open) == claim; });
-  if (in_use) return;
+  if (in_use) return left;
   const bool was_breaking = claim->breaking;
   claims_.erase(claims_.begin() + (claim - claims_.data()));
   if (was_breaking) release(out);
+  return left;
 }
 
-bool NaiveModel::close(OpenToken token, Outcome& out) {
-  if (!find(token)) return false;
-  remove(token, out);
-  return opens_.empty() && delete_pending_;
+CloseResult NaiveModel::close(OpenToken token, Outcome& out) {
+  return find(token) ? remove(token, out) : CloseResult{};
+}
+
+// The name that an open by this path is of: null if it is a new one.
+auto NaiveModel::name_for(const OpenRequest& request) -> Name* {
+  for (Name& name : names_) {
+    if (!name.removed && name.path == *request.path) return &name;
+  }
+  const bool one = names_.size() == 1 && request.is_sole_name;
+  return one && names_[0].sole && !names_[0].removed ? &names_[0] : nullptr;
+}
+
+bool NaiveModel::is_pending(const OpenRequest& request) {
+  const Name* const name = name_for(request);
+  return name && name->pending;
+}
+
+void NaiveModel::end_delete(const std::string& path) {
+  std::erase_if(names_, [&](const Name& name) {
+    return !name.removed && name.path == path &&
+           std::ranges::count(opens_, name.number, &Open::name) == 0;
+  });
+}
+
+void NaiveModel::renamed(OpenToken token, const std::string& path) {
+  const Open* const open = find(token);
+  if (!open) return;
+  const int number = open->name;
+  for (const Name& other : names_) {
+    if (other.number == number || other.removed || other.path != path) continue;
+    for (Open& each : opens_) {
+      if (each.name == other.number) each.name = number;
+    }
+  }
+  std::erase_if(names_, [&](const Name& name) {
+    return name.number != number && !name.removed && name.path == path;
+  });
+  Name& name = *std::ranges::find(names_, number, &Name::number);
+  name.path = path;
+  name.removed = false;
+}
+
+void NaiveModel::unlinked(const std::string& path) {
+  for (Name& name : names_) {
+    const bool is_open = std::ranges::count(opens_, name.number, &Open::name) != 0;
+    if (name.removed || name.path != path || !is_open) continue;
+    name.removed = true;
+    name.pending = false;
+  }
 }
 
 Decision NaiveModel::operate(OpenToken token, Cause cause, Outcome& out) {
@@ -290,7 +355,7 @@ Decision NaiveModel::set_delete_pending(OpenToken token, bool pending, Outcome& 
     const Decision decision = operate(token, Cause::kDelete, out);
     if (decision.verdict != Verdict::kGo) return decision;
   }
-  delete_pending_ = pending;
+  std::ranges::find(names_, find(token)->name, &Name::number)->pending = pending;
   return Decision::go();
 }
 

@@ -54,6 +54,14 @@ class NaiveModel {
       std::optional<uint16_t> channel_sequence;  // none: of an earlier session
     };
     std::map<int, Sequence> sequences;
+    int name = 0;  // Name::number
+  };
+  struct Name {  // of the file
+    int number;
+    std::string path;
+    bool pending = false;
+    bool sole = true;
+    bool removed = false;
   };
   struct Held {
     OpenToken token;
@@ -69,7 +77,10 @@ class NaiveModel {
   explicit NaiveModel(const FileKey& key) : key_(key) {}
 
   OpenDecision open(const OpenRequest& request, Outcome& out);
-  bool close(OpenToken token, Outcome& out);  // true: delete now
+  CloseResult close(OpenToken token, Outcome& out);
+  void end_delete(const std::string& path);
+  void renamed(OpenToken token, const std::string& path);
+  void unlinked(const std::string& path);
   Decision operate(OpenToken token, Cause cause, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool pending, Outcome& out);
   void child_changed(const std::optional<LeaseId>& actor, Outcome& out);
@@ -91,7 +102,9 @@ class NaiveModel {
 
   const std::vector<Open>& opens() const { return opens_; }
   const std::vector<Claim>& claims() const { return claims_; }
-  bool is_delete_pending() const { return delete_pending_; }
+  const Name& name_of(const Open& open) const {
+    return *std::ranges::find(names_, open.name, &Name::number);
+  }
 
  private:
   struct Actor {
@@ -118,7 +131,9 @@ class NaiveModel {
   void tell(const Claim& claim, Caching to, bool ack, Outcome& out) const;
   void end_break(Claim& claim, Caching state, Outcome& out);
   void release(Outcome& out);
-  void remove(OpenToken token, Outcome& out);
+  CloseResult remove(OpenToken token, Outcome& out);
+  Name* name_for(const OpenRequest& request);
+  bool is_pending(const OpenRequest& request);
   void forget_waiting(OpenToken token, Outcome& out);
   bool lock_conflict(OpenToken token, const LockRange& range) const;
   std::optional<NtStatus> begin(Open& open, const std::optional<LockSequence>& sequence,
@@ -140,7 +155,8 @@ class NaiveModel {
   std::vector<Waiting> waiting_;
   std::vector<Held> locks_;
   std::vector<LockWaiter> lock_waiters_;
-  bool delete_pending_ = false;
+  std::vector<Name> names_;
+  int last_name_ = 0;
 };
 
 }  // namespace braid::filestate

@@ -12,6 +12,7 @@
 namespace braid::filestate {
 
 struct Lease;
+struct Link;
 struct OpenRecord;
 
 // Of a thing that is in no record, since there is one worker only.
@@ -74,6 +75,7 @@ struct OpenRecord {
   OplockLevel oplock = OplockLevel::kNone;  // kLease with `lease`
   Holder holder;                            // of the oplock
   Lease* lease = nullptr;
+  Link* link = nullptr;                           // never null once it is registered
   std::unique_ptr<LockSequences> lock_sequences;  // made at the first LOCK that carries one
   uint32_t part = kNoPart;
   size_t slot = 0;

@@ -14,6 +14,7 @@
 
 namespace braid::filestate {
 
+struct Link;
 struct Output;
 
 // What is said of a stream besides its opens, leases and waits; of the file itself the record's
@@ -23,8 +24,8 @@ struct StreamHead {};
 struct StreamLocks {};
 
 // What a part is of: see Part::kind. The order is that of the kinds' numbers in records.
-using PartThing =
-    std::variant<std::monostate, StreamHead, StreamLocks, Lease*, OpenRecord*, Waiter*, Output*>;
+using PartThing = std::variant<std::monostate, StreamHead, StreamLocks, Lease*, OpenRecord*,
+                               Waiter*, Output*, Link*>;
 
 struct Part {
   PartThing thing;

@@ -77,7 +77,7 @@ TEST(SharedFileTable, DeletePendingHoldsForAllAndTheLastCloseDeletes) {
   t.open(0, first);
   t.open(1, second);
   EXPECT_EQ(t.tables[0]->set_delete_pending(ref(first), true).verdict, Verdict::kGo);
-  EXPECT_TRUE(t.tables[1]->is_delete_pending(kFile));
+  EXPECT_TRUE(t.tables[1]->is_delete_pending(ref(second)));
   EXPECT_EQ(t.open(1, t.request(1)).decision.status, NtStatus::kDeletePending);
   EXPECT_FALSE(t.tables[0]->close(ref(first)).delete_now);
   CloseDecision closed = t.tables[1]->close(ref(second));
@@ -89,19 +89,49 @@ TEST(SharedFileTable, DeletePendingHoldsForAllAndTheLastCloseDeletes) {
   EXPECT_EQ(t.open(0, t.request(0)).decision.status, NtStatus::kSuccess);
 }
 
+// As [MS-FSA] 2.1.1.5 "Per Link" has it, whichever worker opens which name.
+TEST(SharedFileTable, EachNameOfAFileGoesForItself) {
+  SharedTables t;
+  OpenRequest first = t.request(0), second = t.request(1), third = t.request(1);
+  second.path = std::make_shared<const std::string>("dir\\second");
+  third.path = std::make_shared<const std::string>("dir\\third");
+  first.is_sole_name = second.is_sole_name = third.is_sole_name = false;
+  t.open(0, first);
+  t.open(1, second);
+  t.open(1, third);
+  EXPECT_TRUE(t.tables[0]->any_open_below("dir"));
+  EXPECT_EQ(t.tables[0]->set_delete_pending(ref(first), true).verdict, Verdict::kGo);
+  t.tables[1]->renamed(ref(second), std::make_shared<const std::string>("other\\name"));
+  EXPECT_EQ(*t.tables[0]->path_of(ref(second)), "other\\name");
+  EXPECT_TRUE(t.tables[0]->any_open_below("other"));
+  EXPECT_FALSE(t.tables[1]->is_delete_pending(ref(second)));
+  EXPECT_TRUE(t.tables[1]->is_delete_pending(kFile, *first.path));
+  EXPECT_EQ(t.tables[1]->pending_links(kFile), 1u);
+  CloseDecision closed = t.tables[0]->close(ref(first));
+  EXPECT_TRUE(closed.delete_now);
+  EXPECT_EQ(*closed.path, *first.path);
+  EXPECT_EQ(t.tables[1]->set_delete_pending(ref(second), true).verdict, Verdict::kGo);
+  EXPECT_EQ(*t.tables[1]->close(ref(second)).path, "other\\name");
+  EXPECT_EQ(t.open(1, first).decision.status, NtStatus::kDeletePending) << "not removed yet";
+  closed.until_deleted.reset();
+  EXPECT_EQ(t.open(1, first).decision.status, NtStatus::kSuccess);
+  t.tables[0]->renamed(ref(third), std::make_shared<const std::string>("other"));
+  EXPECT_FALSE(t.tables[1]->any_open_below("other"));
+}
+
 TEST(SharedFileTable, PathsAndOpensBelowADirectoryAreSeenByAll) {
   SharedTables t;
   const OpenRequest first = t.request(0);
   t.open(0, first);
-  EXPECT_EQ(*t.tables[1]->path_of(kFile), "dir\\file");
+  EXPECT_EQ(*t.tables[1]->path_of(ref(first)), "dir\\file");
   EXPECT_TRUE(t.tables[1]->is_open(kFile));
   EXPECT_TRUE(t.tables[1]->any_open_below("dir"));
-  t.tables[1]->renamed(kFile, std::make_shared<const std::string>("other\\file"));
-  EXPECT_EQ(*t.tables[0]->path_of(kFile), "other\\file");
+  t.tables[1]->renamed(ref(first), std::make_shared<const std::string>("other\\file"));
+  EXPECT_EQ(*t.tables[0]->path_of(ref(first)), "other\\file");
   EXPECT_FALSE(t.tables[1]->any_open_below("dir"));
   t.tables[0]->close(ref(first));
   EXPECT_FALSE(t.tables[1]->is_open(kFile));
-  EXPECT_EQ(t.tables[1]->path_of(kFile), nullptr);
+  EXPECT_EQ(t.tables[1]->path_of(ref(first)), nullptr);
 }
 
 TEST(SharedFileTable, DisconnectedOpenOfAnotherWorkerIsPurgedAndItsWorkerIsTold) {
@@ -272,7 +302,7 @@ TEST(SharedFileTable, FullStoreRefusesOpensAndLocksAndNothingElse) {
   EXPECT_EQ(table.lock(open[0], {&range, 1}, true, {1}).status, NtStatus::kInsufficientResources);
   EXPECT_EQ(table.check_io(open[0], 0, 1, true), NtStatus::kSuccess);
   EXPECT_EQ(table.set_delete_pending(open[1], true).verdict, Verdict::kGo);
-  EXPECT_TRUE(table.is_delete_pending(open[1].file));
+  EXPECT_TRUE(table.is_delete_pending(open[1]));
   for (const OpenRef& each : open) table.close(each);
   EXPECT_FALSE(table.is_open(open[0].file));
 }

@@ -44,8 +44,9 @@ using EveryDefect =
                      Planted<Defect::kGrantsWriteBesideOthers>, Planted<Defect::kKeepsReadOnWrite>,
                      Planted<Defect::kNoFollowUpBreak>, Planted<Defect::kEpochStandsStill>,
                      Planted<Defect::kSharedLockStopsNoWrite>,
-                     Planted<Defect::kDeleteOnCloseIgnored>,
-                     Planted<Defect::kOvertakenLockIsTaken>>;
+                     Planted<Defect::kDeleteOnCloseIgnored>, Planted<Defect::kOvertakenLockIsTaken>,
+                     Planted<Defect::kPendingForAllLinks>, Planted<Defect::kPendingNameIsOpened>,
+                     Planted<Defect::kRenameIsForgotten>>;
 TYPED_TEST_SUITE(SimulatorFinds, EveryDefect);
 
 TYPED_TEST(SimulatorFinds, ThePlantedDefect) {

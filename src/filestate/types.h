@@ -88,7 +88,9 @@ struct OpenRequest {
   bool delete_on_close = false;
   OplockLevel requested_oplock = OplockLevel::kNone;  // kLease: `lease` says which
   std::optional<LeaseRequest> lease;                  // looked at only with kLease
-  SharedPath path;  // of the file, also when a stream is opened; the latest open's is kept
+  SharedPath path;  // of the file, also when a stream is opened: the name it is opened by
+  // The file has no other name. A directory never has.
+  bool is_sole_name = true;
 };
 
 // The lease as the response create context has to say it. `version` is that of the lease, which
@@ -172,13 +174,26 @@ struct Completion {
   NtStatus status = NtStatus::kSuccess;
 };
 
+// What the end of an open leaves to do: [MS-FSA] 2.1.5.5, phases 2 and 3.
+struct CloseResult {
+  bool last_open = false;      // of the stream
+  bool delete_stream = false;  // the last open of a named stream went, and it was to be deleted
+  bool delete_link = false;    // the last open by this name went, and it was to be deleted
+  SharedPath path{};           // that name, with either
+  bool deletes() const { return delete_stream || delete_link; }
+};
+
 // What an event made happen besides its own decision. Empty vectors cost nothing.
 struct Outcome {
   std::vector<Break> breaks;
   std::vector<Completion> completions;
   // Disconnected opens given up to let others in. They are gone from filestate; the layer above
   // frees what it kept for them.
-  std::vector<OpenRef> purged;
+  struct Purged {
+    OpenRef open;
+    CloseResult left;
+  };
+  std::vector<Purged> purged;
   bool empty() const { return breaks.empty() && completions.empty() && purged.empty(); }
 };
 
@@ -225,11 +240,12 @@ inline constexpr size_t kRangesPerTurn = 512;
 
 struct CloseDecision {
   // The last handle went and a delete was pending: remove `file`, now. It is the closed open's own
-  // file or stream, or, when the last stream of a file closes whose delete was pending, that file.
+  // stream, or the name by which it had its file open: others that the file has stay.
   bool delete_now = false;
   FileKey file{};
+  bool stream_too = false;  // with the name goes the stream that was open
   SharedPath path{};  // of the file (for a stream, of the file it belongs to), as renamed since
-  // Opens of the file fail with DELETE_PENDING until the last copy of this is gone: keep it until
+  // Opens of what goes fail with DELETE_PENDING until the last copy of this is gone: keep it until
   // the name is removed, so that nobody opens what is about to vanish. Not to outlive the table.
   std::shared_ptr<const void> until_deleted{};
 };
