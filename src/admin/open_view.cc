@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "admin/protocol.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
 
 namespace braid::admin {
@@ -31,10 +32,11 @@ std::string_view kind_of(const smb2::OpenAttributes& attributes) {
   return attributes.is_directory ? "directory" : "file";
 }
 
-ShownOpen shown(const smb2::Open& open) {
+ShownOpen shown(const smb2::Server& server, const smb2::Open& open) {
   ShownOpen row{.names = {{"open", id_text(open.file_id.persistent)},
                           {"share", open.tree_connect->share->name},
-                          {"path", with_stream(open.path.lock()->text(), *open.stream_name.lock())}},
+                          {"path", with_stream(smb2::known_path(server, open).text(),
+                                               *open.stream_name.lock())}},
                 .ref = std::nullopt,
                 .client_guid = open.client_guid,
                 .kind = open.is_pipe() ? "pipe" : kind_of(open.attributes),
@@ -71,7 +73,7 @@ void for_each_open(const smb2::Server& server, const std::function<void(ShownOpe
     if (!session->security()) continue;
     const auto identity = session->principal().identity;
     for (const auto& open : session->opens()) {
-      ShownOpen row = shown(*open);
+      ShownOpen row = shown(server, *open);
       row.names["session"] = id_text(session->session_id.value);
       row.names["user"] = name_of(identity.get());
       show(std::move(row));

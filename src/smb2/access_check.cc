@@ -1,9 +1,9 @@
 #include "smb2/access_check.h"
 
 #include "smb2/connection.h"
+#include "smb2/open_name.h"
 #include "smb2/security/evaluate.h"
 #include "smb2/server.h"
-#include "smb2/tree_path.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -118,9 +118,8 @@ Result<void> check_may_replace(Request& request, const vfs::Found& target) {
 
 Result<void> check_may_unlink(Request& request, const vfs::Attributes& attributes) {
   if (token_of(request.principal).is_root) return {};
-  const std::string name = current_path(request.server, *request.open);
-  BRAID_TRY(const auto parsed, vfs::parse_path(name, vfs::NameRules::kPosix));
-  BRAID_TRY(const auto directory, directory_of(request, parsed.path));
+  const vfs::Path path = current_path(request.server, *request.open);
+  BRAID_TRY(const auto directory, directory_of(request, path));
   if (!kernel_unlinks(*request.credentials(), *directory, attributes)) {
     return fail(NtStatus::kAccessDenied);
   }

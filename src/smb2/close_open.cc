@@ -2,52 +2,47 @@
 
 #include "base/log.h"
 #include "smb2/notify/report.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
-#include "smb2/tree_path.h"
 #include "smb2/work_owner.h"
 
 namespace braid::smb2 {
 namespace {
 
-// The last handle is gone and a delete was pending: of the stream that was open, or of the file.
-void delete_file(Server& server, Open& open, const filestate::CloseDecision& decision) {
-  // Who renamed it through another share knows its name there.
-  const std::string name =
-      in_this_share(*open.tree_connect->share, *decision.path).value_or(open.path.lock()->text());
-  if (decision.file.stream != 0) {
-    const std::string stream = *open.stream_name.lock();
-    if (auto removed = open.base_file->remove_stream(stream); !removed) {
-      log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
-    } else {
-      report_removed(server, open, name);
-    }
-    return;
-  }
-  vfs::Volume& volume = *open.tree_connect->share->volume;
-  auto path = vfs::parse_path(name, vfs::NameRules::kPosix);
-  if (!path) return;
-  const auto found = volume.find(open.credentials, path->path, {.pin_parent = true});
-  Result<void> removed = fail(NtStatus::kObjectNameNotFound);
-  if (found && found->place.parent) {
-    removed = volume.remove(open.credentials, found->place, decision.file);
-    if (removed) {
-      server.file_table.child_changed(found->place.parent->key(), open.client_guid,
-                                      open.parent_lease_key);
-    }
-  }
-  if (!removed) {
-    log::info("cannot delete {}: {}", name, removed.error().message());
+void delete_stream(Server& server, Open& open) {
+  const std::string name = current_path(server, open).text();
+  const std::string stream = *open.stream_name.lock();
+  if (auto removed = open.base_file->remove_stream(stream); !removed) {
+    log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
   } else {
     report_removed(server, open, name);
   }
 }
 
+// The name by which `open` was opened, the last that has the file open by it.
+void delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
+  const auto located = locate_closed(open, decision.path);
+  Result<void> removed = fail_os(ENOENT);
+  if (located) {
+    removed =
+        open.tree_connect->share->volume->remove(open.credentials, located->place, decision.file);
+  }
+  if (!removed) {
+    const std::string name = current_path(server, open).text();
+    log::info("cannot delete {}: {}", name, removed.error().message());
+    return;
+  }
+  server.file_table.child_changed(located->place.parent->key(), open.client_guid,
+                                  open.parent_lease_key);
+  report_removed(server, open, located->path.text());
+}
+
 // The directory's listing shows another size and time from now on.
 void tell_directory_leases(Server& server, Open& open) {
-  vfs::Path path = *open.path.lock();
-  const auto found = open.tree_connect->share->volume->find(open.credentials, path.parent());
-  if (found) {
-    server.file_table.child_changed(found->attributes.key, open.client_guid, open.parent_lease_key);
+  const auto located = locate(server, open, open.credentials);
+  if (located) {
+    server.file_table.child_changed(located->place.parent->key(), open.client_guid,
+                                    open.parent_lease_key);
   }
 }
 
@@ -77,9 +72,10 @@ void finish_close(Server& server, Open& open, std::optional<filestate::CloseDeci
   if (open.is_modified && server.has_directory_leases) tell_directory_leases(server, open);
   if (!decision) decision = server.file_table.close(open.ref());
   if (decision->delete_now) {
-    delete_file(server, open, *decision);
+    if (decision->file.stream != 0 || decision->stream_too) delete_stream(server, open);
+    if (decision->file.stream == 0) delete_name(server, open, *decision);
   } else if (open.attributes.is_directory &&
-             server.file_table.is_delete_pending(open.attributes.file_key)) {
+             server.file_table.pending_links(open.attributes.file_key) != 0) {
     report_delete_pending(server, open);
   }
   // In this order: once the descriptor is closed a new file may get the inode number, and must not

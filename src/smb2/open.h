@@ -61,8 +61,8 @@ struct EnumerationState {
   std::string pattern;                       // EnumerationSearchPattern, UTF-8
   std::vector<vfs::DirectoryEntry> pending;  // read and not yet sent, in order
   size_t next_pending = 0;
-  bool exhausted = false;  // nothing more is to be read
-  bool answered = false;   // at least one entry was sent since the last (re)start
+  bool exhausted = false;   // nothing more is to be read
+  bool answered = false;    // at least one entry was sent since the last (re)start
   bool is_counted = false;  // in Open::memory
 };
 
@@ -151,8 +151,8 @@ class Open {
     return has_access(Access::kFileAppendData) && !has_access(Access::kFileWriteData);
   }
 
-  // The name as the last CREATE or rename left it. Other opens of the file see a rename through
-  // filestate.
+  // The name as the CREATE, or the last rename through this Open, left it. Where it is now is told
+  // by open_name.h.
   Guarded<vfs::Path> path;
   TurnGuarded<EnumerationState> enumeration;
   // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.

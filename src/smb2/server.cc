@@ -18,9 +18,8 @@ namespace {
 
 // Of one of several workers.
 uint64_t memory_limit(const config::Server& settings) {
-  const uint64_t all = settings.memory_limit_mib > 0
-                           ? uint64_t{settings.memory_limit_mib} << 20
-                           : MemoryBudget::default_limit();
+  const uint64_t all = settings.memory_limit_mib > 0 ? uint64_t{settings.memory_limit_mib} << 20
+                                                     : MemoryBudget::default_limit();
   return all / std::max<uint32_t>(settings.workers, 1);
 }
 
@@ -245,13 +244,22 @@ void Server::purged(const filestate::OpenRef& ref, filestate::CloseDecision clos
     const void* const pointer = closed.until_deleted.get();
     closed.until_deleted = {pointer, [this, file, gone, held = closed.until_deleted](auto) mutable {
                               held.reset();
-                              deletions_.lock()->erase(file);
-                              gone->set(true);
+                              end_deletion(file, gone);
                             }};
   }
   if (auto purged = open_table.purge(ref, closed)) {
     scope_.spawn(close_purged(*this, std::move(*purged)));
   }
+}
+
+void Server::end_deletion(const FileKey& file, const std::shared_ptr<OneShot<bool>>& gone) {
+  {
+    auto deletions = deletions_.lock();
+    // Another name of the file may be being deleted by now.
+    const auto latest = deletions->find(file);
+    if (latest != deletions->end() && latest->second == gone) deletions->erase(latest);
+  }
+  gone->set(true);
 }
 
 void Server::scavenge_opens() {

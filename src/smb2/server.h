@@ -208,6 +208,8 @@ class Server final : public ConnectionSink {
     bool stopping = false;
   };
   Guarded<Connections> connections_;
+  void end_deletion(const FileKey& file, const std::shared_ptr<OneShot<bool>>& gone);
+
   Guarded<std::unordered_map<FileKey, std::shared_ptr<OneShot<bool>>>> deletions_;
   std::shared_ptr<Scavenger> scavenger_;
   TaskScope scope_;

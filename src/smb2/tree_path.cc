@@ -1,7 +1,5 @@
 #include "smb2/tree_path.h"
 
-#include "smb2/open.h"
-#include "smb2/server.h"
 #include "smb2/share.h"
 
 namespace braid::smb2 {
@@ -28,13 +26,6 @@ std::optional<std::string> in_this_share(const Share& share, std::string_view pa
   const std::string root = root_of(share);
   if (!path.starts_with(root)) return {};
   return std::string(path.substr(root.size()));
-}
-
-std::string current_path(const Server& server, const Open& open) {
-  if (const auto known = server.file_table.path_of(open.attributes.file_key)) {
-    if (auto path = in_this_share(*open.tree_connect->share, *known)) return *std::move(path);
-  }
-  return open.path.lock()->text();
 }
 
 }  // namespace braid::smb2

@@ -9,8 +9,6 @@
 
 namespace braid::smb2 {
 
-class Open;
-class Server;
 struct Share;
 
 // `path`: relative to the share, as vfs::Path::text().
@@ -18,8 +16,5 @@ std::string in_all_shares(const Share& share, std::string_view path);
 
 // The other way round; nothing when it is a name in another share.
 std::optional<std::string> in_this_share(const Share& share, std::string_view path);
-
-// The name of the file of `open` in its share, as the last CREATE or rename of any open left it.
-std::string current_path(const Server& server, const Open& open);
 
 }  // namespace braid::smb2

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,7 @@ struct Range {
 struct DirectoryEntry {
   std::string name;  // as the client sees it (names.h)
   Attributes attributes;
+  std::string disk_name{};  // as on disk, where that is another one
 };
 
 // A walk through a directory. Owned by the Open that lists. Thread: one at a time.
@@ -50,6 +52,12 @@ class Enumeration {
                             std::vector<DirectoryEntry>& out) = 0;
   // Starts over and sees what changed since.
   virtual Result<void> restart() = 0;
+  // What the directory itself has by this name, wherever it is now and whether or not the user may
+  // search it: as next() shows it. Names match as in Volume::lookup(). EINPROGRESS: not all of it
+  // is read yet, ask again.
+  virtual Result<std::optional<DirectoryEntry>> find(std::string_view client_name) = 0;
+  // The attributes of what next() or find() gave, as they are now. False: the name is gone.
+  virtual bool refresh(DirectoryEntry& entry) = 0;
 };
 
 struct StreamInfo {

@@ -45,6 +45,12 @@ struct LookupOptions {
   bool in_pieces = false;
 };
 
+// Where a name that was opened is now. `path` is spelled as on disk, as the client sees it.
+struct Located {
+  Place place;  // with its parent held
+  Path path;
+};
+
 // A path leads to something, to a name that is free, or to a link before its end. They are types of
 // their own, so that only what was found can be opened and only what is missing can be made: a path
 // that led somewhere a moment ago may not do so now, and whoever forgets that does not compile.
@@ -150,6 +156,20 @@ class Volume {
   // The same for who has no use for anything but what is there: ENOENT for a name that is free,
   // STATUS_OBJECT_PATH_NOT_FOUND for a link in the way.
   Result<Found> find(const Credentials& who, const Path& path, const LookupOptions& options = {});
+
+  // Where the very name by which `file` (not a stream of it) was opened is now, whoever has renamed
+  // it or a directory above. ENOENT: it is gone, or outside of this tree; EBUSY: the root;
+  // EOPNOTSUPP: this is not known.
+  virtual Result<Located> locate(const Credentials& who, File& file) {
+    (void)who, (void)file;
+    return fail_os(EOPNOTSUPP);
+  }
+  // Only the path: as the server knows it, whatever the user may do with the directories on the
+  // way, and without waiting for a disk.
+  virtual Result<Path> name_of(File& file) const {
+    (void)file;
+    return fail_os(EOPNOTSUPP);
+  }
 
   // Opens what lookup() found, and nothing that took its name since. A symbolic link, pipe, socket
   // or device opens without data access only (EACCES).

@@ -5,6 +5,7 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -33,12 +34,12 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
 
   NotifyHub& hub = request.server.notify;
   bool is_first = false;
-  const NotifyWaiter waiter = hub.wait(*open, notify, is_first);
+  const std::string path = current_path(request.server, *open).text();
+  const NotifyWaiter waiter = hub.wait(*open, path, notify, is_first);
   // [MS-FSA] 2.1.5.11: looked at after the request is queued, so that neither a CLOSE nor a delete
   // that comes between is missed.
   if (open->is_closing()) hub.closed(*open);
-  if (request.server.file_table.is_delete_pending(open->attributes.file_key)) {
-    const std::string path = open->path.lock()->text();
+  if (request.server.file_table.is_delete_pending(open->ref())) {
     hub.delete_pending(*open->tree_connect->share, path);
   }
   // A CANCEL may be right behind it; who has the interim response may count on being told.

@@ -8,6 +8,7 @@
 #include "smb2/connection.h"
 #include "smb2/index_number.h"
 #include "smb2/limits.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
 #include "wire/fscc/directory_entry.h"
 #include "wire/fscc/entry_list.h"
@@ -43,40 +44,34 @@ wire::DirectoryEntry to_wire(const vfs::Volume& volume, const vfs::DirectoryEntr
 }
 
 // A pattern without wildcards is one look-up, however large the directory is. EINPROGRESS: not yet.
-Result<void> find_literal(Request& request, EnumerationState& state) {
-  Open& open = *request.open;
-  vfs::Path path = *open.path.lock();
-  if (!path.append(state.pattern)) return {};
-  const auto found =
-      open.tree_connect->share->volume->find(request.credentials(), path, {.in_pieces = true});
+// As all of a listing it asks the directory that is open, wherever that is by now, and tells what
+// is in it to who may list it.
+Result<void> find_literal(EnumerationState& state) {
+  vfs::Path alone;
+  if (!alone.append(state.pattern)) return {};
+  auto found = state.enumeration->find(state.pattern);
   if (!found && found.error().is_os(EINPROGRESS)) return fail(found.error());
-  if (!found) return {};
-  state.pending.push_back({std::string(found->path.name()), found->attributes});
+  if (found && *found) state.pending.push_back(**std::move(found));
   return {};
 }
 
 // Access-based enumeration: takes out of the pending entries what the user may not read.
 void hide_unreadable(Request& request, EnumerationState& state) {
   if (!request.tree_connect->share->hide_unreadable) return;
-  const vfs::Path directory = *request.open->path.lock();
+  const vfs::Path directory = current_path(request.server, *request.open);
   std::erase_if(state.pending, [&](const vfs::DirectoryEntry& entry) {
     return !is_visible(request, directory, entry);
   });
 }
 
 // What did not fit into the answer before may have changed or gone since.
-void refresh_pending(Request& request, EnumerationState& state) {
-  vfs::Volume& volume = *request.open->tree_connect->share->volume;
-  const vfs::Path directory = *request.open->path.lock();
-  std::erase_if(state.pending, [&](vfs::DirectoryEntry& entry) {
-    if (&entry < state.pending.data() + state.next_pending) return true;
-    vfs::Path path = directory;
-    if (!path.append(entry.name)) return false;  // "." and ".."
-    const auto found = volume.find(request.credentials(), path);
-    if (!found) return true;
-    entry.attributes = found->attributes;
-    return false;
-  });
+void refresh_pending(EnumerationState& state) {
+  std::vector<vfs::DirectoryEntry> still_there;
+  for (size_t i = state.next_pending; i < state.pending.size(); ++i) {
+    vfs::DirectoryEntry& entry = state.pending[i];
+    if (state.enumeration->refresh(entry)) still_there.push_back(std::move(entry));
+  }
+  state.pending = std::move(still_there);
   state.next_pending = 0;
 }
 
@@ -88,10 +83,10 @@ Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batc
   if (state.exhausted) co_return Result<void>{};
   const wire::NameExpression expression(state.pattern);
   if (expression.is_literal()) {
-    Result<void> looked = find_literal(request, state);
+    Result<void> looked = find_literal(state);
     while (!looked && looked.error().is_os(EINPROGRESS)) {
       BRAID_CO_CHECK(co_await request.seat.next_turn());
-      looked = find_literal(request, state);
+      looked = find_literal(state);
     }
     BRAID_CO_CHECK(looked);
     state.exhausted = true;
@@ -160,7 +155,7 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
     const std::string pattern = query.file_name.empty() ? state->pattern : query.file_name;
     BRAID_CO_CHECK(start_over(*state, *open.file, pattern));
   } else {
-    refresh_pending(request, *state);
+    refresh_pending(*state);
   }
 
   Bytes buffer;

@@ -1,9 +1,12 @@
 // [MS-SMB2] 3.3.5.20.1 "Handling SMB2_0_INFO_FILE"; [MS-FSA] 2.1.5.12 "Server Requests a Query of
 // File Information".
+#include <algorithm>
+
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/connection.h"
 #include "smb2/extended_attributes.h"
 #include "smb2/index_number.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
@@ -35,10 +38,10 @@ wire::FileBasicInformation basic(const vfs::Attributes& attributes) {
 
 wire::FileStandardInformation standard(const Server& server, const Open& open,
                                        const vfs::Attributes& attributes) {
-  const bool delete_pending = server.file_table.is_delete_pending(open.attributes.file_key);
-  uint32_t links = attributes.is_directory() ? 1 : attributes.nlink;
-  // [MS-FSA] 2.1.5.12.27: the name that goes is not counted any more.
-  if (delete_pending && links > 0) --links;
+  // [MS-FSA] 2.1.5.12.27: names that go are not counted any more.
+  uint32_t links = attributes.is_directory() ? std::min(attributes.nlink, 1u) : attributes.nlink;
+  links -= std::min(links, server.file_table.pending_links(open.attributes.file_key));
+  const bool delete_pending = links == 0 || server.file_table.is_delete_pending(open.ref());
   return {.allocation_size = attributes.is_directory() ? 0 : attributes.allocation_size,
           .end_of_file = attributes.is_directory() ? 0 : attributes.size,
           .number_of_links = links,
@@ -60,11 +63,8 @@ uint64_t index_number_of(const Open& open, const vfs::Attributes& attributes) {
 
 vfs::File& base_of(Open& open) { return open.base_file ? *open.base_file : *open.file; }
 
-// As the name is now: another handle may have renamed the file.
-vfs::Path current_path(const Open& open) { return *open.path.lock(); }
-
-std::string name_with_stream(const Open& open) {
-  std::string name = current_path(open).text();
+std::string name_with_stream(const Server& server, const Open& open) {
+  std::string name = current_path(server, open).text();
   if (open.attributes.is_stream) name += ":" + *open.stream_name.lock();
   return name;
 }
@@ -79,7 +79,7 @@ wire::FileAllInformation all(const Server& server, Open& open,
   info.access.access_flags = open.attributes.granted_access;
   info.position.current_byte_offset = open.position;
   info.mode.mode = mode_of(open);
-  info.name.file_name = "\\" + name_with_stream(open);
+  info.name.file_name = "\\" + name_with_stream(server, open);
   return info;
 }
 
@@ -164,7 +164,8 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kAll: return encoded(all(request.server, open, attributes));
     // There are no 8.3 names: the name is its own alternate, as a file system without them has it.
     case FileInfoClass::kAlternateName:
-      return encoded(wire::FileNameInformation{std::string(current_path(open).name())});
+      return encoded(wire::FileNameInformation{
+          std::string(current_path(request.server, open).name())});
     case FileInfoClass::kStream: return streams(open, query, attributes);
     case FileInfoClass::kCompression:
       return encoded(wire::FileCompressionInformation{
@@ -188,7 +189,7 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
       if (request.connection->negotiated.dialect != wire::Dialect::kSmb311) {
         return fail(NtStatus::kNotSupported);
       }
-      return encoded(wire::FileNameInformation{name_with_stream(open)});
+      return encoded(wire::FileNameInformation{name_with_stream(request.server, open)});
     case FileInfoClass::kId: {
       wire::FileIdInformation id{.volume_serial_number = attributes.key.device};
       const uint64_t number = index_number_of(open, attributes);

@@ -5,6 +5,7 @@
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/error_status.h"
 #include "smb2/notify/report.h"
+#include "smb2/open_name.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
 #include "smb2/tree_path.h"
@@ -28,7 +29,7 @@ Result<Target> resolve_target(Request& request, const std::string& name) {
   BRAID_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
   BRAID_TRY(const auto parsed, vfs::parse_path(name));
   if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
-  if (parsed.has_stream) return fail(NtStatus::kObjectNameInvalid);
+  if (parsed.has_stream || parsed.trailing_separator) return fail(NtStatus::kObjectNameInvalid);
   BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
                                request.credentials(), parsed.path, {.pin_parent = true}));
   if (std::holds_alternative<vfs::Link>(resolved)) return fail(NtStatus::kObjectPathNotFound);
@@ -78,7 +79,13 @@ Result<void> check_target(Request& request, const vfs::Found& target, bool repla
   const FileKey key = target.attributes.key;
   if (!replace) return fail(NtStatus::kObjectNameCollision);
   if (target.attributes.is_directory()) return fail(NtStatus::kAccessDenied);
+  // No rename of Linux puts a directory in the place of a file.
+  if (request.open->attributes.is_directory) return fail(NtStatus::kObjectNameCollision);
   if (target.attributes.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kAccessDenied);
+  if (server.file_table.is_delete_pending(
+          key, in_all_shares(*request.tree_connect->share, target.path.text()))) {
+    return fail(NtStatus::kDeletePending);
+  }
   if (server.file_table.is_open(key)) return fail(NtStatus::kAccessDenied);
   return check_may_replace(request, target);
 }
@@ -91,14 +98,28 @@ Result<void> check_directory(Request& request, const vfs::Place& child) {
   return {};
 }
 
+// To the kernel another spelling of what is to be replaced is another name, which would stay: so
+// its place is taken first, and then the name as it is wanted.
+Result<void> put(Request& request, const vfs::Place& from, const Target& target, FileKey key,
+                 bool replace) {
+  vfs::Volume& volume = *request.tree_connect->share->volume;
+  const bool is_itself = target.taken && target.taken->place.name == from.name &&
+                         target.place.parent->key() == from.parent->key();
+  const bool respelled = replace && target.taken && !is_itself &&
+                         target.taken->place.name != target.place.name;
+  if (!respelled) return volume.rename(request.credentials(), from, key, target.place, replace);
+  const vfs::Place& there = target.taken->place;
+  BRAID_CHECK(volume.rename(request.credentials(), from, key, there, true));
+  return volume.rename(request.credentials(), there, key, target.place, false);
+}
+
 Result<void> move(Request& request, Open& open, const std::string& name, bool replace) {
   Server& server = request.server;
-  vfs::Volume& volume = *request.tree_connect->share->volume;
   const FileKey key = open.attributes.file_key;
-  const vfs::Path old_path = *open.path.lock();
-  if (old_path.is_root()) return fail(NtStatus::kInvalidParameter);
-  BRAID_TRY(const vfs::Found source,
-            volume.find(request.credentials(), old_path, {.pin_parent = true}));
+  if (open.path.lock()->is_root()) return fail(NtStatus::kInvalidParameter);
+  if (server.file_table.is_delete_pending(open.ref())) return fail(NtStatus::kAccessDenied);
+  BRAID_TRY(const vfs::Located source, locate(server, open, request.credentials()));
+  const vfs::Path& old_path = source.path;
   BRAID_TRY(const Target target, resolve_target(request, name));
   const bool same_file = target.taken && target.taken->attributes.key == key;
   if (target.taken && !same_file) BRAID_CHECK(check_target(request, *target.taken, replace));
@@ -113,12 +134,11 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   }
   // Longer than the name it was opened by, it takes more room.
   BRAID_CHECK(open.memory.reach(kOpenSize + 2 * target.path.text().size()));
-  BRAID_CHECK(
-      volume.rename(request.credentials(), source.place, key, target.place, replace || same_file));
+  BRAID_CHECK(put(request, source.place, target, key, replace || same_file));
 
   *open.path.lock() = target.path;
-  server.file_table.renamed(key, std::make_shared<const std::string>(in_all_shares(
-                                     *request.tree_connect->share, target.path.text())));
+  server.file_table.renamed(open.ref(), std::make_shared<const std::string>(in_all_shares(
+                                            *request.tree_connect->share, target.path.text())));
   server.file_table.child_changed(source.place.parent->key(), open.ref());
   if (target.place.parent->key() != source.place.parent->key()) {
     server.file_table.child_changed(target.place.parent->key(), open.ref());
@@ -156,8 +176,7 @@ Task<Result<void>> rename_file(Request& request, ByteView buffer) {
     co_return fail(status);
   }
   if (request.open->attributes.is_directory) {
-    // Copied first: within the co_await the lock would be held as long as that waits.
-    const std::string path = request.open->path.lock()->text();
+    const std::string path = current_path(request.server, *request.open).text();
     BRAID_CO_CHECK(
         co_await break_handles_below(request, in_all_shares(*request.tree_connect->share, path)));
   }
@@ -175,8 +194,10 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
     BRAID_CO_CHECK(check_target(request, *target.taken, info.replace_if_exists));
   }
   BRAID_CO_CHECK(check_may_add(request, target.path, target.place, false));
+  // What is replaced keeps its spelling: another one would be another name to the kernel.
   BRAID_CO_CHECK(request.tree_connect->share->volume->link(
-      request.credentials(), *request.open->file, target.place, info.replace_if_exists));
+      request.credentials(), *request.open->file, target.taken ? target.taken->place : target.place,
+      info.replace_if_exists));
   request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
   request.server.notify.linked(*request.tree_connect->share, target.path.text(),
                                target.taken ? target.taken->path.text() : std::string());

@@ -106,11 +106,10 @@ void NotifyHub::listen(const Open& open) {
   }
 }
 
-NotifyWaiter NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& request,
-                             bool& is_first) {
+NotifyWaiter NotifyHub::wait(const Open& open, std::string_view path,
+                             const wire::ChangeNotifyRequest& request, bool& is_first) {
   auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
   const uint64_t id = open.file_id.persistent;
-  const std::string path = open.path.lock()->text();
   WatchTable::Outcome outcome;
   {
     auto table = table_.lock();

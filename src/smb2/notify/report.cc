@@ -3,8 +3,8 @@
 #include <string>
 
 #include "smb2/open.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
-#include "smb2/tree_path.h"
 #include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
@@ -13,10 +13,7 @@ namespace {
 using wire::CompletionFilter;
 using wire::FileAction;
 
-// Where the file is now: another open may have renamed it.
-std::string path_of(Server& server, const Open& open) {
-  return current_path(server, open);
-}
+std::string path_of(Server& server, const Open& open) { return current_path(server, open).text(); }
 
 std::string stream_of(const Open& open) { return *open.stream_name.lock(); }
 
@@ -56,7 +53,9 @@ void note_written(Server& server, Open& open) { note_modified(server, open, filt
 void note_modified(Server& server, Open& open, uint32_t filter) {
   if (!server.notify.anyone()) return;
   open.pending_notifications |= filter;
-  server.notify.expect_echo(share_of(open), path_of(server, open));
+  // Of every write while somebody watches: that the kernel tells of it again is no more than untidy
+  // where something local has moved the file.
+  server.notify.expect_echo(share_of(open), known_path(server, open).text());
 }
 
 void report_noted(Server& server, Open& open) { report_modified(server, open, 0); }

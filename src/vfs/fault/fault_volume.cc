@@ -99,6 +99,11 @@ class FaultEnumeration final : public Enumeration {
     BRAID_CHECK(plan_->pass("restart"));
     return below_->restart();
   }
+  Result<std::optional<DirectoryEntry>> find(std::string_view client_name) override {
+    BRAID_CHECK(plan_->pass("find"));
+    return below_->find(client_name);
+  }
+  bool refresh(DirectoryEntry& entry) override { return below_->refresh(entry); }
 
  private:
   const std::unique_ptr<Enumeration> below_;
@@ -230,6 +235,13 @@ class FaultVolume final : public Volume {
                           const LookupOptions& options) override {
     BRAID_CHECK(plan_->pass("lookup"));
     return below_->lookup(who, path, options);
+  }
+  Result<Located> locate(const Credentials& who, File& file) override {
+    BRAID_CHECK(plan_->pass("locate"));
+    return below_->locate(who, FaultFile::below(file));
+  }
+  Result<Path> name_of(File& file) const override {
+    return below_->name_of(FaultFile::below(file));
   }
   Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                      const OpenHow& how) override {

@@ -27,7 +27,7 @@ class MemoryEnumeration final : public Enumeration {
       std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
       if (wanted && !wanted(name)) continue;
       if (const MemoryNodeRef node = look_at(disk_name)) {
-        out.push_back({std::move(name), node->attributes});
+        out.push_back({std::move(name), node->attributes, disk_name});
       }
     }
     return position_ < names_.size();
@@ -39,6 +39,24 @@ class MemoryEnumeration final : public Enumeration {
     for (const auto& [name, child] : node_->children) names_.push_back(name);
     position_ = 0;
     return {};
+  }
+
+  Result<std::optional<DirectoryEntry>> find(std::string_view client_name) override {
+    const std::lock_guard lock(tree_->mutex);
+    for (const auto& [disk_name, child] : node_->children) {
+      std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
+      const bool is_meant =
+          rules_ == NameRules::kWindows ? equal_folded(name, client_name) : name == client_name;
+      if (is_meant) return DirectoryEntry{std::move(name), child->attributes, disk_name};
+    }
+    return std::nullopt;
+  }
+
+  bool refresh(DirectoryEntry& entry) override {
+    const std::lock_guard lock(tree_->mutex);
+    const MemoryNodeRef now = look_at(entry.disk_name);
+    if (now) entry.attributes = now->attributes;
+    return now != nullptr;
   }
 
  private:

@@ -10,6 +10,12 @@ namespace {
 // About a thousand names at a time: few system calls, and not much memory for each open directory.
 constexpr size_t kBufferSize = 32 * 1024;
 
+DirectoryEntry entry_of(std::string name, const std::string& disk_name, const Attributes& now) {
+  DirectoryEntry entry{std::move(name), now};
+  if (entry.name != disk_name) entry.disk_name = disk_name;
+  return entry;
+}
+
 }  // namespace
 
 PosixEnumeration::PosixEnumeration(PosixContextRef context, Credentials who, Descriptor fd,
@@ -42,9 +48,45 @@ Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
     if (key_ == context_->root_key && equal_folded(*disk_name, kPrivateFolder)) continue;
     std::string name = rules_ == NameRules::kWindows ? to_client(*disk_name) : *disk_name;
     if (wanted && !wanted(name)) continue;
-    if (auto attributes = look_at(*disk_name)) out.push_back({std::move(name), *attributes});
+    if (auto attributes = look_at(*disk_name)) {
+      out.push_back(entry_of(std::move(name), *disk_name, *attributes));
+    }
   }
   return true;
+}
+
+Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view client_name) {
+  BRAID_CHECK(assume(who_));
+  ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  std::string disk_name =
+      rules_ == NameRules::kWindows ? to_disk(client_name) : std::string(client_name);
+  std::optional<Attributes> attributes = look_at(disk_name);
+  if (!attributes && rules_ == NameRules::kWindows) {
+    BRAID_TRY(auto spelled, context_->index.find(fd_.get(), key_, client_name, true));
+    // As for a look-up: one that would be shown differently from how it was sent.
+    if (const std::string shown = to_client(disk_name); !spelled && shown != client_name) {
+      BRAID_TRY(spelled, context_->index.find(fd_.get(), key_, shown, true));
+    }
+    if (!spelled) return std::nullopt;
+    disk_name = *spelled;
+    attributes = look_at(disk_name);
+  }
+  if (!attributes) return std::nullopt;
+  if (key_ == context_->root_key && equal_folded(disk_name, kPrivateFolder)) return std::nullopt;
+  std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
+  return entry_of(std::move(name), disk_name, *attributes);
+}
+
+bool PosixEnumeration::refresh(DirectoryEntry& entry) {
+  if (!assume(who_)) return false;
+  ScopedPrivilege privilege;
+  if (!privilege.status()) return false;
+  // The parent of the share's root is not the client's business.
+  if (entry.name == ".." && key_ == context_->root_key) return true;
+  const auto now = look_at(entry.disk_name.empty() ? entry.name : entry.disk_name);
+  if (now) entry.attributes = *now;
+  return now.has_value();
 }
 
 Result<void> PosixEnumeration::add_dot(const NameFilter& wanted, std::vector<DirectoryEntry>& out) {

@@ -16,6 +16,8 @@ class PosixEnumeration final : public Enumeration {
   Result<bool> next(size_t max, const NameFilter& wanted,
                     std::vector<DirectoryEntry>& out) override;
   Result<void> restart() override;
+  Result<std::optional<DirectoryEntry>> find(std::string_view client_name) override;
+  bool refresh(DirectoryEntry& entry) override;
 
  private:
   enum class Dots : uint8_t { kSelf, kParent, kDone };

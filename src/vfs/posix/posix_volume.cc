@@ -9,7 +9,9 @@
 #include <sys/xattr.h>
 
 #include "vfs/names.h"
+#include "vfs/posix/locate.h"
 #include "vfs/posix/lookup.h"
+#include "vfs/posix/name_claim.h"
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
@@ -73,6 +75,17 @@ class PosixVolume final : public Volume {
                           const LookupOptions& options) override {
     BRAID_CHECK(assume(who));
     return posix_lookup(*context_, path, options);
+  }
+  Result<Located> locate(const Credentials& who, File& file) override {
+    auto* const opened = dynamic_cast<PosixFile*>(&file);
+    if (!opened) return fail_os(EOPNOTSUPP);
+    BRAID_CHECK(assume(who));
+    return posix_locate(*context_, opened->fd(), opened->key());
+  }
+  Result<Path> name_of(File& file) const override {
+    const auto* const opened = dynamic_cast<PosixFile*>(&file);
+    if (!opened) return fail_os(EOPNOTSUPP);
+    return posix_name_of(*context_, opened->fd());
   }
   Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                      const OpenHow& how) override;
@@ -159,6 +172,10 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
   parts.who = who;
   parts.access = how.access;
   parts.hide = context_->hides(place.name);
+  std::optional<NameClaim> claim(std::in_place, *context_, parent, place.parent->key(),
+                                 place.name);
+  BRAID_TRY(const auto other, claim->other(true));
+  if (other) return fail_os(EEXIST);
   if (how.directory) {
     if (::mkdirat(parent, place.name.c_str(), how.mode & 07777) != 0) return fail_last_os();
     const int flags = O_DIRECTORY | O_NOFOLLOW | (how.access.read ? O_RDONLY : O_PATH);
@@ -168,6 +185,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
     BRAID_TRY(parts.fd, open_beneath(parent, place.name, access | O_CREAT | O_EXCL | O_NOFOLLOW,
                                      how.mode & 07777));
   }
+  claim.reset();
   BRAID_TRY(struct statx st, stat_of(parts.fd.get()));
   if (!how.compress && (st.stx_attributes & STATX_ATTR_COMPRESSED)) {
     BRAID_CHECK(change_compression(parts.fd.get(), false));
@@ -249,6 +267,12 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
   const int old_parent = descriptor_of(from.parent);
   const int new_parent = descriptor_of(to.parent);
   BRAID_TRY(const struct statx st, stat_of(held.get()));
+  std::optional<NameClaim> claim(std::in_place, *context_, new_parent, to.parent->key(), to.name);
+  BRAID_TRY(const auto other, claim->other(false));
+  // Itself, if only the case of it changes.
+  if (other && (*other != from.name || from.parent->key() != to.parent->key())) {
+    return fail_os(EEXIST);
+  }
 
   if (replace) {
     const auto target = stat_in(new_parent, to.name);
@@ -266,6 +290,7 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
     if (::renameat(old_parent, from.name.c_str(), new_parent, to.name.c_str()) != 0) {
       return fail_last_os();
     }
+    claim.reset();
     if (victim.valid()) {
       const ScopedPrivilege privilege;
       if (privilege.status()) remove_side_files(*context_, victim.get());
@@ -274,6 +299,7 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
                          RENAME_NOREPLACE) != 0) {
     return fail_last_os();
   }
+  claim.reset();
   if (!S_ISREG(st.stx_mode)) return {};
   const MetadataLock lock(*context_, key_of(st));
   return add_dos_attributes(held.get(), st, dos::kArchive);
@@ -290,8 +316,13 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
   const auto link_as = [&](const std::string& name) {
     return ::linkat(AT_FDCWD, path.c_str(), parent, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
   };
-  if (link_as(to.name)) return {};
-  if (errno != EEXIST || !replace) return fail_last_os();
+  {
+    NameClaim claim(*context_, parent, to.parent->key(), to.name);
+    BRAID_TRY(const auto other, claim.other(false));
+    if (other) return fail_os(EEXIST);
+    if (link_as(to.name)) return {};
+    if (errno != EEXIST || !replace) return fail_last_os();
+  }
   BRAID_TRY(const struct statx taken, stat_in(parent, to.name));
   if (S_ISDIR(taken.stx_mode)) return fail_os(EISDIR);
   const FileKey key = target->key();
@@ -356,7 +387,7 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
 Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& options) {
   BRAID_TRY(const Descriptor probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
   BRAID_TRY(const struct statx st, stat_of(fd.get()));
-  struct statfs fs{};
+  struct statfs fs {};
   if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
   const auto magic = static_cast<long>(fs.f_type);
   const Features features = features_of(fd.get(), fs, st, options.streams);
@@ -385,7 +416,7 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
 
 Result<Space> PosixVolume::space(const Credentials& who) {
   BRAID_CHECK(assume(who));
-  struct statvfs fs{};
+  struct statvfs fs {};
   BRAID_TRY(const Descriptor root, open_beneath(context_->root.get(), "", O_PATH | O_DIRECTORY));
   if (::fstatvfs(root.get(), &fs) != 0) return fail_last_os();
   Space space;

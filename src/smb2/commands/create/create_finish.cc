@@ -31,6 +31,7 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.share_access = attempt.create.share_access;
   open.overwrites = overwriting;
   open.is_directory = opened.file->is_directory();
+  open.is_sole_name = open.is_directory || opened.attributes.nlink <= 1;
   open.delete_on_close = attempt.has_option(CreateOptions::kDeleteOnClose);
   open.path = std::make_shared<const std::string>(
       in_all_shares(*attempt.request.tree_connect->share, opened.path.text()));

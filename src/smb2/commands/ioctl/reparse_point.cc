@@ -10,6 +10,7 @@
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/extended_attributes.h"
 #include "smb2/notify/report.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
@@ -106,8 +107,9 @@ Result<void> replace(Request& request, std::optional<std::string_view> target) {
     return fail(status);
   }
   vfs::Volume& volume = *request.tree_connect->share->volume;
-  const vfs::Path path = *open.path.lock();
-  BRAID_TRY(const auto found, volume.find(request.credentials(), path, {.pin_parent = true}));
+  BRAID_TRY(const auto located, locate(request.server, open, request.credentials()));
+  BRAID_TRY(const auto found,
+            volume.find(request.credentials(), located.path, {.pin_parent = true}));
   const FileKey key = open.attributes.file_key;
   if (found.attributes.key != key) return fail(NtStatus::kObjectNameNotFound);
   BRAID_CHECK(check_may_replace(request, found));

@@ -1,0 +1,85 @@
+#include "vfs/posix/locate.h"
+
+#include <algorithm>
+#include <climits>
+
+#include "vfs/names.h"
+
+namespace braid::vfs {
+namespace {
+
+// A rename between two steps makes it start over; not for ever.
+constexpr int kTriesMax = 16;
+
+Result<std::string> kernel_name(int fd) {
+  std::string name(PATH_MAX + 1, '\0');
+  const ssize_t size = ::readlink(descriptor_path(fd).c_str(), name.data(), name.size());
+  if (size < 0) return fail_last_os();
+  if (static_cast<size_t>(size) == name.size()) return fail_os(ENAMETOOLONG);
+  name.resize(static_cast<size_t>(size));
+  return name;
+}
+
+// From the root of the tree, "dir/file"; "" for the root.
+Result<std::string> name_below(const PosixContext& context, int fd) {
+  BRAID_TRY(std::string name, kernel_name(fd));
+  BRAID_TRY(std::string root, kernel_name(context.root.get()));
+  // Of a name that ends so the caller finds out otherwise.
+  if (name.ends_with(" (deleted)")) return fail_os(ENOENT);
+  if (name == root) return std::string();
+  if (!root.ends_with('/')) root += '/';
+  if (!name.starts_with(root)) return fail_os(ENOENT);
+  name.erase(0, root.size());
+  return name;
+}
+
+Result<Path> client_path(std::string_view name) {
+  Path path;
+  for (size_t start = 0; start < name.size();) {
+    const size_t end = std::min(name.find('/', start), name.size());
+    BRAID_CHECK(path.append(to_client(name.substr(start, end - start))));
+    start = end + 1;
+  }
+  return path;
+}
+
+bool is_private(std::string_view name) {
+  return equal_folded(name.substr(0, name.find('/')), kPrivateFolder);
+}
+
+}  // namespace
+
+Result<Path> posix_name_of(const PosixContext& context, int fd) {
+  BRAID_TRY(const std::string name, name_below(context, fd));
+  if (is_private(name)) return fail_os(ENOENT);
+  return client_path(name);
+}
+
+Result<Located> posix_locate(PosixContext& context, int fd, FileKey key) {
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    BRAID_TRY(const std::string name, name_below(context, fd));
+    if (name.empty()) return fail_os(EBUSY);
+    if (is_private(name)) return fail_os(ENOENT);
+    const size_t slash = name.rfind('/');
+    const bool is_in_root = slash == std::string::npos;
+    const std::string last = is_in_root ? name : name.substr(slash + 1);
+    auto parent = open_beneath(context.root.get(), is_in_root ? "" : name.substr(0, slash),
+                               O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (!parent) {
+      const int error = parent.error().os_error();
+      if (error == ENOENT || error == ENOTDIR || error == ELOOP) continue;
+      return fail(parent.error());
+    }
+    const auto there = stat_in(parent->get(), last);
+    if (!there && there.error().is_os(ENOENT)) continue;
+    if (!there) return fail(there.error());
+    if (key_of(*there) != FileKey{key.device, key.inode, 0}) continue;
+    BRAID_TRY(const struct statx st, stat_of(parent->get()));
+    BRAID_TRY(Path path, client_path(name));
+    return Located{{std::make_shared<PosixNode>(*std::move(parent), key_of(st)), last},
+                   std::move(path)};
+  }
+  return fail_os(ENOENT);
+}
+
+}  // namespace braid::vfs

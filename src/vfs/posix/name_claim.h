@@ -1,0 +1,44 @@
+// NameClaim: one at a time makes a name in a directory, whatever its spelling.
+#pragma once
+
+#include <optional>
+
+#include "vfs/names.h"
+#include "vfs/posix/context.h"
+
+namespace braid::vfs {
+
+// To the kernel "file" and "FILE" are two names and both are free, and to clients they are one: so
+// who makes a name first holds this, looks once more whether it is there in another spelling, and
+// makes it. The lock is one for all workers; local programs are not kept away.
+class NameClaim {
+ public:
+  NameClaim(PosixContext& context, int directory, FileKey key, const std::string& disk_name)
+      : context_(context),
+        directory_(directory),
+        key_(key),
+        name_(to_client(disk_name)),
+        disk_name_(disk_name),
+        lock_(context, {key.device, key.inode ^ fold_hash(name_), 0}) {}
+
+  // How another name that is the same to clients is spelled; nothing when there is none. With
+  // `in_pieces` EINPROGRESS: the directory has to be read first, ask again.
+  Result<std::optional<std::string>> other(bool in_pieces) {
+    auto spelled = context_.index.find(directory_, key_, name_, in_pieces);
+    // It may be searched but not read, on a server that is not root: the exact name is all there is.
+    if (!spelled && spelled.error().is_os(EACCES)) return std::nullopt;
+    if (!spelled) return std::unexpected(spelled.error());
+    if (*spelled && **spelled == disk_name_) return std::nullopt;
+    return spelled;
+  }
+
+ private:
+  PosixContext& context_;
+  const int directory_;
+  const FileKey key_;
+  const std::string name_;
+  const std::string& disk_name_;
+  const MetadataLock lock_;
+};
+
+}  // namespace braid::vfs
