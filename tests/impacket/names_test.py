@@ -75,6 +75,9 @@ class NamesCase(ServerCase):
 
     def close(self, *handles):
         for handle in handles:
+            # impacket forgets a name with its first handle, and falls over at the second.
+            name = self.smb._Session["OpenTable"][handle]["FileName"]
+            self.smb.GlobalFileTable.setdefault(name, None)
             self.smb.close(self.tree, handle)
 
     def set(self, handle, info_class, blob):
