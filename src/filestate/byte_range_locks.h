@@ -69,6 +69,8 @@ class ByteRangeLocks {
   void decode(wire::Reader& r);
 
   bool empty() const { return !state_ || state_->held.size() == 0; }
+  // Whether a lock is held that begins before this byte.
+  bool any_before(uint64_t offset) const { return state_ && state_->held.any_before(offset); }
   bool has_waiting() const { return state_ && !state_->waiting.empty(); }
   // Whether grant_waiting() has something to look at: a lock went that somebody waited for.
   bool may_grant() const { return state_ && state_->first_blocked_by(HeldLocks::kNone); }

@@ -284,7 +284,7 @@ void FileNode::encode_changes(NodeChanges& out) {
     head.u64(each.file.stream);
     encode_path(each.path, head);
     head.u32(each.by.value);
-    head.u8(each.is_for_newcomer);
+    head.value(each.why);
   }
   main.encode_head(head);
 
@@ -327,7 +327,8 @@ Result<std::vector<FileNode::EndedLease>> FileNode::take(ByteView head,
     const FileKey deleted{file.device, file.inode, r.u64()};
     SharedPath path = decode_path(r);
     const store::WorkerTag by{r.u32()};
-    deleting.push_back({deleted, std::move(path), by, r.u8() != 0});
+    deleting.push_back({deleted, std::move(path), by, r.as<Deletion::Why>()});
+    r.expect(deleting.back().why <= Deletion::Why::kReplaced);
   }
   main.decode_head(r);
   for (const Deletion& each : deleting) r.expect(find(each.file) != nullptr);

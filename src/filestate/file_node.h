@@ -61,11 +61,18 @@ struct FileNode {
 
   // Decided to be removed, and not removed yet.
   struct Deletion {
+    enum class Why : uint8_t {
+      kLastClose,
+      kNewcomer,  // a disconnected open made way
+      kReplaced,  // a rename or link is about to take the name, or will leave it alone
+    };
     FileKey file;
     SharedPath path;  // of a name of the file
     store::WorkerTag by;
-    bool is_for_newcomer = false;  // a disconnected open made way
+    Why why = Why::kLastClose;
 
+    // Whether who comes meanwhile is to ask again, instead of hearing of it.
+    bool newcomers_wait() const { return why != Why::kLastClose; }
     bool is_of(const SharedPath& name) const {
       return name == path || (name && path && *name == *path);
     }
@@ -99,11 +106,15 @@ struct FileNode {
   bool is_deleting(const FileKey& file) const {
     return std::ranges::find(deleting, file, &Deletion::file) != deleting.end();
   }
+  bool is_being_replaced() const {
+    return std::ranges::find(deleting, Deletion::Why::kReplaced, &Deletion::why) != deleting.end();
+  }
   bool is_idle() const {
     return streams.empty() && !main.has_opens() && deleting.empty() && outbox.empty();
   }
   // One of them is over, whatever came of it.
   void end(const Deletion& deletion) {
+    if (deletion.why == Deletion::Why::kReplaced) return;
     FileState* const state = find(deletion.file);
     if (state) state->end_delete(deletion.path ? *deletion.path : "");
   }

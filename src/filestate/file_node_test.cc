@@ -128,7 +128,8 @@ class Mirrored {
         state.cancel_lock(known.token, {1 + below(last_lock_ + 1)});
         break;
       case 7:
-        state.set_delete_pending(known.token, below(4) == 0, out_);
+        state.set_delete_pending(known.token, below(4) == 0, static_cast<DeleteSemantics>(below(2)),
+                                 out_);
         break;
       case 8:
       case 9:
@@ -196,8 +197,10 @@ class Mirrored {
                              below(2) == 0,
                              std::make_shared<const std::string>(name())});
     if (below(3) == 0) {
-      node_.deleting.push_back(
-          {key(0), std::make_shared<const std::string>(name()), {1}, below(2) == 0});
+      node_.deleting.push_back({key(0),
+                                std::make_shared<const std::string>(name()),
+                                {1},
+                                static_cast<FileNode::Deletion::Why>(below(3))});
     }
   }
 

@@ -73,7 +73,11 @@ class BasicFileState {
   // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of
   // that directory, not of this file.
   Decision take_handles(OpenToken waiter, Outcome& out);
-  Decision set_delete_pending(OpenToken token, bool delete_pending, Outcome& out);
+  // A rename of another file is about to take the name: all caching ends. `waiter` as above.
+  Decision take_all(OpenToken waiter, Outcome& out);
+  Decision set_delete_pending(OpenToken token, bool delete_pending, DeleteSemantics semantics,
+                              Outcome& out);
+  Decision set_delete_on_close(OpenToken token, bool delete_on_close, DeleteSemantics semantics);
   // Of the stream, or of the name by which it was opened. False if it is not there.
   bool is_delete_pending(OpenToken token) const;
   // What was to be deleted is gone, or stays: a named stream, or the name `path` of the file.
@@ -202,7 +206,9 @@ class BasicFileState {
   void set_state(Holder& holder, Caching state, bool breaking = false,
                  bool exclusive_break = false);
   void count(const Holder& holder, uint32_t by);
-  Caching grantable(Caching wanted, bool is_lease, bool is_directory, const Lease* own) const;
+  Caching grantable(Caching wanted, const OpenRequest& request, bool is_lease,
+                    const Lease* own) const;
+  Decision take_from_all(const Demand& demand, OpenToken waiter, Outcome& out);
   void grant_lease(const OpenRequest& request, OpenRecord& open, OpenDecision& decision);
   void grant_oplock(const OpenRequest& request, OpenRecord& open, OpenDecision& decision);
   Decision wait(OpenToken token, Completion::Kind kind, Account account);
@@ -275,7 +281,7 @@ class BasicFileState {
   uint64_t last_wait_ = 0;  // not below the order of any
   std::vector<LeaseId> ended_leases_;
   uint64_t last_break_serial_;
-  uint32_t data_opens_ = 0;                // opens with more than attribute access
+  uint32_t data_opens_ = 0;                // opens that are no stat opens
   std::vector<OpenRecord*> disconnected_;  // few, so that newcomers look at these only
   bool delete_pending_ = false;            // Stream.IsDeleted; a file's is that of its links
   PartTable* const parts_ = nullptr;

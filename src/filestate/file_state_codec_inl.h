@@ -125,7 +125,7 @@ void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& 
   w.u32(open.share);
   w.u8(static_cast<uint8_t>(open.is_directory | open.delete_on_close << 1 | open.disconnected << 2 |
                             open.told_none << 3 | (open.lease != nullptr) << 4 |
-                            (open.lock_sequences != nullptr) << 5));
+                            (open.lock_sequences != nullptr) << 5 | open.deletes_by_posix << 6));
   w.value(open.durability);
   w.value(open.oplock);
   w.u32(open.link->part);
@@ -158,6 +158,7 @@ void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
   open->delete_on_close = (flags & 2) != 0;
   open->disconnected = (flags & 4) != 0;
   open->told_none = (flags & 8) != 0;
+  open->deletes_by_posix = (flags & 64) != 0;
   open->durability = r.as<Durability>();
   r.expect(open->durability <= Durability::kPersistent);
   open->oplock = r.as<OplockLevel>();

@@ -49,7 +49,8 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
   Actor actor;
   if (has_lease) actor.lease = {request.client_guid, request.lease->key};
 
-  bool violation = share_.conflicts(request.granted_access, request.share_access);
+  bool violation =
+      share_.conflicts(request.granted_access | request.needed_access, request.share_access);
   Demand demand = demand_of(request, violation);
   if (!disconnected_.empty()) {
     if ((violation && !purge_sharers(request, out)) || !purge_holders(demand, actor, out)) {
@@ -61,7 +62,8 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
       decision.deletes_purged = true;
       return decision;
     }
-    violation = share_.conflicts(request.granted_access, request.share_access);
+    violation =
+        share_.conflicts(request.granted_access | request.needed_access, request.share_access);
     demand = demand_of(request, violation);
   }
   if (revoke(demand, actor, out)) {
@@ -108,9 +110,9 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
 // [MS-FSA] 2.1.5.18.1 and .2: what of the wanted caching can be held beside what others hold. A
 // server asks for less and less until the object store agrees; this is where that ends.
 template <Defect kDefect>
-Caching BasicFileState<kDefect>::grantable(Caching wanted, bool is_lease, bool is_directory,
-                                           const Lease* own) const {
-  if (is_directory) wanted = wanted - Caching::kWrite;
+Caching BasicFileState<kDefect>::grantable(Caching wanted, const OpenRequest& request,
+                                           bool is_lease, const Lease* own) const {
+  if (request.is_directory) wanted = wanted - Caching::kWrite;
   if (!is_grantable(wanted)) return Caching::kNone;
 
   Counts others = counts_;
@@ -130,8 +132,9 @@ Caching BasicFileState<kDefect>::grantable(Caching wanted, bool is_lease, bool i
   }
   if (has(wanted, Caching::kWrite)) return wanted;
 
-  // Shared caching and byte-range locks exclude each other.
-  if (!locks_.empty()) return Caching::kNone;
+  // Shared caching and byte-range locks of what there is exclude each other. Databases lock bytes
+  // far behind the end, which nobody can cache.
+  if (locks_.any_before(request.allocation_size)) return Caching::kNone;
   // Level II oplocks and handle caching leases exclude each other, whichever came first.
   if (is_lease) return others.oplocks != 0 ? wanted - Caching::kHandle : wanted;
   return others.handle != 0 ? Caching::kNone : wanted & Caching::kRead;
@@ -149,17 +152,19 @@ void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord
     made->id = id;
     made->version = wanted.version;
     made->parent_key = wanted.parent_key;
-    made->epoch = wanted.version == 2 ? wanted.epoch + 1 : 0;
     made->account = request.account;
     lease = &leases_.insert(std::move(made));
     lease->holder.lease = lease;
     if (parts_) lease->part = parts_->add(lease, key_.stream);
-    set_state(lease->holder, grantable(wanted.state, true, request.is_directory, nullptr));
+    const Caching state = grantable(wanted.state, request, true, nullptr);
+    // It counts the states the client has seen, and nothing is none.
+    if (wanted.version == 2) lease->epoch = wanted.epoch + (any(state) ? 1 : 0);
+    set_state(lease->holder, state);
   } else if (!lease->holder.breaking) {
     // An upgrade is all or nothing: strictly more than before, and exactly what was asked for.
     const Caching state = request.is_directory ? wanted.state - Caching::kWrite : wanted.state;
     if (state != lease->holder.state && is_subset(lease->holder.state, state) &&
-        is_grantable(state) && grantable(state, true, request.is_directory, lease) == state) {
+        is_grantable(state) && grantable(state, request, true, lease) == state) {
       set_state(lease->holder, state);
       if (lease->version == 2) lease->epoch++;
     }
@@ -187,7 +192,7 @@ void BasicFileState<kDefect>::grant_oplock(const OpenRequest& request, OpenRecor
                                            OpenDecision& decision) {
   const Caching wanted = filestate::caching_of(request.requested_oplock);
   if (!any(wanted)) return;
-  const Caching state = grantable(wanted, false, false, nullptr);
+  const Caching state = grantable(wanted, request, false, nullptr);
   open.holder.open = &open;
   set_state(open.holder, state);
   if (has(state, Caching::kWrite)) open.oplock = request.requested_oplock;
@@ -270,7 +275,7 @@ void BasicFileState<kDefect>::drop_waiting(const OpenRecord& open, Outcome& out)
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::count_in(OpenRecord& open) {
-  const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
+  const bool is_data_open = (open.access & ~kStatAccessForOplocks) != 0;
   share_.add(open.access, open.share);
   open.link->opens++;
   if (is_data_open) data_opens_++;
@@ -284,7 +289,7 @@ void BasicFileState<kDefect>::count_in(OpenRecord& open) {
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::count_out(OpenRecord& open) {
-  const bool is_data_open = (open.access & ~kStatAccessForLeases) != 0;
+  const bool is_data_open = (open.access & ~kStatAccessForOplocks) != 0;
   share_.remove(open.access, open.share);
   open.link->opens--;
   if (is_data_open) data_opens_--;
@@ -306,7 +311,9 @@ CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
   }
   if (open.delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored) {
     mark_deleted(link, true);
+    if (open.deletes_by_posix && key_.stream == 0) link.unlinks_by_posix = true;
   }
+  const bool unlinks = link.delete_pending && link.unlinks_by_posix && open.deletes_by_posix;
   bool break_ended = open.holder.breaking;
   unlist(open.holder);
   count_out(open);
@@ -322,10 +329,11 @@ CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
   if (break_ended) release_waiters(out);
   CloseResult left{.last_open = opens_.empty(),
                    .delete_stream = opens_.empty() && delete_pending_,
-                   .delete_link = link.opens == 0 && link.delete_pending && !link.is_removed};
-  if (left.deletes()) left.path = link.path;
+                   .delete_link = link.opens == 0 && link.is_deleted_by_last()};
+  left.unlink = unlinks && link.opens != 0 && link.is_deleted_by_last();
+  if (left.deletes() || left.unlink) left.path = link.path;
   // One that is to be deleted stays until that is done.
-  if (link.opens == 0 && !left.delete_link) links_->remove(link);
+  if (link.opens == 0 && !left.delete_link && !link.is_being_unlinked) links_->remove(link);
   return left;
 }
 
@@ -354,7 +362,12 @@ void BasicFileState<kDefect>::end_delete(std::string_view path) {
     return;
   }
   Link* const link = links_->find(path);
-  if (link && link->opens == 0) links_->remove(*link);
+  if (!link) return;
+  if (link->opens == 0) {
+    links_->remove(*link);
+  } else if (link->is_being_unlinked) {
+    links_->set_removed(path);
+  }
 }
 
 template <Defect kDefect>
@@ -406,8 +419,26 @@ Decision BasicFileState<kDefect>::prepare(OpenToken token, Operation operation, 
 // [MS-FSA] 2.1.5.15.11 "FileRenameInformation", for what is open below the directory.
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::take_handles(OpenToken waiter, Outcome& out) {
+  return take_from_all(demand_of(Operation::kRename), waiter, out);
+}
+
+// [MS-FSA] 2.1.5.15.12 "FileRenameInformation", for each stream of the file in the way. Whether it
+// is still open then is what is asked next, so that what clients keep open for themselves only has
+// to be closed by then.
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::take_all(OpenToken waiter, Outcome& out) {
+  constexpr Caching kAll = Caching::kReadWriteHandle;
+  return take_from_all({.from_leases = kAll,
+                        .from_oplocks = kAll,
+                        .oplocks_with = kAll,
+                        .wait_for = Caching::kWrite | Caching::kHandle},
+                       waiter, out);
+}
+
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::take_from_all(const Demand& demand, OpenToken waiter,
+                                                Outcome& out) {
   if (counts_.all == 0) return Decision::go();
-  const Demand demand = demand_of(Operation::kRename);
   if (!disconnected_.empty()) purge_holders(demand, Actor{}, out);
   if (revoke(demand, Actor{}, out)) return wait(waiter, Completion::Kind::kRetryOperation, {});
   return Decision::go();
@@ -416,8 +447,8 @@ Decision BasicFileState<kDefect>::take_handles(OpenToken waiter, Outcome& out) {
 // [MS-FSA] 2.1.5.15.3 "FileDispositionInformation".
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delete_pending,
-                                                     Outcome& out) {
-  const OpenRecord* open = opens_.find(token);
+                                                     DeleteSemantics semantics, Outcome& out) {
+  OpenRecord* open = opens_.find(token);
   if (!open) return Decision::fail(NtStatus::kFileClosed);
   if (delete_pending) {
     const Actor actor = actor_of(*open);
@@ -431,6 +462,23 @@ Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delet
     links_->for_each(
         [&](const Link& link) { const_cast<Link&>(link).delete_pending = delete_pending; });
   }
+  const bool by_posix = delete_pending && semantics == DeleteSemantics::kPosix && key_.stream == 0;
+  if (key_.stream == 0) open->link->unlinks_by_posix = by_posix;
+  if (by_posix || !open->delete_on_close) open->deletes_by_posix = by_posix;
+  touch(*open);
+  return Decision::go();
+}
+
+// [MS-FSCC] 2.4.12 "FileDispositionInformationEx", FILE_DISPOSITION_ON_CLOSE.
+template <Defect kDefect>
+Decision BasicFileState<kDefect>::set_delete_on_close(OpenToken token, bool delete_on_close,
+                                                      DeleteSemantics semantics) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (!open->delete_on_close) return Decision::fail(NtStatus::kNotSupported);
+  open->delete_on_close = delete_on_close;
+  open->deletes_by_posix = delete_on_close && semantics == DeleteSemantics::kPosix;
+  touch(*open);
   return Decision::go();
 }
 

@@ -287,7 +287,8 @@ bool BasicFileState<kDefect>::purge_sharers(const OpenRequest& request, Outcome&
     if (open->durability == Durability::kResilient) continue;
     ShareModes alone;
     alone.add(open->access, open->share);
-    if (!alone.conflicts(request.granted_access, request.share_access)) continue;
+    const uint32_t wanted = request.granted_access | request.needed_access;
+    if (!alone.conflicts(wanted, request.share_access)) continue;
     if (open->durability == Durability::kPersistent) return false;
     in_the_way.push_back(open->token);
   }

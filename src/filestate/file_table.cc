@@ -26,13 +26,16 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     Impl::Access access(*impl_, file, effects);
     FileState& state = access.open_state();
     FileNode& node = *access.node();
-    const bool deletes = (request.granted_access & kDelete) != 0 || request.delete_on_close;
+    const bool deletes = ((request.granted_access | request.needed_access) & kDelete) != 0 ||
+                         request.delete_on_close;
     const bool with_lease = request.requested_oplock == OplockLevel::kLease && request.lease;
     const LeaseId lease = with_lease ? LeaseId{request.client_guid, request.lease->key} : LeaseId{};
     const bool had_lease = with_lease && state.has_lease(lease);
-    if (file.stream == 0 && deletes && std::ranges::any_of(node.streams, [](const auto& stream) {
-          return stream->denies(kDelete);
-        })) {
+    if (node.is_being_replaced()) {
+      decision.decision = Decision::fail(NtStatus::kDeletePending);
+    } else if (file.stream == 0 && deletes &&
+               std::ranges::any_of(node.streams,
+                                   [](const auto& stream) { return stream->denies(kDelete); })) {
       decision.decision = Decision::fail(NtStatus::kSharingViolation);
     } else if (with_lease && !impl_->keys.bind(lease, file)) {
       decision.decision = Decision::fail(NtStatus::kInvalidParameter);
@@ -50,7 +53,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     access.settle(state);
     if (decision.decision.status == NtStatus::kDeletePending) {
       for (const FileNode::Deletion& each : node.deleting) {
-        if (!each.is_for_newcomer) continue;
+        if (!each.newcomers_wait()) continue;
         decision.deletes_purged = true;
         decision.deleted_by = each.by;
       }
@@ -66,8 +69,10 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
 }
 
 bool FileTable::cancel_wait(const OpenRef& ref) {
-  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
-    return state.cancel_wait(ref.token);
+  return impl_->with(node_key(ref.file), false, [&](FileNode& node, FileState&, Outcome&) {
+    bool waited = false;
+    node.for_each_state([&](FileState& state) { waited = state.cancel_wait(ref.token) || waited; });
+    return waited;
   });
 }
 
@@ -103,10 +108,20 @@ Decision FileTable::prepare(const OpenRef& ref, Operation operation) {
   return decision;
 }
 
-Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending) {
+Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending,
+                                       DeleteSemantics semantics) {
   return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
                      [&](FileNode&, FileState& state, Outcome& outcome) {
-                       return state.set_delete_pending(ref.token, delete_pending, outcome);
+                       return state.set_delete_pending(ref.token, delete_pending, semantics,
+                                                       outcome);
+                     });
+}
+
+Decision FileTable::set_delete_on_close(const OpenRef& ref, bool delete_on_close,
+                                        DeleteSemantics semantics) {
+  return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
+                     [&](FileNode&, FileState& state, Outcome&) {
+                       return state.set_delete_on_close(ref.token, delete_on_close, semantics);
                      });
 }
 
@@ -206,6 +221,13 @@ Decision FileTable::break_handles_below(std::string_view directory, const OpenRe
     if (one.verdict == Verdict::kWait) decision = one;
   }
   return decision;
+}
+
+Decision FileTable::break_handles(const FileKey& file, const OpenRef& ref) {
+  return impl_->with_room(file, Decision::go(), Decision::fail(NtStatus::kInsufficientResources),
+                          [&](FileNode&, FileState& state, Outcome& outcome) {
+                            return state.take_handles(ref.token, outcome);
+                          });
 }
 
 void FileTable::child_changed(const FileKey& directory, const ClientGuid& client,

@@ -58,7 +58,11 @@ class FileTable {
   Decision prepare(const OpenRef& ref, Operation operation);
   // FileDispositionInformation, [MS-FSA] 2.1.5.15.3. The caller has checked access, READONLY and
   // that a directory is empty. May wait for others' handle caching as prepare() does.
-  Decision set_delete_pending(const OpenRef& ref, bool delete_pending);
+  Decision set_delete_pending(const OpenRef& ref, bool delete_pending,
+                              DeleteSemantics semantics = DeleteSemantics::kLastClose);
+  // What the close of an open with FILE_DELETE_ON_CLOSE will do, [MS-FSCC] 2.4.12. kFail:
+  // NOT_SUPPORTED for an open without.
+  Decision set_delete_on_close(const OpenRef& ref, bool delete_on_close, DeleteSemantics semantics);
   // The stream's deletion, or that of the name by which the open was opened.
   bool is_delete_pending(const OpenRef& ref) const;
   // Of this very name of the file, if it is open by it.
@@ -70,6 +74,13 @@ class FileTable {
   // kDelete constants): what renaming an open file, or onto one, has to ask.
   NtStatus check_sharing(const OpenRef& ref, uint32_t access) const;
   bool is_open(const FileKey& file) const;
+  // Before a rename or a link by `ref` takes the name of `target`, [MS-FSA] 2.1.5.15.12: ends the
+  // caching of all who have it or a stream of it open, so that what they keep open for themselves
+  // only is closed. kWait: ask again at kRetryOperation of `ref`. kFail: ACCESS_DENIED (it is open,
+  // or with kPosix open to somebody who does not share deletion, or a stream of it is open),
+  // DELETE_PENDING (that name is to be deleted, or about to be replaced by somebody else).
+  ReplaceDecision begin_replace(const FileKey& target, std::string_view path, const OpenRef& ref,
+                                DeleteSemantics semantics);
   // Is it open with any of these rights? A directory open for DELETE keeps its children's names.
   bool is_open_with(const FileKey& file, uint32_t access) const;
   // The name by which this open and maybe others have the file open is another one now. Opens keep
@@ -87,6 +98,8 @@ class FileTable {
   // Before that: ends the handle caching of everything open below, so that clients close what they
   // keep open for themselves only. kWait: ask again at kRetryOperation of `directory_open`.
   Decision break_handles_below(std::string_view directory, const OpenRef& directory_open);
+  // The same for those of one file or directory, before `ref` changes the names in it.
+  Decision break_handles(const FileKey& file, const OpenRef& ref);
 
   // A child of `directory` was added, removed, renamed or changed by an open that named
   // `parent_key` (its lease's parent key) from `client`: other directory leases end.

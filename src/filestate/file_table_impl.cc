@@ -56,8 +56,9 @@ void FileTable::Impl::Access::settle(FileState& state) {
   FileNode& node = *this->node();
   for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
   for (const Outcome::Purged& each : effects_.outcome.purged) {
-    effects_.closed.push_back(
-        close_decision(node, state, each.left, store::WorkerTag::of(each.open.token.value), true));
+    effects_.closed.push_back(close_decision(node, state, each.left,
+                                             store::WorkerTag::of(each.open.token.value),
+                                             FileNode::Deletion::Why::kNewcomer));
   }
   if (record_) publish_outcome(state);
 }
@@ -82,13 +83,22 @@ bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
 
 CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& state,
                                               const CloseResult& result, store::WorkerTag by,
-                                              bool is_for_newcomer) {
+                                              FileNode::Deletion::Why why) {
+  if (result.unlink &&
+      std::ranges::none_of(node.streams, [](const auto& stream) { return stream->has_opens(); })) {
+    Link* const link = node.main.links().find(result.path ? *result.path : "");
+    link->is_being_unlinked = true;
+    node.main.links().touch(*link);
+    node.deleting.push_back({node.main.key(), result.path, by, why});
+    return {
+        .delete_now = true, .file = node.main.key(), .path = result.path, .until_deleted = nullptr};
+  }
   if (!result.deletes()) return {};
   if (result.delete_stream) {
-    node.deleting.push_back({state.key(), result.path, by, is_for_newcomer});
+    node.deleting.push_back({state.key(), result.path, by, why});
   }
   if (result.delete_link) {
-    node.deleting.push_back({node.main.key(), result.path, by, is_for_newcomer});
+    node.deleting.push_back({node.main.key(), result.path, by, why});
   }
   return {.delete_now = true,
           .file = result.delete_link ? node.main.key() : state.key(),
@@ -105,6 +115,7 @@ void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path) {
     if (node && node->find(file)) {
       std::erase_if(node->deleting, [&](const FileNode::Deletion& each) {
         if (each.file != file || each.by != own_tag() || !each.is_of(path)) return false;
+        if (each.why == FileNode::Deletion::Why::kReplaced) return false;
         node->end(each);
         return true;
       });

@@ -173,9 +173,9 @@ struct FileTable::Impl {
 
   // [MS-FSA] 2.1.5.5, phases 2 and 3: a stream goes with its last open, a name of the file with the
   // last open of any stream by it. `by` is the worker that removes it; `until_deleted` is not set.
-  static CloseDecision close_decision(FileNode& node, const FileState& state,
-                                      const CloseResult& result, store::WorkerTag by,
-                                      bool is_for_newcomer = false);
+  static CloseDecision close_decision(
+      FileNode& node, const FileState& state, const CloseResult& result, store::WorkerTag by,
+      FileNode::Deletion::Why why = FileNode::Deletion::Why::kLastClose);
   // `of`: the file or stream that was open.
   std::shared_ptr<const void> until_deleted(const CloseDecision& closed, const FileKey& of) {
     return {this, [this, of, file = closed.file, path = closed.path](const void*) {
@@ -184,6 +184,10 @@ struct FileTable::Impl {
             }};
   }
   void end_delete(const FileKey& file, const SharedPath& path);
+  std::shared_ptr<const void> until_replaced(const FileKey& file) {
+    return {this, [this, file](const void*) { end_replace(file); }};
+  }
+  void end_replace(const FileKey& file);
 
   void tell(const FileKey& file, Effects& effects);
   // Something may be in this file's record for this worker.

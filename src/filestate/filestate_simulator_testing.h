@@ -82,6 +82,8 @@ class Simulator {
     request.delete_on_close = one_in(40);
     request.path = std::make_shared<const std::string>(random_name());
     request.is_sole_name = is_directory_ || one_in(3);
+    if (request.overwrites) request.needed_access = one_in(2) ? kFileWriteData : kDelete;
+    request.allocation_size = below(12);
     request.requested_oplock =
         pick({OplockLevel::kNone, OplockLevel::kLevelII, OplockLevel::kExclusive,
               OplockLevel::kBatch, OplockLevel::kLease, OplockLevel::kLease, OplockLevel::kLease});
@@ -187,7 +189,7 @@ class Simulator {
         if (!one_in(6)) return;
         const bool pending = one_in(2);
         note("set delete pending " + name + (pending ? " on" : " off"));
-        decided(state_->set_delete_pending(token, pending, a),
+        decided(state_->set_delete_pending(token, pending, DeleteSemantics::kLastClose, a),
                 model_->set_delete_pending(token, pending, b));
         break;
       }

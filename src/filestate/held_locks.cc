@@ -77,6 +77,15 @@ HeldLocks::Slot HeldLocks::met_by_io(OpenToken by, const LockRange& range, bool 
   return meets(roots_[false], range, nullptr);
 }
 
+bool HeldLocks::any_before(uint64_t offset) const {
+  for (Slot slot : roots_) {
+    if (slot == kNone) continue;
+    while (nodes_[slot].left != kNone) slot = nodes_[slot].left;
+    if (nodes_[slot].range.offset < offset) return true;
+  }
+  return false;
+}
+
 bool HeldLocks::is_before(Slot a, Slot b) const {
   const auto key = [this](Slot slot) {
     const Node& node = nodes_[slot];

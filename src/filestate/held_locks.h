@@ -37,6 +37,9 @@ class HeldLocks {
   // included.
   Slot met_by_io(OpenToken by, const LockRange& range, bool write) const;
 
+  // Whether one begins before this byte.
+  bool any_before(uint64_t offset) const;
+
   size_t size() const { return size_; }
   // Those of one owner, in the order they were taken.
   template <class Visit>

@@ -150,6 +150,23 @@ TEST_F(LeaseBreak, EpochCountsChanges) {
   EXPECT_EQ(decision.lease->epoch, 0x23);
 }
 
+// The client has seen no state of it yet.
+TEST_F(LeaseBreak, EpochStandsWhenNothingIsGranted) {
+  const OpenRequest holder = oplock(OplockLevel::kBatch, 2);
+  open(holder);
+  const OpenRequest wanted = lease(1, "RWH", 0x30);
+  EXPECT_EQ(open(wanted).decision.verdict, Verdict::kWait);
+  table.break_timed_out(sink.breaks.back().id);
+  OpenRequest nothing = wanted;
+  nothing.lease->state = caching("");
+  const OpenDecision first = open(nothing);
+  EXPECT_EQ(granted(first), "");
+  EXPECT_EQ(first.lease->epoch, 0x30);
+  const OpenDecision upgraded = open(lease(1, "RH", 0x30));
+  EXPECT_EQ(granted(upgraded), "RH");
+  EXPECT_EQ(upgraded.lease->epoch, 0x31);
+}
+
 TEST_F(LeaseBreak, TheLeaseKeepsTheVersionItWasMadeWith) {
   EXPECT_EQ(open(lease(1, "R", 0x10)).lease->epoch, 0x11);
   const OpenDecision upgraded = open(lease(1, "RH"));
@@ -162,12 +179,23 @@ TEST_F(LeaseBreak, TheLeaseKeepsTheVersionItWasMadeWith) {
 // [MS-FSA] 2.1.4.12, OPEN: READ_CONTROL is harmless to leases.
 TEST_F(LeaseBreak, StatOpensBreakNothingAndAreNotSeen) {
   OpenRequest stat = request(2);
-  stat.granted_access = kFileReadAttributes | kReadControl | kSynchronize;
+  stat.granted_access = kFileReadAttributes | kSynchronize;
   open(stat);
   EXPECT_EQ(granted(open(lease(1, "RWH"))), "RWH");
+  stat.granted_access |= kReadControl;
   stat.token = token(++last_token);
   EXPECT_EQ(open(stat).decision.verdict, Verdict::kGo);
   EXPECT_EQ(sink.take_breaks(), "");
+  EXPECT_EQ(granted(open(lease(1, "RWH"))), "RWH");
+}
+
+// 2.1.5.18.1: harmless or not, it is an open of the stream.
+TEST_F(LeaseBreak, NoWriteCachingBesideAnOpenThatReadsTheDescriptor) {
+  OpenRequest other = request(2);
+  other.granted_access = kFileReadAttributes | kReadControl | kSynchronize;
+  open(other);
+  EXPECT_EQ(granted(open(lease(1, "RWH"))), "RH");
+  table.close(ref(other));
   EXPECT_EQ(granted(open(lease(1, "RWH"))), "RWH");
 }
 

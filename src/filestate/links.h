@@ -24,10 +24,12 @@ namespace braid::filestate {
 // their paths are the same, or when the file had no other name either time: then something local
 // has moved it.
 struct Link {
-  SharedPath path;              // as far as is known: null for a file without a name
-  bool delete_pending = false;  // Link.IsDeleted
-  bool is_sole = true;          // the file had no other name when it was opened last by this one
-  bool is_removed = false;      // it is gone from the disk, and its opens go on without a name
+  SharedPath path;                 // as far as is known: null for a file without a name
+  bool delete_pending = false;     // Link.IsDeleted
+  bool is_sole = true;             // the file had no other name when it was opened last by this one
+  bool unlinks_by_posix = false;   // Link.DeleteUsingPosixSemantics
+  bool is_being_unlinked = false;  // by those, while it is open; end_delete() ends it
+  bool is_removed = false;         // it is gone from the disk, and its opens go on without a name
   uint32_t opens = 0;
   Account account{};  // of who opened the file by it first
   uint32_t part = kNoPart;
@@ -35,6 +37,7 @@ struct Link {
 
   std::string_view key() const { return path ? std::string_view(*path) : std::string_view(); }
   bool is_at_known_path() const { return path && !is_removed; }
+  bool is_deleted_by_last() const { return delete_pending && !is_removed && !is_being_unlinked; }
 };
 
 // Owned by the state of the file itself, for all its streams. Thread: as that.
@@ -106,7 +109,7 @@ class Links {
     Link* const link = find(path);
     if (!link || link->opens == 0) return;
     link->is_removed = true;
-    link->delete_pending = false;
+    link->delete_pending = link->unlinks_by_posix = link->is_being_unlinked = false;
     // What no path is, and no other one's.
     std::string none(1, '\0');
     none += std::to_string(++removed_) + '\0' + std::string(path);
@@ -208,7 +211,8 @@ class Links {
  private:
   static void encode(const Link& link, wire::Writer& w) {
     w.u8(static_cast<uint8_t>(link.delete_pending | link.is_sole << 1 | link.is_removed << 2 |
-                              (link.path != nullptr) << 3));
+                              (link.path != nullptr) << 3 | link.unlinks_by_posix << 4 |
+                              link.is_being_unlinked << 5));
     w.value(link.account);
     const std::string_view path = link.key();
     w.u32(static_cast<uint32_t>(path.size()));
@@ -219,6 +223,8 @@ class Links {
     link.delete_pending = (flags & 1) != 0;
     link.is_sole = (flags & 2) != 0;
     link.is_removed = (flags & 4) != 0;
+    link.unlinks_by_posix = (flags & 16) != 0;
+    link.is_being_unlinked = (flags & 32) != 0;
     link.path = nullptr;
     link.account = r.as<Account>();
     const uint32_t size = r.u32();

@@ -40,12 +40,19 @@ LeaseId NaiveModel::lease_of(const OpenRequest& request) {
   return {request.client_guid, request.lease->key};
 }
 
+bool NaiveModel::is_stat_for_oplocks(const OpenRequest& request) {
+  return is_stat(request) && (request.granted_access & kReadControl) == 0;
+}
+
 bool NaiveModel::is_stat(const OpenRequest& request) {
   return (request.granted_access &
           ~(kFileReadAttributes | kFileWriteAttributes | kSynchronize | kReadControl)) == 0;
 }
 
-bool NaiveModel::collide(const OpenRequest& a, const OpenRequest& b) {
+bool NaiveModel::collide(const OpenRequest& there, const OpenRequest& comes) {
+  const OpenRequest& a = there;
+  OpenRequest b = comes;
+  b.granted_access |= b.needed_access;
   const uint32_t reads = kFileReadData | kFileExecute, writes = kFileWriteData | kFileAppendData;
   const uint32_t counted = reads | writes | kDelete;
   if (!(a.granted_access & counted) || !(b.granted_access & counted)) return false;
@@ -93,14 +100,14 @@ bool NaiveModel::purge(Cause cause, const Actor& actor, bool for_leases, bool fo
   return true;
 }
 
-Caching NaiveModel::can_hold(Caching wanted, bool is_lease, bool is_directory,
+Caching NaiveModel::can_hold(Caching wanted, bool is_lease, const OpenRequest& request,
                              const std::optional<LeaseId>& own) const {
-  if (is_directory) wanted = wanted - Caching::kWrite;
+  if (request.is_directory) wanted = wanted - Caching::kWrite;
   if (wanted != kR && wanted != kRH && wanted != kRW && wanted != kRWH) return kNo;
   bool others = false, write = false, handle = false, oplock = false;
   for (const Open& open : opens_) {
     const bool mine = own && open.has_lease && lease_of(open.request) == *own;
-    if (!mine && !is_stat(open.request)) others = true;
+    if (!mine && !is_stat_for_oplocks(open.request)) others = true;
   }
   for (const Claim& claim : claims_) {
     if (own && claim.is_lease && claim.lease == *own) continue;
@@ -113,7 +120,9 @@ Caching NaiveModel::can_hold(Caching wanted, bool is_lease, bool is_directory,
   if (write) return kNo;
   if (!others && has(wanted, Caching::kWrite)) return wanted;
   wanted = wanted - Caching::kWrite;
-  if (!locks_.empty()) return kNo;
+  for (const Held& held : locks_) {
+    if (held.range.offset < request.allocation_size) return kNo;
+  }
   if (is_lease) return oplock ? kR : wanted;
   return handle ? kNo : kR;
 }
@@ -166,11 +175,12 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
     Claim* claim = claim_of(opened);
     if (!claim) {
       Claim fresh{.is_lease = true, .lease = lease_of(request)};
-      fresh.now = can_hold(request.lease->state, true, request.is_directory, std::nullopt);
+      fresh.now = can_hold(request.lease->state, true, request, std::nullopt);
       fresh.grant.key = request.lease->key;
       fresh.grant.version = request.lease->version;
-      fresh.grant.epoch =
-          request.lease->version == 2 ? static_cast<uint16_t>(request.lease->epoch + 1) : 0;
+      if (request.lease->version == 2) {
+        fresh.grant.epoch = static_cast<uint16_t>(request.lease->epoch + (fresh.now != kNo));
+      }
       fresh.grant.parent_key = request.lease->parent_key;
       claims_.push_back(fresh);
       claim = &claims_.back();
@@ -178,7 +188,7 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
       Caching wanted = request.lease->state;
       if (request.is_directory) wanted = wanted - Caching::kWrite;
       if (wanted != claim->now && is_subset(claim->now, wanted) && wanted != kNo &&
-          can_hold(wanted, true, request.is_directory, claim->lease) == wanted) {
+          can_hold(wanted, true, request, claim->lease) == wanted) {
         claim->now = wanted;
         if (claim->grant.version == 2) claim->grant.epoch++;
       }
@@ -193,7 +203,7 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
     const Caching got = can_hold(level == OplockLevel::kLevelII     ? kR
                                  : level == OplockLevel::kExclusive ? kRW
                                                                     : kRWH,
-                                 false, false, std::nullopt);
+                                 false, request, std::nullopt);
     Claim claim{.token = request.token, .session = request.session_id, .now = got};
     claim.batch = got == kRWH;
     claims_.push_back(claim);

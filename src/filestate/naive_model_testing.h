@@ -116,7 +116,8 @@ class NaiveModel {
   const Claim* claim_of(const Open& open) const;
   static LeaseId lease_of(const OpenRequest& request);
   static bool is_stat(const OpenRequest& request);
-  static bool collide(const OpenRequest& a, const OpenRequest& b);
+  static bool is_stat_for_oplocks(const OpenRequest& request);
+  static bool collide(const OpenRequest& there, const OpenRequest& comes);
   static std::optional<Caching> after(Cause cause, bool is_lease, Caching state);
   static bool waits(Cause cause, const Claim& claim);
   bool exempt(const Claim& claim, Cause cause, const Actor& actor) const;
@@ -124,7 +125,7 @@ class NaiveModel {
   bool take_away(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks, Outcome& out);
   bool purge(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks,
              const OpenRequest* collides_with, Outcome& out);
-  Caching can_hold(Caching wanted, bool is_lease, bool is_directory,
+  Caching can_hold(Caching wanted, bool is_lease, const OpenRequest& request,
                    const std::optional<LeaseId>& own) const;
   void tell(const Claim& claim, Caching to, bool ack, Outcome& out) const;
   void end_break(Claim& claim, Caching state, Outcome& out);

@@ -46,7 +46,7 @@ struct Lease {
   uint16_t epoch = 0;
   std::optional<LeaseKey> parent_key;
   uint32_t opens = 0;
-  uint32_t data_opens = 0;       // of them, with more than attribute access
+  uint32_t data_opens = 0;       // of them, that are no stat opens
   uint32_t connected_opens = 0;  // of them, with a client behind them
   OpenToken last_open;           // the latest of them
   Account account{};             // that of who opened it first
@@ -67,6 +67,7 @@ struct OpenRecord {
   uint32_t share = 0;
   bool is_directory = false;
   bool delete_on_close = false;
+  bool deletes_by_posix = false;  // whatever it deletes: see DeleteSemantics
   bool disconnected = false;
   Durability durability = Durability::kNone;
   // Told that its level II oplock ended, which wants no acknowledgement; one that comes all the

@@ -152,15 +152,21 @@ TEST_F(Oplock, LockEndsOwnLevelTwo) {
   EXPECT_EQ(sink.take_breaks(), "");
 }
 
-// [MS-FSA] 2.1.5.18: level II is not granted beside byte-range locks.
-TEST_F(Oplock, NoLevelTwoBesideLocks) {
+// [MS-FSA] 2.1.5.18: level II is not granted beside byte-range locks that begin before the end of
+// what is allocated.
+TEST_F(Oplock, NoLevelTwoBesideLocksOfWhatThereIs) {
   const OpenRequest first = request();
   open(first);
-  const LockRange range{0, 1, true};
-  table.lock(ref(first), {&range, 1}, true, {1});
-  EXPECT_EQ(open(oplock(kBatch, 2)).oplock, kNone);
+  const LockRange range{4095, 1, true};
+  const LockRange behind{0x4000'0000, 1, true};  // as databases do
+  table.lock(ref(first), {&behind, 1}, true, {1});
+  table.lock(ref(first), {&range, 1}, true, {2});
+  OpenRequest wanted = oplock(kBatch, 2);
+  wanted.allocation_size = 4096;
+  EXPECT_EQ(open(wanted).oplock, kNone);
   table.unlock(ref(first), {&range, 1});
-  EXPECT_EQ(open(oplock(kBatch, 2)).oplock, kLevelII);
+  wanted.token = token(++last_token);
+  EXPECT_EQ(open(wanted).oplock, kLevelII);
 }
 
 TEST_F(Oplock, RenameBreaksOthersBatchToNone) {

@@ -86,6 +86,11 @@ struct OpenRequest {
   bool overwrites = false;
   bool is_directory = false;
   bool delete_on_close = false;
+  // What the disposition needs besides: it meets share modes like what is granted, and is not.
+  uint32_t needed_access = 0;
+  // Of the stream, as it is once the disposition is carried out: byte-range locks that begin behind
+  // it stand in no way of caching.
+  uint64_t allocation_size = 0;
   OplockLevel requested_oplock = OplockLevel::kNone;  // kLease: `lease` says which
   std::optional<LeaseRequest> lease;                  // looked at only with kLease
   SharedPath path;  // of the file, also when a stream is opened: the name it is opened by
@@ -179,7 +184,8 @@ struct CloseResult {
   bool last_open = false;      // of the stream
   bool delete_stream = false;  // the last open of a named stream went, and it was to be deleted
   bool delete_link = false;    // the last open by this name went, and it was to be deleted
-  SharedPath path{};           // that name, with either
+  bool unlink = false;         // the same by DeleteSemantics::kPosix, whoever else has it open
+  SharedPath path{};           // that name, with any
   bool deletes() const { return delete_stream || delete_link; }
 };
 
@@ -195,6 +201,12 @@ struct Outcome {
   };
   std::vector<Purged> purged;
   bool empty() const { return breaks.empty() && completions.empty() && purged.empty(); }
+};
+
+// When the name of a file goes whose delete is pending.
+enum class DeleteSemantics : uint8_t {
+  kLastClose,  // with the last open of the file
+  kPosix,      // with the open that asked for it: Link.DeleteUsingPosixSemantics
 };
 
 // What an existing open is about to do, and so whose caching it ends. [MS-FSA] 2.1.4.12.
@@ -248,6 +260,14 @@ struct CloseDecision {
   // Opens of what goes fail with DELETE_PENDING until the last copy of this is gone: keep it until
   // the name is removed, so that nobody opens what is about to vanish. Not to outlive the table.
   std::shared_ptr<const void> until_deleted{};
+};
+
+// Whether a rename or a link may take the name of a file away.
+struct ReplaceDecision {
+  Decision decision;
+  // With kGo: opens of the file wait until the last copy of this is gone. Keep it until another
+  // file has the name, or it is clear that none will. Not to outlive the table.
+  std::shared_ptr<const void> until_replaced{};
 };
 
 struct OplockAck {

@@ -82,7 +82,7 @@ Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t
       granted &= ~Access::kDelete;
     }
   }
-  rights.maximal = granted & tree;
+  rights.told = rights.maximal = granted & tree;
   rights.by_name = granted_by_privilege(token) & (tree | Access::kAccessSystemSecurity);
   if (!found.attributes.is_directory() && (found.attributes.dos_attributes & vfs::dos::kReadonly)) {
     rights.maximal &= ~(Access::kFileWriteData | Access::kFileAppendData);
@@ -110,9 +110,10 @@ Result<void> check_may_add(Request& request, const vfs::Path& path, const vfs::P
   return {};
 }
 
-Result<void> check_may_replace(Request& request, const vfs::Found& target) {
-  BRAID_TRY(const FileRights rights, rights_on(request, target, Access::kDelete));
-  if (!(rights.maximal & Access::kDelete)) return fail(NtStatus::kAccessDenied);
+Result<void> check_may_replace(Request& request, const vfs::Found& target, uint32_t besides) {
+  const uint32_t needed = Access::kDelete | besides;
+  BRAID_TRY(const FileRights rights, rights_on(request, target, needed));
+  if ((rights.maximal & needed) != needed) return fail(NtStatus::kAccessDenied);
   return {};
 }
 

@@ -24,7 +24,10 @@ Result<void> check_reaches(const Principal& principal, ShareType share);
 OwnerGiver owner_giver(const Request& request);
 
 struct FileRights {
-  uint32_t maximal = 0;  // what MAXIMUM_ALLOWED grants and a maximal access context tells
+  uint32_t maximal = 0;  // what MAXIMUM_ALLOWED grants
+  // What a maximal access context tells, [MS-SMB2] 3.3.5.9.5: what the descriptor grants, whether
+  // or not the attribute READONLY is in the way now.
+  uint32_t told = 0;
   uint32_t by_name = 0;  // granted besides, by privilege, to who asks for it by name
   FileSecurityRef security;
 };
@@ -53,7 +56,8 @@ Result<void> check_may_add(Request& request, const vfs::Path& path, const vfs::P
                            bool is_directory);
 
 // STATUS_ACCESS_DENIED unless the user may delete what rename or link would replace.
-Result<void> check_may_replace(Request& request, const vfs::Found& target);
+// `besides`: other rights on it that doing so takes.
+Result<void> check_may_replace(Request& request, const vfs::Found& target, uint32_t besides = 0);
 
 // STATUS_ACCESS_DENIED if the kernel would not let the user unlink the name of request.open, with
 // these attributes, any more.

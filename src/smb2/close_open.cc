@@ -1,6 +1,7 @@
 #include "smb2/close_open.h"
 
 #include "base/log.h"
+#include "smb2/directory_leases.h"
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
 #include "smb2/server.h"
@@ -19,7 +20,8 @@ void delete_stream(Server& server, Open& open) {
   }
 }
 
-// The name by which `open` was opened, the last that has the file open by it.
+// The name by which `open` was opened, the last that has the file open by it, or the one that
+// deletes it whoever has.
 void delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
   const auto located = locate_closed(open, decision.path);
   Result<void> removed = fail_os(ENOENT);
@@ -35,15 +37,6 @@ void delete_name(Server& server, Open& open, const filestate::CloseDecision& dec
   server.file_table.child_changed(located->place.parent->key(), open.client_guid,
                                   open.parent_lease_key);
   report_removed(server, open, located->path.text());
-}
-
-// The directory's listing shows another size and time from now on.
-void tell_directory_leases(Server& server, Open& open) {
-  const auto located = locate(server, open, open.credentials);
-  if (located) {
-    server.file_table.child_changed(located->place.parent->key(), open.client_guid,
-                                    open.parent_lease_key);
-  }
 }
 
 }  // namespace
@@ -69,7 +62,7 @@ void finish_close(Server& server, Open& open, std::optional<filestate::CloseDeci
   if (open.is_pipe()) return;
   server.write_times.close(open);
   if (open.pending_notifications != 0) report_noted(server, open);
-  if (open.is_modified && server.has_directory_leases) tell_directory_leases(server, open);
+  if (open.is_modified) child_changed(server, open);
   if (!decision) decision = server.file_table.close(open.ref());
   if (decision->delete_now) {
     if (decision->file.stream != 0 || decision->stream_too) delete_stream(server, open);

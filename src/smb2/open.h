@@ -136,7 +136,7 @@ class Open {
   ClientGuid client_guid;
   std::optional<LeaseKey> lease_key;  // asked for at its CREATE
   std::optional<LeaseKey> parent_lease_key;
-  // Data or size were changed through this Open: its directory's leases hear of it at the CLOSE.
+  // Data was changed through this Open: its directory's leases hear of it at the CLOSE.
   std::atomic<bool> is_modified = false;
 
   filestate::OpenRef ref() const {

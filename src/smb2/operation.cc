@@ -7,14 +7,16 @@ namespace braid::smb2 {
 namespace {
 
 // A CANCEL may come in any round of the waiting, and each has a Waiter of its own.
-void cancel_waiting(Server& server, const filestate::OpenRef& ref) {
+void cancel_waiting(Server& server, filestate::OpenRef ref, const WaitPlace& place) {
+  if (place) ref.file = *place->lock();
   if (!server.file_table.cancel_wait(ref)) return;
   server.breaks.expect(ref.token)->set({Wake::kCancelled, NtStatus::kCancelled});
 }
 
 }  // namespace
 
-Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask) {
+Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask,
+                                 WaitPlace place) {
   Server& server = request.server;
   const std::shared_ptr<Open> open = request.open.get();
   const filestate::OpenRef ref = open->ref();
@@ -26,9 +28,9 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
     const bool on_reactor = request.connection->reactor().is_current();
     co_await request.connection->reactor().schedule();
     const Waiter waiter = server.breaks.expect(ref.token);
-    const Result<void> waiting = begin_waiting(request, ref);
+    const Result<void> waiting = begin_waiting(request, ref, place);
     if (!waiting) {
-      server.file_table.cancel_wait(ref);
+      server.file_table.cancel_wait(place ? filestate::OpenRef{*place->lock(), ref.token} : ref);
       waiter->set({});  // another request of this open that waits asks again
       server.breaks.forget(ref.token);
       co_return waiting;
@@ -45,24 +47,23 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
   }
 }
 
-Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref) {
+Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref, WaitPlace place) {
   Server& server = request.server;
   if (!request.has_gone_async()) {
-    return request.go_async([&request, &server, ref] {
+    return request.go_async([&request, &server, ref, place] {
       request.cancelled = true;
-      cancel_waiting(server, ref);
+      cancel_waiting(server, ref, place);
     });
   }
   // It may have come between two rounds.
-  if (request.cancelled) cancel_waiting(server, ref);
+  if (request.cancelled) cancel_waiting(server, ref, place);
   return {};
 }
 
 Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation) {
   const filestate::OpenRef ref = request.open->ref();
   using filestate::Operation;
-  if (operation == Operation::kWrite || operation == Operation::kSetSize ||
-      operation == Operation::kZeroData) {
+  if (operation == Operation::kWrite || operation == Operation::kZeroData) {
     request.open->is_modified = true;
   }
   co_return co_await until_decided(request, [&request, ref, operation] {
@@ -77,10 +78,11 @@ Task<Result<void>> break_handles_below(Request& request, std::string directory) 
   });
 }
 
-Task<Result<void>> set_delete_pending(Request& request, bool delete_pending) {
+Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,
+                                      filestate::DeleteSemantics semantics) {
   const filestate::OpenRef ref = request.open->ref();
-  co_return co_await until_decided(request, [&request, ref, delete_pending] {
-    return request.server.file_table.set_delete_pending(ref, delete_pending);
+  co_return co_await until_decided(request, [&request, ref, delete_pending, semantics] {
+    return request.server.file_table.set_delete_pending(ref, delete_pending, semantics);
   });
 }
 

@@ -2,21 +2,27 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
+#include "base/guarded.h"
 #include "filestate/types.h"
 #include "runtime/task.h"
 #include "smb2/request.h"
 
 namespace braid::smb2 {
 
+// The file whose break is waited for when it is not that of the open; another one in each round.
+using WaitPlace = std::shared_ptr<Guarded<FileKey>>;
+
 // Before a request waits for a break, whichever round it is: sends the interim response and makes
 // CANCEL and the end of the connection set the Waiter of the open. For CREATE, and for the two below.
 // REQUIRES: on the connection's reactor.
-Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref);
+Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref, WaitPlace place = {});
 
 // Asks filestate until it says kGo or kFail, waiting in between as below. `ask` registers a wait
-// for the open of the request.
-Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask);
+// for the open of the request, with its own file or with the one that `place` says by then.
+Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask,
+                                 WaitPlace place = {});
 
 // Ends others' caching as `operation` demands, waiting for their acknowledgement with an interim
 // response and without holding the Open. STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile).
@@ -27,6 +33,7 @@ Task<Result<void>> prepare_operation(Request& request, filestate::Operation oper
 Task<Result<void>> break_handles_below(Request& request, std::string directory);
 
 // The same for FileDispositionInformation.
-Task<Result<void>> set_delete_pending(Request& request, bool delete_pending);
+Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,
+                                      filestate::DeleteSemantics semantics);
 
 }  // namespace braid::smb2

@@ -237,16 +237,20 @@ std::shared_ptr<OneShot<bool>> Server::deletion_of(const FileKey& file) const {
   return found == deletions->end() ? nullptr : found->second;
 }
 
+std::shared_ptr<const void> Server::announce_until(const FileKey& file,
+                                                   std::shared_ptr<const void> held) {
+  auto gone = std::make_shared<OneShot<bool>>();
+  (*deletions_.lock())[whole_file(file)] = gone;
+  const void* const pointer = held.get();
+  return {pointer, [this, file = whole_file(file), gone, held = std::move(held)](auto) mutable {
+            held.reset();
+            end_deletion(file, gone);
+          }};
+}
+
 void Server::purged(const filestate::OpenRef& ref, filestate::CloseDecision closed) {
   if (closed.delete_now) {
-    const FileKey file = whole_file(closed.file);
-    auto gone = std::make_shared<OneShot<bool>>();
-    (*deletions_.lock())[file] = gone;
-    const void* const pointer = closed.until_deleted.get();
-    closed.until_deleted = {pointer, [this, file, gone, held = closed.until_deleted](auto) mutable {
-                              held.reset();
-                              end_deletion(file, gone);
-                            }};
+    closed.until_deleted = announce_until(closed.file, std::move(closed.until_deleted));
   }
   if (auto purged = open_table.purge(ref, closed)) {
     scope_.spawn(close_purged(*this, std::move(*purged)));

@@ -166,9 +166,12 @@ class Server final : public ConnectionSink {
   // Ends one tree and the opens made through it.
   Task<void> close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree);
 
-  // A file that is being deleted because a newcomer made filestate give up its last open: set when
-  // it is gone. Null when that is not why it is DELETE_PENDING.
+  // A file that is being deleted because a newcomer made filestate give up its last open, or that
+  // is being replaced by a rename: set when that is done. Null when that is not why it is
+  // DELETE_PENDING.
   std::shared_ptr<OneShot<bool>> deletion_of(const FileKey& file) const;
+  // There is one until the last copy of what this returns is gone, and `held` with it.
+  std::shared_ptr<const void> announce_until(const FileKey& file, std::shared_ptr<const void> held);
 
   // [MS-SMB2] 3.3.6.2 and 3.3.6.4: closes what nobody came back for in time. A timer does it;
   // arm_scavenger() sees to it that there is one, tests call scavenge_opens().

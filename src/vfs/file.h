@@ -167,6 +167,9 @@ class File {
   // For Volume::adopt() in another process, which gets a duplicate of it; -1 where there is none.
   // The file's until it is closed.
   virtual int descriptor() const { return -1; }
+
+  // Whether its file system is mounted so that nothing on it can change.
+  virtual Result<bool> is_read_only() { return false; }
 };
 
 }  // namespace braid::vfs

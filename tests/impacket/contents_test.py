@@ -136,5 +136,144 @@ class Contents(RawCase):
                 self.assertEqual(now(), before)
 
 
+RENAME, DISPOSITION_EX, RENAME_EX, STREAMS = 10, 64, 65, 22
+DELETE, READ_ATTRIBUTES, WRITE_ATTRIBUTES = 0x00010000, 0x80, 0x100
+OPEN, OVERWRITE, OVERWRITE_IF, SUPERSEDE = 1, 4, 5, 0
+
+
+class Names(RawCase):
+    """Names that are taken away, as bytes: [MS-FSCC] 2.4.12 and 2.4.43, [MS-FSA] 2.1.5.1.2."""
+
+    def setUp(self):
+        super().setUp()
+        for name in os.listdir(self.root):
+            if name not in ("file", "dir", ".braid"):
+                os.unlink(os.path.join(self.root, name))
+
+    def make(self, name, content, attributes=0):
+        file = self.open(name, access=ALL_ACCESS, disposition=OVERWRITE_IF, attributes=attributes)
+        self.assertEqual(self.ask(raw.WRITE, raw.write(file, content))[0], "SUCCESS")
+        self.close(file)
+
+    def close(self, file):
+        self.assertEqual(self.ask(raw.CLOSE, raw.close(file))[0], "SUCCESS")
+
+    def try_open(self, name, **fields):
+        status, body = self.ask(raw.CREATE, raw.create(name, **fields))
+        if status == "SUCCESS":
+            self.close(body[64:80])
+        return status
+
+    def content(self, name):
+        with open(os.path.join(self.root, name), "rb") as file:
+            return file.read()
+
+    def set(self, file, kind, data):
+        return self.ask(raw.SET_INFO, raw.set_info(file, data, kind=kind))[0]
+
+    def rename_ex(self, file, to, flags):
+        name = to.encode("utf-16-le")
+        return self.set(file, RENAME_EX, struct.pack("<I4xQI", flags, 0, len(name)) + name)
+
+    def test_a_handle_without_delete_renames_and_deletes_nothing(self):
+        self.make("one", b"one")
+        self.make("two", b"two")
+        handle = self.open("one", access=READ_ATTRIBUTES)
+        for flags in (0, 1, 2, 3, 0x41):
+            self.assertEqual(self.rename_ex(handle, "two", flags), "ACCESS_DENIED")
+            self.assertEqual(self.rename_ex(handle, "three", flags), "ACCESS_DENIED")
+        for flags in (1, 3, 9, 0x11):
+            self.assertEqual(self.set(handle, DISPOSITION_EX, struct.pack("<I", flags)),
+                             "ACCESS_DENIED")
+        self.close(handle)
+        self.assertEqual((self.content("one"), self.content("two")), (b"one", b"two"))
+
+    @braid_only
+    def test_flags_of_a_rename(self):
+        self.make("one", b"one")
+        self.make("two", b"two")
+        self.make("fixed", b"fixed", attributes=1)
+        handle = self.open("one", access=DELETE | READ_ATTRIBUTES)
+        for flags in (0, 2, 0x40):  # no REPLACE_IF_EXISTS
+            self.assertEqual(self.rename_ex(handle, "two", flags), "OBJECT_NAME_COLLISION")
+        for flags in (0x11, 0x21, 0x81, 0x101, 0x201):
+            self.assertEqual(self.rename_ex(handle, "two", flags), "NOT_SUPPORTED")
+        held = self.open("two", access=ALL_ACCESS)
+        self.assertEqual(self.rename_ex(handle, "two", 1), "ACCESS_DENIED")
+        self.assertEqual(self.content("two"), b"two")
+        self.assertEqual(self.rename_ex(handle, "two", 3), "SUCCESS")
+        status, body = self.ask(raw.READ, raw.read(held))
+        self.assertEqual((status, body[16:]), ("SUCCESS", b"two"))
+        self.assertEqual(self.content("two"), b"one")
+        self.close(held)
+        self.assertEqual(self.rename_ex(handle, "fixed", 3), "ACCESS_DENIED")
+        self.assertEqual(self.rename_ex(handle, "fixed", 0x41), "SUCCESS")
+        self.close(handle)
+        self.assertEqual(self.content("fixed"), b"one")
+        self.assertFalse(os.path.exists(os.path.join(self.root, "two")))
+
+    @braid_only
+    def test_posix_deletion(self):
+        self.make("one", b"one")
+        reader = self.open("one")
+        handle = self.open("one", access=DELETE)
+        self.assertEqual(self.set(handle, DISPOSITION_EX, struct.pack("<I", 3)), "SUCCESS")
+        self.assertEqual(self.try_open("one"), "DELETE_PENDING")
+        self.close(handle)
+        self.assertFalse(os.path.exists(os.path.join(self.root, "one")))
+        self.make("one", b"anew")
+        status, body = self.ask(raw.READ, raw.read(reader))
+        self.assertEqual((status, body[16:]), ("SUCCESS", b"one"))
+        self.close(reader)
+        self.assertEqual(self.content("one"), b"anew")
+
+    @braid_only
+    def test_flags_of_a_deletion(self):
+        self.make("one", b"one", attributes=1)
+        handle = self.open("one", access=DELETE)
+        for flags, status in ((1, "CANNOT_DELETE"), (0x11, "CANNOT_DELETE"), (9, "CANNOT_DELETE"),
+                              (0x21, "NOT_SUPPORTED"), (8, "NOT_SUPPORTED")):
+            self.assertEqual(self.set(handle, DISPOSITION_EX, struct.pack("<I", flags)), status)
+        self.close(handle)
+        self.assertEqual(self.content("one"), b"one")
+        handle = self.open("one", access=DELETE | WRITE_ATTRIBUTES)
+        self.assertEqual(self.set(handle, DISPOSITION_EX, struct.pack("<I", 0x11)), "SUCCESS")
+        self.close(handle)
+        self.assertFalse(os.path.exists(os.path.join(self.root, "one")))
+        self.make("two", b"two")
+        handle = self.open("two", access=DELETE, options=0x1000)  # FILE_DELETE_ON_CLOSE
+        self.assertEqual(self.set(handle, DISPOSITION_EX, struct.pack("<I", 8)), "SUCCESS")
+        self.close(handle)
+        self.assertEqual(self.content("two"), b"two")
+
+    def test_overwriting_what_is_not_shared(self):
+        self.make("one", b"one")
+        self.make("one:s", b"stream")
+        for name in ("one", "one:s"):
+            held = self.open(name, share=1)
+            for disposition in (OVERWRITE, OVERWRITE_IF, SUPERSEDE):
+                with self.subTest(name=name, disposition=disposition):
+                    self.assertEqual(self.try_open(name, access=READ_ATTRIBUTES,
+                                                   disposition=disposition), "SHARING_VIOLATION")
+            self.close(held)
+        self.assertEqual(self.content("one"), b"one")
+
+    def test_an_overwrite_drops_the_streams(self):
+        for size in (10, 100_000):
+            for disposition in (OVERWRITE, OVERWRITE_IF, SUPERSEDE):
+                with self.subTest(size=size, disposition=disposition):
+                    self.make("one", b"one")
+                    handle = self.open("one:Zone.Identifier", access=ALL_ACCESS,
+                                       disposition=OVERWRITE_IF)
+                    for offset in range(0, size, 50_000):
+                        data = b"z" * min(50_000, size)
+                        self.assertEqual(self.ask(raw.WRITE, raw.write(handle, data, offset))[0],
+                                         "SUCCESS")
+                    self.close(handle)
+                    self.assertEqual(self.try_open("one", access=ALL_ACCESS,
+                                                   disposition=disposition), "SUCCESS")
+                    self.assertEqual(self.try_open("one:Zone.Identifier"), "OBJECT_NAME_NOT_FOUND")
+
+
 if __name__ == "__main__":
     suite.main()

@@ -233,6 +233,27 @@ class Metadata(FileSystemCase):
         return connection
 
 
+class ReadOnlyFileSystem(FileSystemCase):
+    """A mount below the share that nothing can change: said when asked, and not at the close."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.scratch.directory("share", "frozen", owner=ids_of(ALICE))
+        self.make("kept", b"kept", self.folder)
+        for options in (["--bind", self.folder, self.folder],
+                        ["-o", "remount,bind,ro", self.folder]):
+            subprocess.run(["mount", *options], check=True, timeout=60)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.folder], check=True, timeout=60)
+
+    def test_deletion_is_refused_when_asked_for(self):
+        self.refused("CANNOT_DELETE", self.open, "frozen\\kept", access=0x00010000,
+                     options=0x1000)
+        file = self.open("frozen\\kept", access=0x00010000)
+        self.refused("MEDIA_WRITE_PROTECTED", self.smb.setInfo, self.tree, file, b"\1", 1, 13)
+        self.smb.close(self.tree, file)
+        self.assertEqual(self.content(os.path.join(self.folder, "kept")), b"kept")
+
+
 class Subvolumes(FileSystemCase):
     def setUp(self):
         super().setUp()

@@ -1,9 +1,9 @@
-// FileRenameInformation and FileLinkInformation: [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
+// FileRenameInformation and FileLinkInformation: [MS-FSA] 2.1.5.15.12 and 2.1.5.15.7.
 #include <algorithm>
 
 #include "smb2/access_check.h"
+#include "smb2/commands/rename_target.h"
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/error_status.h"
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
 #include "smb2/operation.h"
@@ -16,32 +16,6 @@
 
 namespace braid::smb2 {
 namespace {
-
-// Where a new name goes, with its directory held, and what has the name now.
-struct Target {
-  vfs::Place place;  // spelled as the client wants it
-  vfs::Path path;    // the same
-  std::optional<vfs::Found> taken;
-};
-
-// Where the new name would be, with its directory held.
-Result<Target> resolve_target(Request& request, const std::string& name) {
-  BRAID_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
-  BRAID_TRY(const auto parsed, vfs::parse_path(name));
-  if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
-  if (parsed.has_stream || parsed.trailing_separator) return fail(NtStatus::kObjectNameInvalid);
-  BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
-                               request.credentials(), parsed.path, {.pin_parent = true}));
-  if (std::holds_alternative<vfs::Link>(resolved)) return fail(NtStatus::kObjectPathNotFound);
-  if (auto* missing = std::get_if<vfs::Missing>(&resolved)) {
-    return Target{std::move(missing->place), std::move(missing->path), std::nullopt};
-  }
-  auto& found = std::get<vfs::Found>(resolved);
-  Target target{{found.place.parent, found.wanted_name}, found.path.parent(), std::nullopt};
-  BRAID_CHECK(target.path.append(vfs::to_client(found.wanted_name)));
-  target.taken = std::move(found);
-  return target;
-}
 
 // What has the new name of a stream goes only if it is empty and nobody has it open.
 Result<void> check_target_stream(const Server& server, Open& open, const std::string& name) {
@@ -73,23 +47,6 @@ Result<void> rename_stream(Server& server, Open& open, std::string_view name, bo
   return {};
 }
 
-// The target is in the way: whether it may be replaced.
-Result<void> check_target(Request& request, const vfs::Found& target, bool replace) {
-  Server& server = request.server;
-  const FileKey key = target.attributes.key;
-  if (!replace) return fail(NtStatus::kObjectNameCollision);
-  if (target.attributes.is_directory()) return fail(NtStatus::kAccessDenied);
-  // No rename of Linux puts a directory in the place of a file.
-  if (request.open->attributes.is_directory) return fail(NtStatus::kObjectNameCollision);
-  if (target.attributes.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kAccessDenied);
-  if (server.file_table.is_delete_pending(
-          key, in_all_shares(*request.tree_connect->share, target.path.text()))) {
-    return fail(NtStatus::kDeletePending);
-  }
-  if (server.file_table.is_open(key)) return fail(NtStatus::kAccessDenied);
-  return check_may_replace(request, target);
-}
-
 // Whoever has a directory open with the right to delete it keeps the names in it as they are.
 Result<void> check_directory(Request& request, const vfs::Place& child) {
   if (request.server.file_table.is_open_with(child.parent->key(), wire::Access::kDelete)) {
@@ -100,7 +57,7 @@ Result<void> check_directory(Request& request, const vfs::Place& child) {
 
 // To the kernel another spelling of what is to be replaced is another name, which would stay: so
 // its place is taken first, and then the name as it is wanted.
-Result<void> put(Request& request, const vfs::Place& from, const Target& target, FileKey key,
+Result<void> put(Request& request, const vfs::Place& from, const RenameTarget& target, FileKey key,
                  bool replace) {
   vfs::Volume& volume = *request.tree_connect->share->volume;
   const bool is_itself = target.taken && target.taken->place.name == from.name &&
@@ -113,21 +70,17 @@ Result<void> put(Request& request, const vfs::Place& from, const Target& target,
   return volume.rename(request.credentials(), there, key, target.place, false);
 }
 
-Result<void> move(Request& request, Open& open, const std::string& name, bool replace) {
+Result<void> move(Request& request, Open& open, const RenameTarget& target, bool replace) {
   Server& server = request.server;
   const FileKey key = open.attributes.file_key;
   if (open.path.lock()->is_root()) return fail(NtStatus::kInvalidParameter);
   if (server.file_table.is_delete_pending(open.ref())) return fail(NtStatus::kAccessDenied);
   BRAID_TRY(const vfs::Located source, locate(server, open, request.credentials()));
   const vfs::Path& old_path = source.path;
-  BRAID_TRY(const Target target, resolve_target(request, name));
   const bool same_file = target.taken && target.taken->attributes.key == key;
-  if (target.taken && !same_file) BRAID_CHECK(check_target(request, *target.taken, replace));
-  if (target.place.parent->key() != source.place.parent->key()) {
-    BRAID_CHECK(check_may_add(request, target.path, target.place, open.attributes.is_directory));
-  }
+  // As they are now, whatever they were when the file was opened.
+  BRAID_CHECK(check_may_add(request, target.path, target.place, open.attributes.is_directory));
   BRAID_CHECK(check_directory(request, source.place));
-  BRAID_CHECK(check_directory(request, target.place));
   if (open.attributes.is_directory && server.file_table.any_open_below(in_all_shares(
                                           *request.tree_connect->share, old_path.text()))) {
     return fail(NtStatus::kAccessDenied);
@@ -136,6 +89,7 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   BRAID_CHECK(open.memory.reach(kOpenSize + 2 * target.path.text().size()));
   BRAID_CHECK(put(request, source.place, target, key, replace || same_file));
 
+  replaced(request, target);
   *open.path.lock() = target.path;
   server.file_table.renamed(open.ref(), std::make_shared<const std::string>(in_all_shares(
                                             *request.tree_connect->share, target.path.text())));
@@ -159,14 +113,9 @@ Result<void> move(Request& request, Open& open, const std::string& name, bool re
   return {};
 }
 
-}  // namespace
-
-Task<Result<void>> rename_file(Request& request, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, wire::FileRenameInformation::decode(reader));
-  if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
+Task<Result<void>> rename_to(Request& request, std::string name, RenameHow how) {
   if (request.open->attributes.is_stream) {
-    co_return rename_stream(request.server, *request.open, info.file_name, info.replace_if_exists);
+    co_return rename_stream(request.server, *request.open, name, how.replace);
   }
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRename));
   // Others must have allowed that the name goes.
@@ -180,7 +129,37 @@ Task<Result<void>> rename_file(Request& request, ByteView buffer) {
     BRAID_CO_CHECK(
         co_await break_handles_below(request, in_all_shares(*request.tree_connect->share, path)));
   }
-  co_return move(request, *request.open, info.file_name, info.replace_if_exists);
+  BRAID_CO_TRY(const RenameTarget target,
+               co_await take_target(request, name, request.open->attributes.file_key, how));
+  co_return move(request, *request.open, target, how.replace);
+}
+
+}  // namespace
+
+Task<Result<void>> rename_file(Request& request, ByteView buffer) {
+  wire::Reader reader(buffer);
+  BRAID_CO_TRY(const auto info, wire::FileRenameInformation::decode(reader));
+  if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
+  co_return co_await rename_to(request, info.file_name, {.replace = info.replace_if_exists});
+}
+
+// [MS-FSCC] 2.4.43 "FileRenameInformationEx".
+Task<Result<void>> rename_file_ex(Request& request, ByteView buffer) {
+  using Ex = wire::FileRenameInformationEx;
+  wire::Reader reader(buffer);
+  BRAID_CO_TRY(const auto info, Ex::decode(reader));
+  if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
+  // Nothing is pinned here and nothing reserved, so nothing of that kind is inherited; the other
+  // flags ask for reserves to be resized.
+  constexpr uint32_t kKnown = Ex::kReplaceIfExists | Ex::kPosixSemantics |
+                              Ex::kIgnoreReadOnlyAttribute | Ex::kSuppressPinStateInheritance |
+                              Ex::kSuppressStorageReserveInheritance;
+  if (info.flags & ~kKnown) co_return fail(NtStatus::kNotSupported);
+  co_return co_await rename_to(
+      request, info.file_name,
+      {.replace = (info.flags & Ex::kReplaceIfExists) != 0,
+       .posix_semantics = (info.flags & Ex::kPosixSemantics) != 0,
+       .ignore_readonly = (info.flags & Ex::kIgnoreReadOnlyAttribute) != 0});
 }
 
 Task<Result<void>> link_file(Request& request, ByteView buffer) {
@@ -189,15 +168,17 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
-  BRAID_CO_TRY(const Target target, resolve_target(request, info.file_name));
-  if (target.taken) {
-    BRAID_CO_CHECK(check_target(request, *target.taken, info.replace_if_exists));
-  }
+  const FileKey key = request.open->attributes.file_key;
+  BRAID_CO_TRY(
+      const RenameTarget target,
+      co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
+  if (target.taken && !info.replace_if_exists) co_return fail(NtStatus::kObjectNameCollision);
   BRAID_CO_CHECK(check_may_add(request, target.path, target.place, false));
   // What is replaced keeps its spelling: another one would be another name to the kernel.
   BRAID_CO_CHECK(request.tree_connect->share->volume->link(
       request.credentials(), *request.open->file, target.taken ? target.taken->place : target.place,
       info.replace_if_exists));
+  replaced(request, target);
   request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
   request.server.notify.linked(*request.tree_connect->share, target.path.text(),
                                target.taken ? target.taken->path.text() : std::string());

@@ -1,7 +1,9 @@
 // [MS-SMB2] 3.3.5.21.1 "Handling SMB2_0_INFO_FILE"; [MS-FSA] 2.1.5.15 "Server Requests Setting of
 // File Information".
-#include "smb2/access_check.h"
+#include "smb2/commands/disposition.h"
 #include "smb2/commands/set_info_parts.h"
+#include "smb2/commands/set_info_rules.h"
+#include "smb2/directory_leases.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
@@ -19,20 +21,6 @@ using wire::FileInfoClass;
 
 // The largest file there is.
 constexpr uint64_t kSizeMax = ~uint64_t{0} >> 1;
-
-uint32_t needed_access(FileInfoClass info_class) {
-  switch (info_class) {
-    case FileInfoClass::kBasic: return Access::kFileWriteAttributes;
-    case FileInfoClass::kRename:
-    case FileInfoClass::kDisposition:
-    case FileInfoClass::kDispositionEx: return Access::kDelete;
-    case FileInfoClass::kAllocation:
-    case FileInfoClass::kEndOfFile:
-    case FileInfoClass::kValidDataLength: return Access::kFileWriteData;
-    case FileInfoClass::kFullEa: return Access::kFileWriteEa;
-    default: return 0;
-  }
-}
 
 // 0 leaves a time alone; so do the two values that freeze and thaw automatic updates.
 std::optional<FileTime> given(FileTime time) {
@@ -93,27 +81,11 @@ Result<void> set_basic(Server& server, Open& open, ByteView buffer) {
                       (change.creation_time ? CompletionFilter::kCreation : 0) |
                       (change.access_time ? CompletionFilter::kLastAccess : 0) |
                       (change.write_time ? CompletionFilter::kLastWrite : 0));
-  return {};
-}
-
-Task<Result<void>> set_disposition(Request& request, bool delete_pending, bool ignore_readonly) {
-  Open& open = *request.open;
-  if (delete_pending) {
-    BRAID_CO_TRY(const auto attributes, open.file->stat());
-    if ((attributes.dos_attributes & vfs::dos::kReadonly) && !ignore_readonly) {
-      co_return fail(NtStatus::kCannotDelete);
-    }
-    if (open.path.lock()->is_root()) co_return fail(NtStatus::kCannotDelete);
-    if (open.attributes.is_directory) {
-      // Of what is open: its path may lead nowhere by now, or to another directory.
-      BRAID_CO_TRY(const bool is_empty, open.file->is_empty());
-      if (!is_empty) co_return fail(NtStatus::kDirectoryNotEmpty);
-    }
-    if (!open.attributes.is_stream) BRAID_CO_CHECK(check_may_unlink(request, attributes));
+  if (attributes != 0 || change.creation_time || change.access_time || change.write_time ||
+      change.change_time) {
+    child_changed(server, open);
   }
-  BRAID_CO_CHECK(co_await set_delete_pending(request, delete_pending));
-  if (delete_pending) report_delete_pending(request.server, *request.open);
-  co_return Result<void>{};
+  return {};
 }
 
 // [MS-FSA] 2.1.5.15.1 "FileAllocationInformation" and .4 "FileEndOfFileInformation".
@@ -150,6 +122,7 @@ Task<Result<void>> set_size(Request& request, FileInfoClass info_class, ByteView
   }
   write_times.resized(*request.open, resizes);
   report_resized(request.server, *request.open);
+  child_changed(request.server, *request.open);
   co_return Result<void>{};
 }
 
@@ -159,31 +132,23 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
   Open& open = *request.open;
   const auto info_class = static_cast<FileInfoClass>(set.file_info_class);
   const auto minimum = wire::minimum_set_length(info_class);
-  if (!minimum) co_return fail(NtStatus::kInvalidInfoClass);
+  const auto rule = set_info_rule(info_class);
+  if (!minimum || !rule) co_return fail(NtStatus::kInvalidInfoClass);
   if (set.buffer.size() < *minimum) co_return fail(NtStatus::kInfoLengthMismatch);
-  if (const uint32_t needed = needed_access(info_class); needed && !open.has_access(needed)) {
+  if (rule->needed_access && !open.has_access(rule->needed_access)) {
     co_return fail(NtStatus::kAccessDenied);
   }
-  if (request.tree_connect->share->read_only && info_class != FileInfoClass::kPosition &&
-      info_class != FileInfoClass::kMode) {
+  if (request.tree_connect->share->read_only && rule->changes_file) {
     co_return fail(NtStatus::kMediaWriteProtected);
   }
   wire::Reader reader(set.buffer);
   switch (info_class) {
     case FileInfoClass::kBasic: co_return set_basic(request.server, open, set.buffer);
-    case FileInfoClass::kRename:
-    case FileInfoClass::kRenameEx: co_return co_await rename_file(request, set.buffer);
+    case FileInfoClass::kRename: co_return co_await rename_file(request, set.buffer);
+    case FileInfoClass::kRenameEx: co_return co_await rename_file_ex(request, set.buffer);
     case FileInfoClass::kLink: co_return co_await link_file(request, set.buffer);
-    case FileInfoClass::kDisposition: {
-      BRAID_CO_TRY(const auto info, wire::FileDispositionInformation::decode(reader));
-      co_return co_await set_disposition(request, info.delete_pending, false);
-    }
-    case FileInfoClass::kDispositionEx: {
-      using Ex = wire::FileDispositionInformationEx;
-      BRAID_CO_TRY(const auto info, Ex::decode(reader));
-      co_return co_await set_disposition(request, (info.flags & Ex::kDelete) != 0,
-                                         (info.flags & Ex::kIgnoreReadOnlyAttribute) != 0);
-    }
+    case FileInfoClass::kDisposition: co_return co_await set_disposition(request, set.buffer);
+    case FileInfoClass::kDispositionEx: co_return co_await set_disposition_ex(request, set.buffer);
     case FileInfoClass::kAllocation:
     case FileInfoClass::kEndOfFile:
     case FileInfoClass::kValidDataLength:

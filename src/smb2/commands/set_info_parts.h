@@ -18,8 +18,10 @@ Result<void> set_quota_info(Request& request, const wire::SetInfoRequest& set);
 
 // FileFullEaInformation, [MS-FSA] 2.1.5.15.6.
 Result<void> set_full_eas(Server& server, Open& open, ByteView buffer);
-// FileRenameInformation and FileLinkInformation, [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
+// FileRenameInformation and FileRenameInformationEx, [MS-FSA] 2.1.5.15.12, and
+// FileLinkInformation, 2.1.5.15.7.
 Task<Result<void>> rename_file(Request& request, ByteView buffer);
+Task<Result<void>> rename_file_ex(Request& request, ByteView buffer);
 Task<Result<void>> link_file(Request& request, ByteView buffer);
 
 }  // namespace braid::smb2

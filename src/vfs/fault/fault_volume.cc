@@ -176,6 +176,10 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("clone_range"));
     return below_->clone_range(below(source), source_offset, offset, length);
   }
+  Result<bool> is_read_only() override {
+    BRAID_CHECK(plan_->pass("is_read_only"));
+    return below_->is_read_only();
+  }
   Result<bool> is_empty() override {
     BRAID_CHECK(plan_->pass("is_empty"));
     return below_->is_empty();

@@ -4,6 +4,7 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 
@@ -234,6 +235,13 @@ Result<std::unique_ptr<Enumeration>> PosixFile::enumerate(NameRules rules) {
   if (!access_.read) return fail_os(EBADF);
   BRAID_TRY(Descriptor fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
   return std::make_unique<PosixEnumeration>(context_, who_, std::move(fd), key_, rules);
+}
+
+Result<bool> PosixFile::is_read_only() {
+  BRAID_CHECK(assume(who_));
+  struct statvfs fs{};
+  if (::fstatvfs(fd_.get(), &fs) != 0) return fail_last_os();
+  return (fs.f_flag & ST_RDONLY) != 0;
 }
 
 Result<bool> PosixFile::is_empty() {

@@ -46,6 +46,7 @@ class PosixFile final : public File {
 
   Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
   Result<bool> is_empty() override;
+  Result<bool> is_read_only() override;
   Result<std::string> read_link() override;
 
   Result<Bytes> get_xattr(std::string_view name, Actor actor) override;

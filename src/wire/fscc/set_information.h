@@ -27,6 +27,8 @@ using FileLinkInformation = FileRenameInformation;
 struct FileRenameInformationEx {
   static constexpr uint32_t kReplaceIfExists = 0x00000001;
   static constexpr uint32_t kPosixSemantics = 0x00000002;
+  static constexpr uint32_t kSuppressPinStateInheritance = 0x00000004;
+  static constexpr uint32_t kSuppressStorageReserveInheritance = 0x00000008;
   static constexpr uint32_t kIgnoreReadOnlyAttribute = 0x00000040;
 
   uint32_t flags = 0;

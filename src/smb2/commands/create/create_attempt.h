@@ -15,7 +15,8 @@ struct OpenedFile {
   std::shared_ptr<vfs::Node> parent;  // known when something was made
   vfs::Attributes attributes;
   uint32_t granted_access = 0;
-  uint32_t maximal_access = 0;
+  uint32_t needed_access = 0;   // by the disposition; it meets share modes, and is not granted
+  uint32_t maximal_access = 0;  // as the answer tells it
   wire::CreateAction action = wire::CreateAction::kOpened;
 };
 

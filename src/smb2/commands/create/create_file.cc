@@ -45,6 +45,35 @@ Result<uint32_t> grant(const CreateAttempt& attempt, uint32_t maximal, uint32_t 
   return wanted;
 }
 
+// What carrying out the disposition on a file, or on a named stream of it, that is there takes
+// besides what was asked for; 0 unless it overwrites. [MS-FSA] 2.1.5.1.2 "Open of an Existing
+// File".
+Result<uint32_t> needed_to_overwrite(const CreateAttempt& attempt, const vfs::Attributes& file) {
+  const CreateDisposition disposition = attempt.create.create_disposition;
+  if (!overwrites(disposition)) return 0;
+  uint32_t needed =
+      disposition == CreateDisposition::kSupersede ? Access::kDelete : Access::kFileWriteData;
+  if (attempt.state.name.stream.empty()) {
+    uint32_t kept = file.dos_attributes & (vfs::dos::kHidden | vfs::dos::kSystem);
+    if (file.hidden_by_name) kept &= ~vfs::dos::kHidden;
+    if (kept & ~attempt.create.file_attributes) return fail(NtStatus::kAccessDenied);
+    needed |= Access::kFileWriteEa | Access::kFileWriteAttributes;
+  }
+  if (file.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kAccessDenied);
+  return needed;
+}
+
+// Whether what is there may be opened to be deleted at the close: [MS-FSA] 2.1.5.1.2.1. Asked now,
+// as nobody hears of it then. `opened`: the file itself.
+Result<void> check_delete_on_close(const CreateAttempt& attempt, const vfs::Attributes& file,
+                                   vfs::File& opened) {
+  if (!attempt.has_option(CreateOptions::kDeleteOnClose)) return {};
+  if (file.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kCannotDelete);
+  BRAID_TRY(const bool is_read_only, opened.is_read_only());
+  if (is_read_only) return fail(NtStatus::kCannotDelete);
+  return {};
+}
+
 // What is asked of the file, in whatever way, for rights_on().
 uint32_t asked_for(const CreateAttempt& attempt, uint32_t also_needed) {
   uint32_t asked = map_generic(attempt.create.desired_access) | also_needed;
@@ -111,30 +140,24 @@ CreateOutcome open_existing(const CreateAttempt& attempt, vfs::Found found) {
   if (is_directory && overwriting) {
     return Error(found.path.is_root() ? NtStatus::kAccessDenied : NtStatus::kObjectNameCollision);
   }
-  uint32_t also_needed = 0;
-  if (overwriting) {
-    uint32_t kept = attributes.dos_attributes & (vfs::dos::kHidden | vfs::dos::kSystem);
-    if (attributes.hidden_by_name) kept &= ~vfs::dos::kHidden;
-    if (kept & ~attempt.create.file_attributes) return Error(NtStatus::kAccessDenied);
-    also_needed =
-        disposition == CreateDisposition::kSupersede ? Access::kDelete : Access::kFileWriteData;
-    if (attributes.dos_attributes & vfs::dos::kReadonly) return Error(NtStatus::kAccessDenied);
-  }
-  if (attempt.has_option(CreateOptions::kDeleteOnClose)) {
-    if (attributes.dos_attributes & vfs::dos::kReadonly) return Error(NtStatus::kCannotDelete);
-    if (found.path.is_root()) return Error(NtStatus::kAccessDenied);
+  const auto needed = needed_to_overwrite(attempt, attributes);
+  if (!needed) return needed.error();
+  if (attempt.has_option(CreateOptions::kDeleteOnClose) && found.path.is_root()) {
+    return Error(NtStatus::kAccessDenied);
   }
 
   OpenedFile opened;
-  const auto rights = rights_on(attempt.request, found, asked_for(attempt, also_needed));
+  const auto rights = rights_on(attempt.request, found, asked_for(attempt, *needed));
   if (!rights) return rights.error();
-  opened.maximal_access = rights->maximal;
-  auto granted = grant(attempt, rights->maximal, rights->by_name, also_needed);
+  opened.maximal_access = rights->told;
+  opened.needed_access = *needed;
+  auto granted = grant(attempt, rights->maximal, rights->by_name, *needed);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
   auto file = open_for(attempt, found, opened.granted_access, overwriting);
   if (!file) return file.error();
   opened.file = std::move(*file);
+  if (auto may = check_delete_on_close(attempt, attributes, *opened.file); !may) return may.error();
   opened.key = opened.file->key();
   opened.path = std::move(found.path);
   opened.attributes = attributes;
@@ -222,20 +245,25 @@ std::string stored_spelling(vfs::File& base_file, const std::string& name) {
 
 // The file of a stream: the one there is, or a new one. Nothing: done.
 std::optional<Error> open_base(const CreateAttempt& attempt, const vfs::Found& found,
-                               OpenedFile& opened, uint32_t& by_name) {
-  const auto rights = rights_on(attempt.request, found, asked_for(attempt, 0), Names::kStay);
-  if (!rights) return rights.error();
-  opened.maximal_access = rights->maximal;
-  by_name = rights->by_name;
+                               OpenedFile& opened, FileRights& rights) {
+  const bool supersedes = attempt.create.create_disposition == CreateDisposition::kSupersede;
+  auto there = rights_on(attempt.request, found,
+                         asked_for(attempt, supersedes ? Access::kDelete : 0), Names::kStay);
+  if (!there) return there.error();
+  rights = *std::move(there);
+  opened.maximal_access = rights.told;
   auto file = attempt.volume.open(attempt.request.credentials(), found, {});
   if (!file) return file.error();
   opened.base_file = std::move(*file);
+  if (auto may = check_delete_on_close(attempt, found.attributes, *opened.base_file); !may) {
+    return may.error();
+  }
   opened.path = found.path;
   return std::nullopt;
 }
 
 std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing& missing,
-                               OpenedFile& opened, uint32_t& by_name) {
+                               OpenedFile& opened, FileRights& rights) {
   if (!makes_new(attempt.create.create_disposition)) return Error(NtStatus::kObjectNameNotFound);
   const auto directory = rights_on_parent(attempt.request, missing.path, missing.place);
   if (!directory) return directory.error();
@@ -254,7 +282,8 @@ std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing&
     return done.error();
   }
   opened.maximal_access = Access::kFileAllAccess & attempt.request.tree_connect->maximal_access;
-  by_name = directory->by_name;
+  rights.maximal = opened.maximal_access;
+  rights.by_name = directory->by_name;
   opened.path = missing.path;
   return std::nullopt;
 }
@@ -264,15 +293,15 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
   const CreateDisposition disposition = attempt.create.create_disposition;
   if (attempt.has_option(CreateOptions::kDirectoryFile)) return Error(NtStatus::kNotADirectory);
   OpenedFile opened;
-  uint32_t by_name = 0;
+  FileRights rights;
   const auto* found = std::get_if<vfs::Found>(&base);
   const auto* nothing = std::get_if<vfs::Missing>(&base);
   if (!found && !nothing) return Error(NtStatus::kObjectPathNotFound);
-  if (const auto error = found ? open_base(attempt, *found, opened, by_name)
-                               : make_base(attempt, *nothing, opened, by_name)) {
+  if (const auto error = found ? open_base(attempt, *found, opened, rights)
+                               : make_base(attempt, *nothing, opened, rights)) {
     return *error;
   }
-  auto granted = grant(attempt, opened.maximal_access, by_name, 0);
+  auto granted = grant(attempt, rights.maximal, rights.by_name, 0);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
   const bool writes =
@@ -286,7 +315,7 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
   if (!stream && !missing) return stream.error();
   if (missing) {
     if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
-    if (!(opened.maximal_access & Access::kFileWriteData)) return Error(NtStatus::kAccessDenied);
+    if (!(rights.maximal & Access::kFileWriteData)) return Error(NtStatus::kAccessDenied);
     how.disposition = vfs::StreamHow::Disposition::kCreate;
     how.write = true;
     stream = opened.base_file->open_stream(attempt.state.name.stream, how);
@@ -295,6 +324,11 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
   } else {
     if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
     if (overwrites(disposition)) {
+      // There was a file, as there is a stream of it.
+      const auto needed = needed_to_overwrite(attempt, found->attributes);
+      if (!needed) return needed.error();
+      if (*needed & ~(rights.maximal | rights.by_name)) return Error(NtStatus::kAccessDenied);
+      opened.needed_access = *needed;
       opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
                                                                    : CreateAction::kOverwritten;
     }

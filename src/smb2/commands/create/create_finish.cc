@@ -3,6 +3,7 @@
 #include "smb2/access_check.h"
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/connection.h"
+#include "smb2/directory_leases.h"
 #include "smb2/extended_attributes.h"
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
@@ -10,6 +11,7 @@
 #include "smb2/siblings.h"
 #include "smb2/store_account.h"
 #include "smb2/tree_path.h"
+#include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -30,6 +32,8 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.granted_access = opened.granted_access;
   open.share_access = attempt.create.share_access;
   open.overwrites = overwriting;
+  open.needed_access = opened.needed_access;
+  open.allocation_size = overwriting ? 0 : opened.attributes.allocation_size;
   open.is_directory = opened.file->is_directory();
   open.is_sole_name = open.is_directory || opened.attributes.nlink <= 1;
   open.delete_on_close = attempt.has_option(CreateOptions::kDeleteOnClose);
@@ -68,8 +72,22 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   return open;
 }
 
+// The named streams were the old content's. One that somebody has open stays.
+Result<void> drop_streams(const CreateAttempt& attempt, const OpenedFile& opened) {
+  if (!attempt.volume.features().streams) return {};
+  BRAID_TRY(const auto streams, opened.file->streams());
+  for (const vfs::StreamInfo& stream : streams) {
+    FileKey key = opened.key;
+    key.stream = vfs::stream_key(stream.name);
+    if (attempt.request.server.file_table.is_open(key)) continue;
+    BRAID_CHECK(opened.file->remove_stream(stream.name));
+  }
+  return {};
+}
+
 // Truncates and sets what SUPERSEDE and OVERWRITE reset.
 Result<void> overwrite(const CreateAttempt& attempt, OpenedFile& opened) {
+  if (!opened.base_file) BRAID_CHECK(drop_streams(attempt, opened));
   BRAID_CHECK(opened.file->truncate(0));
   if (!opened.base_file) {
     vfs::AttributesChange change;
@@ -142,7 +160,6 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
     open->lease_key = registration.lease->key;
     open->parent_lease_key = registration.lease->parent_key;
   }
-  open->is_modified = registration.overwrites;
   *open->path.lock() = opened.path;
   return open;
 }
@@ -213,7 +230,10 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
                                     open->parent_lease_key);
   }
   if (opened.action == CreateAction::kCreated) report_added(server, *open);
-  if (overwriting) report_overwritten(server, *open);
+  if (overwriting) {
+    report_overwritten(server, *open);
+    child_changed(server, *open);
+  }
   state.open = open;
   return create_reply(attempt.request, state);
 }

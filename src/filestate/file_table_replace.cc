@@ -1,0 +1,73 @@
+// FileTable: a name that a rename or a link is about to take from its file.
+#include <algorithm>
+
+#include "filestate/file_table_impl.h"
+
+namespace braid::filestate {
+
+ReplaceDecision FileTable::begin_replace(const FileKey& target, std::string_view path,
+                                         const OpenRef& ref, DeleteSemantics semantics) {
+  const auto keys =
+      impl_->ask(node_key(target), std::vector<FileKey>{}, [](FileNode& node, const FileState&) {
+        std::vector<FileKey> open;
+        node.for_each_state([&](FileState& state) {
+          if (state.has_opens()) open.push_back(state.key());
+        });
+        return open;
+      });
+  bool waits = false;
+  for (const FileKey& key : keys) {
+    const Decision one =
+        impl_->with_room(key, Decision::go(), Decision::fail(NtStatus::kInsufficientResources),
+                         [&](FileNode&, FileState& state, Outcome& outcome) {
+                           return state.take_all(ref.token, outcome);
+                         });
+    if (one.verdict == Verdict::kFail) return {one};
+    waits = waits || one.verdict == Verdict::kWait;
+  }
+  if (waits) return {Decision::wait()};
+
+  Effects effects;
+  ReplaceDecision replace;
+  {
+    Impl::Access access(*impl_, node_key(target), effects);
+    FileState& main = access.open_state();
+    FileNode& node = *access.node();
+    bool stream_open = false;
+    for (const auto& stream : node.streams) stream_open = stream_open || stream->has_opens();
+    const bool is_posix = semantics == DeleteSemantics::kPosix;
+    const Link* const link = main.links().find(path);
+    if ((link && link->delete_pending) || node.is_being_replaced()) {
+      replace.decision = Decision::fail(NtStatus::kDeletePending);
+    } else if (stream_open || (is_posix ? main.denies(kDelete) : main.has_opens())) {
+      replace.decision = Decision::fail(NtStatus::kAccessDenied);
+    } else {
+      node.deleting.push_back(
+          {node_key(target), nullptr, impl_->own_tag(), FileNode::Deletion::Why::kReplaced});
+    }
+    if (!access.finish(true, store::Urgency::kOrdinary)) {
+      replace.decision = Decision::fail(NtStatus::kInsufficientResources);
+    }
+  }
+  impl_->tell(target, effects);
+  if (replace.decision.verdict == Verdict::kGo) {
+    replace.until_replaced = impl_->until_replaced(node_key(target));
+  }
+  return replace;
+}
+
+void FileTable::Impl::end_replace(const FileKey& file) {
+  Effects effects;
+  {
+    Access access(*this, file, effects);
+    if (FileNode* const node = access.node()) {
+      std::erase_if(node->deleting, [&](const FileNode::Deletion& each) {
+        return each.by == own_tag() && each.why == FileNode::Deletion::Why::kReplaced;
+      });
+      access.finish(true, store::Urgency::kMustNotFail);
+    }
+  }
+  tell(file, effects);
+}
+
+}  // namespace braid::filestate

@@ -1,0 +1,82 @@
+// Dispositions that overwrite what is there: [MS-FSA] 2.1.5.1.2 "Open of an Existing File".
+#include "smb2/commands/file_requests_testing.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+using wire::Command;
+using wire::CreateDisposition;
+using wire::FileInfoClass;
+
+struct Overwrites : FileRequests {
+  NtStatus overwrite(std::string_view name, CreateDisposition disposition,
+                     uint32_t access = Access::kFileReadAttributes) {
+    return status_of_open(name, access, disposition);
+  }
+};
+
+// [MS-FSA] 2.1.5.1.2: what the disposition needs is there before share modes are looked at.
+TEST_F(Overwrites, HoldBackFromWhatIsNotShared) {
+  make("f", "content");
+  const FileId id = open("f", Access::kFileReadData, wire::ShareAccess::kRead);
+  for (const auto disposition : {CreateDisposition::kOverwrite, CreateDisposition::kOverwriteIf,
+                                 CreateDisposition::kSupersede}) {
+    EXPECT_EQ(overwrite("f", disposition), NtStatus::kSharingViolation);
+  }
+  EXPECT_EQ(content(id), "content");
+}
+
+TEST_F(Overwrites, OfStreamsFollowTheSameRule) {
+  make("f", "content");
+  make("f:s", "stream");
+  const FileId id = open("f:s", Access::kFileReadData, wire::ShareAccess::kRead);
+  EXPECT_EQ(overwrite("f:s", CreateDisposition::kOverwrite), NtStatus::kSharingViolation);
+  EXPECT_EQ(content(id), "stream");
+  client.close_file(id);
+  const FileId file = open("f");
+  Bytes basic(40);
+  basic[32] = vfs::dos::kReadonly;
+  ASSERT_EQ(set(file, FileInfoClass::kBasic, basic), NtStatus::kSuccess);
+  client.close_file(file);
+  EXPECT_EQ(overwrite("f:s", CreateDisposition::kOverwrite), NtStatus::kAccessDenied);
+  EXPECT_EQ(content("f:s"), "STATUS_FILE_CLOSED") << "full access, which READONLY refuses";
+}
+
+TEST_F(Overwrites, TakeTheNamedStreamsWithThem) {
+  for (const auto disposition : {CreateDisposition::kOverwrite, CreateDisposition::kOverwriteIf,
+                                 CreateDisposition::kSupersede}) {
+    make("f", "content");
+    make("f:Zone.Identifier", "[ZoneTransfer]");
+    make("f:big", std::string(100'000, 'x'));
+    EXPECT_EQ(overwrite("f", disposition), NtStatus::kSuccess);
+    EXPECT_EQ(status_of_open("f:Zone.Identifier"), NtStatus::kObjectNameNotFound);
+    EXPECT_EQ(status_of_open("f:big"), NtStatus::kObjectNameNotFound);
+  }
+}
+
+TEST_F(Overwrites, LeaveAStreamThatIsOpen) {
+  make("f", "content");
+  const FileId stream = open("f:s");
+  ASSERT_EQ(write(stream, "kept"), NtStatus::kSuccess);
+  EXPECT_EQ(overwrite("f", CreateDisposition::kOverwrite), NtStatus::kSuccess);
+  EXPECT_EQ(content(stream), "kept");
+}
+
+// [MS-SMB2] 3.3.5.9.5: what the descriptor grants, and READONLY is not part of it.
+TEST_F(Overwrites, MaximalAccessOfReadonlyIncludesWriting) {
+  make("f", "content", vfs::dos::kReadonly);
+  auto body = RawClient::create_body("f");
+  body.desired_access = Access::kMaximumAllowed;
+  body.contexts.query_maximal_access.emplace();
+  const auto answer = client.exchange(client.request(Command::kCreate, body));
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  const auto response = answer->as<wire::CreateResponse>();
+  ASSERT_TRUE(response.contexts.query_maximal_access);
+  EXPECT_EQ(response.contexts.query_maximal_access->maximal_access & Access::kFileWriteData,
+            Access::kFileWriteData);
+  EXPECT_EQ(write(response.file_id, "no"), NtStatus::kAccessDenied);
+}
+
+}  // namespace
+}  // namespace braid::smb2

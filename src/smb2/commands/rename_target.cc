@@ -1,0 +1,129 @@
+#include "smb2/commands/rename_target.h"
+
+#include "smb2/access_check.h"
+#include "smb2/error_status.h"
+#include "smb2/operation.h"
+#include "smb2/server.h"
+#include "smb2/tree_path.h"
+#include "vfs/names.h"
+#include "wire/smb2/access_mask.h"
+
+namespace braid::smb2 {
+namespace {
+
+Result<RenameTarget> resolve_target(Request& request, const std::string& name) {
+  BRAID_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
+  BRAID_TRY(const auto parsed, vfs::parse_path(name));
+  if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
+  if (parsed.has_stream || parsed.trailing_separator) return fail(NtStatus::kObjectNameInvalid);
+  BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
+                               request.credentials(), parsed.path, {.pin_parent = true}));
+  if (std::holds_alternative<vfs::Link>(resolved)) return fail(NtStatus::kObjectPathNotFound);
+  if (auto* missing = std::get_if<vfs::Missing>(&resolved)) {
+    return RenameTarget{std::move(missing->place), std::move(missing->path), std::nullopt};
+  }
+  auto& found = std::get<vfs::Found>(resolved);
+  RenameTarget target{{found.place.parent, found.wanted_name}, found.path.parent(), std::nullopt};
+  BRAID_CHECK(target.path.append(vfs::to_client(found.wanted_name)));
+  target.taken = std::move(found);
+  return target;
+}
+
+// As filestate knows it.
+std::string path_of_taken(const Request& request, const vfs::Found& taken) {
+  return in_all_shares(*request.tree_connect->share, taken.path.text());
+}
+
+// What can be said of it whoever has it open.
+Result<void> judge(Request& request, const vfs::Found& taken, const RenameHow& how) {
+  if (!how.replace) return fail(NtStatus::kObjectNameCollision);
+  if (taken.attributes.is_directory()) return fail(NtStatus::kAccessDenied);
+  // No rename of Linux puts a directory in the place of a file.
+  if (request.open->attributes.is_directory) return fail(NtStatus::kObjectNameCollision);
+  const bool is_readonly = (taken.attributes.dos_attributes & vfs::dos::kReadonly) != 0;
+  if (is_readonly && !how.ignore_readonly) return fail(NtStatus::kAccessDenied);
+  // Said whether or not it may be deleted.
+  if (request.server.file_table.is_delete_pending(taken.attributes.key,
+                                                  path_of_taken(request, taken))) {
+    return fail(NtStatus::kDeletePending);
+  }
+  return check_may_replace(request, taken, is_readonly ? wire::Access::kFileWriteAttributes : 0);
+}
+
+// Whoever has a directory open with the right to delete it keeps the names in it as they are.
+filestate::Decision free_directory(Request& request, const FileKey& directory) {
+  filestate::FileTable& table = request.server.file_table;
+  if (!table.is_open_with(directory, wire::Access::kDelete)) return filestate::Decision::go();
+  const filestate::Decision broken = table.break_handles(directory, request.open->ref());
+  if (broken.verdict != filestate::Verdict::kGo) return broken;
+  return table.is_open_with(directory, wire::Access::kDelete)
+             ? filestate::Decision::fail(NtStatus::kSharingViolation)
+             : filestate::Decision::go();
+}
+
+// One attempt of the below. What fails otherwise than by a decision is left in `error`.
+class Attempt {
+ public:
+  Attempt(Request& request, std::string name, FileKey source, RenameHow how)
+      : request_(request), name_(std::move(name)), source_(source), how_(how) {}
+
+  filestate::Decision run() {
+    auto resolved = resolve_target(request_, name_);
+    if (!resolved) return failed(resolved.error());
+    target = *std::move(resolved);
+    const bool is_taken = target.taken && target.taken->attributes.key != source_;
+    if (is_taken) {
+      if (const auto judged = judge(request_, *target.taken, how_); !judged) {
+        return failed(judged.error());
+      }
+    }
+    *waits_at->lock() = target.place.parent->key();
+    const filestate::Decision freed = free_directory(request_, target.place.parent->key());
+    if (freed.verdict != filestate::Verdict::kGo || !is_taken) return freed;
+    *waits_at->lock() = target.taken->attributes.key;
+    auto replace = request_.server.file_table.begin_replace(
+        target.taken->attributes.key, path_of_taken(request_, *target.taken), request_.open->ref(),
+        how_.posix_semantics ? filestate::DeleteSemantics::kPosix
+                             : filestate::DeleteSemantics::kLastClose);
+    if (replace.decision.verdict == filestate::Verdict::kGo) {
+      target.until_replaced = request_.server.announce_until(target.taken->attributes.key,
+                                                             std::move(replace.until_replaced));
+    }
+    return replace.decision;
+  }
+
+  RenameTarget target;
+  std::optional<Error> error;
+  const WaitPlace waits_at = std::make_shared<Guarded<FileKey>>();
+
+ private:
+  filestate::Decision failed(const Error& why) {
+    error = why;
+    return filestate::Decision::fail(to_status(why));
+  }
+
+  Request& request_;
+  const std::string name_;
+  const FileKey source_;
+  const RenameHow how_;
+};
+
+}  // namespace
+
+Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileKey source,
+                                       RenameHow how) {
+  Attempt attempt(request, std::move(name), source, how);
+  const auto done = co_await until_decided(
+      request, [&attempt] { return attempt.run(); }, attempt.waits_at);
+  if (attempt.error) co_return std::unexpected(*attempt.error);
+  if (!done) co_return std::unexpected(done.error());
+  co_return std::move(attempt.target);
+}
+
+void replaced(Request& request, const RenameTarget& target) {
+  if (!target.until_replaced) return;
+  request.server.file_table.unlinked(target.taken->attributes.key,
+                                     path_of_taken(request, *target.taken));
+}
+
+}  // namespace braid::smb2
