@@ -58,10 +58,11 @@ auto BasicFileState<kDefect>::demand_of(const OpenRequest& request, bool violati
       !request.overwrites && (request.granted_access & ~kStatAccessForLeases) == 0;
   const bool harmless_for_oplocks =
       !request.overwrites && (request.granted_access & ~kStatAccessForOplocks) == 0;
-  // FILE_DELETE_ON_CLOSE is nothing here: whose handles are in the way hears of it at the close.
   Demand demand;
-  const Caching taken = request.overwrites ? Caching::kReadWrite : Caching::kWrite;
+  Caching taken = request.overwrites ? Caching::kReadWrite : Caching::kWrite;
   demand.wait_for = Caching::kWrite;
+  // The close of this open will delete the name: who keeps a handle hears of it, and nobody waits.
+  if (request.delete_on_close) taken = taken | Caching::kHandle;
   if (!harmless_for_leases) demand.from_leases = taken;
   if (!harmless_for_oplocks) demand.from_oplocks = demand.oplocks_with = taken;
   return demand;

@@ -237,26 +237,37 @@ TEST_F(LeaseBreak, DeletingTakesOthersHandles) {
   EXPECT_TRUE(table.is_delete_pending(ref(second)));
 }
 
-// Who shares well waits for nobody; what is in the way of the deletion hears of it with the close.
-TEST_F(LeaseBreak, DeleteOnCloseOpenTakesOthersHandlesWhenItCloses) {
-  open(lease(1, "RH"));
+// Who shares well waits for no handle; who keeps one hears of it.
+TEST_F(LeaseBreak, DeleteOnCloseOpenTakesOthersHandlesAndWaitsForNone) {
+  const OpenRequest kept = lease(1, "RH");
+  open(kept);
   OpenRequest unlinks = request(2);
   unlinks.granted_access = kDelete;
   unlinks.delete_on_close = true;
   EXPECT_EQ(open(unlinks).decision.verdict, Verdict::kGo);
-  EXPECT_EQ(sink.take_breaks(), "");
+  EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
   EXPECT_FALSE(table.close(ref(unlinks)).delete_now);
-  EXPECT_TRUE(table.is_delete_pending(kFile));
+  EXPECT_TRUE(table.is_delete_pending(ref(kept)));
+  EXPECT_EQ(sink.take_breaks(), "");
+}
+
+TEST_F(LeaseBreak, DeleteOnCloseOpenTakesHandlesThatCameSinceWhenItCloses) {
+  OpenRequest unlinks = request(2);
+  unlinks.granted_access = kDelete;
+  unlinks.delete_on_close = true;
+  open(unlinks);
+  open(lease(1, "RH"));
+  EXPECT_FALSE(table.close(ref(unlinks)).delete_now);
   EXPECT_EQ(sink.take_breaks(), "1: RH->R ack");
 }
 
-TEST_F(LeaseBreak, DeleteOnCloseOpenTakesWriteCachingAsEveryOpenDoes) {
+TEST_F(LeaseBreak, DeleteOnCloseOpenWaitsForWriteCachingAsEveryOpenDoes) {
   open(lease(1, "RWH"));
   OpenRequest unlinks = request(2);
   unlinks.granted_access = kDelete;
   unlinks.delete_on_close = true;
   EXPECT_EQ(open(unlinks).decision.verdict, Verdict::kWait);
-  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->R ack");
 }
 
 }  // namespace

@@ -19,14 +19,18 @@ const States& of_leases(Cause cause) {
   static const States open{{kRW, kR}, {kRWH, kRH}};
   static const States everything{{kR, kNo}, {kRH, kNo}, {kRW, kNo}, {kRWH, kNo}};
   static const States handle{{kRH, kR}, {kRWH, kRW}};
+  static const States write_and_handle{{kRH, kR}, {kRW, kR}, {kRWH, kR}};
   switch (cause) {
     case Cause::kOpen:
     case Cause::kRead:
       return open;
     case Cause::kOverwrite:
+    case Cause::kDeletingOverwrite:
     case Cause::kWrite:
     case Cause::kChild:
       return everything;
+    case Cause::kDeletingOpen:
+      return write_and_handle;
     case Cause::kViolation:
     case Cause::kViolatingOverwrite:
     case Cause::kRename:
@@ -46,8 +50,10 @@ const States& of_oplocks(Cause cause) {
   switch (cause) {
     case Cause::kOpen:
     case Cause::kRead:
+    case Cause::kDeletingOpen:
       return open;
     case Cause::kOverwrite:
+    case Cause::kDeletingOverwrite:
     case Cause::kWrite:
       return everything;
     case Cause::kViolation:
@@ -69,7 +75,8 @@ bool waits_for_handle(Cause cause) {
 
 bool waits_for_write(Cause cause) {
   return cause == Cause::kOpen || cause == Cause::kOverwrite || cause == Cause::kRead ||
-         cause == Cause::kWrite;
+         cause == Cause::kWrite || cause == Cause::kDeletingOpen ||
+         cause == Cause::kDeletingOverwrite;
 }
 
 }  // namespace

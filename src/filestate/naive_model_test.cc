@@ -144,6 +144,9 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
   };
   const auto cause = [&](bool violation) {
     if (violation) return request.overwrites ? Cause::kViolatingOverwrite : Cause::kViolation;
+    if (request.delete_on_close) {
+      return request.overwrites ? Cause::kDeletingOverwrite : Cause::kDeletingOpen;
+    }
     return request.overwrites ? Cause::kOverwrite : Cause::kOpen;
   };
   const auto seen_by_leases = [&](bool violation) {

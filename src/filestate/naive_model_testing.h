@@ -22,6 +22,8 @@ class NaiveModel {
     kOverwrite,
     kViolation,
     kViolatingOverwrite,
+    kDeletingOpen,
+    kDeletingOverwrite,
     kRead,
     kWrite,
     kRename,

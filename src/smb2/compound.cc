@@ -85,7 +85,9 @@ std::shared_ptr<const crypto::SigningKey> Compound::key_for(const Request& reque
   if (is_encrypted()) return nullptr;
   if (request.reply_signing_key) return request.reply_signing_key;
   if (!request.channel || !request.session) {
-    return request.header.is_signed() && channel ? channel->signing_key : nullptr;
+    if (!request.header.is_signed()) return nullptr;
+    return channel ? channel->signing_key
+                   : connection_->key_of_ended_session(request.header.session_id);
   }
   const SessionSecurity* security = request.session->security();
   if (!security) return nullptr;
@@ -103,6 +105,11 @@ void Compound::finish_header(const Request& request, MutableByteView message, Nt
   header.flags = wire::HeaderFlags::kServerToRedir |
                  (request.header.flags &
                   (wire::HeaderFlags::kRelatedOperations | wire::HeaderFlags::kPriorityMask));
+  // Samba's client takes no unsigned answer to what it signed, not even that its session is gone.
+  // Of one that was never here there is no key to sign with, and the client does not check it.
+  if (status == NtStatus::kUserSessionDeleted && request.header.is_signed()) {
+    header.flags |= wire::HeaderFlags::kSigned;
+  }
   header.message_id = request.header.message_id;
   if (async_id.value != 0) {
     header.flags |= wire::HeaderFlags::kAsyncCommand;

@@ -131,7 +131,21 @@ bool Connection::add_channel(std::shared_ptr<Channel> channel) {
 void Connection::remove_channel(const Channel& channel) {
   // By address: the id may be another session's by now.
   const auto found = channels_.find(channel.session->session_id);
-  if (found != channels_.end() && found->second.get() == &channel) channels_.erase(found);
+  if (found == channels_.end() || found->second.get() != &channel) return;
+  // The key alone: that of the first channel is a part of the session.
+  const SessionSecurity* security = channel.session->security();
+  auto key = channel.signing_key;
+  if (key && security && key.get() == security->signing_key.get()) {
+    key = std::make_shared<const crypto::SigningKey>(key->algorithm(), security->signing_secret);
+  }
+  if (key) ended_sessions_.push_back({channel.session->session_id, std::move(key)});
+  if (ended_sessions_.size() > kEndedSessionsMax) ended_sessions_.pop_front();
+  channels_.erase(found);
+}
+
+std::shared_ptr<const crypto::SigningKey> Connection::key_of_ended_session(SessionId id) const {
+  const auto found = std::ranges::find(ended_sessions_, id, &EndedSession::id);
+  return found == ended_sessions_.end() ? nullptr : found->signing_key;
 }
 
 void Connection::session_ended(std::shared_ptr<Channel> channel) {

@@ -104,6 +104,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Connection.SessionTable.
   std::shared_ptr<Channel> find_channel(SessionId id) const;
   bool add_channel(std::shared_ptr<Channel> channel);
+  // The key of one of the last sessions that ended here, to sign with that it is gone; or null.
+  std::shared_ptr<const crypto::SigningKey> key_of_ended_session(SessionId id) const;
   void remove_channel(const Channel& channel);
   // The session of `channel` is over: lets go of it, and ends its requests that wait. Thread: any.
   void session_ended(std::shared_ptr<Channel> channel);
@@ -200,6 +202,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   transport::TransportPtr transport_;
   FdBudget::Place place_;  // until the transport is closed
   std::unordered_map<SessionId, std::shared_ptr<Channel>> channels_;
+  struct EndedSession {
+    SessionId id;
+    std::shared_ptr<const crypto::SigningKey> signing_key;
+  };
+  std::deque<EndedSession> ended_sessions_;  // the latest last
   UnackedBreaks unacked_breaks_;
   std::unordered_map<AsyncId, AsyncRequest> async_requests_;
   uint64_t last_async_id_ = 0;

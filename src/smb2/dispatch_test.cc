@@ -191,14 +191,13 @@ TEST_F(SigningTest, SignedRequestOfNoSessionIsUserSessionDeleted) {
   EXPECT_EQ(client.status_of(std::move(message)), NtStatus::kUserSessionDeleted);
 }
 
-// There is no key any more, and no signature that would say otherwise.
-TEST_F(SigningTest, RequestBehindALogoffIsAnsweredUnsigned) {
+TEST_F(SigningTest, RequestBehindALogoffIsAnsweredSigned) {
   ASSERT_EQ(client.status_of(client.signed_request(Command::kLogoff, wire::LogoffRequest{})),
             NtStatus::kSuccess);
   const auto answer = client.exchange(client.signed_request(Command::kClose, wire::CloseRequest{}));
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), NtStatus::kUserSessionDeleted);
-  EXPECT_FALSE(answer->header.is_signed());
+  EXPECT_TRUE(RawClient::is_signed_with(*answer, *client.signing_key));
 }
 
 TEST_F(DispatchTest, SignedNegotiateIsAnInvalidParameter) {

@@ -48,6 +48,9 @@ inline constexpr size_t kSessionSetupsInProgressMax = 32;
 // Sessions of one connection, trees of a session, opens of a session. Terminal servers hold
 // hundreds of sessions on one connection; an open costs a descriptor.
 inline constexpr size_t kSessionsPerConnectionMax = 4096;
+// Sessions that have ended on a connection and of which it keeps the signing key: clients have few
+// requests under way for one that is gone, and begin no other before they know.
+inline constexpr size_t kEndedSessionsMax = 4;
 inline constexpr size_t kTreesPerSessionMax = 4096;
 inline constexpr size_t kOpensPerSessionMax = 65536;
 // Descriptors that are neither a client's connection nor its open: of shares, of what one request

@@ -254,13 +254,16 @@ class Gone(ConnectionCase):
         for body in (oplock_ack(NO_OPLOCK, file), lease_ack(GUID, 0)):
             self.assertEqual(client.status(raw.OPLOCK_BREAK, body), "NETWORK_NAME_DELETED")
 
-    def test_close_behind_a_logoff_is_answered_unsigned(self):
+    def test_close_behind_a_logoff_is_answered_signed(self):
         client = self.client()
         file = client.make("file")
         self.assertEqual(client.status(raw.LOGOFF, raw.plain(), tree=0), "SUCCESS")
         status, answer = client.ask(raw.CLOSE, raw.close(file))
         self.assertEqual(status, "USER_SESSION_DELETED")
-        self.assertEqual(answer["Flags"] & SIGNED, 0)
+        self.assertEqual(answer["Flags"] & SIGNED, SIGNED)
+        signature = answer["Signature"]
+        client.signSMB(answer)
+        self.assertEqual(signature, answer["Signature"])
 
 
 class Opens(ConnectionCase):
@@ -308,7 +311,7 @@ class Opens(ConnectionCase):
         answer = other.receive()
         self.assertEqual((answer["MessageID"], answer["Status"]), (message, 0), "no interim response")
         self.assertEqual(other.status(raw.CLOSE, raw.close(answer["Data"][64:80])), "SUCCESS")
-        # With the close the holder hears that its handle is in the way.
+        # The holder hears that its handle will be in the way.
         told = holder.receive()
         self.assertEqual((told["MessageID"], told["Command"]), (2 ** 64 - 1, raw.OPLOCK_BREAK))
         self.assertEqual(struct.unpack_from("<II", told["Data"], 24), (0x3, 0x1), "RH to R")
