@@ -133,7 +133,6 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   state.caching = server.file_table.grant_of(open->ref());
   state.maximal_access = open->attributes.maximal_access;
   BRAID_CO_TRY(state.attributes, open->file->stat());
-  server.write_times.show(state.attributes);
   co_return create_reply(request, state);
 }
 

@@ -83,7 +83,6 @@ Result<std::optional<Reply>> answer_replay(Request& request, CreateState& state)
   state.terms = *open->durable_terms.lock();
   if (!held.lease && state.caching.oplock != filestate::OplockLevel::kBatch) state.terms = {};
   BRAID_TRY(state.attributes, open->file->stat());
-  server.write_times.show(state.attributes);
   return create_reply(request, state);
 }
 
