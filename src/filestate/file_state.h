@@ -93,6 +93,11 @@ class BasicFileState {
   // Does an open refuse to share this access? For deleting a file with open streams.
   bool denies(uint32_t access) const { return share_.denies(access); }
   bool is_open_with(uint32_t access) const;
+  // Would an open of one of the file's streams refuse to share the deletion that an open of the
+  // file may do?
+  bool collides_with_deleter(uint32_t access, uint32_t share) const {
+    return share_.collides_with_deleter(access, share);
+  }
 
   // For a directory: see FileTable::child_changed.
   void child_changed(const std::optional<LeaseId>& actor, Outcome& out);

@@ -37,6 +37,10 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
                std::ranges::any_of(node.streams,
                                    [](const auto& stream) { return stream->denies(kDelete); })) {
       decision.decision = Decision::fail(NtStatus::kSharingViolation);
+    } else if (file.stream != 0 &&
+               node.main.collides_with_deleter(request.granted_access, request.share_access)) {
+      // [MS-FSA] 2.1.5.1.2.1: with the file its streams go.
+      decision.decision = Decision::fail(NtStatus::kSharingViolation);
     } else if (with_lease && !impl_->keys.bind(lease, file)) {
       decision.decision = Decision::fail(NtStatus::kInvalidParameter);
     } else {

@@ -25,6 +25,10 @@ class ShareModes {
     return denies(access) || (!(share & kShareRead) && readers_) ||
            (!(share & kShareWrite) && writers_) || (!(share & kShareDelete) && deleters_);
   }
+  // The part of conflicts() that is about the right to delete what is counted here.
+  bool collides_with_deleter(uint32_t access, uint32_t share) const {
+    return (access & kCounted) != 0 && !(share & kShareDelete) && deleters_ != 0;
+  }
   // Has a counted open refused to share this access?
   bool denies(uint32_t access) const {
     return ((access & kReads) && deny_read_) || ((access & kWrites) && deny_write_) ||

@@ -60,7 +60,6 @@ Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open) {
 
 void finish_close(Server& server, Open& open, std::optional<filestate::CloseDecision> decision) {
   if (open.is_pipe()) return;
-  server.write_times.close(open);
   if (open.pending_notifications != 0) report_noted(server, open);
   if (open.is_modified) child_changed(server, open);
   if (!decision) decision = server.file_table.close(open.ref());

@@ -31,7 +31,6 @@ Task<void> lose_open(Server& server, std::shared_ptr<Open> open) {
     finish_close(server, *open);
     co_return;
   }
-  server.write_times.close(*open);
   if (open->pending_notifications != 0) report_noted(server, *open);
   const auto deadline = server.clock().monotonic() + terms.timeout;
   auto purged = server.open_table.park(preserve(*open), deadline);

@@ -118,6 +118,11 @@ inline constexpr uint64_t kOffloadWriteMax = 64u << 20;
 inline constexpr std::chrono::seconds kOffloadTokenLifetime{30};
 inline constexpr std::chrono::minutes kOffloadTokenLifetimeMax{5};
 
+// The largest file, offset and position: what a signed number holds.
+inline constexpr uint64_t kSizeMax = ~uint64_t{0} >> 1;
+// Of the disk that clients are shown.
+inline constexpr uint32_t kSectorSize = 512;
+
 // A channel that was silent for so much longer than another of the client is not the first to get a
 // break: what is sent in one go over all of them does not differ by that much.
 inline constexpr std::chrono::seconds kChannelSilenceMax{2};

@@ -28,4 +28,10 @@ void OpenUse::release() {
   open_ = nullptr;
 }
 
+void Open::set_time_rules(const vfs::TimeRules& rules) {
+  time_rules = rules;
+  file->set_time_rules(rules);
+  if (base_file) base_file->set_time_rules(rules);
+}
+
 }  // namespace braid::smb2

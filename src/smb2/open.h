@@ -22,7 +22,6 @@
 #include "smb2/held_memory.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
-#include "smb2/write_times.h"
 #include "store/worker_tag.h"
 #include "vfs/vfs.h"
 #include "wire/smb2/access_mask.h"
@@ -144,12 +143,9 @@ class Open {
   }
   bool is_pipe() const { return pipe != nullptr; }
   bool has_access(uint32_t any_of) const { return (attributes.granted_access & any_of) != 0; }
-  // What it writes goes to the end, whatever offset is named: so NTFS keeps what is there from
-  // those that may only add to it.
-  bool is_append_only() const {
-    using wire::Access;
-    return has_access(Access::kFileAppendData) && !has_access(Access::kFileWriteData);
-  }
+  // What a stream is a part of, or the file itself: where attributes, times, extended attributes
+  // and security are.
+  vfs::File& whole_file() const { return base_file ? *base_file : *file; }
 
   // The name as the CREATE, or the last rename through this Open, left it. Where it is now is told
   // by open_name.h.
@@ -164,7 +160,10 @@ class Open {
   // told when it is flushed or closed. wire::CompletionFilter.
   std::atomic<uint32_t> pending_notifications = 0;
 
-  WriteTimeOfOpen write_time;
+  // UserSetAccessTime, UserSetModificationTime and UserSetChangeTime of [MS-FSA] 2.1.1.4 "Per
+  // Open"; the two files do what they say.
+  std::atomic<vfs::TimeRules> time_rules{};
+  void set_time_rules(const vfs::TimeRules& rules);
   ChannelSequence channel_sequence;
 
   // Set by CREATE and FSCTL_LMR_REQUEST_RESILIENCY, after filestate has agreed.

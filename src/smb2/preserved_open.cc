@@ -19,7 +19,7 @@ PreservedOpen preserve(Open& open) {
                           .parent_lease_key = open.parent_lease_key,
                           .is_modified = open.is_modified,
                           .is_replay_eligible = open.is_replay_eligible,
-                          .has_sticky_write_time = open.write_time.is_sticky,
+                          .time_rules = open.time_rules,
                           .position = open.position,
                           .mode = open.mode,
                           .next_ea = open.next_ea};
@@ -50,12 +50,13 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   open->parent_lease_key = preserved.parent_lease_key;
   open->is_modified = preserved.is_modified;
   open->is_replay_eligible = preserved.is_replay_eligible;
-  open->write_time.is_sticky = preserved.has_sticky_write_time;
   open->position = preserved.position;
   open->mode = preserved.mode;
   open->next_ea = preserved.next_ea;
   open->file = std::move(preserved.file);
   open->base_file = std::move(preserved.base_file);
+  // The files may have been opened anew, in another process.
+  if (preserved.time_rules.any()) open->set_time_rules(preserved.time_rules);
   open->descriptors = std::move(preserved.descriptors);
   open->memory.begin(std::move(preserved.memory));
   open->lock_room.resume(preserved.counted_locks);

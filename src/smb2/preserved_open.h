@@ -39,7 +39,7 @@ struct PreservedOpen {
   std::optional<LeaseKey> parent_lease_key;
   bool is_modified = false;
   bool is_replay_eligible = false;
-  bool has_sticky_write_time = false;
+  vfs::TimeRules time_rules;
   uint64_t position = 0;
   uint32_t mode = 0;
   uint32_t next_ea = 0;

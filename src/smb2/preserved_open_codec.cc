@@ -22,6 +22,12 @@ std::optional<IdType> decode_optional(wire::Reader& r) {
   return r.id128<IdType>();
 }
 
+vfs::TimeRule decode_rule(wire::Reader& r) {
+  const auto rule = r.as<vfs::TimeRule>();
+  r.expect(rule <= vfs::TimeRule::kMoves);
+  return rule;
+}
+
 void encode_attributes(const OpenAttributes& attributes, wire::Writer& w) {
   w.u64(attributes.file_key.device);
   w.u64(attributes.file_key.inode);
@@ -143,8 +149,10 @@ Bytes encode(const PreservedOpen& open) {
   w.id128(open.client_guid);
   encode_optional(open.lease_key, w);
   encode_optional(open.parent_lease_key, w);
-  w.u8(static_cast<uint8_t>(open.is_modified | open.is_replay_eligible << 1 |
-                            open.has_sticky_write_time << 2));
+  w.u8(static_cast<uint8_t>(open.is_modified | open.is_replay_eligible << 1));
+  w.value(open.time_rules.access);
+  w.value(open.time_rules.write);
+  w.value(open.time_rules.change);
   w.u64(open.position);
   w.u32(open.mode);
   w.u32(open.next_ea);
@@ -175,7 +183,9 @@ Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
   const uint8_t flags = r.u8();
   open.is_modified = (flags & 1) != 0;
   open.is_replay_eligible = (flags & 2) != 0;
-  open.has_sticky_write_time = (flags & 4) != 0;
+  open.time_rules.access = decode_rule(r);
+  open.time_rules.write = decode_rule(r);
+  open.time_rules.change = decode_rule(r);
   open.position = r.u64();
   open.mode = r.u32();
   open.next_ea = r.u32();

@@ -46,6 +46,9 @@ class QuotaFile final : public vfs::File {
   Result<Bytes> get_xattr(std::string_view, vfs::Actor) override { return fail_os(ENODATA); }
   Result<std::vector<vfs::StreamInfo>> streams() override { return std::vector<vfs::StreamInfo>(); }
 
+  // That of its volume is asked of the volume.
+  Result<vfs::Space> space() override { return fail_os(EOPNOTSUPP); }
+  Result<void> note_modified() override { return no_data(); }
   Result<void> change(const vfs::AttributesChange&) override { return fail_os(EACCES); }
   Result<void> set_xattr(std::string_view, ByteView, vfs::Actor) override {
     return fail_os(EACCES);

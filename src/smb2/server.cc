@@ -40,7 +40,6 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
       breaks(session_table, client_table, parts.config->server.break_retry, reactors.timers()),
       descriptors(parts.ids, parts.clock),
       notify(parts.group),
-      write_times(parts.clock, parts.group),
       file_table(breaks, parts.group),
       has_directory_leases(parts.group ? parts.group->region().directory_leases()
                                        : own_directory_leases_),

@@ -33,7 +33,6 @@
 #include "smb2/security/descriptor_store.h"
 #include "smb2/session.h"
 #include "smb2/share.h"
-#include "smb2/write_times.h"
 #include "transport/transport.h"
 
 namespace braid::store {
@@ -130,7 +129,6 @@ class Server final : public ConnectionSink {
   // Of each file, a LOCK or UNLOCK of more ranges than fit into one turn of a reactor.
   Turns<FileKey> long_locks;
   NotifyHub notify;
-  WriteTimes write_times;
   filestate::FileTable file_table;
   // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.
   std::atomic<bool>& has_directory_leases;

@@ -12,8 +12,7 @@ namespace braid::store {
 
 // What kind of record a key names; one number space for all users of a store.
 enum class RecordKind : uint64_t {
-  kFile = 1,       // filestate: who has a file open
-  kWriteTime = 2,  // smb2: the LastWriteTime that clients are shown
+  kFile = 1,  // filestate: who has a file open
 };
 
 struct RecordKey {

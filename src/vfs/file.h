@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "vfs/attributes.h"
 #include "vfs/path.h"
+#include "vfs/time_rules.h"
 
 namespace braid::vfs {
 
@@ -30,6 +31,13 @@ struct Range {
   uint64_t offset = 0;
   uint64_t length = 0;
   friend bool operator==(const Range&, const Range&) = default;
+};
+
+struct Space {
+  uint32_t block_size = 4096;
+  uint64_t total_blocks = 0;
+  uint64_t free_blocks = 0;
+  uint64_t available_blocks = 0;  // to the caller, without what is reserved for root
 };
 
 struct DirectoryEntry {
@@ -99,6 +107,12 @@ class File {
   virtual Result<Attributes> stat() = 0;
   // All or, on an error, some of the changes. Allowed to the owner and to who may write the file.
   virtual Result<void> change(const AttributesChange& change) = 0;
+  // Which times what is done through this File moves, from now on. A back end that cannot keep a
+  // time lets it move.
+  virtual void set_time_rules(const TimeRules& rules) { (void)rules; }
+  // [MS-FSA] 2.1.4.17 "Algorithm for Noting That a File Modification Time is Updated", where
+  // nothing else was done to the file. Allowed to who may write it.
+  virtual Result<void> note_modified() = 0;
   // As the server: the caller has decided that the user may. What is empty stays.
   virtual Result<void> change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) {
     return change({.uid = uid, .gid = gid});
@@ -109,14 +123,14 @@ class File {
                               Wait wait = Wait::kAllowed) = 0;
   // Writes everything. The first write sets ARCHIVE. There is none that never waits: a file system
   // that is being frozen lets no writer in, whatever the writer has asked for.
-  // At kEnd it goes behind the last byte in one step, whoever else does the same.
-  static constexpr uint64_t kEnd = ~uint64_t{0};
   virtual Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) = 0;
   Result<size_t> write(uint64_t offset, ByteView bytes) {
     return write(offset, std::span<const ByteView>(&bytes, 1));
   }
   virtual Result<void> truncate(uint64_t size) = 0;
-  // Reserves blocks up to `size` bytes without changing the size; gives back those beyond.
+  // Reserves blocks up to `size` bytes without changing the size or the write time; gives back
+  // those beyond. ENOSPC: nothing was taken. REQUIRES that nobody else of this process writes the
+  // file meanwhile.
   virtual Result<void> allocate(uint64_t size) = 0;
   virtual Result<void> flush(Durability durability) = 0;
 
@@ -163,6 +177,13 @@ class File {
   virtual Result<void> remove_stream(std::string_view name) = 0;
   // Called on the File of the stream `from` itself, that File follows the new name.
   virtual Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) = 0;
+
+  // The space of the file system that the file is on, which a mount below the share's root makes
+  // another one than the share's.
+  virtual Result<Space> space() = 0;
+  // Whether the file system keeps checksums of what is written to the file. EOPNOTSUPP where it
+  // knows none.
+  virtual Result<bool> has_checksums() { return fail_os(EOPNOTSUPP); }
 
   // For Volume::adopt() in another process, which gets a duplicate of it; -1 where there is none.
   // The file's until it is closed.

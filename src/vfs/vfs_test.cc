@@ -307,40 +307,6 @@ TEST_P(AnyVolume, PiecesAreWrittenInOrder) {
 }
 
 // Through handles of their own, as clients have them.
-TEST_P(AnyVolume, WritesAtTheEndDoNotOverwriteEachOther) {
-  make("f");
-  constexpr int kWrites = 200;
-  for (const std::string stream : {"", "s"}) {
-    std::vector<std::thread> threads;
-    for (const char who : {'a', 'b', 'c'}) {
-      std::shared_ptr<File> file = open("f");
-      if (!stream.empty()) {
-        auto opened = file->open_stream(
-            stream, {.disposition = StreamHow::Disposition::kOpenOrCreate, .write = true});
-        ASSERT_TRUE(opened) << opened.error().message();
-        file = *std::move(opened);
-      }
-      threads.emplace_back([file, who] {
-        for (int i = 0; i < kWrites; ++i) {
-          const auto put = file->write(File::kEnd, as_bytes(std::string(3, who)));
-          ASSERT_TRUE(put) << put.error().message();
-          ASSERT_EQ(*put, 3u);
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    auto file = open("f");
-    if (!stream.empty()) file = *file->open_stream(stream, {});
-    const std::string all = content(*file);
-    ASSERT_EQ(all.size(), 3u * 3 * kWrites) << stream;
-    for (size_t i = 0; i < all.size(); i += 3) {
-      ASSERT_EQ(all.substr(i, 3), std::string(3, all[i])) << i;
-    }
-    EXPECT_EQ(std::ranges::count(all, 'a'), 3 * kWrites);
-    EXPECT_EQ(std::ranges::count(all, 'b'), 3 * kWrites);
-  }
-}
-
 TEST_P(AnyVolume, TruncateAllocateAndZero) {
   auto file = make("f");
   ASSERT_TRUE(file->write(0, as_bytes("0123456789")));

@@ -121,13 +121,6 @@ struct AdoptHow {
   bool writable = false;    // the stream
 };
 
-struct Space {
-  uint32_t block_size = 4096;
-  uint64_t total_blocks = 0;
-  uint64_t free_blocks = 0;
-  uint64_t available_blocks = 0;  // to the caller, without what is reserved for root
-};
-
 struct Features {
   bool xattrs = false;
   bool streams = false;
@@ -210,6 +203,7 @@ class Volume {
     return fail_os(EOPNOTSUPP);
   }
 
+  // Of the file system that the root is on.
   virtual Result<Space> space(const Credentials& who) = 0;
   // Null where the back end has none.
   virtual Quotas* quotas() { return nullptr; }

@@ -8,6 +8,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from impacket.smb3 import SessionError  # noqa: E402
+from impacket.smb3structs import SMB2CreateContext  # noqa: E402
 from impacket.smbconnection import SMBConnection  # noqa: E402
 
 import smb2_raw as raw  # noqa: E402
@@ -20,12 +21,14 @@ ALICE, BOB = test_users()
 STATUSES = {0x80000013: "INVALID_EA_NAME", 0x80000014: "EA_LIST_INCONSISTENT",
             0xC0000052: "NO_EAS_ON_FILE", 0xC0000275: "NOT_A_REPARSE_POINT",
             0xC0000276: "IO_REPARSE_TAG_INVALID", 0xC0000277: "IO_REPARSE_TAG_MISMATCH",
+            0xC0000024: "OBJECT_TYPE_MISMATCH",
             0xC0000278: "IO_REPARSE_DATA_INVALID", 0xC0000465: "INVALID_TOKEN",
             0xC000A2A3: "OFFLOAD_READ_FILE_NOT_SUPPORTED",
             0xC000A2A4: "OFFLOAD_WRITE_FILE_NOT_SUPPORTED", 0xC0000011: "END_OF_FILE"}
 ALL_ACCESS = 0x001F01FF
 OPEN_REPARSE_POINT = 0x00200000
 FULL_EA = 15
+OPEN_IF = 3
 CREATE_OR_GET_OBJECT_ID = 0x000900C0
 SET_REPARSE_POINT = 0x000900A4
 GET_REPARSE_POINT = 0x000900A8
@@ -38,6 +41,10 @@ DUPLICATE_EXTENTS = 0x00098344
 DELETE_REPARSE_POINT = 0x000900AC
 OFFLOAD_READ = 0x00094264
 OFFLOAD_WRITE = 0x00098268
+REFS_STREAM_SNAPSHOT = 0x00090440
+GET_NTFS_VOLUME_DATA = 0x00090064
+READ_FILE_USN_DATA = 0x000900EB
+QUERY_FILE_REGIONS = 0x00090284
 GET_INTEGRITY = 0x0009027C
 SET_INTEGRITY = 0x0009C280
 RESUME_KEY = 0x00140078
@@ -71,6 +78,14 @@ def parse_eas(blob):
 def status_of(error):
     code = error.get_error_code()
     return STATUSES.get(code) or raw.status_name(code)
+
+
+def create_context(name, data):
+    context = SMB2CreateContext()
+    context["NameOffset"], context["NameLength"] = 16, 4
+    context["DataOffset"], context["DataLength"] = 24, len(data)
+    context["Buffer"] = name + bytes(4) + data
+    return context
 
 
 def symlink_reparse(target):
@@ -214,18 +229,182 @@ class FileControl(FileControlCase):
                          "NOT_A_REPARSE_POINT")
 
     @braid_only
-    def test_integrity_is_none(self):
+    def test_what_is_not_there_is_said_not_to_be_there(self):
         file = self.open("file")
-        status, blob = self.control(file, GET_INTEGRITY)
-        self.assertEqual((status, blob[:12]), ("SUCCESS", bytes(12)))
-        self.assertEqual(self.control(file, GET_INTEGRITY, room=15)[0], "INVALID_PARAMETER")
-        for status, algorithm, flags in (("SUCCESS", 0, 0), ("SUCCESS", 0xFFFF, 0),
-                                         ("NOT_SUPPORTED", 2, 0), ("INVALID_PARAMETER", 3, 0),
-                                         ("INVALID_PARAMETER", 0, 1), ("INVALID_PARAMETER", 2, 2)):
-            with self.subTest(algorithm=algorithm, flags=flags):
-                blob = struct.pack("<HHI", algorithm, 0, flags)
-                self.assertEqual(self.control(file, SET_INTEGRITY, blob)[0], status)
-        self.assertEqual(self.control(file, SET_INTEGRITY, bytes(7))[0], "INVALID_PARAMETER")
+        # Checksums are btrfs's: filesystems_test.py.
+        self.assertEqual(self.control(file, GET_INTEGRITY)[0], "INVALID_DEVICE_REQUEST")
+        self.assertEqual(self.control(file, SET_INTEGRITY, bytes(8))[0], "INVALID_DEVICE_REQUEST")
+        self.assertEqual(self.control(file, REFS_STREAM_SNAPSHOT, bytes(32))[0], "NOT_SUPPORTED")
+        for status, info_class in (("NOT_SUPPORTED", 9), ("NOT_SUPPORTED", 29),
+                                   ("INVALID_PARAMETER", 32), ("NOT_SUPPORTED", 33),
+                                   ("NOT_SUPPORTED", 44), ("NOT_SUPPORTED", 46)):
+            with self.subTest(query=info_class):
+                self.refused(status, self.smb.queryInfo, self.tree, file, infoType=1,
+                             fileInfoClass=info_class)
+        for info_class in (2, 9):
+            with self.subTest(volume=info_class):
+                self.refused("NOT_SUPPORTED", self.smb.queryInfo, self.tree, file, infoType=2,
+                             fileInfoClass=info_class)
+        for info_class in (29, 32, 44):
+            with self.subTest(set=info_class):
+                self.refused("NOT_SUPPORTED", self.smb.setInfo, self.tree, file, bytes(64), 1,
+                             info_class)
+
+    @braid_only
+    def test_values_that_cannot_be_are_refused(self):
+        folder = os.path.join(self.root, "folder")
+        os.makedirs(folder, exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(folder, *ids_of(ALICE))
+        file, directory = self.open("file"), self.open("folder", options=1)
+        unbuffered = self.open("file", options=8)
+        number = struct.Struct("<Q").pack
+        for what, handle, info_class, blob in (
+                ("negative position", file, 14, number(1 << 63)),
+                ("position within a sector", unbuffered, 14, number(100)),
+                ("mode of a synchronous open", file, 16, struct.pack("<I", 0x20)),
+                ("unbuffered from now on", file, 16, struct.pack("<I", 8)),
+                ("negative size", file, 20, number(1 << 63)),
+                ("negative allocation", file, 19, number(1 << 63)),
+                ("valid length beyond the end", file, 39, number(1 << 40)),
+                ("valid length of a folder", directory, 39, number(0)),
+                ("temporary folder", directory, 4, bytes(32) + struct.pack("<II", 0x100, 0))):
+            with self.subTest(what):
+                self.refused("INVALID_PARAMETER", self.smb.setInfo, self.tree, handle, blob, 1,
+                             info_class)
+        self.smb.setInfo(self.tree, unbuffered, number(1024), 1, 14)
+        trim = struct.Struct("<IIQQ").pack
+        for what, blob in (("key", trim(1, 1, 0, 4096)), ("offset", trim(0, 1, 1 << 63, 1)),
+                           ("length", trim(0, 1, 4096, (1 << 63) - 1))):
+            with self.subTest(trim=what):
+                self.assertEqual(self.control(file, FILE_LEVEL_TRIM, blob)[0], "INVALID_PARAMETER")
+        self.refused("INVALID_PARAMETER", self.smb.create, self.tree, "temporary", ALL_ACCESS, 7, 1,
+                     2, 0x110)
+        # Without buffering nothing can be appended: the right to is taken away before it is judged.
+        self.refused("ACCESS_DENIED", self.open, "file", access=4, options=8)
+
+    def test_the_previous_version_of_time_0_is_the_file(self):
+        file = self.smb.create(self.tree, "file", ALL_ACCESS, 7, 0, 1, 0x80,
+                               createContexts=[create_context(b"TWrp", bytes(8))])
+        self.smb.write(self.tree, file, b"now", 0, 3)
+        self.smb.close(self.tree, file)
+        with open(os.path.join(self.root, "file"), "rb") as written:
+            self.assertEqual(written.read(3), b"now")
+
+    @braid_only
+    def test_a_file_mode_that_is_set_is_told_and_unset(self):
+        file = self.open("file", options=2)  # FILE_WRITE_THROUGH
+        for mode in (2, 4, 6, 0):
+            self.smb.setInfo(self.tree, file, struct.pack("<I", mode), 1, 16)
+            blob = self.smb.queryInfo(self.tree, file, infoType=1, fileInfoClass=16)
+            self.assertEqual(struct.unpack("<I", blob)[0], mode)
+
+    @braid_only
+    def test_what_ntfs_tells_of_a_volume_and_a_record(self):
+        file = self.open("file")
+        status, blob = self.control(file, GET_NTFS_VOLUME_DATA)
+        self.assertEqual((status, len(blob)), ("SUCCESS", 96))
+        _, sectors, clusters, free, _, sector, cluster = struct.unpack_from("<QQQQQII", blob)
+        now = os.statvfs(self.root)
+        self.assertEqual((clusters, sector, cluster), (now.f_blocks, 512, now.f_frsize))
+        self.assertEqual(sectors * sector, clusters * cluster)
+        self.assertLess(abs(free - now.f_bfree), now.f_blocks // 10 + 1000)
+        self.assertEqual(self.control(file, GET_NTFS_VOLUME_DATA, room=95)[0], "BUFFER_TOO_SMALL")
+
+        inode = os.stat(os.path.join(self.root, "file")).st_ino
+        root = os.stat(self.root).st_ino
+        status, blob = self.control(file, READ_FILE_USN_DATA)
+        self.assertEqual(status, "SUCCESS")
+        length, major, minor, this, parent, usn = struct.unpack_from("<IHHQQQ", blob)
+        self.assertEqual((length, major, minor, this, parent, usn),
+                         (len(blob), 2, 0, inode, root, 0))
+        size, offset = struct.unpack_from("<HH", blob, 56)
+        self.assertEqual(blob[offset:offset + size].decode("utf-16-le"), "file")
+        status, blob = self.control(file, READ_FILE_USN_DATA, struct.pack("<HH", 2, 3))
+        self.assertEqual((status, struct.unpack_from("<IHHQQQQ", blob)[1:]),
+                         ("SUCCESS", (3, 0, inode, 0, root, 0)))
+        for versions in ((3, 2), (4, 4), (0, 1)):
+            self.assertEqual(self.control(file, READ_FILE_USN_DATA,
+                                          struct.pack("<HH", *versions))[0], "INVALID_PARAMETER")
+        self.assertEqual(self.control(file, READ_FILE_USN_DATA, room=60)[0], "BUFFER_TOO_SMALL")
+
+    @braid_only
+    def test_regions_of_a_file(self):
+        file = self.open("file")
+        size = 16384
+        self.assertEqual(self.control(file, QUERY_FILE_REGIONS),
+                         ("SUCCESS", struct.pack("<IIIIQQII", 0, 1, 1, 0, 0, size, 1, 0)))
+        ask = struct.Struct("<QQII").pack
+        self.assertEqual(self.control(file, QUERY_FILE_REGIONS, ask(4096, 100, 1, 0))[1][16:32],
+                         struct.pack("<QQ", 4096, 100))
+        self.assertEqual(self.control(file, QUERY_FILE_REGIONS, ask(size, 100, 1, 0)),
+                         ("SUCCESS", b""))
+        for status, blob in (("BUFFER_TOO_SMALL", bytes(23)),
+                             ("INVALID_PARAMETER", ask(0, 0, 1, 0)),
+                             ("INVALID_PARAMETER", ask(1, (1 << 63) - 1, 1, 0)),
+                             ("INVALID_PARAMETER", ask(0, 1, 4, 0))):
+            self.assertEqual(self.control(file, QUERY_FILE_REGIONS, blob)[0], status)
+        self.assertEqual(self.control(file, QUERY_FILE_REGIONS, room=39)[0], "BUFFER_TOO_SMALL")
+
+    @braid_only
+    def test_a_streams_handle_is_not_the_file(self):
+        folder = os.path.join(self.root, "with stream")
+        os.makedirs(folder, exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(folder, *ids_of(ALICE))
+        whole = self.open("streamed", disposition=OPEN_IF)
+        self.smb.write(self.tree, whole, b"whole", 0, 5)
+        self.smb.close(self.tree, whole)
+        for name, unnamed in (("streamed", {"::$DATA": 5}), ("with stream", {})):
+            stream = self.open(f"{name}:s", disposition=OPEN_IF)
+            self.smb.write(self.tree, stream, b"abc", 0, 3)
+            blob = self.smb.queryInfo(self.tree, stream, infoType=1, fileInfoClass=22)
+            found, at = {}, 0
+            while True:
+                following, length, size = struct.unpack_from("<IIQ", blob, at)
+                found[blob[at + 24:at + 24 + length].decode("utf-16-le")] = size
+                if not following:
+                    break
+                at += following
+            self.assertEqual(found, {":s:$DATA": 3} | unnamed)
+            standard = self.smb.queryInfo(self.tree, stream, infoType=1, fileInfoClass=5)
+            self.assertEqual(struct.unpack_from("<QQ", standard)[1], 3)
+            self.smb.close(self.tree, stream)
+
+    @braid_only
+    def test_names_that_a_stream_may_get(self):
+        def rename(handle, name, replace=0):
+            name = name.encode("utf-16-le")
+            self.smb.setInfo(self.tree, handle, struct.pack("<B7xQI", replace, 0, len(name)) + name,
+                             1, 10)
+
+        self.smb.close(self.tree, self.open("file:taken", disposition=OPEN_IF))
+        stream = self.open("file:named", disposition=OPEN_IF)
+        for status, name in (("INVALID_PARAMETER", "::"), ("INVALID_PARAMETER", ":new:"),
+                             ("INVALID_PARAMETER", ":a:b:c:d"),
+                             ("INVALID_PARAMETER", ":a/b"), ("INVALID_PARAMETER", "::$DATA"),
+                             ("OBJECT_TYPE_MISMATCH", ":new:$INDEX_ALLOCATION"),
+                             ("OBJECT_TYPE_MISMATCH", ":new:$NONE"),
+                             ("OBJECT_TYPE_MISMATCH", "::$NONE"),
+                             ("OBJECT_NAME_COLLISION", ":TAKEN:$DATA")):
+            with self.subTest(name):
+                self.refused(status, rename, stream, name)
+        rename(stream, ":NAMED:$DATA")  # its own name
+        rename(stream, ":new:$data")
+        self.smb.write(self.tree, stream, b"abc", 0, 3)
+        self.smb.close(self.tree, stream)
+        self.smb.close(self.tree, self.open("file:NEW"))
+        self.refused("OBJECT_NAME_NOT_FOUND", self.open, "file:named")
+        self.refused("INVALID_PARAMETER", self.open, "file:s:$INDEX_ALLOCATION")
+
+    @braid_only
+    def test_a_stream_shares_with_who_may_delete_its_file(self):
+        self.smb.close(self.tree, self.open("file:s", disposition=OPEN_IF))
+        deleter = self.open("file", access=0x00010080)
+        self.refused("SHARING_VIOLATION", self.smb.create, self.tree, "file:s", 1, 3, 0, 1, 0x80)
+        self.smb.close(self.tree, self.smb.create(self.tree, "file:s", 1, 7, 0, 1, 0x80))
+        self.smb.close(self.tree, self.smb.create(self.tree, "file:s", 0x80, 3, 0, 1, 0x80))
+        self.smb.close(self.tree, deleter)
 
     def test_a_directory_is_renamed_whatever_another_share_has_open(self):
         for root in (self.root, self.fixed):

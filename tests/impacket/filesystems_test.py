@@ -14,7 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import suite  # noqa: E402
 from file_control_test import (ALL_ACCESS, DUPLICATE_EXTENTS, FILE_LEVEL_TRIM, FULL_EA,  # noqa: E402
-                               QUERY_ALLOCATED_RANGES, SET_COMPRESSION, SET_SPARSE, SET_ZERO_DATA,
+                               GET_INTEGRITY, QUERY_ALLOCATED_RANGES, SET_COMPRESSION,
+                               SET_INTEGRITY, SET_SPARSE, SET_ZERO_DATA,
                                FileControlCase, full_eas, parse_eas)
 from server import Options, Share, ids_of, test_users  # noqa: E402
 
@@ -168,6 +169,46 @@ class Space(FileSystemCase):
         self.smb.close(self.tree, file)
         subprocess.run(["sync", "-f", self.root], check=True, timeout=60)
         self.assertLessEqual(os.stat(path).st_blocks * 512, 9 * BLOCK)
+
+    def test_checksums_are_for_btrfs(self):
+        file = self.put("summed", os.urandom(BLOCK))
+        status, blob = self.control(file, GET_INTEGRITY)
+        if not self.is_btrfs:
+            self.assertEqual(status, "INVALID_DEVICE_REQUEST")
+            self.assertEqual(self.control(file, SET_INTEGRITY, bytes(8))[0],
+                             "INVALID_DEVICE_REQUEST")
+            return
+        cluster = os.statvfs(self.root).f_frsize
+        self.assertEqual((status, blob), ("SUCCESS", struct.pack("<HHIII", 1, 0, 0, 4096, cluster)))
+        self.assertEqual(self.control(file, GET_INTEGRITY, room=15)[0], "INVALID_PARAMETER")
+        for status, algorithm, flags in (("SUCCESS", 1, 0), ("SUCCESS", 0xFFFF, 0),
+                                         ("NOT_SUPPORTED", 0, 0), ("NOT_SUPPORTED", 2, 0),
+                                         ("NOT_SUPPORTED", 0xFFFF, 1), ("INVALID_PARAMETER", 3, 0),
+                                         ("INVALID_PARAMETER", 0, 1), ("INVALID_PARAMETER", 2, 2)):
+            with self.subTest(algorithm=algorithm, flags=flags):
+                blob = struct.pack("<HHI", algorithm, 0, flags)
+                self.assertEqual(self.control(file, SET_INTEGRITY, blob)[0], status)
+        # What is not copied on write has none.
+        plain = self.make("plain", b"")
+        subprocess.run(["chattr", "+C", plain], check=True, timeout=60)
+        self.assertEqual(self.control(self.open("plain"), GET_INTEGRITY),
+                         ("SUCCESS", struct.pack("<HHIII", 0, 0, 0, 0, cluster)))
+
+    def test_space_below_a_mount_is_that_mounts(self):
+        mounted = os.path.join(self.root, "mounted")
+        os.mkdir(mounted)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8M,mode=777", "none", mounted],
+                       check=True, timeout=60)
+        self.addCleanup(subprocess.run, ["umount", "-l", mounted], check=True, timeout=60)
+        for name, folder in (("", self.root), ("mounted", mounted)):
+            directory = self.open(name, options=1, access=0x81)
+            for info_class, form in ((3, "<QQII"), (7, "<QQQII")):
+                blob = self.smb.queryInfo(self.tree, directory, infoType=2,
+                                          fileInfoClass=info_class)
+                total, *_, per_unit, sector = struct.unpack(form, blob)
+                now = os.statvfs(folder)
+                self.assertEqual((total, per_unit * sector), (now.f_blocks, now.f_frsize), name)
+            self.smb.close(self.tree, directory)
 
     def test_compression_is_for_btrfs(self):
         file = self.put("packed", bytes(BLOCK))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Whose room data takes: on a small ext4, which keeps some blocks for root (on_image.sh)."""
 import os
+import struct
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from impacket.smb3 import SessionError  # noqa: E402
 
 import suite  # noqa: E402
-from file_control_test import FileControlCase, status_of  # noqa: E402
+from file_control_test import FileControlCase, create_context, status_of  # noqa: E402
 from server import ids_of, test_users  # noqa: E402
 
 ALICE, _ = test_users()
@@ -42,6 +43,39 @@ class Room(FileControlCase):
         for folder, _, names in os.walk(os.path.join(self.root, ".braid")):
             found += [os.path.join(folder, name) for name in names]
         return found
+
+    def test_a_refused_reservation_takes_nothing(self):
+        """FileAllocationInformation and SMB2_CREATE_ALLOCATION_SIZE: all or nothing."""
+        free = self.room()
+        file = self.open("asked", disposition=OPEN_IF)
+        self.smb.writeFile(self.tree, file, b"k" * 4096, 0)
+        subprocess.run(["sync", "-f", self.root], check=True, timeout=60)
+        before = self.room()
+        for size in (1 << 30, (free[0] - 8) * 4096, 1 << 62):
+            with self.subTest(size):
+                self.refused("DISK_FULL", self.smb.setInfo, self.tree, file,
+                             struct.pack("<Q", size), 1, 19)
+                self.assertEqual(self.room(), before)
+        self.smb.setInfo(self.tree, file, struct.pack("<Q", 1 << 20), 1, 19)
+        self.assertLessEqual(self.room()[0], before[0] - 255)
+        # What was reserved before stays.
+        self.refused("DISK_FULL", self.smb.setInfo, self.tree, file, struct.pack("<Q", 1 << 30), 1,
+                     19)
+        self.assertLessEqual(self.room()[0], before[0] - 255)
+        self.smb.close(self.tree, file)
+        before = self.room()
+        for disposition, name in ((2, "new"), (5, "asked")):
+            with self.subTest(name):
+                with self.assertRaises(SessionError) as refusal:
+                    self.smb.create(self.tree, name, 0x001F01FF, 7, 0, disposition, 0x80,
+                                    createContexts=[create_context(
+                                        b"AlSi", struct.pack("<Q", 1 << 30))])
+                self.assertEqual(status_of(refusal.exception), "DISK_FULL")
+                self.assertEqual(self.room(), before)
+        self.assertFalse(os.path.exists(os.path.join(self.root, "new")))
+        with open(os.path.join(self.root, "asked"), "rb") as kept:
+            self.assertEqual(kept.read(), b"k" * 4096)
+        os.unlink(os.path.join(self.root, "asked"))
 
     def test_room_kept_for_root(self):
         """A large stream ends where the file does, and counts for the file's owner."""

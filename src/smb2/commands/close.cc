@@ -11,11 +11,10 @@ namespace braid::smb2 {
 
 namespace {
 
-wire::CloseResponse response_to(const wire::CloseRequest& close, Request& request, Open& open) {
+wire::CloseResponse response_to(const wire::CloseRequest& close, Open& open) {
   wire::CloseResponse response;
   if (!(close.flags & wire::CloseFlags::kPostqueryAttrib) || open.is_pipe()) return response;
   if (auto attributes = open.file->stat()) {
-    request.server.write_times.show(*attributes);
     response.flags = wire::CloseFlags::kPostqueryAttrib;
     response.creation_time = attributes->creation_time;
     response.last_access_time = attributes->access_time;
@@ -61,8 +60,7 @@ Task<Result<Reply>> handle_close(Request& request) {
     co_return co_await answer_with_first(request, id);
   }
 
-  if (!open->is_pipe()) request.server.write_times.close(*open);
-  const wire::CloseResponse response = response_to(close, request, *open);
+  const wire::CloseResponse response = response_to(close, *open);
   // Closing waits for those who use the Open; this request must not be one of them.
   request.open.release();
   std::optional<wire::CloseResponse> answer;

@@ -21,7 +21,6 @@ Task<Result<Reply>> handle_flush(Request& request) {
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kFlush));
   if (!open.attributes.is_directory) {
     BRAID_CO_CHECK(open.file->flush(vfs::Durability::kDataAndMetadata));
-    request.server.write_times.flush(open);
   }
   if (open.pending_notifications != 0) report_noted(request.server, open);
   co_return reply_with(wire::FlushResponse{});

@@ -15,8 +15,6 @@
 namespace braid::smb2 {
 namespace {
 
-vfs::File& base_of(Open& open) { return open.base_file ? *open.base_file : *open.file; }
-
 struct Selection {
   std::vector<wire::FullEa> eas;
   bool complete = true;
@@ -47,7 +45,7 @@ Result<Selection> select(const std::vector<wire::FullEa>& eas, ByteView asked, s
 
 Result<QueryAnswer> query_full_eas(Open& open, const wire::QueryInfoRequest& query) {
   using Flags = wire::QueryInfoFlags;
-  BRAID_TRY(std::vector<wire::FullEa> eas, load_eas(base_of(open)));
+  BRAID_TRY(std::vector<wire::FullEa> eas, load_eas(open.whole_file()));
   const bool by_name = !query.input_buffer.empty();
   bool complete = true;
   uint32_t start = 0;
@@ -81,7 +79,7 @@ Result<QueryAnswer> query_full_eas(Open& open, const wire::QueryInfoRequest& que
 
 Result<void> set_full_eas(Server& server, Open& open, ByteView buffer) {
   BRAID_TRY(const auto eas, wire::decode_full_eas(buffer));
-  BRAID_CHECK(store_eas(base_of(open), eas));
+  BRAID_CHECK(store_eas(open.whole_file(), eas));
   open.next_ea = 0;
   report_modified(server, open, wire::CompletionFilter::kEa);
   return {};

@@ -213,7 +213,6 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
     }
     list.begin();
     vfs::DirectoryEntry& entry = state->pending[state->next_pending];
-    request.server.write_times.show(entry.attributes);
     wire::encode_directory_entry(info_class, to_wire(volume, entry), list.writer());
     if (!list.end()) {
       full = true;

@@ -51,17 +51,13 @@ wire::FileStandardInformation standard(const Server& server, const Open& open,
 
 uint32_t mode_of(const Open& open) {
   using Mode = wire::FileModeInformation;
-  return open.mode.load() |
-         (open.attributes.create_options &
-          (Mode::kWriteThrough | Mode::kSequentialOnly | Mode::kNoIntermediateBuffering |
-           Mode::kDeleteOnClose));
+  return open.mode.load() | (open.attributes.create_options &
+                             (Mode::kNoIntermediateBuffering | Mode::kDeleteOnClose));
 }
 
 uint64_t index_number_of(const Open& open, const vfs::Attributes& attributes) {
   return index_number(*open.tree_connect->share->volume, attributes.key);
 }
-
-vfs::File& base_of(Open& open) { return open.base_file ? *open.base_file : *open.file; }
 
 std::string name_with_stream(const Server& server, const Open& open) {
   std::string name = current_path(server, open).text();
@@ -75,7 +71,7 @@ wire::FileAllInformation all(const Server& server, Open& open,
   info.basic = basic(attributes);
   info.standard = standard(server, open, attributes);
   info.internal.index_number = index_number_of(open, attributes);
-  info.ea.ea_size = ea_size_of(base_of(open));
+  info.ea.ea_size = ea_size_of(open.whole_file());
   info.access.access_flags = open.attributes.granted_access;
   info.position.current_byte_offset = open.position;
   info.mode.mode = mode_of(open);
@@ -83,14 +79,15 @@ wire::FileAllInformation all(const Server& server, Open& open,
   return info;
 }
 
-Result<QueryAnswer> streams(Open& open, const wire::QueryInfoRequest& query,
-                            const vfs::Attributes& attributes) {
+// Of the file, whichever of its streams is open.
+Result<QueryAnswer> streams(Open& open, const wire::QueryInfoRequest& query) {
   std::vector<wire::FileStreamInformation> list;
+  vfs::File& file = open.whole_file();
+  BRAID_TRY(const auto attributes, file.stat());
   if (!attributes.is_directory()) {
     list.push_back({attributes.size, attributes.allocation_size, "::$DATA"});
   }
-  vfs::File& base = open.base_file ? *open.base_file : *open.file;
-  auto named = base.streams();
+  auto named = file.streams();
   if (!named && !named.error().is_os(ENOTSUP)) return std::unexpected(named.error());
   if (named) {
     for (const vfs::StreamInfo& stream : *named) {
@@ -146,7 +143,6 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     return fail(NtStatus::kAccessDenied);
   }
   BRAID_TRY(vfs::Attributes attributes, open.file->stat());
-  request.server.write_times.show(attributes);
 
   switch (info_class) {
     case FileInfoClass::kBasic: return encoded(basic(attributes));
@@ -154,7 +150,7 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kInternal:
       return encoded(wire::FileInternalInformation{index_number_of(open, attributes)});
     case FileInfoClass::kEa:
-      return encoded(wire::FileEaInformation{ea_size_of(base_of(open))});
+      return encoded(wire::FileEaInformation{ea_size_of(open.whole_file())});
     case FileInfoClass::kFullEa: return query_full_eas(open, query);
     case FileInfoClass::kAccess:
       return encoded(wire::FileAccessInformation{open.attributes.granted_access});
@@ -166,7 +162,7 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kAlternateName:
       return encoded(wire::FileNameInformation{
           std::string(current_path(request.server, open).name())});
-    case FileInfoClass::kStream: return streams(open, query, attributes);
+    case FileInfoClass::kStream: return streams(open, query);
     case FileInfoClass::kCompression:
       return encoded(wire::FileCompressionInformation{
           .compressed_file_size = attributes.size,
@@ -203,6 +199,13 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
                                                        .delete_pending = info.delete_pending,
                                                        .directory = info.directory});
     }
+    // [MS-FSA] 2.1.5.12.13, .19, .22, .24, .25 and .26: what nobody is told this way.
+    case FileInfoClass::kHardLink:
+    case FileInfoClass::kName:
+    case FileInfoClass::kObjectId:
+    case FileInfoClass::kReparsePoint:
+    case FileInfoClass::kSfioReserve: return fail(NtStatus::kNotSupported);
+    case FileInfoClass::kQuota: return fail(NtStatus::kInvalidParameter);
     default: return fail(NtStatus::kInvalidInfoClass);
   }
 }

@@ -1,6 +1,8 @@
 // [MS-SMB2] 3.3.5.20.2 "Handling SMB2_0_INFO_FILESYSTEM"; [MS-FSA] 2.1.5.13 "Server Requests a
 // Query of File System Information".
 #include "smb2/commands/query_info_parts.h"
+#include "smb2/limits.h"
+#include "smb2/quota_file.h"
 #include "wire/fscc/fs_information.h"
 #include "wire/fscc/info_class.h"
 
@@ -8,8 +10,6 @@ namespace braid::smb2 {
 namespace {
 
 using wire::FsInfoClass;
-
-constexpr uint32_t kSectorSize = 512;
 
 template <class Info>
 QueryAnswer encoded(const Info& info) {
@@ -29,8 +29,13 @@ vfs::QuotaState quota_state(const Share& share) {
   return quotas ? quotas->state() : vfs::QuotaState::kUnsupported;
 }
 
-// A user with a limit sees a volume of that size. [MS-FSA] 2.1.5.13.3 and 2.1.5.13.7.
+// Of the file system that the open is on, which is another one than the share's below a mount. A
+// user with a limit sees a volume of that size. [MS-FSA] 2.1.5.13.3 and 2.1.5.13.7.
 Result<vfs::Space> space_for(const Request& request, const Share& share) {
+  Open& open = *request.open;
+  if (!QuotaFile::of(open) && open.attributes.file_key.device != share.volume->features().device) {
+    return open.file->space();
+  }
   BRAID_TRY(vfs::Space space, share.volume->space(request.credentials()));
   if (quota_state(share) != vfs::QuotaState::kEnforced) return space;
   const auto quota = share.volume->quotas()->of(request.credentials()->uid);
@@ -129,6 +134,9 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
       if (features.sparse) info.flags |= wire::FileFsSectorSizeInformation::kTrimEnabled;
       return encoded(info);
     }
+    // [MS-FSA] 2.1.5.13.2 and .9.
+    case FsInfoClass::kLabel:
+    case FsInfoClass::kDriverPath: return fail(NtStatus::kNotSupported);
     default:
       return fail(NtStatus::kInvalidInfoClass);
   }

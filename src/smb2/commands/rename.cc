@@ -17,36 +17,6 @@
 namespace braid::smb2 {
 namespace {
 
-// What has the new name of a stream goes only if it is empty and nobody has it open.
-Result<void> check_target_stream(const Server& server, Open& open, const std::string& name) {
-  BRAID_TRY(const auto streams, open.base_file->streams());
-  const auto taken = std::ranges::find_if(
-      streams, [&](const vfs::StreamInfo& stream) { return vfs::equal_folded(stream.name, name); });
-  if (taken == streams.end()) return {};
-  FileKey key = open.attributes.file_key;
-  key.stream = vfs::stream_key(name);
-  if (taken->size != 0 || server.file_table.is_open(key)) {
-    return fail(NtStatus::kInvalidParameter);
-  }
-  return {};
-}
-
-// A stream is renamed within its file, ":new:$DATA": [MS-FSA] 2.1.5.15.12.1 "Algorithm for
-// Performing Stream Rename".
-Result<void> rename_stream(Server& server, Open& open, std::string_view name, bool replace) {
-  if (!name.starts_with(':')) return fail(NtStatus::kInvalidParameter);
-  BRAID_TRY(const auto parsed, vfs::parse_path(std::string("x").append(name)));
-  if (parsed.stream.empty()) return fail(NtStatus::kInvalidParameter);
-  const std::string old_name = *open.stream_name.lock();
-  if (replace && !vfs::equal_folded(old_name, parsed.stream)) {
-    BRAID_CHECK(check_target_stream(server, open, parsed.stream));
-  }
-  BRAID_CHECK(open.file->rename_stream(old_name, parsed.stream, replace));
-  *open.stream_name.lock() = parsed.stream;
-  report_stream_renamed(server, open, old_name);
-  return {};
-}
-
 // Whoever has a directory open with the right to delete it keeps the names in it as they are.
 Result<void> check_directory(Request& request, const vfs::Place& child) {
   if (request.server.file_table.is_open_with(child.parent->key(), wire::Access::kDelete)) {

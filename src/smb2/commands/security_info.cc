@@ -29,10 +29,8 @@ constexpr uint16_t kSaclControl = control::kSaclPresent | control::kSaclDefaulte
 constexpr uint32_t kOtherParts = Part::kLabel | Part::kAttribute | Part::kScope;
 
 // Streams share the descriptor of their file.
-vfs::File& file_of(Open& open) { return open.base_file ? *open.base_file : *open.file; }
-
 Result<FileSecurityRef> load(Request& request) {
-  vfs::File& file = file_of(*request.open);
+  vfs::File& file = request.open->whole_file();
   BRAID_TRY(const vfs::Attributes attributes, file.stat());
   return request.server.descriptors.load(file, attributes);
 }
@@ -124,8 +122,8 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
   if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
   if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
   if (descriptor == before->descriptor && before->is_stored) co_return Result<void>{};
-  BRAID_CO_CHECK(
-      request.server.descriptors.store(file_of(*request.open), descriptor, owner_giver(request)));
+  BRAID_CO_CHECK(request.server.descriptors.store(request.open->whole_file(), descriptor,
+                                                  owner_giver(request)));
   report_modified(request.server, *request.open, wire::CompletionFilter::kSecurity);
   co_return Result<void>{};
 }

@@ -3,7 +3,7 @@
 #include "smb2/commands/disposition.h"
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/commands/set_info_rules.h"
-#include "smb2/directory_leases.h"
+#include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
@@ -16,114 +16,33 @@
 namespace braid::smb2 {
 namespace {
 
-using wire::Access;
 using wire::FileInfoClass;
 
-// The largest file there is.
-constexpr uint64_t kSizeMax = ~uint64_t{0} >> 1;
-
-// 0 leaves a time alone; so do the two values that freeze and thaw automatic updates.
-std::optional<FileTime> given(FileTime time) {
-  using Basic = wire::FileBasicInformation;
-  if (time.ticks == 0 || time.ticks == Basic::kTimeFrozen || time.ticks == Basic::kTimeThawed) {
-    return std::nullopt;
-  }
-  return time;
-}
-
-// What LastWriteTime of FileBasicInformation says about later writes of this open.
-void set_write_time(Server& server, Open& open, FileTime time) {
-  using Basic = wire::FileBasicInformation;
-  if (time.ticks == Basic::kTimeFrozen) {
-    server.write_times.freeze(open);
-  } else if (time.ticks == Basic::kTimeThawed) {
-    server.write_times.thaw(open);
-  } else if (time.ticks != 0) {
-    server.write_times.set(open, time);
-  } else {
-    server.write_times.flush(open);
-  }
-}
-
-// [MS-FSA] 2.1.5.15.2 "FileBasicInformation".
-Result<void> set_basic(Server& server, Open& open, ByteView buffer) {
+// [MS-FSA] 2.1.5.15.10 "FilePositionInformation".
+Result<void> set_position(Open& open, ByteView buffer) {
   wire::Reader reader(buffer);
-  BRAID_TRY(const auto basic, wire::FileBasicInformation::decode(reader));
-  constexpr uint64_t kTimeMax = ~uint64_t{0} >> 1;
-  for (const FileTime time : {basic.creation_time, basic.last_access_time, basic.last_write_time,
-                              basic.change_time}) {
-    if (time.ticks > kTimeMax && given(time)) return fail(NtStatus::kInvalidParameter);
-  }
-  const uint32_t attributes = basic.file_attributes;
-  if ((attributes & vfs::dos::kDirectory) && !open.attributes.is_directory) {
+  BRAID_TRY(const auto info, wire::FilePositionInformation::decode(reader));
+  const bool in_sectors = (open.attributes.create_options &
+                           wire::CreateOptions::kNoIntermediateBuffering) != 0;
+  if (info.current_byte_offset > kSizeMax ||
+      (in_sectors && info.current_byte_offset % kSectorSize != 0)) {
     return fail(NtStatus::kInvalidParameter);
   }
-  if ((attributes & vfs::dos::kTemporary) && open.attributes.is_directory) {
-    return fail(NtStatus::kInvalidParameter);
-  }
-  vfs::AttributesChange change;
-  vfs::File& file = open.base_file ? *open.base_file : *open.file;
-  if (attributes != 0) {
-    // SPARSE and COMPRESSED have FSCTLs of their own.
-    BRAID_TRY(const auto now, file.stat());
-    change.dos_attributes =
-        (attributes & vfs::dos::kSettable) | (now.dos_attributes & vfs::dos::kSparse);
-  }
-  change.creation_time = given(basic.creation_time);
-  change.access_time = given(basic.last_access_time);
-  change.write_time = given(basic.last_write_time);
-  change.change_time = given(basic.change_time);
-  BRAID_CHECK(file.change(change));
-  set_write_time(server, open, basic.last_write_time);
-  using wire::CompletionFilter;
-  report_modified(server, open,
-                  (change.dos_attributes ? CompletionFilter::kAttributes : 0) |
-                      (change.creation_time ? CompletionFilter::kCreation : 0) |
-                      (change.access_time ? CompletionFilter::kLastAccess : 0) |
-                      (change.write_time ? CompletionFilter::kLastWrite : 0));
-  if (attributes != 0 || change.creation_time || change.access_time || change.write_time ||
-      change.change_time) {
-    child_changed(server, open);
-  }
+  open.position = info.current_byte_offset;
   return {};
 }
 
-// [MS-FSA] 2.1.5.15.1 "FileAllocationInformation" and .4 "FileEndOfFileInformation".
-Task<Result<void>> set_size(Request& request, FileInfoClass info_class, ByteView buffer) {
+// [MS-FSA] 2.1.5.15.8 "FileModeInformation": what may be changed on an open handle. No open here is
+// of the synchronous kind, and none becomes so.
+Result<void> set_mode(Open& open, ByteView buffer) {
+  using Mode = wire::FileModeInformation;
   wire::Reader reader(buffer);
-  uint64_t size = 0;
-  if (info_class == FileInfoClass::kAllocation) {
-    BRAID_CO_TRY(const auto info, wire::FileAllocationInformation::decode(reader));
-    size = info.allocation_size;
-  } else if (info_class == FileInfoClass::kEndOfFile) {
-    BRAID_CO_TRY(const auto info, wire::FileEndOfFileInformation::decode(reader));
-    size = info.end_of_file;
-  } else {
-    BRAID_CO_TRY(const auto info, wire::FileValidDataLengthInformation::decode(reader));
-    BRAID_CO_TRY(const auto now, request.open->file->stat());
-    // Data never written reads as zeros here, so there is nothing to declare valid.
-    if (info.valid_data_length > now.size) co_return fail(NtStatus::kInvalidParameter);
-    co_return Result<void>{};
+  BRAID_TRY(const auto info, Mode::decode(reader));
+  if (info.mode & ~(Mode::kWriteThrough | Mode::kSequentialOnly)) {
+    return fail(NtStatus::kInvalidParameter);
   }
-  if (request.open->attributes.is_directory || size > kSizeMax) {
-    co_return fail(NtStatus::kInvalidParameter);
-  }
-  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kSetSize));
-  vfs::File& file = *request.open->file;
-  BRAID_CO_TRY(const auto now, file.stat());
-  const bool resizes =
-      info_class == FileInfoClass::kEndOfFile ? size != now.size : size < now.size;
-  WriteTimes& write_times = request.server.write_times;
-  write_times.before_resize(*request.open);
-  if (resizes) {
-    BRAID_CO_CHECK(file.truncate(size));
-  } else if (info_class == FileInfoClass::kAllocation) {
-    BRAID_CO_CHECK(file.allocate(size));
-  }
-  write_times.resized(*request.open, resizes);
-  report_resized(request.server, *request.open);
-  child_changed(request.server, *request.open);
-  co_return Result<void>{};
+  open.mode = info.mode;
+  return {};
 }
 
 }  // namespace
@@ -141,9 +60,8 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
   if (request.tree_connect->share->read_only && rule->changes_file) {
     co_return fail(NtStatus::kMediaWriteProtected);
   }
-  wire::Reader reader(set.buffer);
   switch (info_class) {
-    case FileInfoClass::kBasic: co_return set_basic(request.server, open, set.buffer);
+    case FileInfoClass::kBasic: co_return set_basic_info(request.server, open, set.buffer);
     case FileInfoClass::kRename: co_return co_await rename_file(request, set.buffer);
     case FileInfoClass::kRenameEx: co_return co_await rename_file_ex(request, set.buffer);
     case FileInfoClass::kLink: co_return co_await link_file(request, set.buffer);
@@ -152,26 +70,15 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
     case FileInfoClass::kAllocation:
     case FileInfoClass::kEndOfFile:
     case FileInfoClass::kValidDataLength:
-      co_return co_await set_size(request, info_class, set.buffer);
-    case FileInfoClass::kPosition: {
-      BRAID_CO_TRY(const auto info, wire::FilePositionInformation::decode(reader));
-      open.position = info.current_byte_offset;
-      co_return Result<void>{};
-    }
-    case FileInfoClass::kMode: {
-      using Mode = wire::FileModeInformation;
-      BRAID_CO_TRY(const auto info, Mode::decode(reader));
-      // [MS-FSA] 2.1.5.15.8: what may be changed on an open handle.
-      constexpr uint32_t kChangeable = Mode::kWriteThrough | Mode::kSequentialOnly |
-                                       Mode::kNoIntermediateBuffering | Mode::kSynchronousIoAlert |
-                                       Mode::kSynchronousIoNonalert;
-      if (info.mode & ~kChangeable) co_return fail(NtStatus::kInvalidParameter);
-      open.mode = info.mode;
-      co_return Result<void>{};
-    }
+      co_return co_await set_size_info(request, set);
+    case FileInfoClass::kPosition: co_return set_position(open, set.buffer);
+    case FileInfoClass::kMode: co_return set_mode(open, set.buffer);
     case FileInfoClass::kFullEa: co_return set_full_eas(request.server, open, set.buffer);
-    // No 8.3 names.
-    case FileInfoClass::kShortName: co_return fail(NtStatus::kNotSupported);
+    // No 8.3 names; and what [MS-FSA] 2.1.5.15.9, .11 and .13 have nobody support.
+    case FileInfoClass::kShortName:
+    case FileInfoClass::kObjectId:
+    case FileInfoClass::kQuota:
+    case FileInfoClass::kSfioReserve: co_return fail(NtStatus::kNotSupported);
     default: co_return fail(NtStatus::kInvalidInfoClass);
   }
 }

@@ -16,12 +16,18 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
 // 3.3.5.21.4 "Handling SMB2_0_INFO_QUOTA"
 Result<void> set_quota_info(Request& request, const wire::SetInfoRequest& set);
 
+// FileBasicInformation, [MS-FSA] 2.1.5.15.2.
+Result<void> set_basic_info(Server& server, Open& open, ByteView buffer);
+// FileAllocationInformation, FileEndOfFileInformation and FileValidDataLengthInformation.
+Task<Result<void>> set_size_info(Request& request, const wire::SetInfoRequest& set);
 // FileFullEaInformation, [MS-FSA] 2.1.5.15.6.
 Result<void> set_full_eas(Server& server, Open& open, ByteView buffer);
 // FileRenameInformation and FileRenameInformationEx, [MS-FSA] 2.1.5.15.12, and
 // FileLinkInformation, 2.1.5.15.7.
 Task<Result<void>> rename_file(Request& request, ByteView buffer);
 Task<Result<void>> rename_file_ex(Request& request, ByteView buffer);
+// Of the stream that is open, within its file: `name` is ":new" or ":new:$DATA".
+Result<void> rename_stream(Server& server, Open& open, std::string_view name, bool replace);
 Task<Result<void>> link_file(Request& request, ByteView buffer);
 
 }  // namespace braid::smb2

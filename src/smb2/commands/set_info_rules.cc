@@ -29,6 +29,11 @@ std::optional<SetInfoRule> set_info_rule(wire::FileInfoClass info_class) {
     case kPosition:
     case kMode:
       return SetInfoRule{0, /*changes_file=*/false};
+    // Refused whoever asks.
+    case kObjectId:
+    case kQuota:
+    case kSfioReserve:
+      return SetInfoRule{0, /*changes_file=*/false};
     case kDirectory:
     case kFullDirectory:
     case kBothDirectory:
@@ -45,8 +50,6 @@ std::optional<SetInfoRule> set_info_rule(wire::FileInfoClass info_class) {
     case kPipeLocal:
     case kPipeRemote:
     case kCompression:
-    case kObjectId:
-    case kQuota:
     case kReparsePoint:
     case kNetworkOpen:
     case kAttributeTag:

@@ -7,15 +7,13 @@
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
+#include "wire/fscc/file_information.h"
 #include "wire/smb2/access_mask.h"
-#include "wire/smb2/create.h"
 
 namespace braid::smb2 {
 namespace {
 
 constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
-// [MS-FSA] 2.1.5.4 "Server Requests a Write": so the end of the file is asked for.
-static_assert(vfs::File::kEnd == ~uint64_t{0});
 
 }  // namespace
 
@@ -46,9 +44,9 @@ Task<Result<Reply>> handle_write(Request& request) {
   }
   // A file of a previous version may be open for writing all the same.
   if (request.tree_connect->share->read_only) co_return fail(NtStatus::kMediaWriteProtected);
-  if (write.offset != vfs::File::kEnd && write.offset > kOffsetMax - write.data.size()) {
-    co_return fail(NtStatus::kInvalidParameter);
-  }
+  // The end of the file has no number of its own here: a WRITE that is sent again after a lost
+  // connection must not append again.
+  if (write.offset > kOffsetMax - write.data.size()) co_return fail(NtStatus::kInvalidParameter);
   // [MS-FSA] 2.1.5.4: a write of nothing does nothing, and breaks nothing.
   if (write.data.empty()) co_return reply_with(response);
 
@@ -61,26 +59,18 @@ Task<Result<Reply>> handle_write(Request& request) {
   auto turn = co_await server.writers.take(attributes.file_key, request.seat,
                                           request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
-  const bool appends = write.offset == vfs::File::kEnd || open.is_append_only();
-  uint64_t offset = write.offset;
-  if (appends) {
-    BRAID_CO_TRY(const auto now, open.file->stat());
-    offset = now.size;
-  }
   if (const NtStatus conflict =
-          server.file_table.check_io(open.ref(), offset, write.data.size(), true);
+          server.file_table.check_io(open.ref(), write.offset, write.data.size(), true);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
   }
 
-  server.write_times.before_write(open);
   const bool write_through = (write.flags & wire::WriteFlags::kWriteThrough) != 0 ||
-                             (attributes.create_options & wire::CreateOptions::kWriteThrough) != 0;
-  BRAID_CO_CHECK(open.file->write(appends ? vfs::File::kEnd : offset, write.data));
+                             (open.mode & wire::FileModeInformation::kWriteThrough) != 0;
+  BRAID_CO_CHECK(open.file->write(write.offset, write.data));
   turn.end();
   if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
-  open.position = offset + write.data.size();
-  server.write_times.wrote(open);
+  open.position = write.offset + write.data.size();
   note_written(server, open);
   co_return reply_with(response);
 }

@@ -133,6 +133,16 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("change"));
     return below_->change(change);
   }
+  void set_time_rules(const TimeRules& rules) override { below_->set_time_rules(rules); }
+  Result<void> note_modified() override {
+    BRAID_CHECK(plan_->pass("note_modified"));
+    return below_->note_modified();
+  }
+  Result<Space> space() override {
+    BRAID_CHECK(plan_->pass("space"));
+    return below_->space();
+  }
+  Result<bool> has_checksums() override { return below_->has_checksums(); }
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override {
     BRAID_CHECK(plan_->pass("read", wait));
     return below_->read(offset, into, wait);

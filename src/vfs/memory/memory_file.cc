@@ -144,6 +144,14 @@ Result<void> MemoryFile::change(const AttributesChange& change) {
   return {};
 }
 
+Result<void> MemoryFile::note_modified() {
+  const std::lock_guard lock(tree_->mutex);
+  tree_->touch(*node_, true);
+  return {};
+}
+
+Result<Space> MemoryFile::space() { return memory_space(); }
+
 Result<size_t> MemoryFile::read(uint64_t offset, MutableByteView into, Wait wait) {
   if (wait == Wait::kAllowed) about_to_wait();
   const std::lock_guard<std::mutex> lock(tree_->mutex);
@@ -164,7 +172,6 @@ Result<size_t> MemoryFile::write(uint64_t offset, std::span<const ByteView> piec
   if (!bytes) return fail_os(ENOENT);
   uint64_t total = 0;
   for (const ByteView piece : pieces) total += piece.size();
-  if (offset == kEnd) offset = bytes->size();
   if (offset > kContentMax || total > kContentMax - offset) return fail_os(EFBIG);
   if (total > 0) bytes->resize(std::max<size_t>(bytes->size(), offset + total));
   uint8_t* at = bytes->data() + offset;

@@ -16,6 +16,8 @@ class MemoryFile final : public File {
   bool is_directory() const override;
   Result<Attributes> stat() override;
   Result<void> change(const AttributesChange& change) override;
+  Result<void> note_modified() override;
+  Result<Space> space() override;
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;
   Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override;

@@ -62,6 +62,9 @@ struct MemoryPin final : Node {
   const FileKey file_key_;
 };
 
+// What every memory Volume says it has.
+inline Space memory_space() { return {4096, 1 << 20, 1 << 19, 1 << 19}; }
+
 inline const MemoryNodeRef& node_of(const std::shared_ptr<Node>& node) {
   return static_cast<const MemoryPin&>(*node).node;
 }

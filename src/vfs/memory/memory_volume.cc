@@ -58,7 +58,7 @@ class MemoryVolume final : public Volume {
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
   Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
   Result<Space> space(const Credentials&) override {
-    return Space{4096, 1 << 20, 1 << 19, 1 << 19};
+    return memory_space();
   }
   Quotas* quotas() override { return quotas_.get(); }
   const Features& features() const override { return features_; }

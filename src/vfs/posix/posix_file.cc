@@ -13,6 +13,7 @@
 #include <new>
 #include <optional>
 
+#include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_directory.h"
 
 namespace braid::vfs {
@@ -20,15 +21,6 @@ namespace {
 
 // Pieces of a write handed to the kernel at a time.
 constexpr size_t kPiecesMax = 64;
-
-// How long after the decision the store of a chosen change time may take (ticks of 100 ns), and how
-// often a slower one is repeated. A change of the file within that time does not show.
-constexpr uint64_t kChangeTimeGrace = kTicksPerSecond / 20;
-constexpr int kChangeTimeTriesMax = 3;
-
-timespec time_or_omit(const std::optional<FileTime>& time) {
-  return time ? to_timespec(*time) : timespec{0, UTIME_OMIT};
-}
 
 // Bytes that are reserved for the data of a file. Nothing for an O_PATH descriptor, and where they
 // are in more pieces than are worth looking at.
@@ -84,6 +76,8 @@ Result<void> PosixFile::check_may_change() {
 
 Result<void> PosixFile::change(const AttributesChange& change) {
   BRAID_CHECK(assume(who_));
+  KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
+  kept.leave(change);
   if (change.uid || change.gid) {
     const uid_t uid = change.uid.value_or(static_cast<uid_t>(-1));
     const gid_t gid = change.gid.value_or(static_cast<gid_t>(-1));
@@ -103,6 +97,7 @@ Result<void> PosixFile::change(const AttributesChange& change) {
 
 Result<void> PosixFile::change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) {
   BRAID_CHECK(assume(who_));
+  const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
   if (::fchownat(fd_.get(), "", uid.value_or(static_cast<uid_t>(-1)),
@@ -126,36 +121,6 @@ Result<void> PosixFile::change_dos(const AttributesChange& change) {
   if (change.creation_time) attrib.creation_time = change.creation_time;
   if (!attrib.creation_time) attrib.creation_time = birth_time(st);
   return store_dos_attrib(fd_.get(), attrib);
-}
-
-Result<void> PosixFile::change_times(const AttributesChange& change) {
-  const timespec times[2] = {time_or_omit(change.access_time), time_or_omit(change.write_time)};
-  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) == 0) return {};
-  if (errno != EPERM && errno != EACCES) return fail_last_os();
-  // The kernel lets only the owner choose times; Windows whoever may write them.
-  BRAID_CHECK(check_may_change());
-  ScopedPrivilege privilege;
-  BRAID_CHECK(privilege.status());
-  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) != 0) return fail_last_os();
-  return {};
-}
-
-Result<void> PosixFile::choose_change_time(FileTime time) {
-  if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};
-  BRAID_CHECK(check_may_change());
-  const MetadataLock lock(*context_, key_);
-  BRAID_TRY(struct statx st, stat_of(fd_.get()));
-  DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
-  if (!attrib.creation_time) attrib.creation_time = birth_time(st);
-  // Keeping it is a change of the file itself: the time of that is not known before.
-  for (int tries = 0; tries < kChangeTimeTriesMax; ++tries) {
-    const FileTime until{system_clock().now().ticks + kChangeTimeGrace};
-    attrib.change_time = DosAttrib::ChosenTime{.time = time, .until = until};
-    BRAID_CHECK(store_dos_attrib(fd_.get(), attrib));
-    BRAID_TRY(st, stat_of(fd_.get()));
-    if (to_file_time({st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec}) <= until) break;
-  }
-  return {};
 }
 
 Result<void> PosixFile::set_archive() {
@@ -185,8 +150,8 @@ Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait)
 
 Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   BRAID_CHECK(assume(who_));
+  const KeptTimes kept(*this, KeptTimes::Operation::kData);
   if (!has_archive_ && kind_ == Kind::kFile && access_.write) BRAID_CHECK(set_archive());
-  const bool appends = offset == kEnd;
   size_t done = 0;
   size_t skip = 0;  // bytes of pieces.front() already written
   while (!pieces.empty()) {
@@ -197,9 +162,8 @@ Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> piece
     }
     vector[0].iov_base = static_cast<uint8_t*>(vector[0].iov_base) + skip;
     vector[0].iov_len -= skip;
-    const ssize_t put =
-        ::pwritev2(fd_.get(), vector.data(), static_cast<int>(count),
-                   appends ? 0 : static_cast<off_t>(offset + done), appends ? RWF_APPEND : 0);
+    const ssize_t put = ::pwritev(fd_.get(), vector.data(), static_cast<int>(count),
+                                  static_cast<off_t>(offset + done));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return fail_last_os();
     done += static_cast<size_t>(put);
@@ -217,6 +181,7 @@ Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> piece
 Result<void> PosixFile::truncate(uint64_t size) {
   BRAID_CHECK(assume(who_));
   if (!access_.write) return fail_os(EBADF);
+  const KeptTimes kept(*this, KeptTimes::Operation::kData);
   BRAID_CHECK(set_archive());
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return fail_last_os();
   return {};
@@ -234,6 +199,7 @@ Result<std::unique_ptr<Enumeration>> PosixFile::enumerate(NameRules rules) {
   if (!is_directory()) return fail_os(ENOTDIR);
   if (!access_.read) return fail_os(EBADF);
   BRAID_TRY(Descriptor fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
+  if (time_rules_.load().access == TimeRule::kKept) keep_access_time(fd.get(), true);
   return std::make_unique<PosixEnumeration>(context_, who_, std::move(fd), key_, rules);
 }
 

@@ -26,6 +26,8 @@ class PosixFile final : public File {
   bool is_directory() const override { return kind_ == Kind::kDirectory; }
   Result<Attributes> stat() override;
   Result<void> change(const AttributesChange& change) override;
+  void set_time_rules(const TimeRules& rules) override;
+  Result<void> note_modified() override;
   Result<void> change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) override;
 
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
@@ -43,6 +45,8 @@ class PosixFile final : public File {
                            uint64_t length) override;
 
   Result<void> set_compressed(bool compressed) override;
+  Result<Space> space() override;
+  Result<bool> has_checksums() override;
 
   Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
   Result<bool> is_empty() override;
@@ -64,11 +68,17 @@ class PosixFile final : public File {
   const Credentials& who() const { return who_; }
 
  private:
+  friend class KeptTimes;
+
   // Fails with EACCES unless the user owns the file or may write it. Takes the user's identity.
   Result<void> check_may_change();
   Result<void> change_dos(const AttributesChange& change);
   Result<void> change_times(const AttributesChange& change);
   Result<void> choose_change_time(FileTime time);
+  // The same for who may, whatever the user is allowed. Nothing: that of the file system again.
+  Result<void> store_change_time(std::optional<FileTime> time);
+  // Whether what is read through `fd` moves the access time no more.
+  static void keep_access_time(int fd, bool keep);
   // Marks the file as changed since the last backup; remembered, so that it costs one look.
   Result<void> set_archive();
 
@@ -80,6 +90,7 @@ class PosixFile final : public File {
   const Kind kind_;
   const bool hide_;
   std::atomic<bool> has_archive_;
+  std::atomic<TimeRules> time_rules_{};
 };
 
 }  // namespace braid::vfs

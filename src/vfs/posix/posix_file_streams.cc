@@ -1,6 +1,6 @@
 // PosixFile: its named streams.
 #include "vfs/names.h"
-#include "vfs/posix/posix_file.h"
+#include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_stream.h"
 
 namespace braid::vfs {
@@ -63,6 +63,7 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
 
 Result<void> PosixFile::remove_stream(std::string_view name) {
   BRAID_CHECK(check_may_change());
+  const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
   BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), name));
@@ -71,6 +72,7 @@ Result<void> PosixFile::remove_stream(std::string_view name) {
 
 Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
   BRAID_CHECK(check_may_change());
+  const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
   BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), from));

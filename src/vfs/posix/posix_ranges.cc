@@ -5,7 +5,8 @@
 #include <algorithm>
 
 #include "vfs/copy.h"
-#include "vfs/posix/posix_file.h"
+#include "vfs/posix/kept_times.h"
+#include "vfs/posix/space.h"
 
 namespace braid::vfs {
 namespace {
@@ -22,52 +23,27 @@ bool wants_plain_copy(int error) {
 Result<void> PosixFile::allocate(uint64_t size) {
   BRAID_CHECK(assume(who_));
   if (!access_.write) return fail_os(EBADF);
-  BRAID_TRY(const struct statx st, stat_of(fd_.get()));
-  const uint64_t allocated = st.stx_blocks * 512;
-  if (size < allocated && st.stx_size < allocated) {
-    // Truncating to the size it has gives back what was reserved beyond.
-    if (::ftruncate(fd_.get(), static_cast<off_t>(st.stx_size)) != 0) return fail_last_os();
-  }
-  if (size == 0) return {};
-  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) != 0) {
-    return fail_last_os();
-  }
-  return {};
+  // [MS-FSA] 2.1.5.15.1: the write time moves with the size only.
+  const KeptTimes kept(*this, KeptTimes::Operation::kMetadata, {.write = TimeRule::kKept});
+  BRAID_CHECK(reserve(fd_.get(), size, who_->uid == 0));
+  return set_archive();
 }
 
 Result<std::vector<Range>> PosixFile::allocated_ranges(Range within, size_t max) {
   BRAID_CHECK(assume(who_));
-  BRAID_TRY(const struct statx st, stat_of(fd_.get()));
-  std::vector<Range> out;
-  if (within.offset >= st.stx_size) return out;
-  const uint64_t end =
-      within.offset + std::min<uint64_t>(within.length, st.stx_size - within.offset);
-  for (uint64_t at = within.offset; at < end && out.size() < max;) {
-    const off_t data = ::lseek(fd_.get(), static_cast<off_t>(at), SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // a hole up to the end
-    if (data < 0) return fail_last_os();
-    if (static_cast<uint64_t>(data) >= end) break;
-    const off_t hole = ::lseek(fd_.get(), data, SEEK_HOLE);
-    if (hole < 0) return fail_last_os();
-    const uint64_t stop = std::min(static_cast<uint64_t>(hole), end);
-    out.push_back({static_cast<uint64_t>(data), stop - static_cast<uint64_t>(data)});
-    at = stop;
-  }
-  return out;
+  return data_ranges(fd_.get(), within, max);
 }
 
 Result<void> PosixFile::zero_range(Range range) {
   BRAID_CHECK(assume(who_));
   if (!access_.write) return fail_os(EBADF);
+  const KeptTimes kept(*this, KeptTimes::Operation::kData);
   BRAID_CHECK(set_archive());
   BRAID_TRY(const struct statx st, stat_of(fd_.get()));
   if (range.offset >= st.stx_size || range.length == 0) return {};
   const uint64_t length = std::min<uint64_t>(range.length, st.stx_size - range.offset);
-  if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(range.offset), static_cast<off_t>(length)) == 0) {
-    return {};
-  }
-  if (errno != EOPNOTSUPP) return fail_last_os();
+  BRAID_TRY(const bool punched, punch(fd_.get(), {range.offset, length}));
+  if (punched) return {};
   const Bytes zeros(kZerosAtOnce);
   for (uint64_t done = 0; done < length;) {
     const size_t piece = std::min<uint64_t>(length - done, zeros.size());
@@ -84,6 +60,7 @@ Result<uint64_t> PosixFile::copy_range(File& source, uint64_t source_offset, uin
   auto* from = dynamic_cast<PosixFile*>(&source);
   if (!from) return copy_through_memory(source, source_offset, *this, offset, length);
   if (!from->access_.read) return fail_os(EBADF);
+  const KeptTimes kept(*this, KeptTimes::Operation::kData);
   BRAID_CHECK(set_archive());
   uint64_t done = 0;
   while (done < length) {
@@ -108,6 +85,7 @@ Result<void> PosixFile::clone_range(File& source, uint64_t source_offset, uint64
   if (!from) return fail_os(EOPNOTSUPP);
   if (!access_.write || !from->access_.read) return fail_os(EBADF);
   if (length == 0) return {};  // the kernel takes 0 for "to the end"
+  const KeptTimes kept(*this, KeptTimes::Operation::kData);
   BRAID_CHECK(set_archive());
   const file_clone_range range{from->fd(), source_offset, length, offset};
   if (::ioctl(fd_.get(), FICLONERANGE, &range) == 0) return {};
@@ -119,10 +97,21 @@ Result<void> PosixFile::set_compressed(bool compressed) {
   BRAID_CHECK(assume(who_));
   if (!context_->features.compression) return fail_os(EOPNOTSUPP);
   if (!is_directory() && !access_.write) return fail_os(EBADF);
+  const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   // The kernel lets the owner alone choose; Windows whoever may write the data.
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
   return change_compression(fd_.get(), compressed);
+}
+
+Result<Space> PosixFile::space() {
+  BRAID_CHECK(assume(who_));
+  return space_of(fd_.get());
+}
+
+Result<bool> PosixFile::has_checksums() {
+  BRAID_CHECK(assume(who_));
+  return keeps_checksums(fd_.get());
 }
 
 }  // namespace braid::vfs

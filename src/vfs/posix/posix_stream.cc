@@ -5,10 +5,12 @@
 
 #include "vfs/copy.h"
 #include "vfs/names.h"
+#include "vfs/posix/kept_times.h"
+#include "vfs/posix/space.h"
 
 namespace braid::vfs {
 
-PosixStream::PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<File> base,
+PosixStream::PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<PosixFile> base,
                          int base_fd, std::string name, bool writable)
     : context_(std::move(context)),
       who_(std::move(who)),
@@ -92,14 +94,18 @@ Result<bool> PosixStream::store(ByteView content) {
 
 Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pieces) {
   if (!writable_) return fail_os(EBADF);
+  const KeptTimes kept(*base_, KeptTimes::Operation::kData);
+  BRAID_TRY(const size_t done, put(offset, pieces));
+  BRAID_CHECK(base_->note_modified());
+  return done;
+}
+
+Result<size_t> PosixStream::put(uint64_t offset, std::span<const ByteView> pieces) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
   Bytes bytes;
   for (const ByteView piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
-  if (offset == kEnd) {
-    BRAID_TRY(offset, size());
-  }
   if (!file->valid()) {
     const bool fits = bytes.size() <= context_->inline_stream_max &&
                       offset <= context_->inline_stream_max - bytes.size();
@@ -127,6 +133,8 @@ Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pie
 }
 
 Result<void> PosixStream::resize(uint64_t size) {
+  const StreamLock held(*context_, who_, base_->key());
+  BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
   if (!file->valid()) {
     if (size <= context_->inline_stream_max) {
@@ -146,32 +154,38 @@ Result<void> PosixStream::resize(uint64_t size) {
 
 Result<void> PosixStream::truncate(uint64_t size) {
   if (!writable_) return fail_os(EBADF);
+  const KeptTimes kept(*base_, KeptTimes::Operation::kData);
+  BRAID_CHECK(resize(size));
+  return base_->note_modified();
+}
+
+Result<void> PosixStream::allocate(uint64_t size) {
+  if (!writable_) return fail_os(EBADF);
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  return resize(size);
+  BRAID_TRY(const Descriptor* file, side());
+  // Room for an attribute cannot be reserved.
+  if (!file->valid()) return {};
+  const ScopedUser user(who_);
+  BRAID_CHECK(user.status());
+  return reserve(file->get(), size, who_->uid == 0);
 }
 
-Result<void> PosixStream::allocate(uint64_t) {
-  // Room for an attribute cannot be reserved; a side file grows as it is written.
-  return writable_ ? Result<void>() : fail_os(EBADF);
-}
-
-Result<void> PosixStream::flush(Durability durability) {
+Result<void> PosixStream::flush(Durability) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   if (side_.valid() && ::fdatasync(side_.get()) != 0) return fail_last_os();
-  // The attributes are part of the file's metadata.
+  // The attributes are part of the file's metadata, what names the side file among them.
   BRAID_TRY(const Descriptor base, reopen(base_fd_, O_RDONLY | O_NONBLOCK));
-  const bool failed = durability == Durability::kData && side_.valid()
-                          ? ::fdatasync(base.get()) != 0
-                          : ::fsync(base.get()) != 0;
-  if (failed) return fail_last_os();
+  if (::fsync(base.get()) != 0) return fail_last_os();
   return {};
 }
 
 Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t max) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
+  BRAID_TRY(const Descriptor* file, side());
+  if (file->valid()) return data_ranges(file->get(), within, max);
   BRAID_TRY(const uint64_t end, size());
   std::vector<Range> out;
   if (within.offset < end && max > 0) {
@@ -181,19 +195,37 @@ Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t ma
 }
 
 Result<void> PosixStream::zero_range(Range range) {
-  uint64_t end = 0;
+  if (!writable_) return fail_os(EBADF);
+  const KeptTimes kept(*base_, KeptTimes::Operation::kData);
+  BRAID_CHECK(zero(range));
+  return base_->note_modified();
+}
+
+Result<void> PosixStream::zero(Range range) {
   {
     const StreamLock held(*context_, who_, base_->key());
     BRAID_CHECK(held.status());
-    BRAID_TRY(end, size());
+    BRAID_TRY(const Descriptor* file, side());
+    BRAID_TRY(const uint64_t end, size());
+    if (range.offset >= end || range.length == 0) return {};
+    range.length = std::min<uint64_t>(range.length, end - range.offset);
+    if (!file->valid()) {
+      BRAID_TRY(Bytes content, load_inline(base_fd_, name_));
+      std::memset(content.data() + range.offset, 0, range.length);
+      return store_inline(*context_, base_fd_, name_, content);
+    }
+    const ScopedUser user(who_);
+    BRAID_CHECK(user.status());
+    BRAID_TRY(const bool punched, punch(file->get(), range));
+    if (punched) return {};
   }
-  if (range.offset >= end) return {};
-  const uint64_t length = std::min<uint64_t>(range.length, end - range.offset);
-  const Bytes zeros(std::min<uint64_t>(length, 64 * 1024));
-  for (uint64_t done = 0; done < length;) {
-    const size_t piece = std::min<uint64_t>(length - done, zeros.size());
-    BRAID_TRY(const size_t put, write(range.offset + done, ByteView(zeros).first(piece)));
-    done += put;
+  // Others get at the streams of the file between the pieces.
+  const Bytes zeros(std::min<uint64_t>(range.length, 64 * 1024));
+  for (uint64_t done = 0; done < range.length;) {
+    const ByteView piece =
+        ByteView(zeros).first(std::min<uint64_t>(range.length - done, zeros.size()));
+    BRAID_TRY(const size_t written, put(range.offset + done, std::span(&piece, 1)));
+    done += written;
   }
   return {};
 }

@@ -3,6 +3,7 @@
 
 #include "runtime/identity.h"
 #include "vfs/posix/context.h"
+#include "vfs/posix/posix_file.h"
 #include "vfs/posix/stream_store.h"
 
 namespace braid::vfs {
@@ -25,13 +26,17 @@ class StreamLock {
 // What is a property of the file goes to the file.
 class PosixStream final : public File {
  public:
-  PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<File> base, int base_fd,
-              std::string name, bool writable);
+  PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<PosixFile> base,
+              int base_fd, std::string name, bool writable);
 
   FileKey key() const override;
   bool is_directory() const override { return false; }
   Result<Attributes> stat() override;
   Result<void> change(const AttributesChange& change) override { return base_->change(change); }
+  void set_time_rules(const TimeRules& rules) override { base_->set_time_rules(rules); }
+  Result<void> note_modified() override { return base_->note_modified(); }
+  Result<Space> space() override { return base_->space(); }
+  Result<bool> has_checksums() override { return base_->has_checksums(); }
   Result<void> change_owner(std::optional<uid_t> uid, std::optional<gid_t> gid) override {
     return base_->change_owner(uid, gid);
   }
@@ -83,11 +88,13 @@ class PosixStream final : public File {
   // Gives an inline stream new content, moving it to a side file when it does not fit; true when it
   // fitted. REQUIRES the lock.
   Result<bool> store(ByteView content);
+  Result<size_t> put(uint64_t offset, std::span<const ByteView> pieces);
   Result<void> resize(uint64_t size);
+  Result<void> zero(Range range);
 
   const PosixContextRef context_;
   const Credentials who_;
-  const std::unique_ptr<File> base_;
+  const std::unique_ptr<PosixFile> base_;
   const int base_fd_;  // owned by base_
   std::string name_;   // with the metadata lock held
   Descriptor side_;    // with the metadata lock held

@@ -5,7 +5,6 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <sys/xattr.h>
 
 #include "vfs/names.h"
@@ -15,6 +14,7 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/space.h"
 #include "vfs/posix/stream_store.h"
 
 namespace braid::vfs {
@@ -416,15 +416,8 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
 
 Result<Space> PosixVolume::space(const Credentials& who) {
   BRAID_CHECK(assume(who));
-  struct statvfs fs {};
   BRAID_TRY(const Descriptor root, open_beneath(context_->root.get(), "", O_PATH | O_DIRECTORY));
-  if (::fstatvfs(root.get(), &fs) != 0) return fail_last_os();
-  Space space;
-  space.block_size = static_cast<uint32_t>(fs.f_frsize ? fs.f_frsize : fs.f_bsize);
-  space.total_blocks = fs.f_blocks;
-  space.free_blocks = fs.f_bfree;
-  space.available_blocks = fs.f_bavail;
-  return space;
+  return space_of(root.get());
 }
 
 }  // namespace

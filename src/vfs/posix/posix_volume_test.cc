@@ -340,6 +340,42 @@ TEST_F(Posix, StreamsOfACopiedFileAreItsOwn) {
   EXPECT_EQ(byte[0], 'x');
 }
 
+// The server died after the marker was put there and before the attribute went.
+TEST_F(Posix, StreamThatACrashLeftTwiceIsThereOnce) {
+  make_large("f", server_credentials());
+  set_xattr("f", "user.DosStream.s:$DATA", std::string("small\0", 6));
+  auto file = volume_->open(server_credentials(), *look("f"), {.access = {.write = true}}).value();
+  ASSERT_EQ(file->streams()->size(), 1u);
+  EXPECT_EQ(file->streams()->at(0).size, 5u);
+  auto stream = file->open_stream("s", {.write = true}).value();
+  ASSERT_TRUE(stream->write(0, as_bytes(std::string(100'000, 'y'))));
+  ASSERT_EQ(file->streams()->size(), 1u);
+  EXPECT_EQ(file->streams()->at(0).size, 100'000u);
+  EXPECT_EQ(side_files().size(), 1u) << "the one left over is gone";
+  set_xattr("f", "user.DosStream.s:$DATA", std::string("small\0", 6));
+  ASSERT_TRUE(file->remove_stream("s"));
+  EXPECT_TRUE(file->streams()->empty());
+  EXPECT_TRUE(side_files().empty());
+}
+
+TEST_F(Posix, ZeroedPartsOfALargeStreamAreHoles) {
+  outside("f");
+  auto file = volume_->open(server_credentials(), *look("f"), {.access = {.write = true}}).value();
+  auto stream =
+      file->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+          .value();
+  ASSERT_TRUE(stream->write(0, as_bytes(std::string(1 << 20, 'x'))));
+  ASSERT_TRUE(stream->zero_range({65536, 1 << 19}));
+  const auto ranges = stream->allocated_ranges({0, 1 << 20}, 10);
+  ASSERT_TRUE(ranges);
+  EXPECT_EQ(*ranges, (std::vector<Range>{{0, 65536}, {65536 + (1 << 19), (1 << 19) - 65536}}));
+  uint8_t bytes[2];
+  ASSERT_EQ(stream->read(65535, bytes).value(), 2u);
+  EXPECT_EQ(bytes[0], 'x');
+  EXPECT_EQ(bytes[1], 0);
+  EXPECT_EQ(stream->stat()->size, 1u << 20);
+}
+
 TEST_F(Posix, HolesAreNotAllocated) {
   outside("f", "");
   auto file =
@@ -513,6 +549,12 @@ TEST_F(PosixUsers, SideFileMadeBeforeItNamedItsFileIsKnownByItsOwner) {
   EXPECT_EQ(get_xattr("f", "trusted.braid.stream.s"), marker);
   EXPECT_EQ(get_xattr("f", "user.braid.stream.s"), "");
   EXPECT_EQ(get_xattr(side, "user.braid.base").size(), 24u);
+  // Who else may write the file can have put the marker of another one there.
+  age();
+  mode("f", 0664);
+  EXPECT_TRUE(open_s("f", user(12345)).error().is_os(ENOENT));
+  mode("f", 0644);
+  EXPECT_TRUE(open_s("f", user(12345)));
   age();
   ASSERT_EQ(::chown((share_ + "/f").c_str(), 12346, 12346), 0);
   EXPECT_TRUE(open_s("f", user(12346)).error().is_os(ENOENT));

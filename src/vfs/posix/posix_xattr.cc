@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "vfs/posix/posix_file.h"
+#include "vfs/posix/kept_times.h"
 
 namespace braid::vfs {
 namespace {
@@ -53,6 +53,7 @@ Result<Bytes> PosixFile::get_xattr(std::string_view name, Actor actor) {
 }
 
 Result<void> PosixFile::set_xattr(std::string_view name, ByteView value, Actor actor) {
+  const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   const Acting acting(who_, actor, name);
   BRAID_CHECK(acting.status());
   if (::setxattr(descriptor_path(fd_.get()).c_str(), std::string(name).c_str(), value.data(),
@@ -63,6 +64,7 @@ Result<void> PosixFile::set_xattr(std::string_view name, ByteView value, Actor a
 }
 
 Result<void> PosixFile::remove_xattr(std::string_view name, Actor actor) {
+  const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   const Acting acting(who_, actor, name);
   BRAID_CHECK(acting.status());
   if (::removexattr(descriptor_path(fd_.get()).c_str(), std::string(name).c_str()) != 0) {

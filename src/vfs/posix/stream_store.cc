@@ -1,166 +1,15 @@
 #include "vfs/posix/stream_store.h"
 
-#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
-#include <array>
 
-#include "runtime/identity.h"
 #include "vfs/names.h"
-#include "wire/reader.h"
-#include "wire/writer.h"
+#include "vfs/posix/side_file.h"
 
 namespace braid::vfs {
 namespace {
-
-constexpr std::string_view kInlinePrefix = "user.DosStream.";
-constexpr std::string_view kInlineSuffix = ":$DATA";
-constexpr std::string_view kTrustedPrefix = "trusted.braid.stream.";
-constexpr std::string_view kSidePrefix = "user.braid.stream.";
-constexpr const char* kBaseName = "user.braid.base";
-constexpr uint8_t kVersion = 1;
-
-using SideId = std::array<uint8_t, 16>;
-
-struct Marker {
-  uint64_t inode = 0;
-  SideId id{};
-
-  static Result<Marker> decode(ByteView bytes) {
-    wire::Reader r(bytes);
-    Marker marker;
-    r.expect(r.u8() == kVersion);
-    r.skip(7);
-    marker.inode = r.u64();
-    const ByteView id = r.bytes(marker.id.size());
-    if (r.ok()) std::copy(id.begin(), id.end(), marker.id.begin());
-    return r.finish(marker);
-  }
-  Bytes encode() const {
-    Bytes out;
-    wire::Writer w(out);
-    w.u8(kVersion);
-    w.zeros(7);
-    w.u64(inode);
-    w.bytes(id);
-    return out;
-  }
-};
-
-// Which file a side file belongs to.
-struct Base {
-  uint64_t inode = 0;
-  uint64_t birth_ns = 0;  // 0: the file system keeps none
-  bool operator==(const Base&) const = default;
-
-  static Base of(const struct statx& st) {
-    constexpr uint64_t kSecond = 1'000'000'000;
-    if (!(st.stx_mask & STATX_BTIME)) return {st.stx_ino, 0};
-    return {st.stx_ino,
-            static_cast<uint64_t>(st.stx_btime.tv_sec) * kSecond + st.stx_btime.tv_nsec};
-  }
-  static Result<Base> decode(ByteView bytes) {
-    wire::Reader r(bytes);
-    r.expect(r.u8() == kVersion);
-    r.skip(7);
-    Base base;
-    base.inode = r.u64();
-    base.birth_ns = r.u64();
-    return r.finish(base);
-  }
-  Bytes encode() const {
-    Bytes out;
-    wire::Writer w(out);
-    w.u8(kVersion);
-    w.zeros(7);
-    w.u64(inode);
-    w.u64(birth_ns);
-    return out;
-  }
-};
-
-std::string inline_name(const std::string& stream) {
-  return std::string(kInlinePrefix) + stream + std::string(kInlineSuffix);
-}
-std::string trusted_name(const std::string& stream) { return std::string(kTrustedPrefix) + stream; }
-std::string side_name(const std::string& stream) { return std::string(kSidePrefix) + stream; }
-
-Result<Bytes> get(int fd, const std::string& name) {
-  const std::string path = descriptor_path(fd);
-  const ssize_t size = ::getxattr(path.c_str(), name.c_str(), nullptr, 0);
-  if (size < 0) return fail_os(errno == ENODATA ? ENOENT : errno);
-  Bytes value(static_cast<size_t>(size));
-  const ssize_t got = ::getxattr(path.c_str(), name.c_str(), value.data(), value.size());
-  if (got < 0) return fail_os(errno == ENODATA ? ENOENT : errno);
-  value.resize(static_cast<size_t>(got));
-  return value;
-}
-
-Result<void> set(int fd, const std::string& name, ByteView value) {
-  if (::setxattr(descriptor_path(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0) {
-    return {};
-  }
-  // A name too long for an attribute is ERANGE, a value too large one of the others.
-  if (name.size() > XATTR_NAME_MAX) return fail_os(ENAMETOOLONG);
-  return fail_os(errno == E2BIG || errno == ERANGE ? ENOSPC : errno);
-}
-
-Result<void> drop(int fd, const std::string& name) {
-  if (::removexattr(descriptor_path(fd).c_str(), name.c_str()) == 0) return {};
-  return fail_os(errno == ENODATA ? ENOENT : errno);
-}
-
-// "ab/cdef...": 256 folders keep each of them short.
-std::string side_path(const SideId& id) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string path;
-  for (size_t i = 0; i < id.size(); ++i) {
-    if (i == 1) path += '/';
-    path += kDigits[id[i] >> 4];
-    path += kDigits[id[i] & 15];
-  }
-  return path;
-}
-
-// Opens a folder of ours, making it when asked to.
-Result<Descriptor> folder(int parent, const std::string& name, bool make) {
-  if (make && ::mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST) return fail_last_os();
-  return open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
-}
-
-Result<Descriptor> streams_folder(PosixContext& context, bool make) {
-  BRAID_TRY(const Descriptor own, folder(context.root.get(), std::string(kPrivateFolder), make));
-  return folder(own.get(), "streams", make);
-}
-
-Result<Descriptor> new_side_file(PosixContext& context, SideId& id, const struct statx& owner) {
-  if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-    return fail_last_os();
-  }
-  BRAID_TRY(const Descriptor streams, streams_folder(context, true));
-  const std::string path = side_path(id);
-  BRAID_TRY(const Descriptor bucket, folder(streams.get(), path.substr(0, 2), true));
-  BRAID_TRY(Descriptor file, open_beneath(bucket.get(), path.substr(3),
-                                          O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  auto named = set(file.get(), kBaseName, Base::of(owner).encode());
-  // So that it counts for the quota of the file's owner; without the right to, it stays ours.
-  if (named && ::fchown(file.get(), owner.stx_uid, owner.stx_gid) != 0 && errno != EPERM) {
-    named = fail_last_os();
-  }
-  if (!named) {
-    ::unlinkat(bucket.get(), path.c_str() + 3, 0);
-    return fail(named.error());
-  }
-  return file;
-}
-
-void remove_side_file(PosixContext& context, const SideId& id) {
-  // One left behind takes space and does no other harm.
-  const auto streams = streams_folder(context, false);
-  if (streams) ::unlinkat(streams->get(), side_path(id).c_str(), 0);
-}
 
 Result<void> copy_file(int from, int to, const Credentials& who) {
   const ScopedUser user(who);
@@ -173,27 +22,19 @@ Result<void> copy_file(int from, int to, const Credentials& who) {
   }
 }
 
-struct FoundMarker {
-  Marker marker;
-  bool is_trusted = false;  // only root can have put it there
-};
-
-Result<FoundMarker> load_marker(int fd, const std::string& name) {
-  FoundMarker found;
-  auto value = get(fd, trusted_name(name));
-  found.is_trusted = value.has_value();
-  if (!value) value = get(fd, side_name(name));
-  if (!value) return fail(value.error());
-  const auto marker = Marker::decode(*value);
-  if (!marker) return fail_os(ENOENT);
-  found.marker = *marker;
-  return found;
+// The marker of a stream goes, and what is the file's own of what it leads to. What belongs to
+// another file, or is lost already, is not ours to delete.
+Result<void> forget_side(PosixContext& context, int fd, const std::string& name) {
+  const auto side = find_side(context, fd, name);
+  BRAID_CHECK(drop_marker(fd, name));
+  if (side && side->claim == Claim::kOwn) remove_side_file(context, side->found.marker.id);
+  return {};
 }
 
-Result<void> drop_marker(int fd, const std::string& name) {
-  const auto trusted = drop(fd, trusted_name(name));
-  const auto plain = drop(fd, side_name(name));
-  return trusted ? trusted : plain;
+// One that a crash has left beside an attribute, which is what counts.
+Result<void> forget_leftover(PosixContext& context, int fd, const std::string& name) {
+  if (!load_marker(fd, name)) return {};
+  return forget_side(context, fd, name);
 }
 
 // Those of a name that leads nowhere, however it is spelled.
@@ -203,81 +44,6 @@ Result<void> drop_markers(int fd, std::string_view name) {
     if (stream.side && equal_folded(stream.name, name)) BRAID_CHECK(drop_marker(fd, stream.name));
   }
   return {};
-}
-
-Result<void> store_marker(int fd, const std::string& name, const Marker& marker) {
-  const Bytes value = marker.encode();
-  if (can_switch_identity()) {
-    auto stored = set(fd, trusted_name(name), value);
-    if (stored) (void)drop(fd, side_name(name));
-    if (stored || !(stored.error().is_os(EPERM) || stored.error().is_os(EOPNOTSUPP))) return stored;
-  }
-  return set(fd, side_name(name), value);
-}
-
-// What a side file is to the file that names it.
-enum class Claim : uint8_t {
-  kOwn,
-  kCopy,   // of the file it belongs to: may be read
-  kOther,  // not its business
-};
-
-Claim claim_of(const FoundMarker& found, int side, const struct statx& file,
-               const struct statx& side_file) {
-  const bool same_owner = file.stx_uid == side_file.stx_uid;
-  // On a file that others may write they can have put the marker there.
-  const bool is_owners = same_owner && !(file.stx_mode & (S_IWGRP | S_IWOTH));
-  const Claim otherwise = found.is_trusted || is_owners ? Claim::kCopy : Claim::kOther;
-  const auto value = get(side, kBaseName);
-  if (!value) {
-    // Made before side files named their file.
-    if (found.marker.inode != file.stx_ino) return otherwise;
-    return found.is_trusted || same_owner ? Claim::kOwn : Claim::kOther;
-  }
-  const auto base = Base::decode(*value);
-  if (!base || *base != Base::of(file)) return otherwise;
-  return base->birth_ns != 0 || same_owner || found.is_trusted ? Claim::kOwn : otherwise;
-}
-
-struct Side {
-  Descriptor file;
-  struct statx file_now;  // of what it belongs to
-  struct statx side_now;
-  FoundMarker found;
-  Claim claim = Claim::kOther;
-  bool is_read_only = false;
-};
-
-// ENOENT when it is lost, or another's.
-Result<Side> find_side(PosixContext& context, int fd, const std::string& name) {
-  Side side;
-  BRAID_TRY(side.found, load_marker(fd, name));
-  BRAID_TRY(const Descriptor streams, streams_folder(context, false));
-  const std::string path = side_path(side.found.marker.id);
-  auto opened = open_beneath(streams.get(), path, O_RDWR | O_NOFOLLOW);
-  if (!opened && opened.error().is_os(EROFS)) {
-    side.is_read_only = true;
-    opened = open_beneath(streams.get(), path, O_RDONLY | O_NOFOLLOW);
-  }
-  BRAID_TRY(side.file, std::move(opened));
-  BRAID_TRY(side.file_now, stat_of(fd));
-  BRAID_TRY(side.side_now, stat_of(side.file.get()));
-  side.claim = claim_of(side.found, side.file.get(), side.file_now, side.side_now);
-  if (side.claim == Claim::kOther) return fail_os(ENOENT);
-  return side;
-}
-
-// Brings what is kept of a side file up to date: files made before it was kept, and new owners.
-void settle(int fd, const std::string& name, const Side& side) {
-  if (!get(side.file.get(), kBaseName)) {
-    (void)set(side.file.get(), kBaseName, Base::of(side.file_now).encode());
-  }
-  if (side.side_now.stx_uid != side.file_now.stx_uid) {
-    (void)!::fchown(side.file.get(), side.file_now.stx_uid, side.file_now.stx_gid);
-  }
-  if (!side.found.is_trusted && can_switch_identity()) {
-    (void)store_marker(fd, name, side.found.marker);
-  }
 }
 
 }  // namespace
@@ -309,6 +75,12 @@ Result<std::vector<StreamRef>> list_streams(int fd) {
       out.push_back({std::string(name), false});
     }
   }
+  // Where there is both, a crash was between a marker and the end of the attribute: it has all.
+  std::erase_if(out, [&](const StreamRef& ref) {
+    return ref.side && std::ranges::any_of(out, [&](const StreamRef& other) {
+             return !other.side && other.name == ref.name;
+           });
+  });
   return out;
 }
 
@@ -326,11 +98,11 @@ Result<StreamRef> find_stream(PosixContext& context, int fd, std::string_view na
 
 Result<void> create_stream(int fd, const std::string& name) {
   BRAID_CHECK(drop_markers(fd, name));
-  return set(fd, inline_name(name), Bytes{0});
+  return set_attribute(fd, inline_name(name), Bytes{0});
 }
 
 Result<Bytes> load_inline(int fd, const std::string& name) {
-  BRAID_TRY(Bytes value, get(fd, inline_name(name)));
+  BRAID_TRY(Bytes value, get_attribute(fd, inline_name(name)));
   if (!value.empty()) value.pop_back();
   return value;
 }
@@ -339,7 +111,7 @@ Result<void> store_inline(PosixContext& context, int fd, const std::string& name
   if (bytes.size() > context.inline_stream_max) return fail_os(ENOSPC);
   Bytes value(bytes.begin(), bytes.end());
   value.push_back(0);
-  return set(fd, inline_name(name), value);
+  return set_attribute(fd, inline_name(name), value);
 }
 
 Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& name,
@@ -354,6 +126,7 @@ Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& n
   Marker marker{.inode = side.file_now.stx_ino};
   BRAID_TRY(Descriptor own, new_side_file(context, marker.id, side.file_now));
   auto done = copy_file(side.file.get(), own.get(), who);
+  if (done) done = settle_on_disk(context, own.get(), marker.id);
   if (done) done = store_marker(fd, name, marker);
   if (!done) {
     remove_side_file(context, marker.id);
@@ -361,6 +134,27 @@ Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& n
   }
   return own;
 }
+
+namespace {
+
+// At each moment one of the two is there. Where the attribute holds the room that the marker needs
+// it has to go first, and comes back should the marker not fit all the same.
+Result<void> replace_with_marker(PosixContext& context, int fd, const std::string& name,
+                                 ByteView content, const Marker& marker) {
+  auto stored = store_marker(fd, name, marker);
+  if (stored) {
+    const auto dropped = drop_attribute(fd, inline_name(name));
+    if (!dropped) (void)drop_marker(fd, name);
+    return dropped;
+  }
+  if (!stored.error().is_os(ENOSPC)) return stored;
+  BRAID_CHECK(drop_attribute(fd, inline_name(name)));
+  stored = store_marker(fd, name, marker);
+  if (!stored) BRAID_CHECK(store_inline(context, fd, name, content));
+  return stored;
+}
+
+}  // namespace
 
 Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string& name,
                                 const Credentials& who) {
@@ -375,14 +169,10 @@ Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string
     if (put < 0) return fail_last_os();
     return put == static_cast<ssize_t>(content.size()) ? Result<void>() : fail_os(ENOSPC);
   };
-  // First the attribute goes: it may hold the room that the marker needs. Should the marker not
-  // fit, the attribute is put back.
   auto done = fill();
-  if (done) done = drop(fd, inline_name(name));
-  if (done) {
-    done = store_marker(fd, name, marker);
-    if (!done) BRAID_CHECK(store_inline(context, fd, name, content));
-  }
+  if (done) done = settle_on_disk(context, side.get(), marker.id);
+  if (done) done = forget_leftover(context, fd, name);
+  if (done) done = replace_with_marker(context, fd, name, content, marker);
   if (!done) {
     remove_side_file(context, marker.id);
     return fail(done.error());
@@ -402,12 +192,9 @@ Result<uint64_t> stream_size(PosixContext& context, int fd, const StreamRef& str
 }
 
 Result<void> remove_stream(PosixContext& context, int fd, const StreamRef& stream) {
-  if (!stream.side) return drop(fd, inline_name(stream.name));
-  const auto side = find_side(context, fd, stream.name);
-  BRAID_CHECK(drop_marker(fd, stream.name));
-  // What belongs to another file, or is lost already, is not ours to delete.
-  if (side && side->claim == Claim::kOwn) remove_side_file(context, side->found.marker.id);
-  return {};
+  if (stream.side) return forget_side(context, fd, stream.name);
+  BRAID_CHECK(forget_leftover(context, fd, stream.name));
+  return drop_attribute(fd, inline_name(stream.name));
 }
 
 Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
@@ -424,18 +211,19 @@ Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
     if (!stored) BRAID_CHECK(store_marker(fd, from.name, found.marker));
     return stored;
   }
-  BRAID_TRY(const Bytes value, get(fd, inline_name(from.name)));
+  BRAID_CHECK(forget_leftover(context, fd, from.name));
+  BRAID_TRY(const Bytes value, get_attribute(fd, inline_name(from.name)));
   // Room for both may be missing; then the old one goes first and comes back on failure.
-  if (auto stored = set(fd, inline_name(to), value); !stored) {
+  if (auto stored = set_attribute(fd, inline_name(to), value); !stored) {
     if (!stored.error().is_os(ENOSPC)) return stored;
-    BRAID_CHECK(drop(fd, inline_name(from.name)));
-    if (auto again = set(fd, inline_name(to), value); !again) {
-      BRAID_CHECK(set(fd, inline_name(from.name), value));
+    BRAID_CHECK(drop_attribute(fd, inline_name(from.name)));
+    if (auto again = set_attribute(fd, inline_name(to), value); !again) {
+      BRAID_CHECK(set_attribute(fd, inline_name(from.name), value));
       return again;
     }
     return {};
   }
-  return drop(fd, inline_name(from.name));
+  return drop_attribute(fd, inline_name(from.name));
 }
 
 void remove_side_files(PosixContext& context, int fd) {

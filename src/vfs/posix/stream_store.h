@@ -25,7 +25,10 @@ namespace braid::vfs {
 // a file copied with all its attributes, or restored from a backup, gets a copy of the side file
 // when the stream is next opened. Otherwise, and on file systems that refuse it, the marker is
 // user.braid.stream.NAME, and a copy is made only if nobody but the owner of both can have written
-// it. Side files made before they named their file are known by the same owner.
+// it. So are side files made before they named their file believed.
+//
+// What a marker names is on the disk before the marker is, and the attribute goes after it: where a
+// crash left both, the attribute counts.
 //
 // The data of a side file belongs to the owner of the file and is written with the rights of the
 // user, so that quota and the blocks kept for root hold as they do for the file.

@@ -20,7 +20,14 @@ std::optional<uint32_t> minimum_query_length(FileInfoClass info_class) {
       return 4;
     case File::kAccess:
       return 4;
+    // Refused with whatever room.
     case File::kName:
+    case File::kObjectId:
+    case File::kQuota:
+    case File::kReparsePoint:
+    case File::kSfioReserve:
+    case File::kHardLink:
+      return 0;
     case File::kAlternateName:
     case File::kNormalizedName:
       return 8;  // length and one character, in whole 4 bytes
@@ -44,8 +51,6 @@ std::optional<uint32_t> minimum_query_length(FileInfoClass info_class) {
       return 12;
     case File::kCompression:
       return 16;
-    case File::kObjectId:
-      return 64;
     case File::kNetworkOpen:
       return 56;
     case File::kAttributeTag:
@@ -77,6 +82,9 @@ std::optional<uint32_t> minimum_query_length(FsInfoClass info_class) {
       return 64;
     case Fs::kSectorSize:
       return 28;
+    case Fs::kLabel:
+    case Fs::kDriverPath:
+      return 0;  // refused with whatever room
     default:
       return std::nullopt;
   }
@@ -108,6 +116,10 @@ std::optional<uint32_t> minimum_set_length(FileInfoClass info_class) {
       return 8;
     case File::kPipe:
       return 8;
+    case File::kObjectId:
+    case File::kQuota:
+    case File::kSfioReserve:
+      return 0;  // refused with whatever there is
     default:
       return std::nullopt;
   }

@@ -44,6 +44,7 @@ enum class FileInfoClass : uint8_t {
   kIdFullDirectory = 38,
   kValidDataLength = 39,
   kShortName = 40,
+  kSfioReserve = 44,
   kHardLink = 46,
   kNormalizedName = 48,
   kStandardLink = 54,

@@ -56,8 +56,9 @@ Result<StreamName> split_stream(std::string_view component) {
   const std::string_view type = rest.substr(second + 1);
   if (equal_fold(type, "$DATA")) {
     result.stream = stream;
-  } else if (equal_fold(type, "$INDEX_ALLOCATION") &&
-             (stream.empty() || equal_fold(stream, "$I30"))) {
+  } else if (equal_fold(type, "$INDEX_ALLOCATION")) {
+    // [MS-FSA] 2.1.5.1: a directory has one index.
+    if (!stream.empty() && !equal_fold(stream, "$I30")) return fail(NtStatus::kInvalidParameter);
     result.is_directory_index = true;
   } else {
     return invalid();

@@ -32,6 +32,10 @@ std::string_view name_of(Fsctl ctl_code) {
       return "FSCTL_SET_OBJECT_ID_EXTENDED";
     case Fsctl::kCreateOrGetObjectId:
       return "FSCTL_CREATE_OR_GET_OBJECT_ID";
+    case Fsctl::kReadFileUsnData:
+      return "FSCTL_READ_FILE_USN_DATA";
+    case Fsctl::kRefsStreamSnapshotManagement:
+      return "FSCTL_REFS_STREAM_SNAPSHOT_MANAGEMENT";
     case Fsctl::kSetSparse:
       return "FSCTL_SET_SPARSE";
     case Fsctl::kQueryAllocatedRanges:

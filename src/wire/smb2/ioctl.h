@@ -29,6 +29,8 @@ enum class Fsctl : uint32_t {
   kSetObjectIdExtended = 0x000900BC,
   kCreateOrGetObjectId = 0x000900C0,
   kSetSparse = 0x000900C4,
+  kReadFileUsnData = 0x000900EB,
+  kRefsStreamSnapshotManagement = 0x00090440,
   kQueryAllocatedRanges = 0x000940CF,
   kSetZeroData = 0x000980C8,
   kSetZeroOnDeallocation = 0x00090194,

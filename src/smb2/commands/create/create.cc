@@ -80,6 +80,10 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (contexts.durable_handle_reconnect || contexts.durable_handle_reconnect_v2) {
     co_return co_await reconnect(request, state);
   }
+  // [MS-SMB2] 3.3.5.9, before any right is looked at.
+  if (state.create.create_options & wire::CreateOptions::kNoIntermediateBuffering) {
+    state.create.desired_access &= ~wire::Access::kFileAppendData;
+  }
   BRAID_CO_CHECK(check_create(request, state.create));
   if (contexts.ea_buffer) {
     BRAID_CO_TRY(state.eas, wire::decode_full_eas(*contexts.ea_buffer));

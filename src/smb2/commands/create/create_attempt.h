@@ -33,6 +33,9 @@ struct CreateAttempt {
 // Open in its tables.
 CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened);
 
+// create_finish.cc: takes the room that SMB2_CREATE_ALLOCATION_SIZE asks for, or none.
+Result<void> reserve(const CreateAttempt& attempt, vfs::File& file);
+
 // create_quota_file.cc: in the place of resolving when state.is_quota_file.
 CreateOutcome open_quota_file(const CreateAttempt& attempt);
 

@@ -171,6 +171,10 @@ CreateOutcome open_existing(const CreateAttempt& attempt, vfs::Found found) {
 CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing) {
   Server& server = attempt.request.server;
   const bool is_directory = attempt.has_option(CreateOptions::kDirectoryFile);
+  // [MS-FSA] 2.1.5.1.1 "Creation of a New File".
+  if (is_directory && (attempt.create.file_attributes & vfs::dos::kTemporary)) {
+    return Error(NtStatus::kInvalidParameter);
+  }
   const uint32_t needed = is_directory ? Access::kFileAddSubdirectory : Access::kFileAddFile;
   const auto directory = rights_on_parent(attempt.request, missing.path, missing.place);
   if (!directory) return directory.error();
@@ -220,6 +224,7 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   opened.key = opened.file->key();
   auto done = apply(attempt.request, *opened.file, *security);
   if (done) done = store_eas(*opened.file, attempt.state.eas);
+  if (done && !is_directory) done = reserve(attempt, *opened.file);
   if (!done) {
     (void)attempt.volume.remove(attempt.request.credentials(), missing.place, opened.key);
     return done.error();

@@ -97,7 +97,6 @@ Result<void> overwrite(const CreateAttempt& attempt, OpenedFile& opened) {
     BRAID_CHECK(store_eas(*opened.file, attempt.state.eas));
   }
   BRAID_TRY(opened.attributes, opened.file->stat());
-  attempt.request.server.write_times.overwritten(opened.key, opened.attributes.write_time);
   return {};
 }
 
@@ -160,11 +159,24 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
     open->lease_key = registration.lease->key;
     open->parent_lease_key = registration.lease->parent_key;
   }
+  // What FileModeInformation may change; the other options stay as they are.
+  open->mode =
+      attributes.create_options & (CreateOptions::kWriteThrough | CreateOptions::kSequentialOnly);
   *open->path.lock() = opened.path;
   return open;
 }
 
 }  // namespace
+
+Result<void> reserve(const CreateAttempt& attempt, vfs::File& file) {
+  const auto& size = attempt.create.contexts.allocation_size;
+  if (!size) return {};
+  if (*size > kSizeMax) return fail(NtStatus::kInvalidParameter);
+  auto done = file.allocate(*size);
+  // A file system that reserves nothing makes the file all the same.
+  if (!done && done.error().is_os(EOPNOTSUPP)) return {};
+  return done;
+}
 
 CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   Server& server = attempt.request.server;
@@ -194,23 +206,20 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   }
   const filestate::OpenRef ref{opened.key, registration.token};
   if (overwriting) {
-    if (auto done = overwrite(attempt, opened); !done) {
+    // All or nothing: there is room before the old content goes, with which what was reserved goes.
+    auto done = reserve(attempt, *opened.file);
+    if (done) done = overwrite(attempt, opened);
+    if (done) done = reserve(attempt, *opened.file);
+    if (!done) {
       server.file_table.close(ref);
       return done.error();
     }
-  }
-  if (const auto& size = attempt.create.contexts.allocation_size;
-      size && opened.action != CreateAction::kOpened && !opened.file->is_directory()) {
-    if (auto done = opened.file->allocate(*size); done) {
+    if (attempt.create.contexts.allocation_size) {
       if (auto now = opened.file->stat()) opened.attributes = *now;
-    } else if (done.error().is_os(ENOSPC)) {
-      server.file_table.close(ref);
-      return done.error();
     }
   }
   state.action = opened.action;
   state.attributes = opened.attributes;
-  server.write_times.show(state.attributes);
   state.maximal_access = opened.maximal_access;
   const auto open = make_open(attempt, opened, registration);
   if (open->attributes.is_directory && state.caching.lease) server.has_directory_leases = true;

@@ -137,7 +137,6 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
   state.maximal_access = open->attributes.maximal_access;
   state.terms = *open->durable_terms.lock();
   BRAID_CO_TRY(state.attributes, open->file->stat());
-  server.write_times.show(state.attributes);
   co_return true;
 }
 

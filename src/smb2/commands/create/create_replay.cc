@@ -66,7 +66,6 @@ Result<Reply> answer_connected(Request& request, CreateState& state,
   state.maximal_access = open->attributes.maximal_access;
   state.terms = *open->durable_terms.lock();
   BRAID_TRY(state.attributes, open->file->stat());
-  server.write_times.show(state.attributes);
   return answer_as_before(request, state);
 }
 

@@ -31,6 +31,8 @@ Result<std::optional<FileTime>> take_token(vfs::Path& path, const vfs::Path& fol
 Result<void> enter_snapshot(Request& request, CreateState& state) {
   const Share& share = *request.tree_connect->share;
   std::optional<FileTime> time = state.create.contexts.timewarp_token;
+  // The time 0 is none: the file as it is.
+  if (time && time->ticks == 0) time.reset();
   if (share.snapshots) {
     BRAID_TRY(const auto named, take_token(state.name.path, share.snapshots->folder()));
     if (named) time = named;

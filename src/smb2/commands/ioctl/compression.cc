@@ -21,7 +21,7 @@ constexpr uint16_t kFormatLznt1 = 2;
 Task<Result<IoctlAnswer>> ioctl_get_compression(Request& request, const wire::IoctlRequest& ioctl) {
   if (ioctl.max_output_response < sizeof(uint16_t)) co_return fail(NtStatus::kInvalidParameter);
   // Streams are not compressed one by one.
-  vfs::File& file = request.open->base_file ? *request.open->base_file : *request.open->file;
+  vfs::File& file = request.open->whole_file();
   BRAID_CO_TRY(const auto now, file.stat());
   IoctlAnswer answer;
   const bool is_compressed = (now.dos_attributes & vfs::dos::kCompressed) != 0;

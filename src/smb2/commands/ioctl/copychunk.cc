@@ -54,9 +54,7 @@ bool within_limits(const wire::SrvCopychunkCopy& copy) {
   uint64_t total = 0;
   for (const wire::SrvCopychunk& chunk : copy.chunks) {
     if (chunk.length == 0 || chunk.length > kCopychunkSizeMax) return false;
-    if (chunk.target_offset != vfs::File::kEnd && chunk.target_offset > kOffsetMax - chunk.length) {
-      return false;
-    }
+    if (chunk.target_offset > kOffsetMax - chunk.length) return false;
     if (chunk.source_offset > kOffsetMax - chunk.length) return false;
     total += chunk.length;
   }
@@ -123,18 +121,11 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   Server& server = request.server;
   Open& target = *request.open;
 
-  // What is appended meanwhile would be written over.
+  // One of a file's writers at a time, as for WRITE.
   const auto turn = co_await server.writers.take(target.attributes.file_key, request.seat,
-                                                request.seat.owner().user);
+                                                 request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
-  BRAID_CO_TRY(const auto now, target.file->stat());
-  uint64_t end = now.size;
-  for (wire::SrvCopychunk& chunk : copy->chunks) {
-    if (chunk.target_offset == vfs::File::kEnd || target.is_append_only()) {
-      if (end > kOffsetMax - chunk.length) co_return limits();
-      chunk.target_offset = end;
-    }
-    end = std::max(end, chunk.target_offset + chunk.length);
+  for (const wire::SrvCopychunk& chunk : copy->chunks) {
     if (const NtStatus conflict = check_locks(server, *source, target, chunk);
         conflict != NtStatus::kSuccess) {
       co_return answer_with({}, conflict);
@@ -142,7 +133,6 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   }
   wire::SrvCopychunkResponse response;
   NtStatus status = NtStatus::kSuccess;
-  if (!copy->chunks.empty()) server.write_times.before_write(target);
   uint64_t in_turn = 0;
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
     // Others may have locked it between two turns.
@@ -165,10 +155,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
       break;
     }
   }
-  if (response.total_bytes_written > 0) {
-    server.write_times.wrote(target);
-    note_written(server, target);
-  }
+  if (response.total_bytes_written > 0) note_written(server, target);
   co_return answer_with(response, status);
 }
 

@@ -74,7 +74,6 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   // Byte-range locks are not looked at, and the target does not grow: as Windows has it.
   if (to >= target_now.size) co_return IoctlAnswer{};
   const uint64_t length = std::min(asked, target_now.size - to);
-  server.write_times.before_write(target);
   auto done = target.file->clone_range(*source->file, from, to, length);
   if (!done && done.error().is_os(EINVAL) && length < asked) {
     // Cut at the end of the target, the range ends within a cluster.
@@ -88,7 +87,6 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   // The handles may be of two shares, but not of two volumes.
   if (!done && done.error().is_os(EXDEV)) co_return fail(NtStatus::kInvalidParameter);
   if (!done) co_return std::unexpected(done.error());
-  server.write_times.wrote(target);
   note_written(server, target);
   co_return IoctlAnswer{};
 }

@@ -62,6 +62,10 @@ constexpr Row kRows[] = {
     {Fsctl::kOffloadWrite, Needs::kWritable, ioctl_offload_write},
     {Fsctl::kGetIntegrityInformation, Needs::kFile, ioctl_get_integrity},
     {Fsctl::kSetIntegrityInformation, Needs::kWritable, ioctl_set_integrity},
+    {Fsctl::kQueryFileRegions, Needs::kFile, ioctl_query_file_regions},
+    {Fsctl::kGetNtfsVolumeData, Needs::kFile, ioctl_get_ntfs_volume_data},
+    {Fsctl::kReadFileUsnData, Needs::kFile, ioctl_read_file_usn_data},
+    {Fsctl::kRefsStreamSnapshotManagement, Needs::kFile, ioctl_refs_stream_snapshot},
     {Fsctl::kSrvEnumerateSnapshots, Needs::kFile, ioctl_enumerate_snapshots},
 };
 

@@ -49,6 +49,10 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request&, const wire::IoctlRequest&
 Task<Result<IoctlAnswer>> ioctl_offload_write(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_get_integrity(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_set_integrity(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_query_file_regions(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_get_ntfs_volume_data(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_read_file_usn_data(Request&, const wire::IoctlRequest&);
+Task<Result<IoctlAnswer>> ioctl_refs_stream_snapshot(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request&, const wire::IoctlRequest&);
 

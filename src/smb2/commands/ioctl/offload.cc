@@ -180,7 +180,6 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   // A storage device knows no files: what is written beyond the end does not show.
   if (input.file_offset >= now.size) co_return fail(NtStatus::kEndOfFile);
   const uint64_t length = std::min(output.length_written, now.size - input.file_offset);
-  server.write_times.before_write(target);
   const uint64_t from = token.offset + input.transfer_offset;
   const auto write = [&](const vfs::Range& piece) -> Result<void> {
     // Others may have locked it between two pieces.
@@ -193,7 +192,6 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
     return copy(*source, token, from + (piece.offset - input.file_offset), target, piece);
   };
   const auto done = co_await in_pieces(request, {input.file_offset, length}, write);
-  server.write_times.wrote(target);
   note_written(server, target);
   if (!done) co_return std::unexpected(done.error());
   co_return answer_with(output);

@@ -123,7 +123,7 @@ Result<void> replace(Request& request, std::optional<std::string_view> target) {
 
 Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request& request,
                                                   const wire::IoctlRequest& ioctl) {
-  vfs::File& file = request.open->base_file ? *request.open->base_file : *request.open->file;
+  vfs::File& file = request.open->whole_file();
   BRAID_CO_TRY(const auto attributes, file.stat());
   if (!(attributes.dos_attributes & vfs::dos::kReparsePoint)) {
     co_return fail(NtStatus::kNotAReparsePoint);

@@ -33,14 +33,12 @@ Task<Result<void>> zero(Request& request, vfs::Range range, uint64_t size) {
   BRAID_CO_CHECK(check_locks(request, range));
   Server& server = request.server;
   Open& open = *request.open;
-  server.write_times.before_write(open);
   range.length = range.offset < size ? std::min(range.length, size - range.offset) : 0;
   const auto done =
       co_await in_pieces(request, range, [&request, &open](vfs::Range piece) -> Result<void> {
         BRAID_CHECK(check_locks(request, piece));
         return open.file->zero_range(piece);
       });
-  server.write_times.wrote(open);
   note_written(server, open);
   co_return done;
 }
@@ -83,7 +81,7 @@ Task<Result<IoctlAnswer>> ioctl_set_sparse(Request& request, const wire::IoctlRe
   }
   // [MS-FSCC] 2.3.83: without a buffer the file becomes sparse.
   const bool sparse = ioctl.input.empty() || ioctl.input[0] != 0;
-  vfs::File& file = open.base_file ? *open.base_file : *open.file;
+  vfs::File& file = open.whole_file();
   BRAID_CO_TRY(const auto now, file.stat());
   const bool is_sparse = (now.dos_attributes & vfs::dos::kSparse) != 0;
   if (sparse != is_sparse) {
@@ -149,7 +147,7 @@ Task<Result<IoctlAnswer>> ioctl_file_level_trim(Request& request, const wire::Io
   wire::Reader reader(ioctl.input);
   BRAID_CO_TRY(const auto trim, wire::FileLevelTrim::decode(reader));
   const uint32_t room = ioctl.max_output_response;
-  if (trim.ranges.empty() || trim.ranges.size() > kTrimRangesMax ||
+  if (trim.ranges.empty() || trim.ranges.size() > kTrimRangesMax || trim.key != 0 ||
       (room != 0 && room < sizeof(uint32_t)) || request.open->attributes.is_directory) {
     co_return fail(NtStatus::kInvalidParameter);
   }
@@ -159,6 +157,9 @@ Task<Result<IoctlAnswer>> ioctl_file_level_trim(Request& request, const wire::Io
   BRAID_CO_TRY(const auto attributes, open.file->stat());
   wire::FileLevelTrimOutput output;
   for (const wire::FileLevelTrimRange& range : trim.ranges) {
+    if (range.offset > kSizeMax || range.length > kSizeMax - range.offset) {
+      co_return fail(NtStatus::kInvalidParameter);
+    }
     const vfs::Range pages = whole_pages(range, attributes.size);
     if (pages.length == 0) continue;
     BRAID_CO_CHECK(co_await zero(request, pages, attributes.size));

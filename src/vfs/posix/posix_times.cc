@@ -1,0 +1,138 @@
+// PosixFile: its times.
+#include <fcntl.h>
+
+#include "vfs/posix/kept_times.h"
+
+namespace braid::vfs {
+namespace {
+
+// How long after the decision the store of a chosen change time may take (ticks of 100 ns), and how
+// often a slower one is repeated. A change of the file within that time does not show.
+constexpr uint64_t kChangeTimeGrace = kTicksPerSecond / 20;
+constexpr int kChangeTimeTriesMax = 3;
+
+constexpr timespec kOmit{0, UTIME_OMIT};
+constexpr timespec kNow{0, UTIME_NOW};
+
+timespec time_or_omit(const std::optional<FileTime>& time) {
+  return time ? to_timespec(*time) : kOmit;
+}
+
+timespec as_timespec(const statx_timestamp& time) { return {time.tv_sec, time.tv_nsec}; }
+
+bool same(const statx_timestamp& a, const statx_timestamp& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+}  // namespace
+
+Result<void> PosixFile::change_times(const AttributesChange& change) {
+  const timespec times[2] = {time_or_omit(change.access_time), time_or_omit(change.write_time)};
+  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) == 0) return {};
+  if (errno != EPERM && errno != EACCES) return fail_last_os();
+  // The kernel lets only the owner choose times; Windows whoever may write them.
+  BRAID_CHECK(check_may_change());
+  ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) != 0) return fail_last_os();
+  return {};
+}
+
+Result<void> PosixFile::choose_change_time(FileTime time) {
+  if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};
+  BRAID_CHECK(check_may_change());
+  return store_change_time(time);
+}
+
+Result<void> PosixFile::store_change_time(std::optional<FileTime> time) {
+  const MetadataLock lock(*context_, key_);
+  BRAID_TRY(struct statx st, stat_of(fd_.get()));
+  DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
+  if (!time) {
+    if (!std::exchange(attrib.change_time, std::nullopt)) return {};
+    return store_dos_attrib(fd_.get(), attrib);
+  }
+  if (!attrib.creation_time) attrib.creation_time = birth_time(st);
+  // Keeping it is a change of the file itself: the time of that is not known before.
+  for (int tries = 0; tries < kChangeTimeTriesMax; ++tries) {
+    const FileTime until{system_clock().now().ticks + kChangeTimeGrace};
+    attrib.change_time = DosAttrib::ChosenTime{.time = *time, .until = until};
+    BRAID_CHECK(store_dos_attrib(fd_.get(), attrib));
+    BRAID_TRY(st, stat_of(fd_.get()));
+    if (to_file_time({st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec}) <= until) break;
+  }
+  return {};
+}
+
+void PosixFile::keep_access_time(int fd, bool keep) {
+  // The kernel lets only the owner ask for it. An O_PATH descriptor has no such flag and reads
+  // nothing.
+  const ScopedPrivilege privilege;
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (!privilege.status() || flags < 0) return;
+  (void)::fcntl(fd, F_SETFL, keep ? flags | O_NOATIME : flags & ~O_NOATIME);
+}
+
+void PosixFile::set_time_rules(const TimeRules& rules) {
+  const TimeRules before = time_rules_.exchange(rules);
+  const bool keep = rules.access == TimeRule::kKept;
+  if (keep == (before.access == TimeRule::kKept) || !assume(who_)) return;
+  keep_access_time(fd_.get(), keep);
+}
+
+Result<void> PosixFile::note_modified() {
+  BRAID_CHECK(check_may_change());
+  const KeptTimes kept(*this, KeptTimes::Operation::kData);
+  BRAID_CHECK(set_archive());
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  const timespec times[2] = {kOmit, kNow};
+  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) != 0) return fail_last_os();
+  return {};
+}
+
+void KeptTimes::leave(const AttributesChange& change) {
+  if (change.access_time) rules_.access = TimeRule::kSystem;
+  if (change.write_time) rules_.write = TimeRule::kSystem;
+  if (change.change_time) rules_.change = TimeRule::kSystem;
+}
+
+void KeptTimes::remember() {
+  const int fd = file_.fd();
+  const auto now = assume(file_.who()) ? stat_of(fd) : fail_os(EACCES);
+  if (!now) {
+    // It is gone with its file system; nothing is put back of what is not known.
+    rules_ = {};
+    return;
+  }
+  before_ = *now;
+  if (rules_.change == TimeRule::kKept) {
+    change_time_before_ = make_attributes(before_, load_dos_attrib(fd)).change_time;
+  }
+}
+
+void KeptTimes::restore() {
+  const ScopedPrivilege privilege;
+  const auto now = stat_of(file_.fd());
+  if (!privilege.status() || !now) return;
+  const bool modified = operation_ == Operation::kData;
+  timespec times[2] = {kOmit, kOmit};
+  if (rules_.access == TimeRule::kMoves && modified) times[0] = kNow;
+  if (rules_.write == TimeRule::kMoves && modified) times[1] = kNow;
+  if (rules_.write == TimeRule::kKept &&
+      (moves_change_time_ || !same(now->stx_mtime, before_.stx_mtime))) {
+    times[1] = as_timespec(before_.stx_mtime);
+  }
+  if (times[0].tv_nsec != UTIME_OMIT || times[1].tv_nsec != UTIME_OMIT) {
+    (void)::utimensat(file_.fd(), "", times, AT_EMPTY_PATH);
+  }
+  // Last, since putting back the others is a change.
+  if (rules_.change == TimeRule::kSystem) return;
+  const auto after = stat_of(file_.fd());
+  if (!after || same(after->stx_ctime, before_.stx_ctime)) return;
+  // What an open has chosen or kept before hides later changes for a moment.
+  const bool keeps = rules_.change == TimeRule::kKept;
+  (void)file_.store_change_time(keeps ? std::optional(change_time_before_) : std::nullopt);
+}
+
+}  // namespace braid::vfs
