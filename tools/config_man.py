@@ -28,6 +28,8 @@ def sections(keys):
         default = f"Default: {key['default']}." if key["default"] else "Must be given."
         out += [".TP", f".B {roff(key['key'])}", roff(key["doc"]), ".br",
                 f"Accepts {roff(key['accepts'])}.", ".br", roff(default)]
+        if key["restart"]:
+            out += [".br", "A change waits for a restart."]
     return "\n".join(out) + "\n"
 
 

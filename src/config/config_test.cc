@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "config/keys.h"
+#include "config/restart.h"
 
 namespace braid::config {
 namespace {
@@ -247,6 +248,60 @@ TEST(Config, LoadReadsAFileAndExplainsOneItCannotRead) {
 }
 
 // The documented defaults are the members' defaults: parsing them changes nothing.
+TEST(Restart, KeepsWhatWaitsAndTakesTheRest) {
+  const auto started = parse("[server]\nworkers = 2\nmin_uid = 5", "braid.toml");
+  const auto wanted = parse(R"(
+[server]
+listen = ["127.0.0.1:4450"]
+state_dir = "/elsewhere"
+name = "OTHER"
+workers = 4
+threads = 3
+keytab = "/etc/other.keytab"
+min_uid = 7
+interfaces = ["lo"]
+break_retry = "windows"
+memory_limit = 1024
+log_level = "debug"
+encryption = "required"
+[[share]]
+name = "new"
+path = "/srv/new"
+)",
+                            "braid.toml");
+  ASSERT_TRUE(started && wanted);
+  EXPECT_EQ(waiting_keys((*started)->server, (*wanted)->server),
+            (std::vector<std::string_view>{"listen", "state_dir", "name", "workers", "threads",
+                                           "keytab", "min_uid", "interfaces", "break_retry"}));
+  const Snapshot taken = until_restart((*started)->server, **wanted);
+  EXPECT_TRUE(waiting_keys((*started)->server, taken->server).empty());
+  EXPECT_EQ(taken->server.workers, 2u);
+  EXPECT_EQ(taken->server.min_uid, 5u);
+  EXPECT_EQ(taken->server.state_dir, "/var/lib/braid");
+  EXPECT_EQ(taken->server.memory_limit_mib, 1024u);
+  EXPECT_EQ(taken->server.log_level, LogLevel::kDebug);
+  EXPECT_EQ(taken->server.encryption, Encryption::kRequired);
+  ASSERT_TRUE(taken->find_share("new"));
+}
+
+TEST(Restart, KeysThatWaitAreMarkedInTheDocuments) {
+  const std::string text = describe_keys();
+  const size_t start = text.find("  state_dir: ");
+  ASSERT_NE(start, text.npos);
+  EXPECT_TRUE(text.substr(start, text.find("  name: ") - start)
+                  .contains("A change waits for a restart."));
+  EXPECT_FALSE(text.substr(text.find("  log_level: ")).contains("A change waits"));
+  EXPECT_TRUE(keys_as_json().contains("\"restart\": true"));
+}
+
+TEST(Config, MemoryLimitHasAPartForEachWorker) {
+  EXPECT_EQ(complaints("[server]\nworkers = 4\nmemory_limit = 255"),
+            std::vector<std::string>{"braid.toml:1: memory_limit = 255 is too little for 4 workers; "
+                                     "give 64 MiB for each, or lower workers"});
+  EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 256", "braid.toml"));
+  EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 0", "braid.toml"));
+}
+
 TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   std::string text = "[server]\n";
   for (const auto& key : server_keys()) {

@@ -18,6 +18,14 @@ enum class PathRule : uint8_t { kNone, kDirectoryOrNothing, kReadableFile };
 template <class Section>
 using Store = bool (*)(Section&, const Value&);
 
+// For a key whose change waits for a restart: compares its value in two sections, and takes it over.
+template <class Section>
+struct AtRestart {
+  bool (*is_same)(const Section&, const Section&) = nullptr;
+  void (*keep)(Section& into, const Section& started) = nullptr;
+  explicit operator bool() const { return keep != nullptr; }
+};
+
 template <class Section>
 struct Key {
   std::string_view name;
@@ -26,6 +34,7 @@ struct Key {
   std::string_view doc;           // one sentence or two, for the man page and --config-help
   Store<Section> store;
   PathRule path_rule = PathRule::kNone;
+  AtRestart<Section> at_restart{};  // empty: a reload brings a new value into effect
 };
 
 std::span<const Key<Server>> server_keys();
@@ -33,7 +42,7 @@ std::span<const Key<Share>> share_keys();
 
 // The tables as text: what `braidd --config-help` prints.
 std::string describe_keys();
-// The tables as JSON, for tools: [{"section", "key", "accepts", "default", "doc"}].
+// The tables as JSON, for tools: [{"section", "key", "accepts", "default", "doc", "restart"}].
 std::string keys_as_json();
 
 // The known name with the fewest edits to `name`; nothing when every one is too far off.

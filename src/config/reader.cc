@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "config/keys.h"
+#include "config/restart.h"
 
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
@@ -184,6 +185,11 @@ void Reader::check_server(const Server& server, uint32_t line) {
   }
   if (server.encryption == Encryption::kRequired && server.max_dialect < Dialect::k3_0) {
     add(line, "encryption = \"required\" needs max_dialect \"3.0\" or newer; change one of them");
+  }
+  if (is_memory_limit_too_low(server)) {
+    add(line, fmt::format("memory_limit = {} is too little for {} workers; give {} MiB for each, or "
+                          "lower workers",
+                          server.memory_limit_mib, server.workers, kMemoryOfWorkerMinMib));
   }
   for (size_t i = 0; i < server.listen.size(); ++i) {
     const auto& endpoint = server.listen[i];

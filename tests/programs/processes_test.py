@@ -208,6 +208,60 @@ class FileSizeOfASingleProcess(FileSize):
     single_process = True
 
 
+class WaitsForARestart(ProcessesCase):
+    """A value that waits for a restart does so for a worker that is started again, too."""
+
+    def reload(self, text):
+        pathlib.Path(self.server.config).write_text(text, encoding="utf-8")
+        count = self.server.log_text().count("took the new configuration")
+        self.server.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: self.server.log_text().count("took the new configuration") > count,
+                      "the new configuration")
+
+    def new_worker(self):
+        old = self.pids("braidd-worker")
+        os.kill(old[0], signal.SIGKILL)
+        self.wait_for(lambda: self.pids("braidd-worker") not in ([], old), "a new worker")
+
+    def test_next_worker_is_as_the_first(self):
+        before = pathlib.Path(self.server.config).read_text(encoding="utf-8")
+        other = self.scratch.directory("other.state", mode=0o700)
+        keytab = pathlib.Path(self.scratch.file("no.keytab"))
+        keytab.write_text("no keytab", encoding="ascii")
+        server = f'[server]\nkeytab = "{keytab}"\nname = "OTHER"'
+        changed = before.replace("[server]", server, 1)
+        changed = changed.replace("server.state", "other.state").replace("workers = 1", "workers = 3")
+        changed = changed.replace("min_uid = 1\n", "min_uid = 4294967294\n")
+        self.reload(changed)
+        for key in ("state_dir", "keytab", "name", "workers", "min_uid"):
+            self.assertEqual(self.waits(key), 1, key)
+        self.new_worker()
+        client = SmbClient(self.scratch, self.server, ALICE)
+        self.assertTrue(client.run("ls").ok, self.server.log_text())
+        self.assertEqual(os.listdir(other), [])
+        # Taken back: nothing waits any more, and the same worker takes it.
+        self.reload(before)
+        self.assertEqual(self.waits("state_dir"), 1)
+        self.new_worker()
+        self.assertTrue(client.run("ls").ok, self.server.log_text())
+
+    def test_next_worker_takes_what_does_not_wait(self):
+        before = pathlib.Path(self.server.config).read_text(encoding="utf-8")
+        self.reload(before.replace('name = "share"', 'name = "other"'))
+        self.new_worker()
+        self.assertTrue(SmbClient(self.scratch, self.server, ALICE, share="other").run("ls").ok)
+
+    def waits(self, key):
+        return self.server.log_text().count(f"the new value of {key} waits for a restart")
+
+    def test_memory_limit_is_divided_by_the_workers_there_are(self):
+        before = pathlib.Path(self.server.config).read_text(encoding="utf-8")
+        self.reload(before.replace("workers = 1", "workers = 4\nmemory_limit = 1024"))
+        done = subprocess.run([self.server.braidctl, "--config", self.server.config, "metrics"],
+                              capture_output=True, text=True, timeout=60, check=True)
+        self.assertRegex(done.stdout, fr"(?m)^braid_memory_limit_bytes\S* {1024 << 20}$")
+
+
 class Rights(ProcessesCase):
     @unittest.skipUnless(os.geteuid() == 0, "the front gives up root only where it has it")
     def test_front_is_nobody_and_stays_so(self):

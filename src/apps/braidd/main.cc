@@ -24,6 +24,7 @@
 #include "apps/braidd/worker.h"
 #include "base/log.h"
 #include "config/keys.h"
+#include "config/restart.h"
 
 namespace braid::braidd {
 namespace {
@@ -40,6 +41,7 @@ struct CommandLine {
   std::string role;
   size_t index = 0;
   size_t workers = 1;
+  std::string name;  // [server] name at the start, which may have been the machine's then
   size_t listeners = 0;
   int log_level = static_cast<int>(log::Level::kInfo);
 };
@@ -70,15 +72,29 @@ int complain(const config::Problems& problems) {
   ::_exit(0);
 }
 
+// What the supervisor gave: the text it started with, and the one of the last reload.
+std::expected<config::Snapshot, config::Problems> config_of_worker(const CommandLine& line,
+                                                                  int started_text, int text) {
+  const auto started = config::parse(read_memory_file(started_text), line.config_file);
+  if (!started) return std::unexpected(started.error());
+  const auto wanted = config::parse(read_memory_file(text), line.config_file);
+  if (!wanted) return std::unexpected(wanted.error());
+  config::Server server = (*started)->server;
+  server.name = line.name;
+  return config::until_restart(server, **wanted);
+}
+
 int run_worker_process(const CommandLine& line) {
   ::prctl(PR_SET_NAME, "braidd-worker");
   log::set_component(fmt::format("worker {}", line.index));
   become_child_of_supervisor();
+  // In the order of Supervisor::start().
   UniqueFd control(kFirstGivenFd);
-  const UniqueFd text(kFirstGivenFd + 1);
-  ::fcntl(control.get(), F_SETFD, FD_CLOEXEC);
-  ::fcntl(text.get(), F_SETFD, FD_CLOEXEC);
-  auto config = config::parse(read_memory_file(text.get()), line.config_file);
+  const UniqueFd started_text(kFirstGivenFd + 1);
+  const UniqueFd text(kFirstGivenFd + 2);
+  constexpr int kFirstOfGroup = kFirstGivenFd + 3;
+  for (int fd = kFirstGivenFd; fd < kFirstOfGroup; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  const auto config = config_of_worker(line, started_text.get(), text.get());
   if (!config) return complain(config.error());
   apply_log_level(**config);
   enter_worker_sandbox(**config, false);
@@ -86,14 +102,14 @@ int run_worker_process(const CommandLine& line) {
   if (line.workers > 1) {
     std::vector<UniqueFd> fds;
     for (size_t i = 0; i < store::GroupResources::descriptors(line.workers); ++i) {
-      fds.emplace_back(kFirstGivenFd + 2 + static_cast<int>(i));
+      fds.emplace_back(kFirstOfGroup + static_cast<int>(i));
       ::fcntl(fds.back().get(), F_SETFD, FD_CLOEXEC);
     }
     auto joined = store::WorkerGroup::join(line.index, std::move(fds));
     if (!joined) return complain("cannot join the other workers: " + joined.error().message());
     group = std::move(*joined);
   }
-  const size_t workers = line.workers;  // the configuration may have changed since the start
+  const size_t workers = line.workers;
   PassedOn passed_on(line.index, workers);
   auto server =
       make_worker_server(*config, {line.index, workers, ::getppid()}, &passed_on, std::move(group));
@@ -145,6 +161,7 @@ int run(int argc, char** argv) {
   app.add_option("--role", line.role)->group("");
   app.add_option("--index", line.index)->group("");
   app.add_option("--workers", line.workers)->group("");
+  app.add_option("--name", line.name)->group("");
   app.add_option("--listeners", line.listeners)->group("");
   app.add_option("--log-level", line.log_level)->group("");
   try {

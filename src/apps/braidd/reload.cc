@@ -1,36 +1,36 @@
 #include "apps/braidd/reload.h"
 
+#include "config/restart.h"
+
 namespace braid::braidd {
 namespace {
 
-void name_what_waits(const config::Server& now, const config::Server& wanted) {
-  const auto waits = [](const char* key, bool changed) {
-    if (changed) log::warn("the new value of {} waits for a restart", key);
-  };
-  waits("listen", now.listen != wanted.listen);
-  waits("state_dir", now.state_dir != wanted.state_dir);
-  waits("name", now.name != wanted.name);
-  waits("workers", now.workers != wanted.workers);
-  waits("threads", now.threads != wanted.threads);
-  waits("keytab", now.keytab != wanted.keytab);
-  waits("min_uid", now.min_uid != wanted.min_uid);
-  waits("interfaces", now.interfaces != wanted.interfaces);
-  waits("break_retry", now.break_retry != wanted.break_retry);
+void name_what_waits(const config::Server& started, const config::Server& wanted,
+                     const config::Server& taken) {
+  for (const std::string_view key : config::waiting_keys(started, wanted)) {
+    log::warn("the new value of {} waits for a restart", key);
+  }
+  if (config::is_memory_limit_too_low(taken)) {
+    log::warn("memory_limit = {} is too little for the {} workers that there are until a restart; "
+              "each has {} MiB",
+              taken.memory_limit_mib, taken.workers, config::kMemoryOfWorkerMinMib);
+  }
 }
 
 }  // namespace
 
-std::optional<NewConfig> read_new_config(const config::Config& current) {
+std::optional<NewConfig> read_new_config(const config::Config& started) {
   config::Problems problems;
-  if (auto text = config::read_file(current.file); !text) {
+  if (auto text = config::read_file(started.file); !text) {
     problems.push_back(std::move(text.error()));
-  } else if (auto config = config::parse(*text, current.file, config::Checks::kTextAndPaths);
+  } else if (auto config = config::parse(*text, started.file, config::Checks::kTextAndPaths);
              !config) {
     problems = std::move(config.error());
   } else {
-    name_what_waits(current.server, (*config)->server);
-    apply_log_level(**config);
-    return NewConfig{std::move(*text), std::move(*config)};
+    auto taken = config::until_restart(started.server, **config);
+    name_what_waits(started.server, (*config)->server, taken->server);
+    apply_log_level(*taken);
+    return NewConfig{std::move(*text), std::move(taken)};
   }
   for (const auto& problem : problems) log::error("{}", log::Whole{problem.text()});
   log::error("the configuration stays as it was");

@@ -78,12 +78,10 @@ std::string dns_host_name() {
 }
 
 // What srvsvc, wkssvc and lsarpc say about this server.
-// `started_with`: of which [server] name stays.
-rpc::MemoryDirectory make_directory(const config::Config& started_with,
-                                    const config::Config& config, const auth::IdMapper& ids,
+rpc::MemoryDirectory make_directory(const config::Config& config, const auth::IdMapper& ids,
                                     const auth::UserStore& users) {
   rpc::MemoryDirectory directory;
-  directory.server.netbios_name = netbios_name(started_with.server.name);
+  directory.server.netbios_name = netbios_name(config.server.name);
   directory.server.dns_host_name = dns_host_name();
   directory.server.workgroup = "WORKGROUP";
   directory.server.account_domain_sid = ids.domain_sid();
@@ -178,7 +176,7 @@ class SmbWorkerServer final : public WorkerServer {
         group_(std::move(group)),
         users_(std::move(users)),
         ids_(std::move(ids)),
-        directory_(make_directory(*config_, *config_, ids_, users_)),
+        directory_(make_directory(*config_, ids_, users_)),
         pipes_(directory_.directory()),
         reactors_(reactor_count(config_->server)),
         pool_(WorkerPoolLimits::for_files(
@@ -239,7 +237,7 @@ class SmbWorkerServer final : public WorkerServer {
     log_changes(*before, **shares);
     log_out_of_reach(*config);
     note_absent(**shares);
-    directory_.replace(make_directory(*config_, *config, ids_, users_));
+    directory_.replace(make_directory(*config, ids_, users_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
   void worker_ended(pid_t pid) override { engine_->worker_ended(pid); }

@@ -48,7 +48,6 @@ int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
     if (*signal != SIGHUP) break;
     auto next = read_new_config(*config);
     if (!next) continue;
-    config = std::move(next->config);
     if (const auto file = make_memory_file(next->text)) {
       send_message(worker_control->first.get(), MessageKind::kConfig, 0, file->get());
     }

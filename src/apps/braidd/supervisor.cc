@@ -33,13 +33,18 @@ std::string ending(int status) {
 }  // namespace
 
 Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Listener> listeners)
-    : config_(std::move(config)), text_(std::move(text)), listeners_(std::move(listeners)) {
+    : started_(std::move(config)),
+      started_text_(std::move(text)),
+      config_(started_),
+      text_(started_text_),
+      listeners_(std::move(listeners)) {
   const uint32_t workers = config_->server.workers;
   for (uint32_t i = 0; i < workers; ++i) {
     children_.push_back(
         {.name = fmt::format("worker {}", i),
          .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
-                       fmt::format("--workers={}", workers), "--config", config_->file}});
+                       fmt::format("--workers={}", workers), "--name=" + config_->server.name,
+                       "--config", config_->file}});
   }
   children_.push_back(
       {.name = "front",
@@ -83,8 +88,9 @@ bool Supervisor::start(size_t index) {
   child.ready = false;
   child.started = system_clock().monotonic();
   auto ends = make_channel();
+  auto started_text = make_memory_file(started_text_);
   auto text = make_memory_file(text_);
-  if (!ends || !text) {
+  if (!ends || !started_text || !text) {
     log::error("cannot start the {}: out of descriptors", child.name);
     return false;
   }
@@ -95,6 +101,7 @@ bool Supervisor::start(size_t index) {
         fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
     for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
   } else {
+    fds.push_back(started_text->get());
     fds.push_back(text->get());
     if (shared_) std::ranges::copy(shared_->for_worker(index), std::back_inserter(fds));
   }
@@ -232,7 +239,7 @@ void Supervisor::on_time() {
 }
 
 void Supervisor::reload() {
-  auto text = read_new_config(*config_);
+  auto text = read_new_config(*started_);
   if (!text) return;
   notify_systemd("RELOADING=1");
   text_ = std::move(text->text);

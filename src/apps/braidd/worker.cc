@@ -9,6 +9,7 @@
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/reload.h"
 #include "base/log.h"
+#include "config/restart.h"
 
 namespace braid::braidd {
 namespace {
@@ -35,14 +36,15 @@ bool take_connections(int channel, WorkerServer& server) {
   }
 }
 
-void reload(const Message& message, WorkerServer& server, const std::string& file) {
+// `started`: with what waits for a restart.
+void reload(const Message& message, WorkerServer& server, const config::Config& started) {
   if (!message.fd) return log::error("no descriptor for the new configuration; send SIGHUP again");
   const auto text = read_memory_file(message.fd.get());
   // The supervisor has checked it, paths and all.
-  auto config = config::parse(text, file);
+  auto config = config::parse(text, started.file);
   if (config) {
     apply_log_level(**config);
-    server.reload(std::move(*config));
+    server.reload(config::until_restart(started.server, **config));
     log::info("took the new configuration");
   }
 }
@@ -81,7 +83,7 @@ bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
       if (channel) take_connections(channel.get(), server);
       channel = std::move(message->fd);
     } else if (message->kind == MessageKind::kConfig) {
-      reload(*message, server, config.file);
+      reload(*message, server, config);
     } else if (message->kind == MessageKind::kWorkerEnded) {
       server.worker_ended(static_cast<pid_t>(message->number));
     } else if (message->kind == MessageKind::kDrain) {

@@ -15,7 +15,7 @@ namespace braid::braidd {
 // The server that a worker runs. Implemented over smb2::Server in server.cc, and by tests.
 class WorkerServer : public ConnectionSink {
  public:
-  // A new configuration, for what comes from now on. Must not block for long. Thread: the worker's
+  // A new configuration, for what comes from now on; what waits for a restart is as at the start. Must not block for long. Thread: the worker's
   // main thread, as drain() is.
   virtual void reload(config::Snapshot config) = 0;
   // Another worker, the process `pid`, has ended. What it had open holds nobody up any more.
@@ -27,6 +27,7 @@ class WorkerServer : public ConnectionSink {
 
 // Says "ready" on `control`, then hands connections to `server` until the supervisor orders a drain
 // (true) or is gone (false). What the server passes on by way of `passed_on` goes to the front.
+// `config`: what the server was made with.
 // Thread: the calling one.
 bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
                 const config::Config& config);

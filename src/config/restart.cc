@@ -1,0 +1,30 @@
+#include "config/restart.h"
+
+#include <utility>
+
+#include "config/keys.h"
+
+namespace braid::config {
+
+std::vector<std::string_view> waiting_keys(const Server& started, const Server& wanted) {
+  std::vector<std::string_view> names;
+  for (const Key<Server>& key : server_keys()) {
+    if (key.at_restart && !key.at_restart.is_same(started, wanted)) names.push_back(key.name);
+  }
+  return names;
+}
+
+Snapshot until_restart(const Server& started, const Config& wanted) {
+  auto config = std::make_shared<Config>(wanted);
+  for (const Key<Server>& key : server_keys()) {
+    if (key.at_restart) key.at_restart.keep(config->server, started);
+  }
+  return config;
+}
+
+bool is_memory_limit_too_low(const Server& server) {
+  return server.memory_limit_mib != 0 &&
+         server.memory_limit_mib < uint64_t{kMemoryOfWorkerMinMib} * server.workers;
+}
+
+}  // namespace braid::config
