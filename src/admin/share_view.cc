@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "smb2/server.h"
+#include "smb2/share_look.h"
 
 namespace braid::admin {
 
@@ -10,7 +11,12 @@ using nlohmann::json;
 
 json shares_of(const smb2::Server& server) {
   json all = json::array();
-  for (const auto& entry : server.shares()->all()) {
+  const auto shares = server.shares();
+  // All at once, so that those that do not answer are waited for once.
+  for (const auto& entry : shares->all()) {
+    if (entry->type() != smb2::ShareType::kPipe) smb2::begin_look(entry->configured().path);
+  }
+  for (const auto& entry : shares->all()) {
     if (entry->type() == smb2::ShareType::kPipe) continue;
     const std::string why = entry->absence();
     json row = {{"share", entry->name()},

@@ -14,7 +14,8 @@ namespace braid::admin {
 //   state    present or absent
 //   why      what is wrong with its folder; absent only
 //   in_use   whether this worker has the folder open for some client
-// Looks at the folders. Thread: any that may block.
+// Looks at the folders, and waits kAskTime at most for those that do not answer. Thread: any that
+// may block.
 nlohmann::json shares_of(const smb2::Server& server);
 
 }  // namespace braid::admin

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/unique_fd.h"
+#include "config/path_look.h"
 #include "config/reader.h"
 
 namespace braid::config {
@@ -68,12 +69,14 @@ std::expected<std::string, Problem> read_file(const std::string& file) {
 }
 
 std::vector<std::string> absent_shares(const Config& config) {
+  std::vector<std::string> paths;
+  for (const Share& share : config.shares) paths.push_back(share.path);
+  const std::vector<PathLook> looks = look_at(paths);
   std::vector<std::string> lines;
-  for (const Share& share : config.shares) {
-    struct stat status{};
-    if (::stat(share.path.c_str(), &status) == 0) continue;
-    lines.push_back(fmt::format("share '{}' is absent: {}: {}", share.name, share.path,
-                                reason(errno)));
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (looks[i].answers && looks[i].error == 0) continue;
+    lines.push_back(fmt::format("share '{}' is absent: {}: {}", config.shares[i].name, paths[i],
+                                looks[i].answers ? reason(looks[i].error) : "it does not answer"));
   }
   return lines;
 }

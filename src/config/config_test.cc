@@ -247,7 +247,6 @@ TEST(Config, LoadReadsAFileAndExplainsOneItCannotRead) {
   EXPECT_THAT(load(folder.path()).error().front().text(), HasSubstr("is a directory"));
 }
 
-// The documented defaults are the members' defaults: parsing them changes nothing.
 TEST(Restart, KeepsWhatWaitsAndTakesTheRest) {
   const auto started = parse("[server]\nworkers = 2\nmin_uid = 5", "braid.toml");
   const auto wanted = parse(R"(
@@ -302,6 +301,7 @@ TEST(Config, MemoryLimitHasAPartForEachWorker) {
   EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 0", "braid.toml"));
 }
 
+// The documented defaults are the members' defaults: parsing them changes nothing.
 TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   std::string text = "[server]\n";
   for (const auto& key : server_keys()) {

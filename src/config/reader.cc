@@ -1,7 +1,6 @@
 #include "config/reader.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <system_error>
 
 #include "config/keys.h"
+#include "config/path_look.h"
 #include "config/restart.h"
 
 #define TOML_EXCEPTIONS 0
@@ -53,26 +53,28 @@ std::string show(const toml::node& node) {
 }
 
 // Why a path cannot be used; empty when it can.
-std::string path_complaint(const std::string& path, PathRule rule) {
-  struct stat status{};
+std::string path_complaint(const std::string& path, PathRule rule, const PathLook& look) {
   const auto because = [](int number) { return std::generic_category().message(number); };
-  if (::stat(path.c_str(), &status) != 0) {
-    // A disk that is away is back some day; until then its share is absent.
-    if (rule == PathRule::kDirectoryOrNothing) return {};
-    const char* const advice =
-        errno == ENOENT ? "make it or correct the path" : "correct the path or its permissions";
-    return fmt::format("{}: {}; {}", path, because(errno), advice);
-  }
-  if (rule == PathRule::kDirectoryOrNothing && !S_ISDIR(status.st_mode)) {
+  if (rule == PathRule::kDirectoryOrNothing) {
+    // A disk that is away, or hangs, is back some day; until then its share is absent.
+    if (!look.answers) return {};
+    if (look.error == ENAMETOOLONG || look.error == ELOOP || look.error == ENOTDIR) {
+      return fmt::format("{}: {}; correct the path", path, because(look.error));
+    }
+    if (look.error != 0 || look.is_directory) return {};
     return fmt::format("{} is not a directory; give the path of one", path);
   }
-  if (rule == PathRule::kReadableFile) {
-    if (!S_ISREG(status.st_mode)) return fmt::format("{} is not a file; give one", path);
-    if (::access(path.c_str(), R_OK) != 0) {
-      return fmt::format("{}: {}; make it readable for the server", path, because(errno));
-    }
+  if (!look.answers) {
+    return fmt::format("{}: it does not answer; wait for its disk or correct the path", path);
   }
-  return {};
+  if (look.error != 0) {
+    const char* const advice =
+        look.error == ENOENT ? "make it or correct the path" : "correct the path or its permissions";
+    return fmt::format("{}: {}; {}", path, because(look.error), advice);
+  }
+  if (!look.is_file) return fmt::format("{} is not a file; give one", path);
+  if (look.read_error == 0) return {};
+  return fmt::format("{}: {}; make it readable for the server", path, because(look.read_error));
 }
 
 template <class Section>
@@ -120,10 +122,7 @@ struct Reader::Tree {
         reader.add(line_of(node), fmt::format("{} = {} is not accepted; give {}", key->name,
                                               show(node), key->accepts));
       } else if (key->path_rule != PathRule::kNone && reader.checks_ == Checks::kTextAndPaths) {
-        const std::string complaint = path_complaint(*text, key->path_rule);
-        if (!complaint.empty()) {
-          reader.add(line_of(node), fmt::format("{} {}", key->name, complaint));
-        }
+        reader.paths_.push_back({line_of(node), key->name, *text, key->path_rule});
       }
     }
     for (const auto& key : keys) {
@@ -177,6 +176,16 @@ struct Reader::Tree {
 void Reader::add(uint32_t line, std::string message) {
   const auto after = std::ranges::upper_bound(problems_, line, {}, &Problem::line);
   problems_.insert(after, {file_, line, std::move(message)});
+}
+
+void Reader::check_paths() {
+  std::vector<std::string> paths;
+  for (const NamedPath& each : paths_) paths.push_back(each.path);
+  const std::vector<PathLook> looks = look_at(paths);
+  for (size_t i = 0; i < paths_.size(); ++i) {
+    const std::string complaint = path_complaint(paths[i], paths_[i].rule, looks[i]);
+    if (!complaint.empty()) add(paths_[i].line, fmt::format("{} {}", paths_[i].key, complaint));
+  }
 }
 
 void Reader::check_server(const Server& server, uint32_t line) {
@@ -233,6 +242,7 @@ Snapshot Reader::read(std::string_view text) {
     }
   }
   check_server(config->server, server_line);
+  check_paths();
   if (config->server.name.empty()) config->server.name = host_name();
   return config;
 }

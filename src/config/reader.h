@@ -3,8 +3,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/config.h"
+#include "config/keys.h"
 
 namespace braid::config {
 
@@ -23,11 +25,20 @@ class Reader {
   struct Tree;
 
   void add(uint32_t line, std::string message);
+  // All at once, at the end: one that does not answer holds up the others no further.
+  void check_paths();
   void check_server(const Server& server, uint32_t line);
 
   std::string file_;
   Checks checks_;
   Problems problems_;
+  struct NamedPath {
+    uint32_t line = 0;
+    std::string_view key;
+    std::string path;
+    PathRule rule{};
+  };
+  std::vector<NamedPath> paths_;  // to be looked at
 };
 
 }  // namespace braid::config

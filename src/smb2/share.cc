@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/unique_fd.h"
 #include "runtime/identity.h"
+#include "smb2/share_look.h"
 #include "smb2/snapshots.h"
 #include "vfs/posix/posix_volume.h"
 
@@ -90,7 +91,9 @@ std::shared_ptr<const Share> ShareEntry::in_use() const {
 void ShareEntry::note(State& state, const std::string& absence) const {
   const bool is_absent = !absence.empty();
   if (std::exchange(state.is_absent, is_absent) == is_absent) return;
-  if (is_absent) {
+  if (absence == kOutOfReach) {
+    log::error("share '{}' is absent: {}: {}", name(), configured_.path, log::Whole{absence});
+  } else if (is_absent) {
     log::warn("share '{}' is absent: {}: {}; it is back when its folder is", name(),
               configured_.path, absence);
   } else {
@@ -101,6 +104,10 @@ void ShareEntry::note(State& state, const std::string& absence) const {
 Result<std::shared_ptr<const Share>> ShareEntry::connect() {
   if (ready_) return ready_;
   auto folder = open_folder(configured_.path);
+  if (folder && is_out_of_reach(folder->fd.get())) {
+    note(*state_.lock(), std::string(kOutOfReach));
+    return fail(NtStatus::kBadNetworkName);
+  }
   if (folder) {
     auto state = state_.lock();
     if (auto share = state->in_use.lock(); share && share->folder == folder->id) {
@@ -125,8 +132,7 @@ Result<std::shared_ptr<const Share>> ShareEntry::connect() {
 
 std::string ShareEntry::absence() {
   if (ready_) return {};
-  const auto folder = open_folder(configured_.path);
-  const std::string why = folder ? std::string() : folder.error().message();
+  const std::string why = absence_of(configured_.path);
   note(*state_.lock(), why);
   return why;
 }

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "apps/braidd/system_calls.h"
+#include "base/ask_apart.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
 
@@ -95,13 +96,6 @@ constexpr const char* kWritable[] = {"/tmp", "/var/tmp", "/dev/null"};
 
 }  // namespace
 
-bool is_out_of_reach(const std::string& folder) {
-  // access() asks for rights only; open() asks Landlock, too.
-  if (::access(folder.c_str(), R_OK | X_OK) != 0) return false;
-  const UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return !opened && errno == EACCES;
-}
-
 std::optional<std::vector<std::string>> roots_of_shares(const config::Config& config) {
   std::vector<std::string> roots;
   for (const config::Share& share : config.shares) {
@@ -110,6 +104,26 @@ std::optional<std::vector<std::string>> roots_of_shares(const config::Config& co
       return std::nullopt;
     }
     if (std::ranges::find(roots, root) == roots.end()) roots.push_back(root);
+  }
+  return roots;
+}
+
+std::optional<std::vector<std::string>> roots_of_shares_in_time(const config::Config& config) {
+  const auto told = ask_apart([&config](int out) {
+    std::string text;
+    if (const auto roots = roots_of_shares(config)) {
+      text = "+";
+      for (const std::string& root : *roots) text += root + '\0';
+    }
+    (void)!::write(out, text.data(), text.size());
+  });
+  if (!told || !told->is_whole || !told->bytes.starts_with('+')) return std::nullopt;
+  std::vector<std::string> roots;
+  for (size_t start = 1; start < told->bytes.size();) {
+    const size_t end = told->bytes.find('\0', start);
+    if (end == std::string::npos) return std::nullopt;
+    roots.push_back(told->bytes.substr(start, end - start));
+    start = end + 1;
   }
   return roots;
 }
@@ -127,7 +141,7 @@ void confine_to_files_of(const config::Config& config, bool reads_config) {
   attributes.handled_access_fs = handled;
   const UniqueFd rules(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
-  const auto roots = roots_of_shares(config);
+  const auto roots = roots_of_shares_in_time(config);
   if (roots) {
     for (const std::string& root : *roots) allow(rules.get(), root, all);
     for (const char* path : kReadable) allow(rules.get(), path, kRead);
@@ -142,9 +156,9 @@ void confine_to_files_of(const config::Config& config, bool reads_config) {
       if (const char* path = ::secure_getenv(name)) allow(rules.get(), path, all);
     }
   } else {
-    log::debug(
-        "a share is directly in /, or on a disk that is mounted there: files are not "
-        "confined to the shares");
+    log::info(
+        "files are not confined to the shares: one is directly in / or on a disk that is mounted "
+        "there, or its folder is missing or does not answer");
     allow(rules.get(), "/", all);
   }
   if (!rules || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) {

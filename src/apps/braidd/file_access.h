@@ -19,6 +19,9 @@ namespace braid::braidd {
 // whose first component is a mount point, or leads there by a link; those may be mounted later.
 std::optional<std::vector<std::string>> roots_of_shares(const config::Config& config);
 
+// The same, and nothing as well when a disk does not answer in time. REQUIRES: one thread.
+std::optional<std::vector<std::string>> roots_of_shares_in_time(const config::Config& config);
+
 // For good, for this thread and those it starts later. The process reaches
 // - the roots of its shares, or every file if there are none;
 // - `state_dir`, and /tmp and /var/tmp, where Kerberos remembers tickets that it has seen;
@@ -29,9 +32,5 @@ std::optional<std::vector<std::string>> roots_of_shares(const config::Config& co
 // stays as it was; a line says so to who looks for it.
 // `reads_config`: the configuration's folder, too, for a process that has no supervisor to do that.
 void confine_to_files_of(const config::Config& config, bool reads_config);
-
-// Whether this process may not reach `folder` although its user may: what a reload has added
-// elsewhere, or what was mounted over the root of a share.
-bool is_out_of_reach(const std::string& folder);
 
 }  // namespace braid::braidd

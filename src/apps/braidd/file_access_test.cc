@@ -16,6 +16,7 @@
 #include <functional>
 
 #include "base/unique_fd.h"
+#include "smb2/share_look.h"
 
 namespace braid::braidd {
 namespace {
@@ -98,8 +99,11 @@ TEST_F(FileAccess, NothingElseIs) {
   }
   EXPECT_EQ(confined(with_shares({root_}), [] { return error_of_open("/etc/passwd", O_RDONLY); }),
             0);
-  EXPECT_EQ(confined(with_shares({root_}), [] { return is_out_of_reach("/boot") ? 1 : 0; }), 1);
-  EXPECT_EQ(confined(with_shares({root_}), [&] { return is_out_of_reach(root_) ? 1 : 0; }), 0);
+  EXPECT_EQ(confined(with_shares({root_}),
+                     [] { return smb2::absence_of("/boot") == smb2::kOutOfReach ? 1 : 0; }),
+            1);
+  EXPECT_EQ(confined(with_shares({root_}), [&] { return smb2::absence_of(root_).empty() ? 1 : 0; }),
+            1);
 }
 
 TEST_F(FileAccess, NoProgramRunsAndNoDeviceIsMadeEvenWhereAllFilesAreReached) {

@@ -70,5 +70,7 @@ inline constexpr auto kRestartDelayMax = 2s;
 inline constexpr auto kStartTime = 60s;
 // SIGTERM: how long workers may take to finish what clients have asked for.
 inline constexpr auto kDrainTime = 10s;
+// SIGKILL: how long a process may take to end. Longer only if it waits for a disk that hangs.
+inline constexpr auto kKillTime = 2s;
 
 }  // namespace braid::braidd

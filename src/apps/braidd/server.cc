@@ -8,12 +8,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "admin/control.h"
 #include "admin/control_server.h"
 #include "apps/braidd/descriptor_limit.h"
-#include "apps/braidd/file_access.h"
 #include "apps/braidd/live_directory.h"
 #include "auth/id_mapper.h"
 #include "auth/logon_penalties.h"
@@ -29,6 +29,7 @@
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
 #include "smb2/server.h"
+#include "smb2/share_look.h"
 #include "smb2/shared_file_locks.h"
 
 namespace braid::braidd {
@@ -129,15 +130,6 @@ void log_changes(const smb2::ShareTable& before, const smb2::ShareTable& after) 
   }
 }
 
-// Landlock cannot be widened while the worker runs.
-void log_out_of_reach(const config::Config& config) {
-  for (const config::Share& share : config.shares) {
-    if (!is_out_of_reach(share.path)) continue;
-    log::error("share '{}': this process was started without the right to reach {}; restart braidd",
-               share.name, share.path);
-  }
-}
-
 // What smbtorture wants to ask of a server under test, BRAID_TEST_SWITCHES=1 in the environment
 // allows. Strangers must not be able to: an error unless only this machine is listened to.
 std::expected<bool, std::string> test_switches(const config::Config& config) {
@@ -205,7 +197,7 @@ class SmbWorkerServer final : public WorkerServer {
     if (group_) file_locks_.emplace(group_->region());
     auto shares = smb2::ShareTable::make(*config_, file_locks_ ? &*file_locks_ : nullptr);
     if (!shares) return std::unexpected(shares.error());
-    note_absent(**shares);
+    note_absent(*shares);
     engine_.emplace(smb2::ServerParts{.config = config_,
                                       .shares = std::move(*shares),
                                       .authenticator = *authenticator_,
@@ -235,8 +227,7 @@ class SmbWorkerServer final : public WorkerServer {
       return;
     }
     log_changes(*before, **shares);
-    log_out_of_reach(*config);
-    note_absent(**shares);
+    note_absent(*shares);
     directory_.replace(make_directory(*config, ids_, users_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
@@ -247,11 +238,21 @@ class SmbWorkerServer final : public WorkerServer {
   }
 
  private:
-  // One missing disk is no reason to keep the others from being served. Each worker looks when a
-  // client connects; at the start one of them says it.
-  void note_absent(const smb2::ShareTable& shares) const {
+  // One missing disk is no reason to keep the others from being served, and one that hangs none to
+  // keep this thread. Each worker looks when a client connects; at the start and after a reload one
+  // of them says it.
+  void note_absent(std::shared_ptr<const smb2::ShareTable> shares) const {
     if (place_.index != 0) return;
-    for (const auto& share : shares.all()) (void)share->absence();
+    try {
+      std::thread([shares = std::move(shares)] {
+        for (const auto& share : shares->all()) {
+          if (share->type() != smb2::ShareType::kPipe) smb2::begin_look(share->configured().path);
+        }
+        for (const auto& share : shares->all()) (void)share->absence();
+      }).detach();
+    } catch (const std::system_error& error) {
+      log::warn("cannot look which shares are there: {}", error.what());
+    }
   }
 
   // Clients are served without it, too.

@@ -278,11 +278,25 @@ void Supervisor::drain_workers() {
 }
 
 void Supervisor::kill_all() {
-  for (Child& child : children_) {
+  for (const Child& child : children_) {
+    if (child.pid >= 0) ::kill(child.pid, SIGKILL);
+  }
+  // Not for ever: a thread that waits for a disk keeps its process even from that.
+  const auto end = after(kKillTime);
+  while (true) {
+    for (Child& child : children_) {
+      if (child.pid >= 0 && ::waitpid(child.pid, nullptr, WNOHANG) != 0) child.pid = -1;
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        end - system_clock().monotonic());
+    if (none_runs(0, children_.size()) || left.count() <= 0) break;
+    pollfd wait{signals_.get(), POLLIN, 0};
+    ::poll(&wait, 1, static_cast<int>(left.count()));
+    while (next_signal(signals_.get())) continue;
+  }
+  for (const Child& child : children_) {
     if (child.pid < 0) continue;
-    ::kill(child.pid, SIGKILL);
-    ::waitpid(child.pid, nullptr, 0);
-    child.pid = -1;
+    log::warn("the {}, process {}, does not end: it waits for a disk", child.name, child.pid);
   }
   phase_ = Phase::kDone;
 }

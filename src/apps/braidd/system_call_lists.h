@@ -8,6 +8,7 @@ namespace braid::braidd {
 
 // Newer than libseccomp 2.5; one number on every machine.
 inline constexpr int kFchmodat2 = 452;
+inline constexpr int kCloseRange = 436;
 
 // Memory, time, locks and waiting: what the C library does for any program. mmap, mprotect, clone,
 // prctl and what else is looked at more closely is in system_calls.cc.
@@ -198,6 +199,7 @@ inline constexpr int kStarting[] = {
     SCMP_SYS(execve),
     SCMP_SYS(fork),
     SCMP_SYS(vfork),
+    kCloseRange,
     SCMP_SYS(wait4),
     SCMP_SYS(waitid),
     SCMP_SYS(kill),
