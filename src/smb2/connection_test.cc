@@ -369,6 +369,7 @@ TEST_F(LongFrameTest, EveryMessageOfACompoundIsVerifiedOnThePool) {
     EXPECT_EQ(client.receive().value().status(),
               spoil ? NtStatus::kAccessDenied : NtStatus::kSuccess);
     EXPECT_EQ(turns(), ++turns_before);
+    for (auto& each : locks.locks) each.flags = wire::LockFlags::kUnlock;
   }
 }
 

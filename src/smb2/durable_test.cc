@@ -217,6 +217,7 @@ TEST_F(DurableTest, AppInstanceVersionMustGrow) {
     EXPECT_TRUE(made->log_on(wire::Dialect::kSmb311));
     return made;
   };
+  client->close();
   client = newest(kClient);
   const FileId first = created(*client, instance(5, {{1}})).file_id;
   auto second = newest(ClientGuid{{8}});
