@@ -29,10 +29,13 @@ CHANGE_NOTIFY = 0x0F
 
 
 class NamesCase(ServerCase):
+    WORKERS = 1
+
     @classmethod
     def options(cls, scratch):
         cls.root = scratch.directory("share", owner=ids_of(ALICE))
-        return Options([Share("share", cls.root)], [ALICE, BOB], min_dialect="2.0.2")
+        return Options([Share("share", cls.root)], [ALICE, BOB], min_dialect="2.0.2",
+                       workers=cls.WORKERS)
 
     def connect(self):
         connection = SMBConnection(self.server.host, self.server.host, sess_port=self.server.port,
@@ -382,6 +385,19 @@ class Targets(NamesCase):
                 thread.join()
             self.assertEqual(len(won), 1, f"race {race}")
         self.assertEqual(len(self.names()), 60)
+
+
+class WithWorkers:
+    """The same where each client may be served by another process."""
+    WORKERS = 4
+
+
+class LinksOfWorkers(WithWorkers, Links):
+    pass
+
+
+class TargetsOfWorkers(WithWorkers, Targets):
+    pass
 
 
 if __name__ == "__main__":
