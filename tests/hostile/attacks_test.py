@@ -87,9 +87,9 @@ class HalfDead(AttackCase):
     """A path that is no longer there meets no null."""
 
     def test_a_directory_that_was_moved(self):
-        # Where it is now nobody told: it stays.
+        # The kernel knows where it is now.
         self.assertEqual(self.first(attacks_work.moved_folder, way="rename"),
-                         {"SET_INFO": "SUCCESS", "CLOSE": "SUCCESS", "there": True})
+                         {"SET_INFO": "SUCCESS", "CLOSE": "SUCCESS", "there": False})
 
     def test_a_directory_that_was_removed(self):
         self.assertEqual(self.first(attacks_work.moved_folder, way="remove"),
