@@ -3,7 +3,10 @@
 namespace braid::cluster {
 
 Interfaces::Interfaces(const config::Server& settings, const Clock& clock)
-    : settings_(settings), clock_(clock) {}
+    : settings_(settings), clock_(clock) {
+  // One that cannot be had now is asked for again by the first answer.
+  if (auto opened = Netlink::open()) known_.lock()->netlink = std::move(*opened);
+}
 
 Result<void> Interfaces::refresh(Known& known) const {
   if (!known.netlink) {

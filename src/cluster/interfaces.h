@@ -21,7 +21,8 @@ class Interfaces {
  public:
   static constexpr std::chrono::seconds kDetailsFresh{10};
 
-  // `settings` is copied.
+  // `settings` is copied. Opens the socket it keeps, so that no client's question takes a
+  // descriptor for good later on.
   explicit Interfaces(const config::Server& settings, const Clock& clock = system_clock());
 
   // All addresses with their verdicts. The error is the kernel's, of a machine without netlink.

@@ -1,7 +1,9 @@
 """Watches a server while others abuse it: another client's work, descriptors, memory, processes."""
+import contextlib
 import os
 import threading
 import time
+from collections import Counter
 
 from server import is_sanitized
 from smbclient import SmbClient
@@ -50,6 +52,7 @@ class Watch:
         self._server = server
         self._processes = self._family()
         self._descriptors, self._kib = self._resources()
+        self._targets_before = Counter(self._targets())
 
     def complaints(self):
         if self._server.kind != "braidd":
@@ -63,7 +66,9 @@ class Watch:
             time.sleep(0.2)
             descriptors, kib = self._resources()
         if descriptors > self._descriptors:
-            found.append(f"{self._descriptors} descriptors have become {descriptors}")
+            new = Counter(self._targets()) - self._targets_before
+            found.append(f"{self._descriptors} descriptors have become {descriptors}; not there "
+                         f"before: {', '.join(new.elements())}")
         # A sanitizer keeps what was freed, and finds leaks itself.
         if kib - self._kib > LEAK_LIMIT_KIB and not is_sanitized(self._server.program):
             found.append(f"the server has grown by {kib - self._kib} KiB")
@@ -71,6 +76,13 @@ class Watch:
 
     def _family(self):
         return [self._server.process.pid, *sorted(self._server.worker_pids())]
+
+    def _targets(self):
+        """What the descriptors are, for the complaint."""
+        for pid in self._family():
+            for fd in os.scandir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    yield os.readlink(fd.path)
 
     def _resources(self):
         """(descriptors, resident KiB) of all processes of the server."""

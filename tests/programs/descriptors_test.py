@@ -18,6 +18,7 @@ from case import ALICE, BOB, ServerCase  # noqa: E402
 
 NEGOTIATE = smb2_raw.frame(smb2_raw.header(smb2_raw.NEGOTIATE) + smb2_raw.negotiate())
 READ_WRITE = 0x0012019F
+QUERY_NETWORK_INTERFACE_INFO = 0x001401FC
 TOO_MANY_OPENED_FILES = 0xC000011F
 LIMIT = 512
 
@@ -39,6 +40,12 @@ class DescriptorsCase(ServerCase):
     def open(self, smb, tree, name):
         return smb.create(tree, name, READ_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, 0,
                           FILE_OPEN_IF, 0)
+
+    def descriptors(self):
+        return sorted(os.readlink(os.path.join(entry, fd))
+                      for entry in (f"/proc/{pid}/fd" for pid in
+                      (self.server.process.pid, *self.server.worker_pids()))
+                      for fd in os.listdir(entry))
 
     def open_all(self, smb, tree, name):
         opens = []
@@ -75,6 +82,13 @@ class LowLimit(DescriptorsCase):
         self.open(*alice, "of alice")
         bob = self.log_on(BOB)
         self.assertGreater(len(self.open_all(*bob, "of bob")), 20)
+
+    def test_question_for_the_interfaces_keeps_none(self):
+        smb, tree = self.log_on(ALICE)
+        before = self.descriptors()
+        smb.ioctl(tree, None, QUERY_NETWORK_INTERFACE_INFO, flags=1, inputBlob=b"",
+                  maxOutputResponse=65536)
+        self.assertEqual(self.descriptors(), before)
 
     def test_strangers_of_one_address_leave_connections_to_another(self):
         found = [self.negotiates() for _ in range(200)]
