@@ -5,10 +5,12 @@
 #include "smb2/raw_client_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/fscc/info_class.h"
+#include "wire/smb2/access_mask.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/file_ranges.h"
 #include "wire/smb2/ioctl.h"
 #include "wire/smb2/query_directory.h"
+#include "wire/smb2/tree_disconnect.h"
 #include "wire/smb2/write.h"
 
 namespace braid::smb2 {
@@ -195,6 +197,29 @@ TEST_F(FairnessTest, ChangesOfASessionThatHasEndedAreNotBegun) {
   ASSERT_TRUE(eventually([&] { return load().running == 0 && load().waiting == 0; }));
   EXPECT_TRUE(exists("begun"));
   EXPECT_FALSE(exists("queued"));
+}
+
+// What an open was let in for is carried out, also when its tree has gone meanwhile.
+TEST_F(FairnessTest, OpenOfATreeThatIsGoneDeletesWhatItWasToDelete) {
+  auto body = RawClient::create_body("gone");
+  body.create_options |= wire::CreateOptions::kDeleteOnClose;
+  body.desired_access |= wire::Access::kDelete;
+  plan->hold_operation("create");
+  busy.send(busy.request(Command::kCreate, body));
+  plan->await_held(1);
+  busy.send(busy.request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{}));
+  const auto disconnected = busy.receive();
+  ASSERT_TRUE(disconnected && disconnected->header.command == Command::kTreeDisconnect);
+  plan->let_go();
+  const auto answer = busy.receive();
+  ASSERT_TRUE(answer && answer->header.command == Command::kCreate);
+  EXPECT_EQ(answer->status(), NtStatus::kInsufficientResources);
+  auto look = RawClient::create_body("gone");
+  look.create_disposition = wire::CreateDisposition::kOpen;
+  EXPECT_TRUE(eventually([&] {
+    return other.status_of(other.request(Command::kCreate, look)) ==
+           NtStatus::kObjectNameNotFound;
+  }));
 }
 
 TEST_F(FairnessTest, ChangesOfALostChannelAreCarriedOutWhileAnotherLives) {

@@ -258,6 +258,26 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
   return {};
 }
 
+// What a new name takes the place of, if that is the last name of a file: with it go the side files
+// of its streams.
+class Victim {
+ public:
+  // `target`: null when the name is free.
+  Victim(int parent, const std::string& name, const struct statx* target) {
+    if (!target || target->stx_nlink != 1 || !S_ISREG(target->stx_mode)) return;
+    auto opened = open_beneath(parent, name, O_PATH | O_NOFOLLOW);
+    if (opened) fd_ = *std::move(opened);
+  }
+  void unlinked(PosixContext& context) {
+    if (!fd_.valid()) return;
+    const ScopedPrivilege privilege;
+    if (privilege.status()) remove_side_files(context, fd_.get());
+  }
+
+ private:
+  Descriptor fd_;
+};
+
 Result<void> PosixVolume::rename(const Credentials& who, const Place& from, FileKey expected,
                                  const Place& to, bool replace) {
   BRAID_CHECK(assume(who));
@@ -282,27 +302,22 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
       if (::unlinkat(old_parent, from.name.c_str(), 0) != 0) return fail_last_os();
       return {};
     }
-    Descriptor victim;
-    if (target && target->stx_nlink == 1 && S_ISREG(target->stx_mode)) {
-      auto opened = open_beneath(new_parent, to.name, O_PATH | O_NOFOLLOW);
-      if (opened) victim = *std::move(opened);
-    }
+    Victim victim(new_parent, to.name, target ? &*target : nullptr);
     if (::renameat(old_parent, from.name.c_str(), new_parent, to.name.c_str()) != 0) {
       return fail_last_os();
     }
     claim.reset();
-    if (victim.valid()) {
-      const ScopedPrivilege privilege;
-      if (privilege.status()) remove_side_files(*context_, victim.get());
-    }
+    victim.unlinked(*context_);
   } else if (::renameat2(old_parent, from.name.c_str(), new_parent, to.name.c_str(),
                          RENAME_NOREPLACE) != 0) {
     return fail_last_os();
   }
   claim.reset();
   if (!S_ISREG(st.stx_mode)) return {};
+  // The name is the new one, whatever becomes of the attribute.
   const MetadataLock lock(*context_, key_of(st));
-  return add_dos_attributes(held.get(), st, dos::kArchive);
+  (void)add_dos_attributes(held.get(), st, dos::kArchive);
+  return {};
 }
 
 Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& to, bool replace) {
@@ -328,12 +343,14 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
   const FileKey key = target->key();
   if (key_of(taken) == key) return {};
   const std::string temporary = temporary_name();
+  Victim victim(parent, to.name, &taken);
   if (!link_as(temporary)) return fail_last_os();
   if (::renameat(parent, temporary.c_str(), parent, to.name.c_str()) != 0) {
     const int error = errno;
     ::unlinkat(parent, temporary.c_str(), 0);
     return fail_os(error);
   }
+  victim.unlinked(*context_);
   return {};
 }
 

@@ -293,6 +293,27 @@ std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing&
   return std::nullopt;
 }
 
+// A file that was made for its stream, and goes again when the stream cannot be opened.
+class MadeFile {
+ public:
+  // `place`: null when the file was there.
+  MadeFile(const CreateAttempt& attempt, const vfs::Missing* place, FileKey key)
+      : attempt_(attempt), place_(place), key_(key) {}
+  ~MadeFile() {
+    if (place_) {
+      (void)attempt_.volume.remove(attempt_.request.credentials(), place_->place, key_);
+    }
+  }
+  MadeFile(const MadeFile&) = delete;
+  MadeFile& operator=(const MadeFile&) = delete;
+  void keep() { place_ = nullptr; }
+
+ private:
+  const CreateAttempt& attempt_;
+  const vfs::Missing* place_;
+  const FileKey key_;
+};
+
 // A named stream of a file that is there or is made first. [MS-FSA] 2.1.5.1.
 CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& base) {
   const CreateDisposition disposition = attempt.create.create_disposition;
@@ -306,6 +327,7 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
                                : make_base(attempt, *nothing, opened, rights)) {
     return *error;
   }
+  MadeFile made(attempt, nothing, opened.base_file->key());
   auto granted = grant(attempt, rights.maximal, rights.by_name, 0);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
@@ -345,6 +367,7 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
   auto attributes = opened.file->stat();
   if (!attributes) return attributes.error();
   opened.attributes = *attributes;
+  made.keep();
   return finish_open(attempt, std::move(opened));
 }
 

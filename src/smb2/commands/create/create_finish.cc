@@ -1,6 +1,7 @@
 // The second half of an attempt: from a file that is open to an Open that the client holds.
 // [MS-FSA] 2.1.5.1 "Server Requests an Open of a File", [MS-SMB2] 3.3.5.9.
 #include "smb2/access_check.h"
+#include "smb2/close_open.h"
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/connection.h"
 #include "smb2/directory_leases.h"
@@ -85,17 +86,18 @@ Result<void> drop_streams(const CreateAttempt& attempt, const OpenedFile& opened
   return {};
 }
 
-// Truncates and sets what SUPERSEDE and OVERWRITE reset.
+// Truncates and sets what SUPERSEDE and OVERWRITE reset. What may be refused comes before the
+// content goes.
 Result<void> overwrite(const CreateAttempt& attempt, OpenedFile& opened) {
-  if (!opened.base_file) BRAID_CHECK(drop_streams(attempt, opened));
-  BRAID_CHECK(opened.file->truncate(0));
   if (!opened.base_file) {
+    BRAID_CHECK(store_eas(*opened.file, attempt.state.eas));
     vfs::AttributesChange change;
     change.dos_attributes =
         (attempt.create.file_attributes & vfs::dos::kSettable) | vfs::dos::kArchive;
     BRAID_CHECK(opened.file->change(change));
-    BRAID_CHECK(store_eas(*opened.file, attempt.state.eas));
+    BRAID_CHECK(drop_streams(attempt, opened));
   }
+  BRAID_CHECK(opened.file->truncate(0));
   BRAID_TRY(opened.attributes, opened.file->stat());
   return {};
 }
@@ -166,6 +168,12 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
   return open;
 }
 
+// Once filestate has let an open in there is one way back: it is closed like any other, with what a
+// close may bring, such as the deletion it was opened for.
+Task<void> give_up(Server& server, std::shared_ptr<Open> open) {
+  (void)co_await close_open(server, std::move(open));
+}
+
 }  // namespace
 
 Result<void> reserve(const CreateAttempt& attempt, vfs::File& file) {
@@ -204,14 +212,13 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
     case filestate::Verdict::kGo:
       break;
   }
-  const filestate::OpenRef ref{opened.key, registration.token};
   if (overwriting) {
     // All or nothing: there is room before the old content goes, with which what was reserved goes.
     auto done = reserve(attempt, *opened.file);
     if (done) done = overwrite(attempt, opened);
     if (done) done = reserve(attempt, *opened.file);
     if (!done) {
-      server.file_table.close(ref);
+      server.spawn(give_up(server, make_open(attempt, opened, registration)));
       return done.error();
     }
     if (attempt.create.contexts.allocation_size) {
@@ -229,9 +236,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
     server.open_table.add(open);
   }
   if (!attempt.request.session->add_open(open) || attempt.request.tree_connect->is_closed()) {
-    attempt.request.session->remove_open(state.file_id);
-    server.open_table.remove(state.file_id);
-    server.file_table.close(ref);
+    server.spawn(give_up(server, open));
     return Error(NtStatus::kInsufficientResources);
   }
   if (opened.action == CreateAction::kCreated && opened.parent) {
