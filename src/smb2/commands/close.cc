@@ -60,11 +60,15 @@ Task<Result<Reply>> handle_close(Request& request) {
     co_return co_await answer_with_first(request, id);
   }
 
-  const wire::CloseResponse response = response_to(close, *open);
   // Closing waits for those who use the Open; this request must not be one of them.
   request.open.release();
   std::optional<wire::CloseResponse> answer;
-  if (co_await close_open(request.server, std::move(open))) answer = response;
+  if (co_await begin_and_wait(request.server, open)) {
+    // As those left it who used it until now.
+    answer = response_to(close, *open);
+    finish_close(request.server, *open);
+  }
+  open.reset();
   session->end_closing(under_way->file_id);
   under_way->answer.set(answer);
   if (!answer) co_return fail(NtStatus::kFileClosed);

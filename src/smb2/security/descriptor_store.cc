@@ -205,6 +205,29 @@ Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescrip
   BRAID_TRY(const Bytes encoded, descriptor.encode());
   BRAID_TRY(vfs::Attributes attributes, file.stat());
   forget(attributes.key);
+  // There is room for it before owner and list change, which the old one would not fit any more.
+  // Without the hashes nobody believes it.
+  NtAcl acl;
+  acl.hash_type = NtAcl::kHashSha256;
+  acl.description = kDescription;
+  acl.time = clock_.now();
+  acl.system_acl_hash = acl.hash;
+  acl.descriptor = descriptor;
+  BRAID_TRY(const Bytes reserved, acl.encode());
+  const auto before = file.get_xattr(attribute_name(), Actor::kServer);
+  if (auto done = file.set_xattr(attribute_name(), reserved, Actor::kServer); !done) {
+    if (done.error().is_os(EOPNOTSUPP)) return fail(NtStatus::kNotSupported);
+    return done;
+  }
+  auto done = apply(file, descriptor, by, attributes, acl, encoded);
+  if (!done && before) (void)file.set_xattr(attribute_name(), *before, Actor::kServer);
+  if (!done && !before) (void)file.remove_xattr(attribute_name(), Actor::kServer);
+  return done;
+}
+
+Result<void> DescriptorStore::apply(vfs::File& file, const wire::SecurityDescriptor& descriptor,
+                                    const OwnerGiver& by, vfs::Attributes attributes, NtAcl acl,
+                                    ByteView encoded) {
   BRAID_CHECK(change_owner(file, descriptor, attributes, ids_, by));
   KernelLists lists = read_lists(file, attributes);
   const auto effective = localized(descriptor, attributes, ids_);
@@ -214,17 +237,10 @@ Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescrip
     BRAID_TRY(attributes, file.stat());
     lists = read_lists(file, attributes);
   }
-  NtAcl acl;
-  acl.hash_type = NtAcl::kHashSha256;
   acl.hash = padded(crypto::sha256(encoded));
-  acl.description = kDescription;
-  acl.time = clock_.now();
   acl.system_acl_hash = padded(system_acl_hash(attributes, lists.access, lists.default_list));
-  acl.descriptor = descriptor;
   BRAID_TRY(const Bytes value, acl.encode());
-  auto done = file.set_xattr(attribute_name(), value, Actor::kServer);
-  if (!done && done.error().is_os(EOPNOTSUPP)) return fail(NtStatus::kNotSupported);
-  return done;
+  return file.set_xattr(attribute_name(), value, Actor::kServer);
 }
 
 }  // namespace braid::smb2

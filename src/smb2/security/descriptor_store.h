@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "runtime/identity.h"
+#include "smb2/security/ntacl.h"
 #include "smb2/security/posix_acl.h"
 #include "vfs/vfs.h"
 #include "wire/dtyp/security_descriptor.h"
@@ -83,6 +84,9 @@ class DescriptorStore {
     std::list<FileKey> least_recently_used;  // front: most recently
   };
 
+  // Owner, group, access list and the attribute with its hashes. `acl`: all of it but those.
+  Result<void> apply(vfs::File& file, const wire::SecurityDescriptor& descriptor,
+                     const OwnerGiver& by, vfs::Attributes attributes, NtAcl acl, ByteView encoded);
   void keep(const FileSecurityRef& security);
   void forget(FileKey key);
 

@@ -4,6 +4,7 @@
 
 #include "smb2/security/evaluate.h"
 #include "smb2/security/unix_mapping.h"
+#include "vfs/fault/fault_volume.h"
 #include "vfs/memory/memory_volume.h"
 #include "wire/smb2/access_mask.h"
 
@@ -108,6 +109,27 @@ TEST(DescriptorStore, OwnerAndGroupAreWhatTheUserMayGive) {
   // A group that stays is nobody's gift, and an owner may be oneself.
   EXPECT_EQ(give({alice}, 1000, 300), NtStatus::kSuccess);
   EXPECT_EQ(file->stat()->uid, 1000u);
+}
+
+// A disk without room for the descriptor: owner and mode are what they were.
+TEST(DescriptorStore, WhatCannotBeWrittenDownChangesNothing) {
+  const auto plan = vfs::make_fault_plan();
+  const auto volume = vfs::make_fault_volume(vfs::make_memory_volume(), plan);
+  const auto free = volume->lookup(server_credentials(), vfs::parse_path("f")->path).value();
+  const auto creator = std::make_shared<const UnixCredentials>(UnixCredentials{1000, 100, {}});
+  const auto file =
+      volume->create(creator, std::get<vfs::Missing>(free), {.mode = 0640}).value();
+  DescriptorStore store(kIds, system_clock());
+  wire::SecurityDescriptor descriptor;
+  descriptor.owner = kIds.sid_of_uid(1001);
+  descriptor.dacl.emplace().aces = {allow(wire::sids::kEveryone, Access::kFileAllAccess)};
+  plan->fail_operation("set_xattr", ENOSPC);
+  const auto done = store.store(*file, descriptor, {{1000, 100, {}}, true});
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().is_os(ENOSPC));
+  plan->clear();
+  EXPECT_EQ(file->stat()->uid, 1000u);
+  EXPECT_EQ(file->stat()->mode & 07777, 0640u);
 }
 
 }  // namespace

@@ -206,10 +206,9 @@ Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
     BRAID_CHECK(open_side(context, fd, from.name, who));
     BRAID_TRY(const FoundMarker found, load_marker(fd, from.name));
     if (to.size() + kTrustedPrefix.size() > XATTR_NAME_MAX) return fail_os(ENAMETOOLONG);
-    BRAID_CHECK(drop_marker(fd, from.name));
-    auto stored = store_marker(fd, to, found.marker);
-    if (!stored) BRAID_CHECK(store_marker(fd, from.name, found.marker));
-    return stored;
+    // Never without a name, whenever this process ends: for a moment it has both.
+    BRAID_CHECK(store_marker(fd, to, found.marker));
+    return drop_marker(fd, from.name);
   }
   BRAID_CHECK(forget_leftover(context, fd, from.name));
   BRAID_TRY(const Bytes value, get_attribute(fd, inline_name(from.name)));
