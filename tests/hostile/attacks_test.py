@@ -206,8 +206,9 @@ class Turns(AttackCase):
         self.assertLess(self.overtaken(attacks_work.listings, count=300), 100)
 
     def test_zeros_in_a_large_stream(self):
-        self.assertEqual(self.overtaken(attacks_work.zero_data, waits_for_first=False,
-                                        size=1 << 30), 0)
+        # A hole is zeroed in a moment, so that one request alone may be done before the CREATE.
+        self.assertLess(self.overtaken(attacks_work.zero_data, waits_for_first=False,
+                                       size=1 << 40, count=300), 100)
 
     def cpu_until_idle(self):
         """Processor time the workers take until they have nothing to do."""

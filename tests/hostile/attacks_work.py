@@ -76,16 +76,17 @@ def patterns(target, folder="long", count=8, repeats=200):
             yield peer.statuses(ids)
 
 
-def zero_data(target, size=3 << 30):
-    """SET_ZERO_DATA of a large stream."""
+def zero_data(target, size=3 << 30, count=1):
+    """SET_ZERO_DATA of a large stream, `count` times at once."""
     with target.peer() as peer:
+        peer.want_credits(count)
         stream = peer.open("zeroed:stream", access=GENERIC_ALL, disposition=OPEN_IF,
                            options=NON_DIRECTORY_FILE)
         grown = peer.call(raw.SET_INFO, raw.set_info(stream, struct.pack("<Q", size),
                                                      kind=FILE_END_OF_FILE))
         request = raw.ioctl(FSCTL_SET_ZERO_DATA, stream, struct.pack("<QQ", 0, size))
         while True:
-            ids = [peer.send(raw.IOCTL, request)]
+            ids = [peer.send(raw.IOCTL, request) for _ in range(count)]
             yield {"grown": grown.status if grown else raw.DISCONNECTED}
             yield peer.statuses(ids)
 
