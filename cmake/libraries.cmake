@@ -13,6 +13,5 @@ endfunction()
 
 braid_pkg(nettle nettle)
 braid_pkg(krb5 krb5-gssapi krb5)
-braid_pkg(utf8proc libutf8proc)
 braid_pkg(libcap libcap)
 braid_pkg(libseccomp libseccomp)

@@ -1,9 +1,8 @@
 #include "wire/fold.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 
+#include "wire/upcase.h"
 #include "wire/utf16.h"
 
 namespace braid::wire {
@@ -12,12 +11,8 @@ namespace {
 constexpr char fold_ascii(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 constexpr bool is_ascii(char c) { return static_cast<uint8_t>(c) < 0x80; }
 
-char32_t fold_code_point(char32_t c) {
-  constexpr char32_t kSharpS = 0xDF;
-  if (c == kSharpS) return c;
-  const auto upper = static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c)));
-  return upper < 0x80 ? c : upper;  // dotless i and long s are not ASCII letters to Windows
-}
+// Beyond U+FFFF it is two units, which both stay.
+char32_t fold_code_point(char32_t c) { return c > 0xFFFF ? c : upcase(static_cast<char16_t>(c)); }
 
 // Folds the character at the front of `utf8`, appends it to `folded` and drops it.
 void fold_front(std::string_view& utf8, std::string& folded) {
