@@ -14,7 +14,7 @@ json shares_of(const smb2::Server& server) {
   const auto shares = server.shares();
   // All at once, so that those that do not answer are waited for once.
   for (const auto& entry : shares->all()) {
-    if (entry->type() != smb2::ShareType::kPipe) smb2::begin_look(entry->configured().path);
+    if (entry->type() != smb2::ShareType::kPipe) smb2::begin_look(entry->configured());
   }
   for (const auto& entry : shares->all()) {
     if (entry->type() == smb2::ShareType::kPipe) continue;

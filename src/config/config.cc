@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "config/path_look.h"
@@ -21,6 +23,16 @@ constexpr size_t kFileBytesMax = 4u << 20;  // thousands of shares; more is not 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 std::string reason(int error_number) { return std::generic_category().message(error_number); }
+
+// Or there is none to look for, or nobody to ask.
+bool is_group(const std::string& name) {
+  if (name.empty()) return true;
+  struct group entry {};
+  struct group* found = nullptr;
+  std::vector<char> buffer(1 << 20);  // a group with very many members
+  const int error = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  return found || error != 0;
+}
 
 }  // namespace
 
@@ -74,8 +86,13 @@ std::vector<std::string> absent_shares(const Config& config) {
   const std::vector<PathLook> looks = look_at(paths);
   std::vector<std::string> lines;
   for (size_t i = 0; i < paths.size(); ++i) {
+    const Share& share = config.shares[i];
+    if (!is_group(share.force_group)) {
+      lines.push_back(fmt::format("share '{}' is absent: force_group: there is no group '{}'",
+                                  share.name, share.force_group));
+    }
     if (looks[i].answers && looks[i].error == 0) continue;
-    lines.push_back(fmt::format("share '{}' is absent: {}: {}", config.shares[i].name, paths[i],
+    lines.push_back(fmt::format("share '{}' is absent: {}: {}", share.name, paths[i],
                                 looks[i].answers ? reason(looks[i].error) : "it does not answer"));
   }
   return lines;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,10 @@ struct Share {
   bool hide_unreadable = false;
   bool streams = true;
   std::vector<std::string> hidden_names;  // patterns with * and ?
+  // Permission bits that new files and folders may have; not given: see smb2/security/new_mode.h.
+  std::optional<uint32_t> create_mask;
+  std::optional<uint32_t> directory_mask;
+  std::string force_group;  // a Unix group; empty: none
   Compat compat = Compat::kSpec;
   std::string snapshots;  // folder below path; empty: there are no previous versions
 
@@ -105,7 +110,7 @@ std::expected<Snapshot, Problems> parse(std::string_view text, const std::string
 // The text of `file`, for parse(): braidd reads it once and gives the same text to its workers.
 std::expected<std::string, Problem> read_file(const std::string& file);
 
-// A line for each share whose folder is not there.
+// A line for each share whose folder or group is not there.
 std::vector<std::string> absent_shares(const Config& config);
 
 // read_file() and parse() with kTextAndPaths.

@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
 
 // The lines parse() complains with.
@@ -81,6 +83,9 @@ encrypt = true
 change_notify = false
 hide_unreadable = true
 hidden_names = [".*", "lost+found"]
+create_mask = "0660"
+directory_mask = "750"
+force_group = "staff"
 streams = false
 snapshots = ".snapshots/hourly"
 )",
@@ -111,6 +116,9 @@ snapshots = ".snapshots/hourly"
   EXPECT_FALSE(share->change_notify);
   EXPECT_TRUE(share->hide_unreadable);
   EXPECT_THAT(share->hidden_names, ElementsAre(".*", "lost+found"));
+  EXPECT_EQ(share->create_mask, 0660u);
+  EXPECT_EQ(share->directory_mask, 0750u);
+  EXPECT_EQ(share->force_group, "staff");
   EXPECT_FALSE(share->streams);
   EXPECT_EQ(share->snapshots, ".snapshots/hourly");
   EXPECT_EQ((*config)->find_share("other"), nullptr);
@@ -335,8 +343,31 @@ TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
   EXPECT_EQ((*given)->shares[0].change_notify, share_defaults.change_notify);
   EXPECT_EQ((*given)->shares[0].hide_unreadable, share_defaults.hide_unreadable);
   EXPECT_EQ((*given)->shares[0].hidden_names, share_defaults.hidden_names);
+  EXPECT_EQ((*given)->shares[0].create_mask, share_defaults.create_mask);
+  EXPECT_EQ((*given)->shares[0].directory_mask, share_defaults.directory_mask);
+  EXPECT_EQ((*given)->shares[0].force_group, share_defaults.force_group);
   EXPECT_EQ((*given)->shares[0].streams, share_defaults.streams);
   EXPECT_EQ((*given)->shares[0].snapshots, share_defaults.snapshots);
+}
+
+TEST(Config, PermissionsAreOctalTexts) {
+  const auto share = [](std::string_view mask) {
+    return fmt::format("[[share]]\nname = \"a\"\npath = \"/\"\ncreate_mask = {}\n", mask);
+  };
+  for (const char* mask : {"\"0777\"", "\"000\"", "\"664\""}) {
+    EXPECT_THAT(complaints(share(mask)), IsEmpty()) << mask;
+  }
+  for (const char* mask : {"\"2775\"", "\"66\"", "\"0888\"", "\"u=rw\"", "664", "\"00664\""}) {
+    EXPECT_THAT(complaints(share(mask)), ElementsAre(HasSubstr("create_mask = "))) << mask;
+  }
+}
+
+TEST(Config, ForceGroupThatIsNotThereMakesTheShareAbsent) {
+  const auto config =
+      parse("[[share]]\nname = \"a\"\npath = \"/\"\nforce_group = \"no such\"\n", "braid.toml");
+  ASSERT_TRUE(config);
+  EXPECT_THAT(absent_shares(**config),
+              ElementsAre("share 'a' is absent: force_group: there is no group 'no such'"));
 }
 
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {

@@ -154,6 +154,18 @@ bool name_patterns(Section& section, const Value& value) {
   return true;
 }
 
+// As chmod(1) takes them: three octal digits, with zeros before them.
+template <auto Member>
+bool permissions(Share& share, const Value& value) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given || given->size() < 3 || given->size() > 4) return false;
+  uint32_t bits = 0;
+  const auto [end, error] = std::from_chars(given->data(), given->data() + given->size(), bits, 8);
+  if (error != std::errc{} || end != given->data() + given->size() || bits > 0777) return false;
+  share.*Member = bits;
+  return true;
+}
+
 // [MS-SMB2] 2.2.9 "SMB2 TREE_CONNECT Request" carries \\server\share; 80 units and these excluded
 // characters are the rules of [MS-FSCC] 2.1.6 "Share Name".
 bool share_name(Share& share, const Value& value) {
@@ -267,6 +279,21 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Which files and folders are shown as hidden, besides those that a client made so: Explorer "
      "then leaves them out, and some programs do not copy them. Upper and lower case are the same.",
      name_patterns<&Share::hidden_names, Share>},
+    {"create_mask", R"(permissions such as "0660")", R"("")",
+     "What owner, group and others may do with new files, at most; the owner can always read and "
+     "write. A folder with a default access list (setfacl -d) decides by that instead, and one "
+     "that passes on entries of its Windows permissions by those. Empty means 0664 in folders "
+     "with the set-group-ID bit (chmod g+s), whose group new files get, and 0644 elsewhere.",
+     permissions<&Share::create_mask>},
+    {"directory_mask", R"(permissions such as "0770")", R"("")",
+     "The same for new folders; the owner can always do everything. Empty means 0775 in folders "
+     "with the set-group-ID bit and 0755 elsewhere.",
+     permissions<&Share::directory_mask>},
+    {"force_group", "the name of a Unix group", R"("")",
+     "Whoever uses this share acts with this as the primary group, a member or not: it is the "
+     "group of what they make, except in folders with the set-group-ID bit, and what it may do, "
+     "they may. It takes a server that is root. Empty means each user has the own groups.",
+     text<&Share::force_group, Share, 255>},
     {"streams", "true or false", "true",
      "Whether files have named streams, where Windows keeps from where a file was downloaded, and "
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "

@@ -146,6 +146,8 @@ Result<void> verify_tree_connect(Request& request, TreeId tree_id) {
       request.connection->negotiated.cipher != crypto::Cipher::kNone) {
     return fail(NtStatus::kAccessDenied);
   }
+  request.principal =
+      request.tree_connect->principal_of(std::move(request.principal), request.server.ids());
   return {};
 }
 

@@ -44,7 +44,7 @@ Result<vfs::Path> snapshots_folder(std::string name) {
 }
 
 Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
-                                                vfs::FileLocks* locks) {
+                                                std::optional<gid_t> group, vfs::FileLocks* locks) {
   auto share = std::make_shared<Share>();
   share->name = wanted.name;
   share->comment = wanted.comment;
@@ -55,6 +55,9 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
   share->change_notify = wanted.change_notify;
   share->hide_unreadable = wanted.hide_unreadable;
   share->compat = wanted.compat;
+  share->create_mask = wanted.create_mask;
+  share->directory_mask = wanted.directory_mask;
+  share->forced_group = group;
   std::error_code error;
   share->real_path = std::filesystem::canonical(wanted.path, error).string();
   BRAID_TRY(share->volume,
@@ -94,8 +97,8 @@ void ShareEntry::note(State& state, const std::string& absence) const {
   if (absence == kOutOfReach) {
     log::error("share '{}' is absent: {}: {}", name(), configured_.path, log::Whole{absence});
   } else if (is_absent) {
-    log::warn("share '{}' is absent: {}: {}; it is back when its folder is", name(),
-              configured_.path, absence);
+    log::warn("share '{}' is absent: {}: {}; it is back when {} is", name(), configured_.path,
+              absence, absence.starts_with("force_group") ? "that" : "its folder");
   } else {
     log::info("share '{}' is there again", name());
   }
@@ -108,23 +111,32 @@ Result<std::shared_ptr<const Share>> ShareEntry::connect() {
     note(*state_.lock(), std::string(kOutOfReach));
     return fail(NtStatus::kBadNetworkName);
   }
+  const auto group = forced_group(configured_);
+  if (!group) folder = fail(group.error());
   if (folder) {
     auto state = state_.lock();
-    if (auto share = state->in_use.lock(); share && share->folder == folder->id) {
+    if (auto share = state->in_use.lock();
+        share && share->folder == folder->id && share->forced_group == *group) {
       note(*state, {});
       return share;
     }
   }
   // Not under the lock: it waits for a disk. Who comes second throws away what it opened.
-  const auto share = folder ? open_share(configured_, *std::move(folder), locks_)
+  const auto share = folder ? open_share(configured_, *std::move(folder), *group, locks_)
                             : Result<std::shared_ptr<const Share>>(fail(folder.error()));
   auto state = state_.lock();
-  note(*state, share ? std::string() : share.error().message());
+  note(*state, share ? std::string() : why_absent(configured_, share.error()));
   if (!share) return fail(NtStatus::kBadNetworkName);
   if (auto other = state->in_use.lock()) {
-    if (other->folder == (*share)->folder) return other;
-    log::info("share '{}': another folder is at {} now; who is connected keeps the one there was",
-              name(), configured_.path);
+    if (other->folder == (*share)->folder && other->forced_group == *group) return other;
+    if (other->folder == (*share)->folder) {
+      log::info(
+          "share '{}': force_group is another group now; who is connected keeps the one there was",
+          name());
+    } else {
+      log::info("share '{}': another folder is at {} now; who is connected keeps the one there was",
+                name(), configured_.path);
+    }
   }
   state->in_use = *share;
   return *share;
@@ -132,7 +144,7 @@ Result<std::shared_ptr<const Share>> ShareEntry::connect() {
 
 std::string ShareEntry::absence() {
   if (ready_) return {};
-  const std::string why = absence_of(configured_.path);
+  const std::string why = absence_of(configured_);
   note(*state_.lock(), why);
   return why;
 }

@@ -1,8 +1,11 @@
 // Share: what a TREE_CONNECT can reach. [MS-SMB2] 3.3.1.6 "Per Share".
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +46,10 @@ struct Share {
   bool change_notify = true;     // CHANGE_NOTIFY is answered
   bool hide_unreadable = false;  // listings leave out what the user may not read
   config::Compat compat = config::Compat::kSpec;
+  // Of what is made in it; not given: new_mode() has the rule.
+  std::optional<uint32_t> create_mask;
+  std::optional<uint32_t> directory_mask;
+  std::optional<gid_t> forced_group;     // who uses it acts with this as the primary group
   std::unique_ptr<vfs::Volume> volume;   // null for IPC$
   // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
   // reactor: to find out that a file is not in memory may take the disk as well.
@@ -81,7 +88,7 @@ class ShareEntry {
     bool is_absent = false;  // as the log has it
   };
 
-  // Tells the log what is new.
+  // Tells the log what is new; `absence` is empty when the share can be used.
   void note(State& state, const std::string& absence) const;
 
   const config::Share configured_;

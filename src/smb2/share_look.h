@@ -1,8 +1,15 @@
-// Whether the folder of a share can be had, for those who must not wait for its disk.
+// Whether the folder and the group of a share can be had, for those who must not wait for a disk or
+// a name service.
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/result.h"
+#include "config/config.h"
 
 namespace braid::smb2 {
 
@@ -13,12 +20,19 @@ inline constexpr std::string_view kOutOfReach =
 // Landlock lets O_PATH through and nothing else. Rules cannot be widened while a process runs.
 bool is_out_of_reach(int folder);
 
-// Begins to look at `path` on a thread of its own, unless one does already: a folder that does not
-// answer keeps one thread, however often it is asked for. Never blocks.
+// The group of `share`'s force_group, if it has one. STATUS_NO_SUCH_GROUP when there is none by
+// that name, STATUS_PRIVILEGE_NOT_HELD when this process cannot act in it. May wait for a name
+// service.
+Result<std::optional<gid_t>> forced_group(const config::Share& share);
+// What to tell of `error`, which opening the folder of `share` or forced_group() ended with.
+std::string why_absent(const config::Share& share, const Error& error);
+
+// Begins to look at the folder and the group of `share` on a thread of its own, unless one does
+// already: what does not answer keeps one thread, however often it is asked for. Never blocks.
 // Thread: any that acts as the server.
-void begin_look(const std::string& path);
-// Why a client could not connect to a share at `path`; empty when it could. Waits until kAskTime
-// after begin_look(), which it calls if need be; then it "does not answer".
-std::string absence_of(const std::string& path);
+void begin_look(const config::Share& share);
+// Why a client could not connect to `share`; empty when it could. Waits until kAskTime after
+// begin_look(), which it calls if need be; then it "does not answer".
+std::string absence_of(const config::Share& share);
 
 }  // namespace braid::smb2

@@ -126,6 +126,7 @@ Result<std::shared_ptr<const Share>> Snapshots::open(FileTime time) {
   share->encrypt_data = share_.encrypt_data;
   share->change_notify = false;
   share->hide_unreadable = share_.hide_unreadable;
+  share->forced_group = share_.forced_group;
   BRAID_TRY(share->volume, share_.volume->open_below(path));
 
   auto open = open_.lock();

@@ -5,8 +5,12 @@
 #include <cstdint>
 #include <memory>
 
+#include "auth/id_mapper.h"
+#include "base/clock.h"
+#include "base/guarded.h"
 #include "base/ids.h"
 #include "base/memory_charge.h"
+#include "smb2/session.h"
 #include "smb2/share.h"
 
 namespace braid::smb2 {
@@ -31,20 +35,30 @@ class TreeConnect {
   const std::shared_ptr<const Share> share;
   const uint32_t maximal_access;
   MemoryCharge memory;
+  FileTime connected_at;  // set before it is in its session
 
   bool is_snapshot() const { return connected_ != nullptr; }
   bool is_pipe() const { return share->type == ShareType::kPipe; }
   // True for the one caller that closes it.
   bool begin_close() { return !closed_.exchange(true); }
   bool is_closed() const { return connected_ ? connected_->is_closed() : closed_.load(); }
+  // Who `logged_on` acts as here: in the share's forced group, if it has one.
+  Principal principal_of(Principal logged_on, const auth::IdMapper& ids);
   // Whether a request that names `tree` may use what was opened through this one.
   bool is_part_of(const TreeConnect& tree) const {
     return this == &tree || connected_.get() == &tree;
   }
 
  private:
+  // The last that principal_of() made, and of whom.
+  struct InGroup {
+    std::shared_ptr<const auth::Identity> of;
+    Principal principal;
+  };
+
   const std::shared_ptr<TreeConnect> connected_;  // of a previous version; else null
   std::atomic<bool> closed_ = false;
+  Guarded<InGroup> in_group_;
 };
 
 }  // namespace braid::smb2

@@ -44,6 +44,7 @@ class Share:
     hidden_names: tuple = ()
     compat: str = "spec"
     comment: str = ""
+    lines: tuple = ()  # further lines of braidd's [[share]]
 
 
 @dataclasses.dataclass
@@ -249,6 +250,7 @@ class Braidd(Server):
                 lines.append(f"snapshots = {json.dumps(share.snapshots)}")
             if share.comment:
                 lines.append(f"comment = {json.dumps(share.comment)}")
+            lines += share.lines
         return "\n".join(lines) + "\n"
 
     def _wait_for_port(self):

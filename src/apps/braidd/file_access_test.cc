@@ -99,10 +99,12 @@ TEST_F(FileAccess, NothingElseIs) {
   }
   EXPECT_EQ(confined(with_shares({root_}), [] { return error_of_open("/etc/passwd", O_RDONLY); }),
             0);
+  EXPECT_EQ(
+      confined(with_shares({root_}),
+               [] { return smb2::absence_of({.path = "/boot"}) == smb2::kOutOfReach ? 1 : 0; }),
+      1);
   EXPECT_EQ(confined(with_shares({root_}),
-                     [] { return smb2::absence_of("/boot") == smb2::kOutOfReach ? 1 : 0; }),
-            1);
-  EXPECT_EQ(confined(with_shares({root_}), [&] { return smb2::absence_of(root_).empty() ? 1 : 0; }),
+                     [&] { return smb2::absence_of({.path = root_}).empty() ? 1 : 0; }),
             1);
 }
 

@@ -246,7 +246,7 @@ class SmbWorkerServer final : public WorkerServer {
     try {
       std::thread([shares = std::move(shares)] {
         for (const auto& share : shares->all()) {
-          if (share->type() != smb2::ShareType::kPipe) smb2::begin_look(share->configured().path);
+          if (share->type() != smb2::ShareType::kPipe) smb2::begin_look(share->configured());
         }
         for (const auto& share : shares->all()) (void)share->absence();
       }).detach();

@@ -184,10 +184,11 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attrib
   if (security->is_stored) {
     security->effective = localized(security->descriptor, attributes, ids_);
   } else {
-    security->descriptor = descriptor_of_unix(attributes, lists.access, ids_);
+    security->descriptor = descriptor_of_unix(attributes, lists.access, lists.default_list, ids_);
     security->effective = security->descriptor;
   }
   security->access = std::move(lists.access);
+  security->default_list = std::move(lists.default_list);
   keep(security);
   return security;
 }

@@ -31,6 +31,7 @@ struct FileSecurity {
   bool is_stored = false;  // false: made from mode and POSIX access list
   vfs::Attributes attributes;
   PosixAcl access;
+  PosixAcl default_list;  // of a directory, by which the kernel makes files in it; empty: none
 };
 using FileSecurityRef = std::shared_ptr<const FileSecurity>;
 

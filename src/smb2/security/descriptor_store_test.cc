@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "smb2/security/evaluate.h"
+#include "smb2/security/inherit.h"
+#include "smb2/security/new_mode.h"
 #include "smb2/security/unix_mapping.h"
 #include "vfs/fault/fault_volume.h"
 #include "vfs/memory/memory_volume.h"
@@ -29,7 +31,7 @@ vfs::Attributes of_mode(uint32_t mode, vfs::Kind kind = vfs::Kind::kFile) {
 uint32_t rights(uint32_t mode, uid_t uid, std::vector<gid_t> gids,
                 vfs::Kind kind = vfs::Kind::kFile) {
   const auto attributes = of_mode(mode, kind);
-  const auto descriptor = descriptor_of_unix(attributes, PosixAcl::of_mode(mode), kIds);
+  const auto descriptor = descriptor_of_unix(attributes, PosixAcl::of_mode(mode), {}, kIds);
   std::vector<wire::Sid> groups{wire::sids::kEveryone};
   for (const gid_t gid : gids) groups.push_back(kIds.sid_of_gid(gid));
   return granted_by(descriptor, {.user = kIds.sid_of_uid(uid), .groups = groups});
@@ -56,6 +58,58 @@ TEST(UnixMapping, ALaterClassGivesAnEarlierOneNothing) {
 TEST(UnixMapping, AWritableDirectoryLetsItsFilesBeDeletedUnlessSticky) {
   EXPECT_TRUE(rights(0777, 1001, {}, vfs::Kind::kDirectory) & Access::kFileDeleteChild);
   EXPECT_FALSE(rights(01777, 1001, {}, vfs::Kind::kDirectory) & Access::kFileDeleteChild);
+}
+
+// What a list passes on, as a new file or folder would have it.
+wire::SecurityDescriptor inherited(const wire::SecurityDescriptor& directory) {
+  return *new_descriptor(&directory, nullptr, false, kIds.sid_of_uid(1001), kIds.sid_of_gid(100));
+}
+
+uint32_t rights_in(const wire::SecurityDescriptor& descriptor, uid_t uid, std::vector<gid_t> gids) {
+  std::vector<wire::Sid> groups{wire::sids::kEveryone};
+  for (const gid_t gid : gids) groups.push_back(kIds.sid_of_gid(gid));
+  return granted_by(descriptor, {.user = kIds.sid_of_uid(uid), .groups = groups});
+}
+
+// Who adds an entry to what is shown of a folder, and stores it, shuts nobody out of the own files.
+TEST(UnixMapping, AFoldersListPassesOnWhatNewFilesWouldHave) {
+  const auto passed_on = [](uint32_t mode, const PosixAcl& default_list) {
+    return inherited(descriptor_of_unix(of_mode(mode, vfs::Kind::kDirectory),
+                                        PosixAcl::of_mode(mode), default_list, kIds));
+  };
+  const auto plain = passed_on(0777, {});
+  EXPECT_EQ(rights_in(plain, 1001, {}), Access::kFileAllAccess);
+  EXPECT_FALSE(rights_in(plain, 1002, {100}) & Access::kFileWriteData);
+  EXPECT_TRUE(rights_in(plain, 1002, {}) & Access::kFileReadData);
+  const auto of_group = passed_on(02770, {});
+  EXPECT_EQ(rights_in(of_group, 1001, {100}), Access::kFileAllAccess);
+  EXPECT_TRUE(rights_in(of_group, 1002, {100}) & Access::kFileWriteData);
+  EXPECT_FALSE(rights_in(of_group, 1003, {}) & Access::kFileReadData);
+  const auto listed = passed_on(0700, {{{Tag::kOwner, 7, 0},
+                                        {Tag::kGroup, 0, 0},
+                                        {Tag::kNamedGroup, 7, 300},
+                                        {Tag::kMask, 7, 0},
+                                        {Tag::kOther, 0, 0}}});
+  EXPECT_TRUE(rights_in(listed, 1002, {300}) & Access::kFileWriteData);
+  EXPECT_FALSE(rights_in(listed, 1002, {100}) & Access::kFileReadData);
+}
+
+TEST(NewMode, AnAccessListDecidesElseTheMask) {
+  Share share;
+  FileSecurity directory;
+  directory.attributes = of_mode(0755, vfs::Kind::kDirectory);
+  EXPECT_EQ(new_mode(share, directory, false), 0644u);
+  EXPECT_EQ(new_mode(share, directory, true), 0755u);
+  directory.attributes.mode = 02770;
+  EXPECT_EQ(new_mode(share, directory, false), 0664u);
+  EXPECT_EQ(new_mode(share, directory, true), 0775u);
+  share.create_mask = 0060;
+  share.directory_mask = 0007;
+  EXPECT_EQ(new_mode(share, directory, false), 0660u);
+  EXPECT_EQ(new_mode(share, directory, true), 0707u);
+  directory.default_list = PosixAcl::of_mode(0700);
+  EXPECT_EQ(new_mode(share, directory, false), 0666u);
+  EXPECT_EQ(new_mode(share, directory, true), 0777u);
 }
 
 TEST(UnixMapping, NamedUsersAndGroupsBecomeEntries) {

@@ -108,22 +108,21 @@ bool anyone_executes(const PosixAcl& acl) {
   });
 }
 
-}  // namespace
+// Whom the entries without an id of their own are for.
+struct Classes {
+  wire::Sid owner;
+  wire::Sid group;
+};
 
-wire::SecurityDescriptor descriptor_of_unix(const vfs::Attributes& attributes,
-                                            const PosixAcl& access, const auth::IdMapper& ids) {
-  wire::SecurityDescriptor descriptor;
-  descriptor.control |= wire::sd_control::kDaclPresent;
-  descriptor.owner = ids.sid_of_uid(attributes.uid);
-  descriptor.group = ids.sid_of_gid(attributes.gid);
-  wire::Acl dacl;
-
+// Adds entries with `flags` that grant what the kernel grants by `list`.
+void add_entries(wire::Acl& dacl, const vfs::Attributes& attributes, const PosixAcl& list,
+                 const Classes& classes, uint8_t flags, const auth::IdMapper& ids) {
   uint16_t any = 0;
   uint16_t of_groups = 0;
   uint16_t other = 0;
-  for (const PosixAcl::Entry& entry : access.entries) {
+  for (const PosixAcl::Entry& entry : list.entries) {
     if (entry.tag == Tag::kMask) continue;
-    const uint16_t permissions = access.effective(entry);
+    const uint16_t permissions = list.effective(entry);
     any |= permissions;
     if (entry.tag == Tag::kGroup || entry.tag == Tag::kNamedGroup) of_groups |= permissions;
     if (entry.tag == Tag::kOther) other = permissions;
@@ -135,23 +134,23 @@ wire::SecurityDescriptor descriptor_of_unix(const vfs::Attributes& attributes,
     if (const uint16_t over = later & ~permissions) {
       const uint32_t both = kOwnersAlways | rights | rights_of(permissions, attributes);
       if (const uint32_t denied = rights_of(over, attributes) & ~both) {
-        dacl.aces.push_back(wire::deny(sid, denied));
+        dacl.aces.push_back(wire::deny(sid, denied, flags));
       }
     }
-    dacl.aces.push_back(wire::allow(sid, rights));
+    dacl.aces.push_back(wire::allow(sid, rights, flags));
   };
-  for (const PosixAcl::Entry& entry : access.entries) {
-    const uint16_t permissions = access.effective(entry);
+  for (const PosixAcl::Entry& entry : list.entries) {
+    const uint16_t permissions = list.effective(entry);
     const uint32_t rights = kAlways | rights_of(permissions, attributes);
     switch (entry.tag) {
       case Tag::kOwner:
-        add(*descriptor.owner, owners_rights(permissions, attributes), permissions, any);
+        add(classes.owner, owners_rights(permissions, attributes), permissions, any);
         break;
       case Tag::kUser:
         add(ids.sid_of_uid(entry.id), rights, permissions, any);
         break;
       case Tag::kGroup:
-        add(*descriptor.group, rights, permissions | of_groups, other);
+        add(classes.group, rights, permissions | of_groups, other);
         break;
       case Tag::kNamedGroup:
         add(ids.sid_of_gid(entry.id), rights, permissions | of_groups, other);
@@ -162,6 +161,28 @@ wire::SecurityDescriptor descriptor_of_unix(const vfs::Attributes& attributes,
       case Tag::kMask:
         break;
     }
+  }
+}
+
+}  // namespace
+
+wire::SecurityDescriptor descriptor_of_unix(const vfs::Attributes& attributes,
+                                            const PosixAcl& access, const PosixAcl& default_list,
+                                            const auth::IdMapper& ids) {
+  wire::SecurityDescriptor descriptor;
+  descriptor.control |= wire::sd_control::kDaclPresent;
+  descriptor.owner = ids.sid_of_uid(attributes.uid);
+  descriptor.group = ids.sid_of_gid(attributes.gid);
+  wire::Acl dacl;
+  add_entries(dacl, attributes, access, {*descriptor.owner, *descriptor.group}, 0, ids);
+  if (attributes.is_directory()) {
+    constexpr uint8_t kPassedOn = wire::ace_flag::kObjectInherit |
+                                  wire::ace_flag::kContainerInherit | wire::ace_flag::kInheritOnly;
+    // What the folder itself refuses to others, the files in it do not grant them.
+    const PosixAcl usual =
+        PosixAcl::of_mode(0700 | (attributes.mode & usual_mask(attributes.mode)));
+    add_entries(dacl, attributes, default_list.empty() ? usual : default_list,
+                {wire::sids::kCreatorOwner, wire::sids::kCreatorGroup}, kPassedOn, ids);
   }
   descriptor.dacl = std::move(dacl);
   return descriptor;

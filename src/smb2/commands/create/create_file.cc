@@ -208,15 +208,12 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   if (!granted) return granted.error();
   opened.granted_access = *granted;
 
-  // Nobody else gets at it before its descriptor is there.
-  const uint32_t mode =
-      security->descriptor ? (is_directory ? 0700u : 0600u) : (is_directory ? 0755u : 0644u);
   auto file =
       attempt.volume.create(attempt.request.credentials(), missing,
                             {.access = is_directory ? vfs::Access{.read = true}
                                                     : vfs::Access{.read = true, .write = true},
                              .directory = is_directory,
-                             .mode = mode,
+                             .mode = security->mode,
                              .dos_attributes = attempt.create.file_attributes & vfs::dos::kSettable,
                              .compress = !attempt.has_option(CreateOptions::kNoCompression)});
   if (!file) return file.error();
@@ -278,8 +275,7 @@ std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing&
   if (!security) return security.error();
   const Credentials& who = attempt.request.credentials();
   auto made = attempt.volume.create(
-      who, missing,
-      {.access = {.read = true, .write = true}, .mode = security->descriptor ? 0600u : 0644u});
+      who, missing, {.access = {.read = true, .write = true}, .mode = security->mode});
   if (!made) return made.error();
   opened.base_file = std::move(*made);
   if (const auto done = apply(attempt.request, *opened.base_file, *security); !done) {

@@ -1,6 +1,7 @@
 #include "smb2/commands/create/create_security.h"
 
 #include "smb2/security/inherit.h"
+#include "smb2/security/new_mode.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -21,6 +22,14 @@ wire::SecurityDescriptor inheritable(const FileSecurity& directory, const auth::
     if (!ids.uid_of(sid) && !ids.gid_of(sid)) sid = effective->aces[index].sid;
   }
   return parent;
+}
+
+// The kernel's rule: the maker's, except where a set-group-ID bit says the directory's.
+wire::Sid group_of_new(const FileSecurity& directory, const auth::Identity& maker,
+                       const auth::IdMapper& ids) {
+  constexpr uint32_t kSetGroupId = 02000;
+  const vfs::Attributes& attributes = directory.attributes;
+  return attributes.mode & kSetGroupId ? ids.sid_of_gid(attributes.gid) : maker.primary_group_sid;
 }
 
 }  // namespace
@@ -49,9 +58,12 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
   const auth::Identity& identity = *request.principal.identity;
   std::optional<wire::SecurityDescriptor> parent;
   if (directory.is_stored) parent = inheritable(directory, request.server.ids());
-  made.descriptor = new_descriptor(parent ? &*parent : nullptr, given ? &*given : nullptr,
-                                   is_directory, identity.user_sid, identity.primary_group_sid);
+  made.descriptor =
+      new_descriptor(parent ? &*parent : nullptr, given ? &*given : nullptr, is_directory,
+                     identity.user_sid, group_of_new(directory, identity, request.server.ids()));
   if (made.descriptor && made.descriptor->dacl) BRAID_CHECK(made.descriptor->dacl->check());
+  made.mode = made.descriptor ? private_mode(is_directory)
+                              : new_mode(*request.tree_connect->share, directory, is_directory);
   return made;
 }
 

@@ -13,6 +13,7 @@ namespace braid::smb2 {
 // What the new file shall have beyond its permission bits. Nothing: those are all.
 struct NewSecurity {
   std::optional<wire::SecurityDescriptor> descriptor;
+  uint32_t mode = 0;          // to make it with
   bool is_asked_for = false;  // by the client, so that not keeping it is an error
 };
 
