@@ -32,6 +32,8 @@ class Pipe {
   // The next message, or the rest of the one begun, at most `max` bytes. kPipeEmpty if no answer
   // waits; kPipeDisconnected after a protocol fault and when all is read.
   virtual Result<PipeRead> read(size_t max) = 0;
+  // Whether read() would give something, or say that the conversation is over.
+  virtual bool can_read() const = 0;
   // Bytes of the message that read() would give next, and of all messages.
   virtual size_t next_message_size() const = 0;
   virtual size_t readable_size() const = 0;

@@ -67,6 +67,11 @@ class RpcPipe final : public Pipe {
     return result;
   }
 
+  bool can_read() const override {
+    auto state = state_.lock();
+    return !state->association.answers().empty() || state->broken;
+  }
+
   size_t next_message_size() const override {
     auto state = state_.lock();
     const auto& answers = state->association.answers();

@@ -49,6 +49,7 @@ Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
 
 Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open) {
   if (!open->begin_close()) co_return false;
+  open->pipe_reads.close();
   if (auto session = open->session.lock()) session->remove_open(open->file_id);
   if (open->attributes.is_directory) server.notify.closed(*open);
   WorkerPool::Seat seat(server.pool(), work_of(*open));

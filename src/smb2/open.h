@@ -20,6 +20,7 @@
 #include "smb2/channel_sequence.h"
 #include "smb2/fd_budget.h"
 #include "smb2/held_memory.h"
+#include "smb2/pipe_reads.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
 #include "store/worker_tag.h"
@@ -124,6 +125,7 @@ class Open {
   std::unique_ptr<rpc::Pipe> pipe;
   // Calls of the pipe, which may wait for a name service, one after the other as they came.
   TurnGuarded<std::monostate> pipe_calls;
+  PipeReads pipe_reads;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
   // As the last CREATE or rename left it. The share modes of a stream go by the name it was opened

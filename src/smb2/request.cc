@@ -52,8 +52,9 @@ Result<void> Request::verify_channel_sequence(bool changes) {
 Result<void> Request::go_async(std::move_only_function<void()> on_cancel, Interim interim) {
   // What may wait for ever must not hold up the rest of its compound: [MS-SMB2] 3.3.5.2.7. A break
   // ends within its time-out.
-  const bool unbounded =
-      header.command == wire::Command::kChangeNotify || header.command == wire::Command::kLock;
+  const bool unbounded = header.command == wire::Command::kChangeNotify ||
+                         header.command == wire::Command::kLock ||
+                         (tree_connect && tree_connect->is_pipe());
   if (unbounded && !compound.is_last(index)) {
     return fail(NtStatus::kInternalError);
   }
@@ -71,8 +72,8 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel, Interi
   if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
   owes_interim_ = true;
   if (interim == Interim::kAtOnce) send_interim();
-  // Both are decoded to plain values, and wait for as long as the client likes.
-  if (unbounded) compound.drop_frame();
+  // All but IOCTL are decoded to plain values, and wait for as long as the client likes.
+  if (unbounded && header.command != wire::Command::kIoctl) compound.drop_frame();
   return {};
 }
 

@@ -24,8 +24,7 @@ Reply read_reply(Buffer data, uint8_t padding = 0) {
   return reply;
 }
 
-Result<Reply> read_pipe(Open& open, const wire::ReadRequest& read) {
-  BRAID_TRY(auto got, open.pipe->read(read.length));
+Reply pipe_reply(const rpc::PipeRead& got) {
   Reply reply = read_reply(Buffer::copy_of(got.data));
   if (got.more) reply.status = NtStatus::kBufferOverflow;
   return reply;
@@ -46,8 +45,8 @@ Task<Result<Reply>> handle_read(Request& request) {
     co_return fail(NtStatus::kInvalidParameter);
   }
   if (request.open->is_pipe()) {
-    const auto turn = co_await request.open->pipe_calls.take(request.seat);
-    co_return read_pipe(*request.open, read);
+    BRAID_CO_TRY(const auto got, co_await read_pipe(request, read.length));
+    co_return pipe_reply(got);
   }
 
   using wire::Access;

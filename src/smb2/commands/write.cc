@@ -32,7 +32,11 @@ Task<Result<Reply>> handle_write(Request& request) {
   if (request.open->is_pipe()) {
     const auto turn = co_await request.open->pipe_calls.take(request.seat);
     BRAID_CO_CHECK(co_await request.seat.turn());
-    BRAID_CO_CHECK(request.open->pipe->write(caller_of(request), write.data));
+    Open& open = *request.open;
+    const auto written = open.pipe->write(caller_of(request), write.data);
+    // Also when it failed: then there is nothing more to wait for.
+    open.pipe_reads.deliver(*open.pipe);
+    if (!written) co_return std::unexpected(written.error());
     co_return reply_with(response);
   }
 

@@ -10,10 +10,19 @@ namespace braid::smb2 {
 Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request& request,
                                                 const wire::IoctlRequest& ioctl) {
   if (!request.open->is_pipe()) co_return fail(NtStatus::kNotSupported);
-  const auto turn = co_await request.open->pipe_calls.take(request.seat);
-  BRAID_CO_CHECK(request.seat.check_wanted());
-  BRAID_CO_TRY(auto got, request.open->pipe->transceive(caller_of(request), ioctl.input,
-                                                        ioctl.max_output_response));
+  Result<rpc::PipeRead> answer = fail(NtStatus::kPipeEmpty);
+  {
+    const auto turn = co_await request.open->pipe_calls.take(request.seat);
+    BRAID_CO_CHECK(request.seat.check_wanted());
+    Open& open = *request.open;
+    answer = open.pipe->transceive(caller_of(request), ioctl.input, ioctl.max_output_response);
+    open.pipe_reads.deliver(*open.pipe);
+  }
+  // What was sent so far is no whole request: the rest comes by WRITE.
+  if (!answer && answer.error() == Error(NtStatus::kPipeEmpty)) {
+    answer = co_await read_pipe(request, ioctl.max_output_response);
+  }
+  BRAID_CO_TRY(auto got, std::move(answer));
   co_return IoctlAnswer{std::move(got.data),
                         got.more ? NtStatus::kBufferOverflow : NtStatus::kSuccess};
 }
