@@ -98,6 +98,7 @@ json opens_of(const smb2::Server& server) {
                                             {filestate::kShareWrite, 'w'},
                                             {filestate::kShareDelete, 'd'}});
     row["caching"] = caching_letters(caching);
+    row["locks"] = open.ref ? server.file_table.locks_of(*open.ref).held.size() : 0;
     row["seconds_left"] = seconds_left(server, open);
     all.push_back(std::move(row));
   });

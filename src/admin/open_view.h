@@ -35,7 +35,8 @@ void for_each_open(const smb2::Server& server, const std::function<void(ShownOpe
 std::string caching_letters(filestate::Caching caching);
 
 // An array with one object for each open: its names as above, kind, access (hexadecimal), sharing
-// and caching (letters of "rwd" and "RHW"), and seconds_left, null unless its client is away.
+// and caching (letters of "rwd" and "RHW"), locks (how many), and seconds_left, null unless its
+// client is away.
 // Thread: any.
 nlohmann::json opens_of(const smb2::Server& server);
 

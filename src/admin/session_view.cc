@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <unordered_map>
 
 #include "admin/interface_names.h"
 #include "admin/protocol.h"
@@ -74,27 +75,47 @@ json channel_view(const smb2::Connection& connection, const InterfaceNames& inte
           {"state", transport.is_closed() ? "closing" : "active"}};
 }
 
+uint64_t seconds_since(FileTime then, FileTime now) {
+  return then.ticks != 0 && now.ticks > then.ticks ? (now.ticks - then.ticks) / kTicksPerSecond : 0;
+}
+
+json trees_view(const smb2::Session& session, FileTime now) {
+  std::unordered_map<const smb2::TreeConnect*, uint64_t> opens;
+  for (const auto& open : session.opens()) ++opens[open->tree_connect.get()];
+  json all = json::array();
+  for (const auto& tree : session.trees()) {
+    all.push_back({{"tree", tree->tree_id.value},
+                   {"share", tree->share->name},
+                   {"opens", opens[tree.get()]},
+                   {"active_seconds", seconds_since(tree->connected_at, now)}});
+  }
+  return all;
+}
+
 json session_view(const smb2::Session& session, FileTime now, const InterfaceNames& interfaces) {
   const smb2::SessionSecurity& security = *session.security();
   const auto identity = session.principal().identity;
   const uint64_t last_used = session.last_used().ticks;
-  json view{
-      {"session", id_text(session.session_id.value)},
-      {"user", identity ? identity->account_name : ""},
-      {"domain", identity ? identity->domain : ""},
-      {"client_guid", guid_text(session.client_guid)},
-      {"state", name_of(session.state(now))},
-      {"dialect", wire::name_of(security.dialect)},
-      {"signing", security.signing_key ? name_of(security.signing_key->algorithm()) : "off"},
-      {"signing_required", security.signing_required},
-      {"encryption", security.encrypt_data ? name_of(security.cipher) : "off"},
-      {"opens", session.open_count()},
-      {"idle_seconds",
-       last_used != 0 && now.ticks > last_used ? (now.ticks - last_used) / kTicksPerSecond : 0},
-      {"channels", json::array()}};
+  json view{{"session", id_text(session.session_id.value)},
+            {"user", identity ? identity->account_name : ""},
+            {"domain", identity ? identity->domain : ""},
+            {"client_guid", guid_text(session.client_guid)},
+            {"state", name_of(session.state(now))},
+            {"dialect", wire::name_of(security.dialect)},
+            {"signing", security.signing_key ? name_of(security.signing_key->algorithm()) : "off"},
+            {"signing_required", security.signing_required},
+            {"encryption", security.encrypt_data ? name_of(security.cipher) : "off"},
+            {"opens", session.open_count()},
+            {"idle_seconds", seconds_since({last_used}, now)},
+            {"active_seconds", seconds_since(session.first_used(), now)},
+            {"client", ""},
+            {"trees", trees_view(session, now)},
+            {"channels", json::array()}};
   for (const auto& channel : session.channels()) {
     const auto connection = channel->connection.lock();
-    if (connection) view["channels"].push_back(channel_view(*connection, interfaces));
+    if (!connection) continue;
+    if (view["channels"].empty()) view["client"] = connection->peer_host();
+    view["channels"].push_back(channel_view(*connection, interfaces));
   }
   return view;
 }

@@ -20,7 +20,9 @@ std::string guid_text(const ClientGuid& guid);
 //   state                         valid, expired or closed
 //   dialect, signing, encryption  names as in "3.1.1", "AES-GMAC", "AES-128-GCM"; signing says
 //                                 whether it is required, encryption is "off" where none is asked
-//   opens, idle_seconds
+//   opens, idle_seconds, active_seconds
+//   client                        the address of its first channel
+//   trees                         tree, share, opens, active_seconds
 //   channels                      channel, client, server, interface, bytes_in, bytes_out,
 //                                 requests, requests_in_flight, unsent_bytes,
 //                                 unacknowledged_bytes, state

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <mutex>
 
 namespace braid::auth {
 namespace {
@@ -120,6 +121,33 @@ std::optional<gid_t> find_unix_group(const std::string& name) {
       [&](const group& entry) { gid = entry.gr_gid; });
   if (!found) return std::nullopt;
   return gid;
+}
+
+std::vector<UnixGroup> list_unix_groups(size_t max) {
+  static std::mutex mutex;  // the position in the list is the process's
+  const std::lock_guard lock(mutex);
+  std::vector<UnixGroup> groups;
+  std::vector<char> buffer(64u << 10);
+  ::setgrent();
+  while (groups.size() < max) {
+    group entry{};
+    group* found = nullptr;
+    const int error = ::getgrent_r(&entry, buffer.data(), buffer.size(), &found);
+    // Very many members; the same comes again.
+    if (error == ERANGE && buffer.size() < (16u << 20)) {
+      buffer.resize(2 * buffer.size());
+      continue;
+    }
+    if (error != 0 || !found) break;
+    UnixGroup& one = groups.emplace_back();
+    one.name = entry.gr_name;
+    one.gid = entry.gr_gid;
+    for (char** member = entry.gr_mem; member && *member; ++member) {
+      one.members.emplace_back(*member);
+    }
+  }
+  ::endgrent();
+  return groups;
 }
 
 }  // namespace braid::auth

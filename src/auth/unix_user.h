@@ -41,4 +41,13 @@ std::optional<std::string> user_name_of(uid_t uid);
 std::optional<std::string> group_name_of(gid_t gid);
 std::optional<gid_t> find_unix_group(const std::string& name);
 
+struct UnixGroup {
+  std::string name;
+  gid_t gid = 0;
+  std::vector<std::string> members;  // those whose primary group it is need not be among them
+};
+// Those that the name service lists, at most `max`: a large one may list none. One caller at a
+// time; the others wait.
+std::vector<UnixGroup> list_unix_groups(size_t max);
+
 }  // namespace braid::auth

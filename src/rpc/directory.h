@@ -15,8 +15,8 @@
 
 namespace braid::rpc {
 
-// All calls below come on reactor threads, several at once: implementations answer from memory and
-// are safe for any thread.
+// Several calls may come at once: implementations are safe for any thread. They may wait for a name
+// service, so they come on threads of the worker pool.
 
 // [MS-SRVS] 2.2.2.4 "Share Types".
 enum class ShareType : uint32_t { kDisk = 0, kPrintQueue = 1, kDevice = 2, kIpc = 3 };

@@ -1,6 +1,7 @@
 // The shape that all Netr...Enum calls share.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace braid::rpc {
 // The [in] half: an InfoStruct whose container is there to be filled, the most bytes wanted, and
 // where to go on. [MS-SRVS] 2.2.4.38 "SHARE_ENUM_STRUCT" and 3.1.4.8 "NetrShareEnum".
 struct EnumRequest {
+  // Of one answer, whatever was asked for: the rest is asked for by its resume handle.
+  static constexpr uint32_t kBytesMax = 1u << 20;
   static constexpr uint32_t kNoLimit = 0xffffffff;  // [MS-SRVS] 2.2.2.2 "MAX_PREFERRED_LENGTH"
 
   uint32_t level = 0;
@@ -34,10 +37,11 @@ FaultStatus finish_enum(Call& call, const EnumRequest& request, const std::vecto
   const size_t first = request.has_resume_handle ? request.resume_handle : 0;
   size_t last = first;
   uint64_t bytes = 0;
+  const uint32_t bytes_max = std::min(request.preferred_maximum_length, EnumRequest::kBytesMax);
   while (last < rows.size()) {
     bytes += rows[last].size();
     // One row at least, or a client that asks for too little would ask forever.
-    if (bytes > request.preferred_maximum_length && last > first) break;
+    if (bytes > bytes_max && last > first) break;
     ++last;
   }
   const uint32_t count = last > first ? static_cast<uint32_t>(last - first) : 0;

@@ -20,6 +20,7 @@ SessionState Session::state(FileTime now) const {
 
 void Session::use(FileTime now) {
   const uint64_t before = last_used_.load(std::memory_order_relaxed);
+  if (before == 0) first_used_.store(now.ticks, std::memory_order_relaxed);
   if (now.ticks >= before + kTicksPerSecond || now.ticks < before) {
     last_used_.store(now.ticks, std::memory_order_relaxed);
   }
@@ -121,6 +122,13 @@ std::shared_ptr<TreeConnect> Session::remove_tree(TreeId id) {
   auto trees = trees_.lock();
   auto node = trees->table.extract(id);
   return node ? std::move(node.mapped()) : nullptr;
+}
+
+std::vector<std::shared_ptr<TreeConnect>> Session::trees() const {
+  auto trees = trees_.lock();
+  std::vector<std::shared_ptr<TreeConnect>> all;
+  for (const auto& [id, tree] : trees->table) all.push_back(tree);
+  return all;
 }
 
 std::vector<std::shared_ptr<TreeConnect>> Session::take_trees() {

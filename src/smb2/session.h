@@ -80,6 +80,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // over it.
   FileTime last_used() const { return {last_used_.load(std::memory_order_relaxed)}; }
   void use(FileTime now);
+  // When one first did; 0 before.
+  FileTime first_used() const { return {first_used_.load(std::memory_order_relaxed)}; }
   // First success: publishes the security and the principal. REQUIRES state InProgress.
   void become_valid(SessionSecurity security, Principal principal,
                     std::optional<FileTime> expires_at);
@@ -114,6 +116,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool add_tree(std::shared_ptr<TreeConnect> tree);
   std::shared_ptr<TreeConnect> find_tree(TreeId id) const;
   std::shared_ptr<TreeConnect> remove_tree(TreeId id);
+  std::vector<std::shared_ptr<TreeConnect>> trees() const;
   std::vector<std::shared_ptr<TreeConnect>> take_trees();
   TreeId next_tree_id();
 
@@ -152,6 +155,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::atomic<SessionState> state_ = SessionState::kInProgress;
   std::atomic<uint64_t> expires_at_ = ~uint64_t{0};  // FILETIME ticks
   std::atomic<uint64_t> last_used_ = 0;              // FILETIME ticks
+  std::atomic<uint64_t> first_used_ = 0;             // FILETIME ticks
   std::unique_ptr<const SessionSecurity> security_owner_;
   std::atomic<const SessionSecurity*> security_ = nullptr;
   Guarded<Principal> principal_;

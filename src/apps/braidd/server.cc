@@ -78,9 +78,8 @@ std::string dns_host_name() {
   return name;
 }
 
-// What srvsvc, wkssvc and lsarpc say about this server.
-rpc::MemoryDirectory make_directory(const config::Config& config, const auth::IdMapper& ids,
-                                    const auth::UserStore& users) {
+// What srvsvc, wkssvc and lsarpc say about this server but for its accounts and sessions.
+rpc::MemoryDirectory make_directory(const config::Config& config, const auth::IdMapper& ids) {
   rpc::MemoryDirectory directory;
   directory.server.netbios_name = netbios_name(config.server.name);
   directory.server.dns_host_name = dns_host_name();
@@ -99,17 +98,6 @@ rpc::MemoryDirectory make_directory(const config::Config& config, const auth::Id
                                   .type = rpc::ShareType::kIpc,
                                   .hidden = true,
                                   .security_descriptor = {}});
-  const auto accounts = users.list();
-  for (const auth::User& user : accounts ? *accounts : std::vector<auth::User>{}) {
-    const auto unix_user = auth::find_unix_user(user.unix_user);
-    if (!unix_user) continue;
-    directory.user_list.push_back({.domain = directory.server.netbios_name,
-                                   .name = user.name,
-                                   .sid = ids.sid_of_uid(unix_user->uid),
-                                   .full_name = user.name,
-                                   .description = "",
-                                   .disabled = user.is_disabled});
-  }
   return directory;
 }
 
@@ -168,7 +156,7 @@ class SmbWorkerServer final : public WorkerServer {
         group_(std::move(group)),
         users_(std::move(users)),
         ids_(std::move(ids)),
-        directory_(make_directory(*config_, ids_, users_)),
+        directory_(make_directory(*config_, ids_), users_, ids_, config_->server.min_uid),
         pipes_(directory_.directory()),
         reactors_(reactor_count(config_->server)),
         pool_(WorkerPoolLimits::for_files(
@@ -212,6 +200,7 @@ class SmbWorkerServer final : public WorkerServer {
                                       .descriptors_max = descriptor_limit(),
                                       .group = group_.get()},
                     reactors_, pool_);
+    directory_.watch(*engine_, place_, settings.state_dir);
     listen_for_administrators();
     return {};
   }
@@ -228,7 +217,7 @@ class SmbWorkerServer final : public WorkerServer {
     }
     log_changes(*before, **shares);
     note_absent(*shares);
-    directory_.replace(make_directory(*config, ids_, users_));
+    directory_.replace(make_directory(*config, ids_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
   void worker_ended(pid_t pid) override { engine_->worker_ended(pid); }

@@ -139,6 +139,8 @@ FaultStatus enumerate_privileges(Call& call) {
 
 FaultStatus enumerate_accounts(Call& call) { return enumerate_privileges(call); }
 
+FaultStatus enumerate_trusted_domains(Call& call) { return enumerate_privileges(call); }
+
 FaultStatus get_user_name(Call& call) {
   wire::NdrReader& in = call.in;
   (void)in.unique_wide_string();

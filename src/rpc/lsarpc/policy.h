@@ -18,6 +18,9 @@ FaultStatus query_information_policy(Call& call);
 // (Opnum 11)": this server hands out no privileges, so both lists are empty.
 FaultStatus enumerate_privileges(Call& call);
 FaultStatus enumerate_accounts(Call& call);
+// [MS-LSAD] 3.1.4.7.8 "LsarEnumerateTrustedDomains (Opnum 13)" and 3.1.4.7.7
+// "LsarEnumerateTrustedDomainsEx (Opnum 50)": it trusts no other domain.
+FaultStatus enumerate_trusted_domains(Call& call);
 // [MS-LSAT] 3.1.4.4 "LsarGetUserName (Opnum 45)".
 FaultStatus get_user_name(Call& call);
 

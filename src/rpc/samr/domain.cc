@@ -64,6 +64,8 @@ void read_lookup_array(wire::NdrReader& in, uint32_t count) {
 
 }  // namespace
 
+size_t builtin_alias_count(const Directory& directory) { return builtin_aliases(directory).size(); }
+
 FaultStatus enumerate_groups(Call& call) {
   const EnumerateRequest request = read_enumerate(call);
   call.in.u32();  // preferred maximum length

@@ -5,6 +5,9 @@
 
 namespace braid::rpc::samr {
 
+// How many aliases BUILTIN has.
+size_t builtin_alias_count(const Directory& directory);
+
 // [MS-SAMR] 3.1.5.2.3 "SamrEnumerateGroupsInDomain (Opnum 11)", 3.1.5.2.5
 // "SamrEnumerateUsersInDomain (Opnum 13)" and 3.1.5.2.4 "SamrEnumerateAliasesInDomain (Opnum 15)".
 FaultStatus enumerate_groups(Call& call);

@@ -1,6 +1,8 @@
 #include "rpc/interface.h"
 
+#include "rpc/samr/display.h"
 #include "rpc/samr/domain.h"
+#include "rpc/samr/domain_info.h"
 #include "rpc/samr/server.h"
 #include "rpc/samr/user.h"
 
@@ -13,6 +15,7 @@ constexpr Operation kOperations[] = {
     {5, samr::lookup_domain},
     {6, samr::enumerate_domains},
     {7, samr::open_domain},
+    {8, samr::query_information_domain},
     {11, samr::enumerate_groups},
     {13, samr::enumerate_users},
     {15, samr::enumerate_aliases},
@@ -22,7 +25,11 @@ constexpr Operation kOperations[] = {
     {34, samr::open_user},
     {36, samr::query_information_user},
     {39, samr::get_groups_for_user},
+    {40, samr::query_display_information},
+    {46, samr::query_information_domain},
     {47, samr::query_information_user},
+    {48, samr::query_display_information},
+    {51, samr::query_display_information},
     {57, samr::connect2},
     {62, samr::connect4},
     {64, samr::connect5},

@@ -28,7 +28,6 @@ constexpr uint64_t kNever = 0x7fffffffffffffff;
 // names, comment, RIDs, account control.
 constexpr uint32_t kWhichFields =
     0x00000001 | 0x00000002 | 0x00000004 | 0x00000008 | 0x00000010 | 0x00100000;
-constexpr uint32_t kGroupAttributes = 0x00000007;  // mandatory, by default, enabled
 
 constexpr bool is_answered(uint16_t info_class) {
   switch (static_cast<UserClass>(info_class)) {
@@ -41,10 +40,6 @@ constexpr bool is_answered(uint16_t info_class) {
       return true;
   }
   return false;
-}
-
-uint32_t account_control(const Account& user) {
-  return kNormalAccount | (user.disabled ? kAccountDisabled : 0);
 }
 
 template <size_t kCount>
@@ -127,6 +122,10 @@ void write_info(wire::NdrWriter& out, UserClass info_class, const Account& user)
 }
 
 }  // namespace
+
+uint32_t account_control(const Account& user) {
+  return kNormalAccount | (user.disabled ? kAccountDisabled : 0);
+}
 
 FaultStatus open_user(Call& call) {
   const auto handle = read_handle(call, HandleKind::kSamDomain);

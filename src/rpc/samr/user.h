@@ -5,6 +5,11 @@
 
 namespace braid::rpc::samr {
 
+// [MS-SAMR] 2.2.1.12 "USER_ACCOUNT Codes" of an account.
+uint32_t account_control(const Account& user);
+// [MS-SAMR] 2.2.1.10 "SE_GROUP Attributes" of every group: mandatory, by default, enabled.
+inline constexpr uint32_t kGroupAttributes = 0x00000007;
+
 // [MS-SAMR] 3.1.5.1.9 "SamrOpenUser (Opnum 34)", on a domain handle.
 FaultStatus open_user(Call& call);
 // [MS-SAMR] 3.1.5.5.6 "SamrQueryInformationUser (Opnum 36)" and 3.1.5.5.5

@@ -57,11 +57,34 @@ FaultStatus wkssvc::user_enum(Call& call) {
   return finish_enum(call, request, std::vector<NoRow>{});
 }
 
+FaultStatus wkssvc::transport_enum(Call& call) {
+  (void)call.in.unique_wide_string();
+  const EnumRequest request = EnumRequest::decode(call.in);
+  if (!call.in.ok()) return FaultStatus::kBadStubData;
+  if (request.level != 0) return finish_enum_with_error(call, request, win32::kInvalidLevel);
+  return finish_enum(call, request, std::vector<NoRow>{});
+}
+
+FaultStatus wkssvc::get_join_information(Call& call) {
+  constexpr uint16_t kWorkgroup = 2;  // [MS-WKST] 2.2.3.1 "NETSETUP_JOIN_STATUS"
+  constexpr uint16_t kDomain = 3;
+  (void)call.in.unique_wide_string();
+  (void)call.in.unique_wide_string();  // NameBuffer: ignored
+  if (!call.in.ok()) return FaultStatus::kBadStubData;
+  const ServerFacts facts = call.directory.identity.facts();
+  const bool is_member = facts.primary_domain_sid.has_value();
+  call.out.unique_wide_string(is_member ? facts.dns_domain_name : facts.workgroup);
+  call.out.u16(is_member ? kDomain : kWorkgroup);
+  return call.finish(win32::kSuccess);
+}
+
 namespace {
 
 constexpr Operation kOperations[] = {
     {0, wkssvc::get_info},
     {2, wkssvc::user_enum},
+    {5, wkssvc::transport_enum},
+    {20, wkssvc::get_join_information},
 };
 
 // 6bffd098-a112-3610-9833-46c3f87e345a version 1.0: [MS-WKST] 1.9 "Standards Assignments".

@@ -69,6 +69,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   const TreeId id = session.next_tree_id();
   auto tree = std::make_shared<TreeConnect>(id, share, maximal_access(*share));
   tree->memory = std::move(request.lasting_memory);
+  tree->connected_at = request.server.clock().now();
   if (!session.add_tree(tree)) co_return fail(NtStatus::kInsufficientResources);
   request.tree_connect = tree;
   request.reply_tree_id = id;

@@ -20,6 +20,10 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
                              OpenAttributes{.granted_access = map_generic(create.desired_access)});
   open->owner = request.principal.identity;
   open->pipe = std::move(pipe);
+  // For administrators only.
+  if (auto name = vfs::parse_path(create.name, vfs::NameRules::kPosix)) {
+    *open->path.lock() = std::move(name->path);
+  }
   open->memory.begin({request.connection->memory, std::move(request.lasting_memory)});
   open->channel_sequence.start_from(request.header.channel_sequence);
   if (!request.session->add_open(open)) return fail(NtStatus::kInsufficientResources);
