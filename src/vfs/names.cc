@@ -1,5 +1,7 @@
 #include "vfs/names.h"
 
+#include <utility>
+
 namespace braid::vfs {
 namespace {
 
@@ -113,6 +115,17 @@ std::string to_disk(std::string_view client_name) {
   // A lone mapped dot, or two, would name the directory or its parent.
   if (out == "." || out == "..") return std::string(client_name);
   return out;
+}
+
+std::optional<std::string> with_plain_end(std::string_view client_name) {
+  for (const auto& [shown, plain] :
+       {std::pair(kTrailingSpace, ' '), std::pair(kTrailingDot, '.')}) {
+    std::string end;
+    append_utf8(end, shown);
+    if (!client_name.ends_with(end)) continue;
+    return std::string(client_name.substr(0, client_name.size() - end.size())) + plain;
+  }
+  return std::nullopt;
 }
 
 uint64_t fold_hash(std::string_view name) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ namespace braid::vfs {
 // another name, and only the folded index (posix/name_index.h) finds it.
 std::string to_client(std::string_view disk_name);
 std::string to_disk(std::string_view client_name);
+
+// `client_name` with the dot or blank at its very end that to_client() shows as another character;
+// nothing if it ends in neither.
+std::optional<std::string> with_plain_end(std::string_view client_name);
 
 // True when to_client() leaves the name as it is: the usual case, found without an allocation.
 bool is_plain(std::string_view disk_name);

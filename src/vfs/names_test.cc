@@ -44,6 +44,13 @@ TEST(Names, MappedDotsNeverNameADirectory) {
   EXPECT_NE(to_disk(".\xef\x80\xa9"), "..");
 }
 
+TEST(Names, AnEndThatIsShownOtherwiseIsKnownPlain) {
+  EXPECT_EQ(with_plain_end(to_client("g1.")), "g1.");
+  EXPECT_EQ(with_plain_end(to_client("g1 ")), "g1 ");
+  EXPECT_EQ(with_plain_end("g1"), std::nullopt);
+  EXPECT_EQ(with_plain_end("\uF029g"), std::nullopt);
+}
+
 TEST(Names, StreamsAreKnownByTheirFoldedName) {
   EXPECT_EQ(stream_key("Zone.Identifier"), stream_key("ZONE.identifier"));
   EXPECT_NE(stream_key("a"), stream_key("b"));
@@ -67,7 +74,7 @@ TEST(Path, WindowsNamesAreParsed) {
 
 TEST(Path, WaysUpAndOutAreRefused) {
   for (std::string_view text :
-       {std::string_view(".."), std::string_view("a\\..\\b"), std::string_view("a\\.\\b"),
+       {std::string_view(".."), std::string_view("a\\..\\b"), std::string_view("a\\\\b"),
         std::string_view("../b"), std::string_view("\\a"), std::string_view("a\0b", 3),
         std::string_view("..\\..\\etc\\passwd")}) {
     EXPECT_FALSE(parse_path(text)) << text;

@@ -2,6 +2,7 @@
 """A second client, impacket: logins, files, and malformed requests within a valid session."""
 import io
 import os
+import shutil
 import struct
 import sys
 
@@ -303,8 +304,8 @@ class Names(RawCase):
 
     @braid_only
     def test_paths_that_climb(self):
-        for name in ("..", "..\\outside\\secret", "dir\\..\\..\\outside\\secret", "dir\\..",
-                     "dir\\..\\file", "..\\share\\file", "\\..\\outside"):
+        for name in ("..", "..\\outside\\secret", "dir\\..\\..\\outside\\secret",
+                     "dir\\.\\..\\..\\outside\\secret", "dir\\..\\file", "..\\share\\file", "\\..\\outside"):
             for disposition in (1, 2, 3):
                 with self.subTest(name=name, disposition=disposition):
                     status, _ = self.ask(raw.CREATE, raw.create(name, disposition=disposition,
@@ -344,16 +345,58 @@ class Names(RawCase):
         self.assertIn(status, ("OBJECT_PATH_NOT_FOUND", "OBJECT_NAME_INVALID", "NAME_TOO_LONG",
                                "OBJECT_PATH_INVALID"))
 
+    def test_dots_are_taken_out(self):
+        self.ask(raw.CREATE, raw.create("dir\\sub", disposition=2, options=1))
+        with open(os.path.join(self.root, "dir", "in"), "wb") as out:
+            out.write(b"in")
+        for name, status in (("dir\\.\\in", "SUCCESS"), (".\\dir\\in", "SUCCESS"),
+                             ("dir\\sub\\..\\in", "SUCCESS"), ("dir\\.", "SUCCESS"),
+                             ("dir\\sub\\..\\..\\file", "SUCCESS"), (".", "SUCCESS"),
+                             ("dir\\..\\file", "INVALID_PARAMETER"),
+                             ("..\\file", "OBJECT_PATH_SYNTAX_BAD"),
+                             ("dir\\\\in", "OBJECT_PATH_NOT_FOUND")):
+            with self.subTest(name):
+                answer, body = self.ask(raw.CREATE, raw.create(name))
+                self.assertEqual(answer, status)
+                if answer == "SUCCESS":
+                    self.ask(raw.CLOSE, raw.close(body[64:80]))
+
+    def test_names_made_with_a_dot_at_the_end(self):
+        self.addCleanup(shutil.rmtree, os.path.join(self.root, "dots"))
+        folder = self.open("dots", disposition=2, options=1)
+        for name in ("g1.", "g2 "):
+            self.ask(raw.CLOSE, raw.close(self.open(f"dots\\{name}", disposition=2,
+                                                    access=0x0012019F)))
+        self.assertEqual(sorted(os.listdir(os.path.join(self.root, "dots"))), ["g1.", "g2 "])
+        for pattern, names in (("g1.", ["g1\uf029"]), ('g?"', ["g1\uf029"]), ("g1\uf029", ["g1\uf029"]),
+                               ("g?\uf029", ["g1\uf029"]), ("*.", ["g1\uf029"]),
+                               ("g? ", ["g2\uf028"]), ("G2 ", ["g2\uf028"]),
+                               ("g*", ["g1\uf029", "g2\uf028"]), ("g1", [])):
+            with self.subTest(repr(pattern)):
+                status, body = self.ask(raw.QUERY_DIRECTORY,
+                                        raw.query_directory(folder, pattern, kind=12, flags=0x10))
+                found, at = [], 8
+                while status == "SUCCESS":
+                    following, _, length = struct.unpack_from("<III", body, at)
+                    found.append(body[at + 12:at + 12 + length].decode("utf-16-le"))
+                    if not following:
+                        break
+                    at += following
+                self.assertEqual(sorted(name for name in found if name not in (".", "..")), names)
+
+    def rename(self, file, target):
+        name = target.encode("utf-16-le")
+        body = struct.pack("<B7xQI", 0, 0, len(name)) + name
+        return self.ask(raw.SET_INFO, raw.set_info(file, body, kind=10))[0]
+
     @braid_only
     def test_rename_does_not_climb(self):
         file = self.open("file", access=0x00110180)
         for target in ("..\\outside\\new", "dir\\..\\..\\outside\\new", "../outside/new", "a\0b"):
-            name = target.encode("utf-16-le")
-            body = struct.pack("<B7xQI", 0, 0, len(name)) + name
             with self.subTest(repr(target)):
-                status, _ = self.ask(raw.SET_INFO, raw.set_info(file, body, kind=10))
-                self.assertIn(status, ("OBJECT_PATH_SYNTAX_BAD", "OBJECT_NAME_INVALID",
-                                       "INVALID_PARAMETER", "NOT_SAME_DEVICE"))
+                self.assertIn(self.rename(file, target),
+                              ("OBJECT_PATH_SYNTAX_BAD", "OBJECT_NAME_INVALID",
+                               "INVALID_PARAMETER", "NOT_SAME_DEVICE"))
         self.assertEqual(self.ask(raw.CLOSE, raw.close(file))[0], "SUCCESS")
 
     @braid_only

@@ -55,6 +55,14 @@ Result<void> find_literal(EnumerationState& state) {
   return {};
 }
 
+// A dot or blank at the end of a name is shown as another character, as most clients could not send
+// such a name back. Patterns may be of either spelling.
+bool fits(const wire::NameExpression& expression, std::string_view name) {
+  if (expression.matches(name)) return true;
+  const auto plain = vfs::with_plain_end(name);
+  return plain && expression.matches(*plain);
+}
+
 // Access-based enumeration: takes out of the pending entries what the user may not read.
 void hide_unreadable(Request& request, EnumerationState& state) {
   if (!request.tree_connect->share->hide_unreadable) return;
@@ -133,7 +141,7 @@ Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batc
   }
   vfs::Enumeration::NameFilter filter;
   if (!expression.matches_all()) {
-    filter = [&expression](std::string_view name) { return expression.matches(name); };
+    filter = [&expression](std::string_view name) { return fits(expression, name); };
     batch = batch == 1 ? kNamesForSingle : kNamesPerTurn;
   }
   // A batch may be hidden as a whole. After the end what is made later shows only when the client

@@ -84,13 +84,26 @@ Result<PathName> parse_path(std::string_view path) {
     result.trailing_separator = true;
     path.remove_suffix(1);
   }
-  for (;;) {
+  for (size_t position = 0;; ++position) {
     const size_t separator = path.find_first_of(kSeparators);
     const std::string_view component = path.substr(0, separator);
-    if (component == "..") return fail(NtStatus::kObjectPathSyntaxBad);
-    if (separator == std::string_view::npos) break;
-    BRAID_CHECK(validate_component(component));
-    result.components.emplace_back(component);
+    const bool is_last = separator == std::string_view::npos;
+    if (component == "..") {
+      if (result.components.empty()) return fail(NtStatus::kObjectPathSyntaxBad);
+      if (position == 1 && !is_last) return fail(NtStatus::kInvalidParameter);
+      result.components.pop_back();
+    } else if (component.empty() && !is_last) {
+      return fail(NtStatus::kObjectPathNotFound);
+    } else if (component != ".") {
+      if (is_last) break;
+      BRAID_CHECK(validate_component(component));
+      result.components.emplace_back(component);
+    }
+    if (is_last) {
+      // Whatever is there has something in it.
+      result.trailing_separator = !result.components.empty();
+      return result;
+    }
     path.remove_prefix(separator + 1);
   }
   BRAID_TRY(StreamName last, split_stream(path));

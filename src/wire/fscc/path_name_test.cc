@@ -33,16 +33,42 @@ TEST(PathName, TrailingBackslashIsNoted) {
   EXPECT_EQ(path->components.size(), 1u);
 }
 
-TEST(PathName, WaysOutOfTheShareAreInvalid) {
-  for (const char* text : {"..", "a\\..", "..\\a", "a\\..\\..\\b", ".", "a\\.\\b", "a/../b", "/etc",
-                           "a\\\\b", "\\\\", "a\\\\"}) {
-    EXPECT_FALSE(parse_path(text)) << text;
+TEST(PathName, DotsAreTakenOut) {
+  const std::pair<const char*, const char*> paths[] = {
+      {"a\\.\\b", "a/b"},       {".\\a", "a"},       {".", ""},     {"a\\.", "a"},
+      {"a\\b\\..\\c", "a/c"},   {"a\\b\\..", "a"},   {"a\\..", ""}, {"a/./b/../c", "a/c"},
+      {"a\\b\\..\\..\\c", "c"}, {".\\a\\..\\b", "b"}};
+  for (const auto& [text, posix] : paths) {
+    const auto path = parse_path(text);
+    ASSERT_TRUE(path) << text;
+    EXPECT_EQ(path->posix(), posix) << text;
+  }
+  EXPECT_TRUE(parse_path("a\\.")->trailing_separator);
+  EXPECT_TRUE(parse_path("a\\b\\..")->trailing_separator);
+  EXPECT_FALSE(parse_path(".")->trailing_separator);
+}
+
+TEST(PathName, ASubfolderLeftAtOnceIsAnInvalidParameter) {
+  for (const char* text : {"a\\..\\b", "a/../b", "a\\..\\..\\b", "a\\..\\b\\c"}) {
+    EXPECT_EQ(parse_path(text).error(), Error(NtStatus::kInvalidParameter)) << text;
   }
 }
 
-TEST(PathName, ClimbingIsBadSyntax) {
-  for (const char* text : {"..", "a\\..", "..\\a", "a\\..\\..\\b", "a/../b"}) {
+TEST(PathName, ClimbingOutIsBadSyntax) {
+  for (const char* text : {"..", "..\\a", ".\\..\\a", "a\\b\\..\\..\\..\\c", "../../etc/passwd"}) {
     EXPECT_EQ(parse_path(text).error(), Error(NtStatus::kObjectPathSyntaxBad)) << text;
+  }
+}
+
+TEST(PathName, EmptyComponentsLeadNowhere) {
+  EXPECT_EQ(parse_path("a\\\\b").error(), Error(NtStatus::kObjectPathNotFound));
+  EXPECT_EQ(parse_path("a\\\\").error(), kInvalid);
+  EXPECT_EQ(parse_path("\\\\").error(), Error(NtStatus::kInvalidParameter));
+}
+
+TEST(PathName, DotsWithAStreamAreInvalid) {
+  for (const char* text : {"a\\..:s", ".:s", "a\\.::$DATA"}) {
+    EXPECT_EQ(parse_path(text).error(), kInvalid) << text;
   }
 }
 
