@@ -10,8 +10,8 @@
 
 namespace braid::vfs {
 
-// More components than this are refused before the kernel would: PATH_MAX is 4096 bytes, and a
-// component with its separator takes at least 2.
+// More components than this are refused: each takes memory and a step on the way, and nobody has
+// folders in folders in such numbers.
 inline constexpr size_t kComponentsMax = 2048;
 
 // Components of validated names as the client spells them, in UTF-8 (WTF-8 where the client sent a

@@ -384,6 +384,45 @@ class Names(RawCase):
                     at += following
                 self.assertEqual(sorted(name for name in found if name not in (".", "..")), names)
 
+    @braid_only
+    def test_paths_longer_than_the_kernel_takes_at_once(self):
+        parts = ["d" * 200] * 150
+        self.addCleanup(shutil.rmtree, os.path.join(self.root, parts[0]))
+        for count in range(1, len(parts) + 1):
+            path = "\\".join(parts[:count])
+            self.ask(raw.CLOSE, raw.close(self.open(path, disposition=2, options=1)))
+        path = "\\".join(parts + ["file"])
+        file = self.open(path, disposition=2, access=0x0013019F)
+        self.assertEqual(self.ask(raw.WRITE, raw.write(file, b"far away"))[0], "SUCCESS")
+        self.assertEqual(self.ask(raw.CLOSE, raw.close(file))[0], "SUCCESS")
+        # Each name in another case: it is looked for step by step.
+        file = self.open(path.upper(), access=0x0012019F)
+        status, body = self.ask(raw.READ, raw.read(file))
+        self.assertEqual((status, body[16:]), ("SUCCESS", b"far away"))
+        self.ask(raw.CLOSE, raw.close(file))
+        folder = self.open("\\".join(parts))
+        status, body = self.ask(raw.QUERY_DIRECTORY, raw.query_directory(folder, "f*", kind=12))
+        self.assertEqual(status, "SUCCESS")
+        self.assertIn("file".encode("utf-16-le"), body)
+        self.ask(raw.CLOSE, raw.close(folder))
+        for too_long in ("\\".join(["d" * 250] * 130 + ["e" * 134]), "\\".join("d" * 2049)):
+            self.assertEqual(self.ask(raw.CREATE, raw.create(too_long))[0], "OBJECT_NAME_INVALID")
+        file = self.open(path, access=0x00010080)
+        self.assertEqual(self.rename(file, "\\".join(parts[:-1] + ["file"])), "SUCCESS")
+        self.assertEqual(self.ask(raw.CREATE, raw.create(path))[0], "OBJECT_NAME_NOT_FOUND")
+        self.assertEqual(self.rename(file, path), "SUCCESS")
+        # The kernel tells nobody where it is now; another file at the place is left alone.
+        top = os.path.join(self.root, parts[0])
+        os.rename(top, top + ".away")
+        self.assertEqual(self.rename(file, "lost"), "OBJECT_NAME_NOT_FOUND")
+        os.rename(top + ".away", top)
+        self.assertEqual(self.rename(file, path + ".again"), "SUCCESS")
+        self.ask(raw.CLOSE, raw.close(file))
+        file = self.open(path + ".again", access=0x00010080, options=0x1000)
+        self.assertEqual(self.ask(raw.CLOSE, raw.close(file))[0], "SUCCESS")
+        self.assertEqual(self.ask(raw.CREATE, raw.create(path + ".again"))[0],
+                         "OBJECT_NAME_NOT_FOUND")
+
     def rename(self, file, target):
         name = target.encode("utf-16-le")
         body = struct.pack("<B7xQI", 0, 0, len(name)) + name

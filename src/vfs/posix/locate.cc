@@ -1,6 +1,7 @@
 #include "vfs/posix/locate.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 
 #include "vfs/names.h"
@@ -11,11 +12,13 @@ namespace {
 // A rename between two steps makes it start over; not for ever.
 constexpr int kTriesMax = 16;
 
+// EOPNOTSUPP: it has a name, but one that is longer than the kernel tells.
 Result<std::string> kernel_name(int fd) {
   std::string name(PATH_MAX + 1, '\0');
   const ssize_t size = ::readlink(descriptor_path(fd).c_str(), name.data(), name.size());
+  if (size < 0 && errno == ENAMETOOLONG) return fail_os(EOPNOTSUPP);
   if (size < 0) return fail_last_os();
-  if (static_cast<size_t>(size) == name.size()) return fail_os(ENAMETOOLONG);
+  if (static_cast<size_t>(size) == name.size()) return fail_os(EOPNOTSUPP);
   name.resize(static_cast<size_t>(size));
   return name;
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 
 #include "runtime/identity.h"
 
@@ -65,19 +66,36 @@ std::optional<DosAttrib> load_with(GetXattr get, const std::string& path) {
   return *decoded;
 }
 
-}  // namespace
-
-Result<Descriptor> open_beneath(int directory, const std::string& path, int flags, uint32_t mode) {
+Result<Descriptor> open_at_once(int directory, const char* path, int flags, uint32_t mode) {
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
   how.mode = mode;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const char* name = path.empty() ? "." : path.c_str();
+  const char* name = *path == '\0' ? "." : path;
   for (int tries = 0;; ++tries) {
     const long fd = syscall(SYS_openat2, directory, name, &how, sizeof how);
     if (fd >= 0) return Descriptor(static_cast<int>(fd));
     if ((errno != EAGAIN && errno != EINTR) || tries >= kRaceRetriesMax) return fail_last_os();
   }
+}
+
+}  // namespace
+
+Result<Descriptor> open_beneath(int directory, const std::string& path, int flags, uint32_t mode) {
+  std::string_view rest = path;
+  Descriptor from;
+  // The kernel takes no path of PATH_MAX bytes or more, and clients have longer ones.
+  while (rest.size() >= PATH_MAX) {
+    const size_t end = rest.rfind('/', PATH_MAX - 1);
+    if (end == rest.npos || end == 0) return fail_os(ENAMETOOLONG);
+    const std::string piece(rest.substr(0, end));
+    BRAID_TRY(Descriptor next,
+              open_at_once(directory, piece.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW, 0));
+    from = std::move(next);
+    directory = from.get();
+    rest.remove_prefix(end + 1);
+  }
+  return open_at_once(directory, rest.data(), flags, mode);  // up to the end of `path`
 }
 
 Result<Descriptor> reopen(int fd, int flags) {
