@@ -423,7 +423,7 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
 Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
   BRAID_CHECK(assume(server_credentials()));
   std::string path;
-  for (const std::string& name : directory.components()) {
+  for (const std::string_view name : directory.components()) {
     if (!path.empty()) path += '/';
     path += name;
   }
