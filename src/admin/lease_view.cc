@@ -19,7 +19,7 @@ json leases_of(const smb2::Server& server) {
     if (!open.ref) return;
     const auto grant = server.file_table.grant_of(*open.ref).lease;
     if (!grant) return;
-    const auto [found, is_new] = leases.try_emplace({open.client_guid, grant->key});
+    const auto [found, is_new] = leases.try_emplace({open.client_guid, grant->key, open.user});
     json& row = found->second;
     if (is_new) {
       row = {{"client_guid", guid_text(open.client_guid)},

@@ -23,6 +23,7 @@ struct ShownOpen {
   nlohmann::json names;
   std::optional<filestate::OpenRef> ref;  // none of a pipe
   ClientGuid client_guid;
+  filestate::UserId user;
   std::string_view kind;  // file, directory, stream, pipe
   uint32_t access = 0;
   uint32_t sharing = 0;

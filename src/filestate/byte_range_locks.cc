@@ -7,6 +7,40 @@
 
 namespace braid::filestate {
 
+bool ByteRangeLocks::State::has_room(Account account, size_t more, size_t Count::*of, size_t now,
+                                     size_t most) const {
+  const auto own = by_account.find(account);
+  const size_t has = own == by_account.end() ? 0 : own->second.*of;
+  return has + more <= fair_share(most, now - has);
+}
+
+void ByteRangeLocks::State::count(OpenToken owner, Account account, size_t Count::*of) {
+  Owner& counted = owners[owner];
+  counted.account = account;
+  ++(counted.count.*of);
+  ++(by_account[account].*of);
+}
+
+void ByteRangeLocks::State::uncount(OpenToken owner, size_t Count::*of) {
+  const auto is_nothing = [](const Count& count) { return count.held + count.waiting == 0; };
+  const auto counted = owners.find(owner);
+  const auto user = by_account.find(counted->second.account);
+  --(counted->second.count.*of);
+  --(user->second.*of);
+  if (is_nothing(user->second)) by_account.erase(user);
+  if (is_nothing(counted->second.count)) owners.erase(counted);
+}
+
+void ByteRangeLocks::State::hold(OpenToken owner, Account account, const LockRange& range) {
+  count(owner, account, &Count::held);
+  held.insert(owner, range);
+}
+
+void ByteRangeLocks::State::drop(HeldLocks::Slot slot) {
+  uncount(held.owner_of(slot), &Count::held);
+  held.erase(slot);
+}
+
 const ByteRangeLocks::Arrival* ByteRangeLocks::State::first_blocked_by(HeldLocks::Slot slot) const {
   const auto found = blocked.lower_bound({slot, 0});
   return found != blocked.end() && found->first == slot ? &found->second : nullptr;
@@ -20,7 +54,7 @@ void ByteRangeLocks::State::release(HeldLocks::Slot slot) {
     entry.value().first = HeldLocks::kNone;
     blocked.insert(std::move(entry));
   }
-  held.erase(slot);
+  drop(slot);
 }
 
 void ByteRangeLocks::State::add(const Waiter& waiter, HeldLocks::Slot blocked_by) {
@@ -29,6 +63,7 @@ void ByteRangeLocks::State::add(const Waiter& waiter, HeldLocks::Slot blocked_by
       by_owner.emplace(std::pair(waiter.owner, waiter.id), arrival).second;
   assert(is_new);
   waiting.emplace(arrival, Waiting{waiter, blocked_by});
+  count(waiter.owner, waiter.account, &Count::waiting);
   blocked.emplace(blocked_by, arrival);
 }
 
@@ -37,6 +72,7 @@ ByteRangeLocks::Waiter ByteRangeLocks::State::take(std::map<Arrival, Waiting>::i
   const Waiter waiter = entry.waiter;
   blocked.erase({entry.blocked_by, arrival});
   by_owner.erase({waiter.owner, waiter.id});
+  uncount(waiter.owner, &Count::waiting);
   waiting.erase(of);
   return waiter;
 }
@@ -46,15 +82,18 @@ ByteRangeLocks::State& ByteRangeLocks::state() {
   return *state_;
 }
 
-NtStatus ByteRangeLocks::lock(OpenToken owner, std::span<const LockRange> ranges) {
-  HeldLocks& held = state().held;
-  if (held.size() + ranges.size() > kLocksMax) return NtStatus::kInsufficientResources;
+NtStatus ByteRangeLocks::lock(OpenToken owner, std::span<const LockRange> ranges, Account account) {
+  State& now = state();
+  HeldLocks& held = now.held;
+  if (!now.has_room(account, ranges.size(), &Count::held, held.size(), kLocksMax)) {
+    return NtStatus::kInsufficientResources;
+  }
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (held.met_by_lock(owner, ranges[i]) == HeldLocks::kNone) {
-      held.insert(owner, ranges[i]);
+      now.hold(owner, account, ranges[i]);
       continue;
     }
-    for (; i > 0; --i) held.erase(held.latest_of(owner));
+    for (; i > 0; --i) now.drop(held.latest_of(owner));
     return NtStatus::kLockNotGranted;
   }
   return NtStatus::kSuccess;
@@ -90,11 +129,14 @@ void ByteRangeLocks::unlock_all(OpenToken owner) {
 
 void ByteRangeLocks::change_owner(OpenToken owner, OpenToken to) {
   if (!state_) return;
+  const auto counted = state_->owners.find(owner);
+  if (counted == state_->owners.end()) return;
+  const Account account = counted->second.account;
   std::vector<LockRange> ranges;
   state_->held.for_each_of(owner, [&](const LockRange& range) { ranges.push_back(range); });
   // Who waits for one of them waits for it or its twin afterwards.
   unlock_all(owner);
-  for (const LockRange& range : ranges) state_->held.insert(to, range);
+  for (const LockRange& range : ranges) state_->hold(to, account, range);
 }
 
 LocksOfOpen ByteRangeLocks::locks_of(OpenToken owner) const {
@@ -117,7 +159,13 @@ bool ByteRangeLocks::blocks_io(OpenToken by, uint64_t offset, uint64_t length, b
 
 bool ByteRangeLocks::wait(const Waiter& waiter) {
   State& now = state();
-  if (now.waiting.size() >= kWaitersMax) return false;
+  const auto own = now.by_account.find(waiter.account);
+  const size_t waiting = own == now.by_account.end() ? 0 : own->second.waiting;
+  // It will be held, as those that wait already.
+  if (!now.has_room(waiter.account, 1, &Count::waiting, now.waiting.size(), kWaitersMax) ||
+      !now.has_room(waiter.account, waiting + 1, &Count::held, now.held.size(), kLocksMax)) {
+    return false;
+  }
   now.add(waiter, now.held.met_by_lock(waiter.owner, waiter.range));
   return true;
 }
@@ -146,7 +194,7 @@ std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::grant_waiting() {
       state_->blocked.insert(std::move(moved));
       continue;
     }
-    state_->held.insert(owner, range);
+    state_->hold(owner, entry.waiter.account, range);
     granted.push_back(state_->take(first));
   }
   return granted;
@@ -198,6 +246,7 @@ void ByteRangeLocks::encode(wire::Writer& w) const {
     state_->held.for_each([&](OpenToken owner, const LockRange& range) {
       encode_range(range, w);
       w.u64(owner.value);
+      w.value(state_->owners.at(owner).account);
     });
   }
   w.u32(state_ ? static_cast<uint32_t>(state_->waiting.size()) : 0);
@@ -206,6 +255,7 @@ void ByteRangeLocks::encode(wire::Writer& w) const {
     const Waiter& waiter = entry.waiter;
     w.u64(waiter.owner.value);
     w.u64(waiter.id.value);
+    w.value(waiter.account);
     encode_range(waiter.range, w);
     w.u8(waiter.sequence.index);
     w.u8(waiter.sequence.number);
@@ -215,12 +265,13 @@ void ByteRangeLocks::encode(wire::Writer& w) const {
 
 void ByteRangeLocks::decode(wire::Reader& r) {
   const uint32_t held = r.u32();
-  r.expect(held <= kLocksMax);
+  r.expect(held <= kLocksMax + kWaitersMax);
   for (uint32_t i = 0; i < held && r.ok(); ++i) {
     const LockRange range = decode_range(r);
     r.expect(is_valid(range));
     const OpenToken owner{r.u64()};
-    if (r.ok()) state().held.insert(owner, range);
+    const Account account = r.as<Account>();
+    if (r.ok()) state().hold(owner, account, range);
   }
   const uint32_t waiting = r.u32();
   r.expect(waiting <= kWaitersMax);
@@ -228,6 +279,7 @@ void ByteRangeLocks::decode(wire::Reader& r) {
     Waiter waiter;
     waiter.owner = {r.u64()};
     waiter.id = {r.u64()};
+    waiter.account = r.as<Account>();
     waiter.range = decode_range(r);
     r.expect(is_valid(waiter.range));
     waiter.sequence.index = r.u8();
@@ -235,7 +287,8 @@ void ByteRangeLocks::decode(wire::Reader& r) {
     waiter.sequence.channel_sequence = r.u16();
     if (!r.ok()) return;
     r.expect(!state().by_owner.contains({waiter.owner, waiter.id}));
-    if (r.ok()) wait(waiter);
+    // Shares were looked at when they came.
+    if (r.ok()) state().add(waiter, state().held.met_by_lock(waiter.owner, waiter.range));
   }
 }
 

@@ -6,9 +6,11 @@
 #include <memory>
 #include <set>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/fair_share.h"
 #include "filestate/held_locks.h"
 #include "filestate/types.h"
 #include "wire/reader.h"
@@ -24,9 +26,12 @@ namespace braid::filestate {
 class ByteRangeLocks {
  public:
   // A stream that one client fills with locks must not make every READ of others slow; Windows
-  // applications hold tens, databases some hundreds.
-  static constexpr size_t kLocksMax = 16384;
-  static constexpr size_t kWaitersMax = 4096;  // the async cap of a connection is lower
+  // applications hold tens, databases some hundreds. A user has a fair_share() of them, so that
+  // others can lock, too.
+  static constexpr size_t kLocksMax = 32768;
+  static constexpr size_t kWaitersMax = 8192;
+  static constexpr size_t kLocksAlone = fair_share(kLocksMax, 0);
+  static constexpr size_t kWaitersAlone = fair_share(kWaitersMax, 0);
 
   // False for a range with bytes past 2^64 - 1.
   static bool is_valid(const LockRange& range) {
@@ -34,8 +39,9 @@ class ByteRangeLocks {
   }
 
   // All ranges or none: kSuccess, LOCK_NOT_GRANTED, INSUFFICIENT_RESOURCES.
+  // `account` is that of the owner's user, the same each time.
   // REQUIRES: is_valid() of each.
-  NtStatus lock(OpenToken owner, std::span<const LockRange> ranges);
+  NtStatus lock(OpenToken owner, std::span<const LockRange> ranges, Account account = {});
   // In order, until one is not held: RANGE_NOT_LOCKED.
   NtStatus unlock(OpenToken owner, std::span<const LockRange> ranges);
   // Of these very ranges and modes those that are held.
@@ -51,8 +57,10 @@ class ByteRangeLocks {
     LockId id;
     LockRange range;
     LockSequence sequence;  // index 0: none
+    Account account{};      // of the owner's user
   };
-  // False if there are too many. REQUIRES: the owner waits for none with this id.
+  // False if there are too many, or too many of his. REQUIRES: the owner waits for none with this
+  // id.
   bool wait(const Waiter& waiter);
   bool cancel(OpenToken owner, LockId id);
   // Grants what can be granted now, first come first served, and takes it out of the queue.
@@ -83,9 +91,19 @@ class ByteRangeLocks {
     Waiter waiter;
     HeldLocks::Slot blocked_by;
   };
+  struct Count {
+    size_t held = 0;
+    size_t waiting = 0;
+  };
+  struct Owner {
+    Account account{};
+    Count count;
+  };
   // Made with the first lock: most files have none.
   struct State {
     HeldLocks held;
+    std::map<OpenToken, Owner> owners;  // of what is held or waiting
+    std::unordered_map<Account, Count> by_account;
     std::map<Arrival, Waiting> waiting;
     std::map<std::pair<OpenToken, LockId>, Arrival> by_owner;
     // Each waits for one of the locks in its way. Behind kNone are those whose lock has gone: they
@@ -94,7 +112,13 @@ class ByteRangeLocks {
     Arrival next_arrival = 0;
     uint64_t looked_at = 0;
 
+    bool has_room(Account account, size_t more, size_t Count::*of, size_t now, size_t most) const;
+    void count(OpenToken owner, Account account, size_t Count::*of);
+    void uncount(OpenToken owner, size_t Count::*of);
     const Arrival* first_blocked_by(HeldLocks::Slot slot) const;
+    void hold(OpenToken owner, Account account, const LockRange& range);
+    void drop(HeldLocks::Slot slot);
+    // As drop(), for whoever waits for it.
     void release(HeldLocks::Slot slot);
     void add(const Waiter& waiter, HeldLocks::Slot blocked_by);
     Waiter take(std::map<Arrival, Waiting>::iterator of);

@@ -109,9 +109,40 @@ TEST_F(Locks, ReadsAndWritesMeetLocks) {
 }
 
 TEST_F(Locks, TooManyAreRefused) {
-  const std::vector<LockRange> many(ByteRangeLocks::kLocksMax, shared(0, 1));
+  const std::vector<LockRange> many(ByteRangeLocks::kLocksAlone, shared(0, 1));
   EXPECT_EQ(locks.lock(kA, many), NtStatus::kSuccess);
   EXPECT_EQ(locks.lock(kA, {many.data(), 1}), NtStatus::kInsufficientResources);
+}
+
+TEST_F(Locks, WhoTakesAllHeCanLeavesRoomForOthers) {
+  constexpr Account kGreedy{1}, kNext{2}, kLast{3};
+  const std::vector<LockRange> many(ByteRangeLocks::kLocksAlone, shared(0, 1));
+  EXPECT_EQ(locks.lock(kA, many, kGreedy), NtStatus::kSuccess);
+  const LockRange one = shared(0, 1);
+  EXPECT_EQ(locks.lock({3}, {&one, 1}, kGreedy), NtStatus::kInsufficientResources)
+      << "by whichever of his opens";
+  EXPECT_EQ(locks.lock(kB, {many.data(), many.size() / 2}, kNext), NtStatus::kSuccess);
+  EXPECT_EQ(locks.lock({4}, {many.data(), 100}, kLast), NtStatus::kSuccess);
+
+  const LockRange waited = exclusive(0, 1);
+  uint64_t id = 0;
+  EXPECT_FALSE(locks.wait({kA, {++id}, waited, {}, kGreedy})) << "it would hold more";
+  locks.unlock(kA, {many.data(), many.size() / 4 * 3});
+  while (locks.wait({kA, {++id}, waited, {}, kGreedy})) {
+  }
+  EXPECT_EQ(id - 2, ByteRangeLocks::kWaitersAlone);
+  EXPECT_TRUE(locks.wait({kB, {++id}, waited, {}, kNext}));
+
+  Bytes bytes;
+  wire::Writer w(bytes);
+  locks.encode(w);
+  ByteRangeLocks elsewhere;
+  wire::Reader r(bytes);
+  elsewhere.decode(r);
+  EXPECT_TRUE(r.ok());
+  EXPECT_FALSE(elsewhere.wait({{3}, {1}, waited, {}, kGreedy}));
+  locks.drop_waiting(kA);
+  EXPECT_TRUE(locks.wait({{3}, {1}, waited, {}, kGreedy})) << "given back";
 }
 
 struct WaitingLocks : ::testing::Test, TestTable {

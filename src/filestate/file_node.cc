@@ -192,6 +192,7 @@ class Taking {
     LeaseId id;
     id.client = r.id128<ClientGuid>();
     id.key = r.id128<LeaseKey>();
+    id.user = {r.u64()};
     return old.as<Lease>()->id == id;
   }
   bool take_out(uint32_t number, const Part& old) {

@@ -66,6 +66,7 @@ class Mirrored {
     OpenRequest request;
     request.token = {++last_token_};
     request.client_guid = client(static_cast<uint8_t>(below(3)));
+    request.user = {below(2)};
     request.session_id = {below(5)};
     request.account = Account{static_cast<uint32_t>(below(4))};
     constexpr uint32_t kAccess[] = {kReadWriteAccess, kFileReadData, kFileReadAttributes, kDelete};
@@ -87,7 +88,7 @@ class Mirrored {
     if (node_.find_or_add(key(stream), 0).open(request, out_).decision.verdict == Verdict::kGo) {
       opens_.push_back({request.token, stream});
     }
-    if (request.lease) leases_.push_back({request.client_guid, request.lease->key});
+    if (request.lease) leases_.push_back(lease_of(request));
   }
 
   void step() {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -211,6 +212,7 @@ class BasicFileState {
   void set_state(Holder& holder, Caching state, bool breaking = false,
                  bool exclusive_break = false);
   void count(const Holder& holder, uint32_t by);
+  Holder* breaking(uint64_t serial) const;
   Caching grantable(Caching wanted, const OpenRequest& request, bool is_lease,
                     const Lease* own) const;
   Decision take_from_all(const Demand& demand, OpenToken waiter, Outcome& out);
@@ -279,6 +281,7 @@ class BasicFileState {
   IndexedSet<OpenRecord, OpenToken> opens_;
   IndexedSet<Lease, LeaseId> leases_;
   std::vector<Holder*> holders_;
+  std::unordered_map<uint64_t, Holder*> breaks_;  // by the serials of those that are breaking
   Counts counts_;
   ShareModes share_;
   ByteRangeLocks locks_;

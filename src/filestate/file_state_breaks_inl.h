@@ -168,9 +168,11 @@ void BasicFileState<kDefect>::notify(Holder& holder, Caching target, bool ack_re
   notification.ack_required = ack_required;
   notification.id.file = key_;
   if (ack_required) {
+    breaks_.erase(holder.break_serial);
     notification.id.serial = ++last_break_serial_;
     touch_head();
     holder.break_serial = last_break_serial_;
+    breaks_.emplace(holder.break_serial, &holder);
   }
   notification.current_state = holder.state;
   notification.new_state = target;
@@ -216,6 +218,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::set_state(Holder& holder, Caching state, bool breaking,
                                         bool exclusive_break) {
   if (holder.is_listed()) count(holder, ~uint32_t{0});
+  if (holder.breaking && !breaking) breaks_.erase(holder.break_serial);
   holder.state = state;
   holder.breaking = breaking;
   holder.exclusive_break = exclusive_break;
@@ -238,12 +241,14 @@ void BasicFileState<kDefect>::list(Holder& holder) {
   holder.holder_slot = holders_.size();
   holders_.push_back(&holder);
   count(holder, 1);
+  if (holder.breaking) breaks_.emplace(holder.break_serial, &holder);
 }
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::unlist(Holder& holder) {
   if (!holder.is_listed()) return;
   count(holder, ~uint32_t{0});
+  if (holder.breaking) breaks_.erase(holder.break_serial);
   holders_[holder.holder_slot] = holders_.back();
   holders_[holder.holder_slot]->holder_slot = holder.holder_slot;
   holders_.pop_back();
@@ -331,23 +336,16 @@ LeaseAck BasicFileState<kDefect>::ack_lease(const LeaseId& id, Caching state, Ou
 // [MS-SMB2] 3.3.6.1 and 3.3.6.4: who does not answer in time keeps nothing.
 template <Defect kDefect>
 void BasicFileState<kDefect>::break_timed_out(uint64_t serial, Outcome& out) {
-  for (Holder* holder : holders_) {
-    if (holder->breaking && holder->break_serial == serial) {
-      finish_break(*holder, Caching::kNone, out);
-      return;
-    }
-  }
+  if (Holder* const holder = breaking(serial)) finish_break(*holder, Caching::kNone, out);
 }
 
 // [MS-SMB2] 3.3.4.7: opens that have no connection any more and do not survive that are closed, and
 // only then is the break complete. Until the session's end gets there they look connected.
 template <Defect kDefect>
 bool BasicFileState<kDefect>::break_undelivered(uint64_t serial, Outcome& out) {
-  const auto found = std::ranges::find_if(holders_, [&](const Holder* holder) {
-    return holder->breaking && holder->break_serial == serial;
-  });
-  if (found == holders_.end()) return true;
-  Holder& holder = **found;
+  Holder* const found = breaking(serial);
+  if (!found) return true;
+  Holder& holder = *found;
   const bool is_closing = std::ranges::none_of(opens_, [&](const auto& open) {
     const bool is_holders = holder.lease ? open->lease == holder.lease : open.get() == holder.open;
     return is_holders && (open->disconnected || open->durability == Durability::kResilient);
@@ -359,9 +357,13 @@ bool BasicFileState<kDefect>::break_undelivered(uint64_t serial, Outcome& out) {
 
 template <Defect kDefect>
 bool BasicFileState<kDefect>::is_breaking(uint64_t serial) const {
-  return std::ranges::any_of(holders_, [&](const Holder* holder) {
-    return holder->breaking && holder->break_serial == serial;
-  });
+  return breaking(serial) != nullptr;
+}
+
+template <Defect kDefect>
+Holder* BasicFileState<kDefect>::breaking(uint64_t serial) const {
+  const auto found = breaks_.find(serial);
+  return found == breaks_.end() ? nullptr : found->second;
 }
 
 // [MS-FSA] 2.1.4.12 with PARENT_OBJECT: read caching of other directory leases ends, and with it

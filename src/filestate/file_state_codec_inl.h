@@ -77,6 +77,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::encode_lease(const Lease& lease, wire::Writer& w) {
   w.id128(lease.id.client);
   w.id128(lease.id.key);
+  w.u64(lease.id.user.value);
   encode_holder(lease.holder, w);
   w.u8(lease.version);
   w.u16(lease.epoch);
@@ -91,6 +92,7 @@ void BasicFileState<kDefect>::put_lease(uint32_t number, wire::Reader& r) {
   LeaseId id;
   id.client = r.id128<ClientGuid>();
   id.key = r.id128<LeaseKey>();
+  id.user = {r.u64()};
   Lease* lease = parts_->at(number).template as<Lease>();
   if (!lease) {
     r.expect(leases_.find(id) == nullptr);
@@ -119,6 +121,7 @@ void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& 
   w.u64(open.token.value);
   w.u64(open.persistent_id);
   w.id128(open.client);
+  w.u64(open.user.value);
   w.u64(open.session.value);
   w.value(open.account);
   w.u32(open.access);
@@ -149,6 +152,7 @@ void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
   open->token = {r.u64()};
   open->persistent_id = r.u64();
   open->client = r.id128<ClientGuid>();
+  open->user = {r.u64()};
   open->session = {r.u64()};
   open->account = r.as<Account>();
   open->access = r.u32();

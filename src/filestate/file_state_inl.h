@@ -47,7 +47,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
   const bool has_lease = request.requested_oplock == OplockLevel::kLease && request.lease &&
                          (!request.is_directory || request.lease->version == 2);
   Actor actor;
-  if (has_lease) actor.lease = {request.client_guid, request.lease->key};
+  if (has_lease) actor.lease = lease_of(request);
 
   bool violation =
       share_.conflicts(request.granted_access | request.needed_access, request.share_access);
@@ -80,6 +80,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
   record->token = request.token;
   record->persistent_id = request.token.value;
   record->client = request.client_guid;
+  record->user = request.user;
   record->session = request.session_id;
   record->account = request.account;
   record->access = request.granted_access;
@@ -145,7 +146,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord& open,
                                           OpenDecision& decision) {
   const LeaseRequest& wanted = *request.lease;
-  const LeaseId id{request.client_guid, wanted.key};
+  const LeaseId id = lease_of(request);
   Lease* lease = leases_.find(id);
   if (!lease) {
     auto made = std::make_unique<Lease>();

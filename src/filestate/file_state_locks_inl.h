@@ -73,13 +73,14 @@ Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRang
     return prepared;
   }
 
-  const NtStatus status = locks_for(*open).lock(token, ranges);
+  const NtStatus status = locks_for(*open).lock(token, ranges, open->account);
   if (status == NtStatus::kSuccess) {
     end_sequence(*open, sequence);
     return Decision::go();
   }
   if (status == NtStatus::kLockNotGranted && !fail_immediately && ranges.size() == 1) {
-    if (locks_for(*open).wait({token, id, ranges[0], sequence.value_or(LockSequence{})})) {
+    if (locks_for(*open).wait(
+            {token, id, ranges[0], sequence.value_or(LockSequence{}), open->account})) {
       return Decision::wait();
     }
     return Decision::fail(NtStatus::kInsufficientResources);
@@ -108,7 +109,7 @@ Decision BasicFileState<kDefect>::lock_part(OpenToken token, std::span<const Loc
       prepared.verdict != Verdict::kGo) {
     return prepared;
   }
-  const NtStatus status = locks_for(*open).lock(token, ranges);
+  const NtStatus status = locks_for(*open).lock(token, ranges, open->account);
   if (status != NtStatus::kSuccess) return Decision::fail(status);
   if (part.is_last) end_sequence(*open, sequence);
   return Decision::go();

@@ -29,7 +29,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     const bool deletes = ((request.granted_access | request.needed_access) & kDelete) != 0 ||
                          request.delete_on_close;
     const bool with_lease = request.requested_oplock == OplockLevel::kLease && request.lease;
-    const LeaseId lease = with_lease ? LeaseId{request.client_guid, request.lease->key} : LeaseId{};
+    const LeaseId lease = with_lease ? lease_of(request) : LeaseId{};
     const bool had_lease = with_lease && state.has_lease(lease);
     if (node.is_being_replaced()) {
       decision.decision = Decision::fail(NtStatus::kDeletePending);
@@ -234,27 +234,21 @@ Decision FileTable::break_handles(const FileKey& file, const OpenRef& ref) {
                           });
 }
 
-void FileTable::child_changed(const FileKey& directory, const ClientGuid& client,
-                              const std::optional<LeaseKey>& parent_key) {
+void FileTable::child_changed(const FileKey& directory, const std::optional<LeaseId>& actor) {
   impl_->with(directory, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
-    std::optional<LeaseId> actor;
-    if (parent_key) actor = LeaseId{client, *parent_key};
     state.child_changed(actor, outcome);
     return 0;
   });
 }
 
 void FileTable::child_changed(const FileKey& directory, const OpenRef& child) {
-  struct Actor {
-    ClientGuid client{};
-    std::optional<LeaseKey> parent_key;
-  };
-  const auto actor = impl_->ask(child.file, Actor{}, [&](FileNode&, const FileState& state) {
-    const OpenRecord* open = state.find(child.token);
-    if (!open) return Actor{};
-    return Actor{open->client, open->lease ? open->lease->parent_key : std::nullopt};
+  using Actor = std::optional<LeaseId>;
+  const Actor actor = impl_->ask(child.file, Actor{}, [&](FileNode&, const FileState& state) {
+    const OpenRecord* const open = state.find(child.token);
+    if (!open || !open->lease || !open->lease->parent_key) return Actor{};
+    return Actor{{open->client, *open->lease->parent_key, open->user}};
   });
-  child_changed(directory, actor.client, actor.parent_key);
+  child_changed(directory, actor);
 }
 
 Decision FileTable::lock(const OpenRef& ref, std::span<const LockRange> ranges,

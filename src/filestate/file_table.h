@@ -101,12 +101,11 @@ class FileTable {
   // The same for those of one file or directory, before `ref` changes the names in it.
   Decision break_handles(const FileKey& file, const OpenRef& ref);
 
-  // A child of `directory` was added, removed, renamed or changed by an open that named
-  // `parent_key` (its lease's parent key) from `client`: other directory leases end.
-  // [MS-FSA] 2.1.4.12 with PARENT_OBJECT. Never waits.
-  void child_changed(const FileKey& directory, const ClientGuid& client,
-                     const std::optional<LeaseKey>& parent_key);
-  // The same for an open of a child: takes client and parent key from the child's own open.
+  // A child of `directory` was added, removed, renamed or changed by an open that named `actor` as
+  // the lease of its directory: other directory leases end. [MS-FSA] 2.1.4.12 with PARENT_OBJECT.
+  // Never waits.
+  void child_changed(const FileKey& directory, const std::optional<LeaseId>& actor);
+  // The same for an open of a child: takes the lease from the child's own open.
   void child_changed(const FileKey& directory, const OpenRef& child);
 
   // [MS-SMB2] 3.3.5.14.2. All ranges or none. kFail: LOCK_NOT_GRANTED, INVALID_LOCK_RANGE. kWait: a

@@ -290,7 +290,7 @@ TEST_F(Table, UnknownOpens) {
   EXPECT_EQ(table.set_delete_pending({kFile, {5}}, true).status, NtStatus::kFileClosed);
   EXPECT_EQ(table.check_io({kFile, {5}}, 0, 1, true), NtStatus::kFileClosed);
   table.break_timed_out({kFile, 1});
-  table.child_changed(kFile, client(1), std::nullopt);
+  table.child_changed(kFile, std::nullopt);
   EXPECT_TRUE(sink.breaks.empty());
 }
 

@@ -72,6 +72,7 @@ class Simulator {
     OpenRequest request;
     request.token = {++last_token_};
     request.client_guid.bytes[0] = static_cast<uint8_t>(below(2));
+    request.user = {one_in(4) ? 1u : 0u};
     request.session_id = {below(3)};
     request.granted_access = pick<uint32_t>(
         {kFileReadAttributes, kReadControl | kSynchronize, kFileReadData, kFileWriteData,
@@ -215,6 +216,7 @@ class Simulator {
           actor.emplace();
           actor->client.bytes[0] = static_cast<uint8_t>(below(2));
           actor->key.bytes[0] = static_cast<uint8_t>(below(3));
+          actor->user = {one_in(4) ? 1u : 0u};
         }
         note("child changed");
         state_->child_changed(actor, a);

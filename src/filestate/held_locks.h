@@ -27,6 +27,7 @@ class HeldLocks {
   void erase(Slot slot);
   // The very range, of this mode, held by this owner.
   Slot find(OpenToken owner, uint64_t offset, uint64_t length, bool exclusive) const;
+  OpenToken owner_of(Slot slot) const { return nodes_[slot].owner; }
   // The one that this owner took last.
   Slot latest_of(OpenToken owner) const;
 

@@ -127,8 +127,8 @@ TEST(HeldLocks, RefusedListCostsAPathForEachRange) {
 TEST(HeldLocks, ReleaseLooksAtThoseWhoWaitForIt) {
   ByteRangeLocks locks;
   ASSERT_EQ(locks.lock({1}, many_ranges(Order::kUp, true)), NtStatus::kSuccess);
-  for (uint64_t i = 0; i < ByteRangeLocks::kWaitersMax; ++i) {
-    ASSERT_TRUE(locks.wait({{2}, {i}, {4 * i, 2, true}, {}}));
+  for (uint64_t i = 0; i < ByteRangeLocks::kWaitersAlone; ++i) {
+    ASSERT_TRUE(locks.wait({{2}, {i}, {4 * i, 2, true}, {}, Account{2}}));
   }
   const uint64_t before = locks.steps();
   const LockRange third{8, 2};

@@ -157,6 +157,28 @@ TEST_F(LeaseRules, FailedOpenBindsNoKey) {
   EXPECT_EQ(table.check_lease_key({client(1), lease_key(1)}, std::nullopt), NtStatus::kSuccess);
 }
 
+// A ClientGuid is no secret: whoever else comes with it, and with the key, has a lease of his own.
+TEST_F(LeaseRules, ALeaseIsOfOneUserOfItsClient) {
+  const auto as = [&](uint64_t user, std::string_view state) {
+    OpenRequest wanted = lease(1, state);
+    wanted.user = {user};
+    return wanted;
+  };
+  const LeaseId victims = lease_of(as(1, "")), others = lease_of(as(2, ""));
+  EXPECT_EQ(granted(open(as(1, "RWH"))), "RWH");
+  EXPECT_EQ(open(as(2, "RWH")).decision.verdict, Verdict::kWait) << "as for any other lease";
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  EXPECT_EQ(sink.last_break.lease, victims);
+  EXPECT_EQ(table.ack_lease(others, caching("RH")).status, NtStatus::kObjectNameNotFound);
+  EXPECT_TRUE(table.is_breaking(sink.last_break.id));
+  EXPECT_EQ(table.ack_lease(victims, caching("RH")).status, NtStatus::kSuccess);
+  EXPECT_EQ(granted(open(as(2, "RWH"))), "RH");
+  EXPECT_EQ(table.opens_with(others).size(), 1u);
+  EXPECT_EQ(table.check_lease_key(others, FileKey{1, 101, 0}), NtStatus::kInvalidParameter);
+  const OpenRequest elsewhere = as(3, "R");
+  EXPECT_EQ(granted(open(elsewhere, {1, 101, 0})), "R") << "the key binds nobody else to the file";
+}
+
 // [MS-SMB2] 3.3.6.4.
 TEST_F(LeaseRules, TimeOutLeavesNothing) {
   open(lease(1, "RWH"));
@@ -181,9 +203,9 @@ TEST_F(LeaseRules, DirectoryLease) {
   EXPECT_EQ(granted(decision), "RH");
   EXPECT_EQ(decision.lease->epoch, 0x23);
 
-  table.child_changed(kFile, client(1), lease_key(2));
+  table.child_changed(kFile, LeaseId{client(1), lease_key(2)});
   EXPECT_EQ(sink.take_breaks(), "") << "made by the holder itself";
-  table.child_changed(kFile, client(2), lease_key(2));
+  table.child_changed(kFile, LeaseId{client(2), lease_key(2)});
   EXPECT_EQ(sink.take_breaks(), "2: RH-> ack");
   EXPECT_EQ(sink.last_break.new_epoch, 0x24);
   ack(2, "");

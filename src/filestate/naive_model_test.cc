@@ -37,7 +37,7 @@ auto NaiveModel::claim_of(const Open& open) const -> const Claim* {
 }
 
 LeaseId NaiveModel::lease_of(const OpenRequest& request) {
-  return {request.client_guid, request.lease->key};
+  return {request.client_guid, request.lease->key, request.user};
 }
 
 bool NaiveModel::is_stat_for_oplocks(const OpenRequest& request) {

@@ -61,6 +61,7 @@ struct OpenRecord {
   // FileId.Persistent: the first token it had. It has another one since another worker took it.
   uint64_t persistent_id = 0;
   ClientGuid client;
+  UserId user;
   SessionId session;
   Account account{};
   uint32_t access = 0;

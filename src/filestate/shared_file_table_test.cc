@@ -441,7 +441,7 @@ class Comparison {
       }
       case 5: {
         if (known.request.lease) {
-          const LeaseId id{known.request.client_guid, known.request.lease->key};
+          const LeaseId id = lease_of(known.request);
           const auto state = static_cast<Caching>(below(8));
           const auto [a, b] =
               both(known.worker, [&](FileTable& table) { return table.ack_lease(id, state); });

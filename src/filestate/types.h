@@ -49,9 +49,16 @@ inline constexpr uint32_t kShareDelete = 0x4;
 // A path below the share root, shared by all who hold the file open so that opening copies none.
 using SharedPath = std::shared_ptr<const std::string>;
 
+// Which user: the same for all sessions of one, and for nobody else.
+using UserId = Id<struct UserIdTag, uint64_t>;
+
+// [MS-SMB2] 3.3.1.11 has a table of leases for each ClientGuid. That is no secret and may be
+// anybody's, so a lease is of a user of the client, whose sessions alone may share it, hear of its
+// breaks and answer them.
 struct LeaseId {
   ClientGuid client;
   LeaseKey key;
+  UserId user{};
   constexpr auto operator<=>(const LeaseId&) const = default;
 };
 
@@ -77,6 +84,7 @@ using store::Account;
 struct OpenRequest {
   OpenToken token;
   ClientGuid client_guid;
+  UserId user{};  // whose session it is
   SessionId session_id;
   Account account{};
   uint32_t granted_access = 0;
@@ -97,6 +105,11 @@ struct OpenRequest {
   // The file has no other name. A directory never has.
   bool is_sole_name = true;
 };
+
+// The lease that it asks for. REQUIRES: request.lease.
+inline LeaseId lease_of(const OpenRequest& request) {
+  return {.client = request.client_guid, .key = request.lease->key, .user = request.user};
+}
 
 // The lease as the response create context has to say it. `version` is that of the lease, which
 // may differ from the request's when the lease existed: answer with that context.
@@ -159,7 +172,7 @@ struct Break {
   SessionId session;
   OplockLevel new_level = OplockLevel::kNone;
 
-  // A lease break: send it on any connection of `lease.client`.
+  // A lease break: send it on any connection of `lease.client` with a session of `lease.user`.
   LeaseId lease;
   Caching current_state = Caching::kNone;
   Caching new_state = Caching::kNone;
@@ -285,7 +298,7 @@ struct LeaseAck {
 template <>
 struct std::hash<braid::filestate::LeaseId> {
   size_t operator()(const braid::filestate::LeaseId& id) const {
-    return std::hash<braid::ClientGuid>{}(id.client) * 0x9e3779b97f4a7c15ULL ^
+    return (std::hash<braid::ClientGuid>{}(id.client) + id.user.value) * 0x9e3779b97f4a7c15ULL ^
            std::hash<braid::LeaseKey>{}(id.key);
   }
 };

@@ -119,9 +119,16 @@ struct BreakDelivery : testing::Test {
     ack.lease_state = wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
     return channel.status_of(channel.signed_request(Command::kOplockBreak, ack));
   }
+  // Those with a session of who holds something.
+  std::vector<std::shared_ptr<Connection>> connections() {
+    for (const auto& session : engine.server().session_table.all()) {
+      if (session->client_guid != kHolder) continue;
+      return engine.server().client_table.connections(kHolder, session->user_id());
+    }
+    return {};
+  }
   bool suspects_one() {
-    return std::ranges::any_of(engine.server().client_table.connections(kHolder),
-                               [](const auto& each) { return each->is_suspect(); });
+    return std::ranges::any_of(connections(), [](const auto& each) { return each->is_suspect(); });
   }
   // The first channel ends with a break unanswered; the second one gets it and answers.
   void expect_handed_on(Channels& holder) {
@@ -135,7 +142,7 @@ struct BreakDelivery : testing::Test {
   }
   // Everything the server has to do is done, and `channel` heard of none of it.
   void expect_no_break(RawClient& channel, size_t connections) {
-    while (engine.server().client_table.connections(kHolder).size() > connections) {
+    while (engine.server().client_table.count(kHolder) > connections) {
       std::this_thread::yield();
     }
     channel.send(channel.signed_request(Command::kEcho, wire::EchoRequest{}));
@@ -182,7 +189,7 @@ TEST_F(BreakDelivery, LeaseBreakKeepsItsEpochOnEveryChannel) {
 TEST_F(BreakDelivery, ChannelSilentForLongIsTheLastChoice) {
   Channels holder(engine, 2, 2);
   ASSERT_NE(hold_lease(holder[3]), FileId{});
-  const auto connections = engine.server().client_table.connections(kHolder);
+  const auto connections = this->connections();
   for (size_t i : {0, 1, 3}) {
     connections.at(i)->counters.last_frame =
         std::chrono::steady_clock::now() - kChannelSilenceMax * 2;
@@ -192,6 +199,43 @@ TEST_F(BreakDelivery, ChannelSilentForLongIsTheLastChoice) {
   EXPECT_EQ(acknowledge_lease(holder[2]), NtStatus::kSuccess);
   EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
   expect_no_break(holder[0], 4);
+}
+
+// A ClientGuid is no secret: a stranger's connections are neither told of the lease nor asked for
+// it, though they were there first, and what he says of it is said of a lease that he has not.
+TEST_F(BreakDelivery, LeaseBreakGoesToItsUserOnly) {
+  RawClient stranger(engine, kHolder);
+  ASSERT_TRUE(stranger.log_on(wire::Dialect::kSmb302, "files", "other"));
+  RawClient holder(engine, kHolder);
+  ASSERT_TRUE(holder.log_on());
+  ASSERT_NE(hold_lease(holder), FileId{});
+  const uint64_t waiting = open_waiting();
+  ASSERT_TRUE(is_break(holder.receive()));
+  EXPECT_EQ(acknowledge_lease(stranger), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(acknowledge_lease(holder), NtStatus::kSuccess);
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kSuccess);
+  expect_no_break(stranger, 2);
+}
+
+// With the key, too, he gets a lease of his own, and takes nothing from the other.
+TEST_F(BreakDelivery, LeaseKeyOfAnotherUserIsAnotherLease) {
+  RawClient holder(engine, kHolder), stranger(engine, kHolder);
+  ASSERT_TRUE(holder.log_on());
+  ASSERT_TRUE(stranger.log_on(wire::Dialect::kSmb302, "files", "other"));
+  ASSERT_NE(hold_lease(holder), FileId{});
+  auto body = RawClient::create_body("file");
+  body.requested_oplock_level = OplockLevel::kLease;
+  body.contexts.request_lease = wire::LeaseContext{};
+  body.contexts.request_lease->version = 2;
+  body.contexts.request_lease->lease_key = LeaseKey{{1}};
+  body.contexts.request_lease->lease_state =
+      wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+  const uint64_t waiting = stranger.next_message_id;
+  stranger.send(stranger.request(Command::kCreate, body));
+  ASSERT_TRUE(is_break(holder.receive())) << "as for any other lease";
+  EXPECT_EQ(acknowledge_lease(holder), NtStatus::kSuccess);
+  EXPECT_EQ(stranger.answer_to(waiting)->status(), NtStatus::kSuccess);
+  expect_no_break(holder, 2);
 }
 
 // Whoever comes second need not find out again what the first one is waiting for.

@@ -10,47 +10,94 @@
 
 namespace braid::smb2 {
 
-void ClientTable::add(const ClientGuid& client, std::weak_ptr<Connection> connection) {
-  (*table_.lock())[client].push_back({.connection = std::move(connection)});
+void ClientTable::add(const Connection& connection) {
+  const ClientGuid& client = connection.negotiated.client_guid;
+  (*shard_of(client).lock())[client].members.emplace(connection.number, false);
 }
 
-void ClientTable::remove(const ClientGuid& client, const Connection* connection) {
-  auto table = table_.lock();
-  const auto found = table->find(client);
-  if (found == table->end()) return;
-  std::erase_if(found->second, [&](const Member& held) {
-    const auto live = held.connection.lock();
-    return !live || live.get() == connection;
-  });
-  if (found->second.empty()) table->erase(found);
+void ClientTable::begin_ending(const Connection& connection) {
+  const ClientGuid& client = connection.negotiated.client_guid;
+  auto clients = shard_of(client).lock();
+  const auto found = clients->find(client);
+  if (found == clients->end()) return;
+  const auto member = found->second.members.find(connection.number);
+  if (member != found->second.members.end()) forget_user(found->second, member);
 }
 
-std::vector<std::shared_ptr<Connection>> ClientTable::connections(const ClientGuid& client) const {
+void ClientTable::remove(const Connection& connection) {
+  const ClientGuid& client = connection.negotiated.client_guid;
+  auto clients = shard_of(client).lock();
+  const auto found = clients->find(client);
+  if (found == clients->end()) return;
+  Client& its = found->second;
+  const auto member = its.members.find(connection.number);
+  if (member == its.members.end()) return;
+  forget_user(its, member);
+  its.members.erase(member);
+  if (its.members.empty()) clients->erase(found);
+}
+
+void ClientTable::add_session(const std::shared_ptr<Connection>& connection,
+                              filestate::UserId user) {
+  const ClientGuid& client = connection->negotiated.client_guid;
+  auto clients = shard_of(client).lock();
+  const auto found = clients->find(client);
+  if (found == clients->end() || !found->second.members.contains(connection->number)) return;
+  Sessions& sessions = found->second.by_user[user][connection->number];
+  sessions.connection = connection;
+  ++sessions.count;
+}
+
+void ClientTable::remove_session(const Connection& connection, filestate::UserId user) {
+  const ClientGuid& client = connection.negotiated.client_guid;
+  auto clients = shard_of(client).lock();
+  const auto found = clients->find(client);
+  if (found == clients->end()) return;
+  auto& by_user = found->second.by_user;
+  const auto own = by_user.find(user);
+  if (own == by_user.end()) return;
+  const auto sessions = own->second.find(connection.number);
+  if (sessions == own->second.end() || --sessions->second.count != 0) return;
+  own->second.erase(sessions);
+  if (own->second.empty()) by_user.erase(own);
+}
+
+std::vector<std::shared_ptr<Connection>> ClientTable::connections(const ClientGuid& client,
+                                                                  filestate::UserId user) const {
   std::vector<std::shared_ptr<Connection>> live;
-  auto table = table_.lock();
-  const auto found = table->find(client);
-  if (found == table->end()) return live;
-  for (const Member& held : found->second) {
-    if (auto connection = held.connection.lock()) live.push_back(std::move(connection));
+  auto clients = shard_of(client).lock();
+  const auto found = clients->find(client);
+  if (found == clients->end()) return live;
+  const auto own = found->second.by_user.find(user);
+  if (own == found->second.by_user.end()) return live;
+  for (const auto& [number, sessions] : own->second) {
+    if (live.size() == kCandidatesMax) break;
+    if (auto connection = sessions.connection.lock()) live.push_back(std::move(connection));
   }
   return live;
+}
+
+size_t ClientTable::count(const ClientGuid& client) const {
+  auto clients = shard_of(client).lock();
+  const auto found = clients->find(client);
+  return found == clients->end() ? 0 : found->second.members.size();
 }
 
 bool ClientTable::admit_session(const Connection& connection) {
   // 2.0.2 has no ClientGuid.
   const wire::Dialect dialect = connection.negotiated.dialect;
   if (dialect == wire::Dialect::kSmb202) return true;
-  auto table = table_.lock();
-  const auto found = table->find(connection.negotiated.client_guid);
-  if (found == table->end()) return true;
-  Member* own = nullptr;
-  for (Member& held : found->second) {
-    const auto live = held.connection.lock();
-    if (live.get() == &connection) own = &held;
-    if (!live || !held.has_user || live->is_ending()) continue;
-    if (live->negotiated.dialect != dialect) return false;
-  }
-  if (own) own->has_user = true;
+  const ClientGuid& client = connection.negotiated.client_guid;
+  auto clients = shard_of(client).lock();
+  const auto found = clients->find(client);
+  if (found == clients->end()) return true;
+  Client& its = found->second;
+  if (its.with_user != 0 && its.dialect != dialect) return false;
+  const auto own = its.members.find(connection.number);
+  if (own == its.members.end() || own->second) return true;
+  own->second = true;
+  ++its.with_user;
+  its.dialect = dialect;
   return true;
 }
 
@@ -185,10 +232,9 @@ DeliveryOutcome Breaks::send_lease_break(const filestate::Break& notification) {
   body.lease_key = notification.lease.key;
   body.current_lease_state = static_cast<uint32_t>(notification.current_state);
   body.new_lease_state = static_cast<uint32_t>(notification.new_state);
-  auto connections = clients_.connections(notification.lease.client);
+  auto connections = clients_.connections(notification.lease.client, notification.lease.user);
   std::erase_if(connections, [](const std::shared_ptr<Connection>& each) {
-    // Before a logon anybody may claim to be that client.
-    return each->transport().is_closed() || !each->has_known_user();
+    return each->transport().is_closed();
   });
   if (connections.empty()) return nullptr;
   return first_available(connections)

@@ -1,9 +1,12 @@
 // Breaks: carries what filestate decides to clients and to waiting requests.
 #pragma once
 
+#include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/guarded.h"
@@ -30,25 +33,56 @@ struct WakeUp {
 };
 using Waiter = std::shared_ptr<OneShot<WakeUp>>;
 
-// All connections of each client, for lease breaks. [MS-SMB2] 3.3.1.5, ConnectionList by
-// ClientGuid. Thread: any.
+// The connections of each client, and which users have sessions on them, for lease breaks.
+// [MS-SMB2] 3.3.1.5, ConnectionList by ClientGuid. Thread: any.
 class ClientTable {
  public:
-  void add(const ClientGuid& client, std::weak_ptr<Connection> connection);
-  void remove(const ClientGuid& client, const Connection* connection);
-  std::vector<std::shared_ptr<Connection>> connections(const ClientGuid& client) const;
+  // However many a client has, a break looks at so many of its user's.
+  static constexpr size_t kCandidatesMax = 32;
+
+  void add(const Connection& connection);
+  // It is lost: what it speaks binds nobody any more.
+  void begin_ending(const Connection& connection);
+  // REQUIRES: there are no sessions on it any more.
+  void remove(const Connection& connection);
+  // A session of the user is on the connection now; another may be already.
+  void add_session(const std::shared_ptr<Connection>& connection, filestate::UserId user);
+  void remove_session(const Connection& connection, filestate::UserId user);
+  // Those with sessions of the user, the oldest first, kCandidatesMax at most.
+  std::vector<std::shared_ptr<Connection>> connections(const ClientGuid& client,
+                                                       filestate::UserId user) const;
+  size_t count(const ClientGuid& client) const;
   // A user has logged on over `connection`. False: users of the same client have over connections
   // of another dialect, and this one is not counted. [MS-SMB2] 3.3.5.5.3, GlobalClientTable: here
   // Client.Dialect is what the connections speak that live and have a user.
+  // REQUIRES: the connection is not ending.
   bool admit_session(const Connection& connection);
 
  private:
-  struct Member {
+  // On one connection, of one user.
+  struct Sessions {
     std::weak_ptr<Connection> connection;
-    bool has_user = false;
+    size_t count = 0;
   };
-  using List = std::vector<Member>;
-  Guarded<std::unordered_map<ClientGuid, List>> table_;
+  struct Client {
+    std::unordered_map<uint64_t, bool> members;  // by Connection::number: whether it has a user
+    size_t with_user = 0;
+    wire::Dialect dialect{};  // of these
+    std::unordered_map<filestate::UserId, std::map<uint64_t, Sessions>> by_user;
+  };
+  using Clients = std::unordered_map<ClientGuid, Client>;
+  using Members = std::unordered_map<uint64_t, bool>;
+  static void forget_user(Client& client, Members::iterator member) {
+    if (std::exchange(member->second, false)) --client.with_user;
+  }
+  // Clients do not wait for each other.
+  static constexpr size_t kShards = 16;
+
+  Guarded<Clients>& shard_of(const ClientGuid& client) const {
+    return shards_[std::hash<ClientGuid>{}(client) % kShards];
+  }
+
+  mutable std::array<Guarded<Clients>, kShards> shards_;
 };
 
 // Owned by the Server. Thread: any. Break timers run on `timer_reactor`.

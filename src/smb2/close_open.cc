@@ -34,8 +34,7 @@ void delete_name(Server& server, Open& open, const filestate::CloseDecision& dec
     log::info("cannot delete {}: {}", name, removed.error().message());
     return;
   }
-  server.file_table.child_changed(located->place.parent->key(), open.client_guid,
-                                  open.parent_lease_key);
+  server.file_table.child_changed(located->place.parent->key(), open.parent_lease());
   report_removed(server, open, located->path.text());
 }
 

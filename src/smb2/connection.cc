@@ -93,6 +93,7 @@ Task<void> Connection::close() {
   for (auto& [id, channel] : std::exchange(channels_, {})) {
     // The last channel ends the session. With others left its requests run on, since the client
     // will ask again on another and must not meet half of what it asked for.
+    server_.client_table.remove_session(*this, channel->session->user_id());
     const Session::Removal removal = channel->session->remove_channel(channel);
     if (removal.remaining == 0) orphans.push_back(channel->session);
     if (removal.forgotten) {
@@ -102,6 +103,7 @@ Task<void> Connection::close() {
     }
   }
   ending_ = true;
+  server_.client_table.begin_ending(*this);
   end_waits();
   // Breaks look for another channel before the sessions without one end.
   unacked_breaks_.close();
@@ -124,8 +126,11 @@ std::shared_ptr<Channel> Connection::find_channel(SessionId id) const {
 
 bool Connection::add_channel(std::shared_ptr<Channel> channel) {
   if (channels_.size() >= kSessionsPerConnectionMax) return false;
-  const SessionId id = channel->session->session_id;
-  return channels_.emplace(id, std::move(channel)).second;
+  const Session& session = *channel->session;
+  const filestate::UserId user = session.user_id();
+  if (!channels_.emplace(session.session_id, std::move(channel)).second) return false;
+  server_.client_table.add_session(shared_from_this(), user);
+  return true;
 }
 
 void Connection::remove_channel(const Channel& channel) {
@@ -140,6 +145,7 @@ void Connection::remove_channel(const Channel& channel) {
   }
   if (key) ended_sessions_.push_back({channel.session->session_id, std::move(key)});
   if (ended_sessions_.size() > kEndedSessionsMax) ended_sessions_.pop_front();
+  server_.client_table.remove_session(*this, channel.session->user_id());
   channels_.erase(found);
 }
 

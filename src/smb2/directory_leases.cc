@@ -10,8 +10,7 @@ void child_changed(Server& server, const Open& open) {
   if (!server.has_directory_leases) return;
   const auto located = locate(server, open, open.credentials);
   if (!located) return;
-  server.file_table.child_changed(located->place.parent->key(), open.client_guid,
-                                  open.parent_lease_key);
+  server.file_table.child_changed(located->place.parent->key(), open.parent_lease());
 }
 
 }  // namespace braid::smb2

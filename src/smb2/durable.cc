@@ -21,7 +21,7 @@ std::shared_ptr<Open> restore_to_close(PreservedOpen preserved) {
 
 Task<void> lose_open(Server& server, std::shared_ptr<Open> open) {
   const DurableTerms terms = *open->durable_terms.lock();
-  if (terms.durability == filestate::Durability::kNone || !server.open_table.has_room()) {
+  if (terms.durability == filestate::Durability::kNone || !server.open_table.has_room(open->user)) {
     co_await close_open(server, std::move(open));
     co_return;
   }

@@ -104,7 +104,7 @@ TEST_F(LongLockTest, BadRangesAreRefusedBeforeAnyIsTaken) {
   EXPECT_EQ(client.status_of(lock(client, file, list)), NtStatus::kInvalidLockRange);
   EXPECT_EQ(held(), 0u);
   auto more = many(kExclusive);
-  more.resize(filestate::ByteRangeLocks::kLocksMax + 1,
+  more.resize(filestate::ByteRangeLocks::kLocksAlone + 1,
               {.offset = 0, .length = 0, .flags = kShared});
   EXPECT_EQ(client.status_of(lock(client, file, more)), NtStatus::kInsufficientResources);
   EXPECT_EQ(held(), 0u);

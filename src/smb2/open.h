@@ -134,7 +134,12 @@ class Open {
   // Whose rights a delete on close uses.
   Credentials credentials;
   // Whose directory lease its changes leave alone: [MS-SMB2] 3.3.5.9.11.
+  std::optional<filestate::LeaseId> parent_lease() const {
+    if (!parent_lease_key) return std::nullopt;
+    return filestate::LeaseId{.client = client_guid, .key = *parent_lease_key, .user = user};
+  }
   ClientGuid client_guid;
+  filestate::UserId user;             // whose session it was opened in
   std::optional<LeaseKey> lease_key;  // asked for at its CREATE
   std::optional<LeaseKey> parent_lease_key;
   // Data was changed through this Open: its directory's leases hear of it at the CLOSE.

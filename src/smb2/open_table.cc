@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/fair_share.h"
+
 namespace braid::smb2 {
 
 void OpenTable::add(const std::shared_ptr<Open>& open) {
@@ -45,7 +47,7 @@ void OpenTable::remove(const FileId& id) {
 
 void OpenTable::Tables::erase(Opens::iterator entry) {
   const auto& [id, gone] = *entry;
-  if (gone.deadline) deadlines.erase(*gone.deadline);
+  if (gone.deadline) end_deadline(entry->second);
   if (gone.file_id.persistent != id) by_persistent.erase(gone.file_id.persistent);
   if (gone.names.create_guid) {
     const auto named = by_create_guid.find({gone.client_guid, *gone.names.create_guid});
@@ -152,6 +154,7 @@ std::optional<PurgedOpen> OpenTable::Tables::keep(PreservedOpen open,
     entry.state = State::kParked;
     entry.until = until.value_or(entry.until);
     entry.deadline = deadlines.emplace(entry.until, open.file_id.volatile_id);
+    ++parked_of[open.user];
     entry.preserved = std::move(open);
     entry.open.reset();
   }
@@ -159,10 +162,16 @@ std::optional<PurgedOpen> OpenTable::Tables::keep(PreservedOpen open,
   return purged;
 }
 
+void OpenTable::Tables::end_deadline(Entry& parked) {
+  deadlines.erase(*std::exchange(parked.deadline, std::nullopt));
+  const auto own = parked_of.find(parked.preserved->user);
+  if (--own->second == 0) parked_of.erase(own);
+}
+
 // Leaves the entry, without a deadline.
 PreservedOpen OpenTable::Tables::take(Opens::iterator parked) {
   Entry& entry = parked->second;
-  deadlines.erase(*std::exchange(entry.deadline, std::nullopt));
+  end_deadline(entry);
   PreservedOpen open = std::move(*entry.preserved);
   entry.preserved.reset();
   return open;
@@ -257,9 +266,17 @@ std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
                    .path = open.path.text(),
                    .stream_name = open.stream_name,
                    .client_guid = open.client_guid,
+                   .user = open.user,
                    .until = deadline});
   }
   return all;
+}
+
+bool OpenTable::has_room(filestate::UserId user) const {
+  auto tables = tables_.lock();
+  const auto found = tables->parked_of.find(user);
+  const size_t own = found == tables->parked_of.end() ? 0 : found->second;
+  return own < fair_share(disconnected_max_, tables->deadlines.size() - own);
 }
 
 std::optional<Clock::Instant> OpenTable::next_deadline() const {

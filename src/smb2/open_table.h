@@ -54,6 +54,9 @@ struct PurgedOpen {
 // Owned by the Server. Thread: any; no call blocks.
 class OpenTable {
  public:
+  explicit OpenTable(size_t disconnected_max = kDisconnectedOpensMax)
+      : disconnected_max_(disconnected_max) {}
+
   // Before the Open is in its session's table. May be called again when it has gained a promise.
   void add(const std::shared_ptr<Open>& open);
   // The Open is closing for good, or a claimed one is. Does nothing for one that is not there.
@@ -110,6 +113,7 @@ class OpenTable {
     std::string path;
     std::string stream_name;
     ClientGuid client_guid;
+    filestate::UserId user;
     Clock::Instant until;
   };
   std::vector<ParkedOpen> parked() const;
@@ -118,8 +122,8 @@ class OpenTable {
   std::vector<PreservedOpen> claim_expired(Clock::Instant now);
   std::optional<Clock::Instant> next_deadline() const;
 
-  // Whether one more may lose its connection and be kept.
-  bool has_room() const { return disconnected() < kDisconnectedOpensMax; }
+  // Whether one more of this user may lose its connection and be kept: each has a fair_share().
+  bool has_room(filestate::UserId user) const;
   size_t disconnected() const { return tables_.lock()->deadlines.size(); }
 
  private:
@@ -150,17 +154,20 @@ class OpenTable {
     std::unordered_map<CreateKey, std::shared_ptr<PendingCreate>, CreateKeyHash> pending;
     std::unordered_multimap<AppInstanceId, uint64_t> by_app_instance;
     Deadlines deadlines;
+    std::unordered_map<filestate::UserId, size_t> parked_of;  // how many of them are whose
 
     using Opens = std::unordered_map<uint64_t, Entry>;
     void erase(Opens::iterator entry);
     Opens::iterator find_persistent(uint64_t persistent_id);
     PreservedOpen claim(Opens::iterator parked);
     PreservedOpen take(Opens::iterator parked);
+    void end_deadline(Entry& parked);
     std::optional<PurgedOpen> keep(PreservedOpen open, std::optional<Clock::Instant> until);
   };
 
   void release(const CreateKey& key, const PendingCreate* pending);
 
+  const size_t disconnected_max_;
   Guarded<Tables> tables_;
 };
 

@@ -12,12 +12,15 @@ constexpr CreateGuid kGuid{{2}};
 constexpr Clock::Instant kStart{};
 
 struct OpenTableTest : testing::Test {
-  OpenTable table;
+  static constexpr size_t kMost = 8;
+  OpenTable table{kMost};
+  filestate::UserId user{1};  // of the opens that are made
 
   std::shared_ptr<Open> make(uint64_t id) {
     auto open = std::make_shared<Open>(FileId{id, id}, nullptr, nullptr, OpenAttributes{});
     open->names.create_guid = kGuid;
     open->client_guid = kClient;
+    open->user = user;
     open->is_replay_eligible = true;
     table.add(open);
     return open;
@@ -26,6 +29,7 @@ struct OpenTableTest : testing::Test {
     return {.file_id = open.file_id,
             .names = open.names,
             .client_guid = open.client_guid,
+            .user = open.user,
             .is_replay_eligible = open.is_replay_eligible};
   }
   // Of an open with this id.
@@ -37,6 +41,19 @@ struct OpenTableTest : testing::Test {
   static filestate::OpenRef ref(uint64_t id) { return {{}, {id}}; }
   static filestate::CloseDecision deletion() { return {.delete_now = true}; }
 };
+
+TEST_F(OpenTableTest, WhoLosesAllHeCanLeavesRoomForOthers) {
+  uint64_t id = 0;
+  while (table.has_room(user)) park(++id, kStart + 1s);
+  EXPECT_EQ(id, kMost / 2);
+  const filestate::UserId greedy = std::exchange(user, {2});
+  ASSERT_TRUE(table.has_room(user));
+  park(++id, kStart + 1s);
+  EXPECT_TRUE(table.has_room({3}));
+  EXPECT_FALSE(table.has_room(greedy));
+  EXPECT_EQ(table.claim_expired(kStart + 2s).size(), id);
+  EXPECT_TRUE(table.has_room(greedy));
+}
 
 TEST_F(OpenTableTest, ConnectedOpensCannotBeClaimed) {
   const auto open = make(1);

@@ -15,6 +15,7 @@ PreservedOpen preserve(Open& open) {
                           .path = *open.path.lock(),
                           .credentials = open.credentials,
                           .client_guid = open.client_guid,
+                          .user = open.user,
                           .lease_key = open.lease_key,
                           .parent_lease_key = open.parent_lease_key,
                           .is_modified = open.is_modified,
@@ -46,6 +47,7 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   *open->path.lock() = std::move(preserved.path);
   open->credentials = std::move(preserved.credentials);
   open->client_guid = preserved.client_guid;
+  open->user = preserved.user;
   open->lease_key = preserved.lease_key;
   open->parent_lease_key = preserved.parent_lease_key;
   open->is_modified = preserved.is_modified;

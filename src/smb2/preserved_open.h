@@ -35,6 +35,7 @@ struct PreservedOpen {
   vfs::Path path;
   Credentials credentials;
   ClientGuid client_guid;
+  filestate::UserId user;
   std::optional<LeaseKey> lease_key;
   std::optional<LeaseKey> parent_lease_key;
   bool is_modified = false;

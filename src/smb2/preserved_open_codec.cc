@@ -147,6 +147,7 @@ Bytes encode(const PreservedOpen& open) {
   encode_text(open.path.text(), w);
   encode_credentials(*open.credentials, w);
   w.id128(open.client_guid);
+  w.u64(open.user.value);
   encode_optional(open.lease_key, w);
   encode_optional(open.parent_lease_key, w);
   w.u8(static_cast<uint8_t>(open.is_modified | open.is_replay_eligible << 1));
@@ -178,6 +179,7 @@ Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
   const std::string path = decode_text(r);
   open.credentials = decode_credentials(r);
   open.client_guid = r.id128<ClientGuid>();
+  open.user = {r.u64()};
   open.lease_key = decode_optional<LeaseKey>(r);
   open.parent_lease_key = decode_optional<LeaseKey>(r);
   const uint8_t flags = r.u8();

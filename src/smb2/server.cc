@@ -102,7 +102,7 @@ Task<void> Server::serve_connection(std::shared_ptr<Connection> connection, Buff
   const std::string peer = connection->peer_host();
   log::debug("{}: connected", peer);
   co_await connection->run(std::move(first_message), arrival);
-  client_table.remove(connection->negotiated.client_guid, connection.get());
+  client_table.remove(*connection);
   {
     auto connections = connections_.lock();
     connections->set.erase(connection);

@@ -7,6 +7,7 @@
 
 #include "smb2/open.h"
 #include "smb2/tree_connect.h"
+#include "smb2/user_id.h"
 
 namespace braid::smb2 {
 
@@ -28,6 +29,7 @@ void Session::use(FileTime now) {
 
 void Session::become_valid(SessionSecurity security, Principal principal,
                            std::optional<FileTime> expires_at) {
+  if (security.user) security.user_id = user_id_of(*security.user);
   security_owner_ = std::make_unique<const SessionSecurity>(std::move(security));
   security_.store(security_owner_.get(), std::memory_order_release);
   renew(std::move(principal), expires_at);

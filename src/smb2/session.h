@@ -15,6 +15,7 @@
 #include "crypto/key_derivation.h"
 #include "crypto/sealing.h"
 #include "crypto/signing.h"
+#include "filestate/types.h"
 #include "runtime/identity.h"
 #include "smb2/limits.h"
 #include "smb2/overtaken_creates.h"
@@ -50,6 +51,7 @@ struct SessionSecurity {
   bool encrypt_data = false;
   // Whose session it is. Who it is at the moment is principal(): the same, or nobody.
   std::shared_ptr<const auth::Identity> user;
+  filestate::UserId user_id;     // of `user`; filled in by become_valid()
   bool has_session_key = false;  // a logon without a key can neither sign nor encrypt
 };
 
@@ -98,6 +100,13 @@ class Session : public std::enable_shared_from_this<Session> {
   // Only after become_valid(); null before.
   const SessionSecurity* security() const { return security_.load(std::memory_order_acquire); }
   Principal principal() const { return *principal_.lock(); }
+  // Whose leases, and what else goes by user, it may have. The one way from a session to a lease.
+  filestate::UserId user_id() const {
+    return security() ? security()->user_id : filestate::UserId{};
+  }
+  filestate::LeaseId lease(const LeaseKey& key) const {
+    return {.client = client_guid, .key = key, .user = user_id()};
+  }
 
   // STATUS_USER_SESSION_DELETED: closed, or its last channel was lost.
   // STATUS_INSUFFICIENT_RESOURCES: it has kChannelsPerSessionMax.

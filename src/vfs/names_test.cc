@@ -91,6 +91,25 @@ TEST(Path, PosixNamesKeepReservedCharacters) {
   EXPECT_FALSE(parse_path("c?"));
 }
 
+// An open keeps its path, and is charged for the name that the client sent.
+TEST(Path, TakesTheMemoryOfItsText) {
+  Path path;
+  for (size_t i = 0; i < kComponentsMax; ++i) ASSERT_TRUE(path.append("a"));
+  EXPECT_FALSE(path.append("a"));
+  const Path kept = path;
+  static_assert(sizeof kept <= sizeof(std::string) + sizeof(size_t));
+  EXPECT_EQ(kept.text().size(), 2 * kComponentsMax - 1);
+  EXPECT_LE(kept.text().capacity(), 2 * kComponentsMax);
+  EXPECT_EQ(kept.components().size(), kComponentsMax);
+  EXPECT_EQ(kept.components().back(), "a");
+  Path above = kept.parent();
+  EXPECT_EQ(above.components().size(), kComponentsMax - 1);
+  EXPECT_TRUE(above.append("b"));
+  EXPECT_EQ(above.name(), "b");
+  EXPECT_TRUE(parse_path("a")->path.parent().is_root());
+  EXPECT_TRUE(Path().components().empty());
+}
+
 TEST(Path, LongNamesAreRefused) {
   Path path;
   EXPECT_TRUE(path.append(std::string(255, 'a')));

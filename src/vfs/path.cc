@@ -40,26 +40,38 @@ Result<PathAndStream> parse_posix(std::string_view text) {
 Result<void> Path::append(std::string_view name) {
   constexpr std::string_view kNever("\0/\\", 3);
   if (name.empty() || name == "." || name == ".." || name.find_first_of(kNever) != name.npos ||
-      utf16_units(name) > wire::kComponentLengthMax || components_.size() >= kComponentsMax) {
+      utf16_units(name) > wire::kComponentLengthMax || count_ >= kComponentsMax) {
     return fail(NtStatus::kObjectNameInvalid);
   }
-  components_.emplace_back(name);
+  if (!text_.empty()) text_ += '\\';
+  text_ += name;
+  ++count_;
   return {};
 }
 
-Path Path::parent() const {
-  Path parent = *this;
-  if (!parent.components_.empty()) parent.components_.pop_back();
-  return parent;
+std::vector<std::string_view> Path::components() const {
+  std::vector<std::string_view> components;
+  components.reserve(count_);
+  for (size_t start = 0; start < text_.size();) {
+    const size_t end = std::min(text_.find('\\', start), text_.size());
+    components.push_back(std::string_view(text_).substr(start, end - start));
+    start = end + 1;
+  }
+  return components;
 }
 
-std::string Path::text() const {
-  std::string out;
-  for (const std::string& component : components_) {
-    if (!out.empty()) out += '\\';
-    out += component;
-  }
-  return out;
+std::string_view Path::name() const {
+  const size_t separator = text_.rfind('\\');
+  return std::string_view(text_).substr(separator == text_.npos ? 0 : separator + 1);
+}
+
+Path Path::parent() const {
+  Path parent;
+  const size_t separator = text_.rfind('\\');
+  if (separator == text_.npos) return parent;
+  parent.text_ = text_.substr(0, separator);
+  parent.count_ = count_ - 1;
+  return parent;
 }
 
 Result<PathAndStream> parse_path(std::string_view text, NameRules rules) {

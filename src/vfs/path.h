@@ -25,20 +25,21 @@ class Path {
   // characters above or has more than 255 UTF-16 units.
   Result<void> append(std::string_view name);
 
-  const std::vector<std::string>& components() const { return components_; }
-  bool is_root() const { return components_.empty(); }
+  // Valid for as long as the path stays as it is.
+  std::vector<std::string_view> components() const;
+  bool is_root() const { return text_.empty(); }
   // The last component; "" for the root.
-  std::string_view name() const {
-    return components_.empty() ? std::string_view{} : std::string_view(components_.back());
-  }
+  std::string_view name() const;
   Path parent() const;
   // As the protocol writes it: "dir\file"; "" for the root.
-  std::string text() const;
+  const std::string& text() const { return text_; }
 
   friend bool operator==(const Path&, const Path&) = default;
 
  private:
-  std::vector<std::string> components_;
+  // An open keeps its path: what a component takes is what the client sent of it.
+  std::string text_;
+  size_t count_ = 0;  // of components
 };
 
 // The name in an SMB2 CREATE, [MS-SMB2] 2.2.13 "SMB2 CREATE Request".

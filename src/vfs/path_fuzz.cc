@@ -15,7 +15,7 @@ void require(bool condition) {
 void check(std::string_view text, braid::vfs::NameRules rules) {
   const auto parsed = braid::vfs::parse_path(text, rules);
   if (!parsed) return;
-  for (const std::string& name : parsed->path.components()) {
+  for (const std::string_view name : parsed->path.components()) {
     require(!name.empty() && name != "." && name != "..");
     require(name.find('\0') == name.npos && name.find('/') == name.npos);
     const std::string disk = braid::vfs::to_disk(name);

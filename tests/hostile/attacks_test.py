@@ -226,6 +226,26 @@ class Turns(AttackCase):
         self.assertLess(self.cpu_until_idle(), 3 * cost)
 
 
+class Parts(AttackCase):
+    """Who takes all he can of what there is so much of, and no more, leaves others their part."""
+
+    def test_locks_of_one_file(self):
+        self.assertEqual(self.first(attacks_work.held_locks),
+                         {"SUCCESS": 1, "INSUFFICIENT_RESOURCES": 2})
+        with self.victim.peer() as victim:
+            file = victim.open("held-locks", access=GENERIC_READ)
+            flags = attacks_work.SHARED_LOCK | attacks_work.FAIL_IMMEDIATELY
+            locks = [(start, 1, flags) for start in range(100)]
+            self.assertEqual(victim.call(raw.LOCK, raw.lock(file, locks)).status, "SUCCESS")
+
+    def test_watches_of_one_directory(self):
+        self.assertEqual(self.first(attacks_work.root_watches, count=300),
+                         {"PENDING": 128, "INSUFFICIENT_RESOURCES": 172})
+        rounds = attacks_work.root_watches(self.victim, count=1)
+        self.addCleanup(rounds.close)
+        self.assertEqual(next(rounds), {"PENDING": 1})
+
+
 class Guesses(AttackCase):
     """Passwords are judged slowly, however many are under way; more in logon_test.py."""
 

@@ -15,7 +15,7 @@ FSCTL_SET_SPARSE, FSCTL_SET_ZERO_DATA = 0x000900C4, 0x000980C8
 FILE_END_OF_FILE, FILE_DISPOSITION = 20, 13
 RESTART_SCANS, REOPEN = 0x01, 0x10
 DELETE = 0x00110080  # and READ_ATTRIBUTES, SYNCHRONIZE
-EXCLUSIVE_LOCK, UNLOCK, FAIL_IMMEDIATELY = 0x2, 0x4, 0x10
+SHARED_LOCK, EXCLUSIVE_LOCK, UNLOCK, FAIL_IMMEDIATELY = 0x1, 0x2, 0x4, 0x10
 LOCK_RANGES = 16_383
 IN_FLIGHT = 300
 
@@ -133,6 +133,22 @@ def lock_ranges(target, ranges=LOCK_RANGES, connections=2):
             yield seen
 
 
+def held_locks(target, name="held-locks", ranges=LOCK_RANGES, times=3):
+    """Locks of one file, more than there are, which stay."""
+    charge = 1 + (48 + 24 * ranges) // 65536
+    with target.peer() as peer:
+        peer.want_credits(64)
+        file = peer.open(name, access=GENERIC_ALL, disposition=OPEN_IF, options=NON_DIRECTORY_FILE)
+        seen = collections.Counter()
+        for number in range(times):
+            start = number * ranges * 4
+            seen.update(peer.statuses([peer.send(raw.LOCK, raw.lock(
+                file, [(start + 4 * each, 2, SHARED_LOCK | FAIL_IMMEDIATELY) for each in range(ranges)]),
+                charge=charge)]))
+        while True:
+            yield dict(seen)
+
+
 def echo_flood(target, count=8192, connections=1):
     """As many ECHOs in one go as there are credits for, again and again."""
     with contextlib.ExitStack() as stack:
@@ -214,6 +230,23 @@ def watches(target, folder="folders", count=60_000):
                 waits = peer.wait_until_pending([message_id])
                 status = "PENDING" if waits else peer.answers.pop(message_id).status
                 seen[status] = seen.get(status, 0) + 1
+        while True:
+            yield dict(seen)
+
+
+def root_watches(target, count=1000):
+    """CHANGE_NOTIFYs on the share's root and all below it, each through an open of its own: who
+    changes something would tell them all."""
+    seen = collections.Counter()
+    with contextlib.ExitStack() as stack:
+        for first in range(0, count, 500):  # of a connection only so many may wait
+            peer = stack.enter_context(target.peer())
+            peer.want_credits(2048)
+            for _ in range(min(500, count - first)):
+                handle = peer.open("", access=GENERIC_READ, options=DIRECTORY_FILE)
+                message_id = peer.send(raw.CHANGE_NOTIFY, raw.change_notify(handle, flags=1))
+                waits = peer.wait_until_pending([message_id])
+                seen["PENDING" if waits else peer.answers.pop(message_id).status] += 1
         while True:
             yield dict(seen)
 
@@ -333,11 +366,13 @@ ATTACKS = {
     "zero_data": (5, zero_data),
     "crowded_creates": (5, crowded_creates),
     "lock_ranges": (6, lock_ranges),
+    "held_locks": (6, held_locks),
     "echo_flood": (6, echo_flood),
     "read_flood": (6, read_flood),
     "frozen_writes": (6, frozen_writes),
     "root_opens": (11, root_opens),
     "watches": (11, watches),
+    "root_watches": (11, root_watches),
     "tree_watches": (11, tree_watches),
     "looked_up_folders": (11, looked_up_folders),
     "watch_all_and_leave": (11, watch_all_and_leave),

@@ -36,6 +36,7 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   bool is_first = false;
   const std::string path = current_path(request.server, *open).text();
   const NotifyWaiter waiter = hub.wait(*open, path, notify, is_first);
+  if (!waiter) co_return fail(NtStatus::kInsufficientResources);
   // [MS-FSA] 2.1.5.11: looked at after the request is queued, so that neither a CLOSE nor a delete
   // that comes between is missed.
   if (open->is_closing()) hub.closed(*open);

@@ -157,7 +157,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   Reply reply = reply_with(response);
 
   connection.negotiated = std::move(negotiated);
-  server.client_table.add(connection.negotiated.client_guid, connection.weak_from_this());
+  server.client_table.add(connection);
   if (connection.negotiated.dialect == Dialect::kSmb311) {
     connection.preauth_integrity_hash.extend(request.message);
     request.on_reply_bytes = [&connection](ByteView bytes) {

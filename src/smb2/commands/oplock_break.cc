@@ -26,8 +26,8 @@ Result<Reply> acknowledge_oplock(Request& request, const wire::OplockBreakAcknow
 
 // 3.3.5.22.2 "Processing a Lease Acknowledgment".
 Result<Reply> acknowledge_lease(Request& request, const wire::LeaseBreakAcknowledgment& ack) {
-  const filestate::LeaseId lease{request.connection->negotiated.client_guid, ack.lease_key};
-  // Of all sessions of the client, and before anything is said against the acknowledgement.
+  const filestate::LeaseId lease = request.session->lease(ack.lease_key);
+  // Of all the user's sessions, and before anything is said against the acknowledgement.
   for (const filestate::OpenToken open : request.server.file_table.opens_with(lease)) {
     request.server.open_table.end_replay_eligibility(open.value);
   }

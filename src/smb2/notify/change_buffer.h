@@ -36,6 +36,7 @@ class ChangeBuffer {
   void lose();
 
   bool empty() const { return changes_.empty() && !lost_; }
+  bool is_lost() const { return lost_; }
   size_t size() const { return size_; }
 
   // Everything, for a request that takes `limit` bytes: kSuccess, or kNotifyEnumDir when something

@@ -30,12 +30,30 @@ bool is_below(const std::string& path, const std::string& directory) {
 }  // namespace
 
 const InotifyTree::Root* InotifyTree::root_over(const std::string& directory) const {
-  for (const auto& [id, root] : roots_) {
-    if (root.tree && (root.directory == directory || is_below(directory, root.directory))) {
-      return &root;
+  uint64_t first = 0;
+  for (std::string_view at = directory;;) {
+    const auto found = roots_at_.find(at);
+    if (found != roots_at_.end() && !found->second.trees.empty()) {
+      const uint64_t id = *found->second.trees.begin();
+      if (first == 0 || id < first) first = id;
     }
+    const size_t separator = at.rfind('/');
+    if (at.size() <= 1 || separator == at.npos) break;
+    at = at.substr(0, std::max<size_t>(separator, 1));
   }
-  return nullptr;
+  return first == 0 ? nullptr : &roots_.at(first);
+}
+
+void InotifyTree::link(uint64_t id, const Root& root) {
+  RootsAt& at = roots_at_[root.directory];
+  ++at.count;
+  if (root.tree) at.trees.insert(id);
+}
+
+void InotifyTree::unlink(uint64_t id, const Root& root) {
+  const auto at = roots_at_.find(root.directory);
+  at->second.trees.erase(id);
+  if (--at->second.count == 0) roots_at_.erase(at);
 }
 
 bool InotifyTree::covers_tree(const std::string& directory) const {
@@ -43,10 +61,7 @@ bool InotifyTree::covers_tree(const std::string& directory) const {
 }
 
 bool InotifyTree::is_wanted(const std::string& directory) const {
-  for (const auto& [id, root] : roots_) {
-    if (root.directory == directory) return true;
-  }
-  return covers_tree(directory);
+  return roots_at_.contains(directory) || covers_tree(directory);
 }
 
 InotifyTree::Limits InotifyTree::Limits::usual() {
@@ -94,6 +109,7 @@ uint64_t InotifyTree::add_root(const LocalWatch& watch) {
   const Root root{watch.root, watch.directory, watch.tree, watch.user};
   if (!is_watched(watch.directory) && !add_watch(root, watch.directory, nullptr)) return 0;
   roots_[++last_root_] = root;
+  link(last_root_, root);
   return last_root_;
 }
 
@@ -101,6 +117,7 @@ void InotifyTree::remove_root(uint64_t id) {
   const auto node = roots_.extract(id);
   if (!node) return;
   const Root& root = node.mapped();
+  unlink(id, root);
   for (auto it = by_path_.lower_bound(root.directory); it != by_path_.end();) {
     if (!it->first.starts_with(root.directory)) break;
     const bool concerned = it->first == root.directory || is_below(it->first, root.directory);
@@ -176,7 +193,9 @@ void InotifyTree::moved(const std::string& from, const std::string& to) {
   }
   for (auto& [id, root] : roots_) {
     if (root.directory == from || is_below(root.directory, from)) {
+      unlink(id, root);
       root.directory = renamed(root.directory);
+      link(id, root);
     }
   }
 }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -65,6 +67,14 @@ class InotifyTree {
     uint64_t user;
   };
 
+  // The roots of one directory.
+  struct RootsAt {
+    size_t count = 0;
+    std::set<uint64_t> trees;  // of them
+  };
+
+  void link(uint64_t id, const Root& root);
+  void unlink(uint64_t id, const Root& root);
   bool is_wanted(const std::string& directory) const;
   bool add_watch(const Root& root, const std::string& directory, UniqueFd* opened);
   bool has_room(uint64_t user) const;
@@ -74,6 +84,8 @@ class InotifyTree {
   const int inotify_;
   const Limits limits_;
   std::map<uint64_t, Root> roots_;
+  // However many there are, what one directory costs goes by how deep it is.
+  std::map<std::string, RootsAt, std::less<>> roots_at_;
   uint64_t last_root_ = 0;
   std::unordered_map<int, std::string> by_descriptor_;
   std::map<std::string, Watched> by_path_;

@@ -67,6 +67,26 @@ TEST_F(InotifyTreeTest, TreeCountsWithItsDirectoriesAndGivesThemBack) {
   for (int i = 0; i < 9; ++i) EXPECT_NE(watch(tree, i, 1), 0u);
 }
 
+// A tree may be watched from several places, and moves with what is above it.
+TEST_F(InotifyTreeTest, TreesCoverWhatIsBelowUntilTheLastGoes) {
+  InotifyTree tree(inotify.get(), {.directories = 100, .of_user = 100});
+  const std::string below = path(1) + "/a/b", beside = path(1) + "1";
+  const uint64_t upper = tree.add_root({.root = root, .directory = root, .tree = true, .user = 1});
+  const uint64_t lower =
+      tree.add_root({.root = root, .directory = path(1), .tree = true, .user = 2});
+  EXPECT_TRUE(tree.covers_tree(below));
+  tree.remove_root(upper);
+  EXPECT_TRUE(tree.covers_tree(below));
+  EXPECT_TRUE(tree.covers_tree(path(1)));
+  EXPECT_FALSE(tree.covers_tree(beside));
+  tree.moved(path(1), root + "/moved");
+  EXPECT_FALSE(tree.covers_tree(below));
+  EXPECT_TRUE(tree.covers_tree(root + "/moved/a"));
+  tree.remove_root(lower);
+  EXPECT_FALSE(tree.covers_tree(root + "/moved/a"));
+  EXPECT_EQ(watches_held(), 0u);
+}
+
 TEST(InotifyTreeLimits, LeaveHalfOfTheKernelsWatchesToOthers) {
   size_t watches = 0;
   std::ifstream("/proc/sys/fs/inotify/max_user_watches") >> watches;

@@ -118,12 +118,13 @@ NotifyWaiter NotifyHub::wait(const Open& open, std::string_view path,
       const Share& share = *open.tree_connect->share;
       WatchTable::Watch watch;
       watch.id = id;
+      watch.user = open.user;
       watch.root = in_table(share, {});
       watch.directory = in_table(share, path);
       watch.tree = (request.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
       watch.filter = request.completion_filter;
       watch.capacity = request.output_buffer_length;
-      table->add(std::move(watch));
+      if (!table->add(std::move(watch))) return nullptr;
       set_watch_count(table->size());
     }
     table->wait(id, waiter, request.output_buffer_length, outcome);

@@ -43,7 +43,7 @@ class NotifyHub final : public LocalChangeSink {
   // For CHANGE_NOTIFY. The first of an open says what is watched, and its changes are kept from
   // then on. The waiter is set already when something was kept.
   // Does not wait itself, so that of requests that follow each other none overtakes another.
-  // `path`: where the directory is now.
+  // `path`: where the directory is now. Null: the user watches it too often already.
   NotifyWaiter wait(const Open& open, std::string_view path,
                     const wire::ChangeNotifyRequest& request, bool& is_first);
   // After the first: hears of what local programs do, too. May wait for the disk.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/fair_share.h"
+
 namespace braid::smb2 {
 namespace {
 
@@ -30,11 +32,16 @@ bool WatchTable::set_source(uint64_t id, LocalChanges* source, uint64_t local) {
   return true;
 }
 
-void WatchTable::add(Watch watch) {
+bool WatchTable::add(Watch watch) {
+  if (const auto there = by_directory_.find(watch.directory); there != by_directory_.end()) {
+    const auto own = there->second.of_user.find(watch.user);
+    if (own != there->second.of_user.end() && own->second >= kWatchesOfUserMax) return false;
+  }
   ChangeBuffer buffer(watch.capacity);
   auto entry = std::make_unique<Entry>(Entry{std::move(watch), std::move(buffer), {}});
-  by_directory_[entry->watch.directory].push_back(entry.get());
+  link(*entry);
   by_id_[entry->watch.id] = std::move(entry);
+  return true;
 }
 
 void WatchTable::wait(uint64_t id, NotifyWaiter waiter, uint32_t limit, Outcome& outcome) {
@@ -54,10 +61,49 @@ void WatchTable::cancel(uint64_t id, const NotifyWaiter& waiter, Outcome& outcom
   pending.erase(request);
 }
 
+void WatchTable::link(Entry& entry) {
+  Directory& directory = by_directory_[entry.watch.directory];
+  directory.entries.push_back(&entry);
+  ++directory.of_user[entry.watch.user];
+}
+
 void WatchTable::unlink(const Entry& entry) {
   const auto found = by_directory_.find(entry.watch.directory);
-  std::erase(found->second, &entry);
-  if (found->second.empty()) by_directory_.erase(found);
+  Directory& directory = found->second;
+  std::erase(directory.entries, &entry);
+  const auto own = directory.of_user.find(entry.watch.user);
+  if (--own->second == 0) directory.of_user.erase(own);
+  if (directory.entries.empty()) by_directory_.erase(found);
+}
+
+std::vector<WatchTable::Entry*> WatchTable::entries_at(const std::string& directory,
+                                                       bool below) const {
+  std::vector<Entry*> entries;
+  const auto take = [&](Directories::const_iterator at, Directories::const_iterator end) {
+    for (; at != end; ++at) {
+      entries.insert(entries.end(), at->second.entries.begin(), at->second.entries.end());
+    }
+  };
+  const auto own = by_directory_.find(directory);
+  if (own != by_directory_.end()) take(own, std::next(own));
+  // '0' comes next after '/'.
+  if (below)
+    take(by_directory_.lower_bound(directory + '/'), by_directory_.lower_bound(directory + '0'));
+  return entries;
+}
+
+template <class Change>
+void WatchTable::change_buffer(Entry& entry, Change change) {
+  const size_t before = entry.buffer.size();
+  const auto counted = buffered_of_.try_emplace(entry.watch.user, 0).first;
+  size_t& own = counted->second;
+  buffered_ -= before;
+  own -= before;
+  change(entry.buffer);
+  if (own + entry.buffer.size() > fair_share(kBufferedMax, buffered_ - own)) entry.buffer.lose();
+  buffered_ += entry.buffer.size();
+  own += entry.buffer.size();
+  if (own == 0) buffered_of_.erase(counted);
 }
 
 void WatchTable::end(uint64_t id, NtStatus status, Outcome& outcome) {
@@ -65,7 +111,7 @@ void WatchTable::end(uint64_t id, NtStatus status, Outcome& outcome) {
   if (!node) return;
   Entry& entry = *node.mapped();
   unlink(entry);
-  buffered_ -= entry.buffer.size();
+  change_buffer(entry, [](ChangeBuffer& buffer) { buffer.lose(); });
   for (auto& pending : entry.pending) {
     outcome.answers.emplace_back(std::move(pending.waiter), NotifyAnswer{status, {}});
   }
@@ -74,15 +120,7 @@ void WatchTable::end(uint64_t id, NtStatus status, Outcome& outcome) {
 
 void WatchTable::end_at(const std::string& directory, bool below, NtStatus status,
                         Outcome& outcome) {
-  std::vector<uint64_t> ids;
-  if (below) {
-    for (const auto& [id, entry] : by_id_) {
-      if (is_at_or_below(entry->watch.directory, directory)) ids.push_back(id);
-    }
-  } else if (const auto found = by_directory_.find(directory); found != by_directory_.end()) {
-    for (const Entry* entry : found->second) ids.push_back(entry->watch.id);
-  }
-  for (const uint64_t id : ids) end(id, status, outcome);
+  for (const Entry* entry : entries_at(directory, below)) end(entry->watch.id, status, outcome);
 }
 
 void WatchTable::tell(Entry& entry, const PathChange& change) {
@@ -92,19 +130,18 @@ void WatchTable::tell(Entry& entry, const PathChange& change) {
       is_at_or_below(std::string_view(change.path).substr(watch.root.size()), kPrivateFolder)) {
     return;
   }
+  if (entry.buffer.is_lost()) return;
   std::string name = change.path.substr(watch.directory.size() + 1);
   std::ranges::replace(name, '/', '\\');
-  buffered_ -= entry.buffer.size();
-  entry.buffer.add(change.action, std::move(name));
-  if (buffered_ + entry.buffer.size() > kBufferedMax) entry.buffer.lose();
-  buffered_ += entry.buffer.size();
+  change_buffer(entry, [&](ChangeBuffer& buffer) { buffer.add(change.action, std::move(name)); });
 }
 
 void WatchTable::answer(Entry& entry, Outcome& outcome) {
   if (entry.pending.empty() || entry.buffer.empty()) return;
-  buffered_ -= entry.buffer.size();
-  outcome.answers.emplace_back(std::move(entry.pending.front().waiter),
-                               entry.buffer.take(entry.pending.front().limit));
+  change_buffer(entry, [&](ChangeBuffer& buffer) {
+    outcome.answers.emplace_back(std::move(entry.pending.front().waiter),
+                                 buffer.take(entry.pending.front().limit));
+  });
   entry.pending.pop_front();
 }
 
@@ -115,9 +152,9 @@ void WatchTable::report(std::span<const PathChange> changes, Outcome& outcome) {
     bool is_parent = true;
     for (size_t end = change.path.rfind('/'); end != std::string::npos;
          end = end == 0 ? std::string::npos : change.path.rfind('/', end - 1)) {
-      const auto found = by_directory_.find(change.path.substr(0, end));
+      const auto found = by_directory_.find(std::string_view(change.path).substr(0, end));
       if (found != by_directory_.end()) {
-        for (Entry* entry : found->second) {
+        for (Entry* entry : found->second.entries) {
           if (!is_parent && !entry->watch.tree) continue;
           tell(*entry, change);
           told.push_back(entry);
@@ -130,20 +167,18 @@ void WatchTable::report(std::span<const PathChange> changes, Outcome& outcome) {
 }
 
 void WatchTable::moved(const std::string& from, const std::string& to) {
-  for (const auto& [id, entry] : by_id_) {
+  for (Entry* const entry : entries_at(from, /*below=*/true)) {
     Watch& watch = entry->watch;
-    if (!is_at_or_below(watch.directory, from)) continue;
     unlink(*entry);
     watch.directory.replace(0, from.size(), to);
     if (is_at_or_below(watch.root, from)) watch.root.replace(0, from.size(), to);
-    by_directory_[watch.directory].push_back(entry.get());
+    link(*entry);
   }
 }
 
 void WatchTable::lose(Outcome& outcome) {
   for (const auto& [id, entry] : by_id_) {
-    buffered_ -= entry->buffer.size();
-    entry->buffer.lose();
+    change_buffer(*entry, [](ChangeBuffer& buffer) { buffer.lose(); });
     answer(*entry, outcome);
   }
 }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "filestate/types.h"
 #include "runtime/one_shot.h"
 #include "smb2/notify/change_buffer.h"
 
@@ -30,11 +33,16 @@ struct PathChange {
 // nested in each other tell each other's changes. Pure. Thread: under the hub's lock.
 class WatchTable {
  public:
-  // Of all watches together; above it buffers lose what they hold rather than grow.
+  // Of all watches together, of which a user has a fair_share(); above it buffers lose what they
+  // hold rather than grow.
   static constexpr size_t kBufferedMax = 64u << 20;
+  // Each is told of each change there, by whoever makes it: windows of an Explorer that show one
+  // folder are a few.
+  static constexpr size_t kWatchesOfUserMax = 128;  // of one directory
 
   struct Watch {
     uint64_t id = 0;        // FileId.Persistent
+    filestate::UserId user{};
     std::string root;       // of the share
     std::string directory;  // the root or below it
     bool tree = false;
@@ -54,7 +62,8 @@ class WatchTable {
   // What tells of local changes. False if there is no such watch, or it has one.
   bool set_source(uint64_t id, LocalChanges* source, uint64_t local);
   size_t size() const { return by_id_.size(); }
-  void add(Watch watch);
+  // False: its user watches the directory too often already.
+  bool add(Watch watch);
 
   // Queues a request. It is answered by a change, at once if one is buffered, in order.
   void wait(uint64_t id, NotifyWaiter waiter, uint32_t limit, Outcome& outcome);
@@ -84,13 +93,26 @@ class WatchTable {
     std::deque<Pending> pending;
   };
 
+  struct Directory {
+    std::vector<Entry*> entries;
+    std::unordered_map<filestate::UserId, size_t> of_user;
+  };
+  using Directories = std::map<std::string, Directory, std::less<>>;
+
   void tell(Entry& entry, const PathChange& change);
   void answer(Entry& entry, Outcome& outcome);
+  // Changes the entry's buffer, and counts what it holds afterwards.
+  template <class Change>
+  void change_buffer(Entry& entry, Change change);
+  void link(Entry& entry);
   void unlink(const Entry& entry);
+  // Those of `directory` and, with `below`, of all further down; no others are looked at.
+  std::vector<Entry*> entries_at(const std::string& directory, bool below) const;
 
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
-  std::unordered_map<std::string, std::vector<Entry*>> by_directory_;
+  Directories by_directory_;
   size_t buffered_ = 0;  // bytes in all buffers
+  std::unordered_map<filestate::UserId, size_t> buffered_of_;
 };
 
 }  // namespace braid::smb2

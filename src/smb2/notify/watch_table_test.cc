@@ -15,14 +15,15 @@ constexpr uint32_t kNames = CompletionFilter::kFileName | CompletionFilter::kDir
 
 class WatchTableTest : public testing::Test {
  protected:
-  void watch(uint64_t id, const std::string& directory, bool tree = false,
-             uint32_t filter = kNames) {
-    table.add({.id = id,
-               .root = "/srv",
-               .directory = directory,
-               .tree = tree,
-               .filter = filter,
-               .capacity = 4096});
+  bool watch(uint64_t id, const std::string& directory, bool tree = false, uint32_t filter = kNames,
+             uint64_t user = 0, uint32_t capacity = 4096) {
+    return table.add({.id = id,
+                      .user = {user},
+                      .root = "/srv",
+                      .directory = directory,
+                      .tree = tree,
+                      .filter = filter,
+                      .capacity = capacity});
   }
   NotifyWaiter wait(uint64_t id) {
     auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
@@ -55,6 +56,45 @@ class WatchTableTest : public testing::Test {
   WatchTable table;
   std::unordered_map<OneShot<NotifyAnswer>*, NotifyAnswer> answers;
 };
+
+// Who changes something tells all who watch, so a user may not have any number of them.
+TEST_F(WatchTableTest, WatchesOfOneUserAndDirectoryAreBounded) {
+  constexpr size_t kMost = WatchTable::kWatchesOfUserMax;
+  for (uint64_t id = 0; id < kMost; ++id) ASSERT_TRUE(watch(id, "/srv/a", true, kNames, 1));
+  EXPECT_FALSE(watch(kMost, "/srv/a", true, kNames, 1));
+  EXPECT_EQ(table.size(), kMost);
+  EXPECT_TRUE(watch(kMost, "/srv/a/b", true, kNames, 1)) << "another directory";
+  EXPECT_TRUE(watch(kMost + 1, "/srv/a", true, kNames, 2)) << "another user";
+  WatchTable::Outcome outcome;
+  table.moved("/srv/a", "/srv/c");
+  EXPECT_FALSE(watch(kMost + 2, "/srv/c", true, kNames, 1));
+  table.end(0, NtStatus::kNotifyCleanup, outcome);
+  EXPECT_TRUE(watch(kMost + 2, "/srv/c", true, kNames, 1));
+  table.end_at("/srv/c", true, NtStatus::kDeletePending, outcome);
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST_F(WatchTableTest, WhoFillsBuffersLeavesRoomForOthers) {
+  constexpr uint32_t kCapacity = ChangeBuffer::kCapacityMax;
+  constexpr uint64_t kMany = WatchTable::kBufferedMax / kCapacity + 200;
+  for (uint64_t id = 1; id <= kMany; ++id) {
+    ASSERT_TRUE(watch(id, "/srv/a/" + std::to_string(id / 100), false, kNames, 1, kCapacity));
+  }
+  ASSERT_TRUE(watch(kMany + 1, "/srv/a/b", false, kNames, 2, kCapacity));
+  for (uint64_t directory = 0; directory <= kMany / 100; ++directory) {
+    for (int i = 0; i < 120; ++i) {
+      added("/srv/a/" + std::to_string(directory) + '/' + std::string(250, 'n') +
+            std::to_string(i));
+    }
+  }
+  added("/srv/a/b/new");
+  const NotifyWaiter victim = wait(kMany + 1);
+  EXPECT_EQ(status(victim), NtStatus::kSuccess);
+  EXPECT_EQ(changes(victim).size(), 1u);
+  size_t lost = 0;
+  for (uint64_t id = 1; id <= kMany; ++id) lost += status(wait(id)) == NtStatus::kNotifyEnumDir;
+  EXPECT_GT(lost, kMany / 3);
+}
 
 TEST_F(WatchTableTest, ImmediateParentIsToldWhateverItsDepth) {
   watch(1, "/srv/a");

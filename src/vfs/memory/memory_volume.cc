@@ -99,10 +99,10 @@ Result<Resolved> MemoryVolume::lookup(const Credentials&, const Path& path,
   Path at;
   Place place;
   std::string wanted;
-  const auto& names = path.components();
+  const auto names = path.components();
   for (size_t i = 0; i < names.size(); ++i) {
     const bool last = i + 1 == names.size();
-    wanted = windows ? to_disk(names[i]) : names[i];
+    wanted = windows ? to_disk(names[i]) : std::string(names[i]);
     if (wanted.size() > kNameBytesMax) return fail_os(ENAMETOOLONG);
     const auto found = child_of(*node, wanted, options.rules);
     const bool exists = found != node->children.end();

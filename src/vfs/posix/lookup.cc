@@ -33,9 +33,9 @@ class Walk {
  public:
   Walk(PosixContext& context, const Path& path, const LookupOptions& options)
       : context_(context), options_(options) {
-    for (const std::string& name : path.components()) {
-      names_.push_back(folding() ? to_disk(name) : name);
-      given_.push_back(name);
+    for (const std::string_view name : path.components()) {
+      names_.push_back(folding() ? to_disk(name) : std::string(name));
+      given_.emplace_back(name);
     }
   }
 

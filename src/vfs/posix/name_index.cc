@@ -24,6 +24,8 @@ constexpr uint32_t kWatched = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_T
 // File systems keep times in steps of up to this; a directory changed more recently than that may
 // change again without showing it.
 constexpr int64_t kCoarsestTimeNs = 2'000'000'000;
+// The kernel keeps 16,384 events (fs.inotify.max_queued_events), and a change is two at most.
+constexpr uint32_t kChangesBeforeDrain = 1024;
 
 // What is read again in less time than it takes to miss it.
 constexpr size_t kSmallDirectory = 256;
@@ -126,11 +128,34 @@ Result<NameIndex::DirectoryRef> NameIndex::known(State& state, int directory_fd,
   const auto found = state.directories.find(key);
   if (found == state.directories.end()) return nullptr;
   DirectoryRef directory = found->second;
-  if (directory->building || directory->watch >= 0) return directory;
+  if (directory->building) return directory;
+  if (directory->watch >= 0) {
+    BRAID_TRY(const bool holds, still_holds(state, directory, directory_fd));
+    if (!holds) forget(state, directory);
+    return holds ? directory : nullptr;
+  }
   BRAID_TRY(const Stamp now, stamp_of(directory_fd));
   if (directory->stamp.settled && now == directory->stamp) return directory;
   forget(state, directory);
   return nullptr;
+}
+
+Result<bool> NameIndex::still_holds(State& state, const DirectoryRef& directory, int directory_fd) {
+  if (directory->is_doubtful) {
+    if (directory->has_changed) return false;
+    BRAID_TRY(const Stamp now, stamp_of(directory_fd));
+    directory->is_doubtful = now != directory->stamp;
+    return !directory->is_doubtful;
+  }
+  // Quiet since: from now on its times say so. Once for a series of changes.
+  const auto coarsest = std::chrono::nanoseconds(kCoarsestTimeNs);
+  if (directory->has_changed &&
+      std::chrono::steady_clock::now() - directory->changed_at > coarsest) {
+    BRAID_TRY(directory->stamp, stamp_of(directory_fd));
+    directory->note_change(!directory->stamp.settled);
+    drain(state);  // what the stamp has seen
+  }
+  return is_held(state, directory);
 }
 
 Result<bool> NameIndex::advance(const DirectoryRef& directory, int directory_fd) {
@@ -256,6 +281,7 @@ void NameIndex::settle(State& state, const DirectoryRef& directory) {
   drain(state);
   const bool held = is_held(state, directory);
   for (const Change& change : directory->pending) apply(state, *directory, change);
+  directory->note_change(!directory->stamp.settled || !directory->pending.empty());
   directory->pending = {};
   directory->building = false;
   // Nobody told it of changes since it went out.
@@ -308,10 +334,9 @@ void NameIndex::drain(State& state) {
 
 void NameIndex::handle(State& state, int watch, uint32_t mask, std::string name) {
   if (mask & IN_Q_OVERFLOW) {
-    const auto all = state.directories;
-    for (const auto& [key, directory] : all) {
-      directory->stale = true;
-      if (!directory->building) forget(state, directory);
+    // Nobody knows whose they were. Each is looked at when it is asked about.
+    for (const auto& [key, directory] : state.directories) {
+      (directory->building ? directory->stale : directory->is_doubtful) = true;
     }
     return;
   }
@@ -348,8 +373,15 @@ void NameIndex::apply(State& state, Directory& directory, const Change& change) 
     directory.names.remove(change.name);
   }
   if (directory.building) return;
+  directory.note_change(true);
   count(state, directory);
   keep_within_bounds(state);
+}
+
+void NameIndex::changed_name() {
+  if (!inotify_.valid() || (changed_names_.fetch_add(1) + 1) % kChangesBeforeDrain != 0) return;
+  auto state = state_.lock();
+  drain(*state);
 }
 
 void NameIndex::forget(State& state, const DirectoryRef& directory) {

@@ -26,6 +26,10 @@ namespace braid::vfs {
 // kernel queues an event before the call that caused it returns. So a change is seen once whoever
 // made it has been told that it is done, and our own creates, renames and deletes cost no rescan.
 //
+// The kernel keeps so many events and then loses them. So whoever changes names through the Volume
+// sees to it that they are taken in time, and what was lost by others costs the directories that
+// have changed since they were last seen not to have: the others keep what is known of them.
+//
 // Where events do not tell everything (file systems with other writers, no watches left) a
 // directory is read again whenever its times changed, or are too young to tell.
 //
@@ -75,6 +79,8 @@ class NameIndex {
   Result<std::optional<std::string>> find(int directory_fd, FileKey directory,
                                           std::string_view client_name, bool in_pieces = false);
   Counters counters() const;
+  // The Volume has changed a name: takes events from the queue long before it is full.
+  void changed_name();
 
  private:
   struct Change {
@@ -99,10 +105,18 @@ class NameIndex {
     // While building with this lock, which comes before that of the State; then with that one.
     std::mutex piece;
     Descriptor reading;
-    Stamp stamp;  // without a watch
+    Stamp stamp;  // of a time since when nothing was heard of that is not in `names`
     FoldedNames names;
     bool is_complete = false;
     bool is_too_large = false;
+    bool is_doubtful = false;                          // events were lost since the stamp
+    bool has_changed = false;                          // events were applied since the stamp
+    std::chrono::steady_clock::time_point changed_at;  // the last of them
+
+    void note_change(bool is_one) {
+      has_changed = is_one;
+      if (is_one) changed_at = std::chrono::steady_clock::now();
+    }
 
     bool is_small = true;  // as it was read
     std::chrono::steady_clock::time_point read_at;  // its last piece
@@ -133,6 +147,8 @@ class NameIndex {
 
   // What is known of the directory; nothing when it has to be read.
   Result<DirectoryRef> known(State& state, int directory_fd, FileKey key);
+  // Of a directory with a watch: whether its names are what there is, although events were lost.
+  Result<bool> still_holds(State& state, const DirectoryRef& directory, int directory_fd);
   DirectoryRef begin(State& state, int directory_fd, FileKey key);
   // Reads one piece; true when that was the last.
   Result<bool> advance(const DirectoryRef& directory, int directory_fd);
@@ -157,6 +173,7 @@ class NameIndex {
   const size_t bytes_max_;
   const size_t directories_max_;
   const Descriptor inotify_;  // invalid: events are ignored
+  std::atomic<uint32_t> changed_names_ = 0;
   Guarded<State> state_;
 };
 

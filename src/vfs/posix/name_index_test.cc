@@ -56,6 +56,43 @@ TEST_F(Index, OutsideChangesAreSeenWithoutReadingAgain) {
   EXPECT_EQ(index.counters().names, 1u);
 }
 
+// More changes than the kernel keeps.
+size_t more_than_the_queue() {
+  size_t most = 16'384;
+  std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> most;
+  return most / 2 + 100;  // two events each
+}
+
+// One who changes much, and whom nobody asks about meanwhile, takes no other directory away.
+TEST_F(Index, LostEventsCostOnlyWhatChanged) {
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
+  EXPECT_EQ(find(index, "/usr", "BIN"), "bin");
+  EXPECT_EQ(find(index, "one"), "");
+  for (size_t i = more_than_the_queue(); i > 0; --i) {
+    touch(std::to_string(i));
+    remove(std::to_string(i));
+  }
+  touch("One");
+  EXPECT_EQ(find(index, "/usr", "BIN"), "bin");
+  EXPECT_EQ(index.counters().scans, 2u);
+  EXPECT_EQ(find(index, "one"), "One");
+  EXPECT_EQ(index.counters().scans, 3u);
+}
+
+TEST_F(Index, WhoChangesMuchThroughTheVolumeLosesNothing) {
+  NameIndex index(kPlenty, NameIndex::Events::kTrusted);
+  EXPECT_EQ(find(index, "one"), "");
+  for (size_t i = more_than_the_queue(); i > 0; --i) {
+    touch(std::to_string(i));
+    index.changed_name();
+    remove(std::to_string(i));
+    index.changed_name();
+  }
+  touch("One");
+  EXPECT_EQ(find(index, "one"), "One");
+  EXPECT_EQ(index.counters().scans, 1u);
+}
+
 TEST_F(Index, WithoutEventsAChangedDirectoryIsReadAgain) {
   NameIndex index(kPlenty, NameIndex::Events::kIgnored);
   touch("One");

@@ -107,8 +107,9 @@ class PosixVolume final : public Volume {
   const Features& features() const override { return context_->features; }
 
  private:
-  // Fails with EACCES for the server's own folder, which no name of a client's may be.
-  Result<void> check_place(const Place& place) const;
+  // Before a name is changed. EACCES for the server's own folder, which no name of a client's may
+  // be.
+  Result<void> begin_change(const Place& place);
   // Holds what has the name now. ESTALE unless it is `expected`.
   static Result<Descriptor> hold(const Place& place, FileKey expected);
 
@@ -116,11 +117,12 @@ class PosixVolume final : public Volume {
   PosixQuotas quotas_;
 };
 
-Result<void> PosixVolume::check_place(const Place& place) const {
+Result<void> PosixVolume::begin_change(const Place& place) {
   if (!place.parent) return fail_os(EBUSY);  // the root itself
   if (place.parent->key() == context_->root_key && equal_folded(place.name, kPrivateFolder)) {
     return fail_os(EACCES);
   }
+  context_->index.changed_name();
   return {};
 }
 
@@ -164,7 +166,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
                                                   const CreateHow& how) {
   BRAID_CHECK(assume(who));
   const Place& place = missing.place;
-  BRAID_CHECK(check_place(place));
+  BRAID_CHECK(begin_change(place));
   const int parent = descriptor_of(place.parent);
 
   PosixFile::Parts parts;
@@ -208,7 +210,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
 Result<void> PosixVolume::make_symlink(const Credentials& who, const Place& place,
                                        std::string_view target) {
   BRAID_CHECK(assume(who));
-  BRAID_CHECK(check_place(place));
+  BRAID_CHECK(begin_change(place));
   if (::symlinkat(std::string(target).c_str(), descriptor_of(place.parent), place.name.c_str()) !=
       0) {
     return fail_last_os();
@@ -220,7 +222,7 @@ Result<void> PosixVolume::make_symlink(const Credentials& who, const Place& plac
 Result<void> PosixVolume::replace(const Credentials& who, const Place& place, FileKey expected,
                                   std::optional<std::string_view> target) {
   BRAID_CHECK(assume(who));
-  BRAID_CHECK(check_place(place));
+  BRAID_CHECK(begin_change(place));
   BRAID_TRY(const Descriptor old, hold(place, expected));
   BRAID_TRY(const struct statx st, stat_of(old.get()));
   const int parent = descriptor_of(place.parent);
@@ -281,8 +283,8 @@ class Victim {
 Result<void> PosixVolume::rename(const Credentials& who, const Place& from, FileKey expected,
                                  const Place& to, bool replace) {
   BRAID_CHECK(assume(who));
-  BRAID_CHECK(check_place(from));
-  BRAID_CHECK(check_place(to));
+  BRAID_CHECK(begin_change(from));
+  BRAID_CHECK(begin_change(to));
   BRAID_TRY(const Descriptor held, hold(from, expected));
   const int old_parent = descriptor_of(from.parent);
   const int new_parent = descriptor_of(to.parent);
@@ -322,7 +324,7 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
 
 Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& to, bool replace) {
   BRAID_CHECK(assume(who));
-  BRAID_CHECK(check_place(to));
+  BRAID_CHECK(begin_change(to));
   auto* target = dynamic_cast<PosixFile*>(&file);
   if (!target) return fail_os(EINVAL);
   if (target->is_directory()) return fail_os(EISDIR);
@@ -356,7 +358,7 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
 
 Result<void> PosixVolume::remove(const Credentials& who, const Place& place, FileKey expected) {
   BRAID_CHECK(assume(who));
-  BRAID_CHECK(check_place(place));
+  BRAID_CHECK(begin_change(place));
   BRAID_TRY(const Descriptor held, hold(place, expected));
   BRAID_TRY(const struct statx st, stat_of(held.get()));
   const bool directory = S_ISDIR(st.stx_mode);
@@ -421,7 +423,7 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
 Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
   BRAID_CHECK(assume(server_credentials()));
   std::string path;
-  for (const std::string& name : directory.components()) {
+  for (const std::string_view name : directory.components()) {
     if (!path.empty()) path += '/';
     path += name;
   }

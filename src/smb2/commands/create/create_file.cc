@@ -191,8 +191,7 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   }
   const auto& lease = attempt.create.contexts.request_lease;
   if (lease && attempt.create.requested_oplock_level == wire::OplockLevel::kLease) {
-    const filestate::LeaseId id{attempt.request.connection->negotiated.client_guid,
-                                lease->lease_key};
+    const filestate::LeaseId id = attempt.request.session->lease(lease->lease_key);
     if (const NtStatus status = server.file_table.check_lease_key(id, std::nullopt);
         status != NtStatus::kSuccess) {
       return Error(status);

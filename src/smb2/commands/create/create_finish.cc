@@ -28,6 +28,7 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   filestate::OpenRequest open;
   open.token = filestate::OpenToken{attempt.state.file_id.volatile_id};
   open.client_guid = negotiated.client_guid;
+  open.user = attempt.request.session->user_id();
   open.session_id = attempt.request.session->session_id;
   open.account = account_of(*attempt.request.principal.identity);
   open.granted_access = opened.granted_access;
@@ -153,6 +154,7 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
   *open->stream_name.lock() = state.name.stream;
   open->credentials = attempt.request.credentials();
   open->client_guid = registration.client_guid;
+  open->user = registration.user;
   open->memory.begin(
       {attempt.request.connection->memory, std::move(attempt.request.lasting_memory)});
   open->channel_sequence.start_from(attempt.request.header.channel_sequence);
@@ -240,8 +242,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
     return Error(NtStatus::kInsufficientResources);
   }
   if (opened.action == CreateAction::kCreated && opened.parent) {
-    server.file_table.child_changed(opened.parent->key(), open->client_guid,
-                                    open->parent_lease_key);
+    server.file_table.child_changed(opened.parent->key(), open->parent_lease());
   }
   if (opened.action == CreateAction::kCreated) report_added(server, *open);
   if (overwriting) {

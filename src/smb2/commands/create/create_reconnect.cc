@@ -68,7 +68,9 @@ NtStatus check(const Attempt& attempt) {
       return NtStatus::kInvalidParameter;
     }
   }
-  if (!open.owner || !open.owner->is_same_user(*request.principal.identity)) {
+  // Its caching is of the user whose session it was, who may have gone on there without a name.
+  if (!open.owner || !open.owner->is_same_user(*request.principal.identity) ||
+      open.user != request.session->user_id()) {
     return NtStatus::kAccessDenied;
   }
   return check_tree(request, open);

@@ -77,7 +77,7 @@ Reply symlink_reply(const Request& request, std::string target, size_t component
   wire::SymbolicLinkErrorResponse link;
   // What the client has to append to the target: the components behind the link.
   size_t unparsed_units = 0;
-  const auto& components = path.components();
+  const auto components = path.components();
   for (size_t i = components_consumed; i < components.size(); ++i) {
     unparsed_units += 1 + vfs::utf16_units(components[i]);
   }

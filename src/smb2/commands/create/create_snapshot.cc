@@ -10,15 +10,16 @@ namespace {
 
 // Takes the token out of `path`. What clients see as folder\@GMT-... is the snapshot as well.
 Result<std::optional<FileTime>> take_token(vfs::Path& path, const vfs::Path& folder) {
-  const auto& names = path.components();
+  const auto names = path.components();
+  const auto above = folder.components();
   const auto token = std::ranges::find_if(
-      names, [](const std::string& name) { return parse_snapshot_token(name).has_value(); });
+      names, [](std::string_view name) { return parse_snapshot_token(name).has_value(); });
   if (token == names.end()) return std::optional<FileTime>();
   const int64_t second = *parse_snapshot_token(*token);
   if (second < 0) return fail(NtStatus::kObjectNameNotFound);
   vfs::Path rest;
-  const bool from_folder = std::ranges::equal(names.begin(), token, folder.components().begin(),
-                                              folder.components().end(), vfs::equal_folded);
+  const bool from_folder =
+      std::ranges::equal(names.begin(), token, above.begin(), above.end(), vfs::equal_folded);
   for (auto name = from_folder ? token : names.begin(); name != names.end(); ++name) {
     if (name != token) BRAID_CHECK(rest.append(*name));
   }
