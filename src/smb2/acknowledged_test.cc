@@ -173,7 +173,9 @@ TEST_F(Acknowledged, WatchersHearOfAWriteThatIsHalfDone) {
   plan->clear();
   EXPECT_EQ(content(id), "con");
   client.send(client.request(Command::kClose, wire::CloseRequest{.file_id = id}));
-  EXPECT_EQ(client.answer_to(waiting)->status(), NtStatus::kSuccess);
+  const auto told = client.answer_to(waiting);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->status(), NtStatus::kSuccess);
 }
 
 // [MS-SMB2] 2.2.32.1: ChunkBytesWritten is of the chunk that failed.
@@ -196,7 +198,23 @@ TEST_F(Acknowledged, CopychunkTellsWhatWasCopiedOfTheChunkThatFailed) {
   EXPECT_EQ(done->total_bytes_written, 4u);
   EXPECT_EQ(content(id), "1234");
   client.send(client.request(Command::kClose, wire::CloseRequest{.file_id = id}));
-  EXPECT_EQ(client.answer_to(waiting)->status(), NtStatus::kSuccess);
+  const auto told = client.answer_to(waiting);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->status(), NtStatus::kSuccess);
+}
+
+TEST_F(Acknowledged, StreamWithoutTheRoomThatItsCreateAsksForIsNotMade) {
+  make("f", "content");
+  for (const std::string_view name : {"f:s", "new:s"}) {
+    auto body = RawClient::create_body(name);
+    body.contexts.allocation_size = 4096;
+    plan->fail_operation("allocate", ENOSPC);
+    EXPECT_EQ(client.status_of(client.request(Command::kCreate, body)), NtStatus::kDiskFull);
+    plan->clear();
+    EXPECT_EQ(status_of_open(name), NtStatus::kObjectNameNotFound);
+  }
+  EXPECT_EQ(status_of_open("new"), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(content("f"), "content");
 }
 
 TEST_F(Acknowledged, AllHandlesOfAStreamFollowItsRename) {
