@@ -36,7 +36,7 @@ ShownOpen shown(const smb2::Server& server, const smb2::Open& open) {
   ShownOpen row{.names = {{"open", id_text(open.file_id.persistent)},
                           {"share", open.tree_connect->share->name},
                           {"path", with_stream(smb2::known_path(server, open).text(),
-                                               *open.stream_name.lock())}},
+                                               open.stream_name())}},
                 .ref = std::nullopt,
                 .client_guid = open.client_guid,
                 .user = open.user,

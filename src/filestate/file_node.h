@@ -112,11 +112,13 @@ struct FileNode {
   bool is_idle() const {
     return streams.empty() && !main.has_opens() && deleting.empty() && outbox.empty();
   }
-  // One of them is over, whatever came of it.
-  void end(const Deletion& deletion) {
+  // One of them is over. `is_gone`: the name is, too.
+  void end(const Deletion& deletion, bool is_gone = true) {
     if (deletion.why == Deletion::Why::kReplaced) return;
     FileState* const state = find(deletion.file);
-    if (state) state->end_delete(deletion.path ? *deletion.path : "");
+    if (!state) return;
+    const std::string_view path = deletion.path ? std::string_view(*deletion.path) : "";
+    is_gone ? state->end_delete(path) : state->keep_name(path);
   }
   // The name of `open` is another one now.
   void renamed(const OpenRef& open, SharedPath path) {

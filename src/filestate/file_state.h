@@ -83,6 +83,8 @@ class BasicFileState {
   bool is_delete_pending(OpenToken token) const;
   // What was to be deleted is gone, or stays: a named stream, or the name `path` of the file.
   void end_delete(std::string_view path);
+  // It could not be removed: those who have it open by this name go on with it.
+  void keep_name(std::string_view path);
   // The name by which it was opened is another one now, for all who have the file open by it.
   // `streams` and `main`: the states of the file, where there are more than this one.
   void renamed(OpenToken token, SharedPath path,
@@ -94,6 +96,7 @@ class BasicFileState {
   // Does an open refuse to share this access? For deleting a file with open streams.
   bool denies(uint32_t access) const { return share_.denies(access); }
   bool is_open_with(uint32_t access) const;
+  bool is_open_elsewhere(store::WorkerTag here) const;
   // Would an open of one of the file's streams refuse to share the deletion that an open of the
   // file may do?
   bool collides_with_deleter(uint32_t access, uint32_t share) const {

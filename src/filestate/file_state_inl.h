@@ -372,6 +372,16 @@ void BasicFileState<kDefect>::end_delete(std::string_view path) {
 }
 
 template <Defect kDefect>
+void BasicFileState<kDefect>::keep_name(std::string_view path) {
+  if (key_.stream != 0) return end_delete(path);
+  Link* const link = links_->find(path);
+  if (!link) return;
+  if (link->opens == 0) return links_->remove(*link);
+  link->delete_pending = link->unlinks_by_posix = link->is_being_unlinked = false;
+  links_->touch(*link);
+}
+
+template <Defect kDefect>
 void BasicFileState<kDefect>::take_links(Link& from, Link& to) {
   if (from.opens == 0) return;
   for (const auto& open : opens_) {
@@ -495,6 +505,13 @@ NtStatus BasicFileState<kDefect>::check_sharing(OpenToken token, uint32_t access
 template <Defect kDefect>
 bool BasicFileState<kDefect>::is_open_with(uint32_t access) const {
   return share_.is_open_with(access);
+}
+
+template <Defect kDefect>
+bool BasicFileState<kDefect>::is_open_elsewhere(store::WorkerTag here) const {
+  return std::ranges::any_of(opens_, [&](const auto& open) {
+    return store::WorkerTag::of(open->token.value) != here;
+  });
 }
 
 }  // namespace braid::filestate

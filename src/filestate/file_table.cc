@@ -158,6 +158,17 @@ bool FileTable::is_open(const FileKey& file) const {
                     [&](FileNode&, const FileState& state) { return state.has_opens(); });
 }
 
+bool FileTable::is_open_elsewhere(const FileKey& file) const {
+  return impl_->ask(file, false, [&](FileNode&, const FileState& state) {
+    return state.is_open_elsewhere(impl_->own_tag());
+  });
+}
+
+void FileTable::not_removed(const CloseDecision& closed, const FileKey& of) {
+  impl_->end_delete(closed.file, closed.path, Impl::Removed::kNo);
+  if (of != closed.file) impl_->end_delete(of, closed.path, Impl::Removed::kNo);
+}
+
 bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
   return impl_->ask(file, false,
                     [&](FileNode&, const FileState& state) { return state.is_open_with(access); });

@@ -74,6 +74,8 @@ class FileTable {
   // kDelete constants): what renaming an open file, or onto one, has to ask.
   NtStatus check_sharing(const OpenRef& ref, uint32_t access) const;
   bool is_open(const FileKey& file) const;
+  // In another worker.
+  bool is_open_elsewhere(const FileKey& file) const;
   // Before a rename or a link by `ref` takes the name of `target`, [MS-FSA] 2.1.5.15.12: ends the
   // caching of all who have it or a stream of it open, so that what they keep open for themselves
   // only is closed. kWait: ask again at kRetryOperation of `ref`. kFail: ACCESS_DENIED (it is open,
@@ -92,6 +94,9 @@ class FileTable {
   // The name by which it was opened, as far as it is known here; null if that is gone. What local
   // programs rename the kernel knows: smb2/open_name.h.
   SharedPath path_of(const OpenRef& ref) const;
+  // What `closed` was to remove could not be removed: the name stays, is no longer to be deleted, and
+  // may be opened again once `until_deleted` is gone.
+  void not_removed(const CloseDecision& closed, const FileKey& of);
   // Is anything open below this directory ("a\b" finds "a\b\c")? Walks every open file, one shard
   // at a time: only for renaming a directory, which Windows refuses then.
   bool any_open_below(std::string_view directory) const;

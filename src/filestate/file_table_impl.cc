@@ -107,7 +107,7 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
           .until_deleted = nullptr};
 }
 
-void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path) {
+void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path, Removed removed) {
   Effects effects;
   {
     Access access(*this, file, effects);
@@ -116,7 +116,7 @@ void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path) {
       std::erase_if(node->deleting, [&](const FileNode::Deletion& each) {
         if (each.file != file || each.by != own_tag() || !each.is_of(path)) return false;
         if (each.why == FileNode::Deletion::Why::kReplaced) return false;
-        node->end(each);
+        node->end(each, removed == Removed::kYes);
         return true;
       });
       // As the last of a stream of it may have been, too.

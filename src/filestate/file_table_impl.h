@@ -183,7 +183,8 @@ struct FileTable::Impl {
               if (of != file) end_delete(of, path);
             }};
   }
-  void end_delete(const FileKey& file, const SharedPath& path);
+  enum class Removed : uint8_t { kYes, kNo };
+  void end_delete(const FileKey& file, const SharedPath& path, Removed removed = Removed::kYes);
   std::shared_ptr<const void> until_replaced(const FileKey& file) {
     return {this, [this, file](const void*) { end_replace(file); }};
   }

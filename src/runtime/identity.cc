@@ -114,6 +114,8 @@ ScopedPrivilege::~ScopedPrivilege() {
 ScopedUser::ScopedUser(const Credentials& who)
     : before_(taken), was_privileged_(privileged), status_(assume(who)) {}
 
+ScopedUser::ScopedUser() : ScopedUser(taken ? Credentials(taken) : server_credentials()) {}
+
 ScopedUser::~ScopedUser() {
   if (was_privileged_) {
     privileged = set_user_and_group(*server_credentials());

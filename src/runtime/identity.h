@@ -69,6 +69,8 @@ class ScopedPrivilege {
 class ScopedUser {
  public:
   explicit ScopedUser(const Credentials& who);
+  // As the user whom the thread acted as before a ScopedPrivilege.
+  ScopedUser();
   ~ScopedUser();
   ScopedUser(const ScopedUser&) = delete;
   ScopedUser& operator=(const ScopedUser&) = delete;

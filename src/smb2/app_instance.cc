@@ -29,7 +29,7 @@ std::optional<Match> find(Server& server, const AppInstanceArrival& arrival) {
         match.file_key.inode != arrival.file.inode) {
       continue;
     }
-    if (match.open) match.stream_name = *match.open->stream_name.lock();
+    if (match.open) match.stream_name = match.open->stream_name();
     if (vfs::equal_folded(match.stream_name, arrival.stream)) return std::move(match);
   }
   return std::nullopt;

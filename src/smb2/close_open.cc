@@ -1,5 +1,7 @@
 #include "smb2/close_open.h"
 
+#include <cerrno>
+
 #include "base/log.h"
 #include "smb2/directory_leases.h"
 #include "smb2/notify/report.h"
@@ -10,39 +12,59 @@
 namespace braid::smb2 {
 namespace {
 
-void delete_stream(Server& server, Open& open) {
+// What is to be deleted and is not there any more, or has made room for something else, is gone.
+bool is_gone(const Error& error) { return error.is_os(ENOENT) || error.is_os(ESTALE); }
+
+Result<void> delete_stream(Server& server, Open& open) {
   const std::string name = current_path(server, open).text();
-  const std::string stream = *open.stream_name.lock();
-  if (auto removed = open.base_file->remove_stream(stream); !removed) {
-    log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
-  } else {
+  const std::string stream = open.stream_name();
+  const auto removed = open.base_file->remove_stream(stream);
+  if (removed) {
     report_removed(server, open, name);
+    return {};
   }
+  if (is_gone(removed.error())) return {};
+  log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
+  return removed;
 }
 
 // The name by which `open` was opened, the last that has the file open by it, or the one that
 // deletes it whoever has.
-void delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
+Result<void> delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
   const auto located = locate_closed(open, decision.path);
-  Result<void> removed = fail_os(ENOENT);
+  Result<void> removed;
   if (located) {
     removed =
         open.tree_connect->share->volume->remove(open.credentials, located->place, decision.file);
+  } else {
+    removed = fail(located.error());
   }
   if (!removed) {
     const std::string name = current_path(server, open).text();
     log::info("cannot delete {}: {}", name, removed.error().message());
-    return;
+    if (is_gone(removed.error())) return {};
+    // [MS-FSA] 2.1.5.5, phase 1: a directory that is not empty is not marked by its close.
+    const bool is_of_open =
+        (open.attributes.create_options & wire::CreateOptions::kDeleteOnClose) != 0;
+    if (removed.error().is_os(ENOTEMPTY) && is_of_open) return {};
+    return removed;
   }
   server.file_table.child_changed(located->place.parent->key(), open.parent_lease());
   report_removed(server, open, located->path.text());
+  return {};
+}
+
+Result<void> carry_out(Server& server, Open& open, const filestate::CloseDecision& decision) {
+  if (decision.file.stream != 0) return delete_stream(server, open);
+  if (decision.stream_too) BRAID_CHECK(delete_stream(server, open));
+  return delete_name(server, open, decision);
 }
 
 }  // namespace
 
 Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
   if (!co_await begin_and_wait(server, open)) co_return false;
-  finish_close(server, *open);
+  (void)finish_close(server, *open);  // nobody waits for an answer
   co_return true;
 }
 
@@ -58,14 +80,16 @@ Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open) {
   co_return true;
 }
 
-void finish_close(Server& server, Open& open, std::optional<filestate::CloseDecision> decision) {
-  if (open.is_pipe()) return;
+Result<void> finish_close(Server& server, Open& open,
+                          std::optional<filestate::CloseDecision> decision) {
+  if (open.is_pipe()) return {};
   if (open.pending_notifications != 0) report_noted(server, open);
   if (open.is_modified) child_changed(server, open);
   if (!decision) decision = server.file_table.close(open.ref());
+  Result<void> done;
   if (decision->delete_now) {
-    if (decision->file.stream != 0 || decision->stream_too) delete_stream(server, open);
-    if (decision->file.stream == 0) delete_name(server, open, *decision);
+    done = carry_out(server, open, *decision);
+    if (!done) server.file_table.not_removed(*decision, open.attributes.file_key);
   } else if (open.attributes.is_directory &&
              server.file_table.pending_links(open.attributes.file_key) != 0) {
     report_delete_pending(server, open);
@@ -77,6 +101,7 @@ void finish_close(Server& server, Open& open, std::optional<filestate::CloseDeci
   open.base_file.reset();
   open.enumeration.unshared().enumeration.reset();  // a descriptor, too
   if (open.is_in_open_table) server.open_table.remove(open.file_id);
+  return done;
 }
 
 }  // namespace braid::smb2

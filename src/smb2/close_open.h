@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/result.h"
 #include "filestate/types.h"
 #include "runtime/one_shot.h"
 #include "runtime/task.h"
@@ -20,7 +21,7 @@ struct CloseUnderWay {
   FileId file_id;
   std::shared_ptr<TreeConnect> tree_connect;
   uint64_t connection = 0;                             // Connection::number of the first
-  OneShot<std::optional<wire::CloseResponse>> answer;  // nothing: somebody else had closed it
+  OneShot<Result<wire::CloseResponse>> answer;
 };
 
 // [MS-SMB2] 3.3.4.17 "Server Application Closes an Open", and what CLOSE, TREE_DISCONNECT, LOGOFF
@@ -33,8 +34,10 @@ Task<bool> close_open(Server& server, std::shared_ptr<Open> open);
 // it or waits for it any more; false, and at once, if another caller is closing it. It continues on
 // a thread of the worker pool.
 Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open);
-// `decision`: filestate has closed it already. REQUIRES: the Open is closing and unused. May block.
-void finish_close(Server& server, Open& open,
+// `decision`: filestate has closed it already. The Open is closed whatever is returned: an error
+// says that what was to be deleted with it is still there, and no longer to be deleted.
+// REQUIRES: the Open is closing and unused. May block.
+Result<void> finish_close(Server& server, Open& open,
                   std::optional<filestate::CloseDecision> decision = std::nullopt);
 
 }  // namespace braid::smb2

@@ -28,7 +28,7 @@ Task<void> lose_open(Server& server, std::shared_ptr<Open> open) {
   server.open_table.begin_leaving(*open);
   if (!co_await begin_and_wait(server, open)) co_return;
   if (!server.file_table.disconnect(open->ref())) {
-    finish_close(server, *open);
+    (void)finish_close(server, *open);
     co_return;
   }
   if (open->pending_notifications != 0) report_noted(server, *open);
@@ -48,7 +48,7 @@ Task<void> close_claimed(Server& server, PreservedOpen preserved) {
     co_return;
   }
   const auto open = restore_to_close(std::move(preserved));
-  finish_close(server, *open);
+  (void)finish_close(server, *open);
 }
 
 Task<void> close_purged(Server& server, PurgedOpen purged) {
@@ -56,7 +56,7 @@ Task<void> close_purged(Server& server, PurgedOpen purged) {
   WorkerPool::Seat seat(server.pool(), work_of(preserved.owner.get(), preserved.share.get()));
   co_await seat.schedule();
   const auto open = restore_to_close(std::move(purged.open));
-  finish_close(server, *open, std::move(purged.closed));
+  (void)finish_close(server, *open, std::move(purged.closed));
 }
 
 }  // namespace braid::smb2

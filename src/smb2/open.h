@@ -128,9 +128,10 @@ class Open {
   PipeReads pipe_reads;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
-  // As the last CREATE or rename left it. The share modes of a stream go by the name it was opened
-  // by, which `attributes.file_key` holds.
-  Guarded<std::string> stream_name;
+  // Of a stream, as its last rename left it, whoever asked for that; null for all else. Share modes
+  // go by the name it was opened by, which `attributes.file_key` holds.
+  std::shared_ptr<const vfs::StreamName> its_stream_name;
+  std::string stream_name() const { return its_stream_name ? its_stream_name->text() : ""; }
   // Whose rights a delete on close uses.
   Credentials credentials;
   // Whose directory lease its changes leave alone: [MS-SMB2] 3.3.5.9.11.
@@ -161,6 +162,8 @@ class Open {
   // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.
   std::atomic<uint64_t> position = 0;
   std::atomic<uint32_t> mode = 0;
+  // errno of a flush that failed, as what was written may be lost: see sync.h. 0: none has.
+  std::atomic<int> flush_error = 0;
   // Open.NextEaEntry of [MS-FSA] 2.1.1.4 "Per Open": how many were told already.
   std::atomic<uint32_t> next_ea = 0;
   // PendingNotifications of [MS-FSA] 2.1.1.3 "Per File": changes made through this open that are

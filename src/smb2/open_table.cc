@@ -222,7 +222,7 @@ std::vector<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
                           .try_again = entry.settled};
     if (entry.preserved) {
       match.file_key = entry.preserved->attributes.file_key;
-      match.stream_name = entry.preserved->stream_name;
+      match.stream_name = entry.preserved->stream_name();
       match.share = entry.preserved->share->name;
     } else if (entry.state == State::kConnected) {
       match.open = entry.open.lock();
@@ -264,7 +264,7 @@ std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
                    .owner = open.owner,
                    .share = open.share->name,
                    .path = open.path.text(),
-                   .stream_name = open.stream_name,
+                   .stream_name = open.stream_name(),
                    .client_guid = open.client_guid,
                    .user = open.user,
                    .until = deadline});

@@ -11,7 +11,6 @@ PreservedOpen preserve(Open& open) {
                           .terms = *open.durable_terms.lock(),
                           .owner = open.owner,
                           .share = open.tree_connect->share,
-                          .stream_name = *open.stream_name.lock(),
                           .path = *open.path.lock(),
                           .credentials = open.credentials,
                           .client_guid = open.client_guid,
@@ -23,7 +22,8 @@ PreservedOpen preserve(Open& open) {
                           .time_rules = open.time_rules,
                           .position = open.position,
                           .mode = open.mode,
-                          .next_ea = open.next_ea};
+                          .next_ea = open.next_ea,
+                          .flush_error = open.flush_error};
   if (const auto attributes = open.file->stat()) {
     preserved.size = attributes->size;
     preserved.write_time = attributes->write_time;
@@ -43,7 +43,6 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   open->names = preserved.names;
   *open->durable_terms.lock() = preserved.terms;
   open->owner = std::move(preserved.owner);
-  *open->stream_name.lock() = std::move(preserved.stream_name);
   *open->path.lock() = std::move(preserved.path);
   open->credentials = std::move(preserved.credentials);
   open->client_guid = preserved.client_guid;
@@ -55,7 +54,9 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   open->position = preserved.position;
   open->mode = preserved.mode;
   open->next_ea = preserved.next_ea;
+  open->flush_error = preserved.flush_error;
   open->file = std::move(preserved.file);
+  open->its_stream_name = open->file->stream_name();
   open->base_file = std::move(preserved.base_file);
   // The files may have been opened anew, in another process.
   if (preserved.time_rules.any()) open->set_time_rules(preserved.time_rules);

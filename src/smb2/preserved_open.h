@@ -31,7 +31,10 @@ struct PreservedOpen {
   DurableTerms terms;
   std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
   std::shared_ptr<const Share> share;
-  std::string stream_name;
+  std::string stream_name() const {
+    const auto name = file->stream_name();
+    return name ? name->text() : std::string();
+  }
   vfs::Path path;
   Credentials credentials;
   ClientGuid client_guid;
@@ -44,6 +47,7 @@ struct PreservedOpen {
   uint64_t position = 0;
   uint32_t mode = 0;
   uint32_t next_ea = 0;
+  int flush_error = 0;
 
   // Of the Open and its locks, which stay. Another worker that takes it over counts it itself.
   HeldMemory::Kept memory;

@@ -103,7 +103,7 @@ std::shared_ptr<const Share> find_same(const ShareTable& shares, const std::stri
 }
 
 // The files again: that of a stream is made of another descriptor for the file it belongs to.
-Result<void> adopt(PreservedOpen& open, UniqueFd descriptor) {
+Result<void> adopt(PreservedOpen& open, UniqueFd descriptor, const std::string& stream) {
   vfs::Volume& volume = *open.share->volume;
   vfs::AdoptHow how{.name = open.path.name()};
   UniqueFd of_stream;
@@ -114,13 +114,16 @@ Result<void> adopt(PreservedOpen& open, UniqueFd descriptor) {
   auto& named = open.attributes.is_stream ? open.base_file : open.file;
   BRAID_TRY(named, volume.adopt(open.credentials, std::move(descriptor), how));
   if (open.attributes.is_stream) {
-    how.stream = open.stream_name;
+    how.stream = stream;
     how.writable =
         !open.share->read_only && (open.attributes.granted_access &
                                    (wire::Access::kFileWriteData | wire::Access::kFileAppendData));
     BRAID_TRY(open.file, volume.adopt(open.credentials, std::move(of_stream), how));
   }
-  if (open.file->key() != open.attributes.file_key) return fail_os(ESTALE);
+  // A stream may have been renamed since it was opened.
+  FileKey now = open.file->key();
+  if (open.attributes.is_stream) now.stream = open.attributes.file_key.stream;
+  if (now != open.attributes.file_key) return fail_os(ESTALE);
   return {};
 }
 
@@ -143,7 +146,7 @@ Bytes encode(const PreservedOpen& open) {
   if (open.owner) encode_user(*open.owner, w);
   encode_text(open.share->name, w);
   encode_text(open.share->real_path, w);
-  encode_text(open.stream_name, w);
+  encode_text(open.stream_name(), w);
   encode_text(open.path.text(), w);
   encode_credentials(*open.credentials, w);
   w.id128(open.client_guid);
@@ -157,6 +160,7 @@ Bytes encode(const PreservedOpen& open) {
   w.u64(open.position);
   w.u32(open.mode);
   w.u32(open.next_ea);
+  w.u32(static_cast<uint32_t>(open.flush_error));
   w.u64(open.size);
   w.file_time(open.write_time);
   return bytes;
@@ -175,7 +179,7 @@ Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
   if (r.u8() != 0) open.owner = std::make_shared<const auth::Identity>(decode_user(r));
   const std::string share = decode_text(r);
   open.share = find_same(shares, share, decode_text(r));
-  open.stream_name = decode_text(r);
+  const std::string stream = decode_text(r);
   const std::string path = decode_text(r);
   open.credentials = decode_credentials(r);
   open.client_guid = r.id128<ClientGuid>();
@@ -191,6 +195,7 @@ Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
   open.position = r.u64();
   open.mode = r.u32();
   open.next_ea = r.u32();
+  open.flush_error = static_cast<int>(r.u32());
   open.size = r.u64();
   open.write_time = r.file_time();
   r.expect(r.remaining() == 0);
@@ -198,7 +203,7 @@ Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
   if (!open.share) return fail(NtStatus::kObjectNameNotFound);
   BRAID_TRY(auto parsed, vfs::parse_path(path, vfs::NameRules::kPosix));
   open.path = std::move(parsed.path);
-  BRAID_CHECK(adopt(open, std::move(descriptor)));
+  BRAID_CHECK(adopt(open, std::move(descriptor), stream));
   return open;
 }
 

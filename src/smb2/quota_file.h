@@ -56,14 +56,14 @@ class QuotaFile final : public vfs::File {
   Result<void> remove_xattr(std::string_view, vfs::Actor) override { return fail_os(EACCES); }
 
   Result<size_t> read(uint64_t, MutableByteView, vfs::Wait) override { return no_data(); }
-  Result<size_t> write(uint64_t, std::span<const ByteView>) override { return no_data(); }
+  vfs::Progress write(uint64_t, std::span<const ByteView>) override { return no_data(); }
   Result<void> truncate(uint64_t) override { return no_data(); }
   Result<void> allocate(uint64_t) override { return no_data(); }
   Result<std::vector<vfs::Range>> allocated_ranges(vfs::Range, size_t) override {
     return no_data();
   }
   Result<void> zero_range(vfs::Range) override { return no_data(); }
-  Result<uint64_t> copy_range(vfs::File&, uint64_t, uint64_t, uint64_t) override {
+  vfs::Progress copy_range(vfs::File&, uint64_t, uint64_t, uint64_t) override {
     return no_data();
   }
   Result<void> clone_range(vfs::File&, uint64_t, uint64_t, uint64_t) override { return no_data(); }

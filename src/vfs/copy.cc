@@ -9,8 +9,8 @@ constexpr uint64_t kPieceMax = 1 << 20;  // enough to make the system calls chea
 
 }  // namespace
 
-Result<uint64_t> copy_through_memory(File& source, uint64_t source_offset, File& target,
-                                     uint64_t offset, uint64_t length) {
+Progress copy_through_memory(File& source, uint64_t source_offset, File& target, uint64_t offset,
+                             uint64_t length) {
   BRAID_TRY(const Attributes attributes, source.stat());
   if (source_offset >= attributes.size) return 0;
   length = std::min(length, attributes.size - source_offset);
@@ -21,11 +21,13 @@ Result<uint64_t> copy_through_memory(File& source, uint64_t source_offset, File&
   for (uint64_t done = 0; done < length;) {
     const uint64_t piece = std::min(length - done, kPieceMax);
     const uint64_t at = backwards ? length - done - piece : done;
-    BRAID_TRY(const size_t got, source.read(source_offset + at, buffer.view().first(piece)));
-    if (got == 0) return done;
-    BRAID_TRY(const size_t put, target.write(offset + at, buffer.view().first(got)));
-    done += put;
-    if (got < piece) return done;
+    const auto got = source.read(source_offset + at, buffer.view().first(piece));
+    if (!got) return {done, got.error()};
+    if (*got == 0) return done;
+    const Progress put = target.write(offset + at, buffer.view().first(*got));
+    done += put.done();
+    if (!put) return {done, put.error()};
+    if (*got < piece) return done;
   }
   return length;
 }

@@ -6,7 +6,7 @@
 namespace braid::vfs {
 
 // File::copy_range by reading and writing; ranges of one file may overlap, as with memmove.
-Result<uint64_t> copy_through_memory(File& source, uint64_t source_offset, File& target,
-                                     uint64_t offset, uint64_t length);
+Progress copy_through_memory(File& source, uint64_t source_offset, File& target, uint64_t offset,
+                             uint64_t length);
 
 }  // namespace braid::vfs

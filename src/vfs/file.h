@@ -1,6 +1,7 @@
 // File: one open file, directory or stream.
 #pragma once
 
+#include <cassert>
 #include <cerrno>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/guarded.h"
 #include "base/result.h"
 #include "vfs/attributes.h"
 #include "vfs/path.h"
@@ -31,6 +33,30 @@ struct Range {
   uint64_t offset = 0;
   uint64_t length = 0;
   friend bool operator==(const Range&, const Range&) = default;
+};
+
+// How far a write or a copy came: all the way, or some bytes and then an error. What was done stays
+// done, and who watches the file has to hear of it.
+class [[nodiscard]] Progress {
+ public:
+  Progress(uint64_t done) : done_(done) {}
+  Progress(uint64_t done, const Error& error) : done_(done), error_(error) {}
+  Progress(const std::unexpected<Error>& nothing_done) : error_(nothing_done.error()) {}
+
+  // Bytes, whatever followed.
+  uint64_t done() const { return done_; }
+  // As Result.
+  explicit operator bool() const { return !error_; }
+  const Error& error() const { return *error_; }
+  uint64_t operator*() const { return done_; }
+  uint64_t value() const {
+    assert(!error_);
+    return done_;
+  }
+
+ private:
+  uint64_t done_ = 0;
+  std::optional<Error> error_;
 };
 
 struct Space {
@@ -82,6 +108,18 @@ struct StreamInfo {
   uint64_t allocation_size = 0;
 };
 
+// What a named stream is called, as it is now: one for all opens of the stream in this process,
+// whoever renames it. Thread: any.
+class StreamName {
+ public:
+  explicit StreamName(std::string name) : text_(std::move(name)) {}
+  std::string text() const { return *text_.lock(); }
+  void set(std::string_view name) { *text_.lock() = name; }
+
+ private:
+  mutable Guarded<std::string> text_;
+};
+
 struct StreamHow {
   enum class Disposition : uint8_t { kOpen, kCreate, kOpenOrCreate };
   Disposition disposition = Disposition::kOpen;
@@ -121,10 +159,11 @@ class File {
   // Bytes read; 0 at and beyond the end.
   virtual Result<size_t> read(uint64_t offset, MutableByteView into,
                               Wait wait = Wait::kAllowed) = 0;
-  // Writes everything. The first write sets ARCHIVE. There is none that never waits: a file system
-  // that is being frozen lets no writer in, whatever the writer has asked for.
-  virtual Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) = 0;
-  Result<size_t> write(uint64_t offset, ByteView bytes) {
+  // Writes everything, or what came before an error. The first write sets ARCHIVE. There is none
+  // that never waits: a file system that is being frozen lets no writer in, whatever the writer has
+  // asked for.
+  virtual Progress write(uint64_t offset, std::span<const ByteView> pieces) = 0;
+  Progress write(uint64_t offset, ByteView bytes) {
     return write(offset, std::span<const ByteView>(&bytes, 1));
   }
   virtual Result<void> truncate(uint64_t size) = 0;
@@ -132,15 +171,17 @@ class File {
   // those beyond. ENOSPC: nothing was taken. REQUIRES that nobody else of this process writes the
   // file meanwhile.
   virtual Result<void> allocate(uint64_t size) = 0;
+  // Whatever it was opened for, a directory too. EIO, ENOSPC and EDQUOT may tell of what was written
+  // through any open of the file, and the kernel tells it once: smb2/sync.h remembers.
   virtual Result<void> flush(Durability durability) = 0;
 
   // Data ranges within `within`, at most `max`, in order; a file without holes is one range.
   virtual Result<std::vector<Range>> allocated_ranges(Range within, size_t max) = 0;
   // Makes the range read as zeros, as a hole where possible; never grows the file.
   virtual Result<void> zero_range(Range range) = 0;
-  // Copies within the server; the count copied is short only at the end of `source`.
-  virtual Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                                      uint64_t length) = 0;
+  // Copies within the server; without an error the count is short only at the end of `source`.
+  virtual Progress copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                              uint64_t length) = 0;
   // Shares blocks instead of copying. EOPNOTSUPP where the file system cannot; EINVAL when the
   // range is not in whole clusters; EXDEV across file systems.
   virtual Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
@@ -172,10 +213,12 @@ class File {
   // Named streams; the unnamed one is the file itself. Names match without regard to case.
   // ENOENT, EEXIST (kCreate; rename without replace), ENOTSUP as Features::streams says.
   virtual Result<std::vector<StreamInfo>> streams() = 0;
+  // Of a stream; null for the file itself.
+  virtual std::shared_ptr<const StreamName> stream_name() const { return nullptr; }
   virtual Result<std::unique_ptr<File>> open_stream(std::string_view name,
                                                     const StreamHow& how) = 0;
   virtual Result<void> remove_stream(std::string_view name) = 0;
-  // Called on the File of the stream `from` itself, that File follows the new name.
+  // Every open of the stream `from` in this process follows the new name.
   virtual Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) = 0;
 
   // The space of the file system that the file is on, which a mount below the share's root makes

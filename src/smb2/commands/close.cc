@@ -35,9 +35,8 @@ Task<Result<Reply>> answer_with_first(Request& request, FileId id) {
   if (!first || first->connection == request.connection->number) {
     co_return fail(NtStatus::kFileClosed);
   }
-  const auto answer = co_await first->answer.wait(request.connection->reactor());
-  if (!answer) co_return fail(NtStatus::kFileClosed);
-  co_return reply_with(*answer);
+  BRAID_CO_TRY(const auto answer, co_await first->answer.wait(request.connection->reactor()));
+  co_return reply_with(answer);
 }
 
 }  // namespace
@@ -62,16 +61,17 @@ Task<Result<Reply>> handle_close(Request& request) {
 
   // Closing waits for those who use the Open; this request must not be one of them.
   request.open.release();
-  std::optional<wire::CloseResponse> answer;
+  Result<wire::CloseResponse> answer = fail(NtStatus::kFileClosed);  // somebody else closed it
   if (co_await begin_and_wait(request.server, open)) {
     // As those left it who used it until now.
     answer = response_to(close, *open);
-    finish_close(request.server, *open);
+    // The handle is gone either way; but who closed it to delete the file hears that it is there.
+    if (const auto done = finish_close(request.server, *open); !done) answer = fail(done.error());
   }
   open.reset();
   session->end_closing(under_way->file_id);
   under_way->answer.set(answer);
-  if (!answer) co_return fail(NtStatus::kFileClosed);
+  if (!answer) co_return std::unexpected(answer.error());
   co_return reply_with(*answer);
 }
 

@@ -16,6 +16,8 @@
 namespace braid::smb2 {
 
 struct FileRequests : testing::Test {
+  explicit FileRequests(std::unique_ptr<vfs::Volume> volume = vfs::make_memory_volume())
+      : engine(Engine::lenient(), system_clock(), 1, Engine::shares_on(std::move(volume))) {}
   void SetUp() override { ASSERT_TRUE(client.log_on()); }
 
   FileId open(std::string_view name, uint32_t access = wire::Access::kFileAllAccess,

@@ -5,6 +5,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
+#include "smb2/sync.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -19,9 +20,8 @@ Task<Result<Reply>> handle_flush(Request& request) {
     co_return fail(NtStatus::kAccessDenied);
   }
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kFlush));
-  if (!open.attributes.is_directory) {
-    BRAID_CO_CHECK(open.file->flush(vfs::Durability::kDataAndMetadata));
-  }
+  // Of a directory: the names in it.
+  BRAID_CO_CHECK(sync(open, vfs::Durability::kDataAndMetadata));
   if (open.pending_notifications != 0) report_noted(request.server, open);
   co_return reply_with(wire::FlushResponse{});
 }

@@ -61,7 +61,7 @@ uint64_t index_number_of(const Open& open, const vfs::Attributes& attributes) {
 
 std::string name_with_stream(const Server& server, const Open& open) {
   std::string name = current_path(server, open).text();
-  if (open.attributes.is_stream) name += ":" + *open.stream_name.lock();
+  if (open.attributes.is_stream) name += ":" + open.stream_name();
   return name;
 }
 

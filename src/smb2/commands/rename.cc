@@ -26,18 +26,23 @@ Result<void> check_directory(Request& request, const vfs::Place& child) {
 }
 
 // To the kernel another spelling of what is to be replaced is another name, which would stay: so
-// its place is taken first, and then the name as it is wanted.
-Result<void> put(Request& request, const vfs::Place& from, const RenameTarget& target, FileKey key,
+// its place is taken first, and then the name as it is wanted. Returns what it is called then: where
+// the second step fails the spelling of what was replaced, as that is gone and the file is there.
+Result<vfs::Path> put(Request& request, const vfs::Place& from, const RenameTarget& target, FileKey key,
                  bool replace) {
   vfs::Volume& volume = *request.tree_connect->share->volume;
   const bool is_itself = target.taken && target.taken->place.name == from.name &&
                          target.place.parent->key() == from.parent->key();
   const bool respelled = replace && target.taken && !is_itself &&
                          target.taken->place.name != target.place.name;
-  if (!respelled) return volume.rename(request.credentials(), from, key, target.place, replace);
+  if (!respelled) {
+    BRAID_CHECK(volume.rename(request.credentials(), from, key, target.place, replace));
+    return target.path;
+  }
   const vfs::Place& there = target.taken->place;
   BRAID_CHECK(volume.rename(request.credentials(), from, key, there, true));
-  return volume.rename(request.credentials(), there, key, target.place, false);
+  const auto spelled = volume.rename(request.credentials(), there, key, target.place, false);
+  return spelled ? target.path : target.taken->path;
 }
 
 Result<void> move(Request& request, Open& open, const RenameTarget& target, bool replace) {
@@ -57,18 +62,18 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target, bool
   }
   // Longer than the name it was opened by, it takes more room.
   BRAID_CHECK(open.memory.reach(kOpenSize + 2 * target.path.text().size()));
-  BRAID_CHECK(put(request, source.place, target, key, replace || same_file));
+  BRAID_TRY(const vfs::Path now, put(request, source.place, target, key, replace || same_file));
 
   replaced(request, target);
-  *open.path.lock() = target.path;
+  *open.path.lock() = now;
   server.file_table.renamed(open.ref(), std::make_shared<const std::string>(in_all_shares(
-                                            *request.tree_connect->share, target.path.text())));
+                                            *request.tree_connect->share, now.text())));
   server.file_table.child_changed(source.place.parent->key(), open.ref());
   if (target.place.parent->key() != source.place.parent->key()) {
     server.file_table.child_changed(target.place.parent->key(), open.ref());
   }
   const std::string old_name = old_path.text();
-  const std::string new_name = target.path.text();
+  const std::string new_name = now.text();
   const std::string replaced =
       target.taken && !same_file ? target.taken->path.text() : std::string();
   server.notify.renamed(*request.tree_connect->share,

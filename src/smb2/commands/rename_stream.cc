@@ -50,16 +50,24 @@ Result<void> check_target(const Server& server, Open& open, std::string_view nam
   return {};
 }
 
+bool is_open_in_other_workers(const Server& server, const Open& open, std::string_view name) {
+  FileKey as_it_is = open.attributes.file_key;
+  as_it_is.stream = vfs::stream_key(name);
+  return server.file_table.is_open_elsewhere(open.attributes.file_key) ||
+         server.file_table.is_open_elsewhere(as_it_is);
+}
+
 }  // namespace
 
 Result<void> rename_stream(Server& server, Open& open, std::string_view name, bool replace) {
   BRAID_TRY(const std::string_view new_name, stream_name_in(name));
-  const std::string old_name = *open.stream_name.lock();
+  const std::string old_name = open.stream_name();
   if (vfs::equal_folded(old_name, new_name)) return {};
+  // What a stream is called each worker keeps for itself, and an attribute is found by its name.
+  if (is_open_in_other_workers(server, open, old_name)) return fail(NtStatus::kSharingViolation);
   BRAID_CHECK(check_target(server, open, new_name, replace));
   BRAID_CHECK(open.file->rename_stream(old_name, new_name, replace));
   (void)open.base_file->note_modified();  // whoever may rename it may do that
-  *open.stream_name.lock() = new_name;
   report_stream_renamed(server, open, old_name);
   return {};
 }

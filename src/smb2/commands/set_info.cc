@@ -3,10 +3,22 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/commands/set_info_parts.h"
+#include "smb2/commands/set_info_rules.h"
 #include "smb2/connection.h"
+#include "smb2/sync.h"
 #include "wire/smb2/query_info.h"
 
 namespace braid::smb2 {
+namespace {
+
+constexpr auto kAll = vfs::Durability::kDataAndMetadata;
+
+bool changes_file(const wire::SetInfoRequest& set) {
+  const auto rule = set_info_rule(static_cast<wire::FileInfoClass>(set.file_info_class));
+  return rule && rule->changes_file;
+}
+
+}  // namespace
 
 Task<Result<Reply>> handle_set_info(Request& request) {
   wire::Reader reader = request.body();
@@ -20,9 +32,15 @@ Task<Result<Reply>> handle_set_info(Request& request) {
     done = fail(NtStatus::kInvalidDeviceRequest);
   } else {
     switch (set.info_type) {
-      case wire::InfoType::kFile: done = co_await set_file_info(request, set); break;
+      case wire::InfoType::kFile:
+        done = co_await set_file_info(request, set);
+        if (done && changes_file(set)) done = write_through(*request.open, kAll);
+        break;
       case wire::InfoType::kFilesystem: done = set_filesystem_info(request, set); break;
-      case wire::InfoType::kSecurity: done = co_await set_security_info(request, set); break;
+      case wire::InfoType::kSecurity:
+        done = co_await set_security_info(request, set);
+        if (done) done = write_through(*request.open, kAll);
+        break;
       case wire::InfoType::kQuota: done = set_quota_info(request, set); break;
     }
   }

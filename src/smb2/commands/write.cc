@@ -7,7 +7,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
-#include "wire/fscc/file_information.h"
+#include "smb2/sync.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -69,13 +69,15 @@ Task<Result<Reply>> handle_write(Request& request) {
     co_return fail(conflict);
   }
 
-  const bool write_through = (write.flags & wire::WriteFlags::kWriteThrough) != 0 ||
-                             (open.mode & wire::FileModeInformation::kWriteThrough) != 0;
-  BRAID_CO_CHECK(open.file->write(write.offset, write.data));
+  const vfs::Progress written = open.file->write(write.offset, write.data);
   turn.end();
-  if (write_through) BRAID_CO_CHECK(open.file->flush(vfs::Durability::kData));
+  // Who watches hears of what was done, also when the rest of it failed.
+  if (written.done() > 0) note_written(server, open);
+  BRAID_CO_CHECK(written);
+  const bool at_once = (write.flags & wire::WriteFlags::kWriteThrough) != 0;
+  BRAID_CO_CHECK(at_once ? sync(open, vfs::Durability::kData)
+                         : write_through(open, vfs::Durability::kData));
   open.position = write.offset + write.data.size();
-  note_written(server, open);
   co_return reply_with(response);
 }
 

@@ -15,7 +15,7 @@ using wire::FileAction;
 
 std::string path_of(Server& server, const Open& open) { return current_path(server, open).text(); }
 
-std::string stream_of(const Open& open) { return *open.stream_name.lock(); }
+std::string stream_of(const Open& open) { return open.stream_name(); }
 
 const Share& share_of(const Open& open) { return *open.tree_connect->share; }
 

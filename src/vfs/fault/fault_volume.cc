@@ -19,9 +19,11 @@ class Plan final : public FaultPlan {
   void fail_operation(std::string_view operation, int error_number) override {
     state_.lock()->operations[std::string(operation)] = error_number;
   }
+  void fail_half_way(int error_number) override { state_.lock()->half_way = error_number; }
   void clear() override {
     auto state = state_.lock();
     state->nth = 0;
+    state->half_way = 0;
     state->operations.clear();
   }
   void hold_operation(std::string_view operation) override {
@@ -47,6 +49,9 @@ class Plan final : public FaultPlan {
     const auto found = state->counts.find(operation);
     return found == state->counts.end() ? 0 : found->second;
   }
+
+  // What ends one that is half done; 0: nothing does.
+  int half_way() const { return state_.lock()->half_way; }
 
   // Counts one call, when it is not held any more; the error it is to fail with. EAGAIN for a call
   // that may not wait and would.
@@ -74,6 +79,7 @@ class Plan final : public FaultPlan {
     uint64_t calls = 0;
     uint64_t nth = 0;  // counts down to the call that fails; 0: none
     int nth_error = 0;
+    int half_way = 0;
     std::map<std::string, int, std::less<>> operations;
     std::map<std::string, uint64_t, std::less<>> counts;
     std::string held;
@@ -148,9 +154,12 @@ class FaultFile final : public File {
     return below_->read(offset, into, wait);
   }
   using File::write;
-  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override {
+  Progress write(uint64_t offset, std::span<const ByteView> pieces) override {
     BRAID_CHECK(plan_->pass("write"));
-    return below_->write(offset, pieces);
+    const int error = plan_->half_way();
+    if (error == 0) return below_->write(offset, pieces);
+    const ByteView half = pieces.front().first(pieces.front().size() / 2);
+    return {*below_->write(offset, half), Error::os(error)};
   }
   Result<void> truncate(uint64_t size) override {
     BRAID_CHECK(plan_->pass("truncate"));
@@ -176,10 +185,13 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("zero_range"));
     return below_->zero_range(range);
   }
-  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                              uint64_t length) override {
+  Progress copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                      uint64_t length) override {
     BRAID_CHECK(plan_->pass("copy_range"));
-    return below_->copy_range(below(source), source_offset, offset, length);
+    const int error = plan_->half_way();
+    if (error == 0) return below_->copy_range(below(source), source_offset, offset, length);
+    return {*below_->copy_range(below(source), source_offset, offset, length / 2),
+            Error::os(error)};
   }
   Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                            uint64_t length) override {
@@ -218,6 +230,7 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("streams"));
     return below_->streams();
   }
+  std::shared_ptr<const StreamName> stream_name() const override { return below_->stream_name(); }
   Result<void> remove_stream(std::string_view name) override {
     BRAID_CHECK(plan_->pass("remove_stream"));
     return below_->remove_stream(name);

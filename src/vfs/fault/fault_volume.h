@@ -18,6 +18,8 @@ class FaultPlan {
   virtual void fail_call(uint64_t nth, int error_number) = 0;
   // Every call of one operation ("write", "lookup", "flush", ... as the method is named) fails.
   virtual void fail_operation(std::string_view operation, int error_number) = 0;
+  // Every write and copy_range does the first half of what it is asked for, and then fails.
+  virtual void fail_half_way(int error_number) = 0;
   virtual void clear() = 0;
   // Every call of one operation waits until let_go(), as for a disk that does not answer;
   // let_pass() lets so many go on. await_held() returns when so many wait.

@@ -84,28 +84,28 @@ class MemoryEnumeration final : public Enumeration {
 }  // namespace
 
 MemoryFile::MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Access access,
-                       std::string stream)
+                       std::shared_ptr<StreamName> stream)
     : tree_(std::move(tree)), node_(std::move(node)), access_(access), stream_(std::move(stream)) {}
 
 FileKey MemoryFile::key() const {
   const std::lock_guard<std::mutex> lock(tree_->mutex);
   FileKey key = node_->attributes.key;
-  if (!stream_.empty()) key.stream = stream_key(stream_);
+  if (stream_) key.stream = stream_key(stream());
   return key;
 }
 
 bool MemoryFile::is_directory() const {
-  return stream_.empty() && node_->attributes.is_directory();
+  return !stream_ && node_->attributes.is_directory();
 }
 
 Bytes* MemoryFile::content() {
-  if (stream_.empty()) return &node_->content;
-  const auto found = find_stream(stream_);
+  if (!stream_) return &node_->content;
+  const auto found = find_stream(stream());
   return found == node_->streams.end() ? nullptr : &found->second.content;
 }
 
 void MemoryFile::resized() {
-  if (stream_.empty()) node_->attributes.size = node_->content.size();
+  if (!stream_) node_->attributes.size = node_->content.size();
   node_->attributes.allocation_size =
       std::max(node_->attributes.allocation_size, (node_->content.size() + 4095) / 4096 * 4096);
   tree_->touch(*node_, true);
@@ -114,10 +114,10 @@ void MemoryFile::resized() {
 Result<Attributes> MemoryFile::stat() {
   const std::lock_guard lock(tree_->mutex);
   Attributes out = node_->attributes;
-  if (stream_.empty()) return out;
+  if (!stream_) return out;
   const Bytes* bytes = content();
   if (!bytes) return fail_os(ENOENT);
-  out.key.stream = stream_key(stream_);
+  out.key.stream = stream_key(stream());
   out.kind = Kind::kFile;
   out.size = out.allocation_size = bytes->size();
   out.dos_attributes &= ~dos::kDirectory;
@@ -165,7 +165,7 @@ Result<size_t> MemoryFile::read(uint64_t offset, MutableByteView into, Wait wait
   return count;
 }
 
-Result<size_t> MemoryFile::write(uint64_t offset, std::span<const ByteView> pieces) {
+Progress MemoryFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   const std::lock_guard lock(tree_->mutex);
   if (!access_.write || is_directory()) return fail_os(EBADF);
   Bytes* bytes = content();
@@ -176,7 +176,7 @@ Result<size_t> MemoryFile::write(uint64_t offset, std::span<const ByteView> piec
   if (total > 0) bytes->resize(std::max<size_t>(bytes->size(), offset + total));
   uint8_t* at = bytes->data() + offset;
   for (const ByteView piece : pieces) at = std::copy(piece.begin(), piece.end(), at);
-  if (stream_.empty()) {
+  if (!stream_) {
     node_->attributes.dos_attributes =
         (node_->attributes.dos_attributes & ~dos::kNormal) | dos::kArchive;
   }
@@ -191,7 +191,7 @@ Result<void> MemoryFile::truncate(uint64_t size) {
   Bytes* bytes = content();
   if (!bytes) return fail_os(ENOENT);
   bytes->resize(size);
-  if (stream_.empty()) {
+  if (!stream_) {
     node_->attributes.dos_attributes =
         (node_->attributes.dos_attributes & ~dos::kNormal) | dos::kArchive;
   }
@@ -204,7 +204,7 @@ Result<void> MemoryFile::allocate(uint64_t size) {
   if (!access_.write) return fail_os(EBADF);
   if (size > kContentMax) return fail_os(ENOSPC);
   const uint64_t needed = std::max<uint64_t>(size, node_->attributes.size);
-  if (stream_.empty()) node_->attributes.allocation_size = (needed + 4095) / 4096 * 4096;
+  if (!stream_) node_->attributes.allocation_size = (needed + 4095) / 4096 * 4096;
   return {};
 }
 
@@ -231,8 +231,8 @@ Result<void> MemoryFile::zero_range(Range range) {
   return {};
 }
 
-Result<uint64_t> MemoryFile::copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                                        uint64_t length) {
+Progress MemoryFile::copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                                uint64_t length) {
   return copy_through_memory(source, source_offset, *this, offset, length);
 }
 
@@ -306,10 +306,13 @@ Result<std::unique_ptr<File>> MemoryFile::open_stream(std::string_view name, con
   if (exists && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
   if (!exists && how.disposition == StreamHow::Disposition::kOpen) return fail_os(ENOENT);
   if (how.truncate && !how.write) return fail_os(EBADF);
-  if (!exists) found = node_->streams.emplace(std::string(name), MemoryNode::Stream{}).first;
+  if (!exists) {
+    auto shared_name = std::make_shared<StreamName>(std::string(name));
+    found = node_->streams.emplace(std::string(name), MemoryNode::Stream{{}, shared_name}).first;
+  }
   if (how.truncate) found->second.content.clear();
   return std::make_unique<MemoryFile>(tree_, node_, Access{.read = true, .write = how.write},
-                                      found->first);
+                                      found->second.name);
 }
 
 Result<void> MemoryFile::remove_stream(std::string_view name) {
@@ -329,11 +332,10 @@ Result<void> MemoryFile::rename_stream(std::string_view from, std::string_view t
     if (taken != node_->streams.end() && !replace) return fail_os(EEXIST);
     if (taken != node_->streams.end()) node_->streams.erase(taken);
   }
-  const bool self = !stream_.empty() && equal_folded(stream_, from);
   auto moved = node_->streams.extract(found);
   moved.key() = std::string(to);
+  moved.mapped().name->set(to);
   node_->streams.insert(std::move(moved));
-  if (self) stream_ = to;
   return {};
 }
 

@@ -7,9 +7,9 @@ namespace braid::vfs {
 
 class MemoryFile final : public File {
  public:
-  // `stream`: "" for the file itself.
+  // `stream`: null for the file itself.
   MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Access access,
-             std::string stream = {});
+             std::shared_ptr<StreamName> stream = nullptr);
   ~MemoryFile() override { about_to_wait(); }
 
   FileKey key() const override;
@@ -20,14 +20,14 @@ class MemoryFile final : public File {
   Result<Space> space() override;
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;
-  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override;
+  Progress write(uint64_t offset, std::span<const ByteView> pieces) override;
   Result<void> truncate(uint64_t size) override;
   Result<void> allocate(uint64_t size) override;
   Result<void> flush(Durability durability) override;
   Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override;
   Result<void> zero_range(Range range) override;
-  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                              uint64_t length) override;
+  Progress copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                      uint64_t length) override;
   Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                            uint64_t length) override;
   Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
@@ -39,6 +39,7 @@ class MemoryFile final : public File {
   Result<std::vector<std::string>> list_xattrs(Actor actor) override;
   Result<std::vector<StreamInfo>> streams() override;
   Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override;
+  std::shared_ptr<const StreamName> stream_name() const override { return stream_; }
   Result<void> remove_stream(std::string_view name) override;
   Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override;
 
@@ -49,11 +50,12 @@ class MemoryFile final : public File {
   Bytes* content();
   std::map<std::string, MemoryNode::Stream>::iterator find_stream(std::string_view name);
   void resized();
+  std::string stream() const { return stream_ ? stream_->text() : std::string(); }
 
   const std::shared_ptr<MemoryTree> tree_;
   const MemoryNodeRef node_;
   const Access access_;
-  std::string stream_;
+  const std::shared_ptr<StreamName> stream_;
 };
 
 }  // namespace braid::vfs

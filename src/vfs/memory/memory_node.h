@@ -32,6 +32,7 @@ struct MemoryNode {
   std::map<std::string, Bytes> xattrs;
   struct Stream {
     Bytes content;
+    std::shared_ptr<StreamName> name;  // of those that have it open
   };
   std::map<std::string, Stream> streams;
   std::weak_ptr<MemoryNode> parent;

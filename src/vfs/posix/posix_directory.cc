@@ -57,7 +57,8 @@ Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
     if (key_ == context_->root_key && equal_folded(*disk_name, kPrivateFolder)) continue;
     std::string name = rules_ == NameRules::kWindows ? to_client(*disk_name) : *disk_name;
     if (wanted && !wanted(name)) continue;
-    if (auto attributes = look_at(*disk_name)) {
+    BRAID_TRY(const auto attributes, look_at(*disk_name));
+    if (attributes) {
       out.push_back(entry_of(std::move(name), *disk_name, *attributes));
     }
   }
@@ -70,7 +71,7 @@ Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view cl
   BRAID_CHECK(privilege.status());
   std::string disk_name =
       rules_ == NameRules::kWindows ? to_disk(client_name) : std::string(client_name);
-  std::optional<Attributes> attributes = look_at(disk_name);
+  BRAID_TRY(std::optional<Attributes> attributes, look_at(disk_name));
   if (!attributes && rules_ == NameRules::kWindows) {
     BRAID_TRY(auto spelled, context_->index.find(fd_.get(), key_, client_name, true));
     // As for a look-up: one that would be shown differently from how it was sent.
@@ -79,7 +80,7 @@ Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view cl
     }
     if (!spelled) return std::nullopt;
     disk_name = *spelled;
-    attributes = look_at(disk_name);
+    BRAID_TRY(attributes, look_at(disk_name));
   }
   if (!attributes) return std::nullopt;
   if (key_ == context_->root_key && equal_folded(disk_name, kPrivateFolder)) return std::nullopt;
@@ -94,8 +95,9 @@ bool PosixEnumeration::refresh(DirectoryEntry& entry) {
   // The parent of the share's root is not the client's business.
   if (entry.name == ".." && key_ == context_->root_key) return true;
   const auto now = look_at(entry.disk_name.empty() ? entry.name : entry.disk_name);
-  if (now) entry.attributes = *now;
-  return now.has_value();
+  if (!now) return true;  // it may be there: as it was when it was read
+  if (*now) entry.attributes = **now;
+  return now->has_value();
 }
 
 Result<void> PosixEnumeration::add_dot(const NameFilter& wanted, std::vector<DirectoryEntry>& out) {
@@ -107,8 +109,9 @@ Result<void> PosixEnumeration::add_dot(const NameFilter& wanted, std::vector<Dir
   if (self || key_ == context_->root_key) {
     BRAID_TRY(const Attributes attributes, attributes_of(fd_.get()));
     out.push_back({name, attributes});
-  } else if (const auto attributes = look_at(name)) {
-    out.push_back({name, *attributes});
+  } else {
+    BRAID_TRY(const auto attributes, look_at(name));
+    if (attributes) out.push_back({name, *attributes});
   }
   return {};
 }
@@ -133,9 +136,14 @@ Result<std::optional<std::string>> PosixEnumeration::next_name() {
   }
 }
 
-std::optional<Attributes> PosixEnumeration::look_at(const std::string& name) {
+Result<std::optional<Attributes>> PosixEnumeration::look_at(const std::string& name) {
   const auto st = stat_in(fd_.get(), name);
-  if (!st) return {};
+  if (!st) {
+    const bool is_of_disk = st.error().is_os(EIO) || st.error().is_os(ENOMEM) ||
+                            st.error().is_os(EUCLEAN) || st.error().is_os(ETIMEDOUT);
+    if (is_of_disk) return fail(st.error());
+    return std::nullopt;
+  }
   std::optional<DosAttrib> attrib;
   if (S_ISREG(st->stx_mode) || S_ISDIR(st->stx_mode)) {
     attrib = load_dos_attrib_in(fd_.get(), name);

@@ -27,7 +27,9 @@ class PosixEnumeration final : public Enumeration {
   // The next name in the directory, "." and ".." left out; nothing at the end.
   Result<std::optional<std::string>> next_name();
   Result<void> add_dot(const NameFilter& wanted, std::vector<DirectoryEntry>& out);
-  std::optional<Attributes> look_at(const std::string& name);
+  // Nothing: it is not there, or where it leads nobody gets at. What the disk fails to tell is an
+  // error: a listing without a name that is there would be taken for the whole.
+  Result<std::optional<Attributes>> look_at(const std::string& name);
 
   const PosixContextRef context_;
   const Credentials who_;

@@ -148,7 +148,7 @@ Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait)
   return done;
 }
 
-Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
+Progress PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   BRAID_CHECK(assume(who_));
   const KeptTimes kept(*this, KeptTimes::Operation::kData);
   if (!has_archive_ && kind_ == Kind::kFile && access_.write) {
@@ -167,7 +167,7 @@ Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> piece
     const ssize_t put = ::pwritev(fd_.get(), vector.data(), static_cast<int>(count),
                                   static_cast<off_t>(offset + done));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_last_os();
+    if (put < 0) return {done, Error::last_os_error()};
     done += static_cast<size_t>(put);
     size_t over = skip + static_cast<size_t>(put);
     while (!pieces.empty() && over >= pieces.front().size()) {
@@ -175,7 +175,7 @@ Result<size_t> PosixFile::write(uint64_t offset, std::span<const ByteView> piece
       pieces = pieces.subspan(1);
     }
     skip = over;
-    if (put == 0 && !pieces.empty()) return fail_os(EIO);
+    if (put == 0 && !pieces.empty()) return {done, Error::os(EIO)};
   }
   return done;
 }
@@ -191,7 +191,15 @@ Result<void> PosixFile::truncate(uint64_t size) {
 
 Result<void> PosixFile::flush(Durability durability) {
   BRAID_CHECK(assume(who_));
-  const int failed = durability == Durability::kData ? ::fdatasync(fd_.get()) : ::fsync(fd_.get());
+  if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};  // all of it is the name
+  Descriptor opened;
+  if (is_directory() || !(access_.read || access_.write)) {
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
+    BRAID_TRY(opened, reopen(fd_.get(), O_RDONLY | O_NONBLOCK));
+  }
+  const int fd = opened.valid() ? opened.get() : fd_.get();
+  const int failed = durability == Durability::kData ? ::fdatasync(fd) : ::fsync(fd);
   if (failed) return fail_last_os();
   return {};
 }

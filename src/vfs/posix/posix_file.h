@@ -32,15 +32,15 @@ class PosixFile final : public File {
 
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;
-  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override;
+  Progress write(uint64_t offset, std::span<const ByteView> pieces) override;
   Result<void> truncate(uint64_t size) override;
   Result<void> allocate(uint64_t size) override;
   Result<void> flush(Durability durability) override;
 
   Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override;
   Result<void> zero_range(Range range) override;
-  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                              uint64_t length) override;
+  Progress copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                      uint64_t length) override;
   Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                            uint64_t length) override;
 

@@ -2,8 +2,18 @@
 #include "vfs/names.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/stream_names.h"
 
 namespace braid::vfs {
+
+namespace {
+
+FileKey with_stream(FileKey file, std::string_view name) {
+  file.stream = stream_key(name);
+  return file;
+}
+
+}  // namespace
 
 Result<std::vector<StreamInfo>> PosixFile::streams() {
   BRAID_CHECK(assume(who_));
@@ -13,9 +23,13 @@ Result<std::vector<StreamInfo>> PosixFile::streams() {
   BRAID_TRY(const std::vector<StreamRef> refs, list_streams(fd_.get()));
   std::vector<StreamInfo> out;
   for (const StreamRef& ref : refs) {
-    // A side file that is lost takes its stream with it.
-    const auto size = stream_size(*context_, fd_.get(), ref);
-    if (size) out.push_back({ref.name, *size, *size});
+    auto info = stream_info(*context_, fd_.get(), ref);
+    if (info) {
+      out.push_back(*std::move(info));
+    } else if (!info.error().is_os(ENOENT)) {
+      // Only a side file that is lost takes its stream with it.
+      return fail(info.error());
+    }
   }
   return out;
 }
@@ -37,26 +51,29 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
   parts.has_archive = true;
   parts.hide = hide_;
   const int base_fd = parts.fd.get();
-  std::string spelled(name);
+  std::shared_ptr<StreamName> shared_name;
   {
     const StreamLock held(*context_, who_, key_);
     BRAID_CHECK(held.status());
     auto found = find_stream(*context_, base_fd, name);
     if (found && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
     if (!found && !(creates && found.error().is_os(ENOENT))) return fail(found.error());
-    if (found) spelled = found->name;
     if (!found) {
       // Making a stream changes the file, whatever is then done with it.
       BRAID_CHECK(assume(who_));
       if (::faccessat(base_fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
       const ScopedPrivilege privilege;
       BRAID_CHECK(privilege.status());
-      BRAID_CHECK(create_stream(base_fd, spelled));
+      BRAID_CHECK(create_stream(base_fd, std::string(name)));
+      StreamNames::of_process().removed(with_stream(key_, name));
     }
+    shared_name = StreamNames::of_process().of(with_stream(key_, name),
+                                               found ? std::string_view(found->name) : name);
   }
   auto base = std::make_unique<PosixFile>(std::move(parts));
   auto stream =
-      std::make_unique<PosixStream>(context_, who_, std::move(base), base_fd, spelled, how.write);
+      std::make_unique<PosixStream>(context_, who_, std::move(base), base_fd,
+                                              std::move(shared_name), how.write);
   if (how.truncate) BRAID_CHECK(stream->truncate(0));
   return stream;
 }
@@ -67,7 +84,9 @@ Result<void> PosixFile::remove_stream(std::string_view name) {
   const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
   BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), name));
-  return vfs::remove_stream(*context_, fd_.get(), stream);
+  BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), stream));
+  StreamNames::of_process().removed(with_stream(key_, name));
+  return {};
 }
 
 Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
@@ -81,7 +100,9 @@ Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to
     if (taken && !replace) return fail_os(EEXIST);
     if (taken) BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), *taken));
   }
-  return vfs::rename_stream(*context_, fd_.get(), stream, std::string(to), who_);
+  BRAID_CHECK(vfs::rename_stream(*context_, fd_.get(), stream, std::string(to), who_));
+  StreamNames::of_process().renamed(with_stream(key_, from), with_stream(key_, to), to);
+  return {};
 }
 
 }  // namespace braid::vfs

@@ -47,14 +47,14 @@ Result<void> PosixFile::zero_range(Range range) {
   const Bytes zeros(kZerosAtOnce);
   for (uint64_t done = 0; done < length;) {
     const size_t piece = std::min<uint64_t>(length - done, zeros.size());
-    BRAID_TRY(const size_t put, write(range.offset + done, ByteView(zeros).first(piece)));
+    BRAID_TRY(const uint64_t put, write(range.offset + done, ByteView(zeros).first(piece)));
     done += put;
   }
   return {};
 }
 
-Result<uint64_t> PosixFile::copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                                       uint64_t length) {
+Progress PosixFile::copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                               uint64_t length) {
   BRAID_CHECK(assume(who_));
   if (!access_.write) return fail_os(EBADF);
   auto* from = dynamic_cast<PosixFile*>(&source);
@@ -71,7 +71,7 @@ Result<uint64_t> PosixFile::copy_range(File& source, uint64_t source_offset, uin
     if (copied < 0 && done == 0 && wants_plain_copy(errno)) {
       return copy_through_memory(source, source_offset, *this, offset, length);
     }
-    if (copied < 0) return fail_last_os();
+    if (copied < 0) return {done, Error::last_os_error()};
     if (copied == 0) return done;
     done += static_cast<uint64_t>(copied);
   }

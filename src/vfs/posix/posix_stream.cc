@@ -11,7 +11,8 @@
 namespace braid::vfs {
 
 PosixStream::PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<PosixFile> base,
-                         int base_fd, std::string name, bool writable)
+                         int base_fd, std::shared_ptr<StreamName> name,
+                         bool writable)
     : context_(std::move(context)),
       who_(std::move(who)),
       base_(std::move(base)),
@@ -22,22 +23,25 @@ PosixStream::PosixStream(PosixContextRef context, Credentials who, std::unique_p
 FileKey PosixStream::key() const {
   FileKey key = base_->key();
   const MetadataLock lock(*context_, key);
-  key.stream = stream_key(name_);
+  key.stream = stream_key(name_->text());
   return key;
 }
 
 Result<const Descriptor*> PosixStream::side() {
   if (side_.valid()) return &side_;
-  BRAID_TRY(const StreamRef stream, find_stream(*context_, base_fd_, name_));
+  BRAID_TRY(const StreamRef stream, find_stream(*context_, base_fd_, name_->text()));
   if (stream.side) {
-    BRAID_TRY(side_, open_side(*context_, base_fd_, name_, who_));
+    BRAID_TRY(side_, open_side(*context_, base_fd_, name_->text(), who_));
   }
   return &side_;
 }
 
 Result<uint64_t> PosixStream::size() {
   BRAID_TRY(const Descriptor* file, side());
-  if (!file->valid()) return stream_size(*context_, base_fd_, {name_, false});
+  if (!file->valid()) {
+    BRAID_TRY(const StreamInfo info, stream_info(*context_, base_fd_, {name_->text(), false}));
+    return info.size;
+  }
   BRAID_TRY(const struct statx st, stat_of(file->get()));
   return static_cast<uint64_t>(st.stx_size);
 }
@@ -46,9 +50,16 @@ Result<Attributes> PosixStream::stat() {
   BRAID_TRY(Attributes attributes, base_->stat());
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  BRAID_TRY(attributes.size, size());
-  attributes.allocation_size = attributes.size;
-  attributes.key.stream = stream_key(name_);
+  BRAID_TRY(const Descriptor* file, side());
+  if (file->valid()) {
+    BRAID_TRY(const struct statx st, stat_of(file->get()));
+    attributes.size = st.stx_size;
+    attributes.allocation_size = allocated_bytes(st);
+  } else {
+    BRAID_TRY(attributes.size, size());
+    attributes.allocation_size = attributes.size;
+  }
+  attributes.key.stream = stream_key(name_->text());
   attributes.kind = Kind::kFile;
   attributes.dos_attributes &= ~dos::kDirectory;
   if (attributes.dos_attributes == 0) attributes.dos_attributes = dos::kNormal;
@@ -61,7 +72,7 @@ Result<size_t> PosixStream::read(uint64_t offset, MutableByteView into, Wait wai
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
   if (!file->valid()) {
-    BRAID_TRY(const Bytes content, load_inline(base_fd_, name_));
+    BRAID_TRY(const Bytes content, load_inline(base_fd_, name_->text()));
     if (offset >= content.size()) return 0;
     const size_t count = std::min<uint64_t>(into.size(), content.size() - offset);
     std::memcpy(into.data(), content.data() + offset, count);
@@ -80,27 +91,28 @@ Result<size_t> PosixStream::read(uint64_t offset, MutableByteView into, Wait wai
 }
 
 Result<void> PosixStream::move_out() {
-  BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_, who_));
+  BRAID_TRY(side_, move_to_side(*context_, base_fd_, name_->text(), who_));
   return {};
 }
 
 Result<bool> PosixStream::store(ByteView content) {
-  const auto stored = store_inline(*context_, base_fd_, name_, content);
+  const auto stored = store_inline(*context_, base_fd_, name_->text(), content);
   if (stored) return true;
   if (!stored.error().is_os(ENOSPC)) return fail(stored.error());
   BRAID_CHECK(move_out());
   return false;
 }
 
-Result<size_t> PosixStream::write(uint64_t offset, std::span<const ByteView> pieces) {
+Progress PosixStream::write(uint64_t offset, std::span<const ByteView> pieces) {
   if (!writable_) return fail_os(EBADF);
   const KeptTimes kept(*base_, KeptTimes::Operation::kData);
-  BRAID_TRY(const size_t done, put(offset, pieces));
-  BRAID_CHECK(base_->note_modified());
-  return done;
+  const Progress written = put(offset, pieces);
+  if (written.done() == 0) return written;
+  const auto noted = base_->note_modified();
+  return written && !noted ? Progress(written.done(), noted.error()) : written;
 }
 
-Result<size_t> PosixStream::put(uint64_t offset, std::span<const ByteView> pieces) {
+Progress PosixStream::put(uint64_t offset, std::span<const ByteView> pieces) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
@@ -110,7 +122,7 @@ Result<size_t> PosixStream::put(uint64_t offset, std::span<const ByteView> piece
     const bool fits = bytes.size() <= context_->inline_stream_max &&
                       offset <= context_->inline_stream_max - bytes.size();
     if (fits) {
-      BRAID_TRY(Bytes content, load_inline(base_fd_, name_));
+      BRAID_TRY(Bytes content, load_inline(base_fd_, name_->text()));
       content.resize(std::max<size_t>(content.size(), offset + bytes.size()));
       std::copy(bytes.begin(), bytes.end(), content.begin() + static_cast<ptrdiff_t>(offset));
       BRAID_TRY(const bool stored, store(content));
@@ -126,7 +138,7 @@ Result<size_t> PosixStream::put(uint64_t offset, std::span<const ByteView> piece
     const ssize_t put = ::pwrite(side_.get(), bytes.data() + done, bytes.size() - done,
                                  static_cast<off_t>(offset + done));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_last_os();
+    if (put < 0) return {done, Error::last_os_error()};
     done += static_cast<size_t>(put);
   }
   return done;
@@ -138,7 +150,7 @@ Result<void> PosixStream::resize(uint64_t size) {
   BRAID_TRY(const Descriptor* file, side());
   if (!file->valid()) {
     if (size <= context_->inline_stream_max) {
-      BRAID_TRY(Bytes content, load_inline(base_fd_, name_));
+      BRAID_TRY(Bytes content, load_inline(base_fd_, name_->text()));
       content.resize(size);
       BRAID_TRY(const bool stored, store(content));
       if (stored) return {};
@@ -164,17 +176,23 @@ Result<void> PosixStream::allocate(uint64_t size) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   BRAID_TRY(const Descriptor* file, side());
-  // Room for an attribute cannot be reserved.
-  if (!file->valid()) return {};
+  if (!file->valid()) {
+    // Room for an attribute cannot be reserved: only a file can have more than its bytes take.
+    BRAID_TRY(const uint64_t now, this->size());
+    if (size <= now) return {};
+    BRAID_CHECK(move_out());
+  }
   const ScopedUser user(who_);
   BRAID_CHECK(user.status());
-  return reserve(file->get(), size, who_->uid == 0);
+  return reserve(side_.get(), size, who_->uid == 0);
 }
 
 Result<void> PosixStream::flush(Durability) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  if (side_.valid() && ::fdatasync(side_.get()) != 0) return fail_last_os();
+  // Another open may have moved it out meanwhile.
+  BRAID_TRY(const Descriptor* file, side());
+  if (file->valid() && ::fdatasync(file->get()) != 0) return fail_last_os();
   // The attributes are part of the file's metadata, what names the side file among them.
   BRAID_TRY(const Descriptor base, reopen(base_fd_, O_RDONLY | O_NONBLOCK));
   if (::fsync(base.get()) != 0) return fail_last_os();
@@ -210,9 +228,9 @@ Result<void> PosixStream::zero(Range range) {
     if (range.offset >= end || range.length == 0) return {};
     range.length = std::min<uint64_t>(range.length, end - range.offset);
     if (!file->valid()) {
-      BRAID_TRY(Bytes content, load_inline(base_fd_, name_));
+      BRAID_TRY(Bytes content, load_inline(base_fd_, name_->text()));
       std::memset(content.data() + range.offset, 0, range.length);
-      return store_inline(*context_, base_fd_, name_, content);
+      return store_inline(*context_, base_fd_, name_->text(), content);
     }
     const ScopedUser user(who_);
     BRAID_CHECK(user.status());
@@ -224,22 +242,15 @@ Result<void> PosixStream::zero(Range range) {
   for (uint64_t done = 0; done < range.length;) {
     const ByteView piece =
         ByteView(zeros).first(std::min<uint64_t>(range.length - done, zeros.size()));
-    BRAID_TRY(const size_t written, put(range.offset + done, std::span(&piece, 1)));
+    BRAID_TRY(const uint64_t written, put(range.offset + done, std::span(&piece, 1)));
     done += written;
   }
   return {};
 }
 
-Result<uint64_t> PosixStream::copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                                         uint64_t length) {
+Progress PosixStream::copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                                 uint64_t length) {
   return copy_through_memory(source, source_offset, *this, offset, length);
-}
-
-Result<void> PosixStream::rename_stream(std::string_view from, std::string_view to, bool replace) {
-  BRAID_CHECK(base_->rename_stream(from, to, replace));
-  const MetadataLock lock(*context_, base_->key());
-  if (equal_folded(name_, from)) name_ = to;
-  return {};
 }
 
 }  // namespace braid::vfs

@@ -27,7 +27,7 @@ class StreamLock {
 class PosixStream final : public File {
  public:
   PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<PosixFile> base,
-              int base_fd, std::string name, bool writable);
+              int base_fd, std::shared_ptr<StreamName> name, bool writable);
 
   FileKey key() const override;
   bool is_directory() const override { return false; }
@@ -43,15 +43,15 @@ class PosixStream final : public File {
 
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;
-  Result<size_t> write(uint64_t offset, std::span<const ByteView> pieces) override;
+  Progress write(uint64_t offset, std::span<const ByteView> pieces) override;
   Result<void> truncate(uint64_t size) override;
   Result<void> allocate(uint64_t size) override;
   Result<void> flush(Durability durability) override;
 
   Result<std::vector<Range>> allocated_ranges(Range within, size_t max) override;
   Result<void> zero_range(Range range) override;
-  Result<uint64_t> copy_range(File& source, uint64_t source_offset, uint64_t offset,
-                              uint64_t length) override;
+  Progress copy_range(File& source, uint64_t source_offset, uint64_t offset,
+                      uint64_t length) override;
   Result<void> clone_range(File&, uint64_t, uint64_t, uint64_t) override {
     return fail_os(EOPNOTSUPP);
   }
@@ -77,7 +77,10 @@ class PosixStream final : public File {
     return base_->open_stream(name, how);
   }
   Result<void> remove_stream(std::string_view name) override { return base_->remove_stream(name); }
-  Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override;
+  Result<void> rename_stream(std::string_view from, std::string_view to, bool replace) override {
+    return base_->rename_stream(from, to, replace);
+  }
+  std::shared_ptr<const StreamName> stream_name() const override { return name_; }
 
  private:
   // The stream's side file, or an invalid descriptor while it is inline. REQUIRES the lock.
@@ -88,7 +91,7 @@ class PosixStream final : public File {
   // Gives an inline stream new content, moving it to a side file when it does not fit; true when it
   // fitted. REQUIRES the lock.
   Result<bool> store(ByteView content);
-  Result<size_t> put(uint64_t offset, std::span<const ByteView> pieces);
+  Progress put(uint64_t offset, std::span<const ByteView> pieces);
   Result<void> resize(uint64_t size);
   Result<void> zero(Range range);
 
@@ -96,7 +99,7 @@ class PosixStream final : public File {
   const Credentials who_;
   const std::unique_ptr<PosixFile> base_;
   const int base_fd_;  // owned by base_
-  std::string name_;   // with the metadata lock held
+  const std::shared_ptr<StreamName> name_;  // changes with the metadata lock held
   Descriptor side_;    // with the metadata lock held
   const bool writable_;
 };

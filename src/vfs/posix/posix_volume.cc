@@ -14,6 +14,7 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/stream_names.h"
 #include "vfs/posix/space.h"
 #include "vfs/posix/stream_store.h"
 
@@ -388,9 +389,12 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
     parts.access.write = how.writable;
     parts.has_archive = true;
     const int base_fd = parts.fd.get();
+    FileKey stream = parts.attributes.key;
+    stream.stream = stream_key(how.stream);
+    auto name = StreamNames::of_process().of(stream, how.stream);
     auto base = std::make_unique<PosixFile>(std::move(parts));
     return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd,
-                                         std::string(how.stream), how.writable);
+                                         std::move(name), how.writable);
   }
   parts.has_archive = (parts.attributes.dos_attributes & dos::kArchive) != 0;
   const int flags = ::fcntl(parts.fd.get(), F_GETFL);

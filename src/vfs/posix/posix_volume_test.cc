@@ -309,6 +309,79 @@ TEST_F(Posix, StreamWrittenBySmbdIsReadAndKeptInItsForm) {
   EXPECT_EQ(get_xattr("f", "user.DosStream.str:$DATA"), std::string("hello\nmore\0", 11));
 }
 
+TEST_F(Posix, AllWhoHaveAStreamOpenFollowItsRename) {
+  using How = StreamHow;
+  outside("f");
+  auto base = volume_->open(server_credentials(), *look("f"), {}).value();
+  auto first = base->open_stream("a", {.disposition = How::Disposition::kCreate, .write = true});
+  ASSERT_TRUE(first);
+  // Through another share of the folder, too.
+  auto volume = open_posix_volume(share_).value();
+  const auto found = volume->find(server_credentials(), path("f")).value();
+  auto second = volume->open(server_credentials(), found, {}).value()->open_stream("A", {.write = true});
+  ASSERT_TRUE(second);
+  ASSERT_TRUE((*first)->rename_stream("a", "b", false));
+  auto later = base->open_stream("a", {.disposition = How::Disposition::kCreate, .write = true});
+  ASSERT_TRUE(later);
+  ASSERT_TRUE((*second)->write(0, as_bytes("text")));
+  EXPECT_EQ((*later)->stat()->size, 0u);
+  EXPECT_EQ((*first)->stat()->size, 4u);
+  EXPECT_EQ((*second)->stream_name()->text(), "b");
+}
+
+TEST_F(Posix, RoomOfAStreamIsTaken) {
+  outside("f");
+  auto base = volume_->open(server_credentials(), *look("f"), {}).value();
+  auto stream =
+      base->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+          .value();
+  ASSERT_TRUE(stream->write(0, as_bytes("text")));
+  ASSERT_TRUE(stream->allocate(4));
+  EXPECT_EQ(get_xattr("f", "user.DosStream.s:$DATA"), std::string("text\0", 5)) << "it has as much";
+  ASSERT_TRUE(stream->allocate(1 << 20));
+  EXPECT_EQ(stream->stat()->size, 4u);
+  EXPECT_GE(stream->stat()->allocation_size, 1u << 20);
+  const auto list = base->streams().value();
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0].size, 4u);
+  EXPECT_GE(list[0].allocation_size, 1u << 20);
+}
+
+// Only one that is not there may be missing in a list.
+TEST_F(Posix, StreamsThatCannotBeLookedAtAreAnError) {
+  make_large("f", server_credentials());
+  auto file = volume_->open(server_credentials(), *look("f"), {}).value();
+  const std::string side = share_ + "/" + side_files().at(0);
+  fs::remove(side);
+  fs::create_symlink("elsewhere", side);
+  EXPECT_TRUE(file->streams().error().is_os(EIO));
+  fs::remove(side);
+  EXPECT_EQ(file->streams()->size(), 0u);
+}
+
+TEST_F(Posix, WhateverIsOpenIsFlushed) {
+  fs::create_directory(share_ + "/d");
+  outside("f");
+  for (const char* name : {"d", "f"}) {
+    const auto stat_open = volume_->open(server_credentials(), *look(name), {}).value();
+    EXPECT_TRUE(stat_open->flush(Durability::kDataAndMetadata)) << name;
+  }
+}
+
+// The blocks kept for root are not for what clients store: EACCES alone lets the server do it.
+TEST_F(Posix, AttributesAreStoredAsTheUser) {
+  if (!can_switch_identity()) GTEST_SKIP() << "needs root";
+  outside("own");
+  fs::permissions(share_ + "/own", fs::perms(0666));
+  ASSERT_EQ(::chown((share_ + "/own").c_str(), 1234, 1234), 0);
+  const Credentials who = user(1234);
+  auto file = volume_->open(who, *look("own", who), {.access = {.write = true}}).value();
+  EXPECT_TRUE(file->change({.dos_attributes = dos::kHidden}));
+  EXPECT_TRUE(file->set_xattr("security.NTACL", as_bytes("x"), Actor::kServer));
+  mode("own", 0400);
+  EXPECT_TRUE(file->change({.dos_attributes = dos::kSystem}));
+}
+
 // Where they are on, tests/vm looks at what they say.
 TEST_F(Posix, QuotasThatAreOffTellNothingAndTakeNothing) {
   Quotas* quotas = volume_->quotas();

@@ -56,6 +56,7 @@ Result<void> PosixFile::set_xattr(std::string_view name, ByteView value, Actor a
   const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   const Acting acting(who_, actor, name);
   BRAID_CHECK(acting.status());
+  if (actor == Actor::kServer) return store_attribute(fd_.get(), std::string(name), value);
   if (::setxattr(descriptor_path(fd_.get()).c_str(), std::string(name).c_str(), value.data(),
                  value.size(), 0) != 0) {
     return fail_last_os();

@@ -105,6 +105,8 @@ Result<Side> find_side(PosixContext& context, int fd, const std::string& name) {
     side.is_read_only = true;
     opened = open_beneath(streams.get(), path, O_RDONLY | O_NOFOLLOW);
   }
+  // A link there is damage, and none of those that clients hear of.
+  if (!opened && opened.error().is_os(ELOOP)) return fail_os(EIO);
   BRAID_TRY(side.file, std::move(opened));
   BRAID_TRY(side.file_now, stat_of(fd));
   BRAID_TRY(side.side_now, stat_of(side.file.get()));

@@ -40,9 +40,11 @@ Result<Space> space_of(int fd) {
   return space;
 }
 
+uint64_t allocated_bytes(const struct statx& st) { return st.stx_blocks * kUnitOfBlocks; }
+
 Result<void> reserve(int fd, uint64_t size, bool as_root) {
   BRAID_TRY(const struct statx before, stat_of(fd));
-  const uint64_t allocated = before.stx_blocks * kUnitOfBlocks;
+  const uint64_t allocated = allocated_bytes(before);
   // What plainly is not there is not begun with: meanwhile others would find the disk full.
   if (size > allocated) {
     BRAID_TRY(const Space space, space_of(fd));

@@ -1,6 +1,8 @@
 // The space that files take.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +13,9 @@ namespace braid::vfs {
 
 // Of the file system that `fd` (any descriptor) is on.
 Result<Space> space_of(int fd);
+
+// The blocks that a file takes.
+uint64_t allocated_bytes(const struct statx& st);
 
 // Reserves blocks for the first `size` bytes of what `fd` holds, which is open for writing, without
 // changing its size; gives back those beyond. All or nothing: ENOSPC and EDQUOT leave it as it was,

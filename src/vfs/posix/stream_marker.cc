@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "runtime/identity.h"
+#include "vfs/posix/system.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -82,12 +83,12 @@ Result<Bytes> get_attribute(int fd, const std::string& name) {
 }
 
 Result<void> set_attribute(int fd, const std::string& name, ByteView value) {
-  if (::setxattr(descriptor_path(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0) {
-    return {};
-  }
+  const auto stored = store_attribute(fd, name, value);
+  if (stored) return {};
   // A name too long for an attribute is ERANGE, a value too large one of the others.
   if (name.size() > XATTR_NAME_MAX) return fail_os(ENAMETOOLONG);
-  return fail_os(errno == E2BIG || errno == ERANGE ? ENOSPC : errno);
+  if (stored.error().is_os(E2BIG) || stored.error().is_os(ERANGE)) return fail_os(ENOSPC);
+  return stored;
 }
 
 Result<void> drop_attribute(int fd, const std::string& name) {

@@ -49,7 +49,8 @@ struct FoundMarker {
 
 std::string inline_name(const std::string& stream);
 
-// An attribute of what `fd` (any descriptor) holds, as the server. ENOENT where there is none;
+// An attribute of what `fd` (any descriptor) holds, as the server, but set_attribute() with the
+// room of the user (system.h). ENOENT where there is none;
 // ENOSPC when a value does not fit, ENAMETOOLONG.
 Result<Bytes> get_attribute(int fd, const std::string& name);
 Result<void> set_attribute(int fd, const std::string& name, ByteView value);

@@ -7,6 +7,7 @@
 
 #include "vfs/names.h"
 #include "vfs/posix/side_file.h"
+#include "vfs/posix/space.h"
 
 namespace braid::vfs {
 namespace {
@@ -180,15 +181,16 @@ Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string
   return side;
 }
 
-Result<uint64_t> stream_size(PosixContext& context, int fd, const StreamRef& stream) {
+Result<StreamInfo> stream_info(PosixContext& context, int fd, const StreamRef& stream) {
   if (!stream.side) {
     const ssize_t size =
         ::getxattr(descriptor_path(fd).c_str(), inline_name(stream.name).c_str(), nullptr, 0);
     if (size < 0) return fail_os(errno == ENODATA ? ENOENT : errno);
-    return size > 0 ? static_cast<uint64_t>(size - 1) : 0;
+    const uint64_t bytes = size > 0 ? static_cast<uint64_t>(size - 1) : 0;
+    return StreamInfo{stream.name, bytes, bytes};
   }
   BRAID_TRY(const Side side, find_side(context, fd, stream.name));
-  return static_cast<uint64_t>(side.side_now.stx_size);
+  return StreamInfo{stream.name, side.side_now.stx_size, allocated_bytes(side.side_now)};
 }
 
 Result<void> remove_stream(PosixContext& context, int fd, const StreamRef& stream) {

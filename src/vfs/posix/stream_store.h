@@ -59,7 +59,7 @@ Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& n
 Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string& name,
                                 const Credentials& who);
 
-Result<uint64_t> stream_size(PosixContext& context, int fd, const StreamRef& stream);
+Result<StreamInfo> stream_info(PosixContext& context, int fd, const StreamRef& stream);
 Result<void> remove_stream(PosixContext& context, int fd, const StreamRef& stream);
 Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
                            const std::string& to, const Credentials& who);

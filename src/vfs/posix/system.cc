@@ -130,16 +130,29 @@ std::optional<DosAttrib> load_dos_attrib_in(int directory, const std::string& na
   return load_with(::lgetxattr, descriptor_path(directory) + "/" + name);
 }
 
+Result<void> store_attribute(int fd, const std::string& name, ByteView value) {
+  const std::string path = descriptor_path(fd);
+  const auto store = [&] {
+    return ::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0;
+  };
+  // Who sets an access list has a say in its mode bits, and that is the server.
+  if (!name.starts_with("system.")) {
+    const ScopedUser user;
+    BRAID_CHECK(user.status());
+    if (store()) return {};
+    if (errno != EACCES && errno != EPERM) return fail_last_os();
+  }
+  if (!store()) return fail_last_os();
+  return {};
+}
+
 Result<void> store_dos_attrib(int fd, const DosAttrib& attrib) {
   ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
   const Bytes value = attrib.encode();
-  const std::string name(kDosAttribName);
-  if (::setxattr(descriptor_path(fd).c_str(), name.c_str(), value.data(), value.size(), 0) != 0 &&
-      errno != EOPNOTSUPP) {
-    return fail_last_os();
-  }
-  return {};
+  const auto stored = store_attribute(fd, std::string(kDosAttribName), value);
+  if (!stored && stored.error().is_os(EOPNOTSUPP)) return {};
+  return stored;
 }
 
 Result<void> add_dos_attributes(int fd, const struct statx& st, uint32_t bits) {

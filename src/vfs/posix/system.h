@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "vfs/attributes.h"
 #include "vfs/posix/descriptor.h"
@@ -25,6 +26,11 @@ Result<Descriptor> reopen(int fd, int flags);
 Result<struct statx> stat_of(int fd);
 Result<struct statx> stat_in(int directory, const std::string& name);
 FileKey key_of(const struct statx& st);
+
+// Sets an attribute of what `fd` holds that is the server's business, within the user's room: the
+// blocks that a file system keeps for root are not for attributes that a client asked for. Where
+// the user may not write it, the server does after all. REQUIRES a ScopedPrivilege.
+Result<void> store_attribute(int fd, const std::string& name, ByteView value);
 
 // Reads the DOSATTRIB of what `fd` holds, or of `name` in a directory without following a link; as
 // the server where the user may not. Nothing when there is none, or none that can be read.

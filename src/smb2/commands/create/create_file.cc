@@ -342,6 +342,11 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
     how.write = true;
     stream = opened.base_file->open_stream(attempt.state.name.stream, how);
     if (!stream) return stream.error();
+    if (const auto done = reserve(attempt, **stream); !done) {
+      stream->reset();
+      (void)opened.base_file->remove_stream(attempt.state.name.stream);
+      return done.error();
+    }
     opened.action = CreateAction::kCreated;
   } else {
     if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);

@@ -151,7 +151,7 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
   open->base_file = std::move(opened.base_file);
   open->descriptors = std::move(state.descriptors);
   if (!attributes.is_directory && !attributes.is_stream) open->descriptors.keep(1);
-  *open->stream_name.lock() = state.name.stream;
+  open->its_stream_name = open->file->stream_name();
   open->credentials = attempt.request.credentials();
   open->client_guid = registration.client_guid;
   open->user = registration.user;

@@ -20,7 +20,7 @@ using filestate::Durability;
 bool names_file_of_lease(const Request& request, const wire::CreateRequest& create,
                          const PreservedOpen& open) {
   const auto name = vfs::parse_path(create.name);
-  if (!name || !vfs::equal_folded(name->stream, open.stream_name)) return false;
+  if (!name || !vfs::equal_folded(name->stream, open.stream_name())) return false;
   const auto known = request.server.file_table.path_of(open.ref());
   const auto current = known ? in_this_share(*open.share, *known) : std::nullopt;
   return vfs::equal_folded(name->path.text(), current ? *current : open.path.text());

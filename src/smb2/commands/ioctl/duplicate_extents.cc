@@ -74,20 +74,26 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   // Byte-range locks are not looked at, and the target does not grow: as Windows has it.
   if (to >= target_now.size) co_return IoctlAnswer{};
   const uint64_t length = std::min(asked, target_now.size - to);
+  uint64_t changed = 0;
   auto done = target.file->clone_range(*source->file, from, to, length);
   if (!done && done.error().is_os(EINVAL) && length < asked) {
     // Cut at the end of the target, the range ends within a cluster.
     const auto copy = [&](const vfs::Range& piece) -> Result<void> {
-      BRAID_CHECK(target.file->copy_range(*source->file, from + (piece.offset - to), piece.offset,
-                                          piece.length));
+      const vfs::Progress copied = target.file->copy_range(
+          *source->file, from + (piece.offset - to), piece.offset, piece.length);
+      changed += copied.done();
+      BRAID_CHECK(copied);
       return {};
     };
     done = co_await in_pieces(request, {to, length}, copy);
   }
   // The handles may be of two shares, but not of two volumes.
+  // The kernel clones one extent after the other, and does not say how far it came.
+  const bool may_have_begun = !done && (done.error().is_os(ENOSPC) || done.error().is_os(EDQUOT) ||
+                                        done.error().is_os(EIO));
+  if (done || changed > 0 || may_have_begun) note_written(server, target);
   if (!done && done.error().is_os(EXDEV)) co_return fail(NtStatus::kInvalidParameter);
   if (!done) co_return std::unexpected(done.error());
-  note_written(server, target);
   co_return IoctlAnswer{};
 }
 

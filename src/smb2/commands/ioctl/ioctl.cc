@@ -10,6 +10,7 @@
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
 #include "smb2/server.h"
+#include "smb2/sync.h"
 
 namespace braid::smb2 {
 namespace {
@@ -141,7 +142,13 @@ Task<Result<Reply>> handle_ioctl(Request& request) {
   if (row->needs == Needs::kWritable && request.tree_connect->share->read_only) {
     co_return fail(NtStatus::kMediaWriteProtected);
   }
-  BRAID_CO_TRY(const auto answer, co_await row->handler(request, ioctl));
+  BRAID_CO_TRY(auto answer, co_await row->handler(request, ioctl));
+  if (row->needs == Needs::kWritable && request.open && answer.status == NtStatus::kSuccess) {
+    // Whatever it has changed, and however many bytes of it the answer tells of.
+    if (const auto done = write_through(*request.open, vfs::Durability::kDataAndMetadata); !done) {
+      co_return std::unexpected(done.error());
+    }
+  }
   wire::IoctlResponse response;
   response.ctl_code = ioctl.ctl_code;
   response.file_id = ioctl.file_id;

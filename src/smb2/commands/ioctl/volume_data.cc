@@ -3,6 +3,7 @@
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/index_number.h"
 #include "smb2/limits.h"
+#include "smb2/open_name.h"
 #include "wire/reader.h"
 #include "wire/utf16.h"
 #include "wire/writer.h"
@@ -58,7 +59,7 @@ Task<Result<IoctlAnswer>> ioctl_read_file_usn_data(Request& request,
   BRAID_CO_TRY(const uint16_t version, version_to_use(ioctl.input));
   Open& open = *request.open;
   vfs::Volume& volume = *request.tree_connect->share->volume;
-  const vfs::Path path = *open.path.lock();
+  const vfs::Path path = current_path(request.server, open);
   BRAID_CO_TRY(const auto now, open.whole_file().stat());
   FileKey parent = now.key;  // the root is its own
   if (!path.is_root()) {
