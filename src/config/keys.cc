@@ -380,7 +380,9 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
     family = AF_INET6;
   }
   if (inet_pton(family, address.c_str(), &parsed) != 1) return std::nullopt;
-  endpoint.address = std::move(address);
+  // As others spell it who ask whether two are the same.
+  char shown[INET6_ADDRSTRLEN];
+  endpoint.address = inet_ntop(family, &parsed, shown, sizeof shown);
   return endpoint;
 }
 
