@@ -2,6 +2,7 @@
 """The processes of braidd: started again when killed, orders by signal, rights of the front."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -309,6 +310,17 @@ class Rights(ProcessesCase):
 
 class Unit(unittest.TestCase):
     """packaging/braidd.service, as systemd judges it."""
+
+    def test_is_started_again_but_for_a_mistake_in_the_text(self):
+        text = (ROOT / "packaging" / "braidd.service").read_text(encoding="utf-8")
+        unit = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z]\w+=", line))
+        self.assertEqual((unit["Restart"], unit["RestartPreventExitStatus"]), ("on-failure", "2"))
+        # Not given up after a few tries within seconds.
+        self.assertEqual(unit["StartLimitIntervalSec"], "0")
+        self.assertGreaterEqual(int(unit["RestartSec"]), 1)
+        self.assertLess(text.index("StartLimitIntervalSec"), text.index("[Service]"))
+        # thread_limit_test.cc: what workers = 64 and threads = 256 ask for.
+        self.assertGreater(int(unit["TasksMax"]), 25600)
 
     def test_exposure_is_below_4(self):
         if not shutil.which("systemd-analyze"):

@@ -21,6 +21,8 @@ TEST(ThreadLimit, CountGrowsWithWorkersAndThreads) {
   EXPECT_GT(one, 4u + 2 * pool_threads_of_share(with(1, 4).server));
   EXPECT_EQ(thread_count(with(3, 4).server) - 2, 3 * (one - 2));
   EXPECT_GT(thread_count(with(64, 256).server), 64u * 256u);
+  // TasksMax= in packaging/braidd.service is above it.
+  EXPECT_LE(thread_count(with(64, 256).server), 25'600u);
 }
 
 TEST(ThreadLimit, TooFewAreOneLineThatNamesTheLimit) {
