@@ -166,7 +166,8 @@ Result<UserStore> UserStore::open(const std::string& state_dir) {
   if (bytes.size() != fresh.size()) return fail(Error::malformed());
   auto impl = std::make_unique<Impl>(state_dir, key);
   // Now and not at the first logon, which would only be refused.
-  BRAID_CHECK(impl->load());
+  BRAID_TRY(SnapshotPtr users, impl->load());
+  *impl->snapshot.lock() = std::move(users);
   return UserStore(std::move(impl));
 }
 

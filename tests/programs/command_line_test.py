@@ -125,7 +125,7 @@ class Braidd(CommandLineCase):
         config = self.config('listen = ["127.0.0.1:0"]\nworkers = 64\nthreads = 256')
         done = self.run_program("setpriv", "--reuid", "nobody", "--clear-groups", "prlimit",
                                 "--nproc=2000:2000", self.braidd, "--config", config)
-        self.assert_one_line(done, r"^braidd: 64 workers of 256 threads need \d+ threads with .*"
+        self.assert_one_line(done, r"^braidd: workers = 64, of 256 threads each, need \d+ threads with .*"
                              r"RLIMIT_NPROC.* has \d+; raise that, or lower workers or threads", 1)
 
     def test_threads_that_cannot_be_made_are_one_line(self):
@@ -262,7 +262,10 @@ class Braidctl(CommandLineCase):
                             (("user",), "no command; braidctl user --help"),
                             (("user", "add"), "NAME is required; braidctl user add --help"),
                             (("user", "list", "--frob"), "--frob; braidctl user list --help"),
-                            (("sessions", "x"), "x; braidctl sessions --help")):
+                            (("sessions", "x"), "x; braidctl sessions --help"),
+                            (("channel", "close", "0x1", "-1"), "-1 is no number of a channel; "),
+                            (("channel", "close", "0x1", "9" * 20), "9 is no number of a channel; "),
+                            (("channel", "close", "x", "1"), "x .*; ")):
             self.assert_one_line(self.ctl(*words), f"^braidctl: .*{line}")
 
     def test_help_of_admin_names_all_it_allows(self):

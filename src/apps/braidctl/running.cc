@@ -229,7 +229,7 @@ int show_shares(const config::Config& config, const RunningArguments& arguments)
     }
     (*known)["in_use"] = known->value("in_use", false) || row.value("in_use", false);
   }
-  arguments.json ? fmt::print("{}\n", shares.dump(2)) : print_shares(shares);
+  arguments.json ? fmt::print("{}\n", json_text(shares)) : print_shares(shares);
   return 0;
 }
 

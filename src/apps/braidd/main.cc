@@ -108,7 +108,12 @@ int run_worker_process(const CommandLine& line) {
       ::fcntl(fds.back().get(), F_SETFD, FD_CLOEXEC);
     }
     auto joined = store::WorkerGroup::join(line.index, std::move(fds));
-    if (!joined) return complain(kCannotRun, "cannot join the other workers: " + joined.error().message());
+    if (!joined) {
+      return complain(kCannotRun,
+                      fmt::format("cannot join the other workers: {}; raise what limits memory "
+                                  "(MemoryMax= of the systemd unit, ulimit -v), or lower workers",
+                                  joined.error().message()));
+    }
     group = std::move(*joined);
   }
   const size_t workers = line.workers;

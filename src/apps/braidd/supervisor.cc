@@ -59,7 +59,8 @@ int Supervisor::run() {
   if (front_index() > 1) {
     auto shared = store::GroupResources::make({.workers = front_index()});
     if (!shared) {
-      log::error("no memory for the workers to share: {}", shared.error().message());
+      log::error("no memory for the workers to share: {}; raise what limits it, or lower workers",
+                 shared.error().message());
       return kCannotRun;
     }
     shared_ = std::move(*shared);
@@ -92,7 +93,8 @@ bool Supervisor::start(size_t index) {
   auto started_text = make_memory_file(started_text_);
   auto text = make_memory_file(text_);
   if (!ends || !started_text || !text) {
-    log::error("cannot start the {}: out of descriptors", child.name);
+    log::error("cannot start the {}: out of descriptors; raise LimitNOFILE= of the systemd unit",
+               child.name);
     return false;
   }
   std::vector<int> fds{ends->second.get()};
@@ -108,7 +110,9 @@ bool Supervisor::start(size_t index) {
   }
   const auto pid = spawn(arguments, fds);
   if (!pid) {
-    log::error("cannot start the {}: {}", child.name, pid.error().message());
+    log::error("cannot start the {}: {}; raise what limits processes and memory (TasksMax=, "
+               "LimitNPROC= and MemoryMax= of the systemd unit)",
+               child.name, pid.error().message());
     return false;
   }
   child.pid = *pid;

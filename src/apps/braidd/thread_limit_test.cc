@@ -30,7 +30,7 @@ TEST(ThreadLimit, TooFewAreOneLineThatNamesTheLimit) {
   EXPECT_TRUE(check_thread_limit(with(2, 8), {wanted, "x"}));
   const auto checked = check_thread_limit(with(2, 8), {wanted - 1, "the machine (x)"});
   ASSERT_FALSE(checked);
-  EXPECT_THAT(checked.error(), HasSubstr("2 workers of 8 threads need "));
+  EXPECT_THAT(checked.error(), HasSubstr("workers = 2, of 8 threads each, need "));
   EXPECT_THAT(checked.error(), HasSubstr("the machine (x) has "));
   EXPECT_THAT(checked.error(), HasSubstr("lower workers or threads in braid.toml"));
 }
