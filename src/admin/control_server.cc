@@ -58,9 +58,9 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(const std::string& 
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return fail_last_os();
   try {
-    return std::unique_ptr<ControlServer>(
-        new ControlServer(std::move(folder), std::move(name), std::move(listener), std::move(wake),
-                          std::move(answer)));
+    return std::unique_ptr<ControlServer>(new ControlServer(std::move(folder), std::move(name),
+                                                            std::move(listener), std::move(wake),
+                                                            std::move(answer)));
   } catch (const std::system_error& error) {
     return fail_os(error.code().value());
   }

@@ -84,7 +84,8 @@ std::expected<std::unique_ptr<Krb5Credential>, std::string> Krb5Credential::from
     reading->error = std::move(error);
     reading->is_done = true;
     if (reading->is_late && reading->error.empty()) log::info("keytab {}: it answers again", path);
-    if (reading->is_late && !reading->error.empty()) log::error("keytab {}: {}", path, reading->error);
+    if (reading->is_late && !reading->error.empty())
+      log::error("keytab {}: {}", path, reading->error);
     reading->done.notify_all();
   }).detach();
   std::unique_lock lock(reading->mutex);
@@ -114,9 +115,9 @@ Result<MechStep> Krb5Acceptor::step(ByteView token) {
   OM_uint32 minor = 0;
   OM_uint32 granted = 0;
   OM_uint32 lifetime = 0;
-  const OM_uint32 major = gss_accept_sec_context(&minor, context_.out(), keys, &in,
-                                                 GSS_C_NO_CHANNEL_BINDINGS, client.out(), nullptr,
-                                                 out.out(), &granted, &lifetime, nullptr);
+  const OM_uint32 major =
+      gss_accept_sec_context(&minor, context_.out(), keys, &in, GSS_C_NO_CHANNEL_BINDINGS,
+                             client.out(), nullptr, out.out(), &granted, &lifetime, nullptr);
   if (GSS_ERROR(major)) {
     log::info("Kerberos logon refused: {}", gss_error_text(major, minor));
     return fail(status_of(major, minor));

@@ -28,16 +28,18 @@ std::string state_complaint(const std::string& state_dir, Error error,
   const std::string users = state_dir + "/users";
   const std::string sid = state_dir + "/domain_sid";
   if (error.is_os(ENOKEY)) {
-    return fmt::format("{} is missing, and {} cannot be read without it; bring it back from a backup, "
-                       "or remove {} and add the accounts again",
-                       key, users, users);
+    return fmt::format(
+        "{} is missing, and {} cannot be read without it; bring it back from a backup, "
+        "or remove {} and add the accounts again",
+        key, users, users);
   }
   for (const std::string& file : {key, sid}) {
     const auto status = status_of(file);
     if (error.is_os(EPERM) && status && (status->st_mode & 077) != 0) {
-      return fmt::format("{} is accessible to others; chmod 600 it, and if they may have read it give "
-                         "all accounts new passwords",
-                         file);
+      return fmt::format(
+          "{} is accessible to others; chmod 600 it, and if they may have read it give "
+          "all accounts new passwords",
+          file);
     }
   }
   if (error.fault() == Fault::kOs) {
@@ -47,19 +49,23 @@ std::string state_complaint(const std::string& state_dir, Error error,
   // A file that can be read and is not what the server wrote.
   const auto key_status = status_of(key);
   if (key_status && key_status->st_size != kKeySize) {
-    return fmt::format("{} is damaged; bring it back from a backup, or remove it and {} and add the "
-                       "accounts again",
-                       key, users);
+    return fmt::format(
+        "{} is damaged; bring it back from a backup, or remove it and {} and add the "
+        "accounts again",
+        key, users);
   }
   if (status_of(sid) && !IdMapper::open(state_dir, "")) {
-    return fmt::format("{} is damaged; bring it back from a backup, or remove it: then clients meet "
-                       "another server, and accounts have other SIDs",
-                       sid);
+    return fmt::format(
+        "{} is damaged; bring it back from a backup, or remove it: then clients meet "
+        "another server, and accounts have other SIDs",
+        sid);
   }
-  const char* const why =
-      error == Error(NtStatus::kAccessDenied) ? "was not made with the users.key beside it" : "is damaged";
-  return fmt::format("{} {}; bring both back from one backup, or remove it and add the accounts again",
-                     users, why);
+  const char* const why = error == Error(NtStatus::kAccessDenied)
+                              ? "was not made with the users.key beside it"
+                              : "is damaged";
+  return fmt::format(
+      "{} {}; bring both back from one backup, or remove it and add the accounts again", users,
+      why);
 }
 
 }  // namespace braid::auth

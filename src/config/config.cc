@@ -76,9 +76,9 @@ std::vector<std::string> absent_shares(const Config& config) {
   std::vector<std::string> lines;
   for (size_t i = 0; i < config.shares.size(); ++i) {
     if (looks[i].answers && looks[i].error == 0) continue;
-    lines.push_back(printable(
-        fmt::format("share '{}' is absent: {}: {}", config.shares[i].name, paths[i],
-                    looks[i].answers ? reason(looks[i].error) : "it does not answer")));
+    lines.push_back(
+        printable(fmt::format("share '{}' is absent: {}: {}", config.shares[i].name, paths[i],
+                              looks[i].answers ? reason(looks[i].error) : "it does not answer")));
   }
   if (!keytab.empty() && !looks.back().answers) {
     lines.push_back(printable(

@@ -183,9 +183,10 @@ TEST(Config, ListenAcceptsNumbersWithPortsOnly) {
 TEST(Config, DialectsAndEncryptionMustFit) {
   EXPECT_THAT(complaints("[server]\nmin_dialect = \"3.1.1\"\nmax_dialect = \"3.0\"\n"),
               ElementsAre("braid.toml:2: min_dialect is above max_dialect; swap or correct them"));
-  EXPECT_THAT(complaints("[server]\nworkers = 2\nmax_dialect = \"2.1\"\n"),
-              ElementsAre("braid.toml:3: max_dialect is below min_dialect, which is \"3.0\" when it "
-                          "is left out; give min_dialect too"));
+  EXPECT_THAT(
+      complaints("[server]\nworkers = 2\nmax_dialect = \"2.1\"\n"),
+      ElementsAre("braid.toml:3: max_dialect is below min_dialect, which is \"3.0\" when it "
+                  "is left out; give min_dialect too"));
   EXPECT_THAT(complaints("[[share]]\nname = \"a\"\npath = \"/\"\nencrypt = true\n"
                          "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
               ElementsAre("braid.toml:4: encrypt = true needs max_dialect \"3.0\" or newer in "
@@ -321,9 +322,10 @@ TEST(Restart, KeysThatWaitAreMarkedInTheDocuments) {
 }
 
 TEST(Config, MemoryLimitHasAPartForEachWorker) {
-  EXPECT_EQ(complaints("[server]\nworkers = 4\nmemory_limit = 255"),
-            std::vector<std::string>{"braid.toml:3: memory_limit = 255 is too little for 4 workers; "
-                                     "give 64 MiB for each, or lower workers"});
+  EXPECT_EQ(
+      complaints("[server]\nworkers = 4\nmemory_limit = 255"),
+      std::vector<std::string>{"braid.toml:3: memory_limit = 255 is too little for 4 workers; "
+                               "give 64 MiB for each, or lower workers"});
   EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 256", "braid.toml"));
   EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 0", "braid.toml"));
 }

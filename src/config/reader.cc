@@ -210,7 +210,8 @@ void Reader::check_server(const Server& server) {
           "encryption = \"required\" needs max_dialect \"3.0\" or newer; change one of them");
     }
     for (const uint32_t line : encrypt_lines_) {
-      add(line, "encrypt = true needs max_dialect \"3.0\" or newer in [server]; change one of them");
+      add(line,
+          "encrypt = true needs max_dialect \"3.0\" or newer in [server]; change one of them");
     }
   }
   if (is_memory_limit_too_low(server)) {
@@ -239,8 +240,9 @@ void Reader::check_listen(const Server& server) {
         add(line, fmt::format("listen names {} port {} twice; leave one out", a.address, a.port));
       } else if (is_all(a) || is_all(b)) {
         const auto& [all, one] = is_all(a) ? std::tie(a, b) : std::tie(b, a);
-        add(line, fmt::format("listen names {} port {} twice, as {} is every address; leave one out",
-                              one.address, one.port, all.address));
+        add(line,
+            fmt::format("listen names {} port {} twice, as {} is every address; leave one out",
+                        one.address, one.port, all.address));
       }
     }
   }

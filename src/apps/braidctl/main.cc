@@ -77,8 +77,8 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   }
   help += " --help";
   const std::vector<std::string> words = app.remaining(true);
-  const auto word = std::ranges::find_if(
-      words, [](const std::string& each) { return !each.starts_with('-'); });
+  const auto word =
+      std::ranges::find_if(words, [](const std::string& each) { return !each.starts_with('-'); });
   if (error.get_name() == "RequiredError" && !group->get_subcommands({}).empty()) {
     return word == words.end() ? fmt::format("no command; {} shows them", help)
                                : fmt::format("there is no command {}; {} shows them", *word, help);
@@ -121,7 +121,8 @@ int run(int argc, char** argv) {
   add->add_option("--unix-user", line.user.unix_user,
                   "The Unix user it acts as; by default the one of the same name")
       ->type_name("USER");
-  add->add_flag("--admin", line.user.admin, "May ask the server about other users' sessions, and see and set all quotas");
+  add->add_flag("--admin", line.user.admin,
+                "May ask the server about other users' sessions, and see and set all quotas");
   user_command("list", "Show the accounts", list_users);
   takes_name(user_command("remove", "Remove an account", remove_user));
   takes_name(user_command("password", "Change a password", change_password));

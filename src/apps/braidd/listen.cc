@@ -77,9 +77,10 @@ Result<Listener> open_listener(const config::Endpoint& endpoint) {
     port = ntohs(bound.sin_port);
   }
   if (!is_there) {
-    log::warn("the machine has no address {} yet; clients reach it there when it has, without a "
-              "restart",
-              endpoint.address);
+    log::warn(
+        "the machine has no address {} yet; clients reach it there when it has, without a "
+        "restart",
+        endpoint.address);
   }
   return Listener{std::move(socket), show(endpoint, port)};
 }

@@ -292,9 +292,8 @@ std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
   auto ids = auth::IdMapper::open(folder, netbios_name(config->server.name));
   if (!ids) return complain(ids.error());
   try {
-    auto server =
-        std::make_unique<SmbWorkerServer>(config, place, router, std::move(group), descriptors,
-                                          std::move(*users), std::move(*ids));
+    auto server = std::make_unique<SmbWorkerServer>(
+        config, place, router, std::move(group), descriptors, std::move(*users), std::move(*ids));
     if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
     return server;
   } catch (const std::system_error& error) {

@@ -37,8 +37,8 @@ int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
   std::jthread worker_thread;
   try {
     front_thread = std::jthread([&] { front.run(); });
-    worker_thread = std::jthread(
-        [&, control = std::move(worker_control->second), settings = config]() mutable {
+    worker_thread =
+        std::jthread([&, control = std::move(worker_control->second), settings = config]() mutable {
           PassedOn nothing(0, 1);
           run_worker(std::move(control), server, nothing, *settings);
         });

@@ -110,9 +110,10 @@ bool Supervisor::start(size_t index) {
   }
   const auto pid = spawn(arguments, fds);
   if (!pid) {
-    log::error("cannot start the {}: {}; raise what limits processes and memory (TasksMax=, "
-               "LimitNPROC= and MemoryMax= of the systemd unit)",
-               child.name, pid.error().message());
+    log::error(
+        "cannot start the {}: {}; raise what limits processes and memory (TasksMax=, "
+        "LimitNPROC= and MemoryMax= of the systemd unit)",
+        child.name, pid.error().message());
     return false;
   }
   child.pid = *pid;

@@ -96,11 +96,11 @@ std::expected<void, std::string> check_thread_limit(const config::Config& config
                                                     const ThreadRoom& room) {
   const uint64_t wanted = thread_count(config.server);
   if (wanted <= room.count) return {};
-  return std::unexpected(
-      fmt::format("workers = {}, of {} threads each, need {} threads with those for disks, and {} has "
-                  "{}; raise that, or lower workers or threads in {}",
-                  config.server.workers, reactor_count(config.server), wanted, room.limit,
-                  room.count, config.file));
+  return std::unexpected(fmt::format(
+      "workers = {}, of {} threads each, need {} threads with those for disks, and {} has "
+      "{}; raise that, or lower workers or threads in {}",
+      config.server.workers, reactor_count(config.server), wanted, room.limit, room.count,
+      config.file));
 }
 
 std::string no_threads(const config::Config& config, const std::string& why) {
