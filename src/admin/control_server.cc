@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <vector>
 
 #include "admin/socket_path.h"
@@ -56,8 +57,13 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(const std::string& 
   BRAID_TRY(UniqueFd listener, bind_listener(folder.get(), name));
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return fail_last_os();
-  return std::unique_ptr<ControlServer>(new ControlServer(
-      std::move(folder), std::move(name), std::move(listener), std::move(wake), std::move(answer)));
+  try {
+    return std::unique_ptr<ControlServer>(new ControlServer(std::move(folder), std::move(name),
+                                                            std::move(listener), std::move(wake),
+                                                            std::move(answer)));
+  } catch (const std::system_error& error) {
+    return fail_os(error.code().value());
+  }
 }
 
 ControlServer::ControlServer(UniqueFd folder, std::string name, UniqueFd listener, UniqueFd wake,

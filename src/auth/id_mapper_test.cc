@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <limits>
 
+#include "auth/state_complaint.h"
 #include "auth/state_dir_testing.h"
 
 namespace braid::auth {
@@ -73,6 +75,11 @@ TEST(IdMapper, DomainIsDrawnOnceAndKept) {
   const auto second = IdMapper::open(dir.path(), "A");
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->domain_sid(), second->domain_sid());
+  std::ofstream(dir.path() + "/domain_sid") << "S-1-5-32\n";
+  const auto damaged = IdMapper::open(dir.path(), "A");
+  ASSERT_FALSE(damaged);
+  EXPECT_TRUE(state_complaint(dir.path(), damaged.error(), "braid.toml")
+                  .starts_with(dir.path() + "/domain_sid is damaged; "));
   const StateDir other;
   EXPECT_NE(IdMapper::open(other.path(), "A")->domain_sid(), first->domain_sid());
 }

@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
+#include "base/ask_apart.h"
 #include "base/log.h"
 
 namespace braid::auth {
@@ -43,33 +47,77 @@ NtStatus status_of(OM_uint32 major, OM_uint32 minor) {
 
 }  // namespace
 
-Result<std::unique_ptr<Krb5Credential>> Krb5Credential::from_keytab(const std::string& path) {
-  if (access(path.c_str(), R_OK) != 0) return fail_last_os();
-  auto credential = std::make_unique<Krb5Credential>();
+struct Krb5Credential::Reading {
+  std::mutex mutex;
+  std::condition_variable done;
+  bool is_done = false;
+  bool is_late = false;
+  std::string error;  // why there are no keys
+  GssCred keys;
+};
+
+namespace {
+
+// Why not; empty when `keys` are those of the keytab.
+std::string read_keytab(const std::string& path, GssCred& keys) {
+  if (access(path.c_str(), R_OK) != 0) return Error::last_os_error().message();
   const std::string location = "FILE:" + path;
   gss_key_value_element_desc element = {"keytab", location.c_str()};
   const gss_key_value_set_desc store = {1, &element};
   OM_uint32 minor = 0;
   const OM_uint32 major =
       gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, gss_krb5_set(), GSS_C_ACCEPT,
-                            &store, credential->cred_.out(), nullptr, nullptr);
-  if (GSS_ERROR(major)) {
-    log::error("cannot use the keytab {}: {}", path, gss_error_text(major, minor));
-    return fail(Error::malformed());
+                            &store, keys.out(), nullptr, nullptr);
+  return GSS_ERROR(major) ? gss_error_text(major, minor) : std::string();
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Krb5Credential>, std::string> Krb5Credential::from_keytab(
+    const std::string& path) {
+  auto reading = std::make_shared<Reading>();
+  std::thread([reading, path] {
+    GssCred keys;
+    std::string error = read_keytab(path, keys);
+    const std::lock_guard lock(reading->mutex);
+    std::swap(*reading->keys.out(), *keys.out());
+    reading->error = std::move(error);
+    reading->is_done = true;
+    if (reading->is_late && reading->error.empty()) log::info("keytab {}: it answers again", path);
+    if (reading->is_late && !reading->error.empty())
+      log::error("keytab {}: {}", path, reading->error);
+    reading->done.notify_all();
+  }).detach();
+  std::unique_lock lock(reading->mutex);
+  if (!reading->done.wait_for(lock, kAskTime, [&] { return reading->is_done; })) {
+    reading->is_late = true;
+    log::warn("keytab {}: it does not answer; Kerberos logons fail until it does", path);
+  } else if (!reading->error.empty()) {
+    return std::unexpected(reading->error);
   }
-  return credential;
+  return std::unique_ptr<Krb5Credential>(new Krb5Credential(reading));
+}
+
+gss_cred_id_t Krb5Credential::get() const {
+  const std::lock_guard lock(reading_->mutex);
+  return reading_->keys.get();
 }
 
 Result<MechStep> Krb5Acceptor::step(ByteView token) {
+  const gss_cred_id_t keys = credential_.get();
+  if (keys == GSS_C_NO_CREDENTIAL) {  // which the library takes for the machine's own keytab
+    log::info("Kerberos logon refused: the keytab has not been read");
+    return fail(NtStatus::kLogonFailure);
+  }
   gss_buffer_desc in = gss_view(token);
   GssBuffer out;
   GssName client;
   OM_uint32 minor = 0;
   OM_uint32 granted = 0;
   OM_uint32 lifetime = 0;
-  const OM_uint32 major = gss_accept_sec_context(&minor, context_.out(), credential_.get(), &in,
-                                                 GSS_C_NO_CHANNEL_BINDINGS, client.out(), nullptr,
-                                                 out.out(), &granted, &lifetime, nullptr);
+  const OM_uint32 major =
+      gss_accept_sec_context(&minor, context_.out(), keys, &in, GSS_C_NO_CHANNEL_BINDINGS,
+                             client.out(), nullptr, out.out(), &granted, &lifetime, nullptr);
   if (GSS_ERROR(major)) {
     log::info("Kerberos logon refused: {}", gss_error_text(major, minor));
     return fail(status_of(major, minor));

@@ -1,9 +1,11 @@
 // Krb5Acceptor: the server's side of Kerberos, by MIT's GSSAPI.
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "auth/gss.h"
 #include "auth/identity_maker.h"
@@ -17,12 +19,18 @@ namespace braid::auth {
 // answer clients. Thread: any.
 class Krb5Credential {
  public:
-  // Reads the keytab; what is in it is read again by the library at each logon.
-  static Result<std::unique_ptr<Krb5Credential>> from_keytab(const std::string& path);
-  gss_cred_id_t get() const { return cred_.get(); }
+  // Reads the keytab; what is in it is read again by the library at each logon. Waits for
+  // base/ask_apart.h's kAskTime at most, as its disk may hang, and then gives a credential that has
+  // its keys once the disk answers. The error says why the file is no keytab.
+  static std::expected<std::unique_ptr<Krb5Credential>, std::string> from_keytab(
+      const std::string& path);
+  // GSS_C_NO_CREDENTIAL while its disk has not answered.
+  gss_cred_id_t get() const;
 
  private:
-  GssCred cred_;
+  struct Reading;
+  explicit Krb5Credential(std::shared_ptr<Reading> reading) : reading_(std::move(reading)) {}
+  const std::shared_ptr<Reading> reading_;  // with the thread that reads
 };
 
 // One attempt. Owner: an AuthExchange. Thread: one at a time.

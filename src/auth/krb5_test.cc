@@ -1,9 +1,11 @@
 // Kerberos logons against a throw-away KDC on a loopback port (tests/kdc/start_kdc.sh). Skipped
 // where no KDC is installed.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,7 +192,22 @@ TEST_F(Krb5Logon, BothMechanismsAreOffered) {
 }
 
 TEST(Krb5Credential, MissingKeytabFailsAtTheStart) {
-  EXPECT_TRUE(Krb5Credential::from_keytab("/nonexistent/keytab").error().is_os(ENOENT));
+  EXPECT_EQ(Krb5Credential::from_keytab("/nonexistent/keytab").error(),
+            "No such file or directory");
+}
+
+// A pipe that nobody writes to stands in for a disk that does not answer.
+TEST(Krb5Credential, KeytabThatDoesNotAnswerIsWaitedForElsewhere) {
+  const StateDir dir;
+  const std::string path = dir.path() + "/keytab";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const auto credential = Krb5Credential::from_keytab(path);
+  ASSERT_TRUE(credential) << credential.error();
+  EXPECT_EQ((*credential)->get(), GSS_C_NO_CREDENTIAL);
+  // Lets the reader go.
+  const int writer = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  EXPECT_GE(writer, 0);
+  close(writer);
 }
 
 }  // namespace

@@ -76,15 +76,13 @@ class ServerAuthenticator final : public Authenticator {
 
 }  // namespace
 
-Result<std::unique_ptr<Authenticator>> make_server_authenticator(AuthOptions options,
-                                                                 const UserStore& users,
-                                                                 const IdMapper& ids,
-                                                                 const Clock& clock) {
+std::expected<std::unique_ptr<Authenticator>, std::string> make_server_authenticator(
+    AuthOptions options, const UserStore& users, const IdMapper& ids, const Clock& clock) {
   std::unique_ptr<Krb5Credential> credential;
   if (!options.keytab.empty()) {
     BRAID_TRY(credential, Krb5Credential::from_keytab(options.keytab));
   }
-  if (credential == nullptr && !options.allow_ntlm) return fail(NtStatus::kInvalidParameter);
+  if (credential == nullptr && !options.allow_ntlm) return std::unexpected("no way to log on");
   return std::make_unique<ServerAuthenticator>(options, users, ids, clock, std::move(credential));
 }
 

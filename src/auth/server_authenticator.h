@@ -1,6 +1,7 @@
 // The server's Authenticator: SPNEGO over NTLMv2 and Kerberos.
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <string>
 
@@ -9,7 +10,6 @@
 #include "auth/unix_user.h"
 #include "auth/user_store.h"
 #include "base/clock.h"
-#include "base/result.h"
 
 namespace braid::auth {
 
@@ -29,9 +29,9 @@ struct AuthOptions {
   std::string guest_unix_user = "nobody";
 };
 
-// `users`, `ids` and `clock` outlive the result. Fails with the file system's error if the keytab
-// cannot be read.
-Result<std::unique_ptr<Authenticator>> make_server_authenticator(
+// `users`, `ids` and `clock` outlive the result. The error says why the keytab cannot be used; one
+// whose disk does not answer is no error, see Krb5Credential.
+std::expected<std::unique_ptr<Authenticator>, std::string> make_server_authenticator(
     AuthOptions options, const UserStore& users, const IdMapper& ids,
     const Clock& clock = system_clock());
 

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 
-#include "base/log.h"
 
 namespace braid::auth {
 namespace {
@@ -102,7 +101,6 @@ Result<Bytes> read_or_create(const std::string& folder, const std::string& name,
   }
   if (!content) return fail(content.error());
   if ((content->status.st_mode & 077) != 0) {
-    log::error("{} must not be accessible to others (mode 0600)", path);
     return fail_os(EPERM);
   }
   return std::move(content->bytes);

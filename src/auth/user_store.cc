@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <iterator>
 #include <map>
 #include <utility>
 
+#include "auth/account_name.h"
 #include "auth/state_file.h"
 #include "auth/user_line.h"
 #include "base/guarded.h"
@@ -46,17 +48,6 @@ struct Snapshot {
   std::map<std::string, size_t> index;  // folded name to position in users
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
-
-bool is_valid_account_name(std::string_view name) {
-  // [MS-SAMR] 3.1.1.6 forbids these in sAMAccountName; '@' would read as a principal name.
-  constexpr std::string_view kForbidden = "\"/\\[]:;|=,+*?<>@";
-  const auto units = wire::utf16le_from_utf8(name);
-  if (!units || units->empty() || units->size() / 2 > kAccountNameUnitsMax) return false;
-  if (name.back() == '.' || name.back() == ' ' || name.front() == ' ') return false;
-  return std::ranges::none_of(name, [&](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || kForbidden.contains(c);
-  });
-}
 
 bool is_valid_unix_name(std::string_view name) {
   return !name.empty() && name.size() <= 256 && std::ranges::none_of(name, [](char c) {
@@ -162,12 +153,22 @@ UserStore::~UserStore() = default;
 
 Result<UserStore> UserStore::open(const std::string& state_dir) {
   BRAID_CHECK(ensure_folder(state_dir));
+  // A new key would not open the accounts that there are.
+  struct stat status {};
+  if (stat((state_dir + "/users").c_str(), &status) == 0 &&
+      stat((state_dir + "/users.key").c_str(), &status) != 0 && errno == ENOENT) {
+    return fail_os(ENOKEY);
+  }
   const auto fresh = crypto::Secret::random(crypto::key_size(crypto::Cipher::kAes256Gcm));
   BRAID_TRY(Bytes bytes, read_or_create(state_dir, "users.key", fresh.reveal()));
   const crypto::Secret key(bytes);
   crypto::wipe(bytes);
   if (bytes.size() != fresh.size()) return fail(Error::malformed());
-  return UserStore(std::make_unique<Impl>(state_dir, key));
+  auto impl = std::make_unique<Impl>(state_dir, key);
+  // Now and not at the first logon, which would only be refused.
+  BRAID_TRY(SnapshotPtr users, impl->load());
+  *impl->snapshot.lock() = std::move(users);
+  return UserStore(std::move(impl));
 }
 
 Result<User> UserStore::find(std::string_view name) const {

@@ -1,12 +1,15 @@
 #include "auth/user_store.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
 #include <thread>
 
+#include "auth/state_complaint.h"
 #include "auth/state_dir_testing.h"
 #include "crypto/hex_testing.h"
 
@@ -131,6 +134,36 @@ TEST_F(UserStoreTest, HashMovedToAnotherNameIsRefused) {
 TEST_F(UserStoreTest, KeyReadableByOthersIsRefused) {
   ASSERT_EQ(chmod((dir_.path() + "/users.key").c_str(), 0644), 0);
   EXPECT_TRUE(UserStore::open(dir_.path()).error().is_os(EPERM));
+}
+
+TEST_F(UserStoreTest, LostKeyIsNotReplacedByOneThatOpensNothing) {
+  ASSERT_TRUE(store_.add(make_user("alice")));
+  ASSERT_EQ(unlink((dir_.path() + "/users.key").c_str()), 0);
+  const auto opened = UserStore::open(dir_.path());
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(state_complaint(dir_.path(), opened.error(), "braid.toml"),
+              testing::AllOf(testing::StartsWith(dir_.path() + "/users.key is missing, and "),
+                             testing::HasSubstr("add the accounts again")));
+  EXPECT_NE(access((dir_.path() + "/users.key").c_str(), F_OK), 0);
+}
+
+TEST_F(UserStoreTest, DamageIsFoundAtTheStart) {
+  ASSERT_TRUE(store_.add(make_user("alice")));
+  const auto complaint = [&] {
+    const auto opened = UserStore::open(dir_.path());
+    return opened ? "" : state_complaint(dir_.path(), opened.error(), "braid.toml");
+  };
+  const std::string users = content_of(dir_.path() + "/users");
+  std::ofstream(dir_.path() + "/users") << "rubbish\n";
+  EXPECT_THAT(complaint(), testing::StartsWith(dir_.path() + "/users is damaged; "));
+  std::ofstream(dir_.path() + "/users") << users;
+  EXPECT_EQ(complaint(), "");
+  std::ofstream(dir_.path() + "/users.key") << std::string(32, 'x');
+  EXPECT_THAT(complaint(), testing::StartsWith(dir_.path() + "/users was not made with the "));
+  std::ofstream(dir_.path() + "/users.key") << "short";
+  EXPECT_THAT(complaint(), testing::StartsWith(dir_.path() + "/users.key is damaged; "));
+  ASSERT_EQ(chmod((dir_.path() + "/users.key").c_str(), 0644), 0);
+  EXPECT_THAT(complaint(), testing::StartsWith(dir_.path() + "/users.key is accessible to others"));
 }
 
 TEST_F(UserStoreTest, ConcurrentAddsAllArrive) {

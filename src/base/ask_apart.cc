@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,13 +15,11 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/close_from.h"
 #include "base/unique_fd.h"
 
 namespace braid {
 namespace {
-
-// One number on every machine; newer than some headers.
-constexpr long kCloseRange = 436;
 
 // The kernel counts threads as folders.
 bool has_one_thread() {
@@ -34,9 +31,7 @@ bool has_one_thread() {
 [[noreturn]] void be_asked(const std::function<void(int)>& ask, int out) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::dup2(out, 0);
-  if (::syscall(kCloseRange, 1u, ~0u, 0u) != 0) {
-    for (int fd = 1; fd < 1024; ++fd) ::close(fd);
-  }
+  close_from(1);
   ask(0);
   ::_exit(0);
 }

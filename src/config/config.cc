@@ -6,21 +6,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <vector>
 
+#include "base/printable.h"
 #include "base/unique_fd.h"
 #include "config/path_look.h"
 #include "config/reader.h"
+#include "wire/fold.h"
 
 namespace braid::config {
 namespace {
 
 constexpr size_t kFileBytesMax = 4u << 20;  // thousands of shares; more is not a configuration
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 std::string reason(int error_number) { return std::generic_category().message(error_number); }
 
@@ -38,14 +37,14 @@ bool is_group(const std::string& name) {
 
 const Share* Config::find_share(std::string_view wanted) const {
   for (const Share& share : shares) {
-    if (std::ranges::equal(share.name, wanted, {}, lower, lower)) return &share;
+    if (wire::equal_fold(share.name, wanted)) return &share;
   }
   return nullptr;
 }
 
 std::string Problem::text() const {
-  if (line == 0) return fmt::format("{}: {}", file, message);
-  return fmt::format("{}:{}: {}", file, line, message);
+  if (line == 0) return printable(fmt::format("{}: {}", file, message));
+  return printable(fmt::format("{}:{}: {}", file, line, message));
 }
 
 std::expected<Snapshot, Problems> parse(std::string_view text, const std::string& file,
@@ -83,17 +82,25 @@ std::expected<std::string, Problem> read_file(const std::string& file) {
 std::vector<std::string> absent_shares(const Config& config) {
   std::vector<std::string> paths;
   for (const Share& share : config.shares) paths.push_back(share.path);
+  const std::string& keytab = config.server.keytab;
+  if (!keytab.empty()) paths.push_back(keytab);
   const std::vector<PathLook> looks = look_at(paths);
   std::vector<std::string> lines;
-  for (size_t i = 0; i < paths.size(); ++i) {
+  for (size_t i = 0; i < config.shares.size(); ++i) {
     const Share& share = config.shares[i];
     if (!is_group(share.force_group)) {
-      lines.push_back(fmt::format("share '{}' is absent: force_group: there is no group '{}'",
-                                  share.name, share.force_group));
+      lines.push_back(
+          printable(fmt::format("share '{}' is absent: force_group: there is no group '{}'",
+                                share.name, share.force_group)));
     }
     if (looks[i].answers && looks[i].error == 0) continue;
-    lines.push_back(fmt::format("share '{}' is absent: {}: {}", share.name, paths[i],
-                                looks[i].answers ? reason(looks[i].error) : "it does not answer"));
+    lines.push_back(
+        printable(fmt::format("share '{}' is absent: {}: {}", share.name, paths[i],
+                              looks[i].answers ? reason(looks[i].error) : "it does not answer")));
+  }
+  if (!keytab.empty() && !looks.back().answers) {
+    lines.push_back(printable(
+        fmt::format("keytab {}: it does not answer; Kerberos logons fail until it does", keytab)));
   }
   return lines;
 }

@@ -85,7 +85,7 @@ struct Config {
   Server server;
   std::vector<Share> shares;  // in file order, never IPC$
 
-  // Share names compare without regard to ASCII case. Null when there is none.
+  // Share names compare as clients compare them, wire::fold(). Null when there is none.
   const Share* find_share(std::string_view name) const;
 };
 using Snapshot = std::shared_ptr<const Config>;
@@ -110,7 +110,7 @@ std::expected<Snapshot, Problems> parse(std::string_view text, const std::string
 // The text of `file`, for parse(): braidd reads it once and gives the same text to its workers.
 std::expected<std::string, Problem> read_file(const std::string& file);
 
-// A line for each share whose folder or group is not there.
+// A line for each share whose folder or group is not there, and for a keytab that does not answer.
 std::vector<std::string> absent_shares(const Config& config);
 
 // read_file() and parse() with kTextAndPaths.

@@ -176,12 +176,29 @@ TEST(Config, ListenAcceptsNumbersWithPortsOnly) {
     EXPECT_THAT(lines[0], HasSubstr("a list of addresses and ports"));
   }
   EXPECT_THAT(complaints("[server]\nlisten = [\"127.0.0.1:445\", \"127.0.0.1:445\"]\n").at(0),
-              HasSubstr("listen names 127.0.0.1 port 445 twice"));
+              StartsWith("braid.toml:2: listen names 127.0.0.1 port 445 twice"));
+  EXPECT_THAT(complaints("[server]\nworkers = 1\nlisten = [\"[::1]:445\", "
+                         "\"[0:0:0:0:0:0:0:1]:445\"]\n"),
+              ElementsAre("braid.toml:3: listen names ::1 port 445 twice; leave one out"));
+  EXPECT_THAT(complaints("[server]\nlisten = [\"10.0.0.1:445\", \"0.0.0.0:445\"]\n"),
+              ElementsAre("braid.toml:2: listen names 10.0.0.1 port 445 twice, as 0.0.0.0 is every "
+                          "address; leave one out"));
+  EXPECT_THAT(complaints("[server]\nlisten = [\"[::]:445\", \"0.0.0.0:445\", \"10.0.0.1:0\", "
+                         "\"10.0.0.1:0\"]\n"),
+              ElementsAre());
 }
 
 TEST(Config, DialectsAndEncryptionMustFit) {
   EXPECT_THAT(complaints("[server]\nmin_dialect = \"3.1.1\"\nmax_dialect = \"3.0\"\n"),
-              ElementsAre("braid.toml:1: min_dialect is above max_dialect; swap or correct them"));
+              ElementsAre("braid.toml:2: min_dialect is above max_dialect; swap or correct them"));
+  EXPECT_THAT(
+      complaints("[server]\nworkers = 2\nmax_dialect = \"2.1\"\n"),
+      ElementsAre("braid.toml:3: max_dialect is below min_dialect, which is \"3.0\" when it "
+                  "is left out; give min_dialect too"));
+  EXPECT_THAT(complaints("[[share]]\nname = \"a\"\npath = \"/\"\nencrypt = true\n"
+                         "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
+              ElementsAre("braid.toml:4: encrypt = true needs max_dialect \"3.0\" or newer in "
+                          "[server]; change one of them"));
   EXPECT_THAT(complaints("[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"
                          "encryption = \"required\"\n")
                   .at(0),
@@ -207,6 +224,10 @@ TEST(Config, ShareNamesAreUniqueWhateverTheirCase) {
   EXPECT_THAT(complaints("[[share]]\nname = \"Data\"\npath = \"/\"\n"
                          "[[share]]\nname = \"dATA\"\npath = \"/\"\n"),
               ElementsAre("braid.toml:5: share dATA is already there in line 2; rename one"));
+  // As clients compare them, and not in ASCII only.
+  EXPECT_THAT(complaints("[[share]]\nname = \"Ärger\"\npath = \"/\"\n"
+                         "[[share]]\nname = \"ärger\"\npath = \"/\"\n"),
+              ElementsAre("braid.toml:5: share ärger is already there in line 2; rename one"));
 }
 
 TEST(Config, ShareNameOfTheServerItselfIsRefused) {
@@ -218,6 +239,13 @@ TEST(Config, SectionsOfTheWrongShapeAreExplained) {
   EXPECT_THAT(complaints("server = 1\n").at(0), HasSubstr("start it with [server]"));
   EXPECT_THAT(complaints("[share]\nname = \"a\"\n").at(0), HasSubstr("[[share]]"));
   EXPECT_THAT(complaints("share = [1]\n").at(0), HasSubstr("[[share]]"));
+}
+
+TEST(Config, ComplaintsMoveNoCursor) {
+  const auto lines = complaints("[server]\nname = \"a\\u001b[2J\\u009bb\"\n\"x\\ny\" = 1\n");
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(lines[0], HasSubstr("\"a\\u{1b}[2J\\u{9b}b\""));
+  EXPECT_THAT(lines[1], StartsWith("braid.toml:3: unknown key x\\u{a}y in [server]"));
 }
 
 TEST(Config, TextThatIsNotTomlNamesTheLine) {
@@ -302,9 +330,10 @@ TEST(Restart, KeysThatWaitAreMarkedInTheDocuments) {
 }
 
 TEST(Config, MemoryLimitHasAPartForEachWorker) {
-  EXPECT_EQ(complaints("[server]\nworkers = 4\nmemory_limit = 255"),
-            std::vector<std::string>{"braid.toml:1: memory_limit = 255 is too little for 4 workers; "
-                                     "give 64 MiB for each, or lower workers"});
+  EXPECT_EQ(
+      complaints("[server]\nworkers = 4\nmemory_limit = 255"),
+      std::vector<std::string>{"braid.toml:3: memory_limit = 255 is too little for 4 workers; "
+                               "give 64 MiB for each, or lower workers"});
   EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 256", "braid.toml"));
   EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 0", "braid.toml"));
 }

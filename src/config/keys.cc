@@ -185,7 +185,9 @@ constexpr std::string_view kDialectNames = R"(one of "2.0.2", "2.1", "3.0", "3.0
 constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"listen", R"(a list of addresses and ports, such as ["192.0.2.1:445", "[::1]:445"])",
      R"(["0.0.0.0:445", "[::]:445"])",
-     "Where to accept connections. Addresses are numbers, not names.", listen,
+     "Where to accept connections. Addresses are numbers, not names. One that the machine does not "
+     "have yet is listened to all the same, so that it may come later.",
+     listen,
      PathRule::kNone, kAtRestart<&Server::listen>},
     {"state_dir", "an absolute path", R"("/var/lib/braid")",
      "The folder that holds the users and what must survive a restart. It is made, readable by its "
@@ -199,7 +201,8 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"min_dialect", kDialectNames, R"("3.0")",
      "The oldest dialect that is spoken. Below 3.0 there is no encryption, and signing is weaker.",
      choice<&Server::min_dialect, kDialects, Server>},
-    {"max_dialect", kDialectNames, R"("3.1.1")", "The newest dialect that is spoken.",
+    {"max_dialect", kDialectNames, R"("3.1.1")",
+     "The newest dialect that is spoken. Below 3.0 min_dialect has to be lowered too.",
      choice<&Server::max_dialect, kDialects, Server>},
     {"signing", R"("required" or "enabled")", R"("required")",
      "Whether every message must be signed, or only those of clients that ask for it.",
@@ -214,7 +217,8 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      number<&Server::workers, Server, 1, 64>,
      PathRule::kNone, kAtRestart<&Server::workers>},
     {"threads", "a whole number from 0 to 256", "0",
-     "How many threads of a worker serve connections. 0 means one for each processor.",
+     "How many threads of a worker serve connections. 0 means one for each processor. Each brings "
+     "eight more for what waits for disks, up to 128 of those.",
      number<&Server::threads, Server, 0, 256>,
      PathRule::kNone, kAtRestart<&Server::threads>},
     {"memory_limit", "a whole number from 64 to 16777216, or 0", "0",
@@ -224,7 +228,8 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "memory that the machine or the control group has, and 64 for each worker at least.",
      memory_limit},
     {"keytab", "an absolute path", R"("")",
-     "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos.",
+     "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos. While its disk "
+     "does not answer, Kerberos logons fail and everything else goes on.",
      path<&Server::keytab, Server>, PathRule::kReadableFile,
      kAtRestart<&Server::keytab>},
     {"min_uid", "a whole number from 1 to 4294967294", "1000",
@@ -407,7 +412,9 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
     family = AF_INET6;
   }
   if (inet_pton(family, address.c_str(), &parsed) != 1) return std::nullopt;
-  endpoint.address = std::move(address);
+  // As others spell it who ask whether two are the same.
+  char shown[INET6_ADDRSTRLEN];
+  endpoint.address = inet_ntop(family, &parsed, shown, sizeof shown);
   return endpoint;
 }
 

@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <map>
 #include <system_error>
+#include <tuple>
 
 #include "config/keys.h"
 #include "config/path_look.h"
 #include "config/restart.h"
+#include "wire/fold.h"
 
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
@@ -55,17 +57,15 @@ std::string show(const toml::node& node) {
 // Why a path cannot be used; empty when it can.
 std::string path_complaint(const std::string& path, PathRule rule, const PathLook& look) {
   const auto because = [](int number) { return std::generic_category().message(number); };
+  // A disk that hangs is back some day; until then a share is absent, and nobody logs on by keytab.
+  if (!look.answers) return {};
   if (rule == PathRule::kDirectoryOrNothing) {
-    // A disk that is away, or hangs, is back some day; until then its share is absent.
-    if (!look.answers) return {};
+    // So is one that is away.
     if (look.error == ENAMETOOLONG || look.error == ELOOP || look.error == ENOTDIR) {
       return fmt::format("{}: {}; correct the path", path, because(look.error));
     }
     if (look.error != 0 || look.is_directory) return {};
     return fmt::format("{} is not a directory; give the path of one", path);
-  }
-  if (!look.answers) {
-    return fmt::format("{}: it does not answer; wait for its disk or correct the path", path);
   }
   if (look.error != 0) {
     const char* const advice =
@@ -84,13 +84,6 @@ std::vector<std::string_view> names_of(std::span<const Key<Section>> keys) {
   return names;
 }
 
-std::string folded(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return text;
-}
-
 std::string host_name() {
   char name[256] = {};
   if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "braid";
@@ -104,16 +97,22 @@ struct Reader::Tree {
   Reader& reader;
 
   // `elsewhere` are the keys of the other section, for those put in the wrong one.
+  // Gives the lines of the keys that are there.
   template <class Section>
-  void section(const toml::table& table, std::string_view title, uint32_t title_line,
-               std::span<const Key<Section>> keys, std::string_view elsewhere_title,
-               const std::vector<std::string_view>& elsewhere, Section& into) {
+  std::map<std::string_view, uint32_t> section(const toml::table& table, std::string_view title,
+                                               uint32_t title_line,
+                                               std::span<const Key<Section>> keys,
+                                               std::string_view elsewhere_title,
+                                               const std::vector<std::string_view>& elsewhere,
+                                               Section& into) {
+    std::map<std::string_view, uint32_t> lines;
     for (const auto& [name, node] : table) {
       const auto key = std::ranges::find(keys, name.str(), &Key<Section>::name);
       if (key == keys.end()) {
         unknown(name, fmt::format(" in {}", title), names_of(keys), elsewhere_title, elsewhere);
         continue;
       }
+      lines.emplace(key->name, line_of(node));
       const Value value = to_value(node);
       // An empty text stands for "not given" where that is the default.
       const auto* text = std::get_if<std::string>(&value);
@@ -129,6 +128,7 @@ struct Reader::Tree {
       if (!key.default_text.empty() || table.contains(key.name)) continue;
       reader.add(title_line, fmt::format("{} has no {}; add {} = ...", title, key.name, key.name));
     }
+    return lines;
   }
 
   void unknown(const toml::key& name, std::string_view where,
@@ -147,7 +147,7 @@ struct Reader::Tree {
   }
 
   void shares(const toml::array& array, Config& config) {
-    std::map<std::string, uint32_t> seen;  // folded name, line
+    std::map<std::string, uint32_t> seen;  // folded as ShareTable does, line
     for (const toml::node& node : array) {
       const auto* table = node.as_table();
       if (!table) {
@@ -155,15 +155,16 @@ struct Reader::Tree {
         continue;
       }
       Share share;
-      section(*table, "[[share]]", line_of(node), share_keys(), "[server]", names_of(server_keys()),
-              share);
+      const auto lines = section(*table, "[[share]]", line_of(node), share_keys(), "[server]",
+                                 names_of(server_keys()), share);
+      if (share.encrypt) reader.encrypt_lines_.push_back(lines.at("encrypt"));
       const auto* name = table->get("name");
       if (!name || share.name.empty()) continue;
-      if (folded(share.name) == "ipc$") {
+      if (wire::equal_fold(share.name, "IPC$")) {
         reader.add(line_of(*name),
                    fmt::format("share name {} is the server's own; choose another", share.name));
       }
-      const auto [first, added] = seen.emplace(folded(share.name), line_of(*name));
+      const auto [first, added] = seen.emplace(wire::fold(share.name), line_of(*name));
       if (!added) {
         reader.add(line_of(*name), fmt::format("share {} is already there in line {}; rename one",
                                                share.name, first->second));
@@ -188,24 +189,62 @@ void Reader::check_paths() {
   }
 }
 
-void Reader::check_server(const Server& server, uint32_t line) {
-  if (server.min_dialect > server.max_dialect) {
-    add(line, "min_dialect is above max_dialect; swap or correct them");
+uint32_t Reader::line_in_server(std::string_view key) const {
+  const auto found = server_lines_.find(key);
+  return found == server_lines_.end() ? server_line_ : found->second;
+}
+
+void Reader::check_server(const Server& server) {
+  if (server.min_dialect > server.max_dialect && server_lines_.contains("min_dialect")) {
+    add(line_in_server("min_dialect"), "min_dialect is above max_dialect; swap or correct them");
+  } else if (server.min_dialect > server.max_dialect) {
+    const auto min = std::ranges::find(server_keys(), "min_dialect", &Key<Server>::name);
+    add(line_in_server("max_dialect"),
+        fmt::format("max_dialect is below min_dialect, which is {} when it is left out; give "
+                    "min_dialect too",
+                    min->default_text));
   }
-  if (server.encryption == Encryption::kRequired && server.max_dialect < Dialect::k3_0) {
-    add(line, "encryption = \"required\" needs max_dialect \"3.0\" or newer; change one of them");
+  if (server.max_dialect < Dialect::k3_0) {
+    if (server.encryption == Encryption::kRequired) {
+      add(line_in_server("encryption"),
+          "encryption = \"required\" needs max_dialect \"3.0\" or newer; change one of them");
+    }
+    for (const uint32_t line : encrypt_lines_) {
+      add(line,
+          "encrypt = true needs max_dialect \"3.0\" or newer in [server]; change one of them");
+    }
   }
   if (is_memory_limit_too_low(server)) {
-    add(line, fmt::format("memory_limit = {} is too little for {} workers; give {} MiB for each, or "
-                          "lower workers",
-                          server.memory_limit_mib, server.workers, kMemoryOfWorkerMinMib));
+    add(line_in_server("memory_limit"),
+        fmt::format("memory_limit = {} is too little for {} workers; give {} MiB for each, or "
+                    "lower workers",
+                    server.memory_limit_mib, server.workers, kMemoryOfWorkerMinMib));
   }
+  check_listen(server);
+}
+
+// What would fail with "address in use" and no other server to blame.
+void Reader::check_listen(const Server& server) {
+  const uint32_t line = line_in_server("listen");
+  const auto is_all = [](const Endpoint& endpoint) {
+    return endpoint.address == "0.0.0.0" || endpoint.address == "::";
+  };
   for (size_t i = 0; i < server.listen.size(); ++i) {
-    const auto& endpoint = server.listen[i];
-    const auto rest = std::span(server.listen).subspan(i + 1);
-    if (endpoint.port == 0 || std::ranges::find(rest, endpoint) == rest.end()) continue;
-    add(line, fmt::format("listen names {} port {} twice; leave one out", endpoint.address,
-                          endpoint.port));
+    for (size_t j = i + 1; j < server.listen.size(); ++j) {
+      const Endpoint& a = server.listen[i];
+      const Endpoint& b = server.listen[j];
+      if (a.port == 0 || a.port != b.port || a.address.contains(':') != b.address.contains(':')) {
+        continue;
+      }
+      if (a.address == b.address) {
+        add(line, fmt::format("listen names {} port {} twice; leave one out", a.address, a.port));
+      } else if (is_all(a) || is_all(b)) {
+        const auto& [all, one] = is_all(a) ? std::tie(a, b) : std::tie(b, a);
+        add(line,
+            fmt::format("listen names {} port {} twice, as {} is every address; leave one out",
+                        one.address, one.port, all.address));
+      }
+    }
   }
 }
 
@@ -220,13 +259,12 @@ Snapshot Reader::read(std::string_view text) {
   auto config = std::make_shared<Config>();
   config->file = file_;
   Tree tree{*this};
-  uint32_t server_line = 0;
   for (const auto& [name, node] : result.table()) {
     if (name == "server") {
-      server_line = line_of(node);
+      server_line_ = line_of(node);
       if (const auto* table = node.as_table()) {
-        tree.section(*table, "[server]", server_line, server_keys(), "[[share]]",
-                     names_of(share_keys()), config->server);
+        server_lines_ = tree.section(*table, "[server]", server_line_, server_keys(), "[[share]]",
+                                     names_of(share_keys()), config->server);
       } else {
         add(line_of(name), "server is not a table; start it with [server]");
       }
@@ -241,7 +279,7 @@ Snapshot Reader::read(std::string_view text) {
                    names_of(server_keys()));
     }
   }
-  check_server(config->server, server_line);
+  check_server(config->server);
   check_paths();
   if (config->server.name.empty()) config->server.name = host_name();
   return config;

@@ -1,6 +1,7 @@
 // Reader: walks the TOML tree along the key tables and collects everything that is wrong.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,11 +28,17 @@ class Reader {
   void add(uint32_t line, std::string message);
   // All at once, at the end: one that does not answer holds up the others no further.
   void check_paths();
-  void check_server(const Server& server, uint32_t line);
+  void check_server(const Server& server);
+  void check_listen(const Server& server);
+  // Line of a key of [server]; of the section for one that is not given.
+  uint32_t line_in_server(std::string_view key) const;
 
   std::string file_;
   Checks checks_;
   Problems problems_;
+  std::map<std::string_view, uint32_t> server_lines_;  // of the keys that are given
+  uint32_t server_line_ = 0;
+  std::vector<uint32_t> encrypt_lines_;  // of shares that insist on encryption
   struct NamedPath {
     uint32_t line = 0;
     std::string_view key;

@@ -96,10 +96,17 @@ struct ReactorPool::Threads {
 ReactorPool::ReactorPool(size_t threads)
     : timers_(std::make_unique<Reactor>()), threads_(std::make_unique<Threads>()) {
   for (size_t i = 0; i < threads; ++i) reactors_.push_back(std::make_unique<Reactor>());
-  for (auto& reactor : reactors_) {
-    threads_->threads.emplace_back([r = reactor.get()] { r->run(); });
+  try {
+    for (auto& reactor : reactors_) {
+      threads_->threads.emplace_back([r = reactor.get()] { r->run(); });
+    }
+    threads_->threads.emplace_back([r = timers_.get()] { r->run(); });
+  } catch (...) {
+    // Those that there are would be waited for.
+    stop();
+    threads_->threads.clear();
+    throw;
   }
-  threads_->threads.emplace_back([r = timers_.get()] { r->run(); });
 }
 
 ReactorPool::~ReactorPool() {

@@ -197,7 +197,13 @@ WorkerPool::WorkerPool(WorkerPoolLimits limits)
     : limits_(limits), state_(std::make_unique<State>(limits_)) {
   for (size_t i = 0; i < limits_.threads; ++i) {
     Thread& self = *threads_.emplace_back(std::make_unique<Thread>());
-    self.thread = std::thread([this, &self] { run(self); });
+    try {
+      self.thread = std::thread([this, &self] { run(self); });
+    } catch (...) {
+      threads_.pop_back();
+      stop();
+      throw;
+    }
   }
 }
 

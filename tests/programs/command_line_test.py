@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import suite  # noqa: E402
 from scratch import Scratch  # noqa: E402
+from server import is_sanitized  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -72,15 +73,16 @@ class Braidd(CommandLineCase):
             self.assertIn("share 'gone' is absent: /nonexistent/folder: No such file", done.stdout)
         share = '[[share]]\nname = "file"\npath = "/etc/passwd"\n'
         done = self.run_program(self.braidd, "--config", self.config(share=share))
-        self.assert_one_line(done, r"braid\.toml:6: path /etc/passwd is not a directory")
+        self.assert_one_line(done, r"braid\.toml:6: path /etc/passwd is not a directory", code=1)
 
     def test_missing_file_and_missing_option(self):
         self.assert_one_line(self.run_program(self.braidd, "--config", "/nonexistent.toml"),
-                             "/nonexistent.toml: cannot be read: No such file")
+                             "/nonexistent.toml: cannot be read: No such file", code=1)
         self.assert_one_line(self.run_program(self.braidd), "give --config FILE")
 
     def test_unknown_option(self):
-        self.assertEqual(self.run_program(self.braidd, "--frobnicate").returncode, 2)
+        self.assert_one_line(self.run_program(self.braidd, "--frobnicate"),
+                             "^braidd: .*--frobnicate.*; braidd --help shows the options")
 
     def test_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
@@ -88,7 +90,8 @@ class Braidd(CommandLineCase):
             for mode in ([], ["--single-process"]):
                 done = self.run_program(self.braidd, "--config",
                                         self.config(f'listen = ["{address}"]'), *mode)
-                self.assert_one_line(done, f"cannot listen on {address}: Address already in use")
+                self.assert_one_line(done, f"cannot listen on {address}: Address already in use",
+                                     code=1)
 
     def test_state_folder_that_cannot_be_made(self):
         config = self.scratch.file("bad.toml")
@@ -96,10 +99,76 @@ class Braidd(CommandLineCase):
             out.write('[server]\nlisten = ["127.0.0.1:0"]\nstate_dir = "/proc/no/state"\n')
         for mode in ([], ["--single-process"]):
             done = self.run_program(self.braidd, "--config", config, *mode)
-            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertEqual(done.returncode, 1, done.stderr)
             said = [line for line in done.stderr.splitlines() if line.startswith("braidd: ")]
             self.assertEqual(len(said), 1, done.stderr)
             self.assertRegex(said[0], "state_dir /proc/no/state: .*; correct state_dir")
+
+    def test_status_2_is_for_the_text_only(self):
+        # A service manager does not try again after 2.
+        gone = 'keytab = "/nonexistent/keytab"'
+        done = self.run_program(self.braidd, "--config", self.config(gone))
+        self.assert_one_line(done, "keytab /nonexistent/keytab: No such file", code=1)
+        done = self.run_program(self.braidd, "--config", self.config(gone + "\nsining = 1"))
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 2), done.stderr)
+
+    def test_what_is_no_keytab_is_said_once(self):
+        config = self.config('listen = ["127.0.0.1:0"]\nkeytab = "/etc/hostname"')
+        done = self.run_program(self.braidd, "--config", config)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        said = [line for line in done.stderr.splitlines() if "keytab" in line]
+        self.assertEqual(len(said), 1, done.stderr)
+        self.assertRegex(said[0], "^braidd: keytab /etc/hostname: .*; correct keytab in ")
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_limit_of_threads_is_judged_at_the_start(self):
+        config = self.config('listen = ["127.0.0.1:0"]\nworkers = 64\nthreads = 256')
+        done = self.run_program("setpriv", "--reuid", "nobody", "--clear-groups", "prlimit",
+                                "--nproc=2000:2000", self.braidd, "--config", config)
+        self.assert_one_line(done, r"^braidd: workers = 64, of 256 threads each, need \d+ threads with .*"
+                             r"RLIMIT_NPROC.* has \d+; raise that, or lower workers or threads", 1)
+
+    def test_threads_that_cannot_be_made_are_one_line(self):
+        if is_sanitized(self.braidd):
+            self.skipTest("sanitizers take more than there is")
+        config = self.config('listen = ["127.0.0.1:0"]\nthreads = 64')
+        for mode in ([], ["--single-process"]):
+            done = self.run_program("prlimit", "--as=300000000", self.braidd, "--config", config,
+                                    *mode)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            said = [line for line in done.stderr.splitlines() if " listening on " not in line]
+            self.assertEqual(len(said), 1, done.stderr)
+            self.assertRegex(said[0], r"^braidd: cannot make the \d+ threads of the server: .*; "
+                             "raise what limits them .*, or lower workers or threads in ")
+
+    def test_state_that_is_lost_is_named(self):
+        own = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.ctl("user", "add", "alice", "--unix-user", own, text_in="secret-1\n")
+        key = pathlib.Path(self.scratch.file("state", "users.key"))
+        key.unlink()
+        config = self.config('listen = ["127.0.0.1:0"]')
+        for mode in ([], ["--single-process"]):
+            done = self.run_program(self.braidd, "--config", config, *mode)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertRegex(done.stderr.splitlines()[-1],
+                             f"^braidd: {key} is missing, and .*/users cannot be read without it; "
+                             "bring it back from a backup, or remove ")
+        self.assert_one_line(self.ctl("user", "list"), f"^braidctl: {key} is missing")
+        self.assertFalse(key.exists(), "a key that opens nothing")
+        pathlib.Path(self.scratch.file("state", "users")).unlink()
+        pathlib.Path(self.scratch.file("state", "domain_sid")).write_text("x", encoding="ascii")
+        pathlib.Path(self.scratch.file("state", "domain_sid")).chmod(0o600)
+        done = self.run_program(self.braidd, "--config", config)
+        self.assertRegex(done.stderr.splitlines()[-1], "/domain_sid is damaged; bring it back")
+
+    def test_complaints_move_no_cursor(self):
+        for program in ((self.braidd,), (self.braidctl, "config", "check")):
+            done = self.run_program(program[0], "--config",
+                                    self.config('name = "\\u001b[2J\\u009b"\n"a\u009b" = 1'),
+                                    *program[1:])
+            self.assertEqual(done.returncode, 2)
+            self.assertTrue(done.stderr.isascii(), ascii(done.stderr))
+            self.assertNotIn("\x1b", done.stderr)
 
     def test_version_and_help(self):
         self.assertRegex(self.run_program(self.braidd, "--version").stdout, r"^braid \d+\.\d+")
@@ -183,11 +252,33 @@ class Braidctl(CommandLineCase):
 
     def test_bad_names(self):
         for name in ("a/b", "x" * 21):
-            self.assertEqual(self.add(name).returncode, 2, name)
+            # Before a password is asked for: there is none.
+            self.assert_one_line(self.ctl("user", "add", name), "is no account name; use up to 20")
+
+    def test_mistakes_of_the_command_are_one_line_that_names_them(self):
+        for words, line in ((("frobnicate",), "there is no command frobnicate; braidctl --help"),
+                            (("user", "ad", "alice"), "there is no command ad; braidctl user --help"),
+                            ((), "no command; braidctl --help"),
+                            (("user",), "no command; braidctl user --help"),
+                            (("user", "add"), "NAME is required; braidctl user add --help"),
+                            (("user", "list", "--frob"), "--frob; braidctl user list --help"),
+                            (("sessions", "x"), "x; braidctl sessions --help"),
+                            (("channel", "close", "0x1", "-1"), "-1 is no number of a channel; "),
+                            (("channel", "close", "0x1", "9" * 20), "9 is no number of a channel; "),
+                            (("channel", "close", "x", "1"), "x .*; ")):
+            self.assert_one_line(self.ctl(*words), f"^braidctl: .*{line}")
+
+    def test_help_of_admin_names_all_it_allows(self):
+        self.assertRegex(" ".join(self.ctl("user", "add", "--help").stdout.split()),
+                         "--admin .*sessions.*quotas")
 
     def test_config_check(self):
         self.assertEqual(json.loads(self.ctl("--json", "config", "check").stdout),
-                         {"ok": True, "shares": 1})
+                         {"ok": True, "shares": 1, "absent": []})
+        config = self.config(share='[[share]]\nname = "gone"\npath = "/nonexistent/folder"\n')
+        done = self.run_program(self.braidctl, "--config", config, "--json", "config", "check")
+        self.assertEqual(json.loads(done.stdout)["absent"],
+                         ["share 'gone' is absent: /nonexistent/folder: No such file or directory"])
         done = self.run_program(self.braidctl, "--config", self.config("sining = 1"), "config",
                                 "check")
         self.assert_one_line(done, r"braid\.toml:3: unknown key")

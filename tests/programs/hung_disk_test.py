@@ -2,6 +2,7 @@
 """The disk of one share hangs: whatever does not need it goes on."""
 import os
 import signal
+import struct
 import subprocess
 import sys
 import unittest
@@ -14,6 +15,18 @@ from hung_disk import HungDisk  # noqa: E402
 from scratch import stop  # noqa: E402
 from server import Share, children, name_of  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
+
+
+def keytab_entry(realm, *names):
+    """A key of AES-256 for names@realm, as MIT's file format version 2 has it."""
+    def text(value):
+        return struct.pack(">H", len(value)) + value.encode()
+    entry = (struct.pack(">H", len(names)) + text(realm) + b"".join(map(text, names)) +
+             struct.pack(">IIBHH", 1, 0, 1, 18, 32) + bytes(range(32)))
+    return struct.pack(">i", len(entry)) + entry
+
+
+KEYTAB = b"\x05\x02" + keytab_entry("EXAMPLE.ORG", "cifs", "files.example.org")
 
 
 @unittest.skipUnless(os.geteuid() == 0 and os.path.exists("/dev/fuse"), "mounts")
@@ -69,6 +82,43 @@ class Hung(ControlCase):
         os.kill(old[0], signal.SIGKILL)
         self.wait_for(lambda: set(children(self.server.process.pid)) - set(old), "a new worker")
         self.assert_served()
+
+    def with_keytab_on_it(self):
+        """A keytab that was there at the start, on a disk that hangs now."""
+        folder = self.scratch.directory("keys")
+        self.options.keytab = os.path.join(folder, "krb5.keytab")
+        with open(self.options.keytab, "wb") as keytab:
+            keytab.write(KEYTAB)
+        self.assertEqual(self.server.stop(), [])
+        again = self.server.__class__(self.server.program)
+        again.start(self.scratch, self.options, "kerberos")
+        self.server = again
+        self.wait_for(lambda: "ready" in self.server.log_text(), "ready")
+        disk = HungDisk(folder)
+        self.addCleanup(disk.close)
+        disk.hang()
+
+    def test_next_worker_serves_although_its_keytab_hangs(self):
+        self.with_keytab_on_it()
+        self.server.expects_deaths = True
+        old = [pid for pid in children(self.server.process.pid) if name_of(pid) == "braidd-worker"]
+        os.kill(old[0], signal.SIGKILL)
+        self.wait_for(lambda: set(children(self.server.process.pid)) - set(old), "a new worker")
+        self.assert_served()
+        self.assertIn("it does not answer; Kerberos logons fail until it does",
+                      self.server.log_text())
+
+    def test_start_and_reload_although_the_keytab_hangs(self):
+        self.with_keytab_on_it()
+        self.reload()
+        self.assertEqual(stop(self.server.process), 0)
+        self.server.process = self.scratch.start(
+            [self.server.program, "--config", self.server.config], self.server.log)
+        self.wait_for(lambda: self.server.log_text().count(" ready") == 2, "ready")
+        self.server.port = self.server._wait_for_port()
+        done = self.ctl("config", "check")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(f"keytab {self.options.keytab}: it does not answer; ", done.stdout)
 
     def test_start(self):
         self.assertEqual(self.server.stop(), [])

@@ -2,6 +2,7 @@
 """The processes of braidd: started again when killed, orders by signal, rights of the front."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -310,6 +311,17 @@ class Rights(ProcessesCase):
 class Unit(unittest.TestCase):
     """packaging/braidd.service, as systemd judges it."""
 
+    def test_is_started_again_but_for_a_mistake_in_the_text(self):
+        text = (ROOT / "packaging" / "braidd.service").read_text(encoding="utf-8")
+        unit = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z]\w+=", line))
+        self.assertEqual((unit["Restart"], unit["RestartPreventExitStatus"]), ("on-failure", "2"))
+        # Not given up after a few tries within seconds.
+        self.assertEqual(unit["StartLimitIntervalSec"], "0")
+        self.assertGreaterEqual(int(unit["RestartSec"]), 1)
+        self.assertLess(text.index("StartLimitIntervalSec"), text.index("[Service]"))
+        # thread_limit_test.cc: what workers = 64 and threads = 256 ask for.
+        self.assertGreater(int(unit["TasksMax"]), 25600)
+
     def test_exposure_is_below_4(self):
         if not shutil.which("systemd-analyze"):
             self.skipTest("systemd is not installed")
@@ -325,6 +337,49 @@ class Unit(unittest.TestCase):
         self.assertEqual(done.stderr, "")
 
 
+@unittest.skipUnless(os.geteuid() == 0, "looks into processes of another user")
+class Inherited(ProcessesCase):
+    """Descriptors that whoever starts the server has forgotten to close."""
+    more_options = {"prefix": ("sh", "-c", 'exec 3</etc/hostname 9</etc/passwd; exec "$@"', "sh")}
+
+    def test_reach_no_process(self):
+        pids = [self.server.process.pid, *children(self.server.process.pid)]
+        self.assertEqual(len(pids), 3)
+        for pid in pids:
+            opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            self.assertFalse(opened & {"/etc/hostname", "/etc/passwd"}, name_of(pid))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "makes a network")
+class AddressThatComesLater(ProcessesCase):
+    more_options = {"prefix": ("unshare", "--net", "sh", "-c",
+                               'ip link set lo up; exec "$@"', "sh")}
+
+    def inside(self, *command):
+        return subprocess.run(["nsenter", "--net", "-t", str(self.server.process.pid), *command],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    def test_is_served_when_it_is_there(self):
+        self.assertEqual(stop(self.server.process), 0)
+        with open(self.server.config, encoding="utf-8") as config:
+            text = config.read().replace('"127.0.0.1:0"', '"127.0.0.1:445", "192.0.2.1:445", '
+                                         '"[2001:db8::1]:445"')
+        with open(self.server.config, "w", encoding="utf-8") as config:
+            config.write(text)
+        self.server.log = self.scratch.file("again.log")
+        self.server.process = self.scratch.start(
+            [*self.options.prefix, self.server.program, "--config", self.server.config],
+            self.server.log)
+        self.wait_for(lambda: "ready" in self.server.log_text(), "ready")
+        for address in ("192.0.2.1", "2001:db8::1"):
+            self.assertIn(f"the machine has no address {address} yet; ", self.server.log_text())
+            self.assertEqual(self.inside("ip", "addr", "add", address, "dev", "lo").returncode, 0)
+            done = self.inside(sys.executable, "-c", "import socket, sys; "
+                               f"socket.create_connection(('{address}', 445), 5)")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(stop(self.server.process), 0)
+
+
 class SecondServer(ProcessesCase):
     """On the state_dir of one that runs."""
 
@@ -333,7 +388,7 @@ class SecondServer(ProcessesCase):
                               capture_output=True, text=True, timeout=60, check=False)
 
     def assert_refused(self, done):
-        self.assertEqual((done.returncode, done.stdout.count("listening")), (2, 0), done.stderr)
+        self.assertEqual((done.returncode, done.stdout.count("listening")), (1, 0), done.stderr)
         self.assertRegex(done.stderr.splitlines()[-1],
                          f"state_dir .*another server runs on it, process "
                          f"{self.server.process.pid}; stop that one, or give")

@@ -10,9 +10,9 @@ SRC = ROOT / "src"
 # A file includes its own folder and strictly lower floors.
 FLOORS = {
     "base": 0,
-    "wire": 1, "crypto": 1, "config": 1, "runtime": 1,
-    "transport": 2, "auth": 2, "cluster": 2,
-    "vfs": 3, "store": 3, "client": 3,
+    "wire": 1, "crypto": 1, "runtime": 1,
+    "transport": 2, "auth": 2, "config": 2,
+    "cluster": 3, "vfs": 3, "store": 3, "client": 3,
     "filestate": 4,
     "rpc": 5,
     "smb2": 6,

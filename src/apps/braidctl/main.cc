@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "apps/braidctl/interfaces.h"
 #include "apps/braidctl/output.h"
@@ -47,11 +49,14 @@ int interfaces_of(const config::Config& config, const InterfacesArguments& argum
 int check_config(const CommandLine& line) {
   const auto config = config::load(line.config_file);
   if (!config) return complain_all(config.error());
+  const std::vector<std::string> absent = config::absent_shares(**config);
   if (line.json) {
-    fmt::print("{{\"ok\": true, \"shares\": {}}}\n", (*config)->shares.size());
+    const nlohmann::ordered_json result{
+        {"ok", true}, {"shares", (*config)->shares.size()}, {"absent", absent}};
+    fmt::print("{}\n", json_text(result));
   } else {
     fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
-    for (const std::string& absent : config::absent_shares(**config)) fmt::print("{}\n", absent);
+    for (const std::string& each : absent) fmt::print("{}\n", each);
   }
   return 0;
 }
@@ -60,6 +65,25 @@ int reload_config(const CommandLine& line) {
   const auto config = config::load(line.config_file);
   if (!config) return complain_all(config.error());
   return reload(**config, {.session = "", .json = line.json});
+}
+
+// In one line. The library misses a command before it looks at the words that are none.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  std::string help = "braidctl";
+  const CLI::App* group = &app;
+  while (!group->get_subcommands().empty()) {
+    group = group->get_subcommands().front();
+    help += " " + group->get_name();
+  }
+  help += " --help";
+  const std::vector<std::string> words = app.remaining(true);
+  const auto word =
+      std::ranges::find_if(words, [](const std::string& each) { return !each.starts_with('-'); });
+  if (error.get_name() == "RequiredError" && !group->get_subcommands({}).empty()) {
+    return word == words.end() ? fmt::format("no command; {} shows them", help)
+                               : fmt::format("there is no command {}; {} shows them", *word, help);
+  }
+  return fmt::format("{}; {} shows what it takes", error.what(), help);
 }
 
 int run(int argc, char** argv) {
@@ -97,7 +121,8 @@ int run(int argc, char** argv) {
   add->add_option("--unix-user", line.user.unix_user,
                   "The Unix user it acts as; by default the one of the same name")
       ->type_name("USER");
-  add->add_flag("--admin", line.user.admin, "May ask the server about other users' sessions");
+  add->add_flag("--admin", line.user.admin,
+                "May ask the server about other users' sessions, and see and set all quotas");
   user_command("list", "Show the accounts", list_users);
   takes_name(user_command("remove", "Remove an account", remove_user));
   takes_name(user_command("password", "Change a password", change_password));
@@ -170,7 +195,8 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kCannotDo;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return complain(explain(app, error));
   }
   return exit_code;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <optional>
@@ -177,8 +178,16 @@ std::optional<Closed> ask_to_close(const config::Config& config, Command command
     complain(id.error());
     return std::nullopt;
   }
+  uint64_t channel = 0;
+  const char* const end = arguments.channel.data() + arguments.channel.size();
+  const auto read = std::from_chars(arguments.channel.data(), end, channel);
+  if (!arguments.channel.empty() && (read.ec != std::errc{} || read.ptr != end)) {
+    complain(fmt::format("{} is no number of a channel; braidctl sessions shows them",
+                         arguments.channel));
+    return std::nullopt;
+  }
   const auto answers =
-      ask(config, {.command = command, .session = SessionId{*id}, .channel = arguments.channel});
+      ask(config, {.command = command, .session = SessionId{*id}, .channel = channel});
   if (!answers) return std::nullopt;
   Closed closed;
   for (const auto& [worker, result] : answers->results) {
@@ -220,7 +229,7 @@ int show_shares(const config::Config& config, const RunningArguments& arguments)
     }
     (*known)["in_use"] = known->value("in_use", false) || row.value("in_use", false);
   }
-  arguments.json ? fmt::print("{}\n", shares.dump(2)) : print_shares(shares);
+  arguments.json ? fmt::print("{}\n", json_text(shares)) : print_shares(shares);
   return 0;
 }
 

@@ -2,7 +2,6 @@
 // what is asked of a running server.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "config/config.h"
@@ -11,7 +10,7 @@ namespace braid::braidctl {
 
 struct RunningArguments {
   std::string session;
-  uint64_t channel = 0;
+  std::string channel;  // a number
   bool json = false;
 };
 

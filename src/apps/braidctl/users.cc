@@ -7,6 +7,8 @@
 
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/password.h"
+#include "auth/account_name.h"
+#include "auth/state_complaint.h"
 #include "auth/unix_user.h"
 #include "auth/user_store.h"
 #include "base/result.h"
@@ -31,7 +33,7 @@ std::string explain(const std::string& name, const config::Config& config, Error
     case NtStatus::kInvalidParameter:
       return "the password is not UTF-8";
     default:
-      return fmt::format("{}: {}; check its permissions", config.server.state_dir, error.message());
+      return auth::state_complaint(config.server.state_dir, error, config.file);
   }
 }
 
@@ -98,9 +100,12 @@ Outcome ask_password(const config::Config& config, auth::User& user) {
 
 int add_user(const config::Config& config, const UserArguments& arguments) {
   return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
+    // All of it before the password is asked for, not after.
+    if (!auth::is_valid_account_name(arguments.name)) {
+      return std::unexpected(explain(arguments.name, config, NtStatus::kInvalidAccountName));
+    }
     auto unix_user = unix_user_for(config, arguments);
     if (!unix_user) return std::unexpected(unix_user.error());
-    // Before the password is asked for, not after.
     if (store.find(arguments.name)) {
       return std::unexpected(explain(arguments.name, config, NtStatus::kUserExists));
     }

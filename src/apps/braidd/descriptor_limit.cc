@@ -29,14 +29,14 @@ size_t descriptor_limit() {
   return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-std::expected<void, std::string> check_descriptor_limit(size_t descriptors) {
+std::expected<void, std::string> check_descriptor_limit(size_t descriptors, size_t of_worker) {
   if (descriptors < kDescriptorsMin) {
     return std::unexpected(
         fmt::format("the limit of open files (RLIMIT_NOFILE) is {}, and nothing works below {}; {}",
                     descriptors, kDescriptorsMin, kHowToRaise));
   }
   if (descriptors < kDescriptorsEnough) {
-    const auto division = smb2::FdDivision::of(descriptors);
+    const auto division = smb2::FdDivision::of(of_worker);
     log::warn(
         "the limit of open files (RLIMIT_NOFILE) is {}: {} connections and {} files of all clients "
         "together for each worker; {}",
@@ -44,6 +44,8 @@ std::expected<void, std::string> check_descriptor_limit(size_t descriptors) {
   }
   return {};
 }
+
+size_t descriptors_of_front(size_t descriptors) { return descriptors / 16; }
 
 FrontLimits fit(FrontLimits limits, size_t descriptors, size_t workers) {
   const size_t own = kFrontOwnDescriptors + workers;

@@ -17,8 +17,12 @@ size_t raise_descriptor_limit();
 size_t descriptor_limit();
 
 // A line for the administrator when `descriptors` are too few to serve anybody with. When they are
-// few, a warning that says how far they go.
-std::expected<void, std::string> check_descriptor_limit(size_t descriptors);
+// few, a warning that says how far they go. `of_worker`: those that a worker has.
+std::expected<void, std::string> check_descriptor_limit(size_t descriptors, size_t of_worker);
+
+// Of `descriptors`, what a front that is in one process with the worker may have for connections;
+// the rest is the worker's.
+size_t descriptors_of_front(size_t descriptors);
 
 // `limits` made small enough that the front never runs out of descriptors by keeping to them.
 FrontLimits fit(FrontLimits limits, size_t descriptors, size_t workers);

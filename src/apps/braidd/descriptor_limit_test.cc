@@ -25,13 +25,13 @@ TEST(DescriptorLimit, PlentyChangesNothing) {
 }
 
 TEST(DescriptorLimit, TooFewAreOneLineWithWhatToDo) {
-  const auto checked = check_descriptor_limit(64);
+  const auto checked = check_descriptor_limit(64, 64);
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error(),
             "the limit of open files (RLIMIT_NOFILE) is 64, and nothing works below 256; raise it: "
             "LimitNOFILE= in the systemd unit, or ulimit -n for a start by hand");
-  EXPECT_TRUE(check_descriptor_limit(256));
-  EXPECT_TRUE(check_descriptor_limit(1'048'576));
+  EXPECT_TRUE(check_descriptor_limit(256, 256));
+  EXPECT_TRUE(check_descriptor_limit(1'048'576, 1'048'576));
 }
 
 }  // namespace

@@ -58,7 +58,8 @@ void allow(int rules, const std::string& path, uint64_t rights) {
 
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
-  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 // "/srv" for "/srv/data"; empty for "/data".
@@ -108,24 +109,24 @@ std::optional<std::vector<std::string>> roots_of_shares(const config::Config& co
   return roots;
 }
 
-std::optional<std::vector<std::string>> roots_of_shares_in_time(const config::Config& config) {
+std::optional<Places> places_in_time(const config::Config& config) {
   const auto told = ask_apart([&config](int out) {
-    std::string text;
-    if (const auto roots = roots_of_shares(config)) {
-      text = "+";
-      for (const std::string& root : *roots) text += root + '\0';
-    }
+    const auto roots = roots_of_shares(config);
+    if (!roots) return;
+    std::string text = real_path(config.server.keytab) + '\0';
+    for (const std::string& root : *roots) text += root + '\0';
     (void)!::write(out, text.data(), text.size());
   });
-  if (!told || !told->is_whole || !told->bytes.starts_with('+')) return std::nullopt;
-  std::vector<std::string> roots;
-  for (size_t start = 1; start < told->bytes.size();) {
+  if (!told || !told->is_whole || !told->bytes.ends_with('\0')) return std::nullopt;
+  std::vector<std::string> texts;
+  for (size_t start = 0; start < told->bytes.size();) {
     const size_t end = told->bytes.find('\0', start);
-    if (end == std::string::npos) return std::nullopt;
-    roots.push_back(told->bytes.substr(start, end - start));
+    texts.push_back(told->bytes.substr(start, end - start));
     start = end + 1;
   }
-  return roots;
+  Places places{.roots = {}, .keytab = texts.front()};
+  places.roots.assign(texts.begin() + 1, texts.end());
+  return places;
 }
 
 void confine_to_files_of(const config::Config& config, bool reads_config) {
@@ -141,14 +142,13 @@ void confine_to_files_of(const config::Config& config, bool reads_config) {
   attributes.handled_access_fs = handled;
   const UniqueFd rules(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
-  const auto roots = roots_of_shares_in_time(config);
-  if (roots) {
-    for (const std::string& root : *roots) allow(rules.get(), root, all);
+  const auto places = places_in_time(config);
+  if (places) {
+    for (const std::string& root : places->roots) allow(rules.get(), root, all);
     for (const char* path : kReadable) allow(rules.get(), path, kRead);
     for (const char* path : kWritable) allow(rules.get(), path, all);
     allow(rules.get(), config.server.state_dir, all);
-    const std::string keytab = real_path(config.server.keytab);
-    if (!keytab.empty()) allow(rules.get(), folder_of(keytab), kRead);
+    if (!places->keytab.empty()) allow(rules.get(), folder_of(places->keytab), kRead);
     if (reads_config) allow(rules.get(), folder_of(config.file), kRead);
     // For those who keep Kerberos' configuration, or its memory of tickets, elsewhere.
     if (const char* path = ::secure_getenv("KRB5_CONFIG")) allow(rules.get(), path, kRead);
@@ -158,7 +158,7 @@ void confine_to_files_of(const config::Config& config, bool reads_config) {
   } else {
     log::info(
         "files are not confined to the shares: one is directly in / or on a disk that is mounted "
-        "there, or its folder is missing or does not answer");
+        "there, or its folder is missing or does not answer, or the keytab does not");
     allow(rules.get(), "/", all);
   }
   if (!rules || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) {

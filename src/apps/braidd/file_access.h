@@ -19,13 +19,19 @@ namespace braid::braidd {
 // whose first component is a mount point, or leads there by a link; those may be mounted later.
 std::optional<std::vector<std::string>> roots_of_shares(const config::Config& config);
 
-// The same, and nothing as well when a disk does not answer in time. REQUIRES: one thread.
-std::optional<std::vector<std::string>> roots_of_shares_in_time(const config::Config& config);
+struct Places {
+  std::vector<std::string> roots;  // of shares
+  std::string keytab;              // where its path leads; empty where there is none
+};
+// The same with the keytab, and nothing as well when a disk does not answer in time.
+// REQUIRES: one thread.
+std::optional<Places> places_in_time(const config::Config& config);
 
 // For good, for this thread and those it starts later. The process reaches
-// - the roots of its shares, or every file if there are none;
+// - the roots of its shares, or every file if that cannot be said;
 // - `state_dir`, and /tmp and /var/tmp, where Kerberos remembers tickets that it has seen;
-// - to read, the keytab's folder and what the name services and Kerberos read: /etc, /usr, /run.
+// - to read, the keytab's folder and what the name services and Kerberos read: /etc, /usr, /run;
+// - the rest of the lists in file_access.cc, and what the environment names for Kerberos.
 // It runs no program, makes no device and asks nothing of one, anywhere.
 //
 // Without Landlock, and with its first version, which refuses every move from folder to folder, all

@@ -45,11 +45,12 @@ class FileAccess : public testing::Test {
   }
 
   // What `act` returns in a process that is confined to `config`.
-  static int confined(const config::Config& config, const std::function<int()>& act) {
+  static int confined(const config::Config& config, const std::function<int()>& act,
+                      bool reads_config = false) {
     const pid_t pid = ::fork();
     if (pid == 0) {
       ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-      confine_to_files_of(config, false);
+      confine_to_files_of(config, reads_config);
       ::_exit(act());
     }
     int status = 0;
@@ -106,6 +107,14 @@ TEST_F(FileAccess, NothingElseIs) {
   EXPECT_EQ(confined(with_shares({root_}),
                      [&] { return smb2::absence_of({.path = root_}).empty() ? 1 : 0; }),
             1);
+}
+
+TEST_F(FileAccess, RelativeConfigurationOpensItsOwnFolderOnly) {
+  config::Config config = with_shares({root_ + "/a"});
+  config.file = "braid.toml";
+  EXPECT_EQ(confined(
+                config, [] { return error_of_open("/boot", O_RDONLY | O_DIRECTORY); }, true),
+            EACCES);
 }
 
 TEST_F(FileAccess, NoProgramRunsAndNoDeviceIsMadeEvenWhereAllFilesAreReached) {

@@ -58,7 +58,14 @@ Result<Listener> open_listener(const config::Endpoint& endpoint) {
     // "::" and "0.0.0.0" are two endpoints of one port.
     ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   }
-  if (::bind(socket.get(), address.get(), address.size) != 0) return fail_last_os();
+  bool is_there = true;
+  if (::bind(socket.get(), address.get(), address.size) != 0) {
+    if (errno != EADDRNOTAVAIL) return fail_last_os();
+    // An address that comes later: a link that is not up yet, a cluster's. IPv6 has the same one.
+    is_there = false;
+    ::setsockopt(socket.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+    if (::bind(socket.get(), address.get(), address.size) != 0) return fail_last_os();
+  }
   if (::listen(socket.get(), kListenBacklog) != 0) return fail_last_os();
 
   uint16_t port = endpoint.port;
@@ -69,6 +76,12 @@ Result<Listener> open_listener(const config::Endpoint& endpoint) {
     std::memcpy(&bound, &address.storage, sizeof bound);
     port = ntohs(bound.sin_port);
   }
+  if (!is_there) {
+    log::warn(
+        "the machine has no address {} yet; clients reach it there when it has, without a "
+        "restart",
+        endpoint.address);
+  }
   return Listener{std::move(socket), show(endpoint, port)};
 }
 
@@ -78,7 +91,7 @@ std::string advice(const config::Endpoint& endpoint, Error error) {
     return fmt::format("port {} takes root; start as root or listen on a port above 1023",
                        endpoint.port);
   }
-  if (error.is_os(EADDRNOTAVAIL)) return "the machine has no such address; correct listen";
+  if (error.is_os(EAFNOSUPPORT)) return "the machine has no IPv6; leave it out of listen";
   return "correct listen";
 }
 
@@ -97,10 +110,7 @@ std::expected<std::vector<Listener>, std::string> open_listeners(
     const std::string complaint =
         fmt::format("cannot listen on {}: {}; {}", show(endpoint, endpoint.port),
                     listener.error().message(), advice(endpoint, listener.error()));
-    const bool without_ipv6 =
-        endpoint.address.contains(':') &&
-        (listener.error().is_os(EAFNOSUPPORT) || listener.error().is_os(EADDRNOTAVAIL));
-    if (!without_ipv6) return std::unexpected(complaint);
+    if (!listener.error().is_os(EAFNOSUPPORT)) return std::unexpected(complaint);
     left_out = complaint;
   }
   if (listeners.empty()) return std::unexpected(left_out);

@@ -8,8 +8,10 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <new>
 
 #include "apps/braidd/descriptor_limit.h"
+#include "apps/braidd/exit_status.h"
 #include "apps/braidd/front.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/memory_file.h"
@@ -21,16 +23,16 @@
 #include "apps/braidd/spawn.h"
 #include "apps/braidd/state_lock.h"
 #include "apps/braidd/supervisor.h"
+#include "apps/braidd/thread_limit.h"
 #include "apps/braidd/worker.h"
+#include "base/close_from.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "config/keys.h"
 #include "config/restart.h"
 
 namespace braid::braidd {
 namespace {
-
-// The exit code of everything an administrator can put right: a bad file, a port in use.
-constexpr int kCannotStart = 2;
 
 struct CommandLine {
   std::string config_file;
@@ -46,14 +48,14 @@ struct CommandLine {
   int log_level = static_cast<int>(log::Level::kInfo);
 };
 
-int complain(const std::string& line) {
-  std::fprintf(stderr, "braidd: %s\n", line.c_str());
-  return kCannotStart;
+int complain(int status, const std::string& line) {
+  std::fprintf(stderr, "braidd: %s\n", printable(line).c_str());
+  return status;
 }
 
-int complain(const config::Problems& problems) {
-  for (const auto& problem : problems) complain(problem.text());
-  return kCannotStart;
+int complain(int status, const config::Problems& problems) {
+  for (const auto& problem : problems) complain(status, problem.text());
+  return status;
 }
 
 [[noreturn]] void run_front(const CommandLine& line) {
@@ -95,7 +97,7 @@ int run_worker_process(const CommandLine& line) {
   constexpr int kFirstOfGroup = kFirstGivenFd + 3;
   for (int fd = kFirstGivenFd; fd < kFirstOfGroup; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   const auto config = config_of_worker(line, started_text.get(), text.get());
-  if (!config) return complain(config.error());
+  if (!config) return complain(kBadText, config.error());
   apply_log_level(**config);
   enter_worker_sandbox(**config, false);
   std::unique_ptr<store::WorkerGroup> group;
@@ -106,36 +108,50 @@ int run_worker_process(const CommandLine& line) {
       ::fcntl(fds.back().get(), F_SETFD, FD_CLOEXEC);
     }
     auto joined = store::WorkerGroup::join(line.index, std::move(fds));
-    if (!joined) return complain("cannot join the other workers: " + joined.error().message());
+    if (!joined) {
+      return complain(kCannotRun,
+                      fmt::format("cannot join the other workers: {}; raise what limits memory "
+                                  "(MemoryMax= of the systemd unit, ulimit -v), or lower workers",
+                                  joined.error().message()));
+    }
     group = std::move(*joined);
   }
   const size_t workers = line.workers;
   PassedOn passed_on(line.index, workers);
-  auto server =
-      make_worker_server(*config, {line.index, workers, ::getppid()}, &passed_on, std::move(group));
-  if (!server) return complain(server.error());
-  return run_worker(std::move(control), **server, passed_on, **config) ? 0 : 1;
+  auto server = make_worker_server(*config, {line.index, workers, ::getppid()}, &passed_on,
+                                   descriptor_limit(), std::move(group));
+  if (!server) return complain(kCannotRun, server.error());
+  return run_worker(std::move(control), **server, passed_on, **config) ? 0 : kCannotRun;
 }
 
 int serve(const CommandLine& line) {
   auto text = config::read_file(line.config_file);
-  if (!text) return complain(text.error().text());
+  if (!text) return complain(kCannotRun, text.error().text());
   auto config = config::parse(*text, line.config_file, config::Checks::kTextAndPaths);
-  if (!config) return complain(config.error());
+  if (!config) {
+    const bool is_text_good = config::parse(*text, line.config_file).has_value();
+    return complain(is_text_good ? kCannotRun : kBadText, config.error());
+  }
   if (line.check) {
     fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
     for (const std::string& absent : config::absent_shares(**config)) fmt::print("{}\n", absent);
     return 0;
   }
   apply_log_level(**config);
-  if (auto enough = check_descriptor_limit(raise_descriptor_limit()); !enough) {
-    return complain(enough.error());
+  const size_t descriptors = raise_descriptor_limit();
+  const size_t of_worker =
+      descriptors - (line.single_process ? descriptors_of_front(descriptors) : 0);
+  if (auto enough = check_descriptor_limit(descriptors, of_worker); !enough) {
+    return complain(kCannotRun, enough.error());
+  }
+  if (auto enough = check_thread_limit(**config, thread_room()); !enough) {
+    return complain(kCannotRun, enough.error());
   }
   // Until this returns, whatever becomes of the workers meanwhile.
   const auto state_lock = lock_state_dir((*config)->server.state_dir, line.config_file);
-  if (!state_lock) return complain(state_lock.error());
+  if (!state_lock) return complain(kCannotRun, state_lock.error());
   auto listeners = open_listeners((*config)->server.listen);
-  if (!listeners) return complain(listeners.error());
+  if (!listeners) return complain(kCannotRun, listeners.error());
   for (const Listener& listener : *listeners) log::info("listening on {}", listener.address);
   if (!line.single_process) {
     enter_supervisor_sandbox();
@@ -143,8 +159,8 @@ int serve(const CommandLine& line) {
   }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
   enter_worker_sandbox(**config, true);
-  auto server = make_worker_server(*config, {0, 1, ::getpid()}, nullptr);
-  if (!server) return complain(server.error());
+  auto server = make_worker_server(*config, {0, 1, ::getpid()}, nullptr, of_worker);
+  if (!server) return complain(kCannotRun, server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());
 }
 
@@ -167,18 +183,30 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kCannotStart;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return complain(kBadText, fmt::format("{}; braidd --help shows the options", error.what()));
   }
   if (line.config_help) {
     fmt::print("{}", config::describe_keys());
     return 0;
   }
   if (line.role == "front") run_front(line);
-  if (line.config_file.empty()) return complain("no configuration; give --config FILE");
+  if (line.config_file.empty()) return complain(kBadText, "no configuration; give --config FILE");
+  // Of whoever started it, by accident: the front is to have nothing but its sockets, and a disk
+  // must not stay in use. No role takes sockets from systemd.
+  if (line.role.empty()) close_from(kFirstGivenFd);
   return line.role == "worker" ? run_worker_process(line) : serve(line);
 }
 
 }  // namespace
 }  // namespace braid::braidd
 
-int main(int argc, char** argv) { return braid::braidd::run(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return braid::braidd::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return braid::braidd::complain(
+        braid::braidd::kCannotRun,
+        "out of memory; raise what limits it (MemoryMax= of the systemd unit, ulimit -v)");
+  }
+}

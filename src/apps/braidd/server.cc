@@ -13,11 +13,12 @@
 
 #include "admin/control.h"
 #include "admin/control_server.h"
-#include "apps/braidd/descriptor_limit.h"
 #include "apps/braidd/live_directory.h"
+#include "apps/braidd/thread_limit.h"
 #include "auth/id_mapper.h"
 #include "auth/logon_penalties.h"
 #include "auth/server_authenticator.h"
+#include "auth/state_complaint.h"
 #include "auth/unix_user.h"
 #include "auth/user_store.h"
 #include "base/log.h"
@@ -34,16 +35,6 @@
 
 namespace braid::braidd {
 namespace {
-
-// Threads that one share may hold for file operations that may wait for its disk, for each thread
-// that serves connections: enough to keep a few requests waiting in the disk's own queue.
-constexpr size_t kPoolThreadsPerReactor = 4;
-constexpr size_t kPoolThreadsMax = 64;
-
-size_t reactor_count(const config::Server& settings) {
-  if (settings.threads != 0) return settings.threads;
-  return std::max<size_t>(1, std::thread::hardware_concurrency());
-}
 
 // The same for all workers and after a restart, as clients compare it: drawn from the domain SID,
 // which is random and kept. [MS-SMB2] 3.3.1.5 "Global", ServerGuid.
@@ -148,10 +139,11 @@ std::chrono::seconds keepalive_idle() {
 class SmbWorkerServer final : public WorkerServer {
  public:
   SmbWorkerServer(config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
-                  std::unique_ptr<store::WorkerGroup> group, auth::UserStore users,
-                  auth::IdMapper ids)
+                  std::unique_ptr<store::WorkerGroup> group, size_t descriptors,
+                  auth::UserStore users, auth::IdMapper ids)
       : config_(std::move(config)),
         place_(place),
+        descriptors_(descriptors),
         router_(router),
         group_(std::move(group)),
         users_(std::move(users)),
@@ -159,8 +151,7 @@ class SmbWorkerServer final : public WorkerServer {
         directory_(make_directory(*config_, ids_), users_, ids_, config_->server.min_uid),
         pipes_(directory_.directory()),
         reactors_(reactor_count(config_->server)),
-        pool_(WorkerPoolLimits::for_files(
-            std::min(kPoolThreadsMax, reactors_.size() * kPoolThreadsPerReactor))) {}
+        pool_(WorkerPoolLimits::for_files(pool_threads_of_share(config_->server))) {}
 
   // A line when the keytab cannot be opened.
   std::expected<void, std::string> open() {
@@ -176,7 +167,7 @@ class SmbWorkerServer final : public WorkerServer {
     auto authenticator = auth::make_server_authenticator(std::move(options), users_, ids_);
     if (!authenticator) {
       return std::unexpected(fmt::format("keytab {}: {}; correct keytab in {}", settings.keytab,
-                                         authenticator.error().message(), config_->file));
+                                         authenticator.error(), config_->file));
     }
     authenticator_ = std::move(*authenticator);
     const auto switches = test_switches(*config_);
@@ -197,7 +188,7 @@ class SmbWorkerServer final : public WorkerServer {
                                       .first_file_id = random_file_id(),
                                       .test_switches = *switches,
                                       .keepalive_idle = keepalive_idle(),
-                                      .descriptors_max = descriptor_limit(),
+                                      .descriptors_max = descriptors_,
                                       .group = group_.get()},
                     reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
@@ -260,6 +251,7 @@ class SmbWorkerServer final : public WorkerServer {
 
   config::Snapshot config_;
   const admin::WorkerPlace place_;
+  const size_t descriptors_;
   ConnectionRouter* const router_;
   std::unique_ptr<store::WorkerGroup> group_;
   std::optional<smb2::SharedFileLocks> file_locks_;
@@ -278,22 +270,24 @@ class SmbWorkerServer final : public WorkerServer {
 }  // namespace
 
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
+    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router, size_t descriptors,
     std::unique_ptr<store::WorkerGroup> group) {
   const std::string& folder = config->server.state_dir;
   const auto complain = [&](Error error) {
-    return std::unexpected(
-        fmt::format("state_dir {}: {}; correct state_dir in {} or its permissions", folder,
-                    error.message(), config->file));
+    return std::unexpected(auth::state_complaint(folder, error, config->file));
   };
   auto users = auth::UserStore::open(folder);
   if (!users) return complain(users.error());
   auto ids = auth::IdMapper::open(folder, netbios_name(config->server.name));
   if (!ids) return complain(ids.error());
-  auto server = std::make_unique<SmbWorkerServer>(
-      std::move(config), place, router, std::move(group), std::move(*users), std::move(*ids));
-  if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
-  return server;
+  try {
+    auto server = std::make_unique<SmbWorkerServer>(
+        config, place, router, std::move(group), descriptors, std::move(*users), std::move(*ids));
+    if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
+    return server;
+  } catch (const std::system_error& error) {
+    return std::unexpected(no_threads(*config, error.code().message()));
+  }
 }
 
 }  // namespace braid::braidd

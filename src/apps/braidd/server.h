@@ -14,9 +14,10 @@ namespace braid::braidd {
 
 // Opens the state folder, the users and the keys, makes threads, the SMB2 engine and the control
 // socket. `router` outlives it and `group` is the other workers; both null where there is one
-// worker. On failure one line that says what is wrong and what to do.
+// worker. `descriptors`: how many it may have open. On failure one line that says what is wrong
+// and what to do.
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
-    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
+    config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router, size_t descriptors,
     std::unique_ptr<store::WorkerGroup> group = nullptr);
 
 }  // namespace braid::braidd

@@ -3,14 +3,18 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <system_error>
 #include <thread>
 
 #include "apps/braidd/channel.h"
+#include "apps/braidd/descriptor_limit.h"
+#include "apps/braidd/exit_status.h"
 #include "apps/braidd/front.h"
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/signals.h"
 #include "apps/braidd/systemd_notify.h"
+#include "apps/braidd/thread_limit.h"
 #include "base/log.h"
 
 namespace braid::braidd {
@@ -22,17 +26,27 @@ int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
   auto channel = make_channel();
   if (!front_control || !worker_control || !channel) {
     log::error("out of descriptors");
-    return 2;
+    return kCannotRun;
   }
-  Front::Options options{.control = std::move(front_control->second)};
+  const size_t of_front = descriptors_of_front(descriptor_limit()) + kFrontOwnDescriptors + 1;
+  Front::Options options{.control = std::move(front_control->second),
+                         .limits = fit(FrontLimits{}, of_front, 1)};
   for (Listener& listener : listeners) options.listeners.push_back(std::move(listener.socket));
   Front front(std::move(options));
-  std::jthread front_thread([&] { front.run(); });
-  std::jthread worker_thread(
-      [&, control = std::move(worker_control->second), settings = config]() mutable {
-        PassedOn nothing(0, 1);
-        run_worker(std::move(control), server, nothing, *settings);
-      });
+  std::jthread front_thread;
+  std::jthread worker_thread;
+  try {
+    front_thread = std::jthread([&] { front.run(); });
+    worker_thread =
+        std::jthread([&, control = std::move(worker_control->second), settings = config]() mutable {
+          PassedOn nothing(0, 1);
+          run_worker(std::move(control), server, nothing, *settings);
+        });
+  } catch (const std::system_error& error) {
+    log::error("{}", log::Whole{no_threads(*config, error.code().message())});
+    front_control->first.reset();  // a front ends with its supervisor
+    return kCannotRun;
+  }
   send_message(worker_control->first.get(), MessageKind::kChannel, 0, channel->first.get());
   send_message(front_control->first.get(), MessageKind::kChannel, 0, channel->second.get());
   channel->first.reset();

@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "apps/braidd/channel.h"
+#include "apps/braidd/exit_status.h"
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/signals.h"
@@ -58,13 +59,14 @@ int Supervisor::run() {
   if (front_index() > 1) {
     auto shared = store::GroupResources::make({.workers = front_index()});
     if (!shared) {
-      log::error("no memory for the workers to share: {}", shared.error().message());
-      return 2;
+      log::error("no memory for the workers to share: {}; raise what limits it, or lower workers",
+                 shared.error().message());
+      return kCannotRun;
     }
     shared_ = std::move(*shared);
   }
   for (size_t i = 0; i < children_.size(); ++i) {
-    if (!start(i)) exit_code_ = 2;
+    if (!start(i)) exit_code_ = kCannotRun;
   }
   for (size_t i = 0; i < front_index(); ++i) connect(i);
   if (exit_code_ != 0) kill_all();
@@ -91,7 +93,8 @@ bool Supervisor::start(size_t index) {
   auto started_text = make_memory_file(started_text_);
   auto text = make_memory_file(text_);
   if (!ends || !started_text || !text) {
-    log::error("cannot start the {}: out of descriptors", child.name);
+    log::error("cannot start the {}: out of descriptors; raise LimitNOFILE= of the systemd unit",
+               child.name);
     return false;
   }
   std::vector<int> fds{ends->second.get()};
@@ -107,7 +110,10 @@ bool Supervisor::start(size_t index) {
   }
   const auto pid = spawn(arguments, fds);
   if (!pid) {
-    log::error("cannot start the {}: {}", child.name, pid.error().message());
+    log::error(
+        "cannot start the {}: {}; raise what limits processes and memory (TasksMax=, "
+        "LimitNPROC= and MemoryMax= of the systemd unit)",
+        child.name, pid.error().message());
     return false;
   }
   child.pid = *pid;
@@ -167,7 +173,7 @@ void Supervisor::child_ended(size_t index, int status) {
     case Phase::kStarting:
       // It has said why on its own; trying again would only repeat it.
       if (exit_code_ == 0) {
-        exit_code_ = WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
+        exit_code_ = WIFEXITED(status) && WEXITSTATUS(status) == kBadText ? kBadText : kCannotRun;
         if (!WIFEXITED(status)) log::error("the {} {}", child.name, ending(status));
       }
       kill_all();
@@ -228,7 +234,7 @@ void Supervisor::on_time() {
   if (!deadline_ || *deadline_ > now || phase_ == Phase::kDone) return;
   if (phase_ == Phase::kStarting) {
     log::error("not every process was ready within {} s", kStartTime / 1s);
-    exit_code_ = 1;
+    exit_code_ = kCannotRun;
     kill_all();
   } else if (phase_ == Phase::kDrainingFront) {
     drain_workers();

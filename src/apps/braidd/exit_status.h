@@ -1,0 +1,13 @@
+// What braidd ends with. braidd(8), EXIT STATUS.
+#pragma once
+
+namespace braid::braidd {
+
+// The state of the machine: an address, a disk, a limit, memory, another server. It may be another
+// one in a moment, so a service manager tries again.
+inline constexpr int kCannotRun = 1;
+// The command line, or the text of the configuration: it stays wrong until somebody corrects it,
+// and the unit has RestartPreventExitStatus=2. For nothing else.
+inline constexpr int kBadText = 2;
+
+}  // namespace braid::braidd
