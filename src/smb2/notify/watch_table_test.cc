@@ -25,10 +25,10 @@ class WatchTableTest : public testing::Test {
                       .filter = filter,
                       .capacity = capacity});
   }
-  NotifyWaiter wait(uint64_t id) {
+  NotifyWaiter wait(uint64_t id, uint32_t limit = 4096) {
     auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
     WatchTable::Outcome outcome;
-    table.wait(id, waiter, 4096, outcome);
+    table.wait(id, waiter, limit, outcome);
     finish(outcome);
     return waiter;
   }
@@ -76,23 +76,29 @@ TEST_F(WatchTableTest, WatchesOfOneUserAndDirectoryAreBounded) {
 
 TEST_F(WatchTableTest, WhoFillsBuffersLeavesRoomForOthers) {
   constexpr uint32_t kCapacity = ChangeBuffer::kCapacityMax;
-  constexpr uint64_t kMany = WatchTable::kBufferedMax / kCapacity + 200;
-  for (uint64_t id = 1; id <= kMany; ++id) {
-    ASSERT_TRUE(watch(id, "/srv/a/" + std::to_string(id / 100), false, kNames, 1, kCapacity));
+  constexpr uint64_t kMany = WatchTable::kBufferedMax / kCapacity + 200, kFew = 20;
+  const auto fill = [&](const std::string& directory) {
+    for (int i = 0; i < 120; ++i) added(directory + std::string(250, 'n') + std::to_string(i));
+  };
+  for (uint64_t id = 0; id < kMany; ++id) {
+    const std::string directory = "/srv/a/" + std::to_string(id / 100);
+    ASSERT_TRUE(watch(id, directory, false, kNames, 1, kCapacity));
   }
-  ASSERT_TRUE(watch(kMany + 1, "/srv/a/b", false, kNames, 2, kCapacity));
-  for (uint64_t directory = 0; directory <= kMany / 100; ++directory) {
-    for (int i = 0; i < 120; ++i) {
-      added("/srv/a/" + std::to_string(directory) + '/' + std::string(250, 'n') +
-            std::to_string(i));
-    }
+  for (uint64_t number = 0; number <= kMany / 100; ++number) {
+    fill("/srv/a/" + std::to_string(number) + '/');
   }
-  added("/srv/a/b/new");
-  const NotifyWaiter victim = wait(kMany + 1);
-  EXPECT_EQ(status(victim), NtStatus::kSuccess);
-  EXPECT_EQ(changes(victim).size(), 1u);
+  for (uint64_t id = 0; id < kFew; ++id) {
+    ASSERT_TRUE(watch(kMany + id, "/srv/b", false, kNames, 2, kCapacity));
+  }
+  fill("/srv/b/");
+  for (uint64_t id = 0; id < kFew; ++id) {
+    const NotifyWaiter waiter = wait(kMany + id, kCapacity);
+    EXPECT_EQ(status(waiter), NtStatus::kSuccess);
+    EXPECT_EQ(changes(waiter).size(), 120u);
+  }
   size_t lost = 0;
-  for (uint64_t id = 1; id <= kMany; ++id) lost += status(wait(id)) == NtStatus::kNotifyEnumDir;
+  for (uint64_t id = 0; id < kMany; ++id)
+    lost += status(wait(id, kCapacity)) == NtStatus::kNotifyEnumDir;
   EXPECT_GT(lost, kMany / 3);
 }
 
