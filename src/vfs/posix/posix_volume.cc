@@ -14,8 +14,8 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
-#include "vfs/posix/stream_names.h"
 #include "vfs/posix/space.h"
+#include "vfs/posix/stream_names.h"
 #include "vfs/posix/stream_store.h"
 
 namespace braid::vfs {
@@ -391,8 +391,8 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
     stream.stream = stream_key(how.stream);
     auto name = StreamNames::of_process().of(stream, how.stream);
     auto base = std::make_unique<PosixFile>(std::move(parts));
-    return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd,
-                                         std::move(name), how.writable);
+    return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd, std::move(name),
+                                         how.writable);
   }
   parts.has_archive = (parts.attributes.dos_attributes & dos::kArchive) != 0;
   const int flags = ::fcntl(parts.fd.get(), F_GETFL);

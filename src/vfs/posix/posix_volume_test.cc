@@ -318,7 +318,8 @@ TEST_F(Posix, AllWhoHaveAStreamOpenFollowItsRename) {
   // Through another share of the folder, too.
   auto volume = open_posix_volume(share_).value();
   const auto found = volume->find(server_credentials(), path("f")).value();
-  auto second = volume->open(server_credentials(), found, {}).value()->open_stream("A", {.write = true});
+  auto second =
+      volume->open(server_credentials(), found, {}).value()->open_stream("A", {.write = true});
   ASSERT_TRUE(second);
   ASSERT_TRUE((*first)->rename_stream("a", "b", false));
   auto later = base->open_stream("a", {.disposition = How::Disposition::kCreate, .write = true});
