@@ -230,7 +230,7 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
     if (::symlinkat(std::string(*target).c_str(), parent, made.c_str()) != 0) return fail_last_os();
   } else {
     BRAID_TRY(const Descriptor file,
-              open_beneath(parent, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+              open_beneath(parent, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   }
   const auto exchange = [&] {
     return ::renameat2(parent, made.c_str(), parent, place.name.c_str(), RENAME_EXCHANGE) == 0;
