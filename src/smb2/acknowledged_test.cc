@@ -33,12 +33,12 @@ struct Acknowledged : FileRequests {
     return client.status_of(client.request(Command::kFlush, wire::FlushRequest{.file_id = id}));
   }
   std::optional<Answer> ioctl(FileId id, Fsctl code, ByteView input) {
-    return client.exchange(client.request(Command::kIoctl,
-                                          wire::IoctlRequest{.ctl_code = code,
-                                                             .file_id = id,
-                                                             .input = input,
-                                                             .max_output_response = 64,
-                                                             .flags = 1}));
+    return client.exchange(
+        client.request(Command::kIoctl, wire::IoctlRequest{.ctl_code = code,
+                                                           .file_id = id,
+                                                           .input = input,
+                                                           .max_output_response = 64,
+                                                           .flags = 1}));
   }
   std::optional<Answer> copy(FileId from, FileId to, uint32_t bytes) {
     const auto key = ioctl(from, Fsctl::kSrvRequestResumeKey, {});
@@ -52,10 +52,10 @@ struct Acknowledged : FileRequests {
   // Its MessageId.
   uint64_t watch(FileId directory, uint32_t filter) {
     const uint64_t id = client.next_message_id;
-    client.send(client.request(Command::kChangeNotify,
-                               wire::ChangeNotifyRequest{.output_buffer_length = 4096,
-                                                         .file_id = directory,
-                                                         .completion_filter = filter}));
+    client.send(client.request(
+        Command::kChangeNotify,
+        wire::ChangeNotifyRequest{
+            .output_buffer_length = 4096, .file_id = directory, .completion_filter = filter}));
     EXPECT_EQ(client.receive()->status(), NtStatus::kPending);
     return id;
   }

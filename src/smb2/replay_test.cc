@@ -20,6 +20,29 @@ TEST_F(ReplayTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
             NtStatus::kObjectNameCollision);
 }
 
+// [MS-SMB2] 3.3.5.9.5: what the user may do is asked when it is asked.
+TEST_F(ReplayTest, ReplayTellsTheMaximalAccessOfNow) {
+  const auto share = engine.server().shares()->find("files");
+  const Credentials& who = server_credentials();
+  const auto change = [&](std::string_view name, const vfs::AttributesChange& to) {
+    const auto found = share->volume->find(who, vfs::parse_path(name)->path).value();
+    return share->volume->open(who, found, {}).value()->change(to).has_value();
+  };
+  ASSERT_TRUE(change("", {.mode = 0777}));
+  auto member = log_on("member", ClientGuid{{9}});
+  auto body = durable(kGuid, "of_member");
+  body.contexts.query_maximal_access.emplace();
+  const auto first = created(*member, body);
+  ASSERT_TRUE(first.contexts.query_maximal_access);
+  EXPECT_TRUE(first.contexts.query_maximal_access->maximal_access & wire::Access::kFileWriteData);
+  ASSERT_TRUE(change("of_member", {.mode = 0444, .uid = 0, .gid = 0}));
+  const auto again = created(*member, body, kReplay);
+  EXPECT_EQ(again.file_id, first.file_id);
+  ASSERT_TRUE(again.contexts.query_maximal_access);
+  EXPECT_FALSE(again.contexts.query_maximal_access->maximal_access & wire::Access::kFileWriteData);
+  EXPECT_TRUE(again.contexts.query_maximal_access->maximal_access & wire::Access::kFileReadData);
+}
+
 TEST_F(ReplayTest, ReplayIsForTheSameUserSessionAndLease) {
   created(*client, durable());
   EXPECT_EQ(create_status(*client, with_lease(durable(), 1), kReplay), NtStatus::kAccessDenied);

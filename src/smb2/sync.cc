@@ -10,8 +10,8 @@ namespace braid::smb2 {
 Result<void> sync(Open& open, vfs::Durability durability) {
   if (const int before = open.flush_error.load()) return fail_os(before);
   auto done = open.file->flush(durability);
-  if (!done && (done.error().is_os(EIO) || done.error().is_os(ENOSPC) ||
-                done.error().is_os(EDQUOT))) {
+  if (!done &&
+      (done.error().is_os(EIO) || done.error().is_os(ENOSPC) || done.error().is_os(EDQUOT))) {
     open.flush_error = done.error().os_error();
   }
   return done;

@@ -229,6 +229,31 @@ class FileControl(FileControlCase):
                          "NOT_A_REPARSE_POINT")
 
     @braid_only
+    def test_a_link_that_becomes_a_file_inherits_as_a_new_file_does(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        folder = os.path.join(self.root, "inherits")
+        os.mkdir(folder)
+        os.chown(folder, *ids_of(ALICE))
+        os.symlink("elsewhere", os.path.join(folder, "back"))
+        os.chown(os.path.join(folder, "back"), *ids_of(ALICE), follow_symlinks=False)
+        # The folder is everybody's, and what is made in it is for its owner alone.
+        entries = [(0, 1), (0xB, 3)]  # flags, and the authority of S-1-1-0 and S-1-3-0
+        acl = b"".join(struct.pack("<BBHIBB5xBI", 0, flags, 20, 0x001F01FF, 1, 1, authority, 0)
+                       for flags, authority in entries)
+        descriptor = (struct.pack("<BBHIIII", 1, 0, 0x8004, 0, 0, 0, 20) +
+                      struct.pack("<BBHHH", 2, 0, 8 + len(acl), len(entries), 0) + acl)
+        handle = self.open("inherits", access=0x001F01FF, disposition=1, options=1)
+        self.smb.setInfo(self.tree, handle, descriptor, 3, 0, 4)
+        self.smb.close(self.tree, self.open("inherits\\new", disposition=2))
+        link = self.open("inherits\\back", options=OPEN_REPARSE_POINT)
+        symlink = struct.pack("<IHH", 0xA000000C, 0, 0)
+        self.assertEqual(self.control(link, DELETE_REPARSE_POINT, symlink)[0], "SUCCESS")
+        new, back = (os.stat(os.path.join(folder, name)).st_mode for name in ("new", "back"))
+        self.assertEqual(new & 0o007, 0)
+        self.assertEqual(oct(back), oct(new))
+
+    @braid_only
     def test_what_is_not_there_is_said_not_to_be_there(self):
         file = self.open("file")
         # Checksums are btrfs's: filesystems_test.py.

@@ -192,6 +192,20 @@ class Shared(WorkersCase):
         a.open("full\\file", share=SHARE_ALL)
         self.assertNotEqual(status_of(b.smb.rename, "share", "full", "elsewhere"), "SUCCESS")
 
+    def test_stream_that_is_open_in_another_worker_keeps_its_name(self):
+        """Each worker knows for itself what its streams are called."""
+        a, b = self.two_workers()
+        in_a, in_b = (client.open("named:old", READ | WRITE | DELETE_ACCESS, SHARE_ALL)
+                      for client in (a, b))
+        name = ":new".encode("utf-16-le")
+        rename = struct.pack("<B7xQI", 0, 0, len(name)) + name
+        self.assertEqual(status_of(a.low.setInfo, a.tree, in_a, rename, 1, 10),
+                         "SHARING_VIOLATION")
+        b.close(in_b)
+        self.assertEqual(status_of(a.low.setInfo, a.tree, in_a, rename, 1, 10), "SUCCESS")
+        self.assertEqual(os.listxattr(os.path.join(self.root, "named")).count(
+            "user.DosStream.new:$DATA"), 1)
+
     def test_previous_session_ends_in_its_worker(self):
         a, b = self.two_workers()
         a.open("held")

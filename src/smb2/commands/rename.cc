@@ -26,10 +26,11 @@ Result<void> check_directory(Request& request, const vfs::Place& child) {
 }
 
 // To the kernel another spelling of what is to be replaced is another name, which would stay: so
-// its place is taken first, and then the name as it is wanted. Returns what it is called then: where
-// the second step fails the spelling of what was replaced, as that is gone and the file is there.
-Result<vfs::Path> put(Request& request, const vfs::Place& from, const RenameTarget& target, FileKey key,
-                 bool replace) {
+// its place is taken first, and then the name as it is wanted. Returns what it is called then:
+// where the second step fails the spelling of what was replaced, as that is gone and the file is
+// there.
+Result<vfs::Path> put(Request& request, const vfs::Place& from, const RenameTarget& target,
+                      FileKey key, bool replace) {
   vfs::Volume& volume = *request.tree_connect->share->volume;
   const bool is_itself = target.taken && target.taken->place.name == from.name &&
                          target.place.parent->key() == from.parent->key();

@@ -94,9 +94,7 @@ FileKey MemoryFile::key() const {
   return key;
 }
 
-bool MemoryFile::is_directory() const {
-  return !stream_ && node_->attributes.is_directory();
-}
+bool MemoryFile::is_directory() const { return !stream_ && node_->attributes.is_directory(); }
 
 Bytes* MemoryFile::content() {
   if (!stream_) return &node_->content;

@@ -71,8 +71,7 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
                                                found ? std::string_view(found->name) : name);
   }
   auto base = std::make_unique<PosixFile>(std::move(parts));
-  auto stream =
-      std::make_unique<PosixStream>(context_, who_, std::move(base), base_fd,
+  auto stream = std::make_unique<PosixStream>(context_, who_, std::move(base), base_fd,
                                               std::move(shared_name), how.write);
   if (how.truncate) BRAID_CHECK(stream->truncate(0));
   return stream;

@@ -11,8 +11,7 @@
 namespace braid::vfs {
 
 PosixStream::PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<PosixFile> base,
-                         int base_fd, std::shared_ptr<StreamName> name,
-                         bool writable)
+                         int base_fd, std::shared_ptr<StreamName> name, bool writable)
     : context_(std::move(context)),
       who_(std::move(who)),
       base_(std::move(base)),

@@ -14,8 +14,8 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
-#include "vfs/posix/stream_names.h"
 #include "vfs/posix/space.h"
+#include "vfs/posix/stream_names.h"
 #include "vfs/posix/stream_store.h"
 
 namespace braid::vfs {
@@ -232,7 +232,7 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
     if (::symlinkat(std::string(*target).c_str(), parent, made.c_str()) != 0) return fail_last_os();
   } else {
     BRAID_TRY(const Descriptor file,
-              open_beneath(parent, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+              open_beneath(parent, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   }
   const auto exchange = [&] {
     return ::renameat2(parent, made.c_str(), parent, place.name.c_str(), RENAME_EXCHANGE) == 0;
@@ -393,8 +393,8 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
     stream.stream = stream_key(how.stream);
     auto name = StreamNames::of_process().of(stream, how.stream);
     auto base = std::make_unique<PosixFile>(std::move(parts));
-    return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd,
-                                         std::move(name), how.writable);
+    return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd, std::move(name),
+                                         how.writable);
   }
   parts.has_archive = (parts.attributes.dos_attributes & dos::kArchive) != 0;
   const int flags = ::fcntl(parts.fd.get(), F_GETFL);

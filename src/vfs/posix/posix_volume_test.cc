@@ -318,7 +318,8 @@ TEST_F(Posix, AllWhoHaveAStreamOpenFollowItsRename) {
   // Through another share of the folder, too.
   auto volume = open_posix_volume(share_).value();
   const auto found = volume->find(server_credentials(), path("f")).value();
-  auto second = volume->open(server_credentials(), found, {}).value()->open_stream("A", {.write = true});
+  auto second =
+      volume->open(server_credentials(), found, {}).value()->open_stream("A", {.write = true});
   ASSERT_TRUE(second);
   ASSERT_TRUE((*first)->rename_stream("a", "b", false));
   auto later = base->open_stream("a", {.disposition = How::Disposition::kCreate, .write = true});
@@ -327,6 +328,31 @@ TEST_F(Posix, AllWhoHaveAStreamOpenFollowItsRename) {
   EXPECT_EQ((*later)->stat()->size, 0u);
   EXPECT_EQ((*first)->stat()->size, 4u);
   EXPECT_EQ((*second)->stream_name()->text(), "b");
+}
+
+// At no moment of its rename a stream is without a name, however little room attributes have.
+TEST_F(Posix, StreamThatFitsOnceIsRenamed) {
+  outside("f");
+  auto base = volume_->open(server_credentials(), *look("f"), {}).value();
+  auto stream =
+      base->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+          .value();
+  const std::string text(900, 'x');
+  ASSERT_TRUE(stream->write(0, as_bytes(text)));
+  ASSERT_FALSE(get_xattr("f", "user.DosStream.s:$DATA").empty());
+  bool is_full = false;
+  for (int i = 0; i < 60 && !is_full; ++i) {
+    is_full = ::setxattr((share_ + "/f").c_str(), ("user.pad" + std::to_string(i)).c_str(),
+                         std::string(300, 'p').data(), 300, 0) != 0;
+  }
+  ASSERT_TRUE(stream->rename_stream("s", "t", false));
+  EXPECT_EQ(stream->stat()->size, 900u);
+  uint8_t byte[1];
+  EXPECT_EQ(stream->read(899, byte).value(), 1u);
+  const auto list = base->streams().value();
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0].name, "t");
+  if (is_full) EXPECT_TRUE(get_xattr("f", "user.DosStream.t:$DATA").empty());
 }
 
 TEST_F(Posix, RoomOfAStreamIsTaken) {

@@ -155,30 +155,60 @@ Result<void> replace_with_marker(PosixContext& context, int fd, const std::strin
   return stored;
 }
 
+struct NewSide {
+  Descriptor file;
+  Marker marker;
+};
+
+// The bytes of an inline stream in a side file that nothing names yet, on the disk.
+Result<NewSide> copy_out(PosixContext& context, int fd, const Bytes& content,
+                         const Credentials& who) {
+  BRAID_TRY(const struct statx st, stat_of(fd));
+  NewSide side{.file = {}, .marker = {.inode = st.stx_ino}};
+  BRAID_TRY(side.file, new_side_file(context, side.marker.id, st));
+  const auto fill = [&]() -> Result<void> {
+    const ScopedUser user(who);
+    BRAID_CHECK(user.status());
+    const ssize_t put = ::pwrite(side.file.get(), content.data(), content.size(), 0);
+    if (put < 0) return fail_last_os();
+    return put == static_cast<ssize_t>(content.size()) ? Result<void>() : fail_os(ENOSPC);
+  };
+  auto done = fill();
+  if (done) done = settle_on_disk(context, side.file.get(), side.marker.id);
+  if (!done) {
+    remove_side_file(context, side.marker.id);
+    return fail(done.error());
+  }
+  return side;
+}
+
+// Where the attributes have no room for the stream twice: a marker takes less.
+Result<void> rename_through_side(PosixContext& context, int fd, const std::string& from,
+                                 const std::string& to, const Credentials& who) {
+  BRAID_TRY(const Bytes content, load_inline(fd, from));
+  BRAID_TRY(const NewSide side, copy_out(context, fd, content, who));
+  auto done = store_marker(fd, to, side.marker);
+  if (done) {
+    done = drop_attribute(fd, inline_name(from));
+    if (!done) (void)drop_marker(fd, to);
+  }
+  if (!done) remove_side_file(context, side.marker.id);
+  return done;
+}
+
 }  // namespace
 
 Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string& name,
                                 const Credentials& who) {
   BRAID_TRY(const Bytes content, load_inline(fd, name));
-  BRAID_TRY(const struct statx st, stat_of(fd));
-  Marker marker{.inode = st.stx_ino};
-  BRAID_TRY(Descriptor side, new_side_file(context, marker.id, st));
-  const auto fill = [&]() -> Result<void> {
-    const ScopedUser user(who);
-    BRAID_CHECK(user.status());
-    const ssize_t put = ::pwrite(side.get(), content.data(), content.size(), 0);
-    if (put < 0) return fail_last_os();
-    return put == static_cast<ssize_t>(content.size()) ? Result<void>() : fail_os(ENOSPC);
-  };
-  auto done = fill();
-  if (done) done = settle_on_disk(context, side.get(), marker.id);
-  if (done) done = forget_leftover(context, fd, name);
-  if (done) done = replace_with_marker(context, fd, name, content, marker);
+  BRAID_TRY(NewSide side, copy_out(context, fd, content, who));
+  auto done = forget_leftover(context, fd, name);
+  if (done) done = replace_with_marker(context, fd, name, content, side.marker);
   if (!done) {
-    remove_side_file(context, marker.id);
+    remove_side_file(context, side.marker.id);
     return fail(done.error());
   }
-  return side;
+  return std::move(side.file);
 }
 
 Result<StreamInfo> stream_info(PosixContext& context, int fd, const StreamRef& stream) {
@@ -214,17 +244,14 @@ Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
   }
   BRAID_CHECK(forget_leftover(context, fd, from.name));
   BRAID_TRY(const Bytes value, get_attribute(fd, inline_name(from.name)));
-  // Room for both may be missing; then the old one goes first and comes back on failure.
+  // Never without a name, whenever this process ends: for a moment it has both.
   if (auto stored = set_attribute(fd, inline_name(to), value); !stored) {
     if (!stored.error().is_os(ENOSPC)) return stored;
-    BRAID_CHECK(drop_attribute(fd, inline_name(from.name)));
-    if (auto again = set_attribute(fd, inline_name(to), value); !again) {
-      BRAID_CHECK(set_attribute(fd, inline_name(from.name), value));
-      return again;
-    }
-    return {};
+    return rename_through_side(context, fd, from.name, to, who);
   }
-  return drop_attribute(fd, inline_name(from.name));
+  const auto dropped = drop_attribute(fd, inline_name(from.name));
+  if (!dropped) (void)drop_attribute(fd, inline_name(to));
+  return dropped;
 }
 
 void remove_side_files(PosixContext& context, int fd) {

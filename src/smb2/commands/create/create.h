@@ -53,6 +53,9 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state);
 // STATUS_OBJECT_NAME_NOT_FOUND: it is another share. STATUS_ACCESS_DENIED: the open has more
 // rights.
 NtStatus check_tree(const Request& request, const PreservedOpen& open);
+// The same file: what a maximal access context tells who asks for it now, [MS-SMB2] 3.3.5.9.5, of an
+// open that an earlier CREATE made. REQUIRES: on the pool.
+uint32_t maximal_access_now(Request& request, const CreateState& state, const Open& open);
 // The same file: gives a claimed open to the request's session, and its state to `state` for the
 // answer. False: filestate has given it up, and it is given back. STATUS_INSUFFICIENT_RESOURCES,
 // STATUS_FILE_CLOSED: the session or tree is ending. REQUIRES: on the pool.

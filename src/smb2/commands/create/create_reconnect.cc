@@ -1,10 +1,12 @@
 // CREATE that takes back a disconnected open. [MS-SMB2] 3.3.5.9.7 "Handling the
 // SMB2_CREATE_DURABLE_HANDLE_RECONNECT Create Context" and 3.3.5.9.12 "... _RECONNECT_V2 ...".
+#include "smb2/access_check.h"
 #include "smb2/close_open.h"
 #include "smb2/commands/create/create.h"
 #include "smb2/connection.h"
 #include "smb2/durable.h"
 #include "smb2/open_claims.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
@@ -116,6 +118,19 @@ NtStatus check_tree(const Request& request, const PreservedOpen& open) {
   return NtStatus::kSuccess;
 }
 
+uint32_t maximal_access_now(Request& request, const CreateState& state, const Open& open) {
+  const uint32_t before = open.attributes.maximal_access;
+  if (!state.create.contexts.query_maximal_access) return before;
+  const auto found = request.tree_connect->share->volume->find(request.credentials(),
+                                                               current_path(request.server, open));
+  FileKey file = open.attributes.file_key;
+  file.stream = 0;
+  if (!found || found->attributes.key != file) return before;
+  const auto rights = rights_on(request, *found, wire::Access::kMaximumAllowed,
+                                open.attributes.is_stream ? Names::kStay : Names::kMayGo);
+  return rights ? rights->told : before;
+}
+
 Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim) {
   Server& server = request.server;
   if (auto counted = count(request, claim.open); !counted) {
@@ -136,7 +151,7 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
   state.file_id = open->file_id;
   state.caching = server.file_table.grant_of(open->ref());
   state.action = open->attributes.create_action;
-  state.maximal_access = open->attributes.maximal_access;
+  state.maximal_access = maximal_access_now(request, state, *open);
   state.terms = *open->durable_terms.lock();
   BRAID_CO_TRY(state.attributes, open->file->stat());
   co_return true;

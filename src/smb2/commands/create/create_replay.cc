@@ -63,7 +63,7 @@ Result<Reply> answer_connected(Request& request, CreateState& state,
   }
   state.file_id = open->file_id;
   state.action = open->attributes.create_action;
-  state.maximal_access = open->attributes.maximal_access;
+  state.maximal_access = maximal_access_now(request, state, *open);
   state.terms = *open->durable_terms.lock();
   BRAID_TRY(state.attributes, open->file->stat());
   return answer_as_before(request, state);

@@ -76,8 +76,8 @@ Result<void> copy_chunk(Open& source, Open& target, const wire::SrvCopychunk& ch
   if (chunk.source_offset + chunk.length > attributes.size) {
     return fail(NtStatus::kInvalidViewSize);
   }
-  const vfs::Progress done = target.file->copy_range(*source.file, chunk.source_offset,
-                                                     chunk.target_offset, chunk.length);
+  const vfs::Progress done =
+      target.file->copy_range(*source.file, chunk.source_offset, chunk.target_offset, chunk.length);
   copied = done.done();
   BRAID_CHECK(done);
   if (copied < chunk.length) return fail(NtStatus::kInvalidViewSize);  // it shrank meanwhile

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "smb2/access_check.h"
+#include "smb2/commands/create/create_security.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/extended_attributes.h"
 #include "smb2/notify/report.h"
@@ -98,6 +99,15 @@ Result<void> check_may_become_link(Open& open) {
   return {};
 }
 
+// What took the place of a link is a new file, and has the rights of one: create_security.h.
+Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecurity& security) {
+  vfs::Volume& volume = *request.tree_connect->share->volume;
+  BRAID_TRY(const auto made, volume.find(request.credentials(), path));
+  BRAID_TRY(const auto file, volume.open(request.credentials(), made, {}));
+  if (!security.descriptor) return file->change({.mode = 0644});
+  return apply(request, *file, security);
+}
+
 // Puts a link to `target`, or an empty file, in the place of request.open.
 Result<void> replace(Request& request, std::optional<std::string_view> target) {
   Open& open = *request.open;
@@ -114,7 +124,10 @@ Result<void> replace(Request& request, std::optional<std::string_view> target) {
   if (found.attributes.key != key) return fail(NtStatus::kObjectNameNotFound);
   BRAID_CHECK(check_may_replace(request, found));
   BRAID_CHECK(check_may_add(request, found.path, found.place, false));
+  BRAID_TRY(const auto directory, rights_on_parent(request, found.path, found.place));
+  BRAID_TRY(const auto security, security_for_new(request, {}, *directory.security, false));
   BRAID_CHECK(volume.replace(request.credentials(), found.place, key, target));
+  if (!target) BRAID_CHECK(secure_new(request, found.path, security));
   report_modified(request.server, open, wire::CompletionFilter::kAttributes);
   return {};
 }
