@@ -1,15 +1,19 @@
 #include "auth/krb5_acceptor.h"
 
+#include <fcntl.h>
 #include <gssapi/gssapi_krb5.h>
 #include <krb5/krb5.h>
 #include <profile.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
+#include "auth/state_file.h"
 #include "base/ask_apart.h"
 #include "base/log.h"
 
@@ -48,8 +52,11 @@ NtStatus status_of(OM_uint32 major, OM_uint32 minor) {
 }  // namespace
 
 struct Krb5Credential::Reading {
-  std::mutex mutex;
+  const std::string path;
+  std::mutex mutex;  // for what follows
   std::condition_variable done;
+  bool is_looking = false;
+  std::chrono::steady_clock::time_point look_until{};
   bool is_done = false;
   bool is_late = false;
   std::string error;  // why there are no keys
@@ -71,11 +78,17 @@ std::string read_keytab(const std::string& path, GssCred& keys) {
   return GSS_ERROR(major) ? gss_error_text(major, minor) : std::string();
 }
 
+void read_a_byte(const std::string& path) {
+  const FileHandle file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  char byte = 0;
+  if (file.get() >= 0) (void)!read(file.get(), &byte, 1);
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<Krb5Credential>, std::string> Krb5Credential::from_keytab(
     const std::string& path) {
-  auto reading = std::make_shared<Reading>();
+  auto reading = std::make_shared<Reading>(path);
   std::thread([reading, path] {
     GssCred keys;
     std::string error = read_keytab(path, keys);
@@ -103,10 +116,34 @@ gss_cred_id_t Krb5Credential::get() const {
   return reading_->keys.get();
 }
 
+bool Krb5Credential::answers() const {
+  std::unique_lock lock(reading_->mutex);
+  if (!reading_->is_looking) {
+    reading_->is_looking = true;
+    reading_->look_until = std::chrono::steady_clock::now() + kAskTime;
+    try {
+      std::thread([reading = reading_] {
+        read_a_byte(reading->path);
+        const std::lock_guard held(reading->mutex);
+        reading->is_looking = false;
+        reading->done.notify_all();
+      }).detach();
+    } catch (const std::system_error&) {
+      reading_->is_looking = false;
+    }
+  }
+  return reading_->done.wait_until(lock, reading_->look_until,
+                                   [&] { return !reading_->is_looking; });
+}
+
 Result<MechStep> Krb5Acceptor::step(ByteView token) {
   const gss_cred_id_t keys = credential_.get();
   if (keys == GSS_C_NO_CREDENTIAL) {  // which the library takes for the machine's own keytab
     log::info("Kerberos logon refused: the keytab has not been read");
+    return fail(NtStatus::kLogonFailure);
+  }
+  if (!credential_.answers()) {
+    log::warn("Kerberos logon refused: the disk of the keytab does not answer");
     return fail(NtStatus::kLogonFailure);
   }
   gss_buffer_desc in = gss_view(token);

@@ -26,6 +26,9 @@ class Krb5Credential {
       const std::string& path);
   // GSS_C_NO_CREDENTIAL while its disk has not answered.
   gss_cred_id_t get() const;
+  // Whether the keytab can be read now, without a wait that has no end: a logon that hangs in it
+  // would hold a thread that logons of all kinds need. Waits for kAskTime at most.
+  bool answers() const;
 
  private:
   struct Reading;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -189,6 +190,33 @@ TEST_F(Krb5Logon, BothMechanismsAreOffered) {
   ASSERT_TRUE(hint);
   EXPECT_EQ(hint->mech_types,
             (std::vector<wire::Oid>{wire::oids::kMsKrb5, wire::oids::kKrb5, wire::oids::kNtlmssp}));
+}
+
+// A pipe that nobody writes to stands in for a disk that hangs.
+TEST_F(Krb5Logon, KeytabThatHangsLaterHoldsNoLogon) {
+  const std::string path = dir_->path() + "/hangs.keytab";
+  std::filesystem::copy(dir_->path() + "/server.keytab", path);
+  AuthFixture fixture(with_keytab("hangs.keytab"));
+  const auto token = client("alice")->step({})->token;
+  ASSERT_TRUE(fixture.authenticator().begin()->step(token));
+  std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  for (int i = 0; i < 2; ++i) {
+    const auto step = fixture.authenticator().begin()->step(token);
+    ASSERT_FALSE(step);
+    EXPECT_EQ(step.error(), Error(NtStatus::kLogonFailure));
+  }
+  close(open(path.c_str(), O_WRONLY | O_CLOEXEC));  // lets the reader go
+  std::filesystem::remove(path);
+  std::filesystem::copy(dir_->path() + "/server.keytab", path);
+  const auto logs_on = [&] {
+    return fixture.authenticator().begin()->step(client("alice")->step({})->token).has_value();
+  };
+  // As soon as the reader has come back.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  bool is_back = logs_on();
+  while (!is_back && std::chrono::steady_clock::now() < end) is_back = logs_on();
+  EXPECT_TRUE(is_back);
 }
 
 TEST(Krb5Credential, MissingKeytabFailsAtTheStart) {
