@@ -32,6 +32,7 @@ void encode_break(const Break& each, wire::Writer& w) {
   w.value(each.new_level);
   w.id128(each.lease.client);
   w.id128(each.lease.key);
+  w.u64(each.lease.user.value);
   w.value(each.current_state);
   w.value(each.new_state);
   w.u16(each.new_epoch);
@@ -50,6 +51,7 @@ Break decode_break(const FileKey& file, wire::Reader& r) {
   each.new_level = r.as<OplockLevel>();
   each.lease.client = r.id128<ClientGuid>();
   each.lease.key = r.id128<LeaseKey>();
+  each.lease.user = {r.u64()};
   each.current_state = r.as<Caching>();
   each.new_state = r.as<Caching>();
   each.new_epoch = r.u16();

@@ -23,13 +23,15 @@ TEST(SharedFileTable, SharingViolationBetweenWorkers) {
 
 TEST(SharedFileTable, LeaseOfAnotherWorkerIsBrokenThereAndItsAcknowledgementWakesTheOpen) {
   SharedTables t;
-  EXPECT_EQ(t.open(0, t.lease(0, 1, "RWH")).lease->state, Caching::kReadWriteHandle);
+  const OpenRequest first = t.lease(0, 1, "RWH");
+  EXPECT_EQ(t.open(0, first).lease->state, Caching::kReadWriteHandle);
   const OpenRequest second = t.request(1);
   EXPECT_EQ(t.open(1, second).decision.verdict, Verdict::kWait);
   EXPECT_EQ(t.breaks_of(1), "");
   EXPECT_EQ(t.breaks_of(0), "1: RWH->RH ack");
+  EXPECT_EQ(t.sinks[0].last_break.lease, lease_of(first)) << "its user, too";
   EXPECT_EQ(t.breaks_of(0), "") << "told twice";
-  EXPECT_EQ(t.tables[0]->ack_lease({client(0), lease_key(1)}, Caching::kReadHandle).status,
+  EXPECT_EQ(t.tables[0]->ack_lease({client(0), lease_key(1), {1}}, Caching::kReadHandle).status,
             NtStatus::kSuccess);
   const auto completions = t.completions_of(1);
   ASSERT_EQ(completions.size(), 1u);
@@ -241,7 +243,7 @@ TEST(SharedFileTable, BreakThatAKilledWorkerStartedIsTold) {
   t.open(1, t.request(1));
   t.kill(1);
   EXPECT_EQ(t.breaks_of(0), "1: RWH->RH ack");
-  EXPECT_EQ(t.tables[0]->ack_lease({client(0), lease_key(1)}, Caching::kReadHandle).status,
+  EXPECT_EQ(t.tables[0]->ack_lease({client(0), lease_key(1), {1}}, Caching::kReadHandle).status,
             NtStatus::kSuccess);
 }
 

@@ -29,6 +29,7 @@ struct SharedTables {
     OpenRequest wanted;
     wanted.token = {workers.groups[worker]->own_tag().tagged(++last_number)};
     wanted.client_guid = client(static_cast<uint8_t>(worker));
+    wanted.user = {worker + 1};
     wanted.session_id = {worker};
     wanted.granted_access = kReadWriteAccess;
     wanted.share_access = kShareAll;
