@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <map>
 #include <thread>
 
@@ -531,6 +532,10 @@ TEST(Worker, ConnectionWithoutRoomIsAcknowledgedAndClosed) {
   const UniqueFd first = hand_over(1);
   EXPECT_TRUE(is_accepted(1));
   EXPECT_TRUE(readable(first.get(), 10'000));
+  std::array<uint8_t, 3> echo;
+  EXPECT_EQ(::recv(first.get(), echo.data(), echo.size(), MSG_WAITALL), 3);
+  // Until its descriptor is free: otherwise the next may find room there.
+  EXPECT_TRUE(readable(first.get(), 10'000) && closed(first.get()));
 
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
