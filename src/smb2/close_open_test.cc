@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "smb2/raw_client_testing.h"
+#include "smb2/pending_testing.h"
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/echo.h"
@@ -43,15 +43,7 @@ struct WaitingTest : testing::Test {
     body.create_options = wire::CreateOptions::kDirectoryFile;
     return client.create(body);
   }
-  // Sends a request that has to wait; its MessageId.
-  uint64_t pending(Bytes message) {
-    const uint64_t id = client.next_message_id - 1;
-    client.send(std::move(message));
-    const auto interim = client.receive();
-    EXPECT_TRUE(interim && interim->status() == NtStatus::kPending);
-    EXPECT_TRUE(interim && interim->header.is_async());
-    return id;
-  }
+  uint64_t pending(Bytes message) { return send_pending(client, std::move(message)); }
   // Sends and collects answers until each of the ids has its own.
   std::map<uint64_t, NtStatus> answers(Bytes message, std::vector<uint64_t> ids) {
     ids.push_back(client.next_message_id - 1);

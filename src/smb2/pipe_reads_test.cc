@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "rpc/captured_testing.h"
-#include "smb2/raw_client_testing.h"
+#include "smb2/pending_testing.h"
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/ioctl.h"
@@ -41,15 +41,7 @@ struct PipeReadsTest : testing::Test {
                                              .max_output_response = 4280,
                                              .flags = wire::IoctlRequest::kFlagIsFsctl});
   }
-  // Sends a request that has to wait; its MessageId.
-  uint64_t pending(Bytes message) {
-    const uint64_t id = client.next_message_id - 1;
-    client.send(std::move(message));
-    const auto interim = client.receive();
-    EXPECT_TRUE(interim && interim->status() == NtStatus::kPending);
-    EXPECT_TRUE(interim && interim->header.is_async());
-    return id;
-  }
+  uint64_t pending(Bytes message) { return send_pending(client, std::move(message)); }
   // Sends it, and expects the end of what waits with `status` besides its own.
   void ends_with(Bytes message, uint64_t waiting, NtStatus status) {
     const uint64_t own = client.next_message_id - 1;
