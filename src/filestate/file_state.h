@@ -93,6 +93,8 @@ class BasicFileState {
   Links& links() { return *links_; }
   const Links& links() const { return *links_; }
   NtStatus check_sharing(OpenToken token, uint32_t access) const;
+  // By another open than this one.
+  bool is_open_beside(OpenToken token) const;
   // Does an open refuse to share this access? For deleting a file with open streams.
   bool denies(uint32_t access) const { return share_.denies(access); }
   bool is_open_with(uint32_t access) const;

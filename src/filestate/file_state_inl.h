@@ -503,6 +503,11 @@ NtStatus BasicFileState<kDefect>::check_sharing(OpenToken token, uint32_t access
 }
 
 template <Defect kDefect>
+bool BasicFileState<kDefect>::is_open_beside(OpenToken token) const {
+  return std::ranges::any_of(opens_, [&](const auto& open) { return open->token != token; });
+}
+
+template <Defect kDefect>
 bool BasicFileState<kDefect>::is_open_with(uint32_t access) const {
   return share_.is_open_with(access);
 }

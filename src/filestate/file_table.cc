@@ -153,6 +153,12 @@ NtStatus FileTable::check_sharing(const OpenRef& ref, uint32_t access) const {
   });
 }
 
+bool FileTable::is_open_beside(const OpenRef& ref) const {
+  return impl_->ask(ref.file, false, [&](FileNode&, const FileState& state) {
+    return state.is_open_beside(ref.token);
+  });
+}
+
 bool FileTable::is_open(const FileKey& file) const {
   return impl_->ask(file, false,
                     [&](FileNode&, const FileState& state) { return state.has_opens(); });

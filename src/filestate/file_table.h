@@ -74,6 +74,8 @@ class FileTable {
   // kDelete constants): what renaming an open file, or onto one, has to ask.
   NtStatus check_sharing(const OpenRef& ref, uint32_t access) const;
   bool is_open(const FileKey& file) const;
+  // The file (or this stream of it) by another open.
+  bool is_open_beside(const OpenRef& ref) const;
   // In another worker.
   bool is_open_elsewhere(const FileKey& file) const;
   // Before a rename or a link by `ref` takes the name of `target`, [MS-FSA] 2.1.5.15.12: ends the

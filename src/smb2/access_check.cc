@@ -97,6 +97,10 @@ Result<FileRights> rights_on_parent(Request& request, const vfs::Path& path,
   FileRights rights;
   BRAID_TRY(rights.security, directory_of(request, path));
   if (rights.security->attributes.key != place.parent->key()) return fail_os(ESTALE);
+  // What comes into it would undo a deletion that has been acknowledged.
+  if (request.server.file_table.pending_links(place.parent->key()) != 0) {
+    return fail(NtStatus::kDeletePending);
+  }
   rights.maximal = granted_by(rights.security->effective, token) & tree;
   rights.by_name = granted_by_privilege(token) & (tree | Access::kAccessSystemSecurity);
   return rights;

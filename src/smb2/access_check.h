@@ -45,8 +45,8 @@ Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t
                              Names names = Names::kMayGo);
 
 // The directory of `place`, to which `path` led, and what the user may do with it. ESTALE when the
-// path has led elsewhere since.
-// REQUIRES place.parent.
+// path has led elsewhere since, STATUS_DELETE_PENDING when it is to be deleted: nothing comes into
+// it any more. REQUIRES place.parent.
 Result<FileRights> rights_on_parent(Request& request, const vfs::Path& path,
                                     const vfs::Place& place);
 

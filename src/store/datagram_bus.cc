@@ -21,6 +21,8 @@ struct Heading {
   uint32_t from;
 };
 
+constexpr size_t kMessageMax = sizeof(Heading) + MessageBus::kPayloadMax;
+
 }  // namespace
 
 Result<DatagramBus::Pair> DatagramBus::make_pair() {
@@ -48,13 +50,17 @@ void DatagramBus::handle(Topic topic, Handler handler, std::function<void()> mis
 }
 
 bool DatagramBus::send(size_t worker, Topic topic, ByteView payload, int fd) {
-  if (worker >= send_.size() || payload.size() > kPayloadMax) return false;
+  if (worker >= send_.size()) return false;
   Heading heading{topic, own_.value};
   std::array<iovec, 2> parts{
       {{&heading, sizeof heading}, {const_cast<uint8_t*>(payload.data()), payload.size()}}};
-  if (send_socket_message(send_[worker].get(), parts, fd)) return true;
-  // Messages are queued, so it will look before long.
+  const bool fits = payload.size() <= kPayloadMax;
+  if (fits && send_socket_message(send_[worker].get(), parts, fd)) return true;
   region_.slot(worker).missed_messages = true;
+  // It looks when a message wakes it: this one, or those that leave no room for it.
+  Heading wake{Topic::kCount, own_.value};
+  std::array<iovec, 1> alone{{{&wake, sizeof wake}}};
+  (void)send_socket_message(send_[worker].get(), alone, -1);
   return false;
 }
 
@@ -75,24 +81,23 @@ void DatagramBus::stop() {
 }
 
 void DatagramBus::run() {
+  const auto room = std::make_unique_for_overwrite<uint8_t[]>(kMessageMax);
   while (true) {
     std::array<pollfd, 2> waits{{{receive_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
     if (::poll(waits.data(), waits.size(), -1) < 0) continue;
     if (waits[1].revents != 0) return;
-    take_all();
+    take_all({room.get(), kMessageMax});
     if (region_.slot(own_.index()).missed_messages.exchange(false)) tell_missed();
   }
 }
 
-void DatagramBus::take_all() {
-  constexpr size_t kSize = sizeof(Heading) + kPayloadMax;
-  const auto bytes = std::make_unique_for_overwrite<uint8_t[]>(kSize);
-  while (auto got = receive_socket_message(receive_.get(), {bytes.get(), kSize})) {
+void DatagramBus::take_all(MutableByteView room) {
+  while (auto got = receive_socket_message(receive_.get(), room)) {
     if (got->size < sizeof(Heading)) continue;
     Heading heading;
-    std::memcpy(&heading, bytes.get(), sizeof heading);
+    std::memcpy(&heading, room.data(), sizeof heading);
     BusMessage received{.from = {heading.from},
-                        .payload = {bytes.get() + sizeof heading, got->size - sizeof heading},
+                        .payload = {room.data() + sizeof heading, got->size - sizeof heading},
                         .fd = std::move(got->fd)};
     if (heading.topic >= Topic::kCount) continue;
     const Subscriber& subscriber = subscribers_[static_cast<size_t>(heading.topic)];

@@ -43,7 +43,7 @@ class DatagramBus final : public MessageBus {
     std::function<void()> missed;
   };
   void run();
-  void take_all();
+  void take_all(MutableByteView room);
   void tell_missed();
 
   const SharedRegion& region_;

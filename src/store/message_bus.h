@@ -36,7 +36,8 @@ struct BusMessage {
 // never block.
 class MessageBus {
  public:
-  static constexpr size_t kPayloadMax = 60'000;
+  // Three of the longest paths, in UTF-8.
+  static constexpr size_t kPayloadMax = 320'000;
 
   using Handler = std::function<void(BusMessage&)>;
 
@@ -44,7 +45,7 @@ class MessageBus {
   // Before the first message is taken. Handlers run on a thread of the bus, one at a time.
   // `missed`: messages for any topic may have been lost.
   virtual void handle(Topic topic, Handler handler, std::function<void()> missed) = 0;
-  // False: it is behind, or there is none. Sending to oneself is allowed.
+  // False: it is behind, there is none, or the message is too large. Sending to oneself is allowed.
   virtual bool send(size_t worker, Topic topic, ByteView payload, int fd = -1) = 0;
   // To every other worker that lives.
   virtual void broadcast(Topic topic, ByteView payload) = 0;

@@ -70,6 +70,18 @@ TEST(WorkerGroup, WorkerThatIsBehindIsToldThatItMissedMessages) {
   EXPECT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == sent && inbox.missed == 1; }));
 }
 
+TEST(WorkerGroup, WorkerIsToldOfAMessageThatIsTooLarge) {
+  TestGroup workers(2);
+  Inbox inbox;
+  inbox.take_from(*workers.groups[1], Topic::kChanges);
+  const std::string largest(MessageBus::kPayloadMax, 'x');
+  EXPECT_TRUE(workers.groups[0]->bus().send(1, Topic::kChanges, as_bytes(largest)));
+  EXPECT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == 1; }));
+  EXPECT_EQ(inbox.messages[0].size(), largest.size());
+  EXPECT_FALSE(workers.groups[0]->bus().send(1, Topic::kChanges, as_bytes(largest + "x")));
+  EXPECT_TRUE(inbox.wait_for([&] { return inbox.missed == 1; }));
+}
+
 TEST(WorkerGroup, BroadcastReachesTheOthersAndNotOneself) {
   TestGroup workers(3);
   Inbox own, second, third;

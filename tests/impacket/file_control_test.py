@@ -197,6 +197,24 @@ class FileControl(FileControlCase):
         self.assertIn("dir\\file".encode("utf-16-le"), blob)
 
     @braid_only
+    def test_what_would_lose_something_does_not_become_a_link(self):
+        def becomes(file):
+            return self.control(file, SET_REPARSE_POINT, symlink_reparse("x"))[0]
+
+        self.smb.close(self.tree, self.open("streams:s", disposition=2))
+        self.assertEqual(becomes(self.open("streams")), "IO_REPARSE_DATA_INVALID")
+        file = self.open("open twice", disposition=2)
+        self.open("open twice", access=0x80)
+        self.assertEqual(becomes(file), "SHARING_VIOLATION")
+        file = self.open("pending", disposition=2)
+        self.smb.setInfo(self.tree, file, b"\x01", 1, 13)  # FileDispositionInformation
+        self.assertEqual(becomes(file), "DELETE_PENDING")
+        self.smb.close(self.tree, file)
+        self.assertFalse(os.path.lexists(os.path.join(self.root, "pending")))
+        self.assertEqual(becomes(self.open("on close", disposition=2, options=0x1000)),
+                         "ACCESS_DENIED")
+
+    @braid_only
     def test_what_is_no_link_or_not_empty_stays_a_file(self):
         file = self.open("file")
         for status, blob in (("IO_REPARSE_DATA_INVALID", symlink_reparse("x")),

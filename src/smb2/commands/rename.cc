@@ -144,6 +144,10 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
+  // [MS-FSA] 2.1.5.15.7.
+  if (request.server.file_table.is_delete_pending(request.open->ref())) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
   const FileKey key = request.open->attributes.file_key;
   BRAID_CO_TRY(
       const RenameTarget target,

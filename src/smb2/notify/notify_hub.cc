@@ -213,59 +213,88 @@ void NotifyHub::lose_all() {
 
 namespace {
 
-void encode_path(const std::string& path, wire::Writer& w) {
-  w.u16(static_cast<uint16_t>(path.size()));
-  w.bytes(as_bytes(path));
-}
+// The paths of an event, each once: an event has three at most that are not the same, and one may
+// take nearly 100,000 bytes.
+class Texts {
+ public:
+  uint8_t index(const std::string& text) {
+    const auto known = std::ranges::find(texts_, text);
+    if (known == texts_.end()) texts_.push_back(text);
+    return static_cast<uint8_t>(known == texts_.end() ? texts_.size() - 1
+                                                      : known - texts_.begin());
+  }
+  void encode(wire::Writer& w) const {
+    w.u8(static_cast<uint8_t>(texts_.size()));
+    for (const std::string& text : texts_) {
+      w.u32(static_cast<uint32_t>(text.size()));
+      w.bytes(as_bytes(text));
+    }
+  }
+  static Texts decode(wire::Reader& r) {
+    Texts texts;
+    const uint8_t count = r.u8();
+    for (uint8_t i = 0; i < count && r.ok(); ++i) {
+      const uint32_t size = r.u32();
+      texts.texts_.emplace_back(as_text(r.bytes(size)));
+    }
+    return texts;
+  }
+  // Of what another worker sent: nothing where there is none.
+  std::string at(uint8_t index) const {
+    return index < texts_.size() ? texts_[index] : std::string();
+  }
 
-std::string decode_path(wire::Reader& r) {
-  const uint16_t size = r.u16();
-  return std::string(as_text(r.bytes(size)));
-}
+ private:
+  std::vector<std::string> texts_;
+};
 
 }  // namespace
 
-// A path is below 32 KiB, and an event has three at most that are not the same; what is too large
-// for a message is counted as lost by the bus.
 Bytes NotifyHub::Event::encode() const {
-  Bytes bytes;
-  wire::Writer w(bytes);
+  Texts texts;
+  Bytes parts;
+  wire::Writer w(parts);
   w.u8(static_cast<uint8_t>(notes.size()));
   for (const Note& note : notes) {
     w.u8(note.is_name);
-    encode_path(note.path, w);
+    w.u8(texts.index(note.path));
   }
   w.u8(static_cast<uint8_t>(changes.size()));
   for (const PathChange& change : changes) {
     w.value(change.action);
     w.u32(change.filter);
-    encode_path(change.path, w);
+    w.u8(texts.index(change.path));
   }
-  encode_path(moved_from, w);
-  encode_path(moved_to, w);
-  encode_path(going, w);
+  w.u8(texts.index(moved_from));
+  w.u8(texts.index(moved_to));
+  w.u8(texts.index(going));
+  Bytes bytes;
+  wire::Writer whole(bytes);
+  texts.encode(whole);
+  whole.bytes(parts);
   return bytes;
 }
 
 auto NotifyHub::Event::decode(ByteView bytes) -> Result<Event> {
   wire::Reader r(bytes);
+  const Texts texts = Texts::decode(r);
   Event event;
   const uint8_t note_count = r.u8();
   for (uint8_t i = 0; i < note_count && r.ok(); ++i) {
     const bool is_name = r.u8() != 0;
-    event.notes.push_back({is_name, decode_path(r)});
+    event.notes.push_back({is_name, texts.at(r.u8())});
   }
   const uint8_t change_count = r.u8();
   for (uint8_t i = 0; i < change_count && r.ok(); ++i) {
     PathChange change;
     change.action = r.as<FileAction>();
     change.filter = r.u32();
-    change.path = decode_path(r);
+    change.path = texts.at(r.u8());
     event.changes.push_back(std::move(change));
   }
-  event.moved_from = decode_path(r);
-  event.moved_to = decode_path(r);
-  event.going = decode_path(r);
+  event.moved_from = texts.at(r.u8());
+  event.moved_to = texts.at(r.u8());
+  event.going = texts.at(r.u8());
   return r.finish(std::move(event));
 }
 

@@ -27,8 +27,11 @@ Result<std::string> kernel_name(int fd) {
 Result<std::string> name_below(const PosixContext& context, int fd) {
   BRAID_TRY(std::string name, kernel_name(fd));
   BRAID_TRY(std::string root, kernel_name(context.root.get()));
-  // Of a name that ends so the caller finds out otherwise.
-  if (name.ends_with(" (deleted)")) return fail_os(ENOENT);
+  // The kernel says it so, and a name may end like that.
+  if (name.ends_with(" (deleted)")) {
+    BRAID_TRY(const struct statx st, stat_of(fd));
+    if (st.stx_nlink == 0) return fail_os(ENOENT);
+  }
   if (name == root) return std::string();
   if (!root.ends_with('/')) root += '/';
   if (!name.starts_with(root)) return fail_os(ENOENT);

@@ -170,9 +170,15 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
   return open;
 }
 
-// Once filestate has let an open in there is one way back: it is closed like any other, with what a
-// close may bring, such as the deletion it was opened for.
+// Once filestate has let an open in there is one way back: it is closed like any other. What this
+// CREATE made may go with it, as it was opened for; what was there before stays, since the client
+// is told that nothing was done.
 Task<void> give_up(Server& server, std::shared_ptr<Open> open) {
+  if (open->attributes.create_action != CreateAction::kCreated) {
+    // Fails for what would not be deleted anyway.
+    (void)server.file_table.set_delete_on_close(open->ref(), false,
+                                                filestate::DeleteSemantics::kLastClose);
+  }
   (void)co_await close_open(server, std::move(open));
 }
 

@@ -63,6 +63,53 @@ TEST_F(Overwrites, LeaveAStreamThatIsOpen) {
   EXPECT_EQ(content(stream), "kept");
 }
 
+// The client is told that nothing was done.
+TEST_F(Overwrites, ThatAreRefusedDeleteNothing) {
+  make("f", "content");
+  make("f:s", "stream");
+  for (const std::string_view name : {"f", "f:s"}) {
+    for (const auto disposition : {CreateDisposition::kOverwrite, CreateDisposition::kOverwriteIf,
+                                   CreateDisposition::kSupersede}) {
+      auto body = RawClient::create_body(name);
+      body.create_disposition = disposition;
+      body.create_options = wire::CreateOptions::kDeleteOnClose;
+      body.contexts.allocation_size = uint64_t{1} << 63;
+      EXPECT_EQ(client.status_of(client.request(Command::kCreate, body)),
+                NtStatus::kInvalidParameter);
+      EXPECT_EQ(status_of_open(name), NtStatus::kSuccess)
+          << name << " is marked as being deleted, or is gone";
+    }
+  }
+}
+
+// What comes into a directory that is to be deleted would undo an acknowledged deletion.
+TEST_F(Overwrites, NothingIsMadeInADirectoryThatIsToBeDeleted) {
+  auto body = RawClient::create_body("dir");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  const FileId first = client.create(body);
+  body.desired_access = Access::kFileReadAttributes;
+  const FileId second = client.create(body);
+  make("f", "content");
+  const FileId file = open("f");
+  ASSERT_EQ(dispose_ex(first, wire::FileDispositionInformationEx::kDelete), NtStatus::kSuccess);
+  client.close_file(first);
+  EXPECT_EQ(status_of_open("dir\\f", Access::kFileReadData, CreateDisposition::kCreate),
+            NtStatus::kDeletePending);
+  EXPECT_EQ(rename(file, "dir\\f"), NtStatus::kDeletePending);
+  EXPECT_EQ(link(file, "dir\\f", false), NtStatus::kDeletePending);
+  client.close_file(second);
+  EXPECT_EQ(status_of_open("dir"), NtStatus::kObjectNameNotFound);
+}
+
+// [MS-FSA] 2.1.5.15.7.
+TEST_F(Overwrites, WhatIsToBeDeletedGetsNoOtherName) {
+  make("f", "content");
+  const FileId file = open("f");
+  ASSERT_EQ(dispose_ex(file, wire::FileDispositionInformationEx::kDelete), NtStatus::kSuccess);
+  EXPECT_EQ(link(file, "g", false), NtStatus::kAccessDenied);
+  EXPECT_EQ(rename(file, "g"), NtStatus::kAccessDenied);
+}
+
 // [MS-SMB2] 3.3.5.9.5: what the descriptor grants, and READONLY is not part of it.
 TEST_F(Overwrites, MaximalAccessOfReadonlyIncludesWriting) {
   make("f", "content", vfs::dos::kReadonly);

@@ -96,6 +96,11 @@ Result<void> check_may_become_link(Open& open) {
   }
   if (!now.is_directory() && now.size != 0) return fail(NtStatus::kIoReparseDataInvalid);
   if (ea_size_of(*open.file) != 0) return fail(NtStatus::kEasNotSupported);
+  // A link of Linux has none, and they would be lost.
+  BRAID_TRY(const auto streams, open.file->streams());
+  const bool has_named =
+      std::ranges::any_of(streams, [](const vfs::StreamInfo& s) { return !s.name.empty(); });
+  if (has_named) return fail(NtStatus::kIoReparseDataInvalid);
   return {};
 }
 
@@ -111,11 +116,14 @@ Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecuri
 // Puts a link to `target`, or an empty file, in the place of request.open.
 Result<void> replace(Request& request, std::optional<std::string_view> target) {
   Open& open = *request.open;
-  if (const NtStatus status =
-          request.server.file_table.check_sharing(open.ref(), wire::Access::kDelete);
-      status != NtStatus::kSuccess) {
-    return fail(status);
+  const filestate::FileTable& table = request.server.file_table;
+  // Another inode takes the name. Whoever has the old one open would write into nothing, and a
+  // deletion would be of what is gone.
+  if (table.is_delete_pending(open.ref())) return fail(NtStatus::kDeletePending);
+  if (open.attributes.create_options & wire::CreateOptions::kDeleteOnClose) {
+    return fail(NtStatus::kAccessDenied);
   }
+  if (table.is_open_beside(open.ref())) return fail(NtStatus::kSharingViolation);
   vfs::Volume& volume = *request.tree_connect->share->volume;
   BRAID_TRY(const auto located, locate(request.server, open, request.credentials()));
   BRAID_TRY(const auto found,
