@@ -218,10 +218,9 @@ namespace {
 class Texts {
  public:
   uint8_t index(const std::string& text) {
-    const auto known = std::ranges::find(texts_, text);
-    if (known == texts_.end()) texts_.push_back(text);
-    return static_cast<uint8_t>(known == texts_.end() ? texts_.size() - 1
-                                                      : known - texts_.begin());
+    const auto at = std::ranges::find(texts_, text) - texts_.begin();
+    if (at == std::ssize(texts_)) texts_.push_back(text);
+    return static_cast<uint8_t>(at);
   }
   void encode(wire::Writer& w) const {
     w.u8(static_cast<uint8_t>(texts_.size()));
