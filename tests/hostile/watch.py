@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 
-from server import is_sanitized
+from server import descriptors, is_sanitized
 from smbclient import SmbClient
 
 LEAK_LIMIT_KIB = 64 << 10  # far over caches and arenas, far under a leak of one buffer a message
@@ -80,9 +80,8 @@ class Watch:
     def _targets(self):
         """What the descriptors are, for the complaint."""
         for pid in self._family():
-            for fd in os.scandir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    yield os.readlink(fd.path)
+            with contextlib.suppress(OSError):
+                yield from descriptors(pid).values()
 
     def _resources(self):
         """(descriptors, resident KiB) of all processes of the server."""

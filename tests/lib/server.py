@@ -3,6 +3,7 @@
 Two kinds: braidd, and Samba's smbd with an equivalent configuration, used to find out whether a
 check of ours asks for something that no server does.
 """
+import contextlib
 import dataclasses
 import json
 import os
@@ -177,6 +178,15 @@ def name_of(pid):
             return comm.read().strip()
     except OSError:
         return ""
+
+
+def descriptors(pid):
+    """What the open descriptors of a process are, by number; one closed meanwhile is left out."""
+    found = {}
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
+    return found
 
 
 def children(pid):

@@ -12,6 +12,7 @@ from impacket.smb3structs import SMB2_DIALECT_30  # noqa: E402
 from impacket.smb3 import SessionError  # noqa: E402
 from impacket.smbconnection import SMBConnection  # noqa: E402
 
+import server  # noqa: E402
 import smb2_raw  # noqa: E402
 import suite  # noqa: E402
 from case import ALICE, BOB, ServerCase  # noqa: E402
@@ -42,10 +43,8 @@ class DescriptorsCase(ServerCase):
                           FILE_OPEN_IF, 0)
 
     def descriptors(self):
-        return sorted(os.readlink(os.path.join(entry, fd))
-                      for entry in (f"/proc/{pid}/fd" for pid in
-                      (self.server.process.pid, *self.server.worker_pids()))
-                      for fd in os.listdir(entry))
+        return sorted(target for pid in (self.server.process.pid, *self.server.worker_pids())
+                      for target in server.descriptors(pid).values())
 
     def open_all(self, smb, tree, name):
         opens = []

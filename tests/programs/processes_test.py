@@ -17,7 +17,7 @@ import smb2_raw  # noqa: E402
 import suite  # noqa: E402
 from case import ALICE, LIMIT_S, ServerCase  # noqa: E402
 from scratch import Scratch, stop  # noqa: E402
-from server import children, name_of  # noqa: E402
+from server import children, descriptors, name_of  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -301,11 +301,9 @@ class Rights(ProcessesCase):
     @unittest.skipUnless(os.geteuid() == 0, "looks into processes of another user")
     def test_front_has_sockets_only(self):
         front = self.pids("braidd-front")[0]
-        for entry in os.listdir(f"/proc/{front}/fd"):
-            if int(entry) < 3:
-                continue
-            self.assertRegex(os.readlink(f"/proc/{front}/fd/{entry}"),
-                             r"^(socket|anon_inode):", f"descriptor {entry}")
+        for number, target in descriptors(front).items():
+            if number > 2:
+                self.assertRegex(target, r"^(socket|anon_inode):", f"descriptor {number}")
 
 
 class Unit(unittest.TestCase):
@@ -346,7 +344,7 @@ class Inherited(ProcessesCase):
         pids = [self.server.process.pid, *children(self.server.process.pid)]
         self.assertEqual(len(pids), 3)
         for pid in pids:
-            opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            opened = set(descriptors(pid).values())
             self.assertFalse(opened & {"/etc/hostname", "/etc/passwd"}, name_of(pid))
 
 
