@@ -18,6 +18,11 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	  awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
+# Said before the first build, so that nobody wonders whether it hangs.
+define announce
+@test -e build/$(1)/braidd || echo "The first build takes $(2) on two cores; later ones only what changed."
+endef
+
 .PHONY: deps
 deps: ## Install the packages for building and testing that are missing
 	@$(PACKAGES) build test
@@ -31,6 +36,7 @@ deps-vm:
 .PHONY: build
 build: deps-build ## Build braidd and braidctl into build/release
 	@$(CONFIGURE) release >/dev/null
+	$(call announce,release,about four minutes)
 	@ninja -C build/release -j$(JOBS) programs
 
 .PHONY: run
@@ -40,6 +46,7 @@ run: build ## Serve a demo folder on 127.0.0.1:4450 (LISTEN=ADDRESS:PORT)
 .PHONY: test
 test: deps ## Build everything and pass every test (CTEST='-R NAME' for some)
 	@$(CONFIGURE) release >/dev/null
+	$(call announce,release,about eight minutes)
 	@ninja -C build/release -j$(JOBS)
 	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(if $(CTEST),--fuzz-seconds 0) -- $(CTEST)
 
@@ -48,6 +55,7 @@ asan: ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: ## The tests under ThreadSanitizer
 asan tsan: deps
 	@$(CONFIGURE) $@ >/dev/null
+	$(call announce,$@,about fifteen minutes)
 	@ninja -C build/$@ -j$(JOBS)
 	@$(PYTHON) tools/run_tests.py --build build/$@ --jobs $(JOBS) --fuzz-seconds 0 -- $(CTEST)
 

@@ -20,8 +20,6 @@
 namespace braid::auth {
 namespace {
 
-constexpr size_t kSessionKeySize = 16;
-
 // What the library adds to the lifetime of an acceptor's context: tickets count as good for that
 // much longer, which is right when one is presented and wrong for the end of a session.
 OM_uint32 clock_skew_s() {

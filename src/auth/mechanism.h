@@ -13,6 +13,9 @@
 
 namespace braid::auth {
 
+// Session.SessionKey, to which longer ones are cut: [MS-SMB2] 3.3.1.8 "Per Session".
+inline constexpr size_t kSessionKeySize = 16;
+
 struct MechStep {
   bool done = false;
   Bytes token;  // for the peer; may be empty when done

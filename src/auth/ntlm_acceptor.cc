@@ -19,7 +19,6 @@ constexpr uint32_t kSupported = flags::kUnicode | flags::kKeyExchange | flags::k
 constexpr uint32_t kAlways = flags::kRequestTarget | flags::kNtlm | flags::kAlwaysSign |
                              flags::kTargetInfo | flags::kTargetTypeServer | flags::kSign |
                              flags::kSeal;
-constexpr size_t kSessionKeySize = 16;
 
 bool is_anonymous(const ntlm::AuthenticateMessage& message) {
   // The LM response of an anonymous client is empty or one zero byte.

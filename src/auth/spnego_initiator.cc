@@ -13,8 +13,6 @@ using wire::NegState;
 using wire::NegTokenInit;
 using wire::NegTokenResp;
 
-constexpr size_t kSessionKeySize = 16;
-
 crypto::Secret first_16(const crypto::Secret& key) {
   return key.empty() ? key : crypto::Secret::padded(key.reveal(), kSessionKeySize);
 }

@@ -61,9 +61,9 @@ std::string printable(std::string_view text) {
   while (!text.empty()) {
     const Character next = first_character(text);
     if (next.size == 0) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<uint8_t>(text[0]));
+      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[0]));
     } else if (!is_shown(next.code)) {
-      fmt::format_to(std::back_inserter(out), "\\u{{{:x}}}", static_cast<uint32_t>(next.code));
+      out += fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(next.code));
     } else {
       out += text.substr(0, next.size);
     }

@@ -15,23 +15,23 @@ using wire::Header;
 using wire::HeaderFlags;
 
 // One request as it came.
-struct Received {
+struct ReceivedMessage {
   Header header;
   Buffer message;
 };
 
-class FakeServer {
+class ScriptedServer {
  public:
-  explicit FakeServer(transport::TransportPtr transport) : transport_(std::move(transport)) {}
+  explicit ScriptedServer(transport::TransportPtr transport) : transport_(std::move(transport)) {}
 
-  Task<Received> next() {
+  Task<ReceivedMessage> next() {
     auto message = co_await transport_->receive();
     EXPECT_TRUE(message);
-    if (!message) co_return Received{};
+    if (!message) co_return ReceivedMessage{};
     wire::Reader reader(message->view());
     auto header = Header::decode(reader);
     EXPECT_TRUE(header);
-    co_return Received{header.value_or(Header{}), std::move(*message)};
+    co_return ReceivedMessage{header.value_or(Header{}), std::move(*message)};
   }
 
   static Header answer_to(const Header& request, uint16_t credits = 1) {
@@ -61,14 +61,14 @@ class FakeServer {
 
 struct Pair {
   ConnectionPtr client;
-  FakeServer server;
+  ScriptedServer server;
 };
 
 Task<void> run_body(Task<void> (*body)(Pair&), Reactor& reactor) {
   auto [near, far] = transport::make_memory_transports(reactor, reactor);
   ConnectionOptions options;
   options.response_timeout = std::chrono::seconds(5);
-  Pair pair{Connection::over(near, options), FakeServer(far)};
+  Pair pair{Connection::over(near, options), ScriptedServer(far)};
   co_await body(pair);
   co_await pair.client->close();
   reactor.stop();
@@ -143,11 +143,11 @@ TEST(Connection, WithoutCreditsToComeRequestsFail) { run(no_credits_ever); }
 Task<void> interim(Pair& pair) {
   const auto exchange = co_await pair.client->start(echo());
   const auto request = co_await pair.server.next();
-  Header pending = FakeServer::answer_to(request.header, 5);
+  Header pending = ScriptedServer::answer_to(request.header, 5);
   pending.flags |= HeaderFlags::kAsyncCommand;
   pending.async_id = AsyncId{77};
   pending.status = NtStatus::kPending;
-  pair.server.send(FakeServer::encode(pending, wire::ErrorResponse{}));
+  pair.server.send(ScriptedServer::encode(pending, wire::ErrorResponse{}));
   EXPECT_EQ(co_await (*exchange)->interim(), AsyncId{77});
   EXPECT_EQ(pair.client->credits(), 5u);
 
@@ -161,7 +161,7 @@ Task<void> interim(Pair& pair) {
   Header cancelled = pending;
   cancelled.credits = 0;
   cancelled.status = NtStatus::kCancelled;
-  pair.server.send(FakeServer::encode(cancelled, wire::ErrorResponse{}));
+  pair.server.send(ScriptedServer::encode(cancelled, wire::ErrorResponse{}));
   const auto response = co_await (*exchange)->response();
   EXPECT_TRUE(response && response->status() == NtStatus::kCancelled);
 }
@@ -174,7 +174,7 @@ Task<void> breaks(Pair& pair) {
   header.message_id = MessageId{~uint64_t{0}};
   wire::OplockBreakNotification notification;
   notification.file_id = {1, 2};
-  pair.server.send(FakeServer::encode(header, notification));
+  pair.server.send(ScriptedServer::encode(header, notification));
   const auto event = co_await pair.client->next_break();
   EXPECT_TRUE(event);
   if (event) {
@@ -225,9 +225,9 @@ std::shared_ptr<ChannelKeys> make_keys(uint8_t fill, bool with_ciphers) {
 
 // Signs as a server would.
 Bytes signed_echo(const Header& request, const ChannelKeys& keys) {
-  Header header = FakeServer::answer_to(request, 10);
+  Header header = ScriptedServer::answer_to(request, 10);
   header.flags |= HeaderFlags::kSigned;
-  Bytes message = FakeServer::encode(header, wire::EchoResponse{});
+  Bytes message = ScriptedServer::encode(header, wire::EchoResponse{});
   keys.signing->sign_in_place(message, {}, Header::kSignatureOffset,
                               {.message_id = header.message_id.value, .from_server = true});
   return message;
@@ -312,13 +312,13 @@ Task<void> compound_layout(Pair& pair) {
   EXPECT_EQ(received.message.size(), 72u + 68u);
 
   // Answers of a compound come as one message here.
-  Header one = FakeServer::answer_to(received.header);
+  Header one = ScriptedServer::answer_to(received.header);
   one.next_command = 72;
-  Bytes message = FakeServer::encode(one, wire::EchoResponse{});
+  Bytes message = ScriptedServer::encode(one, wire::EchoResponse{});
   message.resize(72);
-  Header two = FakeServer::answer_to(received.header);
+  Header two = ScriptedServer::answer_to(received.header);
   two.message_id = MessageId{2};
-  const Bytes second = FakeServer::encode(two, wire::EchoResponse{});
+  const Bytes second = ScriptedServer::encode(two, wire::EchoResponse{});
   message.insert(message.end(), second.begin(), second.end());
   pair.server.send(std::move(message));
   for (const auto& exchange : *exchanges) EXPECT_TRUE(co_await exchange->response());

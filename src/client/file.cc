@@ -19,12 +19,6 @@ Result<Bytes> whole(NtStatus status, ByteView bytes) {
   return Bytes(bytes.begin(), bytes.end());
 }
 
-Result<void> success_of(const Result<Response>& response) {
-  if (!response) return fail(response.error());
-  if (response->status() != NtStatus::kSuccess) return fail(response->status());
-  return {};
-}
-
 }  // namespace
 
 Task<Result<Reply<wire::ReadResponse>>> File::read(uint64_t offset, uint32_t length,

@@ -55,4 +55,11 @@ Result<Reply<Body>> reply_of(const Result<Response>& response) {
   return Reply<Body>{*response, std::move(body)};
 }
 
+// The status as an error, unless it is success.
+inline Result<void> success_of(const Result<Response>& response) {
+  if (!response) return fail(response.error());
+  if (response->status() != NtStatus::kSuccess) return fail(response->status());
+  return {};
+}
+
 }  // namespace braid::client

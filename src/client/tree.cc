@@ -12,13 +12,6 @@ using wire::Command;
 
 namespace {
 
-// The status as an error, unless it is success.
-Result<void> success_of(const Result<Response>& response) {
-  if (!response) return fail(response.error());
-  if (response->status() != NtStatus::kSuccess) return fail(response->status());
-  return {};
-}
-
 // [MS-SMB2] 3.3.5.9: a CREATE that reconnects brings its own, and one durable context excludes the
 // others. The server knows only files again by it, not directories.
 bool may_have_create_guid(const wire::CreateRequest& request) {

@@ -332,11 +332,11 @@ void describe(std::string& out, std::string_view heading, std::span<const Key<Se
   out += heading;
   out += '\n';
   for (const auto& key : keys) {
-    fmt::format_to(std::back_inserter(out), "  {}: {}\n    {}\n", key.name, key.accepts, key.doc);
+    out += fmt::format("  {}: {}\n    {}\n", key.name, key.accepts, key.doc);
     if (key.default_text.empty()) {
       out += "    Must be given.\n";
     } else {
-      fmt::format_to(std::back_inserter(out), "    Default: {}\n", key.default_text);
+      out += fmt::format("    Default: {}\n", key.default_text);
     }
     if (key.at_restart) out += "    A change waits for a restart.\n";
   }
@@ -354,8 +354,7 @@ std::string quoted(std::string_view plain) {
 template <class Section>
 void add_json(std::string& out, std::string_view section, std::span<const Key<Section>> keys) {
   for (const auto& key : keys) {
-    fmt::format_to(std::back_inserter(out),
-                   "{}  {{\"section\": {}, \"key\": {}, \"accepts\": {}, \"default\": {}, "
+    out += fmt::format("{}  {{\"section\": {}, \"key\": {}, \"accepts\": {}, \"default\": {}, "
                    "\"doc\": {}, \"restart\": {}}}",
                    out.empty() ? "" : ",\n", quoted(section), quoted(key.name), quoted(key.accepts),
                    quoted(key.default_text), quoted(key.doc), key.at_restart ? "true" : "false");

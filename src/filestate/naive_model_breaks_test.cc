@@ -5,12 +5,6 @@
 namespace braid::filestate {
 namespace {
 
-constexpr Caching kNo = Caching::kNone;
-constexpr Caching kR = Caching::kRead;
-constexpr Caching kRH = Caching::kReadHandle;
-constexpr Caching kRW = Caching::kReadWrite;
-constexpr Caching kRWH = Caching::kReadWriteHandle;
-
 using States = std::map<Caching, Caching>;
 using Cause = NaiveModel::Cause;
 

@@ -4,12 +4,6 @@
 namespace braid::filestate {
 namespace {
 
-constexpr Caching kNo = Caching::kNone;
-constexpr Caching kR = Caching::kRead;
-constexpr Caching kRH = Caching::kReadHandle;
-constexpr Caching kRW = Caching::kReadWrite;
-constexpr Caching kRWH = Caching::kReadWriteHandle;
-
 using Cause = NaiveModel::Cause;
 
 }  // namespace

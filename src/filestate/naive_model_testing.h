@@ -14,6 +14,12 @@
 
 namespace braid::filestate {
 
+inline constexpr Caching kNo = Caching::kNone;
+inline constexpr Caching kR = Caching::kRead;
+inline constexpr Caching kRH = Caching::kReadHandle;
+inline constexpr Caching kRW = Caching::kReadWrite;
+inline constexpr Caching kRWH = Caching::kReadWriteHandle;
+
 class NaiveModel {
  public:
   // Why somebody's caching is in the way.

@@ -8,7 +8,6 @@ namespace braid::rpc {
 namespace {
 
 constexpr uint16_t kNakAuthTypeNotRecognized = 8;
-constexpr size_t kAuthTrailerSize = 8;
 // Any number but 0: associations of one group would share handles, and ours share nothing.
 constexpr uint32_t kAssociationGroup = 0x53f0;
 

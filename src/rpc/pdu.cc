@@ -9,8 +9,6 @@ constexpr uint8_t kVersion = 5;
 constexpr uint8_t kMinorVersionMax = 1;
 constexpr uint8_t kLittleEndianAscii = 0x10;
 constexpr uint8_t kIeeeFloats = 0x00;
-// Trailer before the verifier: type, level, padding, reserved, context id.
-constexpr size_t kAuthTrailerSize = 8;
 // 6cb71c2c-9812-4540, the first half of the pretended syntax; the rest is the client's bitmask.
 constexpr std::array<uint8_t, 8> kFeaturePrefix = {0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45};
 

@@ -36,6 +36,9 @@ inline constexpr uint8_t kDidNotExecute = 0x20;
 inline constexpr uint8_t kObjectUuid = 0x80;
 }  // namespace pfc
 
+// Trailer before a verifier: type, level, padding, reserved, context id.
+inline constexpr size_t kAuthTrailerSize = 8;
+
 // [C706] 12.6.3.1 "Common Header Fields".
 struct PduHeader {
   static constexpr size_t kSize = 16;

@@ -15,17 +15,17 @@ using wire::Command;
 using wire::Header;
 using wire::OplockLevel;
 
-constexpr ClientGuid kClient{{7}};
+constexpr ClientGuid kFirstClient{{7}};
 constexpr ClientGuid kOther{{8}};
 
 TEST(ClientTable, KeepsTheConnectionsOfEachClientApart) {
   Engine engine;
-  RawClient first(engine, kClient), second(engine, kClient), third(engine, kOther);
+  RawClient first(engine, kFirstClient), second(engine, kFirstClient), third(engine, kOther);
   ASSERT_EQ(first.negotiate(), NtStatus::kSuccess);
   ASSERT_EQ(second.negotiate(), NtStatus::kSuccess);
   ASSERT_EQ(third.negotiate(), NtStatus::kSuccess);
   const ClientTable& table = engine.server().client_table;
-  EXPECT_EQ(table.count(kClient), 2u);
+  EXPECT_EQ(table.count(kFirstClient), 2u);
   EXPECT_EQ(table.count(kOther), 1u);
   EXPECT_EQ(table.count(ClientGuid{{9}}), 0u);
 }
@@ -33,11 +33,11 @@ TEST(ClientTable, KeepsTheConnectionsOfEachClientApart) {
 TEST(ClientTable, ForgetsConnectionsThatEnded) {
   Engine engine;
   {
-    RawClient client(engine, kClient);
+    RawClient client(engine, kFirstClient);
     ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   }
   engine.stop();
-  EXPECT_EQ(engine.server().client_table.count(kClient), 0u);
+  EXPECT_EQ(engine.server().client_table.count(kFirstClient), 0u);
 }
 
 struct BreakTest : testing::Test {
@@ -67,7 +67,7 @@ struct BreakTest : testing::Test {
   }
 
   Engine engine;
-  RawClient holder{engine, kClient};
+  RawClient holder{engine, kFirstClient};
   RawClient opener{engine, kOther};
 };
 

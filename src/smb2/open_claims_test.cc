@@ -25,18 +25,18 @@ using namespace std::chrono_literals;
 using wire::Command;
 using wire::OplockLevel;
 
-constexpr CreateGuid kGuid{{1, 2, 3}};
+constexpr CreateGuid kClaimed{{1, 2, 3}};
 
 wire::CreateRequest durable(std::string_view name = "file") {
   auto body = RawClient::create_body(name);
   body.requested_oplock_level = OplockLevel::kBatch;
-  body.contexts.durable_handle_request_v2 = {.create_guid = kGuid};
+  body.contexts.durable_handle_request_v2 = {.create_guid = kClaimed};
   return body;
 }
 
 wire::CreateRequest reconnecting(FileId id) {
   auto body = RawClient::create_body("whatever");
-  body.contexts.durable_handle_reconnect_v2 = {.file_id = id, .create_guid = kGuid};
+  body.contexts.durable_handle_reconnect_v2 = {.file_id = id, .create_guid = kClaimed};
   return body;
 }
 

@@ -7,8 +7,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr ClientGuid kClient{{1}};
-constexpr CreateGuid kGuid{{2}};
+constexpr ClientGuid kSomeClient{{1}};
+constexpr CreateGuid kSomeGuid{{2}};
 constexpr Clock::Instant kStart{};
 
 struct OpenTableTest : testing::Test {
@@ -18,8 +18,8 @@ struct OpenTableTest : testing::Test {
 
   std::shared_ptr<Open> make(uint64_t id) {
     auto open = std::make_shared<Open>(FileId{id, id}, nullptr, nullptr, OpenAttributes{});
-    open->names.create_guid = kGuid;
-    open->client_guid = kClient;
+    open->names.create_guid = kSomeGuid;
+    open->client_guid = kSomeClient;
     open->user = user;
     open->is_replay_eligible = true;
     table.add(open);
@@ -156,34 +156,34 @@ TEST_F(OpenTableTest, ExpiredOnesAreClaimedInTimeAndKeepTheirDeadline) {
 TEST_F(OpenTableTest, CreateGuidIsReservedUntilItsCreateIsOver) {
   std::shared_ptr<PendingCreate> pending;
   {
-    auto first = table.find_or_reserve({kClient, kGuid});
+    auto first = table.find_or_reserve({kSomeClient, kSomeGuid});
     ASSERT_TRUE(first.reservation);
-    pending = table.find_or_reserve({kClient, kGuid}).pending;
+    pending = table.find_or_reserve({kSomeClient, kSomeGuid}).pending;
     ASSERT_TRUE(pending);
-    EXPECT_TRUE(table.find_or_reserve({ClientGuid{{9}}, kGuid}).reservation);
+    EXPECT_TRUE(table.find_or_reserve({ClientGuid{{9}}, kSomeGuid}).reservation);
     EXPECT_FALSE(pending->over.is_set());
   }
   EXPECT_TRUE(pending->over.is_set());
-  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).reservation);
 }
 
 TEST_F(OpenTableTest, CreateGuidFindsItsOpenUntilThatIsUsedOrGone) {
   const auto open = make(1);
-  EXPECT_EQ(table.find_or_reserve({kClient, kGuid}).open, open);
+  EXPECT_EQ(table.find_or_reserve({kSomeClient, kSomeGuid}).open, open);
   table.begin_leaving(*open);
-  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).disconnected);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).disconnected);
   EXPECT_FALSE(table.park(preserved(*open), kStart));
-  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).disconnected);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).disconnected);
   table.remove({1, 1});
-  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).reservation);
 
   const auto used = make(2);
   used->end_replay_eligibility();
-  EXPECT_TRUE(table.find_or_reserve({kClient, kGuid}).reservation);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).reservation);
   // Another open with the same guid; the end of the older one does not hide it.
   const auto later = make(3);
   table.remove({2, 2});
-  EXPECT_EQ(table.find_or_reserve({kClient, kGuid}).open, later);
+  EXPECT_EQ(table.find_or_reserve({kSomeClient, kSomeGuid}).open, later);
 }
 
 }  // namespace

@@ -8,8 +8,6 @@ namespace braid::transport {
 
 namespace {
 
-constexpr size_t kHeaderSize = 4;
-
 // [RFC1002] 4.3.1 "SESSION PACKETS". Direct TCP knows the first only; some clients send the other.
 enum FrameType : uint8_t {
   kMessage = 0x00,
@@ -34,38 +32,38 @@ Result<std::optional<CountedBuffer>> FrameReader::next() {
     if (large_filled_ < large_->size()) return std::nullopt;
     return std::exchange(large_, std::nullopt);
   }
-  while (end_ - begin_ >= kHeaderSize) {
+  while (end_ - begin_ >= kLengthHeaderSize) {
     const ByteView frame = held();
     const size_t length = length_of(frame);
-    const size_t available = frame.size() - kHeaderSize;
+    const size_t available = frame.size() - kLengthHeaderSize;
     if (frame[0] == kMessage) {
       if (length > limit_) return fail(Error::malformed());
       const size_t missing = available < length ? length - available : 0;
-      const bool fits = kHeaderSize + length <= buffer_.size();
+      const bool fits = kLengthHeaderSize + length <= buffer_.size();
       if (missing > 0 && missing < kDirectReceiveMin && fits) return std::nullopt;
       if (!take_charge(length)) return std::nullopt;
       if (missing > 0) {
         start_large(length);
         return std::nullopt;
       }
-      CountedBuffer message(Buffer::copy_of(frame.subspan(kHeaderSize, length)),
+      CountedBuffer message(Buffer::copy_of(frame.subspan(kLengthHeaderSize, length)),
                             std::exchange(charge_, {}));
       is_charged_ = false;
-      begin_ += kHeaderSize + length;
+      begin_ += kLengthHeaderSize + length;
       large_before_ = false;
       return message;
     }
     if (frame[0] != kKeepAlive || length != 0) return fail(Error::malformed());
-    begin_ += kHeaderSize;
+    begin_ += kLengthHeaderSize;
   }
   return std::nullopt;
 }
 
 bool FrameReader::has_message() const {
   if (large_) return large_filled_ == large_->size();
-  if (end_ - begin_ < kHeaderSize) return false;
+  if (end_ - begin_ < kLengthHeaderSize) return false;
   const ByteView frame = held();
-  return frame[0] == kMessage && frame.size() - kHeaderSize >= length_of(frame);
+  return frame[0] == kMessage && frame.size() - kLengthHeaderSize >= length_of(frame);
 }
 
 bool FrameReader::take_charge(size_t size) {
@@ -85,7 +83,7 @@ void FrameReader::grant(MemoryCharge charge) {
 }
 
 void FrameReader::start_large(size_t size) {
-  const ByteView start = held().subspan(kHeaderSize);
+  const ByteView start = held().subspan(kLengthHeaderSize);
   large_.emplace(Buffer(size), std::exchange(charge_, {}));
   is_charged_ = false;
   is_busy_ = false;  // it was filled by this one message

@@ -7,6 +7,9 @@
 
 namespace braid::transport {
 
+// [MS-SMB2] 2.1 "Transport": a zero and the 24-bit length, in front of each message.
+inline constexpr size_t kLengthHeaderSize = 4;
+
 // What the 24-bit length of [MS-SMB2] 2.1 "Transport" can say. An 8 MiB WRITE with its headers is
 // about half of it.
 inline constexpr size_t kFrameSizeMax = 0xFFFFFF;

@@ -7,15 +7,11 @@
 
 namespace braid::transport {
 
-namespace {
-constexpr size_t kHeaderSize = 4;
-}
-
 size_t SendQueue::size_on_wire(const OutFrame& frame) {
   const size_t size = frame.size();
   if (frame.framing != Framing::kLengthHeader) return size;
   assert(size <= kFrameSizeMax);
-  return size + kHeaderSize;
+  return size + kLengthHeaderSize;
 }
 
 void SendQueue::push(OutFrame frame) {
@@ -24,8 +20,8 @@ void SendQueue::push(OutFrame frame) {
   if (entry.frame.framing == Framing::kLengthHeader) {
     entry.header = {0, static_cast<uint8_t>(length >> 16), static_cast<uint8_t>(length >> 8),
                     static_cast<uint8_t>(length)};
-    entry.header_size = kHeaderSize;
-    entry.size += kHeaderSize;
+    entry.header_size = kLengthHeaderSize;
+    entry.size += kLengthHeaderSize;
   }
   if (entry.size > 0) entries_.push_back(std::move(entry));
 }

@@ -24,7 +24,7 @@ Bytes take_all(SendQueue& queue, size_t places_max, size_t step) {
   return stream;
 }
 
-OutFrame frame_of(std::string_view head, std::vector<std::string_view> parts = {}) {
+OutFrame text_frame_of(std::string_view head, std::vector<std::string_view> parts = {}) {
   OutFrame frame{.head = Bytes(head.begin(), head.end()), .parts = {}};
   for (size_t i = 0; i < parts.size(); ++i) {
     if (i % 2 == 0) {
@@ -42,10 +42,10 @@ TEST(SendQueue, StreamIsTheSameHoweverItIsSent) {
   for (size_t places : {1, 2, 3, 64}) {
     for (size_t step : {1, 2, 5, 100}) {
       SendQueue queue;
-      queue.push(frame_of("head", {"AB", "", "", "1"}));
-      queue.push(frame_of(""));
-      queue.push(frame_of("", {"", "xyz"}));
-      OutFrame raw = frame_of("raw");
+      queue.push(text_frame_of("head", {"AB", "", "", "1"}));
+      queue.push(text_frame_of(""));
+      queue.push(text_frame_of("", {"", "xyz"}));
+      OutFrame raw = text_frame_of("raw");
       raw.framing = Framing::kNone;
       queue.push(std::move(raw));
       EXPECT_EQ(as_text(take_all(queue, places, step)), expected);
@@ -74,7 +74,7 @@ TEST(SendQueue, LengthTakesThreeBytes) {
 }
 
 TEST(OutFrame, FlattenJoinsAllParts) {
-  EXPECT_EQ(as_text(flatten(frame_of("a", {"bc", "", "d"})).view()), "abcd");
+  EXPECT_EQ(as_text(flatten(text_frame_of("a", {"bc", "", "d"})).view()), "abcd");
 }
 
 }  // namespace

@@ -49,10 +49,10 @@ uint64_t id(const json& row, const char* name) {
 // [MS-SRVS] 2.2.4.7 "FILE_INFO_3", fi3_permissions.
 uint32_t permissions_of(uint64_t access) {
   using wire::Access;
-  constexpr uint32_t kRead = 1, kWrite = 2;
+  constexpr uint32_t kMayRead = 1, kMayWrite = 2;
   uint32_t permissions = 0;
-  if (access & (Access::kFileReadData | Access::kFileExecute)) permissions |= kRead;
-  if (access & (Access::kFileWriteData | Access::kFileAppendData)) permissions |= kWrite;
+  if (access & (Access::kFileReadData | Access::kFileExecute)) permissions |= kMayRead;
+  if (access & (Access::kFileWriteData | Access::kFileAppendData)) permissions |= kMayWrite;
   return permissions;
 }
 

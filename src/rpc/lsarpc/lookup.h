@@ -5,6 +5,9 @@
 
 namespace braid::rpc::lsarpc {
 
+// [MS-LSAT] 2.2.16 "LSAP_LOOKUP_LEVEL": 1 to this.
+inline constexpr uint16_t kLevelMax = 7;
+
 // [MS-LSAT] 3.1.4.8 "LsarLookupNames (Opnum 14)", 3.1.4.7 "LsarLookupNames2 (Opnum 58)" and 3.1.4.6
 // "LsarLookupNames3 (Opnum 68)".
 FaultStatus lookup_names(Call& call);

@@ -12,23 +12,22 @@ namespace {
 
 constexpr uint32_t kSidsMax = 20480;  // [MS-LSAT] 2.2.18 "LSAPR_SID_ENUM_BUFFER", range of Entries
 constexpr uint16_t kLevelWksta = 1;   // [MS-LSAT] 2.2.16 "LSAP_LOOKUP_LEVEL"
-constexpr uint16_t kLevelMax = 7;
 
-enum class Form { kNames, kNamesEx };
+enum class SidsForm { kNames, kNamesEx };
 
-struct Translated {
+struct TranslatedName {
   AccountType type = AccountType::kUnknown;
   std::string name;
   uint32_t domain_index = ReferencedDomains::kNone;
 };
 
-struct Request {
+struct SidsRequest {
   std::vector<wire::Sid> sids;
   uint16_t level = 0;
 };
 
-Request read_request(wire::NdrReader& in, Form form) {
-  Request request;
+SidsRequest read_sids_request(wire::NdrReader& in, SidsForm form) {
+  SidsRequest request;
   const uint32_t count = in.u32();
   in.expect(count <= kSidsMax);
   if (in.pointer()) {
@@ -42,7 +41,7 @@ Request read_request(wire::NdrReader& in, Form form) {
   if (in.pointer()) in.expect(in.u32() == 0);
   request.level = in.u16();
   in.u32();  // MappedCount
-  if (form == Form::kNamesEx) {
+  if (form == SidsForm::kNamesEx) {
     in.u32();  // LookupOptions
     in.u32();  // ClientRevision
   }
@@ -51,9 +50,9 @@ Request read_request(wire::NdrReader& in, Form form) {
 
 // Unknown accounts have a name only for callers that ask as a workstation does: the section says
 // so.
-Translated translate(const Directory& directory, const wire::Sid& sid, uint16_t level,
+TranslatedName translate(const Directory& directory, const wire::Sid& sid, uint16_t level,
                      ReferencedDomains& domains) {
-  Translated t;
+  TranslatedName t;
   if (const auto found = find_account(directory, sid)) {
     t.type = found->account.type;
     t.name = found->account.name;
@@ -69,31 +68,31 @@ Translated translate(const Directory& directory, const wire::Sid& sid, uint16_t 
 }
 
 // [MS-LSAT] 2.2.20 "LSAPR_TRANSLATED_NAMES" and 2.2.22 "LSAPR_TRANSLATED_NAMES_EX".
-void write_translated(wire::NdrWriter& out, const std::vector<Translated>& all, Form form) {
+void write_translated(wire::NdrWriter& out, const std::vector<TranslatedName>& all, SidsForm form) {
   const auto count = static_cast<uint32_t>(all.size());
   out.u32(count);
   out.pointer(count > 0);
   if (count == 0) return;
   out.u32(count);
-  for (const Translated& t : all) {
+  for (const TranslatedName& t : all) {
     out.align(4);
     out.u16(static_cast<uint16_t>(t.type));
     out.unicode_header(t.name);
     out.u32(t.domain_index);
-    if (form == Form::kNamesEx) out.u32(0);  // flags
+    if (form == SidsForm::kNamesEx) out.u32(0);  // flags
   }
-  for (const Translated& t : all) out.unicode_body(t.name);
+  for (const TranslatedName& t : all) out.unicode_body(t.name);
 }
 
-FaultStatus lookup(Call& call, Form form) {
+FaultStatus lookup(Call& call, SidsForm form) {
   const bool known = read_policy_handle(call);
-  const Request request = read_request(call.in, form);
+  const SidsRequest request = read_sids_request(call.in, form);
   if (!call.in.ok()) return FaultStatus::kBadStubData;
   if (!known) return FaultStatus::kContextMismatch;
   const bool valid = request.level >= 1 && request.level <= kLevelMax;
 
   ReferencedDomains domains;
-  std::vector<Translated> translated;
+  std::vector<TranslatedName> translated;
   uint32_t mapped = 0;
   for (const wire::Sid& sid : request.sids) {
     if (!valid) break;
@@ -110,8 +109,8 @@ FaultStatus lookup(Call& call, Form form) {
 
 }  // namespace
 
-FaultStatus lookup_sids(Call& call) { return lookup(call, Form::kNames); }
-FaultStatus lookup_sids2(Call& call) { return lookup(call, Form::kNamesEx); }
+FaultStatus lookup_sids(Call& call) { return lookup(call, SidsForm::kNames); }
+FaultStatus lookup_sids2(Call& call) { return lookup(call, SidsForm::kNamesEx); }
 
 FaultStatus secure_channel_only(Call&) { return FaultStatus::kAccessDenied; }
 

@@ -21,8 +21,6 @@ enum class DisplayClass : uint16_t {
   kOemGroup = 5,
 };
 
-constexpr uint32_t kMoreEntries = 0x00000105;  // STATUS_MORE_ENTRIES
-constexpr size_t kEntriesMax = 1000;           // as in the SamrEnumerate... calls
 
 bool is_answered(uint16_t info_class) { return info_class >= 1 && info_class <= 5; }
 bool is_oem(DisplayClass info_class) { return info_class >= DisplayClass::kOemUser; }

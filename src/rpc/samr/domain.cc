@@ -5,6 +5,7 @@
 #include "rpc/accounts.h"
 #include "rpc/samr/rid_list.h"
 #include "rpc/samr/server.h"
+#include "rpc/samr/user.h"
 
 namespace braid::rpc::samr {
 namespace {
@@ -13,7 +14,6 @@ constexpr uint32_t kLookupMax = 1000;  // [MS-SAMR] 3.1.5.11.2, range of Count
 // SIDs whose groups one call may ask for, as many as a token holds: [MS-SAMR] 2.2.7.5
 // "SAMPR_PSID_ARRAY".
 constexpr uint32_t kSidsMax = 1024;
-constexpr uint32_t kNormalAccount = 0x00000010;
 
 std::vector<RidName> members_of(const std::vector<Account>& accounts, const wire::Sid& domain,
                                 AccountType type) {

@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace braid::rpc::samr {
-namespace {
-
-constexpr size_t kEntriesMax = 1000;
-constexpr uint32_t kMoreEntries = 0x00000105;  // STATUS_MORE_ENTRIES
-
-}  // namespace
-
 FaultStatus finish_enumeration(Call& call, uint32_t context, const std::vector<RidName>& all) {
   const size_t first = std::min<size_t>(context, all.size());
   const size_t last = std::min(first + kEntriesMax, all.size());

@@ -9,6 +9,10 @@
 
 namespace braid::rpc::samr {
 
+// Of one answer, here and in SamrQueryDisplayInformation.
+inline constexpr size_t kEntriesMax = 1000;
+inline constexpr uint32_t kMoreEntries = 0x00000105;  // STATUS_MORE_ENTRIES
+
 // [MS-SAMR] 2.2.7.9 "SAMPR_RID_ENUMERATION".
 struct RidName {
   uint32_t rid;

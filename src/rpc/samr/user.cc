@@ -22,14 +22,13 @@ enum class UserClass : uint16_t {
 constexpr uint32_t kDomainUsersRid = 513;
 // [MS-SAMR] 2.2.1.12 "USER_ACCOUNT Codes".
 constexpr uint32_t kAccountDisabled = 0x00000001;
-constexpr uint32_t kNormalAccount = 0x00000010;
-constexpr uint64_t kNever = 0x7fffffffffffffff;
+constexpr uint64_t kNeverExpires = 0x7fffffffffffffff;
 // [MS-SAMR] 2.2.1.8 "USER_ALL Values": what of SAMPR_USER_ALL_INFORMATION means something here:
 // names, comment, RIDs, account control.
 constexpr uint32_t kWhichFields =
     0x00000001 | 0x00000002 | 0x00000004 | 0x00000008 | 0x00000010 | 0x00100000;
 
-constexpr bool is_answered(uint16_t info_class) {
+constexpr bool is_answered_of_user(uint16_t info_class) {
   switch (static_cast<UserClass>(info_class)) {
     case UserClass::kGeneral:
     case UserClass::kName:
@@ -60,7 +59,7 @@ void write_time(wire::NdrWriter& out, uint64_t time) {
 
 // [MS-SAMR] 2.2.6.6 "SAMPR_USER_ALL_INFORMATION". Never a password or its hash.
 void write_all(wire::NdrWriter& out, const Account& user) {
-  for (uint64_t time : {uint64_t{0}, uint64_t{0}, uint64_t{0}, kNever, uint64_t{0}, kNever}) {
+  for (uint64_t time : {uint64_t{0}, uint64_t{0}, uint64_t{0}, kNeverExpires, uint64_t{0}, kNeverExpires}) {
     write_time(out, time);
   }
   // User, full name, home, drive, script, profile, comment, workstations, user comment, parameters.
@@ -148,7 +147,7 @@ FaultStatus query_information_user(Call& call) {
   if (!call.in.ok()) return FaultStatus::kBadStubData;
   if (!handle) return FaultStatus::kContextMismatch;
   const auto found = find_account(call.directory, handle->sid);
-  if (!found || !is_answered(info_class)) {
+  if (!found || !is_answered_of_user(info_class)) {
     call.out.pointer(false);
     return call.finish(found ? NtStatus::kInvalidInfoClass : NtStatus::kNoSuchUser);
   }

@@ -7,6 +7,7 @@ namespace braid::rpc::samr {
 
 // [MS-SAMR] 2.2.1.12 "USER_ACCOUNT Codes" of an account.
 uint32_t account_control(const Account& user);
+inline constexpr uint32_t kNormalAccount = 0x00000010;
 // [MS-SAMR] 2.2.1.10 "SE_GROUP Attributes" of every group: mandatory, by default, enabled.
 inline constexpr uint32_t kGroupAttributes = 0x00000007;
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint32_t kSessionGuest = 1;  // [MS-SRVS] 2.2.4.11 "SESSION_INFO_0", user_flags
 constexpr std::string_view kClientType = "";
-constexpr std::string_view kTransport = "";
+constexpr std::string_view kNoTransport = "";
 
 // [MS-SRVS] 2.2.4.1 "CONNECTION_INFO_0" and 2.2.4.2 "CONNECTION_INFO_1".
 struct ConnectionRow {
@@ -79,7 +79,7 @@ struct SessionRow {
     out.wide_string(entry.user);
     if (level == 1 || level == 10) return;
     out.wide_string(kClientType);
-    if (level == 502) out.wide_string(kTransport);
+    if (level == 502) out.wide_string(kNoTransport);
   }
 };
 

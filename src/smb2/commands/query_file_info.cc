@@ -20,14 +20,6 @@ namespace {
 
 using wire::FileInfoClass;
 
-template <class Info>
-QueryAnswer encoded(const Info& info) {
-  QueryAnswer answer;
-  wire::Writer writer(answer.data);
-  info.encode(writer);
-  return answer;
-}
-
 wire::FileBasicInformation basic(const vfs::Attributes& attributes) {
   return {.creation_time = attributes.creation_time,
           .last_access_time = attributes.access_time,

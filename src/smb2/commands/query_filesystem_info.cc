@@ -11,14 +11,6 @@ namespace {
 
 using wire::FsInfoClass;
 
-template <class Info>
-QueryAnswer encoded(const Info& info) {
-  QueryAnswer answer;
-  wire::Writer writer(answer.data);
-  info.encode(writer);
-  return answer;
-}
-
 uint32_t serial_number(const vfs::Features& features) {
   const uint64_t device = features.device * 0x9e3779b97f4a7c15ULL;
   return static_cast<uint32_t>(device >> 32);

@@ -13,6 +13,15 @@ struct QueryAnswer {
   bool all_or_nothing = false;  // instead STATUS_BUFFER_TOO_SMALL with the size needed
 };
 
+// What is encoded as it is.
+template <class Info>
+QueryAnswer encoded(const Info& info) {
+  QueryAnswer answer;
+  wire::Writer writer(answer.data);
+  info.encode(writer);
+  return answer;
+}
+
 // 3.3.5.20.1 "Handling SMB2_0_INFO_FILE"
 Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoRequest& query);
 // FileFullEaInformation, [MS-FSA] 2.1.5.12.12.

@@ -2,6 +2,7 @@
 #include "wire/smb2/read.h"
 
 #include "smb2/commands/commands.h"
+#include "smb2/commands/file_offset.h"
 #include "smb2/connection.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
@@ -12,8 +13,6 @@ namespace {
 
 // Up to here a read from the page cache is cheaper than handing it to another thread.
 constexpr size_t kInlineReadMax = 64u << 10;
-// The largest file offset there is: a signed 64-bit number.
-constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
 
 Reply read_reply(Buffer data, uint8_t padding = 0) {
   Reply reply;

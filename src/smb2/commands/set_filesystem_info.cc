@@ -11,7 +11,7 @@ namespace {
 
 using Control = wire::FileFsControlInformation;
 
-Result<std::optional<uint64_t>> limit_of(uint64_t given) {
+Result<std::optional<uint64_t>> default_limit(uint64_t given) {
   if (given == Control::kNoLimit) return std::optional<uint64_t>();
   if (given > INT64_MAX) return fail(NtStatus::kInvalidParameter);
   return std::optional<uint64_t>(given);
@@ -30,8 +30,8 @@ Result<void> set_control(Request& request, ByteView buffer) {
   wire::Reader reader(buffer);
   BRAID_TRY(const auto control, Control::decode(reader));
   vfs::QuotaLimits limits;
-  BRAID_TRY(limits.soft, limit_of(control.default_quota_threshold));
-  BRAID_TRY(limits.hard, limit_of(control.default_quota_limit));
+  BRAID_TRY(limits.soft, default_limit(control.default_quota_threshold));
+  BRAID_TRY(limits.hard, default_limit(control.default_quota_limit));
 
   // The first of these two flags wins when both are there.
   vfs::QuotaState wanted = vfs::QuotaState::kOff;

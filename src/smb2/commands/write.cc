@@ -3,6 +3,7 @@
 
 #include "smb2/access_check.h"
 #include "smb2/commands/commands.h"
+#include "smb2/commands/file_offset.h"
 #include "smb2/connection.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
@@ -11,12 +12,6 @@
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
-namespace {
-
-constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
-
-}  // namespace
-
 Task<Result<Reply>> handle_write(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto write, wire::WriteRequest::decode(reader));

@@ -22,7 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kReadSize = 64u << 10;
+constexpr size_t kInotifyReadSize = 64u << 10;
 // Events waiting for kSettle, at most; more are a loss, as with the kernel's own queue.
 constexpr size_t kHeldMax = 16384;
 
@@ -205,7 +205,7 @@ void InotifyChanges::take(State& state, const InotifyEvent& event) {
 }
 
 void InotifyChanges::read_events() {
-  std::array<uint8_t, kReadSize> buffer;
+  std::array<uint8_t, kInotifyReadSize> buffer;
   const ssize_t length = ::read(inotify_.get(), buffer.data(), buffer.size());
   for_each_inotify_event(ByteView(buffer).first(static_cast<size_t>(std::max<ssize_t>(length, 0))),
                          [&](const InotifyEvent& event) { take(*state_.lock(), event); });

@@ -18,7 +18,7 @@
 namespace braid::smb2 {
 namespace {
 
-constexpr uint32_t kMask = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY |
+constexpr uint32_t kWatched = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY |
                            IN_ATTRIB | IN_DELETE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
 
 bool is_below(const std::string& path, const std::string& directory) {
@@ -92,7 +92,7 @@ bool InotifyTree::add_watch(const Root& root, const std::string& directory, Uniq
   if (!fd) return false;
   ScopedPrivilege privilege;
   const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
-  const int descriptor = ::inotify_add_watch(inotify_, link.c_str(), kMask);
+  const int descriptor = ::inotify_add_watch(inotify_, link.c_str(), kWatched);
   if (descriptor < 0) {
     if (!warned_) log::warn("cannot watch {}: {}", directory, std::strerror(errno));
     warned_ = true;

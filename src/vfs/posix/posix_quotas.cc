@@ -12,7 +12,6 @@ namespace braid::vfs {
 namespace {
 
 constexpr uint64_t kUnit = QIF_DQBLKSIZE;
-constexpr long kXfsMagic = 0x58465342;
 
 std::optional<uint64_t> limit_of(uint64_t units) {
   if (units == 0) return std::nullopt;
@@ -45,7 +44,7 @@ Quota quota_of(const Block& block, uid_t uid) {
 }  // namespace
 
 PosixQuotas::PosixQuotas(int root, long magic)
-    : root_(root), is_xfs_(magic == kXfsMagic), has_room_(is_xfs_ || magic == EXT4_SUPER_MAGIC) {}
+    : root_(root), is_xfs_(magic == XFS_SUPER_MAGIC), has_room_(is_xfs_ || magic == EXT4_SUPER_MAGIC) {}
 
 int PosixQuotas::control(unsigned command, uid_t id, void* data) const {
   const unsigned user_command = QCMD(command, static_cast<unsigned>(USRQUOTA));

@@ -21,13 +21,12 @@
 namespace braid::vfs {
 namespace {
 
-constexpr long kXfsMagic = 0x58465342;
 // Previous versions that are open at a time: together they take as much as the share itself.
 constexpr size_t kBelowMax = 32;
 
 // File systems whose every change passes this kernel, so that its change events tell all.
 bool only_local_writers(long magic) {
-  return magic == EXT4_SUPER_MAGIC || magic == kXfsMagic || magic == BTRFS_SUPER_MAGIC ||
+  return magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC || magic == BTRFS_SUPER_MAGIC ||
          magic == TMPFS_MAGIC || magic == F2FS_SUPER_MAGIC || magic == OVERLAYFS_SUPER_MAGIC;
 }
 
@@ -419,7 +418,7 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
   context->inline_stream_max = inline_stream_max_of(magic);
-  context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == kXfsMagic;
+  context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC;
   context->block_size = static_cast<uint64_t>(fs.f_bsize);
   return std::make_unique<PosixVolume>(std::move(context), magic);
 }

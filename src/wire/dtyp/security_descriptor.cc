@@ -3,7 +3,7 @@
 namespace braid::wire {
 namespace {
 
-constexpr uint8_t kRevision = 1;
+constexpr uint8_t kDescriptorRevision = 1;
 
 template <class Part>
 Result<std::optional<Part>> part_at(ByteView whole, uint32_t offset) {
@@ -20,7 +20,7 @@ Result<std::optional<Part>> part_at(ByteView whole, uint32_t offset) {
 Result<SecurityDescriptor> SecurityDescriptor::decode(ByteView bytes) {
   Reader r(bytes);
   SecurityDescriptor sd;
-  r.expect(r.u8() == kRevision);
+  r.expect(r.u8() == kDescriptorRevision);
   sd.resource_manager_control = r.u8();
   sd.control = r.u16();
   r.expect((sd.control & sd_control::kSelfRelative) != 0);
@@ -59,7 +59,7 @@ Result<void> SecurityDescriptor::encode(Writer& w) const {
   const uint32_t owner_offset = place(owner);
   const uint32_t group_offset = place(group);
 
-  w.u8(kRevision);
+  w.u8(kDescriptorRevision);
   w.u8(resource_manager_control);
   w.u16(bits);
   w.u32(owner_offset);

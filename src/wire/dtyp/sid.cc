@@ -7,7 +7,7 @@
 namespace braid::wire {
 namespace {
 
-constexpr uint8_t kRevision = 1;
+constexpr uint8_t kSidRevision = 1;
 
 // Takes "-" and a number off the front of `text`.
 template <class Number>
@@ -45,13 +45,13 @@ std::string Sid::to_string() const {
   // The section wants hexadecimal once the authority is 2^32 or more.
   std::string text = authority_ >> 32 == 0 ? fmt::format("S-1-{}", authority_)
                                            : fmt::format("S-1-0x{:012x}", authority_);
-  for (uint32_t sub : sub_authorities()) fmt::format_to(std::back_inserter(text), "-{}", sub);
+  for (uint32_t sub : sub_authorities()) text += fmt::format("-{}", sub);
   return text;
 }
 
 Result<Sid> Sid::decode(Reader& r) {
   Sid sid;
-  r.expect(r.u8() == kRevision);
+  r.expect(r.u8() == kSidRevision);
   const uint8_t count = r.u8();
   r.expect(count <= kSubAuthoritiesMax);
   const uint64_t high = r.u16_be();
@@ -63,7 +63,7 @@ Result<Sid> Sid::decode(Reader& r) {
 }
 
 void Sid::encode(Writer& w) const {
-  w.u8(kRevision);
+  w.u8(kSidRevision);
   w.u8(count_);
   w.u16_be(static_cast<uint16_t>(authority_ >> 32));
   w.u32_be(static_cast<uint32_t>(authority_));

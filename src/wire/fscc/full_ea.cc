@@ -7,7 +7,7 @@
 namespace braid::wire {
 namespace {
 
-constexpr uint32_t kAlignment = 4;
+constexpr uint32_t kFullEaAlignment = 4;
 constexpr size_t kNameLengthMax = 254;
 
 bool decode_ea(ByteView entry, FullEa& ea) {
@@ -28,7 +28,7 @@ bool decode_ea(ByteView entry, FullEa& ea) {
 
 Result<std::vector<FullEa>> decode_full_eas(ByteView buffer, size_t* error_offset) {
   std::vector<FullEa> eas;
-  EntryListReader list(buffer, kAlignment);
+  EntryListReader list(buffer, kFullEaAlignment);
   ByteView entry;
   while (list.next(entry)) {
     FullEa ea;
@@ -47,7 +47,7 @@ Result<std::vector<FullEa>> decode_full_eas(ByteView buffer, size_t* error_offse
 
 Result<std::vector<std::string>> decode_ea_names(ByteView buffer) {
   std::vector<std::string> names;
-  EntryListReader list(buffer, kAlignment);
+  EntryListReader list(buffer, kFullEaAlignment);
   ByteView entry;
   while (list.next(entry)) {
     Reader r(entry);
@@ -63,7 +63,7 @@ Result<std::vector<std::string>> decode_ea_names(ByteView buffer) {
 
 Bytes encode_ea_names(const std::vector<std::string>& names) {
   Bytes out;
-  EntryListWriter list(out, SIZE_MAX, kAlignment);
+  EntryListWriter list(out, SIZE_MAX, kFullEaAlignment);
   for (const std::string& name : names) {
     const std::string_view sent = std::string_view(name).substr(0, kNameLengthMax);
     list.begin();
@@ -77,7 +77,7 @@ Bytes encode_ea_names(const std::vector<std::string>& names) {
 
 Bytes encode_full_eas(const std::vector<FullEa>& eas, size_t limit, size_t* count) {
   Bytes out;
-  EntryListWriter list(out, limit, kAlignment);
+  EntryListWriter list(out, limit, kFullEaAlignment);
   for (const FullEa& ea : eas) {
     const std::string_view name = std::string_view(ea.name).substr(0, kNameLengthMax);
     const ByteView value = ByteView(ea.value).first(std::min<size_t>(ea.value.size(), 0xffff));

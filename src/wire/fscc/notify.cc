@@ -6,14 +6,14 @@
 namespace braid::wire {
 namespace {
 
-constexpr uint32_t kAlignment = 4;
+constexpr uint32_t kNotifyAlignment = 4;
 constexpr size_t kFixedSize = 12;
 
 }  // namespace
 
 Result<std::vector<FileNotifyInformation>> decode_notify(ByteView buffer) {
   std::vector<FileNotifyInformation> changes;
-  EntryListReader list(buffer, kAlignment);
+  EntryListReader list(buffer, kNotifyAlignment);
   ByteView entry;
   while (list.next(entry)) {
     Reader r(entry);
@@ -30,7 +30,7 @@ Result<std::vector<FileNotifyInformation>> decode_notify(ByteView buffer) {
 
 Bytes encode_notify(const std::vector<FileNotifyInformation>& changes, size_t limit) {
   Bytes out;
-  EntryListWriter list(out, limit, kAlignment);
+  EntryListWriter list(out, limit, kNotifyAlignment);
   for (const FileNotifyInformation& change : changes) {
     list.begin();
     Writer& w = list.writer();
@@ -44,7 +44,7 @@ Bytes encode_notify(const std::vector<FileNotifyInformation>& changes, size_t li
 
 size_t notify_entry_size(const FileNotifyInformation& change) {
   const size_t size = kFixedSize + utf16le_size(change.file_name);
-  return (size + kAlignment - 1) / kAlignment * kAlignment;
+  return (size + kNotifyAlignment - 1) / kNotifyAlignment * kNotifyAlignment;
 }
 
 }  // namespace braid::wire

@@ -2,27 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "wire/smb2/codec_testing.h"
 #include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {
 
-template <class T>
-Result<T> decode(ByteView list) {
-  Reader r(list);
-  return T::decode(r);
-}
-
 Result<CreateRequestContexts> decode_request(std::string_view hex) {
-  return decode<CreateRequestContexts>(unhex(hex));
-}
-
-template <class T>
-Bytes encode(const T& contexts) {
-  Bytes out;
-  Writer w(out);
-  contexts.encode(w);
-  return out;
+  return decode_payload<CreateRequestContexts>(unhex(hex));
 }
 
 template <class IdType>
@@ -54,8 +41,8 @@ TEST(CreateContexts, EveryRequestContextGoesBothWays) {
   c.app_instance_version = AppInstanceVersion{1, 2};
   c.posix = PosixCreateRequest{0644};
   c.aapl = aapl;
-  const Bytes list = encode(c);
-  const auto again = decode<CreateRequestContexts>(list);
+  const Bytes list = encode_payload(c);
+  const auto again = decode_payload<CreateRequestContexts>(list);
   ASSERT_TRUE(again);
   EXPECT_EQ(Bytes(again->ea_buffer->begin(), again->ea_buffer->end()), ea);
   EXPECT_EQ(Bytes(again->sd_buffer->begin(), again->sd_buffer->end()), descriptor);
@@ -67,7 +54,7 @@ TEST(CreateContexts, EveryRequestContextGoesBothWays) {
   EXPECT_EQ(again->app_instance_id, c.app_instance_id);
   EXPECT_EQ(again->app_instance_version, c.app_instance_version);
   EXPECT_EQ(again->posix->mode, 0644u);
-  EXPECT_EQ(encode(*again), list);
+  EXPECT_EQ(encode_payload(*again), list);
 }
 
 TEST(CreateContexts, EveryResponseContextGoesBothWays) {
@@ -80,12 +67,12 @@ TEST(CreateContexts, EveryResponseContextGoesBothWays) {
   c.response_lease = LeaseContext{1, id_filled_with<LeaseKey>(1), 3, 0, {}, 0};
   c.durable_handle_response_v2 = {60000, 0};
   c.posix = PosixCreateResponse{1, 0, 0755, owner, group};
-  const Bytes list = encode(c);
-  const auto again = decode<CreateResponseContexts>(list);
+  const Bytes list = encode_payload(c);
+  const auto again = decode_payload<CreateResponseContexts>(list);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->query_on_disk_id->volume_id, 22u);
   EXPECT_EQ(Bytes(again->posix->group_sid.begin(), again->posix->group_sid.end()), group);
-  EXPECT_EQ(encode(*again), list);
+  EXPECT_EQ(encode_payload(*again), list);
 }
 
 TEST(CreateContexts, QueryMaximalAccessMayComeWithoutTimestamp) {
@@ -153,7 +140,7 @@ TEST(CreateContexts, PosixResponseWithTooManySubAuthoritiesIsMalformed) {
   const Bytes sids = unhex("01 10 000000000005 00000000");
   CreateResponseContexts c;
   c.posix = PosixCreateResponse{1, 0, 0755, sids, {}};
-  EXPECT_EQ(decode<CreateResponseContexts>(encode(c)).error(), Error::malformed());
+  EXPECT_EQ(decode_payload<CreateResponseContexts>(encode_payload(c)).error(), Error::malformed());
 }
 
 }  // namespace

@@ -3,25 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "wire/smb2/captures_testing.h"
+#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
 #include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {
-
-template <class T>
-Result<T> decode(ByteView message) {
-  Reader r(message, Header::kSize);
-  return T::decode(r);
-}
-
-template <class T>
-Bytes encode(const T& body) {
-  Bytes out(Header::kSize);
-  Writer w(out, 0);
-  body.encode(w);
-  return out;
-}
 
 template <class IdType>
 IdType id_of(std::string_view hex) {
@@ -37,7 +24,7 @@ uint32_t u32_at(ByteView message, size_t offset) {
 
 TEST(CreateRequest, SmbtortureReconnectsDurableV2) {
   const Bytes message = unhex(captures::kCreateRequestReconnectV2);
-  const auto request = decode<CreateRequest>(message);
+  const auto request = decode_body<CreateRequest>(message);
   ASSERT_TRUE(request);
   EXPECT_TRUE(request->name.starts_with("durable_v2_open_reopen1a_lease_"));
   ASSERT_TRUE(request->contexts.durable_handle_reconnect_v2);
@@ -51,7 +38,7 @@ TEST(CreateRequest, SmbtortureReconnectsDurableV2) {
 }
 
 TEST(CreateRequest, SmbtortureSendsBothDurableContexts) {
-  const auto request = decode<CreateRequest>(unhex(captures::kCreateRequestDurable));
+  const auto request = decode_body<CreateRequest>(unhex(captures::kCreateRequestDurable));
   ASSERT_TRUE(request);
   EXPECT_TRUE(request->contexts.durable_handle_request);
   ASSERT_TRUE(request->contexts.durable_handle_reconnect);
@@ -59,7 +46,7 @@ TEST(CreateRequest, SmbtortureSendsBothDurableContexts) {
 }
 
 TEST(CreateRequest, AllocationSizeIsRead) {
-  const auto request = decode<CreateRequest>(unhex(captures::kCreateRequestAllocationSize));
+  const auto request = decode_body<CreateRequest>(unhex(captures::kCreateRequestAllocationSize));
   ASSERT_TRUE(request);
   EXPECT_EQ(request->contexts.allocation_size, 0x100000u);
   EXPECT_EQ(request->create_disposition, CreateDisposition::kCreate);
@@ -86,14 +73,14 @@ TEST(CreateRequest, ReplayExampleHasTheOffsetsOfTheSpecification) {
   lease.lease_flags = LeaseFlags::kParentLeaseKeySet;
   lease.parent_lease_key = id_of<LeaseKey>("AD4E4F5BE6B097B9422250FADEC1FD86");
   request.contexts.request_lease = lease;
-  const Bytes message = encode(request);
+  const Bytes message = encode_body(request);
   EXPECT_EQ(u32_at(message, Header::kSize + 44), 0x00140078u);  // NameOffset 120, NameLength 20
   EXPECT_EQ(u32_at(message, Header::kSize + 48), 144u);
   EXPECT_EQ(u32_at(message, Header::kSize + 52), 132u);
-  const auto again = decode<CreateRequest>(message);
+  const auto again = decode_body<CreateRequest>(message);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->contexts.request_lease, lease);
-  EXPECT_EQ(encode(*again), message);
+  EXPECT_EQ(encode_body(*again), message);
 }
 
 // The same section; the response carries RqLs before DH2Q.
@@ -107,17 +94,17 @@ TEST(CreateResponse, ReplayExampleHasTheOffsetsOfTheSpecification) {
   lease.epoch = 1;
   response.contexts.response_lease = lease;
   response.contexts.durable_handle_response_v2 = DurableHandleResponseV2{60000, 0};
-  const Bytes message = encode(response);
+  const Bytes message = encode_body(response);
   EXPECT_EQ(u32_at(message, Header::kSize + 80), 152u);
   EXPECT_EQ(u32_at(message, Header::kSize + 84), 112u);
-  const auto again = decode<CreateResponse>(message);
+  const auto again = decode_body<CreateResponse>(message);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->contexts.response_lease, lease);
   EXPECT_EQ(again->contexts.durable_handle_response_v2->timeout_ms, 60000u);
 }
 
 TEST(CreateResponse, SmbdGrantsDurableV2WithLease) {
-  const auto response = decode<CreateResponse>(unhex(captures::kCreateResponseDurableV2));
+  const auto response = decode_body<CreateResponse>(unhex(captures::kCreateResponseDurableV2));
   ASSERT_TRUE(response);
   EXPECT_EQ(response->oplock_level, OplockLevel::kLease);
   EXPECT_EQ(response->create_action, CreateAction::kCreated);
@@ -147,9 +134,9 @@ TEST(CreateResponse, ExampleWithoutContextsEncodes) {
 }
 
 TEST(CreateRequest, EmptyNameSendsOneByteOfBuffer) {
-  const Bytes message = encode(CreateRequest{});
+  const Bytes message = encode_body(CreateRequest{});
   EXPECT_EQ(message.size(), Header::kSize + 57);
-  const auto again = decode<CreateRequest>(message);
+  const auto again = decode_body<CreateRequest>(message);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->name, "");
 }
@@ -157,25 +144,25 @@ TEST(CreateRequest, EmptyNameSendsOneByteOfBuffer) {
 TEST(CreateRequest, NamesOutsideAsciiGoBothWays) {
   CreateRequest request;
   request.name = "d\u00E4\U0001F600\\x";
-  EXPECT_EQ(decode<CreateRequest>(encode(request))->name, request.name);
+  EXPECT_EQ(decode_body<CreateRequest>(encode_body(request))->name, request.name);
 }
 
 TEST(CreateRequest, OddNameLengthIsMalformed) {
   Bytes message = unhex(captures::kCreateRequestPlain);
   message[Header::kSize + 46] -= 1;
-  EXPECT_EQ(decode<CreateRequest>(message).error(), Error::malformed());
+  EXPECT_EQ(decode_body<CreateRequest>(message).error(), Error::malformed());
 }
 
 TEST(CreateRequest, NamePastTheEndIsTruncated) {
   Bytes message = unhex(captures::kCreateRequestPlain);
   message[Header::kSize + 47] = 1;
-  EXPECT_EQ(decode<CreateRequest>(message).error(), Error::truncated());
+  EXPECT_EQ(decode_body<CreateRequest>(message).error(), Error::truncated());
 }
 
 TEST(CreateRequest, NameInsideTheHeaderIsMalformed) {
   Bytes message = unhex(captures::kCreateRequestPlain);
   message[Header::kSize + 44] = 0;
-  EXPECT_EQ(decode<CreateRequest>(message).error(), Error::malformed());
+  EXPECT_EQ(decode_body<CreateRequest>(message).error(), Error::malformed());
 }
 
 }  // namespace

@@ -2,23 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
 #include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {
 
-Result<ErrorResponse> decode(ByteView body) {
-  Reader r(body);
-  return ErrorResponse::decode(r);
-}
-
 TEST(ErrorResponse, EmptyOneSendsOneByteOfErrorData) {
   Bytes out;
   Writer w(out);
   ErrorResponse{}.encode(w);
   EXPECT_EQ(out, unhex("0900 00 00 00000000 00"));
-  EXPECT_TRUE(decode(out)->default_data().empty());
+  EXPECT_TRUE(decode_payload<ErrorResponse>(out)->default_data().empty());
 }
 
 TEST(ErrorResponse, BufferTooSmallHasBothForms) {
@@ -31,7 +27,7 @@ TEST(ErrorResponse, BufferTooSmallHasBothForms) {
   encode_buffer_too_small(context_writer, 0x1234, ErrorDataForm::kContext);
   EXPECT_EQ(context, unhex("0900 01 00 0C000000 04000000 00000000 34120000"));
   for (const Bytes& body : {bare, context}) {
-    const ByteView data = decode(body)->default_data();
+    const ByteView data = decode_payload<ErrorResponse>(body)->default_data();
     EXPECT_EQ(Bytes(data.begin(), data.end()), unhex("34120000"));
   }
 }
@@ -62,7 +58,7 @@ TEST(SymbolicLinkErrorResponse, TravelsInsideAContext) {
   Bytes out;
   Writer w(out);
   encode_symbolic_link_error(w, link, ErrorDataForm::kContext);
-  const auto response = decode(out);
+  const auto response = decode_payload<ErrorResponse>(out);
   ASSERT_TRUE(response);
   ASSERT_EQ(response->error_contexts.size(), 1u);
   Reader r(response->default_data());
@@ -76,15 +72,15 @@ TEST(ErrorResponse, ContextsStartAtMultiplesOfEight) {
   Bytes out;
   Writer w(out);
   response.encode(w);
-  const auto again = decode(out);
+  const auto again = decode_payload<ErrorResponse>(out);
   ASSERT_TRUE(again);
   ASSERT_EQ(again->error_contexts.size(), 2u);
   EXPECT_EQ(again->error_contexts[1].error_context_data.size(), data.size());
 }
 
 TEST(ErrorResponse, ContextLongerThanTheDataIsMalformed) {
-  EXPECT_EQ(decode(unhex("0900 01 00 08000000 01000000 00000000")).error(), Error::malformed());
-  EXPECT_EQ(decode(unhex("0900 02 00 08000000 00000000 00000000")).error(), Error::malformed());
+  EXPECT_EQ(decode_payload<ErrorResponse>(unhex("0900 01 00 08000000 01000000 00000000")).error(), Error::malformed());
+  EXPECT_EQ(decode_payload<ErrorResponse>(unhex("0900 02 00 08000000 00000000 00000000")).error(), Error::malformed());
 }
 
 }  // namespace

@@ -3,22 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "wire/smb2/captures_testing.h"
+#include "wire/smb2/codec_testing.h"
 #include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {
-
-Result<Header> decode(ByteView message) {
-  Reader r(message);
-  return Header::decode(r);
-}
-
-Bytes encode(const Header& header) {
-  Bytes out;
-  Writer w(out);
-  header.encode(w);
-  return out;
-}
 
 TEST(Header, SynchronousRequestHasChannelSequenceAndTreeId) {
   Header header;
@@ -30,12 +19,12 @@ TEST(Header, SynchronousRequestHasChannelSequenceAndTreeId) {
   header.process_id = 0xFEFF;
   header.tree_id = {5};
   header.session_id = {0x40000000011};
-  const Bytes bytes = encode(header);
+  const Bytes bytes = encode_payload(header);
   ASSERT_EQ(bytes.size(), Header::kSize);
   EXPECT_EQ(bytes, unhex("FE534D42 4000 0200 3412 0000 0800 1F00 00000000 00000000"
                          "0700000000000000 FFFE0000 05000000 1100000000040000"
                          "00000000000000000000000000000000"));
-  EXPECT_EQ(decode(bytes), header);
+  EXPECT_EQ(decode_payload<Header>(bytes), header);
 }
 
 // Values of [MS-SMB2] 4.11 "Sending and Processing a Session Closed Notification".
@@ -45,26 +34,26 @@ TEST(Header, NotificationOfTheSpecificationEncodes) {
   header.flags = HeaderFlags::kServerToRedir;
   header.message_id = {~uint64_t{0}};
   header.session_id = {0x40000000000};
-  EXPECT_EQ(encode(header), unhex("FE534D42 4000 0000 00000000 1300 0000 01000000 00000000"
+  EXPECT_EQ(encode_payload(header), unhex("FE534D42 4000 0000 00000000 1300 0000 01000000 00000000"
                                   "FFFFFFFFFFFFFFFF 00000000 00000000 0000000000040000"
                                   "00000000000000000000000000000000"));
 }
 
 TEST(Header, AsynchronousResponseHasStatusAndAsyncId) {
   const Bytes message = unhex(captures::kChangeNotifyPending);
-  const auto header = decode(message);
+  const auto header = decode_payload<Header>(message);
   ASSERT_TRUE(header);
   EXPECT_TRUE(header->is_response());
   EXPECT_TRUE(header->is_async());
   EXPECT_EQ(header->status, NtStatus::kPending);
   EXPECT_EQ(header->async_id.value, header->message_id.value);  // Samba numbers them alike
   EXPECT_EQ(header->tree_id.value, 0u);
-  EXPECT_EQ(encode(*header), Bytes(message.begin(), message.begin() + Header::kSize));
+  EXPECT_EQ(encode_payload(*header), Bytes(message.begin(), message.begin() + Header::kSize));
 }
 
 TEST(Header, SignedRequestKeepsItsSignature) {
   const Bytes message = unhex(captures::kTreeConnectRequest);
-  const auto header = decode(message);
+  const auto header = decode_payload<Header>(message);
   ASSERT_TRUE(header);
   EXPECT_EQ(header->command, Command::kTreeConnect);
   EXPECT_EQ(Header::signature_of(message), header->signature);
@@ -80,7 +69,7 @@ TEST(Header, PatchesLandWhereDecodeReads) {
   Header::patch_next_command(message, 0x60);
   Header::patch_session_id(message, {77});
   Header::patch_signature(message, Signature{1, 2, 3});
-  const auto header = decode(message);
+  const auto header = decode_payload<Header>(message);
   ASSERT_TRUE(header);
   EXPECT_EQ(header->status, NtStatus::kEndOfFile);
   EXPECT_EQ(header->credits, 9);
@@ -94,15 +83,15 @@ TEST(Header, PatchesLandWhereDecodeReads) {
 TEST(Header, WrongProtocolIdOrSizeIsMalformed) {
   Bytes message = unhex(captures::kReadRequest);
   message[0] = 0xFD;
-  EXPECT_EQ(decode(message).error(), Error::malformed());
+  EXPECT_EQ(decode_payload<Header>(message).error(), Error::malformed());
   message[0] = 0xFE;
   message[4] = 63;
-  EXPECT_EQ(decode(message).error(), Error::malformed());
+  EXPECT_EQ(decode_payload<Header>(message).error(), Error::malformed());
 }
 
 TEST(Header, ShortHeaderIsTruncated) {
   const Bytes message = unhex(captures::kReadRequest);
-  EXPECT_EQ(decode(ByteView(message).first(63)).error(), Error::truncated());
+  EXPECT_EQ(decode_payload<Header>(ByteView(message).first(63)).error(), Error::truncated());
 }
 
 TEST(Header, CommandsHaveNames) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "wire/smb2/captures_testing.h"
+#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/duplicate_extents.h"
 #include "wire/smb2/file_ranges.h"
 #include "wire/smb2/header.h"
@@ -17,35 +18,15 @@
 namespace braid::wire {
 namespace {
 
-template <class T>
-Result<T> decode(ByteView message) {
-  Reader r(message, Header::kSize);
-  return T::decode(r);
-}
-
-template <class T>
-Result<T> decode_payload(ByteView payload) {
-  Reader r(payload);
-  return T::decode(r);
-}
-
-template <class T>
-Bytes encode_payload(const T& value) {
-  Bytes out;
-  Writer w(out);
-  value.encode(w);
-  return out;
-}
-
 TEST(Ioctl, NetworkInterfacesOfSmbdDecode) {
   const Bytes request_message = unhex(captures::kIoctlNetworkInterfaceInfoRequest);
-  const auto request = decode<IoctlRequest>(request_message);
+  const auto request = decode_body<IoctlRequest>(request_message);
   ASSERT_TRUE(request);
   EXPECT_EQ(request->ctl_code, Fsctl::kQueryNetworkInterfaceInfo);
   EXPECT_EQ(request->file_id, FileId::all_ones());
   EXPECT_TRUE(request->is_fsctl());
   const Bytes message = unhex(captures::kIoctlNetworkInterfaceInfoResponse);
-  const auto response = decode<IoctlResponse>(message);
+  const auto response = decode_body<IoctlResponse>(message);
   ASSERT_TRUE(response);
   const auto info = decode_payload<NetworkInterfaceInfoResponse>(response->output);
   ASSERT_TRUE(info);
@@ -61,14 +42,14 @@ TEST(Ioctl, NetworkInterfacesOfSmbdDecode) {
 
 TEST(Ioctl, CopychunkOfSmbtortureDecodes) {
   const Bytes key_message = unhex(captures::kIoctlResumeKeyResponse);
-  const auto key_response = decode<IoctlResponse>(key_message);
+  const auto key_response = decode_body<IoctlResponse>(key_message);
   ASSERT_TRUE(key_response);
   EXPECT_EQ(key_response->output.size(), SrvRequestResumeKeyResponse::kSize);
   const auto key = decode_payload<SrvRequestResumeKeyResponse>(key_response->output);
   ASSERT_TRUE(key);
   EXPECT_EQ(encode_payload(*key), Bytes(key_response->output.begin(), key_response->output.end()));
   const Bytes message = unhex(captures::kIoctlCopychunkRequest);
-  const auto request = decode<IoctlRequest>(message);
+  const auto request = decode_body<IoctlRequest>(message);
   ASSERT_TRUE(request);
   const auto copy = decode_payload<SrvCopychunkCopy>(request->input);
   ASSERT_TRUE(copy);
@@ -76,7 +57,7 @@ TEST(Ioctl, CopychunkOfSmbtortureDecodes) {
   EXPECT_EQ(copy->chunks[0], (SrvCopychunk{0, 0, 4096}));
   EXPECT_EQ(encode_payload(*copy), Bytes(request->input.begin(), request->input.end()));
   const auto done_message = unhex(captures::kIoctlCopychunkResponse);
-  const auto done = decode<IoctlResponse>(done_message);
+  const auto done = decode_body<IoctlResponse>(done_message);
   EXPECT_EQ(decode_payload<SrvCopychunkResponse>(done->output)->total_bytes_written, 4096u);
 }
 
@@ -101,7 +82,7 @@ TEST(Ioctl, OutputFollowsInputAtTheNextMultipleOfEight) {
   Writer w(message, 0);
   response.encode(w);
   EXPECT_EQ(message.size(), 0x78u + output.size());
-  const auto again = decode<IoctlResponse>(message);
+  const auto again = decode_body<IoctlResponse>(message);
   ASSERT_TRUE(again);
   EXPECT_EQ(Bytes(again->output.begin(), again->output.end()), output);
   EXPECT_EQ(Bytes(again->input.begin(), again->input.end()), input);
@@ -123,7 +104,7 @@ TEST(Ioctl, OutputOffsetIsSetWithoutOutput) {
     EXPECT_EQ(r.u32(), input.empty() ? 112u : 120u);
     EXPECT_EQ(r.u32(), 0u);
     EXPECT_EQ(message.size(), 112 + input.size());
-    EXPECT_TRUE(decode<IoctlResponse>(message));
+    EXPECT_TRUE(decode_body<IoctlResponse>(message));
   }
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "wire/smb2/captures_testing.h"
+#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/close.h"
 #include "wire/smb2/header.h"
@@ -17,39 +18,25 @@
 namespace braid::wire {
 namespace {
 
-template <class T>
-Result<T> decode(ByteView message) {
-  Reader r(message, Header::kSize);
-  return T::decode(r);
-}
-
-template <class T>
-Bytes encode(const T& body) {
-  Bytes out(Header::kSize);
-  Writer w(out, 0);
-  body.encode(w);
-  return out;
-}
-
 TEST(SessionSetup, SmbclientSendsATokenAndSmbdAnswers) {
   const Bytes message = unhex(captures::kSessionSetupRequest);
-  const auto request = decode<SessionSetupRequest>(message);
+  const auto request = decode_body<SessionSetupRequest>(message);
   ASSERT_TRUE(request);
   EXPECT_EQ(request->flags, 0);
   EXPECT_EQ(request->security_mode, 1);
   EXPECT_EQ(request->security_buffer[0], 0x60);
   const Bytes answer = unhex(captures::kSessionSetupResponse);
-  const auto response = decode<SessionSetupResponse>(answer);
+  const auto response = decode_body<SessionSetupResponse>(answer);
   ASSERT_TRUE(response);
   EXPECT_EQ(response->session_flags, 0);
   EXPECT_EQ(response->security_buffer.size(), 0x1Du);
 }
 
 TEST(TreeConnect, SmbclientNamesTheShare) {
-  const auto request = decode<TreeConnectRequest>(unhex(captures::kTreeConnectRequest));
+  const auto request = decode_body<TreeConnectRequest>(unhex(captures::kTreeConnectRequest));
   ASSERT_TRUE(request);
   EXPECT_EQ(request->path, R"(\\127.0.0.1\IPC$)");
-  const auto response = decode<TreeConnectResponse>(unhex(captures::kTreeConnectResponse));
+  const auto response = decode_body<TreeConnectResponse>(unhex(captures::kTreeConnectResponse));
   ASSERT_TRUE(response);
   EXPECT_EQ(response->share_type, ShareType::kPipe);
   EXPECT_EQ(response->maximal_access, 0x001F00A9u);
@@ -61,17 +48,17 @@ TEST(TreeConnect, ExtensionGoesBothWays) {
   request.flags = TreeConnectRequest::kFlagExtensionPresent;
   request.path = R"(\\s\x)";
   request.contexts = {{TreeConnectContext::kRemotedIdentity, identity}};
-  const Bytes message = encode(request);
-  const auto again = decode<TreeConnectRequest>(message);
+  const Bytes message = encode_body(request);
+  const auto again = decode_body<TreeConnectRequest>(message);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->path, request.path);
   ASSERT_EQ(again->contexts.size(), 1u);
   EXPECT_EQ(again->contexts[0].data.size(), identity.size());
-  EXPECT_EQ(encode(*again), message);
+  EXPECT_EQ(encode_body(*again), message);
 }
 
 TEST(Lock, SmbtortureLocksOneRange) {
-  const auto request = decode<LockRequest>(unhex(captures::kLockRequest));
+  const auto request = decode_body<LockRequest>(unhex(captures::kLockRequest));
   ASSERT_TRUE(request);
   ASSERT_EQ(request->locks.size(), 1u);
   EXPECT_EQ(request->locks[0], (LockElement{0, 100, LockFlags::kSharedLock}));
@@ -82,27 +69,27 @@ TEST(Lock, SequenceNumberIsTheLowFourBits) {
   request.lock_sequence_number = 5;
   request.lock_sequence_index = 64;
   request.locks.resize(1);
-  const Bytes message = encode(request);
+  const Bytes message = encode_body(request);
   EXPECT_EQ(message[Header::kSize + 4], 0x05);
   EXPECT_EQ(message[Header::kSize + 5], 0x04);
-  EXPECT_EQ(decode<LockRequest>(message)->lock_sequence_index, 64u);
+  EXPECT_EQ(decode_body<LockRequest>(message)->lock_sequence_index, 64u);
 }
 
 TEST(Lock, MoreLocksThanBytesIsTruncated) {
   Bytes message = unhex(captures::kLockRequest);
   message[Header::kSize + 2] = 2;
-  EXPECT_EQ(decode<LockRequest>(message).error(), Error::truncated());
+  EXPECT_EQ(decode_body<LockRequest>(message).error(), Error::truncated());
 }
 
 TEST(QueryDirectory, SmbclientAsksForEverything) {
-  const auto request = decode<QueryDirectoryRequest>(unhex(captures::kQueryDirectoryRequest));
+  const auto request = decode_body<QueryDirectoryRequest>(unhex(captures::kQueryDirectoryRequest));
   ASSERT_TRUE(request);
   EXPECT_EQ(request->file_name, "*");
   EXPECT_EQ(request->file_information_class, 0x25);
 }
 
 TEST(ChangeNotify, SmbtortureWatchesATree) {
-  const auto request = decode<ChangeNotifyRequest>(unhex(captures::kChangeNotifyRequest));
+  const auto request = decode_body<ChangeNotifyRequest>(unhex(captures::kChangeNotifyRequest));
   ASSERT_TRUE(request);
   EXPECT_EQ(request->flags, ChangeNotifyRequest::kFlagWatchTree);
   EXPECT_EQ(request->completion_filter, CompletionFilter::kFileName | CompletionFilter::kDirName);
@@ -110,7 +97,7 @@ TEST(ChangeNotify, SmbtortureWatchesATree) {
 }
 
 TEST(QueryInfo, SmbclientAsksForTheFilesystem) {
-  const auto request = decode<QueryInfoRequest>(unhex(captures::kQueryInfoRequest));
+  const auto request = decode_body<QueryInfoRequest>(unhex(captures::kQueryInfoRequest));
   ASSERT_TRUE(request);
   EXPECT_EQ(request->info_type, InfoType::kFilesystem);
   EXPECT_EQ(request->file_info_class, 3);
@@ -120,14 +107,14 @@ TEST(QueryInfo, InputInsideTheHeaderIsMalformed) {
   const Bytes input = unhex("01020304");
   QueryInfoRequest request;
   request.input_buffer = input;
-  Bytes message = encode(request);
+  Bytes message = encode_body(request);
   message[Header::kSize + 8] = 0x10;
-  EXPECT_EQ(decode<QueryInfoRequest>(message).error(), Error::malformed());
+  EXPECT_EQ(decode_body<QueryInfoRequest>(message).error(), Error::malformed());
 }
 
 TEST(SetInfo, SmbclientRenames) {
   const Bytes message = unhex(captures::kSetInfoRequest);
-  const auto request = decode<SetInfoRequest>(message);
+  const auto request = decode_body<SetInfoRequest>(message);
   ASSERT_TRUE(request);
   EXPECT_EQ(request->file_info_class, 10);
   EXPECT_EQ(request->buffer.size(), 30u);
@@ -155,16 +142,16 @@ TEST(Messages, WrongStructureSizeIsMalformed) {
   for (std::string_view capture : {captures::kLockRequest, captures::kCloseRequest}) {
     Bytes message = unhex(capture);
     message[Header::kSize] ^= 0x80;
-    EXPECT_EQ(decode<LockRequest>(message).error(), Error::malformed());
-    EXPECT_EQ(decode<CloseRequest>(message).error(), Error::malformed());
+    EXPECT_EQ(decode_body<LockRequest>(message).error(), Error::malformed());
+    EXPECT_EQ(decode_body<CloseRequest>(message).error(), Error::malformed());
   }
 }
 
 TEST(ServerToClientNotification, GoesBothWays) {
-  const Bytes message = encode(ServerToClientNotification{});
+  const Bytes message = encode_body(ServerToClientNotification{});
   EXPECT_EQ(Bytes(message.begin() + Header::kSize, message.end()),
             unhex("0C00 0000 00000000 00000000"));
-  EXPECT_EQ(decode<ServerToClientNotification>(message)->notification_type,
+  EXPECT_EQ(decode_body<ServerToClientNotification>(message)->notification_type,
             NotificationType::kSmbNotifySessionClosed);
 }
 

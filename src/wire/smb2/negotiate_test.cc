@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "wire/smb2/captures_testing.h"
+#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/smb1_negotiate.h"
 #include "wire/spnego/hex_testing.h"
@@ -12,20 +13,6 @@ namespace braid::wire {
 namespace {
 
 using ::testing::ElementsAre;
-
-template <class T>
-Result<T> decode(ByteView message) {
-  Reader r(message, Header::kSize);
-  return T::decode(r);
-}
-
-template <class T>
-Bytes encode(const T& body) {
-  Bytes out(Header::kSize);
-  Writer w(out, 0);
-  body.encode(w);
-  return out;
-}
 
 NegotiateRequest request_311() {
   NegotiateRequest request;
@@ -38,7 +25,7 @@ NegotiateRequest request_311() {
 
 TEST(NegotiateRequest, SmbclientOffersAllDialectsAndFourContexts) {
   const Bytes message = unhex(captures::kNegotiateRequest);
-  const auto request = decode<NegotiateRequest>(message);
+  const auto request = decode_body<NegotiateRequest>(message);
   ASSERT_TRUE(request);
   EXPECT_THAT(request->dialects, ElementsAre(Dialect::kSmb202, Dialect::kSmb210, Dialect::kSmb300,
                                              Dialect::kSmb302, Dialect::kSmb311));
@@ -79,9 +66,9 @@ TEST(NegotiateRequest, ContextsStartAtTheNextMultipleOfEight) {
                       Dialect::kSmb311};
   request.contexts->transport_capabilities =
       TransportCapabilities{TransportCapabilities::kAcceptTransportLevelSecurity};
-  const Bytes message = encode(request);
+  const Bytes message = encode_body(request);
   EXPECT_EQ(message[Header::kSize + 28], 0x70);
-  const auto again = decode<NegotiateRequest>(message);
+  const auto again = decode_body<NegotiateRequest>(message);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->contexts->transport_capabilities->flags,
             TransportCapabilities::kAcceptTransportLevelSecurity);
@@ -100,7 +87,7 @@ TEST(NegotiateRequest, EveryContextGoesBothWays) {
   contexts.signing_capabilities = {SigningAlgorithm::kAesGmac};
   contexts.posix_extensions_available = true;
   EXPECT_EQ(contexts.count(), 8);
-  const auto again = decode<NegotiateRequest>(encode(request));
+  const auto again = decode_body<NegotiateRequest>(encode_body(request));
   ASSERT_TRUE(again);
   EXPECT_EQ(again->contexts->count(), 8);
   EXPECT_EQ(again->contexts->encryption_capabilities, contexts.encryption_capabilities);
@@ -113,30 +100,30 @@ TEST(NegotiateRequest, EveryContextGoesBothWays) {
 
 TEST(NegotiateRequest, NoDialectIsMalformed) {
   NegotiateRequest request;
-  EXPECT_EQ(decode<NegotiateRequest>(encode(request)).error(), Error::malformed());
+  EXPECT_EQ(decode_body<NegotiateRequest>(encode_body(request)).error(), Error::malformed());
 }
 
 TEST(NegotiateRequest, MoreDialectsThanBytesIsTruncated) {
   NegotiateRequest request;
   request.dialects = {Dialect::kSmb202};
-  Bytes message = encode(request);
+  Bytes message = encode_body(request);
   message[Header::kSize + 2] = 2;
-  EXPECT_EQ(decode<NegotiateRequest>(message).error(), Error::truncated());
+  EXPECT_EQ(decode_body<NegotiateRequest>(message).error(), Error::truncated());
 }
 
 TEST(NegotiateRequest, ContextOffsetOffItsAlignmentOrInsideTheBodyIsMalformed) {
-  const Bytes good = encode(request_311());
+  const Bytes good = encode_body(request_311());
   for (uint8_t offset : {0x6C, 0x40, 0x00}) {
     Bytes message = good;
     message[Header::kSize + 28] = offset;
-    EXPECT_EQ(decode<NegotiateRequest>(message).error(), Error::malformed()) << int{offset};
+    EXPECT_EQ(decode_body<NegotiateRequest>(message).error(), Error::malformed()) << int{offset};
   }
 }
 
 TEST(NegotiateRequest, ContextOffsetPastTheEndIsTruncated) {
-  Bytes message = encode(request_311());
+  Bytes message = encode_body(request_311());
   message[Header::kSize + 30] = 0x10;
-  EXPECT_EQ(decode<NegotiateRequest>(message).error(), Error::truncated());
+  EXPECT_EQ(decode_body<NegotiateRequest>(message).error(), Error::truncated());
 }
 
 Result<NegotiateContexts> decode_contexts(std::string_view hex, uint16_t count) {
@@ -186,7 +173,7 @@ TEST(NegotiateContexts, MoreThanTheLimitIsMalformed) {
 
 TEST(NegotiateResponse, SmbdChooses311) {
   const Bytes message = unhex(captures::kNegotiateResponse);
-  const auto response = decode<NegotiateResponse>(message);
+  const auto response = decode_body<NegotiateResponse>(message);
   ASSERT_TRUE(response);
   EXPECT_EQ(response->dialect_revision, Dialect::kSmb311);
   EXPECT_EQ(response->max_read_size, 8u << 20);
@@ -197,7 +184,7 @@ TEST(NegotiateResponse, SmbdChooses311) {
 
 TEST(NegotiateResponse, WildcardHasNoContexts) {
   const Bytes message = unhex(captures::kNegotiateResponseWildcard);
-  const auto response = decode<NegotiateResponse>(message);
+  const auto response = decode_body<NegotiateResponse>(message);
   ASSERT_TRUE(response);
   EXPECT_EQ(response->dialect_revision, Dialect::kWildcard);
   EXPECT_FALSE(response->contexts);
@@ -206,7 +193,7 @@ TEST(NegotiateResponse, WildcardHasNoContexts) {
 TEST(NegotiateResponse, SecurityBufferInsideTheFixedPartIsMalformed) {
   Bytes message = unhex(captures::kNegotiateResponse);
   message[Header::kSize + 56] = 0x40;
-  EXPECT_EQ(decode<NegotiateResponse>(message).error(), Error::malformed());
+  EXPECT_EQ(decode_body<NegotiateResponse>(message).error(), Error::malformed());
 }
 
 TEST(Smb1Negotiate, UnterminatedDialectIsMalformed) {

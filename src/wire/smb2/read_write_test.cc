@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "wire/smb2/captures_testing.h"
+#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/write.h"
@@ -8,20 +9,6 @@
 
 namespace braid::wire {
 namespace {
-
-template <class T>
-Result<T> decode(ByteView message) {
-  Reader r(message, Header::kSize);
-  return T::decode(r);
-}
-
-template <class T>
-Bytes encode(const T& body) {
-  Bytes out(Header::kSize);
-  Writer w(out, 0);
-  body.encode(w);
-  return out;
-}
 
 // [MS-SMB2] 4.5 "Reading from a Remote File"; the filler byte is the Buffer of one byte.
 TEST(ReadRequest, ExampleEncodes) {
@@ -41,15 +28,15 @@ TEST(ReadRequest, ChannelInfoIsReadWithRdmaOnly) {
   ReadRequest request;
   request.channel = Channel::kRdmaV1Invalidate;
   request.read_channel_info = descriptor;
-  Bytes message = encode(request);
-  EXPECT_EQ(decode<ReadRequest>(message)->read_channel_info.size(), descriptor.size());
+  Bytes message = encode_body(request);
+  EXPECT_EQ(decode_body<ReadRequest>(message)->read_channel_info.size(), descriptor.size());
   message[Header::kSize + 36] = 0;  // Channel
-  EXPECT_TRUE(decode<ReadRequest>(message)->read_channel_info.empty());
+  EXPECT_TRUE(decode_body<ReadRequest>(message)->read_channel_info.empty());
 }
 
 TEST(ReadResponse, HeadFollowedByPayloadEqualsEncode) {
   const Bytes message = unhex(captures::kReadResponse);
-  const auto response = decode<ReadResponse>(message);
+  const auto response = decode_body<ReadResponse>(message);
   ASSERT_TRUE(response);
   EXPECT_EQ(as_text(response->data), "hello world\n");
   Bytes out;
@@ -63,12 +50,12 @@ TEST(ReadResponse, HeadFollowedByPayloadEqualsEncode) {
 TEST(ReadResponse, DataPastTheEndIsTruncated) {
   Bytes message = unhex(captures::kReadResponse);
   message[Header::kSize + 4] += 1;
-  EXPECT_EQ(decode<ReadResponse>(message).error(), Error::truncated());
+  EXPECT_EQ(decode_body<ReadResponse>(message).error(), Error::truncated());
 }
 
 TEST(WriteRequest, HeadFollowedByPayloadEqualsEncode) {
   const Bytes message = unhex(captures::kWriteRequest);
-  const auto request = decode<WriteRequest>(message);
+  const auto request = decode_body<WriteRequest>(message);
   ASSERT_TRUE(request);
   EXPECT_EQ(as_text(request->data), "hello world\n");
   Bytes out;
@@ -84,9 +71,9 @@ TEST(WriteRequest, DataOffsetAbove0x100IsMalformed) {
   message.resize(0x200);
   message[Header::kSize + 2] = 0x00;
   message[Header::kSize + 3] = 0x01;
-  EXPECT_TRUE(decode<WriteRequest>(message));
+  EXPECT_TRUE(decode_body<WriteRequest>(message));
   message[Header::kSize + 2] = 0x01;
-  EXPECT_EQ(decode<WriteRequest>(message).error(), Error::malformed());
+  EXPECT_EQ(decode_body<WriteRequest>(message).error(), Error::malformed());
 }
 
 TEST(WriteRequest, PayloadHereAndOverRdmaIsMalformed) {
@@ -94,13 +81,13 @@ TEST(WriteRequest, PayloadHereAndOverRdmaIsMalformed) {
   message[Header::kSize + 32] = 1;     // Channel
   message[Header::kSize + 40] = 0x70;  // WriteChannelInfoOffset
   message[Header::kSize + 42] = 4;     // WriteChannelInfoLength
-  EXPECT_EQ(decode<WriteRequest>(message).error(), Error::malformed());
+  EXPECT_EQ(decode_body<WriteRequest>(message).error(), Error::malformed());
 }
 
 TEST(WriteRequest, LengthOfFourGigabytesIsTruncated) {
   Bytes message = unhex(captures::kWriteRequest);
   for (size_t i = 4; i < 8; ++i) message[Header::kSize + i] = 0xFF;
-  EXPECT_EQ(decode<WriteRequest>(message).error(), Error::truncated());
+  EXPECT_EQ(decode_body<WriteRequest>(message).error(), Error::truncated());
 }
 
 }  // namespace

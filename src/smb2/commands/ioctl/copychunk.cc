@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "smb2/commands/file_offset.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/error_status.h"
 #include "smb2/limits.h"
@@ -17,8 +18,6 @@ namespace braid::smb2 {
 namespace {
 
 using wire::Access;
-
-constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
 
 // A key only works in the session that asked for it, where the FileId is no secret.
 wire::ResumeKey key_of(const FileId& id) {

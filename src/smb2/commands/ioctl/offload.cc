@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "smb2/commands/file_offset.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
@@ -25,7 +26,6 @@ using wire::StorageOffloadToken;
 
 // LogicalBytesPerSector, of which offsets and lengths are multiples.
 constexpr uint64_t kSector = 512;
-constexpr uint64_t kOffsetMax = ~uint64_t{0} >> 1;
 
 bool is_aligned(uint64_t value) { return value % kSector == 0; }
 uint64_t aligned(uint64_t value) { return (value + kSector - 1) / kSector * kSector; }
