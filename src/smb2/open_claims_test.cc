@@ -27,7 +27,7 @@ using wire::OplockLevel;
 
 constexpr CreateGuid kClaimed{{1, 2, 3}};
 
-wire::CreateRequest durable(std::string_view name = "file") {
+wire::CreateRequest claimed_durable(std::string_view name = "file") {
   auto body = RawClient::create_body(name);
   body.requested_oplock_level = OplockLevel::kBatch;
   body.contexts.durable_handle_request_v2 = {.create_guid = kClaimed};
@@ -99,12 +99,12 @@ struct OpenClaims : testing::Test {
 // Its own worker, as all connections of a client have; the file is known to both.
 TEST_F(OpenClaims, ReplayOnANewSessionGetsTheOpenThatWaits) {
   auto first = client(0);
-  const FileId id = first->create(durable());
+  const FileId id = first->create(claimed_durable());
   ASSERT_NE(id, FileId{});
   lose(std::move(first), 0);
   auto again = client(0);
   const auto answer =
-      again->exchange(again->request(Command::kCreate, durable(), [](wire::Header& header) {
+      again->exchange(again->request(Command::kCreate, claimed_durable(), [](wire::Header& header) {
         header.flags |= wire::HeaderFlags::kReplayOperation;
       }));
   ASSERT_TRUE(answer);
@@ -116,7 +116,7 @@ TEST_F(OpenClaims, ReplayOnANewSessionGetsTheOpenThatWaits) {
 
 TEST_F(OpenClaims, ComesBackInAnotherWorkerWithItsLocksAndItsOplock) {
   auto first = client(0);
-  const FileId id = first->create(durable());
+  const FileId id = first->create(claimed_durable());
   ASSERT_NE(id, FileId{});
   EXPECT_EQ(lock(*first, id, wire::LockFlags::kExclusiveLock), NtStatus::kSuccess);
   lose(std::move(first), 0);
@@ -152,7 +152,7 @@ TEST_F(OpenClaims, ComesBackInAnotherWorkerWithItsLocksAndItsOplock) {
 
 TEST_F(OpenClaims, GoesToAndFroUnderOnePersistentId) {
   auto holder = client(0);
-  FileId id = holder->create(durable());
+  FileId id = holder->create(claimed_durable());
   lose(std::move(holder), 0);
   for (const size_t worker : {1, 0, 0, 1}) {
     holder = client(worker);
@@ -170,7 +170,7 @@ TEST_F(OpenClaims, GoesToAndFroUnderOnePersistentId) {
 
 TEST_F(OpenClaims, StreamComesBack) {
   auto first = client(0);
-  const FileId id = first->create(durable("file:stream"));
+  const FileId id = first->create(claimed_durable("file:stream"));
   EXPECT_EQ(write(*first, id), NtStatus::kSuccess);
   lose(std::move(first), 0);
   auto second = client(1);
@@ -181,7 +181,7 @@ TEST_F(OpenClaims, StreamComesBack) {
 
 TEST_F(OpenClaims, WhoIsRefusedLeavesItWhereItWas) {
   auto first = client(0);
-  const FileId id = first->create(durable());
+  const FileId id = first->create(claimed_durable());
   lose(std::move(first), 0);
   auto stranger = client(1, "other");
   EXPECT_EQ(create_status(*stranger, reconnecting(id)), NtStatus::kAccessDenied);
@@ -196,7 +196,7 @@ TEST_F(OpenClaims, WhoIsRefusedLeavesItWhereItWas) {
 
 TEST_F(OpenClaims, ChangedFileIsClosedAndItsDeletionMade) {
   auto first = client(0);
-  auto body = durable();
+  auto body = claimed_durable();
   body.create_options = wire::CreateOptions::kDeleteOnClose;
   const FileId id = first->create(body);
   lose(std::move(first), 0);
@@ -208,7 +208,7 @@ TEST_F(OpenClaims, ChangedFileIsClosedAndItsDeletionMade) {
 
 TEST_F(OpenClaims, DeleteOnCloseGoesWithIt) {
   auto first = client(0);
-  auto body = durable();
+  auto body = claimed_durable();
   body.create_options = wire::CreateOptions::kDeleteOnClose;
   const FileId id = first->create(body);
   lose(std::move(first), 0);
@@ -222,7 +222,7 @@ TEST_F(OpenClaims, DeleteOnCloseGoesWithIt) {
 
 TEST_F(OpenClaims, NewcomerOfAnotherWorkerWaitsForTheDeletionItCauses) {
   auto first = client(0);
-  auto body = durable();
+  auto body = claimed_durable();
   body.create_options = wire::CreateOptions::kDeleteOnClose;
   EXPECT_EQ(write(*first, first->create(body)), NtStatus::kSuccess);
   lose(std::move(first), 0);
@@ -234,7 +234,7 @@ TEST_F(OpenClaims, NewcomerOfAnotherWorkerWaitsForTheDeletionItCauses) {
 
 TEST_F(OpenClaims, OneOfTheRacingClientsOfBothWorkersWins) {
   auto first = client(0);
-  const FileId id = first->create(durable());
+  const FileId id = first->create(claimed_durable());
   lose(std::move(first), 0);
   std::vector<std::unique_ptr<RawClient>> racers;
   std::vector<uint64_t> messages;
@@ -272,7 +272,7 @@ struct DyingWorker : OpenClaims {
 
 TEST_F(DyingWorker, ClaimantThatDiesBeforeItTakesTheOpenLeavesItToOthers) {
   auto first = client(0);
-  const FileId id = first->create(durable());
+  const FileId id = first->create(claimed_durable());
   lose(std::move(first), 0);
   std::promise<void> offered;
   workers.groups[1]->bus().handle(store::Topic::kClaims,

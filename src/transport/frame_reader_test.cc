@@ -9,7 +9,7 @@
 namespace braid::transport {
 namespace {
 
-Bytes frame_of(ByteView message) {
+Bytes stream_frame(ByteView message) {
   const size_t n = message.size();
   Bytes frame = {0, static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8),
                  static_cast<uint8_t>(n)};
@@ -60,7 +60,7 @@ TEST_P(FrameReaderSteps, GivesTheMessagesHoweverTheStreamIsCut) {
   Bytes stream;
   for (size_t size : {0, 1, 64, 70'000, 3, 65'532, 200'000, 200'000, 12, 66'000}) {
     sent.push_back(pattern(size, static_cast<uint8_t>(sent.size())));
-    const Bytes frame = frame_of(sent.back());
+    const Bytes frame = stream_frame(sent.back());
     stream.insert(stream.end(), frame.begin(), frame.end());
   }
   FrameReader reader;
@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(Steps, FrameReaderSteps,
 TEST(FrameReader, SmallMessagesAreReadTogether) {
   Bytes stream;
   for (int i = 0; i < 60; ++i) {
-    const Bytes frame = frame_of(pattern(120, 0));
+    const Bytes frame = stream_frame(pattern(120, 0));
     stream.insert(stream.end(), frame.begin(), frame.end());
   }
   FrameReader reader;
@@ -91,7 +91,7 @@ TEST(FrameReader, SmallMessagesAreReadTogether) {
 TEST(FrameReader, LargeMessageIsReceivedInPlace) {
   FrameReader reader;
   reader.set_limit(kFrameSizeMax);
-  const Bytes stream = frame_of(pattern(1'000'000, 0));
+  const Bytes stream = stream_frame(pattern(1'000'000, 0));
   ByteView rest = stream;
   feed(reader, rest, 100);
   ASSERT_FALSE((*reader.next()).has_value());
@@ -199,7 +199,7 @@ TEST(FrameReader, ReadBufferGrowsWithWhatComes) {
 
 TEST(FrameReader, SeedMayHoldMoreThanTheReadBuffer) {
   const Bytes message = pattern(kReadBufferSize + 10, 7);
-  Bytes stream = frame_of(message);
+  Bytes stream = stream_frame(message);
   stream.insert(stream.end(), {0, 0});
   FrameReader reader;
   reader.seed(stream);

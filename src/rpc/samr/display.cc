@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "rpc/samr/rid_list.h"
 #include "rpc/samr/server.h"
 #include "rpc/samr/user.h"
 #include "wire/fold.h"
@@ -22,7 +23,7 @@ enum class DisplayClass : uint16_t {
 };
 
 
-bool is_answered(uint16_t info_class) { return info_class >= 1 && info_class <= 5; }
+bool is_display_answered(uint16_t info_class) { return info_class >= 1 && info_class <= 5; }
 bool is_oem(DisplayClass info_class) { return info_class >= DisplayClass::kOemUser; }
 bool is_of_groups(DisplayClass info_class) {
   return info_class == DisplayClass::kGroup || info_class == DisplayClass::kOemGroup;
@@ -102,7 +103,7 @@ FaultStatus query_display_information(Call& call) {
   wire::NdrWriter& out = call.out;
   const auto info_class = static_cast<DisplayClass>(number);
   std::vector<Account> all;
-  if (is_answered(number)) all = accounts_of(call.directory, handle->sid, info_class);
+  if (is_display_answered(number)) all = accounts_of(call.directory, handle->sid, info_class);
 
   const size_t first = std::min<size_t>(index, all.size());
   const size_t most = std::min<size_t>(entry_count, kEntriesMax);
@@ -132,7 +133,7 @@ FaultStatus query_display_information(Call& call) {
     }
     for (size_t i = first; i < last; ++i) write_deferred(out, all[i], info_class);
   }
-  if (!is_answered(number)) return call.finish(NtStatus::kInvalidInfoClass);
+  if (!is_display_answered(number)) return call.finish(NtStatus::kInvalidInfoClass);
   return last < all.size() ? call.finish(kMoreEntries) : call.finish(NtStatus::kSuccess);
 }
 

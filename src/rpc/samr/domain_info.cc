@@ -26,7 +26,7 @@ enum class DomainClass : uint16_t {
   kModified2 = 13,
 };
 
-constexpr bool is_answered(uint16_t number) { return number >= 1 && number <= 13 && number != 10; }
+constexpr bool is_domain_answered(uint16_t number) { return number >= 1 && number <= 13 && number != 10; }
 
 constexpr uint32_t kServerEnabled = 1;
 constexpr uint32_t kRolePrimary = 3;  // of the own accounts: it is no domain controller
@@ -150,8 +150,8 @@ FaultStatus query_information_domain(Call& call) {
   if (!call.in.ok()) return FaultStatus::kBadStubData;
   if (!handle) return FaultStatus::kContextMismatch;
   wire::NdrWriter& out = call.out;
-  out.pointer(is_answered(number));
-  if (!is_answered(number)) return call.finish(NtStatus::kInvalidInfoClass);
+  out.pointer(is_domain_answered(number));
+  if (!is_domain_answered(number)) return call.finish(NtStatus::kInvalidInfoClass);
   const auto info_class = static_cast<DomainClass>(number);
   const bool has_large =
       info_class == DomainClass::kGeneral2 || info_class == DomainClass::kLockout;

@@ -28,7 +28,7 @@ constexpr uint64_t kNeverExpires = 0x7fffffffffffffff;
 constexpr uint32_t kWhichFields =
     0x00000001 | 0x00000002 | 0x00000004 | 0x00000008 | 0x00000010 | 0x00100000;
 
-constexpr bool is_answered_of_user(uint16_t info_class) {
+constexpr bool is_user_answered(uint16_t info_class) {
   switch (static_cast<UserClass>(info_class)) {
     case UserClass::kGeneral:
     case UserClass::kName:
@@ -147,7 +147,7 @@ FaultStatus query_information_user(Call& call) {
   if (!call.in.ok()) return FaultStatus::kBadStubData;
   if (!handle) return FaultStatus::kContextMismatch;
   const auto found = find_account(call.directory, handle->sid);
-  if (!found || !is_answered_of_user(info_class)) {
+  if (!found || !is_user_answered(info_class)) {
     call.out.pointer(false);
     return call.finish(found ? NtStatus::kInvalidInfoClass : NtStatus::kNoSuchUser);
   }
