@@ -13,10 +13,10 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import suite  # noqa: E402
-from file_control_test import (ALL_ACCESS, DUPLICATE_EXTENTS, FILE_LEVEL_TRIM, FULL_EA,  # noqa: E402
-                               GET_INTEGRITY, QUERY_ALLOCATED_RANGES, SET_COMPRESSION,
-                               SET_INTEGRITY, SET_SPARSE, SET_ZERO_DATA,
-                               FileControlCase, full_eas, parse_eas)
+from file_control import (ALL_ACCESS, DUPLICATE_EXTENTS, FILE_LEVEL_TRIM, FULL_EA,  # noqa: E402
+                          GET_INTEGRITY, QUERY_ALLOCATED_RANGES, SET_COMPRESSION,
+                          SET_INTEGRITY, SET_SPARSE, SET_ZERO_DATA,
+                          FileControlCase, full_eas, parse_eas)
 from server import Options, Share, ids_of, test_users  # noqa: E402
 
 ALICE, BOB = test_users()

@@ -8,7 +8,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import suite  # noqa: E402
-from file_control_test import SET_ZERO_DATA, FileControlCase  # noqa: E402
+from file_control import SET_ZERO_DATA, FileControlCase  # noqa: E402
 from suite import braid_only  # noqa: E402
 
 BASIC, FULL_EA, ALLOCATION, END_OF_FILE = 4, 15, 19, 20
