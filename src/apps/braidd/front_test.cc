@@ -207,8 +207,7 @@ TEST_F(FrontTest, DrainDoesNotWaitForAWorkerForEver) {
 TEST_F(FrontTest, TakesTheLogLevelOfItsSupervisor) {
   start(1);
   for (const auto level : {log::Level::kDebug, log::Level::kInfo}) {
-    ASSERT_TRUE(
-        send_message(control_.get(), MessageKind::kLogLevel, static_cast<uint64_t>(level)));
+    ASSERT_TRUE(send_message(control_.get(), MessageKind::kLogLevel, static_cast<uint64_t>(level)));
     settle();
     EXPECT_TRUE(log::enabled(level));
     EXPECT_EQ(log::enabled(log::Level::kDebug), level == log::Level::kDebug);

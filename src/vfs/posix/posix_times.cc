@@ -46,7 +46,7 @@ Result<void> PosixFile::change_times(const AttributesChange& change) {
   // The kernel does not tell of a time that the file system has no number for: it takes the nearest
   // that there is.
   const bool may_be_refused = !is_kept_everywhere(times[0]) || !is_kept_everywhere(times[1]);
-  struct statx before{};
+  struct statx before {};
   if (may_be_refused) {
     BRAID_TRY(before, stat_of(fd_.get()));
   }
