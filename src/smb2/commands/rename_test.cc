@@ -1,5 +1,6 @@
 // Classes 10, 11, 13, 64 and 65 of SET_INFO: who may, and what becomes of the names.
 #include <algorithm>
+#include <cerrno>
 
 #include "smb2/commands/file_requests_testing.h"
 #include "vfs/fault/fault_volume.h"
