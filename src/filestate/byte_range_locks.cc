@@ -1,9 +1,11 @@
 #include "filestate/byte_range_locks.h"
 
+#include <algorithm>
 #include <cassert>
 #include <limits>
 
 #include "base/wrapping.h"
+#include "filestate/part_table.h"
 
 namespace braid::filestate {
 
@@ -31,14 +33,25 @@ void ByteRangeLocks::State::uncount(OpenToken owner, size_t Count::*of) {
   if (is_nothing(counted->second.count)) owners.erase(counted);
 }
 
-void ByteRangeLocks::State::hold(OpenToken owner, Account account, const LockRange& range) {
+HeldLocks::Slot ByteRangeLocks::State::put_held(OpenToken owner, Account account,
+                                                const LockRange& range) {
   count(owner, account, &Count::held);
-  held.insert(owner, range);
+  return held.insert(owner, range);
+}
+
+void ByteRangeLocks::State::hold(OpenToken owner, Account account, const LockRange& range) {
+  const HeldLocks::Slot slot = put_held(owner, account, range);
+  if (parts) held.set_part(slot, parts->add(HeldLock{slot}, stream));
+}
+
+void ByteRangeLocks::State::forget(HeldLocks::Slot slot) {
+  uncount(held.owner_of(slot), &Count::held);
+  held.erase(slot);
 }
 
 void ByteRangeLocks::State::drop(HeldLocks::Slot slot) {
-  uncount(held.owner_of(slot), &Count::held);
-  held.erase(slot);
+  if (parts) parts->remove(held.part_of(slot));
+  forget(slot);
 }
 
 const ByteRangeLocks::Arrival* ByteRangeLocks::State::first_blocked_by(HeldLocks::Slot slot) const {
@@ -46,28 +59,47 @@ const ByteRangeLocks::Arrival* ByteRangeLocks::State::first_blocked_by(HeldLocks
   return found != blocked.end() && found->first == slot ? &found->second : nullptr;
 }
 
-void ByteRangeLocks::State::release(HeldLocks::Slot slot) {
+void ByteRangeLocks::State::block(Arrival arrival, Waiting& entry, HeldLocks::Slot by) {
+  auto moved = blocked.extract({entry.blocked_by, arrival});
+  moved.value().first = entry.blocked_by = by;
+  blocked.insert(std::move(moved));
+}
+
+void ByteRangeLocks::State::unblock(HeldLocks::Slot slot) {
   while (const Arrival* const arrival = first_blocked_by(slot)) {
     ++looked_at;
-    waiting.at(*arrival).blocked_by = HeldLocks::kNone;
-    auto entry = blocked.extract({slot, *arrival});
-    entry.value().first = HeldLocks::kNone;
-    blocked.insert(std::move(entry));
+    block(*arrival, waiting.at(*arrival), HeldLocks::kNone);
   }
+}
+
+void ByteRangeLocks::State::release(HeldLocks::Slot slot) {
+  unblock(slot);
   drop(slot);
 }
 
-void ByteRangeLocks::State::add(const Waiter& waiter, HeldLocks::Slot blocked_by) {
-  const Arrival arrival = next_arrival++;
+ByteRangeLocks::Waiting& ByteRangeLocks::State::put_waiting(Arrival arrival, const Waiter& waiter) {
+  next_arrival = std::max(next_arrival, arrival + 1);
   [[maybe_unused]] const bool is_new =
       by_owner.emplace(std::pair(waiter.owner, waiter.id), arrival).second;
   assert(is_new);
-  waiting.emplace(arrival, Waiting{waiter, blocked_by});
+  const HeldLocks::Slot in_the_way = held.met_by_lock(waiter.owner, waiter.range);
   count(waiter.owner, waiter.account, &Count::waiting);
-  blocked.emplace(blocked_by, arrival);
+  blocked.emplace(in_the_way, arrival);
+  return waiting.emplace(arrival, Waiting{waiter, in_the_way}).first->second;
+}
+
+void ByteRangeLocks::State::add(const Waiter& waiter) {
+  const Arrival arrival = next_arrival;
+  Waiting& entry = put_waiting(arrival, waiter);
+  if (parts) entry.part = parts->add(LockWait{arrival}, stream);
 }
 
 ByteRangeLocks::Waiter ByteRangeLocks::State::take(std::map<Arrival, Waiting>::iterator of) {
+  if (parts) parts->remove(of->second.part);
+  return forget(of);
+}
+
+ByteRangeLocks::Waiter ByteRangeLocks::State::forget(std::map<Arrival, Waiting>::iterator of) {
   const auto& [arrival, entry] = *of;
   const Waiter waiter = entry.waiter;
   blocked.erase({entry.blocked_by, arrival});
@@ -78,7 +110,11 @@ ByteRangeLocks::Waiter ByteRangeLocks::State::take(std::map<Arrival, Waiting>::i
 }
 
 ByteRangeLocks::State& ByteRangeLocks::state() {
-  if (!state_) state_ = std::make_unique<State>();
+  if (!state_) {
+    state_ = std::make_unique<State>();
+    state_->parts = parts_;
+    state_->stream = stream_;
+  }
   return *state_;
 }
 
@@ -166,7 +202,7 @@ bool ByteRangeLocks::wait(const Waiter& waiter) {
       !now.has_room(waiter.account, waiting + 1, &Count::held, now.held.size(), kLocksMax)) {
     return false;
   }
-  now.add(waiter, now.held.met_by_lock(waiter.owner, waiter.range));
+  now.add(waiter);
   return true;
 }
 
@@ -189,9 +225,7 @@ std::vector<ByteRangeLocks::Waiter> ByteRangeLocks::grant_waiting() {
     const OpenToken owner = entry.waiter.owner;
     const HeldLocks::Slot in_the_way = state_->held.met_by_lock(owner, range);
     if (in_the_way != HeldLocks::kNone) {
-      auto moved = state_->blocked.extract({HeldLocks::kNone, *arrival});
-      moved.value().first = entry.blocked_by = in_the_way;
-      state_->blocked.insert(std::move(moved));
+      state_->block(*arrival, entry, in_the_way);
       continue;
     }
     state_->hold(owner, entry.waiter.account, range);
@@ -240,55 +274,84 @@ LockRange decode_range(wire::Reader& r) {
   return range;
 }
 
-void ByteRangeLocks::encode(wire::Writer& w) const {
-  w.u32(state_ ? static_cast<uint32_t>(state_->held.size()) : 0);
-  if (state_) {
-    state_->held.for_each([&](OpenToken owner, const LockRange& range) {
-      encode_range(range, w);
-      w.u64(owner.value);
-      w.value(state_->owners.at(owner).account);
-    });
-  }
-  w.u32(state_ ? static_cast<uint32_t>(state_->waiting.size()) : 0);
-  if (!state_) return;
-  for (const auto& [arrival, entry] : state_->waiting) {
-    const Waiter& waiter = entry.waiter;
-    w.u64(waiter.owner.value);
-    w.u64(waiter.id.value);
-    w.value(waiter.account);
-    encode_range(waiter.range, w);
-    w.u8(waiter.sequence.index);
-    w.u8(waiter.sequence.number);
-    w.u16(waiter.sequence.channel_sequence);
-  }
+Account ByteRangeLocks::encode_part(const HeldLock& lock, wire::Writer& w) const {
+  const OpenToken owner = state_->held.owner_of(lock.slot);
+  const Account account = state_->owners.at(owner).account;
+  encode_range(state_->held.range_of(lock.slot), w);
+  w.u64(owner.value);
+  w.value(account);
+  return account;
 }
 
-void ByteRangeLocks::decode(wire::Reader& r) {
-  const uint32_t held = r.u32();
-  r.expect(held <= kLocksMax + kWaitersMax);
-  for (uint32_t i = 0; i < held && r.ok(); ++i) {
-    const LockRange range = decode_range(r);
-    r.expect(is_valid(range));
-    const OpenToken owner{r.u64()};
-    const Account account = r.as<Account>();
-    if (r.ok()) state().hold(owner, account, range);
+Account ByteRangeLocks::encode_part(const LockWait& wait, wire::Writer& w) const {
+  const Waiter& waiter = state_->waiting.at(wait.arrival).waiter;
+  w.u64(wait.arrival);
+  w.u64(waiter.owner.value);
+  w.u64(waiter.id.value);
+  w.value(waiter.account);
+  encode_range(waiter.range, w);
+  w.u8(waiter.sequence.index);
+  w.u8(waiter.sequence.number);
+  w.u16(waiter.sequence.channel_sequence);
+  return waiter.account;
+}
+
+bool ByteRangeLocks::is_his(OpenToken owner, Account account) const {
+  if (!state_) return true;
+  const auto known = state_->owners.find(owner);
+  return known == state_->owners.end() || known->second.account == account;
+}
+
+void ByteRangeLocks::put_held(uint32_t number, wire::Reader& r) {
+  const LockRange range = decode_range(r);
+  const OpenToken owner{r.u64()};
+  const Account account = r.as<Account>();
+  r.expect(is_valid(range) && is_his(owner, account));
+  // Shares were looked at when they came.
+  r.expect(state().held.size() < kLocksMax + kWaitersMax);
+  if (!r.ok()) return;
+  const HeldLocks::Slot slot = state_->put_held(owner, account, range);
+  state_->held.set_part(slot, number);
+  parts_->put(number, HeldLock{slot}, stream_);
+}
+
+void ByteRangeLocks::put_waiting(uint32_t number, wire::Reader& r) {
+  const Arrival arrival = r.u64();
+  Waiter waiter;
+  waiter.owner = {r.u64()};
+  waiter.id = {r.u64()};
+  waiter.account = r.as<Account>();
+  waiter.range = decode_range(r);
+  waiter.sequence.index = r.u8();
+  waiter.sequence.number = r.u8();
+  waiter.sequence.channel_sequence = r.u16();
+  r.expect(is_valid(waiter.range) && is_his(waiter.owner, waiter.account));
+  r.expect(state().waiting.size() < kWaitersMax && !state_->waiting.contains(arrival) &&
+           !state_->by_owner.contains({waiter.owner, waiter.id}) && arrival != ~Arrival{0});
+  if (!r.ok()) return;
+  state_->put_waiting(arrival, waiter).part = number;
+  parts_->put(number, LockWait{arrival}, stream_);
+}
+
+void ByteRangeLocks::take_out(const HeldLock& lock) {
+  state_->unblock(lock.slot);
+  state_->forget(lock.slot);
+}
+
+void ByteRangeLocks::take_out(const LockWait& wait) {
+  state_->forget(state_->waiting.find(wait.arrival));
+}
+
+void ByteRangeLocks::settle() {
+  if (!may_grant()) return;
+  std::vector<Arrival> loose;
+  for (auto each = state_->blocked.lower_bound({HeldLocks::kNone, 0});
+       each != state_->blocked.end() && each->first == HeldLocks::kNone; ++each) {
+    loose.push_back(each->second);
   }
-  const uint32_t waiting = r.u32();
-  r.expect(waiting <= kWaitersMax);
-  for (uint32_t i = 0; i < waiting && r.ok(); ++i) {
-    Waiter waiter;
-    waiter.owner = {r.u64()};
-    waiter.id = {r.u64()};
-    waiter.account = r.as<Account>();
-    waiter.range = decode_range(r);
-    r.expect(is_valid(waiter.range));
-    waiter.sequence.index = r.u8();
-    waiter.sequence.number = r.u8();
-    waiter.sequence.channel_sequence = r.u16();
-    if (!r.ok()) return;
-    r.expect(!state().by_owner.contains({waiter.owner, waiter.id}));
-    // Shares were looked at when they came.
-    if (r.ok()) state().add(waiter, state().held.met_by_lock(waiter.owner, waiter.range));
+  for (const Arrival arrival : loose) {
+    Waiting& entry = state_->waiting.at(arrival);
+    state_->block(arrival, entry, state_->held.met_by_lock(entry.waiter.owner, entry.waiter.range));
   }
 }
 

@@ -18,6 +18,10 @@
 
 namespace braid::filestate {
 
+class PartTable;
+struct HeldLock;
+struct LockWait;
+
 // [MS-FSA] 2.1.4.10 "Algorithm for Determining If a Range Access Conflicts with Byte-Range Locks"
 // and 2.1.5.8, 2.1.5.9. Ranges are 64 bit and may end at the last byte there is. A lock belongs to
 // an open; those of one open count as one owner. Each range costs a path of a tree, however many
@@ -32,6 +36,11 @@ class ByteRangeLocks {
   static constexpr size_t kWaitersMax = 8192;
   static constexpr size_t kLocksAlone = fair_share(kLocksMax, 0);
   static constexpr size_t kWaitersAlone = fair_share(kWaitersMax, 0);
+
+  ByteRangeLocks() = default;
+  // Of a stream of a file that other workers have, too: each range is a part of its record.
+  // `parts` outlives this.
+  ByteRangeLocks(PartTable* parts, uint64_t stream) : parts_(parts), stream_(stream) {}
 
   // False for a range with bytes past 2^64 - 1.
   static bool is_valid(const LockRange& range) {
@@ -72,9 +81,19 @@ class ByteRangeLocks {
 
   LocksOfOpen locks_of(OpenToken owner) const;
 
-  void encode(wire::Writer& w) const;
-  // REQUIRES: nothing is held or waiting. The reader says what was wrong.
-  void decode(wire::Reader& r);
+  // As bytes, for records. REQUIRES, for all of these: there is a table of parts.
+  //
+  // Says whose share it counts to.
+  Account encode_part(const HeldLock& lock, wire::Writer& w) const;
+  Account encode_part(const LockWait& wait, wire::Writer& w) const;
+  // What another worker made part `number`: the reader says what is wrong with it. Of one event
+  // what is held comes before what waits.
+  void put_held(uint32_t number, wire::Reader& r);
+  void put_waiting(uint32_t number, wire::Reader& r);
+  // What another worker ended, or is about to put anew; settle() comes when all is as it is now.
+  void take_out(const HeldLock& lock);
+  void take_out(const LockWait& wait);
+  void settle();
 
   bool empty() const { return !state_ || state_->held.size() == 0; }
   // Whether a lock is held that begins before this byte.
@@ -90,6 +109,7 @@ class ByteRangeLocks {
   struct Waiting {
     Waiter waiter;
     HeldLocks::Slot blocked_by;
+    uint32_t part = 0;
   };
   struct Count {
     size_t held = 0;
@@ -111,6 +131,8 @@ class ByteRangeLocks {
     std::set<std::pair<HeldLocks::Slot, Arrival>> blocked;
     Arrival next_arrival = 0;
     uint64_t looked_at = 0;
+    PartTable* parts = nullptr;
+    uint64_t stream = 0;
 
     bool has_room(Account account, size_t more, size_t Count::*of, size_t now, size_t most) const;
     void count(OpenToken owner, Account account, size_t Count::*of);
@@ -120,13 +142,24 @@ class ByteRangeLocks {
     void drop(HeldLocks::Slot slot);
     // As drop(), for whoever waits for it.
     void release(HeldLocks::Slot slot);
-    void add(const Waiter& waiter, HeldLocks::Slot blocked_by);
+    void unblock(HeldLocks::Slot slot);
+    void block(Arrival arrival, Waiting& entry, HeldLocks::Slot by);
+    void add(const Waiter& waiter);
     Waiter take(std::map<Arrival, Waiting>::iterator of);
+    // The same without a word in the table of parts.
+    HeldLocks::Slot put_held(OpenToken owner, Account account, const LockRange& range);
+    void forget(HeldLocks::Slot slot);
+    Waiting& put_waiting(Arrival arrival, const Waiter& waiter);
+    Waiter forget(std::map<Arrival, Waiting>::iterator of);
   };
   State& state();
+  // One owner has one account.
+  bool is_his(OpenToken owner, Account account) const;
   template <class Predicate>
   std::vector<Waiter> take_waiting(OpenToken owner, Predicate is_meant);
 
+  PartTable* parts_ = nullptr;
+  uint64_t stream_ = 0;
   std::unique_ptr<State> state_;
 };
 

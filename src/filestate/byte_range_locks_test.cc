@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "filestate/byte_range_locks_testing.h"
 #include "filestate/file_table_testing.h"
 
 namespace braid::filestate {
@@ -15,7 +16,8 @@ constexpr LockRange shared(uint64_t offset, uint64_t length) { return {offset, l
 constexpr LockRange exclusive(uint64_t offset, uint64_t length) { return {offset, length, true}; }
 
 struct Locks : ::testing::Test {
-  ByteRangeLocks locks;
+  SharedLocks shared_locks;
+  ByteRangeLocks& locks = shared_locks.locks;
   bool lock(OpenToken owner, LockRange range) {
     return locks.lock(owner, {&range, 1}) == NtStatus::kSuccess;
   }
@@ -133,14 +135,9 @@ TEST_F(Locks, WhoTakesAllHeCanLeavesRoomForOthers) {
   EXPECT_EQ(id - 2, ByteRangeLocks::kWaitersAlone);
   EXPECT_TRUE(locks.wait({kB, {++id}, waited, {}, kNext}));
 
-  Bytes bytes;
-  wire::Writer w(bytes);
-  locks.encode(w);
-  ByteRangeLocks elsewhere;
-  wire::Reader r(bytes);
-  elsewhere.decode(r);
-  EXPECT_TRUE(r.ok());
-  EXPECT_FALSE(elsewhere.wait({{3}, {1}, waited, {}, kGreedy}));
+  SharedLocks elsewhere;
+  ASSERT_TRUE(elsewhere.take(shared_locks));
+  EXPECT_FALSE(elsewhere.locks.wait({{3}, {1}, waited, {}, kGreedy}));
   locks.drop_waiting(kA);
   EXPECT_TRUE(locks.wait({{3}, {1}, waited, {}, kGreedy})) << "given back";
 }

@@ -120,8 +120,9 @@ struct PartHead {
   size_t kind = 0;  // the index in PartThing
   uint64_t stream = 0;
 };
-constexpr size_t kNothing = 0, kStreamHead = 1, kStreamLocks = 2, kLease = 3, kOpen = 4,
-                 kWaiter = 5, kOutput = 6, kLink = 7;
+constexpr size_t kNothing = 0, kStreamHead = 1, kHeldLock = 2, kLockWait = 3, kLease = 4, kOpen = 5,
+                 kWaiter = 6, kOutput = 7, kLink = 8;
+static_assert(std::is_same_v<std::variant_alternative_t<kHeldLock, PartThing>, HeldLock>);
 static_assert(std::is_same_v<std::variant_alternative_t<kOutput, PartThing>, Output*>);
 static_assert(std::is_same_v<std::variant_alternative_t<kLink, PartThing>, Link*>);
 
@@ -143,7 +144,8 @@ class Taking {
 
   bool run() {
     if (!take_out(kOpen) || !take_out(kWaiter) || !take_out(kOutput) || !take_out(kLease) ||
-        !take_out(kStreamLocks) || !take_out(kStreamHead) || !take_out(kLink)) {
+        !take_out(kLockWait) || !take_out(kHeldLock) || !take_out(kStreamHead) ||
+        !take_out(kLink)) {
       return false;
     }
     // Names may have changed places.
@@ -151,11 +153,13 @@ class Taking {
       Link* const link = node_.parts->at(part.number).as<Link>();
       if (link) links().blank(*link);
     }
-    for (const size_t kind : {kStreamHead, kLink, kStreamLocks, kLease, kOpen, kWaiter, kOutput}) {
+    for (const size_t kind :
+         {kStreamHead, kLink, kHeldLock, kLockWait, kLease, kOpen, kWaiter, kOutput}) {
       for (New& part : new_) {
         if (part.head.kind == kind && !put(part)) return false;
       }
     }
+    node_.for_each_state([](FileState& state) { state.settle(); });
     const bool all_are_known =
         std::ranges::all_of(new_, [](const New& part) { return part.head.kind <= kLink; });
     return all_are_known && std::ranges::all_of(leases_, [&](uint32_t number) {
@@ -239,8 +243,10 @@ class Taking {
       state->decode_head(r);
     } else if (!state) {
       return false;
-    } else if (part.head.kind == kStreamLocks) {
-      state->put_locks(part.number, r);
+    } else if (part.head.kind == kHeldLock) {
+      state->put_held_lock(part.number, r);
+    } else if (part.head.kind == kLockWait) {
+      state->put_lock_wait(part.number, r);
     } else if (part.head.kind == kLease) {
       state->put_lease(part.number, r);
       leases_.push_back(part.number);
@@ -297,7 +303,6 @@ void FileNode::encode_changes(NodeChanges& out) {
     store::PartChange& change = out.parts.emplace_back(store::PartChange{.part = number});
     const Part& part = parts->at(number);
     FileState* const state = find({main.key().device, main.key().inode, part.stream});
-    if (std::holds_alternative<StreamLocks>(part.thing)) state->end_part_of_no_locks();
     if (part.thing.index() != kNothing) {
       w.u8(static_cast<uint8_t>(part.thing.index()));
       w.u64(part.stream);

@@ -167,16 +167,15 @@ class BasicFileState {
   void put_lease(uint32_t number, wire::Reader& r);
   void put_open(uint32_t number, wire::Reader& r);
   void put_waiter(uint32_t number, wire::Reader& r);
-  void put_locks(uint32_t number, wire::Reader& r);
+  void put_held_lock(uint32_t number, wire::Reader& r) { locks_.put_held(number, r); }
+  void put_lock_wait(uint32_t number, wire::Reader& r) { locks_.put_waiting(number, r); }
   // What another worker ended, or is about to put anew; nothing happens because of it. False if it
   // cannot be gone yet.
   bool take_out(uint32_t number);
+  // All that another worker did has been put and taken out.
+  void settle() { locks_.settle(); }
   // Ends all its parts. REQUIRES: !has_opens().
   void remove_parts();
-  void end_part_of_no_locks() {
-    if (has_locks()) return;
-    parts_->take_out(std::exchange(locks_part_, kNoPart));
-  }
   bool has_locks() const { return !locks_.empty() || locks_.has_waiting(); }
   bool is_empty() const { return opens_.empty() && leases_.empty() && waiters_.empty(); }
 
@@ -258,8 +257,6 @@ class BasicFileState {
   void touch_head() {
     if (head_part_ != kNoPart) parts_->touch(head_part_);
   }
-  // The locks, to be changed for `open`.
-  ByteRangeLocks& locks_for(const OpenRecord& open);
 
   // An open in or out of what is counted of all.
   void count_in(OpenRecord& open);
@@ -299,8 +296,6 @@ class BasicFileState {
   bool delete_pending_ = false;            // Stream.IsDeleted; a file's is that of its links
   PartTable* const parts_ = nullptr;
   uint32_t head_part_ = kNoPart;
-  uint32_t locks_part_ = kNoPart;
-  Account locks_account_{};  // of who locked or unlocked last
 };
 
 using FileState = BasicFileState<Defect::kNone>;

@@ -43,9 +43,10 @@ Account BasicFileState<kDefect>::encode_part(const Part& part, wire::Writer& w) 
     encode_head(w);
     return Account::kNone;
   }
-  w.value(locks_account_);
-  locks_.encode(w);
-  return locks_account_;
+  if (const auto* const lock = std::get_if<HeldLock>(&part.thing)) {
+    return locks_.encode_part(*lock, w);
+  }
+  return locks_.encode_part(std::get<LockWait>(part.thing), w);
 }
 
 template <Defect kDefect>
@@ -246,16 +247,6 @@ void BasicFileState<kDefect>::put_waiter(uint32_t number, wire::Reader& r) {
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::put_locks(uint32_t number, wire::Reader& r) {
-  r.expect(locks_part_ == kNoPart);
-  if (!r.ok()) return;
-  locks_account_ = r.as<Account>();
-  locks_.decode(r);
-  locks_part_ = number;
-  parts_->put(number, StreamLocks{}, key_.stream);
-}
-
-template <Defect kDefect>
 bool BasicFileState<kDefect>::take_out(uint32_t number) {
   const Part& part = parts_->at(number);
   if (OpenRecord* const open = part.as<OpenRecord>()) {
@@ -268,9 +259,10 @@ bool BasicFileState<kDefect>::take_out(uint32_t number) {
     if (lease->opens != 0) return false;
     unlist(lease->holder);
     leases_.take(*lease);
-  } else if (std::holds_alternative<StreamLocks>(part.thing)) {
-    locks_ = {};
-    locks_part_ = kNoPart;
+  } else if (const auto* const lock = std::get_if<HeldLock>(&part.thing)) {
+    locks_.take_out(*lock);
+  } else if (const auto* const wait = std::get_if<LockWait>(&part.thing)) {
+    locks_.take_out(*wait);
   }
   parts_->take_out(number);
   return true;
@@ -280,10 +272,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::remove_parts() {
   if (!parts_) return;
   take_waiters([](const Waiter&) { return true; });
-  for (uint32_t* const part : {&locks_part_, &head_part_}) {
-    if (*part != kNoPart) parts_->remove(*part);
-    *part = kNoPart;
-  }
+  if (head_part_ != kNoPart) parts_->remove(std::exchange(head_part_, kNoPart));
 }
 
 template <Defect kDefect>
@@ -296,7 +285,7 @@ void BasicFileState<kDefect>::drop(const TokenTest& is_gone, Outcome& out) {
   }
   for (const OpenToken token : gone) {
     OpenRecord& open = *opens_.find(token);
-    if (locks_.has_waiting()) locks_for(open).drop_waiting(token);
+    if (locks_.has_waiting()) locks_.drop_waiting(token);
     // Nobody is left to delete it with the user's rights.
     const CloseResult left = remove(open, out);
     if (left.delete_link) links_->remove(*links_->find(left.path ? *left.path : ""));

@@ -17,6 +17,7 @@ BasicFileState<kDefect>::BasicFileState(const FileKey& key, uint64_t last_break_
     : key_(key),
       own_links_(parts),
       links_(links ? links : &own_links_),
+      locks_(parts, key.stream),
       last_break_serial_(last_break_serial),
       parts_(parts),
       head_part_(head_part) {
@@ -264,7 +265,7 @@ void BasicFileState<kDefect>::end_lock_wait(OpenToken token, LockId id, NtStatus
 template <Defect kDefect>
 void BasicFileState<kDefect>::drop_waiting(const OpenRecord& open, Outcome& out) {
   if (locks_.has_waiting()) {
-    for (const ByteRangeLocks::Waiter& waiter : locks_for(open).drop_waiting(open.token)) {
+    for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
       end_lock_wait(open.token, waiter.id, NtStatus::kRangeNotLocked, out);
     }
   }
@@ -307,7 +308,7 @@ CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
   Link& link = *open.link;
   drop_waiting(open, out);
   if (!locks_.empty()) {
-    locks_for(open).unlock_all(open.token);
+    locks_.unlock_all(open.token);
     complete_locks(out);
   }
   if (open.delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored) {

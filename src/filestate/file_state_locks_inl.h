@@ -8,16 +8,6 @@
 
 namespace braid::filestate {
 
-template <Defect kDefect>
-ByteRangeLocks& BasicFileState<kDefect>::locks_for(const OpenRecord& open) {
-  if (parts_) {
-    locks_account_ = open.account;
-    if (locks_part_ == kNoPart) locks_part_ = parts_->add(StreamLocks{}, key_.stream);
-    parts_->touch(locks_part_);
-  }
-  return locks_;
-}
-
 // The status of a LOCK that must not be carried out (again).
 template <Defect kDefect>
 std::optional<NtStatus> BasicFileState<kDefect>::begin_sequence(
@@ -36,7 +26,7 @@ std::optional<NtStatus> BasicFileState<kDefect>::begin_sequence(
   }
   // The client no longer listens where it asked for those; granted, nobody would unlock them.
   if (!locks_.has_waiting()) return std::nullopt;
-  for (const auto& waiter : locks_for(open).drop_overtaken(open.token, *sequence)) {
+  for (const auto& waiter : locks_.drop_overtaken(open.token, *sequence)) {
     end_lock_wait(open.token, waiter.id, NtStatus::kFileNotAvailable, out);
   }
   return std::nullopt;
@@ -73,14 +63,13 @@ Decision BasicFileState<kDefect>::lock(OpenToken token, std::span<const LockRang
     return prepared;
   }
 
-  const NtStatus status = locks_for(*open).lock(token, ranges, open->account);
+  const NtStatus status = locks_.lock(token, ranges, open->account);
   if (status == NtStatus::kSuccess) {
     end_sequence(*open, sequence);
     return Decision::go();
   }
   if (status == NtStatus::kLockNotGranted && !fail_immediately && ranges.size() == 1) {
-    if (locks_for(*open).wait(
-            {token, id, ranges[0], sequence.value_or(LockSequence{}), open->account})) {
+    if (locks_.wait({token, id, ranges[0], sequence.value_or(LockSequence{}), open->account})) {
       return Decision::wait();
     }
     return Decision::fail(NtStatus::kInsufficientResources);
@@ -109,7 +98,7 @@ Decision BasicFileState<kDefect>::lock_part(OpenToken token, std::span<const Loc
       prepared.verdict != Verdict::kGo) {
     return prepared;
   }
-  const NtStatus status = locks_for(*open).lock(token, ranges, open->account);
+  const NtStatus status = locks_.lock(token, ranges, open->account);
   if (status != NtStatus::kSuccess) return Decision::fail(status);
   if (part.is_last) end_sequence(*open, sequence);
   return Decision::go();
@@ -118,7 +107,7 @@ Decision BasicFileState<kDefect>::lock_part(OpenToken token, std::span<const Loc
 template <Defect kDefect>
 void BasicFileState<kDefect>::give_back(OpenToken token, std::span<const LockRange> ranges,
                                         Outcome& out) {
-  if (OpenRecord* open = opens_.find(token)) locks_for(*open).give_back(token, ranges);
+  locks_.give_back(token, ranges);
   complete_locks(out);
 }
 
@@ -146,7 +135,7 @@ NtStatus BasicFileState<kDefect>::unlock_part(OpenToken token, std::span<const L
   }
   NtStatus status = NtStatus::kSuccess;
   for (const LockRange& range : ranges) {
-    status = ByteRangeLocks::is_valid(range) ? locks_for(*open).unlock(token, {&range, 1})
+    status = ByteRangeLocks::is_valid(range) ? locks_.unlock(token, {&range, 1})
                                              : NtStatus::kInvalidLockRange;
     if (status != NtStatus::kSuccess) break;
   }
@@ -158,7 +147,7 @@ NtStatus BasicFileState<kDefect>::unlock_part(OpenToken token, std::span<const L
 template <Defect kDefect>
 bool BasicFileState<kDefect>::cancel_lock(OpenToken token, LockId id) {
   const OpenRecord* const open = opens_.find(token);
-  if (open && locks_.has_waiting() && locks_for(*open).cancel(token, id)) return true;
+  if (open && locks_.has_waiting() && locks_.cancel(token, id)) return true;
   return !take_waiters([&](const Waiter& waiter) {
             return waiter.token == token && waiter.lock && waiter.lock->id == id;
           }).empty();
@@ -167,7 +156,6 @@ bool BasicFileState<kDefect>::cancel_lock(OpenToken token, LockId id) {
 template <Defect kDefect>
 void BasicFileState<kDefect>::complete_locks(Outcome& out) {
   if (!locks_.may_grant()) return;
-  if (parts_) parts_->touch(locks_part_);
   for (const ByteRangeLocks::Waiter& waiter : locks_.grant_waiting()) {
     if (OpenRecord* open = opens_.find(waiter.owner)) end_sequence(*open, waiter.sequence);
     out.completions.push_back(
@@ -257,7 +245,7 @@ template <Defect kDefect>
 bool BasicFileState<kDefect>::take_over(OpenToken token, OpenToken as, SessionId session) {
   OpenRecord* open = opens_.find(token);
   if (!open || !open->disconnected || open->lease) return false;
-  if (!locks_.empty()) locks_for(*open).change_owner(token, as);
+  if (!locks_.empty()) locks_.change_owner(token, as);
   if (parts_) parts_->remove(open->part);
   auto record = opens_.take(*open);
   record->token = as;

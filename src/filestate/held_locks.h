@@ -28,6 +28,10 @@ class HeldLocks {
   // The very range, of this mode, held by this owner.
   Slot find(OpenToken owner, uint64_t offset, uint64_t length, bool exclusive) const;
   OpenToken owner_of(Slot slot) const { return nodes_[slot].owner; }
+  const LockRange& range_of(Slot slot) const { return nodes_[slot].range; }
+  // Which part of the file's record it is, for ByteRangeLocks.
+  uint32_t part_of(Slot slot) const { return nodes_[slot].part; }
+  void set_part(Slot slot, uint32_t part) { nodes_[slot].part = part; }
   // The one that this owner took last.
   Slot latest_of(OpenToken owner) const;
 
@@ -49,13 +53,6 @@ class HeldLocks {
     if (found == owners_.end()) return;
     for (Slot slot = found->second.first; slot != kNone; slot = nodes_[slot].next) {
       visit(nodes_[slot].range);
-    }
-  }
-  // All, owner by owner.
-  template <class Visit>
-  void for_each(Visit visit) const {
-    for (const auto& [owner, own] : owners_) {
-      for_each_of(owner, [&](const LockRange& range) { visit(owner, range); });
     }
   }
 
@@ -85,6 +82,7 @@ class HeldLocks {
     Slot previous = kNone;  // of the same owner
     Slot next = kNone;
     uint8_t height = 1;
+    uint32_t part = 0;
     Reach reach;  // of this and what is below
   };
   struct Own {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <random>
 
-#include "filestate/byte_range_locks.h"
+#include "filestate/byte_range_locks_testing.h"
 
 namespace braid::filestate {
 namespace {
@@ -160,22 +160,16 @@ TEST(HeldLocks, WaitersAreGrantedInTheOrderTheyCame) {
 }
 
 TEST(HeldLocks, ComesBackFromBytesWithItsWaiters) {
-  ByteRangeLocks locks;
+  SharedLocks here, there;
+  ByteRangeLocks& locks = here.locks;
   const LockRange low{0, 10, true}, high{20, 10, true};
   ASSERT_EQ(locks.lock({1}, std::vector{low, high}), NtStatus::kSuccess);
   ASSERT_EQ(locks.lock({4}, std::vector{LockRange{40, 1, false}}), NtStatus::kSuccess);
   ASSERT_TRUE(locks.wait({{2}, {9}, low, {}}));
   ASSERT_TRUE(locks.wait({{2}, {3}, high, {}}));
-  Bytes bytes, again;
-  wire::Writer w(bytes);
-  locks.encode(w);
-  ByteRangeLocks copy;
-  wire::Reader r(bytes);
-  copy.decode(r);
-  ASSERT_TRUE(r.ok());
-  wire::Writer w2(again);
-  copy.encode(w2);
-  EXPECT_EQ(again, bytes);
+  ASSERT_TRUE(there.take(here));
+  EXPECT_EQ(there.image(), here.image());
+  ByteRangeLocks& copy = there.locks;
   EXPECT_FALSE(copy.may_grant());
   ASSERT_EQ(copy.unlock({1}, std::vector{high, low}), NtStatus::kSuccess);
   const auto granted = copy.grant_waiting();

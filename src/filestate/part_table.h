@@ -20,11 +20,16 @@ struct Output;
 // What is said of a stream besides its opens, leases and waits; of the file itself the record's
 // value says it.
 struct StreamHead {};
-// The byte-range locks of a stream.
-struct StreamLocks {};
+// A byte-range lock that is granted, and one that is waited for: ByteRangeLocks knows the rest.
+struct HeldLock {
+  uint32_t slot = 0;
+};
+struct LockWait {
+  uint64_t arrival = 0;
+};
 
 // What a part is of: see Part::kind. The order is that of the kinds' numbers in records.
-using PartThing = std::variant<std::monostate, StreamHead, StreamLocks, Lease*, OpenRecord*,
+using PartThing = std::variant<std::monostate, StreamHead, HeldLock, LockWait, Lease*, OpenRecord*,
                                Waiter*, Output*, Link*>;
 
 struct Part {
@@ -40,9 +45,9 @@ struct Part {
   }
 };
 
-// Every open, lease, wait and output of a file that several workers share is a part of its record,
-// and only parts that an event has touched are written by it, and read by other workers. Whoever
-// changes one says so here; file_node_test.cc finds what is forgotten.
+// Every open, lease, lock, wait and output of a file that several workers share is a part of its
+// record, and only parts that an event has touched are written by it, and read by other workers.
+// Whoever changes one says so here; file_node_test.cc finds what is forgotten.
 //
 // Owned by a FileNode. Thread: under the lock of its shard.
 class PartTable {

@@ -54,6 +54,48 @@ TEST(SharedCosts, OpenBesideManyWritesAndReadsAsMuchAsBesideFew) {
   EXPECT_EQ(few.read, most.read);
 }
 
+// Nor do locks that others hold, of a stream too.
+TEST(SharedCosts, LockBesideManyWritesAndReadsAsMuchAsBesideFew) {
+  for (const uint64_t stream : {uint64_t{0}, uint64_t{77}}) {
+    const FileKey file{kFile.device, kFile.inode, stream};
+    SharedTables t({.buckets = 256, .arena_bytes = 64 << 20});
+    const auto open = [&](size_t worker, uint32_t account) {
+      OpenRequest request = t.request(worker);
+      request.account = Account{account};
+      EXPECT_EQ(t.tables[worker]->open(file, request).decision.status, NtStatus::kSuccess);
+      return OpenRef{file, request.token};
+    };
+    const OpenRef holder = open(0, 1), own = open(0, 2), reader = open(1, 3);
+    uint64_t held = 0;
+    struct Cost {
+      uint64_t written = 0;
+      uint64_t read = 0;
+    };
+    // Of a LOCK and an UNLOCK in one worker, and of a READ in the other after each.
+    const auto cost_beside = [&](uint64_t count) {
+      for (; held < count; ++held) {
+        const LockRange range{10 + held, 1, true};
+        EXPECT_EQ(t.tables[0]->lock(holder, {&range, 1}, true, {1}).verdict, Verdict::kGo);
+      }
+      EXPECT_EQ(t.tables[1]->check_io(reader, 10 + held - 1, 1, false),
+                NtStatus::kFileLockConflict);
+      const store::Arena& arena = t.workers.groups[0]->shared_records().arena();
+      const Cost before{arena.allocated_bytes(), t.tables[1]->parts_read()};
+      const LockRange range{0, 1, true};
+      EXPECT_EQ(t.tables[0]->lock(own, {&range, 1}, true, {1}).verdict, Verdict::kGo);
+      EXPECT_EQ(t.tables[1]->check_io(reader, 0, 1, false), NtStatus::kFileLockConflict);
+      EXPECT_EQ(t.tables[0]->unlock(own, {&range, 1}), NtStatus::kSuccess);
+      EXPECT_EQ(t.tables[1]->check_io(reader, 0, 1, false), NtStatus::kSuccess);
+      return Cost{arena.allocated_bytes() - before.written,
+                  t.tables[1]->parts_read() - before.read};
+    };
+    const Cost few = cost_beside(16), many = cost_beside(10'000);
+    EXPECT_LE(many.written, few.written * 2 + 1'000) << stream;
+    EXPECT_EQ(many.read, few.read) << stream;
+    EXPECT_LE(few.read, 4u);
+  }
+}
+
 // Also for a worker that has no own open of the file.
 TEST(SharedCosts, WorkerThatHasNothingOfABusyFileReadsWhatHasChanged) {
   SharedTables t({.buckets = 256, .arena_bytes = 64 << 20});

@@ -29,7 +29,7 @@ NtStatus of_errno(int error_number) {
     case EMLINK: return NtStatus::kTooManyLinks;
     case ENOMEM: return NtStatus::kInsufficientResources;
     case EBADF: return NtStatus::kAccessDenied;  // opened without the right this needs
-    case ERANGE:  // a quota larger than the file system can keep
+    case ERANGE:  // a quota or a time that the file system has no number for
     case EINVAL: return NtStatus::kInvalidParameter;
     case EBUSY:
     case ETXTBSY: return NtStatus::kSharingViolation;

@@ -13,10 +13,10 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import suite  # noqa: E402
-from file_control_test import (ALL_ACCESS, DUPLICATE_EXTENTS, FILE_LEVEL_TRIM, FULL_EA,  # noqa: E402
-                               GET_INTEGRITY, QUERY_ALLOCATED_RANGES, SET_COMPRESSION,
-                               SET_INTEGRITY, SET_SPARSE, SET_ZERO_DATA,
-                               FileControlCase, full_eas, parse_eas)
+from file_control import (ALL_ACCESS, DUPLICATE_EXTENTS, DUPLICATE_EXTENTS_EX,  # noqa: E402
+                          FILE_LEVEL_TRIM, FULL_EA, GET_INTEGRITY, QUERY_ALLOCATED_RANGES,
+                          SET_COMPRESSION, SET_INTEGRITY, SET_SPARSE, SET_ZERO_DATA,
+                          FileControlCase, full_eas, parse_eas)
 from server import Options, Share, ids_of, test_users  # noqa: E402
 
 ALICE, BOB = test_users()
@@ -27,11 +27,11 @@ STANDARD, INTERNAL, STREAMS, COMPRESSION, NETWORK_OPEN = 5, 6, 22, 28, 34
 COMPRESSED = 0x800
 
 
-def is_shared(path):
-    """Whether all of a file's extents are also another file's."""
+def is_shared(path, length=1 << 62):
+    """Whether all extents of a file's first bytes are also another file's."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
-        request = array.array("B", struct.pack("=QQIIII", 0, 1 << 62, 0, 0, 32, 0) + bytes(32 * 56))
+        request = array.array("B", struct.pack("=QQIIII", 0, length, 0, 0, 32, 0) + bytes(32 * 56))
         fcntl.ioctl(file, FIEMAP, request)
     count = struct.unpack_from("=I", request, 20)[0]
     flags = [struct.unpack_from("=I", request, 32 + 56 * n + 40)[0] for n in range(count)]
@@ -122,6 +122,20 @@ class Clones(FileSystemCase):
         self.assertEqual(self.clone(target, source, 2 * BLOCK, tree), "SUCCESS")
         self.assertEqual(self.content(copy), data)
         self.assertTrue(is_shared(copy))
+
+    def test_a_range_that_is_cut_at_the_end_of_the_target(self):
+        data = os.urandom(3 * BLOCK)
+        self.make("source", data)
+        source = self.open("source", access=0x00120089)
+        size = 2 * BLOCK + 100
+        copy = self.make("copy", bytes(size))
+        target = self.open("copy")
+        atomic = struct.pack("<Q", 48) + source + struct.pack("<QQQII", 0, 0, 3 * BLOCK, 1, 0)
+        self.assertEqual(self.control(target, DUPLICATE_EXTENTS_EX, atomic)[0], "NOT_SUPPORTED")
+        self.assertEqual(self.content(copy), bytes(size))
+        self.assertEqual(self.clone(target, source, 3 * BLOCK, self.tree), "SUCCESS")
+        self.assertEqual(self.content(copy), data[:size])
+        self.assertTrue(is_shared(copy, 2 * BLOCK))
 
     def test_not_between_two_file_systems(self):
         self.make("copy", b"?" * BLOCK)

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from impacket.smb3 import SessionError  # noqa: E402
 
 import suite  # noqa: E402
-from file_control_test import FileControlCase, create_context, status_of  # noqa: E402
+from file_control import FileControlCase, create_context, status_of  # noqa: E402
 from server import ids_of, test_users  # noqa: E402
 
 ALICE, _ = test_users()

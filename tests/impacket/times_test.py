@@ -8,13 +8,15 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import suite  # noqa: E402
-from file_control_test import SET_ZERO_DATA, FileControlCase  # noqa: E402
+from file_control import SET_ZERO_DATA, FileControlCase  # noqa: E402
 from suite import braid_only  # noqa: E402
 
 BASIC, FULL_EA, ALLOCATION, END_OF_FILE = 4, 15, 19, 20
 OPEN_IF = 3
 KEPT, MOVES = -1, -2
 TIMES = ("creation", "access", "write", "change")
+INT64_MAX = (1 << 63) - 1
+UNIX_EPOCH = 11_644_473_600  # seconds since 1601
 LONG_AGO = 130_000_000_000_000_000  # 2012
 
 
@@ -116,6 +118,31 @@ class Times(FileControlCase):
             self.set_times(file, creation=value)
             self.assertNotIn("creation", self.moved(file, lambda: self.write(file)))
         self.refused("INVALID_PARAMETER", self.set_times, file, creation=-3)
+
+    @braid_only
+    def test_a_time_that_the_file_system_cannot_keep_changes_nothing(self):
+        file = self.open("file")
+        path = os.path.join(self.root, "file")
+        for value in (10_000_000, 90_000_000_000_000_000, 200_000_000_000_000_000,
+                      INT64_MAX // 10_000_000 * 10_000_000):
+            seconds = value // 10_000_000 - UNIX_EPOCH
+            for name in ("write", "access"):
+                with self.subTest(name, seconds=seconds):
+                    os.utime(path, (0, 0))
+                    os.utime(path, (seconds, seconds))
+                    is_kept = int(os.stat(path).st_mtime) == seconds
+                    os.utime(path, (0, 0))
+                    before = self.times(file)
+                    if is_kept:
+                        self.set_times(file, **{name: value})
+                        self.assertEqual(self.times(file)[name], value)
+                        continue
+                    self.refused("INVALID_PARAMETER", self.set_times, file, attributes=2,
+                                 creation=LONG_AGO, **{name: value})
+                    now = self.times(file)
+                    self.assertEqual({**now, "change": 0}, {**before, "change": 0})
+                    blob = self.smb.queryInfo(self.tree, file, infoType=1, fileInfoClass=BASIC)
+                    self.assertFalse(struct.unpack_from("<I", blob, 32)[0] & 2)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,20 @@ def main(extra_arguments=None):
         extra_arguments(parser)
     arguments, rest = parser.parse_known_args()
     # impacket leaves sockets to the garbage collector; that is no news.
-    unittest.main(module="__main__", argv=[sys.argv[0], *rest], warnings="ignore")
+    ran = unittest.main(module="__main__", argv=[sys.argv[0], *rest], warnings="ignore",
+                        exit=False).result
+    if not ran.testsRun and not ran.skipped:
+        sys.exit("no test was found")
+    sys.exit(not ran.wasSuccessful())
 
 
 def braid_only(test):
-    """For what only braid promises: skipped in a comparison run."""
+    """For what only braid promises, a test or a class of them: skipped in a comparison run."""
+    if isinstance(test, type):
+        for name in [name for name in vars(test) if name.startswith("test")]:
+            setattr(test, name, braid_only(getattr(test, name)))
+        return test
+
     @functools.wraps(test)
     def run(self, *args):
         if arguments.smbd:

@@ -115,6 +115,7 @@ Result<std::optional<uint64_t>> limit_of(uint64_t given) {
 struct Change {
   uid_t uid = 0;
   vfs::QuotaLimits limits;
+  vfs::QuotaLimits before;
 };
 
 // None: nothing is to be done.
@@ -126,12 +127,12 @@ Result<std::optional<Change>> change_of(const Request& request, vfs::Quotas& quo
     return std::optional<Change>();
   }
   if (!uid) return fail(NtStatus::kNoSuchUser);
+  BRAID_TRY(const vfs::Quota before, quotas.of(*uid));
+  Change change{.uid = *uid, .limits = {}, .before = before.limits};
   if (given.quota_limit == FileQuotaInformation::kDelete) {
-    BRAID_TRY(const vfs::Quota before, quotas.of(*uid));
     if (!before.exists) return fail(NtStatus::kNoMatch);
-    return std::optional(Change{*uid, {}});
+    return std::optional(change);
   }
-  Change change{*uid, {}};
   BRAID_TRY(change.limits.soft, limit_of(given.quota_threshold));
   BRAID_TRY(change.limits.hard, limit_of(given.quota_limit));
   return std::optional(change);
@@ -164,7 +165,16 @@ Result<void> set_quota_info(Request& request, const wire::SetInfoRequest& set) {
     BRAID_TRY(const auto change, change_of(request, *quotas, given));
     if (change) changes.push_back(*change);
   }
-  for (const Change& change : changes) BRAID_CHECK(quotas->set_limits(change.uid, change.limits));
+  for (auto change = changes.begin(); change != changes.end(); ++change) {
+    auto done = quotas->set_limits(change->uid, change->limits);
+    if (done) continue;
+    // What the file system cannot keep is found out by trying.
+    while (change != changes.begin()) {
+      --change;
+      (void)quotas->set_limits(change->uid, change->before);
+    }
+    return done;
+  }
   return {};
 }
 

@@ -247,6 +247,14 @@ TEST_F(QuotaInfo, ARefusedEntryLeavesTheOthersAlone) {
   EXPECT_EQ(admin.set(wire::InfoType::kQuota, 0, {}), NtStatus::kInvalidParameter);
   EXPECT_EQ(admin.set(wire::InfoType::kQuota, 0, Bytes(39)), NtStatus::kInvalidParameter);
   EXPECT_FALSE(quotas_->of(5000)->exists);
+  // More than the file system can keep is only known when it was tried.
+  const auto before = quotas_->of(kMember)->limits;
+  EXPECT_EQ(admin.set({good,
+                       {.quota_limit = 8192, .sid = sid_of(kMember)},
+                       {.quota_limit = vfs::MemoryQuotas::kLimitMax + 1, .sid = sid_of(5001)}}),
+            NtStatus::kInvalidParameter);
+  EXPECT_FALSE(quotas_->of(5000)->exists);
+  EXPECT_EQ(quotas_->of(kMember)->limits, before);
   // What a client read and writes back.
   EXPECT_EQ(admin.set({{.quota_limit = kNoLimit, .sid = wire::sids::kAdministrators}}),
             NtStatus::kSuccess);

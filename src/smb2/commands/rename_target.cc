@@ -1,5 +1,7 @@
 #include "smb2/commands/rename_target.h"
 
+#include <cerrno>
+
 #include "smb2/access_check.h"
 #include "smb2/error_status.h"
 #include "smb2/operation.h"
@@ -16,8 +18,9 @@ Result<RenameTarget> resolve_target(Request& request, const std::string& name) {
   BRAID_TRY(const auto parsed, vfs::parse_path(name));
   if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
   if (parsed.has_stream || parsed.trailing_separator) return fail(NtStatus::kObjectNameInvalid);
-  BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
-                               request.credentials(), parsed.path, {.pin_parent = true}));
+  BRAID_TRY(auto resolved,
+            request.tree_connect->share->volume->lookup(request.credentials(), parsed.path,
+                                                        {.pin_parent = true, .in_pieces = true}));
   if (std::holds_alternative<vfs::Link>(resolved)) return fail(NtStatus::kObjectPathNotFound);
   if (auto* missing = std::get_if<vfs::Missing>(&resolved)) {
     return RenameTarget{std::move(missing->place), std::move(missing->path), std::nullopt};
@@ -113,8 +116,15 @@ class Attempt {
 Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileKey source,
                                        RenameHow how) {
   Attempt attempt(request, std::move(name), source, how);
-  const auto done = co_await until_decided(
-      request, [&attempt] { return attempt.run(); }, attempt.waits_at);
+  Result<void> done;
+  for (;;) {
+    done = co_await until_decided(
+        request, [&attempt] { return attempt.run(); }, attempt.waits_at);
+    if (!attempt.error || !attempt.error->is_os(EINPROGRESS)) break;
+    // The directory is large and not known yet: others have their turn between the pieces.
+    attempt.error.reset();
+    BRAID_CO_CHECK(co_await request.seat.next_turn());
+  }
   if (attempt.error) co_return std::unexpected(*attempt.error);
   if (!done) co_return std::unexpected(done.error());
   co_return std::move(attempt.target);

@@ -1,8 +1,11 @@
 // Classes 10, 11, 13, 64 and 65 of SET_INFO: who may, and what becomes of the names.
 #include <algorithm>
+#include <cerrno>
 
 #include "smb2/commands/file_requests_testing.h"
+#include "vfs/fault/fault_volume.h"
 #include "wire/smb2/cancel.h"
+#include "wire/smb2/echo.h"
 
 namespace braid::smb2 {
 namespace {
@@ -223,6 +226,40 @@ TEST_F(Renames, OnCloseIsTakenBack) {
   EXPECT_EQ(dispose_ex(id, 0x40), NtStatus::kNotSupported);
   client.close_file(id);
   EXPECT_EQ(content("f"), "content");
+}
+
+struct LargeDirectoryRenames : FileRequests {
+  explicit LargeDirectoryRenames(std::shared_ptr<vfs::FaultPlan> disk = vfs::make_fault_plan())
+      : FileRequests(vfs::make_fault_volume(vfs::make_memory_volume(), disk)),
+        plan(std::move(disk)) {}
+
+  // Asks for it while looking for the new name reads one piece after the other, and others ask too.
+  NtStatus while_it_is_read(Bytes request) {
+    const uint64_t before = plan->calls_of("lookup");
+    plan->fail_operation("lookup", EINPROGRESS);
+    const uint64_t asked = client.next_message_id - 1;
+    client.send(std::move(request));
+    for (int i = 0; i < 100'000 && plan->calls_of("lookup") < before + 3; ++i) {
+      client.status_of(client.request(Command::kEcho, wire::EchoRequest{}));
+    }
+    EXPECT_GE(plan->calls_of("lookup"), before + 3);
+    plan->clear();
+    const auto answer = client.answer_to(asked);
+    return answer ? answer->status() : NtStatus::kConnectionDisconnected;
+  }
+
+  std::shared_ptr<vfs::FaultPlan> plan;
+};
+
+TEST_F(LargeDirectoryRenames, TheNewNameIsLookedForInTurnsWithOthers) {
+  make("a", "content");
+  const FileId id = open("a");
+  EXPECT_EQ(while_it_is_read(request(id, FileInfoClass::kRename, renaming("b", false))),
+            NtStatus::kSuccess);
+  EXPECT_EQ(while_it_is_read(request(id, FileInfoClass::kLink, renaming("c", false))),
+            NtStatus::kSuccess);
+  EXPECT_EQ(content("b"), "content");
+  EXPECT_EQ(content("c"), "content");
 }
 
 }  // namespace

@@ -124,6 +124,17 @@ Result<void> write_access_list(vfs::File& file, const PosixAcl& access, uint32_t
   return file.change({.mode = bits});
 }
 
+// Owner, group and list of before a change of which a later part failed, as far as they can be had.
+void put_back(vfs::File& file, const vfs::Attributes& before, const PosixAcl& access) {
+  const auto now = file.stat();
+  if (now && (now->uid != before.uid || now->gid != before.gid)) {
+    (void)file.change_owner(before.uid, before.gid);
+  }
+  if (now && read_lists(file, *now).access != access) {
+    (void)write_access_list(file, access, before.mode);
+  }
+}
+
 }  // namespace
 
 FileSecurityRef DescriptorStore::cached(const vfs::Attributes& attributes) const {
@@ -220,9 +231,12 @@ Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescrip
     if (done.error().is_os(EOPNOTSUPP)) return fail(NtStatus::kNotSupported);
     return done;
   }
+  const KernelLists lists = read_lists(file, attributes);
   auto done = apply(file, descriptor, by, attributes, acl, encoded);
-  if (!done && before) (void)file.set_xattr(attribute_name(), *before, Actor::kServer);
-  if (!done && !before) (void)file.remove_xattr(attribute_name(), Actor::kServer);
+  if (done) return done;
+  put_back(file, attributes, lists.access);
+  if (before) (void)file.set_xattr(attribute_name(), *before, Actor::kServer);
+  if (!before) (void)file.remove_xattr(attribute_name(), Actor::kServer);
   return done;
 }
 

@@ -186,5 +186,42 @@ TEST(DescriptorStore, WhatCannotBeWrittenDownChangesNothing) {
   EXPECT_EQ(file->stat()->mode & 07777, 0640u);
 }
 
+// Owner, list and descriptor change together or not at all, whichever step fails.
+TEST(DescriptorStore, WhatIsRefusedHalfWayChangesNothing) {
+  const OwnerGiver giver{{1000, 100, {}}, true};
+  wire::SecurityDescriptor first, second;
+  first.owner = kIds.sid_of_uid(1000);
+  first.group = kIds.sid_of_gid(100);
+  first.dacl.emplace().aces = {allow(kIds.sid_of_uid(1000), Access::kFileAllAccess)};
+  second.owner = kIds.sid_of_uid(1001);
+  second.group = kIds.sid_of_gid(200);
+  second.dacl.emplace().aces = {allow(wire::sids::kEveryone, Access::kFileAllAccess)};
+  size_t refused = 0;
+  for (uint64_t nth = 1; nth <= 30; ++nth) {
+    const auto plan = vfs::make_fault_plan();
+    const auto volume = vfs::make_fault_volume(vfs::make_memory_volume(), plan);
+    const auto free = volume->lookup(server_credentials(), vfs::parse_path("f")->path).value();
+    const auto creator = std::make_shared<const UnixCredentials>(UnixCredentials{1000, 100, {}});
+    const auto file =
+        volume->create(creator, std::get<vfs::Missing>(free), {.mode = 0640}).value();
+    DescriptorStore store(kIds, system_clock());
+    ASSERT_TRUE(store.store(*file, first, giver));
+    const Bytes list = file->get_xattr(kPosixAclAccess, vfs::Actor::kServer).value();
+    plan->fail_call(nth, ENOSPC);
+    const auto done = store.store(*file, second, giver);
+    plan->clear();
+    if (done) continue;
+    refused++;
+    const auto now = file->stat().value();
+    EXPECT_EQ(now.uid, 1000u) << nth;
+    EXPECT_EQ(now.gid, 100u) << nth;
+    EXPECT_EQ(file->get_xattr(kPosixAclAccess, vfs::Actor::kServer).value(), list) << nth;
+    const auto left = store.load(*file, now).value();
+    EXPECT_TRUE(left->is_stored) << nth;
+    EXPECT_EQ(left->descriptor.dacl, first.dacl) << nth;
+  }
+  EXPECT_GE(refused, 4u);
+}
+
 }  // namespace
 }  // namespace braid::smb2

@@ -1,6 +1,7 @@
 // Quotas in memory, for tests: they count what a test says and stop nobody.
 #pragma once
 
+#include <algorithm>
 #include <map>
 
 #include "base/guarded.h"
@@ -10,6 +11,8 @@ namespace braid::vfs {
 
 class MemoryQuotas final : public Quotas {
  public:
+  static constexpr uint64_t kLimitMax = uint64_t{1} << 60;  // bytes
+
   void put(const Quota& quota) { state_.lock()->entries[quota.uid] = quota; }
   void become(QuotaState now) { state_.lock()->now = now; }
 
@@ -31,6 +34,9 @@ class MemoryQuotas final : public Quotas {
     auto state = state_.lock();
     if (state->now < QuotaState::kTracked) return fail_os(ESRCH);
     if (uid == 0) return fail_os(EINVAL);
+    if (std::max(limits.soft.value_or(0), limits.hard.value_or(0)) > kLimitMax) {
+      return fail_os(ERANGE);
+    }
     Quota& quota = state->entries[uid];
     quota.uid = uid;
     quota.limits = limits;

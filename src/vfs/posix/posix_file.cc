@@ -78,6 +78,8 @@ Result<void> PosixFile::change(const AttributesChange& change) {
   BRAID_CHECK(assume(who_));
   KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   kept.leave(change);
+  // First, as what the file system cannot keep is found out by trying.
+  if (change.access_time || change.write_time) BRAID_CHECK(change_times(change));
   if (change.uid || change.gid) {
     const uid_t uid = change.uid.value_or(static_cast<uid_t>(-1));
     const gid_t gid = change.gid.value_or(static_cast<gid_t>(-1));
@@ -89,8 +91,7 @@ Result<void> PosixFile::change(const AttributesChange& change) {
     }
   }
   if (change.dos_attributes || change.creation_time) BRAID_CHECK(change_dos(change));
-  // Last, since the others change times themselves.
-  if (change.access_time || change.write_time) BRAID_CHECK(change_times(change));
+  // Last, since the others change it themselves.
   if (change.change_time) BRAID_CHECK(choose_change_time(*change.change_time));
   return {};
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <ctime>
+#include <span>
 
 #include "runtime/identity.h"
 #include "vfs/posix/context.h"
@@ -73,7 +75,9 @@ class PosixFile final : public File {
   // Fails with EACCES unless the user owns the file or may write it. Takes the user's identity.
   Result<void> check_may_change();
   Result<void> change_dos(const AttributesChange& change);
+  // ERANGE and nothing changed for times that the file system cannot keep.
   Result<void> change_times(const AttributesChange& change);
+  Result<void> store_times(std::span<const timespec, 2> times);
   Result<void> choose_change_time(FileTime time);
   // The same for who may, whatever the user is allowed. Nothing: that of the file system again.
   Result<void> store_change_time(std::optional<FileTime> time);

@@ -1,6 +1,9 @@
 // PosixFile: its times.
 #include <fcntl.h>
 
+#include <cstdint>
+#include <cstdlib>
+
 #include "vfs/posix/kept_times.h"
 
 namespace braid::vfs {
@@ -24,17 +27,47 @@ bool same(const statx_timestamp& a, const statx_timestamp& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+bool is_omitted(const timespec& time) { return time.tv_nsec == UTIME_OMIT; }
+
+// Seconds of 32 bits with a sign, the least that any file system has: 1901 to 2038.
+bool is_kept_everywhere(const timespec& time) {
+  return is_omitted(time) || (time.tv_sec >= INT32_MIN && time.tv_sec <= INT32_MAX);
+}
+
+// But for the fraction: some file systems count whole seconds, or every other.
+bool is_kept(const timespec& wanted, const statx_timestamp& kept) {
+  return is_omitted(wanted) || std::abs(wanted.tv_sec - kept.tv_sec) <= 1;
+}
+
 }  // namespace
 
 Result<void> PosixFile::change_times(const AttributesChange& change) {
   const timespec times[2] = {time_or_omit(change.access_time), time_or_omit(change.write_time)};
-  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) == 0) return {};
+  // The kernel does not tell of a time that the file system has no number for: it takes the nearest
+  // that there is.
+  const bool may_be_refused = !is_kept_everywhere(times[0]) || !is_kept_everywhere(times[1]);
+  struct statx before {};
+  if (may_be_refused) {
+    BRAID_TRY(before, stat_of(fd_.get()));
+  }
+  BRAID_CHECK(store_times(times));
+  if (!may_be_refused) return {};
+  BRAID_TRY(const struct statx now, stat_of(fd_.get()));
+  if (is_kept(times[0], now.stx_atime) && is_kept(times[1], now.stx_mtime)) return {};
+  const timespec old[2] = {change.access_time ? as_timespec(before.stx_atime) : kOmit,
+                           change.write_time ? as_timespec(before.stx_mtime) : kOmit};
+  BRAID_CHECK(store_times(old));
+  return fail_os(ERANGE);
+}
+
+Result<void> PosixFile::store_times(std::span<const timespec, 2> times) {
+  if (::utimensat(fd_.get(), "", times.data(), AT_EMPTY_PATH) == 0) return {};
   if (errno != EPERM && errno != EACCES) return fail_last_os();
   // The kernel lets only the owner choose times; Windows whoever may write them.
   BRAID_CHECK(check_may_change());
   ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
-  if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) != 0) return fail_last_os();
+  if (::utimensat(fd_.get(), "", times.data(), AT_EMPTY_PATH) != 0) return fail_last_os();
   return {};
 }
 

@@ -7,7 +7,6 @@
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
-#include "smb2/pieces.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -16,18 +15,38 @@ namespace {
 
 using wire::Access;
 
-Result<wire::DuplicateExtentsData> decode(const wire::IoctlRequest& ioctl) {
+struct Wanted {
+  wire::DuplicateExtentsData extents;
+  bool source_atomic = false;  // as the source was at one moment, or not at all
+};
+
+Result<Wanted> decode(const wire::IoctlRequest& ioctl) {
   wire::Reader reader(ioctl.input);
   if (ioctl.ctl_code == wire::Fsctl::kDuplicateExtentsToFile) {
-    return wire::DuplicateExtentsData::decode(reader);
+    BRAID_TRY(const auto extents, wire::DuplicateExtentsData::decode(reader));
+    return Wanted{extents};
   }
-  BRAID_TRY(const auto ex, wire::DuplicateExtentsDataEx::decode(reader));
-  // One ioctl of the kernel clones the whole range or nothing, so that every clone is atomic.
-  if (ex.flags & ~wire::DuplicateExtentsDataEx::kFlagSourceAtomic) {
-    return fail(NtStatus::kInvalidParameter);
+  using Ex = wire::DuplicateExtentsDataEx;
+  BRAID_TRY(const auto ex, Ex::decode(reader));
+  if (ex.flags & ~Ex::kFlagSourceAtomic) return fail(NtStatus::kInvalidParameter);
+  return Wanted{{ex.source_file_id, ex.source_file_offset, ex.target_file_offset, ex.byte_count},
+                (ex.flags & Ex::kFlagSourceAtomic) != 0};
+}
+
+// What is left of a range that ends within a cluster, which no clone may: less than one is copied.
+Result<void> clone_and_copy(vfs::File& source, uint64_t from, vfs::File& target,
+                            const vfs::Range& to, bool& changed) {
+  BRAID_TRY(const vfs::Space space, target.space());
+  const uint64_t rest = to.length % space.block_size;
+  const uint64_t whole = to.length - rest;
+  if (whole > 0) {
+    BRAID_CHECK(target.clone_range(source, from, to.offset, whole));
+    changed = true;
   }
-  return wire::DuplicateExtentsData{ex.source_file_id, ex.source_file_offset, ex.target_file_offset,
-                                    ex.byte_count};
+  const vfs::Progress copied = target.copy_range(source, from + whole, to.offset + whole, rest);
+  changed = changed || copied.done() > 0;
+  BRAID_CHECK(copied);
+  return {};
 }
 
 }  // namespace
@@ -37,7 +56,8 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   if (!request.tree_connect->share->volume->features().reflink) {
     co_return fail(NtStatus::kInvalidDeviceRequest);
   }
-  BRAID_CO_TRY(const auto extents, decode(ioctl));
+  BRAID_CO_TRY(const auto wanted, decode(ioctl));
+  const wire::DuplicateExtentsData& extents = wanted.extents;
   if (extents.source_file_offset < 0 || extents.target_file_offset < 0 || extents.byte_count < 0 ||
       extents.byte_count > INT64_MAX - extents.source_file_offset ||
       extents.byte_count > INT64_MAX - extents.target_file_offset) {
@@ -74,24 +94,19 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   // Byte-range locks are not looked at, and the target does not grow: as Windows has it.
   if (to >= target_now.size) co_return IoctlAnswer{};
   const uint64_t length = std::min(asked, target_now.size - to);
-  uint64_t changed = 0;
+  // One ioctl of the kernel clones the whole range or nothing, so that a clone is atomic.
+  bool changed = false;
   auto done = target.file->clone_range(*source->file, from, to, length);
   if (!done && done.error().is_os(EINVAL) && length < asked) {
     // Cut at the end of the target, the range ends within a cluster.
-    const auto copy = [&](const vfs::Range& piece) -> Result<void> {
-      const vfs::Progress copied = target.file->copy_range(
-          *source->file, from + (piece.offset - to), piece.offset, piece.length);
-      changed += copied.done();
-      BRAID_CHECK(copied);
-      return {};
-    };
-    done = co_await in_pieces(request, {to, length}, copy);
+    if (wanted.source_atomic) co_return fail(NtStatus::kNotSupported);
+    done = clone_and_copy(*source->file, from, *target.file, {to, length}, changed);
   }
   // The handles may be of two shares, but not of two volumes.
   // The kernel clones one extent after the other, and does not say how far it came.
   const bool may_have_begun = !done && (done.error().is_os(ENOSPC) || done.error().is_os(EDQUOT) ||
                                         done.error().is_os(EIO));
-  if (done || changed > 0 || may_have_begun) note_written(server, target);
+  if (done || changed || may_have_begun) note_written(server, target);
   if (!done && done.error().is_os(EXDEV)) co_return fail(NtStatus::kInvalidParameter);
   if (!done) co_return std::unexpected(done.error());
   co_return IoctlAnswer{};

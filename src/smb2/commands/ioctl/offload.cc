@@ -60,21 +60,49 @@ Result<std::shared_ptr<Open>> source_of(Request& request, const OffloadToken& to
   return open;
 }
 
-bool is_as_it_was(const OffloadToken& token, const vfs::Attributes& now) {
-  return now.size == token.file_size && now.write_time == token.write_time &&
-         now.change_time == token.change_time;
+// STATUS_INVALID_TOKEN unless the file is as it was: a token is of the data as it was.
+Result<void> check_unchanged(const Open& source, const OffloadToken& token) {
+  BRAID_TRY(const auto now, source.file->stat());
+  const bool is_as_it_was = now.size == token.file_size && now.write_time == token.write_time &&
+                            now.change_time == token.change_time;
+  return is_as_it_was ? Result<void>{} : fail(NtStatus::kInvalidToken);
 }
 
-// Copies what is at `from` of the source to `range`; beyond its end it is zeros.
-Result<void> copy(Open& source, const OffloadToken& token, uint64_t from, Open& target,
+// How many of `length` bytes at `from` are data; what follows is beyond the end, and zeros.
+uint64_t data_within(const OffloadToken& token, uint64_t from, uint64_t length) {
+  return from < token.file_size ? std::min(length, token.file_size - from) : 0;
+}
+
+// Copies what is at `from` of the source to `range` of another file. What was copied counts only if
+// the token is found good once more after it.
+Result<void> copy(const Open& source, const OffloadToken& token, uint64_t from, const Open& target,
                   const vfs::Range& range) {
-  const uint64_t data = from < token.file_size ? std::min(range.length, token.file_size - from) : 0;
+  BRAID_CHECK(check_unchanged(source, token));
+  const uint64_t data = data_within(token, from, range.length);
   if (data > 0) {
     BRAID_TRY(const uint64_t copied,
               target.file->copy_range(*source.file, from, range.offset, data));
     if (copied < data) return fail(NtStatus::kInvalidToken);  // it shrank meanwhile
   }
   return target.file->zero_range({range.offset + data, range.length - data});
+}
+
+// The same within one file, where the first byte that is written ends the token: all is read before
+// that, and the token is judged in between. The ranges may overlap.
+Result<void> copy_within(const Open& source, const OffloadToken& token, uint64_t from,
+                         const Open& target, const vfs::Range& range) {
+  Buffer bytes(range.length);
+  const uint64_t data = data_within(token, from, range.length);
+  for (uint64_t done = 0; done < data;) {
+    BRAID_TRY(const size_t got,
+              source.file->read(from + done, bytes.view().subspan(done, data - done)));
+    if (got == 0) return fail(NtStatus::kInvalidToken);  // it shrank meanwhile
+    done += got;
+  }
+  std::ranges::fill(bytes.view().subspan(data), uint8_t{0});
+  BRAID_CHECK(check_unchanged(source, token));
+  BRAID_CHECK(target.file->write(range.offset, bytes.view()));
+  return {};
 }
 
 }  // namespace
@@ -159,8 +187,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
     source = Open::use(source_open);
     if (!source) co_return fail(NtStatus::kInvalidToken);
     BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
-    BRAID_CO_TRY(const auto source_now, source->file->stat());
-    if (!is_as_it_was(token, source_now)) co_return fail(NtStatus::kInvalidToken);
+    BRAID_CO_CHECK(check_unchanged(*source, token));
     const uint64_t from = token.offset + input.transfer_offset;
     if (const NtStatus conflict =
             request.server.file_table.check_io(source->ref(), from, output.length_written, false);
@@ -179,8 +206,15 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   }
   // A storage device knows no files: what is written beyond the end does not show.
   if (input.file_offset >= now.size) co_return fail(NtStatus::kEndOfFile);
-  const uint64_t length = std::min(output.length_written, now.size - input.file_offset);
+  uint64_t length = std::min(output.length_written, now.size - input.file_offset);
   const uint64_t from = token.offset + input.transfer_offset;
+  const bool within_one = !is_zeros && source->attributes.file_key == target.attributes.file_key;
+  if (within_one && length > kBytesPerTurn) {
+    // The client could not get the rest any more where the part that is written lies in it.
+    const bool overlaps = input.file_offset < from + length && from < input.file_offset + length;
+    if (overlaps) co_return fail(NtStatus::kInvalidToken);
+    length = output.length_written = kBytesPerTurn;
+  }
   const auto write = [&](const vfs::Range& piece) -> Result<void> {
     // Others may have locked it between two pieces.
     if (const NtStatus conflict =
@@ -189,9 +223,11 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
       return fail(conflict);
     }
     if (is_zeros) return target.file->zero_range(piece);
-    return copy(*source, token, from + (piece.offset - input.file_offset), target, piece);
+    const auto copies = within_one ? copy_within : copy;
+    return copies(*source, token, from + (piece.offset - input.file_offset), target, piece);
   };
-  const auto done = co_await in_pieces(request, {input.file_offset, length}, write);
+  auto done = co_await in_pieces(request, {input.file_offset, length}, write);
+  if (done && !is_zeros && !within_one) done = check_unchanged(*source, token);
   note_written(server, target);
   if (!done) co_return std::unexpected(done.error());
   co_return answer_with(output);

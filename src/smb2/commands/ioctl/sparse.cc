@@ -61,6 +61,10 @@ Task<Result<std::vector<vfs::Range>>> allocated_ranges(Request& request, vfs::Ra
   co_return ranges;
 }
 
+bool is_within_files(const wire::FileLevelTrimRange& range) {
+  return range.offset <= kSizeMax && range.length <= kSizeMax - range.offset;
+}
+
 // The whole pages inside the range that are also inside the file.
 vfs::Range whole_pages(const wire::FileLevelTrimRange& range, uint64_t size) {
   if (range.offset >= size) return {};
@@ -148,20 +152,24 @@ Task<Result<IoctlAnswer>> ioctl_file_level_trim(Request& request, const wire::Io
   BRAID_CO_TRY(const auto trim, wire::FileLevelTrim::decode(reader));
   const uint32_t room = ioctl.max_output_response;
   if (trim.ranges.empty() || trim.ranges.size() > kTrimRangesMax || trim.key != 0 ||
-      (room != 0 && room < sizeof(uint32_t)) || request.open->attributes.is_directory) {
+      (room != 0 && room < sizeof(uint32_t)) || request.open->attributes.is_directory ||
+      !std::ranges::all_of(trim.ranges, is_within_files)) {
     co_return fail(NtStatus::kInvalidParameter);
   }
   if (!request.open->has_access(Access::kFileWriteData)) co_return fail(NtStatus::kAccessDenied);
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kZeroData));
   Open& open = *request.open;
   BRAID_CO_TRY(const auto attributes, open.file->stat());
-  wire::FileLevelTrimOutput output;
+  // All are looked at before any is trimmed.
+  std::vector<vfs::Range> trimmed;
   for (const wire::FileLevelTrimRange& range : trim.ranges) {
-    if (range.offset > kSizeMax || range.length > kSizeMax - range.offset) {
-      co_return fail(NtStatus::kInvalidParameter);
-    }
     const vfs::Range pages = whole_pages(range, attributes.size);
     if (pages.length == 0) continue;
+    BRAID_CO_CHECK(check_locks(request, pages));
+    trimmed.push_back(pages);
+  }
+  wire::FileLevelTrimOutput output;
+  for (const vfs::Range& pages : trimmed) {
     BRAID_CO_CHECK(co_await zero(request, pages, attributes.size));
     if (++output.num_ranges_processed % kRangesPerTurn == 0) {
       BRAID_CO_CHECK(co_await request.seat.next_turn());

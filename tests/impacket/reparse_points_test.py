@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Files that become links and links that become files, as impacket asks for it."""
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import suite  # noqa: E402
+from file_control import (ALICE, DELETE_REPARSE_POINT, GET_REPARSE_POINT,  # noqa: E402
+                          OPEN_REPARSE_POINT, SET_REPARSE_POINT, FileControlCase, symlink_reparse)
+from server import ids_of  # noqa: E402
+from suite import braid_only  # noqa: E402
+
+
+class ReparsePoints(FileControlCase):
+    @braid_only
+    def test_an_empty_file_becomes_a_link(self):
+        file = self.open("link", disposition=2)
+        status, _ = self.control(file, SET_REPARSE_POINT, symlink_reparse("dir\\file"))
+        self.assertEqual(status, "SUCCESS")
+        self.smb.close(self.tree, file)
+        self.assertEqual(os.readlink(os.path.join(self.root, "link")), "dir/file")
+        link = self.open("link", access=0x80, options=OPEN_REPARSE_POINT)
+        status, blob = self.control(link, GET_REPARSE_POINT)
+        self.assertEqual(status, "SUCCESS")
+        self.assertIn("dir\\file".encode("utf-16-le"), blob)
+
+    @braid_only
+    def test_what_would_lose_something_does_not_become_a_link(self):
+        def becomes(file):
+            return self.control(file, SET_REPARSE_POINT, symlink_reparse("x"))[0]
+
+        self.smb.close(self.tree, self.open("streams:s", disposition=2))
+        self.assertEqual(becomes(self.open("streams")), "IO_REPARSE_DATA_INVALID")
+        file = self.open("open twice", disposition=2)
+        self.open("open twice", access=0x80)
+        self.assertEqual(becomes(file), "SHARING_VIOLATION")
+        file = self.open("pending", disposition=2)
+        self.smb.setInfo(self.tree, file, b"\x01", 1, 13)  # FileDispositionInformation
+        self.assertEqual(becomes(file), "DELETE_PENDING")
+        self.smb.close(self.tree, file)
+        self.assertFalse(os.path.lexists(os.path.join(self.root, "pending")))
+        self.assertEqual(becomes(self.open("on close", disposition=2, options=0x1000)),
+                         "ACCESS_DENIED")
+
+    @braid_only
+    def test_what_is_no_link_or_not_empty_stays_a_file(self):
+        file = self.open("file")
+        for status, blob in (("IO_REPARSE_DATA_INVALID", symlink_reparse("x")),
+                             ("IO_REPARSE_DATA_INVALID", b"\x0c\0\0\xa0"),
+                             ("NOT_A_REPARSE_POINT", None)):
+            code = GET_REPARSE_POINT if blob is None else SET_REPARSE_POINT
+            self.assertEqual(self.control(file, code, blob or b"")[0], status)
+        self.assertEqual(os.path.getsize(os.path.join(self.root, "file")), 16384)
+
+    @braid_only
+    def test_a_link_becomes_an_empty_file(self):
+        path = os.path.join(self.root, "back")
+        os.symlink("file", path)
+        if os.geteuid() == 0:
+            os.chown(path, *ids_of(ALICE), follow_symlinks=False)
+        link = self.open("back", options=OPEN_REPARSE_POINT)
+        symlink = struct.pack("<IHH", 0xA000000C, 0, 0)
+        for status, blob in (("IO_REPARSE_DATA_INVALID", symlink[:6]),
+                             ("IO_REPARSE_DATA_INVALID", struct.pack("<IHH", 0xA000000C, 4, 0)),
+                             ("IO_REPARSE_TAG_INVALID", bytes(8)),
+                             ("IO_REPARSE_TAG_MISMATCH", struct.pack("<IHH", 0xA0000003, 0, 0)),
+                             ("SUCCESS", symlink)):
+            with self.subTest(status):
+                self.assertEqual(self.control(link, DELETE_REPARSE_POINT, blob)[0], status)
+                self.assertEqual(os.path.islink(path), status != "SUCCESS")
+        self.assertEqual(os.path.getsize(path), 0)
+        self.assertEqual([name for name in os.listdir(self.root) if name.startswith(".braid-")], [])
+        file = self.open("file")
+        self.assertEqual(self.control(file, DELETE_REPARSE_POINT, symlink)[0],
+                         "NOT_A_REPARSE_POINT")
+
+    @braid_only
+    def test_a_link_that_becomes_a_file_inherits_as_a_new_file_does(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        folder = os.path.join(self.root, "inherits")
+        os.mkdir(folder)
+        os.chown(folder, *ids_of(ALICE))
+        os.symlink("elsewhere", os.path.join(folder, "back"))
+        os.chown(os.path.join(folder, "back"), *ids_of(ALICE), follow_symlinks=False)
+        # The folder is everybody's, and what is made in it is for its owner alone.
+        entries = [(0, 1), (0xB, 3)]  # flags, and the authority of S-1-1-0 and S-1-3-0
+        acl = b"".join(struct.pack("<BBHIBB5xBI", 0, flags, 20, 0x001F01FF, 1, 1, authority, 0)
+                       for flags, authority in entries)
+        descriptor = (struct.pack("<BBHIIII", 1, 0, 0x8004, 0, 0, 0, 20) +
+                      struct.pack("<BBHHH", 2, 0, 8 + len(acl), len(entries), 0) + acl)
+        handle = self.open("inherits", access=0x001F01FF, disposition=1, options=1)
+        self.smb.setInfo(self.tree, handle, descriptor, 3, 0, 4)
+        self.smb.close(self.tree, self.open("inherits\\new", disposition=2))
+        link = self.open("inherits\\back", options=OPEN_REPARSE_POINT)
+        symlink = struct.pack("<IHH", 0xA000000C, 0, 0)
+        self.assertEqual(self.control(link, DELETE_REPARSE_POINT, symlink)[0], "SUCCESS")
+        new, back = (os.stat(os.path.join(folder, name)).st_mode for name in ("new", "back"))
+        self.assertEqual(new & 0o007, 0)
+        self.assertEqual(oct(back), oct(new))
+
+
+if __name__ == "__main__":
+    suite.main()

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Named streams: their handles, names and sharing, as impacket sees them."""
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import suite  # noqa: E402
+from file_control import ALICE, OPEN_IF, FileControlCase  # noqa: E402
+from server import ids_of  # noqa: E402
+from suite import braid_only  # noqa: E402
+
+
+class Streams(FileControlCase):
+    @braid_only
+    def test_a_streams_handle_is_not_the_file(self):
+        folder = os.path.join(self.root, "with stream")
+        os.makedirs(folder, exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(folder, *ids_of(ALICE))
+        whole = self.open("streamed", disposition=OPEN_IF)
+        self.smb.write(self.tree, whole, b"whole", 0, 5)
+        self.smb.close(self.tree, whole)
+        for name, unnamed in (("streamed", {"::$DATA": 5}), ("with stream", {})):
+            stream = self.open(f"{name}:s", disposition=OPEN_IF)
+            self.smb.write(self.tree, stream, b"abc", 0, 3)
+            blob = self.smb.queryInfo(self.tree, stream, infoType=1, fileInfoClass=22)
+            found, at = {}, 0
+            while True:
+                following, length, size = struct.unpack_from("<IIQ", blob, at)
+                found[blob[at + 24:at + 24 + length].decode("utf-16-le")] = size
+                if not following:
+                    break
+                at += following
+            self.assertEqual(found, {":s:$DATA": 3} | unnamed)
+            standard = self.smb.queryInfo(self.tree, stream, infoType=1, fileInfoClass=5)
+            self.assertEqual(struct.unpack_from("<QQ", standard)[1], 3)
+            self.smb.close(self.tree, stream)
+
+    @braid_only
+    def test_names_that_a_stream_may_get(self):
+        def rename(handle, name, replace=0):
+            name = name.encode("utf-16-le")
+            self.smb.setInfo(self.tree, handle, struct.pack("<B7xQI", replace, 0, len(name)) + name,
+                             1, 10)
+
+        self.smb.close(self.tree, self.open("file:taken", disposition=OPEN_IF))
+        stream = self.open("file:named", disposition=OPEN_IF)
+        for status, name in (("INVALID_PARAMETER", "::"), ("INVALID_PARAMETER", ":new:"),
+                             ("INVALID_PARAMETER", ":a:b:c:d"),
+                             ("INVALID_PARAMETER", ":a/b"), ("INVALID_PARAMETER", "::$DATA"),
+                             ("OBJECT_TYPE_MISMATCH", ":new:$INDEX_ALLOCATION"),
+                             ("OBJECT_TYPE_MISMATCH", ":new:$NONE"),
+                             ("OBJECT_TYPE_MISMATCH", "::$NONE"),
+                             ("OBJECT_NAME_COLLISION", ":TAKEN:$DATA")):
+            with self.subTest(name):
+                self.refused(status, rename, stream, name)
+        rename(stream, ":NAMED:$DATA")  # its own name
+        rename(stream, ":new:$data")
+        self.smb.write(self.tree, stream, b"abc", 0, 3)
+        self.smb.close(self.tree, stream)
+        self.smb.close(self.tree, self.open("file:NEW"))
+        self.refused("OBJECT_NAME_NOT_FOUND", self.open, "file:named")
+        self.refused("INVALID_PARAMETER", self.open, "file:s:$INDEX_ALLOCATION")
+
+    @braid_only
+    def test_a_stream_shares_with_who_may_delete_its_file(self):
+        self.smb.close(self.tree, self.open("file:s", disposition=OPEN_IF))
+        deleter = self.open("file", access=0x00010080)
+        self.refused("SHARING_VIOLATION", self.smb.create, self.tree, "file:s", 1, 3, 0, 1, 0x80)
+        self.smb.close(self.tree, self.smb.create(self.tree, "file:s", 1, 7, 0, 1, 0x80))
+        self.smb.close(self.tree, self.smb.create(self.tree, "file:s", 0x80, 3, 0, 1, 0x80))
+        self.smb.close(self.tree, deleter)
+
+    @braid_only
+    def test_a_stream_is_renamed_onto_an_empty_one_only(self):
+        def rename(handle, name):
+            name = name.encode("utf-16-le")
+            self.smb.setInfo(self.tree, handle, struct.pack("<B7xQI", 1, 0, len(name)) + name, 1,
+                             10)
+
+        for name, data in (("one", b"first"), ("full", b"second"), ("empty", b"")):
+            handle = self.open(f"file:{name}", disposition=5)
+            if data:
+                self.smb.write(self.tree, handle, data, 0, len(data))
+            self.smb.close(self.tree, handle)
+        one = self.open("file:one")
+        self.refused("INVALID_PARAMETER", rename, one, ":full")
+        held = self.open("file:empty")
+        self.refused("INVALID_PARAMETER", rename, one, ":empty")
+        self.smb.close(self.tree, held)
+        rename(one, ":Empty")
+        # The handle follows, whatever is done with it next.
+        self.assertEqual(self.smb.read(self.tree, one, 0, 100), b"first")
+        self.smb.queryInfo(self.tree, one, infoType=1, fileInfoClass=5)
+        self.smb.setInfo(self.tree, one, b"\1", 1, 13)
+        self.smb.close(self.tree, one)
+        self.refused("OBJECT_NAME_NOT_FOUND", self.open, "file:empty")
+        self.smb.close(self.tree, self.open("file:full"))
+        whole = self.open("file")
+        self.refused("OBJECT_NAME_INVALID", rename, whole, "other:stream")
+        self.assertFalse(os.path.exists(os.path.join(self.root, "other")))
+
+
+if __name__ == "__main__":
+    suite.main()
