@@ -379,13 +379,6 @@ LocksOfOpen FileTable::locks_of(const OpenRef& ref) const {
                     [&](FileNode&, const FileState& state) { return state.locks_of(ref.token); });
 }
 
-std::vector<OpenToken> FileTable::opens_with(const LeaseId& lease) const {
-  const std::optional<FileKey> file = impl_->keys.file_of(lease);
-  if (!file) return {};
-  return impl_->ask(*file, std::vector<OpenToken>{},
-                    [&](FileNode&, const FileState& state) { return state.opens_with(lease); });
-}
-
 bool FileTable::set_durability(const OpenRef& ref, Durability durability) {
   return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
     return state.set_durability(ref.token, durability);

@@ -159,8 +159,6 @@ class FileTable {
   OpenDecision grant_of(const OpenRef& ref) const;
   // For admin: the byte-range locks it has and waits for.
   LocksOfOpen locks_of(const OpenRef& ref) const;
-  // Lease.LeaseOpens: those that the lease is of.
-  std::vector<OpenToken> opens_with(const LeaseId& lease) const;
 
   // The state "disconnected" of an open, [MS-SMB2] 3.3.7.1. kDurable is refused (false) unless the
   // open holds a batch oplock or a lease with H.
