@@ -230,8 +230,10 @@ bool FileTable::any_open_below(std::string_view directory) const {
   });
 }
 
-Decision FileTable::break_handles_below(std::string_view directory, const OpenRef& directory_open) {
+Decision FileTable::break_handles_below(std::string_view directory, const OpenRef& directory_open,
+                                        std::vector<FileKey>& waits_at) {
   Decision decision = Decision::go();
+  waits_at.clear();
   for (const FileKey& key :
        impl_->files_where([&](std::string_view path) { return is_below(directory, path); })) {
     const Decision one =
@@ -239,7 +241,9 @@ Decision FileTable::break_handles_below(std::string_view directory, const OpenRe
           if (!has_link_below(state, directory)) return Decision::go();
           return state.take_handles(directory_open.token, outcome);
         });
-    if (one.verdict == Verdict::kWait) decision = one;
+    if (one.verdict != Verdict::kWait) continue;
+    decision = one;
+    waits_at.push_back(key);
   }
   return decision;
 }

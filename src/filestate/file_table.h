@@ -103,8 +103,10 @@ class FileTable {
   // at a time: only for renaming a directory, which Windows refuses then.
   bool any_open_below(std::string_view directory) const;
   // Before that: ends the handle caching of everything open below, so that clients close what they
-  // keep open for themselves only. kWait: ask again at kRetryOperation of `directory_open`.
-  Decision break_handles_below(std::string_view directory, const OpenRef& directory_open);
+  // keep open for themselves only. kWait: ask again at kRetryOperation of `directory_open`, which
+  // waits for every file of `waits_at` then.
+  Decision break_handles_below(std::string_view directory, const OpenRef& directory_open,
+                               std::vector<FileKey>& waits_at);
   // The same for those of one file or directory, before `ref` changes the names in it.
   Decision break_handles(const FileKey& file, const OpenRef& ref);
 

@@ -158,6 +158,23 @@ void Breaks::send_break(const filestate::Break& notification) {
   deliveries_.spawn(deliver(notification));
 }
 
+void Breaks::send_breaks(std::vector<filestate::Break> notifications) {
+  const size_t at_once = std::min(notifications.size(), kBreaksAtOnce);
+  for (size_t i = 0; i < at_once; ++i) send_break(notifications[i]);
+  notifications.erase(notifications.begin(),
+                      notifications.begin() + static_cast<ptrdiff_t>(at_once));
+  if (!notifications.empty()) deliveries_.spawn(send_in_pieces(std::move(notifications)));
+}
+
+Task<void> Breaks::send_in_pieces(std::vector<filestate::Break> notifications) {
+  for (size_t i = 0; i < notifications.size(); ++i) {
+    if (i % kBreaksAtOnce == 0) co_await timer_reactor_.next_turn();
+    // Its handle may be closed by now.
+    const filestate::Break& notification = notifications[i];
+    if (!notification.ack_required || is_awaited(notification)) send_break(notification);
+  }
+}
+
 bool Breaks::is_awaited(const filestate::Break& notification) const {
   return notification.ack_required && table_->is_breaking(notification.id);
 }

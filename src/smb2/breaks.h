@@ -110,7 +110,12 @@ class Breaks final : public filestate::BreakSink {
   // calling thread, which must not be a reactor.
   void wait_for_deliveries() { deliveries_.wait(); }
 
+  // So many breaks of one event are sent by the thread that made it. A file may have tens of
+  // thousands of holders: the rest follows in pieces, from the reactor of the timers.
+  static constexpr size_t kBreaksAtOnce = 64;
+
   void send_break(const filestate::Break& notification) override;
+  void send_breaks(std::vector<filestate::Break> notifications) override;
   // The connection it had arrived on ended, and the client may have seen nothing of it. Does
   // nothing for one that was answered. REQUIRES: that connection is not taken for one that lives.
   void send_again(const filestate::Break& notification);
@@ -142,6 +147,7 @@ class Breaks final : public filestate::BreakSink {
 
   // Sends on one channel after the other until it has arrived or nobody waits for it any more.
   Task<void> deliver(filestate::Break notification, bool is_timed = false);
+  Task<void> send_in_pieces(std::vector<filestate::Break> notifications);
   bool tries_again(const filestate::Break& notification) const;
   // On the first channel that seems to live; null when there is none.
   DeliveryOutcome send(const filestate::Break& notification);
