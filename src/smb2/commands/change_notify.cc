@@ -65,9 +65,10 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
                                   is_placed ? Interim::kAtOnce : Interim::kLater);
     if (!async) {
       hub.cancel(*open, waiter);
-      // Nobody would say where it is.
-      if (waiting.is_first) hub.end(*open, async.error().status());
-      waiting.placed->set(true);
+      if (waiting.is_first) {  // nobody would say where it is
+        hub.end(*open, async.error().status());
+        waiting.placed->set(true);
+      }
       co_return std::unexpected(async.error());
     }
   }
@@ -76,10 +77,10 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
     place(request.server, *open, notify);
     waiting.placed->set(true);
     co_await request.connection->reactor().schedule();
-    request.send_interim();
+    if (!waiter->is_set()) request.send_interim();
   } else if (request.has_gone_async()) {
     (void)co_await waiting.placed->wait(request.connection->reactor());
-    request.send_interim();
+    if (!waiter->is_set()) request.send_interim();
   }
   // A CLOSE ends the wait, so it must not wait for this request.
   request.open.release();
