@@ -19,10 +19,23 @@ void end_if_going(Server& server, const Open& open) {
   }
 }
 
+// Room for the changes that wait, and for the path, which what listens in the kernel keeps three
+// times. Once for an open, however many watches of it end with its directory.
+bool count_watch(Open& open, const std::string& path, const wire::ChangeNotifyRequest& notify) {
+  if (open.counts_notifications.exchange(true)) return true;
+  std::string directory = open.tree_connect->share->real_path + '\\' + path;
+  std::ranges::replace(directory, '\\', '/');
+  const size_t changes = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
+  if (open.memory.add(changes + WatchTable::cost_of(directory) + 3 * directory.size())) return true;
+  open.counts_notifications = false;
+  return false;
+}
+
 // Says where the directory of a new watch is: on the pool, as its path may be long.
 void place(Server& server, Open& open, const wire::ChangeNotifyRequest& notify) {
   const bool tree = (notify.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
-  if (!server.notify.place(open, current_path(server, open).text(), tree)) {
+  const std::string path = current_path(server, open).text();
+  if (!count_watch(open, path, notify) || !server.notify.place(open, path, tree)) {
     server.notify.end(open, NtStatus::kInsufficientResources);
   }
   end_if_going(server, open);
@@ -42,14 +55,6 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   if (!open->has_access(wire::Access::kFileListDirectory)) co_return fail(NtStatus::kAccessDenied);
   // The share's owner turned it off.
   if (!open->tree_connect->share->change_notify) co_return fail(NtStatus::kNotImplemented);
-
-  if (!open->counts_notifications.exchange(true)) {
-    const size_t kept = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
-    if (auto counted = open->memory.add(kept); !counted) {
-      open->counts_notifications = false;
-      co_return std::unexpected(counted.error());
-    }
-  }
 
   NotifyHub& hub = request.server.notify;
   const NotifyHub::Waiting waiting = hub.wait(*open, notify);

@@ -39,7 +39,7 @@ struct DirectoryTree::Node {
   Node* parent = nullptr;
   std::string name;
   std::unordered_map<std::string_view, std::unique_ptr<Node>> children;  // by their names
-  std::unique_ptr<Watches> watches;  // null: none
+  std::unique_ptr<Watches> watches;                                      // null: none
   std::vector<std::shared_ptr<ShareRoot>> roots;
 
   bool leads_nowhere() const { return children.empty() && !watches; }

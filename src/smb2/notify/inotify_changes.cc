@@ -107,7 +107,8 @@ class InotifyChanges final : public LocalChanges {
   // The thread's own.
   std::deque<Held> held_;
   size_t held_bytes_ = 0;
-  std::optional<Clock::time_point> expire_at_;  // when notes are looked through; none: there are none
+  std::optional<Clock::time_point>
+      expire_at_;  // when notes are looked through; none: there are none
   struct HalfRename {
     uint32_t cookie;
     LocalChange change;

@@ -20,8 +20,8 @@ namespace braid::smb2 {
 class InotifyTree {
  public:
   // Directories watched at most, and by one user: each costs the kernel about a kilobyte. The same
-  // for the bytes of their paths, which clients can make long. Beyond it changes deep in large trees
-  // go untold, and the log says so. Others' watches are not touched.
+  // for the bytes of their paths, which clients can make long. Beyond it changes deep in large
+  // trees go untold, and the log says so. Others' watches are not touched.
   struct Limits {
     size_t directories = 65'536;
     size_t of_user = 16'384;

@@ -90,10 +90,9 @@ TEST_F(InotifyTreeTest, TreesCoverWhatIsBelowUntilTheLastGoes) {
 // Clients make paths long, and longer when they move a directory.
 TEST_F(InotifyTreeTest, PathsAreBoundedByTheirBytes) {
   const size_t one = path(10).size();
-  InotifyTree tree(inotify.get(), {.directories = 100,
-                                   .of_user = 100,
-                                   .path_bytes = 8 * one,
-                                   .path_bytes_of_user = 3 * one});
+  InotifyTree tree(
+      inotify.get(),
+      {.directories = 100, .of_user = 100, .path_bytes = 8 * one, .path_bytes_of_user = 3 * one});
   for (int i = 10; i < 13; ++i) EXPECT_NE(watch(tree, i, 1), 0u);
   EXPECT_EQ(watch(tree, 13, 1), 0u);
   EXPECT_NE(watch(tree, 13, 2), 0u) << "others have room";

@@ -83,13 +83,13 @@ void NotifyHub::finish(WatchTable::Outcome outcome) {
 NotifyHub::Waiting NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& request) {
   Waiting waiting{.waiter = std::make_shared<OneShot<NotifyAnswer>>()};
   WatchTable::Outcome outcome;
-  waiting.placed = table_.wait({.id = open.file_id.persistent,
-                                .user = open.user,
-                                .tree = (request.flags &
-                                         wire::ChangeNotifyRequest::kFlagWatchTree) != 0,
-                                .filter = request.completion_filter,
-                                .capacity = request.output_buffer_length},
-                               waiting.waiter, waiting.is_first, outcome);
+  waiting.placed =
+      table_.wait({.id = open.file_id.persistent,
+                   .user = open.user,
+                   .tree = (request.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0,
+                   .filter = request.completion_filter,
+                   .capacity = request.output_buffer_length},
+                  waiting.waiter, waiting.is_first, outcome);
   if (waiting.is_first) count_watches();
   finish(std::move(outcome));
   return waiting;
@@ -99,8 +99,6 @@ bool NotifyHub::place(Open& open, std::string_view path, bool tree) {
   if (!table_.has(open.file_id.persistent)) return true;  // it ended meanwhile
   const Share& share = *open.tree_connect->share;
   const std::string directory = in_table(share, path);
-  // What listens in the kernel keeps the path three times.
-  if (!open.memory.add(WatchTable::cost_of(directory) + 3 * directory.size())) return false;
   if (!table_.place(open.file_id.persistent, in_table(share, {}), directory)) return false;
   listen(open, directory, tree);
   return true;

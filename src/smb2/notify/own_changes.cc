@@ -9,9 +9,7 @@ namespace braid::smb2 {
 
 OwnChanges::OwnChanges() { crypto::random_bytes(key_); }
 
-uint64_t OwnChanges::hash_of(std::string_view path) const {
-  return sip_hash(key_, as_bytes(path));
-}
+uint64_t OwnChanges::hash_of(std::string_view path) const { return sip_hash(key_, as_bytes(path)); }
 
 uint64_t OwnChanges::hash_on_disk(std::string_view path) const {
   return hash_of(spelled_for_clients(path));

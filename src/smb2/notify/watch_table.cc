@@ -147,8 +147,7 @@ void WatchTable::end(uint64_t id, NtStatus status, Outcome& outcome) {
   outcome.ended.push_back(state->local);
 }
 
-void WatchTable::end_at(std::string_view directory, bool below, NtStatus status,
-                        Outcome& outcome) {
+void WatchTable::end_at(std::string_view directory, bool below, NtStatus status, Outcome& outcome) {
   const auto places = tree_.lock()->places_at(directory, below);
   for (const auto& place : places) end(entry_of(place).id, status, outcome);
 }

@@ -28,9 +28,8 @@ class WatchTableTest : public testing::Test {
   void begin(uint64_t id, bool tree, uint32_t filter, uint64_t user, uint32_t capacity,
              bool& is_first, WatchTable::Outcome& outcome) {
     begun = std::make_shared<OneShot<NotifyAnswer>>();
-    table.wait(
-        {.id = id, .user = {user}, .tree = tree, .filter = filter, .capacity = capacity}, begun,
-        is_first, outcome);
+    table.wait({.id = id, .user = {user}, .tree = tree, .filter = filter, .capacity = capacity},
+               begun, is_first, outcome);
   }
   NotifyWaiter wait(uint64_t id) {
     auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
@@ -107,8 +106,7 @@ TEST_F(WatchTableTest, WhoFillsBuffersLeavesRoomForOthers) {
     EXPECT_EQ(changes(waiter).size(), 120u);
   }
   size_t lost = 0;
-  for (uint64_t id = 0; id < kMany; ++id)
-    lost += status(wait(id)) == NtStatus::kNotifyEnumDir;
+  for (uint64_t id = 0; id < kMany; ++id) lost += status(wait(id)) == NtStatus::kNotifyEnumDir;
   EXPECT_GT(lost, kMany / 3);
 }
 
