@@ -51,8 +51,8 @@ class NotifyHub final : public LocalChangeSink {
   };
   Waiting wait(const Open& open, const wire::ChangeNotifyRequest& request);
   // After the first: from here on changes are kept, those that local programs make too. `path`:
-  // where the directory is. May wait for the disk. False: it cannot be watched there, for want of
-  // memory, by its depth, or because the user watches it too often already.
+  // where the directory is. May wait for the disk. False: it cannot be watched there, by its depth
+  // or because the user watches it too often already.
   bool place(Open& open, std::string_view path, bool tree);
   void cancel(const Open& open, const NotifyWaiter& waiter);
   // The watch ends, and with it its waiting requests.
