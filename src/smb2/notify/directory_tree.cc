@@ -58,6 +58,10 @@ DirectoryTree::~DirectoryTree() {
   }
 }
 
+bool DirectoryTree::is_too_deep(std::string_view path) {
+  return static_cast<size_t>(std::ranges::count(path, '/')) >= kDepthMax;
+}
+
 size_t DirectoryTree::cost_of(std::string_view directory) {
   const auto depth = static_cast<size_t>(std::ranges::count(directory, '/')) + 1;
   return depth * kNodeSize + directory.size();
@@ -102,7 +106,7 @@ void DirectoryTree::prune(Node* node) {
 
 bool DirectoryTree::add(const PlaceRef& place, std::string_view root, std::string_view directory) {
   if (place->ended || place->directory) return true;
-  if (static_cast<size_t>(std::ranges::count(directory, '/')) >= kDepthMax) return false;
+  if (is_too_deep(directory)) return false;
   Node& node = make(directory);
   if (!node.watches) node.watches = std::make_unique<Node::Watches>();
   size_t& own = node.watches->of_user[place->user];

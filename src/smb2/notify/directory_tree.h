@@ -36,6 +36,7 @@ class DirectoryTree {
   // Components of a path that can be watched, as each takes memory. No path that a client can send
   // has so many; renames make deeper ones.
   static constexpr size_t kDepthMax = 4096;
+  static bool is_too_deep(std::string_view path);
   // A component here, its name apart.
   static constexpr size_t kNodeSize = 192;
 

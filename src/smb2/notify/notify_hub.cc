@@ -95,7 +95,7 @@ NotifyHub::Waiting NotifyHub::wait(const Open& open, const wire::ChangeNotifyReq
   return waiting;
 }
 
-bool NotifyHub::place(Open& open, std::string_view path, bool tree) {
+bool NotifyHub::place(const Open& open, std::string_view path, bool tree) {
   if (!table_.has(open.file_id.persistent)) return true;  // it ended meanwhile
   const Share& share = *open.tree_connect->share;
   const std::string directory = in_table(share, path);
@@ -178,10 +178,11 @@ void NotifyHub::apply(const ChangeEvent& event) {
     }
   }
   if (!event.changes.empty()) report(event.changes);
-  if (!event.moved_from.empty()) table_.moved(event.moved_from, event.moved_to);
-  if (event.going.empty()) return;
   WatchTable::Outcome outcome;
-  table_.end_at(event.going, false, NtStatus::kDeletePending, outcome);
+  if (!event.moved_from.empty()) table_.moved(event.moved_from, event.moved_to, outcome);
+  if (!event.going.empty()) {
+    table_.end_at(event.going, false, NtStatus::kDeletePending, outcome);
+  }
   finish(std::move(outcome));
 }
 
@@ -284,7 +285,7 @@ void NotifyHub::local_change(const LocalChange& change) {
           {moves ? FileAction::kRemoved : FileAction::kRenamedOldName, names, path},
           {moves ? FileAction::kAdded : FileAction::kRenamedNewName, names, to}};
       table_.report(changes, outcome);
-      if (change.is_directory) table_.moved(path, to);
+      if (change.is_directory) table_.moved(path, to, outcome);
       break;
     }
     case LocalChange::Kind::kLost:

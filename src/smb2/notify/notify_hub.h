@@ -53,7 +53,7 @@ class NotifyHub final : public LocalChangeSink {
   // After the first: from here on changes are kept, those that local programs make too. `path`:
   // where the directory is. May wait for the disk. False: it cannot be watched there, by its depth
   // or because the user watches it too often already.
-  bool place(Open& open, std::string_view path, bool tree);
+  bool place(const Open& open, std::string_view path, bool tree);
   void cancel(const Open& open, const NotifyWaiter& waiter);
   // The watch ends, and with it its waiting requests.
   void end(const Open& open, NtStatus status);

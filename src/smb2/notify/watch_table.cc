@@ -182,6 +182,14 @@ void WatchTable::report(std::span<const PathChange> changes, Outcome& outcome) {
   }
 }
 
+void WatchTable::moved(std::string_view from, std::string_view to, Outcome& outcome) {
+  // What it would take more is nobody's.
+  if (DirectoryTree::is_too_deep(to)) {
+    return end_at(from, /*below=*/true, NtStatus::kNotifyCleanup, outcome);
+  }
+  tree_.lock()->moved(from, to);
+}
+
 void WatchTable::lose(Outcome& outcome) {
   std::vector<EntryRef> entries;
   {

@@ -73,8 +73,9 @@ class WatchTable {
 
   // Tells of changes that belong together: a waiting request is answered with all of them.
   void report(std::span<const PathChange> changes, Outcome& outcome);
-  // A directory has another name now: watches of it and below it go with it.
-  void moved(std::string_view from, std::string_view to) { tree_.lock()->moved(from, to); }
+  // A directory has another name now: watches of it and below it go with it, or end where that is
+  // too deep to be watched.
+  void moved(std::string_view from, std::string_view to, Outcome& outcome);
   // Changes were lost and nobody knows where.
   void lose(Outcome& outcome);
 

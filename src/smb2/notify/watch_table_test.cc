@@ -74,7 +74,7 @@ TEST_F(WatchTableTest, WatchesOfOneUserAndDirectoryAreBounded) {
   EXPECT_TRUE(watch(kMost, "/srv/a/b", true, kNames, 1)) << "another directory";
   EXPECT_TRUE(watch(kMost + 1, "/srv/a", true, kNames, 2)) << "another user";
   WatchTable::Outcome outcome;
-  table.moved("/srv/a", "/srv/c");
+  table.moved("/srv/a", "/srv/c", outcome);
   EXPECT_FALSE(watch(kMost + 2, "/srv/c", true, kNames, 1));
   table.end(0, NtStatus::kNotifyCleanup, outcome);
   EXPECT_TRUE(watch(kMost + 2, "/srv/c", true, kNames, 1));
@@ -218,12 +218,28 @@ TEST_F(WatchTableTest, DeletedDirectoryEndsItsWatchesAndOnlyThose) {
 TEST_F(WatchTableTest, WatchesFollowARenamedDirectory) {
   watch(1, "/srv/a/b");
   watch(2, "/srv/ab");
-  table.moved("/srv/a", "/srv/new");
+  WatchTable::Outcome outcome;
+  table.moved("/srv/a", "/srv/new", outcome);
   added("/srv/new/b/c");
   added("/srv/a/b/d");
   added("/srv/ab/e");
   EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "c"}}));
   EXPECT_EQ(changes(wait(2)), (Changes{{FileAction::kAdded, "e"}}));
+}
+
+// A rename makes paths deeper than any that is asked for.
+TEST_F(WatchTableTest, WatchesThatMoveTooDeepEnd) {
+  watch(1, "/srv/a/b");
+  watch(2, "/srv/c");
+  const auto moves = wait(1), stays = wait(2);
+  std::string deep = "/srv";
+  while (!DirectoryTree::is_too_deep(deep)) deep += "/x";
+  WatchTable::Outcome outcome;
+  table.moved("/srv/a", deep, outcome);
+  finish(outcome);
+  EXPECT_EQ(status(moves), NtStatus::kNotifyCleanup);
+  EXPECT_EQ(status(stays), std::nullopt);
+  EXPECT_EQ(table.size(), 1u);
 }
 
 TEST_F(WatchTableTest, PrivateFolderIsNotTold) {
