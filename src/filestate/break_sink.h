@@ -1,6 +1,8 @@
 // What filestate calls upward; implemented by the layer that has connections.
 #pragma once
 
+#include <vector>
+
 #include "filestate/types.h"
 
 namespace braid::filestate {
@@ -11,6 +13,10 @@ class BreakSink {
  public:
   virtual ~BreakSink() = default;
   virtual void send_break(const Break& notification) = 0;
+  // Those of one event, which may be any number. REQUIRES: there are some.
+  virtual void send_breaks(std::vector<Break> notifications) {
+    for (const Break& notification : notifications) send_break(notification);
+  }
   virtual void completed(const FileKey& file, const Completion& completion) = 0;
   // A disconnected open was given up and is closed as far as filestate goes: free what was kept for
   // its return, and delete the file if `closed` says so.

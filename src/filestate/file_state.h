@@ -131,7 +131,6 @@ class BasicFileState {
   Caching caching_of(OpenToken token) const;
   OpenDecision grant_of(OpenToken token) const;
   LocksOfOpen locks_of(OpenToken token) const { return locks_.locks_of(token); }
-  std::vector<OpenToken> opens_with(const LeaseId& lease) const;
   bool set_durability(OpenToken token, Durability durability);
   bool disconnect(OpenToken token, Outcome& out);
   bool reconnect(OpenToken token, SessionId session);

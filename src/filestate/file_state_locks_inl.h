@@ -189,15 +189,6 @@ OpenDecision BasicFileState<kDefect>::grant_of(OpenToken token) const {
   return decision;
 }
 
-template <Defect kDefect>
-std::vector<OpenToken> BasicFileState<kDefect>::opens_with(const LeaseId& lease) const {
-  std::vector<OpenToken> tokens;
-  for (const auto& open : opens_) {
-    if (open->lease && open->lease->id == lease) tokens.push_back(open->token);
-  }
-  return tokens;
-}
-
 // [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10: durable only with a batch oplock or handle caching.
 template <Defect kDefect>
 bool BasicFileState<kDefect>::set_durability(OpenToken token, Durability durability) {

@@ -230,8 +230,10 @@ bool FileTable::any_open_below(std::string_view directory) const {
   });
 }
 
-Decision FileTable::break_handles_below(std::string_view directory, const OpenRef& directory_open) {
+Decision FileTable::break_handles_below(std::string_view directory, const OpenRef& directory_open,
+                                        std::vector<FileKey>& waits_at) {
   Decision decision = Decision::go();
+  waits_at.clear();
   for (const FileKey& key :
        impl_->files_where([&](std::string_view path) { return is_below(directory, path); })) {
     const Decision one =
@@ -239,7 +241,9 @@ Decision FileTable::break_handles_below(std::string_view directory, const OpenRe
           if (!has_link_below(state, directory)) return Decision::go();
           return state.take_handles(directory_open.token, outcome);
         });
-    if (one.verdict == Verdict::kWait) decision = one;
+    if (one.verdict != Verdict::kWait) continue;
+    decision = one;
+    waits_at.push_back(key);
   }
   return decision;
 }
@@ -377,13 +381,6 @@ OpenDecision FileTable::grant_of(const OpenRef& ref) const {
 LocksOfOpen FileTable::locks_of(const OpenRef& ref) const {
   return impl_->ask(ref.file, LocksOfOpen{},
                     [&](FileNode&, const FileState& state) { return state.locks_of(ref.token); });
-}
-
-std::vector<OpenToken> FileTable::opens_with(const LeaseId& lease) const {
-  const std::optional<FileKey> file = impl_->keys.file_of(lease);
-  if (!file) return {};
-  return impl_->ask(*file, std::vector<OpenToken>{},
-                    [&](FileNode&, const FileState& state) { return state.opens_with(lease); });
 }
 
 bool FileTable::set_durability(const OpenRef& ref, Durability durability) {

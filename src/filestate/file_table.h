@@ -103,8 +103,10 @@ class FileTable {
   // at a time: only for renaming a directory, which Windows refuses then.
   bool any_open_below(std::string_view directory) const;
   // Before that: ends the handle caching of everything open below, so that clients close what they
-  // keep open for themselves only. kWait: ask again at kRetryOperation of `directory_open`.
-  Decision break_handles_below(std::string_view directory, const OpenRef& directory_open);
+  // keep open for themselves only. kWait: ask again at kRetryOperation of `directory_open`, which
+  // waits for every file of `waits_at` then.
+  Decision break_handles_below(std::string_view directory, const OpenRef& directory_open,
+                               std::vector<FileKey>& waits_at);
   // The same for those of one file or directory, before `ref` changes the names in it.
   Decision break_handles(const FileKey& file, const OpenRef& ref);
 
@@ -159,8 +161,6 @@ class FileTable {
   OpenDecision grant_of(const OpenRef& ref) const;
   // For admin: the byte-range locks it has and waits for.
   LocksOfOpen locks_of(const OpenRef& ref) const;
-  // Lease.LeaseOpens: those that the lease is of.
-  std::vector<OpenToken> opens_with(const LeaseId& lease) const;
 
   // The state "disconnected" of an open, [MS-SMB2] 3.3.7.1. kDurable is refused (false) unless the
   // open holds a batch oplock or a lease with H.

@@ -135,7 +135,7 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
     w.u64(file.inode);
     group->bus().send(worker.index(), store::Topic::kRecords, bytes);
   }
-  const Outcome& outcome = effects.outcome;
+  Outcome& outcome = effects.outcome;
   for (size_t i = 0; i < outcome.purged.size(); ++i) {
     if (effects.closed[i].delete_now) {
       effects.closed[i].until_deleted =
@@ -143,12 +143,17 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
     }
     sink.purged(outcome.purged[i].open, effects.closed[i]);
   }
-  for (const Break& notification : outcome.breaks) sink.send_break(notification);
-  for (const Completion& completion : outcome.completions) sink.completed(file, completion);
+  // What another worker's event has left for opens of this one is told like its own.
   for (Output& output : effects.own) {
     if (const auto* notification = std::get_if<Break>(&output.what)) {
-      sink.send_break(*notification);
-    } else if (const auto* completion = std::get_if<Completion>(&output.what)) {
+      outcome.breaks.push_back(*notification);
+    }
+  }
+  if (!outcome.breaks.empty()) sink.send_breaks(std::move(outcome.breaks));
+  for (const Completion& completion : outcome.completions) sink.completed(file, completion);
+  for (Output& output : effects.own) {
+    if (std::holds_alternative<Break>(output.what)) continue;
+    if (const auto* completion = std::get_if<Completion>(&output.what)) {
       sink.completed(output.file, *completion);
     } else {
       auto& purged = std::get<PurgedOpen>(output.what);

@@ -244,12 +244,20 @@ TEST_F(Table, RenameOfADirectoryEndsHandleCachingBelowIt) {
   OpenRequest inner = lease(1, "RH");
   inner.path = path("dir\\file");
   open(inner, child);
-  EXPECT_EQ(table.break_handles_below("elsewhere", ref(directory)).verdict, Verdict::kGo);
-  EXPECT_EQ(table.break_handles_below("dir", ref(directory)).verdict, Verdict::kWait);
+  std::vector<FileKey> waits_at;
+  const auto break_below = [&](std::string_view path) {
+    return table.break_handles_below(path, ref(directory), waits_at).verdict;
+  };
+  EXPECT_EQ(break_below("elsewhere"), Verdict::kGo);
+  EXPECT_EQ(break_below("dir"), Verdict::kWait);
+  EXPECT_EQ(waits_at, std::vector{child});
   EXPECT_NE(sink.take_breaks(), "");
+  EXPECT_FALSE(table.cancel_wait(ref(directory))) << "it waits at the child";
+  EXPECT_TRUE(table.cancel_wait(ref(directory, child)));
+  EXPECT_EQ(break_below("dir"), Verdict::kWait);
   table.close(ref(inner, child));
   EXPECT_EQ(sink.take_completions().size(), 1u);
-  EXPECT_EQ(table.break_handles_below("dir", ref(directory)).verdict, Verdict::kGo);
+  EXPECT_EQ(break_below("dir"), Verdict::kGo);
   EXPECT_FALSE(table.any_open_below("dir"));
 }
 

@@ -1,10 +1,13 @@
 // Breaks that look for a channel which lives: [MS-SMB2] 3.3.4.6, 3.3.4.7.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "smb2/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/oplock_break.h"
+#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
@@ -312,6 +315,33 @@ TEST_F(WindowsBreakDelivery, LeaseBreakGoesToTheNextChannel) {
   open_waiting();
   ASSERT_TRUE(is_break(holder[0].receive()));
   EXPECT_TRUE(is_break(holder[1].receive()));
+}
+
+// Whoever made the event sends the first of them himself, and does not wait for the others.
+TEST_F(BreakDelivery, EventThatBreaksManyReachesAll) {
+  constexpr size_t kMany = 3 * Breaks::kBreaksAtOnce + 5;
+  RawClient holder(engine, kHolder);
+  ASSERT_TRUE(holder.log_on());
+  auto body = RawClient::create_body("file");
+  body.requested_oplock_level = OplockLevel::kLevelIi;
+  std::set<uint64_t> holds;
+  for (size_t i = 0; i < kMany; ++i) holds.insert(holder.create(body).volatile_id);
+  ASSERT_EQ(holds.size(), kMany);
+  const FileId file = opener.create("file");
+  const Bytes data(1);
+  wire::WriteRequest write;
+  write.file_id = file;
+  write.data = data;
+  EXPECT_EQ(opener.status_of(opener.request(Command::kWrite, write)), NtStatus::kSuccess);
+  std::set<uint64_t> told;
+  for (size_t i = 0; i < kMany; ++i) {
+    const auto notification = holder.receive();
+    ASSERT_TRUE(is_break(notification));
+    const auto told_of = notification->as<wire::OplockBreakNotification>();
+    EXPECT_EQ(told_of.oplock_level, OplockLevel::kNone);
+    told.insert(told_of.file_id.volatile_id);
+  }
+  EXPECT_EQ(told, holds);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace braid::smb2 {
 
 void ClientTable::add(const Connection& connection) {
   const ClientGuid& client = connection.negotiated.client_guid;
-  (*shard_of(client).lock())[client].members.emplace(connection.number, false);
+  (*shard_of(client).lock())[client].members.try_emplace(connection.number);
 }
 
 void ClientTable::begin_ending(const Connection& connection) {
@@ -21,7 +21,7 @@ void ClientTable::begin_ending(const Connection& connection) {
   const auto found = clients->find(client);
   if (found == clients->end()) return;
   const auto member = found->second.members.find(connection.number);
-  if (member != found->second.members.end()) forget_user(found->second, member);
+  if (member != found->second.members.end()) forget_users(found->second, member->second);
 }
 
 void ClientTable::remove(const Connection& connection) {
@@ -32,7 +32,7 @@ void ClientTable::remove(const Connection& connection) {
   Client& its = found->second;
   const auto member = its.members.find(connection.number);
   if (member == its.members.end()) return;
-  forget_user(its, member);
+  forget_users(its, member->second);
   its.members.erase(member);
   if (its.members.empty()) clients->erase(found);
 }
@@ -43,7 +43,7 @@ void ClientTable::add_session(const std::shared_ptr<Connection>& connection,
   auto clients = shard_of(client).lock();
   const auto found = clients->find(client);
   if (found == clients->end() || !found->second.members.contains(connection->number)) return;
-  Sessions& sessions = found->second.by_user[user][connection->number];
+  Sessions& sessions = found->second.by_user[user].sessions[connection->number];
   sessions.connection = connection;
   ++sessions.count;
 }
@@ -56,10 +56,10 @@ void ClientTable::remove_session(const Connection& connection, filestate::UserId
   auto& by_user = found->second.by_user;
   const auto own = by_user.find(user);
   if (own == by_user.end()) return;
-  const auto sessions = own->second.find(connection.number);
-  if (sessions == own->second.end() || --sessions->second.count != 0) return;
-  own->second.erase(sessions);
-  if (own->second.empty()) by_user.erase(own);
+  const auto sessions = own->second.sessions.find(connection.number);
+  if (sessions == own->second.sessions.end() || --sessions->second.count != 0) return;
+  own->second.sessions.erase(sessions);
+  if (own->second.is_gone()) by_user.erase(own);
 }
 
 std::vector<std::shared_ptr<Connection>> ClientTable::connections(const ClientGuid& client,
@@ -70,7 +70,7 @@ std::vector<std::shared_ptr<Connection>> ClientTable::connections(const ClientGu
   if (found == clients->end()) return live;
   const auto own = found->second.by_user.find(user);
   if (own == found->second.by_user.end()) return live;
-  for (const auto& [number, sessions] : own->second) {
+  for (const auto& [number, sessions] : own->second.sessions) {
     if (live.size() == kCandidatesMax) break;
     if (auto connection = sessions.connection.lock()) live.push_back(std::move(connection));
   }
@@ -83,7 +83,7 @@ size_t ClientTable::count(const ClientGuid& client) const {
   return found == clients->end() ? 0 : found->second.members.size();
 }
 
-bool ClientTable::admit_session(const Connection& connection) {
+bool ClientTable::admit_session(const Connection& connection, filestate::UserId user) {
   // 2.0.2 has no ClientGuid.
   const wire::Dialect dialect = connection.negotiated.dialect;
   if (dialect == wire::Dialect::kSmb202) return true;
@@ -92,13 +92,26 @@ bool ClientTable::admit_session(const Connection& connection) {
   const auto found = clients->find(client);
   if (found == clients->end()) return true;
   Client& its = found->second;
-  if (its.with_user != 0 && its.dialect != dialect) return false;
+  const auto there = its.by_user.find(user);
+  if (there != its.by_user.end() && there->second.connections != 0 &&
+      there->second.dialect != dialect) {
+    return false;
+  }
   const auto own = its.members.find(connection.number);
-  if (own == its.members.end() || own->second) return true;
-  own->second = true;
-  ++its.with_user;
-  its.dialect = dialect;
+  if (own == its.members.end() || !own->second.insert(user).second) return true;
+  User& known = its.by_user[user];
+  ++known.connections;
+  known.dialect = dialect;
   return true;
+}
+
+void ClientTable::forget_users(Client& client, Member& member) {
+  for (const filestate::UserId user : std::exchange(member, {})) {
+    const auto own = client.by_user.find(user);
+    if (own == client.by_user.end()) continue;
+    --own->second.connections;
+    if (own->second.is_gone()) client.by_user.erase(own);
+  }
 }
 
 // Thread: the reactor of the timers, except `stopped`.
@@ -143,6 +156,23 @@ Bytes notification_message(const Body& body, SessionId session_id) {
 
 void Breaks::send_break(const filestate::Break& notification) {
   deliveries_.spawn(deliver(notification));
+}
+
+void Breaks::send_breaks(std::vector<filestate::Break> notifications) {
+  const size_t at_once = std::min(notifications.size(), kBreaksAtOnce);
+  for (size_t i = 0; i < at_once; ++i) send_break(notifications[i]);
+  notifications.erase(notifications.begin(),
+                      notifications.begin() + static_cast<ptrdiff_t>(at_once));
+  if (!notifications.empty()) deliveries_.spawn(send_in_pieces(std::move(notifications)));
+}
+
+Task<void> Breaks::send_in_pieces(std::vector<filestate::Break> notifications) {
+  for (size_t i = 0; i < notifications.size(); ++i) {
+    if (i % kBreaksAtOnce == 0) co_await timer_reactor_.next_turn();
+    // Its handle may be closed by now.
+    const filestate::Break& notification = notifications[i];
+    if (!notification.ack_required || is_awaited(notification)) send_break(notification);
+  }
 }
 
 bool Breaks::is_awaited(const filestate::Break& notification) const {

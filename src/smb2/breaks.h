@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -52,11 +53,12 @@ class ClientTable {
   std::vector<std::shared_ptr<Connection>> connections(const ClientGuid& client,
                                                        filestate::UserId user) const;
   size_t count(const ClientGuid& client) const;
-  // A user has logged on over `connection`. False: users of the same client have over connections
-  // of another dialect, and this one is not counted. [MS-SMB2] 3.3.5.5.3, GlobalClientTable: here
-  // Client.Dialect is what the connections speak that live and have a user.
+  // The user has logged on over `connection`. False: he has, with the same ClientGuid, over
+  // connections of another dialect, and this one is not counted. [MS-SMB2] 3.3.5.5.3,
+  // GlobalClientTable: here Client.Dialect is what the connections speak that live and on which the
+  // user has been. Others who come with his ClientGuid take nothing from him.
   // REQUIRES: the connection is not ending.
-  bool admit_session(const Connection& connection);
+  bool admit_session(const Connection& connection, filestate::UserId user);
 
  private:
   // On one connection, of one user.
@@ -64,17 +66,22 @@ class ClientTable {
     std::weak_ptr<Connection> connection;
     size_t count = 0;
   };
+  // With one ClientGuid.
+  struct User {
+    std::map<uint64_t, Sessions> sessions;  // by Connection::number
+    size_t connections = 0;                 // that live and on which the user has been
+    wire::Dialect dialect{};                // of these
+    bool is_gone() const { return sessions.empty() && connections == 0; }
+  };
+  using Users = std::unordered_map<filestate::UserId, User>;
+  // A connection that lives: who has been on it.
+  using Member = std::unordered_set<filestate::UserId>;
   struct Client {
-    std::unordered_map<uint64_t, bool> members;  // by Connection::number: whether it has a user
-    size_t with_user = 0;
-    wire::Dialect dialect{};  // of these
-    std::unordered_map<filestate::UserId, std::map<uint64_t, Sessions>> by_user;
+    std::unordered_map<uint64_t, Member> members;  // by Connection::number
+    Users by_user;
   };
   using Clients = std::unordered_map<ClientGuid, Client>;
-  using Members = std::unordered_map<uint64_t, bool>;
-  static void forget_user(Client& client, Members::iterator member) {
-    if (std::exchange(member->second, false)) --client.with_user;
-  }
+  static void forget_users(Client& client, Member& member);
   // Clients do not wait for each other.
   static constexpr size_t kShards = 16;
 
@@ -103,7 +110,12 @@ class Breaks final : public filestate::BreakSink {
   // calling thread, which must not be a reactor.
   void wait_for_deliveries() { deliveries_.wait(); }
 
+  // So many breaks of one event are sent by the thread that made it. A file may have tens of
+  // thousands of holders: the rest follows in pieces, from the reactor of the timers.
+  static constexpr size_t kBreaksAtOnce = 64;
+
   void send_break(const filestate::Break& notification) override;
+  void send_breaks(std::vector<filestate::Break> notifications) override;
   // The connection it had arrived on ended, and the client may have seen nothing of it. Does
   // nothing for one that was answered. REQUIRES: that connection is not taken for one that lives.
   void send_again(const filestate::Break& notification);
@@ -135,6 +147,7 @@ class Breaks final : public filestate::BreakSink {
 
   // Sends on one channel after the other until it has arrived or nobody waits for it any more.
   Task<void> deliver(filestate::Break notification, bool is_timed = false);
+  Task<void> send_in_pieces(std::vector<filestate::Break> notifications);
   bool tries_again(const filestate::Break& notification) const;
   // On the first channel that seems to live; null when there is none.
   DeliveryOutcome send(const filestate::Break& notification);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "smb2/raw_client_testing.h"
+#include "wire/fscc/set_information.h"
 #include "wire/smb2/cancel.h"
 #include "wire/smb2/oplock_break.h"
 #include "wire/smb2/set_info.h"
@@ -135,6 +136,39 @@ TEST_F(BreakTest, AcknowledgmentByAnotherSessionIsFileClosed) {
 TEST_F(BreakTest, CancelEndsTheOpenThatWaits) {
   hold();
   const uint64_t waiting = open_waiting();
+  opener.send(opener.request(Command::kCancel, wire::CancelRequest{},
+                             [&](Header& header) { header.message_id = {waiting}; }));
+  EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kCancelled);
+}
+
+// A directory that is renamed waits for what is open below it.
+TEST_F(BreakTest, CancelEndsARenameThatWaitsForHandlesBelow) {
+  auto body = RawClient::create_body("dir");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  body.desired_access |= wire::Access::kDelete;
+  const FileId directory = opener.create(body);
+  ASSERT_NE(directory, FileId{});
+  body = RawClient::create_body("dir\\file");
+  body.requested_oplock_level = OplockLevel::kLease;
+  body.contexts.request_lease = wire::LeaseContext{};
+  body.contexts.request_lease->lease_key = LeaseKey{{1}};
+  body.contexts.request_lease->lease_state =
+      wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+  ASSERT_NE(holder.create(body), FileId{});
+  wire::FileRenameInformation info;
+  info.file_name = "elsewhere";
+  Bytes bytes;
+  wire::Writer writer(bytes);
+  info.encode(writer);
+  wire::SetInfoRequest rename;
+  rename.info_type = wire::InfoType::kFile;
+  rename.file_info_class = 10;
+  rename.file_id = directory;
+  rename.buffer = bytes;
+  const uint64_t waiting = opener.next_message_id;
+  opener.send(opener.request(Command::kSetInfo, rename));
+  const auto interim = opener.receive();
+  ASSERT_TRUE(interim && interim->status() == NtStatus::kPending);
   opener.send(opener.request(Command::kCancel, wire::CancelRequest{},
                              [&](Header& header) { header.message_id = {waiting}; }));
   EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kCancelled);

@@ -200,6 +200,17 @@ TEST(ClientDialect, ClientThatComesBackInAnotherDialectHasItsNewSessionClosed) {
   EXPECT_EQ(status, NtStatus::kSuccess);
 }
 
+// A ClientGuid is no secret.
+TEST(ClientDialect, AnotherUserWithTheSameClientGuidKeepsNobodyOut) {
+  Engine engine;
+  RawClient stranger(engine), owner(engine), again(engine);
+  ASSERT_TRUE(stranger.log_on(wire::Dialect::kSmb302, "files", "other"));
+  EXPECT_TRUE(owner.log_on(wire::Dialect::kSmb311));
+  // Nor does he hide what the owner's own connections speak.
+  ASSERT_EQ(again.negotiate(wire::Dialect::kSmb302), NtStatus::kSuccess);
+  EXPECT_EQ(again.session_setup(), NtStatus::kUserSessionDeleted);
+}
+
 TEST_F(ConnectionTest, EndOfAConnectionLeavesNothing) {
   ASSERT_TRUE(client.log_on());
   ASSERT_NE(client.create("left open"), FileId{});

@@ -263,6 +263,37 @@ TEST_F(MemoryTest, WaitingChangeNotifyGivesItsFrameBack) {
   EXPECT_LE(budget().used(), kMiB);
 }
 
+// Where a watch is, is kept with it, however small the room for its changes is.
+TEST_F(MemoryTest, PathOfAWatchCounts) {
+  RawClient client(engine);
+  ASSERT_TRUE(client.log_on());
+  auto body = RawClient::create_body("");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  std::string path;
+  for (int level = 0; level < 100; ++level) {
+    path += (level == 0 ? "" : "\\") + std::string(200, 'n');
+    body.name = path;
+    ASSERT_EQ(client.close_file(client.create(body)), NtStatus::kSuccess) << level;
+  }
+  constexpr size_t kWatches = 10;
+  std::vector<FileId> handles;
+  for (size_t i = 0; i < kWatches; ++i) handles.push_back(client.create(body));
+  const uint64_t before = budget().used();
+  for (const FileId& handle : handles) {
+    wire::ChangeNotifyRequest notify;
+    notify.file_id = handle;
+    notify.output_buffer_length = 64;
+    notify.completion_filter = wire::CompletionFilter::kFileName;
+    client.send(client.request(Command::kChangeNotify, notify));
+    const auto interim = client.receive();
+    ASSERT_TRUE(interim);
+    ASSERT_EQ(interim->status(), NtStatus::kPending);
+  }
+  EXPECT_GE(budget().used() - before, kWatches * path.size());
+  for (const FileId& handle : handles) EXPECT_EQ(client.close_file(handle), NtStatus::kSuccess);
+  EXPECT_LE(budget().used(), before);
+}
+
 TEST_F(MemoryTest, CreateLongerThanItsPartsCanBeIsAnInvalidParameter) {
   RawClient client(engine);
   ASSERT_TRUE(client.log_on());

@@ -21,8 +21,13 @@ void OpenTable::add(const std::shared_ptr<Open>& open) {
       if (entry.file_id.persistent != id) tables->by_persistent[entry.file_id.persistent] = id;
       entry.names = open->names;
       entry.client_guid = open->client_guid;
+      entry.user = open->user;
       if (entry.names.create_guid) {
-        tables->by_create_guid[{entry.client_guid, *entry.names.create_guid}] = id;
+        tables->by_create_guid[{entry.client_guid, *entry.names.create_guid, entry.user}] = id;
+      }
+      if (open->is_replay_eligible && open->lease_key) {
+        entry.lease = {open->client_guid, *open->lease_key, open->user};
+        tables->unused_with[*entry.lease].insert(id);
       }
       if (entry.names.app_instance_id) {
         tables->by_app_instance.emplace(*entry.names.app_instance_id, id);
@@ -50,8 +55,13 @@ void OpenTable::Tables::erase(Opens::iterator entry) {
   if (gone.deadline) end_deadline(entry->second);
   if (gone.file_id.persistent != id) by_persistent.erase(gone.file_id.persistent);
   if (gone.names.create_guid) {
-    const auto named = by_create_guid.find({gone.client_guid, *gone.names.create_guid});
+    const auto named = by_create_guid.find({gone.client_guid, *gone.names.create_guid, gone.user});
     if (named != by_create_guid.end() && named->second == id) by_create_guid.erase(named);
+  }
+  if (gone.lease) {
+    const auto with = unused_with.find(*gone.lease);
+    with->second.erase(id);
+    if (with->second.empty()) unused_with.erase(with);
   }
   if (gone.names.app_instance_id) {
     auto [at, end] = by_app_instance.equal_range(*gone.names.app_instance_id);
@@ -244,12 +254,16 @@ std::vector<PreservedOpen> OpenTable::claim_expired(Clock::Instant now) {
   return expired;
 }
 
-void OpenTable::end_replay_eligibility(uint64_t persistent_id) {
+void OpenTable::end_replay_eligibility(const filestate::LeaseId& lease) {
   auto tables = tables_.lock();
-  const auto found = tables->opens.find(persistent_id);
-  if (found == tables->opens.end()) return;
-  if (const auto open = found->second.open.lock()) open->end_replay_eligibility();
-  if (found->second.preserved) found->second.preserved->is_replay_eligible = false;
+  const auto with = tables->unused_with.extract(lease);
+  if (!with) return;
+  for (const uint64_t id : with.mapped()) {
+    Entry& entry = tables->opens.at(id);
+    entry.lease.reset();
+    if (const auto open = entry.open.lock()) open->end_replay_eligibility();
+    if (entry.preserved) entry.preserved->is_replay_eligible = false;
+  }
 }
 
 std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {

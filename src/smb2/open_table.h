@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -21,10 +22,12 @@
 
 namespace braid::smb2 {
 
-// Names a CREATE of a client that may be sent again.
+// Names a CREATE of a user of a client that may be sent again. A ClientGuid is no secret, and
+// others may come with it.
 struct CreateKey {
   ClientGuid client;
   CreateGuid guid;
+  filestate::UserId user{};
   bool operator==(const CreateKey&) const = default;
 };
 
@@ -101,8 +104,9 @@ class OpenTable {
   };
   std::vector<AppInstanceOpen> find_app_instance(const AppInstanceId& id) const;
 
-  // Somebody has done something with it: its CREATE is not answered again.
-  void end_replay_eligibility(uint64_t persistent_id);
+  // Somebody has answered a break of the lease: no CREATE of an open that came with it is answered
+  // again. Each open is looked at once, however many such answers come.
+  void end_replay_eligibility(const filestate::LeaseId& lease);
 
   // What administrators see of those that wait for their clients.
   struct ParkedOpen {
@@ -135,6 +139,8 @@ class OpenTable {
     std::weak_ptr<Open> open;  // connected or leaving
     OpenNames names;
     ClientGuid client_guid;
+    filestate::UserId user;
+    std::optional<filestate::LeaseId> lease;         // in unused_with
     std::optional<PreservedOpen> preserved;          // parked
     std::optional<Deadlines::iterator> deadline;     // parked
     Clock::Instant until;                            // parked or claimed
@@ -143,7 +149,8 @@ class OpenTable {
   };
   struct CreateKeyHash {
     size_t operator()(const CreateKey& key) const {
-      return std::hash<ClientGuid>{}(key.client) * 31 ^ std::hash<CreateGuid>{}(key.guid);
+      return (std::hash<ClientGuid>{}(key.client) * 31 ^ std::hash<CreateGuid>{}(key.guid)) * 31 ^
+             std::hash<filestate::UserId>{}(key.user);
     }
   };
   struct Tables {
@@ -153,6 +160,8 @@ class OpenTable {
     std::unordered_map<CreateKey, uint64_t, CreateKeyHash> by_create_guid;  // the latest
     std::unordered_map<CreateKey, std::shared_ptr<PendingCreate>, CreateKeyHash> pending;
     std::unordered_multimap<AppInstanceId, uint64_t> by_app_instance;
+    // Those that may still be eligible for a replay, by the lease they asked for.
+    std::map<filestate::LeaseId, std::unordered_set<uint64_t>> unused_with;
     Deadlines deadlines;
     std::unordered_map<filestate::UserId, size_t> parked_of;  // how many of them are whose
 

@@ -161,6 +161,7 @@ TEST_F(OpenTableTest, CreateGuidIsReservedUntilItsCreateIsOver) {
     pending = table.find_or_reserve({kSomeClient, kSomeGuid}).pending;
     ASSERT_TRUE(pending);
     EXPECT_TRUE(table.find_or_reserve({ClientGuid{{9}}, kSomeGuid}).reservation);
+    EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid, {9}}).reservation) << "another user's";
     EXPECT_FALSE(pending->over.is_set());
   }
   EXPECT_TRUE(pending->over.is_set());
@@ -169,21 +170,52 @@ TEST_F(OpenTableTest, CreateGuidIsReservedUntilItsCreateIsOver) {
 
 TEST_F(OpenTableTest, CreateGuidFindsItsOpenUntilThatIsUsedOrGone) {
   const auto open = make(1);
-  EXPECT_EQ(table.find_or_reserve({kSomeClient, kSomeGuid}).open, open);
+  EXPECT_EQ(table.find_or_reserve({kSomeClient, kSomeGuid, user}).open, open);
   table.begin_leaving(*open);
-  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).disconnected);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid, user}).disconnected);
   EXPECT_FALSE(table.park(preserved(*open), kStart));
-  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).disconnected);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid, user}).disconnected);
   table.remove({1, 1});
-  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).reservation);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid, user}).reservation);
 
   const auto used = make(2);
   used->end_replay_eligibility();
-  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid}).reservation);
+  EXPECT_TRUE(table.find_or_reserve({kSomeClient, kSomeGuid, user}).reservation);
   // Another open with the same guid; the end of the older one does not hide it.
   const auto later = make(3);
   table.remove({2, 2});
-  EXPECT_EQ(table.find_or_reserve({kSomeClient, kSomeGuid}).open, later);
+  EXPECT_EQ(table.find_or_reserve({kSomeClient, kSomeGuid, user}).open, later);
+}
+
+// [MS-SMB2] 3.3.5.22.2: of all opens of the lease, wherever they are.
+TEST_F(OpenTableTest, AnswerToALeaseBreakEndsTheReplaysOfItsOpens) {
+  const LeaseKey key{{3}};
+  const auto make_with = [&](uint64_t id, const LeaseKey& of) {
+    auto open = std::make_shared<Open>(FileId{id, id}, nullptr, nullptr, OpenAttributes{});
+    open->names.create_guid = CreateGuid{{static_cast<uint8_t>(id)}};
+    open->client_guid = kSomeClient;
+    open->user = user;
+    open->lease_key = of;
+    open->is_replay_eligible = true;
+    table.add(open);
+    return open;
+  };
+  const auto first = make_with(1, key), other = make_with(2, LeaseKey{{4}}),
+             closed = make_with(3, key), leaving = make_with(4, key);
+  table.remove({3, 3});
+  table.begin_leaving(*leaving);
+  EXPECT_FALSE(table.park(preserved(*leaving), kStart));
+  table.end_replay_eligibility({kSomeClient, key, {9}});
+  EXPECT_TRUE(first->is_replay_eligible) << "another user's lease";
+  table.end_replay_eligibility({kSomeClient, key, user});
+  EXPECT_FALSE(first->is_replay_eligible);
+  EXPECT_TRUE(other->is_replay_eligible);
+  EXPECT_TRUE(closed->is_replay_eligible);
+  EXPECT_FALSE(table.claim(4).open->is_replay_eligible);
+  const auto later = make_with(5, key);
+  table.end_replay_eligibility({kSomeClient, key, user});
+  EXPECT_FALSE(later->is_replay_eligible);
+  table.remove({1, 1});
 }
 
 }  // namespace

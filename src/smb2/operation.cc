@@ -6,10 +6,18 @@
 namespace braid::smb2 {
 namespace {
 
+bool end_wait(Server& server, const filestate::OpenRef& ref, const WaitPlace& place) {
+  const std::vector<FileKey> files = place ? *place->lock() : std::vector{ref.file};
+  bool waited = false;
+  for (const FileKey& file : files) {
+    waited = server.file_table.cancel_wait({file, ref.token}) || waited;
+  }
+  return waited;
+}
+
 // A CANCEL may come in any round of the waiting, and each has a Waiter of its own.
-void cancel_waiting(Server& server, filestate::OpenRef ref, const WaitPlace& place) {
-  if (place) ref.file = *place->lock();
-  if (!server.file_table.cancel_wait(ref)) return;
+void cancel_waiting(Server& server, const filestate::OpenRef& ref, const WaitPlace& place) {
+  if (!end_wait(server, ref, place)) return;
   server.breaks.expect(ref.token)->set({Wake::kCancelled, NtStatus::kCancelled});
 }
 
@@ -30,7 +38,7 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
     const Waiter waiter = server.breaks.expect(ref.token);
     const Result<void> waiting = begin_waiting(request, ref, place);
     if (!waiting) {
-      server.file_table.cancel_wait(place ? filestate::OpenRef{*place->lock(), ref.token} : ref);
+      end_wait(server, ref, place);
       waiter->set({});  // another request of this open that waits asks again
       server.breaks.forget(ref.token);
       co_return waiting;
@@ -73,9 +81,17 @@ Task<Result<void>> prepare_operation(Request& request, filestate::Operation oper
 
 Task<Result<void>> break_handles_below(Request& request, std::string directory) {
   const filestate::OpenRef ref = request.open->ref();
-  co_return co_await until_decided(request, [&request, ref, directory] {
-    return request.server.file_table.break_handles_below(directory, ref);
-  });
+  const WaitPlace place = std::make_shared<Guarded<std::vector<FileKey>>>();
+  co_return co_await until_decided(
+      request,
+      [&request, ref, directory, place] {
+        std::vector<FileKey> waits_at;
+        const auto decision =
+            request.server.file_table.break_handles_below(directory, ref, waits_at);
+        *place->lock() = std::move(waits_at);
+        return decision;
+      },
+      place);
 }
 
 Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/guarded.h"
 #include "filestate/types.h"
@@ -11,8 +12,8 @@
 
 namespace braid::smb2 {
 
-// The file whose break is waited for when it is not that of the open; another one in each round.
-using WaitPlace = std::shared_ptr<Guarded<FileKey>>;
+// The files whose breaks are waited for when it is not that of the open; others in each round.
+using WaitPlace = std::shared_ptr<Guarded<std::vector<FileKey>>>;
 
 // Before a request waits for a break, whichever round it is: sends the interim response and makes
 // CANCEL and the end of the connection set the Waiter of the open. For CREATE, and for the two below.
@@ -20,7 +21,7 @@ using WaitPlace = std::shared_ptr<Guarded<FileKey>>;
 Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref, WaitPlace place = {});
 
 // Asks filestate until it says kGo or kFail, waiting in between as below. `ask` registers a wait
-// for the open of the request, with its own file or with the one that `place` says by then.
+// for the open of the request, with its own file or with those that `place` says by then.
 Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask,
                                  WaitPlace place = {});
 

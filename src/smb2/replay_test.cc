@@ -44,12 +44,14 @@ TEST_F(ReplayTest, ReplayTellsTheMaximalAccessOfNow) {
 }
 
 TEST_F(ReplayTest, ReplayIsForTheSameUserSessionAndLease) {
-  created(*client, durable());
+  const auto first = created(*client, durable());
   EXPECT_EQ(create_status(*client, with_lease(durable(), 1), kReplay), NtStatus::kAccessDenied);
   auto same_user = log_on();
   EXPECT_EQ(create_status(*same_user, durable(), kReplay), NtStatus::kDuplicateObjectid);
+  // Whoever comes with the client's ClientGuid takes no CreateGuid of it.
   auto other = log_on("other");
-  EXPECT_EQ(create_status(*other, durable(), kReplay), NtStatus::kAccessDenied);
+  EXPECT_EQ(create_status(*other, durable(kGuid, "of_other"), kReplay), NtStatus::kSuccess);
+  EXPECT_EQ(created(*client, durable(), kReplay).file_id, first.file_id);
   auto other_client = log_on("user", ClientGuid{{8}});
   auto alone = durable(kGuid, "elsewhere");
   EXPECT_EQ(create_status(*other_client, alone, kReplay), NtStatus::kSuccess);
@@ -81,7 +83,8 @@ TEST_F(ReplayTest, ReplayOnANewSessionIsForTheSameUserAndLease) {
   const auto first = created(*client, with_lease(durable(), 2));
   lose_connection();
   auto other = log_on("other");
-  EXPECT_EQ(create_status(*other, with_lease(durable(), 2), kReplay), NtStatus::kAccessDenied);
+  EXPECT_EQ(create_status(*other, with_lease(durable(kGuid, "of_other"), 2), kReplay),
+            NtStatus::kSuccess);
   client = log_on();
   EXPECT_EQ(create_status(*client, with_lease(durable(), 2, 9), kReplay), NtStatus::kAccessDenied);
   EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kAccessDenied);

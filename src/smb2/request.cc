@@ -101,6 +101,8 @@ void Request::finish_async() {
   if (is_watched_) connection->slow_requests.remove(*this);
   if (is_slow_) --tree_connect->share->slow_requests;
   if (async_id_.value != 0) connection->unregister_async(async_id_);
+  // The interim response was not needed: the client has not heard of the id, and has no credits.
+  if (owes_interim_) async_id_ = {};
 }
 
 }  // namespace braid::smb2

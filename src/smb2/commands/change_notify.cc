@@ -10,6 +10,38 @@
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
+namespace {
+
+// A directory that will be deleted.
+void end_if_going(Server& server, const Open& open) {
+  if (server.file_table.is_delete_pending(open.ref())) {
+    server.notify.end(open, NtStatus::kDeletePending);
+  }
+}
+
+// Room for the changes that wait, and for the path, which what listens in the kernel keeps three
+// times. Once for an open, however many watches of it end with its directory.
+bool count_watch(Open& open, const std::string& path, const wire::ChangeNotifyRequest& notify) {
+  if (open.counts_notifications.exchange(true)) return true;
+  std::string directory = open.tree_connect->share->real_path + '\\' + path;
+  std::ranges::replace(directory, '\\', '/');
+  const size_t changes = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
+  if (open.memory.add(changes + WatchTable::cost_of(directory) + 3 * directory.size())) return true;
+  open.counts_notifications = false;
+  return false;
+}
+
+// Says where the directory of a new watch is: on the pool, as its path may be long.
+void place(Server& server, Open& open, const wire::ChangeNotifyRequest& notify) {
+  const bool tree = (notify.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
+  const std::string path = current_path(server, open).text();
+  if (!count_watch(open, path, notify) || !server.notify.place(open, path, tree)) {
+    server.notify.end(open, NtStatus::kInsufficientResources);
+  }
+  end_if_going(server, open);
+}
+
+}  // namespace
 
 Task<Result<Reply>> handle_change_notify(Request& request) {
   wire::Reader reader = request.body();
@@ -24,46 +56,44 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   // The share's owner turned it off.
   if (!open->tree_connect->share->change_notify) co_return fail(NtStatus::kNotImplemented);
 
-  if (!open->counts_notifications.exchange(true)) {
-    const size_t kept = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
-    if (auto counted = open->memory.add(kept); !counted) {
-      open->counts_notifications = false;
-      co_return std::unexpected(counted.error());
-    }
-  }
-
   NotifyHub& hub = request.server.notify;
-  bool is_first = false;
-  const std::string path = current_path(request.server, *open).text();
-  const NotifyWaiter waiter = hub.wait(*open, path, notify, is_first);
-  if (!waiter) co_return fail(NtStatus::kInsufficientResources);
+  const NotifyHub::Waiting waiting = hub.wait(*open, notify);
+  const NotifyWaiter& waiter = waiting.waiter;
   // [MS-FSA] 2.1.5.11: looked at after the request is queued, so that neither a CLOSE nor a delete
   // that comes between is missed.
   if (open->is_closing()) hub.closed(*open);
-  if (request.server.file_table.is_delete_pending(open->ref())) {
-    hub.delete_pending(*open->tree_connect->share, path);
-  }
+  if (!waiting.is_first) end_if_going(request.server, *open);
   // A CANCEL may be right behind it; who has the interim response may count on being told.
   if (!waiter->is_set()) {
-    auto waiting = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); },
-                                    is_first ? Interim::kLater : Interim::kAtOnce);
-    if (!waiting) {
+    const bool is_placed = waiting.placed->is_set();
+    auto async = request.go_async([&hub, open, waiter] { hub.cancel(*open, waiter); },
+                                  is_placed ? Interim::kAtOnce : Interim::kLater);
+    if (!async) {
       hub.cancel(*open, waiter);
-      co_return std::unexpected(waiting.error());
+      if (waiting.is_first) {  // nobody would say where it is
+        hub.end(*open, async.error().status());
+        waiting.placed->set(true);
+      }
+      co_return std::unexpected(async.error());
     }
   }
-  if (is_first) {
+  if (waiting.is_first) {
     (void)co_await request.seat.turn();  // goes on in any case
-    hub.listen(*open);
+    place(request.server, *open, notify);
+    waiting.placed->set(true);
     co_await request.connection->reactor().schedule();
-    request.send_interim();
+    if (!waiter->is_set()) request.send_interim();
+  } else if (request.has_gone_async()) {
+    (void)co_await waiting.placed->wait(request.connection->reactor());
+    if (!waiter->is_set()) request.send_interim();
   }
   // A CLOSE ends the wait, so it must not wait for this request.
   request.open.release();
-  const NotifyAnswer answer = co_await waiter->wait(request.connection->reactor());
+  NotifyAnswer answer = co_await waiter->wait(request.connection->reactor());
+  const Bytes changes = answer.encode(notify.output_buffer_length);
   // STATUS_NOTIFY_CLEANUP and STATUS_NOTIFY_ENUM_DIR are no errors, and answers without changes.
   if (is_error(answer.status)) co_return fail(answer.status);
-  co_return reply_with(wire::ChangeNotifyResponse{.output_buffer = answer.changes}, answer.status);
+  co_return reply_with(wire::ChangeNotifyResponse{.output_buffer = changes}, answer.status);
 }
 
 }  // namespace braid::smb2

@@ -28,9 +28,7 @@ Result<Reply> acknowledge_oplock(Request& request, const wire::OplockBreakAcknow
 Result<Reply> acknowledge_lease(Request& request, const wire::LeaseBreakAcknowledgment& ack) {
   const filestate::LeaseId lease = request.session->lease(ack.lease_key);
   // Of all the user's sessions, and before anything is said against the acknowledgement.
-  for (const filestate::OpenToken open : request.server.file_table.opens_with(lease)) {
-    request.server.open_table.end_replay_eligibility(open.value);
-  }
+  request.server.open_table.end_replay_eligibility(lease);
   const filestate::LeaseAck answer = request.server.file_table.ack_lease(
       lease, static_cast<filestate::Caching>(ack.lease_state & wire::LeaseState::kAll));
   if (answer.status != NtStatus::kSuccess) return fail(answer.status);

@@ -80,10 +80,10 @@ class Attempt {
         return failed(judged.error());
       }
     }
-    *waits_at->lock() = target.place.parent->key();
+    *waits_at->lock() = {target.place.parent->key()};
     const filestate::Decision freed = free_directory(request_, target.place.parent->key());
     if (freed.verdict != filestate::Verdict::kGo || !is_taken) return freed;
-    *waits_at->lock() = target.taken->attributes.key;
+    *waits_at->lock() = {target.taken->attributes.key};
     auto replace = request_.server.file_table.begin_replace(
         target.taken->attributes.key, path_of_taken(request_, *target.taken), request_.open->ref(),
         how_.posix_semantics ? filestate::DeleteSemantics::kPosix
@@ -97,7 +97,7 @@ class Attempt {
 
   RenameTarget target;
   std::optional<Error> error;
-  const WaitPlace waits_at = std::make_shared<Guarded<FileKey>>();
+  const WaitPlace waits_at = std::make_shared<Guarded<std::vector<FileKey>>>();
 
  private:
   filestate::Decision failed(const Error& why) {

@@ -11,6 +11,7 @@
 #include "smb2/logon_turn.h"
 #include "smb2/server.h"
 #include "smb2/siblings.h"
+#include "smb2/user_id.h"
 #include "smb2/work_owner.h"
 
 namespace braid::smb2 {
@@ -284,9 +285,11 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   if (logon_turn) logon_turn->succeeded(step->identity->account_name);
   // [MS-SMB2] 3.3.5.5.3, Client.Dialect: a client that comes back in another dialect is not the one
   // whose leases and replays are known by its ClientGuid, whatever lies between made it so.
-  if (purpose == Purpose::kNew && !server.client_table.admit_session(connection)) {
-    log::info("{}: comes in {} while its other connections speak another dialect, refused",
-              connection.peer_host(), name_of(connection.negotiated.dialect));
+  if (purpose == Purpose::kNew &&
+      !server.client_table.admit_session(connection, user_id_of(*step->identity))) {
+    log::info("{}: {} comes in {} while his other connections speak another dialect, refused",
+              connection.peer_host(), step->identity->account_name,
+              name_of(connection.negotiated.dialect));
     co_await server.close_session(session);
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kUserSessionDeleted);

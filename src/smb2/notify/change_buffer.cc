@@ -11,14 +11,24 @@ bool is_modification(wire::FileAction action) {
 
 }  // namespace
 
-void ChangeBuffer::add(wire::FileAction action, std::string name) {
+Bytes NotifyAnswer::encode(uint32_t limit) {
+  std::vector<wire::FileNotifyView> views;
+  views.reserve(changes.size());
+  for (const ToldChange& change : changes) views.push_back({change.action, *change.name});
+  Bytes list = wire::encode_notify(views, limit);
+  if (list.empty() && status == NtStatus::kSuccess) status = NtStatus::kNotifyEnumDir;
+  return list;
+}
+
+void ChangeBuffer::add(wire::FileAction action, ChangedName& name) {
   if (lost_) return;
-  wire::FileNotifyInformation change{action, std::move(name)};
-  if (is_modification(action) && !changes_.empty() && changes_.back() == change) return;
-  const size_t size = wire::notify_entry_size(change);
-  if (size > capacity_ - size_) return lose();
-  size_ += size;
-  changes_.push_back(std::move(change));
+  if (is_modification(action) && !changes_.empty() && changes_.back().action == action &&
+      *changes_.back().name == name.text()) {
+    return;
+  }
+  if (name.entry_size() > capacity_ - size_) return lose();
+  size_ += name.entry_size();
+  changes_.push_back({action, name.shared()});
 }
 
 void ChangeBuffer::lose() {
@@ -27,10 +37,13 @@ void ChangeBuffer::lose() {
   size_ = 0;
 }
 
-NotifyAnswer ChangeBuffer::take(uint32_t limit) {
+NotifyAnswer ChangeBuffer::take() {
   NotifyAnswer answer;
-  if (!lost_) answer.changes = wire::encode_notify(changes_, limit);
-  if (answer.changes.empty()) answer.status = NtStatus::kNotifyEnumDir;
+  if (lost_) {
+    answer.status = NtStatus::kNotifyEnumDir;
+  } else {
+    answer.changes = std::move(changes_);
+  }
   changes_ = {};
   size_ = 0;
   lost_ = false;

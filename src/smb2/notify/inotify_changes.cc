@@ -4,9 +4,13 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <thread>
 
 #include "base/guarded.h"
@@ -23,8 +27,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kInotifyReadSize = 64u << 10;
-// Events waiting for kSettle, at most; more are a loss, as with the kernel's own queue.
+// Events waiting for kSettle, at most, and the bytes of their paths; more are a loss, as with the
+// kernel's own queue.
 constexpr size_t kHeldMax = 16384;
+constexpr size_t kHeldBytesMax = 4u << 20;
+// Paths of directories that wait to be walked before more events are taken.
+constexpr size_t kNewBytesMax = 1u << 20;
 
 class InotifyChanges final : public LocalChanges {
  public:
@@ -37,6 +45,7 @@ class InotifyChanges final : public LocalChanges {
   ~InotifyChanges() override { stop(); }
 
   uint64_t watch(const LocalWatch& watch) override {
+    is_used_ = true;  // first, so that nothing it hears of goes without a note
     auto state = state_.lock();
     const uint64_t id = state->tree.add_root(watch);
     if (id != 0 && watch.tree) {
@@ -47,10 +56,10 @@ class InotifyChanges final : public LocalChanges {
   }
   void unwatch(uint64_t watch) override { state_.lock()->tree.remove_root(watch); }
   void own_name_change(const std::string& path) override {
-    state_.lock()->own.note_name(path, Clock::now());
+    if (is_used_ && own_.note_name(path, Clock::now())) wake();
   }
   void own_modification(const std::string& path) override {
-    state_.lock()->own.note_modification(path, Clock::now());
+    if (is_used_ && own_.note_modification(path, Clock::now())) wake();
   }
   void stop() override {
     if (!thread_.joinable()) return;
@@ -63,12 +72,12 @@ class InotifyChanges final : public LocalChanges {
   struct State {
     explicit State(int inotify) : tree(inotify) {}
     InotifyTree tree;
-    OwnChanges own;
     std::vector<std::string> to_walk;  // trees whose directories are not watched yet
   };
   struct Held {
     LocalChange change;
     Clock::time_point heard;
+    size_t path_bytes() const { return change.path.size() + change.new_path.size(); }
   };
 
   void wake() {
@@ -77,8 +86,10 @@ class InotifyChanges final : public LocalChanges {
   }
   void run();
   int milliseconds_to_next() const;
+  void expire_notes(Clock::time_point now);
   void walk_waiting();
   void walk(std::string directory, bool tell_content);
+  void walk_new();
   void read_events();
   void take(State& state, const InotifyEvent& event);
   void end_half_rename();
@@ -89,24 +100,34 @@ class InotifyChanges final : public LocalChanges {
   const UniqueFd wake_;
   LocalChangeSink& sink_;
   Guarded<State> state_;
+  // Apart from the tree, which waits for disks: every command that changes something notes it.
+  OwnChanges own_;
+  std::atomic<bool> is_used_ = false;  // something has been watched
   std::atomic<bool> stopping_ = false;
   // The thread's own.
   std::deque<Held> held_;
+  size_t held_bytes_ = 0;
+  std::optional<Clock::time_point>
+      expire_at_;  // when notes are looked through; none: there are none
   struct HalfRename {
     uint32_t cookie;
     LocalChange change;
   };
   std::optional<HalfRename> half_rename_;
   std::vector<std::string> new_directories_;
+  size_t new_bytes_ = 0;
   std::thread thread_;
 };
 
 void InotifyChanges::hold(LocalChange change) {
-  if (held_.size() >= kHeldMax) {
+  Held held{std::move(change), Clock::now()};
+  if (held_.size() >= kHeldMax || held_bytes_ + held.path_bytes() > kHeldBytesMax) {
     held_.clear();
-    change = {.kind = LocalChange::Kind::kLost};
+    held_bytes_ = 0;
+    held.change = {.kind = LocalChange::Kind::kLost};
   }
-  held_.push_back({std::move(change), Clock::now()});
+  held_bytes_ += held.path_bytes();
+  held_.push_back(std::move(held));
 }
 
 // Tells what was held long enough and is not ours.
@@ -114,14 +135,25 @@ void InotifyChanges::release(Clock::time_point now) {
   while (!held_.empty() && held_.front().heard + OwnChanges::kSettle <= now) {
     const Held held = std::move(held_.front());
     held_.pop_front();
-    const bool is_echo = state_.lock()->own.is_echo(held.change, held.heard);
-    if (!is_echo) sink_.local_change(held.change);
+    held_bytes_ -= held.path_bytes();
+    if (!own_.is_echo(held.change, held.heard)) sink_.local_change(held.change);
   }
 }
 
+// Not with each of them: a worker that writes all the time is not to wake up for it.
+void InotifyChanges::expire_notes(Clock::time_point now) {
+  if (expire_at_ && *expire_at_ > now) return;
+  expire_at_ = own_.expire(now) ? std::optional(now + OwnChanges::kLife) : std::nullopt;
+}
+
 int InotifyChanges::milliseconds_to_next() const {
-  if (held_.empty()) return -1;
-  const auto left = held_.front().heard + OwnChanges::kSettle - Clock::now();
+  std::optional<Clock::time_point> next = expire_at_;
+  if (!held_.empty()) {
+    const auto settled = held_.front().heard + OwnChanges::kSettle;
+    next = next ? std::min(*next, settled) : settled;
+  }
+  if (!next) return -1;
+  const auto left = *next - Clock::now();
   return std::max<int>(
       0, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
 }
@@ -129,19 +161,34 @@ int InotifyChanges::milliseconds_to_next() const {
 // Watches a directory of a covered tree and those below. `tell_content`: it is new, so what is in
 // it came before there was a watch to tell.
 void InotifyChanges::walk(std::string directory, bool tell_content) {
-  std::vector<std::string> todo{std::move(directory)};
-  while (!todo.empty() && !stopping_) {
-    const std::string next = std::move(todo.back());
-    todo.pop_back();
-    const auto children = state_.lock()->tree.add(next);
+  // What waits is kept by name: a directory may have many in it, and a long path.
+  struct Below {
+    std::shared_ptr<const std::string> directory;
+    std::string name;
+  };
+  std::vector<Below> todo;
+  auto here = std::make_shared<const std::string>(std::move(directory));
+  while (!stopping_) {
+    const auto children = state_.lock()->tree.add(*here);
     for (const auto& child : children ? *children : std::vector<InotifyTree::Child>{}) {
       if (tell_content) {
         hold({.kind = LocalChange::Kind::kAdded,
               .is_directory = child.is_directory,
-              .path = child.path});
+              .path = InotifyTree::child_of(*here, child.name)});
       }
-      if (child.is_directory) todo.push_back(child.path);
+      if (child.is_directory) todo.push_back({here, child.name});
     }
+    if (todo.empty()) return;
+    const Below next = std::move(todo.back());
+    todo.pop_back();
+    here = std::make_shared<const std::string>(InotifyTree::child_of(*next.directory, next.name));
+  }
+}
+
+void InotifyChanges::walk_new() {
+  new_bytes_ = 0;
+  for (std::string& directory : std::exchange(new_directories_, {})) {
+    walk(std::move(directory), true);
   }
 }
 
@@ -176,7 +223,11 @@ void InotifyChanges::take(State& state, const InotifyEvent& event) {
     return;
   }
   if (event.name.empty()) return;  // of the directory itself
-  const std::string path = (*directory == "/" ? "" : *directory) + "/" + std::string(event.name);
+  const std::string path = InotifyTree::child_of(*directory, event.name);
+  const auto found_new = [&] {
+    new_bytes_ += path.size();
+    new_directories_.push_back(path);
+  };
   LocalChange change{.is_directory = (event.mask & IN_ISDIR) != 0, .path = path};
   if (event.mask & IN_MOVED_FROM) {
     change.kind = Kind::kRenamed;
@@ -189,13 +240,13 @@ void InotifyChanges::take(State& state, const InotifyEvent& event) {
     change.new_path = path;
     if (change.is_directory) {
       state.tree.moved(change.path, path);
-      new_directories_.push_back(path);  // what was not watched before
+      found_new();  // what was not watched before
     }
     return hold(std::move(change));
   }
   if (event.mask & (IN_CREATE | IN_MOVED_TO)) {
     change.kind = Kind::kAdded;
-    if (change.is_directory) new_directories_.push_back(path);
+    if (change.is_directory) found_new();
   } else if (event.mask & IN_DELETE) {
     change.kind = Kind::kRemoved;
   } else {
@@ -208,11 +259,12 @@ void InotifyChanges::read_events() {
   std::array<uint8_t, kInotifyReadSize> buffer;
   const ssize_t length = ::read(inotify_.get(), buffer.data(), buffer.size());
   for_each_inotify_event(ByteView(buffer).first(static_cast<size_t>(std::max<ssize_t>(length, 0))),
-                         [&](const InotifyEvent& event) { take(*state_.lock(), event); });
+                         [&](const InotifyEvent& event) {
+                           take(*state_.lock(), event);
+                           if (new_bytes_ > kNewBytesMax) walk_new();
+                         });
   end_half_rename();
-  for (std::string& directory : std::exchange(new_directories_, {})) {
-    walk(std::move(directory), true);
-  }
+  walk_new();
 }
 
 void InotifyChanges::run() {
@@ -228,6 +280,7 @@ void InotifyChanges::run() {
     }
     if (wanted[0].revents & POLLIN) read_events();
     release(Clock::now());
+    expire_notes(Clock::now());
   }
 }
 

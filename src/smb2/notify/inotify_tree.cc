@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <utility>
 
 #include "base/log.h"
 #include "runtime/identity.h"
@@ -73,19 +74,25 @@ InotifyTree::Limits InotifyTree::Limits::usual() {
   return limits;
 }
 
-bool InotifyTree::has_room(uint64_t user) const {
+bool InotifyTree::has_room(uint64_t user, const std::string& directory) const {
+  if (by_path_.size() >= limits_.directories) return false;
+  if (path_bytes_ + directory.size() > limits_.path_bytes) return false;
   const auto own = by_user_.find(user);
-  return by_path_.size() < limits_.directories &&
-         (own == by_user_.end() || own->second < limits_.of_user);
+  if (own == by_user_.end()) return directory.size() <= limits_.path_bytes_of_user;
+  return own->second.directories < limits_.of_user &&
+         own->second.path_bytes + directory.size() <= limits_.path_bytes_of_user;
+}
+
+void InotifyTree::warn_once() {
+  if (!std::exchange(warned_, true)) {
+    log::warn("{} directories are watched, or {} for one user: changes in others go untold",
+              limits_.directories, limits_.of_user);
+  }
 }
 
 bool InotifyTree::add_watch(const Root& root, const std::string& directory, UniqueFd* opened) {
-  if (!has_room(root.user)) {
-    if (!warned_) {
-      log::warn("{} directories are watched, or {} for one user: changes in others go untold",
-                limits_.directories, limits_.of_user);
-    }
-    warned_ = true;
+  if (!has_room(root.user, directory)) {
+    warn_once();
     return false;
   }
   UniqueFd fd = open_directory(root.share_root, directory);
@@ -98,9 +105,7 @@ bool InotifyTree::add_watch(const Root& root, const std::string& directory, Uniq
     warned_ = true;
     return false;
   }
-  by_descriptor_[descriptor] = directory;
-  by_path_[directory] = {descriptor, root.user};
-  by_user_[root.user]++;
+  keep_watch(directory, {descriptor, root.user});
   if (opened) *opened = std::move(fd);
   return true;
 }
@@ -126,15 +131,33 @@ void InotifyTree::remove_root(uint64_t id) {
       continue;
     }
     ::inotify_rm_watch(inotify_, it->second.descriptor);
-    end_watch(it->second);
-    it = by_path_.erase(it);
+    it = end_watch(it);
   }
 }
 
-void InotifyTree::end_watch(const Watched& watched) {
+void InotifyTree::keep_watch(const std::string& directory, const Watched& watched) {
+  const auto [at, added] = by_path_.emplace(directory, watched);
+  // The kernel gives one descriptor for one directory, which may have had another name here.
+  const auto [known, is_new] = by_descriptor_.try_emplace(watched.descriptor, at);
+  if (!is_new) {
+    const auto before = known->second;
+    end_watch(before);
+    by_descriptor_[watched.descriptor] = at;
+  }
+  Use& own = by_user_[watched.user];
+  ++own.directories;
+  own.path_bytes += directory.size();
+  path_bytes_ += directory.size();
+}
+
+InotifyTree::Watches::iterator InotifyTree::end_watch(Watches::iterator watch) {
+  const auto& [path, watched] = *watch;
   by_descriptor_.erase(watched.descriptor);
+  path_bytes_ -= path.size();
   const auto own = by_user_.find(watched.user);
-  if (--own->second == 0) by_user_.erase(own);
+  own->second.path_bytes -= path.size();
+  if (--own->second.directories == 0) by_user_.erase(own);
+  return by_path_.erase(watch);
 }
 
 std::optional<std::vector<InotifyTree::Child>> InotifyTree::add(const std::string& directory) {
@@ -162,14 +185,14 @@ std::optional<std::vector<InotifyTree::Child>> InotifyTree::add(const std::strin
         ::fstatat(::dirfd(listing.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
       is_directory = S_ISDIR(info.st_mode);
     }
-    children.push_back({directory == "/" ? "/" + name : directory + "/" + name, is_directory});
+    children.push_back({name, is_directory});
   }
   return children;
 }
 
 const std::string* InotifyTree::path_of(int descriptor) const {
   const auto found = by_descriptor_.find(descriptor);
-  return found == by_descriptor_.end() ? nullptr : &found->second;
+  return found == by_descriptor_.end() ? nullptr : &found->second->first;
 }
 
 void InotifyTree::moved(const std::string& from, const std::string& to) {
@@ -181,15 +204,17 @@ void InotifyTree::moved(const std::string& from, const std::string& to) {
       continue;
     }
     moving.emplace_back(renamed(it->first), it->second);
-    it = by_path_.erase(it);
+    it = end_watch(it);
   }
-  for (auto& [path, watched] : moving) {
-    if (const auto hidden = by_path_.find(path); hidden != by_path_.end()) {
-      end_watch(hidden->second);
-      by_path_.erase(hidden);
+  for (const auto& [path, watched] : moving) {
+    if (const auto hidden = by_path_.find(path); hidden != by_path_.end()) end_watch(hidden);
+    // Its path may be longer now.
+    if (has_room(watched.user, path)) {
+      keep_watch(path, watched);
+    } else {
+      warn_once();
+      ::inotify_rm_watch(inotify_, watched.descriptor);
     }
-    by_descriptor_[watched.descriptor] = path;
-    by_path_[std::move(path)] = watched;
   }
   for (auto& [id, root] : roots_) {
     if (root.directory == from || is_below(root.directory, from)) {
@@ -202,15 +227,7 @@ void InotifyTree::moved(const std::string& from, const std::string& to) {
 
 void InotifyTree::forget(int descriptor) {
   const auto found = by_descriptor_.find(descriptor);
-  if (found == by_descriptor_.end()) return;
-  const auto watched = by_path_.find(found->second);
-  if (watched == by_path_.end() || watched->second.descriptor != descriptor) {
-    by_descriptor_.erase(found);  // another directory has its name by now
-    return;
-  }
-  const Watched ended = watched->second;
-  by_path_.erase(watched);
-  end_watch(ended);
+  if (found != by_descriptor_.end()) end_watch(found->second);
 }
 
 }  // namespace braid::smb2

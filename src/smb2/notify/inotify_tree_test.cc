@@ -58,7 +58,7 @@ TEST_F(InotifyTreeTest, TreeCountsWithItsDirectoriesAndGivesThemBack) {
   ASSERT_NE(all, 0u);
   const auto children = tree.add(root);
   ASSERT_TRUE(children);
-  for (const auto& child : *children) tree.add(child.path);
+  for (const auto& child : *children) tree.add(InotifyTree::child_of(root, child.name));
   EXPECT_EQ(watches_held(), 10u);
   EXPECT_NE(watch(tree, 39, 2), 0u);
   // One that moves takes its watch along, also onto the name of another.
@@ -85,6 +85,21 @@ TEST_F(InotifyTreeTest, TreesCoverWhatIsBelowUntilTheLastGoes) {
   tree.remove_root(lower);
   EXPECT_FALSE(tree.covers_tree(root + "/moved/a"));
   EXPECT_EQ(watches_held(), 0u);
+}
+
+// Clients make paths long, and longer when they move a directory.
+TEST_F(InotifyTreeTest, PathsAreBoundedByTheirBytes) {
+  const size_t one = path(10).size();
+  InotifyTree tree(
+      inotify.get(),
+      {.directories = 100, .of_user = 100, .path_bytes = 8 * one, .path_bytes_of_user = 3 * one});
+  for (int i = 10; i < 13; ++i) EXPECT_NE(watch(tree, i, 1), 0u);
+  EXPECT_EQ(watch(tree, 13, 1), 0u);
+  EXPECT_NE(watch(tree, 13, 2), 0u) << "others have room";
+  tree.moved(path(12), root + "/" + std::string(one, 'n'));
+  EXPECT_EQ(tree.size(), 3u) << "no room for its path";
+  EXPECT_EQ(watches_held(), 3u);
+  EXPECT_NE(watch(tree, 14, 1), 0u) << "what it had is given back";
 }
 
 TEST(InotifyTreeLimits, LeaveHalfOfTheKernelsWatchesToOthers) {

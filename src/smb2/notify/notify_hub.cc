@@ -8,8 +8,6 @@
 #include "smb2/open.h"
 #include "smb2/store_account.h"
 #include "store/worker_group.h"
-#include "wire/reader.h"
-#include "wire/writer.h"
 
 namespace braid::smb2 {
 namespace {
@@ -75,78 +73,66 @@ NotifyHub::~NotifyHub() {
 }
 
 void NotifyHub::finish(WatchTable::Outcome outcome) {
-  for (const WatchTable::Watch& watch : outcome.ended) {
-    if (watch.source) watch.source->unwatch(watch.local);
+  if (!outcome.ended.empty()) count_watches();
+  for (const WatchTable::Local& local : outcome.ended) {
+    if (local.source) local.source->unwatch(local.watch);
   }
   for (auto& [waiter, answer] : outcome.answers) waiter->set(std::move(answer));
 }
 
-void NotifyHub::listen(const Open& open) {
-  const uint64_t id = open.file_id.persistent;
+NotifyHub::Waiting NotifyHub::wait(const Open& open, const wire::ChangeNotifyRequest& request) {
+  Waiting waiting{.waiter = std::make_shared<OneShot<NotifyAnswer>>()};
+  WatchTable::Outcome outcome;
+  waiting.placed =
+      table_.wait({.id = open.file_id.persistent,
+                   .user = open.user,
+                   .tree = (request.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0,
+                   .filter = request.completion_filter,
+                   .capacity = request.output_buffer_length},
+                  waiting.waiter, waiting.is_first, outcome);
+  if (waiting.is_first) count_watches();
+  finish(std::move(outcome));
+  return waiting;
+}
+
+bool NotifyHub::place(const Open& open, std::string_view path, bool tree) {
+  if (!table_.has(open.file_id.persistent)) return true;  // it ended meanwhile
+  const Share& share = *open.tree_connect->share;
+  const std::string directory = in_table(share, path);
+  if (!table_.place(open.file_id.persistent, in_table(share, {}), directory)) return false;
+  listen(open, directory, tree);
+  return true;
+}
+
+void NotifyHub::listen(const Open& open, std::string_view directory, bool tree) {
   const Share& share = *open.tree_connect->share;
   if (share.real_path.empty()) return;
   LocalWatch wanted{.root = share.real_path,
+                    .directory = spelled_on_disk(directory),
                     .device = open.attributes.file_key.device,
+                    .tree = tree,
                     .user = open.owner ? static_cast<uint64_t>(account_of(*open.owner)) : 0};
-  {
-    auto table = table_.lock();
-    const WatchTable::Watch* const watch = table->find(id);
-    if (!watch || watch->source) return;
-    wanted.directory = spelled_on_disk(watch->directory);
-    wanted.tree = watch->tree;
-  }
   if (wanted.directory.empty()) wanted.directory = "/";
   for (LocalChanges* source : {fanotify_.get(), inotify_.get()}) {
     if (!source) continue;
     const uint64_t local = source->watch(wanted);
     if (local == 0) continue;
-    // It may have ended meanwhile, or another request have done this.
-    if (!table_.lock()->set_source(id, source, local)) source->unwatch(local);
+    // It may have ended meanwhile.
+    if (!table_.set_local(open.file_id.persistent, {source, local})) source->unwatch(local);
     return;
   }
 }
 
-NotifyWaiter NotifyHub::wait(const Open& open, std::string_view path,
-                             const wire::ChangeNotifyRequest& request, bool& is_first) {
-  auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
-  const uint64_t id = open.file_id.persistent;
-  WatchTable::Outcome outcome;
-  {
-    auto table = table_.lock();
-    is_first = !table->find(id);
-    if (is_first) {
-      const Share& share = *open.tree_connect->share;
-      WatchTable::Watch watch;
-      watch.id = id;
-      watch.user = open.user;
-      watch.root = in_table(share, {});
-      watch.directory = in_table(share, path);
-      watch.tree = (request.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
-      watch.filter = request.completion_filter;
-      watch.capacity = request.output_buffer_length;
-      if (!table->add(std::move(watch))) return nullptr;
-      set_watch_count(table->size());
-    }
-    table->wait(id, waiter, request.output_buffer_length, outcome);
-  }
-  finish(std::move(outcome));
-  return waiter;
-}
-
 void NotifyHub::cancel(const Open& open, const NotifyWaiter& waiter) {
   WatchTable::Outcome outcome;
-  table_.lock()->cancel(open.file_id.persistent, waiter, outcome);
+  table_.cancel(open.file_id.persistent, waiter, outcome);
   finish(std::move(outcome));
 }
 
-void NotifyHub::closed(const Open& open) {
+void NotifyHub::end(const Open& open, NtStatus status) {
   if (!anyone()) return;
   WatchTable::Outcome outcome;
-  {
-    auto table = table_.lock();
-    table->end(open.file_id.persistent, NtStatus::kNotifyCleanup, outcome);
-    set_watch_count(table->size());
-  }
+  table_.end(open.file_id.persistent, status, outcome);
   finish(std::move(outcome));
 }
 
@@ -161,14 +147,17 @@ bool NotifyHub::others_watch() const {
   return false;
 }
 
-void NotifyHub::set_watch_count(size_t count) {
+void NotifyHub::count_watches() {
+  // Whoever counts last has counted everything.
+  auto counted = counted_.lock();
+  const size_t count = table_.size();
   watch_count_ = count;
   if (group_) {
     group_->region().slot(group_->own_tag().index()).watches = static_cast<uint32_t>(count);
   }
 }
 
-void NotifyHub::publish(const Event& event) {
+void NotifyHub::publish(const ChangeEvent& event) {
   apply(event);
   if (!group_ || !others_watch()) return;
   const Bytes message = event.encode();
@@ -178,9 +167,9 @@ void NotifyHub::publish(const Event& event) {
   }
 }
 
-void NotifyHub::apply(const Event& event) {
+void NotifyHub::apply(const ChangeEvent& event) {
   if (watch_count_ == 0) return;
-  for (const Event::Note& note : event.notes) {
+  for (const ChangeEvent::Note& note : event.notes) {
     if (!inotify_) break;
     if (note.is_name) {
       inotify_->own_name_change(note.path);
@@ -189,117 +178,28 @@ void NotifyHub::apply(const Event& event) {
     }
   }
   if (!event.changes.empty()) report(event.changes);
-  if (!event.moved_from.empty()) table_.lock()->moved(event.moved_from, event.moved_to);
-  if (event.going.empty()) return;
   WatchTable::Outcome outcome;
-  {
-    auto table = table_.lock();
-    table->end_at(event.going, false, NtStatus::kDeletePending, outcome);
-    set_watch_count(table->size());
+  if (!event.moved_from.empty()) table_.moved(event.moved_from, event.moved_to, outcome);
+  if (!event.going.empty()) {
+    table_.end_at(event.going, false, NtStatus::kDeletePending, outcome);
   }
   finish(std::move(outcome));
 }
 
 void NotifyHub::on_message(ByteView message) {
-  if (const auto event = Event::decode(message)) apply(*event);
+  if (const auto event = ChangeEvent::decode(message)) apply(*event);
 }
 
 void NotifyHub::lose_all() {
   if (watch_count_ == 0) return;
   WatchTable::Outcome outcome;
-  table_.lock()->lose(outcome);
+  table_.lose(outcome);
   finish(std::move(outcome));
-}
-
-namespace {
-
-// The paths of an event, each once: an event has three at most that are not the same, and one may
-// take nearly 100,000 bytes.
-class Texts {
- public:
-  uint8_t index(const std::string& text) {
-    const auto at = std::ranges::find(texts_, text) - texts_.begin();
-    if (at == std::ssize(texts_)) texts_.push_back(text);
-    return static_cast<uint8_t>(at);
-  }
-  void encode(wire::Writer& w) const {
-    w.u8(static_cast<uint8_t>(texts_.size()));
-    for (const std::string& text : texts_) {
-      w.u32(static_cast<uint32_t>(text.size()));
-      w.bytes(as_bytes(text));
-    }
-  }
-  static Texts decode(wire::Reader& r) {
-    Texts texts;
-    const uint8_t count = r.u8();
-    for (uint8_t i = 0; i < count && r.ok(); ++i) {
-      const uint32_t size = r.u32();
-      texts.texts_.emplace_back(as_text(r.bytes(size)));
-    }
-    return texts;
-  }
-  // Of what another worker sent: nothing where there is none.
-  std::string at(uint8_t index) const {
-    return index < texts_.size() ? texts_[index] : std::string();
-  }
-
- private:
-  std::vector<std::string> texts_;
-};
-
-}  // namespace
-
-Bytes NotifyHub::Event::encode() const {
-  Texts texts;
-  Bytes parts;
-  wire::Writer w(parts);
-  w.u8(static_cast<uint8_t>(notes.size()));
-  for (const Note& note : notes) {
-    w.u8(note.is_name);
-    w.u8(texts.index(note.path));
-  }
-  w.u8(static_cast<uint8_t>(changes.size()));
-  for (const PathChange& change : changes) {
-    w.value(change.action);
-    w.u32(change.filter);
-    w.u8(texts.index(change.path));
-  }
-  w.u8(texts.index(moved_from));
-  w.u8(texts.index(moved_to));
-  w.u8(texts.index(going));
-  Bytes bytes;
-  wire::Writer whole(bytes);
-  texts.encode(whole);
-  whole.bytes(parts);
-  return bytes;
-}
-
-auto NotifyHub::Event::decode(ByteView bytes) -> Result<Event> {
-  wire::Reader r(bytes);
-  const Texts texts = Texts::decode(r);
-  Event event;
-  const uint8_t note_count = r.u8();
-  for (uint8_t i = 0; i < note_count && r.ok(); ++i) {
-    const bool is_name = r.u8() != 0;
-    event.notes.push_back({is_name, texts.at(r.u8())});
-  }
-  const uint8_t change_count = r.u8();
-  for (uint8_t i = 0; i < change_count && r.ok(); ++i) {
-    PathChange change;
-    change.action = r.as<FileAction>();
-    change.filter = r.u32();
-    change.path = texts.at(r.u8());
-    event.changes.push_back(std::move(change));
-  }
-  event.moved_from = texts.at(r.u8());
-  event.moved_to = texts.at(r.u8());
-  event.going = texts.at(r.u8());
-  return r.finish(std::move(event));
 }
 
 void NotifyHub::report(std::span<const PathChange> changes) {
   WatchTable::Outcome outcome;
-  table_.lock()->report(changes, outcome);
+  table_.report(changes, outcome);
   finish(std::move(outcome));
 }
 
@@ -325,7 +225,7 @@ void NotifyHub::report_own_modification(const Share& share, std::string_view pat
 void NotifyHub::report_renamed(const Share& share, const Rename& rename) {
   const std::string from = in_table(share, rename.from);
   const std::string to = in_table(share, rename.to);
-  const std::vector<Event::Note> notes{{true, from}, {true, to}};
+  const std::vector<ChangeEvent::Note> notes{{true, from}, {true, to}};
   const uint32_t filter = name_filter(rename.is_directory);
   const bool moves = parent_of(from) != parent_of(to);
   if (!rename.replaced.empty()) {
@@ -359,25 +259,23 @@ void NotifyHub::local_change(const LocalChange& change) {
   WatchTable::Outcome outcome;
   const std::string path = spelled_for_clients(change.path);
   const uint32_t names = name_filter(change.is_directory);
-  auto table = table_.lock();
   switch (change.kind) {
     case LocalChange::Kind::kAdded: {
       const PathChange added{FileAction::kAdded, names, path};
-      table->report({&added, 1}, outcome);
+      table_.report({&added, 1}, outcome);
       break;
     }
     case LocalChange::Kind::kRemoved: {
       if (change.is_directory) {
-        table->end_at(path, true, NtStatus::kDeletePending, outcome);
-        set_watch_count(table->size());
+        table_.end_at(path, true, NtStatus::kDeletePending, outcome);
       }
       const PathChange removed{FileAction::kRemoved, names, path};
-      table->report({&removed, 1}, outcome);
+      table_.report({&removed, 1}, outcome);
       break;
     }
     case LocalChange::Kind::kModified: {
       const PathChange modified{FileAction::kModified, change.filter, path};
-      table->report({&modified, 1}, outcome);
+      table_.report({&modified, 1}, outcome);
       break;
     }
     case LocalChange::Kind::kRenamed: {
@@ -386,15 +284,14 @@ void NotifyHub::local_change(const LocalChange& change) {
       const PathChange changes[] = {
           {moves ? FileAction::kRemoved : FileAction::kRenamedOldName, names, path},
           {moves ? FileAction::kAdded : FileAction::kRenamedNewName, names, to}};
-      table->report(changes, outcome);
-      if (change.is_directory) table->moved(path, to);
+      table_.report(changes, outcome);
+      if (change.is_directory) table_.moved(path, to, outcome);
       break;
     }
     case LocalChange::Kind::kLost:
-      table->lose(outcome);
+      table_.lose(outcome);
       break;
   }
-  table.mutex_lock().unlock();
   finish(std::move(outcome));
 }
 

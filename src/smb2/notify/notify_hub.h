@@ -9,6 +9,7 @@
 
 #include "base/guarded.h"
 #include "base/ids.h"
+#include "smb2/notify/change_event.h"
 #include "smb2/notify/local_changes.h"
 #include "smb2/notify/watch_table.h"
 #include "smb2/share.h"
@@ -40,17 +41,23 @@ class NotifyHub final : public LocalChangeSink {
     return watch_count_.load(std::memory_order_relaxed) != 0 || (group_ && others_watch());
   }
 
-  // For CHANGE_NOTIFY. The first of an open says what is watched, and its changes are kept from
-  // then on. The waiter is set already when something was kept.
-  // Does not wait itself, so that of requests that follow each other none overtakes another.
-  // `path`: where the directory is now. Null: the user watches it too often already.
-  NotifyWaiter wait(const Open& open, std::string_view path,
-                    const wire::ChangeNotifyRequest& request, bool& is_first);
-  // After the first: hears of what local programs do, too. May wait for the disk.
-  void listen(const Open& open);
+  // For CHANGE_NOTIFY. Only looks up the watch of the open, so that a reactor may ask, and does not
+  // wait itself, so that of requests that follow each other none overtakes another. The first of an
+  // open says what is watched. The waiter is set already when something was kept.
+  struct Waiting {
+    NotifyWaiter waiter;
+    WatchTable::Placed placed;  // whoever has is_first sets it after place()
+    bool is_first = false;
+  };
+  Waiting wait(const Open& open, const wire::ChangeNotifyRequest& request);
+  // After the first: from here on changes are kept, those that local programs make too. `path`:
+  // where the directory is. May wait for the disk. False: it cannot be watched there, by its depth
+  // or because the user watches it too often already.
+  bool place(const Open& open, std::string_view path, bool tree);
   void cancel(const Open& open, const NotifyWaiter& waiter);
-  // Waiting requests of the open end with STATUS_NOTIFY_CLEANUP.
-  void closed(const Open& open);
+  // The watch ends, and with it its waiting requests.
+  void end(const Open& open, NtStatus status);
+  void closed(const Open& open) { end(open, NtStatus::kNotifyCleanup); }
   // A directory will go: requests on it end with STATUS_DELETE_PENDING. [MS-FSA] 2.1.5.15.3.
   void delete_pending(const Share& share, std::string_view path);
 
@@ -82,29 +89,14 @@ class NotifyHub final : public LocalChangeSink {
   void local_change(const LocalChange& change) override;
 
  private:
-  // Something that a client did, as every worker hears of it. Paths of the watch table.
-  struct Event {
-    struct Note {
-      bool is_name = false;
-      std::string path;
-    };
-    std::vector<Note> notes;          // what inotify will say of it
-    std::vector<PathChange> changes;  // told together
-    std::string moved_from;           // a directory that has another name now
-    std::string moved_to;
-    std::string going;  // a directory that will be deleted
-
-    Bytes encode() const;
-    static Result<Event> decode(ByteView bytes);
-  };
-
   bool others_watch() const;
   // Here and in the other workers.
-  void publish(const Event& event);
-  void apply(const Event& event);
+  void publish(const ChangeEvent& event);
+  void apply(const ChangeEvent& event);
   void on_message(ByteView message);
   void lose_all();
-  void set_watch_count(size_t count);
+  void count_watches();
+  void listen(const Open& open, std::string_view directory, bool tree);
   void report_changed(const Share& share, std::string_view path, wire::FileAction action,
                       uint32_t filter);
   void report_renamed(const Share& share, const Rename& rename);
@@ -114,7 +106,9 @@ class NotifyHub final : public LocalChangeSink {
 
   store::WorkerGroup* const group_ = nullptr;
   std::atomic<size_t> watch_count_ = 0;
-  Guarded<WatchTable> table_;
+  struct Counted {};
+  Guarded<Counted> counted_;  // while watch_count_ is made what the table says
+  WatchTable table_;
   // Set at construction; their threads call local_change().
   std::unique_ptr<LocalChanges> fanotify_;
   std::unique_ptr<LocalChanges> inotify_;

@@ -54,6 +54,30 @@ TEST(OwnChanges, NotesAreBounded) {
     own.note_name("/srv/" + std::to_string(i), kNow + 1ms);
   }
   EXPECT_FALSE(own.is_echo({.kind = Kind::kAdded, .path = "/srv/first"}, kNow));
+  EXPECT_EQ(own.size(), OwnChanges::kNotesMax);
+}
+
+// A client that writes one file all the time pushes out no other note.
+TEST(OwnChanges, FileHasOneNoteHoweverOftenItIsChanged) {
+  OwnChanges own;
+  EXPECT_TRUE(own.note_name("/srv/first", kNow));
+  for (size_t i = 0; i < OwnChanges::kNotesMax + 1; ++i) {
+    EXPECT_FALSE(own.note_modification("/srv/a", kNow));
+  }
+  EXPECT_EQ(own.size(), 2u);
+  EXPECT_TRUE(own.is_echo({.kind = Kind::kAdded, .path = "/srv/first"}, kNow));
+}
+
+TEST(OwnChanges, NotesExpireWithoutAnotherOne) {
+  OwnChanges own;
+  own.note_name("/srv/a", kNow);
+  own.note_modification("/srv/b", kNow + 1s);
+  EXPECT_TRUE(own.expire(kNow + OwnChanges::kLife));
+  EXPECT_EQ(own.size(), 2u);
+  EXPECT_TRUE(own.expire(kNow + OwnChanges::kLife + 1s));
+  EXPECT_EQ(own.size(), 1u);
+  EXPECT_FALSE(own.expire(kNow + OwnChanges::kLife + 2s));
+  EXPECT_EQ(own.size(), 0u);
 }
 
 }  // namespace

@@ -4,182 +4,204 @@
 #include <utility>
 
 #include "base/fair_share.h"
+#include "wire/utf16.h"
 
 namespace braid::smb2 {
 namespace {
 
-// Whether `path` is `directory` or something below it.
-bool is_at_or_below(std::string_view path, std::string_view directory) {
-  return path.starts_with(directory) &&
-         (path.size() == directory.size() || path[directory.size()] == '/');
-}
+using Hits = std::vector<DirectoryTree::Hit>;
 
-// What the server keeps in a share's root and hides from clients.
-constexpr std::string_view kPrivateFolder = "/.braid";
+// The names by which changes are told, one for each change and watched directory.
+class Names {
+ public:
+  // `hits` in the order in which they were found.
+  Names(std::span<const PathChange> changes, const Hits& hits) : texts_(changes.size()) {
+    for (size_t i = 0; i < hits.size();) {
+      const size_t change = hits[i].change;
+      std::string& text = texts_[change];
+      text = changes[change].path;
+      std::ranges::replace(text, '/', '\\');
+      const size_t first = i;
+      for (; i < hits.size() && hits[i].change == change; ++i) {
+        if (i == first || hits[i].name_at != hits[i - 1].name_at) starts_.push_back(hits[i]);
+      }
+    }
+    // From the last backwards, so that each byte is measured once.
+    names_.reserve(starts_.size());
+    size_t size = 0;
+    for (size_t i = starts_.size(); i-- > 0;) {
+      const Start& start = starts_[i];
+      const bool is_last = i + 1 == starts_.size() || starts_[i + 1].change != start.change;
+      const std::string_view text = texts_[start.change];
+      if (is_last) size = 0;
+      const size_t end = is_last ? text.size() : starts_[i + 1].at;
+      size += wire::utf16le_size(text.substr(start.at, end - start.at));
+      names_.emplace_back(text.substr(start.at), size);
+    }
+    std::ranges::reverse(names_);
+  }
+
+  ChangedName& of(const DirectoryTree::Hit& hit) {
+    const auto at = std::ranges::lower_bound(starts_, Start(hit));
+    return names_[static_cast<size_t>(at - starts_.begin())];
+  }
+
+ private:
+  struct Start {
+    Start(const DirectoryTree::Hit& hit) : change(hit.change), at(hit.name_at) {}
+    size_t change;
+    size_t at;
+    auto operator<=>(const Start&) const = default;
+  };
+  std::vector<std::string> texts_;  // by change; "" for those nobody hears of
+  std::vector<Start> starts_;
+  std::vector<ChangedName> names_;  // of the starts
+};
 
 }  // namespace
 
-const WatchTable::Watch* WatchTable::find(uint64_t id) const {
-  const auto found = by_id_.find(id);
-  return found == by_id_.end() ? nullptr : &found->second->watch;
+size_t WatchTable::cost_of(std::string_view directory) {
+  return sizeof(Entry) + DirectoryTree::cost_of(directory);
 }
 
-bool WatchTable::set_source(uint64_t id, LocalChanges* source, uint64_t local) {
-  const auto found = by_id_.find(id);
-  if (found == by_id_.end() || found->second->watch.source) return false;
-  found->second->watch.source = source;
-  found->second->watch.local = local;
-  return true;
+auto WatchTable::find(uint64_t id) const -> EntryRef {
+  auto by_id = by_id_.lock();
+  const auto found = by_id->find(id);
+  return found == by_id->end() ? nullptr : found->second;
 }
 
-bool WatchTable::add(Watch watch) {
-  if (const auto there = by_directory_.find(watch.directory); there != by_directory_.end()) {
-    const auto own = there->second.of_user.find(watch.user);
-    if (own != there->second.of_user.end() && own->second >= kWatchesOfUserMax) return false;
+auto WatchTable::wait(const Watch& watch, NotifyWaiter waiter, bool& is_first, Outcome& outcome)
+    -> Placed {
+  EntryRef entry;
+  {
+    auto by_id = by_id_.lock();
+    EntryRef& there = (*by_id)[watch.id];
+    is_first = !there;
+    if (is_first) there = std::make_shared<Entry>(watch);
+    entry = there;
   }
-  ChangeBuffer buffer(watch.capacity);
-  auto entry = std::make_unique<Entry>(Entry{std::move(watch), std::move(buffer), {}});
-  link(*entry);
-  by_id_[entry->watch.id] = std::move(entry);
-  return true;
+  auto state = entry->state.lock();
+  if (state->ended) {  // just now
+    outcome.answers.emplace_back(std::move(waiter), NotifyAnswer{NtStatus::kNotifyCleanup, {}});
+    return entry->placed;
+  }
+  state->pending.push_back(std::move(waiter));
+  answer(*entry, *state, outcome);
+  return entry->placed;
 }
 
-void WatchTable::wait(uint64_t id, NotifyWaiter waiter, uint32_t limit, Outcome& outcome) {
-  const auto found = by_id_.find(id);
-  if (found == by_id_.end()) return;
-  found->second->pending.push_back({std::move(waiter), limit});
-  answer(*found->second, outcome);
+bool WatchTable::place(uint64_t id, std::string_view root, std::string_view directory) {
+  const EntryRef entry = find(id);
+  return !entry || tree_.lock()->add(entry, root, directory);
+}
+
+bool WatchTable::set_local(uint64_t id, Local local) {
+  const EntryRef entry = find(id);
+  if (!entry) return false;
+  auto state = entry->state.lock();
+  if (state->ended) return false;
+  state->local = local;
+  return true;
 }
 
 void WatchTable::cancel(uint64_t id, const NotifyWaiter& waiter, Outcome& outcome) {
-  const auto found = by_id_.find(id);
-  if (found == by_id_.end()) return;
-  auto& pending = found->second->pending;
-  const auto request = std::ranges::find(pending, waiter, &Entry::Pending::waiter);
-  if (request == pending.end()) return;
+  const EntryRef entry = find(id);
+  if (!entry) return;
+  auto state = entry->state.lock();
+  const auto request = std::ranges::find(state->pending, waiter);
+  if (request == state->pending.end()) return;
   outcome.answers.emplace_back(waiter, NotifyAnswer{NtStatus::kCancelled, {}});
-  pending.erase(request);
-}
-
-void WatchTable::link(Entry& entry) {
-  Directory& directory = by_directory_[entry.watch.directory];
-  directory.entries.push_back(&entry);
-  ++directory.of_user[entry.watch.user];
-}
-
-void WatchTable::unlink(const Entry& entry) {
-  const auto found = by_directory_.find(entry.watch.directory);
-  Directory& directory = found->second;
-  std::erase(directory.entries, &entry);
-  const auto own = directory.of_user.find(entry.watch.user);
-  if (--own->second == 0) directory.of_user.erase(own);
-  if (directory.entries.empty()) by_directory_.erase(found);
-}
-
-std::vector<WatchTable::Entry*> WatchTable::entries_at(const std::string& directory,
-                                                       bool below) const {
-  std::vector<Entry*> entries;
-  const auto take = [&](Directories::const_iterator at, Directories::const_iterator end) {
-    for (; at != end; ++at) {
-      entries.insert(entries.end(), at->second.entries.begin(), at->second.entries.end());
-    }
-  };
-  const auto own = by_directory_.find(directory);
-  if (own != by_directory_.end()) take(own, std::next(own));
-  // '0' comes next after '/'.
-  if (below)
-    take(by_directory_.lower_bound(directory + '/'), by_directory_.lower_bound(directory + '0'));
-  return entries;
+  state->pending.erase(request);
 }
 
 template <class Change>
-void WatchTable::change_buffer(Entry& entry, Change change) {
-  const size_t before = entry.buffer.size();
-  const auto counted = buffered_of_.try_emplace(entry.watch.user, 0).first;
+void WatchTable::change_buffer(const Entry& entry, State& state, Change change) {
+  const size_t before = state.buffer.size();
+  change(state.buffer);
+  if (state.buffer.size() == before) return;
+  auto buffered = buffered_.lock();
+  const auto counted = buffered->of_user.try_emplace(entry.user, 0).first;
   size_t& own = counted->second;
-  buffered_ -= before;
+  buffered->size -= before;
   own -= before;
-  change(entry.buffer);
-  if (own + entry.buffer.size() > fair_share(kBufferedMax, buffered_ - own)) entry.buffer.lose();
-  buffered_ += entry.buffer.size();
-  own += entry.buffer.size();
-  if (own == 0) buffered_of_.erase(counted);
+  if (own + state.buffer.size() > fair_share(kBufferedMax, buffered->size - own)) {
+    state.buffer.lose();
+  }
+  buffered->size += state.buffer.size();
+  own += state.buffer.size();
+  if (own == 0) buffered->of_user.erase(counted);
 }
 
 void WatchTable::end(uint64_t id, NtStatus status, Outcome& outcome) {
-  auto node = by_id_.extract(id);
+  auto node = by_id_.lock()->extract(id);
   if (!node) return;
-  Entry& entry = *node.mapped();
-  unlink(entry);
-  change_buffer(entry, [](ChangeBuffer& buffer) { buffer.lose(); });
-  for (auto& pending : entry.pending) {
-    outcome.answers.emplace_back(std::move(pending.waiter), NotifyAnswer{status, {}});
+  const EntryRef entry = std::move(node.mapped());
+  tree_.lock()->remove(*entry);
+  auto state = entry->state.lock();
+  state->ended = true;
+  change_buffer(*entry, *state, [](ChangeBuffer& buffer) { buffer.lose(); });
+  for (NotifyWaiter& waiter : state->pending) {
+    outcome.answers.emplace_back(std::move(waiter), NotifyAnswer{status, {}});
   }
-  outcome.ended.push_back(std::move(entry.watch));
+  state->pending.clear();
+  outcome.ended.push_back(state->local);
 }
 
-void WatchTable::end_at(const std::string& directory, bool below, NtStatus status,
-                        Outcome& outcome) {
-  for (const Entry* entry : entries_at(directory, below)) end(entry->watch.id, status, outcome);
+void WatchTable::end_at(std::string_view directory, bool below, NtStatus status, Outcome& outcome) {
+  const auto places = tree_.lock()->places_at(directory, below);
+  for (const auto& place : places) end(entry_of(place).id, status, outcome);
 }
 
-void WatchTable::tell(Entry& entry, const PathChange& change) {
-  const Watch& watch = entry.watch;
-  if ((change.filter & watch.filter) == 0) return;
-  if (change.path.starts_with(watch.root) &&
-      is_at_or_below(std::string_view(change.path).substr(watch.root.size()), kPrivateFolder)) {
-    return;
-  }
-  if (entry.buffer.is_lost()) return;
-  std::string name = change.path.substr(watch.directory.size() + 1);
-  std::ranges::replace(name, '/', '\\');
-  change_buffer(entry, [&](ChangeBuffer& buffer) { buffer.add(change.action, std::move(name)); });
-}
-
-void WatchTable::answer(Entry& entry, Outcome& outcome) {
-  if (entry.pending.empty() || entry.buffer.empty()) return;
-  change_buffer(entry, [&](ChangeBuffer& buffer) {
-    outcome.answers.emplace_back(std::move(entry.pending.front().waiter),
-                                 buffer.take(entry.pending.front().limit));
+void WatchTable::answer(const Entry& entry, State& state, Outcome& outcome) {
+  if (state.pending.empty() || state.buffer.empty()) return;
+  change_buffer(entry, state, [&](ChangeBuffer& buffer) {
+    outcome.answers.emplace_back(std::move(state.pending.front()), buffer.take());
   });
-  entry.pending.pop_front();
+  state.pending.pop_front();
 }
 
 void WatchTable::report(std::span<const PathChange> changes, Outcome& outcome) {
-  std::vector<Entry*> told;
-  for (const PathChange& change : changes) {
-    // From the immediate parent upwards; above it only who watches the tree.
-    bool is_parent = true;
-    for (size_t end = change.path.rfind('/'); end != std::string::npos;
-         end = end == 0 ? std::string::npos : change.path.rfind('/', end - 1)) {
-      const auto found = by_directory_.find(std::string_view(change.path).substr(0, end));
-      if (found != by_directory_.end()) {
-        for (Entry* entry : found->second.entries) {
-          if (!is_parent && !entry->watch.tree) continue;
-          tell(*entry, change);
-          told.push_back(entry);
-        }
-      }
-      is_parent = false;
-    }
+  Hits hits = tree_.lock()->find(changes);
+  if (hits.empty()) return;
+  Names names(changes, hits);
+  if (changes.size() > 1) {
+    std::ranges::sort(hits, {}, [](const DirectoryTree::Hit& hit) {
+      return std::pair(hit.place.get(), hit.change);
+    });
   }
-  for (Entry* entry : told) answer(*entry, outcome);
+  for (auto hit = hits.begin(); hit != hits.end();) {
+    const Entry& entry = entry_of(hit->place);
+    auto state = entry_of(hit->place).state.lock();
+    for (; hit != hits.end() && hit->place.get() == &entry; ++hit) {
+      if (state->ended || state->buffer.is_lost()) continue;
+      change_buffer(entry, *state, [&](ChangeBuffer& buffer) {
+        buffer.add(changes[hit->change].action, names.of(*hit));
+      });
+    }
+    if (!state->ended) answer(entry, *state, outcome);
+  }
 }
 
-void WatchTable::moved(const std::string& from, const std::string& to) {
-  for (Entry* const entry : entries_at(from, /*below=*/true)) {
-    Watch& watch = entry->watch;
-    unlink(*entry);
-    watch.directory.replace(0, from.size(), to);
-    if (is_at_or_below(watch.root, from)) watch.root.replace(0, from.size(), to);
-    link(*entry);
+void WatchTable::moved(std::string_view from, std::string_view to, Outcome& outcome) {
+  // What it would take more is nobody's.
+  if (DirectoryTree::is_too_deep(to)) {
+    return end_at(from, /*below=*/true, NtStatus::kNotifyCleanup, outcome);
   }
+  tree_.lock()->moved(from, to);
 }
 
 void WatchTable::lose(Outcome& outcome) {
-  for (const auto& [id, entry] : by_id_) {
-    change_buffer(*entry, [](ChangeBuffer& buffer) { buffer.lose(); });
-    answer(*entry, outcome);
+  std::vector<EntryRef> entries;
+  {
+    auto by_id = by_id_.lock();
+    entries.reserve(by_id->size());
+    for (const auto& [id, entry] : *by_id) entries.push_back(entry);
+  }
+  for (const EntryRef& entry : entries) {
+    auto state = entry->state.lock();
+    if (state->ended) continue;
+    change_buffer(*entry, *state, [](ChangeBuffer& buffer) { buffer.lose(); });
+    answer(*entry, *state, outcome);
   }
 }
 

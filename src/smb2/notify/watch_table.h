@@ -3,116 +3,120 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/guarded.h"
 #include "filestate/types.h"
 #include "runtime/one_shot.h"
 #include "smb2/notify/change_buffer.h"
+#include "smb2/notify/directory_tree.h"
 
 namespace braid::smb2 {
 
 // What a waiting CHANGE_NOTIFY waits on.
 using NotifyWaiter = std::shared_ptr<OneShot<NotifyAnswer>>;
 
-// Paths of the table: absolute, '/' between components, each component as clients see it, nothing
-// at the end. "" is the root of the machine.
-struct PathChange {
-  wire::FileAction action = wire::FileAction::kModified;
-  uint32_t filter = 0;  // wire::CompletionFilter: any of these in a watch's filter
-  std::string path;     // with ":stream" for a stream
-};
-
 // The ChangeNotifyList of [MS-FSA] 2.1.1.2 "Per Volume", for all shares at once, so that shares
-// nested in each other tell each other's changes. Pure. Thread: under the hub's lock.
+// nested in each other tell each other's changes. Thread: any. Reactors take its locks: each is
+// held for a look-up, a way through the tree or one watch, never while a name is copied.
 class WatchTable {
  public:
   // Of all watches together, of which a user has a fair_share(); above it buffers lose what they
   // hold rather than grow.
   static constexpr size_t kBufferedMax = 64u << 20;
-  // Each is told of each change there, by whoever makes it: windows of an Explorer that show one
-  // folder are a few.
-  static constexpr size_t kWatchesOfUserMax = 128;  // of one directory
 
   struct Watch {
-    uint64_t id = 0;        // FileId.Persistent
+    uint64_t id = 0;  // FileId.Persistent
     filestate::UserId user{};
-    std::string root;       // of the share
-    std::string directory;  // the root or below it
     bool tree = false;
     uint32_t filter = 0;
     uint32_t capacity = 0;
-    uint64_t local = 0;  // the caller's: what LocalChanges::watch() gave
+  };
+  // What tells of local changes in a watched directory.
+  struct Local {
     class LocalChanges* source = nullptr;
+    uint64_t watch = 0;  // what LocalChanges::watch() gave
   };
 
-  // What the caller has to do once it has let go of its lock.
+  // What the caller has to do.
   struct Outcome {
     std::vector<std::pair<NotifyWaiter, NotifyAnswer>> answers;
-    std::vector<Watch> ended;
+    std::vector<Local> ended;  // one for each watch, without a source where there was none
   };
 
-  const Watch* find(uint64_t id) const;
-  // What tells of local changes. False if there is no such watch, or it has one.
-  bool set_source(uint64_t id, LocalChanges* source, uint64_t local);
-  size_t size() const { return by_id_.size(); }
-  // False: its user watches the directory too often already.
-  bool add(Watch watch);
+  // A watch that was begun and has no place yet hears of nothing.
+  using Placed = std::shared_ptr<OneShot<bool>>;
 
-  // Queues a request. It is answered by a change, at once if one is buffered, in order.
-  void wait(uint64_t id, NotifyWaiter waiter, uint32_t limit, Outcome& outcome);
+  size_t size() const { return by_id_.lock()->size(); }
+  bool has(uint64_t id) const { return find(id) != nullptr; }
+  // Queues a request: it is answered by a change, at once if one is buffered, in order. The first
+  // begins the watch. Gives what is set by whoever began it once place() and set_local() are done.
+  Placed wait(const Watch& watch, NotifyWaiter waiter, bool& is_first, Outcome& outcome);
+  // Says where it is. `root`: of the share; `directory` is it or below it. False: it cannot be
+  // watched there, by its depth or because its user watches it too often already.
+  bool place(uint64_t id, std::string_view root, std::string_view directory);
+  // False if there is no such watch.
+  bool set_local(uint64_t id, Local local);
+
   // CANCEL: answered STATUS_CANCELLED unless it was answered already. Changes go on being kept.
   void cancel(uint64_t id, const NotifyWaiter& waiter, Outcome& outcome);
   // Ends a watch; its requests are answered `status`. No effect when there is none.
   void end(uint64_t id, NtStatus status, Outcome& outcome);
   // The same for all watches of `directory`, and with `below` for those further down.
-  void end_at(const std::string& directory, bool below, NtStatus status, Outcome& outcome);
+  void end_at(std::string_view directory, bool below, NtStatus status, Outcome& outcome);
 
   // Tells of changes that belong together: a waiting request is answered with all of them.
-  // [MS-FSA] 2.1.4.1, but for changes of the watched directory itself, which no server tells.
   void report(std::span<const PathChange> changes, Outcome& outcome);
-  // A directory has another name now: watches of it and below it go with it.
-  void moved(const std::string& from, const std::string& to);
+  // A directory has another name now: watches of it and below it go with it, or end where that is
+  // too deep to be watched.
+  void moved(std::string_view from, std::string_view to, Outcome& outcome);
   // Changes were lost and nobody knows where.
   void lose(Outcome& outcome);
 
- private:
-  struct Entry {
-    Watch watch;
-    ChangeBuffer buffer;
-    struct Pending {
-      NotifyWaiter waiter;
-      uint32_t limit;
-    };
-    std::deque<Pending> pending;
-  };
+  // What a watch makes the server hold at most, its buffer apart.
+  static size_t cost_of(std::string_view directory);
 
-  struct Directory {
-    std::vector<Entry*> entries;
+ private:
+  struct State {
+    explicit State(uint32_t capacity) : buffer(capacity) {}
+    ChangeBuffer buffer;
+    std::deque<NotifyWaiter> pending;
+    Local local;
+    bool ended = false;
+  };
+  struct Entry final : DirectoryTree::Place {
+    explicit Entry(const Watch& watch)
+        : Place{.user = watch.user, .tree = watch.tree, .filter = watch.filter},
+          id(watch.id),
+          state(watch.capacity) {}
+    const uint64_t id;
+    const Placed placed = std::make_shared<OneShot<bool>>();
+    Guarded<State> state;
+  };
+  using EntryRef = std::shared_ptr<Entry>;
+  struct Buffered {
+    size_t size = 0;  // bytes in all buffers
     std::unordered_map<filestate::UserId, size_t> of_user;
   };
-  using Directories = std::map<std::string, Directory, std::less<>>;
 
-  void tell(Entry& entry, const PathChange& change);
-  void answer(Entry& entry, Outcome& outcome);
-  // Changes the entry's buffer, and counts what it holds afterwards.
+  EntryRef find(uint64_t id) const;
+  static Entry& entry_of(const DirectoryTree::PlaceRef& place) {
+    return static_cast<Entry&>(*place);
+  }
+  void answer(const Entry& entry, State& state, Outcome& outcome);
+  // Changes the buffer, and counts what it holds afterwards.
   template <class Change>
-  void change_buffer(Entry& entry, Change change);
-  void link(Entry& entry);
-  void unlink(const Entry& entry);
-  // Those of `directory` and, with `below`, of all further down; no others are looked at.
-  std::vector<Entry*> entries_at(const std::string& directory, bool below) const;
+  void change_buffer(const Entry& entry, State& state, Change change);
 
-  std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
-  Directories by_directory_;
-  size_t buffered_ = 0;  // bytes in all buffers
-  std::unordered_map<filestate::UserId, size_t> buffered_of_;
+  Guarded<std::unordered_map<uint64_t, EntryRef>> by_id_;
+  Guarded<DirectoryTree> tree_;
+  Guarded<Buffered> buffered_;
 };
 
 }  // namespace braid::smb2

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
@@ -17,18 +19,24 @@ class WatchTableTest : public testing::Test {
  protected:
   bool watch(uint64_t id, const std::string& directory, bool tree = false, uint32_t filter = kNames,
              uint64_t user = 0, uint32_t capacity = 4096) {
-    return table.add({.id = id,
-                      .user = {user},
-                      .root = "/srv",
-                      .directory = directory,
-                      .tree = tree,
-                      .filter = filter,
-                      .capacity = capacity});
+    bool is_first = false;
+    WatchTable::Outcome outcome;
+    begin(id, tree, filter, user, capacity, is_first, outcome);
+    table.cancel(id, begun, outcome);
+    return table.place(id, "/srv", directory);
   }
-  NotifyWaiter wait(uint64_t id, uint32_t limit = 4096) {
+  void begin(uint64_t id, bool tree, uint32_t filter, uint64_t user, uint32_t capacity,
+             bool& is_first, WatchTable::Outcome& outcome) {
+    begun = std::make_shared<OneShot<NotifyAnswer>>();
+    table.wait({.id = id, .user = {user}, .tree = tree, .filter = filter, .capacity = capacity},
+               begun, is_first, outcome);
+  }
+  NotifyWaiter wait(uint64_t id) {
     auto waiter = std::make_shared<OneShot<NotifyAnswer>>();
     WatchTable::Outcome outcome;
-    table.wait(id, waiter, limit, outcome);
+    bool is_first = false;
+    table.wait({.id = id}, waiter, is_first, outcome);
+    EXPECT_FALSE(is_first);
     finish(outcome);
     return waiter;
   }
@@ -49,28 +57,29 @@ class WatchTableTest : public testing::Test {
     return found == answers.end() ? std::nullopt : std::optional(found->second.status);
   }
   Changes changes(const NotifyWaiter& waiter) {
-    const auto decoded = wire::decode_notify(answers[waiter.get()].changes);
+    const auto decoded = wire::decode_notify(answers[waiter.get()].encode(~0u));
     return decoded ? *decoded : Changes{};
   }
 
   WatchTable table;
+  NotifyWaiter begun;
   std::unordered_map<OneShot<NotifyAnswer>*, NotifyAnswer> answers;
 };
 
 // Who changes something tells all who watch, so a user may not have any number of them.
 TEST_F(WatchTableTest, WatchesOfOneUserAndDirectoryAreBounded) {
-  constexpr size_t kMost = WatchTable::kWatchesOfUserMax;
+  constexpr size_t kMost = DirectoryTree::kWatchesOfUserMax;
   for (uint64_t id = 0; id < kMost; ++id) ASSERT_TRUE(watch(id, "/srv/a", true, kNames, 1));
   EXPECT_FALSE(watch(kMost, "/srv/a", true, kNames, 1));
-  EXPECT_EQ(table.size(), kMost);
   EXPECT_TRUE(watch(kMost, "/srv/a/b", true, kNames, 1)) << "another directory";
   EXPECT_TRUE(watch(kMost + 1, "/srv/a", true, kNames, 2)) << "another user";
   WatchTable::Outcome outcome;
-  table.moved("/srv/a", "/srv/c");
+  table.moved("/srv/a", "/srv/c", outcome);
   EXPECT_FALSE(watch(kMost + 2, "/srv/c", true, kNames, 1));
   table.end(0, NtStatus::kNotifyCleanup, outcome);
   EXPECT_TRUE(watch(kMost + 2, "/srv/c", true, kNames, 1));
   table.end_at("/srv/c", true, NtStatus::kDeletePending, outcome);
+  EXPECT_EQ(outcome.ended.size(), kMost + 3);
   EXPECT_EQ(table.size(), 0u);
 }
 
@@ -92,13 +101,12 @@ TEST_F(WatchTableTest, WhoFillsBuffersLeavesRoomForOthers) {
   }
   fill("/srv/b/");
   for (uint64_t id = 0; id < kFew; ++id) {
-    const NotifyWaiter waiter = wait(kMany + id, kCapacity);
+    const NotifyWaiter waiter = wait(kMany + id);
     EXPECT_EQ(status(waiter), NtStatus::kSuccess);
     EXPECT_EQ(changes(waiter).size(), 120u);
   }
   size_t lost = 0;
-  for (uint64_t id = 0; id < kMany; ++id)
-    lost += status(wait(id, kCapacity)) == NtStatus::kNotifyEnumDir;
+  for (uint64_t id = 0; id < kMany; ++id) lost += status(wait(id)) == NtStatus::kNotifyEnumDir;
   EXPECT_GT(lost, kMany / 3);
 }
 
@@ -127,7 +135,11 @@ TEST_F(WatchTableTest, WatchedDirectoryItselfIsNotTold) {
 }
 
 TEST_F(WatchTableTest, RootOfTheMachineCanBeShared) {
-  table.add({.id = 1, .root = "", .directory = "", .tree = true, .filter = kNames, .capacity = 99});
+  bool is_first = false;
+  WatchTable::Outcome outcome;
+  begin(1, true, kNames, 0, 99, is_first, outcome);
+  table.cancel(1, begun, outcome);
+  ASSERT_TRUE(table.place(1, "", ""));
   added("/x");
   EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "x"}}));
 }
@@ -206,12 +218,28 @@ TEST_F(WatchTableTest, DeletedDirectoryEndsItsWatchesAndOnlyThose) {
 TEST_F(WatchTableTest, WatchesFollowARenamedDirectory) {
   watch(1, "/srv/a/b");
   watch(2, "/srv/ab");
-  table.moved("/srv/a", "/srv/new");
+  WatchTable::Outcome outcome;
+  table.moved("/srv/a", "/srv/new", outcome);
   added("/srv/new/b/c");
   added("/srv/a/b/d");
   added("/srv/ab/e");
   EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "c"}}));
   EXPECT_EQ(changes(wait(2)), (Changes{{FileAction::kAdded, "e"}}));
+}
+
+// A rename makes paths deeper than any that is asked for.
+TEST_F(WatchTableTest, WatchesThatMoveTooDeepEnd) {
+  watch(1, "/srv/a/b");
+  watch(2, "/srv/c");
+  const auto moves = wait(1), stays = wait(2);
+  std::string deep = "/srv";
+  while (!DirectoryTree::is_too_deep(deep)) deep += "/x";
+  WatchTable::Outcome outcome;
+  table.moved("/srv/a", deep, outcome);
+  finish(outcome);
+  EXPECT_EQ(status(moves), NtStatus::kNotifyCleanup);
+  EXPECT_EQ(status(stays), std::nullopt);
+  EXPECT_EQ(table.size(), 1u);
 }
 
 TEST_F(WatchTableTest, PrivateFolderIsNotTold) {
@@ -233,6 +261,62 @@ TEST_F(WatchTableTest, LossIsToldToEveryone) {
   finish(outcome);
   EXPECT_EQ(status(waiter), NtStatus::kNotifyEnumDir);
   EXPECT_EQ(status(wait(2)), NtStatus::kNotifyEnumDir);
+}
+
+// A CHANGE_NOTIFY finds its watch before it is known where that is.
+TEST_F(WatchTableTest, WatchHearsFromWhenItHasAPlace) {
+  bool is_first = false;
+  WatchTable::Outcome outcome;
+  begin(1, false, kNames, 0, 4096, is_first, outcome);
+  EXPECT_TRUE(is_first);
+  const NotifyWaiter first = begun, second = wait(1);
+  added("/srv/a/early");
+  EXPECT_EQ(status(first), std::nullopt);
+  ASSERT_TRUE(table.place(1, "/srv", "/srv/a"));
+  added("/srv/a/b");
+  EXPECT_EQ(changes(first), (Changes{{FileAction::kAdded, "b"}}));
+  table.end(1, NtStatus::kNotifyCleanup, outcome);
+  finish(outcome);
+  EXPECT_EQ(status(second), NtStatus::kNotifyCleanup);
+  EXPECT_TRUE(table.place(1, "/srv", "/srv/a")) << "and does nothing";
+  EXPECT_FALSE(table.set_local(1, {}));
+  EXPECT_EQ(table.size(), 0u);
+}
+
+// All who watch one directory are told the same string, and none is made for buffers without room.
+TEST_F(WatchTableTest, NameIsMadeOnceForAWatchedDirectory) {
+  for (uint64_t id = 1; id <= 3; ++id) watch(id, "/srv/a", true);
+  watch(4, "/srv", true);
+  std::vector<NotifyWaiter> waiters;
+  for (uint64_t id = 1; id <= 4; ++id) waiters.push_back(wait(id));
+  added("/srv/a/b/c");
+  const auto name = [&](size_t i) { return answers[waiters[i].get()].changes.at(0).name; };
+  EXPECT_EQ(*name(0), "b\\c");
+  EXPECT_EQ(name(0), name(1));
+  EXPECT_EQ(name(0), name(2));
+  EXPECT_EQ(*name(3), "a\\b\\c");
+}
+
+// Clients make paths of any length, a component at a time.
+TEST_F(WatchTableTest, EveryDirectoryOnALongWayIsToldItsPartOfIt) {
+  constexpr uint64_t kLevels = 2000;
+  std::string directory = "/srv";
+  const size_t root = directory.size();
+  for (uint64_t id = 1; id <= kLevels; ++id) {
+    ASSERT_TRUE(watch(id, directory, true, kNames, 0, 1000));
+    directory += "/é";
+  }
+  added(directory);
+  for (uint64_t id = 1; id <= kLevels; ++id) {
+    const auto waiter = wait(id);
+    const size_t below = kLevels - id + 1;  // components
+    const bool fits = 12 + 2 * (2 * below - 1) <= 1000;
+    ASSERT_EQ(status(waiter), fits ? NtStatus::kSuccess : NtStatus::kNotifyEnumDir) << id;
+    if (!fits) continue;
+    std::string name = directory.substr(root + 1 + 3 * (id - 1));
+    std::ranges::replace(name, '/', '\\');
+    ASSERT_EQ(changes(waiter), (Changes{{FileAction::kAdded, name}}));
+  }
 }
 
 }  // namespace

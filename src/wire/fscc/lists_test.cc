@@ -136,7 +136,7 @@ TEST(Notify, ListIsAlignedToFour) {
   EXPECT_EQ(bytes, unhex("10000000 04000000 02000000 6100 0000"
                          "00000000 05000000 0a000000 6400690072005c006200"));
   EXPECT_EQ(*decode_notify(bytes), changes);
-  EXPECT_LE(bytes.size(), notify_entry_size(changes[0]) + notify_entry_size(changes[1]));
+  EXPECT_LE(bytes.size(), notify_entry_size(2) + notify_entry_size(10));
   EXPECT_TRUE(encode_notify(changes, bytes.size() - 1).empty());
 }
 

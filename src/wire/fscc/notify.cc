@@ -28,10 +28,10 @@ Result<std::vector<FileNotifyInformation>> decode_notify(ByteView buffer) {
   return changes;
 }
 
-Bytes encode_notify(const std::vector<FileNotifyInformation>& changes, size_t limit) {
+Bytes encode_notify(std::span<const FileNotifyView> changes, size_t limit) {
   Bytes out;
   EntryListWriter list(out, limit, kNotifyAlignment);
-  for (const FileNotifyInformation& change : changes) {
+  for (const FileNotifyView& change : changes) {
     list.begin();
     Writer& w = list.writer();
     w.value(change.action);
@@ -42,9 +42,17 @@ Bytes encode_notify(const std::vector<FileNotifyInformation>& changes, size_t li
   return out;
 }
 
-size_t notify_entry_size(const FileNotifyInformation& change) {
-  const size_t size = kFixedSize + utf16le_size(change.file_name);
-  return (size + kNotifyAlignment - 1) / kNotifyAlignment * kNotifyAlignment;
+Bytes encode_notify(std::span<const FileNotifyInformation> changes, size_t limit) {
+  std::vector<FileNotifyView> views;
+  views.reserve(changes.size());
+  for (const FileNotifyInformation& change : changes) {
+    views.push_back({change.action, change.file_name});
+  }
+  return encode_notify(std::span<const FileNotifyView>(views), limit);
+}
+
+size_t notify_entry_size(size_t name_size) {
+  return (kFixedSize + name_size + kNotifyAlignment - 1) / kNotifyAlignment * kNotifyAlignment;
 }
 
 }  // namespace braid::wire

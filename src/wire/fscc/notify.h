@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -34,12 +36,20 @@ struct FileNotifyInformation {
   bool operator==(const FileNotifyInformation&) const = default;
 };
 
+// The same, of a name that is kept elsewhere.
+struct FileNotifyView {
+  FileAction action = FileAction::kModified;
+  std::string_view file_name;
+};
+
 Result<std::vector<FileNotifyInformation>> decode_notify(ByteView buffer);
 
 // The whole list, or empty bytes if it takes more than `limit`: a list with holes would lie, so the
 // caller answers STATUS_NOTIFY_ENUM_DIR then.
-Bytes encode_notify(const std::vector<FileNotifyInformation>& changes, size_t limit);
+Bytes encode_notify(std::span<const FileNotifyView> changes, size_t limit);
+Bytes encode_notify(std::span<const FileNotifyInformation> changes, size_t limit);
 // What one change adds at most to a list's size, for accounts kept while changes queue up.
-size_t notify_entry_size(const FileNotifyInformation& change);
+// `name_size`: of its name, in UTF-16LE.
+size_t notify_entry_size(size_t name_size);
 
 }  // namespace braid::wire

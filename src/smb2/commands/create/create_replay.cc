@@ -80,7 +80,7 @@ Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateS
   if (!claim) co_return std::nullopt;
   const PreservedOpen& open = claim->open;
   const bool is_meant = open.client_guid == key.client && open.names.create_guid == key.guid &&
-                        open.is_replay_eligible;
+                        open.user == key.user && open.is_replay_eligible;
   Result<void> may =
       may_have(request, state.create, open.owner, server.file_table.grant_of(open.ref()));
   if (const NtStatus status = check_tree(request, open); may && status != NtStatus::kSuccess) {
@@ -106,7 +106,8 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
   Server& server = request.server;
   const auto& durable = state.create.contexts.durable_handle_request_v2;
   if (!durable) co_return std::nullopt;
-  const CreateKey key{request.connection->negotiated.client_guid, durable->create_guid};
+  const CreateKey key{request.connection->negotiated.client_guid, durable->create_guid,
+                      request.session->user_id()};
   for (;;) {
     OpenTable::Replay replay = server.open_table.find_or_reserve(key);
     if (replay.reservation) {

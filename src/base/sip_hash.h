@@ -1,0 +1,16 @@
+// SipHash-2-4: a short name for a long text that nobody without the key can make two texts have.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/bytes.h"
+
+namespace braid {
+
+// "SipHash: a fast short-input PRF", Aumasson and Bernstein, 2012.
+using SipKey = std::array<uint8_t, 16>;
+
+uint64_t sip_hash(const SipKey& key, ByteView data);
+
+}  // namespace braid
