@@ -70,7 +70,8 @@ class KeptFiles {
 };
 
 struct FileTable::Impl {
-  Impl(BreakSink& to, store::WorkerGroup* workers) : sink(to), group(workers) {}
+  Impl(BreakSink& to, store::WorkerGroup* workers, Keeping what)
+      : sink(to), group(workers), keeping(what) {}
 
   using Shard = Guarded<Files>;
   Shard& shard_of(const FileKey& file) {
@@ -203,6 +204,7 @@ struct FileTable::Impl {
 
   BreakSink& sink;
   store::WorkerGroup* const group;
+  const Keeping keeping;
   LeaseKeys keys;
   KeptFiles kept;
   std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed
