@@ -62,8 +62,8 @@ class OpenTable {
   // The Open is closing for good, or a claimed one is. Does nothing for one that is not there.
   void remove(const FileId& id);
 
-  // [MS-SMB2] 3.3.5.9 "Create Context Validation" and 3.3.5.9.10: what a CREATE with a CreateGuid
-  // meets.
+  // [MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request", Create Context Validation, and
+  // 3.3.5.9.10: what a CREATE with a CreateGuid meets.
   class Reservation;
   struct Replay;
   Replay find_or_reserve(const CreateKey& key);

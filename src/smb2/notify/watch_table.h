@@ -29,7 +29,7 @@ struct PathChange {
   std::string path;     // with ":stream" for a stream
 };
 
-// The ChangeNotifyList of [MS-FSA] 2.1.1.2 "Per Volume", for all shares at once, so that shares
+// The ChangeNotifyList of [MS-FSA] 2.1.1.1 "Per Volume", for all shares at once, so that shares
 // nested in each other tell each other's changes. Pure. Thread: under the hub's lock.
 class WatchTable {
  public:
