@@ -88,7 +88,7 @@ class OpenTable {
   // up before: a value then, close it.
   [[nodiscard]] std::optional<PurgedOpen> moved_away(PreservedOpen open);
 
-  // [MS-SMB2] 3.3.5.9.13. `open` is null and `parked` is set for those without a client.
+  // [MS-SMB2] 3.3.5.9.13. `open` is null for those without a client.
   struct AppInstanceOpen {
     uint64_t persistent_id = 0;
     std::shared_ptr<Open> open;
