@@ -73,7 +73,7 @@ struct FileTable::Impl {
   Impl(BreakSink& to, store::WorkerGroup* workers, Keeping what)
       : sink(to), group(workers), keeping(what) {}
 
-  using Shard = Guarded<Files>;
+  using Shard = Guarded<Files, LockRank::kFiles>;
   Shard& shard_of(const FileKey& file) {
     return shards[std::hash<FileKey>{}(node_key(file)) % kShards];
   }
@@ -115,7 +115,7 @@ struct FileTable::Impl {
     Impl& impl_;
     const FileKey file_;
     Effects& effects_;
-    Guarded<Files>::Handle<Files> files_;
+    Shard::Handle<Files> files_;
     std::optional<store::RecordStore::Held> record_;
     Files::Nodes::iterator found_;
     bool changed_ = false;

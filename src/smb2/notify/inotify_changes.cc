@@ -88,7 +88,7 @@ class InotifyChanges final : public LocalChanges {
   const UniqueFd inotify_;
   const UniqueFd wake_;
   LocalChangeSink& sink_;
-  Guarded<State> state_;
+  Guarded<State, LockRank::kLocalChanges> state_;
   std::atomic<bool> stopping_ = false;
   // The thread's own.
   std::deque<Held> held_;

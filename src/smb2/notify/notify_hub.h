@@ -114,7 +114,7 @@ class NotifyHub final : public LocalChangeSink {
 
   store::WorkerGroup* const group_ = nullptr;
   std::atomic<size_t> watch_count_ = 0;
-  Guarded<WatchTable> table_;
+  Guarded<WatchTable, LockRank::kWatches> table_;
   // Set at construction; their threads call local_change().
   std::unique_ptr<LocalChanges> fanotify_;
   std::unique_ptr<LocalChanges> inotify_;
