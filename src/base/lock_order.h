@@ -11,6 +11,7 @@ namespace braid {
 // A thread that holds a lock takes only locks of a later rank. Most are kLast: taken for one
 // look-up or change, with nothing taken inside. ARCHITECTURE.md, "Threads and locks", says more.
 enum class LockRank : uint8_t {
+  kPipe,            // rpc: a pipe whose call runs, which may ask whatever there is
   kFiles,           // FileTable: a shard of files
   kRecord,          // RecordStore: a record; records share buckets, so one at a time
   kLeaseKeys,       // FileTable: a shard of lease keys
