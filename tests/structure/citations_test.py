@@ -27,7 +27,8 @@ class Finding(unittest.TestCase):
                          [(1, "3.3.5.14.1", None), (1, "3.3.5.14.2", None), (1, "2.2.26", None)])
 
     def test_titles_also_over_lines(self):
-        self.assertEqual(self.found('// [MS-FSA] 2.1.5.8 "Server Requests\n// a Lock" and 2.1.4 "X"'),
+        text = '// [MS-FSA] 2.1.5.8 "Server Requests\n// a Lock" and 2.1.4 "X"'
+        self.assertEqual(self.found(text),
                          [(1, "2.1.5.8", "Server Requests a Lock"), (1, "2.1.4", "X")])
 
     def test_the_line_of_a_citation_is_where_it_begins(self):
