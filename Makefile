@@ -3,6 +3,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 LISTEN ?= 127.0.0.1:4450
 CTEST ?=
+MUTANTS ?=
 DESTDIR ?=
 prefix ?= /usr/local
 sysconfdir ?= /etc
@@ -62,6 +63,10 @@ asan tsan: deps
 .PHONY: fuzz
 fuzz: deps-build ## Run every fuzzer for FUZZ_SECONDS (600)
 	@$(PYTHON) tools/fuzz.py --seconds $(FUZZ_SECONDS) --jobs $(JOBS)
+
+.PHONY: mutants
+mutants: deps ## Plant single-line mutations and name those that no test finds (MUTANTS='--help')
+	@$(PYTHON) tools/mutants.py --jobs $(JOBS) $(MUTANTS)
 
 .PHONY: conformance
 conformance: deps build ## smbtorture against its ledger, with one worker and with four

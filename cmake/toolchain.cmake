@@ -3,7 +3,7 @@ add_compile_options(-Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wnon
 add_compile_definitions(_GNU_SOURCE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  add_compile_options(-Wthread-safety -Wno-missing-designated-field-initializers)
+  add_compile_options(-Wno-missing-designated-field-initializers)
   find_program(BRAID_LLD NAMES ld.lld-19 ld.lld)
   if(BRAID_LLD)
     add_link_options(--ld-path=${BRAID_LLD})
@@ -15,6 +15,11 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
 add_compile_options($<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2> -fstack-protector-strong)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 add_link_options(-Wl,-z,relro,-z,now)
+
+# base/lock_order.h
+if(BRAID_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+  add_compile_definitions(BRAID_CHECK_LOCK_ORDER)
+endif()
 
 if(BRAID_SANITIZE STREQUAL address)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)

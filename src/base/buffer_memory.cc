@@ -37,8 +37,8 @@ struct Blocks {
   size_t bytes = 0;
 };
 // Never destroyed: buffers of other static objects may go after it would have.
-Guarded<Blocks>& blocks() {
-  static auto& all = *new Guarded<Blocks>;
+Guarded<Blocks, LockRank::kBuffers>& blocks() {
+  static auto& all = *new Guarded<Blocks, LockRank::kBuffers>;
   return all;
 }
 

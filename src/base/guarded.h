@@ -4,14 +4,18 @@
 #include <mutex>
 #include <utility>
 
+#include "base/lock_order.h"
+
 namespace braid {
 
 //   Guarded<std::map<int, int>> table;
 //   table.lock()->emplace(1, 2);
 //   auto held = table.lock();   // held until the end of the scope
-// Never keep the handle across a co_await.
-template <class T, class Mutex = std::mutex>
+// Never keep the handle across a co_await. `kRank`: where it comes in the order of locks.
+template <class T, LockRank kRank = LockRank::kLast>
 class Guarded {
+  using Mutex = RankedMutex<kRank>;
+
  public:
   template <class Value>
   class Handle {

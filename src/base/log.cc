@@ -73,7 +73,7 @@ bool admit(Level level, std::string_view kind) {
   if (!enabled(level)) return false;
   if (level == Level::kDebug) return true;
   // Never destroyed, as the logger.
-  static auto* const rate = new Guarded<LineRate>();
+  static auto* const rate = new Guarded<LineRate, LockRank::kLog>();
   const Clock::Instant now = system_clock().monotonic();
   auto held = rate->lock();
   const auto verdict = held->count(kind, now);

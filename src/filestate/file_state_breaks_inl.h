@@ -333,7 +333,7 @@ LeaseAck BasicFileState<kDefect>::ack_lease(const LeaseId& id, Caching state, Ou
   return {NtStatus::kSuccess, kept};
 }
 
-// [MS-SMB2] 3.3.6.1 and 3.3.6.4: who does not answer in time keeps nothing.
+// [MS-SMB2] 3.3.6.1 and 3.3.6.5: who does not answer in time keeps nothing.
 template <Defect kDefect>
 void BasicFileState<kDefect>::break_timed_out(uint64_t serial, Outcome& out) {
   if (Holder* const holder = breaking(serial)) finish_break(*holder, Caching::kNone, out);

@@ -142,7 +142,7 @@ Caching BasicFileState<kDefect>::grantable(Caching wanted, const OpenRequest& re
   return others.handle != 0 ? Caching::kNone : wanted & Caching::kRead;
 }
 
-// [MS-SMB2] 3.3.5.9.8 and 3.3.5.9.11, "Oplock Acquisition".
+// [MS-SMB2] 3.3.5.9.8 and 3.3.5.9.11: what a lease request gets.
 template <Defect kDefect>
 void BasicFileState<kDefect>::grant_lease(const OpenRequest& request, OpenRecord& open,
                                           OpenDecision& decision) {
@@ -428,7 +428,7 @@ Decision BasicFileState<kDefect>::prepare(OpenToken token, Operation operation, 
   return Decision::go();
 }
 
-// [MS-FSA] 2.1.5.15.11 "FileRenameInformation", for what is open below the directory.
+// [MS-FSA] 2.1.5.15.12 "FileRenameInformation", for what is open below the directory.
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::take_handles(OpenToken waiter, Outcome& out) {
   return take_from_all(demand_of(Operation::kRename), waiter, out);

@@ -8,8 +8,8 @@
 
 namespace braid::filestate {
 
-FileTable::FileTable(BreakSink& sink, store::WorkerGroup* group)
-    : impl_(std::make_unique<Impl>(sink, group)) {
+FileTable::FileTable(BreakSink& sink, store::WorkerGroup* group, Keeping keeping)
+    : impl_(std::make_unique<Impl>(sink, group, keeping)) {
   attach();
 }
 FileTable::~FileTable() = default;

@@ -35,7 +35,11 @@ class FileTable {
   // if all opens had been made here, and what it means for an open of another worker is told to
   // that worker's sink. OpenTokens are then tagged numbers of this worker. The group outlives the
   // table and is started after it was made.
-  explicit FileTable(BreakSink& sink, store::WorkerGroup* group = nullptr);
+  // `keeping`: what of the files shared so stays in this process between two events; kNothing makes
+  // every event begin with what the record says, for tests.
+  enum class Keeping : uint8_t { kOwn, kNothing };
+  explicit FileTable(BreakSink& sink, store::WorkerGroup* group = nullptr,
+                     Keeping keeping = Keeping::kOwn);
   ~FileTable();
   FileTable(const FileTable&) = delete;
   FileTable& operator=(const FileTable&) = delete;

@@ -70,9 +70,10 @@ class KeptFiles {
 };
 
 struct FileTable::Impl {
-  Impl(BreakSink& to, store::WorkerGroup* workers) : sink(to), group(workers) {}
+  Impl(BreakSink& to, store::WorkerGroup* workers, Keeping what)
+      : sink(to), group(workers), keeping(what) {}
 
-  using Shard = Guarded<Files>;
+  using Shard = Guarded<Files, LockRank::kFiles>;
   Shard& shard_of(const FileKey& file) {
     return shards[std::hash<FileKey>{}(node_key(file)) % kShards];
   }
@@ -114,7 +115,7 @@ struct FileTable::Impl {
     Impl& impl_;
     const FileKey file_;
     Effects& effects_;
-    Guarded<Files>::Handle<Files> files_;
+    Shard::Handle<Files> files_;
     std::optional<store::RecordStore::Held> record_;
     Files::Nodes::iterator found_;
     bool changed_ = false;
@@ -203,6 +204,7 @@ struct FileTable::Impl {
 
   BreakSink& sink;
   store::WorkerGroup* const group;
+  const Keeping keeping;
   LeaseKeys keys;
   KeptFiles kept;
   std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed

@@ -82,6 +82,7 @@ bool Access::write_changes(store::Urgency urgency) {
 
 void Access::keep_or_forget() {
   FileNode& node = *this->node();
+  if (impl_.keeping == Keeping::kNothing) return forget();
   const size_t parts = node.parts->size();
   if (has_own()) {
     node.kept_parts = 0;

@@ -84,7 +84,7 @@ TEST_F(Deleting, StreamsShareTheFateOfTheirFile) {
   EXPECT_EQ(*last.path, "f");
 }
 
-// [MS-FSA] 2.1.1.5 "Per Link": a name is deleted, pending and gone for itself.
+// [MS-FSA] 2.1.1.4 "Per Link": a name is deleted, pending and gone for itself.
 TEST_F(Deleting, ANameOfSeveralGoesAlone) {
   OpenRequest one = request(), two = request(2), again = request(3);
   one.path = path("l1");
@@ -235,7 +235,7 @@ TEST_F(Table, KnowsNamesOfOpenFiles) {
   EXPECT_FALSE(table.any_open_below(""));
 }
 
-// [MS-FSA] 2.1.5.15.11: what clients keep open for themselves below a directory is closed first.
+// [MS-FSA] 2.1.5.15.12: what clients keep open for themselves below a directory is closed first.
 TEST_F(Table, RenameOfADirectoryEndsHandleCachingBelowIt) {
   const FileKey child{1, 101, 0};
   OpenRequest directory = request(2);

@@ -53,7 +53,8 @@ inline uint64_t number_of(OpenToken token) {
 }
 
 // With BRAID_SHARED_FILES in the environment every test's table keeps its files in records that it
-// would share with other workers: all rules hold there, too.
+// would share with other workers, and nowhere else: all rules hold there, too, and everything an
+// event leaves behind is written and read before the next.
 inline std::optional<store::TestGroup> group_for_tests() {
   std::optional<store::TestGroup> group;
   if (std::getenv("BRAID_SHARED_FILES")) group.emplace(2);
@@ -97,7 +98,7 @@ struct TestTable {
   RecordingSink sink;
   std::optional<store::TestGroup> workers = group_for_tests();
   store::WorkerGroup* group = workers ? workers->groups[0].get() : nullptr;
-  FileTable table{sink, group};
+  FileTable table{sink, group, FileTable::Keeping::kNothing};
   uint64_t last_token = 0;
 
   OpenToken token(uint64_t number) const {

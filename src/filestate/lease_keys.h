@@ -12,7 +12,7 @@
 
 namespace braid::filestate {
 
-// GlobalLeaseTableList, [MS-SMB2] 3.3.1.1 and 3.3.1.11, as far as it spans files: a lease's state
+// GlobalLeaseTableList, [MS-SMB2] 3.3.1.5 and 3.3.1.11, as far as it spans files: a lease's state
 // is with its file, this says which file that is. Sharded, so that clients do not meet.
 // Thread: any. Its locks are taken below a file shard's and nothing is called with one held.
 class LeaseKeys {
@@ -56,7 +56,7 @@ class LeaseKeys {
     FileKey file;
     bool file_delete_on_close = false;
   };
-  using Shard = Guarded<std::unordered_map<LeaseId, Binding>>;
+  using Shard = Guarded<std::unordered_map<LeaseId, Binding>, LockRank::kLeaseKeys>;
   static constexpr size_t kShards = 64;  // several times the cores of a large machine
 
   Shard& shard_of(const LeaseId& id) { return shards_[std::hash<LeaseId>{}(id) % kShards]; }

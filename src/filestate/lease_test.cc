@@ -178,7 +178,7 @@ TEST_F(LeaseRules, ALeaseIsOfOneUserOfItsClient) {
   EXPECT_EQ(granted(open(elsewhere, {1, 101, 0})), "R") << "the key binds nobody else to the file";
 }
 
-// [MS-SMB2] 3.3.6.4.
+// [MS-SMB2] 3.3.6.5.
 TEST_F(LeaseRules, TimeOutLeavesNothing) {
   open(lease(1, "RWH"));
   const OpenRequest second = lease(2, "RWH");

@@ -19,7 +19,7 @@
 
 namespace braid::filestate {
 
-// Link, [MS-FSA] 2.1.1.5 "Per Link": a name of a file, by which at least one open of it or of one
+// Link, [MS-FSA] 2.1.1.4 "Per Link": a name of a file, by which at least one open of it or of one
 // of its streams was opened, or which is just being removed. Two opens have the same link when
 // their paths are the same, or when the file had no other name either time: then something local
 // has moved it.

@@ -91,7 +91,7 @@ TEST(SharedFileTable, DeletePendingHoldsForAllAndTheLastCloseDeletes) {
   EXPECT_EQ(t.open(0, t.request(0)).decision.status, NtStatus::kSuccess);
 }
 
-// As [MS-FSA] 2.1.1.5 "Per Link" has it, whichever worker opens which name.
+// As [MS-FSA] 2.1.1.4 "Per Link" has it, whichever worker opens which name.
 TEST(SharedFileTable, EachNameOfAFileGoesForItself) {
   SharedTables t;
   OpenRequest first = t.request(0), second = t.request(1), third = t.request(1);

@@ -17,8 +17,8 @@
 namespace braid::rpc {
 
 // Takes PDUs apart from bytes as they come, carries out requests, and queues the PDUs of the
-// answers. [C706] chapter 12 and [MS-RPCE] 3.3 "Connection-Oriented RPC Protocol", server role,
-// without security providers: the SMB session has authenticated the caller, so bind with an
+// answers. [C706] chapter 12 and [MS-RPCE] 3.3 "Connection-Oriented RPC Protocol Details", server
+// role, without security providers: the SMB session has authenticated the caller, so bind with an
 // authentication type other than none is refused. Thread: one at a time, by the pipe's lock.
 class Association {
  public:

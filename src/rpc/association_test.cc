@@ -205,19 +205,20 @@ TEST(Response, LongAnswersComeInFragments) {
 }
 
 TEST(Pdu, OtherVersionsAndDataFormatsEndTheConversation) {
+  const Error disconnected(NtStatus::kPipeDisconnected);
   PipeFixture f;
   Bytes bind = unhex(captured::kSrvsvcBind);
   bind[0] = 4;
-  EXPECT_FALSE(f.open("srvsvc")->write(bind));
+  EXPECT_EQ(f.open("srvsvc")->write(bind).error(), disconnected);
   bind = unhex(captured::kSrvsvcBind);
   bind[4] = 0;  // big-endian
-  EXPECT_FALSE(f.open("srvsvc")->write(bind));
+  EXPECT_EQ(f.open("srvsvc")->write(bind).error(), disconnected);
   bind = unhex(captured::kSrvsvcBind);
   bind[8] = 15;  // shorter than its header
-  EXPECT_FALSE(f.open("srvsvc")->write(bind));
+  EXPECT_EQ(f.open("srvsvc")->write(bind).error(), disconnected);
   bind = unhex(captured::kSrvsvcBind);
   bind[11] = 0xff;  // verifier longer than the PDU
-  EXPECT_FALSE(f.open("srvsvc")->write(bind));
+  EXPECT_EQ(f.open("srvsvc")->write(bind).error(), disconnected);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace braid::rpc {
 
 // The [in] half: an InfoStruct whose container is there to be filled, the most bytes wanted, and
-// where to go on. [MS-SRVS] 2.2.4.38 "SHARE_ENUM_STRUCT" and 3.1.4.8 "NetrShareEnum".
+// where to go on. [MS-SRVS] 2.2.4.38 "SHARE_ENUM_STRUCT" and 3.1.4.8 "NetrShareEnum (Opnum 15)".
 struct EnumRequest {
   // Of one answer, whatever was asked for: the rest is asked for by its resume handle.
   static constexpr uint32_t kBytesMax = 1u << 20;

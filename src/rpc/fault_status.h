@@ -5,7 +5,8 @@
 
 namespace braid::rpc {
 
-// [C706] appendix E "Reject Status Codes and Parameters", [MS-RPCE] 2.2.2.11.
+// [C706] appendix E "Reject Status Codes and Parameters"; [MS-RPCE] 3.1.1.5.5 "Returning Win32
+// Error Values".
 enum class FaultStatus : uint32_t {
   kNone = 0,  // the call was carried out
   kAccessDenied = 0x00000005,

@@ -17,7 +17,7 @@ struct PipeRead {
 };
 
 // A pipe in message mode with an RPC server behind it: [MS-SMB2] 3.3.5.12 "Receiving an SMB2 READ
-// Request", .13 and 3.3.5.15.10 "Handling a Pipe Transaction Request" in what they say of pipes.
+// Request", .13 and 3.3.5.15.3 "Handling a Pipe Transaction Request" in what they say of pipes.
 // One per Open of the IPC$ share, owned by it. What is written is worked on at once, so that
 // answers are there to be read when write() returns. Thread: any, one call at a time by its own
 // lock. Ends with its Open; nothing outlives it.

@@ -100,7 +100,7 @@ class RpcPipe final : public Pipe {
 
   const Interface& interface_;
   const std::shared_ptr<MemoryAccount> memory_;
-  Guarded<State> state_;
+  Guarded<State, LockRank::kPipe> state_;
 };
 
 const Interface* find_interface(std::string_view name) {

@@ -24,10 +24,10 @@ struct CloseUnderWay {
   OneShot<Result<wire::CloseResponse>> answer;
 };
 
-// [MS-SMB2] 3.3.4.17 "Server Application Closes an Open", and what CLOSE, TREE_DISCONNECT, LOGOFF
-// and the end of a session share: waits for the requests that use the Open, gives up its locks,
-// oplock and share mode, and deletes the file if that was pending. False if another caller is
-// closing it. Continues on a thread of the worker pool.
+// [MS-SMB2] 3.3.4.17 "Server Application Requests Closing an Open", and what CLOSE,
+// TREE_DISCONNECT, LOGOFF and the end of a session share: waits for the requests that use the Open,
+// gives up its locks, oplock and share mode, and deletes the file if that was pending. False if
+// another caller is closing it. Continues on a thread of the worker pool.
 Task<bool> close_open(Server& server, std::shared_ptr<Open> open);
 
 // The two halves of it. The first takes the Open from its session and waits until no request uses

@@ -151,8 +151,8 @@ void Compound::add_reply(Request& request, Reply reply) {
 }
 
 void Compound::send_interim(const Request& request, AsyncId async_id) {
-  // [MS-SMB2] 3.3.4.2 "Sending an Interim Response": credits are granted here, and it is not
-  // signed.
+  // [MS-SMB2] 3.3.4.2 "Sending an Interim Response for an Asynchronous Operation": credits are
+  // granted here, and it is not signed.
   Reply interim = reply_with(wire::ErrorResponse{}, NtStatus::kPending);
   const uint16_t credits = grant_credits(request, true);
   finish_header(request, interim.message, NtStatus::kPending, async_id, credits);

@@ -14,7 +14,8 @@
 
 namespace braid::smb2 {
 
-// Lives in the coroutine of run(). Thread: the connection's reactor.
+// Lives in the coroutine that Connection::serve() starts for the frame. Thread: the connection's
+// reactor.
 class Compound {
  public:
   using Element = CompoundElement;

@@ -72,8 +72,9 @@ struct SessionSetupExchange {
   Purpose purpose = Purpose::kNew;
 };
 
-// Owned by its run() coroutine and by its Requests; nothing else points at it but Channel, weakly.
-// Thread: that of its transport's reactor. Life: run() until the transport ends, then one close().
+// Held by its run() coroutine, by the Compounds of its frames with their Requests, and by the
+// Server while it runs; a Channel and the ClientTable point at it weakly. Thread: that of its
+// transport's reactor. Life: run() until the transport ends, then one close().
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Server& server, transport::TransportPtr transport,

@@ -9,8 +9,7 @@
 namespace braid::smb2 {
 
 // Runs the gates, then the command's handler, and turns errors into error responses. Empty for
-// CANCEL, which has no answer, and when the request ended the connection.
-// Starts and ends on the connection's reactor.
+// CANCEL, which has no answer. Starts and ends on the connection's reactor.
 Task<std::optional<Reply>> dispatch(Request& request);
 
 }  // namespace braid::smb2

@@ -8,7 +8,7 @@
 
 namespace braid::smb2 {
 
-// [MS-FSCC] 2.4.28 "FileInternalInformation", IndexNumber: the inode number. Clients take two names
+// [MS-FSCC] 2.4.27 "FileInternalInformation", IndexNumber: the inode number. Clients take two names
 // with one number for one file, and a share may hold several file systems: subvolumes of btrfs
 // number their files each from the same start, and so do file systems mounted below the share. The
 // numbers of these are mixed with the device's, which stays the same until they are mounted anew.

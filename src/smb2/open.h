@@ -164,13 +164,13 @@ class Open {
   std::atomic<uint32_t> mode = 0;
   // errno of a flush that failed, as what was written may be lost: see sync.h. 0: none has.
   std::atomic<int> flush_error = 0;
-  // Open.NextEaEntry of [MS-FSA] 2.1.1.4 "Per Open": how many were told already.
+  // Open.NextEaEntry of [MS-FSA] 2.1.1.6 "Per Open": how many were told already.
   std::atomic<uint32_t> next_ea = 0;
   // PendingNotifications of [MS-FSA] 2.1.1.3 "Per File": changes made through this open that are
   // told when it is flushed or closed. wire::CompletionFilter.
   std::atomic<uint32_t> pending_notifications = 0;
 
-  // UserSetAccessTime, UserSetModificationTime and UserSetChangeTime of [MS-FSA] 2.1.1.4 "Per
+  // UserSetAccessTime, UserSetModificationTime and UserSetChangeTime of [MS-FSA] 2.1.1.6 "Per
   // Open"; the two files do what they say.
   std::atomic<vfs::TimeRules> time_rules{};
   void set_time_rules(const vfs::TimeRules& rules);

@@ -65,8 +65,8 @@ class OpenTable {
   // The Open is closing for good, or a claimed one is. Does nothing for one that is not there.
   void remove(const FileId& id);
 
-  // [MS-SMB2] 3.3.5.9 "Create Context Validation" and 3.3.5.9.10: what a CREATE with a CreateGuid
-  // meets.
+  // [MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request", Create Context Validation, and
+  // 3.3.5.9.10: what a CREATE with a CreateGuid meets.
   class Reservation;
   struct Replay;
   Replay find_or_reserve(const CreateKey& key);
@@ -91,7 +91,7 @@ class OpenTable {
   // up before: a value then, close it.
   [[nodiscard]] std::optional<PurgedOpen> moved_away(PreservedOpen open);
 
-  // [MS-SMB2] 3.3.5.9.13. `open` is null and `parked` is set for those without a client.
+  // [MS-SMB2] 3.3.5.9.13. `open` is null for those without a client.
   struct AppInstanceOpen {
     uint64_t persistent_id = 0;
     std::shared_ptr<Open> open;

@@ -5,13 +5,16 @@
 namespace braid::smb2 {
 
 PreservedOpen preserve(Open& open) {
+  // One after the other: within the braces both locks would be held to the end.
+  auto terms = *open.durable_terms.lock();
+  auto path = *open.path.lock();
   PreservedOpen preserved{.file_id = open.file_id,
                           .attributes = open.attributes,
                           .names = open.names,
-                          .terms = *open.durable_terms.lock(),
+                          .terms = std::move(terms),
                           .owner = open.owner,
                           .share = open.tree_connect->share,
-                          .path = *open.path.lock(),
+                          .path = std::move(path),
                           .credentials = open.credentials,
                           .client_guid = open.client_guid,
                           .user = open.user,

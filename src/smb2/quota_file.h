@@ -12,7 +12,7 @@ namespace braid::smb2 {
 
 class Open;
 
-// Of the index $Q, without regard to case. [MS-FSCC] 2.6 "Known File Names".
+// Of the index $Q, without regard to case. [MS-FSCC] 5.4 "NTFS Stream Names".
 bool is_quota_file_name(std::string_view name);
 
 // Whether the user may see everybody's quotas and set them. [MS-SMB2] 3.3.5.21.4.

@@ -49,7 +49,7 @@ class RequestSeat final : public WorkerPool::Seat {
   Unheard unheard_ = Unheard::kGoesOn;
 };
 
-// What a handler answers. The header is filled in by Connection.
+// What a handler answers. The header is filled in by Compound.
 struct Reply {
   NtStatus status = NtStatus::kSuccess;
   Bytes message;   // Header::kSize bytes of room, then the body
@@ -71,7 +71,7 @@ Reply reply_with(const Body& body, NtStatus status = NtStatus::kSuccess) {
 enum class Interim : uint8_t { kAtOnce, kLater };
 
 // [MS-SMB2] 3.3.1.13 "Per Request". Lives in the coroutine that answers it. The members from
-// `session` on are filled by the gates in dispatch.cc before a handler sees the Request.
+// `channel` to `lasting_memory` are filled by dispatch.cc before a handler sees the Request.
 // Thread: the connection's reactor, except while its handler runs on the worker pool.
 class Request {
  public:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "base/log.h"
 #include "smb2/close_open.h"
@@ -28,6 +29,13 @@ void add_to(Server::Totals& totals, const Connection& connection) {
   totals.requests += connection.counters.requests.load(std::memory_order_relaxed);
   totals.bytes_received += connection.counters.bytes_received.load(std::memory_order_relaxed);
   totals.bytes_sent += connection.transport().bytes_sent();
+}
+
+void add_to(Server::Totals& totals, const Server::Totals& more) {
+  totals.connections += more.connections;
+  totals.requests += more.requests;
+  totals.bytes_received += more.bytes_received;
+  totals.bytes_sent += more.bytes_sent;
 }
 
 }  // namespace
@@ -89,11 +97,13 @@ void Server::serve(transport::TransportPtr transport, Buffer first_message, Arri
   }
   auto connection = std::make_shared<Connection>(*this, std::move(transport), std::move(account),
                                                  std::move(place));
+  bool stopping = false;
   {
     auto connections = connections_.lock();
-    if (connections->stopping) return connection->disconnect();
-    connections->set.insert(connection);
+    stopping = connections->stopping;
+    if (!stopping) connections->set.insert(connection);
   }
+  if (stopping) return connection->disconnect();
   scope_.spawn(serve_connection(std::move(connection), std::move(first_message), arrival));
 }
 
@@ -103,20 +113,25 @@ Task<void> Server::serve_connection(std::shared_ptr<Connection> connection, Buff
   log::debug("{}: connected", peer);
   co_await connection->run(std::move(first_message), arrival);
   client_table.remove(*connection);
+  Totals own;
+  add_to(own, *connection);
   {
     auto connections = connections_.lock();
     connections->set.erase(connection);
-    add_to(connections->ended, *connection);
+    add_to(connections->ended, own);
   }
   log::debug("{}: disconnected", peer);
 }
 
 void Server::stop() {
+  std::vector<std::shared_ptr<Connection>> live;
   {
     auto connections = connections_.lock();
     connections->stopping = true;
-    for (const auto& connection : connections->set) connection->disconnect();
+    live.assign(connections->set.begin(), connections->set.end());
   }
+  for (const auto& connection : live) connection->disconnect();
+  live.clear();
   siblings_->stop();
   scope_.wait();
   breaks.wait_for_deliveries();
@@ -147,9 +162,16 @@ std::vector<std::shared_ptr<Connection>> Server::connections() const {
 }
 
 Server::Totals Server::totals() const {
-  auto connections = connections_.lock();
-  Totals totals = connections->ended;
-  for (const auto& connection : connections->set) add_to(totals, *connection);
+  // Those that are there are counted without the lock: one that ends meanwhile is not among the
+  // ended ones of before.
+  Totals totals;
+  std::vector<std::shared_ptr<Connection>> live;
+  {
+    auto connections = connections_.lock();
+    totals = connections->ended;
+    live.assign(connections->set.begin(), connections->set.end());
+  }
+  for (const auto& connection : live) add_to(totals, *connection);
   return totals;
 }
 

@@ -173,7 +173,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Guarded<Opens> opens_;
 };
 
-// GlobalSessionTable. [MS-SMB2] 3.3.1.2 "Per Server". Thread: any.
+// GlobalSessionTable. [MS-SMB2] 3.3.1.5 "Global". Thread: any.
 class SessionTable {
  public:
   // With several workers an id says whose session it is.

@@ -1,6 +1,7 @@
 // SharedFileLocks: vfs::FileLocks for the workers of one machine.
 #pragma once
 
+#include "base/lock_order.h"
 #include "store/shared_region.h"
 #include "vfs/file_locks.h"
 
@@ -11,8 +12,14 @@ namespace braid::smb2 {
 class SharedFileLocks final : public vfs::FileLocks {
  public:
   explicit SharedFileLocks(const store::SharedRegion& region) : region_(region) {}
-  void lock(const FileKey& file) override { store::RobustMutex::lock(mutex_of(file)); }
-  void unlock(const FileKey& file) override { store::RobustMutex::unlock(mutex_of(file)); }
+  void lock(const FileKey& file) override {
+    take_rank(LockRank::kSharedMetadata);
+    store::RobustMutex::lock(mutex_of(file));
+  }
+  void unlock(const FileKey& file) override {
+    store::RobustMutex::unlock(mutex_of(file));
+    drop_rank(LockRank::kSharedMetadata);
+  }
 
  private:
   pthread_mutex_t& mutex_of(const FileKey& file) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/lock_order.h"
 #include "store/record_store.h"
 #include "store/shared_region.h"
 
@@ -57,7 +58,7 @@ class Arena {
 
   const SharedRegion& region_;
   const size_t worker_;
-  mutable std::mutex mutex_;
+  mutable RankedMutex<LockRank::kArena> mutex_;
   std::array<std::vector<uint64_t>, kClasses> free_;
   std::vector<Extent> extents_;  // never cut yet; the last is being cut
   size_t used_ = 0;

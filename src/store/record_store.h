@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/lock_order.h"
 
 namespace braid::store {
 
@@ -59,7 +60,9 @@ class RecordStore {
           version_(other.version_) {}
     Held& operator=(Held&&) = delete;
     ~Held() {
-      if (store_) store_->unlock(*this);
+      if (!store_) return;
+      store_->unlock(*this);
+      drop_rank(LockRank::kRecord);
     }
 
     const RecordKey& key() const { return key_; }
@@ -85,7 +88,9 @@ class RecordStore {
 
    private:
     friend class RecordStore;
-    Held(RecordStore& store, const RecordKey& key) : store_(&store), key_(key) {}
+    Held(RecordStore& store, const RecordKey& key) : store_(&store), key_(key) {
+      take_rank(LockRank::kRecord);
+    }
 
     RecordStore* store_;
     RecordKey key_;
@@ -100,6 +105,7 @@ class RecordStore {
   virtual void for_each(const std::function<void(const RecordKey&, ByteView)>& visit) = 0;
 
  protected:
+  // Before the lock is taken.
   static Held make_held(RecordStore& store, const RecordKey& key) { return {store, key}; }
   static void*& place(Held& held) { return held.place_; }
   static void* place(const Held& held) { return held.place_; }

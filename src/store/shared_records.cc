@@ -24,8 +24,8 @@ std::atomic<uint64_t>& SharedRecords::word_of(Bucket& bucket, const RecordKey& k
 
 RecordStore::Held SharedRecords::lock(const RecordKey& key) {
   Bucket& bucket = bucket_of(key);
-  RobustMutex::lock(bucket.mutex);
   Held held = make_held(*this, key);
+  RobustMutex::lock(bucket.mutex);
   std::atomic<uint64_t>& word = word_of(bucket, key);
   place(held) = &word;
   if (word != 0) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/lock_order.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "store/record_store.h"
@@ -137,10 +138,16 @@ struct RobustMutex {
 
 class BucketLock {
  public:
-  explicit BucketLock(Bucket& bucket) : bucket_(bucket) { RobustMutex::lock(bucket.mutex); }
+  explicit BucketLock(Bucket& bucket) : bucket_(bucket) {
+    take_rank(LockRank::kRecord);
+    RobustMutex::lock(bucket.mutex);
+  }
   BucketLock(const BucketLock&) = delete;
   BucketLock& operator=(const BucketLock&) = delete;
-  ~BucketLock() { RobustMutex::unlock(bucket_.mutex); }
+  ~BucketLock() {
+    RobustMutex::unlock(bucket_.mutex);
+    drop_rank(LockRank::kRecord);
+  }
 
  private:
   Bucket& bucket_;

@@ -34,8 +34,7 @@ class Transport {
   // After an error the transport is closed, and every further receive() fails the same way.
   virtual Task<Result<CountedBuffer>> receive() = 0;
 
-  // The longest message taken from now on. Starts at kReceiveLimitInitial; raised to kFrameSizeMax
-  // once a session is authenticated.
+  // The longest message taken from now on, at most kFrameSizeMax. Starts at kReceiveLimitInitial.
   virtual void set_receive_limit(size_t size) = 0;
 
   // Who pays for what is received from now on: messages carry their charge, and none is read before

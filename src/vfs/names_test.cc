@@ -73,22 +73,31 @@ TEST(Path, WindowsNamesAreParsed) {
 }
 
 TEST(Path, WaysUpAndOutAreRefused) {
-  for (std::string_view text :
-       {std::string_view(".."), std::string_view("a\\..\\b"), std::string_view("a\\\\b"),
-        std::string_view("../b"), std::string_view("\\a"), std::string_view("a\0b", 3),
-        std::string_view("..\\..\\etc\\passwd")}) {
-    EXPECT_FALSE(parse_path(text)) << text;
-    EXPECT_FALSE(parse_path(text, NameRules::kPosix)) << text;
+  struct Way {
+    std::string_view text;
+    NtStatus status;  // of Windows names
+  };
+  const Way ways[] = {{"..", NtStatus::kObjectPathSyntaxBad},
+                      {"a\\..\\b", NtStatus::kInvalidParameter},
+                      {"a\\\\b", NtStatus::kObjectPathNotFound},
+                      {"../b", NtStatus::kObjectPathSyntaxBad},
+                      {{"a\0b", 3}, NtStatus::kObjectNameInvalid},
+                      {"..\\..\\etc\\passwd", NtStatus::kObjectPathSyntaxBad}};
+  for (const auto& [text, status] : ways) {
+    EXPECT_EQ(parse_path(text).error(), Error(status)) << text;
+    EXPECT_EQ(parse_path(text, NameRules::kPosix).error(), Error(NtStatus::kObjectNameInvalid))
+        << text;
   }
   EXPECT_EQ(parse_path("\\a").error().status(), NtStatus::kInvalidParameter);
+  EXPECT_EQ(parse_path("\\a", NameRules::kPosix).error().status(), NtStatus::kInvalidParameter);
   // Where Windows names are spoken a slash separates, as there; in POSIX names it cannot be.
   EXPECT_EQ(parse_path("a/b")->path.text(), "a\\b");
-  EXPECT_FALSE(parse_path("a/b", NameRules::kPosix));
+  EXPECT_EQ(parse_path("a/b", NameRules::kPosix).error(), Error(NtStatus::kObjectNameInvalid));
 }
 
 TEST(Path, PosixNamesKeepReservedCharacters) {
   EXPECT_EQ(parse_path("a:b\\c?", NameRules::kPosix)->path.name(), "c?");
-  EXPECT_FALSE(parse_path("c?"));
+  EXPECT_EQ(parse_path("c?").error(), Error(NtStatus::kObjectNameInvalid));
 }
 
 // An open keeps its path, and is charged for the name that the client sent.

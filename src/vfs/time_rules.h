@@ -8,7 +8,7 @@ namespace braid::vfs {
 enum class TimeRule : uint8_t {
   kSystem,  // as the file system does it
   // Nothing done through this open moves it: UserSetAccessTime, UserSetModificationTime and
-  // UserSetChangeTime of [MS-FSA] 2.1.1.4 "Per Open".
+  // UserSetChangeTime of [MS-FSA] 2.1.1.6 "Per Open".
   kKept,
   // Moves with all that [MS-FSA] 2.1.4.17 says it moves with, also where the file system would not
   // move it: what an open has asked for that kept it before.

@@ -85,7 +85,7 @@ BRAID_E2E(Connect, SecondNegotiateEndsTheConnection) {
   EXPECT_NE((co_await connection->ended()).message(), "");
 }
 
-// [MS-SMB2] 3.3.5.3.1 "SMB 2.1 or 3.x Support" of the SMB1 NEGOTIATE.
+// [MS-SMB2] 3.3.5.3.1 "SMB 2.1 or SMB 3.x Support" of the SMB1 NEGOTIATE.
 BRAID_E2E(Connect, MultiProtocolNegotiateIsAnswered) {
   const auto smb1 = [](std::initializer_list<std::string_view> dialects) {
     Bytes message = {0xFF, 'S', 'M', 'B', 0x72};

@@ -132,7 +132,7 @@ class NamesCase(ServerCase):
 
 
 class Links(NamesCase):
-    """[MS-FSA] 2.1.1.5 "Per Link": each is deleted, renamed and pending for itself."""
+    """[MS-FSA] 2.1.1.4 "Per Link": each is deleted, renamed and pending for itself."""
 
     def setUp(self):
         super().setUp()

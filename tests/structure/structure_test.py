@@ -25,6 +25,19 @@ PART_README_LINES = range(5, 41)  # of a folder within a folder
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 
+FOLDER = re.compile(r"^braid_folder\((\w+)(?:\s+DEPS ([\w ]+?))?(?:\s+LINK [^)]*)?\)", re.M)
+
+
+def links_of_folders():
+    """{folder: all that it is linked with}, as CMakeLists.txt says."""
+    links = {}
+    for folder, direct in FOLDER.findall((ROOT / "CMakeLists.txt").read_text(encoding="utf-8")):
+        links[folder] = set(direct.split())
+        for each in direct.split():  # lowest first
+            links[folder] |= links[each]
+    return links
+
+
 def sources():
     return sorted(path for path in SRC.rglob("*") if path.suffix in (".h", ".cc"))
 
@@ -58,6 +71,38 @@ class Structure(unittest.TestCase):
                 elif other != folder and FLOORS[other] >= FLOORS[folder]:
                     complaints.append(f"{shown(path)}: includes {include}, of floor "
                                       f"{FLOORS[other]}, from floor {FLOORS[folder]}")
+        self.check(complaints)
+
+    def test_includes_are_linked(self):
+        links = links_of_folders()
+        self.assertEqual(set(links) | {"apps"}, set(FLOORS), "CMakeLists.txt and FLOORS")
+        complaints = []
+        for path in sources():
+            folder = path.relative_to(SRC).parts[0]
+            for include in INCLUDE.findall(path.read_text(encoding="utf-8")):
+                other = include.split("/")[0]
+                if folder != "apps" and other != folder and other not in links[folder]:
+                    complaints.append(f"{shown(path)}: includes {include}, but CMakeLists.txt does "
+                                      f"not link {folder} with {other}")
+        self.check(complaints)
+
+    def test_what_is_linked_is_included(self):
+        lines = FOLDER.findall((ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))
+        complaints = []
+        for folder, direct in lines:
+            included = {include.split("/")[0] for path in (SRC / folder).rglob("*.[hc]*")
+                        for include in INCLUDE.findall(path.read_text(encoding="utf-8"))}
+            complaints += [f"CMakeLists.txt: {folder} links {other} and includes nothing of it"
+                           for other in direct.split() if other not in included]
+        self.check(complaints)
+
+    def test_every_fuzzer_has_seeds(self):
+        complaints = []
+        for path in sources():
+            if path.name.endswith("_fuzz.cc"):
+                corpus = ROOT / "fuzz" / "corpus" / path.stem
+                if not corpus.is_dir() or not any(corpus.iterdir()):
+                    complaints.append(f"{shown(path)}: nothing in {shown(corpus)}")
         self.check(complaints)
 
     def test_client_and_smb2_do_not_meet(self):

@@ -389,11 +389,14 @@ class KillsUnderLoad(WorkersCase):
         for thread in threads:
             thread.join(3 * LIMIT_S)
         self.assertEqual(self.problems, [])
-        # Whoever comes now finds every file free.
-        time.sleep(0.5)
+        # Whoever comes now finds every file free, as soon as it is known who died.
         client = self.client()
+        end = time.monotonic() + LIMIT_S
         for number in range(self.FILES):
-            self.assertEqual(status_of(client.open, f"file{number}"), "SUCCESS")
+            while ((status := status_of(client.open, f"file{number}")) != "SUCCESS" and
+                   time.monotonic() < end):
+                time.sleep(0.05)
+            self.assertEqual(status, "SUCCESS")
         print(f"{kills} workers killed, {self.done} files opened, locked, written and closed",
               file=sys.stderr)
         self.assertGreater(self.done, 0)

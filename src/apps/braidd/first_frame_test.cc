@@ -90,9 +90,11 @@ TEST(FirstFrame, EveryCutHeaderIsTruncated) {
 }
 
 TEST(FirstFrame, TransportHeaderIsHeldToItsLimits) {
-  EXPECT_FALSE(decode_transport_header(from_hex("81000044"), 65'536));  // NetBIOS session request
-  EXPECT_FALSE(decode_transport_header(from_hex("00000000"), 65'536));
-  EXPECT_FALSE(decode_transport_header(from_hex("00010001"), 65'536));
+  // A NetBIOS session request, nothing, and one byte too many.
+  for (const char* header : {"81000044", "00000000", "00010001"}) {
+    EXPECT_EQ(decode_transport_header(from_hex(header), 65'536).error(), Error::malformed())
+        << header;
+  }
   EXPECT_EQ(*decode_transport_header(from_hex("00010000"), 65'536), 65'536u);
   EXPECT_EQ(decode_transport_header(from_hex("0000"), 65'536).error(), Error::truncated());
 }

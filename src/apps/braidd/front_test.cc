@@ -60,7 +60,8 @@ TEST_F(FrontTest, ConnectionsWithoutClientGuidAreSpread) {
   EXPECT_TRUE(received(1));
 }
 
-// [MS-SMB2] 3.3.5.3.1 "SMB 2.???": the client tells who it is in the message after the first.
+// [MS-SMB2] 3.3.5.3.1 "SMB 2.1 or SMB 3.x Support": the client tells who it is in the message
+// after the first.
 TEST_F(FrontTest, ConnectionThatAWorkerPassesOnReachesTheWorkerOfItsClientOnce) {
   start(4);
   const size_t target = [] {

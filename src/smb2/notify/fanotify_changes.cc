@@ -93,7 +93,7 @@ class FanotifyChanges final : public LocalChanges {
   const UniqueFd wake_;
   LocalChangeSink& sink_;
   const std::function<bool(pid_t)> is_ours_;
-  Guarded<Devices> marked_;
+  Guarded<Devices, LockRank::kLocalChanges> marked_;
   std::thread thread_;
 };
 

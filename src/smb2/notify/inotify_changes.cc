@@ -99,7 +99,7 @@ class InotifyChanges final : public LocalChanges {
   const UniqueFd inotify_;
   const UniqueFd wake_;
   LocalChangeSink& sink_;
-  Guarded<State> state_;
+  Guarded<State, LockRank::kLocalChanges> state_;
   // Apart from the tree, which waits for disks: every command that changes something notes it.
   OwnChanges own_;
   std::atomic<bool> is_used_ = false;  // something has been watched

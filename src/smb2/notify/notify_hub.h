@@ -107,7 +107,8 @@ class NotifyHub final : public LocalChangeSink {
   store::WorkerGroup* const group_ = nullptr;
   std::atomic<size_t> watch_count_ = 0;
   struct Counted {};
-  Guarded<Counted> counted_;  // while watch_count_ is made what the table says
+  // While watch_count_ is made what the table says.
+  Guarded<Counted, LockRank::kWatches> counted_;
   WatchTable table_;
   // Set at construction; their threads call local_change().
   std::unique_ptr<LocalChanges> fanotify_;

@@ -22,7 +22,7 @@ namespace braid::smb2 {
 // What a waiting CHANGE_NOTIFY waits on.
 using NotifyWaiter = std::shared_ptr<OneShot<NotifyAnswer>>;
 
-// The ChangeNotifyList of [MS-FSA] 2.1.1.2 "Per Volume", for all shares at once, so that shares
+// The ChangeNotifyList of [MS-FSA] 2.1.1.1 "Per Volume", for all shares at once, so that shares
 // nested in each other tell each other's changes. Thread: any. Reactors take its locks: each is
 // held for a look-up, a way through the tree or one watch, never while a name is copied.
 class WatchTable {
@@ -97,7 +97,7 @@ class WatchTable {
           state(watch.capacity) {}
     const uint64_t id;
     const Placed placed = std::make_shared<OneShot<bool>>();
-    Guarded<State> state;
+    Guarded<State, LockRank::kWatches> state;
   };
   using EntryRef = std::shared_ptr<Entry>;
   struct Buffered {

@@ -87,7 +87,7 @@ class Plan final : public FaultPlan {
     uint64_t waiting = 0;
   };
   Guarded<State> state_;
-  std::condition_variable changed_;
+  std::condition_variable_any changed_;
 };
 
 using PlanRef = std::shared_ptr<Plan>;

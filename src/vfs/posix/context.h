@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lock_order.h"
 #include "vfs/posix/descriptor.h"
 #include "vfs/posix/name_index.h"
 #include "vfs/posix/posix_volume.h"
@@ -43,7 +44,7 @@ struct PosixContext {
   void adjust(Attributes& attributes, bool hide) const;
 
   // 64: more than the threads of a worker pool, so that two files seldom share one.
-  std::array<std::mutex, 64> metadata_locks;
+  std::array<RankedMutex<LockRank::kMetadata>, 64> metadata_locks;
 };
 
 // Held while DOSATTRIB or a stream of one file is read and written back.
@@ -64,7 +65,7 @@ class MetadataLock {
  private:
   const FileKey file_;
   FileLocks* const others_;
-  const std::lock_guard<std::mutex> lock_;
+  const std::lock_guard<RankedMutex<LockRank::kMetadata>> lock_;
 };
 
 using PosixContextRef = std::shared_ptr<PosixContext>;

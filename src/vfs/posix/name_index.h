@@ -15,6 +15,7 @@
 
 #include "base/guarded.h"
 #include "base/ids.h"
+#include "base/lock_order.h"
 #include "base/result.h"
 #include "vfs/posix/descriptor.h"
 #include "vfs/posix/folded_names.h"
@@ -103,7 +104,7 @@ class NameIndex {
     size_t counted_bytes = 0;
 
     // While building with this lock, which comes before that of the State; then with that one.
-    std::mutex piece;
+    RankedMutex<LockRank::kNamePiece> piece;
     Descriptor reading;
     Stamp stamp;  // of a time since when nothing was heard of that is not in `names`
     FoldedNames names;
@@ -174,7 +175,7 @@ class NameIndex {
   const size_t directories_max_;
   const Descriptor inotify_;  // invalid: events are ignored
   std::atomic<uint32_t> changed_names_ = 0;
-  Guarded<State> state_;
+  Guarded<State, LockRank::kNameIndex> state_;
 };
 
 }  // namespace braid::vfs

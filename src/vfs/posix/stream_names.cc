@@ -25,14 +25,15 @@ std::shared_ptr<StreamName> StreamNames::of(const FileKey& key, std::string_view
 }
 
 void StreamNames::renamed(const FileKey& from, const FileKey& to, std::string_view name) {
-  auto table = table_.lock();
-  const auto moved = table->names.extract(from);
-  table->names.erase(to);
-  if (moved.empty()) return;
-  const auto open = moved.mapped().lock();
-  if (!open) return;
-  open->set(name);
-  table->names[to] = open;
+  std::shared_ptr<StreamName> open;
+  {
+    auto table = table_.lock();
+    const auto moved = table->names.extract(from);
+    table->names.erase(to);
+    if (!moved.empty()) open = moved.mapped().lock();
+    if (open) table->names[to] = open;
+  }
+  if (open) open->set(name);
 }
 
 void StreamNames::removed(const FileKey& key) { table_.lock()->names.erase(key); }

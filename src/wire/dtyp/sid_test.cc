@@ -39,6 +39,18 @@ TEST(Sid, VectorsDecodeToTheirTextAndEncodeBack) {
   }
 }
 
+TEST(Sid, LargeAuthorityIsHexadecimalAndKeepsAllSixBytes) {
+  const Bytes bytes = unhex("0101123456789abc01000000");
+  Reader r(bytes);
+  const Result<Sid> sid = Sid::decode(r);
+  ASSERT_TRUE(sid);
+  EXPECT_EQ(sid->to_string(), "S-1-0x123456789abc-1");
+  Bytes out;
+  Writer w(out);
+  sid->encode(w);
+  EXPECT_EQ(out, bytes);
+}
+
 TEST(Sid, SixteenSubAuthoritiesAreMalformed) {
   Bytes bytes(8 + 4 * 16);
   bytes[0] = 1;

@@ -114,19 +114,24 @@ TEST(Quota, BytesAreThoseOfTheSpecification) {
 TEST(Quota, CutOrMisalignedListsAreRefused) {
   const Bytes bytes = unhex(kQuotas);
   for (size_t size = 1; size < bytes.size(); ++size) {
-    EXPECT_FALSE(decode_quotas(ByteView(bytes).first(size))) << size;
+    const auto cut = decode_quotas(ByteView(bytes).first(size));
+    ASSERT_FALSE(cut) << size;
+    EXPECT_TRUE(cut.error() == Error::truncated() || cut.error() == Error::malformed()) << size;
   }
   Bytes misaligned = bytes;
   misaligned[0] = 0x3c;
-  EXPECT_FALSE(decode_quotas(misaligned));
+  EXPECT_EQ(decode_quotas(misaligned).error(), Error::malformed());
   Bytes backwards = bytes;
   backwards[0] = 0x08;
-  EXPECT_FALSE(decode_quotas(backwards));
+  EXPECT_EQ(decode_quotas(backwards).error(), Error::truncated());
 }
 
 TEST(Quota, SidLengthThatDoesNotMatchTheSidIsRefused) {
-  EXPECT_FALSE(decode_quota_sids(unhex("00000000 0c000000 0102000000000005 20000000")));
-  EXPECT_FALSE(decode_quota_sids(unhex("00000000 10000000 0101000000000005 20000000 00000000")));
+  EXPECT_EQ(decode_quota_sids(unhex("00000000 0c000000 0102000000000005 20000000")).error(),
+            Error::truncated());
+  EXPECT_EQ(
+      decode_quota_sids(unhex("00000000 10000000 0101000000000005 20000000 00000000")).error(),
+      Error::malformed());
 }
 
 TEST(Notify, ListIsAlignedToFour) {

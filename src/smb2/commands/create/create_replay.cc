@@ -1,5 +1,6 @@
-// CREATE that was sent before, and the lost answer. [MS-SMB2] 3.3.5.9 "Create Context Validation"
-// and 3.3.5.9.10 "Handling the SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2 Create Context".
+// CREATE that was sent before, and the lost answer. [MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE
+// Request", Create Context Validation, and 3.3.5.9.10 "Handling the
+// SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2 Create Context".
 #include <algorithm>
 
 #include "smb2/commands/create/create.h"

@@ -10,7 +10,7 @@
 namespace braid::smb2 {
 namespace {
 
-// [MS-FSCC] 2.3.22 "FSCTL_GET_COMPRESSION Reply": CompressionState. What the file system packs with
+// [MS-FSCC] 2.3.18 "FSCTL_GET_COMPRESSION Reply": CompressionState. What the file system packs with
 // is its own business; LZNT1 is the one name there is for it.
 constexpr uint16_t kFormatNone = 0;
 constexpr uint16_t kFormatDefault = 1;

@@ -9,7 +9,7 @@
 namespace braid::smb2 {
 namespace {
 
-// [MS-FSCC] 2.1.3 "FILE_OBJECTID_BUFFER".
+// [MS-FSCC] 2.1.3 "FILE_OBJECTID_BUFFER Structure".
 constexpr size_t kObjectIdBufferSize = 64;
 constexpr size_t kGuidSize = 16;
 
