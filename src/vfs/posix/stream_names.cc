@@ -27,7 +27,7 @@ std::shared_ptr<StreamName> StreamNames::of(const FileKey& key, std::string_view
 void StreamNames::renamed(const FileKey& from, const FileKey& to, std::string_view name) {
   auto table = table_.lock();
   const auto moved = table->names.extract(from);
-  table->names.erase(to);
+  end(table->names, to);
   if (moved.empty()) return;
   const auto open = moved.mapped().lock();
   if (!open) return;
@@ -35,6 +35,12 @@ void StreamNames::renamed(const FileKey& from, const FileKey& to, std::string_vi
   table->names[to] = open;
 }
 
-void StreamNames::removed(const FileKey& key) { table_.lock()->names.erase(key); }
+void StreamNames::removed(const FileKey& key) { end(table_.lock()->names, key); }
+
+void StreamNames::end(Names& names, const FileKey& key) {
+  const auto ended = names.extract(key);
+  if (ended.empty()) return;
+  if (const auto open = ended.mapped().lock()) open->end();
+}
 
 }  // namespace braid::vfs

@@ -27,10 +27,12 @@ class StreamNames {
   void removed(const FileKey& key);
 
  private:
+  using Names = std::unordered_map<FileKey, std::weak_ptr<StreamName>>;
   struct Table {
-    std::unordered_map<FileKey, std::weak_ptr<StreamName>> names;
+    Names names;
     size_t sweep_at = 64;  // entries whose stream nobody has open go then
   };
+  static void end(Names& names, const FileKey& key);
   Guarded<Table> table_;
 };
 
