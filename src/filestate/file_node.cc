@@ -1,5 +1,8 @@
 #include "filestate/file_node.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -271,6 +274,17 @@ class Taking {
 };
 
 }  // namespace
+
+uint64_t FileNode::free_identity(uint64_t from) const {
+  std::vector<uint64_t> taken{0};  // which is the file itself
+  for (const auto& stream : streams) taken.push_back(stream->key().stream);
+  std::ranges::sort(taken);
+  for (auto at = std::ranges::lower_bound(taken, from); at != taken.end() && *at == from; ++at) {
+    from++;
+  }
+  // Past the last number the first ones follow.
+  return from == 0 ? free_identity(from) : from;
+}
 
 void FileNode::put_out(store::WorkerTag to, const FileKey& file,
                        std::variant<Break, Completion, PurgedOpen> what) {

@@ -109,14 +109,15 @@ struct FileNode {
   }
   FileState& find_or_add_called(const FileKey& file, uint64_t last_serial) {
     if (FileState* found = find_called(file)) return *found;
-    // One that was renamed keeps the number that its first name made.
     FileKey identity = file;
-    while (identity.stream == 0 || find(identity)) identity.stream++;
+    if (find(file)) identity.stream = free_identity(file.stream);
     FileState& added = *streams.emplace_back(
         std::make_unique<FileState>(identity, last_serial, parts.get(), kNoPart, &main.links()));
     if (identity != file) added.set_name(file.stream);
     return added;
   }
+  // One that was renamed keeps the number that its first name made: the next that no stream has.
+  uint64_t free_identity(uint64_t from) const;
   bool is_deleting(const FileKey& file) const {
     return std::ranges::find(deleting, file, &Deletion::file) != deleting.end();
   }

@@ -1,6 +1,9 @@
 // A stream has one key, and a key one stream, whatever it is called.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "filestate/file_table_testing.h"
 #include "filestate/shared_tables_testing.h"
 
@@ -64,6 +67,19 @@ TEST_F(StreamRename, TwoThatChangeTheirNamesStayApart) {
   EXPECT_EQ(opened(request(2), 6).file, a.file);
   EXPECT_EQ(opened(request(2), 5).file, b.file);
   EXPECT_NE(opened(request(2), 7).file, a.file);
+}
+
+TEST_F(StreamRename, NumbersOfStreamsStartAgainBehindTheLast) {
+  const uint64_t last = ~uint64_t{0};
+  std::vector<FileKey> known;
+  for (uint64_t name = 100; name < 104; ++name) {
+    const OpenRef stream = opened(request(), last);
+    EXPECT_EQ(std::ranges::count(known, stream.file), 0);
+    known.push_back(stream.file);
+    ASSERT_EQ(rename(table, stream, name), NtStatus::kSuccess);
+  }
+  EXPECT_EQ(known[1].stream, 1u) << "0 is the file itself";
+  EXPECT_EQ(known[3].stream, 3u);
 }
 
 TEST_F(StreamRename, LeaseIsThatOfTheStreamByItsNewName) {

@@ -59,7 +59,8 @@ Task<Result<void>> rename_stream(Request& request, std::string name, bool replac
   called.stream = vfs::stream_key(new_name);
   filestate::ReplaceDecision free = server.file_table.begin_stream_rename(open.ref(), called);
   while (free.taken_by) {
-    co_await server.deletion_of(called, *free.taken_by)->wait(request.seat);
+    const auto over = server.deletion_of(called, *free.taken_by);
+    co_await over->wait(request.seat);
     BRAID_CO_CHECK(co_await request.seat.next_turn());
     free = server.file_table.begin_stream_rename(open.ref(), called);
   }
