@@ -49,7 +49,9 @@ struct FileId {
 struct FileKey {
   uint64_t device = 0;
   uint64_t inode = 0;
-  uint64_t stream = 0;  // 0 the unnamed stream; otherwise a hash of the folded stream name
+  // 0 the unnamed stream. Otherwise, as vfs gives it, a hash of the folded stream name; filestate
+  // tells by what number a stream that is open is known, whatever it is called by then.
+  uint64_t stream = 0;
   constexpr auto operator<=>(const FileKey&) const = default;
 };
 

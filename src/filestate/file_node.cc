@@ -1,5 +1,8 @@
 #include "filestate/file_node.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -77,6 +80,8 @@ void encode_output(const Output& output, wire::Writer& w) {
     w.u64(purged.file.stream);
     w.u8(purged.stream_too);
     encode_path(purged.path, w);
+    encode_credentials(purged.link_deleter, w);
+    encode_credentials(purged.stream_deleter, w);
   }
 }
 
@@ -107,6 +112,8 @@ Output decode_output(const FileKey& node, wire::Reader& r) {
       purged.file = {node.device, node.inode, r.u64()};
       purged.stream_too = r.u8() != 0;
       purged.path = decode_path(r);
+      purged.link_deleter = decode_credentials(r);
+      purged.stream_deleter = decode_credentials(r);
       output.what = std::move(purged);
       return output;
     }
@@ -273,6 +280,17 @@ class Taking {
 };
 
 }  // namespace
+
+uint64_t FileNode::free_identity(uint64_t from) const {
+  std::vector<uint64_t> taken{0};  // which is the file itself
+  for (const auto& stream : streams) taken.push_back(stream->key().stream);
+  std::ranges::sort(taken);
+  for (auto at = std::ranges::lower_bound(taken, from); at != taken.end() && *at == from; ++at) {
+    from++;
+  }
+  // Past the last number the first ones follow.
+  return from == 0 ? free_identity(from) : from;
+}
 
 void FileNode::put_out(store::WorkerTag to, const FileKey& file,
                        std::variant<Break, Completion, PurgedOpen> what) {

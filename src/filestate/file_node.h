@@ -26,6 +26,8 @@ struct PurgedOpen {
   FileKey file;
   bool stream_too = false;
   SharedPath path;
+  Credentials link_deleter;
+  Credentials stream_deleter;
 };
 
 // What an event made happen, for one worker.
@@ -98,11 +100,24 @@ struct FileNode {
         std::ranges::find(streams, file, [](const auto& stream) { return stream->key(); });
     return found == streams.end() ? nullptr : found->get();
   }
-  FileState& find_or_add(const FileKey& file, uint64_t last_serial) {
-    if (FileState* found = find(file)) return *found;
-    return *streams.emplace_back(
-        std::make_unique<FileState>(file, last_serial, parts.get(), kNoPart, &main.links()));
+  // `file` is as vfs gives it: what the stream is called now. The other find() goes by identity.
+  FileState* find_called(const FileKey& file) {
+    if (file.stream == 0) return &main;
+    const auto found =
+        std::ranges::find(streams, file.stream, [](const auto& stream) { return stream->name(); });
+    return found == streams.end() ? nullptr : found->get();
   }
+  FileState& find_or_add_called(const FileKey& file, uint64_t last_serial) {
+    if (FileState* found = find_called(file)) return *found;
+    FileKey identity = file;
+    if (find(file)) identity.stream = free_identity(file.stream);
+    FileState& added = *streams.emplace_back(
+        std::make_unique<FileState>(identity, last_serial, parts.get(), kNoPart, &main.links()));
+    if (identity != file) added.set_name(file.stream);
+    return added;
+  }
+  // One that was renamed keeps the number that its first name made: the next that no stream has.
+  uint64_t free_identity(uint64_t from) const;
   bool is_deleting(const FileKey& file) const {
     return std::ranges::find(deleting, file, &Deletion::file) != deleting.end();
   }

@@ -59,6 +59,10 @@ class Mirrored {
   };
   uint64_t below(uint64_t limit) { return random_() % limit; }
   std::string name() { return "name" + std::to_string(below(6)); }
+  Credentials somebody() {
+    return std::make_shared<const UnixCredentials>(
+        UnixCredentials{.uid = static_cast<uid_t>(below(3)), .gid = 1, .groups = {2, 3}});
+  }
   FileKey key(uint64_t stream) const { return {1, 100, stream}; }
 
   void open() {
@@ -74,6 +78,7 @@ class Mirrored {
     request.share_access = below(6) == 0 ? static_cast<uint32_t>(below(8)) : kShareAll;
     request.overwrites = below(8) == 0;
     request.delete_on_close = below(30) == 0;
+    if (below(2) == 0) request.deleter = somebody();
     constexpr OplockLevel kLevels[] = {OplockLevel::kNone, OplockLevel::kLevelII,
                                        OplockLevel::kBatch, OplockLevel::kLease};
     request.requested_oplock = kLevels[below(4)];
@@ -85,8 +90,9 @@ class Mirrored {
     }
     request.path = std::make_shared<const std::string>(name());
     request.is_sole_name = below(4) == 0;
-    if (node_.find_or_add(key(stream), 0).open(request, out_).decision.verdict == Verdict::kGo) {
-      opens_.push_back({request.token, stream});
+    FileState& state = node_.find_or_add_called(key(stream), 0);
+    if (state.open(request, out_).decision.verdict == Verdict::kGo) {
+      opens_.push_back({request.token, state.key().stream});
     }
     if (request.lease) leases_.push_back(lease_of(request));
   }
@@ -130,7 +136,7 @@ class Mirrored {
         break;
       case 7:
         state.set_delete_pending(known.token, below(4) == 0, static_cast<DeleteSemantics>(below(2)),
-                                 out_);
+                                 out_, below(2) == 0 ? somebody() : nullptr);
         break;
       case 8:
       case 9:
@@ -168,6 +174,9 @@ class Mirrored {
       case 17:
         if (below(3) == 0) {
           node_.main.links().set_removed(name());
+        } else if (below(2) == 0) {
+          const uint64_t to = 1 + below(3);
+          if (known.stream != 0 && !node_.find_called(key(to))) state.set_name(to);
         } else {
           node_.renamed({key(known.stream), known.token},
                         std::make_shared<const std::string>(name()));

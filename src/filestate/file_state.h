@@ -47,7 +47,8 @@ enum class Defect : uint8_t {
 // [MS-SMB2] 3.3.1.4. An oplock counts as the caching it stands for (level II: R, exclusive: RW,
 // batch: RWH) and breaks to level II or none only.
 //
-// Owned by FileTable, one for each FileKey in use; ends with its last open.
+// Owned by FileTable, one for each FileKey in use; ends with its last open. A stream's key is its
+// identity, that refs, breaks and leases go by, and never changes; what it is called is apart.
 // Thread: one at a time, under the table's shard lock.
 template <Defect kDefect>
 class BasicFileState {
@@ -77,7 +78,7 @@ class BasicFileState {
   // A rename of another file is about to take the name: all caching ends. `waiter` as above.
   Decision take_all(OpenToken waiter, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool delete_pending, DeleteSemantics semantics,
-                              Outcome& out);
+                              Outcome& out, const Credentials& deleter = {});
   Decision set_delete_on_close(OpenToken token, bool delete_on_close, DeleteSemantics semantics);
   // Of the stream, or of the name by which it was opened. False if it is not there.
   bool is_delete_pending(OpenToken token) const;
@@ -141,10 +142,19 @@ class BasicFileState {
     key_ = key;
     last_break_serial_ = last_break_serial;
     delete_pending_ = false;
+    deleter_.reset();
+    name_ = key.stream;
     links_->clear();
   }
 
   const FileKey& key() const { return key_; }
+  // FileKey::stream of what the stream is called now.
+  uint64_t name() const { return name_; }
+  // REQUIRES: it is a named stream, and no other of the file is called so.
+  void set_name(uint64_t name) {
+    name_ = name;
+    touch_head();
+  }
   uint64_t last_break_serial() const { return last_break_serial_; }
   bool has_opens() const { return !opens_.empty(); }
   bool has_lease(const LeaseId& id) const { return leases_.find(id) != nullptr; }
@@ -230,7 +240,7 @@ class BasicFileState {
   void purge(std::vector<OpenToken> tokens, Outcome& out);
   CloseResult remove(OpenRecord& open, Outcome& out);
   void take_links(Link& from, Link& to);
-  void mark_deleted(Link& link, bool deleted);
+  void mark_deleted(Link& link, bool deleted, const Credentials& deleter);
   void drop_waiting(const OpenRecord& open, Outcome& out);
   static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
   std::optional<NtStatus> begin_sequence(OpenRecord& open,
@@ -277,6 +287,7 @@ class BasicFileState {
   };
 
   FileKey key_;
+  uint64_t name_;
   Links own_links_;
   Links* const links_;
   IndexedSet<OpenRecord, OpenToken> opens_;
@@ -293,6 +304,7 @@ class BasicFileState {
   uint32_t data_opens_ = 0;                // opens that are no stat opens
   std::vector<OpenRecord*> disconnected_;  // few, so that newcomers look at these only
   bool delete_pending_ = false;            // Stream.IsDeleted; a file's is that of its links
+  Credentials deleter_;                    // with whose rights, with that
   PartTable* const parts_ = nullptr;
   uint32_t head_part_ = kNoPart;
 };

@@ -16,12 +16,19 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::encode_head(wire::Writer& w) const {
   w.u64(last_break_serial_);
   w.u8(delete_pending_);
+  if (key_.stream == 0) return;
+  w.u64(name_);
+  encode_credentials(deleter_, w);
 }
 
 template <Defect kDefect>
 void BasicFileState<kDefect>::decode_head(wire::Reader& r) {
   last_break_serial_ = r.u64();
   delete_pending_ = r.u8() != 0;
+  if (key_.stream == 0) return;
+  name_ = r.u64();
+  r.expect(name_ != 0);
+  deleter_ = decode_credentials(r);
 }
 
 template <Defect kDefect>
@@ -129,7 +136,8 @@ void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& 
   w.u32(open.share);
   w.u8(static_cast<uint8_t>(open.is_directory | open.delete_on_close << 1 | open.disconnected << 2 |
                             open.told_none << 3 | (open.lease != nullptr) << 4 |
-                            (open.lock_sequences != nullptr) << 5 | open.deletes_by_posix << 6));
+                            (open.lock_sequences != nullptr) << 5 | open.deletes_by_posix << 6 |
+                            (open.deleter != nullptr) << 7));
   w.value(open.durability);
   w.value(open.oplock);
   w.u32(open.link->part);
@@ -138,6 +146,7 @@ void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& 
   } else {
     encode_holder(open.holder, w);
   }
+  if (open.deleter) encode_credentials(open.deleter, w);
   if (!open.lock_sequences) return;
   for (const LockSequences::Entry& entry : open.lock_sequences->entries()) {
     w.u8(entry.number);
@@ -179,6 +188,7 @@ void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
     // As grant_oplock() leaves it: who never held anything has no way back.
     open->holder.open = open.get();
   }
+  if (flags & 128) open->deleter = decode_credentials(r);
   if (flags & 32) {
     open->lock_sequences = std::make_unique<LockSequences>();
     for (uint8_t index = 1; index <= LockSequences::kEntries; ++index) {

@@ -15,6 +15,7 @@ template <Defect kDefect>
 BasicFileState<kDefect>::BasicFileState(const FileKey& key, uint64_t last_break_serial,
                                         PartTable* parts, uint32_t head_part, Links* links)
     : key_(key),
+      name_(key.stream),
       own_links_(parts),
       links_(links ? links : &own_links_),
       locks_(parts, key.stream),
@@ -88,6 +89,7 @@ OpenDecision BasicFileState<kDefect>::open(const OpenRequest& request, Outcome& 
   record->share = request.share_access;
   record->is_directory = request.is_directory;
   record->delete_on_close = request.delete_on_close;
+  if (request.delete_on_close) record->deleter = request.deleter;
   Link* link = links_->meant(path, request.is_sole_name);
   if (!link) {
     link = &links_->add(request.path, request.is_sole_name, request.account);
@@ -312,7 +314,7 @@ CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
     complete_locks(out);
   }
   if (open.delete_on_close && kDefect != Defect::kDeleteOnCloseIgnored) {
-    mark_deleted(link, true);
+    mark_deleted(link, true, open.deleter);
     if (open.deletes_by_posix && key_.stream == 0) link.unlinks_by_posix = true;
   }
   const bool unlinks = link.delete_pending && link.unlinks_by_posix && open.deletes_by_posix;
@@ -333,21 +335,25 @@ CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
                    .delete_stream = opens_.empty() && delete_pending_,
                    .delete_link = link.opens == 0 && link.is_deleted_by_last()};
   left.unlink = unlinks && link.opens != 0 && link.is_deleted_by_last();
-  if (left.deletes() || left.unlink) left.path = link.path;
+  if (left.deletes() || left.unlink) {
+    left.path = link.path;
+    left.link_deleter = link.deleter;
+    left.stream_deleter = deleter_;
+  }
   // One that is to be deleted stays until that is done.
   if (link.opens == 0 && !left.delete_link && !link.is_being_unlinked) links_->remove(link);
   return left;
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::mark_deleted(Link& link, bool deleted) {
-  if (key_.stream != 0) {
-    delete_pending_ = deleted;
-    touch_head();
-    return;
-  }
-  link.delete_pending = deleted;
-  links_->touch(link);
+void BasicFileState<kDefect>::mark_deleted(Link& link, bool deleted, const Credentials& deleter) {
+  const bool is_stream = key_.stream != 0;
+  bool& is_pending = is_stream ? delete_pending_ : link.delete_pending;
+  Credentials& by = is_stream ? deleter_ : link.deleter;
+  // Whoever was the first had the right to, and was told so.
+  if (!deleted || !is_pending) by = deleted ? deleter : nullptr;
+  is_pending = deleted;
+  is_stream ? touch_head() : links_->touch(link);
 }
 
 template <Defect kDefect>
@@ -360,6 +366,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::end_delete(std::string_view path) {
   if (key_.stream != 0) {
     delete_pending_ = false;
+    deleter_.reset();
     touch_head();
     return;
   }
@@ -379,6 +386,7 @@ void BasicFileState<kDefect>::keep_name(std::string_view path) {
   if (!link) return;
   if (link->opens == 0) return links_->remove(*link);
   link->delete_pending = link->unlinks_by_posix = link->is_being_unlinked = false;
+  link->deleter.reset();
   links_->touch(*link);
 }
 
@@ -459,7 +467,8 @@ Decision BasicFileState<kDefect>::take_from_all(const Demand& demand, OpenToken 
 // [MS-FSA] 2.1.5.15.3 "FileDispositionInformation".
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delete_pending,
-                                                     DeleteSemantics semantics, Outcome& out) {
+                                                     DeleteSemantics semantics, Outcome& out,
+                                                     const Credentials& deleter) {
   OpenRecord* open = opens_.find(token);
   if (!open) return Decision::fail(NtStatus::kFileClosed);
   if (delete_pending) {
@@ -469,7 +478,7 @@ Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delet
       return wait(token, Completion::Kind::kRetryOperation, open->account);
     }
   }
-  mark_deleted(*open->link, delete_pending);
+  mark_deleted(*open->link, delete_pending, deleter);
   if (kDefect == Defect::kPendingForAllLinks) {
     links_->for_each(
         [&](const Link& link) { const_cast<Link&>(link).delete_pending = delete_pending; });
@@ -515,9 +524,8 @@ bool BasicFileState<kDefect>::is_open_with(uint32_t access) const {
 
 template <Defect kDefect>
 bool BasicFileState<kDefect>::is_open_elsewhere(store::WorkerTag here) const {
-  return std::ranges::any_of(opens_, [&](const auto& open) {
-    return store::WorkerTag::of(open->token.value) != here;
-  });
+  return std::ranges::any_of(
+      opens_, [&](const auto& open) { return store::WorkerTag::of(open->token.value) != here; });
 }
 
 }  // namespace braid::filestate

@@ -22,9 +22,11 @@ NtStatus FileTable::check_lease_key(const LeaseId& lease,
 OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
   Effects effects;
   OpenDecision decision;
+  FileKey known_as = file;
   {
     Impl::Access access(*impl_, file, effects);
     FileState& state = access.open_state();
+    known_as = state.key();
     FileNode& node = *access.node();
     const bool deletes = ((request.granted_access | request.needed_access) & kDelete) != 0 ||
                          request.delete_on_close;
@@ -41,14 +43,14 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
                node.main.collides_with_deleter(request.granted_access, request.share_access)) {
       // [MS-FSA] 2.1.5.1.2.1: with the file its streams go.
       decision.decision = Decision::fail(NtStatus::kSharingViolation);
-    } else if (with_lease && !impl_->keys.bind(lease, file)) {
+    } else if (with_lease && !impl_->keys.bind(lease, known_as)) {
       decision.decision = Decision::fail(NtStatus::kInvalidParameter);
     } else {
       decision = state.open(request, effects.outcome);
       if (decision.decision.verdict == Verdict::kGo) node.account = request.account;
       if (with_lease) {
         if (!state.has_lease(lease)) {
-          impl_->keys.unbind(lease, file);
+          impl_->keys.unbind(lease, known_as);
         } else if (request.delete_on_close && decision.decision.verdict == Verdict::kGo) {
           impl_->keys.set_delete_on_close(lease);
         }
@@ -65,10 +67,11 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     if (!access.finish(true, store::Urgency::kOrdinary)) {
       decision = {};
       decision.decision = Decision::fail(NtStatus::kInsufficientResources);
-      if (with_lease && !had_lease) impl_->keys.unbind(lease, file);
+      if (with_lease && !had_lease) impl_->keys.unbind(lease, known_as);
     }
   }
-  impl_->tell(file, effects);
+  decision.file = known_as;
+  impl_->tell(known_as, effects);
   return decision;
 }
 
@@ -113,12 +116,18 @@ Decision FileTable::prepare(const OpenRef& ref, Operation operation) {
 }
 
 Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending,
-                                       DeleteSemantics semantics) {
-  return impl_->with(ref.file, Decision::fail(NtStatus::kFileClosed),
-                     [&](FileNode&, FileState& state, Outcome& outcome) {
-                       return state.set_delete_pending(ref.token, delete_pending, semantics,
-                                                       outcome);
-                     });
+                                       DeleteSemantics semantics, const Credentials& deleter) {
+  // What is full is made room in by deleting. Somebody who is in thousands of groups takes more
+  // than the reserve is for.
+  constexpr size_t kGroupsOfReserve = 256;
+  const bool is_small = !delete_pending || !deleter || deleter->groups.size() <= kGroupsOfReserve;
+  return impl_->with_room(
+      ref.file, Decision::fail(NtStatus::kFileClosed),
+      Decision::fail(NtStatus::kInsufficientResources),
+      [&](FileNode&, FileState& state, Outcome& outcome) {
+        return state.set_delete_pending(ref.token, delete_pending, semantics, outcome, deleter);
+      },
+      is_small ? store::Urgency::kMustNotFail : store::Urgency::kOrdinary);
 }
 
 Decision FileTable::set_delete_on_close(const OpenRef& ref, bool delete_on_close,
@@ -160,13 +169,9 @@ bool FileTable::is_open_beside(const OpenRef& ref) const {
 }
 
 bool FileTable::is_open(const FileKey& file) const {
-  return impl_->ask(file, false,
-                    [&](FileNode&, const FileState& state) { return state.has_opens(); });
-}
-
-bool FileTable::is_open_elsewhere(const FileKey& file) const {
-  return impl_->ask(file, false, [&](FileNode&, const FileState& state) {
-    return state.is_open_elsewhere(impl_->own_tag());
+  return impl_->ask(node_key(file), false, [&](FileNode& node, const FileState&) {
+    const FileState* const state = node.find_called(file);
+    return state && state->has_opens();
   });
 }
 

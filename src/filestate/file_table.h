@@ -21,6 +21,10 @@ namespace braid::filestate {
 // Share modes, oplocks, leases, byte-range locks and pending deletes of every file and stream,
 // [MS-FSA] 2.1.4 and 2.1.5 and [MS-SMB2] 3.3.1.4; each file's rules are in FileState.
 //
+// A FileKey that comes from vfs says what a stream is called. What is said of an open goes by its
+// OpenRef, with the key that open() gave for it: a stream has that for as long as it is open,
+// whatever it is called, and no other has it meanwhile.
+//
 // The order of a CREATE: resolve the name and stat it; open(); on kWait answer STATUS_PENDING and
 // ask again with the same request when BreakSink::completed brings kRetryOpen; on kGo open or
 // truncate on disk, and close() if that fails. A file the CREATE makes has no key before it exists:
@@ -61,9 +65,12 @@ class FileTable {
   // kRetryOperation. FILE_CLOSED for an unknown ref.
   Decision prepare(const OpenRef& ref, Operation operation);
   // FileDispositionInformation, [MS-FSA] 2.1.5.15.3. The caller has checked access, READONLY and
-  // that a directory is empty. May wait for others' handle caching as prepare() does.
+  // that a directory is empty. May wait for others' handle caching as prepare() does. The rights of
+  // `deleter` are those with which it is removed, whoever closes last: CloseDecision. kFail also
+  // with INSUFFICIENT_RESOURCES.
   Decision set_delete_pending(const OpenRef& ref, bool delete_pending,
-                              DeleteSemantics semantics = DeleteSemantics::kLastClose);
+                              DeleteSemantics semantics = DeleteSemantics::kLastClose,
+                              const Credentials& deleter = {});
   // What the close of an open with FILE_DELETE_ON_CLOSE will do, [MS-FSCC] 2.4.12. kFail:
   // NOT_SUPPORTED for an open without.
   Decision set_delete_on_close(const OpenRef& ref, bool delete_on_close, DeleteSemantics semantics);
@@ -80,8 +87,6 @@ class FileTable {
   bool is_open(const FileKey& file) const;
   // The file (or this stream of it) by another open.
   bool is_open_beside(const OpenRef& ref) const;
-  // In another worker.
-  bool is_open_elsewhere(const FileKey& file) const;
   // Before a rename or a link by `ref` takes the name of `target`, [MS-FSA] 2.1.5.15.12: ends the
   // caching of all who have it or a stream of it open, so that what they keep open for themselves
   // only is closed. kWait: ask again at kRetryOperation of `ref`. kFail: ACCESS_DENIED (it is open,
@@ -89,6 +94,15 @@ class FileTable {
   // DELETE_PENDING (that name is to be deleted, or about to be replaced by somebody else).
   ReplaceDecision begin_replace(const FileKey& target, std::string_view path, const OpenRef& ref,
                                 DeleteSemantics semantics);
+  // Before the stream of `ref` is called `name`, [MS-FSA] 2.1.5.15.12.1: nobody opens the file or a
+  // stream of it while until_replaced is kept, who comes then asks again. kFail: ACCESS_DENIED (it
+  // is to be deleted), SHARING_VIOLATION (the stream is open in another worker, where its name is
+  // known, too), INVALID_PARAMETER (a stream of that name is open), DELETE_PENDING (one is just
+  // being removed, or `taken_by` says who is to be waited for).
+  ReplaceDecision begin_stream_rename(const OpenRef& ref, const FileKey& name);
+  // It is called so now, for all who have it open and all who open it. REQUIRES: between the
+  // beginning and the end of that.
+  void stream_renamed(const OpenRef& ref, const FileKey& name);
   // Is it open with any of these rights? A directory open for DELETE keeps its children's names.
   bool is_open_with(const FileKey& file, uint32_t access) const;
   // The name by which this open and maybe others have the file open is another one now. Opens keep
@@ -100,8 +114,8 @@ class FileTable {
   // The name by which it was opened, as far as it is known here; null if that is gone. What local
   // programs rename the kernel knows: smb2/open_name.h.
   SharedPath path_of(const OpenRef& ref) const;
-  // What `closed` was to remove could not be removed: the name stays, is no longer to be deleted, and
-  // may be opened again once `until_deleted` is gone.
+  // What `closed` was to remove could not be removed: the name stays, is no longer to be deleted,
+  // and may be opened again once `until_deleted` is gone.
   void not_removed(const CloseDecision& closed, const FileKey& of);
   // Is anything open below this directory ("a\b" finds "a\b\c")? Walks every open file, one shard
   // at a time: only for renaming a directory, which Windows refuses then.

@@ -49,7 +49,7 @@ FileState& FileTable::Impl::Access::open_state() {
     found_ = files_->add(node_key(file_),
                          record_ ? FileNode::Sharing::kSeveral : FileNode::Sharing::kOneWorker);
   }
-  return node()->find_or_add(file_, files_->last_serial);
+  return node()->find_or_add_called(file_, files_->last_serial);
 }
 
 void FileTable::Impl::Access::settle(FileState& state) {
@@ -90,8 +90,11 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
     link->is_being_unlinked = true;
     node.main.links().touch(*link);
     node.deleting.push_back({node.main.key(), result.path, by, why});
-    return {
-        .delete_now = true, .file = node.main.key(), .path = result.path, .until_deleted = nullptr};
+    return {.delete_now = true,
+            .file = node.main.key(),
+            .path = result.path,
+            .link_deleter = result.link_deleter,
+            .until_deleted = nullptr};
   }
   if (!result.deletes()) return {};
   if (result.delete_stream) {
@@ -104,6 +107,8 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
           .file = result.delete_link ? node.main.key() : state.key(),
           .stream_too = result.delete_link && result.delete_stream,
           .path = result.path,
+          .link_deleter = result.link_deleter,
+          .stream_deleter = result.stream_deleter,
           .until_deleted = nullptr};
 }
 
@@ -160,7 +165,9 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
       CloseDecision closed{.delete_now = purged.delete_now,
                            .file = purged.file,
                            .stream_too = purged.stream_too,
-                           .path = purged.path};
+                           .path = purged.path,
+                           .link_deleter = purged.link_deleter,
+                           .stream_deleter = purged.stream_deleter};
       if (closed.delete_now) closed.until_deleted = until_deleted(closed, purged.open.file);
       sink.purged(purged.open, closed);
     }

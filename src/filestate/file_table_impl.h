@@ -79,15 +79,15 @@ struct FileTable::Impl {
   }
   store::WorkerTag own_tag() const { return group ? group->own_tag() : store::WorkerTag{}; }
 
-  // A file with its lock held. With several workers that is also the lock of its record, and the
-  // node is as the record says, without what dead workers left.
+  // A file with its lock held; a stream of it by its identity. With several workers that is also
+  // the lock of its record, and the node is as the record says, without what dead workers left.
   class Access {
    public:
     Access(Impl& impl, const FileKey& file, Effects& effects);
 
     FileNode* node() { return found_ == files_->nodes.end() ? nullptr : found_->second.get(); }
     FileState* state() { return node() ? node()->find(file_) : nullptr; }
-    // Made if need be.
+    // Of the stream that is called as the file says; made if need be.
     FileState& open_state();
     // After an event of `state`: unbinds the keys of leases that ended and sees what purged opens
     // leave to delete.
@@ -142,7 +142,8 @@ struct FileTable::Impl {
   // Instead of with(), for what takes room in a record: `refused` when there is none, and then it
   // has not happened.
   template <class Result, class Event>
-  Result with_room(const FileKey& file, Result absent, Result refused, Event event) {
+  Result with_room(const FileKey& file, Result absent, Result refused, Event event,
+                   store::Urgency urgency = store::Urgency::kOrdinary) {
     Effects effects;
     Result result = absent;
     {
@@ -152,7 +153,7 @@ struct FileTable::Impl {
         result = event(*access.node(), *state, effects.outcome);
         access.settle(*state);
       }
-      if (!access.finish(state != nullptr, store::Urgency::kOrdinary)) result = refused;
+      if (!access.finish(state != nullptr, urgency)) result = refused;
     }
     tell(file, effects);
     return result;

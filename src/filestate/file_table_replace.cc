@@ -56,6 +56,51 @@ ReplaceDecision FileTable::begin_replace(const FileKey& target, std::string_view
   return replace;
 }
 
+ReplaceDecision FileTable::begin_stream_rename(const OpenRef& ref, const FileKey& name) {
+  Effects effects;
+  ReplaceDecision rename;
+  {
+    Impl::Access access(*impl_, ref.file, effects);
+    FileState* const state = access.state();
+    FileNode* const node = access.node();
+    FileState* const there = node ? node->find_called(name) : nullptr;
+    if (!state || !state->find(ref.token)) {
+      rename.decision = Decision::fail(NtStatus::kFileClosed);
+    } else if (state->is_delete_pending(ref.token)) {
+      rename.decision = Decision::fail(NtStatus::kAccessDenied);
+    } else if (node->is_being_replaced()) {
+      rename.decision = Decision::fail(NtStatus::kDeletePending);
+      rename.taken_by = std::ranges::find(node->deleting, FileNode::Deletion::Why::kReplaced,
+                                          &FileNode::Deletion::why)
+                            ->by;
+    } else if (state->is_open_elsewhere(impl_->own_tag())) {
+      rename.decision = Decision::fail(NtStatus::kSharingViolation);
+    } else if (there && there != state && there->has_opens()) {
+      rename.decision = Decision::fail(NtStatus::kInvalidParameter);
+    } else if (there && there != state && node->is_deleting(there->key())) {
+      rename.decision = Decision::fail(NtStatus::kDeletePending);
+    } else {
+      node->deleting.push_back(
+          {node_key(ref.file), nullptr, impl_->own_tag(), FileNode::Deletion::Why::kReplaced});
+    }
+    if (!access.finish(state != nullptr, store::Urgency::kOrdinary)) {
+      rename.decision = Decision::fail(NtStatus::kInsufficientResources);
+    }
+  }
+  impl_->tell(ref.file, effects);
+  if (rename.decision.verdict == Verdict::kGo) {
+    rename.until_replaced = impl_->until_replaced(node_key(ref.file));
+  }
+  return rename;
+}
+
+void FileTable::stream_renamed(const OpenRef& ref, const FileKey& name) {
+  impl_->with(ref.file, 0, [&](FileNode&, FileState& state, Outcome&) {
+    state.set_name(name.stream);
+    return 0;
+  });
+}
+
 void FileTable::Impl::end_replace(const FileKey& file) {
   Effects effects;
   {

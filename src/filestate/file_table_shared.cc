@@ -196,7 +196,7 @@ void Access::send(FileState& state, const Outcome& outcome,
     const CloseDecision decision = i < closed.size() ? closed[i] : CloseDecision{};
     put(outcome.purged[i].open.token,
         PurgedOpen{outcome.purged[i].open, decision.delete_now, decision.file, decision.stream_too,
-                   decision.path});
+                   decision.path, decision.link_deleter, decision.stream_deleter});
   }
   for (const Break& each : outcome.breaks) {
     if (put(each.holder, each) || !each.ack_required) continue;

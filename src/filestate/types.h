@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/credentials.h"
 #include "base/ids.h"
 #include "base/nt_status.h"
 #include "filestate/caching.h"
@@ -94,6 +95,7 @@ struct OpenRequest {
   bool overwrites = false;
   bool is_directory = false;
   bool delete_on_close = false;
+  Credentials deleter{};  // with whose rights that is done
   // What the disposition needs besides: it meets share modes like what is granted, and is not.
   uint32_t needed_access = 0;
   // Of the stream, as it is once the disposition is carried out: byte-range locks that begin behind
@@ -138,6 +140,9 @@ struct Decision {
 
 struct OpenDecision {
   Decision decision;
+  // With kGo: as what the open is known from now on. For a stream that was renamed while it was
+  // open it is not what its name makes.
+  FileKey file{};
   OplockLevel oplock = OplockLevel::kNone;  // kLease when a lease was asked for and is answered
   std::optional<LeaseGrant> lease;
   bool sharing_violation = false;  // with kWait: and nothing else is waited for, as far as is known
@@ -199,6 +204,8 @@ struct CloseResult {
   bool delete_link = false;    // the last open by this name went, and it was to be deleted
   bool unlink = false;         // the same by DeleteSemantics::kPosix, whoever else has it open
   SharedPath path{};           // that name, with any
+  Credentials link_deleter{};  // with whose rights, with those
+  Credentials stream_deleter{};
   bool deletes() const { return delete_stream || delete_link; }
 };
 
@@ -270,6 +277,10 @@ struct CloseDecision {
   FileKey file{};
   bool stream_too = false;  // with the name goes the stream that was open
   SharedPath path{};  // of the file (for a stream, of the file it belongs to), as renamed since
+  // With the rights of who made it delete-pending, which were looked at then: whoever closes last
+  // may have none. Null where nobody said.
+  Credentials link_deleter{};
+  Credentials stream_deleter{};
   // Opens of what goes fail with DELETE_PENDING until the last copy of this is gone: keep it until
   // the name is removed, so that nobody opens what is about to vanish. Not to outlive the table.
   std::shared_ptr<const void> until_deleted{};
@@ -278,6 +289,8 @@ struct CloseDecision {
 // Whether a rename or a link may take the name of a file away.
 struct ReplaceDecision {
   Decision decision;
+  // With kFail: another worker, or this one, is about to take a name, and is done soon: ask again.
+  std::optional<store::WorkerTag> taken_by{};
   // With kGo: opens of the file wait until the last copy of this is gone. Keep it until another
   // file has the name, or it is clear that none will. Not to outlive the table.
   std::shared_ptr<const void> until_replaced{};

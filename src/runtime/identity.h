@@ -1,26 +1,12 @@
 // Whose rights a thread has on the file system.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
-#include <memory>
-#include <vector>
 
+#include "base/credentials.h"
 #include "base/result.h"
 
 namespace braid {
-
-// What the kernel checks file access against. Shared and never changed once made: a session makes
-// one at logon (and another when reauthentication changes its groups).
-struct UnixCredentials {
-  uid_t uid = 0;
-  gid_t gid = 0;
-  std::vector<gid_t> groups;  // supplementary
-
-  friend bool operator==(const UnixCredentials&, const UnixCredentials&) = default;
-};
-using Credentials = std::shared_ptr<const UnixCredentials>;
 
 // Those the process was started with.
 const Credentials& server_credentials();

@@ -20,8 +20,8 @@ using DispositionEx = wire::FileDispositionInformationEx;
 
 struct Acknowledged : FileRequests {
   Acknowledged() : Acknowledged(vfs::make_fault_plan()) {}
-  explicit Acknowledged(std::shared_ptr<vfs::FaultPlan> of_volume)
-      : FileRequests(vfs::make_fault_volume(vfs::make_memory_volume(), of_volume)),
+  explicit Acknowledged(std::shared_ptr<vfs::FaultPlan> of_volume, size_t threads = 1)
+      : FileRequests(vfs::make_fault_volume(vfs::make_memory_volume(), of_volume), threads),
         plan(std::move(of_volume)) {}
 
   FileId open_with(std::string_view name, uint32_t options) {
@@ -231,6 +231,66 @@ TEST_F(Acknowledged, AllHandlesOfAStreamFollowItsRename) {
   ASSERT_EQ(client.close_file(second), NtStatus::kSuccess);
   EXPECT_EQ(content("f:old"), "another");
   EXPECT_EQ(status_of_open("f:new"), NtStatus::kObjectNameNotFound);
+}
+
+TEST_F(Acknowledged, StreamIsNotTakenForOneThatHasItsOldName) {
+  make("f:old", "content");
+  const FileId renamed = open("f:old");
+  ASSERT_EQ(rename(renamed, ":new"), NtStatus::kSuccess);
+  const FileId other = open_with("f:old", wire::CreateOptions::kDeleteOnClose);
+  ASSERT_EQ(client.close_file(other), NtStatus::kSuccess);
+  EXPECT_EQ(status_of_open("f:old"), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(client.close_file(renamed), NtStatus::kSuccess);
+  EXPECT_EQ(content("f:new"), "content");
+}
+
+TEST_F(Acknowledged, RenamedStreamThatIsOpenIsKeptByAnOverwriteAndReplacedByNone) {
+  make("f:old", "");
+  make("f:other", "content");
+  const FileId renamed = open("f:old");
+  ASSERT_EQ(rename(renamed, ":new"), NtStatus::kSuccess);
+  const FileId other = open("f:other");
+  EXPECT_EQ(rename(other, ":new", true), NtStatus::kInvalidParameter);
+  EXPECT_EQ(rename(other, ":new", false), NtStatus::kObjectNameCollision);
+  EXPECT_EQ(rename(other, ":OTHER"), NtStatus::kSuccess);
+  ASSERT_EQ(status_of_open("f", wire::Access::kFileAllAccess, wire::CreateDisposition::kOverwrite),
+            NtStatus::kSuccess);
+  EXPECT_EQ(write(renamed, "kept"), NtStatus::kSuccess);
+  EXPECT_EQ(content("f:new"), "kept");
+}
+
+struct AcknowledgedAtOnce : Acknowledged {
+  AcknowledgedAtOnce() : Acknowledged(vfs::make_fault_plan(), 2) {}
+};
+
+TEST_F(AcknowledgedAtOnce, CreateFindsNoStreamThatIsRenamedMeanwhile) {
+  make("f:s", "content");
+  const FileId renamed = open("f:s");
+  RawClient other{engine, ClientGuid{{8}}};
+  ASSERT_TRUE(other.log_on());
+  auto body = RawClient::create_body("f:s");
+  body.create_disposition = wire::CreateDisposition::kOpen;
+  plan->hold_operation("stat");
+  const uint64_t asked = other.next_message_id;
+  other.send(other.request(Command::kCreate, body));
+  plan->await_held(1);  // it has the stream, and filestate does not know of it
+  ASSERT_EQ(rename(renamed, ":t"), NtStatus::kSuccess);
+  plan->let_go();
+  const auto answer = other.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kObjectNameNotFound);
+  // And it has left nothing in the way of the next.
+  EXPECT_EQ(status_of_open("f:s", wire::Access::kFileAllAccess, wire::CreateDisposition::kCreate),
+            NtStatus::kSuccess);
+}
+
+TEST_F(Acknowledged, StreamThatIsToBeDeletedGetsNoOtherName) {
+  make("f:s", "content");
+  const FileId id = open("f:s");
+  ASSERT_EQ(set(id, FileInfoClass::kDisposition, Bytes{1}), NtStatus::kSuccess);
+  EXPECT_EQ(rename(id, ":t"), NtStatus::kAccessDenied);
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(status_of_open("f:s"), NtStatus::kObjectNameNotFound);
 }
 
 }  // namespace

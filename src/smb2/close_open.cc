@@ -1,5 +1,7 @@
 #include "smb2/close_open.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 
 #include "base/log.h"
@@ -15,10 +17,28 @@ namespace {
 // What is to be deleted and is not there any more, or has made room for something else, is gone.
 bool is_gone(const Error& error) { return error.is_os(ENOENT) || error.is_os(ESTALE); }
 
-Result<void> delete_stream(Server& server, Open& open) {
+// The right to delete was looked at when it was asked for, and whoever closes last need not have
+// it: so what was promised is done as who asked. Nobody said: as who opened it.
+const Credentials& rights_of(const Credentials& deleter, const Open& open) {
+  return deleter ? deleter : open.credentials;
+}
+
+// A file does what it is told as who opened it, so `who` gets the same file again.
+Result<void> remove_stream(const Credentials& who, Open& open, const std::string& stream) {
+  vfs::File& base = *open.base_file;
+  if (base.descriptor() < 0 || *who == *open.credentials) return base.remove_stream(stream);
+  UniqueFd again(::fcntl(base.descriptor(), F_DUPFD_CLOEXEC, 0));
+  if (!again) return fail_last_os();
+  const std::string name(open.path.lock()->name());
+  BRAID_TRY(const auto file,
+            open.tree_connect->share->volume->adopt(who, std::move(again), {.name = name}));
+  return file->remove_stream(stream);
+}
+
+Result<void> delete_stream(Server& server, Open& open, const filestate::CloseDecision& decision) {
   const std::string name = current_path(server, open).text();
   const std::string stream = open.stream_name();
-  const auto removed = open.base_file->remove_stream(stream);
+  const auto removed = remove_stream(rights_of(decision.stream_deleter, open), open, stream);
   if (removed) {
     report_removed(server, open, name);
     return {};
@@ -31,11 +51,11 @@ Result<void> delete_stream(Server& server, Open& open) {
 // The name by which `open` was opened, the last that has the file open by it, or the one that
 // deletes it whoever has.
 Result<void> delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
-  const auto located = locate_closed(open, decision.path);
+  const Credentials& who = rights_of(decision.link_deleter, open);
+  const auto located = locate_closed(open, who, decision.path);
   Result<void> removed;
   if (located) {
-    removed =
-        open.tree_connect->share->volume->remove(open.credentials, located->place, decision.file);
+    removed = open.tree_connect->share->volume->remove(who, located->place, decision.file);
   } else {
     removed = fail(located.error());
   }
@@ -55,8 +75,8 @@ Result<void> delete_name(Server& server, Open& open, const filestate::CloseDecis
 }
 
 Result<void> carry_out(Server& server, Open& open, const filestate::CloseDecision& decision) {
-  if (decision.file.stream != 0) return delete_stream(server, open);
-  if (decision.stream_too) BRAID_CHECK(delete_stream(server, open));
+  if (decision.file.stream != 0) return delete_stream(server, open, decision);
+  if (decision.stream_too) BRAID_CHECK(delete_stream(server, open, decision));
   return delete_name(server, open, decision);
 }
 

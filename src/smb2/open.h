@@ -68,7 +68,7 @@ struct EnumerationState {
 
 // What a CREATE decided, never changed afterwards.
 struct OpenAttributes {
-  FileKey file_key;
+  FileKey file_key;  // as filestate knows it: of a stream its identity, whatever it is called
   uint32_t granted_access = 0;
   uint32_t share_access = 0;
   uint32_t create_options = 0;
@@ -128,11 +128,10 @@ class Open {
   PipeReads pipe_reads;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
-  // Of a stream, as its last rename left it, whoever asked for that; null for all else. Share modes
-  // go by the name it was opened by, which `attributes.file_key` holds.
+  // Of a stream, as its last rename left it, whoever asked for that; null for all else.
   std::shared_ptr<const vfs::StreamName> its_stream_name;
   std::string stream_name() const { return its_stream_name ? its_stream_name->text() : ""; }
-  // Whose rights a delete on close uses.
+  // Of who opened it.
   Credentials credentials;
   // Whose directory lease its changes leave alone: [MS-SMB2] 3.3.5.9.11.
   std::optional<filestate::LeaseId> parent_lease() const {

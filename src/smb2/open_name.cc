@@ -54,8 +54,9 @@ Result<vfs::Located> locate(const Server& server, const Open& open, const Creden
   return locate_or(open, who, [&] { return known_path(server, open); });
 }
 
-Result<vfs::Located> locate_closed(const Open& open, const filestate::SharedPath& known) {
-  return locate_or(open, open.credentials, [&] { return in_share_of(open, known); });
+Result<vfs::Located> locate_closed(const Open& open, const Credentials& who,
+                                   const filestate::SharedPath& known) {
+  return locate_or(open, who, [&] { return in_share_of(open, known); });
 }
 
 }  // namespace braid::smb2

@@ -30,6 +30,7 @@ vfs::Path known_path(const Server& server, const Open& open);
 // block.
 Result<vfs::Located> locate(const Server& server, const Open& open, const Credentials& who);
 // For one that filestate has closed: `known` is CloseDecision::path.
-Result<vfs::Located> locate_closed(const Open& open, const filestate::SharedPath& known);
+Result<vfs::Located> locate_closed(const Open& open, const Credentials& who,
+                                   const filestate::SharedPath& known);
 
 }  // namespace braid::smb2

@@ -98,7 +98,8 @@ Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,
                                       filestate::DeleteSemantics semantics) {
   const filestate::OpenRef ref = request.open->ref();
   co_return co_await until_decided(request, [&request, ref, delete_pending, semantics] {
-    return request.server.file_table.set_delete_pending(ref, delete_pending, semantics);
+    return request.server.file_table.set_delete_pending(ref, delete_pending, semantics,
+                                                        request.credentials());
   });
 }
 

@@ -16,8 +16,8 @@ namespace braid::smb2 {
 using WaitPlace = std::shared_ptr<Guarded<std::vector<FileKey>>>;
 
 // Before a request waits for a break, whichever round it is: sends the interim response and makes
-// CANCEL and the end of the connection set the Waiter of the open. For CREATE, and for the two below.
-// REQUIRES: on the connection's reactor.
+// CANCEL and the end of the connection set the Waiter of the open. For CREATE, and for the two
+// below. REQUIRES: on the connection's reactor.
 Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref, WaitPlace place = {});
 
 // Asks filestate until it says kGo or kFail, waiting in between as below. `ask` registers a wait
@@ -33,7 +33,7 @@ Task<Result<void>> prepare_operation(Request& request, filestate::Operation oper
 // Before a directory is renamed: the same for the handle caching of what is open below `directory`.
 Task<Result<void>> break_handles_below(Request& request, std::string directory);
 
-// The same for FileDispositionInformation.
+// The same for FileDispositionInformation, which is then done with the rights of the request.
 Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,
                                       filestate::DeleteSemantics semantics);
 

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "filestate/credentials_codec.h"
 #include "smb2/worker_messages.h"
 #include "wire/smb2/access_mask.h"
 
@@ -80,22 +81,6 @@ OpenNames decode_names(wire::Reader& r) {
   return names;
 }
 
-void encode_credentials(const UnixCredentials& who, wire::Writer& w) {
-  w.u32(who.uid);
-  w.u32(who.gid);
-  w.u32(static_cast<uint32_t>(who.groups.size()));
-  for (const gid_t group : who.groups) w.u32(group);
-}
-
-Credentials decode_credentials(wire::Reader& r) {
-  auto who = std::make_shared<UnixCredentials>();
-  who->uid = r.u32();
-  who->gid = r.u32();
-  const uint32_t count = r.u32();
-  for (uint32_t i = 0; i < count && r.ok(); ++i) who->groups.push_back(r.u32());
-  return who;
-}
-
 std::shared_ptr<const Share> find_same(const ShareTable& shares, const std::string& name,
                                        const std::string& real_path) {
   auto share = shares.find(name);
@@ -120,7 +105,7 @@ Result<void> adopt(PreservedOpen& open, UniqueFd descriptor, const std::string& 
                                    (wire::Access::kFileWriteData | wire::Access::kFileAppendData));
     BRAID_TRY(open.file, volume.adopt(open.credentials, std::move(of_stream), how));
   }
-  // A stream may have been renamed since it was opened.
+  // filestate knows a stream by a number of its own.
   FileKey now = open.file->key();
   if (open.attributes.is_stream) now.stream = open.attributes.file_key.stream;
   if (now != open.attributes.file_key) return fail_os(ESTALE);
@@ -148,7 +133,7 @@ Bytes encode(const PreservedOpen& open) {
   encode_text(open.share->real_path, w);
   encode_text(open.stream_name(), w);
   encode_text(open.path.text(), w);
-  encode_credentials(*open.credentials, w);
+  filestate::encode_credentials(open.credentials, w);
   w.id128(open.client_guid);
   w.u64(open.user.value);
   encode_optional(open.lease_key, w);
@@ -181,7 +166,8 @@ Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
   open.share = find_same(shares, share, decode_text(r));
   const std::string stream = decode_text(r);
   const std::string path = decode_text(r);
-  open.credentials = decode_credentials(r);
+  open.credentials = filestate::decode_credentials(r);
+  r.expect(open.credentials != nullptr);
   open.client_guid = r.id128<ClientGuid>();
   open.user = {r.u64()};
   open.lease_key = decode_optional<LeaseKey>(r);

@@ -258,6 +258,14 @@ std::shared_ptr<OneShot<bool>> Server::deletion_of(const FileKey& file) const {
   return found == deletions->end() ? nullptr : found->second;
 }
 
+std::shared_ptr<OneShot<bool>> Server::deletion_of(const FileKey& file, store::WorkerTag by) {
+  if (auto gone = deletion_of(file)) return gone;
+  auto gone = std::make_shared<OneShot<bool>>();
+  // Nobody to ask: it was quick.
+  if (!siblings().watch_deletion(by, file, gone)) gone->set(true);
+  return gone;
+}
+
 std::shared_ptr<const void> Server::announce_until(const FileKey& file,
                                                    std::shared_ptr<const void> held) {
   auto gone = std::make_shared<OneShot<bool>>();

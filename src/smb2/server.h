@@ -168,6 +168,8 @@ class Server final : public ConnectionSink {
   // is being replaced by a rename: set when that is done. Null when that is not why it is
   // DELETE_PENDING.
   std::shared_ptr<OneShot<bool>> deletion_of(const FileKey& file) const;
+  // The same, or what another worker has of it: `by` is who is at it. Never null.
+  std::shared_ptr<OneShot<bool>> deletion_of(const FileKey& file, store::WorkerTag by);
   // There is one until the last copy of what this returns is gone, and `held` with it.
   std::shared_ptr<const void> announce_until(const FileKey& file, std::shared_ptr<const void> held);
 

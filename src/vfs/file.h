@@ -112,12 +112,20 @@ struct StreamInfo {
 // whoever renames it. Thread: any.
 class StreamName {
  public:
-  explicit StreamName(std::string name) : text_(std::move(name)) {}
-  std::string text() const { return *text_.lock(); }
-  void set(std::string_view name) { *text_.lock() = name; }
+  explicit StreamName(std::string name) : name_(std::move(name)) {}
+  std::string text() const { return name_.lock()->text; }
+  void set(std::string_view name) { name_.lock()->text = name; }
+  // The stream is gone: one that is called so from now on is another.
+  void end() { name_.lock()->is_gone = true; }
+  bool is_gone() const { return name_.lock()->is_gone; }
 
  private:
-  mutable Guarded<std::string> text_;
+  struct Name {
+    explicit Name(std::string spelled) : text(std::move(spelled)) {}
+    std::string text;
+    bool is_gone = false;
+  };
+  mutable Guarded<Name> name_;
 };
 
 struct StreamHow {
@@ -171,8 +179,8 @@ class File {
   // those beyond. ENOSPC: nothing was taken. REQUIRES that nobody else of this process writes the
   // file meanwhile.
   virtual Result<void> allocate(uint64_t size) = 0;
-  // Whatever it was opened for, a directory too. EIO, ENOSPC and EDQUOT may tell of what was written
-  // through any open of the file, and the kernel tells it once: smb2/sync.h remembers.
+  // Whatever it was opened for, a directory too. EIO, ENOSPC and EDQUOT may tell of what was
+  // written through any open of the file, and the kernel tells it once: smb2/sync.h remembers.
   virtual Result<void> flush(Durability durability) = 0;
 
   // Data ranges within `within`, at most `max`, in order; a file without holes is one range.

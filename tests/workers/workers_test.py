@@ -38,9 +38,9 @@ LIMIT_S = 15
 class Client:
     """An impacket connection. `worker` is the index of the worker that has it."""
 
-    def __init__(self, server):
+    def __init__(self, server, user=ALICE):
         self.smb = SMBConnection("braid", server.host, sess_port=server.port, timeout=LIMIT_S)
-        self.smb.login(ALICE.name, ALICE.password)
+        self.smb.login(user.name, user.password)
         self.tree = self.smb.connectTree("share")
         self.low = self.smb.getSMBServer()
         self.session_id = self.low._Session["SessionID"]

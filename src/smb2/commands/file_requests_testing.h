@@ -16,8 +16,9 @@
 namespace braid::smb2 {
 
 struct FileRequests : testing::Test {
-  explicit FileRequests(std::unique_ptr<vfs::Volume> volume = vfs::make_memory_volume())
-      : engine(Engine::lenient(), system_clock(), 1, Engine::shares_on(std::move(volume))) {}
+  explicit FileRequests(std::unique_ptr<vfs::Volume> volume = vfs::make_memory_volume(),
+                        size_t threads = 1)
+      : engine(Engine::lenient(), system_clock(), threads, Engine::shares_on(std::move(volume))) {}
   void SetUp() override { ASSERT_TRUE(client.log_on()); }
 
   FileId open(std::string_view name, uint32_t access = wire::Access::kFileAllAccess,

@@ -34,8 +34,8 @@ Result<vfs::Path> put(Request& request, const vfs::Place& from, const RenameTarg
   vfs::Volume& volume = *request.tree_connect->share->volume;
   const bool is_itself = target.taken && target.taken->place.name == from.name &&
                          target.place.parent->key() == from.parent->key();
-  const bool respelled = replace && target.taken && !is_itself &&
-                         target.taken->place.name != target.place.name;
+  const bool respelled =
+      replace && target.taken && !is_itself && target.taken->place.name != target.place.name;
   if (!respelled) {
     BRAID_CHECK(volume.rename(request.credentials(), from, key, target.place, replace));
     return target.path;
@@ -50,7 +50,6 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target, bool
   Server& server = request.server;
   const FileKey key = open.attributes.file_key;
   if (open.path.lock()->is_root()) return fail(NtStatus::kInvalidParameter);
-  if (server.file_table.is_delete_pending(open.ref())) return fail(NtStatus::kAccessDenied);
   BRAID_TRY(const vfs::Located source, locate(server, open, request.credentials()));
   const vfs::Path& old_path = source.path;
   const bool same_file = target.taken && target.taken->attributes.key == key;
@@ -91,7 +90,7 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target, bool
 
 Task<Result<void>> rename_to(Request& request, std::string name, RenameHow how) {
   if (request.open->attributes.is_stream) {
-    co_return rename_stream(request.server, *request.open, name, how.replace);
+    co_return co_await rename_stream(request, std::move(name), how.replace);
   }
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRename));
   // Others must have allowed that the name goes.
@@ -144,10 +143,6 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
-  // [MS-FSA] 2.1.5.15.7.
-  if (request.server.file_table.is_delete_pending(request.open->ref())) {
-    co_return fail(NtStatus::kAccessDenied);
-  }
   const FileKey key = request.open->attributes.file_key;
   BRAID_CO_TRY(
       const RenameTarget target,

@@ -35,41 +35,50 @@ Result<std::string_view> stream_name_in(std::string_view text) {
   return name;
 }
 
-// What has the new name goes only if it is empty and nobody has it open.
-Result<void> check_target(const Server& server, Open& open, std::string_view name, bool replace) {
+// What has the new name goes only if it is empty. Nobody has it open: filestate was asked.
+Result<void> check_target(Open& open, const std::string& old_name, const std::string& name,
+                          bool replace) {
+  if (vfs::equal_folded(old_name, name)) return {};
   BRAID_TRY(const auto streams, open.base_file->streams());
   const auto taken = std::ranges::find_if(
       streams, [&](const vfs::StreamInfo& stream) { return vfs::equal_folded(stream.name, name); });
   if (taken == streams.end()) return {};
   if (!replace) return fail(NtStatus::kObjectNameCollision);
-  FileKey key = open.attributes.file_key;
-  key.stream = vfs::stream_key(name);
-  if (taken->size != 0 || server.file_table.is_open(key)) {
-    return fail(NtStatus::kInvalidParameter);
-  }
+  if (taken->size != 0) return fail(NtStatus::kInvalidParameter);
   return {};
-}
-
-bool is_open_in_other_workers(const Server& server, const Open& open, std::string_view name) {
-  FileKey as_it_is = open.attributes.file_key;
-  as_it_is.stream = vfs::stream_key(name);
-  return server.file_table.is_open_elsewhere(open.attributes.file_key) ||
-         server.file_table.is_open_elsewhere(as_it_is);
 }
 
 }  // namespace
 
-Result<void> rename_stream(Server& server, Open& open, std::string_view name, bool replace) {
-  BRAID_TRY(const std::string_view new_name, stream_name_in(name));
+Task<Result<void>> rename_stream(Request& request, std::string name, bool replace) {
+  Server& server = request.server;
+  Open& open = *request.open;
+  BRAID_CO_TRY(const std::string_view wanted, stream_name_in(name));
+  const std::string new_name(wanted);
+  FileKey called = open.attributes.file_key;
+  called.stream = vfs::stream_key(new_name);
+  filestate::ReplaceDecision free = server.file_table.begin_stream_rename(open.ref(), called);
+  while (free.taken_by) {
+    const auto over = server.deletion_of(called, *free.taken_by);
+    co_await over->wait(request.seat);
+    BRAID_CO_CHECK(co_await request.seat.next_turn());
+    free = server.file_table.begin_stream_rename(open.ref(), called);
+  }
+  if (free.decision.verdict != filestate::Verdict::kGo) {
+    const bool is_taken = free.decision.status == NtStatus::kInvalidParameter && !replace;
+    co_return fail(is_taken ? NtStatus::kObjectNameCollision : free.decision.status);
+  }
+  // Whoever opens the stream by either name waits: what it is called on the disk, here and in
+  // filestate changes as one.
+  const auto held = server.announce_until(called, std::move(free.until_replaced));
   const std::string old_name = open.stream_name();
-  if (vfs::equal_folded(old_name, new_name)) return {};
-  // What a stream is called each worker keeps for itself, and an attribute is found by its name.
-  if (is_open_in_other_workers(server, open, old_name)) return fail(NtStatus::kSharingViolation);
-  BRAID_CHECK(check_target(server, open, new_name, replace));
-  BRAID_CHECK(open.file->rename_stream(old_name, new_name, replace));
+  if (old_name == new_name) co_return Result<void>{};
+  BRAID_CO_CHECK(check_target(open, old_name, new_name, replace));
+  BRAID_CO_CHECK(open.file->rename_stream(old_name, new_name, replace));
+  server.file_table.stream_renamed(open.ref(), called);
   (void)open.base_file->note_modified();  // whoever may rename it may do that
   report_stream_renamed(server, open, old_name);
-  return {};
+  co_return Result<void>{};
 }
 
 }  // namespace braid::smb2

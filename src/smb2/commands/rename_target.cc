@@ -71,6 +71,10 @@ class Attempt {
       : request_(request), name_(std::move(name)), source_(source), how_(how) {}
 
   filestate::Decision run() {
+    // [MS-FSA] 2.1.5.15.7 and .12; for a stream begin_stream_rename() says so.
+    if (request_.server.file_table.is_delete_pending(request_.open->ref())) {
+      return filestate::Decision::fail(NtStatus::kAccessDenied);
+    }
     auto resolved = resolve_target(request_, name_);
     if (!resolved) return failed(resolved.error());
     target = *std::move(resolved);

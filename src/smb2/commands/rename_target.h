@@ -32,10 +32,10 @@ struct RenameTarget {
 // of it, waiting as operation.h says; then it must not be open any more, and nobody opens it while
 // the target is kept. What is taken may be `source` itself, and is then left alone.
 //
-// STATUS_OBJECT_NAME_COLLISION (taken, and not to be replaced), STATUS_ACCESS_DENIED (a directory,
-// READONLY, no right to delete it, open), STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION (somebody
-// holds the directory to delete it), and those of a look-up.
-// Starts on a thread of the pool and continues there.
+// STATUS_OBJECT_NAME_COLLISION (taken, and not to be replaced), STATUS_ACCESS_DENIED (the source is
+// to be deleted; what is taken is a directory, READONLY, nothing the user may delete, or open),
+// STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION (somebody holds the directory to delete it), and
+// those of a look-up. Starts on a thread of the pool and continues there.
 Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileKey source,
                                        RenameHow how);
 

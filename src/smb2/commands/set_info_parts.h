@@ -27,7 +27,7 @@ Result<void> set_full_eas(Server& server, Open& open, ByteView buffer);
 Task<Result<void>> rename_file(Request& request, ByteView buffer);
 Task<Result<void>> rename_file_ex(Request& request, ByteView buffer);
 // Of the stream that is open, within its file: `name` is ":new" or ":new:$DATA".
-Result<void> rename_stream(Server& server, Open& open, std::string_view name, bool replace);
+Task<Result<void>> rename_stream(Request& request, std::string name, bool replace);
 Task<Result<void>> link_file(Request& request, ByteView buffer);
 
 }  // namespace braid::smb2

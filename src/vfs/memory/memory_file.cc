@@ -317,6 +317,7 @@ Result<void> MemoryFile::remove_stream(std::string_view name) {
   const std::lock_guard lock(tree_->mutex);
   const auto found = find_stream(name);
   if (found == node_->streams.end()) return fail_os(ENOENT);
+  found->second.name->end();
   node_->streams.erase(found);
   return {};
 }
@@ -328,7 +329,10 @@ Result<void> MemoryFile::rename_stream(std::string_view from, std::string_view t
   if (!equal_folded(from, to)) {
     const auto taken = find_stream(to);
     if (taken != node_->streams.end() && !replace) return fail_os(EEXIST);
-    if (taken != node_->streams.end()) node_->streams.erase(taken);
+    if (taken != node_->streams.end()) {
+      taken->second.name->end();
+      node_->streams.erase(taken);
+    }
   }
   auto moved = node_->streams.extract(found);
   moved.key() = std::string(to);

@@ -24,18 +24,28 @@ std::shared_ptr<StreamName> StreamNames::of(const FileKey& key, std::string_view
   return name;
 }
 
+std::shared_ptr<StreamName> StreamNames::take(Names& names, const FileKey& key) {
+  const auto known = names.extract(key);
+  return known.empty() ? nullptr : known.mapped().lock();
+}
+
+// The names themselves are changed with the table let go of: their file's metadata lock keeps the
+// order.
 void StreamNames::renamed(const FileKey& from, const FileKey& to, std::string_view name) {
-  std::shared_ptr<StreamName> open;
+  std::shared_ptr<StreamName> open, replaced;
   {
     auto table = table_.lock();
-    const auto moved = table->names.extract(from);
-    table->names.erase(to);
-    if (!moved.empty()) open = moved.mapped().lock();
+    open = take(table->names, from);
+    replaced = take(table->names, to);
     if (open) table->names[to] = open;
   }
+  if (replaced) replaced->end();
   if (open) open->set(name);
 }
 
-void StreamNames::removed(const FileKey& key) { table_.lock()->names.erase(key); }
+void StreamNames::removed(const FileKey& key) {
+  const auto open = take(table_.lock()->names, key);
+  if (open) open->end();
+}
 
 }  // namespace braid::vfs

@@ -27,10 +27,13 @@ class StreamNames {
   void removed(const FileKey& key);
 
  private:
+  using Names = std::unordered_map<FileKey, std::weak_ptr<StreamName>>;
   struct Table {
-    std::unordered_map<FileKey, std::weak_ptr<StreamName>> names;
+    Names names;
     size_t sweep_at = 64;  // entries whose stream nobody has open go then
   };
+  // No longer known; null for one that nobody has open.
+  static std::shared_ptr<StreamName> take(Names& names, const FileKey& key);
   Guarded<Table> table_;
 };
 

@@ -9,7 +9,6 @@
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
-#include "smb2/siblings.h"
 #include "smb2/store_account.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
@@ -39,6 +38,7 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.is_directory = opened.file->is_directory();
   open.is_sole_name = open.is_directory || opened.attributes.nlink <= 1;
   open.delete_on_close = attempt.has_option(CreateOptions::kDeleteOnClose);
+  if (open.delete_on_close) open.deleter = attempt.request.credentials();
   open.path = std::make_shared<const std::string>(
       in_all_shares(*attempt.request.tree_connect->share, opened.path.text()));
   const auto& lease = attempt.create.contexts.request_lease;
@@ -82,7 +82,9 @@ Result<void> drop_streams(const CreateAttempt& attempt, const OpenedFile& opened
     FileKey key = opened.key;
     key.stream = vfs::stream_key(stream.name);
     if (attempt.request.server.file_table.is_open(key)) continue;
-    BRAID_CHECK(opened.file->remove_stream(stream.name));
+    const auto removed = opened.file->remove_stream(stream.name);
+    // Or it is called otherwise by now.
+    if (!removed && !removed.error().is_os(ENOENT)) return removed;
   }
   return {};
 }
@@ -170,6 +172,35 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
   return open;
 }
 
+// A stream that was renamed or removed after it was found: filestate has it by a name that is
+// another's now, or nobody's.
+bool is_called_otherwise(const OpenedFile& opened) {
+  const auto name = opened.file->stream_name();
+  return name && (name->is_gone() || vfs::stream_key(name->text()) != opened.key.stream);
+}
+
+// That open is of nothing, so it goes without a trace, and the CREATE begins anew.
+CreateOutcome look_again(const CreateAttempt& attempt, OpenedFile opened,
+                         const filestate::OpenRequest& registration) {
+  Server& server = attempt.request.server;
+  CreateState& state = attempt.state;
+  const filestate::OpenRef ref{state.caching.file, registration.token};
+  (void)server.file_table.set_delete_on_close(ref, false, filestate::DeleteSemantics::kLastClose);
+  filestate::CloseDecision closed = server.file_table.close(ref);
+  if (closed.delete_now) {
+    // Those who had the other one open have left its deletion to this.
+    opened.key = state.caching.file;
+    const auto open = make_open(attempt, opened, registration);
+    open->its_stream_name = std::make_shared<vfs::StreamName>(state.name.stream);
+    (void)finish_close(server, *open, std::move(closed));
+    return Error(NtStatus::kDeletePending);
+  }
+  state.file_id = server.file_ids.next();
+  auto now = std::make_shared<OneShot<bool>>();
+  now->set(true);
+  return now;
+}
+
 // Once filestate has let an open in there is one way back: it is closed like any other. What this
 // CREATE made may go with it, as it was opened for; what was there before stays, since the client
 // is told that nothing was done.
@@ -206,20 +237,17 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
       return opened.key;
     case filestate::Verdict::kFail:
       if (state.caching.decision.status == NtStatus::kDeletePending) {
-        auto gone = server.deletion_of(opened.key);
-        if (!gone && state.caching.deletes_purged) {
-          gone = std::make_shared<OneShot<bool>>();
-          // Nobody to ask: it was quick.
-          if (!server.siblings().watch_deletion(state.caching.deleted_by, opened.key, gone)) {
-            gone->set(true);
-          }
+        if (state.caching.deletes_purged) {
+          return server.deletion_of(opened.key, state.caching.deleted_by);
         }
-        if (gone) return gone;
+        if (auto gone = server.deletion_of(opened.key)) return gone;
       }
       return Error(state.caching.decision.status);
     case filestate::Verdict::kGo:
       break;
   }
+  if (is_called_otherwise(opened)) return look_again(attempt, std::move(opened), registration);
+  opened.key = state.caching.file;
   if (overwriting) {
     // All or nothing: there is room before the old content goes, with which what was reserved goes.
     auto done = reserve(attempt, *opened.file);
