@@ -134,6 +134,6 @@ def of_text(path, text):
 
 
 def quiet(text):
-    """The text with warnings off, but for a function without its return; lines keep their numbers."""
+    """Without warnings, but for a function without its return; lines keep their numbers."""
     return ('#pragma clang diagnostic ignored "-Weverything"\n'
             '#pragma clang diagnostic error "-Wreturn-type"\n#line 1\n' + text)

@@ -20,8 +20,8 @@ namespace braid::client {
 
 // What the client calls Open in [MS-SMB2] 3.2.1.6 "Per Application Open of a File". Errors of all
 // calls are the statuses of the responses; STATUS_BUFFER_OVERFLOW comes as a value where a reply is
-// returned and as an error where only bytes are. Not closed by itself. Held by std::shared_ptr. Thread: its
-// session's.
+// returned and as an error where only bytes are. Not closed by itself. Held by std::shared_ptr.
+// Thread: its session's.
 class File {
  public:
   File(TreePtr tree, Reply<wire::CreateResponse> created)
