@@ -31,6 +31,10 @@ Result<std::string> name_below(const PosixContext& context, int fd) {
   if (name.ends_with(" (deleted)")) {
     BRAID_TRY(const struct statx st, stat_of(fd));
     if (st.stx_nlink == 0) return fail_os(ENOENT);
+    // One that was made without a name and has got one since: unnamed.h.
+    if (name.ends_with("/#" + std::to_string(st.stx_ino) + " (deleted)")) {
+      return fail_os(EOPNOTSUPP);
+    }
   }
   if (name == root) return std::string();
   if (!root.ends_with('/')) root += '/';
