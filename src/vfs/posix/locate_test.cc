@@ -122,7 +122,7 @@ TEST_F(Locate, OutsideOfTheShareIsNowhere) {
   make("file");
   const auto file = open("file");
   fs::rename(share_ + "/file", folder_ + "/file");
-  EXPECT_TRUE(volume_->locate(server_credentials(), *file).error().is_os(ENOENT));
+  EXPECT_TRUE(volume_->locate(server_credentials(), *file).error().is_os(EXDEV));
   EXPECT_FALSE(volume_->name_of(*file));
   fs::rename(folder_ + "/file", share_ + "/back");
   EXPECT_EQ(where(*file), "back");
