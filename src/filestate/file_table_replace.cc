@@ -57,6 +57,7 @@ ReplaceDecision FileTable::begin_replace(const FileKey& target, std::string_view
 }
 
 void FileTable::Impl::end_replace(const FileKey& file) {
+  ++name_changes;  // before those come in who were kept out until now
   Effects effects;
   {
     Access access(*this, file, effects);

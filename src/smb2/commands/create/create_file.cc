@@ -364,6 +364,7 @@ CreateOutcome try_create(Request& request, CreateState& state) {
   if (state.is_quota_file) return open_quota_file(attempt);
   const CreateDisposition disposition = state.create.create_disposition;
   for (int race = 0;; ++race) {
+    attempt.name_changes = request.server.file_table.name_changes();
     auto resolved =
         attempt.volume.lookup(request.credentials(), state.name.path, {.in_pieces = true});
     if (!resolved) return resolved.error();
@@ -388,7 +389,7 @@ CreateOutcome try_create(Request& request, CreateState& state) {
     } else {
       return Error(NtStatus::kObjectNameNotFound);
     }
-    // Somebody local was faster with this name: look again, unless it keeps happening.
+    // Somebody was faster with this name: look again, unless it keeps happening.
     const auto* error = std::get_if<Error>(&outcome);
     const bool raced = error && (error->is_os(EEXIST) || error->is_os(ESTALE));
     if (!raced || race >= kRacesMax) return outcome;
