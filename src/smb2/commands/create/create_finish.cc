@@ -180,9 +180,10 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
 }
 
 // Whether the name that was looked up is still that of the file, now that filestate knows of the
-// open and nobody renames or deletes without it. What has been made was made under its name.
+// open and nobody renames or deletes without it. What has been made was made under its name, and
+// that of the quotas is nobody's to change.
 bool has_its_name(const CreateAttempt& attempt, const OpenedFile& opened) {
-  if (opened.parent) return true;
+  if (opened.parent || attempt.state.is_quota_file) return true;
   if (attempt.request.server.file_table.name_changes() == attempt.name_changes) return true;
   vfs::File& file = opened.base_file ? *opened.base_file : *opened.file;
   const auto name = attempt.volume.name_of(file);
