@@ -152,9 +152,9 @@ class Volume {
   Result<Found> find(const Credentials& who, const Path& path, const LookupOptions& options = {});
 
   // Where the very name by which `file` (not a stream of it) was opened is now, whoever has renamed
-  // it or a directory above. ENOENT: the file has lost this name, and only then; EXDEV: it is outside
-  // of this tree; ESTALE: it has been somewhere else at each look; EBUSY: the root; EOPNOTSUPP: this
-  // is not known.
+  // it or a directory above. ENOENT: the file has lost this name, and only then; EXDEV: it is
+  // outside of this tree; ESTALE: it has been somewhere else at each look; EBUSY: the root;
+  // EOPNOTSUPP: this is not known.
   virtual Result<Located> locate(const Credentials& who, File& file) {
     (void)who, (void)file;
     return fail_os(EOPNOTSUPP);

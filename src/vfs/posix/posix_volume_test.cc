@@ -659,9 +659,8 @@ TEST_F(Posix, StreamWithoutRoomWasNeverThere) {
                   ->create(server_credentials(), missing("g"),
                            {.access = {.read = true, .write = true}, .unnamed = true})
                   .value();
-  ASSERT_TRUE(base->open_stream("s", {.disposition = how.disposition,
-                                      .write = true,
-                                      .allocation = 100'000}));
+  ASSERT_TRUE(base->open_stream(
+      "s", {.disposition = how.disposition, .write = true, .allocation = 100'000}));
   EXPECT_EQ(side_files().size(), 1u);
   base.reset();
   EXPECT_TRUE(side_files().empty());

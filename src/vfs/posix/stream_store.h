@@ -28,8 +28,8 @@ namespace braid::vfs {
 // it. So are side files made before they named their file believed.
 //
 // What a marker names is on the disk before the marker is, and the attribute goes after it: where a
-// crash left both, the attribute counts. Where the attributes have no room for both the marker takes
-// the place of the bytes first (stream_marker.h), and may stay there.
+// crash left both, the attribute counts. Where the attributes have no room for both the marker
+// takes the place of the bytes first (stream_marker.h), and may stay there.
 //
 // The data of a side file belongs to the owner of the file and is written with the rights of the
 // user, so that quota and the blocks kept for root hold as they do for the file.

@@ -10,9 +10,7 @@
 namespace braid::vfs {
 namespace {
 
-int flags_for(Access access) {
-  return !access.write ? O_RDONLY : access.read ? O_RDWR : O_WRONLY;
-}
+int flags_for(Access access) { return !access.write ? O_RDONLY : access.read ? O_RDWR : O_WRONLY; }
 
 // A file system may have no files without names.
 bool is_unknown(const Error& error) {

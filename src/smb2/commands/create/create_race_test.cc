@@ -14,8 +14,8 @@ using wire::Command;
 using wire::CreateDisposition;
 using wire::FileInfoClass;
 
-// The first client's CREATE of "f" has found the file, and waits with the question whether it may be
-// deleted when it is closed.
+// The first client's CREATE of "f" has found the file, and waits with the question whether it may
+// be deleted when it is closed.
 struct CreateRace : testing::Test {
   void SetUp() override {
     ASSERT_TRUE(first.log_on());
