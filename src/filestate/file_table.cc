@@ -185,7 +185,10 @@ bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
                     [&](FileNode&, const FileState& state) { return state.is_open_with(access); });
 }
 
+uint64_t FileTable::name_changes() const { return impl_->name_changes; }
+
 void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
+  ++impl_->name_changes;
   impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState&, Outcome&) {
     node.renamed(ref, std::move(new_path));
     return 0;
@@ -193,6 +196,7 @@ void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
 }
 
 void FileTable::unlinked(const FileKey& file, std::string_view path) {
+  ++impl_->name_changes;
   impl_->with(node_key(file), 0, [&](FileNode&, FileState& main, Outcome&) {
     main.links().set_removed(path);
     return 0;

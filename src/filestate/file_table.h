@@ -111,6 +111,10 @@ class FileTable {
   // This name of the file is gone from the disk though it may be open by it: those opens go on
   // without one, and it may be made anew.
   void unlinked(const FileKey& file, std::string_view path);
+  // Counts the names that clients took from files or moved, through all workers. A CREATE has what
+  // its name leads to if this is the same before it looks the name up and after open(); otherwise
+  // it has to look whether the name is still that of the file.
+  uint64_t name_changes() const;
   // The name by which it was opened, as far as it is known here; null if that is gone. What local
   // programs rename the kernel knows: smb2/open_name.h.
   SharedPath path_of(const OpenRef& ref) const;

@@ -113,6 +113,7 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
 }
 
 void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path, Removed removed) {
+  ++name_changes;  // before those come in who were kept out until now
   Effects effects;
   {
     Access access(*this, file, effects);

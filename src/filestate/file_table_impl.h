@@ -71,7 +71,10 @@ class KeptFiles {
 
 struct FileTable::Impl {
   Impl(BreakSink& to, store::WorkerGroup* workers, Keeping what)
-      : sink(to), group(workers), keeping(what) {}
+      : sink(to),
+        group(workers),
+        keeping(what),
+        name_changes(workers ? workers->region().name_changes() : own_name_changes) {}
 
   using Shard = Guarded<Files, LockRank::kFiles>;
   Shard& shard_of(const FileKey& file) {
@@ -206,6 +209,8 @@ struct FileTable::Impl {
   BreakSink& sink;
   store::WorkerGroup* const group;
   const Keeping keeping;
+  std::atomic<uint64_t> own_name_changes = 0;
+  std::atomic<uint64_t>& name_changes;  // those, or the ones of all workers
   LeaseKeys keys;
   KeptFiles kept;
   std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed

@@ -137,6 +137,7 @@ void Access::drop_dead() {
   std::erase_if(node.deleting, [&](const FileNode::Deletion& each) {
     if (impl_.group->is_alive(each.by)) return false;
     node.end(each);
+    ++impl_.name_changes;
     changed_ = true;
     return true;
   });

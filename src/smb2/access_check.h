@@ -60,7 +60,7 @@ Result<void> check_may_add(Request& request, const vfs::Path& path, const vfs::P
 Result<void> check_may_replace(Request& request, const vfs::Found& target, uint32_t besides = 0);
 
 // STATUS_ACCESS_DENIED if the kernel would not let the user unlink the name of request.open, with
-// these attributes, any more.
+// these attributes, any more. ENOENT, ESTALE, EXDEV: there is no such name to be found.
 Result<void> check_may_unlink(Request& request, const vfs::Attributes& attributes);
 
 // Whether access-based enumeration shows an entry of the directory at `directory`: the user may

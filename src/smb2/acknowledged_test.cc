@@ -79,6 +79,19 @@ TEST_F(Acknowledged, CloseSaysThatTheFileIsStillThere) {
   }
 }
 
+// Gone is what the file says has gone, and not what is not found.
+TEST_F(Acknowledged, CloseSaysThatItHasNotFoundTheName) {
+  for (const int error : {ENOENT, ESTALE}) {
+    make("f", "content");
+    const FileId id = open("f");
+    ASSERT_EQ(set(id, FileInfoClass::kDisposition, Bytes{1}), NtStatus::kSuccess);
+    plan->fail_operation("remove", error);
+    EXPECT_EQ(client.close_file(id), NtStatus::kObjectNameNotFound);
+    plan->clear();
+    EXPECT_EQ(content("f"), "content");
+  }
+}
+
 TEST_F(Acknowledged, CloseOfAStreamSaysThatItIsStillThere) {
   make("f:s", "content");
   const FileId id = open_with("f:s", wire::CreateOptions::kDeleteOnClose);
@@ -156,6 +169,29 @@ TEST_F(Acknowledged, WriteThroughIsForAllThatChangesTheFile) {
   EXPECT_EQ(flushes(), 5u);
   ASSERT_EQ(set(id, FileInfoClass::kPosition, Bytes(8)), NtStatus::kSuccess);
   EXPECT_EQ(flushes(), 5u);
+}
+
+TEST_F(Acknowledged, WriteThroughIsForNamesToo) {
+  using Options = wire::CreateOptions;
+  FileId id = open_with("f", Options::kWriteThrough);
+  EXPECT_EQ(flushes(), 2u) << "the file and its directory";
+  client.close_file(id);
+  id = open_with("f", Options::kWriteThrough);
+  EXPECT_EQ(flushes(), 2u) << "nothing was made";
+  client.close_file(id);
+  auto body = RawClient::create_body("f");
+  body.create_disposition = wire::CreateDisposition::kOverwrite;
+  body.create_options = Options::kWriteThrough;
+  id = client.create(body);
+  EXPECT_EQ(flushes(), 3u) << "its name is as it was";
+  ASSERT_EQ(set(id, FileInfoClass::kDisposition, Bytes{1}), NtStatus::kSuccess);
+  const uint64_t before = flushes();
+  ASSERT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(flushes(), before + 1);
+  id = open_with("g", 0);
+  ASSERT_EQ(set(id, FileInfoClass::kDisposition, Bytes{1}), NtStatus::kSuccess);
+  ASSERT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(flushes(), before + 1) << "not asked for";
 }
 
 TEST_F(Acknowledged, FlushOfADirectoryReachesTheDisk) {

@@ -3,19 +3,21 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "base/log.h"
 #include "smb2/directory_leases.h"
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
 #include "smb2/server.h"
+#include "smb2/sync.h"
 #include "smb2/work_owner.h"
 
 namespace braid::smb2 {
 namespace {
 
-// What is to be deleted and is not there any more, or has made room for something else, is gone.
-bool is_gone(const Error& error) { return error.is_os(ENOENT) || error.is_os(ESTALE); }
+// How often a name may be moved on the machine between two looks before its deletion has failed.
+constexpr int kMovesMax = 8;
 
 // The right to delete was looked at when it was asked for, and whoever closes last need not have
 // it: so what was promised is done as who asked. Nobody said: as who opened it.
@@ -35,48 +37,72 @@ Result<void> remove_stream(const Credentials& who, Open& open, const std::string
   return file->remove_stream(stream);
 }
 
-Result<void> delete_stream(Server& server, Open& open, const filestate::CloseDecision& decision) {
+// What a deletion has done, and whether that is on the disk where it has to be.
+struct Deletion {
+  Result<void> done;
+  Result<void> on_disk;
+};
+
+Deletion delete_stream(Server& server, Open& open, const filestate::CloseDecision& decision) {
   const std::string name = current_path(server, open).text();
   const std::string stream = open.stream_name();
   const auto removed = remove_stream(rights_of(decision.stream_deleter, open), open, stream);
-  if (removed) {
-    report_removed(server, open, name);
-    return {};
+  if (!removed) {
+    if (removed.error().is_os(ENOENT)) return {};
+    log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
+    return {.done = removed, .on_disk = {}};
   }
-  if (is_gone(removed.error())) return {};
-  log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
-  return removed;
+  report_removed(server, open, name);
+  if (!is_write_through(open)) return {};
+  return {.done = {}, .on_disk = open.base_file->flush(vfs::Durability::kDataAndMetadata)};
+}
+
+// Removes the name wherever it is now. Nothing: it has gone already, as the file itself says; what
+// is only not found is still there.
+Result<std::optional<vfs::Located>> remove_name(Open& open,
+                                                const filestate::CloseDecision& decision) {
+  vfs::Volume& volume = *open.tree_connect->share->volume;
+  const Credentials& who = rights_of(decision.link_deleter, open);
+  for (int move = 0; move < kMovesMax; ++move) {
+    auto located = locate_closed(open, who, decision.path);
+    if (!located && located.error().is_os(ENOENT)) return std::nullopt;
+    if (!located) return fail(located.error());
+    const auto removed = volume.remove(who, located->place, decision.file);
+    if (removed) return *std::move(located);
+    if (!removed.error().is_os(ENOENT) && !removed.error().is_os(ESTALE)) {
+      return fail(removed.error());
+    }
+  }
+  return fail_os(ESTALE);
 }
 
 // The name by which `open` was opened, the last that has the file open by it, or the one that
 // deletes it whoever has.
-Result<void> delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
-  const Credentials& who = rights_of(decision.link_deleter, open);
-  const auto located = locate_closed(open, who, decision.path);
-  Result<void> removed;
-  if (located) {
-    removed = open.tree_connect->share->volume->remove(who, located->place, decision.file);
-  } else {
-    removed = fail(located.error());
-  }
+Deletion delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
+  const auto removed = remove_name(open, decision);
   if (!removed) {
     const std::string name = current_path(server, open).text();
     log::info("cannot delete {}: {}", name, removed.error().message());
-    if (is_gone(removed.error())) return {};
     // [MS-FSA] 2.1.5.5, phase 1: a directory that is not empty is not marked by its close.
     const bool is_of_open =
         (open.attributes.create_options & wire::CreateOptions::kDeleteOnClose) != 0;
     if (removed.error().is_os(ENOTEMPTY) && is_of_open) return {};
-    return removed;
+    return {.done = fail(removed.error()), .on_disk = {}};
   }
-  server.file_table.child_changed(located->place.parent->key(), open.parent_lease());
-  report_removed(server, open, located->path.text());
-  return {};
+  if (!*removed) return {};
+  const vfs::Located& located = **removed;
+  server.file_table.child_changed(located.place.parent->key(), open.parent_lease());
+  report_removed(server, open, located.path.text());
+  if (!is_write_through(open)) return {};
+  return {.done = {},
+          .on_disk = sync_names(*open.tree_connect->share->volume, located.place.parent)};
 }
 
-Result<void> carry_out(Server& server, Open& open, const filestate::CloseDecision& decision) {
+Deletion carry_out(Server& server, Open& open, const filestate::CloseDecision& decision) {
   if (decision.file.stream != 0) return delete_stream(server, open, decision);
-  if (decision.stream_too) BRAID_CHECK(delete_stream(server, open, decision));
+  if (decision.stream_too) {
+    if (auto deletion = delete_stream(server, open, decision); !deletion.done) return deletion;
+  }
   return delete_name(server, open, decision);
 }
 
@@ -108,8 +134,9 @@ Result<void> finish_close(Server& server, Open& open,
   if (!decision) decision = server.file_table.close(open.ref());
   Result<void> done;
   if (decision->delete_now) {
-    done = carry_out(server, open, *decision);
-    if (!done) server.file_table.not_removed(*decision, open.attributes.file_key);
+    const Deletion deletion = carry_out(server, open, *decision);
+    if (!deletion.done) server.file_table.not_removed(*decision, open.attributes.file_key);
+    done = deletion.done ? deletion.on_disk : deletion.done;
   } else if (open.attributes.is_directory &&
              server.file_table.pending_links(open.attributes.file_key) != 0) {
     report_delete_pending(server, open);

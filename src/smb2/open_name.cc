@@ -24,16 +24,25 @@ vfs::Path in_share_of(const Open& open, const filestate::SharedPath& known) {
 template <class Known>
 Result<vfs::Located> locate_or(const Open& open, const Credentials& who, Known known) {
   vfs::Volume& volume = *open.tree_connect->share->volume;
-  if (vfs::File* const file = file_of(open)) {
+  vfs::File* const file = file_of(open);
+  bool is_gone = false;
+  if (file) {
     auto located = volume.locate(who, *file);
     if (located) return located;
     // The name as it was opened is gone; what is left is one that a rename has made the same.
-    if (!located.error().is_os(ENOENT) && !located.error().is_os(EOPNOTSUPP)) return located;
+    is_gone = located.error().is_os(ENOENT);
+    if (!is_gone && !located.error().is_os(EOPNOTSUPP)) return located;
   }
   auto found = volume.find(who, known(), {.pin_parent = true});
   FileKey key = open.attributes.file_key;
   key.stream = 0;
-  if (!found || found->attributes.key != key || !found->place.parent) return fail_os(ENOENT);
+  if (!found || found->attributes.key != key || !found->place.parent) {
+    if (!is_gone && file) {
+      const auto now = file->stat();
+      is_gone = now && now->nlink == 0;
+    }
+    return fail_os(is_gone ? ENOENT : ESTALE);
+  }
   return vfs::Located{std::move(found->place), std::move(found->path)};
 }
 

@@ -26,8 +26,8 @@ vfs::Path current_path(const Server& server, const Open& open);
 // The same without asking the kernel: cheap, and true as far as clients rename.
 vfs::Path known_path(const Server& server, const Open& open);
 
-// Where to rename or delete it, with its directory held. ENOENT: it has no name any more. May
-// block.
+// Where to rename or delete it, with its directory held. ENOENT: it has lost its name, as the file
+// itself says. ESTALE, EXDEV: it has it, but not where it can be found in the share. May block.
 Result<vfs::Located> locate(const Server& server, const Open& open, const Credentials& who);
 // For one that filestate has closed: `known` is CloseDecision::path.
 Result<vfs::Located> locate_closed(const Open& open, const Credentials& who,

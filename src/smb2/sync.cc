@@ -18,8 +18,21 @@ Result<void> sync(Open& open, vfs::Durability durability) {
 }
 
 Result<void> write_through(Open& open, vfs::Durability durability) {
-  if (!(open.mode & wire::FileModeInformation::kWriteThrough)) return {};
+  if (!is_write_through(open)) return {};
   return sync(open, durability);
+}
+
+bool is_write_through(const Open& open) {
+  return (open.mode & wire::FileModeInformation::kWriteThrough) != 0;
+}
+
+Result<void> sync_names(vfs::Volume& volume, const std::shared_ptr<vfs::Node>& directory) {
+  vfs::Attributes attributes;
+  attributes.key = directory->key();
+  attributes.kind = vfs::Kind::kDirectory;
+  BRAID_TRY(const auto opened,
+            volume.open(server_credentials(), vfs::Found(directory, std::move(attributes)), {}));
+  return opened->flush(vfs::Durability::kDataAndMetadata);
 }
 
 }  // namespace braid::smb2

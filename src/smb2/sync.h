@@ -1,8 +1,10 @@
 // Getting onto the disk what was done through an Open.
 #pragma once
 
+#include <memory>
+
 #include "base/result.h"
-#include "vfs/file.h"
+#include "vfs/volume.h"
 
 namespace braid::smb2 {
 
@@ -18,5 +20,10 @@ Result<void> sync(Open& open, vfs::Durability durability);
 // What a request that has changed something through the Open owes to FILE_WRITE_THROUGH, be it from
 // the CREATE or from FileModeInformation: [MS-FSA] 2.1.1.6 "Per Open", Open.Mode. May block.
 Result<void> write_through(Open& open, vfs::Durability durability);
+bool is_write_through(const Open& open);
+
+// What was done to the names in a directory. As the server: who may change it may not be one who
+// may read it. May block.
+Result<void> sync_names(vfs::Volume& volume, const std::shared_ptr<vfs::Node>& directory);
 
 }  // namespace braid::smb2

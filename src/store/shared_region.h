@@ -102,6 +102,8 @@ class SharedRegion {
   RecordBlock& record(uint64_t place) const { return block<RecordBlock>(place); }
   // A word for all workers: whether any directory lease was ever granted.
   std::atomic<bool>& directory_leases() const { return header().directory_leases; }
+  // Counts names that went, moved or were replaced.
+  std::atomic<uint64_t>& name_changes() const { return header().name_changes; }
   // For whom a record is not what is to be guarded.
   static constexpr size_t kFileLocks = 256;
   pthread_mutex_t& file_lock(size_t index) const { return header().file_locks[index]; }
@@ -117,7 +119,8 @@ class SharedRegion {
     RegionSizes sizes;
     std::atomic<bool> directory_leases;
     std::atomic<uint64_t> roster_version;
-    WorkerSlot slots[kWorkersMax];
+    alignas(64) std::atomic<uint64_t> name_changes;  // not beside what is only read
+    alignas(64) WorkerSlot slots[kWorkersMax];
     pthread_mutex_t file_locks[kFileLocks];
   };
   SharedRegion(uint8_t* base, size_t size) : base_(base), size_(size) {}

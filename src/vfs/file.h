@@ -133,6 +133,9 @@ struct StreamHow {
   Disposition disposition = Disposition::kOpen;
   bool write = false;
   bool truncate = false;
+  // Of a stream that is made: the room that is reserved for it before anybody can open it, as with
+  // allocate(). Without that room it is not made.
+  uint64_t allocation = 0;
 };
 
 // What Volume::open gives. It acts as the user it was opened for, on whatever thread calls; each

@@ -10,6 +10,10 @@
 
 namespace braid::vfs {
 
+// How the names begin under which the server makes what it cannot make without a name, until it
+// has the one that it is made for.
+inline constexpr std::string_view kUnfinishedPrefix = ".braid-new-";
+
 // A name on disk is bytes; a client sees UTF-16. What Windows cannot have in a name is shown to it
 // as characters of the private use area, and comes back from it as what it was:
 //

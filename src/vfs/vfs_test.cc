@@ -125,6 +125,34 @@ TEST_P(AnyVolume, SecondCreateFailsWithEexist) {
   EXPECT_TRUE(again.error().is_os(EEXIST));
 }
 
+TEST_P(AnyVolume, WhatHasNoNameYetIsNotThere) {
+  for (const bool directory : {false, true}) {
+    const std::string name = directory ? "dir" : "file";
+    const CreateHow how{.access = {.read = true, .write = !directory},
+                        .directory = directory,
+                        .mode = directory ? 0755u : 0644u,
+                        .dos_attributes = dos::kHidden,
+                        .unnamed = true};
+    const Missing place = missing(name);
+    auto refused = volume_->create(who_, place, how).value();
+    EXPECT_FALSE(exists(name));
+    refused.reset();
+    const auto made = volume_->create(who_, place, how).value();
+    ASSERT_TRUE(made->set_xattr("user.x", as_bytes("y")));
+    const auto late = volume_->create(who_, place, how).value();
+    const auto published = volume_->publish(who_, place, *made);
+    ASSERT_TRUE(published) << published.error().message();
+    EXPECT_EQ(published->key, made->key());
+    EXPECT_TRUE(published->dos_attributes & dos::kHidden);
+    EXPECT_EQ(look(name).attributes.key, made->key());
+    EXPECT_EQ(as_text(open(name, {})->get_xattr("user.x").value()), "y");
+    EXPECT_TRUE(volume_->publish(who_, place, *late).error().is_os(EEXIST));
+    EXPECT_EQ(look(name).attributes.key, made->key());
+    if (!directory) EXPECT_TRUE(made->write(0, as_bytes("through what made it")));
+  }
+  EXPECT_EQ(names(*open("", {.read = true})), (std::set<std::string>{".", "..", "dir", "file"}));
+}
+
 TEST_P(AnyVolume, MissingParentIsNotMissingName) {
   make("file");
   EXPECT_EQ(missing("none").path.text(), "none");

@@ -113,6 +113,7 @@ struct CreateHow {
   uint32_t mode = 0644;         // before the parent's default ACL; the process runs with umask 0
   uint32_t dos_attributes = 0;  // dos::kSettable bits; ARCHIVE is added for files
   bool compress = true;         // as the directory does; false: never
+  bool unnamed = false;         // until publish(); without that nothing is left of it
 };
 
 struct AdoptHow {
@@ -151,7 +152,8 @@ class Volume {
   Result<Found> find(const Credentials& who, const Path& path, const LookupOptions& options = {});
 
   // Where the very name by which `file` (not a stream of it) was opened is now, whoever has renamed
-  // it or a directory above. ENOENT: it is gone, or outside of this tree; EBUSY: the root;
+  // it or a directory above. ENOENT: the file has lost this name, and only then; EXDEV: it is
+  // outside of this tree; ESTALE: it has been somewhere else at each look; EBUSY: the root;
   // EOPNOTSUPP: this is not known.
   virtual Result<Located> locate(const Credentials& who, File& file) {
     (void)who, (void)file;
@@ -168,9 +170,16 @@ class Volume {
   // or device opens without data access only (EACCES).
   virtual Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                              const OpenHow& how) = 0;
-  // Makes what lookup() missed. EEXIST when someone was faster: look again.
+  // Makes what lookup() missed, all of it or nothing. EEXIST when someone was faster: look again.
+  // What has its name may have been opened, written and closed by others before the next line is
+  // reached, so it is never taken back: whatever else is to be done to a new file and may be
+  // refused is done with `unnamed`.
   virtual Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                                const CreateHow& how) = 0;
+  // Gives what create() made for `missing` without a name that name, and tells what it is then. It
+  // replaces nothing: EEXIST as above.
+  virtual Result<Attributes> publish(const Credentials& who, const Missing& missing,
+                                     File& file) = 0;
   virtual Result<void> make_symlink(const Credentials& who, const Place& place,
                                     std::string_view target) = 0;
 

@@ -20,6 +20,7 @@
 #include "smb2/notify/inotify_tree.h"
 #include "smb2/notify/local_filters.h"
 #include "smb2/notify/own_changes.h"
+#include "vfs/names.h"
 
 namespace braid::smb2 {
 namespace {
@@ -223,6 +224,8 @@ void InotifyChanges::take(State& state, const InotifyEvent& event) {
     return;
   }
   if (event.name.empty()) return;  // of the directory itself
+  // What the server is making: it is added when it gets its name.
+  if (event.name.starts_with(vfs::kUnfinishedPrefix)) return;
   const std::string path = InotifyTree::child_of(*directory, event.name);
   const auto found_new = [&] {
     new_bytes_ += path.size();

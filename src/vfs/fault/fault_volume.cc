@@ -246,6 +246,7 @@ class FaultFile final : public File {
   }
   Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override {
     BRAID_CHECK(plan_->pass("open_stream"));
+    if (how.allocation != 0) BRAID_CHECK(plan_->pass("allocate"));
     BRAID_TRY(auto stream, below_->open_stream(name, how));
     return std::make_unique<FaultFile>(std::move(stream), plan_);
   }
@@ -283,6 +284,10 @@ class FaultVolume final : public Volume {
     BRAID_CHECK(plan_->pass("create"));
     BRAID_TRY(auto file, below_->create(who, missing, how));
     return std::make_unique<FaultFile>(std::move(file), plan_);
+  }
+  Result<Attributes> publish(const Credentials& who, const Missing& missing, File& file) override {
+    BRAID_CHECK(plan_->pass("publish"));
+    return below_->publish(who, missing, FaultFile::below(file));
   }
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
                        std::optional<std::string_view> target) override {

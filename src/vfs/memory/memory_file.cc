@@ -305,6 +305,7 @@ Result<std::unique_ptr<File>> MemoryFile::open_stream(std::string_view name, con
   if (!exists && how.disposition == StreamHow::Disposition::kOpen) return fail_os(ENOENT);
   if (how.truncate && !how.write) return fail_os(EBADF);
   if (!exists) {
+    if (how.allocation > kContentMax) return fail_os(ENOSPC);
     auto shared_name = std::make_shared<StreamName>(std::string(name));
     found = node_->streams.emplace(std::string(name), MemoryNode::Stream{{}, shared_name}).first;
   }

@@ -49,6 +49,7 @@ class MemoryVolume final : public Volume {
                                      const OpenHow& how) override;
   Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                        const CreateHow& how) override;
+  Result<Attributes> publish(const Credentials& who, const Missing& missing, File& file) override;
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
                        std::optional<std::string_view> target) override;
   Result<void> make_symlink(const Credentials& who, const Place& place,
@@ -183,8 +184,18 @@ Result<std::unique_ptr<File>> MemoryVolume::create(const Credentials& who, const
     node->attributes.uid = who->uid;
     node->attributes.gid = who->gid;
   }
-  add(parent, missing.place.name, node);
+  if (!how.unnamed) add(parent, missing.place.name, node);
   return std::make_unique<MemoryFile>(tree_, node, how.access);
+}
+
+Result<Attributes> MemoryVolume::publish(const Credentials&, const Missing& missing, File& file) {
+  const std::lock_guard lock(tree_->mutex);
+  auto* made = dynamic_cast<MemoryFile*>(&file);
+  if (!made) return fail_os(EINVAL);
+  BRAID_TRY(const MemoryNodeRef parent, parent_of(missing.place));
+  if (parent->children.contains(missing.place.name)) return fail_os(EEXIST);
+  add(parent, missing.place.name, made->node());
+  return made->node()->attributes;
 }
 
 Result<void> MemoryVolume::replace(const Credentials&, const Place& place, FileKey expected,

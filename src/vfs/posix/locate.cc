@@ -11,6 +11,8 @@ namespace {
 
 // A rename between two steps makes it start over; not for ever.
 constexpr int kTriesMax = 16;
+// What the kernel writes behind a name that the file has lost.
+constexpr std::string_view kDeleted = " (deleted)";
 
 // EOPNOTSUPP: it has a name, but one that is longer than the kernel tells.
 Result<std::string> kernel_name(int fd) {
@@ -28,13 +30,17 @@ Result<std::string> name_below(const PosixContext& context, int fd) {
   BRAID_TRY(std::string name, kernel_name(fd));
   BRAID_TRY(std::string root, kernel_name(context.root.get()));
   // The kernel says it so, and a name may end like that.
-  if (name.ends_with(" (deleted)")) {
+  if (name.ends_with(kDeleted)) {
     BRAID_TRY(const struct statx st, stat_of(fd));
     if (st.stx_nlink == 0) return fail_os(ENOENT);
+    // One that was made without a name and has got one since: unnamed.h.
+    if (name.ends_with("/#" + std::to_string(st.stx_ino) + std::string(kDeleted))) {
+      return fail_os(EOPNOTSUPP);
+    }
   }
   if (name == root) return std::string();
   if (!root.ends_with('/')) root += '/';
-  if (!name.starts_with(root)) return fail_os(ENOENT);
+  if (!name.starts_with(root)) return fail_os(EXDEV);
   name.erase(0, root.size());
   return name;
 }
@@ -62,10 +68,13 @@ Result<Path> posix_name_of(const PosixContext& context, int fd) {
 }
 
 Result<Located> posix_locate(PosixContext& context, int fd, FileKey key) {
+  bool is_gone = false;
   for (int tries = 0; tries < kTriesMax; ++tries) {
     BRAID_TRY(const std::string name, name_below(context, fd));
     if (name.empty()) return fail_os(EBUSY);
-    if (is_private(name)) return fail_os(ENOENT);
+    if (is_private(name)) return fail_os(EXDEV);
+    // One of several names of the file, unless it is called so.
+    is_gone = name.ends_with(kDeleted);
     const size_t slash = name.rfind('/');
     const bool is_in_root = slash == std::string::npos;
     const std::string last = is_in_root ? name : name.substr(slash + 1);
@@ -85,7 +94,7 @@ Result<Located> posix_locate(PosixContext& context, int fd, FileKey key) {
     return Located{{std::make_shared<PosixNode>(*std::move(parent), key_of(st)), last},
                    std::move(path)};
   }
-  return fail_os(ENOENT);
+  return fail_os(is_gone ? ENOENT : ESTALE);
 }
 
 }  // namespace braid::vfs

@@ -97,11 +97,32 @@ TEST_F(Locate, WhatIsMadeAndOpenedForDataIsFoundToo) {
   EXPECT_EQ(where(*read), "moved");
 }
 
+TEST_F(Locate, WhatGotItsNameLaterIsFoundByIt) {
+  // A file that is not written has a name of its own until then, as a directory has.
+  for (const auto& [directory, write] : {std::pair(false, true), {false, false}, {true, false}}) {
+    const auto looked = volume_->lookup(server_credentials(), parse_path("made").value().path);
+    const Missing& missing = std::get<Missing>(looked.value());
+    const auto made = volume_
+                          ->create(server_credentials(), missing,
+                                   {.access = {.read = true, .write = write},
+                                    .directory = directory,
+                                    .mode = directory ? 0755u : 0644u,
+                                    .unnamed = true})
+                          .value();
+    EXPECT_FALSE(volume_->name_of(*made).value_or(Path()).text() == "made");
+    ASSERT_TRUE(volume_->publish(server_credentials(), missing, *made));
+    EXPECT_EQ(where(*made), "made");
+    move("made", "moved");
+    EXPECT_EQ(where(*made), "moved");
+    fs::remove(share_ + "/moved");
+  }
+}
+
 TEST_F(Locate, OutsideOfTheShareIsNowhere) {
   make("file");
   const auto file = open("file");
   fs::rename(share_ + "/file", folder_ + "/file");
-  EXPECT_TRUE(volume_->locate(server_credentials(), *file).error().is_os(ENOENT));
+  EXPECT_TRUE(volume_->locate(server_credentials(), *file).error().is_os(EXDEV));
   EXPECT_FALSE(volume_->name_of(*file));
   fs::rename(folder_ + "/file", share_ + "/back");
   EXPECT_EQ(where(*file), "back");

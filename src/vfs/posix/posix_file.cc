@@ -15,6 +15,7 @@
 
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_directory.h"
+#include "vfs/posix/stream_store.h"
 
 namespace braid::vfs {
 namespace {
@@ -50,11 +51,39 @@ PosixFile::PosixFile(Parts parts)
       key_(parts.attributes.key),
       kind_(parts.attributes.kind),
       hide_(parts.hide),
+      unnamed_(std::move(parts.unnamed)),
       has_archive_(parts.has_archive) {}
+
+PosixFile::~PosixFile() {
+  if (!unnamed_ || !assume(who_)) return;
+  const ScopedPrivilege privilege;
+  if (privilege.status()) remove_side_files(*context_, fd_.get());
+  unnamed_.reset();
+}
+
+Result<Attributes> PosixFile::take_name(const Place& place) {
+  if (!unnamed_) return fail_os(EINVAL);
+  BRAID_TRY(Descriptor named, unnamed_->become(fd_.get(), place, access_));
+  unnamed_.reset();
+  // Whoever moved it since leaves us with a descriptor that the kernel knows no name of, and the
+  // name with which it began.
+  if (named.valid()) {
+    BRAID_TRY(Attributes attributes, attributes_of(named.get()));
+    if (attributes.key == key_) {
+      fd_ = std::move(named);
+      return shown(std::move(attributes));
+    }
+  }
+  return stat();
+}
 
 Result<Attributes> PosixFile::stat() {
   BRAID_CHECK(assume(who_));
   BRAID_TRY(Attributes attributes, attributes_of(fd_.get()));
+  return shown(std::move(attributes));
+}
+
+Attributes PosixFile::shown(Attributes attributes) const {
   const bool may_be_reserved = context_->counts_attribute_block && attributes.size == 0 &&
                                attributes.allocation_size != 0 && kind_ == Kind::kFile;
   context_->adjust(attributes, hide_);

@@ -7,6 +7,7 @@
 
 #include "runtime/identity.h"
 #include "vfs/posix/context.h"
+#include "vfs/posix/unnamed.h"
 
 namespace braid::vfs {
 
@@ -21,8 +22,11 @@ class PosixFile final : public File {
     Attributes attributes;  // as they are when it is opened
     bool has_archive = false;
     bool hide = false;  // its name is one that is shown as hidden
+    std::unique_ptr<Unnamed> unnamed = nullptr;
   };
   explicit PosixFile(Parts parts);
+  // What has no name yet goes with all that belongs to it.
+  ~PosixFile() override;
 
   FileKey key() const override { return key_; }
   bool is_directory() const override { return kind_ == Kind::kDirectory; }
@@ -68,10 +72,15 @@ class PosixFile final : public File {
   int descriptor() const override { return fd_.get(); }
   int fd() const { return fd_.get(); }
   const Credentials& who() const { return who_; }
+  // REQUIRES that nobody else has the file yet, and that `place` is in the directory that it was
+  // made for. EEXIST.
+  Result<Attributes> take_name(const Place& place);
 
  private:
   friend class KeptTimes;
 
+  // As clients are shown them.
+  Attributes shown(Attributes attributes) const;
   // Fails with EACCES unless the user owns the file or may write it. Takes the user's identity.
   Result<void> check_may_change();
   Result<void> change_dos(const AttributesChange& change);
@@ -88,11 +97,12 @@ class PosixFile final : public File {
 
   const PosixContextRef context_;
   const Credentials who_;
-  const Descriptor fd_;
+  Descriptor fd_;  // another one once it has its name
   const Access access_;
   const FileKey key_;
   const Kind kind_;
   const bool hide_;
+  std::unique_ptr<Unnamed> unnamed_;
   std::atomic<bool> has_archive_;
   std::atomic<TimeRules> time_rules_{};
 };

@@ -2,6 +2,7 @@
 #include "vfs/names.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/space.h"
 #include "vfs/posix/stream_names.h"
 
 namespace braid::vfs {
@@ -11,6 +12,27 @@ namespace {
 FileKey with_stream(FileKey file, std::string_view name) {
   file.stream = stream_key(name);
   return file;
+}
+
+// A new stream with its room: others of the server look for it when the metadata lock is free, so
+// that one that gets no room was never there.
+Result<void> make_stream(PosixContext& context, int fd, const std::string& name,
+                         uint64_t allocation, const Credentials& who) {
+  BRAID_CHECK(create_stream(fd, name));
+  if (allocation == 0) return {};
+  const auto take_room = [&]() -> Result<void> {
+    BRAID_TRY(const Descriptor side, move_to_side(context, fd, name, who));
+    const ScopedUser user(who);
+    BRAID_CHECK(user.status());
+    return reserve(side.get(), allocation, who->uid == 0);
+  };
+  const auto taken = take_room();
+  // A file system that reserves nothing makes the stream all the same.
+  if (taken || taken.error().is_os(EOPNOTSUPP)) return {};
+  if (const auto made = find_stream(context, fd, name)) {
+    BRAID_CHECK(vfs::remove_stream(context, fd, *made));
+  }
+  return taken;
 }
 
 }  // namespace
@@ -64,7 +86,7 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
       if (::faccessat(base_fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
       const ScopedPrivilege privilege;
       BRAID_CHECK(privilege.status());
-      BRAID_CHECK(create_stream(base_fd, std::string(name)));
+      BRAID_CHECK(make_stream(*context_, base_fd, std::string(name), how.allocation, who_));
       StreamNames::of_process().removed(with_stream(key_, name));
     }
     shared_name = StreamNames::of_process().of(with_stream(key_, name),

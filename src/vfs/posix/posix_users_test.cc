@@ -54,6 +54,29 @@ TEST_F(PosixUsers, CreatedFileBelongsToTheUserAndKeepsItsAttributes) {
   EXPECT_EQ(now.dos_attributes, dos::kHidden | dos::kArchive);
 }
 
+TEST_F(PosixUsers, WhatIsMadeWithoutANameInheritsAndIsTheUsers) {
+  ASSERT_TRUE(assume(server_credentials()));
+  ASSERT_EQ(::chown(share_.c_str(), 0, 777), 0);
+  mode("", 02777);
+  for (const bool directory : {false, true}) {
+    const std::string name = directory ? "d" : "f";
+    const Missing place = missing(name, user(12345));
+    // Its maker may not open it by its name.
+    auto file = volume_->create(user(12345), place,
+                                {.access = {.read = true, .write = !directory},
+                                 .directory = directory,
+                                 .mode = directory ? 0700u : 0u,
+                                 .unnamed = true});
+    ASSERT_TRUE(file) << file.error().message();
+    const auto now = volume_->publish(user(12345), place, **file);
+    ASSERT_TRUE(now) << now.error().message();
+    EXPECT_EQ(now->uid, 12345u);
+    EXPECT_EQ(now->gid, 777u);
+    EXPECT_EQ(volume_->name_of(**file)->text(), name);
+    if (!directory) EXPECT_TRUE((*file)->write(0, as_bytes("x")));
+  }
+}
+
 TEST_F(PosixUsers, AttributesAreChangedByWritersOnly) {
   outside("f");
   const FileTime when{0x01d9000012345678};

@@ -3,7 +3,6 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
 
@@ -17,6 +16,7 @@
 #include "vfs/posix/space.h"
 #include "vfs/posix/stream_names.h"
 #include "vfs/posix/stream_store.h"
+#include "vfs/posix/unnamed.h"
 
 namespace braid::vfs {
 namespace {
@@ -60,12 +60,6 @@ Features features_of(int root, const struct statfs& fs, const struct statx& st,
   return features;
 }
 
-std::string temporary_name() {
-  uint64_t number = 0;
-  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;
-  return ".braid-new-" + std::to_string(number);
-}
-
 class PosixVolume final : public Volume {
  public:
   PosixVolume(PosixContextRef context, long magic)
@@ -91,6 +85,7 @@ class PosixVolume final : public Volume {
                                      const OpenHow& how) override;
   Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                        const CreateHow& how) override;
+  Result<Attributes> publish(const Credentials& who, const Missing& missing, File& file) override;
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override;
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
@@ -168,26 +163,27 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
   const Place& place = missing.place;
   BRAID_CHECK(begin_change(place));
   const int parent = descriptor_of(place.parent);
+  // Most files are made at once, as an unnamed one costs three system calls more. Then nothing that
+  // follows may be refused: to have been put down for a backup is all that they can do without.
+  constexpr uint32_t kIsMissed = dos::kSettable & ~dos::kArchive;
+  const bool is_unnamed = how.unnamed || (how.dos_attributes & kIsMissed) ||
+                          (!how.compress && context_->features.compression);
 
   PosixFile::Parts parts;
   parts.context = context_;
   parts.who = who;
   parts.access = how.access;
   parts.hide = context_->hides(place.name);
-  std::optional<NameClaim> claim(std::in_place, *context_, parent, place.parent->key(),
-                                 place.name);
-  BRAID_TRY(const auto other, claim->other(true));
-  if (other) return fail_os(EEXIST);
-  if (how.directory) {
-    if (::mkdirat(parent, place.name.c_str(), how.mode & 07777) != 0) return fail_last_os();
-    const int flags = O_DIRECTORY | O_NOFOLLOW | (how.access.read ? O_RDONLY : O_PATH);
-    BRAID_TRY(parts.fd, open_beneath(parent, place.name, flags));
+  if (is_unnamed) {
+    BRAID_TRY(NewFile made, make_unnamed(place.parent, how));
+    parts.fd = std::move(made.fd);
+    parts.unnamed = std::move(made.unnamed);
   } else {
-    const int access = !how.access.write ? O_RDONLY : how.access.read ? O_RDWR : O_WRONLY;
-    BRAID_TRY(parts.fd, open_beneath(parent, place.name, access | O_CREAT | O_EXCL | O_NOFOLLOW,
-                                     how.mode & 07777));
+    NameClaim claim(*context_, parent, place.parent->key(), place.name);
+    BRAID_TRY(const auto other, claim.other(true));
+    if (other) return fail_os(EEXIST);
+    BRAID_TRY(parts.fd, make_new(parent, place.name, how));
   }
-  claim.reset();
   BRAID_TRY(struct statx st, stat_of(parts.fd.get()));
   if (!how.compress && (st.stx_attributes & STATX_ATTR_COMPRESSED)) {
     BRAID_CHECK(change_compression(parts.fd.get(), false));
@@ -197,14 +193,26 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
   attrib.attributes =
       (how.dos_attributes & dos::kSettable) | (how.directory ? dos::kDirectory : dos::kArchive);
   attrib.creation_time = birth_time(st);
-  if (auto stored = store_dos_attrib(parts.fd.get(), attrib); !stored) {
-    // No room, most likely: nothing is left of a create that failed.
-    ::unlinkat(parent, place.name.c_str(), how.directory ? AT_REMOVEDIR : 0);
-    return fail(stored.error());
-  }
-  parts.attributes = make_attributes(st, attrib);
-  parts.has_archive = true;
-  return std::make_unique<PosixFile>(std::move(parts));
+  const auto stored = store_dos_attrib(parts.fd.get(), attrib);
+  if (!stored && is_unnamed) return fail(stored.error());
+  parts.attributes = make_attributes(st, stored ? std::optional(attrib) : std::nullopt);
+  parts.has_archive = stored.has_value();
+  auto file = std::make_unique<PosixFile>(std::move(parts));
+  if (is_unnamed && !how.unnamed) BRAID_CHECK(publish(who, missing, *file));
+  return file;
+}
+
+Result<Attributes> PosixVolume::publish(const Credentials& who, const Missing& missing,
+                                        File& file) {
+  auto* const made = dynamic_cast<PosixFile*>(&file);
+  if (!made) return fail_os(EINVAL);
+  BRAID_CHECK(assume(who));
+  const Place& place = missing.place;
+  BRAID_CHECK(begin_change(place));
+  NameClaim claim(*context_, descriptor_of(place.parent), place.parent->key(), place.name);
+  BRAID_TRY(const auto other, claim.other(true));
+  if (other) return fail_os(EEXIST);
+  return made->take_name(place);
 }
 
 Result<void> PosixVolume::make_symlink(const Credentials& who, const Place& place,
@@ -226,7 +234,7 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
   BRAID_TRY(const Descriptor old, hold(place, expected));
   BRAID_TRY(const struct statx st, stat_of(old.get()));
   const int parent = descriptor_of(place.parent);
-  const std::string made = temporary_name();
+  const std::string made = unfinished_name();
   if (target) {
     if (::symlinkat(std::string(*target).c_str(), parent, made.c_str()) != 0) return fail_last_os();
   } else {
@@ -344,7 +352,7 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
   if (S_ISDIR(taken.stx_mode)) return fail_os(EISDIR);
   const FileKey key = target->key();
   if (key_of(taken) == key) return {};
-  const std::string temporary = temporary_name();
+  const std::string temporary = unfinished_name();
   Victim victim(parent, to.name, &taken);
   if (!link_as(temporary)) return fail_last_os();
   if (::renameat(parent, temporary.c_str(), parent, to.name.c_str()) != 0) {

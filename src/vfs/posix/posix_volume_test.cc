@@ -139,6 +139,73 @@ TEST_F(Posix, StreamThatFitsOnceIsRenamed) {
   if (is_full) EXPECT_TRUE(get_xattr("f", "user.DosStream.t:$DATA").empty());
 }
 
+// As a crash leaves it between the two steps, or a disk that is full: the marker is where the bytes
+// of the stream were.
+TEST_F(Posix, MarkerInThePlaceOfTheBytesIsOne) {
+  make_large("f", server_credentials());
+  const std::string marker = get_xattr("f", marker_name());
+  ASSERT_EQ(marker.size(), 32u);
+  const std::string inline_marker = marker + '\1';
+  for (const bool has_both : {true, false}) {
+    set_xattr("f", "user.DosStream.s:$DATA", inline_marker);
+    if (!has_both) {
+      ASSERT_EQ(::removexattr((share_ + "/f").c_str(), marker_name()), 0);
+    }
+    const auto file = volume_->open(server_credentials(), *look("f"), {}).value();
+    const auto list = file->streams().value();
+    ASSERT_EQ(list.size(), 1u);
+    EXPECT_EQ(list[0].size, 100'000u);
+    const auto stream = open_s("f", server_credentials(), {.write = true}).value();
+    EXPECT_EQ(stream->stat()->size, 100'000u);
+    ASSERT_TRUE(stream->write(99'999, as_bytes("y")));
+  }
+  const auto file = volume_->open(server_credentials(), *look("f"), {}).value();
+  ASSERT_TRUE(file->rename_stream("s", "t", false));
+  EXPECT_EQ(file->streams()->at(0).name, "t");
+  ASSERT_TRUE(file->remove_stream("t"));
+  EXPECT_TRUE(file->streams()->empty());
+  EXPECT_TRUE(side_files().empty());
+  EXPECT_EQ(get_xattr("f", "user.DosStream.s:$DATA"), "");
+}
+
+// What looks like one and is the bytes of a stream ends in a NUL.
+TEST_F(Posix, StreamOfTheFormOfAMarkerIsAStream) {
+  make_large("f", server_credentials());
+  const std::string marker = get_xattr("f", marker_name());
+  outside("g");
+  const auto file = volume_->open(server_credentials(), *look("g"), {}).value();
+  const StreamHow how{.disposition = StreamHow::Disposition::kCreate, .write = true};
+  for (const std::string& text : {marker, marker + '\1', marker.substr(0, 31) + '\1'}) {
+    const auto stream = file->open_stream("s", how).value();
+    ASSERT_TRUE(stream->write(0, as_bytes(text)));
+    EXPECT_EQ(file->streams()->at(0).size, text.size());
+    ASSERT_TRUE(file->remove_stream("s"));
+  }
+}
+
+// However little room attributes have, the bytes or the marker are there at each moment.
+TEST_F(Posix, StreamThatFitsOnceIsMovedOut) {
+  outside("f");
+  auto base = volume_->open(server_credentials(), *look("f"), {}).value();
+  auto stream =
+      base->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true})
+          .value();
+  ASSERT_TRUE(stream->write(0, as_bytes(std::string(900, 'x'))));
+  bool is_full = false;
+  for (const size_t size : {300u, 10u}) {
+    is_full = false;
+    for (int i = 0; i < 200 && !is_full; ++i) {
+      const std::string name = "user.pad" + std::to_string(size) + "." + std::to_string(i);
+      is_full = ::setxattr((share_ + "/f").c_str(), name.c_str(), std::string(size, 'p').data(),
+                           size, 0) != 0;
+    }
+  }
+  ASSERT_TRUE(stream->write(0, as_bytes(std::string(100'000, 'y'))));
+  EXPECT_EQ(stream->stat()->size, 100'000u);
+  EXPECT_EQ(open_s("f", server_credentials())->get()->stat()->size, 100'000u);
+  EXPECT_EQ(base->streams()->size(), 1u);
+}
+
 TEST_F(Posix, RoomOfAStreamIsTaken) {
   outside("f");
   auto base = volume_->open(server_credentials(), *look("f"), {}).value();
@@ -155,6 +222,27 @@ TEST_F(Posix, RoomOfAStreamIsTaken) {
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0].size, 4u);
   EXPECT_GE(list[0].allocation_size, 1u << 20);
+}
+
+// Nothing is left of a stream that got no room, and of a file that was made for it.
+TEST_F(Posix, StreamWithoutRoomWasNeverThere) {
+  outside("f");
+  const StreamHow how{.disposition = StreamHow::Disposition::kCreate,
+                      .write = true,
+                      .allocation = uint64_t{1} << 50};
+  EXPECT_TRUE(open_s("f", server_credentials(), how).error().is_os(ENOSPC));
+  EXPECT_TRUE(open_s("f", server_credentials()).error().is_os(ENOENT));
+  EXPECT_TRUE(side_files().empty());
+  auto base = volume_
+                  ->create(server_credentials(), missing("g"),
+                           {.access = {.read = true, .write = true}, .unnamed = true})
+                  .value();
+  ASSERT_TRUE(base->open_stream(
+      "s", {.disposition = how.disposition, .write = true, .allocation = 100'000}));
+  EXPECT_EQ(side_files().size(), 1u);
+  base.reset();
+  EXPECT_TRUE(side_files().empty());
+  EXPECT_FALSE(look("g"));
 }
 
 // Only one that is not there may be missing in a list.

@@ -4,6 +4,7 @@
 #include <sys/xattr.h>
 
 #include <algorithm>
+#include <array>
 
 #include "runtime/identity.h"
 #include "vfs/posix/system.h"
@@ -14,6 +15,8 @@ namespace braid::vfs {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr size_t kMarkerSize = 32;
+constexpr uint8_t kNoStreamEndsSo = 1;
 
 std::string trusted_name(const std::string& stream) { return std::string(kTrustedPrefix) + stream; }
 std::string side_name(const std::string& stream) { return std::string(kSidePrefix) + stream; }
@@ -96,11 +99,28 @@ Result<void> drop_attribute(int fd, const std::string& name) {
   return fail_os(errno == ENODATA ? ENOENT : errno);
 }
 
+bool is_marker_inline(int fd, const std::string& name) {
+  std::array<uint8_t, kMarkerSize + 1> value;
+  const ssize_t size = ::getxattr(descriptor_path(fd).c_str(), inline_name(name).c_str(),
+                                  value.data(), value.size());
+  return size == static_cast<ssize_t>(value.size()) && value.back() == kNoStreamEndsSo;
+}
+
+Result<void> store_marker_inline(int fd, const std::string& name, const Marker& marker) {
+  Bytes value = marker.encode();
+  value.push_back(kNoStreamEndsSo);
+  return set_attribute(fd, inline_name(name), value);
+}
+
 Result<FoundMarker> load_marker(int fd, const std::string& name) {
   FoundMarker found;
   auto value = get_attribute(fd, trusted_name(name));
   found.is_trusted = value.has_value();
   if (!value) value = get_attribute(fd, side_name(name));
+  if (!value && is_marker_inline(fd, name)) {
+    value = get_attribute(fd, inline_name(name));
+    if (value && !value->empty()) value->pop_back();
+  }
   if (!value) return fail(value.error());
   const auto marker = Marker::decode(*value);
   if (!marker) return fail_os(ENOENT);
@@ -110,7 +130,8 @@ Result<FoundMarker> load_marker(int fd, const std::string& name) {
 
 Result<void> drop_marker(int fd, const std::string& name) {
   const auto trusted = drop_attribute(fd, trusted_name(name));
-  const auto plain = drop_attribute(fd, side_name(name));
+  auto plain = drop_attribute(fd, side_name(name));
+  if (is_marker_inline(fd, name)) plain = drop_attribute(fd, inline_name(name));
   return trusted ? trusted : plain;
 }
 

@@ -56,7 +56,12 @@ Result<Bytes> get_attribute(int fd, const std::string& name);
 Result<void> set_attribute(int fd, const std::string& name, ByteView value);
 Result<void> drop_attribute(int fd, const std::string& name);
 
-// ENOENT, also for one that cannot be read.
+// A marker that has no room beside the bytes of its stream takes their attribute, in one step, with
+// a byte behind it that no stream in an attribute ends in: of those the last is a NUL.
+bool is_marker_inline(int fd, const std::string& stream);
+Result<void> store_marker_inline(int fd, const std::string& stream, const Marker& marker);
+
+// Wherever it is. ENOENT, also for one that cannot be read.
 Result<FoundMarker> load_marker(int fd, const std::string& stream);
 Result<void> store_marker(int fd, const std::string& stream, const Marker& marker);
 Result<void> drop_marker(int fd, const std::string& stream);

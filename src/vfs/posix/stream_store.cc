@@ -1,5 +1,6 @@
 #include "vfs/posix/stream_store.h"
 
+#include <limits.h>
 #include <sys/sendfile.h>
 #include <sys/xattr.h>
 
@@ -11,6 +12,9 @@
 
 namespace braid::vfs {
 namespace {
+
+// The names of the attributes of most files take less.
+constexpr size_t kNamesExpected = 1024;
 
 Result<void> copy_file(int from, int to, const Credentials& who) {
   const ScopedUser user(who);
@@ -51,12 +55,13 @@ Result<void> drop_markers(int fd, std::string_view name) {
 
 Result<std::vector<StreamRef>> list_streams(int fd) {
   const std::string path = descriptor_path(fd);
-  std::string names;
-  const ssize_t size = ::listxattr(path.c_str(), nullptr, 0);
-  if (size < 0 && errno == EOPNOTSUPP) return std::vector<StreamRef>();
-  if (size < 0) return fail_last_os();
-  names.resize(static_cast<size_t>(size));
-  const ssize_t got = ::listxattr(path.c_str(), names.data(), names.size());
+  std::string names(kNamesExpected, '\0');
+  ssize_t got = ::listxattr(path.c_str(), names.data(), names.size());
+  if (got < 0 && errno == ERANGE) {
+    names.resize(XATTR_LIST_MAX);
+    got = ::listxattr(path.c_str(), names.data(), names.size());
+  }
+  if (got < 0 && errno == EOPNOTSUPP) return std::vector<StreamRef>();
   if (got < 0) return fail_last_os();
   names.resize(static_cast<size_t>(got));
   std::vector<StreamRef> out;
@@ -73,10 +78,13 @@ Result<std::vector<StreamRef>> list_streams(int fd) {
                name.size() > kInlinePrefix.size() + kInlineSuffix.size()) {
       name.remove_prefix(kInlinePrefix.size());
       name.remove_suffix(kInlineSuffix.size());
-      out.push_back({std::string(name), false});
+      out.push_back({std::string(name), is_marker_inline(fd, std::string(name))});
     }
   }
-  // Where there is both, a crash was between a marker and the end of the attribute: it has all.
+  // Where there are two, a crash was between a marker and the end of the attribute: if that has
+  // bytes it has all of them, and of two markers one is enough.
+  std::ranges::sort(out, {}, [](const StreamRef& ref) { return std::pair(ref.name, ref.side); });
+  out.erase(std::ranges::unique(out).begin(), out.end());
   std::erase_if(out, [&](const StreamRef& ref) {
     return ref.side && std::ranges::any_of(out, [&](const StreamRef& other) {
              return !other.side && other.name == ref.name;
@@ -138,10 +146,9 @@ Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& n
 
 namespace {
 
-// At each moment one of the two is there. Where the attribute holds the room that the marker needs
-// it has to go first, and comes back should the marker not fit all the same.
-Result<void> replace_with_marker(PosixContext& context, int fd, const std::string& name,
-                                 ByteView content, const Marker& marker) {
+// At each moment one of the two is there. Where the attribute holds the room that the marker needs,
+// the marker takes its place first.
+Result<void> replace_with_marker(int fd, const std::string& name, const Marker& marker) {
   auto stored = store_marker(fd, name, marker);
   if (stored) {
     const auto dropped = drop_attribute(fd, inline_name(name));
@@ -149,10 +156,10 @@ Result<void> replace_with_marker(PosixContext& context, int fd, const std::strin
     return dropped;
   }
   if (!stored.error().is_os(ENOSPC)) return stored;
-  BRAID_CHECK(drop_attribute(fd, inline_name(name)));
-  stored = store_marker(fd, name, marker);
-  if (!stored) BRAID_CHECK(store_inline(context, fd, name, content));
-  return stored;
+  BRAID_CHECK(store_marker_inline(fd, name, marker));
+  // Without room still it does where it is.
+  if (store_marker(fd, name, marker)) (void)drop_attribute(fd, inline_name(name));
+  return {};
 }
 
 struct NewSide {
@@ -203,7 +210,7 @@ Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string
   BRAID_TRY(const Bytes content, load_inline(fd, name));
   BRAID_TRY(NewSide side, copy_out(context, fd, content, who));
   auto done = forget_leftover(context, fd, name);
-  if (done) done = replace_with_marker(context, fd, name, content, side.marker);
+  if (done) done = replace_with_marker(fd, name, side.marker);
   if (!done) {
     remove_side_file(context, side.marker.id);
     return fail(done.error());

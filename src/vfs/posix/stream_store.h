@@ -28,7 +28,8 @@ namespace braid::vfs {
 // it. So are side files made before they named their file believed.
 //
 // What a marker names is on the disk before the marker is, and the attribute goes after it: where a
-// crash left both, the attribute counts.
+// crash left both, the attribute counts. Where the attributes have no room for both the marker
+// takes the place of the bytes first (stream_marker.h), and may stay there.
 //
 // The data of a side file belongs to the owner of the file and is written with the rights of the
 // user, so that quota and the blocks kept for root hold as they do for the file.
@@ -38,6 +39,7 @@ namespace braid::vfs {
 struct StreamRef {
   std::string name;  // spelled as stored
   bool side = false;
+  friend bool operator==(const StreamRef&, const StreamRef&) = default;
 };
 
 // What the attributes say; the side file of a stream may be lost, or another's.

@@ -26,6 +26,7 @@ struct CreateAttempt {
   CreateState& state;
   vfs::Volume& volume;
   const wire::CreateRequest& create;
+  uint64_t name_changes = 0;  // FileTable's, before the name was looked up
   bool has_option(uint32_t option) const { return (create.create_options & option) != 0; }
 };
 

@@ -6,6 +6,7 @@
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
 #include "smb2/extended_attributes.h"
+#include "smb2/limits.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -207,6 +208,9 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   if (!granted) return granted.error();
   opened.granted_access = *granted;
 
+  // What follows may be refused, and then there has been no file.
+  const bool is_reserved = !is_directory && attempt.create.contexts.allocation_size;
+  const bool unnamed = security->descriptor || !attempt.state.eas.empty() || is_reserved;
   auto file =
       attempt.volume.create(attempt.request.credentials(), missing,
                             {.access = is_directory ? vfs::Access{.read = true}
@@ -214,20 +218,22 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
                              .directory = is_directory,
                              .mode = security->mode,
                              .dos_attributes = attempt.create.file_attributes & vfs::dos::kSettable,
-                             .compress = !attempt.has_option(CreateOptions::kNoCompression)});
+                             .compress = !attempt.has_option(CreateOptions::kNoCompression),
+                             .unnamed = unnamed});
   if (!file) return file.error();
   opened.file = std::move(*file);
   opened.key = opened.file->key();
-  auto done = apply(attempt.request, *opened.file, *security);
-  if (done) done = store_eas(*opened.file, attempt.state.eas);
-  if (done && !is_directory) done = reserve(attempt, *opened.file);
-  if (!done) {
-    (void)attempt.volume.remove(attempt.request.credentials(), missing.place, opened.key);
-    return done.error();
+  if (unnamed) {
+    auto done = apply(attempt.request, *opened.file, *security);
+    if (done) done = store_eas(*opened.file, attempt.state.eas);
+    if (done && is_reserved) done = reserve(attempt, *opened.file);
+    if (!done) return done.error();
   }
   opened.path = missing.path;
   opened.parent = missing.place.parent;
-  auto attributes = opened.file->stat();
+  auto attributes =
+      unnamed ? attempt.volume.publish(attempt.request.credentials(), missing, *opened.file)
+              : opened.file->stat();
   if (!attributes) return attributes.error();
   opened.attributes = *attributes;
   opened.action = CreateAction::kCreated;
@@ -263,6 +269,7 @@ std::optional<Error> open_base(const CreateAttempt& attempt, const vfs::Found& f
   return std::nullopt;
 }
 
+// It has no name before its stream is there.
 std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing& missing,
                                OpenedFile& opened, FileRights& rights) {
   if (!makes_new(attempt.create.create_disposition)) return Error(NtStatus::kObjectNameNotFound);
@@ -272,13 +279,12 @@ std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing&
   const auto security =
       security_for_new(attempt.request, attempt.create, *directory->security, false);
   if (!security) return security.error();
-  const Credentials& who = attempt.request.credentials();
   auto made = attempt.volume.create(
-      who, missing, {.access = {.read = true, .write = true}, .mode = security->mode});
+      attempt.request.credentials(), missing,
+      {.access = {.read = true, .write = true}, .mode = security->mode, .unnamed = true});
   if (!made) return made.error();
   opened.base_file = std::move(*made);
   if (const auto done = apply(attempt.request, *opened.base_file, *security); !done) {
-    (void)attempt.volume.remove(who, missing.place, opened.base_file->key());
     return done.error();
   }
   opened.maximal_access = Access::kFileAllAccess & attempt.request.tree_connect->maximal_access;
@@ -287,27 +293,6 @@ std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing&
   opened.path = missing.path;
   return std::nullopt;
 }
-
-// A file that was made for its stream, and goes again when the stream cannot be opened.
-class MadeFile {
- public:
-  // `place`: null when the file was there.
-  MadeFile(const CreateAttempt& attempt, const vfs::Missing* place, FileKey key)
-      : attempt_(attempt), place_(place), key_(key) {}
-  ~MadeFile() {
-    if (place_) {
-      (void)attempt_.volume.remove(attempt_.request.credentials(), place_->place, key_);
-    }
-  }
-  MadeFile(const MadeFile&) = delete;
-  MadeFile& operator=(const MadeFile&) = delete;
-  void keep() { place_ = nullptr; }
-
- private:
-  const CreateAttempt& attempt_;
-  const vfs::Missing* place_;
-  const FileKey key_;
-};
 
 // A named stream of a file that is there or is made first. [MS-FSA] 2.1.5.1.
 CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& base) {
@@ -322,7 +307,6 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
                                : make_base(attempt, *nothing, opened, rights)) {
     return *error;
   }
-  MadeFile made(attempt, nothing, opened.base_file->key());
   auto granted = grant(attempt, rights.maximal, rights.by_name, 0);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
@@ -340,13 +324,10 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
     if (!(rights.maximal & Access::kFileWriteData)) return Error(NtStatus::kAccessDenied);
     how.disposition = vfs::StreamHow::Disposition::kCreate;
     how.write = true;
+    how.allocation = attempt.create.contexts.allocation_size.value_or(0);
+    if (how.allocation > kSizeMax) return Error(NtStatus::kInvalidParameter);
     stream = opened.base_file->open_stream(attempt.state.name.stream, how);
     if (!stream) return stream.error();
-    if (const auto done = reserve(attempt, **stream); !done) {
-      stream->reset();
-      (void)opened.base_file->remove_stream(attempt.state.name.stream);
-      return done.error();
-    }
     opened.action = CreateAction::kCreated;
   } else {
     if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
@@ -367,7 +348,12 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
   auto attributes = opened.file->stat();
   if (!attributes) return attributes.error();
   opened.attributes = *attributes;
-  made.keep();
+  if (nothing) {
+    const auto named =
+        attempt.volume.publish(attempt.request.credentials(), *nothing, *opened.base_file);
+    if (!named) return named.error();
+    opened.parent = nothing->place.parent;
+  }
   return finish_open(attempt, std::move(opened));
 }
 
@@ -378,6 +364,7 @@ CreateOutcome try_create(Request& request, CreateState& state) {
   if (state.is_quota_file) return open_quota_file(attempt);
   const CreateDisposition disposition = state.create.create_disposition;
   for (int race = 0;; ++race) {
+    attempt.name_changes = request.server.file_table.name_changes();
     auto resolved =
         attempt.volume.lookup(request.credentials(), state.name.path, {.in_pieces = true});
     if (!resolved) return resolved.error();
@@ -402,7 +389,7 @@ CreateOutcome try_create(Request& request, CreateState& state) {
     } else {
       return Error(NtStatus::kObjectNameNotFound);
     }
-    // Somebody local was faster with this name: look again, unless it keeps happening.
+    // Somebody was faster with this name: look again, unless it keeps happening.
     const auto* error = std::get_if<Error>(&outcome);
     const bool raced = error && (error->is_os(EEXIST) || error->is_os(ESTALE));
     if (!raced || race >= kRacesMax) return outcome;

@@ -1,5 +1,7 @@
 // The second half of an attempt: from a file that is open to an Open that the client holds.
 // [MS-FSA] 2.1.5.1 "Server Requests an Open of a File", [MS-SMB2] 3.3.5.9.
+#include <cerrno>
+
 #include "smb2/access_check.h"
 #include "smb2/close_open.h"
 #include "smb2/commands/create/create_attempt.h"
@@ -10,6 +12,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
 #include "smb2/store_account.h"
+#include "smb2/sync.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
@@ -132,10 +135,8 @@ void promise(const CreateAttempt& attempt, Open& open) {
   *open.durable_terms.lock() = attempt.state.terms;
 }
 
-// The Open of a file that filestate let through.
-std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened,
-                                const filestate::OpenRequest& registration) {
-  CreateState& state = attempt.state;
+// As much of an Open as it takes to close one.
+std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& opened) {
   OpenAttributes attributes{
       .file_key = opened.key,
       .granted_access = opened.granted_access,
@@ -147,14 +148,23 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
       .is_stream = opened.base_file != nullptr,
       .maximal_access = opened.maximal_access,
       .create_action = opened.action};
-  auto open = std::make_shared<Open>(state.file_id, attempt.request.session,
+  auto open = std::make_shared<Open>(attempt.state.file_id, attempt.request.session,
                                      attempt.request.tree_connect, attributes);
   open->file = std::move(opened.file);
   open->base_file = std::move(opened.base_file);
-  open->descriptors = std::move(state.descriptors);
-  if (!attributes.is_directory && !attributes.is_stream) open->descriptors.keep(1);
   open->its_stream_name = open->file->stream_name();
   open->credentials = attempt.request.credentials();
+  *open->path.lock() = opened.path;
+  return open;
+}
+
+// The Open of a file that filestate let through.
+std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened,
+                                const filestate::OpenRequest& registration) {
+  auto open = make_bare_open(attempt, opened);
+  const OpenAttributes& attributes = open->attributes;
+  open->descriptors = std::move(attempt.state.descriptors);
+  if (!attributes.is_directory && !attributes.is_stream) open->descriptors.keep(1);
   open->client_guid = registration.client_guid;
   open->user = registration.user;
   open->memory.begin(
@@ -168,7 +178,6 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
   // What FileModeInformation may change; the other options stay as they are.
   open->mode =
       attributes.create_options & (CreateOptions::kWriteThrough | CreateOptions::kSequentialOnly);
-  *open->path.lock() = opened.path;
   return open;
 }
 
@@ -190,7 +199,7 @@ CreateOutcome look_again(const CreateAttempt& attempt, OpenedFile opened,
   if (closed.delete_now) {
     // Those who had the other one open have left its deletion to this.
     opened.key = state.caching.file;
-    const auto open = make_open(attempt, opened, registration);
+    const auto open = make_bare_open(attempt, opened);
     open->its_stream_name = std::make_shared<vfs::StreamName>(state.name.stream);
     (void)finish_close(server, *open, std::move(closed));
     return Error(NtStatus::kDeletePending);
@@ -199,6 +208,38 @@ CreateOutcome look_again(const CreateAttempt& attempt, OpenedFile opened,
   auto now = std::make_shared<OneShot<bool>>();
   now->set(true);
   return now;
+}
+
+// Whether the name that was looked up is still that of the file, now that filestate knows of the
+// open and nobody renames or deletes without it. What has been made was made under its name, and
+// that of the quotas is nobody's to change.
+bool has_its_name(const CreateAttempt& attempt, const OpenedFile& opened) {
+  if (opened.parent || attempt.state.is_quota_file) return true;
+  if (attempt.request.server.file_table.name_changes() == attempt.name_changes) return true;
+  vfs::File& file = opened.base_file ? *opened.base_file : *opened.file;
+  const auto name = attempt.volume.name_of(file);
+  if (name && *name == opened.path) return true;
+  const auto found = attempt.volume.find(attempt.request.credentials(), opened.path);
+  return found && found->attributes.key == file.key();
+}
+
+// Ends the registration of a file that turned out not to be the one of that name. Nothing was done
+// to it, and it is not deleted, unless it had to wait for this open with that.
+void withdraw(const CreateAttempt& attempt, OpenedFile opened) {
+  Server& server = attempt.request.server;
+  const auto open = make_bare_open(attempt, opened);
+  (void)server.file_table.set_delete_on_close(open->ref(), false,
+                                              filestate::DeleteSemantics::kLastClose);
+  (void)finish_close(server, *open);
+}
+
+// FILE_WRITE_THROUGH is for what the CREATE itself has done, too: the file, and its name.
+Result<void> write_through_new(const CreateAttempt& attempt, Open& open,
+                               const std::shared_ptr<vfs::Node>& parent) {
+  if (open.attributes.create_action == CreateAction::kOpened) return {};
+  BRAID_CHECK(write_through(open, vfs::Durability::kDataAndMetadata));
+  if (!parent || !is_write_through(open)) return {};
+  return sync_names(attempt.volume, parent);
 }
 
 // Once filestate has let an open in there is one way back: it is closed like any other. What this
@@ -248,6 +289,10 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   }
   if (is_called_otherwise(opened)) return look_again(attempt, std::move(opened), registration);
   opened.key = state.caching.file;
+  if (!has_its_name(attempt, opened)) {
+    withdraw(attempt, std::move(opened));
+    return Error::os(ESTALE);
+  }
   if (overwriting) {
     // All or nothing: there is room before the old content goes, with which what was reserved goes.
     auto done = reserve(attempt, *opened.file);
@@ -282,6 +327,10 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   if (overwriting) {
     report_overwritten(server, *open);
     child_changed(server, *open);
+  }
+  if (const auto done = write_through_new(attempt, *open, opened.parent); !done) {
+    server.spawn(give_up(server, open));
+    return done.error();
   }
   state.open = open;
   return create_reply(attempt.request, state);

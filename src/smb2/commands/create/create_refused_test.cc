@@ -1,0 +1,179 @@
+// A CREATE that is refused has made nothing, and takes nothing of anybody's with it: [MS-FSA]
+// 2.1.5.1.1 "Creation of a New File".
+#include <cerrno>
+
+#include "smb2/raw_client_testing.h"
+#include "vfs/fault/fault_volume.h"
+#include "wire/fscc/full_ea.h"
+#include "wire/smb2/read.h"
+#include "wire/smb2/write.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Command;
+using wire::CreateAction;
+using wire::CreateDisposition;
+
+// What the first client asks for, and the operation that it waits in, or is refused by.
+struct Asked {
+  const char* what;
+  const char* operation;
+  NtStatus refused;
+  const char* name = "f";
+  uint32_t options = 0;
+};
+std::ostream& operator<<(std::ostream& out, const Asked& asked) { return out << asked.what; }
+
+struct RefusedCreate : testing::TestWithParam<Asked> {
+  void SetUp() override {
+    ASSERT_TRUE(first.log_on());
+    ASSERT_TRUE(second.log_on());
+  }
+  void TearDown() override {
+    plan->let_go();
+    first.close();
+    second.close();
+  }
+
+  wire::CreateRequest asked() const {
+    auto body = RawClient::create_body(GetParam().name);
+    body.create_disposition = CreateDisposition::kOpenIf;
+    body.create_options = GetParam().options;
+    if (std::string_view(GetParam().operation) == "allocate") {
+      body.contexts.allocation_size = 4096;
+    } else {
+      body.contexts.ea_buffer = eas;
+    }
+    return body;
+  }
+  // The first client's CREATE has made what it asks for, and waits before the rest.
+  void begin() {
+    plan->hold_operation(GetParam().operation);
+    first.send(first.request(Command::kCreate, asked()));
+    plan->await_held(1);
+  }
+  // The other client makes the file "f" (or directory) meanwhile, and is done with it.
+  void make() {
+    auto body = RawClient::create_body("f");
+    body.create_disposition = CreateDisposition::kOpenIf;
+    body.create_options = GetParam().options;
+    const auto answer = second.exchange(second.request(Command::kCreate, body));
+    ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+    const auto made = answer->as<wire::CreateResponse>();
+    EXPECT_EQ(made.create_action, CreateAction::kCreated);
+    if (GetParam().options == 0) {
+      ASSERT_EQ(second.status_of(second.request(
+                    Command::kWrite,
+                    wire::WriteRequest{.file_id = made.file_id, .data = as_bytes("theirs")})),
+                NtStatus::kSuccess);
+    }
+    ASSERT_EQ(second.close_file(made.file_id), NtStatus::kSuccess);
+  }
+  NtStatus status_of_open(std::string_view name) {
+    auto body = RawClient::create_body(name);
+    body.create_disposition = CreateDisposition::kOpen;
+    const auto answer = second.exchange(second.request(Command::kCreate, body));
+    if (answer->status() == NtStatus::kSuccess) {
+      second.close_file(answer->as<wire::CreateResponse>().file_id);
+    }
+    return answer->status();
+  }
+  void expect_theirs() {
+    auto body = RawClient::create_body("f");
+    body.create_disposition = CreateDisposition::kOpen;
+    const auto answer = second.exchange(second.request(Command::kCreate, body));
+    ASSERT_EQ(answer->status(), NtStatus::kSuccess) << "it was taken away";
+    const FileId id = answer->as<wire::CreateResponse>().file_id;
+    if (GetParam().options == 0) {
+      const auto read = second.exchange(
+          second.request(Command::kRead, wire::ReadRequest{.length = 100, .file_id = id}));
+      ASSERT_EQ(read->status(), NtStatus::kSuccess);
+      EXPECT_EQ(as_text(read->as<wire::ReadResponse>().data), "theirs");
+    }
+    second.close_file(id);
+  }
+
+  // One EA "A" with the value "x".
+  const Bytes eas{0, 0, 0, 0, 0, 1, 1, 0, 'A', 0, 'x'};
+  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
+  Engine engine{Engine::lenient(), system_clock(), 2,
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
+  RawClient first{engine};
+  RawClient second{engine, ClientGuid{{8}}};
+};
+
+TEST_P(RefusedCreate, LeavesNothing) {
+  plan->fail_operation(GetParam().operation, ENOSPC);
+  EXPECT_EQ(first.status_of(first.request(Command::kCreate, asked())), GetParam().refused);
+  EXPECT_EQ(status_of_open("f"), NtStatus::kObjectNameNotFound);
+}
+
+TEST_P(RefusedCreate, WasNeverThereForOthers) {
+  begin();
+  EXPECT_EQ(status_of_open("f"), NtStatus::kObjectNameNotFound);
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
+  EXPECT_EQ(status_of_open("f"), NtStatus::kSuccess);
+}
+
+TEST_P(RefusedCreate, TakesNothingOfOthersAway) {
+  begin();
+  make();
+  plan->fail_operation(GetParam().operation, ENOSPC);
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), GetParam().refused);
+  expect_theirs();
+}
+
+// It is not refused, but the other was faster.
+TEST_P(RefusedCreate, ThatComesSecondOpensWhatIsThere) {
+  begin();
+  make();
+  plan->let_go();
+  const auto answer = first.receive();
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  if (std::string_view(GetParam().name) == "f") {
+    EXPECT_EQ(answer->as<wire::CreateResponse>().create_action, CreateAction::kOpened);
+  }
+  first.close_file(answer->as<wire::CreateResponse>().file_id);
+  expect_theirs();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Create, RefusedCreate,
+    testing::Values(Asked{"Attributes", "set_xattr", NtStatus::kEaTooLarge},
+                    Asked{"Room", "allocate", NtStatus::kDiskFull},
+                    Asked{"RoomOfStream", "allocate", NtStatus::kDiskFull, "f:s"},
+                    Asked{"DirectoryWithAttributes", "set_xattr", NtStatus::kEaTooLarge, "f",
+                          wire::CreateOptions::kDirectoryFile}),
+    [](const auto& param) { return std::string(param.param.what); });
+
+// The stream of a file that is there.
+TEST(RefusedCreateOfStream, TakesNothingOfOthersAway) {
+  const auto plan = vfs::make_fault_plan();
+  Engine engine{Engine::lenient(), system_clock(), 2,
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
+  RawClient first{engine};
+  RawClient second{engine, ClientGuid{{8}}};
+  ASSERT_TRUE(first.log_on());
+  ASSERT_TRUE(second.log_on());
+  second.close_file(second.create(RawClient::create_body("f")));
+  plan->hold_operation("allocate");
+  auto body = RawClient::create_body("f:s");
+  body.create_disposition = CreateDisposition::kOpenIf;
+  body.contexts.allocation_size = 4096;
+  first.send(first.request(Command::kCreate, body));
+  plan->await_held(1);
+  second.close_file(second.create(RawClient::create_body("f:s")));
+  plan->fail_operation("allocate", ENOSPC);
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kDiskFull);
+  body.create_disposition = CreateDisposition::kOpen;
+  EXPECT_EQ(second.status_of(second.request(Command::kCreate, body)), NtStatus::kSuccess);
+  first.close();
+  second.close();
+}
+
+}  // namespace
+}  // namespace braid::smb2

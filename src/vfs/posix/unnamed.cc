@@ -1,0 +1,98 @@
+#include "vfs/posix/unnamed.h"
+
+#include <sys/random.h>
+
+#include <cstdio>
+
+#include "runtime/identity.h"
+#include "vfs/names.h"
+
+namespace braid::vfs {
+namespace {
+
+int flags_for(Access access) { return !access.write ? O_RDONLY : access.read ? O_RDWR : O_WRONLY; }
+
+// A file system may have no files without names.
+bool is_unknown(const Error& error) {
+  return error.is_os(EOPNOTSUPP) || error.is_os(EISDIR) || error.is_os(EINVAL);
+}
+
+}  // namespace
+
+std::string unfinished_name() {
+  uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;
+  return std::string(kUnfinishedPrefix) + std::to_string(number);
+}
+
+Unnamed::~Unnamed() {
+  if (own_name_.empty()) return;
+  ::unlinkat(descriptor_of(parent_), own_name_.c_str(), is_directory_ ? AT_REMOVEDIR : 0);
+}
+
+Result<Descriptor> Unnamed::become(int fd, const Place& place, Access access) {
+  const int parent = descriptor_of(place.parent);
+  if (!own_name_.empty()) {
+    int error = 0;
+    if (::renameat2(parent, own_name_.c_str(), parent, place.name.c_str(), RENAME_NOREPLACE) != 0) {
+      error = errno;
+    }
+    if (error == EINVAL && is_directory_) {
+      // It cannot be told not to replace, and then replaces an empty directory at most.
+      if (stat_in(parent, place.name)) return fail_os(EEXIST);
+      error = ::renameat(parent, own_name_.c_str(), parent, place.name.c_str()) == 0 ? 0 : errno;
+      if (error == ENOTDIR || error == ENOTEMPTY) error = EEXIST;
+    }
+    if (error == 0) {
+      own_name_.clear();
+      return Descriptor();
+    }
+    if (error != EINVAL || is_directory_) return fail_os(error);
+  }
+  if (::linkat(AT_FDCWD, descriptor_path(fd).c_str(), parent, place.name.c_str(),
+               AT_SYMLINK_FOLLOW) != 0) {
+    return fail_last_os();
+  }
+  const auto reopened = [&] {
+    // What was put there instead may be a pipe.
+    return open_beneath(parent, place.name, flags_for(access) | O_NOFOLLOW | O_NONBLOCK);
+  };
+  auto named = reopened();
+  if (!named && named.error().is_os(EACCES)) {
+    // What it was made with may allow its maker less than making it did.
+    const ScopedPrivilege privilege;
+    if (privilege.status()) named = reopened();
+  }
+  return named ? std::move(*named) : Descriptor();
+}
+
+Result<Descriptor> make_new(int parent, const std::string& name, const CreateHow& how) {
+  const uint32_t mode = how.mode & 07777;
+  if (how.directory) {
+    if (::mkdirat(parent, name.c_str(), mode) != 0) return fail_last_os();
+    const int flags = O_DIRECTORY | O_NOFOLLOW | (how.access.read ? O_RDONLY : O_PATH);
+    return open_beneath(parent, name, flags);
+  }
+  return open_beneath(parent, name, flags_for(how.access) | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+}
+
+Result<NewFile> make_unnamed(const std::shared_ptr<Node>& parent, const CreateHow& how) {
+  const int directory = descriptor_of(parent);
+  // The kernel makes none that cannot be written.
+  if (!how.directory && how.access.write) {
+    auto made = open_beneath(directory, "", flags_for(how.access) | O_TMPFILE, how.mode & 07777);
+    if (made) return NewFile{*std::move(made), std::make_unique<Unnamed>(parent, "", false)};
+    if (!is_unknown(made.error())) return fail(made.error());
+  }
+  const std::string name = unfinished_name();
+  auto made = make_new(directory, name, how);
+  if (!made) {
+    if (how.directory && !made.error().is_os(EEXIST)) {
+      ::unlinkat(directory, name.c_str(), AT_REMOVEDIR);
+    }
+    return fail(made.error());
+  }
+  return NewFile{*std::move(made), std::make_unique<Unnamed>(parent, name, how.directory)};
+}
+
+}  // namespace braid::vfs
