@@ -122,10 +122,12 @@ Result<void> check_may_replace(Request& request, const vfs::Found& target, uint3
 }
 
 Result<void> check_may_unlink(Request& request, const vfs::Attributes& attributes) {
-  BRAID_TRY(const auto located, locate(request.server, *request.open, request.credentials()));
+  const auto located = locate(request.server, *request.open, request.credentials());
+  if (!located && located.error().is_os(ENOENT)) return {};  // it is gone, as is asked for
+  BRAID_CHECK(located);
   if (token_of(request.principal).is_root) return {};
-  BRAID_TRY(const auto directory, directory_of(request, located.path));
-  if (directory->attributes.key != located.place.parent->key()) return fail_os(ESTALE);
+  BRAID_TRY(const auto directory, directory_of(request, located->path));
+  if (directory->attributes.key != located->place.parent->key()) return fail_os(ESTALE);
   if (!kernel_unlinks(*request.credentials(), *directory, attributes)) {
     return fail(NtStatus::kAccessDenied);
   }
