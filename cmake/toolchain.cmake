@@ -11,6 +11,8 @@ if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
 endif()
 
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+# With sanitizers: their stacks need no more, and more takes half as long again to compile.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
 add_compile_options($<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2> -fstack-protector-strong)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -20,26 +20,26 @@ struct Held {
   std::array<LockRank, kNames.size()> ranks;
   size_t count;
 };
-constinit thread_local Held held{};
+constinit thread_local Held ranks_held{};
 
 const char* name_of(LockRank rank) { return kNames[static_cast<size_t>(rank)]; }
 
 }  // namespace
 
 void take_rank(LockRank rank) {
-  if (held.count > 0 && held.ranks[held.count - 1] >= rank) {
+  if (ranks_held.count > 0 && ranks_held.ranks[ranks_held.count - 1] >= rank) {
     std::fprintf(stderr, "lock order: %s is taken while %s is held\n", name_of(rank),
-                 name_of(held.ranks[held.count - 1]));
+                 name_of(ranks_held.ranks[ranks_held.count - 1]));
     std::abort();
   }
-  held.ranks[held.count++] = rank;
+  ranks_held.ranks[ranks_held.count++] = rank;
 }
 
 void drop_rank(LockRank rank) {
-  for (size_t i = held.count; i > 0; --i) {
-    if (held.ranks[i - 1] != rank) continue;
-    for (; i < held.count; ++i) held.ranks[i - 1] = held.ranks[i];
-    held.count--;
+  for (size_t i = ranks_held.count; i > 0; --i) {
+    if (ranks_held.ranks[i - 1] != rank) continue;
+    for (; i < ranks_held.count; ++i) ranks_held.ranks[i - 1] = ranks_held.ranks[i];
+    ranks_held.count--;
     return;
   }
   std::fprintf(stderr, "lock order: %s is let go of by a thread that does not hold it\n",
