@@ -79,11 +79,12 @@ struct MemoryTest : testing::Test {
 // Its transport keeps what is sent, as that of a peer that reads nothing.
 struct DeafClient {
   DeafClient(Engine& engine, uint8_t guid) : client(engine, ClientGuid{{guid}}) {
-    client.wrap([this](transport::TransportPtr inner) {
+    // The server may still send when this has gone.
+    client.wrap([deaf = is_deaf_](transport::TransportPtr inner) {
       return transport::make_fault_transport(
-          std::move(inner), [this](const transport::FramePlace& place) {
+          std::move(inner), [deaf](const transport::FramePlace& place) {
             transport::FaultAction action;
-            if (is_deaf && place.direction == transport::Direction::kSend) {
+            if (*deaf && place.direction == transport::Direction::kSend) {
               action.kind = transport::FaultAction::Kind::kDelay;
               action.delay = 1h;
             }
@@ -91,8 +92,12 @@ struct DeafClient {
           });
     });
   }
-  std::atomic<bool> is_deaf = false;
+  void turn_deaf() { *is_deaf_ = true; }
+
   RawClient client;
+
+ private:
+  const std::shared_ptr<std::atomic<bool>> is_deaf_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 TEST_F(MemoryTest, UnreadAnswersOfOneUserAreBoundedAndOthersFindRoom) {
@@ -102,7 +107,7 @@ TEST_F(MemoryTest, UnreadAnswersOfOneUserAreBoundedAndOthersFindRoom) {
     RawClient& client = clients.back()->client;
     ASSERT_TRUE(client.log_on());
     const FileId file = make_large_file(client);
-    clients.back()->is_deaf = true;
+    clients.back()->turn_deaf();
     for (int read = 0; read < 30; ++read) client.send(largest_read(client, file));
   }
   EXPECT_TRUE(comes_true([this] { return budget().used() >= kShare - 10 * kMiB; }));
@@ -116,7 +121,7 @@ TEST_F(MemoryTest, UnreadAnswersOfACompoundAreBounded) {
   RawClient& client = deaf.client;
   ASSERT_TRUE(client.log_on());
   const FileId file = make_large_file(client);
-  deaf.is_deaf = true;
+  deaf.turn_deaf();
   std::vector<Bytes> reads;
   for (int read = 0; read < 40; ++read) reads.push_back(largest_read(client, file));
   client.send(RawClient::compound(std::move(reads), false));

@@ -21,10 +21,11 @@ class NameClaim {
         disk_name_(disk_name),
         lock_(context, {key.device, key.inode ^ fold_hash(name_), 0}) {}
 
-  // How another name that is the same to clients is spelled; nothing when there is none. With
-  // `in_pieces` EINPROGRESS: the directory has to be read first, ask again.
-  Result<std::optional<std::string>> other(bool in_pieces) {
-    auto spelled = context_.index.find(directory_, key_, name_, in_pieces);
+  // How another name that is the same to clients is spelled; nothing when there is none. Whoever
+  // makes a name has looked it up before, in pieces; what has changed since is read at once, since a
+  // directory that changes all the time would never be read to its end in pieces.
+  Result<std::optional<std::string>> other() {
+    auto spelled = context_.index.find(directory_, key_, name_);
     // It may be searched but not read, on a server that is not root: the exact name is all there is.
     if (!spelled && spelled.error().is_os(EACCES)) return std::nullopt;
     if (!spelled) return std::unexpected(spelled.error());

@@ -180,7 +180,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
     parts.unnamed = std::move(made.unnamed);
   } else {
     NameClaim claim(*context_, parent, place.parent->key(), place.name);
-    BRAID_TRY(const auto other, claim.other(true));
+    BRAID_TRY(const auto other, claim.other());
     if (other) return fail_os(EEXIST);
     BRAID_TRY(parts.fd, make_new(parent, place.name, how));
   }
@@ -210,7 +210,7 @@ Result<Attributes> PosixVolume::publish(const Credentials& who, const Missing& m
   const Place& place = missing.place;
   BRAID_CHECK(begin_change(place));
   NameClaim claim(*context_, descriptor_of(place.parent), place.parent->key(), place.name);
-  BRAID_TRY(const auto other, claim.other(true));
+  BRAID_TRY(const auto other, claim.other());
   if (other) return fail_os(EEXIST);
   return made->take_name(place);
 }
@@ -298,7 +298,7 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
   const int new_parent = descriptor_of(to.parent);
   BRAID_TRY(const struct statx st, stat_of(held.get()));
   std::optional<NameClaim> claim(std::in_place, *context_, new_parent, to.parent->key(), to.name);
-  BRAID_TRY(const auto other, claim->other(false));
+  BRAID_TRY(const auto other, claim->other());
   // Itself, if only the case of it changes.
   if (other && (*other != from.name || from.parent->key() != to.parent->key())) {
     return fail_os(EEXIST);
@@ -343,7 +343,7 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
   };
   {
     NameClaim claim(*context_, parent, to.parent->key(), to.name);
-    BRAID_TRY(const auto other, claim.other(false));
+    BRAID_TRY(const auto other, claim.other());
     if (other) return fail_os(EEXIST);
     if (link_as(to.name)) return {};
     if (errno != EEXIST || !replace) return fail_last_os();
