@@ -39,6 +39,10 @@ class Compound {
   // The channel the last request that had one came on: signs errors of those that found none.
   std::shared_ptr<Channel> channel;
 
+  // What the request before it held of its open: a CLOSE that has begun meanwhile waits for the
+  // rest of the chain. Only from the end of the one to the gates of the next.
+  OpenUse kept_use;
+
   // Forgets all that for a request that stands for itself.
   void begin_unrelated() {
     has_session = has_tree = false;
@@ -59,6 +63,9 @@ class Compound {
   // All signatures of a long frame were verified before its requests run, or are not valid.
   bool is_long() const { return is_long_; }
   bool is_last(size_t index) const { return index + 1 == elements_.size(); }
+  bool is_before_related(size_t index) const {
+    return !is_last(index) && elements_[index + 1].header.is_related();
+  }
 
  private:
   void add_reply(Request& request, Reply reply);

@@ -31,7 +31,7 @@ struct Row {
   uint16_t structure_size;
   bool needs_session;
   bool needs_tree_connect;
-  uint8_t file_id_offset;  // of FileId in the body; 0: the command has none, or finds it itself
+  NameOpens opens;
   Target target;
   bool allowed_when_expired;  // [MS-SMB2] 3.3.5.2.9
   // In the body, of the field that says how large the answer may be; 0: it is small, whatever is
@@ -47,27 +47,40 @@ constexpr bool kSession = true, kNoSession = false;
 constexpr bool kTree = true, kNoTree = false;
 constexpr bool kWhenExpired = true, kNotWhenExpired = false;
 
+// OPLOCK_BREAK finds its open itself, at once.
+constexpr NameOpens kNoOpen = nullptr;
+
+// The FileId is there in the body.
+template <size_t offset, bool changes = false>
+Result<NamedOpens> open_at(const Request& request) {
+  wire::Reader reader(request.message, wire::Header::kSize + offset);
+  const FileId id = reader.file_id();
+  if (!reader.ok()) return fail(reader.error());
+  return NamedOpens{.open = id, .source = {}, .changes = changes};
+}
+constexpr bool kChanges = true;
+
 // clang-format off
 constexpr std::array<Row, wire::kCommandCount> kRows{{
-  {Command::kNegotiate,      36, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_negotiate},
-  {Command::kSessionSetup,   25, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_session_setup},
-  {Command::kLogoff,          4, kSession,   kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_logoff},
-  {Command::kTreeConnect,     9, kSession,   kNoTree,  0, Target::kNone,       kNotWhenExpired,  0, kTreeSize, RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_connect},
-  {Command::kTreeDisconnect,  4, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_disconnect},
-  {Command::kCreate,         57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, kOpenSize, RunsOn::kPool,    Unheard::kStopsWithSession, handle_create},
-  {Command::kClose,          24, kSession,   kTree,    8, Target::kFileOrPipe, kWhenExpired,     0, 0,         RunsOn::kPool,    Unheard::kGoesOn,           handle_close},
-  {Command::kFlush,          24, kSession,   kTree,    8, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_flush},
-  {Command::kRead,           49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kReactor, Unheard::kStops,            handle_read},
-  {Command::kWrite,          49, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_write},
-  {Command::kLock,           48, kSession,   kTree,    8, Target::kFileOnly,   kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_lock},
-  {Command::kIoctl,          57, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired, 44, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_ioctl},
-  {Command::kCancel,          4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           nullptr},
-  {Command::kEcho,            4, kNoSession, kNoTree,  0, Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_echo},
-  {Command::kQueryDirectory, 33, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired, 28, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_directory},
-  {Command::kChangeNotify,   32, kSession,   kTree,    8, Target::kFileOnly,   kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_change_notify},
-  {Command::kQueryInfo,      41, kSession,   kTree,   24, Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_info},
-  {Command::kSetInfo,        33, kSession,   kTree,   16, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_set_info},
-  {Command::kOplockBreak,     0, kSession,   kTree,    0, Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_oplock_break},
+  {Command::kNegotiate,      36, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_negotiate},
+  {Command::kSessionSetup,   25, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_session_setup},
+  {Command::kLogoff,          4, kSession,   kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_logoff},
+  {Command::kTreeConnect,     9, kSession,   kNoTree, kNoOpen,               Target::kNone,       kNotWhenExpired,  0, kTreeSize, RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_connect},
+  {Command::kTreeDisconnect,  4, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_disconnect},
+  {Command::kCreate,         57, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, kOpenSize, RunsOn::kPool,    Unheard::kStopsWithSession, handle_create},
+  {Command::kClose,          24, kSession,   kTree,   open_at<8>,            Target::kFileOrPipe, kWhenExpired,     0, 0,         RunsOn::kPool,    Unheard::kGoesOn,           handle_close},
+  {Command::kFlush,          24, kSession,   kTree,   open_at<8>,            Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_flush},
+  {Command::kRead,           49, kSession,   kTree,   open_at<16>,           Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kReactor, Unheard::kStops,            handle_read},
+  {Command::kWrite,          49, kSession,   kTree,   open_at<16, kChanges>, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_write},
+  {Command::kLock,           48, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_lock},
+  {Command::kIoctl,          57, kSession,   kTree,   ioctl_opens,           Target::kNone,       kNotWhenExpired, 44, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_ioctl},
+  {Command::kCancel,          4, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           nullptr},
+  {Command::kEcho,            4, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_echo},
+  {Command::kQueryDirectory, 33, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kNotWhenExpired, 28, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_directory},
+  {Command::kChangeNotify,   32, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_change_notify},
+  {Command::kQueryInfo,      41, kSession,   kTree,   open_at<24>,           Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_info},
+  {Command::kSetInfo,        33, kSession,   kTree,   open_at<16, kChanges>, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_set_info},
+  {Command::kOplockBreak,     0, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_oplock_break},
 }};
 // clang-format on
 
@@ -159,10 +172,9 @@ bool is_close_sent_again(const Request& request, FileId id) {
 }
 
 // Finds the Open a request names, or the one the request before it in the compound left.
-Result<void> find_open(Request& request, const Row& row, bool related) {
-  wire::Reader reader(request.message, wire::Header::kSize + row.file_id_offset);
-  FileId id = reader.file_id();
-  if (!reader.ok()) return fail(reader.error());
+Result<void> find_open(Request& request, const Row& row, const NamedOpens& named, bool related,
+                       OpenUse kept) {
+  FileId id = *named.open;
   if (related) {
     if (request.compound.create_error != NtStatus::kSuccess) {
       return fail(request.compound.create_error);
@@ -170,8 +182,10 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
     if (!request.compound.file_id) return fail(NtStatus::kInvalidHandle);
     id = *request.compound.file_id;
   }
+  // Also when there is no such open: what follows in the compound then fails for the same reason.
   request.compound.file_id = id;
-  auto open = request.session->find_open(id);
+  if (kept && kept->file_id != id) kept.release();
+  const auto open = kept ? kept.get() : request.session->find_open(id);
   if (!open && row.command == Command::kClose && is_close_sent_again(request, id)) return {};
   if (!open || !open->tree_connect->is_part_of(*request.tree_connect)) {
     return fail(NtStatus::kFileClosed);
@@ -180,19 +194,23 @@ Result<void> find_open(Request& request, const Row& row, bool related) {
   if (open->is_pipe() && row.target == Target::kFileOnly) {
     return fail(NtStatus::kInvalidDeviceRequest);
   }
-  request.open = Open::use(open);
+  request.open = kept ? std::move(kept) : Open::use(open);
   if (!request.open) {
     const bool waits = row.command == Command::kClose && is_close_sent_again(request, id);
     return waits ? Result<void>{} : fail(NtStatus::kFileClosed);
   }
   if (row.command != Command::kClose) request.open->end_replay_eligibility();
-  // IOCTL, the third that may fail for this, finds its open itself.
-  return request.verify_channel_sequence(row.command == Command::kWrite ||
-                                         row.command == Command::kSetInfo);
+  if (named.source) {
+    if (const auto source = request.session->find_open(*named.source)) {
+      request.source = Open::use(source);
+    }
+  }
+  return request.verify_channel_sequence(named.changes);
 }
 
 Result<void> pass_gates(Request& request, const Row& row) {
   Compound& compound = request.compound;
+  OpenUse kept = std::move(compound.kept_use);
   const wire::Header& header = request.header;
   const bool related = header.is_related() && request.index != 0;
   // The first of a chain has nothing to be related to; its own ids say who is answered.
@@ -226,8 +244,10 @@ Result<void> pass_gates(Request& request, const Row& row) {
     compound.has_tree = true;
     BRAID_CHECK(verify_tree_connect(request, tree_id));
   }
-  if (row.file_id_offset != 0) return find_open(request, row, related);
-  return {};
+  if (row.opens == kNoOpen) return {};
+  BRAID_TRY(const NamedOpens named, row.opens(request));
+  if (!named.open) return {};
+  return find_open(request, row, named, related, std::move(kept));
 }
 
 // How large the answer may become. What says more than is allowed is refused by the handler.
@@ -311,7 +331,11 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     }
     co_await request.connection->reactor().schedule();
   }
+  if (request.compound.is_before_related(request.index)) {
+    request.compound.kept_use = std::move(request.open);
+  }
   request.open.release();
+  request.source.release();
   request.sequence_use.release();
   request.finish_async();
 

@@ -27,6 +27,7 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
                                  WaitPlace place) {
   Server& server = request.server;
   const std::shared_ptr<Open> open = request.open.get();
+  const std::shared_ptr<Open> source = request.source.get();
   const filestate::OpenRef ref = open->ref();
   for (;;) {
     const filestate::Decision decision = ask();
@@ -43,14 +44,16 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
       server.breaks.forget(ref.token);
       co_return waiting;
     }
-    // Whoever closes the Open meanwhile must not wait for us.
+    // Whoever closes an Open meanwhile must not wait for us.
     request.open.release();
+    request.source.release();
     const WakeUp wake = co_await waiter->wait(request.connection->reactor());
     server.breaks.forget(ref.token);
     // Or it was another request of this open that was cancelled.
     if (wake.why == Wake::kCancelled && request.cancelled) co_return fail(NtStatus::kCancelled);
     request.open = Open::use(open);
-    if (!request.open) co_return fail(NtStatus::kFileClosed);
+    if (source) request.source = Open::use(source);
+    if (!request.open || (source && !request.source)) co_return fail(NtStatus::kFileClosed);
     if (!on_reactor) BRAID_CO_CHECK(co_await request.seat.turn());
   }
 }

@@ -26,7 +26,7 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
                                  WaitPlace place = {});
 
 // Ends others' caching as `operation` demands, waiting for their acknowledgement with an interim
-// response and without holding the Open. STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile).
+// response and without holding an Open. STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile).
 // Starts on any thread; continues on the same kind (reactor or pool) it started on.
 Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation);
 

@@ -67,6 +67,16 @@ Reply reply_with(const Body& body, NtStatus status = NtStatus::kSuccess) {
   return reply;
 }
 
+// The opens that a request names. The gates of dispatch.cc take their uses at once, where it came
+// in: a CLOSE that came later then waits for it, wherever it waits for its own turn.
+struct NamedOpens {
+  std::optional<FileId> open;    // of a related request, whatever the one before it left
+  std::optional<FileId> source;  // a second one, to copy from
+  bool changes = false;  // [MS-SMB2] 3.3.5.2.10: it fails when it comes too late, or too early
+};
+// One that fails says what the request is answered with. Starts and ends on the reactor.
+using NameOpens = Result<NamedOpens> (*)(const Request&);
+
 // When go_async() sends the interim response. kLater: the handler calls send_interim().
 enum class Interim : uint8_t { kAtOnce, kLater };
 
@@ -96,6 +106,7 @@ class Request {
   std::shared_ptr<TreeConnect> tree_connect;
   Principal principal;
   OpenUse open;
+  OpenUse source;  // empty also when there is no such open: it is the handler that says so
   SequenceUse sequence_use;
   // Taken before the handler runs: for the largest answer there may be, and for what the command
   // leaves behind, which the handler gives to that.

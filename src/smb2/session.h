@@ -130,7 +130,8 @@ class Session : public std::enable_shared_from_this<Session> {
   TreeId next_tree_id();
 
   bool add_open(const std::shared_ptr<Open>& open);
-  // The volatile part finds it, the persistent part must agree.
+  // The volatile part finds it, the persistent part must agree. For the gates of dispatch.cc and
+  // what runs at once on the reactor: what a handler finds later, a CLOSE may have overtaken.
   std::shared_ptr<Open> find_open(FileId id) const;
   void remove_open(FileId id);
   // Those with a CLOSE under way. True: no other is.

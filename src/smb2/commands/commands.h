@@ -18,6 +18,7 @@ Task<Result<Reply>> handle_read(Request& request);
 Task<Result<Reply>> handle_write(Request& request);
 Task<Result<Reply>> handle_lock(Request& request);
 Task<Result<Reply>> handle_ioctl(Request& request);
+Result<NamedOpens> ioctl_opens(const Request& request);  // where they are depends on the FSCTL
 Task<Result<Reply>> handle_echo(Request& request);
 Task<Result<Reply>> handle_query_directory(Request& request);
 Task<Result<Reply>> handle_change_notify(Request& request);

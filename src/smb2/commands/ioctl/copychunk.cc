@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "smb2/commands/file_offset.h"
 #include "smb2/commands/ioctl/ioctl.h"
@@ -27,12 +29,12 @@ wire::ResumeKey key_of(const FileId& id) {
   return key;
 }
 
-std::shared_ptr<Open> find_source(const Request& request, const wire::ResumeKey& key) {
+std::optional<FileId> file_id_of(const wire::ResumeKey& key) {
   FileId id;
   std::memcpy(&id.persistent, key.data(), sizeof id.persistent);
   std::memcpy(&id.volatile_id, key.data() + sizeof id.persistent, sizeof id.volatile_id);
-  if (key_of(id) != key) return nullptr;  // what follows the FileId is zero
-  return request.session->find_open(id);
+  if (key_of(id) != key) return std::nullopt;  // what follows the FileId is zero
+  return id;
 }
 
 IoctlAnswer answer_with(const wire::SrvCopychunkResponse& response, NtStatus status) {
@@ -96,6 +98,13 @@ Task<Result<IoctlAnswer>> ioctl_request_resume_key(Request& request,
   co_return answer;
 }
 
+std::optional<FileId> copychunk_source(const wire::IoctlRequest& ioctl) {
+  wire::ResumeKey key;
+  if (ioctl.input.size() < key.size()) return std::nullopt;
+  std::memcpy(key.data(), ioctl.input.data(), key.size());
+  return file_id_of(key);
+}
+
 Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlRequest& ioctl) {
   if (ioctl.max_output_response < wire::SrvCopychunkResponse::kSize) {
     co_return fail(NtStatus::kInvalidParameter);
@@ -103,8 +112,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   wire::Reader reader(ioctl.input);
   auto copy = wire::SrvCopychunkCopy::decode(reader);
   if (!copy) co_return limits();
-  const auto source_open = find_source(request, copy->source_key);
-  OpenUse source = source_open ? Open::use(source_open) : OpenUse();
+  const OpenUse& source = request.source;
   if (!source) co_return fail(NtStatus::kObjectNameNotFound);
   if (source->is_pipe() || !within_limits(*copy)) co_return limits();
 
@@ -118,7 +126,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
        !request.open->has_access(Access::kFileReadData))) {
     co_return fail(NtStatus::kAccessDenied);
   }
-  BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
+  BRAID_CO_CHECK(co_await prepare_copy(request, filestate::Operation::kWrite));
   Server& server = request.server;
   Open& target = *request.open;
 
@@ -164,21 +172,12 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   co_return answer_with(response, status);
 }
 
-Task<Result<void>> prepare_copy(Request& request, OpenUse& source, filestate::Operation operation) {
-  const std::shared_ptr<Open> source_open = source.get();
-  const std::shared_ptr<Open> target_open = request.open.get();
-  source.release();
-  request.open.release();
-  request.open = Open::use(source_open);
-  if (!request.open) co_return fail(NtStatus::kFileClosed);
-  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
-  request.open.release();
-  request.open = Open::use(target_open);
-  if (!request.open) co_return fail(NtStatus::kFileClosed);
-  BRAID_CO_CHECK(co_await prepare_operation(request, operation));
-  source = Open::use(source_open);
-  if (!source) co_return fail(NtStatus::kFileClosed);
-  co_return Result<void>{};
+Task<Result<void>> prepare_copy(Request& request, filestate::Operation operation) {
+  std::swap(request.open, request.source);
+  const auto prepared = co_await prepare_operation(request, filestate::Operation::kRead);
+  std::swap(request.open, request.source);
+  BRAID_CO_CHECK(prepared);
+  co_return co_await prepare_operation(request, operation);
 }
 
 }  // namespace braid::smb2

@@ -51,6 +51,12 @@ Result<void> clone_and_copy(vfs::File& source, uint64_t from, vfs::File& target,
 
 }  // namespace
 
+std::optional<FileId> duplicate_extents_source(const wire::IoctlRequest& ioctl) {
+  const auto wanted = decode(ioctl);
+  if (!wanted) return std::nullopt;
+  return wanted->extents.source_file_id;
+}
+
 Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
                                                   const wire::IoctlRequest& ioctl) {
   if (!request.tree_connect->share->volume->features().reflink) {
@@ -63,8 +69,7 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
       extents.byte_count > INT64_MAX - extents.target_file_offset) {
     co_return fail(NtStatus::kInvalidParameter);
   }
-  const auto source_open = request.session->find_open(extents.source_file_id);
-  OpenUse source = source_open ? Open::use(source_open) : OpenUse();
+  const OpenUse& source = request.source;
   if (!source) co_return fail(NtStatus::kInvalidHandle);
   if (source->is_pipe() || source->attributes.is_directory ||
       request.open->attributes.is_directory) {
@@ -78,7 +83,7 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   const auto to = static_cast<uint64_t>(extents.target_file_offset);
   const auto asked = static_cast<uint64_t>(extents.byte_count);
   if (asked == 0) co_return IoctlAnswer{};
-  BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
+  BRAID_CO_CHECK(co_await prepare_copy(request, filestate::Operation::kWrite));
   Server& server = request.server;
   Open& target = *request.open;
 

@@ -29,6 +29,7 @@ struct Row {
   Fsctl code;
   Needs needs;
   IoctlHandler handler;
+  IoctlSource source = nullptr;
 };
 
 constexpr Row kRows[] = {
@@ -45,14 +46,16 @@ constexpr Row kRows[] = {
     {Fsctl::kSetObjectIdExtended, Needs::kWritable, ioctl_set_object_id},
     {Fsctl::kDeleteObjectId, Needs::kWritable, ioctl_set_object_id},
     {Fsctl::kSrvRequestResumeKey, Needs::kFile, ioctl_request_resume_key},
-    {Fsctl::kSrvCopychunk, Needs::kWritable, ioctl_copychunk},
-    {Fsctl::kSrvCopychunkWrite, Needs::kWritable, ioctl_copychunk},
+    {Fsctl::kSrvCopychunk, Needs::kWritable, ioctl_copychunk, copychunk_source},
+    {Fsctl::kSrvCopychunkWrite, Needs::kWritable, ioctl_copychunk, copychunk_source},
     {Fsctl::kSetSparse, Needs::kWritable, ioctl_set_sparse},
     {Fsctl::kSetZeroData, Needs::kWritable, ioctl_set_zero_data},
     {Fsctl::kQueryAllocatedRanges, Needs::kFile, ioctl_query_allocated_ranges},
     {Fsctl::kFileLevelTrim, Needs::kWritable, ioctl_file_level_trim},
-    {Fsctl::kDuplicateExtentsToFile, Needs::kWritable, ioctl_duplicate_extents},
-    {Fsctl::kDuplicateExtentsToFileEx, Needs::kWritable, ioctl_duplicate_extents},
+    {Fsctl::kDuplicateExtentsToFile, Needs::kWritable, ioctl_duplicate_extents,
+     duplicate_extents_source},
+    {Fsctl::kDuplicateExtentsToFileEx, Needs::kWritable, ioctl_duplicate_extents,
+     duplicate_extents_source},
     {Fsctl::kGetCompression, Needs::kFile, ioctl_get_compression},
     {Fsctl::kSetCompression, Needs::kWritable, ioctl_set_compression},
     {Fsctl::kGetReparsePoint, Needs::kFile, ioctl_get_reparse_point},
@@ -60,7 +63,7 @@ constexpr Row kRows[] = {
     {Fsctl::kLmrRequestResiliency, Needs::kFile, ioctl_request_resiliency},
     {Fsctl::kDeleteReparsePoint, Needs::kWritable, ioctl_delete_reparse_point},
     {Fsctl::kOffloadRead, Needs::kFile, ioctl_offload_read},
-    {Fsctl::kOffloadWrite, Needs::kWritable, ioctl_offload_write},
+    {Fsctl::kOffloadWrite, Needs::kWritable, ioctl_offload_write, offload_write_source},
     {Fsctl::kGetIntegrityInformation, Needs::kFile, ioctl_get_integrity},
     {Fsctl::kSetIntegrityInformation, Needs::kWritable, ioctl_set_integrity},
     {Fsctl::kQueryFileRegions, Needs::kFile, ioctl_query_file_regions},
@@ -89,48 +92,44 @@ bool changes_something(const Row& row) {
          row.code == Fsctl::kLmrRequestResiliency;  // the open itself
 }
 
-// Like the gate of dispatch.cc, for those FSCTLs that name a file.
-Result<void> find_open(Request& request, const wire::IoctlRequest& ioctl, bool changes) {
-  FileId id = ioctl.file_id;
-  if (request.header.is_related()) {
-    if (request.compound.create_error != NtStatus::kSuccess) {
-      return fail(request.compound.create_error);
-    }
-    if (!request.compound.file_id) return fail(NtStatus::kInvalidHandle);
-    id = *request.compound.file_id;
+struct Asked {
+  wire::IoctlRequest ioctl;
+  const Row* row;  // null: no FSCTL that is known here
+};
+
+// As far as it can be checked without the open.
+Result<Asked> read_request(const Request& request) {
+  wire::Reader reader = request.body();
+  BRAID_TRY(const auto ioctl, wire::IoctlRequest::decode(reader));
+  if (!ioctl.is_fsctl()) return fail(NtStatus::kNotSupported);
+  const uint32_t transfer_max = request.connection->negotiated.max_transact_size;
+  if (ioctl.input.size() > transfer_max || ioctl.max_output_response > transfer_max ||
+      ioctl.max_input_response > transfer_max) {
+    return fail(NtStatus::kInvalidParameter);
   }
-  // Also when there is no such open: what follows in the compound then fails for the same reason.
-  request.compound.file_id = id;
-  auto open = request.session->find_open(id);
-  if (!open || !open->tree_connect->is_part_of(*request.tree_connect)) {
-    return fail(NtStatus::kFileClosed);
-  }
-  request.tree_connect = open->tree_connect;
-  request.open = Open::use(open);
-  if (!request.open) return fail(NtStatus::kFileClosed);
-  request.open->end_replay_eligibility();
-  return request.verify_channel_sequence(changes);
+  BRAID_CHECK(request.check_credit_charge(
+      ioctl.input.size(), uint64_t{ioctl.max_input_response} + ioctl.max_output_response));
+  const Row* row = find_row(kRows, ioctl.ctl_code);
+  if (!row && request.server.test_switches()) row = find_row(kTestRows, ioctl.ctl_code);
+  return Asked{ioctl, row};
 }
 
 }  // namespace
 
-Task<Result<Reply>> handle_ioctl(Request& request) {
-  wire::Reader reader = request.body();
-  BRAID_CO_TRY(const auto ioctl, wire::IoctlRequest::decode(reader));
-  if (!ioctl.is_fsctl()) co_return fail(NtStatus::kNotSupported);
-  const uint32_t transfer_max = request.connection->negotiated.max_transact_size;
-  if (ioctl.input.size() > transfer_max || ioctl.max_output_response > transfer_max ||
-      ioctl.max_input_response > transfer_max) {
-    co_return fail(NtStatus::kInvalidParameter);
-  }
-  BRAID_CO_CHECK(request.check_credit_charge(
-      ioctl.input.size(), uint64_t{ioctl.max_input_response} + ioctl.max_output_response));
-  const Row* row = find_row(kRows, ioctl.ctl_code);
-  if (!row && request.server.test_switches()) row = find_row(kTestRows, ioctl.ctl_code);
+Result<NamedOpens> ioctl_opens(const Request& request) {
+  BRAID_TRY(const Asked asked, read_request(request));
+  const auto& [ioctl, row] = asked;
   const bool names_open = ioctl.file_id != FileId::all_ones() || request.header.is_related();
-  if (row ? row->needs != Needs::kNothing : names_open) {
-    BRAID_CO_CHECK(find_open(request, ioctl, row && changes_something(*row)));
-  }
+  NamedOpens named;
+  if (row ? row->needs != Needs::kNothing : names_open) named.open = ioctl.file_id;
+  if (row && row->source) named.source = row->source(ioctl);
+  named.changes = row && changes_something(*row);
+  return named;
+}
+
+Task<Result<Reply>> handle_ioctl(Request& request) {
+  BRAID_CO_TRY(const Asked asked, read_request(request));
+  const auto& [ioctl, row] = asked;
   if (!row) {
     // [MS-SMB2] 3.3.5.15 and 3.3.5.15.8: nothing below us takes it either.
     co_return fail(request.tree_connect->is_pipe() ? NtStatus::kFsDriverRequired

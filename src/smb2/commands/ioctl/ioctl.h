@@ -1,6 +1,8 @@
 // The FSCTLs, each in a file of its own or with its kin.
 #pragma once
 
+#include <optional>
+
 #include "base/bytes.h"
 #include "filestate/types.h"
 #include "runtime/task.h"
@@ -56,10 +58,15 @@ Task<Result<IoctlAnswer>> ioctl_refs_stream_snapshot(Request&, const wire::Ioctl
 Task<Result<IoctlAnswer>> ioctl_enumerate_snapshots(Request&, const wire::IoctlRequest&);
 Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request&, const wire::IoctlRequest&);
 
-// Reads from `source` beside writing to request.open need the caching of both settled: kRead for
-// the one, `operation` for the other. Holds neither while it waits for a client, and both in the
-// end. STATUS_FILE_CLOSED when one was closed meanwhile.
-Task<Result<void>> prepare_copy(Request& request, OpenUse& source,
-                                filestate::Operation operation);
+// The open that an FSCTL copies from, which then is request.source. Nothing: the input names none.
+using IoctlSource = std::optional<FileId> (*)(const wire::IoctlRequest&);
+std::optional<FileId> copychunk_source(const wire::IoctlRequest&);
+std::optional<FileId> duplicate_extents_source(const wire::IoctlRequest&);
+std::optional<FileId> offload_write_source(const wire::IoctlRequest&);
+
+// Reads from request.source beside writing to request.open need the caching of both settled: kRead
+// for the one, `operation` for the other. Holds neither while it waits for a client, and only then;
+// STATUS_FILE_CLOSED when one was closed meanwhile.
+Task<Result<void>> prepare_copy(Request& request, filestate::Operation operation);
 
 }  // namespace braid::smb2

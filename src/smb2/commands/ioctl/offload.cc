@@ -44,20 +44,20 @@ IoctlAnswer answer_with(const Output& output) {
   return answer;
 }
 
-// The open a token is of, when it is all still as it was.
-Result<std::shared_ptr<Open>> source_of(Request& request, const OffloadToken& token) {
+// The open a token is of, which is request.source, as it was when the token was made.
+Result<void> check_source(const Request& request, const OffloadToken& token) {
   if (token.session_id != request.session->session_id ||
       token.expires < request.server.clock().now()) {
     return fail(NtStatus::kInvalidToken);
   }
-  auto open = request.session->find_open(token.file_id);
+  const OpenUse& open = request.source;
   if (!open || open->is_pipe() || open->attributes.is_directory) {
     return fail(NtStatus::kInvalidToken);
   }
   if (!open->has_access(Access::kFileReadData | Access::kFileExecute)) {
     return fail(NtStatus::kAccessDenied);
   }
-  return open;
+  return {};
 }
 
 // STATUS_INVALID_TOKEN unless the file is as it was: a token is of the data as it was.
@@ -157,6 +157,15 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::Ioctl
   co_return answer_with(output);
 }
 
+std::optional<FileId> offload_write_source(const wire::IoctlRequest& ioctl) {
+  wire::Reader reader(ioctl.input);
+  const auto input = OffloadWriteInput::decode(reader);
+  if (!input) return std::nullopt;
+  const auto token = OffloadToken::decode(input->token);
+  if (!token) return std::nullopt;
+  return token->file_id;
+}
+
 Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::IoctlRequest& ioctl) {
   if (ioctl.input.size() < OffloadWriteInput::kSize ||
       ioctl.max_output_response < OffloadWriteOutput::kSize) {
@@ -175,7 +184,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   OffloadWriteOutput output{.length_written = input.copy_length};
   const bool is_zeros = input.token.type == StorageOffloadToken::kZeroData;
   OffloadToken token;
-  OpenUse source;
+  const OpenUse& source = request.source;
   if (is_zeros) {
     BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kZeroData));
   } else {
@@ -183,10 +192,8 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
     if (input.transfer_offset >= token.length) co_return fail(NtStatus::kInvalidParameter);
     output.length_written =
         std::min({input.copy_length, token.length - input.transfer_offset, kOffloadWriteMax});
-    BRAID_CO_TRY(const auto source_open, source_of(request, token));
-    source = Open::use(source_open);
-    if (!source) co_return fail(NtStatus::kInvalidToken);
-    BRAID_CO_CHECK(co_await prepare_copy(request, source, filestate::Operation::kWrite));
+    BRAID_CO_CHECK(check_source(request, token));
+    BRAID_CO_CHECK(co_await prepare_copy(request, filestate::Operation::kWrite));
     BRAID_CO_CHECK(check_unchanged(*source, token));
     const uint64_t from = token.offset + input.transfer_offset;
     if (const NtStatus conflict =
