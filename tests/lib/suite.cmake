@@ -5,8 +5,8 @@
 #
 # braid_image_suite(NAME FILE_SYSTEM SCRIPT ...)
 #
-# The same with the suite's files on a fresh file system, xfs or btrfs, in an image (on_image.sh);
-# skipped where loop devices are not to be had.
+# The same with the suite's files on a fresh file system, one of those that on_image.sh makes; skipped
+# where it cannot be made or mounted.
 #
 # Debian's own Python, since python3-impacket is a package for that one.
 find_program(BRAID_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
