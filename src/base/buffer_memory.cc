@@ -42,14 +42,23 @@ Guarded<Blocks, LockRank::kBuffers>& blocks() {
   return all;
 }
 
+bool is_large(size_t size) { return size >= BufferMemory::kKeptMin; }
 bool is_kept(size_t size) {
-  return BufferMemory::kKeeps && size >= BufferMemory::kKeptMin && size <= BufferMemory::kBlockMax;
+  return BufferMemory::kKeeps && is_large(size) && size <= BufferMemory::kBlockMax;
+}
+
+constexpr std::align_val_t kPage{4096};
+
+uint8_t* new_block(size_t bytes) {
+  return static_cast<uint8_t*>(::operator new(bytes + BufferMemory::kOffset, kPage)) +
+         BufferMemory::kOffset;
 }
 
 }  // namespace
 
 uint8_t* BufferMemory::take(size_t size) {
-  if (!is_kept(size)) return static_cast<uint8_t*>(::operator new(size));
+  if (!is_large(size)) return static_cast<uint8_t*>(::operator new(size));
+  if (!is_kept(size)) return new_block(size);
   const BlockSize wanted = size_for(size);
   {
     auto all = blocks().lock();
@@ -59,11 +68,15 @@ uint8_t* BufferMemory::take(size_t size) {
       return reinterpret_cast<uint8_t*>(block);
     }
   }
-  return static_cast<uint8_t*>(::operator new(wanted.bytes));
+  return new_block(wanted.bytes);
 }
 
 void BufferMemory::give_back(uint8_t* block, size_t size) noexcept {
-  if (block && is_kept(size)) {
+  if (!block || !is_large(size)) {
+    ::operator delete(block);
+    return;
+  }
+  if (is_kept(size)) {
     const BlockSize held = size_for(size);
     auto all = blocks().lock();
     if (all->bytes + held.bytes <= kKeptMax) {
@@ -72,7 +85,7 @@ void BufferMemory::give_back(uint8_t* block, size_t size) noexcept {
       return;
     }
   }
-  ::operator delete(block);
+  ::operator delete(block - kOffset, kPage);
 }
 
 size_t BufferMemory::kept() { return blocks().lock()->bytes; }

@@ -14,6 +14,11 @@ namespace braid {
 // one sends no byte that it has not written.
 class BufferMemory {
  public:
+  // A block begins this far behind a page. The kernel copies out of pages: where a copy's writes run
+  // a few bytes ahead of its reads, seen within a page, the processor takes each read for one of
+  // what was just written and waits. 16 bytes, where malloc puts a block of its own, is the worst:
+  // a megabyte then costs three to four times as much.
+  static constexpr size_t kOffset = 64;
   // A sanitizer would not see the use of a block that was given back.
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
   static constexpr bool kKeeps = false;

@@ -32,6 +32,14 @@ TEST(BufferMemory, BlockHoldsWhatWasAskedFor) {
   }
 }
 
+TEST(BufferMemory, LargeBlockBeginsWhereCopiesAreFast) {
+  for (const size_t size : {BufferMemory::kKeptMin, (size_t{1} << 20) + 112,
+                            BufferMemory::kBlockMax, BufferMemory::kBlockMax + 1}) {
+    const Buffer buffer(size);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % 4096, BufferMemory::kOffset) << size;
+  }
+}
+
 TEST(BufferMemory, NoMoreThanTheLimitIsKept) {
   {
     std::vector<Buffer> many;
