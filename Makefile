@@ -3,6 +3,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 LISTEN ?= 127.0.0.1:4450
 CTEST ?=
+SANITIZERS ?=
 MUTANTS ?=
 DESTDIR ?=
 prefix ?= /usr/local
@@ -45,11 +46,12 @@ run: build ## Serve a demo folder on 127.0.0.1:4450 (LISTEN=ADDRESS:PORT)
 	@tools/demo.sh build/release build/demo $(LISTEN)
 
 .PHONY: test
-test: deps ## Build everything and pass every test (CTEST='-R NAME' for some)
+test: deps ## Build everything and pass every test (CTEST='-R NAME' for some; SANITIZERS=1: with them too)
 	@$(CONFIGURE) release >/dev/null
 	$(call announce,release,about eight minutes)
 	@ninja -C build/release -j$(JOBS)
-	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(if $(CTEST),--fuzz-seconds 0) -- $(CTEST)
+	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(if $(CTEST),--fuzz-seconds 0) \
+	  $(if $(SANITIZERS),--sanitizers) -- $(CTEST)
 
 .PHONY: asan tsan
 asan: ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer

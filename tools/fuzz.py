@@ -20,7 +20,7 @@ def names():
 
 
 def build(folder, wanted, jobs):
-    subprocess.run(["cmake", "--preset", "fuzz", "-B", folder], cwd=ROOT, check=True,
+    subprocess.run(["cmake", "--preset", "asan", "-B", folder], cwd=ROOT, check=True,
                    stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", folder, f"-j{jobs}", "--quiet", *wanted], check=True)
 
@@ -62,7 +62,7 @@ def run_all(folder, wanted, seconds, jobs, say=print):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=10, help="for each fuzzer")
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "fuzz")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "asan")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("names", nargs="*", help="only these")
     args = parser.parse_args()

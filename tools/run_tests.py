@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Runs every test of a build, then every fuzzer for some seconds, and adds them up.
 
+With --sanitizers a part of the tests runs once more in builds with sanitizers, which are brought up to
+date first: with address and undefined behaviour the unit tests and what sends damaged requests, with
+threads what has several of them.
+
 The last line is "N passed, N failed": cases of the unit tests and of the Python suites one by one,
 every other test and every fuzzer as one. A test that was skipped is named and counted as neither.
 """
@@ -15,6 +19,12 @@ import xml.etree.ElementTree
 import fuzz
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# The tests that run with a sanitizer too, as one regular expression each.
+SANITIZED = {
+    "asan": r"^(unit\..*|e2e|impacket|hostile\.(mutation|proxy))$",
+    "tsan": r"^(unit\.(runtime|transport|store|filestate.*|vfs|smb2)|e2e|e2e\.workers|workers)$",
+}
 
 
 def count_cases(output, passed):
@@ -64,12 +74,28 @@ def run_ctest(build, jobs, extra):
     return totals
 
 
+def run_sanitized(jobs):
+    """(passed, failed, skipped) of the tests that run with sanitizers too."""
+    totals = [0, 0, 0]
+    for preset, tests in SANITIZED.items():
+        build = ROOT / "build" / preset
+        print(f"with sanitizers: {preset}", flush=True)
+        subprocess.run(["cmake", "--preset", preset], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
+        subprocess.run(["ninja", "-C", build, f"-j{jobs}"], check=True)
+        counts = run_ctest(build, jobs, ["-R", tests])
+        totals = [total + count for total, count in zip(totals, counts)]
+    return totals
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--fuzz-build", type=pathlib.Path, default=ROOT / "build" / "fuzz")
+    parser.add_argument("--fuzz-build", type=pathlib.Path, default=ROOT / "build" / "asan")
     parser.add_argument("--fuzz-seconds", type=int, default=10, help="0: no fuzzers")
+    parser.add_argument("--sanitizers", action="store_true",
+                        help="run the tests of concern with sanitizers too")
     parser.add_argument("ctest", nargs="*", help="further arguments of ctest, after --")
     args = parser.parse_args()
     passed, failed, skipped = run_ctest(args.build.resolve(), args.jobs, args.ctest)
@@ -78,6 +104,9 @@ def main():
         fuzz.build(folder, wanted, args.jobs)
         broken = fuzz.run_all(folder, wanted, args.fuzz_seconds, args.jobs)
         passed, failed = passed + len(wanted) - len(broken), failed + len(broken)
+    if args.sanitizers:
+        for_each = run_sanitized(args.jobs)
+        passed, failed, skipped = (a + b for a, b in zip((passed, failed, skipped), for_each))
     if skipped:
         print(f"{skipped} skipped")
     print(f"{passed} passed, {failed} failed", flush=True)
