@@ -1,4 +1,5 @@
 // A CREATE opens what its name leads to, although names change after it has looked.
+#include <cerrno>
 #include <thread>
 
 #include "smb2/commands/file_requests_testing.h"
@@ -131,6 +132,19 @@ TEST_F(CreateRace, AStreamIsLookedForAgain) {
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
   EXPECT_EQ(plan->calls_of("open_stream"), opens + 1);
+}
+
+// It went between two looks at it.
+TEST_F(CreateRace, AStreamThatWentIsNoError) {
+  auto body = RawClient::create_body("f:s");
+  second.close_file(second.create(body));
+  body.create_disposition = CreateDisposition::kOpenIf;
+  plan->hold_operation("stat");
+  first.send(first.request(Command::kCreate, body));
+  plan->await_held(1);
+  plan->fail_call(1, ENOENT);
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
 }
 
 TEST_F(CreateRace, WhatIsJustMadeIsItsMakers) {
