@@ -23,6 +23,15 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
   Effects effects;
   OpenDecision decision;
   FileKey known_as = file;
+  if (request.path && !request.is_new) {
+    if (const auto maker = impl_->maker_of(*request.path)) {
+      decision.decision = Decision::fail(NtStatus::kDeletePending);
+      decision.deletes_purged = true;
+      decision.deleted_by = *maker;
+      decision.waits_for = key_of_name(*request.path);
+      return decision;
+    }
+  }
   {
     Impl::Access access(*impl_, file, effects);
     FileState& state = access.open_state();
@@ -62,6 +71,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
         if (!each.newcomers_wait()) continue;
         decision.deletes_purged = true;
         decision.deleted_by = each.by;
+        decision.waits_for = node_key(file);
       }
     }
     if (!access.finish(true, store::Urgency::kOrdinary)) {

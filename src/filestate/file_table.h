@@ -27,8 +27,8 @@ namespace braid::filestate {
 //
 // The order of a CREATE: resolve the name and stat it; open(); on kWait answer STATUS_PENDING and
 // ask again with the same request when BreakSink::completed brings kRetryOpen; on kGo open or
-// truncate on disk, and close() if that fails. A file the CREATE makes has no key before it exists:
-// call check_lease_key() first, create it exclusively, then open(), which then never waits.
+// truncate on disk, and close() if that fails. What the CREATE makes is here before anybody else
+// meets it: open() comes before it has its name, or begin_making() before the one and the other.
 //
 // Owned by the server; outlives every open. Thread: any. A mutex per shard of files and one per
 // shard of lease keys, taken in that order, none held while the sink is called. No call blocks on
@@ -55,6 +55,13 @@ class FileTable {
   // kFail with SHARING_VIOLATION, DELETE_PENDING, INVALID_PARAMETER (lease key bound elsewhere),
   // FILE_NOT_AVAILABLE (held by a disconnected persistent open).
   OpenDecision open(const FileKey& file, const OpenRequest& request);
+  // Before a CREATE gives something new the name `path`: until the last copy of this is gone, those
+  // in any worker who open what has that name, or take it from it, are told to ask again; but not
+  // OpenRequest::is_new. Keep it until open(), and as long as the new name may yet be taken back.
+  // Null: too many are being made. Not to outlive the table.
+  std::shared_ptr<const void> begin_making(std::string_view path);
+  // What stands for such a name in OpenDecision::waits_for; no file has this key.
+  static FileKey key_of_name(std::string_view path);
   // For an open or operation that waits and was cancelled: no completion follows. False if it was
   // not waiting (any more); the completion is then on its way or has been seen.
   bool cancel_wait(const OpenRef& ref);
@@ -91,7 +98,8 @@ class FileTable {
   // caching of all who have it or a stream of it open, so that what they keep open for themselves
   // only is closed. kWait: ask again at kRetryOperation of `ref`. kFail: ACCESS_DENIED (it is open,
   // or with kPosix open to somebody who does not share deletion, or a stream of it is open),
-  // DELETE_PENDING (that name is to be deleted, or about to be replaced by somebody else).
+  // DELETE_PENDING (that name is to be deleted, or about to be replaced by somebody else; or
+  // `taken_by` says who is just making what has it, and is to be waited for).
   ReplaceDecision begin_replace(const FileKey& target, std::string_view path, const OpenRef& ref,
                                 DeleteSemantics semantics);
   // Before the stream of `ref` is called `name`, [MS-FSA] 2.1.5.15.12.1: nobody opens the file or a

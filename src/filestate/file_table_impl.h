@@ -74,7 +74,9 @@ struct FileTable::Impl {
       : sink(to),
         group(workers),
         keeping(what),
-        name_changes(workers ? workers->region().name_changes() : own_name_changes) {}
+        name_changes(workers ? workers->region().name_changes() : own_name_changes),
+        names_in_making(workers ? workers->region().slot(workers->own_tag().index()).names_in_making
+                                : own_names_in_making) {}
 
   using Shard = Guarded<Files, LockRank::kFiles>;
   Shard& shard_of(const FileKey& file) {
@@ -195,6 +197,9 @@ struct FileTable::Impl {
   }
   void end_replace(const FileKey& file);
 
+  // Who is making what has this name.
+  std::optional<store::WorkerTag> maker_of(std::string_view path) const;
+
   void tell(const FileKey& file, Effects& effects);
   // Something may be in this file's record for this worker.
   void look(const FileKey& file) {
@@ -211,6 +216,8 @@ struct FileTable::Impl {
   const Keeping keeping;
   std::atomic<uint64_t> own_name_changes = 0;
   std::atomic<uint64_t>& name_changes;  // those, or the ones of all workers
+  store::NamesInMaking own_names_in_making;
+  store::NamesInMaking& names_in_making;  // those, or where other workers see them
   LeaseKeys keys;
   KeptFiles kept;
   std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed

@@ -7,6 +7,11 @@ namespace braid::filestate {
 
 ReplaceDecision FileTable::begin_replace(const FileKey& target, std::string_view path,
                                          const OpenRef& ref, DeleteSemantics semantics) {
+  if (const auto maker = impl_->maker_of(path)) {
+    return {.decision = Decision::fail(NtStatus::kDeletePending),
+            .taken_by = maker,
+            .waits_for = key_of_name(path)};
+  }
   const auto keys =
       impl_->ask(node_key(target), std::vector<FileKey>{}, [](FileNode& node, const FileState&) {
         std::vector<FileKey> open;
@@ -73,6 +78,7 @@ ReplaceDecision FileTable::begin_stream_rename(const OpenRef& ref, const FileKey
       rename.taken_by = std::ranges::find(node->deleting, FileNode::Deletion::Why::kReplaced,
                                           &FileNode::Deletion::why)
                             ->by;
+      rename.waits_for = node_key(ref.file);
     } else if (state->is_open_elsewhere(impl_->own_tag())) {
       rename.decision = Decision::fail(NtStatus::kSharingViolation);
     } else if (there && there != state && there->has_opens()) {

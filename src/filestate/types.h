@@ -106,6 +106,8 @@ struct OpenRequest {
   SharedPath path;  // of the file, also when a stream is opened: the name it is opened by
   // The file has no other name. A directory never has.
   bool is_sole_name = true;
+  // It is being made: nobody else knows of it, or the name is kept by FileTable::begin_making().
+  bool is_new = false;
 };
 
 // The lease that it asks for. REQUIRES: request.lease.
@@ -147,9 +149,11 @@ struct OpenDecision {
   std::optional<LeaseGrant> lease;
   bool sharing_violation = false;  // with kWait: and nothing else is waited for, as far as is known
   // With DELETE_PENDING: a disconnected open was given up for this one or another newcomer, and its
-  // worker deletes the file because of that. Ask again when it is gone.
+  // worker deletes the file because of that. Ask again when it is gone. Or what has the name is just
+  // being made, and not known here yet.
   bool deletes_purged = false;
   store::WorkerTag deleted_by{};
+  FileKey waits_for{};  // with that: the file, or FileTable::key_of_name()
 };
 
 // Names one break notification that wants an acknowledgement, and so one timer.
@@ -291,6 +295,7 @@ struct ReplaceDecision {
   Decision decision;
   // With kFail: another worker, or this one, is about to take a name, and is done soon: ask again.
   std::optional<store::WorkerTag> taken_by{};
+  FileKey waits_for{};  // with that: the file, or FileTable::key_of_name()
   // With kGo: opens of the file wait until the last copy of this is gone. Keep it until another
   // file has the name, or it is clear that none will. Not to outlive the table.
   std::shared_ptr<const void> until_replaced{};

@@ -10,6 +10,7 @@
 #include "base/lock_order.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "store/names_in_making.h"
 #include "store/record_store.h"
 #include "store/worker_tag.h"
 
@@ -39,6 +40,7 @@ struct WorkerSlot {
   std::atomic<bool> missed_messages = false;
   // Blocks of its arena that others let go of, chained.
   std::atomic<uint64_t> released = 0;
+  alignas(64) NamesInMaking names_in_making{};
 };
 
 struct alignas(64) Bucket {

@@ -53,6 +53,7 @@ WorkerTag WorkerGroup::new_life(const SharedRegion& region, size_t index) {
   const WorkerTag tag = WorkerTag::make(index, slot.lives.fetch_add(1));
   slot.watches = 0;
   slot.missed_messages = false;
+  slot.names_in_making.clear();
   slot.pid = ::getpid();
   slot.tag = tag.value;
   region.roster_version()++;

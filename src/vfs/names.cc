@@ -141,6 +141,13 @@ uint64_t stream_key(std::string_view stream_name) {
   return hash == 0 ? 1 : hash;
 }
 
+bool is_unfinished(std::string_view name) {
+  constexpr size_t kLength = kUnfinishedPrefix.size();
+  if (!name.starts_with('.') || name.size() <= kLength) return false;
+  return equal_folded(name.substr(0, kLength), kUnfinishedPrefix) &&
+         name.find_first_not_of("0123456789", kLength) == name.npos;
+}
+
 size_t utf16_units(std::string_view name) {
   size_t units = 0;
   for (size_t at = 0; at < name.size();) {

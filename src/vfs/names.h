@@ -13,6 +13,8 @@ namespace braid::vfs {
 // How the names begin under which the server makes what it cannot make without a name, until it
 // has the one that it is made for.
 inline constexpr std::string_view kUnfinishedPrefix = ".braid-new-";
+// Whether this is such a name, of a client or on disk. No client sees or reaches what has one.
+bool is_unfinished(std::string_view name);
 
 // A name on disk is bytes; a client sees UTF-16. What Windows cannot have in a name is shown to it
 // as characters of the private use area, and comes back from it as what it was:

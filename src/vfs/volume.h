@@ -172,8 +172,8 @@ class Volume {
                                              const OpenHow& how) = 0;
   // Makes what lookup() missed, all of it or nothing. EEXIST when someone was faster: look again.
   // What has its name may have been opened, written and closed by others before the next line is
-  // reached, so it is never taken back: whatever else is to be done to a new file and may be
-  // refused is done with `unnamed`.
+  // reached, so it is not taken back here: whatever else is to be done to a new file and may be
+  // refused is done with `unnamed`, or the caller keeps others from the name.
   virtual Result<std::unique_ptr<File>> create(const Credentials& who, const Missing& missing,
                                                const CreateHow& how) = 0;
   // Gives what create() made for `missing` without a name that name, and tells what it is then. It

@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import suite  # noqa: E402
-from file_control import ALICE, OPEN_IF, FileControlCase  # noqa: E402
+from file_control import ALICE, ALL_ACCESS, OPEN_IF, FileControlCase, create_context  # noqa: E402
 from server import ids_of  # noqa: E402
 from suite import braid_only  # noqa: E402
 
@@ -101,6 +101,19 @@ class Streams(FileControlCase):
         whole = self.open("file")
         self.refused("OBJECT_NAME_INVALID", rename, whole, "other:stream")
         self.assertFalse(os.path.exists(os.path.join(self.root, "other")))
+
+    # [MS-FSA] 2.1.5.1.1: who makes a file has what he asked for.
+    @braid_only
+    def test_a_descriptor_that_allows_nothing_is_no_obstacle_to_its_maker(self):
+        nothing = struct.pack("<BBHIIII", 1, 0, 0x8004, 0, 0, 0, 20) + struct.pack(
+            "<BBHHH", 2, 0, 8, 0, 0)
+        for name in ("closed", "closed too:s"):
+            with self.subTest(name):
+                file = self.smb.create(self.tree, name, ALL_ACCESS, 7, 0, 2, 0x80,
+                                       createContexts=[create_context(b"SecD", nothing)])
+                self.smb.write(self.tree, file, b"abc", 0, 3)
+                self.assertEqual(self.smb.read(self.tree, file, 0, 100), b"abc")
+                self.smb.close(self.tree, file)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,36 @@
 
 namespace braid::smb2 {
 
+inline Bytes set_info_request(RawClient& client, FileId id, wire::FileInfoClass info_class,
+                              ByteView buffer) {
+  wire::SetInfoRequest set;
+  set.info_type = wire::InfoType::kFile;
+  set.file_info_class = static_cast<uint8_t>(info_class);
+  set.file_id = id;
+  set.buffer = buffer;
+  return client.request(wire::Command::kSetInfo, set);
+}
+inline NtStatus set_info(RawClient& client, FileId id, wire::FileInfoClass info_class,
+                         ByteView buffer) {
+  return client.status_of(set_info_request(client, id, info_class, buffer));
+}
+inline Bytes renaming(std::string_view to, bool replace) {
+  Bytes buffer;
+  wire::Writer writer(buffer);
+  wire::FileRenameInformation{.replace_if_exists = replace, .file_name = std::string(to)}.encode(
+      writer);
+  return buffer;
+}
+inline NtStatus rename(RawClient& client, FileId id, std::string_view to, bool replace) {
+  return set_info(client, id, wire::FileInfoClass::kRename, renaming(to, replace));
+}
+inline std::string content(RawClient& client, FileId id) {
+  const auto answer = client.exchange(
+      client.request(wire::Command::kRead, wire::ReadRequest{.length = 100, .file_id = id}));
+  if (answer->status() != NtStatus::kSuccess) return std::string(name_of(answer->status()));
+  return std::string(as_text(answer->as<wire::ReadResponse>().data));
+}
+
 struct FileRequests : testing::Test {
   explicit FileRequests(std::unique_ptr<vfs::Volume> volume = vfs::make_memory_volume(),
                         size_t threads = 1)
@@ -52,12 +82,7 @@ struct FileRequests : testing::Test {
     return client.status_of(client.request(
         wire::Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes(content)}));
   }
-  std::string content(FileId id) {
-    const auto answer = client.exchange(
-        client.request(wire::Command::kRead, wire::ReadRequest{.length = 100, .file_id = id}));
-    if (answer->status() != NtStatus::kSuccess) return std::string(name_of(answer->status()));
-    return std::string(as_text(answer->as<wire::ReadResponse>().data));
-  }
+  std::string content(FileId id) { return smb2::content(client, id); }
   std::string content(std::string_view name) {
     auto body = RawClient::create_body(name);
     body.create_disposition = wire::CreateDisposition::kOpen;
@@ -69,22 +94,10 @@ struct FileRequests : testing::Test {
 
   // SET_INFO.
   Bytes request(FileId id, wire::FileInfoClass info_class, ByteView buffer) {
-    wire::SetInfoRequest set;
-    set.info_type = wire::InfoType::kFile;
-    set.file_info_class = static_cast<uint8_t>(info_class);
-    set.file_id = id;
-    set.buffer = buffer;
-    return client.request(wire::Command::kSetInfo, set);
+    return set_info_request(client, id, info_class, buffer);
   }
   NtStatus set(FileId id, wire::FileInfoClass info_class, ByteView buffer) {
     return client.status_of(request(id, info_class, buffer));
-  }
-  static Bytes renaming(std::string_view to, bool replace) {
-    Bytes buffer;
-    wire::Writer writer(buffer);
-    wire::FileRenameInformation{.replace_if_exists = replace, .file_name = std::string(to)}.encode(
-        writer);
-    return buffer;
   }
   NtStatus rename(FileId id, std::string_view to, bool replace = true) {
     return set(id, wire::FileInfoClass::kRename, renaming(to, replace));

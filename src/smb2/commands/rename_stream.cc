@@ -59,7 +59,7 @@ Task<Result<void>> rename_stream(Request& request, std::string name, bool replac
   called.stream = vfs::stream_key(new_name);
   filestate::ReplaceDecision free = server.file_table.begin_stream_rename(open.ref(), called);
   while (free.taken_by) {
-    const auto over = server.deletion_of(called, *free.taken_by);
+    const auto over = server.deletion_of(free.waits_for, *free.taken_by);
     co_await over->wait(request.seat);
     BRAID_CO_CHECK(co_await request.seat.next_turn());
     free = server.file_table.begin_stream_rename(open.ref(), called);

@@ -1,6 +1,7 @@
 #include "smb2/commands/rename_target.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "smb2/access_check.h"
 #include "smb2/error_status.h"
@@ -95,12 +96,15 @@ class Attempt {
     if (replace.decision.verdict == filestate::Verdict::kGo) {
       target.until_replaced = request_.server.announce_until(target.taken->attributes.key,
                                                              std::move(replace.until_replaced));
+    } else if (replace.taken_by) {
+      over = request_.server.deletion_of(replace.waits_for, *replace.taken_by);
     }
     return replace.decision;
   }
 
   RenameTarget target;
   std::optional<Error> error;
+  std::shared_ptr<OneShot<bool>> over;  // what is to be waited for before the next
   const WaitPlace waits_at = std::make_shared<Guarded<std::vector<FileKey>>>();
 
  private:
@@ -124,7 +128,9 @@ Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileK
   for (;;) {
     done = co_await until_decided(
         request, [&attempt] { return attempt.run(); }, attempt.waits_at);
-    if (!attempt.error || !attempt.error->is_os(EINPROGRESS)) break;
+    const bool in_pieces = attempt.error && attempt.error->is_os(EINPROGRESS);
+    if (!in_pieces && !attempt.over) break;
+    if (const auto over = std::exchange(attempt.over, nullptr)) co_await over->wait(request.seat);
     // The directory is large and not known yet: others have their turn between the pieces.
     attempt.error.reset();
     BRAID_CO_CHECK(co_await request.seat.next_turn());

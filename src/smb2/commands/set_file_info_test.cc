@@ -30,19 +30,9 @@ struct MovedDirectory : testing::Test {
     return client.status_of(client.request(Command::kCreate, directory(name, false)));
   }
   NtStatus set(FileId id, FileInfoClass info_class, ByteView buffer) {
-    wire::SetInfoRequest set;
-    set.info_type = wire::InfoType::kFile;
-    set.file_info_class = static_cast<uint8_t>(info_class);
-    set.file_id = id;
-    set.buffer = buffer;
-    return client.status_of(client.request(Command::kSetInfo, set));
+    return set_info(client, id, info_class, buffer);
   }
-  NtStatus rename(FileId id, std::string_view to) {
-    Bytes buffer;
-    wire::Writer writer(buffer);
-    wire::FileRenameInformation{.file_name = std::string(to)}.encode(writer);
-    return set(id, FileInfoClass::kRename, buffer);
-  }
+  NtStatus rename(FileId id, std::string_view to) { return smb2::rename(client, id, to, false); }
   NtStatus remove(FileId id) { return set(id, FileInfoClass::kDisposition, Bytes{1}); }
 
   vfs::Volume& volume() { return *engine.server().shares()->find("files")->volume; }

@@ -225,7 +225,7 @@ void InotifyChanges::take(State& state, const InotifyEvent& event) {
   }
   if (event.name.empty()) return;  // of the directory itself
   // What the server is making: it is added when it gets its name.
-  if (event.name.starts_with(vfs::kUnfinishedPrefix)) return;
+  if (vfs::is_unfinished(event.name)) return;
   const std::string path = InotifyTree::child_of(*directory, event.name);
   const auto found_new = [&] {
     new_bytes_ += path.size();

@@ -13,6 +13,12 @@ bool PosixContext::hides(std::string_view disk_name) const {
       hidden, [&](const wire::NameExpression& pattern) { return pattern.matches(name); });
 }
 
+bool PosixContext::is_own(const FileKey& directory, std::string_view disk_name) const {
+  if (!disk_name.starts_with('.')) return false;
+  if (directory == root_key && equal_folded(disk_name, kPrivateFolder)) return true;
+  return is_unfinished(disk_name);
+}
+
 void PosixContext::adjust(Attributes& attributes, bool hide) const {
   if (counts_attribute_block && attributes.kind == Kind::kFile) {
     const uint64_t block = block_size;

@@ -39,6 +39,8 @@ struct PosixContext {
   NameIndex index;
 
   bool hides(std::string_view disk_name) const;
+  // Whether this name in `directory` is the server's own, which clients neither see nor reach.
+  bool is_own(const FileKey& directory, std::string_view disk_name) const;
   // What depends on the share: takes a block of attributes out of the allocation size, and shows a
   // name that is hidden so.
   void adjust(Attributes& attributes, bool hide) const;

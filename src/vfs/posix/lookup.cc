@@ -1,5 +1,6 @@
 #include "vfs/posix/lookup.h"
 
+#include <algorithm>
 #include <climits>
 #include <optional>
 #include <span>
@@ -168,9 +169,9 @@ Result<Resolved> Walk::stopped(Descriptor fd, size_t consumed) {
 
 Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
                               const LookupOptions& options) {
-  if (!path.is_root() && equal_folded(to_disk(path.components().front()), kPrivateFolder)) {
-    return fail_os(EACCES);
-  }
+  const std::vector<std::string_view> names = path.components();
+  const bool is_private = !names.empty() && equal_folded(to_disk(names.front()), kPrivateFolder);
+  if (is_private || std::ranges::any_of(names, is_unfinished)) return fail_os(EACCES);
   return Walk(context, path, options).run();
 }
 

@@ -122,5 +122,59 @@ TEST_F(Posix, PrivateFolderCannotBeReached) {
   EXPECT_FALSE(posix);
 }
 
+// A directory that is made with what may be refused has such a name until it is whole.
+TEST_F(Posix, WhatIsBeingMadeCannotBeReached) {
+  fs::create_directory(share_ + "/d");
+  auto made = volume_
+                  ->create(server_credentials(), missing("d\\new"),
+                           {.access = {.read = true}, .directory = true, .unnamed = true})
+                  .value();
+  ASSERT_EQ(std::distance(fs::directory_iterator(share_ + "/d"), fs::directory_iterator()), 1);
+  const std::string name = fs::directory_iterator(share_ + "/d")->path().filename();
+  EXPECT_TRUE(look("d\\" + name).error().is_os(EACCES));
+  EXPECT_TRUE(look("D\\" + wire::fold(name) + "\\x").error().is_os(EACCES));
+  auto list = volume_->open(server_credentials(), *look("d"), {.access = {.read = true}}).value();
+  auto names = list->enumerate().value();
+  std::vector<DirectoryEntry> entries;
+  EXPECT_TRUE(names->next(100, nullptr, entries));
+  EXPECT_EQ(entries.size(), 2u) << "only the dots";
+  EXPECT_FALSE(names->find(name)->has_value());
+  // Nor is anything called so.
+  outside("f");
+  const auto f = look("f");
+  EXPECT_TRUE(volume_
+                  ->rename(server_credentials(), f->place, f->attributes.key,
+                           {missing("d\\new").place.parent, ".braid-new-1"}, true)
+                  .error()
+                  .is_os(EACCES));
+  // What only begins so is anybody's.
+  outside("d/.braid-new-ideas");
+  EXPECT_TRUE(look("d\\.braid-new-ideas"));
+  made.reset();
+  EXPECT_FALSE(fs::exists(share_ + "/d/" + name));
+}
+
+// What a server that was killed has left keeps no directory from being removed; what is being made
+// does.
+TEST_F(Posix, LeftoversGoWithTheirDirectory) {
+  fs::create_directories(share_ + "/d/.braid-new-1");
+  outside("d/.braid-new-2", "");
+  const auto remove = [this] {
+    const auto d = look("d");
+    return volume_->remove(server_credentials(), d->place, d->attributes.key);
+  };
+  EXPECT_TRUE(remove().error().is_os(ENOTEMPTY));
+  const auto long_ago = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  for (const char* name : {"/d/.braid-new-1", "/d/.braid-new-2"}) {
+    fs::last_write_time(share_ + name, long_ago);
+  }
+  outside("d/mine");
+  EXPECT_TRUE(remove().error().is_os(ENOTEMPTY));
+  EXPECT_TRUE(fs::exists(share_ + "/d/.braid-new-1"));
+  fs::remove(share_ + "/d/mine");
+  EXPECT_TRUE(remove());
+  EXPECT_FALSE(fs::exists(share_ + "/d"));
+}
+
 }  // namespace
 }  // namespace braid::vfs

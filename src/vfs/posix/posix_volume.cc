@@ -102,8 +102,7 @@ class PosixVolume final : public Volume {
   const Features& features() const override { return context_->features; }
 
  private:
-  // Before a name is changed. EACCES for the server's own folder, which no name of a client's may
-  // be.
+  // Before a name is changed. EACCES for the server's own, which no name of a client's may be.
   Result<void> begin_change(const Place& place);
   // Holds what has the name now. ESTALE unless it is `expected`.
   static Result<Descriptor> hold(const Place& place, FileKey expected);
@@ -114,9 +113,7 @@ class PosixVolume final : public Volume {
 
 Result<void> PosixVolume::begin_change(const Place& place) {
   if (!place.parent) return fail_os(EBUSY);  // the root itself
-  if (place.parent->key() == context_->root_key && equal_folded(place.name, kPrivateFolder)) {
-    return fail_os(EACCES);
-  }
+  if (context_->is_own(place.parent->key(), place.name)) return fail_os(EACCES);
   context_->index.changed_name();
   return {};
 }
@@ -371,10 +368,14 @@ Result<void> PosixVolume::remove(const Credentials& who, const Place& place, Fil
   BRAID_TRY(const struct statx st, stat_of(held.get()));
   const bool directory = S_ISDIR(st.stx_mode);
   const bool last = directory || st.stx_nlink == 1;
-  if (::unlinkat(descriptor_of(place.parent), place.name.c_str(), directory ? AT_REMOVEDIR : 0) !=
-      0) {
-    return fail_os(errno == EEXIST ? ENOTEMPTY : errno);
-  }
+  const auto unlink = [&place, directory] {
+    const int flags = directory ? AT_REMOVEDIR : 0;
+    if (::unlinkat(descriptor_of(place.parent), place.name.c_str(), flags) == 0) return 0;
+    return errno == EEXIST ? ENOTEMPTY : errno;
+  };
+  int error = unlink();
+  if (error == ENOTEMPTY && directory && remove_leftovers(held.get())) error = unlink();
+  if (error != 0) return fail_os(error);
   if (last && (directory || S_ISREG(st.stx_mode))) {
     const ScopedPrivilege privilege;
     if (privilege.status()) remove_side_files(*context_, held.get());

@@ -1,9 +1,13 @@
 #include "vfs/posix/unnamed.h"
 
+#include <dirent.h>
 #include <sys/random.h>
 
 #include <cstdio>
+#include <ctime>
+#include <vector>
 
+#include "base/unique_fd.h"
 #include "runtime/identity.h"
 #include "vfs/names.h"
 
@@ -17,6 +21,17 @@ bool is_unknown(const Error& error) {
   return error.is_os(EOPNOTSUPP) || error.is_os(EISDIR) || error.is_os(EINVAL);
 }
 
+// No file is made that long.
+constexpr int64_t kMakingSecondsMax = 60;
+
+bool is_leftover(int directory, const std::string& name) {
+  const auto st = stat_in(directory, name);
+  if (!st || !is_unfinished(name)) return false;
+  if (st->stx_mtime.tv_sec + kMakingSecondsMax > ::time(nullptr)) return false;
+  // The server puts nothing into a file before it has its name.
+  return !S_ISREG(st->stx_mode) || st->stx_size == 0 || st->stx_nlink > 1;
+}
+
 }  // namespace
 
 std::string unfinished_name() {
@@ -27,7 +42,13 @@ std::string unfinished_name() {
 
 Unnamed::~Unnamed() {
   if (own_name_.empty()) return;
-  ::unlinkat(descriptor_of(parent_), own_name_.c_str(), is_directory_ ? AT_REMOVEDIR : 0);
+  const auto remove = [this] {
+    return ::unlinkat(descriptor_of(parent_), own_name_.c_str(), is_directory_ ? AT_REMOVEDIR : 0);
+  };
+  if (remove() == 0 || (errno != EACCES && errno != EPERM)) return;
+  // Its maker may make names here no more. It is the server's, and nobody else sees it.
+  const ScopedPrivilege privilege;
+  if (privilege.status()) remove();
 }
 
 Result<Descriptor> Unnamed::become(int fd, const Place& place, Access access) {
@@ -93,6 +114,27 @@ Result<NewFile> make_unnamed(const std::shared_ptr<Node>& parent, const CreateHo
     return fail(made.error());
   }
   return NewFile{*std::move(made), std::make_unique<Unnamed>(parent, name, how.directory)};
+}
+
+bool remove_leftovers(int directory) {
+  UniqueFd fd(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return false;
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::fdopendir(fd.get()), ::closedir);
+  if (!listing) return false;
+  (void)fd.release();
+  std::vector<std::string> names;
+  while (const dirent* const entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (!is_leftover(directory, name)) return false;
+    names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    if (::unlinkat(directory, name.c_str(), 0) != 0) {
+      ::unlinkat(directory, name.c_str(), AT_REMOVEDIR);
+    }
+  }
+  return !names.empty();
 }
 
 }  // namespace braid::vfs

@@ -2,6 +2,10 @@
 // File".
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <optional>
+
 #include "smb2/commands/create/create.h"
 
 namespace braid::smb2 {
@@ -12,7 +16,12 @@ struct OpenedFile {
   std::unique_ptr<vfs::File> base_file;  // of a stream
   vfs::Path path;
   FileKey key;
-  std::shared_ptr<vfs::Node> parent;  // known when something was made
+  // Where something is made; null when it was there. Outlives this.
+  const vfs::Missing* missing = nullptr;
+  // Of something that is made and has its name, or is about to: FileTable::begin_making().
+  std::shared_ptr<const void> making;
+  // Of a stream: how it is opened, or made once filestate knows of it; then there is no `file` yet.
+  std::optional<vfs::StreamHow> stream_how;
   vfs::Attributes attributes;
   uint32_t granted_access = 0;
   uint32_t needed_access = 0;   // by the disposition; it meets share modes, and is not granted
@@ -29,6 +38,20 @@ struct CreateAttempt {
   uint64_t name_changes = 0;  // FileTable's, before the name was looked up
   bool has_option(uint32_t option) const { return (create.create_options & option) != 0; }
 };
+
+// create_making.cc. What a CREATE makes is known to filestate before anybody else meets it, and a
+// CREATE that is refused has made nothing.
+//
+// Before `path` is made: whoever finds it waits. EINPROGRESS: too much is being made, ask again.
+Result<std::shared_ptr<const void>> begin_making(const CreateAttempt& attempt,
+                                                 const vfs::Path& path);
+// Once filestate knows of it: gives its name to what has none, makes the stream that is missing,
+// and looks again for one that may have become another. EEXIST, ESTALE: begin anew.
+Result<void> complete(const CreateAttempt& attempt, OpenedFile& opened);
+// Before a CREATE is refused that has made something with a name. What others have open by then, or
+// local programs have put something into, stays.
+enum class Registered : uint8_t { kNo, kYes };
+void unmake(const CreateAttempt& attempt, const OpenedFile& opened, Registered registered);
 
 // create_finish.cc: registers with filestate, finishes what the disposition asks for and puts the
 // Open in its tables.

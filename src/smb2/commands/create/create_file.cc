@@ -2,6 +2,7 @@
 // Open of a File".
 #include "smb2/access_check.h"
 #include "smb2/commands/create/create_attempt.h"
+#include "smb2/commands/create/create_rights.h"
 #include "smb2/commands/create/create_security.h"
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
@@ -20,67 +21,6 @@ using wire::CreateOptions;
 
 // How often a name may appear or vanish under us before the client hears of it.
 constexpr int kRacesMax = 8;
-
-bool overwrites(CreateDisposition disposition) {
-  return disposition == CreateDisposition::kSupersede ||
-         disposition == CreateDisposition::kOverwrite ||
-         disposition == CreateDisposition::kOverwriteIf;
-}
-bool makes_new(CreateDisposition disposition) {
-  return disposition != CreateDisposition::kOpen && disposition != CreateDisposition::kOverwrite;
-}
-
-// The rights to grant, or why not. `maximal` is what the user could have, `by_name` what there is
-// besides for who asks for it.
-Result<uint32_t> grant(const CreateAttempt& attempt, uint32_t maximal, uint32_t by_name,
-                       uint32_t also_needed) {
-  const uint32_t desired = map_generic(attempt.create.desired_access);
-  uint32_t wanted = desired & ~Access::kMaximumAllowed;
-  const uint32_t refused = (wanted | also_needed) & ~(maximal | by_name);
-  if (refused == Access::kAccessSystemSecurity) return fail(NtStatus::kPrivilegeNotHeld);
-  if (refused) return fail(NtStatus::kAccessDenied);
-  if (desired & Access::kMaximumAllowed) wanted |= maximal;
-  if (attempt.has_option(CreateOptions::kDeleteOnClose) && !(wanted & Access::kDelete)) {
-    return fail(NtStatus::kAccessDenied);
-  }
-  return wanted;
-}
-
-// What carrying out the disposition on a file, or on a named stream of it, that is there takes
-// besides what was asked for; 0 unless it overwrites. [MS-FSA] 2.1.5.1.2 "Open of an Existing
-// File".
-Result<uint32_t> needed_to_overwrite(const CreateAttempt& attempt, const vfs::Attributes& file) {
-  const CreateDisposition disposition = attempt.create.create_disposition;
-  if (!overwrites(disposition)) return 0;
-  uint32_t needed =
-      disposition == CreateDisposition::kSupersede ? Access::kDelete : Access::kFileWriteData;
-  if (attempt.state.name.stream.empty()) {
-    uint32_t kept = file.dos_attributes & (vfs::dos::kHidden | vfs::dos::kSystem);
-    if (file.hidden_by_name) kept &= ~vfs::dos::kHidden;
-    if (kept & ~attempt.create.file_attributes) return fail(NtStatus::kAccessDenied);
-    needed |= Access::kFileWriteEa | Access::kFileWriteAttributes;
-  }
-  if (file.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kAccessDenied);
-  return needed;
-}
-
-// Whether what is there may be opened to be deleted at the close: [MS-FSA] 2.1.5.1.2.1. Asked now,
-// as nobody hears of it then. `opened`: the file itself.
-Result<void> check_delete_on_close(const CreateAttempt& attempt, const vfs::Attributes& file,
-                                   vfs::File& opened) {
-  if (!attempt.has_option(CreateOptions::kDeleteOnClose)) return {};
-  if (file.dos_attributes & vfs::dos::kReadonly) return fail(NtStatus::kCannotDelete);
-  BRAID_TRY(const bool is_read_only, opened.is_read_only());
-  if (is_read_only) return fail(NtStatus::kCannotDelete);
-  return {};
-}
-
-// What is asked of the file, in whatever way, for rights_on().
-uint32_t asked_for(const CreateAttempt& attempt, uint32_t also_needed) {
-  uint32_t asked = map_generic(attempt.create.desired_access) | also_needed;
-  if (attempt.create.contexts.query_maximal_access) asked |= Access::kMaximumAllowed;
-  return asked;
-}
 
 // The kernel's part of opening for `granted`. On a read-only share,
 // such as a previous version, nothing is opened for writing, whatever was granted.
@@ -211,6 +151,13 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   // What follows may be refused, and then there has been no file.
   const bool is_reserved = !is_directory && attempt.create.contexts.allocation_size;
   const bool unnamed = security->descriptor || !attempt.state.eas.empty() || is_reserved;
+  opened.path = missing.path;
+  opened.missing = &missing;
+  if (!unnamed) {
+    auto making = begin_making(attempt, missing.path);
+    if (!making) return making.error();
+    opened.making = *std::move(making);
+  }
   auto file =
       attempt.volume.create(attempt.request.credentials(), missing,
                             {.access = is_directory ? vfs::Access{.read = true}
@@ -228,14 +175,14 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
     if (done) done = store_eas(*opened.file, attempt.state.eas);
     if (done && is_reserved) done = reserve(attempt, *opened.file);
     if (!done) return done.error();
+  } else {
+    auto attributes = opened.file->stat();
+    if (!attributes) {
+      unmake(attempt, opened, Registered::kNo);
+      return attributes.error();
+    }
+    opened.attributes = *attributes;
   }
-  opened.path = missing.path;
-  opened.parent = missing.place.parent;
-  auto attributes =
-      unnamed ? attempt.volume.publish(attempt.request.credentials(), missing, *opened.file)
-              : opened.file->stat();
-  if (!attributes) return attributes.error();
-  opened.attributes = *attributes;
   opened.action = CreateAction::kCreated;
   return finish_open(attempt, std::move(opened));
 }
@@ -269,7 +216,15 @@ std::optional<Error> open_base(const CreateAttempt& attempt, const vfs::Found& f
   return std::nullopt;
 }
 
-// It has no name before its stream is there.
+Result<vfs::StreamHow> how_to_make_stream(const CreateAttempt& attempt, const FileRights& rights) {
+  if (!(rights.maximal & Access::kFileWriteData)) return fail(NtStatus::kAccessDenied);
+  const uint64_t allocation = attempt.create.contexts.allocation_size.value_or(0);
+  if (allocation > kSizeMax) return fail(NtStatus::kInvalidParameter);
+  return vfs::StreamHow{
+      .disposition = vfs::StreamHow::Disposition::kCreate, .write = true, .allocation = allocation};
+}
+
+// The file of a new stream, and the stream. They have no name yet.
 std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing& missing,
                                OpenedFile& opened, FileRights& rights) {
   if (!makes_new(attempt.create.create_disposition)) return Error(NtStatus::kObjectNameNotFound);
@@ -279,24 +234,68 @@ std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing&
   const auto security =
       security_for_new(attempt.request, attempt.create, *directory->security, false);
   if (!security) return security.error();
+  opened.maximal_access = Access::kFileAllAccess & attempt.request.tree_connect->maximal_access;
+  rights.maximal = opened.maximal_access;
+  rights.by_name = directory->by_name;
+  const auto how = how_to_make_stream(attempt, rights);
+  if (!how) return how.error();
   auto made = attempt.volume.create(
       attempt.request.credentials(), missing,
       {.access = {.read = true, .write = true}, .mode = security->mode, .unnamed = true});
   if (!made) return made.error();
   opened.base_file = std::move(*made);
+  // Before the descriptor, which may allow the maker nothing.
+  auto stream = opened.base_file->open_stream(attempt.state.name.stream, *how);
+  if (!stream) return stream.error();
+  opened.file = std::move(*stream);
   if (const auto done = apply(attempt.request, *opened.base_file, *security); !done) {
     return done.error();
   }
-  opened.maximal_access = Access::kFileAllAccess & attempt.request.tree_connect->maximal_access;
-  rights.maximal = opened.maximal_access;
-  rights.by_name = directory->by_name;
+  opened.action = CreateAction::kCreated;
   opened.path = missing.path;
+  opened.missing = &missing;
+  return std::nullopt;
+}
+
+// The stream of a file that is there: opens it, or finds that it is to be made.
+std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attributes& file,
+                                 const FileRights& rights, OpenedFile& opened) {
+  const CreateDisposition disposition = attempt.create.create_disposition;
+  std::string& name = attempt.state.name.stream;
+  opened.stream_how = vfs::StreamHow{
+      .write = !attempt.request.tree_connect->share->read_only &&
+               (overwrites(disposition) ||
+                (opened.granted_access & (Access::kFileWriteData | Access::kFileAppendData)))};
+  auto stream = opened.base_file->open_stream(name, *opened.stream_how);
+  if (!stream && !stream.error().is_os(ENOENT)) return stream.error();
+  if (!stream) {
+    if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
+    auto how = how_to_make_stream(attempt, rights);
+    if (!how) return how.error();
+    opened.stream_how = *how;
+    opened.action = CreateAction::kCreated;
+    opened.key = opened.base_file->key();
+    opened.key.stream = vfs::stream_key(name);
+    opened.attributes = file;
+    opened.attributes.allocation_size = 0;
+    return std::nullopt;
+  }
+  if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
+  if (overwrites(disposition)) {
+    const auto needed = needed_to_overwrite(attempt, file);
+    if (!needed) return needed.error();
+    if (*needed & ~(rights.maximal | rights.by_name)) return Error(NtStatus::kAccessDenied);
+    opened.needed_access = *needed;
+    opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
+                                                                 : CreateAction::kOverwritten;
+  }
+  name = stored_spelling(*opened.base_file, name);
+  opened.file = std::move(*stream);
   return std::nullopt;
 }
 
 // A named stream of a file that is there or is made first. [MS-FSA] 2.1.5.1.
 CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& base) {
-  const CreateDisposition disposition = attempt.create.create_disposition;
   if (attempt.has_option(CreateOptions::kDirectoryFile)) return Error(NtStatus::kNotADirectory);
   OpenedFile opened;
   FileRights rights;
@@ -310,49 +309,15 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
   auto granted = grant(attempt, rights.maximal, rights.by_name, 0);
   if (!granted) return granted.error();
   opened.granted_access = *granted;
-  const bool writes =
-      !attempt.request.tree_connect->share->read_only &&
-      (overwrites(disposition) ||
-       (opened.granted_access & (Access::kFileWriteData | Access::kFileAppendData)));
-
-  vfs::StreamHow how{.disposition = vfs::StreamHow::Disposition::kOpen, .write = writes};
-  auto stream = opened.base_file->open_stream(attempt.state.name.stream, how);
-  const bool missing = !stream && stream.error().is_os(ENOENT);
-  if (!stream && !missing) return stream.error();
-  if (missing) {
-    if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
-    if (!(rights.maximal & Access::kFileWriteData)) return Error(NtStatus::kAccessDenied);
-    how.disposition = vfs::StreamHow::Disposition::kCreate;
-    how.write = true;
-    how.allocation = attempt.create.contexts.allocation_size.value_or(0);
-    if (how.allocation > kSizeMax) return Error(NtStatus::kInvalidParameter);
-    stream = opened.base_file->open_stream(attempt.state.name.stream, how);
-    if (!stream) return stream.error();
-    opened.action = CreateAction::kCreated;
-  } else {
-    if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
-    if (overwrites(disposition)) {
-      // There was a file, as there is a stream of it.
-      const auto needed = needed_to_overwrite(attempt, found->attributes);
-      if (!needed) return needed.error();
-      if (*needed & ~(rights.maximal | rights.by_name)) return Error(NtStatus::kAccessDenied);
-      opened.needed_access = *needed;
-      opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
-                                                                   : CreateAction::kOverwritten;
-    }
+  if (found) {
+    if (const auto error = find_stream(attempt, found->attributes, rights, opened)) return *error;
   }
-  if (!missing)
-    attempt.state.name.stream = stored_spelling(*opened.base_file, attempt.state.name.stream);
-  opened.file = std::move(*stream);
-  opened.key = opened.file->key();
-  auto attributes = opened.file->stat();
-  if (!attributes) return attributes.error();
-  opened.attributes = *attributes;
-  if (nothing) {
-    const auto named =
-        attempt.volume.publish(attempt.request.credentials(), *nothing, *opened.base_file);
-    if (!named) return named.error();
-    opened.parent = nothing->place.parent;
+  if (opened.file) {
+    opened.key = opened.file->key();
+    auto attributes = opened.file->stat();
+    if (!attributes)
+      return attributes.error().is_os(ENOENT) ? Error::os(ESTALE) : attributes.error();
+    opened.attributes = *attributes;
   }
   return finish_open(attempt, std::move(opened));
 }

@@ -38,7 +38,8 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.overwrites = overwriting;
   open.needed_access = opened.needed_access;
   open.allocation_size = overwriting ? 0 : opened.attributes.allocation_size;
-  open.is_directory = opened.file->is_directory();
+  open.is_directory = opened.file && opened.file->is_directory();
+  open.is_new = opened.missing != nullptr;
   open.is_sole_name = open.is_directory || opened.attributes.nlink <= 1;
   open.delete_on_close = attempt.has_option(CreateOptions::kDeleteOnClose);
   if (open.delete_on_close) open.deleter = attempt.request.credentials();
@@ -144,7 +145,7 @@ std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& o
       .create_options = attempt.create.create_options,
       .create_disposition = static_cast<uint32_t>(attempt.create.create_disposition),
       .file_attributes = attempt.create.file_attributes,
-      .is_directory = opened.file->is_directory(),
+      .is_directory = opened.file && opened.file->is_directory(),
       .is_stream = opened.base_file != nullptr,
       .maximal_access = opened.maximal_access,
       .create_action = opened.action};
@@ -152,7 +153,12 @@ std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& o
                                      attempt.request.tree_connect, attributes);
   open->file = std::move(opened.file);
   open->base_file = std::move(opened.base_file);
-  open->its_stream_name = open->file->stream_name();
+  if (open->file) {
+    open->its_stream_name = open->file->stream_name();
+  } else {
+    // It is still to be made, and others of that name may have left their deletion to this.
+    open->its_stream_name = std::make_shared<vfs::StreamName>(attempt.state.name.stream);
+  }
   open->credentials = attempt.request.credentials();
   *open->path.lock() = opened.path;
   return open;
@@ -184,6 +190,7 @@ std::shared_ptr<Open> make_open(const CreateAttempt& attempt, OpenedFile& opened
 // A stream that was renamed or removed after it was found: filestate has it by a name that is
 // another's now, or nobody's.
 bool is_called_otherwise(const OpenedFile& opened) {
+  if (!opened.file) return false;
   const auto name = opened.file->stream_name();
   return name && (name->is_gone() || vfs::stream_key(name->text()) != opened.key.stream);
 }
@@ -211,10 +218,10 @@ CreateOutcome look_again(const CreateAttempt& attempt, OpenedFile opened,
 }
 
 // Whether the name that was looked up is still that of the file, now that filestate knows of the
-// open and nobody renames or deletes without it. What has been made was made under its name, and
-// that of the quotas is nobody's to change.
+// open and nobody renames or deletes without it. What is made is made under its name, and that of
+// the quotas is nobody's to change.
 bool has_its_name(const CreateAttempt& attempt, const OpenedFile& opened) {
-  if (opened.parent || attempt.state.is_quota_file) return true;
+  if (opened.missing || attempt.state.is_quota_file) return true;
   if (attempt.request.server.file_table.name_changes() == attempt.name_changes) return true;
   vfs::File& file = opened.base_file ? *opened.base_file : *opened.file;
   const auto name = attempt.volume.name_of(file);
@@ -235,23 +242,44 @@ void withdraw(const CreateAttempt& attempt, OpenedFile opened) {
 
 // FILE_WRITE_THROUGH is for what the CREATE itself has done, too: the file, and its name.
 Result<void> write_through_new(const CreateAttempt& attempt, Open& open,
-                               const std::shared_ptr<vfs::Node>& parent) {
+                               const vfs::Missing* missing) {
   if (open.attributes.create_action == CreateAction::kOpened) return {};
   BRAID_CHECK(write_through(open, vfs::Durability::kDataAndMetadata));
-  if (!parent || !is_write_through(open)) return {};
-  return sync_names(attempt.volume, parent);
+  if (!missing || !is_write_through(open)) return {};
+  return sync_names(attempt.volume, missing->place.parent);
 }
 
-// Once filestate has let an open in there is one way back: it is closed like any other. What this
-// CREATE made may go with it, as it was opened for; what was there before stays, since the client
-// is told that nothing was done.
-Task<void> give_up(Server& server, std::shared_ptr<Open> open) {
-  if (open->attributes.create_action != CreateAction::kCreated) {
-    // Fails for what would not be deleted anyway.
-    (void)server.file_table.set_delete_on_close(open->ref(), false,
-                                                filestate::DeleteSemantics::kLastClose);
-  }
+// Once filestate has let an open in there is one way back: it is closed like any other. What was
+// there before stays, since the client is told that nothing was done; what this CREATE has made is
+// gone by then, and `making` keeps others from its name until the open is, too.
+Task<void> close_refused(Server& server, std::shared_ptr<Open> open,
+                         std::shared_ptr<const void> making) {
   (void)co_await close_open(server, std::move(open));
+  making.reset();
+}
+
+Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<Open> open,
+              const Error& why) {
+  Server& server = attempt.request.server;
+  if (opened.action == CreateAction::kCreated) unmake(attempt, opened, Registered::kYes);
+  // Fails for what would not be deleted anyway.
+  (void)server.file_table.set_delete_on_close(open->ref(), false,
+                                              filestate::DeleteSemantics::kLastClose);
+  server.spawn(close_refused(server, std::move(open), std::move(opened.making)));
+  return why;
+}
+
+// What filestate did not let in.
+CreateOutcome not_let_in(const CreateAttempt& attempt, const OpenedFile& opened) {
+  Server& server = attempt.request.server;
+  const filestate::OpenDecision& decided = attempt.state.caching;
+  if (opened.making) unmake(attempt, opened, Registered::kNo);
+  if (decided.decision.verdict == filestate::Verdict::kWait) return opened.key;
+  if (decided.decision.status == NtStatus::kDeletePending) {
+    if (decided.deletes_purged) return server.deletion_of(decided.waits_for, decided.deleted_by);
+    if (auto gone = server.deletion_of(opened.key)) return gone;
+  }
+  return Error(decided.decision.status);
 }
 
 }  // namespace
@@ -273,19 +301,8 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
       opened.action == CreateAction::kOverwritten || opened.action == CreateAction::kSuperseded;
   const filestate::OpenRequest registration = open_request(attempt, opened, overwriting);
   state.caching = server.file_table.open(opened.key, registration);
-  switch (state.caching.decision.verdict) {
-    case filestate::Verdict::kWait:
-      return opened.key;
-    case filestate::Verdict::kFail:
-      if (state.caching.decision.status == NtStatus::kDeletePending) {
-        if (state.caching.deletes_purged) {
-          return server.deletion_of(opened.key, state.caching.deleted_by);
-        }
-        if (auto gone = server.deletion_of(opened.key)) return gone;
-      }
-      return Error(state.caching.decision.status);
-    case filestate::Verdict::kGo:
-      break;
+  if (state.caching.decision.verdict != filestate::Verdict::kGo) {
+    return not_let_in(attempt, opened);
   }
   if (is_called_otherwise(opened)) return look_again(attempt, std::move(opened), registration);
   opened.key = state.caching.file;
@@ -293,14 +310,17 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
     withdraw(attempt, std::move(opened));
     return Error::os(ESTALE);
   }
+  if (const auto done = complete(attempt, opened); !done) {
+    withdraw(attempt, std::move(opened));
+    return done.error();
+  }
   if (overwriting) {
     // All or nothing: there is room before the old content goes, with which what was reserved goes.
     auto done = reserve(attempt, *opened.file);
     if (done) done = overwrite(attempt, opened);
     if (done) done = reserve(attempt, *opened.file);
     if (!done) {
-      server.spawn(give_up(server, make_open(attempt, opened, registration)));
-      return done.error();
+      return give_up(attempt, opened, make_open(attempt, opened, registration), done.error());
     }
     if (attempt.create.contexts.allocation_size) {
       if (auto now = opened.file->stat()) opened.attributes = *now;
@@ -311,27 +331,25 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   state.maximal_access = opened.maximal_access;
   const auto open = make_open(attempt, opened, registration);
   if (open->attributes.is_directory && state.caching.lease) server.has_directory_leases = true;
+  if (overwriting) {
+    report_overwritten(server, *open);
+    child_changed(server, *open);
+  }
+  if (const auto done = write_through_new(attempt, *open, opened.missing); !done) {
+    return give_up(attempt, opened, open, done.error());
+  }
   promise(attempt, *open);
   if (open->is_replay_eligible || open->names.app_instance_id ||
       state.terms.durability != filestate::Durability::kNone) {
     server.open_table.add(open);
   }
   if (!attempt.request.session->add_open(open) || attempt.request.tree_connect->is_closed()) {
-    server.spawn(give_up(server, open));
-    return Error(NtStatus::kInsufficientResources);
+    return give_up(attempt, opened, open, NtStatus::kInsufficientResources);
   }
-  if (opened.action == CreateAction::kCreated && opened.parent) {
-    server.file_table.child_changed(opened.parent->key(), open->parent_lease());
+  if (opened.missing) {
+    server.file_table.child_changed(opened.missing->place.parent->key(), open->parent_lease());
   }
   if (opened.action == CreateAction::kCreated) report_added(server, *open);
-  if (overwriting) {
-    report_overwritten(server, *open);
-    child_changed(server, *open);
-  }
-  if (const auto done = write_through_new(attempt, *open, opened.parent); !done) {
-    server.spawn(give_up(server, open));
-    return done.error();
-  }
   state.open = open;
   return create_reply(attempt.request, state);
 }

@@ -1,18 +1,15 @@
 // A CREATE opens what its name leads to, although names change after it has looked.
-#include "smb2/raw_client_testing.h"
+#include <cerrno>
+#include <thread>
+
+#include "smb2/commands/file_requests_testing.h"
 #include "vfs/fault/fault_volume.h"
-#include "wire/fscc/info_class.h"
-#include "wire/fscc/set_information.h"
-#include "wire/smb2/read.h"
-#include "wire/smb2/set_info.h"
-#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
 
 using wire::Command;
 using wire::CreateDisposition;
-using wire::FileInfoClass;
 
 // The first client's CREATE of "f" has found the file, and waits with the question whether it may
 // be deleted when it is closed.
@@ -43,26 +40,21 @@ struct CreateRace : testing::Test {
     first.send(first.request(Command::kCreate, body));
     plan->await_held(1);
   }
-  NtStatus set(FileId id, FileInfoClass info_class, ByteView buffer) {
-    wire::SetInfoRequest set;
-    set.info_type = wire::InfoType::kFile;
-    set.file_info_class = static_cast<uint8_t>(info_class);
-    set.file_id = id;
-    set.buffer = buffer;
-    return second.status_of(second.request(Command::kSetInfo, set));
+  NtStatus rename(FileId id, std::string_view to) { return smb2::rename(second, id, to, true); }
+  // The first client's CREATE has made "n" for itself alone, and filestate does not know of it yet.
+  void begin_new() {
+    auto body = RawClient::create_body("n");
+    body.create_disposition = CreateDisposition::kCreate;
+    body.share_access = 0;
+    plan->hold_operation("stat");
+    first.send(first.request(Command::kCreate, body));
+    plan->await_held(1);
   }
-  NtStatus rename(FileId id, std::string_view to) {
-    Bytes buffer;
-    wire::Writer writer(buffer);
-    wire::FileRenameInformation{.replace_if_exists = true, .file_name = std::string(to)}.encode(
-        writer);
-    return set(id, FileInfoClass::kRename, buffer);
-  }
-  std::string content(RawClient& client, FileId id) {
-    const auto answer = client.exchange(
-        client.request(Command::kRead, wire::ReadRequest{.length = 100, .file_id = id}));
-    if (answer->status() != NtStatus::kSuccess) return std::string(name_of(answer->status()));
-    return std::string(as_text(answer->as<wire::ReadResponse>().data));
+  // What the second client asks for is under way, as this operation says.
+  void send(const Bytes& request, std::string_view operation) {
+    const uint64_t before = plan->calls_of(operation);
+    second.send(request);
+    while (plan->calls_of(operation) == before) std::this_thread::yield();
   }
 
   std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
@@ -124,6 +116,56 @@ TEST_F(CreateRace, OtherNamesAreNoReason) {
   ASSERT_EQ(answer->status(), NtStatus::kSuccess);
   EXPECT_EQ(content(first, answer->as<wire::CreateResponse>().file_id), "old");
   EXPECT_EQ(plan->calls_of("open"), opens);
+}
+
+// A stream is known by its name alone, and other workers need not have told of one that went.
+TEST_F(CreateRace, AStreamIsLookedForAgain) {
+  second.close_file(second.create("f:s"));
+  const FileId other = second.create("g");
+  auto body = RawClient::create_body("f:s");
+  body.create_disposition = CreateDisposition::kOpen;
+  plan->hold_operation("stat");
+  first.send(first.request(Command::kCreate, body));
+  plan->await_held(1);
+  ASSERT_EQ(rename(other, "h"), NtStatus::kSuccess);
+  const uint64_t opens = plan->calls_of("open_stream");
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
+  EXPECT_EQ(plan->calls_of("open_stream"), opens + 1);
+}
+
+// It went between two looks at it.
+TEST_F(CreateRace, AStreamThatWentIsNoError) {
+  auto body = RawClient::create_body("f:s");
+  second.close_file(second.create(body));
+  body.create_disposition = CreateDisposition::kOpenIf;
+  plan->hold_operation("stat");
+  first.send(first.request(Command::kCreate, body));
+  plan->await_held(1);
+  plan->fail_call(1, ENOENT);
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
+}
+
+TEST_F(CreateRace, WhatIsJustMadeIsItsMakers) {
+  begin_new();
+  auto body = RawClient::create_body("n");
+  body.create_disposition = CreateDisposition::kOpen;
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  send(second.request(Command::kCreate, body), "open");
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
+  EXPECT_EQ(second.receive()->status(), NtStatus::kSharingViolation);
+}
+
+TEST_F(CreateRace, WhatIsJustMadeIsNotReplaced) {
+  const FileId other = second.create("g");
+  begin_new();
+  send(set_info_request(second, other, wire::FileInfoClass::kRename, renaming("n", true)),
+       "lookup");
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
+  EXPECT_EQ(second.receive()->status(), NtStatus::kAccessDenied);
 }
 
 }  // namespace

@@ -175,5 +175,72 @@ TEST(RefusedCreateOfStream, TakesNothingOfOthersAway) {
   second.close();
 }
 
+// What filestate refuses, or what fails once the file has its name.
+struct RefusedLate : testing::Test {
+  void SetUp() override { ASSERT_TRUE(client.log_on()); }
+  void TearDown() override { client.close(); }
+  NtStatus status(const wire::CreateRequest& body) {
+    return client.status_of(client.request(Command::kCreate, body));
+  }
+  NtStatus status_of_open(std::string_view name) {
+    auto body = RawClient::create_body(name);
+    body.create_disposition = CreateDisposition::kOpen;
+    return status(body);
+  }
+  static wire::CreateRequest with_lease(std::string_view name) {
+    auto body = RawClient::create_body(name);
+    body.requested_oplock_level = wire::OplockLevel::kLease;
+    body.contexts.request_lease = wire::LeaseContext{.lease_key = LeaseKey{{1}}, .lease_state = 1};
+    return body;
+  }
+  // Files, streams and directories are made in different ways.
+  std::vector<wire::CreateRequest> written_through() const {
+    std::vector<wire::CreateRequest> all;
+    for (const char* name : {"n", "f:n", "m:n"}) all.push_back(RawClient::create_body(name));
+    all.push_back(RawClient::create_body("d"));
+    all.back().create_options = wire::CreateOptions::kDirectoryFile;
+    all.push_back(RawClient::create_body("e"));
+    all.back().contexts.ea_buffer = eas;
+    for (auto& body : all) body.create_options |= wire::CreateOptions::kWriteThrough;
+    return all;
+  }
+
+  const Bytes eas{0, 0, 0, 0, 0, 1, 1, 0, 'A', 0, 'x'};
+  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
+  Engine engine{Engine::lenient(), system_clock(), 2,
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
+  RawClient client{engine};
+};
+
+TEST_F(RefusedLate, StreamBesideWhoDeletesTheFile) {
+  auto body = RawClient::create_body("f");
+  body.desired_access = wire::Access::kDelete;
+  const FileId deleter = client.create(body);
+  body = RawClient::create_body("f:s");
+  body.share_access = 0;
+  EXPECT_EQ(status(body), NtStatus::kSharingViolation);
+  client.close_file(deleter);
+  EXPECT_EQ(status_of_open("f:s"), NtStatus::kObjectNameNotFound);
+}
+
+TEST_F(RefusedLate, LeaseKeyOfAnotherFile) {
+  ASSERT_EQ(status(with_lease("f")), NtStatus::kSuccess);
+  EXPECT_EQ(status(with_lease("f:s")), NtStatus::kInvalidParameter);
+  EXPECT_EQ(status_of_open("f:s"), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(status(with_lease("g:s")), NtStatus::kInvalidParameter);
+  EXPECT_EQ(status_of_open("g"), NtStatus::kObjectNameNotFound);
+}
+
+TEST_F(RefusedLate, NotOnTheDisk) {
+  client.close_file(client.create("f"));
+  for (const auto& body : written_through()) {
+    plan->fail_operation("flush", EIO);
+    EXPECT_NE(status(body), NtStatus::kSuccess) << body.name;
+    plan->clear();
+    EXPECT_EQ(status_of_open(body.name), NtStatus::kObjectNameNotFound) << body.name;
+  }
+  EXPECT_EQ(status_of_open("m"), NtStatus::kObjectNameNotFound);
+}
+
 }  // namespace
 }  // namespace braid::smb2
