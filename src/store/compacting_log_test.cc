@@ -146,7 +146,7 @@ uint64_t steps_of(uint64_t seed, int commits) {
 
 uint64_t seeds() {
   const char* const text = std::getenv("BRAID_LOG_SEEDS");
-  return text ? std::strtoull(text, nullptr, 10) : 20;
+  return text ? std::strtoull(text, nullptr, 10) : 8;
 }
 
 TEST(CompactingLog, CrashAtEveryStepLosesNothingThatWasAcknowledged) {

@@ -31,24 +31,27 @@ HandleLog::HandleLog(std::unique_ptr<CompactingLog> log, const LogLimits& limits
 
 HandleLog::Ticket HandleLog::put(ByteView key, ByteView value, Urgency urgency) {
   assert(!key.empty() && key.size() <= kLogKeyMax && value.size() <= kLogValueMax);
-  return append({LogOperation::kPut, std::string(as_text(key)), std::string(as_text(value))},
-                urgency == Urgency::kMustNotFail ? limits_.live_max_urgent() : limits_.live_max());
+  return append(
+      LogChange{LogOperation::kPut, std::string(as_text(key)), std::string(as_text(value))},
+      urgency == Urgency::kMustNotFail ? limits_.live_max_urgent() : limits_.live_max());
 }
 
 HandleLog::Ticket HandleLog::erase(ByteView key) {
   assert(!key.empty() && key.size() <= kLogKeyMax);
-  return append({LogOperation::kErase, std::string(as_text(key)), {}}, ~uint64_t{0});
+  return append(LogChange{LogOperation::kErase, std::string(as_text(key)), {}}, ~uint64_t{0});
 }
 
-HandleLog::Ticket HandleLog::append(LogChange change, uint64_t live_max) {
-  const uint64_t bytes = change.bytes();
-  const uint64_t put_bytes = change.operation == LogOperation::kPut ? bytes : 0;
+HandleLog::Ticket HandleLog::flush() { return append({}, ~uint64_t{0}); }
+
+HandleLog::Ticket HandleLog::append(std::optional<LogChange> change, uint64_t live_max) {
+  const uint64_t bytes = change ? change->bytes() : 0;
+  const uint64_t put_bytes = change && change->operation == LogOperation::kPut ? bytes : 0;
   std::shared_ptr<Batch> batch;
   bool begins = false;
   bool is_refused = false;
   {
     auto waiting = waiting_.lock();
-    ++waiting->metrics.appends;
+    waiting->metrics.appends += change.has_value();
     // What it takes the place of is known when it is written, and counts twice until then.
     is_refused = waiting->metrics.live_bytes + waiting->put_bytes + bytes > live_max;
     if (is_refused) {
@@ -60,7 +63,7 @@ HandleLog::Ticket HandleLog::append(LogChange change, uint64_t live_max) {
         batches.push_back(std::make_shared<Batch>());
       }
       batch = batches.back();
-      batch->changes.push_back(std::move(change));
+      if (change) batch->changes.push_back(std::move(*change));
       batch->bytes += bytes;
       batch->put_bytes += put_bytes;
       waiting->put_bytes += put_bytes;
@@ -113,7 +116,7 @@ void HandleLog::commit(Batch& batch) {
     waiting->put_bytes -= batch.put_bytes;
     HandleLogMetrics& metrics = waiting->metrics;
     update_state(metrics);
-    if (result) {
+    if (result && count > 0) {
       ++metrics.commits;
       metrics.bytes += batch.bytes;
       metrics.commit_time += time;
@@ -121,7 +124,7 @@ void HandleLog::commit(Batch& batch) {
       const auto micros = static_cast<uint64_t>(time.count() / 1000);
       const auto place = static_cast<size_t>(std::bit_width(micros));
       ++metrics.commit_times[std::min(place, metrics.commit_times.size() - 1)];
-    } else {
+    } else if (!result) {
       metrics.appends_refused += count;
     }
   }

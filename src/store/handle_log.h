@@ -90,6 +90,10 @@ class HandleLog {
   // has failed, it is done for all that: the record is not written again.
   Ticket erase(ByteView key);
 
+  // Of what was appended before. Without an error the log can be written: what has failed is tried
+  // again by the next append or flush(), so who appends nothing while it has failed asks this way.
+  Ticket flush();
+
   // Waits until all is committed. REQUIRES: nothing is appended any more, and a thread that is not
   // the pool's.
   void stop() { scope_.wait(); }
@@ -98,7 +102,7 @@ class HandleLog {
   HandleLogMetrics metrics() const;
 
  private:
-  // What is written together.
+  // What is written together, or (of a flush) nothing.
   struct Batch {
     std::vector<LogChange> changes;
     uint64_t bytes = 0;
@@ -114,7 +118,7 @@ class HandleLog {
 
   HandleLog(std::unique_ptr<CompactingLog> log, const LogLimits& limits, WorkerPool& pool,
             WorkOwner work_owner, const Clock& clock);
-  Ticket append(LogChange change, uint64_t live_max);
+  Ticket append(std::optional<LogChange> change, uint64_t live_max);
   Task<void> run();
   Task<void> make_way(uint64_t bytes);
   std::shared_ptr<Batch> take_batch();

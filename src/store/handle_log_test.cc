@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "runtime/reactor.h"
+#include "runtime/identity.h"
 #include "store/fault_disk_testing.h"
 #include "store/log_reader.h"
 
@@ -235,12 +235,43 @@ TEST_F(HandleLogTest, FailedLogRefusesUntilItCouldBeWrittenAnew) {
 
   disk_.fail_steps(~uint64_t{0}, ~uint64_t{0}, 0);
   EXPECT_FALSE(put("c", "1"));  // not yet
+  EXPECT_FALSE(wait(log_->flush()));
   clock_.advance(std::chrono::seconds(5));
   EXPECT_TRUE(put("c", "2"));
   log_->stop();
   EXPECT_FALSE(log_->metrics().failure);
   disk_.restart(FaultDisk::Survives::kNothing);
   EXPECT_EQ(found(), (std::map<std::string, std::string>{{"a", "1"}, {"c", "2"}}));
+}
+
+TEST_F(HandleLogTest, FlushAloneMendsAFailedLog) {
+  begin();
+  EXPECT_TRUE(wait(log_->flush()));
+  EXPECT_EQ(log_->metrics().commits, 0u);
+  disk_.fail_steps(disk_.steps(), ~uint64_t{0}, ENOSPC);
+  EXPECT_FALSE(put("a", "1"));
+  const auto refused = wait(log_->flush());
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is_os(ENOSPC));
+  disk_.fail_steps(~uint64_t{0}, ~uint64_t{0}, 0);
+  clock_.advance(std::chrono::seconds(5));
+  EXPECT_TRUE(wait(log_->flush()));
+  log_->stop();
+  EXPECT_FALSE(log_->metrics().failure);
+}
+
+TEST_F(HandleLogTest, FlushWaitsForWhatWasAppendedBefore) {
+  begin();
+  folder_.hold();
+  static_cast<void>(log_->put(as_bytes("a"), as_bytes("1"), Urgency::kOrdinary));
+  folder_.await_sync();
+  Result<void> result = fail_os(EAGAIN);
+  scope_.spawn(await(log_->flush(), result));
+  EXPECT_EQ(scope_.running(), 1u);
+  folder_.release();
+  scope_.wait();
+  EXPECT_TRUE(result);
+  EXPECT_EQ(found().at("a"), "1");
 }
 
 TEST_F(HandleLogTest, ManyThreadsAppendWhileTheFileIsWrittenAnew) {
@@ -303,6 +334,26 @@ TEST(PosixLogFolder, LogOnADiskIsReadBack) {
   EXPECT_EQ(about.st_mode & 0777, 0600u);
   EXPECT_TRUE(remove_log(*folder, name));
   EXPECT_EQ(recover_log(*folder, name, handle_owner().share).condition, LogCondition::kMissing);
+  std::filesystem::remove_all(path);
+}
+
+TEST(PosixLogFolder, IsTheServersWhoeverTheThreadActsAs) {
+  if (!can_switch_identity()) GTEST_SKIP() << "not root";
+  std::string path = (std::filesystem::temp_directory_path() / "braid-log-XXXXXX").string();
+  ASSERT_TRUE(mkdtemp(path.data()));
+  const auto folder = open_posix_log_folder(UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY)));
+  Result<void> done = fail_os(EAGAIN);
+  std::thread([&] {
+    ASSERT_TRUE(assume(
+        std::make_shared<const UnixCredentials>(UnixCredentials{.uid = 65'534, .gid = 65'534})));
+    VirtualClock clock;
+    const auto log = CompactingLog::create(*folder, handle_owner(), {}, clock);
+    done = log ? Result<void>() : Result<void>(fail(log.error()));
+  }).join();
+  EXPECT_TRUE(done);
+  struct stat about {};
+  ASSERT_EQ(::stat((path + "/" + log_name(handle_owner())).c_str(), &about), 0);
+  EXPECT_EQ(about.st_uid, ::geteuid());
   std::filesystem::remove_all(path);
 }
 

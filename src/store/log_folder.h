@@ -44,7 +44,8 @@ class LogFolder {
   virtual Result<void> sync() = 0;
 };
 
-// `folder`: opened for reading; only its owner may read what is made in it (mode 0600).
+// `folder`: opened for reading; only its owner may read what is made in it (mode 0600), the user of
+// the server, whoever the calling thread acts as.
 std::unique_ptr<LogFolder> open_posix_log_folder(UniqueFd folder);
 
 }  // namespace braid::store

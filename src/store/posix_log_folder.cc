@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "runtime/identity.h"
 #include "store/log_folder.h"
 
 namespace braid::store {
@@ -15,6 +16,8 @@ Result<void> checked(int result) {
   return {};
 }
 
+// Reading, writing and syncing an open file take no rights. All else is done as the server: the
+// calling thread, one of the pool's, may act as a user still. An error on a reactor.
 class PosixLogFile final : public LogFile {
  public:
   explicit PosixLogFile(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -49,6 +52,8 @@ class PosixLogFile final : public LogFile {
   }
 
   Result<void> allocate(uint64_t end) override {
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
     int result = 0;
     do {
       result = ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(end));
@@ -73,6 +78,8 @@ class PosixLogFolder final : public LogFolder {
   explicit PosixLogFolder(UniqueFd folder) : folder_(std::move(folder)) {}
 
   Result<std::vector<std::string>> list() override {
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
     // A description of its own, whose place in the directory is nobody else's.
     UniqueFd again(::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!again) return fail_last_os();
@@ -98,15 +105,21 @@ class PosixLogFolder final : public LogFolder {
     return opened(name, O_RDWR | O_CREAT | O_EXCL);
   }
   Result<void> rename(const std::string& from, const std::string& to) override {
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
     return checked(::renameat(folder_.get(), from.c_str(), folder_.get(), to.c_str()));
   }
   Result<void> remove(const std::string& name) override {
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
     return checked(::unlinkat(folder_.get(), name.c_str(), 0));
   }
   Result<void> sync() override { return checked(::fsync(folder_.get())); }
 
  private:
   Result<std::unique_ptr<LogFile>> opened(const std::string& name, int flags) {
+    const ScopedPrivilege privilege;
+    BRAID_CHECK(privilege.status());
     // O_NONBLOCK: whatever lies there, opening it does not wait.
     UniqueFd fd(
         ::openat(folder_.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));

@@ -25,19 +25,19 @@ class LogBench {
   LogBench(Reactor& reactor, HandleLogOptions options, std::unique_ptr<store::LogFolder> folder)
       : reactor_(reactor), options_(std::move(options)), folder_(std::move(folder)) {}
 
-  Result<void> begin() {
-    // None of a server's: the name is this run's own.
-    if (::getrandom(owner_.server.bytes.data(), owner_.server.bytes.size(), 0) < 0) {
-      return fail_last_os();
-    }
-    owner_.epoch = 1;
-    BRAID_TRY(log_, store::HandleLog::create(*folder_, owner_, {}, pool_, {}));
-    return {};
+  Task<Result<void>> begin() {
+    BRAID_CO_CHECK(co_await seat_.turn());
+    const auto result = make_log();
+    co_await reactor_.schedule();
+    co_return result;
   }
-  void end() {
-    if (!log_) return;
+  Task<Result<void>> end() {
+    if (!log_) co_return Result<void>();
     log_->stop();
-    static_cast<void>(store::remove_log(*folder_, log_->name()));
+    BRAID_CO_CHECK(co_await seat_.turn());
+    const auto result = store::remove_log(*folder_, log_->name());
+    co_await reactor_.schedule();
+    co_return result;
   }
 
   Task<Result<void>> append(size_t waiting) {
@@ -61,9 +61,11 @@ class LogBench {
         options_.records, kWaitingMax * 64,
         [this](size_t index) -> Task<Result<void>> { return put(index); }));
     log_->stop();
+    BRAID_CO_CHECK(co_await seat_.turn());
     const auto start = std::chrono::steady_clock::now();
     const auto found = store::recover_log(*folder_, log_->name(), owner_.share);
     const Seconds time = std::chrono::steady_clock::now() - start;
+    co_await reactor_.schedule();
     const auto metrics = log_->metrics();
     fmt::print("{} records of {} bytes recovered in {:.3f} s from {} bytes; {} compactions\n",
                found.records.size(), options_.record_bytes, time.count(), metrics.file_bytes,
@@ -73,6 +75,16 @@ class LogBench {
   }
 
  private:
+  Result<void> make_log() {
+    // None of a server's: the name is this run's own.
+    if (::getrandom(owner_.server.bytes.data(), owner_.server.bytes.size(), 0) < 0) {
+      return fail_last_os();
+    }
+    owner_.epoch = 1;
+    BRAID_TRY(log_, store::HandleLog::create(*folder_, owner_, {}, pool_, {}));
+    return {};
+  }
+
   Task<Result<void>> put(size_t number) {
     const std::string key = fmt::format("{:016x}", number);
     std::string value(options_.record_bytes, '\0');
@@ -85,6 +97,7 @@ class LogBench {
   const HandleLogOptions options_;
   const std::unique_ptr<store::LogFolder> folder_;
   WorkerPool pool_{kPoolThreads};
+  WorkerPool::Seat seat_{pool_, {}};
   store::LogOwner owner_;
   std::unique_ptr<store::HandleLog> log_;
   size_t next_ = 0;
@@ -92,7 +105,7 @@ class LogBench {
 };
 
 Task<Result<bool>> measure(LogBench& bench) {
-  BRAID_CO_CHECK(bench.begin());
+  BRAID_CO_CHECK(co_await bench.begin());
   for (const size_t waiting : {size_t{1}, size_t{8}, kWaitingMax}) {
     BRAID_CO_CHECK(co_await bench.append(waiting));
   }
@@ -106,7 +119,7 @@ Task<Result<bool>> run_handle_log(Reactor& reactor, HandleLogOptions options) {
   if (!fd) co_return fail_last_os();
   LogBench bench(reactor, std::move(options), store::open_posix_log_folder(std::move(fd)));
   const auto result = co_await measure(bench);
-  bench.end();
+  BRAID_CO_CHECK(co_await bench.end());
   co_return result;
 }
 
