@@ -25,7 +25,7 @@ LogOwner handle_owner() {
   return owner;
 }
 
-// Lets one sync at a time through, when asked to.
+// Holds syncs up and refuses new files, when asked to.
 class GatedFolder final : public LogFolder {
  public:
   explicit GatedFolder(std::unique_ptr<LogFolder> folder) : folder_(std::move(folder)) {}
@@ -45,12 +45,15 @@ class GatedFolder final : public LogFolder {
     changed_.wait(lock, [this] { return waiting_ > 0; });
   }
   int syncs() const { return syncs_; }
+  // 0: makes them again.
+  void refuse_new_files(int error) { refusal_ = error; }
 
   Result<std::vector<std::string>> list() override { return folder_->list(); }
   Result<std::unique_ptr<LogFile>> open(const std::string& name) override {
     return folder_->open(name);
   }
   Result<std::unique_ptr<LogFile>> create(const std::string& name) override {
+    if (refusal_ != 0) return fail_os(refusal_);
     BRAID_TRY(auto file, folder_->create(name));
     return std::make_unique<File>(*this, std::move(file));
   }
@@ -95,6 +98,7 @@ class GatedFolder final : public LogFolder {
   bool is_held_ = false;
   int waiting_ = 0;
   std::atomic<int> syncs_ = 0;
+  std::atomic<int> refusal_ = 0;
 };
 
 class HandleLogTest : public testing::Test {
@@ -242,6 +246,29 @@ TEST_F(HandleLogTest, FailedLogRefusesUntilItCouldBeWrittenAnew) {
   EXPECT_FALSE(log_->metrics().failure);
   disk_.restart(FaultDisk::Survives::kNothing);
   EXPECT_EQ(found(), (std::map<std::string, std::string>{{"a", "1"}, {"c", "2"}}));
+}
+
+TEST_F(HandleLogTest, FileThatCannotBeWrittenAnewServesUntilItIsFull) {
+  begin({.bytes_max = 8 << 20});
+  folder_.refuse_new_files(EDQUOT);
+  const std::string value(100'000, 'v');
+  int accepted = 0;
+  while (put("key", std::to_string(accepted) + value)) ++accepted;
+  EXPECT_EQ(accepted, ((8 << 20) - 512) / 100'048);
+  log_->stop();
+  const HandleLogMetrics metrics = log_->metrics();
+  EXPECT_TRUE(metrics.failure && metrics.failure->is_os(ENOSPC));
+  EXPECT_LE(metrics.file_bytes, uint64_t{8} << 20);
+  EXPECT_GT(metrics.compactions_failed, 0u);
+  EXPECT_LT(metrics.compactions_failed, 10u);  // the clock stands still
+  EXPECT_EQ(found().at("key"), std::to_string(accepted - 1) + value);
+
+  folder_.refuse_new_files(0);
+  clock_.advance(std::chrono::seconds(5));
+  EXPECT_TRUE(put("key", "small again"));
+  log_->stop();
+  EXPECT_LT(log_->metrics().file_bytes, 200'000u);
+  EXPECT_EQ(found().at("key"), "small again");
 }
 
 TEST_F(HandleLogTest, FlushAloneMendsAFailedLog) {
