@@ -104,6 +104,11 @@ bench-names: deps build ## What a file costs among 100,000 others
 	@$(PYTHON) tools/bench_names.py --braidd build/release/braidd \
 	  --program build/release/braid-bench --ratio-max 1.5
 
+.PHONY: bench-handle-log
+bench-handle-log: deps build ## What it costs to have a record on the disk, and to find all
+	@folder=$$(mktemp -d build/handle-log-XXXXXX) && trap 'rmdir $$folder' EXIT && \
+	  build/release/braid-bench handle-log --folder $$folder --recovery-max 1
+
 .PHONY: bench-channels
 bench-channels: deps build ## Throughput over one, two and four links, beside Samba
 	@$(PYTHON) tools/bench_channels.py --braidd build/release/braidd \

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "apps/braid-bench/handle_log.h"
 #include "apps/braid-bench/names.h"
 #include "apps/braid-bench/throughput.h"
 #include "runtime/task_scope.h"
@@ -41,16 +42,18 @@ int run(int argc, char** argv) {
   Target target;
   NamesOptions names;
   ThroughputOptions throughput;
+  HandleLogOptions handle_log;
   int exit_code = 0;
   CLI::App app("Measures an SMB server.", "braid-bench");
   app.set_version_flag("--version", "braid " BRAID_VERSION);
   app.footer(fmt::format("The password is taken from the variable {}.", kPasswordVariable));
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--server", target.server, "The server")->type_name("ADDRESS:PORT")->required();
+  CLI::Option* const server =
+      app.add_option("--server", target.server, "The server")->type_name("ADDRESS:PORT");
   app.add_option("--share", target.share, "The share, which should be empty")
       ->capture_default_str();
-  app.add_option("--user", target.user, "The account")->required();
+  CLI::Option* const user = app.add_option("--user", target.user, "The account");
   app.add_option("--channel", target.channels, "A further channel to the server; may be repeated")
       ->type_name("ADDRESS:PORT");
   app.add_flag("--encrypt", target.encrypts, "Encrypt everything instead of signing it");
@@ -91,6 +94,28 @@ int run(int argc, char** argv) {
       BRAID_CO_CHECK(co_await run_throughput(reactor, target, throughput));
       co_return true;
     });
+  });
+
+  for (CLI::App* const command : {names_command, throughput_command}) {
+    command->needs(server)->needs(user);
+  }
+
+  CLI::App* const handle_log_command = app.add_subcommand(
+      "handle-log", "Put records into a handle log in a folder, without a server");
+  handle_log_command->add_option("--folder", handle_log.folder, "Where the log is made")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  handle_log_command->add_option("--appends", handle_log.appends, "With 64 waiting at a time")
+      ->capture_default_str()
+      ->check(CLI::Range(64, 10'000'000));
+  handle_log_command->add_option("--records", handle_log.records, "To recover, at least 1,000")
+      ->capture_default_str()
+      ->check(CLI::Range(1'000, 150'000));
+  handle_log_command->add_option("--recovery-max", handle_log.recovery_max,
+                                 "Exit with 1 if recovery takes more seconds than this");
+  handle_log_command->callback([&] {
+    exit_code =
+        run_on_reactor([&](Reactor& reactor) { return run_handle_log(reactor, handle_log); });
   });
 
   const char* const password = std::getenv(kPasswordVariable);
