@@ -107,14 +107,13 @@ void Timer::start(std::chrono::nanoseconds delay, std::move_only_function<void()
   impl_->callback = std::move(callback);
   if (VirtualTimers* const timers = impl_->reactor.virtual_timers()) {
     timers->remove(impl_->virtual_id);
-    impl_->virtual_id = timers->add(
-        impl_->reactor, delay, [impl = impl_, generation] { impl->run_out(generation); });
+    impl_->virtual_id = timers->add(impl_->reactor, delay,
+                                    [impl = impl_, generation] { impl->run_out(generation); });
     return;
   }
   impl_->timer.expires_after(std::chrono::duration_cast<asio::steady_timer::duration>(delay));
-  impl_->timer.async_wait([impl = impl_, generation](const boost::system::error_code&) {
-    impl->run_out(generation);
-  });
+  impl_->timer.async_wait(
+      [impl = impl_, generation](const boost::system::error_code&) { impl->run_out(generation); });
 }
 
 void Timer::cancel() { impl_->end_wait(); }

@@ -24,9 +24,8 @@ bool VirtualTimers::await(std::chrono::nanoseconds left) {
   constexpr std::chrono::seconds kPatience{30};
   std::unique_lock lock(mutex_);
   return added_.wait_for(lock, kPatience, [&] {
-    return std::ranges::any_of(entries_, [&](const auto& each) {
-      return each.second.due - clock_.monotonic() == left;
-    });
+    return std::ranges::any_of(
+        entries_, [&](const auto& each) { return each.second.due - clock_.monotonic() == left; });
   });
 }
 

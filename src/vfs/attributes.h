@@ -72,8 +72,8 @@ struct Attributes {
   bool is_symlink() const { return kind == Kind::kSymlink; }
 };
 
-// Some of the dos::kStored bits and how they are to be; kNormal alone means none of them. The others
-// stay as somebody else may be changing them meanwhile.
+// Some of the dos::kStored bits and how they are to be; kNormal alone means none of them. The
+// others stay as somebody else may be changing them meanwhile.
 struct DosChange {
   DosChange(uint32_t wanted, uint32_t among = dos::kStored)
       : bits(wanted & among & dos::kStored), mask(among & dos::kStored) {}

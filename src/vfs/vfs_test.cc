@@ -327,8 +327,8 @@ TEST_P(AnyVolume, ChangedMovesWhateverTimesAreShown) {
     // Not within the same tick of the clock that the kernel takes for it.
     do {
       ASSERT_TRUE(writer->write(0, as_bytes("x")));
-    } while (file->stat()->changed == before && system_clock().now().ticks - before.ticks <
-                                                    kTicksPerSecond);
+    } while (file->stat()->changed == before &&
+             system_clock().now().ticks - before.ticks < kTicksPerSecond);
     EXPECT_NE(file->stat()->changed, before);
   }
 }

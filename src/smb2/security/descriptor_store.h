@@ -48,8 +48,8 @@ struct OwnerGiver {
 // list since: then that is what holds, and the attribute is ignored.
 //
 // A cache by file and Attributes::changed saves the look: whatever alters a descriptor, mode or
-// access list alters that, also where the change time that is shown was chosen or is kept. A change within the clock's step could go unnoticed, so only what has
-// been left alone for a while is kept.
+// access list alters that, also where the change time that is shown was chosen or is kept. A change
+// within the clock's step could go unnoticed, so only what has been left alone for a while is kept.
 //
 // Owned by the Server. Thread: any; may block.
 class DescriptorStore {

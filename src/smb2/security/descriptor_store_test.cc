@@ -170,8 +170,7 @@ TEST(DescriptorStore, WhatWasChangedIsLookedAtAgainWhateverChangeTimeIsShown) {
   VirtualClock clock;
   const auto volume = vfs::make_memory_volume(clock);
   const auto free = volume->lookup(server_credentials(), vfs::parse_path("f")->path).value();
-  const auto file =
-      volume->create(server_credentials(), std::get<vfs::Missing>(free), {}).value();
+  const auto file = volume->create(server_credentials(), std::get<vfs::Missing>(free), {}).value();
   DescriptorStore store(kIds, clock);
   clock.advance(std::chrono::seconds(1));
   const vfs::Attributes before = file->stat().value();

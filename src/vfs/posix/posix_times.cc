@@ -11,8 +11,8 @@
 namespace braid::vfs {
 namespace {
 
-// How long after the decision the store of a chosen change time may take (ticks of 100 ns), the more
-// the oftener it had to be repeated. A change of the file within that time does not show.
+// How long after the decision the store of a chosen change time may take (ticks of 100 ns), the
+// more the oftener it had to be repeated. A change of the file within that time does not show.
 constexpr uint64_t kChangeTimeGraces[] = {kTicksPerSecond / 20'000, kTicksPerSecond / 2'000,
                                           kTicksPerSecond / 200, kTicksPerSecond / 20};
 

@@ -54,11 +54,10 @@ Task<Result<void>> wait_for_break(Request& request, const CreateState& state, Fi
   const Breaks::RetryWait wait(server.breaks, ref.token, seen);
   if (state.reservation) state.reservation->waits_for_sharing = state.caching.sharing_violation;
   co_await request.connection->reactor().schedule();
-  const Result<void> waiting =
-      begin_waiting(request, [&server, ref, waiter = wait.waiter()] {
-        waiter->set(NtStatus::kCancelled);
-        server.file_table.cancel_wait(ref);
-      });
+  const Result<void> waiting = begin_waiting(request, [&server, ref, waiter = wait.waiter()] {
+    waiter->set(NtStatus::kCancelled);
+    server.file_table.cancel_wait(ref);
+  });
   if (!waiting) {
     server.file_table.cancel_wait(ref);
     co_return waiting;
