@@ -15,12 +15,15 @@ class io_context;
 
 namespace braid {
 
+class VirtualTimers;
+
 // Owned by ReactorPool, or by a test. Asio is behind it and shows only to transport and to the
 // accepting code, which include asio themselves. Life: run() until stop(); what is posted after
 // stop() is dropped when the Reactor is destroyed.
 class Reactor final : public Executor {
  public:
-  Reactor();
+  // `timers`: of a test, in the place of the machine's.
+  explicit Reactor(VirtualTimers* timers = nullptr);
   ~Reactor() override;
 
   // Runs on the calling thread until stop(). Thread: one.
@@ -35,6 +38,7 @@ class Reactor final : public Executor {
   Task<void> sleep_for(std::chrono::nanoseconds duration);
 
   boost::asio::io_context& context();
+  VirtualTimers* virtual_timers() const;
   // The reactor whose thread this is, or null.
   static Reactor* current();
 
@@ -68,7 +72,7 @@ class Timer {
 // One Reactor per thread, and one more for what must be in time.
 class ReactorPool {
  public:
-  explicit ReactorPool(size_t threads);
+  explicit ReactorPool(size_t threads, VirtualTimers* virtual_timers = nullptr);
   ~ReactorPool();  // stop() and join
   size_t size() const { return reactors_.size(); }
   Reactor& at(size_t index) { return *reactors_[index]; }

@@ -6,6 +6,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "runtime/one_shot.h"
@@ -13,6 +14,7 @@
 #include "runtime/task_scope.h"
 #include "runtime/turn_guarded.h"
 #include "runtime/turns.h"
+#include "runtime/virtual_timers.h"
 #include "runtime/worker_pool.h"
 
 namespace braid {
@@ -233,6 +235,54 @@ TEST(Timer, CancelledCallbackNeverRuns) {
   });
   reactor.run();
   EXPECT_FALSE(ran);
+}
+
+Task<void> sleep_then(Reactor& reactor, std::chrono::nanoseconds how_long, std::string& seen) {
+  co_await reactor.sleep_for(how_long);
+  seen += 's';
+}
+
+TEST(VirtualTimers, RunOutInTheirOrderWhenToldTo) {
+  VirtualClock clock;
+  VirtualTimers timers(clock);
+  ReactorPool reactors(1, &timers);
+  Reactor& reactor = reactors.at(0);
+  std::string seen;
+  std::optional<Timer> late;
+  std::optional<Timer> early;
+  std::optional<Timer> cancelled;
+  TaskScope scope;
+  const auto on_reactor = [&](std::move_only_function<void()> work) {
+    std::promise<void> done;
+    reactor.post([&] {
+      if (work) work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  };
+  on_reactor([&] {
+    late.emplace(reactor).start(35s, [&] { seen += 'l'; });
+    early.emplace(reactor).start(1h, [&] { seen += 'x'; });
+    early->start(10s, [&] { seen += 'e'; });
+    cancelled.emplace(reactor).start(5s, [&] { seen += 'x'; });
+    cancelled.reset();
+    scope.spawn(sleep_then(reactor, 20s, seen));
+  });
+  ASSERT_TRUE(timers.await(35s));
+  timers.advance(10s - 1ns);
+  on_reactor(nullptr);
+  EXPECT_EQ(seen, "");
+  timers.advance(1ns);
+  on_reactor(nullptr);
+  EXPECT_EQ(seen, "e");
+  timers.advance(1min);
+  on_reactor(nullptr);
+  EXPECT_EQ(seen, "esl");
+  scope.wait();
+  on_reactor([&] {
+    late.reset();
+    early.reset();
+  });
 }
 
 TEST(ReactorPool, BusyReactorsHoldUpNoTimerOfAll) {

@@ -285,32 +285,41 @@ void Breaks::arm_timer(const filestate::BreakId& id) {
   });
 }
 
+Breaks::RetryWait::RetryWait(Breaks& breaks, filestate::OpenToken token, uint64_t seen)
+    : breaks_(breaks), token_(token), waiter_(std::make_shared<OneShot<NtStatus>>()) {
+  auto waiting = breaks_.waiting_.lock();
+  if (breaks_.retries_ != seen) waiter_->set(NtStatus::kSuccess);
+  waiting->emplace(token_, waiter_);
+}
+
+Breaks::RetryWait::~RetryWait() {
+  auto waiting = breaks_.waiting_.lock();
+  auto [at, end] = waiting->equal_range(token_);
+  while (at != end && at->second != waiter_) ++at;
+  if (at != end) waiting->erase(at);
+}
+
+void Breaks::retry(filestate::OpenToken token) {
+  auto waiting = waiting_.lock();
+  ++retries_;
+  const auto [first, last] = waiting->equal_range(token);
+  for (auto each = first; each != last; ++each) each->second->set(NtStatus::kSuccess);
+}
+
 Waiter Breaks::expect(filestate::OpenToken token, filestate::LockId lock) {
-  auto waiters = waiters_.lock();
-  Waiter& waiter = (*waiters)[{token, lock}];
-  if (!waiter) waiter = std::make_shared<OneShot<WakeUp>>();
+  auto locks = locks_.lock();
+  Waiter& waiter = (*locks)[{token, lock}];
+  if (!waiter) waiter = std::make_shared<OneShot<NtStatus>>();
   return waiter;
 }
 
 void Breaks::forget(filestate::OpenToken token, filestate::LockId lock) {
-  // Two requests of one open may wait at a time, and share what they wait on. One that is not set
-  // yet is of the other's next round.
-  auto waiters = waiters_.lock();
-  const auto found = waiters->find({token, lock});
-  if (found != waiters->end() && found->second->is_set()) waiters->erase(found);
-}
-
-void Breaks::open_closed(filestate::OpenToken token) {
-  auto waiters = waiters_.lock();
-  if (const auto found = waiters->find({token, {}}); found != waiters->end()) {
-    found->second->set({});
-  }
+  locks_.lock()->erase({token, lock});
 }
 
 void Breaks::completed(const FileKey&, const filestate::Completion& completion) {
-  const bool is_lock = completion.kind == filestate::Completion::Kind::kLock;
-  expect(completion.token, is_lock ? completion.lock : filestate::LockId{})
-      ->set({Wake::kCompleted, completion.status});
+  if (completion.kind != filestate::Completion::Kind::kLock) return retry(completion.token);
+  expect(completion.token, completion.lock)->set(completion.status);
 }
 
 void Breaks::purged(const filestate::OpenRef& open, const filestate::CloseDecision& closed) {

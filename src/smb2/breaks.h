@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,14 +26,8 @@ namespace braid::smb2 {
 
 class Connection;
 
-// Why a waiting request goes on.
-enum class Wake : uint8_t { kCompleted, kCancelled };
-
-struct WakeUp {
-  Wake why = Wake::kCompleted;
-  NtStatus status = NtStatus::kSuccess;  // of a LOCK
-};
-using Waiter = std::shared_ptr<OneShot<WakeUp>>;
+// What a waiting request is woken with: CANCELLED, the status of a LOCK, or nothing but SUCCESS.
+using Waiter = std::shared_ptr<OneShot<NtStatus>>;
 
 // The connections of each client, and which users have sessions on them, for lease breaks.
 // [MS-SMB2] 3.3.1.5, ConnectionList by ClientGuid. Thread: any.
@@ -123,13 +118,34 @@ class Breaks final : public filestate::BreakSink {
   void completed(const FileKey& file, const filestate::Completion& completion) override;
   void purged(const filestate::OpenRef& open, const filestate::CloseDecision& closed) override;
 
-  // What a request waits on after filestate said kWait. The completion may have come already.
-  // forget() afterwards, whatever happened. `lock` is zero for opens and operations.
-  Waiter expect(filestate::OpenToken token, filestate::LockId lock = {});
-  void forget(filestate::OpenToken token, filestate::LockId lock = {});
+  // How often something that waited could ask again. Read before asking, for RetryWait.
+  uint64_t retries() const { return retries_.load(); }
+  // A request that filestate has told to wait, for as long as this is there: is woken to ask again.
+  // Any number of requests of one open may wait at a time, each with one of its own.
+  class RetryWait {
+   public:
+    // `seen`: retries() from before it asked, so that what was completed since is not missed.
+    RetryWait(Breaks& breaks, filestate::OpenToken token, uint64_t seen);
+    ~RetryWait();
+    RetryWait(const RetryWait&) = delete;
+    RetryWait& operator=(const RetryWait&) = delete;
+    const Waiter& waiter() const { return waiter_; }
+
+   private:
+    Breaks& breaks_;
+    const filestate::OpenToken token_;
+    const Waiter waiter_;
+  };
+  // Wakes all that wait so with this open.
+  void retry(filestate::OpenToken token);
   // The open is going: filestate forgets operations of it that wait, so they are woken to see that.
   // REQUIRES: no request uses the open any more, so that none is about to wait.
-  void open_closed(filestate::OpenToken token);
+  void open_closed(filestate::OpenToken token) { retry(token); }
+
+  // What a LOCK waits on after filestate said kWait. The completion may have come already.
+  // forget() afterwards, whatever happened.
+  Waiter expect(filestate::OpenToken token, filestate::LockId lock);
+  void forget(filestate::OpenToken token, filestate::LockId lock);
 
  private:
   struct Key {
@@ -162,7 +178,9 @@ class Breaks final : public filestate::BreakSink {
   TaskScope deliveries_;
   filestate::FileTable* table_ = nullptr;
   OnPurged on_purged_;
-  Guarded<std::unordered_map<Key, Waiter, KeyHash>> waiters_;
+  Guarded<std::unordered_map<Key, Waiter, KeyHash>> locks_;
+  Guarded<std::unordered_multimap<filestate::OpenToken, Waiter>> waiting_;
+  std::atomic<uint64_t> retries_ = 0;  // counted with the lock of `waiting_` held
   std::shared_ptr<Timers> timers_;
 };
 

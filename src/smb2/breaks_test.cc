@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
+#include "runtime/virtual_timers.h"
+#include "smb2/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/cancel.h"
@@ -141,37 +146,91 @@ TEST_F(BreakTest, CancelEndsTheOpenThatWaits) {
   EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kCancelled);
 }
 
+// It may come before what is asked for has begun to wait.
+TEST_F(BreakTest, CancelThatComesEarlyEndsTheOpenToo) {
+  hold();
+  for (int i = 0; i < 20; ++i) {
+    const uint64_t waiting = opener.next_message_id;
+    opener.send(opener.request(Command::kCreate, RawClient::create_body("file")));
+    opener.send(opener.request(Command::kCancel, wire::CancelRequest{},
+                               [&](Header& header) { header.message_id = {waiting}; }));
+    const auto answer = opener.answer_to(waiting);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), NtStatus::kCancelled);
+  }
+}
+
 // A directory that is renamed waits for what is open below it.
-TEST_F(BreakTest, CancelEndsARenameThatWaitsForHandlesBelow) {
-  auto body = RawClient::create_body("dir");
-  body.create_options = wire::CreateOptions::kDirectoryFile;
-  body.desired_access |= wire::Access::kDelete;
-  const FileId directory = opener.create(body);
-  ASSERT_NE(directory, FileId{});
-  body = RawClient::create_body("dir\\file");
-  body.requested_oplock_level = OplockLevel::kLease;
-  body.contexts.request_lease = wire::LeaseContext{};
-  body.contexts.request_lease->lease_key = LeaseKey{{1}};
-  body.contexts.request_lease->lease_state =
-      wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
-  ASSERT_NE(holder.create(body), FileId{});
-  wire::FileRenameInformation info;
-  info.file_name = "elsewhere";
-  Bytes bytes;
-  wire::Writer writer(bytes);
-  info.encode(writer);
-  wire::SetInfoRequest rename;
-  rename.info_type = wire::InfoType::kFile;
-  rename.file_info_class = 10;
-  rename.file_id = directory;
-  rename.buffer = bytes;
-  const uint64_t waiting = opener.next_message_id;
-  opener.send(opener.request(Command::kSetInfo, rename));
+struct RenameTest : BreakTest {
+  FileId directory;
+
+  void begin() {
+    auto body = RawClient::create_body("dir");
+    body.create_options = wire::CreateOptions::kDirectoryFile;
+    body.desired_access |= wire::Access::kDelete;
+    directory = opener.create(body);
+    ASSERT_NE(directory, FileId{});
+    body = RawClient::create_body("dir\\file");
+    body.requested_oplock_level = OplockLevel::kLease;
+    body.contexts.request_lease = wire::LeaseContext{};
+    body.contexts.request_lease->lease_key = LeaseKey{{1}};
+    body.contexts.request_lease->lease_state =
+        wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching;
+    ASSERT_NE(holder.create(body), FileId{});
+  }
+  // Its MessageId.
+  uint64_t send_rename() {
+    wire::FileRenameInformation info;
+    info.file_name = "elsewhere";
+    Bytes bytes;
+    wire::Writer writer(bytes);
+    info.encode(writer);
+    wire::SetInfoRequest rename;
+    rename.info_type = wire::InfoType::kFile;
+    rename.file_info_class = 10;
+    rename.file_id = directory;
+    rename.buffer = bytes;
+    const uint64_t id = opener.next_message_id;
+    opener.send(opener.request(Command::kSetInfo, rename));
+    return id;
+  }
+  void cancel(uint64_t waiting) {
+    opener.send(opener.request(Command::kCancel, wire::CancelRequest{},
+                               [&](Header& header) { header.message_id = {waiting}; }));
+  }
+};
+
+TEST_F(RenameTest, CancelEndsOneThatWaitsForHandlesBelow) {
+  ASSERT_NO_FATAL_FAILURE(begin());
+  const uint64_t waiting = send_rename();
   const auto interim = opener.receive();
   ASSERT_TRUE(interim && interim->status() == NtStatus::kPending);
-  opener.send(opener.request(Command::kCancel, wire::CancelRequest{},
-                             [&](Header& header) { header.message_id = {waiting}; }));
+  cancel(waiting);
   EXPECT_EQ(opener.answer_to(waiting)->status(), NtStatus::kCancelled);
+}
+
+// What filestate keeps of them goes by the open, which they share: each is answered all the same.
+TEST_F(RenameTest, CancelEndsEachOfManyOfOneOpen) {
+  ASSERT_NO_FATAL_FAILURE(begin());
+  constexpr size_t kRenames = 12;
+  for (int round = 0; round < 8; ++round) {
+    std::vector<uint64_t> sent;
+    for (size_t i = 0; i < kRenames; ++i) sent.push_back(send_rename());
+    // An interim response each, and its answer.
+    std::set<uint64_t> waiting;
+    std::map<uint64_t, NtStatus> answers;
+    while (answers.size() < kRenames) {
+      const auto answer = opener.receive();
+      ASSERT_TRUE(answer) << round << ": " << answers.size() << " were answered";
+      const uint64_t id = answer->header.message_id.value;
+      if (answer->status() != NtStatus::kPending) {
+        answers[id] = answer->status();
+      } else if (waiting.insert(id).second && waiting.size() == kRenames) {
+        for (const uint64_t each : sent) cancel(each);
+      }
+    }
+    for (const auto& [id, status] : answers) EXPECT_EQ(status, NtStatus::kCancelled) << id;
+  }
 }
 
 // Each round of waiting has its own Waiter.
@@ -200,6 +259,38 @@ TEST_F(BreakTest, CancelEndsAnOpenThatStillWaitsAfterOneOfTwoHoldersAnswered) {
   const auto answer = opener.answer_to(waiting);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), NtStatus::kCancelled);
+}
+
+// [MS-SMB2] 3.3.6.5 "Oplock Break Acknowledgment Timer Event".
+TEST(BreakTimer, HolderThatDoesNotAnswerInTimeKeepsNothing) {
+  VirtualClock clock;
+  VirtualTimers timers(clock);
+  Engine engine(Engine::lenient(), clock, 1, Engine::shares_on(vfs::make_memory_volume()), nullptr,
+                std::nullopt, &timers);
+  RawClient holder(engine, kFirstClient);
+  RawClient opener(engine, kOther);
+  ASSERT_TRUE(holder.log_on());
+  ASSERT_TRUE(opener.log_on());
+  auto body = RawClient::create_body("file");
+  body.requested_oplock_level = OplockLevel::kBatch;
+  const FileId id = holder.create(body);
+  ASSERT_NE(id, FileId{});
+  const uint64_t waiting = opener.next_message_id;
+  opener.send(opener.request(Command::kCreate, RawClient::create_body("file")));
+  const auto interim = opener.receive();
+  ASSERT_TRUE(interim && interim->status() == NtStatus::kPending);
+  ASSERT_TRUE(timers.await(kBreakTimeout));
+  timers.advance(kBreakTimeout - std::chrono::nanoseconds(1));
+  engine.settle();
+  wire::OplockBreakAcknowledgment ack;
+  EXPECT_EQ(opener.status_of(opener.request(Command::kOplockBreak, ack)), NtStatus::kFileClosed)
+      << "before the answer to what waits";
+  timers.advance(std::chrono::nanoseconds(1));
+  const auto answer = opener.answer_to(waiting);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  ack.file_id = id;
+  EXPECT_TRUE(is_error(holder.status_of(holder.request(Command::kOplockBreak, ack))));
 }
 
 // filestate forgets what waits for an open that closes; someone has to say so.
@@ -256,10 +347,10 @@ TEST(Breaks, ResilientHolderWithoutAConnectionLosesItsOplockAtOnce) {
   ASSERT_TRUE(table.set_durability({file, {1}}, filestate::Durability::kResilient));
   request.token = {2};
   request.requested_oplock = filestate::OplockLevel::kNone;
-  const Waiter waiter = breaks.expect({2});
+  const Breaks::RetryWait wait(breaks, {2}, breaks.retries());
   const auto second = table.open(file, request);
   if (second.decision.verdict == filestate::Verdict::kWait) {
-    EXPECT_TRUE(waiter->is_set());
+    EXPECT_TRUE(wait.waiter()->is_set());
     EXPECT_EQ(table.open(file, request).decision.verdict, filestate::Verdict::kGo);
   } else {
     EXPECT_EQ(second.decision.verdict, filestate::Verdict::kGo);
@@ -267,35 +358,44 @@ TEST(Breaks, ResilientHolderWithoutAConnectionLosesItsOplockAtOnce) {
   EXPECT_EQ(table.caching_of({file, {1}}), filestate::Caching::kNone);
 }
 
-// Two requests of one open are woken together; one waits again before the other has let go.
-TEST(Breaks, ForgettingOneRoundKeepsTheWaiterOfTheNext) {
-  ReactorPool reactors(1);
+struct BreaksAlone : testing::Test {
+  ReactorPool reactors{1};
   SessionTable sessions;
   ClientTable clients;
-  Breaks breaks(sessions, clients, config::BreakRetry::kSpec, reactors.at(0));
-  breaks.expect({7})->set({});
-  breaks.forget({7});
-  const Waiter next = breaks.expect({7});
-  EXPECT_FALSE(next->is_set());
-  breaks.forget({7});
-  filestate::Completion completion;
-  completion.token = {7};
-  breaks.completed({}, completion);
-  EXPECT_TRUE(next->is_set());
+  Breaks breaks{sessions, clients, config::BreakRetry::kSpec, reactors.at(0)};
+
+  void complete(filestate::OpenToken token, filestate::LockId lock = {}) {
+    using Kind = filestate::Completion::Kind;
+    breaks.completed({}, {.kind = lock.value != 0 ? Kind::kLock : Kind::kRetryOperation,
+                          .token = token,
+                          .lock = lock});
+  }
+};
+
+TEST_F(BreaksAlone, EachRequestOfAnOpenIsWokenInItsOwnRound) {
+  auto first = std::make_optional<Breaks::RetryWait>(breaks, filestate::OpenToken{7}, 0);
+  const Breaks::RetryWait second(breaks, {7}, 0);
+  const Breaks::RetryWait other(breaks, {8}, 0);
+  complete({7});
+  EXPECT_TRUE(first->waiter()->is_set());
+  EXPECT_TRUE(second.waiter()->is_set());
+  EXPECT_FALSE(other.waiter()->is_set());
+  // It waits again before the other has let go.
+  first.emplace(breaks, filestate::OpenToken{7}, breaks.retries());
+  EXPECT_FALSE(first->waiter()->is_set());
+  complete({7});
+  EXPECT_TRUE(first->waiter()->is_set());
 }
 
-TEST(Breaks, CompletionThatComesBeforeTheWaitIsNotLost) {
-  ReactorPool reactors(1);
-  SessionTable sessions;
-  ClientTable clients;
-  Breaks breaks(sessions, clients, config::BreakRetry::kSpec, reactors.at(0));
-  filestate::Completion completion;
-  completion.token = {5};
-  completion.status = NtStatus::kSuccess;
-  breaks.completed({}, completion);
-  EXPECT_TRUE(breaks.expect({5})->is_set());
-  breaks.forget({5});
-  EXPECT_FALSE(breaks.expect({5})->is_set());
+TEST_F(BreaksAlone, CompletionThatComesBeforeTheWaitIsNotLost) {
+  const uint64_t seen = breaks.retries();
+  complete({5});
+  EXPECT_TRUE(Breaks::RetryWait(breaks, {5}, seen).waiter()->is_set());
+  EXPECT_FALSE(Breaks::RetryWait(breaks, {5}, breaks.retries()).waiter()->is_set());
+  complete({5}, {1});
+  EXPECT_TRUE(breaks.expect({5}, {1})->is_set());
+  breaks.forget({5}, {1});
+  EXPECT_FALSE(breaks.expect({5}, {1})->is_set());
 }
 
 }  // namespace

@@ -477,9 +477,15 @@ void Connection::cancel(const wire::Header& header) {
       return entry.second.message_id == header.message_id;
     });
   }
-  if (found == async_requests_.end() || found->second.ended_by == EndedBy::kConnection) return;
+  if (found != async_requests_.end() && found->second.ended_by == EndedBy::kConnection) return;
+  if (found == async_requests_.end() || !found->second.on_cancel) {
+    const bool is_known = found != async_requests_.end();
+    if (is_known || !header.is_async()) {
+      slow_requests.cancel(is_known ? found->second.message_id : header.message_id);
+    }
+    return;
+  }
   auto on_cancel = std::exchange(found->second.on_cancel, nullptr);
-  if (!on_cancel) return;
   cancelled_something_ = true;
   on_cancel();
 }

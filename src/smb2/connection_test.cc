@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/virtual_timers.h"
 #include "smb2/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/change_notify.h"
@@ -209,6 +210,26 @@ TEST(ClientDialect, AnotherUserWithTheSameClientGuidKeepsNobodyOut) {
   // Nor does he hide what the owner's own connections speak.
   ASSERT_EQ(again.negotiate(wire::Dialect::kSmb302), NtStatus::kSuccess);
   EXPECT_EQ(again.session_setup(), NtStatus::kUserSessionDeleted);
+}
+
+TEST(UnauthenticatedTimer, EndsWhoeverHasNotLoggedOnByThen) {
+  VirtualClock clock;
+  VirtualTimers timers(clock);
+  Engine engine(Engine::lenient(), clock, 1, Engine::shares_on(vfs::make_memory_volume()), nullptr,
+                std::nullopt, &timers);
+  RawClient known(engine);
+  ASSERT_TRUE(known.log_on());
+  timers.advance(kUnauthenticatedTimeout);
+  RawClient unknown(engine);
+  ASSERT_EQ(unknown.negotiate(), NtStatus::kSuccess);
+  timers.advance(kUnauthenticatedTimeout - std::chrono::nanoseconds(1));
+  engine.settle();
+  EXPECT_EQ(unknown.status_of(unknown.request(Command::kEcho, wire::EchoRequest{})),
+            NtStatus::kSuccess);
+  timers.advance(std::chrono::nanoseconds(1));
+  EXPECT_TRUE(unknown.is_dropped());
+  EXPECT_EQ(known.status_of(known.request(Command::kEcho, wire::EchoRequest{})),
+            NtStatus::kSuccess);
 }
 
 TEST_F(ConnectionTest, EndOfAConnectionLeavesNothing) {

@@ -74,7 +74,8 @@ class TokenAuthenticator final : public auth::Authenticator {
 };
 
 // One reactor and one pool thread, if not told otherwise; a share "files" in memory, or those
-// given, and IPC$. With a `group` it is one of several workers. Life: stop() or the destructor ends
+// given, and IPC$. With a `group` it is one of several workers; with `timers` its time-outs run out
+// when the test says so. Life: stop() or the destructor ends
 // every connection and waits. Thread: the test's.
 class Engine {
  public:
@@ -82,8 +83,9 @@ class Engine {
                   size_t threads = 1,
                   std::shared_ptr<const ShareTable> shares = shares_on(vfs::make_memory_volume()),
                   store::WorkerGroup* group = nullptr,
-                  std::optional<WorkerPoolLimits> pool = std::nullopt)
-      : reactors_(threads),
+                  std::optional<WorkerPoolLimits> pool = std::nullopt,
+                  VirtualTimers* timers = nullptr)
+      : reactors_(threads, timers),
         pool_(pool.value_or(
             WorkerPoolLimits{.threads = threads, .per_user = threads, .per_share = threads})),
         penalties_(clock),

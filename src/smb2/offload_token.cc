@@ -15,8 +15,7 @@ Result<OffloadToken> OffloadToken::decode(const wire::StorageOffloadToken& token
   out.offset = r.u64();
   out.length = r.u64();
   out.file_size = r.u64();
-  out.write_time = r.file_time();
-  out.change_time = r.file_time();
+  out.changed = r.file_time();
   out.expires = r.file_time();
   const bool fits = out.offset <= INT64_MAX && out.length <= INT64_MAX - out.offset;
   if (!r.ok() || r.remaining() != 0 || !fits) return fail(NtStatus::kInvalidToken);
@@ -31,8 +30,7 @@ wire::StorageOffloadToken OffloadToken::encode() const {
   w.u64(offset);
   w.u64(length);
   w.u64(file_size);
-  w.file_time(write_time);
-  w.file_time(change_time);
+  w.file_time(changed);
   w.file_time(expires);
   wire::StorageOffloadToken token{.type = kType, .id_length = static_cast<uint16_t>(id.size())};
   std::ranges::copy(id, token.id.begin());

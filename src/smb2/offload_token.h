@@ -25,8 +25,7 @@ struct OffloadToken {
   uint64_t length = 0;  // may lead beyond the end of the file, where it stands for zeros
   // The file must still be like this: a token is of the data as it was.
   uint64_t file_size = 0;
-  FileTime write_time;
-  FileTime change_time;
+  FileTime changed;
   FileTime expires;
 
   // STATUS_INVALID_TOKEN for what this server did not make.

@@ -13,8 +13,7 @@ OffloadToken example() {
           .offset = 4096,
           .length = 512,
           .file_size = 5000,
-          .write_time = {10},
-          .change_time = {20},
+          .changed = {20},
           .expires = {30}};
 }
 

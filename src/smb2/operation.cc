@@ -1,27 +1,42 @@
 #include "smb2/operation.h"
 
+#include <utility>
+
 #include "smb2/connection.h"
 #include "smb2/server.h"
 
 namespace braid::smb2 {
 namespace {
 
-bool end_wait(Server& server, const filestate::OpenRef& ref, const WaitPlace& place) {
+// What filestate keeps of an open that waits goes by the open: the other requests that wait with it
+// lose their place with this one, and ask again.
+void leave(Server& server, const filestate::OpenRef& ref, const WaitPlace& place) {
   const std::vector<FileKey> files = place ? *place->lock() : std::vector{ref.file};
   bool waited = false;
   for (const FileKey& file : files) {
     waited = server.file_table.cancel_wait({file, ref.token}) || waited;
   }
-  return waited;
-}
-
-// A CANCEL may come in any round of the waiting, and each has a Waiter of its own.
-void cancel_waiting(Server& server, const filestate::OpenRef& ref, const WaitPlace& place) {
-  if (!end_wait(server, ref, place)) return;
-  server.breaks.expect(ref.token)->set({Wake::kCancelled, NtStatus::kCancelled});
+  if (waited) server.breaks.retry(ref.token);
 }
 
 }  // namespace
+
+Result<void> begin_waiting(Request& request, std::move_only_function<void()> end_wait) {
+  if (request.cancelled) return fail(NtStatus::kCancelled);
+  request.end_wait = std::move(end_wait);
+  if (request.has_gone_async()) return {};
+  auto waiting = request.go_async([&request] {
+    request.cancelled = true;
+    if (auto end = std::exchange(request.end_wait, nullptr)) end();
+  });
+  if (!waiting) request.end_wait = nullptr;
+  return waiting;
+}
+
+Result<void> end_waiting(Request& request) {
+  request.end_wait = nullptr;
+  return request.cancelled ? fail(NtStatus::kCancelled) : Result<void>{};
+}
 
 Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask,
                                  WaitPlace place) {
@@ -30,45 +45,33 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
   const std::shared_ptr<Open> source = request.source.get();
   const filestate::OpenRef ref = open->ref();
   for (;;) {
+    const uint64_t seen = server.breaks.retries();
     const filestate::Decision decision = ask();
     if (decision.verdict == filestate::Verdict::kGo) co_return Result<void>{};
     if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
 
+    const Breaks::RetryWait wait(server.breaks, ref.token, seen);
     const bool on_reactor = request.connection->reactor().is_current();
     co_await request.connection->reactor().schedule();
-    const Waiter waiter = server.breaks.expect(ref.token);
-    const Result<void> waiting = begin_waiting(request, ref, place);
+    const Result<void> waiting =
+        begin_waiting(request, [&server, ref, place, waiter = wait.waiter()] {
+          waiter->set(NtStatus::kCancelled);
+          leave(server, ref, place);
+        });
     if (!waiting) {
-      end_wait(server, ref, place);
-      waiter->set({});  // another request of this open that waits asks again
-      server.breaks.forget(ref.token);
+      leave(server, ref, place);
       co_return waiting;
     }
     // Whoever closes an Open meanwhile must not wait for us.
     request.open.release();
     request.source.release();
-    const WakeUp wake = co_await waiter->wait(request.connection->reactor());
-    server.breaks.forget(ref.token);
-    // Or it was another request of this open that was cancelled.
-    if (wake.why == Wake::kCancelled && request.cancelled) co_return fail(NtStatus::kCancelled);
+    (void)co_await wait.waiter()->wait(request.connection->reactor());
+    BRAID_CO_CHECK(end_waiting(request));
     request.open = Open::use(open);
     if (source) request.source = Open::use(source);
     if (!request.open || (source && !request.source)) co_return fail(NtStatus::kFileClosed);
     if (!on_reactor) BRAID_CO_CHECK(co_await request.seat.turn());
   }
-}
-
-Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref, WaitPlace place) {
-  Server& server = request.server;
-  if (!request.has_gone_async()) {
-    return request.go_async([&request, &server, ref, place] {
-      request.cancelled = true;
-      cancel_waiting(server, ref, place);
-    });
-  }
-  // It may have come between two rounds.
-  if (request.cancelled) cancel_waiting(server, ref, place);
-  return {};
 }
 
 Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation) {

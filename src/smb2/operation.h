@@ -15,10 +15,13 @@ namespace braid::smb2 {
 // The files whose breaks are waited for when it is not that of the open; others in each round.
 using WaitPlace = std::shared_ptr<Guarded<std::vector<FileKey>>>;
 
-// Before a request waits for a break, whichever round it is: sends the interim response and makes
-// CANCEL and the end of the connection set the Waiter of the open. For CREATE, and for the two
-// below. REQUIRES: on the connection's reactor.
-Result<void> begin_waiting(Request& request, const filestate::OpenRef& ref, WaitPlace place = {});
+// Before a request waits for a break, whichever round it is: sends the interim response, and makes
+// CANCEL and the end of the connection call `end_wait`, once, which wakes it. STATUS_CANCELLED if
+// that has been, in an earlier round or between two. For CREATE, and for the two below. REQUIRES:
+// on the connection's reactor.
+Result<void> begin_waiting(Request& request, std::move_only_function<void()> end_wait);
+// It was woken: that is called no more. STATUS_CANCELLED. REQUIRES: the same.
+Result<void> end_waiting(Request& request);
 
 // Asks filestate until it says kGo or kFail, waiting in between as below. `ask` registers a wait
 // for the open of the request, with its own file or with those that `place` says by then.

@@ -99,8 +99,10 @@ class Request {
   const bool is_encrypted;
 
   bool signature_verified = false;
-  // A request that waits for breaks was cancelled. Thread: the reactor.
+  // A request that waits for breaks, or has done so, was cancelled; and what ends the wait that it
+  // is in. Both are those of begin_waiting(). Thread: the reactor.
   bool cancelled = false;
+  std::move_only_function<void()> end_wait;
   std::shared_ptr<Channel> channel;
   std::shared_ptr<Session> session;
   std::shared_ptr<TreeConnect> tree_connect;

@@ -20,6 +20,12 @@ void SlowRequests::remove(Request& request) {
   watched_.pop_back();
 }
 
+void SlowRequests::cancel(MessageId id) {
+  for (const Watched& each : watched_) {
+    if (each.request->header.message_id == id) each.request->cancelled = true;
+  }
+}
+
 void SlowRequests::start_timer() {
   if (!timer_) timer_.emplace(reactor_);
   is_ticking_ = true;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/ids.h"
 #include "runtime/reactor.h"
 
 namespace braid::smb2 {
@@ -20,6 +21,8 @@ class SlowRequests {
   void add(Request& request);
   // REQUIRES: it was added.
   void remove(Request& request);
+  // Of one that does not wait for breaks yet: it is not to begin with it.
+  void cancel(MessageId id);
   // The connection is over; on the reactor, as the timer's end has to be.
   void close() { timer_.reset(); }
 

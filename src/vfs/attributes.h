@@ -60,6 +60,9 @@ struct Attributes {
   FileTime access_time;
   FileTime write_time;
   FileTime change_time;
+  // Of the last change, which nobody chooses or keeps: whoever has to know whether the file is
+  // still as it was asks for this.
+  FileTime changed;
   uint32_t mode = 0;  // permission bits with set-id and sticky, 07777
   uid_t uid = 0;
   gid_t gid = 0;
@@ -69,11 +72,21 @@ struct Attributes {
   bool is_symlink() const { return kind == Kind::kSymlink; }
 };
 
+// Some of the dos::kStored bits and how they are to be; kNormal alone means none of them. The
+// others stay as somebody else may be changing them meanwhile.
+struct DosChange {
+  DosChange(uint32_t wanted, uint32_t among = dos::kStored)
+      : bits(wanted & among & dos::kStored), mask(among & dos::kStored) {}
+  uint32_t applied_to(uint32_t attributes) const { return (attributes & ~mask) | bits; }
+
+  uint32_t bits;
+  uint32_t mask;
+};
+
 // A change of what Attributes shows; what is empty stays. The special values 0, -1 and -2 of the
-// protocol are the caller's business. Of the DOS attributes only the dos::kStored bits count; kNormal
-// alone means none of them.
+// protocol are the caller's business.
 struct AttributesChange {
-  std::optional<uint32_t> dos_attributes = {};
+  std::optional<DosChange> dos_attributes = {};
   std::optional<FileTime> creation_time = {};
   std::optional<FileTime> access_time = {};
   std::optional<FileTime> write_time = {};

@@ -300,6 +300,39 @@ TEST_P(AnyVolume, AttributesAndTimesAreKept) {
   ASSERT_TRUE(file->write(0, as_bytes("x")));
 }
 
+// Each of two who change attributes at one time knows of its own bits only.
+TEST_P(AnyVolume, ChangeLeavesTheAttributesThatItDoesNotName) {
+  auto file = make("f");
+  ASSERT_TRUE(file->change({.dos_attributes = dos::kHidden}));
+  ASSERT_TRUE(file->change({.dos_attributes = DosChange(dos::kSparse, dos::kSparse)}));
+  EXPECT_EQ(file->stat()->dos_attributes, dos::kHidden | dos::kSparse);
+  ASSERT_TRUE(file->change({.dos_attributes = DosChange(dos::kSystem, dos::kSettable)}));
+  EXPECT_EQ(file->stat()->dos_attributes, dos::kSystem | dos::kSparse);
+  ASSERT_TRUE(file->change({.dos_attributes = DosChange(0, dos::kSparse)}));
+  EXPECT_EQ(file->stat()->dos_attributes, dos::kSystem);
+  ASSERT_TRUE(file->change({.dos_attributes = DosChange(dos::kNormal, dos::kSettable)}));
+  EXPECT_EQ(file->stat()->dos_attributes, dos::kNormal);
+}
+
+// Whoever asks whether a file is still as it was is not told of times that somebody chose or keeps.
+TEST_P(AnyVolume, ChangedMovesWhateverTimesAreShown) {
+  auto file = make("f");
+  auto other = open("f", {.write = true});
+  const FileTime chosen{0x01d9000012345678};
+  ASSERT_TRUE(file->change({.write_time = chosen, .change_time = chosen}));
+  file->set_time_rules({.write = TimeRule::kKept, .change = TimeRule::kKept});
+  for (File* const writer : {file.get(), other.get()}) {
+    const FileTime before = file->stat()->changed;
+    EXPECT_NE(before, chosen);
+    // Not within the same tick of the clock that the kernel takes for it.
+    do {
+      ASSERT_TRUE(writer->write(0, as_bytes("x")));
+    } while (file->stat()->changed == before &&
+             system_clock().now().ticks - before.ticks < kTicksPerSecond);
+    EXPECT_NE(file->stat()->changed, before);
+  }
+}
+
 TEST_P(AnyVolume, FirstWriteSetsArchive) {
   ASSERT_TRUE(make("f")->change({.dos_attributes = dos::kSystem}));
   auto file = open("f");

@@ -354,10 +354,10 @@ class KillsUnderLoad(WorkersCase):
                         "SHARING_VIOLATION", "USER_SESSION_DELETED"):
                     self.problems.append(f"client {number}: {error}")
             except Exception as error:  # impacket raises whatever its socket does
-                if pid is not None and pid not in self.dead and not self.over.is_set():
-                    time.sleep(0.3)  # the one who kills may not have noted it yet
-                    if pid not in self.dead:
-                        self.problems.append(f"client {number} of {pid}: {error!r}")
+                with self.guard:
+                    is_dead = pid in self.dead  # noted before it is killed
+                if pid is not None and not is_dead and not self.over.is_set():
+                    self.problems.append(f"client {number} of {pid}: {error!r}")
                 client = None
 
     def look_at(self, began, pid):
@@ -384,7 +384,12 @@ class KillsUnderLoad(WorkersCase):
                 self.dead.add(pid)
             os.kill(pid, signal.SIGKILL)
             kills += 1
-        time.sleep(0.5)
+        # Those who are left go on.
+        with self.guard:
+            done = self.done
+        end = time.monotonic() + LIMIT_S
+        while self.done == done and not self.problems and time.monotonic() < end:
+            time.sleep(0.01)
         self.over.set()
         for thread in threads:
             thread.join(3 * LIMIT_S)

@@ -51,9 +51,7 @@ Result<void> set_basic_info(Server& server, Open& open, ByteView buffer) {
   vfs::File& file = open.whole_file();
   if (attributes != 0) {
     // SPARSE and COMPRESSED have FSCTLs of their own.
-    BRAID_TRY(const auto now, file.stat());
-    change.dos_attributes =
-        (attributes & vfs::dos::kSettable) | (now.dos_attributes & vfs::dos::kSparse);
+    change.dos_attributes = vfs::DosChange(attributes, vfs::dos::kSettable);
   }
   change.creation_time = given(basic.creation_time);
   change.access_time = given(basic.last_access_time);

@@ -126,20 +126,19 @@ Task<Result<Reply>> handle_lock(Request& request) {
   const Waiter waiter = server.breaks.expect(ref.token, id);
   auto waiting = request.go_async([&server, ref, id, waiter] {
     if (server.file_table.cancel_lock(ref, id)) {
-      waiter->set({Wake::kCancelled, NtStatus::kCancelled});
+      waiter->set(NtStatus::kCancelled);
     }
   });
   if (!waiting) {
     server.file_table.cancel_lock(ref, id);
-    waiter->set({});
     server.breaks.forget(ref.token, id);
     co_return std::unexpected(waiting.error());
   }
   // A CLOSE ends the wait, so it must not wait for this request.
   request.open.release();
-  const WakeUp wake = co_await waiter->wait(request.connection->reactor());
+  const NtStatus status = co_await waiter->wait(request.connection->reactor());
   server.breaks.forget(ref.token, id);
-  if (wake.status != NtStatus::kSuccess) co_return fail(wake.status);
+  if (status != NtStatus::kSuccess) co_return fail(status);
   co_return reply_with(wire::LockResponse{});
 }
 

@@ -144,7 +144,7 @@ FileSecurityRef DescriptorStore::cached(const vfs::Attributes& attributes) const
   const vfs::Attributes& then = found->second.security->attributes;
   // The mode and owner are part of what changes the change time; compared all the same, since they
   // cost nothing and a clock can be set back.
-  if (then.change_time != attributes.change_time || then.mode != attributes.mode ||
+  if (then.changed != attributes.changed || then.mode != attributes.mode ||
       then.uid != attributes.uid || then.gid != attributes.gid) {
     return nullptr;
   }
@@ -154,7 +154,7 @@ FileSecurityRef DescriptorStore::cached(const vfs::Attributes& attributes) const
 }
 
 void DescriptorStore::keep(const FileSecurityRef& security) {
-  if (security->attributes.change_time.ticks + kSettledTicks > clock_.now().ticks) return;
+  if (security->attributes.changed.ticks + kSettledTicks > clock_.now().ticks) return;
   const FileKey key = whole_file(security->attributes.key);
   auto cache = cache_.lock();
   auto [at, added] = cache->entries.try_emplace(key);

@@ -47,9 +47,9 @@ struct OwnerGiver {
 // kernel checks by. When the hash no longer fits, a local program has changed owner, mode or access
 // list since: then that is what holds, and the attribute is ignored.
 //
-// A cache by file and change time saves the look: whatever alters a descriptor, mode or access list
-// alters the change time. A change within the clock's step could go unnoticed, so only what has
-// been left alone for a while is kept.
+// A cache by file and Attributes::changed saves the look: whatever alters a descriptor, mode or
+// access list alters that, also where the change time that is shown was chosen or is kept. A change
+// within the clock's step could go unnoticed, so only what has been left alone for a while is kept.
 //
 // Owned by the Server. Thread: any; may block.
 class DescriptorStore {

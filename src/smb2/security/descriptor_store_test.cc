@@ -165,6 +165,24 @@ TEST(DescriptorStore, OwnerAndGroupAreWhatTheUserMayGive) {
   EXPECT_EQ(file->stat()->uid, 1000u);
 }
 
+// Another worker's client may set it through an open that keeps the change time.
+TEST(DescriptorStore, WhatWasChangedIsLookedAtAgainWhateverChangeTimeIsShown) {
+  VirtualClock clock;
+  const auto volume = vfs::make_memory_volume(clock);
+  const auto free = volume->lookup(server_credentials(), vfs::parse_path("f")->path).value();
+  const auto file = volume->create(server_credentials(), std::get<vfs::Missing>(free), {}).value();
+  DescriptorStore store(kIds, clock);
+  clock.advance(std::chrono::seconds(1));
+  const vfs::Attributes before = file->stat().value();
+  ASSERT_TRUE(store.load(*file, before));
+  ASSERT_NE(store.cached(file->stat().value()), nullptr);
+  ASSERT_TRUE(file->set_xattr("user.x", as_bytes("y")));
+  ASSERT_TRUE(file->change({.change_time = before.change_time}));
+  const vfs::Attributes now = file->stat().value();
+  EXPECT_EQ(now.change_time, before.change_time);
+  EXPECT_EQ(store.cached(now), nullptr);
+}
+
 // A disk without room for the descriptor: owner and mode are what they were.
 TEST(DescriptorStore, WhatCannotBeWrittenDownChangesNothing) {
   const auto plan = vfs::make_fault_plan();

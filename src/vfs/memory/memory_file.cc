@@ -128,8 +128,7 @@ Result<void> MemoryFile::change(const AttributesChange& change) {
   Attributes& now = node_->attributes;
   tree_->touch(*node_, false);
   if (change.dos_attributes) {
-    now.dos_attributes = (now.dos_attributes & (dos::kDirectory | dos::kReparsePoint)) |
-                         (*change.dos_attributes & dos::kStored);
+    now.dos_attributes = change.dos_attributes->applied_to(now.dos_attributes) & ~dos::kNormal;
     if (now.dos_attributes == 0) now.dos_attributes = dos::kNormal;
   }
   if (change.creation_time) now.creation_time = *change.creation_time;

@@ -19,12 +19,12 @@ MemoryNodeRef MemoryTree::make(Kind kind, uint32_t mode, uint32_t dos_attributes
     a.dos_attributes |= dos::kReparsePoint;
     a.reparse_tag = kReparseTagSymlink;
   }
-  a.creation_time = a.access_time = a.write_time = a.change_time = clock.now();
+  a.creation_time = a.access_time = a.write_time = a.change_time = a.changed = clock.now();
   return node;
 }
 
 void MemoryTree::touch(MemoryNode& node, bool data) const {
-  node.attributes.change_time = clock.now();
+  node.attributes.change_time = node.attributes.changed = clock.now();
   if (data) node.attributes.write_time = node.attributes.change_time;
 }
 

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <array>
+#include <ctime>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/lock_order.h"
 #include "vfs/posix/descriptor.h"
 #include "vfs/posix/name_index.h"
@@ -17,6 +20,13 @@ namespace braid::vfs {
 
 // The folder in a share's root for what the server keeps beside the files. Clients cannot see it.
 inline constexpr std::string_view kPrivateFolder = ".braid";
+
+// The seconds since 1970 that a file system has numbers for.
+struct TimeRange {
+  int64_t first = 0;
+  int64_t last = 0;
+  bool has(const timespec& time) const { return time.tv_sec >= first && time.tv_sec <= last; }
+};
 
 // Owned by the Volume and every open file together. Thread: any.
 struct PosixContext {
@@ -44,6 +54,9 @@ struct PosixContext {
   // What depends on the share: takes a block of attributes out of the allocation size, and shows a
   // name that is hidden so.
   void adjust(Attributes& attributes, bool hide) const;
+
+  // That of the root's file system, once it was asked for.
+  Guarded<std::optional<TimeRange>> time_range;
 
   // 64: more than the threads of a worker pool, so that two files seldom share one.
   std::array<RankedMutex<LockRank::kMetadata>, 64> metadata_locks;

@@ -144,7 +144,7 @@ Result<void> PosixFile::change_dos(const AttributesChange& change) {
   BRAID_TRY(const struct statx st, stat_of(fd_.get()));
   DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
   if (change.dos_attributes) {
-    attrib.attributes = *change.dos_attributes & dos::kStored;
+    attrib.attributes = change.dos_attributes->applied_to(attrib.attributes) & dos::kStored;
     if (is_directory()) attrib.attributes |= dos::kDirectory;
     has_archive_ = (attrib.attributes & dos::kArchive) != 0;
   }

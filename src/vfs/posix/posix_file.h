@@ -90,6 +90,8 @@ class PosixFile final : public File {
   Result<void> choose_change_time(FileTime time);
   // The same for who may, whatever the user is allowed. Nothing: that of the file system again.
   Result<void> store_change_time(std::optional<FileTime> time);
+  // The same; until then the file shows it though somebody changes it. 0 for not at all.
+  Result<FileTime> put_change_time(std::optional<FileTime> time);
   // Whether what is read through `fd` moves the access time no more.
   static void keep_access_time(int fd, bool keep);
   // Marks the file as changed since the last backup; remembered, so that it costs one look.

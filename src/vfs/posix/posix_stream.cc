@@ -54,6 +54,8 @@ Result<Attributes> PosixStream::stat() {
     BRAID_TRY(const struct statx st, stat_of(file->get()));
     attributes.size = st.stx_size;
     attributes.allocation_size = allocated_bytes(st);
+    // A write is noted in the file after it was done.
+    attributes.changed = std::max(attributes.changed, time_of(st.stx_ctime));
   } else {
     BRAID_TRY(attributes.size, size());
     attributes.allocation_size = attributes.size;

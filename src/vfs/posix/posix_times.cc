@@ -1,18 +1,20 @@
 // PosixFile: its times.
 #include <fcntl.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <thread>
 
 #include "vfs/posix/kept_times.h"
 
 namespace braid::vfs {
 namespace {
 
-// How long after the decision the store of a chosen change time may take (ticks of 100 ns), and how
-// often a slower one is repeated. A change of the file within that time does not show.
-constexpr uint64_t kChangeTimeGrace = kTicksPerSecond / 20;
-constexpr int kChangeTimeTriesMax = 3;
+// How long after the decision the store of a chosen change time may take (ticks of 100 ns), the
+// more the oftener it had to be repeated. A change of the file within that time does not show.
+constexpr uint64_t kChangeTimeGraces[] = {kTicksPerSecond / 20'000, kTicksPerSecond / 2'000,
+                                          kTicksPerSecond / 200, kTicksPerSecond / 20};
 
 constexpr timespec kOmit{0, UTIME_OMIT};
 constexpr timespec kNow{0, UTIME_NOW};
@@ -34,6 +36,28 @@ bool is_kept_everywhere(const timespec& time) {
   return is_omitted(time) || (time.tv_sec >= INT32_MIN && time.tv_sec <= INT32_MAX);
 }
 
+// The kernel takes the nearest time that the file system has a number for. A file without a name in
+// `directory` is asked, so that nothing that anybody can see changes.
+Result<TimeRange> find_time_range(int directory) {
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  const Descriptor file(::openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (!file.valid()) return fail_last_os();
+  const timespec extremes[2] = {{INT64_MIN, 0}, {INT64_MAX, 0}};
+  if (::futimens(file.get(), extremes) != 0) return fail_last_os();
+  BRAID_TRY(const struct statx kept, stat_of(file.get()));
+  return TimeRange{kept.stx_atime.tv_sec, kept.stx_mtime.tv_sec};
+}
+
+std::optional<TimeRange> time_range_of(PosixContext& context, const FileKey& file) {
+  if (file.device != context.root_key.device) return std::nullopt;
+  if (const auto known = *context.time_range.lock()) return known;
+  const auto found = find_time_range(context.root.get());
+  if (!found) return std::nullopt;
+  *context.time_range.lock() = *found;
+  return *found;
+}
+
 // But for the fraction: some file systems count whole seconds, or every other.
 bool is_kept(const timespec& wanted, const statx_timestamp& kept) {
   return is_omitted(wanted) || std::abs(wanted.tv_sec - kept.tv_sec) <= 1;
@@ -43,9 +67,16 @@ bool is_kept(const timespec& wanted, const statx_timestamp& kept) {
 
 Result<void> PosixFile::change_times(const AttributesChange& change) {
   const timespec times[2] = {time_or_omit(change.access_time), time_or_omit(change.write_time)};
-  // The kernel does not tell of a time that the file system has no number for: it takes the nearest
-  // that there is.
-  const bool may_be_refused = !is_kept_everywhere(times[0]) || !is_kept_everywhere(times[1]);
+  bool may_be_refused = !is_kept_everywhere(times[0]) || !is_kept_everywhere(times[1]);
+  if (may_be_refused) {
+    if (const auto range = time_range_of(*context_, key_)) {
+      for (const timespec& time : times) {
+        if (!is_omitted(time) && !range->has(time)) return fail_os(ERANGE);
+      }
+      may_be_refused = false;
+    }
+  }
+  // Where that cannot be asked it is found out by trying.
   struct statx before {};
   if (may_be_refused) {
     BRAID_TRY(before, stat_of(fd_.get()));
@@ -78,23 +109,34 @@ Result<void> PosixFile::choose_change_time(FileTime time) {
 }
 
 Result<void> PosixFile::store_change_time(std::optional<FileTime> time) {
+  BRAID_TRY(const FileTime until, put_change_time(time));
+  // Whoever changes the file after us is seen.
+  const FileTime now = system_clock().now();
+  if (until >= now) {
+    std::this_thread::sleep_for(std::chrono::nanoseconds((until.ticks - now.ticks + 1) * 100));
+  }
+  return {};
+}
+
+Result<FileTime> PosixFile::put_change_time(std::optional<FileTime> time) {
   const MetadataLock lock(*context_, key_);
   BRAID_TRY(struct statx st, stat_of(fd_.get()));
   DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
   if (!time) {
-    if (!std::exchange(attrib.change_time, std::nullopt)) return {};
-    return store_dos_attrib(fd_.get(), attrib);
+    if (!std::exchange(attrib.change_time, std::nullopt)) return FileTime{};
+    BRAID_CHECK(store_dos_attrib(fd_.get(), attrib));
+    return FileTime{};
   }
   if (!attrib.creation_time) attrib.creation_time = birth_time(st);
   // Keeping it is a change of the file itself: the time of that is not known before.
-  for (int tries = 0; tries < kChangeTimeTriesMax; ++tries) {
-    const FileTime until{system_clock().now().ticks + kChangeTimeGrace};
+  for (const uint64_t grace : kChangeTimeGraces) {
+    const FileTime until{system_clock().now().ticks + grace};
     attrib.change_time = DosAttrib::ChosenTime{.time = *time, .until = until};
     BRAID_CHECK(store_dos_attrib(fd_.get(), attrib));
     BRAID_TRY(st, stat_of(fd_.get()));
-    if (to_file_time({st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec}) <= until) break;
+    if (time_of(st.stx_ctime) <= until) return until;
   }
-  return {};
+  return FileTime{};
 }
 
 void PosixFile::keep_access_time(int fd, bool keep) {

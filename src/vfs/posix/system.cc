@@ -21,10 +21,6 @@ constexpr int kRaceRetriesMax = 100;
 
 constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_BTIME;
 
-FileTime time_of(const struct statx_timestamp& t) {
-  return to_file_time({static_cast<time_t>(t.tv_sec), static_cast<long>(t.tv_nsec)});
-}
-
 Kind kind_of(uint16_t mode) {
   switch (mode & S_IFMT) {
     case S_IFDIR:
@@ -177,6 +173,10 @@ Result<void> change_compression(int fd, bool compressed) {
   return {};
 }
 
+FileTime time_of(const statx_timestamp& time) {
+  return to_file_time({static_cast<time_t>(time.tv_sec), static_cast<long>(time.tv_nsec)});
+}
+
 FileTime birth_time(const struct statx& st) {
   if (st.stx_mask & STATX_BTIME) return time_of(st.stx_btime);
   return std::min({time_of(st.stx_atime), time_of(st.stx_mtime), time_of(st.stx_ctime)});
@@ -192,7 +192,7 @@ Attributes make_attributes(const struct statx& st, const std::optional<DosAttrib
   out.creation_time = attrib && attrib->creation_time ? *attrib->creation_time : birth_time(st);
   out.access_time = time_of(st.stx_atime);
   out.write_time = time_of(st.stx_mtime);
-  out.change_time = time_of(st.stx_ctime);
+  out.change_time = out.changed = time_of(st.stx_ctime);
   if (attrib && attrib->change_time && out.change_time <= attrib->change_time->until) {
     out.change_time = attrib->change_time->time;
   }

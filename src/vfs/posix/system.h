@@ -48,6 +48,7 @@ Result<Attributes> attributes_of(int fd);
 // chattr +c and -c. `fd` may be an O_PATH descriptor. EOPNOTSUPP.
 Result<void> change_compression(int fd, bool compressed);
 
+FileTime time_of(const statx_timestamp& time);
 // What the kernel knows the creation time to be, or the earliest time it has.
 FileTime birth_time(const struct statx& st);
 

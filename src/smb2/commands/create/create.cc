@@ -46,21 +46,24 @@ void drop_smb3_contexts(wire::CreateRequestContexts& contexts) {
 }
 
 // Waits until a break that stands in the way is acknowledged or timed out.
-Task<Result<void>> wait_for_break(Request& request, const CreateState& state, FileKey key) {
+// `seen`: Breaks::retries() from before it asked.
+Task<Result<void>> wait_for_break(Request& request, const CreateState& state, FileKey key,
+                                  uint64_t seen) {
   Server& server = request.server;
   const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.volatile_id}};
-  const Waiter waiter = server.breaks.expect(ref.token);
+  const Breaks::RetryWait wait(server.breaks, ref.token, seen);
   if (state.reservation) state.reservation->waits_for_sharing = state.caching.sharing_violation;
   co_await request.connection->reactor().schedule();
-  if (auto waiting = begin_waiting(request, ref); !waiting) {
+  const Result<void> waiting = begin_waiting(request, [&server, ref, waiter = wait.waiter()] {
+    waiter->set(NtStatus::kCancelled);
     server.file_table.cancel_wait(ref);
-    waiter->set({});
-    server.breaks.forget(ref.token);
+  });
+  if (!waiting) {
+    server.file_table.cancel_wait(ref);
     co_return waiting;
   }
-  const WakeUp wake = co_await waiter->wait(request.connection->reactor());
-  server.breaks.forget(ref.token);
-  if (wake.why == Wake::kCancelled) co_return fail(NtStatus::kCancelled);
+  (void)co_await wait.waiter()->wait(request.connection->reactor());
+  BRAID_CO_CHECK(end_waiting(request));
   if (state.behind) co_await state.behind->over.wait(request.connection->reactor());
   // The world may have changed: session closed, tree gone.
   if (request.tree_connect->is_closed()) co_return fail(NtStatus::kNetworkNameDeleted);
@@ -113,6 +116,7 @@ Task<Result<Reply>> handle_create(Request& request) {
   state.file_id = request.server.file_ids.next();
 
   for (;;) {
+    const uint64_t seen = request.server.breaks.retries();
     CreateOutcome outcome = try_create(request, state);
     if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
     if (auto* error = std::get_if<Error>(&outcome)) {
@@ -125,7 +129,7 @@ Task<Result<Reply>> handle_create(Request& request) {
       co_await (*gone)->wait(request.seat);
       continue;
     }
-    BRAID_CO_CHECK(co_await wait_for_break(request, state, std::get<FileKey>(outcome)));
+    BRAID_CO_CHECK(co_await wait_for_break(request, state, std::get<FileKey>(outcome), seen));
     BRAID_CO_CHECK(co_await request.seat.turn());
   }
 }

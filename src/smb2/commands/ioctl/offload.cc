@@ -36,6 +36,11 @@ bool is_ordinary(const Open& open, const vfs::Attributes& now) {
          !(now.dos_attributes & (vfs::dos::kSparse | vfs::dos::kCompressed));
 }
 
+// A change of one stream is a change of the file.
+bool is_same_node(const FileKey& a, const FileKey& b) {
+  return a.device == b.device && a.inode == b.inode;
+}
+
 template <class Output>
 IoctlAnswer answer_with(const Output& output) {
   IoctlAnswer answer;
@@ -63,8 +68,7 @@ Result<void> check_source(const Request& request, const OffloadToken& token) {
 // STATUS_INVALID_TOKEN unless the file is as it was: a token is of the data as it was.
 Result<void> check_unchanged(const Open& source, const OffloadToken& token) {
   BRAID_TRY(const auto now, source.file->stat());
-  const bool is_as_it_was = now.size == token.file_size && now.write_time == token.write_time &&
-                            now.change_time == token.change_time;
+  const bool is_as_it_was = now.size == token.file_size && now.changed == token.changed;
   return is_as_it_was ? Result<void>{} : fail(NtStatus::kInvalidToken);
 }
 
@@ -87,8 +91,8 @@ Result<void> copy(const Open& source, const OffloadToken& token, uint64_t from, 
   return target.file->zero_range({range.offset + data, range.length - data});
 }
 
-// The same within one file, where the first byte that is written ends the token: all is read before
-// that, and the token is judged in between. The ranges may overlap.
+// The same within one file, or between two streams of it, where the first byte that is written ends
+// the token: all is read before that, and the token is judged in between. The ranges may overlap.
 Result<void> copy_within(const Open& source, const OffloadToken& token, uint64_t from,
                          const Open& target, const vfs::Range& range) {
   Buffer bytes(range.length);
@@ -149,8 +153,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::Ioctl
                    .offset = input.file_offset,
                    .length = output.transfer_length,
                    .file_size = now.size,
-                   .write_time = now.write_time,
-                   .change_time = now.change_time,
+                   .changed = now.changed,
                    .expires = {request.server.clock().now().ticks +
                                static_cast<uint64_t>(lifetime.count()) * (kTicksPerSecond / 1000)}}
           .encode();
@@ -215,10 +218,12 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   if (input.file_offset >= now.size) co_return fail(NtStatus::kEndOfFile);
   uint64_t length = std::min(output.length_written, now.size - input.file_offset);
   const uint64_t from = token.offset + input.transfer_offset;
-  const bool within_one = !is_zeros && source->attributes.file_key == target.attributes.file_key;
+  const bool within_one =
+      !is_zeros && is_same_node(source->attributes.file_key, target.attributes.file_key);
   if (within_one && length > kBytesPerTurn) {
     // The client could not get the rest any more where the part that is written lies in it.
-    const bool overlaps = input.file_offset < from + length && from < input.file_offset + length;
+    const bool overlaps = source->attributes.file_key == target.attributes.file_key &&
+                          input.file_offset < from + length && from < input.file_offset + length;
     if (overlaps) co_return fail(NtStatus::kInvalidToken);
     length = output.length_written = kBytesPerTurn;
   }

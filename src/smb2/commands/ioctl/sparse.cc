@@ -89,8 +89,8 @@ Task<Result<IoctlAnswer>> ioctl_set_sparse(Request& request, const wire::IoctlRe
   BRAID_CO_TRY(const auto now, file.stat());
   const bool is_sparse = (now.dos_attributes & vfs::dos::kSparse) != 0;
   if (sparse != is_sparse) {
-    const uint32_t stored = now.dos_attributes & vfs::dos::kStored;
-    BRAID_CO_CHECK(file.change({.dos_attributes = stored ^ vfs::dos::kSparse}));
+    const vfs::DosChange change(sparse ? vfs::dos::kSparse : 0, vfs::dos::kSparse);
+    BRAID_CO_CHECK(file.change({.dos_attributes = change}));
     report_modified(request.server, open, wire::CompletionFilter::kAttributes);
   }
   co_return IoctlAnswer{};
