@@ -59,8 +59,7 @@ DatagramLane::DatagramLane(UniqueFd receive, std::vector<UniqueFd> send, size_t 
 
 DatagramLane::~DatagramLane() { stop(); }
 
-bool DatagramLane::send(size_t worker, ByteView heading, ByteView payload, int fd,
-                        IfFull if_full) {
+bool DatagramLane::send(size_t worker, ByteView heading, ByteView payload, int fd, IfFull if_full) {
   if (worker >= receivers_.size()) return false;
   Receiver& to = receivers_[worker];
   if (!to.is_behind && send_parts(to.socket.get(), heading, payload, fd)) return true;
@@ -108,7 +107,7 @@ void DatagramLane::wake() { ::eventfd_write(wake_.get(), 1); }
 void DatagramLane::run() {
   const auto room = std::make_unique_for_overwrite<uint8_t[]>(message_max_);
   std::vector<pollfd> waits;
-  std::vector<size_t> behind;                  // of which worker each of `waits` after two is
+  std::vector<size_t> behind;                    // of which worker each of `waits` after two is
   std::vector<bool> refused(receivers_.size());  // to be tried again, whatever its socket says
   while (true) {
     waits.assign({{receive_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}});
@@ -118,7 +117,8 @@ void DatagramLane::run() {
       auto waiting = receivers_[i].waiting.lock();
       if (waiting->messages.empty() && !waiting->wants_room) continue;
       behind.push_back(i);
-      waits.push_back({receivers_[i].socket.get(), static_cast<short>(refused[i] ? 0 : POLLOUT), 0});
+      const short wanted = refused[i] ? 0 : POLLOUT;
+      waits.push_back({receivers_[i].socket.get(), wanted, 0});
       if (refused[i]) timeout = kTryAgainMs;
     }
     if (::poll(waits.data(), waits.size(), timeout) < 0) continue;

@@ -59,7 +59,8 @@ TEST(WorkerGroup, MessageReachesTheHandlerOfItsTopicWithItsDescriptor) {
   ASSERT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == 1; }));
   EXPECT_EQ(inbox.messages[0], "hello");
   ASSERT_EQ(inbox.fds.size(), 1u);
-  struct stat given{}, own{};
+  struct stat given {
+  }, own{};
   ::fstat(inbox.fds[0].get(), &given);
   ::fstat(workers.resources.region.get(), &own);
   EXPECT_EQ(given.st_ino, own.st_ino);
@@ -124,7 +125,8 @@ TEST(WorkerGroup, ChangesThatFillTheirLaneLeaveTheOthersTheirs) {
   TestGroup workers(2);
   MessageBus& bus = workers.groups[0]->bus();
   const std::string text(1'000, 'x');
-  while (bus.send(1, Topic::kChanges, as_bytes(text))) {}
+  while (bus.send(1, Topic::kChanges, as_bytes(text))) {
+  }
   EXPECT_TRUE(bus.send(1, Topic::kRecords, as_bytes("record")));
   EXPECT_TRUE(bus.send(1, Topic::kClaims, as_bytes("claim")));
 }
@@ -134,7 +136,8 @@ TEST(WorkerGroup, MessagesThatMayWaitArriveInOrderOnceThereIsRoom) {
   MessageBus& bus = workers.groups[0]->bus();
   workers.groups[0]->start();
   const std::string text(1'000, 'x');
-  while (bus.send(1, Topic::kRecords, as_bytes(text))) {}
+  while (bus.send(1, Topic::kRecords, as_bytes(text))) {
+  }
   for (int i = 0; i < 5000; ++i) {
     EXPECT_TRUE(bus.send(1, Topic::kClaims, as_bytes(std::to_string(i)),
                          i == 4999 ? workers.resources.region.get() : -1, IfFull::kWait));
@@ -143,7 +146,7 @@ TEST(WorkerGroup, MessagesThatMayWaitArriveInOrderOnceThereIsRoom) {
   Inbox inbox;
   inbox.take_from(*workers.groups[1], Topic::kClaims);
   ASSERT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == 5000; }));
-  for (int i = 0; i < 5000; ++i) EXPECT_EQ(inbox.messages[static_cast<size_t>(i)], std::to_string(i));
+  for (size_t i = 0; i < 5000; ++i) EXPECT_EQ(inbox.messages[i], std::to_string(i));
   EXPECT_EQ(inbox.fds.size(), 1u);
 }
 
