@@ -32,8 +32,8 @@ struct QuestionsTest : testing::Test {
   }
   Task<void> ask_task(std::string what, std::shared_ptr<std::promise<std::string>> said) {
     const ByteView bytes = as_bytes(what);
-    const auto answer =
-        co_await questions[0]->ask(1, Bytes(bytes.begin(), bytes.end()), pool);
+    WorkerPool::Seat seat(pool, {});
+    const auto answer = co_await questions[0]->ask(1, Bytes(bytes.begin(), bytes.end()), seat);
     said->set_value(answer ? std::string(as_text(answer->payload)) : "null");
   }
   static std::string soon(const std::shared_future<std::string>& future) {
@@ -54,7 +54,8 @@ TEST_F(QuestionsTest, QuestionsForWhichThereIsNoRoomAreAskedLater) {
   workers.groups[0]->start();
   // Worker 1 takes none yet.
   const std::string text(1'000, 'x');
-  while (workers.groups[0]->bus().send(1, Topic::kRecords, as_bytes(text))) {}
+  while (workers.groups[0]->bus().send(1, Topic::kRecords, as_bytes(text))) {
+  }
   for (int i = 0; i < 1000; ++i) ask(std::to_string(i));
   EXPECT_EQ(asked[0].wait_for(std::chrono::seconds(0)), std::future_status::timeout);
   workers.groups[1]->start();
@@ -66,7 +67,8 @@ TEST_F(QuestionsTest, AnswersForWhichThereIsNoRoomAreGivenLater) {
   answers(1, [&](Question question) { questions[1]->answer(question, question.payload); });
   const auto answer = ask("what");  // worker 0 takes none yet
   const std::string text(1'000, 'x');
-  while (workers.groups[1]->bus().send(0, Topic::kRecords, as_bytes(text))) {}
+  while (workers.groups[1]->bus().send(0, Topic::kRecords, as_bytes(text))) {
+  }
   workers.groups[1]->start();
   EXPECT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
   workers.groups[0]->start();
@@ -78,8 +80,8 @@ TEST_F(QuestionsTest, MessagesThatOthersMissedDoNotEndAQuestion) {
   answers(0, {});
   answers(1, [&](Question question) { heard.set_value(std::move(question)); });
   std::promise<void> missed;
-  workers.groups[0]->bus().handle(Topic::kRecords, [](store::BusMessage&) {},
-                                  [&] { missed.set_value(); });
+  workers.groups[0]->bus().handle(
+      Topic::kRecords, [](store::BusMessage&) {}, [&] { missed.set_value(); });
   for (const auto& group : workers.groups) group->start();
   const auto answer = ask("what");
   const Question question = heard.get_future().get();
