@@ -180,8 +180,8 @@ class Open {
   // Open.IsReplayEligible: nothing has been done with the Open yet, so its CREATE may be answered
   // again.
   std::atomic<bool> is_replay_eligible = false;
-  // Whether room for changes that nobody has asked for yet is counted in `memory`.
-  std::atomic<bool> counts_notifications = false;
+  // What is counted in `memory` for changes that nobody has asked for yet and their directory.
+  std::atomic<size_t> counted_for_notifications = 0;
   // Whether the OpenTable has it.
   std::atomic<bool> is_in_open_table = false;
 

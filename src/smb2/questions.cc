@@ -11,9 +11,7 @@ namespace braid::smb2 {
 Questions::Questions(store::WorkerGroup& group, store::Topic topic,
                      std::function<void(Question)> on_question)
     : group_(group), topic_(topic), on_question_(std::move(on_question)) {
-  group_.bus().handle(
-      topic_, [this](store::BusMessage& message) { on_message(message); },
-      [this] { give_up_waiting(true); });
+  group_.bus().handle(topic_, [this](store::BusMessage& message) { on_message(message); }, {});
   group_.on_ended([this] { give_up_waiting(false); });
 }
 
@@ -41,7 +39,10 @@ Task<Questions::Answer> Questions::answer_and_ask(store::WorkerTag from, uint64_
 }
 
 void Questions::answer(const Question& question, ByteView payload) {
-  send(question.from, question.number, 0, payload, -1);
+  // Whoever asked is not left waiting for one that is too long.
+  if (!send(question.from, question.number, 0, payload, -1)) {
+    send(question.from, question.number, 0, {}, -1);
+  }
 }
 
 // `answers`: the number of a question of `to`; 0 when this is one. Both lives are named: the next
@@ -54,7 +55,7 @@ bool Questions::send(store::WorkerTag to, uint64_t answers, uint64_t number, Byt
   w.u64(answers);
   w.u64(number);
   w.bytes(payload);
-  return group_.bus().send(to.index(), topic_, message, fd);
+  return group_.bus().send(to.index(), topic_, message, fd, store::IfFull::kWait);
 }
 
 void Questions::on_message(store::BusMessage& message) {

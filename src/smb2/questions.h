@@ -30,14 +30,15 @@ struct Question {
 };
 
 // Those of one topic. Every question is answered once or not at all, and who asked is told so when
-// it will not be: the other worker has ended, or messages may have been lost. Owned by Siblings,
-// which outlives the bus's handlers. Thread: any.
+// it will not be: the other worker has ended. A question for which there is no room yet waits in
+// the bus, as does an answer; each belongs to a request that a client waits for, which bounds them.
+// Owned by Siblings, which outlives the bus's handlers. Thread: any.
 class Questions {
  public:
-  // Null: there will be none.
+  // Null: there will be none, as the other worker has ended. Never: it could not be asked.
   using Answer = std::shared_ptr<Question>;
 
-  // `on_question` runs on the bus's thread and must not block.
+  // `on_question` runs on a thread of the bus and must not block.
   Questions(store::WorkerGroup& group, store::Topic topic,
             std::function<void(Question)> on_question);
 

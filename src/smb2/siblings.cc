@@ -201,7 +201,7 @@ void Siblings::tell_logon(const auth::LogonClaim& claim, auth::LogonPenalties::N
   w.value(news);
   encode_text(cut_text(claim.address, kNameMax), w);
   encode_text(cut_text(claim.account, kNameMax), w);
-  group_->bus().broadcast(store::Topic::kLogons, message);
+  group_->bus().broadcast(store::Topic::kLogons, message, store::IfFull::kWaitBounded);
 }
 
 void Siblings::on_logon(store::BusMessage& message) {

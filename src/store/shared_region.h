@@ -29,6 +29,10 @@ struct RegionSizes {
   size_t arena_bytes = size_t{1} << 30;
 };
 
+// In a slot. Homes of users are roots of their own; beyond so many all changes are sent.
+inline constexpr size_t kWatchedRootsMax = 64;
+static_assert(kWorkersMax <= 64);  // a set of workers is a word
+
 // What a worker says about itself.
 struct WorkerSlot {
   std::atomic<uint32_t> tag = 0;  // of the worker that lives; 0: none
@@ -36,8 +40,16 @@ struct WorkerSlot {
   std::atomic<int32_t> pid = 0;
   // Directories its clients watch: nobody is told of changes without.
   std::atomic<uint32_t> watches = 0;
-  // A message to it could not be sent: it has to look at everything.
-  std::atomic<bool> missed_messages = false;
+  // Where the shares begin that these are in, as smb2::WatchedRoots says; 0: none. As far as
+  // `roots_end`. Of how many components the deepest is.
+  std::atomic<uint64_t> roots[kWatchedRootsMax] = {};
+  std::atomic<uint32_t> roots_end = 0;
+  std::atomic<uint32_t> deepest_root = 0;
+  std::atomic<uint32_t> roots_elsewhere = 0;  // not 0: it is told of all changes
+  // Messages to it were lost: a set of 1 << Topic.
+  std::atomic<uint32_t> missed_topics = 0;
+  // Workers that it has yet to tell what was lost: a set of 1 << index.
+  std::atomic<uint64_t> owed = 0;
   // Blocks of its arena that others let go of, chained.
   std::atomic<uint64_t> released = 0;
   alignas(64) NamesInMaking names_in_making{};

@@ -11,35 +11,53 @@ Result<GroupResources> GroupResources::make(const RegionSizes& sizes) {
   GroupResources made;
   BRAID_TRY(made.region, SharedRegion::create(sizes));
   for (size_t i = 0; i < sizes.workers; ++i) {
-    BRAID_TRY(auto pair, DatagramBus::make_pair());
-    made.buses.push_back(std::move(pair));
+    BRAID_TRY(auto pairs, DatagramBus::make_pairs());
+    made.buses.push_back(std::move(pairs));
   }
   return made;
 }
 
 std::vector<int> GroupResources::for_worker(size_t index) const {
-  std::vector<int> fds{region.get(), buses[index].receive.get()};
-  for (const auto& bus : buses) fds.push_back(bus.send.get());
+  std::vector<int> fds{region.get()};
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    fds.push_back(buses[index][lane].receive.get());
+    for (const auto& bus : buses) fds.push_back(bus[lane].send.get());
+  }
   return fds;
 }
 
 Result<std::unique_ptr<WorkerGroup>> WorkerGroup::join(size_t index, std::vector<UniqueFd> fds) {
   if (fds.size() < GroupResources::descriptors(1)) return fail_os(EINVAL);
   BRAID_TRY(SharedRegion region, SharedRegion::map(fds[0].get()));
-  if (index >= region.workers() || fds.size() != GroupResources::descriptors(region.workers()))
+  const size_t workers = region.workers();
+  if (index >= workers || fds.size() != GroupResources::descriptors(workers)) {
     return fail_os(EINVAL);
-  UniqueFd receive = std::move(fds[1]);
-  fds.erase(fds.begin(), fds.begin() + 2);
-  return std::unique_ptr<WorkerGroup>(
-      new WorkerGroup(std::move(region), index, std::move(receive), std::move(fds)));
+  }
+  std::array<DatagramBus::Ends, kLanes> ends;
+  auto next = fds.begin() + 1;
+  for (DatagramBus::Ends& each : ends) {
+    each.receive = std::move(*next++);
+    for (size_t i = 0; i < workers; ++i) each.send.push_back(std::move(*next++));
+  }
+  return std::unique_ptr<WorkerGroup>(new WorkerGroup(std::move(region), index, std::move(ends)));
 }
 
-WorkerGroup::WorkerGroup(SharedRegion region, size_t index, UniqueFd receive,
-                         std::vector<UniqueFd> send)
+WorkerGroup::WorkerGroup(SharedRegion region, size_t index,
+                         std::array<DatagramBus::Ends, kLanes> ends)
     : region_(std::move(region)),
       own_(new_life(region_, index)),
       records_(region_, index),
-      bus_(region_, own_, std::move(receive), std::move(send)) {}
+      bus_(region_, own_, std::move(ends)) {
+  bus_.tell_owed(region_.slot(index).owed.exchange(0));
+  settle_debts();
+}
+
+void WorkerGroup::settle_debts() {
+  for (size_t i = 0; i < size(); ++i) {
+    WorkerSlot& slot = region_.slot(i);
+    if (slot.tag == 0 && slot.owed != 0) bus_.tell_owed(slot.owed.exchange(0));
+  }
+}
 
 WorkerTag WorkerGroup::new_life(const SharedRegion& region, size_t index) {
   // Workers that ended when nobody was there to hear of it.
@@ -52,7 +70,9 @@ WorkerTag WorkerGroup::new_life(const SharedRegion& region, size_t index) {
   WorkerSlot& slot = region.slot(index);
   const WorkerTag tag = WorkerTag::make(index, slot.lives.fetch_add(1));
   slot.watches = 0;
-  slot.missed_messages = false;
+  for (auto& root : slot.roots) root = 0;
+  slot.roots_end = slot.deepest_root = slot.roots_elsewhere = 0;
+  slot.missed_topics = 0;
   slot.names_in_making.clear();
   slot.pid = ::getpid();
   slot.tag = tag.value;
@@ -69,7 +89,7 @@ WorkerGroup::~WorkerGroup() {
 
 void WorkerGroup::start() {
   bus_.start();
-  bus_.broadcast(Topic::kRecords, {});
+  bus_.broadcast(Topic::kRecords, {}, IfFull::kMiss);
 }
 
 bool WorkerGroup::has_member(pid_t pid) const {
@@ -87,6 +107,7 @@ void WorkerGroup::ended(pid_t pid) {
     // Unless the next life has begun meanwhile.
     if (slot.tag.compare_exchange_strong(tag, 0)) slot.watches = 0;
   }
+  settle_debts();
   region_.roster_version()++;
   for (const auto& callback : on_ended_) callback();
 }

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -19,11 +20,11 @@ namespace braid::store {
 // What the supervisor makes once and gives to each worker it starts.
 struct GroupResources {
   UniqueFd region;
-  std::vector<DatagramBus::Pair> buses;  // by worker
+  std::vector<DatagramBus::Pairs> buses;  // by worker
 
   static Result<GroupResources> make(const RegionSizes& sizes);
   // How many those of one worker are.
-  static constexpr size_t descriptors(size_t workers) { return 2 + workers; }
+  static constexpr size_t descriptors(size_t workers) { return 1 + kLanes * (1 + workers); }
   // The descriptors for the worker `index`, in the order that join() takes them.
   std::vector<int> for_worker(size_t index) const;
 };
@@ -63,8 +64,10 @@ class WorkerGroup {
   void stop() { bus_.stop(); }
 
  private:
-  WorkerGroup(SharedRegion region, size_t index, UniqueFd receive, std::vector<UniqueFd> send);
+  WorkerGroup(SharedRegion region, size_t index, std::array<DatagramBus::Ends, kLanes> ends);
   static WorkerTag new_life(const SharedRegion& region, size_t index);
+  // What lives that have ended had yet to tell.
+  void settle_debts();
 
   SharedRegion region_;
   WorkerTag own_;

@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
+#include <future>
 #include <mutex>
 
 #include "store/worker_group_testing.h"
@@ -22,6 +24,10 @@ struct Inbox {
   int missed = 0;
 
   void take_from(WorkerGroup& group, Topic topic) {
+    handle(group, topic);
+    group.start();
+  }
+  void handle(WorkerGroup& group, Topic topic) {
     group.bus().handle(
         topic,
         [this](BusMessage& message) {
@@ -35,7 +41,6 @@ struct Inbox {
           missed++;
           arrived.notify_all();
         });
-    group.start();
   }
   template <class Condition>
   bool wait_for(Condition condition) {
@@ -54,7 +59,8 @@ TEST(WorkerGroup, MessageReachesTheHandlerOfItsTopicWithItsDescriptor) {
   ASSERT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == 1; }));
   EXPECT_EQ(inbox.messages[0], "hello");
   ASSERT_EQ(inbox.fds.size(), 1u);
-  struct stat given{}, own{};
+  struct stat given {
+  }, own{};
   ::fstat(inbox.fds[0].get(), &given);
   ::fstat(workers.resources.region.get(), &own);
   EXPECT_EQ(given.st_ino, own.st_ino);
@@ -80,6 +86,117 @@ TEST(WorkerGroup, WorkerIsToldOfAMessageThatIsTooLarge) {
   EXPECT_EQ(inbox.messages[0].size(), largest.size());
   EXPECT_FALSE(workers.groups[0]->bus().send(1, Topic::kChanges, as_bytes(largest + "x")));
   EXPECT_TRUE(inbox.wait_for([&] { return inbox.missed == 1; }));
+}
+
+// A sender that is never done, as one that is faster than the handler.
+TEST(WorkerGroup, WhatWasMissedIsToldWhileMessagesKeepComing) {
+  TestGroup workers(1);
+  WorkerGroup& group = *workers.groups[0];
+  std::atomic<bool> stops = false;
+  std::promise<void> missed;
+  group.bus().handle(
+      Topic::kRecords,
+      [&](BusMessage&) {
+        if (!stops) group.bus().send(0, Topic::kRecords, as_bytes("next"));
+      },
+      [&] {
+        if (!stops.exchange(true)) missed.set_value();
+      });
+  EXPECT_TRUE(group.bus().send(0, Topic::kRecords, as_bytes("first")));
+  const std::string too_large(MessageBus::kPayloadMax + 1, 'x');
+  EXPECT_FALSE(group.bus().send(0, Topic::kRecords, as_bytes(too_large)));
+  group.start();
+  EXPECT_EQ(missed.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  stops = true;
+}
+
+TEST(WorkerGroup, MissedIsToldToTheTopicConcernedAlone) {
+  TestGroup workers(2);
+  Inbox opens, records;
+  const std::string too_large(MessageBus::kPayloadMax + 1, 'x');
+  EXPECT_FALSE(workers.groups[0]->bus().send(1, Topic::kRecords, as_bytes(too_large)));
+  opens.handle(*workers.groups[1], Topic::kOpens);
+  records.take_from(*workers.groups[1], Topic::kRecords);
+  EXPECT_TRUE(records.wait_for([&] { return records.missed == 1; }));
+  EXPECT_EQ(opens.missed, 0);
+}
+
+TEST(WorkerGroup, ChangesThatFillTheirLaneLeaveTheOthersTheirs) {
+  TestGroup workers(2);
+  MessageBus& bus = workers.groups[0]->bus();
+  const std::string text(1'000, 'x');
+  while (bus.send(1, Topic::kChanges, as_bytes(text))) {
+  }
+  EXPECT_TRUE(bus.send(1, Topic::kRecords, as_bytes("record")));
+  EXPECT_TRUE(bus.send(1, Topic::kClaims, as_bytes("claim")));
+}
+
+TEST(WorkerGroup, MessagesThatMayWaitArriveInOrderOnceThereIsRoom) {
+  TestGroup workers(2);
+  MessageBus& bus = workers.groups[0]->bus();
+  workers.groups[0]->start();
+  const std::string text(1'000, 'x');
+  while (bus.send(1, Topic::kRecords, as_bytes(text))) {
+  }
+  for (int i = 0; i < 5000; ++i) {
+    EXPECT_TRUE(bus.send(1, Topic::kClaims, as_bytes(std::to_string(i)),
+                         i == 4999 ? workers.resources.region.get() : -1, IfFull::kWait));
+  }
+  EXPECT_FALSE(bus.send(1, Topic::kRecords, as_bytes("would overtake them")));
+  Inbox inbox;
+  inbox.take_from(*workers.groups[1], Topic::kClaims);
+  ASSERT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == 5000; }));
+  for (size_t i = 0; i < 5000; ++i) EXPECT_EQ(inbox.messages[i], std::to_string(i));
+  EXPECT_EQ(inbox.fds.size(), 1u);
+}
+
+TEST(WorkerGroup, WhatWaitsIsBoundedUnlessItIsBoundedAnyway) {
+  TestGroup workers(2);
+  MessageBus& bus = workers.groups[0]->bus();
+  const std::string text(100'000, 'x');
+  size_t sent = 0;
+  while (bus.send(1, Topic::kLogons, as_bytes(text), -1, IfFull::kWaitBounded)) ++sent;
+  EXPECT_GE(sent * text.size(), MessageBus::kWaitingMax);
+  EXPECT_LE(sent * text.size(), MessageBus::kWaitingMax + (16u << 20));
+  EXPECT_TRUE(bus.send(1, Topic::kClaims, as_bytes(text), -1, IfFull::kWait));
+}
+
+// Who tells itself what was lost is told when that can be told, and the receiver not before.
+TEST(WorkerGroup, RoomIsToldToWhoWantsIt) {
+  TestGroup workers(2);
+  MessageBus& bus = workers.groups[0]->bus();
+  std::promise<size_t> room;
+  bus.on_room(Topic::kChanges, [&](size_t worker) { room.set_value(worker); });
+  workers.groups[0]->start();
+  const std::string text(1'000, 'x');
+  size_t sent = 0;
+  while (bus.send(1, Topic::kChanges, as_bytes(text))) ++sent;
+  bus.want_room(1, Topic::kChanges);
+  auto told = room.get_future();
+  EXPECT_EQ(told.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  Inbox inbox;
+  inbox.take_from(*workers.groups[1], Topic::kChanges);
+  ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(told.get(), 1u);
+  EXPECT_TRUE(bus.send(1, Topic::kChanges, as_bytes("last")));
+  EXPECT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == sent + 1; }));
+  EXPECT_EQ(inbox.missed, 0);
+  workers.groups[0]->stop();
+}
+
+TEST(WorkerGroup, WhatAWorkerThatEndedHadYetToTellIsMissed) {
+  TestGroup workers(2);
+  Inbox inbox;
+  inbox.take_from(*workers.groups[1], Topic::kChanges);
+  MessageBus& bus = workers.groups[0]->bus();
+  bus.on_room(Topic::kChanges, [](size_t) {});
+  bus.want_room(1, Topic::kChanges);  // its threads do not run, so it will not be told
+  workers.kill(0);
+  workers.groups[1]->ended(0);
+  EXPECT_TRUE(inbox.wait_for([&] { return inbox.missed == 1; }));
+  workers.groups[0]->region().slot(0).owed = 2;  // and by one whose next life is the first to know
+  workers.join(0);
+  EXPECT_TRUE(inbox.wait_for([&] { return inbox.missed == 2; }));
 }
 
 TEST(WorkerGroup, BroadcastReachesTheOthersAndNotOneself) {

@@ -19,15 +19,15 @@ void end_if_going(Server& server, const Open& open) {
   }
 }
 
-// Room for the changes that wait, and for the path, which what listens in the kernel keeps three
-// times. Once for an open, however many watches of it end with its directory.
-bool count_watch(Open& open, const std::string& path, const wire::ChangeNotifyRequest& notify) {
-  if (open.counts_notifications.exchange(true)) return true;
-  std::string directory = open.tree_connect->share->real_path + '\\' + path;
-  std::ranges::replace(directory, '\\', '/');
-  const size_t changes = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
-  if (open.memory.add(changes + WatchTable::cost_of(directory) + 3 * directory.size())) return true;
-  open.counts_notifications = false;
+// Room for the changes that wait and for where the directory is, which may come to have a longer
+// name. Once for an open, however many watches of it end with its directory.
+bool count_watch(Open& open, size_t size) {
+  size_t counted = open.counted_for_notifications;
+  do {
+    if (size <= counted) return true;
+  } while (!open.counted_for_notifications.compare_exchange_weak(counted, size));
+  if (open.memory.add(size - counted)) return true;
+  open.counted_for_notifications -= size - counted;
   return false;
 }
 
@@ -35,7 +35,10 @@ bool count_watch(Open& open, const std::string& path, const wire::ChangeNotifyRe
 void place(Server& server, Open& open, const wire::ChangeNotifyRequest& notify) {
   const bool tree = (notify.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
   const std::string path = current_path(server, open).text();
-  if (!count_watch(open, path, notify) || !server.notify.place(open, path, tree)) {
+  const size_t changes = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
+  // The watch ends with the open.
+  const auto counts = [&open, changes](size_t cost) { return count_watch(open, changes + cost); };
+  if (!server.notify.place(open, path, tree, counts)) {
     server.notify.end(open, NtStatus::kInsufficientResources);
   }
   end_if_going(server, open);

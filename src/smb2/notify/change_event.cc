@@ -67,6 +67,12 @@ Bytes ChangeEvent::encode() const {
   w.u8(texts.index(moved_from));
   w.u8(texts.index(moved_to));
   w.u8(texts.index(going));
+  w.u8(static_cast<uint8_t>(lost.size()));
+  for (const Lost& each : lost) {
+    w.u32(each.filter);
+    w.u8(each.below);
+    w.u8(texts.index(each.directory));
+  }
   Bytes bytes;
   wire::Writer whole(bytes);
   texts.encode(whole);
@@ -94,6 +100,14 @@ Result<ChangeEvent> ChangeEvent::decode(ByteView bytes) {
   event.moved_from = texts.at(r.u8());
   event.moved_to = texts.at(r.u8());
   event.going = texts.at(r.u8());
+  const uint8_t lost_count = r.u8();
+  for (uint8_t i = 0; i < lost_count && r.ok(); ++i) {
+    Lost each;
+    each.filter = r.u32();
+    each.below = r.u8() != 0;
+    each.directory = texts.at(r.u8());
+    event.lost.push_back(std::move(each));
+  }
   if (r.ok() && texts.is_missed()) return fail(Error::malformed());
   return r.finish(std::move(event));
 }

@@ -23,6 +23,15 @@ struct ChangeEvent {
   std::string moved_from;           // a directory that has another name now
   std::string moved_to;
   std::string going;  // a directory that will be deleted
+  // Where changes were made that are not told one by one; `below`: and further down.
+  struct Lost {
+    uint32_t filter = 0;  // wire::CompletionFilter: what they may have been
+    bool below = false;
+    std::string directory;
+
+    bool operator==(const Lost&) const = default;
+  };
+  std::vector<Lost> lost;
 
   bool operator==(const ChangeEvent&) const = default;
 

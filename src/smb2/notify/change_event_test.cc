@@ -33,6 +33,13 @@ TEST(ChangeEvent, ManyPathsKeepTheirPlaces) {
   EXPECT_EQ(*decoded, event);
 }
 
+TEST(ChangeEvent, LossComesBackAsItWas) {
+  const ChangeEvent event{.lost = {{1, false, "/srv/a"}, {~0u, true, "/srv/b"}}};
+  const auto decoded = ChangeEvent::decode(event.encode());
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(*decoded, event);
+}
+
 TEST(ChangeEvent, LongPathIsSentOnce) {
   const std::string path(90'000, 'n');
   const ChangeEvent event{.notes = {{true, path}},
@@ -45,7 +52,7 @@ TEST(ChangeEvent, LongPathIsSentOnce) {
 
 TEST(ChangeEvent, NumberOfNoPathIsRefused) {
   Bytes whole = ChangeEvent{.going = "/srv/b"}.encode();
-  whole.back() = 2;
+  whole.end()[-2] = 2;  // before the number of places that were lost
   EXPECT_FALSE(ChangeEvent::decode(whole));
 }
 

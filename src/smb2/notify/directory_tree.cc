@@ -9,6 +9,9 @@ namespace {
 // What the server keeps in a share's root and hides from clients.
 constexpr std::string_view kPrivateFolder = ".braid";
 
+// Of a path: in the tree, and three in what listens in the kernel.
+constexpr size_t kCopies = 4;
+
 // The components of a path, each in turn. "" has one, which is empty.
 class Components {
  public:
@@ -64,7 +67,7 @@ bool DirectoryTree::is_too_deep(std::string_view path) {
 
 size_t DirectoryTree::cost_of(std::string_view directory) {
   const auto depth = static_cast<size_t>(std::ranges::count(directory, '/')) + 1;
-  return depth * kNodeSize + directory.size();
+  return depth * kNodeSize + directory.size() * kCopies;
 }
 
 DirectoryTree::Node* DirectoryTree::look_up(std::string_view path) const {
@@ -178,6 +181,42 @@ auto DirectoryTree::places_at(std::string_view directory, bool below) const
   return places;
 }
 
+auto DirectoryTree::costs_at(std::string_view directory) const -> std::vector<Costing> {
+  std::vector<Costing> costs;
+  std::vector<std::pair<const Node*, size_t>> todo;
+  if (const Node* const node = look_up(directory)) todo.emplace_back(node, cost_of(directory));
+  while (!todo.empty()) {
+    const auto [node, cost] = todo.back();
+    todo.pop_back();
+    if (node->watches) {
+      for (const PlaceRef& place : node->watches->places) costs.push_back({place, cost});
+    }
+    for (const auto& [name, child] : node->children) {
+      todo.emplace_back(child.get(), cost + kNodeSize + (1 + name.size()) * kCopies);
+    }
+  }
+  return costs;
+}
+
+auto DirectoryTree::concerned(std::string_view directory, uint32_t filter, bool below) const
+    -> std::vector<PlaceRef> {
+  std::vector<PlaceRef> places;
+  const Node* node = top_.get();
+  for (Components components(directory); !components.done();) {
+    const auto child = node->children.find(components.next());
+    if (child == node->children.end()) return places;
+    node = child->second.get();
+    if (components.done() || !node->watches) continue;
+    for (const PlaceRef& place : node->watches->places) {
+      if (place->tree && (place->filter & filter) != 0) places.push_back(place);
+    }
+  }
+  for (PlaceRef& place : places_at(directory, below)) {
+    if ((place->filter & filter) != 0) places.push_back(std::move(place));
+  }
+  return places;
+}
+
 // Watches of a directory that has the name already, and is another one, stay where they are.
 void DirectoryTree::merge(Node& into, std::unique_ptr<Node> from) {
   std::vector<std::pair<Node*, std::unique_ptr<Node>>> todo;
@@ -209,11 +248,11 @@ void DirectoryTree::merge(Node& into, std::unique_ptr<Node> from) {
   }
 }
 
-void DirectoryTree::moved(std::string_view from, std::string_view to) {
+bool DirectoryTree::moved(std::string_view from, std::string_view to) {
   Node* const node = look_up(from);
   const size_t separator = to.rfind('/');
-  if (!node || from == to || separator == to.npos) return;
-  if (to.starts_with(from) && to[from.size()] == '/') return;  // no directory goes into itself
+  if (!node || from == to || separator == to.npos) return false;
+  if (to.starts_with(from) && to[from.size()] == '/') return false;  // none goes into itself
   Node* const old_parent = node->parent;
   const auto at = old_parent->children.find(node->name);
   std::unique_ptr<Node> owned = std::move(at->second);
@@ -229,6 +268,7 @@ void DirectoryTree::moved(std::string_view from, std::string_view to) {
     parent.children.emplace(key, std::move(owned));
   }
   prune(old_parent);
+  return true;
 }
 
 }  // namespace braid::smb2

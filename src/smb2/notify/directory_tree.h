@@ -78,11 +78,21 @@ class DirectoryTree {
   std::vector<Hit> find(std::span<const PathChange> changes);
   // The watches of a directory and, with `below`, of all further down.
   std::vector<PlaceRef> places_at(std::string_view directory, bool below) const;
-  // A directory has another name now: watches of it and below it go with it.
-  void moved(std::string_view from, std::string_view to);
+  // Who is to be told that changes in `directory`, any of those of `filter`, cannot be told; with
+  // `below` they may have been further down.
+  std::vector<PlaceRef> concerned(std::string_view directory, uint32_t filter, bool below) const;
+  // A directory has another name now: watches of it and below it go with it. False: there are none.
+  bool moved(std::string_view from, std::string_view to);
 
-  // What a watch of `directory` makes the tree hold at most.
+  // What a watch of `directory` makes the tree hold at most, and what listens in the kernel, which
+  // keeps the path three times.
   static size_t cost_of(std::string_view directory);
+  struct Costing {
+    PlaceRef place;
+    size_t cost;
+  };
+  // Those of a directory and all further down, and what each costs where it is.
+  std::vector<Costing> costs_at(std::string_view directory) const;
 
  private:
   Node* look_up(std::string_view path) const;

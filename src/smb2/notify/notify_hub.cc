@@ -1,6 +1,7 @@
 #include "smb2/notify/notify_hub.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/log.h"
@@ -28,8 +29,6 @@ std::string in_table(const Share& share, std::string_view path) {
   return out;
 }
 
-std::string_view parent_of(std::string_view path) { return path.substr(0, path.rfind('/')); }
-
 uint32_t name_filter(bool is_directory) {
   return is_directory ? CompletionFilter::kDirName : CompletionFilter::kFileName;
 }
@@ -48,6 +47,7 @@ constexpr uint32_t kEverythingButName =
 
 NotifyHub::NotifyHub(store::WorkerGroup* group)
     : group_(group),
+      owed_(group ? group->size() : 0),
       fanotify_(
           open_fanotify(*this, [group](pid_t pid) { return group && group->has_member(pid); })),
       inotify_(open_inotify(*this)) {
@@ -55,6 +55,7 @@ NotifyHub::NotifyHub(store::WorkerGroup* group)
     group_->bus().handle(
         store::Topic::kChanges, [this](store::BusMessage& message) { on_message(message.payload); },
         [this] { lose_all(); });
+    group_->bus().on_room(store::Topic::kChanges, [this](size_t worker) { tell_owed(worker); });
   }
   if (!fanotify_ && !inotify_) {
     log::warn("changes that local programs make are not told to clients: there is no inotify");
@@ -95,11 +96,15 @@ NotifyHub::Waiting NotifyHub::wait(const Open& open, const wire::ChangeNotifyReq
   return waiting;
 }
 
-bool NotifyHub::place(const Open& open, std::string_view path, bool tree) {
+bool NotifyHub::place(const Open& open, std::string_view path, bool tree,
+                      std::function<bool(size_t)> counts) {
   if (!table_.has(open.file_id.persistent)) return true;  // it ended meanwhile
   const Share& share = *open.tree_connect->share;
   const std::string directory = in_table(share, path);
-  if (!table_.place(open.file_id.persistent, in_table(share, {}), directory)) return false;
+  const std::string root = in_table(share, {});
+  // In this order: from the moment it has a place the others tell what they do.
+  WatchKeeps keeps{.root = roots_.hold(root), .counts = std::move(counts)};
+  if (!table_.place(open.file_id.persistent, root, directory, std::move(keeps))) return false;
   listen(open, directory, tree);
   return true;
 }
@@ -159,12 +164,38 @@ void NotifyHub::count_watches() {
 
 void NotifyHub::publish(const ChangeEvent& event) {
   apply(event);
-  if (!group_ || !others_watch()) return;
-  const Bytes message = event.encode();
-  for (size_t i = 0; i < group_->size(); ++i) {
-    if (i == group_->own_tag().index() || group_->region().slot(i).watches == 0) continue;
-    group_->bus().send(i, store::Topic::kChanges, message);
+  uint64_t workers = roots_.concerned(event);
+  if (workers == 0) return;
+  // Where watches are may not be lost with the many changes of files.
+  const bool places = !event.moved_from.empty() || !event.going.empty();
+  Bytes message = event.encode();
+  if (!places && message.size() > kEventBytesMax) {
+    LostChanges lost;
+    lost.add(event);
+    if (lost.empty()) return;
+    message = lost.take().encode();
   }
+  const auto if_full = places ? store::IfFull::kWaitBounded : store::IfFull::kMiss;
+  for (; workers != 0; workers &= workers - 1) {
+    const auto worker = static_cast<size_t>(std::countr_zero(workers));
+    if (group_->bus().send(worker, store::Topic::kChanges, message, -1, if_full)) continue;
+    owe(worker, event);
+  }
+}
+
+void NotifyHub::owe(size_t worker, const ChangeEvent& event) {
+  {
+    auto owed = owed_[worker].lock();
+    owed->add(event);
+    if (owed->empty()) return;
+  }
+  group_->bus().want_room(worker, store::Topic::kChanges);
+}
+
+void NotifyHub::tell_owed(size_t worker) {
+  const ChangeEvent event = owed_[worker].lock()->take();
+  if (event.lost.empty()) return;
+  if (!group_->bus().send(worker, store::Topic::kChanges, event.encode())) owe(worker, event);
 }
 
 void NotifyHub::apply(const ChangeEvent& event) {
@@ -179,11 +210,18 @@ void NotifyHub::apply(const ChangeEvent& event) {
   }
   if (!event.changes.empty()) report(event.changes);
   WatchTable::Outcome outcome;
-  if (!event.moved_from.empty()) table_.moved(event.moved_from, event.moved_to, outcome);
+  if (!event.moved_from.empty()) moved(event.moved_from, event.moved_to, outcome);
   if (!event.going.empty()) {
     table_.end_at(event.going, false, NtStatus::kDeletePending, outcome);
   }
+  for (const ChangeEvent::Lost& each : event.lost) {
+    table_.lose_at(each.directory, each.filter, each.below, outcome);
+  }
   finish(std::move(outcome));
+}
+
+void NotifyHub::moved(std::string_view from, std::string_view to, WatchTable::Outcome& outcome) {
+  if (table_.moved(from, to, outcome)) roots_.moved(from, to);
 }
 
 void NotifyHub::on_message(ByteView message) {
@@ -285,7 +323,7 @@ void NotifyHub::local_change(const LocalChange& change) {
           {moves ? FileAction::kRemoved : FileAction::kRenamedOldName, names, path},
           {moves ? FileAction::kAdded : FileAction::kRenamedNewName, names, to}};
       table_.report(changes, outcome);
-      if (change.is_directory) table_.moved(path, to, outcome);
+      if (change.is_directory) moved(path, to, outcome);
       break;
     }
     case LocalChange::Kind::kLost:

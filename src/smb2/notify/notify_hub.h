@@ -2,16 +2,20 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/guarded.h"
 #include "base/ids.h"
 #include "smb2/notify/change_event.h"
 #include "smb2/notify/local_changes.h"
+#include "smb2/notify/lost_changes.h"
 #include "smb2/notify/watch_table.h"
+#include "smb2/notify/watched_roots.h"
 #include "smb2/share.h"
 #include "wire/smb2/change_notify.h"
 
@@ -27,12 +31,15 @@ class Open;
 // "dir\file", spelled as on disk. Nothing here waits or may fail the command that calls it; with
 // nobody watching each call is one load, or one for each worker.
 //
-// With several workers, what one of them does is told to those with clients that watch: they are
-// told by the command that did it, here as there, and what the kernel says of it is not news.
+// With several workers, what one of them does is told to those with clients that watch in the same
+// share: they are told by the command that did it, here as there, and what the kernel says of it is
+// not news. What cannot be told is owed as LostChanges; only watches hear of it that it concerns.
 class NotifyHub final : public LocalChangeSink {
  public:
   // Finds out how local changes can be heard of. `group` may be null, and outlives the hub.
   explicit NotifyHub(store::WorkerGroup* group = nullptr);
+  // With LostChanges in the place of an event that would take more.
+  static constexpr size_t kEventBytesMax = 16u << 10;
   // Only with another source than the machine's, or none; for tests.
   explicit NotifyHub(std::unique_ptr<LocalChanges> local);
   ~NotifyHub() override;
@@ -53,7 +60,9 @@ class NotifyHub final : public LocalChangeSink {
   // After the first: from here on changes are kept, those that local programs make too. `path`:
   // where the directory is. May wait for the disk. False: it cannot be watched there, by its depth
   // or because the user watches it too often already.
-  bool place(const Open& open, std::string_view path, bool tree);
+  // `counts`: WatchKeeps.
+  bool place(const Open& open, std::string_view path, bool tree,
+             std::function<bool(size_t cost)> counts);
   void cancel(const Open& open, const NotifyWaiter& waiter);
   // The watch ends, and with it its waiting requests.
   void end(const Open& open, NtStatus status);
@@ -93,6 +102,10 @@ class NotifyHub final : public LocalChangeSink {
   // Here and in the other workers.
   void publish(const ChangeEvent& event);
   void apply(const ChangeEvent& event);
+  void moved(std::string_view from, std::string_view to, WatchTable::Outcome& outcome);
+  // What is owed is told when there is room.
+  void owe(size_t worker, const ChangeEvent& event);
+  void tell_owed(size_t worker);
   void on_message(ByteView message);
   void lose_all();
   void count_watches();
@@ -109,6 +122,8 @@ class NotifyHub final : public LocalChangeSink {
   struct Counted {};
   // While watch_count_ is made what the table says.
   Guarded<Counted, LockRank::kWatches> counted_;
+  WatchedRoots roots_{group_};
+  std::vector<Guarded<LostChanges>> owed_;  // by worker
   WatchTable table_;
   // Set at construction; their threads call local_change().
   std::unique_ptr<LocalChanges> fanotify_;

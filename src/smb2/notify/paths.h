@@ -1,12 +1,24 @@
 // Paths as the kernel has them and as the watch table has them.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "base/unique_fd.h"
 
 namespace braid::smb2 {
+
+// Of paths of the watch table.
+inline size_t depth_of(std::string_view path) {
+  return static_cast<size_t>(std::ranges::count(path, '/'));
+}
+inline std::string_view parent_of(std::string_view path) { return path.substr(0, path.rfind('/')); }
+inline bool is_at_or_below(std::string_view path, std::string_view directory) {
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
+}
 
 // "/srv/a:b" on disk is spelled as a client sees each of its names; "/" becomes "".
 std::string spelled_for_clients(std::string_view disk_path);

@@ -90,9 +90,25 @@ auto WatchTable::wait(const Watch& watch, NotifyWaiter waiter, bool& is_first, O
   return entry->placed;
 }
 
-bool WatchTable::place(uint64_t id, std::string_view root, std::string_view directory) {
+bool WatchTable::place(uint64_t id, std::string_view root, std::string_view directory,
+                       WatchKeeps keeps) {
   const EntryRef entry = find(id);
-  return !entry || tree_.lock()->add(entry, root, directory);
+  if (!entry) return true;
+  {
+    auto state = entry->state.lock();
+    if (state->ended) return true;
+    state->keeps = std::move(keeps);
+  }
+  if (!count(*entry, cost_of(directory))) return false;
+  return tree_.lock()->add(entry, root, directory);
+}
+
+bool WatchTable::count(Entry& entry, size_t cost) {
+  auto state = entry.state.lock();
+  if (state->ended || cost <= state->counted || !state->keeps.counts) return true;
+  if (!state->keeps.counts(cost)) return false;
+  state->counted = cost;
+  return true;
 }
 
 bool WatchTable::set_local(uint64_t id, Local local) {
@@ -137,8 +153,10 @@ void WatchTable::end(uint64_t id, NtStatus status, Outcome& outcome) {
   if (!node) return;
   const EntryRef entry = std::move(node.mapped());
   tree_.lock()->remove(*entry);
+  WatchKeeps dropped;  // after the lock
   auto state = entry->state.lock();
   state->ended = true;
+  std::swap(dropped, state->keeps);
   change_buffer(*entry, *state, [](ChangeBuffer& buffer) { buffer.lose(); });
   for (NotifyWaiter& waiter : state->pending) {
     outcome.answers.emplace_back(std::move(waiter), NotifyAnswer{status, {}});
@@ -182,12 +200,28 @@ void WatchTable::report(std::span<const PathChange> changes, Outcome& outcome) {
   }
 }
 
-void WatchTable::moved(std::string_view from, std::string_view to, Outcome& outcome) {
+bool WatchTable::moved(std::string_view from, std::string_view to, Outcome& outcome) {
   // What it would take more is nobody's.
   if (DirectoryTree::is_too_deep(to)) {
-    return end_at(from, /*below=*/true, NtStatus::kNotifyCleanup, outcome);
+    end_at(from, /*below=*/true, NtStatus::kNotifyCleanup, outcome);
+    return false;
   }
-  tree_.lock()->moved(from, to);
+  if (!tree_.lock()->moved(from, to)) return false;
+  // One that takes less keeps its count: it may come back.
+  if (DirectoryTree::cost_of(to) <= DirectoryTree::cost_of(from)) return true;
+  const auto costs = tree_.lock()->costs_at(to);
+  for (const auto& [place, cost] : costs) {
+    if (count(entry_of(place), sizeof(Entry) + cost)) continue;
+    end(entry_of(place).id, NtStatus::kNotifyCleanup, outcome);
+  }
+  return true;
+}
+
+void WatchTable::lose(Entry& entry, Outcome& outcome) {
+  auto state = entry.state.lock();
+  if (state->ended) return;
+  change_buffer(entry, *state, [](ChangeBuffer& buffer) { buffer.lose(); });
+  answer(entry, *state, outcome);
 }
 
 void WatchTable::lose(Outcome& outcome) {
@@ -197,12 +231,13 @@ void WatchTable::lose(Outcome& outcome) {
     entries.reserve(by_id->size());
     for (const auto& [id, entry] : *by_id) entries.push_back(entry);
   }
-  for (const EntryRef& entry : entries) {
-    auto state = entry->state.lock();
-    if (state->ended) continue;
-    change_buffer(*entry, *state, [](ChangeBuffer& buffer) { buffer.lose(); });
-    answer(*entry, *state, outcome);
-  }
+  for (const EntryRef& entry : entries) lose(*entry, outcome);
+}
+
+void WatchTable::lose_at(std::string_view directory, uint32_t filter, bool below,
+                         Outcome& outcome) {
+  const auto places = tree_.lock()->concerned(directory, filter, below);
+  for (const auto& place : places) lose(entry_of(place), outcome);
 }
 
 }  // namespace braid::smb2

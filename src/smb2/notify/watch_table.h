@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,11 +17,20 @@
 #include "runtime/one_shot.h"
 #include "smb2/notify/change_buffer.h"
 #include "smb2/notify/directory_tree.h"
+#include "smb2/notify/watched_roots.h"
 
 namespace braid::smb2 {
 
 // What a waiting CHANGE_NOTIFY waits on.
 using NotifyWaiter = std::shared_ptr<OneShot<NotifyAnswer>>;
+
+// What a watch that has a place keeps until it ends.
+struct WatchKeeps {
+  WatchedRoots::Hold root{};
+  // Counts WatchTable::cost_of() where it is, which grows with the names of the directories that
+  // lead there. False: it ends. Called while the watch is locked.
+  std::function<bool(size_t cost)> counts{};
+};
 
 // The ChangeNotifyList of [MS-FSA] 2.1.1.1 "Per Volume", for all shares at once, so that shares
 // nested in each other tell each other's changes. Thread: any. Reactors take its locks: each is
@@ -59,8 +69,8 @@ class WatchTable {
   // begins the watch. Gives what is set by whoever began it once place() and set_local() are done.
   Placed wait(const Watch& watch, NotifyWaiter waiter, bool& is_first, Outcome& outcome);
   // Says where it is. `root`: of the share; `directory` is it or below it. False: it cannot be
-  // watched there, by its depth or because its user watches it too often already.
-  bool place(uint64_t id, std::string_view root, std::string_view directory);
+  // watched there, by its depth, what it costs or because its user watches it too often already.
+  bool place(uint64_t id, std::string_view root, std::string_view directory, WatchKeeps keeps = {});
   // False if there is no such watch.
   bool set_local(uint64_t id, Local local);
 
@@ -74,10 +84,12 @@ class WatchTable {
   // Tells of changes that belong together: a waiting request is answered with all of them.
   void report(std::span<const PathChange> changes, Outcome& outcome);
   // A directory has another name now: watches of it and below it go with it, or end where that is
-  // too deep to be watched.
-  void moved(std::string_view from, std::string_view to, Outcome& outcome);
+  // too deep to be watched, or costs more than their clients may have. False: there are none.
+  bool moved(std::string_view from, std::string_view to, Outcome& outcome);
   // Changes were lost and nobody knows where.
   void lose(Outcome& outcome);
+  // Changes in `directory`, any of those of `filter`, were lost; with `below`, or further down.
+  void lose_at(std::string_view directory, uint32_t filter, bool below, Outcome& outcome);
 
   // What a watch makes the server hold at most, its buffer apart.
   static size_t cost_of(std::string_view directory);
@@ -88,6 +100,8 @@ class WatchTable {
     ChangeBuffer buffer;
     std::deque<NotifyWaiter> pending;
     Local local;
+    WatchKeeps keeps;
+    size_t counted = 0;  // of cost_of()
     bool ended = false;
   };
   struct Entry final : DirectoryTree::Place {
@@ -110,6 +124,9 @@ class WatchTable {
     return static_cast<Entry&>(*place);
   }
   void answer(const Entry& entry, State& state, Outcome& outcome);
+  void lose(Entry& entry, Outcome& outcome);
+  // Where it is now it costs so much. False: that cannot be counted.
+  static bool count(Entry& entry, size_t cost);
   // Changes the buffer, and counts what it holds afterwards.
   template <class Change>
   void change_buffer(const Entry& entry, State& state, Change change);

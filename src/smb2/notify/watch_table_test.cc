@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "wire/smb2/change_notify.h"
 
@@ -240,6 +241,74 @@ TEST_F(WatchTableTest, WatchesThatMoveTooDeepEnd) {
   EXPECT_EQ(status(moves), NtStatus::kNotifyCleanup);
   EXPECT_EQ(status(stays), std::nullopt);
   EXPECT_EQ(table.size(), 1u);
+}
+
+// The names of the directories above take room, whichever way they came to be above.
+TEST_F(WatchTableTest, WatchThatMovesIsCountedWhereItIs) {
+  size_t counted = 0, most = ~size_t{0};
+  const auto counts = [&](size_t cost) {
+    if (cost > most) return false;
+    counted = cost;
+    return true;
+  };
+  bool is_first = false;
+  WatchTable::Outcome outcome;
+  begin(1, false, kNames, 1, 4096, is_first, outcome);
+  ASSERT_TRUE(table.place(1, "/srv", "/srv/a/b", {.counts = counts}));
+  EXPECT_EQ(counted, WatchTable::cost_of("/srv/a/b"));
+  const std::string name(200, 'n'), longer = "/srv/" + name + "/" + name;
+  EXPECT_TRUE(table.moved("/srv/a", longer, outcome));
+  EXPECT_EQ(counted, WatchTable::cost_of(longer + "/b"));
+  EXPECT_TRUE(table.moved(longer, "/srv/c", outcome));
+  EXPECT_TRUE(table.moved("/srv/c", longer, outcome)) << "counted already";
+  EXPECT_EQ(counted, WatchTable::cost_of(longer + "/b"));
+  EXPECT_TRUE(outcome.answers.empty());
+  most = counted;
+  table.moved(longer, longer + name, outcome);
+  finish(outcome);
+  EXPECT_EQ(status(begun), NtStatus::kNotifyCleanup);
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST_F(WatchTableTest, PlaceThatCannotBeCountedIsNone) {
+  bool is_first = false;
+  WatchTable::Outcome outcome;
+  begin(1, false, kNames, 1, 4096, is_first, outcome);
+  EXPECT_FALSE(table.place(1, "/srv", "/srv/a", {.counts = [](size_t) { return false; }}));
+}
+
+TEST_F(WatchTableTest, LossOfAPlaceIsToldToWhomItConcerns) {
+  watch(1, "/srv", true);
+  watch(2, "/srv");
+  watch(3, "/srv/a");
+  watch(4, "/srv/a/b");
+  watch(5, "/srv/b", true);
+  watch(6, "/srv/a", true, CompletionFilter::kSize);
+  std::vector<NotifyWaiter> waiters, spent;
+  for (uint64_t id = 1; id <= 6; ++id) waiters.push_back(wait(id));
+  const auto told = [&] {
+    std::vector<size_t> ids;
+    for (size_t i = 0; i < waiters.size(); ++i) {
+      if (status(waiters[i])) {
+        EXPECT_EQ(status(waiters[i]), NtStatus::kNotifyEnumDir);
+        ids.push_back(i + 1);
+        spent.push_back(std::exchange(waiters[i], wait(i + 1)));
+      }
+    }
+    return ids;
+  };
+  const auto lose = [&](std::string_view directory, bool below) {
+    WatchTable::Outcome outcome;
+    table.lose_at(directory, kNames, below, outcome);
+    finish(outcome);
+    return told();
+  };
+  using Ids = std::vector<size_t>;
+  EXPECT_EQ(lose("/srv/a", false), (Ids{1, 3}));
+  EXPECT_EQ(lose("/srv/a", true), (Ids{1, 3, 4}));
+  EXPECT_EQ(lose("/srv/c/d", true), (Ids{1}));
+  EXPECT_EQ(lose("/elsewhere", true), (Ids{}));
+  EXPECT_EQ(lose("", true), (Ids{1, 2, 3, 4, 5}));
 }
 
 TEST_F(WatchTableTest, PrivateFolderIsNotTold) {
