@@ -6,6 +6,7 @@
 #include "smb2/error_status.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
+#include "smb2/taking.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
@@ -96,11 +97,13 @@ class Attempt {
       target.until_replaced = request_.server.announce_until(target.taken->attributes.key,
                                                              std::move(replace.until_replaced));
     }
+    taken_by = replace.taken_by;
     return replace.decision;
   }
 
   RenameTarget target;
   std::optional<Error> error;
+  std::optional<store::WorkerTag> taken_by;  // somebody else takes the same name
   const WaitPlace waits_at = std::make_shared<Guarded<std::vector<FileKey>>>();
 
  private:
@@ -124,6 +127,11 @@ Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileK
   for (;;) {
     done = co_await until_decided(
         request, [&attempt] { return attempt.run(); }, attempt.waits_at);
+    if (const auto by = std::exchange(attempt.taken_by, std::nullopt)) {
+      const FileKey taken = attempt.target.taken->attributes.key;
+      BRAID_CO_CHECK(co_await wait_for_taker(request, taken, *by));
+      continue;
+    }
     if (!attempt.error || !attempt.error->is_os(EINPROGRESS)) break;
     // The directory is large and not known yet: others have their turn between the pieces.
     attempt.error.reset();
