@@ -76,6 +76,7 @@ class Attempt {
     if (request_.server.file_table.is_delete_pending(request_.open->ref())) {
       return filestate::Decision::fail(NtStatus::kAccessDenied);
     }
+    const uint64_t before = request_.server.file_table.name_changes();
     auto resolved = resolve_target(request_, name_);
     if (!resolved) return failed(resolved.error());
     target = *std::move(resolved);
@@ -96,6 +97,11 @@ class Attempt {
     if (replace.decision.verdict == filestate::Verdict::kGo) {
       target.until_replaced = request_.server.announce_until(target.taken->attributes.key,
                                                              std::move(replace.until_replaced));
+      // The name may have gone to another file before this one was taken, and that may be open.
+      if (request_.server.file_table.name_changes() != before && !has_its_name(*target.taken)) {
+        target.until_replaced.reset();
+        return failed(Error::os(EINPROGRESS));
+      }
     }
     taken_by = replace.taken_by;
     return replace.decision;
@@ -107,6 +113,10 @@ class Attempt {
   const WaitPlace waits_at = std::make_shared<Guarded<std::vector<FileKey>>>();
 
  private:
+  bool has_its_name(const vfs::Found& taken) {
+    const auto now = request_.tree_connect->share->volume->find(request_.credentials(), taken.path);
+    return now && now->attributes.key == taken.attributes.key;
+  }
   filestate::Decision failed(const Error& why) {
     error = why;
     return filestate::Decision::fail(to_status(why));
@@ -133,7 +143,8 @@ Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileK
       continue;
     }
     if (!attempt.error || !attempt.error->is_os(EINPROGRESS)) break;
-    // The directory is large and not known yet: others have their turn between the pieces.
+    // The directory is large and not known yet, or what is there is another file by now: others
+    // have their turn between.
     attempt.error.reset();
     BRAID_CO_CHECK(co_await request.seat.next_turn());
   }
