@@ -96,6 +96,7 @@ Result<void> remove_stream(Server& server, const Way& way, Open& open, const std
 Deletion delete_stream(Server& server, Open& open, const filestate::CloseDecision& decision) {
   const std::string name = current_path(server, open).text();
   const std::string stream = open.stream_name();
+  if (stream.empty()) return {};  // an orphan that has gone already
   Result<void> removed;
   for (const Way& way : ways(server, open, decision.stream_deleters)) {
     const Result<void> before = removed;
