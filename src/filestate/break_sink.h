@@ -21,6 +21,9 @@ class BreakSink {
   // A disconnected open was given up and is closed as far as filestate goes: free what was kept for
   // its return, and delete the file if `closed` says so.
   virtual void purged(const OpenRef& open, const CloseDecision& closed) = 0;
+  // A worker that died was to make this deletion, and somebody was told that it is made: it is this
+  // one's now.
+  virtual void orphaned(const OrphanedDeletion& deletion) = 0;
 };
 
 }  // namespace braid::filestate

@@ -80,8 +80,8 @@ void encode_output(const Output& output, wire::Writer& w) {
     w.u64(purged.file.stream);
     w.u8(purged.stream_too);
     encode_path(purged.path, w);
-    encode_credentials(purged.link_deleter, w);
-    encode_credentials(purged.stream_deleter, w);
+    encode_deleters(purged.link_deleters, w);
+    encode_deleters(purged.stream_deleters, w);
   }
 }
 
@@ -112,8 +112,8 @@ Output decode_output(const FileKey& node, wire::Reader& r) {
       purged.file = {node.device, node.inode, r.u64()};
       purged.stream_too = r.u8() != 0;
       purged.path = decode_path(r);
-      purged.link_deleter = decode_credentials(r);
-      purged.stream_deleter = decode_credentials(r);
+      purged.link_deleters = decode_deleters(r);
+      purged.stream_deleters = decode_deleters(r);
       output.what = std::move(purged);
       return output;
     }

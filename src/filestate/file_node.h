@@ -26,8 +26,8 @@ struct PurgedOpen {
   FileKey file;
   bool stream_too = false;
   SharedPath path;
-  Credentials link_deleter;
-  Credentials stream_deleter;
+  Deleters link_deleters;
+  Deleters stream_deleters;
 };
 
 // What an event made happen, for one worker.

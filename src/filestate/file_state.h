@@ -78,7 +78,7 @@ class BasicFileState {
   // A rename of another file is about to take the name: all caching ends. `waiter` as above.
   Decision take_all(OpenToken waiter, Outcome& out);
   Decision set_delete_pending(OpenToken token, bool delete_pending, DeleteSemantics semantics,
-                              Outcome& out, const Credentials& deleter = {});
+                              Outcome& out, const Deleter& deleter = {});
   Decision set_delete_on_close(OpenToken token, bool delete_on_close, DeleteSemantics semantics);
   // Of the stream, or of the name by which it was opened. False if it is not there.
   bool is_delete_pending(OpenToken token) const;
@@ -142,7 +142,7 @@ class BasicFileState {
     key_ = key;
     last_break_serial_ = last_break_serial;
     delete_pending_ = false;
-    deleter_.reset();
+    deleters_.clear();
     name_ = key.stream;
     links_->clear();
   }
@@ -161,7 +161,10 @@ class BasicFileState {
   const OpenRecord* find(OpenToken token) const { return opens_.find(token); }
   using TokenTest = std::function<bool(OpenToken)>;
   // Ends the opens and forgets the waits that are `gone`: their worker has died.
-  void drop(const TokenTest& gone, Outcome& out);
+  // What is to be deleted because of that is added to `left_to_delete`, and is kept otherwise.
+  void drop(const TokenTest& gone, Outcome& out,
+            std::vector<CloseResult>* left_to_delete = nullptr);
+  const Deleters& deleters() const { return deleters_; }
   // Whether an open or a wait is such a one.
   bool has_any(const TokenTest& such) const;
   std::vector<LeaseId> lease_ids() const;
@@ -240,7 +243,7 @@ class BasicFileState {
   void purge(std::vector<OpenToken> tokens, Outcome& out);
   CloseResult remove(OpenRecord& open, Outcome& out);
   void take_links(Link& from, Link& to);
-  void mark_deleted(Link& link, bool deleted, const Credentials& deleter);
+  void mark_deleted(Link& link, bool deleted, const Deleter& deleter);
   void drop_waiting(const OpenRecord& open, Outcome& out);
   static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
   std::optional<NtStatus> begin_sequence(OpenRecord& open,
@@ -304,7 +307,7 @@ class BasicFileState {
   uint32_t data_opens_ = 0;                // opens that are no stat opens
   std::vector<OpenRecord*> disconnected_;  // few, so that newcomers look at these only
   bool delete_pending_ = false;            // Stream.IsDeleted; a file's is that of its links
-  Credentials deleter_;                    // with whose rights, with that
+  Deleters deleters_;                      // with whose rights, with that
   PartTable* const parts_ = nullptr;
   uint32_t head_part_ = kNoPart;
 };

@@ -18,7 +18,7 @@ void BasicFileState<kDefect>::encode_head(wire::Writer& w) const {
   w.u8(delete_pending_);
   if (key_.stream == 0) return;
   w.u64(name_);
-  encode_credentials(deleter_, w);
+  encode_deleters(deleters_, w);
 }
 
 template <Defect kDefect>
@@ -28,7 +28,7 @@ void BasicFileState<kDefect>::decode_head(wire::Reader& r) {
   if (key_.stream == 0) return;
   name_ = r.u64();
   r.expect(name_ != 0);
-  deleter_ = decode_credentials(r);
+  deleters_ = decode_deleters(r);
 }
 
 template <Defect kDefect>
@@ -146,7 +146,7 @@ void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& 
   } else {
     encode_holder(open.holder, w);
   }
-  if (open.deleter) encode_credentials(open.deleter, w);
+  if (open.deleter) encode_deleter(*open.deleter, w);
   if (!open.lock_sequences) return;
   for (const LockSequences::Entry& entry : open.lock_sequences->entries()) {
     w.u8(entry.number);
@@ -188,7 +188,7 @@ void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
     // As grant_oplock() leaves it: who never held anything has no way back.
     open->holder.open = open.get();
   }
-  if (flags & 128) open->deleter = decode_credentials(r);
+  if (flags & 128) open->deleter = decode_deleter(r);
   if (flags & 32) {
     open->lock_sequences = std::make_unique<LockSequences>();
     for (uint8_t index = 1; index <= LockSequences::kEntries; ++index) {
@@ -286,7 +286,8 @@ void BasicFileState<kDefect>::remove_parts() {
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::drop(const TokenTest& is_gone, Outcome& out) {
+void BasicFileState<kDefect>::drop(const TokenTest& is_gone, Outcome& out,
+                                   std::vector<CloseResult>* left_to_delete) {
   // Waits first: what ends below must not wake the dead.
   take_waiters([&](const Waiter& waiter) { return is_gone(waiter.token); });
   std::vector<OpenToken> gone;
@@ -296,9 +297,15 @@ void BasicFileState<kDefect>::drop(const TokenTest& is_gone, Outcome& out) {
   for (const OpenToken token : gone) {
     OpenRecord& open = *opens_.find(token);
     if (locks_.has_waiting()) locks_.drop_waiting(token);
-    // Nobody is left to delete it with the user's rights.
-    const CloseResult left = remove(open, out);
-    if (left.delete_link) links_->remove(*links_->find(left.path ? *left.path : ""));
+    CloseResult left = remove(open, out);
+    // Nobody said with whose rights.
+    const bool is_nobodys = (left.delete_stream && left.stream_deleters.empty()) ||
+                            ((left.delete_link || left.unlink) && left.link_deleters.empty());
+    if (left_to_delete && !is_nobodys && (left.deletes() || left.unlink)) {
+      left_to_delete->push_back(std::move(left));
+    } else if (left.delete_link) {
+      links_->remove(*links_->find(left.path ? *left.path : ""));
+    }
   }
 }
 

@@ -337,8 +337,8 @@ CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
   left.unlink = unlinks && link.opens != 0 && link.is_deleted_by_last();
   if (left.deletes() || left.unlink) {
     left.path = link.path;
-    left.link_deleter = link.deleter;
-    left.stream_deleter = deleter_;
+    left.link_deleters = link.deleters;
+    left.stream_deleters = deleters_;
   }
   // One that is to be deleted stays until that is done.
   if (link.opens == 0 && !left.delete_link && !link.is_being_unlinked) links_->remove(link);
@@ -346,12 +346,13 @@ CloseResult BasicFileState<kDefect>::remove(OpenRecord& open, Outcome& out) {
 }
 
 template <Defect kDefect>
-void BasicFileState<kDefect>::mark_deleted(Link& link, bool deleted, const Credentials& deleter) {
+void BasicFileState<kDefect>::mark_deleted(Link& link, bool deleted, const Deleter& deleter) {
   const bool is_stream = key_.stream != 0;
   bool& is_pending = is_stream ? delete_pending_ : link.delete_pending;
-  Credentials& by = is_stream ? deleter_ : link.deleter;
-  // Whoever was the first had the right to, and was told so.
-  if (!deleted || !is_pending) by = deleted ? deleter : nullptr;
+  Deleters& by = is_stream ? deleters_ : link.deleters;
+  // Each had the right to, and was told so.
+  if (!deleted || !is_pending) by.clear();
+  if (deleted) by.add(deleter);
   is_pending = deleted;
   is_stream ? touch_head() : links_->touch(link);
 }
@@ -366,7 +367,7 @@ template <Defect kDefect>
 void BasicFileState<kDefect>::end_delete(std::string_view path) {
   if (key_.stream != 0) {
     delete_pending_ = false;
-    deleter_.reset();
+    deleters_.clear();
     touch_head();
     return;
   }
@@ -386,7 +387,7 @@ void BasicFileState<kDefect>::keep_name(std::string_view path) {
   if (!link) return;
   if (link->opens == 0) return links_->remove(*link);
   link->delete_pending = link->unlinks_by_posix = link->is_being_unlinked = false;
-  link->deleter.reset();
+  link->deleters.clear();
   links_->touch(*link);
 }
 
@@ -468,7 +469,7 @@ Decision BasicFileState<kDefect>::take_from_all(const Demand& demand, OpenToken 
 template <Defect kDefect>
 Decision BasicFileState<kDefect>::set_delete_pending(OpenToken token, bool delete_pending,
                                                      DeleteSemantics semantics, Outcome& out,
-                                                     const Credentials& deleter) {
+                                                     const Deleter& deleter) {
   OpenRecord* open = opens_.find(token);
   if (!open) return Decision::fail(NtStatus::kFileClosed);
   if (delete_pending) {

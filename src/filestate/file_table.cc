@@ -126,11 +126,11 @@ Decision FileTable::prepare(const OpenRef& ref, Operation operation) {
 }
 
 Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending,
-                                       DeleteSemantics semantics, const Credentials& deleter) {
-  // What is full is made room in by deleting. Somebody who is in thousands of groups takes more
-  // than the reserve is for.
-  constexpr size_t kGroupsOfReserve = 256;
-  const bool is_small = !delete_pending || !deleter || deleter->groups.size() <= kGroupsOfReserve;
+                                       DeleteSemantics semantics, const Deleter& deleter) {
+  // What is full is made room in by deleting. Somebody who is in thousands of groups, or far down,
+  // takes more than the reserve is for.
+  constexpr size_t kOfReserve = 2048;
+  const bool is_small = !delete_pending || !deleter || deleter->size() <= kOfReserve;
   return impl_->with_room(
       ref.file, Decision::fail(NtStatus::kFileClosed),
       Decision::fail(NtStatus::kInsufficientResources),

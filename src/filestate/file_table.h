@@ -73,11 +73,11 @@ class FileTable {
   Decision prepare(const OpenRef& ref, Operation operation);
   // FileDispositionInformation, [MS-FSA] 2.1.5.15.3. The caller has checked access, READONLY and
   // that a directory is empty. May wait for others' handle caching as prepare() does. The rights of
-  // `deleter` are those with which it is removed, whoever closes last: CloseDecision. kFail also
-  // with INSUFFICIENT_RESOURCES.
+  // `deleter` are among those with which it is removed, whoever closes last: CloseDecision. kFail
+  // also with INSUFFICIENT_RESOURCES.
   Decision set_delete_pending(const OpenRef& ref, bool delete_pending,
                               DeleteSemantics semantics = DeleteSemantics::kLastClose,
-                              const Credentials& deleter = {});
+                              const Deleter& deleter = {});
   // What the close of an open with FILE_DELETE_ON_CLOSE will do, [MS-FSCC] 2.4.12. kFail:
   // NOT_SUPPORTED for an open without.
   Decision set_delete_on_close(const OpenRef& ref, bool delete_on_close, DeleteSemantics semantics);
@@ -91,23 +91,35 @@ class FileTable {
   // STATUS_SHARING_VIOLATION if another open of the file would not allow `access` (of the kFile...,
   // kDelete constants): what renaming an open file, or onto one, has to ask.
   NtStatus check_sharing(const OpenRef& ref, uint32_t access) const;
+  // For tests: it may be otherwise when the answer is there. Whoever is about to take something
+  // away says so with one of the begin_...() below, which refuse what is open.
   bool is_open(const FileKey& file) const;
   // The file (or this stream of it) by another open.
   bool is_open_beside(const OpenRef& ref) const;
+  // What a file loses is taken from it here first: refused to who may not have it, and until it is
+  // gone nobody opens the file or a stream of it, and who comes asks again. kFail with `taken_by`:
+  // somebody else is at it and is to be waited for.
+  //
   // Before a rename or a link by `ref` takes the name of `target`, [MS-FSA] 2.1.5.15.12: ends the
   // caching of all who have it or a stream of it open, so that what they keep open for themselves
   // only is closed. kWait: ask again at kRetryOperation of `ref`. kFail: ACCESS_DENIED (it is open,
   // or with kPosix open to somebody who does not share deletion, or a stream of it is open),
-  // DELETE_PENDING (that name is to be deleted, or about to be replaced by somebody else; or
-  // `taken_by` says who is just making what has it, and is to be waited for).
+  // DELETE_PENDING (that name is to be deleted; or `taken_by`: somebody is just taking it, or making
+  // what has it).
   ReplaceDecision begin_replace(const FileKey& target, std::string_view path, const OpenRef& ref,
                                 DeleteSemantics semantics);
-  // Before the stream of `ref` is called `name`, [MS-FSA] 2.1.5.15.12.1: nobody opens the file or a
-  // stream of it while until_replaced is kept, who comes then asks again. kFail: ACCESS_DENIED (it
+  // Before the stream of `ref` is called `name`, [MS-FSA] 2.1.5.15.12.1. kFail: ACCESS_DENIED (it
   // is to be deleted), SHARING_VIOLATION (the stream is open in another worker, where its name is
   // known, too), INVALID_PARAMETER (a stream of that name is open), DELETE_PENDING (one is just
-  // being removed, or `taken_by` says who is to be waited for).
+  // being removed, or `taken_by`).
   ReplaceDecision begin_stream_rename(const OpenRef& ref, const FileKey& name);
+  // Before another file takes the name of `ref`, as a reparse point does. kFail: DELETE_PENDING (it
+  // is to be deleted, or `taken_by`), ACCESS_DENIED (it is, when `ref` is closed),
+  // SHARING_VIOLATION (the file, or a stream of it, has another open).
+  ReplaceDecision begin_exchange(const OpenRef& ref);
+  // Before `ref`, which overwrites the file, removes `streams` of it: those that are `free` may go.
+  // kFail: DELETE_PENDING with `taken_by`.
+  StreamsDecision begin_stream_removal(const OpenRef& ref, std::span<const FileKey> streams);
   // It is called so now, for all who have it open and all who open it. REQUIRES: between the
   // beginning and the end of that.
   void stream_renamed(const OpenRef& ref, const FileKey& name);
@@ -210,6 +222,9 @@ class FileTable {
   // With a group: delivers to the sink what other workers left for this one, of every file. Happens
   // by itself once the group is started.
   void catch_up();
+  // With a group: the sink may be told what earlier lives of workers have left to delete. Until
+  // then it is kept. Call once.
+  void hand_out_orphans();
   // With a group: how many opens, leases and so on this worker has read that others had changed.
   uint64_t parts_read() const;
 

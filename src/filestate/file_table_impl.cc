@@ -93,7 +93,7 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
     return {.delete_now = true,
             .file = node.main.key(),
             .path = result.path,
-            .link_deleter = result.link_deleter,
+            .link_deleters = result.link_deleters,
             .until_deleted = nullptr};
   }
   if (!result.deletes()) return {};
@@ -107,8 +107,8 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
           .file = result.delete_link ? node.main.key() : state.key(),
           .stream_too = result.delete_link && result.delete_stream,
           .path = result.path,
-          .link_deleter = result.link_deleter,
-          .stream_deleter = result.stream_deleter,
+          .link_deleters = result.link_deleters,
+          .stream_deleters = result.stream_deleters,
           .until_deleted = nullptr};
 }
 
@@ -155,6 +155,7 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
       outcome.breaks.push_back(*notification);
     }
   }
+  for (OrphanedDeletion& deletion : effects.orphans) tell(std::move(deletion));
   if (!outcome.breaks.empty()) sink.send_breaks(std::move(outcome.breaks));
   for (const Completion& completion : outcome.completions) sink.completed(file, completion);
   for (Output& output : effects.own) {
@@ -167,8 +168,8 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
                            .file = purged.file,
                            .stream_too = purged.stream_too,
                            .path = purged.path,
-                           .link_deleter = purged.link_deleter,
-                           .stream_deleter = purged.stream_deleter};
+                           .link_deleters = purged.link_deleters,
+                           .stream_deleters = purged.stream_deleters};
       if (closed.delete_now) closed.until_deleted = until_deleted(closed, purged.open.file);
       sink.purged(purged.open, closed);
     }

@@ -45,6 +45,7 @@ struct Effects {
   // With several workers, instead of these two:
   std::vector<Output> own;                // for this one, in order
   std::vector<store::WorkerTag> to_wake;  // have something in a record's outbox
+  std::vector<OrphanedDeletion> orphans;  // for this one
   size_t kept_parts = 0;                  // of a file that is kept from now on
 };
 
@@ -108,6 +109,8 @@ struct FileTable::Impl {
     bool write_changes(store::Urgency urgency);
     void keep_or_forget();
     void drop_dead();
+    void adopt_deletions();
+    void adopt(FileState& state, const CloseResult& left);
     void end_orphaned_deletes();
     void fetch_own();
     void publish_outcome(FileState& state);
@@ -196,11 +199,17 @@ struct FileTable::Impl {
     return {this, [this, file](const void*) { end_replace(file); }};
   }
   void end_replace(const FileKey& file);
+  // Takes what an open of `file`, or a rename over it, is about to remove or exchange: in
+  // file_table_replace.cc, where `judge(node, state)` says whether it may.
+  enum class Unopened : uint8_t { kRefuse, kTake };
+  template <class Judge>
+  ReplaceDecision take(const FileKey& file, Unopened unopened, Judge judge);
 
   // Who is making what has this name.
   std::optional<store::WorkerTag> maker_of(std::string_view path) const;
 
   void tell(const FileKey& file, Effects& effects);
+  void tell(OrphanedDeletion deletion);
   // Something may be in this file's record for this worker.
   void look(const FileKey& file) {
     with(file, 0, [](FileNode&, FileState&, Outcome&) { return 0; });
@@ -220,6 +229,11 @@ struct FileTable::Impl {
   store::NamesInMaking& names_in_making;  // those, or where other workers see them
   LeaseKeys keys;
   KeptFiles kept;
+  struct Orphans {
+    bool are_handed_out = false;
+    std::vector<OrphanedDeletion> kept;
+  };
+  Guarded<Orphans> orphans;
   std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed
   std::array<Shard, kShards> shards;
 };

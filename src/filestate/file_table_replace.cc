@@ -1,9 +1,39 @@
-// FileTable: a name that a rename or a link is about to take from its file.
+// FileTable: what is about to be taken from a file: its name, streams of it, or all of it.
 #include <algorithm>
 
 #include "filestate/file_table_impl.h"
 
 namespace braid::filestate {
+
+template <class Judge>
+ReplaceDecision FileTable::Impl::take(const FileKey& file, Unopened unopened, Judge judge) {
+  using Why = FileNode::Deletion::Why;
+  Effects effects;
+  ReplaceDecision taken;
+  {
+    Access access(*this, file, effects);
+    FileState* const state = unopened == Unopened::kTake ? &access.open_state() : access.state();
+    FileNode* const node = access.node();
+    if (!state) {
+      taken.decision = Decision::fail(NtStatus::kFileClosed);
+    } else if (node->is_being_replaced()) {
+      taken.decision = Decision::fail(NtStatus::kDeletePending);
+      taken.taken_by =
+          std::ranges::find(node->deleting, Why::kReplaced, &FileNode::Deletion::why)->by;
+      taken.waits_for = node_key(file);
+    } else if (const NtStatus status = judge(*node, *state); status != NtStatus::kSuccess) {
+      taken.decision = Decision::fail(status);
+    } else {
+      node->deleting.push_back({node_key(file), nullptr, own_tag(), Why::kReplaced});
+    }
+    if (!access.finish(state != nullptr, store::Urgency::kOrdinary)) {
+      taken = {.decision = Decision::fail(NtStatus::kInsufficientResources)};
+    }
+  }
+  tell(file, effects);
+  if (taken.decision.verdict == Verdict::kGo) taken.until_replaced = until_replaced(node_key(file));
+  return taken;
+}
 
 ReplaceDecision FileTable::begin_replace(const FileKey& target, std::string_view path,
                                          const OpenRef& ref, DeleteSemantics semantics) {
@@ -32,72 +62,63 @@ ReplaceDecision FileTable::begin_replace(const FileKey& target, std::string_view
   }
   if (waits) return {Decision::wait()};
 
-  Effects effects;
-  ReplaceDecision replace;
-  {
-    Impl::Access access(*impl_, node_key(target), effects);
-    FileState& main = access.open_state();
-    FileNode& node = *access.node();
-    bool stream_open = false;
-    for (const auto& stream : node.streams) stream_open = stream_open || stream->has_opens();
+  const auto judge = [&](FileNode& node, FileState& main) {
+    const bool stream_open =
+        std::ranges::any_of(node.streams, [](const auto& stream) { return stream->has_opens(); });
     const bool is_posix = semantics == DeleteSemantics::kPosix;
     const Link* const link = main.links().find(path);
-    if ((link && link->delete_pending) || node.is_being_replaced()) {
-      replace.decision = Decision::fail(NtStatus::kDeletePending);
-    } else if (stream_open || (is_posix ? main.denies(kDelete) : main.has_opens())) {
-      replace.decision = Decision::fail(NtStatus::kAccessDenied);
-    } else {
-      node.deleting.push_back(
-          {node_key(target), nullptr, impl_->own_tag(), FileNode::Deletion::Why::kReplaced});
+    if (link && link->delete_pending) return NtStatus::kDeletePending;
+    if (stream_open || (is_posix ? main.denies(kDelete) : main.has_opens())) {
+      return NtStatus::kAccessDenied;
     }
-    if (!access.finish(true, store::Urgency::kOrdinary)) {
-      replace.decision = Decision::fail(NtStatus::kInsufficientResources);
-    }
-  }
-  impl_->tell(target, effects);
-  if (replace.decision.verdict == Verdict::kGo) {
-    replace.until_replaced = impl_->until_replaced(node_key(target));
-  }
-  return replace;
+    return NtStatus::kSuccess;
+  };
+  return impl_->take(node_key(target), Impl::Unopened::kTake, judge);
 }
 
 ReplaceDecision FileTable::begin_stream_rename(const OpenRef& ref, const FileKey& name) {
-  Effects effects;
-  ReplaceDecision rename;
-  {
-    Impl::Access access(*impl_, ref.file, effects);
-    FileState* const state = access.state();
-    FileNode* const node = access.node();
-    FileState* const there = node ? node->find_called(name) : nullptr;
-    if (!state || !state->find(ref.token)) {
-      rename.decision = Decision::fail(NtStatus::kFileClosed);
-    } else if (state->is_delete_pending(ref.token)) {
-      rename.decision = Decision::fail(NtStatus::kAccessDenied);
-    } else if (node->is_being_replaced()) {
-      rename.decision = Decision::fail(NtStatus::kDeletePending);
-      rename.taken_by = std::ranges::find(node->deleting, FileNode::Deletion::Why::kReplaced,
-                                          &FileNode::Deletion::why)
-                            ->by;
-      rename.waits_for = node_key(ref.file);
-    } else if (state->is_open_elsewhere(impl_->own_tag())) {
-      rename.decision = Decision::fail(NtStatus::kSharingViolation);
-    } else if (there && there != state && there->has_opens()) {
-      rename.decision = Decision::fail(NtStatus::kInvalidParameter);
-    } else if (there && there != state && node->is_deleting(there->key())) {
-      rename.decision = Decision::fail(NtStatus::kDeletePending);
-    } else {
-      node->deleting.push_back(
-          {node_key(ref.file), nullptr, impl_->own_tag(), FileNode::Deletion::Why::kReplaced});
+  const auto judge = [&](FileNode& node, FileState& state) {
+    const FileState* const there = node.find_called(name);
+    const bool is_other = there && there != &state;
+    if (!state.find(ref.token)) return NtStatus::kFileClosed;
+    if (state.is_delete_pending(ref.token)) return NtStatus::kAccessDenied;
+    if (state.is_open_elsewhere(impl_->own_tag())) return NtStatus::kSharingViolation;
+    if (is_other && there->has_opens()) return NtStatus::kInvalidParameter;
+    if (is_other && node.is_deleting(there->key())) return NtStatus::kDeletePending;
+    return NtStatus::kSuccess;
+  };
+  return impl_->take(ref.file, Impl::Unopened::kRefuse, judge);
+}
+
+ReplaceDecision FileTable::begin_exchange(const OpenRef& ref) {
+  const auto judge = [&](FileNode& node, FileState& state) {
+    const OpenRecord* const open = state.find(ref.token);
+    if (!open) return NtStatus::kFileClosed;
+    if (state.is_delete_pending(ref.token)) return NtStatus::kDeletePending;
+    if (open->delete_on_close) return NtStatus::kAccessDenied;
+    const bool stream_open =
+        std::ranges::any_of(node.streams, [](const auto& stream) { return stream->has_opens(); });
+    if (stream_open || state.is_open_beside(ref.token)) return NtStatus::kSharingViolation;
+    return NtStatus::kSuccess;
+  };
+  return impl_->take(ref.file, Impl::Unopened::kRefuse, judge);
+}
+
+StreamsDecision FileTable::begin_stream_removal(const OpenRef& ref,
+                                                std::span<const FileKey> streams) {
+  StreamsDecision removal;
+  const auto judge = [&](FileNode& node, FileState& state) {
+    if (!state.find(ref.token)) return NtStatus::kFileClosed;
+    for (const FileKey& stream : streams) {
+      const FileState* const there = node.find_called(stream);
+      if (!there || (!there->has_opens() && !node.is_deleting(there->key()))) {
+        removal.free.push_back(stream);
+      }
     }
-    if (!access.finish(state != nullptr, store::Urgency::kOrdinary)) {
-      rename.decision = Decision::fail(NtStatus::kInsufficientResources);
-    }
-  }
-  impl_->tell(ref.file, effects);
-  if (rename.decision.verdict == Verdict::kGo) {
-    rename.until_replaced = impl_->until_replaced(node_key(ref.file));
-  }
-  return rename;
+    return NtStatus::kSuccess;
+  };
+  static_cast<ReplaceDecision&>(removal) = impl_->take(ref.file, Impl::Unopened::kRefuse, judge);
+  return removal;
 }
 
 void FileTable::stream_renamed(const OpenRef& ref, const FileKey& name) {

@@ -63,6 +63,7 @@ bool Access::write_changes(store::Urgency urgency) {
       !changes.parts.empty() || !std::ranges::equal(changes.head, record_->value());
   if (is_changed && !record_->replace(changes.head, urgency, node.account, changes.parts)) {
     effects_ = {};
+    node.roster_version = 0;  // as what dead workers left is there again
     // Back to what the record says. What an event did to it is what it touched.
     std::vector<FileNode::PartValue> before;
     for (const store::PartChange& part : changes.parts) {
@@ -124,8 +125,33 @@ void Access::fetch_own() {
   }
 }
 
-// What a worker that died had open is closed, without the deletion that a close may bring: nobody
-// is left to make it with the user's rights.
+// What a worker that died was deleting. Whoever was told that it is deleted said with which rights.
+void Access::adopt_deletions() {
+  FileNode& node = *this->node();
+  for (FileNode::Deletion& each : node.deleting) {
+    if (each.why == FileNode::Deletion::Why::kReplaced || impl_.group->is_alive(each.by)) continue;
+    const FileState& state = *node.find(each.file);
+    const Link* const link = node.main.links().find(each.path ? *each.path : "");
+    const bool is_link = each.file.stream == 0;
+    const Deleters& deleters = is_link && link ? link->deleters : state.deleters();
+    if (deleters.empty()) continue;
+    each.by = impl_.own_tag();
+    each.why = FileNode::Deletion::Why::kNewcomer;
+    changed_ = true;
+    CloseDecision closed{.delete_now = true, .file = each.file, .path = each.path};
+    (is_link ? closed.link_deleters : closed.stream_deleters) = deleters;
+    effects_.orphans.push_back({each.file, state.name(), std::move(closed)});
+  }
+}
+
+// What the end of a dead worker's open leaves to delete.
+void Access::adopt(FileState& state, const CloseResult& left) {
+  CloseDecision closed = Impl::close_decision(*node(), state, left, impl_.own_tag(),
+                                              FileNode::Deletion::Why::kNewcomer);
+  if (closed.delete_now) effects_.orphans.push_back({state.key(), state.name(), std::move(closed)});
+}
+
+// What a worker that died had open is closed, with the deletion that a close may bring.
 void Access::drop_dead() {
   FileNode& node = *this->node();
   const auto gone = [&](OpenToken token) {
@@ -134,6 +160,7 @@ void Access::drop_dead() {
   const auto undeliverable =
       node.take_outputs([&](const Output& each) { return !impl_.group->is_alive(each.to); });
   if (!undeliverable.empty()) changed_ = true;
+  adopt_deletions();
   std::erase_if(node.deleting, [&](const FileNode::Deletion& each) {
     if (impl_.group->is_alive(each.by)) return false;
     node.end(each);
@@ -149,7 +176,9 @@ void Access::drop_dead() {
     if (!state.has_any(gone)) return;
     changed_ = true;
     Outcome outcome;
-    state.drop(gone, outcome);
+    std::vector<CloseResult> left_to_delete;
+    state.drop(gone, outcome, &left_to_delete);
+    for (const CloseResult& left : left_to_delete) adopt(state, left);
     for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
     send(state, outcome, {});
   });
@@ -197,7 +226,7 @@ void Access::send(FileState& state, const Outcome& outcome,
     const CloseDecision decision = i < closed.size() ? closed[i] : CloseDecision{};
     put(outcome.purged[i].open.token,
         PurgedOpen{outcome.purged[i].open, decision.delete_now, decision.file, decision.stream_too,
-                   decision.path, decision.link_deleter, decision.stream_deleter});
+                   decision.path, decision.link_deleters, decision.stream_deleters});
   }
   for (const Break& each : outcome.breaks) {
     if (put(each.holder, each) || !each.ack_required) continue;
@@ -236,6 +265,25 @@ void FileTable::Impl::look_at_all() {
 }
 
 void FileTable::catch_up() { impl_->look_at_all(); }
+
+void FileTable::Impl::tell(OrphanedDeletion deletion) {
+  {
+    auto all = orphans.lock();
+    if (!all->are_handed_out) return all->kept.push_back(std::move(deletion));
+  }
+  deletion.closed.until_deleted = until_deleted(deletion.closed, deletion.of);
+  sink.orphaned(deletion);
+}
+
+void FileTable::hand_out_orphans() {
+  std::vector<OrphanedDeletion> kept;
+  {
+    auto all = impl_->orphans.lock();
+    all->are_handed_out = true;
+    kept = std::exchange(all->kept, {});
+  }
+  for (OrphanedDeletion& deletion : kept) impl_->tell(std::move(deletion));
+}
 
 void FileTable::attach() {
   store::WorkerGroup* const group = impl_->group;

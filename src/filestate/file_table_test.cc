@@ -483,6 +483,7 @@ class AnsweringSink final : public BreakSink {
   }
   void completed(const FileKey&, const Completion&) override { completions++; }
   void purged(const OpenRef&, const CloseDecision&) override {}
+  void orphaned(const OrphanedDeletion&) override {}
   FileTable* table = nullptr;
   std::atomic<uint64_t> completions = 0;
 };

@@ -70,6 +70,7 @@ class RecordingSink final : public BreakSink {
   void purged(const OpenRef& open, const CloseDecision& closed) override {
     purges.emplace_back(open, closed);
   }
+  void orphaned(const OrphanedDeletion& deletion) override { orphans.push_back(deletion); }
 
   // "1: RWH->RH ack" for a lease break of key 1, "#7: level II ack" for an oplock break of open 7;
   // joined by "; " and forgotten.
@@ -91,6 +92,7 @@ class RecordingSink final : public BreakSink {
   std::vector<Break> breaks;
   std::vector<Completion> completions;
   std::vector<std::pair<OpenRef, CloseDecision>> purges;
+  std::vector<OrphanedDeletion> orphans;
   Break last_break;  // of those taken
 };
 

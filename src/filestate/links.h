@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "filestate/credentials_codec.h"
+#include "filestate/deleter.h"
 #include "filestate/indexed_set.h"
 #include "filestate/open_record.h"
 #include "filestate/part_table.h"
@@ -32,8 +32,8 @@ struct Link {
   bool is_being_unlinked = false;  // by those, while it is open; end_delete() ends it
   bool is_removed = false;         // it is gone from the disk, and its opens go on without a name
   uint32_t opens = 0;
-  Account account{};    // of who opened the file by it first
-  Credentials deleter;  // with whose rights it is removed, with `delete_pending`
+  Account account{};  // of who opened the file by it first
+  Deleters deleters;  // with whose rights it is removed, with `delete_pending`
   uint32_t part = kNoPart;
   size_t slot = 0;
 
@@ -112,7 +112,7 @@ class Links {
     if (!link || link->opens == 0) return;
     link->is_removed = true;
     link->delete_pending = link->unlinks_by_posix = link->is_being_unlinked = false;
-    link->deleter.reset();
+    link->deleters.clear();
     // What no path is, and no other one's.
     std::string none(1, '\0');
     none += std::to_string(++removed_) + '\0' + std::string(path);
@@ -220,7 +220,7 @@ class Links {
     const std::string_view path = link.key();
     w.u32(static_cast<uint32_t>(path.size()));
     w.bytes(as_bytes(path));
-    encode_credentials(link.deleter, w);
+    encode_deleters(link.deleters, w);
   }
   static void decode(Link& link, wire::Reader& r) {
     const uint8_t flags = r.u8();
@@ -235,7 +235,7 @@ class Links {
     const ByteView path = r.bytes(size);
     if (flags & 8) link.path = std::make_shared<const std::string>(as_text(path));
     r.expect((flags & 8) != 0 || size == 0);
-    link.deleter = decode_credentials(r);
+    link.deleters = decode_deleters(r);
   }
 
   PartTable* const parts_;

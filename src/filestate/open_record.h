@@ -68,7 +68,7 @@ struct OpenRecord {
   uint32_t share = 0;
   bool is_directory = false;
   bool delete_on_close = false;
-  Credentials deleter;            // with whose rights that is done
+  Deleter deleter;                // with whose rights that is done
   bool deletes_by_posix = false;  // whatever it deletes: see DeleteSemantics
   bool disconnected = false;
   Durability durability = Durability::kNone;

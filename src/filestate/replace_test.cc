@@ -143,7 +143,9 @@ TEST_F(Replacing, NewcomersWaitUntilItIsDecided) {
   const OpenDecision refused = open(request());
   EXPECT_EQ(refused.decision.status, NtStatus::kDeletePending);
   EXPECT_TRUE(refused.deletes_purged);
-  EXPECT_EQ(status(), NtStatus::kDeletePending) << "another rename";
+  const ReplaceDecision another = replace();
+  EXPECT_EQ(another.decision.status, NtStatus::kDeletePending);
+  EXPECT_EQ(another.taken_by, group ? group->own_tag() : store::WorkerTag{}) << "is waited for";
   decided.until_replaced.reset();
   EXPECT_EQ(open(request()).decision.verdict, Verdict::kGo);
 }

@@ -45,6 +45,7 @@ TEST(SharedFileTable, MessageBringsTheBreakWithoutBeingAskedFor) {
     void send_break(const Break&) override { told.release(); }
     void completed(const FileKey&, const Completion&) override {}
     void purged(const OpenRef&, const CloseDecision&) override {}
+    void orphaned(const OrphanedDeletion&) override {}
     std::binary_semaphore told{0};
   } sink;
   t.tables[0] = std::make_unique<FileTable>(sink, t.workers.groups[0].get());

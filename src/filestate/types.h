@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "base/credentials.h"
 #include "base/ids.h"
 #include "base/nt_status.h"
 #include "filestate/caching.h"
+#include "filestate/deleter.h"
 #include "store/record_store.h"
 #include "store/worker_tag.h"
 
@@ -95,7 +95,7 @@ struct OpenRequest {
   bool overwrites = false;
   bool is_directory = false;
   bool delete_on_close = false;
-  Credentials deleter{};  // with whose rights that is done
+  Deleter deleter{};  // with whose rights that is done
   // What the disposition needs besides: it meets share modes like what is granted, and is not.
   uint32_t needed_access = 0;
   // Of the stream, as it is once the disposition is carried out: byte-range locks that begin behind
@@ -208,8 +208,8 @@ struct CloseResult {
   bool delete_link = false;    // the last open by this name went, and it was to be deleted
   bool unlink = false;         // the same by DeleteSemantics::kPosix, whoever else has it open
   SharedPath path{};           // that name, with any
-  Credentials link_deleter{};  // with whose rights, with those
-  Credentials stream_deleter{};
+  Deleters link_deleters{};    // with whose rights, with those
+  Deleters stream_deleters{};
   bool deletes() const { return delete_stream || delete_link; }
 };
 
@@ -281,24 +281,35 @@ struct CloseDecision {
   FileKey file{};
   bool stream_too = false;  // with the name goes the stream that was open
   SharedPath path{};  // of the file (for a stream, of the file it belongs to), as renamed since
-  // With the rights of who made it delete-pending, which were looked at then: whoever closes last
-  // may have none. Null where nobody said.
-  Credentials link_deleter{};
-  Credentials stream_deleter{};
+  // With the rights of those who made it delete-pending, which were looked at then: whoever closes
+  // last may have none. Empty where nobody said.
+  Deleters link_deleters{};
+  Deleters stream_deleters{};
   // Opens of what goes fail with DELETE_PENDING until the last copy of this is gone: keep it until
   // the name is removed, so that nobody opens what is about to vanish. Not to outlive the table.
   std::shared_ptr<const void> until_deleted{};
 };
 
-// Whether a rename or a link may take the name of a file away.
+// A deletion that nobody makes, as the worker that was to has died.
+struct OrphanedDeletion {
+  FileKey of{};              // the file or stream that was open
+  uint64_t stream_name = 0;  // FileKey::stream of what the stream that is to be removed is called
+  CloseDecision closed{};
+};
+
+// Whether something may be taken away from a file: its name, its content, its streams.
 struct ReplaceDecision {
   Decision decision;
-  // With kFail: another worker, or this one, is about to take a name, and is done soon: ask again.
+  // With kFail: another worker, or this one, is just taking something, and is done soon: ask again.
   std::optional<store::WorkerTag> taken_by{};
   FileKey waits_for{};  // with that: the file, or FileTable::key_of_name()
-  // With kGo: opens of the file wait until the last copy of this is gone. Keep it until another
-  // file has the name, or it is clear that none will. Not to outlive the table.
+  // With kGo: opens of the file wait until the last copy of this is gone. Keep it until what was
+  // taken is gone, or it is clear that it will not be. Not to outlive the table.
   std::shared_ptr<const void> until_replaced{};
+};
+
+struct StreamsDecision : ReplaceDecision {
+  std::vector<FileKey> free{};  // with kGo: those that nobody has open, and nobody else removes
 };
 
 struct OplockAck {

@@ -326,4 +326,6 @@ void Breaks::purged(const filestate::OpenRef& open, const filestate::CloseDecisi
   on_purged_(open, closed);
 }
 
+void Breaks::orphaned(const filestate::OrphanedDeletion& deletion) { on_orphaned_(deletion); }
+
 }  // namespace braid::smb2

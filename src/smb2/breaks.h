@@ -99,6 +99,8 @@ class Breaks final : public filestate::BreakSink {
   // The same: what purged() is handed to.
   using OnPurged = std::function<void(const filestate::OpenRef&, const filestate::CloseDecision&)>;
   void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
+  using OnOrphaned = std::function<void(const filestate::OrphanedDeletion&)>;
+  void set_orphaned(OnOrphaned on_orphaned) { on_orphaned_ = std::move(on_orphaned); }
   // No timer runs out any more. REQUIRES: the reactor has stopped, or nothing breaks any more.
   void stop();
   // Waits for the deliveries that are under way. REQUIRES: all connections have ended. Blocks the
@@ -117,6 +119,7 @@ class Breaks final : public filestate::BreakSink {
   bool is_awaited(const filestate::Break& notification) const;
   void completed(const FileKey& file, const filestate::Completion& completion) override;
   void purged(const filestate::OpenRef& open, const filestate::CloseDecision& closed) override;
+  void orphaned(const filestate::OrphanedDeletion& deletion) override;
 
   // How often something that waited could ask again. Read before asking, for RetryWait.
   uint64_t retries() const { return retries_.load(); }
@@ -178,6 +181,7 @@ class Breaks final : public filestate::BreakSink {
   TaskScope deliveries_;
   filestate::FileTable* table_ = nullptr;
   OnPurged on_purged_;
+  OnOrphaned on_orphaned_;
   Guarded<std::unordered_map<Key, Waiter, KeyHash>> locks_;
   Guarded<std::unordered_multimap<filestate::OpenToken, Waiter>> waiting_;
   std::atomic<uint64_t> retries_ = 0;  // counted with the lock of `waiting_` held

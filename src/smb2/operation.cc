@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "smb2/connection.h"
+#include "smb2/deletion.h"
+#include "smb2/open_name.h"
 #include "smb2/server.h"
 
 namespace braid::smb2 {
@@ -103,9 +105,10 @@ Task<Result<void>> break_handles_below(Request& request, std::string directory) 
 Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,
                                       filestate::DeleteSemantics semantics) {
   const filestate::OpenRef ref = request.open->ref();
-  co_return co_await until_decided(request, [&request, ref, delete_pending, semantics] {
-    return request.server.file_table.set_delete_pending(ref, delete_pending, semantics,
-                                                        request.credentials());
+  filestate::Deleter deleter;
+  if (delete_pending) deleter = deleter_of(request, current_path(request.server, *request.open));
+  co_return co_await until_decided(request, [&request, ref, delete_pending, semantics, deleter] {
+    return request.server.file_table.set_delete_pending(ref, delete_pending, semantics, deleter);
   });
 }
 

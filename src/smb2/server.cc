@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "smb2/close_open.h"
+#include "smb2/deletion.h"
 #include "smb2/durable.h"
 #include "smb2/siblings.h"
 #include "smb2/work_owner.h"
@@ -61,6 +62,8 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
   file_ids.start_at(parts_.first_file_id);
   breaks.set_table(file_table);
   breaks.set_purged([this](const auto& ref, const auto& closed) { purged(ref, closed); });
+  breaks.set_orphaned([this](const auto& deletion) { orphaned(deletion); });
+  file_table.hand_out_orphans();
   if (parts_.group) parts_.group->start();
 }
 
@@ -284,6 +287,12 @@ void Server::purged(const filestate::OpenRef& ref, filestate::CloseDecision clos
   if (auto purged = open_table.purge(ref, closed)) {
     scope_.spawn(close_purged(*this, std::move(*purged)));
   }
+}
+
+void Server::orphaned(filestate::OrphanedDeletion deletion) {
+  auto& until_deleted = deletion.closed.until_deleted;
+  until_deleted = announce_until(deletion.closed.file, std::move(until_deleted));
+  scope_.spawn(delete_orphaned(*this, std::move(deletion)));
 }
 
 void Server::end_deletion(const FileKey& file, const std::shared_ptr<OneShot<bool>>& gone) {

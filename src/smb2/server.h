@@ -192,6 +192,7 @@ class Server final : public ConnectionSink {
 
   // BreakSink::purged, by way of Breaks.
   void purged(const filestate::OpenRef& ref, filestate::CloseDecision closed);
+  void orphaned(filestate::OrphanedDeletion deletion);
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
                               Arrival arrival);
 

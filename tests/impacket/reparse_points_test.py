@@ -27,6 +27,18 @@ class ReparsePoints(FileControlCase):
         self.assertIn("dir\\file".encode("utf-16-le"), blob)
 
     @braid_only
+    def test_handle_of_what_became_a_link_deletes_and_renames_nothing(self):
+        file = self.open("became", disposition=2)
+        self.assertEqual(self.control(file, SET_REPARSE_POINT, symlink_reparse("x"))[0], "SUCCESS")
+        name = "other".encode("utf-16-le")
+        for info_class, buffer in ((13, b"\x01"),
+                                   (10, struct.pack("<B7xQI", 0, 0, len(name)) + name)):
+            self.refused("OBJECT_NAME_NOT_FOUND", self.smb.setInfo, self.tree, file, buffer, 1,
+                         info_class)
+        self.smb.close(self.tree, file)
+        self.assertTrue(os.path.islink(os.path.join(self.root, "became")))
+
+    @braid_only
     def test_what_would_lose_something_does_not_become_a_link(self):
         def becomes(file):
             return self.control(file, SET_REPARSE_POINT, symlink_reparse("x"))[0]

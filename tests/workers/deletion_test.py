@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What a deletion removes and with whose rights, in one worker and in several."""
 import os
+import signal
 import struct
+import subprocess
 import sys
 import time
 import unittest
@@ -12,7 +14,7 @@ import suite  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
 from suite import ServerCase  # noqa: E402
 from workers_test import (AT_ONCE, DELETE_ACCESS, DELETE_ON_CLOSE, EXCLUSIVE, LIMIT_S,  # noqa: E402
-                          OPEN, OPEN_IF, READ, SHARE_ALL, WRITE, Client, status_of)
+                          OPEN, OPEN_IF, READ, SHARE_ALL, WRITE, Client, WorkersCase, status_of)
 
 ALICE, BOB = test_users()
 SHARE_READ_WRITE = 3
@@ -22,13 +24,20 @@ DISPOSITION, RENAME, LINK = 13, 10, 11
 FULL = READ | WRITE | DELETE_ACCESS
 
 
-class Cases:
+class Base:
     WORKERS = 1
 
     @classmethod
     def options(cls, scratch):
         cls.root = scratch.directory("share", owner=ids_of(ALICE))
-        return Options([Share("share", cls.root)], [ALICE, BOB], workers=cls.WORKERS)
+        held = scratch.directory("share", "held", owner=ids_of(ALICE))
+        frozen = scratch.directory("frozen")
+        # The folder once more, where nothing can be changed.
+        for options in (["--bind", held, frozen], ["-o", "remount,bind,ro", frozen]):
+            subprocess.run(["mount", *options], check=True, timeout=60)
+        cls.addClassCleanup(subprocess.run, ["umount", "-l", frozen], check=True, timeout=60)
+        return Options([Share("share", cls.root), Share("frozen", frozen)], [ALICE, BOB],
+                       workers=cls.WORKERS)
 
     def client(self, user=ALICE):
         made = Client(self.server, user)
@@ -76,6 +85,8 @@ class Cases:
             self.assertLess(time.monotonic(), end, f"{name} is still there")
             time.sleep(0.02)
 
+
+class Cases(Base):
     # A stream has one identity, whatever it is called.
 
     def test_stream_of_the_old_name_is_another_and_goes_alone(self):
@@ -181,6 +192,51 @@ class Cases:
                 self.delete_with_bob_last("folder", DIRECTORY_FILE, how)
 
 
+    def test_name_goes_through_the_share_of_who_asked(self):
+        for name in ("file", "file:stream"):
+            with self.subTest(name):
+                a, b = self.two(BOB)
+                b.tree = b.smb.connectTree("frozen")
+                self.put(a, f"held\\{name}", b"content")
+                mine = a.open(f"held\\{name}", FULL, SHARE_ALL, OPEN)
+                his = b.open(name, READ, SHARE_ALL, OPEN)
+                self.assertEqual(self.dispose(a, mine), "SUCCESS")
+                a.close(mine)
+                self.assertEqual(status_of(b.close, his), "SUCCESS")
+                self.assertEqual(status_of(a.open, f"held\\{name}", READ, SHARE_ALL, OPEN),
+                                 "OBJECT_NAME_NOT_FOUND")
+
+    def two_that_ask(self, folder):
+        """alice and bob have opened a file to delete it, and she, whose folder it is, has asked."""
+        a, b = self.two(BOB)
+        path = os.path.join(self.root, folder)
+        a.close(a.open(folder, READ, SHARE_ALL, OPEN_IF, DIRECTORY_FILE))
+        os.chmod(path, 0o777)
+        self.put(a, f"{folder}\\file", b"content")
+        hers, his = (client.open(f"{folder}\\file", DELETE_ACCESS, SHARE_ALL, OPEN)
+                     for client in (a, b))
+        self.assertEqual(self.dispose(a, hers), "SUCCESS")
+        return a, b, hers, his, path
+
+    def test_each_who_asked_counts(self):
+        for last in ("alice", "bob"):
+            with self.subTest(last):
+                a, b, hers, his, path = self.two_that_ask(f"asked {last}")
+                os.chmod(path, 0o577)  # she may remove nothing any more, and others may
+                self.assertEqual(self.dispose(b, his), "SUCCESS")
+                closes = [(a, hers), (b, his)] if last == "bob" else [(b, his), (a, hers)]
+                for client, file_id in closes:
+                    self.assertEqual(status_of(client.close, file_id), "SUCCESS")
+                self.assertEqual(os.listdir(path), [])
+
+    def test_who_may_not_any_more_is_told_at_the_last_close(self):
+        a, b, hers, his, path = self.two_that_ask("lost")
+        os.chmod(path, 0o555)
+        self.assertEqual(status_of(a.close, hers), "SUCCESS")
+        self.assertEqual(status_of(b.close, his), "ACCESS_DENIED")
+        self.assertEqual(os.listdir(path), ["file"])
+
+
 class OneWorker(Cases, ServerCase):
     pass
 
@@ -193,6 +249,30 @@ class SeveralWorkers(Cases, ServerCase):
         if suite.arguments.smbd:
             raise unittest.SkipTest("smbd has a process for each client")
         super().setUpClass()
+
+
+class Killed(Base, WorkersCase):
+    """The worker with the last handle of what is to be deleted is killed."""
+    WORKERS = 4
+
+    def setUp(self):
+        self.server.expects_deaths = True
+
+    def test_what_was_to_be_deleted_goes_all_the_same(self):
+        for name in ("file", "base:stream"):
+            with self.subTest(name):
+                a, b = self.two(BOB)
+                self.put(a, name, b"content")
+                mine = a.open(name, FULL, SHARE_ALL, OPEN)
+                b.open(name, READ, SHARE_ALL, OPEN)
+                self.assertEqual(self.dispose(a, mine), "SUCCESS")
+                a.close(mine)
+                os.kill(self.workers()[b.worker], signal.SIGKILL)
+                end = time.monotonic() + LIMIT_S
+                status = "DELETE_PENDING"
+                while status == "DELETE_PENDING" and time.monotonic() < end:
+                    status = status_of(a.open, name, READ, SHARE_ALL, OPEN)
+                self.assertEqual(status, "OBJECT_NAME_NOT_FOUND")
 
 
 if __name__ == "__main__":

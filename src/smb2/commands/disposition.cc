@@ -2,6 +2,7 @@
 
 #include "smb2/access_check.h"
 #include "smb2/notify/report.h"
+#include "smb2/open_name.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
 #include "wire/fscc/set_information.h"
@@ -11,6 +12,20 @@ namespace braid::smb2 {
 namespace {
 
 using Ex = wire::FileDispositionInformationEx;
+
+// What a reparse point took the name of, or a rename on the machine, is gone already; what has the
+// name now is not this handle's to delete, and would stay.
+Result<void> check_keeps_name(Request& request, const vfs::Attributes& attributes) {
+  Open& open = *request.open;
+  if (attributes.nlink != 0 || open.attributes.is_stream) return {};
+  if (!request.server.file_table.path_of(open.ref())) return {};  // a deletion has taken it
+  const auto there = request.tree_connect->share->volume->find(request.credentials(),
+                                                               known_path(request.server, open));
+  if (there && there->attributes.key != open.attributes.file_key) {
+    return fail(NtStatus::kObjectNameNotFound);
+  }
+  return {};
+}
 
 // Whether the file of request.open may be deleted. `flags`: of FileDispositionInformationEx.
 Result<void> check_may_delete(Request& request, uint32_t flags) {
@@ -22,6 +37,7 @@ Result<void> check_may_delete(Request& request, uint32_t flags) {
     return fail(NtStatus::kCannotDelete);
   }
   if (open.path.lock()->is_root()) return fail(NtStatus::kCannotDelete);
+  BRAID_CHECK(check_keeps_name(request, attributes));
   if (open.attributes.is_directory) {
     // Of what is open: its path may lead nowhere by now, or to another directory.
     BRAID_TRY(const bool is_empty, open.file->is_empty());

@@ -1,5 +1,6 @@
 // FileRenameInformation and FileLinkInformation: [MS-FSA] 2.1.5.15.12 and 2.1.5.15.7.
 #include <algorithm>
+#include <cerrno>
 
 #include "smb2/access_check.h"
 #include "smb2/commands/rename_target.h"
@@ -30,7 +31,9 @@ Result<void> check_directory(Request& request, const vfs::Place& child) {
 // where the second step fails the spelling of what was replaced, as that is gone and the file is
 // there.
 Result<vfs::Path> put(Request& request, const vfs::Place& from, const RenameTarget& target,
-                      FileKey key, bool replace) {
+                      FileKey key) {
+  // Only what was taken is replaced.
+  const bool replace = target.taken.has_value();
   vfs::Volume& volume = *request.tree_connect->share->volume;
   const bool is_itself = target.taken && target.taken->place.name == from.name &&
                          target.place.parent->key() == from.parent->key();
@@ -46,7 +49,7 @@ Result<vfs::Path> put(Request& request, const vfs::Place& from, const RenameTarg
   return spelled ? target.path : target.taken->path;
 }
 
-Result<void> move(Request& request, Open& open, const RenameTarget& target, bool replace) {
+Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   Server& server = request.server;
   const FileKey key = open.attributes.file_key;
   if (open.path.lock()->is_root()) return fail(NtStatus::kInvalidParameter);
@@ -62,7 +65,7 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target, bool
   }
   // Longer than the name it was opened by, it takes more room.
   BRAID_CHECK(open.memory.reach(kOpenSize + 2 * target.path.text().size()));
-  BRAID_TRY(const vfs::Path now, put(request, source.place, target, key, replace || same_file));
+  BRAID_TRY(const vfs::Path now, put(request, source.place, target, key));
 
   replaced(request, target);
   *open.path.lock() = now;
@@ -88,6 +91,14 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target, bool
   return {};
 }
 
+// How often a name may be made anew before the client hears of it.
+constexpr int kMadeAnewMax = 8;
+
+// Somebody has made the name that was free: it is looked at like what was there before.
+bool came_between(const Result<void>& done, bool replaces, int race) {
+  return !done && done.error().is_os(EEXIST) && replaces && race < kMadeAnewMax;
+}
+
 Task<Result<void>> rename_to(Request& request, std::string name, RenameHow how) {
   if (request.open->attributes.is_stream) {
     co_return co_await rename_stream(request, std::move(name), how.replace);
@@ -104,9 +115,27 @@ Task<Result<void>> rename_to(Request& request, std::string name, RenameHow how) 
     BRAID_CO_CHECK(
         co_await break_handles_below(request, in_all_shares(*request.tree_connect->share, path)));
   }
-  BRAID_CO_TRY(const RenameTarget target,
-               co_await take_target(request, name, request.open->attributes.file_key, how));
-  co_return move(request, *request.open, target, how.replace);
+  const FileKey key = request.open->attributes.file_key;
+  for (int race = 0;; ++race) {
+    BRAID_CO_TRY(const RenameTarget target, co_await take_target(request, name, key, how));
+    auto moved = move(request, *request.open, target);
+    if (!came_between(moved, how.replace, race)) co_return moved;
+    BRAID_CO_CHECK(co_await request.seat.next_turn());
+  }
+}
+
+Result<void> link_to(Request& request, const RenameTarget& target, bool replace) {
+  if (target.taken && !replace) return fail(NtStatus::kObjectNameCollision);
+  BRAID_CHECK(check_may_add(request, target.path, target.place, false));
+  // What is replaced keeps its spelling: another one would be another name to the kernel.
+  BRAID_CHECK(request.tree_connect->share->volume->link(
+      request.credentials(), *request.open->file, target.taken ? target.taken->place : target.place,
+      target.taken.has_value()));
+  replaced(request, target);
+  request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
+  request.server.notify.linked(*request.tree_connect->share, target.path.text(),
+                               target.taken ? target.taken->path.text() : std::string());
+  return {};
 }
 
 }  // namespace
@@ -144,20 +173,14 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
   const FileKey key = request.open->attributes.file_key;
-  BRAID_CO_TRY(
-      const RenameTarget target,
-      co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
-  if (target.taken && !info.replace_if_exists) co_return fail(NtStatus::kObjectNameCollision);
-  BRAID_CO_CHECK(check_may_add(request, target.path, target.place, false));
-  // What is replaced keeps its spelling: another one would be another name to the kernel.
-  BRAID_CO_CHECK(request.tree_connect->share->volume->link(
-      request.credentials(), *request.open->file, target.taken ? target.taken->place : target.place,
-      info.replace_if_exists));
-  replaced(request, target);
-  request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
-  request.server.notify.linked(*request.tree_connect->share, target.path.text(),
-                               target.taken ? target.taken->path.text() : std::string());
-  co_return Result<void>{};
+  for (int race = 0;; ++race) {
+    BRAID_CO_TRY(
+        const RenameTarget target,
+        co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
+    auto linked = link_to(request, target, info.replace_if_exists);
+    if (!came_between(linked, info.replace_if_exists, race)) co_return linked;
+    BRAID_CO_CHECK(co_await request.seat.next_turn());
+  }
 }
 
 }  // namespace braid::smb2

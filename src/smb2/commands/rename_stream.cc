@@ -5,6 +5,7 @@
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/notify/report.h"
 #include "smb2/server.h"
+#include "smb2/taking.h"
 #include "vfs/names.h"
 #include "wire/fold.h"
 #include "wire/fscc/path_name.h"
@@ -57,20 +58,15 @@ Task<Result<void>> rename_stream(Request& request, std::string name, bool replac
   const std::string new_name(wanted);
   FileKey called = open.attributes.file_key;
   called.stream = vfs::stream_key(new_name);
-  filestate::ReplaceDecision free = server.file_table.begin_stream_rename(open.ref(), called);
-  while (free.taken_by) {
-    const auto over = server.deletion_of(free.waits_for, *free.taken_by);
-    co_await over->wait(request.seat);
-    BRAID_CO_CHECK(co_await request.seat.next_turn());
-    free = server.file_table.begin_stream_rename(open.ref(), called);
-  }
+  // Whoever opens the stream by either name waits while this is kept: what it is called on the
+  // disk, here and in filestate changes as one.
+  BRAID_CO_TRY(const auto free, co_await take(request, called, [&server, &open, called] {
+                 return server.file_table.begin_stream_rename(open.ref(), called);
+               }));
   if (free.decision.verdict != filestate::Verdict::kGo) {
     const bool is_taken = free.decision.status == NtStatus::kInvalidParameter && !replace;
     co_return fail(is_taken ? NtStatus::kObjectNameCollision : free.decision.status);
   }
-  // Whoever opens the stream by either name waits: what it is called on the disk, here and in
-  // filestate changes as one.
-  const auto held = server.announce_until(called, std::move(free.until_replaced));
   const std::string old_name = open.stream_name();
   if (old_name == new_name) co_return Result<void>{};
   BRAID_CO_CHECK(check_target(open, old_name, new_name, replace));

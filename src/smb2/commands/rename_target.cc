@@ -7,6 +7,7 @@
 #include "smb2/error_status.h"
 #include "smb2/operation.h"
 #include "smb2/server.h"
+#include "smb2/taking.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
@@ -76,6 +77,7 @@ class Attempt {
     if (request_.server.file_table.is_delete_pending(request_.open->ref())) {
       return filestate::Decision::fail(NtStatus::kAccessDenied);
     }
+    const uint64_t before = request_.server.file_table.name_changes();
     auto resolved = resolve_target(request_, name_);
     if (!resolved) return failed(resolved.error());
     target = *std::move(resolved);
@@ -97,17 +99,27 @@ class Attempt {
       target.until_replaced = request_.server.announce_until(target.taken->attributes.key,
                                                              std::move(replace.until_replaced));
     } else if (replace.taken_by) {
-      over = request_.server.deletion_of(replace.waits_for, *replace.taken_by);
+      taken_by = replace;
+    }
+    if (replace.decision.verdict == filestate::Verdict::kGo &&
+        request_.server.file_table.name_changes() != before && !has_its_name(*target.taken)) {
+      // The name may have gone to another file before this one was taken, and that may be open.
+      target.until_replaced.reset();
+      return failed(Error::os(EINPROGRESS));
     }
     return replace.decision;
   }
 
   RenameTarget target;
   std::optional<Error> error;
-  std::shared_ptr<OneShot<bool>> over;  // what is to be waited for before the next
+  std::optional<filestate::ReplaceDecision> taken_by;  // somebody else takes the same name
   const WaitPlace waits_at = std::make_shared<Guarded<std::vector<FileKey>>>();
 
  private:
+  bool has_its_name(const vfs::Found& taken) {
+    const auto now = request_.tree_connect->share->volume->find(request_.credentials(), taken.path);
+    return now && now->attributes.key == taken.attributes.key;
+  }
   filestate::Decision failed(const Error& why) {
     error = why;
     return filestate::Decision::fail(to_status(why));
@@ -128,10 +140,13 @@ Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileK
   for (;;) {
     done = co_await until_decided(
         request, [&attempt] { return attempt.run(); }, attempt.waits_at);
-    const bool in_pieces = attempt.error && attempt.error->is_os(EINPROGRESS);
-    if (!in_pieces && !attempt.over) break;
-    if (const auto over = std::exchange(attempt.over, nullptr)) co_await over->wait(request.seat);
-    // The directory is large and not known yet: others have their turn between the pieces.
+    if (const auto by = std::exchange(attempt.taken_by, std::nullopt)) {
+      BRAID_CO_CHECK(co_await wait_for_taker(request, *by));
+      continue;
+    }
+    if (!attempt.error || !attempt.error->is_os(EINPROGRESS)) break;
+    // The directory is large and not known yet, or what is there is another file by now: others
+    // have their turn between.
     attempt.error.reset();
     BRAID_CO_CHECK(co_await request.seat.next_turn());
   }

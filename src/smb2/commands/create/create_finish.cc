@@ -5,7 +5,9 @@
 #include "smb2/access_check.h"
 #include "smb2/close_open.h"
 #include "smb2/commands/create/create_attempt.h"
+#include "smb2/commands/create/old_streams.h"
 #include "smb2/connection.h"
+#include "smb2/deletion.h"
 #include "smb2/directory_leases.h"
 #include "smb2/extended_attributes.h"
 #include "smb2/limits.h"
@@ -14,7 +16,6 @@
 #include "smb2/store_account.h"
 #include "smb2/sync.h"
 #include "smb2/tree_path.h"
-#include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -42,7 +43,7 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   open.is_new = opened.missing != nullptr;
   open.is_sole_name = open.is_directory || opened.attributes.nlink <= 1;
   open.delete_on_close = attempt.has_option(CreateOptions::kDeleteOnClose);
-  if (open.delete_on_close) open.deleter = attempt.request.credentials();
+  if (open.delete_on_close) open.deleter = deleter_of(attempt.request, opened.path);
   open.path = std::make_shared<const std::string>(
       in_all_shares(*attempt.request.tree_connect->share, opened.path.text()));
   const auto& lease = attempt.create.contexts.request_lease;
@@ -78,31 +79,16 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   return open;
 }
 
-// The named streams were the old content's. One that somebody has open stays.
-Result<void> drop_streams(const CreateAttempt& attempt, const OpenedFile& opened) {
-  if (!attempt.volume.features().streams) return {};
-  BRAID_TRY(const auto streams, opened.file->streams());
-  for (const vfs::StreamInfo& stream : streams) {
-    FileKey key = opened.key;
-    key.stream = vfs::stream_key(stream.name);
-    if (attempt.request.server.file_table.is_open(key)) continue;
-    const auto removed = opened.file->remove_stream(stream.name);
-    // Or it is called otherwise by now.
-    if (!removed && !removed.error().is_os(ENOENT)) return removed;
-  }
-  return {};
-}
-
 // Truncates and sets what SUPERSEDE and OVERWRITE reset. What may be refused comes before the
 // content goes.
-Result<void> overwrite(const CreateAttempt& attempt, OpenedFile& opened) {
+Result<void> overwrite(const CreateAttempt& attempt, OpenedFile& opened, const OldStreams& old) {
   if (!opened.base_file) {
     BRAID_CHECK(store_eas(*opened.file, attempt.state.eas));
     vfs::AttributesChange change;
     change.dos_attributes =
         (attempt.create.file_attributes & vfs::dos::kSettable) | vfs::dos::kArchive;
     BRAID_CHECK(opened.file->change(change));
-    BRAID_CHECK(drop_streams(attempt, opened));
+    BRAID_CHECK(drop_streams(*opened.file, old));
   }
   BRAID_CHECK(opened.file->truncate(0));
   BRAID_TRY(opened.attributes, opened.file->stat());
@@ -240,6 +226,21 @@ void withdraw(const CreateAttempt& attempt, OpenedFile opened) {
   (void)finish_close(server, *open);
 }
 
+filestate::OpenRef registered(const CreateAttempt& attempt) {
+  return {attempt.state.caching.file, filestate::OpenToken{attempt.state.file_id.volatile_id}};
+}
+
+// An overwrite that has done nothing yet, and cannot begin. Somebody else takes something of the
+// file: when he is done it is looked up again.
+CreateOutcome begin_anew(const CreateAttempt& attempt, OpenedFile opened,
+                         const Result<OldStreams>& old) {
+  const FileKey key = opened.key;
+  withdraw(attempt, std::move(opened));
+  if (!old) return old.error();
+  attempt.state.file_id = attempt.request.server.file_ids.next();
+  return attempt.request.server.deletion_of(key, *old->taken_by);
+}
+
 // FILE_WRITE_THROUGH is for what the CREATE itself has done, too: the file, and its name.
 Result<void> write_through_new(const CreateAttempt& attempt, Open& open,
                                const vfs::Missing* missing) {
@@ -315,9 +316,11 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
     return done.error();
   }
   if (overwriting) {
+    auto old = take_old_streams(attempt.request, *opened.file, registered(attempt));
+    if (!old || old->taken_by) return begin_anew(attempt, std::move(opened), old);
     // All or nothing: there is room before the old content goes, with which what was reserved goes.
     auto done = reserve(attempt, *opened.file);
-    if (done) done = overwrite(attempt, opened);
+    if (done) done = overwrite(attempt, opened, *old);
     if (done) done = reserve(attempt, *opened.file);
     if (!done) {
       return give_up(attempt, opened, make_open(attempt, opened, registration), done.error());

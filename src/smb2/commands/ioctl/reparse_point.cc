@@ -13,6 +13,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
 #include "smb2/server.h"
+#include "smb2/taking.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 
@@ -113,17 +114,9 @@ Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecuri
   return apply(request, *file, security);
 }
 
-// Puts a link to `target`, or an empty file, in the place of request.open.
-Result<void> replace(Request& request, std::optional<std::string_view> target) {
+// REQUIRES: the file is taken.
+Result<void> put_in_place(Request& request, std::optional<std::string_view> target) {
   Open& open = *request.open;
-  const filestate::FileTable& table = request.server.file_table;
-  // Another inode takes the name. Whoever has the old one open would write into nothing, and a
-  // deletion would be of what is gone.
-  if (table.is_delete_pending(open.ref())) return fail(NtStatus::kDeletePending);
-  if (open.attributes.create_options & wire::CreateOptions::kDeleteOnClose) {
-    return fail(NtStatus::kAccessDenied);
-  }
-  if (table.is_open_beside(open.ref())) return fail(NtStatus::kSharingViolation);
   vfs::Volume& volume = *request.tree_connect->share->volume;
   BRAID_TRY(const auto located, locate(request.server, open, request.credentials()));
   BRAID_TRY(const auto found,
@@ -138,6 +131,21 @@ Result<void> replace(Request& request, std::optional<std::string_view> target) {
   if (!target) BRAID_CHECK(secure_new(request, found.path, security));
   report_modified(request.server, open, wire::CompletionFilter::kAttributes);
   return {};
+}
+
+// Puts a link to `target`, or an empty file, in the place of request.open. Another inode takes the
+// name: whoever has the old one open would write into nothing, and a deletion would be of what is
+// gone. So nobody has it, and nobody opens it before the name leads to the other.
+Task<Result<void>> replace(Request& request, std::optional<std::string> target) {
+  const filestate::OpenRef ref = request.open->ref();
+  filestate::FileTable& table = request.server.file_table;
+  BRAID_CO_TRY(const auto taken,
+               co_await take(request, ref.file, [&] { return table.begin_exchange(ref); }));
+  if (taken.decision.verdict != filestate::Verdict::kGo) co_return fail(taken.decision.status);
+  // Again: until now somebody may have opened it, written and closed.
+  if (target) BRAID_CO_CHECK(check_may_become_link(*request.open));
+  BRAID_CO_CHECK(put_in_place(request, target));
+  co_return Result<void>{};
 }
 
 }  // namespace
@@ -171,7 +179,7 @@ Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request& request,
   BRAID_CO_CHECK(check_may_become_link(open));
   BRAID_CO_TRY(const auto reparse, wire::ReparseData::decode(ioctl.input));
   BRAID_CO_TRY(const std::string target, target_of(reparse));
-  BRAID_CO_CHECK(replace(request, target));
+  BRAID_CO_CHECK(co_await replace(request, target));
   co_return IoctlAnswer{};
 }
 
@@ -196,7 +204,7 @@ Task<Result<IoctlAnswer>> ioctl_delete_reparse_point(Request& request,
   if (tag != now.reparse_tag || !now.is_symlink()) {
     co_return fail(NtStatus::kIoReparseTagMismatch);
   }
-  BRAID_CO_CHECK(replace(request, std::nullopt));
+  BRAID_CO_CHECK(co_await replace(request, std::nullopt));
   co_return IoctlAnswer{};
 }
 
