@@ -261,7 +261,7 @@ TEST_F(BreakTest, CancelEndsAnOpenThatStillWaitsAfterOneOfTwoHoldersAnswered) {
   EXPECT_EQ(answer->status(), NtStatus::kCancelled);
 }
 
-// [MS-SMB2] 3.3.6.5 "Oplock Break Acknowledgment Timer Event".
+// [MS-SMB2] 3.3.6.1 "Oplock Break Acknowledgment Timer Event".
 TEST(BreakTimer, HolderThatDoesNotAnswerInTimeKeepsNothing) {
   VirtualClock clock;
   VirtualTimers timers(clock);
