@@ -226,6 +226,10 @@ class Braidd(Server):
             command.append("--single-process")
         self.process = scratch.start(command, self.log, env=os.environ | options.env)
         self.port = self._wait_for_port()
+        # Who listens is there before who serves.
+        while not options.single_process and self.process.poll() is None and not any(
+                name_of(pid) == "braidd-worker" for pid in self.worker_pids()):
+            time.sleep(0.01)
 
     @staticmethod
     def _config(options, state_dir):
