@@ -39,9 +39,6 @@ Connection::Connection(Server& server, transport::TransportPtr transport,
            .will_not_come = [&server](const auto& each) { server.breaks.send_again(each); }}) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
   transport_->set_account(memory);
-  if (server.keepalive_idle().count() > 0) {
-    transport_->set_keepalive_idle(server.keepalive_idle());
-  }
 }
 
 Task<void> Connection::run(Buffer first_message, Arrival arrival) {

@@ -148,8 +148,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // none. Thread: any.
   DeliveryOutcome send_break(Bytes message, const Session* session,
                              const filestate::Break& notification);
-  // Whether a break is out and nothing is acknowledged. Thread: any.
-  bool is_suspect() const { return unacked_breaks_.is_suspect(); }
 
   // One frame of them, as FrameCodec::encode() makes it. Returns where it ends, as
   // Transport::send(). Thread: any.
