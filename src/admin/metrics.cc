@@ -15,7 +15,9 @@ json metrics_of(const smb2::Server& server) {
   const auto connections = server.connections();
   for (const auto& connection : connections) {
     in_flight += connection->counters.requests_in_flight.load(std::memory_order_relaxed);
-    unacknowledged += connection->transport().unacknowledged();
+    // What is sent grows, so it is asked for last.
+    const uint64_t acknowledged = connection->transport().bytes_acknowledged();
+    unacknowledged += connection->transport().bytes_sent() - acknowledged;
   }
   uint64_t sessions = 0;
   uint64_t channels = 0;

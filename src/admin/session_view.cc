@@ -60,6 +60,8 @@ std::string_view name_of(smb2::SessionState state) {
 json channel_view(const smb2::Connection& connection, const InterfaceNames& interfaces) {
   const transport::Transport& transport = connection.transport();
   const auto& counters = connection.counters;
+  // What is sent and queued grows, so it is asked for later.
+  const uint64_t acknowledged = transport.bytes_acknowledged();
   const uint64_t sent = transport.bytes_sent();
   return {{"channel", connection.number},
           {"client", transport.peer().to_string()},
@@ -69,9 +71,8 @@ json channel_view(const smb2::Connection& connection, const InterfaceNames& inte
           {"bytes_out", sent},
           {"requests", counters.requests.load(std::memory_order_relaxed)},
           {"requests_in_flight", counters.requests_in_flight.load(std::memory_order_relaxed)},
-          // What is sent grows, so it was asked for first.
           {"unsent_bytes", transport.bytes_queued() - sent},
-          {"unacknowledged_bytes", transport.unacknowledged()},
+          {"unacknowledged_bytes", sent - acknowledged},
           {"state", transport.is_closed() ? "closing" : "active"}};
 }
 

@@ -42,50 +42,43 @@ Guarded<Blocks, LockRank::kBuffers>& blocks() {
   return all;
 }
 
-bool is_large(size_t size) { return size >= BufferMemory::kKeptMin; }
-bool is_kept(size_t size) {
-  return BufferMemory::kKeeps && is_large(size) && size <= BufferMemory::kBlockMax;
-}
+constexpr std::align_val_t kAtAPage{BufferMemory::kPage};
 
-constexpr std::align_val_t kPage{4096};
+bool is_kept(size_t size) { return BufferMemory::kKeeps && size <= BufferMemory::kBlockMax; }
 
-uint8_t* new_block(size_t bytes) {
-  return static_cast<uint8_t*>(::operator new(bytes + BufferMemory::kOffset, kPage)) +
-         BufferMemory::kOffset;
-}
+// Of all that are large.
+class LargeBlocks final : public BufferOwner {
+ public:
+  void take_back(uint8_t* block, size_t size) noexcept override {
+    if (is_kept(size)) {
+      const BlockSize held = size_for(size);
+      auto all = blocks().lock();
+      if (all->bytes + held.bytes <= BufferMemory::kKeptMax) {
+        all->bytes += held.bytes;
+        all->latest[held.index] = new (block) Kept{all->latest[held.index]};
+        return;
+      }
+    }
+    ::operator delete(block, kAtAPage);
+  }
+};
+constinit LargeBlocks large_blocks;
 
 }  // namespace
 
-uint8_t* BufferMemory::take(size_t size) {
-  if (!is_large(size)) return static_cast<uint8_t*>(::operator new(size));
-  if (!is_kept(size)) return new_block(size);
-  const BlockSize wanted = size_for(size);
-  {
+BufferMemory::Block BufferMemory::take_large(size_t size) {
+  size_t bytes = size;
+  if (is_kept(size)) {
+    const BlockSize wanted = size_for(size);
+    bytes = wanted.bytes;
     auto all = blocks().lock();
     if (Kept* const block = all->latest[wanted.index]) {
       all->latest[wanted.index] = block->next;
       all->bytes -= wanted.bytes;
-      return reinterpret_cast<uint8_t*>(block);
+      return {reinterpret_cast<uint8_t*>(block), &large_blocks};
     }
   }
-  return new_block(wanted.bytes);
-}
-
-void BufferMemory::give_back(uint8_t* block, size_t size) noexcept {
-  if (!block || !is_large(size)) {
-    ::operator delete(block);
-    return;
-  }
-  if (is_kept(size)) {
-    const BlockSize held = size_for(size);
-    auto all = blocks().lock();
-    if (all->bytes + held.bytes <= kKeptMax) {
-      all->bytes += held.bytes;
-      all->latest[held.index] = new (block) Kept{all->latest[held.index]};
-      return;
-    }
-  }
-  ::operator delete(block - kOffset, kPage);
+  return {static_cast<uint8_t*>(::operator new(bytes, kAtAPage)), &large_blocks};
 }
 
 size_t BufferMemory::kept() { return blocks().lock()->bytes; }

@@ -32,14 +32,6 @@ TEST(BufferMemory, BlockHoldsWhatWasAskedFor) {
   }
 }
 
-TEST(BufferMemory, LargeBlockBeginsWhereCopiesAreFast) {
-  for (const size_t size : {BufferMemory::kKeptMin, (size_t{1} << 20) + 112,
-                            BufferMemory::kBlockMax, BufferMemory::kBlockMax + 1}) {
-    const Buffer buffer(size);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % 4096, BufferMemory::kOffset) << size;
-  }
-}
-
 TEST(BufferMemory, NoMoreThanTheLimitIsKept) {
   {
     std::vector<Buffer> many;
@@ -49,6 +41,60 @@ TEST(BufferMemory, NoMoreThanTheLimitIsKept) {
   }
   EXPECT_LE(BufferMemory::kept(), BufferMemory::kKeptMax);
   if (BufferMemory::kKeeps) EXPECT_GT(BufferMemory::kept(), BufferMemory::kKeptMax / 2);
+}
+
+TEST(BufferMemory, LargeBlockBeginsAtAPage) {
+  for (const size_t size : {BufferMemory::kKeptMin, size_t{1} << 20, BufferMemory::kBlockMax + 1}) {
+    const Buffer buffer(size);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % BufferMemory::kPage, 0u) << size;
+  }
+}
+
+// Memory of somebody else, of which each piece is given once at a time.
+struct Lender final : BufferOwner {
+  void take_back(uint8_t* data, size_t size) noexcept override {
+    EXPECT_EQ(data, memory);
+    EXPECT_EQ(size, sizeof memory);
+    ++returned;
+  }
+  Buffer lend() { return Buffer(memory, sizeof memory, *this); }
+  uint8_t memory[100] = {1, 2, 3};
+  int returned = 0;
+};
+
+TEST(BufferMemory, WhatWasLentGoesBackOnce) {
+  Lender lender;
+  {
+    Buffer buffer = lender.lend();
+    EXPECT_EQ(buffer.data(), lender.memory);
+    EXPECT_EQ(buffer.view()[2], 3);
+    buffer.resize_within(10);
+    Buffer moved(std::move(buffer));
+    EXPECT_EQ(moved.data(), lender.memory);
+    buffer = Buffer(5);
+    EXPECT_EQ(lender.returned, 0);
+  }
+  EXPECT_EQ(lender.returned, 1) << "the whole of it, once";
+  Buffer other(7);
+  {
+    Buffer buffer = lender.lend();
+    other = std::move(buffer);
+  }
+  EXPECT_EQ(lender.returned, 1);
+  other = Buffer(1 << 20);
+  EXPECT_EQ(lender.returned, 2) << "when something else took its place";
+}
+
+TEST(BufferMemory, CopyOfWhatWasLentIsOnesOwn) {
+  Lender lender;
+  Buffer copy;
+  {
+    const Buffer buffer = lender.lend();
+    copy = Buffer::copy_of(buffer.view());
+  }
+  EXPECT_EQ(lender.returned, 1);
+  EXPECT_NE(copy.data(), lender.memory);
+  EXPECT_EQ(copy.view()[1], 2);
 }
 
 TEST(BufferMemory, MovedFromBufferIsEmpty) {

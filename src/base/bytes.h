@@ -24,13 +24,22 @@ inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Owns memory that is not zeroed when made, for payloads of up to 8 MiB whose every byte is about
-// to be written anyway. Move only.
+// Memory that is not zeroed when made, for payloads of up to 8 MiB whose every byte is about to be
+// written anyway: the process's own, or of somebody who gets it back when the Buffer goes. Move
+// only.
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(size_t size) : data_(BufferMemory::take(size)), size_(size), capacity_(size) {}
-  ~Buffer() { BufferMemory::give_back(data_, capacity_); }
+  explicit Buffer(size_t size) : Buffer(BufferMemory::take(size), size) {}
+  // Stands in memory that `owner` gives for it.
+  Buffer(uint8_t* data, size_t size, BufferOwner& owner) : Buffer({data, &owner}, size) {}
+  ~Buffer() {
+    if (owner_) {
+      owner_->take_back(data_, capacity_);
+    } else {
+      ::operator delete(data_);
+    }
+  }
   static Buffer copy_of(ByteView bytes) {
     Buffer buffer(bytes.size());
     if (!bytes.empty()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
@@ -38,11 +47,13 @@ class Buffer {
   }
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
+        owner_(std::exchange(other.owner_, nullptr)),
         size_(std::exchange(other.size_, 0)),
         capacity_(std::exchange(other.capacity_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     Buffer old(std::move(*this));
     data_ = std::exchange(other.data_, nullptr);
+    owner_ = std::exchange(other.owner_, nullptr);
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, 0);
     return *this;
@@ -59,7 +70,11 @@ class Buffer {
   void resize_within(size_t size) { size_ = size <= capacity_ ? size : capacity_; }
 
  private:
+  Buffer(BufferMemory::Block block, size_t size)
+      : data_(block.data), owner_(block.owner), size_(size), capacity_(size) {}
+
   uint8_t* data_ = nullptr;
+  BufferOwner* owner_ = nullptr;  // null: none to be told
   size_t size_ = 0;
   size_t capacity_ = 0;
 };

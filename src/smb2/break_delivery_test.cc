@@ -5,6 +5,7 @@
 
 #include "smb2/limits.h"
 #include "smb2/raw_client_testing.h"
+#include "transport/acknowledgement_watch.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/oplock_break.h"
 #include "wire/smb2/write.h"
@@ -19,7 +20,8 @@ constexpr ClientGuid kHolder{{7}};
 constexpr ClientGuid kOpener{{8}};
 
 // Carries everything, and never hears that it arrived.
-class Unacknowledged final : public transport::Transport {
+class Unacknowledged final : public transport::Transport,
+                             public transport::AcknowledgementWatch::Stream {
  public:
   explicit Unacknowledged(transport::TransportPtr inner) : inner_(std::move(inner)) {}
 
@@ -33,11 +35,15 @@ class Unacknowledged final : public transport::Transport {
   Task<void> drained() override { return inner_->drained(); }
   uint64_t bytes_queued() const override { return inner_->bytes_queued(); }
   uint64_t bytes_sent() const override { return inner_->bytes_sent(); }
-  uint64_t unacknowledged() const override { return inner_->bytes_sent(); }
-  std::chrono::microseconds retransmission_timeout() const override {
-    return inner_->retransmission_timeout();
+  uint64_t bytes_acknowledged() const override { return 0; }
+  void watch_acknowledgements(transport::AcknowledgementLook look) override {
+    watch_.set(std::move(look));
   }
+  bool is_suspect() const override { return watch_.is_suspect(); }
+  std::chrono::microseconds retransmission_timeout() const override { return {}; }
+  std::chrono::microseconds silence() const override { return {}; }
   void close() override { inner_->close(); }
+  void abort() override { close(); }
   bool is_closed() const override { return inner_->is_closed(); }
   transport::SocketAddress peer() const override { return inner_->peer(); }
   transport::SocketAddress local() const override { return inner_->local(); }
@@ -45,6 +51,7 @@ class Unacknowledged final : public transport::Transport {
 
  private:
   const transport::TransportPtr inner_;
+  transport::AcknowledgementWatch watch_{inner_->reactor(), *this};
 };
 
 // A session with channels in this order; the first ones are never acknowledged.
@@ -131,7 +138,8 @@ struct BreakDelivery : testing::Test {
     return {};
   }
   bool suspects_one() {
-    return std::ranges::any_of(connections(), [](const auto& each) { return each->is_suspect(); });
+    return std::ranges::any_of(connections(),
+                               [](const auto& each) { return each->transport().is_suspect(); });
   }
   // The first channel ends with a break unanswered; the second one gets it and answers.
   void expect_handed_on(Channels& holder) {

@@ -223,8 +223,7 @@ Connection& first_available(const std::vector<std::shared_ptr<Connection>>& conn
   const auto& latest = *std::ranges::max_element(connections, {}, heard);
   const Clock::Instant newest = heard(latest);
   const auto first = std::ranges::find_if(connections, [&](const auto& each) {
-    return newest - heard(each) < kChannelSilenceMax && !each->is_suspect() &&
-           each->transport().silence().count() == 0;
+    return newest - heard(each) < kChannelSilenceMax && !each->transport().is_suspect();
   });
   return first == connections.end() ? *latest : **first;
 }

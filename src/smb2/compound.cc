@@ -4,6 +4,7 @@
 
 #include "smb2/dispatch.h"
 #include "smb2/limits.h"
+#include "smb2/protection_seat.h"
 #include "smb2/server.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/transform_header.h"
@@ -19,20 +20,17 @@ constexpr size_t padded(size_t size) { return (size + 7) / 8 * 8; }
 
 }  // namespace
 
-Compound::Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
-                   std::vector<Element> elements, std::shared_ptr<Session> decrypted_for)
+Compound::Compound(std::shared_ptr<Connection> connection, RequestFrame frame)
     : connection_(std::move(connection)),
       frame_(std::move(frame)),
-      is_long_(frame_.size() > kProtectedInlineMax),
-      elements_(std::move(elements)),
-      decrypted_for_(std::move(decrypted_for)) {
+      is_long_(frame_.bytes.size() > kProtectedInlineMax) {
   // As many as there are credits, and so without asking.
-  memory_ = connection_->memory->take(elements_.size() * kRequestSize);
+  memory_ = connection_->memory->take(frame_.elements.size() * kRequestSize);
 }
 
 Task<void> Compound::run() {
-  for (size_t i = 0; i < elements_.size(); ++i) {
-    Element& element = elements_[i];
+  for (size_t i = 0; i < frame_.elements.size(); ++i) {
+    CompoundElement& element = frame_.elements[i];
     Request request(connection_->server(), connection_, *this, i, element.header, element.message,
                     is_encrypted());
     std::optional<Reply> reply = co_await dispatch(request);
@@ -55,17 +53,17 @@ void Compound::send_replies() {
   auto replies = std::exchange(replies_, {});
   replies_size_ = 0;
   if (!takes_long) {
-    connection_->send_messages(std::move(replies), decrypted_for_.get());
+    connection_->send_messages(std::move(replies), frame_.decrypted_for.get());
     return;
   }
-  auto session = is_encrypted() ? decrypted_for_ : channel ? channel->session : nullptr;
+  auto session = is_encrypted() ? frame_.decrypted_for : channel ? channel->session : nullptr;
   connection_->requests_.spawn(
       send_protected(connection_, std::move(session), std::move(replies), is_encrypted()));
 }
 
 Task<void> Compound::send_protected(std::shared_ptr<Connection> connection,
                                     std::shared_ptr<Session> protect_for,
-                                    std::vector<Connection::OutMessage> replies, bool encrypt) {
+                                    std::vector<OutMessage> replies, bool encrypt) {
   ProtectionSeat seat(*connection, protect_for.get());
   if (co_await seat.turn()) {
     connection->send_messages(std::move(replies), encrypt ? protect_for.get() : nullptr);
@@ -77,7 +75,7 @@ Task<void> Compound::send_protected(std::shared_ptr<Connection> connection,
 uint16_t Compound::grant_credits(const Request& request, bool may_grow) {
   // Before anybody is known a connection has as many as it began with, whatever it asks.
   return connection_->command_sequence_window.grant(request.header.credits,
-                                                    elements_[request.index].credits_charged,
+                                                    frame_.elements[request.index].credits_charged,
                                                     may_grow && connection_->has_known_user());
 }
 
@@ -157,9 +155,9 @@ void Compound::send_interim(const Request& request, AsyncId async_id) {
   const uint16_t credits = grant_credits(request, true);
   finish_header(request, interim.message, NtStatus::kPending, async_id, credits);
   send_replies();
-  std::vector<Connection::OutMessage> messages;
+  std::vector<OutMessage> messages;
   messages.push_back({.message = std::move(interim.message)});
-  connection_->send_messages(std::move(messages), decrypted_for_.get());
+  connection_->send_messages(std::move(messages), frame_.decrypted_for.get());
 }
 
 }  // namespace braid::smb2

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "base/counted_buffer.h"
 #include "runtime/task.h"
 #include "smb2/connection.h"
+#include "smb2/frame_codec.h"
 #include "smb2/request.h"
 #include "wire/smb2/header.h"
 
@@ -18,11 +18,7 @@ namespace braid::smb2 {
 // reactor.
 class Compound {
  public:
-  using Element = CompoundElement;
-
-  // `decrypted_for`: the session whose key opened the frame, or null.
-  Compound(std::shared_ptr<Connection> connection, CountedBuffer frame,
-           std::vector<Element> elements, std::shared_ptr<Session> decrypted_for);
+  Compound(std::shared_ptr<Connection> connection, RequestFrame frame);
 
   // Answers everything and sends the answers: in one frame, or in as many as they need.
   Task<void> run();
@@ -54,17 +50,17 @@ class Compound {
   // What follows goes into a frame of its own.
   void send_replies();
   // Gives up the frame, whose last request waits and has taken from it what it needs.
-  void drop_frame() { frame_ = CountedBuffer(); }
+  void drop_frame() { frame_.bytes = CountedBuffer(); }
   // Sends the answers so far with the interim response of `request` behind them.
   void send_interim(const Request& request, AsyncId async_id);
-  bool is_encrypted() const { return decrypted_for_ != nullptr; }
+  bool is_encrypted() const { return frame_.decrypted_for != nullptr; }
   // What was found before the requests ran; with no key when nobody has looked.
-  const VerifiedSignature& verified(size_t index) const { return elements_[index].verified; }
+  const VerifiedSignature& verified(size_t index) const { return frame_.elements[index].verified; }
   // All signatures of a long frame were verified before its requests run, or are not valid.
   bool is_long() const { return is_long_; }
-  bool is_last(size_t index) const { return index + 1 == elements_.size(); }
+  bool is_last(size_t index) const { return index + 1 == frame_.elements.size(); }
   bool is_before_related(size_t index) const {
-    return !is_last(index) && elements_[index + 1].header.is_related();
+    return !is_last(index) && frame_.elements[index + 1].header.is_related();
   }
 
  private:
@@ -72,19 +68,17 @@ class Compound {
   bool takes_long_to_protect() const;
   static Task<void> send_protected(std::shared_ptr<Connection> connection,
                                    std::shared_ptr<Session> protect_for,
-                                   std::vector<Connection::OutMessage> replies, bool encrypt);
+                                   std::vector<OutMessage> replies, bool encrypt);
   uint16_t grant_credits(const Request& request, bool may_grow);
   void finish_header(const Request& request, MutableByteView message, NtStatus status,
                      AsyncId async_id, uint16_t credits);
   std::shared_ptr<const crypto::SigningKey> key_for(const Request& request) const;
 
   std::shared_ptr<Connection> connection_;
-  CountedBuffer frame_;
+  RequestFrame frame_;
   bool is_long_ = false;
   MemoryCharge memory_;  // of the requests
-  std::vector<Element> elements_;
-  std::shared_ptr<Session> decrypted_for_;
-  std::vector<Connection::OutMessage> replies_;
+  std::vector<OutMessage> replies_;
   size_t replies_size_ = 0;  // as one frame
 };
 

@@ -20,10 +20,12 @@
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
 #include "runtime/worker_pool.h"
+#include "smb2/async_command_list.h"
+#include "smb2/channel_table.h"
 #include "smb2/command_sequence_window.h"
 #include "smb2/connection_counters.h"
 #include "smb2/fd_budget.h"
-#include "smb2/protected_frame.h"
+#include "smb2/frame_codec.h"
 #include "smb2/request.h"
 #include "smb2/session.h"
 #include "smb2/slow_requests.h"
@@ -97,16 +99,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string peer_host() const { return transport_->peer().host(); }
 
   Negotiated negotiated;
+  AsyncCommandList async_commands;
   crypto::PreauthHash preauth_integrity_hash;  // Connection.PreauthIntegrityHashValue
   CommandSequenceWindow command_sequence_window;
   // Bytes between head and data of the answers to READ; 0 unless a test wants otherwise.
   std::atomic<uint8_t> read_response_padding = 0;
 
   // Connection.SessionTable.
-  std::shared_ptr<Channel> find_channel(SessionId id) const;
+  std::shared_ptr<Channel> find_channel(SessionId id) const { return channels_.find(id); }
   bool add_channel(std::shared_ptr<Channel> channel);
   // The key of one of the last sessions that ended here, to sign with that it is gone; or null.
-  std::shared_ptr<const crypto::SigningKey> key_of_ended_session(SessionId id) const;
+  std::shared_ptr<const crypto::SigningKey> key_of_ended_session(SessionId id) const {
+    return channels_.key_of_ended(id);
+  }
   void remove_channel(const Channel& channel);
   // The session of `channel` is over: lets go of it, and ends its requests that wait. Thread: any.
   void session_ended(std::shared_ptr<Channel> channel);
@@ -127,16 +132,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Those whose leg is being judged, or waits for that, are not in the table meanwhile.
   size_t session_setups_under_way = 0;
 
-  // What ends a wait. kConnection: the end of the connection only. kCancel: CANCEL as well.
-  // kSession: CANCEL, and the end of the session, which may have other channels.
-  enum class EndedBy : uint8_t { kConnection, kCancel, kSession };
-  // Connection.AsyncCommandList. An AsyncId of zero: too many, or what ends it is over already.
-  // `session`: for kSession.
-  AsyncId register_async(MessageId message_id, std::move_only_function<void()> on_cancel,
-                         EndedBy ended_by, std::shared_ptr<Session> session = nullptr);
-  void unregister_async(AsyncId id);
-  // For one that was registered without.
-  void set_on_cancel(AsyncId id, std::move_only_function<void()> on_cancel, EndedBy ended_by);
   // [MS-SMB2] 3.3.5.16 "Receiving an SMB2 CANCEL Request".
   void cancel(const wire::Header& header);
   // Whether the connection is lost. Its requests may run on. Thread: any.
@@ -153,28 +148,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // none. Thread: any.
   DeliveryOutcome send_break(Bytes message, const Session* session,
                              const filestate::Break& notification);
-  // Whether a break is out and nothing is acknowledged. Thread: any.
-  bool is_suspect() const { return unacked_breaks_.is_suspect(); }
 
-  struct OutMessage {
-    Bytes message;  // header and body
-    Buffer payload;
-    MemoryCharge memory;  // for both, as far as it was taken before
-    std::shared_ptr<const crypto::SigningKey> signing_key;  // null: not signed
-    std::function<void(ByteView)> on_bytes;
-  };
-  // One frame of one or more messages. With `encrypt_for` the frame is encrypted with its key.
-  // Returns where it ends, as Transport::send().
+  // One frame of them, as FrameCodec::encode() makes it. Returns where it ends, as
+  // Transport::send(). Thread: any.
   uint64_t send_messages(std::vector<OutMessage> messages, const Session* encrypt_for);
 
  private:
-  struct AsyncRequest {
-    MessageId message_id;
-    std::move_only_function<void()> on_cancel;
-    EndedBy ended_by = EndedBy::kCancel;
-    std::shared_ptr<Session> session;
-  };
-
   // Counts the frame for as long as it waits to be sent, and gives it to the transport.
   uint64_t send_counted(transport::OutFrame frame);
   // Whether `frame` is a NEGOTIATE that follows an SMB1 one, of a client that another worker has.
@@ -184,38 +163,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The same for one that takes long to decrypt or to verify.
   Task<bool> process_long_frame(CountedBuffer frame);
   void count_frame(size_t size);
-  std::optional<SealedFrame> sealed_by(ByteView frame) const;
-  bool process_messages(CountedBuffer frame, size_t offset, std::shared_ptr<Session> decrypted_for);
-  // The messages of a frame from `offset` on, with their ids taken from the window. Nothing: the
-  // connection must end.
-  std::optional<std::vector<CompoundElement>> take_elements(ByteView frame, size_t offset,
-                                                            const Session* decrypted_for);
-  // With which keys the signed ones are to be verified; false when there are none.
-  bool find_keys(std::vector<CompoundElement>& elements) const;
-  bool serve(CountedBuffer frame, std::vector<CompoundElement> elements,
-             std::shared_ptr<Session> decrypted_for);
+  // [MS-SMB2] 3.3.5.2.2 and 3.3.5.2.3: whether the connection is in a state for these requests, and
+  // takes their ids from the window. False: the connection must end.
+  bool admit(RequestFrame& frame);
+  bool serve(RequestFrame frame);
   Task<void> close();
-  bool is_over(const AsyncRequest& request) const;
   // Ends every wait that is over, and requests whose turn has not come and that nobody wants now.
   void end_waits();
 
   Server& server_;
   transport::TransportPtr transport_;
   FdBudget::Place place_;  // until the transport is closed
-  std::unordered_map<SessionId, std::shared_ptr<Channel>> channels_;
-  struct EndedSession {
-    SessionId id;
-    std::shared_ptr<const crypto::SigningKey> signing_key;
-  };
-  std::deque<EndedSession> ended_sessions_;  // the latest last
+  ChannelTable channels_;
+  const FrameCodec codec_{channels_};
   UnackedBreaks unacked_breaks_;
-  std::unordered_map<AsyncId, AsyncRequest> async_requests_;
-  uint64_t last_async_id_ = 0;
   std::deque<std::shared_ptr<OneShot<bool>>> waits_for_memory_;  // the first looks for it
   std::atomic<bool> any_session_valid_ = false;
   bool cancelled_something_ = false;  // by the frame at hand
   std::atomic<bool> ending_ = false;
-  bool abandoned_ = false;
   TaskScope requests_;
 
   friend class Compound;

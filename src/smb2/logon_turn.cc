@@ -34,11 +34,10 @@ Task<Result<void>> LogonTurn::wait() {
     if (connection.transport().is_closed()) co_return fail(NtStatus::kUserSessionDeleted);
     Timer timer(connection.reactor());
     timer.start(answer.after, [again] { again->set(true); });
-    const AsyncId id = connection.register_async(
-        request_.header.message_id, [again] { again->set(true); },
-        Connection::EndedBy::kConnection);
+    const AsyncId id = connection.async_commands.add(
+        request_.header.message_id, [again] { again->set(true); }, EndedBy::kConnection);
     co_await again->wait(connection.reactor());
-    connection.unregister_async(id);
+    connection.async_commands.remove(id);
   }
   is_judged_ = true;
   if (attempt_.is_beyond_allowance()) {

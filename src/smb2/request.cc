@@ -60,15 +60,14 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel, Interi
   }
   // What waits without end has done nothing yet: the client asks again on another channel, and must
   // not find its own lock there or lose changes to a dead request. The others do what was asked.
-  using EndedBy = Connection::EndedBy;
   const EndedBy ended_by = unbounded ? EndedBy::kCancel : EndedBy::kSession;
   gone_async_ = true;
   if (async_id_.value != 0) {  // it was slow before
-    connection->set_on_cancel(async_id_, std::move(on_cancel), ended_by);
+    connection->async_commands.set_on_cancel(async_id_, std::move(on_cancel), ended_by);
     return {};
   }
   async_id_ =
-      connection->register_async(header.message_id, std::move(on_cancel), ended_by, session);
+      connection->async_commands.add(header.message_id, std::move(on_cancel), ended_by, session);
   if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
   owes_interim_ = true;
   if (interim == Interim::kAtOnce) send_interim();
@@ -92,15 +91,15 @@ void Request::send_sign_of_life() {
   if (gone_async_) return;  // it waits for a client, who knows
   if (tree_connect && !std::exchange(is_slow_, true)) ++tree_connect->share->slow_requests;
   if (async_id_.value != 0 || connection->is_ending()) return;
-  async_id_ = connection->register_async(header.message_id, nullptr, Connection::EndedBy::kSession,
-                                         session);
+  async_id_ =
+      connection->async_commands.add(header.message_id, nullptr, EndedBy::kSession, session);
   if (async_id_.value != 0) compound.send_interim(*this, async_id_);
 }
 
 void Request::finish_async() {
   if (is_watched_) connection->slow_requests.remove(*this);
   if (is_slow_) --tree_connect->share->slow_requests;
-  if (async_id_.value != 0) connection->unregister_async(async_id_);
+  if (async_id_.value != 0) connection->async_commands.remove(async_id_);
   // The interim response was not needed: the client has not heard of the id, and has no credits.
   if (owes_interim_) async_id_ = {};
 }

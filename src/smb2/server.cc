@@ -13,7 +13,6 @@
 #include "smb2/siblings.h"
 #include "smb2/work_owner.h"
 #include "store/worker_group.h"
-#include "transport/tcp_transport.h"
 
 namespace braid::smb2 {
 namespace {
@@ -75,13 +74,11 @@ Server::~Server() {
   reactors_.timers().post([scavenger = std::move(scavenger_)] { scavenger->timer.cancel(); });
 }
 
-void Server::adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) {
+void Server::adopt(transport::MakeTransport connection, Buffer first_message, Arrival arrival) {
   Reactor& reactor = reactors_.next();
-  reactor.post([this, &reactor, socket = std::move(socket), first_frame = std::move(first_frame),
-                arrival]() mutable {
-    serve(transport::make_tcp_transport(reactor, socket.release()), std::move(first_frame),
-          arrival);
-  });
+  reactor.post(
+      [this, &reactor, connection = std::move(connection), first_message = std::move(first_message),
+       arrival]() mutable { serve(connection(reactor), std::move(first_message), arrival); });
 }
 
 void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {

@@ -60,8 +60,6 @@ struct ServerParts {
   uint64_t first_file_id = 1;
   // commands/ioctl/test_switches.cc: what smbtorture may ask of a server under test.
   bool test_switches = false;
-  // Transport::set_keepalive_idle() of each connection; 0: as the transport has it. For tests.
-  std::chrono::seconds keepalive_idle{0};
   // RLIMIT_NOFILE; fd_budget.h divides it.
   size_t descriptors_max = size_t{1} << 20;
   // The other workers of this machine; null when there are none. The Server starts and stops it.
@@ -73,13 +71,17 @@ struct ServerParts {
 enum class DurableOpens : uint8_t { kKept, kClosed };
 
 // Owned by the worker's main. Thread: adopt() and stop() from any.
-class Server final : public ConnectionSink {
+class Server {
  public:
   Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool);
-  ~Server() override;
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
-  void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override;
-  // The same for a transport that is there already: tests, SMB Direct.
+  // Takes over a connection of whatever kind, on a reactor of its choice. `first_message`, as in
+  // ConnectionSink::adopt(), came with it.
+  void adopt(transport::MakeTransport connection, Buffer first_message, Arrival arrival);
+  // The same for a transport that is there already. Thread: any.
   void serve(transport::TransportPtr transport, Buffer first_message,
              Arrival arrival = Arrival::kNew);
   // Ends all connections, closes all sessions, waits for what runs. Blocks the calling thread,
@@ -103,7 +105,6 @@ class Server final : public ConnectionSink {
   const Clock& clock() const { return parts_.clock; }
   bool anonymous_sessions() const { return parts_.anonymous_sessions; }
   bool test_switches() const { return parts_.test_switches; }
-  std::chrono::seconds keepalive_idle() const { return parts_.keepalive_idle; }
   const Guid& server_guid() const { return parts_.server_guid; }
   const cluster::Interfaces& interfaces() const { return interfaces_; }
   // For files; there by a Seat, which says whose turn it is.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 
 #include "runtime/task_scope.h"
@@ -10,12 +11,11 @@ namespace braid::smb2 {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
-// Counters to be set, and nothing behind them.
-class Counters final : public transport::Transport {
+// A peer of which the test says what it has acknowledged.
+class Peer final : public transport::Transport {
  public:
-  explicit Counters(Reactor& reactor) : reactor_(reactor) {}
+  explicit Peer(Reactor& reactor) : reactor_(reactor) {}
 
   Task<Result<CountedBuffer>> receive() override {
     co_return fail(NtStatus::kConnectionDisconnected);
@@ -25,43 +25,28 @@ class Counters final : public transport::Transport {
   uint64_t send(transport::OutFrame) override { return 0; }
   Task<void> writable() override { co_return; }
   Task<void> drained() override { co_return; }
-  uint64_t bytes_queued() const override { return sent; }
-  uint64_t bytes_sent() const override { return sent; }
-  uint64_t unacknowledged() const override {
-    acknowledged += per_look;
-    if (++looks == kLooks) looked.set_value();
-    return sent - acknowledged;
+  uint64_t bytes_queued() const override { return 1000; }
+  uint64_t bytes_sent() const override { return 1000; }
+  uint64_t bytes_acknowledged() const override { return acknowledged; }
+  void watch_acknowledgements(transport::AcknowledgementLook look) override {
+    look_ = std::move(look);
   }
-  std::chrono::microseconds retransmission_timeout() const override { return timeout; }
-  std::chrono::microseconds silence() const override { return silent_for; }
-  void close() override { closed = true; }
-  void abort() override {
-    aborted = true;
-    close();
-    done.set_value();
-  }
-  bool is_closed() const override { return closed; }
+  bool is_suspect() const override { return false; }
+  void close() override {}
+  bool is_closed() const override { return false; }
   transport::SocketAddress peer() const override { return {}; }
   transport::SocketAddress local() const override { return {}; }
   Reactor& reactor() const override { return reactor_; }
 
-  std::atomic<uint64_t> sent = 0;
-  mutable std::atomic<uint64_t> acknowledged = 0;
-  std::atomic<std::chrono::microseconds> timeout = 1us;
-  std::atomic<std::chrono::microseconds> silent_for = 0us;
-  std::atomic<bool> closed = false;
-  std::atomic<bool> aborted = false;
-  std::promise<void> done;
-
-  // So much more is acknowledged each time somebody looks, and that many looks are waited for: more
-  // than a peer has that acknowledges nothing.
-  static constexpr uint64_t kLooks = UnackedBreaks::kRetransmissionsMax * 3;
-  std::atomic<uint64_t> per_look = 0;
-  mutable std::atomic<uint64_t> looks = 0;
-  mutable std::promise<void> looked;
+  bool is_watched() const { return look_ != nullptr; }
+  void look() {
+    if (look_ && !look_(acknowledged)) look_ = nullptr;
+  }
+  std::atomic<uint64_t> acknowledged = 0;
 
  private:
   Reactor& reactor_;
+  transport::AcknowledgementLook look_;
 };
 
 struct UnackedBreaksTest : testing::Test {
@@ -96,12 +81,24 @@ struct UnackedBreaksTest : testing::Test {
     scope.wait();
     return future.get();
   }
+  bool is_watched_after_a_look() {
+    bool watched = false;
+    run([&] {
+      transport->look();
+      watched = transport->is_watched();
+    });
+    return watched;
+  }
+  // As the transport does when something may have been acknowledged.
+  void look() {
+    run([this] { transport->look(); });
+  }
   void TearDown() override {
     run([this] { breaks.close(); });
   }
 
   ReactorPool reactors{1};
-  std::shared_ptr<Counters> transport = std::make_shared<Counters>(reactors.at(0));
+  std::shared_ptr<Peer> transport = std::make_shared<Peer>(reactors.at(0));
   // What filestate still waits for, and what went to another channel.
   std::atomic<bool> is_awaited = true;
   std::vector<filestate::Break> handed_on;
@@ -111,78 +108,43 @@ struct UnackedBreaksTest : testing::Test {
   UnackedBreaks breaks{transport, answers};
 };
 
-TEST_F(UnackedBreaksTest, AcknowledgedBreakHasArrived) {
-  transport->sent = transport->acknowledged = 100;
-  EXPECT_EQ(wait(add(100)), Delivery::kArrived);
-  EXPECT_FALSE(transport->aborted);
-}
-
-TEST_F(UnackedBreaksTest, SilentPeerLosesItsConnectionAfterSixTimeouts) {
-  transport->sent = 100;
+TEST_F(UnackedBreaksTest, PeerIsWatchedWhileABreakIsOut) {
+  EXPECT_FALSE(transport->is_watched());
   transport->acknowledged = 60;
-  const auto started = Clock::now();
-  const auto outcome = add(100);
-  transport->done.get_future().wait();
-  EXPECT_GE(Clock::now() - started,
-            UnackedBreaks::kTimeoutMin * UnackedBreaks::kRetransmissionsMax);
-  EXPECT_TRUE(transport->aborted);
-  // Known only when the connection has ended: it may have been acknowledged that moment.
-  EXPECT_FALSE(outcome->is_set());
-  run([this] { breaks.close(); });
-  EXPECT_EQ(wait(outcome), Delivery::kLost);
-}
-
-// What it did not acknowledge before need not be waited for again, but that it still does not.
-TEST_F(UnackedBreaksTest, PeerSilentForLongHasOneMoreTimeout) {
-  transport->sent = 100;
-  transport->silent_for = 20s;
-  const auto other_transport = std::make_shared<Counters>(reactors.at(0));
-  other_transport->sent = 100;
-  UnackedBreaks other{other_transport, answers};
-  run([&] { other.add(100, std::make_shared<OneShot<Delivery>>(), {}); });
-  add(100);
-  EXPECT_TRUE(breaks.is_suspect());
-  // It began later, and is through before the other one, which was not silent, has had its six.
-  bool other_is_through = true;
-  transport->done.get_future().wait();
-  run([&] {
-    other_is_through = other_transport->aborted;
-    other.close();
-  });
-  EXPECT_FALSE(other_is_through);
-}
-
-// What waits behind data in our own queue is not sent, but the peer that takes the data lives.
-TEST_F(UnackedBreaksTest, PeerThatReadsSlowlyKeepsItsConnection) {
-  transport->sent = 1000;
-  transport->per_look = 10;
-  const auto outcome = add(2000);
-  transport->looked.get_future().wait();
-  EXPECT_FALSE(transport->aborted);
-  EXPECT_FALSE(outcome->is_set());
-  run([this] {
-    transport->per_look = 0;
-    transport->sent = transport->acknowledged = 2000;
-  });
-  EXPECT_EQ(wait(outcome), Delivery::kArrived);
+  const auto first = add(100);
+  EXPECT_TRUE(is_watched_after_a_look());
+  EXPECT_FALSE(first->is_set());
+  const auto second = add(200);
+  transport->acknowledged = 100;
+  EXPECT_TRUE(is_watched_after_a_look());
+  EXPECT_EQ(wait(first), Delivery::kArrived);
+  EXPECT_FALSE(second->is_set());
+  transport->acknowledged = 200;
+  EXPECT_FALSE(is_watched_after_a_look());
+  EXPECT_EQ(wait(second), Delivery::kArrived);
+  add(300);
+  EXPECT_TRUE(is_watched_after_a_look());
 }
 
 TEST_F(UnackedBreaksTest, EndOfTheConnectionTellsLostFromArrived) {
-  transport->sent = 200;
   transport->acknowledged = 100;
   const auto first = add(100);
   const auto second = add(200);
   run([this] { breaks.close(); });
+  EXPECT_FALSE(transport->is_watched());
   EXPECT_EQ(wait(first), Delivery::kArrived);
   EXPECT_EQ(wait(second), Delivery::kLost);
   EXPECT_EQ(wait(add(300)), Delivery::kLost);
+  EXPECT_FALSE(transport->is_watched());
 }
 
 // It may be in a buffer that nobody reads any more.
 TEST_F(UnackedBreaksTest, ArrivedButNotAnsweredIsHandedOnAtTheEnd) {
-  transport->sent = transport->acknowledged = 100;
-  EXPECT_EQ(wait(add(60)), Delivery::kArrived);
-  EXPECT_EQ(wait(add(80, /*ack_required=*/false)), Delivery::kArrived);
+  transport->acknowledged = 100;
+  const auto outcome = add(60);
+  add(80, /*ack_required=*/false);
+  look();
+  EXPECT_EQ(wait(outcome), Delivery::kArrived);
   add(100);
   run([this] {
     EXPECT_TRUE(handed_on.empty());
@@ -192,10 +154,12 @@ TEST_F(UnackedBreaksTest, ArrivedButNotAnsweredIsHandedOnAtTheEnd) {
 }
 
 TEST_F(UnackedBreaksTest, AnsweredOnesAreForgotten) {
-  transport->sent = transport->acknowledged = 100;
+  transport->acknowledged = 100;
   is_awaited = false;
-  for (int i = 0; i < 49; ++i) add(100);
-  wait(add(100));
+  for (int i = 0; i < 50; ++i) {
+    add(100);
+    look();
+  }
   run([this] {
     breaks.close();
     EXPECT_LE(handed_on.size(), 16u);

@@ -14,11 +14,8 @@ using Kind = FaultAction::Kind;
 
 class FaultTransport final : public Transport, public std::enable_shared_from_this<FaultTransport> {
  public:
-  FaultTransport(TransportPtr inner, FaultPlan plan, Acknowledgements acknowledgements)
-      : inner_(std::move(inner)),
-        plan_(std::move(plan)),
-        acknowledgements_(acknowledgements),
-        timer_(inner_->reactor()) {}
+  FaultTransport(TransportPtr inner, FaultPlan plan)
+      : inner_(std::move(inner)), plan_(std::move(plan)), timer_(inner_->reactor()) {}
 
   Task<Result<CountedBuffer>> receive() override;
   void set_receive_limit(size_t size) override { inner_->set_receive_limit(size); }
@@ -32,14 +29,11 @@ class FaultTransport final : public Transport, public std::enable_shared_from_th
   uint64_t bytes_queued() const override { return queued_; }
   // What was dropped did leave, as far as the sender can tell, and stays unacknowledged.
   uint64_t bytes_sent() const override { return inner_->bytes_sent() + lost_; }
-  uint64_t unacknowledged() const override {
-    if (acknowledgements_ == Acknowledgements::kFrozen) return bytes_sent();
-    return inner_->unacknowledged() + lost_;
+  uint64_t bytes_acknowledged() const override { return inner_->bytes_acknowledged(); }
+  void watch_acknowledgements(AcknowledgementLook look) override {
+    inner_->watch_acknowledgements(std::move(look));
   }
-  std::chrono::microseconds retransmission_timeout() const override {
-    return inner_->retransmission_timeout();
-  }
-  std::chrono::microseconds silence() const override { return inner_->silence(); }
+  bool is_suspect() const override { return inner_->is_suspect(); }
 
   void close() override { inner_->close(); }
   bool is_closed() const override { return inner_->is_closed(); }
@@ -67,7 +61,6 @@ class FaultTransport final : public Transport, public std::enable_shared_from_th
 
   const TransportPtr inner_;
   const FaultPlan plan_;
-  const Acknowledgements acknowledgements_;
   Count sent_count_;
   Count received_count_;
   std::deque<Held> held_;  // the first one's delay is running
@@ -79,7 +72,7 @@ class FaultTransport final : public Transport, public std::enable_shared_from_th
 Task<Result<CountedBuffer>> FaultTransport::receive() {
   const auto self = shared_from_this();
   for (;;) {
-    BRAID_CO_TRY(Buffer message, co_await inner_->receive());
+    BRAID_CO_TRY(CountedBuffer message, co_await inner_->receive());
     const FaultAction action = decide(Direction::kReceive, received_count_, message.size());
     switch (action.kind) {
       case Kind::kDrop:
@@ -155,9 +148,8 @@ FaultPlan close_at_byte(Direction direction, uint64_t byte) {
   };
 }
 
-TransportPtr make_fault_transport(TransportPtr inner, FaultPlan plan,
-                                  Acknowledgements acknowledgements) {
-  return std::make_shared<FaultTransport>(std::move(inner), std::move(plan), acknowledgements);
+TransportPtr make_fault_transport(TransportPtr inner, FaultPlan plan) {
+  return std::make_shared<FaultTransport>(std::move(inner), std::move(plan));
 }
 
 }  // namespace braid::transport

@@ -40,13 +40,8 @@ FaultPlan at_frame(Direction direction, uint64_t frame, FaultAction action);
 // Closes instead of passing the frame that holds the byte.
 FaultPlan close_at_byte(Direction direction, uint64_t byte);
 
-// Whether the counters tell the truth about what the peer acknowledged. kFrozen plays a peer that
-// is gone without a word: bytes leave, and nothing is ever acknowledged.
-enum class Acknowledgements : uint8_t { kTrue, kFrozen };
-
 // `inner` must not be used by anybody else any more. Thread: as `inner`, but send() on the
 // reactor's own thread only.
-TransportPtr make_fault_transport(TransportPtr inner, FaultPlan plan,
-                                  Acknowledgements acknowledgements = Acknowledgements::kTrue);
+TransportPtr make_fault_transport(TransportPtr inner, FaultPlan plan);
 
 }  // namespace braid::transport

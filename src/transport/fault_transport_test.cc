@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/memory_budget.h"
 #include "transport/memory_transport.h"
 #include "transport/transport_testing.h"
 
@@ -56,11 +57,35 @@ TEST(FaultTransport, DropsOnTheWayIn) {
   run(reactor, faulty_receive(a, make_fault_transport(b, plan)));
 }
 
+Task<void> received_keeps_its_charge(TransportPtr clean, TransportPtr faulty) {
+  const auto budget = MemoryBudget::make(64u << 20);
+  const auto account = budget->open_account("");
+  account->became_known("user");
+  const uint64_t before = account->used();
+  faulty->set_account(account);
+  faulty->set_receive_limit(1 << 20);
+  clean->send(frame_of(Bytes(1 << 20)));
+  {
+    const auto message = co_await faulty->receive();
+    EXPECT_TRUE(message);
+    EXPECT_GT(account->used(), before);
+  }
+  EXPECT_EQ(account->used(), before);
+}
+
+TEST(FaultTransport, WhatIsReceivedKeepsItsCharge) {
+  Reactor reactor;
+  auto [a, b] = make_memory_transports(reactor, reactor);
+  run(reactor,
+      received_keeps_its_charge(
+          a, make_fault_transport(b, FaultPlan([](const auto&) { return FaultAction{}; }))));
+}
+
 Task<void> dropped_is_unacknowledged(TransportPtr clean, TransportPtr faulty) {
   const uint64_t first = faulty->send(frame_of({1}));
   const uint64_t second = faulty->send(frame_of({2}));
   EXPECT_TRUE(co_await clean->receive());
-  const uint64_t acknowledged = faulty->bytes_sent() - faulty->unacknowledged();
+  const uint64_t acknowledged = faulty->bytes_acknowledged();
   EXPECT_GE(acknowledged, first);
   EXPECT_LT(acknowledged, second);
 }

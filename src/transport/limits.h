@@ -40,6 +40,11 @@ inline constexpr uint64_t kUnsentMax = 16 * 1024 * 1024;
 // server up that is silent for as long, and what waits here takes memory from others.
 inline constexpr std::chrono::seconds kTakesNothingMax{60};
 
+// How long a peer is silent before the kernel asks whether it is still there. The kernel's own idle
+// time is two hours: a peer that lost its link and came back by another one would leave its old
+// connections to count against its limits for that long.
+inline constexpr std::chrono::seconds kKeepaliveIdle{30};
+
 // How long a peer waits to be read from while its share of the memory is taken. By then whoever did
 // not read is gone; what is still held is what the peer asked to be kept.
 inline constexpr std::chrono::seconds kMemoryPatience{150};

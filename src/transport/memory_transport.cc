@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "transport/acknowledgement_watch.h"
 #include "transport/limits.h"
 #include "transport/send_queue.h"
 
@@ -61,6 +62,7 @@ struct Pipe {
 };
 
 class MemoryTransport final : public Transport,
+                              public AcknowledgementWatch::Stream,
                               public std::enable_shared_from_this<MemoryTransport> {
  public:
   MemoryTransport(std::shared_ptr<Pipe> in, std::shared_ptr<Pipe> out)
@@ -88,19 +90,22 @@ class MemoryTransport final : public Transport,
 
   uint64_t bytes_queued() const override { return out_->state.lock()->queued; }
   uint64_t bytes_sent() const override { return bytes_queued(); }
-  uint64_t unacknowledged() const override {
-    auto state = out_->state.lock();
-    return state->queued - state->received;
-  }
+  uint64_t bytes_acknowledged() const override { return out_->state.lock()->received; }
+  // Nobody tells this end what the other one has received.
+  void watch_acknowledgements(AcknowledgementLook look) override { watch_.set(std::move(look)); }
+  bool is_suspect() const override { return watch_.is_suspect(); }
+  // AcknowledgementWatch::Stream: nothing gets lost on the way.
   std::chrono::microseconds retransmission_timeout() const override {
-    return std::chrono::milliseconds(1);  // nothing gets lost on the way
+    return std::chrono::milliseconds(1);
   }
+  std::chrono::microseconds silence() const override { return {}; }
 
   void close() override {
     if (closed_.exchange(true)) return;
     in_->close();
     out_->close();
   }
+  void abort() override { close(); }
   bool is_closed() const override { return closed_ || in_->state.lock()->closed; }
   SocketAddress peer() const override { return {}; }
   SocketAddress local() const override { return {}; }
@@ -113,6 +118,7 @@ class MemoryTransport final : public Transport,
   const std::shared_ptr<Pipe> out_;
   size_t limit_ = kReceiveLimitInitial;
   std::shared_ptr<MemoryAccount> account_;
+  AcknowledgementWatch watch_{in_->reader, *this};
   std::optional<Error> error_;
   std::atomic<bool> closed_ = false;
 };

@@ -1,10 +1,7 @@
 #include "transport/tcp_transport.h"
 
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,8 +14,10 @@
 #include "base/guarded.h"
 #include "runtime/asio.h"
 #include "runtime/take_memory.h"
+#include "transport/acknowledgement_watch.h"
 #include "transport/frame_reader.h"
 #include "transport/send_queue.h"
+#include "transport/tcp_socket.h"
 
 namespace braid::transport {
 
@@ -36,42 +35,19 @@ constexpr int kLooksBeforeTimeout = 6;
 // While more complete requests wait in the read buffer, their responses are collected up to this.
 constexpr uint64_t kCollectMax = 128 * 1024;
 
-constexpr std::chrono::microseconds kRetransmissionTimeoutUnknown = std::chrono::seconds(1);
-// Beyond this many the kernel's own time-out has met its maximum and says nothing any more.
-constexpr unsigned kRetransmissionsCounted = 8;
-
-// Seconds of silence before the kernel asks whether the peer is still there, between two such
-// questions, and how many may go unanswered.
-struct Keepalive {
-  int idle;
-  int interval;
-  int count;
-};
-// The kernel's own idle time is two hours. A peer that lost its link and came back by another one
-// would leave its old connections to count against its limits for that long.
-constexpr Keepalive kKeepalive{.idle = 30, .interval = 5, .count = 3};
-
-void set_keepalive(int fd, const Keepalive& keepalive) {
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive.idle, sizeof keepalive.idle);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive.interval, sizeof keepalive.interval);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &keepalive.count, sizeof keepalive.count);
-}
-
 // Thread: the reactor's, except for what is marked. Kept alive by every wait that is under way.
-class TcpTransport final : public Transport, public std::enable_shared_from_this<TcpTransport> {
+class TcpTransport final : public Transport,
+                           public AcknowledgementWatch::Stream,
+                           public std::enable_shared_from_this<TcpTransport> {
  public:
-  TcpTransport(Reactor& reactor, int fd, ByteView already_received,
-               std::chrono::nanoseconds takes_nothing_max)
+  TcpTransport(Reactor& reactor, int fd, ByteView already_received, const TcpOptions& options)
       : reactor_(reactor),
-        takes_nothing_max_(takes_nothing_max),
+        takes_nothing_max_(options.takes_nothing_max),
         descriptor_(reactor.context()),
         fd_(fd),
         peer_(SocketAddress::peer_of(fd)),
         local_(SocketAddress::local_of(fd)) {
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    set_keepalive(fd, kKeepalive);
+    tcp::prepare(fd, options.keepalive_idle);
     if (!already_received.empty()) reader_.seed(already_received);
     boost::system::error_code failed;
     descriptor_.assign(fd, failed);
@@ -97,22 +73,22 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
 
   uint64_t bytes_queued() const override { return inbox_.lock()->queued; }
   uint64_t bytes_sent() const override { return sent_.load(std::memory_order_relaxed); }
-  uint64_t unacknowledged() const override {
-    auto open = open_fd_.lock();
-    return open->fd < 0 ? unacknowledged_at_end_.load() : unacknowledged_of(open->fd);
-  }
-  std::chrono::microseconds retransmission_timeout() const override;
-  std::chrono::microseconds silence() const override;
+  uint64_t bytes_acknowledged() const override;
+  void watch_acknowledgements(AcknowledgementLook look) override { watch_.set(std::move(look)); }
+  bool is_suspect() const override { return watch_.is_suspect() || silence().count() > 0; }
 
   void close() override;
   UniqueFd release() override;
   void abort() override;
   void set_peer_timeout(std::chrono::milliseconds limit) override;
-  void set_keepalive_idle(std::chrono::seconds idle) override;
   bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
   SocketAddress peer() const override { return peer_; }
   SocketAddress local() const override { return local_; }
   Reactor& reactor() const override { return reactor_; }
+
+  // AcknowledgementWatch::Stream, with bytes_acknowledged(), abort() and peer().
+  std::chrono::microseconds retransmission_timeout() const override;
+  std::chrono::microseconds silence() const override;
 
  private:
   // Frames of other threads on their way to queue_, and the one count that orders all frames.
@@ -120,11 +96,6 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     std::vector<OutFrame> frames;
     uint64_t queued = 0;
     bool posted = false;
-  };
-  // Of what the peer has not acknowledged.
-  struct Retransmissions {
-    std::chrono::microseconds timeout;  // before the first
-    unsigned count;
   };
   struct OpenFd {
     int fd = -1;
@@ -134,7 +105,7 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
     std::coroutine_handle<> handle;
   };
 
-  std::optional<Retransmissions> retransmissions() const;
+  std::optional<tcp::Retransmissions> retransmissions() const;
   // Reads once; false if nothing was there.
   bool read();
   // Until the account has room for the next message. Nothing is read meanwhile.
@@ -153,10 +124,6 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   void end(Error why);
 
   uint64_t unsent() const { return bytes_queued() - bytes_sent(); }
-  static uint64_t unacknowledged_of(int fd) {
-    int count = 0;
-    return ioctl(fd, SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<uint64_t>(count) : 0;
-  }
 
   auto readable() {
     struct Awaiter {
@@ -205,6 +172,8 @@ class TcpTransport final : public Transport, public std::enable_shared_from_this
   std::optional<Timer> progress_timer_;  // made by the first wait
   bool watching_progress_ = false;
   int looks_in_vain_ = 0;
+
+  AcknowledgementWatch watch_{reactor_, *this};
 
   std::optional<Error> end_error_;
   std::atomic<bool> closed_ = false;
@@ -410,30 +379,28 @@ void TcpTransport::continue_unsent_waiters() {
   });
 }
 
-std::optional<TcpTransport::Retransmissions> TcpTransport::retransmissions() const {
+uint64_t TcpTransport::bytes_acknowledged() const {
+  // In this order: bytes sent in between count as not acknowledged.
+  const uint64_t sent = bytes_sent();
   auto open = open_fd_.lock();
-  tcp_info info{};
-  socklen_t length = sizeof info;
-  if (open->fd < 0 || getsockopt(open->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
-      info.tcpi_rto == 0) {
-    return std::nullopt;
-  }
-  // The kernel's time-out has doubled with each of them, and starts again with what the peer
-  // acknowledges.
-  const unsigned count = std::min<unsigned>(info.tcpi_retransmits, kRetransmissionsCounted);
-  return Retransmissions{.timeout = std::chrono::microseconds(info.tcpi_rto >> count),
-                         .count = count};
+  const uint64_t unacknowledged =
+      open->fd < 0 ? unacknowledged_at_end_.load() : tcp::unacknowledged(open->fd);
+  return sent > unacknowledged ? sent - unacknowledged : 0;
+}
+
+std::optional<tcp::Retransmissions> TcpTransport::retransmissions() const {
+  auto open = open_fd_.lock();
+  return open->fd < 0 ? std::nullopt : tcp::retransmissions(open->fd);
 }
 
 std::chrono::microseconds TcpTransport::retransmission_timeout() const {
   const auto now = retransmissions();
-  return now ? now->timeout : kRetransmissionTimeoutUnknown;
+  return now ? now->timeout : tcp::kRetransmissionTimeoutUnknown;
 }
 
 std::chrono::microseconds TcpTransport::silence() const {
   const auto now = retransmissions();
-  if (!now) return {};
-  return now->timeout * ((1 << now->count) - 1);
+  return now ? now->silence() : std::chrono::microseconds{};
 }
 
 void TcpTransport::close() {
@@ -445,9 +412,7 @@ void TcpTransport::close() {
 
 void TcpTransport::do_not_linger() {
   auto open = open_fd_.lock();
-  if (open->fd < 0) return;
-  const linger none{.l_onoff = 1, .l_linger = 0};
-  setsockopt(open->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  if (open->fd >= 0) tcp::do_not_linger(open->fd);
 }
 
 void TcpTransport::abort() {
@@ -455,21 +420,9 @@ void TcpTransport::abort() {
   close();
 }
 
-// TCP_USER_TIMEOUT counts for what was sent; with keep-alive it is also what ends their series.
 void TcpTransport::set_peer_timeout(std::chrono::milliseconds limit) {
   auto open = open_fd_.lock();
-  if (open->fd < 0) return;
-  const auto user_timeout = static_cast<unsigned>(limit.count());
-  setsockopt(open->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
-  set_keepalive(open->fd, {.idle = 1, .interval = 1, .count = kKeepalive.count});
-}
-
-void TcpTransport::set_keepalive_idle(std::chrono::seconds idle) {
-  auto open = open_fd_.lock();
-  if (open->fd < 0) return;
-  Keepalive keepalive = kKeepalive;
-  keepalive.idle = static_cast<int>(idle.count());
-  set_keepalive(open->fd, keepalive);
+  if (open->fd >= 0) tcp::set_peer_timeout(open->fd, limit);
 }
 
 UniqueFd TcpTransport::release() {
@@ -490,7 +443,7 @@ void TcpTransport::end(Error why) {
   progress_timer_.reset();
   {
     auto open = open_fd_.lock();
-    if (open->fd >= 0) unacknowledged_at_end_ = unacknowledged_of(open->fd);
+    if (open->fd >= 0) unacknowledged_at_end_ = tcp::unacknowledged(open->fd);
     open->fd = -1;
   }
   boost::system::error_code ignored;
@@ -501,8 +454,14 @@ void TcpTransport::end(Error why) {
 }  // namespace
 
 TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received,
-                                std::chrono::nanoseconds takes_nothing_max) {
-  return std::make_shared<TcpTransport>(reactor, fd, already_received, takes_nothing_max);
+                                TcpOptions options) {
+  return std::make_shared<TcpTransport>(reactor, fd, already_received, options);
+}
+
+MakeTransport over_tcp(UniqueFd socket, TcpOptions options) {
+  return [socket = std::move(socket), options](Reactor& reactor) mutable {
+    return make_tcp_transport(reactor, socket.release(), {}, options);
+  };
 }
 
 }  // namespace braid::transport

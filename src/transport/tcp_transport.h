@@ -1,10 +1,19 @@
 // TcpTransport: SMB2 over TCP.
 #pragma once
 
+#include "base/unique_fd.h"
 #include "transport/limits.h"
 #include "transport/transport.h"
 
 namespace braid::transport {
+
+struct TcpOptions {
+  // A peer that takes nothing of what waits for it for so long is dropped, ETIMEDOUT; when memory
+  // is short, after a sixth of that.
+  std::chrono::nanoseconds takes_nothing_max = kTakesNothingMax;
+  // Longer for tests that count on connections which nobody uses.
+  std::chrono::seconds keepalive_idle = kKeepaliveIdle;
+};
 
 // Direct TCP frames: one type byte (0), 24 bits of length. [MS-SMB2] 2.1 "Transport"; of [RFC1002]
 // 4.3 the keep-alive is ignored.
@@ -16,10 +25,13 @@ namespace braid::transport {
 // System calls: small messages that came together are read together, and what is answered while
 // more of them wait is sent together. A large message is received into its own Buffer.
 //
-// A peer that takes nothing of what waits for it for `takes_nothing_max` is dropped, ETIMEDOUT;
-// when memory is short, after a sixth of that. Thread: any.
+// Acknowledged is what the peer's TCP has (SIOCOUTQ), found by looking now and then: see
+// AcknowledgementWatch. Thread: any.
 TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_received = {},
-                                std::chrono::nanoseconds takes_nothing_max = kTakesNothingMax);
+                                TcpOptions options = {});
+
+// The same for a connection whose reactor is not chosen yet.
+MakeTransport over_tcp(UniqueFd socket, TcpOptions options = {});
 
 // Connects and makes the transport on `reactor`. Errors: those of connect(2) as kOs, ETIMEDOUT
 // after `timeout`. REQUIRES: reactor.is_current().

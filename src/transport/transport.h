@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/counted_buffer.h"
@@ -17,6 +18,9 @@
 
 namespace braid::transport {
 
+// Told how far the peer has acknowledged. Whether it is to be told more.
+using AcknowledgementLook = std::move_only_function<bool(uint64_t acknowledged)>;
+
 // One connection's messages, each way in order. [MS-SMB2] 2.1 "Transport".
 // Held by std::shared_ptr: by the Connection, and by operations that are under way.
 // Thread: that of reactor(), except where a function says otherwise.
@@ -25,7 +29,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  // The next message, without the framing. One receive() at a time. Errors:
+  // The next message, without the framing, in the memory that it was received into: whose that is,
+  // the Buffer knows. One receive() at a time. Errors:
   //   kConnectionDisconnected  the peer ended the stream between two messages, or close() was
   //                            called
   //   truncated                the peer ended the stream inside a message
@@ -54,17 +59,22 @@ class Transport {
   // Continues when everything queued is with the kernel, or the transport is closed.
   virtual Task<void> drained() = 0;
 
-  // Bytes since the start, framing included. A frame is in the hands of the peer's transport once
-  //   bytes_sent() - unacknowledged() >= what its send() returned.
-  virtual uint64_t bytes_queued() const = 0;    // Thread: any
-  virtual uint64_t bytes_sent() const = 0;      // given to the kernel; Thread: any
-  virtual uint64_t unacknowledged() const = 0;  // of those, not yet acknowledged by the peer
-  // How long the peer may take to acknowledge before the transport sends again for the first time.
-  // One second if it does not know.
-  virtual std::chrono::microseconds retransmission_timeout() const = 0;
-  // For at least how long the peer has acknowledged nothing of what it was sent, as far as that is
-  // known from what had to be sent again. Thread: any.
-  virtual std::chrono::microseconds silence() const { return {}; }
+  // Bytes since the start, framing included. Thread: any.
+  virtual uint64_t bytes_queued() const = 0;
+  virtual uint64_t bytes_sent() const = 0;  // given to what carries them
+  // Of those, what has arrived at the peer's transport, as far as this one knows. A frame is there
+  // once this is what its send() returned, or more.
+  virtual uint64_t bytes_acknowledged() const = 0;
+
+  // From now on a peer that acknowledges nothing more is gone: each transport finds that out in its
+  // own way and time, and then calls abort(). Meanwhile it calls `look` when more may have been
+  // acknowledged, never from within this call. That ends when `look` returns false or is replaced,
+  // by null for none, and not with the transport: whoever watches ends it before he goes. `look`
+  // must not call this. Thread: the reactor's.
+  virtual void watch_acknowledgements(AcknowledgementLook look) = 0;
+  // Whether the peer looks as if it were gone: what it was sent should have been acknowledged by
+  // now. A guess, for who has another way. Thread: any.
+  virtual bool is_suspect() const = 0;
 
   // One way and idempotent: a receive() under way fails, writable() and drained() continue, unsent
   // frames are dropped. Thread: any.
@@ -76,9 +86,6 @@ class Transport {
   // not; receive() reports ETIMEDOUT. A transport that cannot find that out ignores it. Thread: the
   // reactor's.
   virtual void set_peer_timeout([[maybe_unused]] std::chrono::milliseconds limit) {}
-  // How long a peer may be silent before it is asked whether it still lives; longer than by default
-  // for tests that count on connections which nobody uses. Thread: the reactor's.
-  virtual void set_keepalive_idle([[maybe_unused]] std::chrono::seconds idle) {}
   virtual bool is_closed() const = 0;  // Thread: any
 
   // Ends as close() does, but gives up the socket open, for somebody else to go on with. None when
@@ -95,5 +102,9 @@ class Transport {
 };
 
 using TransportPtr = std::shared_ptr<Transport>;
+
+// A connection that has arrived, of whatever kind: makes its Transport on the reactor that serves
+// it. Called once at most, on that reactor's thread; the connection ends with one that never is.
+using MakeTransport = std::move_only_function<TransportPtr(Reactor&)>;
 
 }  // namespace braid::transport

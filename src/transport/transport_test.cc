@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <random>
 #include <thread>
 
+#include "runtime/one_shot.h"
 #include "runtime/task_scope.h"
 #include "runtime/virtual_timers.h"
 #include "transport/limits.h"
@@ -54,22 +56,24 @@ struct Listener {
   int fd;
 };
 
+// Connected over the loopback interface.
+std::pair<int, int> tcp_sockets() {
+  Listener listener;
+  const SocketAddress address = SocketAddress::local_of(listener.fd);
+  const int first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(connect(first, address.data(), address.size()), 0);
+  return {first, accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC)};
+}
+
 enum class Carrier { kSocket, kTinySocket, kTcp, kMemory };
 
 class EveryTransport : public testing::TestWithParam<Carrier> {
  public:
   std::pair<TransportPtr, TransportPtr> make(Reactor& first, Reactor& second) {
     if (GetParam() == Carrier::kMemory) return make_memory_transports(first, second);
-    std::pair<int, int> fds;
-    if (GetParam() == Carrier::kTcp) {
-      Listener listener;
-      const SocketAddress address = SocketAddress::local_of(listener.fd);
-      fds.first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      EXPECT_EQ(connect(fds.first, address.data(), address.size()), 0);
-      fds.second = accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC);
-    } else {
-      fds = stream_sockets(GetParam() == Carrier::kTinySocket ? 1 : 0);
-    }
+    const std::pair<int, int> fds =
+        GetParam() == Carrier::kTcp ? tcp_sockets()
+                                    : stream_sockets(GetParam() == Carrier::kTinySocket ? 1 : 0);
     return {make_tcp_transport(first, fds.first), make_tcp_transport(second, fds.second)};
   }
 };
@@ -213,6 +217,27 @@ std::string carrier_name(const testing::TestParamInfo<Carrier>& test) {
   return kNames[static_cast<int>(test.param)];
 }
 
+Task<void> watched(TransportPtr first, TransportPtr second) {
+  OneShot<uint64_t> arrived;
+  const uint64_t position = first->send(frame_of(Bytes(1000)));
+  first->watch_acknowledgements([&](uint64_t acknowledged) {
+    if (acknowledged < position) return true;
+    arrived.set(acknowledged);
+    return false;
+  });
+  EXPECT_TRUE(co_await second->receive());
+  EXPECT_EQ(co_await arrived.wait(first->reactor()), position);
+  EXPECT_FALSE(first->is_suspect());
+  first->watch_acknowledgements(nullptr);
+  first->close();
+}
+
+TEST_P(EveryTransport, WatchHearsOfWhatArrived) {
+  Reactor reactor;
+  auto [first, second] = make(reactor, reactor);
+  run(reactor, watched(first, second));
+}
+
 INSTANTIATE_TEST_SUITE_P(Carriers, EveryTransport,
                          testing::Values(Carrier::kSocket, Carrier::kTinySocket, Carrier::kTcp,
                                          Carrier::kMemory),
@@ -321,7 +346,7 @@ Task<void> nothing_taken(TransportPtr transport, int peer) {
 TEST(Transport, PeerThatTakesNothingIsDropped) {
   Reactor reactor;
   const auto [a, b] = stream_sockets(4096);
-  run(reactor, nothing_taken(make_tcp_transport(reactor, a, {}, 10ms), b));
+  run(reactor, nothing_taken(make_tcp_transport(reactor, a, {}, {.takes_nothing_max = 10ms}), b));
 }
 
 // As slow as can be, for longer than a peer may take nothing.
@@ -350,7 +375,8 @@ TEST(Transport, PeerThatTakesLittleIsKept) {
   VirtualTimers timers(clock);
   Reactor reactor(&timers);
   const auto [a, b] = stream_sockets(4096);
-  run(reactor, little_taken(make_tcp_transport(reactor, a, {}, 600ms), b, timers));
+  run(reactor,
+      little_taken(make_tcp_transport(reactor, a, {}, {.takes_nothing_max = 600ms}), b, timers));
 }
 
 // A peer that sends more than there is room for is read from when there is.
@@ -391,12 +417,12 @@ Task<void> acknowledged(TransportPtr first, TransportPtr second) {
   EXPECT_EQ(position, 1004u);
   EXPECT_TRUE(co_await second->receive());
   // Loopback acknowledges within the call that delivers, or shortly after.
-  while (first->bytes_sent() - first->unacknowledged() < position) {
+  while (first->bytes_acknowledged() < position) {
     co_await first->reactor().sleep_for(1ms);
   }
-  EXPECT_GT(first->retransmission_timeout(), 0us);
+  EXPECT_FALSE(first->is_suspect());
   first->close();
-  EXPECT_EQ(first->unacknowledged(), 0u);
+  EXPECT_EQ(first->bytes_acknowledged(), position);
 }
 
 TEST(ConnectTcp, ConnectsAndCountsAcknowledgedBytes) {
@@ -416,6 +442,28 @@ TEST(ConnectTcp, ConnectsAndCountsAcknowledgedBytes) {
     }
   };
   run(reactor, Body::run(reactor, listener.fd));
+}
+
+TEST(OverTcp, TransportIsMadeOnTheReactorThatServesIt) {
+  Reactor reactor;
+  auto [a, b] = tcp_sockets();
+  MakeTransport make = over_tcp(UniqueFd(a), {.keepalive_idle = 77s});
+  const auto transport = make(reactor);
+  EXPECT_EQ(&transport->reactor(), &reactor);
+  int idle = 0;
+  socklen_t size = sizeof idle;
+  EXPECT_EQ(getsockopt(a, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size), 0);
+  EXPECT_EQ(idle, 77);
+  transport->close();
+  close(b);
+}
+
+TEST(OverTcp, ConnectionThatNobodyServesEnds) {
+  const auto [a, b] = tcp_sockets();
+  { const MakeTransport nobody = over_tcp(UniqueFd(a)); }
+  char byte;
+  EXPECT_EQ(read(b, &byte, 1), 0);
+  close(b);
 }
 
 // What was sent, complete as it is, does not arrive.

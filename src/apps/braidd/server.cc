@@ -32,6 +32,7 @@
 #include "smb2/server.h"
 #include "smb2/share_look.h"
 #include "smb2/shared_file_locks.h"
+#include "transport/tcp_transport.h"
 
 namespace braid::braidd {
 namespace {
@@ -127,12 +128,16 @@ std::expected<bool, std::string> test_switches(const config::Config& config) {
 
 // BRAID_TEST_KEEPALIVE=SECONDS in the environment, for tests that cut many idle connections one
 // after the other and must not lose the first of them before the last is cut.
-std::chrono::seconds keepalive_idle() {
+transport::TcpOptions tcp_options() {
   const char* given = ::secure_getenv("BRAID_TEST_KEEPALIVE");
   const std::string_view text = given ? given : "";
   unsigned seconds = 0;
   std::from_chars(text.begin(), text.end(), seconds);
-  return std::chrono::seconds(std::min(seconds, 32'767u));  // the kernel's most
+  transport::TcpOptions options;
+  if (seconds > 0) {
+    options.keepalive_idle = std::chrono::seconds(std::min(seconds, 32'767u));  // the kernel's most
+  }
+  return options;
 }
 
 // Members are made in this order and go in the opposite one: the engine before what it uses.
@@ -187,7 +192,6 @@ class SmbWorkerServer final : public WorkerServer {
                                       .router = router_,
                                       .first_file_id = random_file_id(),
                                       .test_switches = *switches,
-                                      .keepalive_idle = keepalive_idle(),
                                       .descriptors_max = descriptors_,
                                       .group = group_.get()},
                     reactors_, pool_);
@@ -197,7 +201,8 @@ class SmbWorkerServer final : public WorkerServer {
   }
 
   void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override {
-    engine_->adopt(std::move(socket), std::move(first_frame), arrival);
+    engine_->adopt(transport::over_tcp(std::move(socket), tcp_options_), std::move(first_frame),
+                   arrival);
   }
   void reload(config::Snapshot config) override {
     const auto before = engine_->shares();
@@ -253,6 +258,7 @@ class SmbWorkerServer final : public WorkerServer {
   const admin::WorkerPlace place_;
   const size_t descriptors_;
   ConnectionRouter* const router_;
+  const transport::TcpOptions tcp_options_ = tcp_options();
   std::unique_ptr<store::WorkerGroup> group_;
   std::optional<smb2::SharedFileLocks> file_locks_;
   auth::UserStore users_;
