@@ -108,16 +108,16 @@ struct UserStore::Impl {
     struct stat status;
     const bool exists = stat(path().c_str(), &status) == 0;
     const Stamp stamp = exists ? Stamp::of(status) : Stamp{};
-    auto held = snapshot.lock();
-    if (*held == nullptr || !((*held)->stamp == stamp)) {
-      auto loaded = load();
-      if (!loaded) {
-        log::error("cannot read {}: {}", path(), loaded.error().message());
-        return fail(loaded.error());
-      }
-      *held = *std::move(loaded);
+    if (SnapshotPtr held = *snapshot.lock(); held && held->stamp == stamp) return held;
+    // Without the lock: it reads a file. One that was read earlier and is kept later is found out by
+    // its stamp.
+    auto loaded = load();
+    if (!loaded) {
+      log::error("cannot read {}: {}", path(), loaded.error().message());
+      return fail(loaded.error());
     }
-    return *held;
+    *snapshot.lock() = *loaded;
+    return *loaded;
   }
 
   // Runs `change` on a fresh list under the lock that other processes honour, then writes it.
