@@ -120,6 +120,10 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/multichannel_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 
+.PHONY: soak
+soak: deps-vm build ## Two kernel clients and smbclient at work on one share, half an hour
+	@$(PYTHON) tests/vm/soak_test.py --braidd build/release/braidd --rounds 3
+
 .PHONY: man
 man: build ## Rewrite the key lists of the man page from the tables
 	@$(PYTHON) tools/config_man.py --braidctl build/release/braidctl --write

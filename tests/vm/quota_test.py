@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 
 import vm_test  # noqa: E402
+from guest_files import find, put_program  # noqa: E402
 from scratch import Scratch  # noqa: E402
 
 PROGRAMS = ["smbcquotas", "repquota", "setquota"]
@@ -29,35 +30,6 @@ alice:x:2001:2001:alice:/:/bin/sh
 bob:x:2002:2002:bob:/:/bin/sh
 nobody:x:65534:65534:nobody:/:/bin/sh
 """
-
-
-def libraries_of(program):
-    """What the loader will look for, and where; it names nothing that is missing twice."""
-    text = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"(/\S+) \(0x", text)
-
-
-def put(root, path):
-    """The file under the same name in the guest."""
-    to = os.path.join(root, path.lstrip("/"))
-    if not os.path.exists(to):
-        os.makedirs(os.path.dirname(to), exist_ok=True)
-        shutil.copy(os.path.realpath(path), to)
-
-
-def put_program(root, program, name=None):
-    to = os.path.join(root, "bin", name or os.path.basename(program))
-    os.makedirs(os.path.dirname(to), exist_ok=True)
-    shutil.copy(os.path.realpath(program), to)
-    for library in libraries_of(program):
-        put(root, library)
-
-
-def find(program):
-    found = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    if not found:
-        raise FileNotFoundError(f"{program} is not installed")
-    return found
 
 
 def make_guest(scratch, args):
