@@ -17,7 +17,7 @@ struct QuestionsTest : testing::Test {
   ~QuestionsTest() override {
     for (const auto& group : workers.groups) group->stop();
     for (const auto& each : questions) each->stop();
-    for (const auto& task : asked) task.wait();
+    scope.wait();
   }
   void answers(size_t worker, std::function<void(Question)> how) {
     questions[worker] =
