@@ -105,8 +105,8 @@ def main():
         broken = fuzz.run_all(folder, wanted, args.fuzz_seconds, args.jobs)
         passed, failed = passed + len(wanted) - len(broken), failed + len(broken)
     if args.sanitizers:
-        for_each = run_sanitized(args.jobs)
-        passed, failed, skipped = (a + b for a, b in zip((passed, failed, skipped), for_each))
+        more = run_sanitized(args.jobs)
+        passed, failed, skipped = (a + b for a, b in zip((passed, failed, skipped), more))
     if skipped:
         print(f"{skipped} skipped")
     print(f"{passed} passed, {failed} failed", flush=True)
