@@ -17,6 +17,7 @@ enum class LockRank : uint8_t {
   kLeaseKeys,       // FileTable: a shard of lease keys
   kArena,           // store: the blocks of this worker
   kWatches,         // NotifyHub: how many watches there are; what one was not told yet
+  kCreates,         // CreateReservations: which CREATEs are under way
   kLocalChanges,    // LocalChanges: what is watched in the kernel
   kMetadata,        // PosixContext: what is kept beside a file's data, or a name that is being made
   kSharedMetadata,  // FileLocks: the same in all workers

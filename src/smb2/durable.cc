@@ -33,9 +33,8 @@ Task<void> lose_open(Server& server, std::shared_ptr<Open> open) {
   }
   if (open->pending_notifications != 0) report_noted(server, *open);
   const auto deadline = server.clock().monotonic() + terms.timeout;
-  auto purged = server.open_table.park(preserve(*open), deadline);
+  server.open_table.park(preserve(*open), deadline);
   log::debug("open {} is kept for {} ms", open->file_id.persistent, terms.timeout.count());
-  if (purged) co_await close_purged(server, std::move(*purged));
   server.arm_scavenger();
 }
 
@@ -43,8 +42,7 @@ Task<void> close_claimed(Server& server, PreservedOpen preserved) {
   WorkerPool::Seat seat(server.pool(), work_of(preserved.owner.get(), preserved.share.get()));
   co_await seat.schedule();
   if (!server.file_table.reconnect(preserved.ref(), SessionId{})) {
-    auto purged = server.open_table.give_back(std::move(preserved));
-    if (purged) co_await close_purged(server, std::move(*purged));
+    server.open_table.give_back(std::move(preserved));
     co_return;
   }
   const auto open = restore_to_close(std::move(preserved));

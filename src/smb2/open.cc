@@ -28,6 +28,34 @@ void OpenUse::release() {
   open_ = nullptr;
 }
 
+OpenChanges Open::changes() const {
+  OpenChanges now;
+  // One after the other: no two of the locks at once.
+  now.durable_terms = *durable_terms.lock();
+  now.path = *path.lock();
+  now.is_modified = is_modified;
+  now.is_replay_eligible = is_replay_eligible;
+  now.time_rules = time_rules;
+  now.position = position;
+  now.mode = mode;
+  now.next_ea = next_ea;
+  now.flush_error = flush_error;
+  return now;
+}
+
+void Open::resume(OpenChanges changes) {
+  *durable_terms.lock() = changes.durable_terms;
+  *path.lock() = std::move(changes.path);
+  is_modified = changes.is_modified;
+  is_replay_eligible = changes.is_replay_eligible;
+  // The files may have been opened anew, in another process.
+  if (changes.time_rules.any()) set_time_rules(changes.time_rules);
+  position = changes.position;
+  mode = changes.mode;
+  next_ea = changes.next_ea;
+  flush_error = changes.flush_error;
+}
+
 void Open::set_time_rules(const vfs::TimeRules& rules) {
   time_rules = rules;
   file->set_time_rules(rules);

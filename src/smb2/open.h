@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,9 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "auth/identity.h"
 #include "base/guarded.h"
-#include "base/ids.h"
 #include "filestate/types.h"
 #include "rpc/pipe.h"
 #include "runtime/one_shot.h"
@@ -20,13 +17,12 @@
 #include "smb2/channel_sequence.h"
 #include "smb2/fd_budget.h"
 #include "smb2/held_memory.h"
+#include "smb2/open_values.h"
 #include "smb2/pipe_reads.h"
 #include "smb2/session.h"
 #include "smb2/tree_connect.h"
 #include "store/worker_tag.h"
 #include "vfs/vfs.h"
-#include "wire/smb2/access_mask.h"
-#include "wire/smb2/create.h"
 
 namespace braid::smb2 {
 
@@ -66,54 +62,20 @@ struct EnumerationState {
   bool is_counted = false;  // in Open::memory
 };
 
-// What a CREATE decided, never changed afterwards.
-struct OpenAttributes {
-  FileKey file_key;  // as filestate knows it: of a stream its identity, whatever it is called
-  uint32_t granted_access = 0;
-  uint32_t share_access = 0;
-  uint32_t create_options = 0;
-  uint32_t create_disposition = 0;
-  uint32_t file_attributes = 0;
-  bool is_directory = false;
-  bool is_stream = false;
-  uint32_t maximal_access = 0;  // of the user, as it was then
-  wire::CreateAction create_action = wire::CreateAction::kOpened;
-};
-
-// What an Open is known by besides its FileId. Never changed after its CREATE.
-struct OpenNames {
-  std::optional<CreateGuid> create_guid;
-  std::optional<AppInstanceId> app_instance_id;
-  std::optional<wire::AppInstanceVersion> app_instance_version;
-};
-
-// Open.IsDurable, IsResilient and IsPersistent, and for how long after the loss of the connection:
-// Open.DurableOpenTimeout, Open.ResiliencyTimeout.
-struct DurableTerms {
-  filestate::Durability durability = filestate::Durability::kNone;
-  std::chrono::milliseconds timeout{0};
-};
-
 // Owned by its Session; used through OpenUse. Thread: any.
 // Life: open -> closing (once, begin_close) -> closed when the last OpenUse is gone. An open that
 // outlives its connection becomes a PreservedOpen then, and another Open with the same FileId when
-// its client comes back: session, tree and identity of an Open never change.
-class Open {
+// its client comes back: session, tree and values of an Open never change.
+class Open : public OpenValues {
  public:
-  Open(FileId id, std::shared_ptr<Session> its_session, std::shared_ptr<TreeConnect> its_tree,
-       OpenAttributes its_attributes)
-      : file_id(id),
+  Open(OpenValues values, std::shared_ptr<Session> its_session,
+       std::shared_ptr<TreeConnect> its_tree)
+      : OpenValues(std::move(values)),
         session(std::move(its_session)),
-        tree_connect(std::move(its_tree)),
-        attributes(its_attributes) {}
+        tree_connect(std::move(its_tree)) {}
 
-  const FileId file_id;
   const std::weak_ptr<Session> session;
   const std::shared_ptr<TreeConnect> tree_connect;
-  const OpenAttributes attributes;
-  // Set before the Open is in any table.
-  OpenNames names;
-  std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
 
   // Counts the Open itself with its name, its locks, its enumeration and its notifications.
   HeldMemory memory;
@@ -131,25 +93,10 @@ class Open {
   // Of a stream, as its last rename left it, whoever asked for that; null for all else.
   std::shared_ptr<const vfs::StreamName> its_stream_name;
   std::string stream_name() const { return its_stream_name ? its_stream_name->text() : ""; }
-  // Of who opened it.
-  Credentials credentials;
-  // Whose directory lease its changes leave alone: [MS-SMB2] 3.3.5.9.11.
-  std::optional<filestate::LeaseId> parent_lease() const {
-    if (!parent_lease_key) return std::nullopt;
-    return filestate::LeaseId{.client = client_guid, .key = *parent_lease_key, .user = user};
-  }
-  ClientGuid client_guid;
-  filestate::UserId user;             // whose session it was opened in
-  std::optional<LeaseKey> lease_key;  // asked for at its CREATE
-  std::optional<LeaseKey> parent_lease_key;
   // Data was changed through this Open: its directory's leases hear of it at the CLOSE.
   std::atomic<bool> is_modified = false;
 
-  filestate::OpenRef ref() const {
-    return {attributes.file_key, filestate::OpenToken{file_id.volatile_id}};
-  }
   bool is_pipe() const { return pipe != nullptr; }
-  bool has_access(uint32_t any_of) const { return (attributes.granted_access & any_of) != 0; }
   // What a stream is a part of, or the file itself: where attributes, times, extended attributes
   // and security are.
   vfs::File& whole_file() const { return base_file ? *base_file : *file; }
@@ -189,6 +136,11 @@ class Open {
   void end_replay_eligibility() {
     if (is_replay_eligible.load(std::memory_order_relaxed)) is_replay_eligible = false;
   }
+
+  // As they are now. Thread: any; others may be changing them.
+  OpenChanges changes() const;
+  // REQUIRES: the Open is in no table yet, and its files are there.
+  void resume(OpenChanges changes);
 
   // Empty when the Open is closing.
   static OpenUse use(const std::shared_ptr<Open>& open);

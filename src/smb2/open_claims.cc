@@ -26,18 +26,9 @@ Task<std::optional<PreservedOpen>> claim_here(Server& server, uint64_t persisten
   }
 }
 
-Task<void> keep(Server& server, PreservedOpen open) {
-  auto purged = server.open_table.give_back(std::move(open));
-  if (purged) {
-    co_await close_purged(server, std::move(*purged));
-  } else {
-    server.arm_scavenger();
-  }
-}
-
-Task<void> let_go(Server& server, PreservedOpen open) {
-  auto purged = server.open_table.moved_away(std::move(open));
-  if (purged) co_await close_purged(server, std::move(*purged));
+void keep(Server& server, PreservedOpen open) {
+  server.open_table.give_back(std::move(open));
+  server.arm_scavenger();
 }
 
 }  // namespace
@@ -74,12 +65,9 @@ bool take(Server& server, OpenClaim& claim, SessionId session) {
   return true;
 }
 
-Task<void> give_back(Server& server, OpenClaim claim) {
-  if (claim.offer) {
-    tell(server, claim, Fate::kGivenBack);
-    co_return;
-  }
-  co_await keep(server, std::move(claim.open));
+void give_back(Server& server, OpenClaim claim) {
+  if (claim.offer) return tell(server, claim, Fate::kGivenBack);
+  keep(server, std::move(claim.open));
 }
 
 Task<void> close_claim(Server& server, OpenClaim claim) {
@@ -109,9 +97,9 @@ Task<void> offer_open(Server& server, Questions& claims, store::WorkerTag to, ui
   switch (fate) {
     case Fate::kTaken:
       log::debug("open {} is another worker's now", persistent_id);
-      co_return co_await let_go(server, std::move(*open));
+      co_return server.open_table.moved_away(std::move(*open));
     case Fate::kGivenBack:
-      co_return co_await keep(server, std::move(*open));
+      co_return keep(server, std::move(*open));
     case Fate::kClosed:
       co_return co_await close_claimed(server, std::move(*open));
   }

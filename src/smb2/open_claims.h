@@ -36,7 +36,7 @@ Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id
                                           WorkerPool::Seat& seat);
 // filestate gives it to `session`. False: it has given it up, and the claim is to be given back.
 bool take(Server& server, OpenClaim& claim, SessionId session);
-Task<void> give_back(Server& server, OpenClaim claim);
+void give_back(Server& server, OpenClaim claim);
 // Its file has changed, so nobody may have it.
 Task<void> close_claim(Server& server, OpenClaim claim);
 

@@ -78,45 +78,24 @@ OpenTable::Tables::Opens::iterator OpenTable::Tables::find_persistent(uint64_t p
                                                                                    : opens.end();
 }
 
-OpenTable::Replay OpenTable::find_or_reserve(const CreateKey& key) {
-  Replay replay;
+OpenTable::Replayable OpenTable::find_replayable(const CreateKey& key) const {
+  Replayable found;
   auto tables = tables_.lock();
-  if (const auto found = tables->pending.find(key); found != tables->pending.end()) {
-    replay.pending = found->second;
-    return replay;
+  const auto named = tables->by_create_guid.find(key);
+  if (named == tables->by_create_guid.end()) return found;
+  const Entry& entry = tables->opens.at(named->second);
+  auto open = entry.open.lock();
+  // Of one that is claimed it shows when that is over.
+  const bool is_eligible = entry.preserved ? entry.preserved->changes.is_replay_eligible
+                           : open          ? open->is_replay_eligible.load()
+                                           : entry.state == State::kClaimed;
+  if (!is_eligible) return found;
+  if (entry.state == State::kConnected) {
+    found.open = std::move(open);
+  } else {
+    found.disconnected = entry.file_id.persistent;
   }
-  if (const auto named = tables->by_create_guid.find(key); named != tables->by_create_guid.end()) {
-    const Entry& entry = tables->opens.at(named->second);
-    auto open = entry.open.lock();
-    // Of one that is claimed it shows when that is over.
-    const bool is_eligible = entry.preserved ? entry.preserved->is_replay_eligible
-                             : open          ? open->is_replay_eligible.load()
-                                             : entry.state == State::kClaimed;
-    if (is_eligible && entry.state != State::kConnected) {
-      replay.disconnected = entry.file_id.persistent;
-      return replay;
-    }
-    if (is_eligible) {
-      replay.open = std::move(open);
-      return replay;
-    }
-  }
-  auto pending = std::make_shared<PendingCreate>();
-  tables->pending.emplace(key, pending);
-  replay.reservation = Reservation(*this, key, std::move(pending));
-  return replay;
-}
-
-void OpenTable::release(const CreateKey& key, const PendingCreate* pending) {
-  std::shared_ptr<PendingCreate> over;
-  {
-    auto tables = tables_.lock();
-    const auto found = tables->pending.find(key);
-    if (found == tables->pending.end() || found->second.get() != pending) return;
-    over = std::move(found->second);
-    tables->pending.erase(found);
-  }
-  over->over.set(true);
+  return found;
 }
 
 void OpenTable::begin_leaving(const Open& open) {
@@ -127,49 +106,42 @@ void OpenTable::begin_leaving(const Open& open) {
   found->second.settled = std::make_shared<OneShot<bool>>();
 }
 
-std::optional<PurgedOpen> OpenTable::park(PreservedOpen open, Clock::Instant deadline) {
-  return tables_.lock()->keep(std::move(open), deadline);
-}
-
-std::optional<PurgedOpen> OpenTable::give_back(PreservedOpen open) {
-  return tables_.lock()->keep(std::move(open), std::nullopt);
-}
-
-std::optional<PurgedOpen> OpenTable::moved_away(PreservedOpen open) {
+void OpenTable::moved_away(PreservedOpen open) {
   std::shared_ptr<OneShot<bool>> settled;
-  std::optional<PurgedOpen> purged;
+  std::optional<filestate::CloseDecision> purged;
   {
     auto tables = tables_.lock();
     const auto found = tables->opens.find(open.file_id.volatile_id);
     settled = std::exchange(found->second.settled, nullptr);
-    if (found->second.purged) {
-      purged = PurgedOpen{.open = std::move(open), .closed = std::move(*found->second.purged)};
-    }
+    purged = std::move(found->second.purged);
     tables->erase(found);
   }
   if (settled) settled->set(true);
-  return purged;
+  if (purged) on_purged_({.open = std::move(open), .closed = std::move(*purged)});
 }
 
-// `until`: nothing for the deadline it had before.
-std::optional<PurgedOpen> OpenTable::Tables::keep(PreservedOpen open,
-                                                  std::optional<Clock::Instant> until) {
-  Entry& entry = opens.at(open.file_id.volatile_id);
-  const auto settled = std::exchange(entry.settled, nullptr);
-  std::optional<PurgedOpen> purged;
-  if (entry.purged) {
-    purged = PurgedOpen{.open = std::move(open), .closed = std::move(*entry.purged)};
-    erase(opens.find(purged->open.file_id.volatile_id));
-  } else {
-    entry.state = State::kParked;
-    entry.until = until.value_or(entry.until);
-    entry.deadline = deadlines.emplace(entry.until, open.file_id.volatile_id);
-    ++parked_of[open.user];
-    entry.preserved = std::move(open);
-    entry.open.reset();
+void OpenTable::keep(PreservedOpen open, std::optional<Clock::Instant> until) {
+  std::shared_ptr<OneShot<bool>> settled;
+  std::optional<filestate::CloseDecision> purged;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(open.file_id.volatile_id);
+    Entry& entry = found->second;
+    settled = std::exchange(entry.settled, nullptr);
+    purged = std::move(entry.purged);
+    if (purged) {
+      tables->erase(found);
+    } else {
+      entry.state = State::kParked;
+      entry.until = until.value_or(entry.until);
+      entry.deadline = tables->deadlines.emplace(entry.until, open.file_id.volatile_id);
+      ++tables->parked_of[open.user];
+      entry.preserved = std::move(open);
+      entry.open.reset();
+    }
   }
   if (settled) settled->set(true);
-  return purged;
+  if (purged) on_purged_({.open = std::move(open), .closed = std::move(*purged)});
 }
 
 void OpenTable::Tables::end_deadline(Entry& parked) {
@@ -193,18 +165,20 @@ PreservedOpen OpenTable::Tables::claim(Opens::iterator parked) {
   return take(parked);
 }
 
-std::optional<PurgedOpen> OpenTable::purge(const filestate::OpenRef& ref,
-                                           const filestate::CloseDecision& closed) {
-  auto tables = tables_.lock();
-  const auto found = tables->opens.find(ref.token.value);
-  if (found == tables->opens.end()) return std::nullopt;
-  if (found->second.state != State::kParked) {
-    found->second.purged = closed;
-    return std::nullopt;
+void OpenTable::purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed) {
+  std::optional<PreservedOpen> parked;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(ref.token.value);
+    if (found == tables->opens.end()) return;
+    if (found->second.state != State::kParked) {
+      found->second.purged = closed;
+      return;
+    }
+    parked = tables->take(found);
+    tables->erase(found);
   }
-  PurgedOpen purged{.open = tables->take(found), .closed = closed};
-  tables->erase(found);
-  return purged;
+  on_purged_({.open = std::move(*parked), .closed = closed});
 }
 
 OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
@@ -262,7 +236,7 @@ void OpenTable::end_replay_eligibility(const filestate::LeaseId& lease) {
     Entry& entry = tables->opens.at(id);
     entry.lease.reset();
     if (const auto open = entry.open.lock()) open->end_replay_eligibility();
-    if (entry.preserved) entry.preserved->is_replay_eligible = false;
+    if (entry.preserved) entry.preserved->changes.is_replay_eligible = false;
   }
 }
 
@@ -277,7 +251,7 @@ std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
                    .attributes = open.attributes,
                    .owner = open.owner,
                    .share = open.share->name,
-                   .path = open.path.text(),
+                   .path = open.changes.path.text(),
                    .stream_name = open.stream_name(),
                    .client_guid = open.client_guid,
                    .user = open.user,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,27 +17,12 @@
 #include "base/ids.h"
 #include "filestate/types.h"
 #include "runtime/one_shot.h"
+#include "smb2/create_key.h"
 #include "smb2/limits.h"
 #include "smb2/open.h"
 #include "smb2/preserved_open.h"
 
 namespace braid::smb2 {
-
-// Names a CREATE of a user of a client that may be sent again. A ClientGuid is no secret, and
-// others may come with it.
-struct CreateKey {
-  ClientGuid client;
-  CreateGuid guid;
-  filestate::UserId user{};
-  bool operator==(const CreateKey&) const = default;
-};
-
-// A CREATE with a CreateGuid that has not been answered.
-struct PendingCreate {
-  // Waits, for as long as is known, only for others to give up handles that do not share the file.
-  std::atomic<bool> waits_for_sharing = false;
-  OneShot<bool> over;  // set when its answer is known
-};
 
 // A preserved open that filestate has given up: it is to be closed.
 struct PurgedOpen {
@@ -51,33 +37,38 @@ struct PurgedOpen {
 // client. Claimed: one reconnecting CREATE has it, and others wait for what becomes of that.
 //
 // filestate may give a disconnected open up at any moment (BreakSink::purged), also between two of
-// these steps: then the next step gets it back to be closed, with what that leaves to do. Whoever
-// has claimed one therefore asks filestate first, by FileTable::reconnect(), whether it is there.
+// these steps: then the next step hands it to OnPurged to be closed, with what that leaves to do.
+// Whoever has claimed one therefore asks filestate first, by FileTable::reconnect(), whether it is
+// there.
 //
 // Owned by the Server. Thread: any; no call blocks.
 class OpenTable {
  public:
   explicit OpenTable(size_t disconnected_max = kDisconnectedOpensMax)
       : disconnected_max_(disconnected_max) {}
+  // Set once, before the first open. Closes what filestate gave up; called with no lock held.
+  using OnPurged = std::function<void(PurgedOpen)>;
+  void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
 
   // Before the Open is in its session's table. May be called again when it has gained a promise.
   void add(const std::shared_ptr<Open>& open);
   // The Open is closing for good, or a claimed one is. Does nothing for one that is not there.
   void remove(const FileId& id);
 
-  // [MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request", Create Context Validation, and
-  // 3.3.5.9.10: what a CREATE with a CreateGuid meets.
-  class Reservation;
-  struct Replay;
-  Replay find_or_reserve(const CreateKey& key);
+  // What a CREATE with that key has made and nobody has used since; neither value when there is no
+  // such thing.
+  struct Replayable {
+    std::shared_ptr<Open> open;
+    std::optional<uint64_t> disconnected;  // FileId.Persistent of one without a session
+  };
+  Replayable find_replayable(const CreateKey& key) const;
 
   // The connection is lost: a reconnect that comes early waits from here on.
   void begin_leaving(const Open& open);
   // REQUIRES begin_leaving(), and filestate holds it disconnected. Keeps it until `deadline`.
-  [[nodiscard]] std::optional<PurgedOpen> park(PreservedOpen open, Clock::Instant deadline);
-  // BreakSink::purged. A value: it was parked, close it.
-  [[nodiscard]] std::optional<PurgedOpen> purge(const filestate::OpenRef& ref,
-                                                const filestate::CloseDecision& closed);
+  void park(PreservedOpen open, Clock::Instant deadline) { keep(std::move(open), deadline); }
+  // BreakSink::purged.
+  void purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
 
   // For DHnC and DH2C. Neither value: there is no such open without a session.
   struct Claim {
@@ -86,10 +77,10 @@ class OpenTable {
   };
   Claim claim(uint64_t persistent_id);
   // Nothing came of the claim: as park(), with the deadline it had.
-  [[nodiscard]] std::optional<PurgedOpen> give_back(PreservedOpen open);
+  void give_back(PreservedOpen open) { keep(std::move(open), std::nullopt); }
   // The claim went to another worker, which has its own copy of `open`, or filestate gave the open
-  // up before: a value then, close it.
-  [[nodiscard]] std::optional<PurgedOpen> moved_away(PreservedOpen open);
+  // up before.
+  void moved_away(PreservedOpen open);
 
   // [MS-SMB2] 3.3.5.9.13. `open` is null for those without a client.
   struct AppInstanceOpen {
@@ -147,18 +138,11 @@ class OpenTable {
     std::optional<filestate::CloseDecision> purged;  // leaving or claimed
     std::shared_ptr<OneShot<bool>> settled;          // leaving or claimed
   };
-  struct CreateKeyHash {
-    size_t operator()(const CreateKey& key) const {
-      return (std::hash<ClientGuid>{}(key.client) * 31 ^ std::hash<CreateGuid>{}(key.guid)) * 31 ^
-             std::hash<filestate::UserId>{}(key.user);
-    }
-  };
   struct Tables {
     std::unordered_map<uint64_t, Entry> opens;  // by FileId.Volatile
     // By FileId.Persistent, where that is another number: those that came from another worker.
     std::unordered_map<uint64_t, uint64_t> by_persistent;
-    std::unordered_map<CreateKey, uint64_t, CreateKeyHash> by_create_guid;  // the latest
-    std::unordered_map<CreateKey, std::shared_ptr<PendingCreate>, CreateKeyHash> pending;
+    std::unordered_map<CreateKey, uint64_t> by_create_guid;  // the latest
     std::unordered_multimap<AppInstanceId, uint64_t> by_app_instance;
     // Those that may still be eligible for a replay, by the lease they asked for.
     std::map<filestate::LeaseId, std::unordered_set<uint64_t>> unused_with;
@@ -171,48 +155,14 @@ class OpenTable {
     PreservedOpen claim(Opens::iterator parked);
     PreservedOpen take(Opens::iterator parked);
     void end_deadline(Entry& parked);
-    std::optional<PurgedOpen> keep(PreservedOpen open, std::optional<Clock::Instant> until);
   };
 
-  void release(const CreateKey& key, const PendingCreate* pending);
+  // `until`: nothing for the deadline it had before.
+  void keep(PreservedOpen open, std::optional<Clock::Instant> until);
 
   const size_t disconnected_max_;
+  OnPurged on_purged_ = [](PurgedOpen) {};
   Guarded<Tables> tables_;
-};
-
-// The right to be the one CREATE under way with its key; given up by the destructor, whatever
-// becomes of the request. Not to outlive the table.
-class OpenTable::Reservation {
- public:
-  Reservation() = default;
-  Reservation(OpenTable& table, const CreateKey& key, std::shared_ptr<PendingCreate> pending)
-      : table_(&table), key_(key), pending_(std::move(pending)) {}
-  Reservation(Reservation&& other) noexcept
-      : table_(other.table_), key_(other.key_), pending_(std::move(other.pending_)) {}
-  Reservation& operator=(Reservation&& other) noexcept {
-    std::swap(table_, other.table_);
-    std::swap(key_, other.key_);
-    std::swap(pending_, other.pending_);
-    return *this;
-  }
-  ~Reservation() {
-    if (pending_) table_->release(key_, pending_.get());
-  }
-  PendingCreate* operator->() const { return pending_.get(); }
-  explicit operator bool() const { return pending_ != nullptr; }
-
- private:
-  OpenTable* table_ = nullptr;
-  CreateKey key_;
-  std::shared_ptr<PendingCreate> pending_;
-};
-
-// One of them.
-struct OpenTable::Replay {
-  std::shared_ptr<Open> open;              // made by that CREATE and not used since
-  std::optional<uint64_t> disconnected;    // FileId.Persistent of such an open without a session
-  std::shared_ptr<PendingCreate> pending;  // that CREATE is under way
-  Reservation reservation;                 // nothing; the caller's CREATE is the one now
 };
 
 }  // namespace braid::smb2

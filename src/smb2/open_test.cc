@@ -13,7 +13,7 @@ namespace braid::smb2 {
 namespace {
 
 std::shared_ptr<Open> make_open(FileId id = {1, 1}) {
-  return std::make_shared<Open>(id, nullptr, nullptr, OpenAttributes{});
+  return std::make_shared<Open>(OpenValues{.file_id = id}, nullptr, nullptr);
 }
 
 TEST(Open, ClosesForOneCallerOnly) {

@@ -1,17 +1,13 @@
 // PreservedOpen: what is left of an Open whose client is gone.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "auth/identity.h"
 #include "base/clock.h"
-#include "base/ids.h"
-#include "filestate/types.h"
 #include "smb2/open.h"
+#include "smb2/open_values.h"
 #include "smb2/share.h"
 #include "vfs/vfs.h"
 
@@ -20,34 +16,17 @@ namespace braid::smb2 {
 // Everything of an Open that outlives its connection, [MS-SMB2] 3.3.7.1 "Handling Loss of a
 // Connection"; its locks, caching and share mode stay with filestate under the same token. Values,
 // and the descriptors of the file: nothing here points at a Session, a TreeConnect or a thread, so
-// that it could be written down or handed to another process. A member that an Open gains and that
-// must survive belongs here, too, and in preserve() and restore().
+// that it can be written down or handed to another process. What an Open gains and must survive is a
+// member of OpenValues or OpenChanges.
 //
 // Owned by the OpenTable while nobody has it. Thread: its owner's.
-struct PreservedOpen {
-  FileId file_id;
-  OpenAttributes attributes;
-  OpenNames names;
-  DurableTerms terms;
-  std::shared_ptr<const auth::Identity> owner;  // Open.DurableOwner
+struct PreservedOpen : OpenValues {
+  OpenChanges changes;
   std::shared_ptr<const Share> share;
   std::string stream_name() const {
     const auto name = file->stream_name();
     return name ? name->text() : std::string();
   }
-  vfs::Path path;
-  Credentials credentials;
-  ClientGuid client_guid;
-  filestate::UserId user;
-  std::optional<LeaseKey> lease_key;
-  std::optional<LeaseKey> parent_lease_key;
-  bool is_modified = false;
-  bool is_replay_eligible = false;
-  vfs::TimeRules time_rules;
-  uint64_t position = 0;
-  uint32_t mode = 0;
-  uint32_t next_ea = 0;
-  int flush_error = 0;
 
   // Of the Open and its locks, which stay. Another worker that takes it over counts it itself.
   HeldMemory::Kept memory;
@@ -60,10 +39,6 @@ struct PreservedOpen {
   // changed the file.
   uint64_t size = 0;
   FileTime write_time;
-
-  filestate::OpenRef ref() const {
-    return {attributes.file_key, filestate::OpenToken{file_id.volatile_id}};
-  }
 };
 
 // Takes it out of `open`, which nobody may use any more. REQUIRES: open is closing and unused; it

@@ -61,6 +61,8 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
   file_ids.start_at(parts_.first_file_id);
   breaks.set_table(file_table);
   breaks.set_purged([this](const auto& ref, const auto& closed) { purged(ref, closed); });
+  open_table.set_purged(
+      [this](PurgedOpen open) { scope_.spawn(close_purged(*this, std::move(open))); });
   breaks.set_orphaned([this](const auto& deletion) { orphaned(deletion); });
   file_table.hand_out_orphans();
   if (parts_.group) parts_.group->start();
@@ -281,9 +283,7 @@ void Server::purged(const filestate::OpenRef& ref, filestate::CloseDecision clos
   if (closed.delete_now) {
     closed.until_deleted = announce_until(closed.file, std::move(closed.until_deleted));
   }
-  if (auto purged = open_table.purge(ref, closed)) {
-    scope_.spawn(close_purged(*this, std::move(*purged)));
-  }
+  open_table.purge(ref, closed);
 }
 
 void Server::orphaned(filestate::OrphanedDeletion deletion) {

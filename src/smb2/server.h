@@ -25,6 +25,7 @@
 #include "runtime/worker_pool.h"
 #include "smb2/breaks.h"
 #include "smb2/connection.h"
+#include "smb2/create_reservations.h"
 #include "smb2/fd_budget.h"
 #include "smb2/limits.h"
 #include "smb2/notify/notify_hub.h"
@@ -118,6 +119,7 @@ class Server {
   const std::shared_ptr<MemoryBudget> memory;
   SessionTable session_table;
   OpenTable open_table;
+  CreateReservations create_reservations{open_table};
   ClientTable client_table;
   FileIdSource file_ids;
   FdBudget fds;

@@ -15,9 +15,9 @@ Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
   BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller_of(request),
                                                    request.connection->memory));
   const FileId id = request.server.file_ids.next();
-  auto open =
-      std::make_shared<Open>(id, request.session, request.tree_connect,
-                             OpenAttributes{.granted_access = map_generic(create.desired_access)});
+  const OpenAttributes attributes{.granted_access = map_generic(create.desired_access)};
+  auto open = std::make_shared<Open>(OpenValues{.file_id = id, .attributes = attributes},
+                                     request.session, request.tree_connect);
   open->owner = request.principal.identity;
   open->pipe = std::move(pipe);
   // For administrators only.

@@ -8,9 +8,9 @@
 #include "base/result.h"
 #include "filestate/types.h"
 #include "runtime/task.h"
+#include "smb2/create_reservations.h"
 #include "smb2/open.h"
 #include "smb2/open_claims.h"
-#include "smb2/open_table.h"
 #include "smb2/request.h"
 #include "smb2/security/evaluate.h"
 #include "vfs/vfs.h"
@@ -28,7 +28,7 @@ struct CreateState {
   std::vector<wire::FullEa> eas;  // for a file that is made or overwritten
   FdBudget::Files descriptors;    // for the Open
   // Of the CreateGuid, while the request is under way.
-  OpenTable::Reservation reservation;
+  CreateReservations::Reservation reservation;
   // A CREATE with the same CreateGuid whose turn is first.
   std::shared_ptr<PendingCreate> behind;
 

@@ -135,8 +135,9 @@ std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& o
       .is_stream = opened.base_file != nullptr,
       .maximal_access = opened.maximal_access,
       .create_action = opened.action};
-  auto open = std::make_shared<Open>(attempt.state.file_id, attempt.request.session,
-                                     attempt.request.tree_connect, attributes);
+  auto open = std::make_shared<Open>(
+      OpenValues{.file_id = attempt.state.file_id, .attributes = attributes},
+      attempt.request.session, attempt.request.tree_connect);
   open->file = std::move(opened.file);
   open->base_file = std::move(opened.base_file);
   if (open->file) {

@@ -25,7 +25,7 @@ bool names_file_of_lease(const Request& request, const wire::CreateRequest& crea
   if (!name || !vfs::equal_folded(name->stream, open.stream_name())) return false;
   const auto known = request.server.file_table.path_of(open.ref());
   const auto current = known ? in_this_share(*open.share, *known) : std::nullopt;
-  return vfs::equal_folded(name->path.text(), current ? *current : open.path.text());
+  return vfs::equal_folded(name->path.text(), current ? *current : open.changes.path.text());
 }
 
 struct Attempt {
@@ -45,11 +45,11 @@ bool is_found(const Attempt& attempt) {
     // One that was promised by DHnQ has none.
     if (open.names.create_guid.value_or(CreateGuid{}) != v2->create_guid) return false;
     const bool flagged = (v2->flags & wire::DurableHandleFlags::kPersistent) != 0;
-    if (open.terms.durability == Durability::kPersistent && !flagged) return false;
+    if (open.changes.durable_terms.durability == Durability::kPersistent && !flagged) return false;
   }
   if (held.has_value() != asked.has_value()) return false;
   if (held && (held->key != asked->lease_key || held->version != asked->version)) return false;
-  if (open.terms.durability != Durability::kDurable) return true;
+  if (open.changes.durable_terms.durability != Durability::kDurable) return true;
   if (held) return has(held->state, filestate::Caching::kHandle);
   return attempt.held.oplock == filestate::OplockLevel::kBatch;
 }
@@ -65,7 +65,7 @@ NtStatus check(const Attempt& attempt) {
     return NtStatus::kInvalidParameter;
   }
   if (const auto& v2 = attempt.create.contexts.durable_handle_reconnect_v2) {
-    if (open.terms.durability != Durability::kPersistent &&
+    if (open.changes.durable_terms.durability != Durability::kPersistent &&
         (v2->flags & wire::DurableHandleFlags::kPersistent)) {
       return NtStatus::kInvalidParameter;
     }
@@ -134,11 +134,11 @@ uint32_t maximal_access_now(Request& request, const CreateState& state, const Op
 Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim) {
   Server& server = request.server;
   if (auto counted = count(request, claim.open); !counted) {
-    co_await give_back(server, std::move(claim));
+    give_back(server, std::move(claim));
     co_return std::unexpected(counted.error());
   }
   if (!take(server, claim, request.session->session_id)) {
-    co_await give_back(server, std::move(claim));
+    give_back(server, std::move(claim));
     co_return false;
   }
   auto open = restore(std::move(claim.open), request.session, request.tree_connect);
@@ -168,7 +168,7 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   const auto held = server.file_table.grant_of(claim->open.ref());
   const NtStatus status = check({request, state.create, claim->open, held});
   if (status != NtStatus::kSuccess) {
-    co_await give_back(server, std::move(*claim));
+    give_back(server, std::move(*claim));
     co_return fail(status);
   }
   if (!is_unchanged(claim->open)) {

@@ -81,14 +81,14 @@ Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateS
   if (!claim) co_return std::nullopt;
   const PreservedOpen& open = claim->open;
   const bool is_meant = open.client_guid == key.client && open.names.create_guid == key.guid &&
-                        open.user == key.user && open.is_replay_eligible;
+                        open.user == key.user && open.changes.is_replay_eligible;
   Result<void> may =
       may_have(request, state.create, open.owner, server.file_table.grant_of(open.ref()));
   if (const NtStatus status = check_tree(request, open); may && status != NtStatus::kSuccess) {
     may = fail(status == NtStatus::kAccessDenied ? status : NtStatus::kDuplicateObjectid);
   }
   if (!is_meant || !may) {
-    co_await give_back(server, std::move(*claim));
+    give_back(server, std::move(*claim));
     if (!is_meant) co_return std::nullopt;
     co_return std::unexpected(may.error());
   }
@@ -110,7 +110,7 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
   const CreateKey key{request.connection->negotiated.client_guid, durable->create_guid,
                       request.session->user_id()};
   for (;;) {
-    OpenTable::Replay replay = server.open_table.find_or_reserve(key);
+    CreateReservations::Replay replay = server.create_reservations.find_or_reserve(key);
     if (replay.reservation) {
       state.reservation = std::move(replay.reservation);
       const wire::Header& header = request.header;
@@ -125,9 +125,9 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
       co_return std::nullopt;
     }
     if (!request.header.is_replay()) co_return fail(NtStatus::kDuplicateObjectid);
-    if (replay.open) co_return answer_connected(request, state, replay.open);
+    if (replay.made.open) co_return answer_connected(request, state, replay.made.open);
     BRAID_CO_TRY(auto answer,
-                 co_await answer_disconnected(request, state, key, *replay.disconnected));
+                 co_await answer_disconnected(request, state, key, *replay.made.disconnected));
     if (answer) co_return std::move(answer);
     // What became of it shows when it is looked for again.
     BRAID_CO_CHECK(co_await request.seat.next_turn());
