@@ -17,13 +17,13 @@ namespace {
 using nlohmann::json;
 
 json close_session(smb2::Server& server, SessionId id) {
-  const bool closed = server.end_session(id);
+  const bool closed = server.logons.end_session(id);
   if (closed) log::info("session {} was closed by the administrator", id_text(id.value));
   return {{"session", closed}, {"closed", closed}};
 }
 
 json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
-  const auto session = server.session_table.find(id);
+  const auto session = server.logons.session_table.find(id);
   bool closed = false;
   for (const auto& channel :
        session ? session->channels() : std::vector<std::shared_ptr<smb2::Channel>>{}) {

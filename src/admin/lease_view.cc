@@ -17,7 +17,7 @@ json leases_of(const smb2::Server& server) {
   std::map<filestate::LeaseId, json> leases;
   for_each_open(server, [&](const ShownOpen& open) {
     if (!open.ref) return;
-    const auto grant = server.file_table.grant_of(*open.ref).lease;
+    const auto grant = server.files.file_table.grant_of(*open.ref).lease;
     if (!grant) return;
     const auto [found, is_new] = leases.try_emplace({open.client_guid, grant->key, open.user});
     json& row = found->second;

@@ -13,7 +13,7 @@ json locks_of(const smb2::Server& server) {
   json all = json::array();
   for_each_open(server, [&](const ShownOpen& open) {
     if (!open.ref) return;
-    const auto locks = server.file_table.locks_of(*open.ref);
+    const auto locks = server.files.file_table.locks_of(*open.ref);
     const auto add = [&](const filestate::LockRange& range, bool waiting) {
       json row = open.names;
       row["offset"] = range.offset;

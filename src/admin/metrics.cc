@@ -22,7 +22,7 @@ json metrics_of(const smb2::Server& server) {
   uint64_t sessions = 0;
   uint64_t channels = 0;
   uint64_t opens = 0;
-  for (const auto& session : server.session_table.all()) {
+  for (const auto& session : server.logons.session_table.all()) {
     if (!session->security()) continue;
     ++sessions;
     channels += session->channels().size();
@@ -38,7 +38,7 @@ json metrics_of(const smb2::Server& server) {
   add("braid_channels", "gauge", "Channels of all sessions.", channels);
   add("braid_opens", "gauge", "Open files, directories and pipes.", opens);
   add("braid_requests_in_flight", "gauge", "Requests without a final answer.", in_flight);
-  const WorkerPool::Load load = server.pool().load();
+  const WorkerPool::Load load = server.files.pool.load();
   add("braid_file_work_waiting", "gauge", "Pieces of work on files that wait for a thread.",
       load.waiting);
   add("braid_file_work_running", "gauge", "Threads that work on files or wait for a disk.",

@@ -35,7 +35,7 @@ std::string_view kind_of(const smb2::OpenAttributes& attributes) {
 ShownOpen shown(const smb2::Server& server, const smb2::Open& open) {
   ShownOpen row{.names = {{"open", id_text(open.file_id.persistent)},
                           {"share", open.tree_connect->share->name},
-                          {"path", with_stream(smb2::known_path(server, open).text(),
+                          {"path", with_stream(smb2::known_path(server.files, open).text(),
                                                open.stream_name())}},
                 .ref = std::nullopt,
                 .client_guid = open.client_guid,
@@ -64,14 +64,14 @@ ShownOpen shown(const smb2::OpenTable::ParkedOpen& open) {
 
 json seconds_left(const smb2::Server& server, const ShownOpen& open) {
   if (!open.until) return nullptr;
-  const auto left = *open.until - server.clock().monotonic();
+  const auto left = *open.until - server.logons.clock.monotonic();
   return std::max<int64_t>(0, std::chrono::ceil<std::chrono::seconds>(left).count());
 }
 
 }  // namespace
 
 void for_each_open(const smb2::Server& server, const std::function<void(ShownOpen)>& show) {
-  for (const auto& session : server.session_table.all()) {
+  for (const auto& session : server.logons.session_table.all()) {
     if (!session->security()) continue;
     const auto identity = session->principal().identity;
     for (const auto& open : session->opens()) {
@@ -81,7 +81,7 @@ void for_each_open(const smb2::Server& server, const std::function<void(ShownOpe
       show(std::move(row));
     }
   }
-  for (const auto& open : server.open_table.parked()) show(shown(open));
+  for (const auto& open : server.files.open_table.parked()) show(shown(open));
 }
 
 std::string caching_letters(filestate::Caching caching) {
@@ -92,7 +92,7 @@ json opens_of(const smb2::Server& server) {
   json all = json::array();
   for_each_open(server, [&](ShownOpen open) {
     const auto caching =
-        open.ref ? server.file_table.caching_of(*open.ref) : filestate::Caching::kNone;
+        open.ref ? server.files.file_table.caching_of(*open.ref) : filestate::Caching::kNone;
     json row = std::move(open.names);
     row["kind"] = open.kind;
     row["access"] = id_text(open.access);
@@ -100,7 +100,7 @@ json opens_of(const smb2::Server& server) {
                                             {filestate::kShareWrite, 'w'},
                                             {filestate::kShareDelete, 'd'}});
     row["caching"] = caching_letters(caching);
-    row["locks"] = open.ref ? server.file_table.locks_of(*open.ref).held.size() : 0;
+    row["locks"] = open.ref ? server.files.file_table.locks_of(*open.ref).held.size() : 0;
     row["seconds_left"] = seconds_left(server, open);
     all.push_back(std::move(row));
   });

@@ -134,9 +134,9 @@ std::string guid_text(const ClientGuid& guid) {
 
 json sessions_of(const smb2::Server& server) {
   const InterfaceNames interfaces;
-  const FileTime now = server.clock().now();
+  const FileTime now = server.logons.clock.now();
   json all = json::array();
-  for (const auto& session : server.session_table.all()) {
+  for (const auto& session : server.logons.session_table.all()) {
     // The rest is being authenticated, and nobody knows yet who it is.
     if (session->security()) all.push_back(session_view(*session, now, interfaces));
   }

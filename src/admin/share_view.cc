@@ -11,7 +11,7 @@ using nlohmann::json;
 
 json shares_of(const smb2::Server& server) {
   json all = json::array();
-  const auto shares = server.shares();
+  const auto shares = server.settings.shares();
   // All at once, so that those that do not answer are waited for once.
   for (const auto& entry : shares->all()) {
     if (entry->type() != smb2::ShareType::kPipe) smb2::begin_look(entry->configured());

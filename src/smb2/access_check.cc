@@ -3,7 +3,7 @@
 #include "smb2/connection.h"
 #include "smb2/open_name.h"
 #include "smb2/security/evaluate.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -28,7 +28,7 @@ Result<FileSecurityRef> directory_of(Request& request, const vfs::Path& path) {
   const auto found = volume.find(request.credentials(), path.parent());
   if (!found && found.error().is_os(ENOENT)) return fail(NtStatus::kObjectPathNotFound);
   if (!found) return fail(found.error());
-  return request.server.descriptors.load(volume, request.credentials(), *found);
+  return request.files.descriptors.load(volume, request.credentials(), *found);
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t
   const AccessToken token = token_of(request.principal);
   const uint32_t tree = request.tree_connect->maximal_access;
   FileRights rights;
-  BRAID_TRY(rights.security, request.server.descriptors.load(*request.tree_connect->share->volume,
+  BRAID_TRY(rights.security, request.files.descriptors.load(*request.tree_connect->share->volume,
                                                              request.credentials(), found));
   uint32_t granted = granted_by(rights.security->effective, token);
   const uint32_t asks_parent =
@@ -98,7 +98,7 @@ Result<FileRights> rights_on_parent(Request& request, const vfs::Path& path,
   BRAID_TRY(rights.security, directory_of(request, path));
   if (rights.security->attributes.key != place.parent->key()) return fail_os(ESTALE);
   // What comes into it would undo a deletion that has been acknowledged.
-  if (request.server.file_table.pending_links(place.parent->key()) != 0) {
+  if (request.files.file_table.pending_links(place.parent->key()) != 0) {
     return fail(NtStatus::kDeletePending);
   }
   rights.maximal = granted_by(rights.security->effective, token) & tree;
@@ -122,7 +122,7 @@ Result<void> check_may_replace(Request& request, const vfs::Found& target, uint3
 }
 
 Result<void> check_may_unlink(Request& request, const vfs::Attributes& attributes) {
-  const auto located = locate(request.server, *request.open, request.credentials());
+  const auto located = locate(request.files, *request.open, request.credentials());
   if (!located && located.error().is_os(ENOENT)) return {};  // it is gone, as is asked for
   BRAID_CHECK(located);
   if (token_of(request.principal).is_root) return {};
@@ -137,7 +137,7 @@ Result<void> check_may_unlink(Request& request, const vfs::Attributes& attribute
 bool is_visible(Request& request, const vfs::Path& directory, const vfs::DirectoryEntry& entry) {
   if (entry.name == "." || entry.name == "..") return true;
   if (!check_reaches(request.principal, request.tree_connect->share->type)) return false;
-  DescriptorStore& store = request.server.descriptors;
+  DescriptorStore& store = request.files.descriptors;
   FileSecurityRef security = store.cached(entry.attributes);
   if (!security) {
     vfs::Volume& volume = *request.tree_connect->share->volume;

@@ -2,7 +2,7 @@
 
 #include "smb2/close_open.h"
 #include "smb2/durable.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/worker_messages.h"
 #include "vfs/names.h"
 
@@ -20,8 +20,8 @@ bool is_newer(const std::optional<wire::AppInstanceVersion>& open,
   return arrival.compares_versions && *open >= *arrival.version;
 }
 
-std::optional<Match> find(Server& server, const AppInstanceArrival& arrival) {
-  for (Match& match : server.open_table.find_app_instance(arrival.id)) {
+std::optional<Match> find(FileServices& files, const AppInstanceArrival& arrival) {
+  for (Match& match : files.open_table.find_app_instance(arrival.id)) {
     if (match.client_guid == arrival.client) continue;
     if (match.try_again) return std::move(match);
     if (!vfs::equal_folded(match.share, arrival.share)) continue;
@@ -37,21 +37,21 @@ std::optional<Match> find(Server& server, const AppInstanceArrival& arrival) {
 
 }  // namespace
 
-Task<bool> end_instances_here(Server& server, AppInstanceArrival arrival) {
+Task<bool> end_instances_here(FileServices& files, AppInstanceArrival arrival) {
   for (;;) {
-    auto match = find(server, arrival);
+    auto match = find(files, arrival);
     if (!match) co_return false;
     if (match->try_again) {
-      WorkerPool::Seat seat(server.pool(), {});
+      WorkerPool::Seat seat(files.pool, {});
       co_await match->try_again->wait(seat);
       continue;
     }
     if (is_newer(match->version, arrival)) co_return true;
     if (!arrival.may_end) co_return false;
     if (match->open) {
-      co_await close_open(server, std::move(match->open));
-    } else if (auto claim = server.open_table.claim(match->persistent_id); claim.open) {
-      co_await close_claimed(server, std::move(*claim.open));
+      co_await close_open(files, std::move(match->open));
+    } else if (auto claim = files.open_table.claim(match->persistent_id); claim.open) {
+      co_await close_claimed(files, std::move(*claim.open));
     }
   }
 }

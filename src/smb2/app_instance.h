@@ -14,7 +14,7 @@
 
 namespace braid::smb2 {
 
-class Server;
+class FileServices;
 
 // Who comes, and for which file. A value: other workers are asked with it.
 struct AppInstanceArrival {
@@ -33,6 +33,6 @@ struct AppInstanceArrival {
 
 // Ends the opens of this worker that are of the same instance and another client. True: one of
 // them is newer, and stays. Continues on a thread of the worker pool.
-Task<bool> end_instances_here(Server& server, AppInstanceArrival arrival);
+Task<bool> end_instances_here(FileServices& files, AppInstanceArrival arrival);
 
 }  // namespace braid::smb2

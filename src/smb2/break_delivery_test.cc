@@ -131,9 +131,9 @@ struct BreakDelivery : testing::Test {
   }
   // Those with a session of who holds something.
   std::vector<std::shared_ptr<Connection>> connections() {
-    for (const auto& session : engine.server().session_table.all()) {
+    for (const auto& session : engine.server().logons.session_table.all()) {
       if (session->client_guid != kHolder) continue;
-      return engine.server().client_table.connections(kHolder, session->user_id());
+      return engine.server().logons.client_table.connections(kHolder, session->user_id());
     }
     return {};
   }
@@ -153,7 +153,7 @@ struct BreakDelivery : testing::Test {
   }
   // Everything the server has to do is done, and `channel` heard of none of it.
   void expect_no_break(RawClient& channel, size_t connections) {
-    while (engine.server().client_table.count(kHolder) > connections) {
+    while (engine.server().logons.client_table.count(kHolder) > connections) {
       std::this_thread::yield();
     }
     channel.send(channel.signed_request(Command::kEcho, wire::EchoRequest{}));

@@ -30,7 +30,7 @@ TEST(ClientTable, KeepsTheConnectionsOfEachClientApart) {
   ASSERT_EQ(first.negotiate(), NtStatus::kSuccess);
   ASSERT_EQ(second.negotiate(), NtStatus::kSuccess);
   ASSERT_EQ(third.negotiate(), NtStatus::kSuccess);
-  const ClientTable& table = engine.server().client_table;
+  const ClientTable& table = engine.server().logons.client_table;
   EXPECT_EQ(table.count(kFirstClient), 2u);
   EXPECT_EQ(table.count(kOther), 1u);
   EXPECT_EQ(table.count(ClientGuid{{9}}), 0u);
@@ -43,7 +43,7 @@ TEST(ClientTable, ForgetsConnectionsThatEnded) {
     ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   }
   engine.stop();
-  EXPECT_EQ(engine.server().client_table.count(kFirstClient), 0u);
+  EXPECT_EQ(engine.server().logons.client_table.count(kFirstClient), 0u);
 }
 
 struct BreakTest : testing::Test {
@@ -325,7 +325,7 @@ TEST_F(BreakTest, EndOfTheWaitersConnectionLeavesNothingWaiting) {
   opener.close();
   holder.close();
   engine.stop();
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 // A holder that stays and cannot be told has nothing left: as if the time had run out.

@@ -20,7 +20,7 @@ struct ChannelLife : testing::Test {
     ASSERT_TRUE(first.log_on(Dialect::kSmb311));
     ASSERT_TRUE(bind(second));
     ASSERT_TRUE(holder.log_on(Dialect::kSmb311));
-    session = engine.server().session_table.find(first.session_id);
+    session = engine.server().logons.session_table.find(first.session_id);
   }
   bool bind(RawClient& client) {
     return client.negotiate(Dialect::kSmb311) == NtStatus::kSuccess &&
@@ -107,7 +107,7 @@ TEST_F(ChannelLife, LastChannelEndsTheSession) {
   lose(first);
   second.close();
   EXPECT_TRUE(eventually([&] { return session->is_closed() && session->open_count() == 0; }));
-  EXPECT_EQ(engine.server().session_table.find(session->session_id), nullptr);
+  EXPECT_EQ(engine.server().logons.session_table.find(session->session_id), nullptr);
 }
 
 TEST_F(ChannelLife, WaitingCreateOfALostChannelIsCarriedOut) {
@@ -184,7 +184,7 @@ TEST_F(ChannelLife, EndOfTheSessionEndsWhatLostChannelsWaitFor) {
   first.close();
   EXPECT_TRUE(eventually([&] { return session->is_closed(); }));
   // The connections are gone when nothing of them waits any more.
-  const ClientTable& table = engine.server().client_table;
+  const ClientTable& table = engine.server().logons.client_table;
   EXPECT_TRUE(eventually([&] { return table.count(ClientGuid{{7}}) == 0; }));
 }
 
@@ -210,7 +210,7 @@ TEST_F(ChannelLife, WaitsOfLostChannelsAreBounded) {
   }
   EXPECT_EQ(holder.close_file(held), NtStatus::kSuccess);
   EXPECT_TRUE(eventually([&] { return session->open_count() == kLostChannelsPerSessionMax; }));
-  const ClientTable& table = engine.server().client_table;
+  const ClientTable& table = engine.server().logons.client_table;
   EXPECT_TRUE(eventually([&] { return table.count(ClientGuid{{7}}) == 2; }));
   EXPECT_EQ(session->open_count(), kLostChannelsPerSessionMax);
 }

@@ -43,12 +43,12 @@ class ChannelRace {
     engine_.stop();
     engine_.settle();
     Server& server = engine_.server();
-    if (server.session_table.size() != 0) broken("a session is left");
-    if (server.client_table.count(kClient) != 0) broken("a connection is left");
+    if (server.logons.session_table.size() != 0) broken("a session is left");
+    if (server.logons.client_table.count(kClient) != 0) broken("a connection is left");
     for (const auto& session : common_.sessions) {
       if (!session.expired()) broken("someone holds a session");
     }
-    if (server.file_table.any_open_below("")) broken("an open is left");
+    if (server.files.file_table.any_open_below("")) broken("an open is left");
   }
 
  private:
@@ -139,7 +139,7 @@ class ChannelRace {
       std::lock_guard lock(common.mutex);
       common.session_id = client->session_id;
       common.session_key = client->signing_key;
-      common.sessions.push_back(engine.server().session_table.find(client->session_id));
+      common.sessions.push_back(engine.server().logons.session_table.find(client->session_id));
     }
     void connect_tree() {
       const auto answer = exchange(sign(client->tree_request()));

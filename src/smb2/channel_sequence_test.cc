@@ -167,7 +167,7 @@ TEST_F(ChannelSequenceTest, CountsAreZeroWhenEverythingIsAnswered) {
   EXPECT_EQ(write(1), NtStatus::kSuccess);
   EXPECT_EQ(write(0), kTooLate);
   EXPECT_EQ(read(2, kReplay), NtStatus::kSuccess);
-  const auto session = engine.server().session_table.find(client.session_id);
+  const auto session = engine.server().logons.session_table.find(client.session_id);
   const auto counts = session->find_open(file)->channel_sequence.counts();
   EXPECT_EQ(counts.sequence, 2);
   EXPECT_EQ(counts.outstanding, 0u);

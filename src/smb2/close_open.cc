@@ -5,43 +5,43 @@
 #include "smb2/deletion.h"
 #include "smb2/directory_leases.h"
 #include "smb2/notify/report.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/work_owner.h"
 
 namespace braid::smb2 {
 
-Task<bool> close_open(Server& server, std::shared_ptr<Open> open) {
-  if (!co_await begin_and_wait(server, open)) co_return false;
-  (void)finish_close(server, *open);  // nobody waits for an answer
+Task<bool> close_open(FileServices& files, std::shared_ptr<Open> open) {
+  if (!co_await begin_and_wait(files, open)) co_return false;
+  (void)finish_close(files, *open);  // nobody waits for an answer
   co_return true;
 }
 
-Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open) {
+Task<bool> begin_and_wait(FileServices& files, std::shared_ptr<Open> open) {
   if (!open->begin_close()) co_return false;
   open->pipe_reads.close();
   if (auto session = open->session.lock()) session->remove_open(open->file_id);
-  if (open->attributes.is_directory) server.notify.closed(*open);
-  WorkerPool::Seat seat(server.pool(), work_of(*open));
+  if (open->attributes.is_directory) files.notify.closed(*open);
+  WorkerPool::Seat seat(files.pool, work_of(*open));
   co_await open->unused(seat);
   co_await seat.schedule();
-  if (!open->is_pipe()) server.breaks.open_closed(open->ref().token);
+  if (!open->is_pipe()) files.breaks.open_closed(open->ref().token);
   co_return true;
 }
 
-Result<void> finish_close(Server& server, Open& open,
+Result<void> finish_close(FileServices& files, Open& open,
                           std::optional<filestate::CloseDecision> decision) {
   if (open.is_pipe()) return {};
-  if (open.pending_notifications != 0) report_noted(server, open);
-  if (open.is_modified) child_changed(server, open);
-  if (!decision) decision = server.file_table.close(open.ref());
+  if (open.pending_notifications != 0) report_noted(files, open);
+  if (open.is_modified) child_changed(files, open);
+  if (!decision) decision = files.file_table.close(open.ref());
   Result<void> done;
   if (decision->delete_now) {
-    const Deletion deletion = carry_out(server, open, *decision);
-    if (!deletion.done) server.file_table.not_removed(*decision, open.attributes.file_key);
+    const Deletion deletion = carry_out(files, open, *decision);
+    if (!deletion.done) files.file_table.not_removed(*decision, open.attributes.file_key);
     done = deletion.done ? deletion.on_disk : deletion.done;
   } else if (open.attributes.is_directory &&
-             server.file_table.pending_links(open.attributes.file_key) != 0) {
-    report_delete_pending(server, open);
+             files.file_table.pending_links(open.attributes.file_key) != 0) {
+    report_delete_pending(files, open);
   }
   // In this order: once the descriptor is closed a new file may get the inode number, and must not
   // find it marked as being deleted.
@@ -49,7 +49,7 @@ Result<void> finish_close(Server& server, Open& open,
   open.file.reset();
   open.base_file.reset();
   open.enumeration.unshared().enumeration.reset();  // a descriptor, too
-  if (open.is_in_open_table) server.open_table.remove(open.file_id);
+  if (open.is_in_open_table) files.open_table.remove(open.file_id);
   return done;
 }
 

@@ -13,7 +13,7 @@
 
 namespace braid::smb2 {
 
-class Server;
+class FileServices;
 
 // A CLOSE that has begun, for the same one sent again on another channel: it is answered with the
 // first. Owned by the Session and by those requests.
@@ -28,16 +28,16 @@ struct CloseUnderWay {
 // TREE_DISCONNECT, LOGOFF and the end of a session share: waits for the requests that use the Open,
 // gives up its locks, oplock and share mode, and deletes the file if that was pending. False if
 // another caller is closing it. Continues on a thread of the worker pool.
-Task<bool> close_open(Server& server, std::shared_ptr<Open> open);
+Task<bool> close_open(FileServices& files, std::shared_ptr<Open> open);
 
 // The two halves of it. The first takes the Open from its session and waits until no request uses
 // it or waits for it any more; false, and at once, if another caller is closing it. It continues on
 // a thread of the worker pool.
-Task<bool> begin_and_wait(Server& server, std::shared_ptr<Open> open);
+Task<bool> begin_and_wait(FileServices& files, std::shared_ptr<Open> open);
 // `decision`: filestate has closed it already. The Open is closed whatever is returned: an error
 // says that what was to be deleted with it is still there, and no longer to be deleted.
 // REQUIRES: the Open is closing and unused. May block.
-Result<void> finish_close(Server& server, Open& open,
+Result<void> finish_close(FileServices& files, Open& open,
                   std::optional<filestate::CloseDecision> decision = std::nullopt);
 
 }  // namespace braid::smb2

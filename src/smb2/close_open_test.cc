@@ -139,7 +139,7 @@ TEST_F(WaitingTest, LogoffEndsLocksAndNotifiesThatWait) {
               all.at(lock_waiting) == NtStatus::kRangeNotLocked);
   EXPECT_EQ(all.at(notify_waiting), NtStatus::kNotifyCleanup);
   EXPECT_EQ(all.at(client.next_message_id - 1), NtStatus::kSuccess);
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 TEST_F(WaitingTest, TreeDisconnectEndsANotifyThatWaits) {
@@ -155,7 +155,7 @@ TEST_F(WaitingTest, EndOfTheConnectionEndsWhatWaits) {
   pending(watch(directory()));
   client.close();
   engine.stop();
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 TEST_F(WaitingTest, CloseWhileReadsAreInFlightAnswersEveryOne) {

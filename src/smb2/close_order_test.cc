@@ -25,7 +25,7 @@ struct CloseOrder : FileRequests {
         plan(std::move(of_volume)) {}
   void SetUp() override {
     FileRequests::SetUp();
-    session = engine.server().session_table.find(client.session_id);
+    session = engine.server().logons.session_table.find(client.session_id);
     file = open("file");
     ASSERT_EQ(write(file, std::string(4096, 'x')), NtStatus::kSuccess);
   }
@@ -72,8 +72,8 @@ struct CloseOrder : FileRequests {
         client.request(Command::kCreate, RawClient::create_body("held" + std::to_string(asked))));
     plan->await_held(1);
     client.send(std::move(message));
-    for (int i = 0; i < 100'000 && engine.server().pool().load().waiting != 1; ++i) engine.settle();
-    EXPECT_EQ(engine.server().pool().load().waiting, 1u);
+    for (int i = 0; i < 100'000 && engine.server().files.pool.load().waiting != 1; ++i) engine.settle();
+    EXPECT_EQ(engine.server().files.pool.load().waiting, 1u);
     close(closed);
     plan->let_go();
     const auto answer = client.answer_to(asked);

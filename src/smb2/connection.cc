@@ -35,8 +35,8 @@ Connection::Connection(Server& server, transport::TransportPtr transport,
       place_(std::move(place)),
       unacked_breaks_(
           transport_,
-          {.are_awaited = [&server](const auto& each) { return server.breaks.is_awaited(each); },
-           .will_not_come = [&server](const auto& each) { server.breaks.send_again(each); }}) {
+          {.are_awaited = [&server](const auto& each) { return server.files.breaks.is_awaited(each); },
+           .will_not_come = [&server](const auto& each) { server.files.breaks.send_again(each); }}) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
   transport_->set_account(memory);
 }
@@ -89,7 +89,7 @@ Task<void> Connection::close() {
   for (const auto& channel : channels_.take_all()) {
     // The last channel ends the session. With others left its requests run on, since the client
     // will ask again on another and must not meet half of what it asked for.
-    server_.client_table.remove_session(*this, channel->session->user_id());
+    server_.logons.client_table.remove_session(*this, channel->session->user_id());
     const Session::Removal removal = channel->session->remove_channel(channel);
     if (removal.remaining == 0) orphans.push_back(channel->session);
     if (removal.forgotten) {
@@ -99,14 +99,14 @@ Task<void> Connection::close() {
     }
   }
   ending_ = true;
-  server_.client_table.begin_ending(*this);
+  server_.logons.client_table.begin_ending(*this);
   async_commands.connection_lost();
   end_waits();
   // Breaks look for another channel before the sessions without one end.
   unacked_breaks_.close();
   // Side by side: the disk of one may hang, and the others' files are to be free.
   TaskScope sessions;
-  for (auto& session : orphans) sessions.spawn(server_.close_session(session));
+  for (auto& session : orphans) sessions.spawn(server_.logons.close_session(session));
   end_waits();
   co_await sessions.join();
   co_await reactor().schedule();
@@ -119,13 +119,13 @@ Task<void> Connection::close() {
 bool Connection::add_channel(std::shared_ptr<Channel> channel) {
   const filestate::UserId user = channel->session->user_id();
   if (!channels_.add(std::move(channel))) return false;
-  server_.client_table.add_session(shared_from_this(), user);
+  server_.logons.client_table.add_session(shared_from_this(), user);
   return true;
 }
 
 void Connection::remove_channel(const Channel& channel) {
   const filestate::UserId user = channel.session->user_id();
-  if (channels_.remove(channel)) server_.client_table.remove_session(*this, user);
+  if (channels_.remove(channel)) server_.logons.client_table.remove_session(*this, user);
 }
 
 void Connection::session_ended(std::shared_ptr<Channel> channel) {
@@ -301,8 +301,8 @@ void Connection::cancel(const wire::Header& header) {
 void Connection::end_waits() {
   async_commands.end_waits();
   // Each goes on here and finds that it is to stop; not inside whatever ends the connection.
-  for (auto& work : server_.pool().withdraw(waiting_requests)) reactor().post(std::move(work));
-  for (auto& work : server_.logons().withdraw(waiting_logons)) reactor().post(std::move(work));
+  for (auto& work : server_.files.pool.withdraw(waiting_requests)) reactor().post(std::move(work));
+  for (auto& work : server_.logons.pool.withdraw(waiting_logons)) reactor().post(std::move(work));
 }
 
 }  // namespace braid::smb2

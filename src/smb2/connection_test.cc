@@ -181,7 +181,7 @@ TEST(ClientDialect, ClientThatComesBackInAnotherDialectHasItsNewSessionClosed) {
   RawClient second(engine);
   ASSERT_EQ(second.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
   EXPECT_EQ(second.session_setup(), NtStatus::kUserSessionDeleted);
-  EXPECT_EQ(engine.server().session_table.size(), 1u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 1u);
   // 2.0.2 has no ClientGuid, and another client another one.
   RawClient oldest(engine);
   EXPECT_TRUE(oldest.log_on(wire::Dialect::kSmb202));
@@ -235,17 +235,17 @@ TEST(UnauthenticatedTimer, EndsWhoeverHasNotLoggedOnByThen) {
 TEST_F(ConnectionTest, EndOfAConnectionLeavesNothing) {
   ASSERT_TRUE(client.log_on());
   ASSERT_NE(client.create("left open"), FileId{});
-  std::weak_ptr<Session> session = engine.server().session_table.all().front();
+  std::weak_ptr<Session> session = engine.server().logons.session_table.all().front();
   client.close();
   engine.stop();
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
-  EXPECT_EQ(engine.server().client_table.count(ClientGuid{{7}}), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.client_table.count(ClientGuid{{7}}), 0u);
   EXPECT_TRUE(session.expired());
 }
 
 TEST_F(ConnectionTest, LogoffLeavesNothingOfTheSession) {
   ASSERT_TRUE(client.log_on());
-  std::weak_ptr<Session> session = engine.server().session_table.all().front();
+  std::weak_ptr<Session> session = engine.server().logons.session_table.all().front();
   ASSERT_EQ(client.status_of(client.request(Command::kLogoff, wire::LogoffRequest{})),
             NtStatus::kSuccess);
   client.close();
@@ -362,7 +362,7 @@ struct LongFrameTest : TransformTest {
     locks.locks.resize(16000, {.offset = 0, .length = 0, .flags = kFlags});
     turns_before = turns();
   }
-  size_t turns() { return engine.server().pool().load().turns_taken; }
+  size_t turns() { return engine.server().files.pool.load().turns_taken; }
 
   wire::LockRequest locks;
   size_t turns_before = 0;

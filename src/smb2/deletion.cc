@@ -12,7 +12,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
 #include "smb2/request.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/sync.h"
 #include "smb2/tree_path.h"
 #include "smb2/work_owner.h"
@@ -27,8 +27,8 @@ using SharePtr = std::shared_ptr<const Share>;
 constexpr int kMovesMax = 8;
 
 // Null when its folder cannot be had, or the configuration has it no more. May block.
-SharePtr share_of(Server& server, const std::string& name) {
-  const auto entry = server.shares()->entry(name);
+SharePtr share_of(FileServices& files, const std::string& name) {
+  const auto entry = files.settings.shares()->entry(name);
   if (!entry) return nullptr;
   auto share = entry->connect();
   return share ? *std::move(share) : nullptr;
@@ -43,11 +43,11 @@ struct Way {
 
 // The right to delete was looked at when it was asked for, and whoever closes last need not have
 // it, nor the share that he came through: so what was promised is done as who asked.
-std::vector<Way> ways(Server& server, const Open& open, const filestate::Deleters& deleters) {
+std::vector<Way> ways(FileServices& files, const Open& open, const filestate::Deleters& deleters) {
   const SharePtr& own = open.tree_connect->share;
   std::vector<Way> all;
   for (const filestate::Deleter& each : deleters) {
-    SharePtr share = each->share == own->name ? own : share_of(server, each->share);
+    SharePtr share = each->share == own->name ? own : share_of(files, each->share);
     all.push_back({each->who, share ? std::move(share) : own, each->path});
   }
   if (all.empty()) all.push_back({open.credentials, own, {}});
@@ -77,11 +77,11 @@ Result<vfs::Found> find_elsewhere(const Open& open, const vfs::Path& path, const
 }
 
 // A file does what it is told as who opened it, so `way` gets the same file again.
-Result<void> remove_stream(Server& server, const Way& way, Open& open, const std::string& stream) {
+Result<void> remove_stream(FileServices& files, const Way& way, Open& open, const std::string& stream) {
   vfs::File& base = *open.base_file;
   if (way.share != open.tree_connect->share) {
     BRAID_TRY(const auto found,
-              find_elsewhere(open, current_path(server, open), way, open.attributes.file_key));
+              find_elsewhere(open, current_path(files, open), way, open.attributes.file_key));
     BRAID_TRY(const auto file, way.share->volume->open(way.who, found, {}));
     return file->remove_stream(stream);
   }
@@ -93,14 +93,14 @@ Result<void> remove_stream(Server& server, const Way& way, Open& open, const std
   return file->remove_stream(stream);
 }
 
-Deletion delete_stream(Server& server, Open& open, const filestate::CloseDecision& decision) {
-  const std::string name = current_path(server, open).text();
+Deletion delete_stream(FileServices& files, Open& open, const filestate::CloseDecision& decision) {
+  const std::string name = current_path(files, open).text();
   const std::string stream = open.stream_name();
   if (stream.empty()) return {};  // an orphan that has gone already
   Result<void> removed;
-  for (const Way& way : ways(server, open, decision.stream_deleters)) {
+  for (const Way& way : ways(files, open, decision.stream_deleters)) {
     const Result<void> before = removed;
-    removed = remove_stream(server, way, open, stream);
+    removed = remove_stream(files, way, open, stream);
     if (removed) break;
     if (removed.error().is_os(ENOENT)) return {};
     if (!before) removed = before;  // what the first was refused for
@@ -109,7 +109,7 @@ Deletion delete_stream(Server& server, Open& open, const filestate::CloseDecisio
     log::warn("cannot delete stream {} of {}: {}", stream, name, removed.error().message());
     return {.done = removed, .on_disk = {}};
   }
-  report_removed(server, open, name);
+  report_removed(files, open, name);
   if (!is_write_through(open)) return {};
   return {.done = {}, .on_disk = open.base_file->flush(vfs::Durability::kDataAndMetadata)};
 }
@@ -146,9 +146,9 @@ Result<std::optional<Removed>> remove_name(const Way& way, Open& open,
 
 // The name by which `open` was opened, the last that has the file open by it, or the one that
 // deletes it whoever has.
-Deletion delete_name(Server& server, Open& open, const filestate::CloseDecision& decision) {
+Deletion delete_name(FileServices& files, Open& open, const filestate::CloseDecision& decision) {
   std::optional<Error> refused;
-  for (const Way& way : ways(server, open, decision.link_deleters)) {
+  for (const Way& way : ways(files, open, decision.link_deleters)) {
     const auto removed = remove_name(way, open, decision);
     if (!removed) {
       if (!refused) refused = removed.error();
@@ -156,12 +156,12 @@ Deletion delete_name(Server& server, Open& open, const filestate::CloseDecision&
     }
     if (!*removed) return {};
     const auto& [parent, path] = **removed;
-    server.file_table.child_changed(parent->key(), open.parent_lease());
-    report_removed(server, open, path.text());
+    files.file_table.child_changed(parent->key(), open.parent_lease());
+    report_removed(files, open, path.text());
     if (!is_write_through(open)) return {};
     return {.done = {}, .on_disk = sync_names(*way.share->volume, parent)};
   }
-  const std::string name = current_path(server, open).text();
+  const std::string name = current_path(files, open).text();
   log::info("cannot delete {}: {}", name, refused->message());
   // [MS-FSA] 2.1.5.5, phase 1: a directory that is not empty is not marked by its close.
   const bool is_of_open =
@@ -172,7 +172,7 @@ Deletion delete_name(Server& server, Open& open, const filestate::CloseDecision&
 
 // As much of an open as it takes to delete something, by the name that filestate has of it.
 // Null when nobody that asked finds it.
-std::shared_ptr<Open> open_to_delete(Server& server, const filestate::OrphanedDeletion& deletion) {
+std::shared_ptr<Open> open_to_delete(FileServices& files, const filestate::OrphanedDeletion& deletion) {
   const filestate::CloseDecision& closed = deletion.closed;
   const auto& deleters =
       closed.link_deleters.empty() ? closed.stream_deleters : closed.link_deleters;
@@ -181,11 +181,11 @@ std::shared_ptr<Open> open_to_delete(Server& server, const filestate::OrphanedDe
   key.stream = 0;
   std::vector<std::string> names;
   for (const filestate::Deleter& each : deleters) names.push_back(each->share);
-  for (const auto& entry : server.shares()->all()) {
+  for (const auto& entry : files.settings.shares()->all()) {
     if (entry->type() == ShareType::kDisk) names.push_back(entry->name());
   }
   for (const std::string& name : names) {
-    const SharePtr share = share_of(server, name);
+    const SharePtr share = share_of(files, name);
     if (!share) continue;
     const auto text = in_this_share(*share, known);
     const auto path = text ? vfs::parse_path(*text, vfs::NameRules::kPosix)
@@ -197,11 +197,11 @@ std::shared_ptr<Open> open_to_delete(Server& server, const filestate::OrphanedDe
       auto file = share->volume->open(each->who, *found, {});
       if (!file) continue;
       const bool is_stream = deletion.of.stream != 0;
-      auto open = std::make_shared<Open>(
-          FileId{}, nullptr, std::make_shared<TreeConnect>(TreeId{}, share, 0),
-          OpenAttributes{.file_key = deletion.of,
-                         .is_directory = found->attributes.is_directory(),
-                         .is_stream = is_stream});
+      const OpenAttributes attributes{.file_key = deletion.of,
+                                      .is_directory = found->attributes.is_directory(),
+                                      .is_stream = is_stream};
+      auto open = std::make_shared<Open>(OpenValues{.attributes = attributes}, nullptr,
+                                         std::make_shared<TreeConnect>(TreeId{}, share, 0));
       if (is_stream) {
         const auto streams = (*file)->streams();
         if (!streams) continue;
@@ -230,24 +230,24 @@ filestate::Deleter deleter_of(const Request& request, const vfs::Path& path) {
                                  in_all_shares(share, path.text()));
 }
 
-Deletion carry_out(Server& server, Open& open, const filestate::CloseDecision& decision) {
-  if (decision.file.stream != 0) return delete_stream(server, open, decision);
+Deletion carry_out(FileServices& files, Open& open, const filestate::CloseDecision& decision) {
+  if (decision.file.stream != 0) return delete_stream(files, open, decision);
   if (decision.stream_too) {
-    if (auto deletion = delete_stream(server, open, decision); !deletion.done) return deletion;
+    if (auto deletion = delete_stream(files, open, decision); !deletion.done) return deletion;
   }
-  return delete_name(server, open, decision);
+  return delete_name(files, open, decision);
 }
 
-Task<void> delete_orphaned(Server& server, filestate::OrphanedDeletion deletion) {
-  WorkerPool::Seat seat(server.pool(), {});
+Task<void> delete_orphaned(FileServices& files, filestate::OrphanedDeletion deletion) {
+  WorkerPool::Seat seat(files.pool, {});
   co_await seat.schedule();
-  if (const auto open = open_to_delete(server, deletion)) {
-    (void)finish_close(server, *open, std::move(deletion.closed));
+  if (const auto open = open_to_delete(files, deletion)) {
+    (void)finish_close(files, *open, std::move(deletion.closed));
     co_return;
   }
   log::info("cannot delete {}, as a worker that died had promised: it is not there",
             deletion.closed.path ? *deletion.closed.path : "a file without a name");
-  server.file_table.not_removed(deletion.closed, deletion.of);
+  files.file_table.not_removed(deletion.closed, deletion.of);
 }
 
 }  // namespace braid::smb2

@@ -10,7 +10,7 @@ namespace braid::smb2 {
 
 class Open;
 class Request;
-class Server;
+class FileServices;
 
 // Who asks for the deletion of what is at `path` of the share of the request.
 filestate::Deleter deleter_of(const Request& request, const vfs::Path& path);
@@ -24,9 +24,9 @@ struct Deletion {
 // What the close of `open` leaves to delete: with the rights, and through the share, of who asked
 // for it, one after the other until one still may; of the open where nobody said. What has gone
 // already is done. May block. REQUIRES: the Open is closing and unused.
-Deletion carry_out(Server& server, Open& open, const filestate::CloseDecision& decision);
+Deletion carry_out(FileServices& files, Open& open, const filestate::CloseDecision& decision);
 
 // The same for what a worker that died has left: BreakSink::orphaned.
-Task<void> delete_orphaned(Server& server, filestate::OrphanedDeletion deletion);
+Task<void> delete_orphaned(FileServices& files, filestate::OrphanedDeletion deletion);
 
 }  // namespace braid::smb2

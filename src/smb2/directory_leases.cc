@@ -2,15 +2,15 @@
 
 #include "smb2/open.h"
 #include "smb2/open_name.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 
 namespace braid::smb2 {
 
-void child_changed(Server& server, const Open& open) {
-  if (!server.has_directory_leases) return;
-  const auto located = locate(server, open, open.credentials);
+void child_changed(FileServices& files, const Open& open) {
+  if (!files.has_directory_leases) return;
+  const auto located = locate(files, open, open.credentials);
   if (!located) return;
-  server.file_table.child_changed(located->place.parent->key(), open.parent_lease());
+  files.file_table.child_changed(located->place.parent->key(), open.parent_lease());
 }
 
 }  // namespace braid::smb2

@@ -10,7 +10,7 @@
 #include "smb2/connection.h"
 #include "smb2/error_status.h"
 #include "smb2/limits.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/work_owner.h"
 #include "wire/smb2/error_response.h"
 
@@ -130,7 +130,7 @@ Result<void> verify_signature(Request& request) {
 // [MS-SMB2] 3.3.5.2.9 "Verifying the Session".
 Result<void> verify_session(Request& request, const Row& row) {
   if (!request.session) return fail(NtStatus::kUserSessionDeleted);
-  const FileTime now = request.server.clock().now();
+  const FileTime now = request.files.clock.now();
   switch (request.session->state(now)) {
     case SessionState::kClosed:
       return fail(NtStatus::kUserSessionDeleted);
@@ -160,7 +160,7 @@ Result<void> verify_tree_connect(Request& request, TreeId tree_id) {
     return fail(NtStatus::kAccessDenied);
   }
   request.principal =
-      request.tree_connect->principal_of(std::move(request.principal), request.server.ids());
+      request.tree_connect->principal_of(std::move(request.principal), request.files.ids);
   return {};
 }
 

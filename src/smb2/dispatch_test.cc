@@ -181,7 +181,7 @@ TEST_F(SigningTest, RequestChangedAfterSigningIsAccessDenied) {
 TEST_F(SigningTest, UnsignedLogoffDoesNotEndTheSession) {
   EXPECT_EQ(client.status_of(client.request(Command::kLogoff, wire::LogoffRequest{})),
             NtStatus::kAccessDenied);
-  EXPECT_EQ(engine.server().session_table.size(), 1u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 1u);
 }
 
 TEST_F(SigningTest, SignedRequestOfNoSessionIsUserSessionDeleted) {

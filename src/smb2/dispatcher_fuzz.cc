@@ -207,18 +207,18 @@ class Run {
     engine_.stop();
     engine_.settle();
     Server& server = engine_.server();
-    if (server.session_table.size() != 0) broken("a session is left");
-    if (server.client_table.count(ClientGuid{{7}}) != 0) broken("a connection is left");
+    if (server.logons.session_table.size() != 0) broken("a session is left");
+    if (server.logons.client_table.count(ClientGuid{{7}}) != 0) broken("a connection is left");
     for (const auto& session : sessions_) {
       if (!session.expired()) broken("someone holds a session");
     }
-    if (server.file_table.any_open_below("")) broken("an open is left");
+    if (server.files.file_table.any_open_below("")) broken("an open is left");
     if (server.memory->used() != 0) broken("memory is counted for nobody");
   }
 
  private:
   void note_sessions() {
-    for (const auto& session : engine_.server().session_table.all()) sessions_.push_back(session);
+    for (const auto& session : engine_.server().logons.session_table.all()) sessions_.push_back(session);
   }
   void step() {
     const Chunk chunk(script_);

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "smb2/close_open.h"
 #include "smb2/notify/report.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/work_owner.h"
 
 namespace braid::smb2 {
@@ -19,42 +19,42 @@ std::shared_ptr<Open> restore_to_close(PreservedOpen preserved) {
 
 }  // namespace
 
-Task<void> lose_open(Server& server, std::shared_ptr<Open> open) {
+Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open) {
   const DurableTerms terms = *open->durable_terms.lock();
-  if (terms.durability == filestate::Durability::kNone || !server.open_table.has_room(open->user)) {
-    co_await close_open(server, std::move(open));
+  if (terms.durability == filestate::Durability::kNone || !files.open_table.has_room(open->user)) {
+    co_await close_open(files, std::move(open));
     co_return;
   }
-  server.open_table.begin_leaving(*open);
-  if (!co_await begin_and_wait(server, open)) co_return;
-  if (!server.file_table.disconnect(open->ref())) {
-    (void)finish_close(server, *open);
+  files.open_table.begin_leaving(*open);
+  if (!co_await begin_and_wait(files, open)) co_return;
+  if (!files.file_table.disconnect(open->ref())) {
+    (void)finish_close(files, *open);
     co_return;
   }
-  if (open->pending_notifications != 0) report_noted(server, *open);
-  const auto deadline = server.clock().monotonic() + terms.timeout;
-  server.open_table.park(preserve(*open), deadline);
+  if (open->pending_notifications != 0) report_noted(files, *open);
+  const auto deadline = files.clock.monotonic() + terms.timeout;
+  files.open_table.park(preserve(*open), deadline);
   log::debug("open {} is kept for {} ms", open->file_id.persistent, terms.timeout.count());
-  server.arm_scavenger();
+  files.arm_scavenger();
 }
 
-Task<void> close_claimed(Server& server, PreservedOpen preserved) {
-  WorkerPool::Seat seat(server.pool(), work_of(preserved.owner.get(), preserved.share.get()));
+Task<void> close_claimed(FileServices& files, PreservedOpen preserved) {
+  WorkerPool::Seat seat(files.pool, work_of(preserved.owner.get(), preserved.share.get()));
   co_await seat.schedule();
-  if (!server.file_table.reconnect(preserved.ref(), SessionId{})) {
-    server.open_table.give_back(std::move(preserved));
+  if (!files.file_table.reconnect(preserved.ref(), SessionId{})) {
+    files.open_table.give_back(std::move(preserved));
     co_return;
   }
   const auto open = restore_to_close(std::move(preserved));
-  (void)finish_close(server, *open);
+  (void)finish_close(files, *open);
 }
 
-Task<void> close_purged(Server& server, PurgedOpen purged) {
+Task<void> close_purged(FileServices& files, PurgedOpen purged) {
   const PreservedOpen& preserved = purged.open;
-  WorkerPool::Seat seat(server.pool(), work_of(preserved.owner.get(), preserved.share.get()));
+  WorkerPool::Seat seat(files.pool, work_of(preserved.owner.get(), preserved.share.get()));
   co_await seat.schedule();
   const auto open = restore_to_close(std::move(purged.open));
-  (void)finish_close(server, *open, std::move(purged.closed));
+  (void)finish_close(files, *open, std::move(purged.closed));
 }
 
 }  // namespace braid::smb2

@@ -9,16 +9,16 @@
 
 namespace braid::smb2 {
 
-class Server;
+class FileServices;
 
 // Keeps the Open for its client's return if it was promised and filestate agrees; closes it if not.
 // Waits for the requests that use it. Continues on a thread of the worker pool.
-Task<void> lose_open(Server& server, std::shared_ptr<Open> open);
+Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open);
 
 // An open nobody came back for, or that another one takes the place of. The caller has claimed it.
-Task<void> close_claimed(Server& server, PreservedOpen preserved);
+Task<void> close_claimed(FileServices& files, PreservedOpen preserved);
 
 // filestate has given the open up.
-Task<void> close_purged(Server& server, PurgedOpen purged);
+Task<void> close_purged(FileServices& files, PurgedOpen purged);
 
 }  // namespace braid::smb2

@@ -122,11 +122,11 @@ TEST_F(DurableTest, ExpiresAndIsNotClosedBefore) {
   const FileId id = created(*client, body).file_id;
   lose_connection();
   clock.advance(59s);
-  engine.server().scavenge_opens();
-  EXPECT_EQ(engine.server().open_table.disconnected(), 1u);
+  engine.server().files.scavenge_opens();
+  EXPECT_EQ(engine.server().files.open_table.disconnected(), 1u);
   clock.advance(2s);
-  engine.server().scavenge_opens();
-  until([&] { return !engine.server().file_table.any_open_below(""); });
+  engine.server().files.scavenge_opens();
+  until([&] { return !engine.server().files.file_table.any_open_below(""); });
 
   client = log_on();
   EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
@@ -201,14 +201,14 @@ TEST_F(DurableTest, GivesWayToANewcomerThatWaitsForItsDeletion) {
 TEST_F(DurableTest, ChangedFileIsNotGivenBack) {
   const FileId id = created(*client, durable()).file_id;
   lose_connection();
-  vfs::Volume& volume = *engine.server().shares()->find("files")->volume;
+  vfs::Volume& volume = *engine.server().settings.shares()->find("files")->volume;
   const auto path = vfs::parse_path("file")->path;
   const auto found = volume.find(server_credentials(), path);
   auto file = volume.open(server_credentials(), *found, {.access = {.write = true}});
   ASSERT_TRUE(file && (*file)->truncate(100));
   client = log_on();
   EXPECT_EQ(create_status(*client, reconnecting(id)), NtStatus::kObjectNameNotFound);
-  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+  EXPECT_EQ(engine.server().files.open_table.disconnected(), 0u);
 }
 
 TEST_F(DurableTest, AppInstanceVersionMustGrow) {
@@ -236,7 +236,7 @@ TEST_F(DurableTest, LostWithItsOplockItIsClosed) {
   EXPECT_EQ(other->receive()->status(), NtStatus::kPending);
   client->close();
   EXPECT_EQ(other->answer_to(waiting)->status(), NtStatus::kSuccess);
-  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+  EXPECT_EQ(engine.server().files.open_table.disconnected(), 0u);
 }
 
 NtStatus ask_resiliency(RawClient& by, FileId id, uint32_t timeout_ms, size_t input = 8) {
@@ -272,9 +272,9 @@ TEST_F(DurableTest, ResilientNeedsNoOplockAndStaysAgainstNewcomers) {
   EXPECT_EQ(client->status_of(client->request(Command::kLock, unlock)), NtStatus::kSuccess);
   lose_connection();
   clock.advance(121s);
-  engine.server().scavenge_opens();
+  engine.server().files.scavenge_opens();
   client = log_on();
-  until([&] { return !engine.server().file_table.any_open_below(""); });
+  until([&] { return !engine.server().files.file_table.any_open_below(""); });
 }
 
 TEST_F(DurableTest, AppInstanceOnAnotherClientTakesTheFileOverConnectedOrNot) {
@@ -289,7 +289,7 @@ TEST_F(DurableTest, AppInstanceOnAnotherClientTakesTheFileOverConnectedOrNot) {
   until_disconnected(1);
   client = log_on("user", ClientGuid{{9}});
   created(*client, instance(0, {{3}}));
-  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+  EXPECT_EQ(engine.server().files.open_table.disconnected(), 0u);
 }
 
 }  // namespace

@@ -63,8 +63,8 @@ struct DurableTest : testing::Test {
   void TearDown() override {
     client.reset();
     engine.stop();
-    EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
-    EXPECT_FALSE(engine.server().file_table.any_open_below(""));
+    EXPECT_EQ(engine.server().files.open_table.disconnected(), 0u);
+    EXPECT_FALSE(engine.server().files.file_table.any_open_below(""));
   }
   std::unique_ptr<RawClient> log_on(std::string_view who = "user", ClientGuid guid = kClient) {
     auto made = std::make_unique<RawClient>(engine, guid);
@@ -85,7 +85,7 @@ struct DurableTest : testing::Test {
     EXPECT_TRUE(done());
   }
   void until_disconnected(size_t count) {
-    until([&] { return engine.server().open_table.disconnected() == count; });
+    until([&] { return engine.server().files.open_table.disconnected() == count; });
   }
   NtStatus create_status(RawClient& by, const wire::CreateRequest& body, uint32_t flags = 0) {
     return by.status_of(

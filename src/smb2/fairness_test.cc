@@ -65,7 +65,7 @@ struct FairnessTest : testing::Test {
     }
     return id;
   }
-  WorkerPool::Load load() { return engine.server().pool().load(); }
+  WorkerPool::Load load() { return engine.server().files.pool.load(); }
   // The server's threads get their turn with each ECHO.
   bool eventually(const std::function<bool()>& holds) {
     for (int i = 0; i < 100'000; ++i) {
@@ -235,7 +235,7 @@ TEST_F(FairnessTest, ChangesOfALostChannelAreCarriedOutWhileAnotherLives) {
   plan->await_held(1);
   first.send(first.signed_request(Command::kCreate, RawClient::create_body("queued")));
   ASSERT_TRUE(eventually([&] { return load().waiting == 1; }));
-  const auto session = engine.server().session_table.find(second.session_id);
+  const auto session = engine.server().logons.session_table.find(second.session_id);
   first.close();
   ASSERT_TRUE(eventually([&] { return session->channels().size() == 1; }));
   EXPECT_EQ(load().withdrawn, 0u);

@@ -107,7 +107,7 @@ TEST_F(ListingTest, FailureInTheMiddleLeavesItThere) {
 
 // The client asks again on the channel that is left, and has heard nothing of what was read.
 TEST_F(ListingTest, LostChannelLeavesItWhereItWas) {
-  const auto session = engine.server().session_table.find(first.session_id);
+  const auto session = engine.server().logons.session_table.find(first.session_id);
   plan->hold_operation("next");
   plan->let_pass(1);
   second.send(query(second));

@@ -1,7 +1,7 @@
 #include "smb2/logon_turn.h"
 
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/logon_services.h"
 #include "smb2/siblings.h"
 
 namespace braid::smb2 {
@@ -14,12 +14,12 @@ LogonTurn::LogonTurn(Request& request, std::string account)
       claim_{.address = request.connection->peer_host(),
              .account = std::move(account),
              .connection = request.connection->number},
-      attempt_(request.server.penalties(), claim_) {}
+      attempt_(request.logons.penalties, claim_) {}
 
 LogonTurn::~LogonTurn() {
   // Beyond the allowance the others were told before.
   if (!is_judged_ || attempt_.is_beyond_allowance()) return;
-  request_.server.siblings().tell_logon(claim_, News::kFailed);
+  request_.files.siblings().tell_logon(claim_, News::kFailed);
 }
 
 Task<Result<void>> LogonTurn::wait() {
@@ -41,7 +41,7 @@ Task<Result<void>> LogonTurn::wait() {
   }
   is_judged_ = true;
   if (attempt_.is_beyond_allowance()) {
-    request_.server.siblings().tell_logon(claim_, News::kFailed);
+    request_.files.siblings().tell_logon(claim_, News::kFailed);
   }
   co_return Result<void>{};
 }
@@ -50,7 +50,7 @@ void LogonTurn::succeeded(std::string_view account) {
   attempt_.succeeded(account);
   take_back();
   claim_.account = account;
-  request_.server.siblings().tell_logon(claim_, News::kSucceeded);
+  request_.files.siblings().tell_logon(claim_, News::kSucceeded);
 }
 
 void LogonTurn::goes_on() {
@@ -61,7 +61,7 @@ void LogonTurn::goes_on() {
 void LogonTurn::take_back() {
   is_judged_ = false;
   if (!attempt_.is_beyond_allowance()) return;
-  request_.server.siblings().tell_logon(claim_, News::kFailedNotAfterAll);
+  request_.files.siblings().tell_logon(claim_, News::kFailedNotAfterAll);
 }
 
 }  // namespace braid::smb2

@@ -32,7 +32,7 @@ struct LongLockTest : testing::Test {
     file = client.create("file");
     theirs = other.create("file");
     ASSERT_NE(theirs, FileId{});
-    const auto session = engine.server().session_table.find(client.session_id);
+    const auto session = engine.server().logons.session_table.find(client.session_id);
     ref = session->find_open(file)->ref();
   }
 
@@ -45,7 +45,7 @@ struct LongLockTest : testing::Test {
   static Bytes lock(RawClient& by, FileId id, std::vector<wire::LockElement> list) {
     return by.request(Command::kLock, wire::LockRequest{.file_id = id, .locks = std::move(list)});
   }
-  size_t held() { return engine.server().file_table.locks_of(ref).held.size(); }
+  size_t held() { return engine.server().files.file_table.locks_of(ref).held.size(); }
 
   // How many locks others saw in their turns while the request was worked through.
   std::set<size_t> seen_during(Bytes request) {
@@ -85,7 +85,7 @@ TEST_F(LongLockTest, AllRangesOrNone) {
   auto list = many(kShared);
   list.erase(list.begin(), list.begin() + 2);  // so that the file has room
   EXPECT_EQ(client.status_of(lock(client, file, std::move(list))), NtStatus::kLockNotGranted);
-  const auto locks = engine.server().file_table.locks_of(ref);
+  const auto locks = engine.server().files.file_table.locks_of(ref);
   ASSERT_EQ(locks.held.size(), 1u);
   EXPECT_TRUE(locks.held[0].exclusive) << "what it held before is what it holds";
 }

@@ -15,7 +15,7 @@
 
 namespace braid::smb2 {
 
-class Server;
+class FileServices;
 
 // What a claim of another worker's open does, step by step. The keeper claims it, which keeps
 // everyone else away, and sends it with its descriptor; the claimant judges it as one of its own
@@ -32,17 +32,17 @@ struct OpenClaim {
 // Once whoever else is about to do something with the open is done. Nothing: there is no such open
 // without a session. Each claim ends with take() or one of the two below it. Continues with `seat`;
 // the others on some thread of the worker pool.
-Task<std::optional<OpenClaim>> claim_open(Server& server, uint64_t persistent_id,
+Task<std::optional<OpenClaim>> claim_open(FileServices& files, uint64_t persistent_id,
                                           WorkerPool::Seat& seat);
 // filestate gives it to `session`. False: it has given it up, and the claim is to be given back.
-bool take(Server& server, OpenClaim& claim, SessionId session);
-void give_back(Server& server, OpenClaim claim);
+bool take(FileServices& files, OpenClaim& claim, SessionId session);
+void give_back(FileServices& files, OpenClaim claim);
 // Its file has changed, so nobody may have it.
-Task<void> close_claim(Server& server, OpenClaim claim);
+Task<void> close_claim(FileServices& files, OpenClaim claim);
 
 // The keeper's part: the answer to the question `number` of the worker `to`. Returns when it is
 // known what became of the open, or that there is none.
-Task<void> offer_open(Server& server, Questions& claims, store::WorkerTag to, uint64_t number,
+Task<void> offer_open(FileServices& files, Questions& claims, store::WorkerTag to, uint64_t number,
                       uint64_t persistent_id);
 
 }  // namespace braid::smb2

@@ -1,7 +1,7 @@
 #include "smb2/open_name.h"
 
 #include "smb2/open.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/tree_path.h"
 
 namespace braid::smb2 {
@@ -48,19 +48,19 @@ Result<vfs::Located> locate_or(const Open& open, const Credentials& who, Known k
 
 }  // namespace
 
-vfs::Path known_path(const Server& server, const Open& open) {
-  return in_share_of(open, server.file_table.path_of(open.ref()));
+vfs::Path known_path(const FileServices& files, const Open& open) {
+  return in_share_of(open, files.file_table.path_of(open.ref()));
 }
 
-vfs::Path current_path(const Server& server, const Open& open) {
+vfs::Path current_path(const FileServices& files, const Open& open) {
   if (vfs::File* const file = file_of(open)) {
     if (auto path = open.tree_connect->share->volume->name_of(*file)) return *std::move(path);
   }
-  return known_path(server, open);
+  return known_path(files, open);
 }
 
-Result<vfs::Located> locate(const Server& server, const Open& open, const Credentials& who) {
-  return locate_or(open, who, [&] { return known_path(server, open); });
+Result<vfs::Located> locate(const FileServices& files, const Open& open, const Credentials& who) {
+  return locate_or(open, who, [&] { return known_path(files, open); });
 }
 
 Result<vfs::Located> locate_closed(const Open& open, const Credentials& who,

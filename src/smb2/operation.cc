@@ -5,20 +5,20 @@
 #include "smb2/connection.h"
 #include "smb2/deletion.h"
 #include "smb2/open_name.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 
 namespace braid::smb2 {
 namespace {
 
 // What filestate keeps of an open that waits goes by the open: the other requests that wait with it
 // lose their place with this one, and ask again.
-void leave(Server& server, const filestate::OpenRef& ref, const WaitPlace& place) {
-  const std::vector<FileKey> files = place ? *place->lock() : std::vector{ref.file};
+void leave(FileServices& files, const filestate::OpenRef& ref, const WaitPlace& place) {
+  const std::vector<FileKey> keys = place ? *place->lock() : std::vector{ref.file};
   bool waited = false;
-  for (const FileKey& file : files) {
-    waited = server.file_table.cancel_wait({file, ref.token}) || waited;
+  for (const FileKey& file : keys) {
+    waited = files.file_table.cancel_wait({file, ref.token}) || waited;
   }
-  if (waited) server.breaks.retry(ref.token);
+  if (waited) files.breaks.retry(ref.token);
 }
 
 }  // namespace
@@ -42,26 +42,26 @@ Result<void> end_waiting(Request& request) {
 
 Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask,
                                  WaitPlace place) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   const std::shared_ptr<Open> open = request.open.get();
   const std::shared_ptr<Open> source = request.source.get();
   const filestate::OpenRef ref = open->ref();
   for (;;) {
-    const uint64_t seen = server.breaks.retries();
+    const uint64_t seen = files.breaks.retries();
     const filestate::Decision decision = ask();
     if (decision.verdict == filestate::Verdict::kGo) co_return Result<void>{};
     if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
 
-    const Breaks::RetryWait wait(server.breaks, ref.token, seen);
+    const Breaks::RetryWait wait(files.breaks, ref.token, seen);
     const bool on_reactor = request.connection->reactor().is_current();
     co_await request.connection->reactor().schedule();
     const Result<void> waiting =
-        begin_waiting(request, [&server, ref, place, waiter = wait.waiter()] {
+        begin_waiting(request, [&files, ref, place, waiter = wait.waiter()] {
           waiter->set(NtStatus::kCancelled);
-          leave(server, ref, place);
+          leave(files, ref, place);
         });
     if (!waiting) {
-      leave(server, ref, place);
+      leave(files, ref, place);
       co_return waiting;
     }
     // Whoever closes an Open meanwhile must not wait for us.
@@ -83,7 +83,7 @@ Task<Result<void>> prepare_operation(Request& request, filestate::Operation oper
     request.open->is_modified = true;
   }
   co_return co_await until_decided(request, [&request, ref, operation] {
-    return request.server.file_table.prepare(ref, operation);
+    return request.files.file_table.prepare(ref, operation);
   });
 }
 
@@ -95,7 +95,7 @@ Task<Result<void>> break_handles_below(Request& request, std::string directory) 
       [&request, ref, directory, place] {
         std::vector<FileKey> waits_at;
         const auto decision =
-            request.server.file_table.break_handles_below(directory, ref, waits_at);
+            request.files.file_table.break_handles_below(directory, ref, waits_at);
         *place->lock() = std::move(waits_at);
         return decision;
       },
@@ -106,9 +106,9 @@ Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,
                                       filestate::DeleteSemantics semantics) {
   const filestate::OpenRef ref = request.open->ref();
   filestate::Deleter deleter;
-  if (delete_pending) deleter = deleter_of(request, current_path(request.server, *request.open));
+  if (delete_pending) deleter = deleter_of(request, current_path(request.files, *request.open));
   co_return co_await until_decided(request, [&request, ref, delete_pending, semantics, deleter] {
-    return request.server.file_table.set_delete_pending(ref, delete_pending, semantics, deleter);
+    return request.files.file_table.set_delete_pending(ref, delete_pending, semantics, deleter);
   });
 }
 

@@ -120,7 +120,7 @@ TEST_F(PipeReadsTest, LogoffEndsIt) {
   const uint64_t waiting = pending(transceive(ByteView(bind).first(20)));
   ends_with(client.request(Command::kLogoff, wire::LogoffRequest{}), waiting,
             NtStatus::kFileClosed);
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 TEST_F(PipeReadsTest, EndOfTheConnectionEndsIt) {
@@ -128,7 +128,7 @@ TEST_F(PipeReadsTest, EndOfTheConnectionEndsIt) {
   pending(transceive(ByteView(bind).first(20)));
   client.close();
   engine.stop();
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 // [MS-SMB2] 3.3.5.2.7: what may wait for ever is the last of its compound.

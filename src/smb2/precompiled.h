@@ -3,4 +3,4 @@
 
 #include "base/log.h"
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"

@@ -16,7 +16,7 @@ WorkOwner owner_of(const Connection& connection, const Session* session) {
 }  // namespace
 
 ProtectionSeat::ProtectionSeat(Connection& connection, const Session* session)
-    : Seat(connection.server().pool(), owner_of(connection, session), &connection.waiting_requests),
+    : Seat(connection.server().files.pool, owner_of(connection, session), &connection.waiting_requests),
       connection_(connection) {}
 
 Result<void> ProtectionSeat::check_wanted() const {

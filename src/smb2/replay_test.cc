@@ -23,7 +23,7 @@ TEST_F(ReplayTest, ReplayOfACreateIsAnsweredAsBeforeUntilTheOpenIsUsed) {
 
 // [MS-SMB2] 3.3.5.9.5: what the user may do is asked when it is asked.
 TEST_F(ReplayTest, ReplayTellsTheMaximalAccessOfNow) {
-  const auto share = engine.server().shares()->find("files");
+  const auto share = engine.server().settings.shares()->find("files");
   const Credentials& who = server_credentials();
   const auto change = [&](std::string_view name, const vfs::AttributesChange& to) {
     const auto found = share->volume->find(who, vfs::parse_path(name)->path).value();
@@ -69,7 +69,7 @@ TEST_F(ReplayTest, ReplayOnANewSessionGetsTheOpenThatWaits) {
   EXPECT_EQ(again.create_action, wire::CreateAction::kCreated);
   EXPECT_EQ(again.oplock_level, OplockLevel::kBatch);
   EXPECT_TRUE(again.contexts.durable_handle_response_v2);
-  EXPECT_EQ(engine.server().open_table.disconnected(), 0u);
+  EXPECT_EQ(engine.server().files.open_table.disconnected(), 0u);
   // Once more, as its answer may be lost, too.
   EXPECT_EQ(created(*client, making_anew(durable()), kReplay).file_id, first.file_id);
   lose_connection();
@@ -89,7 +89,7 @@ TEST_F(ReplayTest, ReplayOnANewSessionIsForTheSameUserAndLease) {
   client = log_on();
   EXPECT_EQ(create_status(*client, with_lease(durable(), 2, 9), kReplay), NtStatus::kAccessDenied);
   EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kAccessDenied);
-  EXPECT_EQ(engine.server().open_table.disconnected(), 1u) << "it waits on";
+  EXPECT_EQ(engine.server().files.open_table.disconnected(), 1u) << "it waits on";
   const auto again = created(*client, with_lease(durable(), 2), kReplay);
   EXPECT_EQ(again.file_id, first.file_id);
   ASSERT_TRUE(again.contexts.response_lease);
@@ -107,7 +107,7 @@ TEST_F(ReplayTest, ReplayOfAnOpenThatWasUsedOrIsOverIsACreateLikeAnyOther) {
   EXPECT_EQ(second.create_action, wire::CreateAction::kOpened);
   lose_connection();
   clock.advance(kDurableTimeoutMax + 1s);
-  engine.server().scavenge_opens();
+  engine.server().files.scavenge_opens();
   client = log_on();
   EXPECT_NE(created(*client, durable(), kReplay).file_id, second.file_id);
 }

@@ -24,13 +24,15 @@ Request::Request(Server& its_server, std::shared_ptr<Connection> its_connection,
                  Compound& its_compound, size_t its_index, wire::Header its_header,
                  ByteView its_message, bool encrypted)
     : server(its_server),
+      files(its_server.files),
+      logons(its_server.logons),
       connection(std::move(its_connection)),
       compound(its_compound),
       index(its_index),
       header(its_header),
       message(its_message),
       is_encrypted(encrypted),
-      seat(server.pool(), connection->waiting_requests, *this) {}
+      seat(files.pool, connection->waiting_requests, *this) {}
 
 Result<void> Request::check_credit_charge(uint64_t sent, uint64_t answered) const {
   if (!connection->negotiated.supports_multi_credit) return {};

@@ -19,6 +19,8 @@
 namespace braid::smb2 {
 
 class Connection;
+class FileServices;
+class LogonServices;
 class Server;
 class Compound;
 class Request;
@@ -91,6 +93,8 @@ class Request {
   Request& operator=(const Request&) = delete;
 
   Server& server;
+  FileServices& files;
+  LogonServices& logons;
   const std::shared_ptr<Connection> connection;
   Compound& compound;
   const size_t index;  // within the compound

@@ -1,6 +1,5 @@
 #include "smb2/session.h"
 
-#include "smb2/close_open.h"
 
 #include <algorithm>
 #include <cstring>

@@ -4,7 +4,7 @@
 #include "smb2/app_instance.h"
 #include "smb2/commands/session_bind.h"
 #include "smb2/open_claims.h"
-#include "smb2/server.h"
+#include "smb2/logon_services.h"
 #include "smb2/worker_messages.h"
 #include "store/worker_group.h"
 
@@ -25,15 +25,16 @@ struct Siblings::Topics {
   static std::function<void(Question)> starts(Siblings& siblings,
                                               Task<void> (Siblings::*what)(Question)) {
     return [&siblings, what](Question question) {
-      siblings.server_.spawn((siblings.*what)(std::move(question)));
+      siblings.files_.spawn((siblings.*what)(std::move(question)));
     };
   }
 
   Questions sessions, instances, claims, binds, deletions;
 };
 
-Siblings::Siblings(Server& server, store::WorkerGroup* group)
-    : server_(server),
+Siblings::Siblings(FileServices& files, LogonServices& logons, store::WorkerGroup* group)
+    : files_(files),
+      logons_(logons),
       group_(group),
       topics_(group ? std::make_unique<Topics>(*this, *group) : nullptr) {
   if (!group_) return;
@@ -64,14 +65,14 @@ Task<void> Siblings::end_session(SessionId previous, std::shared_ptr<const auth:
 }
 
 Task<void> Siblings::end_own_session(Question question) {
-  WorkerPool::Seat seat(server_.pool(), {});
+  WorkerPool::Seat seat(files_.pool, {});
   co_await seat.schedule();
   wire::Reader r(question.payload);
   const SessionId id{r.u64()};
   const auth::Identity user = decode_user(r);
-  auto session = r.ok() ? server_.session_table.find(id) : nullptr;
+  auto session = r.ok() ? logons_.session_table.find(id) : nullptr;
   if (session && session->security() && session->security()->user->is_same_user(user)) {
-    co_await server_.close_session(std::move(session));
+    co_await logons_.close_session(std::move(session));
   }
   topics_->sessions.answer(question, {});
 }
@@ -90,12 +91,12 @@ Task<bool> Siblings::end_instances(AppInstanceArrival arrival, Executor& executo
 }
 
 Task<void> Siblings::end_own_instances(Question question) {
-  WorkerPool::Seat seat(server_.pool(), {});
+  WorkerPool::Seat seat(files_.pool, {});
   co_await seat.schedule();
   wire::Reader r(question.payload);
   auto arrival = AppInstanceArrival::decode(r);
   uint8_t is_newer = 0;
-  if (arrival) is_newer = co_await end_instances_here(server_, std::move(*arrival));
+  if (arrival) is_newer = co_await end_instances_here(files_, std::move(*arrival));
   topics_->instances.answer(question, {&is_newer, 1});
 }
 
@@ -117,16 +118,16 @@ Task<BindVerdict> Siblings::judge_bind(SessionId session, BindAttempt attempt, E
 }
 
 Task<void> Siblings::judge_own_bind(Question question) {
-  WorkerPool::Seat seat(server_.logons(), {});
+  WorkerPool::Seat seat(logons_.pool, {});
   co_await seat.schedule();
   wire::Reader r(question.payload);
   const SessionId id{r.u64()};
   const BindAttempt attempt = BindAttempt::decode(r);
-  const auto session = r.ok() ? server_.session_table.find(id) : nullptr;
+  const auto session = r.ok() ? logons_.session_table.find(id) : nullptr;
   Bytes answer;
   wire::Writer w(answer);
   if (session) {
-    judge_bind_here(attempt, session, server_.clock().now()).encode(w);
+    judge_bind_here(attempt, session, files_.clock.now()).encode(w);
   } else {
     BindVerdict{}.encode(w);
   }
@@ -155,12 +156,12 @@ void Siblings::answer_claim(const Question& offer, ByteView payload) {
 }
 
 Task<void> Siblings::offer_own_open(Question question) {
-  WorkerPool::Seat seat(server_.pool(), {});
+  WorkerPool::Seat seat(files_.pool, {});
   co_await seat.schedule();
   wire::Reader r(question.payload);
   const uint64_t persistent_id = r.u64();
   if (r.ok()) {
-    co_await offer_open(server_, topics_->claims, question.from, question.number, persistent_id);
+    co_await offer_open(files_, topics_->claims, question.from, question.number, persistent_id);
   }
   // Too late if it was answered with an offer.
   topics_->claims.answer(question, {});
@@ -169,7 +170,7 @@ Task<void> Siblings::offer_own_open(Question question) {
 bool Siblings::watch_deletion(store::WorkerTag by, const FileKey& file,
                               std::shared_ptr<OneShot<bool>> gone) {
   if (!group_ || by == group_->own_tag()) return false;
-  server_.spawn(wait_for_deletion(by, file, std::move(gone)));
+  files_.spawn(wait_for_deletion(by, file, std::move(gone)));
   return true;
 }
 
@@ -179,7 +180,7 @@ Task<void> Siblings::wait_for_deletion(store::WorkerTag by, FileKey file,
   wire::Writer w(question);
   w.u64(file.device);
   w.u64(file.inode);
-  WorkerPool::Seat seat(server_.pool(), {});
+  WorkerPool::Seat seat(files_.pool, {});
   co_await topics_->deletions.ask(by.index(), std::move(question), seat);
   gone->set(true);
 }
@@ -189,8 +190,8 @@ Task<void> Siblings::wait_for_own_deletion(Question question) {
   wire::Reader r(question.payload);
   const uint64_t device = r.u64();
   const FileKey file{device, r.u64(), 0};
-  WorkerPool::Seat seat(server_.pool(), {});
-  if (const auto gone = server_.deletion_of(file)) co_await gone->wait(seat);
+  WorkerPool::Seat seat(files_.pool, {});
+  if (const auto gone = files_.deletion_of(file)) co_await gone->wait(seat);
   topics_->deletions.answer(question, {});
 }
 
@@ -212,7 +213,7 @@ void Siblings::on_logon(store::BusMessage& message) {
   auth::LogonClaim claim;
   claim.address = decode_text(r);
   claim.account = decode_text(r);
-  if (r.ok()) server_.penalties().hear(claim, news);
+  if (r.ok()) logons_.penalties.hear(claim, news);
 }
 
 }  // namespace braid::smb2

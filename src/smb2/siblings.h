@@ -18,14 +18,15 @@ namespace braid::smb2 {
 struct AppInstanceArrival;
 struct BindAttempt;
 struct BindVerdict;
-class Server;
+class FileServices;
+class LogonServices;
 
 // Sessions, failed logons, applications that move and disconnected opens; files speak for
 // themselves (filestate::FileTable), watched directories too (NotifyHub). Without a group nothing
 // here does anything. Owned by the Server. Thread: any.
 class Siblings {
  public:
-  Siblings(Server& server, store::WorkerGroup* group);
+  Siblings(FileServices& files, LogonServices& logons, store::WorkerGroup* group);
   ~Siblings();
 
   // Whether there can be any.
@@ -46,7 +47,7 @@ class Siblings {
   // worker that has it.
   Task<BindVerdict> judge_bind(SessionId session, BindAttempt attempt, Executor& executor);
 
-  // Sets `gone` when the worker `by` has removed a file for which it has a Server::deletion_of(),
+  // Sets `gone` when the worker `by` has removed a file for which it has a FileServices::deletion_of(),
   // or has none. False if that is this worker.
   bool watch_deletion(store::WorkerTag by, const FileKey& file,
                       std::shared_ptr<OneShot<bool>> gone);
@@ -70,7 +71,8 @@ class Siblings {
                                std::shared_ptr<OneShot<bool>> gone);
   Task<void> wait_for_own_deletion(Question question);
 
-  Server& server_;
+  FileServices& files_;
+  LogonServices& logons_;
   store::WorkerGroup* const group_;
   const std::unique_ptr<Topics> topics_;
 };

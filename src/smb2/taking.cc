@@ -1,11 +1,11 @@
 #include "smb2/taking.h"
 
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 
 namespace braid::smb2 {
 
 Task<Result<void>> wait_for_taker(Request& request, filestate::ReplaceDecision taken) {
-  const auto over = request.server.deletion_of(taken.waits_for, *taken.taken_by);
+  const auto over = request.files.deletion_of(taken.waits_for, *taken.taken_by);
   co_await over->wait(request.seat);
   co_return co_await request.seat.next_turn();
 }
@@ -18,7 +18,7 @@ Task<Result<filestate::ReplaceDecision>> take(Request& request, FileKey file,
     taken = begin();
   }
   if (taken.decision.verdict == filestate::Verdict::kGo) {
-    taken.until_replaced = request.server.announce_until(file, std::move(taken.until_replaced));
+    taken.until_replaced = request.files.announce_until(file, std::move(taken.until_replaced));
   }
   co_return std::move(taken);
 }

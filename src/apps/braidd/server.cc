@@ -205,7 +205,7 @@ class SmbWorkerServer final : public WorkerServer {
                    arrival);
   }
   void reload(config::Snapshot config) override {
-    const auto before = engine_->shares();
+    const auto before = engine_->settings.shares();
     auto shares = smb2::ShareTable::make(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
     if (!shares) {
       log::error("{}; shares and server stay as they were", log::Whole{shares.error()});

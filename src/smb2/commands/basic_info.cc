@@ -2,7 +2,7 @@
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/directory_leases.h"
 #include "smb2/notify/report.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fscc/file_information.h"
 #include "wire/smb2/change_notify.h"
 
@@ -32,7 +32,7 @@ void rule(vfs::TimeRule& rule, FileTime time) {
 
 }  // namespace
 
-Result<void> set_basic_info(Server& server, Open& open, ByteView buffer) {
+Result<void> set_basic_info(FileServices& files, Open& open, ByteView buffer) {
   wire::Reader reader(buffer);
   BRAID_TRY(const auto basic, wire::FileBasicInformation::decode(reader));
   constexpr uint64_t kTimeMax = ~uint64_t{0} >> 1;
@@ -69,14 +69,14 @@ Result<void> set_basic_info(Server& server, Open& open, ByteView buffer) {
     return changed;
   }
   using wire::CompletionFilter;
-  report_modified(server, open,
+  report_modified(files, open,
                   (change.dos_attributes ? CompletionFilter::kAttributes : 0) |
                       (change.creation_time ? CompletionFilter::kCreation : 0) |
                       (change.access_time ? CompletionFilter::kLastAccess : 0) |
                       (change.write_time ? CompletionFilter::kLastWrite : 0));
   if (attributes != 0 || change.creation_time || change.access_time || change.write_time ||
       change.change_time) {
-    child_changed(server, open);
+    child_changed(files, open);
   }
   return {};
 }

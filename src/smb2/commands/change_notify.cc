@@ -6,16 +6,16 @@
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
 #include "smb2/open_name.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
 namespace {
 
 // A directory that will be deleted.
-void end_if_going(Server& server, const Open& open) {
-  if (server.file_table.is_delete_pending(open.ref())) {
-    server.notify.end(open, NtStatus::kDeletePending);
+void end_if_going(FileServices& files, const Open& open) {
+  if (files.file_table.is_delete_pending(open.ref())) {
+    files.notify.end(open, NtStatus::kDeletePending);
   }
 }
 
@@ -32,16 +32,16 @@ bool count_watch(Open& open, size_t size) {
 }
 
 // Says where the directory of a new watch is: on the pool, as its path may be long.
-void place(Server& server, Open& open, const wire::ChangeNotifyRequest& notify) {
+void place(FileServices& files, Open& open, const wire::ChangeNotifyRequest& notify) {
   const bool tree = (notify.flags & wire::ChangeNotifyRequest::kFlagWatchTree) != 0;
-  const std::string path = current_path(server, open).text();
+  const std::string path = current_path(files, open).text();
   const size_t changes = std::min<size_t>(notify.output_buffer_length, ChangeBuffer::kCapacityMax);
   // The watch ends with the open.
   const auto counts = [&open, changes](size_t cost) { return count_watch(open, changes + cost); };
-  if (!server.notify.place(open, path, tree, counts)) {
-    server.notify.end(open, NtStatus::kInsufficientResources);
+  if (!files.notify.place(open, path, tree, counts)) {
+    files.notify.end(open, NtStatus::kInsufficientResources);
   }
-  end_if_going(server, open);
+  end_if_going(files, open);
 }
 
 }  // namespace
@@ -59,13 +59,13 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   // The share's owner turned it off.
   if (!open->tree_connect->share->change_notify) co_return fail(NtStatus::kNotImplemented);
 
-  NotifyHub& hub = request.server.notify;
+  NotifyHub& hub = request.files.notify;
   const NotifyHub::Waiting waiting = hub.wait(*open, notify);
   const NotifyWaiter& waiter = waiting.waiter;
   // [MS-FSA] 2.1.5.11: looked at after the request is queued, so that neither a CLOSE nor a delete
   // that comes between is missed.
   if (open->is_closing()) hub.closed(*open);
-  if (!waiting.is_first) end_if_going(request.server, *open);
+  if (!waiting.is_first) end_if_going(request.files, *open);
   // A CANCEL may be right behind it; who has the interim response may count on being told.
   if (!waiter->is_set()) {
     const bool is_placed = waiting.placed->is_set();
@@ -82,7 +82,7 @@ Task<Result<Reply>> handle_change_notify(Request& request) {
   }
   if (waiting.is_first) {
     (void)co_await request.seat.turn();  // goes on in any case
-    place(request.server, *open, notify);
+    place(request.files, *open, notify);
     waiting.placed->set(true);
     co_await request.connection->reactor().schedule();
     if (!waiter->is_set()) request.send_interim();

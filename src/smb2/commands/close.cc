@@ -5,7 +5,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/compound.h"
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 
 namespace braid::smb2 {
 
@@ -62,11 +62,11 @@ Task<Result<Reply>> handle_close(Request& request) {
   // Closing waits for those who use the Open; this request must not be one of them.
   request.open.release();
   Result<wire::CloseResponse> answer = fail(NtStatus::kFileClosed);  // somebody else closed it
-  if (co_await begin_and_wait(request.server, open)) {
+  if (co_await begin_and_wait(request.files, open)) {
     // As those left it who used it until now.
     answer = response_to(close, *open);
     // The handle is gone either way; but who closed it to delete the file hears that it is there.
-    if (const auto done = finish_close(request.server, *open); !done) answer = fail(done.error());
+    if (const auto done = finish_close(request.files, *open); !done) answer = fail(done.error());
   }
   open.reset();
   session->end_closing(under_way->file_id);

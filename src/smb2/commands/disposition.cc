@@ -4,7 +4,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
 
@@ -18,9 +18,9 @@ using Ex = wire::FileDispositionInformationEx;
 Result<void> check_keeps_name(Request& request, const vfs::Attributes& attributes) {
   Open& open = *request.open;
   if (attributes.nlink != 0 || open.attributes.is_stream) return {};
-  if (!request.server.file_table.path_of(open.ref())) return {};  // a deletion has taken it
+  if (!request.files.file_table.path_of(open.ref())) return {};  // a deletion has taken it
   const auto there = request.tree_connect->share->volume->find(request.credentials(),
-                                                               known_path(request.server, open));
+                                                               known_path(request.files, open));
   if (there && there->attributes.key != open.attributes.file_key) {
     return fail(NtStatus::kObjectNameNotFound);
   }
@@ -59,12 +59,12 @@ Task<Result<void>> dispose(Request& request, uint32_t flags) {
       is_posix ? filestate::DeleteSemantics::kPosix : filestate::DeleteSemantics::kLastClose;
   if (flags & Ex::kOnClose) {
     const auto decision =
-        request.server.file_table.set_delete_on_close(request.open->ref(), deletes, semantics);
+        request.files.file_table.set_delete_on_close(request.open->ref(), deletes, semantics);
     if (decision.verdict != filestate::Verdict::kGo) co_return fail(decision.status);
     co_return Result<void>{};
   }
   BRAID_CO_CHECK(co_await set_delete_pending(request, deletes, semantics));
-  if (deletes) report_delete_pending(request.server, *request.open);
+  if (deletes) report_delete_pending(request.files, *request.open);
   co_return Result<void>{};
 }
 

@@ -4,7 +4,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/sync.h"
 #include "wire/smb2/access_mask.h"
 
@@ -22,7 +22,7 @@ Task<Result<Reply>> handle_flush(Request& request) {
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kFlush));
   // Of a directory: the names in it.
   BRAID_CO_CHECK(sync(open, vfs::Durability::kDataAndMetadata));
-  if (open.pending_notifications != 0) report_noted(request.server, open);
+  if (open.pending_notifications != 0) report_noted(request.files, open);
   co_return reply_with(wire::FlushResponse{});
 }
 

@@ -7,7 +7,7 @@
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/extended_attributes.h"
 #include "smb2/notify/report.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fold.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/smb2/change_notify.h"
@@ -77,11 +77,11 @@ Result<QueryAnswer> query_full_eas(Open& open, const wire::QueryInfoRequest& que
   return answer;
 }
 
-Result<void> set_full_eas(Server& server, Open& open, ByteView buffer) {
+Result<void> set_full_eas(FileServices& files, Open& open, ByteView buffer) {
   BRAID_TRY(const auto eas, wire::decode_full_eas(buffer));
   BRAID_CHECK(store_eas(open.whole_file(), eas));
   open.next_ea = 0;
-  report_modified(server, open, wire::CompletionFilter::kEa);
+  report_modified(files, open, wire::CompletionFilter::kEa);
   return {};
 }
 

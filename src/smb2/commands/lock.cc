@@ -4,7 +4,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/commands/long_lock.h"
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -60,7 +60,7 @@ Task<Result<Reply>> unlock(Request& request, const wire::LockRequest& lock) {
         co_await unlock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
   } else if (!ranges.empty()) {
     const NtStatus status =
-        request.server.file_table.unlock(request.open->ref(), ranges, sequence_of(request, lock));
+        request.files.file_table.unlock(request.open->ref(), ranges, sequence_of(request, lock));
     if (status != NtStatus::kSuccess) co_return fail(status);
   }
   if (bad_element != NtStatus::kSuccess) co_return fail(bad_element);
@@ -102,42 +102,42 @@ Task<Result<Reply>> handle_lock(Request& request) {
   }
   // 3.3.5.2.9 lets LOCK through when the session has expired, so that locks can be given up; new
   // ones are refused, as Windows does.
-  if (request.session->state(request.server.clock().now()) == SessionState::kExpired) {
+  if (request.session->state(request.files.clock.now()) == SessionState::kExpired) {
     co_return fail(NtStatus::kNetworkSessionExpired);
   }
 
   bool fail_immediately = false;
   BRAID_CO_TRY(auto ranges, lock_ranges(lock, fail_immediately));
-  Server& server = request.server;
+  FileServices& files = request.files;
   const std::shared_ptr<Open> open = request.open.get();
   const filestate::OpenRef ref = open->ref();
   BRAID_CO_CHECK(open->lock_room.add(ranges.size(), open->memory,
-                                     [&] { return server.file_table.locks_of(ref).held.size(); }));
+                                     [&] { return files.file_table.locks_of(ref).held.size(); }));
   if (ranges.size() > filestate::kRangesPerTurn) {
     BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
     co_return reply_with(wire::LockResponse{});
   }
-  const filestate::LockId id = server.next_lock_id();
+  const filestate::LockId id = files.next_lock_id();
   const filestate::Decision decision =
-      server.file_table.lock(ref, ranges, fail_immediately, id, sequence_of(request, lock));
+      files.file_table.lock(ref, ranges, fail_immediately, id, sequence_of(request, lock));
   if (decision.verdict == filestate::Verdict::kGo) co_return reply_with(wire::LockResponse{});
   if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
 
-  const Waiter waiter = server.breaks.expect(ref.token, id);
-  auto waiting = request.go_async([&server, ref, id, waiter] {
-    if (server.file_table.cancel_lock(ref, id)) {
+  const Waiter waiter = files.breaks.expect(ref.token, id);
+  auto waiting = request.go_async([&files, ref, id, waiter] {
+    if (files.file_table.cancel_lock(ref, id)) {
       waiter->set(NtStatus::kCancelled);
     }
   });
   if (!waiting) {
-    server.file_table.cancel_lock(ref, id);
-    server.breaks.forget(ref.token, id);
+    files.file_table.cancel_lock(ref, id);
+    files.breaks.forget(ref.token, id);
     co_return std::unexpected(waiting.error());
   }
   // A CLOSE ends the wait, so it must not wait for this request.
   request.open.release();
   const NtStatus status = co_await waiter->wait(request.connection->reactor());
-  server.breaks.forget(ref.token, id);
+  files.breaks.forget(ref.token, id);
   if (status != NtStatus::kSuccess) co_return fail(status);
   co_return reply_with(wire::LockResponse{});
 }

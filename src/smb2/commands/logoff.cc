@@ -12,7 +12,7 @@ Task<Result<Reply>> handle_logoff(Request& request) {
   BRAID_CO_CHECK(wire::LogoffRequest::decode(reader));
   // Those of other connections go when these hear of it, and find the session closed until then.
   request.connection->remove_channel(*request.channel);
-  co_await request.server.close_session(request.session);
+  co_await request.logons.close_session(request.session);
   co_return reply_with(wire::LogoffResponse{});
 }
 

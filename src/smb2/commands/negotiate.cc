@@ -55,15 +55,15 @@ wire::NegotiateResponse common_response(Server& server, Negotiated& negotiated) 
   const uint32_t size =
       negotiated.supports_multi_credit ? kMaxTransferSize : kMaxTransferSizeSingleCredit;
   negotiated.max_transact_size = negotiated.max_read_size = negotiated.max_write_size = size;
-  negotiated.server_security_mode = security_mode(*server.settings());
+  negotiated.server_security_mode = security_mode(*server.settings.server());
   wire::NegotiateResponse response;
   response.security_mode = negotiated.server_security_mode;
   response.dialect_revision = negotiated.dialect;
   response.server_guid = server.server_guid();
   response.capabilities = negotiated.server_capabilities;
   response.max_transact_size = response.max_read_size = response.max_write_size = size;
-  response.system_time = server.clock().now();
-  response.security_buffer = server.authenticator().initial_hint();
+  response.system_time = server.logons.clock.now();
+  response.security_buffer = server.logons.authenticator.initial_hint();
   return response;
 }
 
@@ -125,7 +125,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   negotiated.client_dialects = digest_of(negotiate.dialects);
   negotiated.should_sign = (negotiate.security_mode & wire::SecurityMode::kSigningRequired) != 0;
   for (const Dialect dialect : kDialectsNewestFirst) {
-    if (negotiate.offers(dialect) && is_allowed(*server.settings(), dialect)) {
+    if (negotiate.offers(dialect) && is_allowed(*server.settings.server(), dialect)) {
       negotiated.dialect = dialect;
       break;
     }
@@ -133,7 +133,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   if (negotiated.dialect == Dialect::kNone) {
     log::info("{}: no dialect in common; the client offers up to {}, min_dialect is {}",
               connection.peer_host(), name_of(*std::ranges::max_element(negotiate.dialects)),
-              name_of(static_cast<Dialect>(server.settings()->min_dialect)));
+              name_of(static_cast<Dialect>(server.settings.server()->min_dialect)));
     co_return fail(NtStatus::kNotSupported);
   }
   negotiated.supports_multi_credit = negotiated.dialect != Dialect::kSmb202;
@@ -157,7 +157,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   Reply reply = reply_with(response);
 
   connection.negotiated = std::move(negotiated);
-  server.client_table.add(connection);
+  server.logons.client_table.add(connection);
   if (connection.negotiated.dialect == Dialect::kSmb311) {
     connection.preauth_integrity_hash.extend(request.message);
     request.on_reply_bytes = [&connection](ByteView bytes) {
@@ -182,10 +182,10 @@ bool process_smb1_negotiate(Connection& connection, ByteView message) {
 
   Negotiated negotiated;
   if (negotiate->offers(wire::Smb1NegotiateRequest::kSmb2Wildcard) &&
-      server.settings()->max_dialect > config::Dialect::k2_0_2) {
+      server.settings.server()->max_dialect > config::Dialect::k2_0_2) {
     negotiated.dialect = Dialect::kWildcard;
   } else if (negotiate->offers(wire::Smb1NegotiateRequest::kSmb2002) &&
-             is_allowed(*server.settings(), Dialect::kSmb202)) {
+             is_allowed(*server.settings.server(), Dialect::kSmb202)) {
     negotiated.dialect = Dialect::kSmb202;
   } else {
     log::info("{}: the client speaks no SMB2 dialect that is allowed, dropped",

@@ -3,7 +3,7 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 
 namespace braid::smb2 {
 namespace {
@@ -15,7 +15,7 @@ Result<Reply> acknowledge_oplock(Request& request, const wire::OplockBreakAcknow
   const OpenUse use = Open::use(open);
   if (!use) return fail(NtStatus::kFileClosed);
   open->end_replay_eligibility();
-  const filestate::OplockAck answer = request.server.file_table.ack_oplock(
+  const filestate::OplockAck answer = request.files.file_table.ack_oplock(
       open->ref(), static_cast<filestate::OplockLevel>(ack.oplock_level));
   if (answer.status != NtStatus::kSuccess) return fail(answer.status);
   wire::OplockBreakResponse response;
@@ -28,8 +28,8 @@ Result<Reply> acknowledge_oplock(Request& request, const wire::OplockBreakAcknow
 Result<Reply> acknowledge_lease(Request& request, const wire::LeaseBreakAcknowledgment& ack) {
   const filestate::LeaseId lease = request.session->lease(ack.lease_key);
   // Of all the user's sessions, and before anything is said against the acknowledgement.
-  request.server.open_table.end_replay_eligibility(lease);
-  const filestate::LeaseAck answer = request.server.file_table.ack_lease(
+  request.files.open_table.end_replay_eligibility(lease);
+  const filestate::LeaseAck answer = request.files.file_table.ack_lease(
       lease, static_cast<filestate::Caching>(ack.lease_state & wire::LeaseState::kAll));
   if (answer.status != NtStatus::kSuccess) return fail(answer.status);
   wire::LeaseBreakResponse response;

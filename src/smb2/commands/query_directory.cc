@@ -9,7 +9,7 @@
 #include "smb2/index_number.h"
 #include "smb2/limits.h"
 #include "smb2/open_name.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fscc/directory_entry.h"
 #include "wire/fscc/entry_list.h"
 #include "wire/fscc/name_expression.h"
@@ -66,7 +66,7 @@ bool fits(const wire::NameExpression& expression, std::string_view name) {
 // Access-based enumeration: takes out of the pending entries what the user may not read.
 void hide_unreadable(Request& request, EnumerationState& state) {
   if (!request.tree_connect->share->hide_unreadable) return;
-  const vfs::Path directory = current_path(request.server, *request.open);
+  const vfs::Path directory = current_path(request.files, *request.open);
   std::erase_if(state.pending, [&](const vfs::DirectoryEntry& entry) {
     return !is_visible(request, directory, entry);
   });

@@ -7,7 +7,7 @@
 #include "smb2/extended_attributes.h"
 #include "smb2/index_number.h"
 #include "smb2/open_name.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/name_information.h"
@@ -28,12 +28,12 @@ wire::FileBasicInformation basic(const vfs::Attributes& attributes) {
           .file_attributes = attributes.dos_attributes};
 }
 
-wire::FileStandardInformation standard(const Server& server, const Open& open,
+wire::FileStandardInformation standard(const FileServices& files, const Open& open,
                                        const vfs::Attributes& attributes) {
   // [MS-FSA] 2.1.5.12.27: names that go are not counted any more.
   uint32_t links = attributes.is_directory() ? std::min(attributes.nlink, 1u) : attributes.nlink;
-  links -= std::min(links, server.file_table.pending_links(open.attributes.file_key));
-  const bool delete_pending = links == 0 || server.file_table.is_delete_pending(open.ref());
+  links -= std::min(links, files.file_table.pending_links(open.attributes.file_key));
+  const bool delete_pending = links == 0 || files.file_table.is_delete_pending(open.ref());
   return {.allocation_size = attributes.is_directory() ? 0 : attributes.allocation_size,
           .end_of_file = attributes.is_directory() ? 0 : attributes.size,
           .number_of_links = links,
@@ -51,23 +51,23 @@ uint64_t index_number_of(const Open& open, const vfs::Attributes& attributes) {
   return index_number(*open.tree_connect->share->volume, attributes.key);
 }
 
-std::string name_with_stream(const Server& server, const Open& open) {
-  std::string name = current_path(server, open).text();
+std::string name_with_stream(const FileServices& files, const Open& open) {
+  std::string name = current_path(files, open).text();
   if (open.attributes.is_stream) name += ":" + open.stream_name();
   return name;
 }
 
-wire::FileAllInformation all(const Server& server, Open& open,
+wire::FileAllInformation all(const FileServices& files, Open& open,
                              const vfs::Attributes& attributes) {
   wire::FileAllInformation info;
   info.basic = basic(attributes);
-  info.standard = standard(server, open, attributes);
+  info.standard = standard(files, open, attributes);
   info.internal.index_number = index_number_of(open, attributes);
   info.ea.ea_size = ea_size_of(open.whole_file());
   info.access.access_flags = open.attributes.granted_access;
   info.position.current_byte_offset = open.position;
   info.mode.mode = mode_of(open);
-  info.name.file_name = "\\" + name_with_stream(server, open);
+  info.name.file_name = "\\" + name_with_stream(files, open);
   return info;
 }
 
@@ -138,7 +138,7 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
 
   switch (info_class) {
     case FileInfoClass::kBasic: return encoded(basic(attributes));
-    case FileInfoClass::kStandard: return encoded(standard(request.server, open, attributes));
+    case FileInfoClass::kStandard: return encoded(standard(request.files, open, attributes));
     case FileInfoClass::kInternal:
       return encoded(wire::FileInternalInformation{index_number_of(open, attributes)});
     case FileInfoClass::kEa:
@@ -149,11 +149,11 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     case FileInfoClass::kPosition: return encoded(wire::FilePositionInformation{open.position});
     case FileInfoClass::kMode: return encoded(wire::FileModeInformation{mode_of(open)});
     case FileInfoClass::kAlignment: return encoded(wire::FileAlignmentInformation{});
-    case FileInfoClass::kAll: return encoded(all(request.server, open, attributes));
+    case FileInfoClass::kAll: return encoded(all(request.files, open, attributes));
     // There are no 8.3 names: the name is its own alternate, as a file system without them has it.
     case FileInfoClass::kAlternateName:
       return encoded(wire::FileNameInformation{
-          std::string(current_path(request.server, open).name())});
+          std::string(current_path(request.files, open).name())});
     case FileInfoClass::kStream: return streams(open, query);
     case FileInfoClass::kCompression:
       return encoded(wire::FileCompressionInformation{
@@ -177,7 +177,7 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
       if (request.connection->negotiated.dialect != wire::Dialect::kSmb311) {
         return fail(NtStatus::kNotSupported);
       }
-      return encoded(wire::FileNameInformation{name_with_stream(request.server, open)});
+      return encoded(wire::FileNameInformation{name_with_stream(request.files, open)});
     case FileInfoClass::kId: {
       wire::FileIdInformation id{.volume_serial_number = attributes.key.device};
       const uint64_t number = index_number_of(open, attributes);
@@ -185,7 +185,7 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
       return encoded(id);
     }
     case FileInfoClass::kStandardLink: {
-      const auto info = standard(request.server, open, attributes);
+      const auto info = standard(request.files, open, attributes);
       return encoded(wire::FileStandardLinkInformation{.number_of_accessible_links = info.number_of_links,
                                                        .total_number_of_links = attributes.nlink,
                                                        .delete_pending = info.delete_pending,

@@ -3,7 +3,7 @@
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/quota_file.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fscc/quota.h"
 #include "wire/smb2/access_mask.h"
 
@@ -41,7 +41,7 @@ Result<QueryAnswer> query_named(const Request& request, vfs::Quotas& quotas,
   if (single && sids.size() > 1) sids.resize(1);
   std::vector<FileQuotaInformation> list;
   for (const wire::Sid& sid : sids) {
-    const auto uid = request.server.ids().uid_of(sid);
+    const auto uid = request.files.ids.uid_of(sid);
     if (!all && uid != request.credentials()->uid) return fail(NtStatus::kAccessDenied);
     vfs::Quota quota;
     if (uid) {
@@ -68,7 +68,7 @@ Result<vfs::Quota> next_visible(const Request& request, vfs::Quotas& quotas, uin
 
 // From the entry of StartSid on.
 Result<uint64_t> start_of(const Request& request, vfs::Quotas& quotas, const wire::Sid& sid) {
-  const auto uid = request.server.ids().uid_of(sid);
+  const auto uid = request.files.ids.uid_of(sid);
   if (!uid) return fail(NtStatus::kInvalidParameter);
   const auto found = next_visible(request, quotas, *uid);
   if (!found || found->uid != *uid) return fail(NtStatus::kInvalidParameter);
@@ -93,7 +93,7 @@ Result<QueryAnswer> enumerate(const Request& request, vfs::Quotas& quotas,
     const auto quota = next_visible(request, quotas, from);
     if (!quota && quota.error().is_os(ENOENT)) break;
     if (!quota) return std::unexpected(quota.error());
-    list.push_back(information_of(*quota, request.server.ids().sid_of_uid(quota->uid)));
+    list.push_back(information_of(*quota, request.files.ids.sid_of_uid(quota->uid)));
     uids.push_back(quota->uid);
     from = uint64_t{quota->uid} + 1;
   }
@@ -121,7 +121,7 @@ struct Change {
 // None: nothing is to be done.
 Result<std::optional<Change>> change_of(const Request& request, vfs::Quotas& quotas,
                                         const FileQuotaInformation& given) {
-  const auto uid = request.server.ids().uid_of(given.sid);
+  const auto uid = request.files.ids.uid_of(given.sid);
   if (given.sid == wire::sids::kAdministrators || uid == uid_t{0}) {
     if (given.quota_limit != FileQuotaInformation::kNoLimit) return fail(NtStatus::kAccessDenied);
     return std::optional<Change>();

@@ -115,7 +115,7 @@ class QuotaInfo : public testing::Test {
     FileId file_id;
   };
 
-  Sid sid_of(uid_t uid) { return engine_.server().ids().sid_of_uid(uid); }
+  Sid sid_of(uid_t uid) { return engine_.server().files.ids.sid_of_uid(uid); }
   std::vector<Sid> all_sids() { return {sid_of(0), sid_of(kMember), sid_of(4000)}; }
   static std::vector<Sid> sids(const Client::Told& told) {
     std::vector<Sid> sids;

@@ -5,7 +5,7 @@
 #include "smb2/commands/file_offset.h"
 #include "smb2/connection.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -58,7 +58,7 @@ Task<Result<Reply>> handle_read(Request& request) {
 
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
   Open& open = *request.open;
-  if (const NtStatus conflict = request.server.file_table.check_io(open.ref(), read.offset,
+  if (const NtStatus conflict = request.files.file_table.check_io(open.ref(), read.offset,
                                                                    read.length, false);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);

@@ -8,7 +8,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
 #include "wire/fscc/set_information.h"
@@ -20,7 +20,7 @@ namespace {
 
 // Whoever has a directory open with the right to delete it keeps the names in it as they are.
 Result<void> check_directory(Request& request, const vfs::Place& child) {
-  if (request.server.file_table.is_open_with(child.parent->key(), wire::Access::kDelete)) {
+  if (request.files.file_table.is_open_with(child.parent->key(), wire::Access::kDelete)) {
     return fail(NtStatus::kSharingViolation);
   }
   return {};
@@ -50,16 +50,16 @@ Result<vfs::Path> put(Request& request, const vfs::Place& from, const RenameTarg
 }
 
 Result<void> move(Request& request, Open& open, const RenameTarget& target) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   const FileKey key = open.attributes.file_key;
   if (open.path.lock()->is_root()) return fail(NtStatus::kInvalidParameter);
-  BRAID_TRY(const vfs::Located source, locate(server, open, request.credentials()));
+  BRAID_TRY(const vfs::Located source, locate(files, open, request.credentials()));
   const vfs::Path& old_path = source.path;
   const bool same_file = target.taken && target.taken->attributes.key == key;
   // As they are now, whatever they were when the file was opened.
   BRAID_CHECK(check_may_add(request, target.path, target.place, open.attributes.is_directory));
   BRAID_CHECK(check_directory(request, source.place));
-  if (open.attributes.is_directory && server.file_table.any_open_below(in_all_shares(
+  if (open.attributes.is_directory && files.file_table.any_open_below(in_all_shares(
                                           *request.tree_connect->share, old_path.text()))) {
     return fail(NtStatus::kAccessDenied);
   }
@@ -69,24 +69,24 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
 
   replaced(request, target);
   *open.path.lock() = now;
-  server.file_table.renamed(open.ref(), std::make_shared<const std::string>(in_all_shares(
+  files.file_table.renamed(open.ref(), std::make_shared<const std::string>(in_all_shares(
                                             *request.tree_connect->share, now.text())));
-  server.file_table.child_changed(source.place.parent->key(), open.ref());
+  files.file_table.child_changed(source.place.parent->key(), open.ref());
   if (target.place.parent->key() != source.place.parent->key()) {
-    server.file_table.child_changed(target.place.parent->key(), open.ref());
+    files.file_table.child_changed(target.place.parent->key(), open.ref());
   }
   const std::string old_name = old_path.text();
   const std::string new_name = now.text();
   const std::string replaced =
       target.taken && !same_file ? target.taken->path.text() : std::string();
-  server.notify.renamed(*request.tree_connect->share,
+  files.notify.renamed(*request.tree_connect->share,
                         {.from = old_name,
                          .to = new_name,
                          .replaced = replaced,
                          .is_directory = open.attributes.is_directory});
   // A rename sets ARCHIVE.
   if (!open.attributes.is_directory) {
-    note_modified(server, open, wire::CompletionFilter::kAttributes);
+    note_modified(files, open, wire::CompletionFilter::kAttributes);
   }
   return {};
 }
@@ -106,12 +106,12 @@ Task<Result<void>> rename_to(Request& request, std::string name, RenameHow how) 
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRename));
   // Others must have allowed that the name goes.
   if (const NtStatus status =
-          request.server.file_table.check_sharing(request.open->ref(), wire::Access::kDelete);
+          request.files.file_table.check_sharing(request.open->ref(), wire::Access::kDelete);
       status != NtStatus::kSuccess) {
     co_return fail(status);
   }
   if (request.open->attributes.is_directory) {
-    const std::string path = current_path(request.server, *request.open).text();
+    const std::string path = current_path(request.files, *request.open).text();
     BRAID_CO_CHECK(
         co_await break_handles_below(request, in_all_shares(*request.tree_connect->share, path)));
   }
@@ -132,8 +132,8 @@ Result<void> link_to(Request& request, const RenameTarget& target, bool replace)
       request.credentials(), *request.open->file, target.taken ? target.taken->place : target.place,
       target.taken.has_value()));
   replaced(request, target);
-  request.server.file_table.child_changed(target.place.parent->key(), request.open->ref());
-  request.server.notify.linked(*request.tree_connect->share, target.path.text(),
+  request.files.file_table.child_changed(target.place.parent->key(), request.open->ref());
+  request.files.notify.linked(*request.tree_connect->share, target.path.text(),
                                target.taken ? target.taken->path.text() : std::string());
   return {};
 }

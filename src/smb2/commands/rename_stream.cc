@@ -4,7 +4,7 @@
 
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/notify/report.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/taking.h"
 #include "vfs/names.h"
 #include "wire/fold.h"
@@ -52,7 +52,7 @@ Result<void> check_target(Open& open, const std::string& old_name, const std::st
 }  // namespace
 
 Task<Result<void>> rename_stream(Request& request, std::string name, bool replace) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   Open& open = *request.open;
   BRAID_CO_TRY(const std::string_view wanted, stream_name_in(name));
   const std::string new_name(wanted);
@@ -60,8 +60,8 @@ Task<Result<void>> rename_stream(Request& request, std::string name, bool replac
   called.stream = vfs::stream_key(new_name);
   // Whoever opens the stream by either name waits while this is kept: what it is called on the
   // disk, here and in filestate changes as one.
-  BRAID_CO_TRY(const auto free, co_await take(request, called, [&server, &open, called] {
-                 return server.file_table.begin_stream_rename(open.ref(), called);
+  BRAID_CO_TRY(const auto free, co_await take(request, called, [&files, &open, called] {
+                 return files.file_table.begin_stream_rename(open.ref(), called);
                }));
   if (free.decision.verdict != filestate::Verdict::kGo) {
     const bool is_taken = free.decision.status == NtStatus::kInvalidParameter && !replace;
@@ -71,9 +71,9 @@ Task<Result<void>> rename_stream(Request& request, std::string name, bool replac
   if (old_name == new_name) co_return Result<void>{};
   BRAID_CO_CHECK(check_target(open, old_name, new_name, replace));
   BRAID_CO_CHECK(open.file->rename_stream(old_name, new_name, replace));
-  server.file_table.stream_renamed(open.ref(), called);
+  files.file_table.stream_renamed(open.ref(), called);
   (void)open.base_file->note_modified();  // whoever may rename it may do that
-  report_stream_renamed(server, open, old_name);
+  report_stream_renamed(files, open, old_name);
   co_return Result<void>{};
 }
 

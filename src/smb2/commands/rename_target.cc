@@ -6,7 +6,7 @@
 #include "smb2/access_check.h"
 #include "smb2/error_status.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/taking.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
@@ -48,7 +48,7 @@ Result<void> judge(Request& request, const vfs::Found& taken, const RenameHow& h
   const bool is_readonly = (taken.attributes.dos_attributes & vfs::dos::kReadonly) != 0;
   if (is_readonly && !how.ignore_readonly) return fail(NtStatus::kAccessDenied);
   // Said whether or not it may be deleted.
-  if (request.server.file_table.is_delete_pending(taken.attributes.key,
+  if (request.files.file_table.is_delete_pending(taken.attributes.key,
                                                   path_of_taken(request, taken))) {
     return fail(NtStatus::kDeletePending);
   }
@@ -57,7 +57,7 @@ Result<void> judge(Request& request, const vfs::Found& taken, const RenameHow& h
 
 // Whoever has a directory open with the right to delete it keeps the names in it as they are.
 filestate::Decision free_directory(Request& request, const FileKey& directory) {
-  filestate::FileTable& table = request.server.file_table;
+  filestate::FileTable& table = request.files.file_table;
   if (!table.is_open_with(directory, wire::Access::kDelete)) return filestate::Decision::go();
   const filestate::Decision broken = table.break_handles(directory, request.open->ref());
   if (broken.verdict != filestate::Verdict::kGo) return broken;
@@ -74,10 +74,10 @@ class Attempt {
 
   filestate::Decision run() {
     // [MS-FSA] 2.1.5.15.7 and .12; for a stream begin_stream_rename() says so.
-    if (request_.server.file_table.is_delete_pending(request_.open->ref())) {
+    if (request_.files.file_table.is_delete_pending(request_.open->ref())) {
       return filestate::Decision::fail(NtStatus::kAccessDenied);
     }
-    const uint64_t before = request_.server.file_table.name_changes();
+    const uint64_t before = request_.files.file_table.name_changes();
     auto resolved = resolve_target(request_, name_);
     if (!resolved) return failed(resolved.error());
     target = *std::move(resolved);
@@ -91,18 +91,18 @@ class Attempt {
     const filestate::Decision freed = free_directory(request_, target.place.parent->key());
     if (freed.verdict != filestate::Verdict::kGo || !is_taken) return freed;
     *waits_at->lock() = {target.taken->attributes.key};
-    auto replace = request_.server.file_table.begin_replace(
+    auto replace = request_.files.file_table.begin_replace(
         target.taken->attributes.key, path_of_taken(request_, *target.taken), request_.open->ref(),
         how_.posix_semantics ? filestate::DeleteSemantics::kPosix
                              : filestate::DeleteSemantics::kLastClose);
     if (replace.decision.verdict == filestate::Verdict::kGo) {
-      target.until_replaced = request_.server.announce_until(target.taken->attributes.key,
+      target.until_replaced = request_.files.announce_until(target.taken->attributes.key,
                                                              std::move(replace.until_replaced));
     } else if (replace.taken_by) {
       taken_by = replace;
     }
     if (replace.decision.verdict == filestate::Verdict::kGo &&
-        request_.server.file_table.name_changes() != before && !has_its_name(*target.taken)) {
+        request_.files.file_table.name_changes() != before && !has_its_name(*target.taken)) {
       // The name may have gone to another file before this one was taken, and that may be open.
       target.until_replaced.reset();
       return failed(Error::os(EINPROGRESS));
@@ -157,7 +157,7 @@ Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileK
 
 void replaced(Request& request, const RenameTarget& target) {
   if (!target.until_replaced) return;
-  request.server.file_table.unlinked(target.taken->attributes.key,
+  request.files.file_table.unlinked(target.taken->attributes.key,
                                      path_of_taken(request, *target.taken));
 }
 

@@ -7,7 +7,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/security/inherit.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 
@@ -32,7 +32,7 @@ constexpr uint32_t kOtherParts = Part::kLabel | Part::kAttribute | Part::kScope;
 Result<FileSecurityRef> load(Request& request) {
   vfs::File& file = request.open->whole_file();
   BRAID_TRY(const vfs::Attributes attributes, file.stat());
-  return request.server.descriptors.load(file, attributes);
+  return request.files.descriptors.load(file, attributes);
 }
 
 SecurityDescriptor parts_of(const SecurityDescriptor& whole, uint32_t wanted) {
@@ -122,9 +122,9 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
   if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
   if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
   if (descriptor == before->descriptor && before->is_stored) co_return Result<void>{};
-  BRAID_CO_CHECK(request.server.descriptors.store(request.open->whole_file(), descriptor,
+  BRAID_CO_CHECK(request.files.descriptors.store(request.open->whole_file(), descriptor,
                                                   owner_giver(request)));
-  report_modified(request.server, *request.open, wire::CompletionFilter::kSecurity);
+  report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
   co_return Result<void>{};
 }
 

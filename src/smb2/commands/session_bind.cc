@@ -142,7 +142,7 @@ BindVerdict judge_bind_here(const BindAttempt& attempt,
 }
 
 Task<Error> refuse_bind_elsewhere(Request& request) {
-  const BindVerdict verdict = co_await request.server.siblings().judge_bind(
+  const BindVerdict verdict = co_await request.files.siblings().judge_bind(
       request.header.session_id, BindAttempt::of(request), request.connection->reactor());
   if (!verdict.signing_key.empty()) {
     request.reply_signing_key =
@@ -155,7 +155,7 @@ Task<Error> refuse_bind_elsewhere(Request& request) {
 Result<std::shared_ptr<Session>> find_session_to_bind(Request& request) {
   const SessionId id = request.header.session_id;
   if (id.value == 0) return fail(NtStatus::kInvalidParameter);
-  auto session = request.server.session_table.find(id);
+  auto session = request.logons.session_table.find(id);
   if (!session) return fail(NtStatus::kUserSessionDeleted);
   const BindAttempt attempt = BindAttempt::of(request);
   if (session->security()) {
@@ -163,7 +163,7 @@ Result<std::shared_ptr<Session>> find_session_to_bind(Request& request) {
     request.signature_verified = request.reply_signing_key != nullptr;
   }
   const NtStatus status =
-      judge(attempt, *session, request.server.clock().now(), request.signature_verified);
+      judge(attempt, *session, request.logons.clock.now(), request.signature_verified);
   if (status != NtStatus::kSuccess) return fail(status);
   return session;
 }
@@ -178,7 +178,7 @@ Result<void> add_bound_channel(Request& request, const std::shared_ptr<Session>&
   if (step.identity->is_anonymous || step.identity->is_guest || step.session_key.empty()) {
     return fail(NtStatus::kNotSupported);
   }
-  switch (session->state(request.server.clock().now())) {
+  switch (session->state(request.logons.clock.now())) {
     case SessionState::kValid:
       break;
     case SessionState::kExpired:

@@ -25,7 +25,7 @@ struct SessionBind : testing::Test {
   // Whatever was tried: the session works as before, and has no other channel.
   void expect_untouched() {
     EXPECT_EQ(first.close_file(file), NtStatus::kSuccess);
-    const auto session = engine.server().session_table.find(first.session_id);
+    const auto session = engine.server().logons.session_table.find(first.session_id);
     ASSERT_TRUE(session);
     EXPECT_EQ(session->channels().size(), 1u);
   }
@@ -126,7 +126,7 @@ TEST_F(SessionBind, OfASessionInSetupIsNotAccepted) {
 }
 
 TEST_F(SessionBind, OfAnExpiredSession) {
-  const auto session = engine.server().session_table.find(first.session_id);
+  const auto session = engine.server().logons.session_table.find(first.session_id);
   ASSERT_TRUE(session->reauthenticate(session->principal(), FileTime{1}, {}));
   EXPECT_EQ(second.bind(first), NtStatus::kNetworkSessionExpired);
   ASSERT_TRUE(session->reauthenticate(session->principal(), std::nullopt, {}));
@@ -203,7 +203,7 @@ TEST_F(SessionBind, ChannelsOfASessionAreBounded) {
 
 TEST_F(SessionBind, ReauthenticationOnOneChannelIsForAll) {
   ASSERT_EQ(second.bind(first), NtStatus::kSuccess);
-  const auto session = engine.server().session_table.find(first.session_id);
+  const auto session = engine.server().logons.session_table.find(first.session_id);
   ASSERT_TRUE(session->reauthenticate(session->principal(), FileTime{1}, {}));
   EXPECT_EQ(first.tree_connect(), NtStatus::kNetworkSessionExpired);
   Bytes message = second.setup_request("user");
@@ -215,7 +215,7 @@ TEST_F(SessionBind, ReauthenticationOnOneChannelIsForAll) {
 
 TEST_F(SessionBind, LogoffOnOneChannelEndsTheSessionOnAll) {
   ASSERT_EQ(second.bind(first), NtStatus::kSuccess);
-  const std::weak_ptr<Session> session = engine.server().session_table.find(first.session_id);
+  const std::weak_ptr<Session> session = engine.server().logons.session_table.find(first.session_id);
   EXPECT_EQ(second.status_of(second.signed_request(Command::kLogoff, wire::LogoffRequest{})),
             NtStatus::kSuccess);
   EXPECT_EQ(first.tree_connect(), NtStatus::kUserSessionDeleted);

@@ -65,7 +65,7 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
   }
   auto exchange = std::make_shared<SessionSetupExchange>();
   exchange->memory = std::move(*memory);
-  exchange->exchange = server.authenticator().begin();
+  exchange->exchange = server.logons.authenticator.begin();
   exchange->preauth_hash = connection.preauth_integrity_hash;
   if (to_bind) {
     exchange->session = std::move(to_bind);
@@ -73,7 +73,7 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
     return exchange;
   }
   if (id.value == 0) {
-    exchange->session = server.session_table.create(connection.negotiated.client_guid);
+    exchange->session = server.logons.session_table.create(connection.negotiated.client_guid);
     return exchange;
   }
   // [MS-SMB2] 3.3.5.5.2 "Reauthenticating an Existing Session".
@@ -81,7 +81,7 @@ Result<std::shared_ptr<SessionSetupExchange>> find_or_begin(Request& request,
   if (!request.channel) return fail(NtStatus::kUserSessionDeleted);
   exchange->session = request.channel->session;
   exchange->purpose = Purpose::kReauthenticate;
-  if (exchange->session->state(server.clock().now()) == SessionState::kClosed) {
+  if (exchange->session->state(server.logons.clock.now()) == SessionState::kClosed) {
     return fail(NtStatus::kUserSessionDeleted);
   }
   return exchange;
@@ -108,7 +108,7 @@ Result<void> verify_signature(Request& request) {
 SessionSecurity make_security(Request& request, const SessionSetupRequest& setup,
                               const auth::AuthStep& step, ByteView preauth_hash) {
   const Negotiated& negotiated = request.connection->negotiated;
-  const auto settings = request.server.settings();
+  const auto settings = request.server.settings.server();
   SessionSecurity security;
   security.dialect = negotiated.dialect;
   security.cipher = negotiated.cipher;
@@ -150,16 +150,16 @@ uint16_t session_flags(const SessionSecurity& security) {
 // [MS-SMB2] 3.3.5.5.3, PreviousSessionId: the same client after a lost connection.
 Task<void> end_previous_session(Request& request, SessionId previous, const Session& now) {
   if (previous.value == 0 || previous == now.session_id) co_return;
-  auto session = request.server.session_table.find(previous);
+  auto session = request.logons.session_table.find(previous);
   if (!session) {
-    co_await request.server.siblings().end_session(previous, now.principal().identity,
+    co_await request.files.siblings().end_session(previous, now.principal().identity,
                                                    request.connection->reactor());
     co_return;
   }
   // Whose it is, not who it is at the moment: it may have no name since.
   if (!session->security()) co_return;
   if (!session->security()->user->is_same_user(*now.principal().identity)) co_return;
-  co_await request.server.close_session(std::move(session));
+  co_await request.logons.close_session(std::move(session));
   co_await request.connection->reactor().schedule();
 }
 
@@ -187,13 +187,13 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto setup, SessionSetupRequest::decode(reader));
 
-  if (server.settings()->encryption == config::Encryption::kRequired &&
+  if (server.settings.server()->encryption == config::Encryption::kRequired &&
       connection.negotiated.cipher == crypto::Cipher::kNone) {
     log::info("{}: encryption is required and the client has none", connection.peer_host());
     co_return fail(NtStatus::kAccessDenied);
   }
   if ((setup.flags & SessionSetupRequest::kFlagBinding) && request.header.session_id.value != 0 &&
-      !server.session_table.find(request.header.session_id)) {
+      !server.logons.session_table.find(request.header.session_id)) {
     co_return std::unexpected(co_await refuse_bind_elsewhere(request));
   }
   BRAID_CO_TRY(auto exchange, find_or_begin(request, setup));
@@ -219,13 +219,13 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       log::info("{}: logon of '{}' was not judged: too many attempts", connection.peer_host(),
                 account);
       if (purpose == Purpose::kNew) {
-        server.session_table.remove(session->session_id);
+        server.logons.session_table.remove(session->session_id);
         session->begin_close();
       }
       co_return std::unexpected(granted.error());
     }
   }
-  RequestSeat seat(server.logons(), connection.waiting_logons, request);
+  RequestSeat seat(server.logons.pool, connection.waiting_logons, request);
   seat.begin(work_of_logon(connection.peer_host()), Unheard::kStops);
   const Result<void> turn = co_await seat.turn();
   Result<auth::AuthStep> step = turn ? step_as_server(*exchange->exchange, setup.security_buffer)
@@ -233,8 +233,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   co_await connection.reactor().schedule();
 
   if (connection.transport().is_closed() ||
-      session->state(server.clock().now()) == SessionState::kClosed) {
-    if (purpose == Purpose::kNew) co_await server.close_session(session);
+      session->state(server.logons.clock.now()) == SessionState::kClosed) {
+    if (purpose == Purpose::kNew) co_await server.logons.close_session(session);
     co_return fail(NtStatus::kUserSessionDeleted);
   }
   if (!step) {
@@ -243,12 +243,12 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     log::info("{}: logon of '{}' failed: {}", connection.peer_host(), account,
               step.error().message());
     if (purpose == Purpose::kNew) {
-      server.session_table.remove(session->session_id);
+      server.logons.session_table.remove(session->session_id);
       session->begin_close();
     } else if (purpose == Purpose::kReauthenticate) {
       // [MS-SMB2] 3.3.5.5.3: whoever fails to prove again who it is loses the session. A
       // failed bind takes nothing from those who have it.
-      co_await server.close_session(session, DurableOpens::kClosed);
+      co_await server.logons.close_session(session, DurableOpens::kClosed);
       co_await connection.reactor().schedule();
     }
     co_return std::unexpected(step.error());
@@ -277,8 +277,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return reply_with(response);
   }
   // A session that is there may go on without a name, as Windows lets it; none begins so.
-  if (purpose == Purpose::kNew && step->identity->is_anonymous && !server.anonymous_sessions()) {
-    co_await server.close_session(session);
+  if (purpose == Purpose::kNew && step->identity->is_anonymous && !server.logons.anonymous_sessions) {
+    co_await server.logons.close_session(session);
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
   }
@@ -286,25 +286,25 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   // [MS-SMB2] 3.3.5.5.3, Client.Dialect: a client that comes back in another dialect is not the one
   // whose leases and replays are known by its ClientGuid, whatever lies between made it so.
   if (purpose == Purpose::kNew &&
-      !server.client_table.admit_session(connection, user_id_of(*step->identity))) {
+      !server.logons.client_table.admit_session(connection, user_id_of(*step->identity))) {
     log::info("{}: {} comes in {} while his other connections speak another dialect, refused",
               connection.peer_host(), step->identity->account_name,
               name_of(connection.negotiated.dialect));
-    co_await server.close_session(session);
+    co_await server.logons.close_session(session);
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kUserSessionDeleted);
   }
   Principal principal = principal_of(step->identity);
   if (purpose == Purpose::kReauthenticate) {
     BRAID_CO_CHECK(
-        session->reauthenticate(std::move(principal), step->expires_at, server.clock().now()));
+        session->reauthenticate(std::move(principal), step->expires_at, server.logons.clock.now()));
     response.session_flags = session_flags(*session->security());
     co_return reply_with(response);
   }
 
   auto security = make_security(request, setup, *step, exchange->preauth_hash.value());
-  if (server.settings()->encryption == config::Encryption::kRequired && !security.encrypt_data) {
-    co_await server.close_session(session);
+  if (server.settings.server()->encryption == config::Encryption::kRequired && !security.encrypt_data) {
+    co_await server.logons.close_session(session);
     co_return fail(NtStatus::kAccessDenied);
   }
   response.session_flags = session_flags(security);
@@ -319,7 +319,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
         std::shared_ptr<const crypto::SigningKey>(session, session->security()->signing_key.get());
   }
   if (!session->add_channel(channel) || !connection.add_channel(channel)) {
-    co_await server.close_session(session);
+    co_await server.logons.close_session(session);
     co_return fail(NtStatus::kInsufficientResources);
   }
   request.session = session;

@@ -66,7 +66,7 @@ TEST_F(SessionSetupTest, ExchangesAreKeptApartBySessionId) {
   EXPECT_EQ(leg(first, "more"), kMore);
   EXPECT_EQ(leg(first, "user"), NtStatus::kSuccess);
   EXPECT_EQ(leg(second, "user"), kNoSession);
-  EXPECT_EQ(engine.server().session_table.size(), 1u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 1u);
 }
 
 TEST_F(SessionSetupTest, ExchangeOfAnotherConnectionIsUserSessionDeleted) {
@@ -82,7 +82,7 @@ TEST_F(SessionSetupTest, ReauthenticationOfNoSessionIsUserSessionDeleted) {
   ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   EXPECT_EQ(leg({0x1234}, "user"), kNoSession);
   EXPECT_EQ(leg({~uint64_t{0}}, "user"), kNoSession);
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 TEST_F(SessionSetupTest, ReauthenticationKeepsTheSessionAndItsOpens) {
@@ -96,7 +96,7 @@ TEST_F(SessionSetupTest, FailedReauthenticationEndsTheSession) {
   ASSERT_TRUE(client.log_on());
   EXPECT_EQ(leg(client.session_id, "wrong"), NtStatus::kLogonFailure);
   EXPECT_EQ(client.status_of(client.tree_request()), kNoSession);
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 TEST_F(SessionSetupTest, ReauthenticationAsAnotherUserIsRefusedAndTakesNothing) {
@@ -157,7 +157,7 @@ TEST_F(SessionSetupTest, AnonymousReauthenticationDoesNotProlongASession) {
   Engine timed(Engine::lenient(), clock);
   RawClient raw(timed);
   ASSERT_TRUE(raw.log_on());
-  const auto session = timed.server().session_table.find(raw.session_id);
+  const auto session = timed.server().logons.session_table.find(raw.session_id);
   const auto end = FileTime{clock.now().ticks + kTicksPerSecond};
   ASSERT_TRUE(session->reauthenticate(session->principal(), end, clock.now()));
   EXPECT_EQ(raw.status_of(raw.setup_request("anonymous", 0, of(raw.session_id))),
@@ -181,7 +181,7 @@ TEST_F(SessionSetupTest, ReauthenticationAfterLogoffIsUserSessionDeleted) {
 TEST_F(SessionSetupTest, FailedLogonLeavesNoSession) {
   ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
   EXPECT_EQ(client.session_setup("wrong"), NtStatus::kLogonFailure);
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 TEST_F(SessionSetupTest, UnfinishedExchangesOfAConnectionAreBounded) {
@@ -190,7 +190,7 @@ TEST_F(SessionSetupTest, UnfinishedExchangesOfAConnectionAreBounded) {
   EXPECT_EQ(client.status_of(client.setup_request("more")), NtStatus::kInsufficientResources);
   client.close();
   engine.stop();
-  EXPECT_EQ(engine.server().session_table.size(), 0u);
+  EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
 // The answer of the first leg goes out after the second has ended the exchange it belongs to.

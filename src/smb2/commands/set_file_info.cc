@@ -6,7 +6,7 @@
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/set_information.h"
@@ -61,7 +61,7 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
     co_return fail(NtStatus::kMediaWriteProtected);
   }
   switch (info_class) {
-    case FileInfoClass::kBasic: co_return set_basic_info(request.server, open, set.buffer);
+    case FileInfoClass::kBasic: co_return set_basic_info(request.files, open, set.buffer);
     case FileInfoClass::kRename: co_return co_await rename_file(request, set.buffer);
     case FileInfoClass::kRenameEx: co_return co_await rename_file_ex(request, set.buffer);
     case FileInfoClass::kLink: co_return co_await link_file(request, set.buffer);
@@ -73,7 +73,7 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
       co_return co_await set_size_info(request, set);
     case FileInfoClass::kPosition: co_return set_position(open, set.buffer);
     case FileInfoClass::kMode: co_return set_mode(open, set.buffer);
-    case FileInfoClass::kFullEa: co_return set_full_eas(request.server, open, set.buffer);
+    case FileInfoClass::kFullEa: co_return set_full_eas(request.files, open, set.buffer);
     // No 8.3 names; and what [MS-FSA] 2.1.5.15.9, .11 and .13 have nobody support.
     case FileInfoClass::kShortName:
     case FileInfoClass::kObjectId:

@@ -35,7 +35,7 @@ struct MovedDirectory : testing::Test {
   NtStatus rename(FileId id, std::string_view to) { return smb2::rename(client, id, to, false); }
   NtStatus remove(FileId id) { return set(id, FileInfoClass::kDisposition, Bytes{1}); }
 
-  vfs::Volume& volume() { return *engine.server().shares()->find("files")->volume; }
+  vfs::Volume& volume() { return *engine.server().settings.shares()->find("files")->volume; }
   // What a local program does to the directory "d".
   void take_away(std::optional<std::string_view> to) {
     const Credentials& who = server_credentials();

@@ -17,11 +17,11 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
 Result<void> set_quota_info(Request& request, const wire::SetInfoRequest& set);
 
 // FileBasicInformation, [MS-FSA] 2.1.5.15.2.
-Result<void> set_basic_info(Server& server, Open& open, ByteView buffer);
+Result<void> set_basic_info(FileServices& files, Open& open, ByteView buffer);
 // FileAllocationInformation, FileEndOfFileInformation and FileValidDataLengthInformation.
 Task<Result<void>> set_size_info(Request& request, const wire::SetInfoRequest& set);
 // FileFullEaInformation, [MS-FSA] 2.1.5.15.6.
-Result<void> set_full_eas(Server& server, Open& open, ByteView buffer);
+Result<void> set_full_eas(FileServices& files, Open& open, ByteView buffer);
 // FileRenameInformation and FileRenameInformationEx, [MS-FSA] 2.1.5.15.12, and
 // FileLinkInformation, 2.1.5.15.7.
 Task<Result<void>> rename_file(Request& request, ByteView buffer);

@@ -5,7 +5,7 @@
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/set_information.h"
 
@@ -55,7 +55,7 @@ Task<Result<void>> set_size_info(Request& request, const wire::SetInfoRequest& s
   Open& open = *request.open;
   // Between a look at the size and the change that follows from it nobody writes.
   request.may_take_long();
-  auto turn = co_await request.server.writers.take(open.attributes.file_key, request.seat,
+  auto turn = co_await request.files.writers.take(open.attributes.file_key, request.seat,
                                                    request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   vfs::File& file = *open.file;
@@ -69,8 +69,8 @@ Task<Result<void>> set_size_info(Request& request, const wire::SetInfoRequest& s
     BRAID_CO_CHECK(file.allocate(size));
   }
   turn.end();
-  report_resized(request.server, open);
-  child_changed(request.server, open);
+  report_resized(request.files, open);
+  child_changed(request.files, open);
   co_return Result<void>{};
 }
 

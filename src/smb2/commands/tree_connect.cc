@@ -49,7 +49,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   }
 
   BRAID_CO_TRY(const std::string_view name, share_name(connect.path));
-  const auto entry = request.server.shares()->entry(name);
+  const auto entry = request.server.settings.shares()->entry(name);
   if (!entry) {
     log::info("{}: there is no share '{}'", request.connection->peer_host(), name);
     co_return fail(NtStatus::kBadNetworkName);
@@ -69,7 +69,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   const TreeId id = session.next_tree_id();
   auto tree = std::make_shared<TreeConnect>(id, share, maximal_access(*share));
   tree->memory = std::move(request.lasting_memory);
-  tree->connected_at = request.server.clock().now();
+  tree->connected_at = request.logons.clock.now();
   if (!session.add_tree(tree)) co_return fail(NtStatus::kInsufficientResources);
   request.tree_connect = tree;
   request.reply_tree_id = id;
@@ -94,7 +94,7 @@ Task<Result<Reply>> handle_tree_disconnect(Request& request) {
   BRAID_CO_CHECK(wire::TreeDisconnectRequest::decode(reader));
   const auto tree = request.session->remove_tree(request.tree_connect->tree_id);
   if (!tree || !tree->begin_close()) co_return fail(NtStatus::kNetworkNameDeleted);
-  co_await request.server.close_tree(request.session, tree);
+  co_await request.files.close_tree(request.session, tree);
   co_return reply_with(wire::TreeDisconnectResponse{});
 }
 

@@ -7,7 +7,7 @@
 #include "smb2/connection.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/sync.h"
 #include "wire/smb2/access_mask.h"
 
@@ -51,15 +51,15 @@ Task<Result<Reply>> handle_write(Request& request) {
 
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kWrite));
   Open& open = *request.open;
-  Server& server = request.server;
+  FileServices& files = request.files;
   // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
   // against that. The turn comes first, so that of a file that hangs one WRITE holds a thread.
   request.may_take_long();
-  auto turn = co_await server.writers.take(attributes.file_key, request.seat,
+  auto turn = co_await files.writers.take(attributes.file_key, request.seat,
                                           request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   if (const NtStatus conflict =
-          server.file_table.check_io(open.ref(), write.offset, write.data.size(), true);
+          files.file_table.check_io(open.ref(), write.offset, write.data.size(), true);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
   }
@@ -67,7 +67,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   const vfs::Progress written = open.file->write(write.offset, write.data);
   turn.end();
   // Who watches hears of what was done, also when the rest of it failed.
-  if (written.done() > 0) note_written(server, open);
+  if (written.done() > 0) note_written(files, open);
   BRAID_CO_CHECK(written);
   const bool at_once = (write.flags & wire::WriteFlags::kWriteThrough) != 0;
   BRAID_CO_CHECK(at_once ? sync(open, vfs::Durability::kData)

@@ -14,7 +14,7 @@ namespace {
 Result<Reply> open_pipe(Request& request, const wire::CreateRequest& create) {
   BRAID_TRY(auto pipe, request.server.pipes().open(create.name, caller_of(request),
                                                    request.connection->memory));
-  const FileId id = request.server.file_ids.next();
+  const FileId id = request.files.file_ids.next();
   const OpenAttributes attributes{.granted_access = map_generic(create.desired_access)};
   auto open = std::make_shared<Open>(OpenValues{.file_id = id, .attributes = attributes},
                                      request.session, request.tree_connect);
@@ -49,17 +49,17 @@ void drop_smb3_contexts(wire::CreateRequestContexts& contexts) {
 // `seen`: Breaks::retries() from before it asked.
 Task<Result<void>> wait_for_break(Request& request, const CreateState& state, FileKey key,
                                   uint64_t seen) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.volatile_id}};
-  const Breaks::RetryWait wait(server.breaks, ref.token, seen);
+  const Breaks::RetryWait wait(files.breaks, ref.token, seen);
   if (state.reservation) state.reservation->waits_for_sharing = state.caching.sharing_violation;
   co_await request.connection->reactor().schedule();
   const Result<void> waiting = begin_waiting(request, [&server, ref, waiter = wait.waiter()] {
     waiter->set(NtStatus::kCancelled);
-    server.file_table.cancel_wait(ref);
+    files.file_table.cancel_wait(ref);
   });
   if (!waiting) {
-    server.file_table.cancel_wait(ref);
+    files.file_table.cancel_wait(ref);
     co_return waiting;
   }
   (void)co_await wait.waiter()->wait(request.connection->reactor());
@@ -112,11 +112,11 @@ Task<Result<Reply>> handle_create(Request& request) {
   // Closing somebody's open took his turns.
   BRAID_CO_CHECK(co_await request.seat.turn());
   // Before anything is made, so that whoever has no room is told so and nothing else.
-  BRAID_CO_TRY(state.descriptors, request.server.fds.take_files(*request.principal.identity));
-  state.file_id = request.server.file_ids.next();
+  BRAID_CO_TRY(state.descriptors, request.files.fds.take_files(*request.principal.identity));
+  state.file_id = request.files.file_ids.next();
 
   for (;;) {
-    const uint64_t seen = request.server.breaks.retries();
+    const uint64_t seen = request.files.breaks.retries();
     CreateOutcome outcome = try_create(request, state);
     if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
     if (auto* error = std::get_if<Error>(&outcome)) {

@@ -4,7 +4,7 @@
 #include "smb2/app_instance.h"
 #include "smb2/commands/create/create.h"
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/siblings.h"
 #include "wire/smb2/access_mask.h"
 
@@ -13,9 +13,9 @@ namespace braid::smb2 {
 Task<Result<void>> end_other_instance(Request& request, const CreateState& state) {
   const wire::CreateRequestContexts& contexts = state.create.contexts;
   if (!contexts.app_instance_id) co_return Result<void>{};
-  Server& server = request.server;
-  const bool may_be_here = !server.open_table.find_app_instance(*contexts.app_instance_id).empty();
-  if (!may_be_here && !server.siblings().any()) co_return Result<void>{};
+  FileServices& files = request.files;
+  const bool may_be_here = !files.open_table.find_app_instance(*contexts.app_instance_id).empty();
+  if (!may_be_here && !files.siblings().any()) co_return Result<void>{};
   const auto found =
       request.tree_connect->share->volume->find(request.credentials(), state.name.path);
   if (!found) co_return Result<void>{};
@@ -31,8 +31,8 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
       .share = request.tree_connect->share->name,
       .file = found->attributes.key,
       .stream = state.name.stream};
-  if (co_await end_instances_here(server, arrival) ||
-      co_await server.siblings().end_instances(arrival, request.seat)) {
+  if (co_await end_instances_here(files, arrival) ||
+      co_await files.siblings().end_instances(arrival, request.seat)) {
     co_return fail(NtStatus::kFileForcedClosed);
   }
   co_return Result<void>{};

@@ -8,7 +8,7 @@
 #include "smb2/error_status.h"
 #include "smb2/extended_attributes.h"
 #include "smb2/limits.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -110,7 +110,7 @@ CreateOutcome open_existing(const CreateAttempt& attempt, vfs::Found found) {
 }
 
 CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing) {
-  Server& server = attempt.request.server;
+  FileServices& files = attempt.request.files;
   const bool is_directory = attempt.has_option(CreateOptions::kDirectoryFile);
   // [MS-FSA] 2.1.5.1.1 "Creation of a New File".
   if (is_directory && (attempt.create.file_attributes & vfs::dos::kTemporary)) {
@@ -133,7 +133,7 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   const auto& lease = attempt.create.contexts.request_lease;
   if (lease && attempt.create.requested_oplock_level == wire::OplockLevel::kLease) {
     const filestate::LeaseId id = attempt.request.session->lease(lease->lease_key);
-    if (const NtStatus status = server.file_table.check_lease_key(id, std::nullopt);
+    if (const NtStatus status = files.file_table.check_lease_key(id, std::nullopt);
         status != NtStatus::kSuccess) {
       return Error(status);
     }
@@ -329,7 +329,7 @@ CreateOutcome try_create(Request& request, CreateState& state) {
   if (state.is_quota_file) return open_quota_file(attempt);
   const CreateDisposition disposition = state.create.create_disposition;
   for (int race = 0;; ++race) {
-    attempt.name_changes = request.server.file_table.name_changes();
+    attempt.name_changes = request.files.file_table.name_changes();
     auto resolved =
         attempt.volume.lookup(request.credentials(), state.name.path, {.in_pieces = true});
     if (!resolved) return resolved.error();

@@ -12,7 +12,7 @@
 #include "smb2/extended_attributes.h"
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/store_account.h"
 #include "smb2/sync.h"
 #include "smb2/tree_path.h"
@@ -114,7 +114,7 @@ void promise(const CreateAttempt& attempt, Open& open) {
 
   if (!v2 && !asked.durable_handle_request) return;
   const auto durable = filestate::Durability::kDurable;
-  if (!attempt.request.server.file_table.set_durability(open.ref(), durable)) return;
+  if (!attempt.request.files.file_table.set_durability(open.ref(), durable)) return;
   std::chrono::milliseconds timeout = kDurableV1Timeout;
   if (v2) timeout = std::chrono::milliseconds{v2->timeout_ms};
   if (timeout.count() == 0) timeout = kDurableTimeoutDefault;
@@ -185,20 +185,20 @@ bool is_called_otherwise(const OpenedFile& opened) {
 // That open is of nothing, so it goes without a trace, and the CREATE begins anew.
 CreateOutcome look_again(const CreateAttempt& attempt, OpenedFile opened,
                          const filestate::OpenRequest& registration) {
-  Server& server = attempt.request.server;
+  FileServices& files = attempt.request.files;
   CreateState& state = attempt.state;
   const filestate::OpenRef ref{state.caching.file, registration.token};
-  (void)server.file_table.set_delete_on_close(ref, false, filestate::DeleteSemantics::kLastClose);
-  filestate::CloseDecision closed = server.file_table.close(ref);
+  (void)files.file_table.set_delete_on_close(ref, false, filestate::DeleteSemantics::kLastClose);
+  filestate::CloseDecision closed = files.file_table.close(ref);
   if (closed.delete_now) {
     // Those who had the other one open have left its deletion to this.
     opened.key = state.caching.file;
     const auto open = make_bare_open(attempt, opened);
     open->its_stream_name = std::make_shared<vfs::StreamName>(state.name.stream);
-    (void)finish_close(server, *open, std::move(closed));
+    (void)finish_close(files, *open, std::move(closed));
     return Error(NtStatus::kDeletePending);
   }
-  state.file_id = server.file_ids.next();
+  state.file_id = files.file_ids.next();
   auto now = std::make_shared<OneShot<bool>>();
   now->set(true);
   return now;
@@ -209,7 +209,7 @@ CreateOutcome look_again(const CreateAttempt& attempt, OpenedFile opened,
 // the quotas is nobody's to change.
 bool has_its_name(const CreateAttempt& attempt, const OpenedFile& opened) {
   if (opened.missing || attempt.state.is_quota_file) return true;
-  if (attempt.request.server.file_table.name_changes() == attempt.name_changes) return true;
+  if (attempt.request.files.file_table.name_changes() == attempt.name_changes) return true;
   vfs::File& file = opened.base_file ? *opened.base_file : *opened.file;
   const auto name = attempt.volume.name_of(file);
   if (name && *name == opened.path) return true;
@@ -220,11 +220,11 @@ bool has_its_name(const CreateAttempt& attempt, const OpenedFile& opened) {
 // Ends the registration of a file that turned out not to be the one of that name. Nothing was done
 // to it, and it is not deleted, unless it had to wait for this open with that.
 void withdraw(const CreateAttempt& attempt, OpenedFile opened) {
-  Server& server = attempt.request.server;
+  FileServices& files = attempt.request.files;
   const auto open = make_bare_open(attempt, opened);
-  (void)server.file_table.set_delete_on_close(open->ref(), false,
+  (void)files.file_table.set_delete_on_close(open->ref(), false,
                                               filestate::DeleteSemantics::kLastClose);
-  (void)finish_close(server, *open);
+  (void)finish_close(files, *open);
 }
 
 filestate::OpenRef registered(const CreateAttempt& attempt) {
@@ -238,8 +238,8 @@ CreateOutcome begin_anew(const CreateAttempt& attempt, OpenedFile opened,
   const FileKey key = opened.key;
   withdraw(attempt, std::move(opened));
   if (!old) return old.error();
-  attempt.state.file_id = attempt.request.server.file_ids.next();
-  return attempt.request.server.deletion_of(key, *old->taken_by);
+  attempt.state.file_id = attempt.request.files.file_ids.next();
+  return attempt.request.files.deletion_of(key, *old->taken_by);
 }
 
 // FILE_WRITE_THROUGH is for what the CREATE itself has done, too: the file, and its name.
@@ -254,32 +254,32 @@ Result<void> write_through_new(const CreateAttempt& attempt, Open& open,
 // Once filestate has let an open in there is one way back: it is closed like any other. What was
 // there before stays, since the client is told that nothing was done; what this CREATE has made is
 // gone by then, and `making` keeps others from its name until the open is, too.
-Task<void> close_refused(Server& server, std::shared_ptr<Open> open,
+Task<void> close_refused(FileServices& files, std::shared_ptr<Open> open,
                          std::shared_ptr<const void> making) {
-  (void)co_await close_open(server, std::move(open));
+  (void)co_await close_open(files, std::move(open));
   making.reset();
 }
 
 Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<Open> open,
               const Error& why) {
-  Server& server = attempt.request.server;
+  FileServices& files = attempt.request.files;
   if (opened.action == CreateAction::kCreated) unmake(attempt, opened, Registered::kYes);
   // Fails for what would not be deleted anyway.
-  (void)server.file_table.set_delete_on_close(open->ref(), false,
+  (void)files.file_table.set_delete_on_close(open->ref(), false,
                                               filestate::DeleteSemantics::kLastClose);
-  server.spawn(close_refused(server, std::move(open), std::move(opened.making)));
+  files.spawn(close_refused(files, std::move(open), std::move(opened.making)));
   return why;
 }
 
 // What filestate did not let in.
 CreateOutcome not_let_in(const CreateAttempt& attempt, const OpenedFile& opened) {
-  Server& server = attempt.request.server;
+  FileServices& files = attempt.request.files;
   const filestate::OpenDecision& decided = attempt.state.caching;
   if (opened.making) unmake(attempt, opened, Registered::kNo);
   if (decided.decision.verdict == filestate::Verdict::kWait) return opened.key;
   if (decided.decision.status == NtStatus::kDeletePending) {
-    if (decided.deletes_purged) return server.deletion_of(decided.waits_for, decided.deleted_by);
-    if (auto gone = server.deletion_of(opened.key)) return gone;
+    if (decided.deletes_purged) return files.deletion_of(decided.waits_for, decided.deleted_by);
+    if (auto gone = files.deletion_of(opened.key)) return gone;
   }
   return Error(decided.decision.status);
 }
@@ -297,12 +297,12 @@ Result<void> reserve(const CreateAttempt& attempt, vfs::File& file) {
 }
 
 CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
-  Server& server = attempt.request.server;
+  FileServices& files = attempt.request.files;
   CreateState& state = attempt.state;
   const bool overwriting =
       opened.action == CreateAction::kOverwritten || opened.action == CreateAction::kSuperseded;
   const filestate::OpenRequest registration = open_request(attempt, opened, overwriting);
-  state.caching = server.file_table.open(opened.key, registration);
+  state.caching = files.file_table.open(opened.key, registration);
   if (state.caching.decision.verdict != filestate::Verdict::kGo) {
     return not_let_in(attempt, opened);
   }
@@ -334,10 +334,10 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   state.attributes = opened.attributes;
   state.maximal_access = opened.maximal_access;
   const auto open = make_open(attempt, opened, registration);
-  if (open->attributes.is_directory && state.caching.lease) server.has_directory_leases = true;
+  if (open->attributes.is_directory && state.caching.lease) files.has_directory_leases = true;
   if (overwriting) {
-    report_overwritten(server, *open);
-    child_changed(server, *open);
+    report_overwritten(files, *open);
+    child_changed(files, *open);
   }
   if (const auto done = write_through_new(attempt, *open, opened.missing); !done) {
     return give_up(attempt, opened, open, done.error());
@@ -345,15 +345,15 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   promise(attempt, *open);
   if (open->is_replay_eligible || open->names.app_instance_id ||
       state.terms.durability != filestate::Durability::kNone) {
-    server.open_table.add(open);
+    files.open_table.add(open);
   }
   if (!attempt.request.session->add_open(open) || attempt.request.tree_connect->is_closed()) {
     return give_up(attempt, opened, open, NtStatus::kInsufficientResources);
   }
   if (opened.missing) {
-    server.file_table.child_changed(opened.missing->place.parent->key(), open->parent_lease());
+    files.file_table.child_changed(opened.missing->place.parent->key(), open->parent_lease());
   }
-  if (opened.action == CreateAction::kCreated) report_added(server, *open);
+  if (opened.action == CreateAction::kCreated) report_added(files, *open);
   state.open = open;
   return create_reply(attempt.request, state);
 }

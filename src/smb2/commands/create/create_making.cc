@@ -2,7 +2,7 @@
 #include <cerrno>
 
 #include "smb2/commands/create/create_attempt.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/tree_path.h"
 
 namespace braid::smb2 {
@@ -18,7 +18,7 @@ std::string known_as(const CreateAttempt& attempt, const vfs::Path& path) {
 // have become another since, which other workers need not have told this one.
 Result<void> complete_stream(const CreateAttempt& attempt, OpenedFile& opened) {
   const bool is_new = opened.stream_how->disposition == Disposition::kCreate;
-  if (!is_new && attempt.request.server.file_table.name_changes() == attempt.name_changes) {
+  if (!is_new && attempt.request.files.file_table.name_changes() == attempt.name_changes) {
     return {};
   }
   const auto gone = [](const Error& error) {
@@ -37,11 +37,11 @@ Result<void> complete_stream(const CreateAttempt& attempt, OpenedFile& opened) {
 
 Result<std::shared_ptr<const void>> begin_making(const CreateAttempt& attempt,
                                                  const vfs::Path& path) {
-  Server& server = attempt.request.server;
+  FileServices& files = attempt.request.files;
   const std::string name = known_as(attempt, path);
-  auto making = server.file_table.begin_making(name);
+  auto making = files.file_table.begin_making(name);
   if (!making) return fail_os(EINPROGRESS);
-  return server.announce_until(filestate::FileTable::key_of_name(name), std::move(making));
+  return files.announce_until(filestate::FileTable::key_of_name(name), std::move(making));
 }
 
 Result<void> complete(const CreateAttempt& attempt, OpenedFile& opened) {
@@ -60,7 +60,7 @@ Result<void> complete(const CreateAttempt& attempt, OpenedFile& opened) {
 }
 
 void unmake(const CreateAttempt& attempt, const OpenedFile& opened, Registered registered) {
-  filestate::FileTable& table = attempt.request.server.file_table;
+  filestate::FileTable& table = attempt.request.files.file_table;
   const filestate::OpenRef own{attempt.state.caching.file,
                                filestate::OpenToken{attempt.state.file_id.volatile_id}};
   const bool is_open =

@@ -7,7 +7,7 @@
 #include "smb2/durable.h"
 #include "smb2/open_claims.h"
 #include "smb2/open_name.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/tree_path.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
@@ -23,7 +23,7 @@ bool names_file_of_lease(const Request& request, const wire::CreateRequest& crea
                          const PreservedOpen& open) {
   const auto name = vfs::parse_path(create.name);
   if (!name || !vfs::equal_folded(name->stream, open.stream_name())) return false;
-  const auto known = request.server.file_table.path_of(open.ref());
+  const auto known = request.files.file_table.path_of(open.ref());
   const auto current = known ? in_this_share(*open.share, *known) : std::nullopt;
   return vfs::equal_folded(name->path.text(), current ? *current : open.changes.path.text());
 }
@@ -83,7 +83,7 @@ Result<void> count(Request& request, PreservedOpen& open) {
   if (open.memory.account) return {};
   HeldMemory here;
   here.begin({request.connection->memory, std::move(request.lasting_memory)});
-  const size_t locks = request.server.file_table.locks_of(open.ref()).held.size();
+  const size_t locks = request.files.file_table.locks_of(open.ref()).held.size();
   BRAID_CHECK(here.add(locks * kLockSize));
   open.counted_locks += locks;
   open.memory = here.end();
@@ -92,14 +92,14 @@ Result<void> count(Request& request, PreservedOpen& open) {
 
 // Into its new session, unless that is ending.
 Task<Result<void>> attach(Request& request, std::shared_ptr<Open> open) {
-  Server& server = request.server;
-  server.open_table.add(open);
+  FileServices& files = request.files;
+  files.open_table.add(open);
   const bool added = request.session->add_open(open);
   if (added && !request.tree_connect->is_closed()) co_return Result<void>{};
   if (added) {
-    co_await close_open(server, std::move(open));
+    co_await close_open(files, std::move(open));
   } else {
-    co_await lose_open(server, std::move(open));
+    co_await lose_open(files, std::move(open));
   }
   co_return fail(NtStatus::kInsufficientResources);
 }
@@ -122,7 +122,7 @@ uint32_t maximal_access_now(Request& request, const CreateState& state, const Op
   const uint32_t before = open.attributes.maximal_access;
   if (!state.create.contexts.query_maximal_access) return before;
   const auto found = request.tree_connect->share->volume->find(request.credentials(),
-                                                               current_path(request.server, open));
+                                                               current_path(request.files, open));
   FileKey file = open.attributes.file_key;
   file.stream = 0;
   if (!found || found->attributes.key != file) return before;
@@ -132,13 +132,13 @@ uint32_t maximal_access_now(Request& request, const CreateState& state, const Op
 }
 
 Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   if (auto counted = count(request, claim.open); !counted) {
-    give_back(server, std::move(claim));
+    give_back(files, std::move(claim));
     co_return std::unexpected(counted.error());
   }
-  if (!take(server, claim, request.session->session_id)) {
-    give_back(server, std::move(claim));
+  if (!take(files, claim, request.session->session_id)) {
+    give_back(files, std::move(claim));
     co_return false;
   }
   auto open = restore(std::move(claim.open), request.session, request.tree_connect);
@@ -149,7 +149,7 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
   if (!use) co_return fail(NtStatus::kFileClosed);
 
   state.file_id = open->file_id;
-  state.caching = server.file_table.grant_of(open->ref());
+  state.caching = files.file_table.grant_of(open->ref());
   state.action = open->attributes.create_action;
   state.maximal_access = maximal_access_now(request, state, *open);
   state.terms = *open->durable_terms.lock();
@@ -158,22 +158,22 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
 }
 
 Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   const wire::CreateRequestContexts& contexts = state.create.contexts;
   const FileId asked = contexts.durable_handle_reconnect_v2
                            ? contexts.durable_handle_reconnect_v2->file_id
                            : *contexts.durable_handle_reconnect;
-  auto claim = co_await claim_open(server, asked.persistent, request.seat);
+  auto claim = co_await claim_open(files, asked.persistent, request.seat);
   if (!claim) co_return fail(NtStatus::kObjectNameNotFound);
-  const auto held = server.file_table.grant_of(claim->open.ref());
+  const auto held = files.file_table.grant_of(claim->open.ref());
   const NtStatus status = check({request, state.create, claim->open, held});
   if (status != NtStatus::kSuccess) {
-    give_back(server, std::move(*claim));
+    give_back(files, std::move(*claim));
     co_return fail(status);
   }
   if (!is_unchanged(claim->open)) {
     // What the client has in its cache is of another file now, whoever asks.
-    co_await close_claim(server, std::move(*claim));
+    co_await close_claim(files, std::move(*claim));
     co_return fail(NtStatus::kObjectNameNotFound);
   }
   BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));

@@ -5,7 +5,7 @@
 
 #include "smb2/commands/create/create.h"
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 
 namespace braid::smb2 {
 namespace {
@@ -53,10 +53,10 @@ Reply answer_as_before(const Request& request, CreateState& state) {
 
 Result<Reply> answer_connected(Request& request, CreateState& state,
                                const std::shared_ptr<Open>& found) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   const OpenUse open = Open::use(found);
   if (!open) return fail(NtStatus::kFileNotAvailable);
-  state.caching = server.file_table.grant_of(open->ref());
+  state.caching = files.file_table.grant_of(open->ref());
   BRAID_CHECK(may_have(request, state.create, open->owner, state.caching));
   if (open->session.lock() != request.session ||
       !open->tree_connect->is_part_of(*request.tree_connect)) {
@@ -76,24 +76,24 @@ Result<Reply> answer_connected(Request& request, CreateState& state,
 Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateState& state,
                                                        const CreateKey& key,
                                                        uint64_t persistent_id) {
-  Server& server = request.server;
-  auto claim = co_await claim_open(server, persistent_id, request.seat);
+  FileServices& files = request.files;
+  auto claim = co_await claim_open(files, persistent_id, request.seat);
   if (!claim) co_return std::nullopt;
   const PreservedOpen& open = claim->open;
   const bool is_meant = open.client_guid == key.client && open.names.create_guid == key.guid &&
                         open.user == key.user && open.changes.is_replay_eligible;
   Result<void> may =
-      may_have(request, state.create, open.owner, server.file_table.grant_of(open.ref()));
+      may_have(request, state.create, open.owner, files.file_table.grant_of(open.ref()));
   if (const NtStatus status = check_tree(request, open); may && status != NtStatus::kSuccess) {
     may = fail(status == NtStatus::kAccessDenied ? status : NtStatus::kDuplicateObjectid);
   }
   if (!is_meant || !may) {
-    give_back(server, std::move(*claim));
+    give_back(files, std::move(*claim));
     if (!is_meant) co_return std::nullopt;
     co_return std::unexpected(may.error());
   }
   if (!has_name(open)) {
-    co_await close_claim(server, std::move(*claim));
+    co_await close_claim(files, std::move(*claim));
     co_return std::nullopt;
   }
   BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));
@@ -104,13 +104,13 @@ Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateS
 }  // namespace
 
 Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& state) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   const auto& durable = state.create.contexts.durable_handle_request_v2;
   if (!durable) co_return std::nullopt;
   const CreateKey key{request.connection->negotiated.client_guid, durable->create_guid,
                       request.session->user_id()};
   for (;;) {
-    CreateReservations::Replay replay = server.create_reservations.find_or_reserve(key);
+    CreateReservations::Replay replay = files.create_reservations.find_or_reserve(key);
     if (replay.reservation) {
       state.reservation = std::move(replay.reservation);
       const wire::Header& header = request.header;

@@ -2,7 +2,7 @@
 
 #include "smb2/security/inherit.h"
 #include "smb2/security/new_mode.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -37,7 +37,7 @@ wire::Sid group_of_new(const FileSecurity& directory, const auth::Identity& make
 Result<void> check_owner(const Request& request, const wire::Sid& owner) {
   const AccessToken token = token_of(request.principal);
   if (owner == token.user || token.is_admin || token.is_root) return {};
-  const auth::IdMapper& ids = request.server.ids();
+  const auth::IdMapper& ids = request.files.ids;
   if (!ids.uid_of(owner) && !ids.gid_of(owner)) return {};
   return fail(NtStatus::kInvalidOwner);
 }
@@ -57,10 +57,10 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
   }
   const auth::Identity& identity = *request.principal.identity;
   std::optional<wire::SecurityDescriptor> parent;
-  if (directory.is_stored) parent = inheritable(directory, request.server.ids());
+  if (directory.is_stored) parent = inheritable(directory, request.files.ids);
   made.descriptor =
       new_descriptor(parent ? &*parent : nullptr, given ? &*given : nullptr, is_directory,
-                     identity.user_sid, group_of_new(directory, identity, request.server.ids()));
+                     identity.user_sid, group_of_new(directory, identity, request.files.ids));
   if (made.descriptor && made.descriptor->dacl) BRAID_CHECK(made.descriptor->dacl->check());
   made.mode = made.descriptor ? private_mode(is_directory)
                               : new_mode(*request.tree_connect->share, directory, is_directory);
@@ -69,7 +69,7 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
 
 Result<void> apply(Request& request, vfs::File& file, const NewSecurity& security) {
   if (!security.descriptor) return {};
-  auto done = request.server.descriptors.store(file, *security.descriptor, owner_giver(request));
+  auto done = request.files.descriptors.store(file, *security.descriptor, owner_giver(request));
   // What a directory would pass on cannot be kept on every file system; what was asked for must be.
   if (!done && !security.is_asked_for && done.error() == Error(NtStatus::kNotSupported)) return {};
   return done;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "vfs/names.h"
 
 namespace braid::smb2 {
@@ -20,11 +20,11 @@ Result<OldStreams> take_old_streams(Request& request, vfs::File& file,
     keys.back().stream = vfs::stream_key(stream.name);
   }
   if (keys.empty()) return old;
-  auto taken = request.server.file_table.begin_stream_removal(ref, keys);
+  auto taken = request.files.file_table.begin_stream_removal(ref, keys);
   old.taken_by = taken.taken_by;
   if (old.taken_by) return old;
   if (taken.decision.verdict != filestate::Verdict::kGo) return fail(taken.decision.status);
-  old.held = request.server.announce_until(ref.file, std::move(taken.until_replaced));
+  old.held = request.files.announce_until(ref.file, std::move(taken.until_replaced));
   for (const vfs::StreamInfo& stream : streams) {
     const uint64_t key = vfs::stream_key(stream.name);
     if (std::ranges::count(taken.free, key, &FileKey::stream) != 0) {

@@ -3,7 +3,7 @@
 
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/notify/report.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 
@@ -47,7 +47,7 @@ Task<Result<IoctlAnswer>> ioctl_set_compression(Request& request, const wire::Io
   // btrfs has files that are never compressed: those without checksums.
   if (!done && done.error().is_os(EINVAL)) co_return fail(NtStatus::kNotSupported);
   if (!done) co_return std::unexpected(done.error());
-  report_modified(request.server, open, wire::CompletionFilter::kAttributes);
+  report_modified(request.files, open, wire::CompletionFilter::kAttributes);
   co_return IoctlAnswer{};
 }
 

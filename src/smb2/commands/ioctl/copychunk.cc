@@ -13,7 +13,7 @@
 #include "smb2/limits.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -62,12 +62,12 @@ bool within_limits(const wire::SrvCopychunkCopy& copy) {
   return total <= kCopychunkTotalMax;
 }
 
-NtStatus check_locks(Server& server, const Open& source, const Open& target,
+NtStatus check_locks(FileServices& files, const Open& source, const Open& target,
                      const wire::SrvCopychunk& chunk) {
   const NtStatus read =
-      server.file_table.check_io(source.ref(), chunk.source_offset, chunk.length, false);
+      files.file_table.check_io(source.ref(), chunk.source_offset, chunk.length, false);
   if (read != NtStatus::kSuccess) return read;
-  return server.file_table.check_io(target.ref(), chunk.target_offset, chunk.length, true);
+  return files.file_table.check_io(target.ref(), chunk.target_offset, chunk.length, true);
 }
 
 // Bytes copied of the chunk go into `copied`, also when it fails half way.
@@ -127,15 +127,15 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
     co_return fail(NtStatus::kAccessDenied);
   }
   BRAID_CO_CHECK(co_await prepare_copy(request, filestate::Operation::kWrite));
-  Server& server = request.server;
+  FileServices& files = request.files;
   Open& target = *request.open;
 
   // One of a file's writers at a time, as for WRITE.
-  const auto turn = co_await server.writers.take(target.attributes.file_key, request.seat,
+  const auto turn = co_await files.writers.take(target.attributes.file_key, request.seat,
                                                  request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
-    if (const NtStatus conflict = check_locks(server, *source, target, chunk);
+    if (const NtStatus conflict = check_locks(files, *source, target, chunk);
         conflict != NtStatus::kSuccess) {
       co_return answer_with({}, conflict);
     }
@@ -146,7 +146,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   bool tried = false;
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
     // Others may have locked it between two turns.
-    status = check_locks(server, *source, target, chunk);
+    status = check_locks(files, *source, target, chunk);
     if (status != NtStatus::kSuccess) break;
     uint64_t copied = 0;
     tried = true;
@@ -168,7 +168,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   }
   // Within one file some of what is not counted may be written.
   const bool within_one = source->attributes.file_key == target.attributes.file_key;
-  if (response.total_bytes_written > 0 || (within_one && tried)) note_written(server, target);
+  if (response.total_bytes_written > 0 || (within_one && tried)) note_written(files, target);
   co_return answer_with(response, status);
 }
 

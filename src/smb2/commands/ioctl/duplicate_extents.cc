@@ -7,7 +7,7 @@
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -84,7 +84,7 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   const auto asked = static_cast<uint64_t>(extents.byte_count);
   if (asked == 0) co_return IoctlAnswer{};
   BRAID_CO_CHECK(co_await prepare_copy(request, filestate::Operation::kWrite));
-  Server& server = request.server;
+  FileServices& files = request.files;
   Open& target = *request.open;
 
   BRAID_CO_TRY(const auto source_now, source->file->stat());
@@ -111,7 +111,7 @@ Task<Result<IoctlAnswer>> ioctl_duplicate_extents(Request& request,
   // The kernel clones one extent after the other, and does not say how far it came.
   const bool may_have_begun = !done && (done.error().is_os(ENOSPC) || done.error().is_os(EDQUOT) ||
                                         done.error().is_os(EIO));
-  if (done || changed || may_have_begun) note_written(server, target);
+  if (done || changed || may_have_begun) note_written(files, target);
   if (!done && done.error().is_os(EXDEV)) co_return fail(NtStatus::kInvalidParameter);
   if (!done) co_return std::unexpected(done.error());
   co_return IoctlAnswer{};

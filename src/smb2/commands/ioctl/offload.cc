@@ -11,7 +11,7 @@
 #include "smb2/offload_token.h"
 #include "smb2/operation.h"
 #include "smb2/pieces.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -52,7 +52,7 @@ IoctlAnswer answer_with(const Output& output) {
 // The open a token is of, which is request.source, as it was when the token was made.
 Result<void> check_source(const Request& request, const OffloadToken& token) {
   if (token.session_id != request.session->session_id ||
-      token.expires < request.server.clock().now()) {
+      token.expires < request.files.clock.now()) {
     return fail(NtStatus::kInvalidToken);
   }
   const OpenUse& open = request.source;
@@ -131,7 +131,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::Ioctl
   Open& open = *request.open;
   BRAID_CO_TRY(const auto now, open.file->stat());
   if (!is_ordinary(open, now)) co_return fail(NtStatus::kOffloadReadFileNotSupported);
-  if (const NtStatus conflict = request.server.file_table.check_io(open.ref(), input.file_offset,
+  if (const NtStatus conflict = request.files.file_table.check_io(open.ref(), input.file_offset,
                                                                    input.copy_length, false);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
@@ -154,7 +154,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::Ioctl
                    .length = output.transfer_length,
                    .file_size = now.size,
                    .changed = now.changed,
-                   .expires = {request.server.clock().now().ticks +
+                   .expires = {request.files.clock.now().ticks +
                                static_cast<uint64_t>(lifetime.count()) * (kTicksPerSecond / 1000)}}
           .encode();
   co_return answer_with(output);
@@ -200,17 +200,17 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
     BRAID_CO_CHECK(check_unchanged(*source, token));
     const uint64_t from = token.offset + input.transfer_offset;
     if (const NtStatus conflict =
-            request.server.file_table.check_io(source->ref(), from, output.length_written, false);
+            request.files.file_table.check_io(source->ref(), from, output.length_written, false);
         conflict != NtStatus::kSuccess) {
       co_return fail(conflict);
     }
   }
-  Server& server = request.server;
+  FileServices& files = request.files;
   Open& target = *request.open;
   BRAID_CO_TRY(const auto now, target.file->stat());
   if (!is_ordinary(target, now)) co_return fail(NtStatus::kOffloadWriteFileNotSupported);
   if (const NtStatus conflict =
-          server.file_table.check_io(target.ref(), input.file_offset, output.length_written, true);
+          files.file_table.check_io(target.ref(), input.file_offset, output.length_written, true);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
   }
@@ -230,7 +230,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   const auto write = [&](const vfs::Range& piece) -> Result<void> {
     // Others may have locked it between two pieces.
     if (const NtStatus conflict =
-            server.file_table.check_io(target.ref(), piece.offset, piece.length, true);
+            files.file_table.check_io(target.ref(), piece.offset, piece.length, true);
         conflict != NtStatus::kSuccess) {
       return fail(conflict);
     }
@@ -240,7 +240,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_write(Request& request, const wire::Ioct
   };
   auto done = co_await in_pieces(request, {input.file_offset, length}, write);
   if (done && !is_zeros && !within_one) done = check_unchanged(*source, token);
-  note_written(server, target);
+  note_written(files, target);
   if (!done) co_return std::unexpected(done.error());
   co_return answer_with(output);
 }

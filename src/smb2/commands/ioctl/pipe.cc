@@ -2,7 +2,8 @@
 // Data Request", 3.3.5.15.10 "Handling a Pipe Wait Request".
 #include "smb2/access_check.h"
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/server.h"
+#include "rpc/pipe_registry.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/pipe_fsctl.h"
 
 namespace braid::smb2 {

@@ -12,7 +12,7 @@
 #include "smb2/extended_attributes.h"
 #include "smb2/notify/report.h"
 #include "smb2/open_name.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "smb2/taking.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
@@ -118,7 +118,7 @@ Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecuri
 Result<void> put_in_place(Request& request, std::optional<std::string_view> target) {
   Open& open = *request.open;
   vfs::Volume& volume = *request.tree_connect->share->volume;
-  BRAID_TRY(const auto located, locate(request.server, open, request.credentials()));
+  BRAID_TRY(const auto located, locate(request.files, open, request.credentials()));
   BRAID_TRY(const auto found,
             volume.find(request.credentials(), located.path, {.pin_parent = true}));
   const FileKey key = open.attributes.file_key;
@@ -129,7 +129,7 @@ Result<void> put_in_place(Request& request, std::optional<std::string_view> targ
   BRAID_TRY(const auto security, security_for_new(request, {}, *directory.security, false));
   BRAID_CHECK(volume.replace(request.credentials(), found.place, key, target));
   if (!target) BRAID_CHECK(secure_new(request, found.path, security));
-  report_modified(request.server, open, wire::CompletionFilter::kAttributes);
+  report_modified(request.files, open, wire::CompletionFilter::kAttributes);
   return {};
 }
 
@@ -138,7 +138,7 @@ Result<void> put_in_place(Request& request, std::optional<std::string_view> targ
 // gone. So nobody has it, and nobody opens it before the name leads to the other.
 Task<Result<void>> replace(Request& request, std::optional<std::string> target) {
   const filestate::OpenRef ref = request.open->ref();
-  filestate::FileTable& table = request.server.file_table;
+  filestate::FileTable& table = request.files.file_table;
   BRAID_CO_TRY(const auto taken,
                co_await take(request, ref.file, [&] { return table.begin_exchange(ref); }));
   if (taken.decision.verdict != filestate::Verdict::kGo) co_return fail(taken.decision.status);

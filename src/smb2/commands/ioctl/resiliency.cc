@@ -2,14 +2,14 @@
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/connection.h"
 #include "smb2/limits.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/network_resiliency.h"
 
 namespace braid::smb2 {
 
 Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request& request,
                                                    const wire::IoctlRequest& ioctl) {
-  Server& server = request.server;
+  FileServices& files = request.files;
   const std::shared_ptr<Open>& open = request.open.get();
   if (request.connection->negotiated.dialect == wire::Dialect::kSmb202) {
     co_return fail(NtStatus::kInvalidDeviceRequest);
@@ -23,12 +23,12 @@ Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request& request,
     co_return fail(NtStatus::kInvalidDeviceRequest);
   }
   const auto resilient = filestate::Durability::kResilient;
-  if (!server.file_table.set_durability(open->ref(), resilient)) {
+  if (!files.file_table.set_durability(open->ref(), resilient)) {
     co_return fail(NtStatus::kFileClosed);
   }
   *open->durable_terms.lock() = {.durability = resilient,
                                  .timeout = timeout.count() ? timeout : kResilientTimeoutDefault};
-  if (!open->is_in_open_table) server.open_table.add(open);
+  if (!open->is_in_open_table) files.open_table.add(open);
   co_return IoctlAnswer{};
 }
 

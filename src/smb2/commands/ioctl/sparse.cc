@@ -7,7 +7,7 @@
 #include "smb2/notify/report.h"
 #include "smb2/operation.h"
 #include "smb2/pieces.h"
-#include "smb2/server.h"
+#include "smb2/file_services.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/file_ranges.h"
@@ -22,7 +22,7 @@ constexpr uint64_t kPageSize = 4096;
 
 Result<void> check_locks(Request& request, const vfs::Range& range) {
   const NtStatus conflict =
-      request.server.file_table.check_io(request.open->ref(), range.offset, range.length, true);
+      request.files.file_table.check_io(request.open->ref(), range.offset, range.length, true);
   return conflict == NtStatus::kSuccess ? Result<void>{} : fail(conflict);
 }
 
@@ -31,7 +31,7 @@ Result<void> check_locks(Request& request, const vfs::Range& range) {
 Task<Result<void>> zero(Request& request, vfs::Range range, uint64_t size) {
   if (range.length == 0) co_return Result<void>{};
   BRAID_CO_CHECK(check_locks(request, range));
-  Server& server = request.server;
+  FileServices& files = request.files;
   Open& open = *request.open;
   range.length = range.offset < size ? std::min(range.length, size - range.offset) : 0;
   const auto done =
@@ -39,7 +39,7 @@ Task<Result<void>> zero(Request& request, vfs::Range range, uint64_t size) {
         BRAID_CHECK(check_locks(request, piece));
         return open.file->zero_range(piece);
       });
-  note_written(server, open);
+  note_written(files, open);
   co_return done;
 }
 
@@ -91,7 +91,7 @@ Task<Result<IoctlAnswer>> ioctl_set_sparse(Request& request, const wire::IoctlRe
   if (sparse != is_sparse) {
     const vfs::DosChange change(sparse ? vfs::dos::kSparse : 0, vfs::dos::kSparse);
     BRAID_CO_CHECK(file.change({.dos_attributes = change}));
-    report_modified(request.server, open, wire::CompletionFilter::kAttributes);
+    report_modified(request.files, open, wire::CompletionFilter::kAttributes);
   }
   co_return IoctlAnswer{};
 }

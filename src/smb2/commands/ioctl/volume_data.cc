@@ -59,7 +59,7 @@ Task<Result<IoctlAnswer>> ioctl_read_file_usn_data(Request& request,
   BRAID_CO_TRY(const uint16_t version, version_to_use(ioctl.input));
   Open& open = *request.open;
   vfs::Volume& volume = *request.tree_connect->share->volume;
-  const vfs::Path path = current_path(request.server, open);
+  const vfs::Path path = current_path(request.files, open);
   BRAID_CO_TRY(const auto now, open.whole_file().stat());
   FileKey parent = now.key;  // the root is its own
   if (!path.is_root()) {
