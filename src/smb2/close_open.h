@@ -6,23 +6,12 @@
 
 #include "base/result.h"
 #include "filestate/types.h"
-#include "runtime/one_shot.h"
 #include "runtime/task.h"
 #include "smb2/open.h"
-#include "wire/smb2/close.h"
 
 namespace braid::smb2 {
 
 class FileServices;
-
-// A CLOSE that has begun, for the same one sent again on another channel: it is answered with the
-// first. Owned by the Session and by those requests.
-struct CloseUnderWay {
-  FileId file_id;
-  std::shared_ptr<TreeConnect> tree_connect;
-  uint64_t connection = 0;                             // Connection::number of the first
-  OneShot<Result<wire::CloseResponse>> answer;
-};
 
 // [MS-SMB2] 3.3.4.17 "Server Application Requests Closing an Open", and what CLOSE,
 // TREE_DISCONNECT, LOGOFF and the end of a session share: waits for the requests that use the Open,

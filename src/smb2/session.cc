@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "smb2/close_under_way.h"
 #include "smb2/open.h"
 #include "smb2/tree_connect.h"
 #include "smb2/user_id.h"

@@ -2,6 +2,7 @@
 #include "wire/smb2/close.h"
 
 #include "smb2/close_open.h"
+#include "smb2/close_under_way.h"
 #include "smb2/commands/commands.h"
 #include "smb2/compound.h"
 #include "smb2/connection.h"

@@ -2,7 +2,7 @@
 #include "smb2/commands/session_bind.h"
 
 #include "smb2/connection.h"
-#include "smb2/server.h"
+#include "smb2/logon_services.h"
 #include "smb2/siblings.h"
 
 namespace braid::smb2 {
