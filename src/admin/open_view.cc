@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "admin/protocol.h"
-#include "smb2/open_name.h"
+#include "smb2/files/open_name.h"
 #include "smb2/server.h"
 
 namespace braid::admin {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "smb2/server.h"
-#include "smb2/share_look.h"
+#include "smb2/shares/share_look.h"
 
 namespace braid::admin {
 

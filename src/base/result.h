@@ -1,4 +1,4 @@
-// Result<T>: a value or an Error. Used everywhere below the commands; smb2/error_status.cc is the
+// Result<T>: a value or an Error. Used everywhere below the commands; smb2/common/error_status.cc is the
 // one place that turns an Error into the NTSTATUS a client sees.
 #pragma once
 

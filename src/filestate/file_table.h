@@ -136,7 +136,7 @@ class FileTable {
   // it has to look whether the name is still that of the file.
   uint64_t name_changes() const;
   // The name by which it was opened, as far as it is known here; null if that is gone. What local
-  // programs rename the kernel knows: smb2/open_name.h.
+  // programs rename the kernel knows: smb2/files/open_name.h.
   SharedPath path_of(const OpenRef& ref) const;
   // What `closed` was to remove could not be removed: the name stays, is no longer to be deleted,
   // and may be opened again once `until_deleted` is gone.

@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "smb2/limits.h"
+#include "smb2/common/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "transport/acknowledgement_watch.h"
 #include "wire/smb2/echo.h"

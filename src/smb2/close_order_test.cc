@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/task_scope.h"
-#include "smb2/close_open.h"
+#include "smb2/files/close_open.h"
 #include "smb2/commands/file_requests_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/smb2/flush.h"

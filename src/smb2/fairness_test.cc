@@ -1,7 +1,7 @@
 // One client's work keeps nobody else waiting: turns on the worker pool.
 #include <gtest/gtest.h>
 
-#include "smb2/limits.h"
+#include "smb2/common/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/fscc/info_class.h"

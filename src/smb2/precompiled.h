@@ -2,5 +2,5 @@
 #pragma once
 
 #include "base/log.h"
-#include "smb2/connection.h"
-#include "smb2/file_services.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/file_services.h"

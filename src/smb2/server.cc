@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/log.h"
-#include "smb2/deletion.h"
-#include "smb2/siblings.h"
+#include "smb2/files/deletion.h"
+#include "smb2/workers/siblings.h"
 #include "store/worker_group.h"
 
 namespace braid::smb2 {

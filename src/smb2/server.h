@@ -20,11 +20,11 @@
 #include "runtime/reactor.h"
 #include "runtime/task_scope.h"
 #include "runtime/worker_pool.h"
-#include "smb2/connection.h"
-#include "smb2/file_services.h"
-#include "smb2/live_settings.h"
-#include "smb2/logon_services.h"
-#include "smb2/share.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/file_services.h"
+#include "smb2/shares/live_settings.h"
+#include "smb2/logons/logon_services.h"
+#include "smb2/shares/share.h"
 #include "transport/transport.h"
 
 namespace braid::store {

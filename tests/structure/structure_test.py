@@ -19,6 +19,19 @@ FLOORS = {
     "admin": 7,
     "apps": 8,
 }
+# The rooms of smb2, lowest first: a header includes its own and lower ones. What is not in a room is
+# above all but the commands.
+ROOMS = ["common", "shares", "security", "sessions", "opens", "notify", "connections", "breaks",
+         "files", "workers", "logons", "", "commands"]
+# Sources that look up, and why.
+ROOMS_UPWARD = {
+    "connections": {"server.h": "a connection is one of a Server's, and asks it for its parts"},
+    "connections/compound.cc": {"commands/dispatch.h": "where each request of a frame goes"},
+    "sessions/session.cc": {"opens/open.h": "a session has opens, and ends them"},
+    "opens/pipe_reads.cc": {"connections/": "a READ that waits is answered on its connection"},
+    "files/file_services.cc": {"workers/siblings.h": "who else may be deleting a file"},
+    "workers/siblings.cc": {"logons/": "what other workers ask about sessions"},
+}
 LINES_MAX = 800
 README_LINES = range(15, 41)
 PART_README_LINES = range(5, 41)  # of a folder within a folder
@@ -71,6 +84,34 @@ class Structure(unittest.TestCase):
                 elif other != folder and FLOORS[other] >= FLOORS[folder]:
                     complaints.append(f"{shown(path)}: includes {include}, of floor "
                                       f"{FLOORS[other]}, from floor {FLOORS[folder]}")
+        self.check(complaints)
+
+    def test_rooms_of_smb2_are_in_order(self):
+        def room_of(path):
+            return path.split("/")[0] if "/" in path else ""
+        complaints, used = [], set()
+        for path in sources():
+            file = str(path.relative_to(SRC))
+            if not file.startswith("smb2/") or re.search(r"_(test|fuzz)\.cc$|_testing\.", file):
+                continue
+            file = file[len("smb2/"):]
+            if room_of(file) not in ROOMS:
+                complaints.append(f"smb2/{file}: no room in this test")
+                continue
+            for include in INCLUDE.findall(path.read_text(encoding="utf-8")):
+                other = include.removeprefix("smb2/")
+                if other == include or file == "precompiled.h":
+                    continue
+                if ROOMS.index(room_of(other)) <= ROOMS.index(room_of(file)):
+                    continue
+                reasons = [(key, allowed) for key in (file, room_of(file))
+                           for allowed in ROOMS_UPWARD.get(key, {}) if other.startswith(allowed)]
+                if file.endswith(".h") or not reasons:
+                    complaints.append(f"src/smb2/{file}: includes {other}, of a room above")
+                used.update(reasons)
+        for key, allowed in ROOMS_UPWARD.items():
+            complaints += [f"ROOMS_UPWARD: {key} does not include {each} any more"
+                           for each in allowed if (key, each) not in used]
         self.check(complaints)
 
     def test_includes_are_linked(self):

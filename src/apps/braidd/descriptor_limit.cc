@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "smb2/fd_budget.h"
+#include "smb2/common/fd_budget.h"
 
 namespace braid::braidd {
 namespace {

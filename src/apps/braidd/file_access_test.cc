@@ -17,7 +17,7 @@
 
 #include "apps/braidd/system_calls.h"
 #include "base/unique_fd.h"
-#include "smb2/share_look.h"
+#include "smb2/shares/share_look.h"
 
 namespace braid::braidd {
 namespace {

@@ -30,8 +30,8 @@
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
 #include "smb2/server.h"
-#include "smb2/share_look.h"
-#include "smb2/shared_file_locks.h"
+#include "smb2/shares/share_look.h"
+#include "smb2/workers/shared_file_locks.h"
 #include "transport/tcp_transport.h"
 
 namespace braid::braidd {

@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "runtime/worker_pool.h"
-#include "smb2/limits.h"
+#include "smb2/common/limits.h"
 
 namespace braid::braidd {
 namespace {

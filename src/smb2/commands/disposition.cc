@@ -1,10 +1,10 @@
 #include "smb2/commands/disposition.h"
 
-#include "smb2/access_check.h"
-#include "smb2/notify/report.h"
-#include "smb2/open_name.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
+#include "smb2/files/access_check.h"
+#include "smb2/files/report.h"
+#include "smb2/files/open_name.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 #include "runtime/task.h"
-#include "smb2/request.h"
+#include "smb2/connections/request.h"
 
 namespace braid::smb2 {
 

@@ -2,7 +2,7 @@
 #include "wire/smb2/logoff.h"
 
 #include "smb2/commands/commands.h"
-#include "smb2/connection.h"
+#include "smb2/connections/connection.h"
 #include "smb2/server.h"
 
 namespace braid::smb2 {

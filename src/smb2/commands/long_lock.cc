@@ -4,9 +4,9 @@
 #include <span>
 
 #include "filestate/byte_range_locks.h"
-#include "smb2/connection.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
 
 namespace braid::smb2 {
 namespace {

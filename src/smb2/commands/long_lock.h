@@ -6,7 +6,7 @@
 
 #include "filestate/types.h"
 #include "runtime/task.h"
-#include "smb2/request.h"
+#include "smb2/connections/request.h"
 
 namespace braid::smb2 {
 

@@ -2,8 +2,8 @@
 #include "wire/smb2/oplock_break.h"
 
 #include "smb2/commands/commands.h"
-#include "smb2/connection.h"
-#include "smb2/file_services.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/file_services.h"
 
 namespace braid::smb2 {
 namespace {

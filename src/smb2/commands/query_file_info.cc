@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "smb2/commands/query_info_parts.h"
-#include "smb2/connection.h"
-#include "smb2/extended_attributes.h"
-#include "smb2/index_number.h"
-#include "smb2/open_name.h"
-#include "smb2/file_services.h"
+#include "smb2/connections/connection.h"
+#include "smb2/shares/extended_attributes.h"
+#include "smb2/shares/index_number.h"
+#include "smb2/files/open_name.h"
+#include "smb2/files/file_services.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/name_information.h"

@@ -1,8 +1,8 @@
 // [MS-SMB2] 3.3.5.20.2 "Handling SMB2_0_INFO_FILESYSTEM"; [MS-FSA] 2.1.5.13 "Server Requests a
 // Query of File System Information".
 #include "smb2/commands/query_info_parts.h"
-#include "smb2/limits.h"
-#include "smb2/quota_file.h"
+#include "smb2/common/limits.h"
+#include "smb2/opens/quota_file.h"
 #include "wire/fscc/fs_information.h"
 #include "wire/fscc/info_class.h"
 

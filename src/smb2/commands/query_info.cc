@@ -3,7 +3,7 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/commands/query_info_parts.h"
-#include "smb2/connection.h"
+#include "smb2/connections/connection.h"
 #include "wire/smb2/error_response.h"
 
 namespace braid::smb2 {

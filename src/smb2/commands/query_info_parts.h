@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "smb2/request.h"
+#include "smb2/connections/request.h"
 #include "wire/smb2/query_info.h"
 
 namespace braid::smb2 {

@@ -1,7 +1,7 @@
 // Quotas of a volume in memory that has what the test says.
 #include <gtest/gtest.h>
 
-#include "smb2/quota_file.h"
+#include "smb2/opens/quota_file.h"
 #include "smb2/raw_client_testing.h"
 #include "vfs/memory/memory_quotas.h"
 #include "wire/fscc/fs_information.h"

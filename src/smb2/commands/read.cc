@@ -3,9 +3,9 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/commands/file_offset.h"
-#include "smb2/connection.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

@@ -2,14 +2,14 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "smb2/access_check.h"
+#include "smb2/files/access_check.h"
 #include "smb2/commands/rename_target.h"
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/notify/report.h"
-#include "smb2/open_name.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
-#include "smb2/tree_path.h"
+#include "smb2/files/report.h"
+#include "smb2/files/open_name.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
+#include "smb2/shares/tree_path.h"
 #include "vfs/names.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"

@@ -3,12 +3,12 @@
 #include <cerrno>
 #include <utility>
 
-#include "smb2/access_check.h"
-#include "smb2/error_status.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
-#include "smb2/taking.h"
-#include "smb2/tree_path.h"
+#include "smb2/files/access_check.h"
+#include "smb2/common/error_status.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
+#include "smb2/files/taking.h"
+#include "smb2/shares/tree_path.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/ids.h"
 #include "runtime/task.h"
-#include "smb2/request.h"
+#include "smb2/connections/request.h"
 #include "vfs/vfs.h"
 
 namespace braid::smb2 {

@@ -1,13 +1,13 @@
 // [MS-SMB2] 3.3.5.20.3 and 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY"; [MS-FSA] 2.1.5.14 and
 // 2.1.5.17.
-#include "smb2/access_check.h"
+#include "smb2/files/access_check.h"
 #include "smb2/commands/create/create_security.h"
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/notify/report.h"
-#include "smb2/operation.h"
+#include "smb2/files/report.h"
+#include "smb2/files/operation.h"
 #include "smb2/security/inherit.h"
-#include "smb2/file_services.h"
+#include "smb2/files/file_services.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 

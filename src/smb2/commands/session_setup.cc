@@ -4,15 +4,15 @@
 #include "base/log.h"
 #include "runtime/identity.h"
 #include "smb2/commands/commands.h"
-#include "smb2/commands/session_bind.h"
-#include "smb2/compound.h"
-#include "smb2/connection.h"
-#include "smb2/error_status.h"
-#include "smb2/logon_turn.h"
+#include "smb2/logons/session_bind.h"
+#include "smb2/connections/compound.h"
+#include "smb2/connections/connection.h"
+#include "smb2/common/error_status.h"
+#include "smb2/logons/logon_turn.h"
 #include "smb2/server.h"
-#include "smb2/siblings.h"
-#include "smb2/user_id.h"
-#include "smb2/work_owner.h"
+#include "smb2/workers/siblings.h"
+#include "smb2/common/user_id.h"
+#include "smb2/opens/work_owner.h"
 
 namespace braid::smb2 {
 namespace {

@@ -1,7 +1,7 @@
 // [MS-SMB2] 3.3.5.21.2 "Handling SMB2_0_INFO_FILESYSTEM"; [MS-FSA] 2.1.5.16 "Server Requests
 // Setting of File System Information".
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/quota_file.h"
+#include "smb2/opens/quota_file.h"
 #include "wire/fscc/fs_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/smb2/access_mask.h"

@@ -4,8 +4,8 @@
 #include "smb2/commands/commands.h"
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/commands/set_info_rules.h"
-#include "smb2/connection.h"
-#include "smb2/sync.h"
+#include "smb2/connections/connection.h"
+#include "smb2/opens/sync.h"
 #include "wire/smb2/query_info.h"
 
 namespace braid::smb2 {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/task.h"
-#include "smb2/request.h"
+#include "smb2/connections/request.h"
 #include "wire/smb2/set_info.h"
 
 namespace braid::smb2 {

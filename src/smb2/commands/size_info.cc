@@ -1,11 +1,11 @@
 // FileAllocationInformation, FileEndOfFileInformation and FileValidDataLengthInformation:
 // [MS-FSA] 2.1.5.15.1, 2.1.5.15.5 and 2.1.5.15.15.
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/directory_leases.h"
-#include "smb2/limits.h"
-#include "smb2/notify/report.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
+#include "smb2/files/directory_leases.h"
+#include "smb2/common/limits.h"
+#include "smb2/files/report.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/set_information.h"
 

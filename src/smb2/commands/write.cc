@@ -1,14 +1,14 @@
 // [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
 #include "wire/smb2/write.h"
 
-#include "smb2/access_check.h"
+#include "smb2/files/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/file_offset.h"
-#include "smb2/connection.h"
-#include "smb2/notify/report.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
-#include "smb2/sync.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/report.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
+#include "smb2/opens/sync.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

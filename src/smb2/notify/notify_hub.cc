@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 #include "smb2/notify/paths.h"
-#include "smb2/open.h"
-#include "smb2/store_account.h"
+#include "smb2/opens/open.h"
+#include "smb2/common/store_account.h"
 #include "store/worker_group.h"
 
 namespace braid::smb2 {

@@ -16,7 +16,7 @@
 #include "smb2/notify/lost_changes.h"
 #include "smb2/notify/watch_table.h"
 #include "smb2/notify/watched_roots.h"
-#include "smb2/share.h"
+#include "smb2/shares/share.h"
 #include "wire/smb2/change_notify.h"
 
 namespace braid::store {

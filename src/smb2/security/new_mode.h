@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "smb2/security/descriptor_store.h"
-#include "smb2/share.h"
+#include "smb2/shares/share.h"
 
 namespace braid::smb2 {
 

@@ -1,10 +1,10 @@
 #include "smb2/commands/create/create.h"
 
-#include "smb2/access_check.h"
+#include "smb2/files/access_check.h"
 #include "smb2/commands/commands.h"
-#include "smb2/connection.h"
-#include "smb2/operation.h"
-#include "smb2/quota_file.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/operation.h"
+#include "smb2/opens/quota_file.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 

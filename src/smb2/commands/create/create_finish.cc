@@ -2,20 +2,20 @@
 // [MS-FSA] 2.1.5.1 "Server Requests an Open of a File", [MS-SMB2] 3.3.5.9.
 #include <cerrno>
 
-#include "smb2/access_check.h"
-#include "smb2/close_open.h"
+#include "smb2/files/access_check.h"
+#include "smb2/files/close_open.h"
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/commands/create/old_streams.h"
-#include "smb2/connection.h"
-#include "smb2/deletion.h"
-#include "smb2/directory_leases.h"
-#include "smb2/extended_attributes.h"
-#include "smb2/limits.h"
-#include "smb2/notify/report.h"
-#include "smb2/file_services.h"
-#include "smb2/store_account.h"
-#include "smb2/sync.h"
-#include "smb2/tree_path.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/deletion.h"
+#include "smb2/files/directory_leases.h"
+#include "smb2/shares/extended_attributes.h"
+#include "smb2/common/limits.h"
+#include "smb2/files/report.h"
+#include "smb2/files/file_services.h"
+#include "smb2/common/store_account.h"
+#include "smb2/opens/sync.h"
+#include "smb2/shares/tree_path.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

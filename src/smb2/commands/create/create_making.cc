@@ -2,8 +2,8 @@
 #include <cerrno>
 
 #include "smb2/commands/create/create_attempt.h"
-#include "smb2/file_services.h"
-#include "smb2/tree_path.h"
+#include "smb2/files/file_services.h"
+#include "smb2/shares/tree_path.h"
 
 namespace braid::smb2 {
 namespace {

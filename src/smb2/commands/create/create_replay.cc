@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "smb2/commands/create/create.h"
-#include "smb2/connection.h"
-#include "smb2/file_services.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/file_services.h"
 
 namespace braid::smb2 {
 namespace {

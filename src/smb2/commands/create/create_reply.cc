@@ -1,6 +1,6 @@
 #include "smb2/commands/create/create.h"
-#include "smb2/connection.h"
-#include "smb2/index_number.h"
+#include "smb2/connections/connection.h"
+#include "smb2/shares/index_number.h"
 #include "vfs/names.h"
 #include "wire/smb2/error_response.h"
 

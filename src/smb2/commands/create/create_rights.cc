@@ -1,6 +1,6 @@
 #include "smb2/commands/create/create_rights.h"
 
-#include "smb2/access_check.h"
+#include "smb2/files/access_check.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

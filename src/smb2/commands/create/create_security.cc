@@ -2,7 +2,7 @@
 
 #include "smb2/security/inherit.h"
 #include "smb2/security/new_mode.h"
-#include "smb2/file_services.h"
+#include "smb2/files/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "smb2/commands/create/create.h"
-#include "smb2/snapshots.h"
+#include "smb2/shares/snapshots.h"
 
 namespace braid::smb2 {
 namespace {

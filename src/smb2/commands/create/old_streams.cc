@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "smb2/file_services.h"
+#include "smb2/files/file_services.h"
 #include "vfs/names.h"
 
 namespace braid::smb2 {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "filestate/types.h"
-#include "smb2/request.h"
+#include "smb2/connections/request.h"
 
 namespace braid::smb2 {
 

@@ -9,11 +9,11 @@
 
 #include "smb2/commands/file_offset.h"
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/error_status.h"
-#include "smb2/limits.h"
-#include "smb2/notify/report.h"
-#include "smb2/operation.h"
-#include "smb2/file_services.h"
+#include "smb2/common/error_status.h"
+#include "smb2/common/limits.h"
+#include "smb2/files/report.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

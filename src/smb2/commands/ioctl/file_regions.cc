@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/limits.h"
+#include "smb2/common/limits.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 

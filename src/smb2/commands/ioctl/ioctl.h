@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "filestate/types.h"
 #include "runtime/task.h"
-#include "smb2/request.h"
+#include "smb2/connections/request.h"
 #include "wire/smb2/ioctl.h"
 
 namespace braid::smb2 {

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "cluster/interfaces.h"
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/connection.h"
+#include "smb2/connections/connection.h"
 #include "smb2/server.h"
 
 namespace braid::smb2 {

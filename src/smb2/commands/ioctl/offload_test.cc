@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "smb2/limits.h"
+#include "smb2/common/limits.h"
 #include "smb2/raw_client_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/smb2/ioctl.h"

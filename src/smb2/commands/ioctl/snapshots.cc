@@ -1,7 +1,7 @@
 // [MS-SMB2] 3.3.5.15.1 "Handling an Enumeration of Previous Versions Request".
 #include <algorithm>
 
-#include "smb2/snapshots.h"
+#include "smb2/shares/snapshots.h"
 
 #include "smb2/commands/ioctl/ioctl.h"
 #include "wire/smb2/srv_snapshot_array.h"

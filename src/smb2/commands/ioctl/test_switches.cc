@@ -5,7 +5,7 @@
 
 #include "runtime/one_shot.h"
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/connection.h"
+#include "smb2/connections/connection.h"
 
 namespace braid::smb2 {
 namespace {

@@ -1,0 +1,367 @@
+#include "smb2/commands/dispatch.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "smb2/files/close_open.h"
+#include "smb2/commands/commands.h"
+#include "smb2/connections/compound.h"
+#include "smb2/connections/connection.h"
+#include "smb2/common/error_status.h"
+#include "smb2/common/limits.h"
+#include "smb2/files/file_services.h"
+#include "smb2/opens/work_owner.h"
+#include "wire/smb2/error_response.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Command;
+
+// Where a handler starts. kPool: it may wait for a disk or a library, as many names or bytes as the
+// client likes, and the client hears of it when that takes long.
+enum class RunsOn : uint8_t { kReactor, kPool };
+
+// What an Open may be for the command to be allowed on it.
+enum class Target : uint8_t { kNone, kFileOnly, kFileOrPipe };
+
+struct Row {
+  Command command;
+  uint16_t structure_size;
+  bool needs_session;
+  bool needs_tree_connect;
+  NameOpens opens;
+  Target target;
+  bool allowed_when_expired;  // [MS-SMB2] 3.3.5.2.9
+  // In the body, of the field that says how large the answer may be; 0: it is small, whatever is
+  // asked. What it says is reserved before the handler runs.
+  uint8_t answer_length_offset;
+  size_t lasting_size;  // what a success leaves behind until the client lets go of it
+  RunsOn runs_on;
+  Unheard unheard;  // what is carried out although nobody hears of it
+  Handler handler;
+};
+
+constexpr bool kSession = true, kNoSession = false;
+constexpr bool kTree = true, kNoTree = false;
+constexpr bool kWhenExpired = true, kNotWhenExpired = false;
+
+// OPLOCK_BREAK finds its open itself, at once.
+constexpr NameOpens kNoOpen = nullptr;
+
+// The FileId is there in the body.
+template <size_t offset, bool changes = false>
+Result<NamedOpens> open_at(const Request& request) {
+  wire::Reader reader(request.message, wire::Header::kSize + offset);
+  const FileId id = reader.file_id();
+  if (!reader.ok()) return fail(reader.error());
+  return NamedOpens{.open = id, .source = {}, .changes = changes};
+}
+constexpr bool kChanges = true;
+
+// clang-format off
+constexpr std::array<Row, wire::kCommandCount> kRows{{
+  {Command::kNegotiate,      36, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_negotiate},
+  {Command::kSessionSetup,   25, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_session_setup},
+  {Command::kLogoff,          4, kSession,   kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_logoff},
+  {Command::kTreeConnect,     9, kSession,   kNoTree, kNoOpen,               Target::kNone,       kNotWhenExpired,  0, kTreeSize, RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_connect},
+  {Command::kTreeDisconnect,  4, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_disconnect},
+  {Command::kCreate,         57, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, kOpenSize, RunsOn::kPool,    Unheard::kStopsWithSession, handle_create},
+  {Command::kClose,          24, kSession,   kTree,   open_at<8>,            Target::kFileOrPipe, kWhenExpired,     0, 0,         RunsOn::kPool,    Unheard::kGoesOn,           handle_close},
+  {Command::kFlush,          24, kSession,   kTree,   open_at<8>,            Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_flush},
+  {Command::kRead,           49, kSession,   kTree,   open_at<16>,           Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kReactor, Unheard::kStops,            handle_read},
+  {Command::kWrite,          49, kSession,   kTree,   open_at<16, kChanges>, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_write},
+  {Command::kLock,           48, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_lock},
+  {Command::kIoctl,          57, kSession,   kTree,   ioctl_opens,           Target::kNone,       kNotWhenExpired, 44, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_ioctl},
+  {Command::kCancel,          4, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           nullptr},
+  {Command::kEcho,            4, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_echo},
+  {Command::kQueryDirectory, 33, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kNotWhenExpired, 28, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_directory},
+  {Command::kChangeNotify,   32, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_change_notify},
+  {Command::kQueryInfo,      41, kSession,   kTree,   open_at<24>,           Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_info},
+  {Command::kSetInfo,        33, kSession,   kTree,   open_at<16, kChanges>, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_set_info},
+  {Command::kOplockBreak,     0, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_oplock_break},
+}};
+// clang-format on
+
+constexpr bool rows_are_in_order() {
+  for (size_t i = 0; i < kRows.size(); ++i) {
+    if (static_cast<size_t>(kRows[i].command) != i) return false;
+  }
+  return true;
+}
+static_assert(rows_are_in_order());
+
+// Where the session is on this connection. What came before the connection was lost is carried out
+// to the end of its frame.
+std::shared_ptr<Channel> find_channel(const Request& request, SessionId id) {
+  if (auto channel = request.connection->find_channel(id)) return channel;
+  const auto& before = request.compound.channel;
+  const bool was_here = before && before->session->session_id == id;
+  return request.connection->is_ending() && was_here ? before : nullptr;
+}
+
+// [MS-SMB2] 3.3.5.2.4 "Verifying the Signature", for all but SESSION_SETUP that makes or binds a
+// session: its handler knows which key counts.
+Result<void> verify_signature(Request& request) {
+  if (request.is_encrypted) return {};
+  if (request.header.is_signed()) {
+    if (!request.channel) return fail(NtStatus::kUserSessionDeleted);
+    const auto& key = request.channel->signing_key;
+    if (!key) return fail(NtStatus::kNotSupported);
+    // In a long frame no other key counts than the one it was looked at with: that of a session
+    // which the frame itself has made is one that no client uses there.
+    const VerifiedSignature& before = request.compound.verified(request.index);
+    const bool is_valid = request.compound.is_long()
+                              ? before.key == key && before.is_valid
+                              : key->verify(request.message, wire::Header::kSignatureOffset,
+                                            nonce_of(request.header));
+    if (!is_valid) return fail(NtStatus::kAccessDenied);
+    request.signature_verified = true;
+    return {};
+  }
+  if (request.session) {
+    const SessionSecurity* security = request.session->security();
+    if (security && security->signing_required) return fail(NtStatus::kAccessDenied);
+  }
+  return {};
+}
+
+// [MS-SMB2] 3.3.5.2.9 "Verifying the Session".
+Result<void> verify_session(Request& request, const Row& row) {
+  if (!request.session) return fail(NtStatus::kUserSessionDeleted);
+  const FileTime now = request.files.clock.now();
+  switch (request.session->state(now)) {
+    case SessionState::kClosed:
+      return fail(NtStatus::kUserSessionDeleted);
+    case SessionState::kInProgress:
+      // Nothing a client may do before it is known, whatever the command.
+      return fail(NtStatus::kUserSessionDeleted);
+    case SessionState::kExpired:
+      if (!row.allowed_when_expired) return fail(NtStatus::kNetworkSessionExpired);
+      break;
+    case SessionState::kValid:
+      break;
+  }
+  if (request.session->security()->encrypt_data && !request.is_encrypted) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  request.principal = request.session->principal();
+  request.session->use(now);
+  return {};
+}
+
+// [MS-SMB2] 3.3.5.2.11 "Verifying the Tree Connect".
+Result<void> verify_tree_connect(Request& request, TreeId tree_id) {
+  request.tree_connect = request.session->find_tree(tree_id);
+  if (!request.tree_connect) return fail(NtStatus::kNetworkNameDeleted);
+  if (request.tree_connect->share->encrypt_data && !request.is_encrypted &&
+      request.connection->negotiated.cipher != crypto::Cipher::kNone) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  request.principal =
+      request.tree_connect->principal_of(std::move(request.principal), request.files.ids);
+  return {};
+}
+
+// Its handler then waits for the first.
+bool is_close_sent_again(const Request& request, FileId id) {
+  const auto first = request.session->find_closing(id);
+  return first && first->connection != request.connection->number &&
+         first->tree_connect->is_part_of(*request.tree_connect);
+}
+
+// Finds the Open a request names, or the one the request before it in the compound left.
+Result<void> find_open(Request& request, const Row& row, const NamedOpens& named, bool related,
+                       OpenUse kept) {
+  FileId id = *named.open;
+  if (related) {
+    if (request.compound.create_error != NtStatus::kSuccess) {
+      return fail(request.compound.create_error);
+    }
+    if (!request.compound.file_id) return fail(NtStatus::kInvalidHandle);
+    id = *request.compound.file_id;
+  }
+  // Also when there is no such open: what follows in the compound then fails for the same reason.
+  request.compound.file_id = id;
+  if (kept && kept->file_id != id) kept.release();
+  const auto open = kept ? kept.get() : request.session->find_open(id);
+  if (!open && row.command == Command::kClose && is_close_sent_again(request, id)) return {};
+  if (!open || !open->tree_connect->is_part_of(*request.tree_connect)) {
+    return fail(NtStatus::kFileClosed);
+  }
+  request.tree_connect = open->tree_connect;
+  if (open->is_pipe() && row.target == Target::kFileOnly) {
+    return fail(NtStatus::kInvalidDeviceRequest);
+  }
+  request.open = kept ? std::move(kept) : Open::use(open);
+  if (!request.open) {
+    const bool waits = row.command == Command::kClose && is_close_sent_again(request, id);
+    return waits ? Result<void>{} : fail(NtStatus::kFileClosed);
+  }
+  if (row.command != Command::kClose) request.open->end_replay_eligibility();
+  if (named.source) {
+    if (const auto source = request.session->find_open(*named.source)) {
+      request.source = Open::use(source);
+    }
+  }
+  return request.verify_channel_sequence(named.changes);
+}
+
+Result<void> pass_gates(Request& request, const Row& row) {
+  Compound& compound = request.compound;
+  OpenUse kept = std::move(compound.kept_use);
+  const wire::Header& header = request.header;
+  const bool related = header.is_related() && request.index != 0;
+  // The first of a chain has nothing to be related to; its own ids say who is answered.
+  const bool related_to_nothing = header.is_related() && request.index == 0;
+  if (!related) compound.begin_unrelated();
+  if (row.command == Command::kNegotiate) {
+    if (header.is_signed()) return fail(NtStatus::kInvalidParameter);
+  } else if (row.command != Command::kSessionSetup) {
+    const SessionId session_id = related ? compound.session_id : header.session_id;
+    if (related && row.needs_session && !compound.has_session) {
+      return fail(NtStatus::kInvalidParameter);
+    }
+    request.channel = find_channel(request, session_id);
+    if (request.channel) request.session = request.channel->session;
+    if (request.channel) compound.channel = request.channel;
+    BRAID_CHECK(verify_signature(request));
+    if (related_to_nothing) return fail(NtStatus::kInvalidParameter);
+    if (row.needs_session) BRAID_CHECK(verify_session(request, row));
+    compound.session_id = session_id;
+    compound.has_session = request.session != nullptr;
+  }
+  if (row.structure_size != 0) {
+    wire::Reader reader = request.body();
+    reader.expect_u16(row.structure_size);
+    if (!reader.ok()) return fail(reader.error());
+  }
+  if (row.needs_tree_connect) {
+    if (related && !compound.has_tree) return fail(NtStatus::kInvalidParameter);
+    const TreeId tree_id = related ? compound.tree_id : header.tree_id;
+    compound.tree_id = tree_id;
+    compound.has_tree = true;
+    BRAID_CHECK(verify_tree_connect(request, tree_id));
+  }
+  if (row.opens == kNoOpen) return {};
+  BRAID_TRY(const NamedOpens named, row.opens(request));
+  if (!named.open) return {};
+  return find_open(request, row, named, related, std::move(kept));
+}
+
+// How large the answer may become. What says more than is allowed is refused by the handler.
+size_t answer_size_max(const Request& request, const Row& row) {
+  if (row.answer_length_offset == 0) return 0;
+  wire::Reader reader(request.message, wire::Header::kSize + row.answer_length_offset);
+  const size_t length = std::min(reader.u32(), kMaxTransferSize);
+  // File data is sent from where it was read to. Everything else is made first and copied then.
+  return row.command == Command::kRead ? length : 2 * length;
+}
+
+// Whether there is room at once for what the request may need.
+bool take_room(Request& request, const Row& row) {
+  MemoryAccount& account = *request.connection->memory;
+  if (row.lasting_size > 0) {
+    // What stays has a name, and that is kept in more than one place.
+    const size_t size = row.lasting_size + 2 * request.message.size();
+    auto lasting = account.try_take(size, MemoryUse::kLasting);
+    if (!lasting) return false;
+    request.lasting_memory = std::move(*lasting);
+  }
+  auto answer = account.try_take(answer_size_max(request, row), MemoryUse::kAnswer);
+  if (answer) request.answer_memory = std::move(*answer);
+  return answer.has_value();
+}
+
+// Waits for it, as long as clients wait. STATUS_INSUFFICIENT_RESOURCES.
+Task<Result<void>> wait_for_room(Request& request, const Row& row) {
+  // Another connection may be what holds the rest; what lasts goes when its client wants.
+  if (row.lasting_size == 0) {
+    // The answers before it hold room, too.
+    request.compound.send_replies();
+    auto answer = co_await request.connection->take_memory(answer_size_max(request, row));
+    if (answer) {
+      request.answer_memory = std::move(*answer);
+      co_return Result<void>();
+    }
+  }
+  request.connection->memory->budget().count_refusal();
+  co_return fail(NtStatus::kInsufficientResources);
+}
+
+Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, status); }
+
+}  // namespace
+
+Task<std::optional<Reply>> dispatch(Request& request) {
+  const auto number = static_cast<size_t>(request.header.command);
+  if (number >= kRows.size()) {
+    // [MS-SMB2] 3.3.5.2.6 would end the connection; Windows and Samba answer, and so a client may
+    // ask for something newer and go on.
+    request.channel = request.connection->find_channel(request.header.session_id);
+    if (request.channel) request.session = request.channel->session;
+    co_return error_reply(NtStatus::kInvalidParameter);
+  }
+  const Row& row = kRows[number];
+
+  if (row.command == Command::kCancel) {
+    // No answer, whatever comes of it; a forged one does nothing.
+    request.channel = request.connection->find_channel(request.header.session_id);
+    if (request.channel) request.session = request.channel->session;
+    if (verify_signature(request)) request.connection->cancel(request.header);
+    co_return std::nullopt;
+  }
+
+  Result<Reply> result = fail(NtStatus::kSuccess);
+  Result<void> admitted = pass_gates(request, row);
+  if (admitted && !take_room(request, row)) admitted = co_await wait_for_room(request, row);
+  if (!admitted) {
+    result = std::unexpected(admitted.error());
+  } else {
+    if (row.runs_on == RunsOn::kPool) request.may_take_long();
+    const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
+    request.seat.begin(work_of(request.principal.identity.get(), share), row.unheard);
+    Result<void> turn;
+    if (row.runs_on != RunsOn::kReactor) turn = co_await request.seat.turn();
+    if (turn) {
+      result = co_await row.handler(request);
+    } else {
+      result = std::unexpected(turn.error());
+    }
+    co_await request.connection->reactor().schedule();
+  }
+  if (request.compound.is_before_related(request.index)) {
+    request.compound.kept_use = std::move(request.open);
+  }
+  request.open.release();
+  request.source.release();
+  request.sequence_use.release();
+  request.finish_async();
+
+  if (!result) {
+    const NtStatus status = to_status(result.error());
+    if (row.command == Command::kCreate && is_error(status)) {
+      request.compound.create_error = status;
+      request.compound.file_id.reset();
+    }
+    log::debug("{} message {} failed: {}", name_of(row.command), request.header.message_id.value,
+               name_of(status));
+    co_return error_reply(status);
+  }
+  if (row.command == Command::kCreate && severity(result->status) >= 2) {
+    request.compound.create_error = result->status;
+  }
+  if (result->file_id) request.compound.file_id = result->file_id;
+  if (request.reply_session_id) {
+    request.compound.session_id = *request.reply_session_id;
+    request.compound.has_session = true;
+  }
+  if (request.reply_tree_id) {
+    request.compound.tree_id = *request.reply_tree_id;
+    request.compound.has_tree = true;
+  }
+  co_return std::move(*result);
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,308 @@
+#include "smb2/connections/connection.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "runtime/take_memory.h"
+#include "smb2/connections/smb1_negotiate.h"
+#include "smb2/connections/compound.h"
+#include "smb2/connections/protection_seat.h"
+#include "smb2/server.h"
+#include "wire/smb2/header.h"
+
+namespace braid::smb2 {
+namespace {
+
+// [MS-SMB2] 2.1 "Transport": the length before each message.
+constexpr uint64_t kFrameHeaderBytes = 4;
+
+}  // namespace
+
+crypto::Digest32 digest_of(const std::vector<wire::Dialect>& dialects) {
+  Bytes bytes;
+  wire::Writer writer(bytes);
+  for (const wire::Dialect each : dialects) writer.u16(static_cast<uint16_t>(each));
+  return crypto::sha256(bytes);
+}
+
+Connection::Connection(Server& server, transport::TransportPtr transport,
+                       std::shared_ptr<MemoryAccount> account, FdBudget::Place place)
+    : number(server.next_connection_number()),
+      memory(std::move(account)),
+      slow_requests(transport->reactor()),
+      server_(server),
+      transport_(std::move(transport)),
+      place_(std::move(place)),
+      unacked_breaks_(
+          transport_,
+          {.are_awaited = [&server](const auto& each) { return server.files.breaks.is_awaited(each); },
+           .will_not_come = [&server](const auto& each) { server.files.breaks.send_again(each); }}) {
+  transport_->set_receive_limit(kFrameMaxUnauthenticated);
+  transport_->set_account(memory);
+}
+
+Task<void> Connection::run(Buffer first_message, Arrival arrival) {
+  const auto self = shared_from_this();
+  if (arrival == Arrival::kAfterSmb1Negotiate) resume_after_smb1_negotiate(*this);
+  Timer unauthenticated(reactor());
+  unauthenticated.start(kUnauthenticatedTimeout, [this] {
+    if (any_session_valid_) return;
+    log::info("{}: no logon within {} s, dropped", peer_host(), kUnauthenticatedTimeout.count());
+    disconnect();
+  });
+  const size_t first_size = first_message.size();
+  bool alive = process_frame({std::move(first_message), memory->take(first_size)});
+  while (alive) {
+    Result<CountedBuffer> frame = co_await transport_->receive();
+    if (!frame) break;
+    if (belongs_elsewhere(frame->view())) {
+      // The answer to the SMB1 message goes first; this one is answered where the client is known.
+      co_await transport_->drained();
+      if (UniqueFd socket = transport_->release()) {
+        log::debug("{}: passed on to its client's worker", peer_host());
+        server_.router()->pass_on(std::move(socket), std::move(*frame));
+      }
+      break;
+    }
+    if (frame->size() > kProtectedInlineMax) {
+      alive = co_await process_long_frame(std::move(*frame));
+    } else {
+      alive = process_frame(std::move(*frame));
+    }
+    // What was cancelled answers before the next request does: clients count on the order.
+    if (std::exchange(cancelled_something_, false)) co_await reactor().next_turn();
+    if (alive) co_await transport_->writable();
+  }
+  unauthenticated.cancel();
+  co_await close();
+}
+
+Task<void> Connection::close() {
+  // An answer that was queued before the fatal message still goes out.
+  transport_->close();
+  place_ = {};
+  std::vector<std::shared_ptr<Session>> orphans;
+  for (auto& [id, setup] : session_setups) {
+    if (setup->purpose == SessionSetupExchange::Purpose::kNew) orphans.push_back(setup->session);
+  }
+  session_setups.clear();
+  for (const auto& channel : channels_.take_all()) {
+    // The last channel ends the session. With others left its requests run on, since the client
+    // will ask again on another and must not meet half of what it asked for.
+    server_.logons.client_table.remove_session(*this, channel->session->user_id());
+    const Session::Removal removal = channel->session->remove_channel(channel);
+    if (removal.remaining == 0) orphans.push_back(channel->session);
+    if (removal.forgotten) {
+      if (const auto connection = removal.forgotten->connection.lock()) {
+        connection->abandon();
+      }
+    }
+  }
+  ending_ = true;
+  server_.logons.client_table.begin_ending(*this);
+  async_commands.connection_lost();
+  end_waits();
+  // Breaks look for another channel before the sessions without one end.
+  unacked_breaks_.close();
+  // Side by side: the disk of one may hang, and the others' files are to be free.
+  TaskScope sessions;
+  for (auto& session : orphans) sessions.spawn(server_.logons.close_session(session));
+  end_waits();
+  co_await sessions.join();
+  co_await reactor().schedule();
+  end_waits();
+  co_await requests_.join();
+  co_await reactor().schedule();
+  slow_requests.close();
+}
+
+bool Connection::add_channel(std::shared_ptr<Channel> channel) {
+  const filestate::UserId user = channel->session->user_id();
+  if (!channels_.add(std::move(channel))) return false;
+  server_.logons.client_table.add_session(shared_from_this(), user);
+  return true;
+}
+
+void Connection::remove_channel(const Channel& channel) {
+  const filestate::UserId user = channel.session->user_id();
+  if (channels_.remove(channel)) server_.logons.client_table.remove_session(*this, user);
+}
+
+void Connection::session_ended(std::shared_ptr<Channel> channel) {
+  reactor().post([self = weak_from_this(), channel = std::move(channel)] {
+    const auto connection = self.lock();
+    if (!connection) return;
+    connection->remove_channel(*channel);
+    connection->end_waits();
+  });
+}
+
+void Connection::abandon() {
+  reactor().post([self = weak_from_this()] {
+    const auto connection = self.lock();
+    if (!connection) return;
+    connection->async_commands.abandon();
+    connection->end_waits();
+  });
+}
+
+void Connection::session_became_valid(const Session& session) {
+  any_session_valid_ = true;
+  const std::string user = session.principal().identity->account_name;
+  memory->became_known(user.empty() ? "anonymous" : user);
+  place_.user_known();
+  transport_->set_receive_limit(kFrameMax);
+}
+
+bool Connection::belongs_elsewhere(ByteView frame) const {
+  if (!server_.router() || negotiated.dialect != wire::Dialect::kWildcard) return false;
+  wire::Reader reader(frame);
+  const auto header = wire::Header::decode(reader);
+  if (!header || header->is_response() || header->command != wire::Command::kNegotiate) {
+    return false;
+  }
+  // What cannot be read is refused here.
+  const auto negotiate = wire::NegotiateRequest::decode(reader);
+  return negotiate && !negotiate->client_guid.is_zero() &&
+         server_.router()->belongs_elsewhere(negotiate->client_guid);
+}
+
+void Connection::count_frame(size_t size) {
+  ConnectionCounters::add(counters.bytes_received, kFrameHeaderBytes + size);
+  counters.last_frame.store(std::chrono::steady_clock::now(), std::memory_order_relaxed);
+}
+
+bool Connection::process_frame(CountedBuffer frame) {
+  count_frame(frame.size());
+  if (wire::protocol_id_of(frame.view()) == wire::ProtocolId::kSmb1) {
+    return process_smb1_negotiate(*this, frame.view());
+  }
+  auto received = codec_.receive(std::move(frame));
+  if (!received || !received->unseal()) return false;
+  auto requests = std::move(*received).cut();
+  return requests && admit(*requests) && serve(std::move(*requests));
+}
+
+// The next frame is read when this one is decrypted or verified, so that their order stays. It is
+// no SMB1 NEGOTIATE: none is that long before there is a session.
+Task<bool> Connection::process_long_frame(CountedBuffer frame) {
+  count_frame(frame.size());
+  auto received = codec_.receive(std::move(frame));
+  if (!received) co_return false;
+  if (const auto& session = received->sealed_for()) {
+    ProtectionSeat seat(*this, session.get());
+    const bool is_open = co_await seat.turn() && received->unseal();
+    co_await reactor().schedule();
+    if (!is_open) co_return false;
+  }
+  auto requests = std::move(*received).cut();
+  if (!requests || !admit(*requests)) co_return false;
+  if (requests->find_keys(channels_)) {
+    const auto channel = find_channel(requests->elements.front().header.session_id);
+    ProtectionSeat seat(*this, channel ? channel->session.get() : nullptr);
+    const bool is_wanted = (co_await seat.turn()).has_value();
+    if (is_wanted) requests->verify();
+    co_await reactor().schedule();
+    if (!is_wanted) co_return false;
+  }
+  co_return serve(std::move(*requests));
+}
+
+bool Connection::admit(RequestFrame& frame) {
+  for (CompoundElement& each : frame.elements) {
+    const wire::Header& header = each.header;
+    // [MS-SMB2] 3.3.5.2.2 "Verifying the Connection State".
+    const bool negotiate = header.command == wire::Command::kNegotiate;
+    if (negotiate == negotiated.is_done()) return false;
+    if (negotiate && header.next_command != 0) return false;
+    // [MS-SMB2] 3.3.5.2.3 "Verifying the Sequence Number".
+    if (negotiated.supports_multi_credit) {
+      each.credits_charged = std::max<uint16_t>(header.credit_charge, 1);
+    }
+    if (header.command == wire::Command::kCancel) continue;
+    if (!command_sequence_window.take(header.message_id, each.credits_charged)) {
+      log::info("{}: message id {} with charge {} is outside the window {}..{}, dropped",
+                peer_host(), header.message_id.value, each.credits_charged,
+                command_sequence_window.low(), command_sequence_window.high());
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Connection::serve(RequestFrame frame) {
+  const auto count = static_cast<uint32_t>(frame.elements.size());
+  ConnectionCounters::add(counters.requests, uint64_t{count});
+  ConnectionCounters::add(counters.requests_in_flight, count);
+  struct Serve {
+    static Task<void> compound(std::shared_ptr<Connection> connection, Compound work,
+                               uint32_t count) {
+      co_await work.run();
+      ConnectionCounters::add(connection->counters.requests_in_flight, 0 - count);
+    }
+  };
+  requests_.spawn(
+      Serve::compound(shared_from_this(), Compound(shared_from_this(), std::move(frame)), count));
+  return !transport_->is_closed();
+}
+
+uint64_t Connection::send_messages(std::vector<OutMessage> messages, const Session* encrypt_for) {
+  return send_counted(FrameCodec::encode(std::move(messages), encrypt_for));
+}
+
+uint64_t Connection::send_counted(transport::OutFrame frame) {
+  const size_t size = frame.size();
+  if (frame.charge.size() < size) frame.charge.merge(memory->take(size - frame.charge.size()));
+  if (memory->is_overdrawn() && !transport_->is_closed()) {
+    log::info("{}: takes no answers and asks for more, dropped", peer_host());
+    disconnect();
+  }
+  return transport_->send(std::move(frame));
+}
+
+void Connection::send_unsolicited(Bytes message) {
+  transport::OutFrame frame;
+  frame.head = std::move(message);
+  send_counted(std::move(frame));
+}
+
+Task<std::optional<MemoryCharge>> Connection::take_memory(size_t size) {
+  const auto deadline = std::chrono::steady_clock::now() + kMemoryWait;
+  const auto turn = std::make_shared<OneShot<bool>>();
+  waits_for_memory_.push_back(turn);
+  if (waits_for_memory_.size() > 1) co_await turn->wait(reactor());
+  auto taken = co_await braid::take_memory(reactor(), memory, size, MemoryUse::kAnswer,
+                                           deadline - std::chrono::steady_clock::now(),
+                                           [this] { return ending_ || transport_->is_closed(); });
+  waits_for_memory_.pop_front();
+  if (!waits_for_memory_.empty()) waits_for_memory_.front()->set(true);
+  co_return taken;
+}
+
+DeliveryOutcome Connection::send_break(Bytes message, const Session* session,
+                                       const filestate::Break& notification) {
+  std::vector<OutMessage> messages;
+  messages.push_back({.message = std::move(message)});
+  const bool encrypted = session && session->security()->encrypt_data;
+  const uint64_t end = send_messages(std::move(messages), encrypted ? session : nullptr);
+  auto outcome = std::make_shared<OneShot<Delivery>>();
+  reactor().post([self = shared_from_this(), end, outcome, notification] {
+    self->unacked_breaks_.add(end, outcome, notification);
+  });
+  return outcome;
+}
+
+void Connection::cancel(const wire::Header& header) {
+  const AsyncCommandList::Cancelled cancelled = async_commands.cancel(header);
+  if (cancelled.ended) cancelled_something_ = true;
+  if (cancelled.not_waiting) slow_requests.cancel(*cancelled.not_waiting);
+}
+
+void Connection::end_waits() {
+  async_commands.end_waits();
+  // Each goes on here and finds that it is to stop; not inside whatever ends the connection.
+  for (auto& work : server_.files.pool.withdraw(waiting_requests)) reactor().post(std::move(work));
+  for (auto& work : server_.logons.pool.withdraw(waiting_logons)) reactor().post(std::move(work));
+}
+
+}  // namespace braid::smb2

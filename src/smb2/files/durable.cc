@@ -1,0 +1,60 @@
+#include "smb2/files/durable.h"
+
+#include "base/log.h"
+#include "smb2/files/close_open.h"
+#include "smb2/files/report.h"
+#include "smb2/files/file_services.h"
+#include "smb2/opens/work_owner.h"
+
+namespace braid::smb2 {
+namespace {
+
+// For closing what has no session any more.
+std::shared_ptr<Open> restore_to_close(PreservedOpen preserved) {
+  auto tree = std::make_shared<TreeConnect>(TreeId{}, preserved.share, 0);
+  auto open = restore(std::move(preserved), nullptr, std::move(tree));
+  open->begin_close();
+  return open;
+}
+
+}  // namespace
+
+Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open) {
+  const DurableTerms terms = *open->durable_terms.lock();
+  if (terms.durability == filestate::Durability::kNone || !files.open_table.has_room(open->user)) {
+    co_await close_open(files, std::move(open));
+    co_return;
+  }
+  files.open_table.begin_leaving(*open);
+  if (!co_await begin_and_wait(files, open)) co_return;
+  if (!files.file_table.disconnect(open->ref())) {
+    (void)finish_close(files, *open);
+    co_return;
+  }
+  if (open->pending_notifications != 0) report_noted(files, *open);
+  const auto deadline = files.clock.monotonic() + terms.timeout;
+  files.open_table.park(preserve(*open), deadline);
+  log::debug("open {} is kept for {} ms", open->file_id.persistent, terms.timeout.count());
+  files.arm_scavenger();
+}
+
+Task<void> close_claimed(FileServices& files, PreservedOpen preserved) {
+  WorkerPool::Seat seat(files.pool, work_of(preserved.owner.get(), preserved.share.get()));
+  co_await seat.schedule();
+  if (!files.file_table.reconnect(preserved.ref(), SessionId{})) {
+    files.open_table.give_back(std::move(preserved));
+    co_return;
+  }
+  const auto open = restore_to_close(std::move(preserved));
+  (void)finish_close(files, *open);
+}
+
+Task<void> close_purged(FileServices& files, PurgedOpen purged) {
+  const PreservedOpen& preserved = purged.open;
+  WorkerPool::Seat seat(files.pool, work_of(preserved.owner.get(), preserved.share.get()));
+  co_await seat.schedule();
+  const auto open = restore_to_close(std::move(purged.open));
+  (void)finish_close(files, *open, std::move(purged.closed));
+}
+
+}  // namespace braid::smb2

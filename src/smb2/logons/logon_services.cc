@@ -1,0 +1,49 @@
+#include "smb2/logons/logon_services.h"
+
+#include <optional>
+#include <utility>
+
+#include "smb2/connections/connection.h"
+#include "smb2/opens/work_owner.h"
+#include "store/worker_group.h"
+
+namespace braid::smb2 {
+
+LogonServices::LogonServices(const Parts& parts)
+    : clock(parts.clock),
+      authenticator(parts.authenticator),
+      penalties(parts.penalties),
+      anonymous_sessions(parts.anonymous_sessions),
+      session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
+      files_(parts.files) {}
+
+bool LogonServices::end_session(SessionId id) {
+  auto session = session_table.find(id);
+  if (!session) return false;
+  files_.spawn(end_session_soon(std::move(session)));
+  return true;
+}
+
+Task<void> LogonServices::end_session_soon(std::shared_ptr<Session> session) {
+  WorkerPool::Seat seat(files_.pool, WorkOwner{});
+  (void)co_await seat.turn();
+  co_await close_session(std::move(session), DurableOpens::kClosed);
+}
+
+Task<void> LogonServices::close_session(std::shared_ptr<Session> session, DurableOpens durable) {
+  session_table.remove(session->session_id);
+  const auto channels = session->begin_close();
+  if (!channels) co_return;
+  for (const auto& channel : *channels) {
+    if (const auto connection = channel->connection.lock()) connection->session_ended(channel);
+  }
+  for (const auto& tree : session->take_trees()) tree->begin_close();
+  auto opens = session->close_opens();
+  // The client may be on its way back before the first of them is done.
+  if (durable == DurableOpens::kKept) {
+    for (const auto& open : opens) files_.open_table.begin_leaving(*open);
+  }
+  co_await files_.end_opens(std::move(opens), durable);
+}
+
+}  // namespace braid::smb2

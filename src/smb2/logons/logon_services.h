@@ -1,0 +1,56 @@
+// LogonServices: what logons and sessions work with. [MS-SMB2] 3.3.1.5 "Global", as far as it is
+// about sessions.
+#pragma once
+
+#include <memory>
+
+#include "auth/authenticator.h"
+#include "auth/logon_penalties.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "runtime/task.h"
+#include "runtime/worker_pool.h"
+#include "smb2/breaks/breaks.h"
+#include "smb2/files/file_services.h"
+#include "smb2/common/limits.h"
+#include "smb2/sessions/session.h"
+
+namespace braid::smb2 {
+
+// Owned by the Server, whose connections end before it. Thread: any.
+class LogonServices {
+ public:
+  struct Parts {
+    const Clock& clock;
+    const auth::Authenticator& authenticator;
+    auth::LogonPenalties& penalties;
+    bool anonymous_sessions;     // may reach IPC$ and nothing else
+    store::WorkerGroup* group;   // null when there are no other workers
+    FileServices& files;         // may be made later
+  };
+  explicit LogonServices(const Parts& parts);
+
+  const Clock& clock;
+  const auth::Authenticator& authenticator;
+  auth::LogonPenalties& penalties;
+  const bool anonymous_sessions;
+  SessionTable session_table;
+  ClientTable client_table;
+  // Logons wait for name services, and must not for files.
+  WorkerPool pool{kLogonPoolLimits};
+
+  // [MS-SMB2] 3.3.4.12 "Server Application Requests Closing a Session". False when there is none
+  // with this id. The work goes on after the return. REQUIRES: before the Server stops. Thread: no
+  // reactor.
+  bool end_session(SessionId id);
+  // Ends a session with its trees and opens. Idempotent.
+  Task<void> close_session(std::shared_ptr<Session> session,
+                           DurableOpens durable = DurableOpens::kKept);
+
+ private:
+  Task<void> end_session_soon(std::shared_ptr<Session> session);
+
+  FileServices& files_;
+};
+
+}  // namespace braid::smb2

@@ -1,0 +1,67 @@
+#include "smb2/logons/logon_turn.h"
+
+#include "smb2/connections/connection.h"
+#include "smb2/logons/logon_services.h"
+#include "smb2/workers/siblings.h"
+
+namespace braid::smb2 {
+
+using auth::LogonPenalties;
+using News = LogonPenalties::News;
+
+LogonTurn::LogonTurn(Request& request, std::string account)
+    : request_(request),
+      claim_{.address = request.connection->peer_host(),
+             .account = std::move(account),
+             .connection = request.connection->number},
+      attempt_(request.logons.penalties, claim_) {}
+
+LogonTurn::~LogonTurn() {
+  // Beyond the allowance the others were told before.
+  if (!is_judged_ || attempt_.is_beyond_allowance()) return;
+  request_.files.siblings().tell_logon(claim_, News::kFailed);
+}
+
+Task<Result<void>> LogonTurn::wait() {
+  Connection& connection = *request_.connection;
+  for (;;) {
+    auto again = std::make_shared<OneShot<bool>>();
+    const auto answer = attempt_.ask([again] { again->set(true); });
+    if (answer.turn == LogonPenalties::Turn::kRefuse) {
+      co_return fail(NtStatus::kInsufficientResources);
+    }
+    if (answer.turn == LogonPenalties::Turn::kJudge) break;
+    if (connection.transport().is_closed()) co_return fail(NtStatus::kUserSessionDeleted);
+    Timer timer(connection.reactor());
+    timer.start(answer.after, [again] { again->set(true); });
+    const AsyncId id = connection.async_commands.add(
+        request_.header.message_id, [again] { again->set(true); }, EndedBy::kConnection);
+    co_await again->wait(connection.reactor());
+    connection.async_commands.remove(id);
+  }
+  is_judged_ = true;
+  if (attempt_.is_beyond_allowance()) {
+    request_.files.siblings().tell_logon(claim_, News::kFailed);
+  }
+  co_return Result<void>{};
+}
+
+void LogonTurn::succeeded(std::string_view account) {
+  attempt_.succeeded(account);
+  take_back();
+  claim_.account = account;
+  request_.files.siblings().tell_logon(claim_, News::kSucceeded);
+}
+
+void LogonTurn::goes_on() {
+  attempt_.goes_on();
+  take_back();
+}
+
+void LogonTurn::take_back() {
+  is_judged_ = false;
+  if (!attempt_.is_beyond_allowance()) return;
+  request_.files.siblings().tell_logon(claim_, News::kFailedNotAfterAll);
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,40 @@
+// LogonTurn: a logon waits until it may be judged.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "auth/logon_penalties.h"
+#include "smb2/connections/request.h"
+
+namespace braid::smb2 {
+
+// One attempt of a SESSION_SETUP to be judged: auth::LogonPenalties, and what the other workers
+// have to know of it. A leg that judges nothing has none. Owned by the handler's coroutine.
+// Thread: the connection's reactor.
+class LogonTurn {
+ public:
+  LogonTurn(Request& request, std::string account);
+  // What was judged and did not succeed has failed.
+  ~LogonTurn();
+  LogonTurn(const LogonTurn&) = delete;
+  LogonTurn& operator=(const LogonTurn&) = delete;
+
+  // Done when it may be judged, holding no thread meanwhile. STATUS_INSUFFICIENT_RESOURCES: there
+  // are too many attempts, and this one is not judged. STATUS_USER_SESSION_DELETED: the connection
+  // is lost. CANCEL does not end it: a guesser must not get out of it so.
+  Task<Result<void>> wait();
+  void succeeded(std::string_view account);
+  // Another leg decides.
+  void goes_on();
+
+ private:
+  void take_back();
+
+  Request& request_;
+  auth::LogonClaim claim_;
+  auth::LogonPenalties::Attempt attempt_;
+  bool is_judged_ = false;
+};
+
+}  // namespace braid::smb2

@@ -1,0 +1,276 @@
+#include "smb2/opens/open_table.h"
+
+#include <utility>
+
+#include "base/fair_share.h"
+
+namespace braid::smb2 {
+
+void OpenTable::add(const std::shared_ptr<Open>& open) {
+  const uint64_t id = open->file_id.volatile_id;
+  std::shared_ptr<OneShot<bool>> settled;
+  {
+    auto tables = tables_.lock();
+    const auto [found, added] = tables->opens.try_emplace(id);
+    Entry& entry = found->second;
+    entry.state = State::kConnected;
+    entry.open = open;
+    settled = std::exchange(entry.settled, nullptr);
+    if (added) {
+      entry.file_id = open->file_id;
+      if (entry.file_id.persistent != id) tables->by_persistent[entry.file_id.persistent] = id;
+      entry.names = open->names;
+      entry.client_guid = open->client_guid;
+      entry.user = open->user;
+      if (entry.names.create_guid) {
+        tables->by_create_guid[{entry.client_guid, *entry.names.create_guid, entry.user}] = id;
+      }
+      if (open->is_replay_eligible && open->lease_key) {
+        entry.lease = {open->client_guid, *open->lease_key, open->user};
+        tables->unused_with[*entry.lease].insert(id);
+      }
+      if (entry.names.app_instance_id) {
+        tables->by_app_instance.emplace(*entry.names.app_instance_id, id);
+      }
+    }
+    open->is_in_open_table = true;
+  }
+  if (settled) settled->set(true);
+}
+
+void OpenTable::remove(const FileId& id) {
+  std::shared_ptr<OneShot<bool>> settled;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(id.volatile_id);
+    if (found == tables->opens.end()) return;
+    settled = std::move(found->second.settled);
+    tables->erase(found);
+  }
+  if (settled) settled->set(true);
+}
+
+void OpenTable::Tables::erase(Opens::iterator entry) {
+  const auto& [id, gone] = *entry;
+  if (gone.deadline) end_deadline(entry->second);
+  if (gone.file_id.persistent != id) by_persistent.erase(gone.file_id.persistent);
+  if (gone.names.create_guid) {
+    const auto named = by_create_guid.find({gone.client_guid, *gone.names.create_guid, gone.user});
+    if (named != by_create_guid.end() && named->second == id) by_create_guid.erase(named);
+  }
+  if (gone.lease) {
+    const auto with = unused_with.find(*gone.lease);
+    with->second.erase(id);
+    if (with->second.empty()) unused_with.erase(with);
+  }
+  if (gone.names.app_instance_id) {
+    auto [at, end] = by_app_instance.equal_range(*gone.names.app_instance_id);
+    while (at != end && at->second != id) ++at;
+    if (at != end) by_app_instance.erase(at);
+  }
+  opens.erase(entry);
+}
+
+OpenTable::Tables::Opens::iterator OpenTable::Tables::find_persistent(uint64_t persistent_id) {
+  const auto other = by_persistent.find(persistent_id);
+  const auto found = opens.find(other == by_persistent.end() ? persistent_id : other->second);
+  return found != opens.end() && found->second.file_id.persistent == persistent_id ? found
+                                                                                   : opens.end();
+}
+
+OpenTable::Replayable OpenTable::find_replayable(const CreateKey& key) const {
+  Replayable found;
+  auto tables = tables_.lock();
+  const auto named = tables->by_create_guid.find(key);
+  if (named == tables->by_create_guid.end()) return found;
+  const Entry& entry = tables->opens.at(named->second);
+  auto open = entry.open.lock();
+  // Of one that is claimed it shows when that is over.
+  const bool is_eligible = entry.preserved ? entry.preserved->changes.is_replay_eligible
+                           : open          ? open->is_replay_eligible.load()
+                                           : entry.state == State::kClaimed;
+  if (!is_eligible) return found;
+  if (entry.state == State::kConnected) {
+    found.open = std::move(open);
+  } else {
+    found.disconnected = entry.file_id.persistent;
+  }
+  return found;
+}
+
+void OpenTable::begin_leaving(const Open& open) {
+  auto tables = tables_.lock();
+  const auto found = tables->opens.find(open.file_id.volatile_id);
+  if (found == tables->opens.end() || found->second.state != State::kConnected) return;
+  found->second.state = State::kLeaving;
+  found->second.settled = std::make_shared<OneShot<bool>>();
+}
+
+void OpenTable::moved_away(PreservedOpen open) {
+  std::shared_ptr<OneShot<bool>> settled;
+  std::optional<filestate::CloseDecision> purged;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(open.file_id.volatile_id);
+    settled = std::exchange(found->second.settled, nullptr);
+    purged = std::move(found->second.purged);
+    tables->erase(found);
+  }
+  if (settled) settled->set(true);
+  if (purged) on_purged_({.open = std::move(open), .closed = std::move(*purged)});
+}
+
+void OpenTable::keep(PreservedOpen open, std::optional<Clock::Instant> until) {
+  std::shared_ptr<OneShot<bool>> settled;
+  std::optional<filestate::CloseDecision> purged;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(open.file_id.volatile_id);
+    Entry& entry = found->second;
+    settled = std::exchange(entry.settled, nullptr);
+    purged = std::move(entry.purged);
+    if (purged) {
+      tables->erase(found);
+    } else {
+      entry.state = State::kParked;
+      entry.until = until.value_or(entry.until);
+      entry.deadline = tables->deadlines.emplace(entry.until, open.file_id.volatile_id);
+      ++tables->parked_of[open.user];
+      entry.preserved = std::move(open);
+      entry.open.reset();
+    }
+  }
+  if (settled) settled->set(true);
+  if (purged) on_purged_({.open = std::move(open), .closed = std::move(*purged)});
+}
+
+void OpenTable::Tables::end_deadline(Entry& parked) {
+  deadlines.erase(*std::exchange(parked.deadline, std::nullopt));
+  const auto own = parked_of.find(parked.preserved->user);
+  if (--own->second == 0) parked_of.erase(own);
+}
+
+// Leaves the entry, without a deadline.
+PreservedOpen OpenTable::Tables::take(Opens::iterator parked) {
+  Entry& entry = parked->second;
+  end_deadline(entry);
+  PreservedOpen open = std::move(*entry.preserved);
+  entry.preserved.reset();
+  return open;
+}
+
+PreservedOpen OpenTable::Tables::claim(Opens::iterator parked) {
+  parked->second.state = State::kClaimed;
+  parked->second.settled = std::make_shared<OneShot<bool>>();
+  return take(parked);
+}
+
+void OpenTable::purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed) {
+  std::optional<PreservedOpen> parked;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->opens.find(ref.token.value);
+    if (found == tables->opens.end()) return;
+    if (found->second.state != State::kParked) {
+      found->second.purged = closed;
+      return;
+    }
+    parked = tables->take(found);
+    tables->erase(found);
+  }
+  on_purged_({.open = std::move(*parked), .closed = closed});
+}
+
+OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
+  Claim claim;
+  auto tables = tables_.lock();
+  const auto found = tables->find_persistent(persistent_id);
+  if (found == tables->opens.end()) return claim;
+  Entry& entry = found->second;
+  claim.try_again = entry.settled;
+  if (entry.state != State::kParked) return claim;
+  claim.open = tables->claim(found);
+  return claim;
+}
+
+std::vector<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
+    const AppInstanceId& id) const {
+  std::vector<AppInstanceOpen> matches;
+  auto tables = tables_.lock();
+  const auto [begin, end] = tables->by_app_instance.equal_range(id);
+  for (auto at = begin; at != end; ++at) {
+    const Entry& entry = tables->opens.at(at->second);
+    AppInstanceOpen match{.persistent_id = entry.file_id.persistent,
+                          .client_guid = entry.client_guid,
+                          .version = entry.names.app_instance_version,
+                          .try_again = entry.settled};
+    if (entry.preserved) {
+      match.file_key = entry.preserved->attributes.file_key;
+      match.stream_name = entry.preserved->stream_name();
+      match.share = entry.preserved->share->name;
+    } else if (entry.state == State::kConnected) {
+      match.open = entry.open.lock();
+      if (!match.open) continue;
+      match.file_key = match.open->attributes.file_key;
+      match.share = match.open->tree_connect->share->name;
+    }
+    matches.push_back(std::move(match));
+  }
+  return matches;
+}
+
+std::vector<PreservedOpen> OpenTable::claim_expired(Clock::Instant now) {
+  std::vector<PreservedOpen> expired;
+  auto tables = tables_.lock();
+  while (!tables->deadlines.empty() && tables->deadlines.begin()->first <= now) {
+    expired.push_back(tables->claim(tables->opens.find(tables->deadlines.begin()->second)));
+  }
+  return expired;
+}
+
+void OpenTable::end_replay_eligibility(const filestate::LeaseId& lease) {
+  auto tables = tables_.lock();
+  const auto with = tables->unused_with.extract(lease);
+  if (!with) return;
+  for (const uint64_t id : with.mapped()) {
+    Entry& entry = tables->opens.at(id);
+    entry.lease.reset();
+    if (const auto open = entry.open.lock()) open->end_replay_eligibility();
+    if (entry.preserved) entry.preserved->changes.is_replay_eligible = false;
+  }
+}
+
+std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
+  std::vector<ParkedOpen> all;
+  auto tables = tables_.lock();
+  for (const auto& [deadline, id] : tables->deadlines) {
+    const Entry& entry = tables->opens.at(id);
+    if (!entry.preserved) continue;
+    const PreservedOpen& open = *entry.preserved;
+    all.push_back({.ref = open.ref(),
+                   .attributes = open.attributes,
+                   .owner = open.owner,
+                   .share = open.share->name,
+                   .path = open.changes.path.text(),
+                   .stream_name = open.stream_name(),
+                   .client_guid = open.client_guid,
+                   .user = open.user,
+                   .until = deadline});
+  }
+  return all;
+}
+
+bool OpenTable::has_room(filestate::UserId user) const {
+  auto tables = tables_.lock();
+  const auto found = tables->parked_of.find(user);
+  const size_t own = found == tables->parked_of.end() ? 0 : found->second;
+  return own < fair_share(disconnected_max_, tables->deadlines.size() - own);
+}
+
+std::optional<Clock::Instant> OpenTable::next_deadline() const {
+  auto tables = tables_.lock();
+  if (tables->deadlines.empty()) return std::nullopt;
+  return tables->deadlines.begin()->first;
+}
+
+}  // namespace braid::smb2

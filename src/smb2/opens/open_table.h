@@ -1,0 +1,168 @@
+// OpenTable: the opens that are found by more than their session. [MS-SMB2] 3.3.1.5,
+// GlobalOpenTable.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "base/ids.h"
+#include "filestate/types.h"
+#include "runtime/one_shot.h"
+#include "smb2/opens/create_key.h"
+#include "smb2/common/limits.h"
+#include "smb2/opens/open.h"
+#include "smb2/opens/preserved_open.h"
+
+namespace braid::smb2 {
+
+// A preserved open that filestate has given up: it is to be closed.
+struct PurgedOpen {
+  PreservedOpen open;
+  filestate::CloseDecision closed;
+};
+
+// Opens with a CreateGuid, an AppInstanceId or a promise to outlive their connection; others are
+// only in their session's table, since nothing but that is asked about them. An open here is
+//   connected -> leaving -> parked -> claimed -> connected, ..., gone.
+// Leaving: its connection is lost and its last requests end. Parked: a PreservedOpen waits for its
+// client. Claimed: one reconnecting CREATE has it, and others wait for what becomes of that.
+//
+// filestate may give a disconnected open up at any moment (BreakSink::purged), also between two of
+// these steps: then the next step hands it to OnPurged to be closed, with what that leaves to do.
+// Whoever has claimed one therefore asks filestate first, by FileTable::reconnect(), whether it is
+// there.
+//
+// Owned by the Server. Thread: any; no call blocks.
+class OpenTable {
+ public:
+  explicit OpenTable(size_t disconnected_max = kDisconnectedOpensMax)
+      : disconnected_max_(disconnected_max) {}
+  // Set once, before the first open. Closes what filestate gave up; called with no lock held.
+  using OnPurged = std::function<void(PurgedOpen)>;
+  void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
+
+  // Before the Open is in its session's table. May be called again when it has gained a promise.
+  void add(const std::shared_ptr<Open>& open);
+  // The Open is closing for good, or a claimed one is. Does nothing for one that is not there.
+  void remove(const FileId& id);
+
+  // What a CREATE with that key has made and nobody has used since; neither value when there is no
+  // such thing.
+  struct Replayable {
+    std::shared_ptr<Open> open;
+    std::optional<uint64_t> disconnected;  // FileId.Persistent of one without a session
+  };
+  Replayable find_replayable(const CreateKey& key) const;
+
+  // The connection is lost: a reconnect that comes early waits from here on.
+  void begin_leaving(const Open& open);
+  // REQUIRES begin_leaving(), and filestate holds it disconnected. Keeps it until `deadline`.
+  void park(PreservedOpen open, Clock::Instant deadline) { keep(std::move(open), deadline); }
+  // BreakSink::purged.
+  void purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
+
+  // For DHnC and DH2C. Neither value: there is no such open without a session.
+  struct Claim {
+    std::optional<PreservedOpen> open;         // the caller's now; add() or give_back() it
+    std::shared_ptr<OneShot<bool>> try_again;  // wait for it and ask again
+  };
+  Claim claim(uint64_t persistent_id);
+  // Nothing came of the claim: as park(), with the deadline it had.
+  void give_back(PreservedOpen open) { keep(std::move(open), std::nullopt); }
+  // The claim went to another worker, which has its own copy of `open`, or filestate gave the open
+  // up before.
+  void moved_away(PreservedOpen open);
+
+  // [MS-SMB2] 3.3.5.9.13. `open` is null for those without a client.
+  struct AppInstanceOpen {
+    uint64_t persistent_id = 0;
+    std::shared_ptr<Open> open;
+    FileKey file_key;
+    std::string stream_name;
+    ClientGuid client_guid;
+    std::string share;
+    std::optional<wire::AppInstanceVersion> version;
+    std::shared_ptr<OneShot<bool>> try_again;  // neither, just now
+  };
+  std::vector<AppInstanceOpen> find_app_instance(const AppInstanceId& id) const;
+
+  // Somebody has answered a break of the lease: no CREATE of an open that came with it is answered
+  // again. Each open is looked at once, however many such answers come.
+  void end_replay_eligibility(const filestate::LeaseId& lease);
+
+  // What administrators see of those that wait for their clients.
+  struct ParkedOpen {
+    filestate::OpenRef ref;
+    OpenAttributes attributes;
+    std::shared_ptr<const auth::Identity> owner;
+    std::string share;
+    std::string path;
+    std::string stream_name;
+    ClientGuid client_guid;
+    filestate::UserId user;
+    Clock::Instant until;
+  };
+  std::vector<ParkedOpen> parked() const;
+
+  // [MS-SMB2] 3.3.6.2 and 3.3.6.4: claims those whose time is over.
+  std::vector<PreservedOpen> claim_expired(Clock::Instant now);
+  std::optional<Clock::Instant> next_deadline() const;
+
+  // Whether one more of this user may lose its connection and be kept: each has a fair_share().
+  bool has_room(filestate::UserId user) const;
+  size_t disconnected() const { return tables_.lock()->deadlines.size(); }
+
+ private:
+  enum class State : uint8_t { kConnected, kLeaving, kParked, kClaimed };
+  using Deadlines = std::multimap<Clock::Instant, uint64_t>;
+  struct Entry {
+    State state = State::kConnected;
+    FileId file_id;
+    std::weak_ptr<Open> open;  // connected or leaving
+    OpenNames names;
+    ClientGuid client_guid;
+    filestate::UserId user;
+    std::optional<filestate::LeaseId> lease;         // in unused_with
+    std::optional<PreservedOpen> preserved;          // parked
+    std::optional<Deadlines::iterator> deadline;     // parked
+    Clock::Instant until;                            // parked or claimed
+    std::optional<filestate::CloseDecision> purged;  // leaving or claimed
+    std::shared_ptr<OneShot<bool>> settled;          // leaving or claimed
+  };
+  struct Tables {
+    std::unordered_map<uint64_t, Entry> opens;  // by FileId.Volatile
+    // By FileId.Persistent, where that is another number: those that came from another worker.
+    std::unordered_map<uint64_t, uint64_t> by_persistent;
+    std::unordered_map<CreateKey, uint64_t> by_create_guid;  // the latest
+    std::unordered_multimap<AppInstanceId, uint64_t> by_app_instance;
+    // Those that may still be eligible for a replay, by the lease they asked for.
+    std::map<filestate::LeaseId, std::unordered_set<uint64_t>> unused_with;
+    Deadlines deadlines;
+    std::unordered_map<filestate::UserId, size_t> parked_of;  // how many of them are whose
+
+    using Opens = std::unordered_map<uint64_t, Entry>;
+    void erase(Opens::iterator entry);
+    Opens::iterator find_persistent(uint64_t persistent_id);
+    PreservedOpen claim(Opens::iterator parked);
+    PreservedOpen take(Opens::iterator parked);
+    void end_deadline(Entry& parked);
+  };
+
+  // `until`: nothing for the deadline it had before.
+  void keep(PreservedOpen open, std::optional<Clock::Instant> until);
+
+  const size_t disconnected_max_;
+  OnPurged on_purged_ = [](PurgedOpen) {};
+  Guarded<Tables> tables_;
+};
+
+}  // namespace braid::smb2

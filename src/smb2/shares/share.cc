@@ -1,0 +1,192 @@
+#include "smb2/shares/share.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/log.h"
+#include "base/unique_fd.h"
+#include "runtime/identity.h"
+#include "smb2/shares/share_look.h"
+#include "smb2/shares/snapshots.h"
+#include "vfs/posix/posix_volume.h"
+
+namespace braid::smb2 {
+namespace {
+
+struct Folder {
+  UniqueFd fd;  // O_PATH
+  FolderId id;
+};
+
+// Links in the configured path are the administrator's.
+Result<Folder> open_folder(const std::string& path) {
+  BRAID_CHECK(assume(server_credentials()));
+  Folder folder;
+  folder.fd.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.fd) return fail_last_os();
+  struct statx st {};
+  if (::statx(folder.fd.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &st) != 0) {
+    return fail_last_os();
+  }
+  folder.id = {(uint64_t{st.stx_dev_major} << 32) | st.stx_dev_minor, st.stx_ino, st.stx_mnt_id};
+  return folder;
+}
+
+// "a/b" below the share's root. An error for what is no such thing.
+Result<vfs::Path> snapshots_folder(std::string name) {
+  std::ranges::replace(name, '/', '\\');
+  BRAID_TRY(auto parsed, vfs::parse_path(name, vfs::NameRules::kPosix));
+  return std::move(parsed.path);
+}
+
+Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
+                                                std::optional<gid_t> group, vfs::FileLocks* locks) {
+  auto share = std::make_shared<Share>();
+  share->name = wanted.name;
+  share->comment = wanted.comment;
+  share->path = wanted.path;
+  share->folder = folder.id;
+  share->read_only = wanted.read_only;
+  share->encrypt_data = wanted.encrypt;
+  share->change_notify = wanted.change_notify;
+  share->hide_unreadable = wanted.hide_unreadable;
+  share->compat = wanted.compat;
+  share->create_mask = wanted.create_mask;
+  share->directory_mask = wanted.directory_mask;
+  share->forced_group = group;
+  std::error_code error;
+  share->real_path = std::filesystem::canonical(wanted.path, error).string();
+  BRAID_TRY(share->volume,
+            vfs::open_posix_volume(
+                std::move(folder.fd),
+                {.hidden_names = wanted.hidden_names, .streams = wanted.streams, .locks = locks}));
+  if (!wanted.snapshots.empty()) {
+    BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));
+    share->snapshots = std::make_shared<Snapshots>(*share, std::move(snapshots));
+  }
+  return share;
+}
+
+std::shared_ptr<const Share> make_ipc() {
+  auto ipc = std::make_shared<Share>();
+  ipc->name = "IPC$";
+  ipc->comment = "IPC Service";
+  ipc->type = ShareType::kPipe;
+  return ipc;
+}
+
+}  // namespace
+
+ShareEntry::ShareEntry(config::Share configured, vfs::FileLocks* locks)
+    : configured_(std::move(configured)), locks_(locks) {}
+
+ShareEntry::ShareEntry(std::shared_ptr<const Share> ready)
+    : configured_({.name = ready->name, .path = ready->path}), ready_(std::move(ready)) {}
+
+std::shared_ptr<const Share> ShareEntry::in_use() const {
+  return ready_ ? ready_ : state_.lock()->in_use.lock();
+}
+
+void ShareEntry::note(State& state, const std::string& absence) const {
+  const bool is_absent = !absence.empty();
+  if (std::exchange(state.is_absent, is_absent) == is_absent) return;
+  if (absence == kOutOfReach) {
+    log::error("share '{}' is absent: {}: {}", name(), configured_.path, log::Whole{absence});
+  } else if (is_absent) {
+    log::warn("share '{}' is absent: {}: {}; it is back when {} is", name(), configured_.path,
+              absence, absence.starts_with("force_group") ? "that" : "its folder");
+  } else {
+    log::info("share '{}' is there again", name());
+  }
+}
+
+Result<std::shared_ptr<const Share>> ShareEntry::connect() {
+  if (ready_) return ready_;
+  auto folder = open_folder(configured_.path);
+  if (folder && is_out_of_reach(folder->fd.get())) {
+    note(*state_.lock(), std::string(kOutOfReach));
+    return fail(NtStatus::kBadNetworkName);
+  }
+  const auto group = forced_group(configured_);
+  if (!group) folder = fail(group.error());
+  if (folder) {
+    auto state = state_.lock();
+    if (auto share = state->in_use.lock();
+        share && share->folder == folder->id && share->forced_group == *group) {
+      note(*state, {});
+      return share;
+    }
+  }
+  // Not under the lock: it waits for a disk. Who comes second throws away what it opened.
+  const auto share = folder ? open_share(configured_, *std::move(folder), *group, locks_)
+                            : Result<std::shared_ptr<const Share>>(fail(folder.error()));
+  auto state = state_.lock();
+  note(*state, share ? std::string() : why_absent(configured_, share.error()));
+  if (!share) return fail(NtStatus::kBadNetworkName);
+  if (auto other = state->in_use.lock()) {
+    if (other->folder == (*share)->folder && other->forced_group == *group) return other;
+    if (other->folder == (*share)->folder) {
+      log::info(
+          "share '{}': force_group is another group now; who is connected keeps the one there was",
+          name());
+    } else {
+      log::info("share '{}': another folder is at {} now; who is connected keeps the one there was",
+                name(), configured_.path);
+    }
+  }
+  state->in_use = *share;
+  return *share;
+}
+
+std::string ShareEntry::absence() {
+  if (ready_) return {};
+  const std::string why = absence_of(configured_);
+  note(*state_.lock(), why);
+  return why;
+}
+
+std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::make(
+    const config::Config& config, vfs::FileLocks* locks, const ShareTable* before) {
+  std::vector<std::shared_ptr<ShareEntry>> entries;
+  for (const config::Share& wanted : config.shares) {
+    auto kept = before ? before->entry(wanted.name) : nullptr;
+    if (kept && kept->configured() == wanted) {
+      entries.push_back(std::move(kept));
+      continue;
+    }
+    if (!wanted.snapshots.empty() && !snapshots_folder(wanted.snapshots)) {
+      return std::unexpected(
+          fmt::format("share '{}': '{}' is no folder", wanted.name, wanted.snapshots));
+    }
+    entries.push_back(std::make_shared<ShareEntry>(wanted, locks));
+  }
+  return std::shared_ptr<const ShareTable>(new ShareTable(std::move(entries)));
+}
+
+ShareTable::ShareTable(std::vector<std::shared_ptr<const Share>> shares) {
+  for (auto& share : shares) entries_.push_back(std::make_shared<ShareEntry>(std::move(share)));
+  entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
+}
+
+ShareTable::ShareTable(std::vector<std::shared_ptr<ShareEntry>> entries)
+    : entries_(std::move(entries)) {
+  entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
+}
+
+std::shared_ptr<ShareEntry> ShareTable::entry(std::string_view name) const {
+  for (const auto& entry : entries_) {
+    if (vfs::equal_folded(entry->name(), name)) return entry;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Share> ShareTable::find(std::string_view name) const {
+  const auto found = entry(name);
+  return found ? found->in_use() : nullptr;
+}
+
+}  // namespace braid::smb2

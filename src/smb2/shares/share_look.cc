@@ -1,0 +1,113 @@
+#include "smb2/shares/share_look.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+
+#include "auth/unix_user.h"
+#include "base/ask_apart.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "runtime/identity.h"
+
+namespace braid::smb2 {
+namespace {
+
+struct Look {
+  std::chrono::steady_clock::time_point until;
+  std::condition_variable done;
+  std::optional<std::string> found;  // under Looks::mutex
+};
+
+// All that are under way, by path and group.
+struct Looks {
+  std::mutex mutex;
+  std::unordered_map<std::string, std::shared_ptr<Look>> under_way;
+};
+
+// Never destroyed: a thread that waits for a disk may outlive everything else.
+Looks& looks() {
+  static auto* const instance = new Looks;
+  return *instance;
+}
+
+// What is looked at; no path has the character between.
+std::string key_of(const config::Share& share) { return share.path + '\0' + share.force_group; }
+
+std::string absence_now(const config::Share& share) {
+  const UniqueFd folder(::open(share.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return Error::last_os_error().message();
+  if (is_out_of_reach(folder.get())) return std::string(kOutOfReach);
+  const auto group = forced_group(share);
+  return group ? std::string() : why_absent(share, group.error());
+}
+
+void finish(const std::string& key, Look& look, std::string found) {
+  const std::lock_guard lock(looks().mutex);
+  look.found = std::move(found);
+  looks().under_way.erase(key);
+  look.done.notify_all();
+}
+
+std::shared_ptr<Look> look_under_way(const config::Share& share) {
+  const std::string key = key_of(share);
+  std::shared_ptr<Look> look;
+  {
+    const std::lock_guard lock(looks().mutex);
+    auto& place = looks().under_way[key];
+    if (place) return place;
+    place = look = std::make_shared<Look>();
+    look->until = std::chrono::steady_clock::now() + kAskTime;
+  }
+  try {
+    std::thread([share, key, look] { finish(key, *look, absence_now(share)); }).detach();
+  } catch (const std::system_error& error) {
+    finish(key, *look, Error::os(error.code().value()).message());
+  }
+  return look;
+}
+
+}  // namespace
+
+bool is_out_of_reach(int folder) {
+  // access() asks for rights only; open() asks Landlock, too.
+  if (::faccessat(folder, ".", R_OK | X_OK, 0) != 0) return false;
+  const UniqueFd opened(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return !opened && errno == EACCES;
+}
+
+Result<std::optional<gid_t>> forced_group(const config::Share& share) {
+  if (share.force_group.empty()) return std::nullopt;
+  if (!can_switch_identity()) return fail(NtStatus::kPrivilegeNotHeld);
+  const auto group = auth::find_unix_group(share.force_group);
+  if (!group) return fail(NtStatus::kNoSuchGroup);
+  return group;
+}
+
+std::string why_absent(const config::Share& share, const Error& error) {
+  if (error == Error(NtStatus::kNoSuchGroup)) {
+    return fmt::format("force_group: there is no group '{}'", share.force_group);
+  }
+  if (error == Error(NtStatus::kPrivilegeNotHeld)) return "force_group takes a server that is root";
+  return error.message();
+}
+
+void begin_look(const config::Share& share) { (void)look_under_way(share); }
+
+std::string absence_of(const config::Share& share) {
+  const auto look = look_under_way(share);
+  std::unique_lock lock(looks().mutex);
+  look->done.wait_until(lock, look->until, [&] { return look->found.has_value(); });
+  return look->found.value_or("it does not answer");
+}
+
+}  // namespace braid::smb2
