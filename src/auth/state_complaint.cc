@@ -15,7 +15,7 @@ namespace {
 constexpr auto kKeySize = static_cast<off_t>(crypto::key_size(crypto::Cipher::kAes256Gcm));
 
 std::optional<struct stat> status_of(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return std::nullopt;
   return status;
 }

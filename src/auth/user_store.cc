@@ -109,8 +109,8 @@ struct UserStore::Impl {
     const bool exists = stat(path().c_str(), &status) == 0;
     const Stamp stamp = exists ? Stamp::of(status) : Stamp{};
     if (SnapshotPtr held = *snapshot.lock(); held && held->stamp == stamp) return held;
-    // Without the lock: it reads a file. One that was read earlier and is kept later is found out by
-    // its stamp.
+    // Without the lock: it reads a file. One that was read earlier and is kept later is found out
+    // by its stamp.
     auto loaded = load();
     if (!loaded) {
       log::error("cannot read {}: {}", path(), loaded.error().message());
@@ -154,7 +154,7 @@ UserStore::~UserStore() = default;
 Result<UserStore> UserStore::open(const std::string& state_dir) {
   BRAID_CHECK(ensure_folder(state_dir));
   // A new key would not open the accounts that there are.
-  struct stat status {};
+  struct stat status{};
   if (stat((state_dir + "/users").c_str(), &status) == 0 &&
       stat((state_dir + "/users.key").c_str(), &status) != 0 && errno == ENOENT) {
     return fail_os(ENOKEY);

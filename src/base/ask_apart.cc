@@ -23,7 +23,7 @@ namespace {
 
 // The kernel counts threads as folders.
 bool has_one_thread() {
-  struct stat status {};
+  struct stat status{};
   return ::stat("/proc/self/task", &status) == 0 && status.st_nlink == 3;
 }
 

@@ -8,9 +8,9 @@
 namespace braid {
 
 // Who holds some may have more only while what he holds is less than twice what is free: one alone
-// gets two thirds, and shares shrink with the number of those who want, none of whom has to be known
-// beforehand. The last quarter is for those who hold few, so that many who hold much leave something
-// for the next who comes. Thread: its owner's.
+// gets two thirds, and shares shrink with the number of those who want, none of whom has to be
+// known beforehand. The last quarter is for those who hold few, so that many who hold much leave
+// something for the next who comes. Thread: its owner's.
 template <class Key>
 class FairShares {
  public:

@@ -4,185 +4,364 @@ namespace braid {
 
 std::string_view name_of(NtStatus status) {
   switch (status) {
-    case NtStatus::kSuccess: return "STATUS_SUCCESS";
-    case NtStatus::kPending: return "STATUS_PENDING";
-    case NtStatus::kReparse: return "STATUS_REPARSE";
-    case NtStatus::kSomeNotMapped: return "STATUS_SOME_NOT_MAPPED";
-    case NtStatus::kOplockBreakInProgress: return "STATUS_OPLOCK_BREAK_IN_PROGRESS";
-    case NtStatus::kNotifyCleanup: return "STATUS_NOTIFY_CLEANUP";
-    case NtStatus::kNotifyEnumDir: return "STATUS_NOTIFY_ENUM_DIR";
-    case NtStatus::kBufferOverflow: return "STATUS_BUFFER_OVERFLOW";
-    case NtStatus::kNoMoreFiles: return "STATUS_NO_MORE_FILES";
-    case NtStatus::kHandlesClosed: return "STATUS_HANDLES_CLOSED";
-    case NtStatus::kNoMoreEas: return "STATUS_NO_MORE_EAS";
-    case NtStatus::kInvalidEaName: return "STATUS_INVALID_EA_NAME";
-    case NtStatus::kEaListInconsistent: return "STATUS_EA_LIST_INCONSISTENT";
-    case NtStatus::kInvalidEaFlag: return "STATUS_INVALID_EA_FLAG";
-    case NtStatus::kNoMoreEntries: return "STATUS_NO_MORE_ENTRIES";
-    case NtStatus::kStoppedOnSymlink: return "STATUS_STOPPED_ON_SYMLINK";
-    case NtStatus::kUnsuccessful: return "STATUS_UNSUCCESSFUL";
-    case NtStatus::kNotImplemented: return "STATUS_NOT_IMPLEMENTED";
-    case NtStatus::kInvalidInfoClass: return "STATUS_INVALID_INFO_CLASS";
-    case NtStatus::kInfoLengthMismatch: return "STATUS_INFO_LENGTH_MISMATCH";
-    case NtStatus::kInvalidHandle: return "STATUS_INVALID_HANDLE";
-    case NtStatus::kInvalidParameter: return "STATUS_INVALID_PARAMETER";
-    case NtStatus::kNoSuchDevice: return "STATUS_NO_SUCH_DEVICE";
-    case NtStatus::kNoSuchFile: return "STATUS_NO_SUCH_FILE";
-    case NtStatus::kInvalidDeviceRequest: return "STATUS_INVALID_DEVICE_REQUEST";
-    case NtStatus::kEndOfFile: return "STATUS_END_OF_FILE";
-    case NtStatus::kMoreProcessingRequired: return "STATUS_MORE_PROCESSING_REQUIRED";
-    case NtStatus::kNoMemory: return "STATUS_NO_MEMORY";
-    case NtStatus::kInvalidLockSequence: return "STATUS_INVALID_LOCK_SEQUENCE";
-    case NtStatus::kInvalidViewSize: return "STATUS_INVALID_VIEW_SIZE";
-    case NtStatus::kAlreadyCommitted: return "STATUS_ALREADY_COMMITTED";
-    case NtStatus::kAccessDenied: return "STATUS_ACCESS_DENIED";
-    case NtStatus::kBufferTooSmall: return "STATUS_BUFFER_TOO_SMALL";
-    case NtStatus::kObjectTypeMismatch: return "STATUS_OBJECT_TYPE_MISMATCH";
-    case NtStatus::kNotLocked: return "STATUS_NOT_LOCKED";
-    case NtStatus::kObjectNameInvalid: return "STATUS_OBJECT_NAME_INVALID";
-    case NtStatus::kObjectNameNotFound: return "STATUS_OBJECT_NAME_NOT_FOUND";
-    case NtStatus::kObjectNameCollision: return "STATUS_OBJECT_NAME_COLLISION";
-    case NtStatus::kPortDisconnected: return "STATUS_PORT_DISCONNECTED";
-    case NtStatus::kObjectPathInvalid: return "STATUS_OBJECT_PATH_INVALID";
-    case NtStatus::kObjectPathNotFound: return "STATUS_OBJECT_PATH_NOT_FOUND";
-    case NtStatus::kObjectPathSyntaxBad: return "STATUS_OBJECT_PATH_SYNTAX_BAD";
-    case NtStatus::kDataError: return "STATUS_DATA_ERROR";
-    case NtStatus::kCrcError: return "STATUS_CRC_ERROR";
-    case NtStatus::kSharingViolation: return "STATUS_SHARING_VIOLATION";
-    case NtStatus::kQuotaExceeded: return "STATUS_QUOTA_EXCEEDED";
-    case NtStatus::kEasNotSupported: return "STATUS_EAS_NOT_SUPPORTED";
-    case NtStatus::kEaTooLarge: return "STATUS_EA_TOO_LARGE";
-    case NtStatus::kNonexistentEaEntry: return "STATUS_NONEXISTENT_EA_ENTRY";
-    case NtStatus::kNoEasOnFile: return "STATUS_NO_EAS_ON_FILE";
-    case NtStatus::kEaCorruptError: return "STATUS_EA_CORRUPT_ERROR";
-    case NtStatus::kFileLockConflict: return "STATUS_FILE_LOCK_CONFLICT";
-    case NtStatus::kLockNotGranted: return "STATUS_LOCK_NOT_GRANTED";
-    case NtStatus::kDeletePending: return "STATUS_DELETE_PENDING";
-    case NtStatus::kUnknownRevision: return "STATUS_UNKNOWN_REVISION";
-    case NtStatus::kRevisionMismatch: return "STATUS_REVISION_MISMATCH";
-    case NtStatus::kInvalidOwner: return "STATUS_INVALID_OWNER";
-    case NtStatus::kInvalidPrimaryGroup: return "STATUS_INVALID_PRIMARY_GROUP";
-    case NtStatus::kNoImpersonationToken: return "STATUS_NO_IMPERSONATION_TOKEN";
-    case NtStatus::kNoLogonServers: return "STATUS_NO_LOGON_SERVERS";
-    case NtStatus::kNoSuchLogonSession: return "STATUS_NO_SUCH_LOGON_SESSION";
-    case NtStatus::kNoSuchPrivilege: return "STATUS_NO_SUCH_PRIVILEGE";
-    case NtStatus::kPrivilegeNotHeld: return "STATUS_PRIVILEGE_NOT_HELD";
-    case NtStatus::kInvalidAccountName: return "STATUS_INVALID_ACCOUNT_NAME";
-    case NtStatus::kUserExists: return "STATUS_USER_EXISTS";
-    case NtStatus::kNoSuchUser: return "STATUS_NO_SUCH_USER";
-    case NtStatus::kNoSuchGroup: return "STATUS_NO_SUCH_GROUP";
-    case NtStatus::kWrongPassword: return "STATUS_WRONG_PASSWORD";
-    case NtStatus::kLogonFailure: return "STATUS_LOGON_FAILURE";
-    case NtStatus::kAccountRestriction: return "STATUS_ACCOUNT_RESTRICTION";
-    case NtStatus::kInvalidLogonHours: return "STATUS_INVALID_LOGON_HOURS";
-    case NtStatus::kInvalidWorkstation: return "STATUS_INVALID_WORKSTATION";
-    case NtStatus::kPasswordExpired: return "STATUS_PASSWORD_EXPIRED";
-    case NtStatus::kAccountDisabled: return "STATUS_ACCOUNT_DISABLED";
-    case NtStatus::kNoneMapped: return "STATUS_NONE_MAPPED";
-    case NtStatus::kInvalidAcl: return "STATUS_INVALID_ACL";
-    case NtStatus::kInvalidSid: return "STATUS_INVALID_SID";
-    case NtStatus::kInvalidSecurityDescr: return "STATUS_INVALID_SECURITY_DESCR";
-    case NtStatus::kNoToken: return "STATUS_NO_TOKEN";
-    case NtStatus::kRangeNotLocked: return "STATUS_RANGE_NOT_LOCKED";
-    case NtStatus::kDiskFull: return "STATUS_DISK_FULL";
-    case NtStatus::kInsufficientResources: return "STATUS_INSUFFICIENT_RESOURCES";
-    case NtStatus::kDfsExitPathFound: return "STATUS_DFS_EXIT_PATH_FOUND";
-    case NtStatus::kMediaWriteProtected: return "STATUS_MEDIA_WRITE_PROTECTED";
-    case NtStatus::kBadImpersonationLevel: return "STATUS_BAD_IMPERSONATION_LEVEL";
-    case NtStatus::kBadValidationClass: return "STATUS_BAD_VALIDATION_CLASS";
-    case NtStatus::kInstanceNotAvailable: return "STATUS_INSTANCE_NOT_AVAILABLE";
-    case NtStatus::kPipeNotAvailable: return "STATUS_PIPE_NOT_AVAILABLE";
-    case NtStatus::kInvalidPipeState: return "STATUS_INVALID_PIPE_STATE";
-    case NtStatus::kPipeBusy: return "STATUS_PIPE_BUSY";
-    case NtStatus::kPipeDisconnected: return "STATUS_PIPE_DISCONNECTED";
-    case NtStatus::kPipeClosing: return "STATUS_PIPE_CLOSING";
-    case NtStatus::kInvalidReadMode: return "STATUS_INVALID_READ_MODE";
-    case NtStatus::kIoTimeout: return "STATUS_IO_TIMEOUT";
-    case NtStatus::kFileForcedClosed: return "STATUS_FILE_FORCED_CLOSED";
-    case NtStatus::kFileIsADirectory: return "STATUS_FILE_IS_A_DIRECTORY";
-    case NtStatus::kNotSupported: return "STATUS_NOT_SUPPORTED";
-    case NtStatus::kBadNetworkPath: return "STATUS_BAD_NETWORK_PATH";
-    case NtStatus::kNetworkBusy: return "STATUS_NETWORK_BUSY";
-    case NtStatus::kUnexpectedNetworkError: return "STATUS_UNEXPECTED_NETWORK_ERROR";
-    case NtStatus::kNetworkNameDeleted: return "STATUS_NETWORK_NAME_DELETED";
-    case NtStatus::kNetworkAccessDenied: return "STATUS_NETWORK_ACCESS_DENIED";
-    case NtStatus::kBadDeviceType: return "STATUS_BAD_DEVICE_TYPE";
-    case NtStatus::kBadNetworkName: return "STATUS_BAD_NETWORK_NAME";
-    case NtStatus::kTooManySessions: return "STATUS_TOO_MANY_SESSIONS";
-    case NtStatus::kRequestNotAccepted: return "STATUS_REQUEST_NOT_ACCEPTED";
-    case NtStatus::kNotSameDevice: return "STATUS_NOT_SAME_DEVICE";
-    case NtStatus::kFileRenamed: return "STATUS_FILE_RENAMED";
-    case NtStatus::kPipeEmpty: return "STATUS_PIPE_EMPTY";
-    case NtStatus::kOplockNotGranted: return "STATUS_OPLOCK_NOT_GRANTED";
-    case NtStatus::kInvalidOplockProtocol: return "STATUS_INVALID_OPLOCK_PROTOCOL";
-    case NtStatus::kInternalError: return "STATUS_INTERNAL_ERROR";
-    case NtStatus::kInvalidUserBuffer: return "STATUS_INVALID_USER_BUFFER";
-    case NtStatus::kDirectoryNotEmpty: return "STATUS_DIRECTORY_NOT_EMPTY";
-    case NtStatus::kFileCorruptError: return "STATUS_FILE_CORRUPT_ERROR";
-    case NtStatus::kNotADirectory: return "STATUS_NOT_A_DIRECTORY";
-    case NtStatus::kNameTooLong: return "STATUS_NAME_TOO_LONG";
-    case NtStatus::kFilesOpen: return "STATUS_FILES_OPEN";
-    case NtStatus::kTooManyOpenedFiles: return "STATUS_TOO_MANY_OPENED_FILES";
-    case NtStatus::kCancelled: return "STATUS_CANCELLED";
-    case NtStatus::kCannotDelete: return "STATUS_CANNOT_DELETE";
-    case NtStatus::kFileDeleted: return "STATUS_FILE_DELETED";
-    case NtStatus::kFileClosed: return "STATUS_FILE_CLOSED";
-    case NtStatus::kTimeDifferenceAtDc: return "STATUS_TIME_DIFFERENCE_AT_DC";
-    case NtStatus::kInvalidLevel: return "STATUS_INVALID_LEVEL";
-    case NtStatus::kPipeBroken: return "STATUS_PIPE_BROKEN";
-    case NtStatus::kNoSuchAlias: return "STATUS_NO_SUCH_ALIAS";
-    case NtStatus::kUnmappableCharacter: return "STATUS_UNMAPPABLE_CHARACTER";
-    case NtStatus::kInvalidDeviceState: return "STATUS_INVALID_DEVICE_STATE";
-    case NtStatus::kIoDeviceError: return "STATUS_IO_DEVICE_ERROR";
-    case NtStatus::kTrustedRelationshipFailure: return "STATUS_TRUSTED_RELATIONSHIP_FAILURE";
-    case NtStatus::kNologonServerTrustAccount: return "STATUS_NOLOGON_SERVER_TRUST_ACCOUNT";
-    case NtStatus::kFsDriverRequired: return "STATUS_FS_DRIVER_REQUIRED";
-    case NtStatus::kInvalidLockRange: return "STATUS_INVALID_LOCK_RANGE";
-    case NtStatus::kUserSessionDeleted: return "STATUS_USER_SESSION_DELETED";
-    case NtStatus::kInvalidBufferSize: return "STATUS_INVALID_BUFFER_SIZE";
-    case NtStatus::kInvalidAddressComponent: return "STATUS_INVALID_ADDRESS_COMPONENT";
-    case NtStatus::kConnectionDisconnected: return "STATUS_CONNECTION_DISCONNECTED";
-    case NtStatus::kConnectionReset: return "STATUS_CONNECTION_RESET";
-    case NtStatus::kPasswordMustChange: return "STATUS_PASSWORD_MUST_CHANGE";
-    case NtStatus::kNotFound: return "STATUS_NOT_FOUND";
-    case NtStatus::kDuplicateObjectid: return "STATUS_DUPLICATE_OBJECTID";
-    case NtStatus::kRetry: return "STATUS_RETRY";
-    case NtStatus::kAccountLockedOut: return "STATUS_ACCOUNT_LOCKED_OUT";
-    case NtStatus::kUserMappedFile: return "STATUS_USER_MAPPED_FILE";
-    case NtStatus::kPathNotCovered: return "STATUS_PATH_NOT_COVERED";
-    case NtStatus::kTooManyLinks: return "STATUS_TOO_MANY_LINKS";
-    case NtStatus::kNoMatch: return "STATUS_NO_MATCH";
-    case NtStatus::kNotAReparsePoint: return "STATUS_NOT_A_REPARSE_POINT";
-    case NtStatus::kIoReparseTagInvalid: return "STATUS_IO_REPARSE_TAG_INVALID";
-    case NtStatus::kIoReparseTagMismatch: return "STATUS_IO_REPARSE_TAG_MISMATCH";
-    case NtStatus::kIoReparseDataInvalid: return "STATUS_IO_REPARSE_DATA_INVALID";
-    case NtStatus::kIoReparseTagNotHandled: return "STATUS_IO_REPARSE_TAG_NOT_HANDLED";
-    case NtStatus::kDirectoryIsAReparsePoint: return "STATUS_DIRECTORY_IS_A_REPARSE_POINT";
-    case NtStatus::kVolumeNotUpgraded: return "STATUS_VOLUME_NOT_UPGRADED";
-    case NtStatus::kJournalNotActive: return "STATUS_JOURNAL_NOT_ACTIVE";
-    case NtStatus::kMutualAuthenticationFailed: return "STATUS_MUTUAL_AUTHENTICATION_FAILED";
-    case NtStatus::kObjectidNotFound: return "STATUS_OBJECTID_NOT_FOUND";
-    case NtStatus::kShutdownInProgress: return "STATUS_SHUTDOWN_IN_PROGRESS";
-    case NtStatus::kNetworkSessionExpired: return "STATUS_NETWORK_SESSION_EXPIRED";
-    case NtStatus::kCompressionDisabled: return "STATUS_COMPRESSION_DISABLED";
-    case NtStatus::kRequestOutOfSequence: return "STATUS_REQUEST_OUT_OF_SEQUENCE";
-    case NtStatus::kEncounteredWriteInProgress: return "STATUS_ENCOUNTERED_WRITE_IN_PROGRESS";
-    case NtStatus::kDeviceFeatureNotSupported: return "STATUS_DEVICE_FEATURE_NOT_SUPPORTED";
-    case NtStatus::kInvalidToken: return "STATUS_INVALID_TOKEN";
-    case NtStatus::kServerUnavailable: return "STATUS_SERVER_UNAVAILABLE";
-    case NtStatus::kFileNotAvailable: return "STATUS_FILE_NOT_AVAILABLE";
-    case NtStatus::kShareUnavailable: return "STATUS_SHARE_UNAVAILABLE";
-    case NtStatus::kContextMismatch: return "STATUS_CONTEXT_MISMATCH";
-    case NtStatus::kVolumeDirty: return "STATUS_VOLUME_DIRTY";
-    case NtStatus::kBadData: return "STATUS_BAD_DATA";
-    case NtStatus::kInvalidSignature: return "STATUS_INVALID_SIGNATURE";
-    case NtStatus::kHashNotSupported: return "STATUS_HASH_NOT_SUPPORTED";
-    case NtStatus::kOffloadReadFltNotSupported: return "STATUS_OFFLOAD_READ_FLT_NOT_SUPPORTED";
-    case NtStatus::kOffloadWriteFltNotSupported: return "STATUS_OFFLOAD_WRITE_FLT_NOT_SUPPORTED";
-    case NtStatus::kOffloadReadFileNotSupported: return "STATUS_OFFLOAD_READ_FILE_NOT_SUPPORTED";
-    case NtStatus::kOffloadWriteFileNotSupported: return "STATUS_OFFLOAD_WRITE_FILE_NOT_SUPPORTED";
-    case NtStatus::kSmbNoPreauthIntegrityHashOverlap: return "STATUS_SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP";
-    case NtStatus::kSmbBadClusterDialect: return "STATUS_SMB_BAD_CLUSTER_DIALECT";
+    case NtStatus::kSuccess:
+      return "STATUS_SUCCESS";
+    case NtStatus::kPending:
+      return "STATUS_PENDING";
+    case NtStatus::kReparse:
+      return "STATUS_REPARSE";
+    case NtStatus::kSomeNotMapped:
+      return "STATUS_SOME_NOT_MAPPED";
+    case NtStatus::kOplockBreakInProgress:
+      return "STATUS_OPLOCK_BREAK_IN_PROGRESS";
+    case NtStatus::kNotifyCleanup:
+      return "STATUS_NOTIFY_CLEANUP";
+    case NtStatus::kNotifyEnumDir:
+      return "STATUS_NOTIFY_ENUM_DIR";
+    case NtStatus::kBufferOverflow:
+      return "STATUS_BUFFER_OVERFLOW";
+    case NtStatus::kNoMoreFiles:
+      return "STATUS_NO_MORE_FILES";
+    case NtStatus::kHandlesClosed:
+      return "STATUS_HANDLES_CLOSED";
+    case NtStatus::kNoMoreEas:
+      return "STATUS_NO_MORE_EAS";
+    case NtStatus::kInvalidEaName:
+      return "STATUS_INVALID_EA_NAME";
+    case NtStatus::kEaListInconsistent:
+      return "STATUS_EA_LIST_INCONSISTENT";
+    case NtStatus::kInvalidEaFlag:
+      return "STATUS_INVALID_EA_FLAG";
+    case NtStatus::kNoMoreEntries:
+      return "STATUS_NO_MORE_ENTRIES";
+    case NtStatus::kStoppedOnSymlink:
+      return "STATUS_STOPPED_ON_SYMLINK";
+    case NtStatus::kUnsuccessful:
+      return "STATUS_UNSUCCESSFUL";
+    case NtStatus::kNotImplemented:
+      return "STATUS_NOT_IMPLEMENTED";
+    case NtStatus::kInvalidInfoClass:
+      return "STATUS_INVALID_INFO_CLASS";
+    case NtStatus::kInfoLengthMismatch:
+      return "STATUS_INFO_LENGTH_MISMATCH";
+    case NtStatus::kInvalidHandle:
+      return "STATUS_INVALID_HANDLE";
+    case NtStatus::kInvalidParameter:
+      return "STATUS_INVALID_PARAMETER";
+    case NtStatus::kNoSuchDevice:
+      return "STATUS_NO_SUCH_DEVICE";
+    case NtStatus::kNoSuchFile:
+      return "STATUS_NO_SUCH_FILE";
+    case NtStatus::kInvalidDeviceRequest:
+      return "STATUS_INVALID_DEVICE_REQUEST";
+    case NtStatus::kEndOfFile:
+      return "STATUS_END_OF_FILE";
+    case NtStatus::kMoreProcessingRequired:
+      return "STATUS_MORE_PROCESSING_REQUIRED";
+    case NtStatus::kNoMemory:
+      return "STATUS_NO_MEMORY";
+    case NtStatus::kInvalidLockSequence:
+      return "STATUS_INVALID_LOCK_SEQUENCE";
+    case NtStatus::kInvalidViewSize:
+      return "STATUS_INVALID_VIEW_SIZE";
+    case NtStatus::kAlreadyCommitted:
+      return "STATUS_ALREADY_COMMITTED";
+    case NtStatus::kAccessDenied:
+      return "STATUS_ACCESS_DENIED";
+    case NtStatus::kBufferTooSmall:
+      return "STATUS_BUFFER_TOO_SMALL";
+    case NtStatus::kObjectTypeMismatch:
+      return "STATUS_OBJECT_TYPE_MISMATCH";
+    case NtStatus::kNotLocked:
+      return "STATUS_NOT_LOCKED";
+    case NtStatus::kObjectNameInvalid:
+      return "STATUS_OBJECT_NAME_INVALID";
+    case NtStatus::kObjectNameNotFound:
+      return "STATUS_OBJECT_NAME_NOT_FOUND";
+    case NtStatus::kObjectNameCollision:
+      return "STATUS_OBJECT_NAME_COLLISION";
+    case NtStatus::kPortDisconnected:
+      return "STATUS_PORT_DISCONNECTED";
+    case NtStatus::kObjectPathInvalid:
+      return "STATUS_OBJECT_PATH_INVALID";
+    case NtStatus::kObjectPathNotFound:
+      return "STATUS_OBJECT_PATH_NOT_FOUND";
+    case NtStatus::kObjectPathSyntaxBad:
+      return "STATUS_OBJECT_PATH_SYNTAX_BAD";
+    case NtStatus::kDataError:
+      return "STATUS_DATA_ERROR";
+    case NtStatus::kCrcError:
+      return "STATUS_CRC_ERROR";
+    case NtStatus::kSharingViolation:
+      return "STATUS_SHARING_VIOLATION";
+    case NtStatus::kQuotaExceeded:
+      return "STATUS_QUOTA_EXCEEDED";
+    case NtStatus::kEasNotSupported:
+      return "STATUS_EAS_NOT_SUPPORTED";
+    case NtStatus::kEaTooLarge:
+      return "STATUS_EA_TOO_LARGE";
+    case NtStatus::kNonexistentEaEntry:
+      return "STATUS_NONEXISTENT_EA_ENTRY";
+    case NtStatus::kNoEasOnFile:
+      return "STATUS_NO_EAS_ON_FILE";
+    case NtStatus::kEaCorruptError:
+      return "STATUS_EA_CORRUPT_ERROR";
+    case NtStatus::kFileLockConflict:
+      return "STATUS_FILE_LOCK_CONFLICT";
+    case NtStatus::kLockNotGranted:
+      return "STATUS_LOCK_NOT_GRANTED";
+    case NtStatus::kDeletePending:
+      return "STATUS_DELETE_PENDING";
+    case NtStatus::kUnknownRevision:
+      return "STATUS_UNKNOWN_REVISION";
+    case NtStatus::kRevisionMismatch:
+      return "STATUS_REVISION_MISMATCH";
+    case NtStatus::kInvalidOwner:
+      return "STATUS_INVALID_OWNER";
+    case NtStatus::kInvalidPrimaryGroup:
+      return "STATUS_INVALID_PRIMARY_GROUP";
+    case NtStatus::kNoImpersonationToken:
+      return "STATUS_NO_IMPERSONATION_TOKEN";
+    case NtStatus::kNoLogonServers:
+      return "STATUS_NO_LOGON_SERVERS";
+    case NtStatus::kNoSuchLogonSession:
+      return "STATUS_NO_SUCH_LOGON_SESSION";
+    case NtStatus::kNoSuchPrivilege:
+      return "STATUS_NO_SUCH_PRIVILEGE";
+    case NtStatus::kPrivilegeNotHeld:
+      return "STATUS_PRIVILEGE_NOT_HELD";
+    case NtStatus::kInvalidAccountName:
+      return "STATUS_INVALID_ACCOUNT_NAME";
+    case NtStatus::kUserExists:
+      return "STATUS_USER_EXISTS";
+    case NtStatus::kNoSuchUser:
+      return "STATUS_NO_SUCH_USER";
+    case NtStatus::kNoSuchGroup:
+      return "STATUS_NO_SUCH_GROUP";
+    case NtStatus::kWrongPassword:
+      return "STATUS_WRONG_PASSWORD";
+    case NtStatus::kLogonFailure:
+      return "STATUS_LOGON_FAILURE";
+    case NtStatus::kAccountRestriction:
+      return "STATUS_ACCOUNT_RESTRICTION";
+    case NtStatus::kInvalidLogonHours:
+      return "STATUS_INVALID_LOGON_HOURS";
+    case NtStatus::kInvalidWorkstation:
+      return "STATUS_INVALID_WORKSTATION";
+    case NtStatus::kPasswordExpired:
+      return "STATUS_PASSWORD_EXPIRED";
+    case NtStatus::kAccountDisabled:
+      return "STATUS_ACCOUNT_DISABLED";
+    case NtStatus::kNoneMapped:
+      return "STATUS_NONE_MAPPED";
+    case NtStatus::kInvalidAcl:
+      return "STATUS_INVALID_ACL";
+    case NtStatus::kInvalidSid:
+      return "STATUS_INVALID_SID";
+    case NtStatus::kInvalidSecurityDescr:
+      return "STATUS_INVALID_SECURITY_DESCR";
+    case NtStatus::kNoToken:
+      return "STATUS_NO_TOKEN";
+    case NtStatus::kRangeNotLocked:
+      return "STATUS_RANGE_NOT_LOCKED";
+    case NtStatus::kDiskFull:
+      return "STATUS_DISK_FULL";
+    case NtStatus::kInsufficientResources:
+      return "STATUS_INSUFFICIENT_RESOURCES";
+    case NtStatus::kDfsExitPathFound:
+      return "STATUS_DFS_EXIT_PATH_FOUND";
+    case NtStatus::kMediaWriteProtected:
+      return "STATUS_MEDIA_WRITE_PROTECTED";
+    case NtStatus::kBadImpersonationLevel:
+      return "STATUS_BAD_IMPERSONATION_LEVEL";
+    case NtStatus::kBadValidationClass:
+      return "STATUS_BAD_VALIDATION_CLASS";
+    case NtStatus::kInstanceNotAvailable:
+      return "STATUS_INSTANCE_NOT_AVAILABLE";
+    case NtStatus::kPipeNotAvailable:
+      return "STATUS_PIPE_NOT_AVAILABLE";
+    case NtStatus::kInvalidPipeState:
+      return "STATUS_INVALID_PIPE_STATE";
+    case NtStatus::kPipeBusy:
+      return "STATUS_PIPE_BUSY";
+    case NtStatus::kPipeDisconnected:
+      return "STATUS_PIPE_DISCONNECTED";
+    case NtStatus::kPipeClosing:
+      return "STATUS_PIPE_CLOSING";
+    case NtStatus::kInvalidReadMode:
+      return "STATUS_INVALID_READ_MODE";
+    case NtStatus::kIoTimeout:
+      return "STATUS_IO_TIMEOUT";
+    case NtStatus::kFileForcedClosed:
+      return "STATUS_FILE_FORCED_CLOSED";
+    case NtStatus::kFileIsADirectory:
+      return "STATUS_FILE_IS_A_DIRECTORY";
+    case NtStatus::kNotSupported:
+      return "STATUS_NOT_SUPPORTED";
+    case NtStatus::kBadNetworkPath:
+      return "STATUS_BAD_NETWORK_PATH";
+    case NtStatus::kNetworkBusy:
+      return "STATUS_NETWORK_BUSY";
+    case NtStatus::kUnexpectedNetworkError:
+      return "STATUS_UNEXPECTED_NETWORK_ERROR";
+    case NtStatus::kNetworkNameDeleted:
+      return "STATUS_NETWORK_NAME_DELETED";
+    case NtStatus::kNetworkAccessDenied:
+      return "STATUS_NETWORK_ACCESS_DENIED";
+    case NtStatus::kBadDeviceType:
+      return "STATUS_BAD_DEVICE_TYPE";
+    case NtStatus::kBadNetworkName:
+      return "STATUS_BAD_NETWORK_NAME";
+    case NtStatus::kTooManySessions:
+      return "STATUS_TOO_MANY_SESSIONS";
+    case NtStatus::kRequestNotAccepted:
+      return "STATUS_REQUEST_NOT_ACCEPTED";
+    case NtStatus::kNotSameDevice:
+      return "STATUS_NOT_SAME_DEVICE";
+    case NtStatus::kFileRenamed:
+      return "STATUS_FILE_RENAMED";
+    case NtStatus::kPipeEmpty:
+      return "STATUS_PIPE_EMPTY";
+    case NtStatus::kOplockNotGranted:
+      return "STATUS_OPLOCK_NOT_GRANTED";
+    case NtStatus::kInvalidOplockProtocol:
+      return "STATUS_INVALID_OPLOCK_PROTOCOL";
+    case NtStatus::kInternalError:
+      return "STATUS_INTERNAL_ERROR";
+    case NtStatus::kInvalidUserBuffer:
+      return "STATUS_INVALID_USER_BUFFER";
+    case NtStatus::kDirectoryNotEmpty:
+      return "STATUS_DIRECTORY_NOT_EMPTY";
+    case NtStatus::kFileCorruptError:
+      return "STATUS_FILE_CORRUPT_ERROR";
+    case NtStatus::kNotADirectory:
+      return "STATUS_NOT_A_DIRECTORY";
+    case NtStatus::kNameTooLong:
+      return "STATUS_NAME_TOO_LONG";
+    case NtStatus::kFilesOpen:
+      return "STATUS_FILES_OPEN";
+    case NtStatus::kTooManyOpenedFiles:
+      return "STATUS_TOO_MANY_OPENED_FILES";
+    case NtStatus::kCancelled:
+      return "STATUS_CANCELLED";
+    case NtStatus::kCannotDelete:
+      return "STATUS_CANNOT_DELETE";
+    case NtStatus::kFileDeleted:
+      return "STATUS_FILE_DELETED";
+    case NtStatus::kFileClosed:
+      return "STATUS_FILE_CLOSED";
+    case NtStatus::kTimeDifferenceAtDc:
+      return "STATUS_TIME_DIFFERENCE_AT_DC";
+    case NtStatus::kInvalidLevel:
+      return "STATUS_INVALID_LEVEL";
+    case NtStatus::kPipeBroken:
+      return "STATUS_PIPE_BROKEN";
+    case NtStatus::kNoSuchAlias:
+      return "STATUS_NO_SUCH_ALIAS";
+    case NtStatus::kUnmappableCharacter:
+      return "STATUS_UNMAPPABLE_CHARACTER";
+    case NtStatus::kInvalidDeviceState:
+      return "STATUS_INVALID_DEVICE_STATE";
+    case NtStatus::kIoDeviceError:
+      return "STATUS_IO_DEVICE_ERROR";
+    case NtStatus::kTrustedRelationshipFailure:
+      return "STATUS_TRUSTED_RELATIONSHIP_FAILURE";
+    case NtStatus::kNologonServerTrustAccount:
+      return "STATUS_NOLOGON_SERVER_TRUST_ACCOUNT";
+    case NtStatus::kFsDriverRequired:
+      return "STATUS_FS_DRIVER_REQUIRED";
+    case NtStatus::kInvalidLockRange:
+      return "STATUS_INVALID_LOCK_RANGE";
+    case NtStatus::kUserSessionDeleted:
+      return "STATUS_USER_SESSION_DELETED";
+    case NtStatus::kInvalidBufferSize:
+      return "STATUS_INVALID_BUFFER_SIZE";
+    case NtStatus::kInvalidAddressComponent:
+      return "STATUS_INVALID_ADDRESS_COMPONENT";
+    case NtStatus::kConnectionDisconnected:
+      return "STATUS_CONNECTION_DISCONNECTED";
+    case NtStatus::kConnectionReset:
+      return "STATUS_CONNECTION_RESET";
+    case NtStatus::kPasswordMustChange:
+      return "STATUS_PASSWORD_MUST_CHANGE";
+    case NtStatus::kNotFound:
+      return "STATUS_NOT_FOUND";
+    case NtStatus::kDuplicateObjectid:
+      return "STATUS_DUPLICATE_OBJECTID";
+    case NtStatus::kRetry:
+      return "STATUS_RETRY";
+    case NtStatus::kAccountLockedOut:
+      return "STATUS_ACCOUNT_LOCKED_OUT";
+    case NtStatus::kUserMappedFile:
+      return "STATUS_USER_MAPPED_FILE";
+    case NtStatus::kPathNotCovered:
+      return "STATUS_PATH_NOT_COVERED";
+    case NtStatus::kTooManyLinks:
+      return "STATUS_TOO_MANY_LINKS";
+    case NtStatus::kNoMatch:
+      return "STATUS_NO_MATCH";
+    case NtStatus::kNotAReparsePoint:
+      return "STATUS_NOT_A_REPARSE_POINT";
+    case NtStatus::kIoReparseTagInvalid:
+      return "STATUS_IO_REPARSE_TAG_INVALID";
+    case NtStatus::kIoReparseTagMismatch:
+      return "STATUS_IO_REPARSE_TAG_MISMATCH";
+    case NtStatus::kIoReparseDataInvalid:
+      return "STATUS_IO_REPARSE_DATA_INVALID";
+    case NtStatus::kIoReparseTagNotHandled:
+      return "STATUS_IO_REPARSE_TAG_NOT_HANDLED";
+    case NtStatus::kDirectoryIsAReparsePoint:
+      return "STATUS_DIRECTORY_IS_A_REPARSE_POINT";
+    case NtStatus::kVolumeNotUpgraded:
+      return "STATUS_VOLUME_NOT_UPGRADED";
+    case NtStatus::kJournalNotActive:
+      return "STATUS_JOURNAL_NOT_ACTIVE";
+    case NtStatus::kMutualAuthenticationFailed:
+      return "STATUS_MUTUAL_AUTHENTICATION_FAILED";
+    case NtStatus::kObjectidNotFound:
+      return "STATUS_OBJECTID_NOT_FOUND";
+    case NtStatus::kShutdownInProgress:
+      return "STATUS_SHUTDOWN_IN_PROGRESS";
+    case NtStatus::kNetworkSessionExpired:
+      return "STATUS_NETWORK_SESSION_EXPIRED";
+    case NtStatus::kCompressionDisabled:
+      return "STATUS_COMPRESSION_DISABLED";
+    case NtStatus::kRequestOutOfSequence:
+      return "STATUS_REQUEST_OUT_OF_SEQUENCE";
+    case NtStatus::kEncounteredWriteInProgress:
+      return "STATUS_ENCOUNTERED_WRITE_IN_PROGRESS";
+    case NtStatus::kDeviceFeatureNotSupported:
+      return "STATUS_DEVICE_FEATURE_NOT_SUPPORTED";
+    case NtStatus::kInvalidToken:
+      return "STATUS_INVALID_TOKEN";
+    case NtStatus::kServerUnavailable:
+      return "STATUS_SERVER_UNAVAILABLE";
+    case NtStatus::kFileNotAvailable:
+      return "STATUS_FILE_NOT_AVAILABLE";
+    case NtStatus::kShareUnavailable:
+      return "STATUS_SHARE_UNAVAILABLE";
+    case NtStatus::kContextMismatch:
+      return "STATUS_CONTEXT_MISMATCH";
+    case NtStatus::kVolumeDirty:
+      return "STATUS_VOLUME_DIRTY";
+    case NtStatus::kBadData:
+      return "STATUS_BAD_DATA";
+    case NtStatus::kInvalidSignature:
+      return "STATUS_INVALID_SIGNATURE";
+    case NtStatus::kHashNotSupported:
+      return "STATUS_HASH_NOT_SUPPORTED";
+    case NtStatus::kOffloadReadFltNotSupported:
+      return "STATUS_OFFLOAD_READ_FLT_NOT_SUPPORTED";
+    case NtStatus::kOffloadWriteFltNotSupported:
+      return "STATUS_OFFLOAD_WRITE_FLT_NOT_SUPPORTED";
+    case NtStatus::kOffloadReadFileNotSupported:
+      return "STATUS_OFFLOAD_READ_FILE_NOT_SUPPORTED";
+    case NtStatus::kOffloadWriteFileNotSupported:
+      return "STATUS_OFFLOAD_WRITE_FILE_NOT_SUPPORTED";
+    case NtStatus::kSmbNoPreauthIntegrityHashOverlap:
+      return "STATUS_SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP";
+    case NtStatus::kSmbBadClusterDialect:
+      return "STATUS_SMB_BAD_CLUSTER_DIALECT";
   }
   return "STATUS_UNKNOWN";
 }

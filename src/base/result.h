@@ -1,5 +1,5 @@
-// Result<T>: a value or an Error. Used everywhere below the commands; smb2/common/error_status.cc is the
-// one place that turns an Error into the NTSTATUS a client sees.
+// Result<T>: a value or an Error. Used everywhere below the commands; smb2/common/error_status.cc
+// is the one place that turns an Error into the NTSTATUS a client sees.
 #pragma once
 
 #include <cerrno>
@@ -68,19 +68,19 @@ inline std::unexpected<Error> fail_last_os() { return fail(Error::last_os_error(
 // CO_ forms are the same inside a coroutine.
 #define BRAID_JOIN_(a, b) a##b
 #define BRAID_JOIN(a, b) BRAID_JOIN_(a, b)
-#define BRAID_TRY_(tmp, ret, decl, ...)                  \
-  auto&& tmp = (__VA_ARGS__);                            \
-  if (!tmp) [[unlikely]]                                 \
-    ret std::unexpected(tmp.error());                    \
+#define BRAID_TRY_(tmp, ret, decl, ...) \
+  auto&& tmp = (__VA_ARGS__);           \
+  if (!tmp) [[unlikely]]                \
+    ret std::unexpected(tmp.error());   \
   decl = *std::move(tmp)
 #define BRAID_TRY(decl, ...) \
   BRAID_TRY_(BRAID_JOIN(try_result_, __COUNTER__), return, decl, __VA_ARGS__)
 #define BRAID_CO_TRY(decl, ...) \
   BRAID_TRY_(BRAID_JOIN(try_result_, __COUNTER__), co_return, decl, __VA_ARGS__)
-#define BRAID_CHECK_(ret, ...)                                            \
-  do {                                                                    \
-    if (auto&& check_result = (__VA_ARGS__); !check_result) [[unlikely]]  \
-      ret std::unexpected(check_result.error());                          \
+#define BRAID_CHECK_(ret, ...)                                           \
+  do {                                                                   \
+    if (auto&& check_result = (__VA_ARGS__); !check_result) [[unlikely]] \
+      ret std::unexpected(check_result.error());                         \
   } while (0)
 #define BRAID_CHECK(...) BRAID_CHECK_(return, __VA_ARGS__)
 #define BRAID_CO_CHECK(...) BRAID_CHECK_(co_return, __VA_ARGS__)

@@ -26,7 +26,7 @@ std::string reason(int error_number) { return std::generic_category().message(er
 // Or there is none to look for, or nobody to ask.
 bool is_group(const std::string& name) {
   if (name.empty()) return true;
-  struct group entry {};
+  struct group entry{};
   struct group* found = nullptr;
   std::vector<char> buffer(1 << 20);  // a group with very many members
   const int error = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);

@@ -323,8 +323,8 @@ TEST(Restart, KeysThatWaitAreMarkedInTheDocuments) {
   const std::string text = describe_keys();
   const size_t start = text.find("  state_dir: ");
   ASSERT_NE(start, text.npos);
-  EXPECT_TRUE(text.substr(start, text.find("  name: ") - start)
-                  .contains("A change waits for a restart."));
+  EXPECT_TRUE(
+      text.substr(start, text.find("  name: ") - start).contains("A change waits for a restart."));
   EXPECT_FALSE(text.substr(text.find("  log_level: ")).contains("A change waits"));
   EXPECT_TRUE(keys_as_json().contains("\"restart\": true"));
 }

@@ -187,17 +187,14 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      R"(["0.0.0.0:445", "[::]:445"])",
      "Where to accept connections. Addresses are numbers, not names. One that the machine does not "
      "have yet is listened to all the same, so that it may come later.",
-     listen,
-     PathRule::kNone, kAtRestart<&Server::listen>},
+     listen, PathRule::kNone, kAtRestart<&Server::listen>},
     {"state_dir", "an absolute path", R"("/var/lib/braid")",
      "The folder that holds the users and what must survive a restart. It is made, readable by its "
      "owner only, when it is missing; the folder above it must be there.",
-     path<&Server::state_dir, Server>,
-     PathRule::kNone, kAtRestart<&Server::state_dir>},
+     path<&Server::state_dir, Server>, PathRule::kNone, kAtRestart<&Server::state_dir>},
     {"name", "a name of up to 63 bytes", R"("")",
      "The name clients see. Empty means the machine's host name up to its first dot.",
-     text<&Server::name, Server, 63>,
-     PathRule::kNone, kAtRestart<&Server::name>},
+     text<&Server::name, Server, 63>, PathRule::kNone, kAtRestart<&Server::name>},
     {"min_dialect", kDialectNames, R"("3.0")",
      "The oldest dialect that is spoken. Below 3.0 there is no encryption, and signing is weaker.",
      choice<&Server::min_dialect, kDialects, Server>},
@@ -214,13 +211,11 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"workers", "a whole number from 1 to 64", "1",
      "How many worker processes serve clients. All connections of a client meet in one; a crash "
      "of it cuts off its clients only.",
-     number<&Server::workers, Server, 1, 64>,
-     PathRule::kNone, kAtRestart<&Server::workers>},
+     number<&Server::workers, Server, 1, 64>, PathRule::kNone, kAtRestart<&Server::workers>},
     {"threads", "a whole number from 0 to 256", "0",
      "How many threads of a worker serve connections. 0 means one for each processor. Each brings "
      "eight more for what waits for disks, up to 128 of those.",
-     number<&Server::threads, Server, 0, 256>,
-     PathRule::kNone, kAtRestart<&Server::threads>},
+     number<&Server::threads, Server, 0, 256>, PathRule::kNone, kAtRestart<&Server::threads>},
     {"memory_limit", "a whole number from 64 to 16777216, or 0", "0",
      "How many MiB clients may make all workers together hold: requests, answers that are not "
      "read, and what open files need. Each worker has an equal part of it, which is to be 64 at "
@@ -230,28 +225,26 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"keytab", "an absolute path", R"("")",
      "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos. While its disk "
      "does not answer, Kerberos logons fail and everything else goes on.",
-     path<&Server::keytab, Server>, PathRule::kReadableFile,
-     kAtRestart<&Server::keytab>},
+     path<&Server::keytab, Server>, PathRule::kReadableFile, kAtRestart<&Server::keytab>},
     {"min_uid", "a whole number from 1 to 4294967294", "1000",
      "The lowest uid of a Unix user that an account or a Kerberos principal may act as. Below it "
      "are the system's own users; root is never one. Without root everything acts as the server's "
      "own user, whatever its uid.",
-     number<&Server::min_uid, Server, 1, 4'294'967'294>,
-     PathRule::kNone, kAtRestart<&Server::min_uid>},
+     number<&Server::min_uid, Server, 1, 4'294'967'294>, PathRule::kNone,
+     kAtRestart<&Server::min_uid>},
     {"interfaces", R"(a list such as ["eth0;speed=10G;rss", "10.0.2.2;movable", "bond*"])", "[]",
      "Which addresses clients are told of, so that they open further channels to them: interfaces, "
      "beginnings of their names with a *, or addresses. The first entry that matches an address "
      "decides, and one that none matches is not offered. After a semicolon: speed, rss or no-rss "
      "in place of what the driver says, and movable for an address that may go to another machine, "
      "which only clients connected to it hear of. Empty means all, as the system shows them.",
-     interfaces,
-     PathRule::kNone, kAtRestart<&Server::interfaces>},
+     interfaces, PathRule::kNone, kAtRestart<&Server::interfaces>},
     {"break_retry", R"("spec" or "windows")", R"("spec")",
      "What becomes of an oplock or lease break whose channel does not acknowledge it. spec: it "
      "goes to the next channel; windows: lease breaks do, oplock breaks are sent once, on the "
      "channel that was bound last.",
-     choice<&Server::break_retry, kBreakRetries, Server>,
-     PathRule::kNone, kAtRestart<&Server::break_retry>},
+     choice<&Server::break_retry, kBreakRetries, Server>, PathRule::kNone,
+     kAtRestart<&Server::break_retry>},
     {"log_level", R"("debug", "info", "warning" or "error")", R"("info")",
      "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},
 });
@@ -354,10 +347,11 @@ std::string quoted(std::string_view plain) {
 template <class Section>
 void add_json(std::string& out, std::string_view section, std::span<const Key<Section>> keys) {
   for (const auto& key : keys) {
-    out += fmt::format("{}  {{\"section\": {}, \"key\": {}, \"accepts\": {}, \"default\": {}, "
-                   "\"doc\": {}, \"restart\": {}}}",
-                   out.empty() ? "" : ",\n", quoted(section), quoted(key.name), quoted(key.accepts),
-                   quoted(key.default_text), quoted(key.doc), key.at_restart ? "true" : "false");
+    out += fmt::format(
+        "{}  {{\"section\": {}, \"key\": {}, \"accepts\": {}, \"default\": {}, "
+        "\"doc\": {}, \"restart\": {}}}",
+        out.empty() ? "" : ",\n", quoted(section), quoted(key.name), quoted(key.accepts),
+        quoted(key.default_text), quoted(key.doc), key.at_restart ? "true" : "false");
   }
 }
 

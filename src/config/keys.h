@@ -18,7 +18,8 @@ enum class PathRule : uint8_t { kNone, kDirectoryOrNothing, kReadableFile };
 template <class Section>
 using Store = bool (*)(Section&, const Value&);
 
-// For a key whose change waits for a restart: compares its value in two sections, and takes it over.
+// For a key whose change waits for a restart: compares its value in two sections, and takes it
+// over.
 template <class Section>
 struct AtRestart {
   bool (*is_same)(const Section&, const Section&) = nullptr;

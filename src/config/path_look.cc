@@ -26,7 +26,7 @@ struct Record {
 
 PathLook look_at_one(const std::string& path) {
   PathLook look{.answers = true};
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
     look.error = errno;
     return look;

@@ -68,8 +68,8 @@ std::string path_complaint(const std::string& path, PathRule rule, const PathLoo
     return fmt::format("{} is not a directory; give the path of one", path);
   }
   if (look.error != 0) {
-    const char* const advice =
-        look.error == ENOENT ? "make it or correct the path" : "correct the path or its permissions";
+    const char* const advice = look.error == ENOENT ? "make it or correct the path"
+                                                    : "correct the path or its permissions";
     return fmt::format("{}: {}; {}", path, because(look.error), advice);
   }
   if (!look.is_file) return fmt::format("{} is not a file; give one", path);

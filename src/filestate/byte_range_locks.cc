@@ -9,21 +9,21 @@
 
 namespace braid::filestate {
 
-bool ByteRangeLocks::State::has_room(Account account, size_t more, size_t Count::*of, size_t now,
+bool ByteRangeLocks::State::has_room(Account account, size_t more, size_t Count::* of, size_t now,
                                      size_t most) const {
   const auto own = by_account.find(account);
   const size_t has = own == by_account.end() ? 0 : own->second.*of;
   return has + more <= fair_share(most, now - has);
 }
 
-void ByteRangeLocks::State::count(OpenToken owner, Account account, size_t Count::*of) {
+void ByteRangeLocks::State::count(OpenToken owner, Account account, size_t Count::* of) {
   Owner& counted = owners[owner];
   counted.account = account;
   ++(counted.count.*of);
   ++(by_account[account].*of);
 }
 
-void ByteRangeLocks::State::uncount(OpenToken owner, size_t Count::*of) {
+void ByteRangeLocks::State::uncount(OpenToken owner, size_t Count::* of) {
   const auto is_nothing = [](const Count& count) { return count.held + count.waiting == 0; };
   const auto counted = owners.find(owner);
   const auto user = by_account.find(counted->second.account);

@@ -134,9 +134,9 @@ class ByteRangeLocks {
     PartTable* parts = nullptr;
     uint64_t stream = 0;
 
-    bool has_room(Account account, size_t more, size_t Count::*of, size_t now, size_t most) const;
-    void count(OpenToken owner, Account account, size_t Count::*of);
-    void uncount(OpenToken owner, size_t Count::*of);
+    bool has_room(Account account, size_t more, size_t Count::* of, size_t now, size_t most) const;
+    void count(OpenToken owner, Account account, size_t Count::* of);
+    void uncount(OpenToken owner, size_t Count::* of);
     const Arrival* first_blocked_by(HeldLocks::Slot slot) const;
     void hold(OpenToken owner, Account account, const LockRange& range);
     void drop(HeldLocks::Slot slot);

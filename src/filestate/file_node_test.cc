@@ -60,10 +60,9 @@ class Mirrored {
   uint64_t below(uint64_t limit) { return random_() % limit; }
   std::string name() { return "name" + std::to_string(below(6)); }
   Deleter somebody() {
-    return make_deleter(
-        std::make_shared<const UnixCredentials>(
-            UnixCredentials{.uid = static_cast<uid_t>(below(3)), .gid = 1, .groups = {2, 3}}),
-        below(2) == 0 ? "" : "docs", name());
+    return make_deleter(std::make_shared<const UnixCredentials>(UnixCredentials{
+                            .uid = static_cast<uid_t>(below(3)), .gid = 1, .groups = {2, 3}}),
+                        below(2) == 0 ? "" : "docs", name());
   }
   FileKey key(uint64_t stream) const { return {1, 100, stream}; }
 

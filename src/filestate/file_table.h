@@ -104,8 +104,8 @@ class FileTable {
   // caching of all who have it or a stream of it open, so that what they keep open for themselves
   // only is closed. kWait: ask again at kRetryOperation of `ref`. kFail: ACCESS_DENIED (it is open,
   // or with kPosix open to somebody who does not share deletion, or a stream of it is open),
-  // DELETE_PENDING (that name is to be deleted; or `taken_by`: somebody is just taking it, or making
-  // what has it).
+  // DELETE_PENDING (that name is to be deleted; or `taken_by`: somebody is just taking it, or
+  // making what has it).
   ReplaceDecision begin_replace(const FileKey& target, std::string_view path, const OpenRef& ref,
                                 DeleteSemantics semantics);
   // Before the stream of `ref` is called `name`, [MS-FSA] 2.1.5.15.12.1. kFail: ACCESS_DENIED (it

@@ -378,9 +378,8 @@ class Comparison {
         expect(a == b, "cancelled");
         return "cancel";
       }
-      both(again.worker, [&](FileTable& table) {
-        return table.cancel_wait({again.file, again.request.token});
-      });
+      both(again.worker,
+           [&](FileTable& table) { return table.cancel_wait({again.file, again.request.token}); });
       return open(again);
     }
     if (opens_.size() < 3 || (opens_.size() < 12 && below(3) == 0)) {
@@ -424,15 +423,13 @@ class Comparison {
       case 2: {
         const bool at_once = below(2) == 0;
         const LockId id{++last_lock_};
-        check(both(known.worker, [&](FileTable& table) {
-          return table.lock(of, {&range, 1}, at_once, id);
-        }));
+        check(both(known.worker,
+                   [&](FileTable& table) { return table.lock(of, {&range, 1}, at_once, id); }));
         return "lock";
       }
       case 3: {
-        const auto [a, b] = both(known.worker, [&](FileTable& table) {
-          return table.unlock(of, {&range, 1});
-        });
+        const auto [a, b] =
+            both(known.worker, [&](FileTable& table) { return table.unlock(of, {&range, 1}); });
         expect(a == b, "unlock");
         return "unlock";
       }

@@ -149,8 +149,8 @@ struct OpenDecision {
   std::optional<LeaseGrant> lease;
   bool sharing_violation = false;  // with kWait: and nothing else is waited for, as far as is known
   // With DELETE_PENDING: a disconnected open was given up for this one or another newcomer, and its
-  // worker deletes the file because of that. Ask again when it is gone. Or what has the name is just
-  // being made, and not known here yet.
+  // worker deletes the file because of that. Ask again when it is gone. Or what has the name is
+  // just being made, and not known here yet.
   bool deletes_purged = false;
   store::WorkerTag deleted_by{};
   FileKey waits_for{};  // with that: the file, or FileTable::key_of_name()

@@ -17,7 +17,7 @@ class Link {
   bool is_linked() const { return chain_ != nullptr; }
 
  private:
-  template <class U, Link<U> U::*kLink>
+  template <class U, Link<U> U::* kLink>
   friend class Chain;
   T* before_ = nullptr;
   T* behind_ = nullptr;
@@ -25,7 +25,7 @@ class Link {
 };
 
 // Owns nothing: members leave before they go. Thread: whose lock the members have.
-template <class T, Link<T> T::*kLink>
+template <class T, Link<T> T::* kLink>
 class Chain {
  public:
   Chain() = default;

@@ -44,8 +44,8 @@ class TaskScope {
     return Awaiter{*this};
   }
 
-  // The same for a thread that is not a reactor: blocks it. After the last task ended nothing of the
-  // scope is touched any more, so its owner may destroy it.
+  // The same for a thread that is not a reactor: blocks it. After the last task ended nothing of
+  // the scope is touched any more, so its owner may destroy it.
   void wait() {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [this] { return running_ == 0; });

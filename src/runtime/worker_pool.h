@@ -133,8 +133,7 @@ class WorkerPool::Seat : public Executor {
     bool is_here;
     bool await_ready() const noexcept { return is_here; }
     bool await_suspend(std::coroutine_handle<> handle) const {
-      return seat.pool_.enqueue(
-          seat, [handle] { handle.resume(); }, Kind::kMayBeWithdrawn);
+      return seat.pool_.enqueue(seat, [handle] { handle.resume(); }, Kind::kMayBeWithdrawn);
     }
     [[nodiscard]] Result<void> await_resume() const { return seat.check_wanted(); }
   };

@@ -80,8 +80,7 @@ TEST_F(ChannelLife, CloseSentAgainIsAnsweredWithTheFirst) {
   second.send(second.signed_request(Command::kClose, close));
   ASSERT_TRUE(eventually([&] { return session->find_open(id) == nullptr; }));
   // No channel was lost: whoever closes twice hears so.
-  EXPECT_EQ(second.status_of(second.signed_request(Command::kClose, close)),
-            NtStatus::kFileClosed);
+  EXPECT_EQ(second.status_of(second.signed_request(Command::kClose, close)), NtStatus::kFileClosed);
   lose(second);
   const uint64_t again = first.next_message_id;
   first.send(first.signed_request(Command::kClose, close));

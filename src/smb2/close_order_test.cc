@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "runtime/task_scope.h"
-#include "smb2/files/close_open.h"
 #include "smb2/commands/file_requests_testing.h"
+#include "smb2/files/close_open.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/smb2/flush.h"
 #include "wire/smb2/ioctl.h"
@@ -72,7 +72,8 @@ struct CloseOrder : FileRequests {
         client.request(Command::kCreate, RawClient::create_body("held" + std::to_string(asked))));
     plan->await_held(1);
     client.send(std::move(message));
-    for (int i = 0; i < 100'000 && engine.server().files.pool.load().waiting != 1; ++i) engine.settle();
+    for (int i = 0; i < 100'000 && engine.server().files.pool.load().waiting != 1; ++i)
+      engine.settle();
     EXPECT_EQ(engine.server().files.pool.load().waiting, 1u);
     close(closed);
     plan->let_go();

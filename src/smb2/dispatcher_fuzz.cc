@@ -218,7 +218,8 @@ class Run {
 
  private:
   void note_sessions() {
-    for (const auto& session : engine_.server().logons.session_table.all()) sessions_.push_back(session);
+    for (const auto& session : engine_.server().logons.session_table.all())
+      sessions_.push_back(session);
   }
   void step() {
     const Chunk chunk(script_);

@@ -219,8 +219,7 @@ TEST_F(FairnessTest, OpenOfATreeThatIsGoneDeletesWhatItWasToDelete) {
   auto look = RawClient::create_body("gone");
   look.create_disposition = wire::CreateDisposition::kOpen;
   EXPECT_TRUE(eventually([&] {
-    return other.status_of(other.request(Command::kCreate, look)) ==
-           NtStatus::kObjectNameNotFound;
+    return other.status_of(other.request(Command::kCreate, look)) == NtStatus::kObjectNameNotFound;
   }));
 }
 
@@ -252,8 +251,7 @@ TEST_F(FairnessTest, CallsOfAPipeRunOnThePool) {
   ASSERT_NE(pipe, FileId{});
   const size_t before = load().turns_taken;
   const Bytes data(4, 'x');
-  busy.status_of(
-      busy.request(Command::kWrite, wire::WriteRequest{.file_id = pipe, .data = data}));
+  busy.status_of(busy.request(Command::kWrite, wire::WriteRequest{.file_id = pipe, .data = data}));
   EXPECT_EQ(load().turns_taken, before + 1);
 }
 

@@ -1,7 +1,7 @@
 // CREATEs that are sent again. [MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request",
 // Create Context Validation, and 3.3.5.9.10.
-#include "smb2/files/durable_testing.h"
 #include "smb2/common/limits.h"
+#include "smb2/files/durable_testing.h"
 
 namespace braid::smb2 {
 namespace {

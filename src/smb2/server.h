@@ -22,8 +22,8 @@
 #include "runtime/worker_pool.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
-#include "smb2/shares/live_settings.h"
 #include "smb2/logons/logon_services.h"
+#include "smb2/shares/live_settings.h"
 #include "smb2/shares/share.h"
 #include "transport/transport.h"
 

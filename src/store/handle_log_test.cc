@@ -356,7 +356,7 @@ TEST(PosixLogFolder, LogOnADiskIsReadBack) {
   EXPECT_EQ(found.condition, LogCondition::kWhole);
   EXPECT_EQ(found.records.size(), 100u);
   EXPECT_EQ(found.records.at("99").value, "4999");
-  struct stat about {};
+  struct stat about{};
   ASSERT_EQ(::stat((path + "/" + name).c_str(), &about), 0);
   EXPECT_EQ(about.st_mode & 0777, 0600u);
   EXPECT_TRUE(remove_log(*folder, name));
@@ -378,7 +378,7 @@ TEST(PosixLogFolder, IsTheServersWhoeverTheThreadActsAs) {
     done = log ? Result<void>() : Result<void>(fail(log.error()));
   }).join();
   EXPECT_TRUE(done);
-  struct stat about {};
+  struct stat about{};
   ASSERT_EQ(::stat((path + "/" + log_name(handle_owner())).c_str(), &about), 0);
   EXPECT_EQ(about.st_uid, ::geteuid());
   std::filesystem::remove_all(path);

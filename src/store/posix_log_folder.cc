@@ -23,7 +23,7 @@ class PosixLogFile final : public LogFile {
   explicit PosixLogFile(UniqueFd fd) : fd_(std::move(fd)) {}
 
   Result<uint64_t> size() override {
-    struct stat about {};
+    struct stat about{};
     BRAID_CHECK(checked(::fstat(fd_.get(), &about)));
     return static_cast<uint64_t>(about.st_size);
   }
@@ -124,7 +124,7 @@ class PosixLogFolder final : public LogFolder {
     UniqueFd fd(
         ::openat(folder_.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
     if (!fd) return fail_last_os();
-    struct stat about {};
+    struct stat about{};
     BRAID_CHECK(checked(::fstat(fd.get(), &about)));
     if (!S_ISREG(about.st_mode)) return fail_os(EINVAL);
     return std::make_unique<PosixLogFile>(std::move(fd));

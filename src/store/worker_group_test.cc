@@ -59,8 +59,7 @@ TEST(WorkerGroup, MessageReachesTheHandlerOfItsTopicWithItsDescriptor) {
   ASSERT_TRUE(inbox.wait_for([&] { return inbox.messages.size() == 1; }));
   EXPECT_EQ(inbox.messages[0], "hello");
   ASSERT_EQ(inbox.fds.size(), 1u);
-  struct stat given {
-  }, own{};
+  struct stat given{}, own{};
   ::fstat(inbox.fds[0].get(), &given);
   ::fstat(workers.resources.region.get(), &own);
   EXPECT_EQ(given.st_ino, own.st_ino);

@@ -460,7 +460,9 @@ TEST(OverTcp, TransportIsMadeOnTheReactorThatServesIt) {
 
 TEST(OverTcp, ConnectionThatNobodyServesEnds) {
   const auto [a, b] = tcp_sockets();
-  { const MakeTransport nobody = over_tcp(UniqueFd(a)); }
+  {
+    const MakeTransport nobody = over_tcp(UniqueFd(a));
+  }
   char byte;
   EXPECT_EQ(read(b, &byte, 1), 0);
   close(b);

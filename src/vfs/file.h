@@ -183,7 +183,8 @@ class File {
   // file meanwhile.
   virtual Result<void> allocate(uint64_t size) = 0;
   // Whatever it was opened for, a directory too. EIO, ENOSPC and EDQUOT may tell of what was
-  // written through any open of the file, and the kernel tells it once: smb2/opens/sync.h remembers.
+  // written through any open of the file, and the kernel tells it once: smb2/opens/sync.h
+  // remembers.
   virtual Result<void> flush(Durability durability) = 0;
 
   // Data ranges within `within`, at most `max`, in order; a file without holes is one range.

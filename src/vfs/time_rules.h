@@ -21,8 +21,7 @@ struct alignas(4) TimeRules {
   TimeRule change = TimeRule::kSystem;
 
   bool any() const {
-    return access != TimeRule::kSystem || write != TimeRule::kSystem ||
-           change != TimeRule::kSystem;
+    return access != TimeRule::kSystem || write != TimeRule::kSystem || change != TimeRule::kSystem;
   }
   friend bool operator==(const TimeRules&, const TimeRules&) = default;
 };

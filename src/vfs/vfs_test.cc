@@ -415,8 +415,7 @@ TEST_P(AnyVolume, EnumerationShowsDotsAndAll) {
   EXPECT_EQ(batch[0].attributes.key, directory->key());
   EXPECT_EQ(batch[1].attributes.key, look("").attributes.key);
   batch.clear();
-  ASSERT_TRUE(walk->next(
-      10, [](std::string_view n) { return n.starts_with('t'); }, batch));
+  ASSERT_TRUE(walk->next(10, [](std::string_view n) { return n.starts_with('t'); }, batch));
   ASSERT_EQ(batch.size(), 1u);
   EXPECT_EQ(batch[0].name, "three");
   EXPECT_TRUE(batch[0].attributes.is_directory());

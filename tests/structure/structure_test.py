@@ -2,6 +2,7 @@
 """How the source tree is built up: floors, sizes, READMEs. Reads files, runs nothing."""
 import pathlib
 import re
+import subprocess
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -192,6 +193,15 @@ class Structure(unittest.TestCase):
         self.check([f"{shown(path)}: no #pragma once" for path in sources()
                     if path.suffix == ".h" and "#pragma once" not in
                     path.read_text(encoding="utf-8")])
+
+    def test_sources_are_laid_out_by_clang_format(self):
+        files = [path for folder in ("src", "tests") for path in sorted((ROOT / folder).rglob("*"))
+                 if path.suffix in (".h", ".cc")]
+        done = subprocess.run(["clang-format-19", "--dry-run", *files], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, check=True)
+        wrong = sorted(set(re.findall(r"^(\S+?):\d+:\d+: warning", done.stderr, re.M)))
+        self.check([f"{shown(pathlib.Path(file))}: clang-format-19 -i would change it"
+                    for file in wrong])
 
     def test_every_package_says_why(self):
         complaints = []

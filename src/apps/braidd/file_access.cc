@@ -46,7 +46,7 @@ uint64_t rights_of_version(long version) {
 // What is not there is no rule's; nothing depends on one of the many places of name services.
 void allow(int rules, const std::string& path, uint64_t rights) {
   const UniqueFd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
-  struct stat status {};
+  struct stat status{};
   if (!place || ::fstat(place.get(), &status) != 0) return;
   landlock_path_beneath_attr rule{};
   rule.allowed_access = S_ISDIR(status.st_mode) ? rights : rights & kOfAFile;
@@ -75,7 +75,7 @@ std::string real_path(const std::string& path) {
 }
 
 bool is_mount_point(const std::string& folder) {
-  struct statx status {};
+  struct statx status{};
   return ::statx(AT_FDCWD, folder.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) != 0 ||
          (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }

@@ -76,7 +76,7 @@ int complain(int status, const config::Problems& problems) {
 
 // What the supervisor gave: the text it started with, and the one of the last reload.
 std::expected<config::Snapshot, config::Problems> config_of_worker(const CommandLine& line,
-                                                                  int started_text, int text) {
+                                                                   int started_text, int text) {
   const auto started = config::parse(read_memory_file(started_text), line.config_file);
   if (!started) return std::unexpected(started.error());
   const auto wanted = config::parse(read_memory_file(text), line.config_file);

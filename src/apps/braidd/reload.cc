@@ -11,9 +11,10 @@ void name_what_waits(const config::Server& started, const config::Server& wanted
     log::warn("the new value of {} waits for a restart", key);
   }
   if (config::is_memory_limit_too_low(taken)) {
-    log::warn("memory_limit = {} is too little for the {} workers that there are until a restart; "
-              "each has {} MiB",
-              taken.memory_limit_mib, taken.workers, config::kMemoryOfWorkerMinMib);
+    log::warn(
+        "memory_limit = {} is too little for the {} workers that there are until a restart; "
+        "each has {} MiB",
+        taken.memory_limit_mib, taken.workers, config::kMemoryOfWorkerMinMib);
   }
 }
 

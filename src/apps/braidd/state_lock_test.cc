@@ -38,7 +38,9 @@ TEST_F(StateLockTest, SecondIsRefusedWithOneLineThatNamesTheFirst) {
 }
 
 TEST_F(StateLockTest, EndOfTheFirstFreesIt) {
-  { ASSERT_TRUE(lock_state_dir(folder_, "braid.toml")); }
+  {
+    ASSERT_TRUE(lock_state_dir(folder_, "braid.toml"));
+  }
   EXPECT_TRUE(lock_state_dir(folder_, "braid.toml"));
 }
 

@@ -47,10 +47,9 @@ Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Li
                        fmt::format("--workers={}", workers), "--name=" + config_->server.name,
                        "--config", config_->file}});
   }
-  children_.push_back(
-      {.name = "front",
-       .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
-                     fmt::format("--listeners={}", listeners_.size())}});
+  children_.push_back({.name = "front",
+                       .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
+                                     fmt::format("--listeners={}", listeners_.size())}});
 }
 
 int Supervisor::run() {
@@ -100,8 +99,7 @@ bool Supervisor::start(size_t index) {
   std::vector<int> fds{ends->second.get()};
   std::vector<std::string> arguments = child.arguments;
   if (index == front_index()) {
-    arguments.push_back(
-        fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
+    arguments.push_back(fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
     for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
   } else {
     fds.push_back(started_text->get());
@@ -293,8 +291,8 @@ void Supervisor::kill_all() {
     for (Child& child : children_) {
       if (child.pid >= 0 && ::waitpid(child.pid, nullptr, WNOHANG) != 0) child.pid = -1;
     }
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        end - system_clock().monotonic());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - system_clock().monotonic());
     if (none_runs(0, children_.size()) || left.count() <= 0) break;
     pollfd wait{signals_.get(), POLLIN, 0};
     ::poll(&wait, 1, static_cast<int>(left.count()));

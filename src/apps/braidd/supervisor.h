@@ -58,9 +58,9 @@ class Supervisor {
   int wait_ms() const;
   bool none_runs(size_t first, size_t last) const;
 
-  const config::Snapshot started_;   // with what waits for a restart
+  const config::Snapshot started_;  // with what waits for a restart
   const std::string started_text_;
-  config::Snapshot config_;          // now
+  config::Snapshot config_;  // now
   std::string text_;
   std::vector<Listener> listeners_;
   std::vector<Child> children_;                  // the workers by index, then the front

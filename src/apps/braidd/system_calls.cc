@@ -190,7 +190,7 @@ void on_refused(int /*signal*/, siginfo_t* info, void* raw_context) {
 }
 
 uint32_t refuse_with_a_line() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = on_refused;
   action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
   ::sigaction(SIGSYS, &action, nullptr);

@@ -123,8 +123,7 @@ TEST_F(SystemCalls, WorkerDoesItsWork) {
   EXPECT_EQ(in_role(Role::kWorker,
                     [] {
                       pthread_t thread;
-                      if (::pthread_create(
-                              &thread, nullptr, [](void* p) { return p; }, nullptr)) {
+                      if (::pthread_create(&thread, nullptr, [](void* p) { return p; }, nullptr)) {
                         return 1;
                       }
                       ::pthread_join(thread, nullptr);

@@ -15,8 +15,8 @@ namespace braid::braidd {
 // The server that a worker runs. Implemented over smb2::Server in server.cc, and by tests.
 class WorkerServer : public ConnectionSink {
  public:
-  // A new configuration, for what comes from now on; what waits for a restart is as at the start. Must not block for long. Thread: the worker's
-  // main thread, as drain() is.
+  // A new configuration, for what comes from now on; what waits for a restart is as at the start.
+  // Must not block for long. Thread: the worker's main thread, as drain() is.
   virtual void reload(config::Snapshot config) = 0;
   // Another worker, the process `pid`, has ended. What it had open holds nobody up any more.
   virtual void worker_ended(pid_t /*pid*/) {}

@@ -51,7 +51,7 @@ SidsRequest read_sids_request(wire::NdrReader& in, SidsForm form) {
 // Unknown accounts have a name only for callers that ask as a workstation does: the section says
 // so.
 TranslatedName translate(const Directory& directory, const wire::Sid& sid, uint16_t level,
-                     ReferencedDomains& domains) {
+                         ReferencedDomains& domains) {
   TranslatedName t;
   if (const auto found = find_account(directory, sid)) {
     t.type = found->account.type;

@@ -22,7 +22,6 @@ enum class DisplayClass : uint16_t {
   kOemGroup = 5,
 };
 
-
 bool is_display_answered(uint16_t info_class) { return info_class >= 1 && info_class <= 5; }
 bool is_oem(DisplayClass info_class) { return info_class >= DisplayClass::kOemUser; }
 bool is_of_groups(DisplayClass info_class) {

@@ -26,7 +26,9 @@ enum class DomainClass : uint16_t {
   kModified2 = 13,
 };
 
-constexpr bool is_domain_answered(uint16_t number) { return number >= 1 && number <= 13 && number != 10; }
+constexpr bool is_domain_answered(uint16_t number) {
+  return number >= 1 && number <= 13 && number != 10;
+}
 
 constexpr uint32_t kServerEnabled = 1;
 constexpr uint32_t kRolePrimary = 3;  // of the own accounts: it is no domain controller

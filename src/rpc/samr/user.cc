@@ -59,7 +59,8 @@ void write_time(wire::NdrWriter& out, uint64_t time) {
 
 // [MS-SAMR] 2.2.6.6 "SAMPR_USER_ALL_INFORMATION". Never a password or its hash.
 void write_all(wire::NdrWriter& out, const Account& user) {
-  for (uint64_t time : {uint64_t{0}, uint64_t{0}, uint64_t{0}, kNeverExpires, uint64_t{0}, kNeverExpires}) {
+  for (uint64_t time :
+       {uint64_t{0}, uint64_t{0}, uint64_t{0}, kNeverExpires, uint64_t{0}, kNeverExpires}) {
     write_time(out, time);
   }
   // User, full name, home, drive, script, profile, comment, workstations, user comment, parameters.

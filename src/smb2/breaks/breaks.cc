@@ -4,8 +4,8 @@
 #include <list>
 
 #include "base/log.h"
-#include "smb2/connections/connection.h"
 #include "smb2/common/limits.h"
+#include "smb2/connections/connection.h"
 #include "wire/smb2/oplock_break.h"
 
 namespace braid::smb2 {

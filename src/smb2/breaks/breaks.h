@@ -19,8 +19,8 @@
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
-#include "smb2/sessions/session.h"
 #include "smb2/connections/unacked_breaks.h"
+#include "smb2/sessions/session.h"
 
 namespace braid::smb2 {
 

@@ -1,8 +1,8 @@
 // FileBasicInformation: [MS-FSA] 2.1.5.15.2.
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/files/directory_leases.h"
-#include "smb2/files/report.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/report.h"
 #include "wire/fscc/file_information.h"
 #include "wire/smb2/change_notify.h"
 

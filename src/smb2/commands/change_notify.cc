@@ -5,8 +5,8 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/connections/connection.h"
-#include "smb2/files/open_name.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

@@ -1,12 +1,12 @@
 // [MS-SMB2] 3.3.5.10 "Receiving an SMB2 CLOSE Request".
 #include "wire/smb2/close.h"
 
-#include "smb2/files/close_open.h"
-#include "smb2/sessions/close_under_way.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/close_open.h"
 #include "smb2/files/file_services.h"
+#include "smb2/sessions/close_under_way.h"
 
 namespace braid::smb2 {
 

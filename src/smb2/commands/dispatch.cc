@@ -4,12 +4,12 @@
 #include <array>
 
 #include "base/log.h"
-#include "smb2/files/close_open.h"
 #include "smb2/commands/commands.h"
-#include "smb2/connections/compound.h"
-#include "smb2/connections/connection.h"
 #include "smb2/common/error_status.h"
 #include "smb2/common/limits.h"
+#include "smb2/connections/compound.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/close_open.h"
 #include "smb2/files/file_services.h"
 #include "smb2/opens/work_owner.h"
 #include "wire/smb2/error_response.h"

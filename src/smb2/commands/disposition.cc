@@ -1,10 +1,10 @@
 #include "smb2/commands/disposition.h"
 
 #include "smb2/files/access_check.h"
-#include "smb2/files/report.h"
+#include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/files/operation.h"
-#include "smb2/files/file_services.h"
+#include "smb2/files/report.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
 

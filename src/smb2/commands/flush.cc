@@ -2,9 +2,9 @@
 #include "wire/smb2/flush.h"
 
 #include "smb2/commands/commands.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
 #include "wire/smb2/access_mask.h"
 

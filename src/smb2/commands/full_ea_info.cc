@@ -5,9 +5,9 @@
 
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/shares/extended_attributes.h"
-#include "smb2/files/report.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/report.h"
+#include "smb2/shares/extended_attributes.h"
 #include "wire/fold.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/smb2/change_notify.h"

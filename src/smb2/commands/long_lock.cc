@@ -5,8 +5,8 @@
 
 #include "filestate/byte_range_locks.h"
 #include "smb2/connections/connection.h"
-#include "smb2/files/operation.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
 
 namespace braid::smb2 {
 namespace {
@@ -22,7 +22,8 @@ filestate::LockPart part_of(Ranges all, size_t done, Ranges part) {
   return {.is_first = done == 0, .is_last = done + part.size() == all.size()};
 }
 
-Task<void> give_back(FileServices& files, filestate::OpenRef ref, Ranges taken, Executor& executor) {
+Task<void> give_back(FileServices& files, filestate::OpenRef ref, Ranges taken,
+                     Executor& executor) {
   for (size_t done = 0; done < taken.size();) {
     const Ranges part = next_of(taken, done);
     files.file_table.give_back(ref, part);
@@ -47,8 +48,7 @@ Task<Result<void>> lock_in_turns(Request& request, std::vector<filestate::LockRa
     const Ranges part = next_of(all, done);
     bool is_repeated = false;
     const Result<void> taken = co_await until_decided(request, [&] {
-      return files.file_table.lock_part(ref, part, sequence, part_of(all, done, part),
-                                         is_repeated);
+      return files.file_table.lock_part(ref, part, sequence, part_of(all, done, part), is_repeated);
     });
     if (!taken) {
       co_await give_back(files, ref, all.first(done), reactor);

@@ -7,9 +7,9 @@
 
 #include "base/log.h"
 #include "smb2/commands/commands.h"
-#include "smb2/connections/smb1_negotiate.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
+#include "smb2/connections/smb1_negotiate.h"
 #include "smb2/server.h"
 #include "wire/smb2/smb1_negotiate.h"
 

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
-#include "smb2/files/access_check.h"
 #include "smb2/commands/commands.h"
-#include "smb2/connections/connection.h"
-#include "smb2/shares/index_number.h"
 #include "smb2/common/limits.h"
-#include "smb2/files/open_name.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
+#include "smb2/shares/index_number.h"
 #include "wire/fscc/directory_entry.h"
 #include "wire/fscc/entry_list.h"
 #include "wire/fscc/name_expression.h"

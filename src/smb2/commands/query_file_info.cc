@@ -4,10 +4,10 @@
 
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
 #include "smb2/shares/extended_attributes.h"
 #include "smb2/shares/index_number.h"
-#include "smb2/files/open_name.h"
-#include "smb2/files/file_services.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/name_information.h"
@@ -43,8 +43,8 @@ wire::FileStandardInformation standard(const FileServices& files, const Open& op
 
 uint32_t mode_of(const Open& open) {
   using Mode = wire::FileModeInformation;
-  return open.mode.load() | (open.attributes.create_options &
-                             (Mode::kNoIntermediateBuffering | Mode::kDeleteOnClose));
+  return open.mode.load() |
+         (open.attributes.create_options & (Mode::kNoIntermediateBuffering | Mode::kDeleteOnClose));
 }
 
 uint64_t index_number_of(const Open& open, const vfs::Attributes& attributes) {
@@ -96,17 +96,18 @@ Result<QueryAnswer> query_pipe_info(const Open& open, FileInfoClass info_class) 
   switch (info_class) {
     case FileInfoClass::kStandard: {
       // Windows reports a link and a pending delete for pipes.
-      return encoded(wire::FileStandardInformation{.allocation_size = 4096,
-                                                   .end_of_file = 0,
-                                                   .number_of_links = 1,
-                                                   .delete_pending = true});
+      return encoded(wire::FileStandardInformation{
+          .allocation_size = 4096, .end_of_file = 0, .number_of_links = 1, .delete_pending = true});
     }
-    case FileInfoClass::kPipe: return encoded(wire::FilePipeInformation{.read_mode = 1});
+    case FileInfoClass::kPipe:
+      return encoded(wire::FilePipeInformation{.read_mode = 1});
     case FileInfoClass::kPipeLocal:
       return encoded(wire::FilePipeLocalInformation{
           .read_data_available = static_cast<uint32_t>(open.pipe->readable_size())});
-    case FileInfoClass::kPipeRemote: return encoded(wire::FilePipeRemoteInformation{});
-    default: return fail(NtStatus::kInvalidDeviceRequest);
+    case FileInfoClass::kPipeRemote:
+      return encoded(wire::FilePipeRemoteInformation{});
+    default:
+      return fail(NtStatus::kInvalidDeviceRequest);
   }
 }
 
@@ -116,9 +117,12 @@ uint32_t needed_access(FileInfoClass info_class) {
     case FileInfoClass::kBasic:
     case FileInfoClass::kAll:
     case FileInfoClass::kNetworkOpen:
-    case FileInfoClass::kAttributeTag: return wire::Access::kFileReadAttributes;
-    case FileInfoClass::kFullEa: return wire::Access::kFileReadEa;
-    default: return 0;
+    case FileInfoClass::kAttributeTag:
+      return wire::Access::kFileReadAttributes;
+    case FileInfoClass::kFullEa:
+      return wire::Access::kFileReadEa;
+    default:
+      return 0;
   }
 }
 
@@ -137,24 +141,32 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
   BRAID_TRY(vfs::Attributes attributes, open.file->stat());
 
   switch (info_class) {
-    case FileInfoClass::kBasic: return encoded(basic(attributes));
-    case FileInfoClass::kStandard: return encoded(standard(request.files, open, attributes));
+    case FileInfoClass::kBasic:
+      return encoded(basic(attributes));
+    case FileInfoClass::kStandard:
+      return encoded(standard(request.files, open, attributes));
     case FileInfoClass::kInternal:
       return encoded(wire::FileInternalInformation{index_number_of(open, attributes)});
     case FileInfoClass::kEa:
       return encoded(wire::FileEaInformation{ea_size_of(open.whole_file())});
-    case FileInfoClass::kFullEa: return query_full_eas(open, query);
+    case FileInfoClass::kFullEa:
+      return query_full_eas(open, query);
     case FileInfoClass::kAccess:
       return encoded(wire::FileAccessInformation{open.attributes.granted_access});
-    case FileInfoClass::kPosition: return encoded(wire::FilePositionInformation{open.position});
-    case FileInfoClass::kMode: return encoded(wire::FileModeInformation{mode_of(open)});
-    case FileInfoClass::kAlignment: return encoded(wire::FileAlignmentInformation{});
-    case FileInfoClass::kAll: return encoded(all(request.files, open, attributes));
+    case FileInfoClass::kPosition:
+      return encoded(wire::FilePositionInformation{open.position});
+    case FileInfoClass::kMode:
+      return encoded(wire::FileModeInformation{mode_of(open)});
+    case FileInfoClass::kAlignment:
+      return encoded(wire::FileAlignmentInformation{});
+    case FileInfoClass::kAll:
+      return encoded(all(request.files, open, attributes));
     // There are no 8.3 names: the name is its own alternate, as a file system without them has it.
     case FileInfoClass::kAlternateName:
-      return encoded(wire::FileNameInformation{
-          std::string(current_path(request.files, open).name())});
-    case FileInfoClass::kStream: return streams(open, query);
+      return encoded(
+          wire::FileNameInformation{std::string(current_path(request.files, open).name())});
+    case FileInfoClass::kStream:
+      return streams(open, query);
     case FileInfoClass::kCompression:
       return encoded(wire::FileCompressionInformation{
           .compressed_file_size = attributes.size,
@@ -171,8 +183,8 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
           .end_of_file = attributes.is_directory() ? 0 : attributes.size,
           .file_attributes = attributes.dos_attributes});
     case FileInfoClass::kAttributeTag:
-      return encoded(wire::FileAttributeTagInformation{attributes.dos_attributes,
-                                                       attributes.reparse_tag});
+      return encoded(
+          wire::FileAttributeTagInformation{attributes.dos_attributes, attributes.reparse_tag});
     case FileInfoClass::kNormalizedName:
       if (request.connection->negotiated.dialect != wire::Dialect::kSmb311) {
         return fail(NtStatus::kNotSupported);
@@ -186,19 +198,23 @@ Result<QueryAnswer> query_file_info(Request& request, const wire::QueryInfoReque
     }
     case FileInfoClass::kStandardLink: {
       const auto info = standard(request.files, open, attributes);
-      return encoded(wire::FileStandardLinkInformation{.number_of_accessible_links = info.number_of_links,
-                                                       .total_number_of_links = attributes.nlink,
-                                                       .delete_pending = info.delete_pending,
-                                                       .directory = info.directory});
+      return encoded(
+          wire::FileStandardLinkInformation{.number_of_accessible_links = info.number_of_links,
+                                            .total_number_of_links = attributes.nlink,
+                                            .delete_pending = info.delete_pending,
+                                            .directory = info.directory});
     }
     // [MS-FSA] 2.1.5.12.13, .19, .22, .24, .25 and .26: what nobody is told this way.
     case FileInfoClass::kHardLink:
     case FileInfoClass::kName:
     case FileInfoClass::kObjectId:
     case FileInfoClass::kReparsePoint:
-    case FileInfoClass::kSfioReserve: return fail(NtStatus::kNotSupported);
-    case FileInfoClass::kQuota: return fail(NtStatus::kInvalidParameter);
-    default: return fail(NtStatus::kInvalidInfoClass);
+    case FileInfoClass::kSfioReserve:
+      return fail(NtStatus::kNotSupported);
+    case FileInfoClass::kQuota:
+      return fail(NtStatus::kInvalidParameter);
+    default:
+      return fail(NtStatus::kInvalidInfoClass);
   }
 }
 

@@ -119,7 +119,8 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
                   std::min(id.size(), info.object_id.bytes.size()));
       return encoded(info);
     }
-    case FsInfoClass::kControl: return encoded(control_of(share));
+    case FsInfoClass::kControl:
+      return encoded(control_of(share));
     case FsInfoClass::kSectorSize: {
       wire::FileFsSectorSizeInformation info;
       // FSCTL_FILE_LEVEL_TRIM gives the space back to the file system.
@@ -128,7 +129,8 @@ Result<QueryAnswer> query_filesystem_info(Request& request, const wire::QueryInf
     }
     // [MS-FSA] 2.1.5.13.2 and .9.
     case FsInfoClass::kLabel:
-    case FsInfoClass::kDriverPath: return fail(NtStatus::kNotSupported);
+    case FsInfoClass::kDriverPath:
+      return fail(NtStatus::kNotSupported);
     default:
       return fail(NtStatus::kInvalidInfoClass);
   }

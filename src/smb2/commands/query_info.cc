@@ -35,10 +35,18 @@ Task<Result<Reply>> handle_query_info(Request& request) {
     answer = fail(NtStatus::kInvalidDeviceRequest);
   } else {
     switch (query.info_type) {
-      case wire::InfoType::kFile: answer = query_file_info(request, query); break;
-      case wire::InfoType::kFilesystem: answer = query_filesystem_info(request, query); break;
-      case wire::InfoType::kSecurity: answer = query_security_info(request, query); break;
-      case wire::InfoType::kQuota: answer = query_quota_info(request, query); break;
+      case wire::InfoType::kFile:
+        answer = query_file_info(request, query);
+        break;
+      case wire::InfoType::kFilesystem:
+        answer = query_filesystem_info(request, query);
+        break;
+      case wire::InfoType::kSecurity:
+        answer = query_security_info(request, query);
+        break;
+      case wire::InfoType::kQuota:
+        answer = query_quota_info(request, query);
+        break;
     }
   }
   if (!answer) co_return std::unexpected(answer.error());

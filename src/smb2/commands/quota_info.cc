@@ -2,8 +2,8 @@
 // Requests Querying Quota Information" and 2.1.5.22 "Server Requests Setting Quota Information".
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/opens/quota_file.h"
 #include "smb2/files/file_services.h"
+#include "smb2/opens/quota_file.h"
 #include "wire/fscc/quota.h"
 #include "wire/smb2/access_mask.h"
 

@@ -4,8 +4,8 @@
 #include "smb2/commands/commands.h"
 #include "smb2/commands/file_offset.h"
 #include "smb2/connections/connection.h"
-#include "smb2/files/operation.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -58,8 +58,8 @@ Task<Result<Reply>> handle_read(Request& request) {
 
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
   Open& open = *request.open;
-  if (const NtStatus conflict = request.files.file_table.check_io(open.ref(), read.offset,
-                                                                   read.length, false);
+  if (const NtStatus conflict =
+          request.files.file_table.check_io(open.ref(), read.offset, read.length, false);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
   }

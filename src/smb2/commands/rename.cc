@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "smb2/files/access_check.h"
 #include "smb2/commands/rename_target.h"
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/files/report.h"
+#include "smb2/files/access_check.h"
+#include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/files/operation.h"
-#include "smb2/files/file_services.h"
+#include "smb2/files/report.h"
 #include "smb2/shares/tree_path.h"
 #include "vfs/names.h"
 #include "wire/fscc/set_information.h"
@@ -70,7 +70,7 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   replaced(request, target);
   *open.path.lock() = now;
   files.file_table.renamed(open.ref(), std::make_shared<const std::string>(in_all_shares(
-                                            *request.tree_connect->share, now.text())));
+                                           *request.tree_connect->share, now.text())));
   files.file_table.child_changed(source.place.parent->key(), open.ref());
   if (target.place.parent->key() != source.place.parent->key()) {
     files.file_table.child_changed(target.place.parent->key(), open.ref());
@@ -80,10 +80,10 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   const std::string replaced =
       target.taken && !same_file ? target.taken->path.text() : std::string();
   files.notify.renamed(*request.tree_connect->share,
-                        {.from = old_name,
-                         .to = new_name,
-                         .replaced = replaced,
-                         .is_directory = open.attributes.is_directory});
+                       {.from = old_name,
+                        .to = new_name,
+                        .replaced = replaced,
+                        .is_directory = open.attributes.is_directory});
   // A rename sets ARCHIVE.
   if (!open.attributes.is_directory) {
     note_modified(files, open, wire::CompletionFilter::kAttributes);
@@ -134,7 +134,7 @@ Result<void> link_to(Request& request, const RenameTarget& target, bool replace)
   replaced(request, target);
   request.files.file_table.child_changed(target.place.parent->key(), request.open->ref());
   request.files.notify.linked(*request.tree_connect->share, target.path.text(),
-                               target.taken ? target.taken->path.text() : std::string());
+                              target.taken ? target.taken->path.text() : std::string());
   return {};
 }
 

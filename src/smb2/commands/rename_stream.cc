@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/files/report.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/report.h"
 #include "smb2/files/taking.h"
 #include "vfs/names.h"
 #include "wire/fold.h"

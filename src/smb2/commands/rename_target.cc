@@ -3,10 +3,10 @@
 #include <cerrno>
 #include <utility>
 
-#include "smb2/files/access_check.h"
 #include "smb2/common/error_status.h"
-#include "smb2/files/operation.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
 #include "smb2/files/taking.h"
 #include "smb2/shares/tree_path.h"
 #include "vfs/names.h"
@@ -49,7 +49,7 @@ Result<void> judge(Request& request, const vfs::Found& taken, const RenameHow& h
   if (is_readonly && !how.ignore_readonly) return fail(NtStatus::kAccessDenied);
   // Said whether or not it may be deleted.
   if (request.files.file_table.is_delete_pending(taken.attributes.key,
-                                                  path_of_taken(request, taken))) {
+                                                 path_of_taken(request, taken))) {
     return fail(NtStatus::kDeletePending);
   }
   return check_may_replace(request, taken, is_readonly ? wire::Access::kFileWriteAttributes : 0);
@@ -97,7 +97,7 @@ class Attempt {
                              : filestate::DeleteSemantics::kLastClose);
     if (replace.decision.verdict == filestate::Verdict::kGo) {
       target.until_replaced = request_.files.announce_until(target.taken->attributes.key,
-                                                             std::move(replace.until_replaced));
+                                                            std::move(replace.until_replaced));
     } else if (replace.taken_by) {
       taken_by = replace;
     }
@@ -138,8 +138,7 @@ Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileK
   Attempt attempt(request, std::move(name), source, how);
   Result<void> done;
   for (;;) {
-    done = co_await until_decided(
-        request, [&attempt] { return attempt.run(); }, attempt.waits_at);
+    done = co_await until_decided(request, [&attempt] { return attempt.run(); }, attempt.waits_at);
     if (const auto by = std::exchange(attempt.taken_by, std::nullopt)) {
       BRAID_CO_CHECK(co_await wait_for_taker(request, *by));
       continue;
@@ -158,7 +157,7 @@ Task<Result<RenameTarget>> take_target(Request& request, std::string name, FileK
 void replaced(Request& request, const RenameTarget& target) {
   if (!target.until_replaced) return;
   request.files.file_table.unlinked(target.taken->attributes.key,
-                                     path_of_taken(request, *target.taken));
+                                    path_of_taken(request, *target.taken));
 }
 
 }  // namespace braid::smb2

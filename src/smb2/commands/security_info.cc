@@ -1,13 +1,13 @@
 // [MS-SMB2] 3.3.5.20.3 and 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY"; [MS-FSA] 2.1.5.14 and
 // 2.1.5.17.
-#include "smb2/files/access_check.h"
 #include "smb2/commands/create/create_security.h"
 #include "smb2/commands/query_info_parts.h"
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
-#include "smb2/security/inherit.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
+#include "smb2/security/inherit.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 
@@ -123,7 +123,7 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
   if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
   if (descriptor == before->descriptor && before->is_stored) co_return Result<void>{};
   BRAID_CO_CHECK(request.files.descriptors.store(request.open->whole_file(), descriptor,
-                                                  owner_giver(request)));
+                                                 owner_giver(request)));
   report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
   co_return Result<void>{};
 }

@@ -4,15 +4,15 @@
 #include "base/log.h"
 #include "runtime/identity.h"
 #include "smb2/commands/commands.h"
-#include "smb2/logons/session_bind.h"
+#include "smb2/common/error_status.h"
+#include "smb2/common/user_id.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
-#include "smb2/common/error_status.h"
 #include "smb2/logons/logon_turn.h"
+#include "smb2/logons/session_bind.h"
+#include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
 #include "smb2/workers/siblings.h"
-#include "smb2/common/user_id.h"
-#include "smb2/opens/work_owner.h"
 
 namespace braid::smb2 {
 namespace {
@@ -153,7 +153,7 @@ Task<void> end_previous_session(Request& request, SessionId previous, const Sess
   auto session = request.logons.session_table.find(previous);
   if (!session) {
     co_await request.files.siblings().end_session(previous, now.principal().identity,
-                                                   request.connection->reactor());
+                                                  request.connection->reactor());
     co_return;
   }
   // Whose it is, not who it is at the moment: it may have no name since.
@@ -183,7 +183,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   Connection& connection = *request.connection;
   Server& server = request.server;
   // A logon is never that long, and is verified and hashed here, on the reactor.
-  if (request.message.size() > kFrameMaxUnauthenticated) co_return fail(NtStatus::kInvalidParameter);
+  if (request.message.size() > kFrameMaxUnauthenticated)
+    co_return fail(NtStatus::kInvalidParameter);
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto setup, SessionSetupRequest::decode(reader));
 
@@ -277,7 +278,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     co_return reply_with(response);
   }
   // A session that is there may go on without a name, as Windows lets it; none begins so.
-  if (purpose == Purpose::kNew && step->identity->is_anonymous && !server.logons.anonymous_sessions) {
+  if (purpose == Purpose::kNew && step->identity->is_anonymous &&
+      !server.logons.anonymous_sessions) {
     co_await server.logons.close_session(session);
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
@@ -303,7 +305,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   }
 
   auto security = make_security(request, setup, *step, exchange->preauth_hash.value());
-  if (server.settings.server()->encryption == config::Encryption::kRequired && !security.encrypt_data) {
+  if (server.settings.server()->encryption == config::Encryption::kRequired &&
+      !security.encrypt_data) {
     co_await server.logons.close_session(session);
     co_return fail(NtStatus::kAccessDenied);
   }

@@ -133,9 +133,9 @@ TEST_F(SessionSetupTest, PreviousSessionWithoutANameEndsForItsUserOnly) {
   ASSERT_EQ(other.negotiate(), NtStatus::kSuccess);
   wire::SessionSetupRequest body;
   body.previous_session_id = client.session_id;
-  for (const auto& [token, left] : {std::pair("anonymous", NtStatus::kSuccess),
-                                    std::pair("other", NtStatus::kSuccess),
-                                    std::pair("user", kNoSession)}) {
+  for (const auto& [token, left] :
+       {std::pair("anonymous", NtStatus::kSuccess), std::pair("other", NtStatus::kSuccess),
+        std::pair("user", kNoSession)}) {
     body.security_buffer = as_bytes(token);
     EXPECT_EQ(other.status_of(other.request(Command::kSessionSetup, body)), NtStatus::kSuccess);
     EXPECT_EQ(client.status_of(client.tree_request("IPC$")), left) << token;

@@ -4,9 +4,9 @@
 #include "smb2/commands/set_info_parts.h"
 #include "smb2/commands/set_info_rules.h"
 #include "smb2/common/limits.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/set_information.h"
@@ -22,8 +22,8 @@ using wire::FileInfoClass;
 Result<void> set_position(Open& open, ByteView buffer) {
   wire::Reader reader(buffer);
   BRAID_TRY(const auto info, wire::FilePositionInformation::decode(reader));
-  const bool in_sectors = (open.attributes.create_options &
-                           wire::CreateOptions::kNoIntermediateBuffering) != 0;
+  const bool in_sectors =
+      (open.attributes.create_options & wire::CreateOptions::kNoIntermediateBuffering) != 0;
   if (info.current_byte_offset > kSizeMax ||
       (in_sectors && info.current_byte_offset % kSectorSize != 0)) {
     return fail(NtStatus::kInvalidParameter);
@@ -61,25 +61,36 @@ Task<Result<void>> set_file_info(Request& request, const wire::SetInfoRequest& s
     co_return fail(NtStatus::kMediaWriteProtected);
   }
   switch (info_class) {
-    case FileInfoClass::kBasic: co_return set_basic_info(request.files, open, set.buffer);
-    case FileInfoClass::kRename: co_return co_await rename_file(request, set.buffer);
-    case FileInfoClass::kRenameEx: co_return co_await rename_file_ex(request, set.buffer);
-    case FileInfoClass::kLink: co_return co_await link_file(request, set.buffer);
-    case FileInfoClass::kDisposition: co_return co_await set_disposition(request, set.buffer);
-    case FileInfoClass::kDispositionEx: co_return co_await set_disposition_ex(request, set.buffer);
+    case FileInfoClass::kBasic:
+      co_return set_basic_info(request.files, open, set.buffer);
+    case FileInfoClass::kRename:
+      co_return co_await rename_file(request, set.buffer);
+    case FileInfoClass::kRenameEx:
+      co_return co_await rename_file_ex(request, set.buffer);
+    case FileInfoClass::kLink:
+      co_return co_await link_file(request, set.buffer);
+    case FileInfoClass::kDisposition:
+      co_return co_await set_disposition(request, set.buffer);
+    case FileInfoClass::kDispositionEx:
+      co_return co_await set_disposition_ex(request, set.buffer);
     case FileInfoClass::kAllocation:
     case FileInfoClass::kEndOfFile:
     case FileInfoClass::kValidDataLength:
       co_return co_await set_size_info(request, set);
-    case FileInfoClass::kPosition: co_return set_position(open, set.buffer);
-    case FileInfoClass::kMode: co_return set_mode(open, set.buffer);
-    case FileInfoClass::kFullEa: co_return set_full_eas(request.files, open, set.buffer);
+    case FileInfoClass::kPosition:
+      co_return set_position(open, set.buffer);
+    case FileInfoClass::kMode:
+      co_return set_mode(open, set.buffer);
+    case FileInfoClass::kFullEa:
+      co_return set_full_eas(request.files, open, set.buffer);
     // No 8.3 names; and what [MS-FSA] 2.1.5.15.9, .11 and .13 have nobody support.
     case FileInfoClass::kShortName:
     case FileInfoClass::kObjectId:
     case FileInfoClass::kQuota:
-    case FileInfoClass::kSfioReserve: co_return fail(NtStatus::kNotSupported);
-    default: co_return fail(NtStatus::kInvalidInfoClass);
+    case FileInfoClass::kSfioReserve:
+      co_return fail(NtStatus::kNotSupported);
+    default:
+      co_return fail(NtStatus::kInvalidInfoClass);
   }
 }
 

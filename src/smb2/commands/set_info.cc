@@ -36,12 +36,16 @@ Task<Result<Reply>> handle_set_info(Request& request) {
         done = co_await set_file_info(request, set);
         if (done && changes_file(set)) done = write_through(*request.open, kAll);
         break;
-      case wire::InfoType::kFilesystem: done = set_filesystem_info(request, set); break;
+      case wire::InfoType::kFilesystem:
+        done = set_filesystem_info(request, set);
+        break;
       case wire::InfoType::kSecurity:
         done = co_await set_security_info(request, set);
         if (done) done = write_through(*request.open, kAll);
         break;
-      case wire::InfoType::kQuota: done = set_quota_info(request, set); break;
+      case wire::InfoType::kQuota:
+        done = set_quota_info(request, set);
+        break;
     }
   }
   if (!done) co_return std::unexpected(done.error());

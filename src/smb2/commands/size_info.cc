@@ -1,11 +1,11 @@
 // FileAllocationInformation, FileEndOfFileInformation and FileValidDataLengthInformation:
 // [MS-FSA] 2.1.5.15.1, 2.1.5.15.5 and 2.1.5.15.15.
 #include "smb2/commands/set_info_parts.h"
-#include "smb2/files/directory_leases.h"
 #include "smb2/common/limits.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
+#include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/set_information.h"
 
@@ -56,7 +56,7 @@ Task<Result<void>> set_size_info(Request& request, const wire::SetInfoRequest& s
   // Between a look at the size and the change that follows from it nobody writes.
   request.may_take_long();
   auto turn = co_await request.files.writers.take(open.attributes.file_key, request.seat,
-                                                   request.seat.owner().user);
+                                                  request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   vfs::File& file = *open.file;
   BRAID_CO_TRY(const auto now, file.stat());

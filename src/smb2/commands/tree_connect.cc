@@ -2,12 +2,12 @@
 #include "wire/smb2/tree_connect.h"
 
 #include "base/log.h"
-#include "smb2/files/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
-#include "smb2/server.h"
+#include "smb2/files/access_check.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/server.h"
 #include "wire/smb2/tree_disconnect.h"
 
 namespace braid::smb2 {

@@ -1,13 +1,13 @@
 // [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
 #include "wire/smb2/write.h"
 
-#include "smb2/files/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/file_offset.h"
 #include "smb2/connections/connection.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
 #include "wire/smb2/access_mask.h"
 
@@ -55,8 +55,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
   // against that. The turn comes first, so that of a file that hangs one WRITE holds a thread.
   request.may_take_long();
-  auto turn = co_await files.writers.take(attributes.file_key, request.seat,
-                                          request.seat.owner().user);
+  auto turn =
+      co_await files.writers.take(attributes.file_key, request.seat, request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   if (const NtStatus conflict =
           files.file_table.check_io(open.ref(), write.offset, write.data.size(), true);

@@ -106,11 +106,9 @@ TEST_F(AsyncCommandListTest, SlowRequestGetsItsCallbackLater) {
 
 TEST_F(AsyncCommandListTest, CallbackMayRemoveItself) {
   AsyncId id;
-  id = list.add(
-      MessageId{5}, [&] { list.remove(id); }, EndedBy::kCancel);
+  id = list.add(MessageId{5}, [&] { list.remove(id); }, EndedBy::kCancel);
   AsyncId other;
-  other = list.add(
-      MessageId{6}, [&] { list.remove(other); }, EndedBy::kCancel);
+  other = list.add(MessageId{6}, [&] { list.remove(other); }, EndedBy::kCancel);
   EXPECT_TRUE(list.cancel(cancel_of(id)).ended);
   EXPECT_FALSE(list.cancel(cancel_of(id)).ended);
   list.connection_lost();

@@ -11,8 +11,8 @@ namespace braid::smb2 {
 
 // [MS-SMB2] 3.3.1.1 "Algorithm for Handling Available Message Sequence Numbers by the Server".
 //
-// The window holds the MessageIds [low, high). Each is usable once; low moves up when the lowest has
-// been used. Credits granted add to high. The width never exceeds kCreditsMax, so a client that
+// The window holds the MessageIds [low, high). Each is usable once; low moves up when the lowest
+// has been used. Credits granted add to high. The width never exceeds kCreditsMax, so a client that
 // leaves one id unused for ever runs dry instead of making the server remember more.
 // Owned by its Connection. Thread: the connection's reactor.
 class CommandSequenceWindow {
@@ -32,7 +32,7 @@ class CommandSequenceWindow {
 
  private:
   uint64_t low_ = 0;
-  uint64_t high_ = 1;  // one credit before NEGOTIATE
+  uint64_t high_ = 1;              // one credit before NEGOTIATE
   std::bitset<kCreditsMax> used_;  // bit id % kCreditsMax, for ids in [low, high)
 };
 

@@ -4,9 +4,9 @@
 
 #include "base/log.h"
 #include "runtime/take_memory.h"
-#include "smb2/connections/smb1_negotiate.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/protection_seat.h"
+#include "smb2/connections/smb1_negotiate.h"
 #include "smb2/server.h"
 #include "wire/smb2/header.h"
 
@@ -35,8 +35,10 @@ Connection::Connection(Server& server, transport::TransportPtr transport,
       place_(std::move(place)),
       unacked_breaks_(
           transport_,
-          {.are_awaited = [&server](const auto& each) { return server.files.breaks.is_awaited(each); },
-           .will_not_come = [&server](const auto& each) { server.files.breaks.send_again(each); }}) {
+          {.are_awaited =
+               [&server](const auto& each) { return server.files.breaks.is_awaited(each); },
+           .will_not_come =
+               [&server](const auto& each) { server.files.breaks.send_again(each); }}) {
   transport_->set_receive_limit(kFrameMaxUnauthenticated);
   transport_->set_account(memory);
 }

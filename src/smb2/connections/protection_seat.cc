@@ -1,8 +1,8 @@
 #include "smb2/connections/protection_seat.h"
 
 #include "smb2/connections/connection.h"
-#include "smb2/server.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/server.h"
 
 namespace braid::smb2 {
 namespace {
@@ -16,7 +16,8 @@ WorkOwner owner_of(const Connection& connection, const Session* session) {
 }  // namespace
 
 ProtectionSeat::ProtectionSeat(Connection& connection, const Session* session)
-    : Seat(connection.server().files.pool, owner_of(connection, session), &connection.waiting_requests),
+    : Seat(connection.server().files.pool, owner_of(connection, session),
+           &connection.waiting_requests),
       connection_(connection) {}
 
 Result<void> ProtectionSeat::check_wanted() const {

@@ -1,9 +1,9 @@
 #include "smb2/files/access_check.h"
 
 #include "smb2/connections/connection.h"
+#include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/security/evaluate.h"
-#include "smb2/files/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -68,7 +68,7 @@ Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t
   const uint32_t tree = request.tree_connect->maximal_access;
   FileRights rights;
   BRAID_TRY(rights.security, request.files.descriptors.load(*request.tree_connect->share->volume,
-                                                             request.credentials(), found));
+                                                            request.credentials(), found));
   uint32_t granted = granted_by(rights.security->effective, token);
   const uint32_t asks_parent =
       Access::kMaximumAllowed | Access::kDelete | (Access::kFileReadAttributes & ~granted);

@@ -4,8 +4,8 @@
 
 #include "smb2/files/deletion.h"
 #include "smb2/files/directory_leases.h"
-#include "smb2/files/report.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/report.h"
 #include "smb2/opens/work_owner.h"
 
 namespace braid::smb2 {

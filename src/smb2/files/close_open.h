@@ -27,6 +27,6 @@ Task<bool> begin_and_wait(FileServices& files, std::shared_ptr<Open> open);
 // says that what was to be deleted with it is still there, and no longer to be deleted.
 // REQUIRES: the Open is closing and unused. May block.
 Result<void> finish_close(FileServices& files, Open& open,
-                  std::optional<filestate::CloseDecision> decision = std::nullopt);
+                          std::optional<filestate::CloseDecision> decision = std::nullopt);
 
 }  // namespace braid::smb2

@@ -7,15 +7,15 @@
 #include <vector>
 
 #include "base/log.h"
+#include "smb2/connections/request.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/directory_leases.h"
-#include "smb2/files/report.h"
-#include "smb2/files/open_name.h"
-#include "smb2/connections/request.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
+#include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
-#include "smb2/shares/tree_path.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/shares/tree_path.h"
 #include "vfs/names.h"
 
 namespace braid::smb2 {
@@ -77,7 +77,8 @@ Result<vfs::Found> find_elsewhere(const Open& open, const vfs::Path& path, const
 }
 
 // A file does what it is told as who opened it, so `way` gets the same file again.
-Result<void> remove_stream(FileServices& files, const Way& way, Open& open, const std::string& stream) {
+Result<void> remove_stream(FileServices& files, const Way& way, Open& open,
+                           const std::string& stream) {
   vfs::File& base = *open.base_file;
   if (way.share != open.tree_connect->share) {
     BRAID_TRY(const auto found,
@@ -172,7 +173,8 @@ Deletion delete_name(FileServices& files, Open& open, const filestate::CloseDeci
 
 // As much of an open as it takes to delete something, by the name that filestate has of it.
 // Null when nobody that asked finds it.
-std::shared_ptr<Open> open_to_delete(FileServices& files, const filestate::OrphanedDeletion& deletion) {
+std::shared_ptr<Open> open_to_delete(FileServices& files,
+                                     const filestate::OrphanedDeletion& deletion) {
   const filestate::CloseDecision& closed = deletion.closed;
   const auto& deleters =
       closed.link_deleters.empty() ? closed.stream_deleters : closed.link_deleters;

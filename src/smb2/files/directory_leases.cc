@@ -1,8 +1,8 @@
 #include "smb2/files/directory_leases.h"
 
-#include "smb2/opens/open.h"
-#include "smb2/files/open_name.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
+#include "smb2/opens/open.h"
 
 namespace braid::smb2 {
 

@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "smb2/files/close_open.h"
-#include "smb2/files/report.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/report.h"
 #include "smb2/opens/work_owner.h"
 
 namespace braid::smb2 {

@@ -37,8 +37,7 @@ TEST_F(DurableTest, CountsWithItsLocksWhileNobodyHasIt) {
   wire::LockRequest lock;
   lock.file_id = id;
   for (size_t i = 0; i < kLocks; ++i) {
-    constexpr uint32_t kFlags =
-        wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately;
+    constexpr uint32_t kFlags = wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately;
     lock.locks.push_back({.offset = i, .length = 1, .flags = kFlags});
   }
   ASSERT_EQ(client->status_of(client->request(Command::kLock, lock)), NtStatus::kSuccess);

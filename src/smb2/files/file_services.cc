@@ -7,8 +7,8 @@
 #include "smb2/files/close_open.h"
 #include "smb2/files/deletion.h"
 #include "smb2/files/durable.h"
-#include "smb2/workers/siblings.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/workers/siblings.h"
 #include "store/worker_group.h"
 
 namespace braid::smb2 {
@@ -106,7 +106,7 @@ std::shared_ptr<OneShot<bool>> FileServices::deletion_of(const FileKey& file, st
 }
 
 std::shared_ptr<const void> FileServices::announce_until(const FileKey& file,
-                                                   std::shared_ptr<const void> held) {
+                                                         std::shared_ptr<const void> held) {
   auto gone = std::make_shared<OneShot<bool>>();
   (*deletions_.lock())[whole_file(file)] = gone;
   const void* const pointer = held.get();
@@ -172,7 +172,8 @@ Task<void> FileServices::take_turn(const Open& open) {
   (void)co_await seat.next_turn();
 }
 
-Task<void> FileServices::close_tree(std::shared_ptr<Session> session, std::shared_ptr<TreeConnect> tree) {
+Task<void> FileServices::close_tree(std::shared_ptr<Session> session,
+                                    std::shared_ptr<TreeConnect> tree) {
   auto opens = session->opens();
   std::erase_if(opens, [&](const auto& open) { return !open->tree_connect->is_part_of(*tree); });
   co_await end_opens(std::move(opens), DurableOpens::kClosed);

@@ -20,14 +20,14 @@
 #include "runtime/turns.h"
 #include "runtime/worker_pool.h"
 #include "smb2/breaks/breaks.h"
-#include "smb2/opens/create_reservations.h"
 #include "smb2/common/fd_budget.h"
-#include "smb2/shares/live_settings.h"
 #include "smb2/notify/notify_hub.h"
+#include "smb2/opens/create_reservations.h"
 #include "smb2/opens/open.h"
 #include "smb2/opens/open_table.h"
 #include "smb2/security/descriptor_store.h"
 #include "smb2/sessions/session.h"
+#include "smb2/shares/live_settings.h"
 
 namespace braid::store {
 class WorkerGroup;
@@ -56,8 +56,8 @@ class FileServices {
     // A client that asks for an open of a server that has ended must not find another one: by
     // chance, less than 2^43.
     uint64_t first_file_id = 1;
-    size_t descriptors_max;        // RLIMIT_NOFILE; fd_budget.h divides it
-    store::WorkerGroup* group;     // null when there are no other workers
+    size_t descriptors_max;     // RLIMIT_NOFILE; fd_budget.h divides it
+    store::WorkerGroup* group;  // null when there are no other workers
   };
   explicit FileServices(const Parts& parts);
   ~FileServices();

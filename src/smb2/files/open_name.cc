@@ -1,7 +1,7 @@
 #include "smb2/files/open_name.h"
 
-#include "smb2/opens/open.h"
 #include "smb2/files/file_services.h"
+#include "smb2/opens/open.h"
 #include "smb2/shares/tree_path.h"
 
 namespace braid::smb2 {

@@ -4,8 +4,8 @@
 
 #include "smb2/connections/connection.h"
 #include "smb2/files/deletion.h"
-#include "smb2/files/open_name.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
 
 namespace braid::smb2 {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "smb2/opens/open.h"
-#include "smb2/files/open_name.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
+#include "smb2/opens/open.h"
 #include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
@@ -13,7 +13,9 @@ namespace {
 using wire::CompletionFilter;
 using wire::FileAction;
 
-std::string path_of(FileServices& files, const Open& open) { return current_path(files, open).text(); }
+std::string path_of(FileServices& files, const Open& open) {
+  return current_path(files, open).text();
+}
 
 std::string stream_of(const Open& open) { return open.stream_name(); }
 
@@ -25,7 +27,7 @@ void tell_modified(FileServices& files, const Open& open, uint32_t filter) {
   constexpr uint32_t kOfStream = CompletionFilter::kStreamSize | CompletionFilter::kStreamWrite;
   if (open.attributes.is_stream && (filter & kOfStream)) {
     files.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kModifiedStream,
-                                 filter & kOfStream);
+                                filter & kOfStream);
   }
   filter &= ~kOfStream;
   if (filter) files.notify.changed(share_of(open), path, FileAction::kModified, filter);
@@ -48,7 +50,9 @@ void report_modified(FileServices& files, Open& open, uint32_t filter) {
   if (filter) tell_modified(files, open, filter);
 }
 
-void note_written(FileServices& files, Open& open) { note_modified(files, open, filter_of_data(open)); }
+void note_written(FileServices& files, Open& open) {
+  note_modified(files, open, filter_of_data(open));
+}
 
 void note_modified(FileServices& files, Open& open, uint32_t filter) {
   if (!files.notify.anyone()) return;
@@ -65,7 +69,7 @@ void report_added(FileServices& files, const Open& open) {
   const std::string path = path_of(files, open);
   if (open.attributes.is_stream) {
     files.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kAddedStream,
-                                 CompletionFilter::kStreamName);
+                                CompletionFilter::kStreamName);
   } else {
     files.notify.changed(share_of(open), path, FileAction::kAdded, filter_of_name(open));
   }
@@ -75,7 +79,7 @@ void report_removed(FileServices& files, const Open& open, std::string_view path
   if (!files.notify.anyone()) return;
   if (open.attributes.is_stream) {
     files.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kRemovedStream,
-                                 CompletionFilter::kStreamName);
+                                CompletionFilter::kStreamName);
   } else {
     files.notify.changed(share_of(open), path, FileAction::kRemoved, filter_of_name(open));
   }
@@ -85,9 +89,9 @@ void report_stream_renamed(FileServices& files, const Open& open, std::string_vi
   if (!files.notify.anyone()) return;
   const std::string path = path_of(files, open);
   files.notify.stream_changed(share_of(open), path, old_name, FileAction::kRemovedStream,
-                               CompletionFilter::kStreamName);
+                              CompletionFilter::kStreamName);
   files.notify.stream_changed(share_of(open), path, stream_of(open), FileAction::kAddedStream,
-                               CompletionFilter::kStreamName);
+                              CompletionFilter::kStreamName);
 }
 
 void report_resized(FileServices& files, Open& open) {

@@ -11,8 +11,8 @@
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
 #include "smb2/breaks/breaks.h"
-#include "smb2/files/file_services.h"
 #include "smb2/common/limits.h"
+#include "smb2/files/file_services.h"
 #include "smb2/sessions/session.h"
 
 namespace braid::smb2 {
@@ -24,9 +24,9 @@ class LogonServices {
     const Clock& clock;
     const auth::Authenticator& authenticator;
     auth::LogonPenalties& penalties;
-    bool anonymous_sessions;     // may reach IPC$ and nothing else
-    store::WorkerGroup* group;   // null when there are no other workers
-    FileServices& files;         // may be made later
+    bool anonymous_sessions;    // may reach IPC$ and nothing else
+    store::WorkerGroup* group;  // null when there are no other workers
+    FileServices& files;        // may be made later
   };
   explicit LogonServices(const Parts& parts);
 

@@ -215,7 +215,8 @@ TEST_F(SessionBind, ReauthenticationOnOneChannelIsForAll) {
 
 TEST_F(SessionBind, LogoffOnOneChannelEndsTheSessionOnAll) {
   ASSERT_EQ(second.bind(first), NtStatus::kSuccess);
-  const std::weak_ptr<Session> session = engine.server().logons.session_table.find(first.session_id);
+  const std::weak_ptr<Session> session =
+      engine.server().logons.session_table.find(first.session_id);
   EXPECT_EQ(second.status_of(second.signed_request(Command::kLogoff, wire::LogoffRequest{})),
             NtStatus::kSuccess);
   EXPECT_EQ(first.tree_connect(), NtStatus::kUserSessionDeleted);

@@ -10,8 +10,8 @@ namespace {
 
 using Kind = LocalChange::Kind;
 
-// Events in the layout of fanotify(7), made by hand for `touch a` and `mv a bb` in a directory of ext4
-// whose handle is type 1, 8 bytes; a group with FAN_REPORT_DFID_NAME_TARGET.
+// Events in the layout of fanotify(7), made by hand for `touch a` and `mv a bb` in a directory of
+// ext4 whose handle is type 1, 8 bytes; a group with FAN_REPORT_DFID_NAME_TARGET.
 constexpr uint8_t kCreateA[] = {
     // metadata: event_len 96, version 3, metadata_len 24, mask FAN_CREATE, fd -1, pid 4660
     96, 0, 0, 0, 3, 0, 24, 0, 0, 1, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0x34, 0x12, 0, 0,

@@ -20,7 +20,7 @@ namespace braid::smb2 {
 namespace {
 
 constexpr uint32_t kWatched = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY |
-                           IN_ATTRIB | IN_DELETE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
+                              IN_ATTRIB | IN_DELETE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
 
 bool is_below(const std::string& path, const std::string& directory) {
   if (directory == "/") return path.size() > 1;
@@ -180,7 +180,7 @@ std::optional<std::vector<InotifyTree::Child>> InotifyTree::add(const std::strin
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     bool is_directory = entry->d_type == DT_DIR;
-    struct stat info {};
+    struct stat info{};
     if (entry->d_type == DT_UNKNOWN &&
         ::fstatat(::dirfd(listing.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
       is_directory = S_ISDIR(info.st_mode);

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "smb2/common/store_account.h"
 #include "smb2/notify/paths.h"
 #include "smb2/opens/open.h"
-#include "smb2/common/store_account.h"
 #include "store/worker_group.h"
 
 namespace braid::smb2 {

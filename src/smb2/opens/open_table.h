@@ -17,8 +17,8 @@
 #include "base/ids.h"
 #include "filestate/types.h"
 #include "runtime/one_shot.h"
-#include "smb2/opens/create_key.h"
 #include "smb2/common/limits.h"
+#include "smb2/opens/create_key.h"
 #include "smb2/opens/open.h"
 #include "smb2/opens/preserved_open.h"
 

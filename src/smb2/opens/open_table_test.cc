@@ -17,7 +17,7 @@ struct OpenTableTest : testing::Test {
   static constexpr size_t kMost = 8;
   OpenTable table{kMost};
   CreateReservations creates{table};
-  filestate::UserId user{1};          // of the opens that are made
+  filestate::UserId user{1};         // of the opens that are made
   std::optional<PurgedOpen> purged;  // what is to be closed
 
   OpenTableTest() {
@@ -174,7 +174,8 @@ TEST_F(OpenTableTest, CreateGuidIsReservedUntilItsCreateIsOver) {
     pending = creates.find_or_reserve({kSomeClient, kSomeGuid}).pending;
     ASSERT_TRUE(pending);
     EXPECT_TRUE(creates.find_or_reserve({ClientGuid{{9}}, kSomeGuid}).reservation);
-    EXPECT_TRUE(creates.find_or_reserve({kSomeClient, kSomeGuid, {9}}).reservation) << "another user's";
+    EXPECT_TRUE(creates.find_or_reserve({kSomeClient, kSomeGuid, {9}}).reservation)
+        << "another user's";
     EXPECT_FALSE(pending->over.is_set());
   }
   EXPECT_TRUE(pending->over.is_set());

@@ -16,8 +16,8 @@ namespace braid::smb2 {
 // Everything of an Open that outlives its connection, [MS-SMB2] 3.3.7.1 "Handling Loss of a
 // Connection"; its locks, caching and share mode stay with filestate under the same token. Values,
 // and the descriptors of the file: nothing here points at a Session, a TreeConnect or a thread, so
-// that it can be written down or handed to another process. What an Open gains and must survive is a
-// member of OpenValues or OpenChanges.
+// that it can be written down or handed to another process. What an Open gains and must survive is
+// a member of OpenValues or OpenChanges.
 //
 // Owned by the OpenTable while nobody has it. Thread: its owner's.
 struct PreservedOpen : OpenValues {

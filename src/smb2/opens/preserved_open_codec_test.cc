@@ -105,8 +105,8 @@ class PreservedOpenCodec : public testing::Test {
     share->read_only = false;
     share->volume = vfs::open_posix_volume(root_).value();
     share_ = share;
-    shares_ = std::make_unique<ShareTable>(
-        std::vector<std::shared_ptr<const Share>>{std::move(share)});
+    shares_ =
+        std::make_unique<ShareTable>(std::vector<std::shared_ptr<const Share>>{std::move(share)});
   }
   ~PreservedOpenCodec() override { std::filesystem::remove_all(root_); }
 
@@ -121,9 +121,9 @@ class PreservedOpenCodec : public testing::Test {
     open.attributes.is_directory = false;
     open.attributes.is_stream = false;
     open.share = share_;
-    open.file = share_->volume
-                    ->open(server_credentials(), found, {.access = {.read = true, .write = true}})
-                    .value();
+    open.file =
+        share_->volume->open(server_credentials(), found, {.access = {.read = true, .write = true}})
+            .value();
     open.attributes.file_key = open.file->key();
     open.size = 7;
     open.write_time = {99};
@@ -163,7 +163,8 @@ TEST_F(PreservedOpenCodec, NoPartOfItIsTakenForTheWhole) {
   const Bytes whole = encode(open);
   for (size_t size = 0; size < whole.size(); ++size) {
     UniqueFd descriptor(::fcntl(descriptor_of(open), F_DUPFD_CLOEXEC, 0));
-    EXPECT_FALSE(decode_preserved_open(ByteView(whole).first(size), std::move(descriptor), *shares_))
+    EXPECT_FALSE(
+        decode_preserved_open(ByteView(whole).first(size), std::move(descriptor), *shares_))
         << size;
   }
 }

@@ -63,9 +63,7 @@ class QuotaFile final : public vfs::File {
     return no_data();
   }
   Result<void> zero_range(vfs::Range) override { return no_data(); }
-  vfs::Progress copy_range(vfs::File&, uint64_t, uint64_t, uint64_t) override {
-    return no_data();
-  }
+  vfs::Progress copy_range(vfs::File&, uint64_t, uint64_t, uint64_t) override { return no_data(); }
   Result<void> clone_range(vfs::File&, uint64_t, uint64_t, uint64_t) override { return no_data(); }
   Result<std::unique_ptr<vfs::Enumeration>> enumerate(vfs::NameRules) override { return no_data(); }
   Result<std::string> read_link() override { return fail_os(EINVAL); }

@@ -189,8 +189,7 @@ TEST(DescriptorStore, WhatCannotBeWrittenDownChangesNothing) {
   const auto volume = vfs::make_fault_volume(vfs::make_memory_volume(), plan);
   const auto free = volume->lookup(server_credentials(), vfs::parse_path("f")->path).value();
   const auto creator = std::make_shared<const UnixCredentials>(UnixCredentials{1000, 100, {}});
-  const auto file =
-      volume->create(creator, std::get<vfs::Missing>(free), {.mode = 0640}).value();
+  const auto file = volume->create(creator, std::get<vfs::Missing>(free), {.mode = 0640}).value();
   DescriptorStore store(kIds, system_clock());
   wire::SecurityDescriptor descriptor;
   descriptor.owner = kIds.sid_of_uid(1001);
@@ -220,8 +219,7 @@ TEST(DescriptorStore, WhatIsRefusedHalfWayChangesNothing) {
     const auto volume = vfs::make_fault_volume(vfs::make_memory_volume(), plan);
     const auto free = volume->lookup(server_credentials(), vfs::parse_path("f")->path).value();
     const auto creator = std::make_shared<const UnixCredentials>(UnixCredentials{1000, 100, {}});
-    const auto file =
-        volume->create(creator, std::get<vfs::Missing>(free), {.mode = 0640}).value();
+    const auto file = volume->create(creator, std::get<vfs::Missing>(free), {.mode = 0640}).value();
     DescriptorStore store(kIds, system_clock());
     ASSERT_TRUE(store.store(*file, first, giver));
     const Bytes list = file->get_xattr(kPosixAclAccess, vfs::Actor::kServer).value();

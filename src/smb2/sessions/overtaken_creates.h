@@ -20,8 +20,8 @@ class OvertakenCreates {
   // channel, several times over.
   static constexpr size_t kRememberedMax = 1024;
 
-  // False: too late. REQUIRES: the caller holds the CreateReservations::Reservation of this CreateGuid, so
-  // that of two sendings the second sees what the first did here.
+  // False: too late. REQUIRES: the caller holds the CreateReservations::Reservation of this
+  // CreateGuid, so that of two sendings the second sees what the first did here.
   [[nodiscard]] bool admit(const CreateGuid& guid, uint16_t channel_sequence, bool is_replay);
 
  private:

@@ -1,13 +1,12 @@
 #include "smb2/sessions/session.h"
 
-
 #include <algorithm>
 #include <cstring>
 
-#include "smb2/sessions/close_under_way.h"
-#include "smb2/opens/open.h"
-#include "smb2/sessions/tree_connect.h"
 #include "smb2/common/user_id.h"
+#include "smb2/opens/open.h"
+#include "smb2/sessions/close_under_way.h"
+#include "smb2/sessions/tree_connect.h"
 
 namespace braid::smb2 {
 

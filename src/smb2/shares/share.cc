@@ -28,7 +28,7 @@ Result<Folder> open_folder(const std::string& path) {
   Folder folder;
   folder.fd.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder.fd) return fail_last_os();
-  struct statx st {};
+  struct statx st{};
   if (::statx(folder.fd.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &st) != 0) {
     return fail_last_os();
   }

@@ -49,8 +49,8 @@ struct Share {
   // Of what is made in it; not given: new_mode() has the rule.
   std::optional<uint32_t> create_mask;
   std::optional<uint32_t> directory_mask;
-  std::optional<gid_t> forced_group;     // who uses it acts with this as the primary group
-  std::unique_ptr<vfs::Volume> volume;   // null for IPC$
+  std::optional<gid_t> forced_group;    // who uses it acts with this as the primary group
+  std::unique_ptr<vfs::Volume> volume;  // null for IPC$
   // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
   // reactor: to find out that a file is not in memory may take the disk as well.
   mutable std::atomic<uint32_t> slow_requests = 0;

@@ -1,9 +1,9 @@
 #include "smb2/workers/app_instance.h"
 
+#include "smb2/common/worker_messages.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
-#include "smb2/common/worker_messages.h"
 #include "vfs/names.h"
 
 namespace braid::smb2 {

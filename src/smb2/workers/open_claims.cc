@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "smb2/files/durable.h"
-#include "smb2/opens/preserved_open_codec.h"
 #include "smb2/files/file_services.h"
+#include "smb2/opens/preserved_open_codec.h"
 #include "smb2/workers/siblings.h"
 
 namespace braid::smb2 {
@@ -57,7 +57,7 @@ bool take(FileServices& files, OpenClaim& claim, SessionId session) {
   if (!claim.offer) return files.file_table.reconnect(claim.open.ref(), session);
   const FileId moved{claim.open.file_id.persistent, files.file_ids.next().volatile_id};
   if (!files.file_table.take_over(claim.open.ref(), filestate::OpenToken{moved.volatile_id},
-                                   session)) {
+                                  session)) {
     return false;
   }
   claim.open.file_id = moved;

@@ -69,7 +69,9 @@ struct OpenClaims : testing::Test {
     EXPECT_EQ(made->tree_connect(), NtStatus::kSuccess);
     return made;
   }
-  size_t kept_by(size_t worker) { return engines[worker]->server().files.open_table.disconnected(); }
+  size_t kept_by(size_t worker) {
+    return engines[worker]->server().files.open_table.disconnected();
+  }
   void until(const std::function<bool()>& done) {
     for (int i = 0; i < 5000 && !done(); ++i) std::this_thread::sleep_for(1ms);
     EXPECT_TRUE(done());

@@ -1,11 +1,11 @@
 #include "smb2/workers/siblings.h"
 
 #include "base/printable.h"
-#include "smb2/workers/app_instance.h"
-#include "smb2/logons/session_bind.h"
-#include "smb2/workers/open_claims.h"
-#include "smb2/logons/logon_services.h"
 #include "smb2/common/worker_messages.h"
+#include "smb2/logons/logon_services.h"
+#include "smb2/logons/session_bind.h"
+#include "smb2/workers/app_instance.h"
+#include "smb2/workers/open_claims.h"
 #include "store/worker_group.h"
 
 namespace braid::smb2 {

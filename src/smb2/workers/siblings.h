@@ -47,8 +47,8 @@ class Siblings {
   // worker that has it.
   Task<BindVerdict> judge_bind(SessionId session, BindAttempt attempt, Executor& executor);
 
-  // Sets `gone` when the worker `by` has removed a file for which it has a FileServices::deletion_of(),
-  // or has none. False if that is this worker.
+  // Sets `gone` when the worker `by` has removed a file for which it has a
+  // FileServices::deletion_of(), or has none. False if that is this worker.
   bool watch_deletion(store::WorkerTag by, const FileKey& file,
                       std::shared_ptr<OneShot<bool>> gone);
 

@@ -58,9 +58,7 @@ class MemoryVolume final : public Volume {
                       bool replace) override;
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
   Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
-  Result<Space> space(const Credentials&) override {
-    return memory_space();
-  }
+  Result<Space> space(const Credentials&) override { return memory_space(); }
   Quotas* quotas() override { return quotas_.get(); }
   const Features& features() const override { return features_; }
 

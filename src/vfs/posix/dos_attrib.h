@@ -27,8 +27,8 @@ inline constexpr size_t kDosAttribSizeMax = 512;
 //
 // A file system lets nobody choose a change time. One that a client chose is kept in version 3, and
 // in its size, which is not flagged as valid, until when it holds: it is what the file shows for as
-// long as its own change time is not later. Samba reads the attributes and the creation time of this
-// form and passes over the rest.
+// long as its own change time is not later. Samba reads the attributes and the creation time of
+// this form and passes over the rest.
 struct DosAttrib {
   struct ChosenTime {
     FileTime time;

@@ -29,7 +29,7 @@ TEST_F(Posix, NothingOutsideIsFoundWhileNamesChange) {
   fs::create_directories(share_ + "/a/Dir");
   std::ofstream(outside_folder + "/File") << "outside";
   std::ofstream(share_ + "/a/Dir/File") << "in";
-  struct stat bad {};
+  struct stat bad{};
   ASSERT_EQ(::stat((outside_folder + "/File").c_str(), &bad), 0);
   fs::create_symlink(outside_folder, share_ + "/a/link");
 

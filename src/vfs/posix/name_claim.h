@@ -22,11 +22,12 @@ class NameClaim {
         lock_(context, {key.device, key.inode ^ fold_hash(name_), 0}) {}
 
   // How another name that is the same to clients is spelled; nothing when there is none. Whoever
-  // makes a name has looked it up before, in pieces; what has changed since is read at once, since a
-  // directory that changes all the time would never be read to its end in pieces.
+  // makes a name has looked it up before, in pieces; what has changed since is read at once, since
+  // a directory that changes all the time would never be read to its end in pieces.
   Result<std::optional<std::string>> other() {
     auto spelled = context_.index.find(directory_, key_, name_);
-    // It may be searched but not read, on a server that is not root: the exact name is all there is.
+    // It may be searched but not read, on a server that is not root: the exact name is all there
+    // is.
     if (!spelled && spelled.error().is_os(EACCES)) return std::nullopt;
     if (!spelled) return std::unexpected(spelled.error());
     if (*spelled && **spelled == disk_name_) return std::nullopt;

@@ -70,8 +70,8 @@ size_t NameIndex::usual_directories_max() {
 }
 
 size_t NameIndex::usual_bytes_of_all() {
-  const auto memory = static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) *
-                      static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto memory =
+      static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   return std::clamp(memory / kMemoryShare, kAllBytesMin, kAllBytesMax);
 }
 

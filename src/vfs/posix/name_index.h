@@ -119,9 +119,9 @@ class NameIndex {
       if (is_one) changed_at = std::chrono::steady_clock::now();
     }
 
-    bool is_small = true;  // as it was read
+    bool is_small = true;                           // as it was read
     std::chrono::steady_clock::time_point read_at;  // its last piece
-    uint64_t used_at = 0;  // grows with each use
+    uint64_t used_at = 0;                           // grows with each use
     std::list<FileKey>::iterator used;
   };
   using DirectoryRef = std::shared_ptr<Directory>;

@@ -44,7 +44,9 @@ Quota quota_of(const Block& block, uid_t uid) {
 }  // namespace
 
 PosixQuotas::PosixQuotas(int root, long magic)
-    : root_(root), is_xfs_(magic == XFS_SUPER_MAGIC), has_room_(is_xfs_ || magic == EXT4_SUPER_MAGIC) {}
+    : root_(root),
+      is_xfs_(magic == XFS_SUPER_MAGIC),
+      has_room_(is_xfs_ || magic == EXT4_SUPER_MAGIC) {}
 
 int PosixQuotas::control(unsigned command, uid_t id, void* data) const {
   const unsigned user_command = QCMD(command, static_cast<unsigned>(USRQUOTA));

@@ -98,9 +98,9 @@ class PosixStream final : public File {
   const PosixContextRef context_;
   const Credentials who_;
   const std::unique_ptr<PosixFile> base_;
-  const int base_fd_;  // owned by base_
+  const int base_fd_;                       // owned by base_
   const std::shared_ptr<StreamName> name_;  // changes with the metadata lock held
-  Descriptor side_;    // with the metadata lock held
+  Descriptor side_;                         // with the metadata lock held
   const bool writable_;
 };
 

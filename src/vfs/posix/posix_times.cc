@@ -77,7 +77,7 @@ Result<void> PosixFile::change_times(const AttributesChange& change) {
     }
   }
   // Where that cannot be asked it is found out by trying.
-  struct statx before {};
+  struct statx before{};
   if (may_be_refused) {
     BRAID_TRY(before, stat_of(fd_.get()));
   }

@@ -183,7 +183,7 @@ TEST_F(PosixUsers, SideFileMadeBeforeItNamedItsFileIsKnownByItsOwner) {
 // Made by root, as whoever restores a backup.
 TEST_F(PosixUsers, SideFileFollowsTheOwnerOfItsFile) {
   make_large("f", user(12345));
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat((share_ + "/" + side_files().front()).c_str(), &st), 0);
   EXPECT_EQ(st.st_uid, 12345u);
   ASSERT_EQ(::chown((share_ + "/f").c_str(), 12346, 12346), 0);

@@ -418,7 +418,7 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
 Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& options) {
   BRAID_TRY(const Descriptor probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
   BRAID_TRY(const struct statx st, stat_of(fd.get()));
-  struct statfs fs {};
+  struct statfs fs{};
   if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
   const auto magic = static_cast<long>(fs.f_type);
   const Features features = features_of(fd.get(), fs, st, options.streams);

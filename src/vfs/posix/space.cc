@@ -30,7 +30,7 @@ Result<void> give_back(int fd, const struct statx& before) {
 }  // namespace
 
 Result<Space> space_of(int fd) {
-  struct statvfs fs {};
+  struct statvfs fs{};
   if (::fstatvfs(fd, &fs) != 0) return fail_last_os();
   Space space;
   space.block_size = static_cast<uint32_t>(fs.f_frsize ? fs.f_frsize : fs.f_bsize);
@@ -93,7 +93,7 @@ Result<bool> punch(int fd, Range range) {
 }
 
 Result<bool> keeps_checksums(int fd) {
-  struct statfs fs {};
+  struct statfs fs{};
   if (::fstatfs(fd, &fs) != 0) return fail_last_os();
   if (fs.f_type != BTRFS_SUPER_MAGIC) return fail_os(EOPNOTSUPP);
   const ScopedPrivilege privilege;

@@ -166,8 +166,8 @@ Result<void> change_compression(int fd, bool compressed) {
   if (::ioctl(opened.get(), FS_IOC_GETFLAGS, &flags) != 0) {
     return fail_os(errno == ENOTTY ? EOPNOTSUPP : errno);
   }
-  const unsigned wanted = compressed ? (flags & ~FS_NOCOMP_FL) | FS_COMPR_FL
-                                     : flags & ~(FS_NOCOMP_FL | FS_COMPR_FL);
+  const unsigned wanted =
+      compressed ? (flags & ~FS_NOCOMP_FL) | FS_COMPR_FL : flags & ~(FS_NOCOMP_FL | FS_COMPR_FL);
   if (wanted == flags) return {};
   if (::ioctl(opened.get(), FS_IOC_SETFLAGS, &wanted) != 0) return fail_last_os();
   return {};

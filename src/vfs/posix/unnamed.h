@@ -45,9 +45,9 @@ Result<NewFile> make_unnamed(const std::shared_ptr<Node>& parent, const CreateHo
 // Under that name at once. EEXIST.
 Result<Descriptor> make_new(int parent, const std::string& name, const CreateHow& how);
 
-// What a server that was ended left of things it was making in this directory is seen by nobody, and
-// must not keep it from being removed. Removes it if there is nothing else: whether the directory
-// may be empty now. As the thread's user.
+// What a server that was ended left of things it was making in this directory is seen by nobody,
+// and must not keep it from being removed. Removes it if there is nothing else: whether the
+// directory may be empty now. As the thread's user.
 bool remove_leftovers(int directory);
 
 }  // namespace braid::vfs

@@ -133,8 +133,8 @@ TEST(PathName, DirectoryIndexIsKnown) {
 }
 
 TEST(PathName, BadStreamSyntaxIsInvalid) {
-  for (const char* text : {"f:", "f::", "f:s:", "f:s:$BAD", "f:s:$DATA:x", "f:a:b:c", "d:s\\f",
-                           "f:s/t"}) {
+  for (const char* text :
+       {"f:", "f::", "f:s:", "f:s:$BAD", "f:s:$DATA:x", "f:a:b:c", "d:s\\f", "f:s/t"}) {
     EXPECT_EQ(parse_path(text).error(), kInvalid) << text;
   }
 }

@@ -79,8 +79,10 @@ TEST(ErrorResponse, ContextsStartAtMultiplesOfEight) {
 }
 
 TEST(ErrorResponse, ContextLongerThanTheDataIsMalformed) {
-  EXPECT_EQ(decode_payload<ErrorResponse>(unhex("0900 01 00 08000000 01000000 00000000")).error(), Error::malformed());
-  EXPECT_EQ(decode_payload<ErrorResponse>(unhex("0900 02 00 08000000 00000000 00000000")).error(), Error::malformed());
+  EXPECT_EQ(decode_payload<ErrorResponse>(unhex("0900 01 00 08000000 01000000 00000000")).error(),
+            Error::malformed());
+  EXPECT_EQ(decode_payload<ErrorResponse>(unhex("0900 02 00 08000000 00000000 00000000")).error(),
+            Error::malformed());
 }
 
 }  // namespace

@@ -35,8 +35,8 @@ TEST(Header, NotificationOfTheSpecificationEncodes) {
   header.message_id = {~uint64_t{0}};
   header.session_id = {0x40000000000};
   EXPECT_EQ(encode_payload(header), unhex("FE534D42 4000 0000 00000000 1300 0000 01000000 00000000"
-                                  "FFFFFFFFFFFFFFFF 00000000 00000000 0000000000040000"
-                                  "00000000000000000000000000000000"));
+                                          "FFFFFFFFFFFFFFFF 00000000 00000000 0000000000040000"
+                                          "00000000000000000000000000000000"));
 }
 
 TEST(Header, AsynchronousResponseHasStatusAndAsyncId) {

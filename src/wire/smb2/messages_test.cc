@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "wire/smb2/captures_testing.h"
-#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/close.h"
+#include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/lock.h"
 #include "wire/smb2/query_directory.h"

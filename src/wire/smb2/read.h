@@ -56,8 +56,8 @@ struct ReadResponse {
 
   static Result<ReadResponse> decode(Reader& r);
   void encode(Writer& w) const;
-  // The 16 bytes and `padding` zeros that precede a payload of `data_length` bytes, which the caller
-  // sends itself; `data` is not looked at.
+  // The 16 bytes and `padding` zeros that precede a payload of `data_length` bytes, which the
+  // caller sends itself; `data` is not looked at.
   void encode_head(Writer& w, uint32_t data_length, uint8_t padding = 0) const;
 };
 

@@ -1,8 +1,8 @@
 #include "smb2/commands/create/create.h"
 
-#include "smb2/files/access_check.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/operation.h"
 #include "smb2/opens/quota_file.h"
 #include "smb2/server.h"

@@ -8,11 +8,11 @@
 #include "base/result.h"
 #include "filestate/types.h"
 #include "runtime/task.h"
+#include "smb2/connections/request.h"
 #include "smb2/opens/create_reservations.h"
 #include "smb2/opens/open.h"
-#include "smb2/workers/open_claims.h"
-#include "smb2/connections/request.h"
 #include "smb2/security/evaluate.h"
+#include "smb2/workers/open_claims.h"
 #include "vfs/vfs.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/smb2/create.h"
@@ -53,8 +53,8 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state);
 // STATUS_OBJECT_NAME_NOT_FOUND: it is another share. STATUS_ACCESS_DENIED: the open has more
 // rights.
 NtStatus check_tree(const Request& request, const PreservedOpen& open);
-// The same file: what a maximal access context tells who asks for it now, [MS-SMB2] 3.3.5.9.5, of an
-// open that an earlier CREATE made. REQUIRES: on the pool.
+// The same file: what a maximal access context tells who asks for it now, [MS-SMB2] 3.3.5.9.5, of
+// an open that an earlier CREATE made. REQUIRES: on the pool.
 uint32_t maximal_access_now(Request& request, const CreateState& state, const Open& open);
 // The same file: gives a claimed open to the request's session, and its state to `state` for the
 // answer. False: filestate has given it up, and it is given back. STATUS_INSUFFICIENT_RESOURCES,

@@ -1,10 +1,10 @@
 // CREATE by an application that moved to another client. [MS-SMB2] 3.3.5.9.13 "Handling the
 // SMB2_CREATE_APP_INSTANCE_ID and SMB2_CREATE_APP_INSTANCE_VERSION Create Contexts".
-#include "smb2/files/access_check.h"
-#include "smb2/workers/app_instance.h"
 #include "smb2/commands/create/create.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/workers/app_instance.h"
 #include "smb2/workers/siblings.h"
 #include "wire/smb2/access_mask.h"
 

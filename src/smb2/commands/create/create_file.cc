@@ -1,14 +1,14 @@
 // Resolving, checking, opening or making the file of a CREATE. [MS-FSA] 2.1.5.1 "Server Requests an
 // Open of a File".
-#include "smb2/files/access_check.h"
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/commands/create/create_rights.h"
 #include "smb2/commands/create/create_security.h"
-#include "smb2/connections/connection.h"
 #include "smb2/common/error_status.h"
-#include "smb2/shares/extended_attributes.h"
 #include "smb2/common/limits.h"
+#include "smb2/connections/connection.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/shares/extended_attributes.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

@@ -2,19 +2,19 @@
 // [MS-FSA] 2.1.5.1 "Server Requests an Open of a File", [MS-SMB2] 3.3.5.9.
 #include <cerrno>
 
-#include "smb2/files/access_check.h"
-#include "smb2/files/close_open.h"
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/commands/create/old_streams.h"
+#include "smb2/common/limits.h"
+#include "smb2/common/store_account.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/access_check.h"
+#include "smb2/files/close_open.h"
 #include "smb2/files/deletion.h"
 #include "smb2/files/directory_leases.h"
-#include "smb2/shares/extended_attributes.h"
-#include "smb2/common/limits.h"
-#include "smb2/files/report.h"
 #include "smb2/files/file_services.h"
-#include "smb2/common/store_account.h"
+#include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
+#include "smb2/shares/extended_attributes.h"
 #include "smb2/shares/tree_path.h"
 #include "wire/smb2/access_mask.h"
 
@@ -135,9 +135,9 @@ std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& o
       .is_stream = opened.base_file != nullptr,
       .maximal_access = opened.maximal_access,
       .create_action = opened.action};
-  auto open = std::make_shared<Open>(
-      OpenValues{.file_id = attempt.state.file_id, .attributes = attributes},
-      attempt.request.session, attempt.request.tree_connect);
+  auto open =
+      std::make_shared<Open>(OpenValues{.file_id = attempt.state.file_id, .attributes = attributes},
+                             attempt.request.session, attempt.request.tree_connect);
   open->file = std::move(opened.file);
   open->base_file = std::move(opened.base_file);
   if (open->file) {
@@ -223,7 +223,7 @@ void withdraw(const CreateAttempt& attempt, OpenedFile opened) {
   FileServices& files = attempt.request.files;
   const auto open = make_bare_open(attempt, opened);
   (void)files.file_table.set_delete_on_close(open->ref(), false,
-                                              filestate::DeleteSemantics::kLastClose);
+                                             filestate::DeleteSemantics::kLastClose);
   (void)finish_close(files, *open);
 }
 
@@ -266,7 +266,7 @@ Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<
   if (opened.action == CreateAction::kCreated) unmake(attempt, opened, Registered::kYes);
   // Fails for what would not be deleted anyway.
   (void)files.file_table.set_delete_on_close(open->ref(), false,
-                                              filestate::DeleteSemantics::kLastClose);
+                                             filestate::DeleteSemantics::kLastClose);
   files.spawn(close_refused(files, std::move(open), std::move(opened.making)));
   return why;
 }

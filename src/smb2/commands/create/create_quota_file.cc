@@ -1,5 +1,5 @@
-// The quotas of the volume, opened as a file: smb2/opens/quota_file.h. [MS-FSA] 2.1.5.1 "Server Requests
-// an Open of a File", phase 7.
+// The quotas of the volume, opened as a file: smb2/opens/quota_file.h. [MS-FSA] 2.1.5.1 "Server
+// Requests an Open of a File", phase 7.
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/opens/quota_file.h"
 

@@ -1,14 +1,14 @@
 // CREATE that takes back a disconnected open. [MS-SMB2] 3.3.5.9.7 "Handling the
 // SMB2_CREATE_DURABLE_HANDLE_RECONNECT Create Context" and 3.3.5.9.12 "... _RECONNECT_V2 ...".
-#include "smb2/files/access_check.h"
-#include "smb2/files/close_open.h"
 #include "smb2/commands/create/create.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/access_check.h"
+#include "smb2/files/close_open.h"
 #include "smb2/files/durable.h"
-#include "smb2/workers/open_claims.h"
-#include "smb2/files/open_name.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
 #include "smb2/shares/tree_path.h"
+#include "smb2/workers/open_claims.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 

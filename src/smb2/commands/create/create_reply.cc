@@ -91,11 +91,10 @@ Reply symlink_reply(const Request& request, std::string target, size_t component
   Reply reply{.status = NtStatus::kStoppedOnSymlink};
   reply.message.resize(wire::Header::kSize);
   wire::Writer writer(reply.message, 0);
-  wire::encode_symbolic_link_error(
-      writer, link,
-      request.connection->negotiated.dialect == wire::Dialect::kSmb311
-          ? wire::ErrorDataForm::kContext
-          : wire::ErrorDataForm::kBare);
+  wire::encode_symbolic_link_error(writer, link,
+                                   request.connection->negotiated.dialect == wire::Dialect::kSmb311
+                                       ? wire::ErrorDataForm::kContext
+                                       : wire::ErrorDataForm::kBare);
   return reply;
 }
 

@@ -1,8 +1,8 @@
 #include "smb2/commands/create/create_security.h"
 
+#include "smb2/files/file_services.h"
 #include "smb2/security/inherit.h"
 #include "smb2/security/new_mode.h"
-#include "smb2/files/file_services.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include "smb2/files/access_check.h"
 #include "smb2/connections/request.h"
+#include "smb2/files/access_check.h"
 #include "vfs/vfs.h"
 #include "wire/smb2/create.h"
 

@@ -11,9 +11,9 @@
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/common/error_status.h"
 #include "smb2/common/limits.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -132,7 +132,7 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
 
   // One of a file's writers at a time, as for WRITE.
   const auto turn = co_await files.writers.take(target.attributes.file_key, request.seat,
-                                                 request.seat.owner().user);
+                                                request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
     if (const NtStatus conflict = check_locks(files, *source, target, chunk);

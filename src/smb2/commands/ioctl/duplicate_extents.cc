@@ -5,9 +5,9 @@
 #include <cerrno>
 
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

@@ -6,11 +6,11 @@
 
 #include "smb2/commands/commands.h"
 #include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/common/error_status.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
-#include "smb2/common/error_status.h"
-#include "smb2/server.h"
 #include "smb2/opens/sync.h"
+#include "smb2/server.h"
 
 namespace braid::smb2 {
 namespace {

@@ -7,11 +7,11 @@
 #include "smb2/commands/file_offset.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/common/limits.h"
-#include "smb2/files/report.h"
-#include "smb2/shares/offload_token.h"
-#include "smb2/files/operation.h"
 #include "smb2/connections/pieces.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
+#include "smb2/shares/offload_token.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -132,7 +132,7 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::Ioctl
   BRAID_CO_TRY(const auto now, open.file->stat());
   if (!is_ordinary(open, now)) co_return fail(NtStatus::kOffloadReadFileNotSupported);
   if (const NtStatus conflict = request.files.file_table.check_io(open.ref(), input.file_offset,
-                                                                   input.copy_length, false);
+                                                                  input.copy_length, false);
       conflict != NtStatus::kSuccess) {
     co_return fail(conflict);
   }

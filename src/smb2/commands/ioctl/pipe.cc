@@ -1,15 +1,14 @@
 // [MS-SMB2] 3.3.5.15.3 "Handling a Pipe Transaction Request", 3.3.5.15.4 "Handling a Peek at Pipe
 // Data Request", 3.3.5.15.10 "Handling a Pipe Wait Request".
-#include "smb2/files/access_check.h"
-#include "smb2/commands/ioctl/ioctl.h"
 #include "rpc/pipe_registry.h"
+#include "smb2/commands/ioctl/ioctl.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
 #include "wire/smb2/pipe_fsctl.h"
 
 namespace braid::smb2 {
 
-Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request& request,
-                                                const wire::IoctlRequest& ioctl) {
+Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request& request, const wire::IoctlRequest& ioctl) {
   if (!request.open->is_pipe()) co_return fail(NtStatus::kNotSupported);
   Result<rpc::PipeRead> answer = fail(NtStatus::kPipeEmpty);
   {

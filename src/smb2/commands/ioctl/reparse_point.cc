@@ -6,14 +6,14 @@
 
 #include <algorithm>
 
-#include "smb2/files/access_check.h"
 #include "smb2/commands/create/create_security.h"
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/shares/extended_attributes.h"
-#include "smb2/files/report.h"
-#include "smb2/files/open_name.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_name.h"
+#include "smb2/files/report.h"
 #include "smb2/files/taking.h"
+#include "smb2/shares/extended_attributes.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 

@@ -1,7 +1,7 @@
 // [MS-SMB2] 3.3.5.15.9 "Handling a Resiliency Request".
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/connections/connection.h"
 #include "smb2/common/limits.h"
+#include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "wire/smb2/network_resiliency.h"
 

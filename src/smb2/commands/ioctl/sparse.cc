@@ -4,10 +4,10 @@
 
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/common/limits.h"
-#include "smb2/files/report.h"
-#include "smb2/files/operation.h"
 #include "smb2/connections/pieces.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/operation.h"
+#include "smb2/files/report.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/file_ranges.h"

@@ -1,9 +1,9 @@
 // What NTFS tells of its volume and of the records of files: [MS-FSA] 2.1.5.10.11
 // "FSCTL_GET_NTFS_VOLUME_DATA" and 2.1.5.10.27 "FSCTL_READ_FILE_USN_DATA".
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/shares/index_number.h"
 #include "smb2/common/limits.h"
 #include "smb2/files/open_name.h"
+#include "smb2/shares/index_number.h"
 #include "wire/reader.h"
 #include "wire/utf16.h"
 #include "wire/writer.h"
