@@ -84,7 +84,7 @@ struct CloseOrder : FileRequests {
   void close(FileId id) {
     struct Close {
       static Task<void> open(Server& server, std::shared_ptr<Open> its) {
-        co_await close_open(server, std::move(its));
+        co_await close_open(server.files, std::move(its));
       }
     };
     closing.spawn(Close::open(engine.server(), session->find_open(id)));

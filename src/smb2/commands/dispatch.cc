@@ -12,6 +12,7 @@
 #include "smb2/files/close_open.h"
 #include "smb2/files/file_services.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/sessions/close_under_way.h"
 #include "wire/smb2/error_response.h"
 
 namespace braid::smb2 {

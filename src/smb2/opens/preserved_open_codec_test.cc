@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "auth/identity.h"
+#include "runtime/identity.h"
 #include "vfs/posix/posix_volume.h"
 
 namespace braid::smb2 {
@@ -108,7 +109,10 @@ class PreservedOpenCodec : public testing::Test {
     shares_ =
         std::make_unique<ShareTable>(std::vector<std::shared_ptr<const Share>>{std::move(share)});
   }
-  ~PreservedOpenCodec() override { std::filesystem::remove_all(root_); }
+  ~PreservedOpenCodec() override {
+    EXPECT_TRUE(assume(server_credentials()));  // it acted as who has the open
+    std::filesystem::remove_all(root_);
+  }
 
   PreservedOpen filled() {
     vfs::Path path;

@@ -54,7 +54,7 @@ Task<Result<void>> wait_for_break(Request& request, const CreateState& state, Fi
   const Breaks::RetryWait wait(files.breaks, ref.token, seen);
   if (state.reservation) state.reservation->waits_for_sharing = state.caching.sharing_violation;
   co_await request.connection->reactor().schedule();
-  const Result<void> waiting = begin_waiting(request, [&server, ref, waiter = wait.waiter()] {
+  const Result<void> waiting = begin_waiting(request, [&files, ref, waiter = wait.waiter()] {
     waiter->set(NtStatus::kCancelled);
     files.file_table.cancel_wait(ref);
   });
