@@ -46,11 +46,13 @@ struct FairnessTest : testing::Test {
   static Bytes create(RawClient& client, const std::string& name) {
     return client.request(Command::kCreate, RawClient::create_body(name));
   }
-  static Bytes list(RawClient& client, FileId directory, std::string_view pattern) {
+  static Bytes list(RawClient& client, FileId directory, std::string_view pattern,
+                    uint8_t flags = 0) {
     wire::QueryDirectoryRequest query;
     query.file_information_class = static_cast<uint8_t>(wire::FileInfoClass::kNames);
     query.file_id = directory;
     query.file_name = pattern;
+    query.flags = flags;
     query.output_buffer_length = 65536;
     return client.request(Command::kQueryDirectory, query);
   }
@@ -122,6 +124,22 @@ TEST_F(FairnessTest, ListingGivesOthersTheirTurnBetweenItsPieces) {
   ASSERT_TRUE(listed);
   EXPECT_EQ(listed->status(), NtStatus::kNoSuchFile);
   EXPECT_EQ(plan->calls_of("next"), 11u);  // with the dots, one more
+}
+
+// Each name costs more then.
+TEST_F(FairnessTest, ListingByALongPatternGivesOthersTheirTurnMoreOften) {
+  const FileId folder = fill(busy, 3 * int{kNamesPerTurn});
+  const auto turns_of = [&](std::string_view pattern) {
+    const uint64_t before = plan->calls_of("next");
+    EXPECT_EQ(busy.status_of(list(busy, folder, pattern, wire::QueryDirectoryFlags::kReopen)),
+              NtStatus::kNoSuchFile)
+        << pattern;
+    return plan->calls_of("next") - before;
+  };
+  EXPECT_EQ(turns_of("*nothing"), 4u);  // with the dots, one more
+  std::string pattern;
+  for (int i = 0; i < 200; ++i) pattern += "<?";
+  EXPECT_GE(turns_of(pattern + "nothing"), 12u);
 }
 
 TEST_F(FairnessTest, ZeroingGivesOthersTheirTurnBetweenItsPieces) {
