@@ -126,6 +126,31 @@ TEST_F(FairnessTest, ListingGivesOthersTheirTurnBetweenItsPieces) {
   EXPECT_EQ(plan->calls_of("next"), 11u);  // with the dots, one more
 }
 
+// Who waits to write has his turn at the file when he has one on the pool, and not before.
+TEST_F(FairnessTest, WriteKeepsNobodyWaitingBehindWhatItsUserHasQueued) {
+  const FileId busys = busy.create("file");
+  const FileId others = other.create("file");
+  const auto write = [](RawClient& client, FileId file) {
+    static const Bytes data(1, 'x');
+    client.send(client.request(Command::kWrite, wire::WriteRequest{.file_id = file, .data = data}));
+  };
+  plan->hold_operation("write");
+  write(busy, busys);
+  plan->await_held(1);
+  for (int i = 0; i < 40; ++i) busy.send(create(busy, "busy" + std::to_string(i)));
+  write(busy, busys);
+  ASSERT_TRUE(eventually([&] { return load().waiting >= 40; }));
+  const uint64_t asked = other.next_message_id;
+  write(other, others);
+  EXPECT_EQ(other.status_of(other.request(Command::kEcho, wire::EchoRequest{})),
+            NtStatus::kSuccess);
+  plan->hold_operation("create");  // and no longer the write
+  plan->let_pass(3);
+  const auto answer = other.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+}
+
 // Each name costs more then.
 TEST_F(FairnessTest, ListingByALongPatternGivesOthersTheirTurnMoreOften) {
   const FileId folder = fill(busy, 3 * int{kNamesPerTurn});

@@ -116,10 +116,13 @@ Task<Result<void>> rename_to(Request& request, std::string name, RenameHow how) 
         co_await break_handles_below(request, in_all_shares(*request.tree_connect->share, path)));
   }
   const FileKey key = request.open->attributes.file_key;
+  // What is taken for one attempt is given back before the next waits for its turn.
   for (int race = 0;; ++race) {
-    BRAID_CO_TRY(const RenameTarget target, co_await take_target(request, name, key, how));
-    auto moved = move(request, *request.open, target);
-    if (!came_between(moved, how.replace, race)) co_return moved;
+    {
+      BRAID_CO_TRY(const RenameTarget target, co_await take_target(request, name, key, how));
+      auto moved = move(request, *request.open, target);
+      if (!came_between(moved, how.replace, race)) co_return moved;
+    }
     BRAID_CO_CHECK(co_await request.seat.next_turn());
   }
 }
@@ -174,11 +177,13 @@ Task<Result<void>> link_file(Request& request, ByteView buffer) {
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
   const FileKey key = request.open->attributes.file_key;
   for (int race = 0;; ++race) {
-    BRAID_CO_TRY(
-        const RenameTarget target,
-        co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
-    auto linked = link_to(request, target, info.replace_if_exists);
-    if (!came_between(linked, info.replace_if_exists, race)) co_return linked;
+    {
+      BRAID_CO_TRY(
+          const RenameTarget target,
+          co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
+      auto linked = link_to(request, target, info.replace_if_exists);
+      if (!came_between(linked, info.replace_if_exists, race)) co_return linked;
+    }
     BRAID_CO_CHECK(co_await request.seat.next_turn());
   }
 }

@@ -55,6 +55,7 @@ Task<Result<void>> set_size_info(Request& request, const wire::SetInfoRequest& s
   Open& open = *request.open;
   // Between a look at the size and the change that follows from it nobody writes.
   request.may_take_long();
+  BRAID_CO_CHECK(co_await request.seat.turn());
   auto turn = co_await request.files.writers.take(open.attributes.file_key, request.seat,
                                                   request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());

@@ -53,8 +53,9 @@ Task<Result<Reply>> handle_write(Request& request) {
   Open& open = *request.open;
   FileServices& files = request.files;
   // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
-  // against that. The turn comes first, so that of a file that hangs one WRITE holds a thread.
+  // against that. Of a file that hangs one WRITE holds a thread.
   request.may_take_long();
+  BRAID_CO_CHECK(co_await request.seat.turn());
   auto turn =
       co_await files.writers.take(attributes.file_key, request.seat, request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());

@@ -10,15 +10,29 @@
 namespace braid::smb2 {
 namespace {
 
-// What filestate keeps of an open that waits goes by the open: the other requests that wait with it
-// lose their place with this one, and ask again.
-void leave(FileServices& files, const filestate::OpenRef& ref, const WaitPlace& place) {
-  const std::vector<FileKey> keys = place ? *place->lock() : std::vector{ref.file};
+// Files at which a wait is given up before others have their turn.
+constexpr size_t kFilesPerTurn = 64;
+
+// A request of the open may have begun to wait at one of them since, and loses its place: it asks
+// again.
+Task<void> cancel_waits(FileServices& files, filestate::OpenToken token, std::vector<FileKey> at,
+                        WorkOwner owner) {
+  WorkerPool::Seat seat(files.pool, owner);
   bool waited = false;
-  for (const FileKey& file : keys) {
-    waited = files.file_table.cancel_wait({file, ref.token}) || waited;
+  for (size_t i = 0; i < at.size(); ++i) {
+    if (i > 0 && i % kFilesPerTurn == 0) co_await static_cast<Executor&>(seat).next_turn();
+    waited = files.file_table.cancel_wait({at[i], token}) || waited;
   }
-  if (waited) files.breaks.retry(ref.token);
+  if (waited) files.breaks.retry(token);
+}
+
+// What filestate keeps of an open that waits goes by the open: it is needed as long as one request
+// of the open waits, and the last one to leave takes it away.
+void leave(FileServices& files, const filestate::OpenRef& ref, const Waiter& waiter,
+           const WaitPlace& place, const WorkOwner& owner) {
+  if (!files.breaks.leave(ref.token, waiter)) return;
+  files.spawn(
+      cancel_waits(files, ref.token, place ? *place->lock() : std::vector{ref.file}, owner));
 }
 
 }  // namespace
@@ -55,13 +69,13 @@ Task<Result<void>> until_decided(Request& request, std::function<filestate::Deci
     const Breaks::RetryWait wait(files.breaks, ref.token, seen);
     const bool on_reactor = request.connection->reactor().is_current();
     co_await request.connection->reactor().schedule();
-    const Result<void> waiting =
-        begin_waiting(request, [&files, ref, place, waiter = wait.waiter()] {
+    const Result<void> waiting = begin_waiting(
+        request, [&files, ref, place, waiter = wait.waiter(), owner = request.seat.owner()] {
           waiter->set(NtStatus::kCancelled);
-          leave(files, ref, place);
+          leave(files, ref, waiter, place, owner);
         });
     if (!waiting) {
-      leave(files, ref, place);
+      leave(files, ref, wait.waiter(), place, request.seat.owner());
       co_return waiting;
     }
     // Whoever closes an Open meanwhile must not wait for us.

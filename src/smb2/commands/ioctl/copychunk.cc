@@ -131,8 +131,11 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   Open& target = *request.open;
 
   // One of a file's writers at a time, as for WRITE.
-  const auto turn = co_await files.writers.take(target.attributes.file_key, request.seat,
-                                                request.seat.owner().user);
+  const auto next_writer = [&] {
+    return files.writers.take(target.attributes.file_key, request.seat, request.seat.owner().user);
+  };
+  BRAID_CO_CHECK(co_await request.seat.turn());
+  auto turn = co_await next_writer();
   BRAID_CO_CHECK(request.seat.check_wanted());
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
     if (const NtStatus conflict = check_locks(files, *source, target, chunk);
@@ -161,10 +164,12 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
     in_turn += copied;
     if (in_turn < kBytesPerTurn) continue;
     in_turn = 0;
+    turn.end();
     if (const auto go_on = co_await request.seat.next_turn(); !go_on) {
       status = to_status(go_on.error());
       break;
     }
+    turn = co_await next_writer();
   }
   // Within one file some of what is not counted may be written.
   const bool within_one = source->attributes.file_key == target.attributes.file_key;
