@@ -197,9 +197,21 @@ bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
 
 uint64_t FileTable::name_changes() const { return impl_->name_changes; }
 
+bool FileTable::has_room_for_name(const OpenRef& ref, size_t bytes) const {
+  if (!impl_->group) return true;
+  const Account account =
+      impl_->ask(ref.file, Account{}, [&ref](FileNode&, const FileState& state) {
+        const OpenRecord* const open = state.find(ref.token);
+        return open ? open->account : Account{};
+      });
+  return impl_->group->records().has_room(bytes, account);
+}
+
 void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
   ++impl_->name_changes;
-  impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState&, Outcome&) {
+  impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState& state, Outcome&) {
+    // The name counts to who gave it.
+    if (const OpenRecord* const open = state.find(ref.token)) node.account = open->account;
     node.renamed(ref, std::move(new_path));
     return 0;
   });

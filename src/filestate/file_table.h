@@ -125,6 +125,8 @@ class FileTable {
   void stream_renamed(const OpenRef& ref, const FileKey& name);
   // Is it open with any of these rights? A directory open for DELETE keeps its children's names.
   bool is_open_with(const FileKey& file, uint32_t access) const;
+  // Whether the file can be known by a name of so many bytes. Before renamed(), which cannot fail.
+  bool has_room_for_name(const OpenRef& ref, size_t bytes) const;
   // The name by which this open and maybe others have the file open is another one now. Opens keep
   // their FileKey.
   void renamed(const OpenRef& ref, SharedPath new_path);

@@ -21,6 +21,10 @@ class SharedRecords final : public RecordStore {
   Held lock(const RecordKey& key) override;
   void for_each(const std::function<void(const RecordKey&, ByteView)>& visit) override;
 
+  bool has_room(size_t bytes, Account account) const override {
+    return arena_.has_room(bytes, account);
+  }
+
   const Arena& arena() const { return arena_; }
 
  private:

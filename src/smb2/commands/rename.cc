@@ -65,6 +65,10 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   }
   // Longer than the name it was opened by, it takes more room.
   BRAID_CHECK(open.memory.reach(kOpenSize + 2 * target.path.text().size()));
+  const std::string path = in_all_shares(*request.tree_connect->share, target.path.text());
+  if (!files.file_table.has_room_for_name(open.ref(), path.size())) {
+    return fail(NtStatus::kInsufficientResources);
+  }
   BRAID_TRY(const vfs::Path now, put(request, source.place, target, key));
 
   replaced(request, target);
