@@ -151,6 +151,33 @@ TEST_F(FairnessTest, WriteKeepsNobodyWaitingBehindWhatItsUserHasQueued) {
   EXPECT_EQ(answer->status(), NtStatus::kSuccess);
 }
 
+// A file that is to be deleted is open for a client that has gone, whose user has much else to do:
+// who comes for the name waits for the deletion, and for nothing of that.
+TEST_F(FairnessTest, OpenThatGivesWayIsClosedAheadOfWhatItsUserHasQueued) {
+  auto lost = std::make_unique<RawClient>(engine, ClientGuid{{10}});
+  ASSERT_TRUE(lost->log_on(wire::Dialect::kSmb302, "files", "user"));
+  auto body = RawClient::create_body("gone");
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  body.requested_oplock_level = wire::OplockLevel::kBatch;
+  body.contexts.durable_handle_request_v2 = {.create_guid = CreateGuid{{1}}};
+  ASSERT_NE(lost->create(body), FileId{});
+  lost->close();
+  lost.reset();
+  ASSERT_TRUE(eventually([&] { return engine.server().files.open_table.disconnected() == 1; }));
+
+  plan->hold_operation("create");
+  for (int i = 0; i < 40; ++i) busy.send(create(busy, "busy" + std::to_string(i)));
+  plan->await_held(1);
+  ASSERT_TRUE(eventually([&] { return load().waiting == 39; }));
+  const uint64_t asked = other.next_message_id;
+  other.send(create(other, "gone"));
+  ASSERT_TRUE(eventually([&] { return load().waiting == 40; }));
+  plan->let_pass(8);
+  const auto answer = other.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+}
+
 // Each name costs more then.
 TEST_F(FairnessTest, ListingByALongPatternGivesOthersTheirTurnMoreOften) {
   const FileId folder = fill(busy, 3 * int{kNamesPerTurn});
