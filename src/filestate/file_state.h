@@ -50,8 +50,13 @@ class FileState {
   bool cancel_wait(OpenToken token);
   CloseResult close(OpenToken token, Outcome& out);
 
+  Decision begin_io(OpenToken token, Operation operation, std::span<const IoRange> ranges,
+                    Outcome& out);
+  // The same where nothing is to be taken from anybody, so that nothing changes; otherwise nothing.
+  std::optional<Decision> begin_io_alone(OpenToken token, Operation operation,
+                                         std::span<const IoRange> ranges) const;
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
-  // Without one, a prepare() that says kGo and has no outcome has changed nothing.
+  // Without one, a begin_io() that says kGo and has no outcome has changed nothing.
   bool has_breaks_under_way() const { return counts_.breaking != 0; }
   // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of
   // that directory, not of this file.
@@ -193,6 +198,10 @@ class FileState {
   static Demand demand_of_delete();
   static Demand demand_of(const OpenRequest& request, bool violation);
 
+  // How many hold what the demand may take; who asks may be among them.
+  uint32_t holders_of(const Demand& demand) const;
+  // revoke() would do nothing, and nobody has to make way.
+  bool takes_nothing(const Demand& demand, const Actor& actor) const;
   // True if the actor has to wait.
   bool revoke(const Demand& demand, const Actor& actor, Outcome& out);
   static bool spares(const Holder& holder, const Demand& demand, const Actor& actor);
@@ -225,6 +234,7 @@ class FileState {
   void take_links(Link& from, Link& to);
   void mark_deleted(Link& link, bool deleted, const Deleter& deleter);
   void drop_waiting(const OpenRecord& open, Outcome& out);
+  Decision check_locks(OpenToken token, Operation operation, std::span<const IoRange> ranges) const;
   static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
   std::optional<NtStatus> begin_sequence(OpenRecord& open,
                                          const std::optional<LockSequence>& sequence, Outcome& out);

@@ -1,4 +1,6 @@
 // FileState: what an operation takes from whom, and what holders are told.
+#include <algorithm>
+
 #include "filestate/file_state.h"
 
 namespace braid::filestate {
@@ -114,13 +116,22 @@ void FileState::child_changed(const std::optional<LeaseId>& actor, Outcome& out)
   revoke(demand, {.lease = actor}, out);
 }
 
-bool FileState::revoke(const Demand& demand, const Actor& actor, Outcome& out) {
+uint32_t FileState::holders_of(const Demand& demand) const {
   const Caching anything = demand.from_leases | demand.oplocks_with;
-  const uint32_t in_the_way = has(anything, Caching::kRead)
-                                  ? counts_.all
-                                  : (has(anything, Caching::kWrite) ? counts_.write : 0) +
-                                        (has(anything, Caching::kHandle) ? counts_.handle : 0);
-  if (in_the_way == 0) return false;
+  if (has(anything, Caching::kRead)) return counts_.all;
+  return (has(anything, Caching::kWrite) ? counts_.write : 0) +
+         (has(anything, Caching::kHandle) ? counts_.handle : 0);
+}
+
+bool FileState::takes_nothing(const Demand& demand, const Actor& actor) const {
+  if (holders_of(demand) == 0) return true;
+  if (!disconnected_.empty()) return false;
+  return std::ranges::all_of(holders_,
+                             [&](const Holder* holder) { return spares(*holder, demand, actor); });
+}
+
+bool FileState::revoke(const Demand& demand, const Actor& actor, Outcome& out) {
+  if (holders_of(demand) == 0) return false;
 
   bool must_wait = false;
   // Backwards: a holder that drops out is replaced by the last, which has had its turn.

@@ -156,4 +156,29 @@ NtStatus FileState::check_io(OpenToken token, uint64_t offset, uint64_t length, 
                                                            : NtStatus::kSuccess;
 }
 
+Decision FileState::check_locks(OpenToken token, Operation operation,
+                                std::span<const IoRange> ranges) const {
+  const bool write = operation != Operation::kRead;
+  for (const IoRange& range : ranges) {
+    const NtStatus status = check_io(token, range.offset, range.length, write);
+    if (status != NtStatus::kSuccess) return Decision::fail(status);
+  }
+  return Decision::go();
+}
+
+// [MS-FSA] 2.1.5.3 and 2.1.5.4: caching is taken from others before locks are looked at.
+Decision FileState::begin_io(OpenToken token, Operation operation, std::span<const IoRange> ranges,
+                             Outcome& out) {
+  const Decision prepared = prepare(token, operation, out);
+  return prepared.verdict == Verdict::kGo ? check_locks(token, operation, ranges) : prepared;
+}
+
+std::optional<Decision> FileState::begin_io_alone(OpenToken token, Operation operation,
+                                                  std::span<const IoRange> ranges) const {
+  const OpenRecord* const open = opens_.find(token);
+  if (!open) return Decision::fail(NtStatus::kFileClosed);
+  if (!takes_nothing(demand_of(operation), actor_of(*open))) return std::nullopt;
+  return check_locks(token, operation, ranges);
+}
+
 }  // namespace braid::filestate

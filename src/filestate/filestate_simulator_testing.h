@@ -194,8 +194,22 @@ class Simulator {
              {Operation::kZeroData, NaiveModel::Cause::kWrite},
              {Operation::kRename, NaiveModel::Cause::kRename},
              {Operation::kSetSecurity, NaiveModel::Cause::kDelete}});
-        note("prepare " + name + " operation " + std::to_string(static_cast<int>(operation)));
-        decided(state_->prepare(token, operation, a), model_->operate(token, cause, b));
+        note("begin to operate on " + name + " operation " +
+             std::to_string(static_cast<int>(operation)));
+        const IoRange range{below(10), below(5)};
+        const auto alone = state_->begin_io_alone(token, operation, {&range, 1});
+        const Decision decision = state_->begin_io(token, operation, {&range, 1}, a);
+        Decision from_model = model_->operate(token, cause, b);
+        const bool writes = operation != Operation::kRead;
+        if (from_model.verdict == Verdict::kGo) {
+          const NtStatus status = model_->check_io(token, range.offset, range.length, writes);
+          if (status != NtStatus::kSuccess) from_model = Decision::fail(status);
+        }
+        decided(decision, from_model);
+        if (alone) {
+          decided(*alone, decision);
+          expect(a.empty(), true, "something was to be taken");
+        }
         break;
       }
       case 8: {

@@ -101,6 +101,9 @@ class RecordStore {
 
   virtual ~RecordStore() = default;
   virtual Held lock(const RecordKey& key) = 0;
+  // Grows with every change of the key's record, and of those that share its lock, before it is to
+  // be seen. The same as when the record was last held: it is as it was then.
+  virtual uint64_t changes(const RecordKey& key) const = 0;
   // Calls `visit` with each record that is there all the while, in no order, with its lock held.
   virtual void for_each(const std::function<void(const RecordKey&, ByteView)>& visit) = 0;
 
