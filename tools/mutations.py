@@ -7,11 +7,11 @@ told by the compiler; what cannot change anything that a test could see is left 
 import dataclasses
 import re
 
-# Lines on which a mutation changes no behaviour, or that of a test only: kDefect marks what is
-# compiled in for the simulator's planted defects.
+# Lines on which a mutation changes no behaviour, or that of a test only: is_planted marks
+# what is compiled in for the simulator's planted defects.
 SKIPPED = re.compile(
     r"^\s*(#|//|using\b|template\b|static_assert|assert\(|friend\b|namespace\b|public:|private:)"
-    r"|\bkDefect\b|\blog_\w+\(|\blog::|\bassert\(|\breserve\(|= default;|= delete;|\bexplicit\b")
+    r"|\bis_planted\b|\blog_\w+\(|\blog::|\bassert\(|\breserve\(|= default;|= delete;|\bexplicit\b")
 SWAPPED = {
     " == ": " != ", " != ": " == ", " < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > ",
     " && ": " || ", " || ": " && ", " + ": " - ", " - ": " + ",

@@ -68,9 +68,19 @@ class FileTable {
   // Ends the open, its locks and oplock; its waiting LOCK requests complete with RANGE_NOT_LOCKED.
   CloseDecision close(const OpenRef& ref);
 
-  // Ends others' caching as the operation demands; ask before doing it. kWait: ask again at
-  // kRetryOperation. FILE_CLOSED for an unknown ref.
-  Decision prepare(const OpenRef& ref, Operation operation);
+  // Before a READ or WRITE, or what does the same by another name: ends others' caching as the
+  // operation demands, and looks for their locks, in one look at the file. kWait: ask again at
+  // kRetryOperation. kFail: FILE_LOCK_CONFLICT; FILE_CLOSED for an unknown ref. Where several
+  // workers share the file its record is not asked as long as it has not changed and nothing has to
+  // be taken from anybody.
+  Decision begin_io(const OpenRef& ref, Operation operation, std::span<const IoRange> ranges);
+  Decision begin_io(const OpenRef& ref, Operation operation, const IoRange& range) {
+    return begin_io(ref, operation, {&range, 1});
+  }
+  // The same for what meets no locks.
+  Decision prepare(const OpenRef& ref, Operation operation) {
+    return begin_io(ref, operation, std::span<const IoRange>());
+  }
   // FileDispositionInformation, [MS-FSA] 2.1.5.15.3. The caller has checked access, READONLY and
   // that a directory is empty. May wait for others' handle caching as prepare() does. The rights of
   // `deleter` are among those with which it is removed, whoever closes last: CloseDecision. kFail
@@ -182,7 +192,8 @@ class FileTable {
                        bool& is_repeated);
   // True: it was waiting and is forgotten; the caller answers CANCELLED.
   bool cancel_lock(const OpenRef& ref, LockId id);
-  // STATUS_FILE_LOCK_CONFLICT if a READ or WRITE meets another open's lock. [MS-FSA] 2.1.4.10.
+  // STATUS_FILE_LOCK_CONFLICT if what began with begin_io() meets another open's lock by now, as
+  // before each piece of what is done in pieces. [MS-FSA] 2.1.4.10.
   NtStatus check_io(const OpenRef& ref, uint64_t offset, uint64_t length, bool write) const;
 
   // [MS-SMB2] 3.3.5.22.1: INVALID_DEVICE_STATE, INVALID_PARAMETER, INVALID_OPLOCK_PROTOCOL,

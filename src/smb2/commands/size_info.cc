@@ -51,14 +51,10 @@ Task<Result<void>> set_size_info(Request& request, const wire::SetInfoRequest& s
   if (info_class == FileInfoClass::kValidDataLength) {
     co_return set_valid_data_length(*request.open->file, size);
   }
-  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kSetSize));
-  Open& open = *request.open;
   // Between a look at the size and the change that follows from it nobody writes.
   request.may_take_long();
-  BRAID_CO_CHECK(co_await request.seat.turn());
-  auto turn = co_await request.files.writers.take(open.attributes.file_key, request.seat,
-                                                  request.seat.owner().user);
-  BRAID_CO_CHECK(request.seat.check_wanted());
+  BRAID_CO_TRY(auto turn, co_await begin_write(request, filestate::Operation::kSetSize, {}));
+  Open& open = *request.open;
   vfs::File& file = *open.file;
   BRAID_CO_TRY(const auto now, file.stat());
   const bool sets_end = info_class == FileInfoClass::kEndOfFile;

@@ -49,22 +49,13 @@ Task<Result<Reply>> handle_write(Request& request) {
   // [MS-FSA] 2.1.5.4: a write of nothing does nothing, and breaks nothing.
   if (write.data.empty()) co_return reply_with(response);
 
-  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kWrite));
-  Open& open = *request.open;
-  FileServices& files = request.files;
   // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
   // against that. Of a file that hangs one WRITE holds a thread.
   request.may_take_long();
-  BRAID_CO_CHECK(co_await request.seat.turn());
-  auto turn =
-      co_await files.writers.take(attributes.file_key, request.seat, request.seat.owner().user);
-  BRAID_CO_CHECK(request.seat.check_wanted());
-  if (const NtStatus conflict =
-          files.file_table.check_io(open.ref(), write.offset, write.data.size(), true);
-      conflict != NtStatus::kSuccess) {
-    co_return fail(conflict);
-  }
-
+  const filestate::IoRange range{write.offset, write.data.size()};
+  BRAID_CO_TRY(auto turn, co_await begin_write(request, filestate::Operation::kWrite, {&range, 1}));
+  Open& open = *request.open;
+  FileServices& files = request.files;
   const vfs::Progress written = open.file->write(write.offset, write.data);
   turn.end();
   // Who watches hears of what was done, also when the rest of it failed.

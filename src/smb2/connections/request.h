@@ -103,10 +103,10 @@ class Request {
   const bool is_encrypted;
 
   bool signature_verified = false;
-  // A request that waits for breaks, or has done so, was cancelled; and what ends the wait that it
-  // is in. Both are those of begin_waiting(). Thread: the reactor.
+  // A request that waits for others, or has done so, was cancelled; and what ends the wait that it
+  // is in, if that can be ended. Both are those of files/waiting.h. Thread: the reactor.
   bool cancelled = false;
-  std::move_only_function<void()> end_wait;
+  std::move_only_function<bool()> end_wait;
   std::shared_ptr<Channel> channel;
   std::shared_ptr<Session> session;
   std::shared_ptr<TreeConnect> tree_connect;
