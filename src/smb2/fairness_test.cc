@@ -314,6 +314,36 @@ TEST_F(FairnessTest, ChangesOfALostChannelAreCarriedOutWhileAnotherLives) {
   second.close();
 }
 
+// As of other commands: what an FSCTL changes is in its own row.
+TEST_F(FairnessTest, FsctlsOfALostChannelThatOnlyReadStop) {
+  RawClient second(engine, ClientGuid{{9}}), first(engine, ClientGuid{{9}});
+  ASSERT_TRUE(first.log_on(wire::Dialect::kSmb302));
+  ASSERT_EQ(second.negotiate(wire::Dialect::kSmb302), NtStatus::kSuccess);
+  ASSERT_EQ(second.bind(first), NtStatus::kSuccess);
+  const FileId file = first.create("file");
+  const auto ask = [&](wire::Fsctl code) {
+    first.send(first.signed_request(Command::kIoctl,
+                                    wire::IoctlRequest{.ctl_code = code,
+                                                       .file_id = file,
+                                                       .max_output_response = 4096,
+                                                       .flags = wire::IoctlRequest::kFlagIsFsctl}));
+  };
+  plan->hold_operation("create");
+  first.send(first.signed_request(Command::kCreate, RawClient::create_body("begun")));
+  plan->await_held(1);
+  const uint64_t spaces = plan->calls_of("space"), changes = plan->calls_of("change");
+  ask(wire::Fsctl::kGetNtfsVolumeData);
+  ask(wire::Fsctl::kSetSparse);
+  ASSERT_TRUE(eventually([&] { return load().waiting == 2; }));
+  first.close();
+  ASSERT_TRUE(eventually([&] { return load().withdrawn == 1; }));
+  plan->let_go();
+  ASSERT_TRUE(eventually([&] { return load().running == 0 && load().waiting == 0; }));
+  EXPECT_EQ(plan->calls_of("space"), spaces);
+  EXPECT_EQ(plan->calls_of("change"), changes + 1);
+  second.close();
+}
+
 // What is said to a pipe may be a question for a name service.
 TEST_F(FairnessTest, CallsOfAPipeRunOnThePool) {
   ASSERT_EQ(busy.tree_connect("IPC$"), NtStatus::kSuccess);

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "smb2/commands/info_handlers.h"
 #include "smb2/commands/rename_target.h"
-#include "smb2/commands/set_info_parts.h"
 #include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
@@ -147,18 +147,14 @@ Result<void> link_to(Request& request, const RenameTarget& target, bool replace)
 
 }  // namespace
 
-Task<Result<void>> rename_file(Request& request, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, wire::FileRenameInformation::decode(reader));
+Task<Result<void>> rename_file(Request& request, wire::FileRenameInformation info) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   co_return co_await rename_to(request, info.file_name, {.replace = info.replace_if_exists});
 }
 
 // [MS-FSCC] 2.4.43 "FileRenameInformationEx".
-Task<Result<void>> rename_file_ex(Request& request, ByteView buffer) {
+Task<Result<void>> rename_file_ex(Request& request, wire::FileRenameInformationEx info) {
   using Ex = wire::FileRenameInformationEx;
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, Ex::decode(reader));
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   // Nothing is pinned here and nothing reserved, so nothing of that kind is inherited; the other
   // flags ask for reserves to be resized.
@@ -173,9 +169,7 @@ Task<Result<void>> rename_file_ex(Request& request, ByteView buffer) {
        .ignore_readonly = (info.flags & Ex::kIgnoreReadOnlyAttribute) != 0});
 }
 
-Task<Result<void>> link_file(Request& request, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, wire::FileLinkInformation::decode(reader));
+Task<Result<void>> link_file(Request& request, wire::FileLinkInformation info) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);

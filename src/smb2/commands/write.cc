@@ -42,7 +42,7 @@ Task<Result<Reply>> handle_write(Request& request) {
     co_return fail(NtStatus::kAccessDenied);
   }
   // A file of a previous version may be open for writing all the same.
-  if (request.tree_connect->share->read_only) co_return fail(NtStatus::kMediaWriteProtected);
+  BRAID_CO_CHECK(request.check_may_change(request.conduct.changes));
   // The end of the file has no number of its own here: a WRITE that is sent again after a lost
   // connection must not append again.
   if (write.offset > kOffsetMax - write.data.size()) co_return fail(NtStatus::kInvalidParameter);
