@@ -14,7 +14,7 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
   const wire::CreateRequestContexts& contexts = state.create.contexts;
   if (!contexts.app_instance_id) co_return Result<void>{};
   FileServices& files = request.files;
-  const bool may_be_here = !files.open_table.find_app_instance(*contexts.app_instance_id).empty();
+  const bool may_be_here = files.open_table.has_app_instance(*contexts.app_instance_id);
   if (!may_be_here && !files.siblings().any()) co_return Result<void>{};
   const auto found =
       request.tree_connect->share->volume->find(request.credentials(), state.name.path);
