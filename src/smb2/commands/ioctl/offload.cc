@@ -7,6 +7,7 @@
 #include "smb2/commands/file_offset.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/common/limits.h"
+#include "smb2/connections/connection.h"
 #include "smb2/connections/pieces.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/operation.h"
@@ -63,6 +64,37 @@ Result<void> check_source(const Request& request, const OffloadToken& token) {
     return fail(NtStatus::kAccessDenied);
   }
   return {};
+}
+
+// The kernel's change times are as fine as its ticks, 10 ms at most. Within this of one a further
+// change may leave the time as it is.
+constexpr std::chrono::milliseconds kTick{20};
+// How often it is waited for a file that changes all the time.
+constexpr int kWaitsMax = 5;
+
+bool is_settled(FileTime changed, FileTime now) {
+  constexpr uint64_t kTicks = kTick.count() * (kTicksPerSecond / 1000);
+  const uint64_t apart =
+      now.ticks > changed.ticks ? now.ticks - changed.ticks : changed.ticks - now.ticks;
+  return apart > kTicks;
+}
+
+// The file's attributes once every further change shows in its change time.
+// STATUS_OFFLOAD_READ_FILE_NOT_SUPPORTED: it is changed all the time.
+Task<Result<vfs::Attributes>> settled_attributes(Request& request) {
+  for (int waits = 0;; ++waits) {
+    BRAID_CO_TRY(auto attributes, request.open->file->stat());
+    if (is_settled(attributes.changed, request.files.clock.now())) co_return attributes;
+    if (waits == kWaitsMax) co_return fail(NtStatus::kOffloadReadFileNotSupported);
+    const std::shared_ptr<Open> open = request.open.get();
+    request.open.release();
+    Reactor& reactor = request.connection->reactor();
+    co_await reactor.schedule();
+    co_await reactor.sleep_for(kTick);
+    request.open = Open::use(open);
+    if (!request.open) co_return fail(NtStatus::kFileClosed);
+    BRAID_CO_CHECK(co_await request.seat.turn());
+  }
 }
 
 // STATUS_INVALID_TOKEN unless the file is as it was: a token is of the data as it was.
@@ -128,8 +160,8 @@ Task<Result<IoctlAnswer>> ioctl_offload_read(Request& request, const wire::Ioctl
     co_return fail(NtStatus::kAccessDenied);
   }
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
+  BRAID_CO_TRY(const auto now, co_await settled_attributes(request));
   Open& open = *request.open;
-  BRAID_CO_TRY(const auto now, open.file->stat());
   if (!is_ordinary(open, now)) co_return fail(NtStatus::kOffloadReadFileNotSupported);
   if (const NtStatus conflict = request.files.file_table.check_io(open.ref(), input.file_offset,
                                                                   input.copy_length, false);

@@ -18,11 +18,14 @@ constexpr uint64_t kPiece = kBytesPerTurn;
 
 // A source of so many pieces and a target; the disk can be made to hang before it copies one.
 struct OffloadTest : testing::Test {
+  explicit OffloadTest(const Clock& its_clock = system_clock()) : clock(its_clock) {}
+
+  const Clock& clock;
   std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
   Engine engine{Engine::lenient(),
-                system_clock(),
+                clock,
                 1,
-                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan)),
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(clock), plan)),
                 nullptr,
                 WorkerPoolLimits{.threads = 2, .per_user = 2, .per_share = 2}};
   RawClient client{engine};
@@ -108,6 +111,27 @@ TEST_F(OffloadTest, SourceThatStaysIsCopied) {
   EXPECT_EQ(client.status_of(ioctl(wire::Fsctl::kOffloadWrite, target,
                                    wire::OffloadWriteInput{.copy_length = 4096, .token = token})),
             NtStatus::kSuccess);
+}
+
+struct FrozenTime {
+  VirtualClock clock;
+};
+struct OffloadClockTest : FrozenTime, OffloadTest {
+  OffloadClockTest() : OffloadTest(FrozenTime::clock) {}
+};
+
+// While the time stands a further change would not show.
+TEST_F(OffloadClockTest, TokenIsMadeOnceFurtherChangesShow) {
+  ASSERT_TRUE(client.log_on(wire::Dialect::kSmb302, "files", "user"));
+  source = client.create("source");
+  ASSERT_EQ(write(source, 4095), NtStatus::kSuccess);
+  const auto ask = [&] {
+    return client.status_of(
+        ioctl(wire::Fsctl::kOffloadRead, source, wire::OffloadReadInput{.copy_length = 4096}));
+  };
+  EXPECT_EQ(ask(), NtStatus::kOffloadReadFileNotSupported);
+  FrozenTime::clock.advance(std::chrono::seconds(1));
+  EXPECT_EQ(ask(), NtStatus::kSuccess);
 }
 
 }  // namespace
