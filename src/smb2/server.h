@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/memory_budget.h"
-#include "cluster/interfaces.h"
+#include "network/interfaces.h"
 #include "config/config.h"
 #include "rpc/pipe_registry.h"
 #include "runtime/connection_sink.h"
@@ -82,7 +82,7 @@ class Server {
   const rpc::PipeRegistry& pipes() const { return parts_.pipes; }
   bool test_switches() const { return parts_.test_switches; }
   const Guid& server_guid() const { return parts_.server_guid; }
-  const cluster::Interfaces& interfaces() const { return interfaces_; }
+  const network::Interfaces& interfaces() const { return interfaces_; }
   ConnectionRouter* router() const { return parts_.router; }
 
   LiveSettings settings;
@@ -113,7 +113,7 @@ class Server {
                               Arrival arrival);
 
   ServerParts parts_;  // config and shares: as they were at the start
-  const cluster::Interfaces interfaces_;
+  const network::Interfaces interfaces_;
   ReactorPool& reactors_;
   struct Connections {
     std::unordered_set<std::shared_ptr<Connection>> set;

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/ip_address.h"
 #include "base/result.h"
-#include "cluster/ip_address.h"
 
-namespace braid::cluster {
+namespace braid::network {
 
 // A network interface.
 struct Link {
@@ -53,4 +53,4 @@ struct NetlinkOutcome {
 // datagram that is not well formed; what came before the fault has been taken.
 Result<NetlinkOutcome> apply_netlink(ByteView datagram, uint32_t sequence, NetworkState& state);
 
-}  // namespace braid::cluster
+}  // namespace braid::network

@@ -1,9 +1,9 @@
-#include "cluster/offers.h"
+#include "network/offers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace braid::cluster {
+namespace braid::network {
 namespace {
 
 using testing::ElementsAre;
@@ -187,4 +187,4 @@ TEST_F(Offers, EveryVerdictHasWords) {
 }
 
 }  // namespace
-}  // namespace braid::cluster
+}  // namespace braid::network

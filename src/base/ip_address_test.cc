@@ -1,10 +1,10 @@
-#include "cluster/ip_address.h"
+#include "base/ip_address.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
-namespace braid::cluster {
+namespace braid {
 namespace {
 
 TEST(IpAddress, TextComesBack) {
@@ -55,4 +55,4 @@ TEST(IpAddress, PrefixesAreCountedInBits) {
 }
 
 }  // namespace
-}  // namespace braid::cluster
+}  // namespace braid

@@ -1,4 +1,4 @@
-#include "cluster/link_details.h"
+#include "network/link_details.h"
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -14,7 +14,7 @@
 
 #include "base/unique_fd.h"
 
-namespace braid::cluster {
+namespace braid::network {
 namespace {
 
 constexpr uint64_t kMegabit = 1'000'000;
@@ -130,4 +130,4 @@ Result<LinkDetailsTable> read_link_details(const NetworkState& state, const std:
   return whole;
 }
 
-}  // namespace braid::cluster
+}  // namespace braid::network

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace braid::cluster {
+namespace braid::network {
 
 inline constexpr std::string_view kCapturedLinks =
     "440000001000020007000000f908000000000403010000004900010000000000070003006c6f0000050010000000"
@@ -29,4 +29,4 @@ inline constexpr std::string_view kCapturedAddresses =
     "0600ffffffffffffffffbd6e1300bd6e130008000800c000000005000b0003000000140000000300020007000000"
     "f908000000000000";
 
-}  // namespace braid::cluster
+}  // namespace braid::network

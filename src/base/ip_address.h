@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 
-namespace braid::cluster {
+namespace braid {
 
 // A value. IPv4 addresses mapped into IPv6 become plain IPv4, so that one client has one address.
 class IpAddress {
@@ -48,4 +48,4 @@ class IpAddress {
   uint32_t scope_id_ = 0;
 };
 
-}  // namespace braid::cluster
+}  // namespace braid

@@ -1,4 +1,4 @@
-#include "cluster/network_state.h"
+#include "network/network_state.h"
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
-#include "cluster/netlink_reader.h"
+#include "network/netlink_reader.h"
 
-namespace braid::cluster {
+namespace braid::network {
 namespace {
 
 constexpr uint32_t kLowerUp = 1 << 16;  // IFF_LOWER_UP, which <net/if.h> leaves out
@@ -146,4 +146,4 @@ Result<NetlinkOutcome> apply_netlink(ByteView datagram, uint32_t sequence, Netwo
   return outcome;
 }
 
-}  // namespace braid::cluster
+}  // namespace braid::network

@@ -7,12 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/link_details.h"
-#include "cluster/netlink.h"
-#include "cluster/network_state.h"
 #include "config/config.h"
+#include "network/link_details.h"
+#include "network/netlink.h"
+#include "network/network_state.h"
 
-namespace braid::cluster {
+namespace braid::network {
 
 // What a link whose driver knows no speed counts as, virtual ones above all. Clients compare
 // speeds and use the fastest links only, so a link that may be slow must not shut out others.
@@ -65,4 +65,4 @@ std::vector<Offer> judge_addresses(const NetworkState& state, const LinkDetailsT
                                    const config::Server& settings, const Client& client,
                                    const RouteQuery& route);
 
-}  // namespace braid::cluster
+}  // namespace braid::network

@@ -1,4 +1,4 @@
-#include "apps/braidd/channel.h"
+#include "apps/braidd/link.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -21,40 +21,39 @@ struct Heading {
 
 }  // namespace
 
-Result<std::pair<UniqueFd, UniqueFd>> make_channel() {
+Result<std::pair<UniqueFd, UniqueFd>> make_link() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return fail_last_os();
   UniqueFd first(ends[0]), second(ends[1]);
   for (const int end : ends) {
-    ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &kChannelBufferBytes, sizeof kChannelBufferBytes);
+    ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &kLinkBufferBytes, sizeof kLinkBufferBytes);
   }
   return std::pair(std::move(first), std::move(second));
 }
 
-Result<void> send_message(int channel, MessageKind kind, uint64_t number, int fd,
-                          ByteView payload) {
+Result<void> send_message(int link, MessageKind kind, uint64_t number, int fd, ByteView payload) {
   Heading heading{kind, 0, number};
   std::array<iovec, 2> parts{
       {{&heading, sizeof heading}, {const_cast<uint8_t*>(payload.data()), payload.size()}}};
-  return send_socket_message(channel, parts, fd);
+  return send_socket_message(link, parts, fd);
 }
 
-Result<void> send_message_waiting(int channel, MessageKind kind, uint64_t number, int fd) {
+Result<void> send_message_waiting(int link, MessageKind kind, uint64_t number, int fd) {
   while (true) {
-    auto sent = send_message(channel, kind, number, fd);
+    auto sent = send_message(link, kind, number, fd);
     if (sent || !sent.error().is_os(EAGAIN)) return sent;
-    pollfd writable{channel, POLLOUT, 0};
+    pollfd writable{link, POLLOUT, 0};
     ::poll(&writable, 1, -1);
   }
 }
 
-Result<Message> receive_message(int channel) {
+Result<Message> receive_message(int link) {
   // One for each thread: much for a stack, little for a process.
-  thread_local std::array<uint8_t, sizeof(Heading) + kChannelMessageMax> bytes;
-  Result<SocketMessage> got = receive_socket_message(channel, bytes);
+  thread_local std::array<uint8_t, sizeof(Heading) + kLinkMessageMax> bytes;
+  Result<SocketMessage> got = receive_socket_message(link, bytes);
   // A peer that ends with messages unread resets this side once; what it sent before can still be
   // read after that.
-  while (!got && got.error().is_os(ECONNRESET)) got = receive_socket_message(channel, bytes);
+  while (!got && got.error().is_os(ECONNRESET)) got = receive_socket_message(link, bytes);
   if (!got) return std::unexpected(got.error());
   if (got->size == 0) return fail_os(EPIPE);
 

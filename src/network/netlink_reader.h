@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "wire/reader.h"
 
-namespace braid::cluster {
+namespace braid::network {
 
 // The kernel writes in the order of the machine, the Reader reads little-endian.
 static_assert(std::endian::native == std::endian::little);
@@ -66,4 +66,4 @@ inline int error_of(const NetlinkMessage& message) {
   return error <= INT_MAX ? static_cast<int>(error) : EPROTO;
 }
 
-}  // namespace braid::cluster
+}  // namespace braid::network

@@ -1,4 +1,4 @@
-#include "cluster/ip_address.h"
+#include "base/ip_address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 #include <charconv>
 #include <cstring>
 
-namespace braid::cluster {
+namespace braid {
 namespace {
 
 constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
@@ -88,4 +88,4 @@ bool IpAddress::shares_prefix(const IpAddress& other, unsigned length) const {
   return rest == 0 || ((bytes_[whole] ^ other.bytes_[whole]) >> (8 - rest)) == 0;
 }
 
-}  // namespace braid::cluster
+}  // namespace braid

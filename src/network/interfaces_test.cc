@@ -1,10 +1,10 @@
-#include "cluster/interfaces.h"
+#include "network/interfaces.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-namespace braid::cluster {
+namespace braid::network {
 namespace {
 
 // The kernel of the machine that runs the test; all have a loopback.
@@ -51,4 +51,4 @@ TEST(Netlink, RouteToItselfIsLocal) {
 }
 
 }  // namespace
-}  // namespace braid::cluster
+}  // namespace braid::network

@@ -1,10 +1,10 @@
-#include "cluster/offers.h"
+#include "network/offers.h"
 
 #include <algorithm>
 #include <array>
 #include <tuple>
 
-namespace braid::cluster {
+namespace braid::network {
 namespace {
 
 struct Words {
@@ -144,4 +144,4 @@ std::vector<Offer> judge_addresses(const NetworkState& state, const LinkDetailsT
   return offers;
 }
 
-}  // namespace braid::cluster
+}  // namespace braid::network

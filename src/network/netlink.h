@@ -3,9 +3,9 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "cluster/network_state.h"
+#include "network/network_state.h"
 
-namespace braid::cluster {
+namespace braid::network {
 
 // What the kernel would do with a packet to somewhere.
 enum class Route : uint8_t {
@@ -42,4 +42,4 @@ class Netlink {
   Bytes buffer_;
 };
 
-}  // namespace braid::cluster
+}  // namespace braid::network

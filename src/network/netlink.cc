@@ -1,14 +1,14 @@
-#include "cluster/netlink.h"
+#include "network/netlink.h"
 
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 
-#include "cluster/netlink_reader.h"
+#include "network/netlink_reader.h"
 #include "wire/writer.h"
 
-namespace braid::cluster {
+namespace braid::network {
 namespace {
 
 // The kernel fills dumps in pieces of up to 32 KiB and never a larger datagram for these types.
@@ -165,4 +165,4 @@ Result<Route> Netlink::route(const IpAddress& from, const IpAddress& to, uint32_
   }
 }
 
-}  // namespace braid::cluster
+}  // namespace braid::network

@@ -1,6 +1,6 @@
-#include "cluster/interfaces.h"
+#include "network/interfaces.h"
 
-namespace braid::cluster {
+namespace braid::network {
 
 Interfaces::Interfaces(const config::Server& settings, const Clock& clock)
     : settings_(settings), clock_(clock) {
@@ -36,4 +36,4 @@ Result<std::vector<Offer>> Interfaces::judge(const Client& client) const {
   return judge_addresses(known->state, known->details, settings_, client, route);
 }
 
-}  // namespace braid::cluster
+}  // namespace braid::network

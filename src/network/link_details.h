@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "cluster/network_state.h"
+#include "network/network_state.h"
 
-namespace braid::cluster {
+namespace braid::network {
 
 struct LinkDetails {
   std::optional<uint64_t> speed;  // bits per second; nothing when the driver does not know
@@ -25,4 +25,4 @@ using LinkDetailsTable = std::map<uint32_t, LinkDetails>;  // by index of the li
 Result<LinkDetailsTable> read_link_details(const NetworkState& state,
                                            const std::string& sysfs = "/sys");
 
-}  // namespace braid::cluster
+}  // namespace braid::network

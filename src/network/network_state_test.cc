@@ -1,13 +1,13 @@
-#include "cluster/network_state.h"
+#include "network/network_state.h"
 
 #include <gtest/gtest.h>
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
 
-#include "cluster/captured_testing.h"
+#include "network/captured_testing.h"
 
-namespace braid::cluster {
+namespace braid::network {
 namespace {
 
 constexpr uint32_t kSequence = 7;  // of the captured dumps
@@ -126,4 +126,4 @@ TEST(NetworkState, EveryCutIsToldFromAWholeDatagram) {
 }
 
 }  // namespace
-}  // namespace braid::cluster
+}  // namespace braid::network

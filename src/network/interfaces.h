@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/result.h"
-#include "cluster/netlink.h"
-#include "cluster/offers.h"
+#include "network/netlink.h"
+#include "network/offers.h"
 
-namespace braid::cluster {
+namespace braid::network {
 
 // The kernel queues a message for every change of a link or an address; they are taken in before
 // each answer, so that the answer is right and nothing runs in between. Drivers are asked again
@@ -43,4 +43,4 @@ class Interfaces {
   mutable Guarded<Known> known_;
 };
 
-}  // namespace braid::cluster
+}  // namespace braid::network

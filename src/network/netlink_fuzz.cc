@@ -1,15 +1,15 @@
 // Datagrams of rtnetlink.
 #include <cstdlib>
 
-#include "cluster/network_state.h"
+#include "network/network_state.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  braid::cluster::NetworkState state;
+  braid::network::NetworkState state;
   const braid::ByteView datagram(data, size);
-  if (!braid::cluster::apply_netlink(datagram, 7, state)) return 0;
+  if (!braid::network::apply_netlink(datagram, 7, state)) return 0;
   // Hearing the same again changes nothing, except where the datagram takes back what it said.
-  braid::cluster::NetworkState again = state;
-  if (!braid::cluster::apply_netlink(datagram, 7, again)) std::abort();
+  braid::network::NetworkState again = state;
+  if (!braid::network::apply_netlink(datagram, 7, again)) std::abort();
   if (again.links != state.links) std::abort();
   return 0;
 }
