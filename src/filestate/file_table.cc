@@ -8,7 +8,7 @@
 
 namespace braid::filestate {
 
-FileTable::FileTable(BreakSink& sink, store::WorkerGroup* group, Keeping keeping)
+FileTable::FileTable(BreakSink& sink, store::Group* group, Keeping keeping)
     : impl_(std::make_unique<Impl>(sink, group, keeping)) {
   attach();
 }
@@ -195,10 +195,10 @@ bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
                     [&](FileNode&, const FileState& state) { return state.is_open_with(access); });
 }
 
-uint64_t FileTable::name_changes() const { return impl_->name_changes; }
+uint64_t FileTable::name_changes() const { return impl_->names_gone; }
 
 void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
-  ++impl_->name_changes;
+  impl_->name_went();
   impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState&, Outcome&) {
     node.renamed(ref, std::move(new_path));
     return 0;
@@ -206,7 +206,7 @@ void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
 }
 
 void FileTable::unlinked(const FileKey& file, std::string_view path) {
-  ++impl_->name_changes;
+  impl_->name_went();
   impl_->with(node_key(file), 0, [&](FileNode&, FileState& main, Outcome&) {
     main.links().set_removed(path);
     return 0;

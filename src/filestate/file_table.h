@@ -13,7 +13,7 @@
 #include "filestate/types.h"
 
 namespace braid::store {
-class WorkerGroup;
+class Group;
 }
 
 namespace braid::filestate {
@@ -42,7 +42,7 @@ class FileTable {
   // `keeping`: what of the files shared so stays in this process between two events; kNothing makes
   // every event begin with what the record says, for tests.
   enum class Keeping : uint8_t { kOwn, kNothing };
-  explicit FileTable(BreakSink& sink, store::WorkerGroup* group = nullptr,
+  explicit FileTable(BreakSink& sink, store::Group* group = nullptr,
                      Keeping keeping = Keeping::kOwn);
   ~FileTable();
   FileTable(const FileTable&) = delete;

@@ -113,7 +113,7 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
 }
 
 void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path, Removed removed) {
-  ++name_changes;  // before those come in who were kept out until now
+  name_went();  // before those come in who were kept out until now
   Effects effects;
   {
     Access access(*this, file, effects);
@@ -179,7 +179,7 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
 std::vector<FileKey> FileTable::Impl::files_where(const std::function<bool(std::string_view)>& is) {
   std::vector<FileKey> found;
   if (group) {
-    group->records().for_each([&](const store::RecordKey& key, ByteView record) {
+    records->for_each([&](const store::RecordKey& key, ByteView record) {
       if (key.kind != store::RecordKind::kFile) return;
       if (FileNode::may_have_path(record, is)) found.push_back({key.a, key.b, 0});
     });

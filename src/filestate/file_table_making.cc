@@ -13,26 +13,17 @@ FileKey FileTable::key_of_name(std::string_view path) {
 }
 
 std::shared_ptr<const void> FileTable::begin_making(std::string_view path) {
-  store::NamesInMaking& names = impl_->names_in_making;
-  const auto at = names.add(key_of_name(path).inode);
+  Impl& impl = *impl_;
+  const auto at = impl.begin_making(key_of_name(path).inode);
   if (!at) return nullptr;
-  return {&names, [at = *at, &names](const void*) { names.remove(at); }};
+  return {&impl, [at = *at, &impl](const void*) { impl.end_making(at); }};
 }
 
 std::optional<store::WorkerTag> FileTable::Impl::maker_of(std::string_view path) const {
-  const auto makes_it = [&path](const store::NamesInMaking& names) {
-    return !names.empty() && names.contains(FileTable::key_of_name(path).inode);
-  };
-  if (!group) {
-    return makes_it(own_names_in_making) ? std::optional(store::WorkerTag{}) : std::nullopt;
-  }
-  for (size_t i = 0; i < group->size(); ++i) {
-    const store::WorkerSlot& slot = group->region().slot(i);
-    const store::WorkerTag worker{slot.tag};
-    // What one that has died was making is made, or is not.
-    if (worker.value != 0 && makes_it(slot.names_in_making)) return worker;
-  }
-  return std::nullopt;
+  const uint64_t name = FileTable::key_of_name(path).inode;
+  if (group) return group->maker_of(name);
+  const store::NamesInMaking& names = own_names_in_making;
+  return !names.empty() && names.contains(name) ? std::optional(self) : std::nullopt;
 }
 
 }  // namespace braid::filestate

@@ -49,7 +49,7 @@ Task<void> close_claimed(FileServices& files, PreservedOpen preserved) {
   (void)finish_close(files, *open);
 }
 
-Task<void> close_purged(FileServices& files, PurgedOpen purged) {
+Task<void> close_purged(FileServices& files, GivenUpOpen purged) {
   const PreservedOpen& preserved = purged.open;
   WorkerPool::Seat seat(files.pool, work_of(preserved.owner.get(), preserved.share.get()));
   co_await seat.schedule();

@@ -25,7 +25,7 @@
 namespace braid::smb2 {
 
 // A preserved open that filestate has given up: it is to be closed.
-struct PurgedOpen {
+struct GivenUpOpen {
   PreservedOpen open;
   filestate::CloseDecision closed;
 };
@@ -47,7 +47,7 @@ class OpenTable {
   explicit OpenTable(size_t disconnected_max = kDisconnectedOpensMax)
       : disconnected_max_(disconnected_max) {}
   // Set once, before the first open. Closes what filestate gave up; called with no lock held.
-  using OnPurged = std::function<void(PurgedOpen)>;
+  using OnPurged = std::function<void(GivenUpOpen)>;
   void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
 
   // Before the Open is in its session's table. May be called again when it has gained a promise.
@@ -161,7 +161,7 @@ class OpenTable {
   void keep(PreservedOpen open, std::optional<Clock::Instant> until);
 
   const size_t disconnected_max_;
-  OnPurged on_purged_ = [](PurgedOpen) {};
+  OnPurged on_purged_ = [](GivenUpOpen) {};
   Guarded<Tables> tables_;
 };
 

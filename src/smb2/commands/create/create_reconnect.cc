@@ -6,9 +6,9 @@
 #include "smb2/files/close_open.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/open_claims.h"
 #include "smb2/files/open_name.h"
 #include "smb2/shares/tree_path.h"
-#include "smb2/workers/open_claims.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 
@@ -134,11 +134,11 @@ uint32_t maximal_access_now(Request& request, const CreateState& state, const Op
 Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim) {
   FileServices& files = request.files;
   if (auto counted = count(request, claim.open); !counted) {
-    give_back(files, std::move(claim));
+    files.open_claims->give_back(std::move(claim));
     co_return std::unexpected(counted.error());
   }
-  if (!take(files, claim, request.session->session_id)) {
-    give_back(files, std::move(claim));
+  if (!files.open_claims->take(claim, request.session->session_id)) {
+    files.open_claims->give_back(std::move(claim));
     co_return false;
   }
   auto open = restore(std::move(claim.open), request.session, request.tree_connect);
@@ -163,17 +163,17 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   const FileId asked = contexts.durable_handle_reconnect_v2
                            ? contexts.durable_handle_reconnect_v2->file_id
                            : *contexts.durable_handle_reconnect;
-  auto claim = co_await claim_open(files, asked.persistent, request.seat);
+  BRAID_CO_TRY(auto claim, co_await files.open_claims->claim(asked.persistent, request.seat));
   if (!claim) co_return fail(NtStatus::kObjectNameNotFound);
   const auto held = files.file_table.grant_of(claim->open.ref());
   const NtStatus status = check({request, state.create, claim->open, held});
   if (status != NtStatus::kSuccess) {
-    give_back(files, std::move(*claim));
+    files.open_claims->give_back(std::move(*claim));
     co_return fail(status);
   }
   if (!is_unchanged(claim->open)) {
     // What the client has in its cache is of another file now, whoever asks.
-    co_await close_claim(files, std::move(*claim));
+    co_await files.open_claims->close(std::move(*claim));
     co_return fail(NtStatus::kObjectNameNotFound);
   }
   BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));

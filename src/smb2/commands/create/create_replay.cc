@@ -77,7 +77,7 @@ Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateS
                                                        const CreateKey& key,
                                                        uint64_t persistent_id) {
   FileServices& files = request.files;
-  auto claim = co_await claim_open(files, persistent_id, request.seat);
+  BRAID_CO_TRY(auto claim, co_await files.open_claims->claim(persistent_id, request.seat));
   if (!claim) co_return std::nullopt;
   const PreservedOpen& open = claim->open;
   const bool is_meant = open.client_guid == key.client && open.names.create_guid == key.guid &&
@@ -88,12 +88,12 @@ Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateS
     may = fail(status == NtStatus::kAccessDenied ? status : NtStatus::kDuplicateObjectid);
   }
   if (!is_meant || !may) {
-    give_back(files, std::move(*claim));
+    files.open_claims->give_back(std::move(*claim));
     if (!is_meant) co_return std::nullopt;
     co_return std::unexpected(may.error());
   }
   if (!has_name(open)) {
-    co_await close_claim(files, std::move(*claim));
+    co_await files.open_claims->close(std::move(*claim));
     co_return std::nullopt;
   }
   BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));

@@ -1,9 +1,9 @@
-#include "smb2/workers/app_instance.h"
+#include "smb2/files/app_instance.h"
 
-#include "smb2/common/worker_messages.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
+#include "smb2/workers/worker_messages.h"
 #include "vfs/names.h"
 
 namespace braid::smb2 {
@@ -37,21 +37,54 @@ std::optional<Match> find(FileServices& files, const AppInstanceArrival& arrival
 
 }  // namespace
 
-Task<bool> end_instances_here(FileServices& files, AppInstanceArrival arrival) {
+AppInstances::AppInstances(FileServices& files, OtherWorkers& workers)
+    : files_(files),
+      workers_(workers),
+      questions_(workers, store::Topic::kOpens,
+                 [this](Question question) { files_.spawn(answer(std::move(question))); }) {}
+
+bool AppInstances::may_have(const AppInstanceId& id) const {
+  return workers_.any() || !files_.open_table.find_app_instance(id).empty();
+}
+
+Task<Result<bool>> AppInstances::end(AppInstanceArrival arrival, Executor& executor) {
+  if (co_await end_here(arrival)) co_return true;
+  bool has_newer = false;
+  for (const size_t worker : workers_.indexes()) {
+    BRAID_CO_TRY(const auto answer, co_await questions_.ask(worker, bytes_of(arrival), executor));
+    if (!answer) continue;
+    wire::Reader r(answer->payload);
+    const auto verdict = AppInstanceVerdict::decode(r);
+    has_newer |= verdict && verdict->has_newer;
+  }
+  co_return has_newer;
+}
+
+Task<void> AppInstances::answer(Question question) {
+  WorkerPool::Seat seat(files_.pool, {});
+  co_await seat.schedule();
+  wire::Reader r(question.payload);
+  auto arrival = AppInstanceArrival::decode(r);
+  AppInstanceVerdict verdict;
+  if (arrival) verdict.has_newer = co_await end_here(std::move(*arrival));
+  questions_.answer(question, bytes_of(verdict));
+}
+
+Task<bool> AppInstances::end_here(AppInstanceArrival arrival) {
   for (;;) {
-    auto match = find(files, arrival);
+    auto match = find(files_, arrival);
     if (!match) co_return false;
     if (match->try_again) {
-      WorkerPool::Seat seat(files.pool, {});
+      WorkerPool::Seat seat(files_.pool, {});
       co_await match->try_again->wait(seat);
       continue;
     }
     if (is_newer(match->version, arrival)) co_return true;
     if (!arrival.may_end) co_return false;
     if (match->open) {
-      co_await close_open(files, std::move(match->open));
-    } else if (auto claim = files.open_table.claim(match->persistent_id); claim.open) {
-      co_await close_claimed(files, std::move(*claim.open));
+      co_await close_open(files_, std::move(match->open));
+    } else if (auto claim = files_.open_table.claim(match->persistent_id); claim.open) {
+      co_await close_claimed(files_, std::move(*claim.open));
     }
   }
 }

@@ -5,11 +5,20 @@
 #include <string_view>
 
 #include "auth/identity.h"
-#include "base/result.h"
+#include "base/bytes.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
 namespace braid::smb2 {
+
+// A whole one.
+template <class Message>
+Bytes bytes_of(const Message& message) {
+  Bytes bytes;
+  wire::Writer w(bytes);
+  message.encode(w);
+  return bytes;
+}
 
 void encode_text(std::string_view text, wire::Writer& w);
 std::string decode_text(wire::Reader& r);

@@ -1,4 +1,4 @@
-#include "smb2/common/worker_messages.h"
+#include "smb2/workers/worker_messages.h"
 
 namespace braid::smb2 {
 

@@ -1,6 +1,6 @@
 // Disconnected opens that a client of another worker comes back for, and sessions that it would
 // bind.
-#include "smb2/workers/open_claims.h"
+#include "smb2/files/open_claims.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "smb2/raw_client_testing.h"
+#include "smb2/workers/no_descriptors_testing.h"
 #include "store/worker_group_testing.h"
 #include "vfs/posix/posix_volume.h"
 #include "wire/smb2/ioctl.h"
@@ -194,6 +195,18 @@ TEST_F(OpenClaims, WhoIsRefusedLeavesItWhereItWas) {
             NtStatus::kObjectNameNotFound);
   auto again = client(0);
   EXPECT_EQ(again->create(reconnecting(id)), id);
+}
+
+TEST_F(OpenClaims, WorkerWithoutDescriptorsSaysSoAndItStaysWhereItWas) {
+  auto first = client(0);
+  const FileId id = first->create(claimed_durable());
+  lose(std::move(first), 0);
+  auto second = client(1);
+  {
+    const NoDescriptors none;
+    EXPECT_EQ(create_status(*second, reconnecting(id)), NtStatus::kInsufficientResources);
+  }
+  EXPECT_EQ(second->create(reconnecting(id)).persistent, id.persistent);
 }
 
 TEST_F(OpenClaims, ChangedFileIsClosedAndItsDeletionMade) {
