@@ -61,7 +61,7 @@ class FileTable {
   // Null: too many are being made. Not to outlive the table.
   std::shared_ptr<const void> begin_making(std::string_view path);
   // What stands for such a name in OpenDecision::waits_for; no file has this key.
-  static FileKey key_of_name(std::string_view path);
+  FileKey key_of_name(std::string_view path) const;
   // For an open or operation that waits and was cancelled: no completion follows. False if it was
   // not waiting (any more); the completion is then on its way or has been seen.
   bool cancel_wait(const OpenRef& ref);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "base/sip_hash.h"
 #include "filestate/file_node.h"
 #include "filestate/file_table.h"
 #include "filestate/lease_keys.h"
@@ -79,6 +80,7 @@ struct FileTable::Impl {
         records(workers ? &workers->records() : nullptr),
         roster_version(workers ? &workers->roster_version() : nullptr),
         keeping(what),
+        hash_key(workers ? workers->hash_key() : random_sip_key()),
         names_gone(workers ? workers->counter(store::Counter::kNamesGone) : own_names_gone) {}
 
   using Shard = Guarded<Files, LockRank::kFiles>;
@@ -214,6 +216,7 @@ struct FileTable::Impl {
     return group ? group->begin_making(name) : own_names_in_making.add(name);
   }
   void end_making(size_t at) { group ? group->end_making(at) : own_names_in_making.remove(at); }
+  FileKey key_of_name(std::string_view path) const;
   // Who is making what has this name.
   std::optional<store::WorkerTag> maker_of(std::string_view path) const;
 
@@ -236,6 +239,7 @@ struct FileTable::Impl {
   store::RecordStore* const records;
   const std::atomic<uint64_t>* const roster_version;
   const Keeping keeping;
+  const SipKey hash_key;
   std::atomic<uint64_t> own_names_gone = 0;
   const std::atomic<uint64_t>& names_gone;   // those, or the ones of all workers
   store::NamesInMaking own_names_in_making;  // when there are no others

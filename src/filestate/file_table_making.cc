@@ -5,12 +5,13 @@
 
 namespace braid::filestate {
 
-// Workers are one program, so that it is the same in all of them. Two names with one hash wait for
-// each other.
-FileKey FileTable::key_of_name(std::string_view path) {
-  const uint64_t hash = std::hash<std::string_view>{}(path);
+// Two names with one hash wait for each other, so nobody may be able to make some.
+FileKey FileTable::Impl::key_of_name(std::string_view path) const {
+  const uint64_t hash = sip_hash(hash_key, as_bytes(path));
   return {std::numeric_limits<uint64_t>::max(), hash == 0 ? 1 : hash, 0};
 }
+
+FileKey FileTable::key_of_name(std::string_view path) const { return impl_->key_of_name(path); }
 
 std::shared_ptr<const void> FileTable::begin_making(std::string_view path) {
   Impl& impl = *impl_;
@@ -20,10 +21,10 @@ std::shared_ptr<const void> FileTable::begin_making(std::string_view path) {
 }
 
 std::optional<store::WorkerTag> FileTable::Impl::maker_of(std::string_view path) const {
-  const uint64_t name = FileTable::key_of_name(path).inode;
+  if (group ? !group->anyone_makes() : own_names_in_making.empty()) return std::nullopt;
+  const uint64_t name = key_of_name(path).inode;
   if (group) return group->maker_of(name);
-  const store::NamesInMaking& names = own_names_in_making;
-  return !names.empty() && names.contains(name) ? std::optional(self) : std::nullopt;
+  return own_names_in_making.contains(name) ? std::optional(self) : std::nullopt;
 }
 
 }  // namespace braid::filestate

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/ids.h"
+#include "base/sip_hash.h"
 #include "store/message_bus.h"
 #include "store/record_store.h"
 #include "store/watch_notice.h"
@@ -51,11 +52,17 @@ class Group {
   virtual const std::atomic<uint64_t>& counter(Counter which) const = 0;
   virtual void raise(Counter which) = 0;
 
+  // The same for all workers, and nobody else knows it: for hashes that they compare, of what
+  // clients choose. Never changes.
+  virtual const SipKey& hash_key() const = 0;
+
   // That this worker is just making what has a name with this hash, which is not 0: seen by all who
   // look the name up after it returned. Where it is, for end_making(); nothing: there are too many.
   virtual std::optional<size_t> begin_making(uint64_t name) = 0;
   virtual void end_making(size_t at) = 0;
-  // Who is. What one that has died was making is made, or is not.
+  // Whether anybody makes anything: mostly nobody does.
+  virtual bool anyone_makes() const = 0;
+  // Who makes this. What one that has died was making is made, or is not.
   virtual std::optional<WorkerTag> maker_of(uint64_t name) const = 0;
 
   // REQUIRES: index < size(). One that has ended watches nothing.

@@ -9,6 +9,7 @@
 
 #include "base/lock_order.h"
 #include "base/result.h"
+#include "base/sip_hash.h"
 #include "base/unique_fd.h"
 #include "store/group.h"
 #include "store/names_in_making.h"
@@ -102,11 +103,14 @@ class SharedRegion {
   size_t buckets() const { return header().sizes.buckets; }
   WorkerSlot& slot(size_t worker) const { return header().slots[worker]; }
   Bucket& bucket(size_t index) const;
+  // Which keys share one nobody can tell who does not know the region: clients choose files.
+  Bucket& bucket_of(const RecordKey& key) const;
   template <class Kind = Block>
   Kind& block(uint64_t place) const {
     return *reinterpret_cast<Kind*>(base_ + place);
   }
   RecordBlock& record(uint64_t place) const { return block<RecordBlock>(place); }
+  const SipKey& hash_key() const { return header().hash_key; }
   std::atomic<uint64_t>& counter(Counter which) const {
     return header().counters[static_cast<size_t>(which)].value;
   }
@@ -123,6 +127,7 @@ class SharedRegion {
  private:
   struct Header {
     RegionSizes sizes;
+    SipKey hash_key;
     std::atomic<uint64_t> roster_version;
     struct alignas(64) Count {  // each not beside what is only read
       std::atomic<uint64_t> value;

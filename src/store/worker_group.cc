@@ -93,6 +93,13 @@ std::optional<size_t> WorkerGroup::begin_making(uint64_t name) {
   return own_slot().names_in_making.add(name);
 }
 
+bool WorkerGroup::anyone_makes() const {
+  for (size_t i = 0; i < size(); ++i) {
+    if (!region_.slot(i).names_in_making.empty()) return true;
+  }
+  return false;
+}
+
 std::optional<WorkerTag> WorkerGroup::maker_of(uint64_t name) const {
   for (size_t i = 0; i < size(); ++i) {
     const NamesInMaking& names = region_.slot(i).names_in_making;

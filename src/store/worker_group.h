@@ -58,9 +58,11 @@ class WorkerGroup final : public Group {
   const std::atomic<uint64_t>& counter(Counter which) const override {
     return region_.counter(which);
   }
+  const SipKey& hash_key() const override { return region_.hash_key(); }
   void raise(Counter which) override { ++region_.counter(which); }
   std::optional<size_t> begin_making(uint64_t name) override;
   void end_making(size_t at) override { own_slot().names_in_making.remove(at); }
+  bool anyone_makes() const override;
   std::optional<WorkerTag> maker_of(uint64_t name) const override;
   const WatchNotice& watch_notice(size_t index) const override {
     return region_.slot(index).watch_notice;

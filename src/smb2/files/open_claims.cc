@@ -18,20 +18,18 @@ bool is_lack_of_room(const Error& error) {
 
 }  // namespace
 
-Result<ClaimQuestion> ClaimQuestion::decode(wire::Reader& r) {
-  const ClaimQuestion question{r.u64()};
-  return r.finish(question);
-}
-
 void ClaimAnswer::encode(wire::Writer& w) const {
   w.value(kind);
+  w.value(refusal);
   w.bytes(open);
 }
 
 Result<ClaimAnswer> ClaimAnswer::decode(wire::Reader& r) {
   ClaimAnswer answer;
   answer.kind = r.as<Kind>();
-  r.expect(answer.kind <= Kind::kNoRoom);
+  r.expect(answer.kind <= Kind::kRefused);
+  answer.refusal = r.as<NtStatus>();
+  r.expect((answer.refusal != NtStatus::kSuccess) == (answer.kind == Kind::kRefused));
   const ByteView open = r.rest();
   r.expect(open.empty() == (answer.kind != Kind::kOffer));
   answer.open.assign(open.begin(), open.end());
@@ -50,12 +48,20 @@ OpenClaims::OpenClaims(FileServices& files, OtherWorkers& workers)
       questions_(workers, store::Topic::kClaims,
                  [this](Question question) { files_.spawn(offer(std::move(question))); }) {}
 
-Task<std::optional<PreservedOpen>> OpenClaims::claim_here(uint64_t persistent_id,
-                                                          WorkerPool::Seat& seat) {
+Task<Result<std::optional<PreservedOpen>>> OpenClaims::claim_here(const ClaimQuestion& asked,
+                                                                  WorkerPool::Seat& seat) {
   for (;;) {
-    OpenTable::Claim claim = files_.open_table.claim(persistent_id);
-    if (claim.open || !claim.try_again) co_return std::move(claim.open);
-    co_await claim.try_again->wait(seat);
+    const OpenTable::Look look = files_.open_table.look_at(asked.persistent_id);
+    if (look.open) {
+      const NtStatus status = judge_claim(files_, asked, *look.open);
+      if (status != NtStatus::kSuccess) co_return fail(status);
+      if (auto claim = files_.open_table.claim(asked.persistent_id); claim.open) {
+        co_return std::move(claim.open);
+      }
+      continue;  // somebody was faster
+    }
+    if (!look.try_again) co_return std::nullopt;
+    co_await look.try_again->wait(seat);
   }
 }
 
@@ -68,27 +74,28 @@ void OpenClaims::tell(const Questions::Answer& offer, ClaimEnd::Fate fate) {
   questions_.answer(*offer, bytes_of(ClaimEnd{fate}));
 }
 
-Task<Result<std::optional<OpenClaim>>> OpenClaims::claim(uint64_t persistent_id,
+Task<Result<std::optional<OpenClaim>>> OpenClaims::claim(ClaimQuestion asked,
                                                          WorkerPool::Seat& seat) {
-  if (auto here = co_await claim_here(persistent_id, seat)) {
-    co_return OpenClaim{.open = std::move(*here), .offer = nullptr};
-  }
+  BRAID_CO_TRY(auto here, co_await claim_here(asked, seat));
+  if (here) co_return OpenClaim{.open = std::move(*here), .offer = nullptr};
+  // From an offer on others may wait for this: it is not queued behind what its user waits with.
+  WorkerPool::Seat at_once(files_.pool, {});
   // The one that made it first; it may have moved since, and nobody keeps a list.
-  const size_t first = store::WorkerTag::of(persistent_id).index();
+  const size_t first = store::WorkerTag::of(asked.persistent_id).index();
   for (const size_t worker : workers_.indexes(first)) {
-    BRAID_CO_TRY(auto said,
-                 co_await questions_.ask(worker, bytes_of(ClaimQuestion{persistent_id}), seat));
+    BRAID_CO_TRY(auto said, co_await questions_.ask(worker, bytes_of(asked), at_once));
     if (!said) continue;
     wire::Reader r(said->payload);
     const auto answer = ClaimAnswer::decode(r);
     if (!answer || answer->kind == ClaimAnswer::Kind::kNone) continue;
+    if (answer->kind == ClaimAnswer::Kind::kRefused) co_return fail(answer->refusal);
     if (answer->kind == ClaimAnswer::Kind::kNoRoom) {
       co_return fail(NtStatus::kInsufficientResources);
     }
-    co_await seat.schedule();
+    co_await at_once.schedule();
     auto accepted = accept(said, answer->open);
     if (accepted) co_return std::move(*accepted);
-    log::warn("open {} of another worker: {}", persistent_id, accepted.error().message());
+    log::debug("open {} of another worker: {}", asked.persistent_id, accepted.error().message());
     tell(said, ClaimEnd::Fate::kGivenBack);
     if (is_lack_of_room(accepted.error())) co_return fail(NtStatus::kInsufficientResources);
     break;
@@ -100,7 +107,10 @@ Result<OpenClaim> OpenClaims::accept(Questions::Answer offer, ByteView bytes) {
   if (offer->is_fd_lost) return fail_os(EMFILE);
   BRAID_TRY(auto open,
             decode_preserved_open(bytes, std::move(offer->fd), *files_.settings.shares()));
-  if (open.owner) open.descriptors = files_.fds.count_in(*open.owner);
+  // As a CREATE takes them.
+  if (!open.owner) return fail(Error::malformed());
+  BRAID_TRY(open.descriptors, files_.fds.take_files(*open.owner));
+  if (!open.attributes.is_directory && !open.attributes.is_stream) open.descriptors.keep(1);
   return OpenClaim{.open = std::move(open), .offer = std::move(offer)};
 }
 
@@ -135,7 +145,15 @@ Task<void> OpenClaims::offer(Question question) {
   wire::Reader r(question.payload);
   const auto asked = ClaimQuestion::decode(r);
   std::optional<PreservedOpen> open;
-  if (asked) open = co_await claim_here(asked->persistent_id, seat);
+  if (asked) {
+    auto claimed = co_await claim_here(*asked, seat);
+    if (!claimed) {
+      const ClaimAnswer refused{
+          .kind = ClaimAnswer::Kind::kRefused, .refusal = claimed.error().status(), .open = {}};
+      co_return questions_.answer(question, bytes_of(refused));
+    }
+    open = std::move(*claimed);
+  }
   const int descriptor = open ? descriptor_of(*open) : -1;
   if (descriptor < 0) {
     questions_.answer(question, bytes_of(ClaimAnswer{}));

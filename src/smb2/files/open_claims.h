@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
+#include "smb2/files/claim_rules.h"
 #include "smb2/opens/preserved_open.h"
 #include "smb2/workers/questions.h"
 #include "wire/reader.h"
@@ -21,22 +22,17 @@ namespace braid::smb2 {
 
 class FileServices;
 
-// The question: who keeps it?
-struct ClaimQuestion {
-  uint64_t persistent_id = 0;
-
-  void encode(wire::Writer& w) const { w.u64(persistent_id); }
-  static Result<ClaimQuestion> decode(wire::Reader& r);
-};
-
-// Its answer. An offer comes with the descriptor, and is a question: what became of it?
+// The answer to a ClaimQuestion. An offer comes with the descriptor, and is a question: what became
+// of it?
 struct ClaimAnswer {
   enum class Kind : uint8_t {
-    kNone,    // not this worker
-    kOffer,   // here it is
-    kNoRoom,  // this worker, but it cannot be handed over now
+    kNone,     // not this worker
+    kOffer,    // here it is
+    kNoRoom,   // this worker, but it cannot be handed over now
+    kRefused,  // this worker, and it is not the asker's
   };
   Kind kind = Kind::kNone;
+  NtStatus refusal = NtStatus::kSuccess;
   Bytes open;  // of an offer: preserved_open_codec.h
 
   void encode(wire::Writer& w) const;
@@ -52,12 +48,12 @@ struct ClaimEnd {
   static Result<ClaimEnd> decode(wire::Reader& r);
 };
 
-// What a claim of another worker's open does, step by step. The keeper claims it, which keeps
-// everyone else away, and sends it with its descriptor; the claimant judges it as one of its own
-// and takes it over in filestate, which is one change of a record that both share, and says what
-// became of it. Each may die between any two steps: the keeper of a claim without an answer finds
-// in filestate whether the open was taken, and an open whose new worker dies is dropped like all of
-// its opens.
+// What a claim of another worker's open does, step by step. The keeper judges whose it is, as it
+// does for its own clients; it claims what is the asker's, which keeps everyone else away, and
+// sends it with its descriptor. The claimant waits for nobody's turn before it takes it over in
+// filestate, which is one change of a record that both share, and says what became of it. Each may
+// die between any two steps: the keeper of a claim without an answer finds in filestate whether the
+// open was taken, and an open whose new worker dies is dropped like all of its opens.
 struct OpenClaim {
   PreservedOpen open;
   // The keeper's offer; null when the keeper is this worker.
@@ -70,10 +66,12 @@ class OpenClaims {
   OpenClaims(FileServices& files, OtherWorkers& workers);
 
   // Once whoever else is about to do something with the open is done. Nothing: there is no such
-  // open without a session. STATUS_INSUFFICIENT_RESOURCES: there may be, and this worker or the
-  // other has no room for handing it over; it stays where it is. Each claim ends with take() or one
-  // of the two below it. Continues with `seat`; the others on some thread of the worker pool.
-  Task<Result<std::optional<OpenClaim>>> claim(uint64_t persistent_id, WorkerPool::Seat& seat);
+  // open without a session. An error of judge_claim(): it is not the asker's, and nothing has
+  // happened. STATUS_INSUFFICIENT_RESOURCES: this worker or the other has no room for handing it
+  // over; it stays where it is. Each claim ends with take() or one of the two below it, and until
+  // then waits for no turn on the pool. Continues on some thread of the worker pool, as the others
+  // do: `seat` is only waited with for what others do with the open, before it is claimed.
+  Task<Result<std::optional<OpenClaim>>> claim(ClaimQuestion asked, WorkerPool::Seat& seat);
   // filestate gives it to `session`. False: it has given it up, and the claim is to be given back.
   bool take(OpenClaim& claim, SessionId session);
   void give_back(OpenClaim claim);
@@ -81,7 +79,8 @@ class OpenClaims {
   Task<void> close(OpenClaim claim);
 
  private:
-  Task<std::optional<PreservedOpen>> claim_here(uint64_t persistent_id, WorkerPool::Seat& seat);
+  Task<Result<std::optional<PreservedOpen>>> claim_here(const ClaimQuestion& asked,
+                                                        WorkerPool::Seat& seat);
   Result<OpenClaim> accept(Questions::Answer offer, ByteView open);
   void tell(const Questions::Answer& offer, ClaimEnd::Fate fate);
   void keep(PreservedOpen open);

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -209,6 +211,22 @@ TEST_F(OpenClaims, WorkerWithoutDescriptorsSaysSoAndItStaysWhereItWas) {
   EXPECT_EQ(second->create(reconnecting(id)).persistent, id.persistent);
 }
 
+TEST_F(OpenClaims, MovesOnlyWhereItsUserMayOpenFiles) {
+  auto first = client(0);
+  const FileId id = first->create(claimed_durable());
+  lose(std::move(first), 0);
+  const auto owner = engines[0]->server().files.open_table.parked().at(0).owner;
+  auto second = client(1);
+  std::vector<FdBudget::Files> others;
+  while (auto taken = engines[1]->server().files.fds.take_files(*owner)) {
+    others.push_back(std::move(*taken));
+  }
+  EXPECT_EQ(create_status(*second, reconnecting(id)), NtStatus::kInsufficientResources);
+  EXPECT_EQ(kept_by(0), 1u);
+  others.clear();
+  EXPECT_EQ(second->create(reconnecting(id)).persistent, id.persistent);
+}
+
 TEST_F(OpenClaims, ChangedFileIsClosedAndItsDeletionMade) {
   auto first = client(0);
   auto body = claimed_durable();
@@ -279,6 +297,26 @@ struct DyingWorker : OpenClaims {
     engines[1].reset();
     workers.join(1);
   }
+  // What the client of the open that worker 0 keeps would ask.
+  ClaimQuestion owners_question() {
+    const auto kept = engines[0]->server().files.open_table.parked().at(0);
+    return {.persistent_id = kept.ref.token.value,
+            .why = ClaimQuestion::Why::kReconnectV2,
+            .user = *kept.owner,
+            .user_id = kept.user,
+            .client = kept.client_guid,
+            .create_guid = kClaimed,
+            .name = {}};
+  }
+  void ask(const ClaimQuestion& asked) {
+    Bytes question;
+    wire::Writer w(question);
+    w.u32(workers.groups[0]->own_tag().value);
+    w.u64(0);
+    w.u64(1);
+    asked.encode(w);
+    ASSERT_TRUE(workers.groups[1]->bus().send(0, store::Topic::kClaims, question));
+  }
   void die() {
     workers.kill(1);
     workers.groups[0]->ended(0);  // no process: whoever hears of an end looks who lives
@@ -296,13 +334,7 @@ TEST_F(DyingWorker, ClaimantThatDiesBeforeItTakesTheOpenLeavesItToOthers) {
                                   },
                                   {});
   workers.groups[1]->start();
-  Bytes question;
-  wire::Writer w(question);
-  w.u32(workers.groups[0]->own_tag().value);
-  w.u64(0);
-  w.u64(1);
-  w.u64(id.persistent);
-  ASSERT_TRUE(workers.groups[1]->bus().send(0, store::Topic::kClaims, question));
+  ask(owners_question());
   offered.get_future().wait();
 
   auto second = client(0);
@@ -310,6 +342,47 @@ TEST_F(DyingWorker, ClaimantThatDiesBeforeItTakesTheOpenLeavesItToOthers) {
   second->send(second->request(Command::kCreate, reconnecting(id)));
   die();
   EXPECT_EQ(second->answer_to(waiting)->status(), NtStatus::kSuccess);
+  workers.groups[1]->stop();
+}
+
+// Whoever is offered an open and says nothing keeps it from its owner.
+TEST_F(DyingWorker, WhoAsksForAnothersOpenIsRefusedAndKeepsNobodyWaiting) {
+  auto first = client(0);
+  const FileId id = first->create(claimed_durable());
+  lose(std::move(first), 0);
+  std::mutex mutex;
+  std::condition_variable answered;
+  std::vector<ClaimAnswer> answers;
+  workers.groups[1]->bus().handle(
+      store::Topic::kClaims,
+      [&](store::BusMessage& message) {
+        wire::Reader r(message.payload);
+        (void)r.bytes(20);  // what Questions has before it
+        const std::lock_guard lock(mutex);
+        answers.push_back(ClaimAnswer::decode(r).value_or(ClaimAnswer{}));
+        answered.notify_all();
+      },
+      {});
+  workers.groups[1]->start();
+  ClaimQuestion wrong_guid = owners_question(), wrong_user = owners_question(),
+                leases = owners_question();
+  wrong_guid.create_guid = {{9}};
+  wrong_user.user_id = {wrong_user.user_id.value + 1};
+  leases.lease_key = LeaseKey{{1}};
+  for (const auto& each : {wrong_guid, wrong_user, leases}) ask(each);
+  {
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(answered.wait_for(lock, 20s, [&] { return answers.size() == 3; }));
+    size_t denied = 0, not_found = 0;
+    for (const ClaimAnswer& each : answers) {
+      EXPECT_EQ(each.kind, ClaimAnswer::Kind::kRefused);
+      denied += each.refusal == NtStatus::kAccessDenied;
+      not_found += each.refusal == NtStatus::kObjectNameNotFound;
+    }
+    EXPECT_EQ(denied, 1u);
+    EXPECT_EQ(not_found, 2u);
+  }
+  EXPECT_EQ(client(0)->create(reconnecting(id)), id);
   workers.groups[1]->stop();
 }
 

@@ -70,7 +70,21 @@ class OpenTable {
   // BreakSink::purged.
   void purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
 
-  // For DHnC and DH2C. Neither value: there is no such open without a session.
+  // What one that waits for its client is, for who may want it: nothing is kept from anybody by
+  // looking. Neither value: there is no such open without a session.
+  struct Look {
+    struct Waiting : OpenValues {
+      OpenChanges changes;
+      std::shared_ptr<const Share> share;
+      std::string stream_name;
+    };
+    std::optional<Waiting> open;
+    std::shared_ptr<OneShot<bool>> try_again;  // wait for it and look again
+  };
+  Look look_at(uint64_t persistent_id);
+
+  // For DHnC and DH2C, by who was found to be the one whose it is, and until take-over or give-back
+  // waits for nobody's turn. Neither value: there is no such open without a session.
   struct Claim {
     std::optional<PreservedOpen> open;         // the caller's now; add() or give_back() it
     std::shared_ptr<OneShot<bool>> try_again;  // wait for it and ask again
