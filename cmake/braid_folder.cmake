@@ -2,14 +2,13 @@
 #
 # One folder under src/ is one library, braid_NAME, made of its *.cc; NAME_test, made of its
 # *_test.cc; and, with BRAID_FUZZ, one fuzzer for each *_fuzz.cc. Files are found by pattern, so
-# adding one needs no edit here. Files ending in _testing.cc help tests of other folders too and go
-# into braid_NAME_testing.
+# adding one needs no edit here. Files ending in _testing.cc are compiled into the folder's tests.
 #
 # Headers that most files read are compiled once for each library and test, where there are enough
 # files to gain by it: cmake/precompiled.h, and precompiled.h of the folder or of the one it names.
 set(BRAID_PRECOMPILED_MIN 4)
 # Tests run once and are compiled often: not optimized, but for those that count to millions.
-set(BRAID_OPTIMIZED_TESTS filestate_test store_test crypto_test)
+set(BRAID_OPTIMIZED_TESTS filestate_test filestate_planted_test store_test crypto_test)
 function(braid_precompile target folder)
   list(LENGTH ARGN count)
   if(count LESS BRAID_PRECOMPILED_MIN)
@@ -59,8 +58,9 @@ function(braid_folder name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${root}/*.cc)
   set(tests ${sources})
   set(fuzzers ${sources})
-  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|testing|fuzz)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_(test|testing)\\.cc$")
+  list(FILTER tests EXCLUDE REGEX "_planted_test\\.cc$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
 
   if(sources)
@@ -97,6 +97,33 @@ function(braid_folder name)
       set_property(GLOBAL APPEND PROPERTY BRAID_FUZZERS ${stem})
     endforeach()
   endif()
+endfunction()
+
+# braid_planted_test(NAME DEPS folders... SOURCES patterns...)
+#
+# NAME_planted_test: sources of the folder, which need no others of it, compiled a second time with
+# BRAID_PLANTED_DEFECTS, and its *_planted_test.cc, which shows that tests find what is planted.
+function(braid_planted_test name)
+  cmake_parse_arguments(ARG "" "" "DEPS;SOURCES" ${ARGN})
+  set(root ${CMAKE_CURRENT_SOURCE_DIR}/src/${name})
+  list(TRANSFORM ARG_SOURCES PREPEND ${root}/)
+  file(GLOB sources CONFIGURE_DEPENDS ${ARG_SOURCES})
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
+  file(GLOB tests CONFIGURE_DEPENDS ${root}/*_planted_test.cc)
+  set(target ${name}_planted_test)
+  add_executable(${target} ${sources} ${tests})
+  target_compile_definitions(${target} PRIVATE BRAID_PLANTED_DEFECTS)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  braid_precompile(${target} ${root} ${sources} ${tests})
+  # A group of files is the same for all targets that have them: braid_unity() has chosen.
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${BRAID_UNITY} UNITY_BUILD_MODE BATCH
+                                             UNITY_BUILD_BATCH_SIZE ${BRAID_UNITY_FILES})
+  braid_test_options(${target})
+  list(TRANSFORM ARG_DEPS PREPEND braid_)
+  target_link_libraries(${target} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  add_test(NAME unit.${name}_planted COMMAND ${target} --gtest_brief=1
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(unit.${name}_planted PROPERTIES TIMEOUT 300)
 endfunction()
 
 # Every folder under src/apps is one program of that name: main.cc, and its other *.cc as the library

@@ -43,7 +43,7 @@ AREAS = {
     "wire": Area(("src/wire/**/*.cc",), ("wire_test",), (("{build}/wire_test", *GTEST),)),
     "crypto": Area(("src/crypto/*.cc", "src/crypto/*.h"), ("crypto_test",),
                    (("{build}/crypto_test", *GTEST),)),
-    # The rules are in headers, and hold over records as well.
+    # The rules hold over records as well.
     "filestate": Area(("src/filestate/*.cc", "src/filestate/*.h"), ("filestate_test",),
                       (("{build}/filestate_test", *GTEST),
                        ("BRAID_SHARED_FILES=1", "{build}/filestate_test", *GTEST))),

@@ -7,11 +7,11 @@ told by the compiler; what cannot change anything that a test could see is left 
 import dataclasses
 import re
 
-# Lines on which a mutation changes no behaviour, or that of a test only: kDefect marks what is
-# compiled in for the simulator's planted defects.
+# Lines on which a mutation changes no behaviour, or that of a test only: is_planted marks
+# what is compiled in for the simulator's planted defects.
 SKIPPED = re.compile(
     r"^\s*(#|//|using\b|template\b|static_assert|assert\(|friend\b|namespace\b|public:|private:)"
-    r"|\bkDefect\b|\blog_\w+\(|\blog::|\bassert\(|\breserve\(|= default;|= delete;|\bexplicit\b")
+    r"|\bis_planted\b|\blog_\w+\(|\blog::|\bassert\(|\breserve\(|= default;|= delete;|\bexplicit\b")
 SWAPPED = {
     " == ": " != ", " != ": " == ", " < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > ",
     " && ": " || ", " || ": " && ", " + ": " - ", " - ": " + ",
@@ -25,6 +25,13 @@ CALL = re.compile(r"^\s*(?:(?:if|while) \(.*\) )?[a-z_][\w.:>-]*(?:\[[^\]]*\])?[
 ASSIGNMENT = re.compile(r"^\s*(?:if \(.*\) )?\*?[a-z_][\w.>-]*(?:\[[^\]]*\])? [-+|&^]?= .*;$")
 STEP = re.compile(r"^\s*(?:\+\+|--)[a-z_][\w.>-]*;$")
 BOOLEAN = re.compile(r"\b(true|false)\b")
+# Of the tables of smb2: each column gets the value that stands behind its own.
+COLUMNS = {
+    "Target": ("kNone", "kFileOnly", "kFileOrPipe"),
+    "Changes": ("kNothing", "kClient", "kRepeatable", "kOpen", "kFile"),
+    "Waits": ("kNever", "kBounded", "kForEverOnPipe", "kForEver"),
+}
+COLUMN = re.compile(r"\b(%s)::(k\w+)" % "|".join(COLUMNS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +108,12 @@ def of_line(line, begins_statement):
     for match in BOOLEAN.finditer(code):
         put(match.start(), match.end(), {"true": "false", "false": "true"}[match.group()],
             "constant")
+    for match in COLUMN.finditer(code) if code.lstrip().startswith("{") else ():
+        values = COLUMNS[match.group(1)]
+        if match.group(2) not in values:
+            continue
+        after = values[(values.index(match.group(2)) + 1) % len(values)]
+        put(match.start(2), match.end(2), after, "column")
     condition = CONDITION.match(code)
     if (condition and is_balanced(condition.group(2)) and ";" not in condition.group(2)
             and not condition.group(2).startswith("const auto")):

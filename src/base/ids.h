@@ -5,7 +5,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 
 namespace braid {
@@ -62,6 +61,8 @@ constexpr size_t mix(uint64_t h) {
   h ^= h >> 33;
   return static_cast<size_t>(h);
 }
+// With a key that this process made up: for tables of this process only.
+size_t keyed_hash(const std::array<uint8_t, 16>& bytes);
 }  // namespace detail
 
 }  // namespace braid
@@ -70,12 +71,11 @@ template <class Tag, class Value>
 struct std::hash<braid::Id<Tag, Value>> {
   size_t operator()(const braid::Id<Tag, Value>& id) const { return braid::detail::mix(id.value); }
 };
+// Clients choose these: with a known hash they would choose ones that all fall into one bucket.
 template <class Tag>
 struct std::hash<braid::Id128<Tag>> {
   size_t operator()(const braid::Id128<Tag>& id) const {
-    uint64_t halves[2];
-    std::memcpy(halves, id.bytes.data(), sizeof halves);
-    return braid::detail::mix(halves[0] ^ (halves[1] * 0x9e3779b97f4a7c15ULL));
+    return braid::detail::keyed_hash(id.bytes);
   }
 };
 template <>

@@ -1,7 +1,5 @@
 #include "base/lock_order.h"
 
-#ifdef BRAID_CHECK_LOCK_ORDER
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -10,10 +8,17 @@ namespace braid {
 namespace {
 
 constexpr std::array kNames{
-    "kPipe",      "kFiles",        "kRecord",   "kLeaseKeys",      "kArena",
-    "kWatches",   "kLocalChanges", "kMetadata", "kSharedMetadata", "kNamePiece",
-    "kNameIndex", "kLast",         "kLog",      "kBuffers"};
+    "kPipe",      "kFiles",     "kRecord",       "kLeaseKeys", "kArena",
+    "kWatches",   "kCreates",   "kLocalChanges", "kMetadata",  "kSharedMetadata",
+    "kNamePiece", "kNameIndex", "kLast",         "kLog",       "kBuffers"};
+// In builds that do not check the order, too: else the one who adds a rank does not hear of it.
 static_assert(kNames.size() == static_cast<size_t>(LockRank::kBuffers) + 1);
+
+}  // namespace
+
+#ifdef BRAID_CHECK_LOCK_ORDER
+
+namespace {
 
 // In the order in which they were taken, which is that of the ranks.
 struct Held {
@@ -47,6 +52,6 @@ void drop_rank(LockRank rank) {
   std::abort();
 }
 
-}  // namespace braid
-
 #endif
+
+}  // namespace braid

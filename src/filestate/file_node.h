@@ -91,6 +91,7 @@ struct FileNode {
   IndexedSet<Output, uint64_t> outbox;
   uint64_t last_output = 0;     // not below the order of any
   uint64_t version = 0;         // of the record this is the same as
+  uint64_t changes_seen = 0;    // RecordStore::changes() when it was
   uint64_t roster_version = 0;  // of the workers when it was last looked for dead ones
   size_t kept_parts = 0;        // how many it had when it was last counted to KeptFiles
 

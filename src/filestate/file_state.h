@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "filestate/byte_range_locks.h"
+#include "filestate/defects.h"
 #include "filestate/indexed_set.h"
 #include "filestate/links.h"
 #include "filestate/open_record.h"
@@ -22,24 +23,6 @@
 
 namespace braid::filestate {
 
-// Faults that the simulator's test plants to see that the simulator finds them. The server is made
-// with kNone only, where none of this leaves a trace in the code.
-enum class Defect : uint8_t {
-  kNone,
-  kBreaksOwnLease,  // a lease key is not exempt from its own breaks
-  kForgetsWaiters,  // an acknowledgement releases nobody
-  kGrantsWriteBesideOthers,
-  kKeepsReadOnWrite,  // a write leaves others' read caching alone
-  kNoFollowUpBreak,   // a demand made during a break is forgotten at its acknowledgement
-  kEpochStandsStill,
-  kSharedLockStopsNoWrite,
-  kDeleteOnCloseIgnored,
-  kOvertakenLockIsTaken,  // a LOCK from a lost channel counts though its repetition was answered
-  kPendingForAllLinks,    // the other names of a file go with one that is deleted
-  kPendingNameIsOpened,   // a name that is to be deleted can be opened
-  kRenameIsForgotten,     // a name is deleted, and found, where it was before
-};
-
 // A pure state machine: events in; decisions, breaks and completions out. No I/O, no clock, no
 // thread. Each event method names the section whose rule it carries out. Breaks follow
 // [MS-FSA] 2.1.4.12 "Algorithm to Check for an Oplock Break"; grants 2.1.5.18 "Server Requests an
@@ -50,27 +33,30 @@ enum class Defect : uint8_t {
 // Owned by FileTable, one for each FileKey in use; ends with its last open. A stream's key is its
 // identity, that refs, breaks and leases go by, and never changes; what it is called is apart.
 // Thread: one at a time, under the table's shard lock.
-template <Defect kDefect>
-class BasicFileState {
+class FileState {
  public:
   // Break serials go on from `last_break_serial`, so that a timer of a file's earlier life does not
   // hit a break of a later one.
   // `parts`, which outlives this: the file is shared with other workers. A stream is a part of its
   // own, `head_part` if another worker made it.
   // `links` are the file's, of which a stream is one; its own without them.
-  explicit BasicFileState(const FileKey& key, uint64_t last_break_serial = 0,
-                          PartTable* parts = nullptr, uint32_t head_part = kNoPart,
-                          Links* links = nullptr);
-  BasicFileState(const BasicFileState&) = delete;
-  BasicFileState& operator=(const BasicFileState&) = delete;
+  explicit FileState(const FileKey& key, uint64_t last_break_serial = 0, PartTable* parts = nullptr,
+                     uint32_t head_part = kNoPart, Links* links = nullptr);
+  FileState(const FileState&) = delete;
+  FileState& operator=(const FileState&) = delete;
 
   // Semantics, parameters and statuses of all these: file_table.h.
   OpenDecision open(const OpenRequest& request, Outcome& out);
   bool cancel_wait(OpenToken token);
   CloseResult close(OpenToken token, Outcome& out);
 
+  Decision begin_io(OpenToken token, Operation operation, std::span<const IoRange> ranges,
+                    Outcome& out);
+  // The same where nothing is to be taken from anybody, so that nothing changes; otherwise nothing.
+  std::optional<Decision> begin_io_alone(OpenToken token, Operation operation,
+                                         std::span<const IoRange> ranges) const;
   Decision prepare(OpenToken token, Operation operation, Outcome& out);
-  // Without one, a prepare() that says kGo and has no outcome has changed nothing.
+  // Without one, a begin_io() that says kGo and has no outcome has changed nothing.
   bool has_breaks_under_way() const { return counts_.breaking != 0; }
   // The directory above is about to be renamed: all handle caching ends. `waiter` is an open of
   // that directory, not of this file.
@@ -89,8 +75,7 @@ class BasicFileState {
   // The name by which it was opened is another one now, for all who have the file open by it.
   // `streams` and `main`: the states of the file, where there are more than this one.
   void renamed(OpenToken token, SharedPath path,
-               std::span<const std::unique_ptr<BasicFileState>> streams = {},
-               BasicFileState* main = nullptr);
+               std::span<const std::unique_ptr<FileState>> streams = {}, FileState* main = nullptr);
   Links& links() { return *links_; }
   const Links& links() const { return *links_; }
   NtStatus check_sharing(OpenToken token, uint32_t access) const;
@@ -169,7 +154,7 @@ class BasicFileState {
   bool has_any(const TokenTest& such) const;
   std::vector<LeaseId> lease_ids() const;
 
-  // As bytes, for records: file_state_codec_inl.h. REQUIRES, for all of these: there is a table of
+  // As bytes, for records: file_state_codec.cc. REQUIRES, for all of these: there is a table of
   // parts.
   void encode_head(wire::Writer& w) const;
   void decode_head(wire::Reader& r);
@@ -213,6 +198,10 @@ class BasicFileState {
   static Demand demand_of_delete();
   static Demand demand_of(const OpenRequest& request, bool violation);
 
+  // How many hold what the demand may take; who asks may be among them.
+  uint32_t holders_of(const Demand& demand) const;
+  // revoke() would do nothing, and nobody has to make way.
+  bool takes_nothing(const Demand& demand, const Actor& actor) const;
   // True if the actor has to wait.
   bool revoke(const Demand& demand, const Actor& actor, Outcome& out);
   static bool spares(const Holder& holder, const Demand& demand, const Actor& actor);
@@ -245,6 +234,7 @@ class BasicFileState {
   void take_links(Link& from, Link& to);
   void mark_deleted(Link& link, bool deleted, const Deleter& deleter);
   void drop_waiting(const OpenRecord& open, Outcome& out);
+  Decision check_locks(OpenToken token, Operation operation, std::span<const IoRange> ranges) const;
   static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
   std::optional<NtStatus> begin_sequence(OpenRecord& open,
                                          const std::optional<LockSequence>& sequence, Outcome& out);
@@ -278,8 +268,8 @@ class BasicFileState {
   void list(Holder& holder);
   void unlist(Holder& holder);
   // First come, first out.
-  template <class Test>
-  std::vector<std::unique_ptr<Waiter>> take_waiters(Test is_meant);
+  std::vector<std::unique_ptr<Waiter>> take_waiters(
+      const std::function<bool(const Waiter&)>& is_meant);
   // Holders by what they hold, to know without looking at each that nobody is in the way.
   struct Counts {
     uint32_t all = 0;
@@ -311,9 +301,6 @@ class BasicFileState {
   PartTable* const parts_ = nullptr;
   uint32_t head_part_ = kNoPart;
 };
-
-using FileState = BasicFileState<Defect::kNone>;
-extern template class BasicFileState<Defect::kNone>;
 
 // Opens that may neither be seen nor felt by others, [MS-FSA] 2.1.4.12, operation OPEN.
 // READ_CONTROL is among the harmless rights for leases and not for oplocks.

@@ -103,28 +103,6 @@ CloseDecision FileTable::close(const OpenRef& ref) {
   return closed;
 }
 
-Decision FileTable::prepare(const OpenRef& ref, Operation operation) {
-  Effects effects;
-  Decision decision = Decision::fail(NtStatus::kFileClosed);
-  {
-    Impl::Access access(*impl_, ref.file, effects);
-    // Every READ and WRITE asks, and mostly nothing is in the way.
-    bool changed = false;
-    if (FileState* const state = access.state()) {
-      const bool breaks_under_way = state->has_breaks_under_way();
-      decision = state->prepare(ref.token, operation, effects.outcome);
-      changed = breaks_under_way || decision.verdict != Verdict::kGo || !effects.outcome.empty();
-      if (changed) access.settle(*state);
-    }
-    const bool waits = decision.verdict == Verdict::kWait;
-    if (!access.finish(changed, waits ? store::Urgency::kOrdinary : store::Urgency::kMustNotFail)) {
-      decision = Decision::fail(NtStatus::kInsufficientResources);
-    }
-  }
-  impl_->tell(ref.file, effects);
-  return decision;
-}
-
 Decision FileTable::set_delete_pending(const OpenRef& ref, bool delete_pending,
                                        DeleteSemantics semantics, const Deleter& deleter) {
   // What is full is made room in by deleting. Somebody who is in thousands of groups, or far down,
@@ -197,9 +175,21 @@ bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
 
 uint64_t FileTable::name_changes() const { return impl_->names_gone; }
 
+bool FileTable::has_room_for_name(const OpenRef& ref, size_t bytes) const {
+  if (!impl_->group) return true;
+  const Account account =
+      impl_->ask(ref.file, Account{}, [&ref](FileNode&, const FileState& state) {
+        const OpenRecord* const open = state.find(ref.token);
+        return open ? open->account : Account{};
+      });
+  return impl_->records->has_room(bytes, account);
+}
+
 void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
   impl_->name_went();
-  impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState&, Outcome&) {
+  impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState& state, Outcome&) {
+    // The name counts to who gave it.
+    if (const OpenRecord* const open = state.find(ref.token)) node.account = open->account;
     node.renamed(ref, std::move(new_path));
     return 0;
   });
@@ -340,15 +330,6 @@ NtStatus FileTable::unlock_part(const OpenRef& ref, std::span<const LockRange> r
 bool FileTable::cancel_lock(const OpenRef& ref, LockId id) {
   return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
     return state.cancel_lock(ref.token, id);
-  });
-}
-
-NtStatus FileTable::check_io(const OpenRef& ref, uint64_t offset, uint64_t length,
-                             bool write) const {
-  return impl_->ask(ref.file, NtStatus::kFileClosed, [&](FileNode&, const FileState& state) {
-    // A stream's state may outlive its last open for a while, or not.
-    if (!state.find(ref.token)) return NtStatus::kFileClosed;
-    return state.check_io(ref.token, offset, length, write);
   });
 }
 

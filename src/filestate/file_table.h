@@ -68,9 +68,19 @@ class FileTable {
   // Ends the open, its locks and oplock; its waiting LOCK requests complete with RANGE_NOT_LOCKED.
   CloseDecision close(const OpenRef& ref);
 
-  // Ends others' caching as the operation demands; ask before doing it. kWait: ask again at
-  // kRetryOperation. FILE_CLOSED for an unknown ref.
-  Decision prepare(const OpenRef& ref, Operation operation);
+  // Before a READ or WRITE, or what does the same by another name: ends others' caching as the
+  // operation demands, and looks for their locks, in one look at the file. kWait: ask again at
+  // kRetryOperation. kFail: FILE_LOCK_CONFLICT; FILE_CLOSED for an unknown ref. Where several
+  // workers share the file its record is not asked as long as it has not changed and nothing has to
+  // be taken from anybody.
+  Decision begin_io(const OpenRef& ref, Operation operation, std::span<const IoRange> ranges);
+  Decision begin_io(const OpenRef& ref, Operation operation, const IoRange& range) {
+    return begin_io(ref, operation, {&range, 1});
+  }
+  // The same for what meets no locks.
+  Decision prepare(const OpenRef& ref, Operation operation) {
+    return begin_io(ref, operation, std::span<const IoRange>());
+  }
   // FileDispositionInformation, [MS-FSA] 2.1.5.15.3. The caller has checked access, READONLY and
   // that a directory is empty. May wait for others' handle caching as prepare() does. The rights of
   // `deleter` are among those with which it is removed, whoever closes last: CloseDecision. kFail
@@ -125,6 +135,8 @@ class FileTable {
   void stream_renamed(const OpenRef& ref, const FileKey& name);
   // Is it open with any of these rights? A directory open for DELETE keeps its children's names.
   bool is_open_with(const FileKey& file, uint32_t access) const;
+  // Whether the file can be known by a name of so many bytes. Before renamed(), which cannot fail.
+  bool has_room_for_name(const OpenRef& ref, size_t bytes) const;
   // The name by which this open and maybe others have the file open is another one now. Opens keep
   // their FileKey.
   void renamed(const OpenRef& ref, SharedPath new_path);
@@ -180,7 +192,8 @@ class FileTable {
                        bool& is_repeated);
   // True: it was waiting and is forgotten; the caller answers CANCELLED.
   bool cancel_lock(const OpenRef& ref, LockId id);
-  // STATUS_FILE_LOCK_CONFLICT if a READ or WRITE meets another open's lock. [MS-FSA] 2.1.4.10.
+  // STATUS_FILE_LOCK_CONFLICT if what began with begin_io() meets another open's lock by now, as
+  // before each piece of what is done in pieces. [MS-FSA] 2.1.4.10.
   NtStatus check_io(const OpenRef& ref, uint64_t offset, uint64_t length, bool write) const;
 
   // [MS-SMB2] 3.3.5.22.1: INVALID_DEVICE_STATE, INVALID_PARAMETER, INVALID_OPLOCK_PROTOCOL,

@@ -64,6 +64,12 @@ void FileTable::Impl::Access::settle(FileState& state) {
 }
 
 bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
+  const bool is_committed = commit(changed, urgency);
+  if (record_ && node()) node()->changes_seen = impl_.records->changes(record_->key());
+  return is_committed;
+}
+
+bool FileTable::Impl::Access::commit(bool changed, store::Urgency urgency) {
   if (!node()) return true;
   if (changed || changed_) {
     if (file_.stream != 0 || record_) files_->drop_idle_streams(*node());

@@ -39,6 +39,9 @@ struct Files {
 };
 
 inline FileKey node_key(const FileKey& file) { return {file.device, file.inode, 0}; }
+inline store::RecordKey record_key(const FileKey& file) {
+  return {store::RecordKind::kFile, file.device, file.inode, 0};
+}
 
 // What an event leaves to do once its locks are dropped.
 struct Effects {
@@ -110,6 +113,7 @@ struct FileTable::Impl {
    private:
     void make_current();
     bool take_changes();
+    bool commit(bool changed, store::Urgency urgency);
     bool write_changes(store::Urgency urgency);
     void keep_or_forget();
     void drop_dead();
@@ -170,9 +174,25 @@ struct FileTable::Impl {
     tell(file, effects);
     return result;
   }
+  // Whether the node is as its record says, which is not locked for that.
+  bool is_current(const FileNode& node) const {
+    const FileKey& file = node.main.key();
+    return node.changes_seen == records->changes(record_key(file)) &&
+           node.roster_version == *roster_version;
+  }
+  // The file as it is known here, if nobody has changed it since; null also when nothing is known
+  // here. As long as the lock of `files` is held.
+  FileNode* find_unchanged(const Files& files, const FileKey& file) const;
   // The same as with() for what changes nothing.
   template <class Result, class Question>
   Result ask(const FileKey& file, Result absent, Question question) {
+    if (group) {
+      auto files = shard_of(file).lock();
+      if (FileNode* const node = find_unchanged(*files, file)) {
+        const FileState* const state = node->find(file);
+        return state ? question(*node, *state) : absent;
+      }
+    }
     Effects effects;
     Result result = absent;
     {

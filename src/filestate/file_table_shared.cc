@@ -9,7 +9,7 @@ namespace braid::filestate {
 using Access = FileTable::Impl::Access;
 
 void Access::make_current() {
-  record_.emplace(impl_.records->lock({store::RecordKind::kFile, file_.device, file_.inode, 0}));
+  record_.emplace(impl_.records->lock(record_key(file_)));
   if (record_->version() == 0) {
     if (!node()) return;
     unbind_all();

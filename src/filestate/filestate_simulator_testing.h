@@ -9,14 +9,12 @@
 #include <vector>
 
 #include "filestate/file_state.h"
-#include "filestate/file_state_inl.h"
 #include "filestate/naive_model_testing.h"
 
 namespace braid::filestate {
 
 // One file with three names, two clients with three lease keys each, up to a dozen opens. The same
 // seed gives the same events. Stops at the first difference.
-template <Defect kDefect>
 class Simulator {
  public:
   explicit Simulator(uint64_t seed) : seed_(seed), random_(seed) {
@@ -40,11 +38,25 @@ class Simulator {
   }
 
  private:
-  using State = BasicFileState<kDefect>;
   static constexpr FileKey kKey{1, 2, 0};
 
+  static auto identity(const Break& each) {
+    return std::tuple(each.is_lease, each.lease, each.open, each.session, each.ack_required,
+                      each.new_level, each.current_state, each.new_state, each.new_epoch);
+  }
+  static auto identity(const Completion& each) {
+    return std::tuple(each.kind, each.token, each.lock, each.status);
+  }
+  static auto identity(const CloseResult& each) {
+    return std::tuple(each.last_open, each.delete_stream, each.delete_link,
+                      each.path ? *each.path : std::string());
+  }
+  static auto identity(const Outcome::Purged& each) {
+    return std::tuple(each.open, identity(each.left));
+  }
+
   void start() {
-    state_ = std::make_unique<State>(kKey);
+    state_ = std::make_unique<FileState>(kKey);
     model_ = std::make_unique<NaiveModel>(kKey);
     retries_.clear();
     waiting_opens_.clear();
@@ -182,8 +194,22 @@ class Simulator {
              {Operation::kZeroData, NaiveModel::Cause::kWrite},
              {Operation::kRename, NaiveModel::Cause::kRename},
              {Operation::kSetSecurity, NaiveModel::Cause::kDelete}});
-        note("prepare " + name + " operation " + std::to_string(static_cast<int>(operation)));
-        decided(state_->prepare(token, operation, a), model_->operate(token, cause, b));
+        note("begin to operate on " + name + " operation " +
+             std::to_string(static_cast<int>(operation)));
+        const IoRange range{below(10), below(5)};
+        const auto alone = state_->begin_io_alone(token, operation, {&range, 1});
+        const Decision decision = state_->begin_io(token, operation, {&range, 1}, a);
+        Decision from_model = model_->operate(token, cause, b);
+        const bool writes = operation != Operation::kRead;
+        if (from_model.verdict == Verdict::kGo) {
+          const NtStatus status = model_->check_io(token, range.offset, range.length, writes);
+          if (status != NtStatus::kSuccess) from_model = Decision::fail(status);
+        }
+        decided(decision, from_model);
+        if (alone) {
+          decided(*alone, decision);
+          expect(a.empty(), true, "something was to be taken");
+        }
         break;
       }
       case 8: {
@@ -374,21 +400,6 @@ class Simulator {
     settle(a, b);
   }
 
-  static auto identity(const Break& each) {
-    return std::tuple(each.is_lease, each.lease, each.open, each.session, each.ack_required,
-                      each.new_level, each.current_state, each.new_state, each.new_epoch);
-  }
-  static auto identity(const Completion& each) {
-    return std::tuple(each.kind, each.token, each.lock, each.status);
-  }
-  static auto identity(const CloseResult& each) {
-    return std::tuple(each.last_open, each.delete_stream, each.delete_link,
-                      each.path ? *each.path : std::string());
-  }
-  static auto identity(const Outcome::Purged& each) {
-    return std::tuple(each.open, identity(each.left));
-  }
-
   template <class T>
   void same(std::vector<T> from_state, std::vector<T> from_model, const char* what) {
     const auto by_identity = [](const T& a, const T& b) { return identity(a) < identity(b); };
@@ -444,7 +455,7 @@ class Simulator {
   std::mt19937_64 random_;
   bool is_directory_ = false;
   bool busy_locks_ = false;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<FileState> state_;
   std::unique_ptr<NaiveModel> model_;
   std::vector<OpenRequest> waiting_opens_;
   std::vector<OpenRequest> retries_;
@@ -456,5 +467,17 @@ class Simulator {
   uint64_t last_lock_ = 0;
   uint64_t event_ = 0;
 };
+
+// The first difference in `events` events, or nothing.
+inline std::string first_difference(uint64_t first_seed, uint64_t events) {
+  constexpr uint64_t kEventsPerSeed = 2000;
+  for (uint64_t seed = first_seed; events > 0; ++seed) {
+    const uint64_t now = std::min(events, kEventsPerSeed);
+    const std::string difference = Simulator(seed).run(now);
+    if (!difference.empty()) return difference;
+    events -= now;
+  }
+  return {};
+}
 
 }  // namespace braid::filestate

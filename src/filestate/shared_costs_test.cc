@@ -149,6 +149,32 @@ TEST(SharedCosts, UserWhoOpensWhatHeCanLeavesRoomForOthers) {
   EXPECT_EQ(t.workers.used_bytes(0), 0u);
 }
 
+TEST(SharedCosts, NamesThatAUserGivesCountToHim) {
+  SharedTables t({.buckets = 256, .arena_bytes = 4 << 20});
+  const auto long_name = [](size_t i) {
+    return std::make_shared<const std::string>(std::string(20'000, 'n') + std::to_string(i));
+  };
+  std::vector<FileKey> files;
+  for (uint64_t i = 1; i < 200; ++i) {
+    FileKey file = kFile;
+    file.inode += i;
+    OpenRequest own = t.request(0);
+    own.account = Account{1};
+    own.path = std::make_shared<const std::string>("n" + std::to_string(i));
+    ASSERT_EQ(t.tables[0]->open(file, own).decision.status, NtStatus::kSuccess);
+    const OpenRef opened{file, own.token};
+    if (!t.tables[0]->has_room_for_name(opened, long_name(i)->size())) break;
+    t.tables[0]->renamed(opened, long_name(i));
+    files.push_back(file);
+  }
+  EXPECT_GT(files.size(), 10u);
+  EXPECT_LE(t.workers.groups[0]->shared_records().arena().used_bytes(), (4u << 20) / 6);
+  OpenRequest of_another = t.request(0);
+  of_another.account = Account{2};
+  EXPECT_EQ(t.open(0, of_another).decision.status, NtStatus::kSuccess);
+  EXPECT_TRUE(t.tables[0]->has_room_for_name(ref(of_another), 20'000));
+}
+
 // A break for more holders of another worker than fit into one block.
 TEST(SharedCosts, BreakOfManyLeasesReachesEachOfThem) {
   SharedTables t({.buckets = 256, .arena_bytes = 256 << 20});

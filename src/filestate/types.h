@@ -245,6 +245,12 @@ enum class Operation : uint8_t {
   kSetSecurity,  // the same, for leases only
 };
 
+// What a READ or WRITE, or what does the same by another name, is about to read or write.
+struct IoRange {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
 struct LockRange {
   uint64_t offset = 0;
   uint64_t length = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cassert>
 #include <condition_variable>
 #include <coroutine>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -119,6 +121,26 @@ class WorkerPool::Seat : public Executor {
   // takes no lock.
   virtual Result<void> check_wanted() const { return {}; }
 
+  // Something that others wait for too, such as a turn of Turns, is held by this coroutine. Who
+  // waits for the pool holds none.
+  class Hold {
+   public:
+    Hold() = default;
+    explicit Hold(Seat& seat) : seat_(&seat) { ++seat.holds_; }
+    Hold(Hold&& other) noexcept : seat_(std::exchange(other.seat_, nullptr)) {}
+    Hold& operator=(Hold&& other) noexcept {
+      if (Seat* seat = std::exchange(seat_, std::exchange(other.seat_, nullptr))) --seat->holds_;
+      return *this;
+    }
+    ~Hold() {
+      if (seat_) --seat_->holds_;
+    }
+
+   private:
+    Seat* seat_ = nullptr;
+  };
+  bool holds_something() const { return holds_ > 0; }
+
   // BRAID_CO_CHECK(co_await seat.turn()): continues on the pool when it is the owner's turn,
   // without suspending when it is already; or anywhere with the error of check_wanted().
   auto turn() { return Turn{*this, is_current()}; }
@@ -133,6 +155,7 @@ class WorkerPool::Seat : public Executor {
     bool is_here;
     bool await_ready() const noexcept { return is_here; }
     bool await_suspend(std::coroutine_handle<> handle) const {
+      assert(!seat.holds_something());
       return seat.pool_.enqueue(seat, [handle] { handle.resume(); }, Kind::kMayBeWithdrawn);
     }
     [[nodiscard]] Result<void> await_resume() const { return seat.check_wanted(); }
@@ -141,6 +164,7 @@ class WorkerPool::Seat : public Executor {
   WorkerPool& pool_;
   WorkOwner owner_;
   Group* const group_;
+  int holds_ = 0;  // of its coroutine
   // With the pool's mutex, while it waits.
   Queue* queue_ = nullptr;
   std::move_only_function<void()> work_;

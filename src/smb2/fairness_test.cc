@@ -46,11 +46,13 @@ struct FairnessTest : testing::Test {
   static Bytes create(RawClient& client, const std::string& name) {
     return client.request(Command::kCreate, RawClient::create_body(name));
   }
-  static Bytes list(RawClient& client, FileId directory, std::string_view pattern) {
+  static Bytes list(RawClient& client, FileId directory, std::string_view pattern,
+                    uint8_t flags = 0) {
     wire::QueryDirectoryRequest query;
     query.file_information_class = static_cast<uint8_t>(wire::FileInfoClass::kNames);
     query.file_id = directory;
     query.file_name = pattern;
+    query.flags = flags;
     query.output_buffer_length = 65536;
     return client.request(Command::kQueryDirectory, query);
   }
@@ -122,6 +124,74 @@ TEST_F(FairnessTest, ListingGivesOthersTheirTurnBetweenItsPieces) {
   ASSERT_TRUE(listed);
   EXPECT_EQ(listed->status(), NtStatus::kNoSuchFile);
   EXPECT_EQ(plan->calls_of("next"), 11u);  // with the dots, one more
+}
+
+// Who waits to write has his turn at the file when he has one on the pool, and not before.
+TEST_F(FairnessTest, WriteKeepsNobodyWaitingBehindWhatItsUserHasQueued) {
+  const FileId busys = busy.create("file");
+  const FileId others = other.create("file");
+  const auto write = [](RawClient& client, FileId file) {
+    static const Bytes data(1, 'x');
+    client.send(client.request(Command::kWrite, wire::WriteRequest{.file_id = file, .data = data}));
+  };
+  plan->hold_operation("write");
+  write(busy, busys);
+  plan->await_held(1);
+  for (int i = 0; i < 40; ++i) busy.send(create(busy, "busy" + std::to_string(i)));
+  write(busy, busys);
+  ASSERT_TRUE(eventually([&] { return load().waiting >= 40; }));
+  const uint64_t asked = other.next_message_id;
+  write(other, others);
+  EXPECT_EQ(other.status_of(other.request(Command::kEcho, wire::EchoRequest{})),
+            NtStatus::kSuccess);
+  plan->hold_operation("create");  // and no longer the write
+  plan->let_pass(3);
+  const auto answer = other.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+}
+
+// A file that is to be deleted is open for a client that has gone, whose user has much else to do:
+// who comes for the name waits for the deletion, and for nothing of that.
+TEST_F(FairnessTest, OpenThatGivesWayIsClosedAheadOfWhatItsUserHasQueued) {
+  auto lost = std::make_unique<RawClient>(engine, ClientGuid{{10}});
+  ASSERT_TRUE(lost->log_on(wire::Dialect::kSmb302, "files", "user"));
+  auto body = RawClient::create_body("gone");
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  body.requested_oplock_level = wire::OplockLevel::kBatch;
+  body.contexts.durable_handle_request_v2 = {.create_guid = CreateGuid{{1}}};
+  ASSERT_NE(lost->create(body), FileId{});
+  lost->close();
+  lost.reset();
+  ASSERT_TRUE(eventually([&] { return engine.server().files.open_table.disconnected() == 1; }));
+
+  plan->hold_operation("create");
+  for (int i = 0; i < 40; ++i) busy.send(create(busy, "busy" + std::to_string(i)));
+  plan->await_held(1);
+  ASSERT_TRUE(eventually([&] { return load().waiting == 39; }));
+  const uint64_t asked = other.next_message_id;
+  other.send(create(other, "gone"));
+  ASSERT_TRUE(eventually([&] { return load().waiting == 40; }));
+  plan->let_pass(8);
+  const auto answer = other.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+}
+
+// Each name costs more then.
+TEST_F(FairnessTest, ListingByALongPatternGivesOthersTheirTurnMoreOften) {
+  const FileId folder = fill(busy, 3 * int{kNamesPerTurn});
+  const auto turns_of = [&](std::string_view pattern) {
+    const uint64_t before = plan->calls_of("next");
+    EXPECT_EQ(busy.status_of(list(busy, folder, pattern, wire::QueryDirectoryFlags::kReopen)),
+              NtStatus::kNoSuchFile)
+        << pattern;
+    return plan->calls_of("next") - before;
+  };
+  EXPECT_EQ(turns_of("*nothing"), 4u);  // with the dots, one more
+  std::string pattern;
+  for (int i = 0; i < 200; ++i) pattern += "<?";
+  EXPECT_GE(turns_of(pattern + "nothing"), 12u);
 }
 
 TEST_F(FairnessTest, ZeroingGivesOthersTheirTurnBetweenItsPieces) {
@@ -241,6 +311,36 @@ TEST_F(FairnessTest, ChangesOfALostChannelAreCarriedOutWhileAnotherLives) {
   plan->let_go();
   ASSERT_TRUE(eventually([&] { return load().running == 0 && load().waiting == 0; }));
   EXPECT_TRUE(exists("queued"));
+  second.close();
+}
+
+// As of other commands: what an FSCTL changes is in its own row.
+TEST_F(FairnessTest, FsctlsOfALostChannelThatOnlyReadStop) {
+  RawClient second(engine, ClientGuid{{9}}), first(engine, ClientGuid{{9}});
+  ASSERT_TRUE(first.log_on(wire::Dialect::kSmb302));
+  ASSERT_EQ(second.negotiate(wire::Dialect::kSmb302), NtStatus::kSuccess);
+  ASSERT_EQ(second.bind(first), NtStatus::kSuccess);
+  const FileId file = first.create("file");
+  const auto ask = [&](wire::Fsctl code) {
+    first.send(first.signed_request(Command::kIoctl,
+                                    wire::IoctlRequest{.ctl_code = code,
+                                                       .file_id = file,
+                                                       .max_output_response = 4096,
+                                                       .flags = wire::IoctlRequest::kFlagIsFsctl}));
+  };
+  plan->hold_operation("create");
+  first.send(first.signed_request(Command::kCreate, RawClient::create_body("begun")));
+  plan->await_held(1);
+  const uint64_t spaces = plan->calls_of("space"), changes = plan->calls_of("change");
+  ask(wire::Fsctl::kGetNtfsVolumeData);
+  ask(wire::Fsctl::kSetSparse);
+  ASSERT_TRUE(eventually([&] { return load().waiting == 2; }));
+  first.close();
+  ASSERT_TRUE(eventually([&] { return load().withdrawn == 1; }));
+  plan->let_go();
+  ASSERT_TRUE(eventually([&] { return load().running == 0 && load().waiting == 0; }));
+  EXPECT_EQ(plan->calls_of("space"), spaces);
+  EXPECT_EQ(plan->calls_of("change"), changes + 1);
   second.close();
 }
 

@@ -66,7 +66,13 @@ void Arena::take_over() {
   std::ranges::reverse(extents_);  // the first, which is in memory already, is cut first
 }
 
-bool Arena::has_room(size_t bytes, Urgency urgency, Account account) const {
+bool Arena::has_room(size_t bytes, Account account) const {
+  if (bytes > kBlockMax) return false;
+  const std::lock_guard lock(mutex_);
+  return fits(bytes_of(class_of(bytes)), Urgency::kOrdinary, account);
+}
+
+bool Arena::fits(size_t bytes, Urgency urgency, Account account) const {
   if (urgency == Urgency::kMustNotFail) return used_ + bytes <= capacity_;
   if (used_ + bytes > capacity_ - capacity_ / kReserveShare) return false;
   if (account == Account::kNone) return true;
@@ -80,8 +86,8 @@ uint64_t Arena::allocate(size_t wanted, Urgency urgency, Account account) {
   const size_t bytes = bytes_of(size_class);
   const std::lock_guard lock(mutex_);
   auto& free = free_[size_class];
-  if (free.empty() || !has_room(bytes, urgency, account)) collect_released();
-  if (!has_room(bytes, urgency, account)) return 0;
+  if (free.empty() || !fits(bytes, urgency, account)) collect_released();
+  if (!fits(bytes, urgency, account)) return 0;
   uint64_t place = 0;
   if (!free.empty()) {
     place = free.back();

@@ -25,6 +25,8 @@ class Arena {
 
   // A place for a block of `bytes`, or 0. The caller fills in the rest of it and points at it.
   uint64_t allocate(size_t bytes, Urgency urgency, Account account = Account::kNone);
+  // Whether an ordinary block of so many bytes would be given now.
+  bool has_room(size_t bytes, Account account) const;
   // Nothing points at these blocks any more. They may be of other workers' arenas.
   // REQUIRES: the lock of the bucket they were in is held.
   void release(std::span<const uint64_t> places);
@@ -54,7 +56,7 @@ class Arena {
   void take_over();
   void count(const Block& block);
   void free(uint64_t place);
-  bool has_room(size_t bytes, Urgency urgency, Account account) const;
+  bool fits(size_t bytes, Urgency urgency, Account account) const;
 
   const SharedRegion& region_;
   const size_t worker_;

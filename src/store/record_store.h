@@ -101,6 +101,13 @@ class RecordStore {
 
   virtual ~RecordStore() = default;
   virtual Held lock(const RecordKey& key) = 0;
+  // Whether an ordinary replace() could add so many bytes to the share of `account` now. For who
+  // has to know before something is done that cannot be taken back, and is then told to the record
+  // with kMustNotFail: what a client makes grow is asked for here first.
+  virtual bool has_room(size_t bytes, Account account) const = 0;
+  // Grows with every change of the key's record, and of those that share its lock, before it is to
+  // be seen. The same as when the record was last held: it is as it was then.
+  virtual uint64_t changes(const RecordKey& key) const = 0;
   // Calls `visit` with each record that is there all the while, in no order, with its lock held.
   virtual void for_each(const std::function<void(const RecordKey&, ByteView)>& visit) = 0;
 

@@ -67,6 +67,7 @@ bool SharedRecords::replace(Held& held, ByteView value, Urgency urgency, Account
                             std::span<const PartChange> parts) {
   auto& word = *static_cast<std::atomic<uint64_t>*>(place(held));
   if (value.empty()) {
+    bucket_of(held.key()).version.fetch_add(1);
     remove(word);
     set_value(held, {}, 0);
     return true;

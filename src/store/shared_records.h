@@ -19,7 +19,12 @@ class SharedRecords final : public RecordStore {
       : region_(region), arena_(region, worker) {}
 
   Held lock(const RecordKey& key) override;
+  uint64_t changes(const RecordKey& key) const override { return bucket_of(key).version.load(); }
   void for_each(const std::function<void(const RecordKey&, ByteView)>& visit) override;
+
+  bool has_room(size_t bytes, Account account) const override {
+    return arena_.has_room(bytes, account);
+  }
 
   const Arena& arena() const { return arena_; }
 

@@ -7,6 +7,8 @@
 #include <functional>
 #include <future>
 
+#include "runtime/reactor_testing.h"
+
 namespace braid::transport {
 namespace {
 
@@ -41,15 +43,7 @@ struct Counters final : AcknowledgementWatch::Stream {
 };
 
 struct AcknowledgementWatchTest : testing::Test {
-  // On the reactor, and waits for it.
-  void run(std::move_only_function<void()> work) {
-    std::promise<void> ran;
-    reactors.at(0).post([&] {
-      work();
-      ran.set_value();
-    });
-    ran.get_future().wait();
-  }
+  void run(std::move_only_function<void()> work) { run_on(reactors.at(0), std::move(work)); }
   void TearDown() override {
     run([this] { watch.set(nullptr); });
   }

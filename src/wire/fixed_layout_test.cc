@@ -9,7 +9,6 @@
 #include "base/bytes.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/fs_information.h"
-#include "wire/fscc/info_class.h"
 #include "wire/reader.h"
 #include "wire/smb2/close.h"
 #include "wire/smb2/flush.h"
@@ -99,15 +98,6 @@ TEST(FixedLayout, FileSystemInformationClasses) {
   expect_fixed<FileFsControlInformation>(48, {{44, 4}});
   expect_fixed<FileFsObjectIdInformation>(64);
   expect_fixed<FileFsSectorSizeInformation>(28);
-}
-
-// What a SET_INFO must bring at least is all of it.
-TEST(FixedLayout, MinimumOfASetIsTheStructure) {
-  EXPECT_EQ(minimum_set_length(FsInfoClass::kControl), 48u);
-  EXPECT_EQ(minimum_set_length(FsInfoClass::kObjectId), 64u);
-  EXPECT_EQ(minimum_set_length(FileInfoClass::kBasic), 40u);
-  EXPECT_EQ(minimum_set_length(FileInfoClass::kPosition), 8u);
-  EXPECT_EQ(minimum_set_length(FileInfoClass::kMode), 4u);
 }
 
 TEST(FixedLayout, Bodies) {

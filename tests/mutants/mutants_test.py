@@ -49,6 +49,14 @@ class Sites(unittest.TestCase):
             ("logic", "if (a || b < 2) return false;"),
             ("return", "if (a && b < 2) {}")])
 
+    def test_columns_of_a_row_are_mutated(self):
+        self.assertEqual(
+            ["  {kX, {Target::kFileOrPipe, Waits::kForEver}, h},",
+             "  {kX, {Target::kFileOnly, Waits::kNever}, h},"],
+            [after for kind, after in
+             mutations.of_line("  {kX, {Target::kFileOnly, Waits::kForEver}, h},", False)
+             if kind == "column"])
+
     def test_statements_go_as_a_whole(self):
         self.assertEqual(self.kinds("  list_->clear();"), [("call", "{}")])
         self.assertEqual(self.kinds("  last_ = now;"), [("statement", "{}")])

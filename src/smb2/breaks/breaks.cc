@@ -288,21 +288,26 @@ Breaks::RetryWait::RetryWait(Breaks& breaks, filestate::OpenToken token, uint64_
     : breaks_(breaks), token_(token), waiter_(std::make_shared<OneShot<NtStatus>>()) {
   auto waiting = breaks_.waiting_.lock();
   if (breaks_.retries_ != seen) waiter_->set(NtStatus::kSuccess);
-  waiting->emplace(token_, waiter_);
+  (*waiting)[token_].insert(waiter_);
 }
 
-Breaks::RetryWait::~RetryWait() {
-  auto waiting = breaks_.waiting_.lock();
-  auto [at, end] = waiting->equal_range(token_);
-  while (at != end && at->second != waiter_) ++at;
-  if (at != end) waiting->erase(at);
+Breaks::RetryWait::~RetryWait() { breaks_.leave(token_, waiter_); }
+
+bool Breaks::leave(filestate::OpenToken token, const Waiter& waiter) {
+  auto waiting = waiting_.lock();
+  const auto of_open = waiting->find(token);
+  if (of_open == waiting->end() || of_open->second.erase(waiter) == 0) return false;
+  if (!of_open->second.empty()) return false;
+  waiting->erase(of_open);
+  return true;
 }
 
 void Breaks::retry(filestate::OpenToken token) {
   auto waiting = waiting_.lock();
   ++retries_;
-  const auto [first, last] = waiting->equal_range(token);
-  for (auto each = first; each != last; ++each) each->second->set(NtStatus::kSuccess);
+  const auto of_open = waiting->find(token);
+  if (of_open == waiting->end()) return;
+  for (const Waiter& each : of_open->second) each->set(NtStatus::kSuccess);
 }
 
 Waiter Breaks::expect(filestate::OpenToken token, filestate::LockId lock) {

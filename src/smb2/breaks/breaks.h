@@ -139,6 +139,9 @@ class Breaks final : public filestate::BreakSink {
     const filestate::OpenToken token_;
     const Waiter waiter_;
   };
+  // That one waits no longer. True: it was the last of this open, and what filestate keeps for it
+  // is wanted by nobody. Nothing for who has left before.
+  bool leave(filestate::OpenToken token, const Waiter& waiter);
   // Wakes all that wait so with this open.
   void retry(filestate::OpenToken token);
   // The open is going: filestate forgets operations of it that wait, so they are woken to see that.
@@ -183,7 +186,8 @@ class Breaks final : public filestate::BreakSink {
   OnPurged on_purged_;
   OnOrphaned on_orphaned_;
   Guarded<std::unordered_map<Key, Waiter, KeyHash>> locks_;
-  Guarded<std::unordered_multimap<filestate::OpenToken, Waiter>> waiting_;
+  // None is empty.
+  Guarded<std::unordered_map<filestate::OpenToken, std::unordered_set<Waiter>>> waiting_;
   std::atomic<uint64_t> retries_ = 0;  // counted with the lock of `waiting_` held
   std::shared_ptr<Timers> timers_;
 };

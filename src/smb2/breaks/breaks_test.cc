@@ -387,6 +387,20 @@ TEST_F(BreaksAlone, EachRequestOfAnOpenIsWokenInItsOwnRound) {
   EXPECT_TRUE(first->waiter()->is_set());
 }
 
+// What filestate keeps for the open is taken away with the last of however many wait, and once.
+TEST_F(BreaksAlone, LastRequestOfAnOpenToLeaveIsTold) {
+  const Breaks::RetryWait first(breaks, {7}, 0);
+  const Breaks::RetryWait second(breaks, {7}, 0);
+  const Breaks::RetryWait other(breaks, {8}, 0);
+  EXPECT_FALSE(breaks.leave({7}, first.waiter()));
+  EXPECT_FALSE(breaks.leave({7}, first.waiter()));
+  EXPECT_TRUE(breaks.leave({7}, second.waiter()));
+  EXPECT_FALSE(breaks.leave({7}, second.waiter()));
+  complete({7});
+  EXPECT_FALSE(second.waiter()->is_set());
+  EXPECT_TRUE(breaks.leave({8}, other.waiter()));
+}
+
 TEST_F(BreaksAlone, CompletionThatComesBeforeTheWaitIsNotLost) {
   const uint64_t seen = breaks.retries();
   complete({5});

@@ -1,5 +1,5 @@
 // FileBasicInformation: [MS-FSA] 2.1.5.15.2.
-#include "smb2/commands/set_info_parts.h"
+#include "smb2/commands/info_handlers.h"
 #include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
@@ -32,9 +32,9 @@ void rule(vfs::TimeRule& rule, FileTime time) {
 
 }  // namespace
 
-Result<void> set_basic_info(FileServices& files, Open& open, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_TRY(const auto basic, wire::FileBasicInformation::decode(reader));
+Result<void> set_basic_info(Request& request, const wire::FileBasicInformation& basic) {
+  FileServices& files = request.files;
+  Open& open = *request.open;
   constexpr uint64_t kTimeMax = ~uint64_t{0} >> 1;
   for (const FileTime time :
        {basic.creation_time, basic.last_access_time, basic.last_write_time, basic.change_time}) {

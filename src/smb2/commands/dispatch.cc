@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "smb2/commands/commands.h"
+#include "smb2/commands/given.h"
 #include "smb2/common/error_status.h"
 #include "smb2/common/limits.h"
 #include "smb2/connections/compound.h"
@@ -24,8 +25,15 @@ using wire::Command;
 // client likes, and the client hears of it when that takes long.
 enum class RunsOn : uint8_t { kReactor, kPool };
 
-// What an Open may be for the command to be allowed on it.
-enum class Target : uint8_t { kNone, kFileOnly, kFileOrPipe };
+// How large the answer may be, which is reserved before the handler runs.
+struct AnswerRoom {
+  uint8_t length_offset;  // in the body, of the field that says so; 0: small, whatever is asked
+  uint8_t copies;         // of as many bytes, until it is sent
+};
+constexpr AnswerRoom kSmall{0, 0};
+// File data is sent from where it was read to. Everything else is made first and copied then.
+constexpr AnswerRoom read_to(uint8_t offset) { return {offset, 1}; }
+constexpr AnswerRoom made(uint8_t offset) { return {offset, 2}; }
 
 struct Row {
   Command command;
@@ -33,15 +41,12 @@ struct Row {
   bool needs_session;
   bool needs_tree_connect;
   NameOpens opens;
-  Target target;
+  Conduct conduct;
   bool allowed_when_expired;  // [MS-SMB2] 3.3.5.2.9
-  // In the body, of the field that says how large the answer may be; 0: it is small, whatever is
-  // asked. What it says is reserved before the handler runs.
-  uint8_t answer_length_offset;
+  AnswerRoom answer;
   size_t lasting_size;  // what a success leaves behind until the client lets go of it
   RunsOn runs_on;
-  Unheard unheard;  // what is carried out although nobody hears of it
-  Handler handler;
+  Given<Handler> handler;
 };
 
 constexpr bool kSession = true, kNoSession = false;
@@ -52,36 +57,35 @@ constexpr bool kWhenExpired = true, kNotWhenExpired = false;
 constexpr NameOpens kNoOpen = nullptr;
 
 // The FileId is there in the body.
-template <size_t offset, bool changes = false>
+template <size_t offset>
 Result<NamedOpens> open_at(const Request& request) {
   wire::Reader reader(request.message, wire::Header::kSize + offset);
   const FileId id = reader.file_id();
   if (!reader.ok()) return fail(reader.error());
-  return NamedOpens{.open = id, .source = {}, .changes = changes};
+  return NamedOpens{.open = id};
 }
-constexpr bool kChanges = true;
 
 // clang-format off
 constexpr std::array<Row, wire::kCommandCount> kRows{{
-  {Command::kNegotiate,      36, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_negotiate},
-  {Command::kSessionSetup,   25, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_session_setup},
-  {Command::kLogoff,          4, kSession,   kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_logoff},
-  {Command::kTreeConnect,     9, kSession,   kNoTree, kNoOpen,               Target::kNone,       kNotWhenExpired,  0, kTreeSize, RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_connect},
-  {Command::kTreeDisconnect,  4, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_tree_disconnect},
-  {Command::kCreate,         57, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, kOpenSize, RunsOn::kPool,    Unheard::kStopsWithSession, handle_create},
-  {Command::kClose,          24, kSession,   kTree,   open_at<8>,            Target::kFileOrPipe, kWhenExpired,     0, 0,         RunsOn::kPool,    Unheard::kGoesOn,           handle_close},
-  {Command::kFlush,          24, kSession,   kTree,   open_at<8>,            Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_flush},
-  {Command::kRead,           49, kSession,   kTree,   open_at<16>,           Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kReactor, Unheard::kStops,            handle_read},
-  {Command::kWrite,          49, kSession,   kTree,   open_at<16, kChanges>, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_write},
-  {Command::kLock,           48, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kStopsWithSession, handle_lock},
-  {Command::kIoctl,          57, kSession,   kTree,   ioctl_opens,           Target::kNone,       kNotWhenExpired, 44, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_ioctl},
-  {Command::kCancel,          4, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           nullptr},
-  {Command::kEcho,            4, kNoSession, kNoTree, kNoOpen,               Target::kNone,       kWhenExpired,     0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_echo},
-  {Command::kQueryDirectory, 33, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kNotWhenExpired, 28, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_directory},
-  {Command::kChangeNotify,   32, kSession,   kTree,   open_at<8>,            Target::kFileOnly,   kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_change_notify},
-  {Command::kQueryInfo,      41, kSession,   kTree,   open_at<24>,           Target::kFileOrPipe, kNotWhenExpired,  4, 0,         RunsOn::kPool,    Unheard::kStops,            handle_query_info},
-  {Command::kSetInfo,        33, kSession,   kTree,   open_at<16, kChanges>, Target::kFileOrPipe, kNotWhenExpired,  0, 0,         RunsOn::kPool,    Unheard::kStopsWithSession, handle_set_info},
-  {Command::kOplockBreak,     0, kSession,   kTree,   kNoOpen,               Target::kNone,       kNotWhenExpired,  0, 0,         RunsOn::kReactor, Unheard::kGoesOn,           handle_oplock_break},
+  {Command::kNegotiate,      36, kNoSession, kNoTree, kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kReactor, handle_negotiate},
+  {Command::kSessionSetup,   25, kNoSession, kNoTree, kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kReactor, handle_session_setup},
+  {Command::kLogoff,          4, kSession,   kNoTree, kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kReactor, handle_logoff},
+  {Command::kTreeConnect,     9, kSession,   kNoTree, kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kNotWhenExpired, kSmall,     kTreeSize, RunsOn::kReactor, handle_tree_connect},
+  {Command::kTreeDisconnect,  4, kSession,   kTree,   kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_tree_disconnect},
+  {Command::kCreate,         57, kSession,   kTree,   kNoOpen,     {Target::kNone,       Changes::kRepeatable, Waits::kBounded},       kNotWhenExpired, kSmall,     kOpenSize, RunsOn::kPool,    handle_create},
+  {Command::kClose,          24, kSession,   kTree,   open_at<8>,  {Target::kFileOrPipe, Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kPool,    handle_close},
+  {Command::kFlush,          24, kSession,   kTree,   open_at<8>,  {Target::kFileOrPipe, Changes::kRepeatable, Waits::kBounded},       kNotWhenExpired, kSmall,     0,         RunsOn::kPool,    handle_flush},
+  {Command::kRead,           49, kSession,   kTree,   open_at<16>, {Target::kFileOrPipe, Changes::kNothing,    Waits::kForEverOnPipe}, kNotWhenExpired, read_to(4), 0,         RunsOn::kReactor, handle_read},
+  {Command::kWrite,          49, kSession,   kTree,   open_at<16>, {Target::kFileOrPipe, Changes::kFile,       Waits::kBounded},       kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_write},
+  {Command::kLock,           48, kSession,   kTree,   open_at<8>,  {Target::kFileOnly,   Changes::kRepeatable, Waits::kForEver},       kWhenExpired,    kSmall,     0,         RunsOn::kReactor, handle_lock},
+  {Command::kIoctl,          57, kSession,   kTree,   ioctl_opens, {Target::kFileOrPipe, Changes::kNothing,    Waits::kNever},         kNotWhenExpired, made(44),   0,         RunsOn::kPool,    handle_ioctl},
+  {Command::kCancel,          4, kNoSession, kNoTree, kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kReactor, nullptr},
+  {Command::kEcho,            4, kNoSession, kNoTree, kNoOpen,     {Target::kNone,       Changes::kNothing,    Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kReactor, handle_echo},
+  {Command::kQueryDirectory, 33, kSession,   kTree,   open_at<8>,  {Target::kFileOnly,   Changes::kNothing,    Waits::kNever},         kNotWhenExpired, made(28),   0,         RunsOn::kPool,    handle_query_directory},
+  {Command::kChangeNotify,   32, kSession,   kTree,   open_at<8>,  {Target::kFileOnly,   Changes::kClient,     Waits::kForEver},       kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_change_notify},
+  {Command::kQueryInfo,      41, kSession,   kTree,   open_at<24>, {Target::kFileOrPipe, Changes::kNothing,    Waits::kNever},         kNotWhenExpired, made(4),    0,         RunsOn::kPool,    handle_query_info},
+  {Command::kSetInfo,        33, kSession,   kTree,   open_at<16>, {Target::kFileOrPipe, Changes::kOpen,       Waits::kBounded},       kNotWhenExpired, kSmall,     0,         RunsOn::kPool,    handle_set_info},
+  {Command::kOplockBreak,     0, kSession,   kTree,   kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_oplock_break},
 }};
 // clang-format on
 
@@ -192,7 +196,7 @@ Result<void> find_open(Request& request, const Row& row, const NamedOpens& named
     return fail(NtStatus::kFileClosed);
   }
   request.tree_connect = open->tree_connect;
-  if (open->is_pipe() && row.target == Target::kFileOnly) {
+  if (open->is_pipe() && request.conduct.target == Target::kFileOnly) {
     return fail(NtStatus::kInvalidDeviceRequest);
   }
   request.open = kept ? std::move(kept) : Open::use(open);
@@ -206,11 +210,12 @@ Result<void> find_open(Request& request, const Row& row, const NamedOpens& named
       request.source = Open::use(source);
     }
   }
-  return request.verify_channel_sequence(named.changes);
+  return request.verify_channel_sequence();
 }
 
 Result<void> pass_gates(Request& request, const Row& row) {
   Compound& compound = request.compound;
+  request.conduct = row.conduct;
   OpenUse kept = std::move(compound.kept_use);
   const wire::Header& header = request.header;
   const bool related = header.is_related() && request.index != 0;
@@ -247,17 +252,16 @@ Result<void> pass_gates(Request& request, const Row& row) {
   }
   if (row.opens == kNoOpen) return {};
   BRAID_TRY(const NamedOpens named, row.opens(request));
+  if (named.conduct) request.conduct = *named.conduct;
   if (!named.open) return {};
   return find_open(request, row, named, related, std::move(kept));
 }
 
 // How large the answer may become. What says more than is allowed is refused by the handler.
 size_t answer_size_max(const Request& request, const Row& row) {
-  if (row.answer_length_offset == 0) return 0;
-  wire::Reader reader(request.message, wire::Header::kSize + row.answer_length_offset);
-  const size_t length = std::min(reader.u32(), kMaxTransferSize);
-  // File data is sent from where it was read to. Everything else is made first and copied then.
-  return row.command == Command::kRead ? length : 2 * length;
+  if (row.answer.length_offset == 0) return 0;
+  wire::Reader reader(request.message, wire::Header::kSize + row.answer.length_offset);
+  return row.answer.copies * size_t{std::min(reader.u32(), kMaxTransferSize)};
 }
 
 // Whether there is room at once for what the request may need.
@@ -322,11 +326,12 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   } else {
     if (row.runs_on == RunsOn::kPool) request.may_take_long();
     const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
-    request.seat.begin(work_of(request.principal.identity.get(), share), row.unheard);
+    request.seat.begin(work_of(request.principal.identity.get(), share),
+                       unheard_of(request.conduct.changes));
     Result<void> turn;
     if (row.runs_on != RunsOn::kReactor) turn = co_await request.seat.turn();
     if (turn) {
-      result = co_await row.handler(request);
+      result = co_await row.handler.value(request);
     } else {
       result = std::unexpected(turn.error());
     }

@@ -1,11 +1,9 @@
-#include "smb2/commands/disposition.h"
-
+#include "smb2/commands/info_handlers.h"
 #include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/files/operation.h"
 #include "smb2/files/report.h"
-#include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -70,15 +68,11 @@ Task<Result<void>> dispose(Request& request, uint32_t flags) {
 
 }  // namespace
 
-Task<Result<void>> set_disposition(Request& request, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, wire::FileDispositionInformation::decode(reader));
+Task<Result<void>> set_disposition(Request& request, wire::FileDispositionInformation info) {
   co_return co_await dispose(request, info.delete_pending ? Ex::kDelete : 0);
 }
 
-Task<Result<void>> set_disposition_ex(Request& request, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, Ex::decode(reader));
+Task<Result<void>> set_disposition_ex(Request& request, Ex info) {
   // Nothing here is mapped as an image, so there is nothing for kForceImageSectionCheck to find.
   constexpr uint32_t kKnown = Ex::kDelete | Ex::kPosixSemantics | Ex::kForceImageSectionCheck |
                               Ex::kOnClose | Ex::kIgnoreReadOnlyAttribute;

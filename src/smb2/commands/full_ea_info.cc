@@ -3,8 +3,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "smb2/commands/query_info_parts.h"
-#include "smb2/commands/set_info_parts.h"
+#include "smb2/commands/info_handlers.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
 #include "smb2/shares/extended_attributes.h"
@@ -43,7 +42,8 @@ Result<Selection> select(const std::vector<wire::FullEa>& eas, ByteView asked, s
 
 }  // namespace
 
-Result<QueryAnswer> query_full_eas(Open& open, const wire::QueryInfoRequest& query) {
+Result<QueryAnswer> query_full_eas(Request& request, const wire::QueryInfoRequest& query) {
+  Open& open = *request.open;
   using Flags = wire::QueryInfoFlags;
   BRAID_TRY(std::vector<wire::FullEa> eas, load_eas(open.whole_file()));
   const bool by_name = !query.input_buffer.empty();
@@ -77,12 +77,13 @@ Result<QueryAnswer> query_full_eas(Open& open, const wire::QueryInfoRequest& que
   return answer;
 }
 
-Result<void> set_full_eas(FileServices& files, Open& open, ByteView buffer) {
-  BRAID_TRY(const auto eas, wire::decode_full_eas(buffer));
-  BRAID_CHECK(store_eas(open.whole_file(), eas));
+Task<Result<void>> set_full_eas(Request& request, const wire::SetInfoRequest& set) {
+  Open& open = *request.open;
+  BRAID_CO_TRY(const auto eas, wire::decode_full_eas(set.buffer));
+  BRAID_CO_CHECK(store_eas(open.whole_file(), eas));
   open.next_ea = 0;
-  report_modified(files, open, wire::CompletionFilter::kEa);
-  return {};
+  report_modified(request.files, open, wire::CompletionFilter::kEa);
+  co_return Result<void>{};
 }
 
 }  // namespace braid::smb2

@@ -5,6 +5,7 @@
 #include "smb2/commands/long_lock.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/waiting.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -124,21 +125,12 @@ Task<Result<Reply>> handle_lock(Request& request) {
   if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
 
   const Waiter waiter = files.breaks.expect(ref.token, id);
-  auto waiting = request.go_async([&files, ref, id, waiter] {
-    if (files.file_table.cancel_lock(ref, id)) {
-      waiter->set(NtStatus::kCancelled);
-    }
-  });
-  if (!waiting) {
-    files.file_table.cancel_lock(ref, id);
-    files.breaks.forget(ref.token, id);
-    co_return std::unexpected(waiting.error());
-  }
-  // A CLOSE ends the wait, so it must not wait for this request.
-  request.open.release();
-  const NtStatus status = co_await waiter->wait(request.connection->reactor());
+  const Result<NtStatus> status = co_await wait_for_others(
+      request, waiter,
+      [&files, ref, id](const Waiter&) { return files.file_table.cancel_lock(ref, id); });
   files.breaks.forget(ref.token, id);
-  if (status != NtStatus::kSuccess) co_return fail(status);
+  BRAID_CO_CHECK(status);
+  if (*status != NtStatus::kSuccess) co_return fail(*status);
   co_return reply_with(wire::LockResponse{});
 }
 

@@ -6,7 +6,7 @@
 #include "filestate/byte_range_locks.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
-#include "smb2/files/operation.h"
+#include "smb2/files/waiting.h"
 
 namespace braid::smb2 {
 namespace {

@@ -13,6 +13,7 @@
 #include "wire/fscc/directory_entry.h"
 #include "wire/fscc/entry_list.h"
 #include "wire/fscc/name_expression.h"
+#include "wire/fscc/path_name.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -123,6 +124,13 @@ class Rollback {
   bool is_answered_ = false;
 };
 
+// How many names a turn compares with this pattern, be they as long as names can be.
+size_t names_per_turn(const wire::NameExpression& expression) {
+  const size_t words_per_name = wire::kComponentLengthMax * expression.words_per_character();
+  return std::clamp<size_t>(kPatternWordsPerTurn / std::max<size_t>(words_per_name, 1), 1,
+                            kNamesPerTurn);
+}
+
 // `batch`: how many entries are worth reading, which is about what the answer has room for. Between
 // pieces of a directory in which little is wanted others have their turn.
 Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batch) {
@@ -142,7 +150,7 @@ Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batc
   vfs::Enumeration::NameFilter filter;
   if (!expression.matches_all()) {
     filter = [&expression](std::string_view name) { return fits(expression, name); };
-    batch = batch == 1 ? kNamesForSingle : kNamesPerTurn;
+    batch = std::min(batch == 1 ? kNamesForSingle : kNamesPerTurn, names_per_turn(expression));
   }
   // A batch may be hidden as a whole. After the end what is made later shows only when the client
   // starts over.

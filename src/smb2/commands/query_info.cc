@@ -2,22 +2,67 @@
 #include "wire/smb2/query_info.h"
 
 #include "smb2/commands/commands.h"
-#include "smb2/commands/query_info_parts.h"
+#include "smb2/commands/info_rows.h"
 #include "smb2/connections/connection.h"
 #include "wire/smb2/error_response.h"
 
 namespace braid::smb2 {
 namespace {
 
+wire::ErrorDataForm form_of(const Request& request) {
+  return request.connection->negotiated.dialect == wire::Dialect::kSmb311
+             ? wire::ErrorDataForm::kContext
+             : wire::ErrorDataForm::kBare;
+}
+
 Reply too_small(const Request& request, uint32_t needed) {
   Reply reply{.status = NtStatus::kBufferTooSmall};
   reply.message.resize(wire::Header::kSize);
   wire::Writer writer(reply.message, 0);
-  wire::encode_buffer_too_small(writer, needed,
-                                request.connection->negotiated.dialect == wire::Dialect::kSmb311
-                                    ? wire::ErrorDataForm::kContext
-                                    : wire::ErrorDataForm::kBare);
+  wire::encode_buffer_too_small(writer, needed, form_of(request));
   return reply;
+}
+
+// [MS-SMB2] 3.3.5.20.1 "Handling SMB2_0_INFO_FILE": from 3.1.1 on with a context that is empty.
+Reply length_mismatch(const Request& request) {
+  Reply reply{.status = NtStatus::kInfoLengthMismatch};
+  reply.message.resize(wire::Header::kSize);
+  wire::Writer writer(reply.message, 0);
+  wire::encode_error_data(writer, {}, form_of(request));
+  return reply;
+}
+
+Result<const InfoRow*> row_to_query(const Request& request, const wire::QueryInfoRequest& query) {
+  if (request.open->is_pipe() && query.info_type != wire::InfoType::kFile) {
+    return fail(NtStatus::kInvalidDeviceRequest);
+  }
+  switch (query.info_type) {
+    case wire::InfoType::kFile:
+      return find_file_info(query.file_info_class);
+    case wire::InfoType::kFilesystem:
+      return find_filesystem_info(query.file_info_class);
+    case wire::InfoType::kSecurity:
+      return security_info();
+    case wire::InfoType::kQuota:
+      return quota_info();
+  }
+  return fail(NtStatus::kInvalidParameter);
+}
+
+// All that a row decides before its handler runs, for every class.
+Result<QueryAnswer> answer_of(Request& request, const wire::QueryInfoRequest& query) {
+  BRAID_TRY(const InfoRow* const row, row_to_query(request, query));
+  if (!row || !row->query.is_known) return fail(NtStatus::kInvalidInfoClass);
+  if (query.output_buffer_length < row->query.length) return fail(NtStatus::kInfoLengthMismatch);
+  const bool is_pipe = request.open->is_pipe();
+  const QueryHandler handler = is_pipe ? row->query.of_pipe : row->query.of_file;
+  if (!handler) {
+    return fail(is_pipe ? NtStatus::kInvalidDeviceRequest : NtStatus::kInvalidInfoClass);
+  }
+  if (!row->query.rights.are_granted(*request.open, query.additional_information)) {
+    return fail(NtStatus::kAccessDenied);
+  }
+  return handler(request, query);
 }
 
 }  // namespace
@@ -30,24 +75,9 @@ Task<Result<Reply>> handle_query_info(Request& request) {
   }
   BRAID_CO_CHECK(
       request.check_credit_charge(query.input_buffer.size(), query.output_buffer_length));
-  Result<QueryAnswer> answer = fail(NtStatus::kInvalidParameter);
-  if (request.open->is_pipe() && query.info_type != wire::InfoType::kFile) {
-    answer = fail(NtStatus::kInvalidDeviceRequest);
-  } else {
-    switch (query.info_type) {
-      case wire::InfoType::kFile:
-        answer = query_file_info(request, query);
-        break;
-      case wire::InfoType::kFilesystem:
-        answer = query_filesystem_info(request, query);
-        break;
-      case wire::InfoType::kSecurity:
-        answer = query_security_info(request, query);
-        break;
-      case wire::InfoType::kQuota:
-        answer = query_quota_info(request, query);
-        break;
-    }
+  Result<QueryAnswer> answer = answer_of(request, query);
+  if (!answer && answer.error() == Error(NtStatus::kInfoLengthMismatch)) {
+    co_return length_mismatch(request);
   }
   if (!answer) co_return std::unexpected(answer.error());
 

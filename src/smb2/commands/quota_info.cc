@@ -1,7 +1,6 @@
 // [MS-SMB2] 3.3.5.20.4 and 3.3.5.21.4 "Handling SMB2_0_INFO_QUOTA"; [MS-FSA] 2.1.5.21 "Server
 // Requests Querying Quota Information" and 2.1.5.22 "Server Requests Setting Quota Information".
-#include "smb2/commands/query_info_parts.h"
-#include "smb2/commands/set_info_parts.h"
+#include "smb2/commands/info_rows.h"
 #include "smb2/files/file_services.h"
 #include "smb2/opens/quota_file.h"
 #include "wire/fscc/quota.h"
@@ -138,9 +137,7 @@ Result<std::optional<Change>> change_of(const Request& request, vfs::Quotas& quo
   return std::optional(change);
 }
 
-}  // namespace
-
-Result<QueryAnswer> query_quota_info(Request& request, const wire::QueryInfoRequest& query) {
+Result<QueryAnswer> query_quotas(Request& request, const wire::QueryInfoRequest& query) {
   BRAID_TRY(vfs::Quotas* const quotas, quotas_of(request));
   wire::Reader reader(query.input_buffer);
   BRAID_TRY(const auto asked, wire::QueryQuotaInfo::decode(reader));
@@ -151,13 +148,12 @@ Result<QueryAnswer> query_quota_info(Request& request, const wire::QueryInfoRequ
   return query_named(request, *quotas, std::move(sids), asked.return_single, room);
 }
 
-Result<void> set_quota_info(Request& request, const wire::SetInfoRequest& set) {
+Result<void> set_quotas(Request& request, const wire::SetInfoRequest& set) {
   BRAID_TRY(vfs::Quotas* const quotas, quotas_of(request));
   if (!request.open->has_access(wire::Access::kFileWriteData) ||
       !may_manage_quotas(request.principal)) {
     return fail(NtStatus::kAccessDenied);
   }
-  if (set.buffer.empty()) return fail(NtStatus::kInvalidParameter);
   BRAID_TRY(const auto list, wire::decode_quotas(set.buffer));
   // All are looked at before any is set.
   std::vector<Change> changes;
@@ -177,5 +173,17 @@ Result<void> set_quota_info(Request& request, const wire::SetInfoRequest& set) {
   }
   return {};
 }
+
+Task<Result<void>> apply_quotas(Request& request, const wire::SetInfoRequest& set) {
+  co_return set_quotas(request, set);
+}
+
+// Whose rights count is the quota file's, and so is the order in which they are asked for.
+constexpr InfoRow kQuotaRow{0, InfoQuery{0, Rights::none(), query_quotas, nullptr},
+                            InfoSet{0, Rights::none(), Changes::kOpen, apply_quotas}};
+
+}  // namespace
+
+const InfoRow* quota_info() { return &kQuotaRow; }
 
 }  // namespace braid::smb2

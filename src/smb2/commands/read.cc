@@ -56,13 +56,9 @@ Task<Result<Reply>> handle_read(Request& request) {
   }
   if (read.offset > kOffsetMax - read.length) co_return fail(NtStatus::kInvalidParameter);
 
-  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kRead));
+  const filestate::IoRange range{read.offset, read.length};
+  BRAID_CO_CHECK(co_await begin_io(request, filestate::Operation::kRead, {&range, 1}));
   Open& open = *request.open;
-  if (const NtStatus conflict =
-          request.files.file_table.check_io(open.ref(), read.offset, read.length, false);
-      conflict != NtStatus::kSuccess) {
-    co_return fail(conflict);
-  }
 
   Buffer data(read.length);
   Result<size_t> count = fail_os(EAGAIN);

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "smb2/commands/info_handlers.h"
 #include "smb2/commands/rename_target.h"
-#include "smb2/commands/set_info_parts.h"
 #include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
@@ -65,6 +65,10 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   }
   // Longer than the name it was opened by, it takes more room.
   BRAID_CHECK(open.memory.reach(kOpenSize + 2 * target.path.text().size()));
+  const std::string path = in_all_shares(*request.tree_connect->share, target.path.text());
+  if (!files.file_table.has_room_for_name(open.ref(), path.size())) {
+    return fail(NtStatus::kInsufficientResources);
+  }
   BRAID_TRY(const vfs::Path now, put(request, source.place, target, key));
 
   replaced(request, target);
@@ -116,10 +120,13 @@ Task<Result<void>> rename_to(Request& request, std::string name, RenameHow how) 
         co_await break_handles_below(request, in_all_shares(*request.tree_connect->share, path)));
   }
   const FileKey key = request.open->attributes.file_key;
+  // What is taken for one attempt is given back before the next waits for its turn.
   for (int race = 0;; ++race) {
-    BRAID_CO_TRY(const RenameTarget target, co_await take_target(request, name, key, how));
-    auto moved = move(request, *request.open, target);
-    if (!came_between(moved, how.replace, race)) co_return moved;
+    {
+      BRAID_CO_TRY(const RenameTarget target, co_await take_target(request, name, key, how));
+      auto moved = move(request, *request.open, target);
+      if (!came_between(moved, how.replace, race)) co_return moved;
+    }
     BRAID_CO_CHECK(co_await request.seat.next_turn());
   }
 }
@@ -140,18 +147,14 @@ Result<void> link_to(Request& request, const RenameTarget& target, bool replace)
 
 }  // namespace
 
-Task<Result<void>> rename_file(Request& request, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, wire::FileRenameInformation::decode(reader));
+Task<Result<void>> rename_file(Request& request, wire::FileRenameInformation info) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   co_return co_await rename_to(request, info.file_name, {.replace = info.replace_if_exists});
 }
 
 // [MS-FSCC] 2.4.43 "FileRenameInformationEx".
-Task<Result<void>> rename_file_ex(Request& request, ByteView buffer) {
+Task<Result<void>> rename_file_ex(Request& request, wire::FileRenameInformationEx info) {
   using Ex = wire::FileRenameInformationEx;
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, Ex::decode(reader));
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   // Nothing is pinned here and nothing reserved, so nothing of that kind is inherited; the other
   // flags ask for reserves to be resized.
@@ -166,19 +169,19 @@ Task<Result<void>> rename_file_ex(Request& request, ByteView buffer) {
        .ignore_readonly = (info.flags & Ex::kIgnoreReadOnlyAttribute) != 0});
 }
 
-Task<Result<void>> link_file(Request& request, ByteView buffer) {
-  wire::Reader reader(buffer);
-  BRAID_CO_TRY(const auto info, wire::FileLinkInformation::decode(reader));
+Task<Result<void>> link_file(Request& request, wire::FileLinkInformation info) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
   if (request.open->attributes.is_directory) co_return fail(NtStatus::kFileIsADirectory);
   if (request.open->attributes.is_stream) co_return fail(NtStatus::kInvalidParameter);
   const FileKey key = request.open->attributes.file_key;
   for (int race = 0;; ++race) {
-    BRAID_CO_TRY(
-        const RenameTarget target,
-        co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
-    auto linked = link_to(request, target, info.replace_if_exists);
-    if (!came_between(linked, info.replace_if_exists, race)) co_return linked;
+    {
+      BRAID_CO_TRY(
+          const RenameTarget target,
+          co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
+      auto linked = link_to(request, target, info.replace_if_exists);
+      if (!came_between(linked, info.replace_if_exists, race)) co_return linked;
+    }
     BRAID_CO_CHECK(co_await request.seat.next_turn());
   }
 }

@@ -2,7 +2,7 @@
 // Rename".
 #include <algorithm>
 
-#include "smb2/commands/set_info_parts.h"
+#include "smb2/commands/info_handlers.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
 #include "smb2/files/taking.h"

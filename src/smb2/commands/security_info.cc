@@ -1,8 +1,7 @@
 // [MS-SMB2] 3.3.5.20.3 and 3.3.5.21.3 "Handling SMB2_0_INFO_SECURITY"; [MS-FSA] 2.1.5.14 and
 // 2.1.5.17.
 #include "smb2/commands/create/create_security.h"
-#include "smb2/commands/query_info_parts.h"
-#include "smb2/commands/set_info_parts.h"
+#include "smb2/commands/info_rows.h"
 #include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/operation.h"
@@ -50,6 +49,16 @@ SecurityDescriptor parts_of(const SecurityDescriptor& whole, uint32_t wanted) {
   return answer;
 }
 
+uint32_t needed_to_query(uint32_t parts) {
+  uint32_t needed = 0;
+  if (parts & (Part::kOwner | Part::kGroup | Part::kDacl | kOtherParts)) {
+    needed |= Access::kReadControl;
+  }
+  if (parts & Part::kSacl) needed |= Access::kAccessSystemSecurity;
+  if (parts & Part::kBackup) needed |= Access::kReadControl | Access::kAccessSystemSecurity;
+  return needed;
+}
+
 uint32_t needed_to_set(uint32_t parts) {
   uint32_t needed = 0;
   if (parts & (Part::kOwner | Part::kGroup | Part::kLabel)) needed |= Access::kWriteOwner;
@@ -91,29 +100,14 @@ Result<void> merge(SecurityDescriptor& descriptor, const SecurityDescriptor& giv
   return {};
 }
 
-}  // namespace
-
-Result<QueryAnswer> query_security_info(Request& request, const wire::QueryInfoRequest& query) {
-  const uint32_t wanted = query.additional_information;
-  const Open& open = *request.open;
-  uint32_t needed = 0;
-  if (wanted & (Part::kOwner | Part::kGroup | Part::kDacl | kOtherParts)) {
-    needed |= Access::kReadControl;
-  }
-  if (wanted & Part::kSacl) needed |= Access::kAccessSystemSecurity;
-  if (wanted & Part::kBackup) needed |= Access::kReadControl | Access::kAccessSystemSecurity;
-  if (needed & ~open.attributes.granted_access) return fail(NtStatus::kAccessDenied);
+Result<QueryAnswer> query_security(Request& request, const wire::QueryInfoRequest& query) {
   BRAID_TRY(const FileSecurityRef security, load(request));
-  BRAID_TRY(Bytes data, parts_of(security->descriptor, wanted).encode());
+  BRAID_TRY(Bytes data, parts_of(security->descriptor, query.additional_information).encode());
   return QueryAnswer{.data = std::move(data), .all_or_nothing = true};
 }
 
-Task<Result<void>> set_security_info(Request& request, const wire::SetInfoRequest& set) {
+Task<Result<void>> set_security(Request& request, const wire::SetInfoRequest& set) {
   const uint32_t parts = set.additional_information;
-  if (needed_to_set(parts) & ~request.open->attributes.granted_access) {
-    co_return fail(NtStatus::kAccessDenied);
-  }
-  if (request.tree_connect->share->read_only) co_return fail(NtStatus::kMediaWriteProtected);
   BRAID_CO_TRY(const auto given, SecurityDescriptor::decode(set.buffer));
   BRAID_CO_TRY(const FileSecurityRef before, load(request));
   SecurityDescriptor descriptor = before->descriptor;
@@ -127,5 +121,13 @@ Task<Result<void>> set_security_info(Request& request, const wire::SetInfoReques
   report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
   co_return Result<void>{};
 }
+
+constexpr InfoRow kSecurityRow{
+    0, InfoQuery{0, Rights::all_for(needed_to_query), query_security, nullptr},
+    InfoSet{0, Rights::all_for(needed_to_set), Changes::kFile, set_security}};
+
+}  // namespace
+
+const InfoRow* security_info() { return &kSecurityRow; }
 
 }  // namespace braid::smb2

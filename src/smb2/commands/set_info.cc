@@ -2,20 +2,42 @@
 #include "wire/smb2/set_info.h"
 
 #include "smb2/commands/commands.h"
-#include "smb2/commands/set_info_parts.h"
-#include "smb2/commands/set_info_rules.h"
+#include "smb2/commands/info_rows.h"
 #include "smb2/connections/connection.h"
 #include "smb2/opens/sync.h"
-#include "wire/smb2/query_info.h"
 
 namespace braid::smb2 {
 namespace {
 
-constexpr auto kAll = vfs::Durability::kDataAndMetadata;
+Result<const InfoRow*> row_to_set(const Request& request, const wire::SetInfoRequest& set) {
+  if (request.open->is_pipe()) return fail(NtStatus::kInvalidDeviceRequest);
+  switch (set.info_type) {
+    case wire::InfoType::kFile:
+      return find_file_info(set.file_info_class);
+    case wire::InfoType::kFilesystem:
+      return find_filesystem_info(set.file_info_class);
+    case wire::InfoType::kSecurity:
+      return security_info();
+    case wire::InfoType::kQuota:
+      return quota_info();
+  }
+  return fail(NtStatus::kInvalidParameter);
+}
 
-bool changes_file(const wire::SetInfoRequest& set) {
-  const auto rule = set_info_rule(static_cast<wire::FileInfoClass>(set.file_info_class));
-  return rule && rule->changes_file;
+// All that a row decides before its handler runs, and after, for every class.
+Task<Result<void>> apply_row(Request& request, const wire::SetInfoRequest& set) {
+  BRAID_CO_TRY(const InfoRow* const row, row_to_set(request, set));
+  if (!row || !row->set.is_known) co_return fail(NtStatus::kInvalidInfoClass);
+  if (set.buffer.size() < row->set.length) co_return fail(NtStatus::kInfoLengthMismatch);
+  if (!row->set.rights.are_granted(*request.open, set.additional_information)) {
+    co_return fail(NtStatus::kAccessDenied);
+  }
+  BRAID_CO_CHECK(request.check_may_change(row->set.changes));
+  BRAID_CO_CHECK(co_await row->set.apply(request, set));
+  if (row->set.changes == Changes::kFile) {
+    BRAID_CO_CHECK(write_through(*request.open, vfs::Durability::kDataAndMetadata));
+  }
+  co_return Result<void>{};
 }
 
 }  // namespace
@@ -23,32 +45,11 @@ bool changes_file(const wire::SetInfoRequest& set) {
 Task<Result<Reply>> handle_set_info(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto set, wire::SetInfoRequest::decode(reader));
-  if (set.buffer.size() > request.connection->negotiated.max_transact_size) {
+  if (set.buffer.empty() || set.buffer.size() > request.connection->negotiated.max_transact_size) {
     co_return fail(NtStatus::kInvalidParameter);
   }
   BRAID_CO_CHECK(request.check_credit_charge(set.buffer.size(), 0));
-  Result<void> done = fail(NtStatus::kInvalidParameter);
-  if (request.open->is_pipe()) {
-    done = fail(NtStatus::kInvalidDeviceRequest);
-  } else {
-    switch (set.info_type) {
-      case wire::InfoType::kFile:
-        done = co_await set_file_info(request, set);
-        if (done && changes_file(set)) done = write_through(*request.open, kAll);
-        break;
-      case wire::InfoType::kFilesystem:
-        done = set_filesystem_info(request, set);
-        break;
-      case wire::InfoType::kSecurity:
-        done = co_await set_security_info(request, set);
-        if (done) done = write_through(*request.open, kAll);
-        break;
-      case wire::InfoType::kQuota:
-        done = set_quota_info(request, set);
-        break;
-    }
-  }
-  if (!done) co_return std::unexpected(done.error());
+  BRAID_CO_CHECK(co_await apply_row(request, set));
   co_return reply_with(wire::SetInfoResponse{});
 }
 

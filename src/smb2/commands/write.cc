@@ -42,28 +42,20 @@ Task<Result<Reply>> handle_write(Request& request) {
     co_return fail(NtStatus::kAccessDenied);
   }
   // A file of a previous version may be open for writing all the same.
-  if (request.tree_connect->share->read_only) co_return fail(NtStatus::kMediaWriteProtected);
+  BRAID_CO_CHECK(request.check_may_change(request.conduct.changes));
   // The end of the file has no number of its own here: a WRITE that is sent again after a lost
   // connection must not append again.
   if (write.offset > kOffsetMax - write.data.size()) co_return fail(NtStatus::kInvalidParameter);
   // [MS-FSA] 2.1.5.4: a write of nothing does nothing, and breaks nothing.
   if (write.data.empty()) co_return reply_with(response);
 
-  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kWrite));
+  // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
+  // against that. Of a file that hangs one WRITE holds a thread.
+  request.may_take_long();
+  const filestate::IoRange range{write.offset, write.data.size()};
+  BRAID_CO_TRY(auto turn, co_await begin_write(request, filestate::Operation::kWrite, {&range, 1}));
   Open& open = *request.open;
   FileServices& files = request.files;
-  // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
-  // against that. The turn comes first, so that of a file that hangs one WRITE holds a thread.
-  request.may_take_long();
-  auto turn =
-      co_await files.writers.take(attributes.file_key, request.seat, request.seat.owner().user);
-  BRAID_CO_CHECK(request.seat.check_wanted());
-  if (const NtStatus conflict =
-          files.file_table.check_io(open.ref(), write.offset, write.data.size(), true);
-      conflict != NtStatus::kSuccess) {
-    co_return fail(conflict);
-  }
-
   const vfs::Progress written = open.file->write(write.offset, write.data);
   turn.end();
   // Who watches hears of what was done, also when the rest of it failed.

@@ -94,6 +94,9 @@ inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;
 // another's longer than some milliseconds of a disk that answers. Names of a directory, each of
 // which may cost a look at its file:
 inline constexpr size_t kNamesPerTurn = 128;
+// Fewer of them where each has to be compared with a pattern of many wildcards, so that words of
+// bits stay below this: NameExpression.
+inline constexpr size_t kPatternWordsPerTurn = 100'000;
 // Bytes copied or zeroed, and more, up to a limit that doubling stays clear of, where so much takes
 // less than this:
 inline constexpr uint64_t kBytesPerTurn = 8u << 20;

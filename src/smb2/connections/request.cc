@@ -9,6 +9,20 @@
 
 namespace braid::smb2 {
 
+Unheard unheard_of(Changes changes) {
+  switch (changes) {
+    case Changes::kNothing:
+      return Unheard::kStops;
+    case Changes::kClient:
+      return Unheard::kGoesOn;
+    case Changes::kRepeatable:
+    case Changes::kOpen:
+    case Changes::kFile:
+      return Unheard::kStopsWithSession;
+  }
+  std::unreachable();
+}
+
 Result<void> RequestSeat::check_wanted() const {
   if (unheard_ == Unheard::kGoesOn) return {};
   if (request_.session && request_.session->is_closed()) {
@@ -43,21 +57,31 @@ Result<void> Request::check_credit_charge(uint64_t sent, uint64_t answered) cons
   return {};
 }
 
-Result<void> Request::verify_channel_sequence(bool changes) {
+Result<void> Request::verify_channel_sequence() {
   if (!connection->negotiated.is_smb3()) return {};
   const auto admission = open->channel_sequence.begin(header.channel_sequence, header.is_replay());
   if (admission.counted_in) sequence_use = SequenceUse(open.get(), *admission.counted_in);
-  if (changes && !admission.is_admitted) return fail(NtStatus::kFileNotAvailable);
+  if (conduct.changes >= Changes::kOpen && !admission.is_admitted) {
+    return fail(NtStatus::kFileNotAvailable);
+  }
   return {};
 }
 
+Result<void> Request::check_may_change(Changes changes) const {
+  if (changes < Changes::kFile || !tree_connect->share->read_only) return {};
+  return fail(NtStatus::kMediaWriteProtected);
+}
+
+bool Request::waits_for_ever() const {
+  return conduct.waits == Waits::kForEver ||
+         (conduct.waits == Waits::kForEverOnPipe && tree_connect->is_pipe());
+}
+
 Result<void> Request::go_async(std::move_only_function<void()> on_cancel, Interim interim) {
-  // What may wait for ever must not hold up the rest of its compound: [MS-SMB2] 3.3.5.2.7. A break
-  // ends within its time-out.
-  const bool unbounded = header.command == wire::Command::kChangeNotify ||
-                         header.command == wire::Command::kLock ||
-                         (tree_connect && tree_connect->is_pipe());
-  if (unbounded && !compound.is_last(index)) {
+  const bool unbounded = waits_for_ever();
+  // What may wait for ever must not hold up the rest of its compound: [MS-SMB2] 3.3.5.2.7. And a
+  // row that says never is wrong.
+  if (conduct.waits == Waits::kNever || (unbounded && !compound.is_last(index))) {
     return fail(NtStatus::kInternalError);
   }
   // What waits without end has done nothing yet: the client asks again on another channel, and must
@@ -73,8 +97,7 @@ Result<void> Request::go_async(std::move_only_function<void()> on_cancel, Interi
   if (async_id_.value == 0) return fail(NtStatus::kInsufficientResources);
   owes_interim_ = true;
   if (interim == Interim::kAtOnce) send_interim();
-  // All but IOCTL are decoded to plain values, and wait for as long as the client likes.
-  if (unbounded && header.command != wire::Command::kIoctl) compound.drop_frame();
+  if (unbounded) compound.drop_frame();
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
+#include "smb2/connections/conduct.h"
 #include "smb2/opens/open.h"
 #include "smb2/sessions/session.h"
 #include "smb2/sessions/tree_connect.h"
@@ -32,6 +33,7 @@ enum class Unheard : uint8_t {
   kStopsWithSession,  // goes on while the client may ask for its outcome on another channel
   kGoesOn,
 };
+Unheard unheard_of(Changes changes);
 
 // A request's way to the worker pool. Thread: where the request is.
 class RequestSeat final : public WorkerPool::Seat {
@@ -72,9 +74,9 @@ Reply reply_with(const Body& body, NtStatus status = NtStatus::kSuccess) {
 // The opens that a request names. The gates of dispatch.cc take their uses at once, where it came
 // in: a CLOSE that came later then waits for it, wherever it waits for its own turn.
 struct NamedOpens {
-  std::optional<FileId> open;    // of a related request, whatever the one before it left
-  std::optional<FileId> source;  // a second one, to copy from
-  bool changes = false;  // [MS-SMB2] 3.3.5.2.10: it fails when it comes too late, or too early
+  std::optional<FileId> open;        // of a related request, whatever the one before it left
+  std::optional<FileId> source;      // a second one, to copy from
+  const Conduct* conduct = nullptr;  // where the command's is not the whole story: of its FSCTL
 };
 // One that fails says what the request is answered with. Starts and ends on the reactor.
 using NameOpens = Result<NamedOpens> (*)(const Request&);
@@ -83,7 +85,7 @@ using NameOpens = Result<NamedOpens> (*)(const Request&);
 enum class Interim : uint8_t { kAtOnce, kLater };
 
 // [MS-SMB2] 3.3.1.13 "Per Request". Lives in the coroutine that answers it. The members from
-// `channel` to `lasting_memory` are filled by dispatch.cc before a handler sees the Request.
+// `conduct` to `lasting_memory` are filled by dispatch.cc before a handler sees the Request.
 // Thread: the connection's reactor, except while its handler runs on the worker pool.
 class Request {
  public:
@@ -103,10 +105,11 @@ class Request {
   const bool is_encrypted;
 
   bool signature_verified = false;
-  // A request that waits for breaks, or has done so, was cancelled; and what ends the wait that it
-  // is in. Both are those of begin_waiting(). Thread: the reactor.
+  // A request that waits for others, or has done so, was cancelled; and what ends the wait that it
+  // is in, if that can be ended. Both are those of files/waiting.h. Thread: the reactor.
   bool cancelled = false;
-  std::move_only_function<void()> end_wait;
+  std::move_only_function<bool()> end_wait;
+  Conduct conduct{Target::kNone, Changes::kNothing, Waits::kNever};
   std::shared_ptr<Channel> channel;
   std::shared_ptr<Session> session;
   std::shared_ptr<TreeConnect> tree_connect;
@@ -137,9 +140,13 @@ class Request {
   Result<void> check_credit_charge(uint64_t sent, uint64_t answered) const;
 
   // [MS-SMB2] 3.3.5.2.10 "Verifying the Channel Sequence Number": counts the request in its open.
-  // STATUS_FILE_NOT_AVAILABLE for one that `changes` something and comes too late, or too early.
+  // STATUS_FILE_NOT_AVAILABLE for one that changes something and comes too late, or too early.
   // REQUIRES: the open was found, once.
-  Result<void> verify_channel_sequence(bool changes);
+  Result<void> verify_channel_sequence();
+
+  // STATUS_MEDIA_WRITE_PROTECTED where `changes` says so. Beside the rights of the handle, which
+  // the handlers know, and before anything is changed.
+  Result<void> check_may_change(Changes changes) const;
 
   // Before a request goes to the worker pool: should it take long there, or wait long for its turn,
   // an interim response goes out meanwhile. CANCEL does not end it. REQUIRES: on the connection's
@@ -148,7 +155,8 @@ class Request {
 
   // Sends STATUS_PENDING and registers `on_cancel` for CANCEL and for the loss of the connection;
   // it runs on the reactor, at most once, and not after finish_async(). Before waiting for anything
-  // a client decides. STATUS_INSUFFICIENT_RESOURCES when too many wait already.
+  // a client decides, as conduct.waits says: what waits for ever has its frame dropped, and has
+  // taken from it what it needs. STATUS_INSUFFICIENT_RESOURCES when too many wait already.
   // REQUIRES: on the connection's reactor.
   Result<void> go_async(std::move_only_function<void()> on_cancel,
                         Interim interim = Interim::kAtOnce);
@@ -164,6 +172,7 @@ class Request {
   friend class SlowRequests;
   // It has taken long.
   void send_sign_of_life();
+  bool waits_for_ever() const;
 
   AsyncId async_id_;
   bool gone_async_ = false;

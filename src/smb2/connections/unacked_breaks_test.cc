@@ -5,6 +5,7 @@
 #include <atomic>
 #include <future>
 
+#include "runtime/reactor_testing.h"
 #include "runtime/task_scope.h"
 
 namespace braid::smb2 {
@@ -50,15 +51,7 @@ class Peer final : public transport::Transport {
 };
 
 struct UnackedBreaksTest : testing::Test {
-  // On the reactor, and waits for it.
-  void run(std::move_only_function<void()> work) {
-    std::promise<void> ran;
-    reactors.at(0).post([&] {
-      work();
-      ran.set_value();
-    });
-    ran.get_future().wait();
-  }
+  void run(std::move_only_function<void()> work) { run_on(reactors.at(0), std::move(work)); }
   DeliveryOutcome add(uint64_t end, bool ack_required = true) {
     filestate::Break notification;
     notification.ack_required = ack_required;

@@ -21,18 +21,11 @@ bool is_newer(const std::optional<wire::AppInstanceVersion>& open,
 }
 
 std::optional<Match> find(FileServices& files, const AppInstanceArrival& arrival) {
-  for (Match& match : files.open_table.find_app_instance(arrival.id)) {
-    if (match.client_guid == arrival.client) continue;
-    if (match.try_again) return std::move(match);
-    if (!vfs::equal_folded(match.share, arrival.share)) continue;
-    if (match.file_key.device != arrival.file.device ||
-        match.file_key.inode != arrival.file.inode) {
-      continue;
-    }
-    if (match.open) match.stream_name = match.open->stream_name();
-    if (vfs::equal_folded(match.stream_name, arrival.stream)) return std::move(match);
-  }
-  return std::nullopt;
+  return files.open_table.find_app_instance(
+      arrival.id, arrival.file, arrival.client,
+      [&arrival](std::string_view share, std::string_view stream) {
+        return vfs::equal_folded(share, arrival.share) && vfs::equal_folded(stream, arrival.stream);
+      });
 }
 
 }  // namespace
@@ -44,7 +37,7 @@ AppInstances::AppInstances(FileServices& files, OtherWorkers& workers)
                  [this](Question question) { files_.spawn(answer(std::move(question))); }) {}
 
 bool AppInstances::may_have(const AppInstanceId& id) const {
-  return workers_.any() || !files_.open_table.find_app_instance(id).empty();
+  return workers_.any() || files_.open_table.has_app_instance(id);
 }
 
 Task<Result<bool>> AppInstances::end(AppInstanceArrival arrival, Executor& executor) {

@@ -205,5 +205,29 @@ TEST_F(WaitingTest, DeleteOnCloseHappensWhenTheConnectionEnds) {
   EXPECT_EQ(status, NtStatus::kObjectNameNotFound);
 }
 
+// Those of the other trees are not even looked at.
+TEST(TreeDisconnect, ClosesWhatWasOpenedThroughThatTree) {
+  Engine engine;
+  RawClient client(engine);
+  ASSERT_TRUE(client.log_on());
+  const FileId kept = client.create("kept");
+  const TreeId first = client.tree_id;
+  ASSERT_EQ(client.tree_connect(), NtStatus::kSuccess);
+  const TreeId second = client.tree_id;
+  const FileId closed = client.create("closed"), closed_too = client.create("closed too");
+  ASSERT_EQ(client.close_file(closed_too), NtStatus::kSuccess);
+  const auto session = engine.server().logons.sessions.all().at(0);
+  EXPECT_EQ(session->opens_of(first).size(), 1u);
+  EXPECT_EQ(session->opens_of(second).size(), 1u);
+  ASSERT_EQ(
+      client.status_of(client.request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{})),
+      NtStatus::kSuccess);
+  EXPECT_TRUE(session->opens_of(second).empty());
+  client.tree_id = first;
+  EXPECT_EQ(client.close_file(closed), NtStatus::kFileClosed);
+  EXPECT_EQ(client.close_file(kept), NtStatus::kSuccess);
+  EXPECT_TRUE(session->opens_of(first).empty());
+}
+
 }  // namespace
 }  // namespace braid::smb2

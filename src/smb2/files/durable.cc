@@ -50,8 +50,8 @@ Task<void> close_claimed(FileServices& files, PreservedOpen preserved) {
 }
 
 Task<void> close_purged(FileServices& files, GivenUpOpen purged) {
-  const PreservedOpen& preserved = purged.open;
-  WorkerPool::Seat seat(files.pool, work_of(preserved.owner.get(), preserved.share.get()));
+  // The newcomer for whom it gave way waits for this: not behind what its owner has to do.
+  WorkerPool::Seat seat(files.pool, work_of(nullptr, purged.open.share.get()));
   co_await seat.schedule();
   const auto open = restore_to_close(std::move(purged.open));
   (void)finish_close(files, *open, std::move(purged.closed));

@@ -189,7 +189,8 @@ Task<void> FileServices::take_turn(const Open& open) {
 
 Task<void> FileServices::close_tree(std::shared_ptr<Session> session,
                                     std::shared_ptr<TreeConnect> tree) {
-  auto opens = session->opens();
+  // Those made through a previous version of the share, too: TreeConnect has one id for both.
+  auto opens = session->opens_of(tree->tree_id);
   std::erase_if(opens, [&](const auto& open) { return !open->tree_connect->is_part_of(*tree); });
   co_await end_opens(std::move(opens), DurableOpens::kClosed);
 }

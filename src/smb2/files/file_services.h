@@ -80,7 +80,7 @@ class FileServices {
   // and threads that stand before it burn as much CPU as the one inside.
   Turns<FileKey> writers;
   // Of each file, a LOCK or UNLOCK of more ranges than fit into one turn of a reactor.
-  Turns<FileKey> long_locks;
+  Turns<FileKey, Executor> long_locks;
   NotifyHub notify;
   filestate::FileTable file_table;
   // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.

@@ -1,42 +1,39 @@
 // Asking filestate before an open does something that others may have to hear of first.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <vector>
+#include <span>
+#include <string>
 
-#include "base/guarded.h"
 #include "filestate/types.h"
 #include "runtime/task.h"
+#include "runtime/turns.h"
 #include "smb2/connections/request.h"
 
 namespace braid::smb2 {
 
-// The files whose breaks are waited for when it is not that of the open; others in each round.
-using WaitPlace = std::shared_ptr<Guarded<std::vector<FileKey>>>;
+// All of these wait for others' acknowledgements as waiting.h says, without holding an Open.
+// STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile). They start on any thread and continue on
+// the same kind (reactor or pool).
 
-// Before a request waits for a break, whichever round it is: sends the interim response, and makes
-// CANCEL and the end of the connection call `end_wait`, once, which wakes it. STATUS_CANCELLED if
-// that has been, in an earlier round or between two. For CREATE, and for the two below. REQUIRES:
-// on the connection's reactor.
-Result<void> begin_waiting(Request& request, std::move_only_function<void()> end_wait);
-// It was woken: that is called no more. STATUS_CANCELLED. REQUIRES: the same.
-Result<void> end_waiting(Request& request);
-
-// Asks filestate until it says kGo or kFail, waiting in between as below. `ask` registers a wait
-// for the open of the request, with its own file or with those that `place` says by then.
-Task<Result<void>> until_decided(Request& request, std::function<filestate::Decision()> ask,
-                                 WaitPlace place = {});
-
-// Ends others' caching as `operation` demands, waiting for their acknowledgement with an interim
-// response and without holding an Open. STATUS_CANCELLED, STATUS_FILE_CLOSED (closed meanwhile).
-// Starts on any thread; continues on the same kind (reactor or pool) it started on.
+// Ends others' caching as `operation` demands.
 Task<Result<void>> prepare_operation(Request& request, filestate::Operation operation);
 
-// Before a directory is renamed: the same for the handle caching of what is open below `directory`.
+// The same for what reads or writes `ranges`, which outlive it, and looks for others' locks:
+// FILE_LOCK_CONFLICT.
+Task<Result<void>> begin_io(Request& request, filestate::Operation operation,
+                            std::span<const filestate::IoRange> ranges);
+
+// A turn among those who write the file of the request, in which nothing stands in the way of it:
+// what is decided before the turn may be otherwise when it comes, and who has to write back what he
+// caches needs a turn for that. Of `ranges` as begin_io() says. Continues on the pool.
+using WriterTurn = Turns<FileKey>::Turn;
+Task<Result<WriterTurn>> begin_write(Request& request, filestate::Operation operation,
+                                     std::span<const filestate::IoRange> ranges);
+
+// Before a directory is renamed: ends the handle caching of what is open below `directory`.
 Task<Result<void>> break_handles_below(Request& request, std::string directory);
 
-// The same for FileDispositionInformation, which is then done with the rights of the request.
+// FileDispositionInformation, which is then done with the rights of the request.
 Task<Result<void>> set_delete_pending(Request& request, bool delete_pending,
                                       filestate::DeleteSemantics semantics);
 

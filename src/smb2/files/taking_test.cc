@@ -1,17 +1,13 @@
 // What is removed or exchanged is taken first: who opens it meanwhile waits and looks again.
 #include "smb2/files/taking.h"
 
-#include <thread>
-
-#include "smb2/raw_client_testing.h"
-#include "vfs/fault/fault_volume.h"
+#include "smb2/two_clients_testing.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/reparse.h"
 #include "wire/fscc/set_information.h"
 #include "wire/smb2/ioctl.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/set_info.h"
-#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
@@ -20,30 +16,8 @@ using wire::Command;
 using wire::CreateDisposition;
 
 // The first client takes something, and its volume holds the call that removes it.
-struct Taking : testing::Test {
-  void SetUp() override {
-    ASSERT_TRUE(first.log_on());
-    ASSERT_TRUE(second.log_on());
-  }
-  void TearDown() override {
-    plan->let_go();
-    first.close();
-    second.close();
-  }
-  static Bytes create(RawClient& client, std::string_view name, CreateDisposition disposition) {
-    auto body = RawClient::create_body(name);
-    body.create_disposition = disposition;
-    return client.request(Command::kCreate, body);
-  }
-  NtStatus write(RawClient& client, FileId id, std::string_view text) {
-    return client.status_of(
-        client.request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes(text)}));
-  }
-  void make(std::string_view name, std::string_view text) {
-    const FileId id = second.create(name);
-    ASSERT_EQ(write(second, id, text), NtStatus::kSuccess);
-    second.close_file(id);
-  }
+struct Taking : TwoClients {
+  Taking() : TwoClients(4) {}
   std::string content(std::string_view name) {
     const auto opened = first.exchange(create(first, name, CreateDisposition::kOpen));
     if (opened->status() != NtStatus::kSuccess) return std::string(name_of(opened->status()));
@@ -52,26 +26,15 @@ struct Taking : testing::Test {
         first.request(Command::kRead, wire::ReadRequest{.length = 100, .file_id = id}));
     return std::string(as_text(answer->as<wire::ReadResponse>().data));
   }
-  // The second client sends a CREATE of `name`, and the volume has done `calls` more of `operation`
-  // for it: it has found what is about to go.
+  // The second client's CREATE of `name` has found what is about to go.
   void find(std::string_view name, std::string_view operation) {
-    const uint64_t before = plan->calls_of(operation);
-    second.send(create(second, name, CreateDisposition::kOpenIf));
-    while (plan->calls_of(operation) == before) std::this_thread::yield();
+    follow(create(second, name, CreateDisposition::kOpenIf), operation);
   }
-
-  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
-  Engine engine{Engine::lenient(), system_clock(), 4,
-                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
-  RawClient first{engine};
-  RawClient second{engine, ClientGuid{{8}}};
 };
 
 TEST_F(Taking, StreamThatAnOverwriteRemovesIsNotOpened) {
   make("f:s", "old");
-  plan->hold_operation("remove_stream");
-  first.send(create(first, "f", CreateDisposition::kOverwrite));
-  plan->await_held(1);
+  begin(create(first, "f", CreateDisposition::kOverwrite), "remove_stream");
   find("f:s", "open_stream");
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
@@ -95,9 +58,7 @@ TEST_F(Taking, FileThatBecomesALinkIsNotOpened) {
   set.file_id = file;
   set.input = reparse;
   set.flags = wire::IoctlRequest::kFlagIsFsctl;
-  plan->hold_operation("replace");
-  first.send(first.request(Command::kIoctl, set));
-  plan->await_held(1);
+  begin(first.request(Command::kIoctl, set), "replace");
   find("f", "open");
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
@@ -119,12 +80,8 @@ TEST_F(Taking, RenamesToOneNameAreOneAfterTheOther) {
     set.buffer = buffer;
     return client.request(Command::kSetInfo, set);
   };
-  plan->hold_operation("rename");
-  first.send(rename(first, one));
-  plan->await_held(1);
-  const uint64_t before = plan->calls_of("lookup");
-  second.send(rename(second, two));
-  while (plan->calls_of("lookup") == before) std::this_thread::yield();
+  begin(rename(first, one), "rename");
+  follow(rename(second, two), "lookup");
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
   EXPECT_EQ(second.receive()->status(), NtStatus::kAccessDenied) << "of what the first has open";

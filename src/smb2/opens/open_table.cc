@@ -30,7 +30,10 @@ void OpenTable::add(const std::shared_ptr<Open>& open) {
         tables->unused_with[*entry.lease].insert(id);
       }
       if (entry.names.app_instance_id) {
-        tables->by_app_instance.emplace(*entry.names.app_instance_id, id);
+        entry.file = open->attributes.file_key;
+        entry.file.stream = 0;
+        tables->by_app_instance[*entry.names.app_instance_id][entry.file][entry.client_guid].insert(
+            id);
       }
     }
     open->is_in_open_table = true;
@@ -64,9 +67,13 @@ void OpenTable::Tables::erase(Opens::iterator entry) {
     if (with->second.empty()) unused_with.erase(with);
   }
   if (gone.names.app_instance_id) {
-    auto [at, end] = by_app_instance.equal_range(*gone.names.app_instance_id);
-    while (at != end && at->second != id) ++at;
-    if (at != end) by_app_instance.erase(at);
+    const auto of_id = by_app_instance.find(*gone.names.app_instance_id);
+    const auto of_file = of_id->second.find(gone.file);
+    const auto of_client = of_file->second.find(gone.client_guid);
+    of_client->second.erase(id);
+    if (of_client->second.empty()) of_file->second.erase(of_client);
+    if (of_file->second.empty()) of_id->second.erase(of_file);
+    if (of_id->second.empty()) by_app_instance.erase(of_id);
   }
   opens.erase(entry);
 }
@@ -207,30 +214,41 @@ OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
   return claim;
 }
 
-std::vector<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
-    const AppInstanceId& id) const {
-  std::vector<AppInstanceOpen> matches;
+std::optional<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
+    const AppInstanceId& id, FileKey file, const ClientGuid& own, const IsWanted& is_wanted) const {
+  file.stream = 0;
+  // One that is not wanted must not end with the lock held.
+  std::vector<std::shared_ptr<Open>> others;
   auto tables = tables_.lock();
-  const auto [begin, end] = tables->by_app_instance.equal_range(id);
-  for (auto at = begin; at != end; ++at) {
-    const Entry& entry = tables->opens.at(at->second);
-    AppInstanceOpen match{.persistent_id = entry.file_id.persistent,
-                          .client_guid = entry.client_guid,
-                          .version = entry.names.app_instance_version,
-                          .try_again = entry.settled};
-    if (entry.preserved) {
-      match.file_key = entry.preserved->attributes.file_key;
-      match.stream_name = entry.preserved->stream_name();
-      match.share = entry.preserved->share->name;
-    } else if (entry.state == State::kConnected) {
-      match.open = entry.open.lock();
-      if (!match.open) continue;
-      match.file_key = match.open->attributes.file_key;
-      match.share = match.open->tree_connect->share->name;
+  const auto of_id = tables->by_app_instance.find(id);
+  if (of_id == tables->by_app_instance.end()) return std::nullopt;
+  const auto of_file = of_id->second.find(file);
+  if (of_file == of_id->second.end()) return std::nullopt;
+  for (const auto& [client, opens] : of_file->second) {
+    if (client == own) continue;
+    for (const uint64_t each : opens) {
+      const Entry& entry = tables->opens.at(each);
+      AppInstanceOpen match{.persistent_id = entry.file_id.persistent,
+                            .open = {},
+                            .version = entry.names.app_instance_version,
+                            .try_again = entry.settled};
+      if (match.try_again) return match;
+      if (entry.preserved) {
+        if (is_wanted(entry.preserved->share->name, entry.preserved->stream_name())) return match;
+      } else if (auto open = entry.open.lock()) {
+        if (is_wanted(open->tree_connect->share->name, open->stream_name())) {
+          match.open = std::move(open);
+          return match;
+        }
+        others.push_back(std::move(open));
+      }
     }
-    matches.push_back(std::move(match));
   }
-  return matches;
+  return std::nullopt;
+}
+
+bool OpenTable::has_app_instance(const AppInstanceId& id) const {
+  return tables_.lock()->by_app_instance.contains(id);
 }
 
 std::vector<PreservedOpen> OpenTable::claim_expired(Clock::Instant now) {

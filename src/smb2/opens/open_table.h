@@ -100,14 +100,17 @@ class OpenTable {
   struct AppInstanceOpen {
     uint64_t persistent_id = 0;
     std::shared_ptr<Open> open;
-    FileKey file_key;
-    std::string stream_name;
-    ClientGuid client_guid;
-    std::string share;
     std::optional<wire::AppInstanceVersion> version;
     std::shared_ptr<OneShot<bool>> try_again;  // neither, just now
   };
-  std::vector<AppInstanceOpen> find_app_instance(const AppInstanceId& id) const;
+  // One of another client than `own` that has this file (whichever stream) open, and of which
+  // `is_wanted` with its share and stream holds: it is called with a lock held. However many the
+  // client itself has, or others have of other files, this costs the same.
+  using IsWanted = std::function<bool(std::string_view share, std::string_view stream)>;
+  std::optional<AppInstanceOpen> find_app_instance(const AppInstanceId& id, FileKey file,
+                                                   const ClientGuid& own,
+                                                   const IsWanted& is_wanted) const;
+  bool has_app_instance(const AppInstanceId& id) const;
 
   // Somebody has answered a break of the lease: no CREATE of an open that came with it is answered
   // again. Each open is looked at once, however many such answers come.
@@ -146,6 +149,7 @@ class OpenTable {
     ClientGuid client_guid;
     filestate::UserId user;
     std::optional<filestate::LeaseId> lease;         // in unused_with
+    FileKey file;                                    // whichever stream: in by_app_instance
     std::optional<PreservedOpen> preserved;          // parked
     std::optional<Deadlines::iterator> deadline;     // parked
     Clock::Instant until;                            // parked or claimed
@@ -157,7 +161,9 @@ class OpenTable {
     // By FileId.Persistent, where that is another number: those that came from another worker.
     std::unordered_map<uint64_t, uint64_t> by_persistent;
     std::unordered_map<CreateKey, uint64_t> by_create_guid;  // the latest
-    std::unordered_multimap<AppInstanceId, uint64_t> by_app_instance;
+    // None is empty.
+    using ByClient = std::unordered_map<ClientGuid, std::unordered_set<uint64_t>>;
+    std::unordered_map<AppInstanceId, std::unordered_map<FileKey, ByClient>> by_app_instance;
     // Those that may still be eligible for a replay, by the lease they asked for.
     std::map<filestate::LeaseId, std::unordered_set<uint64_t>> unused_with;
     Deadlines deadlines;

@@ -144,7 +144,9 @@ std::vector<std::shared_ptr<TreeConnect>> Session::take_trees() {
 bool Session::add_open(const std::shared_ptr<Open>& open) {
   auto opens = opens_.lock();
   if (opens->closed || opens->table.size() >= kOpensPerSessionMax) return false;
-  return opens->table.emplace(open->file_id.volatile_id, open).second;
+  if (!opens->table.emplace(open->file_id.volatile_id, open).second) return false;
+  opens->by_tree[open->tree_connect->tree_id].insert(open->file_id.volatile_id);
+  return true;
 }
 
 std::shared_ptr<Open> Session::find_open(FileId id) const {
@@ -154,7 +156,18 @@ std::shared_ptr<Open> Session::find_open(FileId id) const {
   return found->second;
 }
 
-void Session::remove_open(FileId id) { opens_.lock()->table.erase(id.volatile_id); }
+void Session::remove_open(FileId id) {
+  // Ends when the lock is gone.
+  std::shared_ptr<Open> removed;
+  auto opens = opens_.lock();
+  const auto found = opens->table.find(id.volatile_id);
+  if (found == opens->table.end()) return;
+  removed = std::move(found->second);
+  opens->table.erase(found);
+  const auto tree = opens->by_tree.find(removed->tree_connect->tree_id);
+  tree->second.erase(id.volatile_id);
+  if (tree->second.empty()) opens->by_tree.erase(tree);
+}
 
 bool Session::begin_closing(const std::shared_ptr<CloseUnderWay>& close) {
   return opens_.lock()->closing.emplace(close->file_id.volatile_id, close).second;
@@ -168,17 +181,23 @@ std::shared_ptr<CloseUnderWay> Session::find_closing(FileId id) const {
 
 void Session::end_closing(FileId id) { opens_.lock()->closing.erase(id.volatile_id); }
 
-std::vector<std::shared_ptr<Open>> Session::opens() const {
+std::vector<std::shared_ptr<Open>> Session::opens_of(TreeId tree) const {
   auto opens = opens_.lock();
+  std::vector<std::shared_ptr<Open>> through_it;
+  const auto found = opens->by_tree.find(tree);
+  if (found == opens->by_tree.end()) return through_it;
+  through_it.reserve(found->second.size());
+  for (const uint64_t id : found->second) through_it.push_back(opens->table.at(id));
+  return through_it;
+}
+
+std::vector<std::shared_ptr<Open>> Session::close_opens() {
+  auto opens = opens_.lock();
+  opens->closed = true;
   std::vector<std::shared_ptr<Open>> all;
   all.reserve(opens->table.size());
   for (const auto& [id, open] : opens->table) all.push_back(open);
   return all;
-}
-
-std::vector<std::shared_ptr<Open>> Session::close_opens() {
-  opens_.lock()->closed = true;
-  return opens();
 }
 
 std::shared_ptr<Session> SessionTable::create(ClientGuid client_guid) {

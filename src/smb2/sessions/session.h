@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "auth/identity.h"
@@ -138,8 +139,9 @@ class Session : public std::enable_shared_from_this<Session> {
   bool begin_closing(const std::shared_ptr<CloseUnderWay>& close);
   std::shared_ptr<CloseUnderWay> find_closing(FileId id) const;
   void end_closing(FileId id);
-  std::vector<std::shared_ptr<Open>> opens() const;
-  // The same, and no more can be added.
+  // Those made through one tree, at a cost that the others do not add to.
+  std::vector<std::shared_ptr<Open>> opens_of(TreeId tree) const;
+  // All, and no more can be added.
   std::vector<std::shared_ptr<Open>> close_opens();
   size_t open_count() const { return opens_.lock()->table.size(); }
 
@@ -158,6 +160,8 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   struct Opens {
     std::unordered_map<uint64_t, std::shared_ptr<Open>> table;  // by FileId.Volatile
+    std::unordered_map<TreeId, std::unordered_set<uint64_t>>
+        by_tree;  // what of the table; none empty
     std::unordered_map<uint64_t, std::shared_ptr<CloseUnderWay>> closing;
     bool closed = false;
   };

@@ -1,4 +1,4 @@
-// The information classes, and how many bytes of each a caller must at least have room for.
+// The information classes.
 #pragma once
 
 #include <cstddef>
@@ -74,16 +74,6 @@ enum class FsInfoClass : uint8_t {
   kSectorSize = 11,
   kPosix = 100,  // SMB 3.1.1 POSIX extensions
 };
-
-// The smallest output buffer with which a query of the class is taken up at all; a smaller one is
-// answered with STATUS_INFO_LENGTH_MISMATCH. What does not fit beyond that is cut off and answered
-// with STATUS_BUFFER_OVERFLOW. From [MS-FSA] 2.1.5.12 "Server Requests a Query of File Information"
-// and 2.1.5.13 "... of File System Information". Empty for classes that cannot be queried.
-std::optional<uint32_t> minimum_query_length(FileInfoClass info_class);
-std::optional<uint32_t> minimum_query_length(FsInfoClass info_class);
-// The same for the input of a set: [MS-FSA] 2.1.5.15 "Server Requests Setting of File Information".
-std::optional<uint32_t> minimum_set_length(FileInfoClass info_class);
-std::optional<uint32_t> minimum_set_length(FsInfoClass info_class);
 
 // Whether QUERY_DIRECTORY takes the class, and the offset of FileName in its entries.
 std::optional<uint32_t> directory_name_offset(FileInfoClass info_class);

@@ -30,6 +30,8 @@ class NameExpression {
 
   // `words` grows by the words of bits that were worked on: what it cost, for tests.
   bool matches(std::string_view name, size_t* words = nullptr) const;
+  // What each character of a name costs, in words of bits.
+  size_t words_per_character() const { return star_.size() * (1 + skips_.size()); }
   // True for "*" and its equivalents: no name needs to be looked at.
   bool matches_all() const { return kind_ == Kind::kAll; }
   // True if the pattern has no wildcards, so that one look-up answers.

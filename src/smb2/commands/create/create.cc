@@ -3,7 +3,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
-#include "smb2/files/operation.h"
+#include "smb2/files/waiting.h"
 #include "smb2/opens/quota_file.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
@@ -51,19 +51,11 @@ Task<Result<void>> wait_for_break(Request& request, const CreateState& state, Fi
                                   uint64_t seen) {
   FileServices& files = request.files;
   const filestate::OpenRef ref{key, filestate::OpenToken{state.file_id.volatile_id}};
-  const Breaks::RetryWait wait(files.breaks, ref.token, seen);
   if (state.reservation) state.reservation->waits_for_sharing = state.caching.sharing_violation;
-  co_await request.connection->reactor().schedule();
-  const Result<void> waiting = begin_waiting(request, [&files, ref, waiter = wait.waiter()] {
-    waiter->set(NtStatus::kCancelled);
+  BRAID_CO_CHECK(co_await wait_for_retry(request, ref.token, seen, [&files, ref](const Waiter&) {
     files.file_table.cancel_wait(ref);
-  });
-  if (!waiting) {
-    files.file_table.cancel_wait(ref);
-    co_return waiting;
-  }
-  (void)co_await wait.waiter()->wait(request.connection->reactor());
-  BRAID_CO_CHECK(end_waiting(request));
+    return true;
+  }));
   if (state.behind) co_await state.behind->over.wait(request.connection->reactor());
   // The world may have changed: session closed, tree gone.
   if (request.tree_connect->is_closed()) co_return fail(NtStatus::kNetworkNameDeleted);

@@ -1,9 +1,8 @@
 // A CREATE opens what its name leads to, although names change after it has looked.
 #include <cerrno>
-#include <thread>
 
 #include "smb2/commands/file_requests_testing.h"
-#include "vfs/fault/fault_volume.h"
+#include "smb2/two_clients_testing.h"
 
 namespace braid::smb2 {
 namespace {
@@ -13,32 +12,17 @@ using wire::CreateDisposition;
 
 // The first client's CREATE of "f" has found the file, and waits with the question whether it may
 // be deleted when it is closed.
-struct CreateRace : testing::Test {
+struct CreateRace : TwoClients {
   void SetUp() override {
-    ASSERT_TRUE(first.log_on());
-    ASSERT_TRUE(second.log_on());
+    TwoClients::SetUp();
     make("f", "old");
     make("g", "new");
-  }
-  void TearDown() override {
-    plan->let_go();
-    first.close();
-    second.close();
-  }
-  void make(std::string_view name, std::string_view text) {
-    const FileId id = second.create(name);
-    ASSERT_EQ(second.status_of(second.request(
-                  Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes(text)})),
-              NtStatus::kSuccess);
-    second.close_file(id);
   }
   void begin(CreateDisposition disposition) {
     auto body = RawClient::create_body("f");
     body.create_disposition = disposition;
     body.create_options = wire::CreateOptions::kDeleteOnClose;
-    plan->hold_operation("is_read_only");
-    first.send(first.request(Command::kCreate, body));
-    plan->await_held(1);
+    TwoClients::begin(first.request(Command::kCreate, body), "is_read_only");
   }
   NtStatus rename(FileId id, std::string_view to) { return smb2::rename(second, id, to, true); }
   // The first client's CREATE has made "n" for itself alone, and filestate does not know of it yet.
@@ -46,22 +30,8 @@ struct CreateRace : testing::Test {
     auto body = RawClient::create_body("n");
     body.create_disposition = CreateDisposition::kCreate;
     body.share_access = 0;
-    plan->hold_operation("stat");
-    first.send(first.request(Command::kCreate, body));
-    plan->await_held(1);
+    TwoClients::begin(first.request(Command::kCreate, body), "stat");
   }
-  // What the second client asks for is under way, as this operation says.
-  void send(const Bytes& request, std::string_view operation) {
-    const uint64_t before = plan->calls_of(operation);
-    second.send(request);
-    while (plan->calls_of(operation) == before) std::this_thread::yield();
-  }
-
-  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
-  Engine engine{Engine::lenient(), system_clock(), 2,
-                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
-  RawClient first{engine};
-  RawClient second{engine, ClientGuid{{8}}};
 };
 
 TEST_F(CreateRace, WhatWasReplacedIsNotOpened) {
@@ -124,9 +94,7 @@ TEST_F(CreateRace, AStreamIsLookedForAgain) {
   const FileId other = second.create("g");
   auto body = RawClient::create_body("f:s");
   body.create_disposition = CreateDisposition::kOpen;
-  plan->hold_operation("stat");
-  first.send(first.request(Command::kCreate, body));
-  plan->await_held(1);
+  TwoClients::begin(first.request(Command::kCreate, body), "stat");
   ASSERT_EQ(rename(other, "h"), NtStatus::kSuccess);
   const uint64_t opens = plan->calls_of("open_stream");
   plan->let_go();
@@ -139,9 +107,7 @@ TEST_F(CreateRace, AStreamThatWentIsNoError) {
   auto body = RawClient::create_body("f:s");
   second.close_file(second.create(body));
   body.create_disposition = CreateDisposition::kOpenIf;
-  plan->hold_operation("stat");
-  first.send(first.request(Command::kCreate, body));
-  plan->await_held(1);
+  TwoClients::begin(first.request(Command::kCreate, body), "stat");
   plan->fail_call(1, ENOENT);
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
@@ -152,7 +118,7 @@ TEST_F(CreateRace, WhatIsJustMadeIsItsMakers) {
   auto body = RawClient::create_body("n");
   body.create_disposition = CreateDisposition::kOpen;
   body.create_options = wire::CreateOptions::kDeleteOnClose;
-  send(second.request(Command::kCreate, body), "open");
+  follow(second.request(Command::kCreate, body), "open");
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
   EXPECT_EQ(second.receive()->status(), NtStatus::kSharingViolation);
@@ -161,8 +127,8 @@ TEST_F(CreateRace, WhatIsJustMadeIsItsMakers) {
 TEST_F(CreateRace, WhatIsJustMadeIsNotReplaced) {
   const FileId other = second.create("g");
   begin_new();
-  send(set_info_request(second, other, wire::FileInfoClass::kRename, renaming("n", true)),
-       "lookup");
+  follow(set_info_request(second, other, wire::FileInfoClass::kRename, renaming("n", true)),
+         "lookup");
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
   EXPECT_EQ(second.receive()->status(), NtStatus::kAccessDenied);

@@ -2,11 +2,9 @@
 // 2.1.5.1.1 "Creation of a New File".
 #include <cerrno>
 
-#include "smb2/raw_client_testing.h"
-#include "vfs/fault/fault_volume.h"
+#include "smb2/two_clients_testing.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/smb2/read.h"
-#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
@@ -25,17 +23,7 @@ struct Asked {
 };
 std::ostream& operator<<(std::ostream& out, const Asked& asked) { return out << asked.what; }
 
-struct RefusedCreate : testing::TestWithParam<Asked> {
-  void SetUp() override {
-    ASSERT_TRUE(first.log_on());
-    ASSERT_TRUE(second.log_on());
-  }
-  void TearDown() override {
-    plan->let_go();
-    first.close();
-    second.close();
-  }
-
+struct RefusedCreate : TwoClients, testing::WithParamInterface<Asked> {
   wire::CreateRequest asked() const {
     auto body = RawClient::create_body(GetParam().name);
     body.create_disposition = CreateDisposition::kOpenIf;
@@ -49,9 +37,7 @@ struct RefusedCreate : testing::TestWithParam<Asked> {
   }
   // The first client's CREATE has made what it asks for, and waits before the rest.
   void begin() {
-    plan->hold_operation(GetParam().operation);
-    first.send(first.request(Command::kCreate, asked()));
-    plan->await_held(1);
+    TwoClients::begin(first.request(Command::kCreate, asked()), GetParam().operation);
   }
   // The other client makes the file "f" (or directory) meanwhile, and is done with it.
   void make() {
@@ -63,10 +49,7 @@ struct RefusedCreate : testing::TestWithParam<Asked> {
     const auto made = answer->as<wire::CreateResponse>();
     EXPECT_EQ(made.create_action, CreateAction::kCreated);
     if (GetParam().options == 0) {
-      ASSERT_EQ(second.status_of(second.request(
-                    Command::kWrite,
-                    wire::WriteRequest{.file_id = made.file_id, .data = as_bytes("theirs")})),
-                NtStatus::kSuccess);
+      ASSERT_EQ(write(second, made.file_id, "theirs"), NtStatus::kSuccess);
     }
     ASSERT_EQ(second.close_file(made.file_id), NtStatus::kSuccess);
   }
@@ -96,11 +79,6 @@ struct RefusedCreate : testing::TestWithParam<Asked> {
 
   // One EA "A" with the value "x".
   const Bytes eas{0, 0, 0, 0, 0, 1, 1, 0, 'A', 0, 'x'};
-  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
-  Engine engine{Engine::lenient(), system_clock(), 2,
-                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
-  RawClient first{engine};
-  RawClient second{engine, ClientGuid{{8}}};
 };
 
 TEST_P(RefusedCreate, LeavesNothing) {
@@ -150,35 +128,23 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& param) { return std::string(param.param.what); });
 
 // The stream of a file that is there.
-TEST(RefusedCreateOfStream, TakesNothingOfOthersAway) {
-  const auto plan = vfs::make_fault_plan();
-  Engine engine{Engine::lenient(), system_clock(), 2,
-                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
-  RawClient first{engine};
-  RawClient second{engine, ClientGuid{{8}}};
-  ASSERT_TRUE(first.log_on());
-  ASSERT_TRUE(second.log_on());
+using RefusedCreateOfStream = TwoClients;
+TEST_F(RefusedCreateOfStream, TakesNothingOfOthersAway) {
   second.close_file(second.create(RawClient::create_body("f")));
-  plan->hold_operation("allocate");
   auto body = RawClient::create_body("f:s");
   body.create_disposition = CreateDisposition::kOpenIf;
   body.contexts.allocation_size = 4096;
-  first.send(first.request(Command::kCreate, body));
-  plan->await_held(1);
+  begin(first.request(Command::kCreate, body), "allocate");
   second.close_file(second.create(RawClient::create_body("f:s")));
   plan->fail_operation("allocate", ENOSPC);
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kDiskFull);
   body.create_disposition = CreateDisposition::kOpen;
   EXPECT_EQ(second.status_of(second.request(Command::kCreate, body)), NtStatus::kSuccess);
-  first.close();
-  second.close();
 }
 
 // What filestate refuses, or what fails once the file has its name.
-struct RefusedLate : testing::Test {
-  void SetUp() override { ASSERT_TRUE(client.log_on()); }
-  void TearDown() override { client.close(); }
+struct RefusedLate : TwoClients {
   NtStatus status(const wire::CreateRequest& body) {
     return client.status_of(client.request(Command::kCreate, body));
   }
@@ -206,10 +172,7 @@ struct RefusedLate : testing::Test {
   }
 
   const Bytes eas{0, 0, 0, 0, 0, 1, 1, 0, 'A', 0, 'x'};
-  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
-  Engine engine{Engine::lenient(), system_clock(), 2,
-                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))};
-  RawClient client{engine};
+  RawClient& client = first;
 };
 
 TEST_F(RefusedLate, StreamBesideWhoDeletesTheFile) {
@@ -235,7 +198,7 @@ TEST_F(RefusedLate, NotOnTheDisk) {
   client.close_file(client.create("f"));
   for (const auto& body : written_through()) {
     plan->fail_operation("flush", EIO);
-    EXPECT_NE(status(body), NtStatus::kSuccess) << body.name;
+    EXPECT_EQ(status(body), NtStatus::kIoDeviceError) << body.name;
     plan->clear();
     EXPECT_EQ(status_of_open(body.name), NtStatus::kObjectNameNotFound) << body.name;
   }

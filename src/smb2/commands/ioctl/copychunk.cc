@@ -126,26 +126,34 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
        !request.open->has_access(Access::kFileReadData))) {
     co_return fail(NtStatus::kAccessDenied);
   }
-  BRAID_CO_CHECK(co_await prepare_copy(request, filestate::Operation::kWrite));
+  std::vector<filestate::IoRange> from, to;
+  for (const wire::SrvCopychunk& chunk : copy->chunks) {
+    from.push_back({chunk.source_offset, chunk.length});
+    to.push_back({chunk.target_offset, chunk.length});
+  }
+  if (const auto begun = co_await prepare_copy(request, filestate::Operation::kWrite, from, to);
+      !begun) {
+    if (begun.error().status() == NtStatus::kFileLockConflict) {
+      co_return answer_with({}, NtStatus::kFileLockConflict);
+    }
+    co_return std::unexpected(begun.error());
+  }
   FileServices& files = request.files;
   Open& target = *request.open;
 
   // One of a file's writers at a time, as for WRITE.
-  const auto turn = co_await files.writers.take(target.attributes.file_key, request.seat,
-                                                request.seat.owner().user);
+  const auto next_writer = [&] {
+    return files.writers.take(target.attributes.file_key, request.seat, request.seat.owner().user);
+  };
+  BRAID_CO_CHECK(co_await request.seat.turn());
+  auto turn = co_await next_writer();
   BRAID_CO_CHECK(request.seat.check_wanted());
-  for (const wire::SrvCopychunk& chunk : copy->chunks) {
-    if (const NtStatus conflict = check_locks(files, *source, target, chunk);
-        conflict != NtStatus::kSuccess) {
-      co_return answer_with({}, conflict);
-    }
-  }
   wire::SrvCopychunkResponse response;
   NtStatus status = NtStatus::kSuccess;
   uint64_t in_turn = 0;
   bool tried = false;
   for (const wire::SrvCopychunk& chunk : copy->chunks) {
-    // Others may have locked it between two turns.
+    // Others may have locked it since.
     status = check_locks(files, *source, target, chunk);
     if (status != NtStatus::kSuccess) break;
     uint64_t copied = 0;
@@ -161,10 +169,12 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
     in_turn += copied;
     if (in_turn < kBytesPerTurn) continue;
     in_turn = 0;
+    turn.end();
     if (const auto go_on = co_await request.seat.next_turn(); !go_on) {
       status = to_status(go_on.error());
       break;
     }
+    turn = co_await next_writer();
   }
   // Within one file some of what is not counted may be written.
   const bool within_one = source->attributes.file_key == target.attributes.file_key;
@@ -172,12 +182,14 @@ Task<Result<IoctlAnswer>> ioctl_copychunk(Request& request, const wire::IoctlReq
   co_return answer_with(response, status);
 }
 
-Task<Result<void>> prepare_copy(Request& request, filestate::Operation operation) {
+Task<Result<void>> prepare_copy(Request& request, filestate::Operation operation,
+                                std::span<const filestate::IoRange> from,
+                                std::span<const filestate::IoRange> to) {
   std::swap(request.open, request.source);
-  const auto prepared = co_await prepare_operation(request, filestate::Operation::kRead);
+  const auto prepared = co_await begin_io(request, filestate::Operation::kRead, from);
   std::swap(request.open, request.source);
   BRAID_CO_CHECK(prepared);
-  co_return co_await prepare_operation(request, operation);
+  co_return co_await begin_io(request, operation, to);
 }
 
 }  // namespace braid::smb2

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "smb2/commands/commands.h"
+#include "smb2/commands/given.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/common/error_status.h"
 #include "smb2/connections/compound.h"
@@ -17,79 +18,66 @@ namespace {
 
 using wire::Fsctl;
 
-// What an FSCTL works on, and so what is found and checked before its handler runs.
-enum class Needs : uint8_t {
-  kNothing,
-  kOpen,
-  kFile,      // an open that is not of a pipe
-  kWritable,  // the same, on a share where something may be changed
-};
-
+// [MS-SMB2] 3.3.5.2.10 fails every IOCTL that comes late or twice; here it is those that change
+// something, as one that only reads does no harm in any order.
 struct Row {
   Fsctl code;
-  Needs needs;
+  Conduct conduct;
   IoctlHandler handler;
-  IoctlSource source = nullptr;
+  Given<IoctlSource> source;
 };
+constexpr IoctlSource kNoSource = nullptr;
 
+// clang-format off
 constexpr Row kRows[] = {
-    {Fsctl::kValidateNegotiateInfo, Needs::kNothing, ioctl_validate_negotiate_info},
-    {Fsctl::kPipeTransceive, Needs::kOpen, ioctl_pipe_transceive},
-    {Fsctl::kPipePeek, Needs::kOpen, ioctl_pipe_peek},
-    {Fsctl::kPipeWait, Needs::kNothing, ioctl_pipe_wait},
-    {Fsctl::kDfsGetReferrals, Needs::kNothing, ioctl_dfs_get_referrals},
-    {Fsctl::kDfsGetReferralsEx, Needs::kNothing, ioctl_dfs_get_referrals},
-    {Fsctl::kQueryNetworkInterfaceInfo, Needs::kNothing, ioctl_query_network_interface_info},
-    {Fsctl::kCreateOrGetObjectId, Needs::kFile, ioctl_get_object_id},
-    {Fsctl::kGetObjectId, Needs::kFile, ioctl_get_object_id},
-    {Fsctl::kSetObjectId, Needs::kWritable, ioctl_set_object_id},
-    {Fsctl::kSetObjectIdExtended, Needs::kWritable, ioctl_set_object_id},
-    {Fsctl::kDeleteObjectId, Needs::kWritable, ioctl_set_object_id},
-    {Fsctl::kSrvRequestResumeKey, Needs::kFile, ioctl_request_resume_key},
-    {Fsctl::kSrvCopychunk, Needs::kWritable, ioctl_copychunk, copychunk_source},
-    {Fsctl::kSrvCopychunkWrite, Needs::kWritable, ioctl_copychunk, copychunk_source},
-    {Fsctl::kSetSparse, Needs::kWritable, ioctl_set_sparse},
-    {Fsctl::kSetZeroData, Needs::kWritable, ioctl_set_zero_data},
-    {Fsctl::kQueryAllocatedRanges, Needs::kFile, ioctl_query_allocated_ranges},
-    {Fsctl::kFileLevelTrim, Needs::kWritable, ioctl_file_level_trim},
-    {Fsctl::kDuplicateExtentsToFile, Needs::kWritable, ioctl_duplicate_extents,
-     duplicate_extents_source},
-    {Fsctl::kDuplicateExtentsToFileEx, Needs::kWritable, ioctl_duplicate_extents,
-     duplicate_extents_source},
-    {Fsctl::kGetCompression, Needs::kFile, ioctl_get_compression},
-    {Fsctl::kSetCompression, Needs::kWritable, ioctl_set_compression},
-    {Fsctl::kGetReparsePoint, Needs::kFile, ioctl_get_reparse_point},
-    {Fsctl::kSetReparsePoint, Needs::kWritable, ioctl_set_reparse_point},
-    {Fsctl::kLmrRequestResiliency, Needs::kFile, ioctl_request_resiliency},
-    {Fsctl::kDeleteReparsePoint, Needs::kWritable, ioctl_delete_reparse_point},
-    {Fsctl::kOffloadRead, Needs::kFile, ioctl_offload_read},
-    {Fsctl::kOffloadWrite, Needs::kWritable, ioctl_offload_write, offload_write_source},
-    {Fsctl::kGetIntegrityInformation, Needs::kFile, ioctl_get_integrity},
-    {Fsctl::kSetIntegrityInformation, Needs::kWritable, ioctl_set_integrity},
-    {Fsctl::kQueryFileRegions, Needs::kFile, ioctl_query_file_regions},
-    {Fsctl::kGetNtfsVolumeData, Needs::kFile, ioctl_get_ntfs_volume_data},
-    {Fsctl::kReadFileUsnData, Needs::kFile, ioctl_read_file_usn_data},
-    {Fsctl::kRefsStreamSnapshotManagement, Needs::kFile, ioctl_refs_stream_snapshot},
-    {Fsctl::kSrvEnumerateSnapshots, Needs::kFile, ioctl_enumerate_snapshots},
+  {Fsctl::kValidateNegotiateInfo,        {Target::kNone,       Changes::kNothing, Waits::kNever},         ioctl_validate_negotiate_info,      kNoSource},
+  {Fsctl::kPipeTransceive,               {Target::kFileOrPipe, Changes::kOpen,    Waits::kForEverOnPipe}, ioctl_pipe_transceive,              kNoSource},
+  {Fsctl::kPipePeek,                     {Target::kFileOrPipe, Changes::kNothing, Waits::kNever},         ioctl_pipe_peek,                    kNoSource},
+  {Fsctl::kPipeWait,                     {Target::kNone,       Changes::kNothing, Waits::kNever},         ioctl_pipe_wait,                    kNoSource},
+  {Fsctl::kDfsGetReferrals,              {Target::kNone,       Changes::kNothing, Waits::kNever},         ioctl_dfs_get_referrals,            kNoSource},
+  {Fsctl::kDfsGetReferralsEx,            {Target::kNone,       Changes::kNothing, Waits::kNever},         ioctl_dfs_get_referrals,            kNoSource},
+  {Fsctl::kQueryNetworkInterfaceInfo,    {Target::kNone,       Changes::kNothing, Waits::kNever},         ioctl_query_network_interface_info, kNoSource},
+  {Fsctl::kCreateOrGetObjectId,          {Target::kFileOnly,   Changes::kOpen,    Waits::kNever},         ioctl_get_object_id,                kNoSource},
+  {Fsctl::kGetObjectId,                  {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_get_object_id,                kNoSource},
+  {Fsctl::kSetObjectId,                  {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_set_object_id,                kNoSource},
+  {Fsctl::kSetObjectIdExtended,          {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_set_object_id,                kNoSource},
+  {Fsctl::kDeleteObjectId,               {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_set_object_id,                kNoSource},
+  {Fsctl::kSrvRequestResumeKey,          {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_request_resume_key,           kNoSource},
+  {Fsctl::kSrvCopychunk,                 {Target::kFileOnly,   Changes::kFile,    Waits::kBounded},       ioctl_copychunk,                    copychunk_source},
+  {Fsctl::kSrvCopychunkWrite,            {Target::kFileOnly,   Changes::kFile,    Waits::kBounded},       ioctl_copychunk,                    copychunk_source},
+  {Fsctl::kSetSparse,                    {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_set_sparse,                   kNoSource},
+  {Fsctl::kSetZeroData,                  {Target::kFileOnly,   Changes::kFile,    Waits::kBounded},       ioctl_set_zero_data,                kNoSource},
+  {Fsctl::kQueryAllocatedRanges,         {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_query_allocated_ranges,       kNoSource},
+  {Fsctl::kFileLevelTrim,                {Target::kFileOnly,   Changes::kFile,    Waits::kBounded},       ioctl_file_level_trim,              kNoSource},
+  {Fsctl::kDuplicateExtentsToFile,       {Target::kFileOnly,   Changes::kFile,    Waits::kBounded},       ioctl_duplicate_extents,            duplicate_extents_source},
+  {Fsctl::kDuplicateExtentsToFileEx,     {Target::kFileOnly,   Changes::kFile,    Waits::kBounded},       ioctl_duplicate_extents,            duplicate_extents_source},
+  {Fsctl::kGetCompression,               {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_get_compression,              kNoSource},
+  {Fsctl::kSetCompression,               {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_set_compression,              kNoSource},
+  {Fsctl::kGetReparsePoint,              {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_get_reparse_point,            kNoSource},
+  {Fsctl::kSetReparsePoint,              {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_set_reparse_point,            kNoSource},
+  {Fsctl::kLmrRequestResiliency,         {Target::kFileOnly,   Changes::kOpen,    Waits::kNever},         ioctl_request_resiliency,           kNoSource},
+  {Fsctl::kDeleteReparsePoint,           {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_delete_reparse_point,         kNoSource},
+  {Fsctl::kOffloadRead,                  {Target::kFileOnly,   Changes::kNothing, Waits::kBounded},       ioctl_offload_read,                 kNoSource},
+  {Fsctl::kOffloadWrite,                 {Target::kFileOnly,   Changes::kFile,    Waits::kBounded},       ioctl_offload_write,                offload_write_source},
+  {Fsctl::kGetIntegrityInformation,      {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_get_integrity,                kNoSource},
+  {Fsctl::kSetIntegrityInformation,      {Target::kFileOnly,   Changes::kFile,    Waits::kNever},         ioctl_set_integrity,                kNoSource},
+  {Fsctl::kQueryFileRegions,             {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_query_file_regions,           kNoSource},
+  {Fsctl::kGetNtfsVolumeData,            {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_get_ntfs_volume_data,         kNoSource},
+  {Fsctl::kReadFileUsnData,              {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_read_file_usn_data,           kNoSource},
+  {Fsctl::kRefsStreamSnapshotManagement, {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_refs_stream_snapshot,         kNoSource},
+  {Fsctl::kSrvEnumerateSnapshots,        {Target::kFileOnly,   Changes::kNothing, Waits::kNever},         ioctl_enumerate_snapshots,          kNoSource},
 };
 
 constexpr Row kTestRows[] = {
-    {Fsctl::kTestPadIoctlResponse, Needs::kNothing, ioctl_test_pad_response},
-    {Fsctl::kTestPadReadResponses, Needs::kNothing, ioctl_test_pad_reads},
-    {Fsctl::kTestSleep, Needs::kFile, ioctl_test_sleep},
+  {Fsctl::kTestPadIoctlResponse,         {Target::kNone,       Changes::kNothing, Waits::kNever},         ioctl_test_pad_response,            kNoSource},
+  {Fsctl::kTestPadReadResponses,         {Target::kNone,       Changes::kNothing, Waits::kNever},         ioctl_test_pad_reads,               kNoSource},
+  {Fsctl::kTestSleep,                    {Target::kFileOnly,   Changes::kNothing, Waits::kBounded},       ioctl_test_sleep,                   kNoSource},
 };
+// clang-format on
 
 const Row* find_row(std::span<const Row> rows, Fsctl code) {
   const auto found = std::ranges::find(rows, code, &Row::code);
   return found == rows.end() ? nullptr : &*found;
-}
-
-// Whether it may not be done twice or late. [MS-SMB2] 3.3.5.2.10 fails every IOCTL; one that only
-// reads does no harm in any order.
-bool changes_something(const Row& row) {
-  return row.needs == Needs::kWritable || row.code == Fsctl::kPipeTransceive ||
-         row.code == Fsctl::kCreateOrGetObjectId ||
-         row.code == Fsctl::kLmrRequestResiliency;  // the open itself
 }
 
 struct Asked {
@@ -121,9 +109,9 @@ Result<NamedOpens> ioctl_opens(const Request& request) {
   const auto& [ioctl, row] = asked;
   const bool names_open = ioctl.file_id != FileId::all_ones() || request.header.is_related();
   NamedOpens named;
-  if (row ? row->needs != Needs::kNothing : names_open) named.open = ioctl.file_id;
-  if (row && row->source) named.source = row->source(ioctl);
-  named.changes = row && changes_something(*row);
+  if (row ? row->conduct.target != Target::kNone : names_open) named.open = ioctl.file_id;
+  if (row && row->source.value) named.source = row->source.value(ioctl);
+  if (row) named.conduct = &row->conduct;
   return named;
 }
 
@@ -135,14 +123,10 @@ Task<Result<Reply>> handle_ioctl(Request& request) {
     co_return fail(request.tree_connect->is_pipe() ? NtStatus::kFsDriverRequired
                                                    : NtStatus::kInvalidDeviceRequest);
   }
-  if (row->needs >= Needs::kFile && request.open->is_pipe()) {
-    co_return fail(NtStatus::kInvalidDeviceRequest);
-  }
-  if (row->needs == Needs::kWritable && request.tree_connect->share->read_only) {
-    co_return fail(NtStatus::kMediaWriteProtected);
-  }
+  BRAID_CO_CHECK(request.check_may_change(row->conduct.changes));
   BRAID_CO_TRY(auto answer, co_await row->handler(request, ioctl));
-  if (row->needs == Needs::kWritable && request.open && answer.status == NtStatus::kSuccess) {
+  if (row->conduct.changes == Changes::kFile && request.open &&
+      answer.status == NtStatus::kSuccess) {
     // Whatever it has changed, and however many bytes of it the answer tells of.
     if (const auto done = write_through(*request.open, vfs::Durability::kDataAndMetadata); !done) {
       co_return std::unexpected(done.error());

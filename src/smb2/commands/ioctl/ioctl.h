@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "base/bytes.h"
 #include "filestate/types.h"
@@ -65,8 +66,11 @@ std::optional<FileId> duplicate_extents_source(const wire::IoctlRequest&);
 std::optional<FileId> offload_write_source(const wire::IoctlRequest&);
 
 // Reads from request.source beside writing to request.open need the caching of both settled: kRead
-// for the one, `operation` for the other. Holds neither while it waits for a client, and only then;
+// for the one, `operation` for the other; and look for locks of others on what is read and written,
+// as far as it is known yet. Holds neither while it waits for a client, and only then;
 // STATUS_FILE_CLOSED when one was closed meanwhile.
-Task<Result<void>> prepare_copy(Request& request, filestate::Operation operation);
+Task<Result<void>> prepare_copy(Request& request, filestate::Operation operation,
+                                std::span<const filestate::IoRange> from = {},
+                                std::span<const filestate::IoRange> to = {});
 
 }  // namespace braid::smb2

@@ -26,11 +26,10 @@ Result<void> check_locks(Request& request, const vfs::Range& range) {
   return conflict == NtStatus::kSuccess ? Result<void>{} : fail(conflict);
 }
 
-// Zeroes a range whose oplocks were settled, unless it is locked, or as far as it was until
-// somebody locked it meanwhile. `size`: of the file, which does not grow.
+// Zeroes a range that begin_io() let begin, as far as it was until somebody locked it meanwhile.
+// `size`: of the file, which does not grow.
 Task<Result<void>> zero(Request& request, vfs::Range range, uint64_t size) {
   if (range.length == 0) co_return Result<void>{};
-  BRAID_CO_CHECK(check_locks(request, range));
   FileServices& files = request.files;
   Open& open = *request.open;
   range.length = range.offset < size ? std::min(range.length, size - range.offset) : 0;
@@ -104,9 +103,11 @@ Task<Result<IoctlAnswer>> ioctl_set_zero_data(Request& request, const wire::Ioct
     co_return fail(NtStatus::kInvalidParameter);
   }
   if (!request.open->has_access(Access::kFileWriteData)) co_return fail(NtStatus::kAccessDenied);
-  BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kZeroData));
   const auto offset = static_cast<uint64_t>(zeros.file_offset);
   const auto end = static_cast<uint64_t>(zeros.beyond_final_zero);
+  const filestate::IoRange range{offset, end - offset};
+  BRAID_CO_CHECK(co_await begin_io(request, filestate::Operation::kZeroData,
+                                   {&range, range.length == 0 ? 0u : 1u}));
   BRAID_CO_TRY(const auto attributes, request.open->file->stat());
   BRAID_CO_CHECK(co_await zero(request, {offset, end - offset}, attributes.size));
   co_return IoctlAnswer{};

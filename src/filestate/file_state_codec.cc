@@ -1,8 +1,8 @@
-// BasicFileState as bytes, for records that several workers share. Included by file_state_inl.h
-// only.
-#pragma once
-
+// FileState as bytes, for records that several workers share.
 #include <algorithm>
+#include <memory>
+#include <utility>
+#include <variant>
 
 #include "filestate/file_state.h"
 
@@ -12,8 +12,7 @@ namespace braid::filestate {
 // changes it touches the part; file_node_test.cc finds what is forgotten. The format is that of one
 // version of the program: records live in memory, and all workers are of the same build.
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::encode_head(wire::Writer& w) const {
+void FileState::encode_head(wire::Writer& w) const {
   w.u64(last_break_serial_);
   w.u8(delete_pending_);
   if (key_.stream == 0) return;
@@ -21,8 +20,7 @@ void BasicFileState<kDefect>::encode_head(wire::Writer& w) const {
   encode_deleters(deleters_, w);
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::decode_head(wire::Reader& r) {
+void FileState::decode_head(wire::Reader& r) {
   last_break_serial_ = r.u64();
   delete_pending_ = r.u8() != 0;
   if (key_.stream == 0) return;
@@ -31,8 +29,7 @@ void BasicFileState<kDefect>::decode_head(wire::Reader& r) {
   deleters_ = decode_deleters(r);
 }
 
-template <Defect kDefect>
-Account BasicFileState<kDefect>::encode_part(const Part& part, wire::Writer& w) const {
+Account FileState::encode_part(const Part& part, wire::Writer& w) const {
   if (const Lease* const lease = part.as<Lease>()) {
     encode_lease(*lease, w);
     return lease->account;
@@ -56,8 +53,7 @@ Account BasicFileState<kDefect>::encode_part(const Part& part, wire::Writer& w) 
   return locks_.encode_part(std::get<LockWait>(part.thing), w);
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::encode_holder(const Holder& holder, wire::Writer& w) {
+void FileState::encode_holder(const Holder& holder, wire::Writer& w) {
   w.value(holder.state);
   w.u8(static_cast<uint8_t>(holder.breaking | holder.exclusive_break << 1));
   w.value(holder.break_to);
@@ -65,8 +61,7 @@ void BasicFileState<kDefect>::encode_holder(const Holder& holder, wire::Writer& 
   w.u64(holder.break_serial);
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::decode_holder(Holder& holder, wire::Reader& r) {
+void FileState::decode_holder(Holder& holder, wire::Reader& r) {
   const auto caching = [&] {
     const uint8_t bits = r.u8();
     r.expect(bits <= static_cast<uint8_t>(Caching::kReadWriteHandle));
@@ -81,8 +76,7 @@ void BasicFileState<kDefect>::decode_holder(Holder& holder, wire::Reader& r) {
   holder.break_serial = r.u64();
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::encode_lease(const Lease& lease, wire::Writer& w) {
+void FileState::encode_lease(const Lease& lease, wire::Writer& w) {
   w.id128(lease.id.client);
   w.id128(lease.id.key);
   w.u64(lease.id.user.value);
@@ -95,13 +89,12 @@ void BasicFileState<kDefect>::encode_lease(const Lease& lease, wire::Writer& w) 
   w.value(lease.account);
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::put_lease(uint32_t number, wire::Reader& r) {
+void FileState::put_lease(uint32_t number, wire::Reader& r) {
   LeaseId id;
   id.client = r.id128<ClientGuid>();
   id.key = r.id128<LeaseKey>();
   id.user = {r.u64()};
-  Lease* lease = parts_->at(number).template as<Lease>();
+  Lease* lease = parts_->at(number).as<Lease>();
   if (!lease) {
     r.expect(leases_.find(id) == nullptr);
     if (!r.ok()) return;
@@ -124,8 +117,7 @@ void BasicFileState<kDefect>::put_lease(uint32_t number, wire::Reader& r) {
   if (any(lease->holder.state)) list(lease->holder);
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& w) {
+void FileState::encode_open(const OpenRecord& open, wire::Writer& w) {
   w.u64(open.token.value);
   w.u64(open.persistent_id);
   w.id128(open.client);
@@ -155,8 +147,7 @@ void BasicFileState<kDefect>::encode_open(const OpenRecord& open, wire::Writer& 
   }
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
+void FileState::put_open(uint32_t number, wire::Reader& r) {
   auto open = std::make_unique<OpenRecord>();
   open->part = number;
   open->token = {r.u64()};
@@ -207,8 +198,7 @@ void BasicFileState<kDefect>::put_open(uint32_t number, wire::Reader& r) {
   parts_->put(number, &added, key_.stream, added.token);
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::encode_waiter(const Waiter& waiter, wire::Writer& w) {
+void FileState::encode_waiter(const Waiter& waiter, wire::Writer& w) {
   w.u64(waiter.token.value);
   w.value(waiter.kind);
   w.value(waiter.account);
@@ -226,8 +216,7 @@ void BasicFileState<kDefect>::encode_waiter(const Waiter& waiter, wire::Writer& 
   w.u16(lock.sequence->channel_sequence);
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::put_waiter(uint32_t number, wire::Reader& r) {
+void FileState::put_waiter(uint32_t number, wire::Reader& r) {
   auto made = std::make_unique<Waiter>();
   Waiter& waiter = *made;
   waiter.token = {r.u64()};
@@ -256,8 +245,7 @@ void BasicFileState<kDefect>::put_waiter(uint32_t number, wire::Reader& r) {
   parts_->put(number, &waiter, key_.stream, waiter.token);
 }
 
-template <Defect kDefect>
-bool BasicFileState<kDefect>::take_out(uint32_t number) {
+bool FileState::take_out(uint32_t number) {
   const Part& part = parts_->at(number);
   if (OpenRecord* const open = part.as<OpenRecord>()) {
     unlist(open->holder);
@@ -278,48 +266,10 @@ bool BasicFileState<kDefect>::take_out(uint32_t number) {
   return true;
 }
 
-template <Defect kDefect>
-void BasicFileState<kDefect>::remove_parts() {
+void FileState::remove_parts() {
   if (!parts_) return;
   take_waiters([](const Waiter&) { return true; });
   if (head_part_ != kNoPart) parts_->remove(std::exchange(head_part_, kNoPart));
-}
-
-template <Defect kDefect>
-void BasicFileState<kDefect>::drop(const TokenTest& is_gone, Outcome& out,
-                                   std::vector<CloseResult>* left_to_delete) {
-  // Waits first: what ends below must not wake the dead.
-  take_waiters([&](const Waiter& waiter) { return is_gone(waiter.token); });
-  std::vector<OpenToken> gone;
-  for (const auto& open : opens_) {
-    if (is_gone(open->token)) gone.push_back(open->token);
-  }
-  for (const OpenToken token : gone) {
-    OpenRecord& open = *opens_.find(token);
-    if (locks_.has_waiting()) locks_.drop_waiting(token);
-    CloseResult left = remove(open, out);
-    // Nobody said with whose rights.
-    const bool is_nobodys = (left.delete_stream && left.stream_deleters.empty()) ||
-                            ((left.delete_link || left.unlink) && left.link_deleters.empty());
-    if (left_to_delete && !is_nobodys && (left.deletes() || left.unlink)) {
-      left_to_delete->push_back(std::move(left));
-    } else if (left.delete_link) {
-      links_->remove(*links_->find(left.path ? *left.path : ""));
-    }
-  }
-}
-
-template <Defect kDefect>
-bool BasicFileState<kDefect>::has_any(const TokenTest& is) const {
-  return std::ranges::any_of(opens_, [&](const auto& open) { return is(open->token); }) ||
-         std::ranges::any_of(waiters_, [&](const auto& waiter) { return is(waiter->token); });
-}
-
-template <Defect kDefect>
-std::vector<LeaseId> BasicFileState<kDefect>::lease_ids() const {
-  std::vector<LeaseId> ids;
-  for (const auto& lease : leases_) ids.push_back(lease->id);
-  return ids;
 }
 
 }  // namespace braid::filestate

@@ -1,4 +1,4 @@
-// The model's rules; see naive_model_testing.h. Compiled into the tests only.
+// The model's rules; see naive_model_testing.h.
 #include "filestate/naive_model_testing.h"
 
 namespace braid::filestate {

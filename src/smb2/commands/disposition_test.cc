@@ -1,9 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "smb2/raw_client_testing.h"
-#include "wire/fscc/info_class.h"
-#include "wire/fscc/set_information.h"
-#include "wire/smb2/set_info.h"
+#include "smb2/commands/file_requests_testing.h"
 
 namespace braid::smb2 {
 namespace {

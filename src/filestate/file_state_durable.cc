@@ -1,0 +1,115 @@
+// FileState: opens that outlive their connection, and those that make way for others.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "filestate/file_state.h"
+
+namespace braid::filestate {
+
+// [MS-SMB2] 3.3.5.9.6 and 3.3.5.9.10: durable only with a batch oplock or handle caching.
+bool FileState::set_durability(OpenToken token, Durability durability) {
+  OpenRecord* open = opens_.find(token);
+  if (!open) return false;
+  if (durability == Durability::kDurable && !has(caching_of(token), Caching::kHandle)) return false;
+  open->durability = durability;
+  touch(*open);
+  return true;
+}
+
+// [MS-SMB2] 3.3.7.1 "Handling Loss of a Connection": kept if persistent or resilient, or durable
+// with its batch oplock or handle caching lease still held.
+bool FileState::disconnect(OpenToken token, Outcome& out) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || open->disconnected || open->durability == Durability::kNone) return false;
+  const Holder& holder = open->lease ? open->lease->holder : open->holder;
+  if (open->durability == Durability::kDurable &&
+      (holder.breaking || !has(holder.state, Caching::kHandle))) {
+    return false;
+  }
+  drop_waiting(*open, out);
+  open->disconnected = true;
+  touch(*open);
+  list_disconnected(*open);
+  if (open->lease) open->lease->connected_opens--;
+  return true;
+}
+
+bool FileState::reconnect(OpenToken token, SessionId session) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || !open->disconnected) return false;
+  open->disconnected = false;
+  open->session = session;
+  touch(*open);
+  if (open->lock_sequences) open->lock_sequences->forget_channels();
+  unlist_disconnected(*open);
+  if (open->lease) open->lease->connected_opens++;
+  return true;
+}
+
+bool FileState::take_over(OpenToken token, OpenToken as, SessionId session) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || !open->disconnected || open->lease) return false;
+  if (!locks_.empty()) locks_.change_owner(token, as);
+  if (parts_) parts_->remove(open->part);
+  auto record = opens_.take(*open);
+  record->token = as;
+  OpenRecord& taken = opens_.insert(std::move(record));
+  if (parts_) taken.part = parts_->add(&taken, key_.stream, as);
+  return reconnect(as, session);
+}
+
+void FileState::list_disconnected(OpenRecord& open) {
+  open.disconnected_slot = disconnected_.size();
+  disconnected_.push_back(&open);
+}
+
+void FileState::unlist_disconnected(OpenRecord& open) {
+  disconnected_[open.disconnected_slot] = disconnected_.back();
+  disconnected_[open.disconnected_slot]->disconnected_slot = open.disconnected_slot;
+  disconnected_.pop_back();
+}
+
+// 3.3.2.4 keeps resilient opens against newcomers: those meet a sharing violation, or a break that
+// nobody is there to answer.
+bool FileState::purge_sharers(const OpenRequest& request, Outcome& out) {
+  std::vector<OpenToken> in_the_way;
+  for (const OpenRecord* const open : disconnected_) {
+    if (open->durability == Durability::kResilient) continue;
+    ShareModes alone;
+    alone.add(open->access, open->share);
+    const uint32_t wanted = request.granted_access | request.needed_access;
+    if (!alone.conflicts(wanted, request.share_access)) continue;
+    if (open->durability == Durability::kPersistent) return false;
+    in_the_way.push_back(open->token);
+  }
+  purge(std::move(in_the_way), out);
+  return true;
+}
+
+// A break that nobody is there to receive: [MS-SMB2] 3.3.4.6 and 3.3.4.7 close the open.
+bool FileState::purge_holders(const Demand& demand, const Actor& actor, Outcome& out) {
+  if (disconnected_.empty()) return true;
+  std::vector<OpenToken> in_the_way;
+  for (const OpenRecord* const open : disconnected_) {
+    if (open->durability == Durability::kResilient) continue;
+    const Holder& holder = open->lease ? open->lease->holder : open->holder;
+    const Caching trigger = open->lease ? demand.from_leases : demand.oplocks_with;
+    if (open->lease && open->lease->connected_opens != 0) continue;
+    if (!any(holder.state & trigger) || spares(holder, demand, actor)) continue;
+    if (open->durability == Durability::kPersistent) return false;
+    in_the_way.push_back(open->token);
+  }
+  purge(std::move(in_the_way), out);
+  return true;
+}
+
+void FileState::purge(std::vector<OpenToken> tokens, Outcome& out) {
+  std::ranges::sort(tokens);  // the oldest first, whatever the order of the set
+  for (const OpenToken token : tokens) {
+    CloseResult left = remove(*opens_.find(token), out);
+    out.purged.push_back({{key_, token}, std::move(left)});
+  }
+}
+
+}  // namespace braid::filestate
