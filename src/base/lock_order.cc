@@ -10,9 +10,9 @@ namespace braid {
 namespace {
 
 constexpr std::array kNames{
-    "kPipe",      "kFiles",        "kRecord",   "kLeaseKeys",      "kArena",
-    "kWatches",   "kLocalChanges", "kMetadata", "kSharedMetadata", "kNamePiece",
-    "kNameIndex", "kLast",         "kLog",      "kBuffers"};
+    "kPipe",      "kFiles",     "kRecord",       "kLeaseKeys", "kArena",
+    "kWatches",   "kCreates",   "kLocalChanges", "kMetadata",  "kSharedMetadata",
+    "kNamePiece", "kNameIndex", "kLast",         "kLog",       "kBuffers"};
 static_assert(kNames.size() == static_cast<size_t>(LockRank::kBuffers) + 1);
 
 // In the order in which they were taken, which is that of the ranks.
