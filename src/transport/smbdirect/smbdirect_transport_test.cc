@@ -30,8 +30,9 @@ struct SmbDirectEnds {
   explicit SmbDirectEnds(Reactor& reactor, TestLink link = {}, TransportOptions options = {}) {
     auto [first, second] = TestQueuePair::make(link);
     card = first.get();
-    client = make_smbdirect_transport(reactor, std::move(first), Role::kActive, options);
+    // Who accepts has a receive before there is a connection.
     server = make_smbdirect_transport(reactor, std::move(second), Role::kPassive, options);
+    client = make_smbdirect_transport(reactor, std::move(first), Role::kActive, options);
   }
   TestQueuePair* card;
   TransportPtr client;
@@ -117,6 +118,15 @@ TEST(SmbDirectTransport, ManyTransfersAndMessagesShareASmallQueue) {
   Reactor reactor;
   SmbDirectEnds ends(reactor, {.seed = 3, .requests_max = 8});
   run(reactor, many_pulls(ends));
+}
+
+TEST(SmbDirectTransport, APacketNeverMeetsACardWithoutAReceive) {
+  for (uint64_t seed = 1; seed < 5; ++seed) {
+    Reactor reactor;
+    SmbDirectEnds ends(reactor, {.seed = seed, .waits_for_receives = false},
+                       {.settings = {.receive_credit_max = 2}});
+    run(reactor, many_pulls(ends));
+  }
 }
 
 enum class Wrong { kNoKey, kUnregistered, kAccess, kBeyond, kBelow };
