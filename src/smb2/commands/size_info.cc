@@ -22,7 +22,6 @@ Task<Result<void>> set_size(Request& request, SizeKind kind, uint64_t size) {
   BRAID_CO_CHECK(co_await prepare_operation(request, filestate::Operation::kSetSize));
   Open& open = *request.open;
   // Between a look at the size and the change that follows from it nobody writes.
-  request.may_take_long();
   auto turn = co_await request.files.writers.take(open.attributes.file_key, request.seat,
                                                   request.seat.owner().user);
   BRAID_CO_CHECK(request.seat.check_wanted());
