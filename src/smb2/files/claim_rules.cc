@@ -11,12 +11,11 @@ namespace braid::smb2 {
 namespace {
 
 using filestate::Durability;
-using Open = OpenTable::Look::Waiting;
-using Why = ClaimQuestion::Why;
+using WaitingOpen = OpenTable::Look::Waiting;
 
 // Whether the request names the file by the name the lease has it under. A name that cannot be
 // parsed is another one: path names are not validated here.
-bool names_file_of_lease(FileServices& files, const ClaimQuestion& asked, const Open& open) {
+bool names_file_of_lease(FileServices& files, const ClaimQuestion& asked, const WaitingOpen& open) {
   const auto name = vfs::parse_path(asked.name);
   if (!name || !vfs::equal_folded(name->stream, open.stream_name)) return false;
   const auto known = files.file_table.path_of(open.ref());
@@ -25,11 +24,12 @@ bool names_file_of_lease(FileServices& files, const ClaimQuestion& asked, const 
 }
 
 // What both sections answer with STATUS_OBJECT_NAME_NOT_FOUND.
-bool is_found(const ClaimQuestion& asked, const Open& open, const filestate::OpenDecision& grant) {
+bool is_found(const ClaimQuestion& asked, const WaitingOpen& open,
+              const filestate::OpenDecision& grant) {
   const auto& held = grant.lease;
   if (held && open.client_guid != asked.client) return false;
   const DurableTerms& terms = open.changes.durable_terms;
-  if (asked.why == Why::kReconnectV2) {
+  if (asked.why == ClaimQuestion::Why::kReconnectV2) {
     // One that was promised by DHnQ has none.
     if (open.names.create_guid.value_or(CreateGuid{}) != asked.create_guid) return false;
     if (terms.durability == Durability::kPersistent && !asked.persistent) return false;
@@ -41,7 +41,7 @@ bool is_found(const ClaimQuestion& asked, const Open& open, const filestate::Ope
   return grant.oplock == filestate::OplockLevel::kBatch;
 }
 
-NtStatus judge_reconnect(FileServices& files, const ClaimQuestion& asked, const Open& open,
+NtStatus judge_reconnect(FileServices& files, const ClaimQuestion& asked, const WaitingOpen& open,
                          const filestate::OpenDecision& grant) {
   if (!is_found(asked, open, grant)) return NtStatus::kObjectNameNotFound;
   const bool deletes_on_close =
@@ -59,7 +59,7 @@ NtStatus judge_reconnect(FileServices& files, const ClaimQuestion& asked, const 
 }
 
 // Asked for as it was.
-NtStatus judge_replay(const ClaimQuestion& asked, const Open& open,
+NtStatus judge_replay(const ClaimQuestion& asked, const WaitingOpen& open,
                       const filestate::OpenDecision& grant) {
   if (open.client_guid != asked.client || open.names.create_guid != asked.create_guid ||
       open.user != asked.user_id || !open.changes.is_replay_eligible) {
@@ -75,10 +75,10 @@ NtStatus judge_replay(const ClaimQuestion& asked, const Open& open,
 
 }  // namespace
 
-NtStatus judge_claim(FileServices& files, const ClaimQuestion& asked, const Open& open) {
+NtStatus judge_claim(FileServices& files, const ClaimQuestion& asked, const WaitingOpen& open) {
   const filestate::OpenDecision grant = files.file_table.grant_of(open.ref());
-  return asked.why == Why::kReplay ? judge_replay(asked, open, grant)
-                                   : judge_reconnect(files, asked, open, grant);
+  return asked.why == ClaimQuestion::Why::kReplay ? judge_replay(asked, open, grant)
+                                                  : judge_reconnect(files, asked, open, grant);
 }
 
 void ClaimQuestion::encode(wire::Writer& w) const {
@@ -97,8 +97,8 @@ void ClaimQuestion::encode(wire::Writer& w) const {
 Result<ClaimQuestion> ClaimQuestion::decode(wire::Reader& r) {
   ClaimQuestion question;
   question.persistent_id = r.u64();
-  question.why = r.as<Why>();
-  r.expect(question.why <= Why::kReplay);
+  question.why = r.as<ClaimQuestion::Why>();
+  r.expect(question.why <= ClaimQuestion::Why::kReplay);
   question.user = decode_user(r);
   question.user_id = {r.u64()};
   question.client = r.id128<ClientGuid>();

@@ -7,6 +7,7 @@
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_claims.h"
+#include "smb2/files/open_name.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 
