@@ -61,6 +61,8 @@ inline std::optional<store::TestGroup> group_for_tests() {
   return group;
 }
 
+inline SharedPath path(const char* text) { return std::make_shared<const std::string>(text); }
+
 class RecordingSink final : public BreakSink {
  public:
   void send_break(const Break& notification) override { breaks.push_back(notification); }

@@ -1,0 +1,176 @@
+// Opens that outlive their connection.
+#include <gtest/gtest.h>
+
+#include "filestate/file_table_testing.h"
+
+namespace braid::filestate {
+namespace {
+
+// [MS-SMB2] 3.3.7.1 and 3.3.5.9.6, .10.
+struct Durables : ::testing::Test, TestTable {
+  OpenRequest disconnected(const char* state, uint32_t share = kShareAll,
+                           Durability durability = Durability::kDurable) {
+    OpenRequest wanted = lease(1, state);
+    wanted.share_access = share;
+    open(wanted);
+    EXPECT_TRUE(table.set_durability(ref(wanted), durability));
+    EXPECT_TRUE(table.disconnect(ref(wanted)));
+    return wanted;
+  }
+};
+
+TEST_F(Durables, GrantedWithHandleCachingOnly) {
+  const OpenRequest reads = lease(1, "RW");
+  open(reads);
+  EXPECT_FALSE(table.set_durability(ref(reads), Durability::kDurable));
+  EXPECT_TRUE(table.set_durability(ref(reads), Durability::kPersistent));
+  table.close(ref(reads));
+  const OpenRequest batch = oplock(OplockLevel::kBatch);
+  open(batch);
+  EXPECT_TRUE(table.set_durability(ref(batch), Durability::kDurable));
+  EXPECT_TRUE(table.disconnect(ref(batch)));
+  EXPECT_FALSE(table.disconnect(ref(batch)));
+}
+
+TEST_F(Durables, OneOfTwoReconnectsWins) {
+  const OpenRequest kept = disconnected("RWH");
+  EXPECT_TRUE(table.reconnect(ref(kept), {77}));
+  EXPECT_FALSE(table.reconnect(ref(kept), {78}));
+  EXPECT_EQ(table.caching_of(ref(kept)), Caching::kReadWriteHandle);
+}
+
+TEST_F(Durables, NotKeptWhileBreaking) {
+  const OpenRequest first = lease(1, "RWH");
+  open(first);
+  table.set_durability(ref(first), Durability::kDurable);
+  open(request(2));
+  EXPECT_FALSE(table.disconnect(ref(first)));
+}
+
+TEST_F(Durables, HarmlessOpensKeepThem) {
+  const OpenRequest kept = disconnected("RH");
+  open(lease(2, "RWH", -1, 2));
+  OpenRequest stat = request(2);
+  stat.granted_access = kFileReadAttributes;
+  open(stat);
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+}
+
+TEST_F(Durables, PurgedByWhatWouldBreakThem) {
+  const OpenRequest kept = disconnected("RWH");
+  EXPECT_EQ(letters(open(lease(2, "RWH", -1, 2)).lease->state), "RWH");
+  ASSERT_EQ(sink.purges.size(), 1u);
+  EXPECT_EQ(sink.purges[0].first, ref(kept));
+  EXPECT_EQ(sink.take_breaks(), "");
+  EXPECT_FALSE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(table.check_lease_key({client(1), lease_key(1)}, std::nullopt), NtStatus::kSuccess);
+}
+
+TEST_F(Durables, PurgedBySharingViolationWriteAndRename) {
+  disconnected("RH", 0);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(sink.purges.size(), 1u);
+
+  for (const Operation operation : {Operation::kWrite, Operation::kRename}) {
+    sink.purges.clear();
+    const OpenRequest other = request(2);
+    open(other);
+    disconnected("RH");
+    EXPECT_EQ(table.prepare(ref(other), operation).verdict, Verdict::kGo);
+    EXPECT_EQ(sink.purges.size(), 1u);
+  }
+}
+
+TEST_F(Durables, PersistentOnesHoldTheFile) {
+  const OpenRequest kept = disconnected("RWH", kShareAll, Durability::kPersistent);
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kFileNotAvailable);
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+}
+
+// A client without a channel, before the end of its session has closed what it had open. To let
+// the newcomer try too early would give it a sharing violation that is about to go.
+TEST_F(Durables, UndeliveredBreakWaitsForTheClose) {
+  OpenRequest leaving = lease(1, "RWH");
+  leaving.share_access = 0;
+  open(leaving);
+  ASSERT_TRUE(table.set_durability(ref(leaving), Durability::kDurable));
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RW ack");
+  EXPECT_FALSE(table.break_undelivered(sink.last_break.id));
+  EXPECT_TRUE(sink.take_completions().empty());
+  EXPECT_FALSE(table.disconnect(ref(leaving)));
+  table.close(ref(leaving));
+  EXPECT_EQ(sink.take_completions().size(), 1u);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+  EXPECT_TRUE(table.break_undelivered(sink.last_break.id));  // too late and harmless
+}
+
+TEST_F(Durables, ResilientOnesStayAndLoseOnlyWhatTheyCache) {
+  const OpenRequest kept = disconnected("RWH", kShareRead, Durability::kResilient);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RW ack");
+  EXPECT_TRUE(table.break_undelivered(sink.last_break.id));  // nobody is there to be told
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kSharingViolation);
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(table.caching_of(ref(kept)), Caching::kNone);
+}
+
+TEST_F(Durables, LocksStayAndWaitingOnesEnd) {
+  const OpenRequest kept = lease(1, "RWH");
+  const OpenRequest other = lease(1, "RWH");
+  open(kept);
+  open(other);
+  const LockRange first{0, 1, true}, second{1, 1, true};
+  EXPECT_EQ(table.lock(ref(kept), {&first, 1}, true, {1}, {}).verdict, Verdict::kGo);
+  EXPECT_EQ(table.lock(ref(other), {&second, 1}, true, {1}, {}).verdict, Verdict::kGo);
+  EXPECT_EQ(table.lock(ref(kept), {&second, 1}, false, {2}, {}).verdict, Verdict::kWait);
+  table.set_durability(ref(kept), Durability::kDurable);
+  EXPECT_TRUE(table.disconnect(ref(kept)));
+  const auto completions = sink.take_completions();
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].lock, LockId{2});
+  EXPECT_EQ(completions[0].status, NtStatus::kRangeNotLocked);
+  EXPECT_EQ(table.check_io(ref(other), 0, 1, true), NtStatus::kFileLockConflict);
+}
+
+TEST_F(Durables, TheGrantIsToldAsItIsNow) {
+  const OpenRequest first = lease(1, "RH", 5);
+  open(first);
+  open(lease(1, "RWH", 5));
+  const OpenDecision now = table.grant_of(ref(first));
+  EXPECT_EQ(now.oplock, OplockLevel::kLease);
+  EXPECT_EQ(letters(now.lease->state), "RWH");
+  EXPECT_EQ(now.lease->epoch, 7);
+  EXPECT_FALSE(table.grant_of({kFile, {99}}).lease);
+}
+
+TEST_F(Durables, WhoWaitsForSharingIsTold) {
+  OpenRequest first = lease(1, "RWH");
+  first.share_access = kShareRead;
+  open(first);
+  const OpenDecision waits = open(request(2));
+  EXPECT_EQ(waits.decision.verdict, Verdict::kWait);
+  EXPECT_TRUE(waits.sharing_violation);
+}
+
+TEST_F(Durables, PurgingADeleteOnCloseOpenDeletes) {
+  OpenRequest wanted = lease(1, "RWH");
+  wanted.delete_on_close = true;
+  wanted.path = path("gone");
+  open(wanted);
+  table.set_durability(ref(wanted), Durability::kDurable);
+  table.disconnect(ref(wanted));
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kDeletePending);
+  ASSERT_EQ(sink.purges.size(), 1u);
+  EXPECT_TRUE(sink.purges[0].second.delete_now);
+  EXPECT_EQ(*sink.purges[0].second.path, "gone");
+  sink.purges.clear();
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+}
+
+}  // namespace
+}  // namespace braid::filestate
