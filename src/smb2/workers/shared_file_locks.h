@@ -20,11 +20,15 @@ class SharedFileLocks final : public vfs::FileLocks {
     store::RobustMutex::unlock(mutex_of(file));
     drop_rank(LockRank::kSharedMetadata);
   }
+  std::atomic<uint32_t>& archive_ends(const FileKey& file) override {
+    return region_.archive_ends(index_of(file));
+  }
 
  private:
-  pthread_mutex_t& mutex_of(const FileKey& file) {
-    return region_.file_lock(std::hash<FileKey>{}(file) % store::SharedRegion::kFileLocks);
+  static size_t index_of(const FileKey& file) {
+    return std::hash<FileKey>{}(file) % store::SharedRegion::kFileLocks;
   }
+  pthread_mutex_t& mutex_of(const FileKey& file) { return region_.file_lock(index_of(file)); }
 
   const store::SharedRegion& region_;
 };
