@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <latch>
 #include <set>
 #include <thread>
 
@@ -370,9 +371,11 @@ TEST_P(AnyVolume, EveryChangeAfterABackupSetsArchiveAgain) {
 
 TEST_P(AnyVolume, WhatIsReadAndWrittenBackIsOneStep) {
   ASSERT_TRUE(make("f")->set_xattr("user.count", as_bytes("0")));
-  constexpr int kTimes = 200;
+  constexpr int kTimes = 500;
+  std::latch both(2);
   const auto count = [&] {
     auto file = open("f");
+    both.arrive_and_wait();
     for (int i = 0; i < kTimes; ++i) {
       EXPECT_TRUE(file->exclusively([&]() -> Result<void> {
         BRAID_TRY(const Bytes now, file->get_xattr("user.count"));

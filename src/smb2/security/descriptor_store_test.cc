@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <string>
 #include <thread>
 #include <utility>
@@ -335,8 +336,10 @@ TEST_F(Stored, WhatALocalProgramDoesMeanwhileCounts) {
 
 TEST_F(Stored, ChangesOfPartsAtTheSameTimeAreNotLost) {
   constexpr int kTimes = 300;
+  std::latch both(2);
   int lost = 0;
   const auto change_group = [&](vfs::File& opened, DescriptorStore& store) {
+    both.arrive_and_wait();
     for (int i = 0; i < kTimes; ++i) {
       const wire::Sid group = kIds.sid_of_gid(100 + i % 2);
       const auto set = [&](wire::SecurityDescriptor& whole) -> Result<void> {
@@ -350,6 +353,7 @@ TEST_F(Stored, ChangesOfPartsAtTheSameTimeAreNotLost) {
   DescriptorStore mine(kIds, system_clock()), others(kIds, system_clock());
   std::thread other([&] { change_group(*slow, others); });
   int lists_lost = 0;
+  both.arrive_and_wait();
   for (int i = 0; i < kTimes; ++i) {
     const auto& list = i % 2 ? first.dacl : second.dacl;
     const auto set = [&](wire::SecurityDescriptor& whole) -> Result<void> {
