@@ -75,6 +75,9 @@ class Group {
   // leaves it free, and the metadata as its last call did.
   virtual void lock_metadata(const FileKey& file) = 0;
   virtual void unlock_metadata(const FileKey& file) = 0;
+  // Counts how often the ARCHIVE of the file, or of one that shares its lock, was cleared. Raised
+  // with that lock held.
+  virtual std::atomic<uint32_t>& archive_ends(const FileKey& file) = 0;
 
   // From when all handlers and callbacks are there. Messages that came before wait.
   // Sends the others an empty message for Topic::kRecords: somebody else may have gone.

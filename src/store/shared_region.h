@@ -117,6 +117,8 @@ class SharedRegion {
   // For whom a record is not what is to be guarded.
   static constexpr size_t kFileLocks = 256;
   pthread_mutex_t& file_lock(size_t index) const { return header().file_locks[index]; }
+  // A count beside each, for whoever shares what is known about the files: vfs/file_locks.h.
+  std::atomic<uint32_t>& archive_ends(size_t index) const { return header().archive_ends[index]; }
   // Counts the lives of workers that began or ended.
   std::atomic<uint64_t>& roster_version() const { return header().roster_version; }
 
@@ -135,6 +137,7 @@ class SharedRegion {
     Count counters[static_cast<size_t>(Counter::kCount)];
     alignas(64) WorkerSlot slots[kWorkersMax];
     pthread_mutex_t file_locks[kFileLocks];
+    std::atomic<uint32_t> archive_ends[kFileLocks];
   };
   SharedRegion(uint8_t* base, size_t size) : base_(base), size_(size) {}
   Header& header() const { return *reinterpret_cast<Header*>(base_); }

@@ -221,6 +221,10 @@ class File {
                                  Actor actor = Actor::kOpener) = 0;
   virtual Result<void> remove_xattr(std::string_view name, Actor actor = Actor::kOpener) = 0;
   virtual Result<std::vector<std::string>> list_xattrs(Actor actor = Actor::kOpener) = 0;
+  // For what is read, changed and written back in more calls than one: runs `change`, which may
+  // call this file, while no other thread of any process of the server does so for it or a stream
+  // of it. Local programs are not kept away. REQUIRES that `change` calls no other file.
+  virtual Result<void> exclusively(const std::function<Result<void>()>& change) = 0;
 
   // Named streams; the unnamed one is the file itself. Names match without regard to case.
   // ENOENT, EEXIST (kCreate; rename without replace), ENOTSUP as Features::streams says.

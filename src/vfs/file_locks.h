@@ -1,6 +1,9 @@
 // FileLocks: one process at a time changes what is kept beside a file's data.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 #include "base/ids.h"
 
 namespace braid::vfs {
@@ -12,6 +15,9 @@ class FileLocks {
   virtual ~FileLocks() = default;
   virtual void lock(const FileKey& file) = 0;
   virtual void unlock(const FileKey& file) = 0;
+  // Counts how often the ARCHIVE attribute of the file, or of others that share the count, was
+  // taken away.
+  virtual std::atomic<uint32_t>& archive_ends(const FileKey& file) = 0;
 };
 
 }  // namespace braid::vfs

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <latch>
 #include <set>
 #include <thread>
 
@@ -340,6 +341,56 @@ TEST_P(AnyVolume, FirstWriteSetsArchive) {
   EXPECT_EQ(file->stat()->dos_attributes, dos::kSystem);
   ASSERT_TRUE(file->write(0, as_bytes("x")));
   EXPECT_EQ(file->stat()->dos_attributes, dos::kSystem | dos::kArchive);
+}
+
+// A backup takes the attribute away; whoever writes then, however long it has had the file open,
+// puts the file down for the next one.
+TEST_P(AnyVolume, EveryChangeAfterABackupSetsArchiveAgain) {
+  auto file = make("f");
+  ASSERT_TRUE(file->write(0, as_bytes("text")));
+  auto backup = open("f", {.read = true});
+  const auto is_set_by = [&](const std::function<void()>& change) {
+    EXPECT_TRUE(backup->change({.dos_attributes = DosChange(0, dos::kArchive)}));
+    EXPECT_FALSE(backup->stat()->dos_attributes & dos::kArchive);
+    change();
+    return (backup->stat()->dos_attributes & dos::kArchive) != 0;
+  };
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE(file->write(0, as_bytes("x"))); }));
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE(file->write(0, as_bytes("y"))); }));
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE(file->truncate(2)); }));
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE(file->zero_range({0, 1})); }));
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE(file->note_modified()); }));
+  auto source = make("source");
+  ASSERT_TRUE(source->write(0, as_bytes("other")));
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE(file->copy_range(*source, 0, 0, 5)); }));
+  auto stream =
+      file->open_stream("s", {.disposition = StreamHow::Disposition::kCreate, .write = true});
+  ASSERT_TRUE(stream);
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE((*stream)->write(0, as_bytes("z"))); }));
+  EXPECT_TRUE(is_set_by([&] { EXPECT_TRUE((*stream)->write(0, as_bytes("Z"))); }));
+}
+
+TEST_P(AnyVolume, WhatIsReadAndWrittenBackIsOneStep) {
+  ASSERT_TRUE(make("f")->set_xattr("user.count", as_bytes("0")));
+  constexpr int kTimes = 500;
+  std::latch both(2);
+  const auto count = [&] {
+    auto file = open("f");
+    both.arrive_and_wait();
+    for (int i = 0; i < kTimes; ++i) {
+      EXPECT_TRUE(file->exclusively([&]() -> Result<void> {
+        BRAID_TRY(const Bytes now, file->get_xattr("user.count"));
+        const std::string next = std::to_string(std::stoi(std::string(as_text(now))) + 1);
+        // What is called inside takes the same lock.
+        BRAID_CHECK(file->change({.dos_attributes = dos::kHidden}));
+        return file->set_xattr("user.count", as_bytes(next));
+      }));
+    }
+  };
+  std::thread other(count);
+  count();
+  other.join();
+  EXPECT_EQ(as_text(open("f")->get_xattr("user.count").value()), std::to_string(2 * kTimes));
 }
 
 TEST_P(AnyVolume, ModeChanges) {

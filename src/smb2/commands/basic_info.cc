@@ -1,6 +1,5 @@
 // FileBasicInformation: [MS-FSA] 2.1.5.15.2.
 #include "smb2/commands/info_handlers.h"
-#include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
 #include "wire/fscc/file_information.h"
@@ -69,15 +68,17 @@ Result<void> set_basic_info(Request& request, const wire::FileBasicInformation& 
     return changed;
   }
   using wire::CompletionFilter;
+  const bool is_given = attributes != 0 || change.creation_time || change.access_time ||
+                        change.write_time || change.change_time;
+  if (!is_given) {
+    report_noted(files, open);
+    return {};
+  }
   report_modified(files, open,
                   (change.dos_attributes ? CompletionFilter::kAttributes : 0) |
                       (change.creation_time ? CompletionFilter::kCreation : 0) |
                       (change.access_time ? CompletionFilter::kLastAccess : 0) |
                       (change.write_time ? CompletionFilter::kLastWrite : 0));
-  if (attributes != 0 || change.creation_time || change.access_time || change.write_time ||
-      change.change_time) {
-    child_changed(files, open);
-  }
   return {};
 }
 

@@ -109,16 +109,19 @@ Result<QueryAnswer> query_security(Request& request, const wire::QueryInfoReques
 Task<Result<void>> set_security(Request& request, const wire::SetInfoRequest& set) {
   const uint32_t parts = set.additional_information;
   BRAID_CO_TRY(const auto given, SecurityDescriptor::decode(set.buffer));
-  BRAID_CO_TRY(const FileSecurityRef before, load(request));
-  SecurityDescriptor descriptor = before->descriptor;
-  BRAID_CO_CHECK(merge(descriptor, given, parts, request));
-  // Of lists that stay as they are the flags have been settled before.
-  if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
-  if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
-  if (descriptor == before->descriptor && before->is_stored) co_return Result<void>{};
-  BRAID_CO_CHECK(request.files.descriptors.store(request.open->whole_file(), descriptor,
-                                                 owner_giver(request)));
-  report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
+  const auto put_over = [&](SecurityDescriptor& descriptor) -> Result<void> {
+    BRAID_CHECK(merge(descriptor, given, parts, request));
+    // Of lists that stay as they are the flags have been settled before.
+    if (parts & Part::kDacl) make_storable(descriptor, StoredList::kDacl);
+    if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
+    return {};
+  };
+  BRAID_CO_TRY(
+      const bool is_changed,
+      request.files.descriptors.change(request.open->whole_file(), put_over, owner_giver(request)));
+  if (is_changed) {
+    report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
+  }
   co_return Result<void>{};
 }
 

@@ -2,7 +2,6 @@
 // [MS-FSA] 2.1.5.15.1, 2.1.5.15.5 and 2.1.5.15.15.
 #include "smb2/commands/info_handlers.h"
 #include "smb2/common/limits.h"
-#include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/operation.h"
 #include "smb2/files/report.h"
@@ -34,7 +33,6 @@ Task<Result<void>> set_size(Request& request, SizeKind kind, uint64_t size) {
   }
   turn.end();
   report_resized(request.files, open);
-  child_changed(request.files, open);
   co_return Result<void>{};
 }
 

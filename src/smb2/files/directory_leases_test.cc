@@ -1,5 +1,7 @@
 // Leases of directories end when what is listed changes. [MS-FSA] 2.1.4.12 with PARENT_OBJECT.
 #include "smb2/commands/file_requests_testing.h"
+#include "wire/fscc/reparse.h"
+#include "wire/smb2/ioctl.h"
 
 namespace braid::smb2 {
 namespace {
@@ -66,6 +68,26 @@ TEST_F(DirectoryLeases, EndWithANewSize) {
   Bytes size(8);
   size[0] = 3;
   EXPECT_EQ(set(id, FileInfoClass::kEndOfFile, size), NtStatus::kSuccess);
+  EXPECT_TRUE(is_told());
+}
+
+TEST_F(DirectoryLeases, EndWithSparseAndWithALink) {
+  const auto control = [&](wire::Fsctl code, FileId id, ByteView input) {
+    return client.status_of(client.request(
+        Command::kIoctl, wire::IoctlRequest{.ctl_code = code,
+                                            .file_id = id,
+                                            .input = input,
+                                            .flags = wire::IoctlRequest::kFlagIsFsctl}));
+  };
+  lease("d", 1);
+  EXPECT_EQ(control(wire::Fsctl::kSetSparse, open("d\\f"), {}), NtStatus::kSuccess);
+  EXPECT_TRUE(is_told());
+  make("d\\empty", "");
+  lease("d", 2);
+  const FileId link = open("d\\empty");
+  wire::SymlinkReparse target{.substitute_name = "t", .print_name = "t", .relative = true};
+  const wire::ReparseData reparse{.tag = vfs::kReparseTagSymlink, .data = std::move(target)};
+  EXPECT_EQ(control(wire::Fsctl::kSetReparsePoint, link, reparse.encode()), NtStatus::kSuccess);
   EXPECT_TRUE(is_told());
 }
 

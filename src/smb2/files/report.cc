@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/opens/open.h"
@@ -33,6 +34,13 @@ void tell_modified(FileServices& files, const Open& open, uint32_t filter) {
   if (filter) files.notify.changed(share_of(open), path, FileAction::kModified, filter);
 }
 
+// With what was noted before.
+void tell_noted(FileServices& files, Open& open, uint32_t filter) {
+  if (!files.notify.anyone()) return;
+  filter |= open.pending_notifications.exchange(0);
+  if (filter) tell_modified(files, open, filter);
+}
+
 uint32_t filter_of_data(const Open& open) {
   return open.attributes.is_stream ? CompletionFilter::kStreamSize | CompletionFilter::kStreamWrite
                                    : CompletionFilter::kSize | CompletionFilter::kLastWrite;
@@ -45,9 +53,9 @@ uint32_t filter_of_name(const Open& open) {
 }  // namespace
 
 void report_modified(FileServices& files, Open& open, uint32_t filter) {
-  if (!files.notify.anyone()) return;
-  filter |= open.pending_notifications.exchange(0);
-  if (filter) tell_modified(files, open, filter);
+  // Who may do what with the file is all that no listing shows.
+  if (filter != CompletionFilter::kSecurity) child_changed(files, open);
+  tell_noted(files, open, filter);
 }
 
 void note_written(FileServices& files, Open& open) {
@@ -62,7 +70,7 @@ void note_modified(FileServices& files, Open& open, uint32_t filter) {
   files.notify.expect_echo(share_of(open), known_path(files, open).text());
 }
 
-void report_noted(FileServices& files, Open& open) { report_modified(files, open, 0); }
+void report_noted(FileServices& files, Open& open) { tell_noted(files, open, 0); }
 
 void report_added(FileServices& files, const Open& open) {
   if (!files.notify.anyone()) return;
@@ -101,6 +109,7 @@ void report_resized(FileServices& files, Open& open) {
 }
 
 void report_overwritten(FileServices& files, const Open& open) {
+  child_changed(files, open);
   if (!files.notify.anyone()) return;
   const uint32_t filter = filter_of_data(open);
   tell_modified(files, open,

@@ -55,6 +55,10 @@ class QuotaFile final : public vfs::File {
   }
   Result<void> remove_xattr(std::string_view, vfs::Actor) override { return fail_os(EACCES); }
 
+  Result<void> exclusively(const std::function<Result<void>()>& change) override {
+    return change();
+  }
+
   Result<size_t> read(uint64_t, MutableByteView, vfs::Wait) override { return no_data(); }
   vfs::Progress write(uint64_t, std::span<const ByteView>) override { return no_data(); }
   Result<void> truncate(uint64_t) override { return no_data(); }

@@ -19,6 +19,14 @@ constexpr std::string_view kDescription = "posix_acl";
 
 std::string_view attribute_name() { return can_switch_identity() ? kNtAclName : kNtAclUserName; }
 
+// What the kernel checks by at one moment.
+struct KernelState {
+  vfs::Attributes attributes;
+  PosixAcl access;
+  PosixAcl default_list;
+  bool has_lists = true;  // the file system keeps more than the mode
+};
+
 bool is_absent(const Error& error) {
   return error.is_os(ENODATA) || error.is_os(EOPNOTSUPP) || error.is_os(EPERM);
 }
@@ -26,23 +34,33 @@ bool is_absent(const Error& error) {
 FileKey whole_file(FileKey key) { return {key.device, key.inode, 0}; }
 
 // The kernel's list, or an empty one where there is none beyond the mode.
-PosixAcl read_list(vfs::File& file, std::string_view name) {
+PosixAcl read_list(vfs::File& file, std::string_view name, bool& has_lists) {
   const auto value = file.get_xattr(name, Actor::kServer);
-  if (!value) return {};
+  if (!value) {
+    if (value.error().is_os(EOPNOTSUPP)) has_lists = false;
+    return {};
+  }
   auto acl = PosixAcl::decode(*value);
   return acl ? *std::move(acl) : PosixAcl{};
 }
 
-struct KernelLists {
-  PosixAcl access;
-  PosixAcl default_list;
-};
-KernelLists read_lists(vfs::File& file, const vfs::Attributes& attributes) {
-  KernelLists lists;
-  lists.access = read_list(file, kPosixAclAccess);
-  if (lists.access.empty()) lists.access = PosixAcl::of_mode(attributes.mode);
-  if (attributes.is_directory()) lists.default_list = read_list(file, kPosixAclDefault);
-  return lists;
+KernelState read_state(vfs::File& file, const vfs::Attributes& attributes) {
+  KernelState state{.attributes = attributes};
+  state.access = read_list(file, kPosixAclAccess, state.has_lists);
+  if (state.access.empty()) state.access = PosixAcl::of_mode(attributes.mode);
+  if (attributes.is_directory()) {
+    state.default_list = read_list(file, kPosixAclDefault, state.has_lists);
+  }
+  return state;
+}
+
+Result<KernelState> read_state(vfs::File& file) {
+  BRAID_TRY(const vfs::Attributes attributes, file.stat());
+  return read_state(file, attributes);
+}
+
+crypto::Digest32 hash_of(const KernelState& state) {
+  return system_acl_hash(state.attributes, state.access, state.default_list);
 }
 
 NtAcl::Hash padded(const crypto::Digest32& digest) {
@@ -51,11 +69,24 @@ NtAcl::Hash padded(const crypto::Digest32& digest) {
   return hash;
 }
 
-bool is_current(const NtAcl& acl, const vfs::Attributes& attributes, const KernelLists& lists) {
+std::string hex(const crypto::Digest32& digest) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : digest) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 0xF];
+  }
+  return text;
+}
+
+// While a descriptor is being stored it holds in each state on the way: that at the end is where
+// Samba looks for the only one, and the others are in the description, which nobody else reads.
+bool is_current(const NtAcl& acl, const KernelState& state) {
   if (!acl.system_acl_hash) return acl.version < 3;  // the oldest had nothing to compare
-  return acl.hash_type == NtAcl::kHashSha256 &&
-         *acl.system_acl_hash ==
-             padded(system_acl_hash(attributes, lists.access, lists.default_list));
+  if (acl.hash_type != NtAcl::kHashSha256) return false;
+  const crypto::Digest32 now = hash_of(state);
+  if (*acl.system_acl_hash == padded(now)) return true;
+  return acl.description.size() > kDescription.size() && acl.description.contains(hex(now));
 }
 
 bool is_foreign(const std::optional<wire::Sid>& sid, const wire::Sid& domain) {
@@ -91,48 +122,114 @@ wire::SecurityDescriptor localized(wire::SecurityDescriptor descriptor,
   return descriptor;
 }
 
+struct NewOwner {
+  std::optional<uid_t> uid;  // nothing: stays
+  std::optional<gid_t> gid;
+  bool any() const { return uid || gid; }
+};
+
 // Owner and group of the file as the descriptor wants them, where they are accounts of this system.
-Result<void> change_owner(vfs::File& file, const wire::SecurityDescriptor& descriptor,
-                          vfs::Attributes& attributes, const auth::IdMapper& ids,
-                          const OwnerGiver& by) {
-  auto uid = descriptor.owner ? ids.uid_of(*descriptor.owner) : std::nullopt;
-  auto gid = descriptor.group ? ids.gid_of(*descriptor.group) : std::nullopt;
-  if (uid == attributes.uid) uid.reset();
-  if (gid == attributes.gid) gid.reset();
-  if (!uid && !gid) return {};
+Result<NewOwner> new_owner(const wire::SecurityDescriptor& descriptor,
+                           const vfs::Attributes& attributes, const auth::IdMapper& ids,
+                           const OwnerGiver& by) {
+  NewOwner owner;
+  if (descriptor.owner) owner.uid = ids.uid_of(*descriptor.owner);
+  if (descriptor.group) owner.gid = ids.gid_of(*descriptor.group);
+  if (owner.uid == attributes.uid) owner.uid.reset();
+  if (owner.gid == attributes.gid) owner.gid.reset();
   const UnixCredentials& who = by.who;
-  if (uid && *uid != who.uid && !by.may_restore) return fail(NtStatus::kInvalidOwner);
+  if (owner.uid && *owner.uid != who.uid && !by.may_restore) return fail(NtStatus::kInvalidOwner);
+  const auto& gid = owner.gid;
   const bool is_in =
       gid == who.gid || (gid && std::ranges::find(who.groups, *gid) != who.groups.end());
   if (gid && !is_in && !by.may_restore) return fail(NtStatus::kInvalidPrimaryGroup);
-  BRAID_CHECK(file.change_owner(uid, gid));
-  BRAID_TRY(attributes, file.stat());
-  return {};
+  return owner;
 }
 
-Result<void> write_access_list(vfs::File& file, const PosixAcl& access, uint32_t mode) {
-  const Bytes value = access.encode();
-  auto done = file.set_xattr(kPosixAclAccess, value, Actor::kServer);
-  if (done || !done.error().is_os(EOPNOTSUPP)) return done;
-  // Without access lists the mode says what it can: owner, group and others.
+// chown(2): set-id bits of what is no directory go.
+KernelState with_owner(KernelState state, const NewOwner& owner) {
+  constexpr uint32_t kSetUserId = 04000, kSetGroupId = 02000, kGroupExecutes = 010;
+  vfs::Attributes& attributes = state.attributes;
+  attributes.uid = owner.uid.value_or(attributes.uid);
+  attributes.gid = owner.gid.value_or(attributes.gid);
+  if (!owner.any() || attributes.is_directory()) return state;
+  attributes.mode &= ~kSetUserId;
+  if (attributes.mode & kGroupExecutes) attributes.mode &= ~kSetGroupId;
+  return state;
+}
+
+// acl(5): the mask, where there is one, is what the mode shows of the group.
+uint32_t mode_of(const PosixAcl& access, uint32_t mode, bool has_lists) {
+  using Tag = PosixAcl::Tag;
   uint32_t bits = mode & 07000;
+  uint32_t group = 0;
   for (const PosixAcl::Entry& entry : access.entries) {
-    if (entry.tag == PosixAcl::Tag::kOwner) bits |= uint32_t{entry.permissions} << 6;
-    if (entry.tag == PosixAcl::Tag::kGroup) bits |= uint32_t{entry.permissions} << 3;
-    if (entry.tag == PosixAcl::Tag::kOther) bits |= entry.permissions;
+    if (entry.tag == Tag::kOwner) bits |= uint32_t{entry.permissions} << 6;
+    if (entry.tag == Tag::kOther) bits |= entry.permissions;
+    if (entry.tag == Tag::kGroup || (entry.tag == Tag::kMask && has_lists)) {
+      group = uint32_t{entry.permissions} << 3;
+    }
   }
-  return file.change({.mode = bits});
+  return bits | group;
+}
+
+// Without access lists the mode says what it can: owner, group and others.
+KernelState with_list(KernelState state, const PosixAcl& access) {
+  uint32_t& mode = state.attributes.mode;
+  mode = mode_of(access, mode, state.has_lists);
+  state.access = state.has_lists ? access : PosixAcl::of_mode(mode);
+  return state;
+}
+
+// Tells whether the file system keeps it.
+Result<bool> write_access_list(vfs::File& file, const PosixAcl& access, uint32_t mode) {
+  const auto done = file.set_xattr(kPosixAclAccess, access.encode(), Actor::kServer);
+  if (done) return true;
+  if (!done.error().is_os(EOPNOTSUPP)) return std::unexpected(done.error());
+  BRAID_CHECK(file.change({.mode = mode_of(access, mode, false)}));
+  return false;
 }
 
 // Owner, group and list of before a change of which a later part failed, as far as they can be had.
-void put_back(vfs::File& file, const vfs::Attributes& before, const PosixAcl& access) {
-  const auto now = file.stat();
-  if (now && (now->uid != before.uid || now->gid != before.gid)) {
-    (void)file.change_owner(before.uid, before.gid);
+void put_back(vfs::File& file, const KernelState& before) {
+  const vfs::Attributes& attributes = before.attributes;
+  auto now = read_state(file);
+  if (now && (now->attributes.uid != attributes.uid || now->attributes.gid != attributes.gid)) {
+    (void)file.change_owner(attributes.uid, attributes.gid);
+    now = read_state(file);
   }
-  if (now && read_lists(file, *now).access != access) {
-    (void)write_access_list(file, access, before.mode);
+  if (now && now->access != before.access) {
+    (void)write_access_list(file, before.access, attributes.mode);
   }
+}
+
+// From `before` to `after`; what the file is then for who believes the descriptor. What a local
+// program did meanwhile is not in it, so that the file counts as changed locally.
+Result<KernelState> go_to(vfs::File& file, const KernelState& before, KernelState after,
+                          const NewOwner& owner) {
+  if (owner.any()) BRAID_CHECK(file.change_owner(owner.uid, owner.gid));
+  BRAID_TRY(KernelState now, read_state(file));
+  if (after.access != now.access) {
+    const PosixAcl wanted = after.access;
+    BRAID_TRY(bool keeps_lists, write_access_list(file, wanted, before.attributes.mode));
+    BRAID_TRY(now, read_state(file));
+    // It may be another list because the file system keeps lists in a form of its own: then it is
+    // the same one again.
+    if (keeps_lists && now.access != wanted) {
+      BRAID_TRY(keeps_lists, write_access_list(file, wanted, before.attributes.mode));
+      const PosixAcl kept = now.access;
+      BRAID_TRY(now, read_state(file));
+      if (now.access == kept) after.access = kept;
+    }
+    if (!keeps_lists) {
+      after.has_lists = false;
+      after = with_list(std::move(after), wanted);
+    }
+  }
+  const bool is_as_wanted = now.attributes.uid == after.attributes.uid &&
+                            now.attributes.gid == after.attributes.gid &&
+                            now.access == after.access;
+  return is_as_wanted ? now : after;
 }
 
 }  // namespace
@@ -175,11 +272,14 @@ void DescriptorStore::forget(FileKey key) {
   cache->entries.erase(found);
 }
 
-Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attributes& attributes) {
-  if (auto known = cached(attributes)) return known;
-  auto security = std::make_shared<FileSecurity>();
-  security->attributes = attributes;
-  KernelLists lists = read_lists(file, attributes);
+Result<DescriptorStore::Look> DescriptorStore::look(vfs::File& file,
+                                                    const vfs::Attributes& attributes) const {
+  Look look;
+  look.security = std::make_shared<FileSecurity>();
+  FileSecurity& security = *look.security;
+  security.attributes = attributes;
+  // In this order: whoever stores one writes it before it changes the lists.
+  KernelState state = read_state(file, attributes);
   auto value = file.get_xattr(attribute_name(), Actor::kServer);
   if (!value && !is_absent(value.error())) return std::unexpected(value.error());
   if (value) {
@@ -187,21 +287,40 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attrib
     if (!acl) {
       log::warn("inode {}: {} cannot be read: {}", attributes.key.inode, attribute_name(),
                 acl.error().message());
-    } else if (is_current(*acl, attributes, lists)) {
-      security->descriptor = std::move(acl->descriptor);
-      security->is_stored = true;
+    } else if (is_current(*acl, state)) {
+      security.descriptor = std::move(acl->descriptor);
+      security.is_stored = true;
+    } else {
+      look.is_outdated = true;
     }
+    look.value = *std::move(value);
   }
-  if (security->is_stored) {
-    security->effective = localized(security->descriptor, attributes, ids_);
+  if (security.is_stored) {
+    security.effective = localized(security.descriptor, attributes, ids_);
   } else {
-    security->descriptor = descriptor_of_unix(attributes, lists.access, lists.default_list, ids_);
-    security->effective = security->descriptor;
+    security.descriptor = descriptor_of_unix(attributes, state.access, state.default_list, ids_);
+    security.effective = security.descriptor;
   }
-  security->access = std::move(lists.access);
-  security->default_list = std::move(lists.default_list);
-  keep(security);
-  return security;
+  security.access = std::move(state.access);
+  security.default_list = std::move(state.default_list);
+  look.has_lists = state.has_lists;
+  return look;
+}
+
+Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attributes& attributes) {
+  if (auto known = cached(attributes)) return known;
+  BRAID_TRY(Look found, look(file, attributes));
+  if (found.is_outdated) {
+    // A local program has changed the file, or somebody is storing a descriptor and what was read
+    // is from before and after it.
+    BRAID_CHECK(file.exclusively([&]() -> Result<void> {
+      BRAID_TRY(const vfs::Attributes now, file.stat());
+      BRAID_TRY(found, look(file, now));
+      return {};
+    }));
+  }
+  keep(found.security);
+  return found.security;
 }
 
 Result<FileSecurityRef> DescriptorStore::load(vfs::Volume& volume, const Credentials& who,
@@ -211,51 +330,79 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::Volume& volume, const Credent
   return load(*file, found.attributes);
 }
 
-Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescriptor& descriptor,
-                                    const OwnerGiver& by) {
-  // Whatever cannot be written down changes nothing.
-  BRAID_TRY(const Bytes encoded, descriptor.encode());
-  BRAID_TRY(vfs::Attributes attributes, file.stat());
-  forget(attributes.key);
-  // There is room for it before owner and list change, which the old one would not fit any more.
-  // Without the hashes nobody believes it.
-  NtAcl acl;
-  acl.hash_type = NtAcl::kHashSha256;
-  acl.description = kDescription;
-  acl.time = clock_.now();
-  acl.system_acl_hash = acl.hash;
-  acl.descriptor = descriptor;
-  BRAID_TRY(const Bytes reserved, acl.encode());
-  const auto before = file.get_xattr(attribute_name(), Actor::kServer);
-  if (auto done = file.set_xattr(attribute_name(), reserved, Actor::kServer); !done) {
-    if (done.error().is_os(EOPNOTSUPP)) return fail(NtStatus::kNotSupported);
-    return done;
-  }
-  const KernelLists lists = read_lists(file, attributes);
-  auto done = apply(file, descriptor, by, attributes, acl, encoded);
-  if (done) return done;
-  put_back(file, attributes, lists.access);
-  if (before) (void)file.set_xattr(attribute_name(), *before, Actor::kServer);
-  if (!before) (void)file.remove_xattr(attribute_name(), Actor::kServer);
-  return done;
+Result<bool> DescriptorStore::change(vfs::File& file, const Change& change, const OwnerGiver& by) {
+  bool is_changed = false;
+  BRAID_CHECK(file.exclusively([&]() -> Result<void> {
+    BRAID_TRY(const vfs::Attributes attributes, file.stat());
+    BRAID_TRY(const Look before, look(file, attributes));
+    wire::SecurityDescriptor descriptor = before.security->descriptor;
+    BRAID_CHECK(change(descriptor));
+    if (before.security->is_stored && descriptor == before.security->descriptor) return {};
+    forget(attributes.key);
+    is_changed = true;
+    return put(file, before, descriptor, by);
+  }));
+  return is_changed;
 }
 
-Result<void> DescriptorStore::apply(vfs::File& file, const wire::SecurityDescriptor& descriptor,
-                                    const OwnerGiver& by, vfs::Attributes attributes, NtAcl acl,
-                                    ByteView encoded) {
-  BRAID_CHECK(change_owner(file, descriptor, attributes, ids_, by));
-  KernelLists lists = read_lists(file, attributes);
-  const auto effective = localized(descriptor, attributes, ids_);
-  const PosixAcl wanted = unix_of_descriptor(effective, attributes, lists.access, ids_);
-  if (wanted != lists.access) {
-    BRAID_CHECK(write_access_list(file, wanted, attributes.mode));
-    BRAID_TRY(attributes, file.stat());
-    lists = read_lists(file, attributes);
-  }
+Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescriptor& descriptor,
+                                    const OwnerGiver& by) {
+  const auto replace = [&](wire::SecurityDescriptor& whole) -> Result<void> {
+    whole = descriptor;
+    return {};
+  };
+  BRAID_CHECK(change(file, replace, by));
+  return {};
+}
+
+Result<void> DescriptorStore::put(vfs::File& file, const Look& look,
+                                  const wire::SecurityDescriptor& descriptor,
+                                  const OwnerGiver& by) {
+  const FileSecurity& security = *look.security;
+  const KernelState before{security.attributes, security.access, security.default_list,
+                           look.has_lists};
+  // Whatever cannot be written down, or is refused, changes nothing.
+  BRAID_TRY(const Bytes encoded, descriptor.encode());
+  BRAID_TRY(const NewOwner owner, new_owner(descriptor, before.attributes, ids_, by));
+  const KernelState moved = with_owner(before, owner);
+  const auto effective = localized(descriptor, moved.attributes, ids_);
+  const PosixAcl wanted = unix_of_descriptor(effective, moved.attributes, moved.access, ids_);
+  const KernelState after = wanted == moved.access ? moved : with_list(moved, wanted);
+
+  NtAcl acl;
+  acl.hash_type = NtAcl::kHashSha256;
   acl.hash = padded(crypto::sha256(encoded));
-  acl.system_acl_hash = padded(system_acl_hash(attributes, lists.access, lists.default_list));
-  BRAID_TRY(const Bytes value, acl.encode());
-  return file.set_xattr(attribute_name(), value, Actor::kServer);
+  acl.description = kDescription;
+  acl.time = clock_.now();
+  acl.descriptor = descriptor;
+  acl.system_acl_hash = padded(hash_of(after));
+  const auto write_down = [&]() -> Result<void> {
+    BRAID_TRY(const Bytes value, acl.encode());
+    auto done = file.set_xattr(attribute_name(), value, Actor::kServer);
+    if (!done && done.error().is_os(EOPNOTSUPP)) return fail(NtStatus::kNotSupported);
+    return done;
+  };
+  if (!owner.any() && after.access == before.access) return write_down();
+
+  // First, as there must be room for it, and with every state that the file passes through: there
+  // is no moment, and no death of this process, that leaves the file with neither descriptor.
+  acl.description += " or " + hex(hash_of(before));
+  if (owner.any()) acl.description += " or " + hex(hash_of(moved));
+  BRAID_CHECK(write_down());
+  const auto reached = go_to(file, before, after, owner);
+  Result<void> done;
+  if (reached) {
+    acl.description = kDescription;
+    acl.system_acl_hash = padded(hash_of(*reached));
+    done = write_down();
+  } else {
+    done = std::unexpected(reached.error());
+  }
+  if (done) return done;
+  put_back(file, before);
+  if (look.value) (void)file.set_xattr(attribute_name(), *look.value, Actor::kServer);
+  if (!look.value) (void)file.remove_xattr(attribute_name(), Actor::kServer);
+  return done;
 }
 
 }  // namespace braid::smb2

@@ -1,6 +1,7 @@
 // DescriptorStore: security descriptors of files, where they are kept and how they are found.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <unordered_map>
@@ -64,11 +65,16 @@ class DescriptorStore {
   // Null when load() would have to look.
   FileSecurityRef cached(const vfs::Attributes& attributes) const;
 
-  // Keeps `descriptor` and brings owner, group and access list into line with it: the owner and
-  // group that this system has accounts for, if they differ.
-  // All of that as the server: the caller has decided that the user may set these parts. Whom `by`
-  // may make owner or group is decided here. STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP;
-  // STATUS_NOT_SUPPORTED where the file system has no extended attributes.
+  // What a descriptor becomes, from what it is when nobody else can change it; may refuse.
+  using Change = std::function<Result<void>(wire::SecurityDescriptor&)>;
+  // Reads, changes and keeps the descriptor as one step (File::exclusively), and brings owner,
+  // group and access list into line with it: the owner and group that this system has accounts for,
+  // if they differ. All of that as the server: the caller has decided that the user may set these
+  // parts. Whom `by` may make owner or group is decided here. False: the file had that descriptor.
+  // STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP; STATUS_NOT_SUPPORTED where the file system
+  // has no extended attributes. On an error nothing is changed.
+  Result<bool> change(vfs::File& file, const Change& change, const OwnerGiver& by);
+  // The same with a whole descriptor, for new files.
   Result<void> store(vfs::File& file, const wire::SecurityDescriptor& descriptor,
                      const OwnerGiver& by);
 
@@ -85,9 +91,17 @@ class DescriptorStore {
     std::list<FileKey> least_recently_used;  // front: most recently
   };
 
-  // Owner, group, access list and the attribute with its hashes. `acl`: all of it but those.
-  Result<void> apply(vfs::File& file, const wire::SecurityDescriptor& descriptor,
-                     const OwnerGiver& by, vfs::Attributes attributes, NtAcl acl, ByteView encoded);
+  struct Look {
+    std::shared_ptr<FileSecurity> security;
+    std::optional<Bytes> value;  // the attribute
+    bool is_outdated = false;    // the attribute is of another state of the file
+    bool has_lists = true;       // the file system keeps access lists
+  };
+  Result<Look> look(vfs::File& file, const vfs::Attributes& attributes) const;
+  // Owner, group, access list and the attribute with its hashes. REQUIRES that the file is this
+  // thread's (File::exclusively), and `look` of after that.
+  Result<void> put(vfs::File& file, const Look& look, const wire::SecurityDescriptor& descriptor,
+                   const OwnerGiver& by);
   void keep(const FileSecurityRef& security);
   void forget(FileKey key);
 

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
+#include <string>
+#include <thread>
+#include <utility>
+
 #include "smb2/security/evaluate.h"
 #include "smb2/security/inherit.h"
 #include "smb2/security/new_mode.h"
@@ -237,6 +242,131 @@ TEST(DescriptorStore, WhatIsRefusedHalfWayChangesNothing) {
     EXPECT_EQ(left->descriptor.dacl, first.dacl) << nth;
   }
   EXPECT_GE(refused, 4u);
+}
+
+// A file in memory with a descriptor; `slow` reaches it through a volume that can be held.
+struct Stored : testing::Test {
+  void SetUp() override {
+    first.owner = kIds.sid_of_uid(1000);
+    first.group = kIds.sid_of_gid(100);
+    // What no access list can say: bob appends only.
+    first.dacl.emplace().aces = {allow(kIds.sid_of_uid(1000), Access::kFileAllAccess),
+                                 allow(kIds.sid_of_uid(1001), Access::kFileAppendData)};
+    second.owner = kIds.sid_of_uid(1001);
+    second.group = kIds.sid_of_gid(200);
+    second.dacl.emplace().aces = {allow(wire::sids::kEveryone, Access::kFileAllAccess),
+                                  allow(kIds.sid_of_uid(1001), Access::kFileAppendData)};
+    const auto free = memory->lookup(server_credentials(), vfs::parse_path("f")->path).value();
+    const auto creator = std::make_shared<const UnixCredentials>(UnixCredentials{1000, 100, {}});
+    file = memory->create(creator, std::get<vfs::Missing>(free), {.mode = 0640}).value();
+    ASSERT_TRUE(DescriptorStore(kIds, system_clock()).store(*file, first, giver));
+    slow = faulty->open(creator, faulty->find(creator, vfs::parse_path("f")->path).value(), {})
+               .value();
+  }
+  void TearDown() override {
+    plan->let_go();
+    if (writer.joinable()) writer.join();
+  }
+  // Stores `second`, and stops before the call after `calls` of `operation`.
+  void begin(std::string_view operation, uint64_t calls) {
+    plan->hold_operation(operation);
+    plan->let_pass(calls);
+    writer = std::thread([this] {
+      DescriptorStore store(kIds, system_clock());
+      done = store.store(*slow, second, giver);
+    });
+    plan->await_held(1);
+  }
+  void finish() {
+    plan->let_go();
+    writer.join();
+    EXPECT_TRUE(done);
+  }
+  FileSecurityRef look() {
+    DescriptorStore store(kIds, system_clock());
+    return store.load(*file, file->stat().value()).value();
+  }
+  NtAcl stored() {
+    return NtAcl::decode(file->get_xattr(attribute, vfs::Actor::kServer).value()).value();
+  }
+
+  const UnixCredentials alice{1000, 100, {}};
+  const OwnerGiver giver{alice, true};
+  const std::string attribute{can_switch_identity() ? kNtAclName : kNtAclUserName};
+  const std::shared_ptr<vfs::Volume> memory = vfs::make_memory_volume();
+  const std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
+  const std::unique_ptr<vfs::Volume> faulty = vfs::make_fault_volume(memory, plan);
+  wire::SecurityDescriptor first, second;
+  std::unique_ptr<vfs::File> file, slow;
+  std::thread writer;
+  Result<void> done;
+};
+
+// Also what is left of it when the process is killed there.
+TEST_F(Stored, EachMomentOfAChangeHasTheOldDescriptorOrTheNew) {
+  // The attribute, owner and group, the access list, the attribute.
+  const std::pair<std::string_view, uint64_t> moments[] = {
+      {"set_xattr", 0}, {"change", 0}, {"set_xattr", 1}, {"set_xattr", 2}};
+  for (const auto& [operation, calls] : moments) {
+    ASSERT_TRUE(DescriptorStore(kIds, system_clock()).store(*file, first, giver));
+    begin(operation, calls);
+    const auto seen = look();
+    EXPECT_TRUE(seen->is_stored) << operation << calls;
+    EXPECT_TRUE(seen->descriptor.dacl == first.dacl || seen->descriptor.dacl == second.dacl)
+        << operation << calls;
+    finish();
+    EXPECT_EQ(look()->descriptor.dacl, second.dacl);
+    // As Samba writes and believes it: one hash, and nothing of the states on the way.
+    EXPECT_EQ(stored().description, "posix_acl");
+  }
+}
+
+TEST_F(Stored, WhatALocalProgramDoesMeanwhileCounts) {
+  begin("set_xattr", 2);
+  ASSERT_TRUE(file->change({.uid = 1005}));
+  finish();
+  EXPECT_FALSE(look()->is_stored);
+  // After owner and list were changed, before the server looks at them again.
+  ASSERT_TRUE(DescriptorStore(kIds, system_clock()).store(*file, first, giver));
+  begin("stat", 2);
+  ASSERT_TRUE(file->change({.uid = 1005}));
+  finish();
+  EXPECT_FALSE(look()->is_stored);
+}
+
+TEST_F(Stored, ChangesOfPartsAtTheSameTimeAreNotLost) {
+  constexpr int kTimes = 300;
+  std::latch both(2);
+  int lost = 0;
+  const auto change_group = [&](vfs::File& opened, DescriptorStore& store) {
+    both.arrive_and_wait();
+    for (int i = 0; i < kTimes; ++i) {
+      const wire::Sid group = kIds.sid_of_gid(100 + i % 2);
+      const auto set = [&](wire::SecurityDescriptor& whole) -> Result<void> {
+        whole.group = group;
+        return {};
+      };
+      EXPECT_TRUE(store.change(opened, set, giver));
+      lost += store.load(opened, opened.stat().value()).value()->descriptor.group != group;
+    }
+  };
+  DescriptorStore mine(kIds, system_clock()), others(kIds, system_clock());
+  std::thread other([&] { change_group(*slow, others); });
+  int lists_lost = 0;
+  both.arrive_and_wait();
+  for (int i = 0; i < kTimes; ++i) {
+    const auto& list = i % 2 ? first.dacl : second.dacl;
+    const auto set = [&](wire::SecurityDescriptor& whole) -> Result<void> {
+      whole.dacl = list;
+      return {};
+    };
+    EXPECT_TRUE(mine.change(*file, set, giver));
+    const auto now = mine.load(*file, file->stat().value()).value();
+    lists_lost += !now->is_stored || now->descriptor.dacl != list;
+  }
+  other.join();
+  EXPECT_EQ(lost, 0);
+  EXPECT_EQ(lists_lost, 0);
 }
 
 }  // namespace

@@ -69,6 +69,33 @@ Result<void> turn_into(vfs::File& file, const ByFoldedName& before, const ByFold
   return {};
 }
 
+// REQUIRES that nobody else changes them meanwhile.
+Result<void> put_over_stored(vfs::File& file, const std::vector<wire::FullEa>& eas) {
+  ByFoldedName before;
+  uint64_t size = 0;
+  BRAID_TRY(auto stored, load_eas(file));
+  for (wire::FullEa& ea : stored) before.emplace(wire::fold(ea.name), std::move(ea));
+  ByFoldedName after = before;
+  for (const wire::FullEa& ea : eas) {
+    std::string key = wire::fold(ea.name);
+    if (ea.value.empty()) {
+      after.erase(key);
+    } else {
+      after.try_emplace(std::move(key), wire::FullEa{.name = ea.name}).first->second.value =
+          ea.value;
+    }
+  }
+  for (const auto& [key, ea] : after) size += wire::ea_size({ea});
+  if (size > kEaSizeMax) return fail(NtStatus::kEaTooLarge);
+
+  auto done = turn_into(file, before, after);
+  // As little as possible is left of a list that could not be stored as a whole.
+  if (!done && !turn_into(file, after, before)) {
+    log::warn("extended attributes could not be put back after a failed change");
+  }
+  return done;
+}
+
 }  // namespace
 
 Result<std::vector<wire::FullEa>> load_eas(vfs::File& file) {
@@ -98,29 +125,7 @@ Result<void> store_eas(vfs::File& file, const std::vector<wire::FullEa>& eas) {
     }
     if (is_reserved(ea.name)) return fail(NtStatus::kAccessDenied);
   }
-  ByFoldedName before;
-  uint64_t size = 0;
-  BRAID_TRY(auto stored, load_eas(file));
-  for (wire::FullEa& ea : stored) before.emplace(wire::fold(ea.name), std::move(ea));
-  ByFoldedName after = before;
-  for (const wire::FullEa& ea : eas) {
-    std::string key = wire::fold(ea.name);
-    if (ea.value.empty()) {
-      after.erase(key);
-    } else {
-      after.try_emplace(std::move(key), wire::FullEa{.name = ea.name}).first->second.value =
-          ea.value;
-    }
-  }
-  for (const auto& [key, ea] : after) size += wire::ea_size({ea});
-  if (size > kEaSizeMax) return fail(NtStatus::kEaTooLarge);
-
-  auto done = turn_into(file, before, after);
-  // As little as possible is left of a list that could not be stored as a whole.
-  if (!done && !turn_into(file, after, before)) {
-    log::warn("extended attributes could not be put back after a failed change");
-  }
-  return done;
+  return file.exclusively([&] { return put_over_stored(file, eas); });
 }
 
 }  // namespace braid::smb2

@@ -19,6 +19,9 @@ class SharedFileLocks final : public vfs::FileLocks {
     group_.unlock_metadata(file);
     drop_rank(LockRank::kSharedMetadata);
   }
+  std::atomic<uint32_t>& archive_ends(const FileKey& file) override {
+    return group_.archive_ends(file);
+  }
 
  private:
   store::Group& group_;

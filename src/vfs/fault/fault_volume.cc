@@ -226,6 +226,9 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("list_xattrs"));
     return below_->list_xattrs(actor);
   }
+  Result<void> exclusively(const std::function<Result<void>()>& change) override {
+    return below_->exclusively(change);
+  }
   Result<std::vector<StreamInfo>> streams() override {
     BRAID_CHECK(plan_->pass("streams"));
     return below_->streams();

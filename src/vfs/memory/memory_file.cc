@@ -12,6 +12,22 @@ namespace {
 // No test or fuzzer needs more, and an offset from a fuzzer must not take the machine's memory.
 constexpr uint64_t kContentMax = 64 << 20;
 
+// acl(5): what the mode shows of a list. Entries of a tag, permissions and an id.
+void show_list(uint32_t& mode, ByteView list) {
+  constexpr size_t kHead = 4;
+  constexpr size_t kEntry = 8;
+  constexpr uint8_t kOwner = 0x01, kGroup = 0x04, kMask = 0x10, kOther = 0x20;
+  uint32_t bits = mode & 07000;
+  uint32_t group = 0;
+  for (size_t at = kHead; at + kEntry <= list.size(); at += kEntry) {
+    const uint32_t permissions = list[at + 2] & 07;
+    if (list[at] == kOwner) bits |= permissions << 6;
+    if (list[at] == kGroup || list[at] == kMask) group = permissions << 3;
+    if (list[at] == kOther) bits |= permissions;
+  }
+  mode = bits | group;
+}
+
 class MemoryEnumeration final : public Enumeration {
  public:
   MemoryEnumeration(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, NameRules rules)
@@ -173,10 +189,6 @@ Progress MemoryFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   if (total > 0) bytes->resize(std::max<size_t>(bytes->size(), offset + total));
   uint8_t* at = bytes->data() + offset;
   for (const ByteView piece : pieces) at = std::copy(piece.begin(), piece.end(), at);
-  if (!stream_) {
-    node_->attributes.dos_attributes =
-        (node_->attributes.dos_attributes & ~dos::kNormal) | dos::kArchive;
-  }
   resized();
   return total;
 }
@@ -188,10 +200,6 @@ Result<void> MemoryFile::truncate(uint64_t size) {
   Bytes* bytes = content();
   if (!bytes) return fail_os(ENOENT);
   bytes->resize(size);
-  if (!stream_) {
-    node_->attributes.dos_attributes =
-        (node_->attributes.dos_attributes & ~dos::kNormal) | dos::kArchive;
-  }
   resized();
   return {};
 }
@@ -264,6 +272,7 @@ Result<Bytes> MemoryFile::get_xattr(std::string_view name, Actor) {
 Result<void> MemoryFile::set_xattr(std::string_view name, ByteView value, Actor) {
   const std::lock_guard lock(tree_->mutex);
   node_->xattrs[std::string(name)] = Bytes(value.begin(), value.end());
+  if (name == "system.posix_acl_access") show_list(node_->attributes.mode, value);
   tree_->touch(*node_, false);
   return {};
 }
@@ -273,6 +282,12 @@ Result<void> MemoryFile::remove_xattr(std::string_view name, Actor) {
   if (node_->xattrs.erase(std::string(name)) == 0) return fail_os(ENODATA);
   tree_->touch(*node_, false);
   return {};
+}
+
+Result<void> MemoryFile::exclusively(const std::function<Result<void>()>& change) {
+  about_to_wait();
+  const std::lock_guard lock(tree_->exclusive);
+  return change();
 }
 
 Result<std::vector<std::string>> MemoryFile::list_xattrs(Actor) {

@@ -37,6 +37,7 @@ class MemoryFile final : public File {
   Result<void> set_xattr(std::string_view name, ByteView value, Actor actor) override;
   Result<void> remove_xattr(std::string_view name, Actor actor) override;
   Result<std::vector<std::string>> list_xattrs(Actor actor) override;
+  Result<void> exclusively(const std::function<Result<void>()>& change) override;
   Result<std::vector<StreamInfo>> streams() override;
   Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override;
   std::shared_ptr<const StreamName> stream_name() const override { return stream_; }

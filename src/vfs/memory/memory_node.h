@@ -43,11 +43,12 @@ struct MemoryTree {
   explicit MemoryTree(const Clock& with) : clock(with) {}
 
   MemoryNodeRef make(Kind kind, uint32_t mode, uint32_t dos_attributes);
-  // The change and write times of something just modified.
+  // The change and write times of something just modified, and with `data` ARCHIVE.
   void touch(MemoryNode& node, bool data) const;
 
   const Clock& clock;
   WaitingMutex mutex;
+  std::recursive_mutex exclusive;  // before the other; all files have this one
   uint64_t next_inode = 2;
   MemoryNodeRef root;
 };

@@ -25,7 +25,11 @@ MemoryNodeRef MemoryTree::make(Kind kind, uint32_t mode, uint32_t dos_attributes
 
 void MemoryTree::touch(MemoryNode& node, bool data) const {
   node.attributes.change_time = node.attributes.changed = clock.now();
-  if (data) node.attributes.write_time = node.attributes.change_time;
+  if (!data) return;
+  node.attributes.write_time = node.attributes.change_time;
+  uint32_t& attributes = node.attributes.dos_attributes;
+  if (node.attributes.kind == Kind::kFile)
+    attributes = (attributes & ~dos::kNormal) | dos::kArchive;
 }
 
 namespace {

@@ -1,7 +1,7 @@
 // What a posix Volume and its open files share.
 #pragma once
 
-#include <array>
+#include <atomic>
 #include <ctime>
 #include <mutex>
 #include <optional>
@@ -54,33 +54,27 @@ struct PosixContext {
   // What depends on the share: takes a block of attributes out of the allocation size, and shows a
   // name that is hidden so.
   void adjust(Attributes& attributes, bool hide) const;
+  // FileLocks::archive_ends(), of this process where no other serves the files.
+  std::atomic<uint32_t>& archive_ends(const FileKey& key) const;
 
   // That of the root's file system, once it was asked for.
   Guarded<std::optional<TimeRange>> time_range;
-
-  // 64: more than the threads of a worker pool, so that two files seldom share one.
-  std::array<RankedMutex<LockRank::kMetadata>, 64> metadata_locks;
 };
 
-// Held while DOSATTRIB or a stream of one file is read and written back.
+// Held while what is kept beside the data of one file (DOSATTRIB, streams, the security descriptor)
+// is read and written back, whichever volume the file is reached through. A thread that holds it
+// may take it again for the same file.
 class MetadataLock {
  public:
-  MetadataLock(PosixContext& context, const FileKey& key)
-      : file_{key.device, key.inode, 0},
-        others_(context.options.locks),
-        lock_(context.metadata_locks[std::hash<FileKey>{}(file_) % context.metadata_locks.size()]) {
-    if (others_) others_->lock(file_);
-  }
+  MetadataLock(PosixContext& context, const FileKey& key);
   MetadataLock(const MetadataLock&) = delete;
   MetadataLock& operator=(const MetadataLock&) = delete;
-  ~MetadataLock() {
-    if (others_) others_->unlock(file_);
-  }
+  ~MetadataLock();
 
  private:
   const FileKey file_;
   FileLocks* const others_;
-  const std::lock_guard<RankedMutex<LockRank::kMetadata>> lock_;
+  std::unique_lock<RankedMutex<LockRank::kMetadata>> lock_;  // not that of an inner one
 };
 
 using PosixContextRef = std::shared_ptr<PosixContext>;

@@ -6,9 +6,10 @@
 namespace braid::vfs {
 
 // Around each operation that changes something. At its end, with whatever result, what the kernel
-// moved and the open's rules keep is put back, and what they want moved is moved. Costs a load
-// where there are no rules. Thread: that of the operation. REQUIRES that the metadata lock of the
-// file is taken after it and let go before its end.
+// moved and the open's rules keep is put back, and what they want moved is moved; and data that
+// was changed is marked for the next backup, though the last one took the mark away meanwhile.
+// Costs some loads where there is nothing to do. Thread: that of the operation. REQUIRES that the
+// metadata lock of the file is taken after it and let go before its end, or held by the caller.
 class KeptTimes {
  public:
   enum class Operation : uint8_t {

@@ -53,7 +53,8 @@ PosixFile::PosixFile(Parts parts)
       kind_(parts.attributes.kind),
       hide_(parts.hide),
       unnamed_(std::move(parts.unnamed)),
-      has_archive_(parts.has_archive) {}
+      archive_ends_(context_->archive_ends(key_)),
+      archive_at_(parts.archive_at ? *parts.archive_at : kNoArchive) {}
 
 PosixFile::~PosixFile() {
   if (!unnamed_ || !assume(who_)) return;
@@ -144,23 +145,31 @@ Result<void> PosixFile::change_dos(const AttributesChange& change) {
   const MetadataLock lock(*context_, key_);
   BRAID_TRY(const struct statx st, stat_of(fd_.get()));
   DosAttrib attrib = load_dos_attrib(fd_.get()).value_or(DosAttrib{});
+  const bool had_archive = (attrib.attributes & dos::kArchive) != 0;
   if (change.dos_attributes) {
     attrib.attributes = change.dos_attributes->applied_to(attrib.attributes) & dos::kStored;
     if (is_directory()) attrib.attributes |= dos::kDirectory;
-    has_archive_ = (attrib.attributes & dos::kArchive) != 0;
   }
   if (change.creation_time) attrib.creation_time = change.creation_time;
   if (!attrib.creation_time) attrib.creation_time = birth_time(st);
-  return store_dos_attrib(fd_.get(), attrib);
+  BRAID_CHECK(store_dos_attrib(fd_.get(), attrib));
+  if (had_archive && !(attrib.attributes & dos::kArchive)) ++archive_ends_;
+  return {};
 }
 
+bool PosixFile::has_archive() const { return archive_at_ == archive_ends_; }
+
 Result<void> PosixFile::set_archive() {
-  if (has_archive_ || kind_ != Kind::kFile) return {};
+  if (kind_ != Kind::kFile || has_archive()) return {};
   const MetadataLock lock(*context_, key_);
   BRAID_TRY(const struct statx st, stat_of(fd_.get()));
   BRAID_CHECK(add_dos_attributes(fd_.get(), st, dos::kArchive));
-  has_archive_ = true;
+  archive_at_ = archive_ends_.load();
   return {};
+}
+
+void PosixFile::renew_archive() {
+  if (archive_at_ != kNoArchive) (void)set_archive();
 }
 
 Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait) {
@@ -182,9 +191,8 @@ Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait)
 Progress PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   BRAID_CHECK(assume(who_));
   const KeptTimes kept(*this, KeptTimes::Operation::kData);
-  if (!has_archive_ && kind_ == Kind::kFile && access_.write) {
-    (void)set_archive();  // a disk without room for it may have some for the data
-  }
+  // A disk without room for it may have some for the data.
+  if (access_.write) (void)set_archive();
   size_t done = 0;
   size_t skip = 0;  // bytes of pieces.front() already written
   while (!pieces.empty()) {

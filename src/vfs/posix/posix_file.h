@@ -20,7 +20,8 @@ class PosixFile final : public File {
     UniqueFd fd;
     DataAccess access;
     Attributes attributes;  // as they are when it is opened
-    bool has_archive = false;
+    // It has ARCHIVE, and had it when archive_ends() was this.
+    std::optional<uint32_t> archive_at = {};
     bool hide = false;  // its name is one that is shown as hidden
     std::unique_ptr<Unnamed> unnamed = nullptr;
   };
@@ -63,6 +64,7 @@ class PosixFile final : public File {
   Result<void> set_xattr(std::string_view name, ByteView value, Actor actor) override;
   Result<void> remove_xattr(std::string_view name, Actor actor) override;
   Result<std::vector<std::string>> list_xattrs(Actor actor) override;
+  Result<void> exclusively(const std::function<Result<void>()>& change) override;
 
   Result<std::vector<StreamInfo>> streams() override;
   Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override;
@@ -94,8 +96,12 @@ class PosixFile final : public File {
   Result<FileTime> put_change_time(std::optional<FileTime> time);
   // Whether what is read through `fd` moves the access time no more.
   static void keep_access_time(int fd, bool keep);
-  // Marks the file as changed since the last backup; remembered, so that it costs one look.
+  // Marks the file as changed since the last backup; remembered until somebody takes the mark away,
+  // so that it costs one look.
   Result<void> set_archive();
+  // Again, after a change of the data, where a backup has taken it away meanwhile.
+  void renew_archive();
+  bool has_archive() const;
 
   const PosixContextRef context_;
   const Credentials who_;
@@ -105,7 +111,10 @@ class PosixFile final : public File {
   const Kind kind_;
   const bool hide_;
   std::unique_ptr<Unnamed> unnamed_;
-  std::atomic<bool> has_archive_;
+  std::atomic<uint32_t>& archive_ends_;
+  // What archive_ends_ was when the file had ARCHIVE; kNoArchive when it is not known to have it.
+  static constexpr uint64_t kNoArchive = ~uint64_t{0};
+  std::atomic<uint64_t> archive_at_;
   std::atomic<TimeRules> time_rules_{};
 };
 

@@ -70,7 +70,6 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
   parts.attributes.key = key_;
   parts.attributes.kind = kind_;
   parts.access.write = how.write;
-  parts.has_archive = true;
   parts.hide = hide_;
   const int base_fd = parts.fd.get();
   std::shared_ptr<StreamName> shared_name;

@@ -98,6 +98,7 @@ Result<void> PosixFile::set_compressed(bool compressed) {
   if (!context_->features.compression) return fail_os(EOPNOTSUPP);
   if (!is_directory() && !access_.write) return fail_os(EBADF);
   const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
+  const MetadataLock lock(*context_, key_);  // one flag of several
   // The kernel lets the owner alone choose; Windows whoever may write the data.
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());

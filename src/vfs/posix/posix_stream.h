@@ -71,6 +71,9 @@ class PosixStream final : public File {
   Result<std::vector<std::string>> list_xattrs(Actor actor) override {
     return base_->list_xattrs(actor);
   }
+  Result<void> exclusively(const std::function<Result<void>()>& change) override {
+    return base_->exclusively(change);
+  }
 
   Result<std::vector<StreamInfo>> streams() override { return base_->streams(); }
   Result<std::unique_ptr<File>> open_stream(std::string_view name, const StreamHow& how) override {

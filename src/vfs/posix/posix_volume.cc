@@ -61,6 +61,14 @@ Features features_of(int root, const struct statfs& fs, const struct statx& st,
   return features;
 }
 
+// For Parts::archive_at, of attributes that are some calls old: if ARCHIVE was ever taken away, the
+// first write looks again.
+std::optional<uint32_t> archive_known(const PosixContext& context, const Attributes& attributes) {
+  if (!(attributes.dos_attributes & dos::kArchive)) return std::nullopt;
+  if (context.archive_ends(attributes.key) != 0) return std::nullopt;
+  return 0;
+}
+
 class PosixVolume final : public Volume {
  public:
   PosixVolume(PosixContextRef context, long magic)
@@ -140,7 +148,7 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Fo
   parts.who = who;
   parts.access = how.access;
   parts.attributes = found.attributes;
-  parts.has_archive = (found.attributes.dos_attributes & dos::kArchive) != 0;
+  parts.archive_at = archive_known(*context_, found.attributes);
   parts.hide = context_->hides(found.place.name);
   if (!data || (kind == Kind::kDirectory && !how.access.read)) {
     const int fd = ::fcntl(node, F_DUPFD_CLOEXEC, 0);
@@ -187,6 +195,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
     BRAID_CHECK(change_compression(parts.fd.get(), false));
     BRAID_TRY(st, stat_of(parts.fd.get()));
   }
+  const uint32_t archive_ends = context_->archive_ends(key_of(st));
   DosAttrib attrib;
   attrib.attributes =
       (how.dos_attributes & dos::kSettable) | (how.directory ? dos::kDirectory : dos::kArchive);
@@ -194,7 +203,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
   const auto stored = store_dos_attrib(parts.fd.get(), attrib);
   if (!stored && is_unnamed) return fail(stored.error());
   parts.attributes = make_attributes(st, stored ? std::optional(attrib) : std::nullopt);
-  parts.has_archive = stored.has_value();
+  if (stored) parts.archive_at = archive_ends;
   auto file = std::make_unique<PosixFile>(std::move(parts));
   if (is_unnamed && !how.unnamed) BRAID_CHECK(publish(who, missing, *file));
   return file;
@@ -396,7 +405,6 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
   if (!how.stream.empty()) {
     // As PosixFile::open_stream() makes it.
     parts.access.write = how.writable;
-    parts.has_archive = true;
     const int base_fd = parts.fd.get();
     FileKey stream = parts.attributes.key;
     stream.stream = stream_key(how.stream);
@@ -405,7 +413,7 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
     return std::make_unique<PosixStream>(context_, who, std::move(base), base_fd, std::move(name),
                                          how.writable);
   }
-  parts.has_archive = (parts.attributes.dos_attributes & dos::kArchive) != 0;
+  parts.archive_at = archive_known(*context_, parts.attributes);
   const int flags = ::fcntl(parts.fd.get(), F_GETFL);
   if (flags < 0) return fail_last_os();
   if (!(flags & O_PATH)) {

@@ -100,4 +100,9 @@ Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
   return out;
 }
 
+Result<void> PosixFile::exclusively(const std::function<Result<void>()>& change) {
+  const MetadataLock lock(*context_, key_);
+  return change();
+}
+
 }  // namespace braid::vfs

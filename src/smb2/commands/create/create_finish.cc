@@ -10,7 +10,6 @@
 #include "smb2/files/access_check.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/deletion.h"
-#include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
@@ -335,10 +334,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   state.maximal_access = opened.maximal_access;
   const auto open = make_open(attempt, opened, registration);
   if (open->attributes.is_directory && state.caching.lease) files.granted_directory_lease();
-  if (overwriting) {
-    report_overwritten(files, *open);
-    child_changed(files, *open);
-  }
+  if (overwriting) report_overwritten(files, *open);
   if (const auto done = write_through_new(attempt, *open, opened.missing); !done) {
     return give_up(attempt, opened, open, done.error());
   }

@@ -130,6 +130,8 @@ Result<void> put_in_place(Request& request, std::optional<std::string_view> targ
   BRAID_CHECK(volume.replace(request.credentials(), found.place, key, target));
   if (!target) BRAID_CHECK(secure_new(request, found.path, security));
   report_modified(request.files, open, wire::CompletionFilter::kAttributes);
+  // The file of the open is not in the directory any more, so that nothing leads there from it.
+  request.files.file_table.child_changed(found.place.parent->key(), open.parent_lease());
   return {};
 }
 
