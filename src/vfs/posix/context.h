@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <ctime>
 #include <mutex>
 #include <optional>
@@ -45,6 +46,8 @@ struct PosixContext {
   // its data.
   bool counts_attribute_block = false;
   uint64_t block_size = 4096;
+  // The file system's renameat2() takes no flags, as was found: renaming.h.
+  std::atomic<bool> refuses_rename_flags = false;
   std::vector<wire::NameExpression> hidden;
   NameIndex index;
 

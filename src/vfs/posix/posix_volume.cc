@@ -13,6 +13,7 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/renaming.h"
 #include "vfs/posix/space.h"
 #include "vfs/posix/stream_names.h"
 #include "vfs/posix/stream_store.h"
@@ -315,9 +316,9 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
     }
     claim.reset();
     victim.unlinked(*context_);
-  } else if (::renameat2(old_parent, from.name.c_str(), new_parent, to.name.c_str(),
-                         RENAME_NOREPLACE) != 0) {
-    return fail_last_os();
+  } else {
+    BRAID_CHECK(rename_to_free(*context_, {old_parent, from.name}, {new_parent, to.name},
+                               S_ISDIR(st.stx_mode)));
   }
   claim.reset();
   if (!S_ISREG(st.stx_mode)) return {};
