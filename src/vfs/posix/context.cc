@@ -1,6 +1,7 @@
 #include "vfs/posix/context.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "vfs/names.h"
 
@@ -13,10 +14,24 @@ bool PosixContext::hides(std::string_view disk_name) const {
       hidden, [&](const wire::NameExpression& pattern) { return pattern.matches(name); });
 }
 
-bool PosixContext::is_own(const FileKey& directory, std::string_view disk_name) const {
-  if (!disk_name.starts_with('.')) return false;
-  if (directory == root_key && equal_folded(disk_name, kPrivateFolder)) return true;
-  return is_unfinished(disk_name);
+bool is_private_folder(std::string_view disk_name) {
+  return disk_name.starts_with('.') && equal_folded(disk_name, kPrivateFolder);
+}
+
+std::shared_ptr<MetadataLocks> metadata_locks_of(dev_t device) {
+  static Guarded<std::unordered_map<dev_t, std::weak_ptr<MetadataLocks>>> known;
+  auto locks = known.lock();
+  auto& there = (*locks)[device];
+  if (auto shared = there.lock()) return shared;
+  std::erase_if(*locks,
+                [&](const auto& each) { return each.first != device && each.second.expired(); });
+  auto made = std::make_shared<MetadataLocks>();
+  there = made;
+  return made;
+}
+
+bool PosixContext::is_own(std::string_view disk_name) {
+  return is_private_folder(disk_name) || is_unfinished(disk_name);
 }
 
 void PosixContext::adjust(Attributes& attributes, bool hide) const {

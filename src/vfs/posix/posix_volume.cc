@@ -114,7 +114,7 @@ class PosixVolume final : public Volume {
 
 Result<void> PosixVolume::begin_change(const Place& place) {
   if (!place.parent) return fail_os(EBUSY);  // the root itself
-  if (context_->is_own(place.parent->key(), place.name)) return fail_os(EACCES);
+  if (PosixContext::is_own(place.name)) return fail_os(EACCES);
   context_->index.changed_name();
   return {};
 }
@@ -416,7 +416,8 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
 }
 
 // A volume whose root is what `fd`, an O_PATH descriptor, holds. REQUIRES the server's identity.
-Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& options) {
+Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& options,
+                                            bool is_share = true) {
   BRAID_TRY(const Descriptor probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
   BRAID_TRY(const struct statx st, stat_of(fd.get()));
   struct statfs fs{};
@@ -427,6 +428,7 @@ Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& o
       std::move(fd), key_of(st), options,
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
+  context->looks_in_other_shares = is_share;
   context->inline_stream_max = inline_stream_max_of(magic);
   context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC;
   context->block_size = static_cast<uint64_t>(fs.f_bsize);
@@ -443,7 +445,7 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
   BRAID_TRY(Descriptor fd, open_beneath(context_->root.get(), path, O_PATH | O_DIRECTORY));
   PosixOptions options = context_->options;
   options.index_bytes_max /= kBelowMax;
-  return make_volume(std::move(fd), options);
+  return make_volume(std::move(fd), options, false);
 }
 
 Result<Space> PosixVolume::space(const Credentials& who) {
