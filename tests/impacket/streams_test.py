@@ -12,6 +12,8 @@ from file_control import ALICE, ALL_ACCESS, OPEN_IF, FileControlCase, create_con
 from server import ids_of  # noqa: E402
 from suite import braid_only  # noqa: E402
 
+FILE_CORRUPT_ERROR = "0xC0000102"  # which impacket has no name for
+
 
 class Streams(FileControlCase):
     @braid_only
@@ -69,12 +71,12 @@ class Streams(FileControlCase):
         os.rename(store, away)
         self.addCleanup(lambda: os.path.exists(away) and os.rename(away, store))
         for disposition in (1, 2, OPEN_IF):
-            self.refused("FILE_CORRUPT_ERROR", self.open, "lost:s", disposition=disposition)
+            self.refused(FILE_CORRUPT_ERROR, self.open, "lost:s", disposition=disposition)
         os.rename(away, store)
         self.smb.close(self.tree, self.open("lost:s"))
         for disposition, options in ((4, 0), (5, 0), (0, 0), (1, 0x1000)):
             shutil.rmtree(store)
-            self.refused("FILE_CORRUPT_ERROR", self.open, "lost:s")
+            self.refused(FILE_CORRUPT_ERROR, self.open, "lost:s")
             self.smb.close(self.tree, self.open("lost:s", disposition=disposition, options=options))
             if options:
                 self.refused("OBJECT_NAME_NOT_FOUND", self.open, "lost:s")
