@@ -97,7 +97,12 @@ class FileControlCase(ServerCase):
     def options(cls, scratch):
         cls.root = scratch.directory("share", owner=ids_of(ALICE))
         cls.fixed = scratch.directory("fixed", owner=ids_of(ALICE))
-        return Options([Share("share", cls.root), Share("fixed", cls.fixed, read_only=True)],
+        cls.inner = os.path.join(cls.root, "inner")
+        os.mkdir(cls.inner)
+        if os.geteuid() == 0:
+            os.chown(cls.inner, *ids_of(ALICE))
+        return Options([Share("share", cls.root), Share("fixed", cls.fixed, read_only=True),
+                        Share("inner", cls.inner)],
                        [ALICE, BOB], min_dialect="2.0.2")
 
     def setUp(self):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Named streams: their handles, names and sharing, as impacket sees them."""
 import os
+import shutil
 import struct
 import sys
 
@@ -10,6 +11,8 @@ import suite  # noqa: E402
 from file_control import ALICE, ALL_ACCESS, OPEN_IF, FileControlCase, create_context  # noqa: E402
 from server import ids_of  # noqa: E402
 from suite import braid_only  # noqa: E402
+
+FILE_CORRUPT_ERROR = "0xC0000102"  # which impacket has no name for
 
 
 class Streams(FileControlCase):
@@ -36,6 +39,50 @@ class Streams(FileControlCase):
             self.assertEqual(found, {":s:$DATA": 3} | unnamed)
             standard = self.smb.queryInfo(self.tree, stream, infoType=1, fileInfoClass=5)
             self.assertEqual(struct.unpack_from("<QQ", standard)[1], 3)
+            self.smb.close(self.tree, stream)
+
+    @braid_only
+    def test_large_stream_is_there_in_every_share_of_its_file(self):
+        inner = self.smb.connectTree("inner")
+        content = b"A" * 50_000
+        stream = self.open("inner\\nested:s", disposition=OPEN_IF)
+        self.smb.write(self.tree, stream, content, 0, len(content))
+        self.smb.close(self.tree, stream)
+        self.refused("OBJECT_NAME_COLLISION", self.open, "nested:s", disposition=2, tree=inner)
+        stream = self.open("nested:s", disposition=OPEN_IF, tree=inner)
+        self.assertEqual(self.smb.read(inner, stream, 0, 50_000), content)
+        self.smb.close(inner, stream)
+        # The other way round, and what the inner share keeps is nobody's business in the outer one.
+        stream = self.open("own:s", disposition=OPEN_IF, tree=inner)
+        self.smb.write(inner, stream, content, 0, len(content))
+        self.smb.close(inner, stream)
+        self.assertTrue(os.path.isdir(os.path.join(self.inner, ".braid")))
+        self.refused("ACCESS_DENIED", self.open, "inner\\.braid")
+        stream = self.open("inner\\own:s")
+        self.assertEqual(self.smb.read(self.tree, stream, 0, 50_000), content)
+        self.smb.close(self.tree, stream)
+
+    @braid_only
+    def test_stream_that_is_nowhere_goes_only_by_what_ends_it(self):
+        stream = self.open("lost:s", disposition=OPEN_IF)
+        self.smb.write(self.tree, stream, bytes(50_000), 0, 50_000)
+        self.smb.close(self.tree, stream)
+        store, away = (os.path.join(self.root, ".braid", name) for name in ("streams", "away"))
+        os.rename(store, away)
+        self.addCleanup(lambda: os.path.exists(away) and os.rename(away, store))
+        for disposition in (1, 2, OPEN_IF):
+            self.refused(FILE_CORRUPT_ERROR, self.open, "lost:s", disposition=disposition)
+        os.rename(away, store)
+        self.smb.close(self.tree, self.open("lost:s"))
+        for disposition, options in ((4, 0), (5, 0), (0, 0), (1, 0x1000)):
+            shutil.rmtree(store)
+            self.refused(FILE_CORRUPT_ERROR, self.open, "lost:s")
+            self.smb.close(self.tree, self.open("lost:s", disposition=disposition, options=options))
+            if options:
+                self.refused("OBJECT_NAME_NOT_FOUND", self.open, "lost:s")
+                break
+            stream = self.open("lost:s")
+            self.smb.write(self.tree, stream, bytes(50_000), 0, 50_000)
             self.smb.close(self.tree, stream)
 
     @braid_only

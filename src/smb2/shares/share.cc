@@ -12,6 +12,7 @@
 #include "runtime/identity.h"
 #include "smb2/shares/share_look.h"
 #include "smb2/shares/snapshots.h"
+#include "vfs/posix/known_roots.h"
 #include "vfs/posix/posix_volume.h"
 
 namespace braid::smb2 {
@@ -155,6 +156,9 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::make(
     }
     entries.push_back(std::make_shared<ShareEntry>(wanted, locks));
   }
+  std::vector<std::string> roots;
+  for (const config::Share& wanted : config.shares) roots.push_back(wanted.path);
+  vfs::set_known_roots(roots);
   return std::shared_ptr<const ShareTable>(new ShareTable(std::move(entries)));
 }
 

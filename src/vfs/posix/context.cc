@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "vfs/names.h"
 
 namespace braid::vfs {
 namespace {
-
-using MetadataMutex = RankedMutex<LockRank::kMetadata>;
-
-MetadataMutex& metadata_mutex_of(const FileKey& file) {
-  // 64: more than the threads of a worker pool, so that two files seldom share one.
-  static std::array<MetadataMutex, 64> mutexes;
-  return mutexes[std::hash<FileKey>{}(file) % mutexes.size()];
-}
 
 // What this thread holds: never of two files, as they may share a mutex.
 thread_local const FileKey* held_by_thread = nullptr;
@@ -22,9 +15,12 @@ thread_local const FileKey* held_by_thread = nullptr;
 }  // namespace
 
 MetadataLock::MetadataLock(PosixContext& context, const FileKey& key)
-    : file_{key.device, key.inode, 0}, others_(context.options.locks) {
+    : file_{key.device, key.inode, 0},
+      others_(context.options.locks),
+      locks_(key.device == context.root_key.device ? context.metadata_locks
+                                                   : metadata_locks_of(key.device)) {
   if (held_by_thread && *held_by_thread == file_) return;
-  lock_ = std::unique_lock(metadata_mutex_of(file_));
+  lock_ = std::unique_lock((*locks_)[std::hash<FileKey>{}(file_) % locks_->size()]);
   if (others_) others_->lock(file_);
   held_by_thread = &file_;
 }
@@ -49,10 +45,24 @@ bool PosixContext::hides(std::string_view disk_name) const {
       hidden, [&](const wire::NameExpression& pattern) { return pattern.matches(name); });
 }
 
-bool PosixContext::is_own(const FileKey& directory, std::string_view disk_name) const {
-  if (!disk_name.starts_with('.')) return false;
-  if (directory == root_key && equal_folded(disk_name, kPrivateFolder)) return true;
-  return is_unfinished(disk_name);
+bool is_private_folder(std::string_view disk_name) {
+  return disk_name.starts_with('.') && equal_folded(disk_name, kPrivateFolder);
+}
+
+std::shared_ptr<MetadataLocks> metadata_locks_of(dev_t device) {
+  static Guarded<std::unordered_map<dev_t, std::weak_ptr<MetadataLocks>>> known;
+  auto locks = known.lock();
+  auto& there = (*locks)[device];
+  if (auto shared = there.lock()) return shared;
+  std::erase_if(*locks,
+                [&](const auto& each) { return each.first != device && each.second.expired(); });
+  auto made = std::make_shared<MetadataLocks>();
+  there = made;
+  return made;
+}
+
+bool PosixContext::is_own(std::string_view disk_name) {
+  return is_private_folder(disk_name) || is_unfinished(disk_name);
 }
 
 void PosixContext::adjust(Attributes& attributes, bool hide) const {

@@ -1,8 +1,10 @@
 // What a posix Volume and its open files share.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <ctime>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -18,8 +20,11 @@
 
 namespace braid::vfs {
 
-// The folder in a share's root for what the server keeps beside the files. Clients cannot see it.
+// The folder in a share's root for what the server keeps beside the files. Clients neither see nor
+// reach any of this name, in no directory: through a share above another one, or after the root of
+// a share was moved, it is where the streams of others are.
 inline constexpr std::string_view kPrivateFolder = ".braid";
+bool is_private_folder(std::string_view disk_name);
 
 // The seconds since 1970 that a file system has numbers for.
 struct TimeRange {
@@ -28,10 +33,19 @@ struct TimeRange {
   bool has(const timespec& time) const { return time.tv_sec >= first && time.tv_sec <= last; }
 };
 
+// 64: more than the threads of a worker pool, so that two files seldom share one.
+using MetadataLocks = std::array<RankedMutex<LockRank::kMetadata>, 64>;
+// Those of a file system: a file of it can be in several shares. Another's may wait for its disk.
+std::shared_ptr<MetadataLocks> metadata_locks_of(dev_t device);
+
 // Owned by the Volume and every open file together. Thread: any.
 struct PosixContext {
   PosixContext(UniqueFd root_fd, FileKey key, PosixOptions how, NameIndex::Events events)
-      : root(std::move(root_fd)), root_key(key), options(how), index(how.index_bytes_max, events) {
+      : root(std::move(root_fd)),
+        root_key(key),
+        options(how),
+        index(how.index_bytes_max, events),
+        metadata_locks(metadata_locks_of(key.device)) {
     for (const std::string& pattern : how.hidden_names) hidden.emplace_back(pattern);
   }
 
@@ -45,12 +59,17 @@ struct PosixContext {
   // its data.
   bool counts_attribute_block = false;
   uint64_t block_size = 4096;
+  // Whether what a marker names may be in the private folder of another share (known_roots.h). Not
+  // for a previous version: those have what their files are now.
+  bool looks_in_other_shares = true;
+  // The file system's renameat2() takes no flags, as was found: renaming.h.
+  std::atomic<bool> refuses_rename_flags = false;
   std::vector<wire::NameExpression> hidden;
   NameIndex index;
 
   bool hides(std::string_view disk_name) const;
-  // Whether this name in `directory` is the server's own, which clients neither see nor reach.
-  bool is_own(const FileKey& directory, std::string_view disk_name) const;
+  // Whether this name, in any directory, is the server's own, which clients neither see nor reach.
+  static bool is_own(std::string_view disk_name);
   // What depends on the share: takes a block of attributes out of the allocation size, and shows a
   // name that is hidden so.
   void adjust(Attributes& attributes, bool hide) const;
@@ -59,6 +78,8 @@ struct PosixContext {
 
   // That of the root's file system, once it was asked for.
   Guarded<std::optional<TimeRange>> time_range;
+
+  const std::shared_ptr<MetadataLocks> metadata_locks;
 };
 
 // Held while what is kept beside the data of one file (DOSATTRIB, streams, the security descriptor)
@@ -74,6 +95,7 @@ class MetadataLock {
  private:
   const FileKey file_;
   FileLocks* const others_;
+  const std::shared_ptr<MetadataLocks> locks_;
   std::unique_lock<RankedMutex<LockRank::kMetadata>> lock_;  // not that of an inner one
 };
 

@@ -57,7 +57,12 @@ Result<Path> client_path(std::string_view name) {
 }
 
 bool is_private(std::string_view name) {
-  return equal_folded(name.substr(0, name.find('/')), kPrivateFolder);
+  for (size_t start = 0; start < name.size();) {
+    const size_t end = std::min(name.find('/', start), name.size());
+    if (is_private_folder(name.substr(start, end - start))) return true;
+    start = end + 1;
+  }
+  return false;
 }
 
 }  // namespace

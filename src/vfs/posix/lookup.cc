@@ -170,8 +170,12 @@ Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
 Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
                               const LookupOptions& options) {
   const std::vector<std::string_view> names = path.components();
-  const bool is_private = !names.empty() && equal_folded(to_disk(names.front()), kPrivateFolder);
-  if (is_private || std::ranges::any_of(names, is_unfinished)) return fail_os(EACCES);
+  const auto is_own = [](std::string_view name) {
+    // Each character takes up to three bytes as clients spell it.
+    const bool may_be_private = name.size() <= 3 * kPrivateFolder.size();
+    return (may_be_private && is_private_folder(to_disk(name))) || is_unfinished(name);
+  };
+  if (std::ranges::any_of(names, is_own)) return fail_os(EACCES);
   return Walk(context, path, options).run();
 }
 

@@ -105,7 +105,8 @@ TEST_F(Posix, WhateverIsShownCanBeFound) {
 
 TEST_F(Posix, PrivateFolderCannotBeReached) {
   fs::create_directory(share_ + "/.braid");
-  for (const char* text : {".braid", ".BRAID\\streams"}) {
+  fs::create_directories(share_ + "/d/.braid/streams");
+  for (const char* text : {".braid", ".BRAID\\streams", "d\\.braid", "D\\.Braid\\streams"}) {
     const auto found = look(text);
     ASSERT_FALSE(found);
     EXPECT_TRUE(found.error().is_os(EACCES));
@@ -117,9 +118,18 @@ TEST_F(Posix, PrivateFolderCannotBeReached) {
   Place hidden{place.parent, ".Braid"};
   EXPECT_TRUE(
       volume_->rename(server_credentials(), place, key, hidden, true).error().is_os(EACCES));
+  hidden = {missing("d\\new").place.parent, ".braid"};
+  EXPECT_TRUE(
+      volume_->rename(server_credentials(), place, key, hidden, true).error().is_os(EACCES));
+  EXPECT_TRUE(volume_->remove(server_credentials(), hidden, key).error().is_os(EACCES));
   const auto posix =
       volume_->lookup(server_credentials(), path(".braid"), {.rules = NameRules::kPosix});
   EXPECT_FALSE(posix);
+  auto list = volume_->open(server_credentials(), *look("d"), {.access = {.read = true}}).value();
+  auto names = list->enumerate().value();
+  std::vector<DirectoryEntry> entries;
+  EXPECT_TRUE(names->next(100, nullptr, entries));
+  EXPECT_EQ(entries.size(), 2u) << "only the dots";
 }
 
 // A directory that is made with what may be refused has such a name until it is whole.

@@ -54,7 +54,7 @@ Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
   for (; looked_at < max; ++looked_at) {
     BRAID_TRY(const std::optional<std::string> disk_name, next_name());
     if (!disk_name) return false;
-    if (context_->is_own(key_, *disk_name)) continue;
+    if (PosixContext::is_own(*disk_name)) continue;
     std::string name = rules_ == NameRules::kWindows ? to_client(*disk_name) : *disk_name;
     if (wanted && !wanted(name)) continue;
     BRAID_TRY(const auto attributes, look_at(*disk_name));
@@ -83,7 +83,7 @@ Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view cl
     BRAID_TRY(attributes, look_at(disk_name));
   }
   if (!attributes) return std::nullopt;
-  if (context_->is_own(key_, disk_name)) return std::nullopt;
+  if (PosixContext::is_own(disk_name)) return std::nullopt;
   std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
   return entry_of(std::move(name), disk_name, *attributes);
 }

@@ -65,7 +65,7 @@ PosixFile::~PosixFile() {
 
 Result<Attributes> PosixFile::take_name(const Place& place) {
   if (!unnamed_) return fail_os(EINVAL);
-  BRAID_TRY(UniqueFd named, unnamed_->become(fd_.get(), place, access_));
+  BRAID_TRY(UniqueFd named, unnamed_->become(*context_, fd_.get(), place, access_));
   unnamed_.reset();
   // Whoever moved it since leaves us with a descriptor that the kernel knows no name of, and the
   // name with which it began.

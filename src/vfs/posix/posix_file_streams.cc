@@ -1,8 +1,14 @@
 // PosixFile: its named streams.
+#include <atomic>
+#include <chrono>
+#include <climits>
+
+#include "base/log.h"
 #include "vfs/names.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_stream.h"
 #include "vfs/posix/space.h"
+#include "vfs/posix/stream_marker.h"
 #include "vfs/posix/stream_names.h"
 
 namespace braid::vfs {
@@ -12,6 +18,23 @@ namespace {
 FileKey with_stream(FileKey file, std::string_view name) {
   file.stream = stream_key(name);
   return file;
+}
+
+// Says that a stream is lost: who asks may go on asking, and one line a minute is enough.
+void tell_lost(int fd, std::string_view stream) {
+  static std::atomic<int64_t> told_until = 0;
+  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::steady_clock::now().time_since_epoch())
+                          .count();
+  int64_t until = told_until;
+  if (now < until || !told_until.compare_exchange_strong(until, now + 60)) return;
+  std::string path(PATH_MAX, '\0');
+  const ssize_t size = ::readlink(descriptor_path(fd).c_str(), path.data(), path.size());
+  path.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  log::warn(
+      "the stream '{}' of {} is not in the folder {} of any share: it stays refused until "
+      "that is there again, or the stream is overwritten",
+      stream, path, kPrivateFolder);
 }
 
 // A new stream with its room: others of the server look for it when the metadata lock is free, so
@@ -48,8 +71,10 @@ Result<std::vector<StreamInfo>> PosixFile::streams() {
     auto info = stream_info(*context_, fd_.get(), ref);
     if (info) {
       out.push_back(*std::move(info));
+    } else if (is_lost(info.error())) {
+      out.push_back({ref.name, 0, 0});
     } else if (!info.error().is_os(ENOENT)) {
-      // Only a side file that is lost takes its stream with it.
+      // Only one that was never the file's may be missing.
       return fail(info.error());
     }
   }
@@ -78,7 +103,10 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
     BRAID_CHECK(held.status());
     auto found = find_stream(*context_, base_fd, name);
     if (found && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
-    if (!found && !(creates && found.error().is_os(ENOENT))) return fail(found.error());
+    if (!found && is_lost(found.error()) && !how.truncate) tell_lost(base_fd, name);
+    const bool is_free =
+        !found && (found.error().is_os(ENOENT) || (is_lost(found.error()) && how.truncate));
+    if (!found && !(creates && is_free)) return fail(found.error());
     if (!found) {
       // Making a stream changes the file, whatever is then done with it.
       BRAID_CHECK(assume(who_));
@@ -103,8 +131,10 @@ Result<void> PosixFile::remove_stream(std::string_view name) {
   const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
   const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
-  BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), name));
-  BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), stream));
+  const auto stream = find_stream(*context_, fd_.get(), name);
+  if (!stream && !is_lost(stream.error())) return fail(stream.error());
+  BRAID_CHECK(stream ? vfs::remove_stream(*context_, fd_.get(), *stream)
+                     : remove_lost_stream(fd_.get(), name));
   StreamNames::of_process().removed(with_stream(key_, name));
   return {};
 }
@@ -117,6 +147,7 @@ Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to
   BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), from));
   if (!equal_folded(from, to)) {
     const auto taken = find_stream(*context_, fd_.get(), to);
+    if (!taken && !taken.error().is_os(ENOENT)) return fail(taken.error());
     if (taken && !replace) return fail_os(EEXIST);
     if (taken) BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), *taken));
   }

@@ -13,6 +13,7 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/renaming.h"
 #include "vfs/posix/space.h"
 #include "vfs/posix/stream_names.h"
 #include "vfs/posix/stream_store.h"
@@ -122,7 +123,7 @@ class PosixVolume final : public Volume {
 
 Result<void> PosixVolume::begin_change(const Place& place) {
   if (!place.parent) return fail_os(EBUSY);  // the root itself
-  if (context_->is_own(place.parent->key(), place.name)) return fail_os(EACCES);
+  if (PosixContext::is_own(place.name)) return fail_os(EACCES);
   context_->index.changed_name();
   return {};
 }
@@ -325,9 +326,9 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
     }
     claim.reset();
     victim.unlinked(*context_);
-  } else if (::renameat2(old_parent, from.name.c_str(), new_parent, to.name.c_str(),
-                         RENAME_NOREPLACE) != 0) {
-    return fail_last_os();
+  } else {
+    BRAID_CHECK(rename_to_free(*context_, {old_parent, from.name}, {new_parent, to.name},
+                               S_ISDIR(st.stx_mode)));
   }
   claim.reset();
   if (!S_ISREG(st.stx_mode)) return {};
@@ -424,7 +425,8 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
 }
 
 // A volume whose root is what `fd`, an O_PATH descriptor, holds. REQUIRES the server's identity.
-Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& options) {
+Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& options,
+                                            bool is_share = true) {
   BRAID_TRY(const UniqueFd probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
   BRAID_TRY(const struct statx st, stat_of(fd.get()));
   struct statfs fs{};
@@ -435,6 +437,7 @@ Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& opt
       std::move(fd), key_of(st), options,
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
+  context->looks_in_other_shares = is_share;
   context->inline_stream_max = inline_stream_max_of(magic);
   context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC;
   context->block_size = static_cast<uint64_t>(fs.f_bsize);
@@ -451,7 +454,7 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
   BRAID_TRY(UniqueFd fd, open_beneath(context_->root.get(), path, O_PATH | O_DIRECTORY));
   PosixOptions options = context_->options;
   options.index_bytes_max /= kBelowMax;
-  return make_volume(std::move(fd), options);
+  return make_volume(std::move(fd), options, false);
 }
 
 Result<Space> PosixVolume::space(const Credentials& who) {

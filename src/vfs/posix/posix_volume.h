@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct PosixOptions {
   // Names, with wildcards (wire/fscc/name_expression.h), that are shown as hidden.
   std::vector<std::string> hidden_names = {};
   bool streams = true;  // where the file system can keep them
+  // The system call. Tests give one of a file system that takes no flags.
+  int (*rename)(int, const char*, int, const char*, unsigned) = ::renameat2;
   // Shared with other processes that serve the files; null: none does. Outlives the volume.
   FileLocks* locks = nullptr;
 };

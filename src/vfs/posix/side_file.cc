@@ -3,6 +3,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "vfs/posix/known_roots.h"
+
 namespace braid::vfs {
 namespace {
 
@@ -37,9 +39,39 @@ Result<UniqueFd> folder(int parent, const std::string& name, bool make) {
   return open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
 }
 
-Result<UniqueFd> streams_folder(PosixContext& context, bool make) {
-  BRAID_TRY(const UniqueFd own, folder(context.root.get(), std::string(kPrivateFolder), make));
+Result<UniqueFd> streams_folder(int root, bool make) {
+  BRAID_TRY(const UniqueFd own, folder(root, std::string(kPrivateFolder), make));
   return folder(own.get(), "streams", make);
+}
+
+// Opens `path` in the private folder below `root`.
+Result<void> open_below(int root, const std::string& path, Side& side) {
+  BRAID_TRY(side.store, streams_folder(root, false));
+  auto opened = open_beneath(side.store.get(), path, O_RDWR | O_NOFOLLOW);
+  if (!opened && opened.error().is_os(EROFS)) {
+    side.is_read_only = true;
+    opened = open_beneath(side.store.get(), path, O_RDONLY | O_NOFOLLOW);
+  }
+  // A link there is damage, and none of those that clients hear of.
+  if (!opened && opened.error().is_os(ELOOP)) return fail_os(EIO);
+  BRAID_TRY(side.file, std::move(opened));
+  return {};
+}
+
+Result<void> open_in_other_shares(const PosixContext& context, const std::string& path,
+                                  Side& side) {
+  Error why = Error::os(ENOENT);
+  for (const KnownRoot& known : known_roots()) {
+    const auto root = open_known_root(known, context.root.get(), key_of(side.file_now).device);
+    if (!root) continue;  // that share is absent, or none of its files can be here
+    const auto opened = open_below(root->get(), path, side);
+    if (opened) {
+      prefer_known_root(known);
+      return {};
+    }
+    if (!opened.error().is_os(ENOENT)) why = opened.error();
+  }
+  return fail(why);
 }
 
 Claim claim_of(const FoundMarker& found, int side, const struct statx& file,
@@ -66,7 +98,7 @@ Result<UniqueFd> new_side_file(PosixContext& context, SideId& id, const struct s
   if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
     return fail_last_os();
   }
-  BRAID_TRY(const UniqueFd streams, streams_folder(context, true));
+  BRAID_TRY(const UniqueFd streams, streams_folder(context.root.get(), true));
   const std::string path = side_path(id);
   BRAID_TRY(const UniqueFd bucket, folder(streams.get(), path.substr(0, 2), true));
   BRAID_TRY(UniqueFd file, open_beneath(bucket.get(), path.substr(3),
@@ -85,30 +117,31 @@ Result<UniqueFd> new_side_file(PosixContext& context, SideId& id, const struct s
 
 Result<void> settle_on_disk(PosixContext& context, int side, const SideId& id) {
   if (::fsync(side) != 0) return fail_last_os();
-  BRAID_TRY(const UniqueFd streams, streams_folder(context, false));
+  BRAID_TRY(const UniqueFd streams, streams_folder(context.root.get(), false));
   BRAID_TRY(const UniqueFd bucket, folder(streams.get(), side_path(id).substr(0, 2), false));
   return sync_folder(bucket.get());
 }
 
 void remove_side_file(PosixContext& context, const SideId& id) {
-  const auto streams = streams_folder(context, false);
+  const auto streams = streams_folder(context.root.get(), false);
   if (streams) ::unlinkat(streams->get(), side_path(id).c_str(), 0);
+}
+
+void remove_side_file(const Side& side) {
+  ::unlinkat(side.store.get(), side_path(side.found.marker.id).c_str(), 0);
 }
 
 Result<Side> find_side(PosixContext& context, int fd, const std::string& name) {
   Side side;
   BRAID_TRY(side.found, load_marker(fd, name));
-  BRAID_TRY(const UniqueFd streams, streams_folder(context, false));
-  const std::string path = side_path(side.found.marker.id);
-  auto opened = open_beneath(streams.get(), path, O_RDWR | O_NOFOLLOW);
-  if (!opened && opened.error().is_os(EROFS)) {
-    side.is_read_only = true;
-    opened = open_beneath(streams.get(), path, O_RDONLY | O_NOFOLLOW);
-  }
-  // A link there is damage, and none of those that clients hear of.
-  if (!opened && opened.error().is_os(ELOOP)) return fail_os(EIO);
-  BRAID_TRY(side.file, std::move(opened));
   BRAID_TRY(side.file_now, stat_of(fd));
+  const std::string path = side_path(side.found.marker.id);
+  auto opened = open_below(context.root.get(), path, side);
+  if (!opened && opened.error().is_os(ENOENT) && context.looks_in_other_shares) {
+    opened = open_in_other_shares(context, path, side);
+  }
+  if (!opened && opened.error().is_os(ENOENT)) return fail(kLost);
+  BRAID_CHECK(opened);
   BRAID_TRY(side.side_now, stat_of(side.file.get()));
   side.claim = claim_of(side.found, side.file.get(), side.file_now, side.side_now);
   if (side.claim == Claim::kOther) return fail_os(ENOENT);

@@ -16,6 +16,7 @@ enum class Claim : uint8_t {
 
 struct Side {
   UniqueFd file;
+  UniqueFd store;         // the folder it is in, of this share or of another
   struct statx file_now;  // of what it belongs to
   struct statx side_now;
   FoundMarker found;
@@ -23,7 +24,9 @@ struct Side {
   bool is_read_only = false;
 };
 
-// The side file of a stream of the file `fd`. ENOENT when it is lost, or another's.
+// The side file of a stream of the file `fd`: in the private folder of this share, else in those of
+// the others (known_roots.h), as a file can be in several and be moved from one to the other.
+// ENOENT when it is another's; is_lost() when there is none.
 Result<Side> find_side(PosixContext& context, int fd, const std::string& stream);
 // Brings what is kept of a side file up to date: files made before it was kept, and new owners.
 void settle(int fd, const std::string& stream, const Side& side);
@@ -36,5 +39,6 @@ Result<UniqueFd> new_side_file(PosixContext& context, SideId& id, const struct s
 Result<void> settle_on_disk(PosixContext& context, int side, const SideId& id);
 // One left behind takes space and does no other harm.
 void remove_side_file(PosixContext& context, const SideId& id);
+void remove_side_file(const Side& side);
 
 }  // namespace braid::vfs

@@ -21,6 +21,12 @@ inline constexpr const char* kBaseName = "user.braid.base";
 
 using SideId = std::array<uint8_t, 16>;
 
+// Of a stream that a marker names and whose side file is nowhere: the share it is kept in is absent
+// or no longer configured, or the file was copied or restored without it. It may be back one day,
+// so only who ends the stream, or the file, drops the marker.
+inline constexpr Error kLost = NtStatus::kFileCorruptError;
+inline bool is_lost(const Error& error) { return error == kLost; }
+
 // Names the side file of a stream.
 struct Marker {
   uint64_t inode = 0;

@@ -33,7 +33,7 @@ Result<void> copy_file(int from, int to, const Credentials& who) {
 Result<void> forget_side(PosixContext& context, int fd, const std::string& name) {
   const auto side = find_side(context, fd, name);
   BRAID_CHECK(drop_marker(fd, name));
-  if (side && side->claim == Claim::kOwn) remove_side_file(context, side->found.marker.id);
+  if (side && side->claim == Claim::kOwn) remove_side_file(*side);
   return {};
 }
 
@@ -110,6 +110,8 @@ Result<void> create_stream(int fd, const std::string& name) {
   BRAID_CHECK(drop_markers(fd, name));
   return set_attribute(fd, inline_name(name), Bytes{0});
 }
+
+Result<void> remove_lost_stream(int fd, std::string_view name) { return drop_markers(fd, name); }
 
 Result<Bytes> load_inline(int fd, const std::string& name) {
   BRAID_TRY(Bytes value, get_attribute(fd, inline_name(name)));

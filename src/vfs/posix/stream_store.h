@@ -42,19 +42,23 @@ struct StreamRef {
   friend bool operator==(const StreamRef&, const StreamRef&) = default;
 };
 
-// What the attributes say; the side file of a stream may be lost, or another's.
+// What the attributes say; the side file of a stream may be lost (is_lost()), or another's. One
+// that is lost is there all the same for everybody who asks for its name, and cannot be used.
 Result<std::vector<StreamRef>> list_streams(int fd);
-// ENOENT when there is none; case does not matter.
+// ENOENT when there is none, is_lost(); case does not matter.
 Result<StreamRef> find_stream(PosixContext& context, int fd, std::string_view name);
-// REQUIRES that find_stream() finds none. Takes the place of a marker that leads nowhere.
+// REQUIRES that find_stream() finds none, or one that is lost and to be ended. Takes the place of
+// markers of the name.
 Result<void> create_stream(int fd, const std::string& name);
+// REQUIRES that find_stream() finds it lost.
+Result<void> remove_lost_stream(int fd, std::string_view name);
 
 // ENOENT when the stream is gone, or was moved to a side file.
 Result<Bytes> load_inline(int fd, const std::string& name);
 // ENOSPC when it does not fit.
 Result<void> store_inline(PosixContext& context, int fd, const std::string& name, ByteView bytes);
 
-// The side file of a stream, for reading and writing. ENOENT when it is lost, or another's.
+// The side file of a stream, for reading and writing. ENOENT when it is another's, is_lost().
 Result<UniqueFd> open_side(PosixContext& context, int fd, const std::string& name,
                            const Credentials& who);
 // Moves a stream from the attribute to a new side file.

@@ -11,6 +11,7 @@
 #include "base/unique_fd.h"
 #include "runtime/identity.h"
 #include "vfs/names.h"
+#include "vfs/posix/renaming.h"
 
 namespace braid::vfs {
 namespace {
@@ -54,24 +55,13 @@ Unnamed::~Unnamed() {
   if (privilege.status()) remove();
 }
 
-Result<UniqueFd> Unnamed::become(int fd, const Place& place, DataAccess access) {
+Result<UniqueFd> Unnamed::become(PosixContext& context, int fd, const Place& place,
+                                 DataAccess access) {
   const int parent = descriptor_of(place.parent);
   if (!own_name_.empty()) {
-    int error = 0;
-    if (::renameat2(parent, own_name_.c_str(), parent, place.name.c_str(), RENAME_NOREPLACE) != 0) {
-      error = errno;
-    }
-    if (error == EINVAL && is_directory_) {
-      // It cannot be told not to replace, and then replaces an empty directory at most.
-      if (stat_in(parent, place.name)) return fail_os(EEXIST);
-      error = ::renameat(parent, own_name_.c_str(), parent, place.name.c_str()) == 0 ? 0 : errno;
-      if (error == ENOTDIR || error == ENOTEMPTY) error = EEXIST;
-    }
-    if (error == 0) {
-      own_name_.clear();
-      return UniqueFd();
-    }
-    if (error != EINVAL || is_directory_) return fail_os(error);
+    BRAID_CHECK(rename_to_free(context, {parent, own_name_}, {parent, place.name}, is_directory_));
+    own_name_.clear();
+    return UniqueFd();
   }
   if (::linkat(AT_FDCWD, descriptor_path(fd).c_str(), parent, place.name.c_str(),
                AT_SYMLINK_FOLLOW) != 0) {

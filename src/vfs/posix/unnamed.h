@@ -8,6 +8,8 @@
 
 namespace braid::vfs {
 
+struct PosixContext;
+
 // One that nobody else has or looks for, in a directory in which something is made.
 std::string unfinished_name();
 
@@ -28,7 +30,7 @@ class Unnamed {
   // Gives what `fd` holds the name `place`, which is in the same directory: EEXIST. A descriptor
   // opened by a name is what the kernel knows that name of, and so the result is a new one, of
   // whatever has the name now; invalid when `fd` does as well, or there is none.
-  Result<UniqueFd> become(int fd, const Place& place, DataAccess access);
+  Result<UniqueFd> become(PosixContext& context, int fd, const Place& place, DataAccess access);
 
  private:
   const std::shared_ptr<Node> parent_;

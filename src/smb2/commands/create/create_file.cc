@@ -257,6 +257,20 @@ std::optional<Error> make_base(const CreateAttempt& attempt, const vfs::Missing&
   return std::nullopt;
 }
 
+// Whether a stream that is there may be overwritten, if it is to be.
+std::optional<Error> check_overwriting(const CreateAttempt& attempt, const vfs::Attributes& file,
+                                       const FileRights& rights, OpenedFile& opened) {
+  const CreateDisposition disposition = attempt.create.create_disposition;
+  if (!overwrites(disposition)) return std::nullopt;
+  const auto needed = needed_to_overwrite(attempt, file);
+  if (!needed) return needed.error();
+  if (*needed & ~(rights.maximal | rights.by_name)) return Error(NtStatus::kAccessDenied);
+  opened.needed_access = *needed;
+  opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
+                                                               : CreateAction::kOverwritten;
+  return std::nullopt;
+}
+
 // The stream of a file that is there: opens it, or finds that it is to be made.
 std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attributes& file,
                                  const FileRights& rights, OpenedFile& opened) {
@@ -267,11 +281,21 @@ std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attrib
                (overwrites(disposition) ||
                 (opened.granted_access & (Access::kFileWriteData | Access::kFileAppendData)))};
   auto stream = opened.base_file->open_stream(name, *opened.stream_how);
-  if (!stream && !stream.error().is_os(ENOENT)) return stream.error();
+  // What is there and cannot be found stays there for all but who ends it anyway: those make it
+  // anew.
+  const bool is_lost = !stream && stream.error().status() == NtStatus::kFileCorruptError;
+  const bool ends_it =
+      overwrites(disposition) || (attempt.has_option(CreateOptions::kDeleteOnClose) &&
+                                  disposition != CreateDisposition::kCreate);
+  if (!stream && !stream.error().is_os(ENOENT) && !(is_lost && ends_it)) return stream.error();
   if (!stream) {
-    if (!makes_new(disposition)) return Error(NtStatus::kObjectNameNotFound);
+    if (!makes_new(disposition) && !is_lost) return Error(NtStatus::kObjectNameNotFound);
+    if (is_lost) {
+      if (const auto refused = check_overwriting(attempt, file, rights, opened)) return refused;
+    }
     auto how = how_to_make_stream(attempt, rights);
     if (!how) return how.error();
+    how->truncate = is_lost;
     opened.stream_how = *how;
     opened.action = CreateAction::kCreated;
     opened.key = opened.base_file->key();
@@ -281,14 +305,7 @@ std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attrib
     return std::nullopt;
   }
   if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
-  if (overwrites(disposition)) {
-    const auto needed = needed_to_overwrite(attempt, file);
-    if (!needed) return needed.error();
-    if (*needed & ~(rights.maximal | rights.by_name)) return Error(NtStatus::kAccessDenied);
-    opened.needed_access = *needed;
-    opened.action = disposition == CreateDisposition::kSupersede ? CreateAction::kSuperseded
-                                                                 : CreateAction::kOverwritten;
-  }
+  if (const auto refused = check_overwriting(attempt, file, rights, opened)) return refused;
   name = stored_spelling(*opened.base_file, name);
   opened.file = std::move(*stream);
   return std::nullopt;
