@@ -1,12 +1,11 @@
 #include "auth/logon_penalties.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
 
+#include "base/ip_address.h"
 #include "base/printable.h"
 #include "crypto/secret.h"
 #include "wire/fold.h"
@@ -22,11 +21,10 @@ constexpr milliseconds kLookAgain{1'000};
 
 // An IPv6 host owns its /64.
 std::string address_key(const std::string& text) {
-  in6_addr v6;
-  const std::string plain = text.substr(0, text.find('%'));
-  if (::inet_pton(AF_INET6, plain.c_str(), &v6) != 1) return text;
+  const auto address = IpAddress::parse(std::string_view(text).substr(0, text.find('%')));
+  if (!address || address->is_v4()) return text;
   constexpr size_t kNetworkBytes = 8;
-  return {reinterpret_cast<const char*>(&v6), kNetworkBytes};
+  return std::string(as_text(address->bytes().first(kNetworkBytes)));
 }
 
 std::string account_key(std::string_view account) {

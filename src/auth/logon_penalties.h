@@ -33,7 +33,7 @@ struct LogonClaim {
 // nobody can lock an account. What has no name is counted by address, apart from what has.
 //
 // Nothing sleeps here: who waits holds no thread, and is woken. Owner: the worker, told of the
-// others' (smb2/workers/siblings.h). Thread: any.
+// others' (smb2/logons/logon_news.h). Thread: any.
 class LogonPenalties {
  public:
   class Attempt;

@@ -1,5 +1,9 @@
 #include "base/sip_hash.h"
 
+#include <sys/random.h>
+
+#include <cstdlib>
+
 #include <bit>
 #include <cstddef>
 
@@ -49,6 +53,12 @@ uint64_t sip_hash(const SipKey& key, ByteView data) {
   state.v2 ^= 0xff;
   for (int i = 0; i < 4; ++i) state.round();
   return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
+}
+
+SipKey random_sip_key() {
+  SipKey key;
+  if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) std::abort();
+  return key;
 }
 
 }  // namespace braid

@@ -12,5 +12,7 @@ namespace braid {
 using SipKey = std::array<uint8_t, 16>;
 
 uint64_t sip_hash(const SipKey& key, ByteView data);
+// Of the kernel. Ends the process when there is none.
+SipKey random_sip_key();
 
 }  // namespace braid

@@ -58,22 +58,28 @@ struct Server {
   LogLevel log_level = LogLevel::kInfo;
 };
 
-// [[share]]
-struct Share {
+// Of [[share]], what requests on it ask for: taken over as a whole by who makes a share of another.
+struct ShareRules {
   std::string name;
   std::string path;  // absolute
   std::string comment;
   bool read_only = false;
   bool encrypt = false;
-  bool change_notify = true;
-  bool hide_unreadable = false;
-  bool streams = true;
-  std::vector<std::string> hidden_names;  // patterns with * and ?
+  bool change_notify = true;     // CHANGE_NOTIFY is answered
+  bool hide_unreadable = false;  // listings leave out what the user may not read
   // Permission bits that new files and folders may have; not given: see smb2/security/new_mode.h.
   std::optional<uint32_t> create_mask;
   std::optional<uint32_t> directory_mask;
-  std::string force_group;  // a Unix group; empty: none
   Compat compat = Compat::kSpec;
+
+  bool operator==(const ShareRules&) const = default;
+};
+
+// [[share]]
+struct Share : ShareRules {
+  bool streams = true;
+  std::vector<std::string> hidden_names;  // patterns with * and ?
+  std::string force_group;                // a Unix group; empty: none
   std::string snapshots;  // folder below path; empty: there are no previous versions
 
   bool operator==(const Share&) const = default;

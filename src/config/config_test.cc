@@ -338,45 +338,44 @@ TEST(Config, MemoryLimitHasAPartForEachWorker) {
   EXPECT_TRUE(parse("[server]\nworkers = 4\nmemory_limit = 0", "braid.toml"));
 }
 
-// The documented defaults are the members' defaults: parsing them changes nothing.
-TEST(ConfigKeys, DocumentedDefaultsAreTheRealOnes) {
+// As they are shown, and were before anything made them up of the members.
+TEST(ConfigKeys, DefaultsThatAreShownAreWhatIsParsed) {
   std::string text = "[server]\n";
   for (const auto& key : server_keys()) {
-    text += std::string(key.name) + " = " + std::string(key.default_text) + "\n";
+    text += std::string(key.name) + " = " + key.default_text() + "\n";
   }
   text += "[[share]]\nname = \"a\"\npath = \"/\"\n";
   for (const auto& key : share_keys()) {
-    if (key.default_text.empty()) continue;
-    text += std::string(key.name) + " = " + std::string(key.default_text) + "\n";
+    if (key.shown) text += std::string(key.name) + " = " + key.default_text() + "\n";
   }
   const auto given = parse(text, "braid.toml");
   ASSERT_TRUE(given) << given.error().front().text();
-  const Server defaults;
   const Server& server = (*given)->server;
-  EXPECT_EQ(server.listen, defaults.listen);
-  EXPECT_EQ(server.state_dir, defaults.state_dir);
-  EXPECT_EQ(server.min_dialect, defaults.min_dialect);
-  EXPECT_EQ(server.max_dialect, defaults.max_dialect);
-  EXPECT_EQ(server.signing, defaults.signing);
-  EXPECT_EQ(server.encryption, defaults.encryption);
-  EXPECT_EQ(server.workers, defaults.workers);
-  EXPECT_EQ(server.threads, defaults.threads);
-  EXPECT_EQ(server.keytab, defaults.keytab);
-  EXPECT_EQ(server.interfaces, defaults.interfaces);
-  EXPECT_EQ(server.break_retry, defaults.break_retry);
-  EXPECT_EQ(server.log_level, defaults.log_level);
-  const Share share_defaults;
-  EXPECT_EQ((*given)->shares[0].comment, share_defaults.comment);
-  EXPECT_EQ((*given)->shares[0].read_only, share_defaults.read_only);
-  EXPECT_EQ((*given)->shares[0].encrypt, share_defaults.encrypt);
-  EXPECT_EQ((*given)->shares[0].change_notify, share_defaults.change_notify);
-  EXPECT_EQ((*given)->shares[0].hide_unreadable, share_defaults.hide_unreadable);
-  EXPECT_EQ((*given)->shares[0].hidden_names, share_defaults.hidden_names);
-  EXPECT_EQ((*given)->shares[0].create_mask, share_defaults.create_mask);
-  EXPECT_EQ((*given)->shares[0].directory_mask, share_defaults.directory_mask);
-  EXPECT_EQ((*given)->shares[0].force_group, share_defaults.force_group);
-  EXPECT_EQ((*given)->shares[0].streams, share_defaults.streams);
-  EXPECT_EQ((*given)->shares[0].snapshots, share_defaults.snapshots);
+  for (const auto& key : server_keys()) {
+    if (key.name != "name") EXPECT_EQ(key.shown(server), key.default_text()) << key.name;
+  }
+  for (const auto& key : share_keys()) {
+    if (key.shown) EXPECT_EQ(key.shown((*given)->shares[0]), key.default_text()) << key.name;
+  }
+  EXPECT_THAT(describe_keys(), testing::HasSubstr(R"(Default: ["0.0.0.0:445", "[::]:445"])"));
+}
+
+TEST(ConfigKeys, ValuesAreShownAsTheyAreGiven) {
+  const auto given = parse(
+      "[server]\nlisten = [\"[::1]:1\"]\nmin_uid = 7\n"
+      "interfaces = [\"eth0;speed=10;no-rss\", \"10.0.2.2;movable\"]\n"
+      "[[share]]\nname = \"a\"\npath = \"/\"\ncreate_mask = \"0660\"\n",
+      "braid.toml");
+  ASSERT_TRUE(given) << given.error().front().text();
+  const auto shown_by = [](auto keys, const auto& section, std::string_view name) {
+    return std::ranges::find(keys, name, [](const auto& key) { return key.name; })->shown(section);
+  };
+  const auto& [file, server, shares] = **given;
+  EXPECT_EQ(shown_by(server_keys(), server, "listen"), R"(["[::1]:1"])");
+  EXPECT_EQ(shown_by(server_keys(), server, "min_uid"), "7");
+  EXPECT_EQ(shown_by(server_keys(), server, "interfaces"),
+            R"(["eth0;speed=10;no-rss", "10.0.2.2;movable"])");
+  EXPECT_EQ(shown_by(share_keys(), shares[0], "create_mask"), R"("0660")");
 }
 
 TEST(Config, PermissionsAreOctalTexts) {

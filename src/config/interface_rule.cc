@@ -1,20 +1,17 @@
 #include "config/interface_rule.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
 
 #include <charconv>
+
+#include "base/ip_address.h"
 
 namespace braid::config {
 namespace {
 
 constexpr uint64_t kSpeedMax = 1'000'000'000'000'000;  // 1000T; no link comes near
 
-bool is_address(const std::string& text) {
-  in6_addr ignored{};
-  return inet_pton(AF_INET, text.c_str(), &ignored) == 1 ||
-         inet_pton(AF_INET6, text.c_str(), &ignored) == 1;
-}
+bool is_address(std::string_view text) { return !text.contains('%') && IpAddress::parse(text); }
 
 // As the kernel takes names of interfaces, with one '*' at the end.
 bool is_link_pattern(std::string_view text) {

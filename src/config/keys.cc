@@ -1,6 +1,5 @@
 #include "config/keys.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,9 @@
 #include <iterator>
 #include <numeric>
 #include <utility>
+
+#include "base/ip_address.h"
+#include "config/toml_text.h"
 
 namespace braid::config {
 namespace {
@@ -105,6 +107,23 @@ constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"warning", LogLevel::kWarning},
                                            {"error", LogLevel::kError}};
 
+using config::as_toml;
+template <class Enum, size_t kSize>
+std::string as_toml(Enum value, const Choice<Enum> (&choices)[kSize]) {
+  return quoted(std::ranges::find(choices, value, &Choice<Enum>::value)->name);
+}
+std::string as_toml(Dialect value) { return as_toml(value, kDialects); }
+std::string as_toml(Signing value) { return as_toml(value, kSignings); }
+std::string as_toml(Encryption value) { return as_toml(value, kEncryptions); }
+std::string as_toml(Compat value) { return as_toml(value, kCompats); }
+std::string as_toml(BreakRetry value) { return as_toml(value, kBreakRetries); }
+std::string as_toml(LogLevel value) { return as_toml(value, kLogLevels); }
+
+template <auto Member, class Section = Server>
+std::string shown(const Section& section) {
+  return as_toml(section.*Member);
+}
+
 bool listen(Server& server, const Value& value) {
   const auto* given = std::get_if<std::vector<std::string>>(&value);
   if (!given || given->empty()) return false;
@@ -184,120 +203,122 @@ constexpr std::string_view kDialectNames = R"(one of "2.0.2", "2.1", "3.0", "3.0
 
 constexpr auto kServerKeys = std::to_array<Key<Server>>({
     {"listen", R"(a list of addresses and ports, such as ["192.0.2.1:445", "[::1]:445"])",
-     R"(["0.0.0.0:445", "[::]:445"])",
+     shown<&Server::listen>,
      "Where to accept connections. Addresses are numbers, not names. One that the machine does not "
      "have yet is listened to all the same, so that it may come later.",
      listen, PathRule::kNone, kAtRestart<&Server::listen>},
-    {"state_dir", "an absolute path", R"("/var/lib/braid")",
+    {"state_dir", "an absolute path", shown<&Server::state_dir>,
      "The folder that holds the users and what must survive a restart. It is made, readable by its "
      "owner only, when it is missing; the folder above it must be there.",
      path<&Server::state_dir, Server>, PathRule::kNone, kAtRestart<&Server::state_dir>},
-    {"name", "a name of up to 63 bytes", R"("")",
+    {"name", "a name of up to 63 bytes", shown<&Server::name>,
      "The name clients see. Empty means the machine's host name up to its first dot.",
      text<&Server::name, Server, 63>, PathRule::kNone, kAtRestart<&Server::name>},
-    {"min_dialect", kDialectNames, R"("3.0")",
+    {"min_dialect", kDialectNames, shown<&Server::min_dialect>,
      "The oldest dialect that is spoken. Below 3.0 there is no encryption, and signing is weaker.",
      choice<&Server::min_dialect, kDialects, Server>},
-    {"max_dialect", kDialectNames, R"("3.1.1")",
+    {"max_dialect", kDialectNames, shown<&Server::max_dialect>,
      "The newest dialect that is spoken. Below 3.0 min_dialect has to be lowered too.",
      choice<&Server::max_dialect, kDialects, Server>},
-    {"signing", R"("required" or "enabled")", R"("required")",
+    {"signing", R"("required" or "enabled")", shown<&Server::signing>,
      "Whether every message must be signed, or only those of clients that ask for it.",
      choice<&Server::signing, kSignings, Server>},
-    {"encryption", R"("off", "desired" or "required")", R"("off")",
+    {"encryption", R"("off", "desired" or "required")", shown<&Server::encryption>,
      "When messages are encrypted. off: when a client or a share asks for it; desired: with every "
      "client that can; required: always, and clients that cannot are turned away.",
      choice<&Server::encryption, kEncryptions, Server>},
-    {"workers", "a whole number from 1 to 64", "1",
+    {"workers", "a whole number from 1 to 64", shown<&Server::workers>,
      "How many worker processes serve clients. All connections of a client meet in one; a crash "
      "of it cuts off its clients only.",
      number<&Server::workers, Server, 1, 64>, PathRule::kNone, kAtRestart<&Server::workers>},
-    {"threads", "a whole number from 0 to 256", "0",
+    {"threads", "a whole number from 0 to 256", shown<&Server::threads>,
      "How many threads of a worker serve connections. 0 means one for each processor. Each brings "
      "eight more for what waits for disks, up to 128 of those.",
      number<&Server::threads, Server, 0, 256>, PathRule::kNone, kAtRestart<&Server::threads>},
-    {"memory_limit", "a whole number from 64 to 16777216, or 0", "0",
+    {"memory_limit", "a whole number from 64 to 16777216, or 0", shown<&Server::memory_limit_mib>,
      "How many MiB clients may make all workers together hold: requests, answers that are not "
      "read, and what open files need. Each worker has an equal part of it, which is to be 64 at "
      "least, and one user, or one address, gets up to a quarter of that part. 0 means half of the "
      "memory that the machine or the control group has, and 64 for each worker at least.",
      memory_limit},
-    {"keytab", "an absolute path", R"("")",
+    {"keytab", "an absolute path", shown<&Server::keytab>,
      "The Kerberos keytab with the server's cifs/NAME key. Empty means no Kerberos. While its disk "
      "does not answer, Kerberos logons fail and everything else goes on.",
      path<&Server::keytab, Server>, PathRule::kReadableFile, kAtRestart<&Server::keytab>},
-    {"min_uid", "a whole number from 1 to 4294967294", "1000",
+    {"min_uid", "a whole number from 1 to 4294967294", shown<&Server::min_uid>,
      "The lowest uid of a Unix user that an account or a Kerberos principal may act as. Below it "
      "are the system's own users; root is never one. Without root everything acts as the server's "
      "own user, whatever its uid.",
      number<&Server::min_uid, Server, 1, 4'294'967'294>, PathRule::kNone,
      kAtRestart<&Server::min_uid>},
-    {"interfaces", R"(a list such as ["eth0;speed=10G;rss", "10.0.2.2;movable", "bond*"])", "[]",
+    {"interfaces", R"(a list such as ["eth0;speed=10G;rss", "10.0.2.2;movable", "bond*"])",
+     shown<&Server::interfaces>,
      "Which addresses clients are told of, so that they open further channels to them: interfaces, "
      "beginnings of their names with a *, or addresses. The first entry that matches an address "
      "decides, and one that none matches is not offered. After a semicolon: speed, rss or no-rss "
      "in place of what the driver says, and movable for an address that may go to another machine, "
      "which only clients connected to it hear of. Empty means all, as the system shows them.",
      interfaces, PathRule::kNone, kAtRestart<&Server::interfaces>},
-    {"break_retry", R"("spec" or "windows")", R"("spec")",
+    {"break_retry", R"("spec" or "windows")", shown<&Server::break_retry>,
      "What becomes of an oplock or lease break whose channel does not acknowledge it. spec: it "
      "goes to the next channel; windows: lease breaks do, oplock breaks are sent once, on the "
      "channel that was bound last.",
      choice<&Server::break_retry, kBreakRetries, Server>, PathRule::kNone,
      kAtRestart<&Server::break_retry>},
-    {"log_level", R"("debug", "info", "warning" or "error")", R"("info")",
+    {"log_level", R"("debug", "info", "warning" or "error")", shown<&Server::log_level>,
      "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},
 });
 
 constexpr auto kShareKeys = std::to_array<Key<Share>>({
-    {"name", R"(up to 80 bytes without any of " / \ [ ] : | < > + = ; , * ?)", "",
+    {"name", R"(up to 80 bytes without any of " / \ [ ] : | < > + = ; , * ?)", nullptr,
      "The name of the share. Upper and lower case are the same.", share_name},
-    {"path", "an absolute path", "", "The folder that is served.", path<&Share::path, Share>,
+    {"path", "an absolute path", nullptr, "The folder that is served.", path<&Share::path, Share>,
      PathRule::kDirectoryOrNothing},
-    {"comment", "a text of up to 255 bytes", R"("")",
+    {"comment", "a text of up to 255 bytes", shown<&Share::comment, Share>,
      "The remark that clients show beside the share.", text<&Share::comment, Share, 255>},
-    {"read_only", "true or false", "false", "Whether every change is refused.",
-     flag<&Share::read_only, Share>},
-    {"encrypt", "true or false", "false",
+    {"read_only", "true or false", shown<&Share::read_only, Share>,
+     "Whether every change is refused.", flag<&Share::read_only, Share>},
+    {"encrypt", "true or false", shown<&Share::encrypt, Share>,
      "Whether this share is reached with encryption only, whatever [server] encryption says.",
      flag<&Share::encrypt, Share>},
-    {"change_notify", "true or false", "true",
+    {"change_notify", "true or false", shown<&Share::change_notify, Share>,
      "Whether clients may ask to be told of changes in folders. Without it they look again "
      "themselves.",
      flag<&Share::change_notify, Share>},
-    {"snapshots", R"(a folder below path, such as ".snapshots")", R"("")",
+    {"snapshots", R"(a folder below path, such as ".snapshots")", shown<&Share::snapshots, Share>,
      "Where the previous versions of the share are: folders, such as snapshots of btrfs, whose "
      "names hold @GMT-YYYY.MM.DD-HH.MM.SS, the time in UTC. Clients can look at them and copy out "
      "of them. Empty means there are none.",
      folder_below<&Share::snapshots, Share>},
-    {"hide_unreadable", "true or false", "false",
+    {"hide_unreadable", "true or false", shown<&Share::hide_unreadable, Share>,
      "Whether listings leave out what the user may not read.",
      flag<&Share::hide_unreadable, Share>},
-    {"hidden_names", R"(a list of names with * and ?, such as [".*", "lost+found"])", "[]",
+    {"hidden_names", R"(a list of names with * and ?, such as [".*", "lost+found"])",
+     shown<&Share::hidden_names, Share>,
      "Which files and folders are shown as hidden, besides those that a client made so: Explorer "
      "then leaves them out, and some programs do not copy them. Upper and lower case are the same.",
      name_patterns<&Share::hidden_names, Share>},
-    {"create_mask", R"(permissions such as "0660")", R"("")",
+    {"create_mask", R"(permissions such as "0660")", shown<&Share::create_mask, Share>,
      "What owner, group and others may do with new files, at most; the owner can always read and "
      "write. A folder with a default access list (setfacl -d) decides by that instead, and one "
      "that passes on entries of its Windows permissions by those. Empty means 0664 in folders "
      "with the set-group-ID bit (chmod g+s), whose group new files get, and 0644 elsewhere.",
      permissions<&Share::create_mask>},
-    {"directory_mask", R"(permissions such as "0770")", R"("")",
+    {"directory_mask", R"(permissions such as "0770")", shown<&Share::directory_mask, Share>,
      "The same for new folders; the owner can always do everything. Empty means 0775 in folders "
      "with the set-group-ID bit and 0755 elsewhere.",
      permissions<&Share::directory_mask>},
-    {"force_group", "the name of a Unix group", R"("")",
+    {"force_group", "the name of a Unix group", shown<&Share::force_group, Share>,
      "Whoever uses this share acts with this as the primary group, a member or not: it is the "
      "group of what they make, except in folders with the set-group-ID bit, and what it may do, "
      "they may. It takes a server that is root. Empty means each user has the own groups.",
      text<&Share::force_group, Share, 255>},
-    {"streams", "true or false", "true",
+    {"streams", "true or false", shown<&Share::streams, Share>,
      "Whether files have named streams, where Windows keeps from where a file was downloaded, and "
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "
      "beside the file.",
      flag<&Share::streams, Share>},
-    {"compat", R"("spec" or "windows")", R"("spec")",
+    {"compat", R"("spec" or "windows")", shown<&Share::compat, Share>,
      "What to do where Windows differs from its specification, seen when requests are sent again "
      "on "
      "another connection. spec loses nothing; windows answers what programs tested with Windows "
@@ -326,22 +347,13 @@ void describe(std::string& out, std::string_view heading, std::span<const Key<Se
   out += '\n';
   for (const auto& key : keys) {
     out += fmt::format("  {}: {}\n    {}\n", key.name, key.accepts, key.doc);
-    if (key.default_text.empty()) {
+    if (const std::string value = key.default_text(); value.empty()) {
       out += "    Must be given.\n";
     } else {
-      out += fmt::format("    Default: {}\n", key.default_text);
+      out += fmt::format("    Default: {}\n", value);
     }
     if (key.at_restart) out += "    A change waits for a restart.\n";
   }
-}
-
-std::string quoted(std::string_view plain) {
-  std::string out = "\"";
-  for (const char c : plain) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
 }
 
 template <class Section>
@@ -351,7 +363,7 @@ void add_json(std::string& out, std::string_view section, std::span<const Key<Se
         "{}  {{\"section\": {}, \"key\": {}, \"accepts\": {}, \"default\": {}, "
         "\"doc\": {}, \"restart\": {}}}",
         out.empty() ? "" : ",\n", quoted(section), quoted(key.name), quoted(key.accepts),
-        quoted(key.default_text), quoted(key.doc), key.at_restart ? "true" : "false");
+        quoted(key.default_text()), quoted(key.doc), key.at_restart ? "true" : "false");
   }
 }
 
@@ -391,23 +403,20 @@ std::optional<std::string_view> nearest(std::string_view name,
 std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  std::string address(text.substr(0, colon));
+  std::string_view address = text.substr(0, colon);
   const std::string_view port_text = text.substr(colon + 1);
   Endpoint endpoint;
   const auto [end, error] =
       std::from_chars(port_text.data(), port_text.data() + port_text.size(), endpoint.port);
   if (error != std::errc{} || end != port_text.data() + port_text.size()) return std::nullopt;
 
-  in6_addr parsed{};
-  int family = AF_INET;
-  if (address.size() >= 2 && address.front() == '[' && address.back() == ']') {
-    address = address.substr(1, address.size() - 2);
-    family = AF_INET6;
-  }
-  if (inet_pton(family, address.c_str(), &parsed) != 1) return std::nullopt;
+  const bool is_v6 = address.starts_with('[') && address.ends_with(']');
+  if (is_v6) address = address.substr(1, address.size() - 2);
+  if (is_v6 != address.contains(':') || address.contains('%')) return std::nullopt;
+  const auto parsed = IpAddress::parse(address);
+  if (!parsed) return std::nullopt;
   // As others spell it who ask whether two are the same.
-  char shown[INET6_ADDRSTRLEN];
-  endpoint.address = inet_ntop(family, &parsed, shown, sizeof shown);
+  endpoint.address = parsed->to_string();
   return endpoint;
 }
 

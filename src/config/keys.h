@@ -18,6 +18,10 @@ enum class PathRule : uint8_t { kNone, kDirectoryOrNothing, kReadableFile };
 template <class Section>
 using Store = bool (*)(Section&, const Value&);
 
+// The value that a section has, as TOML.
+template <class Section>
+using Shown = std::string (*)(const Section&);
+
 // For a key whose change waits for a restart: compares its value in two sections, and takes it
 // over.
 template <class Section>
@@ -30,12 +34,15 @@ struct AtRestart {
 template <class Section>
 struct Key {
   std::string_view name;
-  std::string_view accepts;       // completes "give ..." in a message
-  std::string_view default_text;  // as TOML; empty: the key must be given
-  std::string_view doc;           // one sentence or two, for the man page and --config-help
+  std::string_view accepts;  // completes "give ..." in a message
+  Shown<Section> shown;      // null: the key must be given
+  std::string_view doc;      // one sentence or two, for the man page and --config-help
   Store<Section> store;
   PathRule path_rule = PathRule::kNone;
   AtRestart<Section> at_restart{};  // empty: a reload brings a new value into effect
+
+  // What the section's member has by itself, as TOML; empty: the key must be given.
+  std::string default_text() const { return shown ? shown(Section{}) : ""; }
 };
 
 std::span<const Key<Server>> server_keys();

@@ -116,7 +116,7 @@ struct Reader::Tree {
       const Value value = to_value(node);
       // An empty text stands for "not given" where that is the default.
       const auto* text = std::get_if<std::string>(&value);
-      if (text && text->empty() && key->default_text == "\"\"") continue;
+      if (text && text->empty() && key->default_text() == "\"\"") continue;
       if (!key->store(into, value)) {
         reader.add(line_of(node), fmt::format("{} = {} is not accepted; give {}", key->name,
                                               show(node), key->accepts));
@@ -125,7 +125,7 @@ struct Reader::Tree {
       }
     }
     for (const auto& key : keys) {
-      if (!key.default_text.empty() || table.contains(key.name)) continue;
+      if (key.shown || table.contains(key.name)) continue;
       reader.add(title_line, fmt::format("{} has no {}; add {} = ...", title, key.name, key.name));
     }
     return lines;
@@ -202,7 +202,7 @@ void Reader::check_server(const Server& server) {
     add(line_in_server("max_dialect"),
         fmt::format("max_dialect is below min_dialect, which is {} when it is left out; give "
                     "min_dialect too",
-                    min->default_text));
+                    min->default_text()));
   }
   if (server.max_dialect < Dialect::k3_0) {
     if (server.encryption == Encryption::kRequired) {

@@ -8,7 +8,7 @@
 
 namespace braid::filestate {
 
-FileTable::FileTable(BreakSink& sink, store::WorkerGroup* group, Keeping keeping)
+FileTable::FileTable(BreakSink& sink, store::Group* group, Keeping keeping)
     : impl_(std::make_unique<Impl>(sink, group, keeping)) {
   attach();
 }
@@ -167,7 +167,7 @@ bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
                     [&](FileNode&, const FileState& state) { return state.is_open_with(access); });
 }
 
-uint64_t FileTable::name_changes() const { return impl_->name_changes; }
+uint64_t FileTable::name_changes() const { return impl_->names_gone; }
 
 bool FileTable::has_room_for_name(const OpenRef& ref, size_t bytes) const {
   if (!impl_->group) return true;
@@ -176,11 +176,11 @@ bool FileTable::has_room_for_name(const OpenRef& ref, size_t bytes) const {
         const OpenRecord* const open = state.find(ref.token);
         return open ? open->account : Account{};
       });
-  return impl_->group->records().has_room(bytes, account);
+  return impl_->records->has_room(bytes, account);
 }
 
 void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
-  ++impl_->name_changes;
+  impl_->name_went();
   impl_->with(node_key(ref.file), 0, [&](FileNode& node, FileState& state, Outcome&) {
     // The name counts to who gave it.
     if (const OpenRecord* const open = state.find(ref.token)) node.account = open->account;
@@ -190,7 +190,7 @@ void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
 }
 
 void FileTable::unlinked(const FileKey& file, std::string_view path) {
-  ++impl_->name_changes;
+  impl_->name_went();
   impl_->with(node_key(file), 0, [&](FileNode&, FileState& main, Outcome&) {
     main.links().set_removed(path);
     return 0;

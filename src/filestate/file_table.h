@@ -13,7 +13,7 @@
 #include "filestate/types.h"
 
 namespace braid::store {
-class WorkerGroup;
+class Group;
 }
 
 namespace braid::filestate {
@@ -44,7 +44,7 @@ class FileTable {
   // `keeping`: what of the files shared so stays in this process between two events; kNothing makes
   // every event begin with what the record says, for tests.
   enum class Keeping : uint8_t { kOwn, kNothing };
-  explicit FileTable(BreakSink& sink, store::WorkerGroup* group = nullptr,
+  explicit FileTable(BreakSink& sink, store::Group* group = nullptr,
                      Keeping keeping = Keeping::kOwn);
   ~FileTable();
   FileTable(const FileTable&) = delete;
@@ -63,7 +63,7 @@ class FileTable {
   // Null: too many are being made. Not to outlive the table.
   std::shared_ptr<const void> begin_making(std::string_view path);
   // What stands for such a name in OpenDecision::waits_for; no file has this key.
-  static FileKey key_of_name(std::string_view path);
+  FileKey key_of_name(std::string_view path) const;
   // For an open or operation that waits and was cancelled: no completion follows. False if it was
   // not waiting (any more); the completion is then on its way or has been seen.
   bool cancel_wait(const OpenRef& ref);

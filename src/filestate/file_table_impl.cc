@@ -65,7 +65,7 @@ void FileTable::Impl::Access::settle(FileState& state) {
 
 bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
   const bool is_committed = commit(changed, urgency);
-  if (record_ && node()) node()->changes_seen = impl_.group->records().changes(record_->key());
+  if (record_ && node()) node()->changes_seen = impl_.records->changes(record_->key());
   return is_committed;
 }
 
@@ -119,7 +119,7 @@ CloseDecision FileTable::Impl::close_decision(FileNode& node, const FileState& s
 }
 
 void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path, Removed removed) {
-  ++name_changes;  // before those come in who were kept out until now
+  name_went();  // before those come in who were kept out until now
   Effects effects;
   {
     Access access(*this, file, effects);
@@ -185,7 +185,7 @@ void FileTable::Impl::tell(const FileKey& file, Effects& effects) {
 std::vector<FileKey> FileTable::Impl::files_where(const std::function<bool(std::string_view)>& is) {
   std::vector<FileKey> found;
   if (group) {
-    group->records().for_each([&](const store::RecordKey& key, ByteView record) {
+    records->for_each([&](const store::RecordKey& key, ByteView record) {
       if (key.kind != store::RecordKind::kFile) return;
       if (FileNode::may_have_path(record, is)) found.push_back({key.a, key.b, 0});
     });

@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "base/sip_hash.h"
 #include "filestate/file_node.h"
 #include "filestate/file_table.h"
 #include "filestate/lease_keys.h"
-#include "store/worker_group.h"
+#include "store/group.h"
+#include "store/names_in_making.h"
 
 namespace braid::filestate {
 
@@ -74,21 +76,27 @@ class KeptFiles {
 };
 
 struct FileTable::Impl {
-  Impl(BreakSink& to, store::WorkerGroup* workers, Keeping what)
+  Impl(BreakSink& to, store::Group* workers, Keeping what)
       : sink(to),
         group(workers),
+        self(workers ? workers->own_tag() : store::WorkerTag{}),
+        records(workers ? &workers->records() : nullptr),
+        roster_version(workers ? &workers->roster_version() : nullptr),
         keeping(what),
-        name_changes(workers ? workers->region().name_changes() : own_name_changes),
-        names_in_making(workers ? workers->region().slot(workers->own_tag().index()).names_in_making
-                                : own_names_in_making) {}
+        hash_key(workers ? workers->hash_key() : random_sip_key()),
+        names_gone(workers ? workers->counter(store::Counter::kNamesGone) : own_names_gone) {}
 
   using Shard = Guarded<Files, LockRank::kFiles>;
   Shard& shard_of(const FileKey& file) {
     return shards[std::hash<FileKey>{}(node_key(file)) % kShards];
   }
+<<<<<<< HEAD
   store::WorkerTag own_tag() const { return group ? group->own_tag() : store::WorkerTag{}; }
   // Whether the persistent opens of such a worker, which has died, wait for its next life.
   bool keeps(store::WorkerTag dead) const { return keeps_own || dead.index() != own_tag().index(); }
+=======
+  store::WorkerTag own_tag() const { return self; }
+>>>>>>> 8dce95eeda6d6cba0ca9d3c7e34680d0ace09895
 
   // A file with its lock held; a stream of it by its identity. With several workers that is also
   // the lock of its record, and the node is as the record says, without what dead workers left.
@@ -175,8 +183,8 @@ struct FileTable::Impl {
   // Whether the node is as its record says, which is not locked for that.
   bool is_current(const FileNode& node) const {
     const FileKey& file = node.main.key();
-    return node.changes_seen == group->records().changes(record_key(file)) &&
-           node.roster_version == group->roster_version();
+    return node.changes_seen == records->changes(record_key(file)) &&
+           node.roster_version == *roster_version;
   }
   // The file as it is known here, if nobody has changed it since; null also when nothing is known
   // here. As long as the lock of `files` is held.
@@ -227,6 +235,14 @@ struct FileTable::Impl {
   template <class Judge>
   ReplaceDecision take(const FileKey& file, Unopened unopened, Judge judge);
 
+  // A name went, moved or was replaced: before those come in who were kept out until now.
+  void name_went() { group ? group->raise(store::Counter::kNamesGone) : void(++own_names_gone); }
+
+  std::optional<size_t> begin_making(uint64_t name) {
+    return group ? group->begin_making(name) : own_names_in_making.add(name);
+  }
+  void end_making(size_t at) { group ? group->end_making(at) : own_names_in_making.remove(at); }
+  FileKey key_of_name(std::string_view path) const;
   // Who is making what has this name.
   std::optional<store::WorkerTag> maker_of(std::string_view path) const;
 
@@ -252,12 +268,16 @@ struct FileTable::Impl {
   std::vector<FileKey> files_where(const std::function<bool(std::string_view)>& is);
 
   BreakSink& sink;
-  store::WorkerGroup* const group;
+  store::Group* const group;
+  // Of the group, which every event asks for; null without one.
+  const store::WorkerTag self;
+  store::RecordStore* const records;
+  const std::atomic<uint64_t>* const roster_version;
   const Keeping keeping;
-  std::atomic<uint64_t> own_name_changes = 0;
-  std::atomic<uint64_t>& name_changes;  // those, or the ones of all workers
-  store::NamesInMaking own_names_in_making;
-  store::NamesInMaking& names_in_making;  // those, or where other workers see them
+  const SipKey hash_key;
+  std::atomic<uint64_t> own_names_gone = 0;
+  const std::atomic<uint64_t>& names_gone;   // those, or the ones of all workers
+  store::NamesInMaking own_names_in_making;  // when there are no others
   LeaseKeys keys;
   KeptFiles kept;
   struct Orphans {

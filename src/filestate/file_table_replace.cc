@@ -129,7 +129,7 @@ void FileTable::stream_renamed(const OpenRef& ref, const FileKey& name) {
 }
 
 void FileTable::Impl::end_replace(const FileKey& file) {
-  ++name_changes;  // before those come in who were kept out until now
+  name_went();  // before those come in who were kept out until now
   Effects effects;
   {
     Access access(*this, file, effects);

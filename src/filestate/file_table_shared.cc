@@ -9,7 +9,7 @@ namespace braid::filestate {
 using Access = FileTable::Impl::Access;
 
 void Access::make_current() {
-  record_.emplace(impl_.group->records().lock(record_key(file_)));
+  record_.emplace(impl_.records->lock(record_key(file_)));
   if (record_->version() == 0) {
     if (!node()) return;
     unbind_all();
@@ -21,7 +21,7 @@ void Access::make_current() {
   }
   if (node()->version != record_->version() && !take_changes()) return forget();
   fetch_own();
-  if (const uint64_t now = impl_.group->roster_version(); node()->roster_version != now) {
+  if (const uint64_t now = *impl_.roster_version; node()->roster_version != now) {
     node()->roster_version = now;
     drop_dead();
   }
@@ -164,7 +164,7 @@ void Access::drop_dead() {
   std::erase_if(node.deleting, [&](const FileNode::Deletion& each) {
     if (impl_.group->is_alive(each.by)) return false;
     node.end(each);
-    ++impl_.name_changes;
+    impl_.name_went();
     changed_ = true;
     return true;
   });
@@ -293,7 +293,7 @@ void FileTable::hand_out_orphans() {
 }
 
 void FileTable::attach() {
-  store::WorkerGroup* const group = impl_->group;
+  store::Group* const group = impl_->group;
   if (!group) return;
   group->bus().handle(
       store::Topic::kRecords,

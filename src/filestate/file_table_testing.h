@@ -99,7 +99,7 @@ class RecordingSink final : public BreakSink {
 struct TestTable {
   RecordingSink sink;
   std::optional<store::TestGroup> workers = group_for_tests();
-  store::WorkerGroup* group = workers ? workers->groups[0].get() : nullptr;
+  store::Group* group = workers ? workers->groups[0].get() : nullptr;
   FileTable table{sink, group, FileTable::Keeping::kNothing};
   uint64_t last_token = 0;
 

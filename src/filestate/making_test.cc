@@ -22,7 +22,7 @@ TEST_F(Making, OpensOfTheNameWait) {
   const OpenDecision waits = open(named("d\\n"));
   EXPECT_EQ(waits.decision.status, NtStatus::kDeletePending);
   EXPECT_TRUE(waits.deletes_purged);
-  EXPECT_EQ(waits.waits_for, FileTable::key_of_name("d\\n"));
+  EXPECT_EQ(waits.waits_for, table.key_of_name("d\\n"));
   EXPECT_FALSE(table.is_open(kFile));
   EXPECT_EQ(open(named("n")).decision.verdict, Verdict::kGo) << "another name";
   OpenRequest maker = named("d\\n");
@@ -39,7 +39,7 @@ TEST_F(Making, TheNameIsNotTaken) {
   const ReplaceDecision waits =
       table.begin_replace(kFile, "n", ref(mover, kOther), DeleteSemantics::kLastClose);
   EXPECT_TRUE(waits.taken_by);
-  EXPECT_EQ(waits.waits_for, FileTable::key_of_name("n"));
+  EXPECT_EQ(waits.waits_for, table.key_of_name("n"));
   making.reset();
   EXPECT_EQ(table.begin_replace(kFile, "n", ref(mover, kOther), DeleteSemantics::kLastClose)
                 .decision.verdict,

@@ -146,8 +146,7 @@ TEST(SharedCosts, UserWhoOpensWhatHeCanLeavesRoomForOthers) {
   t.kill(1);
   EXPECT_FALSE(t.tables[0]->is_open(kFile));
   t.tables[0].reset();
-  const store::SharedRegion& region = t.workers.groups[0]->region();
-  EXPECT_EQ(store::SharedRecords(region, 0).arena().used_bytes(), 0u);
+  EXPECT_EQ(t.workers.used_bytes(0), 0u);
 }
 
 TEST(SharedCosts, NamesThatAUserGivesCountToHim) {

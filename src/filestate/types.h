@@ -13,6 +13,7 @@
 #include "filestate/deleter.h"
 #include "store/record_store.h"
 #include "store/worker_tag.h"
+#include "wire/smb2/access_mask.h"
 
 namespace braid::filestate {
 
@@ -30,17 +31,17 @@ struct OpenRef {
   constexpr auto operator<=>(const OpenRef&) const = default;
 };
 
-// [MS-SMB2] 2.2.13.1 "SMB2 Access Mask Encoding". Masks reach filestate with their generic and
+// What decides here, without its prefix. Masks reach filestate with their generic and
 // MAXIMUM_ALLOWED bits already mapped to these.
-inline constexpr uint32_t kFileReadData = 0x00000001;
-inline constexpr uint32_t kFileWriteData = 0x00000002;
-inline constexpr uint32_t kFileAppendData = 0x00000004;
-inline constexpr uint32_t kFileExecute = 0x00000020;
-inline constexpr uint32_t kFileReadAttributes = 0x00000080;
-inline constexpr uint32_t kFileWriteAttributes = 0x00000100;
-inline constexpr uint32_t kDelete = 0x00010000;
-inline constexpr uint32_t kReadControl = 0x00020000;
-inline constexpr uint32_t kSynchronize = 0x00100000;
+inline constexpr wire::AccessMask kFileReadData = wire::Access::kFileReadData;
+inline constexpr wire::AccessMask kFileWriteData = wire::Access::kFileWriteData;
+inline constexpr wire::AccessMask kFileAppendData = wire::Access::kFileAppendData;
+inline constexpr wire::AccessMask kFileExecute = wire::Access::kFileExecute;
+inline constexpr wire::AccessMask kFileReadAttributes = wire::Access::kFileReadAttributes;
+inline constexpr wire::AccessMask kFileWriteAttributes = wire::Access::kFileWriteAttributes;
+inline constexpr wire::AccessMask kDelete = wire::Access::kDelete;
+inline constexpr wire::AccessMask kReadControl = wire::Access::kReadControl;
+inline constexpr wire::AccessMask kSynchronize = wire::Access::kSynchronize;
 
 // [MS-SMB2] 2.2.13 "SMB2 CREATE Request", ShareAccess.
 inline constexpr uint32_t kShareRead = 0x1;

@@ -82,7 +82,7 @@ class Engine {
   explicit Engine(config::Server settings = lenient(), const Clock& clock = system_clock(),
                   size_t threads = 1,
                   std::shared_ptr<const ShareTable> shares = shares_on(vfs::make_memory_volume()),
-                  store::WorkerGroup* group = nullptr,
+                  store::Group* group = nullptr,
                   std::optional<WorkerPoolLimits> pool = std::nullopt,
                   VirtualTimers* timers = nullptr)
       : reactors_(threads, timers),

@@ -8,8 +8,6 @@
 
 #include "base/log.h"
 #include "smb2/files/deletion.h"
-#include "smb2/workers/siblings.h"
-#include "store/worker_group.h"
 
 namespace braid::smb2 {
 namespace {
@@ -40,11 +38,12 @@ void add_to(Server::Totals& totals, const Server::Totals& more) {
 Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
     : settings(parts.config, parts.shares),
       memory(MemoryBudget::make(memory_limit(parts.config->server))),
+      workers(parts.group),
       logons({.clock = parts.clock,
               .authenticator = parts.authenticator,
               .penalties = parts.penalties,
               .anonymous_sessions = parts.anonymous_sessions,
-              .group = parts.group,
+              .workers = workers,
               .files = files}),
       files({.clock = parts.clock,
              .pool = pool,
@@ -56,12 +55,11 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
              .break_retry = parts.config->server.break_retry,
              .first_file_id = parts.first_file_id,
              .descriptors_max = parts.descriptors_max,
-             .group = parts.group}),
-      siblings_(std::make_unique<Siblings>(files, logons, parts.group)),
+             .workers = workers,
+             .is_worker = parts.is_worker}),
       parts_(std::move(parts)),
       interfaces_(parts_.config->server, parts_.clock),
       reactors_(reactors) {
-  files.set_siblings(*siblings_);
   if (parts_.group) parts_.group->start();
 }
 
@@ -127,7 +125,7 @@ void Server::stop() {
   }
   for (const auto& connection : live) connection->disconnect();
   live.clear();
-  siblings_->stop();
+  workers.stop();
   scope_.wait();
   files.wait();
   files.breaks.wait_for_deliveries();
@@ -143,10 +141,6 @@ void Server::stop() {
 void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {
   memory->set_limit(memory_limit(config->server));
   settings.replace(std::move(config), std::move(shares));
-}
-
-void Server::worker_ended(pid_t pid) {
-  if (parts_.group) parts_.group->ended(pid);
 }
 
 std::vector<std::shared_ptr<Connection>> Server::connections() const {

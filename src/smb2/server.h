@@ -1,8 +1,11 @@
 // Server: the SMB2 engine of one worker. [MS-SMB2] 3.3.1.5 "Global".
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <unordered_set>
 #include <vector>
@@ -13,8 +16,8 @@
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/memory_budget.h"
-#include "cluster/interfaces.h"
 #include "config/config.h"
+#include "network/interfaces.h"
 #include "rpc/pipe_registry.h"
 #include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
@@ -25,15 +28,10 @@
 #include "smb2/logons/logon_services.h"
 #include "smb2/shares/live_settings.h"
 #include "smb2/shares/share.h"
+#include "smb2/workers/other_workers.h"
 #include "transport/transport.h"
 
-namespace braid::store {
-class WorkerGroup;
-}
-
 namespace braid::smb2 {
-
-class Siblings;
 
 // What a Server is made of; main builds the parts and hands them over. All outlive the Server.
 struct ServerParts {
@@ -54,8 +52,10 @@ struct ServerParts {
   bool test_switches = false;
   // RLIMIT_NOFILE; fd_budget.h divides it.
   size_t descriptors_max = size_t{1} << 20;
-  // The other workers of this machine; null when there are none. The Server starts and stops it.
-  store::WorkerGroup* group = nullptr;
+  // The other workers; null when there are none. The Server starts and stops it.
+  store::Group* group = nullptr;
+  // Whether a process of this machine is one of them: NotifyHub.
+  std::function<bool(pid_t)> is_worker;
 };
 
 // Owned by the worker's main. Thread: adopt() and stop() from any.
@@ -82,12 +82,13 @@ class Server {
   const rpc::PipeRegistry& pipes() const { return parts_.pipes; }
   bool test_switches() const { return parts_.test_switches; }
   const Guid& server_guid() const { return parts_.server_guid; }
-  const cluster::Interfaces& interfaces() const { return interfaces_; }
+  const network::Interfaces& interfaces() const { return interfaces_; }
   ConnectionRouter* router() const { return parts_.router; }
 
   LiveSettings settings;
   // What all clients together may make this worker hold.
   const std::shared_ptr<MemoryBudget> memory;
+  OtherWorkers workers;
   LogonServices logons;
   FileServices files;
 
@@ -103,17 +104,12 @@ class Server {
   };
   Totals totals() const;
 
-  // Another worker, the process `pid`, has ended.
-  void worker_ended(pid_t pid);
-
  private:
-  const std::unique_ptr<Siblings> siblings_;
-
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
                               Arrival arrival);
 
   ServerParts parts_;  // config and shares: as they were at the start
-  const cluster::Interfaces interfaces_;
+  const network::Interfaces interfaces_;
   ReactorPool& reactors_;
   struct Connections {
     std::unordered_set<std::shared_ptr<Connection>> set;

@@ -47,10 +47,11 @@ DatagramBus::DatagramBus(const SharedRegion& region, WorkerTag own, std::array<E
     const auto which = static_cast<Lane>(i);
     lanes_[i] = std::make_unique<DatagramLane>(
         std::move(ends[i].receive), std::move(ends[i].send), kMessageMax,
-        DatagramLane::Sink{.received = [this](ByteView message,
-                                              UniqueFd fd) { on_message(message, std::move(fd)); },
-                           .turn_ends = [this, which] { tell_missed(which); },
-                           .has_room = [this, which](size_t worker) { tell_room(which, worker); }});
+        DatagramLane::Sink{
+            .received = [this](ByteView message, UniqueFd fd,
+                               bool is_fd_lost) { on_message(message, std::move(fd), is_fd_lost); },
+            .turn_ends = [this, which] { tell_missed(which); },
+            .has_room = [this, which](size_t worker) { tell_room(which, worker); }});
   }
 }
 
@@ -114,14 +115,16 @@ void DatagramBus::tell_owed(uint64_t workers) {
   }
 }
 
-void DatagramBus::on_message(ByteView message, UniqueFd fd) {
+void DatagramBus::on_message(ByteView message, UniqueFd fd, bool is_fd_lost) {
   if (message.size() < sizeof(Heading)) return;
   Heading heading;
   std::memcpy(&heading, message.data(), sizeof heading);
   if (heading.topic >= Topic::kCount) return;
   const Subscriber& to = subscriber(heading.topic);
-  BusMessage received{
-      .from = {heading.from}, .payload = message.subspan(sizeof heading), .fd = std::move(fd)};
+  BusMessage received{.from = {heading.from},
+                      .payload = message.subspan(sizeof heading),
+                      .fd = std::move(fd),
+                      .is_fd_lost = is_fd_lost};
   if (to.handler) to.handler(received);
 }
 

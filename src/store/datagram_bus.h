@@ -51,7 +51,7 @@ class DatagramBus final : public MessageBus {
   };
   DatagramLane& lane(Lane which) { return *lanes_[static_cast<size_t>(which)]; }
   Subscriber& subscriber(Topic topic) { return subscribers_[static_cast<size_t>(topic)]; }
-  void on_message(ByteView message, UniqueFd fd);
+  void on_message(ByteView message, UniqueFd fd, bool is_fd_lost);
   void tell_missed(Lane which);
   void tell_room(Lane which, size_t worker);
   // `topics`: a set of 1 << topic.

@@ -138,7 +138,7 @@ void DatagramLane::take_some(MutableByteView room) {
   for (size_t i = 0; i < kTurn; ++i) {
     auto got = receive_socket_message(receive_.get(), room);
     if (!got) return;
-    sink_.received({room.data(), got->size}, std::move(got->fd));
+    sink_.received({room.data(), got->size}, std::move(got->fd), got->is_fd_lost);
   }
 }
 

@@ -29,7 +29,8 @@ class DatagramLane {
 
   // All on the lane's thread.
   struct Sink {
-    std::function<void(ByteView message, UniqueFd fd)> received;
+    // `is_fd_lost`: as BusMessage says.
+    std::function<void(ByteView message, UniqueFd fd, bool is_fd_lost)> received;
     // After at most kTurn messages, however many there are.
     std::function<void()> turn_ends;
     std::function<void(size_t worker)> has_room;

@@ -46,6 +46,7 @@ struct BusMessage {
   WorkerTag from;
   ByteView payload;  // valid while the handler runs
   UniqueFd fd;
+  bool is_fd_lost = false;  // it came with one, for which this process had no room
 };
 
 // Messages of one sender to one receiver and lane arrive in order, whole or not at all. A receiver
@@ -72,7 +73,8 @@ class MessageBus {
   virtual void on_room(Topic topic, std::function<void(size_t worker)> has_room) = 0;
   virtual void want_room(size_t worker, Topic topic) = 0;
   // False: it is lost; there is none, it is too large, or see `if_full`. Sending to oneself is
-  // allowed.
+  // allowed. `fd` is duplicated, and goes no further than this machine: elsewhere the message
+  // comes as if it was lost.
   virtual bool send(size_t worker, Topic topic, ByteView payload, int fd = -1,
                     IfFull if_full = IfFull::kMiss) = 0;
   // To every other worker that lives.

@@ -29,9 +29,7 @@ class SharedRecords final : public RecordStore {
   const Arena& arena() const { return arena_; }
 
  private:
-  Bucket& bucket_of(const RecordKey& key) const {
-    return region_.bucket(std::hash<RecordKey>{}(key) % region_.buckets());
-  }
+  Bucket& bucket_of(const RecordKey& key) const { return region_.bucket_of(key); }
   void unlock(Held& held) override;
   uint64_t next_version(const Held& held) const override;
   ByteView part(const Held& held, uint32_t number) const override;

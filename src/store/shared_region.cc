@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <new>
 
 namespace braid::store {
@@ -39,6 +40,7 @@ Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
   auto* const base = static_cast<uint8_t*>(at);
   auto* const header = new (base) Header();
   header->sizes = rounded;
+  header->hash_key = random_sip_key();
   bool made = true;
   for (pthread_mutex_t& mutex : header->file_locks) made = made && RobustMutex::init(mutex);
   for (size_t i = 0; i < rounded.buckets; ++i) {
@@ -99,6 +101,14 @@ bool RobustMutex::init(pthread_mutex_t& mutex) {
 void RobustMutex::lock(pthread_mutex_t& mutex) {
   // What a dead holder was about to do to a record is not pointed at by anything, or is done.
   if (::pthread_mutex_lock(&mutex) == EOWNERDEAD) ::pthread_mutex_consistent(&mutex);
+}
+
+Bucket& SharedRegion::bucket_of(const RecordKey& key) const {
+  uint64_t seed;
+  std::memcpy(&seed, header().hash_key.data(), sizeof seed);
+  uint64_t hash = (std::hash<RecordKey>{}(key) ^ seed) * 0xff51afd7ed558ccdULL;
+  hash ^= hash >> 32;
+  return bucket(hash % buckets());
 }
 
 }  // namespace braid::store

@@ -9,9 +9,12 @@
 
 #include "base/lock_order.h"
 #include "base/result.h"
+#include "base/sip_hash.h"
 #include "base/unique_fd.h"
+#include "store/group.h"
 #include "store/names_in_making.h"
 #include "store/record_store.h"
+#include "store/watch_notice.h"
 #include "store/worker_tag.h"
 
 namespace braid::store {
@@ -29,8 +32,6 @@ struct RegionSizes {
   size_t arena_bytes = size_t{1} << 30;
 };
 
-// In a slot. Homes of users are roots of their own; beyond so many all changes are sent.
-inline constexpr size_t kWatchedRootsMax = 64;
 static_assert(kWorkersMax <= 64);  // a set of workers is a word
 
 // What a worker says about itself.
@@ -38,20 +39,13 @@ struct WorkerSlot {
   std::atomic<uint32_t> tag = 0;  // of the worker that lives; 0: none
   std::atomic<uint32_t> lives = 0;
   std::atomic<int32_t> pid = 0;
-  // Directories its clients watch: nobody is told of changes without.
-  std::atomic<uint32_t> watches = 0;
-  // Where the shares begin that these are in, as smb2::WatchedRoots says; 0: none. As far as
-  // `roots_end`. Of how many components the deepest is.
-  std::atomic<uint64_t> roots[kWatchedRootsMax] = {};
-  std::atomic<uint32_t> roots_end = 0;
-  std::atomic<uint32_t> deepest_root = 0;
-  std::atomic<uint32_t> roots_elsewhere = 0;  // not 0: it is told of all changes
   // Messages to it were lost: a set of 1 << Topic.
   std::atomic<uint32_t> missed_topics = 0;
   // Workers that it has yet to tell what was lost: a set of 1 << index.
   std::atomic<uint64_t> owed = 0;
   // Blocks of its arena that others let go of, chained.
   std::atomic<uint64_t> released = 0;
+  alignas(64) WatchNotice watch_notice;
   alignas(64) NamesInMaking names_in_making{};
 };
 
@@ -109,15 +103,17 @@ class SharedRegion {
   size_t buckets() const { return header().sizes.buckets; }
   WorkerSlot& slot(size_t worker) const { return header().slots[worker]; }
   Bucket& bucket(size_t index) const;
+  // Which keys share one nobody can tell who does not know the region: clients choose files.
+  Bucket& bucket_of(const RecordKey& key) const;
   template <class Kind = Block>
   Kind& block(uint64_t place) const {
     return *reinterpret_cast<Kind*>(base_ + place);
   }
   RecordBlock& record(uint64_t place) const { return block<RecordBlock>(place); }
-  // A word for all workers: whether any directory lease was ever granted.
-  std::atomic<bool>& directory_leases() const { return header().directory_leases; }
-  // Counts names that went, moved or were replaced.
-  std::atomic<uint64_t>& name_changes() const { return header().name_changes; }
+  const SipKey& hash_key() const { return header().hash_key; }
+  std::atomic<uint64_t>& counter(Counter which) const {
+    return header().counters[static_cast<size_t>(which)].value;
+  }
   // For whom a record is not what is to be guarded.
   static constexpr size_t kFileLocks = 256;
   pthread_mutex_t& file_lock(size_t index) const { return header().file_locks[index]; }
@@ -131,9 +127,12 @@ class SharedRegion {
  private:
   struct Header {
     RegionSizes sizes;
-    std::atomic<bool> directory_leases;
+    SipKey hash_key;
     std::atomic<uint64_t> roster_version;
-    alignas(64) std::atomic<uint64_t> name_changes;  // not beside what is only read
+    struct alignas(64) Count {  // each not beside what is only read
+      std::atomic<uint64_t> value;
+    };
+    Count counters[static_cast<size_t>(Counter::kCount)];
     alignas(64) WorkerSlot slots[kWorkersMax];
     pthread_mutex_t file_locks[kFileLocks];
   };

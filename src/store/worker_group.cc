@@ -69,9 +69,7 @@ WorkerTag WorkerGroup::new_life(const SharedRegion& region, size_t index) {
   }
   WorkerSlot& slot = region.slot(index);
   const WorkerTag tag = WorkerTag::make(index, slot.lives.fetch_add(1));
-  slot.watches = 0;
-  for (auto& root : slot.roots) root = 0;
-  slot.roots_end = slot.deepest_root = slot.roots_elsewhere = 0;
+  slot.watch_notice.clear();
   slot.missed_topics = 0;
   slot.names_in_making.clear();
   slot.pid = ::getpid();
@@ -85,6 +83,30 @@ WorkerGroup::~WorkerGroup() {
   uint32_t own = own_.value;
   region_.slot(own_.index()).tag.compare_exchange_strong(own, 0);
   region_.roster_version()++;
+}
+
+WorkerTag WorkerGroup::living(size_t index) const {
+  return index < size() ? WorkerTag{region_.slot(index).tag} : WorkerTag{};
+}
+
+std::optional<size_t> WorkerGroup::begin_making(uint64_t name) {
+  return own_slot().names_in_making.add(name);
+}
+
+bool WorkerGroup::anyone_makes() const {
+  for (size_t i = 0; i < size(); ++i) {
+    if (!region_.slot(i).names_in_making.empty()) return true;
+  }
+  return false;
+}
+
+std::optional<WorkerTag> WorkerGroup::maker_of(uint64_t name) const {
+  for (size_t i = 0; i < size(); ++i) {
+    const NamesInMaking& names = region_.slot(i).names_in_making;
+    if (names.empty() || !names.contains(name)) continue;
+    if (const WorkerTag worker = living(i); worker.value != 0) return worker;
+  }
+  return std::nullopt;
 }
 
 void WorkerGroup::start() {
@@ -105,7 +127,7 @@ void WorkerGroup::ended(pid_t pid) {
     uint32_t tag = slot.tag;
     if (tag == 0 || slot.pid != pid) continue;
     // Unless the next life has begun meanwhile.
-    if (slot.tag.compare_exchange_strong(tag, 0)) slot.watches = 0;
+    if (slot.tag.compare_exchange_strong(tag, 0)) slot.watch_notice.watches = 0;
   }
   settle_debts();
   region_.roster_version()++;

@@ -1,4 +1,4 @@
-// WorkerGroup: what a worker shares with the other workers of its machine.
+// WorkerGroup: the Group of workers that are processes of one machine.
 #pragma once
 
 #include <sys/types.h>
@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "store/datagram_bus.h"
+#include "store/group.h"
 #include "store/shared_records.h"
 #include "store/shared_region.h"
 
@@ -29,45 +30,63 @@ struct GroupResources {
   std::vector<int> for_worker(size_t index) const;
 };
 
-// A worker's membership. From join() to its end the worker counts as alive; a worker that was
-// killed counts until ended() was called in this process or another one, or its next life joined.
-// Owned by the worker's main; outlives everything that uses the store. Thread: any.
-class WorkerGroup {
+// A worker's membership, in memory that all of them share. From join() to its end the worker counts
+// as alive; a worker that was killed counts until ended() was called in this process or another
+// one, or its next life joined. Thread: any.
+class WorkerGroup final : public Group {
  public:
   // `fds`: of for_worker(), which this owns from now on.
   // REQUIRES: no earlier life of worker `index` runs any more.
   static Result<std::unique_ptr<WorkerGroup>> join(size_t index, std::vector<UniqueFd> fds);
-  ~WorkerGroup();
+  ~WorkerGroup() override;
 
-  WorkerTag own_tag() const { return own_; }
-  size_t size() const { return region_.workers(); }
-  RecordStore& records() { return records_; }
-  const SharedRecords& shared_records() const { return records_; }
-  MessageBus& bus() { return bus_; }
-  const SharedRegion& region() const { return region_; }
-
-  bool is_alive(WorkerTag tag) const {
-    return tag.index() < size() && region_.slot(tag.index()).tag == tag.value;
-  }
-  // Changes when a worker begins or ends.
-  uint64_t roster_version() const { return region_.roster_version(); }
   // Whether `pid` is a worker of this group: what it changes on disk, it tells.
   bool has_member(pid_t pid) const;
-  // The process `pid` has ended: what it had counts no more.
+  // The process `pid` has ended: what it had counts no more. on_ended() is called on this thread.
   void ended(pid_t pid);
-  // Called after a worker ended, on the thread that called ended(). Before the first ended().
-  void on_ended(std::function<void()> callback) { on_ended_.push_back(std::move(callback)); }
+  const SharedRecords& shared_records() const { return records_; }
 
-  // From when all handlers are there. Messages that came before wait.
-  // Sends the others an empty message for Topic::kRecords: somebody else may have gone.
-  void start();
-  void stop() { bus_.stop(); }
+  WorkerTag own_tag() const override { return own_; }
+  size_t size() const override { return region_.workers(); }
+  WorkerTag living(size_t index) const override;
+  const std::atomic<uint64_t>& roster_version() const override { return region_.roster_version(); }
+  void on_ended(std::function<void()> callback) override {
+    on_ended_.push_back(std::move(callback));
+  }
+  RecordStore& records() override { return records_; }
+  MessageBus& bus() override { return bus_; }
+  const std::atomic<uint64_t>& counter(Counter which) const override {
+    return region_.counter(which);
+  }
+  const SipKey& hash_key() const override { return region_.hash_key(); }
+  void raise(Counter which) override { ++region_.counter(which); }
+  std::optional<size_t> begin_making(uint64_t name) override;
+  void end_making(size_t at) override { own_slot().names_in_making.remove(at); }
+  bool anyone_makes() const override;
+  std::optional<WorkerTag> maker_of(uint64_t name) const override;
+  const WatchNotice& watch_notice(size_t index) const override {
+    return region_.slot(index).watch_notice;
+  }
+  void say_watches(uint32_t count) override { own_slot().watch_notice.watches = count; }
+  void say_watched(const WatchedPlaces& places) override {
+    own_slot().watch_notice.set_places(places);
+  }
+  void lock_metadata(const FileKey& file) override { RobustMutex::lock(metadata_lock(file)); }
+  void unlock_metadata(const FileKey& file) override { RobustMutex::unlock(metadata_lock(file)); }
+  void start() override;
+  void stop() override { bus_.stop(); }
 
  private:
+  friend struct TestGroup;
+
   WorkerGroup(SharedRegion region, size_t index, std::array<DatagramBus::Ends, kLanes> ends);
   static WorkerTag new_life(const SharedRegion& region, size_t index);
   // What lives that have ended had yet to tell.
   void settle_debts();
+  WorkerSlot& own_slot() const { return region_.slot(own_.index()); }
+  pthread_mutex_t& metadata_lock(const FileKey& file) const {
+    return region_.file_lock(std::hash<FileKey>{}(file) % SharedRegion::kFileLocks);
+  }
 
   SharedRegion region_;
   WorkerTag own_;

@@ -193,7 +193,7 @@ TEST(WorkerGroup, WhatAWorkerThatEndedHadYetToTellIsMissed) {
   workers.kill(0);
   workers.groups[1]->ended(0);
   EXPECT_TRUE(inbox.wait_for([&] { return inbox.missed == 1; }));
-  workers.groups[0]->region().slot(0).owed = 2;  // and by one whose next life is the first to know
+  workers.region(0).slot(0).owed = 2;  // and by one whose next life is the first to know
   workers.join(0);
   EXPECT_TRUE(inbox.wait_for([&] { return inbox.missed == 2; }));
 }
@@ -232,7 +232,7 @@ TEST(WorkerGroup, KilledWorkerIsDeadOnceItsEndIsKnown) {
   }
   WorkerGroup& group = *workers.groups[0];
   while (!group.has_member(pid)) ::usleep(1'000);
-  const WorkerTag tag{group.region().slot(1).tag};
+  const WorkerTag tag = group.living(1);
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
   EXPECT_TRUE(group.is_alive(tag));

@@ -28,8 +28,15 @@ struct TestGroup {
   }
   // As if it had been killed: nothing of it is given back, and the others know.
   void kill(size_t index) {
-    groups[index]->region().slot(index).tag = 0;
-    groups[index]->region().roster_version()++;
+    region(index).slot(index).tag = 0;
+    region(index).roster_version()++;
+  }
+  // As worker `index` has mapped it.
+  const SharedRegion& region(size_t index) const { return groups[index]->region_; }
+  // Bytes of records that `index` has written and that are in use: by looking at all of them.
+  // REQUIRES: the worker changes nothing meanwhile.
+  size_t used_bytes(size_t index) const {
+    return SharedRecords(region(index), index).arena().used_bytes();
   }
 
   GroupResources resources;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -28,6 +30,9 @@ struct OutFrame {
   std::vector<Part> parts;  // follow the head, in order
   Framing framing = Framing::kLengthHeader;
   MemoryCharge charge;  // for as long as it waits to be sent
+  // A token of the peer's which its card invalidates when this arrives. Only for a transport with
+  // remote_memory(); others leave it aside.
+  std::optional<uint32_t> invalidate = {};
 
   size_t size() const {
     size_t total = head.size();

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/ip_address.h"
+
 namespace braid::transport {
 
 namespace {
@@ -47,15 +49,19 @@ SocketAddress::SocketAddress(const sockaddr* address, socklen_t length) {
 }
 
 Result<SocketAddress> SocketAddress::parse(std::string_view host, uint16_t port) {
-  const std::string text(host.substr(0, host.find('%')));
-  in_addr v4;
-  if (text.size() == host.size() && inet_pton(AF_INET, text.c_str(), &v4) == 1) {
+  const std::string_view text = host.substr(0, host.find('%'));
+  const auto address = IpAddress::parse(text);
+  if (!address) return fail(Error::malformed());
+  if (address->is_v4()) {
+    if (text.size() < host.size()) return fail(Error::malformed());
+    in_addr v4;
+    std::memcpy(&v4, address->bytes().data(), sizeof v4);
     return from_v4(v4, htons(port));
   }
   sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(port);
-  if (inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) != 1) return fail(Error::malformed());
+  std::memcpy(&v6.sin6_addr, address->bytes().data(), sizeof v6.sin6_addr);
   if (text.size() < host.size()) {
     const std::string zone(host.substr(text.size() + 1));
     v6.sin6_scope_id = if_nametoindex(zone.c_str());

@@ -18,6 +18,8 @@
 
 namespace braid::transport {
 
+class RemoteMemory;
+
 // Told how far the peer has acknowledged. Whether it is to be told more.
 using AcknowledgementLook = std::move_only_function<bool(uint64_t acknowledged)>;
 
@@ -95,6 +97,10 @@ class Transport {
     close();
     return {};
   }
+
+  // The peer's memory, where its network card can be asked for it; null where what is sent is all
+  // there is. Lives as long as this. Thread: any.
+  virtual RemoteMemory* remote_memory() { return nullptr; }
 
   virtual SocketAddress peer() const = 0;   // Thread: any
   virtual SocketAddress local() const = 0;  // Thread: any

@@ -206,7 +206,7 @@ class File {
     return fail_os(EOPNOTSUPP);
   }
 
-  // REQUIRES a directory opened with Access::read. kPosix: names as they are on disk.
+  // REQUIRES a directory opened with DataAccess::read. kPosix: names as they are on disk.
   virtual Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules = NameRules::kWindows) = 0;
   // Whether a directory has no entries, whatever it was opened for and the user may: as the server.
   // ENOTDIR.

@@ -54,7 +54,8 @@ class AnyVolume : public testing::TestWithParam<Backend> {
     EXPECT_TRUE(file) << text << ": " << file.error().message();
     return file ? *std::move(file) : nullptr;
   }
-  std::unique_ptr<File> open(std::string_view text, Access access = {.read = true, .write = true}) {
+  std::unique_ptr<File> open(std::string_view text,
+                             DataAccess access = {.read = true, .write = true}) {
     auto file = volume_->open(who_, look(text), {.access = access});
     EXPECT_TRUE(file) << text << ": " << file.error().message();
     return file ? *std::move(file) : nullptr;

@@ -97,18 +97,18 @@ inline const Found* found_in(const Result<Resolved>& resolved) {
 
 // Rights to ask the kernel for. With all false the file can be looked at and its attributes changed
 // (subject to their own checks), but needs no right to its data: a "stat open".
-struct Access {
+struct DataAccess {
   bool read = false;   // data; for a directory: list it
   bool write = false;  // data
 };
 
 struct OpenHow {
-  Access access;
+  DataAccess access;
   bool truncate = false;  // needs access.write
 };
 
 struct CreateHow {
-  Access access;
+  DataAccess access;
   bool directory = false;
   uint32_t mode = 0644;         // before the parent's default ACL; the process runs with umask 0
   uint32_t dos_attributes = 0;  // dos::kSettable bits; ARCHIVE is added for files

@@ -224,6 +224,28 @@ class Dialects(ConnectionCase):
                 self.assertEqual(self.client(dialect=dialect).status(
                     raw.IOCTL, raw.ioctl(NETWORK_INTERFACES, max_output=65536)), "SUCCESS")
 
+    def test_data_over_rdma_is_refused_where_there_is_none(self):
+        # [MS-SMB2] 3.3.5.12, 3.3.5.13: "The underlying Connection is not RDMA". Before 3.0 the field
+        # is reserved.
+        client = self.client(dialect=0x0300)
+        file = client.make("channels")
+        descriptor = struct.pack("<QII", 0x1000, 1, 100)
+        for channel in (1, 2, 3, 4):
+            with self.subTest(channel):
+                read = struct.pack("<HBBIQ16sIIIHH", 49, 0x50, 0, 100, 0, file, 0, channel, 0, 112,
+                                   len(descriptor)) + descriptor
+                self.assertEqual(client.status(raw.READ, read), "INVALID_PARAMETER")
+                write = struct.pack("<HHIQ16sIIHHI", 49, 0, 0, 0, file, channel, 100, 112,
+                                    len(descriptor), 0) + descriptor
+                self.assertEqual(client.status(raw.WRITE, write), "INVALID_PARAMETER")
+                self.assertEqual(client.status(raw.WRITE, raw.write(file, channel=channel)),
+                                 "INVALID_PARAMETER")
+        self.assertEqual(os.path.getsize(os.path.join(self.root, "channels")), 0)
+        old = self.client(dialect=0x0210)
+        file = old.make("channels")
+        self.assertEqual(old.status(raw.WRITE, raw.write(file, b"data", channel=1)), "SUCCESS")
+        self.assertEqual(old.status(raw.READ, raw.read(file, channel=1)), "SUCCESS")
+
 
 class Accounts(ConnectionCase):
     """docs/protocol.md: an account that is disabled while it is used."""

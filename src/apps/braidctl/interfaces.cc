@@ -5,13 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/braidctl/output.h"
-#include "cluster/interfaces.h"
+#include "network/interfaces.h"
 
 namespace braid::braidctl {
 namespace {
 
-using cluster::Offer;
-using cluster::Verdict;
+using network::Offer;
+using network::Verdict;
 
 std::string show_speed(uint64_t speed) {
   struct Unit {
@@ -48,7 +48,7 @@ void print_table(const std::vector<Offer>& offers) {
     const bool offered = offer.verdict == Verdict::kOffered;
     fmt::print("{:<{}}  {:<{}}  {:<{}}  {}{}\n", printable(offer.link_name), links,
                offer.address.address.to_string(), addresses, show_traits(offer), traits,
-               offered ? "" : "not offered: ", cluster::explain(offer.verdict));
+               offered ? "" : "not offered: ", network::explain(offer.verdict));
   }
 }
 
@@ -67,8 +67,8 @@ void print_json(const std::vector<Offer>& offers) {
                     {"movable", offer.movable},
                     {"in_use", offer.in_use},
                     {"offered", offer.verdict == Verdict::kOffered},
-                    {"verdict", cluster::name_of(offer.verdict)},
-                    {"reason", cluster::explain(offer.verdict)}});
+                    {"verdict", network::name_of(offer.verdict)},
+                    {"reason", network::explain(offer.verdict)}});
   }
   fmt::print("{}\n", json_text(list));
 }
@@ -76,11 +76,11 @@ void print_json(const std::vector<Offer>& offers) {
 }  // namespace
 
 int show_interfaces(const config::Server& settings, const InterfacesArguments& arguments) {
-  cluster::Client client;
+  network::Client client;
   for (const auto& [text, address] : {std::pair(&arguments.client, &client.address),
                                       std::pair(&arguments.connected_to, &client.connected_to)}) {
     if (text->empty()) continue;
-    *address = cluster::IpAddress::parse(*text);
+    *address = IpAddress::parse(*text);
     if (!*address) {
       return complain(
           fmt::format("{} is no address; give one in numbers, such as 192.0.2.1, "
@@ -88,7 +88,7 @@ int show_interfaces(const config::Server& settings, const InterfacesArguments& a
                       *text));
     }
   }
-  const auto offers = cluster::Interfaces(settings).judge(client);
+  const auto offers = network::Interfaces(settings).judge(client);
   if (!offers) {
     return complain(
         fmt::format("cannot ask the kernel for its addresses: {}", offers.error().message()));

@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 
-#include "apps/braidd/channel.h"
+#include "apps/braidd/link.h"
 #include "base/log.h"
 
 namespace braid::braidd {
@@ -14,7 +14,7 @@ namespace {
 
 // What an epoll event is about: the kind above, an index or key below. Keys are never used twice,
 // so an event of this round for an entry that went away in it finds nothing.
-enum Tag : uint64_t { kControl, kListener, kPending, kChannelTag };
+enum Tag : uint64_t { kControl, kListener, kPending, kLinkTag };
 constexpr uint64_t tagged(Tag tag, uint64_t value) { return uint64_t{tag} << 56 | value; }
 
 Clock::Instant::duration in_clock(std::chrono::nanoseconds time) {
@@ -80,8 +80,8 @@ void Front::step(std::chrono::milliseconds wait_max) {
       case kPending:
         on_pending(value);
         break;
-      case kChannelTag:
-        on_channel(value, event.events);
+      case kLinkTag:
+        on_link(value, event.events);
         break;
     }
   }
@@ -97,19 +97,19 @@ void Front::on_control() {
       return;
     }
     if (message->is_fd_lost) {
-      // Without the channel a worker would stay out of reach. The next front gets all of them.
-      log::error("no descriptor for the channel to worker {}", message->number);
+      // Without the link a worker would stay out of reach. The next front gets all of them.
+      log::error("no descriptor for the link to worker {}", message->number);
       finished_ = true;
     } else if (message->kind == MessageKind::kDrain) {
       start_drain();
     } else if (message->kind == MessageKind::kLogLevel) {
       log::set_level(static_cast<log::Level>(message->number));
-    } else if (message->kind == MessageKind::kChannel && message->number < workers_.size()) {
+    } else if (message->kind == MessageKind::kLink && message->number < workers_.size()) {
       const auto worker = static_cast<size_t>(message->number);
       workers_[worker].connect(std::move(message->fd));
       on_passed_on(worker);
-      if (workers_[worker].channel() < 0) continue;
-      watch(workers_[worker].channel(), tagged(kChannelTag, worker), EPOLLIN, EPOLL_CTL_ADD);
+      if (workers_[worker].link() < 0) continue;
+      watch(workers_[worker].link(), tagged(kLinkTag, worker), EPOLLIN, EPOLL_CTL_ADD);
       rewatch(worker);
     }
   }
@@ -173,19 +173,19 @@ size_t Front::worker_for(const FirstFrame& frame) {
   return next_worker_++ % workers_.size();
 }
 
-void Front::on_channel(size_t worker, uint32_t events) {
+void Front::on_link(size_t worker, uint32_t events) {
   if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) workers_[worker].receive();
   if (events & EPOLLOUT) workers_[worker].send();
   on_passed_on(worker);
   rewatch(worker);
 }
 
-// A channel that ended has left epoll with its descriptor.
+// A link that ended has left epoll with its descriptor.
 void Front::rewatch(size_t worker) {
-  const int channel = workers_[worker].channel();
-  if (channel < 0) return;
+  const int link = workers_[worker].link();
+  if (link < 0) return;
   const uint32_t room = workers_[worker].wants_room() ? EPOLLOUT : 0;
-  watch(channel, tagged(kChannelTag, worker), EPOLLIN | room, EPOLL_CTL_MOD);
+  watch(link, tagged(kLinkTag, worker), EPOLLIN | room, EPOLL_CTL_MOD);
 }
 
 void Front::set_accepting(bool accepting) {

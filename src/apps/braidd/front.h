@@ -44,7 +44,7 @@ class Front {
   void on_control();
   void on_listener(size_t index);
   void on_pending(uint64_t key);
-  void on_channel(size_t worker, uint32_t events);
+  void on_link(size_t worker, uint32_t events);
   void rewatch(size_t worker);
   void set_accepting(bool accepting);
   void start_drain();

@@ -80,7 +80,7 @@ TEST_F(FrontTest, ConnectionThatAWorkerPassesOnReachesTheWorkerOfItsClientOnce) 
   const Bytes second = negotiate(5);
   const ByteView message = ByteView(second).subspan(4);
   ASSERT_TRUE(
-      send_message(channels_[other].get(), MessageKind::kPassedOn, 0, arrived->fd.get(), message));
+      send_message(links_[other].get(), MessageKind::kPassedOn, 0, arrived->fd.get(), message));
   arrived->fd.reset();
   settle();
   const auto continued = received(target);
@@ -107,11 +107,11 @@ TEST_F(FrontTest, WorkerThatDiesBeforeItTakesAContinuedConnectionIsReplacedToo) 
   UniqueFd theirs(ends[1]);
   const Bytes second = negotiate(5);
   // The last thing the other worker did; it is gone before the front reads it.
-  ASSERT_TRUE(send_message(channels_[1 - target].get(), MessageKind::kPassedOn, 0, theirs.get(),
+  ASSERT_TRUE(send_message(links_[1 - target].get(), MessageKind::kPassedOn, 0, theirs.get(),
                            ByteView(second).subspan(4)));
   theirs.reset();
-  channels_[1 - target].reset();
-  channels_[target].reset();
+  links_[1 - target].reset();
+  links_[target].reset();
   settle();
   EXPECT_FALSE(closed(ours.get()));
   connect_worker(target);
@@ -127,7 +127,7 @@ TEST_F(FrontTest, PassedOnConnectionWithoutAClientIsDropped) {
   const UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
   const Bytes nobody = negotiate(0);
-  ASSERT_TRUE(send_message(channels_[0].get(), MessageKind::kPassedOn, 0, theirs.get(),
+  ASSERT_TRUE(send_message(links_[0].get(), MessageKind::kPassedOn, 0, theirs.get(),
                            ByteView(nobody).subspan(4)));
   theirs.reset();
   settle();
@@ -146,7 +146,7 @@ TEST_F(FrontTest, WorkerThatDiesBeforeItsAcknowledgementIsReplacedAndTheConnecti
   ASSERT_TRUE(received(0));  // read, and never acknowledged
   send(unread, negotiate(3));
   acknowledge(0, *first);  // the last thing it did; the front has not read it
-  channels_[0].reset();
+  links_[0].reset();
   settle();
   connect_worker(0);
   const auto again = received(0);
@@ -159,7 +159,7 @@ TEST_F(FrontTest, WorkerThatDiesBeforeItsAcknowledgementIsReplacedAndTheConnecti
 
 TEST_F(FrontTest, ConnectionThatArrivesWhileThereIsNoWorkerWaitsForTheNext) {
   start(1);
-  channels_[0].reset();
+  links_[0].reset();
   settle();
   const UniqueFd socket = client();
   send(socket, negotiate(1));
@@ -170,7 +170,7 @@ TEST_F(FrontTest, ConnectionThatArrivesWhileThereIsNoWorkerWaitsForTheNext) {
 
 TEST_F(FrontTest, ConnectionThatNoWorkerTakesIsDropped) {
   start(1);
-  channels_[0].reset();
+  links_[0].reset();
   const UniqueFd socket = client();
   send(socket, negotiate(1));
   clock_.advance(FrontLimits{}.handover_time);

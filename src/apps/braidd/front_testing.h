@@ -12,8 +12,8 @@
 #include <string>
 #include <utility>
 
-#include "apps/braidd/channel.h"
 #include "apps/braidd/front.h"
+#include "apps/braidd/link.h"
 #include "apps/braidd/listen.h"
 
 namespace braid::braidd {
@@ -53,7 +53,7 @@ class FrontTest : public testing::Test {
     ASSERT_TRUE(listeners);
     const std::string& address = listeners->front().address;
     port_ = static_cast<uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
-    auto control = make_channel();
+    auto control = make_link();
     control_ = std::move(control->first);
     Front::Options options{.control = std::move(control->second),
                            .workers = workers,
@@ -64,10 +64,10 @@ class FrontTest : public testing::Test {
     for (size_t i = 0; i < workers; ++i) connect_worker(i);
   }
   void connect_worker(size_t index) {
-    auto channel = make_channel();
-    channels_[index] = std::move(channel->first);
-    ASSERT_TRUE(send_message(control_.get(), MessageKind::kChannel, index, channel->second.get()));
-    channel->second.reset();
+    auto link = make_link();
+    links_[index] = std::move(link->first);
+    ASSERT_TRUE(send_message(control_.get(), MessageKind::kLink, index, link->second.get()));
+    link->second.reset();
     settle();
   }
   // Lets the front do everything there is to do now.
@@ -95,17 +95,17 @@ class FrontTest : public testing::Test {
   }
   // The connection that worker `index` was given; nothing when there is none.
   std::optional<Message> received(size_t index) {
-    auto message = receive_message(channels_[index].get());
+    auto message = receive_message(links_[index].get());
     if (!message) return std::nullopt;
     return std::move(*message);
   }
   void acknowledge(size_t index, const Message& message) {
-    ASSERT_TRUE(send_message(channels_[index].get(), MessageKind::kAccepted, message.number));
+    ASSERT_TRUE(send_message(links_[index].get(), MessageKind::kAccepted, message.number));
   }
 
   VirtualClock clock_;
   UniqueFd control_;
-  std::map<size_t, UniqueFd> channels_;
+  std::map<size_t, UniqueFd> links_;
   std::optional<Front> front_;
   uint16_t port_ = 0;
 };

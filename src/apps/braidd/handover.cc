@@ -7,16 +7,16 @@
 
 namespace braid::braidd {
 
-void Handover::connect(UniqueFd channel) {
+void Handover::connect(UniqueFd link) {
   // What the old worker acknowledged last may still be unread.
-  if (channel_) receive();
+  if (link_) receive();
   disconnect();
-  channel_ = std::move(channel);
+  link_ = std::move(link);
   send();
 }
 
 void Handover::disconnect() {
-  channel_.reset();
+  link_.reset();
   sent_ = 0;
   wants_room_ = false;
 }
@@ -39,9 +39,9 @@ bool Handover::add(MessageKind kind, UniqueFd socket, Buffer first_frame, Clock:
 
 void Handover::send() {
   wants_room_ = false;
-  while (channel_ && sent_ < std::min(waiting_.size(), limits_.handovers_in_flight_max)) {
+  while (link_ && sent_ < std::min(waiting_.size(), limits_.handovers_in_flight_max)) {
     const Waiting& next = waiting_[sent_];
-    const auto sent = send_message(channel_.get(), next.kind, next.number, next.socket.get(),
+    const auto sent = send_message(link_.get(), next.kind, next.number, next.socket.get(),
                                    next.first_frame.view());
     if (sent) {
       ++sent_;
@@ -49,7 +49,7 @@ void Handover::send() {
       wants_room_ = true;
       return;
     } else if (sent.error().is_os(EPIPE) || sent.error().is_os(ECONNRESET)) {
-      return;  // receive() takes the last acknowledgements and then ends the channel
+      return;  // receive() takes the last acknowledgements and then ends the link
     } else {
       log::warn("a connection could not be handed over: {}", sent.error().message());
       erase(waiting_.begin() + static_cast<std::ptrdiff_t>(sent_));
@@ -58,8 +58,8 @@ void Handover::send() {
 }
 
 void Handover::receive() {
-  while (channel_) {
-    auto message = receive_message(channel_.get());
+  while (link_) {
+    auto message = receive_message(link_.get());
     if (!message) {
       if (!message.error().is_os(EAGAIN)) disconnect();
       break;

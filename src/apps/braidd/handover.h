@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/braidd/channel.h"
 #include "apps/braidd/limits.h"
+#include "apps/braidd/link.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/fair_shares.h"
@@ -26,16 +26,16 @@ class Handover {
  public:
   explicit Handover(const FrontLimits& limits) : limits_(limits), shares_(limits.handovers_max) {}
 
-  // A new channel: to a worker just started, or after this front was. Everything not acknowledged
+  // A new link: to a worker just started, or after this front was. Everything not acknowledged
   // will be sent on it.
-  void connect(UniqueFd channel);
+  void connect(UniqueFd link);
   // -1 while there is no worker.
-  int channel() const { return channel_.get(); }
+  int link() const { return link_.get(); }
 
   // `kind`: kConnection or kContinued. False when too many wait already, or so many of its address
   // that others would find no place; the connection is dropped.
   bool add(MessageKind kind, UniqueFd socket, Buffer first_frame, Clock::Instant now);
-  // Sends what can be sent, in order. Losing the channel on the way is no error: connect() follows.
+  // Sends what can be sent, in order. Losing the link on the way is no error: connect() follows.
   void send();
   // Takes acknowledgements and what the worker passes on; notices that the worker is gone.
   void receive();
@@ -43,7 +43,7 @@ class Handover {
   // Drops those that waited too long; how many.
   size_t expire(Clock::Instant now);
 
-  // True when send() stopped for lack of room, and the channel should be watched for it.
+  // True when send() stopped for lack of room, and the link should be watched for it.
   bool wants_room() const { return wants_room_; }
   bool empty() const { return waiting_.empty(); }
   std::optional<Clock::Instant> next_deadline() const;
@@ -62,7 +62,7 @@ class Handover {
   void erase(Queue::iterator waiting);
 
   const FrontLimits limits_;
-  UniqueFd channel_;
+  UniqueFd link_;
   FairShares<PeerAddress> shares_;
   Queue waiting_;  // the first sent_ of them are sent and not acknowledged
   size_t sent_ = 0;

@@ -55,9 +55,9 @@ inline constexpr int kListenBacklog = 1'024;
 // for one worker there.
 inline constexpr size_t kPassedOnMax = 512;
 // A message between processes: the first frame and its heading.
-inline constexpr size_t kChannelMessageMax = 65'536;
-// Send buffer of a channel: a handful of the largest messages.
-inline constexpr int kChannelBufferBytes = 1 << 20;
+inline constexpr size_t kLinkMessageMax = 65'536;
+// Send buffer of a link (link.h): a handful of the largest messages.
+inline constexpr int kLinkBufferBytes = 1 << 20;
 
 // A child that lived this long had started well: the next start is immediate again.
 inline constexpr auto kHealthyLife = 10s;

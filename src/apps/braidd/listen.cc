@@ -1,45 +1,18 @@
 #include "apps/braidd/listen.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "apps/braidd/limits.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "transport/socket_address.h"
 
 namespace braid::braidd {
 namespace {
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-SocketAddress to_socket_address(const config::Endpoint& endpoint) {
-  SocketAddress address;
-  if (endpoint.address.contains(':')) {
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(endpoint.port);
-    ::inet_pton(AF_INET6, endpoint.address.c_str(), &v6.sin6_addr);
-    address.size = sizeof v6;
-    std::memcpy(&address.storage, &v6, sizeof v6);
-  } else {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(endpoint.port);
-    ::inet_pton(AF_INET, endpoint.address.c_str(), &v4.sin_addr);
-    address.size = sizeof v4;
-    std::memcpy(&address.storage, &v4, sizeof v4);
-  }
-  return address;
-}
 
 std::string show(const config::Endpoint& endpoint, uint16_t port) {
   return endpoint.address.contains(':') ? fmt::format("[{}]:{}", endpoint.address, port)
@@ -47,35 +20,27 @@ std::string show(const config::Endpoint& endpoint, uint16_t port) {
 }
 
 Result<Listener> open_listener(const config::Endpoint& endpoint) {
-  SocketAddress address = to_socket_address(endpoint);
-  UniqueFd socket(
-      ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  BRAID_TRY(const auto address, transport::SocketAddress::parse(endpoint.address, endpoint.port));
+  UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return fail_last_os();
   const int on = 1;
   // Connections of an earlier server that linger in TIME_WAIT must not keep this one from starting.
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (address.storage.ss_family == AF_INET6) {
+  if (address.family() == AF_INET6) {
     // "::" and "0.0.0.0" are two endpoints of one port.
     ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   }
   bool is_there = true;
-  if (::bind(socket.get(), address.get(), address.size) != 0) {
+  if (::bind(socket.get(), address.data(), address.size()) != 0) {
     if (errno != EADDRNOTAVAIL) return fail_last_os();
     // An address that comes later: a link that is not up yet, a cluster's. IPv6 has the same one.
     is_there = false;
     ::setsockopt(socket.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
-    if (::bind(socket.get(), address.get(), address.size) != 0) return fail_last_os();
+    if (::bind(socket.get(), address.data(), address.size()) != 0) return fail_last_os();
   }
   if (::listen(socket.get(), kListenBacklog) != 0) return fail_last_os();
 
-  uint16_t port = endpoint.port;
-  if (port == 0) {
-    ::getsockname(socket.get(), address.get(), &address.size);
-    // sin_port and sin6_port are at the same place.
-    sockaddr_in bound;
-    std::memcpy(&bound, &address.storage, sizeof bound);
-    port = ntohs(bound.sin_port);
-  }
+  const uint16_t port = transport::SocketAddress::local_of(socket.get()).port();
   if (!is_there) {
     log::warn(
         "the machine has no address {} yet; clients reach it there when it has, without a "

@@ -4,9 +4,9 @@
 
 #include <cerrno>
 
-#include "apps/braidd/channel.h"
 #include "apps/braidd/first_frame.h"
 #include "apps/braidd/limits.h"
+#include "apps/braidd/link.h"
 #include "base/log.h"
 
 namespace braid::braidd {
@@ -20,22 +20,22 @@ bool PassedOn::belongs_elsewhere(const ClientGuid& client) const {
 
 void PassedOn::pass_on(UniqueFd socket, Buffer frame) {
   auto waiting = waiting_.lock();
-  if (waiting->size() >= kPassedOnMax || frame.size() > kChannelMessageMax) {
+  if (waiting->size() >= kPassedOnMax || frame.size() > kLinkMessageMax) {
     return log::warn("a connection was dropped: it could not be passed on to its worker");
   }
   waiting->push_back({std::move(socket), std::move(frame)});
   ::eventfd_write(wake_.get(), 1);
 }
 
-bool PassedOn::send(int channel) {
+bool PassedOn::send(int link) {
   eventfd_t ignored;
   ::eventfd_read(wake_.get(), &ignored);
   auto waiting = waiting_.lock();
-  while (!waiting->empty() && channel >= 0) {
+  while (!waiting->empty() && link >= 0) {
     const Waiting& next = waiting->front();
     const auto sent =
-        send_message(channel, MessageKind::kPassedOn, 0, next.socket.get(), next.frame.view());
-    // Of a front that is gone, the channel tells by itself.
+        send_message(link, MessageKind::kPassedOn, 0, next.socket.get(), next.frame.view());
+    // Of a front that is gone, the link tells by itself.
     if (!sent && (sent.error().is_os(EAGAIN) || sent.error().is_os(EPIPE) ||
                   sent.error().is_os(ECONNRESET))) {
       break;

@@ -11,7 +11,7 @@
 namespace braid::braidd {
 
 // A queue between the threads that serve connections and the worker's main thread, which alone
-// writes to the channel. Waits out a front that is started again; a connection in it is nobody's
+// writes to the link. Waits out a front that is started again; a connection in it is nobody's
 // and unanswered, and its client waits as it would in the front.
 //
 // Owned by the worker's main. Thread: any, except where it says otherwise.
@@ -25,9 +25,9 @@ class PassedOn final : public ConnectionRouter {
 
   // Readable when there is something new to send.
   int wake_fd() const { return wake_.get(); }
-  // Sends what it can over `channel`, -1 while there is none. False: some is left, for when there
+  // Sends what it can over `link`, -1 while there is none. False: some is left, for when there
   // is room. Thread: the worker's main thread.
-  bool send(int channel);
+  bool send(int link);
 
  private:
   struct Waiting {

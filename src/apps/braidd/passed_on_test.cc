@@ -4,9 +4,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "apps/braidd/channel.h"
 #include "apps/braidd/first_frame.h"
 #include "apps/braidd/limits.h"
+#include "apps/braidd/link.h"
 
 namespace braid::braidd {
 namespace {
@@ -37,13 +37,13 @@ TEST(PassedOn, WaitsForAFrontAndWakesTheMainThread) {
   EXPECT_FALSE(passed_on.send(-1));
   EXPECT_EQ(::poll(&wake, 1, 0), 0);
 
-  auto dead = make_channel();
+  auto dead = make_link();
   dead->second.reset();
   EXPECT_FALSE(passed_on.send(dead->first.get()));
 
-  auto channel = make_channel();
-  EXPECT_TRUE(passed_on.send(channel->first.get()));
-  const auto message = receive_message(channel->second.get());
+  auto link = make_link();
+  EXPECT_TRUE(passed_on.send(link->first.get()));
+  const auto message = receive_message(link->second.get());
   ASSERT_TRUE(message);
   EXPECT_EQ(message->kind, MessageKind::kPassedOn);
   EXPECT_TRUE(message->fd);

@@ -178,23 +178,26 @@ class SmbWorkerServer final : public WorkerServer {
     const auto switches = test_switches(*config_);
     if (!switches) return std::unexpected(switches.error());
     if (!*switches) set_file_calls(OnReactor::kIsLogged);
-    if (group_) file_locks_.emplace(group_->region());
+    if (group_) file_locks_.emplace(*group_);
     auto shares = smb2::ShareTable::make(*config_, file_locks_ ? &*file_locks_ : nullptr);
     if (!shares) return std::unexpected(shares.error());
     note_absent(*shares);
-    engine_.emplace(smb2::ServerParts{.config = config_,
-                                      .shares = std::move(*shares),
-                                      .authenticator = *authenticator_,
-                                      .ids = ids_,
-                                      .pipes = pipes_,
-                                      .penalties = penalties_,
-                                      .server_guid = server_guid(ids_),
-                                      .router = router_,
-                                      .first_file_id = random_file_id(),
-                                      .test_switches = *switches,
-                                      .descriptors_max = descriptors_,
-                                      .group = group_.get()},
-                    reactors_, pool_);
+    engine_.emplace(
+        smb2::ServerParts{
+            .config = config_,
+            .shares = std::move(*shares),
+            .authenticator = *authenticator_,
+            .ids = ids_,
+            .pipes = pipes_,
+            .penalties = penalties_,
+            .server_guid = server_guid(ids_),
+            .router = router_,
+            .first_file_id = random_file_id(),
+            .test_switches = *switches,
+            .descriptors_max = descriptors_,
+            .group = group_.get(),
+            .is_worker = [this](pid_t pid) { return group_ && group_->has_member(pid); }},
+        reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
     listen_for_administrators();
     return {};
@@ -216,7 +219,9 @@ class SmbWorkerServer final : public WorkerServer {
     directory_.replace(make_directory(*config, ids_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
-  void worker_ended(pid_t pid) override { engine_->worker_ended(pid); }
+  void worker_ended(pid_t pid) override {
+    if (group_) group_->ended(pid);
+  }
   void drain() override {
     control_.reset();
     engine_->stop();

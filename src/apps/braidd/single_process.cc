@@ -6,10 +6,10 @@
 #include <system_error>
 #include <thread>
 
-#include "apps/braidd/channel.h"
 #include "apps/braidd/descriptor_limit.h"
 #include "apps/braidd/exit_status.h"
 #include "apps/braidd/front.h"
+#include "apps/braidd/link.h"
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/signals.h"
@@ -21,10 +21,10 @@ namespace braid::braidd {
 
 int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
                        WorkerServer& server, int signals) {
-  auto front_control = make_channel();
-  auto worker_control = make_channel();
-  auto channel = make_channel();
-  if (!front_control || !worker_control || !channel) {
+  auto front_control = make_link();
+  auto worker_control = make_link();
+  auto link = make_link();
+  if (!front_control || !worker_control || !link) {
     log::error("out of descriptors");
     return kCannotRun;
   }
@@ -47,10 +47,10 @@ int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
     front_control->first.reset();  // a front ends with its supervisor
     return kCannotRun;
   }
-  send_message(worker_control->first.get(), MessageKind::kChannel, 0, channel->first.get());
-  send_message(front_control->first.get(), MessageKind::kChannel, 0, channel->second.get());
-  channel->first.reset();
-  channel->second.reset();
+  send_message(worker_control->first.get(), MessageKind::kLink, 0, link->first.get());
+  send_message(front_control->first.get(), MessageKind::kLink, 0, link->second.get());
+  link->first.reset();
+  link->second.reset();
   log::info("ready");
   notify_systemd("READY=1");
 

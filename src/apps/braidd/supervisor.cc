@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "apps/braidd/channel.h"
 #include "apps/braidd/exit_status.h"
+#include "apps/braidd/link.h"
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/signals.h"
@@ -88,7 +88,7 @@ bool Supervisor::start(size_t index) {
   child.restart_at.reset();
   child.ready = false;
   child.started = system_clock().monotonic();
-  auto ends = make_channel();
+  auto ends = make_link();
   auto started_text = make_memory_file(started_text_);
   auto text = make_memory_file(text_);
   if (!ends || !started_text || !text) {
@@ -124,10 +124,10 @@ void Supervisor::connect(size_t worker) {
   const Child& front = children_[front_index()];
   const Child& child = children_[worker];
   if (front.pid < 0 || child.pid < 0) return;  // whichever starts last connects them
-  auto ends = make_channel();
-  if (!ends) return log::error("no channel to the {}: {}", child.name, ends.error().message());
-  send_message(child.control.get(), MessageKind::kChannel, worker, ends->first.get());
-  send_message(front.control.get(), MessageKind::kChannel, worker, ends->second.get());
+  auto ends = make_link();
+  if (!ends) return log::error("no link to the {}: {}", child.name, ends.error().message());
+  send_message(child.control.get(), MessageKind::kLink, worker, ends->first.get());
+  send_message(front.control.get(), MessageKind::kLink, worker, ends->second.get());
 }
 
 void Supervisor::on_signal(int signal) {

@@ -43,7 +43,7 @@ class Supervisor {
 
   size_t front_index() const { return children_.size() - 1; }
   bool start(size_t index);
-  // Gives both ends of a new channel to the front and to the worker.
+  // Gives both ends of a new link to the front and to the worker.
   void connect(size_t worker);
   void on_signal(int signal);
   void on_child_ends();

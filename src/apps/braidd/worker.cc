@@ -5,7 +5,7 @@
 #include <array>
 #include <cerrno>
 
-#include "apps/braidd/channel.h"
+#include "apps/braidd/link.h"
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/reload.h"
 #include "base/log.h"
@@ -15,16 +15,16 @@ namespace braid::braidd {
 namespace {
 
 // Takes what the front sent. False: the front is gone.
-bool take_connections(int channel, WorkerServer& server) {
+bool take_connections(int link, WorkerServer& server) {
   while (true) {
-    auto message = receive_message(channel);
+    auto message = receive_message(link);
     if (!message) return message.error().is_os(EAGAIN);
     const bool is_new = message->kind == MessageKind::kConnection;
     if (!is_new && message->kind != MessageKind::kContinued) continue;
     if (!message->fd && !message->is_fd_lost) continue;
     // Acknowledged first and looked at second: see Handover. When the front is gone by now, nobody
     // else can have this connection either.
-    const auto told = send_message_waiting(channel, MessageKind::kAccepted, message->number);
+    const auto told = send_message_waiting(link, MessageKind::kAccepted, message->number);
     if (!told) log::debug("the front did not take an acknowledgement: {}", told.error().message());
     if (message->is_fd_lost) {
       // The front lets go of its own descriptor by now, so the client sees an end at once.
@@ -53,19 +53,19 @@ void reload(const Message& message, WorkerServer& server, const config::Config& 
 
 bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
                 const config::Config& config) {
-  UniqueFd channel;
+  UniqueFd link;
   send_message_waiting(control.get(), MessageKind::kReady);
   while (true) {
     // A front that is behind, or gone, leaves them waiting here.
-    const bool is_sent = passed_on.send(channel.get());
-    const short channel_events = is_sent || !channel ? POLLIN : POLLIN | POLLOUT;
+    const bool is_sent = passed_on.send(link.get());
+    const short link_events = is_sent || !link ? POLLIN : POLLIN | POLLOUT;
     std::array<pollfd, 3> waits{{{control.get(), POLLIN, 0},
-                                 {channel.get(), channel_events, 0},
+                                 {link.get(), link_events, 0},
                                  {passed_on.wake_fd(), POLLIN, 0}}};
     if (::poll(waits.data(), waits.size(), -1) < 0) continue;
     // Connections first: a drain must not overtake those that were sent before it.
-    if (channel && (waits[1].revents & ~POLLOUT) != 0 && !take_connections(channel.get(), server)) {
-      channel.reset();
+    if (link && (waits[1].revents & ~POLLOUT) != 0 && !take_connections(link.get(), server)) {
+      link.reset();
     }
     if (waits[0].revents == 0) continue;
     auto message = receive_message(control.get());
@@ -73,21 +73,21 @@ bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
       if (message.error().is_os(EAGAIN)) continue;
       return false;
     }
-    if (message->kind == MessageKind::kChannel && message->is_fd_lost) {
+    if (message->kind == MessageKind::kLink && message->is_fd_lost) {
       // Nobody would ever reach this worker again.
-      log::error("no descriptor for the channel to the front");
+      log::error("no descriptor for the link to the front");
       return false;
     }
-    if (message->kind == MessageKind::kChannel) {
+    if (message->kind == MessageKind::kLink) {
       // A front that was replaced may have left connections behind.
-      if (channel) take_connections(channel.get(), server);
-      channel = std::move(message->fd);
+      if (link) take_connections(link.get(), server);
+      link = std::move(message->fd);
     } else if (message->kind == MessageKind::kConfig) {
       reload(*message, server, config);
     } else if (message->kind == MessageKind::kWorkerEnded) {
       server.worker_ended(static_cast<pid_t>(message->number));
     } else if (message->kind == MessageKind::kDrain) {
-      if (channel) take_connections(channel.get(), server);
+      if (link) take_connections(link.get(), server);
       server.drain();
       return true;
     }

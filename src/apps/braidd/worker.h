@@ -1,4 +1,4 @@
-// The worker process's side of the channel: takes connections and orders, and serves.
+// The worker process's side of the link: takes connections and orders, and serves.
 #pragma once
 
 #include <sys/types.h>

@@ -24,9 +24,9 @@ class EchoServer final : public WorkerServer {
 TEST(Worker, TakesConnectionsFromTheFrontUntilItIsDrained) {
   auto listeners = open_listeners({{"127.0.0.1", 0}});
   ASSERT_TRUE(listeners);
-  auto front_control = make_channel();
-  auto worker_control = make_channel();
-  auto channel = make_channel();
+  auto front_control = make_link();
+  auto worker_control = make_link();
+  auto link = make_link();
   Front::Options options{.control = std::move(front_control->second)};
   sockaddr_in address{};
   socklen_t size = sizeof address;
@@ -40,10 +40,10 @@ TEST(Worker, TakesConnectionsFromTheFrontUntilItIsDrained) {
   std::jthread worker_thread([&] {
     EXPECT_TRUE(run_worker(std::move(worker_control->second), server, passed_on, config));
   });
-  send_message(worker_control->first.get(), MessageKind::kChannel, 0, channel->first.get());
-  send_message(front_control->first.get(), MessageKind::kChannel, 0, channel->second.get());
-  channel->first.reset();
-  channel->second.reset();
+  send_message(worker_control->first.get(), MessageKind::kLink, 0, link->first.get());
+  send_message(front_control->first.get(), MessageKind::kLink, 0, link->second.get());
+  link->first.reset();
+  link->second.reset();
 
   for (int i = 0; i < 20; ++i) {
     const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -65,25 +65,25 @@ TEST(Worker, TakesConnectionsFromTheFrontUntilItIsDrained) {
 // A worker that has run out of descriptors when the socket comes: the front holds another one of
 // it, and the client must not wait until that gives up.
 TEST(Worker, ConnectionWithoutRoomIsAcknowledgedAndClosed) {
-  auto control = make_channel();
-  auto channel = make_channel();
+  auto control = make_link();
+  auto link = make_link();
   EchoServer server;
   PassedOn passed_on(0, 1);
   const config::Config config;
   std::jthread worker([&] { run_worker(std::move(control->second), server, passed_on, config); });
-  send_message(control->first.get(), MessageKind::kChannel, 0, channel->first.get());
+  send_message(control->first.get(), MessageKind::kLink, 0, link->first.get());
   const auto hand_over = [&](uint64_t number) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     const UniqueFd of_server(ends[1]);
     const Bytes frame{1, 2, 3};
-    EXPECT_TRUE(send_message(channel->second.get(), MessageKind::kConnection, number,
-                             of_server.get(), frame));
+    EXPECT_TRUE(
+        send_message(link->second.get(), MessageKind::kConnection, number, of_server.get(), frame));
     return UniqueFd(ends[0]);
   };
   const auto is_accepted = [&](uint64_t number) {
-    if (!readable(channel->second.get(), 10'000)) return false;
-    const auto message = receive_message(channel->second.get());
+    if (!readable(link->second.get(), 10'000)) return false;
+    const auto message = receive_message(link->second.get());
     return message && message->kind == MessageKind::kAccepted && message->number == number;
   };
   const UniqueFd first = hand_over(1);
@@ -104,7 +104,7 @@ TEST(Worker, ConnectionWithoutRoomIsAcknowledgedAndClosed) {
   ::close(lowest_free);
   const rlimit none{.rlim_cur = static_cast<rlim_t>(lowest_free), .rlim_max = limit.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  send_message(channel->second.get(), MessageKind::kConnection, 2, of_server.get());
+  send_message(link->second.get(), MessageKind::kConnection, 2, of_server.get());
   const bool accepted = is_accepted(2);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_TRUE(accepted);
@@ -116,7 +116,7 @@ TEST(Worker, ConnectionWithoutRoomIsAcknowledgedAndClosed) {
 }
 
 TEST(Worker, EndsWithItsSupervisor) {
-  auto control = make_channel();
+  auto control = make_link();
   control->first.reset();
   EchoServer server;
   PassedOn passed_on(0, 1);

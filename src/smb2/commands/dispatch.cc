@@ -160,7 +160,7 @@ Result<void> verify_session(Request& request, const Row& row) {
 Result<void> verify_tree_connect(Request& request, TreeId tree_id) {
   request.tree_connect = request.session->find_tree(tree_id);
   if (!request.tree_connect) return fail(NtStatus::kNetworkNameDeleted);
-  if (request.tree_connect->share->encrypt_data && !request.is_encrypted &&
+  if (request.tree_connect->share->encrypt && !request.is_encrypted &&
       request.connection->negotiated.cipher != crypto::Cipher::kNone) {
     return fail(NtStatus::kAccessDenied);
   }

@@ -9,10 +9,10 @@
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
 #include "smb2/logons/logon_turn.h"
+#include "smb2/logons/previous_session.h"
 #include "smb2/logons/session_bind.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
-#include "smb2/workers/siblings.h"
 
 namespace braid::smb2 {
 namespace {
@@ -145,22 +145,6 @@ uint16_t session_flags(const SessionSecurity& security) {
   if (security.user->is_guest) flags |= SessionSetupResponse::kFlagIsGuest;
   if (security.encrypt_data) flags |= SessionSetupResponse::kFlagEncryptData;
   return flags;
-}
-
-// [MS-SMB2] 3.3.5.5.3, PreviousSessionId: the same client after a lost connection.
-Task<void> end_previous_session(Request& request, SessionId previous, const Session& now) {
-  if (previous.value == 0 || previous == now.session_id) co_return;
-  auto session = request.logons.session_table.find(previous);
-  if (!session) {
-    co_await request.files.siblings().end_session(previous, now.principal().identity,
-                                                  request.connection->reactor());
-    co_return;
-  }
-  // Whose it is, not who it is at the moment: it may have no name since.
-  if (!session->security()) co_return;
-  if (!session->security()->user->is_same_user(*now.principal().identity)) co_return;
-  co_await request.logons.close_session(std::move(session));
-  co_await request.connection->reactor().schedule();
 }
 
 // Counts one leg, until it is answered.
@@ -333,7 +317,17 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
             step->identity->is_anonymous ? "anonymous" : step->identity->account_name,
             name_of(connection.negotiated.dialect),
             session->security()->encrypt_data ? ", encrypted" : "");
-  co_await end_previous_session(request, setup.previous_session_id, *session);
+  // The same client after a lost connection.
+  if (const SessionId previous = setup.previous_session_id;
+      previous.value != 0 && previous != session->session_id) {
+    const auto ended = co_await server.logons.previous_sessions->end(
+        previous, session->principal().identity, connection.reactor());
+    if (!ended) {
+      co_await server.logons.close_session(session);
+      co_await connection.reactor().schedule();
+      co_return std::unexpected(ended.error());
+    }
+  }
   co_return reply_with(response);
 }
 

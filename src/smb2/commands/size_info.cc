@@ -20,7 +20,6 @@ Result<void> check_size(const Open& open, uint64_t size) {
 Task<Result<void>> set_size(Request& request, SizeKind kind, uint64_t size) {
   BRAID_CO_CHECK(check_size(*request.open, size));
   // Between a look at the size and the change that follows from it nobody writes.
-  request.may_take_long();
   BRAID_CO_TRY(auto turn, co_await begin_write(request, filestate::Operation::kSetSize, {}));
   Open& open = *request.open;
   vfs::File& file = *open.file;

@@ -78,7 +78,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   response.share_type =
       share->type == ShareType::kPipe ? wire::ShareType::kPipe : wire::ShareType::kDisk;
   response.share_flags = wire::ShareFlags::kManualCaching;
-  if (share->encrypt_data && negotiated.is_smb3()) {
+  if (share->encrypt && negotiated.is_smb3()) {
     response.share_flags |= wire::ShareFlags::kEncryptData;
   }
   if (share->hide_unreadable) {

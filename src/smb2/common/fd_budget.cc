@@ -72,15 +72,6 @@ Result<FdBudget::Files> FdBudget::take_files(const auth::Identity& user) {
   return files;
 }
 
-FdBudget::Files FdBudget::count_in(const auth::Identity& user) {
-  Files files;
-  files.user_ = {user.user_sid, user.account_name};
-  files.shares_ = shares_;
-  files.count_ = kFilesPerOpenMax;
-  shares_->files.lock()->count_in(files.user_, kFilesPerOpenMax);
-  return files;
-}
-
 FdBudget::Place::Place(Place&& other) noexcept
     : shares_(std::move(other.shares_)),
       address_(other.address_),

@@ -56,8 +56,6 @@ class FdBudget {
   static constexpr size_t kFilesPerOpenMax = 2;
   // EMFILE: the user has his share, or there are none.
   Result<Files> take_files(const auth::Identity& user);
-  // For an open that is there already, moved from another worker.
-  Files count_in(const auth::Identity& user);
 
   // A connection's descriptor, given back by the destructor.
   class Place {

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "crypto/sha256.h"
-#include "smb2/common/worker_messages.h"
+#include "smb2/workers/worker_messages.h"
 #include "wire/fold.h"
 
 namespace braid::smb2 {

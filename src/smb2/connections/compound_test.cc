@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "smb2/raw_client_testing.h"
+#include "wire/fscc/reparse.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/flush.h"
+#include "wire/smb2/ioctl.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/tree_disconnect.h"
 #include "wire/smb2/write.h"
@@ -64,6 +66,25 @@ TEST_F(CompoundTest, FailedCreateFailsWhatNeedsItsOpenWithItsStatus) {
                          {create("none", wire::CreateDisposition::kOpen), flush(), close()}),
                      3),
             (std::vector{missing, missing, missing}));
+}
+
+// Its answer says where the link leads, and is none of the errors of a handler.
+TEST_F(CompoundTest, CreateThatStopsOnASymlinkFailsWhatNeedsItsOpen) {
+  const FileId link = client.create("l");
+  wire::SymlinkReparse target;
+  target.relative = true;
+  target.print_name = target.substitute_name = "target";
+  const Bytes reparse =
+      wire::ReparseData{.tag = vfs::kReparseTagSymlink, .data = std::move(target)}.encode();
+  ASSERT_EQ(client.status_of(client.request(
+                Command::kIoctl, wire::IoctlRequest{.ctl_code = wire::Fsctl::kSetReparsePoint,
+                                                    .file_id = link,
+                                                    .input = reparse,
+                                                    .flags = wire::IoctlRequest::kFlagIsFsctl})),
+            kOk);
+  ASSERT_EQ(client.close_file(link), kOk);
+  EXPECT_EQ(statuses(RawClient::compound({create("l"), flush()}, true), 2),
+            (std::vector{NtStatus::kStoppedOnSymlink, NtStatus::kStoppedOnSymlink}));
 }
 
 TEST_F(CompoundTest, FirstRequestThatSaysRelatedIsAnInvalidParameter) {

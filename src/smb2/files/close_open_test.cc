@@ -216,7 +216,7 @@ TEST(TreeDisconnect, ClosesWhatWasOpenedThroughThatTree) {
   const TreeId second = client.tree_id;
   const FileId closed = client.create("closed"), closed_too = client.create("closed too");
   ASSERT_EQ(client.close_file(closed_too), NtStatus::kSuccess);
-  const auto session = engine.server().logons.sessions.all().at(0);
+  const auto session = engine.server().logons.session_table.all().at(0);
   EXPECT_EQ(session->opens_of(first).size(), 1u);
   EXPECT_EQ(session->opens_of(second).size(), 1u);
   ASSERT_EQ(

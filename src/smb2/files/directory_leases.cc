@@ -7,7 +7,7 @@
 namespace braid::smb2 {
 
 void child_changed(FileServices& files, const Open& open) {
-  if (!files.has_directory_leases) return;
+  if (!files.has_directory_leases()) return;
   const auto located = locate(files, open, open.credentials);
   if (!located) return;
   files.file_table.child_changed(located->place.parent->key(), open.parent_lease());

@@ -49,7 +49,7 @@ Task<void> close_claimed(FileServices& files, PreservedOpen preserved) {
   (void)finish_close(files, *open);
 }
 
-Task<void> close_purged(FileServices& files, PurgedOpen purged) {
+Task<void> close_purged(FileServices& files, GivenUpOpen purged) {
   // The newcomer for whom it gave way waits for this: not behind what its owner has to do.
   WorkerPool::Seat seat(files.pool, work_of(nullptr, purged.open.share.get()));
   co_await seat.schedule();

@@ -19,6 +19,6 @@ Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open);
 Task<void> close_claimed(FileServices& files, PreservedOpen preserved);
 
 // filestate has given the open up.
-Task<void> close_purged(FileServices& files, PurgedOpen purged);
+Task<void> close_purged(FileServices& files, GivenUpOpen purged);
 
 }  // namespace braid::smb2

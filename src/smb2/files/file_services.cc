@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "base/log.h"
+#include "smb2/files/app_instance.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/deletion.h"
+#include "smb2/files/deletion_news.h"
 #include "smb2/files/durable.h"
+#include "smb2/files/open_claims.h"
 #include "smb2/opens/work_owner.h"
-#include "smb2/workers/siblings.h"
-#include "store/worker_group.h"
+#include "smb2/workers/other_workers.h"
 
 namespace braid::smb2 {
 
@@ -18,20 +20,24 @@ FileServices::FileServices(const Parts& parts)
       pool(parts.pool),
       ids(parts.ids),
       settings(parts.settings),
-      file_ids(parts.group ? parts.group->own_tag() : store::WorkerTag{}),
+      file_ids(parts.workers.own_tag()),
       fds(parts.descriptors_max),
       breaks(parts.sessions, parts.clients, parts.break_retry, parts.timers),
       descriptors(parts.ids, parts.clock),
-      notify(parts.group),
-      file_table(breaks, parts.group),
-      has_directory_leases(parts.group ? parts.group->region().directory_leases()
-                                       : own_directory_leases_),
+      notify(parts.workers.group(), parts.is_worker),
+      file_table(breaks, parts.workers.group()),
+      open_claims(std::make_unique<OpenClaims>(*this, parts.workers)),
+      app_instances(std::make_unique<AppInstances>(*this, parts.workers)),
       timers_(parts.timers),
+      workers_(parts.workers),
+      directory_leases_(workers_.any() ? workers_.group()->counter(store::Counter::kDirectoryLeases)
+                                       : own_directory_leases_),
+      deletion_news_(std::make_unique<DeletionNews>(*this, parts.workers)),
       scavenger_(std::make_shared<Scavenger>(parts.timers)) {
   file_ids.start_at(parts.first_file_id);
   breaks.set_table(file_table);
   breaks.set_purged([this](const auto& ref, const auto& closed) { purged(ref, closed); });
-  open_table.set_purged([this](PurgedOpen open) { spawn(close_purged(*this, std::move(open))); });
+  open_table.set_purged([this](GivenUpOpen open) { spawn(close_purged(*this, std::move(open))); });
   breaks.set_orphaned([this](const auto& deletion) { orphaned(deletion); });
   file_table.hand_out_orphans();
 }
@@ -41,6 +47,15 @@ FileServices::~FileServices() {
   scavenger_->stopped = true;
   // A Timer is its reactor's.
   timers_.post([scavenger = std::move(scavenger_)] { scavenger->timer.cancel(); });
+}
+
+void FileServices::granted_directory_lease() {
+  if (has_directory_leases()) return;
+  if (auto* const group = workers_.group()) {
+    group->raise(store::Counter::kDirectoryLeases);
+  } else {
+    ++own_directory_leases_;
+  }
 }
 
 namespace {
@@ -101,7 +116,7 @@ std::shared_ptr<OneShot<bool>> FileServices::deletion_of(const FileKey& file, st
   if (auto gone = deletion_of(file)) return gone;
   auto gone = std::make_shared<OneShot<bool>>();
   // Nobody to ask: it was quick.
-  if (!siblings().watch_deletion(by, file, gone)) gone->set(true);
+  if (!deletion_news_->watch(by, file, gone)) gone->set(true);
   return gone;
 }
 

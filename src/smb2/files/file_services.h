@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -29,13 +30,12 @@
 #include "smb2/sessions/session.h"
 #include "smb2/shares/live_settings.h"
 
-namespace braid::store {
-class WorkerGroup;
-}
-
 namespace braid::smb2 {
 
-class Siblings;
+class AppInstances;
+class DeletionNews;
+class OpenClaims;
+class OtherWorkers;
 
 // What becomes of the opens of a session that ends. [MS-SMB2] 3.3.5.6 (LOGOFF), 3.3.7.1 (loss of
 // the connection) and 3.3.5.5.3 (PreviousSessionId) keep those that were promised to be.
@@ -56,8 +56,9 @@ class FileServices {
     // A client that asks for an open of a server that has ended must not find another one: by
     // chance, less than 2^43.
     uint64_t first_file_id = 1;
-    size_t descriptors_max;     // RLIMIT_NOFILE; fd_budget.h divides it
-    store::WorkerGroup* group;  // null when there are no other workers
+    size_t descriptors_max;  // RLIMIT_NOFILE; fd_budget.h divides it
+    OtherWorkers& workers;
+    std::function<bool(pid_t)> is_worker;  // NotifyHub's
   };
   explicit FileServices(const Parts& parts);
   ~FileServices();
@@ -83,11 +84,12 @@ class FileServices {
   NotifyHub notify;
   filestate::FileTable file_table;
   // Whether any directory lease was ever granted: without, a CLOSE need not look up its directory.
-  std::atomic<bool>& has_directory_leases;
+  bool has_directory_leases() const { return directory_leases_ != 0; }
+  void granted_directory_lease();
 
-  // The other workers, for what is about opens. Set once, before the first request.
-  void set_siblings(Siblings& siblings) { siblings_ = &siblings; }
-  Siblings& siblings() { return *siblings_; }
+  // What is asked of all workers about opens.
+  const std::unique_ptr<OpenClaims> open_claims;
+  const std::unique_ptr<AppInstances> app_instances;
 
   // Runs it until the Server stops, which waits for it.
   void spawn(Task<void> task) { scope_.spawn(std::move(task)); }
@@ -104,7 +106,8 @@ class FileServices {
   // is being replaced by a rename: set when that is done. Null when that is not why it is
   // DELETE_PENDING.
   std::shared_ptr<OneShot<bool>> deletion_of(const FileKey& file) const;
-  // The same, or what another worker has of it: `by` is who is at it. Never null.
+  // The same, or what another worker has of it: `by` is who is at it. Never null; set to false when
+  // there is no room for asking, which is STATUS_INSUFFICIENT_RESOURCES.
   std::shared_ptr<OneShot<bool>> deletion_of(const FileKey& file, store::WorkerTag by);
   // There is one until the last copy of what this returns is gone, and `held` with it.
   std::shared_ptr<const void> announce_until(const FileKey& file, std::shared_ptr<const void> held);
@@ -130,8 +133,10 @@ class FileServices {
   void end_deletion(const FileKey& file, const std::shared_ptr<OneShot<bool>>& gone);
 
   Reactor& timers_;
-  std::atomic<bool> own_directory_leases_ = false;
-  Siblings* siblings_ = nullptr;
+  OtherWorkers& workers_;
+  std::atomic<uint64_t> own_directory_leases_ = 0;
+  const std::atomic<uint64_t>& directory_leases_;  // those, or what all workers count
+  const std::unique_ptr<DeletionNews> deletion_news_;
   Guarded<std::unordered_map<FileKey, std::shared_ptr<OneShot<bool>>>> deletions_;
   std::shared_ptr<Scavenger> scavenger_;
   TaskScope scope_;

@@ -6,7 +6,7 @@ namespace braid::smb2 {
 
 Task<Result<void>> wait_for_taker(Request& request, filestate::ReplaceDecision taken) {
   const auto over = request.files.deletion_of(taken.waits_for, *taken.taken_by);
-  co_await over->wait(request.seat);
+  if (!co_await over->wait(request.seat)) co_return fail(NtStatus::kInsufficientResources);
   co_return co_await request.seat.next_turn();
 }
 

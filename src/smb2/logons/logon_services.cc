@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "smb2/connections/connection.h"
+#include "smb2/logons/bind_questions.h"
+#include "smb2/logons/logon_news.h"
+#include "smb2/logons/previous_session.h"
 #include "smb2/opens/work_owner.h"
-#include "store/worker_group.h"
+#include "smb2/workers/other_workers.h"
 
 namespace braid::smb2 {
 
@@ -14,8 +17,14 @@ LogonServices::LogonServices(const Parts& parts)
       authenticator(parts.authenticator),
       penalties(parts.penalties),
       anonymous_sessions(parts.anonymous_sessions),
-      session_table(parts.group ? std::optional(parts.group->own_tag().index()) : std::nullopt),
+      session_table(parts.workers.any() ? std::optional(parts.workers.own_tag().index())
+                                        : std::nullopt),
+      previous_sessions(std::make_unique<PreviousSessions>(*this, parts.files, parts.workers)),
+      bind_questions(std::make_unique<BindQuestions>(*this, parts.files, parts.workers)),
+      news(std::make_unique<LogonNews>(penalties, parts.workers)),
       files_(parts.files) {}
+
+LogonServices::~LogonServices() = default;
 
 bool LogonServices::end_session(SessionId id) {
   auto session = session_table.find(id);

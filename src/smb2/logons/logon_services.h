@@ -17,6 +17,11 @@
 
 namespace braid::smb2 {
 
+class BindQuestions;
+class LogonNews;
+class OtherWorkers;
+class PreviousSessions;
+
 // Owned by the Server, whose connections end before it. Thread: any.
 class LogonServices {
  public:
@@ -24,11 +29,12 @@ class LogonServices {
     const Clock& clock;
     const auth::Authenticator& authenticator;
     auth::LogonPenalties& penalties;
-    bool anonymous_sessions;    // may reach IPC$ and nothing else
-    store::WorkerGroup* group;  // null when there are no other workers
-    FileServices& files;        // may be made later
+    bool anonymous_sessions;  // may reach IPC$ and nothing else
+    OtherWorkers& workers;
+    FileServices& files;  // may be made later
   };
   explicit LogonServices(const Parts& parts);
+  ~LogonServices();
 
   const Clock& clock;
   const auth::Authenticator& authenticator;
@@ -38,6 +44,11 @@ class LogonServices {
   ClientTable client_table;
   // Logons wait for name services, and must not for files.
   WorkerPool pool{kLogonPoolLimits};
+
+  // What workers ask and tell each other about sessions and logons.
+  const std::unique_ptr<PreviousSessions> previous_sessions;
+  const std::unique_ptr<BindQuestions> bind_questions;
+  const std::unique_ptr<LogonNews> news;
 
   // [MS-SMB2] 3.3.4.12 "Server Application Requests Closing a Session". False when there is none
   // with this id. The work goes on after the return. REQUIRES: before the Server stops. Thread: no

@@ -1,8 +1,8 @@
 #include "smb2/logons/logon_turn.h"
 
 #include "smb2/connections/connection.h"
+#include "smb2/logons/logon_news.h"
 #include "smb2/logons/logon_services.h"
-#include "smb2/workers/siblings.h"
 
 namespace braid::smb2 {
 
@@ -19,7 +19,7 @@ LogonTurn::LogonTurn(Request& request, std::string account)
 LogonTurn::~LogonTurn() {
   // Beyond the allowance the others were told before.
   if (!is_judged_ || attempt_.is_beyond_allowance()) return;
-  request_.files.siblings().tell_logon(claim_, News::kFailed);
+  request_.logons.news->tell(claim_, News::kFailed);
 }
 
 Task<Result<void>> LogonTurn::wait() {
@@ -41,7 +41,7 @@ Task<Result<void>> LogonTurn::wait() {
   }
   is_judged_ = true;
   if (attempt_.is_beyond_allowance()) {
-    request_.files.siblings().tell_logon(claim_, News::kFailed);
+    request_.logons.news->tell(claim_, News::kFailed);
   }
   co_return Result<void>{};
 }
@@ -50,7 +50,7 @@ void LogonTurn::succeeded(std::string_view account) {
   attempt_.succeeded(account);
   take_back();
   claim_.account = account;
-  request_.files.siblings().tell_logon(claim_, News::kSucceeded);
+  request_.logons.news->tell(claim_, News::kSucceeded);
 }
 
 void LogonTurn::goes_on() {
@@ -61,7 +61,7 @@ void LogonTurn::goes_on() {
 void LogonTurn::take_back() {
   is_judged_ = false;
   if (!attempt_.is_beyond_allowance()) return;
-  request_.files.siblings().tell_logon(claim_, News::kFailedNotAfterAll);
+  request_.logons.news->tell(claim_, News::kFailedNotAfterAll);
 }
 
 }  // namespace braid::smb2

@@ -2,8 +2,8 @@
 #include "smb2/logons/session_bind.h"
 
 #include "smb2/connections/connection.h"
+#include "smb2/logons/bind_questions.h"
 #include "smb2/logons/logon_services.h"
-#include "smb2/workers/siblings.h"
 
 namespace braid::smb2 {
 namespace {
@@ -142,7 +142,7 @@ BindVerdict judge_bind_here(const BindAttempt& attempt,
 }
 
 Task<Error> refuse_bind_elsewhere(Request& request) {
-  const BindVerdict verdict = co_await request.files.siblings().judge_bind(
+  const BindVerdict verdict = co_await request.logons.bind_questions->judge(
       request.header.session_id, BindAttempt::of(request), request.connection->reactor());
   if (!verdict.signing_key.empty()) {
     request.reply_signing_key =

@@ -8,7 +8,7 @@
 #include "smb2/common/store_account.h"
 #include "smb2/notify/paths.h"
 #include "smb2/opens/open.h"
-#include "store/worker_group.h"
+#include "store/group.h"
 
 namespace braid::smb2 {
 namespace {
@@ -45,13 +45,16 @@ constexpr uint32_t kEverythingButName =
 
 }  // namespace
 
-NotifyHub::NotifyHub(store::WorkerGroup* group)
+NotifyHub::NotifyHub(store::Group* group, std::function<bool(pid_t)> is_worker)
     : group_(group),
       owed_(group ? group->size() : 0),
-      fanotify_(
-          open_fanotify(*this, [group](pid_t pid) { return group && group->has_member(pid); })),
+      fanotify_(open_fanotify(
+          *this, is_worker ? std::move(is_worker) : [](pid_t) { return false; })),
       inotify_(open_inotify(*this)) {
   if (group_) {
+    for (size_t i = 0; i < group_->size(); ++i) {
+      if (i != group_->own_tag().index()) others_.push_back(&group_->watch_notice(i));
+    }
     group_->bus().handle(
         store::Topic::kChanges, [this](store::BusMessage& message) { on_message(message.payload); },
         [this] { lose_all(); });
@@ -145,21 +148,12 @@ void NotifyHub::delete_pending(const Share& share, std::string_view path) {
   if (anyone()) publish({.going = in_table(share, path)});
 }
 
-bool NotifyHub::others_watch() const {
-  for (size_t i = 0; i < group_->size(); ++i) {
-    if (i != group_->own_tag().index() && group_->region().slot(i).watches != 0) return true;
-  }
-  return false;
-}
-
 void NotifyHub::count_watches() {
   // Whoever counts last has counted everything.
   auto counted = counted_.lock();
   const size_t count = table_.size();
   watch_count_ = count;
-  if (group_) {
-    group_->region().slot(group_->own_tag().index()).watches = static_cast<uint32_t>(count);
-  }
+  if (group_) group_->say_watches(static_cast<uint32_t>(count));
 }
 
 void NotifyHub::publish(const ChangeEvent& event) {

@@ -1,6 +1,9 @@
 // NotifyHub: brings changes to the CHANGE_NOTIFY requests that wait for them.
 #pragma once
 
+#include <sys/types.h>
+
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -17,10 +20,11 @@
 #include "smb2/notify/watch_table.h"
 #include "smb2/notify/watched_roots.h"
 #include "smb2/shares/share.h"
+#include "store/watch_notice.h"
 #include "wire/smb2/change_notify.h"
 
 namespace braid::store {
-class WorkerGroup;
+class Group;
 }
 
 namespace braid::smb2 {
@@ -37,7 +41,8 @@ class Open;
 class NotifyHub final : public LocalChangeSink {
  public:
   // Finds out how local changes can be heard of. `group` may be null, and outlives the hub.
-  explicit NotifyHub(store::WorkerGroup* group = nullptr);
+  // `is_worker`: whether a process of this machine tells its changes by the group.
+  explicit NotifyHub(store::Group* group = nullptr, std::function<bool(pid_t)> is_worker = {});
   // With LostChanges in the place of an event that would take more.
   static constexpr size_t kEventBytesMax = 16u << 10;
   // Only with another source than the machine's, or none; for tests.
@@ -45,7 +50,7 @@ class NotifyHub final : public LocalChangeSink {
   ~NotifyHub() override;
 
   bool anyone() const {
-    return watch_count_.load(std::memory_order_relaxed) != 0 || (group_ && others_watch());
+    return watch_count_.load(std::memory_order_relaxed) != 0 || others_watch();
   }
 
   // For CHANGE_NOTIFY. Only looks up the watch of the open, so that a reactor may ask, and does not
@@ -98,7 +103,9 @@ class NotifyHub final : public LocalChangeSink {
   void local_change(const LocalChange& change) override;
 
  private:
-  bool others_watch() const;
+  bool others_watch() const {
+    return std::ranges::any_of(others_, [](const auto* each) { return each->watches != 0; });
+  }
   // Here and in the other workers.
   void publish(const ChangeEvent& event);
   void apply(const ChangeEvent& event);
@@ -117,7 +124,8 @@ class NotifyHub final : public LocalChangeSink {
   void report(std::span<const PathChange> changes);
   void finish(WatchTable::Outcome outcome);
 
-  store::WorkerGroup* const group_ = nullptr;
+  store::Group* const group_ = nullptr;
+  std::vector<const store::WatchNotice*> others_;
   std::atomic<size_t> watch_count_ = 0;
   struct Counted {};
   // While watch_count_ is made what the table says.

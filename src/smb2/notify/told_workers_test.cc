@@ -45,7 +45,7 @@ struct ToldWorkers : testing::Test {
           const std::lock_guard lock(mutex);
           missed++;
         });
-    workers.groups[1]->region().slot(1).watches = 1;
+    workers.groups[1]->say_watches(1);
   }
   ~ToldWorkers() override {
     workers.groups[1]->stop();

@@ -6,7 +6,7 @@
 
 #include "smb2/notify/change_event.h"
 #include "smb2/notify/paths.h"
-#include "store/worker_group.h"
+#include "store/group.h"
 
 namespace braid::smb2 {
 namespace {
@@ -43,45 +43,44 @@ void add_prefixes(std::string_view path, size_t depth_max, std::vector<uint64_t>
 
 auto WatchedRoots::hold(std::string_view root) -> Hold {
   if (!group_) return nullptr;
-  store::WorkerSlot& slot = group_->region().slot(group_->own_tag().index());
   auto roots = roots_.lock();
   auto found = roots->by_path.find(root);
   if (found == roots->by_path.end()) {
     found = roots->by_path.emplace(root, Root{}).first;
-    const auto free = std::ranges::find_if(slot.roots, [](const auto& each) { return each == 0; });
-    if (free == std::end(slot.roots)) {
+    auto& places = roots->places.roots;
+    const auto free = std::ranges::find(places, uint64_t{0});
+    if (free == places.end()) {
       found->second.at = kElsewhere;
-      ++slot.roots_elsewhere;
+      ++roots->elsewhere;
     } else {
-      const size_t at = static_cast<size_t>(free - std::begin(slot.roots));
-      found->second.at = at;
+      found->second.at = static_cast<size_t>(free - places.begin());
       *free = hash_of(root);
-      if (at >= slot.roots_end) slot.roots_end = static_cast<uint32_t>(at + 1);
     }
-    say_deepest(*roots);
+    say(*roots);
   }
   ++found->second.holds;
   return {this, [this, path = found->first](const void*) { release(path); }};
 }
 
 void WatchedRoots::release(const std::string& root) {
-  store::WorkerSlot& slot = group_->region().slot(group_->own_tag().index());
   auto roots = roots_.lock();
   const auto found = roots->by_path.find(root);
   if (--found->second.holds != 0) return;
   if (found->second.at == kElsewhere) {
-    --slot.roots_elsewhere;
+    --roots->elsewhere;
   } else {
-    slot.roots[found->second.at] = 0;
+    roots->places.roots[found->second.at] = 0;
   }
   roots->by_path.erase(found);
-  say_deepest(*roots);
+  say(*roots);
 }
 
-void WatchedRoots::say_deepest(const Roots& roots) {
+void WatchedRoots::say(Roots& roots) {
   size_t deepest = 0;
   for (const auto& [path, root] : roots.by_path) deepest = std::max(deepest, depth_of(path));
-  group_->region().slot(group_->own_tag().index()).deepest_root = static_cast<uint32_t>(deepest);
+  roots.places.deepest_root = deepest;
+  roots.places.are_unknown = roots.are_unknown || roots.elsewhere != 0;
+  group_->say_watched(roots.places);
 }
 
 void WatchedRoots::moved(std::string_view from, std::string_view to) {
@@ -96,7 +95,7 @@ void WatchedRoots::moved(std::string_view from, std::string_view to) {
   if (stays) return;
   // For good: it takes shares within each other, and costs the others only messages.
   roots->are_unknown = true;
-  ++group_->region().slot(group_->own_tag().index()).roots_elsewhere;
+  say(*roots);
 }
 
 uint64_t WatchedRoots::concerned(const ChangeEvent& event) const {
@@ -105,10 +104,9 @@ uint64_t WatchedRoots::concerned(const ChangeEvent& event) const {
   uint64_t all = 0;
   size_t deepest = 0;
   for (size_t i = 0; i < group_->size(); ++i) {
-    const store::WorkerSlot& slot = group_->region().slot(i);
-    if (i == own || slot.watches == 0) continue;
+    if (i == own || group_->watch_notice(i).watches == 0) continue;
     all |= uint64_t{1} << i;
-    deepest = std::max<size_t>(deepest, slot.deepest_root);
+    deepest = std::max<size_t>(deepest, group_->watch_notice(i).deepest_root);
   }
   if (all == 0) return 0;
   std::vector<uint64_t> hashes;
@@ -124,11 +122,11 @@ uint64_t WatchedRoots::concerned(const ChangeEvent& event) const {
   uint64_t concerned = 0;
   for (size_t i = 0; i < group_->size(); ++i) {
     if ((all >> i & 1) == 0) continue;
-    const store::WorkerSlot& slot = group_->region().slot(i);
-    bool is_news = slot.roots_elsewhere != 0 ||
-                   (!event.moved_from.empty() && depth_of(event.moved_from) < slot.deepest_root);
-    for (size_t at = 0; !is_news && at < slot.roots_end; ++at) {
-      const uint64_t root = slot.roots[at];
+    const store::WatchNotice& notice = group_->watch_notice(i);
+    bool is_news = notice.are_unknown ||
+                   (!event.moved_from.empty() && depth_of(event.moved_from) < notice.deepest_root);
+    for (size_t at = 0; !is_news && at < notice.roots_end; ++at) {
+      const uint64_t root = notice.roots[at];
       is_news = root != 0 && std::ranges::binary_search(hashes, root);
     }
     if (is_news) concerned |= uint64_t{1} << i;

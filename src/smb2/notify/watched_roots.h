@@ -1,4 +1,4 @@
-// WatchedRoots: which worker watches in which share, as each says in the memory that all have.
+// WatchedRoots: which worker watches in which share, as each says to all.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +9,10 @@
 #include <string_view>
 
 #include "base/guarded.h"
+#include "store/watch_notice.h"
 
 namespace braid::store {
-class WorkerGroup;
+class Group;
 }
 
 namespace braid::smb2 {
@@ -24,7 +25,7 @@ struct ChangeEvent;
 class WatchedRoots {
  public:
   // `group` may be null, and outlives this.
-  explicit WatchedRoots(store::WorkerGroup* group) : group_(group) {}
+  explicit WatchedRoots(store::Group* group) : group_(group) {}
 
   // Something is watched there for as long as this is held. Outlived by this object.
   using Hold = std::shared_ptr<const void>;
@@ -41,17 +42,19 @@ class WatchedRoots {
   static constexpr size_t kElsewhere = ~size_t{0};
   struct Root {
     size_t holds = 0;
-    size_t at = 0;  // in the slot; kElsewhere: there was no room
+    size_t at = 0;  // among the places; kElsewhere: there was no room
   };
   struct Roots {
     std::map<std::string, Root, std::less<>> by_path;
     bool are_unknown = false;  // see moved()
+    size_t elsewhere = 0;
+    store::WatchedPlaces places;
   };
 
   void release(const std::string& root);
-  void say_deepest(const Roots& roots);
+  void say(Roots& roots);
 
-  store::WorkerGroup* const group_;
+  store::Group* const group_;
   Guarded<Roots> roots_;
 };
 

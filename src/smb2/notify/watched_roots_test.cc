@@ -12,7 +12,7 @@ namespace {
 
 // Worker 0 changes things, worker 1 watches.
 struct WatchedRootsTest : testing::Test {
-  WatchedRootsTest() { workers.groups[1]->region().slot(1).watches = 1; }
+  WatchedRootsTest() { workers.groups[1]->say_watches(1); }
   bool concerns(const ChangeEvent& event) { return sender.concerned(event) == 2; }
   bool concerns(std::string path) {
     return concerns({.changes = {{wire::FileAction::kAdded, 1, std::move(path)}}});
@@ -84,7 +84,7 @@ TEST_F(WatchedRootsTest, WatchThatLeavesItsShareHearsOfAll) {
 
 TEST_F(WatchedRootsTest, NobodyWatchesInOneThatSaysSo) {
   const auto held = watcher.hold("/srv/a");
-  workers.groups[1]->region().slot(1).watches = 0;
+  workers.groups[1]->say_watches(0);
   EXPECT_FALSE(concerns("/srv/a/x"));
 }
 

@@ -202,6 +202,20 @@ void OpenTable::purge(const filestate::OpenRef& ref, const filestate::CloseDecis
   on_purged_({.open = std::move(*parked), .closed = closed});
 }
 
+OpenTable::Look OpenTable::look_at(uint64_t persistent_id) {
+  Look look;
+  auto tables = tables_.lock();
+  const auto found = tables->find_persistent(persistent_id);
+  if (found == tables->opens.end()) return look;
+  const Entry& entry = found->second;
+  look.try_again = entry.settled;
+  if (entry.preserved) {
+    const PreservedOpen& open = *entry.preserved;
+    look.open.emplace(Look::Waiting{open, open.changes, open.share, open.stream_name()});
+  }
+  return look;
+}
+
 OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
   Claim claim;
   auto tables = tables_.lock();

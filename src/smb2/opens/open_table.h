@@ -25,7 +25,7 @@
 namespace braid::smb2 {
 
 // A preserved open that filestate has given up: it is to be closed.
-struct PurgedOpen {
+struct GivenUpOpen {
   PreservedOpen open;
   filestate::CloseDecision closed;
 };
@@ -47,7 +47,7 @@ class OpenTable {
   explicit OpenTable(size_t disconnected_max = kDisconnectedOpensMax)
       : disconnected_max_(disconnected_max) {}
   // Set once, before the first open. Closes what filestate gave up; called with no lock held.
-  using OnPurged = std::function<void(PurgedOpen)>;
+  using OnPurged = std::function<void(GivenUpOpen)>;
   void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
 
   // Before the Open is in its session's table. May be called again when it has gained a promise.
@@ -73,7 +73,21 @@ class OpenTable {
   // BreakSink::purged.
   void purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
 
-  // For DHnC and DH2C. Neither value: there is no such open without a session.
+  // What one that waits for its client is, for who may want it: nothing is kept from anybody by
+  // looking. Neither value: there is no such open without a session.
+  struct Look {
+    struct Waiting : OpenValues {
+      OpenChanges changes;
+      std::shared_ptr<const Share> share;
+      std::string stream_name;
+    };
+    std::optional<Waiting> open;
+    std::shared_ptr<OneShot<bool>> try_again;  // wait for it and look again
+  };
+  Look look_at(uint64_t persistent_id);
+
+  // For DHnC and DH2C, by who was found to be the one whose it is, and until take-over or give-back
+  // waits for nobody's turn. Neither value: there is no such open without a session.
   struct Claim {
     std::optional<PreservedOpen> open;         // the caller's now; add() or give_back() it
     std::shared_ptr<OneShot<bool>> try_again;  // wait for it and ask again
@@ -172,7 +186,7 @@ class OpenTable {
   void keep(PreservedOpen open, std::optional<Clock::Instant> until);
 
   const size_t disconnected_max_;
-  OnPurged on_purged_ = [](PurgedOpen) {};
+  OnPurged on_purged_ = [](GivenUpOpen) {};
   Guarded<Tables> tables_;
 };
 

@@ -17,11 +17,11 @@ struct OpenTableTest : testing::Test {
   static constexpr size_t kMost = 8;
   OpenTable table{kMost};
   CreateReservations creates{table};
-  filestate::UserId user{1};         // of the opens that are made
-  std::optional<PurgedOpen> purged;  // what is to be closed
+  filestate::UserId user{1};          // of the opens that are made
+  std::optional<GivenUpOpen> purged;  // what is to be closed
 
   OpenTableTest() {
-    table.set_purged([this](PurgedOpen open) {
+    table.set_purged([this](GivenUpOpen open) {
       EXPECT_FALSE(purged);
       purged = std::move(open);
     });

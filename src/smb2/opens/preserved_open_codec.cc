@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "filestate/credentials_codec.h"
-#include "smb2/common/worker_messages.h"
+#include "smb2/workers/worker_messages.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {

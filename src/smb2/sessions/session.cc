@@ -194,9 +194,13 @@ std::vector<std::shared_ptr<Open>> Session::opens_of(TreeId tree) const {
 std::vector<std::shared_ptr<Open>> Session::close_opens() {
   auto opens = opens_.lock();
   opens->closed = true;
+  return all_of(*opens);
+}
+
+std::vector<std::shared_ptr<Open>> Session::all_of(const Opens& opens) {
   std::vector<std::shared_ptr<Open>> all;
-  all.reserve(opens->table.size());
-  for (const auto& [id, open] : opens->table) all.push_back(open);
+  all.reserve(opens.table.size());
+  for (const auto& [id, open] : opens.table) all.push_back(open);
   return all;
 }
 

@@ -139,6 +139,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool begin_closing(const std::shared_ptr<CloseUnderWay>& close);
   std::shared_ptr<CloseUnderWay> find_closing(FileId id) const;
   void end_closing(FileId id);
+  // All, for administrators.
+  std::vector<std::shared_ptr<Open>> opens() const { return all_of(*opens_.lock()); }
   // Those made through one tree, at a cost that the others do not add to.
   std::vector<std::shared_ptr<Open>> opens_of(TreeId tree) const;
   // All, and no more can be added.
@@ -165,6 +167,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::unordered_map<uint64_t, std::shared_ptr<CloseUnderWay>> closing;
     bool closed = false;
   };
+  static std::vector<std::shared_ptr<Open>> all_of(const Opens& opens);
 
   std::atomic<SessionState> state_ = SessionState::kInProgress;
   std::atomic<uint64_t> expires_at_ = ~uint64_t{0};  // FILETIME ticks

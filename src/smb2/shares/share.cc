@@ -46,17 +46,8 @@ Result<vfs::Path> snapshots_folder(std::string name) {
 Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
                                                 std::optional<gid_t> group, vfs::FileLocks* locks) {
   auto share = std::make_shared<Share>();
-  share->name = wanted.name;
-  share->comment = wanted.comment;
-  share->path = wanted.path;
+  static_cast<config::ShareRules&>(*share) = wanted;
   share->folder = folder.id;
-  share->read_only = wanted.read_only;
-  share->encrypt_data = wanted.encrypt;
-  share->change_notify = wanted.change_notify;
-  share->hide_unreadable = wanted.hide_unreadable;
-  share->compat = wanted.compat;
-  share->create_mask = wanted.create_mask;
-  share->directory_mask = wanted.directory_mask;
   share->forced_group = group;
   std::error_code error;
   share->real_path = std::filesystem::canonical(wanted.path, error).string();

@@ -32,23 +32,13 @@ struct FolderId {
 
 // A share in use: with its folder open. Shared by the TreeConnects, and through them by the opens,
 // and gone with the last of them; immutable once made. Thread: any.
-struct Share {
-  std::string name;
-  std::string comment;
-  std::string path;  // of the directory, for srvsvc; empty for IPC$
-  // The same without symbolic links, as the kernel names it; empty when it is no directory of this
+// `path` is empty for IPC$.
+struct Share : config::ShareRules {
+  // The path without symbolic links, as the kernel names it; empty when it is no directory of this
   // machine.
   std::string real_path;
   FolderId folder;
   ShareType type = ShareType::kDisk;
-  bool read_only = false;
-  bool encrypt_data = false;
-  bool change_notify = true;     // CHANGE_NOTIFY is answered
-  bool hide_unreadable = false;  // listings leave out what the user may not read
-  config::Compat compat = config::Compat::kSpec;
-  // Of what is made in it; not given: new_mode() has the rule.
-  std::optional<uint32_t> create_mask;
-  std::optional<uint32_t> directory_mask;
   std::optional<gid_t> forced_group;    // who uses it acts with this as the primary group
   std::unique_ptr<vfs::Volume> volume;  // null for IPC$
   // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
@@ -73,7 +63,7 @@ class ShareEntry {
   const std::string& name() const { return configured_.name; }
   const config::Share& configured() const { return configured_; }
   ShareType type() const { return ready_ ? ready_->type : ShareType::kDisk; }
-  bool encrypts_data() const { return ready_ ? ready_->encrypt_data : configured_.encrypt; }
+  bool encrypts_data() const { return ready_ ? ready_->encrypt : configured_.encrypt; }
 
   // For a TREE_CONNECT. STATUS_BAD_NETWORK_NAME while the folder cannot be had. May block.
   Result<std::shared_ptr<const Share>> connect();

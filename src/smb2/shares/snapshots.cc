@@ -119,13 +119,9 @@ Result<std::shared_ptr<const Share>> Snapshots::open(FileTime time) {
   BRAID_CHECK(path.append(wanted->second));
 
   auto share = std::make_shared<Share>();
-  share->name = share_.name;
-  share->comment = share_.comment;
-  share->path = share_.path;
+  static_cast<config::ShareRules&>(*share) = share_;
   share->read_only = true;
-  share->encrypt_data = share_.encrypt_data;
   share->change_notify = false;
-  share->hide_unreadable = share_.hide_unreadable;
   share->forced_group = share_.forced_group;
   BRAID_TRY(share->volume, share_.volume->open_below(path));
 

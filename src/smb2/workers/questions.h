@@ -8,16 +8,11 @@
 
 #include "base/bytes.h"
 #include "base/guarded.h"
+#include "base/result.h"
 #include "base/unique_fd.h"
 #include "runtime/one_shot.h"
 #include "runtime/task.h"
-#include "store/worker_tag.h"
-
-namespace braid::store {
-enum class Topic : uint8_t;
-struct BusMessage;
-class WorkerGroup;
-}  // namespace braid::store
+#include "smb2/workers/other_workers.h"
 
 namespace braid::smb2 {
 
@@ -27,39 +22,53 @@ struct Question {
   uint64_t number = 0;  // 0: wants no answer
   Bytes payload;
   UniqueFd fd;
+  bool is_fd_lost = false;  // it came with one, for which this process had no room
 };
 
 // Those of one topic. Every question is answered once or not at all, and who asked is told so when
 // it will not be: the other worker has ended. A question for which there is no room yet waits in
-// the bus, as does an answer; each belongs to a request that a client waits for, which bounds them.
-// Owned by Siblings, which outlives the bus's handlers. Thread: any.
+// the bus, as does an answer. Owned by the topic's subject, which outlives the bus's handlers and
+// this worker's OtherWorkers::stop(). Thread: any.
 class Questions {
  public:
-  // Null: there will be none, as the other worker has ended. Never: it could not be asked.
+  // What may be asked and not answered yet. An answer is no longer than a question or two, or is
+  // one itself, so that this is also what waits here for others who ask and do not listen.
+  static constexpr size_t kUnansweredMax = 8u << 20;
+  // What one takes besides its payload.
+  static constexpr size_t kQuestionSize = 512;
+
+  // Null: there will be none, as the other worker has ended. Never: it could not be asked, which is
+  // STATUS_INSUFFICIENT_RESOURCES: kUnansweredMax, a message that is too long, no descriptor.
   using Answer = std::shared_ptr<Question>;
 
-  // `on_question` runs on a thread of the bus and must not block.
-  Questions(store::WorkerGroup& group, store::Topic topic,
-            std::function<void(Question)> on_question);
+  // `on_question` runs on a thread of the bus and must not block. Before the group starts.
+  Questions(OtherWorkers& workers, store::Topic topic, std::function<void(Question)> on_question);
+  Questions(const Questions&) = delete;
+  Questions& operator=(const Questions&) = delete;
 
   // Continues on `executor` if it had to wait. `fd` is duplicated; -1: none.
-  Task<Answer> ask(size_t worker, Bytes payload, Executor& executor, int fd = -1);
+  Task<Result<Answer>> ask(size_t worker, Bytes payload, Executor& executor, int fd = -1);
   void answer(const Question& question, ByteView payload);
-  // The same, and waits for what is said to that.
-  Task<Answer> answer_and_ask(store::WorkerTag from, uint64_t number, Bytes payload,
-                              Executor& executor, int fd);
-  // Nobody waits any more: the other workers may be ending, too.
+  // The same, and waits for what is said to that. On an error nothing was answered.
+  Task<Result<Answer>> answer_and_ask(store::WorkerTag from, uint64_t number, Bytes payload,
+                                      Executor& executor, int fd);
+  // Nobody waits any more.
   void stop() { give_up_waiting(true, true); }
 
  private:
   struct Asked {
     store::WorkerTag worker;
+    size_t size = 0;
     std::shared_ptr<OneShot<Answer>> answer;
   };
   struct Waiting {
     std::unordered_map<uint64_t, Asked> by_number;
+    size_t bytes = 0;
     uint64_t last_number = 0;
     bool stopped = false;
+
+    using Place = std::unordered_map<uint64_t, Asked>::iterator;
+    std::shared_ptr<OneShot<Answer>> take(Place asked);
   };
 
   bool send(store::WorkerTag to, uint64_t answers, uint64_t number, ByteView payload, int fd);
@@ -69,7 +78,7 @@ class Questions {
   // again.
   void give_up_waiting(bool all, bool stop = false);
 
-  store::WorkerGroup& group_;
+  store::Group* const group_;
   const store::Topic topic_;
   const std::function<void(Question)> on_question_;
   Guarded<Waiting> waiting_;

@@ -6,6 +6,7 @@
 
 #include "runtime/task_scope.h"
 #include "runtime/worker_pool.h"
+#include "smb2/workers/no_descriptors_testing.h"
 #include "store/worker_group_testing.h"
 
 namespace braid::smb2 {
@@ -20,8 +21,7 @@ struct QuestionsTest : testing::Test {
     scope.wait();
   }
   void answers(size_t worker, std::function<void(Question)> how) {
-    questions[worker] =
-        std::make_unique<Questions>(*workers.groups[worker], Topic::kClaims, std::move(how));
+    questions[worker] = std::make_unique<Questions>(others[worker], Topic::kClaims, std::move(how));
   }
   // What worker 1 says to worker 0: "null" if it says nothing any more.
   std::shared_future<std::string> ask(std::string what) {
@@ -33,15 +33,19 @@ struct QuestionsTest : testing::Test {
   Task<void> ask_task(std::string what, std::shared_ptr<std::promise<std::string>> said) {
     const ByteView bytes = as_bytes(what);
     WorkerPool::Seat seat(pool, {});
-    const auto answer = co_await questions[0]->ask(1, Bytes(bytes.begin(), bytes.end()), seat);
-    said->set_value(answer ? std::string(as_text(answer->payload)) : "null");
+    const auto answer = co_await questions[0]->ask(1, Bytes(bytes.begin(), bytes.end()), seat, fd);
+    if (!answer) co_return said->set_value("no room");
+    said->set_value(*answer ? std::string(as_text((*answer)->payload)) : "null");
   }
   static std::string soon(const std::shared_future<std::string>& future) {
     if (future.wait_for(std::chrono::seconds(20)) != std::future_status::ready) return "nothing";
     return future.get();
   }
 
+  int fd = -1;  // goes with what is asked
   store::TestGroup workers{2};
+  std::array<OtherWorkers, 2> others{OtherWorkers(workers.groups[0].get()),
+                                     OtherWorkers(workers.groups[1].get())};
   WorkerPool pool{1};
   TaskScope scope;
   std::array<std::unique_ptr<Questions>, 2> questions;
@@ -111,6 +115,70 @@ TEST_F(QuestionsTest, AnswerThatIsTooLongIsAnEmptyOne) {
   });
   for (const auto& group : workers.groups) group->start();
   EXPECT_EQ(soon(ask("what")), "");
+}
+
+TEST_F(QuestionsTest, WhatWaitsForAnswersIsBounded) {
+  std::vector<Question> heard;
+  heard.reserve(100);
+  std::promise<void> all;
+  answers(0, {});
+  answers(1, [&](Question question) {
+    heard.push_back(std::move(question));
+    if (heard.size() == 3) all.set_value();
+  });
+  for (const auto& group : workers.groups) group->start();
+  constexpr size_t kLong = store::MessageBus::kPayloadMax - 100;
+  constexpr size_t kFit = Questions::kUnansweredMax / (kLong + Questions::kQuestionSize);
+  static_assert(kFit > 3);
+  const std::string text(kLong, 'x');
+  for (size_t i = 0; i < kFit; ++i) ask(text);
+  EXPECT_EQ(soon(ask(text)), "no room");
+  all.get_future().wait();
+  EXPECT_EQ(asked[0].wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  questions[1]->answer(heard[0], as_bytes("that"));
+  EXPECT_EQ(soon(asked[0]), "that");
+  const auto again = ask(text);
+  questions[1]->answer(heard[1], as_bytes("this"));
+  EXPECT_EQ(soon(asked[1]), "this");
+  questions[0]->stop();
+  EXPECT_EQ(soon(again), "null");
+}
+
+// One that has to wait needs a descriptor of its own.
+TEST_F(QuestionsTest, QuestionWithADescriptorIsNotAskedWhenThereIsNoRoomForIt) {
+  answers(0, {});
+  answers(1, [&](Question question) { questions[1]->answer(question, question.payload); });
+  workers.groups[0]->start();
+  const std::string text(1'000, 'x');
+  while (workers.groups[0]->bus().send(1, Topic::kRecords, as_bytes(text))) {
+  }
+  fd = workers.resources.region.get();
+  {
+    const NoDescriptors none;
+    EXPECT_EQ(soon(ask("refused")), "no room");
+  }
+  const auto asked_later = ask("later");
+  workers.groups[1]->start();
+  EXPECT_EQ(soon(asked_later), "later");
+}
+
+TEST_F(QuestionsTest, QuestionThatCameWithoutItsDescriptorSaysSo) {
+  std::promise<bool> is_lost;
+  answers(0, {});
+  answers(1, [&](Question question) { is_lost.set_value(question.is_fd_lost); });
+  workers.groups[0]->start();
+  fd = workers.resources.region.get();
+  const NoDescriptors none;
+  ask("what");
+  workers.groups[1]->start();
+  EXPECT_TRUE(is_lost.get_future().get());
+}
+
+TEST_F(QuestionsTest, QuestionThatIsTooLongIsNotAsked) {
+  answers(0, {});
+  answers(1, {});
+  for (const auto& group : workers.groups) group->start();
+  EXPECT_EQ(soon(ask(std::string(store::MessageBus::kPayloadMax, 'x'))), "no room");
 }
 
 }  // namespace

@@ -1,32 +1,27 @@
-// SharedFileLocks: vfs::FileLocks for the workers of one machine.
+// SharedFileLocks: vfs::FileLocks for all workers of a group.
 #pragma once
 
 #include "base/lock_order.h"
-#include "store/shared_region.h"
+#include "store/group.h"
 #include "vfs/file_locks.h"
 
 namespace braid::smb2 {
 
-// Robust mutexes: a worker that is killed with one leaves it free, and the file's metadata as its
-// last system call did. Thread: any. The region outlives it.
+// Thread: any. The group outlives it.
 class SharedFileLocks final : public vfs::FileLocks {
  public:
-  explicit SharedFileLocks(const store::SharedRegion& region) : region_(region) {}
+  explicit SharedFileLocks(store::Group& group) : group_(group) {}
   void lock(const FileKey& file) override {
     take_rank(LockRank::kSharedMetadata);
-    store::RobustMutex::lock(mutex_of(file));
+    group_.lock_metadata(file);
   }
   void unlock(const FileKey& file) override {
-    store::RobustMutex::unlock(mutex_of(file));
+    group_.unlock_metadata(file);
     drop_rank(LockRank::kSharedMetadata);
   }
 
  private:
-  pthread_mutex_t& mutex_of(const FileKey& file) {
-    return region_.file_lock(std::hash<FileKey>{}(file) % store::SharedRegion::kFileLocks);
-  }
-
-  const store::SharedRegion& region_;
+  store::Group& group_;
 };
 
 }  // namespace braid::smb2

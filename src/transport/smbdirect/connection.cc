@@ -48,6 +48,12 @@ void Connection::establish(Instant now) {
   role_ = Role::kEstablished;
   negotiation_deadline_.reset();
   idle_deadline_ = now + settings_.keepalive_interval;
+  for (const Outgoing& each : send_queue_) {
+    if (each.size > max_fragmented_send_size_) {
+      end(NtStatus::kInvalidBufferSize);
+      return;
+    }
+  }
 }
 
 // Receives.
@@ -223,7 +229,9 @@ Result<void> Connection::send(OutFrame frame, std::optional<uint32_t> invalidate
   if (ended_) return fail(*ended_);
   const size_t size = frame.size();
   if (size == 0) return fail(NtStatus::kInvalidParameter);
-  if (size > max_fragmented_send_size_) return fail(NtStatus::kInvalidBufferSize);
+  if (role_ == Role::kEstablished && size > max_fragmented_send_size_) {
+    return fail(NtStatus::kInvalidBufferSize);
+  }
   send_queue_.push_back({std::move(frame), size, invalidate});
   queued_ += size;
   return {};

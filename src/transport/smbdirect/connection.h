@@ -129,10 +129,11 @@ class Connection {
   // As Settings::receive_credit_max, from now on. Credits that the peer has stay.
   void set_receive_credit_max(uint16_t max);
 
-  // Queues a message, [MS-SMBD] 3.1.4.2 "Send Message". Also before the negotiation: then it goes
-  // with the first credits. Fails, and changes nothing: kInvalidParameter for an empty message,
-  // which cannot be told from none; kInvalidBufferSize for one longer than max_message_size();
-  // and when the connection has ended.
+  // Queues a message, [MS-SMBD] 3.1.4.2 "Send Message". Fails, and changes nothing:
+  // kInvalidParameter for an empty message, which cannot be told from none; kInvalidBufferSize for
+  // one longer than max_message_size(); and when the connection has ended. Before the negotiation
+  // any is queued, to go with the first credits; if the peer then does not take it, the connection
+  // ends, kInvalidBufferSize.
   Result<void> send(OutFrame frame, std::optional<uint32_t> invalidate = {});
   // Bytes given to send() so far.
   uint64_t queued() const { return queued_; }
@@ -157,7 +158,8 @@ class Connection {
   uint32_t max_send_size() const { return max_send_size_; }
   uint32_t max_receive_size() const { return max_receive_size_; }
   uint32_t max_read_write_size() const { return max_read_write_size_; }
-  // Connection.MaxFragmentedSendSize: the longest message that the peer takes.
+  // Connection.MaxFragmentedSendSize: the longest message that the peer takes, and what every peer
+  // does until that is known.
   uint32_t max_message_size() const { return max_fragmented_send_size_; }
   uint32_t send_credits() const { return send_credits_; }
   // Credits that the peer has not used yet.

@@ -389,7 +389,7 @@ TEST_F(SmbDirectConnection, WhoeverIsHeldBackGetsNoCredits) {
 }
 
 TEST_F(SmbDirectConnection, WhatThePeerDoesNotTakeIsNotQueued) {
-  begin(Role::kActive);
+  active();
   OutFrame longest;
   longest.head.resize(kFragmentedSizeMin);
   EXPECT_TRUE(connection->send(std::move(longest)));
@@ -399,6 +399,14 @@ TEST_F(SmbDirectConnection, WhatThePeerDoesNotTakeIsNotQueued) {
   EXPECT_EQ(connection->send({}).error(), Error(NtStatus::kInvalidParameter));
   EXPECT_FALSE(connection->ended());
   EXPECT_EQ(connection->queued(), kFragmentedSizeMin);
+}
+
+TEST_F(SmbDirectConnection, WhatWasSentEarlyAndIsNotTakenEndsIt) {
+  begin(Role::kActive);
+  send(kFragmentedSizeMin + 1);
+  EXPECT_FALSE(connection->ended());
+  receive(encoded(kResponse));
+  EXPECT_EQ(connection->ended(), Error(NtStatus::kInvalidBufferSize));
 }
 
 TEST_F(SmbDirectConnection, WhatIsSentEarlyGoesWithTheFirstCredits) {

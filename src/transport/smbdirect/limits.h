@@ -13,8 +13,8 @@ inline constexpr size_t kNegotiateReceiveSize = 512;
 inline constexpr uint32_t kPacketSizeMin = 128;
 inline constexpr uint32_t kFragmentedSizeMin = 131'072;
 
-// [MS-SMBD] 3.1.4.1 and 3.1.7.2: who connects waits for a person's mistake to be noticed; who is
-// connected to, for somebody who has not said a word yet.
+// [MS-SMBD] 3.1.4.1 and 3.1.7.2. Who accepts waits for somebody who has not said a word yet, and
+// may never.
 inline constexpr std::chrono::seconds kNegotiationMaxActive{120};
 inline constexpr std::chrono::seconds kNegotiationMaxPassive{5};
 // [MS-SMBD] 3.1.2.2 and 3.1.5.1, with the values of Windows.

@@ -83,7 +83,7 @@ class MemoryEnumeration final : public Enumeration {
 
 }  // namespace
 
-MemoryFile::MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Access access,
+MemoryFile::MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, DataAccess access,
                        std::shared_ptr<StreamName> stream)
     : tree_(std::move(tree)), node_(std::move(node)), access_(access), stream_(std::move(stream)) {}
 
@@ -309,7 +309,7 @@ Result<std::unique_ptr<File>> MemoryFile::open_stream(std::string_view name, con
     found = node_->streams.emplace(std::string(name), MemoryNode::Stream{{}, shared_name}).first;
   }
   if (how.truncate) found->second.content.clear();
-  return std::make_unique<MemoryFile>(tree_, node_, Access{.read = true, .write = how.write},
+  return std::make_unique<MemoryFile>(tree_, node_, DataAccess{.read = true, .write = how.write},
                                       found->second.name);
 }
 

@@ -8,7 +8,7 @@ namespace braid::vfs {
 class MemoryFile final : public File {
  public:
   // `stream`: null for the file itself.
-  MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, Access access,
+  MemoryFile(std::shared_ptr<MemoryTree> tree, MemoryNodeRef node, DataAccess access,
              std::shared_ptr<StreamName> stream = nullptr);
   ~MemoryFile() override { about_to_wait(); }
 
@@ -54,7 +54,7 @@ class MemoryFile final : public File {
 
   const std::shared_ptr<MemoryTree> tree_;
   const MemoryNodeRef node_;
-  const Access access_;
+  const DataAccess access_;
   const std::shared_ptr<StreamName> stream_;
 };
 

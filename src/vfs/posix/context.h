@@ -10,7 +10,7 @@
 
 #include "base/guarded.h"
 #include "base/lock_order.h"
-#include "vfs/posix/descriptor.h"
+#include "base/unique_fd.h"
 #include "vfs/posix/name_index.h"
 #include "vfs/posix/posix_volume.h"
 #include "vfs/posix/system.h"
@@ -30,12 +30,12 @@ struct TimeRange {
 
 // Owned by the Volume and every open file together. Thread: any.
 struct PosixContext {
-  PosixContext(Descriptor root_fd, FileKey key, PosixOptions how, NameIndex::Events events)
+  PosixContext(UniqueFd root_fd, FileKey key, PosixOptions how, NameIndex::Events events)
       : root(std::move(root_fd)), root_key(key), options(how), index(how.index_bytes_max, events) {
     for (const std::string& pattern : how.hidden_names) hidden.emplace_back(pattern);
   }
 
-  const Descriptor root;  // O_PATH
+  const UniqueFd root;  // O_PATH
   const FileKey root_key;
   const PosixOptions options;
   Features features;

@@ -1,4 +1,5 @@
 #include "vfs/posix/locate.h"
+#include "vfs/posix/system.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -46,13 +46,13 @@ class Walk {
   bool folding() const { return options_.rules == NameRules::kWindows; }
   std::string shown(const std::string& name) const { return folding() ? to_client(name) : name; }
 
-  Result<Resolved> found(Descriptor fd);
-  Result<Resolved> stopped(Descriptor fd, size_t consumed);
+  Result<Resolved> found(UniqueFd fd);
+  Result<Resolved> stopped(UniqueFd fd, size_t consumed);
   // The whole path, name by name. Nothing: something moved, start over.
   Result<std::optional<Resolved>> slow();
   // Opens names_[at] in `directory`, correcting its spelling. Nothing: there is no such name.
-  Result<std::optional<Descriptor>> step(int directory, size_t at);
-  Result<Descriptor> open_parent() const;
+  Result<std::optional<UniqueFd>> step(int directory, size_t at);
+  Result<UniqueFd> open_parent() const;
 
   PosixContext& context_;
   const LookupOptions& options_;
@@ -74,7 +74,7 @@ Result<Resolved> Walk::run() {
   return fail_os(EAGAIN);
 }
 
-Result<Descriptor> Walk::open_parent() const {
+Result<UniqueFd> Walk::open_parent() const {
   return open_beneath(context_.root.get(), join(std::span(names_).first(names_.size() - 1)),
                       O_PATH | O_DIRECTORY | O_NOFOLLOW);
 }
@@ -84,9 +84,9 @@ Result<std::optional<Resolved>> Walk::slow() {
   auto parent = open_parent();
   if (!parent) {
     // Walk to learn the spelling, or what stands in the way; then resolve anew from the root.
-    BRAID_TRY(Descriptor directory, open_beneath(context_.root.get(), "", O_PATH | O_DIRECTORY));
+    BRAID_TRY(UniqueFd directory, open_beneath(context_.root.get(), "", O_PATH | O_DIRECTORY));
     for (size_t at = 0; at + 1 < names_.size(); ++at) {
-      BRAID_TRY(std::optional<Descriptor> next, step(directory.get(), at));
+      BRAID_TRY(std::optional<UniqueFd> next, step(directory.get(), at));
       if (!next) return fail(NtStatus::kObjectPathNotFound);
       BRAID_TRY(const struct statx st, stat_of(next->get()));
       if (S_ISLNK(st.stx_mode)) return stopped(*std::move(next), at + 1);
@@ -100,7 +100,7 @@ Result<std::optional<Resolved>> Walk::slow() {
       return fail(parent.error());
     }
   }
-  BRAID_TRY(std::optional<Descriptor> last, step(parent->get(), names_.size() - 1));
+  BRAID_TRY(std::optional<UniqueFd> last, step(parent->get(), names_.size() - 1));
   if (last) return found(*std::move(last));
 
   BRAID_TRY(const struct statx st, stat_of(parent->get()));
@@ -110,7 +110,7 @@ Result<std::optional<Resolved>> Walk::slow() {
   return Resolved(std::move(missing));
 }
 
-Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
+Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
   auto exact = open_beneath(directory, names_[at], O_PATH | O_NOFOLLOW);
   if (exact) return *std::move(exact);
   if (!exact.error().is_os(ENOENT)) return fail(exact.error());
@@ -138,7 +138,7 @@ Result<std::optional<Descriptor>> Walk::step(int directory, size_t at) {
   return std::nullopt;
 }
 
-Result<Resolved> Walk::found(Descriptor fd) {
+Result<Resolved> Walk::found(UniqueFd fd) {
   BRAID_TRY(const Attributes attributes, attributes_of(fd.get()));
   std::string target;
   if (attributes.is_symlink()) {
@@ -151,14 +151,14 @@ Result<Resolved> Walk::found(Descriptor fd) {
   for (const std::string& name : names_) BRAID_CHECK(out.path.append(shown(name)));
   context_.adjust(out.attributes, context_.hides(out.place.name));
   if (options_.pin_parent && !names_.empty()) {
-    BRAID_TRY(Descriptor parent, open_parent());
+    BRAID_TRY(UniqueFd parent, open_parent());
     BRAID_TRY(const struct statx st, stat_of(parent.get()));
     out.place.parent = std::make_shared<PosixNode>(std::move(parent), key_of(st));
   }
   return out;
 }
 
-Result<Resolved> Walk::stopped(Descriptor fd, size_t consumed) {
+Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
   Link out;
   BRAID_TRY(out.target, read_link_at(fd.get()));
   for (size_t i = 0; i < consumed; ++i) BRAID_CHECK(out.path.append(shown(names_[i])));

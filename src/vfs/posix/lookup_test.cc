@@ -74,7 +74,7 @@ TEST_F(Posix, OutsideRenameIsSeenByTheNextLookup) {
 // 10,000 creates in one directory, each after a miss: the directory is read once.
 TEST_F(Posix, CreatingManyFilesReadsTheDirectoryOnce) {
   ASSERT_TRUE(assume(server_credentials()));
-  Descriptor root(::open(share_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd root(::open(share_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const FileKey key = key_of(stat_of(root.get()).value());
   PosixContext context(std::move(root), key, {}, NameIndex::Events::kTrusted);
   for (int i = 0; i < 10'000; ++i) {

@@ -194,7 +194,7 @@ bool NameIndex::is_held(const State& state, const DirectoryRef& directory) {
 
 // REQUIRES the lock of its pieces.
 Result<bool> NameIndex::read_piece(Directory& directory, int directory_fd) {
-  if (!directory.reading.valid()) {
+  if (!directory.reading) {
     BRAID_TRY(directory.stamp, stamp_of(directory_fd));
     const ScopedPrivilege privilege;
     BRAID_CHECK(privilege.status());
@@ -218,7 +218,7 @@ Result<std::optional<std::string>> NameIndex::search(int directory_fd,
                                                      std::string_view client_name) {
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
-  BRAID_TRY(const Descriptor fd, reopen(directory_fd, O_RDONLY | O_DIRECTORY));
+  BRAID_TRY(const UniqueFd fd, reopen(directory_fd, O_RDONLY | O_DIRECTORY));
   std::optional<std::string> best;
   alignas(dirent64) std::array<char, 64 * 1024> buffer;
   for (;;) {
@@ -268,7 +268,7 @@ NameIndex::DirectoryRef NameIndex::begin(State& state, int directory_fd, FileKey
   state.counters.directories++;
   state.counters.scans++;
   ScopedPrivilege privilege;
-  if (inotify_.valid() && privilege.status()) {
+  if (inotify_ && privilege.status()) {
     directory->watch =
         ::inotify_add_watch(inotify_.get(), descriptor_path(directory_fd).c_str(), kWatched);
     if (directory->watch >= 0) state.by_watch[directory->watch] = directory;
@@ -319,7 +319,7 @@ size_t NameIndex::bytes_allowed() const {
 }
 
 void NameIndex::drain(State& state) {
-  if (!inotify_.valid()) return;
+  if (!inotify_) return;
   alignas(inotify_event) std::array<char, 64 * 1024> buffer;
   for (;;) {
     const ssize_t size = ::read(inotify_.get(), buffer.data(), buffer.size());
@@ -379,7 +379,7 @@ void NameIndex::apply(State& state, Directory& directory, const Change& change) 
 }
 
 void NameIndex::changed_name() {
-  if (!inotify_.valid() || (changed_names_.fetch_add(1) + 1) % kChangesBeforeDrain != 0) return;
+  if (!inotify_ || (changed_names_.fetch_add(1) + 1) % kChangesBeforeDrain != 0) return;
   auto state = state_.lock();
   drain(*state);
 }

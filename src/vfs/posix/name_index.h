@@ -17,7 +17,7 @@
 #include "base/ids.h"
 #include "base/lock_order.h"
 #include "base/result.h"
-#include "vfs/posix/descriptor.h"
+#include "base/unique_fd.h"
 #include "vfs/posix/folded_names.h"
 
 namespace braid::vfs {
@@ -105,7 +105,7 @@ class NameIndex {
 
     // While building with this lock, which comes before that of the State; then with that one.
     RankedMutex<LockRank::kNamePiece> piece;
-    Descriptor reading;
+    UniqueFd reading;
     Stamp stamp;  // of a time since when nothing was heard of that is not in `names`
     FoldedNames names;
     bool is_complete = false;
@@ -173,7 +173,7 @@ class NameIndex {
   All& all_;
   const size_t bytes_max_;
   const size_t directories_max_;
-  const Descriptor inotify_;  // invalid: events are ignored
+  const UniqueFd inotify_;  // invalid: events are ignored
   std::atomic<uint32_t> changed_names_ = 0;
   Guarded<State, LockRank::kNameIndex> state_;
 };

@@ -29,7 +29,7 @@ class Index : public testing::Test {
   void touch(const std::string& name) { std::ofstream(folder_ + "/" + name).put('x'); }
   void remove(const std::string& name) { ::unlink((folder_ + "/" + name).c_str()); }
   static std::string find(NameIndex& index, const std::string& folder, std::string_view name) {
-    const Descriptor fd(::open(folder.c_str(), O_PATH | O_CLOEXEC));
+    const UniqueFd fd(::open(folder.c_str(), O_PATH | O_CLOEXEC));
     const auto st = stat_of(fd.get());
     if (!st) return "?";
     const auto found = index.find(fd.get(), key_of(*st), name);
@@ -202,7 +202,7 @@ TEST_F(Index, LargeDirectoryIsReadInPiecesByAllWhoAsk) {
     ::close(::open(name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   }
   NameIndex index(kPlenty, NameIndex::Events::kTrusted);
-  const Descriptor fd(::open(folder_.c_str(), O_PATH | O_CLOEXEC));
+  const UniqueFd fd(::open(folder_.c_str(), O_PATH | O_CLOEXEC));
   const FileKey key = key_of(stat_of(fd.get()).value());
   const std::string wanted = "1234" + std::string(40, 'X');
   std::atomic<uint64_t> asked = 0, answered = 0;
@@ -236,7 +236,7 @@ struct LargeIndex : Index {
   }
   // Reads one piece for somebody who does not come back.
   void read_a_piece(NameIndex& index) {
-    const Descriptor fd(::open(folder_.c_str(), O_PATH | O_CLOEXEC));
+    const UniqueFd fd(::open(folder_.c_str(), O_PATH | O_CLOEXEC));
     const auto st = stat_of(fd.get());
     ASSERT_TRUE(st);
     const auto found = index.find(fd.get(), key_of(*st), "none", true);

@@ -18,7 +18,7 @@ DirectoryEntry entry_of(std::string name, const std::string& disk_name, const At
 
 }  // namespace
 
-PosixEnumeration::PosixEnumeration(PosixContextRef context, Credentials who, Descriptor fd,
+PosixEnumeration::PosixEnumeration(PosixContextRef context, Credentials who, UniqueFd fd,
                                    FileKey key, NameRules rules)
     : context_(std::move(context)),
       who_(std::move(who)),

@@ -11,7 +11,7 @@ namespace braid::vfs {
 class PosixEnumeration final : public Enumeration {
  public:
   // `fd`: its own, so that its position is.
-  PosixEnumeration(PosixContextRef context, Credentials who, Descriptor fd, FileKey key,
+  PosixEnumeration(PosixContextRef context, Credentials who, UniqueFd fd, FileKey key,
                    NameRules rules);
   Result<bool> next(size_t max, const NameFilter& wanted,
                     std::vector<DirectoryEntry>& out) override;
@@ -33,7 +33,7 @@ class PosixEnumeration final : public Enumeration {
 
   const PosixContextRef context_;
   const Credentials who_;
-  const Descriptor fd_;
+  const UniqueFd fd_;
   const FileKey key_;
   const NameRules rules_;
   Dots dots_ = Dots::kSelf;

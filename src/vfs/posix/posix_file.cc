@@ -16,6 +16,7 @@
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_directory.h"
 #include "vfs/posix/stream_store.h"
+#include "vfs/posix/system.h"
 
 namespace braid::vfs {
 namespace {
@@ -63,11 +64,11 @@ PosixFile::~PosixFile() {
 
 Result<Attributes> PosixFile::take_name(const Place& place) {
   if (!unnamed_) return fail_os(EINVAL);
-  BRAID_TRY(Descriptor named, unnamed_->become(fd_.get(), place, access_));
+  BRAID_TRY(UniqueFd named, unnamed_->become(fd_.get(), place, access_));
   unnamed_.reset();
   // Whoever moved it since leaves us with a descriptor that the kernel knows no name of, and the
   // name with which it began.
-  if (named.valid()) {
+  if (named) {
     BRAID_TRY(Attributes attributes, attributes_of(named.get()));
     if (attributes.key == key_) {
       fd_ = std::move(named);
@@ -222,13 +223,13 @@ Result<void> PosixFile::truncate(uint64_t size) {
 Result<void> PosixFile::flush(Durability durability) {
   BRAID_CHECK(assume(who_));
   if (kind_ != Kind::kFile && kind_ != Kind::kDirectory) return {};  // all of it is the name
-  Descriptor opened;
+  UniqueFd opened;
   if (is_directory() || !(access_.read || access_.write)) {
     const ScopedPrivilege privilege;
     BRAID_CHECK(privilege.status());
     BRAID_TRY(opened, reopen(fd_.get(), O_RDONLY | O_NONBLOCK));
   }
-  const int fd = opened.valid() ? opened.get() : fd_.get();
+  const int fd = opened ? opened.get() : fd_.get();
   const int failed = durability == Durability::kData ? ::fdatasync(fd) : ::fsync(fd);
   if (failed) return fail_last_os();
   return {};
@@ -238,7 +239,7 @@ Result<std::unique_ptr<Enumeration>> PosixFile::enumerate(NameRules rules) {
   BRAID_CHECK(assume(who_));
   if (!is_directory()) return fail_os(ENOTDIR);
   if (!access_.read) return fail_os(EBADF);
-  BRAID_TRY(Descriptor fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
+  BRAID_TRY(UniqueFd fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
   if (time_rules_.load().access == TimeRule::kKept) keep_access_time(fd.get(), true);
   return std::make_unique<PosixEnumeration>(context_, who_, std::move(fd), key_, rules);
 }
@@ -255,7 +256,7 @@ Result<bool> PosixFile::is_empty() {
   if (!is_directory()) return fail_os(ENOTDIR);
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
-  BRAID_TRY(Descriptor fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
+  BRAID_TRY(UniqueFd fd, reopen(fd_.get(), O_RDONLY | O_DIRECTORY));
   PosixEnumeration walk(context_, who_, std::move(fd), key_, NameRules::kPosix);
   std::vector<DirectoryEntry> entries;  // with "." and ".."
   for (bool more = true; more && entries.size() <= 2;) {

@@ -17,8 +17,8 @@ class PosixFile final : public File {
   struct Parts {
     PosixContextRef context;
     Credentials who;
-    Descriptor fd;
-    Access access;
+    UniqueFd fd;
+    DataAccess access;
     Attributes attributes;  // as they are when it is opened
     bool has_archive = false;
     bool hide = false;  // its name is one that is shown as hidden
@@ -99,8 +99,8 @@ class PosixFile final : public File {
 
   const PosixContextRef context_;
   const Credentials who_;
-  Descriptor fd_;  // another one once it has its name
-  const Access access_;
+  UniqueFd fd_;  // another one once it has its name
+  const DataAccess access_;
   const FileKey key_;
   const Kind kind_;
   const bool hide_;

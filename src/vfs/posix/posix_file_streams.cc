@@ -21,7 +21,7 @@ Result<void> make_stream(PosixContext& context, int fd, const std::string& name,
   BRAID_CHECK(create_stream(fd, name));
   if (allocation == 0) return {};
   const auto take_room = [&]() -> Result<void> {
-    BRAID_TRY(const Descriptor side, move_to_side(context, fd, name, who));
+    BRAID_TRY(const UniqueFd side, move_to_side(context, fd, name, who));
     const ScopedUser user(who);
     BRAID_CHECK(user.status());
     return reserve(side.get(), allocation, who->uid == 0);

@@ -26,8 +26,8 @@ FileKey PosixStream::key() const {
   return key;
 }
 
-Result<const Descriptor*> PosixStream::side() {
-  if (side_.valid()) return &side_;
+Result<const UniqueFd*> PosixStream::side() {
+  if (side_) return &side_;
   BRAID_TRY(const StreamRef stream, find_stream(*context_, base_fd_, name_->text()));
   if (stream.side) {
     BRAID_TRY(side_, open_side(*context_, base_fd_, name_->text(), who_));
@@ -36,8 +36,8 @@ Result<const Descriptor*> PosixStream::side() {
 }
 
 Result<uint64_t> PosixStream::size() {
-  BRAID_TRY(const Descriptor* file, side());
-  if (!file->valid()) {
+  BRAID_TRY(const UniqueFd* file, side());
+  if (!*file) {
     BRAID_TRY(const StreamInfo info, stream_info(*context_, base_fd_, {name_->text(), false}));
     return info.size;
   }
@@ -49,8 +49,8 @@ Result<Attributes> PosixStream::stat() {
   BRAID_TRY(Attributes attributes, base_->stat());
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  BRAID_TRY(const Descriptor* file, side());
-  if (file->valid()) {
+  BRAID_TRY(const UniqueFd* file, side());
+  if (*file) {
     BRAID_TRY(const struct statx st, stat_of(file->get()));
     attributes.size = st.stx_size;
     attributes.allocation_size = allocated_bytes(st);
@@ -71,8 +71,8 @@ Result<size_t> PosixStream::read(uint64_t offset, MutableByteView into, Wait wai
   if (wait == Wait::kNever) return fail_os(EAGAIN);
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  BRAID_TRY(const Descriptor* file, side());
-  if (!file->valid()) {
+  BRAID_TRY(const UniqueFd* file, side());
+  if (!*file) {
     BRAID_TRY(const Bytes content, load_inline(base_fd_, name_->text()));
     if (offset >= content.size()) return 0;
     const size_t count = std::min<uint64_t>(into.size(), content.size() - offset);
@@ -116,10 +116,10 @@ Progress PosixStream::write(uint64_t offset, std::span<const ByteView> pieces) {
 Progress PosixStream::put(uint64_t offset, std::span<const ByteView> pieces) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  BRAID_TRY(const Descriptor* file, side());
+  BRAID_TRY(const UniqueFd* file, side());
   Bytes bytes;
   for (const ByteView piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
-  if (!file->valid()) {
+  if (!*file) {
     const bool fits = bytes.size() <= context_->inline_stream_max &&
                       offset <= context_->inline_stream_max - bytes.size();
     if (fits) {
@@ -148,8 +148,8 @@ Progress PosixStream::put(uint64_t offset, std::span<const ByteView> pieces) {
 Result<void> PosixStream::resize(uint64_t size) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  BRAID_TRY(const Descriptor* file, side());
-  if (!file->valid()) {
+  BRAID_TRY(const UniqueFd* file, side());
+  if (!*file) {
     if (size <= context_->inline_stream_max) {
       BRAID_TRY(Bytes content, load_inline(base_fd_, name_->text()));
       content.resize(size);
@@ -176,8 +176,8 @@ Result<void> PosixStream::allocate(uint64_t size) {
   if (!writable_) return fail_os(EBADF);
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  BRAID_TRY(const Descriptor* file, side());
-  if (!file->valid()) {
+  BRAID_TRY(const UniqueFd* file, side());
+  if (!*file) {
     // Room for an attribute cannot be reserved: only a file can have more than its bytes take.
     BRAID_TRY(const uint64_t now, this->size());
     if (size <= now) return {};
@@ -192,10 +192,10 @@ Result<void> PosixStream::flush(Durability) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
   // Another open may have moved it out meanwhile.
-  BRAID_TRY(const Descriptor* file, side());
-  if (file->valid() && ::fdatasync(file->get()) != 0) return fail_last_os();
+  BRAID_TRY(const UniqueFd* file, side());
+  if (*file && ::fdatasync(file->get()) != 0) return fail_last_os();
   // The attributes are part of the file's metadata, what names the side file among them.
-  BRAID_TRY(const Descriptor base, reopen(base_fd_, O_RDONLY | O_NONBLOCK));
+  BRAID_TRY(const UniqueFd base, reopen(base_fd_, O_RDONLY | O_NONBLOCK));
   if (::fsync(base.get()) != 0) return fail_last_os();
   return {};
 }
@@ -203,8 +203,8 @@ Result<void> PosixStream::flush(Durability) {
 Result<std::vector<Range>> PosixStream::allocated_ranges(Range within, size_t max) {
   const StreamLock held(*context_, who_, base_->key());
   BRAID_CHECK(held.status());
-  BRAID_TRY(const Descriptor* file, side());
-  if (file->valid()) return data_ranges(file->get(), within, max);
+  BRAID_TRY(const UniqueFd* file, side());
+  if (*file) return data_ranges(file->get(), within, max);
   BRAID_TRY(const uint64_t end, size());
   std::vector<Range> out;
   if (within.offset < end && max > 0) {
@@ -224,11 +224,11 @@ Result<void> PosixStream::zero(Range range) {
   {
     const StreamLock held(*context_, who_, base_->key());
     BRAID_CHECK(held.status());
-    BRAID_TRY(const Descriptor* file, side());
+    BRAID_TRY(const UniqueFd* file, side());
     BRAID_TRY(const uint64_t end, size());
     if (range.offset >= end || range.length == 0) return {};
     range.length = std::min<uint64_t>(range.length, end - range.offset);
-    if (!file->valid()) {
+    if (!*file) {
       BRAID_TRY(Bytes content, load_inline(base_fd_, name_->text()));
       std::memset(content.data() + range.offset, 0, range.length);
       return store_inline(*context_, base_fd_, name_->text(), content);

@@ -84,7 +84,7 @@ class PosixStream final : public File {
 
  private:
   // The stream's side file, or an invalid descriptor while it is inline. REQUIRES the lock.
-  Result<const Descriptor*> side();
+  Result<const UniqueFd*> side();
   Result<uint64_t> size();
   // Moves an inline stream to a side file. REQUIRES the lock.
   Result<void> move_out();
@@ -100,7 +100,7 @@ class PosixStream final : public File {
   const std::unique_ptr<PosixFile> base_;
   const int base_fd_;                       // owned by base_
   const std::shared_ptr<StreamName> name_;  // changes with the metadata lock held
-  Descriptor side_;                         // with the metadata lock held
+  UniqueFd side_;                           // with the metadata lock held
   const bool writable_;
 };
 

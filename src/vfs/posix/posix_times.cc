@@ -41,8 +41,8 @@ bool is_kept_everywhere(const timespec& time) {
 Result<TimeRange> find_time_range(int directory) {
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
-  const Descriptor file(::openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
-  if (!file.valid()) return fail_last_os();
+  const UniqueFd file(::openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (!file) return fail_last_os();
   const timespec extremes[2] = {{INT64_MIN, 0}, {INT64_MAX, 0}};
   if (::futimens(file.get(), extremes) != 0) return fail_last_os();
   BRAID_TRY(const struct statx kept, stat_of(file.get()));

@@ -16,6 +16,7 @@
 #include "vfs/posix/space.h"
 #include "vfs/posix/stream_names.h"
 #include "vfs/posix/stream_store.h"
+#include "vfs/posix/system.h"
 #include "vfs/posix/unnamed.h"
 
 namespace braid::vfs {
@@ -37,9 +38,9 @@ size_t inline_stream_max_of(long magic) { return magic == EXT4_SUPER_MAGIC ? 102
 // Asks the file system itself, with two files that have no names.
 bool can_clone(int root) {
   const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
-  const Descriptor from(::openat(root, ".", flags, 0600));
-  const Descriptor to(::openat(root, ".", flags, 0600));
-  if (!from.valid() || !to.valid() || ::ftruncate(from.get(), 4096) != 0) return false;
+  const UniqueFd from(::openat(root, ".", flags, 0600));
+  const UniqueFd to(::openat(root, ".", flags, 0600));
+  if (!from || !to || ::ftruncate(from.get(), 4096) != 0) return false;
   return ::ioctl(to.get(), FICLONE, from.get()) == 0;
 }
 
@@ -105,7 +106,7 @@ class PosixVolume final : public Volume {
   // Before a name is changed. EACCES for the server's own, which no name of a client's may be.
   Result<void> begin_change(const Place& place);
   // Holds what has the name now. ESTALE unless it is `expected`.
-  static Result<Descriptor> hold(const Place& place, FileKey expected);
+  static Result<UniqueFd> hold(const Place& place, FileKey expected);
 
   const PosixContextRef context_;
   PosixQuotas quotas_;
@@ -118,8 +119,8 @@ Result<void> PosixVolume::begin_change(const Place& place) {
   return {};
 }
 
-Result<Descriptor> PosixVolume::hold(const Place& place, FileKey expected) {
-  BRAID_TRY(Descriptor held,
+Result<UniqueFd> PosixVolume::hold(const Place& place, FileKey expected) {
+  BRAID_TRY(UniqueFd held,
             open_beneath(descriptor_of(place.parent), place.name, O_PATH | O_NOFOLLOW));
   BRAID_TRY(const struct statx st, stat_of(held.get()));
   if (key_of(st) != FileKey{expected.device, expected.inode, 0}) return fail_os(ESTALE);
@@ -144,7 +145,7 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Fo
   if (!data || (kind == Kind::kDirectory && !how.access.read)) {
     const int fd = ::fcntl(node, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return fail_last_os();
-    parts.fd = Descriptor(fd);
+    parts.fd = UniqueFd(fd);
   } else if (kind == Kind::kDirectory) {
     BRAID_TRY(parts.fd, reopen(node, O_RDONLY | O_DIRECTORY));
   } else {
@@ -228,14 +229,14 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
                                   std::optional<std::string_view> target) {
   BRAID_CHECK(assume(who));
   BRAID_CHECK(begin_change(place));
-  BRAID_TRY(const Descriptor old, hold(place, expected));
+  BRAID_TRY(const UniqueFd old, hold(place, expected));
   BRAID_TRY(const struct statx st, stat_of(old.get()));
   const int parent = descriptor_of(place.parent);
   const std::string made = unfinished_name();
   if (target) {
     if (::symlinkat(std::string(*target).c_str(), parent, made.c_str()) != 0) return fail_last_os();
   } else {
-    BRAID_TRY(const Descriptor file,
+    BRAID_TRY(const UniqueFd file,
               open_beneath(parent, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   }
   const auto exchange = [&] {
@@ -276,13 +277,13 @@ class Victim {
     if (opened) fd_ = *std::move(opened);
   }
   void unlinked(PosixContext& context) {
-    if (!fd_.valid()) return;
+    if (!fd_) return;
     const ScopedPrivilege privilege;
     if (privilege.status()) remove_side_files(context, fd_.get());
   }
 
  private:
-  Descriptor fd_;
+  UniqueFd fd_;
 };
 
 Result<void> PosixVolume::rename(const Credentials& who, const Place& from, FileKey expected,
@@ -290,7 +291,7 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
   BRAID_CHECK(assume(who));
   BRAID_CHECK(begin_change(from));
   BRAID_CHECK(begin_change(to));
-  BRAID_TRY(const Descriptor held, hold(from, expected));
+  BRAID_TRY(const UniqueFd held, hold(from, expected));
   const int old_parent = descriptor_of(from.parent);
   const int new_parent = descriptor_of(to.parent);
   BRAID_TRY(const struct statx st, stat_of(held.get()));
@@ -364,7 +365,7 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
 Result<void> PosixVolume::remove(const Credentials& who, const Place& place, FileKey expected) {
   BRAID_CHECK(assume(who));
   BRAID_CHECK(begin_change(place));
-  BRAID_TRY(const Descriptor held, hold(place, expected));
+  BRAID_TRY(const UniqueFd held, hold(place, expected));
   BRAID_TRY(const struct statx st, stat_of(held.get()));
   const bool directory = S_ISDIR(st.stx_mode);
   const bool last = directory || st.stx_nlink == 1;
@@ -389,7 +390,7 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
   PosixFile::Parts parts;
   parts.context = context_;
   parts.who = who;
-  parts.fd = Descriptor(descriptor.release());
+  parts.fd = std::move(descriptor);
   parts.hide = context_->hides(to_disk(how.name));
   BRAID_TRY(parts.attributes, attributes_of(parts.fd.get()));
   if (!how.stream.empty()) {
@@ -415,8 +416,8 @@ Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueF
 }
 
 // A volume whose root is what `fd`, an O_PATH descriptor, holds. REQUIRES the server's identity.
-Result<std::unique_ptr<Volume>> make_volume(Descriptor fd, const PosixOptions& options) {
-  BRAID_TRY(const Descriptor probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
+Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& options) {
+  BRAID_TRY(const UniqueFd probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
   BRAID_TRY(const struct statx st, stat_of(fd.get()));
   struct statfs fs{};
   if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
@@ -439,7 +440,7 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
     if (!path.empty()) path += '/';
     path += name;
   }
-  BRAID_TRY(Descriptor fd, open_beneath(context_->root.get(), path, O_PATH | O_DIRECTORY));
+  BRAID_TRY(UniqueFd fd, open_beneath(context_->root.get(), path, O_PATH | O_DIRECTORY));
   PosixOptions options = context_->options;
   options.index_bytes_max /= kBelowMax;
   return make_volume(std::move(fd), options);
@@ -447,7 +448,7 @@ Result<std::unique_ptr<Volume>> PosixVolume::open_below(const Path& directory) {
 
 Result<Space> PosixVolume::space(const Credentials& who) {
   BRAID_CHECK(assume(who));
-  BRAID_TRY(const Descriptor root, open_beneath(context_->root.get(), "", O_PATH | O_DIRECTORY));
+  BRAID_TRY(const UniqueFd root, open_beneath(context_->root.get(), "", O_PATH | O_DIRECTORY));
   return space_of(root.get());
 }
 
@@ -455,15 +456,15 @@ Result<Space> PosixVolume::space(const Credentials& who) {
 
 Result<std::unique_ptr<Volume>> open_posix_volume(UniqueFd root, const PosixOptions& options) {
   BRAID_CHECK(assume(server_credentials()));
-  return make_volume(Descriptor(root.release()), options);
+  return make_volume(std::move(root), options);
 }
 
 Result<std::unique_ptr<Volume>> open_posix_volume(const std::string& root,
                                                   const PosixOptions& options) {
   BRAID_CHECK(assume(server_credentials()));
   // Links in the configured path are the administrator's.
-  Descriptor fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return fail_last_os();
+  UniqueFd fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail_last_os();
   return make_volume(std::move(fd), options);
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "vfs/posix/kept_times.h"
+#include "vfs/posix/system.h"
 
 namespace braid::vfs {
 namespace {

@@ -20,13 +20,13 @@ std::string side_path(const SideId& id) {
 
 // `fd` may be an O_PATH descriptor.
 Result<void> sync_folder(int fd) {
-  BRAID_TRY(const Descriptor folder, reopen(fd, O_RDONLY | O_DIRECTORY));
+  BRAID_TRY(const UniqueFd folder, reopen(fd, O_RDONLY | O_DIRECTORY));
   if (::fsync(folder.get()) != 0) return fail_last_os();
   return {};
 }
 
 // Opens a folder of ours, making it when asked to.
-Result<Descriptor> folder(int parent, const std::string& name, bool make) {
+Result<UniqueFd> folder(int parent, const std::string& name, bool make) {
   if (make) {
     if (::mkdirat(parent, name.c_str(), 0700) == 0) {
       BRAID_CHECK(sync_folder(parent));
@@ -37,8 +37,8 @@ Result<Descriptor> folder(int parent, const std::string& name, bool make) {
   return open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
 }
 
-Result<Descriptor> streams_folder(PosixContext& context, bool make) {
-  BRAID_TRY(const Descriptor own, folder(context.root.get(), std::string(kPrivateFolder), make));
+Result<UniqueFd> streams_folder(PosixContext& context, bool make) {
+  BRAID_TRY(const UniqueFd own, folder(context.root.get(), std::string(kPrivateFolder), make));
   return folder(own.get(), "streams", make);
 }
 
@@ -62,15 +62,15 @@ Claim claim_of(const FoundMarker& found, int side, const struct statx& file,
 
 }  // namespace
 
-Result<Descriptor> new_side_file(PosixContext& context, SideId& id, const struct statx& owner) {
+Result<UniqueFd> new_side_file(PosixContext& context, SideId& id, const struct statx& owner) {
   if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
     return fail_last_os();
   }
-  BRAID_TRY(const Descriptor streams, streams_folder(context, true));
+  BRAID_TRY(const UniqueFd streams, streams_folder(context, true));
   const std::string path = side_path(id);
-  BRAID_TRY(const Descriptor bucket, folder(streams.get(), path.substr(0, 2), true));
-  BRAID_TRY(Descriptor file, open_beneath(bucket.get(), path.substr(3),
-                                          O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  BRAID_TRY(const UniqueFd bucket, folder(streams.get(), path.substr(0, 2), true));
+  BRAID_TRY(UniqueFd file, open_beneath(bucket.get(), path.substr(3),
+                                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   auto named = set_attribute(file.get(), kBaseName, Base::of(owner).encode());
   // So that it counts for the quota of the file's owner; without the right to, it stays ours.
   if (named && ::fchown(file.get(), owner.stx_uid, owner.stx_gid) != 0 && errno != EPERM) {
@@ -85,8 +85,8 @@ Result<Descriptor> new_side_file(PosixContext& context, SideId& id, const struct
 
 Result<void> settle_on_disk(PosixContext& context, int side, const SideId& id) {
   if (::fsync(side) != 0) return fail_last_os();
-  BRAID_TRY(const Descriptor streams, streams_folder(context, false));
-  BRAID_TRY(const Descriptor bucket, folder(streams.get(), side_path(id).substr(0, 2), false));
+  BRAID_TRY(const UniqueFd streams, streams_folder(context, false));
+  BRAID_TRY(const UniqueFd bucket, folder(streams.get(), side_path(id).substr(0, 2), false));
   return sync_folder(bucket.get());
 }
 
@@ -98,7 +98,7 @@ void remove_side_file(PosixContext& context, const SideId& id) {
 Result<Side> find_side(PosixContext& context, int fd, const std::string& name) {
   Side side;
   BRAID_TRY(side.found, load_marker(fd, name));
-  BRAID_TRY(const Descriptor streams, streams_folder(context, false));
+  BRAID_TRY(const UniqueFd streams, streams_folder(context, false));
   const std::string path = side_path(side.found.marker.id);
   auto opened = open_beneath(streams.get(), path, O_RDWR | O_NOFOLLOW);
   if (!opened && opened.error().is_os(EROFS)) {

@@ -15,7 +15,7 @@ enum class Claim : uint8_t {
 };
 
 struct Side {
-  Descriptor file;
+  UniqueFd file;
   struct statx file_now;  // of what it belongs to
   struct statx side_now;
   FoundMarker found;
@@ -30,7 +30,7 @@ void settle(int fd, const std::string& stream, const Side& side);
 
 // A new side file of the file that `owner` is, for reading and writing; `id` is how a marker names
 // it. What fails after it is to remove it.
-Result<Descriptor> new_side_file(PosixContext& context, SideId& id, const struct statx& owner);
+Result<UniqueFd> new_side_file(PosixContext& context, SideId& id, const struct statx& owner);
 // What was put into a new side file is on the disk, under its name. Before a marker says that it is
 // there: after a crash that marker leads to all of it.
 Result<void> settle_on_disk(PosixContext& context, int side, const SideId& id);

@@ -10,7 +10,6 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "vfs/posix/descriptor.h"
 
 namespace braid::vfs {
 

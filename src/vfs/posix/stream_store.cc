@@ -9,6 +9,7 @@
 #include "vfs/names.h"
 #include "vfs/posix/side_file.h"
 #include "vfs/posix/space.h"
+#include "vfs/posix/system.h"
 
 namespace braid::vfs {
 namespace {
@@ -123,8 +124,8 @@ Result<void> store_inline(PosixContext& context, int fd, const std::string& name
   return set_attribute(fd, inline_name(name), value);
 }
 
-Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& name,
-                             const Credentials& who) {
+Result<UniqueFd> open_side(PosixContext& context, int fd, const std::string& name,
+                           const Credentials& who) {
   BRAID_TRY(Side side, find_side(context, fd, name));
   // In a snapshot nothing is written, and what a copied file names is as good as a copy.
   if (side.is_read_only) return std::move(side.file);
@@ -133,7 +134,7 @@ Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& n
     return std::move(side.file);
   }
   Marker marker{.inode = side.file_now.stx_ino};
-  BRAID_TRY(Descriptor own, new_side_file(context, marker.id, side.file_now));
+  BRAID_TRY(UniqueFd own, new_side_file(context, marker.id, side.file_now));
   auto done = copy_file(side.file.get(), own.get(), who);
   if (done) done = settle_on_disk(context, own.get(), marker.id);
   if (done) done = store_marker(fd, name, marker);
@@ -163,7 +164,7 @@ Result<void> replace_with_marker(int fd, const std::string& name, const Marker& 
 }
 
 struct NewSide {
-  Descriptor file;
+  UniqueFd file;
   Marker marker;
 };
 
@@ -205,8 +206,8 @@ Result<void> rename_through_side(PosixContext& context, int fd, const std::strin
 
 }  // namespace
 
-Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string& name,
-                                const Credentials& who) {
+Result<UniqueFd> move_to_side(PosixContext& context, int fd, const std::string& name,
+                              const Credentials& who) {
   BRAID_TRY(const Bytes content, load_inline(fd, name));
   BRAID_TRY(NewSide side, copy_out(context, fd, content, who));
   auto done = forget_leftover(context, fd, name);

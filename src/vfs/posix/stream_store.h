@@ -55,11 +55,11 @@ Result<Bytes> load_inline(int fd, const std::string& name);
 Result<void> store_inline(PosixContext& context, int fd, const std::string& name, ByteView bytes);
 
 // The side file of a stream, for reading and writing. ENOENT when it is lost, or another's.
-Result<Descriptor> open_side(PosixContext& context, int fd, const std::string& name,
-                             const Credentials& who);
+Result<UniqueFd> open_side(PosixContext& context, int fd, const std::string& name,
+                           const Credentials& who);
 // Moves a stream from the attribute to a new side file.
-Result<Descriptor> move_to_side(PosixContext& context, int fd, const std::string& name,
-                                const Credentials& who);
+Result<UniqueFd> move_to_side(PosixContext& context, int fd, const std::string& name,
+                              const Credentials& who);
 
 Result<StreamInfo> stream_info(PosixContext& context, int fd, const StreamRef& stream);
 Result<void> remove_stream(PosixContext& context, int fd, const StreamRef& stream);

@@ -62,7 +62,7 @@ std::optional<DosAttrib> load_with(GetXattr get, const std::string& path) {
   return *decoded;
 }
 
-Result<Descriptor> open_at_once(int directory, const char* path, int flags, uint32_t mode) {
+Result<UniqueFd> open_at_once(int directory, const char* path, int flags, uint32_t mode) {
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
   how.mode = mode;
@@ -70,22 +70,22 @@ Result<Descriptor> open_at_once(int directory, const char* path, int flags, uint
   const char* name = *path == '\0' ? "." : path;
   for (int tries = 0;; ++tries) {
     const long fd = syscall(SYS_openat2, directory, name, &how, sizeof how);
-    if (fd >= 0) return Descriptor(static_cast<int>(fd));
+    if (fd >= 0) return UniqueFd(static_cast<int>(fd));
     if ((errno != EAGAIN && errno != EINTR) || tries >= kRaceRetriesMax) return fail_last_os();
   }
 }
 
 }  // namespace
 
-Result<Descriptor> open_beneath(int directory, const std::string& path, int flags, uint32_t mode) {
+Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags, uint32_t mode) {
   std::string_view rest = path;
-  Descriptor from;
+  UniqueFd from;
   // The kernel takes no path of PATH_MAX bytes or more, and clients have longer ones.
   while (rest.size() >= PATH_MAX) {
     const size_t end = rest.rfind('/', PATH_MAX - 1);
     if (end == rest.npos || end == 0) return fail_os(ENAMETOOLONG);
     const std::string piece(rest.substr(0, end));
-    BRAID_TRY(Descriptor next,
+    BRAID_TRY(UniqueFd next,
               open_at_once(directory, piece.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW, 0));
     from = std::move(next);
     directory = from.get();
@@ -94,10 +94,10 @@ Result<Descriptor> open_beneath(int directory, const std::string& path, int flag
   return open_at_once(directory, rest.data(), flags, mode);  // up to the end of `path`
 }
 
-Result<Descriptor> reopen(int fd, int flags) {
+Result<UniqueFd> reopen(int fd, int flags) {
   const int opened = ::open(descriptor_path(fd).c_str(), flags | O_CLOEXEC);
   if (opened < 0) return fail_last_os();
-  return Descriptor(opened);
+  return UniqueFd(opened);
 }
 
 Result<struct statx> stat_of(int fd) {
@@ -161,7 +161,7 @@ Result<void> add_dos_attributes(int fd, const struct statx& st, uint32_t bits) {
 }
 
 Result<void> change_compression(int fd, bool compressed) {
-  BRAID_TRY(const Descriptor opened, reopen(fd, O_RDONLY | O_NONBLOCK));
+  BRAID_TRY(const UniqueFd opened, reopen(fd, O_RDONLY | O_NONBLOCK));
   unsigned flags = 0;
   if (::ioctl(opened.get(), FS_IOC_GETFLAGS, &flags) != 0) {
     return fail_os(errno == ENOTTY ? EOPNOTSUPP : errno);

@@ -8,19 +8,22 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "vfs/attributes.h"
-#include "vfs/posix/descriptor.h"
 #include "vfs/posix/dos_attrib.h"
 #include "vfs/volume.h"
 
 namespace braid::vfs {
 
+// A path that leads to what `fd` holds, for system calls that take no O_PATH descriptor. It follows
+// no name, so nothing can be put in its way.
+inline std::string descriptor_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
 // openat2 that stays below `directory` and follows no link of any kind. `path` is relative; "" is
 // the directory itself. O_CLOEXEC is added.
-Result<Descriptor> open_beneath(int directory, const std::string& path, int flags,
-                                uint32_t mode = 0);
+Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags, uint32_t mode = 0);
 // What `fd` holds, opened anew with `flags` and the rights of the thread.
-Result<Descriptor> reopen(int fd, int flags);
+Result<UniqueFd> reopen(int fd, int flags);
 
 // statx of `fd` itself, or of `name` in it without following a link.
 Result<struct statx> stat_of(int fd);
@@ -53,11 +56,11 @@ FileTime time_of(const statx_timestamp& time);
 FileTime birth_time(const struct statx& st);
 
 struct PosixNode final : Node {
-  PosixNode(Descriptor descriptor, FileKey file_key)
+  PosixNode(UniqueFd descriptor, FileKey file_key)
       : fd(std::move(descriptor)), file_key_(file_key) {}
   FileKey key() const override { return file_key_; }
 
-  const Descriptor fd;  // O_PATH
+  const UniqueFd fd;  // O_PATH
 
  private:
   const FileKey file_key_;

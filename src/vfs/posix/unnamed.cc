@@ -1,4 +1,5 @@
 #include "vfs/posix/unnamed.h"
+#include "vfs/posix/system.h"
 
 #include <dirent.h>
 #include <sys/random.h>
@@ -14,7 +15,9 @@
 namespace braid::vfs {
 namespace {
 
-int flags_for(Access access) { return !access.write ? O_RDONLY : access.read ? O_RDWR : O_WRONLY; }
+int flags_for(DataAccess access) {
+  return !access.write ? O_RDONLY : access.read ? O_RDWR : O_WRONLY;
+}
 
 // A file system may have no files without names.
 bool is_unknown(const Error& error) {
@@ -51,7 +54,7 @@ Unnamed::~Unnamed() {
   if (privilege.status()) remove();
 }
 
-Result<Descriptor> Unnamed::become(int fd, const Place& place, Access access) {
+Result<UniqueFd> Unnamed::become(int fd, const Place& place, DataAccess access) {
   const int parent = descriptor_of(place.parent);
   if (!own_name_.empty()) {
     int error = 0;
@@ -66,7 +69,7 @@ Result<Descriptor> Unnamed::become(int fd, const Place& place, Access access) {
     }
     if (error == 0) {
       own_name_.clear();
-      return Descriptor();
+      return UniqueFd();
     }
     if (error != EINVAL || is_directory_) return fail_os(error);
   }
@@ -84,10 +87,10 @@ Result<Descriptor> Unnamed::become(int fd, const Place& place, Access access) {
     const ScopedPrivilege privilege;
     if (privilege.status()) named = reopened();
   }
-  return named ? std::move(*named) : Descriptor();
+  return named ? std::move(*named) : UniqueFd();
 }
 
-Result<Descriptor> make_new(int parent, const std::string& name, const CreateHow& how) {
+Result<UniqueFd> make_new(int parent, const std::string& name, const CreateHow& how) {
   const uint32_t mode = how.mode & 07777;
   if (how.directory) {
     if (::mkdirat(parent, name.c_str(), mode) != 0) return fail_last_os();

@@ -28,7 +28,7 @@ class Unnamed {
   // Gives what `fd` holds the name `place`, which is in the same directory: EEXIST. A descriptor
   // opened by a name is what the kernel knows that name of, and so the result is a new one, of
   // whatever has the name now; invalid when `fd` does as well, or there is none.
-  Result<Descriptor> become(int fd, const Place& place, Access access);
+  Result<UniqueFd> become(int fd, const Place& place, DataAccess access);
 
  private:
   const std::shared_ptr<Node> parent_;
@@ -37,13 +37,13 @@ class Unnamed {
 };
 
 struct NewFile {
-  Descriptor fd;
+  UniqueFd fd;
   std::unique_ptr<Unnamed> unnamed;
 };
 
 Result<NewFile> make_unnamed(const std::shared_ptr<Node>& parent, const CreateHow& how);
 // Under that name at once. EEXIST.
-Result<Descriptor> make_new(int parent, const std::string& name, const CreateHow& how);
+Result<UniqueFd> make_new(int parent, const std::string& name, const CreateHow& how);
 
 // What a server that was ended left of things it was making in this directory is seen by nobody,
 // and must not keep it from being removed. Removes it if there is nothing else: whether the

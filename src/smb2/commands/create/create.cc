@@ -118,7 +118,7 @@ Task<Result<Reply>> handle_create(Request& request) {
       continue;
     }
     if (auto* gone = std::get_if<std::shared_ptr<OneShot<bool>>>(&outcome)) {
-      co_await (*gone)->wait(request.seat);
+      if (!co_await (*gone)->wait(request.seat)) co_return fail(NtStatus::kInsufficientResources);
       continue;
     }
     BRAID_CO_CHECK(co_await wait_for_break(request, state, std::get<FileKey>(outcome), seen));

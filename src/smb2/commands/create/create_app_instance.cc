@@ -3,9 +3,8 @@
 #include "smb2/commands/create/create.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
+#include "smb2/files/app_instance.h"
 #include "smb2/files/file_services.h"
-#include "smb2/workers/app_instance.h"
-#include "smb2/workers/siblings.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -14,8 +13,7 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
   const wire::CreateRequestContexts& contexts = state.create.contexts;
   if (!contexts.app_instance_id) co_return Result<void>{};
   FileServices& files = request.files;
-  const bool may_be_here = files.open_table.has_app_instance(*contexts.app_instance_id);
-  if (!may_be_here && !files.siblings().any()) co_return Result<void>{};
+  if (!files.app_instances->may_have(*contexts.app_instance_id)) co_return Result<void>{};
   const auto found =
       request.tree_connect->share->volume->find(request.credentials(), state.name.path);
   if (!found) co_return Result<void>{};
@@ -31,10 +29,8 @@ Task<Result<void>> end_other_instance(Request& request, const CreateState& state
       .share = request.tree_connect->share->name,
       .file = found->attributes.key,
       .stream = state.name.stream};
-  if (co_await end_instances_here(files, arrival) ||
-      co_await files.siblings().end_instances(arrival, request.seat)) {
-    co_return fail(NtStatus::kFileForcedClosed);
-  }
+  BRAID_CO_TRY(const bool has_newer, co_await files.app_instances->end(arrival, request.seat));
+  if (has_newer) co_return fail(NtStatus::kFileForcedClosed);
   co_return Result<void>{};
 }
 

@@ -23,6 +23,19 @@ using wire::CreateOptions;
 // How often a name may appear or vanish under us before the client hears of it.
 constexpr int kRacesMax = 8;
 
+<<<<<<< HEAD
+=======
+// The kernel's part of opening for `granted`. On a read-only share,
+// such as a previous version, nothing is opened for writing, whatever was granted.
+vfs::DataAccess kernel_access(uint32_t granted, bool is_directory, bool overwriting,
+                              bool is_read_only) {
+  if (is_directory) return {.read = (granted & Access::kFileListDirectory) != 0};
+  return {.read = (granted & (Access::kFileReadData | Access::kFileExecute)) != 0,
+          .write = !is_read_only &&
+                   (overwriting || (granted & (Access::kFileWriteData | Access::kFileAppendData)))};
+}
+
+>>>>>>> 8dce95eeda6d6cba0ca9d3c7e34680d0ace09895
 // Opens for what was granted. With MAXIMUM_ALLOWED what the kernel refuses is not granted instead.
 Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const vfs::Found& found,
                                             uint32_t& granted, bool overwriting) {
@@ -31,9 +44,9 @@ Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const 
   const bool is_read_only = attempt.request.tree_connect->share->read_only;
   for (;;) {
     // A link that is opened itself has no data.
-    const vfs::Access access =
+    const vfs::DataAccess access =
         found.attributes.is_symlink()
-            ? vfs::Access{}
+            ? vfs::DataAccess{}
             : kernel_access(granted, is_directory, overwriting, is_read_only);
     auto file = attempt.volume.open(attempt.request.credentials(), found, {.access = access});
     if (file || !file.error().is_os(EACCES) || !(demanded & Access::kMaximumAllowed)) return file;
@@ -151,8 +164,8 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   }
   auto file =
       attempt.volume.create(attempt.request.credentials(), missing,
-                            {.access = is_directory ? vfs::Access{.read = true}
-                                                    : vfs::Access{.read = true, .write = true},
+                            {.access = is_directory ? vfs::DataAccess{.read = true}
+                                                    : vfs::DataAccess{.read = true, .write = true},
                              .directory = is_directory,
                              .mode = security->mode,
                              .dos_attributes = attempt.create.file_attributes & vfs::dos::kSettable,

@@ -334,7 +334,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   state.attributes = opened.attributes;
   state.maximal_access = opened.maximal_access;
   const auto open = make_open(attempt, opened, registration);
-  if (open->attributes.is_directory && state.caching.lease) files.has_directory_leases = true;
+  if (open->attributes.is_directory && state.caching.lease) files.granted_directory_lease();
   if (overwriting) {
     report_overwritten(files, *open);
     child_changed(files, *open);

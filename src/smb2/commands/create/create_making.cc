@@ -41,7 +41,7 @@ Result<std::shared_ptr<const void>> begin_making(const CreateAttempt& attempt,
   const std::string name = known_as(attempt, path);
   auto making = files.file_table.begin_making(name);
   if (!making) return fail_os(EINPROGRESS);
-  return files.announce_until(filestate::FileTable::key_of_name(name), std::move(making));
+  return files.announce_until(files.file_table.key_of_name(name), std::move(making));
 }
 
 Result<void> complete(const CreateAttempt& attempt, OpenedFile& opened) {

@@ -6,76 +6,34 @@
 #include "smb2/files/close_open.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
-#include "smb2/files/open_name.h"
-#include "smb2/shares/tree_path.h"
-#include "smb2/workers/open_claims.h"
+#include "smb2/files/open_claims.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
 namespace {
 
-using filestate::Durability;
-
-// Whether the request names the file by the name the lease has it under. A name that cannot be
-// parsed is another one: path names are not validated here.
-bool names_file_of_lease(const Request& request, const wire::CreateRequest& create,
-                         const PreservedOpen& open) {
-  const auto name = vfs::parse_path(create.name);
-  if (!name || !vfs::equal_folded(name->stream, open.stream_name())) return false;
-  const auto known = request.files.file_table.path_of(open.ref());
-  const auto current = known ? in_this_share(*open.share, *known) : std::nullopt;
-  return vfs::equal_folded(name->path.text(), current ? *current : open.changes.path.text());
-}
-
-struct Attempt {
-  const Request& request;
-  const wire::CreateRequest& create;
-  const PreservedOpen& open;
-  filestate::OpenDecision held;  // its oplock or lease
-};
-
-// What both sections answer with STATUS_OBJECT_NAME_NOT_FOUND.
-bool is_found(const Attempt& attempt) {
-  const PreservedOpen& open = attempt.open;
-  const auto& held = attempt.held.lease;
-  const auto& asked = attempt.create.contexts.request_lease;
-  if (held && open.client_guid != attempt.request.connection->negotiated.client_guid) return false;
-  if (const auto& v2 = attempt.create.contexts.durable_handle_reconnect_v2) {
-    // One that was promised by DHnQ has none.
-    if (open.names.create_guid.value_or(CreateGuid{}) != v2->create_guid) return false;
-    const bool flagged = (v2->flags & wire::DurableHandleFlags::kPersistent) != 0;
-    if (open.changes.durable_terms.durability == Durability::kPersistent && !flagged) return false;
+ClaimQuestion question_of(const Request& request, const wire::CreateRequest& create) {
+  const wire::CreateRequestContexts& contexts = create.contexts;
+  ClaimQuestion asked{.persistent_id = 0,
+                      .why = ClaimQuestion::Why::kReconnect,
+                      .user = *request.principal.identity,
+                      .user_id = request.session->user_id(),
+                      .client = request.connection->negotiated.client_guid,
+                      .name = create.name};
+  if (const auto& v2 = contexts.durable_handle_reconnect_v2) {
+    asked.persistent_id = v2->file_id.persistent;
+    asked.why = ClaimQuestion::Why::kReconnectV2;
+    asked.create_guid = v2->create_guid;
+    asked.persistent = (v2->flags & wire::DurableHandleFlags::kPersistent) != 0;
+  } else {
+    asked.persistent_id = contexts.durable_handle_reconnect->persistent;
   }
-  if (held.has_value() != asked.has_value()) return false;
-  if (held && (held->key != asked->lease_key || held->version != asked->version)) return false;
-  if (open.changes.durable_terms.durability != Durability::kDurable) return true;
-  if (held) return has(held->state, filestate::Caching::kHandle);
-  return attempt.held.oplock == filestate::OplockLevel::kBatch;
-}
-
-NtStatus check(const Attempt& attempt) {
-  const PreservedOpen& open = attempt.open;
-  const Request& request = attempt.request;
-  if (!is_found(attempt)) return NtStatus::kObjectNameNotFound;
-  const bool deletes_on_close =
-      (open.attributes.create_options & wire::CreateOptions::kDeleteOnClose) != 0;
-  if (attempt.held.lease && !deletes_on_close &&
-      !names_file_of_lease(request, attempt.create, open)) {
-    return NtStatus::kInvalidParameter;
+  if (contexts.request_lease) {
+    asked.lease_key = contexts.request_lease->lease_key;
+    asked.lease_version = contexts.request_lease->version;
   }
-  if (const auto& v2 = attempt.create.contexts.durable_handle_reconnect_v2) {
-    if (open.changes.durable_terms.durability != Durability::kPersistent &&
-        (v2->flags & wire::DurableHandleFlags::kPersistent)) {
-      return NtStatus::kInvalidParameter;
-    }
-  }
-  // Its caching is of the user whose session it was, who may have gone on there without a name.
-  if (!open.owner || !open.owner->is_same_user(*request.principal.identity) ||
-      open.user != request.session->user_id()) {
-    return NtStatus::kAccessDenied;
-  }
-  return check_tree(request, open);
+  return asked;
 }
 
 // What another worker has counted is counted here from now on. STATUS_INSUFFICIENT_RESOURCES.
@@ -134,11 +92,11 @@ uint32_t maximal_access_now(Request& request, const CreateState& state, const Op
 Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim claim) {
   FileServices& files = request.files;
   if (auto counted = count(request, claim.open); !counted) {
-    give_back(files, std::move(claim));
+    files.open_claims->give_back(std::move(claim));
     co_return std::unexpected(counted.error());
   }
-  if (!take(files, claim, request.session->session_id)) {
-    give_back(files, std::move(claim));
+  if (!files.open_claims->take(claim, request.session->session_id)) {
+    files.open_claims->give_back(std::move(claim));
     co_return false;
   }
   auto open = restore(std::move(claim.open), request.session, request.tree_connect);
@@ -159,21 +117,17 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
 
 Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   FileServices& files = request.files;
-  const wire::CreateRequestContexts& contexts = state.create.contexts;
-  const FileId asked = contexts.durable_handle_reconnect_v2
-                           ? contexts.durable_handle_reconnect_v2->file_id
-                           : *contexts.durable_handle_reconnect;
-  auto claim = co_await claim_open(files, asked.persistent, request.seat);
+  BRAID_CO_TRY(auto claim,
+               co_await files.open_claims->claim(question_of(request, state.create), request.seat));
   if (!claim) co_return fail(NtStatus::kObjectNameNotFound);
-  const auto held = files.file_table.grant_of(claim->open.ref());
-  const NtStatus status = check({request, state.create, claim->open, held});
+  const NtStatus status = check_tree(request, claim->open);
   if (status != NtStatus::kSuccess) {
-    give_back(files, std::move(*claim));
+    files.open_claims->give_back(std::move(*claim));
     co_return fail(status);
   }
   if (!is_unchanged(claim->open)) {
     // What the client has in its cache is of another file now, whoever asks.
-    co_await close_claim(files, std::move(*claim));
+    co_await files.open_claims->close(std::move(*claim));
     co_return fail(NtStatus::kObjectNameNotFound);
   }
   BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));

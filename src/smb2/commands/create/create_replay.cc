@@ -77,26 +77,32 @@ Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateS
                                                        const CreateKey& key,
                                                        uint64_t persistent_id) {
   FileServices& files = request.files;
-  auto claim = co_await claim_open(files, persistent_id, request.seat);
-  if (!claim) co_return std::nullopt;
-  const PreservedOpen& open = claim->open;
-  const bool is_meant = open.client_guid == key.client && open.names.create_guid == key.guid &&
-                        open.user == key.user && open.changes.is_replay_eligible;
-  Result<void> may =
-      may_have(request, state.create, open.owner, files.file_table.grant_of(open.ref()));
-  if (const NtStatus status = check_tree(request, open); may && status != NtStatus::kSuccess) {
-    may = fail(status == NtStatus::kAccessDenied ? status : NtStatus::kDuplicateObjectid);
+  ClaimQuestion asked{.persistent_id = persistent_id,
+                      .why = ClaimQuestion::Why::kReplay,
+                      .user = *request.principal.identity,
+                      .user_id = key.user,
+                      .client = key.client,
+                      .create_guid = key.guid,
+                      .name = {}};
+  const auto& lease = state.create.contexts.request_lease;
+  if (lease && state.create.requested_oplock_level == wire::OplockLevel::kLease) {
+    asked.lease_key = lease->lease_key;
   }
-  if (!is_meant || !may) {
-    give_back(files, std::move(*claim));
-    if (!is_meant) co_return std::nullopt;
-    co_return std::unexpected(may.error());
+  auto claim = co_await files.open_claims->claim(std::move(asked), request.seat);
+  if (!claim && claim.error() != Error(NtStatus::kObjectNameNotFound)) {
+    co_return std::unexpected(claim.error());
+  }
+  if (!claim || !*claim) co_return std::nullopt;
+  const PreservedOpen& open = (*claim)->open;
+  if (const NtStatus status = check_tree(request, open); status != NtStatus::kSuccess) {
+    files.open_claims->give_back(std::move(**claim));
+    co_return fail(status == NtStatus::kAccessDenied ? status : NtStatus::kDuplicateObjectid);
   }
   if (!has_name(open)) {
-    co_await close_claim(files, std::move(*claim));
+    co_await files.open_claims->close(std::move(**claim));
     co_return std::nullopt;
   }
-  BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(*claim)));
+  BRAID_CO_TRY(const bool taken, co_await take_back(request, state, std::move(**claim)));
   if (!taken) co_return std::nullopt;
   co_return answer_as_before(request, state);
 }

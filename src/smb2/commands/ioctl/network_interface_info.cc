@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "cluster/interfaces.h"
+#include "network/interfaces.h"
 #include "smb2/commands/ioctl/ioctl.h"
 #include "smb2/connections/connection.h"
 #include "smb2/server.h"
@@ -13,12 +13,12 @@ namespace braid::smb2 {
 namespace {
 
 // RDMA is not said of any: no channel is served over it.
-wire::NetworkInterfaceInfo record_of(const cluster::Offer& offer) {
+wire::NetworkInterfaceInfo record_of(const network::Offer& offer) {
   wire::NetworkInterfaceInfo info;
   info.if_index = offer.address.link;
   info.capability = offer.rss ? wire::NetworkInterfaceInfo::kRssCapable : 0;
   info.link_speed = offer.speed;
-  const cluster::IpAddress& address = offer.address.address;
+  const IpAddress& address = offer.address.address;
   info.family =
       address.is_v4() ? wire::AddressFamily::kInterNetwork : wire::AddressFamily::kInterNetworkV6;
   std::ranges::copy(address.bytes(), info.address.begin());
@@ -34,16 +34,16 @@ Task<Result<IoctlAnswer>> ioctl_query_network_interface_info(Request& request,
   // Whether the client could use them is for it to know: a 2.x client is told, too, as Windows does
   // (the text lets a server say STATUS_NOT_SUPPORTED).
   const transport::Transport& transport = request.connection->transport();
-  const auto offers = request.server.interfaces().judge(
-      {.address = cluster::IpAddress::of(transport.peer().data()),
-       .connected_to = cluster::IpAddress::of(transport.local().data())});
+  const auto offers =
+      request.server.interfaces().judge({.address = IpAddress::of(transport.peer().data()),
+                                         .connected_to = IpAddress::of(transport.local().data())});
   if (!offers) {
     log::warn("cannot read this machine's addresses: {}", offers.error().message());
     co_return fail(offers.error());
   }
   wire::NetworkInterfaceInfoResponse response;
-  for (const cluster::Offer& offer : *offers) {
-    if (offer.verdict == cluster::Verdict::kOffered)
+  for (const network::Offer& offer : *offers) {
+    if (offer.verdict == network::Verdict::kOffered)
       response.interfaces.push_back(record_of(offer));
   }
   IoctlAnswer answer;

@@ -29,9 +29,9 @@ std::vector<wire::NetworkInterfaceInfo> records(const Answer& answer) {
 }
 
 // A memory transport has no addresses, so this is what holds for every client.
-std::vector<cluster::Offer> offers(Engine& engine) {
+std::vector<network::Offer> offers(Engine& engine) {
   auto all = engine.server().interfaces().judge({}).value();
-  std::erase_if(all, [](const auto& each) { return each.verdict != cluster::Verdict::kOffered; });
+  std::erase_if(all, [](const auto& each) { return each.verdict != network::Verdict::kOffered; });
   return all;
 }
 

@@ -1,0 +1,48 @@
+// Messages between the processes of braidd, with at most one descriptor each.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace braid::braidd {
+
+enum class MessageKind : uint32_t {
+  kConnection = 1,  // front to worker: the socket; payload: its first frame; number: for kAccepted
+  kContinued,       // the same; a worker has answered the SMB1 NEGOTIATE before the frame
+  kPassedOn,        // worker to front: a socket for another worker, to be sent there as kContinued
+  kAccepted,        // worker to front: the connection `number` is the worker's alone from now on
+  kLink,            // supervisor to both: the end of a link; number: the index of the worker
+  kConfig,          // supervisor to worker: a memory file with the new text of the configuration
+  kDrain,           // supervisor to both: take nothing new, finish, exit
+  kReady,           // both to supervisor: up
+  kLogLevel,        // supervisor to front: number: the log::Level from now on
+  kWorkerEnded,     // supervisor to workers: another of them is no more; number: its process id
+};
+
+struct Message {
+  MessageKind kind{};
+  uint64_t number = 0;
+  UniqueFd fd;
+  bool is_fd_lost = false;  // it came with one, for which this process had no room
+  Buffer payload;
+};
+
+// Two connected ends of a SOCK_SEQPACKET Unix socket, closed on exec: a message arrives whole or
+// not at all, and in order.
+Result<std::pair<UniqueFd, UniqueFd>> make_link();
+
+// Never blocks. EAGAIN when the other side is behind, EPIPE when it is gone.
+Result<void> send_message(int link, MessageKind kind, uint64_t number = 0, int fd = -1,
+                          ByteView payload = {});
+// Waits for room.
+Result<void> send_message_waiting(int link, MessageKind kind, uint64_t number = 0, int fd = -1);
+
+// Never blocks. EAGAIN when there is nothing, EPIPE when the other side is gone and everything it
+// sent has been read.
+Result<Message> receive_message(int link);
+
+}  // namespace braid::braidd
