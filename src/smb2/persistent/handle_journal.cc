@@ -149,6 +149,7 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
     co_return std::move(begun);
   }
   begun.opens = std::move(*opens);
+  old->records.clear();  // what was read of them is in memory twice already
 
   const store::LogOwner owner{.share = where.share,
                               .server = where.server,

@@ -76,6 +76,7 @@ class RecordIn {
 
   explicit RecordIn(ByteView bytes) : r_(bytes) {}
   void expect(bool condition) { r_.expect(condition); }
+  bool ok() const { return r_.ok(); }
   Result<void> finish() {
     r_.expect(r_.remaining() == 0);
     if (!r_.ok()) return std::unexpected(r_.error());
@@ -257,7 +258,10 @@ void walk_deletion(Io& io, typename Io::template Of<filestate::PendingDeletion>&
   std::vector<filestate::Deleter> all(deleters.begin(), deleters.end());
   io.list(all, filestate::Deleters::kMost, [&io](auto& each) { walk_deleter(io, each); });
   if constexpr (std::same_as<Io, RecordIn>) {
-    for (const auto& each : all) deleters.add(each);
+    // Each is looked into, and has to be whole.
+    for (const auto& each : all) {
+      if (io.ok()) deleters.add(each);
+    }
   }
 }
 

@@ -111,6 +111,17 @@ TEST(PersistentOpenRecord, NoPartOfItIsTakenForTheWhole) {
   for (size_t size = 0; size < open.size(); ++size) {
     EXPECT_FALSE(read_open_record(ByteView(open).first(size))) << size;
   }
+  // Two of which only what is missing would tell the one from the other.
+  PersistentOpen twins = filled_open();
+  twins.state.of_name.deleters.clear();
+  for (const uid_t uid : {1u, 2u}) {
+    auto who = std::make_shared<const UnixCredentials>(UnixCredentials{.uid = uid});
+    twins.state.of_name.deleters.add(filestate::make_deleter(std::move(who), ""));
+  }
+  const Bytes cut = open_record_of(twins);
+  for (size_t size = 0; size < cut.size(); ++size) {
+    EXPECT_FALSE(read_open_record(ByteView(cut).first(size))) << size;
+  }
   const Bytes lease = lease_record_of(*filled_open().state.lease);
   for (size_t size = 0; size < lease.size(); ++size) {
     EXPECT_FALSE(read_lease_record(ByteView(lease).first(size))) << size;
