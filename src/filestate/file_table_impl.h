@@ -90,13 +90,9 @@ struct FileTable::Impl {
   Shard& shard_of(const FileKey& file) {
     return shards[std::hash<FileKey>{}(node_key(file)) % kShards];
   }
-<<<<<<< HEAD
-  store::WorkerTag own_tag() const { return group ? group->own_tag() : store::WorkerTag{}; }
+  store::WorkerTag own_tag() const { return self; }
   // Whether the persistent opens of such a worker, which has died, wait for its next life.
   bool keeps(store::WorkerTag dead) const { return keeps_own || dead.index() != own_tag().index(); }
-=======
-  store::WorkerTag own_tag() const { return self; }
->>>>>>> 8dce95eeda6d6cba0ca9d3c7e34680d0ace09895
 
   // A file with its lock held; a stream of it by its identity. With several workers that is also
   // the lock of its record, and the node is as the record says, without what dead workers left.

@@ -10,8 +10,8 @@ namespace braid::smb2 {
 
 // On a read-only share, such as a previous version, nothing is opened for writing, whatever was
 // granted.
-inline vfs::Access kernel_access(uint32_t granted, bool is_directory, bool overwriting,
-                                 bool is_read_only) {
+inline vfs::DataAccess kernel_access(uint32_t granted, bool is_directory, bool overwriting,
+                                     bool is_read_only) {
   using wire::Access;
   if (is_directory) return {.read = (granted & Access::kFileListDirectory) != 0};
   return {.read = (granted & (Access::kFileReadData | Access::kFileExecute)) != 0,

@@ -23,12 +23,12 @@ Result<void> open_files(PreservedOpen& preserved, const std::string& stream) {
       found.attributes.is_directory() != attributes.is_directory) {
     return fail_os(ESTALE);
   }
-  const vfs::Access access = kernel_access(attributes.granted_access, attributes.is_directory,
-                                           false, preserved.share->read_only);
+  const vfs::DataAccess access = kernel_access(attributes.granted_access, attributes.is_directory,
+                                               false, preserved.share->read_only);
   const bool is_base = attributes.is_stream;
   const bool has_no_data = is_base || found.attributes.is_symlink();
   BRAID_TRY(auto file, volume.open(preserved.credentials, found,
-                                   {.access = has_no_data ? vfs::Access{} : access}));
+                                   {.access = has_no_data ? vfs::DataAccess{} : access}));
   if (!is_base) {
     preserved.file = std::move(file);
     return {};
@@ -65,7 +65,9 @@ Result<void> restore_open(const RestoreParts& parts, std::shared_ptr<const Share
   BRAID_TRY(const vfs::Attributes now, preserved.file->stat());
   preserved.size = now.size;
   preserved.write_time = now.write_time;
-  preserved.descriptors = parts.fds.count_in(*preserved.owner);
+  BRAID_TRY(preserved.descriptors, parts.fds.take_files(*preserved.owner));
+  const OpenAttributes& attributes = preserved.attributes;
+  if (!attributes.is_directory && !attributes.is_stream) preserved.descriptors.keep(1);
 
   place(*preserved.share, preserved.changes.path.text(), open.state);
   const filestate::OpenToken token{parts.file_ids.next().volatile_id};

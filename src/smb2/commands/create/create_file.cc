@@ -23,19 +23,6 @@ using wire::CreateOptions;
 // How often a name may appear or vanish under us before the client hears of it.
 constexpr int kRacesMax = 8;
 
-<<<<<<< HEAD
-=======
-// The kernel's part of opening for `granted`. On a read-only share,
-// such as a previous version, nothing is opened for writing, whatever was granted.
-vfs::DataAccess kernel_access(uint32_t granted, bool is_directory, bool overwriting,
-                              bool is_read_only) {
-  if (is_directory) return {.read = (granted & Access::kFileListDirectory) != 0};
-  return {.read = (granted & (Access::kFileReadData | Access::kFileExecute)) != 0,
-          .write = !is_read_only &&
-                   (overwriting || (granted & (Access::kFileWriteData | Access::kFileAppendData)))};
-}
-
->>>>>>> 8dce95eeda6d6cba0ca9d3c7e34680d0ace09895
 // Opens for what was granted. With MAXIMUM_ALLOWED what the kernel refuses is not granted instead.
 Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const vfs::Found& found,
                                             uint32_t& granted, bool overwriting) {
