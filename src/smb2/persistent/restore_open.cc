@@ -65,7 +65,9 @@ Result<void> restore_open(const RestoreParts& parts, std::shared_ptr<const Share
   BRAID_TRY(const vfs::Attributes now, preserved.file->stat());
   preserved.size = now.size;
   preserved.write_time = now.write_time;
-  preserved.descriptors = parts.fds.count_in(*preserved.owner);
+  BRAID_TRY(preserved.descriptors, parts.fds.take_files(*preserved.owner));
+  const OpenAttributes& attributes = preserved.attributes;
+  if (!attributes.is_directory && !attributes.is_stream) preserved.descriptors.keep(1);
 
   place(*preserved.share, preserved.changes.path.text(), open.state);
   const filestate::OpenToken token{parts.file_ids.next().volatile_id};

@@ -25,9 +25,9 @@ struct RestoreParts {
 
 // Opens its file and parks it: it has its FileId.Persistent, another FileId.Volatile, and its
 // time-out begins now. Opens nothing but what had the name and is still the same file: ENOENT,
-// ESTALE. STATUS_SHARING_VIOLATION: somebody is in its way. What its user may do with the file was
-// decided when it was opened, but the kernel is asked again. Thread: one that may wait for the
-// disk.
+// ESTALE. EMFILE: its user has his share of descriptors. STATUS_SHARING_VIOLATION: somebody is in
+// its way. What its user may do with the file was decided when it was opened, but the kernel is
+// asked again. Thread: one that may wait for the disk.
 Result<void> restore_open(const RestoreParts& parts, std::shared_ptr<const Share> share,
                           PersistentOpen open);
 
