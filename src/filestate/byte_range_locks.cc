@@ -118,10 +118,12 @@ ByteRangeLocks::State& ByteRangeLocks::state() {
   return *state_;
 }
 
-NtStatus ByteRangeLocks::lock(OpenToken owner, std::span<const LockRange> ranges, Account account) {
+NtStatus ByteRangeLocks::lock(OpenToken owner, std::span<const LockRange> ranges, Account account,
+                              Room room) {
   State& now = state();
   HeldLocks& held = now.held;
-  if (!now.has_room(account, ranges.size(), &Count::held, held.size(), kLocksMax)) {
+  if (room == Room::kFairShare &&
+      !now.has_room(account, ranges.size(), &Count::held, held.size(), kLocksMax)) {
     return NtStatus::kInsufficientResources;
   }
   for (size_t i = 0; i < ranges.size(); ++i) {

@@ -47,10 +47,14 @@ class ByteRangeLocks {
     return range.length == 0 || range.offset + (range.length - 1) >= range.offset;
   }
 
+  // kHad: they were granted before, by an earlier life of the server, and are refused for no want
+  // of room.
+  enum class Room : uint8_t { kFairShare, kHad };
   // All ranges or none: kSuccess, LOCK_NOT_GRANTED, INSUFFICIENT_RESOURCES.
   // `account` is that of the owner's user, the same each time.
   // REQUIRES: is_valid() of each.
-  NtStatus lock(OpenToken owner, std::span<const LockRange> ranges, Account account = {});
+  NtStatus lock(OpenToken owner, std::span<const LockRange> ranges, Account account = {},
+                Room room = Room::kFairShare);
   // In order, until one is not held: RANGE_NOT_LOCKED.
   NtStatus unlock(OpenToken owner, std::span<const LockRange> ranges);
   // Of these very ranges and modes those that are held.

@@ -38,6 +38,25 @@ TEST_F(Locks, RangesReachTheLastByte) {
   EXPECT_TRUE(locks.blocks_io(kB, kEnd - 1, 100, false)) << "cut at the last byte";
 }
 
+// What a user had before the server was restarted is his, also where another one has come back
+// before him and the fair_share() of both is less than he has.
+TEST_F(Locks, ThoseOfAnEarlierLifeAreRefusedForNoWantOfRoom) {
+  const auto ranges = [](size_t count, uint64_t from) {
+    std::vector<LockRange> list;
+    for (uint64_t i = 0; i < count; ++i) list.push_back(shared(from + i, 1));
+    return list;
+  };
+  constexpr size_t kAlone = ByteRangeLocks::kLocksAlone;
+  const auto first = ranges(kAlone, 0);
+  const auto second = ranges(fair_share(ByteRangeLocks::kLocksMax, kAlone), kAlone);
+  constexpr auto kHad = ByteRangeLocks::Room::kHad;
+  ByteRangeLocks after;
+  EXPECT_EQ(after.lock(kB, second, Account{9}, kHad), NtStatus::kSuccess);
+  EXPECT_EQ(after.lock(kA, first, Account{8}), NtStatus::kInsufficientResources);
+  EXPECT_EQ(after.lock(kA, first, Account{8}, kHad), NtStatus::kSuccess);
+  EXPECT_EQ(after.locks_of(kA).held.size(), kAlone);
+}
+
 // [MS-FSA] 2.1.4.10.
 TEST_F(Locks, ExclusiveStacksOnNothingSharedOnOwnExclusive) {
   EXPECT_TRUE(lock(kA, exclusive(0, 10)));

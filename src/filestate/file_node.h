@@ -125,6 +125,14 @@ struct FileNode {
   bool is_being_replaced() const {
     return std::ranges::find(deleting, Deletion::Why::kReplaced, &Deletion::why) != deleting.end();
   }
+  // [MS-FSA] 2.1.5.1.2.1: with the file its streams go. Whether an open of `file` that may delete
+  // it
+  // (`deletes`), or has this access to a stream, gets along with opens of the others.
+  bool shares_deletion(const FileKey& file, bool deletes, uint32_t access, uint32_t share) const {
+    if (file.stream != 0) return !main.collides_with_deleter(access, share);
+    return !deletes || std::ranges::none_of(
+                           streams, [](const auto& stream) { return stream->denies(kDelete); });
+  }
   bool is_idle() const {
     return streams.empty() && !main.has_opens() && deleting.empty() && outbox.empty();
   }

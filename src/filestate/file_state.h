@@ -23,6 +23,8 @@
 
 namespace braid::filestate {
 
+struct OpenImage;
+
 // A pure state machine: events in; decisions, breaks and completions out. No I/O, no clock, no
 // thread. Each event method names the section whose rule it carries out. Breaks follow
 // [MS-FSA] 2.1.4.12 "Algorithm to Check for an Oplock Break"; grants 2.1.5.18 "Server Requests an
@@ -44,6 +46,8 @@ class FileState {
                      uint32_t head_part = kNoPart, Links* links = nullptr);
   FileState(const FileState&) = delete;
   FileState& operator=(const FileState&) = delete;
+
+  using TokenTest = std::function<bool(OpenToken)>;
 
   // Semantics, parameters and statuses of all these: file_table.h.
   OpenDecision open(const OpenRequest& request, Outcome& out);
@@ -121,6 +125,18 @@ class FileState {
   bool disconnect(OpenToken token, Outcome& out);
   bool reconnect(OpenToken token, SessionId session);
   bool take_over(OpenToken token, OpenToken as, SessionId session);
+  std::optional<OpenImage> image_of(OpenToken token) const;
+  bool restore(const OpenImage& image, OpenToken token, Account account);
+  // The persistent opens that are `that` are disconnected from now on, and who waits for answers of
+  // their clients asks again. False: there are none that were not.
+  bool keep_persistent(const TokenTest& that, Outcome& out);
+  static bool is_persistent(const OpenRecord& open) {
+    return open.durability == Durability::kPersistent;
+  }
+  // Looks at each.
+  const OpenRecord* find_persistent(uint64_t persistent_id) const;
+  // REQUIRES: find(token) is disconnected, and `as` is nobody's.
+  void rename_open(OpenToken token, OpenToken as);
 
   // Makes it the state of another file, keeping what memory it has. REQUIRES: !has_opens().
   void reuse_for(const FileKey& key, uint64_t last_break_serial) {
@@ -144,7 +160,6 @@ class FileState {
   bool has_opens() const { return !opens_.empty(); }
   bool has_lease(const LeaseId& id) const { return leases_.find(id) != nullptr; }
   const OpenRecord* find(OpenToken token) const { return opens_.find(token); }
-  using TokenTest = std::function<bool(OpenToken)>;
   // Ends the opens and forgets the waits that are `gone`: their worker has died.
   // What is to be deleted because of that is added to `left_to_delete`, and is kept otherwise.
   void drop(const TokenTest& gone, Outcome& out,
@@ -235,6 +250,8 @@ class FileState {
   void mark_deleted(Link& link, bool deleted, const Deleter& deleter);
   void drop_waiting(const OpenRecord& open, Outcome& out);
   Decision check_locks(OpenToken token, Operation operation, std::span<const IoRange> ranges) const;
+  void restore_link(const OpenImage& image, OpenRecord& open);
+  void restore_caching(const OpenImage& image, OpenRecord& open);
   static void end_lock_wait(OpenToken token, LockId id, NtStatus status, Outcome& out);
   std::optional<NtStatus> begin_sequence(OpenRecord& open,
                                          const std::optional<LockSequence>& sequence, Outcome& out);

@@ -47,15 +47,24 @@ bool FileState::reconnect(OpenToken token, SessionId session) {
   return true;
 }
 
-bool FileState::take_over(OpenToken token, OpenToken as, SessionId session) {
-  OpenRecord* open = opens_.find(token);
-  if (!open || !open->disconnected || open->lease) return false;
+void FileState::rename_open(OpenToken token, OpenToken as) {
+  OpenRecord* const open = opens_.find(token);
   if (!locks_.empty()) locks_.change_owner(token, as);
   if (parts_) parts_->remove(open->part);
   auto record = opens_.take(*open);
   record->token = as;
-  OpenRecord& taken = opens_.insert(std::move(record));
-  if (parts_) taken.part = parts_->add(&taken, key_.stream, as);
+  OpenRecord& renamed = opens_.insert(std::move(record));
+  if (parts_) renamed.part = parts_->add(&renamed, key_.stream, as);
+  if (Lease* const lease = renamed.lease; lease && lease->last_open == token) {
+    lease->last_open = as;
+    touch(*lease);
+  }
+}
+
+bool FileState::take_over(OpenToken token, OpenToken as, SessionId session) {
+  OpenRecord* open = opens_.find(token);
+  if (!open || !open->disconnected || open->lease) return false;
+  rename_open(token, as);
   return reconnect(as, session);
 }
 

@@ -44,13 +44,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     const bool had_lease = with_lease && state.has_lease(lease);
     if (node.is_being_replaced()) {
       decision.decision = Decision::fail(NtStatus::kDeletePending);
-    } else if (file.stream == 0 && deletes &&
-               std::ranges::any_of(node.streams,
-                                   [](const auto& stream) { return stream->denies(kDelete); })) {
-      decision.decision = Decision::fail(NtStatus::kSharingViolation);
-    } else if (file.stream != 0 &&
-               node.main.collides_with_deleter(request.granted_access, request.share_access)) {
-      // [MS-FSA] 2.1.5.1.2.1: with the file its streams go.
+    } else if (!node.shares_deletion(file, deletes, request.granted_access, request.share_access)) {
       decision.decision = Decision::fail(NtStatus::kSharingViolation);
     } else if (with_lease && !impl_->keys.bind(lease, known_as)) {
       decision.decision = Decision::fail(NtStatus::kInvalidParameter);

@@ -18,6 +18,8 @@ class Group;
 
 namespace braid::filestate {
 
+struct OpenImage;
+
 // Share modes, oplocks, leases, byte-range locks and pending deletes of every file and stream,
 // [MS-FSA] 2.1.4 and 2.1.5 and [MS-SMB2] 3.3.1.4; each file's rules are in FileState.
 //
@@ -229,6 +231,19 @@ class FileTable {
   // The same for one that another worker keeps: it is this worker's from then on, under the token
   // `as`. False, too, for one with a lease: those belong to a client, and that to a worker.
   bool take_over(const OpenRef& ref, OpenToken as, SessionId session);
+  // What has to be written down of an open that is to outlive this process: open_image.h. Nothing
+  // if the open is not there.
+  std::optional<OpenImage> image_of(const OpenRef& ref) const;
+  // Has it again, as a disconnected open; takes from nobody. Opens of one file may be restored in
+  // any order; all with one lease as its latest state. Returns as what the file is known from now
+  // on. Nothing: somebody has the file open who stands in its way, or this very open, the lease key
+  // is of another file, or there is no room for it.
+  // With a group: when a worker dies its persistent opens are disconnected, and all others are
+  // closed. One that is there so is taken as it is now, whatever `image` says.
+  std::optional<FileKey> restore(const FileKey& file, const OpenImage& image, OpenToken token,
+                                 Account account);
+  // With a group: closes what earlier lives of this worker had open and nobody has restored by now.
+  void drop_kept();
   // Whether the open is there, and disconnected.
   bool is_disconnected(const OpenRef& ref) const;
 

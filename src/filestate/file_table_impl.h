@@ -91,6 +91,8 @@ struct FileTable::Impl {
     return shards[std::hash<FileKey>{}(node_key(file)) % kShards];
   }
   store::WorkerTag own_tag() const { return self; }
+  // Whether the persistent opens of such a worker, which has died, wait for its next life.
+  bool keeps(store::WorkerTag dead) const { return keeps_own || dead.index() != own_tag().index(); }
 
   // A file with its lock held; a stream of it by its identity. With several workers that is also
   // the lock of its record, and the node is as the record says, without what dead workers left.
@@ -246,6 +248,15 @@ struct FileTable::Impl {
   void look(const FileKey& file) {
     with(file, 0, [](FileNode&, FileState&, Outcome&) { return 0; });
   }
+  // The same, also for what dead workers have left there: who is alive may count otherwise now.
+  void look_for_dead(const FileKey& file) {
+    {
+      auto files = shard_of(file).lock();
+      const auto found = files->nodes.find(node_key(file));
+      if (found != files->nodes.end()) found->second->roster_version = 0;
+    }
+    look(file);
+  }
   // The same for every file that this worker has anything of.
   void look_at_all();
   void keep(const FileKey& file, size_t parts);
@@ -270,6 +281,7 @@ struct FileTable::Impl {
     std::vector<OrphanedDeletion> kept;
   };
   Guarded<Orphans> orphans;
+  std::atomic<bool> keeps_own = true;    // until drop_kept()
   std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed
   std::array<Shard, kShards> shards;
 };

@@ -150,10 +150,11 @@ void Access::adopt(FileState& state, const CloseResult& left) {
   if (closed.delete_now) effects_.orphans.push_back({state.key(), state.name(), std::move(closed)});
 }
 
-// What a worker that died had open is closed, with the deletion that a close may bring.
+// What a worker that died had open is closed, with the deletion that a close may bring; but for
+// what its next life will have again.
 void Access::drop_dead() {
   FileNode& node = *this->node();
-  const auto gone = [&](OpenToken token) {
+  const auto is_dead = [&](OpenToken token) {
     return !impl_.group->is_alive(store::WorkerTag::of(token.value));
   };
   const auto undeliverable =
@@ -172,11 +173,18 @@ void Access::drop_dead() {
     return end_orphaned_deletes();
   }
   node.for_each_state([&](FileState& state) {
-    if (!state.has_any(gone)) return;
-    changed_ = true;
+    const auto is_kept = [&](OpenToken token) {
+      const OpenRecord* const open = is_dead(token) ? state.find(token) : nullptr;
+      return open && FileState::is_persistent(*open) &&
+             impl_.keeps(store::WorkerTag::of(token.value));
+    };
+    const auto gone = [&](OpenToken token) { return is_dead(token) && !is_kept(token); };
     Outcome outcome;
     std::vector<CloseResult> left_to_delete;
-    state.drop(gone, outcome, &left_to_delete);
+    const bool is_any_gone = state.has_any(gone);
+    if (is_any_gone) state.drop(gone, outcome, &left_to_delete);
+    if (!state.keep_persistent(is_kept, outcome) && !is_any_gone) return;
+    changed_ = true;
     for (const CloseResult& left : left_to_delete) adopt(state, left);
     for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
     send(state, outcome, {});

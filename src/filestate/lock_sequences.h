@@ -26,6 +26,15 @@ class LockSequences {
     std::optional<uint16_t> channel_sequence;  // absent: not used since the client came
   };
 
+  // Of each entry that is valid.
+  using Numbers = std::array<std::optional<uint8_t>, kEntries>;
+
+  LockSequences() = default;
+  // As an earlier life of the server left them.
+  explicit LockSequences(const Numbers& numbers) {
+    for (size_t i = 0; i < kEntries; ++i) entries_[i].number = numbers[i].value_or(kInvalid);
+  }
+
   static constexpr bool is_checked(const LockSequence& sequence) {
     return sequence.index >= 1 && sequence.index <= kEntries;
   }
@@ -49,6 +58,13 @@ class LockSequences {
     for (Entry& entry : entries_) entry.channel_sequence.reset();
   }
 
+  Numbers numbers() const {
+    Numbers numbers;
+    for (size_t i = 0; i < kEntries; ++i) {
+      if (entries_[i].number != kInvalid) numbers[i] = entries_[i].number;
+    }
+    return numbers;
+  }
   const std::array<Entry, kEntries>& entries() const { return entries_; }
   void restore(uint8_t index, Entry entry) { entries_[index - 1] = entry; }
 

@@ -16,29 +16,43 @@ void OpenTable::add(const std::shared_ptr<Open>& open) {
     entry.state = State::kConnected;
     entry.open = open;
     settled = std::exchange(entry.settled, nullptr);
-    if (added) {
-      entry.file_id = open->file_id;
-      if (entry.file_id.persistent != id) tables->by_persistent[entry.file_id.persistent] = id;
-      entry.names = open->names;
-      entry.client_guid = open->client_guid;
-      entry.user = open->user;
-      if (entry.names.create_guid) {
-        tables->by_create_guid[{entry.client_guid, *entry.names.create_guid, entry.user}] = id;
-      }
-      if (open->is_replay_eligible && open->lease_key) {
-        entry.lease = {open->client_guid, *open->lease_key, open->user};
-        tables->unused_with[*entry.lease].insert(id);
-      }
-      if (entry.names.app_instance_id) {
-        entry.file = open->attributes.file_key;
-        entry.file.stream = 0;
-        tables->by_app_instance[*entry.names.app_instance_id][entry.file][entry.client_guid].insert(
-            id);
-      }
-    }
+    if (added) tables->enter(entry, *open, open->is_replay_eligible);
     open->is_in_open_table = true;
   }
   if (settled) settled->set(true);
+}
+
+void OpenTable::put_back(PreservedOpen open, Clock::Instant deadline) {
+  auto tables = tables_.lock();
+  const uint64_t id = open.file_id.volatile_id;
+  Entry& entry = tables->opens[id];
+  tables->enter(entry, open, open.changes.is_replay_eligible);
+  entry.state = State::kParked;
+  entry.until = deadline;
+  entry.deadline = tables->deadlines.emplace(deadline, id);
+  ++tables->parked_of[open.user];
+  entry.preserved = std::move(open);
+}
+
+void OpenTable::Tables::enter(Entry& entry, const OpenValues& values, bool is_replay_eligible) {
+  const uint64_t id = values.file_id.volatile_id;
+  entry.file_id = values.file_id;
+  if (entry.file_id.persistent != id) by_persistent[entry.file_id.persistent] = id;
+  entry.names = values.names;
+  entry.client_guid = values.client_guid;
+  entry.user = values.user;
+  if (entry.names.create_guid) {
+    by_create_guid[{entry.client_guid, *entry.names.create_guid, entry.user}] = id;
+  }
+  if (is_replay_eligible && values.lease_key) {
+    entry.lease = {values.client_guid, *values.lease_key, values.user};
+    unused_with[*entry.lease].insert(id);
+  }
+  if (entry.names.app_instance_id) {
+    entry.file = values.attributes.file_key;
+    entry.file.stream = 0;
+    by_app_instance[*entry.names.app_instance_id][entry.file][entry.client_guid].insert(id);
+  }
 }
 
 void OpenTable::remove(const FileId& id) {

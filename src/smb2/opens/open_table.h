@@ -67,6 +67,9 @@ class OpenTable {
   void begin_leaving(const Open& open);
   // REQUIRES begin_leaving(), and filestate holds it disconnected. Keeps it until `deadline`.
   void park(PreservedOpen open, Clock::Instant deadline) { keep(std::move(open), deadline); }
+  // The same for an open that is not here yet, as an earlier life of the server has had it.
+  // REQUIRES: filestate holds it disconnected and gives it up for nobody.
+  void put_back(PreservedOpen open, Clock::Instant deadline);
   // BreakSink::purged.
   void purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
 
@@ -170,6 +173,8 @@ class OpenTable {
     std::unordered_map<filestate::UserId, size_t> parked_of;  // how many of them are whose
 
     using Opens = std::unordered_map<uint64_t, Entry>;
+    // Makes it found by what `values` say.
+    void enter(Entry& entry, const OpenValues& values, bool is_replay_eligible);
     void erase(Opens::iterator entry);
     Opens::iterator find_persistent(uint64_t persistent_id);
     PreservedOpen claim(Opens::iterator parked);

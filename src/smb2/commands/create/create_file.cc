@@ -8,6 +8,7 @@
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/opens/kernel_access.h"
 #include "smb2/shares/extended_attributes.h"
 #include "wire/smb2/access_mask.h"
 
@@ -21,16 +22,6 @@ using wire::CreateOptions;
 
 // How often a name may appear or vanish under us before the client hears of it.
 constexpr int kRacesMax = 8;
-
-// The kernel's part of opening for `granted`. On a read-only share,
-// such as a previous version, nothing is opened for writing, whatever was granted.
-vfs::DataAccess kernel_access(uint32_t granted, bool is_directory, bool overwriting,
-                              bool is_read_only) {
-  if (is_directory) return {.read = (granted & Access::kFileListDirectory) != 0};
-  return {.read = (granted & (Access::kFileReadData | Access::kFileExecute)) != 0,
-          .write = !is_read_only &&
-                   (overwriting || (granted & (Access::kFileWriteData | Access::kFileAppendData)))};
-}
 
 // Opens for what was granted. With MAXIMUM_ALLOWED what the kernel refuses is not granted instead.
 Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const vfs::Found& found,

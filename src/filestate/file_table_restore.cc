@@ -1,0 +1,62 @@
+// FileTable: opens that are written down, and had again after their server, or one of its workers,
+// has ended.
+#include "filestate/file_table_impl.h"
+#include "filestate/open_image.h"
+
+namespace braid::filestate {
+
+std::optional<OpenImage> FileTable::image_of(const OpenRef& ref) const {
+  return impl_->ask(ref.file, std::optional<OpenImage>{},
+                    [&](FileNode&, const FileState& state) { return state.image_of(ref.token); });
+}
+
+std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& image,
+                                          OpenToken token, Account account) {
+  Effects effects;
+  FileKey known_as = file;
+  bool is_there = false;
+  {
+    Impl::Access access(*impl_, file, effects);
+    FileState& state = access.open_state();
+    known_as = state.key();
+    FileNode& node = *access.node();
+    const bool was_bound = image.lease && impl_->keys.file_of(lease_of(image)) == known_as;
+    const auto bind = [&] { return !image.lease || impl_->keys.bind(lease_of(image), known_as); };
+    // Of a worker that has died the record knows more than what is written down: it has not ended.
+    const OpenRecord* const kept =
+        impl_->group ? state.find_persistent(image.persistent_id) : nullptr;
+    if (kept) {
+      const OpenToken from = kept->token;
+      const bool is_free = kept->disconnected &&
+                           !impl_->group->is_alive(store::WorkerTag::of(from.value)) &&
+                           image.lease.has_value() == (kept->lease != nullptr) &&
+                           (!kept->lease || kept->lease->id == lease_of(image));
+      is_there = is_free && bind();
+      if (is_there) state.rename_open(from, token);
+    } else {
+      const bool deletes = (image.access & kDelete) != 0 || image.delete_on_close;
+      is_there = !node.is_being_replaced() &&
+                 node.shares_deletion(file, deletes, image.access, image.share) && bind() &&
+                 state.restore(image, token, account);
+    }
+    if (is_there) node.account = account;
+    if (is_there && image.lease && image.delete_on_close) {
+      impl_->keys.set_delete_on_close(lease_of(image));
+    }
+    access.settle(state);
+    is_there = access.finish(true, store::Urgency::kOrdinary) && is_there;
+    if (image.lease && !is_there && !was_bound) impl_->keys.unbind(lease_of(image), known_as);
+  }
+  impl_->tell(known_as, effects);
+  return is_there ? std::optional(known_as) : std::nullopt;
+}
+
+void FileTable::drop_kept() {
+  if (!impl_->group) return;
+  impl_->keeps_own = false;
+  for (const FileKey& file : impl_->files_where([](std::string_view) { return true; })) {
+    impl_->look_for_dead(file);
+  }
+}
+
+}  // namespace braid::filestate

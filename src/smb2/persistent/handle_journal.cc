@@ -1,0 +1,220 @@
+#include "smb2/persistent/handle_journal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <expected>
+#include <map>
+#include <utility>
+
+#include "store/log_reader.h"
+
+namespace braid::smb2 {
+namespace {
+
+using store::LogCondition;
+using store::RecoveredRecord;
+
+std::string hex_of(ByteView key) {
+  std::string text;
+  for (const uint8_t byte : key) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+// What the logs of writers that have ended say together.
+struct OldLogs {
+  std::map<std::string, RecoveredRecord, std::less<>> records;
+  std::vector<std::string> read;  // their names
+  uint64_t next_epoch = 1;
+};
+
+std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& where,
+                                                  std::vector<std::string>& complaints) {
+  OldLogs old;
+  auto listing = store::list_logs(where.folder);
+  if (!listing) {
+    return std::unexpected("the handle logs: " + listing.error().message());
+  }
+  old.next_epoch = listing->next_epoch;
+  for (const std::string& name : listing->strangers) {
+    complaints.push_back(name + ": no handle log");
+  }
+  for (const std::string& name : listing->logs) {
+    const auto owner = store::parse_log_name(name);
+    if (!owner || !where.has_ended(*owner)) continue;
+    store::RecoveredLog log = store::recover_log(where.folder, name, where.share);
+    if (log.condition == LogCondition::kMissing) continue;  // nobody's any more
+    std::string complaint = log.complaint(name);
+    if (log.condition == LogCondition::kNewer) return std::unexpected(std::move(complaint));
+    // An empty one was begun and nothing promised in it.
+    if (log.condition == LogCondition::kEmpty) {
+      old.read.push_back(name);
+      continue;
+    }
+    if (!complaint.empty()) complaints.push_back(std::move(complaint));
+    if (!log.is_usable()) continue;
+    // The oldest comes first.
+    for (auto& [key, record] : log.records) old.records[key] = std::move(record);
+    old.read.push_back(name);
+  }
+  return old;
+}
+
+// Sorts what is true from what cannot be read. An error: a record of a newer version.
+class Reading {
+ public:
+  explicit Reading(std::vector<std::string>& complaints) : complaints_(complaints) {}
+
+  std::expected<std::vector<PersistentOpen>, std::string> read(const OldLogs& old) {
+    for (const auto& [key, record] : old.records) {
+      if (kind_of_record(as_bytes(key)) != RecordKind::kLease) continue;
+      if (auto lease = value_of(key, record, read_lease_record)) leases_.emplace(key, *lease);
+    }
+    std::vector<PersistentOpen> opens;
+    for (const auto& [key, record] : old.records) {
+      const auto kind = kind_of_record(as_bytes(key));
+      if (kind == RecordKind::kLease) continue;
+      if (!kind) {
+        complain(key, "of no kind that is known");
+        continue;
+      }
+      auto open = value_of(key, record, read_open_record);
+      if (!open || !is_whole(key, *open)) continue;
+      opens.push_back(std::move(*open));
+    }
+    if (!newer_.empty()) return std::unexpected(std::move(newer_));
+    std::ranges::sort(opens, {}, [](const auto& open) { return open.file_id.persistent; });
+    return opens;
+  }
+
+ private:
+  void complain(std::string_view key, std::string_view what) {
+    complaints_.push_back(fmt::format("record {}: {}", hex_of(as_bytes(key)), what));
+  }
+
+  template <class Read>
+  auto value_of(const std::string& key, const RecoveredRecord& record, Read read)
+      -> std::optional<std::remove_cvref_t<decltype(*read({}))>> {
+    if (record.may_be_old) {
+      complain(key, "may be out of date, as something behind it cannot be read");
+      return std::nullopt;
+    }
+    auto value = read(as_bytes(record.value));
+    if (value) return std::move(*value);
+    if (value.error() == Error::unsupported()) {
+      newer_ = fmt::format("record {}: of a newer version", hex_of(as_bytes(key)));
+    } else {
+      complain(key, value.error().message());
+    }
+    return std::nullopt;
+  }
+
+  bool is_whole(const std::string& key, PersistentOpen& open) {
+    if (as_text(open_record_key(open.file_id.persistent)) != key) {
+      complain(key, "is of another open");
+      return false;
+    }
+    if (!open.state.lease) return true;
+    const auto lease = leases_.find(std::string(as_text(lease_record_key(open))));
+    if (lease == leases_.end()) {
+      complain(key, "there is no record of its lease");
+      return false;
+    }
+    const LeaseKey lease_key = open.state.lease->key;
+    open.state.lease = lease->second;
+    open.state.lease->key = lease_key;
+    return true;
+  }
+
+  std::vector<std::string>& complaints_;
+  std::unordered_map<std::string, filestate::LeaseImage> leases_;
+  std::string newer_;
+};
+
+}  // namespace
+
+Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits limits,
+                                                WorkerPool& pool, WorkOwner work_owner,
+                                                const Clock& clock) {
+  WorkerPool::Seat seat(pool, work_owner);
+  co_await seat.schedule();
+  Begun begun;
+  const auto fails = [&begun](std::string_view name, std::string_view why) {
+    begun.failure = fmt::format("{}: {}", name, why);
+  };
+  auto old = read_old_logs(where, begun.complaints);
+  auto opens = old ? Reading(begun.complaints).read(*old) : std::unexpected(old.error());
+  if (!opens) {
+    begun.failure = std::move(opens.error());
+    co_return std::move(begun);
+  }
+  begun.opens = std::move(*opens);
+  old->records.clear();  // what was read of them is in memory twice already
+
+  const store::LogOwner owner{.share = where.share,
+                              .server = where.server,
+                              .worker = where.worker,
+                              .epoch = old->next_epoch};
+  auto log = store::HandleLog::create(where.folder, owner, limits, pool, work_owner, clock);
+  if (!log) {
+    fails(store::log_name(owner), log.error().message());
+    co_return std::move(begun);
+  }
+  begun.journal.reset(new HandleJournal(std::move(*log)));
+  // All at once, so that they share their commits.
+  std::vector<Tickets> all;
+  for (const PersistentOpen& open : begun.opens) {
+    // It was read from such a record.
+    all.push_back(*begun.journal->put(open, store::Urgency::kMustNotFail));
+  }
+  for (const Tickets& tickets : all) {
+    for (const auto& ticket : tickets) {
+      const auto done = co_await ticket.committed(seat);
+      if (!done) fails(begun.journal->name(), done.error().message());
+    }
+  }
+  if (!begun.failure.empty()) co_return std::move(begun);
+  co_await seat.schedule();
+  for (const std::string& name : old->read) {
+    // One that stays would bring back what is erased from now on.
+    const auto removed = store::remove_log(where.folder, name);
+    if (!removed) fails(name, removed.error().message());
+  }
+  co_return std::move(begun);
+}
+
+std::optional<HandleJournal::Tickets> HandleJournal::put(const PersistentOpen& open,
+                                                         store::Urgency urgency) {
+  const Bytes value = open_record_of(open);
+  if (value.size() > store::kLogValueMax) return std::nullopt;
+  Tickets tickets;
+  std::string lease_key;
+  if (open.state.lease) {
+    // Before the open: a crash in between leaves a lease that nobody has.
+    lease_key = as_text(lease_record_key(open));
+    const Bytes lease = lease_record_of(*open.state.lease);
+    tickets.push_back(log_->put(as_bytes(lease_key), lease, urgency));
+  }
+  const uint64_t id = open.file_id.persistent;
+  if (const auto [known, is_new] = opens_.try_emplace(id, lease_key);
+      is_new && !lease_key.empty()) {
+    ++leases_[lease_key];
+  }
+  tickets.push_back(log_->put(open_record_key(id), value, urgency));
+  return tickets;
+}
+
+HandleJournal::Tickets HandleJournal::erase(uint64_t persistent_id) {
+  Tickets tickets;
+  tickets.push_back(log_->erase(open_record_key(persistent_id)));
+  const auto known = opens_.extract(persistent_id);
+  if (!known || known.mapped().empty()) return tickets;
+  const auto lease = leases_.find(known.mapped());
+  if (--lease->second == 0) {
+    tickets.push_back(log_->erase(as_bytes(lease->first)));
+    leases_.erase(lease);
+  }
+  return tickets;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,254 @@
+#include "smb2/persistent/handle_journal.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/crc32c.h"
+#include "smb2/persistent/persistent_open_testing.h"
+#include "store/fault_disk_testing.h"
+#include "store/log_reader.h"
+
+namespace braid::smb2 {
+namespace {
+
+using filestate::Caching;
+
+class HandleJournalTest : public testing::Test {
+ protected:
+  static constexpr store::ShareId kShareId{{1}};
+  static constexpr store::ServerId kServer{{2}};
+
+  // The next life of the server, or another worker; `living` of its workers have not ended.
+  HandleJournal::Begun begin(uint32_t worker = 0, std::vector<uint32_t> living = {}) {
+    HandleJournal::Begun begun;
+    scope_.spawn(begin_into(begun, worker, std::move(living)));
+    scope_.wait();
+    return begun;
+  }
+  Result<void> put(HandleJournal& journal, const PersistentOpen& open) {
+    return wait(journal.put(open, store::Urgency::kOrdinary).value());
+  }
+  Result<void> wait(HandleJournal::Tickets tickets) {
+    Result<void> result;
+    scope_.spawn(await(std::move(tickets), result));
+    scope_.wait();
+    return result;
+  }
+  // The power goes, and what was not synced with it.
+  void crash(HandleJournal::Begun& begun) {
+    begun.journal.reset();
+    disk_.restart(store::FaultDisk::Survives::kNothing);
+  }
+  std::vector<std::string> logs() { return store::list_logs(*folder_)->logs; }
+  size_t records(const HandleJournal& journal) {
+    return store::recover_log(*folder_, journal.name(), kShareId).records.size();
+  }
+  static std::vector<uint64_t> ids(const HandleJournal::Begun& begun) {
+    std::vector<uint64_t> all;
+    for (const auto& open : begun.opens) all.push_back(open.file_id.persistent);
+    return all;
+  }
+  // A log of an earlier life with these records.
+  void leave_log(uint64_t epoch, const std::vector<std::pair<Bytes, Bytes>>& of) {
+    const store::LogOwner owner{.share = kShareId, .server = kServer, .worker = 0, .epoch = epoch};
+    auto log = store::HandleLog::create(*folder_, owner, {}, pool_, {}).value();
+    for (const auto& [key, value] : of) {
+      static_cast<void>(log->put(key, value, store::Urgency::kOrdinary));
+    }
+    log->stop();
+  }
+
+  store::FaultDisk disk_{1};
+  std::unique_ptr<store::LogFolder> folder_ = disk_.folder();
+  WorkerPool pool_{2};
+  WorkerPool waiter_pool_{1};
+  WorkerPool::Seat waiter_{waiter_pool_, {}};
+  TaskScope scope_;
+
+ private:
+  Task<void> begin_into(HandleJournal::Begun& begun, uint32_t worker,
+                        std::vector<uint32_t> living) {
+    const auto has_ended = [living](const store::LogOwner& owner) {
+      return std::ranges::find(living, owner.worker) == living.end();
+    };
+    begun = co_await HandleJournal::begin({.folder = *folder_,
+                                           .share = kShareId,
+                                           .server = kServer,
+                                           .worker = worker,
+                                           .has_ended = has_ended},
+                                          {}, pool_, {});
+  }
+  Task<void> await(HandleJournal::Tickets tickets, Result<void>& result) {
+    for (const auto& ticket : tickets) {
+      if (auto done = co_await ticket.committed(waiter_); !done) result = done;
+    }
+  }
+};
+
+TEST_F(HandleJournalTest, WhatWasWrittenIsThereAfterACrash) {
+  auto first = begin();
+  EXPECT_EQ(first.failure, "");
+  EXPECT_TRUE(put(*first.journal, plain_open(2)));
+  EXPECT_TRUE(put(*first.journal, plain_open(1)));
+  EXPECT_TRUE(put(*first.journal, plain_open(3)));
+  EXPECT_TRUE(wait(first.journal->erase(3)));
+  crash(first);
+  for (int life = 0; life < 3; ++life) {
+    auto next = begin();
+    EXPECT_EQ(next.failure, "");
+    EXPECT_TRUE(next.complaints.empty());
+    EXPECT_EQ(ids(next), (std::vector<uint64_t>{1, 2}));
+    EXPECT_EQ(logs(), std::vector<std::string>{next.journal->name()});
+    crash(next);
+  }
+}
+
+// One record, however many opens have it, which is there as long as one of them is.
+TEST_F(HandleJournalTest, LeaseIsWrittenOnce) {
+  auto first = begin();
+  EXPECT_TRUE(put(*first.journal, leased_open(1, Caching::kReadHandle)));
+  EXPECT_TRUE(put(*first.journal, leased_open(2, Caching::kReadWriteHandle)));
+  EXPECT_EQ(records(*first.journal), 3u);
+  crash(first);
+  auto next = begin();
+  ASSERT_EQ(ids(next), (std::vector<uint64_t>{1, 2}));
+  for (const auto& open : next.opens) {
+    EXPECT_EQ(open.state.lease.value().state, Caching::kReadWriteHandle);
+    EXPECT_EQ(open.state.lease->key, *open.lease_key);
+  }
+  EXPECT_TRUE(wait(next.journal->erase(1)));
+  EXPECT_EQ(records(*next.journal), 2u);
+  EXPECT_TRUE(wait(next.journal->erase(2)));
+  EXPECT_EQ(records(*next.journal), 0u);
+}
+
+// What an earlier life had comes before what the later one wrote.
+TEST_F(HandleJournalTest, LaterEpochIsRight) {
+  leave_log(1, {{open_record_key(1), open_record_of(plain_open(1, "old"))},
+                {open_record_key(2), open_record_of(plain_open(2))}});
+  leave_log(2, {{open_record_key(1), open_record_of(plain_open(1, "new"))}});
+  auto next = begin();
+  ASSERT_EQ(ids(next), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(next.opens[0].changes.path.text(), "new");
+}
+
+// Until it is known that a worker has ended its log is its own.
+TEST_F(HandleJournalTest, LogOfALivingWorkerIsLeftAlone) {
+  auto one = begin(1);
+  auto two = begin(2, {1});
+  EXPECT_TRUE(put(*one.journal, plain_open(1)));
+  EXPECT_TRUE(put(*two.journal, plain_open(2)));
+  two.journal.reset();
+  auto again = begin(2, {1});
+  EXPECT_EQ(ids(again), std::vector<uint64_t>{2});
+  EXPECT_EQ(logs(), (std::vector<std::string>{one.journal->name(), again.journal->name()}));
+  EXPECT_TRUE(put(*one.journal, plain_open(3)));
+  one.journal.reset();
+  again.journal.reset();
+  EXPECT_EQ(ids(begin(2)), (std::vector<uint64_t>{1, 2, 3}));
+}
+
+TEST_F(HandleJournalTest, NewerLogIsRefusedByNameAndKept) {
+  auto first = begin();
+  EXPECT_TRUE(put(*first.journal, plain_open(1)));
+  const std::string name = first.journal->name();
+  first.journal.reset();
+  Bytes bytes = disk_.bytes(name);
+  bytes[8] = 2;
+  const uint32_t crc = crc32c(ByteView(bytes).first(508));
+  std::memcpy(bytes.data() + 508, &crc, sizeof crc);
+  disk_.put(name, bytes);
+  const auto next = begin();
+  EXPECT_EQ(next.failure.find(name), 0u) << next.failure;
+  EXPECT_FALSE(next.journal);
+  EXPECT_EQ(logs(), std::vector<std::string>{name});
+}
+
+TEST_F(HandleJournalTest, NewerRecordIsRefusedByNameAndKept) {
+  Bytes newer = open_record_of(plain_open(1));
+  newer[0] = kOpenRecordVersion + 1;
+  leave_log(1, {{open_record_key(1), newer}, {open_record_key(2), open_record_of(plain_open(2))}});
+  const auto before = logs();
+  const auto next = begin();
+  EXPECT_EQ(next.failure, "record 6f0100000000000000: of a newer version");
+  EXPECT_EQ(logs(), before);
+}
+
+TEST_F(HandleJournalTest, WhatCannotBeReadIsNamedAndTheRestIsKept) {
+  const PersistentOpen leased = leased_open(4, Caching::kReadHandle);
+  leave_log(1, {{open_record_key(1), open_record_of(plain_open(1))},
+                {open_record_key(2), Bytes{1, 0, 3}},
+                {open_record_key(3), open_record_of(plain_open(33))},
+                {open_record_key(4), open_record_of(leased)},
+                {{'?'}, Bytes{1}}});
+  disk_.put("notes", Bytes{1});
+  const auto next = begin();
+  EXPECT_EQ(next.failure, "");
+  EXPECT_EQ(ids(next), std::vector<uint64_t>{1});
+  EXPECT_EQ(next.complaints, (std::vector<std::string>{
+                                 "notes: no handle log",
+                                 "record 3f: of no kind that is known",
+                                 "record 6f0200000000000000: truncated",
+                                 "record 6f0300000000000000: is of another open",
+                                 "record 6f0400000000000000: there is no record of its lease",
+                             }));
+}
+
+// A lease without an open, as a crash between the two leaves it, is nobody's.
+TEST_F(HandleJournalTest, LeaseOfNobodyGoes) {
+  const PersistentOpen open = leased_open(1, Caching::kReadHandle);
+  leave_log(1, {{lease_record_key(open), lease_record_of(*open.state.lease)}});
+  const auto next = begin();
+  EXPECT_TRUE(next.opens.empty());
+  EXPECT_TRUE(next.complaints.empty());
+  EXPECT_EQ(records(*next.journal), 0u);
+}
+
+// Nothing found is given up before it is on the disk again.
+TEST_F(HandleJournalTest, BeginningAnewMayBeInterruptedAnywhere) {
+  auto first = begin();
+  for (uint64_t id = 1; id <= 20; ++id) {
+    EXPECT_TRUE(put(*first.journal, leased_open(id, Caching::kReadHandle)));
+  }
+  crash(first);
+  for (uint64_t step = 0;; ++step) {
+    disk_.crash_at(disk_.steps() + step);
+    auto next = begin();
+    const bool was_interrupted = disk_.is_off();
+    if (!was_interrupted) EXPECT_EQ(next.failure, "") << step;
+    crash(next);
+    if (!was_interrupted) break;
+    auto after = begin();
+    EXPECT_EQ(after.failure, "");
+    ASSERT_EQ(after.opens.size(), 20u) << step;
+    crash(after);
+    ASSERT_LT(step, 1000u);
+  }
+}
+
+TEST_F(HandleJournalTest, DiskThatIsFullIsNamed) {
+  auto first = begin();
+  EXPECT_TRUE(put(*first.journal, plain_open(1)));
+  crash(first);
+  const auto before = logs();
+  disk_.fail_steps(disk_.steps(), ~uint64_t{0}, ENOSPC);
+  auto next = begin();
+  EXPECT_NE(next.failure.find("No space left"), std::string::npos) << next.failure;
+  next.journal.reset();
+  disk_.restart(store::FaultDisk::Survives::kEverything);
+  EXPECT_EQ(ids(begin()), std::vector<uint64_t>{1});
+}
+
+TEST_F(HandleJournalTest, OpenThatIsTooLargeForARecordIsRefused) {
+  auto first = begin();
+  PersistentOpen open = plain_open(1);
+  EXPECT_TRUE(put(*first.journal, open));
+  open.stream.assign(store::kLogValueMax, 'x');
+  EXPECT_FALSE(first.journal->put(open, store::Urgency::kOrdinary));
+  EXPECT_EQ(records(*first.journal), 1u);
+}
+
+}  // namespace
+}  // namespace braid::smb2

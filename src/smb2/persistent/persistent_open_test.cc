@@ -1,0 +1,164 @@
+#include "smb2/persistent/persistent_open.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "smb2/persistent/persistent_open_testing.h"
+
+namespace braid::smb2 {
+namespace {
+
+bool are_same(const filestate::Deleters& a, const filestate::Deleters& b) {
+  return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return *x == *y; });
+}
+
+std::string hex(ByteView bytes) {
+  std::string text;
+  for (const uint8_t byte : bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+TEST(PersistentOpenRecord, EveryValueComesBack) {
+  PersistentOpen open = filled_open();
+  const auto back = read_open_record(open_record_of(open));
+  ASSERT_TRUE(back) << back.error().message();
+  // Neither is the same after a restart.
+  open.attributes.file_key.device = 0;
+  open.file_id.volatile_id = 0;
+  EXPECT_EQ(first_other<OpenValues>(open, *back), 0u);
+  EXPECT_EQ(first_other(open.changes, back->changes), 0u);
+  EXPECT_EQ(back->stream, open.stream);
+  EXPECT_EQ(back->channel_sequence, open.channel_sequence);
+  const filestate::OpenImage& state = back->state;
+  EXPECT_EQ(state.persistent_id, open.file_id.persistent);
+  EXPECT_EQ(state.client, open.client_guid);
+  EXPECT_EQ(state.user, open.user);
+  EXPECT_EQ(state.access, open.attributes.granted_access);
+  EXPECT_EQ(state.share, open.attributes.share_access);
+  EXPECT_FALSE(state.is_directory);
+  EXPECT_EQ(state.durability, filestate::Durability::kPersistent);
+  EXPECT_EQ(state.oplock, open.state.oplock);
+  EXPECT_EQ(state.lease.value().key, open.state.lease->key);
+  EXPECT_EQ(state.is_sole_name, open.state.is_sole_name);
+  EXPECT_EQ(state.of_name.is_pending, open.state.of_name.is_pending);
+  EXPECT_EQ(state.of_name.by_posix, open.state.of_name.by_posix);
+  EXPECT_TRUE(are_same(state.of_name.deleters, open.state.of_name.deleters));
+  EXPECT_EQ(state.of_stream.is_pending, open.state.of_stream.is_pending);
+  EXPECT_TRUE(are_same(state.of_stream.deleters, open.state.of_stream.deleters));
+  EXPECT_TRUE(state.delete_on_close);
+  EXPECT_TRUE(state.deletes_by_posix);
+  EXPECT_EQ(*state.deleter, *open.state.deleter);
+  ASSERT_EQ(state.locks.size(), 2u);
+  EXPECT_EQ(state.locks[1].offset, 7u);
+  EXPECT_EQ(state.locks[1].length, 8u);
+  EXPECT_FALSE(state.locks[1].exclusive);
+  EXPECT_TRUE(state.locks[0].exclusive);
+  EXPECT_EQ(state.lock_sequences, open.state.lock_sequences);
+}
+
+TEST(PersistentOpenRecord, LeaseComesBack) {
+  const auto lease = *filled_open().state.lease;
+  const auto back = read_lease_record(lease_record_of(lease));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->state, lease.state);
+  EXPECT_EQ(back->version, lease.version);
+  EXPECT_EQ(back->epoch, lease.epoch);
+  EXPECT_EQ(back->parent_key, lease.parent_key);
+}
+
+// docs/records.md. Whoever changes them makes another version, and reads this one as before.
+TEST(PersistentOpenRecord, BytesAreThoseOfThePage) {
+  PersistentOpen open = leased_open(0x0102030405060708, filestate::Caching::kReadWriteHandle);
+  open.state.locks = {{.offset = 1, .length = 2, .exclusive = true}};
+  open.state.lock_sequences[2] = 9;
+  EXPECT_EQ(hex(open_record_key(open.file_id.persistent)), "6f0807060504030201");
+  EXPECT_EQ(hex(lease_record_key(open)),
+            "6c"
+            "01000000000000000000000000000000"
+            "02000000000000000000000000000000"
+            "0000000000000000"
+            "7700000000000000"
+            "0000000000000000");
+  EXPECT_EQ(hex(lease_record_of(*open.state.lease)),
+            "010007020000"
+            "00");
+  EXPECT_EQ(hex(open_record_of(open)),
+            "01000807060504030201"                                              // FileId
+            "77000000000000000000000000000000"                                  // inode, stream
+            "000000000000000000000000000000000000000000000000000001000000"      // access
+            "000000"                                                            // names
+            "01010200000000000515000000010000000000040000007573657200000000"    // owner
+            "01010000000200000000000000"                                        // who
+            "010000000000000000000000000000000000000000000000"                  // client
+            "010200000000000000000000000000000000"                              // keys
+            "0360ea0000000000000400000066696c650000000000"                      // changes
+            "0000000000000000000000000000000000000000000000000000"              // position
+            "ff010200000000000000000000000000000001"                            // lease
+            "000000000000000000000000000000"                                    // deletions
+            "010000000100000000000000020000000000000001"                        // locks
+            "0000010900000000000000000000000000000000000000000000000000000000"  // sequences
+            "0000000000000000000000000000000000000000000000000000000000000000"
+            "00");
+}
+
+TEST(PersistentOpenRecord, NoPartOfItIsTakenForTheWhole) {
+  const Bytes open = open_record_of(filled_open());
+  for (size_t size = 0; size < open.size(); ++size) {
+    EXPECT_FALSE(read_open_record(ByteView(open).first(size))) << size;
+  }
+  // Two of which only what is missing would tell the one from the other.
+  PersistentOpen twins = filled_open();
+  twins.state.of_name.deleters.clear();
+  for (const uid_t uid : {1u, 2u}) {
+    auto who = std::make_shared<const UnixCredentials>(UnixCredentials{.uid = uid});
+    twins.state.of_name.deleters.add(filestate::make_deleter(std::move(who), ""));
+  }
+  const Bytes cut = open_record_of(twins);
+  for (size_t size = 0; size < cut.size(); ++size) {
+    EXPECT_FALSE(read_open_record(ByteView(cut).first(size))) << size;
+  }
+  const Bytes lease = lease_record_of(*filled_open().state.lease);
+  for (size_t size = 0; size < lease.size(); ++size) {
+    EXPECT_FALSE(read_lease_record(ByteView(lease).first(size))) << size;
+  }
+}
+
+TEST(PersistentOpenRecord, NewerOnesAreRefusedAsSuch) {
+  Bytes open = open_record_of(filled_open());
+  open[0] = kOpenRecordVersion + 1;
+  EXPECT_EQ(read_open_record(open).error(), Error::unsupported());
+  open[0] = 0;
+  EXPECT_EQ(read_open_record(open).error(), Error::malformed());
+  Bytes lease = lease_record_of({});
+  lease[0] = kLeaseRecordVersion + 1;
+  EXPECT_EQ(read_lease_record(lease).error(), Error::unsupported());
+}
+
+TEST(PersistentOpenRecord, WhatCannotBeIsRefused) {
+  const auto is_refused = [](auto change) {
+    PersistentOpen open = filled_open();
+    change(open);
+    return !read_open_record(open_record_of(open));
+  };
+  EXPECT_FALSE(is_refused([](auto&) {}));
+  EXPECT_TRUE(is_refused([](auto& open) { open.owner = nullptr; }));
+  EXPECT_TRUE(is_refused([](auto& open) { open.credentials = nullptr; }));
+  EXPECT_TRUE(is_refused([](auto& open) { open.stream.clear(); }));
+  EXPECT_TRUE(is_refused([](auto& open) { open.attributes.file_key.stream = 0; }));
+  EXPECT_TRUE(is_refused([](auto& open) { open.state.lease.reset(); }));
+  EXPECT_TRUE(is_refused([](auto& open) { open.state.oplock = filestate::OplockLevel{7}; }));
+  EXPECT_TRUE(is_refused([](auto& open) { open.state.lock_sequences[5] = 16; }));
+  EXPECT_TRUE(
+      is_refused([](auto& open) { open.state.locks = {{.offset = ~uint64_t{0}, .length = 2}}; }));
+  EXPECT_TRUE(is_refused([](auto& open) { open.state.locks.resize(kPersistentLocksMax + 1); }));
+  EXPECT_TRUE(
+      is_refused([](auto& open) { open.changes.durable_terms.timeout = std::chrono::hours(25); }));
+}
+
+}  // namespace
+}  // namespace braid::smb2

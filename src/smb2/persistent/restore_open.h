@@ -1,0 +1,39 @@
+// An open that an earlier life of the server has written down, had again. [MS-SMB2] 3.3.5.9.12
+// finds it like one whose connection is lost.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "filestate/file_table.h"
+#include "smb2/common/fd_budget.h"
+#include "smb2/opens/open.h"
+#include "smb2/opens/open_table.h"
+#include "smb2/persistent/persistent_open.h"
+#include "smb2/shares/share.h"
+
+namespace braid::smb2 {
+
+struct RestoreParts {
+  const Clock& clock;
+  filestate::FileTable& file_table;
+  OpenTable& open_table;
+  FileIdSource& file_ids;
+  FdBudget& fds;
+};
+
+// Opens its file and parks it: it has its FileId.Persistent, another FileId.Volatile, and its
+// time-out begins now. Opens nothing but what had the name and is still the same file: ENOENT,
+// ESTALE. EMFILE: its user has his share of descriptors. STATUS_SHARING_VIOLATION: somebody is in
+// its way. What its user may do with the file was decided when it was opened, but the kernel is
+// asked again. Thread: one that may wait for the disk.
+Result<void> restore_open(const RestoreParts& parts, std::shared_ptr<const Share> share,
+                          PersistentOpen open);
+
+// The other way: what is written down of an open that has a client. Nothing: filestate does not
+// have it any more. Its file has to be there.
+std::optional<PersistentOpen> persistent_open_of(const filestate::FileTable& file_table,
+                                                 const Open& open);
+
+}  // namespace braid::smb2
