@@ -22,9 +22,16 @@
 namespace braid::braidd {
 namespace {
 
+config::Share share_at(const std::string& path) {
+  config::Share share;
+  share.name = "share";
+  share.path = path;
+  return share;
+}
+
 config::Config with_shares(std::initializer_list<std::string> paths) {
   config::Config config;
-  for (const std::string& path : paths) config.shares.push_back({.name = "share", .path = path});
+  for (const std::string& path : paths) config.shares.push_back(share_at(path));
   return config;
 }
 
@@ -103,10 +110,10 @@ TEST_F(FileAccess, NothingElseIs) {
             0);
   EXPECT_EQ(
       confined(with_shares({root_}),
-               [] { return smb2::absence_of({.path = "/boot"}) == smb2::kOutOfReach ? 1 : 0; }),
+               [] { return smb2::absence_of(share_at("/boot")) == smb2::kOutOfReach ? 1 : 0; }),
       1);
   EXPECT_EQ(confined(with_shares({root_}),
-                     [&] { return smb2::absence_of({.path = root_}).empty() ? 1 : 0; }),
+                     [&] { return smb2::absence_of(share_at(root_)).empty() ? 1 : 0; }),
             1);
 }
 
