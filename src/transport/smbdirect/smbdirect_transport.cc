@@ -43,7 +43,7 @@ class SmbDirectTransport final : public Transport,
         connection_(role, options.settings, now()),
         timer_(reactor),
         pair_(std::move(pair)) {
-    connection_.set_receive_limit(kReceiveLimitInitial);
+    set_receive_limit(kReceiveLimitInitial);
   }
   ~SmbDirectTransport() override { end(Error(NtStatus::kConnectionDisconnected)); }
   void start() {
@@ -53,7 +53,8 @@ class SmbDirectTransport final : public Transport,
 
   Task<Result<CountedBuffer>> receive() override;
   void set_receive_limit(size_t size) override {
-    connection_.set_receive_limit(std::min(size, kFrameSizeMax));
+    receive_limit_ = std::min(size, kFrameSizeMax);
+    connection_.set_receive_limit(receive_limit_);
   }
   void set_account(std::shared_ptr<MemoryAccount> account) override {
     account_ = std::move(account);
@@ -137,7 +138,8 @@ class SmbDirectTransport final : public Transport,
   void wait_for_completions();
   void process();
   void completed(const QueuePair::Completion& completion);
-  // Puts messages together, as far as there is memory.
+  // Puts messages together, as far as there is memory, and up to the first that is too long: before
+  // somebody wants that one, the limit may be another.
   void assemble();
   // All that can be posted is posted. After each event.
   void pump();
@@ -168,7 +170,9 @@ class SmbDirectTransport final : public Transport,
   std::vector<Receive> receives_;
   std::vector<uint64_t> free_receives_;
   std::deque<Pending> pending_;
-  MemoryCharge granted_;  // for the first of them
+  size_t receive_limit_ = 0;
+  bool is_wanted_ = false;  // the next message, whatever its length
+  MemoryCharge granted_;    // for the first of them
   std::deque<Connection::Message> unread_;
   size_t unread_size_ = 0;
   std::coroutine_handle<> receiver_;
@@ -243,9 +247,11 @@ void SmbDirectTransport::completed(const QueuePair::Completion& completion) {
 }
 
 void SmbDirectTransport::assemble() {
+  if (connection_.ended()) pending_.clear();
   while (!pending_.empty() && !end_error_) {
     const Pending& first = pending_.front();
     const size_t needed = connection_.memory_needed(first.fragment);
+    if (needed > receive_limit_ && !(is_wanted_ && unread_.empty())) return;
     MemoryCharge charge;
     if (needed > 0 && account_ && granted_.size() < needed) {
       auto taken = account_->try_take(needed, MemoryUse::kFrame);
@@ -424,6 +430,12 @@ Task<Result<CountedBuffer>> SmbDirectTransport::receive() {
     if (end_error_) co_return fail(*end_error_);
     co_await Awaiter{*this};
     if (pending_.empty() || !unread_.empty() || end_error_) continue;
+    is_wanted_ = true;
+    assemble();
+    is_wanted_ = false;
+    pump();
+    if (pending_.empty() || !unread_.empty() || end_error_ || connection_.ended()) continue;
+    // What is left waits for memory.
     const size_t needed = connection_.memory_needed(pending_.front().fragment);
     auto charge = co_await take_memory(reactor_, account_, needed, MemoryUse::kFrame,
                                        kMemoryPatience, [this] { return end_error_.has_value(); });
