@@ -6,8 +6,19 @@
 namespace braid::smb2 {
 namespace {
 
-// What the server keeps in a share's root and hides from clients.
-constexpr std::string_view kPrivateFolder = ".braid";
+// The folder that the server keeps in the roots of shares and hides from clients, of all shares.
+constexpr std::string_view kPrivateFolder = "/.braid";
+
+// Where a path has left the last private folder in it; 0 without one.
+size_t end_of_private(std::string_view path) {
+  for (size_t at = path.rfind(kPrivateFolder); at != path.npos;) {
+    const size_t end = at + kPrivateFolder.size();
+    if (end == path.size() || path[end] == '/') return end;
+    if (at == 0) break;
+    at = path.rfind(kPrivateFolder, at - 1);
+  }
+  return 0;
+}
 
 // Of a path: in the tree, and three in what listens in the kernel.
 constexpr size_t kCopies = 4;
@@ -43,7 +54,6 @@ struct DirectoryTree::Node {
   std::string name;
   std::unordered_map<std::string_view, std::unique_ptr<Node>> children;  // by their names
   std::unique_ptr<Watches> watches;                                      // null: none
-  std::vector<std::shared_ptr<ShareRoot>> roots;
 
   bool leads_nowhere() const { return children.empty() && !watches; }
 };
@@ -107,7 +117,7 @@ void DirectoryTree::prune(Node* node) {
   }
 }
 
-bool DirectoryTree::add(const PlaceRef& place, std::string_view root, std::string_view directory) {
+bool DirectoryTree::add(const PlaceRef& place, std::string_view directory) {
   if (place->ended || place->directory) return true;
   if (is_too_deep(directory)) return false;
   Node& node = make(directory);
@@ -117,9 +127,6 @@ bool DirectoryTree::add(const PlaceRef& place, std::string_view root, std::strin
   ++own;
   node.watches->places.push_back(place);
   place->directory = &node;
-  Node* const of_root = look_up(root);
-  if (of_root && of_root->roots.empty()) of_root->roots.push_back(std::make_shared<ShareRoot>());
-  place->root = of_root ? of_root->roots.front() : std::make_shared<ShareRoot>();
   return true;
 }
 
@@ -140,7 +147,7 @@ auto DirectoryTree::find(std::span<const PathChange> changes) -> std::vector<Hit
   for (size_t i = 0; i < changes.size(); ++i) {
     const PathChange& change = changes[i];
     const std::string_view path = change.path;
-    ++find_count_;
+    const size_t private_end = end_of_private(path);
     Node* node = top_.get();
     for (size_t begin = 0, end = path.find('/'); end != path.npos; end = path.find('/', begin)) {
       const auto child = node->children.find(path.substr(begin, end - begin));
@@ -148,15 +155,12 @@ auto DirectoryTree::find(std::span<const PathChange> changes) -> std::vector<Hit
       node = child->second.get();
       begin = end + 1;
       const size_t next = path.find('/', begin);
-      if (path.substr(begin, next == path.npos ? next : next - begin) == kPrivateFolder) {
-        for (const auto& root : node->roots) root->private_at = find_count_;
-      }
-      if (!node->watches) continue;
+      // Below it is only who has a share there.
+      if (!node->watches || begin <= private_end) continue;
       const bool is_parent = next == path.npos;
       for (const PlaceRef& place : node->watches->places) {
         if (!is_parent && !place->tree) continue;
         if ((change.filter & place->filter) == 0) continue;
-        if (place->root->private_at == find_count_) continue;
         hits.push_back({place, i, begin});
       }
     }
@@ -233,8 +237,6 @@ void DirectoryTree::merge(Node& into, std::unique_ptr<Node> from) {
         to.watches->places.push_back(std::move(place));
       }
     }
-    std::erase_if(old->roots, [](const auto& root) { return root.use_count() == 1; });
-    to.roots.insert(to.roots.end(), old->roots.begin(), old->roots.end());
     for (auto& [name, child] : old->children) {
       const auto there = to.children.find(child->name);
       if (there != to.children.end()) {

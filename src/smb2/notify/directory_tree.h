@@ -41,18 +41,13 @@ class DirectoryTree {
   static constexpr size_t kNodeSize = 192;
 
   struct Node;
-  // A directory where a share begins, whatever its name is.
-  struct ShareRoot {
-    uint64_t private_at = 0;  // the find() whose path goes on into the share's private folder
-  };
   // What a watch is here. All but the first three is the tree's own.
   struct Place {
     filestate::UserId user{};
     bool tree = false;
     uint32_t filter = 0;
     Node* directory = nullptr;  // null: not placed
-    std::shared_ptr<ShareRoot> root;
-    bool ended = false;  // never placed again
+    bool ended = false;         // never placed again
   };
   using PlaceRef = std::shared_ptr<Place>;
 
@@ -61,9 +56,9 @@ class DirectoryTree {
   DirectoryTree(const DirectoryTree&) = delete;
   DirectoryTree& operator=(const DirectoryTree&) = delete;
 
-  // `root`: of the share; `directory` is it or below it. False: its user watches the directory too
-  // often already, or it is too deep. Does nothing for what has ended or has a place.
-  bool add(const PlaceRef& place, std::string_view root, std::string_view directory);
+  // False: its user watches the directory too often already, or it is too deep. Does nothing for
+  // what has ended or has a place.
+  bool add(const PlaceRef& place, std::string_view directory);
   // Ends the place.
   void remove(Place& place);
 
@@ -75,6 +70,7 @@ class DirectoryTree {
     size_t name_at;
   };
   // [MS-FSA] 2.1.4.1, but for changes of the watched directory itself, which no server tells.
+  // Nobody is told of what the server keeps beside the files.
   std::vector<Hit> find(std::span<const PathChange> changes);
   // The watches of a directory and, with `below`, of all further down.
   std::vector<PlaceRef> places_at(std::string_view directory, bool below) const;
@@ -102,7 +98,6 @@ class DirectoryTree {
   static void merge(Node& into, std::unique_ptr<Node> from);
 
   std::unique_ptr<Node> top_;
-  uint64_t find_count_ = 0;
 };
 
 }  // namespace braid::smb2

@@ -12,7 +12,7 @@ struct DirectoryTreeTest : testing::Test {
     auto place = std::make_shared<DirectoryTree::Place>();
     place->tree = tree;
     place->filter = 1;
-    EXPECT_TRUE(tree_.add(place, "/srv", directory));
+    EXPECT_TRUE(tree_.add(place, directory));
     return place;
   }
   // Whether a change of `path` concerns it.
@@ -55,11 +55,17 @@ TEST_F(DirectoryTreeTest, DirectoryMovesToItsOwnParentsName) {
   EXPECT_TRUE(hears(below, "/srv/a/c/x")) << "no directory goes into itself";
 }
 
-// The folder that a share hides has the share's root above it, wherever that is.
-TEST_F(DirectoryTreeTest, PrivateFolderOfAMovedShareStaysHidden) {
+// Also that of a share below another one, which has watches of its own.
+TEST_F(DirectoryTreeTest, PrivateFolderIsToldToNobodyAbove) {
   const auto share = watch("/srv"), deep = watch("/srv/a");
   EXPECT_FALSE(hears(share, "/srv/.braid/x"));
-  EXPECT_TRUE(hears(deep, "/srv/a/.braid/x")) << "only in a share's root";
+  EXPECT_FALSE(hears(share, "/srv/.braid"));
+  EXPECT_FALSE(hears(share, "/srv/a/.braid/streams/x"));
+  EXPECT_FALSE(hears(deep, "/srv/a/.braid/x"));
+  EXPECT_TRUE(hears(deep, "/srv/a/.braid-new/.braided/x"));
+  const auto inside = watch("/srv/.braid/share");
+  EXPECT_TRUE(hears(inside, "/srv/.braid/share/x"));
+  EXPECT_FALSE(hears(share, "/srv/.braid/share/x"));
   tree_.moved("/srv", "/other");
   EXPECT_FALSE(hears(share, "/other/.braid/x"));
   EXPECT_TRUE(hears(share, "/other/.braided"));
@@ -73,7 +79,7 @@ TEST_F(DirectoryTreeTest, PlaceThatEndedIsNeverTaken) {
   auto place = std::make_shared<DirectoryTree::Place>();
   place->filter = 1;
   tree_.remove(*place);
-  EXPECT_TRUE(tree_.add(place, "/srv", "/srv/a"));
+  EXPECT_TRUE(tree_.add(place, "/srv/a"));
   EXPECT_FALSE(hears(place, "/srv/a/x"));
 }
 
@@ -83,7 +89,7 @@ TEST_F(DirectoryTreeTest, DepthIsBoundedAndMovesMakeItDeeper) {
   const auto deep = watch(path);
   EXPECT_GE(DirectoryTree::cost_of(path), DirectoryTree::kDepthMax * DirectoryTree::kNodeSize);
   auto deeper = std::make_shared<DirectoryTree::Place>();
-  EXPECT_FALSE(tree_.add(deeper, "/srv", path + "/x"));
+  EXPECT_FALSE(tree_.add(deeper, path + "/x"));
   for (int i = 0; i < 100; ++i) {
     const std::string top = "/srv" + std::to_string(i);
     tree_.moved("/srv/x", top + "/y");

@@ -107,7 +107,7 @@ bool NotifyHub::place(const Open& open, std::string_view path, bool tree,
   const std::string root = in_table(share, {});
   // In this order: from the moment it has a place the others tell what they do.
   WatchKeeps keeps{.root = roots_.hold(root), .counts = std::move(counts)};
-  if (!table_.place(open.file_id.persistent, root, directory, std::move(keeps))) return false;
+  if (!table_.place(open.file_id.persistent, directory, std::move(keeps))) return false;
   listen(open, directory, tree);
   return true;
 }

@@ -90,8 +90,7 @@ auto WatchTable::wait(const Watch& watch, NotifyWaiter waiter, bool& is_first, O
   return entry->placed;
 }
 
-bool WatchTable::place(uint64_t id, std::string_view root, std::string_view directory,
-                       WatchKeeps keeps) {
+bool WatchTable::place(uint64_t id, std::string_view directory, WatchKeeps keeps) {
   const EntryRef entry = find(id);
   if (!entry) return true;
   {
@@ -100,7 +99,7 @@ bool WatchTable::place(uint64_t id, std::string_view root, std::string_view dire
     state->keeps = std::move(keeps);
   }
   if (!count(*entry, cost_of(directory))) return false;
-  return tree_.lock()->add(entry, root, directory);
+  return tree_.lock()->add(entry, directory);
 }
 
 bool WatchTable::count(Entry& entry, size_t cost) {

@@ -68,9 +68,9 @@ class WatchTable {
   // Queues a request: it is answered by a change, at once if one is buffered, in order. The first
   // begins the watch. Gives what is set by whoever began it once place() and set_local() are done.
   Placed wait(const Watch& watch, NotifyWaiter waiter, bool& is_first, Outcome& outcome);
-  // Says where it is. `root`: of the share; `directory` is it or below it. False: it cannot be
-  // watched there, by its depth, what it costs or because its user watches it too often already.
-  bool place(uint64_t id, std::string_view root, std::string_view directory, WatchKeeps keeps = {});
+  // Says where it is. False: it cannot be watched there, by its depth, what it costs or because its
+  // user watches it too often already.
+  bool place(uint64_t id, std::string_view directory, WatchKeeps keeps = {});
   // False if there is no such watch.
   bool set_local(uint64_t id, Local local);
 

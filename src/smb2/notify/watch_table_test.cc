@@ -24,7 +24,7 @@ class WatchTableTest : public testing::Test {
     WatchTable::Outcome outcome;
     begin(id, tree, filter, user, capacity, is_first, outcome);
     table.cancel(id, begun, outcome);
-    return table.place(id, "/srv", directory);
+    return table.place(id, directory);
   }
   void begin(uint64_t id, bool tree, uint32_t filter, uint64_t user, uint32_t capacity,
              bool& is_first, WatchTable::Outcome& outcome) {
@@ -140,7 +140,7 @@ TEST_F(WatchTableTest, RootOfTheMachineCanBeShared) {
   WatchTable::Outcome outcome;
   begin(1, true, kNames, 0, 99, is_first, outcome);
   table.cancel(1, begun, outcome);
-  ASSERT_TRUE(table.place(1, "", ""));
+  ASSERT_TRUE(table.place(1, ""));
   added("/x");
   EXPECT_EQ(changes(wait(1)), (Changes{{FileAction::kAdded, "x"}}));
 }
@@ -254,7 +254,7 @@ TEST_F(WatchTableTest, WatchThatMovesIsCountedWhereItIs) {
   bool is_first = false;
   WatchTable::Outcome outcome;
   begin(1, false, kNames, 1, 4096, is_first, outcome);
-  ASSERT_TRUE(table.place(1, "/srv", "/srv/a/b", {.counts = counts}));
+  ASSERT_TRUE(table.place(1, "/srv/a/b", {.counts = counts}));
   EXPECT_EQ(counted, WatchTable::cost_of("/srv/a/b"));
   const std::string name(200, 'n'), longer = "/srv/" + name + "/" + name;
   EXPECT_TRUE(table.moved("/srv/a", longer, outcome));
@@ -274,7 +274,7 @@ TEST_F(WatchTableTest, PlaceThatCannotBeCountedIsNone) {
   bool is_first = false;
   WatchTable::Outcome outcome;
   begin(1, false, kNames, 1, 4096, is_first, outcome);
-  EXPECT_FALSE(table.place(1, "/srv", "/srv/a", {.counts = [](size_t) { return false; }}));
+  EXPECT_FALSE(table.place(1, "/srv/a", {.counts = [](size_t) { return false; }}));
 }
 
 TEST_F(WatchTableTest, LossOfAPlaceIsToldToWhomItConcerns) {
@@ -341,13 +341,13 @@ TEST_F(WatchTableTest, WatchHearsFromWhenItHasAPlace) {
   const NotifyWaiter first = begun, second = wait(1);
   added("/srv/a/early");
   EXPECT_EQ(status(first), std::nullopt);
-  ASSERT_TRUE(table.place(1, "/srv", "/srv/a"));
+  ASSERT_TRUE(table.place(1, "/srv/a"));
   added("/srv/a/b");
   EXPECT_EQ(changes(first), (Changes{{FileAction::kAdded, "b"}}));
   table.end(1, NtStatus::kNotifyCleanup, outcome);
   finish(outcome);
   EXPECT_EQ(status(second), NtStatus::kNotifyCleanup);
-  EXPECT_TRUE(table.place(1, "/srv", "/srv/a")) << "and does nothing";
+  EXPECT_TRUE(table.place(1, "/srv/a")) << "and does nothing";
   EXPECT_FALSE(table.set_local(1, {}));
   EXPECT_EQ(table.size(), 0u);
 }
