@@ -87,6 +87,10 @@ struct FileTable::Impl {
     return shards[std::hash<FileKey>{}(node_key(file)) % kShards];
   }
   store::WorkerTag own_tag() const { return group ? group->own_tag() : store::WorkerTag{}; }
+  // A token may come from a life that had workers, but who is alone has all opens.
+  store::WorkerTag worker_of(OpenToken token) const {
+    return group ? store::WorkerTag::of(token.value) : store::WorkerTag{};
+  }
 
   // A file with its lock held; a stream of it by its identity. With several workers that is also
   // the lock of its record, and the node is as the record says, without what dead workers left.
