@@ -172,5 +172,29 @@ TEST_F(Durables, PurgingADeleteOnCloseOpenDeletes) {
   EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
 }
 
+// A handle may be taken up again by a server that has fewer workers than the one that gave it.
+TEST(DurablesOfAnotherLife, DeletionOfOneThatMakesWayEnds) {
+  RecordingSink sink;
+  FileTable table(sink);
+  OpenRequest kept;
+  kept.token = {store::WorkerTag::make(1, 1).tagged(7)};
+  kept.client_guid = client(1);
+  kept.granted_access = kReadWriteAccess;
+  kept.share_access = kShareAll;
+  kept.requested_oplock = OplockLevel::kBatch;
+  kept.delete_on_close = true;
+  kept.path = path("gone");
+  EXPECT_EQ(table.open(kFile, kept).oplock, OplockLevel::kBatch);
+  EXPECT_TRUE(table.set_durability({kFile, kept.token}, Durability::kDurable));
+  EXPECT_TRUE(table.disconnect({kFile, kept.token}));
+  OpenRequest other = kept;
+  other.token = {8};
+  other.client_guid = client(2);
+  EXPECT_EQ(table.open(kFile, other).decision.status, NtStatus::kDeletePending);
+  ASSERT_EQ(sink.purges.size(), 1u);
+  sink.purges.clear();
+  EXPECT_EQ(table.open(kFile, other).decision.verdict, Verdict::kGo);
+}
+
 }  // namespace
 }  // namespace braid::filestate

@@ -57,7 +57,7 @@ void FileTable::Impl::Access::settle(FileState& state) {
   for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
   for (const Outcome::Purged& each : effects_.outcome.purged) {
     effects_.closed.push_back(close_decision(node, state, each.left,
-                                             store::WorkerTag::of(each.open.token.value),
+                                             impl_.worker_of(each.open.token),
                                              FileNode::Deletion::Why::kNewcomer));
   }
   if (record_) publish_outcome(state);

@@ -93,6 +93,10 @@ struct FileTable::Impl {
   store::WorkerTag own_tag() const { return self; }
   // Whether the persistent opens of such a worker, which has died, wait for its next life.
   bool keeps(store::WorkerTag dead) const { return keeps_own || dead.index() != own_tag().index(); }
+  // A token may come from a life that had workers, but who is alone has all opens.
+  store::WorkerTag worker_of(OpenToken token) const {
+    return group ? store::WorkerTag::of(token.value) : store::WorkerTag{};
+  }
 
   // A file with its lock held; a stream of it by its identity. With several workers that is also
   // the lock of its record, and the node is as the record says, without what dead workers left.

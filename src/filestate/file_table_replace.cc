@@ -82,7 +82,9 @@ ReplaceDecision FileTable::begin_stream_rename(const OpenRef& ref, const FileKey
     const bool is_other = there && there != &state;
     if (!state.find(ref.token)) return NtStatus::kFileClosed;
     if (state.is_delete_pending(ref.token)) return NtStatus::kAccessDenied;
-    if (state.is_open_elsewhere(impl_->own_tag())) return NtStatus::kSharingViolation;
+    if (impl_->group && state.is_open_elsewhere(impl_->own_tag())) {
+      return NtStatus::kSharingViolation;
+    }
     if (is_other && there->has_opens()) return NtStatus::kInvalidParameter;
     if (is_other && node.is_deleting(there->key())) return NtStatus::kDeletePending;
     return NtStatus::kSuccess;
