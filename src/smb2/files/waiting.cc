@@ -46,8 +46,10 @@ Task<void> cancel_waits(FileServices& files, filestate::OpenToken token, std::ve
 void leave_operation(FileServices& files, const filestate::OpenRef& ref, const Waiter& waiter,
                      const WaitPlace& place, const WorkOwner& owner) {
   if (!files.breaks.leave(ref.token, waiter)) return;
-  files.spawn(
-      cancel_waits(files, ref.token, place ? *place->lock() : std::vector{ref.file}, owner));
+  // Without the lock of `place`: what is spawned begins here.
+  std::vector<FileKey> at{ref.file};
+  if (place) at = *place->lock();
+  files.spawn(cancel_waits(files, ref.token, std::move(at), owner));
 }
 
 }  // namespace
