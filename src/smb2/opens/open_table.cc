@@ -5,6 +5,14 @@
 #include "base/fair_share.h"
 
 namespace braid::smb2 {
+namespace {
+
+// What a stream is called is behind a lock of its own, so it is asked without that of the table.
+using Named = std::shared_ptr<const vfs::StreamName>;
+
+std::string text_of(const Named& name) { return name ? name->text() : std::string(); }
+
+}  // namespace
 
 void OpenTable::add(const std::shared_ptr<Open>& open) {
   const uint64_t id = open->file_id.volatile_id;
@@ -204,15 +212,19 @@ void OpenTable::purge(const filestate::OpenRef& ref, const filestate::CloseDecis
 
 OpenTable::Look OpenTable::look_at(uint64_t persistent_id) {
   Look look;
-  auto tables = tables_.lock();
-  const auto found = tables->find_persistent(persistent_id);
-  if (found == tables->opens.end()) return look;
-  const Entry& entry = found->second;
-  look.try_again = entry.settled;
-  if (entry.preserved) {
+  Named stream;
+  {
+    auto tables = tables_.lock();
+    const auto found = tables->find_persistent(persistent_id);
+    if (found == tables->opens.end()) return look;
+    const Entry& entry = found->second;
+    look.try_again = entry.settled;
+    if (!entry.preserved) return look;
     const PreservedOpen& open = *entry.preserved;
-    look.open.emplace(Look::Waiting{open, open.changes, open.share, open.stream_name()});
+    look.open.emplace(Look::Waiting{open, open.changes, open.share, {}});
+    stream = open.file->stream_name();
   }
+  look.open->stream_name = text_of(stream);
   return look;
 }
 
@@ -231,32 +243,40 @@ OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
 std::optional<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
     const AppInstanceId& id, FileKey file, const ClientGuid& own, const IsWanted& is_wanted) const {
   file.stream = 0;
-  // One that is not wanted must not end with the lock held.
-  std::vector<std::shared_ptr<Open>> others;
-  auto tables = tables_.lock();
-  const auto of_id = tables->by_app_instance.find(id);
-  if (of_id == tables->by_app_instance.end()) return std::nullopt;
-  const auto of_file = of_id->second.find(file);
-  if (of_file == of_id->second.end()) return std::nullopt;
-  for (const auto& [client, opens] : of_file->second) {
-    if (client == own) continue;
-    for (const uint64_t each : opens) {
-      const Entry& entry = tables->opens.at(each);
-      AppInstanceOpen match{.persistent_id = entry.file_id.persistent,
-                            .open = {},
-                            .version = entry.names.app_instance_version,
-                            .try_again = entry.settled};
-      if (match.try_again) return match;
-      if (entry.preserved) {
-        if (is_wanted(entry.preserved->share->name, entry.preserved->stream_name())) return match;
-      } else if (auto open = entry.open.lock()) {
-        if (is_wanted(open->tree_connect->share->name, open->stream_name())) {
-          match.open = std::move(open);
-          return match;
+  struct Candidate {
+    AppInstanceOpen open;
+    std::string share;
+    Named stream;
+  };
+  std::vector<Candidate> candidates;
+  {
+    auto tables = tables_.lock();
+    const auto of_id = tables->by_app_instance.find(id);
+    if (of_id == tables->by_app_instance.end()) return std::nullopt;
+    const auto of_file = of_id->second.find(file);
+    if (of_file == of_id->second.end()) return std::nullopt;
+    for (const auto& [client, opens] : of_file->second) {
+      if (client == own) continue;
+      for (const uint64_t each : opens) {
+        const Entry& entry = tables->opens.at(each);
+        AppInstanceOpen open{.persistent_id = entry.file_id.persistent,
+                             .open = {},
+                             .version = entry.names.app_instance_version,
+                             .try_again = entry.settled};
+        if (open.try_again) return open;
+        if (entry.preserved) {
+          candidates.push_back({std::move(open), entry.preserved->share->name,
+                                entry.preserved->file->stream_name()});
+        } else if ((open.open = entry.open.lock())) {
+          const Open& its = *open.open;
+          candidates.push_back(
+              {std::move(open), its.tree_connect->share->name, its.its_stream_name});
         }
-        others.push_back(std::move(open));
       }
     }
+  }
+  for (Candidate& each : candidates) {
+    if (is_wanted(each.share, text_of(each.stream))) return std::move(each.open);
   }
   return std::nullopt;
 }
@@ -288,21 +308,26 @@ void OpenTable::end_replay_eligibility(const filestate::LeaseId& lease) {
 
 std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
   std::vector<ParkedOpen> all;
-  auto tables = tables_.lock();
-  for (const auto& [deadline, id] : tables->deadlines) {
-    const Entry& entry = tables->opens.at(id);
-    if (!entry.preserved) continue;
-    const PreservedOpen& open = *entry.preserved;
-    all.push_back({.ref = open.ref(),
-                   .attributes = open.attributes,
-                   .owner = open.owner,
-                   .share = open.share->name,
-                   .path = open.changes.path.text(),
-                   .stream_name = open.stream_name(),
-                   .client_guid = open.client_guid,
-                   .user = open.user,
-                   .until = deadline});
+  std::vector<Named> streams;
+  {
+    auto tables = tables_.lock();
+    for (const auto& [deadline, id] : tables->deadlines) {
+      const Entry& entry = tables->opens.at(id);
+      if (!entry.preserved) continue;
+      const PreservedOpen& open = *entry.preserved;
+      streams.push_back(open.file->stream_name());
+      all.push_back({.ref = open.ref(),
+                     .attributes = open.attributes,
+                     .owner = open.owner,
+                     .share = open.share->name,
+                     .path = open.changes.path.text(),
+                     .stream_name = {},
+                     .client_guid = open.client_guid,
+                     .user = open.user,
+                     .until = deadline});
+    }
   }
+  for (size_t i = 0; i < all.size(); ++i) all[i].stream_name = text_of(streams[i]);
   return all;
 }
 
