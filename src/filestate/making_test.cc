@@ -32,6 +32,14 @@ TEST_F(Making, OpensOfTheNameWait) {
   EXPECT_EQ(open(named("d\\n")).decision.verdict, Verdict::kGo);
 }
 
+// So that nobody finds names that stand for another's; but workers of one group compare them.
+TEST_F(Making, NamesStandByAKeyThatOnlyTheirWorkersKnow) {
+  const TestTable another;
+  EXPECT_NE(table.key_of_name("d\\n"), another.table.key_of_name("d\\n"));
+  const SharedTables shared;
+  EXPECT_EQ(shared.tables[0]->key_of_name("d\\n"), shared.tables[1]->key_of_name("d\\n"));
+}
+
 TEST_F(Making, TheNameIsNotTaken) {
   const OpenRequest mover = request(7);
   open(mover, kOther);

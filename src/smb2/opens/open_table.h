@@ -107,7 +107,7 @@ class OpenTable {
     std::shared_ptr<OneShot<bool>> try_again;  // neither, just now
   };
   // One of another client than `own` that has this file (whichever stream) open, and of which
-  // `is_wanted` with its share and stream holds: it is called with a lock held. However many the
+  // `is_wanted` with its share and stream holds; it is called without a lock. However many the
   // client itself has, or others have of other files, this costs the same.
   using IsWanted = std::function<bool(std::string_view share, std::string_view stream)>;
   std::optional<AppInstanceOpen> find_app_instance(const AppInstanceId& id, FileKey file,
