@@ -48,8 +48,20 @@ def count_cases(output, passed):
     return (1, 0, 0) if passed else (0, 1, 0)
 
 
-def run_ctest(build, jobs, extra):
-    """(passed, failed, skipped) of all; prints what failed as it happens."""
+def trouble_in(output, lines=40):
+    """What a failed test said of its failure, without the log around it."""
+    said = output.splitlines()
+    wanted = set()
+    for i, line in enumerate(said):
+        if re.search(r": Failure$|^\[  FAILED  \]|^(FAIL|ERROR): |WARNING: ThreadSanitizer|"
+                     r"ERROR: \w*Sanitizer|runtime error: ", line):
+            wanted.update(range(i, min(i + 8, len(said))))
+    found = [said[i] for i in sorted(wanted)] or said[-10:]
+    return found[:lines]
+
+
+def run_ctest(build, jobs, extra, trouble):
+    """(passed, failed, skipped) of all; prints what failed as it happens, and adds to `trouble`."""
     report = build / "test-report.xml"
     report.unlink(missing_ok=True)
     subprocess.run(["ctest", "--test-dir", str(build), f"-j{jobs}", "--output-on-failure",
@@ -70,11 +82,14 @@ def run_ctest(build, jobs, extra):
             counts = (0, 1, 0)
         else:
             counts = count_cases(output, case.find("failure") is None)
+            if counts[1]:
+                trouble += [f"failed: {build.name} {case.get('name')}",
+                            *("    " + line for line in trouble_in(output))]
         totals = [total + count for total, count in zip(totals, counts)]
     return totals
 
 
-def run_sanitized(jobs):
+def run_sanitized(jobs, trouble):
     """(passed, failed, skipped) of the tests that run with sanitizers too."""
     totals = [0, 0, 0]
     for preset, tests in SANITIZED.items():
@@ -83,7 +98,7 @@ def run_sanitized(jobs):
         subprocess.run(["cmake", "--preset", preset], cwd=ROOT, check=True,
                        stdout=subprocess.DEVNULL)
         subprocess.run(["ninja", "-C", build, f"-j{jobs}"], check=True)
-        counts = run_ctest(build, jobs, ["-R", tests])
+        counts = run_ctest(build, jobs, ["-R", tests], trouble)
         totals = [total + count for total, count in zip(totals, counts)]
     return totals
 
@@ -98,15 +113,18 @@ def main():
                         help="run the tests of concern with sanitizers too")
     parser.add_argument("ctest", nargs="*", help="further arguments of ctest, after --")
     args = parser.parse_args()
-    passed, failed, skipped = run_ctest(args.build.resolve(), args.jobs, args.ctest)
+    trouble = []  # lines, for who reads the end only
+    passed, failed, skipped = run_ctest(args.build.resolve(), args.jobs, args.ctest, trouble)
     if args.fuzz_seconds > 0:
         folder, wanted = args.fuzz_build.resolve(), fuzz.names()
         fuzz.build(folder, wanted, args.jobs)
         broken = fuzz.run_all(folder, wanted, args.fuzz_seconds, args.jobs)
         passed, failed = passed + len(wanted) - len(broken), failed + len(broken)
     if args.sanitizers:
-        more = run_sanitized(args.jobs)
+        more = run_sanitized(args.jobs, trouble)
         passed, failed, skipped = (a + b for a, b in zip((passed, failed, skipped), more))
+    for line in trouble:
+        print(line)
     if skipped:
         print(f"{skipped} skipped")
     print(f"{passed} passed, {failed} failed", flush=True)
