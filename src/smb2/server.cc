@@ -69,9 +69,13 @@ Server::~Server() {
 
 void Server::adopt(transport::MakeTransport connection, Buffer first_message, Arrival arrival) {
   Reactor& reactor = reactors_.next();
-  reactor.post(
-      [this, &reactor, connection = std::move(connection), first_message = std::move(first_message),
-       arrival]() mutable { serve(connection(reactor), std::move(first_message), arrival); });
+  scope_.spawn(serve_on(reactor, std::move(connection), std::move(first_message), arrival));
+}
+
+Task<void> Server::serve_on(Reactor& reactor, transport::MakeTransport connection,
+                            Buffer first_message, Arrival arrival) {
+  co_await reactor.next_turn();
+  serve(connection(reactor), std::move(first_message), arrival);
 }
 
 void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
@@ -131,11 +135,14 @@ void Server::stop() {
   files.breaks.wait_for_deliveries();
   files.close_disconnected();
   files.wait();
-  if (!parts_.group) return;
-  // Until here others may wait for what a break took from this worker's clients.
-  parts_.group->stop();
+  if (parts_.group) {
+    // Until here others may wait for what a break took from this worker's clients.
+    parts_.group->stop();
+    files.wait();
+    files.breaks.wait_for_deliveries();
+  }
+  files.spawn(files.end_timers());
   files.wait();
-  files.breaks.wait_for_deliveries();
 }
 
 void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {

@@ -153,6 +153,13 @@ class Structure(unittest.TestCase):
                                       f"give the lock or the copy a name before it")
         self.check(complaints)
 
+    def test_what_is_posted_in_smb2_is_waited_for(self):
+        bare = re.compile(r"\bpost\(\s*\[[^\]]*(shared_from_this|=\s*this\b)[^\]]*\]")
+        self.check([f"{shown(path)}: a bare post() that keeps what uses the Server: spawn a coroutine in a "
+                   "scope, which the Server waits for"
+                   for path in sources() if "smb2" in path.parts and "_test" not in path.stem
+                   and bare.search(path.read_text(encoding="utf-8").replace("weak_from_this", ""))])
+
     def test_every_fuzzer_has_seeds(self):
         complaints = []
         for path in sources():

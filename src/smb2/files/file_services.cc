@@ -42,8 +42,13 @@ FileServices::FileServices(const Parts& parts)
   file_table.hand_out_orphans();
 }
 
+Task<void> FileServices::end_timers() {
+  scavenger_->stopped = true;
+  co_await breaks.end_timers();
+  scavenger_->timer.cancel();
+}
+
 FileServices::~FileServices() {
-  breaks.stop();
   scavenger_->stopped = true;
   // A Timer is its reactor's.
   timers_.post([scavenger = std::move(scavenger_)] { scavenger->timer.cancel(); });

@@ -94,6 +94,8 @@ class FileServices {
   // Runs it until the Server stops, which waits for it.
   void spawn(Task<void> task) { scope_.spawn(std::move(task)); }
   void wait() { scope_.wait(); }
+  // The last that is spawned: nothing is done by time any more.
+  Task<void> end_timers();
 
   // Ends them share by share, so that a disk that hangs does not keep what is on others open.
   Task<void> end_opens(std::vector<std::shared_ptr<Open>> opens, DurableOpens durable);
