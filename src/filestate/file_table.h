@@ -129,8 +129,9 @@ class FileTable {
   // is to be deleted, or `taken_by`), ACCESS_DENIED (it is, when `ref` is closed),
   // SHARING_VIOLATION (the file, or a stream of it, has another open).
   ReplaceDecision begin_exchange(const OpenRef& ref);
-  // Before `ref`, which overwrites the file, removes `streams` of it: those that are `free` may go.
-  // kFail: DELETE_PENDING with `taken_by`.
+  // Before `ref`, which overwrites the file, or has just made its one stream in vain, removes
+  // `streams`: those that are `free`, open to nobody but `ref`, may go. kFail: DELETE_PENDING with
+  // `taken_by`.
   StreamsDecision begin_stream_removal(const OpenRef& ref, std::span<const FileKey> streams);
   // It is called so now, for all who have it open and all who open it. REQUIRES: between the
   // beginning and the end of that.
