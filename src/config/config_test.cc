@@ -398,6 +398,27 @@ TEST(Config, ForceGroupThatIsNotThereMakesTheShareAbsent) {
               ElementsAre("share 'a' is absent: force_group: there is no group 'no such'"));
 }
 
+TEST(Config, StateInTheFolderOfAShareIsNoPlaceForPasswords) {
+  const auto problem_of = [](std::string_view state, std::string_view path) {
+    const auto config = parse(fmt::format("[server]\nstate_dir = \"{}\"\n[[share]]\nname = \"a\"\n"
+                                          "path = \"{}\"\n",
+                                          state, path),
+                              "braid.toml");
+    EXPECT_TRUE(config);
+    const auto problem = state_in_share(**config);
+    return problem ? problem->text() : "";
+  };
+  EXPECT_EQ(
+      problem_of("/home/al/.braid", "/home/al"),
+      "braid.toml: state_dir /home/al/.braid is in the folder of share 'a', whose clients would "
+      "read the accounts' passwords; give state_dir a place outside");
+  EXPECT_NE(problem_of("/home/al", "/home/al"), "");
+  EXPECT_NE(problem_of("/home/al/x/../.braid", "/home//al/"), "");
+  EXPECT_NE(problem_of("/var/lib/braid", "/"), "");
+  EXPECT_EQ(problem_of("/home/alice", "/home/al"), "");
+  EXPECT_EQ(problem_of("/home", "/home/al"), "");
+}
+
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {
   EXPECT_LT(server_keys().size() + share_keys().size(), 60u);
   for (const auto& key : server_keys()) EXPECT_TRUE(key.doc.ends_with('.')) << key.name;

@@ -209,7 +209,9 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      listen, PathRule::kNone, kAtRestart<&Server::listen>},
     {"state_dir", "an absolute path", shown<&Server::state_dir>,
      "The folder that holds the users and what must survive a restart. It is made, readable by its "
-     "owner only, when it is missing; the folder above it must be there.",
+     "owner only, when it is missing; the folder above it must be there. Without root it must not "
+     "lie "
+     "in the folder of a share.",
      path<&Server::state_dir, Server>, PathRule::kNone, kAtRestart<&Server::state_dir>},
     {"name", "a name of up to 63 bytes", shown<&Server::name>,
      "The name clients see. Empty means the machine's host name up to its first dot.",
