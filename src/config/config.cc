@@ -123,9 +123,10 @@ std::vector<std::string> absent_shares(const Config& config) {
   for (size_t i = 0; i < config.shares.size(); ++i) {
     const Share& share = config.shares[i];
     if (!is_group(share.force_group)) {
-      lines.push_back(
-          printable(fmt::format("share '{}' is absent: force_group: there is no group '{}'",
-                                share.name, share.force_group)));
+      lines.push_back(printable(fmt::format(
+          "share '{}' is absent: force_group: there is no group '{}'; correct it, or make one with "
+          "groupadd",
+          share.name, share.force_group)));
     }
     if (looks[i].answers && looks[i].error == 0) continue;
     lines.push_back(

@@ -394,8 +394,10 @@ TEST(Config, ForceGroupThatIsNotThereMakesTheShareAbsent) {
   const auto config =
       parse("[[share]]\nname = \"a\"\npath = \"/\"\nforce_group = \"no such\"\n", "braid.toml");
   ASSERT_TRUE(config);
-  EXPECT_THAT(absent_shares(**config),
-              ElementsAre("share 'a' is absent: force_group: there is no group 'no such'"));
+  EXPECT_THAT(
+      absent_shares(**config),
+      ElementsAre("share 'a' is absent: force_group: there is no group 'no such'; correct it, or "
+                  "make one with groupadd"));
 }
 
 TEST(Config, StateInTheFolderOfAShareIsNoPlaceForPasswords) {
