@@ -1,6 +1,7 @@
 // What only the posix Volume must do: Samba's forms, streams, what the kernel keeps with a file.
 #include "vfs/posix/posix_volume.h"
 
+#include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_volume_testing.h"
 
 namespace braid::vfs {
@@ -378,6 +379,26 @@ TEST_F(Posix, OpenGetsWhatWasFoundNotWhatTookItsName) {
   auto file = volume_->open(server_credentials(), *found, {.access = {.read = true}});
   ASSERT_TRUE(file);
   EXPECT_EQ((*file)->stat()->size, 3u);
+}
+
+// A backup that reads the file and takes ARCHIVE away while a change of the data is under way may
+// not have seen it.
+TEST_F(Posix, ChangeThatABackupOvertookIsForTheNextOne) {
+  outside("f");
+  const DataAccess access{.read = true, .write = true};
+  const auto file = volume_->open(server_credentials(), *look("f"), {.access = access}).value();
+  const auto backup = volume_->open(server_credentials(), *look("f"), {.access = access}).value();
+  ASSERT_TRUE(file->write(0, as_bytes("1")));
+  const auto is_set_after = [&](KeptTimes::Operation operation) {
+    {
+      const KeptTimes under_way(dynamic_cast<PosixFile&>(*file), operation);
+      EXPECT_TRUE(backup->change({.dos_attributes = DosChange(0, dos::kArchive)}));
+      EXPECT_FALSE(backup->stat()->dos_attributes & dos::kArchive);
+    }
+    return (backup->stat()->dos_attributes & dos::kArchive) != 0;
+  };
+  EXPECT_TRUE(is_set_after(KeptTimes::Operation::kData));
+  EXPECT_FALSE(is_set_after(KeptTimes::Operation::kMetadata));
 }
 
 }  // namespace
