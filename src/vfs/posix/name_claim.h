@@ -19,7 +19,7 @@ class NameClaim {
         key_(key),
         name_(to_client(disk_name)),
         disk_name_(disk_name),
-        lock_(context, {key.device, key.inode ^ fold_hash(name_), 0}) {}
+        lock_(context, key, fold_hash(name_)) {}
 
   // How another name that is the same to clients is spelled; nothing when there is none. Whoever
   // makes a name has looked it up before, in pieces; what has changed since is read at once, since
