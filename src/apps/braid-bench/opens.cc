@@ -11,7 +11,7 @@
 namespace braid::bench {
 namespace {
 
-constexpr size_t kRounds = 10;  // so that whatever else the machine does meets both
+constexpr size_t kTurnsOfEach = 10;  // so that whatever else the machine does meets both
 constexpr size_t kInFlightMax = 64;
 
 class Opens {
@@ -56,7 +56,7 @@ class Opens {
   uint64_t number_ = 0;
 };
 
-Task<Result<bool>> compare(Opens& plain, Opens& persistent, const OpensOptions& options) {
+Task<Result<bool>> compare_rates(Opens& plain, Opens& persistent, const OpensOptions& options) {
   // The files are made, and what a server does once is done.
   for (Opens* const each : {&plain, &persistent}) {
     BRAID_CO_CHECK(co_await each->seconds(4 * kInFlightMax, 8));
@@ -64,16 +64,16 @@ Task<Result<bool>> compare(Opens& plain, Opens& persistent, const OpensOptions& 
   fmt::print("{:<12}{:>14}{:>14}{:>8}\n", "in flight", "ordinary/s", "persistent/s", "ratio");
   double ratio = 0;
   for (const size_t in_flight : {size_t{1}, size_t{8}, kInFlightMax}) {
-    const size_t opens = std::max(options.opens / kRounds, in_flight);
+    const size_t opens = std::max(options.opens / kTurnsOfEach, in_flight);
     double of_plain = 0;
     double of_persistent = 0;
-    for (size_t round = 0; round < kRounds; ++round) {
+    for (size_t round = 0; round < kTurnsOfEach; ++round) {
       BRAID_CO_TRY(const double one, co_await plain.seconds(opens, in_flight));
       BRAID_CO_TRY(const double other, co_await persistent.seconds(opens, in_flight));
       of_plain += one;
       of_persistent += other;
     }
-    const auto all = static_cast<double>(opens * kRounds);
+    const auto all = static_cast<double>(opens * kTurnsOfEach);
     ratio = of_plain / of_persistent;
     fmt::print("{:<12}{:>14.0f}{:>14.0f}{:>8.2f}\n", in_flight, all / of_plain, all / of_persistent,
                ratio);
@@ -93,7 +93,7 @@ Task<Result<bool>> run_opens(Reactor& reactor, const Target& target, const Opens
   BRAID_CO_TRY(const Mount persistent, co_await mount(reactor, persistent_target));
   Opens of_plain(plain.tree, false);
   Opens of_persistent(persistent.tree, true);
-  auto result = co_await compare(of_plain, of_persistent, options);
+  auto result = co_await compare_rates(of_plain, of_persistent, options);
   co_await plain.set->close();
   co_await persistent.set->close();
   co_return std::move(result);
