@@ -71,6 +71,8 @@ struct ShareRules {
   std::optional<uint32_t> create_mask;
   std::optional<uint32_t> directory_mask;
   Compat compat = Compat::kSpec;
+  // Clients may have persistent handles, and what they write is on the disk when it is answered.
+  bool continuous_availability = false;
 
   bool operator==(const ShareRules&) const = default;
 };

@@ -205,6 +205,23 @@ TEST(Config, DialectsAndEncryptionMustFit) {
               HasSubstr("needs max_dialect \"3.0\" or newer"));
 }
 
+TEST(Config, PersistentHandlesHaveOneWorkerAndTheirFolderForThemselves) {
+  const std::string share =
+      "[[share]]\nname = \"a\"\npath = \"/srv\"\ncontinuous_availability = true\n";
+  EXPECT_THAT(complaints(share), ElementsAre());
+  EXPECT_THAT(complaints(share + "[server]\nworkers = 2\n"),
+              ElementsAre("braid.toml:4: continuous_availability = true needs workers = 1 in "
+                          "[server]; change one of them"));
+  EXPECT_THAT(complaints(share + "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
+              ElementsAre("braid.toml:4: continuous_availability = true needs max_dialect "
+                          "\"3.0\" or newer in [server]; change one of them"));
+  EXPECT_THAT(
+      complaints(share +
+                 "[[share]]\nname = \"b\"\npath = \"/srv\"\ncontinuous_availability = true\n"),
+      ElementsAre("braid.toml:8: continuous_availability = true is there for /srv in line 4 "
+                  "already; leave it out of one of the shares"));
+}
+
 TEST(Config, SnapshotsAreBelowTheShare) {
   for (const char* bad : {"/abs", "..", "a/../b", "a//b", "a/", ".", "a\\\\b"}) {
     const auto lines = complaints("[[share]]\nname = \"a\"\npath = \"/\"\nsnapshots = \"" +

@@ -320,6 +320,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "
      "beside the file.",
      flag<&Share::streams, Share>},
+    {"continuous_availability", "true or false", shown<&Share::continuous_availability, Share>,
+     "Whether clients that ask for it get their open files back, with their locks and caches, "
+     "after "
+     "the server has ended and was started again. What is written is on the disk before it is "
+     "answered, and so is every open. Serve the folder by one such share and by nothing else. "
+     "Needs workers = 1.",
+     flag<&Share::continuous_availability, Share>},
     {"compat", R"("spec" or "windows")", shown<&Share::compat, Share>,
      "What to do where Windows differs from its specification, seen when requests are sent again "
      "on "

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "smb2/files/deletion.h"
+#include "smb2/persistent/persistent_handles.h"
 
 namespace braid::smb2 {
 namespace {
@@ -135,6 +136,7 @@ void Server::stop() {
   files.breaks.wait_for_deliveries();
   files.close_disconnected();
   files.wait();
+  files.persistent->stop();
   if (parts_.group) {
     // Until here others may wait for what a break took from this worker's clients.
     parts_.group->stop();

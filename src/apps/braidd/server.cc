@@ -29,6 +29,8 @@
 #include "runtime/identity.h"
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
+#include "smb2/persistent/handles_folder.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 #include "smb2/shares/share_look.h"
 #include "smb2/workers/shared_file_locks.h"
@@ -199,6 +201,7 @@ class SmbWorkerServer final : public WorkerServer {
             .is_worker = [this](pid_t pid) { return group_ && group_->has_member(pid); }},
         reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
+    recover_handles(*engine_->settings.shares());
     listen_for_administrators();
     return {};
   }
@@ -216,6 +219,7 @@ class SmbWorkerServer final : public WorkerServer {
     }
     log_changes(*before, **shares);
     note_absent(*shares);
+    recover_handles(**shares);
     directory_.replace(make_directory(*config, ids_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
@@ -243,6 +247,32 @@ class SmbWorkerServer final : public WorkerServer {
     } catch (const std::system_error& error) {
       log::warn("cannot look which shares are there: {}", error.what());
     }
+  }
+
+  // Before the shares are served, so the disks of those with persistent handles are waited for.
+  // Those that are open already keep their logs.
+  void recover_handles(const smb2::ShareTable& shares) {
+    for (const auto& entry : shares.all()) {
+      if (!entry->configured().continuous_availability) continue;
+      const auto begun = recover_handles(*entry);
+      if (begun) continue;
+      log::error(
+          "share '{}' is absent until the configuration is read again: persistent handles: {}",
+          entry->name(), log::Whole{begun.error()});
+    }
+    engine_->files.arm_scavenger();
+  }
+  std::expected<void, std::string> recover_handles(smb2::ShareEntry& entry) {
+    const auto share = entry.connect();
+    if (!share) return std::unexpected("the folder is not there");
+    auto folder = smb2::open_handles_folder(**share);
+    if (!folder) {
+      return std::unexpected(
+          fmt::format("{}/.braid/handles: {}", (*share)->real_path, folder.error().message()));
+    }
+    smb2::PersistentHandles::Server server{.id = {}, .worker = static_cast<uint32_t>(place_.index)};
+    server.id.bytes = engine_->server_guid().bytes;
+    return engine_->files.persistent->begin(*share, std::move(*folder), server);
   }
 
   // Clients are served without it, too.
