@@ -65,7 +65,7 @@ TEST(Bind, Ndr64IsDeclinedAndFeaturesAreNegotiated) {
       "03000000"
       "0000 0000 045d888aeb1cc9119fe808002b10486002000000"
       "0200 0200 0000000000000000000000000000000000000000"
-      "0300 0000 0000000000000000000000000000000000000000");
+      "0300 0300 0000000000000000000000000000000000000000");
   ASSERT_GE(ack.size(), expected_end.size());
   EXPECT_EQ(Bytes(ack.end() - static_cast<ptrdiff_t>(expected_end.size()), ack.end()),
             expected_end);
@@ -159,8 +159,9 @@ TEST(Request, FragmentsAreJoined) {
 TEST(Request, FragmentOfAnotherCallEndsTheConversation) {
   PipeFixture f;
   auto pipe = f.bound("srvsvc", captured::kSrvsvcBind);
-  EXPECT_EQ(pipe->write(request(15, {}, pfc::kLastFragment)).error(),
-            Error(NtStatus::kPipeDisconnected));
+  // [MS-RPCE] 3.3.3.5.7: it is told why.
+  EXPECT_EQ(fault_status(answer(*pipe, request(15, {}, pfc::kLastFragment))), 0x1c01000bu);
+  EXPECT_EQ(pipe->write(request(15, {})).error(), Error(NtStatus::kPipeDisconnected));
 }
 
 TEST(Request, StubBeyondTheLimitEndsTheConversation) {
@@ -169,10 +170,12 @@ TEST(Request, StubBeyondTheLimitEndsTheConversation) {
   const Bytes stub(60000);
   ASSERT_TRUE(pipe->write(request(15, stub, pfc::kFirstFragment)));
   size_t sent = stub.size();
-  while (pipe->write(request(15, stub, 0))) {
-    sent += stub.size();
+  while (pipe->readable_size() == 0) {
     ASSERT_LE(sent, Association::kStubSizeMax);
+    ASSERT_TRUE(pipe->write(request(15, stub, 0)));
+    sent += stub.size();
   }
+  EXPECT_EQ(fault_status(pipe->read(100)->data), 5u);
   EXPECT_EQ(pipe->write(request(15, {}, 3)).error(), Error(NtStatus::kPipeDisconnected));
 }
 

@@ -7,7 +7,6 @@ namespace {
 
 constexpr uint8_t kVersion = 5;
 constexpr uint8_t kMinorVersionMax = 1;
-constexpr uint8_t kLittleEndianAscii = 0x10;
 constexpr uint8_t kIeeeFloats = 0x00;
 // 6cb71c2c-9812-4540, the first half of the pretended syntax; the rest is the client's bitmask.
 constexpr std::array<uint8_t, 8> kFeaturePrefix = {0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45};
@@ -42,10 +41,10 @@ Result<PduHeader> PduHeader::decode(wire::Reader& r) {
   header.auth_length = r.u16();
   header.call_id = r.u32();
   if (r.ok() && (version != kVersion || header.minor_version > kMinorVersionMax ||
-                 integers != kLittleEndianAscii || floats != kIeeeFloats)) {
+                 integers != kLittleEndianDrep || floats != kIeeeFloats)) {
     return fail(Error::unsupported());
   }
-  const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + kAuthTrailerSize;
+  const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + SecTrailer::kSize;
   r.expect(header.frag_length >= kSize + verifier);
   return r.finish(header);
 }
@@ -55,9 +54,7 @@ void PduHeader::encode(wire::Writer& w) const {
   w.u8(minor_version);
   w.value(type);
   w.u8(flags);
-  w.u8(kLittleEndianAscii);
-  w.u8(kIeeeFloats);
-  w.zeros(2);
+  w.u32(kLittleEndianDrep);
   w.u16(frag_length);
   w.u16(auth_length);
   w.u32(call_id);
@@ -75,9 +72,31 @@ void SyntaxId::encode(wire::Writer& w) const {
   w.u32(version);
 }
 
+SecTrailer SecTrailer::decode(wire::Reader& r) {
+  SecTrailer trailer;
+  trailer.type = r.as<AuthType>();
+  trailer.level = r.as<AuthLevel>();
+  trailer.pad_length = r.u8();
+  r.skip(1);
+  trailer.context_id = r.u32();
+  return trailer;
+}
+
+void SecTrailer::encode(wire::Writer& w) const {
+  w.value(type);
+  w.value(level);
+  w.u8(pad_length);
+  w.u8(0);
+  w.u32(context_id);
+}
+
 bool is_feature_negotiation(const SyntaxId& syntax) {
   return std::equal(kFeaturePrefix.begin(), kFeaturePrefix.end(), syntax.uuid.bytes.begin()) &&
          syntax.version == 1;
+}
+
+uint8_t offered_features(const SyntaxId& syntax) {
+  return syntax.uuid.bytes[kFeaturePrefix.size()];
 }
 
 Result<BindBody> BindBody::decode(wire::Reader& r) {
@@ -131,8 +150,9 @@ Result<RequestBody> RequestBody::decode(wire::Reader& r, uint8_t flags) {
   return r.finish(body);
 }
 
-Bytes encode_bind_ack(PduType type, uint32_t call_id, const BindAckBody& body) {
-  return pdu(type, pfc::kFirstFragment | pfc::kLastFragment, call_id,
+Bytes encode_bind_ack(PduType type, uint8_t extra_flags, uint32_t call_id,
+                      const BindAckBody& body) {
+  return pdu(type, pfc::kFirstFragment | pfc::kLastFragment | extra_flags, call_id,
              [&](wire::Writer& w) { body.encode(w); });
 }
 
@@ -165,6 +185,19 @@ Bytes encode_response(uint32_t call_id, uint16_t context_id, uint8_t flags, uint
     w.zeros(2);  // cancel count, reserved
     w.bytes(stub);
   });
+}
+
+size_t append_sec_trailer(Bytes& pdu, size_t body_offset, size_t alignment, SecTrailer trailer,
+                          size_t verifier_size) {
+  wire::Writer w(pdu, 0);
+  const size_t over = (pdu.size() - body_offset) % alignment;
+  trailer.pad_length = static_cast<uint8_t>(over == 0 ? 0 : alignment - over);
+  w.zeros(trailer.pad_length);
+  const size_t offset = pdu.size();
+  trailer.encode(w);
+  w.patch_u16(PduHeader::kFragLengthOffset, static_cast<uint16_t>(pdu.size() + verifier_size));
+  w.patch_u16(PduHeader::kAuthLengthOffset, static_cast<uint16_t>(verifier_size));
+  return offset;
 }
 
 }  // namespace braid::rpc
