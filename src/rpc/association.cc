@@ -54,9 +54,11 @@ Result<void> Association::process(const CallerInfo& caller, MutableByteView frag
     case PduType::kRequest:
       return request(caller, header, fragment);
     case PduType::kCoCancel:
-      return {};  // a call is over before its cancel can be read
+      cancel(header.call_id, true);
+      return {};
     case PduType::kOrphaned:
       if (pending_ && pending_->call_id == header.call_id) pending_.reset();
+      cancel(header.call_id, false);
       return {};
     default:
       return fail(Error::unsupported());
@@ -194,9 +196,10 @@ ContextAnswer Association::negotiate(const PresentationContext& context) {
     return answer;
   }
   answer.result = ContextResult::kProviderRejection;
-  const uint32_t minor = context.abstract_syntax.version >> 16;
-  if (context.abstract_syntax.uuid != interface_.syntax.uuid ||
-      (context.abstract_syntax.version & 0xffff) != interface_.syntax.version || minor != 0) {
+  const SyntaxId& wanted = context.abstract_syntax;
+  const SyntaxId& served = interface_.syntax;
+  if (wanted.uuid != served.uuid || (wanted.version & 0xffff) != (served.version & 0xffff) ||
+      wanted.version >> 16 > served.version >> 16) {
     answer.reason = RejectReason::kAbstractSyntaxNotSupported;
   } else if (std::find(syntaxes.begin(), syntaxes.end(), kNdrSyntax) == syntaxes.end()) {
     answer.reason = RejectReason::kTransferSyntaxesNotSupported;
@@ -268,6 +271,7 @@ Result<void> Association::carry_out(const CallerInfo& caller, const Pending& pen
   Bytes stub;
   const FaultStatus status =
       queued_size_ > kQueuedMax ? FaultStatus::kOutOfMemory : dispatch(caller, pending, stub);
+  if (status == FaultStatus::kWaits) return {};
   if (status == FaultStatus::kNone) return respond(pending, stub);
   fault(pending.call_id, pending.body.context_id, status);
   return {};
@@ -308,9 +312,50 @@ FaultStatus Association::dispatch(const CallerInfo& caller, const Pending& pendi
       interface_.operations.begin(), interface_.operations.end(),
       [&](const Operation& operation) { return operation.opnum == pending.body.opnum; });
   if (it == interface_.operations.end()) return FaultStatus::kOperationRangeError;
-  Call call{caller, directory_, handles_, wire::NdrReader(pending.stub), wire::NdrWriter(out)};
-  return it->handler(call);
+  if (waiting_.size() >= kWaitingMax) return FaultStatus::kOutOfMemory;
+  Call call{.caller = caller,
+            .directory = directory_,
+            .handles = handles_,
+            .in = wire::NdrReader(pending.stub),
+            .out = wire::NdrWriter(out),
+            .witness = witness_,
+            .security = pending.security ? &pending.security->how : nullptr,
+            .token = {number_, next_call_++}};
+  const FaultStatus status = it->handler(call);
+  if (status == FaultStatus::kWaits) {
+    waiting_.emplace(call.token.number,
+                     WaitingCall{{pending.call_id, pending.body, pending.security, {}},
+                                 std::move(call.on_abandoned)});
+  }
+  return status;
 }
+
+Result<void> Association::complete(uint64_t call_number, FaultStatus status, ByteView stub) {
+  const auto found = waiting_.find(call_number);
+  if (found == waiting_.end()) return {};
+  const Pending pending = std::move(found->second.pending);
+  waiting_.erase(found);
+  if (status == FaultStatus::kNone) return respond(pending, stub);
+  fault(pending.call_id, pending.body.context_id, status);
+  return {};
+}
+
+// A call that does not wait is over before its cancel can be read.
+void Association::cancel(uint32_t call_id, bool is_answered) {
+  const auto found = std::ranges::find_if(
+      waiting_, [call_id](const auto& entry) { return entry.second.pending.call_id == call_id; });
+  if (found == waiting_.end()) return;
+  WaitingCall call = std::move(found->second);
+  waiting_.erase(found);
+  call.abandoned();
+  if (is_answered) fault(call_id, call.pending.body.context_id, FaultStatus::kCancelled);
+}
+
+void Association::abandon_calls() {
+  for (auto& [number, call] : std::exchange(waiting_, {})) call.abandoned();
+}
+
+Association::~Association() { abandon_calls(); }
 
 void Association::fault(uint32_t call_id, uint16_t context_id, FaultStatus status) {
   const bool not_executed =

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -40,10 +42,27 @@ class Association {
   // the last they are dropped, and are a fault of the protocol otherwise. [MS-RPCE] 3.3.3.5.6.
   static constexpr uint32_t kOldCalls = 150;
 
-  // `authenticator`: null if nobody can log on here.
-  Association(const Interface& interface, const Directory& directory,
-              const auth::Authenticator* authenticator)
-      : interface_(interface), directory_(directory), security_(authenticator) {}
+  // Calls that a client may have waiting: as many as it has shares and machines to watch them.
+  static constexpr size_t kWaitingMax = 1024;
+
+  // What the conversation is about, and with whom it works. All outlive it.
+  struct Parts {
+    const Interface& interface;
+    const Directory& directory;
+    const auth::Authenticator* authenticator;  // null: nobody can log on here
+    witness::Service* witness = nullptr;       // of an interface that needs it
+    uint64_t number = 0;                       // for tokens: unlike all others whose calls wait
+  };
+  explicit Association(const Parts& parts)
+      : interface_(parts.interface),
+        directory_(parts.directory),
+        witness_(parts.witness),
+        number_(parts.number),
+        security_(parts.authenticator) {}
+  // Calls that wait are abandoned.
+  ~Association();
+  Association(const Association&) = delete;
+  Association& operator=(const Association&) = delete;
 
   // Errors end the conversation: nothing after a fault of the protocol can be trusted. Answers that
   // were made before, such as the fault itself, can still be read. A request is
@@ -54,6 +73,9 @@ class Association {
   // What came of it; then the rest of what was received. REQUIRES: one is due.
   Result<void> logged_on(const CallerInfo& caller, const Result<auth::AuthStep>& step);
 
+  // The answer to a call that waits; nothing if it does not any more. Errors as receive().
+  Result<void> complete(uint64_t call_number, FaultStatus status, ByteView stub);
+
   std::deque<Bytes>& answers() { return answers_; }
   const std::deque<Bytes>& answers() const { return answers_; }
   size_t queued_size() const { return queued_size_; }
@@ -63,17 +85,20 @@ class Association {
     input_ = {};
     pending_.reset();
     leg_.reset();
+    abandon_calls();
   }
   // What is kept of requests and answers.
   size_t held_size() const {
     return input_.capacity() + (pending_ ? pending_->stub.capacity() : 0) + queued_size_ +
            answers_.size() * kAnswerOverhead + security_.held_size() +
-           (leg_ ? leg_->token.capacity() : 0);
+           (leg_ ? leg_->token.capacity() : 0) + waiting_.size() * kWaitingSize;
   }
 
  private:
   // What an answer of a few bytes costs.
   static constexpr size_t kAnswerOverhead = 64;
+  // What a call that waits costs.
+  static constexpr size_t kWaitingSize = 256;
 
   struct Pending {  // a request whose last fragment has not come
     uint32_t call_id;
@@ -98,7 +123,14 @@ class Association {
                    ByteView token);
   Result<void> request(const CallerInfo& caller, const PduHeader& header, MutableByteView fragment);
   Result<void> carry_out(const CallerInfo& caller, const Pending& pending);
+  struct WaitingCall {
+    Pending pending;  // without its stub
+    std::move_only_function<void()> abandoned;
+  };
+
   FaultStatus dispatch(const CallerInfo& caller, const Pending& pending, Bytes& out);
+  void cancel(uint32_t call_id, bool is_answered);
+  void abandon_calls();
   Result<void> respond(const Pending& pending, ByteView stub);
   ContextAnswer negotiate(const PresentationContext& context);
   void fault(uint32_t call_id, uint16_t context_id, FaultStatus status);
@@ -108,8 +140,12 @@ class Association {
 
   const Interface& interface_;
   Directory directory_;
+  witness::Service* const witness_;
+  const uint64_t number_;
   HandleTable handles_;
   SecurityContexts security_;
+  std::map<uint64_t, WaitingCall> waiting_;  // by the number in its token
+  uint64_t next_call_ = 1;
   Bytes input_;  // the start of a PDU, shorter than one
   std::deque<Bytes> answers_;
   size_t queued_size_ = 0;

@@ -89,7 +89,7 @@ class RpcPipe final : public Pipe {
   struct State {
     State(const Interface& interface, const Directory& directory,
           const auth::Authenticator* authenticator)
-        : association(interface, directory, authenticator) {}
+        : association({interface, directory, authenticator}) {}
     Association association;
     size_t position = 0;  // how much of the first answer was read
     bool broken = false;

@@ -10,8 +10,9 @@
 
 namespace braid::rpc {
 
-// Judges the logons that are due, as whoever owns the pipe does.
-inline Result<void> judge_logons(Pipe& pipe, const CallerInfo& caller) {
+// Judges the logons that are due, as whoever owns the pipe, or the Association, does.
+template <class Conversation>
+Result<void> judge_logons(Conversation& pipe, const CallerInfo& caller) {
   while (const auto due = pipe.logon_due()) {
     const auto step = due->exchange.step(due->token);
     BRAID_CHECK(pipe.logged_on(caller, step));
@@ -55,14 +56,14 @@ class SecuredClient {
     return with_token(pdu(PduType::kAuth3, 3, Bytes(4)), step->token);
   }
   // REQUIRES: auth3() made one.
-  Bytes request(uint16_t opnum, ByteView stub, uint8_t flags = 3) {
+  Bytes request(uint16_t opnum, ByteView stub, uint8_t flags = 3, uint32_t call_id = 5) {
     Bytes body;
     wire::Writer w(body);
     w.u32(0);
     w.u16(0);
     w.u16(opnum);
     w.bytes(stub);
-    return protect(pdu(PduType::kRequest, flags, body));
+    return protect(pdu(PduType::kRequest, flags, body, call_id));
   }
   // REQUIRES: 24 bytes at least.
   Bytes protect(Bytes pdu) {
@@ -78,14 +79,14 @@ class SecuredClient {
     pdu.insert(pdu.end(), verifier.begin(), verifier.end());
     return pdu;
   }
-  static Bytes pdu(PduType type, uint8_t flags, ByteView body) {
+  static Bytes pdu(PduType type, uint8_t flags, ByteView body, uint32_t call_id = 5) {
     Bytes out;
     wire::Writer w(out);
     PduHeader header;
     header.type = type;
     header.flags = flags;
     header.frag_length = static_cast<uint16_t>(PduHeader::kSize + body.size());
-    header.call_id = 5;
+    header.call_id = call_id;
     header.encode(w);
     w.bytes(body);
     return out;
