@@ -68,13 +68,13 @@ Result<void> Association::process(const CallerInfo& caller, MutableByteView frag
 Result<void> Association::bind(const PduHeader& header, ByteView fragment) {
   const bool first = header.type == PduType::kBind;
   if (first == bound_) return fail(Error::malformed());  // bind comes once, alter_context after it
-  wire::Reader r(fragment.first(header.body_end()), PduHeader::kSize);
+  DrepReader r(wire::Reader(fragment.first(header.body_end()), PduHeader::kSize), header.order);
   BRAID_TRY(BindBody body, BindBody::decode(r));
   if (header.auth_length == 0) {
     acknowledge(header, body, {}, {});
     return {};
   }
-  wire::Reader verifier(fragment, header.body_end());
+  DrepReader verifier(wire::Reader(fragment, header.body_end()), header.order);
   const SecTrailer trailer = SecTrailer::decode(verifier);
   return take_leg({.header = header,
                    .trailer = trailer,
@@ -86,7 +86,7 @@ Result<void> Association::bind(const PduHeader& header, ByteView fragment) {
 // [MS-RPCE] 2.2.2.10 "rpc_auth_3 PDU": the last leg, which is not answered.
 Result<void> Association::auth3(const PduHeader& header, ByteView fragment) {
   if (!bound_ || header.auth_length == 0) return fail(Error::malformed());
-  wire::Reader verifier(fragment, header.body_end());
+  DrepReader verifier(wire::Reader(fragment, header.body_end()), header.order);
   const SecTrailer trailer = SecTrailer::decode(verifier);
   return take_leg({.header = header,
                    .trailer = trailer,
@@ -216,14 +216,14 @@ ContextAnswer Association::negotiate(const PresentationContext& context) {
 Result<void> Association::request(const CallerInfo& caller, const PduHeader& header,
                                   MutableByteView fragment) {
   if (!bound_) return fail(Error::malformed());
-  wire::Reader r(fragment.first(header.body_end()), PduHeader::kSize);
+  DrepReader r(wire::Reader(fragment.first(header.body_end()), PduHeader::kSize), header.order);
   BRAID_TRY(const RequestBody body, RequestBody::decode(r, header.flags));
   const auto refuse = [&](FaultStatus status) {
     return end(header.call_id, body.context_id, status);
   };
   std::optional<SecTrailer> trailer;
   if (header.auth_length != 0) {
-    wire::Reader at_trailer(fragment, header.body_end());
+    DrepReader at_trailer(wire::Reader(fragment, header.body_end()), header.order);
     trailer = SecTrailer::decode(at_trailer);
   }
   const auto security = security_.of_request(trailer);
@@ -239,11 +239,12 @@ Result<void> Association::request(const CallerInfo& caller, const PduHeader& hea
   if (header.flags & pfc::kFirstFragment) {
     // [MS-RPCE] 3.3.1.5.8: whoever has several calls under way sends one whole before the next.
     if (pending_) return refuse(FaultStatus::kProtocolError);
-    pending_ = Pending{header.call_id, body, *security, {}};
+    pending_ = Pending{header.call_id, header.order, body, *security, {}};
     current_call_id_ = header.call_id;
   } else if (!pending_ && current_call_id_ && *current_call_id_ - header.call_id < kOldCalls) {
     return {};  // of a call that was given up or refused
-  } else if (!pending_ || pending_->call_id != header.call_id || pending_->security != *security) {
+  } else if (!pending_ || pending_->call_id != header.call_id || pending_->order != header.order ||
+             pending_->security != *security) {
     return refuse(FaultStatus::kProtocolError);
   }
   if (stub.size() > kStubSizeMax - pending_->stub.size()) {
@@ -259,13 +260,14 @@ Result<void> Association::request(const CallerInfo& caller, const PduHeader& hea
 
 Result<void> Association::carry_out(const CallerInfo& caller, const Pending& pending) {
   if (pending.security && pending.security->messages) {
-    const auto verified =
-        check_verification_trailer(pending.stub, {.call_id = pending.call_id,
-                                                  .context_id = pending.body.context_id,
-                                                  .opnum = pending.body.opnum,
-                                                  .abstract_syntax = interface_.syntax,
-                                                  .transfer_syntax = kNdrSyntax,
-                                                  .header_signing = security_.header_signing()});
+    const auto verified = check_verification_trailer(
+        pending.stub, {.call_id = pending.call_id,
+                       .context_id = pending.body.context_id,
+                       .opnum = pending.body.opnum,
+                       .drep = pending.order == wire::ByteOrder::kBig ? 0u : kLittleEndianDrep,
+                       .abstract_syntax = interface_.syntax,
+                       .transfer_syntax = kNdrSyntax,
+                       .header_signing = security_.header_signing()});
     if (!verified) return end(pending.call_id, pending.body.context_id, FaultStatus::kAccessDenied);
   }
   Bytes stub;
@@ -316,16 +318,17 @@ FaultStatus Association::dispatch(const CallerInfo& caller, const Pending& pendi
   Call call{.caller = caller,
             .directory = directory_,
             .handles = handles_,
-            .in = wire::NdrReader(pending.stub),
+            .in = wire::NdrReader(pending.stub, pending.order),
             .out = wire::NdrWriter(out),
             .witness = witness_,
             .security = pending.security ? &pending.security->how : nullptr,
             .token = {number_, next_call_++}};
   const FaultStatus status = it->handler(call);
   if (status == FaultStatus::kWaits) {
-    waiting_.emplace(call.token.number,
-                     WaitingCall{{pending.call_id, pending.body, pending.security, {}},
-                                 std::move(call.on_abandoned)});
+    waiting_.emplace(
+        call.token.number,
+        WaitingCall{{pending.call_id, pending.order, pending.body, pending.security, {}},
+                    std::move(call.on_abandoned)});
   }
   return status;
 }

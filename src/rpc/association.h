@@ -102,6 +102,7 @@ class Association {
 
   struct Pending {  // a request whose last fragment has not come
     uint32_t call_id;
+    wire::ByteOrder order;
     RequestBody body;
     const SecurityContext* security;  // null: none
     Bytes stub;

@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint8_t kVersion = 5;
 constexpr uint8_t kMinorVersionMax = 1;
+constexpr uint8_t kBigEndianAscii = 0x00;
 constexpr uint8_t kIeeeFloats = 0x00;
 // 6cb71c2c-9812-4540, the first half of the pretended syntax; the rest is the client's bitmask.
 constexpr std::array<uint8_t, 8> kFeaturePrefix = {0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45};
@@ -37,11 +38,15 @@ Result<PduHeader> PduHeader::decode(wire::Reader& r) {
   const uint8_t integers = r.u8();
   const uint8_t floats = r.u8();
   r.skip(2);
-  header.frag_length = r.u16();
-  header.auth_length = r.u16();
-  header.call_id = r.u32();
-  if (r.ok() && (version != kVersion || header.minor_version > kMinorVersionMax ||
-                 integers != kLittleEndianDrep || floats != kIeeeFloats)) {
+  if (integers == kBigEndianAscii) header.order = wire::ByteOrder::kBig;
+  DrepReader numbers(r, header.order);
+  header.frag_length = numbers.u16();
+  header.auth_length = numbers.u16();
+  header.call_id = numbers.u32();
+  r.skip(2 + 2 + 4);
+  const bool is_order = integers == kBigEndianAscii || integers == kLittleEndianDrep;
+  if (r.ok() && (version != kVersion || header.minor_version > kMinorVersionMax || !is_order ||
+                 floats != kIeeeFloats)) {
     return fail(Error::unsupported());
   }
   const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + SecTrailer::kSize;
@@ -60,9 +65,9 @@ void PduHeader::encode(wire::Writer& w) const {
   w.u32(call_id);
 }
 
-SyntaxId SyntaxId::decode(wire::Reader& r) {
+SyntaxId SyntaxId::decode(DrepReader& r) {
   SyntaxId syntax;
-  syntax.uuid = r.id128<Guid>();
+  syntax.uuid = r.guid();
   syntax.version = r.u32();
   return syntax;
 }
@@ -72,7 +77,7 @@ void SyntaxId::encode(wire::Writer& w) const {
   w.u32(version);
 }
 
-SecTrailer SecTrailer::decode(wire::Reader& r) {
+SecTrailer SecTrailer::decode(DrepReader& r) {
   SecTrailer trailer;
   trailer.type = r.as<AuthType>();
   trailer.level = r.as<AuthLevel>();
@@ -99,7 +104,7 @@ uint8_t offered_features(const SyntaxId& syntax) {
   return syntax.uuid.bytes[kFeaturePrefix.size()];
 }
 
-Result<BindBody> BindBody::decode(wire::Reader& r) {
+Result<BindBody> BindBody::decode(DrepReader& r) {
   BindBody body;
   body.max_xmit_frag = r.u16();
   body.max_recv_frag = r.u16();
@@ -141,7 +146,7 @@ void BindAckBody::encode(wire::Writer& w) const {
   }
 }
 
-Result<RequestBody> RequestBody::decode(wire::Reader& r, uint8_t flags) {
+Result<RequestBody> RequestBody::decode(DrepReader& r, uint8_t flags) {
   RequestBody body;
   body.alloc_hint = r.u32();
   body.context_id = r.u16();

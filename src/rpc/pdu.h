@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "rpc/drep_reader.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -38,7 +39,7 @@ inline constexpr uint8_t kDidNotExecute = 0x20;
 inline constexpr uint8_t kObjectUuid = 0x80;
 }  // namespace pfc
 
-// Integers little-endian, characters ASCII, floats IEEE: [C706] 14.2.5.
+// Integers little-endian, characters ASCII, floats IEEE: [C706] 14.1. What we write.
 inline constexpr uint32_t kLittleEndianDrep = 0x10;
 
 // [MS-RPCE] 2.2.1.1.7 "Security Providers", as far as we have them.
@@ -69,7 +70,7 @@ struct SecTrailer {
   uint32_t context_id = 0;
   constexpr bool operator==(const SecTrailer&) const = default;
 
-  static SecTrailer decode(wire::Reader& r);
+  static SecTrailer decode(DrepReader& r);
   void encode(wire::Writer& w) const;
 };
 
@@ -79,6 +80,7 @@ struct PduHeader {
   static constexpr size_t kFragLengthOffset = 8;
   static constexpr size_t kAuthLengthOffset = 10;
 
+  wire::ByteOrder order = wire::ByteOrder::kLittle;
   uint8_t minor_version = 0;
   PduType type = PduType::kRequest;
   uint8_t flags = pfc::kFirstFragment | pfc::kLastFragment;
@@ -86,8 +88,8 @@ struct PduHeader {
   uint16_t auth_length = 0;
   uint32_t call_id = 0;
 
-  // Unsupported for a version other than 5.0 and 5.1 and for data that is not little-endian, ASCII
-  // and IEEE; malformed for a frag_length that its own header and verifier do not fit in.
+  // Unsupported for a version other than 5.0 and 5.1 and for characters and floats that are not
+  // ASCII and IEEE; malformed for a frag_length that its own header and verifier do not fit in.
   static Result<PduHeader> decode(wire::Reader& r);
   // Where body and padding end. REQUIRES: decode() took it.
   size_t body_end() const {
@@ -98,11 +100,13 @@ struct PduHeader {
 
 // Interface or transfer syntax: [C706] 12.6.3.1, p_syntax_id_t.
 struct SyntaxId {
+  static constexpr size_t kSize = 20;
+
   Guid uuid;
   uint32_t version = 0;  // major in the low 16 bits
   constexpr auto operator<=>(const SyntaxId&) const = default;
 
-  static SyntaxId decode(wire::Reader& r);
+  static SyntaxId decode(DrepReader& r);
   void encode(wire::Writer& w) const;
 };
 
@@ -132,7 +136,7 @@ struct BindBody {
   uint32_t assoc_group_id = 0;
   std::vector<PresentationContext> contexts;
 
-  static Result<BindBody> decode(wire::Reader& r);
+  static Result<BindBody> decode(DrepReader& r);
 };
 
 enum class ContextResult : uint16_t {
@@ -171,7 +175,7 @@ struct RequestBody {
   uint16_t context_id = 0;
   uint16_t opnum = 0;
 
-  static Result<RequestBody> decode(wire::Reader& r, uint8_t flags);
+  static Result<RequestBody> decode(DrepReader& r, uint8_t flags);
 };
 
 // Whole PDUs.

@@ -97,7 +97,7 @@ Result<ByteView> SecurityContexts::unprotect(SecurityContext& context, const Pdu
                                              MutableByteView fragment, size_t body_offset) {
   const size_t end = header.body_end();
   const MutableByteView body = fragment.subspan(body_offset, end - body_offset);
-  wire::Reader trailer_reader(fragment, end);
+  DrepReader trailer_reader(wire::Reader(fragment, end), header.order);
   const SecTrailer trailer = SecTrailer::decode(trailer_reader);
   if (context.messages) {
     const auth::MessageSegments message{.header = fragment.first(body_offset),

@@ -22,8 +22,11 @@ bool agrees(Command command, wire::Reader& r, const VerifiedRequest& request) {
     case Command::kBitmask1:
       return (r.u32() & kClientSupportsHeaderSigning) == 0 || request.header_signing;
     case Command::kPcontext: {
-      const SyntaxId abstract = SyntaxId::decode(r);
-      const SyntaxId transfer = SyntaxId::decode(r);
+      // Little-endian, whatever the request is.
+      DrepReader syntaxes(r, wire::ByteOrder::kLittle);
+      r.skip(2 * SyntaxId::kSize);
+      const SyntaxId abstract = SyntaxId::decode(syntaxes);
+      const SyntaxId transfer = SyntaxId::decode(syntaxes);
       return abstract == request.abstract_syntax && transfer == request.transfer_syntax;
     }
     case Command::kHeader2: {
@@ -33,7 +36,7 @@ bool agrees(Command command, wire::Reader& r, const VerifiedRequest& request) {
       const uint32_t call_id = r.u32();
       const uint16_t context_id = r.u16();
       const uint16_t opnum = r.u16();
-      return type == PduType::kRequest && drep == kLittleEndianDrep && call_id == request.call_id &&
+      return type == PduType::kRequest && drep == request.drep && call_id == request.call_id &&
              context_id == request.context_id && opnum == request.opnum;
     }
   }

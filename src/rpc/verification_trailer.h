@@ -12,6 +12,7 @@ struct VerifiedRequest {
   uint32_t call_id = 0;
   uint16_t context_id = 0;
   uint16_t opnum = 0;
+  uint32_t drep = kLittleEndianDrep;
   SyntaxId abstract_syntax;
   SyntaxId transfer_syntax;
   bool header_signing = false;  // whether the client's bind said that it supports it

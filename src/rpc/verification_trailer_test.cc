@@ -18,7 +18,7 @@ constexpr char kSyntaxes[] =
 VerifiedRequest request() {
   VerifiedRequest request{.call_id = 7, .context_id = 1, .opnum = 15};
   const Bytes syntaxes = unhex(kSyntaxes);
-  wire::Reader r(syntaxes);
+  DrepReader r(wire::Reader(syntaxes), wire::ByteOrder::kLittle);
   request.abstract_syntax = SyntaxId::decode(r);
   request.transfer_syntax = SyntaxId::decode(r);
   request.header_signing = true;

@@ -110,6 +110,17 @@ class EachLevel(SecurityCase):
                     self.assertIn(f"user:[{ALICE.name}]", text)
 
 
+    def test_smbtorture_in_both_byte_orders(self):
+        for test in ("rpc.bind", "rpc.asyncbind"):
+            text = self.run_tool("smbtorture", f"ncacn_np:{self.server.host}", test)
+            expected = ["asyncbind"]
+            if test == "rpc.bind":
+                expected = [f"{order}{mechanism},{level}" for order in ("", "bigendian,")
+                            for mechanism in ("ntlm", "spnego") for level in ("sign", "sign,seal")]
+            for name in expected:
+                self.assertIn(f"success: {name}\n", text)
+
+
 class WhatIsNotTrusted(SecurityCase):
     """What was changed, sent twice, or comes before a logon, ends the conversation, not the server."""
 
