@@ -74,6 +74,9 @@ uint32_t capabilities(const Negotiated& negotiated) {
     ours |= negotiated.client_capabilities &
             (Capabilities::kDirectoryLeasing | Capabilities::kMultiChannel);
   }
+  if (negotiated.dialect == Dialect::kSmb311) {
+    ours |= negotiated.client_capabilities & Capabilities::kNotifications;
+  }
   // In 3.1.1 the cipher context says it.
   if ((negotiated.dialect == Dialect::kSmb300 || negotiated.dialect == Dialect::kSmb302) &&
       negotiated.cipher != crypto::Cipher::kNone) {
