@@ -54,13 +54,6 @@ TEST(Pipe, ShortReadsLeaveTheRestOfTheMessage) {
   EXPECT_EQ(pipe->read(1000).error(), Error(NtStatus::kPipeEmpty));
 }
 
-TEST(Pipe, TransceiveWithAnAnswerWaitingIsBusy) {
-  PipeFixture f;
-  auto pipe = f.open("srvsvc");
-  ASSERT_TRUE(pipe->write(unhex(captured::kSrvsvcBind)));
-  EXPECT_EQ(pipe->transceive(unhex(captured::kShareEnum), 100).error(), Error(NtStatus::kPipeBusy));
-}
-
 TEST(Pipe, AnswersLeftUnreadAreBounded) {
   PipeFixture f;
   f.directory.share_list.resize(2000, f.directory.share_list.back());

@@ -19,7 +19,8 @@ struct UsedPipe {
   Result<void> write(ByteView bytes) { return pipe->write(caller, bytes); }
   Result<PipeRead> read(size_t max) { return pipe->read(max); }
   Result<PipeRead> transceive(ByteView bytes, size_t max) {
-    return pipe->transceive(caller, bytes, max);
+    BRAID_CHECK(write(bytes));
+    return read(max);
   }
   size_t next_message_size() const { return pipe->next_message_size(); }
   size_t readable_size() const { return pipe->readable_size(); }

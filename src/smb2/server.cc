@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "smb2/files/deletion.h"
+#include "smb2/logons/session_notice.h"
 #include "smb2/persistent/persistent_handles.h"
 
 namespace braid::smb2 {
@@ -128,6 +129,8 @@ void Server::stop() {
     connections->stopping = true;
     live.assign(connections->set.begin(), connections->set.end());
   }
+  // What is queued before goes out before.
+  for (const auto& session : logons.session_table.all()) tell_session_closed(*session);
   for (const auto& connection : live) connection->disconnect();
   live.clear();
   workers.stop();

@@ -156,7 +156,6 @@ class SmbWorkerServer final : public WorkerServer {
         users_(std::move(users)),
         ids_(std::move(ids)),
         directory_(make_directory(*config_, ids_), users_, ids_, config_->server.min_uid),
-        pipes_(directory_.directory()),
         reactors_(reactor_count(config_->server)),
         pool_(WorkerPoolLimits::for_files(pool_threads_of_share(config_->server))) {}
 
@@ -177,6 +176,7 @@ class SmbWorkerServer final : public WorkerServer {
                                          authenticator.error(), config_->file));
     }
     authenticator_ = std::move(*authenticator);
+    pipes_.emplace(directory_.directory(), authenticator_.get());
     const auto switches = test_switches(*config_);
     if (!switches) return std::unexpected(switches.error());
     if (!*switches) set_file_calls(OnReactor::kIsLogged);
@@ -190,7 +190,7 @@ class SmbWorkerServer final : public WorkerServer {
             .shares = std::move(*shares),
             .authenticator = *authenticator_,
             .ids = ids_,
-            .pipes = pipes_,
+            .pipes = *pipes_,
             .penalties = penalties_,
             .server_guid = server_guid(ids_),
             .router = router_,
@@ -300,8 +300,8 @@ class SmbWorkerServer final : public WorkerServer {
   auth::IdMapper ids_;
   auth::LogonPenalties penalties_;
   LiveDirectory directory_;
-  rpc::PipeRegistry pipes_;
   std::unique_ptr<auth::Authenticator> authenticator_;
+  std::optional<rpc::PipeRegistry> pipes_;
   ReactorPool reactors_;
   WorkerPool pool_;
   std::optional<smb2::Server> engine_;

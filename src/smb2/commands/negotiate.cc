@@ -76,6 +76,9 @@ uint32_t capabilities(const Server& server, const Negotiated& negotiated) {
             (Capabilities::kDirectoryLeasing | Capabilities::kMultiChannel |
              (server.files.persistent->any() ? Capabilities::kPersistentHandles : 0));
   }
+  if (negotiated.dialect == Dialect::kSmb311) {
+    ours |= negotiated.client_capabilities & Capabilities::kNotifications;
+  }
   // In 3.1.1 the cipher context says it.
   if ((negotiated.dialect == Dialect::kSmb300 || negotiated.dialect == Dialect::kSmb302) &&
       negotiated.cipher != crypto::Cipher::kNone) {

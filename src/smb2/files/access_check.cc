@@ -53,14 +53,7 @@ AccessToken token_of(const Principal& principal) {
 }
 
 rpc::CallerInfo caller_of(const Request& request) {
-  const auth::Identity& identity = *request.principal.identity;
-  return {.account_name = identity.account_name,
-          .domain_name = identity.domain,
-          .sid = identity.user_sid,
-          .client_address = request.connection->peer_host(),
-          .is_anonymous = identity.is_anonymous,
-          .is_guest = identity.is_guest,
-          .is_administrator = identity.is_admin};
+  return rpc::caller_info_of(*request.principal.identity, request.connection->peer_host());
 }
 
 Result<void> check_reaches(const Principal& principal, ShareType share) {
