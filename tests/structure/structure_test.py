@@ -11,7 +11,7 @@ SRC = ROOT / "src"
 # A file includes its own folder and strictly lower floors.
 FLOORS = {
     "base": 0,
-    "wire": 1, "crypto": 1, "runtime": 1,
+    "wire": 1, "crypto": 1, "codec": 1, "runtime": 1,
     "transport": 2, "auth": 2, "config": 2,
     "network": 3, "vfs": 3, "store": 3, "client": 3,
     "filestate": 4,
