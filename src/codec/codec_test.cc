@@ -108,6 +108,11 @@ TEST(Lznt1, DecompressesTheExample) {
   EXPECT_LE(compressed(Algorithm::kLznt1, expected).size(), example.size() + 2);
 }
 
+TEST(Lz77Huffman, LessThanATableIsNoBlock) {
+  EXPECT_TRUE(decompress(Algorithm::kLz77Huffman, Bytes(255, 0x99), {}));
+  EXPECT_FALSE(decompress(Algorithm::kLz77Huffman, Bytes(256, 0x99), {}));
+}
+
 TEST(Lznt1, StopsAtTheEndOfTheBuffer) {
   Bytes chunk = unhex(
       "0230616263"

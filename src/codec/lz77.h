@@ -1,6 +1,5 @@
 // Plain LZ77. [MS-XCA] 2.3 "Plain LZ77 Compression Algorithm Details" and
 // 2.4 "Plain LZ77 Decompression Algorithm Details".
-// Decompression Algorithm Details".
 #pragma once
 
 #include <cstddef>

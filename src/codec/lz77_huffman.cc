@@ -213,7 +213,7 @@ bool decompress_lz77_huffman(ByteView in, MutableByteView out) {
     if (!decompress_block(*code, source, out, at)) return false;
     if (at == out.size()) return source.remaining() < kHuffmanSymbols / 2;
   }
-  return false;
+  return at == out.size();
 }
 
 }  // namespace braid::codec

@@ -1,6 +1,5 @@
 // LZ77+Huffman. [MS-XCA] 2.1 "LZ77+Huffman Compression Algorithm Details" and
 // 2.2 "LZ77+Huffman Decompression Algorithm Details".
-// Decompression Algorithm Details".
 #pragma once
 
 #include <cstddef>
