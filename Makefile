@@ -71,6 +71,11 @@ round-trips: build ## 10 million seeded round trips of each compression algorith
 	@ninja -C build/release -j$(JOBS) codec_test
 	@BRAID_ROUND_TRIPS=10000000 build/release/codec_test --gtest_filter='*SeededRoundTrips*'
 
+.PHONY: compression-bench
+compression-bench: deps build ## What compression brings and costs, on links of several speeds (root)
+	@$(PYTHON) tests/compression/measure.py --braidd build/release/braidd \
+	  --bench build/release/braid-bench
+
 .PHONY: mutants
 mutants: deps ## Plant single-line mutations and name those that no test finds (MUTANTS='--help')
 	@$(PYTHON) tools/mutants.py --jobs $(JOBS) $(MUTANTS)

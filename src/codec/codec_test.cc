@@ -108,6 +108,18 @@ TEST(Lznt1, DecompressesTheExample) {
   EXPECT_LE(compressed(Algorithm::kLznt1, expected).size(), example.size() + 2);
 }
 
+// It would be a match of three bytes at distance 1 too; Wireshark takes it for the end.
+TEST(Lz77Huffman, TheSymbolOfTheEndIsAtTheEndOnly) {
+  Bytes text;
+  for (int i = 0; i < 1000; ++i) {
+    const auto byte = static_cast<uint8_t>(i * 7);
+    text.insert(text.end(), {byte, byte, byte, byte, static_cast<uint8_t>(byte + 1)});
+  }
+  // The only match that there is would be that one, so its symbol is as rare as the end.
+  const Bytes packed = compressed(Algorithm::kLz77Huffman, text);
+  EXPECT_GE(packed[128] & 15, 8) << "bits of symbol 256";
+}
+
 TEST(Lz77Huffman, LessThanATableIsNoBlock) {
   EXPECT_TRUE(decompress(Algorithm::kLz77Huffman, Bytes(255, 0x99), {}));
   EXPECT_FALSE(decompress(Algorithm::kLz77Huffman, Bytes(256, 0x99), {}));

@@ -38,8 +38,9 @@ void find_tokens(MatchFinder& finder, ByteView in, size_t at, size_t end,
                  std::vector<Token>& tokens) {
   size_t misses = 0;
   while (at < end) {
-    Match match = finder.find(at, 0, end);
-    if (match.length > 0) {
+    const Match match = finder.find(at, 0, end);
+    // Three bytes at distance 1 have the symbol of the end, and some decoders take it for that.
+    if (match.length > kMatchMin || (match.length == kMatchMin && match.distance > 1)) {
       tokens.push_back(
           {static_cast<uint16_t>(match.distance), static_cast<uint16_t>(match.length - kMatchMin)});
       finder.skip(at + 1, at + match.length);
