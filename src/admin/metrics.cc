@@ -92,6 +92,25 @@ json metrics_of(const smb2::Server& server) {
   add("braid_received_bytes_total", "counter", "Bytes received from clients.",
       totals.bytes_received);
   add("braid_sent_bytes_total", "counter", "Bytes sent to clients.", totals.bytes_sent);
+  const auto& compressed = server.compression.totals;
+  const auto count = [](const std::atomic<uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  add("braid_compressed_received_messages_total", "counter", "Messages that came compressed.",
+      count(compressed.in.messages));
+  add("braid_compressed_received_bytes_total", "counter", "Bytes of those, as they came.",
+      count(compressed.in.wire_bytes));
+  add("braid_compressed_received_plain_bytes_total", "counter", "Bytes of those, decompressed.",
+      count(compressed.in.plain_bytes));
+  add("braid_compressed_sent_messages_total", "counter", "Messages that were sent compressed.",
+      count(compressed.out.messages));
+  add("braid_compressed_sent_bytes_total", "counter", "Bytes of those, as they went.",
+      count(compressed.out.wire_bytes));
+  add("braid_compressed_sent_plain_bytes_total", "counter", "Bytes of those before.",
+      count(compressed.out.plain_bytes));
+  add("braid_compression_given_up_total", "counter",
+      "Answers sent as they are because too many waited to be compressed.",
+      count(server.compression.given_up));
   add("braid_file_work_turns_total", "counter", "Pieces of work on files that were begun.",
       load.turns_taken);
   add("braid_file_work_withdrawn_total", "counter", "Work on files that nobody wanted any more.",

@@ -3,14 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "auth/user_store.h"
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 #include "wire/spnego/neg_token.h"
 
 namespace braid::auth {
 namespace {
 
 using crypto::Secret;
-using crypto::unhex;
 namespace flags = wire::ntlm::flags;
 
 Bytes bytes_of(ByteView view) { return {view.begin(), view.end()}; }

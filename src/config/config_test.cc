@@ -72,10 +72,12 @@ threads = 3
 keytab = "/etc/krb5.keytab"
 interfaces = ["eth0;speed=10G;rss", "*"]
 break_retry = "windows"
+compression = ["lz77+huffman", "pattern_v1"]
 log_level = "debug"
 
 [[share]]
 name = "Data"
+compress = "always"
 path = "/srv/data"
 comment = "all of it"
 read_only = true
@@ -106,6 +108,7 @@ snapshots = ".snapshots/hourly"
   EXPECT_EQ(server.interfaces[0].speed, 10'000'000'000u);
   EXPECT_EQ(server.interfaces[1].match, "*");
   EXPECT_EQ(server.break_retry, BreakRetry::kWindows);
+  EXPECT_THAT(server.compression, ElementsAre(Compression::kLz77Huffman, Compression::kPatternV1));
   EXPECT_EQ(server.log_level, LogLevel::kDebug);
   const Share* share = (*config)->find_share("dATA");
   ASSERT_NE(share, nullptr);
@@ -113,6 +116,7 @@ snapshots = ".snapshots/hourly"
   EXPECT_EQ(share->comment, "all of it");
   EXPECT_TRUE(share->read_only);
   EXPECT_TRUE(share->encrypt);
+  EXPECT_EQ(share->compress, Compress::kAlways);
   EXPECT_FALSE(share->change_notify);
   EXPECT_TRUE(share->hide_unreadable);
   EXPECT_THAT(share->hidden_names, ElementsAre(".*", "lost+found"));
@@ -344,6 +348,15 @@ TEST(Restart, KeysThatWaitAreMarkedInTheDocuments) {
       text.substr(start, text.find("  name: ") - start).contains("A change waits for a restart."));
   EXPECT_FALSE(text.substr(text.find("  log_level: ")).contains("A change waits"));
   EXPECT_TRUE(keys_as_json().contains("\"restart\": true"));
+}
+
+TEST(Config, CompressionNamesEachAlgorithmOnce) {
+  const auto off = parse("[server]\ncompression = []", "braid.toml");
+  ASSERT_TRUE(off);
+  EXPECT_TRUE((*off)->server.compression.empty());
+  EXPECT_FALSE(parse("[server]\ncompression = [\"lz4\", \"lz4\"]", "braid.toml"));
+  EXPECT_FALSE(parse("[server]\ncompression = [\"zstd\"]", "braid.toml"));
+  EXPECT_FALSE(parse("[server]\ncompression = \"lz4\"", "braid.toml"));
 }
 
 TEST(Config, MemoryLimitHasAPartForEachWorker) {

@@ -59,6 +59,10 @@ int run(int argc, char** argv) {
   app.add_option("--channel", target.channels, "A further channel to the server; may be repeated")
       ->type_name("ADDRESS:PORT");
   app.add_flag("--encrypt", target.encrypts, "Encrypt everything instead of signing it");
+  app.add_option("--compression", target.compression,
+                 "An algorithm to offer for compression; may be repeated, in order of preference")
+      ->check(CLI::IsMember({"lz4", "lz77", "lz77+huffman", "lznt1", "pattern_v1"}));
+  app.add_flag("!--unchained", target.chained, "Offer no chained compression");
   app.add_option("--server-pid", target.server_pids,
                  "A process of the server whose CPU time is measured; may be repeated");
 
@@ -91,6 +95,8 @@ int run(int argc, char** argv) {
   throughput_command->add_option("--in-flight", throughput.in_flight, "Requests at a time")
       ->capture_default_str()
       ->check(CLI::Range(1, 512));
+  throughput_command->add_option("--data", throughput.data, "A file whose bytes are written")
+      ->check(CLI::ExistingFile);
   throughput_command->callback([&] {
     exit_code = run_on_reactor([&](Reactor& reactor) -> Task<Result<bool>> {
       BRAID_CO_CHECK(co_await run_throughput(reactor, target, throughput));

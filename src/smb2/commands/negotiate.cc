@@ -87,8 +87,40 @@ uint32_t capabilities(const Server& server, const Negotiated& negotiated) {
   return ours;
 }
 
+// Connection.CompressionIds: what both have, in the order received. The server's decides what it
+// sends. Clients without chains have one only, as from the first Windows with compression: the
+// kernel's takes no longer answer. Nothing where `allowed` is: then the context means nothing.
+Result<std::optional<wire::CompressionCapabilities>> choose_compression(
+    const std::optional<wire::CompressionCapabilities>& offered,
+    const std::vector<config::Compression>& allowed, NegotiatedCompression& negotiated) {
+  if (!offered || allowed.empty()) return std::nullopt;
+  if (!offered->is_valid) return fail(NtStatus::kInvalidParameter);
+  const auto is_allowed = [&](wire::CompressionAlgorithm id) {
+    return std::ranges::find(allowed, static_cast<config::Compression>(id)) != allowed.end();
+  };
+  wire::CompressionCapabilities chosen;
+  chosen.flags = offered->flags & wire::CompressionCapabilities::kFlagChained;
+  negotiated.supports_chained_compression = chosen.flags != 0;
+  for (const wire::CompressionAlgorithm each : offered->compression_algorithms) {
+    if (!is_allowed(each) || negotiated.has(each)) continue;
+    if (!negotiated.supports_chained_compression && (!codec_of(each) || negotiated.is_on()))
+      continue;
+    negotiated.add(each);
+    chosen.compression_algorithms.push_back(each);
+  }
+  for (const config::Compression each : allowed) {
+    const auto id = static_cast<wire::CompressionAlgorithm>(each);
+    if (!negotiated.sent_with && negotiated.has(id)) negotiated.sent_with = codec_of(id);
+  }
+  if (chosen.compression_algorithms.empty()) {
+    chosen.compression_algorithms = {wire::CompressionAlgorithm::kNone};
+  }
+  return chosen;
+}
+
 // The 3.1.1 part: what is chosen from the client's contexts, and the answer's.
 Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& offered,
+                                                const std::vector<config::Compression>& compression,
                                                 Negotiated& negotiated, Bytes& salt) {
   if (!offered.preauth_integrity_capabilities) return fail(NtStatus::kInvalidParameter);
   const auto& hashes = offered.preauth_integrity_capabilities->hash_algorithms;
@@ -112,6 +144,9 @@ Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& o
     negotiated.signing_algorithm = static_cast<crypto::SigningAlgorithm>(algorithm);
     chosen.signing_capabilities = {algorithm};
   }
+  BRAID_TRY(
+      chosen.compression_capabilities,
+      choose_compression(offered.compression_capabilities, compression, negotiated.compression));
   return chosen;
 }
 
@@ -148,7 +183,13 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   if (negotiated.dialect == Dialect::kSmb311) {
     if (!negotiate.contexts) co_return fail(NtStatus::kInvalidParameter);
     negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
-    BRAID_CO_TRY(contexts, choose_contexts(*negotiate.contexts, negotiated, salt));
+    // A network card that writes to memory has no use for it: 3.1.4.4, of Windows.
+    const bool is_rdma = connection.transport().remote_memory() != nullptr;
+    const auto settings = server.settings.server();
+    BRAID_CO_TRY(contexts, choose_contexts(
+                               *negotiate.contexts,
+                               is_rdma ? std::vector<config::Compression>() : settings->compression,
+                               negotiated, salt));
   } else if (negotiated.is_smb3()) {
     negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
     if (negotiate.capabilities & Capabilities::kEncryption) {

@@ -88,6 +88,11 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   if (share->encrypt && negotiated.is_smb3()) {
     response.share_flags |= wire::ShareFlags::kEncryptData;
   }
+  // Share.CompressData: clients then compress whatever they write, and ask for what they read.
+  if (share->compress == config::Compress::kAlways && share->type == ShareType::kDisk &&
+      negotiated.compression.is_on()) {
+    response.share_flags |= wire::ShareFlags::kCompressData;
+  }
   if (share->hide_unreadable) {
     response.share_flags |= wire::ShareFlags::kAccessBasedDirectoryEnum;
   }
