@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 
 namespace braid::auth {
 namespace {
-
-using crypto::unhex;
 
 // The values of [MS-NLMP] 4.2.4: RandomSessionKey, flags, and what the client seals.
 const crypto::Secret kKey{Bytes(16, 0x55)};

@@ -10,8 +10,6 @@
 namespace braid::rpc {
 namespace {
 
-using wire::unhex;
-
 uint32_t fault_status(const Bytes& pdu) {
   uint32_t status = 0;
   if (pdu.size() >= 28 && pdu[2] == static_cast<uint8_t>(PduType::kFault)) {

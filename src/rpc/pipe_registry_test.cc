@@ -10,8 +10,6 @@
 namespace braid::rpc {
 namespace {
 
-using wire::unhex;
-
 TEST(PipeRegistry, OnlyListedNamesOpen) {
   PipeFixture f;
   const PipeRegistry registry(f.directory.directory());

@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "wire/spnego/hex_testing.h"
+#include "base/hex_testing.h"
 
 namespace braid::rpc {
 namespace {
-
-using wire::unhex;
 
 constexpr char kSignature[] = "8ae3137102f43671";
 // 12345778-1234-abcd-ef00-0123456789ab version 0, then NDR: lsarpc's.

@@ -2,13 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "rpc/witness/registry.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::rpc::witness {
 namespace {
-
-using wire::unhex;
 
 Bytes results_of(const Completion& completion) { return completion.encode(); }
 
