@@ -69,6 +69,13 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   if (!files.file_table.has_room_for_name(open.ref(), path.size())) {
     return fail(NtStatus::kInsufficientResources);
   }
+  // A directory may take its name by an empty one (vfs/posix/renaming.h), which nobody is to open.
+  std::shared_ptr<const void> making;
+  if (open.attributes.is_directory && !target.taken) {
+    making = files.file_table.begin_making(path);
+    if (!making) return fail(NtStatus::kInsufficientResources);
+    making = files.announce_until(files.file_table.key_of_name(path), std::move(making));
+  }
   BRAID_TRY(const vfs::Path now, put(request, source.place, target, key));
 
   replaced(request, target);
