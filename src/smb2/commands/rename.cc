@@ -69,9 +69,10 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   if (!files.file_table.has_room_for_name(open.ref(), path.size())) {
     return fail(NtStatus::kInsufficientResources);
   }
-  // A directory may take its name by an empty one (vfs/posix/renaming.h), which nobody is to open.
+  // A free name may be taken by something empty first (vfs/posix/renaming.h), which nobody is to
+  // open. Who has found it already sees after this that the name is another's.
   std::shared_ptr<const void> making;
-  if (open.attributes.is_directory && !target.taken) {
+  if (!target.taken) {
     making = files.file_table.begin_making(path);
     if (!making) return fail(NtStatus::kInsufficientResources);
     making = files.announce_until(files.file_table.key_of_name(path), std::move(making));

@@ -22,10 +22,11 @@ struct NameIn {
 // name is taken first, by something that is made exclusively, and the rename replaces that: nothing
 // that was there is ever replaced. For a file it is a stand-in, a link that leads nowhere: nobody
 // can open it, so that nothing can be put into what is replaced, and clients see that the name is
-// free (lookup.h). For a directory it is an empty one, and the caller keeps clients from it:
-// FileTable::begin_making(). One that a local program puts something into is EEXIST. Where the file
-// system has no links it is an empty file. Known from the first such rename on, so that it is asked
-// for once. REQUIRES a NameClaim, so that clients meanwhile make no such name.
+// free (lookup.h). For a directory it is an empty one, and where the file system has no links
+// (exFAT) an empty file: from those the caller keeps clients, FileTable::begin_making(). A
+// directory that a local program puts something into is EEXIST; what it puts into a file is
+// replaced. Known from the first such rename on, so that it is asked for once. REQUIRES a
+// NameClaim, so that clients meanwhile make no such name.
 Result<void> rename_to_free(PosixContext& context, NameIn from, NameIn to, bool is_directory);
 
 // What a stand-in says that it leads to. Clients make no such link.
