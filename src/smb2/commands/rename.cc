@@ -70,6 +70,14 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   if (!files.file_table.has_room_for_name(open.ref(), path.size())) {
     return fail(NtStatus::kInsufficientResources);
   }
+  // A free name may be taken by something empty first (vfs/posix/renaming.h), which nobody is to
+  // open. Who has found it already sees after this that the name is another's.
+  std::shared_ptr<const void> making;
+  if (!target.taken) {
+    making = files.file_table.begin_making(path);
+    if (!making) return fail(NtStatus::kInsufficientResources);
+    making = files.announce_until(files.file_table.key_of_name(path), std::move(making));
+  }
   const Share& share = *request.tree_connect->share;
   if (share.persistent) BRAID_CHECK(files.persistent->begin_rename(share, key, target.path));
   const auto put_there = put(request, source.place, target, key);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "vfs/names.h"
+#include "vfs/posix/renaming.h"
 
 namespace braid::vfs {
 namespace {
@@ -54,6 +55,7 @@ class Walk {
   // Opens names_[at] in `directory`, correcting its spelling. Nothing: there is no such name.
   Result<std::optional<UniqueFd>> step(int directory, size_t at);
   Result<UniqueFd> open_parent() const;
+  Result<Resolved> missing(UniqueFd parent);
 
   PosixContext& context_;
   const LookupOptions& options_;
@@ -106,12 +108,15 @@ Result<std::optional<Resolved>> Walk::slow() {
   }
   BRAID_TRY(std::optional<UniqueFd> last, step(parent->get(), names_.size() - 1));
   if (last) return found(*std::move(last), *std::move(parent));
+  return missing(*std::move(parent));
+}
 
-  BRAID_TRY(const struct statx st, stat_of(parent->get()));
-  Missing missing({std::make_shared<PosixNode>(*std::move(parent), key_of(st)), wanted_});
+Result<Resolved> Walk::missing(UniqueFd parent) {
+  BRAID_TRY(const struct statx st, stat_of(parent.get()));
+  Missing missing({std::make_shared<PosixNode>(std::move(parent), key_of(st)), wanted_});
   names_.back() = wanted_;
   for (const std::string& name : names_) BRAID_CHECK(missing.path.append(shown(name)));
-  return Resolved(std::move(missing));
+  return missing;
 }
 
 Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
@@ -147,6 +152,12 @@ Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
   std::string target;
   if (attributes.is_symlink()) {
     BRAID_TRY(target, read_link_at(fd.get()));
+    if (is_stand_in(target)) {
+      if (!parent) {
+        BRAID_TRY(parent, open_parent());
+      }
+      return missing(std::move(parent));
+    }
   }
   Found out(std::make_shared<PosixNode>(std::move(fd), attributes.key), attributes);
   if (!names_.empty()) out.place.name = names_.back();
@@ -164,6 +175,7 @@ Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
 Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
   Link out;
   BRAID_TRY(out.target, read_link_at(fd.get()));
+  if (is_stand_in(out.target)) return fail(NtStatus::kObjectPathNotFound);
   for (size_t i = 0; i < consumed; ++i) BRAID_CHECK(out.path.append(shown(names_[i])));
   return out;
 }

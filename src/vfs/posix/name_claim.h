@@ -5,6 +5,7 @@
 
 #include "vfs/names.h"
 #include "vfs/posix/context.h"
+#include "vfs/posix/renaming.h"
 
 namespace braid::vfs {
 
@@ -31,6 +32,7 @@ class NameClaim {
     if (!spelled && spelled.error().is_os(EACCES)) return std::nullopt;
     if (!spelled) return std::unexpected(spelled.error());
     if (*spelled && **spelled == disk_name_) return std::nullopt;
+    if (*spelled && remove_stand_in({directory_, **spelled})) return std::nullopt;
     return spelled;
   }
 

@@ -22,7 +22,7 @@ struct PosixOptions {
   // Names, with wildcards (wire/fscc/name_expression.h), that are shown as hidden.
   std::vector<std::string> hidden_names = {};
   bool streams = true;  // where the file system can keep them
-  // The system call. Tests give one of a file system that takes no flags.
+  // The system call. Tests give one of a file system that takes no flags but 0.
   int (*rename)(int, const char*, int, const char*, unsigned) = ::renameat2;
   // Of what a side file holds, and of the file that it belongs to. Tests give those of a slow disk.
   int (*sync)(int) = ::fsync;
