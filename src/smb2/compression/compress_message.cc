@@ -4,6 +4,7 @@
 #include <array>
 
 #include "codec/byte_run.h"
+#include "smb2/common/limits.h"
 #include "smb2/compression/compression_trials.h"
 #include "smb2/compression/limits.h"
 #include "wire/smb2/compression_transform_header.h"
@@ -14,6 +15,10 @@ namespace {
 
 using wire::CompressionAlgorithm;
 using wire::CompressionChainedPayload;
+
+// [MS-SMB2] 3.2.5.1.1.2: the client ends the connection over more. 3.1.1 has the largest transfers.
+constexpr size_t kOriginalMax =
+    256 + wire::CompressionTransformHeaderUnchained::kSize + kMaxTransferSize;
 
 size_t size_of(std::span<const OutSegment> segments) {
   size_t size = 0;
@@ -115,6 +120,7 @@ class ChainWriter {
 std::optional<Bytes> compress_chained(std::span<const OutSegment> segments,
                                       const NegotiatedCompression& negotiated) {
   const size_t size = size_of(segments);
+  if (size > kOriginalMax) return std::nullopt;
   ChainWriter chain(negotiated, size);
   bool any = false;
   for (const OutSegment& each : segments) {
@@ -145,6 +151,7 @@ std::optional<Bytes> compress_unchained(std::span<const OutSegment> segments,
     }
     rest = joined;
   }
+  if (rest.size() > kOriginalMax) return std::nullopt;
   Buffer room;
   const auto smaller = packed(*negotiated.sent_with, rest, room);
   first->trials->note(smaller.has_value());

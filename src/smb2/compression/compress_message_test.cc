@@ -146,6 +146,19 @@ TEST(CompressMessage, WhatDoesNotShrinkIsNotCompressed) {
   }
 }
 
+// [MS-SMB2] 3.2.5.1.1.2: the client ends the connection over what is longer.
+TEST(CompressMessage, NoMoreThanThePeerTakesIsCompressed) {
+  const Bytes data((8u << 20) + 256 + 16 + 1, 'x');
+  for (const Form form : {Form::kUnchained, Form::kChained}) {
+    const auto negotiated = with(codec::Algorithm::kLz4, form);
+    CompressionTrials trials;
+    const OutSegment longest[] = {{ByteView(data).first(data.size() - 1), &trials}};
+    EXPECT_TRUE(compress_message(longest, negotiated));
+    const OutSegment longer[] = {{data, &trials}};
+    EXPECT_FALSE(compress_message(longer, negotiated));
+  }
+}
+
 TEST(CompressMessage, NothingMarkedIsNotCompressed) {
   const Bytes data = text(10'000);
   const OutSegment segments[] = {{data}};
