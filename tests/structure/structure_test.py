@@ -12,7 +12,7 @@ SRC = ROOT / "src"
 # A file includes its own folder and strictly lower floors.
 FLOORS = {
     "base": 0,
-    "wire": 1, "crypto": 1, "runtime": 1,
+    "wire": 1, "crypto": 1, "codec": 1, "runtime": 1,
     "transport": 2, "auth": 2, "config": 2,
     "network": 3, "vfs": 3, "store": 3, "client": 3,
     "filestate": 4,
@@ -23,7 +23,7 @@ FLOORS = {
 }
 # The rooms of smb2, lowest first: a header includes its own and lower ones. What is not in a room is
 # above all but the commands.
-ROOMS = ["workers", "common", "shares", "security", "sessions", "opens", "persistent", "notify",
+ROOMS = ["workers", "common", "compression", "shares", "security", "sessions", "opens", "persistent", "notify",
          "connections", "breaks", "files", "logons", "", "commands"]
 # Sources that look up, and why.
 ROOMS_UPWARD = {
