@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/hex_testing.h"
+#include "wire/golden_testing.h"
 
 namespace braid::wire {
 namespace {
@@ -173,6 +176,95 @@ TEST(Acl, MoreThan64KibIsInvalid) {
   EXPECT_EQ(acl.check().error(), Error(NtStatus::kInvalidAcl));
   acl.aces.resize(3000);
   EXPECT_TRUE(acl.check());
+}
+
+TEST(GoldenDtyp, SecurityDescriptor) {
+  SecurityDescriptor sd;
+  sd.resource_manager_control = 0x21;
+  sd.control = sd_control::kSelfRelative | sd_control::kSaclPresent | sd_control::kDaclPresent;
+  sd.owner = sids::kAdministrators;
+  sd.group = sids::kUsers;
+  Ace audit = allow(sids::kEveryone, 0x14131211, 0xC0);
+  audit.type = AceType::kSystemAudit;
+  sd.sacl = Acl{2, {audit}};
+  Ace object = allow(sids::kAuthenticatedUsers, 0x24232221, 0x02);
+  object.type = AceType::kAccessAllowedObject;
+  object.object = AceObjectTypes{id_from<Guid>(0xA0), {}};
+  Ace inherited = allow(sids::kAnonymous, 0x34333231, 0x04);
+  inherited.type = AceType::kAccessDeniedObject;
+  inherited.object = AceObjectTypes{{}, id_from<Guid>(0xB0)};
+  sd.dacl = Acl{4, {object, inherited}};
+  golden<SecurityDescriptor>(
+      sd,
+      "01 21 1480 88000000 98000000 14000000 30000000"
+      "02 (00) [1C]00 0100 (0000) 02 C0 1400 11121314 0101000000000001 00000000"
+      "04 (00) [58]00 0200 (0000)"
+      "05 02 2800 21222324 01[000000] A0A1A2A3A4A5A6A7A8A9AAABACADAEAF 0101000000000005 0B000000"
+      "06 04 2800 31323334 02[000000] B0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF 0101000000000005 07000000"
+      "0102000000000005 20000000 20020000 0102000000000005 20000000 21020000");
+  EXPECT_EQ(sd.encoded_size(), sd.encode().value().size());
+}
+
+TEST(GoldenDtyp, SidAndAcl) {
+  golden<Sid>(Sid{0x010203040506, {0x14131211, 0x24232221}},
+              "01 02 010203040506 11121314 21222324");
+  golden<Ace>(deny(Sid{5, {0x24232221}}, 0x14131211, 0x12),
+              "01 12 1400 11121314 0101000000000005 21222324");
+  golden<Acl>(Acl{3, {allow(Sid{5, {0x24232221}}, 0x14131211, 0x12)}},
+              "03 (00) [1C]00 0100 (0000) 00 12 1400 11121314 0101000000000005 21222324");
+}
+
+TEST(Acl, RevisionsAndSizesAreTakenUpToTheirBounds) {
+  const auto decoded = [](std::string_view hex) {
+    const Bytes bytes = unhex(hex);
+    Reader r(bytes);
+    return Acl::decode(r);
+  };
+  for (const char* good : {"0200080000000000", "0300080000000000", "0400080000000000"}) {
+    EXPECT_TRUE(decoded(good)) << good;
+  }
+  for (const char* bad : {"0100080000000000", "0500080000000000", "0200070000000000"}) {
+    EXPECT_EQ(decoded(bad).error(), Error::malformed()) << bad;
+  }
+  // An entry of a header alone, and one byte short of room for two.
+  EXPECT_EQ(decoded("02000C0001000000 20000400").value().aces.size(), 1u);
+  EXPECT_EQ(decoded("02000F0002000000 20000400 200004").error(), Error::malformed());
+  EXPECT_EQ(decoded("02000C0001000000 20000000").error(), Error::malformed());
+}
+
+TEST(Acl, SizesBesideTheBoundAreToldApart) {
+  Acl acl;
+  Ace fill;
+  fill.type = static_cast<AceType>(0x20);  // header and bytes alone
+  fill.rest = Bytes(Acl::kSizeMax - Acl::kHeaderSize - 4 - 3, 1);
+  acl.aces = {fill};
+  ASSERT_EQ(acl.encoded_size(), 0xfffcu);
+  EXPECT_TRUE(acl.check());
+  acl.aces[0].rest.resize(acl.aces[0].rest.size() + 1);
+  ASSERT_EQ(acl.encoded_size(), 0x10000u);
+  EXPECT_EQ(acl.check().error(), Error(NtStatus::kInvalidAcl));
+}
+
+TEST(Ace, KindsAreThoseOfTheirTypes) {
+  // [MS-DTYP] 2.4.4.1 "ACE_HEADER": those with a mask and a SID, and of them those with GUIDs.
+  const std::set<int> object = {0x05, 0x06, 0x07, 0x08, 0x0B, 0x0C, 0x0F, 0x10};
+  for (int type = 0; type < 0x100; ++type) {
+    Ace ace;
+    ace.type = static_cast<AceType>(type);
+    EXPECT_EQ(ace.is_object(), object.contains(type)) << type;
+    EXPECT_EQ(ace.has_sid(), type <= 0x13 && type != 0x04) << type;
+  }
+}
+
+TEST(SecurityDescriptor, PartRightBehindTheHeaderIsTakenAndOneWithinItRefused) {
+  const std::string sid = "0101 000000000005 12000000";
+  EXPECT_EQ(SecurityDescriptor::decode(unhex("01000080 14000000 00000000 00000000 00000000" + sid))
+                .value()
+                .owner,
+            sids::kLocalSystem);
+  EXPECT_EQ(SecurityDescriptor::decode(unhex("01000080 13000000 00000000 00000000 00000000" + sid))
+                .error(),
+            Error::malformed());
 }
 
 }  // namespace

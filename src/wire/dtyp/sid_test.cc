@@ -116,5 +116,50 @@ TEST(Guid, TextAndWireOrder) {
   EXPECT_FALSE(parse_guid("6bffd098xa112-3610-9833-46c3f87e345a"));
 }
 
+TEST(Sid, BoundsOfTheTextAreThoseOfTheFields) {
+  EXPECT_EQ(Sid::parse("S-1-281474976710655-1").value(), (Sid{Sid::kAuthorityMax, {1}}));
+  EXPECT_EQ(Sid::parse("S-1-0xffffffffffff-1").value(), (Sid{Sid::kAuthorityMax, {1}}));
+  EXPECT_EQ(Sid::parse("S-1-0x1000000000000-1").error(), Error::malformed());
+  EXPECT_EQ(Sid::parse("s-1-5-4294967295").value(), (Sid{5, {0xFFFFFFFF}}));
+  EXPECT_EQ(Sid::parse("S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15").value().rid(), 15u);
+  // Hexadecimal from 2^32 on.
+  EXPECT_EQ((Sid{0xFFFFFFFF, {1}}).to_string(), "S-1-4294967295-1");
+  EXPECT_EQ((Sid{0x100000000, {1}}).to_string(), "S-1-0x000100000000-1");
+}
+
+TEST(Sid, FifteenSubAuthoritiesAreTaken) {
+  Bytes bytes(8 + 4 * 15, 1);
+  bytes[1] = 15;
+  Reader r(bytes);
+  EXPECT_EQ(Sid::decode(r).value().sub_authorities().size(), 15u);
+}
+
+TEST(Guid, DigitsAreHexadecimalAndNothingBesideThem) {
+  const std::string good = "6bffd098-a112-3610-9833-46c3f87e345a";
+  for (const char digit : {'0', '9', 'a', 'f', 'A', 'F'}) {
+    std::string text = good;
+    text[0] = text[35] = digit;
+    const Guid guid = parse_guid(text).value();
+    text[0] = text[35] = static_cast<char>(std::tolower(digit));
+    EXPECT_EQ(to_string(guid), text);
+  }
+  for (const char other : {'/', ':', '@', 'G', '`', 'g', '-'}) {
+    for (const size_t at : {0u, 1u, 34u, 35u}) {
+      std::string text = good;
+      text[at] = other;
+      EXPECT_EQ(parse_guid(text).error(), Error::malformed()) << text;
+    }
+  }
+  for (const size_t dash : {8u, 13u, 18u, 23u}) {
+    std::string text = good;
+    text[dash] = '0';
+    EXPECT_EQ(parse_guid(text).error(), Error::malformed()) << text;
+  }
+  EXPECT_TRUE(parse_guid("{" + good + "}"));
+  for (const std::string& text : {"{" + good, good + "}", "{" + good + "0", "0" + good + "}"}) {
+    EXPECT_EQ(parse_guid(text).error(), Error::malformed()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace braid::wire

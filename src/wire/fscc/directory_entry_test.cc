@@ -5,6 +5,7 @@
 #include "base/hex_testing.h"
 #include "wire/fscc/captured_testing.h"
 #include "wire/fscc/file_attributes.h"
+#include "wire/golden_testing.h"
 
 namespace braid::wire {
 namespace {
@@ -29,6 +30,12 @@ Bytes encode(FileInfoClass info_class, const std::vector<DirectoryEntry>& entrie
     encode_directory_entry(info_class, entry, list.writer());
     if (!list.end()) break;
   }
+  return out;
+}
+
+Bytes encode_u32(uint32_t value) {
+  Bytes out;
+  Writer(out).u32(value);
   return out;
 }
 
@@ -119,6 +126,97 @@ TEST(EntryList, OffsetsThatDoNotAdvanceOrOverrunAreMalformed) {
     }
     EXPECT_FALSE(list.finish()) << vector;
   }
+}
+
+// Every class with every field, as the sections of [MS-FSCC] 2.4 lay them out.
+TEST(DirectoryEntry, BytesOfEachClassAreThoseOfItsSection) {
+  DirectoryEntry entry{.file_index = 0x04030201,
+                       .creation_time = {0x1817161514131211},
+                       .last_access_time = {0x2827262524232221},
+                       .last_write_time = {0x3837363534333231},
+                       .change_time = {0x4847464544434241},
+                       .end_of_file = 0x5857565554535251,
+                       .allocation_size = 0x6867666564636261,
+                       .file_attributes = 0x74737271,
+                       .ea_size = 0x84838281,
+                       .reparse_tag = 0x94939291,
+                       .file_id = 0xA8A7A6A5A4A3A2A1,
+                       .file_id_128 = id_from<FileId128>(0xB0),
+                       .short_name = "xy",
+                       .file_name = "ab"};
+  const std::string ea = "81828384 ";
+  const std::string id = "A1A2A3A4A5A6A7A8 ";
+  const std::string id_128 = "B0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF ";
+  const std::string short_name = "04 00 78007900" + std::string(40, '0');
+  const auto check = [&](FileInfoClass info_class, const std::string& special) {
+    const std::string fixed =
+        "00000000 01020304 1112131415161718 2122232425262728 3132333435363738 4142434445464748"
+        "5152535455565758 6162636465666768" +
+        hex_of(encode_u32(entry.file_attributes)) + "04000000";
+    const Bytes bytes = unhex(fixed + special + "61006200");
+    EXPECT_EQ(hex_of(encode(info_class, {entry}, SIZE_MAX)), hex_of(bytes)) << int(info_class);
+    const auto decoded = decode_directory_entries(info_class, bytes);
+    ASSERT_TRUE(decoded) << int(info_class);
+    EXPECT_EQ(hex_of(encode(info_class, *decoded, SIZE_MAX)), hex_of(bytes)) << int(info_class);
+    for (size_t size = 4; size < bytes.size(); ++size) {
+      EXPECT_EQ(decode_directory_entries(info_class, ByteView(bytes).first(size)).error(),
+                Error::truncated())
+          << int(info_class) << " cut to " << size;
+    }
+  };
+  for (const bool is_reparse_point : {false, true}) {
+    if (is_reparse_point) entry.file_attributes |= file_attribute::kReparsePoint;
+    const std::string tag = is_reparse_point ? "91929394 " : "00000000 ";
+    const std::string ea_or_tag = is_reparse_point ? tag : ea;
+    using enum FileInfoClass;
+    check(kDirectory, "");
+    check(kFullDirectory, ea_or_tag);
+    check(kIdFullDirectory, ea_or_tag + "00000000" + id);
+    check(kBothDirectory, ea_or_tag + short_name);
+    check(kIdBothDirectory, ea_or_tag + short_name + "0000" + id);
+    check(kIdExtdDirectory, ea + tag + id_128);
+    check(kId64ExtdDirectory, ea + tag + id);
+    check(kId64ExtdBothDirectory, ea + tag + id + short_name);
+    check(kIdAllExtdDirectory, ea + tag + id + id_128);
+    check(kIdAllExtdBothDirectory, ea + tag + id + id_128 + short_name);
+  }
+}
+
+TEST(DirectoryEntry, ShortNameStaysWithinItsField) {
+  DirectoryEntry entry;
+  entry.short_name = "ABCDEFGH.IJK";
+  entry.file_name = "a";
+  constexpr auto kClass = FileInfoClass::kBothDirectory;
+  Bytes bytes = encode(kClass, {entry}, SIZE_MAX);
+  constexpr size_t kShortNameLengthAt = 68;
+  EXPECT_EQ(bytes[kShortNameLengthAt], 24);
+  EXPECT_EQ(decode_directory_entries(kClass, bytes).value()[0].short_name, entry.short_name);
+  bytes[kShortNameLengthAt] = 26;
+  EXPECT_EQ(decode_directory_entries(kClass, bytes).error(), Error::truncated());
+  bytes[kShortNameLengthAt] = 23;
+  EXPECT_EQ(decode_directory_entries(kClass, bytes).error(), Error::malformed());
+  entry.short_name += 'L';  // is sent as none
+  bytes = encode(kClass, {entry}, SIZE_MAX);
+  EXPECT_EQ(decode_directory_entries(kClass, bytes).value()[0].short_name, "");
+  EXPECT_EQ(decode_directory_entries(kClass, bytes).value()[0].file_name, "a");
+}
+
+TEST(DirectoryEntry, OtherClassesHaveNoEntries) {
+  EXPECT_EQ(decode_directory_entries(FileInfoClass::kBasic, {}).error(), Error::unsupported());
+  EXPECT_TRUE(decode_directory_entries(FileInfoClass::kNames, {}).value().empty());
+}
+
+TEST(EntryList, OffsetOfTheHeadAloneIsTaken) {
+  const Bytes bytes = unhex("04000000 00000000");
+  EntryListReader list(bytes, 4);
+  ByteView entry;
+  EXPECT_TRUE(list.next(entry));
+  EXPECT_TRUE(entry.empty());
+  EXPECT_TRUE(list.next(entry));
+  EXPECT_EQ(list.entry_position(), 4u);
+  EXPECT_FALSE(list.next(entry));
+  EXPECT_FALSE(list.next(entry));
+  EXPECT_TRUE(list.finish());
 }
 
 }  // namespace

@@ -156,17 +156,18 @@ TEST(GoldenFscc, FileSystemInformation) {
   for (size_t i = 0; i < object.extended_info.size(); ++i) {
     object.extended_info[i] = static_cast<uint8_t>(i + 1);
   }
-  golden<FileFsObjectIdInformation>(object,
-                                    "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF" + hex_of(object.extended_info));
-  golden<FileFsSectorSizeInformation>({.logical_bytes_per_sector = 0x04030201,
-                                       .physical_bytes_per_sector_for_atomicity = 0x14131211,
-                                       .physical_bytes_per_sector_for_performance = 0x24232221,
-                                       .effective_physical_bytes_per_sector_for_atomicity = 0x34333231,
-                                       .flags = 0x44434241,
-                                       .byte_offset_for_sector_alignment = 0x54535251,
-                                       .byte_offset_for_partition_alignment = 0x64636261},
-                                      "01020304 11121314 21222324 31323334 41424344 51525354"
-                                      "61626364");
+  golden<FileFsObjectIdInformation>(
+      object, "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF" + hex_of(object.extended_info));
+  golden<FileFsSectorSizeInformation>(
+      {.logical_bytes_per_sector = 0x04030201,
+       .physical_bytes_per_sector_for_atomicity = 0x14131211,
+       .physical_bytes_per_sector_for_performance = 0x24232221,
+       .effective_physical_bytes_per_sector_for_atomicity = 0x34333231,
+       .flags = 0x44434241,
+       .byte_offset_for_sector_alignment = 0x54535251,
+       .byte_offset_for_partition_alignment = 0x64636261},
+      "01020304 11121314 21222324 31323334 41424344 51525354"
+      "61626364");
 }
 
 TEST(GoldenFscc, PipeInformation) {
@@ -210,12 +211,12 @@ TEST(GoldenFscc, Reparse) {
   golden_reparse({reparse_tag::kNfs, NfsReparse{.target = "ab"}},
                  "14000080 0C00 (0000) 4C4E4B0100000000 61006200");
   for (const char* type : {"43485200", "424C4B00"}) {
-    golden_reparse({reparse_tag::kNfs,
-                    NfsReparse{.type = type[1] == '3' ? NfsReparse::Type::kCharacterDevice
-                                                      : NfsReparse::Type::kBlockDevice,
-                               .major = 0x04030201,
-                               .minor = 0x14131211}},
-                   std::string("14000080 1000 (0000) ") + type + "00000000 01020304 11121314");
+    golden_reparse(
+        {reparse_tag::kNfs, NfsReparse{.type = type[1] == '3' ? NfsReparse::Type::kCharacterDevice
+                                                              : NfsReparse::Type::kBlockDevice,
+                                       .major = 0x04030201,
+                                       .minor = 0x14131211}},
+        std::string("14000080 1000 (0000) ") + type + "00000000 01020304 11121314");
   }
   golden_reparse({reparse_tag::kNfs, NfsReparse{.type = NfsReparse::Type::kFifo}},
                  "14000080 0800 (0000) 4649464F00000000");
@@ -246,10 +247,10 @@ TEST(Reparse, BoundsAreTakenAndWhatIsBeyondThemRefused) {
   EXPECT_EQ(ReparseData::decode(link.encode()), link);
   std::get<NfsReparse>(link.data).target += 'a';
   EXPECT_EQ(ReparseData::decode(link.encode()).error(), Error(NtStatus::kIoReparseDataInvalid));
-  for (const char* bytes : {"14000080 0900 0000 4649464F00000000 00",           // behind a FIFO
+  for (const char* bytes : {"14000080 0900 0000 4649464F00000000 00",  // behind a FIFO
                             "14000080 1100 0000 4348520000000000 0000000000000000 00",
-                            "14000080 0800 0000 4649464F01000000",              // no type
-                            "1D0000A0 0600 0000 03000000 2F78"}) {              // no version
+                            "14000080 0800 0000 4649464F01000000",  // no type
+                            "1D0000A0 0600 0000 03000000 2F78"}) {  // no version
     EXPECT_EQ(ReparseData::decode(unhex(bytes)).error(), Error(NtStatus::kIoReparseDataInvalid))
         << bytes;
   }

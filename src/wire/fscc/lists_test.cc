@@ -145,5 +145,77 @@ TEST(Notify, ListIsAlignedToFour) {
   EXPECT_TRUE(encode_notify(changes, bytes.size() - 1).empty());
 }
 
+// The layouts of [MS-FSCC] 2.4.49 and 2.4.41 with a value of its own in each field; every cut that
+// leaves an entry begun is refused.
+TEST(Lists, BytesAreThoseOfTheSections) {
+  const Bytes streams = unhex(
+      "20000000 04000000 1112131415161718 2122232425262728 61006200 00000000"
+      "00000000 02000000 3132333435363738 4142434445464748 6300");
+  const auto decoded = decode_streams(streams);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(*decoded,
+            (std::vector<FileStreamInformation>{{0x1817161514131211, 0x2827262524232221, "ab"},
+                                                {0x3837363534333231, 0x4847464544434241, "c"}}));
+  EXPECT_EQ(encode_streams(*decoded, streams.size()).bytes, streams);
+  EXPECT_EQ(encode_streams(*decoded, SIZE_MAX).count, 2u);
+  for (size_t size = 1; size < streams.size(); ++size) {
+    const auto cut = decode_streams(ByteView(streams).first(size));
+    ASSERT_FALSE(cut) << size;
+    // Below that the list itself is broken.
+    EXPECT_EQ(cut.error(), size >= 36 ? Error::truncated() : Error::malformed()) << size;
+  }
+  EXPECT_EQ(decode_streams(ByteView(streams).subspan(32, 20)).error(), Error::truncated());
+
+  const Bytes quotas = unhex(
+      "00000000 10000000 1112131415161718 2122232425262728 3132333435363738 4142434445464748"
+      "0102000000000005 20000000 20020000");
+  EXPECT_EQ(decode_quotas(quotas).value(),
+            (std::vector<FileQuotaInformation>{{{0x1817161514131211},
+                                                0x2827262524232221,
+                                                0x3837363534333231,
+                                                0x4847464544434241,
+                                                sids::kAdministrators}}));
+  EXPECT_EQ(encode_quotas(decode_quotas(quotas).value(), quotas.size()), quotas);
+}
+
+TEST(Notify, CutsAreRefusedAndNamesAreWhole) {
+  const Bytes bytes = unhex("00000000 05000000 04000000 61006200");
+  EXPECT_EQ(decode_notify(bytes).value(),
+            (std::vector<FileNotifyInformation>{{FileAction::kRenamedNewName, "ab"}}));
+  for (size_t size = 4; size < bytes.size(); ++size) {
+    EXPECT_EQ(decode_notify(ByteView(bytes).first(size)).error(), Error::truncated()) << size;
+  }
+  EXPECT_EQ(decode_notify(unhex("00000000 05000000 03000000 61006200")).error(),
+            Error::malformed());
+  // Up to the next multiple of four.
+  for (const size_t name : {0u, 2u, 4u}) {
+    EXPECT_EQ(notify_entry_size(name), name == 0 ? 12u : 16u) << name;
+  }
+}
+
+TEST(FullEa, CutsAreRefusedAndNamesHaveTheirEnd) {
+  const Bytes bytes = unhex("00000000 80 03 0200 43444500 0405");
+  EXPECT_EQ(decode_full_eas(bytes).value(), (std::vector{FullEa{0x80, "CDE", {4, 5}}}));
+  for (size_t size = 1; size < bytes.size(); ++size) {
+    size_t where = 99;
+    EXPECT_EQ(decode_full_eas(ByteView(bytes).first(size), &where).error(),
+              Error(NtStatus::kEaListInconsistent))
+        << size;
+    EXPECT_EQ(where, 0u) << size;
+  }
+  EXPECT_EQ(decode_ea_names(unhex("00000000 02 4142 01")).error(),
+            Error(NtStatus::kEaListInconsistent));
+  EXPECT_EQ(decode_ea_names(unhex("02000000 02 4142 00")).error(),
+            Error(NtStatus::kEaListInconsistent));
+  EXPECT_EQ(encode_ea_names({"AB", "C"}), unhex("08000000 02 4142 00 00000000 01 43 00"));
+  EXPECT_EQ(ea_size({}), 0u);
+  EXPECT_TRUE(validate_ea_name(std::string(254, 'a')));
+  EXPECT_TRUE(validate_ea_name(" "));
+  EXPECT_EQ(validate_ea_name("\x1F").error(), Error(NtStatus::kInvalidEaName));
+  for (const char c : std::string_view("\\/:*?\"<>|,+=[];")) {
+    EXPECT_EQ(validate_ea_name(std::string("a") + c).error(), Error(NtStatus::kInvalidEaName)) << c;
+  }
+}
+
 }  // namespace
 }  // namespace braid::wire

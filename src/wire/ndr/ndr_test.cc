@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hex_testing.h"
+#include "wire/golden_testing.h"
 #include "wire/ndr/ndr_reader.h"
 #include "wire/ndr/ndr_writer.h"
 
@@ -120,6 +121,98 @@ TEST(Ndr, SidCountMustMatchTheSid) {
   NdrReader too_many(huge);
   (void)too_many.sid();
   EXPECT_FALSE(too_many.ok());
+}
+
+// Length and MaximumLength have 16 bits, and 0xfffe is the largest even number.
+TEST(Ndr, CountedStringsEndWhereTheirFieldsDo) {
+  const std::string most(0x7fff, 'a');
+  const auto written = [](const std::string& text, bool large) {
+    Bytes out;
+    NdrWriter w(out);
+    large ? w.unicode_header_large(text) : w.unicode_header(text);
+    large ? w.unicode_body_large(text) : w.unicode_body(text);
+    NdrReader r(out);
+    const NdrUnicodeHeader header = r.unicode_header();
+    std::string read = r.unicode_body(header);
+    EXPECT_TRUE(r.ok());
+    EXPECT_EQ(r.remaining(), 0u);
+    EXPECT_EQ(header.maximum_length - header.length, large ? 2 : 0);
+    return read;
+  };
+  EXPECT_EQ(written(most, false), most);
+  EXPECT_EQ(written(most + "a", false), "");
+  EXPECT_EQ(written(most, true), "");
+  EXPECT_EQ(written(most.substr(1), true), most.substr(1));
+}
+
+TEST(Ndr, CountedStringsAreTheseBytes) {
+  Bytes out;
+  NdrWriter w(out);
+  w.unicode_header("ab");
+  w.unicode_body("ab");
+  w.unicode_header_large("ab");
+  w.unicode_body_large("ab");
+  w.unique_wide_string("c");
+  w.context_handle({0x04030201, id_from<Guid>(0xA0)});
+  w.u8(1);
+  w.guid(id_from<Guid>(0xB0));
+  const Bytes expected = unhex(
+      "0400 0400 00000200 02000000 00000000 02000000 61006200"
+      "0400 0600 04000200 03000000 00000000 02000000 61006200"
+      "08000200 02000000 00000000 02000000 6300 0000"
+      "01020304 A0A1A2A3A4A5A6A7A8A9AAABACADAEAF 01 000000 B0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF");
+  EXPECT_EQ(hex_of(out), hex_of(expected));
+  NdrReader r(out);
+  EXPECT_EQ(r.unicode_body(r.unicode_header()), "ab");
+  EXPECT_EQ(r.unicode_body(r.unicode_header()), "ab");
+  EXPECT_EQ(r.unique_wide_string(), "c");
+  const NdrContextHandle handle = r.context_handle();
+  EXPECT_EQ(handle.attributes, 0x04030201u);
+  EXPECT_EQ(handle.uuid, id_from<Guid>(0xA0));
+  EXPECT_EQ(r.u8(), 1);
+  EXPECT_EQ(r.guid(), id_from<Guid>(0xB0));
+  EXPECT_TRUE(r.ok());
+  EXPECT_EQ(r.remaining(), 0u);
+}
+
+TEST(Ndr, BoundsAreTakenAndWhatIsBeyondThemRefused) {
+  const Bytes four = unhex("04000000 00000000");
+  for (const uint32_t max : {3u, 4u}) {
+    NdrReader r(four);
+    EXPECT_EQ(r.conformance(max, 1), max == 4 ? 4u : 0u);
+    EXPECT_EQ(r.ok(), max == 4);
+  }
+  const Bytes text = unhex("03000000 00000000 03000000 610062006300");
+  for (const uint32_t max : {2u, 3u}) {
+    NdrReader r(text);
+    EXPECT_EQ(r.wide_string(max), max == 3 ? "abc" : "");
+    EXPECT_EQ(r.ok(), max == 3);
+  }
+  const Bytes with_nul = unhex("03000000 00000000 03000000 610000006300");
+  NdrReader nul(with_nul);
+  EXPECT_EQ(nul.wide_string(3), "a");
+  const Bytes half_nul = unhex("02000000 00000000 02000000 00010100");  // U+0100, U+0001
+  NdrReader half(half_nul);
+  EXPECT_EQ(half.wide_string(3), "\u0100\x01");
+  // The header's length: odd, more than its maximum, and not the body's.
+  for (const char* bad : {"0300 0400 00000200", "0400 0200 00000200"}) {
+    const Bytes bytes = unhex(bad);
+    NdrReader r(bytes);
+    (void)r.unicode_header();
+    EXPECT_FALSE(r.ok()) << bad;
+  }
+  for (const char* bad : {"0400 0400 00000200 01000000 00000000 01000000 6100",
+                          "0400 0400 00000200 02000000 01000000 02000000 61006200",
+                          "0400 0400 00000200 01000000 00000000 02000000 61006200"}) {
+    const Bytes bytes = unhex(bad);
+    NdrReader r(bytes);
+    EXPECT_EQ(r.unicode_body(r.unicode_header()), "") << bad;
+    EXPECT_FALSE(r.ok()) << bad;
+  }
+  const Bytes absent = unhex("0000 0000 00000000");
+  NdrReader none(absent);
+  EXPECT_EQ(none.unicode_body(none.unicode_header()), "");
+  EXPECT_TRUE(none.ok());
 }
 
 }  // namespace

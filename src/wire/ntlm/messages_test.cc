@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hex_testing.h"
+#include "wire/golden_testing.h"
 #include "wire/writer.h"
 
 namespace braid::wire::ntlm {
@@ -203,6 +204,170 @@ TEST(AvPairs, OddSizesOfKnownPairsCountAsAbsent) {
   list.add(AvId::kTimestamp, Bytes(7));
   EXPECT_EQ(list.flags(), 0u);
   EXPECT_FALSE(list.timestamp());
+}
+
+constexpr Version kOwnVersion{0x11, 0x12, 0x2221, 0x31};
+
+TEST(GoldenNtlm, Negotiate) {
+  const NegotiateMessage message{.negotiate_flags = flags::kVersion | flags::kOemDomainSupplied |
+                                                    flags::kOemWorkstationSupplied,
+                                 .domain_name = "DOM",
+                                 .workstation = "WS",
+                                 .version = kOwnVersion};
+  golden_uncut<NegotiateMessage>(message,
+                                 "4E544C4D53535000 01000000 00300002 0300 (0300) 28000000"
+                                 "0200 (0200) 2B000000 11 12 2122 (000000) 31 444F4D 5753");
+  const Bytes bytes = message.encode();
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    const auto cut = NegotiateMessage::decode(ByteView(bytes).first(size));
+    if (size >= 16 && size < 32) {
+      EXPECT_TRUE(cut) << size;  // of flags only
+    } else {
+      EXPECT_EQ(cut.error(), Error::truncated()) << size;
+    }
+  }
+}
+
+TEST(NtlmNegotiate, VersionIsThereFrom40BytesOn) {
+  NegotiateMessage message{.negotiate_flags = flags::kVersion, .version = kOwnVersion};
+  const Bytes bytes = message.encode();
+  ASSERT_EQ(bytes.size(), 40u);
+  EXPECT_EQ(NegotiateMessage::decode(bytes).value().version, kOwnVersion);
+  EXPECT_FALSE(NegotiateMessage::decode(ByteView(bytes).first(39)).value().version);
+  message.negotiate_flags = 0;
+  EXPECT_FALSE(NegotiateMessage::decode(message.encode()).value().version);
+}
+
+ChallengeMessage own_challenge() {
+  ChallengeMessage message{.target_name = "ab",
+                           .negotiate_flags = flags::kUnicode | flags::kRequestTarget |
+                                              flags::kTargetInfo | flags::kVersion,
+                           .server_challenge = {0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7},
+                           .version = kOwnVersion};
+  message.target_info.add_u32(AvId::kFlags, 0x44434241);
+  message.target_info.add_time({0x5857565554535251});
+  return message;
+}
+
+TEST(GoldenNtlm, Challenge) {
+  golden<ChallengeMessage>(own_challenge(),
+                           "4E544C4D53535000 02000000 0400 (0400) 38000000 05008002"
+                           "A0A1A2A3A4A5A6A7 (0000000000000000) 1800 (1800) 3C000000"
+                           "11 12 2122 (000000) 31 61006200"
+                           "0600 0400 41424344 0700 0800 5152535455565758 0000 (0000)");
+  const ChallengeMessage message = ChallengeMessage::decode(own_challenge().encode()).value();
+  EXPECT_EQ(message.target_info.flags(), 0x44434241u);
+  EXPECT_EQ(message.target_info.timestamp(), FileTime{0x5857565554535251});
+}
+
+// Both are wrong: the name beyond the message, and the list too long.
+TEST(NtlmChallenge, TheFirstFaultIsTheOneThatIsTold) {
+  ChallengeMessage message = own_challenge();
+  for (size_t i = 0; i < kAvPairsMax; ++i) message.target_info.add(AvId::kSingleHost, {});
+  Bytes bytes = message.encode();
+  EXPECT_EQ(ChallengeMessage::decode(bytes).error(), Error::malformed());
+  bytes[17] = 0x10;  // TargetNameBufferOffset
+  EXPECT_EQ(ChallengeMessage::decode(bytes).error(), Error::truncated());
+}
+
+TEST(NtlmChallenge, FieldsCountWithTheirFlagsOnly) {
+  ChallengeMessage message = own_challenge();
+  message.negotiate_flags = flags::kUnicode;
+  const ChallengeMessage bare = ChallengeMessage::decode(message.encode()).value();
+  EXPECT_EQ(bare.target_name, "");
+  EXPECT_TRUE(bare.target_info.pairs().empty());
+  EXPECT_FALSE(bare.version);
+}
+
+TEST(GoldenNtlm, Authenticate) {
+  AuthenticateMessage message{.lm_response = {0xA1, 0xA2, 0xA3},
+                              .nt_response = {0xB1, 0xB2, 0xB3, 0xB4},
+                              .domain_name = "d",
+                              .user_name = "us",
+                              .workstation = "w",
+                              .encrypted_random_session_key = {0xC1, 0xC2, 0xC3, 0xC4, 0xC5},
+                              .negotiate_flags = flags::kUnicode | flags::kVersion,
+                              .version = kOwnVersion};
+  message.mic.emplace();
+  for (uint8_t i = 0; i < 16; ++i) (*message.mic)[i] = static_cast<uint8_t>(0xD0 + i);
+  golden<AuthenticateMessage>(
+      message,
+      "4E544C4D53535000 03000000 0300 (0300) 58000000 0400 (0400) 5B000000 0200 (0200) 5F000000"
+      "0400 (0400) 61000000 0200 (0200) 65000000 0500 (0500) 67000000 01000002"
+      "11 12 2122 (000000) 31 D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"
+      "A1A2A3 B1B2B3B4 6400 75007300 7700 C1C2C3C4C5");
+  message.mic.reset();
+  golden<AuthenticateMessage>(
+      message,
+      "4E544C4D53535000 03000000 0300 (0300) 48000000 0400 (0400) 4B000000 0200 (0200) 4F000000"
+      "0400 (0400) 51000000 0200 (0200) 55000000 0500 (0500) 57000000 01000002"
+      "11 12 2122 (000000) 31 A1A2A3 B1B2B3B4 6400 75007300 7700 C1C2C3C4C5");
+}
+
+TEST(Ntlmv2Response, FieldsStandWhereTheSpecificationHasThem) {
+  const std::string challenge =
+      "01 01 000000000000 1112131415161718 2122232425262728 00000000 06000400 41424344"
+      "00000000 00000000";
+  const Bytes bytes = unhex("A0A1A2A3A4A5A6A7A8A9AAABACADAEAF" + challenge);
+  const Ntlmv2Response response = Ntlmv2Response::decode(bytes).value();
+  EXPECT_EQ(hex_of(response.nt_proof_str), "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF");
+  EXPECT_EQ(response.time_stamp.ticks, 0x1817161514131211u);
+  EXPECT_EQ(hex_of(response.client_challenge), "2122232425262728");
+  EXPECT_EQ(response.av_pairs.flags(), 0x44434241u);
+  EXPECT_EQ(response.client_challenge_bytes, unhex(challenge));
+  EXPECT_EQ(response.encode_client_challenge(), unhex(challenge));
+  EXPECT_EQ(Ntlmv2Response::decode(ByteView(bytes).first(24)).error(), Error::unsupported());
+  for (size_t size = 25; size < bytes.size() - 4; ++size) {
+    EXPECT_EQ(Ntlmv2Response::decode(ByteView(bytes).first(size)).error(), Error::truncated())
+        << size;
+  }
+  for (const size_t type_at : {16u, 17u}) {
+    Bytes other = bytes;
+    other[type_at] = 2;
+    EXPECT_EQ(Ntlmv2Response::decode(other).error(), Error::unsupported());
+  }
+}
+
+TEST(Ntlm, TypesAreOneToThree) {
+  for (int type = 0; type <= 5; ++type) {
+    Bytes bytes = unhex("4E544C4D53535000 00000000");
+    bytes[8] = static_cast<uint8_t>(type);
+    if (type >= 1 && type <= 3) {
+      EXPECT_EQ(message_type(bytes).value(), static_cast<uint32_t>(type));
+    } else {
+      EXPECT_EQ(message_type(bytes).error(), Error::malformed()) << type;
+    }
+  }
+  EXPECT_EQ(message_type(unhex("4E544C4D53535001 01000000")).error(), Error::malformed());
+  EXPECT_EQ(message_type(unhex("4E544C4D535350")).error(), Error::truncated());
+}
+
+TEST(AvPairs, AsManyAsTheLimitAreTaken) {
+  AvPairs list;
+  for (size_t i = 0; i < kAvPairsMax; ++i) list.add(AvId::kSingleHost, {});
+  EXPECT_EQ(AvPairs::decode(list.encode()).value().pairs().size(), kAvPairsMax);
+}
+
+TEST(AvPairs, EveryKindOfValueComesBack) {
+  AvPairs list;
+  list.add_text(AvId::kDnsTreeName, "\u00FCb");
+  list.add_u32(AvId::kFlags, 0x04030201);
+  list.add_time({0x1817161514131211});
+  EXPECT_EQ(list.encode(), unhex("0500 0400 FC006200 0600 0400 01020304 0700 0800"
+                                 "1112131415161718 0000 0000"));
+  EXPECT_EQ(list.text(AvId::kDnsTreeName), "\u00FCb");
+  EXPECT_EQ(list.text(AvId::kTargetName), std::nullopt);
+  EXPECT_EQ(list.flags(), 0x04030201u);
+  EXPECT_EQ(list.timestamp(), FileTime{0x1817161514131211});
+  AvPairs other;
+  EXPECT_EQ(other.flags(), 0u);
+  EXPECT_FALSE(other.timestamp());
+  other.add(AvId::kFlags, Bytes(5, 1));
+  other.add(AvId::kTimestamp, Bytes(9, 1));
+  other.add(AvId::kTargetName, Bytes(3, 1));
+  EXPECT_EQ(other.flags(), 0u);
+  EXPECT_FALSE(other.timestamp());
+  EXPECT_FALSE(other.text(AvId::kTargetName));
 }
 
 }  // namespace

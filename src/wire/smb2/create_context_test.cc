@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/hex_testing.h"
 #include "wire/smb2/codec_testing.h"
+#include "wire/smb2/create_context_chain.h"
 
 namespace braid::wire {
 namespace {
@@ -141,6 +144,71 @@ TEST(CreateContexts, PosixResponseWithTooManySubAuthoritiesIsMalformed) {
   CreateResponseContexts c;
   c.posix = PosixCreateResponse{1, 0, 0755, sids, {}};
   EXPECT_EQ(decode_payload<CreateResponseContexts>(encode_payload(c)).error(), Error::malformed());
+}
+
+// Whether a context of that name with so much data is taken.
+template <class Contexts>
+bool takes(std::string_view name, size_t size) {
+  Bytes list;
+  Writer w(list);
+  CreateContextChain chain(w);
+  chain.add(name, [&] { w.zeros(size); });
+  return decode_payload<Contexts>(list).has_value();
+}
+
+TEST(CreateContexts, DataOfKnownNamesHasItsSizeAndNoOther) {
+  const struct {
+    std::string_view name;
+    std::vector<size_t> sizes;
+  } requests[] = {{"DHnQ", {16}}, {"DHnC", {16}}, {"DH2Q", {32}},     {"DH2C", {36}},
+                  {"AlSi", {8}},  {"TWrp", {8}},  {"RqLs", {32, 52}}, {"MxAc", {0, 8}}};
+  for (const auto& each : requests) {
+    for (size_t size = 0; size < 80; ++size) {
+      EXPECT_EQ(takes<CreateRequestContexts>(each.name, size),
+                std::ranges::find(each.sizes, size) != each.sizes.end())
+          << each.name << " of " << size;
+    }
+  }
+  for (size_t size = 0; size < 80; ++size) {
+    EXPECT_EQ(takes<CreateResponseContexts>("QFid", size), size == 32) << size;
+    EXPECT_EQ(takes<CreateResponseContexts>("RqLs", size), size == 32 || size == 52) << size;
+    EXPECT_TRUE(takes<CreateRequestContexts>("ExtA", size)) << size;
+    EXPECT_TRUE(takes<CreateRequestContexts>("SecD", size)) << size;
+    EXPECT_TRUE(takes<CreateRequestContexts>("XXXX", size)) << size;
+  }
+}
+
+TEST(CreateContexts, AsManyAsTheLimitAreTaken) {
+  Bytes list;
+  Writer w(list);
+  CreateContextChain chain(w);
+  for (size_t i = 0; i < CreateRequestContexts::kCountMax; ++i) chain.add("XXXX", [] {});
+  EXPECT_TRUE(decode_payload<CreateRequestContexts>(list));
+  EXPECT_TRUE(decode_payload<CreateResponseContexts>(list));
+  chain.add("XXXX", [] {});
+  EXPECT_EQ(decode_payload<CreateRequestContexts>(list).error(), Error::malformed());
+  EXPECT_EQ(decode_payload<CreateResponseContexts>(list).error(), Error::malformed());
+}
+
+// One at a time, so that each of them alone is more than nothing.
+TEST(CreateContexts, EmptyIsWhatHasNoContextAtAll) {
+  EXPECT_TRUE(CreateRequestContexts{}.empty());
+  EXPECT_TRUE(CreateResponseContexts{}.empty());
+  for (const std::string_view name : {"ExtA", "SecD", "DHnQ", "DHnC", "DH2Q", "DH2C", "AlSi",
+                                      "MxAc", "TWrp", "QFid", "RqLs", "AAPL"}) {
+    for (const size_t size : {0u, 8u, 16u, 32u, 36u}) {
+      Bytes list;
+      Writer w(list);
+      CreateContextChain chain(w);
+      chain.add(name, [&] { w.zeros(size); });
+      const auto request = decode_payload<CreateRequestContexts>(list);
+      if (request) EXPECT_FALSE(request->empty()) << name;
+      const auto response = decode_payload<CreateResponseContexts>(list);
+      const bool answered = name == "DHnQ" || name == "MxAc" || name == "QFid" || name == "RqLs" ||
+                            name == "DH2Q" || name == "AAPL";
+      if (response) EXPECT_NE(response->empty(), answered) << name;
+    }
+  }
 }
 
 }  // namespace

@@ -110,8 +110,8 @@ TEST(Golden, CreateRequest) {
   contexts.query_maximal_access = QueryMaximalAccessRequest{FileTime{0x4847464544434241}};
   contexts.timewarp_token = FileTime{0x5857565554535251};
   contexts.query_on_disk_id = true;
-  contexts.request_lease = LeaseContext{
-      2, id_from<LeaseKey>(0xC0), 0x64636261, 0x74737271, id_from<LeaseKey>(0xD0), 0x8281};
+  contexts.request_lease = LeaseContext{2,          id_from<LeaseKey>(0xC0), 0x64636261,
+                                        0x74737271, id_from<LeaseKey>(0xD0), 0x8281};
   contexts.app_instance_id = id_from<AppInstanceId>(0xE0);
   contexts.app_instance_version = AppInstanceVersion{0x1817161514131211, 0x2827262524232221};
   contexts.posix = PosixCreateRequest{0x34333231};
@@ -170,8 +170,7 @@ TEST(Golden, CreateResponse) {
   contexts.durable_handle_response = true;
   contexts.query_maximal_access = QueryMaximalAccessResponse{NtStatus::kPending, 0x14131211};
   contexts.query_on_disk_id = QueryOnDiskIdResponse{0x2827262524232221, 0x3837363534333231};
-  contexts.response_lease =
-      LeaseContext{1, id_from<LeaseKey>(0xC0), 0x64636261, 0x74737271, {}, 0};
+  contexts.response_lease = LeaseContext{1, id_from<LeaseKey>(0xC0), 0x64636261, 0x74737271, {}, 0};
   contexts.durable_handle_response_v2 = DurableHandleResponseV2{0x04030201, 0x14131211};
   contexts.posix = PosixCreateResponse{0x04030201, 0x14131211, 0x24232221, owner, group};
   contexts.aapl = ByteView(kPayloadData).first(4);
@@ -205,9 +204,8 @@ TEST(Golden, SmallPayloads) {
                                          .security_mode = 0x1211,
                                          .dialect = Dialect::kSmb302},
                                         "01020304 A0A1A2A3A4A5A6A7A8A9AAABACADAEAF 1112 0203");
-  golden<PipeWaitRequest>(
-      {.timeout = 0x1817161514131211, .timeout_specified = true, .name = "ab"},
-      "1112131415161718 04000000 01 (00) 61006200");
+  golden<PipeWaitRequest>({.timeout = 0x1817161514131211, .timeout_specified = true, .name = "ab"},
+                          "1112131415161718 04000000 01 (00) 61006200");
   golden<PipePeekReply>({.named_pipe_state = 0x04030201,
                          .read_data_available = 0x14131211,
                          .number_of_messages = 0x24232221,
@@ -263,13 +261,12 @@ TEST(Golden, RangesAndCopies) {
                                 .chunk_bytes_written = 0x14131211,
                                 .total_bytes_written = 0x24232221},
                                "01020304 11121314 21222324");
-  golden<SrvSnapshotArray>(
-      {.number_of_snapshots = 0x04030201,
-       .snapshot_array_size = 0x14131211,
-       .snapshots = {"@GMT-2020.01.02-03.04.05"}},
-      "01020304 01000000 11121314"
-      "400047004D0054002D0032003000320030002E00300031002E00300032002D00"
-      "300033002E00300034002E0030003500 (0000) | (0000)");
+  golden<SrvSnapshotArray>({.number_of_snapshots = 0x04030201,
+                            .snapshot_array_size = 0x14131211,
+                            .snapshots = {"@GMT-2020.01.02-03.04.05"}},
+                           "01020304 01000000 11121314"
+                           "400047004D0054002D0032003000320030002E00300031002E00300032002D00"
+                           "300033002E00300034002E0030003500 (0000) | (0000)");
 }
 
 TEST(QueryAllocatedRangesReply, CutsBetweenRangesAreShorterRepliesAndOthersMalformed) {
@@ -306,7 +303,8 @@ TEST(Golden, Offload) {
                              .transfer_offset = 0x3837363534333231,
                              .token = token},
                             "20020000 (00000000) 1112131415161718 2122232425262728"
-                            "3132333435363738" + hex);
+                            "3132333435363738" +
+                                hex);
   golden<OffloadWriteOutput>({.length_written = 0x1817161514131211},
                              "10000000 (00000000) 1112131415161718");
 }
@@ -316,8 +314,7 @@ TEST(StorageOffloadToken, IdIsNoLongerThanItsRoom) {
   token.id_length = StorageOffloadToken::kIdSize;
   EXPECT_EQ(decode_payload<StorageOffloadToken>(encode_payload(token)).value(), token);
   token.id_length++;
-  EXPECT_EQ(decode_payload<StorageOffloadToken>(encode_payload(token)).error(),
-            Error::malformed());
+  EXPECT_EQ(decode_payload<StorageOffloadToken>(encode_payload(token)).error(), Error::malformed());
 }
 
 TEST(Golden, NetworkInterfaceInfo) {
@@ -335,7 +332,8 @@ TEST(Golden, NetworkInterfaceInfo) {
   const std::string text =
       "98000000 01020304 11121314 (00000000) 2122232425262728 0200 3132 A0A1A2A3 (" + v4_rest +
       ") 00000000 01020304 11121314 (00000000) 2122232425262728 1700 3132 (00000000)"
-      "B0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF 41424344 | (" + v6_rest + ")";
+      "B0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF 41424344 | (" +
+      v6_rest + ")";
   golden_uncut<NetworkInterfaceInfoResponse>({.interfaces = {v4, v6}}, text);
   const Bytes whole = GoldenBytes(text, 0).whole;
   for (size_t size = 1; size < NetworkInterfaceInfo::kSize + 52; ++size) {

@@ -64,9 +64,8 @@ TEST(Golden, Header) {
 }
 
 TEST(Golden, Envelopes) {
-  TransformHeader sealed{.original_message_size = 0x24232221,
-                         .flags = 0x3231,
-                         .session_id = {0x4847464544434241}};
+  TransformHeader sealed{
+      .original_message_size = 0x24232221, .flags = 0x3231, .session_id = {0x4847464544434241}};
   for (uint8_t i = 0; i < 16; ++i) {
     sealed.signature[i] = static_cast<uint8_t>(0xA0 + i);
     sealed.nonce[i] = static_cast<uint8_t>(0xB0 + i);
@@ -74,11 +73,10 @@ TEST(Golden, Envelopes) {
   golden<TransformHeader>(sealed,
                           "FD534D42 A0A1A2A3A4A5A6A7A8A9AAABACADAEAF"
                           "B0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF 21222324 (0000) 3132 4142434445464748");
-  golden<CompressionTransformHeaderUnchained>(
-      {.original_compressed_segment_size = 0x04030201,
-       .compression_algorithm = CompressionAlgorithm::kLz77,
-       .offset = 0x14131211},
-      "FC534D42 01020304 0200 0000 11121314");
+  golden<CompressionTransformHeaderUnchained>({.original_compressed_segment_size = 0x04030201,
+                                               .compression_algorithm = CompressionAlgorithm::kLz77,
+                                               .offset = 0x14131211},
+                                              "FC534D42 01020304 0200 0000 11121314");
   golden<CompressionTransformHeaderChained>({.original_compressed_segment_size = 0x04030201},
                                             "FC534D42 01020304");
   golden<CompressionChainedPayload>({.compression_algorithm = CompressionAlgorithm::kLz77Huffman,
@@ -159,15 +157,14 @@ TEST(Golden, FilesAndLocks) {
                              "71727374");
   golden_body<FlushRequest>({.file_id = kGoldenFile},
                             "1800 (0000 00000000) F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8");
-  golden_body<LockRequest>(
-      {.lock_sequence_number = 0x5,
-       .lock_sequence_index = 0x0432A1B,
-       .file_id = kGoldenFile,
-       .locks = {{0x1817161514131211, 0x2827262524232221, 0x34333231},
-                 {0x5857565554535251, 0x6867666564636261, 0x74737271}}},
-      "3000 0200 B5A13204 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8"
-      "1112131415161718 2122232425262728 31323334 (00000000)"
-      "5152535455565758 6162636465666768 71727374 (00000000)");
+  golden_body<LockRequest>({.lock_sequence_number = 0x5,
+                            .lock_sequence_index = 0x0432A1B,
+                            .file_id = kGoldenFile,
+                            .locks = {{0x1817161514131211, 0x2827262524232221, 0x34333231},
+                                      {0x5857565554535251, 0x6867666564636261, 0x74737271}}},
+                           "3000 0200 B5A13204 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8"
+                           "1112131415161718 2122232425262728 31323334 (00000000)"
+                           "5152535455565758 6162636465666768 71727374 (00000000)");
 }
 
 TEST(Golden, OplockBreaks) {
@@ -204,12 +201,12 @@ TEST(Golden, ReadsAndWrites) {
                            "3100 51 02 11121314 2122232425262728 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8"
                            "31323334 02000000 41424344 7000 0500 D1D2D3D4D5");
   // That a channel's descriptor is ignored without one: the two 0000 of the request.
-  golden_body<ReadRequest>(
-      {.padding = 0x51, .file_id = kGoldenFile},
-      "3100 51 00 00000000 0000000000000000 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8"
-      "00000000 00000000 00000000 (0000 0000) | (00)");
-  golden_body<ReadResponse>({.data_remaining = 0x14131211, .flags = 0x24232221, .data = kGoldenData},
-                            "1100 50 (00) 05000000 11121314 21222324 D1D2D3D4D5");
+  golden_body<ReadRequest>({.padding = 0x51, .file_id = kGoldenFile},
+                           "3100 51 00 00000000 0000000000000000 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8"
+                           "00000000 00000000 00000000 (0000 0000) | (00)");
+  golden_body<ReadResponse>(
+      {.data_remaining = 0x14131211, .flags = 0x24232221, .data = kGoldenData},
+      "1100 50 (00) 05000000 11121314 21222324 D1D2D3D4D5");
   golden_body<WriteRequest>(
       {.offset = 0x2827262524232221,
        .file_id = kGoldenFile,
@@ -268,14 +265,16 @@ TEST(Golden, DirectoriesAndInformation) {
   golden_body<QueryDirectoryRequest>({},
                                      "2100 00 00 00000000 0000000000000000 0000000000000000"
                                      "(6000) 0000 00000000 | (00)");
-  golden_body<QueryDirectoryResponse>({.output_buffer = kGoldenData}, "0900 4800 05000000 D1D2D3D4D5");
+  golden_body<QueryDirectoryResponse>({.output_buffer = kGoldenData},
+                                      "0900 4800 05000000 D1D2D3D4D5");
   golden_body<ChangeNotifyRequest>({.flags = 0x0201,
                                     .output_buffer_length = 0x14131211,
                                     .file_id = kGoldenFile,
                                     .completion_filter = 0x24232221},
                                    "2000 0102 11121314 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8 21222324"
                                    "(00000000)");
-  golden_body<ChangeNotifyResponse>({.output_buffer = kGoldenData}, "0900 4800 05000000 D1D2D3D4D5");
+  golden_body<ChangeNotifyResponse>({.output_buffer = kGoldenData},
+                                    "0900 4800 05000000 D1D2D3D4D5");
   golden_body<QueryInfoRequest>({.info_type = InfoType::kQuota,
                                  .file_info_class = 0x21,
                                  .output_buffer_length = 0x14131211,
@@ -312,7 +311,8 @@ TEST(Golden, Errors) {
   golden_body<ErrorResponse>({.error_data = kGoldenData}, "0900 00 (00) 05000000 D1D2D3D4D5");
   golden_body<ErrorResponse>({}, "0900 00 (00) 00000000 | (00)");
   golden_body<ErrorResponse>(
-      {.error_contexts = {{.error_id = static_cast<ErrorId>(0x14131211), .error_context_data = kGoldenData},
+      {.error_contexts = {{.error_id = static_cast<ErrorId>(0x14131211),
+                           .error_context_data = kGoldenData},
                           {.error_id = ErrorId::kShareRedirect,
                            .error_context_data = ByteView(kGoldenData).first(2)}}},
       "0900 02 (00) 1A000000 05000000 11121314 D1D2D3D4D5 (000000) 02000000 53526472 D1D2");

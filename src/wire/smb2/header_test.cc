@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/hex_testing.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/codec_testing.h"
@@ -106,6 +108,17 @@ TEST(ProtocolId, TellsMessagesApart) {
   EXPECT_EQ(protocol_id_of(unhex("FD534D42")), ProtocolId::kTransform);
   EXPECT_EQ(protocol_id_of(unhex("FC534D42")), ProtocolId::kCompressionTransform);
   EXPECT_EQ(protocol_id_of(unhex("FE534D")), 0u);
+}
+
+TEST(Header, EveryCommandHasANameOfItsOwnAndNoOtherNumberHas) {
+  std::set<std::string_view> names;
+  for (uint16_t number = 0; number <= kCommandCount; ++number) {
+    names.insert(name_of(static_cast<Command>(number)));
+  }
+  EXPECT_EQ(names.size(), size_t{kCommandCount} + 1);
+  EXPECT_FALSE(names.contains("unknown"));
+  EXPECT_EQ(name_of(Command::kServerToClientNotification), "SERVER_TO_CLIENT_NOTIFICATION");
+  EXPECT_EQ(name_of(static_cast<Command>(kCommandCount + 1)), "unknown");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hex_testing.h"
+#include "wire/fscc/quota.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/close.h"
@@ -153,6 +154,58 @@ TEST(ServerToClientNotification, GoesBothWays) {
             unhex("0C00 0000 00000000 00000000"));
   EXPECT_EQ(decode_body<ServerToClientNotification>(message)->notification_type,
             NotificationType::kSmbNotifySessionClosed);
+}
+
+TEST(TreeConnect, AsManyContextsAsTheLimitAreTaken) {
+  TreeConnectRequest request;
+  request.flags = TreeConnectRequest::kFlagExtensionPresent;
+  request.contexts.resize(TreeConnectRequest::kContextsMax);
+  EXPECT_EQ(decode_body<TreeConnectRequest>(encode_body(request)).value().contexts.size(),
+            size_t{TreeConnectRequest::kContextsMax});
+  request.contexts.emplace_back();
+  EXPECT_EQ(decode_body<TreeConnectRequest>(encode_body(request)).error(), Error::malformed());
+}
+
+TEST(TreeConnect, ContextsWithinTheExtensionAreMalformed) {
+  TreeConnectRequest request;
+  request.flags = TreeConnectRequest::kFlagExtensionPresent;
+  request.contexts.resize(1);
+  Bytes message = encode_body(request);
+  ASSERT_EQ(message[Header::kSize + 8], 24);  // right behind the fixed part
+  EXPECT_TRUE(decode_body<TreeConnectRequest>(message));
+  message[Header::kSize + 8] = 23;
+  EXPECT_EQ(decode_body<TreeConnectRequest>(message).error(), Error::malformed());
+}
+
+// Two SIDs of 16 bytes, each in an entry of 24, and then one that is where to start.
+TEST(QueryQuota, ListOfSidsIsTakenByItsLengthAndTheStartByItsPlace) {
+  const Bytes list = encode_quota_sids({sids::kAdministrators, sids::kUsers});
+  ASSERT_EQ(list.size(), 48u);
+  QueryQuotaInfo info;
+  info.sid_buffer = list;
+  info.sid_list_length = 48;
+  EXPECT_EQ(info.sid_list().value(), (std::vector{sids::kAdministrators, sids::kUsers}));
+  EXPECT_EQ(info.start_sid().value(), std::nullopt);
+  for (const uint32_t length : {45u, 46u, 47u}) {
+    info.sid_list_length = length;
+    EXPECT_EQ(info.sid_list().error(), Error::malformed()) << length;
+  }
+  for (const uint32_t length : {49u, 52u}) {
+    info.sid_list_length = length;
+    EXPECT_EQ(info.sid_list().error(), Error::truncated()) << length;
+  }
+  info.sid_list_length = 0;
+  EXPECT_TRUE(info.sid_list().value().empty());
+  info.start_sid_offset = 32;
+  info.start_sid_length = 16;
+  EXPECT_EQ(info.start_sid().value(), sids::kUsers);
+  info.start_sid_length = 17;
+  EXPECT_EQ(info.start_sid().error(), Error::truncated());
+  info.start_sid_length = 15;
+  EXPECT_EQ(info.start_sid().error(), Error::truncated());
+  info.start_sid_offset = 8;
+  info.start_sid_length = 20;  // and four more
+  EXPECT_EQ(info.start_sid().error(), Error::malformed());
 }
 
 }  // namespace

@@ -223,5 +223,35 @@ TEST(Smb1Negotiate, OtherCommandsAreMalformed) {
   EXPECT_EQ(Smb1NegotiateRequest::decode(r).error(), Error::malformed());
 }
 
+TEST(NegotiateContexts, AsManyAsTheLimitAreTaken) {
+  std::string unknown;
+  for (uint16_t i = 0; i <= NegotiateContexts::kCountMax; ++i) unknown += "0400 0000 00000000";
+  EXPECT_TRUE(decode_contexts(unknown, NegotiateContexts::kCountMax));
+  EXPECT_EQ(decode_contexts(unknown, NegotiateContexts::kCountMax + 1).error(), Error::malformed());
+}
+
+TEST(NegotiateContexts, EachTypeTwiceIsMalformed) {
+  for (const std::string once :
+       {"0100 0600 00000000 0100 0000 0100 0000", "0200 0400 00000000 0100 0200 00000000",
+        "0300 0A00 00000000 0100 0000 00000000 0200 000000000000", "0500 0000 00000000",
+        "0600 0400 00000000 00000000 00000000",
+        "0700 0A00 00000000 0100 0000 00000000 0200 000000000000",
+        "0800 0400 00000000 0100 0200 00000000",
+        "0001 1000 00000000 93AD25509CB411E7B42383DE968BCD7C"}) {
+    EXPECT_TRUE(decode_contexts(once, 1)) << once;
+    EXPECT_EQ(decode_contexts(once + once, 2).error(), Error::malformed()) << once;
+  }
+}
+
+TEST(Smb1Negotiate, AsManyDialectsAsTheLimitAreTaken) {
+  Smb1NegotiateRequest request;
+  request.dialects.assign(Smb1NegotiateRequest::kDialectsMax, "X");
+  EXPECT_EQ(decode_payload<Smb1NegotiateRequest>(encode_payload(request)).value().dialects,
+            request.dialects);
+  request.dialects.emplace_back("X");
+  EXPECT_EQ(decode_payload<Smb1NegotiateRequest>(encode_payload(request)).error(),
+            Error::malformed());
+}
+
 }  // namespace
 }  // namespace braid::wire

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "wire/golden_testing.h"
+
 namespace braid::wire::smbdirect {
 namespace {
 
@@ -126,6 +128,42 @@ TEST(SmbDirectBufferDescriptor, IsTheOneOfTheSpecification) {
   const Bytes bytes = {0x12, 0xE0, 0xCD, 0xAB, 0, 0, 0, 0, 0x56, 0xBC, 0, 0x1A, 0, 0, 0x10, 0};
   EXPECT_EQ(encoded(descriptor), bytes);
   EXPECT_EQ(decoded<BufferDescriptorV1>(bytes), descriptor);
+}
+
+TEST(GoldenSmbDirect, Messages) {
+  const Bytes data = {0xD1, 0xD2, 0xD3, 0xD4, 0xD5};
+  golden<NegotiateRequest>({.min_version = 0x0201,
+                            .max_version = 0x1211,
+                            .credits_requested = 0x2221,
+                            .preferred_send_size = 0x34333231,
+                            .max_receive_size = 0x44434241,
+                            .max_fragmented_size = 0x54535251},
+                           "0102 1112 (0000) 2122 31323334 41424344 51525354");
+  golden<NegotiateResponse>(
+      {.min_version = 0x0201,
+       .max_version = 0x1211,
+       .negotiated_version = 0x2221,
+       .credits_requested = 0x3231,
+       .credits_granted = 0x4241,
+       .status = static_cast<NtStatus>(0x54535251),
+       .max_read_write_size = 0x64636261,
+       .preferred_send_size = 0x74737271,
+       .max_receive_size = 0x84838281,
+       .max_fragmented_size = 0x94939291},
+      "0102 1112 2122 (0000) 3132 4142 51525354 61626364 71727374 81828384 91929394");
+  DataTransfer transfer{.credits_requested = 0x0201,
+                        .credits_granted = 0x1211,
+                        .flags = 0x2221,
+                        .remaining_data_length = 0x34333231};
+  golden<DataTransfer>(transfer, "0102 1112 2122 (0000) 31323334 00000000 00000000");
+  transfer.data = data;
+  golden<DataTransfer>(transfer,
+                       "0102 1112 2122 (0000) 31323334 18000000 05000000 (00000000) D1D2D3D4D5");
+  transfer.data = ByteView(data).first(1);
+  golden<DataTransfer>(transfer, "0102 1112 2122 (0000) 31323334 18000000 01000000 (00000000) D1");
+  golden<BufferDescriptorV1>(
+      {.offset = 0x0807060504030201, .token = 0x14131211, .length = 0x24232221},
+      "0102030405060708 11121314 21222324");
 }
 
 }  // namespace

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/hex_testing.h"
+#include "wire/golden_testing.h"
+#include "wire/spnego/der.h"
 
 namespace braid::wire {
 namespace {
@@ -152,6 +156,102 @@ TEST(TokenKind, TellsTokensApart) {
   }
   EXPECT_EQ(token_kind({}), TokenKind::kUnknown);
   EXPECT_EQ(token_kind(unhex("3000")), TokenKind::kUnknown);
+}
+
+TEST(GoldenSpnego, Tokens) {
+  NegTokenInit init;
+  init.mech_types = {oids::kNtlmssp};
+  init.mech_token = unhex("D1D2D3D4D5");
+  init.hint_name = "hi";
+  init.mech_list_mic = unhex("E1E2");
+  golden<NegTokenInit>(init,
+                       "6035 06062B0601050502 A02B 3029 A00E 300C 060A2B06010401823702020A"
+                       "A207 0405 D1D2D3D4D5 A308 3006 A004 1B02 6869 A404 0402 E1E2");
+  NegTokenResp resp;
+  resp.state = NegState::kAcceptIncomplete;
+  resp.supported_mech = oids::kNtlmssp;
+  resp.response_token = unhex("D1D2D3D4D5");
+  resp.mech_list_mic = unhex("E1E2");
+  golden<NegTokenResp>(resp,
+                       "A124 3022 A003 0A01 01 A10C 060A2B06010401823702020A"
+                       "A207 0405 D1D2D3D4D5 A304 0402 E1E2");
+}
+
+TEST(NegTokenResp, StatesEndAtThree) {
+  for (int state = 0; state <= 3; ++state) {
+    Bytes token = unhex("A107 3005 A003 0A01 00");
+    token.back() = static_cast<uint8_t>(state);
+    EXPECT_EQ(NegTokenResp::decode(token).value().state, static_cast<NegState>(state));
+    EXPECT_EQ(NegTokenResp::decode(token).value().encode(), token);
+  }
+  EXPECT_EQ(NegTokenResp::decode(unhex("A108 3006 A004 0A02 0000")).error(), Error::malformed());
+}
+
+TEST(NegTokenResp, FieldsAreTaggedEachOnceAndUnknownOnesSkipped) {
+  EXPECT_TRUE(NegTokenResp::decode(unhex("A109 3007 A003 0A0100 A900")));
+  for (const char* bad : {"A10C 300A A003 0A0100 A003 0A0100",  // twice
+                          "A107 3005 8003 0A0100",              // of another class
+                          "A107 3005 0A03 0A0100"}) {
+    EXPECT_EQ(NegTokenResp::decode(unhex(bad)).error(), Error::malformed()) << bad;
+  }
+  EXPECT_EQ(NegTokenResp::decode(unhex("A104 3002 A003")).error(), Error::truncated());
+}
+
+TEST(NegTokenResp, MechanismsAreOfOneByteToTheLimit) {
+  for (const size_t size : {size_t{0}, size_t{1}, kOidSizeMax, kOidSizeMax + 1}) {
+    NegTokenResp resp;
+    resp.supported_mech = Oid(size, 1);
+    const auto again = NegTokenResp::decode(resp.encode());
+    if (size == 0 || size > kOidSizeMax) {
+      EXPECT_EQ(again.error(), Error::malformed()) << size;
+    } else {
+      EXPECT_EQ(again.value().supported_mech, resp.supported_mech) << size;
+    }
+  }
+}
+
+// Both sides of each size that takes one octet more.
+TEST(Der, LengthsTakeAsManyOctetsAsTheyNeed) {
+  const std::pair<size_t, const char*> sizes[] = {{0, "0400"},
+                                                  {0x7F, "047F"},
+                                                  {0x80, "048180"},
+                                                  {0xFF, "0481FF"},
+                                                  {0x100, "04820100"},
+                                                  {0xFFFF, "0482FFFF"},
+                                                  {0x10000, "0483010000"},
+                                                  {0xFFFFFF, "0483FFFFFF"},
+                                                  {0x1000000, "048401000000"}};
+  for (const auto& [size, head] : sizes) {
+    const Bytes content(size, 0xD1);
+    const Bytes whole = der::element(der::kOctetString, {content});
+    const Bytes expected = unhex(head);
+    ASSERT_EQ(whole.size(), expected.size() + size);
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), whole.begin())) << head;
+    Reader r(whole);
+    const der::Element element = der::read(r);
+    ASSERT_TRUE(r.ok()) << head;
+    EXPECT_EQ(element.tag, der::kOctetString);
+    EXPECT_EQ(element.content.size(), size);
+    EXPECT_EQ(element.whole.size(), whole.size());
+    EXPECT_EQ(r.remaining(), 0u);
+  }
+}
+
+TEST(Der, LengthsOfNoneOrFiveOctetsAndLongTagsAreMalformed) {
+  for (const char* bad : {"0480", "04850000000000", "1F00", "BF00"}) {
+    const Bytes bytes = unhex(bad);
+    Reader r(bytes);
+    (void)der::read(r);
+    EXPECT_FALSE(r.ok()) << bad;
+    EXPECT_EQ(r.error(), Error::malformed()) << bad;
+  }
+  const Bytes padded = unhex("048400000001 D1");
+  Reader r(padded);
+  EXPECT_EQ(der::read(r).content.size(), 1u);
+  EXPECT_TRUE(r.ok());
+  EXPECT_EQ(der::unwrap(unhex("0401D1"), der::kOctetString).value().tag, der::kOctetString);
+  EXPECT_EQ(der::unwrap(unhex("0401D100"), der::kOctetString).error(), Error::malformed());
+  EXPECT_EQ(der::unwrap(unhex("0401D1"), der::kSequence).error(), Error::malformed());
 }
 
 }  // namespace
