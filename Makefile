@@ -109,6 +109,10 @@ fault: deps build ## Failing links under a client with four channels, 20 minutes
 	@$(PYTHON) tests/fault/fault_test.py --braidd build/release/braidd \
 	  --program build/release/fault_client --seconds 600
 
+.PHONY: power-cuts
+power-cuts: deps build ## A thousand kills under a client with persistent handles, ten minutes
+	@$(PYTHON) tests/persistent/power_cut_test.py --braidd build/release/braidd --kills 1000
+
 .PHONY: bench-names
 bench-names: deps build ## What a file costs among 100,000 others
 	@$(PYTHON) tools/bench_names.py --braidd build/release/braidd \

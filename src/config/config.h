@@ -86,6 +86,8 @@ struct ShareRules {
   std::optional<uint32_t> create_mask;
   std::optional<uint32_t> directory_mask;
   Compat compat = Compat::kSpec;
+  // Clients may have persistent handles, and what they write is on the disk when it is answered.
+  bool continuous_availability = false;
   Compress compress = Compress::kAsked;
 
   bool operator==(const ShareRules&) const = default;
@@ -134,6 +136,11 @@ std::expected<std::string, Problem> read_file(const std::string& file);
 
 // A line for each share whose folder or group is not there, and for a keytab that does not answer.
 std::vector<std::string> absent_shares(const Config& config);
+
+// What is wrong when `state_dir` lies in the folder of a share, by their texts: who is not root
+// cannot keep clients from reading and writing the accounts' passwords there. parse() with
+// kTextAndPaths asks it then.
+std::optional<Problem> state_in_share(const Config& config);
 
 // read_file() and parse() with kTextAndPaths.
 std::expected<Snapshot, Problems> load(const std::string& file);

@@ -209,6 +209,23 @@ TEST(Config, DialectsAndEncryptionMustFit) {
               HasSubstr("needs max_dialect \"3.0\" or newer"));
 }
 
+TEST(Config, PersistentHandlesHaveOneWorkerAndTheirFolderForThemselves) {
+  const std::string share =
+      "[[share]]\nname = \"a\"\npath = \"/srv\"\ncontinuous_availability = true\n";
+  EXPECT_THAT(complaints(share), ElementsAre());
+  EXPECT_THAT(complaints(share + "[server]\nworkers = 2\n"),
+              ElementsAre("braid.toml:4: continuous_availability = true needs workers = 1 in "
+                          "[server]; change one of them"));
+  EXPECT_THAT(complaints(share + "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
+              ElementsAre("braid.toml:4: continuous_availability = true needs max_dialect "
+                          "\"3.0\" or newer in [server]; change one of them"));
+  EXPECT_THAT(
+      complaints(share +
+                 "[[share]]\nname = \"b\"\npath = \"/srv\"\ncontinuous_availability = true\n"),
+      ElementsAre("braid.toml:8: continuous_availability = true is there for /srv in line 4 "
+                  "already; leave it out of one of the shares"));
+}
+
 TEST(Config, SnapshotsAreBelowTheShare) {
   for (const char* bad : {"/abs", "..", "a/../b", "a//b", "a/", ".", "a\\\\b"}) {
     const auto lines = complaints("[[share]]\nname = \"a\"\npath = \"/\"\nsnapshots = \"" +
@@ -407,8 +424,31 @@ TEST(Config, ForceGroupThatIsNotThereMakesTheShareAbsent) {
   const auto config =
       parse("[[share]]\nname = \"a\"\npath = \"/\"\nforce_group = \"no such\"\n", "braid.toml");
   ASSERT_TRUE(config);
-  EXPECT_THAT(absent_shares(**config),
-              ElementsAre("share 'a' is absent: force_group: there is no group 'no such'"));
+  EXPECT_THAT(
+      absent_shares(**config),
+      ElementsAre("share 'a' is absent: force_group: there is no group 'no such'; correct it, or "
+                  "make one with groupadd"));
+}
+
+TEST(Config, StateInTheFolderOfAShareIsNoPlaceForPasswords) {
+  const auto problem_of = [](std::string_view state, std::string_view path) {
+    const auto config = parse(fmt::format("[server]\nstate_dir = \"{}\"\n[[share]]\nname = \"a\"\n"
+                                          "path = \"{}\"\n",
+                                          state, path),
+                              "braid.toml");
+    EXPECT_TRUE(config);
+    const auto problem = state_in_share(**config);
+    return problem ? problem->text() : "";
+  };
+  EXPECT_EQ(
+      problem_of("/home/al/.braid", "/home/al"),
+      "braid.toml: state_dir /home/al/.braid is in the folder of share 'a', whose clients would "
+      "read the accounts' passwords; give state_dir a place outside");
+  EXPECT_NE(problem_of("/home/al", "/home/al"), "");
+  EXPECT_NE(problem_of("/home/al/x/../.braid", "/home//al/"), "");
+  EXPECT_NE(problem_of("/var/lib/braid", "/"), "");
+  EXPECT_EQ(problem_of("/home/alice", "/home/al"), "");
+  EXPECT_EQ(problem_of("/home", "/home/al"), "");
 }
 
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {

@@ -240,7 +240,9 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      listen, PathRule::kNone, kAtRestart<&Server::listen>},
     {"state_dir", "an absolute path", shown<&Server::state_dir>,
      "The folder that holds the users and what must survive a restart. It is made, readable by its "
-     "owner only, when it is missing; the folder above it must be there.",
+     "owner only, when it is missing; the folder above it must be there. Without root it must not "
+     "lie "
+     "in the folder of a share.",
      path<&Server::state_dir, Server>, PathRule::kNone, kAtRestart<&Server::state_dir>},
     {"name", "a name of up to 63 bytes", shown<&Server::name>,
      "The name clients see. Empty means the machine's host name up to its first dot.",
@@ -355,6 +357,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "
      "beside the file.",
      flag<&Share::streams, Share>},
+    {"continuous_availability", "true or false", shown<&Share::continuous_availability, Share>,
+     "Whether clients that ask for it get their open files back, with their locks and caches, "
+     "after "
+     "the server has ended and was started again. What is written is on the disk before it is "
+     "answered, and so is every open. Serve the folder by one such share and by nothing else. "
+     "Needs workers = 1.",
+     flag<&Share::continuous_availability, Share>},
     {"compress", R"("off", "asked" or "always")", shown<&Share::compress, Share>,
      "Which files and long listings go out compressed, to clients that can, if that makes them "
      "smaller. off: none; asked: those that a client asks it of, or asked for in a compressed "

@@ -129,8 +129,9 @@ class FileTable {
   // is to be deleted, or `taken_by`), ACCESS_DENIED (it is, when `ref` is closed),
   // SHARING_VIOLATION (the file, or a stream of it, has another open).
   ReplaceDecision begin_exchange(const OpenRef& ref);
-  // Before `ref`, which overwrites the file, removes `streams` of it: those that are `free` may go.
-  // kFail: DELETE_PENDING with `taken_by`.
+  // Before `ref`, which overwrites the file, or has just made its one stream in vain, removes
+  // `streams`: those that are `free`, open to nobody but `ref`, may go. kFail: DELETE_PENDING with
+  // `taken_by`.
   StreamsDecision begin_stream_removal(const OpenRef& ref, std::span<const FileKey> streams);
   // It is called so now, for all who have it open and all who open it. REQUIRES: between the
   // beginning and the end of that.
@@ -234,6 +235,10 @@ class FileTable {
   // What has to be written down of an open that is to outlive this process: open_image.h. Nothing
   // if the open is not there.
   std::optional<OpenImage> image_of(const OpenRef& ref) const;
+  // The files of which image_of() an open may say something else than before: those that have had
+  // a persistent open, and in which something has happened since this was last asked. A file
+  // stands for its streams. What is in none that was taken is as it was.
+  std::vector<FileKey> take_noted();
   // Has it again, as a disconnected open; takes from nobody. Opens of one file may be restored in
   // any order; all with one lease as its latest state. Returns as what the file is known from now
   // on. Nothing: somebody has the file open who stands in its way, or this very open, the lease key

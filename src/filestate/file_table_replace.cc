@@ -113,7 +113,7 @@ StreamsDecision FileTable::begin_stream_removal(const OpenRef& ref,
     if (!state.find(ref.token)) return NtStatus::kFileClosed;
     for (const FileKey& stream : streams) {
       const FileState* const there = node.find_called(stream);
-      if (!there || (!there->has_opens() && !node.is_deleting(there->key()))) {
+      if (!there || (!there->is_open_beside(ref.token) && !node.is_deleting(there->key()))) {
         removal.free.push_back(stream);
       }
     }

@@ -95,6 +95,14 @@ TEST_F(StreamRemoval, LeavesWhatAnotherRemoves) {
   EXPECT_EQ(free(), std::vector{kSecond});
 }
 
+TEST_F(StreamRemoval, OfItsOwnStreamIsForWhoAloneHasIt) {
+  const OpenRequest maker = request(2), other = request(3);
+  open(maker, kFirst);
+  EXPECT_EQ(table.begin_stream_removal(ref(maker, kFirst), {{kFirst}}).free, std::vector{kFirst});
+  open(other, kFirst);
+  EXPECT_TRUE(table.begin_stream_removal(ref(maker, kFirst), {{kFirst}}).free.empty());
+}
+
 TEST(SharedTaking, IsWaitedForInEveryWorker) {
   SharedTables t;
   const OpenRequest own = t.request(0), other = t.request(1);

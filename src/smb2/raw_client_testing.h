@@ -190,7 +190,7 @@ class RawClient {
     body.dialects = {dialect};
     body.security_mode = security_mode;
     body.capabilities = wire::Capabilities::kEncryption | wire::Capabilities::kLeasing |
-                        wire::Capabilities::kMultiChannel;
+                        wire::Capabilities::kPersistentHandles | wire::Capabilities::kMultiChannel;
     dialect_ = dialect;
     if (dialect == wire::Dialect::kSmb311) {
       body.contexts.emplace();

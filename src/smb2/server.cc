@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "smb2/files/deletion.h"
+#include "smb2/logons/session_notice.h"
+#include "smb2/persistent/persistent_handles.h"
 
 namespace braid::smb2 {
 namespace {
@@ -69,9 +71,13 @@ Server::~Server() {
 
 void Server::adopt(transport::MakeTransport connection, Buffer first_message, Arrival arrival) {
   Reactor& reactor = reactors_.next();
-  reactor.post(
-      [this, &reactor, connection = std::move(connection), first_message = std::move(first_message),
-       arrival]() mutable { serve(connection(reactor), std::move(first_message), arrival); });
+  scope_.spawn(serve_on(reactor, std::move(connection), std::move(first_message), arrival));
+}
+
+Task<void> Server::serve_on(Reactor& reactor, transport::MakeTransport connection,
+                            Buffer first_message, Arrival arrival) {
+  co_await reactor.next_turn();
+  serve(connection(reactor), std::move(first_message), arrival);
 }
 
 void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
@@ -123,6 +129,8 @@ void Server::stop() {
     connections->stopping = true;
     live.assign(connections->set.begin(), connections->set.end());
   }
+  // What is queued before goes out before.
+  for (const auto& session : logons.session_table.all()) tell_session_closed(*session);
   for (const auto& connection : live) connection->disconnect();
   live.clear();
   workers.stop();
@@ -131,11 +139,15 @@ void Server::stop() {
   files.breaks.wait_for_deliveries();
   files.close_disconnected();
   files.wait();
-  if (!parts_.group) return;
-  // Until here others may wait for what a break took from this worker's clients.
-  parts_.group->stop();
+  files.persistent->stop();
+  if (parts_.group) {
+    // Until here others may wait for what a break took from this worker's clients.
+    parts_.group->stop();
+    files.wait();
+    files.breaks.wait_for_deliveries();
+  }
+  files.spawn(files.end_timers());
   files.wait();
-  files.breaks.wait_for_deliveries();
 }
 
 void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {

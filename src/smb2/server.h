@@ -106,6 +106,8 @@ class Server {
   Totals totals() const;
 
  private:
+  Task<void> serve_on(Reactor& reactor, transport::MakeTransport connection, Buffer first_message,
+                      Arrival arrival);
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
                               Arrival arrival);
 

@@ -7,11 +7,12 @@
 
 Under each attack another user's CREATE (of a file, of the share's root), READ of 4 KiB, ECHO and
 logons are timed, beside the same without attack: the median may be three times as long, and none
-longer than half a second. Then all attacks on memory at once, from 50 addresses, while a user copies 1 GiB: the worker stays inside its
-budget, and the copy gets at least half its rate.
+longer than half a second. Then all attacks on memory at once, from 50 addresses, while a user copies
+1 GiB: the worker stays inside its budget, and the copy gets at least half its rate.
 
 Exit status: 0 all held, 1 otherwise. The attacks are attack.py's. Client, attacker and server share
-the machine, so the server's processor time stands in the table too.
+the machine, so the server's processor time stands in the table too. An attacker is another machine in
+truth: with --attackers-nice 19 it takes what processor time the others leave.
 """
 import argparse
 import dataclasses
@@ -75,13 +76,14 @@ SWARM = (
 class Attacker:
     """attack.py in a process of its own; what it prints."""
 
-    def __init__(self, scratch, server, users, folder, name, parameters, addresses=1):
+    def __init__(self, args, scratch, server, users, folder, name, parameters, addresses=1):
         host, port = server.host, server.port
         self.lines = []
         self._first = threading.Event()
         with open(scratch.file(f"attack-{name}.err"), "ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, os.path.join(HERE, "attack.py"), "--server", f"{host}:{port}",
+                ["nice", "-n", str(args.attackers_nice),
+                 sys.executable, os.path.join(HERE, "attack.py"), "--server", f"{host}:{port}",
                  "--user", ",".join(user.name for user in users), "--folder", folder, "--addresses", str(addresses), name,
                  *[f"{key}={value}" for key, value in parameters.items()]],
                 stdout=subprocess.PIPE, stderr=errors, text=True,
@@ -181,7 +183,7 @@ class Bench:
 
     def run(self, report, name, parameters, share, none):
         user = self.bob if name == "passwords" else self.alice
-        attacker = Attacker(self.scratch, self.server, [user], self.folder, name, parameters)
+        attacker = Attacker(self.args, self.scratch, self.server, [user], self.folder, name, parameters)
         try:
             if not attacker.wait_until_begun(240):
                 report.complaints.append(f"{name}: the attack did not begin")
@@ -243,7 +245,7 @@ def swarm(args, scratch, report):
     try:
         none, _ = timed_copy(args, bench.server, bench.bob)
         budget = meters.metric(bench.server, "braid_memory_limit_bytes")
-        attackers = [Attacker(scratch, bench.server, bench.attackers, bench.folder, name, parameters,
+        attackers = [Attacker(args, scratch, bench.server, bench.attackers, bench.folder, name, parameters,
                               SWARM_ADDRESSES) for name, parameters in SWARM]
         meter = meters.Meter(bench.server)
         for attacker in attackers:
@@ -281,6 +283,8 @@ def main():
     parser.add_argument("--only", help="names of attacks, with commas; \"swarm\" for the last part")
     parser.add_argument("--seconds", type=float, default=8, help="for each attack")
     parser.add_argument("--crowd", type=int, default=CROWD, help="names in the crowded folder")
+    parser.add_argument("--attackers-nice", type=int, default=0, metavar="N",
+                        help="their priority, as of nice(1)")
     parser.add_argument("--copy-mib", type=int, default=COPY_MIB)
     args = parser.parse_args()
     args.victim, args.bench = os.path.abspath(args.victim), os.path.abspath(args.bench)

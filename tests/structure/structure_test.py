@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """How the source tree is built up: floors, sizes, READMEs. Reads files, runs nothing."""
+import collections
 import pathlib
 import re
 import subprocess
@@ -152,6 +153,24 @@ class Structure(unittest.TestCase):
                     complaints.append(f"{shown(path)}:{line}: holds a lock for the whole loop; "
                                       f"give the lock or the copy a name before it")
         self.check(complaints)
+
+    def test_what_is_posted_in_smb2_is_waited_for(self):
+        bare = re.compile(r"\bpost\(\s*\[[^\]]*(shared_from_this|=\s*this\b)[^\]]*\]")
+        self.check([f"{shown(path)}: a bare post() that keeps what uses the Server: spawn a coroutine in a "
+                   "scope, which the Server waits for"
+                   for path in sources() if "smb2" in path.parts and "_test" not in path.stem
+                   and bare.search(path.read_text(encoding="utf-8").replace("weak_from_this", ""))])
+
+    def test_what_is_declared_is_called(self):
+        text = {path: re.sub(r"//.*", "", path.read_text(encoding="utf-8")) for path in sources()}
+        words = collections.Counter(word for each in text.values()
+                                    for word in re.findall(r"\w+", each))
+        # With its declaration that is two.
+        self.check([f"{shown(path)}: nobody calls {owner}::{name}()"
+                    for path, each in text.items()
+                    if path.suffix == ".cc" and SRC / "client" not in path.parents
+                    for owner, name in re.findall(r"^\w[\w:<>,*& ]*?(\w+)::(\w+)\(", each, re.M)
+                    if owner != name and words[name] == 2])
 
     def test_every_fuzzer_has_seeds(self):
         complaints = []

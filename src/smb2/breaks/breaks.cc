@@ -128,11 +128,16 @@ Breaks::Breaks(const SessionTable& sessions, const ClientTable& clients, config:
       timer_reactor_(timer_reactor),
       timers_(std::make_shared<Timers>()) {}
 
-Breaks::~Breaks() { stop(); }
-
-void Breaks::stop() {
+// Those whose Server was not stopped are dropped where they run.
+Breaks::~Breaks() {
   timers_->stopped = true;
   timer_reactor_.post([timers = timers_] { timers->running.clear(); });
+}
+
+Task<void> Breaks::end_timers() {
+  timers_->stopped = true;
+  co_await timer_reactor_.next_turn();
+  timers_->running.clear();
 }
 
 namespace {

@@ -101,11 +101,13 @@ class Breaks final : public filestate::BreakSink {
   void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
   using OnOrphaned = std::function<void(const filestate::OrphanedDeletion&)>;
   void set_orphaned(OnOrphaned on_orphaned) { on_orphaned_ = std::move(on_orphaned); }
-  // No timer runs out any more. REQUIRES: the reactor has stopped, or nothing breaks any more.
-  void stop();
+  // No timer runs out any more, and none is running. REQUIRES: nothing breaks any more.
+  Task<void> end_timers();
   // Waits for the deliveries that are under way. REQUIRES: all connections have ended. Blocks the
   // calling thread, which must not be a reactor.
   void wait_for_deliveries() { deliveries_.wait(); }
+  // Part of a delivery, which goes on when the notification is sent.
+  void spawn(Task<void> task) { deliveries_.spawn(std::move(task)); }
 
   // So many breaks of one event are sent by the thread that made it. A file may have tens of
   // thousands of holders: the rest follows in pieces, from the reactor of the timers.

@@ -10,6 +10,7 @@
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
 #include "smb2/connections/smb1_negotiate.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 #include "wire/smb2/smb1_negotiate.h"
 
@@ -67,12 +68,16 @@ wire::NegotiateResponse common_response(Server& server, Negotiated& negotiated) 
   return response;
 }
 
-uint32_t capabilities(const Negotiated& negotiated) {
+uint32_t capabilities(const Server& server, const Negotiated& negotiated) {
   if (negotiated.dialect == Dialect::kSmb202) return 0;
   uint32_t ours = Capabilities::kLargeMtu | Capabilities::kLeasing;
   if (negotiated.is_smb3()) {
     ours |= negotiated.client_capabilities &
-            (Capabilities::kDirectoryLeasing | Capabilities::kMultiChannel);
+            (Capabilities::kDirectoryLeasing | Capabilities::kMultiChannel |
+             (server.files.persistent->any() ? Capabilities::kPersistentHandles : 0));
+  }
+  if (negotiated.dialect == Dialect::kSmb311) {
+    ours |= negotiated.client_capabilities & Capabilities::kNotifications;
   }
   // In 3.1.1 the cipher context says it.
   if ((negotiated.dialect == Dialect::kSmb300 || negotiated.dialect == Dialect::kSmb302) &&
@@ -191,7 +196,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
       negotiated.cipher = crypto::Cipher::kAes128Ccm;
     }
   }
-  negotiated.server_capabilities = capabilities(negotiated);
+  negotiated.server_capabilities = capabilities(request.server, negotiated);
 
   wire::NegotiateResponse response = common_response(server, negotiated);
   response.contexts = std::move(contexts);

@@ -77,7 +77,8 @@ inline constexpr size_t kEnumerationSize = 64u << 10;
 inline constexpr size_t kSessionSetupSize = 64u << 10;
 // What a request costs while it is under way, beside its frame and its answer.
 inline constexpr size_t kRequestSize = 2u << 10;
-// How long a request waits for the memory that its answer needs. Clients wait for a minute, with
+// How long a request waits for the memory that its answer needs, since any of its connection got
+// some. Clients wait for a minute, with
 // others behind it.
 inline constexpr std::chrono::seconds kMemoryWait{10};
 // A CREATE may wait for breaks, and its frame with it. Names, extended attributes and security

@@ -329,13 +329,15 @@ void Connection::send_unsolicited(Bytes message) {
 }
 
 Task<std::optional<MemoryCharge>> Connection::take_memory(size_t size) {
-  const auto deadline = std::chrono::steady_clock::now() + kMemoryWait;
+  using SteadyClock = std::chrono::steady_clock;
+  const auto began = SteadyClock::now();
   const auto turn = std::make_shared<OneShot<bool>>();
   waits_for_memory_.push_back(turn);
   if (waits_for_memory_.size() > 1) co_await turn->wait(reactor());
-  auto taken = co_await braid::take_memory(reactor(), memory, size, MemoryUse::kAnswer,
-                                           deadline - std::chrono::steady_clock::now(),
+  const auto patience = std::max(began, got_memory_at_) + kMemoryWait - SteadyClock::now();
+  auto taken = co_await braid::take_memory(reactor(), memory, size, MemoryUse::kAnswer, patience,
                                            [this] { return ending_ || transport_->is_closed(); });
+  if (taken) got_memory_at_ = SteadyClock::now();
   waits_for_memory_.pop_front();
   if (!waits_for_memory_.empty()) waits_for_memory_.front()->set(true);
   co_return taken;
@@ -348,10 +350,16 @@ DeliveryOutcome Connection::send_break(Bytes message, const Session* session,
   const bool encrypted = session && session->security()->encrypt_data;
   const uint64_t end = send_messages(std::move(messages), encrypted ? session : nullptr);
   auto outcome = std::make_shared<OneShot<Delivery>>();
-  reactor().post([self = shared_from_this(), end, outcome, notification] {
-    self->unacked_breaks_.add(end, outcome, notification);
-  });
+  server_.files.breaks.spawn(await_acknowledgement(end, outcome, notification));
   return outcome;
+}
+
+// The Server waits for it: what is found here may be sent again.
+Task<void> Connection::await_acknowledgement(uint64_t end, DeliveryOutcome outcome,
+                                             filestate::Break notification) {
+  const auto self = shared_from_this();
+  co_await reactor().next_turn();
+  unacked_breaks_.add(end, std::move(outcome), notification);
 }
 
 void Connection::cancel(const wire::Header& header) {

@@ -121,8 +121,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void session_ended(std::shared_ptr<Channel> channel);
   // Ends whatever of a lost connection still waits. Thread: any.
   void abandon();
-  // Room for an answer of `size`, waiting for it up to kMemoryWait behind those that wait already.
-  // REQUIRES: on the reactor.
+  // Room for an answer of `size`, waiting for it behind those that wait already: none when none of
+  // them got any for kMemoryWait. So however slow a client or this machine is, one that reads is
+  // not refused. REQUIRES: on the reactor.
   Task<std::optional<MemoryCharge>> take_memory(size_t size);
 
   // Lets larger frames in, once a user is known.
@@ -158,6 +159,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t send_messages(std::vector<OutMessage> messages, const Session* encrypt_for);
 
  private:
+  Task<void> await_acknowledgement(uint64_t end, DeliveryOutcome outcome,
+                                   filestate::Break notification);
   // Counts the frame for as long as it waits to be sent, and gives it to the transport.
   uint64_t send_counted(transport::OutFrame frame);
   // Whether `frame` is a NEGOTIATE that follows an SMB1 one, of a client that another worker has.
@@ -186,6 +189,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const FrameCodec codec_{channels_};
   UnackedBreaks unacked_breaks_;
   std::deque<std::shared_ptr<OneShot<bool>>> waits_for_memory_;  // the first looks for it
+  std::chrono::steady_clock::time_point got_memory_at_{};        // the latest answer
   std::atomic<bool> any_session_valid_ = false;
   bool cancelled_something_ = false;  // by the frame at hand
   std::atomic<bool> ending_ = false;

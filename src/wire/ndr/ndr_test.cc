@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/ndr/ndr_reader.h"
 #include "wire/ndr/ndr_writer.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "wire/spnego/hex_testing.h"
+#include "base/hex_testing.h"
 #include "wire/writer.h"
 
 namespace braid::wire::ntlm {

@@ -60,12 +60,21 @@ Result<void> complete(const CreateAttempt& attempt, OpenedFile& opened) {
 }
 
 void unmake(const CreateAttempt& attempt, const OpenedFile& opened, Registered registered) {
-  filestate::FileTable& table = attempt.request.files.file_table;
+  FileServices& files = attempt.request.files;
+  filestate::FileTable& table = files.file_table;
   const filestate::OpenRef own{attempt.state.caching.file,
                                filestate::OpenToken{attempt.state.file_id.volatile_id}};
-  const bool is_open =
-      registered == Registered::kYes ? table.is_open_beside(own) : table.is_open(opened.key);
-  if (is_open) return;
+  std::shared_ptr<const void> taken;
+  if (registered == Registered::kNo) {
+    if (table.is_open(opened.key)) return;
+  } else if (!opened.missing) {
+    // Of a file that was there, where others may open the stream at any time.
+    auto removal = table.begin_stream_removal(own, {{own.file}});
+    if (removal.decision.verdict != filestate::Verdict::kGo || removal.free.empty()) return;
+    taken = files.announce_until(own.file, std::move(removal.until_replaced));
+  } else if (table.is_open_beside(own)) {
+    return;
+  }
   const Credentials& who = attempt.request.credentials();
   const FileKey file{opened.key.device, opened.key.inode, 0};
   const auto found = attempt.volume.find(who, opened.path);
