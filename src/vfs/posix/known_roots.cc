@@ -1,16 +1,41 @@
 #include "vfs/posix/known_roots.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <climits>
 
 #include "base/guarded.h"
+#include "vfs/posix/patient_open.h"
 #include "vfs/posix/system.h"
 
 namespace braid::vfs {
+
+struct RootPath {
+  const std::string path;
+  PatientOpen walk;
+};
+
 namespace {
+
+constexpr std::chrono::seconds kPatience{1};
+
+// Links in the configured path are the administrator's. With RESOLVE_CACHED nothing is asked of a
+// disk: EAGAIN when the kernel does not have it at hand.
+Result<UniqueFd> open_path(const std::string& path, uint64_t resolve) {
+  open_how how{};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = resolve;
+  const long fd = ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
+  if (fd < 0) return fail_last_os();
+  return UniqueFd(static_cast<int>(fd));
+}
 
 Guarded<std::vector<KnownRoot>>& table() {
   static Guarded<std::vector<KnownRoot>> roots;
@@ -46,7 +71,10 @@ Result<FileKey> key_at_hand(int fd) {
 
 void set_known_roots(const std::vector<std::string>& paths) {
   std::vector<KnownRoot> roots;
-  for (const std::string& path : paths) roots.push_back(std::make_shared<const std::string>(path));
+  for (const std::string& path : paths) {
+    roots.push_back(std::make_shared<RootPath>(
+        path, PatientOpen([path] { return open_path(path, 0); }, kPatience)));
+  }
   *table().lock() = std::move(roots);
 }
 
@@ -59,9 +87,12 @@ void prefer_known_root(const KnownRoot& root) {
 }
 
 Result<UniqueFd> open_known_root(const KnownRoot& root, int own, dev_t device) {
-  // Links in the configured path are the administrator's.
-  UniqueFd fd(::open(root->c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return fail_last_os();
+  auto opened = open_path(root->path, RESOLVE_CACHED);
+  // EINVAL: of a kernel before 5.12.
+  if (!opened && (opened.error().is_os(EAGAIN) || opened.error().is_os(EINVAL))) {
+    opened = root->walk.ask();
+  }
+  BRAID_TRY(UniqueFd fd, std::move(opened));
   BRAID_TRY(const FileKey key, key_at_hand(fd.get()));
   BRAID_TRY(const FileKey own_key, key_at_hand(own));
   if (key == own_key) return fail_os(ENOENT);

@@ -19,7 +19,8 @@ namespace braid::vfs {
 //
 // Paths, and not what is at them: a share may be absent, and nothing is held of one that nobody
 // uses. Thread: any.
-using KnownRoot = std::shared_ptr<const std::string>;
+struct RootPath;
+using KnownRoot = std::shared_ptr<RootPath>;
 
 // Those of a new configuration; the ones before are forgotten.
 void set_known_roots(const std::vector<std::string>& paths);
@@ -29,7 +30,8 @@ void prefer_known_root(const KnownRoot& root);
 
 // The root, if files of the file system `device` may be in that share: it is of the same file
 // system, or above or below the root `own`. Else no disk is asked, which may be one that does not
-// answer. ENOENT for others, and for `own` itself.
+// answer. ENOENT for others, and for `own` itself. ETIMEDOUT: the way to it does not answer, on
+// which nobody waits longer than a second, and only the first who ask.
 Result<UniqueFd> open_known_root(const KnownRoot& root, int own, dev_t device);
 
 }  // namespace braid::vfs

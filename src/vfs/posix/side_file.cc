@@ -63,6 +63,7 @@ Result<void> open_in_other_shares(const PosixContext& context, const std::string
   Error why = Error::os(ENOENT);
   for (const KnownRoot& known : known_roots()) {
     const auto root = open_known_root(known, context.root.get(), key_of(side.file_now).device);
+    if (!root && root.error().is_os(ETIMEDOUT)) why = root.error();  // it may be there
     if (!root) continue;  // that share is absent, or none of its files can be here
     const auto opened = open_below(root->get(), path, side);
     if (opened) {
