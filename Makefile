@@ -66,6 +66,16 @@ asan tsan: deps
 fuzz: deps-build ## Run every fuzzer for FUZZ_SECONDS (600)
 	@$(PYTHON) tools/fuzz.py --seconds $(FUZZ_SECONDS) --jobs $(JOBS)
 
+.PHONY: round-trips
+round-trips: build ## 10 million seeded round trips of each compression algorithm (some ten minutes)
+	@ninja -C build/release -j$(JOBS) codec_test
+	@BRAID_ROUND_TRIPS=10000000 build/release/codec_test --gtest_filter='*SeededRoundTrips*'
+
+.PHONY: compression-bench
+compression-bench: deps build ## What compression brings and costs, on links of several speeds (root)
+	@$(PYTHON) tests/compression/measure.py --braidd build/release/braidd \
+	  --bench build/release/braid-bench
+
 .PHONY: mutants
 mutants: deps ## Plant single-line mutations and name those that no test finds (MUTANTS='--help')
 	@$(PYTHON) tools/mutants.py --jobs $(JOBS) $(MUTANTS)
@@ -98,6 +108,10 @@ fault: deps build ## Failing links under a client with four channels, 20 minutes
 	@ninja -C build/release -j$(JOBS) fault_client
 	@$(PYTHON) tests/fault/fault_test.py --braidd build/release/braidd \
 	  --program build/release/fault_client --seconds 600
+
+.PHONY: power-cuts
+power-cuts: deps build ## A thousand kills under a client with persistent handles, ten minutes
+	@$(PYTHON) tests/persistent/power_cut_test.py --braidd build/release/braidd --kills 1000
 
 .PHONY: bench-names
 bench-names: deps build ## What a file costs among 100,000 others

@@ -8,7 +8,8 @@
 # files to gain by it: cmake/precompiled.h, and precompiled.h of the folder or of the one it names.
 set(BRAID_PRECOMPILED_MIN 4)
 # Tests run once and are compiled often: not optimized, but for those that count to millions.
-set(BRAID_OPTIMIZED_TESTS filestate_test filestate_planted_test store_test crypto_test)
+set(BRAID_OPTIMIZED_TESTS filestate_test filestate_planted_test store_test crypto_test
+                          codec_test)
 function(braid_precompile target folder)
   list(LENGTH ARGN count)
   if(count LESS BRAID_PRECOMPILED_MIN)

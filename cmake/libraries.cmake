@@ -12,6 +12,7 @@ function(braid_pkg target)
 endfunction()
 
 braid_pkg(nettle nettle)
+braid_pkg(liblz4 liblz4)
 braid_pkg(krb5 krb5-gssapi krb5)
 braid_pkg(libcap libcap)
 braid_pkg(libseccomp libseccomp)

@@ -71,8 +71,8 @@ Result<std::string> exchange(int folder, size_t worker, std::string_view request
 
 std::string nobody_answers(const std::string& state_dir) {
   return fmt::format(
-      "no server runs on {}; start it with braidd --config FILE, or name its "
-      "configuration with --config",
+      "no server runs on {}; start it with braidd --config FILE, name its configuration with "
+      "--config, or restart it if state_dir was changed since it was started",
       state_dir);
 }
 

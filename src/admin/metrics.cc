@@ -2,11 +2,46 @@
 
 #include <nlohmann/json.hpp>
 
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 
 namespace braid::admin {
 
 using nlohmann::json;
+
+namespace {
+
+// Of all shares together; all are 0 where none has persistent handles.
+template <class Add>
+void add_handle_logs(const smb2::Server& server, const Add& add) {
+  uint64_t opens = 0, failed = 0, records = 0, bytes = 0, file_bytes = 0;
+  uint64_t appends = 0, refused = 0, written = 0, commits = 0, microseconds = 0;
+  for (const auto& share : server.files.persistent->metrics()) {
+    const store::HandleLogMetrics& log = share.metrics;
+    opens += share.opens;
+    failed += log.failure.has_value();
+    records += log.records;
+    bytes += log.live_bytes;
+    file_bytes += log.file_bytes;
+    appends += log.appends;
+    refused += log.appends_refused;
+    written += log.bytes;
+    commits += log.commits;
+    microseconds += static_cast<uint64_t>(log.commit_time.count() / 1000);
+  }
+  add("braid_persistent_opens", "gauge", "Opens that outlive this worker.", opens);
+  add("braid_handle_logs_failed", "gauge", "Handle logs that cannot be written.", failed);
+  add("braid_handle_log_records", "gauge", "Records in the handle logs.", records);
+  add("braid_handle_log_live_bytes", "gauge", "Bytes that these records take.", bytes);
+  add("braid_handle_log_file_bytes", "gauge", "Bytes of the handle logs on the disk.", file_bytes);
+  add("braid_handle_log_appends_total", "counter", "Changes given to the handle logs.", appends);
+  add("braid_handle_log_refused_total", "counter", "Changes that could not be written.", refused);
+  add("braid_handle_log_written_bytes_total", "counter", "Bytes of the changes written.", written);
+  add("braid_handle_log_commits_total", "counter", "Times the handle logs were synced.", commits);
+  add("braid_handle_log_commit_microseconds_total", "counter", "Time that took.", microseconds);
+}
+
+}  // namespace
 
 json metrics_of(const smb2::Server& server) {
   const auto totals = server.totals();
@@ -57,10 +92,30 @@ json metrics_of(const smb2::Server& server) {
   add("braid_received_bytes_total", "counter", "Bytes received from clients.",
       totals.bytes_received);
   add("braid_sent_bytes_total", "counter", "Bytes sent to clients.", totals.bytes_sent);
+  const auto& compressed = server.compression.totals;
+  const auto count = [](const std::atomic<uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  add("braid_compressed_received_messages_total", "counter", "Messages that came compressed.",
+      count(compressed.in.messages));
+  add("braid_compressed_received_bytes_total", "counter", "Bytes of those, as they came.",
+      count(compressed.in.wire_bytes));
+  add("braid_compressed_received_plain_bytes_total", "counter", "Bytes of those, decompressed.",
+      count(compressed.in.plain_bytes));
+  add("braid_compressed_sent_messages_total", "counter", "Messages that were sent compressed.",
+      count(compressed.out.messages));
+  add("braid_compressed_sent_bytes_total", "counter", "Bytes of those, as they went.",
+      count(compressed.out.wire_bytes));
+  add("braid_compressed_sent_plain_bytes_total", "counter", "Bytes of those before.",
+      count(compressed.out.plain_bytes));
+  add("braid_compression_given_up_total", "counter",
+      "Answers sent as they are because too many waited to be compressed.",
+      count(server.compression.given_up));
   add("braid_file_work_turns_total", "counter", "Pieces of work on files that were begun.",
       load.turns_taken);
   add("braid_file_work_withdrawn_total", "counter", "Work on files that nobody wanted any more.",
       load.withdrawn);
+  add_handle_logs(server, add);
   return all;
 }
 

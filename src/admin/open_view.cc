@@ -43,6 +43,7 @@ ShownOpen shown(const smb2::Server& server, const smb2::Open& open) {
                 .kind = open.is_pipe() ? "pipe" : kind_of(open.attributes),
                 .access = open.attributes.granted_access,
                 .sharing = open.attributes.share_access,
+                .durability = open.durable_terms.lock()->durability,
                 .until = std::nullopt};
   if (!open.is_pipe()) row.ref = open.ref();
   return row;
@@ -59,7 +60,22 @@ ShownOpen shown(const smb2::OpenTable::ParkedOpen& open) {
           .kind = kind_of(open.attributes),
           .access = open.attributes.granted_access,
           .sharing = open.attributes.share_access,
+          .durability = open.durability,
           .until = open.until};
+}
+
+std::string_view name_of(filestate::Durability durability) {
+  switch (durability) {
+    case filestate::Durability::kNone:
+      return "none";
+    case filestate::Durability::kDurable:
+      return "durable";
+    case filestate::Durability::kResilient:
+      return "resilient";
+    case filestate::Durability::kPersistent:
+      break;
+  }
+  return "persistent";
 }
 
 json seconds_left(const smb2::Server& server, const ShownOpen& open) {
@@ -101,6 +117,7 @@ json opens_of(const smb2::Server& server) {
                                             {filestate::kShareDelete, 'd'}});
     row["caching"] = caching_letters(caching);
     row["locks"] = open.ref ? server.files.file_table.locks_of(*open.ref).held.size() : 0;
+    row["durability"] = name_of(open.durability);
     row["seconds_left"] = seconds_left(server, open);
     all.push_back(std::move(row));
   });

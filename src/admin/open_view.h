@@ -27,6 +27,7 @@ struct ShownOpen {
   std::string_view kind;  // file, directory, stream, pipe
   uint32_t access = 0;
   uint32_t sharing = 0;
+  filestate::Durability durability{};   // what it was promised for the loss of its connection
   std::optional<Clock::Instant> until;  // its client is away, and may come back until then
 };
 // Each open of a session, and each that waits for its client. Thread: any.
@@ -36,7 +37,8 @@ void for_each_open(const smb2::Server& server, const std::function<void(ShownOpe
 std::string caching_letters(filestate::Caching caching);
 
 // An array with one object for each open: its names as above, kind, access (hexadecimal), sharing
-// and caching (letters of "rwd" and "RHW"), locks (how many), and seconds_left, null unless its
+// and caching (letters of "rwd" and "RHW"), locks (how many), durability (none, durable, resilient,
+// persistent), and seconds_left, null unless its
 // client is away.
 // Thread: any.
 nlohmann::json opens_of(const smb2::Server& server);

@@ -57,6 +57,35 @@ std::string_view name_of(smb2::SessionState state) {
   return "";
 }
 
+std::string_view name_of(codec::Algorithm algorithm) {
+  switch (algorithm) {
+    case codec::Algorithm::kLznt1:
+      return "LZNT1";
+    case codec::Algorithm::kLz77:
+      return "LZ77";
+    case codec::Algorithm::kLz77Huffman:
+      return "LZ77+Huffman";
+    case codec::Algorithm::kLz4:
+      return "LZ4";
+  }
+  return "";
+}
+
+json compression_view(const smb2::Connection& connection) {
+  const auto& negotiated = connection.negotiated.compression;
+  const auto& counters = connection.compression_counters;
+  const auto direction = [](const smb2::CompressionCounters::Direction& counted) -> json {
+    return {{"messages", counted.messages.load(std::memory_order_relaxed)},
+            {"bytes", counted.wire_bytes.load(std::memory_order_relaxed)},
+            {"plain_bytes", counted.plain_bytes.load(std::memory_order_relaxed)}};
+  };
+  if (!negotiated.is_on()) return nullptr;
+  return {{"sent_with", negotiated.sent_with ? name_of(*negotiated.sent_with) : "Pattern_V1"},
+          {"chained", negotiated.supports_chained_compression},
+          {"in", direction(counters.in)},
+          {"out", direction(counters.out)}};
+}
+
 json channel_view(const smb2::Connection& connection, const InterfaceNames& interfaces) {
   const transport::Transport& transport = connection.transport();
   const auto& counters = connection.counters;
@@ -73,6 +102,7 @@ json channel_view(const smb2::Connection& connection, const InterfaceNames& inte
           {"requests_in_flight", counters.requests_in_flight.load(std::memory_order_relaxed)},
           {"unsent_bytes", transport.bytes_queued() - sent},
           {"unacknowledged_bytes", sent - acknowledged},
+          {"compression", compression_view(connection)},
           {"state", transport.is_closed() ? "closing" : "active"}};
 }
 

@@ -25,7 +25,10 @@ std::string guid_text(const ClientGuid& guid);
 //   trees                         tree, share, opens, active_seconds
 //   channels                      channel, client, server, interface, bytes_in, bytes_out,
 //                                 requests, requests_in_flight, unsent_bytes,
-//                                 unacknowledged_bytes, state
+//                                 unacknowledged_bytes, state, compression: null where none was
+//                                 agreed on, else sent_with, chained, and for in and out how many
+//                                 messages came and went compressed, with how many bytes and how
+//                                 many plain_bytes in them
 // Thread: any.
 nlohmann::json sessions_of(const smb2::Server& server);
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "auth/identity.h"
+#include "auth/message_security.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -55,6 +56,11 @@ class AuthExchange {
   // The account the client named so far, for the log. It is what the client claims. Empty before
   // it named one.
   virtual std::string claimed_account() const = 0;
+
+  // What protects the messages that follow, of a conversation that has a use for it; once, after
+  // the step that is done. Null where there is no key that only both sides know, and where the
+  // client asked for less than RPC needs.
+  virtual std::unique_ptr<MessageSecurity> take_message_security() = 0;
 };
 
 // Owner: the worker. Thread: any. Life: outlives its exchanges.
@@ -62,6 +68,8 @@ class Authenticator {
  public:
   virtual ~Authenticator() = default;
   virtual std::unique_ptr<AuthExchange> begin() const = 0;
+  // The same for a conversation of RPC, whose clients log on in DCE style: [MS-RPCE] 2.2.2.12.
+  virtual std::unique_ptr<AuthExchange> begin_rpc() const = 0;
   // The NegTokenInit2 for the NEGOTIATE response: [MS-SMB2] 2.2.4, Buffer.
   virtual ByteView initial_hint() const = 0;
 };

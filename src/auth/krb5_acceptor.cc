@@ -13,6 +13,7 @@
 #include <system_error>
 #include <thread>
 
+#include "auth/krb5_security.h"
 #include "auth/state_file.h"
 #include "base/ask_apart.h"
 #include "base/log.h"
@@ -144,7 +145,7 @@ Result<MechStep> Krb5Acceptor::step(ByteView token) {
     log::warn("Kerberos logon refused: the disk of the keytab does not answer");
     return fail(NtStatus::kLogonFailure);
   }
-  gss_buffer_desc in = gss_view(token);
+  gss_buffer_desc in = gss_view(style_ == Krb5Style::kDce ? wire::krb5_ap_req(token) : token);
   GssBuffer out;
   GssName client;
   OM_uint32 minor = 0;
@@ -161,7 +162,7 @@ Result<MechStep> Krb5Acceptor::step(ByteView token) {
   if (!step.done) return step;
 
   BRAID_CHECK(take_name(client.get()));
-  can_sign_ = (granted & GSS_C_INTEG_FLAG) != 0;
+  granted_ = granted;
   if (lifetime != GSS_C_INDEFINITE) {
     const OM_uint32 ticket = lifetime - std::min(lifetime, clock_skew_s());
     expires_at_ = FileTime{clock_.now().ticks + uint64_t{ticket} * kTicksPerSecond};
@@ -195,6 +196,11 @@ void Krb5Acceptor::take_outcome(AuthStep& out) {
   out.full_session_key = gss_session_key(context_.get());
   out.session_key = crypto::Secret::padded(out.full_session_key.reveal(), kSessionKeySize);
   out.expires_at = expires_at_;
+}
+
+std::unique_ptr<MessageSecurity> Krb5Acceptor::take_message_security() {
+  if (!has_integrity() || !Krb5Security::is_possible(granted_)) return nullptr;
+  return std::make_unique<Krb5Security>(context_, granted_);
 }
 
 }  // namespace braid::auth

@@ -36,23 +36,30 @@ class Krb5Credential {
   const std::shared_ptr<Reading> reading_;  // with the thread that reads
 };
 
+// Whether the first token has a frame of GSS around it. In DCE style it has none, and the library
+// refuses one there; some clients of RPC send one all the same, which Windows takes.
+enum class Krb5Style : uint8_t { kGss, kDce };
+
 // One attempt. Owner: an AuthExchange. Thread: one at a time.
 class Krb5Acceptor final : public AcceptorMech {
  public:
   Krb5Acceptor(const Krb5Credential& credential, const IdentityMaker& identities,
-               const Clock& clock)
-      : credential_(credential), identities_(identities), clock_(clock) {}
+               const Clock& clock, Krb5Style style)
+      : credential_(credential), identities_(identities), clock_(clock), style_(style) {}
 
   Result<MechStep> step(ByteView token) override;
   std::string claimed_account() const override { return principal_; }
   void take_outcome(AuthStep& out) override;
-  bool has_integrity() const override { return identity_ != nullptr && can_sign_; }
+  bool has_integrity() const override {
+    return identity_ != nullptr && (granted_ & GSS_C_INTEG_FLAG);
+  }
   Result<Bytes> make_mic(ByteView message) override {
     return gss_make_mic(context_.get(), message);
   }
   bool verify_mic(ByteView message, ByteView mic) override {
     return gss_check_mic(context_.get(), message, mic);
   }
+  std::unique_ptr<MessageSecurity> take_message_security() override;
 
  private:
   Result<void> take_name(gss_name_t name);
@@ -60,9 +67,10 @@ class Krb5Acceptor final : public AcceptorMech {
   const Krb5Credential& credential_;
   const IdentityMaker& identities_;
   const Clock& clock_;
+  const Krb5Style style_;
   GssContext context_;
   std::string principal_;
-  bool can_sign_ = false;
+  OM_uint32 granted_ = 0;  // the context's flags, once it is done
   std::shared_ptr<const Identity> identity_;
   std::optional<FileTime> expires_at_;
 };

@@ -17,7 +17,7 @@
 
 #include "auth/auth_fixture_testing.h"
 #include "auth/krb5_acceptor.h"
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 #include "wire/spnego/neg_token.h"
 
 namespace braid::auth {
@@ -135,7 +135,7 @@ TEST_F(Krb5Logon, ReselectedMechanismExchangesMics) {
   AuthFixture fixture(with_keytab());
   const auto optimistic = wire::NegTokenInit::decode(client("alice")->step({})->token);
   wire::NegTokenInit init;
-  init.mech_types = {crypto::unhex("2b060104018237020264"), wire::oids::kKrb5};
+  init.mech_types = {unhex("2b060104018237020264"), wire::oids::kKrb5};
   const auto server = fixture.authenticator().begin();
   ASSERT_TRUE(server->step(init.encode()));
   wire::NegTokenResp resp;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "auth/authenticator.h"
+#include "auth/message_security.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/secret.h"
@@ -38,6 +39,8 @@ class AcceptorMech : public MechIntegrity {
   virtual std::string claimed_account() const = 0;
   // Identity, keys and expiry into `out`. REQUIRES done.
   virtual void take_outcome(AuthStep& out) = 0;
+  // Once, after the last MIC; null where no key is shared. REQUIRES done.
+  virtual std::unique_ptr<MessageSecurity> take_message_security() = 0;
 };
 
 // The client's side. The first step gets an empty token.

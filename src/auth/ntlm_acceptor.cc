@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "auth/ntlm_keys.h"
+#include "auth/ntlm_security.h"
 #include "base/log.h"
 
 namespace braid::auth {
@@ -169,12 +170,17 @@ bool NtlmAcceptor::has_integrity() const {
 }
 
 Result<Bytes> NtlmAcceptor::make_mic(ByteView message) {
-  return ntlm_signature(exported_session_key_, flags_, NtlmSide::kServer, message);
+  return ntlm_signature(exported_session_key_, flags_, NtlmSide::kServer, sent_++, message);
 }
 
 bool NtlmAcceptor::verify_mic(ByteView message, ByteView mic) {
   return crypto::equal_constant_time(
-      ntlm_signature(exported_session_key_, flags_, NtlmSide::kClient, message), mic);
+      ntlm_signature(exported_session_key_, flags_, NtlmSide::kClient, received_++, message), mic);
+}
+
+std::unique_ptr<MessageSecurity> NtlmAcceptor::take_message_security() {
+  if (!has_integrity() || identity_->is_anonymous) return nullptr;
+  return std::make_unique<NtlmSecurity>(exported_session_key_, flags_, received_, sent_);
 }
 
 }  // namespace braid::auth

@@ -34,6 +34,7 @@ class NtlmAcceptor final : public AcceptorMech {
   bool has_integrity() const override;
   Result<Bytes> make_mic(ByteView message) override;
   bool verify_mic(ByteView message, ByteView mic) override;
+  std::unique_ptr<MessageSecurity> take_message_security() override;
 
  private:
   enum class State : uint8_t { kWaitNegotiate, kWaitAuthenticate, kDone, kFailed };
@@ -57,6 +58,9 @@ class NtlmAcceptor final : public AcceptorMech {
   std::string user_name_;
   std::shared_ptr<const Identity> identity_;
   crypto::Secret exported_session_key_;
+  // Messages signed already: each MIC of the mechanism list is one.
+  uint32_t received_ = 0;
+  uint32_t sent_ = 0;
 };
 
 }  // namespace braid::auth

@@ -6,12 +6,11 @@
 #include "auth/ntlm_keys.h"
 #include "auth/state_dir_testing.h"
 #include "auth/unix_user_testing.h"
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 
 namespace braid::auth {
 namespace {
 
-using crypto::unhex;
 namespace ntlm = wire::ntlm;
 namespace flags = wire::ntlm::flags;
 

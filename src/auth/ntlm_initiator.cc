@@ -90,12 +90,12 @@ Result<Bytes> NtlmInitiator::authenticate(ByteView token) {
 bool NtlmInitiator::has_integrity() const { return done_ && can_sign(flags_); }
 
 Result<Bytes> NtlmInitiator::make_mic(ByteView message) {
-  return ntlm_signature(exported_session_key_, flags_, NtlmSide::kClient, message);
+  return ntlm_signature(exported_session_key_, flags_, NtlmSide::kClient, 0, message);
 }
 
 bool NtlmInitiator::verify_mic(ByteView message, ByteView mic) {
   return crypto::equal_constant_time(
-      ntlm_signature(exported_session_key_, flags_, NtlmSide::kServer, message), mic);
+      ntlm_signature(exported_session_key_, flags_, NtlmSide::kServer, 0, message), mic);
 }
 
 }  // namespace braid::auth

@@ -1,6 +1,7 @@
 #include "auth/ntlm_keys.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "wire/fold.h"
 #include "wire/utf16.h"
@@ -33,6 +34,13 @@ size_t sealing_key_size(uint32_t negotiate_flags) {
   if (negotiate_flags & flags::k128) return 16;
   if (negotiate_flags & flags::k56) return 7;
   return 5;
+}
+
+crypto::Secret sealing_key(const crypto::Secret& exported_session_key, uint32_t negotiate_flags,
+                           NtlmSide side) {
+  const ByteView exported = exported_session_key.reveal();
+  const size_t size = std::min(exported.size(), sealing_key_size(negotiate_flags));
+  return direction_key(exported.first(size), side, "sealing");
 }
 
 }  // namespace
@@ -79,25 +87,33 @@ bool can_sign(uint32_t negotiate_flags) {
          (negotiate_flags & (flags::kSign | flags::kSeal)) != 0;
 }
 
-Bytes ntlm_signature(const crypto::Secret& exported_session_key, uint32_t negotiate_flags,
-                     NtlmSide side, ByteView message) {
-  const ByteView exported = exported_session_key.reveal();
-  const crypto::Secret signing_key = direction_key(exported, side, "signing");
-  constexpr uint8_t kSequence[4] = {};
-  const ByteView parts[] = {kSequence, message};
-  const crypto::Digest16 digest = crypto::hmac_md5(signing_key.reveal(), parts);
+NtlmDirection::NtlmDirection(const crypto::Secret& exported_session_key, uint32_t negotiate_flags,
+                             NtlmSide side, uint32_t sequence)
+    : signing_key_(direction_key(exported_session_key.reveal(), side, "signing")),
+      sealing_(sealing_key(exported_session_key, negotiate_flags, side).reveal()),
+      seals_checksums_((negotiate_flags & flags::kKeyExchange) != 0),
+      sequence_(sequence) {}
+
+Bytes NtlmDirection::signature(std::span<const ByteView> message) {
+  Bytes sequence;
+  wire::Writer(sequence).u32(sequence_++);
+  std::vector<ByteView> parts = {sequence};
+  parts.insert(parts.end(), message.begin(), message.end());
+  const crypto::Digest16 digest = crypto::hmac_md5(signing_key_.reveal(), parts);
   Bytes checksum(digest.begin(), digest.begin() + 8);
-  if (negotiate_flags & flags::kKeyExchange) {
-    const size_t size = std::min(exported.size(), sealing_key_size(negotiate_flags));
-    const crypto::Secret sealing_key = direction_key(exported.first(size), side, "sealing");
-    crypto::Rc4(sealing_key.reveal()).apply(checksum);
-  }
+  if (seals_checksums_) sealing_.apply(checksum);
   Bytes signature;
   wire::Writer w(signature);
   w.u32(1);
   w.bytes(checksum);
-  w.bytes(kSequence);
+  w.bytes(sequence);
   return signature;
+}
+
+Bytes ntlm_signature(const crypto::Secret& exported_session_key, uint32_t negotiate_flags,
+                     NtlmSide side, uint32_t sequence, ByteView message) {
+  return NtlmDirection(exported_session_key, negotiate_flags, side, sequence)
+      .signature({&message, 1});
 }
 
 }  // namespace braid::auth

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -34,9 +35,33 @@ enum class NtlmSide : uint8_t { kClient, kServer };
 
 // Whether messages can be signed at all with these flags.
 bool can_sign(uint32_t negotiate_flags);
-// [MS-NLMP] 3.4.4.2: the signature of the first message that `side` sends, which is what SPNEGO's
-// mechListMIC is ([MS-SPNG] 3.2.5.1). REQUIRES can_sign(negotiate_flags).
+
+// What `side` sends: its SIGNKEY, its SEALKEY with the RC4 state, and its sequence number.
+// [MS-NLMP] 3.4.3 "Message Confidentiality", 3.4.4.2 "With Extended Session Security". A sealed
+// message is sealed before its signature is made, and unsealed before it is checked. Thread: one at
+// a time.
+class NtlmDirection {
+ public:
+  // REQUIRES can_sign(negotiate_flags).
+  NtlmDirection(const crypto::Secret& exported_session_key, uint32_t negotiate_flags, NtlmSide side,
+                uint32_t sequence);
+  static constexpr size_t kSignatureSize = 16;
+
+  // Seals or unseals.
+  void apply(MutableByteView data) { sealing_.apply(data); }
+  // Of the next message, in the clear.
+  Bytes signature(std::span<const ByteView> message);
+
+ private:
+  const crypto::Secret signing_key_;
+  crypto::Rc4 sealing_;
+  const bool seals_checksums_;
+  uint32_t sequence_;
+};
+
+// What SPNEGO's mechListMIC is, of message number `sequence`: it counts, but leaves the RC4 state
+// as it was ([MS-SPNG] 3.2.5.1). REQUIRES can_sign(negotiate_flags).
 Bytes ntlm_signature(const crypto::Secret& exported_session_key, uint32_t negotiate_flags,
-                     NtlmSide side, ByteView message);
+                     NtlmSide side, uint32_t sequence, ByteView message);
 
 }  // namespace braid::auth

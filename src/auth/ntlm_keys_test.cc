@@ -3,14 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "auth/user_store.h"
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 #include "wire/spnego/neg_token.h"
 
 namespace braid::auth {
 namespace {
 
 using crypto::Secret;
-using crypto::unhex;
 namespace flags = wire::ntlm::flags;
 
 Bytes bytes_of(ByteView view) { return {view.begin(), view.end()}; }
@@ -79,8 +78,8 @@ TEST_F(WindowsLogon, MicAndMechListMics) {
   EXPECT_EQ(bytes_of(ntlm_mic(key_, negotiate_, challenge_, *resp->response_token)),
             bytes_of(*message->mic));
   const Bytes mech_types = unhex("300c060a2b06010401823702020a");
-  EXPECT_EQ(ntlm_signature(key_, flags_, NtlmSide::kClient, mech_types), *resp->mech_list_mic);
-  EXPECT_EQ(ntlm_signature(key_, flags_, NtlmSide::kServer, mech_types),
+  EXPECT_EQ(ntlm_signature(key_, flags_, NtlmSide::kClient, 0, mech_types), *resp->mech_list_mic);
+  EXPECT_EQ(ntlm_signature(key_, flags_, NtlmSide::kServer, 0, mech_types),
             unhex("010000003B453CDC3524164200000000"));
 }
 

@@ -31,19 +31,8 @@ class ServerAuthenticator final : public Authenticator {
       : policy_(policy_of(options)),
         identities_(users, ids, policy_.domain_name, options.guest_unix_user, options.min_uid),
         credential_(std::move(credential)) {
-    if (credential_ != nullptr) {
-      const auto make = [this, &clock] {
-        return std::make_unique<Krb5Acceptor>(*credential_, identities_, clock);
-      };
-      // Windows names Kerberos by both numbers.
-      offered_.push_back({wire::oids::kMsKrb5, make});
-      offered_.push_back({wire::oids::kKrb5, make});
-    }
-    if (options.allow_ntlm) {
-      offered_.push_back({wire::oids::kNtlmssp, [this, &clock] {
-                            return std::make_unique<NtlmAcceptor>(policy_, identities_, clock);
-                          }});
-    }
+    offered_ = offers(options, clock, Krb5Style::kGss);
+    offered_to_rpc_ = offers(options, clock, Krb5Style::kDce);
     wire::NegTokenInit hint;
     for (const OfferedMech& mech : offered_) hint.mech_types.push_back(mech.oid);
     hint.hint_name = kHintName;
@@ -53,9 +42,30 @@ class ServerAuthenticator final : public Authenticator {
   std::unique_ptr<AuthExchange> begin() const override {
     return std::make_unique<SpnegoAcceptor>(offered_);
   }
+  std::unique_ptr<AuthExchange> begin_rpc() const override {
+    return std::make_unique<SpnegoAcceptor>(offered_to_rpc_);
+  }
   ByteView initial_hint() const override { return hint_; }
 
  private:
+  std::vector<OfferedMech> offers(const AuthOptions& options, const Clock& clock, Krb5Style style) {
+    std::vector<OfferedMech> offered;
+    if (credential_ != nullptr) {
+      const auto make = [this, &clock, style] {
+        return std::make_unique<Krb5Acceptor>(*credential_, identities_, clock, style);
+      };
+      // Windows names Kerberos by both numbers.
+      offered.push_back({wire::oids::kMsKrb5, make});
+      offered.push_back({wire::oids::kKrb5, make});
+    }
+    if (options.allow_ntlm) {
+      offered.push_back({wire::oids::kNtlmssp, [this, &clock] {
+                           return std::make_unique<NtlmAcceptor>(policy_, identities_, clock);
+                         }});
+    }
+    return offered;
+  }
+
   static NtlmPolicy policy_of(const AuthOptions& options) {
     NtlmPolicy policy;
     policy.computer_name = netbios_name(options.server_name);
@@ -71,6 +81,7 @@ class ServerAuthenticator final : public Authenticator {
   const IdentityMaker identities_;
   const std::unique_ptr<Krb5Credential> credential_;
   std::vector<OfferedMech> offered_;
+  std::vector<OfferedMech> offered_to_rpc_;
   Bytes hint_;
 };
 

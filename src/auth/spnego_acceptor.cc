@@ -35,6 +35,7 @@ Result<AuthStep> SpnegoAcceptor::step(ByteView token) {
   }
   auto result = next(token);
   if (!result || result->done) state_ = State::kEnded;
+  is_done_ = result && result->done;
   return result;
 }
 
@@ -79,6 +80,10 @@ std::optional<std::string> SpnegoAcceptor::claim_in_init(ByteView token) const {
 
 std::string SpnegoAcceptor::claimed_account() const {
   return mech_ == nullptr ? std::string() : mech_->claimed_account();
+}
+
+std::unique_ptr<MessageSecurity> SpnegoAcceptor::take_message_security() {
+  return std::exchange(is_done_, false) ? mech_->take_message_security() : nullptr;
 }
 
 Result<AuthStep> SpnegoAcceptor::next(ByteView token) {

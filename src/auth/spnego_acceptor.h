@@ -28,6 +28,7 @@ class SpnegoAcceptor final : public AuthExchange {
   Result<AuthStep> step(ByteView token) override;
   std::optional<std::string> claim_to_judge(ByteView token) const override;
   std::string claimed_account() const override;
+  std::unique_ptr<MessageSecurity> take_message_security() override;
 
  private:
   enum class State : uint8_t {
@@ -54,6 +55,7 @@ class SpnegoAcceptor final : public AuthExchange {
   const std::vector<OfferedMech>& offered_;
   State state_ = State::kWaitFirst;
   int legs_ = 0;
+  bool is_done_ = false;
   std::unique_ptr<AcceptorMech> mech_;
   wire::Oid chosen_;
   bool chosen_told_ = false;   // the supportedMech field goes into our first reply only

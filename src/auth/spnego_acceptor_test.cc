@@ -5,12 +5,11 @@
 #include "auth/auth_fixture_testing.h"
 #include "auth/ntlm_initiator.h"
 #include "auth/ntlm_keys.h"
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 
 namespace braid::auth {
 namespace {
 
-using crypto::unhex;
 using wire::NegState;
 using wire::NegTokenInit;
 using wire::NegTokenResp;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "crypto/ntlm_primitives.h"
 #include "crypto/sealing.h"
+#include "runtime/identity.h"
 #include "wire/fold.h"
 #include "wire/utf16.h"
 
@@ -103,21 +104,26 @@ struct UserStore::Impl {
     return loaded;
   }
 
-  // The snapshot, made anew if the file changed.
+  // The snapshot, made anew if the file changed. Who asks may be a thread that has just acted as
+  // one of the users, and the file is the server's.
   Result<SnapshotPtr> current() const {
+    const ScopedPrivilege privilege;
+    auto found =
+        privilege.status() ? look() : Result<SnapshotPtr>(fail(privilege.status().error()));
+    if (!found) log::error("cannot read {}: {}", path(), found.error().message());
+    return found;
+  }
+  Result<SnapshotPtr> look() const {
     struct stat status;
     const bool exists = stat(path().c_str(), &status) == 0;
+    if (!exists && errno != ENOENT) return fail_last_os();
     const Stamp stamp = exists ? Stamp::of(status) : Stamp{};
     if (SnapshotPtr held = *snapshot.lock(); held && held->stamp == stamp) return held;
     // Without the lock: it reads a file. One that was read earlier and is kept later is found out
     // by its stamp.
-    auto loaded = load();
-    if (!loaded) {
-      log::error("cannot read {}: {}", path(), loaded.error().message());
-      return fail(loaded.error());
-    }
-    *snapshot.lock() = *loaded;
-    return *loaded;
+    BRAID_TRY(auto loaded, load());
+    *snapshot.lock() = loaded;
+    return loaded;
   }
 
   // Runs `change` on a fresh list under the lock that other processes honour, then writes it.

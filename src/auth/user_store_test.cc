@@ -11,7 +11,7 @@
 
 #include "auth/state_complaint.h"
 #include "auth/state_dir_testing.h"
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 
 namespace braid::auth {
 namespace {
@@ -38,8 +38,7 @@ class UserStoreTest : public testing::Test {
 
 // "password", as every table of NT hashes has it.
 TEST(NtHash, KnownValue) {
-  EXPECT_EQ(*nt_hash_of("password"),
-            crypto::Secret(crypto::unhex("8846f7eaee8fb117ad06bdd830b7586c")));
+  EXPECT_EQ(*nt_hash_of("password"), crypto::Secret(unhex("8846f7eaee8fb117ad06bdd830b7586c")));
   EXPECT_EQ(nt_hash_of("\xff").error(), Error(NtStatus::kInvalidParameter));
 }
 

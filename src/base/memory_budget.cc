@@ -8,6 +8,8 @@
 #include <fstream>
 #include <string_view>
 
+#include "base/log.h"
+
 namespace braid {
 namespace {
 
@@ -289,6 +291,19 @@ std::shared_ptr<MemoryAccount> MemoryBudget::open_account(const std::string& add
   if (account->reserve_for(MemoryAccount::kOwn, MemoryUse::kAnswer)) return account;
   count_refusal();
   return nullptr;
+}
+
+void MemoryBudget::count_refusal() {
+  const uint64_t count = refused_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const auto now = std::chrono::steady_clock::now();
+  auto told = refusal_told_at_.load(std::memory_order_relaxed);
+  const bool is_first = told == std::chrono::steady_clock::time_point{};
+  if (!is_first && now - told < std::chrono::minutes(1)) return;
+  if (!refusal_told_at_.compare_exchange_strong(told, now)) return;
+  log::warn(
+      "a request was refused for want of memory, the {}. of this worker: {} of {} MiB are held, "
+      "and no user, address or connection gets more than its share; see memory_limit",
+      count, used() >> 20, limit() >> 20);
 }
 
 bool MemoryBudget::is_short() const { return used() > limit() / 4 * 3; }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -112,7 +113,8 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   // Requests that were refused, and connections that had to wait or were refused, for want of
   // memory.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
-  void count_refusal() { refused_.fetch_add(1, std::memory_order_relaxed); }
+  // Said in the log once a minute.
+  void count_refusal();
 
  private:
   friend class MemoryAccount;
@@ -129,6 +131,7 @@ class MemoryBudget : public std::enable_shared_from_this<MemoryBudget> {
   std::atomic<int64_t> used_ = 0;
   std::atomic<int64_t> used_before_logon_ = 0;
   std::atomic<uint64_t> refused_ = 0;
+  std::atomic<std::chrono::steady_clock::time_point> refusal_told_at_{};
   Guarded<Shares> addresses_;
   Guarded<Shares> users_;
 };

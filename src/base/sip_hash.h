@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/ids.h"
 
 namespace braid {
 
@@ -12,6 +13,10 @@ namespace braid {
 using SipKey = std::array<uint8_t, 16>;
 
 uint64_t sip_hash(const SipKey& key, ByteView data);
+inline uint64_t sip_hash(const SipKey& key, const FileKey& file) {
+  static_assert(sizeof file == 3 * sizeof(uint64_t));
+  return sip_hash(key, ByteView(reinterpret_cast<const uint8_t*>(&file), sizeof file));
+}
 // Of the kernel. Ends the process when there is none.
 SipKey random_sip_key();
 

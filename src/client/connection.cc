@@ -116,6 +116,18 @@ void Connection::take_message(Buffer message) {
     }
     start = wire::TransformHeader::kSize;
   }
+  const bool was_encrypted = start != 0;
+  if (const ByteView sent = message.view().subspan(start);
+      wire::protocol_id_of(sent) == wire::ProtocolId::kCompressionTransform) {
+    auto decompressed = decompress(sent, compression_, transport::kFrameSizeMax);
+    if (!decompressed) {
+      ++bad_messages_;
+      return;
+    }
+    ++compressed_received_;
+    message = *std::move(decompressed);
+    start = 0;
+  }
   const auto owner = std::make_shared<const Buffer>(std::move(message));
   ByteView rest = owner->view().subspan(start);
   for (;;) {
@@ -129,7 +141,7 @@ void Connection::take_message(Buffer message) {
     take_response({.header = *header,
                    .message = rest.first(size),
                    .owner = owner,
-                   .was_encrypted = start != 0});
+                   .was_encrypted = was_encrypted});
     if (header->next_command == 0) return;
     rest = rest.subspan(size);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "client/compression.h"
 #include "client/exchange.h"
 #include "client/options.h"
 #include "client/request.h"
@@ -111,6 +112,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   crypto::SigningAlgorithm signing_algorithm() const { return signing_algorithm_; }
   ByteView server_security_token() const { return security_token_; }
   bool posix_extensions() const { return posix_extensions_; }
+  const Compression& compression() const { return compression_; }
+  // Messages that went and came compressed.
+  uint64_t compressed_sent() const { return compressed_sent_; }
+  uint64_t compressed_received() const { return compressed_received_; }
   bool supports_large_mtu() const {
     return dialect_ >= wire::Dialect::kSmb210 &&
            (capabilities_ & wire::Capabilities::kLargeMtu) != 0;
@@ -181,6 +186,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   crypto::SigningAlgorithm signing_algorithm_ = crypto::SigningAlgorithm::kHmacSha256;
   Bytes security_token_;
   bool posix_extensions_ = false;
+  Compression compression_;
+  uint64_t compressed_sent_ = 0;
+  uint64_t compressed_received_ = 0;
   crypto::PreauthHash preauth_hash_;
 
   uint32_t credits_ = 1;

@@ -28,6 +28,10 @@ Task<Result<Reply<wire::ReadResponse>>> File::read(uint64_t offset, uint32_t len
   body.offset = offset;
   body.file_id = id();
   body.minimum_count = minimum_count;
+  const Session& session = tree_->session();
+  if (session.channel_count() > 0 && !session.connection().compression().algorithms.empty()) {
+    body.flags |= wire::ReadFlags::kRequestCompressed;
+  }
   return tree_->call_for<wire::ReadResponse>(make_request(Command::kRead, body, length));
 }
 

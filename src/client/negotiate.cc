@@ -28,6 +28,11 @@ wire::NegotiateRequest request_of(const ConnectionOptions& options, ByteView sal
   if (!options.signing_algorithms.empty()) {
     contexts.signing_capabilities = options.signing_algorithms;
   }
+  if (!options.compression_algorithms.empty()) {
+    auto& offered = contexts.compression_capabilities.emplace();
+    offered.compression_algorithms = options.compression_algorithms;
+    if (options.chained_compression) offered.flags = wire::CompressionCapabilities::kFlagChained;
+  }
   contexts.netname = options.netname;
   contexts.posix_extensions_available = options.posix_extensions;
   request.contexts = std::move(contexts);
@@ -73,6 +78,11 @@ void Connection::adopt(const wire::NegotiateResponse& response) {
   }
   if (const auto& algorithms = response.contexts->signing_capabilities) {
     signing_algorithm_ = static_cast<crypto::SigningAlgorithm>(algorithms->front());
+  }
+  if (const auto& agreed = response.contexts->compression_capabilities) {
+    compression_.algorithms = agreed->compression_algorithms;
+    std::erase(compression_.algorithms, wire::CompressionAlgorithm::kNone);
+    compression_.is_chained = (agreed->flags & wire::CompressionCapabilities::kFlagChained) != 0;
   }
   posix_extensions_ = response.contexts->posix_extensions_available;
 }

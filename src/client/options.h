@@ -30,6 +30,10 @@ struct ConnectionOptions {
   std::vector<wire::SigningAlgorithm> signing_algorithms = {wire::SigningAlgorithm::kAesGmac,
                                                             wire::SigningAlgorithm::kAesCmac,
                                                             wire::SigningAlgorithm::kHmacSha256};
+  // 3.1.1 only, in order of preference. With any, data of 4 KiB and more is written compressed when
+  // that is smaller, and reads ask for it.
+  std::vector<wire::CompressionAlgorithm> compression_algorithms;
+  bool chained_compression = true;
   std::optional<std::string> netname;
   bool posix_extensions = false;
 

@@ -10,6 +10,9 @@ namespace braid::client {
 
 namespace {
 
+// What is shorter goes as it is, as from Windows.
+constexpr size_t kCompressedMin = 4096;
+
 // Where one request stands in the joined message, without a payload that travels beside it.
 struct Placed {
   size_t start;
@@ -33,8 +36,8 @@ bool is_hashed(wire::Command command) {
 
 }  // namespace
 
-// [MS-SMB2] 3.2.4.1.1 "Signing the Message", 3.2.4.1.4 "Sending Compounded Requests" and 3.2.4.1.8
-// "Encrypting the Message".
+// [MS-SMB2] 3.2.4.1.1 "Signing the Message", 3.2.4.1.4 "Sending Compounded Requests", 3.2.4.1.8
+// "Encrypting the Message" and 3.2.4.1.9 "Compressing the Message".
 void Connection::protect_and_send(std::vector<Request> requests,
                                   const std::vector<ExchangePtr>& exchanges,
                                   const std::shared_ptr<const ChannelKeys>& keys) {
@@ -87,6 +90,13 @@ void Connection::protect_and_send(std::vector<Request> requests,
     if (is_hashed(request.header.command)) exchange.sent_.assign(part.begin(), part.end());
   }
 
+  if (!compression_.algorithms.empty() && payload.size() >= kCompressedMin) {
+    if (auto compressed = compress(message, payload.view(), compression_)) {
+      ++compressed_sent_;
+      message = *std::move(compressed);
+      payload = {};
+    }
+  }
   transport::OutFrame frame;
   if (encrypt) {
     wire::TransformHeader transform;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <vector>
@@ -33,6 +34,22 @@ bool is_group(const std::string& name) {
   return found || error != 0;
 }
 
+// An absolute path without what changes nothing in it, with a slash at its end.
+std::string plain_folder(std::string_view path) {
+  std::string plain = "/";
+  while (!path.empty()) {
+    const std::string_view name = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(name.size() + 1, path.size()));
+    if (name.empty() || name == ".") continue;
+    if (name != "..") {
+      plain.append(name) += '/';
+    } else if (plain.size() > 1) {
+      plain.erase(plain.rfind('/', plain.size() - 2) + 1);
+    }
+  }
+  return plain;
+}
+
 }  // namespace
 
 const Share* Config::find_share(std::string_view wanted) const {
@@ -52,7 +69,24 @@ std::expected<Snapshot, Problems> parse(std::string_view text, const std::string
   Reader reader(file, checks);
   auto config = reader.read(text);
   if (!reader.problems().empty()) return std::unexpected(reader.problems());
+  if (checks == Checks::kTextAndPaths && ::geteuid() != 0) {
+    if (auto problem = state_in_share(*config)) {
+      return std::unexpected(Problems{*std::move(problem)});
+    }
+  }
   return config;
+}
+
+std::optional<Problem> state_in_share(const Config& config) {
+  const std::string state = plain_folder(config.server.state_dir);
+  for (const Share& share : config.shares) {
+    if (!state.starts_with(plain_folder(share.path))) continue;
+    return Problem{config.file, 0,
+                   fmt::format("state_dir {} is in the folder of share '{}', whose clients would "
+                               "read the accounts' passwords; give state_dir a place outside",
+                               config.server.state_dir, share.name)};
+  }
+  return std::nullopt;
 }
 
 std::expected<std::string, Problem> read_file(const std::string& file) {
@@ -89,9 +123,10 @@ std::vector<std::string> absent_shares(const Config& config) {
   for (size_t i = 0; i < config.shares.size(); ++i) {
     const Share& share = config.shares[i];
     if (!is_group(share.force_group)) {
-      lines.push_back(
-          printable(fmt::format("share '{}' is absent: force_group: there is no group '{}'",
-                                share.name, share.force_group)));
+      lines.push_back(printable(fmt::format(
+          "share '{}' is absent: force_group: there is no group '{}'; correct it, or make one with "
+          "groupadd",
+          share.name, share.force_group)));
     }
     if (looks[i].answers && looks[i].error == 0) continue;
     lines.push_back(

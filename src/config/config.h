@@ -30,6 +30,16 @@ enum class Compat : uint8_t { kSpec, kWindows };
 // kSpec: whatever was not acknowledged goes to the next channel. kWindows: lease breaks do, oplock
 // breaks are sent once, on the channel that was bound last.
 enum class BreakRetry : uint8_t { kSpec, kWindows };
+// [MS-SMB2] 2.2.3.1.3 "SMB2_COMPRESSION_CAPABILITIES". The values are those on the wire.
+enum class Compression : uint16_t {
+  kLznt1 = 0x0001,
+  kLz77 = 0x0002,
+  kLz77Huffman = 0x0003,
+  kPatternV1 = 0x0004,
+  kLz4 = 0x0005,
+};
+// Which answers of a share are compressed: none, those that the client asks it of, or all.
+enum class Compress : uint8_t { kOff, kAsked, kAlways };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 // Where to accept connections: an address in numbers and a port.
@@ -55,6 +65,11 @@ struct Server {
   uint32_t min_uid = 1000;                // of whoever logs on, where the server is root
   std::vector<InterfaceRule> interfaces;  // empty: every address, as the kernel shows it
   BreakRetry break_retry = BreakRetry::kSpec;
+  // What is spoken, and what answers are compressed with: the first that the client has. Empty:
+  // off.
+  std::vector<Compression> compression{Compression::kLz4, Compression::kLz77,
+                                       Compression::kLz77Huffman, Compression::kLznt1,
+                                       Compression::kPatternV1};
   LogLevel log_level = LogLevel::kInfo;
 };
 
@@ -71,6 +86,9 @@ struct ShareRules {
   std::optional<uint32_t> create_mask;
   std::optional<uint32_t> directory_mask;
   Compat compat = Compat::kSpec;
+  // Clients may have persistent handles, and what they write is on the disk when it is answered.
+  bool continuous_availability = false;
+  Compress compress = Compress::kAsked;
 
   bool operator==(const ShareRules&) const = default;
 };
@@ -118,6 +136,11 @@ std::expected<std::string, Problem> read_file(const std::string& file);
 
 // A line for each share whose folder or group is not there, and for a keytab that does not answer.
 std::vector<std::string> absent_shares(const Config& config);
+
+// What is wrong when `state_dir` lies in the folder of a share, by their texts: who is not root
+// cannot keep clients from reading and writing the accounts' passwords there. parse() with
+// kTextAndPaths asks it then.
+std::optional<Problem> state_in_share(const Config& config);
 
 // read_file() and parse() with kTextAndPaths.
 std::expected<Snapshot, Problems> load(const std::string& file);

@@ -72,10 +72,12 @@ threads = 3
 keytab = "/etc/krb5.keytab"
 interfaces = ["eth0;speed=10G;rss", "*"]
 break_retry = "windows"
+compression = ["lz77+huffman", "pattern_v1"]
 log_level = "debug"
 
 [[share]]
 name = "Data"
+compress = "always"
 path = "/srv/data"
 comment = "all of it"
 read_only = true
@@ -106,6 +108,7 @@ snapshots = ".snapshots/hourly"
   EXPECT_EQ(server.interfaces[0].speed, 10'000'000'000u);
   EXPECT_EQ(server.interfaces[1].match, "*");
   EXPECT_EQ(server.break_retry, BreakRetry::kWindows);
+  EXPECT_THAT(server.compression, ElementsAre(Compression::kLz77Huffman, Compression::kPatternV1));
   EXPECT_EQ(server.log_level, LogLevel::kDebug);
   const Share* share = (*config)->find_share("dATA");
   ASSERT_NE(share, nullptr);
@@ -113,6 +116,7 @@ snapshots = ".snapshots/hourly"
   EXPECT_EQ(share->comment, "all of it");
   EXPECT_TRUE(share->read_only);
   EXPECT_TRUE(share->encrypt);
+  EXPECT_EQ(share->compress, Compress::kAlways);
   EXPECT_FALSE(share->change_notify);
   EXPECT_TRUE(share->hide_unreadable);
   EXPECT_THAT(share->hidden_names, ElementsAre(".*", "lost+found"));
@@ -203,6 +207,23 @@ TEST(Config, DialectsAndEncryptionMustFit) {
                          "encryption = \"required\"\n")
                   .at(0),
               HasSubstr("needs max_dialect \"3.0\" or newer"));
+}
+
+TEST(Config, PersistentHandlesHaveOneWorkerAndTheirFolderForThemselves) {
+  const std::string share =
+      "[[share]]\nname = \"a\"\npath = \"/srv\"\ncontinuous_availability = true\n";
+  EXPECT_THAT(complaints(share), ElementsAre());
+  EXPECT_THAT(complaints(share + "[server]\nworkers = 2\n"),
+              ElementsAre("braid.toml:4: continuous_availability = true needs workers = 1 in "
+                          "[server]; change one of them"));
+  EXPECT_THAT(complaints(share + "[server]\nmin_dialect = \"2.1\"\nmax_dialect = \"2.1\"\n"),
+              ElementsAre("braid.toml:4: continuous_availability = true needs max_dialect "
+                          "\"3.0\" or newer in [server]; change one of them"));
+  EXPECT_THAT(
+      complaints(share +
+                 "[[share]]\nname = \"b\"\npath = \"/srv\"\ncontinuous_availability = true\n"),
+      ElementsAre("braid.toml:8: continuous_availability = true is there for /srv in line 4 "
+                  "already; leave it out of one of the shares"));
 }
 
 TEST(Config, SnapshotsAreBelowTheShare) {
@@ -329,6 +350,15 @@ TEST(Restart, KeysThatWaitAreMarkedInTheDocuments) {
   EXPECT_TRUE(keys_as_json().contains("\"restart\": true"));
 }
 
+TEST(Config, CompressionNamesEachAlgorithmOnce) {
+  const auto off = parse("[server]\ncompression = []", "braid.toml");
+  ASSERT_TRUE(off);
+  EXPECT_TRUE((*off)->server.compression.empty());
+  EXPECT_FALSE(parse("[server]\ncompression = [\"lz4\", \"lz4\"]", "braid.toml"));
+  EXPECT_FALSE(parse("[server]\ncompression = [\"zstd\"]", "braid.toml"));
+  EXPECT_FALSE(parse("[server]\ncompression = \"lz4\"", "braid.toml"));
+}
+
 TEST(Config, MemoryLimitHasAPartForEachWorker) {
   EXPECT_EQ(
       complaints("[server]\nworkers = 4\nmemory_limit = 255"),
@@ -394,8 +424,31 @@ TEST(Config, ForceGroupThatIsNotThereMakesTheShareAbsent) {
   const auto config =
       parse("[[share]]\nname = \"a\"\npath = \"/\"\nforce_group = \"no such\"\n", "braid.toml");
   ASSERT_TRUE(config);
-  EXPECT_THAT(absent_shares(**config),
-              ElementsAre("share 'a' is absent: force_group: there is no group 'no such'"));
+  EXPECT_THAT(
+      absent_shares(**config),
+      ElementsAre("share 'a' is absent: force_group: there is no group 'no such'; correct it, or "
+                  "make one with groupadd"));
+}
+
+TEST(Config, StateInTheFolderOfAShareIsNoPlaceForPasswords) {
+  const auto problem_of = [](std::string_view state, std::string_view path) {
+    const auto config = parse(fmt::format("[server]\nstate_dir = \"{}\"\n[[share]]\nname = \"a\"\n"
+                                          "path = \"{}\"\n",
+                                          state, path),
+                              "braid.toml");
+    EXPECT_TRUE(config);
+    const auto problem = state_in_share(**config);
+    return problem ? problem->text() : "";
+  };
+  EXPECT_EQ(
+      problem_of("/home/al/.braid", "/home/al"),
+      "braid.toml: state_dir /home/al/.braid is in the folder of share 'a', whose clients would "
+      "read the accounts' passwords; give state_dir a place outside");
+  EXPECT_NE(problem_of("/home/al", "/home/al"), "");
+  EXPECT_NE(problem_of("/home/al/x/../.braid", "/home//al/"), "");
+  EXPECT_NE(problem_of("/var/lib/braid", "/"), "");
+  EXPECT_EQ(problem_of("/home/alice", "/home/al"), "");
+  EXPECT_EQ(problem_of("/home", "/home/al"), "");
 }
 
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {

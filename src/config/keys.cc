@@ -102,6 +102,13 @@ constexpr Choice<Encryption> kEncryptions[] = {{"off", Encryption::kOff},
 constexpr Choice<Compat> kCompats[] = {{"spec", Compat::kSpec}, {"windows", Compat::kWindows}};
 constexpr Choice<BreakRetry> kBreakRetries[] = {{"spec", BreakRetry::kSpec},
                                                 {"windows", BreakRetry::kWindows}};
+constexpr Choice<Compression> kCompressions[] = {{"lz4", Compression::kLz4},
+                                                 {"lz77", Compression::kLz77},
+                                                 {"lz77+huffman", Compression::kLz77Huffman},
+                                                 {"lznt1", Compression::kLznt1},
+                                                 {"pattern_v1", Compression::kPatternV1}};
+constexpr Choice<Compress> kCompresses[] = {
+    {"off", Compress::kOff}, {"asked", Compress::kAsked}, {"always", Compress::kAlways}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warning", LogLevel::kWarning},
@@ -117,11 +124,35 @@ std::string as_toml(Signing value) { return as_toml(value, kSignings); }
 std::string as_toml(Encryption value) { return as_toml(value, kEncryptions); }
 std::string as_toml(Compat value) { return as_toml(value, kCompats); }
 std::string as_toml(BreakRetry value) { return as_toml(value, kBreakRetries); }
+std::string as_toml(Compress value) { return as_toml(value, kCompresses); }
 std::string as_toml(LogLevel value) { return as_toml(value, kLogLevels); }
 
 template <auto Member, class Section = Server>
 std::string shown(const Section& section) {
   return as_toml(section.*Member);
+}
+
+std::string compressions_shown(const Server& server) {
+  std::string out;
+  for (const Compression each : server.compression) {
+    out += (out.empty() ? "" : ", ") + as_toml(each, kCompressions);
+  }
+  return "[" + out + "]";
+}
+
+// Each once at most.
+bool compressions(Server& server, const Value& value) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return false;
+  std::vector<Compression> list;
+  for (const std::string& each : *given) {
+    const auto* known = std::ranges::find(kCompressions, each, &Choice<Compression>::name);
+    if (known == std::end(kCompressions)) return false;
+    if (std::ranges::find(list, known->value) != list.end()) return false;
+    list.push_back(known->value);
+  }
+  server.compression = std::move(list);
+  return true;
 }
 
 bool listen(Server& server, const Value& value) {
@@ -209,7 +240,9 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      listen, PathRule::kNone, kAtRestart<&Server::listen>},
     {"state_dir", "an absolute path", shown<&Server::state_dir>,
      "The folder that holds the users and what must survive a restart. It is made, readable by its "
-     "owner only, when it is missing; the folder above it must be there.",
+     "owner only, when it is missing; the folder above it must be there. Without root it must not "
+     "lie "
+     "in the folder of a share.",
      path<&Server::state_dir, Server>, PathRule::kNone, kAtRestart<&Server::state_dir>},
     {"name", "a name of up to 63 bytes", shown<&Server::name>,
      "The name clients see. Empty means the machine's host name up to its first dot.",
@@ -227,6 +260,12 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "When messages are encrypted. off: when a client or a share asks for it; desired: with every "
      "client that can; required: always, and clients that cannot are turned away.",
      choice<&Server::encryption, kEncryptions, Server>},
+    {"compression", R"(a list such as ["lz4", "lz77+huffman", "pattern_v1"])", compressions_shown,
+     "Which algorithms compressed messages may come with, and the order in which they are chosen "
+     "for answers: lz4, lz77, lz77+huffman, lznt1, and pattern_v1 for runs of one byte. Clients of "
+     "3.1.1 that can, agree to it when they connect; which answers are compressed a share says. [] "
+     "means no compression.",
+     compressions},
     {"workers", "a whole number from 1 to 64", shown<&Server::workers>,
      "How many worker processes serve clients. All connections of a client meet in one; a crash "
      "of it cuts off its clients only.",
@@ -318,6 +357,19 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "
      "beside the file.",
      flag<&Share::streams, Share>},
+    {"continuous_availability", "true or false", shown<&Share::continuous_availability, Share>,
+     "Whether clients that ask for it get their open files back, with their locks and caches, "
+     "after "
+     "the server has ended and was started again. What is written is on the disk before it is "
+     "answered, and so is every open. Serve the folder by one such share and by nothing else. "
+     "Needs workers = 1.",
+     flag<&Share::continuous_availability, Share>},
+    {"compress", R"("off", "asked" or "always")", shown<&Share::compress, Share>,
+     "Which files and long listings go out compressed, to clients that can, if that makes them "
+     "smaller. off: none; asked: those that a client asks it of, or asked for in a compressed "
+     "message; always: all, and clients are told to compress what they write. Worth it over "
+     "networks that are slower than the processor.",
+     choice<&Share::compress, kCompresses, Share>},
     {"compat", R"("spec" or "windows")", shown<&Share::compat, Share>,
      "What to do where Windows differs from its specification, seen when requests are sent again "
      "on "

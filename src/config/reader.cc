@@ -158,6 +158,16 @@ struct Reader::Tree {
       const auto lines = section(*table, "[[share]]", line_of(node), share_keys(), "[server]",
                                  names_of(server_keys()), share);
       if (share.encrypt) reader.encrypt_lines_.push_back(lines.at("encrypt"));
+      if (share.continuous_availability) {
+        const uint32_t line = lines.at("continuous_availability");
+        reader.continuous_lines_.push_back(line);
+        const auto [other, is_first] = reader.continuous_paths_.emplace(share.path, line);
+        if (!is_first && !share.path.empty()) {
+          reader.add(line, fmt::format("continuous_availability = true is there for {} in line {} "
+                                       "already; leave it out of one of the shares",
+                                       share.path, other->second));
+        }
+      }
       const auto* name = table->get("name");
       if (!name || share.name.empty()) continue;
       if (wire::equal_fold(share.name, "IPC$")) {
@@ -212,6 +222,18 @@ void Reader::check_server(const Server& server) {
     for (const uint32_t line : encrypt_lines_) {
       add(line,
           "encrypt = true needs max_dialect \"3.0\" or newer in [server]; change one of them");
+    }
+  }
+  if (server.workers != 1) {
+    for (const uint32_t line : continuous_lines_) {
+      add(line, "continuous_availability = true needs workers = 1 in [server]; change one of them");
+    }
+  }
+  if (server.max_dialect < Dialect::k3_0) {
+    for (const uint32_t line : continuous_lines_) {
+      add(line,
+          "continuous_availability = true needs max_dialect \"3.0\" or newer in [server]; change "
+          "one of them");
     }
   }
   if (is_memory_limit_too_low(server)) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 
 namespace braid::crypto {
 namespace {

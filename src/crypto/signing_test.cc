@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "crypto/hex_testing.h"
+#include "base/hex_testing.h"
 
 namespace braid::crypto {
 namespace {

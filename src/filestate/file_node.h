@@ -84,6 +84,8 @@ struct FileNode {
   FileState main;                          // the unnamed stream, or the directory
   std::vector<std::unique_ptr<FileState>> streams;
   Account account{};  // of who opened it last
+  // Somebody has, or had, it open with a promise that outlives this process: its changes are noted.
+  bool is_noted = false;
   std::vector<Deletion> deleting;
 
   // With several workers only: what the others have to be told and have not fetched yet. It is part

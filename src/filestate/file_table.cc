@@ -378,8 +378,10 @@ LocksOfOpen FileTable::locks_of(const OpenRef& ref) const {
 }
 
 bool FileTable::set_durability(const OpenRef& ref, Durability durability) {
-  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
-    return state.set_durability(ref.token, durability);
+  return impl_->with(ref.file, false, [&](FileNode& node, FileState& state, Outcome&) {
+    const bool is_set = state.set_durability(ref.token, durability);
+    if (is_set && durability == Durability::kPersistent) node.is_noted = true;
+    return is_set;
   });
 }
 

@@ -235,6 +235,10 @@ class FileTable {
   // What has to be written down of an open that is to outlive this process: open_image.h. Nothing
   // if the open is not there.
   std::optional<OpenImage> image_of(const OpenRef& ref) const;
+  // The files of which image_of() an open may say something else than before: those that have had
+  // a persistent open, and in which something has happened since this was last asked. A file
+  // stands for its streams. What is in none that was taken is as it was.
+  std::vector<FileKey> take_noted();
   // Has it again, as a disconnected open; takes from nobody. Opens of one file may be restored in
   // any order; all with one lease as its latest state. Returns as what the file is known from now
   // on. Nothing: somebody has the file open who stands in its way, or this very open, the lease key

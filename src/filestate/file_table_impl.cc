@@ -27,6 +27,7 @@ void Files::drop_idle_streams(FileNode& node) {
 void Files::remove(Nodes::iterator node) {
   last_serial = std::max(last_serial, node->second->main.last_break_serial());
   node->second->main.links().clear();
+  node->second->is_noted = false;
   Nodes::node_type removed = nodes.extract(node);
   if (spares.size() < kSparesMax) spares.push_back(std::move(removed));
 }
@@ -72,6 +73,7 @@ bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
 bool FileTable::Impl::Access::commit(bool changed, store::Urgency urgency) {
   if (!node()) return true;
   if (changed || changed_) {
+    if (node()->is_noted) impl_.note(node()->main.key());
     if (file_.stream != 0 || record_) files_->drop_idle_streams(*node());
     if (node()->is_idle()) {
       if (record_) {
@@ -136,6 +138,11 @@ void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path, Re
     }
   }
   tell(file, effects);
+}
+
+void FileTable::Impl::note(const FileKey& file) {
+  noted.lock()->insert(file);
+  has_noted.store(true, std::memory_order_release);
 }
 
 void FileTable::Impl::tell(const FileKey& file, Effects& effects) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -246,6 +247,8 @@ struct FileTable::Impl {
   // Who is making what has this name.
   std::optional<store::WorkerTag> maker_of(std::string_view path) const;
 
+  // FileTable::take_noted() is to have it. With the file's lock held.
+  void note(const FileKey& file);
   void tell(const FileKey& file, Effects& effects);
   void tell(OrphanedDeletion deletion);
   // Something may be in this file's record for this worker.
@@ -285,6 +288,8 @@ struct FileTable::Impl {
     std::vector<OrphanedDeletion> kept;
   };
   Guarded<Orphans> orphans;
+  Guarded<std::unordered_set<FileKey>> noted;
+  std::atomic<bool> has_noted = false;   // there may be some
   std::atomic<bool> keeps_own = true;    // until drop_kept()
   std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed
   std::array<Shard, kShards> shards;

@@ -10,6 +10,15 @@ std::optional<OpenImage> FileTable::image_of(const OpenRef& ref) const {
                     [&](FileNode&, const FileState& state) { return state.image_of(ref.token); });
 }
 
+std::vector<FileKey> FileTable::take_noted() {
+  if (!impl_->has_noted.load(std::memory_order_acquire)) return {};
+  auto noted = impl_->noted.lock();
+  impl_->has_noted.store(false, std::memory_order_relaxed);
+  std::vector<FileKey> files(noted->begin(), noted->end());
+  noted->clear();
+  return files;
+}
+
 std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& image,
                                           OpenToken token, Account account) {
   Effects effects;
@@ -40,6 +49,7 @@ std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& 
                  state.restore(image, token, account);
     }
     if (is_there) node.account = account;
+    if (is_there && image.durability == Durability::kPersistent) node.is_noted = true;
     if (is_there && image.lease && image.delete_on_close) {
       impl_->keys.set_delete_on_close(lease_of(image));
     }

@@ -4,61 +4,163 @@
 #include <string>
 #include <utility>
 
+#include "rpc/verification_trailer.h"
+
 namespace braid::rpc {
 namespace {
 
 constexpr uint16_t kNakAuthTypeNotRecognized = 8;
+constexpr uint16_t kNakInvalidChecksum = 9;
 // Any number but 0: associations of one group would share handles, and ours share nothing.
 constexpr uint32_t kAssociationGroup = 0x53f0;
+constexpr uint8_t kFeatures =
+    features::kSecurityContextMultiplexing | features::kKeepConnectionOnOrphan;
+// Of what stands in front of a trailer that is no request's or response's.
+constexpr size_t kBindAlignment = 4;
+
+Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
 
 }  // namespace
 
 Result<void> Association::receive(const CallerInfo& caller, ByteView bytes) {
   input_.insert(input_.end(), bytes.begin(), bytes.end());
+  return work(caller);
+}
+
+Result<void> Association::work(const CallerInfo& caller) {
   size_t done = 0;
-  while (input_.size() - done >= PduHeader::kSize) {
-    const ByteView left = ByteView(input_).subspan(done);
+  while (!leg_ && input_.size() - done >= PduHeader::kSize) {
+    const MutableByteView left = MutableByteView(input_).subspan(done);
     wire::Reader r(left);
     BRAID_TRY(const PduHeader header, PduHeader::decode(r));
     if (left.size() < header.frag_length) break;
     BRAID_CHECK(process(caller, left.first(header.frag_length)));
     done += header.frag_length;
   }
-  // No more stays than the start of a PDU, however much came.
+  // No more stays than the start of a PDU, however much came, and what is behind a logon.
   if (done > 0) input_ = Bytes(input_.begin() + static_cast<ptrdiff_t>(done), input_.end());
   return {};
 }
 
-Result<void> Association::process(const CallerInfo& caller, ByteView fragment) {
+Result<void> Association::process(const CallerInfo& caller, MutableByteView fragment) {
   wire::Reader header_reader(fragment);
   BRAID_TRY(const PduHeader header, PduHeader::decode(header_reader));
-  const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + kAuthTrailerSize;
-  wire::Reader r(fragment.first(fragment.size() - verifier), PduHeader::kSize);
   switch (header.type) {
     case PduType::kBind:
     case PduType::kAlterContext:
-      return bind(header, r);
+      return bind(header, fragment);
+    case PduType::kAuth3:
+      return auth3(header, fragment);
     case PduType::kRequest:
-      return request(caller, header, r);
+      return request(caller, header, fragment);
     case PduType::kCoCancel:
-      return {};  // a call is over before its cancel can be read
+      cancel(header.call_id, true);
+      return {};
     case PduType::kOrphaned:
-      pending_.reset();
+      if (pending_ && pending_->call_id == header.call_id) pending_.reset();
+      cancel(header.call_id, false);
       return {};
     default:
       return fail(Error::unsupported());
   }
 }
 
-Result<void> Association::bind(const PduHeader& header, wire::Reader& r) {
+Result<void> Association::bind(const PduHeader& header, ByteView fragment) {
   const bool first = header.type == PduType::kBind;
   if (first == bound_) return fail(Error::malformed());  // bind comes once, alter_context after it
-  if (header.auth_length != 0) {
-    if (!first) return fail(Error::unsupported());
-    send(encode_bind_nak(header.call_id, kNakAuthTypeNotRecognized));
+  DrepReader r(wire::Reader(fragment.first(header.body_end()), PduHeader::kSize), header.order);
+  BRAID_TRY(BindBody body, BindBody::decode(r));
+  if (header.auth_length == 0) {
+    acknowledge(header, body, {}, {});
     return {};
   }
-  BRAID_TRY(const BindBody body, BindBody::decode(r));
+  DrepReader verifier(wire::Reader(fragment, header.body_end()), header.order);
+  const SecTrailer trailer = SecTrailer::decode(verifier);
+  return take_leg({.header = header,
+                   .trailer = trailer,
+                   .body = std::move(body),
+                   .token = copy_of(verifier.rest()),
+                   .context = nullptr});
+}
+
+// [MS-RPCE] 2.2.2.10 "rpc_auth_3 PDU": the last leg, which is not answered.
+Result<void> Association::auth3(const PduHeader& header, ByteView fragment) {
+  if (!bound_ || header.auth_length == 0) return fail(Error::malformed());
+  DrepReader verifier(wire::Reader(fragment, header.body_end()), header.order);
+  const SecTrailer trailer = SecTrailer::decode(verifier);
+  return take_leg({.header = header,
+                   .trailer = trailer,
+                   .body = {},
+                   .token = copy_of(verifier.rest()),
+                   .context = nullptr});
+}
+
+Result<void> Association::take_leg(Leg leg) {
+  const PduHeader& header = leg.header;
+  if (!security_.recognizes(leg.trailer)) {
+    if (header.type == PduType::kBind) {
+      send(encode_bind_nak(header.call_id, kNakAuthTypeNotRecognized));
+    } else {
+      fault(header.call_id, 0, FaultStatus::kAccessDenied);
+    }
+    return {};
+  }
+  const auto context = security_.begin_leg(leg.trailer, leg.token, header.type);
+  if (context) {
+    leg.context = *context;
+    leg_ = std::move(leg);
+    return {};
+  }
+  if (context.error() == Error::malformed()) {
+    return end(header.call_id, 0, FaultStatus::kProtocolError);
+  }
+  if (header.type == PduType::kBind) {
+    send(encode_bind_nak(header.call_id, kNakInvalidChecksum));
+  } else {
+    const bool too_many = context.error() == Error(NtStatus::kInsufficientResources);
+    fault(header.call_id, 0,
+          too_many ? FaultStatus::kInternalProtocolError : FaultStatus::kAccessDenied);
+  }
+  return {};
+}
+
+std::optional<PipeLogon> Association::logon_due() const {
+  if (!leg_) return std::nullopt;
+  return PipeLogon{*leg_->context->exchange, leg_->token};
+}
+
+Result<void> Association::logged_on(const CallerInfo& caller, const Result<auth::AuthStep>& step) {
+  const Leg leg = *std::exchange(leg_, std::nullopt);
+  auto ended = security_.end_leg(*leg.context, step, caller.client_address);
+  // Nothing but the last leg goes without an answer.
+  if (leg.header.type == PduType::kAuth3 && step && !step->done) {
+    ended = security_.end_leg(*leg.context, fail(NtStatus::kLogonFailure), caller.client_address);
+  }
+  switch (leg.header.type) {
+    case PduType::kBind:
+      if (!ended) {
+        security_.erase(leg.trailer.context_id);
+        send(encode_bind_nak(leg.header.call_id, kNakInvalidChecksum));
+        break;
+      }
+      acknowledge(leg.header, leg.body, leg.trailer, step->reply_token);
+      break;
+    case PduType::kAlterContext:
+      if (ended) {
+        acknowledge(leg.header, leg.body, leg.trailer, step->reply_token);
+      } else {
+        fault(leg.header.call_id, 0, FaultStatus::kAccessDenied);
+      }
+      break;
+    default:
+      break;  // the requests that follow an rpc_auth_3 hear of it
+  }
+  return work(caller);
+}
+
+void Association::acknowledge(const PduHeader& header, const BindBody& body,
+                              const SecTrailer& trailer, ByteView token) {
+  const bool first = header.type == PduType::kBind;
   BindAckBody ack;
   for (const PresentationContext& context : body.contexts)
     ack.answers.push_back(negotiate(context));
@@ -70,23 +172,34 @@ Result<void> Association::bind(const PduHeader& header, wire::Reader& r) {
   ack.max_xmit_frag = max_xmit_frag_;
   ack.max_recv_frag = std::clamp(body.max_xmit_frag, kFragmentSizeMin, kFragmentSize);
   ack.assoc_group_id = body.assoc_group_id != 0 ? body.assoc_group_id : kAssociationGroup;
-  send(encode_bind_ack(first ? PduType::kBindAck : PduType::kAlterContextResponse, header.call_id,
-                       ack));
-  return {};
+  uint8_t flags = header.flags & pfc::kConcurrentMultiplexing;
+  if (header.auth_length != 0 && (header.flags & pfc::kSupportHeaderSign) != 0) {
+    security_.client_signs_headers();
+    flags |= pfc::kSupportHeaderSign;
+  }
+  Bytes pdu = encode_bind_ack(first ? PduType::kBindAck : PduType::kAlterContextResponse, flags,
+                              header.call_id, ack);
+  if (!token.empty()) {
+    append_sec_trailer(pdu, PduHeader::kSize, kBindAlignment, trailer, token.size());
+    pdu.insert(pdu.end(), token.begin(), token.end());
+  }
+  send(std::move(pdu));
 }
 
 ContextAnswer Association::negotiate(const PresentationContext& context) {
   ContextAnswer answer;
   const auto& syntaxes = context.transfer_syntaxes;
   if (syntaxes.size() == 1 && is_feature_negotiation(syntaxes.front())) {
-    // The reason field is a bitmask here: none of the features.
+    // The reason field is a bitmask here.
     answer.result = ContextResult::kNegotiateAck;
+    answer.reason = static_cast<RejectReason>(offered_features(syntaxes.front()) & kFeatures);
     return answer;
   }
   answer.result = ContextResult::kProviderRejection;
-  const uint32_t minor = context.abstract_syntax.version >> 16;
-  if (context.abstract_syntax.uuid != interface_.syntax.uuid ||
-      (context.abstract_syntax.version & 0xffff) != interface_.syntax.version || minor != 0) {
+  const SyntaxId& wanted = context.abstract_syntax;
+  const SyntaxId& served = interface_.syntax;
+  if (wanted.uuid != served.uuid || (wanted.version & 0xffff) != (served.version & 0xffff) ||
+      wanted.version >> 16 > served.version >> 16) {
     answer.reason = RejectReason::kAbstractSyntaxNotSupported;
   } else if (std::find(syntaxes.begin(), syntaxes.end(), kNdrSyntax) == syntaxes.end()) {
     answer.reason = RejectReason::kTransferSyntaxesNotSupported;
@@ -101,60 +214,162 @@ ContextAnswer Association::negotiate(const PresentationContext& context) {
 }
 
 Result<void> Association::request(const CallerInfo& caller, const PduHeader& header,
-                                  wire::Reader& r) {
+                                  MutableByteView fragment) {
   if (!bound_) return fail(Error::malformed());
+  DrepReader r(wire::Reader(fragment.first(header.body_end()), PduHeader::kSize), header.order);
   BRAID_TRY(const RequestBody body, RequestBody::decode(r, header.flags));
-  const ByteView stub = r.rest();
-  if (header.flags & pfc::kFirstFragment) {
-    // One call at a time: no client interleaves them on a pipe, and we did not offer it.
-    if (pending_) return fail(Error::malformed());
-    pending_ = Pending{header.call_id, body, {}};
-  } else if (!pending_ || pending_->call_id != header.call_id) {
-    return fail(Error::malformed());
+  const auto refuse = [&](FaultStatus status) {
+    return end(header.call_id, body.context_id, status);
+  };
+  std::optional<SecTrailer> trailer;
+  if (header.auth_length != 0) {
+    DrepReader at_trailer(wire::Reader(fragment, header.body_end()), header.order);
+    trailer = SecTrailer::decode(at_trailer);
   }
-  if (stub.size() > kStubSizeMax - pending_->stub.size()) return fail(Error::malformed());
+  const auto security = security_.of_request(trailer);
+  if (!security) return refuse(FaultStatus::kAccessDenied);
+  const size_t body_offset = r.position();
+  ByteView stub = r.rest();
+  if (*security && trailer) {
+    const auto readable = security_.unprotect(**security, header, fragment, body_offset);
+    if (!readable) return refuse(FaultStatus::kSecurityPackageError);
+    stub = *readable;
+  }
+
+  if (header.flags & pfc::kFirstFragment) {
+    // [MS-RPCE] 3.3.1.5.8: whoever has several calls under way sends one whole before the next.
+    if (pending_) return refuse(FaultStatus::kProtocolError);
+    pending_ = Pending{header.call_id, header.order, body, *security, {}};
+    current_call_id_ = header.call_id;
+  } else if (!pending_ && current_call_id_ && *current_call_id_ - header.call_id < kOldCalls) {
+    return {};  // of a call that was given up or refused
+  } else if (!pending_ || pending_->call_id != header.call_id || pending_->order != header.order ||
+             pending_->security != *security) {
+    return refuse(FaultStatus::kProtocolError);
+  }
+  if (stub.size() > kStubSizeMax - pending_->stub.size()) {
+    return refuse(FaultStatus::kAccessDenied);  // [MS-RPCE] 3.3.3.5.4
+  }
   pending_->stub.insert(pending_->stub.end(), stub.begin(), stub.end());
   if (header.flags & pfc::kLastFragment) {
     const Pending complete = *std::exchange(pending_, std::nullopt);
-    carry_out(caller, complete);
+    return carry_out(*security ? *(*security)->caller : caller, complete);
   }
   return {};
 }
 
-void Association::carry_out(const CallerInfo& caller, const Pending& pending) {
-  const uint16_t context_id = pending.body.context_id;
-  Bytes stub;
-  const FaultStatus fault =
-      queued_size_ > kQueuedMax ? FaultStatus::kOutOfMemory : dispatch(caller, pending, stub);
-  if (fault != FaultStatus::kNone) {
-    const bool not_executed =
-        fault == FaultStatus::kUnknownInterface || fault == FaultStatus::kOperationRangeError;
-    send(encode_fault(pending.call_id, context_id, static_cast<uint32_t>(fault),
-                      not_executed ? pfc::kDidNotExecute : 0));
-    return;
+Result<void> Association::carry_out(const CallerInfo& caller, const Pending& pending) {
+  if (pending.security && pending.security->messages) {
+    const auto verified = check_verification_trailer(
+        pending.stub, {.call_id = pending.call_id,
+                       .context_id = pending.body.context_id,
+                       .opnum = pending.body.opnum,
+                       .drep = pending.order == wire::ByteOrder::kBig ? 0u : kLittleEndianDrep,
+                       .abstract_syntax = interface_.syntax,
+                       .transfer_syntax = kNdrSyntax,
+                       .header_signing = security_.header_signing()});
+    if (!verified) return end(pending.call_id, pending.body.context_id, FaultStatus::kAccessDenied);
   }
-  const size_t room = (max_xmit_frag_ - kResponseOverhead) / 8 * 8;
+  Bytes stub;
+  const FaultStatus status =
+      queued_size_ > kQueuedMax ? FaultStatus::kOutOfMemory : dispatch(caller, pending, stub);
+  if (status == FaultStatus::kWaits) return {};
+  if (status == FaultStatus::kNone) return respond(pending, stub);
+  fault(pending.call_id, pending.body.context_id, status);
+  return {};
+}
+
+Result<void> Association::respond(const Pending& pending, ByteView stub) {
+  SecurityContext* const security =
+      pending.security ? security_.find(pending.security->how.context_id) : nullptr;
+  const bool is_protected = security && security->messages;
+  size_t room = max_xmit_frag_ - kResponseOverhead;
+  if (is_protected) {
+    BRAID_TRY(const size_t overhead, security_.overhead(*security));
+    if (overhead > room / 2) return fail(NtStatus::kInternalError);
+    room -= overhead;
+  }
+  room = room / 8 * 8;
   size_t sent = 0;
   do {
     const size_t size = std::min(room, stub.size() - sent);
     uint8_t flags = 0;
     if (sent == 0) flags |= pfc::kFirstFragment;
     if (sent + size == stub.size()) flags |= pfc::kLastFragment;
-    send(encode_response(pending.call_id, context_id, flags,
-                         static_cast<uint32_t>(stub.size() - sent),
-                         ByteView(stub).subspan(sent, size)));
+    Bytes pdu =
+        encode_response(pending.call_id, pending.body.context_id, flags,
+                        static_cast<uint32_t>(stub.size() - sent), stub.subspan(sent, size));
+    if (is_protected) BRAID_CHECK(security_.protect(*security, pdu, kResponseOverhead));
+    send(std::move(pdu));
     sent += size;
   } while (sent < stub.size());
+  return {};
 }
 
 FaultStatus Association::dispatch(const CallerInfo& caller, const Pending& pending, Bytes& out) {
   if (!contexts_.contains(pending.body.context_id)) return FaultStatus::kUnknownInterface;
+  // Who logged on within the pipe is not who opened it.
+  if (caller.is_anonymous && !interface_.anonymous_allowed) return FaultStatus::kAccessDenied;
   const auto it = std::find_if(
       interface_.operations.begin(), interface_.operations.end(),
       [&](const Operation& operation) { return operation.opnum == pending.body.opnum; });
   if (it == interface_.operations.end()) return FaultStatus::kOperationRangeError;
-  Call call{caller, directory_, handles_, wire::NdrReader(pending.stub), wire::NdrWriter(out)};
-  return it->handler(call);
+  if (waiting_.size() >= kWaitingMax) return FaultStatus::kOutOfMemory;
+  Call call{.caller = caller,
+            .directory = directory_,
+            .handles = handles_,
+            .in = wire::NdrReader(pending.stub, pending.order),
+            .out = wire::NdrWriter(out),
+            .witness = witness_,
+            .security = pending.security ? &pending.security->how : nullptr,
+            .token = {number_, next_call_++}};
+  const FaultStatus status = it->handler(call);
+  if (status == FaultStatus::kWaits) {
+    waiting_.emplace(
+        call.token.number,
+        WaitingCall{{pending.call_id, pending.order, pending.body, pending.security, {}},
+                    std::move(call.on_abandoned)});
+  }
+  return status;
+}
+
+Result<void> Association::complete(uint64_t call_number, FaultStatus status, ByteView stub) {
+  const auto found = waiting_.find(call_number);
+  if (found == waiting_.end()) return {};
+  const Pending pending = std::move(found->second.pending);
+  waiting_.erase(found);
+  if (status == FaultStatus::kNone) return respond(pending, stub);
+  fault(pending.call_id, pending.body.context_id, status);
+  return {};
+}
+
+// A call that does not wait is over before its cancel can be read.
+void Association::cancel(uint32_t call_id, bool is_answered) {
+  const auto found = std::ranges::find_if(
+      waiting_, [call_id](const auto& entry) { return entry.second.pending.call_id == call_id; });
+  if (found == waiting_.end()) return;
+  WaitingCall call = std::move(found->second);
+  waiting_.erase(found);
+  call.abandoned();
+  if (is_answered) fault(call_id, call.pending.body.context_id, FaultStatus::kCancelled);
+}
+
+void Association::abandon_calls() {
+  for (auto& [number, call] : std::exchange(waiting_, {})) call.abandoned();
+}
+
+Association::~Association() { abandon_calls(); }
+
+void Association::fault(uint32_t call_id, uint16_t context_id, FaultStatus status) {
+  const bool not_executed =
+      status == FaultStatus::kUnknownInterface || status == FaultStatus::kOperationRangeError;
+  send(encode_fault(call_id, context_id, static_cast<uint32_t>(status),
+                    not_executed ? pfc::kDidNotExecute : 0));
+}
+
+std::unexpected<Error> Association::end(uint32_t call_id, uint16_t context_id, FaultStatus status) {
+  fault(call_id, context_id, status);
+  return fail(Error::malformed());
 }
 
 void Association::send(Bytes pdu) {

@@ -1,5 +1,7 @@
 #include "rpc/association.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "rpc/captured_testing.h"
@@ -7,8 +9,6 @@
 
 namespace braid::rpc {
 namespace {
-
-using wire::unhex;
 
 uint32_t fault_status(const Bytes& pdu) {
   uint32_t status = 0;
@@ -65,7 +65,7 @@ TEST(Bind, Ndr64IsDeclinedAndFeaturesAreNegotiated) {
       "03000000"
       "0000 0000 045d888aeb1cc9119fe808002b10486002000000"
       "0200 0200 0000000000000000000000000000000000000000"
-      "0300 0000 0000000000000000000000000000000000000000");
+      "0300 0300 0000000000000000000000000000000000000000");
   ASSERT_GE(ack.size(), expected_end.size());
   EXPECT_EQ(Bytes(ack.end() - static_cast<ptrdiff_t>(expected_end.size()), ack.end()),
             expected_end);
@@ -159,8 +159,9 @@ TEST(Request, FragmentsAreJoined) {
 TEST(Request, FragmentOfAnotherCallEndsTheConversation) {
   PipeFixture f;
   auto pipe = f.bound("srvsvc", captured::kSrvsvcBind);
-  EXPECT_EQ(pipe->write(request(15, {}, pfc::kLastFragment)).error(),
-            Error(NtStatus::kPipeDisconnected));
+  // [MS-RPCE] 3.3.3.5.7: it is told why.
+  EXPECT_EQ(fault_status(answer(*pipe, request(15, {}, pfc::kLastFragment))), 0x1c01000bu);
+  EXPECT_EQ(pipe->write(request(15, {})).error(), Error(NtStatus::kPipeDisconnected));
 }
 
 TEST(Request, StubBeyondTheLimitEndsTheConversation) {
@@ -169,10 +170,12 @@ TEST(Request, StubBeyondTheLimitEndsTheConversation) {
   const Bytes stub(60000);
   ASSERT_TRUE(pipe->write(request(15, stub, pfc::kFirstFragment)));
   size_t sent = stub.size();
-  while (pipe->write(request(15, stub, 0))) {
-    sent += stub.size();
+  while (pipe->readable_size() == 0) {
     ASSERT_LE(sent, Association::kStubSizeMax);
+    ASSERT_TRUE(pipe->write(request(15, stub, 0)));
+    sent += stub.size();
   }
+  EXPECT_EQ(fault_status(pipe->read(100)->data), 5u);
   EXPECT_EQ(pipe->write(request(15, {}, 3)).error(), Error(NtStatus::kPipeDisconnected));
 }
 
@@ -204,6 +207,36 @@ TEST(Response, LongAnswersComeInFragments) {
   EXPECT_EQ(total, 303u);
 }
 
+// The same in the other byte order: `layout` has the size of each field, over and over its last.
+Bytes in_big_endian(Bytes pdu, std::initializer_list<size_t> layout) {
+  size_t at = 8;
+  auto field = layout.begin();
+  while (at < pdu.size()) {
+    std::reverse(pdu.begin() + static_cast<ptrdiff_t>(at),
+                 pdu.begin() + static_cast<ptrdiff_t>(at + *field));
+    at += *field;
+    if (field + 1 != layout.end()) ++field;
+  }
+  pdu[4] = 0;
+  return pdu;
+}
+
+// [C706] 14.1: whoever receives makes it right. Lengths and call id; sizes and group; contexts; id
+// and count; an interface's id and version, and NDR's.
+TEST(Pdu, BigEndianClientsAreUnderstood) {
+  PipeFixture f;
+  auto pipe = f.open("srvsvc");
+  const Bytes bind = in_big_endian(unhex(captured::kSrvsvcBind),
+                                   {2, 2, 4, 2, 2, 4, 1, 1, 1, 1, 2, 1, 1, 4, 2, 2, 1, 1, 1,
+                                    1, 1, 1, 1, 1, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 4});
+  EXPECT_EQ(answer(*pipe, bind)[2], static_cast<uint8_t>(PduType::kBindAck));
+  // Server name: pointer, three counts and ten characters; the rest is numbers of four bytes.
+  const Bytes request = in_big_endian(
+      unhex(captured::kShareEnum), {2, 2, 4, 4, 2, 2, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4});
+  EXPECT_EQ(without_referents(answer(*pipe, request)),
+            without_referents(unhex(captured::kShareEnumAnswer)));
+}
+
 TEST(Pdu, OtherVersionsAndDataFormatsEndTheConversation) {
   const Error disconnected(NtStatus::kPipeDisconnected);
   PipeFixture f;
@@ -211,7 +244,7 @@ TEST(Pdu, OtherVersionsAndDataFormatsEndTheConversation) {
   bind[0] = 4;
   EXPECT_EQ(f.open("srvsvc")->write(bind).error(), disconnected);
   bind = unhex(captured::kSrvsvcBind);
-  bind[4] = 0;  // big-endian
+  bind[4] = 0x11;  // EBCDIC
   EXPECT_EQ(f.open("srvsvc")->write(bind).error(), disconnected);
   bind = unhex(captured::kSrvsvcBind);
   bind[8] = 15;  // shorter than its header

@@ -3,12 +3,14 @@
 
 #include <string>
 
+#include "auth/identity.h"
 #include "wire/dtyp/sid.h"
 
 namespace braid::rpc {
 
-// What the SMB session established. A value that comes with each request: a pipe outlives a
-// reauthentication, which may make the caller somebody else.
+// What the SMB session established, or the conversation's own logon. The session's is a value that
+// comes with each request: a pipe outlives a reauthentication, which may make the caller somebody
+// else.
 struct CallerInfo {
   std::string account_name;
   std::string domain_name;
@@ -18,5 +20,7 @@ struct CallerInfo {
   bool is_guest = false;
   bool is_administrator = false;
 };
+
+CallerInfo caller_info_of(const auth::Identity& identity, std::string client_address);
 
 }  // namespace braid::rpc

@@ -8,8 +8,6 @@
 namespace braid::rpc {
 namespace {
 
-using wire::unhex;
-
 TEST(Srvsvc, ShareEnumOfSmbclientIsAnsweredAsSambaDoes) {
   PipeFixture f;
   auto pipe = f.bound("srvsvc", captured::kSrvsvcBind);

@@ -8,10 +8,14 @@ namespace braid::rpc {
 // [C706] appendix E "Reject Status Codes and Parameters"; [MS-RPCE] 3.1.1.5.5 "Returning Win32
 // Error Values".
 enum class FaultStatus : uint32_t {
-  kNone = 0,  // the call was carried out
+  kNone = 0,            // the call was carried out
+  kWaits = 0xffffffff,  // it waits: Call::wait(); never sent
   kAccessDenied = 0x00000005,
+  kInternalProtocolError = 0x000006C0,  // RPC_S_PROTOCOL_ERROR
   kBadStubData = 0x000006F7,
-  kContextMismatch = 0x1C00001A,  // a context handle nobody gave out
+  kSecurityPackageError = 0x00000721,  // RPC_S_SEC_PKG_ERROR
+  kCancelled = 0x1C00000D,             // by the client
+  kContextMismatch = 0x1C00001A,       // a context handle nobody gave out
   kOperationRangeError = 0x1C010002,
   kUnknownInterface = 0x1C010003,
   kProtocolError = 0x1C01000B,

@@ -7,7 +7,7 @@ namespace {
 
 constexpr uint8_t kVersion = 5;
 constexpr uint8_t kMinorVersionMax = 1;
-constexpr uint8_t kLittleEndianAscii = 0x10;
+constexpr uint8_t kBigEndianAscii = 0x00;
 constexpr uint8_t kIeeeFloats = 0x00;
 // 6cb71c2c-9812-4540, the first half of the pretended syntax; the rest is the client's bitmask.
 constexpr std::array<uint8_t, 8> kFeaturePrefix = {0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45};
@@ -38,14 +38,18 @@ Result<PduHeader> PduHeader::decode(wire::Reader& r) {
   const uint8_t integers = r.u8();
   const uint8_t floats = r.u8();
   r.skip(2);
-  header.frag_length = r.u16();
-  header.auth_length = r.u16();
-  header.call_id = r.u32();
-  if (r.ok() && (version != kVersion || header.minor_version > kMinorVersionMax ||
-                 integers != kLittleEndianAscii || floats != kIeeeFloats)) {
+  if (integers == kBigEndianAscii) header.order = wire::ByteOrder::kBig;
+  DrepReader numbers(r, header.order);
+  header.frag_length = numbers.u16();
+  header.auth_length = numbers.u16();
+  header.call_id = numbers.u32();
+  r.skip(2 + 2 + 4);
+  const bool is_order = integers == kBigEndianAscii || integers == kLittleEndianDrep;
+  if (r.ok() && (version != kVersion || header.minor_version > kMinorVersionMax || !is_order ||
+                 floats != kIeeeFloats)) {
     return fail(Error::unsupported());
   }
-  const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + kAuthTrailerSize;
+  const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + SecTrailer::kSize;
   r.expect(header.frag_length >= kSize + verifier);
   return r.finish(header);
 }
@@ -55,17 +59,15 @@ void PduHeader::encode(wire::Writer& w) const {
   w.u8(minor_version);
   w.value(type);
   w.u8(flags);
-  w.u8(kLittleEndianAscii);
-  w.u8(kIeeeFloats);
-  w.zeros(2);
+  w.u32(kLittleEndianDrep);
   w.u16(frag_length);
   w.u16(auth_length);
   w.u32(call_id);
 }
 
-SyntaxId SyntaxId::decode(wire::Reader& r) {
+SyntaxId SyntaxId::decode(DrepReader& r) {
   SyntaxId syntax;
-  syntax.uuid = r.id128<Guid>();
+  syntax.uuid = r.guid();
   syntax.version = r.u32();
   return syntax;
 }
@@ -75,12 +77,34 @@ void SyntaxId::encode(wire::Writer& w) const {
   w.u32(version);
 }
 
+SecTrailer SecTrailer::decode(DrepReader& r) {
+  SecTrailer trailer;
+  trailer.type = r.as<AuthType>();
+  trailer.level = r.as<AuthLevel>();
+  trailer.pad_length = r.u8();
+  r.skip(1);
+  trailer.context_id = r.u32();
+  return trailer;
+}
+
+void SecTrailer::encode(wire::Writer& w) const {
+  w.value(type);
+  w.value(level);
+  w.u8(pad_length);
+  w.u8(0);
+  w.u32(context_id);
+}
+
 bool is_feature_negotiation(const SyntaxId& syntax) {
   return std::equal(kFeaturePrefix.begin(), kFeaturePrefix.end(), syntax.uuid.bytes.begin()) &&
          syntax.version == 1;
 }
 
-Result<BindBody> BindBody::decode(wire::Reader& r) {
+uint8_t offered_features(const SyntaxId& syntax) {
+  return syntax.uuid.bytes[kFeaturePrefix.size()];
+}
+
+Result<BindBody> BindBody::decode(DrepReader& r) {
   BindBody body;
   body.max_xmit_frag = r.u16();
   body.max_recv_frag = r.u16();
@@ -122,7 +146,7 @@ void BindAckBody::encode(wire::Writer& w) const {
   }
 }
 
-Result<RequestBody> RequestBody::decode(wire::Reader& r, uint8_t flags) {
+Result<RequestBody> RequestBody::decode(DrepReader& r, uint8_t flags) {
   RequestBody body;
   body.alloc_hint = r.u32();
   body.context_id = r.u16();
@@ -131,8 +155,9 @@ Result<RequestBody> RequestBody::decode(wire::Reader& r, uint8_t flags) {
   return r.finish(body);
 }
 
-Bytes encode_bind_ack(PduType type, uint32_t call_id, const BindAckBody& body) {
-  return pdu(type, pfc::kFirstFragment | pfc::kLastFragment, call_id,
+Bytes encode_bind_ack(PduType type, uint8_t extra_flags, uint32_t call_id,
+                      const BindAckBody& body) {
+  return pdu(type, pfc::kFirstFragment | pfc::kLastFragment | extra_flags, call_id,
              [&](wire::Writer& w) { body.encode(w); });
 }
 
@@ -165,6 +190,19 @@ Bytes encode_response(uint32_t call_id, uint16_t context_id, uint8_t flags, uint
     w.zeros(2);  // cancel count, reserved
     w.bytes(stub);
   });
+}
+
+size_t append_sec_trailer(Bytes& pdu, size_t body_offset, size_t alignment, SecTrailer trailer,
+                          size_t verifier_size) {
+  wire::Writer w(pdu, 0);
+  const size_t over = (pdu.size() - body_offset) % alignment;
+  trailer.pad_length = static_cast<uint8_t>(over == 0 ? 0 : alignment - over);
+  w.zeros(trailer.pad_length);
+  const size_t offset = pdu.size();
+  trailer.encode(w);
+  w.patch_u16(PduHeader::kFragLengthOffset, static_cast<uint16_t>(pdu.size() + verifier_size));
+  w.patch_u16(PduHeader::kAuthLengthOffset, static_cast<uint16_t>(verifier_size));
+  return offset;
 }
 
 }  // namespace braid::rpc

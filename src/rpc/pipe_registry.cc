@@ -19,13 +19,16 @@ Result<void> check_caller(const Interface& interface, const CallerInfo& caller) 
 class RpcPipe final : public Pipe {
  public:
   RpcPipe(const Interface& interface, const Directory& directory,
-          std::shared_ptr<MemoryAccount> memory)
-      : interface_(interface), memory_(std::move(memory)), state_(interface, directory) {}
+          const auth::Authenticator* authenticator, std::shared_ptr<MemoryAccount> memory)
+      : interface_(interface),
+        memory_(std::move(memory)),
+        state_(interface, directory, authenticator) {}
 
   Result<void> write(const CallerInfo& caller, ByteView bytes) override {
     BRAID_CHECK(check_caller(interface_, caller));
     auto state = state_.lock();
     if (state->broken) return fail(NtStatus::kPipeDisconnected);
+    if (state->association.logon_due()) return fail(NtStatus::kPipeBusy);
     if (state->association.queued_size() > Association::kQueuedMax) {
       return fail(NtStatus::kInsufficientResources);
     }
@@ -38,14 +41,16 @@ class RpcPipe final : public Pipe {
       }
       arriving = std::move(*room);
     }
-    if (!state->association.receive(caller, bytes)) {
-      // Answers given before the fault can still be read.
-      state->broken = true;
-      state->association.forget_requests();
-    }
-    count(*state);
-    if (state->broken) return fail(NtStatus::kPipeDisconnected);
-    return {};
+    return took(*state, state->association.receive(caller, bytes));
+  }
+
+  std::optional<PipeLogon> logon_due() const override {
+    return state_.lock()->association.logon_due();
+  }
+
+  Result<void> logged_on(const CallerInfo& caller, const Result<auth::AuthStep>& step) override {
+    auto state = state_.lock();
+    return took(*state, state->association.logged_on(caller, step));
   }
 
   Result<PipeRead> read(size_t max) override {
@@ -82,13 +87,27 @@ class RpcPipe final : public Pipe {
 
  private:
   struct State {
-    State(const Interface& interface, const Directory& directory)
-        : association(interface, directory) {}
+    State(const Interface& interface, const Directory& directory,
+          const auth::Authenticator* authenticator)
+        : association({interface, directory, authenticator}) {}
     Association association;
     size_t position = 0;  // how much of the first answer was read
     bool broken = false;
     MemoryCharge memory;
   };
+
+  Result<void> took(State& state, const Result<void>& taken) {
+    if (!taken) {
+      // Answers given before the fault can still be read.
+      state.broken = true;
+      state.association.forget_requests();
+    }
+    count(state);
+    if (state.broken && state.association.answers().empty()) {
+      return fail(NtStatus::kPipeDisconnected);
+    }
+    return {};
+  }
 
   // Pays for what is held now. An answer is made before its size is known, and is bounded.
   void count(State& state) {
@@ -119,18 +138,12 @@ const Interface* find_interface(std::string_view name) {
 
 }  // namespace
 
-Result<PipeRead> Pipe::transceive(const CallerInfo& caller, ByteView bytes, size_t max) {
-  if (readable_size() != 0) return fail(NtStatus::kPipeBusy);
-  BRAID_CHECK(write(caller, bytes));
-  return read(max);
-}
-
 Result<std::unique_ptr<Pipe>> PipeRegistry::open(std::string_view name, const CallerInfo& caller,
                                                  std::shared_ptr<MemoryAccount> memory) const {
   const Interface* interface = find_interface(name);
   if (interface == nullptr) return fail(NtStatus::kObjectNameNotFound);
   BRAID_CHECK(check_caller(*interface, caller));
-  return std::make_unique<RpcPipe>(*interface, directory_, std::move(memory));
+  return std::make_unique<RpcPipe>(*interface, directory_, authenticator_, std::move(memory));
 }
 
 bool PipeRegistry::exists(std::string_view name) { return find_interface(name) != nullptr; }

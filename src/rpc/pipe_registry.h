@@ -16,7 +16,11 @@ namespace braid::rpc {
 // server, outlives its pipes. Thread: any.
 class PipeRegistry {
  public:
-  explicit PipeRegistry(const Directory& directory) : directory_(directory) {}
+  // `authenticator`, which outlives it, is who RPC's own logons are for; null: they are refused,
+  // and clients go on as who the session says.
+  explicit PipeRegistry(const Directory& directory,
+                        const auth::Authenticator* authenticator = nullptr)
+      : directory_(directory), authenticator_(authenticator) {}
 
   // Names as in CREATE on IPC$, without regard to case, with or without "PIPE\" before them:
   // srvsvc, wkssvc, lsarpc (lsass), samr. kObjectNameNotFound for any other; kAccessDenied for
@@ -28,6 +32,7 @@ class PipeRegistry {
 
  private:
   Directory directory_;
+  const auth::Authenticator* authenticator_;
 };
 
 }  // namespace braid::rpc

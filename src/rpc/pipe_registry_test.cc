@@ -10,8 +10,6 @@
 namespace braid::rpc {
 namespace {
 
-using wire::unhex;
-
 TEST(PipeRegistry, OnlyListedNamesOpen) {
   PipeFixture f;
   const PipeRegistry registry(f.directory.directory());
@@ -52,13 +50,6 @@ TEST(Pipe, ShortReadsLeaveTheRestOfTheMessage) {
   EXPECT_FALSE(rest->more);
   EXPECT_EQ(pipe->readable_size(), 0u);
   EXPECT_EQ(pipe->read(1000).error(), Error(NtStatus::kPipeEmpty));
-}
-
-TEST(Pipe, TransceiveWithAnAnswerWaitingIsBusy) {
-  PipeFixture f;
-  auto pipe = f.open("srvsvc");
-  ASSERT_TRUE(pipe->write(unhex(captured::kSrvsvcBind)));
-  EXPECT_EQ(pipe->transceive(unhex(captured::kShareEnum), 100).error(), Error(NtStatus::kPipeBusy));
 }
 
 TEST(Pipe, AnswersLeftUnreadAreBounded) {

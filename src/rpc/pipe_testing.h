@@ -5,9 +5,9 @@
 #include <memory>
 #include <string_view>
 
+#include "base/hex_testing.h"
 #include "rpc/memory_directory.h"
 #include "rpc/pipe_registry.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::rpc {
 
@@ -19,7 +19,8 @@ struct UsedPipe {
   Result<void> write(ByteView bytes) { return pipe->write(caller, bytes); }
   Result<PipeRead> read(size_t max) { return pipe->read(max); }
   Result<PipeRead> transceive(ByteView bytes, size_t max) {
-    return pipe->transceive(caller, bytes, max);
+    BRAID_CHECK(write(bytes));
+    return read(max);
   }
   size_t next_message_size() const { return pipe->next_message_size(); }
   size_t readable_size() const { return pipe->readable_size(); }
@@ -59,7 +60,7 @@ class PipeFixture {
   // Opens and binds with the captured bytes.
   std::unique_ptr<UsedPipe> bound(std::string_view name, std::string_view bind_hex) {
     auto pipe = open(name);
-    (void)pipe->transceive(wire::unhex(bind_hex), 65536).value();
+    (void)pipe->transceive(unhex(bind_hex), 65536).value();
     return pipe;
   }
 
@@ -71,7 +72,7 @@ inline Bytes answer(UsedPipe& pipe, ByteView request) {
   Result<PipeRead> read = pipe.transceive(request, 65536);
   return read ? read->data : Bytes();
 }
-inline Bytes answer(UsedPipe& pipe, std::string_view hex) { return answer(pipe, wire::unhex(hex)); }
+inline Bytes answer(UsedPipe& pipe, std::string_view hex) { return answer(pipe, unhex(hex)); }
 
 // Referents are any numbers that differ: those of both peers become one number.
 inline Bytes without_referents(Bytes pdu) {
@@ -86,7 +87,7 @@ inline Bytes without_referents(Bytes pdu) {
 
 // The captured request with the handle at the front of its stub put to ours.
 inline Bytes with_handle(std::string_view request_hex, ByteView handle) {
-  Bytes request = wire::unhex(request_hex);
+  Bytes request = unhex(request_hex);
   std::memcpy(&request[24], handle.data(), 20);
   return request;
 }

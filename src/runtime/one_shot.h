@@ -34,6 +34,12 @@ class OneShot {
     return value_.has_value();
   }
 
+  // What was set, if it was by now.
+  std::optional<T> value() const {
+    std::lock_guard lock(mutex_);
+    return value_;
+  }
+
   // co_await one_shot->wait(executor): the value, continuing on `executor` if it had to wait.
   auto wait(Executor& executor) {
     struct Awaiter {

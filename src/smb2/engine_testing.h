@@ -30,6 +30,7 @@ class TokenAuthenticator final : public auth::Authenticator {
   std::unique_ptr<auth::AuthExchange> begin() const override {
     return std::make_unique<Exchange>(judged);
   }
+  std::unique_ptr<auth::AuthExchange> begin_rpc() const override { return begin(); }
   mutable std::atomic<size_t> judged = 0;  // tokens that were right or wrong
   ByteView initial_hint() const override { return as_bytes("hint"); }
 
@@ -70,6 +71,7 @@ class TokenAuthenticator final : public auth::Authenticator {
           .done = true, .identity = identity, .session_key = key(), .full_session_key = key()};
     }
     std::string claimed_account() const override { return "someone"; }
+    std::unique_ptr<auth::MessageSecurity> take_message_security() override { return nullptr; }
   };
 };
 
@@ -149,7 +151,7 @@ class Engine {
   TokenAuthenticator authenticator_;
   auth::IdMapper ids_{wire::Sid(5, {21, 1, 2, 3}), "ENGINE"};
   rpc::MemoryDirectory directory_;
-  rpc::PipeRegistry pipes_{directory_.directory()};
+  rpc::PipeRegistry pipes_{directory_.directory(), &authenticator_};
   auth::LogonPenalties penalties_;
   Server server_;
 };

@@ -190,13 +190,14 @@ class RawClient {
     body.dialects = {dialect};
     body.security_mode = security_mode;
     body.capabilities = wire::Capabilities::kEncryption | wire::Capabilities::kLeasing |
-                        wire::Capabilities::kMultiChannel;
+                        wire::Capabilities::kPersistentHandles | wire::Capabilities::kMultiChannel;
     dialect_ = dialect;
     if (dialect == wire::Dialect::kSmb311) {
       body.contexts.emplace();
       body.contexts->preauth_integrity_capabilities = {{wire::HashAlgorithm::kSha512},
                                                        as_bytes("salt")};
       body.contexts->encryption_capabilities = {{wire::Cipher::kAes128Ccm}};
+      body.contexts->compression_capabilities = compression;
     }
     return request(wire::Command::kNegotiate, body);
   }
@@ -352,6 +353,7 @@ class RawClient {
     return status_of(request(wire::Command::kClose, wire::CloseRequest{.file_id = id}));
   }
 
+  std::optional<wire::CompressionCapabilities> compression;  // offered with 3.1.1
   SessionId session_id;
   TreeId tree_id;
   uint64_t next_message_id = 0;

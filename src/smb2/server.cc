@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "smb2/files/deletion.h"
+#include "smb2/logons/session_notice.h"
+#include "smb2/persistent/persistent_handles.h"
 
 namespace braid::smb2 {
 namespace {
@@ -127,6 +129,8 @@ void Server::stop() {
     connections->stopping = true;
     live.assign(connections->set.begin(), connections->set.end());
   }
+  // What is queued before goes out before.
+  for (const auto& session : logons.session_table.all()) tell_session_closed(*session);
   for (const auto& connection : live) connection->disconnect();
   live.clear();
   workers.stop();
@@ -135,6 +139,7 @@ void Server::stop() {
   files.breaks.wait_for_deliveries();
   files.close_disconnected();
   files.wait();
+  files.persistent->stop();
   if (parts_.group) {
     // Until here others may wait for what a break took from this worker's clients.
     parts_.group->stop();

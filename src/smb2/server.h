@@ -88,6 +88,7 @@ class Server {
   LiveSettings settings;
   // What all clients together may make this worker hold.
   const std::shared_ptr<MemoryBudget> memory;
+  CompressionLoad compression;
   OtherWorkers workers;
   LogonServices logons;
   FileServices files;

@@ -15,7 +15,7 @@ namespace braid::smb2 {
 struct TwoClients : testing::Test {
   explicit TwoClients(size_t threads = 2)
       : engine(Engine::lenient(), system_clock(), threads,
-               Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan))) {}
+               Engine::shares_on(vfs::make_fault_volume(below, plan))) {}
   void SetUp() override {
     ASSERT_TRUE(first.log_on());
     ASSERT_TRUE(second.log_on());
@@ -55,6 +55,7 @@ struct TwoClients : testing::Test {
     while (plan->calls_of(operation) == before) std::this_thread::yield();
   }
 
+  const std::shared_ptr<vfs::Volume> below = vfs::make_memory_volume();
   std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
   Engine engine;
   RawClient first{engine};

@@ -71,8 +71,10 @@ class Group {
   virtual void say_watches(uint32_t count) = 0;
   virtual void say_watched(const WatchedPlaces& places) = 0;
 
-  // One worker and thread at a time changes the metadata of a file. Waits; one that dies with it
-  // leaves it free, and the metadata as its last call did.
+  // One worker and thread at a time changes the metadata of a file, or what stands beside it under
+  // FileKey::stream. Waits, also for others of the file's device but for none of another: a disk
+  // may hang while it is held. One that dies with it leaves it free, and the metadata as its last
+  // call did.
   virtual void lock_metadata(const FileKey& file) = 0;
   virtual void unlock_metadata(const FileKey& file) = 0;
   // Counts how often the ARCHIVE of the file, or of one that shares its lock, was cleared. Raised

@@ -65,6 +65,8 @@ class HandleLog {
     // error: ENOSPC when there is no room for it, then and there; otherwise the log has failed, and
     // after a crash the record may be there or not.
     auto committed(Executor& executor) const { return batch_->done.wait(executor); }
+    // The same, if it is known by now.
+    std::optional<Result<void>> result() const { return batch_->done.value(); }
 
    private:
     friend class HandleLog;

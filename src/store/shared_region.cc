@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -16,9 +17,17 @@ constexpr size_t kPage = 4096;
 
 size_t whole_pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
+bool make_locks(DeviceLocks& locks) {
+  return std::ranges::all_of(locks.mutexes, RobustMutex::init);
+}
+
 }  // namespace
 
-size_t SharedRegion::buckets_begin() { return whole_pages(sizeof(Header)); }
+size_t SharedRegion::locks_begin() { return whole_pages(sizeof(Header)); }
+
+size_t SharedRegion::buckets_begin() {
+  return locks_begin() + kDevicesMax * whole_pages(sizeof(DeviceLocks));
+}
 
 size_t SharedRegion::arenas_begin(const RegionSizes& sizes) {
   return buckets_begin() + whole_pages(sizes.buckets * sizeof(Bucket));
@@ -41,8 +50,9 @@ Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
   auto* const header = new (base) Header();
   header->sizes = rounded;
   header->hash_key = random_sip_key();
-  bool made = true;
-  for (pthread_mutex_t& mutex : header->file_locks) made = made && RobustMutex::init(mutex);
+  // Those of a device are made when it comes; the last are for those that come too late.
+  bool made =
+      RobustMutex::init(header->devices_mutex) && make_locks(locks_at(base, kDevicesMax - 1));
   for (size_t i = 0; i < rounded.buckets; ++i) {
     auto* bucket = new (base + buckets_begin() + i * sizeof(Bucket)) Bucket();
     made = made && RobustMutex::init(bucket->mutex);
@@ -109,6 +119,38 @@ Bucket& SharedRegion::bucket_of(const RecordKey& key) const {
   uint64_t hash = (std::hash<RecordKey>{}(key) ^ seed) * 0xff51afd7ed558ccdULL;
   hash ^= hash >> 32;
   return bucket(hash % buckets());
+}
+
+DeviceLocks& SharedRegion::locks_at(uint8_t* base, size_t index) {
+  return *reinterpret_cast<DeviceLocks*>(base + locks_begin() + index * sizeof(DeviceLocks));
+}
+
+size_t SharedRegion::slot_of(uint64_t device) const {
+  constexpr size_t kSlots = kDevicesMax - 1;
+  for (size_t i = 0; i < kSlots; ++i) {
+    const size_t at = (std::hash<uint64_t>{}(device) + i) % kSlots;
+    const uint64_t there = header().devices[at];
+    if (there == device + 1 || there == 0) return at;
+  }
+  return kSlots;
+}
+
+DeviceLocks& SharedRegion::locks_of(uint64_t device) const {
+  size_t slot = slot_of(device);
+  if (slot < kDevicesMax - 1 && header().devices[slot] == 0) {
+    take_rank(LockRank::kLast);
+    RobustMutex::lock(header().devices_mutex);
+    slot = slot_of(device);
+    // One that died with it may have made some: nobody has seen them.
+    if (slot < kDevicesMax - 1 && header().devices[slot] == 0) {
+      // As could be made when the region was.
+      if (!make_locks(locks_at(base_, slot))) std::abort();
+      header().devices[slot] = device + 1;
+    }
+    RobustMutex::unlock(header().devices_mutex);
+    drop_rank(LockRank::kLast);
+  }
+  return locks_at(base_, slot);
 }
 
 }  // namespace braid::store

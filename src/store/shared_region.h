@@ -88,6 +88,16 @@ struct RecordBlock : Block {
   uint8_t* value() { return reinterpret_cast<uint8_t*>(this + 1); }
 };
 
+// For whom a record is not what is to be guarded: locks for what is kept beside the files of one
+// device, and a count beside each, for whoever shares what is known about the files
+// (vfs/file_locks.h).
+struct alignas(4096) DeviceLocks {
+  // More than a worker has threads that wait for one disk, so that two files seldom share one.
+  static constexpr size_t kLocks = 64;
+  pthread_mutex_t mutexes[kLocks];
+  std::atomic<uint32_t> archive_ends[kLocks];
+};
+
 class SharedRegion {
  public:
   // A memory file with everything at its beginning.
@@ -114,11 +124,12 @@ class SharedRegion {
   std::atomic<uint64_t>& counter(Counter which) const {
     return header().counters[static_cast<size_t>(which)].value;
   }
-  // For whom a record is not what is to be guarded.
-  static constexpr size_t kFileLocks = 256;
-  pthread_mutex_t& file_lock(size_t index) const { return header().file_locks[index]; }
-  // A count beside each, for whoever shares what is known about the files: vfs/file_locks.h.
-  std::atomic<uint32_t>& archive_ends(size_t index) const { return header().archive_ends[index]; }
+  // Of a device, for as long as the region is there: whoever holds one may wait for that disk for
+  // ever, and works on others must not wait for it. A page each, of which only what is used takes
+  // memory. Devices that come after kDevicesMax - 1 others share the last: so many are never
+  // mounted, and the kernel gives the numbers of those that went to new ones.
+  static constexpr size_t kDevicesMax = 4096;
+  DeviceLocks& locks_of(uint64_t device) const;
   // Counts the lives of workers that began or ended.
   std::atomic<uint64_t>& roster_version() const { return header().roster_version; }
 
@@ -136,11 +147,15 @@ class SharedRegion {
     };
     Count counters[static_cast<size_t>(Counter::kCount)];
     alignas(64) WorkerSlot slots[kWorkersMax];
-    pthread_mutex_t file_locks[kFileLocks];
-    std::atomic<uint32_t> archive_ends[kFileLocks];
+    pthread_mutex_t devices_mutex;               // held to add one
+    std::atomic<uint64_t> devices[kDevicesMax];  // its number plus one; 0: free
   };
   SharedRegion(uint8_t* base, size_t size) : base_(base), size_(size) {}
   Header& header() const { return *reinterpret_cast<Header*>(base_); }
+  static DeviceLocks& locks_at(uint8_t* base, size_t index);
+  // Where the device is, or would be: the index of a slot that is free, or the last.
+  size_t slot_of(uint64_t device) const;
+  static size_t locks_begin();
   static size_t buckets_begin();
   static size_t arenas_begin(const RegionSizes& sizes);
 

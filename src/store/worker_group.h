@@ -74,7 +74,7 @@ class WorkerGroup final : public Group {
   void lock_metadata(const FileKey& file) override { RobustMutex::lock(metadata_lock(file)); }
   void unlock_metadata(const FileKey& file) override { RobustMutex::unlock(metadata_lock(file)); }
   std::atomic<uint32_t>& archive_ends(const FileKey& file) override {
-    return region_.archive_ends(lock_of(file));
+    return region_.locks_of(file.device).archive_ends[lock_of(file)];
   }
   void start() override;
   void stop() override { bus_.stop(); }
@@ -87,11 +87,12 @@ class WorkerGroup final : public Group {
   // What lives that have ended had yet to tell.
   void settle_debts();
   WorkerSlot& own_slot() const { return region_.slot(own_.index()); }
-  static size_t lock_of(const FileKey& file) {
-    return std::hash<FileKey>{}(file) % SharedRegion::kFileLocks;
+  // Which files share one nobody can tell who does not know the region: clients choose files.
+  size_t lock_of(const FileKey& file) const {
+    return sip_hash(region_.hash_key(), file) % DeviceLocks::kLocks;
   }
   pthread_mutex_t& metadata_lock(const FileKey& file) const {
-    return region_.file_lock(lock_of(file));
+    return region_.locks_of(file.device).mutexes[lock_of(file)];
   }
 
   SharedRegion region_;

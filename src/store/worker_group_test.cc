@@ -4,11 +4,15 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <future>
+#include <map>
 #include <mutex>
+#include <ranges>
+#include <thread>
 
 #include "store/worker_group_testing.h"
 
@@ -251,6 +255,58 @@ TEST(WorkerTag, NumbersCarryIt) {
   EXPECT_NE(tag.tagged(1), tag.tagged(2));
   for (uint32_t life = 0; life < 10'000; ++life) EXPECT_NE(WorkerTag::make(0, life).value, 0u);
   EXPECT_EQ(WorkerTag{}.tagged(7), 7u);
+}
+
+// A disk that hangs: whoever works there has all of its locks, for ever.
+TEST(WorkerGroup, LocksOfADeviceHoldUpNoOther) {
+  TestGroup workers(2);
+  constexpr uint64_t kHangs = 7;
+  DeviceLocks& held = workers.region(0).locks_of(kHangs);
+  for (pthread_mutex_t& mutex : held.mutexes) RobustMutex::lock(mutex);
+  std::promise<void> done;
+  std::thread other([&] {
+    for (uint64_t device = 0; device < 20; ++device) {
+      if (device == kHangs) continue;
+      for (uint64_t inode = 0; inode < 1000; ++inode) {
+        workers.groups[1]->lock_metadata({device, inode});
+        workers.groups[1]->unlock_metadata({device, inode});
+      }
+    }
+    done.set_value();
+  });
+  EXPECT_EQ(done.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  for (pthread_mutex_t& mutex : held.mutexes) RobustMutex::unlock(mutex);
+  other.join();
+}
+
+TEST(WorkerGroup, LocksOfADeviceStayTheirsHoweverManyCome) {
+  TestGroup workers(2);
+  const auto place_of = [&](size_t worker, uint64_t device) {
+    const SharedRegion& region = workers.region(worker);
+    return reinterpret_cast<uint8_t*>(&region.locks_of(device)) -
+           reinterpret_cast<uint8_t*>(&region.slot(0));
+  };
+  std::map<ptrdiff_t, size_t> devices;  // by where their locks are
+  for (uint64_t device = 0; device < SharedRegion::kDevicesMax + 9; ++device) {
+    const size_t asks_first = device % 2;
+    const ptrdiff_t place = place_of(asks_first, device * 0x10001);
+    EXPECT_EQ(place_of(1 - asks_first, device * 0x10001), place);
+    ++devices[place];
+  }
+  EXPECT_EQ(devices.size(), SharedRegion::kDevicesMax);
+  // The last ones have one set together, and it works.
+  EXPECT_EQ(std::ranges::max(devices | std::views::values), 10u);
+  workers.groups[0]->lock_metadata({~uint64_t{0} - 1, 1});
+  workers.groups[0]->unlock_metadata({~uint64_t{0} - 1, 1});
+}
+
+TEST(WorkerGroup, WhichFilesShareALockNobodyCanTell) {
+  const TestGroup workers(1), others(1);
+  size_t same = 0;
+  for (uint64_t inode = 0; inode < 640; ++inode) {
+    if (workers.lock_of({1, inode}) == others.lock_of({1, inode})) ++same;
+  }
+  EXPECT_LT(same, 100u) << "10 of 640 are by chance";
 }
 
 }  // namespace

@@ -33,6 +33,8 @@ struct TestGroup {
   }
   // As worker `index` has mapped it.
   const SharedRegion& region(size_t index) const { return groups[index]->region_; }
+  // Which of its device's locks the file has.
+  size_t lock_of(const FileKey& file) const { return groups[0]->lock_of(file); }
   // Bytes of records that `index` has written and that are in use: by looking at all of them.
   // REQUIRES: the worker changes nothing meanwhile.
   size_t used_bytes(size_t index) const {

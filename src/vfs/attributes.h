@@ -63,6 +63,9 @@ struct Attributes {
   // Of the last change, which nobody chooses or keeps: whoever has to know whether the file is
   // still as it was asks for this.
   FileTime changed;
+  // When the inode was made, which nobody chooses either: another file that has got its number has
+  // another. 0: the file system does not keep it.
+  FileTime born;
   uint32_t mode = 0;  // permission bits with set-id and sticky, 07777
   uid_t uid = 0;
   gid_t gid = 0;

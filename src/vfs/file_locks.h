@@ -8,8 +8,10 @@
 
 namespace braid::vfs {
 
-// For what is read, changed and written back: DOS attributes, streams. Files may share a lock, so
-// nobody takes two. Implemented where several processes serve the same files. Thread: any.
+// For what is read, changed and written back: DOS attributes, streams; and for a name in a
+// directory, whose hash is then FileKey::stream. Files of one device may share a lock, so nobody
+// takes two; those of two devices never do, as one of the disks may hang. Implemented where several
+// processes serve the same files. Thread: any.
 class FileLocks {
  public:
   virtual ~FileLocks() = default;

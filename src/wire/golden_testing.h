@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/hex_testing.h"
 #include "wire/reader.h"
 #include "wire/smb2/header.h"
-#include "wire/spnego/hex_testing.h"
 #include "wire/writer.h"
 
 namespace braid::wire {

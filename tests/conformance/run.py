@@ -92,7 +92,11 @@ NO_TEST = re.compile(
 
 # Tests that want a share of another kind than the common ones.
 OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.create_no_streams": "nostreams",
-             "smb2.dosmode": "hidden", "smb2.twrp": "twrp", "smb2.zero-data-ioctl": "onefile"}
+             "smb2.dosmode": "hidden", "smb2.twrp": "twrp", "smb2.zero-data-ioctl": "onefile",
+             "smb2.replay.replay5": "ca_fo"}
+
+# Persistent handles are there with one worker.
+ONE_WORKER = ("smb2.replay.replay5",)
 
 # What Windows does otherwise than its specification: on a share, one for each common one, that does so.
 LIKE_WINDOWS = re.compile(r"smb2\.(replay\.dhv2-pending.*-windows|lock\.replay_broken_windows)")
@@ -122,6 +126,8 @@ def torture_tests(binary):
 
 
 def select(names, args):
+    if args.workers > 1:
+        names = [n for n in names if not in_suites(n, ONE_WORKER)]
     if args.only:
         return [n for n in names if in_suites(n, args.only) and not in_suites(n, args.skip)]
     return [n for n in names if (args.group == "all" or in_suites(n, BASE))
@@ -292,7 +298,8 @@ def start_realm(args, scratch):
 def options(args, scratch, runner, jobs):
     setting, realm = runner.setting, runner.realm
     return servers.Options(
-        shares_for_tests(scratch, setting.name, USER, jobs), [USER, USER2],
+        shares_for_tests(scratch, setting.name, USER, jobs, args.workers == 1, args.continuous),
+        [USER, USER2],
         realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,
         # A server with test switches listens to the loopback only. On links, tests cut up to 32
@@ -324,6 +331,8 @@ def main():
     parser.add_argument("--update", action="store_true", help="write the results into the ledger")
     parser.add_argument("--signing", choices=("required", "enabled"), default="required")
     parser.add_argument("--workers", type=int, default=1, help="of braidd")
+    parser.add_argument("--continuous", action="store_true",
+                        help="with one worker: the common shares have persistent handles, too")
     parser.add_argument("--option", action="append", default=[], help="smb.conf option; may repeat")
     parser.add_argument("--samba-option", action="append", default=[],
                         help="with --smbd: a line for each share, such as 'oplocks = no'")

@@ -21,13 +21,22 @@ class Below:
         return self.scratch.directory(self.name, *parts, **properties)
 
 
-def shares_for_tests(scratch, folder, user, jobs):
+CONTINUOUS = ("continuous_availability = true",)
+
+
+def shares_for_tests(scratch, folder, user, jobs, has_persistent=False, all_persistent=False):
     """The shares of one server: torture0, windows0 and so on for each job, and those that single
-    tests ask for by name."""
+    tests ask for by name; with `has_persistent` also the ones with persistent handles, which with
+    `all_persistent` the common ones have, too."""
     scratch = Below(scratch, folder)
     uid_gid = servers.ids_of(user)
-    shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid))
-              for n in range(jobs)]
+    common = CONTINUOUS if all_persistent else ()
+    shares = [servers.Share(f"torture{n}", scratch.directory(f"torture{n}", owner=uid_gid),
+                            lines=common) for n in range(jobs)]
+    if has_persistent:
+        # The names that smbtorture knows for failover shares, without a limit on their leases.
+        shares += [servers.Share(name, scratch.directory(name, owner=uid_gid), lines=CONTINUOUS)
+                   for name in ("ca_fo", "ca_fo_max_rwh")]
     shares += [servers.Share(f"windows{n}", scratch.directory(f"windows{n}", owner=uid_gid),
                              compat="windows") for n in range(jobs)]
     shares.append(servers.Share("nonotify", scratch.directory("nonotify", owner=uid_gid),

@@ -27,8 +27,8 @@ struct Server {
   // 2 at the end.
   std::string user, password;
   std::string user2, password2;
-  // The server offers: "share" (read and write), "readonly" and "encrypted". All dialects; signing
-  // is not required by the server.
+  // The server offers: "share" (read and write), "readonly", "encrypted", "compressed" (always) and
+  // "uncompressed" (never). All dialects; signing is not required by the server.
 };
 const Server& server();
 

@@ -32,7 +32,11 @@ def run(args, scratch, for_program):
               Share("readonly", scratch.directory("readonly", owner=ids_of(alice)),
                     read_only=True),
               Share("encrypted", scratch.directory("encrypted", owner=ids_of(alice)),
-                    encrypt=True)]
+                    encrypt=True),
+              Share("compressed", scratch.directory("compressed", owner=ids_of(alice)),
+                    lines=('compress = "always"',)),
+              Share("uncompressed", scratch.directory("uncompressed", owner=ids_of(alice)),
+                    lines=('compress = "off"',))]
     with open(os.path.join(shares[1].path, "hello.txt"), "wb") as hello:
         hello.write(b"hello")
     options = Options(shares, [alice, bob], min_dialect="2.0.2", signing="enabled",

@@ -34,7 +34,7 @@ def charge_of(size):
 class Peer:
     """One connection, negotiated. With log_on() and tree() there is a session and a share."""
 
-    def __init__(self, host, port, source=None, limit=60, receive_buffer=None):
+    def __init__(self, host, port, source=None, limit=60, receive_buffer=None, guid=None):
         self.socket = socket.socket(socket.AF_INET)
         if receive_buffer:  # before the connection is made, or the window is large already
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -50,8 +50,9 @@ class Peer:
         self.answers = {}  # final ones that nobody asked for yet
         self.pending = set()  # message ids with an interim response
         self._data = bytearray()
-        answer = self.call(raw.NEGOTIATE, raw.negotiate((DIALECT,), None, guid=os.urandom(16)))
-        self._must(answer, "NEGOTIATE")
+        answer = self.call(raw.NEGOTIATE, raw.negotiate((DIALECT,), None,
+                                                        guid=guid or os.urandom(16)))
+        self.negotiated = self._must(answer, "NEGOTIATE").body
 
     def __enter__(self):
         return self
@@ -236,7 +237,9 @@ class Peer:
 
     def tree(self, share):
         answer = self.call(raw.TREE_CONNECT, raw.tree_connect(rf"\\{self.host}\{share}"))
-        self.tree_id = self._must(answer, f"TREE_CONNECT of {share}").tree
+        self._must(answer, f"TREE_CONNECT of {share}")
+        self.tree_id = answer.tree
+        return answer.body
 
     def open(self, name, **fields):
         """The FileId."""

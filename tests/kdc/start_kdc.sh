@@ -2,7 +2,7 @@
 # start_kdc.sh DIR [pac|no-pac [USER=PASSWORD ...]]: a throw-away Kerberos realm BRAID.TEST on a loopback port; runs in the foreground
 # until it is killed. No root, no DNS, nothing outside DIR.
 #
-# DIR receives krb5.conf (for clients: KRB5_CONFIG), server.keytab with cifs/braid1.braid.test, and,
+# DIR receives krb5.conf (for clients: KRB5_CONFIG), server.keytab with cifs/ and host/braid1.braid.test, and,
 # when the KDC answers, the file `ready`. Without users named: alice=Wonder-1.
 #
 # With no-pac the tickets hold no PAC, which a standalone Samba insists on.
@@ -55,6 +55,8 @@ kadmin.local -r $realm >/dev/null <<END
 $(for user in "${users[@]}"; do echo "addprinc -pw ${user#*=} ${user%%=*}"; done)
 addprinc -randkey cifs/braid1.braid.test
 ktadd -k $dir/server.keytab cifs/braid1.braid.test
+addprinc -randkey host/braid1.braid.test
+ktadd -k $dir/server.keytab host/braid1.braid.test
 addprinc -randkey cifs/other.braid.test
 ktadd -k $dir/other.keytab cifs/other.braid.test
 END

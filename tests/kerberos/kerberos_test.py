@@ -4,9 +4,16 @@ import dataclasses
 import os
 import subprocess
 import sys
+import unittest.mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+
+from impacket.dcerpc.v5 import lsad, lsat, transport  # noqa: E402
+from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED  # noqa: E402
+from impacket.dcerpc.v5.rpcrt import (RPC_C_AUTHN_GSS_NEGOTIATE,  # noqa: E402
+                                      RPC_C_AUTHN_LEVEL_CONNECT, RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
+from impacket.smbconnection import SMBConnection  # noqa: E402
 
 import kdc  # noqa: E402
 import suite  # noqa: E402
@@ -37,10 +44,12 @@ class KerberosCase(ServerCase):
         return Options([Share("share", cls.root)], [ALICE, BOB], signing=cls.SIGNING,
                        keytab=os.path.join(cls.kdc, cls.KEYTAB), realm=REALM, env=cls.env)
 
-    def ticket(self, name, password, *options):
+    def ticket(self, name, password, *options, config=None):
         """A credential cache with a ticket-granting ticket; the environment that names it."""
         cache = self.scratch.file(f"ccache-{name}")
         env = self.env | {"KRB5CCNAME": f"FILE:{cache}"}
+        if config:
+            env["KRB5_CONFIG"] = config
         subprocess.run(["kinit", *options, f"{name}@{REALM}"], input=f"{password}\n", text=True,
                        check=True, env=os.environ | env, capture_output=True)
         return env
@@ -106,6 +115,65 @@ class Tickets(KerberosCase):
         client = SmbClient(self.scratch, self.server, BOB, extra=("--use-kerberos=off",))
         answer = client.run("ls")
         self.assertTrue(answer.ok, answer.text)
+
+
+class LogonsWithinPipes(KerberosCase):
+    """What RPC signs and seals with Kerberos: by MIT's library for rpcclient, by its own for impacket."""
+
+    KINDS = ("aes256-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96")
+
+    def ticket_of_kind(self, kind):
+        config = self.scratch.file(f"krb5-{kind}.conf")
+        with open(self.env["KRB5_CONFIG"], encoding="utf-8") as old, \
+                open(config, "w", encoding="utf-8") as new:
+            new.write(old.read().replace("[libdefaults]", "[libdefaults]\n"
+                      f"    default_tgs_enctypes = {kind}\n    default_tkt_enctypes = {kind}\n"
+                      f"    permitted_enctypes = {kind}"))
+        return self.ticket(principal(), ALICE.password, config=config)
+
+    def test_rpcclient(self):
+        for kind in self.KINDS:
+            env = self.ticket_of_kind(kind)
+            self.client(env)  # makes the configuration file
+            for mechanism in ("krb5", "spnego"):
+                for level in ("connect", "packet", "sign", "seal"):
+                    with self.subTest(kind=kind, mechanism=mechanism, level=level):
+                        done = subprocess.run(
+                            ["rpcclient", "-s", self.scratch.file("smbclient.conf"), "-p",
+                             str(self.server.port), "-I", self.server.host, "-N", "--realm", REALM,
+                             "--use-kerberos=required", f"ncacn_np:{HOST}[{mechanism},{level}]", "-c",
+                             "lookupsids S-1-5-32-544;netshareenum 1"], env=os.environ | env,
+                            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                            check=False)
+                        self.assertIn("Administrators", done.stdout, done.stderr)
+                        self.assertIn("netname: share", done.stdout, done.stderr)
+
+    def test_impacket(self):
+        for kind in self.KINDS:
+            env = self.ticket_of_kind(kind)
+            subprocess.run(["kvno", "-q", f"cifs/{HOST}"], env=os.environ | env, check=True,
+                           timeout=60)
+            with unittest.mock.patch.dict(os.environ, {"KRB5CCNAME": env["KRB5CCNAME"][5:]}):
+                # Its GSS_GetMIC, of the level between, fails before it has sent anything.
+                for level in (RPC_C_AUTHN_LEVEL_CONNECT, RPC_C_AUTHN_LEVEL_PKT_PRIVACY):
+                    with self.subTest(kind=kind, level=level):
+                        smb = SMBConnection(HOST, self.server.host, sess_port=self.server.port,
+                                            timeout=20)
+                        self.addCleanup(smb.getSMBServer().get_socket().close)
+                        smb.kerberosLogin(principal(), "", REALM)
+                        wire = transport.SMBTransport(HOST, filename=r"\lsarpc", smb_connection=smb)
+                        dce = wire.get_dce_rpc()
+                        dce.set_credentials(*smb.getCredentials()[:-2])
+                        dce.set_auth_type(RPC_C_AUTHN_GSS_NEGOTIATE)
+                        dce.set_auth_level(level)
+                        dce.connect()
+                        dce.bind(lsat.MSRPC_UUID_LSAT)
+                        policy = lsad.hLsarOpenPolicy2(dce, MAXIMUM_ALLOWED)["PolicyHandle"]
+                        for count in (1, 2, 400):
+                            found = lsat.hLsarLookupSids(dce, policy, ["S-1-5-32-544"] * count,
+                                                         lsat.LSAP_LOOKUP_LEVEL.LsapLookupWksta)
+                            names = [row["Name"] for row in found["TranslatedNames"]["Names"]]
+                            self.assertEqual(names, ["Administrators"] * count)
 
 
 class NamedLikeSystemUsers(KerberosCase):

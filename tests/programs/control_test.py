@@ -86,6 +86,7 @@ class Shown(ControlCase):
         channel, = one["channels"]
         self.assertEqual((channel["state"], channel["interface"]), ("active", "lo"))
         self.assertEqual(channel["server"], f"127.0.0.1:{self.server.port}")
+        self.assertIsNone(channel["compression"])  # smbclient has none
         self.assertRegex(channel["client"], r"^127\.0\.0\.1:\d+$")
         # The last answer reaches the client a moment before its request is counted out.
         self.wait_for(lambda: self.ask("sessions")[0]["channels"][0]["requests_in_flight"] == 0,
@@ -153,6 +154,7 @@ class Shown(ControlCase):
                      "braid_sent_bytes_total", "braid_connections_total"):
             self.assertGreaterEqual(last[name], after[name])
             self.assertGreater(last[name], before[name])
+        self.assertEqual(last["braid_compressed_sent_messages_total"], 0)
         text = self.ctl("metrics").stdout
         for line in text.splitlines():
             self.assertRegex(line, r'^(# (HELP|TYPE) braid_\w+ .*|braid_\w+\{worker="\d+"\} \d+)$')

@@ -69,6 +69,12 @@ class PipesCase(ControlCase):
 
 
 class Accounts(PipesCase):
+    def setUp(self):
+        """Its questions meet threads that have just worked on a user's files."""
+        super().setUp()
+        for number in range(8):
+            SmbClient(self.scratch, self.server, ALICE).run(f"put {self.conf} f{number}; ls")
+
     def test_unix_groups_have_names(self):
         answer = self.rpc("lookupnames staff")
         self.assertIn("(Domain Group: 2)", answer)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """How the source tree is built up: floors, sizes, READMEs. Reads files, runs nothing."""
+import collections
 import pathlib
 import re
 import subprocess
@@ -11,7 +12,7 @@ SRC = ROOT / "src"
 # A file includes its own folder and strictly lower floors.
 FLOORS = {
     "base": 0,
-    "wire": 1, "crypto": 1, "runtime": 1,
+    "wire": 1, "crypto": 1, "codec": 1, "runtime": 1,
     "transport": 2, "auth": 2, "config": 2,
     "network": 3, "vfs": 3, "store": 3, "client": 3,
     "filestate": 4,
@@ -22,7 +23,7 @@ FLOORS = {
 }
 # The rooms of smb2, lowest first: a header includes its own and lower ones. What is not in a room is
 # above all but the commands.
-ROOMS = ["workers", "common", "shares", "security", "sessions", "opens", "persistent", "notify",
+ROOMS = ["workers", "common", "compression", "shares", "security", "sessions", "opens", "persistent", "notify",
          "connections", "breaks", "files", "logons", "", "commands"]
 # Sources that look up, and why.
 ROOMS_UPWARD = {
@@ -30,6 +31,13 @@ ROOMS_UPWARD = {
     "connections/compound.cc": {"commands/dispatch.h": "where each request of a frame goes"},
     "sessions/session.cc": {"opens/open.h": "a session has opens, and ends them"},
     "opens/pipe_reads.cc": {"connections/": "a READ that waits is answered on its connection"},
+}
+# What stands in the bytes of others, or is not written as it is read.
+NO_GOLDEN_BYTES = {
+    "CreateRequestContexts": "in CreateRequest",
+    "CreateResponseContexts": "in CreateResponse",
+    "AvPairs": "in ChallengeMessage",
+    "Ntlmv2Response": "its proof is computed by who writes it",
 }
 LINES_MAX = 800
 README_LINES = range(15, 41)
@@ -159,6 +167,28 @@ class Structure(unittest.TestCase):
                    "scope, which the Server waits for"
                    for path in sources() if "smb2" in path.parts and "_test" not in path.stem
                    and bare.search(path.read_text(encoding="utf-8").replace("weak_from_this", ""))])
+
+    def test_what_is_declared_is_called(self):
+        text = {path: re.sub(r"//.*", "", path.read_text(encoding="utf-8")) for path in sources()}
+        words = collections.Counter(word for each in text.values()
+                                    for word in re.findall(r"\w+", each))
+        # With its declaration that is two.
+        self.check([f"{shown(path)}: nobody calls {owner}::{name}()"
+                    for path, each in text.items()
+                    if path.suffix == ".cc" and SRC / "client" not in path.parents
+                    for owner, name in re.findall(r"^\w[\w:<>,*& ]*?(\w+)::(\w+)\(", each, re.M)
+                    if owner != name and words[name] == 2])
+
+    def test_every_structure_of_wire_has_golden_bytes(self):
+        declared = re.compile(r"static Result<(\w+)> decode\((?:Reader& r|ByteView \w+)\);")
+        rows = {}  # by folder: a name may be that of two structures
+        for path in (SRC / "wire").rglob("*_test.cc"):
+            text = path.read_text(encoding="utf-8")
+            rows.setdefault(path.parent, set()).update(re.findall(r"\bgolden\w*<(\w+)>", text))
+        self.check([f"{shown(path)}: {name} has no golden<{name}>() (src/wire/golden_testing.h)"
+                    for path in (SRC / "wire").rglob("*.h")
+                    for name in declared.findall(path.read_text(encoding="utf-8"))
+                    if name not in rows.get(path.parent, ()) and name not in NO_GOLDEN_BYTES])
 
     def test_every_fuzzer_has_seeds(self):
         complaints = []

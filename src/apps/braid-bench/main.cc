@@ -7,6 +7,7 @@
 
 #include "apps/braid-bench/handle_log.h"
 #include "apps/braid-bench/names.h"
+#include "apps/braid-bench/opens.h"
 #include "apps/braid-bench/throughput.h"
 #include "runtime/task_scope.h"
 
@@ -41,6 +42,7 @@ int run_on_reactor(const std::function<Task<Result<bool>>(Reactor&)>& body) {
 int run(int argc, char** argv) {
   Target target;
   NamesOptions names;
+  OpensOptions opens;
   ThroughputOptions throughput;
   HandleLogOptions handle_log;
   int exit_code = 0;
@@ -57,6 +59,10 @@ int run(int argc, char** argv) {
   app.add_option("--channel", target.channels, "A further channel to the server; may be repeated")
       ->type_name("ADDRESS:PORT");
   app.add_flag("--encrypt", target.encrypts, "Encrypt everything instead of signing it");
+  app.add_option("--compression", target.compression,
+                 "An algorithm to offer for compression; may be repeated, in order of preference")
+      ->check(CLI::IsMember({"lz4", "lz77", "lz77+huffman", "lznt1", "pattern_v1"}));
+  app.add_flag("!--unchained", target.chained, "Offer no chained compression");
   app.add_option("--server-pid", target.server_pids,
                  "A process of the server whose CPU time is measured; may be repeated");
 
@@ -89,6 +95,8 @@ int run(int argc, char** argv) {
   throughput_command->add_option("--in-flight", throughput.in_flight, "Requests at a time")
       ->capture_default_str()
       ->check(CLI::Range(1, 512));
+  throughput_command->add_option("--data", throughput.data, "A file whose bytes are written")
+      ->check(CLI::ExistingFile);
   throughput_command->callback([&] {
     exit_code = run_on_reactor([&](Reactor& reactor) -> Task<Result<bool>> {
       BRAID_CO_CHECK(co_await run_throughput(reactor, target, throughput));
@@ -96,7 +104,23 @@ int run(int argc, char** argv) {
     });
   });
 
-  for (CLI::App* const command : {names_command, throughput_command}) {
+  CLI::App* const opens_command =
+      app.add_subcommand("opens", "Open and close files, ordinary and with persistent handles");
+  opens_command
+      ->add_option("--persistent-share", opens.persistent_share,
+                   "Another share, with continuous_availability")
+      ->required();
+  opens_command->add_option("--opens", opens.opens, "On each share, for each number in flight")
+      ->capture_default_str()
+      ->check(CLI::Range(64, 10'000'000));
+  opens_command->add_option("--ratio-min", opens.ratio_min,
+                            "Exit with 1 if persistent opens, 64 at a time, have less than this "
+                            "part of the rate of ordinary ones");
+  opens_command->callback([&] {
+    exit_code = run_on_reactor([&](Reactor& reactor) { return run_opens(reactor, target, opens); });
+  });
+
+  for (CLI::App* const command : {names_command, throughput_command, opens_command}) {
     command->needs(server)->needs(user);
   }
 

@@ -41,6 +41,15 @@ std::unique_ptr<auth::AuthInitiator> initiator(const Target& target) {
   return auth::make_ntlm_initiator(std::move(credentials));
 }
 
+wire::CompressionAlgorithm compression_algorithm(std::string_view name) {
+  using enum wire::CompressionAlgorithm;
+  if (name == "lznt1") return kLznt1;
+  if (name == "lz77") return kLz77;
+  if (name == "lz77+huffman") return kLz77Huffman;
+  if (name == "pattern_v1") return kPatternV1;
+  return kLz4;
+}
+
 Task<Result<Mount>> mount_over(client::ConnectionPtr connection, const Target& target,
                                std::vector<transport::SocketAddress> paths) {
   client::SessionOptions session_options;
@@ -67,7 +76,13 @@ Task<Result<Mount>> mount(Reactor& reactor, const Target& target) {
   for (const std::string& text : target.channels) {
     BRAID_CO_TRY(paths.emplace_back(), transport::SocketAddress::parse_with_port(text));
   }
-  BRAID_CO_TRY(const auto connection, co_await client::Connection::connect(reactor, address));
+  client::ConnectionOptions options;
+  options.chained_compression = target.chained;
+  for (const std::string& name : target.compression) {
+    options.compression_algorithms.push_back(compression_algorithm(name));
+  }
+  BRAID_CO_TRY(const auto connection,
+               co_await client::Connection::connect(reactor, address, options));
   auto mounted = co_await mount_over(connection, target, std::move(paths));
   if (!mounted) co_await connection->close();
   co_return std::move(mounted);

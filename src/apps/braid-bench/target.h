@@ -17,6 +17,9 @@ struct Target {
   std::string password;
   std::vector<std::string> channels;  // ADDRESS:PORT of further channels
   bool encrypts = false;
+  // What compression is offered, in this order; none: no compression.
+  std::vector<std::string> compression;
+  bool chained = true;
   std::vector<int> server_pids;  // whose CPU time counts; none: not measured
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "apps/braid-bench/in_flight.h"
 
@@ -11,6 +12,19 @@ namespace {
 
 constexpr uint64_t kMebibyte = 1'048'576;
 constexpr const char* kFileName = "throughput.dat";
+
+// The bytes of the file, as often as it takes for a request.
+Bytes bytes_of(const std::string& path, size_t size_min) {
+  if (path.empty()) return Bytes(size_min, 0x5A);
+  std::ifstream file(path, std::ios::binary);
+  const std::string once((std::istreambuf_iterator<char>(file)), {});
+  Bytes bytes;
+  do {
+    bytes.insert(bytes.end(), once.begin(), once.end());
+  } while (bytes.size() < size_min && !once.empty());
+  bytes.resize(std::max(bytes.size(), size_min));
+  return bytes;
+}
 
 void print(const char* what, const Cost& cost, double mebibytes) {
   fmt::print("{:<8}{:>10.0f} MiB/s", what, mebibytes / cost.wall.count());
@@ -32,12 +46,16 @@ Task<Result<void>> write_and_read(client::TreePtr tree, const Target& target,
                co_await tree->open(kFileName,
                                    wire::Access::kFileGenericRead | wire::Access::kFileGenericWrite,
                                    wire::CreateDisposition::kOverwriteIf));
-  const Bytes block(size, 0x5A);
+  const Bytes bytes = bytes_of(options.data, size);
+  const auto block = [&](size_t index) {
+    const size_t blocks = bytes.size() / size;
+    return ByteView(bytes).subspan(index % blocks * size, size);
+  };
   {
     const Meter meter(target.server_pids);
     BRAID_CO_CHECK(co_await for_each_in_flight(
         requests, options.in_flight, [&](size_t index) -> Task<Result<void>> {
-          BRAID_CO_CHECK(co_await file->write(uint64_t{index} * size, ByteView(block)));
+          BRAID_CO_CHECK(co_await file->write(uint64_t{index} * size, block(index)));
           co_return Result<void>();
         }));
     print("write", meter.so_far(), mebibytes);

@@ -122,7 +122,7 @@ int run(int argc, char** argv) {
                   "The Unix user it acts as; by default the one of the same name")
       ->type_name("USER");
   add->add_flag("--admin", line.user.admin,
-                "May ask the server about other users' sessions, and see and set all quotas");
+                "May see all sessions and open files, set all quotas, and give files away");
   user_command("list", "Show the accounts", list_users);
   takes_name(user_command("remove", "Remove an account", remove_user));
   takes_name(user_command("password", "Change a password", change_password));

@@ -81,6 +81,21 @@ void print_shares(const json& shares) {
   table.print();
 }
 
+// "LZ4 40%": of what would have gone over the network, that went; "-" where none was agreed on.
+std::string compression_text(const json& channel) {
+  const json agreed = channel.value("compression", json());
+  if (!agreed.is_object()) return "-";
+  uint64_t bytes = 0;
+  uint64_t plain_bytes = 0;
+  for (const char* direction : {"in", "out"}) {
+    const json counted = agreed.value(direction, json::object());
+    bytes += number_of(counted, "bytes");
+    plain_bytes += number_of(counted, "plain_bytes");
+  }
+  if (plain_bytes == 0) return text_of(agreed, "sent_with");
+  return fmt::format("{} {}%", text_of(agreed, "sent_with"), bytes * 100 / plain_bytes);
+}
+
 void print_sessions(const json& sessions) {
   for (const json& session : sessions) {
     const std::string signing = text_of(session, "signing");
@@ -93,14 +108,15 @@ void print_sessions(const json& sessions) {
                text_of(session, "encryption"), number_of(session, "opens"),
                duration_text(number_of(session, "idle_seconds")));
     Table table({"  CHANNEL", "CLIENT", "SERVER", "INTERFACE", "IN", "OUT", "REQUESTS", "UNSENT",
-                 "UNACKED", "STATE"});
+                 "UNACKED", "COMPRESSION", "STATE"});
     for (const json& channel : session.value("channels", json::array())) {
       table.add(
           {"  " + text_of(channel, "channel"), text_of(channel, "client"),
            text_of(channel, "server"), text_of(channel, "interface"),
            bytes_text(number_of(channel, "bytes_in")), bytes_text(number_of(channel, "bytes_out")),
            text_of(channel, "requests_in_flight"), bytes_text(number_of(channel, "unsent_bytes")),
-           bytes_text(number_of(channel, "unacknowledged_bytes")), text_of(channel, "state")});
+           bytes_text(number_of(channel, "unacknowledged_bytes")), compression_text(channel),
+           text_of(channel, "state")});
     }
     table.print();
   }

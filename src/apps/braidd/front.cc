@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <utility>
 
 #include "apps/braidd/link.h"
 #include "base/log.h"
@@ -133,11 +135,23 @@ void Front::on_listener(size_t index) {
     const int fd = socket.get();
     const auto key = pending_.add(std::move(socket), peer_address(peer), clock_.monotonic());
     if (!key) {
-      log::debug("a connection was dropped: its address has too many that say nothing");
+      note_crowd(transport::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), peer_size));
       continue;
     }
     watch(fd, tagged(kPending, *key), EPOLLIN, EPOLL_CTL_ADD);
   }
+}
+
+// Whoever waits there at the same time, behind one gateway perhaps, is turned away as well.
+void Front::note_crowd(const transport::SocketAddress& peer) {
+  ++crowd_dropped_;
+  const Clock::Instant now = clock_.monotonic();
+  if (crowd_told_at_ && now - *crowd_told_at_ < in_clock(std::chrono::minutes(1))) return;
+  crowd_told_at_ = now;
+  log::info(
+      "{}: has too many connections that say nothing; {} dropped, of all addresses, since "
+      "the last such line",
+      peer.host(), std::exchange(crowd_dropped_, 0));
 }
 
 void Front::on_pending(uint64_t key) {

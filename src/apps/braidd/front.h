@@ -11,6 +11,7 @@
 #include "apps/braidd/pending_list.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
+#include "transport/socket_address.h"
 
 namespace braid::braidd {
 
@@ -47,6 +48,7 @@ class Front {
   void on_link(size_t worker, uint32_t events);
   void rewatch(size_t worker);
   void set_accepting(bool accepting);
+  void note_crowd(const transport::SocketAddress& peer);
   void start_drain();
   void on_time(Clock::Instant now);
   void finish_if_drained(Clock::Instant now);
@@ -66,6 +68,8 @@ class Front {
   size_t next_worker_ = 0;  // for connections without a ClientGuid
   bool accepting_ = true;
   std::optional<Clock::Instant> accept_again_;
+  uint64_t crowd_dropped_ = 0;
+  std::optional<Clock::Instant> crowd_told_at_;
   std::optional<Clock::Instant> drain_deadline_;  // set: draining
   bool finished_ = false;
 };

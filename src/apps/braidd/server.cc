@@ -29,6 +29,8 @@
 #include "runtime/identity.h"
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
+#include "smb2/persistent/handles_folder.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 #include "smb2/shares/share_look.h"
 #include "smb2/workers/shared_file_locks.h"
@@ -154,7 +156,6 @@ class SmbWorkerServer final : public WorkerServer {
         users_(std::move(users)),
         ids_(std::move(ids)),
         directory_(make_directory(*config_, ids_), users_, ids_, config_->server.min_uid),
-        pipes_(directory_.directory()),
         reactors_(reactor_count(config_->server)),
         pool_(WorkerPoolLimits::for_files(pool_threads_of_share(config_->server))) {}
 
@@ -175,6 +176,7 @@ class SmbWorkerServer final : public WorkerServer {
                                          authenticator.error(), config_->file));
     }
     authenticator_ = std::move(*authenticator);
+    pipes_.emplace(directory_.directory(), authenticator_.get());
     const auto switches = test_switches(*config_);
     if (!switches) return std::unexpected(switches.error());
     if (!*switches) set_file_calls(OnReactor::kIsLogged);
@@ -188,7 +190,7 @@ class SmbWorkerServer final : public WorkerServer {
             .shares = std::move(*shares),
             .authenticator = *authenticator_,
             .ids = ids_,
-            .pipes = pipes_,
+            .pipes = *pipes_,
             .penalties = penalties_,
             .server_guid = server_guid(ids_),
             .router = router_,
@@ -199,6 +201,7 @@ class SmbWorkerServer final : public WorkerServer {
             .is_worker = [this](pid_t pid) { return group_ && group_->has_member(pid); }},
         reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
+    recover_handles(*engine_->settings.shares());
     listen_for_administrators();
     return {};
   }
@@ -216,6 +219,7 @@ class SmbWorkerServer final : public WorkerServer {
     }
     log_changes(*before, **shares);
     note_absent(*shares);
+    recover_handles(**shares);
     directory_.replace(make_directory(*config, ids_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
@@ -245,6 +249,32 @@ class SmbWorkerServer final : public WorkerServer {
     }
   }
 
+  // Before the shares are served, so the disks of those with persistent handles are waited for.
+  // Those that are open already keep their logs.
+  void recover_handles(const smb2::ShareTable& shares) {
+    for (const auto& entry : shares.all()) {
+      if (!entry->configured().continuous_availability) continue;
+      const auto begun = recover_handles(*entry);
+      if (begun) continue;
+      log::error(
+          "share '{}' is absent until the configuration is read again: persistent handles: {}",
+          entry->name(), log::Whole{begun.error()});
+    }
+    engine_->files.arm_scavenger();
+  }
+  std::expected<void, std::string> recover_handles(smb2::ShareEntry& entry) {
+    const auto share = entry.connect();
+    if (!share) return std::unexpected("the folder is not there");
+    auto folder = smb2::open_handles_folder(**share);
+    if (!folder) {
+      return std::unexpected(
+          fmt::format("{}/.braid/handles: {}", (*share)->real_path, folder.error().message()));
+    }
+    smb2::PersistentHandles::Server server{.id = {}, .worker = static_cast<uint32_t>(place_.index)};
+    server.id.bytes = engine_->server_guid().bytes;
+    return engine_->files.persistent->begin(*share, std::move(*folder), server);
+  }
+
   // Clients are served without it, too.
   void listen_for_administrators() {
     const std::string& folder = config_->server.state_dir;
@@ -270,8 +300,8 @@ class SmbWorkerServer final : public WorkerServer {
   auth::IdMapper ids_;
   auth::LogonPenalties penalties_;
   LiveDirectory directory_;
-  rpc::PipeRegistry pipes_;
   std::unique_ptr<auth::Authenticator> authenticator_;
+  std::optional<rpc::PipeRegistry> pipes_;
   ReactorPool reactors_;
   WorkerPool pool_;
   std::optional<smb2::Server> engine_;

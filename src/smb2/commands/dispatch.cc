@@ -13,6 +13,7 @@
 #include "smb2/files/close_open.h"
 #include "smb2/files/file_services.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/sessions/close_under_way.h"
 #include "wire/smb2/error_response.h"
 
@@ -295,6 +296,23 @@ Task<Result<void>> wait_for_room(Request& request, const Row& row) {
   co_return fail(NtStatus::kInsufficientResources);
 }
 
+// What the request has changed of persistent opens, its own or others', is on the disk before it is
+// answered. False: it cannot be written, and so there is no answer that would stay true; the client
+// comes back and asks again.
+Task<bool> settle_changes(Request& request) {
+  const auto& tree = request.tree_connect;
+  if (!tree || !tree->share->persistent || request.conduct.changes == Changes::kNothing) {
+    co_return true;
+  }
+  const auto done =
+      co_await request.files.persistent->settle(*tree->share, request.connection->reactor());
+  if (done) co_return true;
+  log::error("share '{}': {}: cannot write down what a request has changed: {}; it is not answered",
+             tree->share->name, request.connection->peer_host(), done.error().message());
+  request.connection->disconnect();
+  co_return false;
+}
+
 Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, status); }
 
 }  // namespace
@@ -319,6 +337,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   }
 
   Result<Reply> result = fail(NtStatus::kSuccess);
+  bool is_settled = true;
   Result<void> admitted = pass_gates(request, row);
   if (admitted && !take_room(request, row)) admitted = co_await wait_for_room(request, row);
   if (!admitted) {
@@ -336,6 +355,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
       result = std::unexpected(turn.error());
     }
     co_await request.connection->reactor().schedule();
+    is_settled = co_await settle_changes(request);
   }
   if (request.compound.is_before_related(request.index)) {
     request.compound.kept_use = std::move(request.open);
@@ -344,6 +364,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   request.source.release();
   request.sequence_use.release();
   request.finish_async();
+  if (!is_settled) co_return std::nullopt;
 
   if (!result) {
     const NtStatus status = to_status(result.error());

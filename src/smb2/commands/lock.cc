@@ -6,6 +6,7 @@
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/waiting.h"
+#include "smb2/persistent/persistent_open.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -114,6 +115,10 @@ Task<Result<Reply>> handle_lock(Request& request) {
   const filestate::OpenRef ref = open->ref();
   BRAID_CO_CHECK(open->lock_room.add(ranges.size(), open->memory,
                                      [&] { return files.file_table.locks_of(ref).held.size(); }));
+  if (request.tree_connect->share->persistent &&
+      files.file_table.locks_of(ref).held.size() + ranges.size() > kPersistentLocksMax) {
+    co_return fail(NtStatus::kInsufficientResources);
+  }
   if (ranges.size() > filestate::kRangesPerTurn) {
     BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
     co_return reply_with(wire::LockResponse{});

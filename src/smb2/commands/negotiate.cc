@@ -10,6 +10,7 @@
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
 #include "smb2/connections/smb1_negotiate.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 #include "wire/smb2/smb1_negotiate.h"
 
@@ -67,12 +68,16 @@ wire::NegotiateResponse common_response(Server& server, Negotiated& negotiated) 
   return response;
 }
 
-uint32_t capabilities(const Negotiated& negotiated) {
+uint32_t capabilities(const Server& server, const Negotiated& negotiated) {
   if (negotiated.dialect == Dialect::kSmb202) return 0;
   uint32_t ours = Capabilities::kLargeMtu | Capabilities::kLeasing;
   if (negotiated.is_smb3()) {
     ours |= negotiated.client_capabilities &
-            (Capabilities::kDirectoryLeasing | Capabilities::kMultiChannel);
+            (Capabilities::kDirectoryLeasing | Capabilities::kMultiChannel |
+             (server.files.persistent->any() ? Capabilities::kPersistentHandles : 0));
+  }
+  if (negotiated.dialect == Dialect::kSmb311) {
+    ours |= negotiated.client_capabilities & Capabilities::kNotifications;
   }
   // In 3.1.1 the cipher context says it.
   if ((negotiated.dialect == Dialect::kSmb300 || negotiated.dialect == Dialect::kSmb302) &&
@@ -82,8 +87,40 @@ uint32_t capabilities(const Negotiated& negotiated) {
   return ours;
 }
 
+// Connection.CompressionIds: what both have, in the order received. The server's decides what it
+// sends. Clients without chains have one only, as from the first Windows with compression: the
+// kernel's takes no longer answer. Nothing where `allowed` is: then the context means nothing.
+Result<std::optional<wire::CompressionCapabilities>> choose_compression(
+    const std::optional<wire::CompressionCapabilities>& offered,
+    const std::vector<config::Compression>& allowed, NegotiatedCompression& negotiated) {
+  if (!offered || allowed.empty()) return std::nullopt;
+  if (!offered->is_valid) return fail(NtStatus::kInvalidParameter);
+  const auto is_allowed = [&](wire::CompressionAlgorithm id) {
+    return std::ranges::find(allowed, static_cast<config::Compression>(id)) != allowed.end();
+  };
+  wire::CompressionCapabilities chosen;
+  chosen.flags = offered->flags & wire::CompressionCapabilities::kFlagChained;
+  negotiated.supports_chained_compression = chosen.flags != 0;
+  for (const wire::CompressionAlgorithm each : offered->compression_algorithms) {
+    if (!is_allowed(each) || negotiated.has(each)) continue;
+    if (!negotiated.supports_chained_compression && (!codec_of(each) || negotiated.is_on()))
+      continue;
+    negotiated.add(each);
+    chosen.compression_algorithms.push_back(each);
+  }
+  for (const config::Compression each : allowed) {
+    const auto id = static_cast<wire::CompressionAlgorithm>(each);
+    if (!negotiated.sent_with && negotiated.has(id)) negotiated.sent_with = codec_of(id);
+  }
+  if (chosen.compression_algorithms.empty()) {
+    chosen.compression_algorithms = {wire::CompressionAlgorithm::kNone};
+  }
+  return chosen;
+}
+
 // The 3.1.1 part: what is chosen from the client's contexts, and the answer's.
 Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& offered,
+                                                const std::vector<config::Compression>& compression,
                                                 Negotiated& negotiated, Bytes& salt) {
   if (!offered.preauth_integrity_capabilities) return fail(NtStatus::kInvalidParameter);
   const auto& hashes = offered.preauth_integrity_capabilities->hash_algorithms;
@@ -107,6 +144,9 @@ Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& o
     negotiated.signing_algorithm = static_cast<crypto::SigningAlgorithm>(algorithm);
     chosen.signing_capabilities = {algorithm};
   }
+  BRAID_TRY(
+      chosen.compression_capabilities,
+      choose_compression(offered.compression_capabilities, compression, negotiated.compression));
   return chosen;
 }
 
@@ -143,14 +183,20 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   if (negotiated.dialect == Dialect::kSmb311) {
     if (!negotiate.contexts) co_return fail(NtStatus::kInvalidParameter);
     negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
-    BRAID_CO_TRY(contexts, choose_contexts(*negotiate.contexts, negotiated, salt));
+    // A network card that writes to memory has no use for it: 3.1.4.4, of Windows.
+    const bool is_rdma = connection.transport().remote_memory() != nullptr;
+    const auto settings = server.settings.server();
+    BRAID_CO_TRY(contexts, choose_contexts(
+                               *negotiate.contexts,
+                               is_rdma ? std::vector<config::Compression>() : settings->compression,
+                               negotiated, salt));
   } else if (negotiated.is_smb3()) {
     negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
     if (negotiate.capabilities & Capabilities::kEncryption) {
       negotiated.cipher = crypto::Cipher::kAes128Ccm;
     }
   }
-  negotiated.server_capabilities = capabilities(negotiated);
+  negotiated.server_capabilities = capabilities(request.server, negotiated);
 
   wire::NegotiateResponse response = common_response(server, negotiated);
   response.contexts = std::move(contexts);

@@ -7,6 +7,7 @@
 #include "smb2/common/limits.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
+#include "smb2/files/compress_reply.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/shares/index_number.h"
@@ -252,7 +253,9 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
   rollback.answered();
   wire::QueryDirectoryResponse response;
   response.output_buffer = buffer;
-  co_return reply_with(response);
+  Reply reply = reply_with(response);
+  reply.compress = compress_reply(request, CompressionAsked::kNo, buffer.size());
+  co_return reply;
 }
 
 }  // namespace braid::smb2

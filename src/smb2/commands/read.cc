@@ -4,6 +4,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/commands/file_offset.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/compress_reply.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/operation.h"
 #include "wire/smb2/access_mask.h"
@@ -76,7 +77,13 @@ Task<Result<Reply>> handle_read(Request& request) {
   }
   data.resize_within(*count);
   open.position = read.offset + *count;
-  co_return read_reply(std::move(data), connection.read_response_padding);
+  const auto asked = (read.flags & wire::ReadFlags::kRequestCompressed) != 0
+                         ? CompressionAsked::kYes
+                         : CompressionAsked::kNo;
+  auto compress = compress_reply(request, asked, data.size());
+  Reply reply = read_reply(std::move(data), connection.read_response_padding);
+  reply.compress = std::move(compress);
+  co_return reply;
 }
 
 }  // namespace braid::smb2

@@ -9,6 +9,7 @@
 #include "smb2/files/open_name.h"
 #include "smb2/files/operation.h"
 #include "smb2/files/report.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/shares/tree_path.h"
 #include "vfs/names.h"
 #include "wire/fscc/set_information.h"
@@ -69,12 +70,25 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   if (!files.file_table.has_room_for_name(open.ref(), path.size())) {
     return fail(NtStatus::kInsufficientResources);
   }
-  BRAID_TRY(const vfs::Path now, put(request, source.place, target, key));
-
-  replaced(request, target);
-  *open.path.lock() = now;
-  files.file_table.renamed(open.ref(), std::make_shared<const std::string>(in_all_shares(
-                                           *request.tree_connect->share, now.text())));
+  // A free name may be taken by something empty first (vfs/posix/renaming.h), which nobody is to
+  // open. Who has found it already sees after this that the name is another's.
+  std::shared_ptr<const void> making;
+  if (!target.taken) {
+    making = files.file_table.begin_making(path);
+    if (!making) return fail(NtStatus::kInsufficientResources);
+    making = files.announce_until(files.file_table.key_of_name(path), std::move(making));
+  }
+  const Share& share = *request.tree_connect->share;
+  if (share.persistent) BRAID_CHECK(files.persistent->begin_rename(share, key, target.path));
+  const auto put_there = put(request, source.place, target, key);
+  if (put_there) {
+    replaced(request, target);
+    *open.path.lock() = *put_there;
+    files.file_table.renamed(
+        open.ref(), std::make_shared<const std::string>(in_all_shares(share, put_there->text())));
+  }
+  if (share.persistent) files.persistent->end_rename(key);
+  BRAID_TRY(const vfs::Path now, put_there);
   files.file_table.child_changed(source.place.parent->key(), open.ref());
   if (target.place.parent->key() != source.place.parent->key()) {
     files.file_table.child_changed(target.place.parent->key(), open.ref());

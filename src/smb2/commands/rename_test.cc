@@ -262,5 +262,47 @@ TEST_F(LargeDirectoryRenames, TheNewNameIsLookedForInTurnsWithOthers) {
   EXPECT_EQ(content("c"), "content");
 }
 
+struct SlowRenames : FileRequests {
+  explicit SlowRenames(std::shared_ptr<vfs::FaultPlan> disk = vfs::make_fault_plan(),
+                       std::shared_ptr<vfs::Volume> files = vfs::make_memory_volume())
+      : FileRequests(vfs::make_fault_volume(files, disk), 4),
+        plan(std::move(disk)),
+        below(std::move(files)) {}
+
+  std::shared_ptr<vfs::FaultPlan> plan;
+  std::shared_ptr<vfs::Volume> below;
+};
+
+// On some file systems an empty directory takes the name first (vfs/posix/renaming.h).
+TEST_F(SlowRenames, NobodyOpensWhatTakesTheNameOfADirectoryFirst) {
+  auto body = RawClient::create_body("d");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  const FileId id = client.create(body);
+  RawClient other{engine, ClientGuid{{9}}};
+  ASSERT_TRUE(other.log_on());
+  plan->hold_operation("rename");
+  const Bytes renames = request(id, FileInfoClass::kRename, renaming("e", false));
+  const uint64_t renamed = client.next_message_id - 1;
+  client.send(renames);
+  plan->await_held(1);
+  const vfs::Path name = vfs::parse_path("e").value().path;
+  const auto free = below->lookup(server_credentials(), name, {.pin_parent = true}).value();
+  ASSERT_TRUE(
+      below->create(server_credentials(), std::get<vfs::Missing>(free), {.directory = true}));
+  auto opens = RawClient::create_body("e");
+  opens.create_disposition = wire::CreateDisposition::kOpen;
+  const Bytes opening = other.request(Command::kCreate, opens);
+  const uint64_t opened = other.next_message_id - 1;
+  other.send(opening);
+  const auto waits = other.receive();
+  ASSERT_TRUE(waits);
+  EXPECT_EQ(waits->status(), NtStatus::kPending);
+  const auto taken = below->find(server_credentials(), name, {.pin_parent = true}).value();
+  ASSERT_TRUE(below->remove(server_credentials(), taken.place, taken.attributes.key));
+  plan->let_go();
+  EXPECT_EQ(client.answer_to(renamed)->status(), NtStatus::kSuccess);
+  EXPECT_EQ(other.answer_to(opened)->status(), NtStatus::kSuccess);
+}
+
 }  // namespace
 }  // namespace braid::smb2

@@ -2,7 +2,6 @@
 #include "wire/smb2/session_setup.h"
 
 #include "base/log.h"
-#include "runtime/identity.h"
 #include "smb2/commands/commands.h"
 #include "smb2/common/error_status.h"
 #include "smb2/common/user_id.h"
@@ -11,7 +10,6 @@
 #include "smb2/logons/logon_turn.h"
 #include "smb2/logons/previous_session.h"
 #include "smb2/logons/session_bind.h"
-#include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
 
 namespace braid::smb2 {
@@ -21,13 +19,6 @@ using wire::Dialect;
 using wire::SessionSetupRequest;
 using wire::SessionSetupResponse;
 using Purpose = SessionSetupExchange::Purpose;
-
-// A pool thread is still whoever it last worked for, and accounts and keytab are the server's.
-Result<auth::AuthStep> step_as_server(auth::AuthExchange& exchange, ByteView token) {
-  const ScopedPrivilege privilege;
-  BRAID_CHECK(privilege.status());
-  return exchange.step(token);
-}
 
 Principal principal_of(std::shared_ptr<const auth::Identity> identity) {
   auto credentials = std::make_shared<UnixCredentials>();
@@ -210,12 +201,8 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
       co_return std::unexpected(granted.error());
     }
   }
-  RequestSeat seat(server.logons.pool, connection.waiting_logons, request);
-  seat.begin(work_of_logon(connection.peer_host()), Unheard::kStops);
-  const Result<void> turn = co_await seat.turn();
-  Result<auth::AuthStep> step = turn ? step_as_server(*exchange->exchange, setup.security_buffer)
-                                     : std::unexpected(turn.error());
-  co_await connection.reactor().schedule();
+  Result<auth::AuthStep> step =
+      co_await take_logon_step(request, *exchange->exchange, setup.security_buffer);
 
   if (connection.transport().is_closed() ||
       session->state(server.logons.clock.now()) == SessionState::kClosed) {

@@ -66,6 +66,13 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   if (entry->type() == ShareType::kDisk) BRAID_CO_CHECK(co_await request.seat.turn());
   BRAID_CO_TRY(const std::shared_ptr<const Share> share, entry->connect());
 
+  // As if nothing had been open it would be served without them.
+  if (share->continuous_availability && !share->persistent) {
+    log::error("{}: share '{}' is absent, as its persistent handles are not known",
+               request.connection->peer_host(), share->name);
+    co_return fail(NtStatus::kBadNetworkName);
+  }
+
   const TreeId id = session.next_tree_id();
   auto tree = std::make_shared<TreeConnect>(id, share, maximal_access(*share));
   tree->memory = std::move(request.lasting_memory);
@@ -81,8 +88,16 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   if (share->encrypt && negotiated.is_smb3()) {
     response.share_flags |= wire::ShareFlags::kEncryptData;
   }
+  // Share.CompressData: clients then compress whatever they write, and ask for what they read.
+  if (share->compress == config::Compress::kAlways && share->type == ShareType::kDisk &&
+      negotiated.compression.is_on()) {
+    response.share_flags |= wire::ShareFlags::kCompressData;
+  }
   if (share->hide_unreadable) {
     response.share_flags |= wire::ShareFlags::kAccessBasedDirectoryEnum;
+  }
+  if (share->persistent && negotiated.is_smb3()) {
+    response.capabilities |= wire::ShareCapabilities::kContinuousAvailability;
   }
   response.maximal_access = tree->maximal_access;
   co_return reply_with(response);

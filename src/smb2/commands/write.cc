@@ -4,10 +4,10 @@
 #include "smb2/commands/commands.h"
 #include "smb2/commands/file_offset.h"
 #include "smb2/connections/connection.h"
-#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/operation.h"
 #include "smb2/files/report.h"
+#include "smb2/logons/pipe_write.h"
 #include "smb2/opens/sync.h"
 #include "wire/smb2/access_mask.h"
 
@@ -28,7 +28,7 @@ Task<Result<Reply>> handle_write(Request& request) {
     const auto turn = co_await request.open->pipe_calls.take(request.seat);
     BRAID_CO_CHECK(co_await request.seat.turn());
     Open& open = *request.open;
-    const auto written = open.pipe->write(caller_of(request), write.data);
+    const auto written = co_await write_pipe(request, write.data);
     // Also when it failed: then there is nothing more to wait for.
     open.pipe_reads.deliver(*open.pipe);
     if (!written) co_return std::unexpected(written.error());

@@ -4,6 +4,7 @@
 
 #include "smb2/commands/dispatch.h"
 #include "smb2/common/limits.h"
+#include "smb2/compression/limits.h"
 #include "smb2/connections/protection_seat.h"
 #include "smb2/server.h"
 #include "wire/smb2/error_response.h"
@@ -47,9 +48,20 @@ bool Compound::takes_long_to_protect() const {
          });
 }
 
+bool Compound::compresses() const {
+  return std::ranges::any_of(replies_, [](const auto& reply) { return reply.compress != nullptr; });
+}
+
 void Compound::send_replies() {
   if (replies_.empty()) return;
-  const bool takes_long = takes_long_to_protect();
+  std::optional<CompressionLoad::Place> place;
+  if (replies_size_ > kCompressedInlineMax && compresses()) {
+    place = connection_->server().compression.take(replies_size_);
+    if (!place) {
+      for (OutMessage& each : replies_) each.compress = nullptr;
+    }
+  }
+  const bool takes_long = place || takes_long_to_protect();
   auto replies = std::exchange(replies_, {});
   replies_size_ = 0;
   if (!takes_long) {
@@ -57,18 +69,20 @@ void Compound::send_replies() {
     return;
   }
   auto session = is_encrypted() ? frame_.decrypted_for : channel ? channel->session : nullptr;
-  connection_->requests_.spawn(
-      send_protected(connection_, std::move(session), std::move(replies), is_encrypted()));
+  connection_->requests_.spawn(send_protected(connection_, std::move(session), std::move(replies),
+                                              is_encrypted(), std::move(place)));
 }
 
 Task<void> Compound::send_protected(std::shared_ptr<Connection> connection,
                                     std::shared_ptr<Session> protect_for,
-                                    std::vector<OutMessage> replies, bool encrypt) {
+                                    std::vector<OutMessage> replies, bool encrypt,
+                                    std::optional<CompressionLoad::Place> place) {
   ProtectionSeat seat(*connection, protect_for.get());
   if (co_await seat.turn()) {
     connection->send_messages(std::move(replies), encrypt ? protect_for.get() : nullptr);
   }
   replies.clear();
+  place.reset();
   co_await connection->reactor().schedule();
 }
 
@@ -145,7 +159,8 @@ void Compound::add_reply(Request& request, Reply reply) {
                       .payload = std::move(reply.payload),
                       .memory = std::move(request.answer_memory),
                       .signing_key = key_for(request),
-                      .on_bytes = request.on_reply_bytes});
+                      .on_bytes = request.on_reply_bytes,
+                      .compress = std::move(reply.compress)});
 }
 
 void Compound::send_interim(const Request& request, AsyncId async_id) {

@@ -54,6 +54,7 @@ class Compound {
   // Sends the answers so far with the interim response of `request` behind them.
   void send_interim(const Request& request, AsyncId async_id);
   bool is_encrypted() const { return frame_.decrypted_for != nullptr; }
+  bool was_compressed() const { return frame_.was_compressed; }
   // What was found before the requests ran; with no key when nobody has looked.
   const VerifiedSignature& verified(size_t index) const { return frame_.elements[index].verified; }
   // All signatures of a long frame were verified before its requests run, or are not valid.
@@ -66,9 +67,11 @@ class Compound {
  private:
   void add_reply(Request& request, Reply reply);
   bool takes_long_to_protect() const;
+  bool compresses() const;
   static Task<void> send_protected(std::shared_ptr<Connection> connection,
                                    std::shared_ptr<Session> protect_for,
-                                   std::vector<OutMessage> replies, bool encrypt);
+                                   std::vector<OutMessage> replies, bool encrypt,
+                                   std::optional<CompressionLoad::Place> place);
   uint16_t grant_credits(const Request& request, bool may_grow);
   void finish_header(const Request& request, MutableByteView message, NtStatus status,
                      AsyncId async_id, uint16_t credits);

@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "runtime/take_memory.h"
+#include "smb2/compression/compressed_message.h"
+#include "smb2/compression/limits.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/protection_seat.h"
 #include "smb2/connections/smb1_negotiate.h"
@@ -66,7 +68,7 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
       }
       break;
     }
-    if (frame->size() > kProtectedInlineMax) {
+    if (frame->size() > kProtectedInlineMax || may_be_compressed()) {
       alive = co_await process_long_frame(std::move(*frame));
     } else {
       alive = process_frame(std::move(*frame));
@@ -186,20 +188,24 @@ bool Connection::process_frame(CountedBuffer frame) {
 }
 
 // The next frame is read when this one is decrypted or verified, so that their order stays. It is
-// no SMB1 NEGOTIATE: none is that long before there is a session.
+// no SMB1 NEGOTIATE: none comes when there is a session.
 Task<bool> Connection::process_long_frame(CountedBuffer frame) {
   count_frame(frame.size());
-  auto received = codec_.receive(std::move(frame));
+  const bool is_long = frame.size() > kProtectedInlineMax;
+  auto received = codec_.receive(std::move(frame), may_be_compressed());
   if (!received) co_return false;
-  if (const auto& session = received->sealed_for()) {
+  if (const auto& session = received->sealed_for(); session && is_long) {
     ProtectionSeat seat(*this, session.get());
     const bool is_open = co_await seat.turn() && received->unseal();
     co_await reactor().schedule();
     if (!is_open) co_return false;
+  } else if (!received->unseal()) {
+    co_return false;
   }
+  if (received->is_compressed() && !co_await decompress(*received)) co_return false;
   auto requests = std::move(*received).cut();
   if (!requests || !admit(*requests)) co_return false;
-  if (requests->find_keys(channels_)) {
+  if (requests->bytes.size() > kProtectedInlineMax && requests->find_keys(channels_)) {
     const auto channel = find_channel(requests->elements.front().header.session_id);
     ProtectionSeat seat(*this, channel ? channel->session.get() : nullptr);
     const bool is_wanted = (co_await seat.turn()).has_value();
@@ -208,6 +214,47 @@ Task<bool> Connection::process_long_frame(CountedBuffer frame) {
     if (!is_wanted) co_return false;
   }
   co_return serve(std::move(*requests));
+}
+
+// [MS-SMB2] 3.3.5.2.1.2 "Decompressing the Message". A message in it that is compressed or
+// encrypted once more is none to cut().
+Task<bool> Connection::decompress(ReceivedFrame& received) {
+  if (!may_be_compressed()) co_return false;
+  const ByteView compressed = received.compressed();
+  const size_t transfer_max =
+      std::max({negotiated.max_read_size, negotiated.max_write_size, negotiated.max_transact_size});
+  const auto message =
+      CompressedMessage::decode(compressed, negotiated.compression, transfer_max, kFrameMax);
+  if (!message) {
+    log::info("{}: a compressed message that cannot be one, dropped", peer_host());
+    co_return false;
+  }
+  const size_t size = message->size();
+  std::optional<MemoryCharge> charge;
+  if (size <= kCompressedInlineMax) {
+    charge = memory->take(size, MemoryUse::kFrame);
+  } else {
+    charge = co_await braid::take_memory(reactor(), memory, size, MemoryUse::kFrame, kMemoryWait,
+                                         [this] { return transport_->is_closed(); });
+  }
+  if (!charge) {
+    log::info("{}: no memory to decompress {} bytes, dropped", peer_host(), size);
+    co_return false;
+  }
+  CountedBuffer room(Buffer(size), *std::move(charge));
+  bool is_done = false;
+  if (size <= kCompressedInlineMax) {
+    is_done = message->decompress(room.view());
+  } else {
+    ProtectionSeat seat(*this, received.sealed_for().get());
+    is_done = co_await seat.turn() && message->decompress(room.view());
+    co_await reactor().schedule();
+  }
+  if (!is_done) co_return false;
+  compression_counters.in.add(size, compressed.size());
+  server_.compression.totals.in.add(size, compressed.size());
+  received.replace(std::move(room));
+  co_return true;
 }
 
 bool Connection::admit(RequestFrame& frame) {
@@ -249,7 +296,20 @@ bool Connection::serve(RequestFrame frame) {
 }
 
 uint64_t Connection::send_messages(std::vector<OutMessage> messages, const Session* encrypt_for) {
-  return send_counted(FrameCodec::encode(std::move(messages), encrypt_for));
+  size_t size = 0;
+  bool compress = false;
+  for (const OutMessage& each : messages) {
+    size += each.message.size() + each.payload.size();
+    compress |= each.compress != nullptr;
+  }
+  // For what it becomes and what that is made in; without room for it, it goes as it is.
+  const auto room = compress ? memory->try_take(2 * size, MemoryUse::kAnswer) : std::nullopt;
+  if (!room) return send_counted(FrameCodec::encode(std::move(messages), encrypt_for));
+  const FrameCompression compression{negotiated.compression, [this](size_t plain, size_t wire) {
+                                       compression_counters.out.add(plain, wire);
+                                       server_.compression.totals.out.add(plain, wire);
+                                     }};
+  return send_counted(FrameCodec::encode(std::move(messages), encrypt_for, &compression));
 }
 
 uint64_t Connection::send_counted(transport::OutFrame frame) {

@@ -22,6 +22,8 @@
 #include "runtime/worker_pool.h"
 #include "smb2/common/connection_counters.h"
 #include "smb2/common/fd_budget.h"
+#include "smb2/compression/compression_load.h"
+#include "smb2/compression/negotiated_compression.h"
 #include "smb2/connections/async_command_list.h"
 #include "smb2/connections/channel_table.h"
 #include "smb2/connections/command_sequence_window.h"
@@ -49,6 +51,7 @@ struct Negotiated {
   crypto::Digest32 client_dialects{};
   crypto::Cipher cipher = crypto::Cipher::kNone;
   crypto::SigningAlgorithm signing_algorithm = crypto::SigningAlgorithm::kHmacSha256;
+  NegotiatedCompression compression;
   bool supports_multi_credit = false;
   bool should_sign = false;  // the client requires it
   uint32_t max_transact_size = 0;
@@ -85,6 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Names it to administrators; never used twice by a Server.
   const uint64_t number;
   ConnectionCounters counters;
+  CompressionCounters compression_counters;
   // What it makes the server hold.
   const std::shared_ptr<MemoryAccount> memory;
 
@@ -163,8 +167,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool belongs_elsewhere(ByteView frame) const;
   // False: the connection must end.
   bool process_frame(CountedBuffer frame);
-  // The same for one that takes long to decrypt or to verify.
+  // The same for one that takes long to decrypt or to verify, or that may be compressed.
   Task<bool> process_long_frame(CountedBuffer frame);
+  // Whether messages come compressed here: none before a user is known.
+  bool may_be_compressed() const { return negotiated.compression.is_on() && any_session_valid_; }
+  // In room that is taken for it, on the pool if it is long. False: the connection must end.
+  Task<bool> decompress(ReceivedFrame& received);
   void count_frame(size_t size);
   // [MS-SMB2] 3.3.5.2.2 and 3.3.5.2.3: whether the connection is in a state for these requests, and
   // takes their ids from the window. False: the connection must end.

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "smb2/common/limits.h"
+#include "smb2/compression/compress_message.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -36,6 +37,32 @@ void sign(OutMessage& out, ByteView padding) {
   const ByteView rest[] = {out.payload.view(), padding};
   out.signing_key->sign_in_place(out.message, rest, wire::Header::kSignatureOffset,
                                  {.message_id = header->message_id.value, .from_server = true});
+}
+
+// Header and fixed part of [MS-SMB2] 2.2.34 "SMB2 QUERY_DIRECTORY Response".
+constexpr size_t kListingHeadSize = wire::Header::kSize + 8;
+
+// [MS-SMB2] 3.1.4.4 "Compressing the Message": the parts of the frame become one if that is
+// smaller.
+void compress(transport::OutFrame& frame, const std::vector<std::shared_ptr<CompressionTrials>>& of,
+              const FrameCompression& compression) {
+  std::vector<OutSegment> segments;
+  for (size_t i = 0; i < frame.parts.size(); ++i) {
+    const ByteView part = transport::view_of(frame.parts[i]);
+    if (!of[i] || std::holds_alternative<Buffer>(frame.parts[i])) {
+      segments.push_back({part, of[i].get()});
+    } else {
+      segments.push_back({part.first(kListingHeadSize)});
+      segments.push_back({part.subspan(kListingHeadSize), of[i].get()});
+    }
+  }
+  const size_t size = frame.size();
+  auto compressed = compress_message(segments, compression.negotiated);
+  if (!compressed) return;
+  compression.done(size, compressed->size());
+  frame.charge.shrink_to(compressed->size());
+  frame.parts.clear();
+  frame.parts.emplace_back(*std::move(compressed));
 }
 
 // [MS-SMB2] 3.1.4.3 "Encrypting the Message". The head is the transform header's, the parts are
@@ -104,6 +131,16 @@ bool ReceivedFrame::unseal() {
   return opened.has_value();
 }
 
+bool ReceivedFrame::is_compressed() const {
+  return wire::protocol_id_of(compressed()) == wire::ProtocolId::kCompressionTransform;
+}
+
+void ReceivedFrame::replace(CountedBuffer decompressed) {
+  bytes_ = std::move(decompressed);
+  offset_ = 0;
+  was_compressed_ = true;
+}
+
 std::optional<RequestFrame> ReceivedFrame::cut() && {
   std::vector<CompoundElement> elements;
   for (;;) {
@@ -134,14 +171,17 @@ std::optional<RequestFrame> ReceivedFrame::cut() && {
   }
   return RequestFrame{.bytes = std::move(bytes_),
                       .elements = std::move(elements),
-                      .decrypted_for = std::move(sealed_for_)};
+                      .decrypted_for = std::move(sealed_for_),
+                      .was_compressed = was_compressed_};
 }
 
-std::optional<ReceivedFrame> FrameCodec::receive(CountedBuffer frame) const {
+std::optional<ReceivedFrame> FrameCodec::receive(CountedBuffer frame,
+                                                 bool may_be_compressed) const {
   const uint32_t protocol_id = wire::protocol_id_of(frame.view());
   ReceivedFrame received(std::move(frame));
   if (protocol_id == wire::ProtocolId::kSmb2) return received;
-  // Compression was not negotiated; anything else is no SMB2.
+  if (protocol_id == wire::ProtocolId::kCompressionTransform && may_be_compressed) return received;
+  // Anything else is no SMB2, or none that was agreed on.
   if (protocol_id != wire::ProtocolId::kTransform) return std::nullopt;
   wire::Reader reader(std::as_const(received.bytes_).view());
   const auto transform = TransformHeader::decode(reader);
@@ -158,9 +198,10 @@ std::optional<ReceivedFrame> FrameCodec::receive(CountedBuffer frame) const {
   return received;
 }
 
-transport::OutFrame FrameCodec::encode(std::vector<OutMessage> messages,
-                                       const Session* encrypt_for) {
+transport::OutFrame FrameCodec::encode(std::vector<OutMessage> messages, const Session* encrypt_for,
+                                       const FrameCompression* compression) {
   transport::OutFrame frame;
+  std::vector<std::shared_ptr<CompressionTrials>> to_compress;  // for each part
   if (encrypt_for) frame.head.resize(TransformHeader::kSize);
   for (size_t i = 0; i < messages.size(); ++i) {
     OutMessage& out = messages[i];
@@ -169,13 +210,27 @@ transport::OutFrame FrameCodec::encode(std::vector<OutMessage> messages,
     if (out.signing_key && !encrypt_for) sign(out, padding);
     if (out.on_bytes) out.on_bytes(out.message);
     frame.charge.merge(std::move(out.memory));
-    if (frame.head.empty()) {
+    if (compression) {
+      const bool in_payload = !out.payload.empty();
+      to_compress.push_back(in_payload ? nullptr : out.compress);
+      if (in_payload) to_compress.push_back(out.compress);
+      if (!padding.empty()) to_compress.push_back(nullptr);
+    }
+    if (frame.head.empty() && !compression) {
       frame.head = std::move(out.message);
     } else {
       frame.parts.emplace_back(std::move(out.message));
     }
     if (!out.payload.empty()) frame.parts.emplace_back(std::move(out.payload));
     if (!padding.empty()) frame.parts.emplace_back(std::move(padding));
+  }
+  if (compression) {
+    frame.head.clear();
+    compress(frame, to_compress, *compression);
+    if (!encrypt_for) {
+      frame.head = std::get<Bytes>(std::move(frame.parts.front()));
+      frame.parts.erase(frame.parts.begin());
+    }
   }
   if (encrypt_for) seal(frame, *encrypt_for);
   return frame;

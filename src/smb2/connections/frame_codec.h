@@ -10,6 +10,8 @@
 #include "base/counted_buffer.h"
 #include "base/memory_charge.h"
 #include "crypto/signing.h"
+#include "smb2/compression/compression_trials.h"
+#include "smb2/compression/negotiated_compression.h"
 #include "smb2/connections/channel_table.h"
 #include "smb2/sessions/session.h"
 #include "transport/out_frame.h"
@@ -41,6 +43,7 @@ struct RequestFrame {
   CountedBuffer bytes;
   std::vector<CompoundElement> elements;   // one at least
   std::shared_ptr<Session> decrypted_for;  // whose key opened it, or null
+  bool was_compressed = false;
 
   // Which key each signed message is to be verified with, as far as there is one. Whether any is:
   // none of a frame that was encrypted.
@@ -57,6 +60,12 @@ class ReceivedFrame {
   // [MS-SMB2] 3.3.5.2.1.1 "Decrypting the Message", in place. Takes long in a long frame. False: it
   // was not encrypted with that key. Nothing to do, and true, for one that came in the clear.
   bool unseal();
+  // Whether it came compressed. REQUIRES: unseal() was true.
+  bool is_compressed() const;
+  // [MS-SMB2] 3.3.5.2.1.2 "Decompressing the Message": the message as it was received, and what
+  // takes the place of the frame.
+  ByteView compressed() const { return bytes_.view().subspan(offset_); }
+  void replace(CountedBuffer decompressed);
   // [MS-SMB2] 3.3.5.2.7 "Handling Compounded Requests": where each request begins and ends, and
   // that none speaks for another session than the one that encrypted it. Nothing when the
   // connection must end. REQUIRES: unseal() was true.
@@ -70,6 +79,7 @@ class ReceivedFrame {
   size_t offset_ = 0;  // of the first message
   wire::TransformHeader transform_;
   std::shared_ptr<Session> sealed_for_;
+  bool was_compressed_ = false;
 };
 
 // A message on its way out.
@@ -79,22 +89,35 @@ struct OutMessage {
   MemoryCharge memory;                                    // for both, as far as it was taken before
   std::shared_ptr<const crypto::SigningKey> signing_key;  // null: not signed
   std::function<void(ByteView)> on_bytes;                 // called with `message` as it is sent
+  // Whether its payload, or a listing in `message`, may go out compressed; null: not.
+  std::shared_ptr<CompressionTrials> compress = {};
+};
+
+// How a frame is compressed.
+struct FrameCompression {
+  const NegotiatedCompression& negotiated;
+  // Called when it became smaller, with its size before and after.
+  std::function<void(size_t plain, size_t compressed)> done;
 };
 
 // Frames of one connection, both ways. What takes long is a step of its own, so that a pool thread
-// can do it for a long frame: ReceivedFrame::unseal(), RequestFrame::verify(), encode().
+// can do it for a long frame: ReceivedFrame::unseal(), RequestFrame::verify(), encode();
+// CompressedMessage is between the first two.
 class FrameCodec {
  public:
   // `channels` outlives it.
   explicit FrameCodec(const ChannelTable& channels) : channels_(channels) {}
 
   // Nothing when the connection must end: it is neither an SMB2 message nor one that a session of
-  // this connection encrypted. Thread: the connection's reactor.
-  std::optional<ReceivedFrame> receive(CountedBuffer frame) const;
+  // this connection encrypted, nor compressed where that `may_be_compressed`. Thread: the
+  // connection's reactor.
+  std::optional<ReceivedFrame> receive(CountedBuffer frame, bool may_be_compressed = false) const;
 
-  // One frame of one or more messages: padded, and signed or, with `encrypt_for`, encrypted with
-  // the key of that session. It carries the charges of its messages. Thread: any.
-  static transport::OutFrame encode(std::vector<OutMessage> messages, const Session* encrypt_for);
+  // One frame of one or more messages: padded, and signed, compressed with `compression` and, with
+  // `encrypt_for`, encrypted with the key of that session instead of signed. It carries the charges
+  // of its messages. Thread: any.
+  static transport::OutFrame encode(std::vector<OutMessage> messages, const Session* encrypt_for,
+                                    const FrameCompression* compression = nullptr);
 
  private:
   const ChannelTable& channels_;

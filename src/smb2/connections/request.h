@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
+#include "smb2/compression/compression_trials.h"
 #include "smb2/connections/conduct.h"
 #include "smb2/opens/open.h"
 #include "smb2/sessions/session.h"
@@ -60,6 +61,9 @@ struct Reply {
   Buffer payload;  // file data that follows the body, sent without a copy
   // Made or used by this request; the next related one of the compound continues with it.
   std::optional<FileId> file_id;
+  // Whether the payload, or the listing that the message is, may go out compressed:
+  // compress_reply.h
+  std::shared_ptr<CompressionTrials> compress = {};
 };
 
 template <class Body>

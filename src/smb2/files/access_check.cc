@@ -31,6 +31,19 @@ Result<FileSecurityRef> directory_of(Request& request, const vfs::Path& path) {
   return request.files.descriptors.load(volume, request.credentials(), *found);
 }
 
+// What a folder grants is for what is in it. ESTALE: that is not so; its path has led to another
+// folder since `found` was, or when the folder was asked.
+Result<void> check_is_in(Request& request, const vfs::Found& found, const FileKey& folder) {
+  std::shared_ptr<const vfs::Node> parent = found.place.parent;
+  if (!parent) {
+    BRAID_TRY(const auto again, request.tree_connect->share->volume->find(
+                                    request.credentials(), found.path, {.pin_parent = true}));
+    if (again.attributes.key == found.attributes.key) parent = again.place.parent;
+  }
+  if (!parent || parent->key() != folder) return fail_os(ESTALE);
+  return {};
+}
+
 }  // namespace
 
 AccessToken token_of(const Principal& principal) {
@@ -40,14 +53,7 @@ AccessToken token_of(const Principal& principal) {
 }
 
 rpc::CallerInfo caller_of(const Request& request) {
-  const auth::Identity& identity = *request.principal.identity;
-  return {.account_name = identity.account_name,
-          .domain_name = identity.domain,
-          .sid = identity.user_sid,
-          .client_address = request.connection->peer_host(),
-          .is_anonymous = identity.is_anonymous,
-          .is_guest = identity.is_guest,
-          .is_administrator = identity.is_admin};
+  return rpc::caller_info_of(*request.principal.identity, request.connection->peer_host());
 }
 
 Result<void> check_reaches(const Principal& principal, ShareType share) {
@@ -75,8 +81,13 @@ Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t
   if ((desired & asks_parent) && !found.path.is_root() && !token.is_root) {
     const auto directory = directory_of(request, found.path);
     const uint32_t there = directory ? granted_by((*directory)->effective, token) : 0;
-    if (there & Access::kFileDeleteChild) granted |= Access::kDelete;
-    if (there & Access::kFileListDirectory) granted |= Access::kFileReadAttributes;
+    uint32_t by_folder = 0;
+    if (there & Access::kFileDeleteChild) by_folder |= Access::kDelete;
+    if (there & Access::kFileListDirectory) by_folder |= Access::kFileReadAttributes;
+    if (by_folder & ~granted) {
+      BRAID_CHECK(check_is_in(request, found, (*directory)->attributes.key));
+      granted |= by_folder;
+    }
     if (names == Names::kMayGo &&
         (!directory || !kernel_unlinks(*request.credentials(), **directory, found.attributes))) {
       granted &= ~Access::kDelete;

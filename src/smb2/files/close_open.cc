@@ -7,6 +7,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/persistent/persistent_handles.h"
 
 namespace braid::smb2 {
 
@@ -50,6 +51,8 @@ Result<void> finish_close(FileServices& files, Open& open,
   open.base_file.reset();
   open.enumeration.unshared().enumeration.reset();  // a descriptor, too
   if (open.is_in_open_table) files.open_table.remove(open.file_id);
+  // Behind a deletion: who comes back to it after a crash finds the file, or nothing.
+  if (open.tree_connect->share->persistent) files.persistent->erase(open);
   return done;
 }
 

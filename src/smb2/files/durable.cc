@@ -5,6 +5,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/persistent/persistent_handles.h"
 
 namespace braid::smb2 {
 namespace {
@@ -21,7 +22,11 @@ std::shared_ptr<Open> restore_to_close(PreservedOpen preserved) {
 
 Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open) {
   const DurableTerms terms = *open->durable_terms.lock();
-  if (terms.durability == filestate::Durability::kNone || !files.open_table.has_room(open->user)) {
+  // A promise that is written down is kept, however many there are.
+  const bool is_kept =
+      terms.durability == filestate::Durability::kPersistent ||
+      (terms.durability != filestate::Durability::kNone && files.open_table.has_room(open->user));
+  if (!is_kept) {
     co_await close_open(files, std::move(open));
     co_return;
   }
@@ -32,10 +37,20 @@ Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open) {
     co_return;
   }
   if (open->pending_notifications != 0) report_noted(files, *open);
+  if (terms.durability == filestate::Durability::kPersistent) files.persistent->detach(*open);
   const auto deadline = files.clock.monotonic() + terms.timeout;
   files.open_table.park(preserve(*open), deadline);
   log::debug("open {} is kept for {} ms", open->file_id.persistent, terms.timeout.count());
   files.arm_scavenger();
+}
+
+void take_promise_back(FileServices& files, Open& open) {
+  auto durability = filestate::Durability::kDurable;
+  if (open.attributes.is_directory || !files.file_table.set_durability(open.ref(), durability)) {
+    durability = filestate::Durability::kNone;
+    (void)files.file_table.set_durability(open.ref(), durability);
+  }
+  open.durable_terms.lock()->durability = durability;
 }
 
 Task<void> close_claimed(FileServices& files, PreservedOpen preserved) {

@@ -15,6 +15,9 @@ class FileServices;
 // Waits for the requests that use it. Continues on a thread of the worker pool.
 Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open);
 
+// An open that was to be persistent and is in no log: durable, if it can be, as if that was asked.
+void take_promise_back(FileServices& files, Open& open);
+
 // An open nobody came back for, or that another one takes the place of. The caller has claimed it.
 Task<void> close_claimed(FileServices& files, PreservedOpen preserved);
 

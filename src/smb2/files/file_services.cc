@@ -11,6 +11,7 @@
 #include "smb2/files/durable.h"
 #include "smb2/files/open_claims.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/workers/other_workers.h"
 
 namespace braid::smb2 {
@@ -28,6 +29,11 @@ FileServices::FileServices(const Parts& parts)
       file_table(breaks, parts.workers.group()),
       open_claims(std::make_unique<OpenClaims>(*this, parts.workers)),
       app_instances(std::make_unique<AppInstances>(*this, parts.workers)),
+      persistent(std::make_unique<PersistentHandles>(RestoreParts{.clock = clock,
+                                                                  .file_table = file_table,
+                                                                  .open_table = open_table,
+                                                                  .file_ids = file_ids,
+                                                                  .fds = fds})),
       timers_(parts.timers),
       workers_(parts.workers),
       directory_leases_(workers_.any() ? workers_.group()->counter(store::Counter::kDirectoryLeases)
@@ -167,9 +173,22 @@ void FileServices::scavenge_opens() {
   arm_scavenger();
 }
 
+namespace {
+
+bool is_recorded(const PreservedOpen& open) {
+  return open.changes.durable_terms.durability == filestate::Durability::kPersistent &&
+         open.share->persistent;
+}
+
+}  // namespace
+
 void FileServices::close_disconnected() {
   for (PreservedOpen& open : open_table.claim_expired(Clock::Instant::max())) {
-    spawn(close_claimed(*this, std::move(open)));
+    if (is_recorded(open)) {
+      open_table.moved_away(std::move(open));
+    } else {
+      spawn(close_claimed(*this, std::move(open)));
+    }
   }
 }
 

@@ -36,6 +36,7 @@ class AppInstances;
 class DeletionNews;
 class OpenClaims;
 class OtherWorkers;
+class PersistentHandles;
 
 // What becomes of the opens of a session that ends. [MS-SMB2] 3.3.5.6 (LOGOFF), 3.3.7.1 (loss of
 // the connection) and 3.3.5.5.3 (PreviousSessionId) keep those that were promised to be.
@@ -90,6 +91,7 @@ class FileServices {
   // What is asked of all workers about opens.
   const std::unique_ptr<OpenClaims> open_claims;
   const std::unique_ptr<AppInstances> app_instances;
+  const std::unique_ptr<PersistentHandles> persistent;
 
   // Runs it until the Server stops, which waits for it.
   void spawn(Task<void> task) { scope_.spawn(std::move(task)); }
@@ -118,7 +120,8 @@ class FileServices {
   // arm_scavenger() sees to it that there is one, tests call scavenge_opens().
   void scavenge_opens();
   void arm_scavenger();
-  // Closes all that wait for their clients. REQUIRES: nobody can come back.
+  // Closes all that wait for their clients, but for the persistent ones, which wait for the next
+  // life of this server. REQUIRES: nobody can come back.
   void close_disconnected();
 
  private:

@@ -9,6 +9,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/files/waiting.h"
+#include "smb2/persistent/persistent_handles.h"
 
 namespace braid::smb2 {
 namespace {
@@ -21,6 +22,15 @@ void note_modified(const Request& request, Operation operation) {
   }
 }
 
+// Before the file changes: whoever has lost his caching for that does not get it back by a crash.
+Task<Result<void>> settle_caching(Request& request) {
+  if (!request.tree_connect->share->persistent) co_return Result<void>{};
+  Executor& executor = request.connection->reactor().is_current()
+                           ? static_cast<Executor&>(request.connection->reactor())
+                           : request.seat;
+  co_return co_await request.files.persistent->settle(*request.tree_connect->share, executor);
+}
+
 }  // namespace
 
 Task<Result<void>> prepare_operation(Request& request, Operation operation) {
@@ -30,9 +40,12 @@ Task<Result<void>> prepare_operation(Request& request, Operation operation) {
 Task<Result<void>> begin_io(Request& request, Operation operation,
                             std::span<const filestate::IoRange> ranges) {
   note_modified(request, operation);
-  return until_decided(request, [&request, ref = request.open->ref(), operation, ranges] {
-    return request.files.file_table.begin_io(ref, operation, ranges);
-  });
+  BRAID_CO_CHECK(
+      co_await until_decided(request, [&request, ref = request.open->ref(), operation, ranges] {
+        return request.files.file_table.begin_io(ref, operation, ranges);
+      }));
+  if (operation == Operation::kRead) co_return Result<void>{};
+  co_return co_await settle_caching(request);
 }
 
 Task<Result<WriterTurn>> begin_write(Request& request, Operation operation,
@@ -46,7 +59,10 @@ Task<Result<WriterTurn>> begin_write(Request& request, Operation operation,
     BRAID_CO_CHECK(request.seat.check_wanted());
     const uint64_t seen = retries_so_far(request);
     const filestate::Decision decision = files.file_table.begin_io(ref, operation, ranges);
-    if (decision.verdict == filestate::Verdict::kGo) co_return std::move(turn);
+    if (decision.verdict == filestate::Verdict::kGo) {
+      BRAID_CO_CHECK(co_await settle_caching(request));
+      co_return std::move(turn);
+    }
     if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
     turn.end();
     BRAID_CO_CHECK(co_await wait_to_ask_again(request, seen));

@@ -7,6 +7,7 @@
 #include "smb2/logons/bind_questions.h"
 #include "smb2/logons/logon_news.h"
 #include "smb2/logons/previous_session.h"
+#include "smb2/logons/session_notice.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/workers/other_workers.h"
 
@@ -36,6 +37,7 @@ bool LogonServices::end_session(SessionId id) {
 Task<void> LogonServices::end_session_soon(std::shared_ptr<Session> session) {
   WorkerPool::Seat seat(files_.pool, WorkOwner{});
   (void)co_await seat.turn();
+  tell_session_closed(*session);
   co_await close_session(std::move(session), DurableOpens::kClosed);
 }
 

@@ -1,13 +1,26 @@
 #include "smb2/logons/logon_turn.h"
 
+#include "runtime/identity.h"
 #include "smb2/connections/connection.h"
 #include "smb2/logons/logon_news.h"
 #include "smb2/logons/logon_services.h"
+#include "smb2/opens/work_owner.h"
 
 namespace braid::smb2 {
 
 using auth::LogonPenalties;
 using News = LogonPenalties::News;
+
+namespace {
+
+// A pool thread is still whoever it last worked for, and accounts and keytab are the server's.
+Result<auth::AuthStep> step_as_server(auth::AuthExchange& exchange, ByteView token) {
+  const ScopedPrivilege privilege;
+  BRAID_CHECK(privilege.status());
+  return exchange.step(token);
+}
+
+}  // namespace
 
 LogonTurn::LogonTurn(Request& request, std::string account)
     : request_(request),
@@ -62,6 +75,18 @@ void LogonTurn::take_back() {
   is_judged_ = false;
   if (!attempt_.is_beyond_allowance()) return;
   request_.logons.news->tell(claim_, News::kFailedNotAfterAll);
+}
+
+Task<Result<auth::AuthStep>> take_logon_step(Request& request, auth::AuthExchange& exchange,
+                                             ByteView token) {
+  Connection& connection = *request.connection;
+  RequestSeat seat(request.logons.pool, connection.waiting_logons, request);
+  seat.begin(work_of_logon(connection.peer_host()), Unheard::kStops);
+  const Result<void> turn = co_await seat.turn();
+  Result<auth::AuthStep> step =
+      turn ? step_as_server(exchange, token) : std::unexpected(turn.error());
+  co_await connection.reactor().schedule();
+  co_return step;
 }
 
 }  // namespace braid::smb2

@@ -1,9 +1,10 @@
-// LogonTurn: a logon waits until it may be judged.
+// LogonTurn: a logon waits until it may be judged; and how it is judged.
 #pragma once
 
 #include <optional>
 #include <string_view>
 
+#include "auth/authenticator.h"
 #include "auth/logon_penalties.h"
 #include "smb2/connections/request.h"
 
@@ -36,5 +37,11 @@ class LogonTurn {
   auth::LogonPenalties::Attempt attempt_;
   bool is_judged_ = false;
 };
+
+// One leg of a logon, as the server, on a thread for logons; continues on the connection's reactor.
+// Errors as AuthExchange::step(), and STATUS_USER_SESSION_DELETED when nobody waits for it any
+// more. The arguments outlive it.
+Task<Result<auth::AuthStep>> take_logon_step(Request& request, auth::AuthExchange& exchange,
+                                             ByteView token);
 
 }  // namespace braid::smb2

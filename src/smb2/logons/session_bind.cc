@@ -4,6 +4,7 @@
 #include "smb2/connections/connection.h"
 #include "smb2/logons/bind_questions.h"
 #include "smb2/logons/logon_services.h"
+#include "smb2/logons/session_notice.h"
 
 namespace braid::smb2 {
 namespace {
@@ -67,6 +68,10 @@ NtStatus judge(const BindAttempt& attempt, const Session& session, FileTime now,
   if (attempt.dialect != security->dialect) return NtStatus::kInvalidParameter;
   if (!attempt.is_signed) return NtStatus::kInvalidParameter;
   if (attempt.cipher != security->cipher) return NtStatus::kInvalidParameter;
+  if (attempt.dialect == wire::Dialect::kSmb311 &&
+      attempt.supports_notifications != supports_notifications(session)) {
+    return NtStatus::kInvalidParameter;
+  }
   if (state == SessionState::kExpired) return NtStatus::kNetworkSessionExpired;
   if (!security->has_session_key) return NtStatus::kNotSupported;
   if (!signature_fits) return NtStatus::kAccessDenied;
@@ -85,6 +90,7 @@ BindAttempt BindAttempt::of(const Request& request) {
           .cipher = negotiated.cipher,
           .signing_algorithm = negotiated.signing_algorithm,
           .client_guid = negotiated.client_guid,
+          .supports_notifications = smb2::supports_notifications(*request.connection),
           .is_signed = request.header.is_signed(),
           .is_bound = request.connection->find_channel(request.header.session_id) != nullptr,
           .message_id = request.header.message_id,
@@ -96,6 +102,7 @@ void BindAttempt::encode(wire::Writer& w) const {
   w.value(cipher);
   w.value(signing_algorithm);
   w.id128(client_guid);
+  w.u8(supports_notifications);
   w.u8(is_signed);
   w.u64(message_id.value);
   w.bytes(message);
@@ -109,6 +116,7 @@ BindAttempt BindAttempt::decode(wire::Reader& r) {
   attempt.signing_algorithm = r.as<crypto::SigningAlgorithm>();
   r.expect(attempt.signing_algorithm <= crypto::SigningAlgorithm::kAesGmac);
   attempt.client_guid = r.id128<ClientGuid>();
+  attempt.supports_notifications = r.u8() != 0;
   attempt.is_signed = r.u8() != 0;
   attempt.message_id = {r.u64()};
   attempt.message = r.rest();

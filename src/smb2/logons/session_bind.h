@@ -17,6 +17,7 @@ struct BindAttempt {
   crypto::Cipher cipher = crypto::Cipher::kNone;
   crypto::SigningAlgorithm signing_algorithm = crypto::SigningAlgorithm::kHmacSha256;
   ClientGuid client_guid;
+  bool supports_notifications = false;
   bool is_signed = false;
   bool is_bound = false;  // the connection has a channel of the session
   MessageId message_id;

@@ -16,6 +16,7 @@
 #include "runtime/turn_guarded.h"
 #include "smb2/common/fd_budget.h"
 #include "smb2/common/held_memory.h"
+#include "smb2/compression/compression_trials.h"
 #include "smb2/opens/channel_sequence.h"
 #include "smb2/opens/open_values.h"
 #include "smb2/opens/pipe_reads.h"
@@ -104,6 +105,8 @@ class Open : public OpenValues {
   // The name as the CREATE, or the last rename through this Open, left it. Where it is now is told
   // by open_name.h.
   Guarded<vfs::Path> path;
+  // Made for the first answer that is to be compressed.
+  Guarded<std::shared_ptr<CompressionTrials>> compression_trials;
   TurnGuarded<EnumerationState> enumeration;
   // FilePositionInformation and FileModeInformation: kept, as clients read back what they set.
   std::atomic<uint64_t> position = 0;

@@ -324,6 +324,7 @@ std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
                      .stream_name = {},
                      .client_guid = open.client_guid,
                      .user = open.user,
+                     .durability = open.changes.durable_terms.durability,
                      .until = deadline});
     }
   }

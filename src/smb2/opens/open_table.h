@@ -129,6 +129,7 @@ class OpenTable {
     std::string stream_name;
     ClientGuid client_guid;
     filestate::UserId user;
+    filestate::Durability durability{};
     Clock::Instant until;
   };
   std::vector<ParkedOpen> parked() const;

@@ -23,7 +23,8 @@ namespace braid::smb2 {
 
 // What a CREATE decided.
 struct OpenAttributes {
-  FileKey file_key;  // as filestate knows it: of a stream its identity, whatever it is called
+  FileKey file_key;   // as filestate knows it: of a stream its identity, whatever it is called
+  uint64_t born = 0;  // vfs::Attributes::born, of the file
   uint32_t granted_access = 0;
   uint32_t share_access = 0;
   uint32_t create_options = 0;
@@ -96,9 +97,9 @@ auto members(Values& values) {
 
 template <ValuesOf<OpenAttributes> Values>
 auto members(Values& values) {
-  auto& [file_key, granted_access, share_access, create_options, create_disposition,
+  auto& [file_key, born, granted_access, share_access, create_options, create_disposition,
          file_attributes, is_directory, is_stream, maximal_access, create_action] = values;
-  return std::tie(file_key, granted_access, share_access, create_options, create_disposition,
+  return std::tie(file_key, born, granted_access, share_access, create_options, create_disposition,
                   file_attributes, is_directory, is_stream, maximal_access, create_action);
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "rpc/captured_testing.h"
 #include "smb2/pending_testing.h"
 #include "wire/smb2/cancel.h"
@@ -11,7 +12,6 @@
 #include "wire/smb2/read.h"
 #include "wire/smb2/tree_disconnect.h"
 #include "wire/smb2/write.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::smb2 {
 namespace {
@@ -58,7 +58,7 @@ struct PipeReadsTest : testing::Test {
   Engine engine;
   RawClient client{engine};
   FileId pipe;
-  const Bytes bind = wire::unhex(rpc::captured::kSrvsvcBind);
+  const Bytes bind = unhex(rpc::captured::kSrvsvcBind);
 };
 
 TEST_F(PipeReadsTest, AWriteAnswersTheFirstThatWaits) {

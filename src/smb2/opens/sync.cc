@@ -23,7 +23,8 @@ Result<void> write_through(Open& open, vfs::Durability durability) {
 }
 
 bool is_write_through(const Open& open) {
-  return (open.mode & wire::FileModeInformation::kWriteThrough) != 0;
+  return (open.mode & wire::FileModeInformation::kWriteThrough) != 0 ||
+         open.tree_connect->share->continuous_availability;
 }
 
 Result<void> sync_names(vfs::Volume& volume, const std::shared_ptr<vfs::Node>& directory) {

@@ -18,7 +18,8 @@ class Open;
 Result<void> sync(Open& open, vfs::Durability durability);
 
 // What a request that has changed something through the Open owes to FILE_WRITE_THROUGH, be it from
-// the CREATE or from FileModeInformation: [MS-FSA] 2.1.1.6 "Per Open", Open.Mode. May block.
+// the CREATE or from FileModeInformation: [MS-FSA] 2.1.1.6 "Per Open", Open.Mode. On a continuously
+// available share every Open is one with it. May block.
 Result<void> write_through(Open& open, vfs::Durability durability);
 bool is_write_through(const Open& open);
 

@@ -185,32 +185,47 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
 
 std::optional<HandleJournal::Tickets> HandleJournal::put(const PersistentOpen& open,
                                                          store::Urgency urgency) {
-  const Bytes value = open_record_of(open);
+  Bytes value = open_record_of(open);
   if (value.size() > store::kLogValueMax) return std::nullopt;
   Tickets tickets;
-  std::string lease_key;
+  const uint64_t id = open.file_id.persistent;
+  const auto [known, is_new] = opens_.try_emplace(id);
   if (open.state.lease) {
     // Before the open: a crash in between leaves a lease that nobody has.
-    lease_key = as_text(lease_record_key(open));
-    const Bytes lease = lease_record_of(*open.state.lease);
-    tickets.push_back(log_->put(as_bytes(lease_key), lease, urgency));
+    std::string key(as_text(lease_record_key(open)));
+    LeaseRecord& lease = leases_[key];
+    Bytes lease_value = lease_record_of(*open.state.lease);
+    if (lease.last != lease_value) {
+      tickets.push_back(log_->put(as_bytes(key), lease_value, urgency));
+      lease.last = std::move(lease_value);
+    }
+    if (is_new) {
+      ++lease.opens;
+      known->second.lease_key = std::move(key);
+    }
   }
-  const uint64_t id = open.file_id.persistent;
-  if (const auto [known, is_new] = opens_.try_emplace(id, lease_key);
-      is_new && !lease_key.empty()) {
-    ++leases_[lease_key];
+  if (known->second.last != value) {
+    tickets.push_back(log_->put(open_record_key(id), value, urgency));
+    known->second.last = std::move(value);
   }
-  tickets.push_back(log_->put(open_record_key(id), value, urgency));
   return tickets;
+}
+
+void HandleJournal::forget(uint64_t persistent_id) {
+  const auto known = opens_.find(persistent_id);
+  if (known == opens_.end()) return;
+  known->second.last.clear();
+  const auto lease = leases_.find(known->second.lease_key);
+  if (lease != leases_.end()) lease->second.last.clear();
 }
 
 HandleJournal::Tickets HandleJournal::erase(uint64_t persistent_id) {
   Tickets tickets;
   tickets.push_back(log_->erase(open_record_key(persistent_id)));
   const auto known = opens_.extract(persistent_id);
-  if (!known || known.mapped().empty()) return tickets;
-  const auto lease = leases_.find(known.mapped());
-  if (--lease->second == 0) {
+  if (!known || known.mapped().lease_key.empty()) return tickets;
+  const auto lease = leases_.find(known.mapped().lease_key);
+  if (--lease->second.opens == 0) {
     tickets.push_back(log_->erase(as_bytes(lease->first)));
     leases_.erase(lease);
   }

@@ -43,11 +43,13 @@ class HandleJournal {
   static Task<Begun> begin(Where where, store::LogLimits limits, WorkerPool& pool,
                            WorkOwner work_owner, const Clock& clock = system_clock());
 
-  // On the disk when all are. Empty never.
+  // On the disk when all are.
   using Tickets = std::vector<store::HandleLog::Ticket>;
-  // Nothing: it is too large for a record, and the one before is still true. When a ticket fails
-  // for an open that is new, erase() it.
+  // Empty: that is what was put last. Nothing: it is too large for a record, and the one before is
+  // still true. When a ticket fails for an open that is new, erase() it; else forget().
   std::optional<Tickets> put(const PersistentOpen& open, store::Urgency urgency);
+  // What was put for the open did not get there: the next put() writes it, whatever it was.
+  void forget(uint64_t persistent_id);
   // The open has ended, and its lease, if it was the last with it.
   Tickets erase(uint64_t persistent_id);
 
@@ -57,9 +59,17 @@ class HandleJournal {
  private:
   explicit HandleJournal(std::unique_ptr<store::HandleLog> log) : log_(std::move(log)) {}
 
-  // Keys of lease records, and how many opens have the lease.
-  std::unordered_map<std::string, size_t> leases_;
-  std::unordered_map<uint64_t, std::string> opens_;  // the key of its lease; empty: it has none
+  // With what was put last, empty for what is to be put in any case.
+  struct LeaseRecord {
+    size_t opens = 0;  // that have the lease
+    Bytes last;
+  };
+  struct OpenRecord {
+    std::string lease_key;  // empty: it has none
+    Bytes last;
+  };
+  std::unordered_map<std::string, LeaseRecord> leases_;
+  std::unordered_map<uint64_t, OpenRecord> opens_;
   const std::unique_ptr<store::HandleLog> log_;
 };
 

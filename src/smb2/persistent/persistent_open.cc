@@ -181,9 +181,10 @@ void walk_owner(Io& io, typename Io::template Of<std::shared_ptr<const auth::Ide
 
 template <class Io>
 void walk_attributes(Io& io, typename Io::template Of<OpenAttributes>& values) {
-  auto& [file_key, granted_access, share_access, create_options, create_disposition,
+  auto& [file_key, born, granted_access, share_access, create_options, create_disposition,
          file_attributes, is_directory, is_stream, maximal_access, create_action] = values;
   io.number(file_key.inode);
+  io.number(born);
   io.number(file_key.stream);
   io.number(granted_access);
   io.number(share_access);
@@ -304,6 +305,7 @@ void walk(Io& io, typename Io::template Of<PersistentOpen>& open) {
   walk_changes(io, open.changes);
   io.text(open.stream);
   io.expect(open.attributes.is_stream == !open.stream.empty());
+  io.text(open.moving_to);
   io.number(open.channel_sequence);
   walk_state(io, open.state);
   io.expect(!open.attributes.is_directory || open.state.locks.empty());

@@ -20,7 +20,8 @@ namespace braid::smb2 {
 // the device is not kept: it is another one after a restart.
 struct PersistentOpen : OpenValues {
   OpenChanges changes;
-  std::string stream;             // its name; empty: none
+  std::string stream;     // its name; empty: none
+  std::string moving_to;  // where it is, if a rename that was under way was done; empty: none was
   uint16_t channel_sequence = 0;  // Open.ChannelSequence
   filestate::OpenImage state;     // its path is null, and that of its deleters empty
 };

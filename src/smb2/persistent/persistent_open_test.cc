@@ -33,6 +33,7 @@ TEST(PersistentOpenRecord, EveryValueComesBack) {
   EXPECT_EQ(first_other<OpenValues>(open, *back), 0u);
   EXPECT_EQ(first_other(open.changes, back->changes), 0u);
   EXPECT_EQ(back->stream, open.stream);
+  EXPECT_EQ(back->moving_to, open.moving_to);
   EXPECT_EQ(back->channel_sequence, open.channel_sequence);
   const filestate::OpenImage& state = back->state;
   EXPECT_EQ(state.persistent_id, open.file_id.persistent);
@@ -89,7 +90,7 @@ TEST(PersistentOpenRecord, BytesAreThoseOfThePage) {
             "00");
   EXPECT_EQ(hex(open_record_of(open)),
             "01000807060504030201"                                              // FileId
-            "77000000000000000000000000000000"                                  // inode, stream
+            "770000000000000000560000000000000000000000000000"                  // inode, stream
             "000000000000000000000000000000000000000000000000000001000000"      // access
             "000000"                                                            // names
             "01010200000000000515000000010000000000040000007573657200000000"    // owner
@@ -97,7 +98,7 @@ TEST(PersistentOpenRecord, BytesAreThoseOfThePage) {
             "010000000000000000000000000000000000000000000000"                  // client
             "010200000000000000000000000000000000"                              // keys
             "0360ea0000000000000400000066696c650000000000"                      // changes
-            "0000000000000000000000000000000000000000000000000000"              // position
+            "000000000000000000000000000000000000000000000000000000000000"      // position
             "ff010200000000000000000000000000000001"                            // lease
             "000000000000000000000000000000"                                    // deletions
             "010000000100000000000000020000000000000001"                        // locks

@@ -24,6 +24,7 @@ inline PersistentOpen filled_open() {
   open.attributes.create_action = wire::CreateAction::kCreated;
   open.changes.durable_terms.durability = filestate::Durability::kPersistent;
   open.stream = "stream";
+  open.moving_to = "there";
   open.channel_sequence = 0x1234;
   filestate::OpenImage& state = open.state;
   state.oplock = filestate::OplockLevel::kLease;
@@ -52,6 +53,7 @@ inline PersistentOpen plain_open(uint64_t persistent_id, std::string_view name =
   PersistentOpen open;
   open.file_id.persistent = persistent_id;
   open.attributes.file_key.inode = 0x77;
+  open.attributes.born = 0x5600;
   open.changes.durable_terms = {filestate::Durability::kPersistent, std::chrono::seconds(60)};
   EXPECT_TRUE(open.changes.path.append(name));
   auto owner = std::make_shared<auth::Identity>();

@@ -15,14 +15,27 @@ using filestate::Deleters;
 using filestate::SharedPath;
 
 // The two files of an open, as create_file.cc opens them.
-Result<void> open_files(PreservedOpen& preserved, const std::string& stream) {
+Result<void> open_files(PreservedOpen& preserved, const std::string& stream,
+                        const std::string& moving_to) {
   const OpenAttributes& attributes = preserved.attributes;
   vfs::Volume& volume = *preserved.share->volume;
-  BRAID_TRY(const vfs::Found found, volume.find(preserved.credentials, preserved.changes.path));
-  if (found.attributes.key.inode != attributes.file_key.inode ||
-      found.attributes.is_directory() != attributes.is_directory) {
-    return fail_os(ESTALE);
+  const auto is_same = [&](const Result<vfs::Found>& there) {
+    return there && there->attributes.key.inode == attributes.file_key.inode &&
+           there->attributes.born.ticks == attributes.born &&
+           there->attributes.is_directory() == attributes.is_directory;
+  };
+  auto there = volume.find(preserved.credentials, preserved.changes.path);
+  if (!is_same(there) && !moving_to.empty()) {
+    // The rename was done, and what it has done was not written.
+    auto path = vfs::parse_path(moving_to, vfs::NameRules::kPosix);
+    auto moved = path ? volume.find(preserved.credentials, path->path) : fail(path.error());
+    if (is_same(moved)) {
+      there = std::move(moved);
+      preserved.changes.path = std::move(path->path);
+    }
   }
+  if (there && !is_same(there)) return fail_os(ESTALE);
+  BRAID_TRY(const vfs::Found found, std::move(there));
   const vfs::DataAccess access = kernel_access(attributes.granted_access, attributes.is_directory,
                                                false, preserved.share->read_only);
   const bool is_base = attributes.is_stream;
@@ -55,13 +68,13 @@ void place(const Share& share, const std::string& path, filestate::OpenImage& st
 
 }  // namespace
 
-Result<void> restore_open(const RestoreParts& parts, std::shared_ptr<const Share> share,
-                          PersistentOpen open) {
+Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
+                                        std::shared_ptr<const Share> share, PersistentOpen open) {
   PreservedOpen preserved;
   static_cast<OpenValues&>(preserved) = std::move(static_cast<OpenValues&>(open));
   preserved.changes = std::move(open.changes);
   preserved.share = std::move(share);
-  BRAID_CHECK(open_files(preserved, open.stream));
+  BRAID_CHECK(open_files(preserved, open.stream, open.moving_to));
   BRAID_TRY(const vfs::Attributes now, preserved.file->stat());
   preserved.size = now.size;
   preserved.write_time = now.write_time;
@@ -78,27 +91,37 @@ Result<void> restore_open(const RestoreParts& parts, std::shared_ptr<const Share
   preserved.file_id.volatile_id = token.value;
   const auto deadline = parts.clock.monotonic() + preserved.changes.durable_terms.timeout;
   parts.open_table.put_back(std::move(preserved), deadline);
-  return {};
+  return filestate::OpenRef{*known_as, token};
 }
 
-std::optional<PersistentOpen> persistent_open_of(const filestate::FileTable& file_table,
-                                                 const Open& open) {
-  auto state = file_table.image_of(open.ref());
-  if (!state) return std::nullopt;
-  PersistentOpen persistent;
-  static_cast<OpenValues&>(persistent) = open;
+void look_at(const Open& open, PersistentOpen& persistent) {
   persistent.changes = open.changes();
   persistent.stream = open.stream_name();
   persistent.channel_sequence = open.channel_sequence.counts().sequence;
+}
+
+bool take_image(const filestate::FileTable& file_table, const Share& share,
+                PersistentOpen& persistent) {
+  auto state = file_table.image_of(persistent.ref());
+  if (!state) return false;
   // A rename by another open has told filestate.
   if (const auto known = std::exchange(state->path, nullptr)) {
-    if (const auto here = in_this_share(*open.tree_connect->share, *known)) {
+    if (const auto here = in_this_share(share, *known)) {
       if (auto parsed = vfs::parse_path(*here, vfs::NameRules::kPosix)) {
         persistent.changes.path = std::move(parsed->path);
       }
     }
   }
   persistent.state = std::move(*state);
+  return true;
+}
+
+std::optional<PersistentOpen> persistent_open_of(const filestate::FileTable& file_table,
+                                                 const Open& open) {
+  PersistentOpen persistent;
+  static_cast<OpenValues&>(persistent) = open;
+  look_at(open, persistent);
+  if (!take_image(file_table, *open.tree_connect->share, persistent)) return std::nullopt;
   return persistent;
 }
 

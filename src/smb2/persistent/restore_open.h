@@ -23,16 +23,22 @@ struct RestoreParts {
   FdBudget& fds;
 };
 
-// Opens its file and parks it: it has its FileId.Persistent, another FileId.Volatile, and its
-// time-out begins now. Opens nothing but what had the name and is still the same file: ENOENT,
-// ESTALE. EMFILE: its user has his share of descriptors. STATUS_SHARING_VIOLATION: somebody is in
-// its way. What its user may do with the file was decided when it was opened, but the kernel is
-// asked again. Thread: one that may wait for the disk.
-Result<void> restore_open(const RestoreParts& parts, std::shared_ptr<const Share> share,
-                          PersistentOpen open);
+// Opens its file, by the name it has or was about to have, and parks it: it has its
+// FileId.Persistent, another FileId.Volatile, and its time-out begins now. Opens nothing but what
+// had the name and is still the same file: ENOENT, ESTALE. EMFILE: its user has his share of
+// descriptors. STATUS_SHARING_VIOLATION: somebody is in its way. What its user may do with the file
+// was decided when it was opened, but the kernel is asked again. Thread: one that may wait for the
+// disk.
+Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
+                                        std::shared_ptr<const Share> share, PersistentOpen open);
 
-// The other way: what is written down of an open that has a client. Nothing: filestate does not
-// have it any more. Its file has to be there.
+// The other way, in two steps, as an open has an Open only while its client is there. What the
+// Open says:
+void look_at(const Open& open, PersistentOpen& persistent);
+// And filestate, which has heard of renames by others. False: it does not have the open any more.
+bool take_image(const filestate::FileTable& file_table, const Share& share,
+                PersistentOpen& persistent);
+// Both, of one that has a client.
 std::optional<PersistentOpen> persistent_open_of(const filestate::FileTable& file_table,
                                                  const Open& open);
 

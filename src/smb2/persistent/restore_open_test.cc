@@ -68,7 +68,7 @@ struct RestoreOpenTest : testing::Test {
     }
     return read;
   }
-  Result<void> restore(PersistentOpen open) {
+  Result<filestate::OpenRef> restore(PersistentOpen open) {
     FileServices& files = after.server().files;
     return restore_open({.clock = clock,
                          .file_table = files.file_table,

@@ -19,6 +19,7 @@
 namespace braid::smb2 {
 
 class Snapshots;
+struct PersistentShare;
 
 enum class ShareType : uint8_t { kDisk, kPipe };
 
@@ -44,6 +45,9 @@ struct Share : config::ShareRules {
   // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
   // reactor: to find out that a file is not in memory may take the disk as well.
   mutable std::atomic<uint32_t> slow_requests = 0;
+  // Of PersistentHandles, and no one else's to look into; null when it has no persistent handles.
+  // Set before the share is served.
+  mutable std::atomic<PersistentShare*> persistent = nullptr;
   std::shared_ptr<Snapshots> snapshots;  // null when the share has no previous versions
 };
 

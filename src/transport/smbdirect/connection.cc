@@ -94,10 +94,6 @@ void Connection::posted(uint32_t count) {
   if (role_ != Role::kEstablished && due_ != Due::kResponse) outstanding_ += count;
 }
 
-void Connection::set_receive_credit_max(uint16_t max) {
-  receive_credit_max_ = std::max(max, kCreditsMin);
-}
-
 Result<Connection::Fragment> Connection::received(ByteView packet, Instant now) {
   if (ended_) return fail(*ended_);
   // A packet for which there was no credit: also one that came before what it has to wait for.

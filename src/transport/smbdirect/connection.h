@@ -126,8 +126,6 @@ class Connection {
   // While set, the peer gets only those credits without which this side could not send: nobody
   // reads, or there is no memory.
   void hold_back(bool hold) { is_held_back_ = hold; }
-  // As Settings::receive_credit_max, from now on. Credits that the peer has stay.
-  void set_receive_credit_max(uint16_t max);
 
   // Queues a message, [MS-SMBD] 3.1.4.2 "Send Message". Fails, and changes nothing:
   // kInvalidParameter for an empty message, which cannot be told from none; kInvalidBufferSize for

@@ -19,7 +19,7 @@ MemoryNodeRef MemoryTree::make(Kind kind, uint32_t mode, uint32_t dos_attributes
     a.dos_attributes |= dos::kReparsePoint;
     a.reparse_tag = kReparseTagSymlink;
   }
-  a.creation_time = a.access_time = a.write_time = a.change_time = a.changed = clock.now();
+  a.creation_time = a.access_time = a.write_time = a.change_time = a.changed = a.born = clock.now();
   return node;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "base/sip_hash.h"
 #include "vfs/names.h"
 
 namespace braid::vfs {
@@ -12,15 +13,24 @@ namespace {
 // What this thread holds: never of two files, as they may share a mutex.
 thread_local const FileKey* held_by_thread = nullptr;
 
+// With a known hash clients would choose files that share a lock with another's.
+uint64_t keyed_hash(const FileKey& file) {
+  static const SipKey key = random_sip_key();
+  return sip_hash(key, file);
+}
+
 }  // namespace
 
 MetadataLock::MetadataLock(PosixContext& context, const FileKey& key)
-    : file_{key.device, key.inode, 0},
+    : MetadataLock(context, key, 0) {}
+
+MetadataLock::MetadataLock(PosixContext& context, const FileKey& key, uint64_t name)
+    : file_{key.device, key.inode, name},
       others_(context.options.locks),
       locks_(key.device == context.root_key.device ? context.metadata_locks
                                                    : metadata_locks_of(key.device)) {
   if (held_by_thread && *held_by_thread == file_) return;
-  lock_ = std::unique_lock((*locks_)[std::hash<FileKey>{}(file_) % locks_->size()]);
+  lock_ = std::unique_lock((*locks_)[keyed_hash(file_) % locks_->size()]);
   if (others_) others_->lock(file_);
   held_by_thread = &file_;
 }
@@ -35,7 +45,7 @@ std::atomic<uint32_t>& PosixContext::archive_ends(const FileKey& key) const {
   static std::array<std::atomic<uint32_t>, 256> counts;
   const FileKey file{key.device, key.inode, 0};
   if (options.locks) return options.locks->archive_ends(file);
-  return counts[std::hash<FileKey>{}(file) % counts.size()];
+  return counts[keyed_hash(file) % counts.size()];
 }
 
 bool PosixContext::hides(std::string_view disk_name) const {

@@ -88,6 +88,8 @@ struct PosixContext {
 class MetadataLock {
  public:
   MetadataLock(PosixContext& context, const FileKey& key);
+  // That of a name, by its hash, in the directory `key`.
+  MetadataLock(PosixContext& context, const FileKey& key, uint64_t name);
   MetadataLock(const MetadataLock&) = delete;
   MetadataLock& operator=(const MetadataLock&) = delete;
   ~MetadataLock();

@@ -28,6 +28,8 @@ class KeptTimes {
   KeptTimes(const KeptTimes&) = delete;
   KeptTimes& operator=(const KeptTimes&) = delete;
   ~KeptTimes() {
+    // First, as that is a change of the file too.
+    if (operation_ == Operation::kData) file_.renew_archive();
     if (rules_.any()) restore();
   }
   // The operation gives the file these times.

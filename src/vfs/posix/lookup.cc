@@ -6,6 +6,7 @@
 #include <span>
 
 #include "vfs/names.h"
+#include "vfs/posix/renaming.h"
 
 namespace braid::vfs {
 namespace {
@@ -46,13 +47,15 @@ class Walk {
   bool folding() const { return options_.rules == NameRules::kWindows; }
   std::string shown(const std::string& name) const { return folding() ? to_client(name) : name; }
 
-  Result<Resolved> found(UniqueFd fd);
+  // `parent`: that of the last name, with pin_parent.
+  Result<Resolved> found(UniqueFd fd, UniqueFd parent);
   Result<Resolved> stopped(UniqueFd fd, size_t consumed);
   // The whole path, name by name. Nothing: something moved, start over.
   Result<std::optional<Resolved>> slow();
   // Opens names_[at] in `directory`, correcting its spelling. Nothing: there is no such name.
   Result<std::optional<UniqueFd>> step(int directory, size_t at);
   Result<UniqueFd> open_parent() const;
+  Result<Resolved> missing(UniqueFd parent);
 
   PosixContext& context_;
   const LookupOptions& options_;
@@ -63,10 +66,13 @@ class Walk {
 
 Result<Resolved> Walk::run() {
   if (!names_.empty()) wanted_ = names_.back();
-  auto whole = open_beneath(context_.root.get(), join(names_), O_PATH | O_NOFOLLOW);
-  if (whole) return found(*std::move(whole));
-  const int error = whole.error().os_error();
-  if (error != ENOENT && error != ENOTDIR && error != ELOOP) return fail(whole.error());
+  // A parent that is asked for is the one in which the last name was found: it is opened first.
+  if (!options_.pin_parent || names_.empty()) {
+    auto whole = open_beneath(context_.root.get(), join(names_), O_PATH | O_NOFOLLOW);
+    if (whole) return found(*std::move(whole), {});
+    const int error = whole.error().os_error();
+    if (error != ENOENT && error != ENOTDIR && error != ELOOP) return fail(whole.error());
+  }
   for (int walks = 0; walks < kWalksMax; ++walks) {
     BRAID_TRY(std::optional<Resolved> resolved, slow());
     if (resolved) return *std::move(resolved);
@@ -101,13 +107,16 @@ Result<std::optional<Resolved>> Walk::slow() {
     }
   }
   BRAID_TRY(std::optional<UniqueFd> last, step(parent->get(), names_.size() - 1));
-  if (last) return found(*std::move(last));
+  if (last) return found(*std::move(last), *std::move(parent));
+  return missing(*std::move(parent));
+}
 
-  BRAID_TRY(const struct statx st, stat_of(parent->get()));
-  Missing missing({std::make_shared<PosixNode>(*std::move(parent), key_of(st)), wanted_});
+Result<Resolved> Walk::missing(UniqueFd parent) {
+  BRAID_TRY(const struct statx st, stat_of(parent.get()));
+  Missing missing({std::make_shared<PosixNode>(std::move(parent), key_of(st)), wanted_});
   names_.back() = wanted_;
   for (const std::string& name : names_) BRAID_CHECK(missing.path.append(shown(name)));
-  return Resolved(std::move(missing));
+  return missing;
 }
 
 Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
@@ -138,11 +147,17 @@ Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
   return std::nullopt;
 }
 
-Result<Resolved> Walk::found(UniqueFd fd) {
+Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
   BRAID_TRY(const Attributes attributes, attributes_of(fd.get()));
   std::string target;
   if (attributes.is_symlink()) {
     BRAID_TRY(target, read_link_at(fd.get()));
+    if (is_stand_in(target)) {
+      if (!parent) {
+        BRAID_TRY(parent, open_parent());
+      }
+      return missing(std::move(parent));
+    }
   }
   Found out(std::make_shared<PosixNode>(std::move(fd), attributes.key), attributes);
   if (!names_.empty()) out.place.name = names_.back();
@@ -151,7 +166,6 @@ Result<Resolved> Walk::found(UniqueFd fd) {
   for (const std::string& name : names_) BRAID_CHECK(out.path.append(shown(name)));
   context_.adjust(out.attributes, context_.hides(out.place.name));
   if (options_.pin_parent && !names_.empty()) {
-    BRAID_TRY(UniqueFd parent, open_parent());
     BRAID_TRY(const struct statx st, stat_of(parent.get()));
     out.place.parent = std::make_shared<PosixNode>(std::move(parent), key_of(st));
   }
@@ -161,6 +175,7 @@ Result<Resolved> Walk::found(UniqueFd fd) {
 Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
   Link out;
   BRAID_TRY(out.target, read_link_at(fd.get()));
+  if (is_stand_in(out.target)) return fail(NtStatus::kObjectPathNotFound);
   for (size_t i = 0; i < consumed; ++i) BRAID_CHECK(out.path.append(shown(names_[i])));
   return out;
 }

@@ -5,6 +5,7 @@
 
 #include "vfs/names.h"
 #include "vfs/posix/context.h"
+#include "vfs/posix/renaming.h"
 
 namespace braid::vfs {
 
@@ -19,7 +20,7 @@ class NameClaim {
         key_(key),
         name_(to_client(disk_name)),
         disk_name_(disk_name),
-        lock_(context, {key.device, key.inode ^ fold_hash(name_), 0}) {}
+        lock_(context, key, fold_hash(name_)) {}
 
   // How another name that is the same to clients is spelled; nothing when there is none. Whoever
   // makes a name has looked it up before, in pieces; what has changed since is read at once, since
@@ -31,6 +32,7 @@ class NameClaim {
     if (!spelled && spelled.error().is_os(EACCES)) return std::nullopt;
     if (!spelled) return std::unexpected(spelled.error());
     if (*spelled && **spelled == disk_name_) return std::nullopt;
+    if (*spelled && remove_stand_in({directory_, **spelled})) return std::nullopt;
     return spelled;
   }
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 
 #include "vfs/names.h"
+#include "vfs/posix/renaming.h"
 
 namespace braid::vfs {
 namespace {
@@ -144,6 +145,7 @@ Result<std::optional<Attributes>> PosixEnumeration::look_at(const std::string& n
     if (is_of_disk) return fail(st.error());
     return std::nullopt;
   }
+  if (S_ISLNK(st->stx_mode) && is_stand_in(fd_.get(), name)) return std::nullopt;
   std::optional<DosAttrib> attrib;
   if (S_ISREG(st->stx_mode) || S_ISDIR(st->stx_mode)) {
     attrib = load_dos_attrib_in(fd_.get(), name);

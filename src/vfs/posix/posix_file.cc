@@ -169,7 +169,7 @@ Result<void> PosixFile::set_archive() {
 }
 
 void PosixFile::renew_archive() {
-  if (archive_at_ != kNoArchive) (void)set_archive();
+  if (archive_at_ != kNoArchive && !has_archive() && assume(who_)) (void)set_archive();
 }
 
 Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait) {

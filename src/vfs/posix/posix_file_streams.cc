@@ -7,7 +7,7 @@
 #include "vfs/names.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_stream.h"
-#include "vfs/posix/space.h"
+#include "vfs/posix/side_move.h"
 #include "vfs/posix/stream_marker.h"
 #include "vfs/posix/stream_names.h"
 
@@ -37,25 +37,18 @@ void tell_lost(int fd, std::string_view stream) {
       stream, path, kPrivateFolder);
 }
 
-// A new stream with its room: others of the server look for it when the metadata lock is free, so
-// that one that gets no room was never there.
-Result<void> make_stream(PosixContext& context, int fd, const std::string& name,
-                         uint64_t allocation, const Credentials& who) {
+// A new stream, with the room that was made for it: others of the server look for it when the
+// metadata lock is free, so that one that gets no room was never there.
+Result<void> make_stream(PosixContext& context, StreamLock& held, int fd, const std::string& name,
+                         SideMove* room) {
   BRAID_CHECK(create_stream(fd, name));
-  if (allocation == 0) return {};
-  const auto take_room = [&]() -> Result<void> {
-    BRAID_TRY(const UniqueFd side, move_to_side(context, fd, name, who));
-    const ScopedUser user(who);
-    BRAID_CHECK(user.status());
-    return reserve(side.get(), allocation, who->uid == 0);
-  };
-  const auto taken = take_room();
-  // A file system that reserves nothing makes the stream all the same.
-  if (taken || taken.error().is_os(EOPNOTSUPP)) return {};
+  if (!room) return {};
+  const auto taken = room->take(held, name);
+  if (taken) return {};
   if (const auto made = find_stream(context, fd, name)) {
     BRAID_CHECK(vfs::remove_stream(context, fd, *made));
   }
-  return taken;
+  return fail(taken.error());
 }
 
 }  // namespace
@@ -98,8 +91,9 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
   parts.hide = hide_;
   const int base_fd = parts.fd.get();
   std::shared_ptr<StreamName> shared_name;
-  {
-    const StreamLock held(*context_, who_, key_);
+  std::optional<SideMove> room;
+  while (!shared_name) {
+    StreamLock held(*context_, who_, key_);
     BRAID_CHECK(held.status());
     auto found = find_stream(*context_, base_fd, name);
     if (found && how.disposition == StreamHow::Disposition::kCreate) return fail_os(EEXIST);
@@ -113,7 +107,13 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
       if (::faccessat(base_fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_last_os();
       const ScopedPrivilege privilege;
       BRAID_CHECK(privilege.status());
-      BRAID_CHECK(make_stream(*context_, base_fd, std::string(name), how.allocation, who_));
+      if (how.allocation > 0 && !room) {
+        held.let_go();
+        BRAID_CHECK(room.emplace(*context_, base_fd, who_).make_room(how.allocation));
+        continue;
+      }
+      BRAID_CHECK(
+          make_stream(*context_, held, base_fd, std::string(name), room ? &*room : nullptr));
       StreamNames::of_process().removed(with_stream(key_, name));
     }
     shared_name = StreamNames::of_process().of(with_stream(key_, name),
@@ -129,12 +129,16 @@ Result<std::unique_ptr<File>> PosixFile::open_stream(std::string_view name, cons
 Result<void> PosixFile::remove_stream(std::string_view name) {
   BRAID_CHECK(check_may_change());
   const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
+  UniqueFd gone;
   const StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
   const auto stream = find_stream(*context_, fd_.get(), name);
   if (!stream && !is_lost(stream.error())) return fail(stream.error());
-  BRAID_CHECK(stream ? vfs::remove_stream(*context_, fd_.get(), *stream)
-                     : remove_lost_stream(fd_.get(), name));
+  if (stream) {
+    BRAID_TRY(gone, vfs::remove_stream(*context_, fd_.get(), *stream));
+  } else {
+    BRAID_CHECK(remove_lost_stream(fd_.get(), name));
+  }
   StreamNames::of_process().removed(with_stream(key_, name));
   return {};
 }
@@ -142,18 +146,34 @@ Result<void> PosixFile::remove_stream(std::string_view name) {
 Result<void> PosixFile::rename_stream(std::string_view from, std::string_view to, bool replace) {
   BRAID_CHECK(check_may_change());
   const KeptTimes kept(*this, KeptTimes::Operation::kMetadata);
-  const StreamLock held(*context_, who_, key_);
+  UniqueFd gone;
+  StreamLock held(*context_, who_, key_);
   BRAID_CHECK(held.status());
-  BRAID_TRY(const StreamRef stream, find_stream(*context_, fd_.get(), from));
-  if (!equal_folded(from, to)) {
-    const auto taken = find_stream(*context_, fd_.get(), to);
-    if (!taken && !taken.error().is_os(ENOENT)) return fail(taken.error());
-    if (taken && !replace) return fail_os(EEXIST);
-    if (taken) BRAID_CHECK(vfs::remove_stream(*context_, fd_.get(), *taken));
+  SideMove move(*context_, fd_.get(), who_);
+  for (bool moves = false;;) {
+    BRAID_TRY(StreamRef stream, find_stream(*context_, fd_.get(), from));
+    if (stream.side || moves) {
+      BRAID_TRY(const UniqueFd own, move.take(held, stream.name));
+      if (!own) continue;
+      stream.side = true;
+    }
+    if (!equal_folded(from, to)) {
+      const auto taken = find_stream(*context_, fd_.get(), to);
+      if (!taken && !taken.error().is_os(ENOENT)) return fail(taken.error());
+      if (taken && !replace) return fail_os(EEXIST);
+      if (taken) {
+        BRAID_TRY(gone, vfs::remove_stream(*context_, fd_.get(), *taken));
+      }
+    }
+    const auto renamed = vfs::rename_stream(*context_, fd_.get(), stream, std::string(to));
+    if (!renamed && !stream.side && renamed.error().is_os(ENOSPC)) {
+      moves = true;
+      continue;
+    }
+    BRAID_CHECK(renamed);
+    StreamNames::of_process().renamed(with_stream(key_, from), with_stream(key_, to), to);
+    return {};
   }
-  BRAID_CHECK(vfs::rename_stream(*context_, fd_.get(), stream, std::string(to), who_));
-  StreamNames::of_process().renamed(with_stream(key_, from), with_stream(key_, to), to);
-  return {};
 }
 
 }  // namespace braid::vfs

@@ -8,22 +8,9 @@
 
 namespace braid::vfs {
 
-// Held for one operation on the streams of a file for `who`: as the server, one at a time.
-class StreamLock {
- public:
-  StreamLock(PosixContext& context, const Credentials& who, FileKey key)
-      : assumed_(assume(who)), lock_(context, key) {}
-  const Result<void>& status() const { return assumed_ ? privilege_.status() : assumed_; }
-
- private:
-  const Result<void> assumed_;
-  MetadataLock lock_;
-  ScopedPrivilege privilege_;
-};
-
 // Rights are checked when it is opened; the data is then reached as the server, and that of a side
-// file written with the user's claim to room. Operations of one file's streams exclude each other.
-// What is a property of the file goes to the file.
+// file written with the user's claim to room. While it is inline, operations of one file's streams
+// exclude each other. What is a property of the file goes to the file.
 class PosixStream final : public File {
  public:
   PosixStream(PosixContextRef context, Credentials who, std::unique_ptr<PosixFile> base,
@@ -86,13 +73,14 @@ class PosixStream final : public File {
   std::shared_ptr<const StreamName> stream_name() const override { return name_; }
 
  private:
-  // The stream's side file, or an invalid descriptor while it is inline. REQUIRES the lock.
-  Result<const UniqueFd*> side();
-  Result<uint64_t> size();
-  // Moves an inline stream to a side file. REQUIRES the lock.
-  Result<void> move_out();
-  // Gives an inline stream new content, moving it to a side file when it does not fit; true when it
-  // fitted. REQUIRES the lock.
+  // The stream's side file, with `held` let go of: whatever is done with the data of a side file is
+  // done without a lock. kInline: `while_inline` said that all is done, with `held` held. When it
+  // says false, the stream moves to a side file. It may be called more than once.
+  static constexpr int kInline = -1;
+  template <class Work>
+  Result<int> reach(StreamLock& held, Work while_inline);
+  Result<uint64_t> inline_size();
+  // Gives an inline stream new content. False: it has no room there. REQUIRES the lock.
   Result<bool> store(ByteView content);
   Progress put(uint64_t offset, std::span<const ByteView> pieces);
   Result<void> resize(uint64_t size);
@@ -103,7 +91,7 @@ class PosixStream final : public File {
   const std::unique_ptr<PosixFile> base_;
   const int base_fd_;                       // owned by base_
   const std::shared_ptr<StreamName> name_;  // changes with the metadata lock held
-  UniqueFd side_;                           // with the metadata lock held
+  UniqueFd side_;  // set once, with the metadata lock held: who has seen it with it may use it on
   const bool writable_;
 };
 

@@ -189,7 +189,8 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
     NameClaim claim(*context_, parent, place.parent->key(), place.name);
     BRAID_TRY(const auto other, claim.other());
     if (other) return fail_os(EEXIST);
-    BRAID_TRY(parts.fd, make_new(parent, place.name, how));
+    BRAID_TRY(parts.fd, past_stand_in({parent, place.name},
+                                      [&] { return make_new(parent, place.name, how); }));
   }
   BRAID_TRY(struct statx st, stat_of(parts.fd.get()));
   if (!how.compress && (st.stx_attributes & STATX_ATTR_COMPRESSED)) {
@@ -220,13 +221,15 @@ Result<Attributes> PosixVolume::publish(const Credentials& who, const Missing& m
   NameClaim claim(*context_, descriptor_of(place.parent), place.parent->key(), place.name);
   BRAID_TRY(const auto other, claim.other());
   if (other) return fail_os(EEXIST);
-  return made->take_name(place);
+  return past_stand_in({descriptor_of(place.parent), place.name},
+                       [&] { return made->take_name(place); });
 }
 
 Result<void> PosixVolume::make_symlink(const Credentials& who, const Place& place,
                                        std::string_view target) {
   BRAID_CHECK(assume(who));
   BRAID_CHECK(begin_change(place));
+  if (is_stand_in(target)) return fail_os(EINVAL);
   if (::symlinkat(std::string(target).c_str(), descriptor_of(place.parent), place.name.c_str()) !=
       0) {
     return fail_last_os();
@@ -239,6 +242,7 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
                                   std::optional<std::string_view> target) {
   BRAID_CHECK(assume(who));
   BRAID_CHECK(begin_change(place));
+  if (target && is_stand_in(*target)) return fail_os(EINVAL);
   BRAID_TRY(const UniqueFd old, hold(place, expected));
   BRAID_TRY(const struct statx st, stat_of(old.get()));
   const int parent = descriptor_of(place.parent);
@@ -353,8 +357,9 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
     NameClaim claim(*context_, parent, to.parent->key(), to.name);
     BRAID_TRY(const auto other, claim.other());
     if (other) return fail_os(EEXIST);
-    if (link_as(to.name)) return {};
-    if (errno != EEXIST || !replace) return fail_last_os();
+    const auto linked = past_stand_in(
+        {parent, to.name}, [&] { return link_as(to.name) ? Result<void>() : fail_last_os(); });
+    if (linked || !linked.error().is_os(EEXIST) || !replace) return linked;
   }
   BRAID_TRY(const struct statx taken, stat_in(parent, to.name));
   if (S_ISDIR(taken.stx_mode)) return fail_os(EISDIR);

@@ -1,6 +1,8 @@
 // A Volume on a directory of ext4, XFS, btrfs or tmpfs.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -20,8 +22,11 @@ struct PosixOptions {
   // Names, with wildcards (wire/fscc/name_expression.h), that are shown as hidden.
   std::vector<std::string> hidden_names = {};
   bool streams = true;  // where the file system can keep them
-  // The system call. Tests give one of a file system that takes no flags.
+  // The system call. Tests give one of a file system that takes no flags but 0.
   int (*rename)(int, const char*, int, const char*, unsigned) = ::renameat2;
+  // Of what a side file holds, and of the file that it belongs to. Tests give those of a slow disk.
+  int (*sync)(int) = ::fsync;
+  int (*sync_data)(int) = ::fdatasync;
   // Shared with other processes that serve the files; null: none does. Outlives the volume.
   FileLocks* locks = nullptr;
 };

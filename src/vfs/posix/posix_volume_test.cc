@@ -1,6 +1,10 @@
 // What only the posix Volume must do: Samba's forms, streams, what the kernel keeps with a file.
 #include "vfs/posix/posix_volume.h"
 
+#include <future>
+#include <thread>
+
+#include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_volume_testing.h"
 
 namespace braid::vfs {
@@ -378,6 +382,124 @@ TEST_F(Posix, OpenGetsWhatWasFoundNotWhatTookItsName) {
   auto file = volume_->open(server_credentials(), *found, {.access = {.read = true}});
   ASSERT_TRUE(file);
   EXPECT_EQ((*file)->stat()->size, 3u);
+}
+
+// A backup that reads the file and takes ARCHIVE away while a change of the data is under way may
+// not have seen it.
+TEST_F(Posix, ChangeThatABackupOvertookIsForTheNextOne) {
+  outside("f");
+  const DataAccess access{.read = true, .write = true};
+  const auto file = volume_->open(server_credentials(), *look("f"), {.access = access}).value();
+  const auto backup = volume_->open(server_credentials(), *look("f"), {.access = access}).value();
+  ASSERT_TRUE(file->write(0, as_bytes("1")));
+  const auto is_set_after = [&](KeptTimes::Operation operation) {
+    {
+      const KeptTimes under_way(dynamic_cast<PosixFile&>(*file), operation);
+      EXPECT_TRUE(backup->change({.dos_attributes = DosChange(0, dos::kArchive)}));
+      EXPECT_FALSE(backup->stat()->dos_attributes & dos::kArchive);
+    }
+    return (backup->stat()->dos_attributes & dos::kArchive) != 0;
+  };
+  EXPECT_TRUE(is_set_after(KeptTimes::Operation::kData));
+  EXPECT_FALSE(is_set_after(KeptTimes::Operation::kMetadata));
+}
+
+// A disk on which it takes a while until something is there: calls what is to be done meanwhile.
+std::function<void()> meanwhile;
+int slow_sync(int fd) {
+  if (meanwhile) std::exchange(meanwhile, nullptr)();
+  return ::fsync(fd);
+}
+
+// Whoever waits for the disk with the data of a stream keeps nobody from the file's attributes.
+TEST_F(Posix, NobodyWaitsForTheDiskOfALargeStream) {
+  volume_ = open_posix_volume(share_, {.sync = slow_sync, .sync_data = slow_sync}).value();
+  outside("f");
+  const DataAccess access{.read = true, .write = true};
+  const auto file = volume_->open(server_credentials(), *look("f"), {.access = access}).value();
+  const auto other = volume_->open(server_credentials(), *look("f"), {.access = access}).value();
+  const auto changes_meanwhile = [&](const char* what, const std::function<void()>& operation) {
+    std::thread worker;
+    bool was_called = false, has_changed = false;
+    meanwhile = [&] {
+      was_called = true;
+      std::promise<void> changed;
+      auto done = changed.get_future();
+      worker = std::thread([&other, changed = std::move(changed)]() mutable {
+        EXPECT_TRUE(other->change({.dos_attributes = DosChange(dos::kHidden, 0)}));
+        changed.set_value();
+      });
+      has_changed = done.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+    };
+    operation();
+    if (worker.joinable()) worker.join();
+    EXPECT_TRUE(was_called && has_changed) << what;
+  };
+  const auto create = [&](const char* name, uint64_t allocation) {
+    return file
+        ->open_stream(name, {.disposition = StreamHow::Disposition::kCreate,
+                             .write = true,
+                             .allocation = allocation})
+        .value();
+  };
+  std::unique_ptr<File> stream;
+  changes_meanwhile("a CREATE with room", [&] { stream = create("room", 200'000); });
+  changes_meanwhile("a FLUSH", [&] { EXPECT_TRUE(stream->flush(Durability::kData)); });
+  stream = create("s", 0);
+  ASSERT_TRUE(stream->write(0, as_bytes("small")));
+  changes_meanwhile("a FLUSH of an inline one",
+                    [&] { EXPECT_TRUE(stream->flush(Durability::kData)); });
+  const std::string large(100'000, 'x');
+  changes_meanwhile("a WRITE that moves it",
+                    [&] { EXPECT_TRUE(stream->write(5, as_bytes(large))); });
+  EXPECT_EQ(stream->stat()->size, 100'005u);
+  stream = create("t", 0);
+  changes_meanwhile("a SET_EOF that moves it", [&] { EXPECT_TRUE(stream->truncate(100'000)); });
+  stream = create("u", 0);
+  changes_meanwhile("room for one", [&] { EXPECT_TRUE(stream->allocate(100'000)); });
+}
+
+// What is copied without the lock is taken only if it is still the stream.
+TEST_F(Posix, StreamThatChangesWhileItMovesIsMovedAsItIs) {
+  volume_ = open_posix_volume(share_, {.sync = slow_sync, .sync_data = slow_sync}).value();
+  outside("f");
+  const StreamHow how{.disposition = StreamHow::Disposition::kOpenOrCreate, .write = true};
+  const auto one = open_s("f", server_credentials(), how).value();
+  const auto other = open_s("f", server_credentials(), how).value();
+  ASSERT_TRUE(one->write(0, as_bytes("0123456789")));
+  meanwhile = [&] { EXPECT_TRUE(other->write(0, as_bytes("NEW"))); };
+  ASSERT_TRUE(one->truncate(100'000));
+  Bytes now(10);
+  ASSERT_EQ(one->read(0, now, Wait::kAllowed).value(), now.size());
+  EXPECT_EQ(as_text(now), "NEW3456789");
+  ASSERT_EQ(other->read(0, now, Wait::kAllowed).value(), now.size());
+  EXPECT_EQ(as_text(now), "NEW3456789");
+  EXPECT_EQ(side_files().size(), 1u) << "the one that came too late is gone";
+
+  // However often it changes meanwhile.
+  const auto base = volume_->open(server_credentials(), *look("f"), {}).value();
+  ASSERT_TRUE(base->remove_stream("s"));
+  const auto first = open_s("f", server_credentials(), how).value();
+  const auto second = open_s("f", server_credentials(), how).value();
+  size_t times = 0;
+  std::function<void()> again = [&] {
+    if (++times > 4) return;
+    EXPECT_TRUE(second->write(0, as_bytes(std::to_string(times))));
+    meanwhile = again;
+  };
+  meanwhile = again;
+  ASSERT_TRUE(first->truncate(100'000));
+  meanwhile = nullptr;
+  ASSERT_EQ(first->read(0, std::span(now).first(1), Wait::kAllowed).value(), 1u);
+  EXPECT_EQ(now[0], '4');
+  EXPECT_EQ(side_files().size(), 1u);
+
+  // Or is removed.
+  ASSERT_TRUE(base->remove_stream("s"));
+  const auto last = open_s("f", server_credentials(), how).value();
+  meanwhile = [&] { EXPECT_TRUE(base->remove_stream("s")); };
+  EXPECT_TRUE(last->truncate(100'000).error().is_os(ENOENT));
+  EXPECT_EQ(side_files().size(), 0u);
 }
 
 }  // namespace

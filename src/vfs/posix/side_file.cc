@@ -116,7 +116,7 @@ Result<UniqueFd> new_side_file(PosixContext& context, SideId& id, const struct s
 }
 
 Result<void> settle_on_disk(PosixContext& context, int side, const SideId& id) {
-  if (::fsync(side) != 0) return fail_last_os();
+  if (context.options.sync(side) != 0) return fail_last_os();
   BRAID_TRY(const UniqueFd streams, streams_folder(context.root.get(), false));
   BRAID_TRY(const UniqueFd bucket, folder(streams.get(), side_path(id).substr(0, 2), false));
   return sync_folder(bucket.get());

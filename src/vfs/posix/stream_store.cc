@@ -1,7 +1,6 @@
 #include "vfs/posix/stream_store.h"
 
 #include <limits.h>
-#include <sys/sendfile.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
@@ -17,30 +16,14 @@ namespace {
 // The names of the attributes of most files take less.
 constexpr size_t kNamesExpected = 1024;
 
-Result<void> copy_file(int from, int to, const Credentials& who) {
-  const ScopedUser user(who);
-  BRAID_CHECK(user.status());
-  off_t at = 0;
-  for (;;) {
-    const ssize_t copied = ::sendfile(to, from, &at, 1 << 20);
-    if (copied < 0) return fail_last_os();
-    if (copied == 0) return {};
-  }
-}
-
 // The marker of a stream goes, and what is the file's own of what it leads to. What belongs to
 // another file, or is lost already, is not ours to delete.
-Result<void> forget_side(PosixContext& context, int fd, const std::string& name) {
-  const auto side = find_side(context, fd, name);
+Result<UniqueFd> forget_side(PosixContext& context, int fd, const std::string& name) {
+  auto side = find_side(context, fd, name);
   BRAID_CHECK(drop_marker(fd, name));
-  if (side && side->claim == Claim::kOwn) remove_side_file(*side);
-  return {};
-}
-
-// One that a crash has left beside an attribute, which is what counts.
-Result<void> forget_leftover(PosixContext& context, int fd, const std::string& name) {
-  if (!load_marker(fd, name)) return {};
-  return forget_side(context, fd, name);
+  if (!side || side->claim != Claim::kOwn) return UniqueFd();
+  remove_side_file(*side);
+  return std::move(side->file);
 }
 
 // Those of a name that leads nowhere, however it is spelled.
@@ -126,99 +109,10 @@ Result<void> store_inline(PosixContext& context, int fd, const std::string& name
   return set_attribute(fd, inline_name(name), value);
 }
 
-Result<UniqueFd> open_side(PosixContext& context, int fd, const std::string& name,
-                           const Credentials& who) {
-  BRAID_TRY(Side side, find_side(context, fd, name));
-  // In a snapshot nothing is written, and what a copied file names is as good as a copy.
-  if (side.is_read_only) return std::move(side.file);
-  if (side.claim == Claim::kOwn) {
-    settle(fd, name, side);
-    return std::move(side.file);
-  }
-  Marker marker{.inode = side.file_now.stx_ino};
-  BRAID_TRY(UniqueFd own, new_side_file(context, marker.id, side.file_now));
-  auto done = copy_file(side.file.get(), own.get(), who);
-  if (done) done = settle_on_disk(context, own.get(), marker.id);
-  if (done) done = store_marker(fd, name, marker);
-  if (!done) {
-    remove_side_file(context, marker.id);
-    return fail(done.error());
-  }
-  return own;
-}
-
-namespace {
-
-// At each moment one of the two is there. Where the attribute holds the room that the marker needs,
-// the marker takes its place first.
-Result<void> replace_with_marker(int fd, const std::string& name, const Marker& marker) {
-  auto stored = store_marker(fd, name, marker);
-  if (stored) {
-    const auto dropped = drop_attribute(fd, inline_name(name));
-    if (!dropped) (void)drop_marker(fd, name);
-    return dropped;
-  }
-  if (!stored.error().is_os(ENOSPC)) return stored;
-  BRAID_CHECK(store_marker_inline(fd, name, marker));
-  // Without room still it does where it is.
-  if (store_marker(fd, name, marker)) (void)drop_attribute(fd, inline_name(name));
+Result<void> forget_leftover(PosixContext& context, int fd, const std::string& name) {
+  if (!load_marker(fd, name)) return {};
+  BRAID_CHECK(forget_side(context, fd, name));
   return {};
-}
-
-struct NewSide {
-  UniqueFd file;
-  Marker marker;
-};
-
-// The bytes of an inline stream in a side file that nothing names yet, on the disk.
-Result<NewSide> copy_out(PosixContext& context, int fd, const Bytes& content,
-                         const Credentials& who) {
-  BRAID_TRY(const struct statx st, stat_of(fd));
-  NewSide side{.file = {}, .marker = {.inode = st.stx_ino}};
-  BRAID_TRY(side.file, new_side_file(context, side.marker.id, st));
-  const auto fill = [&]() -> Result<void> {
-    const ScopedUser user(who);
-    BRAID_CHECK(user.status());
-    const ssize_t put = ::pwrite(side.file.get(), content.data(), content.size(), 0);
-    if (put < 0) return fail_last_os();
-    return put == static_cast<ssize_t>(content.size()) ? Result<void>() : fail_os(ENOSPC);
-  };
-  auto done = fill();
-  if (done) done = settle_on_disk(context, side.file.get(), side.marker.id);
-  if (!done) {
-    remove_side_file(context, side.marker.id);
-    return fail(done.error());
-  }
-  return side;
-}
-
-// Where the attributes have no room for the stream twice: a marker takes less.
-Result<void> rename_through_side(PosixContext& context, int fd, const std::string& from,
-                                 const std::string& to, const Credentials& who) {
-  BRAID_TRY(const Bytes content, load_inline(fd, from));
-  BRAID_TRY(const NewSide side, copy_out(context, fd, content, who));
-  auto done = store_marker(fd, to, side.marker);
-  if (done) {
-    done = drop_attribute(fd, inline_name(from));
-    if (!done) (void)drop_marker(fd, to);
-  }
-  if (!done) remove_side_file(context, side.marker.id);
-  return done;
-}
-
-}  // namespace
-
-Result<UniqueFd> move_to_side(PosixContext& context, int fd, const std::string& name,
-                              const Credentials& who) {
-  BRAID_TRY(const Bytes content, load_inline(fd, name));
-  BRAID_TRY(NewSide side, copy_out(context, fd, content, who));
-  auto done = forget_leftover(context, fd, name);
-  if (done) done = replace_with_marker(fd, name, side.marker);
-  if (!done) {
-    remove_side_file(context, side.marker.id);
-    return fail(done.error());
-  }
-  return std::move(side.file);
 }
 
 Result<StreamInfo> stream_info(PosixContext& context, int fd, const StreamRef& stream) {
@@ -233,32 +127,27 @@ Result<StreamInfo> stream_info(PosixContext& context, int fd, const StreamRef& s
   return StreamInfo{stream.name, side.side_now.stx_size, allocated_bytes(side.side_now)};
 }
 
-Result<void> remove_stream(PosixContext& context, int fd, const StreamRef& stream) {
+Result<UniqueFd> remove_stream(PosixContext& context, int fd, const StreamRef& stream) {
   if (stream.side) return forget_side(context, fd, stream.name);
   BRAID_CHECK(forget_leftover(context, fd, stream.name));
-  return drop_attribute(fd, inline_name(stream.name));
+  BRAID_CHECK(drop_attribute(fd, inline_name(stream.name)));
+  return UniqueFd();
 }
 
 Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
-                           const std::string& to, const Credentials& who) {
+                           const std::string& to) {
   if (from.name == to) return {};
   if (!equal_folded(from.name, to)) BRAID_CHECK(drop_markers(fd, to));
+  // Never without a name, whenever this process ends: for a moment it has both.
   if (from.side) {
-    // First it becomes the file's own: a marker that was only claimed would be believed later.
-    BRAID_CHECK(open_side(context, fd, from.name, who));
     BRAID_TRY(const FoundMarker found, load_marker(fd, from.name));
     if (to.size() + kTrustedPrefix.size() > XATTR_NAME_MAX) return fail_os(ENAMETOOLONG);
-    // Never without a name, whenever this process ends: for a moment it has both.
     BRAID_CHECK(store_marker(fd, to, found.marker));
     return drop_marker(fd, from.name);
   }
   BRAID_CHECK(forget_leftover(context, fd, from.name));
   BRAID_TRY(const Bytes value, get_attribute(fd, inline_name(from.name)));
-  // Never without a name, whenever this process ends: for a moment it has both.
-  if (auto stored = set_attribute(fd, inline_name(to), value); !stored) {
-    if (!stored.error().is_os(ENOSPC)) return stored;
-    return rename_through_side(context, fd, from.name, to, who);
-  }
+  BRAID_CHECK(set_attribute(fd, inline_name(to), value));
   const auto dropped = drop_attribute(fd, inline_name(from.name));
   if (!dropped) (void)drop_attribute(fd, inline_name(to));
   return dropped;

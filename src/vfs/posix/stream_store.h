@@ -9,6 +9,26 @@
 
 namespace braid::vfs {
 
+// Held for one operation on the streams of a file for `who`: as the server, one at a time.
+class StreamLock {
+ public:
+  StreamLock(PosixContext& context, const Credentials& who, FileKey key)
+      : context_(context), key_(key), assumed_(assume(who)) {
+    take_again();
+  }
+  const Result<void>& status() const { return assumed_ ? privilege_.status() : assumed_; }
+  // As the server still, and others get at the streams of the file.
+  void let_go() { lock_.reset(); }
+  void take_again() { lock_.emplace(context_, key_); }
+
+ private:
+  PosixContext& context_;
+  const FileKey key_;
+  const Result<void> assumed_;
+  std::optional<MetadataLock> lock_;
+  const ScopedPrivilege privilege_;
+};
+
 // A small stream is the extended attribute user.DosStream.NAME:$DATA of its file, its bytes and a
 // NUL after them, as Samba's streams_xattr keeps it. One that grows out of that moves to a side
 // file in the private folder of the share for good. A marker on the file then names the side file:
@@ -34,8 +54,10 @@ namespace braid::vfs {
 // The data of a side file belongs to the owner of the file and is written with the rights of the
 // user, so that quota and the blocks kept for root hold as they do for the file.
 //
-// All act as the server, on the file `fd` holds (any descriptor), and need its metadata lock.
-// `who`: writes what has to be copied.
+// All act as the server, on the file `fd` holds (any descriptor), and need its metadata lock, which
+// is held for what is read and changed in its attributes alone: the data of a side file is read,
+// written and brought to the disk without, through a descriptor. A stream never goes back from its
+// side file.
 struct StreamRef {
   std::string name;  // spelled as stored
   bool side = false;
@@ -58,17 +80,18 @@ Result<Bytes> load_inline(int fd, const std::string& name);
 // ENOSPC when it does not fit.
 Result<void> store_inline(PosixContext& context, int fd, const std::string& name, ByteView bytes);
 
-// The side file of a stream, for reading and writing. ENOENT when it is another's, is_lost().
-Result<UniqueFd> open_side(PosixContext& context, int fd, const std::string& name,
-                           const Credentials& who);
-// Moves a stream from the attribute to a new side file.
-Result<UniqueFd> move_to_side(PosixContext& context, int fd, const std::string& name,
-                              const Credentials& who);
+// A marker that a crash has left beside the attribute, which is what counts.
+Result<void> forget_leftover(PosixContext& context, int fd, const std::string& name);
 
 Result<StreamInfo> stream_info(PosixContext& context, int fd, const StreamRef& stream);
-Result<void> remove_stream(PosixContext& context, int fd, const StreamRef& stream);
+// Its side file, if it had one, which is to be closed without the lock: a large one takes a while
+// to go.
+Result<UniqueFd> remove_stream(PosixContext& context, int fd, const StreamRef& stream);
+// REQUIRES of one in a side file that this is its own (side_move.h): a marker that was only claimed
+// would be believed later. ENOSPC and nothing changed for an inline one that the attributes have no
+// room for twice: a marker takes less.
 Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
-                           const std::string& to, const Credentials& who);
+                           const std::string& to);
 // For a file about to be deleted: its side files.
 void remove_side_files(PosixContext& context, int fd);
 

@@ -190,6 +190,7 @@ Attributes make_attributes(const struct statx& st, const std::optional<DosAttrib
   out.size = out.is_directory() ? 0 : st.stx_size;
   out.allocation_size = out.is_directory() ? 0 : st.stx_blocks * 512;
   out.creation_time = attrib && attrib->creation_time ? *attrib->creation_time : birth_time(st);
+  if (st.stx_mask & STATX_BTIME) out.born = time_of(st.stx_btime);
   out.access_time = time_of(st.stx_atime);
   out.write_time = time_of(st.stx_mtime);
   out.change_time = out.changed = time_of(st.stx_ctime);

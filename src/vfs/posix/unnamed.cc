@@ -30,7 +30,7 @@ constexpr int64_t kMakingSecondsMax = 60;
 
 bool is_leftover(int directory, const std::string& name) {
   const auto st = stat_in(directory, name);
-  if (!st || !is_unfinished(name)) return false;
+  if (!st || !(is_unfinished(name) || is_stand_in(directory, name))) return false;
   if (st->stx_mtime.tv_sec + kMakingSecondsMax > ::time(nullptr)) return false;
   // The server puts nothing into a file before it has its name.
   return !S_ISREG(st->stx_mode) || st->stx_size == 0 || st->stx_nlink > 1;

@@ -4,8 +4,8 @@
 
 #include <set>
 
+#include "base/hex_testing.h"
 #include "wire/golden_testing.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

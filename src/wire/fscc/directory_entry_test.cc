@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/fscc/captured_testing.h"
 #include "wire/fscc/file_attributes.h"
 #include "wire/golden_testing.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

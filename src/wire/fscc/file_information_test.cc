@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/fscc/captured_testing.h"
 #include "wire/fscc/fs_information.h"
 #include "wire/fscc/name_information.h"
 #include "wire/fscc/pipe_information.h"
 #include "wire/fscc/set_information.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

@@ -1,12 +1,12 @@
 // Streams, extended attributes, quotas and change notifications.
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/fscc/captured_testing.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/fscc/notify.h"
 #include "wire/fscc/quota.h"
 #include "wire/fscc/stream_information.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

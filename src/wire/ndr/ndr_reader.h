@@ -30,17 +30,33 @@ struct NdrUnicodeHeader {
   bool present = false;         // the pointer is not null
 };
 
-// Little-endian NDR 2.0, [C706] chapter 14. Values are aligned to their size from the start of the
-// stub. Errors stick as in wire::Reader. Pointers are read in two steps as they travel: pointer()
-// where it stands, the pointee where the referents are deferred to.
+// Of who wrote it, as the data representation says.
+enum class ByteOrder : uint8_t { kLittle, kBig };
+// An id read as bytes, whose first three fields are numbers.
+Guid guid_in_order(Guid as_bytes, ByteOrder order);
+
+// NDR 2.0 in either byte order, [C706] chapter 14. Values are aligned to their size from the start
+// of the stub. Errors stick as in wire::Reader. Pointers are read in two steps as they travel:
+// pointer() where it stands, the pointee where the referents are deferred to.
 class NdrReader {
  public:
-  explicit NdrReader(ByteView stub) : r_(stub) {}
+  explicit NdrReader(ByteView stub, ByteOrder order = ByteOrder::kLittle)
+      : r_(stub), is_big_(order == ByteOrder::kBig) {}
 
   uint8_t u8() { return r_.u8(); }
-  uint16_t u16() { return align(2), r_.u16(); }
-  uint32_t u32() { return align(4), r_.u32(); }
-  uint64_t u64() { return align(8), r_.u64(); }
+  uint16_t u16() {
+    align(2);
+    return is_big_ ? r_.u16_be() : r_.u16();
+  }
+  uint32_t u32() {
+    align(4);
+    return is_big_ ? r_.u32_be() : r_.u32();
+  }
+  uint64_t u64() {
+    align(8);
+    const uint64_t value = r_.u64();
+    return is_big_ ? __builtin_bswap64(value) : value;
+  }
   // True unless null.
   bool pointer() { return u32() != 0; }
   NdrContextHandle context_handle();
@@ -76,7 +92,12 @@ class NdrReader {
   static constexpr uint32_t kStringUnitsMax = 4096;
 
  private:
+  ByteOrder order() const { return is_big_ ? ByteOrder::kBig : ByteOrder::kLittle; }
+  // UTF-8 of 16-bit characters; a malformed one fails the reader.
+  std::string text_of(ByteView units);
+
   Reader r_;
+  bool is_big_;
 };
 
 }  // namespace braid::wire

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/golden_testing.h"
 #include "wire/ndr/ndr_reader.h"
 #include "wire/ndr/ndr_writer.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

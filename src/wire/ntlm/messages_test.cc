@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/golden_testing.h"
-#include "wire/spnego/hex_testing.h"
 #include "wire/writer.h"
 
 namespace braid::wire::ntlm {

@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/round_trip_testing.h"
 #include "wire/smb2/smb1_negotiate.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

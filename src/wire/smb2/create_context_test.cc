@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/codec_testing.h"
 #include "wire/smb2/create_context_chain.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

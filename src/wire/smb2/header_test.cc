@@ -4,9 +4,9 @@
 
 #include <set>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/codec_testing.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/codec_testing.h"
 #include "wire/smb2/duplicate_extents.h"
@@ -13,7 +14,6 @@
 #include "wire/smb2/srv_copychunk.h"
 #include "wire/smb2/srv_snapshot_array.h"
 #include "wire/smb2/validate_negotiate_info.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

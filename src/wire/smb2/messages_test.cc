@@ -1,6 +1,7 @@
 // The messages without a test file of their own.
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/fscc/quota.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/change_notify.h"
@@ -14,7 +15,6 @@
 #include "wire/smb2/session_setup.h"
 #include "wire/smb2/set_info.h"
 #include "wire/smb2/tree_connect.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

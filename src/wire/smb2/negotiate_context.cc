@@ -32,10 +32,12 @@ PreauthIntegrityCapabilities decode_preauth_integrity(Reader& r) {
 
 CompressionCapabilities decode_compression(Reader& r) {
   CompressionCapabilities compression;
-  const uint16_t count = r.u16();
-  r.skip(2);
-  compression.flags = r.u32();
-  compression.compression_algorithms = decode_ids<CompressionAlgorithm>(r, count);
+  Reader own(r.rest());
+  const uint16_t count = own.u16();
+  own.skip(2);
+  compression.flags = own.u32();
+  compression.compression_algorithms = decode_ids<CompressionAlgorithm>(own, count);
+  compression.is_valid = own.ok();
   return compression;
 }
 

@@ -59,6 +59,9 @@ struct CompressionCapabilities {
   static constexpr uint32_t kFlagChained = 0x00000001;
   uint32_t flags = 0;
   std::vector<CompressionAlgorithm> compression_algorithms;
+  // False when it was decoded from less bytes than it speaks of, or names no algorithm: an error
+  // for a receiver that compresses, and nothing for one that does not.
+  bool is_valid = true;
 };
 // 2.2.3.1.5 "SMB2_TRANSPORT_CAPABILITIES"
 struct TransportCapabilities {
@@ -82,7 +85,8 @@ struct NegotiateContexts {
   bool posix_extensions_available = false;
 
   // `count` contexts from the Reader's position, which is a multiple of 8 from the message's start.
-  // Malformed: one type twice, a list without elements, more than kCountMax.
+  // Malformed: one type twice, a list without elements (but of algorithms to compress with), more
+  // than kCountMax.
   static Result<NegotiateContexts> decode(Reader& r, uint16_t count);
   void encode(Writer& w) const;  // pads to 8 first
   uint16_t count() const;

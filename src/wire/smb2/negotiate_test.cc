@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/smb1_negotiate.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {
@@ -154,8 +154,21 @@ TEST(NegotiateContexts, UnknownTypesAreSkipped) {
 TEST(NegotiateContexts, EmptyListsAreMalformed) {
   EXPECT_EQ(decode_contexts("0200 0200 00000000 0000", 1).error(), Error::malformed());
   EXPECT_EQ(decode_contexts("0100 0400 00000000 0000 0000", 1).error(), Error::malformed());
-  EXPECT_EQ(decode_contexts("0300 0800 00000000 0000 0000 00000000", 1).error(),
-            Error::malformed());
+}
+
+// [MS-SMB2] 3.3.5.4: whoever does not compress ignores it, whatever is in it.
+TEST(NegotiateContexts, CompressionIsForTheReceiverToJudge) {
+  for (const char* hex : {"0300 0800 00000000 0000 0000 00000000",
+                          "0300 0A00 00000000 0200 0000 00000000 0100", "0300 0000 00000000"}) {
+    const auto contexts = decode_contexts(hex, 1);
+    ASSERT_TRUE(contexts) << hex;
+    EXPECT_FALSE(contexts->compression_capabilities->is_valid) << hex;
+  }
+  const auto good = decode_contexts("0300 0A00 00000000 0100 0000 01000000 0500", 1);
+  ASSERT_TRUE(good);
+  EXPECT_TRUE(good->compression_capabilities->is_valid);
+  EXPECT_EQ(good->compression_capabilities->compression_algorithms,
+            std::vector({CompressionAlgorithm::kLz4}));
 }
 
 TEST(NegotiateContexts, ListLongerThanItsContextIsMalformed) {

@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/captures_testing.h"
 #include "wire/smb2/codec_testing.h"
 #include "wire/smb2/header.h"
 #include "wire/smb2/read.h"
 #include "wire/smb2/write.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

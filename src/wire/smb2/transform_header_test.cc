@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex_testing.h"
 #include "wire/smb2/compression_transform_header.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {

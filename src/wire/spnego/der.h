@@ -17,6 +17,7 @@ inline constexpr uint8_t kEnumerated = 0x0a;
 inline constexpr uint8_t kGeneralString = 0x1b;
 inline constexpr uint8_t kSequence = 0x30;
 inline constexpr uint8_t kApplication0 = 0x60;  // constructed [APPLICATION 0]
+inline constexpr uint8_t kKrbApReq = 0x6e;      // constructed [APPLICATION 14]: [RFC4120] 5.5.1
 constexpr uint8_t context(uint8_t number) { return static_cast<uint8_t>(0xa0 | number); }
 
 struct Element {

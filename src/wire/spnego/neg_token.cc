@@ -198,6 +198,7 @@ TokenKind token_kind(ByteView token) {
   const der::Element frame = der::read(r);
   if (!r.ok()) return TokenKind::kUnknown;
   if (frame.tag == der::context(1)) return TokenKind::kSpnegoResp;
+  if (frame.tag == der::kKrbApReq) return TokenKind::kRawKrb5;
   if (frame.tag != der::kApplication0) return TokenKind::kUnknown;
   Reader inner(frame.content);
   const der::Element mech = der::read(inner, der::kOid);
@@ -209,6 +210,18 @@ TokenKind token_kind(ByteView token) {
 
 Bytes wrap_gss_token(const Oid& mech, ByteView inner) {
   return der::element(der::kApplication0, {der::element(der::kOid, {mech}), inner});
+}
+
+ByteView krb5_ap_req(ByteView token) {
+  constexpr std::array<uint8_t, 2> kApReqId = {0x01, 0x00};
+  Reader r(token);
+  const der::Element frame = der::read(r);
+  if (!r.ok() || r.remaining() != 0 || frame.tag != der::kApplication0) return token;
+  Reader inner(frame.content);
+  const der::Element mech = der::read(inner, der::kOid);
+  if (!inner.ok() || !std::ranges::equal(mech.content, oids::kKrb5)) return token;
+  const ByteView id = inner.bytes(kApReqId.size());
+  return std::ranges::equal(id, kApReqId) ? inner.rest() : token;
 }
 
 }  // namespace braid::wire

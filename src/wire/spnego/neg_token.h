@@ -71,12 +71,16 @@ enum class TokenKind : uint8_t {
   kSpnegoInit,
   kSpnegoResp,
   kRawNtlmssp,
-  kRawKrb5,  // a GSS initial token of the Kerberos mechanism without SPNEGO around it
+  // Kerberos without SPNEGO around it: a GSS initial token, or as DCE style has it, with no frame
+  // of GSS: [MS-KILE] 3.4.5.1 "Three-Leg DCE-Style Mutual Authentication".
+  kRawKrb5,
   kUnknown,
 };
 TokenKind token_kind(ByteView token);
 
 // The [RFC2743] 3.1 frame around a mechanism's first token.
 Bytes wrap_gss_token(const Oid& mech, ByteView inner);
+// What a GSS initial token of Kerberos holds, [RFC4121] 4.1; any other token as it is.
+ByteView krb5_ap_req(ByteView token);
 
 }  // namespace braid::wire

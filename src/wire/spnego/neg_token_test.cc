@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "base/hex_testing.h"
 #include "wire/golden_testing.h"
 #include "wire/spnego/der.h"
-#include "wire/spnego/hex_testing.h"
 
 namespace braid::wire {
 namespace {
@@ -140,6 +140,20 @@ TEST(TokenKind, TellsTokensApart) {
   EXPECT_EQ(token_kind(unhex("a1073005a0030a0100")), TokenKind::kSpnegoResp);
   EXPECT_EQ(token_kind(unhex("4e544c4d53535000")), TokenKind::kRawNtlmssp);
   EXPECT_EQ(token_kind(wrap_gss_token(oids::kKrb5, unhex("0100"))), TokenKind::kRawKrb5);
+  EXPECT_EQ(token_kind(unhex("6e03020105")), TokenKind::kRawKrb5);  // as DCE style has it
+  const auto ap_req_of = [](const Bytes& token) {
+    const ByteView inner = krb5_ap_req(token);
+    return Bytes(inner.begin(), inner.end());
+  };
+  const Bytes ap_req = unhex("6e03020105");
+  EXPECT_EQ(ap_req_of(ap_req), ap_req);
+  EXPECT_EQ(ap_req_of(wrap_gss_token(oids::kKrb5, unhex("0100 6e03020105"))), ap_req);
+  // Another mechanism's, and another token of Kerberos.
+  for (const Bytes& other : {wrap_gss_token(oids::kSpnego, unhex("0100 6e03020105")),
+                             wrap_gss_token(oids::kKrb5, unhex("0200 6e03020105")),
+                             wrap_gss_token(oids::kKrb5, unhex("01"))}) {
+    EXPECT_EQ(ap_req_of(other), other);
+  }
   EXPECT_EQ(token_kind({}), TokenKind::kUnknown);
   EXPECT_EQ(token_kind(unhex("3000")), TokenKind::kUnknown);
 }

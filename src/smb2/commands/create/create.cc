@@ -1,10 +1,13 @@
 #include "smb2/commands/create/create.h"
 
+#include "base/log.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
+#include "smb2/files/durable.h"
 #include "smb2/files/waiting.h"
 #include "smb2/opens/quota_file.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 #include "wire/smb2/access_mask.h"
 
@@ -43,6 +46,25 @@ void drop_smb3_contexts(wire::CreateRequestContexts& contexts) {
   contexts.durable_handle_reconnect_v2.reset();
   contexts.app_instance_id.reset();
   contexts.app_instance_version.reset();
+}
+
+// The promise is on the disk before the client hears of it. What cannot be written is an ordinary
+// durable one.
+Task<Result<Reply>> write_promise(Request& request, CreateState& state, Reply answer) {
+  const std::shared_ptr<Open> open = state.open;
+  const auto done = co_await request.files.persistent->promise(open, request.seat);
+  // The disk has taken its time, and somebody may have broken the lease meanwhile: then that break
+  // was of a lease its client has not heard of yet.
+  if (done && !state.caching.lease) co_return std::move(answer);
+  if (done) {
+    state.caching = request.files.file_table.grant_of(open->ref());
+    co_return create_reply(request, state);
+  }
+  log::warn("share '{}': an open is not persistent, as it cannot be written: {}",
+            request.tree_connect->share->name, done.error().message());
+  take_promise_back(request.files, *open);
+  state.terms = *open->durable_terms.lock();
+  co_return create_reply(request, state);
 }
 
 // Waits until a break that stands in the way is acknowledged or timed out.
@@ -110,7 +132,10 @@ Task<Result<Reply>> handle_create(Request& request) {
   for (;;) {
     const uint64_t seen = request.files.breaks.retries();
     CreateOutcome outcome = try_create(request, state);
-    if (auto* done = std::get_if<Reply>(&outcome)) co_return std::move(*done);
+    if (auto* done = std::get_if<Reply>(&outcome)) {
+      if (state.terms.durability != filestate::Durability::kPersistent) co_return std::move(*done);
+      co_return co_await write_promise(request, state, std::move(*done));
+    }
     if (auto* error = std::get_if<Error>(&outcome)) {
       if (!error->is_os(EINPROGRESS)) co_return std::unexpected(*error);
       // Its directory is large and not known yet: others have their turn between the pieces.

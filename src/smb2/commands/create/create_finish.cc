@@ -13,6 +13,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/shares/extended_attributes.h"
 #include "smb2/shares/tree_path.h"
 #include "wire/smb2/access_mask.h"
@@ -94,6 +95,18 @@ Result<void> overwrite(const CreateAttempt& attempt, OpenedFile& opened, const O
   return {};
 }
 
+// [MS-SMB2] 3.3.5.9.10. A user with more opens that wait for him than others leave room for gets
+// durable ones: those are not kept then.
+bool asks_for_persistent(const CreateAttempt& attempt, const Open& open) {
+  const Request& request = attempt.request;
+  const auto& v2 = attempt.create.contexts.durable_handle_request_v2;
+  return v2 && (v2->flags & wire::DurableHandleFlags::kPersistent) != 0 &&
+         request.tree_connect->share->persistent && !attempt.state.is_quota_file &&
+         (request.connection->negotiated.server_capabilities &
+          wire::Capabilities::kPersistentHandles) != 0 &&
+         request.files.open_table.has_room(open.user);
+}
+
 // Under what names the Open will be found, and whether it will outlive its connection. [MS-SMB2]
 // 3.3.5.9.6, 3.3.5.9.10 and 3.3.5.9.13.
 void promise(const CreateAttempt& attempt, Open& open) {
@@ -105,19 +118,24 @@ void promise(const CreateAttempt& attempt, Open& open) {
   }
   const auto& v2 = asked.durable_handle_request_v2;
   if (v2) open.names.create_guid = v2->create_guid;
-  if (open.attributes.is_directory || attempt.request.tree_connect->is_snapshot()) return;
+  if (attempt.request.tree_connect->is_snapshot()) return;
+  auto durability = filestate::Durability::kDurable;
+  if (asks_for_persistent(attempt, open)) durability = filestate::Durability::kPersistent;
+  const bool may_be_kept =
+      !open.attributes.is_directory || durability == filestate::Durability::kPersistent;
+  if (!may_be_kept) return;
   constexpr uint32_t kReplayable = Access::kFileReadData | Access::kFileExecute |
                                    Access::kFileWriteData | Access::kFileAppendData |
                                    Access::kDelete;
   open.is_replay_eligible = v2 && open.has_access(kReplayable);
 
   if (!v2 && !asked.durable_handle_request) return;
-  const auto durable = filestate::Durability::kDurable;
-  if (!attempt.request.files.file_table.set_durability(open.ref(), durable)) return;
+  if (!attempt.request.files.file_table.set_durability(open.ref(), durability)) return;
   std::chrono::milliseconds timeout = kDurableV1Timeout;
   if (v2) timeout = std::chrono::milliseconds{v2->timeout_ms};
   if (timeout.count() == 0) timeout = kDurableTimeoutDefault;
-  attempt.state.terms = {.durability = durable, .timeout = std::min(timeout, kDurableTimeoutMax)};
+  attempt.state.terms = {.durability = durability,
+                         .timeout = std::min(timeout, kDurableTimeoutMax)};
   *open.durable_terms.lock() = attempt.state.terms;
 }
 
@@ -125,6 +143,7 @@ void promise(const CreateAttempt& attempt, Open& open) {
 std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& opened) {
   OpenAttributes attributes{
       .file_key = opened.key,
+      .born = opened.attributes.born.ticks,
       .granted_access = opened.granted_access,
       .share_access = attempt.create.share_access,
       .create_options = attempt.create.create_options,
@@ -316,6 +335,12 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
     return done.error();
   }
   if (overwriting) {
+    // What others had in their caches must not come back to them after a crash.
+    if (const auto done = files.persistent->settle_now(*attempt.request.tree_connect->share);
+        !done) {
+      withdraw(attempt, std::move(opened));
+      return done.error();
+    }
     auto old = take_old_streams(attempt.request, *opened.file, registered(attempt));
     if (!old || old->taken_by) return begin_anew(attempt, std::move(opened), old);
     // All or nothing: there is room before the old content goes, with which what was reserved goes.

@@ -3,10 +3,12 @@
 
 #include "smb2/commands/file_requests_testing.h"
 #include "smb2/two_clients_testing.h"
+#include "wire/dtyp/security_descriptor.h"
 
 namespace braid::smb2 {
 namespace {
 
+using wire::Access;
 using wire::Command;
 using wire::CreateDisposition;
 
@@ -132,6 +134,74 @@ TEST_F(CreateRace, WhatIsJustMadeIsNotReplaced) {
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
   EXPECT_EQ(second.receive()->status(), NtStatus::kAccessDenied);
+}
+
+// What a folder's FILE_LIST_DIRECTORY (and FILE_DELETE_CHILD) grants is for what is in it, and not
+// for what its path led to before.
+struct FolderRace : TwoClients {
+  static constexpr std::string_view kMember = "S-1-5-21-1-2-3-1001";
+
+  FolderRace() : TwoClients(1) {}
+  void SetUp() override {
+    ASSERT_TRUE(first.log_on(wire::Dialect::kSmb302, "files", "member"));
+    ASSERT_TRUE(second.log_on());
+    for (const std::string_view folder : {"p", "y"}) {
+      auto body = RawClient::create_body(folder);
+      body.create_options = wire::CreateOptions::kDirectoryFile;
+      const FileId made = second.create(body);
+      make(std::string(folder) + "\\f", folder);
+      grant(made, folder == "y" ? Access::kFileAllAccess : Access::kFileTraverse);
+      second.close_file(made);
+    }
+    const FileId file = second.create("p\\f");
+    grant(file, Access::kFileReadData);
+    second.close_file(file);
+  }
+  void grant(FileId file, uint32_t access) {
+    wire::SecurityDescriptor descriptor;
+    descriptor.control |= wire::sd_control::kDaclPresent;
+    descriptor.dacl = wire::Acl{.aces = {wire::allow(*wire::Sid::parse(kMember), access)}};
+    const Bytes bytes = *descriptor.encode();
+    wire::SetInfoRequest set;
+    set.info_type = wire::InfoType::kSecurity;
+    set.additional_information = wire::SecurityInformation::kDacl;
+    set.file_id = file;
+    set.buffer = bytes;
+    ASSERT_EQ(second.status_of(second.request(Command::kSetInfo, set)), NtStatus::kSuccess);
+  }
+  void move(std::string_view from, std::string_view to) {
+    const vfs::LookupOptions pinned{.pin_parent = true};
+    vfs::Path source, wanted;
+    ASSERT_TRUE(source.append(from));
+    ASSERT_TRUE(wanted.append(to));
+    const auto found = below->find(server_credentials(), source, pinned);
+    ASSERT_TRUE(found);
+    auto target = below->lookup(server_credentials(), wanted, pinned);
+    ASSERT_TRUE(target);
+    ASSERT_TRUE(below->rename(server_credentials(), found->place, found->attributes.key,
+                              std::get<vfs::Missing>(*target).place, false));
+  }
+};
+
+TEST_F(FolderRace, AnotherFolderGrantsNothing) {
+  auto body = RawClient::create_body("p\\f");
+  body.desired_access = Access::kFileReadAttributes | Access::kFileReadData;
+  body.create_disposition = CreateDisposition::kOpen;
+  EXPECT_EQ(first.status_of(first.request(Command::kCreate, body)), NtStatus::kAccessDenied);
+  auto own = body;
+  own.name = "y\\f";
+  EXPECT_EQ(first.status_of(first.request(Command::kCreate, own)), NtStatus::kSuccess);
+  // It has found the file, and is about to ask the folder.
+  plan->hold_operation("lookup");
+  plan->let_pass(1);
+  first.send(first.request(Command::kCreate, body));
+  plan->await_held(1);
+  move("p", "q");
+  move("y", "p");
+  plan->let_go();
+  const auto answer = first.receive();
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(content(first, answer->as<wire::CreateResponse>().file_id), "y");
 }
 
 }  // namespace

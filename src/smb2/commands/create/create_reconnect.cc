@@ -8,6 +8,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_claims.h"
 #include "smb2/files/open_name.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "vfs/names.h"
 #include "wire/smb2/access_mask.h"
 
@@ -103,6 +104,10 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
   auto open = restore(std::move(claim.open), request.session, request.tree_connect);
   // Nothing of the lost connection is under way any more; the new one counts from where it is.
   open->channel_sequence.start_from(request.header.channel_sequence);
+  // Its connection was lost before it was written, and then that failed.
+  const bool is_promised =
+      open->durable_terms.lock()->durability == filestate::Durability::kPersistent;
+  if (is_promised && !files.persistent->attach(open)) take_promise_back(files, *open);
   BRAID_CO_CHECK(co_await attach(request, open));
   const OpenUse use = Open::use(open);
   if (!use) co_return fail(NtStatus::kFileClosed);
@@ -116,6 +121,18 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
   co_return true;
 }
 
+namespace {
+
+// What is persistent and caches no data may find the file changed, like any open that is connected.
+bool may_go_on(const FileServices& files, const PreservedOpen& open) {
+  const bool caches = has(files.file_table.caching_of(open.ref()), filestate::Caching::kRead);
+  const bool is_persistent =
+      open.changes.durable_terms.durability == filestate::Durability::kPersistent;
+  return is_persistent && !caches ? has_name(open) : is_unchanged(open);
+}
+
+}  // namespace
+
 Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
   FileServices& files = request.files;
   BRAID_CO_TRY(auto claim,
@@ -126,7 +143,7 @@ Task<Result<Reply>> reconnect(Request& request, CreateState& state) {
     files.open_claims->give_back(std::move(*claim));
     co_return fail(status);
   }
-  if (!is_unchanged(claim->open)) {
+  if (!may_go_on(files, claim->open)) {
     // What the client has in its cache is of another file now, whoever asks.
     co_await files.open_claims->close(std::move(*claim));
     co_return fail(NtStatus::kObjectNameNotFound);

@@ -46,7 +46,10 @@ Reply answer_as_before(const Request& request, CreateState& state) {
     state.caching.oplock =
         std::min(state.caching.oplock,
                  static_cast<filestate::OplockLevel>(state.create.requested_oplock_level));
-    if (state.caching.oplock != filestate::OplockLevel::kBatch) state.terms = {};
+    if (state.caching.oplock != filestate::OplockLevel::kBatch &&
+        state.terms.durability != filestate::Durability::kPersistent) {
+      state.terms = {};
+    }
   }
   return create_reply(request, state);
 }

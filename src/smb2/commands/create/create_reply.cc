@@ -62,7 +62,10 @@ Reply create_reply(const Request& request, const CreateState& state) {
   if (state.terms.durability != filestate::Durability::kNone) {
     if (asked.durable_handle_request_v2) {
       response.contexts.durable_handle_response_v2 = {
-          .timeout_ms = static_cast<uint32_t>(state.terms.timeout.count())};
+          .timeout_ms = static_cast<uint32_t>(state.terms.timeout.count()),
+          .flags = state.terms.durability == filestate::Durability::kPersistent
+                       ? wire::DurableHandleFlags::kPersistent
+                       : 0};
     } else {
       response.contexts.durable_handle_response = true;
     }

@@ -2,8 +2,8 @@
 // Data Request", 3.3.5.15.10 "Handling a Pipe Wait Request".
 #include "rpc/pipe_registry.h"
 #include "smb2/commands/ioctl/ioctl.h"
-#include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/logons/pipe_write.h"
 #include "wire/smb2/pipe_fsctl.h"
 
 namespace braid::smb2 {
@@ -15,7 +15,13 @@ Task<Result<IoctlAnswer>> ioctl_pipe_transceive(Request& request, const wire::Io
     const auto turn = co_await request.open->pipe_calls.take(request.seat);
     BRAID_CO_CHECK(request.seat.check_wanted());
     Open& open = *request.open;
-    answer = open.pipe->transceive(caller_of(request), ioctl.input, ioctl.max_output_response);
+    if (open.pipe->readable_size() != 0) co_return fail(NtStatus::kPipeBusy);
+    const auto written = co_await write_pipe(request, ioctl.input);
+    if (written) {
+      answer = open.pipe->read(ioctl.max_output_response);
+    } else {
+      answer = std::unexpected(written.error());
+    }
     open.pipe_reads.deliver(*open.pipe);
   }
   // What was sent so far is no whole request: the rest comes by WRITE.

@@ -22,6 +22,10 @@ Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request& request,
   if (open->attributes.is_directory || request.tree_connect->is_snapshot()) {
     co_return fail(NtStatus::kInvalidDeviceRequest);
   }
+  // What was promised already is more, and written down.
+  if (open->durable_terms.lock()->durability == filestate::Durability::kPersistent) {
+    co_return IoctlAnswer{};
+  }
   const auto resilient = filestate::Durability::kResilient;
   if (!files.file_table.set_durability(open->ref(), resilient)) {
     co_return fail(NtStatus::kFileClosed);

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-namespace braid::crypto {
+namespace braid {
 
 // Whatever is no hexadecimal digit is skipped.
 inline Bytes unhex(std::string_view text) {
@@ -32,4 +32,4 @@ inline Bytes unhex(std::string_view text) {
   return bytes;
 }
 
-}  // namespace braid::crypto
+}  // namespace braid

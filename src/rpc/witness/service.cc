@@ -1,0 +1,63 @@
+#include "rpc/witness/service.h"
+
+#include <utility>
+
+namespace braid::rpc::witness {
+
+void Service::deliver(Completions completions) {
+  if (!completions.empty()) deliver_(std::move(completions));
+}
+
+std::optional<Completion> Service::interface_list(CallToken call) {
+  return registry_.lock()->interface_list(call);
+}
+
+std::pair<uint32_t, Handle> Service::register_client(RegisterRequest request,
+                                                     uint64_t association) {
+  return registry_.lock()->register_client(std::move(request), association, now_());
+}
+
+uint32_t Service::unregister(const Handle& handle, uint64_t association) {
+  Completions ended;
+  const uint32_t result = registry_.lock()->unregister(handle, association, ended);
+  deliver(std::move(ended));
+  return result;
+}
+
+std::optional<Completion> Service::async_notify(const Handle& handle, CallToken call) {
+  return registry_.lock()->async_notify(handle, call, now_());
+}
+
+void Service::forget_call(CallToken call) { registry_.lock()->forget_call(call, now_()); }
+
+void Service::association_ended(uint64_t association) {
+  registry_.lock()->association_ended(association);
+}
+
+void Service::set_interface(Interface interface) {
+  deliver(registry_.lock()->set_interface(std::move(interface), now_()));
+}
+
+void Service::remove_interface(const IpAddress& address) {
+  deliver(registry_.lock()->remove_interface(address, now_()));
+}
+
+std::optional<size_t> Service::move_clients(std::string_view client_name,
+                                            std::string_view destination) {
+  auto moved = registry_.lock()->move_clients(client_name, destination, now_());
+  if (!moved) return std::nullopt;
+  deliver(std::move(moved->completions));
+  return moved->registrations;
+}
+
+std::optional<size_t> Service::move_share(std::string_view client_name, std::string_view share_name,
+                                          std::string_view destination) {
+  auto moved = registry_.lock()->move_share(client_name, share_name, destination, now_());
+  if (!moved) return std::nullopt;
+  deliver(std::move(moved->completions));
+  return moved->registrations;
+}
+
+void Service::expire() { deliver(registry_.lock()->expire(now_())); }
+
+}  // namespace braid::rpc::witness

@@ -1,0 +1,46 @@
+#include "smb2/persistent/handles_folder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "runtime/identity.h"
+#include "vfs/posix/context.h"
+
+namespace braid::smb2 {
+namespace {
+
+Result<UniqueFd> open_folder(int parent, const char* name, int more_flags) {
+  UniqueFd fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | more_flags));
+  if (!fd) return fail_last_os();
+  return fd;
+}
+
+// Only the server's own user gets into it.
+Result<UniqueFd> make_folder(int parent, const char* name) {
+  if (::mkdirat(parent, name, 0700) == 0) {
+    if (::fsync(parent) != 0) return fail_last_os();
+  } else if (errno != EEXIST) {
+    return fail_last_os();
+  }
+  return open_folder(parent, name, O_NOFOLLOW);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<store::LogFolder>> open_handles_folder(const Share& share) {
+  BRAID_CHECK(assume(server_credentials()));
+  BRAID_TRY(const UniqueFd root, open_folder(AT_FDCWD, share.real_path.c_str(), 0));
+  struct stat st{};
+  if (::fstat(root.get(), &st) != 0) return fail_last_os();
+  if (st.st_ino != share.folder.inode) return fail_os(ESTALE);
+  BRAID_TRY(const UniqueFd own, make_folder(root.get(), std::string(vfs::kPrivateFolder).c_str()));
+  BRAID_TRY(UniqueFd handles, make_folder(own.get(), "handles"));
+  return store::open_posix_log_folder(std::move(handles));
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,380 @@
+#include "smb2/persistent/persistent_handles.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/log.h"
+#include "crypto/sha256.h"
+#include "runtime/task_scope.h"
+#include "wire/fold.h"
+
+namespace braid::smb2 {
+
+// Of one share. With the lock of PersistentHandles, but for what never changes.
+struct PersistentShare {
+  std::shared_ptr<const Share> share;  // keeps its folder open, whoever is connected
+  std::unique_ptr<store::LogFolder> folder;
+  std::unique_ptr<HandleJournal> journal;
+  // Put, and not known to be there yet, in order; of which open, 0 for one that has ended.
+  struct Unsettled {
+    store::HandleLog::Ticket ticket;
+    uint64_t open = 0;
+  };
+  std::deque<Unsettled> unsettled;
+  // Of these, what was put last is not there: it is tried again by whoever settles next.
+  std::unordered_set<uint64_t> behind;
+};
+
+namespace {
+
+constexpr size_t kLogThreads = 2;  // one may compact while another commits
+
+// What is kept of an open beside the Open: its values, and its record as it was written last, here
+// and in the log.
+constexpr size_t kPersistentOpenSize = 2u << 10;
+
+// The folder has one log for each server and worker, so the name of the share tells a log that was
+// copied to where another share is.
+store::ShareId share_id(const Share& share) {
+  const std::string name = wire::fold(share.name);
+  const crypto::Digest32 digest = crypto::sha256(as_bytes(name));
+  store::ShareId id;
+  std::memcpy(id.bytes.data(), digest.data(), id.bytes.size());
+  return id;
+}
+
+// Continues where it is woken.
+struct WhereWoken final : Executor {
+  void post(std::move_only_function<void()> work) override { work(); }
+  bool is_current() const override { return true; }
+};
+
+// Whether all are there, once that is known of each.
+Task<bool> all_committed(HandleJournal::Tickets tickets, Executor& executor) {
+  bool all = true;
+  for (const auto& ticket : tickets) {
+    if (!co_await ticket.committed(executor)) all = false;
+  }
+  co_return all;
+}
+
+Task<void> find_out(HandleJournal::Tickets tickets, Executor& executor, bool& all) {
+  all = co_await all_committed(std::move(tickets), executor);
+}
+
+// A name is made or goes before the leases of its directory hear of it, so of one there is no
+// telling whether what its client has cached of it is still true.
+void forget_listing(PersistentOpen& open) {
+  if (!open.attributes.is_directory || !open.state.lease) return;
+  open.state.lease->state = filestate::Caching::kNone;
+  ++open.state.lease->epoch;
+}
+
+FileKey whole_file(FileKey file) {
+  file.stream = 0;
+  return file;
+}
+
+}  // namespace
+
+PersistentHandles::PersistentHandles(const RestoreParts& parts) : parts_(parts) {}
+PersistentHandles::~PersistentHandles() { stop(); }
+
+void PersistentHandles::stop() {
+  auto state = state_.lock();
+  // A log ends on a thread that no pool has, and its pool after it.
+  for (const auto& each : state->shares) {
+    each->share->persistent = nullptr;
+    each->unsettled.clear();
+  }
+  state->shares.clear();
+  state->opens.clear();
+  state->of.clear();
+  pool_.reset();
+}
+
+std::expected<void, std::string> PersistentHandles::begin(std::shared_ptr<const Share> share,
+                                                          std::unique_ptr<store::LogFolder> folder,
+                                                          Server server) {
+  {
+    auto state = state_.lock();
+    for (const auto& each : state->shares) {
+      if (share_id(*each->share) != share_id(*share) || each->share->folder != share->folder) {
+        continue;
+      }
+      share->persistent = each.get();
+      return {};
+    }
+  }
+  if (!pool_) pool_ = std::make_unique<WorkerPool>(kLogThreads);
+  auto made = std::make_unique<PersistentShare>();
+  made->share = std::move(share);
+  made->folder = std::move(folder);
+  std::string failure;
+  TaskScope scope;
+  scope.spawn(recover(*made, server, failure));
+  scope.wait();
+  if (!failure.empty()) return std::unexpected(std::move(failure));
+  made->share->persistent = made.get();
+  state_.lock()->shares.push_back(std::move(made));
+  any_ = true;
+  return {};
+}
+
+Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::string& failure) {
+  const std::string name = of.share->name;
+  // One process of a server is this worker at any time, so what it began before has ended. Of
+  // another server nobody here knows.
+  const auto has_ended = [server, &name](const store::LogOwner& owner) {
+    if (owner.server == server.id) return true;
+    log::warn("share '{}': handle log {} is another server's; what that has promised is not kept",
+              name, store::log_name(owner));
+    return false;
+  };
+  auto begun = co_await HandleJournal::begin({.folder = *of.folder,
+                                              .share = share_id(*of.share),
+                                              .server = server.id,
+                                              .worker = server.worker,
+                                              .has_ended = has_ended},
+                                             {}, *pool_, {}, parts_.clock);
+  for (const std::string& line : begun.complaints) log::error("share '{}': {}", name, line);
+  if (!begun.failure.empty()) {
+    failure = std::move(begun.failure);
+    of.journal = std::move(begun.journal);
+    co_return;
+  }
+  of.journal = std::move(begun.journal);
+  size_t restored = 0;
+  for (PersistentOpen& open : begun.opens) {
+    forget_listing(open);
+    Kept kept{.now = open, .open = {}, .of = &of, .is_promised = true};
+    const auto ref = restore_open(parts_, of.share, std::move(open));
+    if (!ref) {
+      log::error("share '{}': the persistent open of '{}' by {} is lost: {}", name,
+                 kept.now.changes.path.text(), kept.now.owner->account_name, ref.error().message());
+      static_cast<void>(of.journal->erase(kept.now.file_id.persistent));
+      continue;
+    }
+    kept.now.attributes.file_key = ref->file;
+    kept.now.file_id.volatile_id = ref->token.value;
+    kept.now.state = {};
+    add(*state_.lock(), std::move(kept));
+    ++restored;
+  }
+  if (!begun.opens.empty()) {
+    log::info("share '{}': {} of {} persistent opens are back and wait for their clients", name,
+              restored, begun.opens.size());
+  }
+}
+
+void PersistentHandles::add(State& state, Kept kept) {
+  const uint64_t id = kept.now.file_id.persistent;
+  state.of[whole_file(kept.now.attributes.file_key)].insert(id);
+  state.opens.insert_or_assign(id, std::move(kept));
+}
+
+// What has failed by now is known of its open, which is behind unless it was never promised.
+void PersistentHandles::reap(State& state, PersistentShare& of) {
+  while (!of.unsettled.empty()) {
+    const auto result = of.unsettled.front().ticket.result();
+    if (!result) return;
+    const uint64_t id = of.unsettled.front().open;
+    of.unsettled.pop_front();
+    if (*result) continue;
+    const auto kept = state.opens.find(id);
+    if (kept == state.opens.end()) continue;
+    of.journal->forget(id);
+    if (kept->second.is_promised) of.behind.insert(id);
+  }
+}
+
+void PersistentHandles::write(Kept& kept, store::Urgency urgency) {
+  PersistentShare& of = *kept.of;
+  const uint64_t id = kept.now.file_id.persistent;
+  if (const auto open = kept.open.lock()) look_at(*open, kept.now);
+  if (!take_image(parts_.file_table, *of.share, kept.now)) return;  // it is about to be erased
+  auto tickets = of.journal->put(kept.now, urgency);
+  kept.now.state = {};
+  if (!tickets) {
+    // Nothing that a client may do makes one so large: LOCK has a limit.
+    log::error("share '{}': the open of '{}' is too large for a record", of.share->name,
+               kept.now.changes.path.text());
+    of.behind.insert(id);
+    return;
+  }
+  for (auto& ticket : *tickets) of.unsettled.push_back({std::move(ticket), id});
+}
+
+void PersistentHandles::write_changes(State& state) {
+  for (const FileKey& file : parts_.file_table.take_noted()) {
+    const auto of = state.of.find(file);
+    if (of == state.of.end()) continue;
+    for (const uint64_t id : of->second) {
+      write(state.opens.at(id), store::Urgency::kMustNotFail);
+    }
+  }
+}
+
+HandleJournal::Tickets PersistentHandles::settle_here(PersistentShare& of) {
+  auto state = state_.lock();
+  reap(*state, of);
+  for (const uint64_t id : std::exchange(of.behind, {})) {
+    const auto kept = state->opens.find(id);
+    if (kept != state->opens.end()) write(kept->second, store::Urgency::kMustNotFail);
+  }
+  write_changes(*state);
+  HandleJournal::Tickets tickets;
+  tickets.reserve(of.unsettled.size());
+  for (const auto& each : of.unsettled) tickets.push_back(each.ticket);
+  return tickets;
+}
+
+bool PersistentHandles::is_behind(PersistentShare& of) {
+  auto state = state_.lock();
+  reap(*state, of);
+  return !of.behind.empty();
+}
+
+// What failed may have been somebody's who was promised nothing yet, or have been put again by
+// somebody else meanwhile: that has to be waited for as well.
+Task<Result<void>> PersistentHandles::settle(const Share& share, Executor& executor) {
+  PersistentShare* const of = share.persistent;
+  if (!of) co_return Result<void>{};
+  for (;;) {
+    auto tickets = settle_here(*of);
+    if (tickets.empty()) co_return Result<void>{};
+    if (co_await all_committed(std::move(tickets), executor)) co_return Result<void>{};
+    if (is_behind(*of)) co_return fail_os(EIO);
+  }
+}
+
+Result<void> PersistentHandles::settle_now(const Share& share) {
+  PersistentShare* const of = share.persistent;
+  if (!of) return {};
+  for (;;) {
+    auto tickets = settle_here(*of);
+    if (tickets.empty()) return {};
+    WhereWoken executor;
+    TaskScope scope;
+    bool all = false;
+    scope.spawn(find_out(std::move(tickets), executor, all));
+    scope.wait();
+    if (all) return {};
+    if (is_behind(*of)) return fail_os(EIO);
+  }
+}
+
+Task<Result<void>> PersistentHandles::promise(std::shared_ptr<Open> open, Executor& executor) {
+  PersistentShare& of = *open->tree_connect->share->persistent;
+  const uint64_t id = open->file_id.persistent;
+  // It neither ends nor is preserved before it is written.
+  const OpenUse use = Open::use(open);
+  if (!use) co_return fail(NtStatus::kFileClosed);
+  BRAID_CO_CHECK(open->memory.add(kPersistentOpenSize));
+  HandleJournal::Tickets tickets;
+  bool is_written = false;
+  {
+    auto state = state_.lock();
+    Kept kept{.now = {}, .open = open, .of = &of};
+    static_cast<OpenValues&>(kept.now) = *open;
+    add(*state, std::move(kept));
+    Kept& added = state->opens.at(id);
+    look_at(*open, added.now);
+    if (take_image(parts_.file_table, *of.share, added.now)) {
+      if (auto put = of.journal->put(added.now, store::Urgency::kOrdinary)) {
+        tickets = std::move(*put);
+        is_written = true;
+      }
+      added.now.state = {};
+    }
+    for (const auto& each : tickets) of.unsettled.push_back({each, id});
+  }
+  Result<void> done;
+  if (!is_written) done = fail_os(EFBIG);
+  for (const auto& ticket : tickets) {
+    if (const auto each = co_await ticket.committed(executor); !each) done = each;
+  }
+  if (!done) {
+    erase(*open);
+    co_return done;
+  }
+  auto state = state_.lock();
+  const auto kept = state->opens.find(id);
+  if (kept == state->opens.end()) co_return done;
+  kept->second.is_promised = true;
+  // A change that came meanwhile may have failed, and was nobody's loss until now.
+  write(kept->second, store::Urgency::kMustNotFail);
+  co_return done;
+}
+
+bool PersistentHandles::attach(const std::shared_ptr<Open>& open) {
+  auto state = state_.lock();
+  const auto kept = state->opens.find(open->file_id.persistent);
+  if (kept == state->opens.end()) return false;
+  kept->second.open = open;
+  return true;
+}
+
+void PersistentHandles::detach(const Open& open) {
+  auto state = state_.lock();
+  const auto kept = state->opens.find(open.file_id.persistent);
+  if (kept == state->opens.end()) return;
+  look_at(open, kept->second.now);
+  kept->second.open.reset();
+}
+
+void PersistentHandles::erase(const Open& open) {
+  auto state = state_.lock();
+  const auto kept = state->opens.extract(open.file_id.persistent);
+  if (!kept) return;
+  const uint64_t id = kept.key();
+  PersistentShare& of = *kept.mapped().of;
+  const auto file = state->of.find(whole_file(kept.mapped().now.attributes.file_key));
+  file->second.erase(id);
+  if (file->second.empty()) state->of.erase(file);
+  of.behind.erase(id);
+  for (auto& ticket : of.journal->erase(id)) of.unsettled.push_back({std::move(ticket), 0});
+}
+
+Result<void> PersistentHandles::begin_rename(const Share& share, const FileKey& file,
+                                             const vfs::Path& to) {
+  {
+    auto state = state_.lock();
+    const auto of = state->of.find(whole_file(file));
+    if (of == state->of.end()) return {};
+    for (const uint64_t id : of->second) {
+      Kept& kept = state->opens.at(id);
+      kept.now.moving_to = to.text();
+      write(kept, store::Urgency::kMustNotFail);
+    }
+  }
+  return settle_now(share);
+}
+
+// What is true now is written with the answer: FileTable has noted the file if it was renamed.
+void PersistentHandles::end_rename(const FileKey& file) {
+  auto state = state_.lock();
+  const auto of = state->of.find(whole_file(file));
+  if (of == state->of.end()) return;
+  for (const uint64_t id : of->second) state->opens.at(id).now.moving_to.clear();
+}
+
+std::vector<PersistentHandles::ShareMetrics> PersistentHandles::metrics() const {
+  std::vector<ShareMetrics> all;
+  auto state = state_.lock();
+  for (const auto& each : state->shares) {
+    size_t opens = 0;
+    for (const auto& [id, kept] : state->opens) opens += kept.of == each.get();
+    all.push_back({.share = each->share->name,
+                   .log = each->journal->name(),
+                   .opens = opens,
+                   .metrics = each->journal->metrics()});
+  }
+  return all;
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,123 @@
+// PersistentHandles: what clients may rely on across the death of this process, written down before
+// they are told. [MS-SMB2] 3.3.1.10, Open.IsPersistent; ARCHITECTURE.md, "What is promised is
+// written first".
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/result.h"
+#include "runtime/executor.h"
+#include "runtime/task.h"
+#include "runtime/worker_pool.h"
+#include "smb2/opens/open.h"
+#include "smb2/persistent/handle_journal.h"
+#include "smb2/persistent/persistent_open.h"
+#include "smb2/persistent/restore_open.h"
+#include "smb2/shares/share.h"
+#include "store/log_folder.h"
+
+namespace braid::smb2 {
+
+// The persistent opens of all continuously available shares of this worker, and the logs they are
+// in. What an open is now is taken from FileTable and put into its log in one step, under one lock:
+// so what is written last is what was true last. The disk is waited for without it.
+//
+//   whatever has changed an open ----> FileTable notes its file
+//   settle(), before the answer  ----> what was noted is put; waits until all that was put is there
+//
+// So no command says which opens it has changed, and none can forget to.
+// Owned by FileServices. Thread: any, but for begin() and stop().
+class PersistentHandles {
+ public:
+  explicit PersistentHandles(const RestoreParts& parts);
+  ~PersistentHandles();
+
+  struct Server {
+    store::ServerId id;
+    uint32_t worker = 0;
+  };
+  // Recovers what earlier lives of this server have left in `folder`, and from then on `share` has
+  // persistent handles. What it finds waits for its client: the scavenger is to be armed. Asked
+  // again for a folder that has its log, also by another Share: that log is the new one's, too, and
+  // `folder` is not used. An error is a line for the log of the server, and the share must not be
+  // served. Waits for the disk; not on a reactor, nor on a thread of a pool. Not by two threads at
+  // once.
+  std::expected<void, std::string> begin(std::shared_ptr<const Share> share,
+                                         std::unique_ptr<store::LogFolder> folder, Server server);
+  // Whether any share has them.
+  bool any() const { return any_.load(std::memory_order_relaxed); }
+  // What is put so far is on the disk; the handles stay there for the next life. REQUIRES: nothing
+  // else is called any more, and a thread that no pool has.
+  void stop();
+
+  // The Open is promised to be persistent: FileTable has been told so, and the client has not.
+  // Returns when it is on the disk. An error: it is no persistent one, and here is nothing of it.
+  // REQUIRES: its share has them.
+  Task<Result<void>> promise(std::shared_ptr<Open> open, Executor& executor);
+  // Its client is back: it is this Open now. False: it is none of these.
+  bool attach(const std::shared_ptr<Open>& open);
+  // Before it is preserved: as it is now it stays.
+  void detach(const Open& open);
+  // It has ended. settle() waits for that, too.
+  void erase(const Open& open);
+
+  // Before an answer that tells of a change on the share, and before a file is changed for which
+  // somebody may have lost his caching: all that has happened up to now is on the disk. An error:
+  // what somebody relies on cannot be written. At once, for a share without such handles.
+  // Continues on `executor` if it had to wait.
+  Task<Result<void>> settle(const Share& share, Executor& executor);
+  // The same, and the thread waits: one that may wait for a disk.
+  Result<void> settle_now(const Share& share);
+
+  // Before a file gets another name, and after, whether it has got it or not: in between a crash
+  // leaves it with the one or the other. An error: nothing is to be renamed. The thread waits for
+  // the disk.
+  Result<void> begin_rename(const Share& share, const FileKey& file, const vfs::Path& to);
+  void end_rename(const FileKey& file);
+
+  struct ShareMetrics {
+    std::string share;
+    std::string log;
+    size_t opens = 0;
+    store::HandleLogMetrics metrics;
+  };
+  std::vector<ShareMetrics> metrics() const;
+
+ private:
+  struct Kept {
+    PersistentOpen now;  // but for `state`; while it has a client, as it was when last looked at
+    std::weak_ptr<Open> open;
+    PersistentShare* of = nullptr;
+    bool is_promised = false;  // its client may have been told
+  };
+  struct State {
+    std::vector<std::unique_ptr<PersistentShare>> shares;
+    std::unordered_map<uint64_t, Kept> opens;                      // by FileId.Persistent
+    std::unordered_map<FileKey, std::unordered_set<uint64_t>> of;  // whichever stream
+  };
+
+  Task<void> recover(PersistentShare& of, Server server, std::string& failure);
+  HandleJournal::Tickets settle_here(PersistentShare& of);
+  bool is_behind(PersistentShare& of);
+  void write_changes(State& state);
+  void write(Kept& kept, store::Urgency urgency);
+  void reap(State& state, PersistentShare& of);
+  void add(State& state, Kept kept);
+
+  const RestoreParts parts_;
+  // For the logs alone: whoever waits for one with a thread of the pool for files does not keep it
+  // from being written.
+  std::unique_ptr<WorkerPool> pool_;
+  std::atomic<bool> any_ = false;
+  Guarded<State, LockRank::kHandles> state_;
+};
+
+}  // namespace braid::smb2

@@ -1,0 +1,218 @@
+// What a client was told is in the log, whatever the disk forgets; and a server that begins anew
+// has it again. [MS-SMB2] 3.3.5.9.10 and 3.3.5.9.12.
+#include "smb2/persistent/persistent_handles.h"
+
+#include "smb2/files/durable_testing.h"
+#include "store/fault_disk_testing.h"
+#include "vfs/fault/fault_volume.h"
+#include "wire/smb2/access_mask.h"
+#include "wire/smb2/lock.h"
+#include "wire/smb2/oplock_break.h"
+#include "wire/smb2/set_info.h"
+
+namespace braid::smb2 {
+namespace {
+
+constexpr uint64_t kNever = ~uint64_t{0};
+
+struct PersistentHandlesTest : testing::Test {
+  VirtualClock clock;
+  std::shared_ptr<const ShareTable> shares = Engine::shares_on(vfs::make_memory_volume());
+  std::shared_ptr<const Share> share = shares->entry("files")->connect().value();
+  store::FaultDisk disk{1};
+  // Each life of the server. What ended stays until the end of the test, as it would close what
+  // the next one has.
+  std::vector<std::unique_ptr<Engine>> lives;
+  std::unique_ptr<RawClient> client;
+  std::vector<Answer> answers;  // what decoded responses point into
+
+  void SetUp() override { begin(); }
+  void TearDown() override {
+    client.reset();
+    while (!lives.empty()) lives.pop_back();
+  }
+  Engine& engine() { return *lives.back(); }
+  void begin() {
+    lives.push_back(std::make_unique<Engine>(Engine::lenient(), clock, 1, shares));
+    const auto begun = engine().server().files.persistent->begin(share, disk.folder(), {});
+    EXPECT_TRUE(begun) << begun.error();
+    client = log_on();
+  }
+  // The power goes, with everything that was not synced.
+  void crash() {
+    client.reset();
+    disk.restart(store::FaultDisk::Survives::kNothing);
+    begin();
+  }
+  std::unique_ptr<RawClient> log_on(std::string_view who = "user", ClientGuid guid = kClient) {
+    auto made = std::make_unique<RawClient>(engine(), guid);
+    EXPECT_EQ(made->negotiate(), NtStatus::kSuccess);
+    EXPECT_EQ(made->session_setup(who), NtStatus::kSuccess);
+    EXPECT_EQ(made->tree_connect(), NtStatus::kSuccess);
+    return made;
+  }
+  static wire::CreateRequest persistent(CreateGuid guid = kGuid, std::string_view name = "file") {
+    auto body = durable(guid, name);
+    body.contexts.durable_handle_request_v2->flags = wire::DurableHandleFlags::kPersistent;
+    return body;
+  }
+  static wire::CreateRequest returning(FileId id, CreateGuid guid = kGuid) {
+    auto body = reconnecting(id, guid);
+    body.name = "file";
+    body.contexts.durable_handle_reconnect_v2->flags = wire::DurableHandleFlags::kPersistent;
+    return body;
+  }
+  wire::CreateResponse created(const wire::CreateRequest& body) {
+    auto answer = client->exchange(client->request(Command::kCreate, body));
+    EXPECT_TRUE(answer && answer->status() == NtStatus::kSuccess);
+    answers.push_back(std::move(*answer));
+    return answers.back().as<wire::CreateResponse>();
+  }
+  static uint32_t flags_of(const wire::CreateResponse& response) {
+    return response.contexts.durable_handle_response_v2.value().flags;
+  }
+  NtStatus create_status(RawClient& by, const wire::CreateRequest& body) {
+    return by.status_of(by.request(Command::kCreate, body));
+  }
+  Bytes lock_request(FileId id, uint64_t offset, uint32_t flags) {
+    wire::LockRequest request{.file_id = id};
+    request.locks.push_back({.offset = offset, .length = 1, .flags = flags});
+    return client->request(Command::kLock, request);
+  }
+  NtStatus lock(FileId id, uint64_t offset) {
+    return client->status_of(lock_request(
+        id, offset, wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately));
+  }
+  store::HandleLogMetrics metrics() {
+    return engine().server().files.persistent->metrics().at(0).metrics;
+  }
+};
+
+TEST_F(PersistentHandlesTest, WhatWasToldSurvivesThePower) {
+  const auto before = created(with_lease(persistent(), 2));
+  EXPECT_EQ(flags_of(before), wire::DurableHandleFlags::kPersistent);
+  EXPECT_EQ(lock(before.file_id, 5), NtStatus::kSuccess);
+  EXPECT_EQ(lock(before.file_id, 7), NtStatus::kSuccess);
+  EXPECT_EQ(client->status_of(lock_request(before.file_id, 7, wire::LockFlags::kUnlock)),
+            NtStatus::kSuccess);
+  for (int life = 0; life < 2; ++life) {
+    crash();
+    const auto again = created(with_lease(returning(before.file_id), 2));
+    EXPECT_EQ(again.file_id.persistent, before.file_id.persistent);
+    EXPECT_EQ(again.contexts.response_lease.value().lease_state, wire::LeaseState::kAll);
+    EXPECT_EQ(lock(again.file_id, 5), NtStatus::kLockNotGranted);
+  }
+}
+
+TEST_F(PersistentHandlesTest, WhatWasClosedStaysClosed) {
+  const auto before = created(with_lease(persistent(), 2));
+  EXPECT_EQ(client->close_file(before.file_id), NtStatus::kSuccess);
+  crash();
+  EXPECT_EQ(create_status(*client, with_lease(returning(before.file_id), 2)),
+            NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(metrics().records, 0u);
+}
+
+// Also of an open that has no client at the time.
+TEST_F(PersistentHandlesTest, ServerThatIsStoppedKeepsThem) {
+  const auto before = created(with_lease(persistent(), 2));
+  client->close();
+  client.reset();
+  engine().stop();
+  crash();
+  EXPECT_EQ(created(with_lease(returning(before.file_id), 2)).file_id.persistent,
+            before.file_id.persistent);
+}
+
+TEST_F(PersistentHandlesTest, ExpiresForGood) {
+  const auto before = created(with_lease(persistent(), 2));
+  crash();
+  clock.advance(std::chrono::seconds(61));
+  engine().server().files.scavenge_opens();
+  EXPECT_EQ(create_status(*client, with_lease(returning(before.file_id), 2)),
+            NtStatus::kObjectNameNotFound);
+  crash();
+  EXPECT_EQ(metrics().records, 0u);
+}
+
+// What nobody asked to be persistent is not, and costs the log nothing.
+TEST_F(PersistentHandlesTest, OthersAreNotWritten) {
+  EXPECT_EQ(flags_of(created(with_lease(durable(), 2))), 0u);
+  EXPECT_EQ(metrics().appends, 0u);
+}
+
+// Of two opens that nothing has changed one change is written.
+TEST_F(PersistentHandlesTest, OnlyWhatHasChangedIsWritten) {
+  const auto first = created(with_lease(persistent(), 2));
+  auto body = with_lease(persistent(CreateGuid{{9}}), 2);
+  created(body);
+  const uint64_t appends = metrics().appends;
+  EXPECT_EQ(lock(first.file_id, 5), NtStatus::kSuccess);
+  EXPECT_EQ(metrics().appends, appends + 1);
+  EXPECT_EQ(
+      client->status_of(client->request(
+          Command::kWrite, wire::WriteRequest{.file_id = first.file_id, .data = as_bytes("x")})),
+      NtStatus::kSuccess);
+  EXPECT_EQ(metrics().appends, appends + 1);
+}
+
+// The record of an open has all of its locks.
+TEST_F(PersistentHandlesTest, LocksAreLimited) {
+  const FileId id = created(with_lease(persistent(), 2)).file_id;
+  wire::LockRequest request{.file_id = id};
+  constexpr uint32_t kFlags = wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately;
+  for (uint64_t i = 0; i < kPersistentLocksMax; ++i) {
+    request.locks.push_back({.offset = 2 * i, .length = 1, .flags = kFlags});
+  }
+  EXPECT_EQ(client->status_of(client->request(Command::kLock, request)), NtStatus::kSuccess);
+  EXPECT_EQ(lock(id, 1), NtStatus::kInsufficientResources);
+  crash();
+  const auto again = created(with_lease(returning(id), 2));
+  EXPECT_EQ(lock(again.file_id, 0), NtStatus::kInsufficientResources);
+  EXPECT_EQ(client->status_of(lock_request(again.file_id, 0, wire::LockFlags::kUnlock)),
+            NtStatus::kSuccess);
+  EXPECT_EQ(lock(again.file_id, 2), NtStatus::kLockNotGranted);
+}
+
+TEST_F(PersistentHandlesTest, WhatCannotBeWrittenIsDurable) {
+  disk.fail_steps(disk.steps(), kNever, EIO);
+  const auto opened = created(with_lease(persistent(), 2));
+  EXPECT_EQ(flags_of(opened), 0u);
+  EXPECT_EQ(client->close_file(opened.file_id), NtStatus::kSuccess);
+}
+
+// No answer would stay true.
+TEST_F(PersistentHandlesTest, ChangeThatCannotBeWrittenIsNotAnswered) {
+  const auto before = created(with_lease(persistent(), 2));
+  disk.fail_steps(disk.steps(), kNever, EIO);
+  EXPECT_FALSE(client->exchange(lock_request(
+      before.file_id, 5, wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately)));
+  EXPECT_TRUE(client->is_dropped());
+}
+
+TEST(ContinuouslyAvailableShare, WritesThroughAndIsNeverServedWithoutItsHandles) {
+  const auto plan = vfs::make_fault_plan();
+  auto share = std::make_shared<Share>();
+  share->name = "files";
+  share->continuous_availability = true;
+  share->volume = vfs::make_fault_volume(vfs::make_memory_volume(), plan);
+  Engine engine(
+      Engine::lenient(), system_clock(), 1,
+      std::make_shared<const ShareTable>(std::vector<std::shared_ptr<const Share>>{share}));
+  store::FaultDisk disk(1);
+  RawClient client(engine);
+  EXPECT_EQ(client.negotiate(), NtStatus::kSuccess);
+  EXPECT_EQ(client.session_setup("user"), NtStatus::kSuccess);
+  EXPECT_EQ(client.tree_connect(), NtStatus::kBadNetworkName);
+  ASSERT_TRUE(engine.server().files.persistent->begin(share, disk.folder(), {}));
+  EXPECT_EQ(client.tree_connect(), NtStatus::kSuccess);
+  const FileId id = client.create("file");
+  EXPECT_EQ(plan->calls_of("flush"), 2u) << "the file and its directory";
+  EXPECT_EQ(client.status_of(client.request(
+                Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("x")})),
+            NtStatus::kSuccess);
+  EXPECT_EQ(plan->calls_of("flush"), 3u);
+}
+
+}  // namespace
+}  // namespace braid::smb2

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""Persistent handles: the worker is killed, and clients go on. [MS-SMB2] 3.3.5.9.10, 3.3.5.9.12."""
+import glob
+import os
+import struct
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import persistent as p  # noqa: E402
+import smb2_raw as raw  # noqa: E402
+import suite  # noqa: E402
+from peer import Refused  # noqa: E402
+from persistent import RWH, Client, kill_all, kill_worker, start_again  # noqa: E402
+from server import Options, Share, ids_of, test_users  # noqa: E402
+from suite import ServerCase  # noqa: E402
+
+ALICE, BOB = test_users()
+CONTINUOUS = ("continuous_availability = true",)
+PERSISTENT_HANDLES = CONTINUOUS_AVAILABILITY = 0x10
+KEY, OTHER_KEY = b"lease key 000001", b"lease key 000002"
+DELETE_ON_CLOSE = 0x1000
+NOT_AVAILABLE = "0xC0000467"  # STATUS_FILE_NOT_AVAILABLE
+LOCK_NOT_GRANTED = "0xC0000055"
+
+
+def number():
+    """Another each time: of a CREATE, of a client."""
+    return os.urandom(16)
+
+
+class Persistent(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        if suite.arguments.smbd:
+            raise unittest.SkipTest("smbd is killed in another way")
+        super().setUpClass()
+
+    @classmethod
+    def options(cls, scratch):
+        cls.root = scratch.directory("share", owner=ids_of(ALICE))
+        shares = [Share("share", cls.root, lines=CONTINUOUS),
+                  Share("plain", scratch.directory("plain", owner=ids_of(ALICE)))]
+        return Options(shares, [ALICE, BOB], signing="enabled")
+
+    def setUp(self):
+        self.server.expects_deaths = True
+        self.guid = number()
+        self.name = self._testMethodName
+        self.client = self.connect()
+
+    def connect(self, user=ALICE, guid=None, share="share"):
+        client = Client(self.server, user, guid or self.guid, share)
+        self.addCleanup(client.close)
+        return client
+
+    def kill(self):
+        kill_worker(self.server)
+        self.client = self.connect()
+
+    def opened(self, guid, **fields):
+        opened = self.client.open(self.name, guid, **fields)
+        self.assertEqual((opened.status, opened.flags), ("SUCCESS", p.PERSISTENT))
+        return opened
+
+    def back(self, before, guid, **fields):
+        again = self.client.reconnect(self.name, before, guid, **fields)
+        self.assertEqual(again.status, "SUCCESS")
+        self.assertEqual(again.persistent_id, before.persistent_id)
+        return again
+
+    def test_is_told_of_where_it_is(self):
+        self.assertEqual(struct.unpack_from("<I", self.client.negotiated, 24)[0] &
+                         PERSISTENT_HANDLES, PERSISTENT_HANDLES)
+        told = struct.unpack_from("<I", self.client.tree_answer, 8)[0]
+        self.assertEqual(told & CONTINUOUS_AVAILABILITY, CONTINUOUS_AVAILABILITY)
+        plain = self.connect(share="plain")
+        self.assertEqual(struct.unpack_from("<I", plain.tree_answer, 8)[0], 0)
+        opened = plain.open("file", number(), lease=KEY)
+        self.assertEqual((opened.status, opened.flags), ("SUCCESS", 0))
+        durable = self.client.open(self.name, number(), lease=OTHER_KEY, flags=0)
+        self.assertEqual((durable.status, durable.flags), ("SUCCESS", 0))
+
+    def test_comes_back_with_lease_locks_and_data(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY, timeout=120_000)
+        self.assertEqual((before.lease, before.timeout), (RWH, 120_000))
+        self.assertEqual(self.client.status(raw.WRITE, raw.write(before.file, b"kept")), "SUCCESS")
+        self.assertEqual(self.client.lock(before.file, 5), "SUCCESS")
+        self.assertEqual(self.client.lock(before.file, 7), "SUCCESS")
+        self.assertEqual(self.client.lock(before.file, 7, flags=p.UNLOCK), "SUCCESS")
+        self.kill()
+        # Nobody gets in between.
+        other = self.connect(guid=number())
+        self.assertEqual(other.plain_open(self.name).status, NOT_AVAILABLE)
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual((again.lease, again.flags), (RWH, None))
+        self.assertEqual(self.client.lock(again.file, 5), LOCK_NOT_GRANTED)
+        self.assertEqual(self.client.lock(again.file, 7), "SUCCESS")
+        answer = self.client.call(raw.READ, raw.read(again.file, 4))
+        self.assertEqual((answer.status, answer.body[16:20]), ("SUCCESS", b"kept"))
+        self.assertEqual(self.client.status(raw.WRITE, raw.write(again.file, b"more", 4)), "SUCCESS")
+        # And again, as what came back is as good as what was given.
+        self.kill()
+        twice = self.client.reconnect(self.name, again, guid, lease=KEY)
+        self.assertEqual((twice.status, twice.lease), ("SUCCESS", RWH))
+        self.assertEqual(self.client.lock(twice.file, 7), LOCK_NOT_GRANTED)
+        self.assertEqual(self.client.close_file(twice.file), "SUCCESS")
+
+    def test_comes_back_without_any_caching(self):
+        guid = number()
+        before = self.opened(guid)
+        self.kill()
+        self.back(before, guid)
+
+    def test_directory_comes_back(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY, state=p.READ | p.HANDLE, options=1)
+        self.assertEqual(before.lease, p.READ | p.HANDLE)
+        self.kill()
+        # What it has cached of the names may have been true for the last time.
+        again = self.back(before, guid, lease=KEY, state=p.READ | p.HANDLE)
+        self.assertEqual(again.lease, 0)
+
+    def test_lost_answer_is_given_again(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.kill()
+        again = self.client.open(self.name, guid, lease=KEY, header_flags=p.REPLAY)
+        self.assertEqual((again.status, again.flags), ("SUCCESS", p.PERSISTENT))
+        self.assertEqual((again.persistent_id, again.action), (before.persistent_id, before.action))
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
+
+    def test_what_was_closed_stays_closed(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.assertEqual(self.client.close_file(before.file), "SUCCESS")
+        self.kill()
+        again = self.client.reconnect(self.name, before, guid, lease=KEY)
+        self.assertEqual(again.status, "OBJECT_NAME_NOT_FOUND")
+        self.assertEqual(self.connect(guid=number()).plain_open(self.name).status, "SUCCESS")
+
+    def test_is_its_owners(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.kill()
+        for what, client, fields, status in (
+                ("user", self.connect(BOB), {}, "ACCESS_DENIED"),
+                ("client", self.connect(guid=number()), {}, "OBJECT_NAME_NOT_FOUND"),
+                ("CreateGuid", self.client, {"guid": number()}, "OBJECT_NAME_NOT_FOUND"),
+                ("lease", self.client, {"lease": OTHER_KEY}, "OBJECT_NAME_NOT_FOUND"),
+                ("no lease", self.client, {"lease": None}, "OBJECT_NAME_NOT_FOUND"),
+                ("flag", self.client, {"flags": 0}, "OBJECT_NAME_NOT_FOUND")):
+            with self.subTest(what):
+                asked = {"guid": guid, "lease": KEY} | fields
+                self.assertEqual(client.reconnect(self.name, before, **asked).status, status)
+        self.back(before, guid, lease=KEY)
+
+    def test_deletion_is_kept_and_carried_out(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY, options=DELETE_ON_CLOSE)
+        self.kill()
+        path = os.path.join(self.root, self.name)
+        self.assertTrue(os.path.exists(path))
+        again = self.client.reconnect(self.name, before, guid, lease=KEY)
+        self.assertEqual(again.status, "SUCCESS")
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
+        self.assertFalse(os.path.exists(path))
+
+    def test_new_name_is_kept(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        name = (self.name + "2").encode("utf-16-le")
+        self.assertEqual(self.client.status(raw.SET_INFO, raw.set_info(
+            before.file, struct.pack("<QQI", 0, 0, len(name)) + name, kind=10)), "SUCCESS")
+        self.kill()
+        self.name += "2"
+        self.back(before, guid, lease=KEY)
+
+    def test_lease_that_was_given_up_stays_so(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        other = self.connect(guid=number())
+        waiting = other.send(raw.CREATE, raw.create(self.name, access=0x001F01FF))
+        # The acknowledgement finds the break under way.
+        other.wait_until_pending([waiting])
+        body = struct.pack("<HHI16sIQ", 36, 0, 0, KEY, p.READ | p.HANDLE, 0)
+        self.assertEqual(self.client.status(raw.OPLOCK_BREAK, body), "SUCCESS")
+        self.assertEqual(other.wait_for(waiting).status, "SUCCESS")
+        self.kill()
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual(again.lease, p.READ | p.HANDLE)
+
+    def test_file_of_that_name_made_anew_is_another(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        path = os.path.join(self.root, self.name)
+        os.unlink(path)
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.kill()
+        again = self.client.reconnect(self.name, before, guid, lease=KEY)
+        self.assertEqual(again.status, "OBJECT_NAME_NOT_FOUND")
+        self.assertIn("is lost", self.server.log_text())
+
+    def test_log_is_below_the_share(self):
+        logs = glob.glob(os.path.join(self.root, ".braid", "handles", "*.log"))
+        self.assertEqual(len(logs), 1, logs)
+
+
+class AcrossServers(Persistent):
+    """The same share, and one server after the other."""
+
+    for name in [name for name in vars(Persistent) if name.startswith("test")]:
+        locals()[name] = None
+    del name
+
+    def logs(self):
+        return glob.glob(os.path.join(self.root, ".braid", "handles", "*.log"))
+
+    def begin(self):
+        start_again(self.server, self.scratch)
+        self.client = self.connect()
+
+    def test_server_that_is_stopped_keeps_them(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.assertEqual(self.client.lock(before.file, 5), "SUCCESS")
+        self.assertEqual(self.server.stop(), [])
+        self.begin()
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual(again.lease, RWH)
+        self.assertEqual(self.client.lock(again.file, 5), LOCK_NOT_GRANTED)
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
+        self.assertEqual(len(self.logs()), 1)
+
+    def test_newer_log_keeps_the_share_away(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        kill_all(self.server)
+        log, = self.logs()
+        with open(log, "r+b") as file:
+            sector = bytearray(file.read(512))
+            sector[8:12] = struct.pack("<I", 2)
+            sector[508:] = struct.pack("<I", crc32c(sector[:508]))
+            file.seek(0)
+            file.write(sector)
+        start_again(self.server, self.scratch)
+        with self.assertRaisesRegex(Refused, "BAD_NETWORK_NAME"):
+            self.connect()
+        self.connect(share="plain")
+        self.assertRegex(self.server.log_text(), r"share 'share' is absent .*of version 2")
+        kill_all(self.server)
+        with open(log, "r+b") as file:
+            sector[8:12] = struct.pack("<I", 1)
+            sector[508:] = struct.pack("<I", crc32c(sector[:508]))
+            file.write(sector)
+        self.begin()
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
+
+    def test_damaged_record_is_reported_and_the_rest_kept(self):
+        first, second = number(), number()
+        names = [self.name + "1", self.name + "2"]
+        opened = []
+        for guid, key, name in ((first, KEY, names[0]), (second, OTHER_KEY, names[1])):
+            self.name = name
+            opened.append(self.opened(guid, lease=key))
+        # A commit behind them, so that they are known to have been on the disk.
+        self.assertEqual(self.client.lock(opened[1].file, 5), "SUCCESS")
+        kill_all(self.server)
+        log, = self.logs()
+        with open(log, "r+b") as file:
+            data = file.read()
+            file.seek(data.index(names[0].encode()))
+            file.write(b"F")
+        start_again(self.server, self.scratch)
+        self.client = self.connect()
+        self.assertEqual(self.client.reconnect(names[0], opened[0], first, lease=KEY).status,
+                         "OBJECT_NAME_NOT_FOUND")
+        again = self.client.reconnect(names[1], opened[1], second, lease=OTHER_KEY)
+        self.assertEqual((again.status, again.lease), ("SUCCESS", RWH))
+        self.assertRegex(self.server.log_text(), r"share .share.: .*cannot be read in 1 places")
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+if __name__ == "__main__":
+    suite.main()
