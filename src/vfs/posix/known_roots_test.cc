@@ -93,6 +93,12 @@ TEST_F(KnownRoots, StreamThatIsNowhereStaysUntilItIsEnded) {
   ASSERT_TRUE(file->remove_stream("t"));
   ASSERT_EQ(file->streams()->size(), 1u);
   EXPECT_EQ(file->streams()->at(0).name, "s");
+  // Nor one that gets no room is there in its place.
+  constexpr uint64_t kTooMuch = uint64_t{1} << 62;
+  EXPECT_FALSE(file->open_stream("s", {.disposition = StreamHow::Disposition::kOpenOrCreate,
+                                       .write = true,
+                                       .truncate = true,
+                                       .allocation = kTooMuch}));
   // Nothing of it has gone.
   know_both();
   EXPECT_EQ(size_in(*inner_, "f"), 100'000u);
