@@ -58,6 +58,19 @@ TEST(KeyDerivation, OutputOf256Bits) {
             unhex("c273f0de35671e766ef5106b605054d70385f9237f1327662763de8ac2444317"));
 }
 
+// The most there is room for: two blocks, computed by another implementation.
+TEST(KeyDerivation, OutputOf512Bits) {
+  Bytes context(64);
+  for (size_t i = 0; i < context.size(); ++i) context[i] = static_cast<uint8_t>(i);
+  const auto derived = [&](size_t size) {
+    return revealed(derive_key(unhex("270E1BA896585EEB7AF3472D3B4C75A7"),
+                               as_bytes(std::string_view("SMBC2SCipherKey\0", 16)), context, size));
+  };
+  EXPECT_EQ(derived(64), unhex("c0e89d024c2e36b8793e2fcffa56b1a20a9f8b2aaea6b8822954e8e74b97d85a"
+                               "ddc8ebedd4a2dab4024424ddd19f5e3f4a524da62547810b8b92ce21461d6604"));
+  EXPECT_EQ(derived(65), derived(64));
+}
+
 TEST(KeyDerivation, Dialect210SignsWithTheSessionKey) {
   const Secret session_key(unhex("B4546771B515F766A86735532DD6C4F0"));
   const auto keys = derive_session_keys(0x0210, Cipher::kNone, session_key, session_key, {});

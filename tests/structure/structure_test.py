@@ -32,6 +32,13 @@ ROOMS_UPWARD = {
     "sessions/session.cc": {"opens/open.h": "a session has opens, and ends them"},
     "opens/pipe_reads.cc": {"connections/": "a READ that waits is answered on its connection"},
 }
+# What stands in the bytes of others, or is not written as it is read.
+NO_GOLDEN_BYTES = {
+    "CreateRequestContexts": "in CreateRequest",
+    "CreateResponseContexts": "in CreateResponse",
+    "AvPairs": "in ChallengeMessage",
+    "Ntlmv2Response": "its proof is computed by who writes it",
+}
 LINES_MAX = 800
 README_LINES = range(15, 41)
 PART_README_LINES = range(5, 41)  # of a folder within a folder
@@ -171,6 +178,17 @@ class Structure(unittest.TestCase):
                     if path.suffix == ".cc" and SRC / "client" not in path.parents
                     for owner, name in re.findall(r"^\w[\w:<>,*& ]*?(\w+)::(\w+)\(", each, re.M)
                     if owner != name and words[name] == 2])
+
+    def test_every_structure_of_wire_has_golden_bytes(self):
+        declared = re.compile(r"static Result<(\w+)> decode\((?:Reader& r|ByteView \w+)\);")
+        rows = {}  # by folder: a name may be that of two structures
+        for path in (SRC / "wire").rglob("*_test.cc"):
+            text = path.read_text(encoding="utf-8")
+            rows.setdefault(path.parent, set()).update(re.findall(r"\bgolden\w*<(\w+)>", text))
+        self.check([f"{shown(path)}: {name} has no golden<{name}>() (src/wire/golden_testing.h)"
+                    for path in (SRC / "wire").rglob("*.h")
+                    for name in declared.findall(path.read_text(encoding="utf-8"))
+                    if name not in rows.get(path.parent, ()) and name not in NO_GOLDEN_BYTES])
 
     def test_every_fuzzer_has_seeds(self):
         complaints = []

@@ -145,6 +145,16 @@ TEST(Ndr, CountedStringsEndWhereTheirFieldsDo) {
   EXPECT_EQ(written(most.substr(1), true), most.substr(1));
 }
 
+// Of an even number of units, behind which no padding could stand for the NUL.
+TEST(Ndr, WideStringsEndWithANul) {
+  Bytes out;
+  NdrWriter(out).wide_string("ab");
+  EXPECT_EQ(hex_of(out), hex_of(unhex("03000000 00000000 03000000 61006200 0000")));
+  NdrReader r(out);
+  EXPECT_EQ(r.wide_string(), "ab");
+  EXPECT_EQ(r.remaining(), 0u);
+}
+
 TEST(Ndr, CountedStringsAreTheseBytes) {
   Bytes out;
   NdrWriter w(out);

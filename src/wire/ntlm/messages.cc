@@ -90,9 +90,8 @@ Result<ChallengeMessage> ChallengeMessage::decode(ByteView message) {
     r.skip(8);  // Reserved
     const Field target_info = Field::read(r);
     if (challenge.negotiate_flags & flags::kTargetInfo && target_info.size > 0) {
-      const ByteView info = target_info.in(r);
-      if (!r.ok()) return fail(r.error());
-      BRAID_TRY(challenge.target_info, AvPairs::decode(info));
+      // Beyond the message it is no bytes, which are no list either: truncated.
+      BRAID_TRY(challenge.target_info, AvPairs::decode(target_info.in(r)));
     }
     if (challenge.negotiate_flags & flags::kVersion &&
         message.size() >= kChallengeWithVersionSize) {

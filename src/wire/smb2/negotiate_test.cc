@@ -239,7 +239,9 @@ TEST(NegotiateContexts, EachTypeTwiceIsMalformed) {
         "0800 0400 00000000 0100 0200 00000000",
         "0001 1000 00000000 93AD25509CB411E7B42383DE968BCD7C"}) {
     EXPECT_TRUE(decode_contexts(once, 1)) << once;
-    EXPECT_EQ(decode_contexts(once + once, 2).error(), Error::malformed()) << once;
+    const auto twice = decode_contexts(once + once, 2);
+    ASSERT_FALSE(twice) << once;
+    EXPECT_EQ(twice.error(), Error::malformed()) << once;
   }
 }
 
