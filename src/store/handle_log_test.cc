@@ -364,6 +364,25 @@ TEST(PosixLogFolder, LogOnADiskIsReadBack) {
   std::filesystem::remove_all(path);
 }
 
+TEST(PosixLogFolder, WhatOthersMayWriteIsNotBelieved) {
+  std::string path = (std::filesystem::temp_directory_path() / "braid-log-XXXXXX").string();
+  ASSERT_TRUE(mkdtemp(path.data()));
+  const auto folder = open_posix_log_folder(UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY)));
+  ASSERT_TRUE(folder->create("log"));
+  EXPECT_TRUE(folder->open("log"));
+  const std::string log = path + "/log";
+  for (const mode_t mode : {0620, 0602}) {
+    ASSERT_EQ(::chmod(log.c_str(), mode), 0);
+    EXPECT_TRUE(folder->open("log").error().is_os(EPERM)) << mode;
+  }
+  ASSERT_EQ(::chmod(log.c_str(), 0600), 0);
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(log.c_str(), 65'534, 65'534), 0);
+    EXPECT_TRUE(folder->open("log").error().is_os(EPERM));
+  }
+  std::filesystem::remove_all(path);
+}
+
 TEST(PosixLogFolder, IsTheServersWhoeverTheThreadActsAs) {
   if (!can_switch_identity()) GTEST_SKIP() << "not root";
   std::string path = (std::filesystem::temp_directory_path() / "braid-log-XXXXXX").string();

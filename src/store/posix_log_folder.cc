@@ -127,6 +127,10 @@ class PosixLogFolder final : public LogFolder {
     struct stat about{};
     BRAID_CHECK(checked(::fstat(fd.get(), &about)));
     if (!S_ISREG(about.st_mode)) return fail_os(EINVAL);
+    // What others can write is nothing that the server has said.
+    if (about.st_uid != server_credentials()->uid || (about.st_mode & (S_IWGRP | S_IWOTH))) {
+      return fail_os(EPERM);
+    }
     return std::make_unique<PosixLogFile>(std::move(fd));
   }
 

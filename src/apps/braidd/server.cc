@@ -267,8 +267,12 @@ class SmbWorkerServer final : public WorkerServer {
     if (!share) return std::unexpected("the folder is not there");
     auto folder = smb2::open_handles_folder(**share);
     if (!folder) {
-      return std::unexpected(
-          fmt::format("{}/.braid/handles: {}", (*share)->real_path, folder.error().message()));
+      const char* const what_to_do = folder.error().is_os(EPERM)
+                                         ? "; it is not the server's, or others may write to it: "
+                                           "look who made it, and remove it"
+                                         : "";
+      return std::unexpected(fmt::format("{}/.braid/handles: {}{}", (*share)->real_path,
+                                         folder.error().message(), what_to_do));
     }
     smb2::PersistentHandles::Server server{.id = {}, .worker = static_cast<uint32_t>(place_.index)};
     server.id.bytes = engine_->server_guid().bytes;

@@ -79,8 +79,10 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
     making = files.announce_until(files.file_table.key_of_name(path), std::move(making));
   }
   const Share& share = *request.tree_connect->share;
-  if (share.persistent) BRAID_CHECK(files.persistent->begin_rename(share, key, target.path));
-  const auto put_there = put(request, source.place, target, key);
+  const auto begun =
+      share.persistent ? files.persistent->begin_rename(share, key, target.path) : Result<void>();
+  const auto put_there =
+      begun ? put(request, source.place, target, key) : Result<vfs::Path>(fail(begun.error()));
   if (put_there) {
     replaced(request, target);
     *open.path.lock() = *put_there;

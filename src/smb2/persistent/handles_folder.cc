@@ -20,14 +20,21 @@ Result<UniqueFd> open_folder(int parent, const char* name, int more_flags) {
   return fd;
 }
 
-// Only the server's own user gets into it.
+// Only the server's own user gets into it. EPERM: it was made by somebody else, who may write to
+// the folder it is in without us, or others may write to it: what it holds would be believed.
 Result<UniqueFd> make_folder(int parent, const char* name) {
   if (::mkdirat(parent, name, 0700) == 0) {
     if (::fsync(parent) != 0) return fail_last_os();
   } else if (errno != EEXIST) {
     return fail_last_os();
   }
-  return open_folder(parent, name, O_NOFOLLOW);
+  BRAID_TRY(UniqueFd folder, open_folder(parent, name, O_NOFOLLOW));
+  struct stat st{};
+  if (::fstat(folder.get(), &st) != 0) return fail_last_os();
+  if (st.st_uid != server_credentials()->uid || (st.st_mode & (S_IWGRP | S_IWOTH))) {
+    return fail_os(EPERM);
+  }
+  return folder;
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace braid::smb2 {
 
 // Made if it is not there, and on the disk then. ESTALE: another folder is at the share's path by
-// now. ENOTDIR, ELOOP: something else has the name. Thread: one that may wait for the disk.
+// now. ENOTDIR, ELOOP: something else has the name. EPERM: a folder that is not the server's, or
+// that others may write to. Thread: one that may wait for the disk.
 Result<std::unique_ptr<store::LogFolder>> open_handles_folder(const Share& share);
 
 }  // namespace braid::smb2

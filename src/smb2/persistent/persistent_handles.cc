@@ -36,6 +36,10 @@ constexpr size_t kLogThreads = 2;  // one may compact while another commits
 // What is kept of an open beside the Open: its values, and its record as it was written last, here
 // and in the log.
 constexpr size_t kPersistentOpenSize = 2u << 10;
+constexpr size_t kPathCopies = 4;
+// What the new names of a file may take, in the records of all its opens, while it is renamed: it
+// is written whatever else is in the log.
+constexpr size_t kMovingBytesMax = 1u << 20;
 
 // The folder has one log for each server and worker, so the name of the share tells a log that was
 // copied to where another share is.
@@ -274,7 +278,8 @@ Task<Result<void>> PersistentHandles::promise(std::shared_ptr<Open> open, Execut
   // It neither ends nor is preserved before it is written.
   const OpenUse use = Open::use(open);
   if (!use) co_return fail(NtStatus::kFileClosed);
-  BRAID_CO_CHECK(open->memory.add(kPersistentOpenSize));
+  const size_t path_size = open->path.lock()->text().size();
+  BRAID_CO_CHECK(open->memory.add(kPersistentOpenSize + kPathCopies * path_size));
   HandleJournal::Tickets tickets;
   bool is_written = false;
   {
@@ -346,6 +351,9 @@ Result<void> PersistentHandles::begin_rename(const Share& share, const FileKey& 
     auto state = state_.lock();
     const auto of = state->of.find(whole_file(file));
     if (of == state->of.end()) return {};
+    if (of->second.size() * to.text().size() > kMovingBytesMax) {
+      return fail(NtStatus::kInsufficientResources);
+    }
     for (const uint64_t id : of->second) {
       Kept& kept = state->opens.at(id);
       kept.now.moving_to = to.text();
