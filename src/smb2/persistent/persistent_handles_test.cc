@@ -5,6 +5,8 @@
 #include "smb2/files/durable_testing.h"
 #include "store/fault_disk_testing.h"
 #include "vfs/fault/fault_volume.h"
+#include "wire/fscc/info_class.h"
+#include "wire/fscc/set_information.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/lock.h"
 #include "wire/smb2/oplock_break.h"
@@ -172,6 +174,39 @@ TEST_F(PersistentHandlesTest, LocksAreLimited) {
   EXPECT_EQ(client->status_of(lock_request(again.file_id, 0, wire::LockFlags::kUnlock)),
             NtStatus::kSuccess);
   EXPECT_EQ(lock(again.file_id, 2), NtStatus::kLockNotGranted);
+}
+
+// Its new name is in the records of all its opens while it is renamed.
+TEST_F(PersistentHandlesTest, RenameThatWouldFillTheLogIsRefused) {
+  std::string folder;
+  for (int depth = 0; depth < 100; ++depth) {
+    folder += (depth == 0 ? "" : "\\") + std::string(250, 'd');
+    auto body = RawClient::create_body(folder);
+    body.create_options = wire::CreateOptions::kDirectoryFile;
+    ASSERT_EQ(client->close_file(client->create(body)), NtStatus::kSuccess) << depth;
+  }
+  std::vector<FileId> opens;
+  for (uint8_t number = 1; number <= 45; ++number) {
+    opens.push_back(created(with_lease(persistent({{number}}), 2)).file_id);
+  }
+  const auto rename = [&] {
+    Bytes buffer;
+    wire::Writer writer(buffer);
+    wire::FileRenameInformation{.file_name = folder + "\\moved"}.encode(writer);
+    wire::SetInfoRequest set;
+    set.info_type = wire::InfoType::kFile;
+    set.file_info_class = static_cast<uint8_t>(wire::FileInfoClass::kRename);
+    set.file_id = opens.front();
+    set.buffer = buffer;
+    return client->status_of(client->request(Command::kSetInfo, set));
+  };
+  EXPECT_EQ(rename(), NtStatus::kInsufficientResources);
+  EXPECT_EQ(lock(opens.front(), 1), NtStatus::kSuccess);
+  while (opens.size() > 1) {
+    EXPECT_EQ(client->close_file(opens.back()), NtStatus::kSuccess);
+    opens.pop_back();
+  }
+  EXPECT_EQ(rename(), NtStatus::kSuccess);
 }
 
 TEST_F(PersistentHandlesTest, WhatCannotBeWrittenIsDurable) {
