@@ -134,6 +134,11 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/multichannel_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 
+.PHONY: vm-test-own
+vm-test-own: deps-vm build ## the same on a kernel built here: compression (ten minutes for the kernel)
+	@$(PACKAGES) kernel
+	@$(PYTHON) tests/vm/compression_test.py --braidd build/release/braidd
+
 .PHONY: soak
 soak: deps-vm build ## Two kernel clients and smbclient at work on one share, half an hour
 	@$(PYTHON) tests/vm/soak_test.py --braidd build/release/braidd --rounds 3

@@ -12,6 +12,7 @@ and kept in --cache. Needs qemu-system-x86 busybox-static cpio kmod; no root.
 Exit status: 0 all steps went well in every mount, 1 otherwise, 2 the machine could not be made.
 """
 import argparse
+import glob
 import os
 import re
 import shlex
@@ -31,11 +32,15 @@ MOUNTS = ["vers=2.1", "vers=3.0", "vers=3.0,seal", "vers=3.1.1", "vers=3.1.1,sea
 HOST = "10.0.2.2"  # the host's 127.0.0.1 as QEMU's user-mode network shows it
 
 
-def prepare(cache):
-    """Makes kernel and initramfs where they are missing or older than their recipe."""
-    kernel, image = os.path.join(cache, "kernel"), os.path.join(cache, "image")
-    subprocess.run([os.path.join(HERE, "fetch_kernel.sh"), kernel], check=True)
+def prepare(cache, own=False):
+    """Makes kernel and initramfs where they are missing or older than their recipe. `own`: a kernel that is
+    built here, with what Debian's does not have."""
+    kernel, image = (os.path.join(cache, name) for name in (("own", "own-image") if own
+                                                            else ("kernel", "image")))
+    maker = "build_kernel.sh" if own else "fetch_kernel.sh"
+    subprocess.run([os.path.join(HERE, maker), kernel], check=True)
     recipe = [os.path.join(HERE, name) for name in ("build_initramfs.sh", "guest/init")]
+    recipe += glob.glob(os.path.join(kernel, "boot", "vmlinuz-*"))
     initramfs = os.path.join(image, "initramfs.cpio.gz")
     if (not os.path.exists(initramfs)
             or os.path.getmtime(initramfs) < max(map(os.path.getmtime, recipe))):
