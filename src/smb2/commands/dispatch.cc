@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <variant>
 
 #include "base/log.h"
 #include "smb2/commands/commands.h"
@@ -16,6 +17,7 @@
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/sessions/close_under_way.h"
 #include "wire/smb2/error_response.h"
+#include "wire/smb2/oplock_break.h"
 
 namespace braid::smb2 {
 namespace {
@@ -296,16 +298,40 @@ Task<Result<void>> wait_for_room(Request& request, const Row& row) {
   co_return fail(NtStatus::kInsufficientResources);
 }
 
+// The opens and the lease that the request names or has made: what it tells of, it tells of these.
+PersistentHandles::About about(const Request& request, const Result<Reply>& result) {
+  PersistentHandles::About about;
+  const auto add = [&about](const Open* open) {
+    if (open && !open->is_pipe()) about.files.push_back(open->attributes.file_key);
+  };
+  const auto add_found = [&](const FileId& id) {
+    if (request.session) add(request.session->find_open(id).get());
+  };
+  if (request.open) add(&*request.open);
+  if (request.source) add(&*request.source);
+  if (result && result->file_id) add_found(*result->file_id);
+  if (request.header.command != Command::kOplockBreak || !request.session) return about;
+  wire::Reader reader = request.body();
+  const auto ack = wire::decode_break_acknowledgment(reader);
+  if (!ack) return about;
+  if (const auto* lease = std::get_if<wire::LeaseBreakAcknowledgment>(&*ack)) {
+    about.lease = request.session->lease(lease->lease_key);
+  } else {
+    add_found(std::get<wire::OplockBreakAcknowledgment>(*ack).file_id);
+  }
+  return about;
+}
+
 // What the request has changed of persistent opens, its own or others', is on the disk before it is
 // answered. False: it cannot be written, and so there is no answer that would stay true; the client
 // comes back and asks again.
-Task<bool> settle_changes(Request& request) {
+Task<bool> settle_changes(Request& request, const Result<Reply>& result) {
   const auto& tree = request.tree_connect;
   if (!tree || !tree->share->persistent || request.conduct.changes == Changes::kNothing) {
     co_return true;
   }
-  const auto done =
-      co_await request.files.persistent->settle(*tree->share, request.connection->reactor());
+  const auto done = co_await request.files.persistent->settle(*tree->share, about(request, result),
+                                                              request.connection->reactor());
   if (done) co_return true;
   log::error("share '{}': {}: cannot write down what a request has changed: {}; it is not answered",
              tree->share->name, request.connection->peer_host(), done.error().message());
@@ -355,7 +381,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
       result = std::unexpected(turn.error());
     }
     co_await request.connection->reactor().schedule();
-    is_settled = co_await settle_changes(request);
+    is_settled = co_await settle_changes(request, result);
   }
   if (request.compound.is_before_related(request.index)) {
     request.compound.kept_use = std::move(request.open);

@@ -28,7 +28,8 @@ Task<Result<void>> settle_caching(Request& request) {
   Executor& executor = request.connection->reactor().is_current()
                            ? static_cast<Executor&>(request.connection->reactor())
                            : request.seat;
-  co_return co_await request.files.persistent->settle(*request.tree_connect->share, executor);
+  co_return co_await request.files.persistent->settle(
+      *request.tree_connect->share, {.files = {request.open->attributes.file_key}}, executor);
 }
 
 }  // namespace

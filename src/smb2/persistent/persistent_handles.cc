@@ -25,7 +25,7 @@ struct PersistentShare {
     uint64_t open = 0;
   };
   std::deque<Unsettled> unsettled;
-  // Of these, what was put last is not there: it is tried again by whoever settles next.
+  // Of these, what was put last is not there: it is tried again by who settles about it.
   std::unordered_set<uint64_t> behind;
 };
 
@@ -57,19 +57,6 @@ struct WhereWoken final : Executor {
   bool is_current() const override { return true; }
 };
 
-// Whether all are there, once that is known of each.
-Task<bool> all_committed(HandleJournal::Tickets tickets, Executor& executor) {
-  bool all = true;
-  for (const auto& ticket : tickets) {
-    if (!co_await ticket.committed(executor)) all = false;
-  }
-  co_return all;
-}
-
-Task<void> find_out(HandleJournal::Tickets tickets, Executor& executor, bool& all) {
-  all = co_await all_committed(std::move(tickets), executor);
-}
-
 // A name is made or goes before the leases of its directory hear of it, so of one there is no
 // telling whether what its client has cached of it is still true.
 void forget_listing(PersistentOpen& open) {
@@ -78,12 +65,43 @@ void forget_listing(PersistentOpen& open) {
   ++open.state.lease->epoch;
 }
 
+std::optional<filestate::LeaseId> lease_in(const PersistentOpen& open) {
+  return open.state.lease ? std::optional(filestate::lease_of(open.state)) : std::nullopt;
+}
+
 FileKey whole_file(FileKey file) {
   file.stream = 0;
   return file;
 }
 
+bool is_one_of(const FileKey& file, const std::vector<FileKey>& files) {
+  return std::ranges::any_of(
+      files, [&](const FileKey& each) { return whole_file(each) == whole_file(file); });
+}
+
 }  // namespace
+
+// What has been put and is waited for.
+struct PersistentHandles::Settling {
+  struct Each {
+    store::HandleLog::Ticket ticket;
+    bool is_relied_on = false;  // of what the request is about
+  };
+  std::vector<Each> all;
+  bool is_behind = false;  // something of it cannot even be put
+
+  // Whether what is relied on is there, once it is known of each.
+  static Task<bool> committed(Settling settling, Executor& executor) {
+    bool is_there = true;
+    for (const Each& each : settling.all) {
+      if (!co_await each.ticket.committed(executor) && each.is_relied_on) is_there = false;
+    }
+    co_return is_there;
+  }
+  static Task<void> find_out(Settling settling, Executor& executor, bool& is_there) {
+    is_there = co_await committed(std::move(settling), executor);
+  }
+};
 
 PersistentHandles::PersistentHandles(const RestoreParts& parts) : parts_(parts) {}
 PersistentHandles::~PersistentHandles() { stop(); }
@@ -155,7 +173,7 @@ Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::s
   size_t restored = 0;
   for (PersistentOpen& open : begun.opens) {
     forget_listing(open);
-    Kept kept{.now = open, .open = {}, .of = &of, .is_promised = true};
+    Kept kept{.now = open, .open = {}, .of = &of, .is_promised = true, .lease = lease_in(open)};
     const auto ref = restore_open(parts_, of.share, std::move(open));
     if (!ref) {
       log::error("share '{}': the persistent open of '{}' by {} is lost: {}", name,
@@ -223,52 +241,73 @@ void PersistentHandles::write_changes(State& state) {
   }
 }
 
-HandleJournal::Tickets PersistentHandles::settle_here(PersistentShare& of) {
-  auto state = state_.lock();
-  reap(*state, of);
-  for (const uint64_t id : std::exchange(of.behind, {})) {
-    const auto kept = state->opens.find(id);
-    if (kept != state->opens.end()) write(kept->second, store::Urgency::kMustNotFail);
-  }
-  write_changes(*state);
-  HandleJournal::Tickets tickets;
-  tickets.reserve(of.unsettled.size());
-  for (const auto& each : of.unsettled) tickets.push_back(each.ticket);
-  return tickets;
+// Whether it holds up who asks about `about`, while it is behind.
+bool PersistentHandles::is_about(const Kept& kept, const About& about) {
+  if (is_one_of(kept.now.attributes.file_key, about.files)) return true;
+  return about.lease && kept.lease == about.lease;
 }
 
-bool PersistentHandles::is_behind(PersistentShare& of) {
+std::vector<uint64_t> PersistentHandles::behind(const State& state, const PersistentShare& of,
+                                                const About& about) {
+  std::vector<uint64_t> ids;
+  for (const uint64_t id : of.behind) {
+    const auto kept = state.opens.find(id);
+    if (kept != state.opens.end() && is_about(kept->second, about)) ids.push_back(id);
+  }
+  return ids;
+}
+
+PersistentHandles::Settling PersistentHandles::settle_here(PersistentShare& of,
+                                                           const About& about) {
   auto state = state_.lock();
   reap(*state, of);
-  return !of.behind.empty();
+  for (const uint64_t id : behind(*state, of, about)) {
+    of.behind.erase(id);
+    write(state->opens.at(id), store::Urgency::kMustNotFail);
+  }
+  write_changes(*state);
+  Settling settling{.all = {}, .is_behind = !behind(*state, of, about).empty()};
+  settling.all.reserve(of.unsettled.size());
+  for (const auto& each : of.unsettled) {
+    const auto kept = state->opens.find(each.open);
+    const bool is_relied_on = kept != state->opens.end() && is_about(kept->second, about);
+    settling.all.push_back({each.ticket, is_relied_on});
+  }
+  return settling;
+}
+
+bool PersistentHandles::is_behind(PersistentShare& of, const About& about) {
+  auto state = state_.lock();
+  reap(*state, of);
+  return !behind(*state, of, about).empty();
 }
 
 // What failed may have been somebody's who was promised nothing yet, or have been put again by
 // somebody else meanwhile: that has to be waited for as well.
-Task<Result<void>> PersistentHandles::settle(const Share& share, Executor& executor) {
+Task<Result<void>> PersistentHandles::settle(const Share& share, About about, Executor& executor) {
   PersistentShare* const of = share.persistent;
   if (!of) co_return Result<void>{};
   for (;;) {
-    auto tickets = settle_here(*of);
-    if (tickets.empty()) co_return Result<void>{};
-    if (co_await all_committed(std::move(tickets), executor)) co_return Result<void>{};
-    if (is_behind(*of)) co_return fail_os(EIO);
+    auto settling = settle_here(*of, about);
+    if (settling.is_behind) co_return fail_os(EIO);
+    if (co_await Settling::committed(std::move(settling), executor)) co_return Result<void>{};
+    if (is_behind(*of, about)) co_return fail_os(EIO);
   }
 }
 
-Result<void> PersistentHandles::settle_now(const Share& share) {
+Result<void> PersistentHandles::settle_now(const Share& share, About about) {
   PersistentShare* const of = share.persistent;
   if (!of) return {};
   for (;;) {
-    auto tickets = settle_here(*of);
-    if (tickets.empty()) return {};
+    auto settling = settle_here(*of, about);
+    if (settling.is_behind) return fail_os(EIO);
     WhereWoken executor;
     TaskScope scope;
-    bool all = false;
-    scope.spawn(find_out(std::move(tickets), executor, all));
+    bool is_there = false;
+    scope.spawn(Settling::find_out(std::move(settling), executor, is_there));
     scope.wait();
-    if (all) return {};
-    if (is_behind(*of)) return fail_os(EIO);
+    if (is_there) return {};
+    if (is_behind(*of, about)) return fail_os(EIO);
   }
 }
 
@@ -290,6 +329,7 @@ Task<Result<void>> PersistentHandles::promise(std::shared_ptr<Open> open, Execut
     Kept& added = state->opens.at(id);
     look_at(*open, added.now);
     if (take_image(parts_.file_table, *of.share, added.now)) {
+      added.lease = lease_in(added.now);
       if (auto put = of.journal->put(added.now, store::Urgency::kOrdinary)) {
         tickets = std::move(*put);
         is_written = true;
@@ -360,7 +400,7 @@ Result<void> PersistentHandles::begin_rename(const Share& share, const FileKey& 
       write(kept, store::Urgency::kMustNotFail);
     }
   }
-  return settle_now(share);
+  return settle_now(share, {.files = {file}});
 }
 
 // What is true now is written with the answer: FileTable has noted the file if it was renamed.

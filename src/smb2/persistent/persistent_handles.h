@@ -7,6 +7,7 @@
 #include <deque>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -69,13 +70,20 @@ class PersistentHandles {
   // It has ended. settle() waits for that, too.
   void erase(const Open& open);
 
+  // What a request is about, of which it tells or relies on something: whichever streams of files,
+  // and a lease.
+  struct About {
+    std::vector<FileKey> files;
+    std::optional<filestate::LeaseId> lease{};
+  };
   // Before an answer that tells of a change on the share, and before a file is changed for which
-  // somebody may have lost his caching: all that has happened up to now is on the disk. An error:
-  // what somebody relies on cannot be written. At once, for a share without such handles.
-  // Continues on `executor` if it had to wait.
-  Task<Result<void>> settle(const Share& share, Executor& executor);
+  // somebody may have lost his caching: all that has happened up to now is on the disk, as far as
+  // it can be written. An error: of an open of these files, or with this lease, it cannot be. What
+  // cannot be written of others holds up who asks about them. At once, for a share without such
+  // handles. Continues on `executor` if it had to wait.
+  Task<Result<void>> settle(const Share& share, About about, Executor& executor);
   // The same, and the thread waits: one that may wait for a disk.
-  Result<void> settle_now(const Share& share);
+  Result<void> settle_now(const Share& share, About about);
 
   // Before a file gets another name, and after, whether it has got it or not: in between a crash
   // leaves it with the one or the other. An error: nothing is to be renamed. The thread waits for
@@ -97,6 +105,7 @@ class PersistentHandles {
     std::weak_ptr<Open> open;
     PersistentShare* of = nullptr;
     bool is_promised = false;  // its client may have been told
+    std::optional<filestate::LeaseId> lease{};
   };
   struct State {
     std::vector<std::unique_ptr<PersistentShare>> shares;
@@ -105,8 +114,12 @@ class PersistentHandles {
   };
 
   Task<void> recover(PersistentShare& of, Server server, std::string& failure);
-  HandleJournal::Tickets settle_here(PersistentShare& of);
-  bool is_behind(PersistentShare& of);
+  struct Settling;
+  Settling settle_here(PersistentShare& of, const About& about);
+  bool is_behind(PersistentShare& of, const About& about);
+  static bool is_about(const Kept& kept, const About& about);
+  static std::vector<uint64_t> behind(const State& state, const PersistentShare& of,
+                                      const About& about);
   void write_changes(State& state);
   void write(Kept& kept, store::Urgency urgency);
   void reap(State& state, PersistentShare& of);

@@ -225,6 +225,55 @@ TEST_F(PersistentHandlesTest, ChangeThatCannotBeWrittenIsNotAnswered) {
   EXPECT_TRUE(client->is_dropped());
 }
 
+// What cannot be written down of one open holds up who asks about that, and nobody else.
+TEST_F(PersistentHandlesTest, OpenThatIsBehindHoldsUpItsFileOnly) {
+  auto without_caching = persistent();
+  without_caching.requested_oplock_level = OplockLevel::kNone;
+  const FileId lagging = created(without_caching).file_id;
+  const auto lock_it = [&] {
+    return lock_request(lagging, 5,
+                        wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately);
+  };
+  auto neighbour = log_on("other", ClientGuid{{8}});
+  auto same_file = log_on("other", ClientGuid{{9}});
+  const auto opens = [](RawClient& by, std::string_view name) {
+    auto answer = by.exchange(by.request(Command::kCreate, RawClient::create_body(name)));
+    return answer && answer->status() == NtStatus::kSuccess
+               ? answer->as<wire::CreateResponse>().file_id
+               : FileId{};
+  };
+  const auto write = [](RawClient& by, FileId id) {
+    auto answer = by.exchange(
+        by.request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("x")}));
+    return answer ? answer->status() : NtStatus::kConnectionDisconnected;
+  };
+  auto persistent_too = with_lease(persistent(CreateGuid{{9}}, "neighbour"), 2);
+  const FileId own = [&] {
+    auto answer = neighbour->exchange(neighbour->request(Command::kCreate, persistent_too));
+    return answer.value().as<wire::CreateResponse>().file_id;
+  }();
+  const FileId beside = opens(*same_file, "file");
+
+  disk.fail_steps(disk.steps(), kNever, EIO);
+  EXPECT_FALSE(client->exchange(lock_it()));
+  EXPECT_TRUE(client->is_dropped());
+  EXPECT_EQ(write(*neighbour, own), NtStatus::kSuccess);
+  const FileId third = opens(*neighbour, "third");
+  EXPECT_EQ(neighbour->close_file(third), NtStatus::kSuccess);
+  EXPECT_EQ(write(*same_file, beside), NtStatus::kConnectionDisconnected);
+
+  // And when the disk works again it is written by who asks next.
+  disk.fail_steps(0, 0, 0);
+  client = log_on();
+  clock.advance(std::chrono::seconds(6));
+  auto back = returning(lagging);
+  back.requested_oplock_level = OplockLevel::kNone;
+  EXPECT_EQ(lock(created(back).file_id, 5), NtStatus::kLockNotGranted);
+  crash();
+  const auto after = created(back);
+  EXPECT_EQ(lock(after.file_id, 5), NtStatus::kLockNotGranted);
+}
+
 TEST(ContinuouslyAvailableShare, WritesThroughAndIsNeverServedWithoutItsHandles) {
   const auto plan = vfs::make_fault_plan();
   auto share = std::make_shared<Share>();
