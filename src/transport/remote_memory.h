@@ -32,7 +32,7 @@ class RemoteMemory {
   virtual Task<Result<void>> push(Buffer data, BufferDescriptors to) = 0;
   // What one request may transfer. [MS-SMBD] 3.1.1.1: Connection.MaxReadWriteSize.
   virtual uint32_t max_transfer_size() const = 0;
-  // Memory that the card reaches: what stands in it, push() need not copy. Thread: any.
+  // Memory that the card reaches: what stands in it, push() does not copy. Thread: any.
   virtual Buffer memory(size_t size) = 0;
 
  protected:

@@ -23,7 +23,8 @@ namespace braid::transport::smbdirect {
 //   - a send for which the peer has no receive waits for one, for some time;
 //   - after the first that fails the connection is lost, and everything posted is flushed: there is
 //     a completion for each, also after disconnect().
-// Memory that is posted must stay until its completion, and be memory that the card reaches.
+// Memory that is posted must stay until its completion, and stand in a Buffer of memory(): what the
+// card does not reach fails to be posted, EFAULT.
 //
 // Owned by its driver. Thread: one at a time, but for the callback of when_completed().
 class QueuePair {
@@ -51,6 +52,12 @@ class QueuePair {
   using Remote = wire::smbdirect::BufferDescriptorV1;
 
   virtual ~QueuePair() = default;
+
+  // Memory that the card reaches, also when the pair is gone; or that it does not, when there is
+  // none. Thread: any.
+  virtual Buffer memory(size_t size) = 0;
+  // Whether it does. Thread: any.
+  virtual bool reaches(ByteView memory) const = 0;
 
   // Each fails when the queue is full, ENOMEM, or the connection is lost, ENOTCONN.
   virtual Result<void> post_receive(uint64_t id, MutableByteView to) = 0;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -27,6 +28,41 @@ struct TestLink {
   size_t requests_max = 512;
   // The link breaks instead of so many-th request of both ends; 0: never.
   uint64_t breaks_at = 0;
+  // Whether what is posted has to stand in memory(), as for a card.
+  bool own_memory_only = true;
+};
+
+// Memory as a card's: known while a Buffer stands in it, which may be longer than the card is.
+// Thread: any.
+class TestCardMemory final : public BufferOwner,
+                             public std::enable_shared_from_this<TestCardMemory> {
+ public:
+  Buffer take(size_t size) {
+    std::lock_guard lock(mutex_);
+    auto* data = static_cast<uint8_t*>(::operator new(size));
+    blocks_[data] = size;
+    self_ = shared_from_this();
+    return Buffer(data, size, *this);
+  }
+  bool has(ByteView memory) const {
+    std::lock_guard lock(mutex_);
+    auto block = blocks_.upper_bound(memory.data());
+    if (block == blocks_.begin()) return false;
+    --block;
+    return memory.data() + memory.size() <= block->first + block->second;
+  }
+  void take_back(uint8_t* data, size_t) noexcept override {
+    std::shared_ptr<TestCardMemory> last;
+    std::lock_guard lock(mutex_);
+    blocks_.erase(data);
+    ::operator delete(data);
+    if (blocks_.empty()) last = std::move(self_);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<const uint8_t*, size_t> blocks_;
+  std::shared_ptr<TestCardMemory> self_;  // while there is a Buffer
 };
 
 // What a card does is done at once, what it reports is polled in any order that verbs allow: sends,
@@ -47,7 +83,13 @@ class TestQueuePair final : public QueuePair {
     own().callback = nullptr;
   }
 
+  Buffer memory(size_t size) override { return memory_->take(size); }
+  bool reaches(ByteView memory) const override {
+    return !fabric_->link.own_memory_only || memory.empty() || memory_->has(memory);
+  }
+
   Result<void> post_receive(uint64_t id, MutableByteView to) override {
+    if (!reaches(to)) return fail_os(EFAULT);
     return change([&]() -> Result<void> {
       if (!fabric_->is_connected) return fail_os(ENOTCONN);
       if (own().receives.size() + own().received.size() >= fabric_->link.receives_max) {
@@ -177,6 +219,7 @@ class TestQueuePair final : public QueuePair {
   }
 
   Result<void> post(Request request) {
+    if (!reaches(request.from) || !reaches(request.to)) return fail_os(EFAULT);
     return change([&]() -> Result<void> {
       if (!fabric_->is_connected) return fail_os(ENOTCONN);
       if (own().requests.size() + own().requested.size() >= fabric_->link.requests_max) {
@@ -264,6 +307,7 @@ class TestQueuePair final : public QueuePair {
 
   const std::shared_ptr<Fabric> fabric_;
   const size_t index_;
+  const std::shared_ptr<TestCardMemory> memory_ = std::make_shared<TestCardMemory>();
 };
 
 }  // namespace braid::transport::smbdirect

@@ -88,7 +88,7 @@ class SmbDirectTransport final : public Transport,
   Task<Result<Buffer>> pull(BufferDescriptors from, size_t size) override;
   Task<Result<void>> push(Buffer data, BufferDescriptors to) override;
   uint32_t max_transfer_size() const override { return connection_.max_read_write_size(); }
-  Buffer memory(size_t size) override { return Buffer(size); }
+  Buffer memory(size_t size) override { return pair_->memory(size); }
 
  private:
   struct Inbox {
@@ -112,16 +112,14 @@ class SmbDirectTransport final : public Transport,
   };
   // A pull or push. Its memory stays until the card has let go of all of it.
   struct Transfer {
-    Buffer buffer;
-    size_t left;  // pieces
-    bool failed = false;
-    OneShot<bool> done;
-  };
-  struct Piece {
-    std::shared_ptr<Transfer> transfer;
     Kind kind;
-    size_t at;  // in the buffer
-    QueuePair::Remote remote;
+    Buffer buffer;
+    BufferDescriptors pieces;  // of the peer's memory
+    size_t posted = 0;         // pieces
+    size_t at = 0;             // of the next one, in the buffer
+    size_t left = 0;           // pieces that are not done
+    bool failed = false;
+    OneShot<bool> done = {};
   };
   struct Waiter {
     bool (*is_over)(SmbDirectTransport&);
@@ -179,9 +177,9 @@ class SmbDirectTransport final : public Transport,
 
   std::vector<Buffer> send_buffers_;
   std::vector<size_t> free_send_buffers_;
-  std::deque<Sending> sending_;  // posted, in order
-  std::deque<Piece> pieces_;     // not posted yet
-  std::deque<Piece> posted_pieces_;
+  std::deque<Sending> sending_;                          // posted, in order
+  std::deque<std::shared_ptr<Transfer>> transfers_;      // not posted to the end yet
+  std::deque<std::shared_ptr<Transfer>> posted_pieces_;  // whose each is
   std::vector<Waiter> waiters_;
   AcknowledgementLook look_;
 
@@ -235,7 +233,7 @@ void SmbDirectTransport::completed(const QueuePair::Completion& completion) {
       break;
     case Kind::kRead:
     case Kind::kWrite: {
-      const auto transfer = std::move(posted_pieces_.front().transfer);
+      const auto transfer = std::move(posted_pieces_.front());
       posted_pieces_.pop_front();
       if (!is_done) transfer->failed = true;
       if (--transfer->left == 0) transfer->done.set(!transfer->failed);
@@ -288,7 +286,7 @@ std::optional<uint64_t> SmbDirectTransport::free_receive() {
         receive.charge = account_->take(size, MemoryUse::kLasting);  // one there has to be
       }
     }
-    receive.buffer = Buffer(size);
+    receive.buffer = pair_->memory(size);
   }
   free_receives_.pop_back();
   return id;
@@ -301,7 +299,7 @@ void SmbDirectTransport::post_receives() {
     const MutableByteView space = receives_[*id].buffer.view().first(connection_.receive_size());
     if (const auto posted = pair_->post_receive(*id, space); !posted) {
       free_receives_.push_back(*id);
-      if (posted.error().is_os(ENOTCONN)) lost();
+      if (!posted.error().is_os(ENOMEM)) lost();
       return;
     }
     connection_.posted(1);
@@ -313,7 +311,7 @@ void SmbDirectTransport::post_packets() {
     post_receives();
     if (free_send_buffers_.empty()) {
       if (send_buffers_.size() == std::min(kSendBuffersMax, pair_->requests_max() / 2)) return;
-      send_buffers_.emplace_back(connection_.send_buffer_size());
+      send_buffers_.push_back(pair_->memory(connection_.send_buffer_size()));
       free_send_buffers_.push_back(send_buffers_.size() - 1);
     }
     const size_t buffer = free_send_buffers_.back();
@@ -330,15 +328,16 @@ void SmbDirectTransport::post_packets() {
 
 void SmbDirectTransport::post_pieces() {
   const size_t most = pair_->requests_max() - std::min(kSendBuffersMax, pair_->requests_max() / 2);
-  while (!pieces_.empty() && posted_pieces_.size() < most) {
-    const Piece& piece = pieces_.front();
-    const MutableByteView local =
-        piece.transfer->buffer.view().subspan(piece.at, piece.remote.length);
-    const auto posted = piece.kind == Kind::kRead ? pair_->post_read(0, local, piece.remote)
-                                                  : pair_->post_write(0, local, piece.remote);
+  while (!transfers_.empty() && posted_pieces_.size() < most) {
+    Transfer& transfer = *transfers_.front();
+    const QueuePair::Remote& remote = transfer.pieces[transfer.posted];
+    const MutableByteView local = transfer.buffer.view().subspan(transfer.at, remote.length);
+    const auto posted = transfer.kind == Kind::kRead ? pair_->post_read(0, local, remote)
+                                                     : pair_->post_write(0, local, remote);
     if (!posted) return lost();
-    posted_pieces_.push_back(std::move(pieces_.front()));
-    pieces_.pop_front();
+    posted_pieces_.push_back(transfers_.front());
+    transfer.at += remote.length;
+    if (++transfer.posted == transfer.pieces.size()) transfers_.pop_front();
   }
 }
 
@@ -494,9 +493,10 @@ void SmbDirectTransport::end(Error why) {
   timer_.cancel();
   // The card completes what it was given, flushed, and lets go of the memory with that.
   pair_->disconnect();
-  for (const Piece& piece : std::exchange(pieces_, {})) {
-    piece.transfer->failed = true;
-    if (--piece.transfer->left == 0) piece.transfer->done.set(false);
+  for (const auto& transfer : std::exchange(transfers_, {})) {
+    transfer->failed = true;
+    transfer->left -= transfer->pieces.size() - transfer->posted;
+    if (transfer->left == 0) transfer->done.set(false);
   }
   continue_waiters();
 }
@@ -505,17 +505,12 @@ Task<Result<Buffer>> SmbDirectTransport::transfer(Kind kind, Buffer buffer,
                                                   BufferDescriptors remote) {
   const auto self = shared_from_this();
   if (buffer.size() > max_transfer_size()) co_return fail(NtStatus::kInvalidParameter);
-  BRAID_CO_TRY(const auto parts, part_of(remote, 0, buffer.size()));
+  BRAID_CO_TRY(auto pieces, part_of(remote, 0, buffer.size()));
   if (end_error_) co_return fail(NtStatus::kConnectionDisconnected);
-  if (parts.empty()) co_return std::move(buffer);
-  const auto transfer = std::make_shared<Transfer>();
-  transfer->buffer = std::move(buffer);
-  transfer->left = parts.size();
-  size_t at = 0;
-  for (const auto& part : parts) {
-    pieces_.push_back({transfer, kind, at, part});
-    at += part.length;
-  }
+  if (pieces.empty()) co_return std::move(buffer);
+  const auto transfer = std::make_shared<Transfer>(kind, std::move(buffer), std::move(pieces));
+  transfer->left = transfer->pieces.size();
+  transfers_.push_back(transfer);
   pump();
   if (!co_await transfer->done.wait(reactor_)) co_return fail(NtStatus::kConnectionDisconnected);
   co_return std::move(transfer->buffer);
@@ -524,10 +519,15 @@ Task<Result<Buffer>> SmbDirectTransport::transfer(Kind kind, Buffer buffer,
 Task<Result<Buffer>> SmbDirectTransport::pull(BufferDescriptors from, size_t size) {
   // Before there is memory for it.
   if (size > max_transfer_size()) co_return fail(NtStatus::kInvalidParameter);
-  co_return co_await transfer(Kind::kRead, Buffer(size), std::move(from));
+  co_return co_await transfer(Kind::kRead, pair_->memory(size), std::move(from));
 }
 
 Task<Result<void>> SmbDirectTransport::push(Buffer data, BufferDescriptors to) {
+  if (!pair_->reaches(data.view())) {
+    Buffer copy = pair_->memory(data.size());
+    std::ranges::copy(std::as_const(data).view(), copy.data());
+    data = std::move(copy);
+  }
   BRAID_CO_CHECK(co_await transfer(Kind::kWrite, std::move(data), std::move(to)));
   co_return Result<void>();
 }

@@ -282,7 +282,7 @@ Task<void> expect_failure(TransportPtr transport, Error error) {
 // A peer that is not one of ours: the test posts for it.
 struct SmbDirectStranger {
   SmbDirectStranger(Reactor& reactor, TransportOptions options = {}) {
-    auto [mine, its] = TestQueuePair::make();
+    auto [mine, its] = TestQueuePair::make({.own_memory_only = false});
     card = std::move(mine);
     server = make_smbdirect_transport(reactor, std::move(its), Role::kPassive, options);
     EXPECT_TRUE(card->post_receive(1, answer));
