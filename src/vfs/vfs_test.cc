@@ -498,22 +498,53 @@ TEST_P(AnyVolume, ReplaceTurnsAFileIntoALinkAndBack) {
   make("d", true);
   make("d\\x");
   const auto file_key = look("d\\x");
-  ASSERT_TRUE(volume_->replace(who_, file_key.place, file_key.attributes.key, "target"));
+  ASSERT_TRUE(volume_->replace(who_, file_key.place, file_key.attributes.key,
+                               Replacement::link_to("target")));
   const auto link = look("d\\x");
   EXPECT_EQ(link.symlink_target, "target");
   EXPECT_TRUE(
-      volume_->replace(who_, link.place, file_key.attributes.key, "other").error().is_os(ESTALE));
+      volume_->replace(who_, link.place, file_key.attributes.key, Replacement::link_to("other"))
+          .error()
+          .is_os(ESTALE));
   EXPECT_EQ(look("d\\x").symlink_target, "target");
-  ASSERT_TRUE(volume_->replace(who_, link.place, link.attributes.key, std::nullopt));
+  ASSERT_TRUE(volume_->replace(who_, link.place, link.attributes.key, {}));
   EXPECT_EQ(look("d\\x").attributes.kind, Kind::kFile);
 
   // A directory that is not empty stays, with all that is in it and nothing else.
   const auto directory = look("d");
-  EXPECT_TRUE(volume_->replace(who_, directory.place, directory.attributes.key, "target")
-                  .error()
-                  .is_os(ENOTEMPTY));
+  EXPECT_TRUE(
+      volume_
+          ->replace(who_, directory.place, directory.attributes.key, Replacement::link_to("target"))
+          .error()
+          .is_os(ENOTEMPTY));
   EXPECT_TRUE(look("d").attributes.is_directory());
   EXPECT_TRUE(exists("d\\x"));
+}
+
+TEST_P(AnyVolume, ReplaceMakesWhatHasNoData) {
+  for (const Kind kind : {Kind::kFifo, Kind::kSocket}) {
+    make("x");
+    const auto file = look("x");
+    ASSERT_TRUE(
+        volume_->replace(who_, file.place, file.attributes.key, {.kind = kind, .mode = 0640}));
+    const auto made = look("x");
+    EXPECT_EQ(made.attributes.kind, kind);
+    EXPECT_EQ(made.attributes.mode, 0640u);
+    EXPECT_EQ(made.attributes.reparse_tag, kReparseTagNfs);
+    EXPECT_TRUE(made.attributes.dos_attributes & dos::kReparsePoint);
+    EXPECT_TRUE(volume_->open(who_, made, {}));
+    // Nobody is at the other end, so that an open of a pipe would never return.
+    for (const DataAccess access : {DataAccess{.read = true}, DataAccess{.write = true}}) {
+      EXPECT_TRUE(volume_->open(who_, made, {.access = access}).error().is_os(EACCES));
+    }
+    ASSERT_TRUE(volume_->replace(who_, made.place, made.attributes.key, {.mode = 0600}));
+    const auto back = look("x");
+    EXPECT_EQ(back.attributes.kind, Kind::kFile);
+    EXPECT_TRUE(volume_->replace(who_, back.place, back.attributes.key, {.kind = Kind::kDirectory})
+                    .error()
+                    .is_os(EINVAL));
+    ASSERT_TRUE(volume_->remove(who_, back.place, back.attributes.key));
+  }
 }
 
 TEST_P(AnyVolume, SymlinkIsShownNotFollowed) {

@@ -118,6 +118,18 @@ struct CreateHow {
   bool unnamed = false;         // until publish(); without that nothing is left of it
 };
 
+// What takes the place of an empty file or of a link. Nothing of it has data.
+struct Replacement {
+  Kind kind = Kind::kFile;  // kFile: an empty file; never a directory
+  std::string target{};     // of a symbolic link
+  uint64_t device = 0;      // st_rdev, of a device
+  uint32_t mode = 0600;     // of what is no link, before the directory's default ACL
+
+  static Replacement link_to(std::string_view target) {
+    return {.kind = Kind::kSymlink, .target = std::string(target)};
+  }
+};
+
 struct AdoptHow {
   std::string_view name;    // the last one of the file, as the client sees it
   std::string_view stream;  // not empty: of that stream, and the descriptor is the file's
@@ -185,11 +197,12 @@ class Volume {
   virtual Result<void> make_symlink(const Credentials& who, const Place& place,
                                     std::string_view target) = 0;
 
-  // Puts a symbolic link, or without `target` an empty file, where `expected` is, which loses this
+  // Puts a symbolic link, pipe, socket, device or empty file where `expected` is, which loses this
   // name. There is no moment without the one or the other. ESTALE unless `place` is still
-  // `expected`; ENOTEMPTY; EOPNOTSUPP.
+  // `expected`; ENOTEMPTY; EOPNOTSUPP; EPERM or EACCES for a device that the kernel does not let
+  // the user make. Nothing of what is made is opened.
   virtual Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
-                               std::optional<std::string_view> target) = 0;
+                               const Replacement& by) = 0;
 
   // ESTALE unless `from` is still `expected`. EEXIST when `to` is taken and `replace` is false;
   // with it a file replaces a file and a directory an empty directory. Sets ARCHIVE on a file.

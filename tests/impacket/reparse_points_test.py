@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Files that become links and links that become files, as impacket asks for it."""
 import os
+import stat
 import struct
 import sys
 
@@ -11,6 +12,12 @@ from file_control import (ALICE, DELETE_REPARSE_POINT, GET_REPARSE_POINT,  # noq
                           OPEN_REPARSE_POINT, SET_REPARSE_POINT, FileControlCase, symlink_reparse)
 from server import ids_of  # noqa: E402
 from suite import braid_only  # noqa: E402
+
+
+def nfs_reparse(kind, data=b""):
+    """`kind`: of [MS-FSCC] 2.1.2.6, as it is on the wire."""
+    body = kind.ljust(8, b"\0") + data
+    return struct.pack("<IHH", 0x80000014, len(body), 0) + body
 
 
 class ReparsePoints(FileControlCase):
@@ -54,6 +61,87 @@ class ReparsePoints(FileControlCase):
         self.smb.close(self.tree, file)
         self.assertFalse(os.path.lexists(os.path.join(self.root, "pending")))
         self.assertEqual(becomes(self.open("on close", disposition=2, options=0x1000)),
+                         "ACCESS_DENIED")
+
+    @braid_only
+    def test_an_empty_file_becomes_a_pipe_or_a_socket_and_a_file_again(self):
+        for name, kind, is_it in ((b"FIFO", "fifo", stat.S_ISFIFO), (b"SOCK", "sock", stat.S_ISSOCK)):
+            with self.subTest(kind):
+                path = os.path.join(self.root, kind)
+                file = self.open(kind, disposition=2)
+                blob = nfs_reparse(name[::-1])
+                self.assertEqual(self.control(file, SET_REPARSE_POINT, blob)[0], "SUCCESS")
+                self.smb.close(self.tree, file)
+                made = os.stat(path)
+                self.assertTrue(is_it(made.st_mode))
+                if os.geteuid() == 0:
+                    self.assertEqual((made.st_uid, made.st_gid), ids_of(ALICE))
+                special = self.open(kind, access=0x80, options=OPEN_REPARSE_POINT)
+                self.assertEqual(self.control(special, GET_REPARSE_POINT), ("SUCCESS", blob))
+                self.smb.close(self.tree, special)
+                # Nobody is at the other end: an open for data would not come back.
+                for access in (0x81, 0x82, 0x12019F):
+                    self.refused("ACCESS_DENIED", self.open, kind, access=access)
+                    self.refused("ACCESS_DENIED", self.open, kind, access=access,
+                                 options=OPEN_REPARSE_POINT)
+                special = self.open(kind, access=0x180, options=OPEN_REPARSE_POINT)
+                tag = struct.pack("<IHH", 0x80000014, 0, 0)
+                self.assertEqual(self.control(special, DELETE_REPARSE_POINT, tag)[0], "SUCCESS")
+                self.smb.close(self.tree, special)
+                self.assertTrue(stat.S_ISREG(os.stat(path).st_mode))
+                self.smb.close(self.tree, self.open(kind, access=0x12019F))
+
+    @braid_only
+    def test_a_device_is_not_made_for_who_may_not(self):
+        for name in (b"CHR", b"BLK"):
+            file = self.open("device", disposition=2)
+            blob = nfs_reparse(name[::-1], struct.pack("<II", 8, 0))
+            self.assertEqual(self.control(file, SET_REPARSE_POINT, blob)[0], "ACCESS_DENIED")
+            self.smb.close(self.tree, file)
+            path = os.path.join(self.root, "device")
+            self.assertTrue(stat.S_ISREG(os.stat(path).st_mode))
+            os.unlink(path)
+        self.assertEqual([name for name in os.listdir(self.root) if name.startswith(".braid-")], [])
+
+    @braid_only
+    def test_what_is_no_special_file_is_refused(self):
+        fifo = b"FIFO"[::-1]
+        device = struct.pack("<II", 1, 3)
+        for status, blob in (
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(fifo, b"\0\0")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(fifo)[:12]),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KLB", device[:6])),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KLB", device + b"\0")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"RHC", struct.pack("<II", 1 << 12, 0))),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"RHC", struct.pack("<II", 0, 1 << 20))),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"RID")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL", b"a\0b")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL", b"a\0\0\0")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL", b"a\0" * 1026)),
+                ("NOT_SUPPORTED", struct.pack("<IHH", 0x80000024, 0, 0))):
+            with self.subTest(blob):
+                file = self.open("plain", disposition=3)
+                self.assertEqual(self.control(file, SET_REPARSE_POINT, blob)[0], status)
+                self.smb.close(self.tree, file)
+                path = os.path.join(self.root, "plain")
+                self.assertTrue(stat.S_ISREG(os.lstat(path).st_mode))
+        blob = nfs_reparse(fifo)
+        with open(os.path.join(self.root, "full"), "w") as out:
+            out.write("x")
+        if os.geteuid() == 0:
+            os.chown(os.path.join(self.root, "full"), *ids_of(ALICE))
+        becomes = lambda file: self.control(file, SET_REPARSE_POINT, blob)[0]
+        self.assertEqual(becomes(self.open("full")), "IO_REPARSE_DATA_INVALID")
+        self.assertEqual(becomes(self.open("plain:s", disposition=2)), "INVALID_PARAMETER")
+        folder = self.open("folder", access=0x001F01FF, disposition=2, options=1)
+        self.assertEqual(becomes(folder), "FILE_IS_A_DIRECTORY")
+        os.symlink("x", os.path.join(self.root, "is a link"))
+        if os.geteuid() == 0:
+            os.chown(os.path.join(self.root, "is a link"), *ids_of(ALICE), follow_symlinks=False)
+        link = self.open("is a link", access=0x180, options=OPEN_REPARSE_POINT)
+        self.assertEqual(becomes(link), "IO_REPARSE_TAG_MISMATCH")
+        self.assertEqual(becomes(self.open("unwritable", access=0x80, disposition=2)),
                          "ACCESS_DENIED")
 
     @braid_only

@@ -27,9 +27,9 @@ constexpr uint64_t kTruncate = 1u << 14;  // 3
 constexpr uint64_t kIoctlDev = 1u << 15;  // 5
 
 constexpr uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-// Nobody's: programs, devices, pipes.
+// Nobody's: programs, devices.
 constexpr uint64_t kNever = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-                            LANDLOCK_ACCESS_FS_MAKE_FIFO | kIoctlDev |
+                            kIoctlDev |
                             // A sanitizer's report runs the symbolizer.
                             (kSanitized ? 0 : LANDLOCK_ACCESS_FS_EXECUTE);
 constexpr uint64_t kOfAFile =

@@ -130,6 +130,9 @@ TEST_F(FileAccess, NoProgramRunsAndNoDeviceIsMadeEvenWhereAllFilesAreReached) {
     if (::mknod((root_ + "/device").c_str(), S_IFCHR | 0600, 0x103) == 0 || errno != EACCES) {
       return 1;
     }
+    // A pipe opens nothing by itself.
+    const std::string pipe = root_ + "/pipe";
+    if (::mkfifo(pipe.c_str(), 0600) != 0 || ::unlink(pipe.c_str()) != 0) return 2;
     char name[] = "true";
     char* arguments[] = {name, nullptr};
     ::execv("/bin/true", arguments);

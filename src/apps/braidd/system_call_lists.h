@@ -128,6 +128,7 @@ inline constexpr int kServing[] = {
     SCMP_SYS(linkat),
     SCMP_SYS(symlink),
     SCMP_SYS(symlinkat),
+    SCMP_SYS(mknodat),  // pipes and sockets: for a device it takes a capability that no worker has
     SCMP_SYS(chmod),
     SCMP_SYS(fchmod),
     SCMP_SYS(fchmodat),

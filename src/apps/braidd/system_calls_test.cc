@@ -168,7 +168,6 @@ TEST_F(SystemCalls, WorkerIsRefusedTheRestAndLivesOn) {
       [] { return error_of(::syscall(SYS_clone, SIGCHLD, nullptr)); },
       [] { return error_of(::syscall(SYS_clone3, nullptr, 0)); },
       [] { return error_of(::syscall(SYS_keyctl, 0, 0)); },
-      [] { return error_of(::syscall(SYS_mknodat, AT_FDCWD, "/dev/null", 0, 0)); },
       [] { return error_of(::kill(::getppid(), SIGTERM)); },
       [] { return error_of(::prctl(PR_SET_DUMPABLE, 1)); },
       [] {

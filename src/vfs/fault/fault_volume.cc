@@ -293,9 +293,9 @@ class FaultVolume final : public Volume {
     return below_->publish(who, missing, FaultFile::below(file));
   }
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
-                       std::optional<std::string_view> target) override {
+                       const Replacement& by) override {
     BRAID_CHECK(plan_->pass("replace"));
-    return below_->replace(who, place, expected, target);
+    return below_->replace(who, place, expected, by);
   }
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override {

@@ -15,9 +15,9 @@ MemoryNodeRef MemoryTree::make(Kind kind, uint32_t mode, uint32_t dos_attributes
   a.dos_attributes = dos_attributes & dos::kSettable;
   if (kind == Kind::kFile) a.dos_attributes |= dos::kArchive;
   if (kind == Kind::kDirectory) a.dos_attributes |= dos::kDirectory;
-  if (kind == Kind::kSymlink) {
+  if (kind != Kind::kFile && kind != Kind::kDirectory) {
     a.dos_attributes |= dos::kReparsePoint;
-    a.reparse_tag = kReparseTagSymlink;
+    a.reparse_tag = kind == Kind::kSymlink ? kReparseTagSymlink : kReparseTagNfs;
   }
   a.creation_time = a.access_time = a.write_time = a.change_time = a.changed = a.born = clock.now();
   return node;
@@ -55,7 +55,7 @@ class MemoryVolume final : public Volume {
                                        const CreateHow& how) override;
   Result<Attributes> publish(const Credentials& who, const Missing& missing, File& file) override;
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
-                       std::optional<std::string_view> target) override;
+                       const Replacement& by) override;
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override;
   Result<void> rename(const Credentials& who, const Place& from, FileKey expected, const Place& to,
@@ -137,9 +137,9 @@ Result<std::unique_ptr<File>> MemoryVolume::open(const Credentials&, const Found
                                                  const OpenHow& how) {
   const MemoryNodeRef& node = node_of(found.node);
   auto file = std::make_unique<MemoryFile>(tree_, node, how.access);
-  if (node->attributes.is_symlink() && (how.access.read || how.access.write)) {
-    return fail_os(EACCES);
-  }
+  const Kind kind = node->attributes.kind;
+  const bool has_data = kind == Kind::kFile || kind == Kind::kDirectory;
+  if (!has_data && (how.access.read || how.access.write)) return fail_os(EACCES);
   if (how.truncate) BRAID_CHECK(file->truncate(0));
   return file;
 }
@@ -203,17 +203,21 @@ Result<Attributes> MemoryVolume::publish(const Credentials&, const Missing& miss
 }
 
 Result<void> MemoryVolume::replace(const Credentials&, const Place& place, FileKey expected,
-                                   std::optional<std::string_view> target) {
+                                   const Replacement& by) {
+  if (by.kind == Kind::kDirectory) return fail_os(EINVAL);
   const std::lock_guard lock(tree_->mutex);
   BRAID_TRY(const MemoryNodeRef old, held(place, expected));
   if (!old->children.empty()) return fail_os(ENOTEMPTY);
   BRAID_TRY(const MemoryNodeRef parent, parent_of(place));
   drop(*parent, place.name);
-  const MemoryNodeRef node =
-      tree_->make(target ? Kind::kSymlink : Kind::kFile, target ? 0777 : 0644, 0);
-  if (target) {
-    node->target = *target;
-    node->attributes.size = target->size();
+  const bool is_link = by.kind == Kind::kSymlink;
+  const MemoryNodeRef node = tree_->make(by.kind, is_link ? 0777 : by.mode & 0777, 0);
+  if (is_link) {
+    node->target = by.target;
+    node->attributes.size = by.target.size();
+  }
+  if (by.kind == Kind::kCharDevice || by.kind == Kind::kBlockDevice) {
+    node->attributes.device = by.device;
   }
   add(parent, place.name, node);
   return {};

@@ -180,7 +180,7 @@ Result<void> PosixStream::flush(Durability) {
   held.let_go();
   if (file != kInline && context_->options.sync_data(file) != 0) return fail_last_os();
   // The attributes are part of the file's metadata, what names the side file among them.
-  BRAID_TRY(const UniqueFd base, reopen(base_fd_, O_RDONLY | O_NONBLOCK));
+  BRAID_TRY(const UniqueFd base, reopen_to_look(base_fd_));
   if (context_->options.sync(base.get()) != 0) return fail_last_os();
   return {};
 }

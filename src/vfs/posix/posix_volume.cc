@@ -99,7 +99,7 @@ class PosixVolume final : public Volume {
   Result<void> make_symlink(const Credentials& who, const Place& place,
                             std::string_view target) override;
   Result<void> replace(const Credentials& who, const Place& place, FileKey expected,
-                       std::optional<std::string_view> target) override;
+                       const Replacement& by) override;
   Result<void> rename(const Credentials& who, const Place& from, FileKey expected, const Place& to,
                       bool replace) override;
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
@@ -237,22 +237,49 @@ Result<void> PosixVolume::make_symlink(const Credentials& who, const Place& plac
   return {};
 }
 
+// With the rights of the thread's user, which for a device are the kernel's to know.
+Result<void> make_without_data(int parent, const std::string& name, const Replacement& what) {
+  const auto make_node = [&](mode_t type, dev_t device = 0) -> Result<void> {
+    if (::mknodat(parent, name.c_str(), type | (what.mode & 0777), device) != 0) {
+      return fail_last_os();
+    }
+    return {};
+  };
+  switch (what.kind) {
+    case Kind::kSymlink:
+      if (::symlinkat(what.target.c_str(), parent, name.c_str()) != 0) return fail_last_os();
+      return {};
+    case Kind::kFifo:
+      return make_node(S_IFIFO);
+    case Kind::kSocket:
+      return make_node(S_IFSOCK);
+    case Kind::kCharDevice:
+      return make_node(S_IFCHR, what.device);
+    case Kind::kBlockDevice:
+      return make_node(S_IFBLK, what.device);
+    case Kind::kFile: {
+      BRAID_TRY(
+          const UniqueFd file,
+          open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, what.mode & 0777));
+      return {};
+    }
+    case Kind::kDirectory:
+      break;
+  }
+  return fail_os(EINVAL);
+}
+
 // Made under a name of its own, then exchanged: whatever fails, the old file is still there.
 Result<void> PosixVolume::replace(const Credentials& who, const Place& place, FileKey expected,
-                                  std::optional<std::string_view> target) {
+                                  const Replacement& by) {
   BRAID_CHECK(assume(who));
   BRAID_CHECK(begin_change(place));
-  if (target && is_stand_in(*target)) return fail_os(EINVAL);
+  if (by.kind == Kind::kSymlink && is_stand_in(by.target)) return fail_os(EINVAL);
   BRAID_TRY(const UniqueFd old, hold(place, expected));
   BRAID_TRY(const struct statx st, stat_of(old.get()));
   const int parent = descriptor_of(place.parent);
   const std::string made = unfinished_name();
-  if (target) {
-    if (::symlinkat(std::string(*target).c_str(), parent, made.c_str()) != 0) return fail_last_os();
-  } else {
-    BRAID_TRY(const UniqueFd file,
-              open_beneath(parent, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  }
+  BRAID_CHECK(make_without_data(parent, made, by));
   const auto exchange = [&] {
     return ::renameat2(parent, made.c_str(), parent, place.name.c_str(), RENAME_EXCHANGE) == 0;
   };

@@ -1,6 +1,8 @@
 // What only the posix Volume must do: Samba's forms, streams, what the kernel keeps with a file.
 #include "vfs/posix/posix_volume.h"
 
+#include <sys/sysmacros.h>
+
 #include <future>
 #include <thread>
 
@@ -371,6 +373,35 @@ TEST_F(Posix, PipesOpenWithoutDataOnly) {
   EXPECT_TRUE(volume_->open(server_credentials(), *found, {.access = {.read = true}})
                   .error()
                   .is_os(EACCES));
+}
+
+// For a user without CAP_MKNOD the kernel says no, and then nothing has changed.
+TEST_F(Posix, DevicesAreTheKernelsToAllow) {
+  outside("f", "");
+  const auto found = look("f");
+  ASSERT_TRUE(found);
+  const auto who = can_switch_identity()
+                       ? std::make_shared<const UnixCredentials>(UnixCredentials{65534, 65534, {}})
+                       : server_credentials();
+  fs::permissions(share_, fs::perms::all);
+  const auto made =
+      volume_->replace(who, found->place, found->attributes.key,
+                       {.kind = Kind::kBlockDevice, .device = makedev(8, 0), .mode = 0666});
+  ASSERT_FALSE(made);
+  EXPECT_TRUE(made.error().is_os(EPERM));
+  EXPECT_EQ(look("f")->attributes.kind, Kind::kFile);
+  EXPECT_EQ(std::distance(fs::directory_iterator(share_), {}), 1);
+}
+
+TEST_F(Posix, PipesHaveNoStreamsAndAreNotOpenedToLookAtThem) {
+  ASSERT_EQ(::mkfifo((share_ + "/pipe").c_str(), 0666), 0);
+  const auto file = volume_->open(server_credentials(), *look("pipe"), {}).value();
+  EXPECT_TRUE(file->open_stream("s", {.disposition = StreamHow::Disposition::kCreate})
+                  .error()
+                  .is_os(EPERM));
+  EXPECT_TRUE(file->open_stream("s", {}).error().is_os(ENOENT));
+  EXPECT_TRUE(file->set_compressed(true).error().is_os(EOPNOTSUPP));
+  EXPECT_TRUE(file->flush(Durability::kData));
 }
 
 TEST_F(Posix, OpenGetsWhatWasFoundNotWhatTookItsName) {

@@ -101,7 +101,7 @@ Result<bool> keeps_checksums(int fd) {
   if (fs.f_type != BTRFS_SUPER_MAGIC) return fail_os(EOPNOTSUPP);
   const ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
-  BRAID_TRY(const UniqueFd file, reopen(fd, O_RDONLY | O_NONBLOCK));
+  BRAID_TRY(const UniqueFd file, reopen_to_look(fd));
   int flags = 0;
   if (::ioctl(file.get(), FS_IOC_GETFLAGS, &flags) != 0) return fail_last_os();
   return (flags & FS_NOCOW_FL) == 0;

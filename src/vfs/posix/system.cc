@@ -100,6 +100,12 @@ Result<UniqueFd> reopen(int fd, int flags) {
   return UniqueFd(opened);
 }
 
+Result<UniqueFd> reopen_to_look(int fd) {
+  BRAID_TRY(const struct statx st, stat_of(fd));
+  if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.stx_mode)) return fail_os(EOPNOTSUPP);
+  return reopen(fd, O_RDONLY | O_NONBLOCK);
+}
+
 Result<struct statx> stat_of(int fd) {
   struct statx st;
   if (::statx(fd, "", AT_EMPTY_PATH, kStatMask, &st) != 0) return fail_last_os();
@@ -161,7 +167,7 @@ Result<void> add_dos_attributes(int fd, const struct statx& st, uint32_t bits) {
 }
 
 Result<void> change_compression(int fd, bool compressed) {
-  BRAID_TRY(const UniqueFd opened, reopen(fd, O_RDONLY | O_NONBLOCK));
+  BRAID_TRY(const UniqueFd opened, reopen_to_look(fd));
   unsigned flags = 0;
   if (::ioctl(opened.get(), FS_IOC_GETFLAGS, &flags) != 0) {
     return fail_os(errno == ENOTTY ? EOPNOTSUPP : errno);

@@ -24,6 +24,9 @@ inline std::string descriptor_path(int fd) { return "/proc/self/fd/" + std::to_s
 Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags, uint32_t mode = 0);
 // What `fd` holds, opened anew with `flags` and the rights of the thread.
 Result<UniqueFd> reopen(int fd, int flags);
+// The same to look at a file or directory. EOPNOTSUPP for a pipe or device, to which an open would
+// mean something.
+Result<UniqueFd> reopen_to_look(int fd);
 
 // statx of `fd` itself, or of `name` in it without following a link.
 Result<struct statx> stat_of(int fd);

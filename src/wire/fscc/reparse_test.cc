@@ -69,5 +69,19 @@ TEST(Reparse, LengthMustBeExactAndNamesInside) {
   EXPECT_FALSE(ReparseData::decode(unhex("0c0000a0 0000")));
 }
 
+TEST(Reparse, NfsDataIsAsItsTypeHasIt) {
+  const auto is_refused = [](std::string_view hex) {
+    return ReparseData::decode(unhex(hex)).error() == Error(NtStatus::kIoReparseDataInvalid);
+  };
+  // A pipe with something behind it, half a device, a device with more, a type that is none, half
+  // a UTF-16 unit.
+  EXPECT_TRUE(is_refused("14000080 0900 0000 4f46494600000000 00"));
+  EXPECT_TRUE(is_refused("14000080 0c00 0000 4b4c420000000000 01000000"));
+  EXPECT_TRUE(is_refused("14000080 1100 0000 4b4c420000000000 01000000 03000000 00"));
+  EXPECT_TRUE(is_refused("14000080 0800 0000 5249440000000000"));
+  EXPECT_TRUE(is_refused("14000080 0400 0000 4f464946"));
+  EXPECT_TRUE(is_refused("14000080 0b00 0000 4c4e4b0100000000 610062"));
+}
+
 }  // namespace
 }  // namespace braid::wire

@@ -71,8 +71,7 @@ Result<std::string> target_of(const wire::ReparseData& reparse) {
     }
   } else if (const auto* lx = std::get_if<wire::LxSymlinkReparse>(&reparse.data)) {
     target = lx->target;
-  } else if (const auto* nfs = std::get_if<wire::NfsReparse>(&reparse.data);
-             nfs && nfs->type == wire::NfsReparse::Type::kSymlink) {
+  } else if (const auto* nfs = std::get_if<wire::NfsReparse>(&reparse.data)) {
     target = nfs->target;
   } else {
     return fail(NtStatus::kNotSupported);
@@ -81,8 +80,46 @@ Result<std::string> target_of(const wire::ReparseData& reparse) {
   return target;
 }
 
-// What [MS-FSA] wants of the file before it becomes a link.
-Result<void> check_may_become_link(Open& open) {
+// Linux has twelve bits for the one number and twenty for the other; what is cut off would be
+// another device.
+Result<uint64_t> device_of(const wire::NfsReparse& nfs) {
+  const uint64_t device = gnu_dev_makedev(nfs.major, nfs.minor);
+  if (nfs.major >= 1u << 12 || nfs.minor >= 1u << 20) return fail(NtStatus::kIoReparseDataInvalid);
+  return device;
+}
+
+// What the client wants to be there instead of the file.
+Result<vfs::Replacement> replacement_of(const wire::ReparseData& reparse) {
+  using Type = wire::NfsReparse::Type;
+  vfs::Replacement made;
+  const auto* const nfs = std::get_if<wire::NfsReparse>(&reparse.data);
+  switch (nfs ? nfs->type : Type::kSymlink) {
+    case Type::kSymlink: {
+      made.kind = vfs::Kind::kSymlink;
+      BRAID_TRY(made.target, target_of(reparse));
+      break;
+    }
+    case Type::kFifo:
+      made.kind = vfs::Kind::kFifo;
+      break;
+    case Type::kSocket:
+      made.kind = vfs::Kind::kSocket;
+      break;
+    case Type::kCharacterDevice:
+    case Type::kBlockDevice: {
+      const bool is_block = nfs->type == Type::kBlockDevice;
+      made.kind = is_block ? vfs::Kind::kBlockDevice : vfs::Kind::kCharDevice;
+      BRAID_TRY(made.device, device_of(*nfs));
+      break;
+    }
+  }
+  return made;
+}
+
+bool is_link(const vfs::Replacement& made) { return made.kind == vfs::Kind::kSymlink; }
+
+// What [MS-FSA] wants of the file before it becomes a reparse point with this tag.
+Result<vfs::Attributes> check_may_become(Open& open, uint32_t tag, const vfs::Replacement& made) {
   using wire::Access;
   if (!open.has_access(Access::kFileWriteData | Access::kFileWriteAttributes)) {
     return fail(NtStatus::kAccessDenied);
@@ -90,32 +127,40 @@ Result<void> check_may_become_link(Open& open) {
   if (open.attributes.is_stream || open.path.lock()->is_root()) {
     return fail(NtStatus::kInvalidParameter);
   }
-  BRAID_TRY(const auto now, open.file->stat());
+  BRAID_TRY(auto now, open.file->stat());
   if (now.dos_attributes & vfs::dos::kReparsePoint) {
-    if (!now.is_symlink()) return fail(NtStatus::kIoReparseTagMismatch);
-    return {};
+    // A link is one, whatever it was called when it was made.
+    if (now.is_symlink() ? !is_link(made) : is_link(made) || tag != now.reparse_tag) {
+      return fail(NtStatus::kIoReparseTagMismatch);
+    }
+    return now;
   }
+  if (now.is_directory() && !is_link(made)) return fail(NtStatus::kFileIsADirectory);
   if (!now.is_directory() && now.size != 0) return fail(NtStatus::kIoReparseDataInvalid);
   if (ea_size_of(*open.file) != 0) return fail(NtStatus::kEasNotSupported);
-  // A link of Linux has none, and they would be lost.
+  // A link of Linux has none, nor has a pipe, and they would be lost.
   BRAID_TRY(const auto streams, open.file->streams());
   const bool has_named =
       std::ranges::any_of(streams, [](const vfs::StreamInfo& s) { return !s.name.empty(); });
   if (has_named) return fail(NtStatus::kIoReparseDataInvalid);
-  return {};
+  return now;
 }
 
-// What took the place of a link is a new file, and has the rights of one: create_security.h.
+// What took the place is a new file, and has the rights of one: create_security.h. A pipe or device
+// has nowhere to keep a descriptor on some systems; it has its bits then.
 Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecurity& security) {
   vfs::Volume& volume = *request.tree_connect->share->volume;
   BRAID_TRY(const auto made, volume.find(request.credentials(), path));
   BRAID_TRY(const auto file, volume.open(request.credentials(), made, {}));
-  if (!security.descriptor) return file->change({.mode = 0644});
-  return apply(request, *file, security);
+  const bool is_file = made.attributes.kind == vfs::Kind::kFile;
+  if (!security.descriptor) return is_file ? file->change({.mode = 0644}) : Result<void>{};
+  auto done = apply(request, *file, security);
+  if (!done && !is_file && done.error().is_os(EPERM)) return {};
+  return done;
 }
 
 // REQUIRES: the file is taken.
-Result<void> put_in_place(Request& request, std::optional<std::string_view> target) {
+Result<void> put_in_place(Request& request, const vfs::Replacement& made) {
   Open& open = *request.open;
   vfs::Volume& volume = *request.tree_connect->share->volume;
   BRAID_TRY(const auto located, locate(request.files, open, request.credentials()));
@@ -127,26 +172,30 @@ Result<void> put_in_place(Request& request, std::optional<std::string_view> targ
   BRAID_CHECK(check_may_add(request, found.path, found.place, false));
   BRAID_TRY(const auto directory, rights_on_parent(request, found.path, found.place));
   BRAID_TRY(const auto security, security_for_new(request, {}, *directory.security, false));
-  BRAID_CHECK(volume.replace(request.credentials(), found.place, key, target));
-  if (!target) BRAID_CHECK(secure_new(request, found.path, security));
+  BRAID_CHECK(volume.replace(request.credentials(), found.place, key, made));
+  if (!is_link(made)) BRAID_CHECK(secure_new(request, found.path, security));
   report_modified(request.files, open, wire::CompletionFilter::kAttributes);
   // The file of the open is not in the directory any more, so that nothing leads there from it.
   request.files.file_table.child_changed(found.place.parent->key(), open.parent_lease());
   return {};
 }
 
-// Puts a link to `target`, or an empty file, in the place of request.open. Another inode takes the
+// Puts `made` in the place of request.open; with a tag, as a reparse point. Another inode takes the
 // name: whoever has the old one open would write into nothing, and a deletion would be of what is
 // gone. So nobody has it, and nobody opens it before the name leads to the other.
-Task<Result<void>> replace(Request& request, std::optional<std::string> target) {
+Task<Result<void>> replace(Request& request, vfs::Replacement made, std::optional<uint32_t> tag) {
   const filestate::OpenRef ref = request.open->ref();
   filestate::FileTable& table = request.files.file_table;
   BRAID_CO_TRY(const auto taken,
                co_await take(request, ref.file, [&] { return table.begin_exchange(ref); }));
   if (taken.decision.verdict != filestate::Verdict::kGo) co_return fail(taken.decision.status);
-  // Again: until now somebody may have opened it, written and closed.
-  if (target) BRAID_CO_CHECK(check_may_become_link(*request.open));
-  BRAID_CO_CHECK(put_in_place(request, target));
+  if (tag) {
+    // Again: until now somebody may have opened it, written and closed.
+    BRAID_CO_TRY(const auto now, check_may_become(*request.open, *tag, made));
+    // Who may read and write it is what whoever made the file has said.
+    made.mode = now.mode & 0777;
+  }
+  BRAID_CO_CHECK(put_in_place(request, made));
   co_return Result<void>{};
 }
 
@@ -173,19 +222,19 @@ Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request& request,
   co_return answer;
 }
 
-// A file of Linux cannot turn into a link: the link takes its name, and the handle keeps the file
-// that had it, with nothing left to do but to be closed.
+// A file of Linux cannot turn into a link or a pipe: that takes its name, and the handle keeps the
+// file that had it, with nothing left to do but to be closed.
 Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request& request,
                                                   const wire::IoctlRequest& ioctl) {
   Open& open = *request.open;
-  BRAID_CO_CHECK(check_may_become_link(open));
   BRAID_CO_TRY(const auto reparse, wire::ReparseData::decode(ioctl.input));
-  BRAID_CO_TRY(const std::string target, target_of(reparse));
-  BRAID_CO_CHECK(co_await replace(request, target));
+  BRAID_CO_TRY(vfs::Replacement made, replacement_of(reparse));
+  BRAID_CO_CHECK(check_may_become(open, reparse.tag, made));
+  BRAID_CO_CHECK(co_await replace(request, std::move(made), reparse.tag));
   co_return IoctlAnswer{};
 }
 
-// The other way round: an empty file takes the name of the link.
+// The other way round: an empty file takes the name of the link, pipe or device.
 Task<Result<IoctlAnswer>> ioctl_delete_reparse_point(Request& request,
                                                      const wire::IoctlRequest& ioctl) {
   using wire::Access;
@@ -202,11 +251,8 @@ Task<Result<IoctlAnswer>> ioctl_delete_reparse_point(Request& request,
   if (tag <= kReservedTagMax) co_return fail(NtStatus::kIoReparseTagInvalid);
   BRAID_CO_TRY(const auto now, open.file->stat());
   if (!(now.dos_attributes & vfs::dos::kReparsePoint)) co_return fail(NtStatus::kNotAReparsePoint);
-  // Pipes and devices have nothing that could be taken off.
-  if (tag != now.reparse_tag || !now.is_symlink()) {
-    co_return fail(NtStatus::kIoReparseTagMismatch);
-  }
-  BRAID_CO_CHECK(co_await replace(request, std::nullopt));
+  if (tag != now.reparse_tag) co_return fail(NtStatus::kIoReparseTagMismatch);
+  BRAID_CO_CHECK(co_await replace(request, {}, std::nullopt));
   co_return IoctlAnswer{};
 }
 
