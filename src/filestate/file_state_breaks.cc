@@ -216,7 +216,7 @@ void FileState::owe(Holder& holder) {
   touch(holder);
 }
 
-// [MS-SMB2] 3.3.5.9.7 and 3.3.5.9.12, "Response Construction": with all that was demanded since.
+// [MS-SMB2] 3.3.5.9.7 and 3.3.5.9.12: with all that was demanded since.
 void FileState::pay(Holder& holder, Outcome& out) {
   if (!holder.is_owed) return;
   holder.break_to = holder.required;

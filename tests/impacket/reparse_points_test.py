@@ -69,7 +69,7 @@ class ReparsePoints(FileControlCase):
             with self.subTest(kind):
                 path = os.path.join(self.root, kind)
                 file = self.open(kind, disposition=2)
-                blob = nfs_reparse(name[::-1])
+                blob = nfs_reparse(name)
                 self.assertEqual(self.control(file, SET_REPARSE_POINT, blob)[0], "SUCCESS")
                 self.smb.close(self.tree, file)
                 made = os.stat(path)
@@ -95,7 +95,7 @@ class ReparsePoints(FileControlCase):
     def test_a_device_is_not_made_for_who_may_not(self):
         for name in (b"CHR", b"BLK"):
             file = self.open("device", disposition=2)
-            blob = nfs_reparse(name[::-1], struct.pack("<II", 8, 0))
+            blob = nfs_reparse(name, struct.pack("<II", 8, 0))
             self.assertEqual(self.control(file, SET_REPARSE_POINT, blob)[0], "ACCESS_DENIED")
             self.smb.close(self.tree, file)
             path = os.path.join(self.root, "device")
@@ -105,20 +105,20 @@ class ReparsePoints(FileControlCase):
 
     @braid_only
     def test_what_is_no_special_file_is_refused(self):
-        fifo = b"FIFO"[::-1]
+        fifo = b"FIFO"
         device = struct.pack("<II", 1, 3)
         for status, blob in (
                 ("IO_REPARSE_DATA_INVALID", nfs_reparse(fifo, b"\0\0")),
                 ("IO_REPARSE_DATA_INVALID", nfs_reparse(fifo)[:12]),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KLB", device[:6])),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KLB", device + b"\0")),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"RHC", struct.pack("<II", 1 << 12, 0))),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"RHC", struct.pack("<II", 0, 1 << 20))),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"RID")),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL")),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL", b"a\0b")),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL", b"a\0\0\0")),
-                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"KNL", b"a\0" * 1026)),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"BLK", device[:6])),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"BLK", device + b"\0")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"CHR", struct.pack("<II", 1 << 12, 0))),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"CHR", struct.pack("<II", 0, 1 << 20))),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"DIR")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"LNK\x01")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"LNK\x01", b"a\0b")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"LNK\x01", b"a\0\0\0")),
+                ("IO_REPARSE_DATA_INVALID", nfs_reparse(b"LNK\x01", b"a\0" * 1026)),
                 ("NOT_SUPPORTED", struct.pack("<IHH", 0x80000024, 0, 0))):
             with self.subTest(blob):
                 file = self.open("plain", disposition=3)
