@@ -64,6 +64,9 @@ struct Space {
   uint64_t total_blocks = 0;
   uint64_t free_blocks = 0;
   uint64_t available_blocks = 0;  // to the caller, without what is reserved for root
+  uint64_t total_nodes = 0;       // of files; 0 where the file system makes them as it needs them
+  uint64_t free_nodes = 0;
+  uint32_t transfer_size = 4096;  // that it works best with
 };
 
 struct DirectoryEntry {

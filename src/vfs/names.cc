@@ -117,6 +117,15 @@ std::string to_disk(std::string_view client_name) {
   return out;
 }
 
+std::string to_posix_client(std::string_view disk_name) {
+  for (size_t at = 0; at < disk_name.size();) {
+    const Decoded decoded = decode(disk_name, at);
+    if (!decoded.valid) return to_client(disk_name);
+    at += decoded.length;
+  }
+  return std::string(disk_name);
+}
+
 std::optional<std::string> with_plain_end(std::string_view client_name) {
   for (const auto& [shown, plain] :
        {std::pair(kTrailingSpace, ' '), std::pair(kTrailingDot, '.')}) {

@@ -33,6 +33,10 @@ std::string to_disk(std::string_view client_name);
 // nothing if it ends in neither.
 std::optional<std::string> with_plain_end(std::string_view client_name);
 
+// How clients with the SMB3 POSIX Extensions see a name on disk: as it is, or as to_client() shows
+// it where it is not UTF-8.
+std::string to_posix_client(std::string_view disk_name);
+
 // True when to_client() leaves the name as it is: the usual case, found without an allocation.
 bool is_plain(std::string_view disk_name);
 

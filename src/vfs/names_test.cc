@@ -100,6 +100,30 @@ TEST(Path, PosixNamesKeepReservedCharacters) {
   EXPECT_EQ(parse_path("c?").error(), Error(NtStatus::kObjectNameInvalid));
 }
 
+TEST(Path, ExactNamesAreWhateverTheDiskCanHold) {
+  const auto parsed = parse_path("Dir/a:b\\c?./x. ", NameRules::kExact);
+  ASSERT_TRUE(parsed);
+  const auto names = parsed->path.components();
+  ASSERT_EQ(names.size(), 3u);
+  EXPECT_EQ(to_disk(names[0]), "Dir");
+  EXPECT_EQ(to_disk(names[1]), "a:b\\c?.");
+  EXPECT_EQ(to_disk(names[2]), "x. ");
+  EXPECT_FALSE(parsed->has_stream);
+  EXPECT_TRUE(parse_path("", NameRules::kExact)->path.is_root());
+  EXPECT_TRUE(parse_path("a/", NameRules::kExact)->trailing_separator);
+  EXPECT_EQ(parse_path("/a", NameRules::kExact).error(), Error(NtStatus::kInvalidParameter));
+  for (const std::string& bad : {std::string(".."), std::string("a/../b"), std::string("./a"),
+                                 std::string("a//b"), std::string("a\0b", 3)}) {
+    EXPECT_EQ(parse_path(bad, NameRules::kExact).error(), Error(NtStatus::kObjectNameInvalid))
+        << bad;
+  }
+}
+
+TEST(Names, PosixClientsSeeWhatIsOnDisk) {
+  EXPECT_EQ(to_posix_client("a:b. "), "a:b. ");
+  EXPECT_EQ(to_posix_client("\xE9:"), "\xef\x87\xa9\xef\x80\xa2");  // U+F1E9 U+F022
+}
+
 // An open keeps its path, and is charged for the name that the client sent.
 TEST(Path, TakesTheMemoryOfItsText) {
   Path path;

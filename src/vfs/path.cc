@@ -35,6 +35,27 @@ Result<PathAndStream> parse_posix(std::string_view text) {
   return parsed;
 }
 
+Result<PathAndStream> parse_exact(std::string_view text) {
+  PathAndStream parsed;
+  if (text.empty()) return parsed;
+  if (text.front() == '/') return fail(NtStatus::kInvalidParameter);
+  if (text.back() == '/') {
+    parsed.trailing_separator = true;
+    text.remove_suffix(1);
+  }
+  for (size_t start = 0; start <= text.size();) {
+    const size_t end = std::min(text.find('/', start), text.size());
+    const std::string_view name = text.substr(start, end - start);
+    // Before they look like ordinary characters.
+    if (name == "." || name == ".." || name.contains('\0')) {
+      return fail(NtStatus::kObjectNameInvalid);
+    }
+    BRAID_CHECK(parsed.path.append(to_client(name)));
+    start = end + 1;
+  }
+  return parsed;
+}
+
 }  // namespace
 
 Result<void> Path::append(std::string_view name) {
@@ -75,6 +96,7 @@ Path Path::parent() const {
 }
 
 Result<PathAndStream> parse_path(std::string_view text, NameRules rules) {
+  if (rules == NameRules::kExact) return parse_exact(text);
   return rules == NameRules::kWindows ? parse_windows(text) : parse_posix(text);
 }
 

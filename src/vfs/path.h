@@ -51,12 +51,14 @@ struct PathAndStream {
   bool trailing_separator = false;
 };
 
-enum class NameRules { kWindows, kPosix };
+enum class NameRules { kWindows, kPosix, kExact };
 
 // `text` is UTF-8 with '\' between components and none in front.
 // kWindows: what wire::parse_path takes and how it fails.
 // kPosix: reserved characters are ordinary and streams cannot be named; only what Path::append
 // refuses is STATUS_OBJECT_NAME_INVALID, and a separator in front STATUS_INVALID_PARAMETER.
+// kExact: as clients with the SMB3 POSIX Extensions write it: '/' between components, all other
+// characters stand for themselves, and the Path has them as Windows clients spell them (names.h).
 Result<PathAndStream> parse_path(std::string_view text, NameRules rules = NameRules::kWindows);
 
 }  // namespace braid::vfs

@@ -35,5 +35,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   check(text, braid::vfs::NameRules::kWindows);
   check(text, braid::vfs::NameRules::kPosix);
+  check(text, braid::vfs::NameRules::kExact);
   return 0;
 }

@@ -607,6 +607,48 @@ TEST_P(AnyVolume, ReservedCharactersComeBack) {
   EXPECT_TRUE(volume_->find(who_, raw, {.rules = NameRules::kPosix}));
 }
 
+TEST_P(AnyVolume, ExactNamesDifferByCase) {
+  const LookupOptions exact{.rules = NameRules::kExact, .pin_parent = true};
+  const auto exactly = [](std::string_view name) {
+    return parse_path(name, NameRules::kExact)->path;
+  };
+  make("file");
+  const auto missing = volume_->lookup(who_, exactly("FILE"), exact);
+  ASSERT_TRUE(missing && std::holds_alternative<Missing>(*missing));
+  const auto& where = std::get<Missing>(*missing);
+  EXPECT_TRUE(where.place.is_exact);
+  auto made = volume_->create(who_, where, {.access = {.read = true, .write = true}});
+  ASSERT_TRUE(made) << made.error().message();
+  const auto other = volume_->find(who_, exactly("FILE"), exact);
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->attributes.key, (*made)->key());
+  EXPECT_NE(volume_->find(who_, exactly("file"), exact)->attributes.key, (*made)->key());
+  EXPECT_FALSE(volume_->find(who_, exactly("File"), exact));
+  EXPECT_TRUE(volume_->find(who_, exactly("File")));
+  const auto listing = (*open("", {.read = true})).enumerate(NameRules::kExact);
+  ASSERT_TRUE(listing);
+  EXPECT_TRUE((*listing)->find("FILE").value());
+  EXPECT_FALSE((*listing)->find("File").value());
+  // And each can be given the other's name.
+  ASSERT_TRUE(volume_->rename(who_, other->place, other->attributes.key,
+                              {other->place.parent, "file", true}, true));
+  EXPECT_EQ(volume_->find(who_, exactly("file"), exact)->attributes.key, (*made)->key());
+  EXPECT_FALSE(volume_->find(who_, exactly("FILE"), exact));
+}
+
+TEST_P(AnyVolume, ExactNamesMayHoldWhatWindowsReserves) {
+  const auto path = parse_path("a:b\\c.", NameRules::kExact)->path;
+  const LookupOptions exact{.rules = NameRules::kExact};
+  const auto missing = volume_->lookup(who_, path, exact);
+  ASSERT_TRUE(missing && std::holds_alternative<Missing>(*missing));
+  EXPECT_EQ(std::get<Missing>(*missing).place.name, "a:b\\c.");
+  ASSERT_TRUE(volume_->create(who_, std::get<Missing>(*missing), {}));
+  const auto found = volume_->find(who_, path, exact);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->place.name, "a:b\\c.");
+  EXPECT_EQ(found->path.text(), path.text());
+}
+
 TEST_P(AnyVolume, SpaceIsKnown) {
   const auto space = volume_->space(who_);
   ASSERT_TRUE(space);

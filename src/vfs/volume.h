@@ -32,11 +32,13 @@ class Node {
 struct Place {
   std::shared_ptr<Node> parent;
   std::string name;
+  bool is_exact = false;  // another spelling in the directory is another name: NameRules::kExact
 };
 
 struct LookupOptions {
   // kWindows: names match without regard to case and reserved characters are mapped (names.h).
   // kPosix: names are the bytes on disk.
+  // kExact: reserved characters are mapped, and each case of a name is another name.
   NameRules rules = NameRules::kWindows;
   // Fill Found::place.parent: for rename, link and delete.
   bool pin_parent = false;

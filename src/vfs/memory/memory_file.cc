@@ -40,7 +40,7 @@ class MemoryEnumeration final : public Enumeration {
     const std::lock_guard lock(tree_->mutex);
     for (size_t i = 0; i < max && position_ < names_.size(); ++i) {
       const std::string& disk_name = names_[position_++];
-      std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
+      std::string name = rules_ == NameRules::kPosix ? disk_name : to_client(disk_name);
       if (wanted && !wanted(name)) continue;
       if (const MemoryNodeRef node = look_at(disk_name)) {
         out.push_back({std::move(name), node->attributes, disk_name});
@@ -64,9 +64,10 @@ class MemoryEnumeration final : public Enumeration {
   Result<std::optional<DirectoryEntry>> find(std::string_view client_name) override {
     const std::lock_guard lock(tree_->mutex);
     for (const auto& [disk_name, child] : node_->children) {
-      std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
-      const bool is_meant =
-          rules_ == NameRules::kWindows ? equal_folded(name, client_name) : name == client_name;
+      std::string name = rules_ == NameRules::kPosix ? disk_name : to_client(disk_name);
+      const bool is_meant = rules_ == NameRules::kWindows
+                                ? equal_folded(name, client_name)
+                                : name == client_name || disk_name == client_name;
       if (is_meant) return DirectoryEntry{std::move(name), child->attributes, disk_name};
     }
     return std::nullopt;

@@ -86,7 +86,7 @@ MemoryVolume::Children::iterator MemoryVolume::child_of(MemoryNode& directory,
                                                         const std::string& name, NameRules rules) {
   auto& children = directory.children;
   auto exact = children.find(name);
-  if (exact != children.end() || rules == NameRules::kPosix) return exact;
+  if (exact != children.end() || rules != NameRules::kWindows) return exact;
   const std::string wanted = to_client(name);
   for (auto at = children.begin(); at != children.end(); ++at) {
     if (equal_folded(to_client(at->first), wanted)) return at;
@@ -97,7 +97,7 @@ MemoryVolume::Children::iterator MemoryVolume::child_of(MemoryNode& directory,
 Result<Resolved> MemoryVolume::lookup(const Credentials&, const Path& path,
                                       const LookupOptions& options) {
   const std::lock_guard lock(tree_->mutex);
-  const bool windows = options.rules == NameRules::kWindows;
+  const bool maps = options.rules != NameRules::kPosix;
   MemoryNodeRef node = tree_->root;
   Path at;
   Place place;
@@ -105,15 +105,16 @@ Result<Resolved> MemoryVolume::lookup(const Credentials&, const Path& path,
   const auto names = path.components();
   for (size_t i = 0; i < names.size(); ++i) {
     const bool last = i + 1 == names.size();
-    wanted = windows ? to_disk(names[i]) : std::string(names[i]);
+    wanted = maps ? to_disk(names[i]) : std::string(names[i]);
     if (wanted.size() > kNameBytesMax) return fail_os(ENAMETOOLONG);
     const auto found = child_of(*node, wanted, options.rules);
     const bool exists = found != node->children.end();
     if (!exists && !last) return fail(NtStatus::kObjectPathNotFound);
     place.name = exists ? found->first : wanted;
-    BRAID_CHECK(at.append(windows ? to_client(place.name) : place.name));
+    BRAID_CHECK(at.append(maps ? to_client(place.name) : place.name));
     if (last && (!exists || options.pin_parent)) place.parent = std::make_shared<MemoryPin>(node);
     if (!exists) {
+      place.is_exact = options.rules == NameRules::kExact;
       Missing missing(std::move(place));
       missing.path = std::move(at);
       return missing;
@@ -126,6 +127,7 @@ Result<Resolved> MemoryVolume::lookup(const Credentials&, const Path& path,
   Found out(std::make_shared<MemoryPin>(node), node->attributes);
   out.path = std::move(at);
   out.place = std::move(place);
+  out.place.is_exact = options.rules == NameRules::kExact;
   out.wanted_name = std::move(wanted);
   if (node->attributes.is_symlink()) out.symlink_target = node->target;
   return out;

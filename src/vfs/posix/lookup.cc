@@ -36,7 +36,7 @@ class Walk {
   Walk(PosixContext& context, const Path& path, const LookupOptions& options)
       : context_(context), options_(options) {
     for (const std::string_view name : path.components()) {
-      names_.push_back(folding() ? to_disk(name) : std::string(name));
+      names_.push_back(mapping() ? to_disk(name) : std::string(name));
       given_.emplace_back(name);
     }
   }
@@ -45,7 +45,9 @@ class Walk {
 
  private:
   bool folding() const { return options_.rules == NameRules::kWindows; }
-  std::string shown(const std::string& name) const { return folding() ? to_client(name) : name; }
+  bool mapping() const { return options_.rules != NameRules::kPosix; }
+  bool is_exact() const { return options_.rules == NameRules::kExact; }
+  std::string shown(const std::string& name) const { return mapping() ? to_client(name) : name; }
 
   // `parent`: that of the last name, with pin_parent.
   Result<Resolved> found(UniqueFd fd, UniqueFd parent);
@@ -113,7 +115,8 @@ Result<std::optional<Resolved>> Walk::slow() {
 
 Result<Resolved> Walk::missing(UniqueFd parent) {
   BRAID_TRY(const struct statx st, stat_of(parent.get()));
-  Missing missing({std::make_shared<PosixNode>(std::move(parent), key_of(st)), wanted_});
+  Missing missing(
+      {std::make_shared<PosixNode>(std::move(parent), key_of(st)), wanted_, is_exact()});
   names_.back() = wanted_;
   for (const std::string& name : names_) BRAID_CHECK(missing.path.append(shown(name)));
   return missing;
@@ -123,6 +126,15 @@ Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
   auto exact = open_beneath(directory, names_[at], O_PATH | O_NOFOLLOW);
   if (exact) return *std::move(exact);
   if (!exact.error().is_os(ENOENT)) return fail(exact.error());
+  if (is_exact() && given_[at] != names_[at]) {
+    // A name on disk that holds the characters of the mapping itself.
+    auto as_given = open_beneath(directory, given_[at], O_PATH | O_NOFOLLOW);
+    if (as_given) {
+      names_[at] = given_[at];
+      return *std::move(as_given);
+    }
+    if (!as_given.error().is_os(ENOENT)) return fail(as_given.error());
+  }
   if (!folding()) return std::nullopt;
   BRAID_TRY(const struct statx st, stat_of(directory));
   // A name found is gone again when it was removed meanwhile; the index then knows at the next try.
@@ -161,6 +173,7 @@ Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
   }
   Found out(std::make_shared<PosixNode>(std::move(fd), attributes.key), attributes);
   if (!names_.empty()) out.place.name = names_.back();
+  out.place.is_exact = is_exact();
   out.wanted_name = wanted_;
   out.symlink_target = std::move(target);
   for (const std::string& name : names_) BRAID_CHECK(out.path.append(shown(name)));

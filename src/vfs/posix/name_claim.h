@@ -14,18 +14,20 @@ namespace braid::vfs {
 // makes it. The lock is one for all workers; local programs are not kept away.
 class NameClaim {
  public:
-  NameClaim(PosixContext& context, int directory, FileKey key, const std::string& disk_name)
+  NameClaim(PosixContext& context, int directory, FileKey key, const Place& place)
       : context_(context),
         directory_(directory),
         key_(key),
-        name_(to_client(disk_name)),
-        disk_name_(disk_name),
+        name_(to_client(place.name)),
+        disk_name_(place.name),
+        is_exact_(place.is_exact),
         lock_(context, key, fold_hash(name_)) {}
 
   // How another name that is the same to clients is spelled; nothing when there is none. Whoever
   // makes a name has looked it up before, in pieces; what has changed since is read at once, since
   // a directory that changes all the time would never be read to its end in pieces.
   Result<std::optional<std::string>> other() {
+    if (is_exact_) return std::nullopt;
     auto spelled = context_.index.find(directory_, key_, name_);
     // It may be searched but not read, on a server that is not root: the exact name is all there
     // is.
@@ -33,6 +35,8 @@ class NameClaim {
     if (!spelled) return std::unexpected(spelled.error());
     if (*spelled && **spelled == disk_name_) return std::nullopt;
     if (*spelled && remove_stand_in({directory_, **spelled})) return std::nullopt;
+    // Of names that differ in case only, the one that is meant is the one spelled so.
+    if (*spelled && stat_in(directory_, disk_name_)) return std::nullopt;
     return spelled;
   }
 
@@ -42,6 +46,7 @@ class NameClaim {
   const FileKey key_;
   const std::string name_;
   const std::string& disk_name_;
+  const bool is_exact_;
   const MetadataLock lock_;
 };
 

@@ -56,7 +56,7 @@ Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
     BRAID_TRY(const std::optional<std::string> disk_name, next_name());
     if (!disk_name) return false;
     if (PosixContext::is_own(*disk_name)) continue;
-    std::string name = rules_ == NameRules::kWindows ? to_client(*disk_name) : *disk_name;
+    std::string name = rules_ == NameRules::kPosix ? *disk_name : to_client(*disk_name);
     if (wanted && !wanted(name)) continue;
     BRAID_TRY(const auto attributes, look_at(*disk_name));
     if (attributes) {
@@ -71,7 +71,7 @@ Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view cl
   ScopedPrivilege privilege;
   BRAID_CHECK(privilege.status());
   std::string disk_name =
-      rules_ == NameRules::kWindows ? to_disk(client_name) : std::string(client_name);
+      rules_ == NameRules::kPosix ? std::string(client_name) : to_disk(client_name);
   BRAID_TRY(std::optional<Attributes> attributes, look_at(disk_name));
   if (!attributes && rules_ == NameRules::kWindows) {
     BRAID_TRY(auto spelled, context_->index.find(fd_.get(), key_, client_name, true));
@@ -85,7 +85,7 @@ Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view cl
   }
   if (!attributes) return std::nullopt;
   if (PosixContext::is_own(disk_name)) return std::nullopt;
-  std::string name = rules_ == NameRules::kWindows ? to_client(disk_name) : disk_name;
+  std::string name = rules_ == NameRules::kPosix ? disk_name : to_client(disk_name);
   return entry_of(std::move(name), disk_name, *attributes);
 }
 

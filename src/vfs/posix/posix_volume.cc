@@ -186,7 +186,7 @@ Result<std::unique_ptr<File>> PosixVolume::create(const Credentials& who, const 
     parts.fd = std::move(made.fd);
     parts.unnamed = std::move(made.unnamed);
   } else {
-    NameClaim claim(*context_, parent, place.parent->key(), place.name);
+    NameClaim claim(*context_, parent, place.parent->key(), place);
     BRAID_TRY(const auto other, claim.other());
     if (other) return fail_os(EEXIST);
     BRAID_TRY(parts.fd, past_stand_in({parent, place.name},
@@ -218,7 +218,7 @@ Result<Attributes> PosixVolume::publish(const Credentials& who, const Missing& m
   BRAID_CHECK(assume(who));
   const Place& place = missing.place;
   BRAID_CHECK(begin_change(place));
-  NameClaim claim(*context_, descriptor_of(place.parent), place.parent->key(), place.name);
+  NameClaim claim(*context_, descriptor_of(place.parent), place.parent->key(), place);
   BRAID_TRY(const auto other, claim.other());
   if (other) return fail_os(EEXIST);
   return past_stand_in({descriptor_of(place.parent), place.name},
@@ -309,7 +309,7 @@ Result<void> PosixVolume::rename(const Credentials& who, const Place& from, File
   const int old_parent = descriptor_of(from.parent);
   const int new_parent = descriptor_of(to.parent);
   BRAID_TRY(const struct statx st, stat_of(held.get()));
-  std::optional<NameClaim> claim(std::in_place, *context_, new_parent, to.parent->key(), to.name);
+  std::optional<NameClaim> claim(std::in_place, *context_, new_parent, to.parent->key(), to);
   BRAID_TRY(const auto other, claim->other());
   // Itself, if only the case of it changes.
   if (other && (*other != from.name || from.parent->key() != to.parent->key())) {
@@ -354,7 +354,7 @@ Result<void> PosixVolume::link(const Credentials& who, File& file, const Place& 
     return ::linkat(AT_FDCWD, path.c_str(), parent, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
   };
   {
-    NameClaim claim(*context_, parent, to.parent->key(), to.name);
+    NameClaim claim(*context_, parent, to.parent->key(), to);
     BRAID_TRY(const auto other, claim.other());
     if (other) return fail_os(EEXIST);
     const auto linked = past_stand_in(

@@ -37,6 +37,9 @@ Result<Space> space_of(int fd) {
   space.total_blocks = fs.f_blocks;
   space.free_blocks = fs.f_bfree;
   space.available_blocks = fs.f_bavail;
+  space.total_nodes = fs.f_files;
+  space.free_nodes = fs.f_ffree;
+  space.transfer_size = static_cast<uint32_t>(fs.f_bsize);
   return space;
 }
 

@@ -79,7 +79,56 @@ std::string decode_short_name(Reader& r) {
   return name;
 }
 
+DirectoryEntry decode_posix_entry(Reader& r) {
+  DirectoryEntry entry;
+  r.skip(4);
+  const auto info = FilePosixInformation::decode(r);
+  if (!info) {
+    r.fail(info.error());
+    return entry;
+  }
+  entry.creation_time = info->creation_time;
+  entry.last_access_time = info->last_access_time;
+  entry.last_write_time = info->last_write_time;
+  entry.change_time = info->change_time;
+  entry.end_of_file = info->end_of_file;
+  entry.allocation_size = info->allocation_size;
+  entry.file_attributes = info->file_attributes;
+  entry.reparse_tag = info->reparse_tag;
+  entry.file_id = info->inode;
+  entry.device_id = info->device_id;
+  entry.number_of_links = info->number_of_links;
+  entry.mode = info->mode;
+  entry.owner = info->owner;
+  entry.group = info->group;
+  const uint32_t length = r.u32();
+  entry.file_name = read_name(r, length);
+  return entry;
+}
+
+void encode_posix_entry(const DirectoryEntry& entry, Writer& w) {
+  w.zeros(4);
+  const FilePosixInformation info{.creation_time = entry.creation_time,
+                                  .last_access_time = entry.last_access_time,
+                                  .last_write_time = entry.last_write_time,
+                                  .change_time = entry.change_time,
+                                  .end_of_file = entry.end_of_file,
+                                  .allocation_size = entry.allocation_size,
+                                  .file_attributes = entry.file_attributes,
+                                  .inode = entry.file_id,
+                                  .device_id = entry.device_id,
+                                  .number_of_links = entry.number_of_links,
+                                  .reparse_tag = entry.reparse_tag,
+                                  .mode = entry.mode,
+                                  .owner = entry.owner,
+                                  .group = entry.group};
+  info.encode(w);
+  w.u32(name_length(entry.file_name));
+  write_utf16le(w, entry.file_name);
+}
+
 DirectoryEntry decode_entry(FileInfoClass info_class, Reader& r) {
+  if (info_class == FileInfoClass::kPosix) return decode_posix_entry(r);
   DirectoryEntry entry;
   entry.file_index = r.u32();
   if (info_class == FileInfoClass::kNames) {
@@ -114,6 +163,7 @@ DirectoryEntry decode_entry(FileInfoClass info_class, Reader& r) {
 }  // namespace
 
 void encode_directory_entry(FileInfoClass info_class, const DirectoryEntry& entry, Writer& w) {
+  if (info_class == FileInfoClass::kPosix) return encode_posix_entry(entry, w);
   w.u32(entry.file_index);
   if (info_class == FileInfoClass::kNames) {
     w.u32(name_length(entry.file_name));

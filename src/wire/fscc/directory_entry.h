@@ -31,6 +31,12 @@ struct DirectoryEntry {
   FileId128 file_id_128;
   std::string short_name;  // UTF-8, at most 12 UTF-16 units; longer ones are sent as none
   std::string file_name;   // UTF-8
+  // Only of FileInfoClass::kPosix, which has no file_index.
+  uint32_t device_id = 0;
+  uint32_t number_of_links = 0;
+  uint32_t mode = 0;  // PosixMode
+  Sid owner;
+  Sid group;
 };
 
 // Appends the entry after its NextEntryOffset, for use with an EntryListWriter of alignment 8.

@@ -90,6 +90,45 @@ TEST(DirectoryEntry, NameStandsAtTheOffsetOfItsClass) {
   }
 }
 
+TEST(DirectoryEntry, PosixEntryIsAsItStands) {
+  DirectoryEntry entry;
+  entry.end_of_file = 0x0102030405060708;
+  entry.file_id = 0x1112131415161718;
+  entry.device_id = 0x21222324;
+  entry.number_of_links = 3;
+  entry.reparse_tag = 0x31323334;
+  entry.mode = PosixMode::kFifo | 01644;
+  entry.owner = sids::kUnixUsers.with_rid(7);
+  entry.group = sids::kUnixGroups.with_rid(9);
+  entry.file_name = "a:b";
+  const Bytes out = encode(FileInfoClass::kPosix, {entry}, SIZE_MAX);
+  ASSERT_EQ(directory_name_offset(FileInfoClass::kPosix), 124u);
+  EXPECT_EQ(hex_of(ByteView(out).first(8)), "0000000000000000");
+  EXPECT_EQ(hex_of(ByteView(out).subspan(40)),
+            "0807060504030201"
+            "0000000000000000"
+            "00000000"
+            "1817161514131211"
+            "24232221"
+            "00000000"
+            "03000000"
+            "34333231"
+            "A4530000"
+            "0102000000000016"
+            "0100000007000000"
+            "0102000000000016"
+            "0200000009000000"
+            "06000000"
+            "61003A006200");
+  const auto back = decode_directory_entries(FileInfoClass::kPosix, out);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->front().mode, entry.mode);
+  EXPECT_EQ(back->front().owner, entry.owner);
+  EXPECT_EQ(back->front().group, entry.group);
+  EXPECT_EQ(back->front().file_name, "a:b");
+  EXPECT_FALSE(decode_directory_entries(FileInfoClass::kPosix, ByteView(out).first(123)));
+}
+
 TEST(DirectoryEntry, ReparseTagTakesThePlaceOfEaSizeInOlderClasses) {
   DirectoryEntry entry;
   entry.file_attributes = file_attribute::kReparsePoint;

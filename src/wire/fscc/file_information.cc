@@ -176,4 +176,43 @@ void FileStandardLinkInformation::encode(Writer& w) const {
   w.zeros(2);
 }
 
+Result<FilePosixInformation> FilePosixInformation::decode(Reader& r) {
+  FilePosixInformation info;
+  info.creation_time = r.file_time();
+  info.last_access_time = r.file_time();
+  info.last_write_time = r.file_time();
+  info.change_time = r.file_time();
+  info.end_of_file = r.u64();
+  info.allocation_size = r.u64();
+  info.file_attributes = r.u32();
+  info.inode = r.u64();
+  info.device_id = r.u32();
+  r.skip(4);
+  info.number_of_links = r.u32();
+  info.reparse_tag = r.u32();
+  info.mode = r.u32();
+  if (!r.ok()) return std::unexpected(r.error());
+  BRAID_TRY(info.owner, Sid::decode(r));
+  BRAID_TRY(info.group, Sid::decode(r));
+  return r.finish(info);
+}
+
+void FilePosixInformation::encode(Writer& w) const {
+  w.file_time(creation_time);
+  w.file_time(last_access_time);
+  w.file_time(last_write_time);
+  w.file_time(change_time);
+  w.u64(end_of_file);
+  w.u64(allocation_size);
+  w.u32(file_attributes);
+  w.u64(inode);
+  w.u32(device_id);
+  w.zeros(4);
+  w.u32(number_of_links);
+  w.u32(reparse_tag);
+  w.u32(mode);
+  owner.encode(w);
+  group.encode(w);
+}
+
 }  // namespace braid::wire

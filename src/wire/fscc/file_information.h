@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "wire/dtyp/sid.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -154,6 +155,40 @@ struct FileStandardLinkInformation {
   bool directory = false;
 
   static Result<FileStandardLinkInformation> decode(Reader& r);
+  void encode(Writer& w) const;
+};
+
+// Mode of the SMB3 POSIX Extensions: permissions, and from bit 12 on what kind of file it is.
+struct PosixMode {
+  static constexpr uint32_t kPermissions = 07777;
+  static constexpr uint32_t kTypeShift = 12;
+  static constexpr uint32_t kFile = 0u << kTypeShift;
+  static constexpr uint32_t kDirectory = 1u << kTypeShift;
+  static constexpr uint32_t kSymlink = 2u << kTypeShift;
+  static constexpr uint32_t kCharDevice = 3u << kTypeShift;
+  static constexpr uint32_t kBlockDevice = 4u << kTypeShift;
+  static constexpr uint32_t kFifo = 5u << kTypeShift;
+  static constexpr uint32_t kSocket = 6u << kTypeShift;
+};
+
+// SMB3 POSIX Extensions, FILE_POSIX_INFORMATION.
+struct FilePosixInformation {
+  FileTime creation_time;
+  FileTime last_access_time;
+  FileTime last_write_time;
+  FileTime change_time;
+  uint64_t end_of_file = 0;
+  uint64_t allocation_size = 0;
+  uint32_t file_attributes = 0;
+  uint64_t inode = 0;
+  uint32_t device_id = 0;
+  uint32_t number_of_links = 0;
+  uint32_t reparse_tag = 0;
+  uint32_t mode = 0;  // PosixMode
+  Sid owner;
+  Sid group;
+
+  static Result<FilePosixInformation> decode(Reader& r);
   void encode(Writer& w) const;
 };
 

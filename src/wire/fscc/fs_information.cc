@@ -169,4 +169,28 @@ void FileFsSectorSizeInformation::encode(Writer& w) const {
   w.u32(byte_offset_for_partition_alignment);
 }
 
+Result<FileFsPosixInformation> FileFsPosixInformation::decode(Reader& r) {
+  FileFsPosixInformation info;
+  info.optimal_transfer_size = r.u32();
+  info.block_size = r.u32();
+  info.total_blocks = r.u64();
+  info.blocks_avail = r.u64();
+  info.user_blocks_avail = r.u64();
+  info.total_file_nodes = r.u64();
+  info.free_file_nodes = r.u64();
+  info.fs_identifier = r.u64();
+  return r.finish(info);
+}
+
+void FileFsPosixInformation::encode(Writer& w) const {
+  w.u32(optimal_transfer_size);
+  w.u32(block_size);
+  w.u64(total_blocks);
+  w.u64(blocks_avail);
+  w.u64(user_blocks_avail);
+  w.u64(total_file_nodes);
+  w.u64(free_file_nodes);
+  w.u64(fs_identifier);
+}
+
 }  // namespace braid::wire

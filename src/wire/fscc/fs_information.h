@@ -145,4 +145,19 @@ struct FileFsSectorSizeInformation {
   void encode(Writer& w) const;
 };
 
+// SMB3 POSIX Extensions, FILE_FS_POSIX_INFORMATION: statvfs(3) of the volume.
+struct FileFsPosixInformation {
+  uint32_t optimal_transfer_size = 0;
+  uint32_t block_size = 0;
+  uint64_t total_blocks = 0;
+  uint64_t blocks_avail = 0;       // free ones
+  uint64_t user_blocks_avail = 0;  // of these, to the user
+  uint64_t total_file_nodes = 0;
+  uint64_t free_file_nodes = 0;
+  uint64_t fs_identifier = 0;
+
+  static Result<FileFsPosixInformation> decode(Reader& r);
+  void encode(Writer& w) const;
+};
+
 }  // namespace braid::wire

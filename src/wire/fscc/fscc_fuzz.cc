@@ -97,6 +97,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       fixed<FileFsAttributeInformation>(bytes);
       fixed<FileFsControlInformation>(bytes);
       fixed<FileFsObjectIdInformation>(bytes);
+      fixed<FileFsPosixInformation>(bytes);
+      fixed<FilePosixInformation>(bytes);
       break;
     case 1:
       directory(bytes);

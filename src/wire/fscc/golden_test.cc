@@ -168,6 +168,39 @@ TEST(GoldenFscc, FileSystemInformation) {
        .byte_offset_for_partition_alignment = 0x64636261},
       "01020304 11121314 21222324 31323334 41424344 51525354"
       "61626364");
+  golden<FileFsPosixInformation>({.optimal_transfer_size = 0x04030201,
+                                  .block_size = 0x14131211,
+                                  .total_blocks = 0x2827262524232221,
+                                  .blocks_avail = 0x3837363534333231,
+                                  .user_blocks_avail = 0x4847464544434241,
+                                  .total_file_nodes = 0x5857565554535251,
+                                  .free_file_nodes = 0x6867666564636261,
+                                  .fs_identifier = 0x7877767574737271},
+                                 "01020304 11121314 2122232425262728 3132333435363738"
+                                 "4142434445464748 5152535455565758 6162636465666768"
+                                 "7172737475767778");
+}
+
+TEST(GoldenFscc, PosixInformation) {
+  golden<FilePosixInformation>({.creation_time = {0x1817161514131211},
+                                .last_access_time = {0x2827262524232221},
+                                .last_write_time = {0x3837363534333231},
+                                .change_time = {0x4847464544434241},
+                                .end_of_file = 0x5857565554535251,
+                                .allocation_size = 0x6867666564636261,
+                                .file_attributes = 0x74737271,
+                                .inode = 0x8887868584838281,
+                                .device_id = 0x94939291,
+                                .number_of_links = 0xA4A3A2A1,
+                                .reparse_tag = 0xB4B3B2B1,
+                                .mode = 0xC4C3C2C1,
+                                .owner = Sid(22, {1, 0xD4D3D2D1}),
+                                .group = Sid(22, {2, 0xE4E3E2E1})},
+                               "1112131415161718 2122232425262728 3132333435363738"
+                               "4142434445464748 5152535455565758 6162636465666768 71727374"
+                               "8182838485868788 91929394 (00000000) A1A2A3A4 B1B2B3B4 C1C2C3C4"
+                               "01 02 000000000016 01000000 D1D2D3D4"
+                               "01 02 000000000016 02000000 E1E2E3E4");
 }
 
 TEST(GoldenFscc, PipeInformation) {

@@ -27,6 +27,8 @@ std::optional<uint32_t> directory_name_offset(FileInfoClass info_class) {
       return 96;
     case kIdAllExtdBothDirectory:
       return 122;
+    case kPosix:
+      return 124;
     default:
       return std::nullopt;
   }

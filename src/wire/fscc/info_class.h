@@ -75,7 +75,8 @@ enum class FsInfoClass : uint8_t {
   kPosix = 100,  // SMB 3.1.1 POSIX extensions
 };
 
-// Whether QUERY_DIRECTORY takes the class, and the offset of FileName in its entries.
+// Whether QUERY_DIRECTORY takes the class, and the offset of FileName in its entries: for kPosix
+// where both SIDs have two sub-authorities, as those of Unix ids have.
 std::optional<uint32_t> directory_name_offset(FileInfoClass info_class);
 
 }  // namespace braid::wire

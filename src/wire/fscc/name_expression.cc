@@ -22,9 +22,10 @@ bool is_wildcard(char32_t c) {
   return c == kStar || c == kQuestion || c == kDosStar || c == kDosQm || c == kDosDot;
 }
 
-// Code points of the folded text.
-std::u32string folded(std::string_view utf8) {
-  const std::string text = fold(utf8);
+// Code points of the text, folded unless case matters.
+std::u32string code_points(std::string_view utf8, NameExpression::Case letters) {
+  const std::string text =
+      letters == NameExpression::Case::kIgnored ? fold(utf8) : std::string(utf8);
   std::u32string result;
   result.reserve(text.size());
   std::string_view rest = text;
@@ -76,7 +77,8 @@ void skip(const std::vector<Row>& skips, Row& row, Row& scratch) {
 
 }  // namespace
 
-NameExpression::NameExpression(std::string_view expression) : pattern_(folded(expression)) {
+NameExpression::NameExpression(std::string_view expression, Case letters)
+    : letters_(letters), pattern_(code_points(expression, letters)) {
   // Only as it is: "*.**" still wants a dot.
   const bool is_star_dot_star = pattern_ == U"*.*";
   merge_stars(pattern_);
@@ -143,7 +145,7 @@ bool NameExpression::matches(std::string_view name, size_t* words) const {
   if (name.empty()) return kind_ != Kind::kNothing && pattern_.empty();
   if (kind_ == Kind::kAll) return true;
   if (kind_ == Kind::kNothing) return false;
-  const std::u32string text = folded(name);
+  const std::u32string text = code_points(name, letters_);
   if (kind_ == Kind::kLiteral) return pattern_ == text;
 
   // Where one can be in the pattern with the part of the name read so far.

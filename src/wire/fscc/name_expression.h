@@ -25,8 +25,10 @@ class NameExpression {
   // more code points than this, once runs of * are merged, matches nothing.
   static constexpr size_t kLengthMax = 1024;
 
+  enum class Case : uint8_t { kIgnored, kMatters };
+
   // UTF-8.
-  explicit NameExpression(std::string_view expression);
+  explicit NameExpression(std::string_view expression, Case letters = Case::kIgnored);
 
   // `words` grows by the words of bits that were worked on: what it cost, for tests.
   bool matches(std::string_view name, size_t* words = nullptr) const;
@@ -51,7 +53,8 @@ class NameExpression {
   const Positions* find_literal(char32_t c) const;
 
   Kind kind_;
-  std::u32string pattern_;  // folded
+  Case letters_;
+  std::u32string pattern_;  // folded, unless case matters
   // Of a kPattern only. Where each wildcard stands, and each other character, in order.
   Positions star_, question_, dos_star_, dos_qm_, dos_dot_;
   std::vector<std::pair<char32_t, Positions>> literals_;

@@ -1,5 +1,8 @@
 #include "wire/smb2/negotiate_context.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "wire/smb2/variable_part.h"
 #include "wire/utf16.h"
 
@@ -61,6 +64,20 @@ void set_once(Reader& r, std::optional<T>& slot, T value) {
   slot = std::move(value);
 }
 
+// The one POSIX dialect there is, as its GUID goes over the wire.
+constexpr uint8_t kPosixExtensions[] = {0x93, 0xAD, 0x25, 0x50, 0x9C, 0xB4, 0x11, 0xE7,
+                                        0xB4, 0x23, 0x83, 0xDE, 0x96, 0x8B, 0xCD, 0x7C};
+
+// Whether that is among the ids: as many of 16 bytes as there is room for, and nothing behind them.
+bool decode_posix_extensions(Reader& r) {
+  r.expect(r.remaining() % sizeof kPosixExtensions == 0);
+  bool is_known = false;
+  while (r.ok() && r.remaining() > 0) {
+    is_known |= std::ranges::equal(r.bytes(sizeof kPosixExtensions), kPosixExtensions);
+  }
+  return is_known;
+}
+
 void decode_context(NegotiateContexts& contexts, NegotiateContextType type, Reader& r) {
   switch (type) {
     case NegotiateContextType::kPreauthIntegrityCapabilities:
@@ -78,15 +95,10 @@ void decode_context(NegotiateContexts& contexts, NegotiateContextType type, Read
     case NegotiateContextType::kSigningCapabilities:
       return set_once(r, contexts.signing_capabilities, decode_ids<SigningAlgorithm>(r, r.u16()));
     case NegotiateContextType::kPosixExtensionsAvailable:
-      r.expect(!contexts.posix_extensions_available);
-      contexts.posix_extensions_available = true;
+      contexts.posix_extensions_available |= decode_posix_extensions(r);
       return;
   }
 }
-
-// The one POSIX dialect there is, as its GUID goes over the wire.
-constexpr uint8_t kPosixExtensions[] = {0x93, 0xAD, 0x25, 0x50, 0x9C, 0xB4, 0x11, 0xE7,
-                                        0xB4, 0x23, 0x83, 0xDE, 0x96, 0x8B, 0xCD, 0x7C};
 
 // Writes a context's head, lets `put` write its data, and fills in the length.
 template <class Put>
@@ -106,12 +118,16 @@ void encode_context(Writer& w, NegotiateContextType type, Put put) {
 Result<NegotiateContexts> NegotiateContexts::decode(Reader& r, uint16_t count) {
   NegotiateContexts contexts;
   r.expect(count <= kCountMax);
+  bool has_posix = false;
   for (uint16_t i = 0; i < count && r.ok(); ++i) {
     r.align(8);
     const auto type = r.as<NegotiateContextType>();
     const uint16_t length = r.u16();
     r.skip(4);
     Reader data(r.bytes(length));
+    if (type == NegotiateContextType::kPosixExtensionsAvailable) {
+      r.expect(!std::exchange(has_posix, true));
+    }
     decode_context(contexts, type, data);
     // A list cut short inside its own context is a wrong field, not a message that ended early.
     if (!data.ok()) r.fail(Error::malformed());

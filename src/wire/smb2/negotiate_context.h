@@ -82,6 +82,7 @@ struct NegotiateContexts {
   std::optional<TransportCapabilities> transport_capabilities;
   std::optional<std::vector<RdmaTransformId>> rdma_transform_capabilities;
   std::optional<std::vector<SigningAlgorithm>> signing_capabilities;
+  // The id of the SMB3 POSIX Extensions is among those sent.
   bool posix_extensions_available = false;
 
   // `count` contexts from the Reader's position, which is a multiple of 8 from the message's start.

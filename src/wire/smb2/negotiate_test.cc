@@ -176,6 +176,20 @@ TEST(NegotiateContexts, ListLongerThanItsContextIsMalformed) {
             Error::malformed());
 }
 
+TEST(NegotiateContexts, PosixIdsAreOfSixteenBytesAndOneOfThemIsKnown) {
+  const std::string known = "93AD25509CB411E7B42383DE968BCD7C";
+  const std::string other = "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF";
+  EXPECT_TRUE(decode_contexts("0001 1000 00000000" + known, 1)->posix_extensions_available);
+  EXPECT_TRUE(decode_contexts("0001 2000 00000000" + other + known, 1)->posix_extensions_available);
+  EXPECT_FALSE(decode_contexts("0001 1000 00000000" + other, 1)->posix_extensions_available);
+  EXPECT_FALSE(decode_contexts("0001 0000 00000000", 1)->posix_extensions_available);
+  for (const std::string bad :
+       {"0001 0100 00000000 93", "0001 0F00 00000000 93AD25509CB411E7B42383DE968BCD",
+        "0001 1100 00000000 93AD25509CB411E7B42383DE968BCD7C00"}) {
+    EXPECT_EQ(decode_contexts(bad, 1).error(), Error::malformed()) << bad;
+  }
+}
+
 TEST(NegotiateContexts, FewerThanCountedIsTruncated) {
   EXPECT_EQ(decode_contexts("0800 0400 00000000 0100 0200", 2).error(), Error::truncated());
 }
