@@ -48,11 +48,19 @@ class RawClient {
   static constexpr std::chrono::seconds kPatience{10};
 
   explicit RawClient(Engine& engine, ClientGuid guid = ClientGuid{{7}}, size_t reactor = 0)
-      : engine_(engine), reactor_(engine.reactor(reactor)), guid_(guid) {
-    auto [ours, theirs] = transport::make_memory_transports(reactor_, reactor_);
-    ours->set_receive_limit(kFrameMax);
-    ours_ = std::move(ours);
-    theirs_ = std::move(theirs);
+      : RawClient(
+            engine,
+            transport::make_memory_transports(engine.reactor(reactor), engine.reactor(reactor)),
+            guid) {}
+  // Over these: the client's end and the server's, on a reactor of the engine's.
+  RawClient(Engine& engine, std::pair<transport::TransportPtr, transport::TransportPtr> ends,
+            ClientGuid guid = ClientGuid{{7}})
+      : engine_(engine),
+        reactor_(ends.first->reactor()),
+        guid_(guid),
+        ours_(std::move(ends.first)),
+        theirs_(std::move(ends.second)) {
+    ours_->set_receive_limit(kFrameMax);
     scope_.spawn(collect());
   }
   ~RawClient() { close(); }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "smb2/commands/commands.h"
+#include "smb2/commands/direct_placement.h"
 #include "smb2/commands/given.h"
 #include "smb2/common/error_status.h"
 #include "smb2/common/limits.h"
@@ -260,11 +261,13 @@ Result<void> pass_gates(Request& request, const Row& row) {
   return find_open(request, row, named, related, std::move(kept));
 }
 
-// How large the answer may become. What says more than is allowed is refused by the handler.
+// How large the answer may become, and what is transferred besides. What says more than is allowed
+// is refused by the handler.
 size_t answer_size_max(const Request& request, const Row& row) {
-  if (row.answer.length_offset == 0) return 0;
+  if (row.answer.length_offset == 0) return request.transfer_size;
   wire::Reader reader(request.message, wire::Header::kSize + row.answer.length_offset);
-  return row.answer.copies * size_t{std::min(reader.u32(), kMaxTransferSize)};
+  const size_t answer = std::min(reader.u32(), kMaxTransferSize);
+  return request.transfer_size + row.answer.copies * answer;
 }
 
 // Whether there is room at once for what the request may need.
@@ -362,6 +365,9 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     co_return std::nullopt;
   }
 
+  const PlacementNeeds needs = placement_needs(request);
+  request.transfer_size = needs.memory;
+  request.invalidate = needs.invalidate;
   Result<Reply> result = fail(NtStatus::kSuccess);
   bool is_settled = true;
   Result<void> admitted = pass_gates(request, row);

@@ -12,6 +12,7 @@
 #include "smb2/connections/smb1_negotiate.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
+#include "transport/remote_memory.h"
 #include "wire/smb2/smb1_negotiate.h"
 
 namespace braid::smb2 {
@@ -52,9 +53,13 @@ uint16_t security_mode(const config::Server& settings) {
 }
 
 // What every answer has in common.
-wire::NegotiateResponse common_response(Server& server, Negotiated& negotiated) {
-  const uint32_t size =
+wire::NegotiateResponse common_response(Server& server, Connection& connection,
+                                        Negotiated& negotiated) {
+  uint32_t size =
       negotiated.supports_multi_credit ? kMaxTransferSize : kMaxTransferSizeSingleCredit;
+  if (const auto* card = connection.transport().remote_memory()) {
+    size = std::min(size, card->max_transfer_size());
+  }
   negotiated.max_transact_size = negotiated.max_read_size = negotiated.max_write_size = size;
   negotiated.server_security_mode = security_mode(*server.settings.server());
   wire::NegotiateResponse response;
@@ -198,7 +203,7 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   }
   negotiated.server_capabilities = capabilities(request.server, negotiated);
 
-  wire::NegotiateResponse response = common_response(server, negotiated);
+  wire::NegotiateResponse response = common_response(server, connection, negotiated);
   response.contexts = std::move(contexts);
   Reply reply = reply_with(response);
 
@@ -240,7 +245,7 @@ bool process_smb1_negotiate(Connection& connection, ByteView message) {
   }
   // The SMB1 message stands for MessageId 0.
   if (!connection.command_sequence_window.take(MessageId{0}, 1)) return false;
-  Reply reply = reply_with(common_response(server, negotiated));
+  Reply reply = reply_with(common_response(server, connection, negotiated));
   wire::Header header;
   header.command = wire::Command::kNegotiate;
   header.flags = wire::HeaderFlags::kServerToRedir;

@@ -1,7 +1,10 @@
 // [MS-SMB2] 3.3.5.12 "Receiving an SMB2 READ Request".
 #include "wire/smb2/read.h"
 
+#include <algorithm>
+
 #include "smb2/commands/commands.h"
+#include "smb2/commands/direct_placement.h"
 #include "smb2/commands/file_offset.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/compress_reply.h"
@@ -24,10 +27,26 @@ Reply read_reply(Buffer data, uint8_t padding = 0) {
   return reply;
 }
 
-Reply pipe_reply(const rpc::PipeRead& got) {
-  Reply reply = read_reply(Buffer::copy_of(got.data));
-  if (got.more) reply.status = NtStatus::kBufferOverflow;
-  return reply;
+// The data goes before the answer, and the client's memory is left alone from then on. Continues on
+// the reactor.
+Task<Result<Reply>> place(Request& request, ClientMemory memory, Buffer data) {
+  const auto size = static_cast<uint32_t>(data.size());
+  co_await request.connection->reactor().schedule();
+  BRAID_CO_CHECK(co_await memory.card->push(std::move(data), std::move(memory.place)));
+  co_return reply_with(wire::ReadResponse{.data_remaining = size});
+}
+
+Task<Result<Reply>> pipe_reply(Request& request, ClientMemory memory, rpc::PipeRead got) {
+  Result<Reply> reply = Reply{};
+  if (memory.is_given()) {
+    Buffer data = memory.card->memory(got.data.size());
+    std::ranges::copy(got.data, data.data());
+    reply = co_await place(request, std::move(memory), std::move(data));
+  } else {
+    reply = read_reply(Buffer::copy_of(got.data));
+  }
+  if (reply && got.more) reply->status = NtStatus::kBufferOverflow;
+  co_return reply;
 }
 
 }  // namespace
@@ -40,13 +59,11 @@ Task<Result<Reply>> handle_read(Request& request) {
     co_return fail(NtStatus::kInvalidParameter);
   }
   BRAID_CO_CHECK(request.check_credit_charge(0, read.length));
-  // Over TCP there is no RDMA channel to place data in.
-  if (connection.negotiated.is_smb3() && read.channel != wire::Channel::kNone) {
-    co_return fail(NtStatus::kInvalidParameter);
-  }
+  BRAID_CO_TRY(auto memory,
+               client_memory(request, read.channel, read.read_channel_info, read.length));
   if (request.open->is_pipe()) {
-    BRAID_CO_TRY(const auto got, co_await read_pipe(request, read.length));
-    co_return pipe_reply(got);
+    BRAID_CO_TRY(auto got, co_await read_pipe(request, read.length));
+    co_return co_await pipe_reply(request, std::move(memory), std::move(got));
   }
 
   using wire::Access;
@@ -61,7 +78,7 @@ Task<Result<Reply>> handle_read(Request& request) {
   BRAID_CO_CHECK(co_await begin_io(request, filestate::Operation::kRead, {&range, 1}));
   Open& open = *request.open;
 
-  Buffer data(read.length);
+  Buffer data = memory.is_given() ? memory.card->memory(read.length) : Buffer(read.length);
   Result<size_t> count = fail_os(EAGAIN);
   if (read.length <= kInlineReadMax && request.tree_connect->share->slow_requests == 0) {
     count = open.file->read(read.offset, data.view(), vfs::Wait::kNever);
@@ -77,6 +94,7 @@ Task<Result<Reply>> handle_read(Request& request) {
   }
   data.resize_within(*count);
   open.position = read.offset + *count;
+  if (memory.is_given()) co_return co_await place(request, std::move(memory), std::move(data));
   const auto asked = (read.flags & wire::ReadFlags::kRequestCompressed) != 0
                          ? CompressionAsked::kYes
                          : CompressionAsked::kNo;

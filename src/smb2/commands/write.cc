@@ -2,6 +2,7 @@
 #include "wire/smb2/write.h"
 
 #include "smb2/commands/commands.h"
+#include "smb2/commands/direct_placement.h"
 #include "smb2/commands/file_offset.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
@@ -16,19 +17,24 @@ Task<Result<Reply>> handle_write(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto write, wire::WriteRequest::decode(reader));
   Connection& connection = *request.connection;
-  if (write.data.size() > connection.negotiated.max_write_size) {
-    co_return fail(NtStatus::kInvalidParameter);
-  }
   BRAID_CO_CHECK(request.check_credit_charge(write.data.size(), 0));
-  if (connection.negotiated.is_smb3() && write.channel != wire::Channel::kNone) {
-    co_return fail(NtStatus::kInvalidParameter);
+  BRAID_CO_TRY(auto memory, client_memory(request, write.channel, write.write_channel_info,
+                                          write.remaining_bytes));
+  ByteView data = write.data;
+  const size_t size = memory.is_given() ? write.remaining_bytes : data.size();
+  if (size > connection.negotiated.max_write_size) co_return fail(NtStatus::kInvalidParameter);
+  Buffer pulled;
+  if (memory.is_given()) {
+    // Before there is a turn at the file: it takes as long as the client's card likes.
+    BRAID_CO_TRY(pulled, co_await memory.card->pull(std::move(memory.place), size));
+    data = pulled.view();
   }
-  const wire::WriteResponse response{.count = static_cast<uint32_t>(write.data.size())};
+  const wire::WriteResponse response{.count = static_cast<uint32_t>(size)};
   if (request.open->is_pipe()) {
     const auto turn = co_await request.open->pipe_calls.take(request.seat);
     BRAID_CO_CHECK(co_await request.seat.turn());
     Open& open = *request.open;
-    const auto written = co_await write_pipe(request, write.data);
+    const auto written = co_await write_pipe(request, data);
     // Also when it failed: then there is nothing more to wait for.
     open.pipe_reads.deliver(*open.pipe);
     if (!written) co_return std::unexpected(written.error());
@@ -45,18 +51,18 @@ Task<Result<Reply>> handle_write(Request& request) {
   BRAID_CO_CHECK(request.check_may_change(request.conduct.changes));
   // The end of the file has no number of its own here: a WRITE that is sent again after a lost
   // connection must not append again.
-  if (write.offset > kOffsetMax - write.data.size()) co_return fail(NtStatus::kInvalidParameter);
+  if (write.offset > kOffsetMax - size) co_return fail(NtStatus::kInvalidParameter);
   // [MS-FSA] 2.1.5.4: a write of nothing does nothing, and breaks nothing.
-  if (write.data.empty()) co_return reply_with(response);
+  if (size == 0) co_return reply_with(response);
 
   // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
   // against that. Of a file that hangs one WRITE holds a thread.
   request.may_take_long();
-  const filestate::IoRange range{write.offset, write.data.size()};
+  const filestate::IoRange range{write.offset, size};
   BRAID_CO_TRY(auto turn, co_await begin_write(request, filestate::Operation::kWrite, {&range, 1}));
   Open& open = *request.open;
   FileServices& files = request.files;
-  const vfs::Progress written = open.file->write(write.offset, write.data);
+  const vfs::Progress written = open.file->write(write.offset, data);
   turn.end();
   // Who watches hears of what was done, also when the rest of it failed.
   if (written.done() > 0) note_written(files, open);
@@ -64,7 +70,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   const bool at_once = (write.flags & wire::WriteFlags::kWriteThrough) != 0;
   BRAID_CO_CHECK(at_once ? sync(open, vfs::Durability::kData)
                          : write_through(open, vfs::Durability::kData));
-  open.position = write.offset + write.data.size();
+  open.position = write.offset + size;
   co_return reply_with(response);
 }
 

@@ -150,9 +150,14 @@ void Compound::add_reply(Request& request, Reply reply) {
     credits = grant_credits(request, !negotiating && !authenticating);
   }
   finish_header(request, reply.message, reply.status, async_id, credits);
-  // Each answer fits a frame; the client may have asked for more of them than one frame holds.
+  // Each answer fits a frame; the client may have asked for more of them than one frame holds, and
+  // a frame invalidates one key.
   const size_t size = padded(reply.message.size() + reply.payload.size());
-  if (replies_size_ + size > kAnswersOfAFrameMax) send_replies();
+  const bool has_key =
+      std::ranges::any_of(replies_, [](const auto& reply) { return reply.invalidate.has_value(); });
+  if (replies_size_ + size > kAnswersOfAFrameMax || (has_key && request.invalidate)) {
+    send_replies();
+  }
   replies_size_ += size;
   request.answer_memory.shrink_to(reply.message.size() + reply.payload.capacity());
   replies_.push_back({.message = std::move(reply.message),
@@ -160,7 +165,8 @@ void Compound::add_reply(Request& request, Reply reply) {
                       .memory = std::move(request.answer_memory),
                       .signing_key = key_for(request),
                       .on_bytes = request.on_reply_bytes,
-                      .compress = std::move(reply.compress)});
+                      .compress = std::move(reply.compress),
+                      .invalidate = request.invalidate});
 }
 
 void Compound::send_interim(const Request& request, AsyncId async_id) {

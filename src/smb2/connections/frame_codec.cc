@@ -210,6 +210,7 @@ transport::OutFrame FrameCodec::encode(std::vector<OutMessage> messages, const S
     if (out.signing_key && !encrypt_for) sign(out, padding);
     if (out.on_bytes) out.on_bytes(out.message);
     frame.charge.merge(std::move(out.memory));
+    if (out.invalidate) frame.invalidate = out.invalidate;
     if (compression) {
       const bool in_payload = !out.payload.empty();
       to_compress.push_back(in_payload ? nullptr : out.compress);

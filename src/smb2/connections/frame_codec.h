@@ -91,6 +91,8 @@ struct OutMessage {
   std::function<void(ByteView)> on_bytes;                 // called with `message` as it is sent
   // Whether its payload, or a listing in `message`, may go out compressed; null: not.
   std::shared_ptr<CompressionTrials> compress = {};
+  // A key of the client's that goes with it. One message of a frame has one.
+  std::optional<uint32_t> invalidate = {};
 };
 
 // How a frame is compressed.

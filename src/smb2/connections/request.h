@@ -127,6 +127,10 @@ class Request {
   MemoryCharge lasting_memory;
   // Where its handler may wait for a disk: BRAID_CO_CHECK(co_await request.seat.turn()).
   RequestSeat seat;
+  // READ and WRITE over RDMA: memory that they need beside the answer's, and a key of the client's
+  // that its card invalidates with the answer. Known before the gates.
+  size_t transfer_size = 0;
+  std::optional<uint32_t> invalidate;
   // Set by SESSION_SETUP and TREE_CONNECT: the ids the answer carries.
   std::optional<SessionId> reply_session_id;
   std::optional<TreeId> reply_tree_id;

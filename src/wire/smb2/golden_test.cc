@@ -222,7 +222,7 @@ TEST(Golden, ReadsAndWrites) {
        .remaining_bytes = 0x44434241,
        .flags = 0x54535251,
        .write_channel_info = kGoldenData},
-      "3100 (70) 00 00000000 2122232425262728 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8 02000000 41424344"
+      "3100 0000 00000000 2122232425262728 F1F2F3F4F5F6F7F8 E1E2E3E4E5E6E7E8 02000000 41424344"
       "7000 0500 51525354 D1D2D3D4D5");
   golden_body<WriteResponse>({.count = 0x14131211, .remaining = 0x24232221},
                              "1100 (0000) 11121314 21222324 (0000 0000)");

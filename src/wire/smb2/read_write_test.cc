@@ -82,6 +82,10 @@ TEST(WriteRequest, PayloadHereAndOverRdmaIsMalformed) {
   message[Header::kSize + 40] = 0x70;  // WriteChannelInfoOffset
   message[Header::kSize + 42] = 4;     // WriteChannelInfoLength
   EXPECT_EQ(decode_body<WriteRequest>(message).error(), Error::malformed());
+  message[Header::kSize + 4] = 0;  // Length
+  EXPECT_EQ(decode_body<WriteRequest>(message).error(), Error::malformed());
+  message[Header::kSize + 2] = 0;  // DataOffset
+  EXPECT_TRUE(decode_body<WriteRequest>(message));
 }
 
 TEST(WriteRequest, LengthOfFourGigabytesIsTruncated) {

@@ -32,11 +32,12 @@ struct WriteRequest {
   ByteView data;                 // into the message when decoded
   ByteView write_channel_info;   // likewise; empty with Channel::kNone
 
-  // Malformed: DataOffset above kDataOffsetMax, or a payload both here and over RDMA.
+  // Malformed: DataOffset above kDataOffsetMax, or with a channel one that is not 0, or a payload
+  // in the message.
   static Result<WriteRequest> decode(Reader& r);
   void encode(Writer& w) const;
   // The 48 bytes that precede a payload of `length` bytes, which the caller sends itself; `data`
-  // and `write_channel_info` are not looked at.
+  // and `write_channel_info` are not looked at. REQUIRES: no channel.
   void encode_head(Writer& w, uint32_t length) const;
 };
 

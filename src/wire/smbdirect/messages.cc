@@ -101,4 +101,22 @@ void BufferDescriptorV1::encode(Writer& w) const {
   w.u32(length);
 }
 
+Result<std::vector<BufferDescriptorV1>> decode_channel_info(ByteView info) {
+  Reader r(info);
+  r.expect(!info.empty() && info.size() % BufferDescriptorV1::kSize == 0);
+  std::vector<BufferDescriptorV1> descriptors;
+  if (r.ok()) descriptors.reserve(info.size() / BufferDescriptorV1::kSize);
+  while (r.remaining() > 0) {
+    BRAID_TRY(descriptors.emplace_back(), BufferDescriptorV1::decode(r));
+  }
+  return r.finish(std::move(descriptors));
+}
+
+Bytes encode_channel_info(std::span<const BufferDescriptorV1> descriptors) {
+  Bytes info;
+  Writer w(info);
+  for (const BufferDescriptorV1& each : descriptors) each.encode(w);
+  return info;
+}
+
 }  // namespace braid::wire::smbdirect

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/nt_status.h"
@@ -92,5 +94,11 @@ struct BufferDescriptorV1 {
   void encode(Writer& w) const;
   friend bool operator==(const BufferDescriptorV1&, const BufferDescriptorV1&) = default;
 };
+
+// The channel information of [MS-SMB2] 2.2.19 "SMB2 READ Request" and 2.2.21 "SMB2 WRITE Request":
+// descriptors to the end. Malformed: none, or a rest that is none. What they describe is for who
+// uses them to check.
+Result<std::vector<BufferDescriptorV1>> decode_channel_info(ByteView info);
+Bytes encode_channel_info(std::span<const BufferDescriptorV1> descriptors);
 
 }  // namespace braid::wire::smbdirect

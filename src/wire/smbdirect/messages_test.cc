@@ -130,6 +130,26 @@ TEST(SmbDirectBufferDescriptor, IsTheOneOfTheSpecification) {
   EXPECT_EQ(decoded<BufferDescriptorV1>(bytes), descriptor);
 }
 
+TEST(SmbDirectChannelInfo, IsDescriptorsToTheEnd) {
+  const std::vector<BufferDescriptorV1> two = {
+      {.offset = 0x0807060504030201, .token = 0x14131211, .length = 0x24232221},
+      {.offset = 0x3837363534333231, .token = 0x44434241, .length = 0x54535251}};
+  const Bytes bytes = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x11, 0x12, 0x13,
+                       0x14, 0x21, 0x22, 0x23, 0x24, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36,
+                       0x37, 0x38, 0x41, 0x42, 0x43, 0x44, 0x51, 0x52, 0x53, 0x54};
+  EXPECT_EQ(encode_channel_info(two), bytes);
+  for (size_t size = 0; size <= bytes.size(); ++size) {
+    const Bytes cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
+    const auto descriptors = decode_channel_info(cut);
+    ASSERT_EQ(descriptors.has_value(), size == 16 || size == 32) << size;
+    if (!descriptors) {
+      EXPECT_EQ(descriptors.error(), Error::malformed());
+    } else {
+      EXPECT_EQ(*descriptors, std::vector(two.begin(), two.begin() + static_cast<long>(size / 16)));
+    }
+  }
+}
+
 TEST(GoldenSmbDirect, Messages) {
   const Bytes data = {0xD1, 0xD2, 0xD3, 0xD4, 0xD5};
   golden<NegotiateRequest>({.min_version = 0x0201,

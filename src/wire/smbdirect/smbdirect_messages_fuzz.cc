@@ -50,6 +50,15 @@ void data_transfer(ByteView packet) {
   }
 }
 
+void channel_info(ByteView info) {
+  const auto descriptors = wire::smbdirect::decode_channel_info(info);
+  if (!descriptors) return;
+  if (descriptors->size() * wire::smbdirect::BufferDescriptorV1::kSize != info.size() ||
+      !std::ranges::equal(wire::smbdirect::encode_channel_info(*descriptors), info)) {
+    std::abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -58,5 +67,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<wire::smbdirect::NegotiateResponse>(packet);
   round_trip<wire::smbdirect::BufferDescriptorV1>(packet);
   data_transfer(packet);
+  channel_info(packet);
   return 0;
 }
