@@ -120,6 +120,58 @@ TEST(Lz77Huffman, TheSymbolOfTheEndIsAtTheEndOnly) {
   EXPECT_GE(packed[128] & 15, 8) << "bits of symbol 256";
 }
 
+// Literals alone, each of nine bits, in a block whose table is flat.
+Bytes literals_in_huffman(size_t count, bool with_end) {
+  Bytes packed(256, 0x99);
+  uint64_t bits = 0;
+  int held = 0;
+  const auto put = [&](uint64_t symbol) {
+    bits = bits << 9 | symbol;
+    for (held += 9; held >= 16; held -= 16) {
+      const auto word = static_cast<uint16_t>(bits >> (held - 16));
+      packed.push_back(static_cast<uint8_t>(word));
+      packed.push_back(static_cast<uint8_t>(word >> 8));
+    }
+  };
+  for (size_t i = 0; i < count; ++i) put('a');
+  if (with_end) put(256);
+  // The reader is a word ahead.
+  const auto word = static_cast<uint16_t>(bits << (16 - held));
+  packed.push_back(static_cast<uint8_t>(word));
+  packed.push_back(static_cast<uint8_t>(word >> 8));
+  if (held == 0) return packed;
+  packed.insert(packed.end(), {0, 0});
+  return packed;
+}
+
+bool unpacks(ByteView packed, size_t size) {
+  Bytes out(size);
+  return decompress(Algorithm::kLz77Huffman, packed, out);
+}
+
+TEST(Lz77Huffman, WhatIsMoreThanItsSizeIsRefused) {
+  const Bytes packed = literals_in_huffman(100, true);
+  EXPECT_TRUE(unpacks(packed, 100));
+  EXPECT_FALSE(unpacks(packed, 90));
+  EXPECT_FALSE(unpacks(packed, 110));
+  Bytes with_more = packed;
+  with_more.resize(packed.size() + 200);
+  EXPECT_FALSE(unpacks(with_more, 100));
+}
+
+// [MS-XCA] 2.2.4 "Processing": a full block says nothing of the next one.
+TEST(Lz77Huffman, TheEndOfAFullBlockMayHaveABlockOfItsOwn) {
+  Bytes packed = literals_in_huffman(65536, false);
+  const Bytes end = literals_in_huffman(0, true);
+  Bytes out(65536);
+  EXPECT_TRUE(decompress(Algorithm::kLz77Huffman, packed, out));
+  packed.insert(packed.end(), end.begin(), end.end());
+  EXPECT_TRUE(decompress(Algorithm::kLz77Huffman, packed, out));
+  EXPECT_EQ(out, Bytes(65536, 'a'));
+  packed.insert(packed.end(), end.begin(), end.end());
+  EXPECT_FALSE(decompress(Algorithm::kLz77Huffman, packed, out));
+}
+
 TEST(Lz77Huffman, LessThanATableIsNoBlock) {
   EXPECT_TRUE(decompress(Algorithm::kLz77Huffman, Bytes(255, 0x99), {}));
   EXPECT_FALSE(decompress(Algorithm::kLz77Huffman, Bytes(256, 0x99), {}));

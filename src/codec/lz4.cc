@@ -8,6 +8,7 @@ namespace braid::codec {
 namespace {
 
 constexpr uint8_t kLongLength = 15;
+constexpr size_t kShortestMatch = 4;
 
 // What follows a length of 15 in a token.
 void skip_long_length(ByteSource& in, size_t& length) {
@@ -16,17 +17,21 @@ void skip_long_length(ByteSource& in, size_t& length) {
 }
 
 // liblz4 takes a distance of 0, and leaves in `out` what was there before: somebody else's data.
-bool has_distance_0(ByteView block) {
+// This stops where the block has made more than `size_max`, which liblz4 refuses.
+bool has_distance_0(ByteView block, size_t size_max) {
   ByteSource in(block);
-  while (in.ok()) {
+  size_t size = 0;
+  while (in.ok() && size <= size_max) {
     const uint8_t token = in.u8();
     size_t literals = token >> 4;
     skip_long_length(in, literals);
     in.bytes(literals);
+    size += literals;
     if (in.remaining() == 0) return false;
     if (in.u16() == 0 && in.ok()) return true;
     size_t match = token & 15;
     skip_long_length(in, match);
+    size += match + kShortestMatch;
   }
   return false;
 }
@@ -44,7 +49,7 @@ std::optional<size_t> compress_lz4(ByteView in, MutableByteView out) {
 }
 
 bool decompress_lz4(ByteView in, MutableByteView out) {
-  if (has_distance_0(in)) return false;
+  if (has_distance_0(in, out.size())) return false;
   const int size = LZ4_decompress_safe(chars(in), chars(out), static_cast<int>(in.size()),
                                        static_cast<int>(out.size()));
   return size >= 0 && static_cast<size_t>(size) == out.size();

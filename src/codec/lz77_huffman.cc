@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "codec/byte_room.h"
@@ -123,6 +124,9 @@ class BitSource {
     next_ = uint32_t{in.u16()} << 16;
     next_ |= in.u16();
   }
+  // At the same place, reading on from `in`.
+  BitSource(const BitSource& other, ByteSource& in)
+      : in_(in), next_(other.next_), extra_(other.extra_) {}
   uint32_t peek() const { return next_ >> (32 - kHuffmanLengthMax); }
   void take(int count) {
     next_ <<= count;
@@ -154,29 +158,49 @@ std::optional<uint64_t> read_length(ByteSource& in, size_t in_symbol) {
   return length;
 }
 
+// Whether the data ends here: with the symbol of the end, or with the bits that fill the last word.
+bool ends_with(const HuffmanDecoder& code, const BitSource& bits, ByteSource in) {
+  if (in.remaining() == 0) return true;
+  BitSource last(bits, in);
+  const auto [symbol, bit_count] = code.decode(last.peek());
+  last.take(bit_count);
+  return symbol == kEndOfFile && in.ok() && in.remaining() == 0;
+}
+
+enum class BlockEnd : uint8_t {
+  kInvalid,
+  kFull,   // another block follows, or less than a table does
+  kWhole,  // it was the last one
+};
+
 // Up to the end of the block, or of `out`.
-bool decompress_block(const HuffmanDecoder& code, ByteSource& in, MutableByteView out, size_t& at) {
+BlockEnd decompress_block(const HuffmanDecoder& code, ByteSource& in, MutableByteView out,
+                          size_t& at) {
+  using enum BlockEnd;
+  const size_t begin = at;
   const size_t end = std::min(out.size(), at + kBlockSize);
   BitSource bits(in);
   while (at < end) {
     const auto [symbol, bit_count] = code.decode(bits.peek());
     bits.take(bit_count);
     if (symbol < kMatchSymbols) {
-      if (!in.ok()) return false;
+      if (!in.ok()) return kInvalid;
       out[at++] = static_cast<uint8_t>(symbol);
       continue;
     }
     const size_t match = symbol - kMatchSymbols;
     auto length = read_length(in, match % 16);
-    if (!length) return false;
+    if (!length) return kInvalid;
     const auto distance_bits = static_cast<int>(match / 16);
     const size_t distance = bits.bits(distance_bits) + (size_t{1} << distance_bits);
     *length += kMatchMin;
-    if (!in.ok() || distance > at || *length > out.size() - at) return false;
+    if (!in.ok() || distance > at || *length > out.size() - at) return kInvalid;
     copy_match(out, at, distance, *length);
     at += *length;
   }
-  return in.ok();
+  if (!in.ok()) return kInvalid;
+  if (at == out.size() && ends_with(code, bits, in)) return kWhole;
+  return at - begin >= kBlockSize || begin == out.size() ? kFull : kInvalid;
 }
 
 }  // namespace
@@ -202,6 +226,8 @@ bool decompress_lz77_huffman(ByteView in, MutableByteView out) {
   ByteSource source(in);
   const auto code = std::make_unique<HuffmanDecoder>();
   size_t at = 0;
+  // Behind what fills the last block the symbol of the end may have a block of its own.
+  bool is_behind = false;
   // [MS-XCA] 2.2.4 "Processing": less than a table behind the last block is its end.
   while (source.remaining() >= kHuffmanSymbols / 2) {
     HuffmanLengths lengths;
@@ -211,8 +237,10 @@ bool decompress_lz77_huffman(ByteView in, MutableByteView out) {
       lengths[2 * i + 1] = table[i] >> 4;
     }
     if (!code->set(lengths)) return false;
-    if (!decompress_block(*code, source, out, at)) return false;
-    if (at == out.size()) return source.remaining() < kHuffmanSymbols / 2;
+    const BlockEnd end = decompress_block(*code, source, out, at);
+    if (end != BlockEnd::kFull) return end == BlockEnd::kWhole;
+    if (at < out.size()) continue;
+    if (std::exchange(is_behind, true)) return false;
   }
   return at == out.size();
 }

@@ -86,6 +86,7 @@ inline void lz77(Input in, Output& out) {
 
 // [MS-XCA] 2.2.4 "Processing", with the bits of a code looked for one by one.
 inline void lz77_huffman(Input in, Output& out) {
+  bool is_behind = false;
   for (;;) {
     if (in.bytes.size() - in.at < 256) return;
     int lengths[512];
@@ -116,10 +117,7 @@ inline void lz77_huffman(Input in, Output& out) {
       }
     };
     while (out.bytes.size() < block_end) {
-      if (out.bytes.size() == out.limit) {
-        if (in.bytes.size() - in.at >= 256) throw std::out_of_range("more");
-        return;
-      }
+      if (out.bytes.size() == out.limit) break;
       int symbol = table[next >> 17];
       drop(lengths[symbol]);
       if (symbol < 256) {
@@ -143,6 +141,20 @@ inline void lz77_huffman(Input in, Output& out) {
       drop(bits);
       out.repeat(distance, length + 3);
     }
+    if (out.bytes.size() < out.limit) continue;
+    if (in.ended()) return;
+    const size_t behind_block = in.at;
+    const int symbol = table[next >> 17];
+    try {
+      drop(lengths[symbol]);
+      if (symbol == 256 && in.ended()) return;
+    } catch (const std::out_of_range&) {
+      // No bits for it: not the end.
+    }
+    in.at = behind_block;
+    const bool is_full = out.bytes.size() >= block_end || out.bytes.size() == block_end - 65536;
+    if (!is_full || is_behind) throw std::out_of_range("more");
+    is_behind = true;
   }
 }
 

@@ -260,7 +260,9 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "When messages are encrypted. off: when a client or a share asks for it; desired: with every "
      "client that can; required: always, and clients that cannot are turned away.",
      choice<&Server::encryption, kEncryptions, Server>},
-    {"compression", R"(a list such as ["lz4", "lz77+huffman", "pattern_v1"])", compressions_shown,
+    {"compression",
+     R"(a list of "lz4", "lz77", "lz77+huffman", "lznt1" and "pattern_v1", each once)",
+     compressions_shown,
      "Which algorithms compressed messages may come with, and the order in which they are chosen "
      "for answers: lz4, lz77, lz77+huffman, lznt1, and pattern_v1 for runs of one byte. Clients of "
      "3.1.1 that can, agree to it when they connect; which answers are compressed a share says. [] "

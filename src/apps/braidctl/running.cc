@@ -93,7 +93,9 @@ std::string compression_text(const json& channel) {
     plain_bytes += number_of(counted, "plain_bytes");
   }
   if (plain_bytes == 0) return text_of(agreed, "sent_with");
-  return fmt::format("{} {}%", text_of(agreed, "sent_with"), bytes * 100 / plain_bytes);
+  const uint64_t percent = bytes * 100 / plain_bytes;
+  return fmt::format("{} {}%", text_of(agreed, "sent_with"),
+                     percent == 0 ? "<1" : std::to_string(percent));
 }
 
 void print_sessions(const json& sessions) {

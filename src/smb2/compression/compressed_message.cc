@@ -92,6 +92,12 @@ bool CompressedMessage::decode_chain(wire::Reader& reader, const NegotiatedCompr
   return reader.ok() && size_ == original_size;
 }
 
+bool CompressedMessage::is_quick() const {
+  uint64_t work = size_;
+  for (const Payload& each : payloads_) work += each.data.size() + kPayloadWork;
+  return work <= kDecompressedInlineMax;
+}
+
 bool CompressedMessage::decompress(MutableByteView room) const {
   for (const Payload& each : payloads_) {
     const MutableByteView part = room.first(each.size);

@@ -23,6 +23,8 @@ class CompressedMessage {
 
   // What decompress() takes room of.
   size_t size() const { return size_; }
+  // Whether decompress() takes no longer than a reactor has for it, whatever is in the data.
+  bool is_quick() const;
   // False when the connection must end: it is no compressed data, or of another size. Nothing of
   // the room is left as it was otherwise. REQUIRES: room of size() bytes. Takes long when it is
   // long.

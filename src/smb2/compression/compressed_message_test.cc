@@ -118,6 +118,25 @@ TEST(CompressedMessage, WhatIsTooShortForAnotherPayloadIsLeftAside) {
   EXPECT_EQ(decompressed(message), Bytes({'p', 'l', 'a', 'i', 'n'}));
 }
 
+// On a reactor everybody waits for it.
+TEST(CompressedMessage, IsQuickBySizesAndByPayloads) {
+  const auto quick = [](ByteView message) {
+    const auto decoded = CompressedMessage::decode(message, everything(), kSizeMax, kSizeMax);
+    EXPECT_TRUE(decoded);
+    return decoded && decoded->is_quick();
+  };
+  constexpr auto kLznt1 = CompressionAlgorithm::kLznt1;
+  const size_t most = kDecompressedInlineMax - 2 * kPayloadWork;
+  EXPECT_TRUE(quick(unchained(kLznt1, 100, 0, Bytes(most - 100))));
+  EXPECT_FALSE(quick(unchained(kLznt1, 100, 0, Bytes(most - 99)))) << "many bytes become few";
+  EXPECT_FALSE(quick(unchained(kLznt1, kDecompressedInlineMax, 0, Bytes(10))));
+  std::vector<Part> parts(kDecompressedInlineMax / kPayloadWork - 1,
+                          {.algorithm = CompressionAlgorithm::kLz77Huffman, .payload = Bytes(10)});
+  EXPECT_TRUE(quick(chained(0, parts)));
+  parts.resize(parts.size() + 1, parts.back());
+  EXPECT_FALSE(quick(chained(0, parts))) << "many tables for nothing";
+}
+
 TEST(CompressedMessage, WhatWasNotNegotiatedIsRefused) {
   const Bytes one = unchained(CompressionAlgorithm::kLz77, 300, 0, abc());
   const Bytes chain = chained(300, {abc_part()});

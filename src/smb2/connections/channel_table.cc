@@ -12,6 +12,10 @@ std::shared_ptr<Channel> ChannelTable::find(SessionId id) const {
   return found == channels_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<Session> ChannelTable::any_session() const {
+  return channels_.empty() ? nullptr : channels_.begin()->second->session;
+}
+
 bool ChannelTable::add(std::shared_ptr<Channel> channel) {
   if (channels_.size() >= kSessionsPerConnectionMax) return false;
   const SessionId id = channel->session->session_id;

@@ -23,10 +23,12 @@ TEST(ChannelTable, FindsAChannelUntilItIsRemoved) {
   EXPECT_FALSE(table.add(channel_of(1))) << "the id is taken";
   EXPECT_EQ(table.find(SessionId{1}), channel);
   EXPECT_EQ(table.find(SessionId{2}), nullptr);
+  EXPECT_EQ(table.any_session(), channel->session);
   EXPECT_FALSE(table.remove(*channel_of(1))) << "another one with that id";
   EXPECT_TRUE(table.remove(*channel));
   EXPECT_FALSE(table.remove(*channel));
   EXPECT_EQ(table.find(SessionId{1}), nullptr);
+  EXPECT_EQ(table.any_session(), nullptr);
 }
 
 TEST(ChannelTable, HasALimit) {

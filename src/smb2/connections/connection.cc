@@ -230,8 +230,9 @@ Task<bool> Connection::decompress(ReceivedFrame& received) {
     co_return false;
   }
   const size_t size = message->size();
+  const bool is_quick = message->is_quick();
   std::optional<MemoryCharge> charge;
-  if (size <= kCompressedInlineMax) {
+  if (is_quick) {
     charge = memory->take(size, MemoryUse::kFrame);
   } else {
     charge = co_await braid::take_memory(reactor(), memory, size, MemoryUse::kFrame, kMemoryWait,
@@ -243,14 +244,24 @@ Task<bool> Connection::decompress(ReceivedFrame& received) {
   }
   CountedBuffer room(Buffer(size), *std::move(charge));
   bool is_done = false;
-  if (size <= kCompressedInlineMax) {
+  if (is_quick) {
     is_done = message->decompress(room.view());
+    // The next frame may be there already.
+    co_await reactor().next_turn();
   } else {
-    ProtectionSeat seat(*this, received.sealed_for().get());
+    // Not sealed it may be of any session here, and its header is not readable yet.
+    auto session = received.sealed_for();
+    if (!session) session = channels_.any_session();
+    ProtectionSeat seat(*this, session.get());
     is_done = co_await seat.turn() && message->decompress(room.view());
     co_await reactor().schedule();
   }
-  if (!is_done) co_return false;
+  if (!is_done) {
+    if (!transport_->is_closed()) {
+      log::info("{}: a compressed message with data that is none, dropped", peer_host());
+    }
+    co_return false;
+  }
   compression_counters.in.add(size, compressed.size());
   server_.compression.totals.in.add(size, compressed.size());
   received.replace(std::move(room));
