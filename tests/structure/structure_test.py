@@ -14,7 +14,7 @@ FLOORS = {
     "base": 0,
     "wire": 1, "crypto": 1, "codec": 1, "runtime": 1,
     "transport": 2, "auth": 2, "config": 2,
-    "network": 3, "vfs": 3, "store": 3, "client": 3,
+    "network": 3, "vfs": 3, "store": 3, "client": 3, "verbs": 3,
     "filestate": 4,
     "rpc": 5,
     "smb2": 6,

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""SMB Direct over a network card with RDMA: a virtual machine whose kernel has soft-RoCE.
+
+  rdma_test.py --build build/release
+
+The card is a device of the kernel's above the machine's network card, so what is posted, registered
+and completed goes through libibverbs and librdmacm as with any other. guest/rdma.sh has the steps.
+Needs what vm_test.py needs, and ibverbs-providers iproute2.
+
+Exit status: 0 all steps went well, 1 otherwise, 2 the machine could not be made.
+"""
+import argparse
+import glob
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+
+import vm_test  # noqa: E402
+from guest_files import find, libraries_of, put, put_program  # noqa: E402
+from scratch import Scratch  # noqa: E402
+
+
+def make_guest(scratch, build):
+    root = scratch.directory("job")
+    for program in ("verbs_test", "rdma_test"):
+        put_program(root, os.path.join(os.path.abspath(build), program))
+    put_program(root, find("rdma"))
+    # Looked for by name at run time: one file says which library knows the card.
+    put(root, "/etc/libibverbs.d/rxe.driver")
+    providers = glob.glob("/usr/lib/*/libibverbs/librxe-*.so")
+    if not providers:
+        raise FileNotFoundError("ibverbs-providers is not installed")
+    for provider in providers:
+        put(root, provider)
+        for library in libraries_of(provider):
+            put(root, library)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", required=True, help="where verbs_test and rdma_test are")
+    parser.add_argument("--cache", default=os.path.join(HERE, "..", "..", "build", "vm"))
+    parser.add_argument("--scratch", help="where the temporary directory goes (default: $TMPDIR)")
+    parser.add_argument("--limit", type=int, default=400, help="seconds for the machine")
+    args = parser.parse_args()
+    with Scratch(args.scratch) as scratch:
+        try:
+            vmlinuz, initramfs = vm_test.prepare(os.path.abspath(args.cache))
+            make_guest(scratch, args.build)
+        except (subprocess.CalledProcessError, FileNotFoundError) as error:
+            print(f"rdma_test: {error}", file=sys.stderr)
+            return 2
+        job = vm_test.pack_job(scratch, "rdma.sh", {})
+        text, ended = vm_test.boot(scratch, vmlinuz, initramfs, job, args.limit)
+        trouble = vm_test.judge(text, ended, args.limit)
+        for sentence in trouble:
+            print(sentence)
+        return 1 if trouble else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
