@@ -28,8 +28,8 @@ inline constexpr uint32_t kUntriedMax = 64;
 // that a chain without end would cost a hundred times the time of an honest message.
 inline constexpr size_t kPayloadsMax = 256;
 
-// What becomes no longer than this is compressed on the reactor: a fraction of a millisecond. A pool
-// thread does what is longer.
+// What becomes no longer than this is compressed on the reactor: a fraction of a millisecond. A
+// pool thread does what is longer.
 inline constexpr size_t kCompressedInlineMax = 32u << 10;
 // The same for decompressing, where the bytes that came count as well as those they become (a
 // megabyte may become nothing), and each payload for so many: LZ77+Huffman makes a table for it.
