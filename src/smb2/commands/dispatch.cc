@@ -34,7 +34,7 @@ struct AnswerRoom {
   uint8_t length_offset;  // in the body, of the field that says so; 0: small, whatever is asked
   uint8_t copies;         // of as many bytes, until it is sent
 };
-constexpr AnswerRoom kSmall{0, 0};
+constexpr AnswerRoom kSmall{};
 // File data is sent from where it was read to. Everything else is made first and copied then.
 constexpr AnswerRoom read_to(uint8_t offset) { return {offset, 1}; }
 constexpr AnswerRoom made(uint8_t offset) { return {offset, 2}; }
@@ -93,13 +93,13 @@ constexpr std::array<Row, wire::kCommandCount> kRows{{
 }};
 // clang-format on
 
-constexpr bool rows_are_in_order() {
-  for (size_t i = 0; i < kRows.size(); ++i) {
-    if (static_cast<size_t>(kRows[i].command) != i) return false;
-  }
-  return true;
-}
-static_assert(rows_are_in_order());
+static_assert(std::ranges::all_of(kRows, [](const Row& row) {
+  return &row == &kRows[static_cast<size_t>(row.command)];
+}));
+// Whoever names an open says of what kind it may be, and nobody else.
+static_assert(std::ranges::all_of(kRows, [](const Row& row) {
+  return (row.opens == kNoOpen) == (row.conduct.target == Target::kNone);
+}));
 
 // Where the session is on this connection. What came before the connection was lost is carried out
 // to the end of its frame.

@@ -92,6 +92,10 @@ struct FileRequests : testing::Test {
     return found;
   }
 
+  // As it is; a client hears of what is changed here when it connects to it.
+  Share& share() { return const_cast<Share&>(*engine.server().settings.shares()->find("files")); }
+  vfs::Volume& share_volume() { return *share().volume; }
+
   // SET_INFO.
   Bytes request(FileId id, wire::FileInfoClass info_class, ByteView buffer) {
     return set_info_request(client, id, info_class, buffer);

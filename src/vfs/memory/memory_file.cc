@@ -11,6 +11,7 @@ namespace {
 
 // No test or fuzzer needs more, and an offset from a fuzzer must not take the machine's memory.
 constexpr uint64_t kContentMax = 64 << 20;
+constexpr uint64_t kBlock = 4096;
 
 // acl(5): what the mode shows of a list. Entries of a tag, permissions and an id.
 void show_list(uint32_t& mode, ByteView list) {
@@ -121,8 +122,8 @@ Bytes* MemoryFile::content() {
 
 void MemoryFile::resized() {
   if (!stream_) node_->attributes.size = node_->content.size();
-  node_->attributes.allocation_size =
-      std::max(node_->attributes.allocation_size, (node_->content.size() + 4095) / 4096 * 4096);
+  node_->attributes.allocation_size = std::max(
+      node_->attributes.allocation_size, (node_->content.size() + kBlock - 1) / kBlock * kBlock);
   tree_->touch(*node_, true);
 }
 
@@ -216,11 +217,24 @@ Result<void> MemoryFile::allocate(uint64_t size) {
 
 Result<void> MemoryFile::flush(Durability) { return {}; }
 
+// Blocks of a sparse file that hold nothing but zeros are its holes.
 Result<std::vector<Range>> MemoryFile::allocated_ranges(Range within, size_t max) {
-  BRAID_TRY(const Attributes now, stat());
+  const std::lock_guard lock(tree_->mutex);
+  const Bytes* bytes = content();
+  if (!bytes) return fail_os(ENOENT);
+  if (within.offset >= bytes->size()) return std::vector<Range>();
+  const uint64_t end = within.offset + std::min(within.length, bytes->size() - within.offset);
+  const bool is_sparse = (node_->attributes.dos_attributes & dos::kSparse) != 0;
   std::vector<Range> out;
-  if (max > 0 && within.offset < now.size && within.length > 0) {
-    out.push_back({within.offset, std::min(within.length, now.size - within.offset)});
+  for (uint64_t at = within.offset; at < end;) {
+    const uint64_t next = is_sparse ? std::min(end, (at / kBlock + 1) * kBlock) : end;
+    const auto block = std::span(*bytes).subspan(at, next - at);
+    const bool is_hole = is_sparse && std::ranges::count(block, 0) == std::ssize(block);
+    const bool follows = !out.empty() && out.back().offset + out.back().length == at;
+    if (!is_hole && !follows && out.size() == max) break;
+    if (!is_hole && follows) out.back().length += next - at;
+    if (!is_hole && !follows) out.push_back({at, next - at});
+    at = next;
   }
   return out;
 }
@@ -242,8 +256,32 @@ Progress MemoryFile::copy_range(File& source, uint64_t source_offset, uint64_t o
   return copy_through_memory(source, source_offset, *this, offset, length);
 }
 
-Result<void> MemoryFile::clone_range(File&, uint64_t, uint64_t, uint64_t) {
-  return fail_os(EOPNOTSUPP);
+Result<void> MemoryFile::clone_range(File& source, uint64_t source_offset, uint64_t offset,
+                                     uint64_t length) {
+  if (!tree_->features.reflink) return fail_os(EOPNOTSUPP);
+  BRAID_TRY(const Attributes from, source.stat());
+  const bool ends_with_source = source_offset + length == from.size;
+  if (source_offset % kBlock != 0 || offset % kBlock != 0 ||
+      (length % kBlock != 0 && !ends_with_source)) {
+    return fail_os(EINVAL);
+  }
+  BRAID_CHECK(copy_range(source, source_offset, offset, length));
+  return {};
+}
+
+Result<void> MemoryFile::set_compressed(bool compressed) {
+  if (!tree_->features.compression) return fail_os(EOPNOTSUPP);
+  const std::lock_guard lock(tree_->mutex);
+  uint32_t& attributes = node_->attributes.dos_attributes;
+  attributes &= ~(dos::kCompressed | dos::kNormal);
+  if (compressed) attributes |= dos::kCompressed;
+  if (attributes == 0) attributes = dos::kNormal;
+  return {};
+}
+
+Result<bool> MemoryFile::has_checksums() {
+  if (!tree_->checksums) return fail_os(EOPNOTSUPP);
+  return *tree_->checksums;
 }
 
 Result<std::unique_ptr<Enumeration>> MemoryFile::enumerate(NameRules rules) {

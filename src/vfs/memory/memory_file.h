@@ -30,6 +30,8 @@ class MemoryFile final : public File {
                       uint64_t length) override;
   Result<void> clone_range(File& source, uint64_t source_offset, uint64_t offset,
                            uint64_t length) override;
+  Result<void> set_compressed(bool compressed) override;
+  Result<bool> has_checksums() override;
   Result<std::unique_ptr<Enumeration>> enumerate(NameRules rules) override;
   Result<bool> is_empty() override;
   Result<std::string> read_link() override;

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -51,6 +52,8 @@ struct MemoryTree {
   std::recursive_mutex exclusive;  // before the other; all files have this one
   uint64_t next_inode = 2;
   MemoryNodeRef root;
+  Features features;
+  std::optional<bool> checksums;  // kept of files; empty: there are none
 };
 
 struct MemoryPin final : Node {

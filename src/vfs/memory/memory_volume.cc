@@ -1,5 +1,6 @@
 #include "vfs/memory/memory_volume.h"
 
+#include "vfs/memory/memory_features.h"
 #include "vfs/memory/memory_file.h"
 #include "vfs/memory/memory_node.h"
 #include "vfs/names.h"
@@ -41,10 +42,11 @@ class MemoryVolume final : public Volume {
   MemoryVolume(const Clock& clock, std::shared_ptr<Quotas> quotas)
       : tree_(std::make_shared<MemoryTree>(clock)), quotas_(std::move(quotas)) {
     tree_->root = tree_->make(Kind::kDirectory, 0755, 0);
-    features_.xattrs = features_.streams = true;
-    features_.device = 1;
-    features_.file_system_id = "memory";
-    features_.creation_time = clock.now();
+    Features& features = tree_->features;
+    features.xattrs = features.streams = true;
+    features.device = 1;
+    features.file_system_id = "memory";
+    features.creation_time = clock.now();
   }
 
   Result<Resolved> lookup(const Credentials& who, const Path& path,
@@ -64,7 +66,8 @@ class MemoryVolume final : public Volume {
   Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
   Result<Space> space(const Credentials&) override { return memory_space(); }
   Quotas* quotas() override { return quotas_.get(); }
-  const Features& features() const override { return features_; }
+  const Features& features() const override { return tree_->features; }
+  MemoryTree& tree() { return *tree_; }
 
  private:
   using Children = std::map<std::string, MemoryNodeRef>;
@@ -79,7 +82,6 @@ class MemoryVolume final : public Volume {
 
   const std::shared_ptr<MemoryTree> tree_;
   const std::shared_ptr<Quotas> quotas_;
-  Features features_;
 };
 
 MemoryVolume::Children::iterator MemoryVolume::child_of(MemoryNode& directory,
@@ -297,6 +299,14 @@ Result<void> MemoryVolume::remove(const Credentials&, const Place& place, FileKe
 }
 
 }  // namespace
+
+Features& features_of(Volume& memory) { return static_cast<MemoryVolume&>(memory).tree().features; }
+
+void set_checksums(Volume& memory, std::optional<bool> kept) {
+  static_cast<MemoryVolume&>(memory).tree().checksums = kept;
+}
+
+Attributes& attributes_of(const Found& found) { return node_of(found.node)->attributes; }
 
 std::unique_ptr<Volume> make_memory_volume(const Clock& clock, std::shared_ptr<Quotas> quotas) {
   return std::make_unique<MemoryVolume>(clock, std::move(quotas));

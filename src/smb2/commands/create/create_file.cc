@@ -178,16 +178,6 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   return finish_open(attempt, std::move(opened));
 }
 
-// The stream's name as it was given when it was made.
-std::string stored_spelling(vfs::File& base_file, const std::string& name) {
-  if (const auto streams = base_file.streams()) {
-    for (const vfs::StreamInfo& stream : *streams) {
-      if (vfs::equal_folded(stream.name, name)) return stream.name;
-    }
-  }
-  return name;
-}
-
 // The file of a stream: the one there is, or a new one. Nothing: done.
 std::optional<Error> open_base(const CreateAttempt& attempt, const vfs::Found& found,
                                OpenedFile& opened, FileRights& rights) {
@@ -266,7 +256,7 @@ std::optional<Error> check_overwriting(const CreateAttempt& attempt, const vfs::
 std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attributes& file,
                                  const FileRights& rights, OpenedFile& opened) {
   const CreateDisposition disposition = attempt.create.create_disposition;
-  std::string& name = attempt.state.name.stream;
+  const std::string& name = attempt.state.name.stream;
   opened.stream_how = vfs::StreamHow{
       .write = !attempt.request.tree_connect->share->read_only &&
                (overwrites(disposition) ||
@@ -297,7 +287,6 @@ std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attrib
   }
   if (disposition == CreateDisposition::kCreate) return Error(NtStatus::kObjectNameCollision);
   if (const auto refused = check_overwriting(attempt, file, rights, opened)) return refused;
-  name = stored_spelling(*opened.base_file, name);
   opened.file = std::move(*stream);
   return std::nullopt;
 }

@@ -1,0 +1,146 @@
+// Opens that are promised, and who may have them back: [MS-SMB2] 3.3.5.9.6, 3.3.5.9.7, 3.3.5.9.10
+// and 3.3.5.9.12.
+#include "smb2/files/durable_testing.h"
+#include "smb2/pending_testing.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+using enum NtStatus;
+
+struct Promises : DurableTest {
+  Share& share() { return const_cast<Share&>(*engine.server().settings.shares()->find("files")); }
+  NtStatus closed(RawClient& by, const wire::CreateResponse& opened) {
+    return by.close_file(opened.file_id);
+  }
+};
+
+// Which CREATE is promised what.
+TEST_F(Promises, BatchAndHandleCachingAreKept) {
+  struct {
+    OplockLevel level;
+    uint32_t lease;
+    bool is_kept;
+  } constexpr kCases[] = {
+      {OplockLevel::kNone, 0, false},
+      {OplockLevel::kLevelIi, 0, false},
+      {OplockLevel::kExclusive, 0, false},
+      {OplockLevel::kBatch, 0, true},
+      {OplockLevel::kLease, wire::LeaseState::kReadCaching, false},
+      {OplockLevel::kLease, wire::LeaseState::kReadCaching | wire::LeaseState::kHandleCaching,
+       true},
+  };
+  uint8_t number = 20;
+  for (const auto& each : kCases) {
+    for (const bool v2 : {false, true}) {
+      auto body = RawClient::create_body("f" + std::to_string(number));
+      body.requested_oplock_level = each.level;
+      if (each.lease) {
+        body.contexts.request_lease = {.lease_key = LeaseKey{{number}}, .lease_state = each.lease};
+      }
+      if (v2) {
+        body.contexts.durable_handle_request_v2 = {.timeout_ms = 1234,
+                                                   .create_guid = CreateGuid{{number}}};
+      } else {
+        body.contexts.durable_handle_request = true;
+      }
+      ++number;
+      const auto told = created(*client, body);
+      EXPECT_EQ(told.contexts.durable_handle_response, each.is_kept && !v2);
+      ASSERT_EQ(told.contexts.durable_handle_response_v2.has_value(), each.is_kept && v2);
+      if (told.contexts.durable_handle_response_v2) {
+        EXPECT_EQ(told.contexts.durable_handle_response_v2->timeout_ms, 1234u);
+        EXPECT_EQ(told.contexts.durable_handle_response_v2->flags, 0u);
+      }
+      EXPECT_EQ(closed(*client, told), kSuccess);
+    }
+  }
+}
+
+TEST_F(Promises, DirectoriesAreNotKept) {
+  auto body = with_lease(durable(kGuid, "d"), 2);
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  EXPECT_FALSE(created(*client, body).contexts.durable_handle_response_v2);
+}
+
+// A client of 2.1 knows the first version only, whatever it says.
+TEST_F(Promises, SecondVersionIsOfSmb3) {
+  RawClient old(engine, ClientGuid{{9}});
+  ASSERT_TRUE(old.log_on(wire::Dialect::kSmb210));
+  EXPECT_FALSE(created(old, durable(kGuid, "old")).contexts.durable_handle_response_v2);
+  auto back = reconnecting({5, 5});
+  back.name = "made";
+  EXPECT_EQ(created(old, back).create_action, wire::CreateAction::kCreated);
+}
+
+// 3.3.5.9.7: what a share refuses is not had through another, nor with fewer rights.
+TEST_F(Promises, ShareThatBecameReadOnlyGivesNoneBackForWriting) {
+  const FileId id = created(*client, durable()).file_id;
+  lose_connection();
+  share().read_only = true;
+  client = log_on();
+  EXPECT_EQ(create_status(*client, reconnecting(id)), kAccessDenied);
+  EXPECT_EQ(create_status(*client, durable(), kReplay), kAccessDenied);
+  share().read_only = false;
+  client = log_on();
+  EXPECT_EQ(created(*client, reconnecting(id)).file_id, id);
+}
+
+TEST_F(Promises, OpenIsFoundByItsWholeNameOnly) {
+  const FileId id = created(*client, durable()).file_id;
+  lose_connection();
+  client = log_on();
+  EXPECT_EQ(create_status(*client, reconnecting({id.persistent + 1, id.volatile_id})),
+            kObjectNameNotFound);
+  EXPECT_EQ(create_status(*client, reconnecting(id, CreateGuid{{9}})), kObjectNameNotFound);
+  auto persistent = reconnecting(id);
+  persistent.contexts.durable_handle_reconnect_v2->flags = wire::DurableHandleFlags::kPersistent;
+  EXPECT_EQ(create_status(*client, persistent), kInvalidParameter);
+  EXPECT_EQ(created(*client, reconnecting(id)).file_id, id);
+}
+
+// A replay that asks for less is told of no more.
+TEST_F(Promises, ReplayThatAsksForLessIsToldOfNoMore) {
+  const FileId id = created(*client, durable()).file_id;
+  struct {
+    OplockLevel asked;
+    bool is_kept;
+  } constexpr kCases[] = {{OplockLevel::kBatch, true},
+                          {OplockLevel::kExclusive, false},
+                          {OplockLevel::kLevelIi, false},
+                          {OplockLevel::kNone, false}};
+  for (const auto& each : kCases) {
+    auto body = durable();
+    body.requested_oplock_level = each.asked;
+    const auto told = created(*client, body, kReplay);
+    EXPECT_EQ(told.file_id, id);
+    EXPECT_EQ(told.oplock_level, each.asked);
+    EXPECT_EQ(told.contexts.durable_handle_response_v2.has_value(), each.is_kept);
+  }
+}
+
+// The first CREATE of that CreateGuid still waits for a break.
+TEST_F(Promises, SecondCreateOfOneThatWaitsIsToldToAskAgain) {
+  auto holder = log_on("other", ClientGuid{{8}});
+  const auto held = [&] {
+    auto body = RawClient::create_body("file");
+    body.requested_oplock_level = OplockLevel::kBatch;
+    return created(*holder, body).file_id;
+  };
+  for (const auto compat : {config::Compat::kSpec, config::Compat::kWindows}) {
+    share().compat = compat;
+    const FileId id = held();
+    const uint64_t waits = send_pending(*client, client->request(Command::kCreate, durable()));
+    const NtStatus expected = compat == config::Compat::kSpec ? kFileNotAvailable : kAccessDenied;
+    EXPECT_EQ(create_status(*client, durable(), kReplay), expected);
+    EXPECT_EQ(create_status(*client, durable()), expected);
+    EXPECT_EQ(holder->close_file(id), kSuccess);
+    const auto answer = client->answer_to(waits);
+    ASSERT_EQ(answer->status(), kSuccess);
+    EXPECT_EQ(client->close_file(answer->as<wire::CreateResponse>().file_id), kSuccess);
+  }
+}
+
+}  // namespace
+}  // namespace braid::smb2
