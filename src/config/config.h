@@ -89,6 +89,7 @@ struct ShareRules {
   // Clients may have persistent handles, and what they write is on the disk when it is answered.
   bool continuous_availability = false;
   Compress compress = Compress::kAsked;
+  bool posix = true;  // with the SMB3 POSIX Extensions, for clients that have them
 
   bool operator==(const ShareRules&) const = default;
 };

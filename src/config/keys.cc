@@ -326,6 +326,11 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Whether clients may ask to be told of changes in folders. Without it they look again "
      "themselves.",
      flag<&Share::change_notify, Share>},
+    {"posix", "true or false", shown<&Share::posix, Share>,
+     "Whether Linux clients that mount with the option posix get names, modes and deletions as "
+     "Unix has them (the SMB3 POSIX extensions of 3.1.1). Without it they mount without the "
+     "option.",
+     flag<&Share::posix, Share>},
     {"snapshots", R"(a folder below path, such as ".snapshots")", shown<&Share::snapshots, Share>,
      "Where the previous versions of the share are: folders, such as snapshots of btrfs, whose "
      "names hold @GMT-YYYY.MM.DD-HH.MM.SS, the time in UTC. Clients can look at them and copy out "

@@ -51,7 +51,9 @@ Result<void> check_may_delete(Request& request, uint32_t flags) {
 
 Task<Result<void>> dispose(Request& request, uint32_t flags) {
   const bool deletes = (flags & Ex::kDelete) != 0;
-  const bool is_posix = deletes && (flags & Ex::kPosixSemantics);
+  // A name of the POSIX Extensions goes with the handle that deletes it.
+  const bool is_posix =
+      deletes && ((flags & Ex::kPosixSemantics) || request.open->attributes.is_posix);
   if (deletes) BRAID_CO_CHECK(check_may_delete(request, flags));
   const auto semantics =
       is_posix ? filestate::DeleteSemantics::kPosix : filestate::DeleteSemantics::kLastClose;

@@ -10,6 +10,7 @@
 #include "smb2/files/open_name.h"
 #include "smb2/shares/extended_attributes.h"
 #include "smb2/shares/index_number.h"
+#include "smb2/shares/posix_view.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/info_class.h"
 #include "wire/fscc/name_information.h"
@@ -175,6 +176,12 @@ wire::FileStandardLinkInformation standard_link(const Seen& seen) {
           .directory = info.directory};
 }
 
+Result<QueryAnswer> posix(Request& request, const wire::QueryInfoRequest&) {
+  const Open& open = *request.open;
+  BRAID_TRY(const vfs::Attributes attributes, open.file->stat());
+  return encoded(posix_information(*open.tree_connect->share->volume, attributes));
+}
+
 // Windows reports a link and a pending delete for pipes.
 wire::FileStandardInformation pipe_standard(const Open&) {
   return {.allocation_size = 4096, .end_of_file = 0, .number_of_links = 1, .delete_pending = true};
@@ -246,6 +253,7 @@ constexpr InfoRow kFileRows[] = {
   {FileInfoClass::kId,              {24, kAnyHandle, seen<id>, kNotOfPipes},                  kNoSet},
   {FileInfoClass::kDispositionEx,   kNoQuery,                                                 {4, kDelete, Changes::kFile, decoded<wire::FileDispositionInformationEx, set_disposition_ex>}},
   {FileInfoClass::kRenameEx,        kNoQuery,                                                 {24, kDelete, Changes::kFile, decoded<wire::FileRenameInformationEx, rename_file_ex>}},
+  {FileInfoClass::kPosix,           {112, kReadAttributes, posix, kNotOfPipes},               kNoSet},
 };
 // clang-format on
 

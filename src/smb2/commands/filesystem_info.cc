@@ -140,6 +140,26 @@ wire::FileFsSectorSizeInformation fs_sector_size(const Share&, const vfs::Featur
   return info;
 }
 
+// A file system that makes files as it needs them has room for none and any number.
+wire::FileFsPosixInformation fs_posix_of(const vfs::Space& space, const vfs::Features& features) {
+  wire::FileFsPosixInformation info{.optimal_transfer_size = space.transfer_size,
+                                    .block_size = space.block_size,
+                                    .total_blocks = space.total_blocks,
+                                    .blocks_avail = space.free_blocks,
+                                    .user_blocks_avail = space.available_blocks,
+                                    .total_file_nodes = space.total_nodes,
+                                    .free_file_nodes = space.free_nodes};
+  const std::string& id = features.file_system_id;
+  std::memcpy(&info.fs_identifier, id.data(), std::min(id.size(), sizeof info.fs_identifier));
+  return info;
+}
+
+Result<QueryAnswer> fs_posix(Request& request, const wire::QueryInfoRequest&) {
+  const Share& share = *request.tree_connect->share;
+  BRAID_TRY(const vfs::Space space, space_for(request, share));
+  return encoded(fs_posix_of(space, share.volume->features()));
+}
+
 using Control = wire::FileFsControlInformation;
 
 Result<std::optional<uint64_t>> default_limit(uint64_t given) {
@@ -198,6 +218,7 @@ constexpr InfoRow kFilesystemRows[] = {
   {FsInfoClass::kObjectId,   {64, kFsAny, of_share<fs_object_id>, kFsNotOfPipes},   kAdministrators},
   {FsInfoClass::kDriverPath, kFsRefused,                                            kFsNoSet},
   {FsInfoClass::kSectorSize, {28, kFsAny, of_share<fs_sector_size>, kFsNotOfPipes}, kFsNoSet},
+  {FsInfoClass::kPosix,      {56, kFsAny, fs_posix, kFsNotOfPipes},                 kFsNoSet},
 };
 // clang-format on
 

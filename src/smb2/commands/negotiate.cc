@@ -155,6 +155,13 @@ Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& o
   return chosen;
 }
 
+// Whether any client may have the SMB3 POSIX Extensions: which share it will use is not known yet.
+bool has_posix_share(const Server& server) {
+  return std::ranges::any_of(server.settings.shares()->all(), [](const auto& entry) {
+    return entry->type() == ShareType::kDisk && entry->configured().posix;
+  });
+}
+
 }  // namespace
 
 Task<Result<Reply>> handle_negotiate(Request& request) {
@@ -195,6 +202,9 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
                                *negotiate.contexts,
                                is_rdma ? std::vector<config::Compression>() : settings->compression,
                                negotiated, salt));
+    contexts->posix_extensions_available =
+        negotiate.contexts->posix_extensions_available && has_posix_share(server);
+    negotiated.posix_extensions = contexts->posix_extensions_available;
   } else if (negotiated.is_smb3()) {
     negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
     if (negotiate.capabilities & Capabilities::kEncryption) {

@@ -11,6 +11,8 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/shares/index_number.h"
+#include "smb2/shares/posix_view.h"
+#include "vfs/names.h"
 #include "wire/fscc/directory_entry.h"
 #include "wire/fscc/entry_list.h"
 #include "wire/fscc/name_expression.h"
@@ -45,21 +47,42 @@ wire::DirectoryEntry to_wire(const vfs::Volume& volume, const vfs::DirectoryEntr
   return out;
 }
 
+wire::DirectoryEntry to_posix_wire(const vfs::Volume& volume, const vfs::DirectoryEntry& entry) {
+  wire::DirectoryEntry out = to_wire(volume, entry);
+  const wire::FilePosixInformation info = posix_information(volume, entry.attributes);
+  out.end_of_file = info.end_of_file;
+  out.allocation_size = info.allocation_size;
+  out.device_id = info.device_id;
+  out.number_of_links = info.number_of_links;
+  out.mode = info.mode;
+  out.owner = info.owner;
+  out.group = info.group;
+  out.file_name = posix_name(entry);
+  return out;
+}
+
 // A pattern without wildcards is one look-up, however large the directory is. EINPROGRESS: not yet.
 // As all of a listing it asks the directory that is open, wherever that is by now, and tells what
 // is in it to who may list it.
 Result<void> find_literal(EnumerationState& state) {
   vfs::Path alone;
-  if (!alone.append(state.pattern)) return {};
+  if (!alone.append(state.is_exact ? vfs::to_client(state.pattern) : state.pattern)) return {};
   auto found = state.enumeration->find(state.pattern);
   if (!found && found.error().is_os(EINPROGRESS)) return fail(found.error());
   if (found && *found) state.pending.push_back(**std::move(found));
   return {};
 }
 
+// Of a POSIX open names are what they are on disk, and a pattern is of these.
+wire::NameExpression expression_of(const EnumerationState& state) {
+  return wire::NameExpression(state.pattern, state.is_exact ? wire::NameExpression::Case::kMatters
+                                                            : wire::NameExpression::Case::kIgnored);
+}
+
 // A dot or blank at the end of a name is shown as another character, as most clients could not send
 // such a name back. Patterns may be of either spelling.
-bool fits(const wire::NameExpression& expression, std::string_view name) {
+bool fits(const wire::NameExpression& expression, std::string_view name, bool is_exact) {
+  if (is_exact) return expression.matches(vfs::to_posix_client(vfs::to_disk(name)));
   if (expression.matches(name)) return true;
   const auto plain = vfs::with_plain_end(name);
   return plain && expression.matches(*plain);
@@ -136,7 +159,7 @@ size_t names_per_turn(const wire::NameExpression& expression) {
 // pieces of a directory in which little is wanted others have their turn.
 Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batch) {
   if (state.exhausted) co_return Result<void>{};
-  const wire::NameExpression expression(state.pattern);
+  const wire::NameExpression expression = expression_of(state);
   if (expression.is_literal()) {
     Result<void> looked = find_literal(state);
     while (!looked && looked.error().is_os(EINPROGRESS)) {
@@ -150,7 +173,9 @@ Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batc
   }
   vfs::Enumeration::NameFilter filter;
   if (!expression.matches_all()) {
-    filter = [&expression](std::string_view name) { return fits(expression, name); };
+    filter = [&expression, is_exact = state.is_exact](std::string_view name) {
+      return fits(expression, name, is_exact);
+    };
     batch = std::min(batch == 1 ? kNamesForSingle : kNamesPerTurn, names_per_turn(expression));
   }
   // A batch may be hidden as a whole. After the end what is made later shows only when the client
@@ -164,11 +189,13 @@ Task<Result<void>> refill(Request& request, EnumerationState& state, size_t batc
   }
 }
 
-Result<void> start_over(EnumerationState& state, vfs::File& directory, std::string_view pattern) {
+Result<void> start_over(EnumerationState& state, const Open& open, std::string_view pattern) {
+  state.is_exact = open.attributes.is_posix;
   if (state.enumeration) {
     BRAID_CHECK(state.enumeration->restart());
   } else {
-    BRAID_TRY(state.enumeration, directory.enumerate());
+    BRAID_TRY(state.enumeration, open.file->enumerate(state.is_exact ? vfs::NameRules::kExact
+                                                                     : vfs::NameRules::kWindows));
   }
   state.pattern = pattern;
   state.pending.clear();
@@ -191,7 +218,9 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
   if (!open.attributes.is_directory) co_return fail(NtStatus::kInvalidParameter);
   const auto info_class = static_cast<wire::FileInfoClass>(query.file_information_class);
   const auto name_offset = wire::directory_name_offset(info_class);
-  if (!name_offset) co_return fail(NtStatus::kInvalidInfoClass);
+  if (!name_offset || (info_class == wire::FileInfoClass::kPosix && !open.attributes.is_posix)) {
+    co_return fail(NtStatus::kInvalidInfoClass);
+  }
   if (!open.has_access(wire::Access::kFileListDirectory)) co_return fail(NtStatus::kAccessDenied);
   if (query.output_buffer_length < *name_offset) co_return fail(NtStatus::kInfoLengthMismatch);
 
@@ -205,10 +234,10 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
       (query.flags & (QueryDirectoryFlags::kRestartScans | QueryDirectoryFlags::kReopen)) != 0;
   if (!state->enumeration || (query.flags & QueryDirectoryFlags::kReopen)) {
     if (query.file_name.empty()) co_return fail(NtStatus::kObjectNameInvalid);
-    BRAID_CO_CHECK(start_over(*state, *open.file, query.file_name));
+    BRAID_CO_CHECK(start_over(*state, open, query.file_name));
   } else if (again) {
     const std::string pattern = query.file_name.empty() ? state->pattern : query.file_name;
-    BRAID_CO_CHECK(start_over(*state, *open.file, pattern));
+    BRAID_CO_CHECK(start_over(*state, open, pattern));
   } else {
     refresh_pending(*state);
   }
@@ -230,7 +259,9 @@ Task<Result<Reply>> handle_query_directory(Request& request) {
     }
     list.begin();
     vfs::DirectoryEntry& entry = state->pending[state->next_pending];
-    wire::encode_directory_entry(info_class, to_wire(volume, entry), list.writer());
+    wire::encode_directory_entry(
+        info_class, state->is_exact ? to_posix_wire(volume, entry) : to_wire(volume, entry),
+        list.writer());
     if (!list.end()) {
       full = true;
     } else {

@@ -4,6 +4,7 @@
 #include "smb2/commands/commands.h"
 #include "smb2/commands/info_rows.h"
 #include "smb2/connections/connection.h"
+#include "wire/fscc/info_class.h"
 #include "wire/smb2/error_response.h"
 
 namespace braid::smb2 {
@@ -35,6 +36,14 @@ Reply length_mismatch(const Request& request) {
 Result<const InfoRow*> row_to_query(const Request& request, const wire::QueryInfoRequest& query) {
   if (request.open->is_pipe() && query.info_type != wire::InfoType::kFile) {
     return fail(NtStatus::kInvalidDeviceRequest);
+  }
+  // To all but POSIX opens there is no such class.
+  constexpr auto kPosix = static_cast<uint8_t>(wire::FileInfoClass::kPosix);
+  static_assert(kPosix == static_cast<uint8_t>(wire::FsInfoClass::kPosix));
+  if (query.file_info_class == kPosix && !request.open->attributes.is_posix &&
+      (query.info_type == wire::InfoType::kFile ||
+       query.info_type == wire::InfoType::kFilesystem)) {
+    return nullptr;
   }
   switch (query.info_type) {
     case wire::InfoType::kFile:

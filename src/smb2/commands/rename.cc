@@ -60,8 +60,10 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   // As they are now, whatever they were when the file was opened.
   BRAID_CHECK(check_may_add(request, target.path, target.place, open.attributes.is_directory));
   BRAID_CHECK(check_directory(request, source.place));
-  if (open.attributes.is_directory && files.file_table.any_open_below(in_all_shares(
-                                          *request.tree_connect->share, old_path.text()))) {
+  // To a POSIX open it is a name; what is open below is found by its descriptor.
+  if (open.attributes.is_directory && !open.attributes.is_posix &&
+      files.file_table.any_open_below(
+          in_all_shares(*request.tree_connect->share, old_path.text()))) {
     return fail(NtStatus::kAccessDenied);
   }
   // Longer than the name it was opened by, it takes more room.
@@ -165,7 +167,9 @@ Result<void> link_to(Request& request, const RenameTarget& target, bool replace)
 
 Task<Result<void>> rename_file(Request& request, wire::FileRenameInformation info) {
   if (info.root_directory != 0) co_return fail(NtStatus::kInvalidParameter);
-  co_return co_await rename_to(request, info.file_name, {.replace = info.replace_if_exists});
+  co_return co_await rename_to(
+      request, info.file_name,
+      {.replace = info.replace_if_exists, .posix_semantics = request.open->attributes.is_posix});
 }
 
 // [MS-FSCC] 2.4.43 "FileRenameInformationEx".
@@ -181,7 +185,8 @@ Task<Result<void>> rename_file_ex(Request& request, wire::FileRenameInformationE
   co_return co_await rename_to(
       request, info.file_name,
       {.replace = (info.flags & Ex::kReplaceIfExists) != 0,
-       .posix_semantics = (info.flags & Ex::kPosixSemantics) != 0,
+       .posix_semantics =
+           (info.flags & Ex::kPosixSemantics) != 0 || request.open->attributes.is_posix,
        .ignore_readonly = (info.flags & Ex::kIgnoreReadOnlyAttribute) != 0});
 }
 
@@ -192,9 +197,10 @@ Task<Result<void>> link_file(Request& request, wire::FileLinkInformation info) {
   const FileKey key = request.open->attributes.file_key;
   for (int race = 0;; ++race) {
     {
-      BRAID_CO_TRY(
-          const RenameTarget target,
-          co_await take_target(request, info.file_name, key, {.replace = info.replace_if_exists}));
+      BRAID_CO_TRY(const RenameTarget target,
+                   co_await take_target(request, info.file_name, key,
+                                        {.replace = info.replace_if_exists,
+                                         .posix_semantics = request.open->attributes.is_posix}));
       auto linked = link_to(request, target, info.replace_if_exists);
       if (!came_between(linked, info.replace_if_exists, race)) co_return linked;
     }

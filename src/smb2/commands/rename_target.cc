@@ -17,18 +17,22 @@ namespace {
 
 Result<RenameTarget> resolve_target(Request& request, const std::string& name) {
   BRAID_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
-  BRAID_TRY(const auto parsed, vfs::parse_path(name));
+  const vfs::NameRules rules =
+      request.open->attributes.is_posix ? vfs::NameRules::kExact : vfs::NameRules::kWindows;
+  BRAID_TRY(const auto parsed, vfs::parse_path(name, rules));
   if (parsed.path.is_root()) return fail(NtStatus::kInvalidParameter);
   if (parsed.has_stream || parsed.trailing_separator) return fail(NtStatus::kObjectNameInvalid);
-  BRAID_TRY(auto resolved,
-            request.tree_connect->share->volume->lookup(request.credentials(), parsed.path,
-                                                        {.pin_parent = true, .in_pieces = true}));
+  BRAID_TRY(auto resolved, request.tree_connect->share->volume->lookup(
+                               request.credentials(), parsed.path,
+                               {.rules = rules, .pin_parent = true, .in_pieces = true}));
   if (std::holds_alternative<vfs::Link>(resolved)) return fail(NtStatus::kObjectPathNotFound);
   if (auto* missing = std::get_if<vfs::Missing>(&resolved)) {
     return RenameTarget{std::move(missing->place), std::move(missing->path), std::nullopt};
   }
   auto& found = std::get<vfs::Found>(resolved);
-  RenameTarget target{{found.place.parent, found.wanted_name}, found.path.parent(), std::nullopt};
+  RenameTarget target{{found.place.parent, found.wanted_name, found.place.is_exact},
+                      found.path.parent(),
+                      std::nullopt};
   BRAID_CHECK(target.path.append(vfs::to_client(found.wanted_name)));
   target.taken = std::move(found);
   return target;
@@ -42,9 +46,18 @@ std::string path_of_taken(const Request& request, const vfs::Found& taken) {
 // What can be said of it whoever has it open.
 Result<void> judge(Request& request, const vfs::Found& taken, const RenameHow& how) {
   if (!how.replace) return fail(NtStatus::kObjectNameCollision);
-  if (taken.attributes.is_directory()) return fail(NtStatus::kAccessDenied);
-  // No rename of Linux puts a directory in the place of a file.
-  if (request.open->attributes.is_directory) return fail(NtStatus::kObjectNameCollision);
+  const bool moves_directory = request.open->attributes.is_directory;
+  if (request.open->attributes.is_posix) {
+    // As rename(2) does it: an empty directory makes way for another.
+    if (taken.attributes.is_directory() && !moves_directory) {
+      return fail(NtStatus::kFileIsADirectory);
+    }
+    if (!taken.attributes.is_directory() && moves_directory) return fail(NtStatus::kNotADirectory);
+  } else {
+    if (taken.attributes.is_directory()) return fail(NtStatus::kAccessDenied);
+    // No rename of Linux puts a directory in the place of a file.
+    if (moves_directory) return fail(NtStatus::kObjectNameCollision);
+  }
   const bool is_readonly = (taken.attributes.dos_attributes & vfs::dos::kReadonly) != 0;
   if (is_readonly && !how.ignore_readonly) return fail(NtStatus::kAccessDenied);
   // Said whether or not it may be deleted.

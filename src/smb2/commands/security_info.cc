@@ -7,6 +7,7 @@
 #include "smb2/files/operation.h"
 #include "smb2/files/report.h"
 #include "smb2/security/inherit.h"
+#include "wire/fscc/file_information.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/change_notify.h"
 
@@ -106,9 +107,46 @@ Result<QueryAnswer> query_security(Request& request, const wire::QueryInfoReques
   return QueryAnswer{.data = std::move(data), .all_or_nothing = true};
 }
 
+// The mode that a client writes as an entry for S-1-5-88-3-mode.
+std::optional<uint32_t> mode_in(const SecurityDescriptor& given) {
+  if (!given.dacl) return std::nullopt;
+  for (const wire::Ace& ace : given.dacl->aces) {
+    if (ace.sid.is_in(wire::sids::kNfsMode)) return ace.sid.rid() & wire::PosixMode::kPermissions;
+  }
+  return std::nullopt;
+}
+
+// chmod(2) and chown(2) through a POSIX open. Nothing: it is a descriptor that is set.
+std::optional<vfs::AttributesChange> unix_change(const Request& request,
+                                                 const SecurityDescriptor& given, uint32_t parts) {
+  if (!request.open->attributes.is_posix) return std::nullopt;
+  const auth::IdMapper& ids = request.files.ids;
+  vfs::AttributesChange change;
+  if ((parts & Part::kOwner) && given.owner) {
+    change.uid = ids.uid_of(*given.owner);
+    if (!change.uid) return std::nullopt;
+  }
+  if ((parts & Part::kGroup) && given.group) {
+    change.gid = ids.gid_of(*given.group);
+    if (!change.gid) return std::nullopt;
+  }
+  if (parts & Part::kDacl) {
+    change.mode = mode_in(given);
+    if (!change.mode) return std::nullopt;
+  }
+  if (!change.uid && !change.gid && !change.mode) return std::nullopt;
+  return change;
+}
+
 Task<Result<void>> set_security(Request& request, const wire::SetInfoRequest& set) {
   const uint32_t parts = set.additional_information;
   BRAID_CO_TRY(const auto given, SecurityDescriptor::decode(set.buffer));
+  if (const auto change = unix_change(request, given, parts)) {
+    // The kernel decides who may, and what becomes of the access list and of set-id bits.
+    BRAID_CO_CHECK(request.open->file->change(*change));
+    report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
+    co_return Result<void>{};
+  }
   const auto put_over = [&](SecurityDescriptor& descriptor) -> Result<void> {
     BRAID_CHECK(merge(descriptor, given, parts, request));
     // Of lists that stay as they are the flags have been settled before.

@@ -54,6 +54,7 @@ struct Negotiated {
   NegotiatedCompression compression;
   bool supports_multi_credit = false;
   bool should_sign = false;  // the client requires it
+  bool posix_extensions = false;
   uint32_t max_transact_size = 0;
   uint32_t max_read_size = 0;
   uint32_t max_write_size = 0;

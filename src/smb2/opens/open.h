@@ -58,6 +58,7 @@ struct EnumerationState {
   std::string pattern;                       // EnumerationSearchPattern, UTF-8
   std::vector<vfs::DirectoryEntry> pending;  // read and not yet sent, in order
   size_t next_pending = 0;
+  bool is_exact = false;    // of a POSIX open: each case of a name is another name
   bool exhausted = false;   // nothing more is to be read
   bool answered = false;    // at least one entry was sent since the last (re)start
   bool is_counted = false;  // in Open::memory

@@ -34,6 +34,7 @@ struct OpenAttributes {
   bool is_stream = false;
   uint32_t maximal_access = 0;  // of the user, as it was then
   wire::CreateAction create_action = wire::CreateAction::kOpened;
+  bool is_posix = false;  // by the rules of the SMB3 POSIX Extensions
 };
 
 // What an Open is known by besides its FileId.
@@ -98,9 +99,11 @@ auto members(Values& values) {
 template <ValuesOf<OpenAttributes> Values>
 auto members(Values& values) {
   auto& [file_key, born, granted_access, share_access, create_options, create_disposition,
-         file_attributes, is_directory, is_stream, maximal_access, create_action] = values;
+         file_attributes, is_directory, is_stream, maximal_access, create_action, is_posix] =
+      values;
   return std::tie(file_key, born, granted_access, share_access, create_options, create_disposition,
-                  file_attributes, is_directory, is_stream, maximal_access, create_action);
+                  file_attributes, is_directory, is_stream, maximal_access, create_action,
+                  is_posix);
 }
 
 template <ValuesOf<wire::AppInstanceVersion> Values>

@@ -20,7 +20,11 @@ class RecordOut {
   template <class Values>
   using Of = const Values;
 
-  explicit RecordOut(Bytes& bytes) : w_(bytes) {}
+  RecordOut(Bytes& bytes, uint16_t its_version) : version(its_version), w_(bytes) {
+    number(its_version);
+  }
+  const uint16_t version;
+
   void expect(bool) {}
 
   template <class T>
@@ -74,7 +78,9 @@ class RecordIn {
   template <class Values>
   using Of = Values;
 
-  explicit RecordIn(ByteView bytes) : r_(bytes) {}
+  explicit RecordIn(ByteView bytes) : r_(bytes) { number(version); }
+  uint16_t version = 0;
+
   void expect(bool condition) { r_.expect(condition); }
   bool ok() const { return r_.ok(); }
   Result<void> finish() {
@@ -156,6 +162,8 @@ class RecordIn {
   wire::Reader r_;
 };
 
+// Of an open; without it everything is as before.
+constexpr uint16_t kRecordVersionOfPosix = 2;
 constexpr size_t kGroupsMax = 65'536;  // NGROUPS_MAX
 
 template <class Io>
@@ -182,7 +190,8 @@ void walk_owner(Io& io, typename Io::template Of<std::shared_ptr<const auth::Ide
 template <class Io>
 void walk_attributes(Io& io, typename Io::template Of<OpenAttributes>& values) {
   auto& [file_key, born, granted_access, share_access, create_options, create_disposition,
-         file_attributes, is_directory, is_stream, maximal_access, create_action] = values;
+         file_attributes, is_directory, is_stream, maximal_access, create_action, is_posix] =
+      values;
   io.number(file_key.inode);
   io.number(born);
   io.number(file_key.stream);
@@ -195,6 +204,7 @@ void walk_attributes(Io& io, typename Io::template Of<OpenAttributes>& values) {
   io.number(is_stream);
   io.number(maximal_access);
   io.number(create_action);
+  if (io.version >= kRecordVersionOfPosix) io.number(is_posix);
   io.expect(is_stream == (file_key.stream != 0) && !(is_stream && is_directory));
   io.expect(create_action <= wire::CreateAction::kOverwritten);
 }
@@ -324,8 +334,7 @@ void walk(Io& io, typename Io::template Of<filestate::LeaseImage>& lease) {
 template <class Values>
 Bytes record_of(const Values& values, uint16_t version) {
   Bytes bytes;
-  RecordOut out(bytes);
-  out.number(version);
+  RecordOut out(bytes, version);
   walk(out, values);
   return bytes;
 }
@@ -333,10 +342,8 @@ Bytes record_of(const Values& values, uint16_t version) {
 template <class Values>
 Result<Values> read_record(ByteView value, uint16_t newest) {
   RecordIn in(value);
-  uint16_t version = 0;
-  in.number(version);
-  if (version > newest) return fail(Error::unsupported());
-  in.expect(version != 0);
+  if (in.version > newest) return fail(Error::unsupported());
+  in.expect(in.version != 0);
   Values values;
   walk(in, values);
   BRAID_CHECK(in.finish());
@@ -374,7 +381,9 @@ std::optional<RecordKind> kind_of_record(ByteView key) {
   return std::nullopt;
 }
 
-Bytes open_record_of(const PersistentOpen& open) { return record_of(open, kOpenRecordVersion); }
+Bytes open_record_of(const PersistentOpen& open) {
+  return record_of(open, open.attributes.is_posix ? kRecordVersionOfPosix : 1);
+}
 
 Bytes lease_record_of(const filestate::LeaseImage& lease) {
   return record_of(lease, kLeaseRecordVersion);

@@ -26,7 +26,7 @@ struct PersistentOpen : OpenValues {
   filestate::OpenImage state;     // its path is null, and that of its deleters empty
 };
 
-inline constexpr uint16_t kOpenRecordVersion = 1;
+inline constexpr uint16_t kOpenRecordVersion = 2;
 inline constexpr uint16_t kLeaseRecordVersion = 1;
 // A LOCK that an open would have more with is refused: each writes the record anew.
 inline constexpr size_t kPersistentLocksMax = 4096;

@@ -107,6 +107,20 @@ TEST(PersistentOpenRecord, BytesAreThoseOfThePage) {
             "00");
 }
 
+TEST(PersistentOpenRecord, OfAPosixOpenIsOfTheSecondVersion) {
+  PersistentOpen open = leased_open(0x0102030405060708, filestate::Caching::kReadWriteHandle);
+  const std::string before = hex(open_record_of(open));
+  open.attributes.is_posix = true;
+  std::string expected = before;
+  expected.replace(0, 4, "0200");
+  constexpr size_t kBeforeIt = 2 + 8 + 3 * 8 + 5 * 4 + 2 + 2 * 4;
+  expected.insert(2 * kBeforeIt, "01");
+  EXPECT_EQ(hex(open_record_of(open)), expected);
+  const auto back = read_open_record(open_record_of(open));
+  ASSERT_TRUE(back);
+  EXPECT_TRUE(back->attributes.is_posix);
+}
+
 TEST(PersistentOpenRecord, NoPartOfItIsTakenForTheWhole) {
   const Bytes open = open_record_of(filled_open());
   for (size_t size = 0; size < open.size(); ++size) {

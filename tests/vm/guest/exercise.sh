@@ -71,7 +71,7 @@ large_file() {
 }
 
 # Lines of the kernel client that tell of nothing wrong.
-harmless='Attempting to mount|Key type cifs|dialect|CIFS: enabling|netfs: FS-Cache|cryptographically'
+harmless='Attempting to mount|POSIX Extensions are experimental|Key type cifs|dialect|CIFS: enabling|netfs: FS-Cache|cryptographically'
 
 dd if=/dev/urandom of=/tmp/large bs=1M count="$MIB" 2>/dev/null
 large_sum=$(sha256sum < /tmp/large)

@@ -98,6 +98,8 @@ Task<Result<Reply>> handle_create(Request& request) {
   CreateState state;
   state.create = std::move(create);
   const wire::CreateRequestContexts& contexts = state.create.contexts;
+  state.is_posix = contexts.posix && request.connection->negotiated.posix_extensions &&
+                   request.tree_connect->share->posix;
   if (contexts.durable_handle_reconnect || contexts.durable_handle_reconnect_v2) {
     co_return co_await reconnect(request, state);
   }
@@ -110,7 +112,9 @@ Task<Result<Reply>> handle_create(Request& request) {
     BRAID_CO_TRY(state.eas, wire::decode_full_eas(*contexts.ea_buffer));
     for (const wire::FullEa& ea : state.eas) BRAID_CO_CHECK(wire::validate_ea_name(ea.name));
   }
-  if (is_quota_file_name(state.create.name)) {
+  if (state.is_posix) {
+    BRAID_CO_TRY(state.name, vfs::parse_path(state.create.name, vfs::NameRules::kExact));
+  } else if (is_quota_file_name(state.create.name)) {
     BRAID_CO_CHECK(name_quota_file(state));
   } else {
     BRAID_CO_TRY(state.name, vfs::parse_path(state.create.name));

@@ -24,6 +24,7 @@ struct CreateState {
   wire::CreateRequest create;
   vfs::PathAndStream name;
   bool is_quota_file = false;     // quota_file.h
+  bool is_posix = false;          // asked for and to be had: OpenAttributes::is_posix
   FileId file_id;                 // the one it will have; also its filestate token
   std::vector<wire::FullEa> eas;  // for a file that is made or overwritten
   FdBudget::Files descriptors;    // for the Open

@@ -1,5 +1,7 @@
 // Resolving, checking, opening or making the file of a CREATE. [MS-FSA] 2.1.5.1 "Server Requests an
 // Open of a File".
+#include <sys/stat.h>
+
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/commands/create/create_rights.h"
 #include "smb2/commands/create/create_security.h"
@@ -112,7 +114,10 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
   if (!directory) return directory.error();
   if (!(directory->maximal & needed)) return Error(NtStatus::kAccessDenied);
   const auto security =
-      security_for_new(attempt.request, attempt.create, *directory->security, is_directory);
+      attempt.state.is_posix && !attempt.create.contexts.sd_buffer
+          ? posix_security_for_new(attempt.request, *attempt.create.contexts.posix,
+                                   *directory->security, is_directory)
+          : security_for_new(attempt.request, attempt.create, *directory->security, is_directory);
   if (!security) return security.error();
   if (attempt.state.name.trailing_separator && !is_directory) {
     return Error(NtStatus::kObjectNameInvalid);
@@ -149,9 +154,11 @@ CreateOutcome make_new(const CreateAttempt& attempt, const vfs::Missing& missing
     if (!making) return making.error();
     opened.making = *std::move(making);
   }
+  // Who makes a folder that he may not list has made it all the same.
+  const bool lists = !attempt.state.is_posix || (security->mode & S_IRUSR);
   auto file =
       attempt.volume.create(attempt.request.credentials(), missing,
-                            {.access = is_directory ? vfs::DataAccess{.read = true}
+                            {.access = is_directory ? vfs::DataAccess{.read = lists}
                                                     : vfs::DataAccess{.read = true, .write = true},
                              .directory = is_directory,
                              .mode = security->mode,
@@ -327,8 +334,10 @@ CreateOutcome try_create(Request& request, CreateState& state) {
   const CreateDisposition disposition = state.create.create_disposition;
   for (int race = 0;; ++race) {
     attempt.name_changes = request.files.file_table.name_changes();
-    auto resolved =
-        attempt.volume.lookup(request.credentials(), state.name.path, {.in_pieces = true});
+    auto resolved = attempt.volume.lookup(
+        request.credentials(), state.name.path,
+        {.rules = state.is_posix ? vfs::NameRules::kExact : vfs::NameRules::kWindows,
+         .in_pieces = true});
     if (!resolved) return resolved.error();
     const vfs::Path& path = state.name.path;
     if (auto* link = std::get_if<vfs::Link>(&*resolved)) {

@@ -152,7 +152,8 @@ std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& o
       .is_directory = opened.file && opened.file->is_directory(),
       .is_stream = opened.base_file != nullptr,
       .maximal_access = opened.maximal_access,
-      .create_action = opened.action};
+      .create_action = opened.action,
+      .is_posix = attempt.state.is_posix};
   auto open =
       std::make_shared<Open>(OpenValues{.file_id = attempt.state.file_id, .attributes = attributes},
                              attempt.request.session, attempt.request.tree_connect);
@@ -323,6 +324,10 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   state.caching = files.file_table.open(opened.key, registration);
   if (state.caching.decision.verdict != filestate::Verdict::kGo) {
     return not_let_in(attempt, opened);
+  }
+  if (state.is_posix && registration.delete_on_close) {
+    (void)files.file_table.set_delete_on_close(registered(attempt), true,
+                                               filestate::DeleteSemantics::kPosix);
   }
   if (is_called_otherwise(opened)) return look_again(attempt, std::move(opened), registration);
   opened.key = state.caching.file;

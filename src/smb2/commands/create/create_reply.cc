@@ -1,6 +1,7 @@
 #include "smb2/commands/create/create.h"
 #include "smb2/connections/connection.h"
 #include "smb2/shares/index_number.h"
+#include "smb2/shares/posix_view.h"
 #include "vfs/names.h"
 #include "wire/smb2/error_response.h"
 
@@ -59,6 +60,16 @@ Reply create_reply(const Request& request, const CreateState& state) {
         index_number(*request.tree_connect->share->volume, attributes.key), attributes.key.device};
   }
   response.contexts.response_lease = lease_context(state.caching);
+  Bytes owner;
+  Bytes group;
+  if (state.is_posix) {
+    wire::Writer owner_writer(owner);
+    posix_owner(attributes).encode(owner_writer);
+    wire::Writer group_writer(group);
+    posix_group(attributes).encode(group_writer);
+    response.contexts.posix = {attributes.nlink, attributes.reparse_tag, posix_mode(attributes),
+                               owner, group};
+  }
   if (state.terms.durability != filestate::Durability::kNone) {
     if (asked.durable_handle_request_v2) {
       response.contexts.durable_handle_response_v2 = {

@@ -3,6 +3,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/security/inherit.h"
 #include "smb2/security/new_mode.h"
+#include "wire/fscc/file_information.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -64,6 +65,18 @@ Result<NewSecurity> security_for_new(const Request& request, const wire::CreateR
   if (made.descriptor && made.descriptor->dacl) BRAID_CHECK(made.descriptor->dacl->check());
   made.mode = made.descriptor ? private_mode(is_directory)
                               : new_mode(*request.tree_connect->share, directory, is_directory);
+  return made;
+}
+
+Result<NewSecurity> posix_security_for_new(const Request& request,
+                                           const wire::PosixCreateRequest& posix,
+                                           const FileSecurity& directory, bool is_directory) {
+  constexpr uint32_t kNoMode16 = 0xFFFF;
+  constexpr uint32_t kNoMode32 = 0xFFFFFFFF;
+  NewSecurity made;
+  made.mode = posix.mode == kNoMode16 || posix.mode == kNoMode32
+                  ? new_mode(*request.tree_connect->share, directory, is_directory)
+                  : posix.mode & wire::PosixMode::kPermissions;
   return made;
 }
 

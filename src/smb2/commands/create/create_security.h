@@ -23,6 +23,12 @@ struct NewSecurity {
 Result<NewSecurity> security_for_new(const Request& request, const wire::CreateRequest& create,
                                      const FileSecurity& directory, bool is_directory);
 
+// Of a POSIX open: the mode that the client wants and nothing else, from which the kernel takes by
+// the directory's default access list. Clients that want none say so with 16 or 32 ones.
+Result<NewSecurity> posix_security_for_new(const Request& request,
+                                           const wire::PosixCreateRequest& posix,
+                                           const FileSecurity& directory, bool is_directory);
+
 // Gives it to the file just made.
 Result<void> apply(Request& request, vfs::File& file, const NewSecurity& security);
 

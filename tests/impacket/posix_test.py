@@ -1,0 +1,550 @@
+#!/usr/bin/env python3
+"""The POSIX extensions of SMB 3.1.1: each rule, and bad input of each kind."""
+import os
+import stat
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import posix_client as posix  # noqa: E402
+import smb2_raw as raw  # noqa: E402
+import suite  # noqa: E402
+from posix_client import PosixClient, Refused  # noqa: E402
+from server import Options, Share, ids_of, test_users  # noqa: E402
+from suite import ServerCase, braid_only  # noqa: E402
+
+ALICE, BOB = test_users()
+BAD = "INVALID_PARAMETER"
+raw.STATUS |= {0xC0000101: "DIRECTORY_NOT_EMPTY", 0x8000002D: "STOPPED_ON_SYMLINK",
+               0xC000005A: "INVALID_OWNER", 0xC0000054: "FILE_LOCK_CONFLICT"}
+SHARE_READ_WRITE = 3
+OWNER_PART, GROUP_PART, DACL_PART = 1, 2, 4
+
+
+def mode_ace(mode, kind=0):
+    sid = posix.make_sid(f"S-1-5-88-3-{mode}")
+    return struct.pack("<BBHI", kind, 0, 8 + len(sid), 0) + sid
+
+
+def descriptor(owner=None, group=None, aces=None):
+    """Self-relative, as Linux clients write it."""
+    parts, at, offsets = b"", 20, []
+    for sid in (owner, group):
+        data = posix.make_sid(sid) if sid else b""
+        offsets.append(at if sid else 0)
+        parts += data
+        at += len(data)
+    dacl = b""
+    if aces is not None:
+        body = b"".join(aces)
+        dacl = struct.pack("<BBHHH", 2, 0, 8 + len(body), len(aces), 0) + body
+    return struct.pack("<BBHIIII", 1, 0, 0x8004 if aces is not None else 0x8000, *offsets, 0,
+                       at if aces is not None else 0) + parts + dacl
+
+
+class PosixCase(ServerCase):
+    @classmethod
+    def options(cls, scratch):
+        cls.root = scratch.directory("share", owner=ids_of(ALICE))
+        cls.plain = scratch.directory("plain", owner=ids_of(ALICE))
+        os.chmod(cls.root, 0o755)
+        return Options([Share("share", cls.root),
+                        Share("plain", cls.plain, lines=("posix = false",))], [ALICE, BOB])
+
+    def setUp(self):
+        self.client = self.log_in()
+
+    def log_in(self, user=ALICE, **how):
+        client = PosixClient(self.server, user, **how)
+        self.addCleanup(client.close)
+        return client
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def refused(self, status, ask, *args, **fields):
+        with self.assertRaises(Refused) as refusal:
+            ask(*args, **fields)
+        self.assertEqual(refusal.exception.status, status)
+
+
+@braid_only
+class Negotiate(PosixCase):
+    def test_the_id_is_answered_to_who_sends_it(self):
+        self.assertEqual(self.client.contexts[posix.POSIX_CONTEXT], posix.POSIX_ID)
+        other = bytes(range(16))
+        with self.log_in(posix=(raw.context(posix.POSIX_CONTEXT, other + posix.POSIX_ID),)) as among:
+            self.assertEqual(among.contexts[posix.POSIX_CONTEXT], posix.POSIX_ID)
+        for nothing in ((), (raw.context(posix.POSIX_CONTEXT, other),),
+                        (raw.context(posix.POSIX_CONTEXT, b""),)):
+            with self.log_in(posix=nothing) as without:
+                self.assertNotIn(posix.POSIX_CONTEXT, without.contexts)
+
+    def test_what_is_no_list_of_ids_is_refused(self):
+        for data in (b"x", posix.POSIX_ID[:15], posix.POSIX_ID + b"x"):
+            self.refused(BAD, PosixClient, self.server, ALICE,
+                         posix=(raw.context(posix.POSIX_CONTEXT, data),))
+        twice = raw.context(posix.POSIX_CONTEXT, posix.POSIX_ID)
+        self.refused(BAD, PosixClient, self.server, ALICE, posix=(twice, twice))
+
+    def test_without_it_the_context_of_a_create_means_nothing(self):
+        with self.log_in(posix=()) as without:
+            status, file, answer = without.create("Unasked", 0o600, disposition=posix.OPEN_IF)
+            self.assertEqual((status, answer), ("SUCCESS", None))
+            self.refused("INVALID_INFO_CLASS", without.info, file)
+            self.refused("INVALID_INFO_CLASS", without.query, file, info_type=posix.FS)
+            self.assertEqual(without.create("unasked")[0], "SUCCESS")
+
+    def test_a_share_may_be_without(self):
+        with self.log_in(share="plain") as plain:
+            status, file, answer = plain.create("f", 0o600, disposition=posix.OPEN_IF)
+            self.assertEqual((status, answer), ("SUCCESS", None))
+            self.refused("INVALID_INFO_CLASS", plain.info, file)
+            folder = plain.open("", options=posix.DIRECTORY)
+            self.refused("INVALID_INFO_CLASS", plain.list, folder)
+
+
+@braid_only
+class Creating(PosixCase):
+    def test_modes_are_as_the_client_sends_them(self):
+        for mode in (0o644, 0o600, 0o777, 0o444, 0o200, 0o6755, 0o1777):
+            for options in (0, posix.DIRECTORY):
+                name = f"mode {mode:o} {options}"
+                with self.subTest(name):
+                    status, file, answer = self.client.create(
+                        name, mode, access=posix.ALL_ACCESS, disposition=posix.CREATE,
+                        options=options)
+                    self.assertEqual(status, "SUCCESS")
+                    # mkdir(2) takes the sticky bit and none of the other two.
+                    expected = mode & 0o1777 if options else mode
+                    self.assertEqual(stat.S_IMODE(os.stat(self.path(name)).st_mode), expected)
+                    self.assertEqual(answer.mode, expected | (0o10000 if options else 0))
+                    info = self.client.info(file)
+                    self.assertEqual(info.mode, answer.mode)
+                    self.client.close_file(file)
+
+    def test_bits_of_the_type_are_not_the_modes(self):
+        for mode in (0o100640, 0o7770640, 0x80000000 | 0o640):
+            name = f"typed {mode:o}"
+            self.client.make(name, mode)
+            self.assertEqual(os.stat(self.path(name)).st_mode, stat.S_IFREG | 0o640)
+
+    def test_no_mode_is_that_of_the_share(self):
+        for mode in (0xFFFF, 0xFFFFFFFF):
+            name = f"none {mode:x}"
+            self.client.make(name, mode)
+            self.assertEqual(stat.S_IMODE(os.stat(self.path(name)).st_mode), 0o644)
+
+    def test_contexts_of_wrong_length(self):
+        for length in (0, 1, 3, 5, 8):
+            status, _, _ = self.client.create("bad", bytes(length), disposition=posix.CREATE)
+            self.assertEqual(status, BAD, length)
+        self.assertFalse(os.path.exists(self.path("bad")))
+
+    def test_what_the_answer_says(self):
+        self.client.make("answered", 0o640)
+        os.link(self.path("answered"), self.path("answered too"))
+        status, file, answer = self.client.create("answered")
+        self.assertEqual(status, "SUCCESS")
+        uid, gid = os.stat(self.path("answered")).st_uid, os.stat(self.path("answered")).st_gid
+        self.assertEqual((answer.links, answer.tag, answer.mode), (2, 0, 0o640))
+        self.assertEqual((answer.owner, answer.group), (f"S-1-22-1-{uid}", f"S-1-22-2-{gid}"))
+        info = self.client.info(file)
+        there = os.stat(self.path("answered"))
+        self.assertEqual((info.inode, info.links, info.mode, info.size),
+                         (there.st_ino, 2, 0o640, there.st_size))
+        self.assertEqual((info.owner, info.group, info.rest), (answer.owner, answer.group, b""))
+
+    def test_a_default_list_of_the_folder_is_the_kernels(self):
+        folder = self.path("listed")
+        os.mkdir(folder)
+        os.chown(folder, *ids_of(ALICE)) if os.geteuid() == 0 else None
+        # owner rwx, group r-x, mask r-x, other ---: acl(5)
+        entries = [(1, 7), (4, 5), (16, 5), (32, 0)]
+        os.setxattr(folder, "system.posix_acl_default", struct.pack("<I", 2) + b"".join(
+            struct.pack("<HHI", tag, bits, 0xFFFFFFFF) for tag, bits in entries))
+        self.client.make("listed/f", 0o666)
+        local = os.open(os.path.join(folder, "local"), os.O_CREAT | os.O_WRONLY, 0o666)
+        os.close(local)
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.join(folder, "f")).st_mode),
+                         stat.S_IMODE(os.stat(os.path.join(folder, "local")).st_mode))
+
+    def test_a_folder_that_nobody_may_list(self):
+        status, folder, answer = self.client.create("unlisted", 0o300, access=0x80,
+                                                    disposition=posix.CREATE,
+                                                    options=posix.DIRECTORY)
+        self.assertEqual((status, answer.mode), ("SUCCESS", 0o10300))
+        if os.geteuid() == 0:  # else the server may not look for a descriptor of the folder
+            self.client.make("unlisted/f")
+            self.assertTrue(os.path.exists(self.path("unlisted/f")))
+        self.client.close_file(folder)
+
+
+@braid_only
+class Names(PosixCase):
+    def test_each_case_is_another_name(self):
+        folder = "cases"
+        self.client.make(folder, 0o755, options=posix.DIRECTORY)
+        for name in ("name", "NAME", "Name"):
+            self.client.make(f"{folder}/{name}")
+        self.assertEqual(sorted(os.listdir(self.path(folder))), ["NAME", "Name", "name"])
+        self.assertEqual(self.client.create(f"{folder}/nAME")[0], "OBJECT_NAME_NOT_FOUND")
+        self.assertEqual(self.client.create("CASES/name")[0], "OBJECT_PATH_NOT_FOUND")
+        listing = self.client.open(folder, options=posix.DIRECTORY)
+        self.assertEqual(set(self.client.list(listing)), {".", "..", "name", "NAME", "Name"})
+        self.client.close_file(listing)
+        for pattern, found in (("Name", {"Name"}), ("nAME", set()), ("N*", {"NAME", "Name"})):
+            listing = self.client.open(folder, options=posix.DIRECTORY)
+            self.assertEqual(set(self.client.list(listing, pattern)), found, pattern)
+            self.client.close_file(listing)
+        # The others have one of them, as long as one is there.
+        self.assertEqual(self.client.create(f"{folder}\\nAmE", None)[0], "SUCCESS")
+        self.assertEqual(self.client.unlink(f"{folder}/NAME"), "SUCCESS")
+        self.assertEqual(sorted(os.listdir(self.path(folder))), ["Name", "name"])
+
+    def test_a_rename_may_change_nothing_but_case(self):
+        self.client.make("lower")
+        file = self.client.open("lower", access=posix.ALL_ACCESS)
+        self.assertEqual(self.client.rename(file, "LOWER", replace=False), "SUCCESS")
+        self.client.make("lower")
+        self.assertEqual(self.client.rename(file, "lower", replace=False), "OBJECT_NAME_COLLISION")
+        self.assertEqual(self.client.rename(file, "Lower", replace=False), "SUCCESS")
+        self.assertIn("lower", os.listdir(self.root))
+        self.assertIn("Lower", os.listdir(self.root))
+        self.assertNotIn("LOWER", os.listdir(self.root))
+        self.assertEqual(self.client.rename(file, "lower", replace=True), "SUCCESS")
+        self.assertNotIn("Lower", os.listdir(self.root))
+
+    def test_characters_are_what_they_are(self):
+        self.client.make("odd", 0o755, options=posix.DIRECTORY)
+        names = ["a:b", "a*b", "what?", "a<b>c|d", 'quote"', "back\\slash", "dot.", "blank ", " x",
+                 "a:b:$DATA", "ctrl\x01", "ünïcode", "$Extend"]
+        for name in names:
+            self.client.make(f"odd/{name}")
+        self.assertEqual(sorted(os.listdir(self.path("odd"))), sorted(names))
+        listing = self.client.open("odd", options=posix.DIRECTORY)
+        self.assertEqual(set(self.client.list(listing)) - {".", ".."}, set(names))
+        self.client.close_file(listing)
+        for name in names:
+            file = self.client.open(f"odd/{name}", access=posix.ALL_ACCESS)
+            self.assertEqual(self.client.rename(file, f"odd/{name}~:"), "SUCCESS", name)
+            self.client.close_file(file)
+            self.assertEqual(self.client.unlink(f"odd/{name}~:"), "SUCCESS", name)
+        self.assertEqual(os.listdir(self.path("odd")), [])
+
+    def test_names_that_are_none(self):
+        for name in ("..", ".", "a/..", "../etc/passwd", "dir//f", "a/./b", "nul\0f", "a/nul\0"):
+            with self.subTest(name):
+                self.assertEqual(self.client.create(name, disposition=posix.OPEN_IF)[0],
+                                 "OBJECT_NAME_INVALID")
+        self.assertEqual(self.client.create("/f", disposition=posix.OPEN_IF)[0], BAD)
+        self.assertEqual(self.client.create(b"\x61\x00\x62", disposition=posix.OPEN_IF)[0], BAD)
+        self.client.make("source")
+        file = self.client.open("source", access=posix.ALL_ACCESS)
+        for name, status in (("..", "OBJECT_NAME_INVALID"), ("../f", "OBJECT_NAME_INVALID"),
+                             ("a\0b", "OBJECT_NAME_INVALID"), ("/f", BAD)):
+            self.assertEqual(self.client.rename(file, name), status, name)
+            self.assertEqual(self.client.rename(file, name, kind=11), status, name)  # a link
+        self.assertEqual(self.client.create("x" * 256, disposition=posix.OPEN_IF)[0],
+                         "OBJECT_NAME_INVALID")
+        self.assertIn("source", os.listdir(self.root))
+
+    def test_the_servers_own_names_stay_its_own(self):
+        for name in (".braid", ".braid/x", ".braid-new-1"):
+            self.assertEqual(self.client.create(name, disposition=posix.OPEN_IF)[0],
+                             "ACCESS_DENIED", name)
+
+    def test_names_that_are_no_text_are_reached(self):
+        os.close(os.open(os.fsencode(self.root) + b"/raw\xff:", os.O_CREAT | os.O_WRONLY))
+        os.chown(os.fsencode(self.root) + b"/raw\xff:", *ids_of(ALICE))
+        root = self.client.open("", options=posix.DIRECTORY)
+        name, = (name for name in self.client.list(root) if name.startswith("raw"))
+        self.assertEqual(self.client.create(name)[0], "SUCCESS")
+
+
+@braid_only
+class Deleting(PosixCase):
+    def test_the_name_goes_though_others_have_the_file_open(self):
+        for how in ("option", "disposition"):
+            with self.subTest(how):
+                self.client.make("goes")
+                held = self.client.open("goes", access=0x80 | posix.READ | posix.WRITE)
+                if how == "option":
+                    self.assertEqual(self.client.unlink("goes"), "SUCCESS")
+                else:
+                    file = self.client.open("goes", access=posix.DELETE)
+                    self.assertEqual(self.client.set(file, b"\x01", 13), "SUCCESS")
+                    self.assertEqual(self.client.close_file(file), "SUCCESS")
+                self.assertFalse(os.path.exists(self.path("goes")))
+                # The name is free, and what was held is still there.
+                self.client.make("goes")
+                self.assertEqual(self.client.ask(raw.WRITE, raw.write(held, b"still"))[0],
+                                 "SUCCESS")
+                self.assertEqual(self.client.info(held).links, 0)
+                self.assertEqual(os.stat(self.path("goes")).st_size, 0)
+                self.client.close_file(held)
+                self.assertEqual(self.client.unlink("goes"), "SUCCESS")
+
+    def test_windows_share_modes_hold(self):
+        self.client.make("held")
+        windows = self.log_in(posix=())
+        held = windows.open("held", None, access=posix.READ, share=SHARE_READ_WRITE)
+        self.assertEqual(self.client.unlink("held"), "SHARING_VIOLATION")
+        self.assertEqual(self.client.create("held", access=posix.DELETE)[0], "SHARING_VIOLATION")
+        file = self.client.open("held", access=posix.READ)
+        self.assertTrue(os.path.exists(self.path("held")))
+        windows.close_file(held)
+        self.client.close_file(file)
+        # And the other way round.
+        held = self.client.open("held", access=posix.READ, share=SHARE_READ_WRITE)
+        self.assertEqual(windows.create("held", None, access=posix.DELETE)[0], "SHARING_VIOLATION")
+        self.client.close_file(held)
+
+    def test_a_windows_client_still_waits_for_the_last_close(self):
+        self.client.make("waits")
+        windows = self.log_in(posix=())
+        held = self.client.open("waits", access=posix.READ)
+        file = windows.open("waits", None, access=posix.DELETE, options=posix.DELETE_ON_CLOSE)
+        windows.close_file(file)
+        self.assertEqual(self.client.create("waits")[0], "DELETE_PENDING")
+        self.client.close_file(held)
+        self.assertEqual(self.client.create("waits")[0], "OBJECT_NAME_NOT_FOUND")
+
+    def test_folders(self):
+        self.client.make("full", 0o755, options=posix.DIRECTORY)
+        self.client.make("full/f")
+        file = self.client.open("full", access=posix.DELETE, options=posix.DIRECTORY)
+        self.assertEqual(self.client.set(file, b"\x01", 13), "DIRECTORY_NOT_EMPTY")
+        self.client.close_file(file)
+        self.assertEqual(self.client.unlink("full/f"), "SUCCESS")
+        held = self.client.open("full", options=posix.DIRECTORY)
+        file = self.client.open("full", access=posix.DELETE, options=posix.DIRECTORY)
+        self.assertEqual(self.client.set(file, b"\x01", 13), "SUCCESS")
+        self.client.close_file(file)
+        self.assertFalse(os.path.exists(self.path("full")))
+        self.client.close_file(held)
+
+    def test_a_sticky_folder_keeps_what_is_others(self):
+        self.client.make("sticky", 0o1777, options=posix.DIRECTORY)
+        os.chmod(self.path("sticky"), 0o1777)
+        self.client.make("sticky/alices", 0o666)
+        bob = self.log_in(BOB)
+        if ids_of(ALICE) == ids_of(BOB):
+            self.skipTest("one user for both without root")
+        self.assertEqual(bob.unlink("sticky/alices"), "ACCESS_DENIED")
+        os.chmod(self.path("sticky"), 0o777)
+        self.assertEqual(bob.unlink("sticky/alices"), "SUCCESS")
+
+
+@braid_only
+class Renaming(PosixCase):
+    def test_an_open_target_makes_way(self):
+        for kind in (10, 65):
+            with self.subTest(kind):
+                self.client.make("old")
+                self.client.make("new")
+                held = self.client.open("new", access=posix.READ | posix.WRITE)
+                file = self.client.open("old", access=posix.ALL_ACCESS)
+                self.assertEqual(self.client.rename(file, "new", kind=kind), "SUCCESS")
+                self.assertEqual(self.client.ask(raw.WRITE, raw.write(held, b"still"))[0],
+                                 "SUCCESS")
+                self.assertEqual(os.stat(self.path("new")).st_size, 0)
+                self.client.close_file(file)
+                self.client.close_file(held)
+                self.assertEqual(self.client.unlink("new"), "SUCCESS")
+
+    def test_a_target_that_windows_does_not_share_stays(self):
+        self.client.make("old2")
+        self.client.make("new2")
+        windows = self.log_in(posix=())
+        held = windows.open("new2", None, access=posix.READ, share=SHARE_READ_WRITE)
+        file = self.client.open("old2", access=posix.ALL_ACCESS)
+        self.assertEqual(self.client.rename(file, "new2"), "ACCESS_DENIED")
+        windows.close_file(held)
+        self.assertEqual(self.client.rename(file, "new2"), "SUCCESS")
+        self.client.close_file(file)
+
+    def test_folders_as_rename_does_it(self):
+        client = self.client
+        for name in ("d1", "d2", "d3"):
+            client.make(name, 0o755, options=posix.DIRECTORY)
+        client.make("d3/f")
+        client.make("plain")
+        folder = client.open("d1", access=posix.ALL_ACCESS, options=posix.DIRECTORY)
+        self.assertEqual(client.rename(folder, "d3"), "DIRECTORY_NOT_EMPTY")
+        self.assertEqual(client.rename(folder, "plain"), "NOT_A_DIRECTORY")
+        self.assertEqual(client.rename(folder, "d2"), "SUCCESS")
+        self.assertFalse(os.path.exists(self.path("d1")))
+        client.close_file(folder)
+        file = client.open("plain", access=posix.ALL_ACCESS)
+        self.assertEqual(client.rename(file, "d2"), "FILE_IS_A_DIRECTORY")
+        client.close_file(file)
+
+    def test_a_folder_moves_with_what_is_open_in_it(self):
+        client = self.client
+        client.make("from", 0o755, options=posix.DIRECTORY)
+        client.make("from/f")
+        held = client.open("from/f", access=posix.ALL_ACCESS)
+        folder = client.open("from", access=posix.ALL_ACCESS, options=posix.DIRECTORY)
+        self.assertEqual(client.rename(folder, "to"), "SUCCESS")
+        client.close_file(folder)
+        self.assertEqual(client.ask(raw.WRITE, raw.write(held, b"moved"))[0], "SUCCESS")
+        self.assertEqual(client.rename(held, "to/g"), "SUCCESS")
+        client.close_file(held)
+        with open(self.path("to/g"), "rb") as moved:
+            self.assertEqual(moved.read(), b"moved")
+        self.assertEqual(client.unlink("to/g"), "SUCCESS")
+
+
+@braid_only
+class Modes(PosixCase):
+    def chmod(self, client, file, *aces, **owners):
+        parts = DACL_PART if aces else 0
+        parts |= OWNER_PART if "owner" in owners else 0
+        parts |= GROUP_PART if "group" in owners else 0
+        return client.set(file, descriptor(aces=aces if aces else None, **owners), 0,
+                          posix.SECURITY, parts)
+
+    def test_a_mode_is_set_and_seen_at_once(self):
+        self.client.make("chmod", 0o600)
+        file = self.client.open("chmod", access=posix.ALL_ACCESS)
+        seen = self.log_in().open("chmod", access=0x80)
+        other = self.log_in()
+        seen = other.open("chmod", access=0x80)
+        for mode in (0o640, 0o4711, 0o1000, 0o755, 0o444):
+            for kind in (0, 1):  # cifs.ko writes entries of either kind
+                self.assertEqual(self.chmod(self.client, file, mode_ace(mode, kind)), "SUCCESS")
+                self.assertEqual(stat.S_IMODE(os.stat(self.path("chmod")).st_mode), mode)
+                self.assertEqual(other.info(seen).mode, mode)
+        # The bits of a type are none of the mode.
+        self.assertEqual(self.chmod(self.client, file, mode_ace(0o100640)), "SUCCESS")
+        self.assertEqual(other.info(seen).mode, 0o640)
+
+    def test_a_mask_is_what_the_group_bits_set(self):
+        self.client.make("masked", 0o600)
+        entries = [(1, 6, 0xFFFFFFFF), (2, 6, 12345), (4, 4, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF),
+                   (32, 0, 0xFFFFFFFF)]
+        os.setxattr(self.path("masked"), "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
+            struct.pack("<HHI", *entry) for entry in entries))
+        file = self.client.open("masked", access=posix.ALL_ACCESS)
+        self.assertEqual(self.client.info(file).mode, 0o660)
+        self.assertEqual(self.chmod(self.client, file, mode_ace(0o640)), "SUCCESS")
+        now = os.getxattr(self.path("masked"), "system.posix_acl_access")
+        found = [struct.unpack_from("<HHI", now, at) for at in range(4, len(now), 8)]
+        self.assertIn((2, 6, 12345), found)
+        self.assertIn((4, 4, 0xFFFFFFFF), found)
+        self.assertIn((16, 4, 0xFFFFFFFF), found)
+        self.assertEqual(self.client.info(file).mode, 0o640)
+
+    def test_only_the_owner_changes_it(self):
+        if ids_of(ALICE) == ids_of(BOB):
+            self.skipTest("one user for both without root")
+        self.client.make("alices", 0o666)
+        bob = self.log_in(BOB)
+        status, _, _ = bob.create("alices", access=posix.WRITE_DAC)
+        self.assertEqual(status, "ACCESS_DENIED")
+        file = bob.open("alices", access=posix.READ | posix.WRITE)
+        self.assertEqual(self.chmod(bob, file, mode_ace(0o777)), "ACCESS_DENIED")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("alices")).st_mode), 0o666)
+
+    def test_owners_are_given_as_the_kernel_lets(self):
+        self.client.make("chown", 0o644)
+        uid, gid = os.stat(self.path("chown")).st_uid, os.stat(self.path("chown")).st_gid
+        file = self.client.open("chown", access=posix.ALL_ACCESS)
+        for form in ("S-1-22-1-{}", "S-1-5-88-1-{}"):
+            self.assertEqual(self.chmod(self.client, file, owner=form.format(uid)), "SUCCESS")
+        for form in ("S-1-22-2-{}", "S-1-5-88-2-{}"):
+            self.assertEqual(self.chmod(self.client, file, group=form.format(gid)), "SUCCESS")
+        for form in ("S-1-22-1-{}", "S-1-5-88-1-{}"):
+            self.assertEqual(self.chmod(self.client, file, owner=form.format(uid + 4711)),
+                             "ACCESS_DENIED")
+        for form in ("S-1-22-2-{}", "S-1-5-88-2-{}"):
+            self.assertEqual(self.chmod(self.client, file, group=form.format(gid + 4711)),
+                             "ACCESS_DENIED")
+        there = os.stat(self.path("chown"))
+        self.assertEqual((there.st_uid, there.st_gid), (uid, gid))
+
+    def test_a_set_group_id_folder_passes_its_group_on(self):
+        if os.geteuid() != 0:
+            self.skipTest("a second group takes root")
+        self.client.make("setgid", 0o755, options=posix.DIRECTORY)
+        os.chown(self.path("setgid"), ids_of(ALICE)[0], 4711)
+        os.chmod(self.path("setgid"), 0o2775)
+        self.client.make("setgid/f", 0o644)
+        self.client.make("setgid/d", 0o755, options=posix.DIRECTORY)
+        self.assertEqual(os.stat(self.path("setgid/f")).st_gid, 4711)
+        folder = os.stat(self.path("setgid/d"))
+        self.assertEqual((folder.st_gid, stat.S_IMODE(folder.st_mode)), (4711, 0o2755))
+        file = self.client.open("setgid/d", options=posix.DIRECTORY)
+        self.assertEqual(self.client.info(file).mode, 0o12755)
+
+
+@braid_only
+class Told(PosixCase):
+    def test_listings_say_what_a_query_says(self):
+        client = self.client
+        client.make("told", 0o750, options=posix.DIRECTORY)
+        client.make("told/file", 0o640)
+        client.make("told/dir", 0o755, options=posix.DIRECTORY)
+        os.symlink("file", self.path("told/link"))
+        os.mkfifo(self.path("told/fifo"), 0o600)
+        if os.geteuid() == 0:
+            for name in ("link", "fifo"):
+                os.lchown(self.path("told/" + name), *ids_of(ALICE))
+        types = {"file": 0, "dir": 0o10000, "link": 0o20000, "fifo": 0o50000}
+        folder = client.open("told", options=posix.DIRECTORY)
+        listed = client.list(folder)
+        self.assertEqual(set(listed), {".", "..", *types})
+        for name, kind in types.items():
+            with self.subTest(name):
+                file = client.open(f"told/{name}", access=0x80,
+                                   options=posix.OPEN_REPARSE_POINT)
+                info, entry = client.info(file), listed[name]
+                for field in ("inode", "mode", "links", "owner", "group", "tag", "device", "size",
+                              "attributes"):
+                    self.assertEqual(getattr(entry, field), getattr(info, field), field)
+                self.assertEqual(info.mode & ~0o7777, kind)
+                there = os.lstat(self.path("told/" + name))
+                self.assertEqual(info.mode & 0o7777, stat.S_IMODE(there.st_mode))
+                self.assertEqual(info.size, 0 if name == "dir" else there.st_size)
+                client.close_file(file)
+        self.assertEqual(listed["link"].tag, 0xA000000C)
+        self.assertEqual(listed["fifo"].tag, 0x80000014)
+
+    def test_room_that_is_too_small(self):
+        self.client.make("small")
+        file = self.client.open("small", access=posix.ALL_ACCESS)
+        self.refused("INFO_LENGTH_MISMATCH", self.client.query, file, room=111)
+        self.assertEqual(len(self.client.query(file, room=112)), 112)
+        self.refused("INFO_LENGTH_MISMATCH", self.client.query, file, info_type=posix.FS, room=55)
+        folder = self.client.open("", options=posix.DIRECTORY)
+        status, _ = self.client.ask(raw.QUERY_DIRECTORY,
+                                    raw.query_directory(folder, "*", posix.POSIX_INFO, room=123))
+        self.assertEqual(status, "INFO_LENGTH_MISMATCH")
+
+    def test_handles_of_windows_are_told_nothing_of_it(self):
+        self.client.make("windows")
+        file = self.client.open("windows", None)
+        self.refused("INVALID_INFO_CLASS", self.client.info, file)
+        self.refused("INVALID_INFO_CLASS", self.client.query, file, info_type=posix.FS)
+
+    def test_the_file_system(self):
+        file = self.client.open("", options=posix.DIRECTORY)
+        (transfer, block, total, free, available, nodes, free_nodes,
+         _) = struct.unpack("<IIQQQQQQ", self.client.query(file, info_type=posix.FS))
+        there = os.statvfs(self.root)
+        self.assertEqual((transfer, block, total, nodes),
+                         (there.f_bsize, there.f_frsize, there.f_blocks, there.f_files))
+        self.assertLessEqual(available, free)
+        self.assertLessEqual(free, total)
+        self.assertLessEqual(free_nodes, nodes)
+
+    def test_set_is_not_for_it(self):
+        self.client.make("unset")
+        file = self.client.open("unset", access=posix.ALL_ACCESS)
+        self.assertEqual(self.client.set(file, bytes(112), posix.POSIX_INFO), "INVALID_INFO_CLASS")
+
+
+if __name__ == "__main__":
+    suite.main()
