@@ -8,6 +8,7 @@
 #include "admin/open_view.h"
 #include "admin/session_view.h"
 #include "admin/share_view.h"
+#include "admin/witness_view.h"
 #include "base/log.h"
 #include "smb2/server.h"
 
@@ -37,7 +38,8 @@ json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
   return {{"session", session != nullptr}, {"closed", closed}};
 }
 
-json result_of(smb2::Server& server, const WorkerPlace& place, const ControlRequest& request) {
+json result_of(smb2::Server& server, rpc::witness::Service* witness, const WorkerPlace& place,
+               const ControlRequest& request) {
   switch (request.command) {
     case Command::kShares:
       return shares_of(server);
@@ -57,16 +59,26 @@ json result_of(smb2::Server& server, const WorkerPlace& place, const ControlRequ
       return close_channel(server, request.session, request.channel);
     case Command::kSessionClose:
       return close_session(server, request.session);
+    case Command::kWitnessList:
+      return witness_registrations_of(witness);
+    case Command::kWitnessMove:
+    case Command::kWitnessShareMove:
+    case Command::kAddressMove:
+      return move_by_witness(witness, request);
+    case Command::kAddressConnections:
+    case Command::kAddressClose:
+      return connections_at(server, request.address, request.command == Command::kAddressClose);
   }
   return {};
 }
 
 }  // namespace
 
-std::string answer_control(smb2::Server& server, const WorkerPlace& place, std::string_view line) {
+std::string answer_control(smb2::Server& server, rpc::witness::Service* witness,
+                           const WorkerPlace& place, std::string_view line) {
   const auto request = decode_request(line);
   if (!request) return encode_error(place, request.error());
-  return encode_result(place, result_of(server, place, *request));
+  return encode_result(place, result_of(server, witness, place, *request));
 }
 
 }  // namespace braid::admin

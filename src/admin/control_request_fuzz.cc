@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto again = decode_request(encode_request(*request));
   if (!again || again->command != request->command || again->session != request->session ||
-      again->channel != request->channel) {
+      again->channel != request->channel || again->client != request->client ||
+      again->share != request->share || again->address != request->address) {
     std::abort();
   }
   return 0;

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 namespace braid::admin {
 namespace {
@@ -18,7 +19,12 @@ struct Name {
   std::string_view text;
   bool takes_session;
   bool takes_channel;
+  // Texts, and where they go.
+  std::array<std::pair<const char*, std::string ControlRequest::*>, 2> texts{};
 };
+constexpr std::pair kClient{"client", &ControlRequest::client};
+constexpr std::pair kShare{"share", &ControlRequest::share};
+constexpr std::pair kAddress{"address", &ControlRequest::address};
 constexpr std::array kNames{
     Name{Command::kShares, "shares", false, false},
     Name{Command::kSessions, "sessions", false, false},
@@ -29,6 +35,12 @@ constexpr std::array kNames{
     Name{Command::kProcess, "process", false, false},
     Name{Command::kChannelClose, "channel close", true, true},
     Name{Command::kSessionClose, "session close", true, false},
+    Name{Command::kWitnessList, "witness list", false, false},
+    Name{Command::kWitnessMove, "witness move", false, false, {kClient, kAddress}},
+    Name{Command::kWitnessShareMove, "witness share-move", false, false, {kShare, kAddress}},
+    Name{Command::kAddressMove, "address move", false, false, {kAddress}},
+    Name{Command::kAddressConnections, "address connections", false, false, {kAddress}},
+    Name{Command::kAddressClose, "address close", false, false, {kAddress}},
 };
 
 std::string line_of(const json& value) {
@@ -95,6 +107,12 @@ std::expected<ControlRequest, std::string> decode_request(std::string_view line)
     if (!channel) return refuse("the request names no channel");
     request.channel = *channel;
   }
+  for (const auto& [key, member] : name->texts) {
+    if (!key) continue;
+    const auto given = text(key);
+    if (!given) return refuse(fmt::format("the request names no {}", key));
+    request.*member = *given;
+  }
   return request;
 }
 
@@ -103,6 +121,9 @@ std::string encode_request(const ControlRequest& request) {
   json value{{"version", kProtocolVersion}, {"command", name->text}};
   if (name->takes_session) value["session"] = id_text(request.session.value);
   if (name->takes_channel) value["channel"] = request.channel;
+  for (const auto& [key, member] : name->texts) {
+    if (key) value[key] = request.*member;
+  }
   return line_of(value);
 }
 

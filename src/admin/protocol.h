@@ -20,7 +20,7 @@ namespace braid::admin {
 
 inline constexpr int kProtocolVersion = 1;
 
-// A request is a command and two ids.
+// A request is a command and two ids or names.
 inline constexpr size_t kRequestBytesMax = 4'096;
 // An answer: 200,000 opens of the longest paths that occur, and no more than a machine that runs
 // braidctl has.
@@ -40,12 +40,21 @@ enum class Command : uint8_t {
   kProcess,
   kChannelClose,
   kSessionClose,
+  kWitnessList,
+  kWitnessMove,
+  kWitnessShareMove,
+  kAddressMove,         // clients that watch the address, to others
+  kAddressConnections,  // how many there are to the address
+  kAddressClose,        // these connections
 };
 
 struct ControlRequest {
   Command command{};
   SessionId session{};   // of kChannelClose and kSessionClose
   uint64_t channel = 0;  // of kChannelClose: the number of its connection
+  std::string client;    // of kWitnessMove: as it calls itself; empty: all
+  std::string share;     // of kWitnessShareMove
+  std::string address;   // of those of Witness where to go, of those of an address which it is
 };
 
 // The error is a line for who asked.

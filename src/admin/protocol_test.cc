@@ -10,9 +10,14 @@ namespace {
 TEST(ControlProtocol, RequestsSurviveEncoding) {
   for (const Command command :
        {Command::kSessions, Command::kOpens, Command::kLocks, Command::kLeases, Command::kMetrics,
-        Command::kProcess, Command::kChannelClose, Command::kSessionClose}) {
+        Command::kProcess, Command::kChannelClose, Command::kSessionClose, Command::kWitnessList,
+        Command::kWitnessMove, Command::kWitnessShareMove, Command::kAddressMove,
+        Command::kAddressConnections, Command::kAddressClose}) {
     ControlRequest request{.command = command};
-    const bool has_session = command >= Command::kChannelClose;
+    const bool has_session = command == Command::kChannelClose || command == Command::kSessionClose;
+    if (command == Command::kWitnessMove) request.client = "pc\"1";
+    if (command == Command::kWitnessShareMove) request.share = "data";
+    if (command >= Command::kWitnessMove) request.address = "192.0.2.1";
     if (has_session) request.session = SessionId{0xFFFF'0000'1234'5678};
     if (command == Command::kChannelClose) request.channel = 7;
     const std::string line = encode_request(request);
@@ -23,6 +28,9 @@ TEST(ControlProtocol, RequestsSurviveEncoding) {
     EXPECT_EQ(decoded->command, command);
     EXPECT_EQ(decoded->session, request.session);
     EXPECT_EQ(decoded->channel, request.channel);
+    EXPECT_EQ(decoded->client, request.client);
+    EXPECT_EQ(decoded->share, request.share);
+    EXPECT_EQ(decoded->address, request.address);
   }
 }
 

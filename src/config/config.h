@@ -70,6 +70,9 @@ struct Server {
   std::vector<Compression> compression{Compression::kLz4, Compression::kLz77,
                                        Compression::kLz77Huffman, Compression::kLznt1,
                                        Compression::kPatternV1};
+  bool witness = false;            // clients are told of addresses that go
+  uint32_t witness_port = 49'152;  // of TCP; 0 lets the kernel choose
+  uint32_t epm_port = 135;         // the endpoint mapper's, which says witness_port; 0 as well
   LogLevel log_level = LogLevel::kInfo;
 };
 

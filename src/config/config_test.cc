@@ -459,5 +459,17 @@ TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {
   EXPECT_THAT(keys_as_json(), HasSubstr("\"section\": \"share\", \"key\": \"read_only\""));
 }
 
+TEST(Config, PortsOfWitnessDifferFromEachOtherAndFromThoseOfListen) {
+  const std::string on = "[server]\nwitness = true\n";
+  EXPECT_TRUE(complaints(on).empty());
+  EXPECT_THAT(complaints(on + "witness_port = 135\n"),
+              ElementsAre("braid.toml:3: witness_port and epm_port are both 135; change one of "
+                          "them"));
+  EXPECT_THAT(complaints(on + "epm_port = 445\n"),
+              ElementsAre("braid.toml:3: epm_port = 445 is a port of listen; change one of them"));
+  EXPECT_TRUE(complaints(on + "epm_port = 0\nwitness_port = 0\n").empty());
+  EXPECT_TRUE(complaints("[server]\nwitness_port = 135\n").empty());
+}
+
 }  // namespace
 }  // namespace braid::config

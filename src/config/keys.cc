@@ -306,6 +306,19 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "channel that was bound last.",
      choice<&Server::break_retry, kBreakRetries, Server>, PathRule::kNone,
      kAtRestart<&Server::break_retry>},
+    {"witness", "true or false", shown<&Server::witness>,
+     "Whether clients that ask for it are told when an address of this machine goes away or that "
+     "they are to use another one (braidctl witness, braidctl address drain). They reach that over "
+     "two more ports.",
+     flag<&Server::witness, Server>, PathRule::kNone, kAtRestart<&Server::witness>},
+    {"witness_port", "a whole number from 0 to 65535", shown<&Server::witness_port>,
+     "The TCP port where clients are told, on the addresses of listen. 0 lets the system choose.",
+     number<&Server::witness_port, Server, 0, 65'535>, PathRule::kNone,
+     kAtRestart<&Server::witness_port>},
+    {"epm_port", "a whole number from 0 to 65535", shown<&Server::epm_port>,
+     "The TCP port of the endpoint mapper, where clients ask for witness_port. They look for it on "
+     "135 only.",
+     number<&Server::epm_port, Server, 0, 65'535>, PathRule::kNone, kAtRestart<&Server::epm_port>},
     {"log_level", R"("debug", "info", "warning" or "error")", shown<&Server::log_level>,
      "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},
 });

@@ -243,6 +243,23 @@ void Reader::check_server(const Server& server) {
                     server.memory_limit_mib, server.workers, kMemoryOfWorkerMinMib));
   }
   check_listen(server);
+  if (server.witness) check_witness(server);
+}
+
+void Reader::check_witness(const Server& server) {
+  if (server.witness_port != 0 && server.witness_port == server.epm_port) {
+    add(line_in_server("witness_port"),
+        fmt::format("witness_port and epm_port are both {}; change one of them", server.epm_port));
+  }
+  for (const Endpoint& endpoint : server.listen) {
+    for (const auto& [key, port] :
+         {std::pair{"witness_port", server.witness_port}, std::pair{"epm_port", server.epm_port}}) {
+      if (port == 0 || port != endpoint.port) continue;
+      add(line_in_server(key),
+          fmt::format("{} = {} is a port of listen; change one of them", key, port));
+      return;
+    }
+  }
 }
 
 // What would fail with "address in use" and no other server to blame.

@@ -30,6 +30,7 @@ class Reader {
   void check_paths();
   void check_server(const Server& server);
   void check_listen(const Server& server);
+  void check_witness(const Server& server);
   // Line of a key of [server]; of the section for one that is not given.
   uint32_t line_in_server(std::string_view key) const;
 

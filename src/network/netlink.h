@@ -23,6 +23,8 @@ class Netlink {
   // more changes than the socket holds, asks for everything. On an error the state is that of
   // before, or empty.
   Result<void> refresh(NetworkState& state);
+  // Readable when refresh() has something to take in.
+  int fd() const { return fd_.get(); }
   // Whether `from`, an address of this machine, can answer `to`. `link` is where `to` is when it
   // is link-local, 0 otherwise.
   Result<Route> route(const IpAddress& from, const IpAddress& to, uint32_t link = 0);

@@ -9,6 +9,7 @@
 namespace braid::rpc {
 namespace {
 
+constexpr uint16_t kNakVersionNotSupported = 4;
 constexpr uint16_t kNakAuthTypeNotRecognized = 8;
 constexpr uint16_t kNakInvalidChecksum = 9;
 // Any number but 0: associations of one group would share handles, and ours share nothing.
@@ -32,7 +33,9 @@ Result<void> Association::work(const CallerInfo& caller) {
   while (!leg_ && input_.size() - done >= PduHeader::kSize) {
     const MutableByteView left = MutableByteView(input_).subspan(done);
     wire::Reader r(left);
-    BRAID_TRY(const PduHeader header, PduHeader::decode(r));
+    const auto decoded = PduHeader::decode(r);
+    if (!decoded) return refuse_header(left, decoded.error());
+    const PduHeader& header = *decoded;
     if (left.size() < header.frag_length) break;
     BRAID_CHECK(process(caller, left.first(header.frag_length)));
     done += header.frag_length;
@@ -40,6 +43,22 @@ Result<void> Association::work(const CallerInfo& caller) {
   // No more stays than the start of a PDU, however much came, and what is behind a logon.
   if (done > 0) input_ = Bytes(input_.begin() + static_cast<ptrdiff_t>(done), input_.end());
   return {};
+}
+
+// [C706] 12.6.4.5 "The bind_nak PDU": a client of another version is told ours.
+Result<void> Association::refuse_header(ByteView header, Error error) {
+  wire::Reader r(header);
+  const uint8_t version = r.u8();
+  const uint8_t minor_version = r.u8();
+  const bool is_bind = r.as<PduType>() == PduType::kBind;
+  const bool is_version = version == kRpcVersion && minor_version <= kRpcMinorVersionMax;
+  if (!bound_ && is_bind && !is_version) {
+    r.skip(1);
+    const bool is_big = r.u8() == 0;
+    r.skip(PduHeader::kSize - 5 - 4);
+    send(encode_bind_nak(is_big ? r.u32_be() : r.u32(), kNakVersionNotSupported));
+  }
+  return fail(error);
 }
 
 Result<void> Association::process(const CallerInfo& caller, MutableByteView fragment) {
@@ -166,7 +185,8 @@ void Association::acknowledge(const PduHeader& header, const BindBody& body,
     ack.answers.push_back(negotiate(context));
   if (first) {
     max_xmit_frag_ = std::clamp(body.max_recv_frag, kFragmentSizeMin, kFragmentSize);
-    ack.secondary_address = "\\PIPE\\" + std::string(interface_.pipe_name);
+    ack.secondary_address =
+        server_port_.empty() ? "\\PIPE\\" + std::string(interface_.pipe_name) : server_port_;
     bound_ = true;
   }
   ack.max_xmit_frag = max_xmit_frag_;
@@ -322,7 +342,9 @@ FaultStatus Association::dispatch(const CallerInfo& caller, const Pending& pendi
             .out = wire::NdrWriter(out),
             .witness = witness_,
             .security = pending.security ? &pending.security->how : nullptr,
-            .token = {number_, next_call_++}};
+            .token = {number_, next_call_++},
+            .endpoints = endpoints_,
+            .server_address = server_address_};
   const FaultStatus status = it->handler(call);
   if (status == FaultStatus::kWaits) {
     waiting_.emplace(

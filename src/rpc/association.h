@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -52,12 +54,19 @@ class Association {
     const auth::Authenticator* authenticator;  // null: nobody can log on here
     witness::Service* witness = nullptr;       // of an interface that needs it
     uint64_t number = 0;                       // for tokens: unlike all others whose calls wait
+    const std::vector<epm::Endpoint>* endpoints = nullptr;  // of an interface that needs them
+    // Over TCP: this end's address and port, as text. Empty: it is a pipe.
+    std::string server_address = {};
+    std::string server_port = {};
   };
   explicit Association(const Parts& parts)
       : interface_(parts.interface),
         directory_(parts.directory),
         witness_(parts.witness),
         number_(parts.number),
+        endpoints_(parts.endpoints),
+        server_address_(parts.server_address),
+        server_port_(parts.server_port),
         security_(parts.authenticator) {}
   // Calls that wait are abandoned.
   ~Association();
@@ -116,6 +125,7 @@ class Association {
   };
 
   Result<void> work(const CallerInfo& caller);
+  Result<void> refuse_header(ByteView header, Error error);
   Result<void> process(const CallerInfo& caller, MutableByteView fragment);
   Result<void> bind(const PduHeader& header, ByteView fragment);
   Result<void> auth3(const PduHeader& header, ByteView fragment);
@@ -143,6 +153,9 @@ class Association {
   Directory directory_;
   witness::Service* const witness_;
   const uint64_t number_;
+  const std::vector<epm::Endpoint>* const endpoints_;
+  const std::string server_address_;
+  const std::string server_port_;
   HandleTable handles_;
   SecurityContexts security_;
   std::map<uint64_t, WaitingCall> waiting_;  // by the number in its token

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "rpc/call_token.h"
 #include "rpc/caller_info.h"
@@ -21,6 +22,9 @@ namespace braid::rpc {
 namespace witness {
 class Service;
 }
+namespace epm {
+struct Endpoint;
+}
 
 // One call being carried out. Lives on the stack of the pipe's write(), or wherever else its
 // conversation receives.
@@ -34,6 +38,8 @@ struct Call {
   const SecTrailer* const security =
       nullptr;              // what the caller logged on with; null: not within it
   const CallToken token{};  // names it when it waits
+  const std::vector<epm::Endpoint>* const endpoints = nullptr;  // of the endpoint mapper
+  const std::string_view server_address{};         // that the caller came to; empty: no address
   std::move_only_function<void()> on_abandoned{};  // of a call that waits
 
   // Writes the call's return value, and says that it was carried out.
@@ -73,5 +79,6 @@ const Interface& wkssvc_interface();
 const Interface& lsarpc_interface();
 const Interface& samr_interface();
 const Interface& witness_interface();  // of no pipe: [MS-SWN] 2.1 "Transport"
+const Interface& epm_interface();      // nor this
 
 }  // namespace braid::rpc

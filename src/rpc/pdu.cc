@@ -5,8 +5,6 @@
 namespace braid::rpc {
 namespace {
 
-constexpr uint8_t kVersion = 5;
-constexpr uint8_t kMinorVersionMax = 1;
 constexpr uint8_t kBigEndianAscii = 0x00;
 constexpr uint8_t kIeeeFloats = 0x00;
 // 6cb71c2c-9812-4540, the first half of the pretended syntax; the rest is the client's bitmask.
@@ -45,8 +43,8 @@ Result<PduHeader> PduHeader::decode(wire::Reader& r) {
   header.call_id = numbers.u32();
   r.skip(2 + 2 + 4);
   const bool is_order = integers == kBigEndianAscii || integers == kLittleEndianDrep;
-  if (r.ok() && (version != kVersion || header.minor_version > kMinorVersionMax || !is_order ||
-                 floats != kIeeeFloats)) {
+  if (r.ok() && (version != kRpcVersion || header.minor_version > kRpcMinorVersionMax ||
+                 !is_order || floats != kIeeeFloats)) {
     return fail(Error::unsupported());
   }
   const size_t verifier = header.auth_length == 0 ? 0 : header.auth_length + SecTrailer::kSize;
@@ -55,7 +53,7 @@ Result<PduHeader> PduHeader::decode(wire::Reader& r) {
 }
 
 void PduHeader::encode(wire::Writer& w) const {
-  w.u8(kVersion);
+  w.u8(kRpcVersion);
   w.u8(minor_version);
   w.value(type);
   w.u8(flags);
@@ -166,7 +164,7 @@ Bytes encode_bind_nak(uint32_t call_id, uint16_t reason) {
              [&](wire::Writer& w) {
                w.u16(reason);
                w.u8(1);  // versions we speak: one, 5.0
-               w.u8(kVersion);
+               w.u8(kRpcVersion);
                w.u8(0);
              });
 }

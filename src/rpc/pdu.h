@@ -15,6 +15,10 @@
 
 namespace braid::rpc {
 
+// What is spoken: 5.0 and 5.1, which are the same to who sends no more than 5.0 has.
+inline constexpr uint8_t kRpcVersion = 5;
+inline constexpr uint8_t kRpcMinorVersionMax = 1;
+
 // [C706] 12.6.1 "Common Fields", PTYPE.
 enum class PduType : uint8_t {
   kRequest = 0,

@@ -9,6 +9,7 @@
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/running.h"
 #include "apps/braidctl/users.h"
+#include "apps/braidctl/witness.h"
 #include "config/config.h"
 #include "config/keys.h"
 
@@ -20,6 +21,7 @@ struct CommandLine {
   UserArguments user;
   InterfacesArguments interfaces;
   RunningArguments running;
+  WitnessArguments witness;
   bool json = false;
 };
 
@@ -191,6 +193,45 @@ int run(int argc, char** argv) {
                                 close_channel))
       ->add_option("CHANNEL", line.running.channel, "Its number, as braidctl sessions shows it")
       ->required();
+
+  CLI::App* const witness = app.add_subcommand(
+      "witness", "The clients that are told when they are to use another address");
+  witness->require_subcommand(1);
+  witness->fallthrough();
+  const auto witness_command = [&](CLI::App* group, const char* name, const char* help,
+                                   CommandOn<WitnessArguments> command) {
+    CLI::App* const added = group->add_subcommand(name, help);
+    added->fallthrough();
+    added->callback(
+        [&line, &exit_code, command] { exit_code = run_command(line, line.witness, command); });
+    return added;
+  };
+  const auto takes_destination = [&](CLI::App* command) {
+    command->add_option("ADDRESS", line.witness.address, "Where to go: an address in numbers")
+        ->required();
+  };
+  witness_command(witness, "list", "Show them", list_registrations);
+  CLI::App* const move =
+      witness_command(witness, "move", "Tell a client to use another address", move_clients);
+  move->add_option("CLIENT", line.witness.client, "Its name, as braidctl witness list shows it")
+      ->required();
+  takes_destination(move);
+  CLI::App* const share_move =
+      witness_command(witness, "share-move",
+                      "Tell all clients of a share to use another address for it", move_share);
+  share_move->add_option("SHARE", line.witness.share, "The name of the share")->required();
+  takes_destination(share_move);
+  CLI::App* const address = app.add_subcommand("address", "One address of this machine");
+  address->require_subcommand(1);
+  address->fallthrough();
+  CLI::App* const drain = witness_command(
+      address, "drain", "Tell its clients to use another, wait for that, and end what is left",
+      drain_address);
+  drain->add_option("ADDRESS", line.witness.address, "The address that is to be free")->required();
+  drain->add_option("--wait", line.witness.wait_s, "How many seconds they may take")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 86'400))
+      ->capture_default_str();
 
   try {
     app.parse(argc, argv);

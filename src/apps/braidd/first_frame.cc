@@ -37,6 +37,22 @@ Result<uint32_t> decode_transport_header(ByteView header, size_t bytes_max) {
   return reader.finish(word);
 }
 
+Result<uint32_t> decode_bind_header(ByteView header, size_t bytes_max) {
+  constexpr uint8_t kBind = 11;
+  constexpr uint8_t kBigEndian = 0;
+  wire::Reader reader(header);
+  reader.skip(2);  // the version
+  const uint8_t type = reader.u8();
+  reader.skip(1);  // flags
+  const bool is_big = reader.u8() == kBigEndian;
+  reader.skip(3);
+  const uint32_t length = is_big ? reader.u16_be() : reader.u16();
+  reader.seek(kPduHeaderBytes);
+  if (reader.ok() && type != kBind) return fail(Error::unsupported());
+  reader.expect(length >= kPduHeaderBytes && length <= bytes_max);
+  return reader.finish(length);
+}
+
 size_t worker_of(const ClientGuid& client, size_t workers) {
   // The same in all processes: std::hash is not.
   uint64_t sum = 0;

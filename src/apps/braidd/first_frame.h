@@ -18,6 +18,14 @@ inline constexpr size_t kTransportHeaderBytes = 4;
 // Direct TCP; or the length is 0 or over `bytes_max`.
 Result<uint32_t> decode_transport_header(ByteView header, size_t bytes_max);
 
+// [C706] 12.6.3.1 "Common Header Fields", of a PDU of RPC.
+inline constexpr size_t kPduHeaderBytes = 16;
+
+// The length of a whole PDU, of which this is the header. Unsupported: it is no bind, which every
+// conversation begins with. Malformed: the length is less than the header's or over `bytes_max`.
+// Which version it is of, the worker judges and answers.
+Result<uint32_t> decode_bind_header(ByteView header, size_t bytes_max);
+
 // What decides where the connection goes.
 struct FirstFrame {
   // Absent in an SMB1 NEGOTIATE, in an SMB2 body too short to hold it, and when all zero, as

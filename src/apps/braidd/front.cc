@@ -35,7 +35,7 @@ Front::Front(Options options)
   for (size_t i = 0; i < options.workers; ++i) workers_.emplace_back(options.limits);
   watch(control_.get(), tagged(kControl, 0), EPOLLIN, EPOLL_CTL_ADD);
   for (size_t i = 0; i < listeners_.size(); ++i) {
-    watch(listeners_[i].get(), tagged(kListener, i), EPOLLIN, EPOLL_CTL_ADD);
+    watch(listeners_[i].socket.get(), tagged(kListener, i), EPOLLIN, EPOLL_CTL_ADD);
   }
 }
 
@@ -121,7 +121,7 @@ void Front::on_listener(size_t index) {
   for (size_t i = 0; i < limits_.accepts_per_wake && accepting_; ++i) {
     sockaddr_storage peer{};
     socklen_t peer_size = sizeof peer;
-    UniqueFd socket(::accept4(listeners_[index].get(), reinterpret_cast<sockaddr*>(&peer),
+    UniqueFd socket(::accept4(listeners_[index].socket.get(), reinterpret_cast<sockaddr*>(&peer),
                               &peer_size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -133,7 +133,8 @@ void Front::on_listener(size_t index) {
       return;  // EAGAIN, or a client that gave up: the next event comes by itself
     }
     const int fd = socket.get();
-    const auto key = pending_.add(std::move(socket), peer_address(peer), clock_.monotonic());
+    const auto key = pending_.add(std::move(socket), peer_address(peer), clock_.monotonic(),
+                                  listeners_[index].service);
     if (!key) {
       note_crowd(transport::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), peer_size));
       continue;
@@ -157,7 +158,12 @@ void Front::note_crowd(const transport::SocketAddress& peer) {
 void Front::on_pending(uint64_t key) {
   if (pending_.read(key) != PendingList::Progress::kComplete) return;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pending_.fd(key), nullptr);
-  auto [socket, frame] = pending_.take(key);
+  auto [socket, frame, service] = pending_.take(key);
+  if (service != Service::kSmb) {
+    const auto kind = service == Service::kWitness ? MessageKind::kWitnessConnection
+                                                   : MessageKind::kMapperConnection;
+    return hand_over(kRpcWorker, kind, std::move(socket), std::move(frame));
+  }
   const auto first = decode_first_frame(frame.view());
   if (!first) {
     log::debug("a connection was dropped: its first message is no NEGOTIATE");
@@ -205,7 +211,7 @@ void Front::rewatch(size_t worker) {
 void Front::set_accepting(bool accepting) {
   accepting_ = accepting;
   for (size_t i = 0; i < listeners_.size(); ++i) {
-    watch(listeners_[i].get(), tagged(kListener, i), accepting ? EPOLLIN : 0, EPOLL_CTL_MOD);
+    watch(listeners_[i].socket.get(), tagged(kListener, i), accepting ? EPOLLIN : 0, EPOLL_CTL_MOD);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "apps/braidd/handover.h"
 #include "apps/braidd/limits.h"
 #include "apps/braidd/pending_list.h"
+#include "apps/braidd/service.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "transport/socket_address.h"
@@ -19,14 +20,19 @@ namespace braid::braidd {
 // preauth integrity hash of [MS-SMB2] 3.3.5.4 "Receiving an SMB2 NEGOTIATE Request", is the
 // worker's. Connections of one client go to worker_of() its ClientGuid; one that tells it only
 // after an SMB1 NEGOTIATE comes back from whichever worker answered that, and goes there, too.
+// Those of RPC all go to one worker, which has the registrations of all.
 //
 // Owned by the front process, or by a thread of a single-process server. Thread: one. Life: until
 // the supervisor orders it to drain, or is gone.
 class Front {
  public:
   struct Options {
-    UniqueFd control{};                 // to the supervisor
-    std::vector<UniqueFd> listeners{};  // listening, non-blocking
+    struct Listener {
+      UniqueFd socket;  // listening, non-blocking
+      Service service = Service::kSmb;
+    };
+    UniqueFd control{};  // to the supervisor
+    std::vector<Listener> listeners{};
     size_t workers = 1;
     FrontLimits limits{};
     const Clock& clock = system_clock();
@@ -59,7 +65,7 @@ class Front {
   size_t worker_for(const FirstFrame& frame);
 
   UniqueFd control_;
-  std::vector<UniqueFd> listeners_;
+  std::vector<Options::Listener> listeners_;
   const FrontLimits limits_;
   const Clock& clock_;
   UniqueFd epoll_;

@@ -222,5 +222,65 @@ TEST_F(FrontTest, EndsWithItsSupervisor) {
   EXPECT_TRUE(front_->finished());
 }
 
+// A bind of RPC as far as the front reads it.
+Bytes bind_pdu(uint16_t length, uint8_t byte_order = 0x10) {
+  Bytes pdu(length, 0x42);
+  const bool is_big = byte_order == 0;
+  const uint8_t header[16] = {5,
+                              0,
+                              11,
+                              3,
+                              byte_order,
+                              0,
+                              0,
+                              0,
+                              static_cast<uint8_t>(is_big ? length >> 8 : length),
+                              static_cast<uint8_t>(is_big ? length : length >> 8)};
+  std::ranges::copy(header, pdu.begin());
+  return pdu;
+}
+
+TEST_F(FrontTest, WholeBindOfRpcReachesTheFirstWorkerWhoeverSendsIt) {
+  for (const auto& [service, kind] :
+       {std::pair{Service::kWitness, MessageKind::kWitnessConnection},
+        std::pair{Service::kEndpointMapper, MessageKind::kMapperConnection}}) {
+    for (const uint8_t byte_order : {0x10, 0x00}) {
+      links_.clear();
+      start(4, {}, service);
+      for (int i = 0; i < 3; ++i) {
+        const UniqueFd socket = client();
+        const Bytes bind = bind_pdu(200, byte_order);
+        send(socket, ByteView(bind).first(10));
+        EXPECT_FALSE(received(0));
+        Bytes rest(bind.begin() + 10, bind.end());
+        rest.push_back(0x55);  // the start of the next PDU stays in the socket
+        send(socket, rest);
+        const auto message = received(0);
+        ASSERT_TRUE(message);
+        EXPECT_EQ(message->kind, kind);
+        EXPECT_TRUE(std::ranges::equal(message->payload.view(), ByteView(bind)));
+        uint8_t next[8];
+        EXPECT_EQ(::recv(message->fd.get(), next, sizeof next, MSG_DONTWAIT), 1);
+        acknowledge(0, *message);
+        settle();
+      }
+    }
+  }
+}
+
+TEST_F(FrontTest, WhatIsNoBindOfRpcEndsTheConnection) {
+  start(1, {}, Service::kWitness);
+  Bytes request = bind_pdu(100);
+  request[2] = 0;
+  Bytes too_short = bind_pdu(100);
+  too_short[8] = 15;
+  for (const Bytes& bytes : {request, too_short, negotiate(7)}) {
+    const UniqueFd socket = client();
+    send(socket, bytes);
+    EXPECT_TRUE(closed(socket.get()));
+  }
+  EXPECT_FALSE(received(0));
+}
+
 }  // namespace
 }  // namespace braid::braidd

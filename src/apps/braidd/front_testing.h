@@ -48,7 +48,7 @@ inline bool closed(int fd) {
 // A Front on a port of its own, stepped by hand, whose workers are the test.
 class FrontTest : public testing::Test {
  protected:
-  void start(size_t workers, FrontLimits limits = {}) {
+  void start(size_t workers, FrontLimits limits = {}, Service service = Service::kSmb) {
     auto listeners = open_listeners({{"127.0.0.1", 0}});
     ASSERT_TRUE(listeners);
     const std::string& address = listeners->front().address;
@@ -59,7 +59,7 @@ class FrontTest : public testing::Test {
                            .workers = workers,
                            .limits = limits,
                            .clock = clock_};
-    options.listeners.push_back(std::move(listeners->front().socket));
+    options.listeners.push_back({std::move(listeners->front().socket), service});
     front_.emplace(std::move(options));
     for (size_t i = 0; i < workers; ++i) connect_worker(i);
   }

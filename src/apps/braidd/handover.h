@@ -32,8 +32,8 @@ class Handover {
   // -1 while there is no worker.
   int link() const { return link_.get(); }
 
-  // `kind`: kConnection or kContinued. False when too many wait already, or so many of its address
-  // that others would find no place; the connection is dropped.
+  // `kind`: one of those with a socket, front to worker. False when too many wait already, or so
+  // many of its address that others would find no place; the connection is dropped.
   bool add(MessageKind kind, UniqueFd socket, Buffer first_frame, Clock::Instant now);
   // Sends what can be sent, in order. Losing the link on the way is no error: connect() follows.
   void send();

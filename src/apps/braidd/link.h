@@ -13,14 +13,16 @@ namespace braid::braidd {
 enum class MessageKind : uint32_t {
   kConnection = 1,  // front to worker: the socket; payload: its first frame; number: for kAccepted
   kContinued,       // the same; a worker has answered the SMB1 NEGOTIATE before the frame
-  kPassedOn,        // worker to front: a socket for another worker, to be sent there as kContinued
-  kAccepted,        // worker to front: the connection `number` is the worker's alone from now on
-  kLink,            // supervisor to both: the end of a link; number: the index of the worker
-  kConfig,          // supervisor to worker: a memory file with the new text of the configuration
-  kDrain,           // supervisor to both: take nothing new, finish, exit
-  kReady,           // both to supervisor: up
-  kLogLevel,        // supervisor to front: number: the log::Level from now on
-  kWorkerEnded,     // supervisor to workers: another of them is no more; number: its process id
+  kMapperConnection,   // as kConnection, to the endpoint mapper: a socket and its bind
+  kWitnessConnection,  // the same, to Witness
+  kPassedOn,     // worker to front: a socket for another worker, to be sent there as kContinued
+  kAccepted,     // worker to front: the connection `number` is the worker's alone from now on
+  kLink,         // supervisor to both: the end of a link; number: the index of the worker
+  kConfig,       // supervisor to worker: a memory file with the new text of the configuration
+  kDrain,        // supervisor to both: take nothing new, finish, exit
+  kReady,        // both to supervisor: up
+  kLogLevel,     // supervisor to front: number: the log::Level from now on
+  kWorkerEnded,  // supervisor to workers: another of them is no more; number: its process id
 };
 
 struct Message {

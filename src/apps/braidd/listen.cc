@@ -4,7 +4,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <string_view>
 
 #include "apps/braidd/limits.h"
 #include "base/log.h"
@@ -47,23 +50,30 @@ Result<Listener> open_listener(const config::Endpoint& endpoint) {
         "restart",
         endpoint.address);
   }
-  return Listener{std::move(socket), show(endpoint, port)};
+  return Listener{.socket = std::move(socket),
+                  .address = show(endpoint, port),
+                  .host = endpoint.address,
+                  .port = port};
 }
 
-std::string advice(const config::Endpoint& endpoint, Error error) {
-  if (error.is_os(EADDRINUSE)) return "stop the server that has it or change listen";
+// `key`: of the configuration.
+std::string advice(const config::Endpoint& endpoint, std::string_view key, Error error) {
+  if (error.is_os(EADDRINUSE)) {
+    return fmt::format("stop the server that has it or change {}", key);
+  }
   if (error.is_os(EACCES)) {
-    return fmt::format("port {} takes root; start as root or listen on a port above 1023",
-                       endpoint.port);
+    return key == "listen"
+               ? fmt::format("port {} takes root; start as root or listen on a port above 1023",
+                             endpoint.port)
+               : fmt::format("port {} takes root; start as root or give {} a port above 1023",
+                             endpoint.port, key);
   }
   if (error.is_os(EAFNOSUPPORT)) return "the machine has no IPv6; leave it out of listen";
   return "correct listen";
 }
 
-}  // namespace
-
-std::expected<std::vector<Listener>, std::string> open_listeners(
-    const std::vector<config::Endpoint>& endpoints) {
+std::expected<std::vector<Listener>, std::string> open_for(
+    const std::vector<config::Endpoint>& endpoints, std::string_view key) {
   std::vector<Listener> listeners;
   std::string left_out;
   for (const auto& endpoint : endpoints) {
@@ -74,13 +84,60 @@ std::expected<std::vector<Listener>, std::string> open_listeners(
     }
     const std::string complaint =
         fmt::format("cannot listen on {}: {}; {}", show(endpoint, endpoint.port),
-                    listener.error().message(), advice(endpoint, listener.error()));
+                    listener.error().message(), advice(endpoint, key, listener.error()));
     if (!listener.error().is_os(EAFNOSUPPORT)) return std::unexpected(complaint);
     left_out = complaint;
   }
   if (listeners.empty()) return std::unexpected(left_out);
   if (!left_out.empty()) log::warn("{}", log::Whole{left_out});
   return listeners;
+}
+
+// Each address of SMB once, on the port. One that the kernel chooses for the first is that of all.
+std::expected<std::vector<Listener>, std::string> open_rpc(const config::Server& server,
+                                                           Service service) {
+  const bool is_witness = service == Service::kWitness;
+  const std::string_view key = is_witness ? "witness_port" : "epm_port";
+  auto port = static_cast<uint16_t>(is_witness ? server.witness_port : server.epm_port);
+  std::vector<Listener> all;
+  std::vector<std::string> done;
+  for (const config::Endpoint& smb : server.listen) {
+    if (std::ranges::find(done, smb.address) != done.end()) continue;
+    done.push_back(smb.address);
+    auto opened = open_for({{smb.address, port}}, key);
+    if (!opened) return opened;
+    port = opened->front().port;
+    opened->front().service = service;
+    all.push_back(std::move(opened->front()));
+  }
+  return all;
+}
+
+}  // namespace
+
+std::expected<std::vector<Listener>, std::string> open_listeners(
+    const std::vector<config::Endpoint>& endpoints) {
+  return open_for(endpoints, "listen");
+}
+
+std::expected<std::vector<Listener>, std::string> open_all_listeners(const config::Server& server) {
+  auto all = open_listeners(server.listen);
+  if (!all || !server.witness) return all;
+  // What SMB has left out for want of IPv6 is left out here.
+  config::Server opened = server;
+  opened.listen.clear();
+  for (const Listener& listener : *all) opened.listen.push_back({listener.host, listener.port});
+  for (const Service service : {Service::kEndpointMapper, Service::kWitness}) {
+    auto more = open_rpc(opened, service);
+    if (!more) return more;
+    std::ranges::move(*more, std::back_inserter(*all));
+  }
+  return all;
+}
+
+uint16_t port_of(const std::vector<Listener>& listeners, Service service) {
+  const auto found = std::ranges::find(listeners, service, &Listener::service);
+  return found == listeners.end() ? 0 : found->port;
 }
 
 }  // namespace braid::braidd

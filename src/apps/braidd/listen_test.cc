@@ -37,5 +37,37 @@ TEST(Listen, AddressThatIsNotThereIsListenedTo) {
   }
 }
 
+TEST(Listen, WitnessHasOnePortOnEachAddressOnce) {
+  config::Server server;
+  server.listen = {{"127.0.0.1", 0}, {"127.0.0.1", 0}, {"127.0.0.2", 0}};
+  server.witness = true;
+  server.witness_port = 0;
+  server.epm_port = 0;
+  const auto listeners = open_all_listeners(server);
+  ASSERT_TRUE(listeners) << listeners.error();
+  ASSERT_EQ(listeners->size(), 3u + 2 + 2);
+  const uint16_t port = port_of(*listeners, Service::kWitness);
+  EXPECT_NE(port, 0);
+  for (const Listener& listener : *listeners) {
+    if (listener.service == Service::kWitness) EXPECT_EQ(listener.port, port);
+    EXPECT_NE(listener.port, 0);
+  }
+  server.witness = false;
+  EXPECT_EQ(open_all_listeners(server)->size(), 3u);
+}
+
+TEST(Listen, PortOfWitnessThatIsTakenNamesItsKey) {
+  const auto taken = open_listeners({{"127.0.0.1", 0}});
+  ASSERT_TRUE(taken);
+  config::Server server;
+  server.listen = {{"127.0.0.1", 0}};
+  server.witness = true;
+  server.witness_port = 0;
+  server.epm_port = taken->front().port;
+  const auto listeners = open_all_listeners(server);
+  ASSERT_FALSE(listeners);
+  EXPECT_THAT(listeners.error(), testing::HasSubstr("or change epm_port"));
+}
+
 }  // namespace
 }  // namespace braid::braidd

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <new>
 
 #include "apps/braidd/descriptor_limit.h"
@@ -43,8 +44,9 @@ struct CommandLine {
   std::string role;
   size_t index = 0;
   size_t workers = 1;
-  std::string name;  // [server] name at the start, which may have been the machine's then
-  size_t listeners = 0;
+  std::string name;           // [server] name at the start, which may have been the machine's then
+  uint32_t witness_port = 0;  // the one that is listened to
+  std::string listeners;      // of each the Service, as a digit
   int log_level = static_cast<int>(log::Level::kInfo);
 };
 
@@ -65,8 +67,9 @@ int complain(int status, const config::Problems& problems) {
   Front::Options options{.control = UniqueFd(kFirstGivenFd),
                          .workers = line.workers,
                          .limits = fit(FrontLimits{}, raise_descriptor_limit(), line.workers)};
-  for (size_t i = 0; i < line.listeners; ++i) {
-    options.listeners.emplace_back(kFirstGivenFd + 1 + static_cast<int>(i));
+  int fd = kFirstGivenFd;
+  for (const char service : line.listeners) {
+    options.listeners.push_back({UniqueFd(++fd), static_cast<Service>(service - '0')});
   }
   enter_front_sandbox();
   Front(std::move(options)).run();
@@ -83,6 +86,7 @@ std::expected<config::Snapshot, config::Problems> config_of_worker(const Command
   if (!wanted) return std::unexpected(wanted.error());
   config::Server server = (*started)->server;
   server.name = line.name;
+  server.witness_port = line.witness_port;
   return config::until_restart(server, **wanted);
 }
 
@@ -124,6 +128,18 @@ int run_worker_process(const CommandLine& line) {
   return run_worker(std::move(control), **server, passed_on, **config) ? 0 : kCannotRun;
 }
 
+std::string_view purpose(Service service) {
+  switch (service) {
+    case Service::kSmb:
+      return "";
+    case Service::kEndpointMapper:
+      return " for the endpoint mapper";
+    case Service::kWitness:
+      return " for Witness";
+  }
+  return "";
+}
+
 int serve(const CommandLine& line) {
   auto text = config::read_file(line.config_file);
   if (!text) return complain(kCannotRun, text.error().text());
@@ -150,9 +166,16 @@ int serve(const CommandLine& line) {
   // Until this returns, whatever becomes of the workers meanwhile.
   const auto state_lock = lock_state_dir((*config)->server.state_dir, line.config_file);
   if (!state_lock) return complain(kCannotRun, state_lock.error());
-  auto listeners = open_listeners((*config)->server.listen);
+  auto listeners = open_all_listeners((*config)->server);
   if (!listeners) return complain(kCannotRun, listeners.error());
-  for (const Listener& listener : *listeners) log::info("listening on {}", listener.address);
+  for (const Listener& listener : *listeners) {
+    log::info("listening on {}{}", listener.address, purpose(listener.service));
+  }
+  if ((*config)->server.witness) {
+    auto changed = std::make_shared<config::Config>(**config);
+    changed->server.witness_port = port_of(*listeners, Service::kWitness);
+    config = std::move(changed);
+  }
   if (!line.single_process) {
     enter_supervisor_sandbox();
     return Supervisor(*config, std::move(*text), std::move(*listeners)).run();
@@ -179,6 +202,7 @@ int run(int argc, char** argv) {
   app.add_option("--workers", line.workers)->group("");
   app.add_option("--name", line.name)->group("");
   app.add_option("--listeners", line.listeners)->group("");
+  app.add_option("--witness-port", line.witness_port)->group("");
   app.add_option("--log-level", line.log_level)->group("");
   try {
     app.parse(argc, argv);

@@ -6,6 +6,10 @@
 namespace braid::braidd {
 namespace {
 
+size_t header_size_of(Service service) {
+  return service == Service::kSmb ? kTransportHeaderBytes : kPduHeaderBytes;
+}
+
 // Receives into `into` from `got` on. False: the connection is over.
 bool receive(int socket, MutableByteView into, size_t& got) {
   while (got < into.size()) {
@@ -24,7 +28,7 @@ bool receive(int socket, MutableByteView into, size_t& got) {
 }  // namespace
 
 std::optional<uint64_t> PendingList::add(UniqueFd socket, const PeerAddress& address,
-                                         Clock::Instant now) {
+                                         Clock::Instant now, Service service) {
   if (shares_.held_by(address) >= limits_.pending_per_address_max) return std::nullopt;
   while (!shares_.take(address)) {
     const auto own = std::ranges::find(entries_, address, &Entry::address);
@@ -38,6 +42,7 @@ std::optional<uint64_t> PendingList::add(UniqueFd socket, const PeerAddress& add
                            .socket = std::move(socket),
                            .address = address,
                            .deadline = deadline,
+                           .service = service,
                            .frame = {}});
   by_key_.emplace(key, std::prev(entries_.end()));
   return key;
@@ -52,20 +57,36 @@ PendingList::Progress PendingList::read(uint64_t key) {
 }
 
 PendingList::Progress PendingList::fill(Entry& entry) {
-  if (entry.header_got < entry.header.size()) {
-    if (!receive(entry.socket.get(), entry.header, entry.header_got)) return Progress::kDropped;
-    if (entry.header_got < entry.header.size()) return Progress::kWaiting;
-    const auto length = decode_transport_header(entry.header, limits_.first_frame_bytes_max);
-    if (!length) return Progress::kDropped;
-    entry.frame = Buffer(*length);
+  const size_t header_size = header_size_of(entry.service);
+  if (entry.header_got < header_size) {
+    const auto header = MutableByteView(entry.header).first(header_size);
+    if (!receive(entry.socket.get(), header, entry.header_got)) return Progress::kDropped;
+    if (entry.header_got < header_size) return Progress::kWaiting;
+    if (!begin_frame(entry)) return Progress::kDropped;
   }
   if (!receive(entry.socket.get(), entry.frame.view(), entry.frame_got)) return Progress::kDropped;
   return entry.frame_got == entry.frame.size() ? Progress::kComplete : Progress::kWaiting;
 }
 
+bool PendingList::begin_frame(Entry& entry) const {
+  const size_t bytes_max = limits_.first_frame_bytes_max;
+  if (entry.service == Service::kSmb) {
+    const auto header = ByteView(entry.header).first(kTransportHeaderBytes);
+    const auto length = decode_transport_header(header, bytes_max);
+    if (length) entry.frame = Buffer(*length);
+    return length.has_value();
+  }
+  const auto length = decode_bind_header(entry.header, bytes_max);
+  if (!length) return false;
+  entry.frame = Buffer(*length);
+  std::ranges::copy(entry.header, entry.frame.data());
+  entry.frame_got = entry.header.size();
+  return true;
+}
+
 PendingList::Complete PendingList::take(uint64_t key) {
   const auto found = by_key_.find(key)->second;
-  Complete complete{std::move(found->socket), std::move(found->frame)};
+  Complete complete{std::move(found->socket), std::move(found->frame), found->service};
   erase(found);
   return complete;
 }

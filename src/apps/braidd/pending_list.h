@@ -9,6 +9,7 @@
 
 #include "apps/braidd/first_frame.h"
 #include "apps/braidd/limits.h"
+#include "apps/braidd/service.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/fair_shares.h"
@@ -25,16 +26,19 @@ class PendingList {
   // The key of the new entry. Nothing when its address has enough of them already. When it has its
   // share of a list that fills, or all is taken, its own that has been silent longest makes room,
   // or else anybody's.
-  std::optional<uint64_t> add(UniqueFd socket, const PeerAddress& address, Clock::Instant now);
+  std::optional<uint64_t> add(UniqueFd socket, const PeerAddress& address, Clock::Instant now,
+                              Service service = Service::kSmb);
 
   enum class Progress { kWaiting, kComplete, kDropped };
   // Reads what is there, never a byte past the first message. On kDropped the entry is gone: the
   // client closed, broke the framing or announced too much.
   Progress read(uint64_t key);
 
+  // `frame`: an SMB message without its transport header, a PDU of RPC with all of it.
   struct Complete {
     UniqueFd socket;
     Buffer frame;
+    Service service;
   };
   // REQUIRES: read(key) said kComplete.
   Complete take(uint64_t key);
@@ -56,7 +60,8 @@ class PendingList {
     UniqueFd socket;
     PeerAddress address;
     Clock::Instant deadline;
-    std::array<uint8_t, kTransportHeaderBytes> header{};
+    Service service = Service::kSmb;
+    std::array<uint8_t, kPduHeaderBytes> header{};  // as much of it as the service has
     size_t header_got = 0;
     Buffer frame;
     size_t frame_got = 0;
@@ -64,6 +69,8 @@ class PendingList {
   using Entries = std::list<Entry>;
 
   Progress fill(Entry& entry);
+  // Makes the frame from the header. False: it is none.
+  bool begin_frame(Entry& entry) const;
   void erase(Entries::iterator entry);
 
   const FrontLimits limits_;

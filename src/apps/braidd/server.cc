@@ -15,6 +15,7 @@
 #include "admin/control_server.h"
 #include "apps/braidd/live_directory.h"
 #include "apps/braidd/thread_limit.h"
+#include "apps/braidd/witness_addresses.h"
 #include "auth/id_mapper.h"
 #include "auth/logon_penalties.h"
 #include "auth/server_authenticator.h"
@@ -26,9 +27,11 @@
 #include "crypto/secret.h"
 #include "rpc/memory_directory.h"
 #include "rpc/pipe_registry.h"
+#include "rpc/tcp/server.h"
 #include "runtime/identity.h"
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
+#include "smb2/logons/rpc_logons.h"
 #include "smb2/persistent/handles_folder.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
@@ -202,6 +205,7 @@ class SmbWorkerServer final : public WorkerServer {
         reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
     recover_handles(*engine_->settings.shares());
+    if (settings.witness && place_.index == kRpcWorker) start_witness();
     listen_for_administrators();
     return {};
   }
@@ -209,6 +213,12 @@ class SmbWorkerServer final : public WorkerServer {
   void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override {
     engine_->adopt(transport::over_tcp(std::move(socket), tcp_options_), std::move(first_frame),
                    arrival);
+  }
+  void adopt_rpc(UniqueFd socket, Buffer first_pdu, Service service) override {
+    if (!rpc_) return;
+    rpc_->adopt(
+        std::move(socket), std::move(first_pdu),
+        service == Service::kWitness ? rpc::tcp::Port::kWitness : rpc::tcp::Port::kEndpointMapper);
   }
   void reload(config::Snapshot config) override {
     const auto before = engine_->settings.shares();
@@ -228,10 +238,29 @@ class SmbWorkerServer final : public WorkerServer {
   }
   void drain() override {
     control_.reset();
+    witness_addresses_.reset();
+    if (rpc_) rpc_->stop();
     engine_->stop();
   }
 
  private:
+  // The registrations of all clients, and what clients of other workers are told, are here.
+  void start_witness() {
+    const config::Server& settings = config_->server;
+    const std::string netbios = netbios_name(settings.name);
+    std::vector<std::string> names{settings.name, netbios, dns_host_name()};
+    rpc_logons_.emplace(engine_->logons, engine_->files.fds, engine_->memory,
+                        [this] { return engine_->next_connection_number(); });
+    rpc_.emplace(
+        rpc::tcp::Server::Parts{.reactors = reactors_,
+                                .host = *rpc_logons_,
+                                .authenticator = *authenticator_,
+                                .directory = directory_.directory(),
+                                .server_names = std::move(names),
+                                .witness_port = static_cast<uint16_t>(settings.witness_port)});
+    witness_addresses_.emplace(settings, netbios, rpc_->witness());
+  }
+
   // One missing disk is no reason to keep the others from being served, and one that hangs none to
   // keep this thread. Each worker looks when a client connects; at the start and after a reload one
   // of them says it.
@@ -283,7 +312,7 @@ class SmbWorkerServer final : public WorkerServer {
   void listen_for_administrators() {
     const std::string& folder = config_->server.state_dir;
     auto control = admin::ControlServer::listen(folder, place_.index, [this](auto line) {
-      return admin::answer_control(*engine_, place_, line);
+      return admin::answer_control(*engine_, rpc_ ? &rpc_->witness() : nullptr, place_, line);
     });
     if (control) {
       control_ = std::move(*control);
@@ -309,6 +338,10 @@ class SmbWorkerServer final : public WorkerServer {
   ReactorPool reactors_;
   WorkerPool pool_;
   std::optional<smb2::Server> engine_;
+  // Of Witness, where it is on and this is the worker that has it.
+  std::optional<smb2::RpcLogons> rpc_logons_;
+  std::optional<rpc::tcp::Server> rpc_;
+  std::optional<WitnessAddresses> witness_addresses_;
   std::unique_ptr<admin::ControlServer> control_;
 };
 

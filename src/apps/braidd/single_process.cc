@@ -31,7 +31,9 @@ int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
   const size_t of_front = descriptors_of_front(descriptor_limit()) + kFrontOwnDescriptors + 1;
   Front::Options options{.control = std::move(front_control->second),
                          .limits = fit(FrontLimits{}, of_front, 1)};
-  for (Listener& listener : listeners) options.listeners.push_back(std::move(listener.socket));
+  for (Listener& listener : listeners) {
+    options.listeners.push_back({std::move(listener.socket), listener.service});
+  }
   Front front(std::move(options));
   std::jthread front_thread;
   std::jthread worker_thread;

@@ -26,6 +26,15 @@ Clock::Instant after(std::chrono::nanoseconds time) {
   return system_clock().monotonic() + std::chrono::duration_cast<Clock::Instant::duration>(time);
 }
 
+// A digit for each, in their order.
+std::string services_of(const std::vector<Listener>& listeners) {
+  std::string digits;
+  for (const Listener& each : listeners) {
+    digits += static_cast<char>('0' + static_cast<int>(each.service));
+  }
+  return digits;
+}
+
 std::string ending(int status) {
   if (WIFSIGNALED(status)) return fmt::format("was ended by signal {}", WTERMSIG(status));
   return fmt::format("ended with code {}", WEXITSTATUS(status));
@@ -45,11 +54,12 @@ Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Li
         {.name = fmt::format("worker {}", i),
          .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
                        fmt::format("--workers={}", workers), "--name=" + config_->server.name,
-                       "--config", config_->file}});
+                       fmt::format("--witness-port={}", config_->server.witness_port), "--config",
+                       config_->file}});
   }
   children_.push_back({.name = "front",
                        .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
-                                     fmt::format("--listeners={}", listeners_.size())}});
+                                     "--listeners=" + services_of(listeners_)}});
 }
 
 int Supervisor::run() {

@@ -75,7 +75,8 @@ uint64_t thread_count(const config::Server& settings) {
   const uint64_t each = reactor_count(settings) +
                         WorkerPoolLimits::for_files(pool_threads_of_share(settings)).threads +
                         smb2::kLogonPoolLimits.threads + kOtherThreads;
-  return each * settings.workers + 2;
+  const uint64_t of_witness = settings.witness ? 1 : 0;  // hears of addresses
+  return each * settings.workers + 2 + of_witness;
 }
 
 ThreadRoom thread_room() {

@@ -19,8 +19,10 @@ bool take_connections(int link, WorkerServer& server) {
   while (true) {
     auto message = receive_message(link);
     if (!message) return message.error().is_os(EAGAIN);
+    const bool is_mapper = message->kind == MessageKind::kMapperConnection;
+    const bool is_rpc = is_mapper || message->kind == MessageKind::kWitnessConnection;
     const bool is_new = message->kind == MessageKind::kConnection;
-    if (!is_new && message->kind != MessageKind::kContinued) continue;
+    if (!is_new && !is_rpc && message->kind != MessageKind::kContinued) continue;
     if (!message->fd && !message->is_fd_lost) continue;
     // Acknowledged first and looked at second: see Handover. When the front is gone by now, nobody
     // else can have this connection either.
@@ -29,6 +31,11 @@ bool take_connections(int link, WorkerServer& server) {
     if (message->is_fd_lost) {
       // The front lets go of its own descriptor by now, so the client sees an end at once.
       log::warn("a connection was closed: out of descriptors");
+      continue;
+    }
+    if (is_rpc) {
+      server.adopt_rpc(std::move(message->fd), std::move(message->payload),
+                       is_mapper ? Service::kEndpointMapper : Service::kWitness);
       continue;
     }
     server.adopt(std::move(message->fd), std::move(message->payload),

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "apps/braidd/passed_on.h"
+#include "apps/braidd/service.h"
 #include "base/unique_fd.h"
 #include "config/config.h"
 #include "runtime/connection_sink.h"
@@ -15,6 +16,8 @@ namespace braid::braidd {
 // The server that a worker runs. Implemented over smb2::Server in server.cc, and by tests.
 class WorkerServer : public ConnectionSink {
  public:
+  // As adopt(), for a connection of RPC, whose first PDU is a bind as far as its header goes.
+  virtual void adopt_rpc(UniqueFd socket, Buffer first_pdu, Service service) = 0;
   // A new configuration, for what comes from now on; what waits for a restart is as at the start.
   // Must not block for long. Thread: the worker's main thread, as drain() is.
   virtual void reload(config::Snapshot config) = 0;

@@ -16,6 +16,10 @@ class EchoServer final : public WorkerServer {
   void adopt(UniqueFd socket, Buffer first_frame, Arrival) override {
     EXPECT_GT(::send(socket.get(), first_frame.data(), first_frame.size(), MSG_NOSIGNAL), 0);
   }
+  void adopt_rpc(UniqueFd socket, Buffer first_pdu, Service service) override {
+    const uint8_t told[] = {static_cast<uint8_t>(service), first_pdu.view()[2]};
+    EXPECT_EQ(::send(socket.get(), told, sizeof told, MSG_NOSIGNAL), 2);
+  }
   void reload(config::Snapshot) override {}
   void drain() override { drained = true; }
   bool drained = false;
@@ -31,7 +35,7 @@ TEST(Worker, TakesConnectionsFromTheFrontUntilItIsDrained) {
   sockaddr_in address{};
   socklen_t size = sizeof address;
   ::getsockname(listeners->front().socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  options.listeners.push_back(std::move(listeners->front().socket));
+  options.listeners.push_back({std::move(listeners->front().socket)});
   Front front(std::move(options));
   EchoServer server;
   PassedOn passed_on(0, 1);
@@ -111,6 +115,33 @@ TEST(Worker, ConnectionWithoutRoomIsAcknowledgedAndClosed) {
   of_server.reset();  // as the front does
   EXPECT_TRUE(closed(client.get()));
 
+  send_message(control->first.get(), MessageKind::kDrain);
+  worker.join();
+}
+
+TEST(Worker, ConnectionsOfRpcArriveAsWhatTheyAre) {
+  auto control = make_link();
+  auto link = make_link();
+  EchoServer server;
+  PassedOn passed_on(0, 1);
+  const config::Config config;
+  std::jthread worker([&] { run_worker(std::move(control->second), server, passed_on, config); });
+  send_message(control->first.get(), MessageKind::kLink, 0, link->first.get());
+  uint64_t number = 0;
+  for (const auto& [kind, service] :
+       {std::pair{MessageKind::kMapperConnection, Service::kEndpointMapper},
+        std::pair{MessageKind::kWitnessConnection, Service::kWitness}}) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    const UniqueFd client(ends[0]);
+    const UniqueFd of_server(ends[1]);
+    const Bytes frame{5, 0, 11};
+    ASSERT_TRUE(send_message(link->second.get(), kind, ++number, of_server.get(), frame));
+    uint8_t told[2] = {};
+    EXPECT_EQ(::recv(client.get(), told, sizeof told, MSG_WAITALL), 2);
+    EXPECT_EQ(told[0], static_cast<uint8_t>(service));
+    EXPECT_EQ(told[1], 11);
+  }
   send_message(control->first.get(), MessageKind::kDrain);
   worker.join();
 }

@@ -29,7 +29,7 @@ FaultStatus wait(Call& call) {
 // [MS-SWN] 3.1.4.1 "WitnessrGetInterfaceList (Opnum 0)".
 FaultStatus get_interface_list(Call& call) {
   if (const uint32_t denied = check_caller(call)) return answer(call, {call.token, denied});
-  const auto list = call.witness->interface_list(call.token);
+  const auto list = call.witness->interface_list(call.token, IpAddress::parse(call.server_address));
   return list ? answer(call, *list) : wait(call);
 }
 
@@ -116,7 +116,8 @@ constexpr rpc::Interface kInterface{"witness",
                                        0xd0, 0x74, 0xfa, 0xa6, 0xba, 0x28}},
                                      0x00010001},
                                     kOperations,
-                                    false};
+                                    // Each call says itself what is wrong with its caller.
+                                    true};
 
 }  // namespace
 }  // namespace witness

@@ -18,8 +18,8 @@ struct Interface {
   std::string group_name;  // InterfaceGroupName: the node's, at most 15 characters
   State state = State::kAvailable;
   IpAddress address;
-  // Not of the machine that this witness runs on: who watches an address from the machine that it
-  // is on learns of its end by that.
+  // INTERFACE_WITNESS: clients may register there. Not at the address that the one who asks has
+  // come to: who watches an address by the address itself learns of its end by that.
   bool is_witness = false;
 };
 

@@ -41,11 +41,22 @@ Bytes Completion::encode() const {
   return stub;
 }
 
-std::optional<Completion> Registry::interface_list(CallToken call) {
+std::optional<Completion> Registry::interface_list(CallToken call,
+                                                   std::optional<IpAddress> asked_at) {
   if (interfaces_.empty()) return Completion{call, error::kNoMoreItems};
-  if (is_any_available()) return Completion{.call = call, .interfaces = interfaces_};
-  list_waits_.insert(call);
+  if (is_any_available()) {
+    return Completion{.call = call, .interfaces = interfaces_for(asked_at)};
+  }
+  list_waits_.emplace(call, asked_at);
   return std::nullopt;
+}
+
+std::vector<Interface> Registry::interfaces_for(const std::optional<IpAddress>& asked_at) const {
+  std::vector<Interface> list = interfaces_;
+  for (Interface& interface : list) {
+    if (asked_at == interface.address) interface.is_witness = false;
+  }
+  return list;
 }
 
 bool Registry::is_any_available() const {
@@ -53,14 +64,21 @@ bool Registry::is_any_available() const {
       interfaces_, [](const Interface& interface) { return interface.state == State::kAvailable; });
 }
 
+bool Registry::is_ours(const std::optional<std::string>& net_name) const {
+  const auto address = net_name ? IpAddress::parse(*net_name) : std::nullopt;
+  const bool is_interface =
+      address && std::ranges::find(interfaces_, *address, &Interface::address) != interfaces_.end();
+  if (is_interface) return true;
+  return std::ranges::any_of(server_names_,
+                             [&](const std::string& name) { return is_named(net_name, name); });
+}
+
 std::pair<uint32_t, Handle> Registry::register_client(RegisterRequest request, uint64_t association,
                                                       TimePoint now) {
   if (!request.net_name || !request.ip_address || !request.client_name) {
     return {error::kInvalidParameter, {}};
   }
-  const bool is_ours = std::ranges::any_of(
-      server_names_, [&](const std::string& name) { return is_named(request.net_name, name); });
-  if (!is_ours) return {error::kInvalidParameter, {}};
+  if (!is_ours(request.net_name)) return {error::kInvalidParameter, {}};
   if (is_too_long(request.ip_address) || is_too_long(request.client_name) ||
       is_too_long(request.share_name)) {
     return {error::kInvalidParameter, {}};
@@ -124,7 +142,9 @@ void Registry::forget_call(CallToken call, TimePoint now) {
 }
 
 void Registry::association_ended(uint64_t association) {
-  const auto is_its = [association](CallToken call) { return call.association == association; };
+  const auto is_its = [association](const auto& wait) {
+    return wait.first.association == association;
+  };
   std::erase_if(list_waits_, is_its);
   if (!per_association_.contains(association)) return;
   for (auto entry = registrations_.begin(); entry != registrations_.end();) {
@@ -146,8 +166,8 @@ Completions Registry::set_interface(Interface interface, TimePoint now) {
     if (is_news) tell_change(interface, now, completions);
   }
   if (is_any_available()) {
-    for (const CallToken call : std::exchange(list_waits_, {})) {
-      completions.push_back({.call = call, .interfaces = interfaces_});
+    for (const auto& [call, asked_at] : std::exchange(list_waits_, {})) {
+      completions.push_back({.call = call, .interfaces = interfaces_for(asked_at)});
     }
   }
   return completions;
@@ -162,7 +182,7 @@ Completions Registry::remove_interface(const IpAddress& address, TimePoint now) 
   gone.state = State::kUnavailable;
   tell_change(gone, now, completions);
   if (interfaces_.empty()) {
-    for (const CallToken call : std::exchange(list_waits_, {})) {
+    for (const auto& [call, asked_at] : std::exchange(list_waits_, {})) {
       completions.push_back({call, error::kNoMoreItems});
     }
   }
@@ -190,6 +210,23 @@ std::optional<Registry::Moved> Registry::move_clients(std::string_view client_na
     if (!client_name.empty() && !is_named(registration.request.client_name, client_name)) continue;
     ++moved.registrations;
     registration.move = addresses;
+    deliver(handle, registration, now, moved.completions);
+  }
+  return moved;
+}
+
+std::optional<Registry::Moved> Registry::move_away(const IpAddress& address, TimePoint now) {
+  std::vector<AddressState> others;
+  for (const Interface& interface : interfaces_) {
+    if (interface.address == address || interface.state != State::kAvailable) continue;
+    others.push_back({interface.address, interface.state});
+  }
+  if (others.empty()) return std::nullopt;
+  Moved moved;
+  for (auto& [handle, registration] : registrations_) {
+    if (registration.address != address) continue;
+    ++moved.registrations;
+    registration.move = others;
     deliver(handle, registration, now, moved.completions);
   }
   return moved;

@@ -77,12 +77,14 @@ class Registry {
   static constexpr std::chrono::seconds kKeepAliveMax{24 * 3600};
 
   // ServerGlobalName: the names clients may know the server by, without regard to case.
+  // So is an address among the interfaces, for clients that name the server by that.
   explicit Registry(std::vector<std::string> server_names);
 
   const std::vector<Interface>& interfaces() const { return interfaces_; }
   // 3.1.4.1 "WitnessrGetInterfaceList (Opnum 0)". Nothing: there are interfaces and none is
-  // available, so the call waits until one is.
-  std::optional<Completion> interface_list(CallToken call);
+  // available, so the call waits until one is. `asked_at`: the address of ours that the call came
+  // to, which the list does not name as a witness.
+  std::optional<Completion> interface_list(CallToken call, std::optional<IpAddress> asked_at = {});
 
   // A handle, or why not. `association`: it ends with that.
   std::pair<uint32_t, Handle> register_client(RegisterRequest request, uint64_t association,
@@ -108,6 +110,9 @@ class Registry {
   };
   std::optional<Moved> move_clients(std::string_view client_name, std::string_view destination,
                                     TimePoint now);
+  // Of clients that registered for this address, to all others that are available. Empty: there is
+  // no other.
+  std::optional<Moved> move_away(const IpAddress& address, TimePoint now);
   std::optional<Moved> move_share(std::string_view client_name, std::string_view share_name,
                                   std::string_view destination, TimePoint now);
 
@@ -126,6 +131,10 @@ class Registry {
   };
   std::vector<Entry> entries() const;
   size_t size() const { return registrations_.size(); }
+  size_t size_of(uint64_t association) const {
+    const auto found = per_association_.find(association);
+    return found == per_association_.end() ? 0 : found->second;
+  }
 
  private:
   struct Registration {
@@ -142,6 +151,8 @@ class Registry {
   using Registrations = std::map<Handle, Registration>;
 
   bool is_any_available() const;
+  bool is_ours(const std::optional<std::string>& net_name) const;
+  std::vector<Interface> interfaces_for(const std::optional<IpAddress>& asked_at) const;
   static bool has_pending(const Registration& registration);
   std::vector<AddressState> destination_of(std::string_view name) const;
   Notice take_notice(Registration& registration);
@@ -154,7 +165,7 @@ class Registry {
 
   const std::vector<std::string> server_names_;
   std::vector<Interface> interfaces_;
-  std::set<CallToken> list_waits_;
+  std::map<CallToken, std::optional<IpAddress>> list_waits_;  // and where it asked
   Registrations registrations_;
   std::map<uint64_t, size_t> per_association_;
   std::map<CallToken, Handle> waiting_;

@@ -209,5 +209,48 @@ TEST_F(WitnessRegistry, RegistrationsAreBounded) {
   EXPECT_EQ(registry_.register_client(request(), 8, kStart).first, error::kSuccess);
 }
 
+TEST_F(WitnessRegistry, TheListNamesNoWitnessWhereItWasAskedFor) {
+  const auto asked_at = IpAddress::parse("192.0.2.1");
+  const auto at_once = registry_.interface_list(call(), asked_at);
+  ASSERT_TRUE(at_once);
+  for (const Interface& interface : *at_once->interfaces) {
+    EXPECT_EQ(interface.is_witness, interface.address != *asked_at);
+  }
+  registry_.set_interface(interface_at("192.0.2.1", State::kUnavailable), kStart);
+  registry_.set_interface(interface_at("192.0.2.2", State::kUnavailable), kStart);
+  ASSERT_FALSE(registry_.interface_list(call(), IpAddress::parse("192.0.2.2")));
+  const auto later = registry_.set_interface(interface_at("192.0.2.1"), kStart);
+  ASSERT_EQ(later.size(), 1u);
+  EXPECT_TRUE(later[0].interfaces->at(0).is_witness);
+  EXPECT_FALSE(later[0].interfaces->at(1).is_witness);
+}
+
+TEST_F(WitnessRegistry, AnAddressOfOursIsAName) {
+  RegisterRequest wanted = request();
+  wanted.net_name = "192.0.2.2";
+  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kStart).first, error::kSuccess);
+  wanted.net_name = "192.0.2.3";
+  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kStart).first,
+            error::kInvalidParameter);
+}
+
+TEST_F(WitnessRegistry, WhoWatchesAnAddressIsMovedAwayFromIt) {
+  registry_.set_interface(interface_at("192.0.2.3", State::kUnavailable), kStart);
+  const Handle here = registered();
+  const Handle elsewhere = registered(request("192.0.2.2"));
+  ASSERT_FALSE(notify(here));
+  ASSERT_FALSE(notify(elsewhere));
+  const auto moved = registry_.move_away(*IpAddress::parse("192.0.2.1"), kStart);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->registrations, 1u);
+  ASSERT_EQ(moved->completions.size(), 1u);
+  EXPECT_EQ(moved->completions[0].call.number, 1u);
+  EXPECT_EQ(moved->completions[0].notice->type, NoticeType::kClientMove);
+  EXPECT_EQ(moved->completions[0].notice->addresses,
+            std::vector<AddressState>({{*IpAddress::parse("192.0.2.2"), State::kAvailable}}));
+  registry_.remove_interface(*IpAddress::parse("192.0.2.2"), kStart);
+  EXPECT_FALSE(registry_.move_away(*IpAddress::parse("192.0.2.1"), kStart));
+}
+
 }  // namespace
 }  // namespace braid::rpc::witness

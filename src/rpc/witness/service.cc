@@ -8,8 +8,9 @@ void Service::deliver(Completions completions) {
   if (!completions.empty()) deliver_(std::move(completions));
 }
 
-std::optional<Completion> Service::interface_list(CallToken call) {
-  return registry_.lock()->interface_list(call);
+std::optional<Completion> Service::interface_list(CallToken call,
+                                                  std::optional<IpAddress> asked_at) {
+  return registry_.lock()->interface_list(call, asked_at);
 }
 
 std::pair<uint32_t, Handle> Service::register_client(RegisterRequest request,
@@ -45,6 +46,13 @@ void Service::remove_interface(const IpAddress& address) {
 std::optional<size_t> Service::move_clients(std::string_view client_name,
                                             std::string_view destination) {
   auto moved = registry_.lock()->move_clients(client_name, destination, now_());
+  if (!moved) return std::nullopt;
+  deliver(std::move(moved->completions));
+  return moved->registrations;
+}
+
+std::optional<size_t> Service::move_away(const IpAddress& address) {
+  auto moved = registry_.lock()->move_away(address, now_());
   if (!moved) return std::nullopt;
   deliver(std::move(moved->completions));
   return moved->registrations;

@@ -21,17 +21,19 @@ class Service {
       : now_(std::move(now)), deliver_(std::move(deliver)), registry_(std::move(server_names)) {}
 
   // As the Registry's, with what came of others delivered.
-  std::optional<Completion> interface_list(CallToken call);
+  std::optional<Completion> interface_list(CallToken call, std::optional<IpAddress> asked_at = {});
   std::pair<uint32_t, Handle> register_client(RegisterRequest request, uint64_t association);
   uint32_t unregister(const Handle& handle, uint64_t association);
   std::optional<Completion> async_notify(const Handle& handle, CallToken call);
   void forget_call(CallToken call);
   void association_ended(uint64_t association);
+  size_t size_of(uint64_t association) const { return registry_.lock()->size_of(association); }
 
   void set_interface(Interface interface);
   void remove_interface(const IpAddress& address);
   // How many registrations; nothing if `destination` is no address and no group.
   std::optional<size_t> move_clients(std::string_view client_name, std::string_view destination);
+  std::optional<size_t> move_away(const IpAddress& address);
   std::optional<size_t> move_share(std::string_view client_name, std::string_view share_name,
                                    std::string_view destination);
   void expire();

@@ -99,6 +99,11 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   if (share->persistent && negotiated.is_smb3()) {
     response.capabilities |= wire::ShareCapabilities::kContinuousAvailability;
   }
+  // [MS-SMB2] 3.3.5.7: whoever watches the share's address finds a witness for that.
+  if (share->type == ShareType::kDisk && negotiated.is_smb3() &&
+      request.server.settings.server()->witness) {
+    response.capabilities |= wire::ShareCapabilities::kCluster;
+  }
   response.maximal_access = tree->maximal_access;
   co_return reply_with(response);
 }

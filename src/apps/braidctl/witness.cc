@@ -1,0 +1,173 @@
+#include "apps/braidctl/witness.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "admin/control_client.h"
+#include "apps/braidctl/output.h"
+#include "apps/braidctl/table.h"
+#include "base/ip_address.h"
+
+namespace braid::braidctl {
+namespace {
+
+using admin::Command;
+using admin::ControlRequest;
+using nlohmann::json;
+
+// How often it is looked whether clients have left.
+constexpr std::chrono::milliseconds kLookAgain{200};
+
+std::optional<admin::Answers> ask_all(const config::Config& config, const ControlRequest& request) {
+  auto answers = admin::ask_workers(config.server.state_dir, request);
+  if (!answers) {
+    complain(answers.error());
+    return std::nullopt;
+  }
+  for (const std::string& line : answers->missing) complain(line);
+  return std::move(*answers);
+}
+
+int witness_is_off(const config::Config& config) {
+  return complain(fmt::format("Witness is off; set witness = true in {} and start the server again",
+                              config.file));
+}
+
+int bad_address(const std::string& address) {
+  return complain(fmt::format("{} is no address in numbers", address));
+}
+
+struct Told {
+  bool has_witness = false;
+  bool known = false;
+  uint64_t registrations = 0;
+};
+std::optional<Told> tell(const config::Config& config, const ControlRequest& request) {
+  const auto answers = ask_all(config, request);
+  if (!answers) return std::nullopt;
+  Told told;
+  for (const auto& [worker, result] : answers->results) {
+    told.has_witness |= result.value("witness", false);
+    told.known |= result.value("known", false);
+    told.registrations += result.value("registrations", uint64_t{0});
+  }
+  return told;
+}
+
+// What a move did. `whom`: for who finds nobody.
+int report(const config::Config& config, const WitnessArguments& arguments,
+           const std::optional<Told>& told, const std::string& whom) {
+  if (!told) return kCannotDo;
+  if (!told->has_witness) return witness_is_off(config);
+  if (!told->known) {
+    return complain(fmt::format("{} is no address and no name of a machine that Witness knows",
+                                arguments.address));
+  }
+  if (told->registrations == 0) {
+    return complain(fmt::format("{}; braidctl witness list shows who is registered", whom));
+  }
+  if (arguments.json) {
+    fmt::print("{{\"registrations\": {}}}\n", told->registrations);
+  } else {
+    fmt::print("{} told to use {}\n", told->registrations, printable(arguments.address));
+  }
+  return 0;
+}
+
+std::string registration_text(const json& row, const char* key) {
+  const json value = row.value(key, json());
+  return printable(value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+// How many connections to the address there are; they are ended with kAddressClose.
+std::optional<uint64_t> connections_to(const config::Config& config, Command command,
+                                       const std::string& address) {
+  const auto answers = ask_all(config, {.command = command, .address = address});
+  if (!answers) return std::nullopt;
+  uint64_t count = 0;
+  for (const auto& [worker, result] : answers->results) {
+    count += result.value("connections", uint64_t{0});
+  }
+  return count;
+}
+
+}  // namespace
+
+int list_registrations(const config::Config& config, const WitnessArguments& arguments) {
+  const auto answers = ask_all(config, {.command = Command::kWitnessList});
+  if (!answers) return kCannotDo;
+  json all = json::array();
+  bool has_witness = false;
+  for (const auto& [worker, rows] : answers->results) {
+    has_witness |= rows.is_array();
+    for (const json& row : rows) all.push_back(row);
+  }
+  if (!has_witness) return witness_is_off(config);
+  if (arguments.json) {
+    fmt::print("{}\n", json_text(all));
+    return 0;
+  }
+  if (all.empty()) {
+    fmt::print("no registrations\n");
+    return 0;
+  }
+  Table table({"CLIENT", "SERVER", "SHARE", "ADDRESS", "VERSION", "STATE", "UNTOLD"});
+  for (const json& row : all) {
+    table.add({registration_text(row, "client"), registration_text(row, "server"),
+               registration_text(row, "share"), registration_text(row, "address"),
+               registration_text(row, "version"), registration_text(row, "state"),
+               registration_text(row, "untold")});
+  }
+  table.print();
+  return 0;
+}
+
+int move_clients(const config::Config& config, const WitnessArguments& arguments) {
+  if (arguments.client.empty()) return complain("the client has no name");
+  const auto told = tell(
+      config,
+      {.command = Command::kWitnessMove, .client = arguments.client, .address = arguments.address});
+  return report(config, arguments, told,
+                fmt::format("no client is registered as {}", arguments.client));
+}
+
+int move_share(const config::Config& config, const WitnessArguments& arguments) {
+  const auto told = tell(config, {.command = Command::kWitnessShareMove,
+                                  .share = arguments.share,
+                                  .address = arguments.address});
+  return report(config, arguments, told,
+                fmt::format("no client is registered for the share {}", arguments.share));
+}
+
+int drain_address(const config::Config& config, const WitnessArguments& arguments) {
+  const std::string& address = arguments.address;
+  if (!IpAddress::parse(address)) return bad_address(address);
+  const auto told = tell(config, {.command = Command::kAddressMove, .address = address});
+  if (!told) return kCannotDo;
+  if (told->has_witness && !told->known) {
+    return complain(fmt::format(
+        "there is no other address that clients could use; braidctl interfaces shows them"));
+  }
+  if (!told->has_witness) return witness_is_off(config);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(arguments.wait_s);
+  auto left = connections_to(config, Command::kAddressConnections, address);
+  while (left && *left > 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kLookAgain);
+    left = connections_to(config, Command::kAddressConnections, address);
+  }
+  if (left && *left > 0) left = connections_to(config, Command::kAddressClose, address);
+  if (!left) return kCannotDo;
+  if (arguments.json) {
+    fmt::print("{{\"registrations\": {}, \"ended\": {}}}\n", told->registrations, *left);
+  } else {
+    fmt::print("{} told to use another address, {} connections ended\n", told->registrations,
+               *left);
+  }
+  return 0;
+}
+
+}  // namespace braid::braidctl

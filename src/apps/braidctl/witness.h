@@ -1,0 +1,26 @@
+// braidctl witness list, move and share-move; braidctl address drain.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "config/config.h"
+
+namespace braid::braidctl {
+
+struct WitnessArguments {
+  std::string client;
+  std::string share;
+  std::string address;
+  uint32_t wait_s = 30;  // how long clients may take to leave an address
+  bool json = false;
+};
+
+// Each gives the exit code: 0, or 2 after one line on stderr.
+int list_registrations(const config::Config& config, const WitnessArguments& arguments);
+int move_clients(const config::Config& config, const WitnessArguments& arguments);
+int move_share(const config::Config& config, const WitnessArguments& arguments);
+// Tells those who use the address to use another, waits, and ends what is left.
+int drain_address(const config::Config& config, const WitnessArguments& arguments);
+
+}  // namespace braid::braidctl

@@ -1,0 +1,337 @@
+#!/usr/bin/env python3
+"""Witness and the endpoint mapper, asked by impacket and rpcclient."""
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from impacket.dcerpc.v5 import epm, transport  # noqa: E402
+from impacket.dcerpc.v5.rpcrt import (DCERPCException, RPC_C_AUTHN_LEVEL_CONNECT,  # noqa: E402
+                                      RPC_C_AUTHN_LEVEL_PKT_INTEGRITY,
+                                      RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
+from impacket.smbconnection import SMBConnection  # noqa: E402
+
+import networks as nets  # noqa: E402
+import server as servers  # noqa: E402
+import suite  # noqa: E402
+import witness_client as wc  # noqa: E402
+from scratch import Scratch  # noqa: E402
+from server import Options, Share, User, ids_of, test_users  # noqa: E402
+from suite import ServerCase  # noqa: E402
+from witness_client import Witness, inside  # noqa: E402
+
+ALICE, BOB = test_users()
+ASSOCIATIONS = 100
+
+
+def ports_of(server):
+    """{"Witness": its port, "the endpoint mapper": its port}"""
+    return {purpose: int(port) for port, purpose in
+            re.findall(r"listening on [\d.]+:(\d+) for (.+)", server.log_text())}
+
+
+class OnThisMachine(ServerCase):
+    workers = 1
+
+    @classmethod
+    def options(cls, scratch):
+        root = scratch.directory("share", owner=ids_of(ALICE))
+        return Options([Share("share", root)], [ALICE, BOB], workers=cls.workers,
+                       server_lines=("witness = true", "witness_port = 0", "epm_port = 0",
+                                     'name = "fs"'))
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        found = ports_of(cls.server)
+        cls.port, cls.mapper_port = found["Witness"], found["the endpoint mapper"]
+
+    def witness(self, user=ALICE, level=RPC_C_AUTHN_LEVEL_PKT_INTEGRITY):
+        client = Witness(self.server.host, self.port, user, level)
+        self.addCleanup(client.close)
+        return client
+
+    def mapper(self):
+        """Not bound yet: impacket does that itself."""
+        wire = transport.DCERPCTransportFactory(
+            f"ncacn_ip_tcp:{self.server.host}[{self.mapper_port}]")
+        dce = wire.get_dce_rpc()
+        dce.connect()
+        self.addCleanup(dce.disconnect)
+        return dce
+
+
+class Mapper(OnThisMachine):
+    def test_it_says_where_witness_is(self):
+        found = epm.hept_map(self.server.host, wc.WITNESS, protocol="ncacn_ip_tcp",
+                             dce=self.mapper())
+        self.assertEqual(found, f"ncacn_ip_tcp:127.0.0.1[{self.port}]")
+
+    def test_it_knows_nothing_else(self):
+        with self.assertRaises(DCERPCException) as refusal:
+            epm.hept_map(self.server.host, epm.MSRPC_UUID_PORTMAP, protocol="ncacn_ip_tcp",
+                         dce=self.mapper())
+        self.assertEqual(refusal.exception.get_error_code(), 0x16C9A0D6)
+
+    def test_a_lookup_names_it(self):
+        entries = epm.hept_lookup(None, dce=self.mapper())
+        self.assertEqual(len(entries), 1)
+        self.assertEqual(entries[0]["annotation"], b"Service Witness Protocol\0")
+        binding = epm.PrintStringBinding(entries[0]["tower"]["Floors"])
+        self.assertEqual(binding, f"ncacn_ip_tcp:127.0.0.1[{self.port}]")
+
+    def test_an_interface_that_is_not_there_is_refused_in_the_bind(self):
+        with self.assertRaises(DCERPCException) as refusal:
+            self.mapper().bind(wc.WITNESS)
+        self.assertIn("abstract_syntax_not_supported", str(refusal.exception))
+
+
+class Levels(OnThisMachine):
+    def test_below_integrity_nothing_is_told(self):
+        self.assertEqual(self.witness(None).call(wc.GET_INTERFACE_LIST)[0], wc.NOT_AUTHENTICATED)
+        client = self.witness(level=RPC_C_AUTHN_LEVEL_CONNECT)
+        self.assertEqual(client.call(wc.GET_INTERFACE_LIST)[0], wc.ACCESS_DENIED)
+        self.assertEqual(client.register("fs", "192.0.2.1", "c")[0], wc.ACCESS_DENIED)
+
+    def test_integrity_and_privacy_are_enough(self):
+        for level in (RPC_C_AUTHN_LEVEL_PKT_INTEGRITY, RPC_C_AUTHN_LEVEL_PKT_PRIVACY):
+            with self.subTest(level=level):
+                client = self.witness(level=level)
+                # No address here is for others.
+                self.assertEqual(client.call(wc.GET_INTERFACE_LIST)[0], wc.NO_MORE_ITEMS)
+                result, handle = client.register("FS", "192.0.2.1", "c")
+                self.assertEqual(result, wc.SUCCESS)
+                self.assertEqual(client.call(wc.UNREGISTER, handle)[0], wc.SUCCESS)
+                self.assertEqual(client.call(wc.UNREGISTER, handle)[0], wc.INVALID_PARAMETER)
+
+    def test_what_is_asked_for_wrongly_is_an_error(self):
+        client = self.witness()
+        for arguments, result in (
+                (("fs", "192.0.2.1", "c", None, 1, 120, wc.VERSION_1), wc.REVISION_MISMATCH),
+                (("elsewhere", "192.0.2.1", "c"), wc.INVALID_PARAMETER),
+                ((None, "192.0.2.1", "c"), wc.INVALID_PARAMETER),
+                (("fs", None, "c"), wc.INVALID_PARAMETER),
+                (("fs", "192.0.2.1", None), wc.INVALID_PARAMETER)):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(client.register(*arguments)[0], result)
+        client.ask(b"\1" * 20)
+        self.assertEqual(client.notice()[0], wc.NOT_FOUND)
+
+    def test_an_unknown_call_leaves_the_connection_alive(self):
+        client = self.witness()
+        with self.assertRaises(DCERPCException) as refusal:
+            client.call(6)
+        self.assertIn("nca_s_op_rng_error", str(refusal.exception))
+        self.assertEqual(client.call(wc.GET_INTERFACE_LIST)[0], wc.NO_MORE_ITEMS)
+
+    def test_a_wrong_password_is_refused(self):
+        for _ in range(2):
+            client = self.witness(User(ALICE.name, "Wrong-1"))
+            with self.assertRaises(DCERPCException):
+                client.call(wc.GET_INTERFACE_LIST)
+            self.assertTrue(client.is_over())
+        self.assertIn("over RPC failed", self.server.log_text())
+
+    def test_a_handle_is_good_on_its_own_connection_only(self):
+        _, handle = self.witness().register("fs", "192.0.2.1", "c")
+        other = self.witness()
+        other.ask(handle)
+        self.assertEqual(other.notice()[0], wc.NOT_FOUND)
+        self.assertEqual(other.call(wc.UNREGISTER, handle)[0], wc.INVALID_PARAMETER)
+
+    def test_braidctl_shows_registrations_until_their_connection_ends(self):
+        client = self.witness()
+        client.register("fs", "192.0.2.1", "shown", "data")
+
+        def shown():
+            listed = subprocess.run([self.server.braidctl, "-c", self.server.config, "--json",
+                                     "witness", "list"], capture_output=True, check=True, timeout=60)
+            return [row for row in json.loads(listed.stdout) if row["client"] == "shown"]
+        row, = shown()
+        self.assertEqual((row["server"], row["share"], row["address"], row["version"], row["state"]),
+                         ("fs", "data", "192.0.2.1", 2, "idle"))
+        client.close()
+        end = time.monotonic() + 20
+        while shown() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual(shown(), [])
+
+    def test_many_associations_are_all_told(self):
+        clients = [self.witness() for _ in range(ASSOCIATIONS)]
+        for client in clients:
+            client.ask(client.register("fs", "192.0.2.1", "many")[1])
+        moved = subprocess.run([self.server.braidctl, "-c", self.server.config, "witness", "move",
+                                "many", "192.0.2.2"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(moved.stdout, f"{ASSOCIATIONS} told to use 192.0.2.2\n", moved.stderr)
+        for client in clients:
+            result, notice = client.notice()
+            self.assertEqual((result, notice.kind), (wc.SUCCESS, wc.CLIENT_MOVE))
+            self.assertEqual(notice.changes[0][0], "192.0.2.2")
+
+
+class SeveralWorkers(OnThisMachine):
+    workers = 3
+
+    def test_all_clients_meet_in_one_worker(self):
+        clients = [self.witness() for _ in range(6)]
+        for client in clients:
+            client.ask(client.register("fs", "192.0.2.1", "group")[1])
+        moved = subprocess.run([self.server.braidctl, "-c", self.server.config, "witness", "move",
+                                "group", "192.0.2.2"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(moved.stdout, "6 told to use 192.0.2.2\n", moved.stderr)
+        for client in clients:
+            self.assertEqual(client.notice()[1].kind, wc.CLIENT_MOVE)
+
+
+class Off(ServerCase):
+    @classmethod
+    def options(cls, scratch):
+        return Options([Share("share", scratch.directory("share"))], [ALICE])
+
+    def test_nothing_listens_and_braidctl_says_so(self):
+        self.assertEqual(ports_of(self.server), {})
+        # Who is served finds a worker that can be asked.
+        connection = SMBConnection(self.server.host, self.server.host, sess_port=self.server.port)
+        connection.login(ALICE.name, ALICE.password)
+        connection.close()
+        for command in (("witness", "list"), ("witness", "move", "c", "192.0.2.1"),
+                        ("address", "drain", "127.0.0.1")):
+            said = subprocess.run([self.server.braidctl, "-c", self.server.config, *command],
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual(said.returncode, 2)
+            self.assertIn("Witness is off; set witness = true", said.stderr)
+
+
+@unittest.skipIf(nets.missing(), nets.missing())
+class TwoAddresses(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if suite.arguments.smbd:
+            raise unittest.SkipTest("only braid has this")
+
+    def setUp(self):
+        scratch = self.enterContext(Scratch(suite.arguments.scratch))
+        self.networks = self.enterContext(nets.Networks(2))
+        self.first, self.second = self.networks.addresses()
+        root = scratch.directory("share", owner=ids_of(ALICE))
+        self.server = servers.start(suite.arguments, scratch, Options(
+            [Share("data", root)], [ALICE], networks=self.networks,
+            server_lines=("witness = true", 'name = "fs"')))
+        self.addCleanup(lambda: self.assertEqual(self.server.stop(), []))
+
+    def witness(self, address):
+        """At the address that the endpoint mapper there names."""
+        with inside(self.networks.client):
+            found = epm.hept_map(address, wc.WITNESS, protocol="ncacn_ip_tcp")
+        port = re.fullmatch(r"ncacn_ip_tcp:([\d.]+)\[(\d+)\]", found)
+        self.assertEqual(port.group(1), address)
+        client = Witness(address, int(port.group(2)), ALICE, namespace=self.networks.client)
+        self.addCleanup(client.close)
+        return client
+
+    def registered(self, name="pc", **more):
+        """Watches the first address from the second."""
+        client = self.witness(self.second)
+        result, handle = client.register("fs", self.first, name, "data", **more)
+        self.assertEqual(result, wc.SUCCESS)
+        return client, handle
+
+    def braidctl(self, *command):
+        return subprocess.run([self.server.braidctl, "-c", self.server.config, *command],
+                              capture_output=True, text=True, timeout=120)
+
+    def test_rpcclient_finds_it(self):
+        shown = self.networks.run(self.networks.client, "rpcclient", "-N",
+                                  f"ncacn_ip_tcp:{self.first}", "-c", "epmlookup")
+        self.assertIn("ccd8c074-d0e5-4a40-92b4-d074faa6ba28", shown)
+
+    def test_the_list_names_both_and_the_other_as_witness(self):
+        result, stub = self.witness(self.first).call(wc.GET_INTERFACE_LIST)
+        self.assertEqual(result, wc.SUCCESS)
+        self.assertEqual({each.address: (each.group, each.state, each.is_witness)
+                          for each in wc.interfaces_of(stub)},
+                         {self.first: ("FS", wc.AVAILABLE, False),
+                          self.second: ("FS", wc.AVAILABLE, True)})
+
+    def test_an_address_that_goes_and_comes_is_told(self):
+        client, handle = self.registered()
+        client.ask(handle)
+        self.networks.run(self.networks.server, "ip", "addr", "del", f"{self.first}/24", "dev", "s0")
+        result, notice = client.notice()
+        self.assertEqual((result, notice.kind), (wc.SUCCESS, wc.RESOURCE_CHANGE))
+        self.assertEqual(notice.changes, [("FS", wc.UNAVAILABLE)])
+        client.ask(handle)  # the flag asked for addresses as well
+        result, notice = client.notice()
+        self.assertEqual((result, notice.kind), (wc.SUCCESS, wc.IP_CHANGE))
+        self.assertEqual(notice.changes, [(self.first, 1 | 0x10)])
+        # What comes while nobody asks is not lost.
+        self.networks.run(self.networks.server, "ip", "addr", "add", f"{self.first}/24", "dev", "s0")
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            row, = json.loads(self.braidctl("--json", "witness", "list").stdout)
+            if row["untold"]:
+                break
+            time.sleep(0.05)
+        client.ask(handle)
+        self.assertEqual(client.notice()[1].changes, [("FS", wc.AVAILABLE)])
+
+    def test_a_link_that_fails_is_told(self):
+        client, handle = self.registered(flags=0)
+        client.ask(handle)
+        self.networks.set_link(self.networks.client, 0, "down")
+        self.assertEqual(client.notice()[1], wc.Notice(wc.RESOURCE_CHANGE, [("FS", wc.UNAVAILABLE)]))
+
+    def test_an_administrator_moves_clients_and_shares(self):
+        client, handle = self.registered()
+        other, other_handle = self.registered("other")
+        client.ask(handle)
+        self.assertEqual(self.braidctl("witness", "move", "PC", self.second).stdout,
+                         f"1 told to use {self.second}\n")
+        self.assertEqual(client.notice()[1], wc.Notice(wc.CLIENT_MOVE, [(self.second, 1 | 8)]))
+        client.ask(handle)
+        other.ask(other_handle)
+        self.assertEqual(self.braidctl("witness", "share-move", "data", self.second).stdout,
+                         f"2 told to use {self.second}\n")
+        for each in (client, other):
+            self.assertEqual(each.notice()[1], wc.Notice(wc.SHARE_MOVE, [(self.second, 1)]))
+        for command, complaint in (
+                (("witness", "move", "nobody", self.second), "no client is registered as nobody"),
+                (("witness", "move", "pc", "elsewhere"), "elsewhere is no address"),
+                (("witness", "share-move", "none", self.second), "no client is registered for"),
+                (("address", "drain", "here"), "here is no address in numbers")):
+            said = self.braidctl(*command)
+            self.assertEqual(said.returncode, 2)
+            self.assertIn(complaint, said.stderr)
+
+    def test_a_drained_address_is_left(self):
+        client, handle = self.registered()
+        client.ask(handle)
+        with inside(self.networks.client):
+            obedient = SMBConnection(self.first, self.first, sess_port=445, timeout=30)
+            stubborn = SMBConnection(self.first, self.first, sess_port=445, timeout=30)
+            elsewhere = SMBConnection(self.second, self.second, sess_port=445, timeout=30)
+        for connection in (obedient, stubborn, elsewhere):
+            connection.login(ALICE.name, ALICE.password)
+        draining = subprocess.Popen(
+            [self.server.braidctl, "-c", self.server.config, "address", "drain", self.first,
+             "--wait", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(draining.communicate)
+        self.assertEqual(client.notice()[1], wc.Notice(wc.CLIENT_MOVE, [(self.second, 1 | 8)]))
+        obedient.close()
+        self.assertEqual(draining.wait(60), 0)
+        self.assertEqual(draining.stdout.read(),
+                         "1 told to use another address, 1 connections ended\n")
+        with self.assertRaises(Exception):
+            stubborn.connectTree("data")
+        self.assertTrue(elsewhere.connectTree("data"))
+        elsewhere.close()
+
+
+if __name__ == "__main__":
+    suite.main()
