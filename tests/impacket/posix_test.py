@@ -481,6 +481,106 @@ class Modes(PosixCase):
 
 
 @braid_only
+class Links(PosixCase):
+    GET, SET = 0x000900A8, 0x000900A4
+
+    def symlink(self, target, relative):
+        name = target.encode("utf-16-le")
+        body = struct.pack("<HHHHI", 0, len(name), len(name), len(name), relative) + name + name
+        return struct.pack("<IHH", 0xA000000C, len(body), 0) + body
+
+    def target(self, client, name, mode=0o644):
+        """(text, whether it is relative)"""
+        file = client.open(name, mode, access=0x80, options=posix.OPEN_REPARSE_POINT)
+        status, body = client.ask(raw.IOCTL, raw.ioctl(self.GET, file))
+        self.assertEqual(status, "SUCCESS")
+        offset, = struct.unpack_from("<I", body, 32)
+        at, length, _, _, flags = struct.unpack_from("<HHHHI", body, offset - 64 + 8)
+        at += offset - 64 + 20
+        client.close_file(file)
+        return body[at:at + length].decode("utf-16-le"), bool(flags & 1)
+
+    def test_a_target_is_the_text_of_the_link(self):
+        # Linux sends the path of an absolute link without its first slash.
+        for name, sent, relative, text in (("rel", "../a/b", 1, "../a/b"),
+                                           ("abs", "etc/some", 0, "/etc/some"),
+                                           ("abs2", "/etc/some", 0, "/etc/some")):
+            with self.subTest(name):
+                file = self.client.open(name, access=posix.ALL_ACCESS, disposition=posix.CREATE,
+                                        options=posix.OPEN_REPARSE_POINT)
+                self.assertEqual(self.client.ask(raw.IOCTL, raw.ioctl(
+                    self.SET, file, self.symlink(sent, relative)))[0], "SUCCESS")
+                self.client.close_file(file)
+                self.assertEqual(os.readlink(self.path(name)), text)
+                self.assertEqual(self.target(self.client, name), (text, bool(relative)))
+                windows = self.log_in(posix=())
+                self.assertEqual(self.target(windows, name, None),
+                                 (text.replace("/", "\\"), bool(relative)))
+
+    def test_links_on_the_way_are_told_as_they_are(self):
+        os.makedirs(self.path("real"), exist_ok=True)
+        os.symlink("some/where", self.path("way"))
+        for client, mode, slash in ((self.client, 0o644, "/"), (self.log_in(posix=()), None, "\\")):
+            contexts = b"" if mode is None else posix.posix_mode(mode)
+            status, body = client.ask(raw.CREATE, raw.create(f"way{slash}f", contexts=contexts))
+            self.assertEqual(status, "STOPPED_ON_SYMLINK")
+            self.assertIn(f"some{slash}where".encode("utf-16-le"), body)
+
+
+@braid_only
+class Locks(PosixCase):
+    def test_a_lock_is_one_to_all_who_write(self):
+        self.client.make("locked")
+        file = self.client.open("locked", access=posix.READ | posix.WRITE)
+        self.assertEqual(self.client.ask(raw.LOCK, raw.lock(file, ((0, 10, 0x12),)))[0], "SUCCESS")
+        for client, mode in ((self.client, 0o644), (self.log_in(posix=()), None)):
+            other = client.open("locked", mode, access=posix.READ | posix.WRITE)
+            self.assertEqual(client.ask(raw.WRITE, raw.write(other, b"x", 9))[0],
+                             "FILE_LOCK_CONFLICT")
+            self.assertEqual(client.ask(raw.WRITE, raw.write(other, b"x", 10))[0], "SUCCESS")
+            client.close_file(other)
+
+
+@braid_only
+class ComingBack(PosixCase):
+    def test_a_durable_open_stays_what_it_was(self):
+        guid = os.urandom(16)
+
+        def chain(*contexts):
+            whole = b""
+            for number, (name, data, at) in enumerate(contexts):
+                last = number + 1 == len(contexts)
+                link = raw.create_context(name, data, data_offset=at)
+                following = len(link) + -len(link) % 8
+                whole += raw.create_context(name, data, data_offset=at,
+                                            following=0 if last else following)
+                whole += b"" if last else bytes(following - len(link))
+            return whole
+
+        mode = (posix.POSIX_ID, struct.pack("<I", 0o640), 32)
+        wanted = chain(mode, (b"DH2Q", struct.pack("<IIQ16s", 60000, 0, 0, guid), 24))
+        status, body = self.client.ask(raw.CREATE, raw.create(
+            "Kept", access=posix.ALL_ACCESS, disposition=posix.CREATE, oplock=9, contexts=wanted))
+        self.assertEqual(status, "SUCCESS")
+        self.assertIn(b"DH2Q", posix.answered_contexts(body))
+        file = body[64:80]
+        self.client.close()
+        again = self.log_in()
+        back = chain(mode, (b"DH2C", file + guid + struct.pack("<I", 0), 24))
+        for _ in range(100):
+            status, body = again.ask(raw.CREATE, raw.create("Kept", oplock=9, contexts=back))
+            if status != "OBJECT_NAME_NOT_FOUND":
+                break  # the server has noticed that the connection is gone
+        self.assertEqual(status, "SUCCESS")
+        self.assertEqual(posix.PosixAnswer(posix.answered_contexts(body)[posix.POSIX_ID]).mode,
+                         0o640)
+        file = body[64:80]
+        self.assertEqual(again.rename(file, "kept:"), "SUCCESS")
+        self.assertEqual(again.info(file).mode, 0o640)
+        self.assertTrue(os.path.exists(self.path("kept:")))
+
+
+@braid_only
 class Told(PosixCase):
     def test_listings_say_what_a_query_says(self):
         client = self.client

@@ -87,8 +87,9 @@ CreateOutcome try_create(Request& request, CreateState& state);
 
 // create_reply.cc
 Reply create_reply(const Request& request, const CreateState& state);
-// STATUS_STOPPED_ON_SYMLINK with where the link leads.
-Reply symlink_reply(const Request& request, std::string target, size_t components_consumed,
-                    const vfs::Path& path);
+// STATUS_STOPPED_ON_SYMLINK with where the link leads, from the first `components_consumed` of the
+// path on.
+Reply symlink_reply(const Request& request, const CreateState& state, std::string target,
+                    size_t components_consumed);
 
 }  // namespace braid::smb2

@@ -339,15 +339,14 @@ CreateOutcome try_create(Request& request, CreateState& state) {
         {.rules = state.is_posix ? vfs::NameRules::kExact : vfs::NameRules::kWindows,
          .in_pieces = true});
     if (!resolved) return resolved.error();
-    const vfs::Path& path = state.name.path;
     if (auto* link = std::get_if<vfs::Link>(&*resolved)) {
-      return symlink_reply(request, std::move(link->target), link->path.components().size(), path);
+      return symlink_reply(request, state, std::move(link->target), link->path.components().size());
     }
     auto* found = std::get_if<vfs::Found>(&*resolved);
     if (found && found->attributes.is_symlink() &&
         !attempt.has_option(CreateOptions::kOpenReparsePoint)) {
-      return symlink_reply(request, std::move(found->symlink_target), path.components().size(),
-                           path);
+      return symlink_reply(request, state, std::move(found->symlink_target),
+                           state.name.path.components().size());
     }
 
     CreateOutcome outcome = Error(NtStatus::kInternalError);

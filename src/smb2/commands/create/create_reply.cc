@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "smb2/commands/create/create.h"
 #include "smb2/connections/connection.h"
 #include "smb2/shares/index_number.h"
@@ -86,20 +88,18 @@ Reply create_reply(const Request& request, const CreateState& state) {
   return reply;
 }
 
-Reply symlink_reply(const Request& request, std::string target, size_t components_consumed,
-                    const vfs::Path& path) {
+Reply symlink_reply(const Request& request, const CreateState& state, std::string target,
+                    size_t components_consumed) {
   wire::SymbolicLinkErrorResponse link;
   // What the client has to append to the target: the components behind the link.
   size_t unparsed_units = 0;
-  const auto components = path.components();
+  const auto components = state.name.path.components();
   for (size_t i = components_consumed; i < components.size(); ++i) {
     unparsed_units += 1 + vfs::utf16_units(components[i]);
   }
   link.unparsed_path_length = static_cast<uint16_t>(unparsed_units * 2);
   if (!target.starts_with('/')) link.flags = wire::SymbolicLinkErrorResponse::kFlagRelative;
-  for (char& c : target) {
-    if (c == '/') c = '\\';
-  }
+  if (!state.is_posix) std::ranges::replace(target, '/', '\\');
   link.substitute_name = target;
   link.print_name = target;
   Reply reply{.status = NtStatus::kStoppedOnSymlink};

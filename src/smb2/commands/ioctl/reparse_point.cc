@@ -25,12 +25,11 @@ constexpr size_t kHeadSize = 8;
 // [MS-FSCC] 2.1.2.1: IO_REPARSE_TAG_RESERVED_ZERO and _ONE.
 constexpr uint32_t kReservedTagMax = 1;
 
-wire::ReparseData of_symlink(std::string target) {
+// A POSIX open is told the text of the link as it is.
+wire::ReparseData of_symlink(std::string target, bool is_posix) {
   wire::SymlinkReparse link;
   link.relative = !target.starts_with('/');
-  for (char& c : target) {
-    if (c == '/') c = '\\';
-  }
+  if (!is_posix) std::ranges::replace(target, '/', '\\');
   link.print_name = target;
   link.substitute_name = std::move(target);
   return {.tag = vfs::kReparseTagSymlink, .data = std::move(link)};
@@ -78,6 +77,13 @@ Result<std::string> target_of(const wire::ReparseData& reparse) {
   }
   if (target.empty() || target.contains('\0')) return fail(NtStatus::kIoReparseDataInvalid);
   return target;
+}
+
+// Linux sends the path of an absolute link without the slash in front of it.
+void root_posix_target(wire::ReparseData& reparse) {
+  auto* const link = std::get_if<wire::SymlinkReparse>(&reparse.data);
+  if (!link || link->relative || link->substitute_name.starts_with('/')) return;
+  link->substitute_name.insert(0, "/");
 }
 
 // Linux has twelve bits for the one number and twenty for the other; what is cut off would be
@@ -212,7 +218,7 @@ Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request& request,
   wire::ReparseData reparse = of_special(attributes);
   if (attributes.is_symlink()) {
     BRAID_CO_TRY(auto target, file.read_link());
-    reparse = of_symlink(std::move(target));
+    reparse = of_symlink(std::move(target), request.open->attributes.is_posix);
   }
   IoctlAnswer answer{.output = reparse.encode()};
   if (answer.output.size() > ioctl.max_output_response) {
@@ -227,7 +233,8 @@ Task<Result<IoctlAnswer>> ioctl_get_reparse_point(Request& request,
 Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request& request,
                                                   const wire::IoctlRequest& ioctl) {
   Open& open = *request.open;
-  BRAID_CO_TRY(const auto reparse, wire::ReparseData::decode(ioctl.input));
+  BRAID_CO_TRY(auto reparse, wire::ReparseData::decode(ioctl.input));
+  if (open.attributes.is_posix) root_posix_target(reparse);
   BRAID_CO_TRY(vfs::Replacement made, replacement_of(reparse));
   BRAID_CO_CHECK(check_may_become(open, reparse.tag, made));
   BRAID_CO_CHECK(co_await replace(request, std::move(made), reparse.tag));
