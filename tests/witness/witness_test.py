@@ -15,6 +15,7 @@ from impacket.dcerpc.v5 import epm, transport  # noqa: E402
 from impacket.dcerpc.v5.rpcrt import (DCERPCException, RPC_C_AUTHN_LEVEL_CONNECT,  # noqa: E402
                                       RPC_C_AUTHN_LEVEL_PKT_INTEGRITY,
                                       RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
+from impacket import smb3structs  # noqa: E402
 from impacket.smbconnection import SMBConnection  # noqa: E402
 
 import networks as nets  # noqa: E402
@@ -28,12 +29,26 @@ from witness_client import Witness, inside  # noqa: E402
 
 ALICE, BOB = test_users()
 ASSOCIATIONS = 100
+CLUSTER = 0x40  # SMB2_SHARE_CAP_CLUSTER
 
 
 def ports_of(server):
     """{"Witness": its port, "the endpoint mapper": its port}"""
     return {purpose: int(port) for port, purpose in
             re.findall(r"listening on [\d.]+:(\d+) for (.+)", server.log_text())}
+
+
+def share_capabilities(connection, share):
+    """What the answer to a TREE_CONNECT says that the share is capable of."""
+    client = connection.getSMBServer()
+    packets, receive = [], client.recvSMB
+
+    def heard(*arguments):
+        packets.append(receive(*arguments))
+        return packets[-1]
+    client.recvSMB = heard
+    connection.connectTree(share)
+    return smb3structs.SMB2TreeConnect_Response(packets[-1]["Data"])["Capabilities"]
 
 
 class OnThisMachine(ServerCase):
@@ -51,6 +66,12 @@ class OnThisMachine(ServerCase):
         super().setUpClass()
         found = ports_of(cls.server)
         cls.port, cls.mapper_port = found["Witness"], found["the endpoint mapper"]
+
+    def logged_on(self):
+        connection = SMBConnection(self.server.host, self.server.host, sess_port=self.server.port)
+        self.addCleanup(connection.close)
+        connection.login(ALICE.name, ALICE.password)
+        return connection
 
     def witness(self, user=ALICE, level=RPC_C_AUTHN_LEVEL_PKT_INTEGRITY):
         client = Witness(self.server.host, self.port, user, level)
@@ -122,6 +143,10 @@ class Levels(OnThisMachine):
                 self.assertEqual(client.register(*arguments)[0], result)
         client.ask(b"\1" * 20)
         self.assertEqual(client.notice()[0], wc.NOT_FOUND)
+
+    def test_shares_say_that_there_is_a_witness(self):
+        self.assertEqual(share_capabilities(self.logged_on(), "share"), CLUSTER)
+        self.assertEqual(share_capabilities(self.logged_on(), "IPC$"), 0)
 
     def test_an_unknown_call_leaves_the_connection_alive(self):
         client = self.witness()
@@ -199,6 +224,7 @@ class Off(ServerCase):
         # Who is served finds a worker that can be asked.
         connection = SMBConnection(self.server.host, self.server.host, sess_port=self.server.port)
         connection.login(ALICE.name, ALICE.password)
+        self.assertEqual(share_capabilities(connection, "share"), 0)
         connection.close()
         for command in (("witness", "list"), ("witness", "move", "c", "192.0.2.1"),
                         ("address", "drain", "127.0.0.1")):
@@ -246,10 +272,21 @@ class TwoAddresses(unittest.TestCase):
         return subprocess.run([self.server.braidctl, "-c", self.server.config, *command],
                               capture_output=True, text=True, timeout=120)
 
-    def test_rpcclient_finds_it(self):
-        shown = self.networks.run(self.networks.client, "rpcclient", "-N",
-                                  f"ncacn_ip_tcp:{self.first}", "-c", "epmlookup")
-        self.assertIn("ccd8c074-d0e5-4a40-92b4-d074faa6ba28", shown)
+    def test_rpcclient_finds_it_and_registers(self):
+        def ask(level, command):
+            return subprocess.run(
+                self.networks.command(self.networks.client, "rpcclient", "-U",
+                                      f"{ALICE.name}%{ALICE.password}",
+                                      f"ncacn_ip_tcp:{self.first}[{level}]", "-c", command),
+                capture_output=True, text=True, timeout=60)
+        for level in ("sign", "seal"):
+            shown = ask(level, "GetInterfaceList")
+            self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
+            for address in (self.first, self.second):
+                self.assertIn(address, shown.stdout)
+        registered = ask("sign", f"RegisterEx -v 131072 fs data {self.first} pc")
+        self.assertEqual(registered.returncode, 0, registered.stdout + registered.stderr)
+        self.assertNotEqual(ask("connect", "GetInterfaceList").returncode, 0)
 
     def test_the_list_names_both_and_the_other_as_witness(self):
         result, stub = self.witness(self.first).call(wc.GET_INTERFACE_LIST)
