@@ -23,7 +23,7 @@ int next_step(Endpoint& endpoint, Devices& devices, rdma_cm_event_type event, in
       settings.responder_resources = endpoint.device().reads_served_max;
       settings.initiator_depth = 0;  // it is the server who reads
       settings.retry_count = 7;
-      settings.rnr_retry_count = 7;
+      settings.rnr_retry_count = 6;  // some seconds; 7 would be for ever
       return rdma_connect(endpoint.id(), &settings) == 0 ? 0 : errno;
     }
     case RDMA_CM_EVENT_ADDR_ERROR:

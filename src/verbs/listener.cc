@@ -100,7 +100,7 @@ class CardListener final : public Listener {
       settings.responder_resources = 0;
       settings.initiator_depth = std::min(reads, end.device().reads_max);
       settings.retry_count = 7;
-      settings.rnr_retry_count = 7;
+      settings.rnr_retry_count = 6;  // some seconds; 7 would be for ever
       if (rdma_accept(end.id(), &settings) != 0) {
         log::info("rdma: {} cannot be accepted: {}", end.peer().to_string(),
                   Error::last_os_error().message());

@@ -2,9 +2,13 @@
 // a virtual machine soft-RoCE is one; tests/vm runs this there.
 #include <gtest/gtest.h>
 
+#include <spawn.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 
 #include "runtime/one_shot.h"
@@ -61,13 +65,16 @@ struct VerbsTest : testing::Test {
     auto made = Listener::make(devices, reactor, *parsed, [this](Arrived arrived) {
       EXPECT_EQ(arrived.peer.host(), arrived.local.host());
       if (!is_wanted) return;
-      accepted.set(make_smbdirect_transport(reactor, std::move(arrived.pair), Role::kPassive,
-                                            {.peer = arrived.peer, .local = arrived.local}));
+      auto made = make_smbdirect_transport(reactor, std::move(arrived.pair), Role::kPassive,
+                                           {.peer = arrived.peer, .local = arrived.local});
+      all_accepted.push_back(made);
+      accepted.set(std::move(made));
     });
     ASSERT_TRUE(made) << made.error().message();
     listener = *std::move(made);
   }
   void TearDown() override {
+    all_accepted.clear();
     server.reset();
     client.reset();
     listener.reset();
@@ -88,7 +95,8 @@ struct VerbsTest : testing::Test {
   Devices devices;
   Reactor reactor;
   std::unique_ptr<Listener> listener;
-  OneShot<TransportPtr> accepted;
+  OneShot<TransportPtr> accepted;  // the first
+  std::vector<TransportPtr> all_accepted;
   bool is_wanted = true;
   TransportPtr server, client;
   QueuePair* card = nullptr;
@@ -222,6 +230,102 @@ TEST_F(VerbsTest, WhereNobodyListensItIsRefused) {
     EXPECT_FALSE(connected);
     if (!connected) EXPECT_EQ(connected.error(), Error::os(ECONNREFUSED));
   }(*this));
+}
+
+// Whoever says nothing has some time, and costs nobody else anything meanwhile.
+TEST_F(VerbsTest, SilentConnectionsEndAndOthersAreServed) {
+  constexpr size_t kSilent = 60;
+  run([](VerbsTest& test) -> Task<void> {
+    std::vector<Connected> silent;
+    for (size_t i = 0; i < kSilent; ++i) {
+      auto connected =
+          co_await connect(test.devices, test.reactor, test.listener->address(), kPatience);
+      EXPECT_TRUE(connected);
+      if (!connected) co_return;
+      silent.push_back(*std::move(connected));
+    }
+    auto connected =
+        co_await connect(test.devices, test.reactor, test.listener->address(), kPatience);
+    EXPECT_TRUE(connected);
+    if (!connected) co_return;
+    const auto talks =
+        make_smbdirect_transport(test.reactor, std::move(connected->pair), Role::kActive);
+    talks->send(frame_of(counting_bytes(100)));
+    EXPECT_TRUE(co_await test.all_accepted.back()->receive());
+    EXPECT_EQ(test.all_accepted.size(), kSilent + 1);
+    for (size_t i = 0; i < kSilent; ++i) {
+      EXPECT_EQ((co_await test.all_accepted[i]->receive()).error(), Error(NtStatus::kIoTimeout));
+    }
+    EXPECT_FALSE(test.all_accepted.back()->is_closed());
+    talks->close();
+  }(*this));
+}
+
+// A program of its own, which the next test starts and kills: it lends memory and says where.
+TEST(VerbsPeer, LendsUntilItIsKilled) {
+  const char* address = std::getenv("BRAID_RDMA_PEER");
+  if (!address) GTEST_SKIP() << "is started by VerbsTest.APeerThatIsKilledWhileItIsReadIsNoticed";
+  Devices devices;
+  Reactor reactor;
+  transport::run(
+      reactor, [](Devices& its_devices, Reactor& its_reactor, SocketAddress server) -> Task<void> {
+        auto connected = co_await connect(its_devices, its_reactor, server, kPatience);
+        if (!connected) co_return;
+        QueuePair& card = *connected->pair;
+        const auto client =
+            make_smbdirect_transport(its_reactor, std::move(connected->pair), Role::kActive);
+        client->send(frame_of({1}));
+        EXPECT_TRUE(co_await client->receive());
+        Bytes memory = counting_bytes(4 * kMiB);
+        const auto lent = card.register_memory(memory, Access::kRead);
+        EXPECT_TRUE(lent);
+        if (lent) client->send(frame_of(wire::smbdirect::encode_channel_info({&*lent, 1})));
+        (void)co_await client->receive();
+      }(devices, reactor, SocketAddress::parse_with_port(address).value()));
+}
+
+TEST_F(VerbsTest, APeerThatIsKilledWhileItIsReadIsNoticed) {
+  const std::string address = "BRAID_RDMA_PEER=" + listener->address().to_string();
+  const char* const arguments[] = {"verbs_test", "--gtest_filter=VerbsPeer.*", nullptr};
+  std::vector<char*> environment;
+  for (char** each = environ; *each; ++each) environment.push_back(*each);
+  environment.push_back(const_cast<char*>(address.c_str()));
+  environment.push_back(nullptr);
+  pid_t peer = 0;
+  ASSERT_EQ(posix_spawn(&peer, "/proc/self/exe", nullptr, nullptr,
+                        const_cast<char* const*>(arguments), environment.data()),
+            0);
+  run([](VerbsTest& test, pid_t its_peer) -> Task<void> {
+    test.server = co_await test.accepted.wait(test.reactor);
+    EXPECT_TRUE(co_await test.server->receive());
+    test.server->send(frame_of({1}));
+    const auto info = co_await test.server->receive();
+    EXPECT_TRUE(info);
+    if (!info) co_return;
+    const auto lent = wire::smbdirect::decode_channel_info(info->view());
+    EXPECT_TRUE(lent);
+    if (!lent) co_return;
+    transport::RemoteMemory& memory = *test.server->remote_memory();
+    EXPECT_TRUE(co_await memory.pull(*lent, 4 * kMiB));
+    // Some are under way when it dies.
+    const auto pull = [](transport::RemoteMemory& from, BufferDescriptors what,
+                         Result<Buffer>& into) -> Task<void> {
+      into = co_await from.pull(std::move(what), 4 * kMiB);
+    };
+    std::vector<Result<Buffer>> pulled(8);
+    TaskScope scope;
+    for (auto& each : pulled) scope.spawn(pull(memory, *lent, each));
+    kill(its_peer, SIGKILL);
+    co_await scope.join();
+    EXPECT_FALSE(pulled.back());
+    if (!pulled.back()) {
+      EXPECT_EQ(pulled.back().error(), Error(NtStatus::kConnectionDisconnected));
+    }
+    EXPECT_EQ((co_await test.server->receive()).error(), Error(NtStatus::kConnectionDisconnected));
+  }(*this, peer));
+  kill(peer, SIGKILL);
+  int status = 0;
+  EXPECT_EQ(waitpid(peer, &status, 0), peer);
 }
 
 // What is waited for is a file descriptor: a connection that says nothing takes no processor.
