@@ -307,5 +307,79 @@ class LocalAccess(StrictCase):
         self.assertEqual(local.seen, b"as it was")
 
 
+def local_lock(file, kind, start, length):
+    """Whether it could be had."""
+    data = struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0)
+    try:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, data)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class LocalLocks(StrictCase):
+    SHARED, EXCLUSIVE, UNLOCK, AT_ONCE = 1, 2, 4, 0x10
+
+    def setUp(self):
+        super().setUp()
+        self.file, _ = self.client.open(self.name, state=0)
+        self.local = os.open(self.path, os.O_RDWR)
+        self.addCleanup(os.close, self.local)
+
+    def lock(self, start, length, flags):
+        return raw.status_of(self.client.do(
+            raw.LOCK, raw.lock(self.file, ((start, length, flags),))))
+
+    def test_locks_of_clients_are_seen_here(self):
+        self.assertEqual(self.lock(10, 10, self.EXCLUSIVE | self.AT_ONCE), "SUCCESS")
+        self.assertFalse(local_lock(self.local, fcntl.F_RDLCK, 15, 1))
+        self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 0, 10))
+        self.assertEqual(self.lock(10, 10, self.UNLOCK), "SUCCESS")
+        self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 15, 1))
+
+    def test_what_overlaps_what_was_unlocked_stays(self):
+        for start in (0, 5):
+            self.assertEqual(self.lock(start, 10, self.SHARED | self.AT_ONCE), "SUCCESS")
+        self.assertEqual(self.lock(0, 10, self.UNLOCK), "SUCCESS")
+        self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 0, 5))
+        self.assertFalse(local_lock(self.local, fcntl.F_WRLCK, 5, 1))
+        self.assertTrue(local_lock(self.local, fcntl.F_RDLCK, 5, 10))
+
+    def test_local_locks_are_not_granted_to_clients(self):
+        self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 100, 10))
+        for flags in (self.SHARED, self.EXCLUSIVE):
+            self.assertEqual(self.lock(105, 1, flags | self.AT_ONCE), "0xC0000055")
+        self.assertEqual(self.lock(0, 100, self.EXCLUSIVE | self.AT_ONCE), "SUCCESS")
+        # All or nothing.
+        answer = self.client.do(raw.LOCK, raw.lock(
+            self.file, ((200, 10, 0x12), (105, 1, 0x12))))
+        self.assertEqual(raw.status_of(answer), "0xC0000055")
+        self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 200, 10))
+
+    def test_a_lock_waits_for_a_local_program(self):
+        self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 0, 10))
+        waiting = self.client.begin(raw.LOCK, raw.lock(self.file, ((5, 1, self.EXCLUSIVE),)))
+        self.assertTrue(self.client.poll())  # the interim response
+        self.assertFalse(self.client.poll(0.3))
+        self.assertTrue(local_lock(self.local, fcntl.F_UNLCK, 0, 10))
+        self.assertEqual(raw.status_of(self.client.finish(waiting)), "SUCCESS")
+        self.assertFalse(local_lock(self.local, fcntl.F_WRLCK, 0, 10))
+
+    def test_ranges_the_kernel_does_not_have(self):
+        for start, length in ((1 << 63, 10), ((1 << 64) - 1, 1), (0, 0)):
+            self.assertEqual(self.lock(start, length, self.EXCLUSIVE | self.AT_ONCE), "SUCCESS")
+            self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 0, 0))
+            self.assertTrue(local_lock(self.local, fcntl.F_UNLCK, 0, 0))
+            self.assertEqual(self.lock(start, length, self.UNLOCK), "SUCCESS")
+        self.assertEqual(self.lock((1 << 63) - 10, 1 << 62, self.EXCLUSIVE | self.AT_ONCE),
+                         "SUCCESS")
+        self.assertFalse(local_lock(self.local, fcntl.F_WRLCK, (1 << 63) - 1, 1))
+
+    def test_close_gives_them_back(self):
+        self.assertEqual(self.lock(0, 10, self.EXCLUSIVE | self.AT_ONCE), "SUCCESS")
+        self.client.close_file(self.file)
+        self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 0, 10))
+
+
 if __name__ == "__main__":
     suite.main()

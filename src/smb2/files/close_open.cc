@@ -6,6 +6,7 @@
 #include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/local_guarding.h"
+#include "smb2/files/local_locks.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -35,6 +36,7 @@ Result<void> finish_close(FileServices& files, Open& open,
   if (open.is_pipe()) return {};
   if (open.pending_notifications != 0) report_noted(files, open);
   if (open.is_modified) child_changed(files, open);
+  drop_local_locks(open);
   if (!decision) decision = files.file_table.close(open.ref());
   const FileKey key = open.attributes.file_key;
   Result<void> done;
