@@ -40,6 +40,10 @@ enum class Compression : uint16_t {
 };
 // Which answers of a share are compressed: none, those that the client asks it of, or all.
 enum class Compress : uint8_t { kOff, kAsked, kAlways };
+// Who else works on the files of a share, and so what clients may cache of it. kNone: nobody.
+// kNotify: programs that clients hear of afterwards. kStrict: programs that the kernel holds off
+// while a client caches what is in their way.
+enum class LocalAccess : uint8_t { kNone, kNotify, kStrict };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 // Where to accept connections: an address in numbers and a port.
@@ -93,6 +97,7 @@ struct ShareRules {
   bool continuous_availability = false;
   Compress compress = Compress::kAsked;
   bool posix = true;  // with the SMB3 POSIX Extensions, for clients that have them
+  LocalAccess local_access = LocalAccess::kNotify;
 
   bool operator==(const ShareRules&) const = default;
 };

@@ -109,6 +109,9 @@ constexpr Choice<Compression> kCompressions[] = {{"lz4", Compression::kLz4},
                                                  {"pattern_v1", Compression::kPatternV1}};
 constexpr Choice<Compress> kCompresses[] = {
     {"off", Compress::kOff}, {"asked", Compress::kAsked}, {"always", Compress::kAlways}};
+constexpr Choice<LocalAccess> kLocalAccesses[] = {{"none", LocalAccess::kNone},
+                                                  {"notify", LocalAccess::kNotify},
+                                                  {"strict", LocalAccess::kStrict}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warning", LogLevel::kWarning},
@@ -125,6 +128,7 @@ std::string as_toml(Encryption value) { return as_toml(value, kEncryptions); }
 std::string as_toml(Compat value) { return as_toml(value, kCompats); }
 std::string as_toml(BreakRetry value) { return as_toml(value, kBreakRetries); }
 std::string as_toml(Compress value) { return as_toml(value, kCompresses); }
+std::string as_toml(LocalAccess value) { return as_toml(value, kLocalAccesses); }
 std::string as_toml(LogLevel value) { return as_toml(value, kLogLevels); }
 
 template <auto Member, class Section = Server>
@@ -390,6 +394,15 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "message; always: all, and clients are told to compress what they write. Worth it over "
      "networks that are slower than the processor.",
      choice<&Share::compress, kCompresses, Share>},
+    {"local_access", R"("none", "notify" or "strict")", shown<&Share::local_access, Share>,
+     "Who works on the files besides the clients of this share. none: nobody, and what local "
+     "programs change is not told to clients. notify: local programs and NFS, whose changes "
+     "clients hear of when they watch a folder, but may not see in a file that they cache. "
+     "strict: the same, and clients cache only what the kernel keeps from others (fcntl(2), "
+     "F_SETLEASE): whoever opens a file that a client caches waits until it is written back. "
+     "Folders and named streams are not cached then, nor is a file with two opens of which one "
+     "writes. Needs workers = 1, and a file system of this machine.",
+     choice<&Share::local_access, kLocalAccesses, Share>},
     {"compat", R"("spec" or "windows")", shown<&Share::compat, Share>,
      "What to do where Windows differs from its specification, seen when requests are sent again "
      "on "

@@ -158,6 +158,15 @@ struct Reader::Tree {
       const auto lines = section(*table, "[[share]]", line_of(node), share_keys(), "[server]",
                                  names_of(server_keys()), share);
       if (share.encrypt) reader.encrypt_lines_.push_back(lines.at("encrypt"));
+      if (share.local_access == LocalAccess::kStrict) {
+        const uint32_t line = lines.at("local_access");
+        reader.strict_lines_.push_back(line);
+        if (share.continuous_availability) {
+          reader.add(line,
+                     "local_access = \"strict\" is for folders that others serve too, which "
+                     "continuous_availability = true is not; leave out one of them");
+        }
+      }
       if (share.continuous_availability) {
         const uint32_t line = lines.at("continuous_availability");
         reader.continuous_lines_.push_back(line);
@@ -225,6 +234,9 @@ void Reader::check_server(const Server& server) {
     }
   }
   if (server.workers != 1) {
+    for (const uint32_t line : strict_lines_) {
+      add(line, "local_access = \"strict\" needs workers = 1 in [server]; change one of them");
+    }
     for (const uint32_t line : continuous_lines_) {
       add(line, "continuous_availability = true needs workers = 1 in [server]; change one of them");
     }

@@ -119,6 +119,9 @@ class FileState {
   bool is_breaking(uint64_t serial) const;
 
   Caching caching_of(OpenToken token) const;
+  Caching held() const;
+  void take_for_local(Caching taken, Outcome& out);
+  OpenDecision keep_only(OpenToken token, Caching kept, Caching before, Outcome& out);
   OpenDecision grant_of(OpenToken token) const;
   LocksOfOpen locks_of(OpenToken token) const { return locks_.locks_of(token); }
   bool set_durability(OpenToken token, Durability durability);

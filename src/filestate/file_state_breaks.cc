@@ -108,6 +108,38 @@ Decision FileState::take_from_all(const Demand& demand, OpenToken waiter, Outcom
   return Decision::go();
 }
 
+Caching FileState::held() const {
+  Caching all = Caching::kNone;
+  for (const Holder* const holder : holders_) all = all | holder->state;
+  return all;
+}
+
+// Who is away gives way as to a newcomer.
+void FileState::take_for_local(Caching taken, Outcome& out) {
+  if (counts_.all == 0) return;
+  const Demand demand{
+      .from_leases = taken, .from_oplocks = taken, .oplocks_with = taken, .wait_for = taken};
+  purge_holders(demand, Actor{}, out);
+  revoke(demand, Actor{}, out);
+}
+
+OpenDecision FileState::keep_only(OpenToken token, Caching kept, Caching before, Outcome& out) {
+  OpenRecord* const open = opens_.find(token);
+  if (!open) return {};
+  Holder& holder = open->lease ? open->lease->holder : open->holder;
+  if (!holder.breaking && any(holder.state - kept)) {
+    const Caching left = what_is_left(holder, holder.state, holder.state - kept);
+    // What nobody was told of goes without a word, and the rest by a break like any other.
+    const Caching told = holder.state & before;
+    set_state(holder, left | told);
+    if (any(told - left)) {
+      told == Caching::kRead ? tell_none(holder, out) : start_break(holder, left, out);
+    }
+    release_waiters(out);
+  }
+  return grant_of(token);
+}
+
 // [MS-FSA] 2.1.4.12 with PARENT_OBJECT: read caching of other directory leases ends, and with it
 // the rest; nobody waits.
 void FileState::child_changed(const std::optional<LeaseId>& actor, Outcome& out) {

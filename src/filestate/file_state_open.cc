@@ -139,7 +139,7 @@ void FileState::grant_lease(const OpenRequest& request, OpenRecord& open, OpenDe
     // It counts the states the client has seen, and nothing is none.
     if (wanted.version == 2) lease->epoch = wanted.epoch + (any(state) ? 1 : 0);
     set_state(lease->holder, state);
-  } else if (!lease->holder.breaking) {
+  } else if (decision.before = lease->holder.state; !lease->holder.breaking) {
     // An upgrade is all or nothing: strictly more than before, and exactly what was asked for.
     const Caching state = request.is_directory ? wanted.state - Caching::kWrite : wanted.state;
     if (state != lease->holder.state && is_subset(lease->holder.state, state) &&

@@ -367,6 +367,24 @@ Caching FileTable::caching_of(const OpenRef& ref) const {
                     [&](FileNode&, const FileState& state) { return state.caching_of(ref.token); });
 }
 
+Caching FileTable::held(const FileKey& file) const {
+  return impl_->ask(file, Caching::kNone,
+                    [](FileNode&, const FileState& state) { return state.held(); });
+}
+
+void FileTable::take_for_local(const FileKey& file, Caching taken) {
+  impl_->with(file, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
+    state.take_for_local(taken, outcome);
+    return 0;
+  });
+}
+
+OpenDecision FileTable::keep_only(const OpenRef& ref, Caching kept, Caching before) {
+  return impl_->with(ref.file, OpenDecision{}, [&](FileNode&, FileState& state, Outcome& outcome) {
+    return state.keep_only(ref.token, kept, before, outcome);
+  });
+}
+
 OpenDecision FileTable::grant_of(const OpenRef& ref) const {
   return impl_->ask(ref.file, OpenDecision{},
                     [&](FileNode&, const FileState& state) { return state.grant_of(ref.token); });

@@ -214,6 +214,16 @@ class FileTable {
 
   // What an open may cache now (a lease's state, an oplock's), for durable grants and admin.
   Caching caching_of(const OpenRef& ref) const;
+  // What all who have the file itself open may cache, with what they were asked to give up and have
+  // not yet.
+  Caching held(const FileKey& file) const;
+  // Somebody who is no open of this table is held off until nobody has `taken`: vfs/local_guard.h.
+  // Never waits; held() tells how far it is.
+  void take_for_local(const FileKey& file, Caching taken);
+  // Of what open() has just granted `ref` only `kept` can be had. `before`: OpenDecision::before.
+  // What its client has not been told of is taken back without a word. Returns the grant as it is
+  // now.
+  OpenDecision keep_only(const OpenRef& ref, Caching kept, Caching before);
   // Its oplock or lease as a CREATE would answer it now: for the answer to one that is replayed, or
   // that reconnects. kNone and no lease if the open is not there.
   OpenDecision grant_of(const OpenRef& ref) const;

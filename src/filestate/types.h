@@ -148,6 +148,8 @@ struct OpenDecision {
   FileKey file{};
   OplockLevel oplock = OplockLevel::kNone;  // kLease when a lease was asked for and is answered
   std::optional<LeaseGrant> lease;
+  // What the lease had before this open: all that its client knows of.
+  Caching before = Caching::kNone;
   bool sharing_violation = false;  // with kWait: and nothing else is waited for, as far as is known
   // With DELETE_PENDING: a disconnected open was given up for this one or another newcomer, and its
   // worker deletes the file because of that. Ask again when it is gone. Or what has the name is

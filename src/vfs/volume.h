@@ -144,6 +144,7 @@ struct Features {
   bool compression = false;            // File::set_compressed() works
   bool case_sensitive_on_disk = true;  // two names may differ in case only
   bool hard_links = true;
+  bool leases = false;         // local programs can be held off: local_guard.h
   uint64_t device = 0;         // for volume serial numbers
   std::string file_system_id;  // stable across restarts, any bytes; may be empty
   FileTime creation_time;
@@ -181,7 +182,8 @@ class Volume {
   }
 
   // Opens what lookup() found, and nothing that took its name since. A symbolic link, pipe, socket
-  // or device opens without data access only (EACCES).
+  // or device opens without data access only (EACCES). EAGAIN: somebody has a lease on the file and
+  // was asked to give it up; who waits for him asks again.
   virtual Result<std::unique_ptr<File>> open(const Credentials& who, const Found& found,
                                              const OpenHow& how) = 0;
   // Makes what lookup() missed, all of it or nothing. EEXIST when someone was faster: look again.

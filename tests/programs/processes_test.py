@@ -23,7 +23,8 @@ from smbclient import SmbClient  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # By number, of <linux/capability.h>: those that braidd keeps.
 CAPABILITIES = {0: "chown", 1: "dac_override", 2: "dac_read_search", 3: "fowner", 4: "fsetid",
-                5: "kill", 6: "setgid", 7: "setuid", 8: "setpcap", 21: "sys_admin"}
+                5: "kill", 6: "setgid", 7: "setuid", 8: "setpcap", 21: "sys_admin",
+                28: "lease"}
 NEGOTIATE = smb2_raw.frame(smb2_raw.header(smb2_raw.NEGOTIATE) + smb2_raw.negotiate())
 
 
@@ -285,7 +286,7 @@ class Rights(ProcessesCase):
     def test_capabilities_are_those_of_the_document(self):
         sets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
         worker = {"chown", "dac_override", "dac_read_search", "fowner", "setuid", "setgid",
-                  "sys_admin"}
+                  "sys_admin", "lease"}
         supervisor = worker | {"kill", "setpcap"}
         for pid, expected in (
                 (self.pids("braidd-worker")[0], [set(), worker, worker, worker, set()]),

@@ -33,7 +33,7 @@ constexpr uid_t kNobody = 65'534;
 
 // docs/privileges.md has the reason for each.
 constexpr cap_value_t kOfWorkers[] = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-                                      CAP_SETUID, CAP_SETGID,       CAP_SYS_ADMIN};
+                                      CAP_SETUID, CAP_SETGID,       CAP_SYS_ADMIN,       CAP_LEASE};
 // For itself, and to be able to take from those it starts.
 constexpr cap_value_t kOfSupervisor[] = {CAP_KILL, CAP_SETPCAP};
 constexpr cap_value_t kUsedBySupervisor[] = {CAP_KILL, CAP_DAC_READ_SEARCH};

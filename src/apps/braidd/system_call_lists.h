@@ -190,6 +190,7 @@ inline constexpr int kServing[] = {
     SCMP_SYS(mlock),
     SCMP_SYS(munlock),
     SCMP_SYS(signalfd4),
+    SCMP_SYS(rt_sigtimedwait),
     SCMP_SYS(pause),
     SCMP_SYS(epoll_create),
 };
@@ -286,7 +287,6 @@ inline constexpr int kSanitizers[] = {
     SCMP_SYS(setrlimit),
     SCMP_SYS(prlimit64),
     SCMP_SYS(getcwd),
-    SCMP_SYS(rt_sigtimedwait),
     SCMP_SYS(process_vm_readv),
     SCMP_SYS(getrusage),
     SCMP_SYS(sysinfo),

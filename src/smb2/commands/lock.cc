@@ -5,6 +5,7 @@
 #include "smb2/commands/long_lock.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/local_locks.h"
 #include "smb2/files/waiting.h"
 #include "smb2/persistent/persistent_open.h"
 #include "wire/smb2/access_mask.h"
@@ -61,8 +62,11 @@ Task<Result<Reply>> unlock(Request& request, const wire::LockRequest& lock) {
     BRAID_CO_CHECK(
         co_await unlock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
   } else if (!ranges.empty()) {
+    const bool is_local = has_local_locks(*request.open);
+    if (is_local) give_local_locks(*request.open, ranges);
     const NtStatus status =
         request.files.file_table.unlock(request.open->ref(), ranges, sequence_of(request, lock));
+    if (is_local) keep_local_locks(request.files, *request.open, ranges);
     if (status != NtStatus::kSuccess) co_return fail(status);
   }
   if (bad_element != NtStatus::kSuccess) co_return fail(bad_element);
@@ -86,6 +90,68 @@ Result<std::vector<filestate::LockRange>> lock_ranges(const wire::LockRequest& l
     ranges.push_back({element.offset, element.length, kind == LockFlags::kExclusiveLock});
   }
   return ranges;
+}
+
+// Among clients. Afterwards the request may have no Open any more.
+Task<Result<void>> lock_for_clients(Request& request, std::span<const filestate::LockRange> ranges,
+                                    bool fail_immediately,
+                                    std::optional<filestate::LockSequence> sequence) {
+  FileServices& files = request.files;
+  const filestate::OpenRef ref = request.open->ref();
+  const filestate::LockId id = files.next_lock_id();
+  const filestate::Decision decision =
+      files.file_table.lock(ref, ranges, fail_immediately, id, sequence);
+  if (decision.verdict == filestate::Verdict::kGo) co_return Result<void>{};
+  if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
+
+  const Waiter waiter = files.breaks.expect(ref.token, id);
+  const Result<NtStatus> status = co_await wait_for_others(
+      request, waiter,
+      [&files, ref, id](const Waiter&) { return files.file_table.cancel_lock(ref, id); });
+  files.breaks.forget(ref.token, id);
+  BRAID_CO_CHECK(status);
+  if (*status != NtStatus::kSuccess) co_return fail(*status);
+  co_return Result<void>{};
+}
+
+// How often a LOCK that waits looks whether the lock of a local program is gone, of which nobody
+// tells.
+constexpr std::chrono::milliseconds kLocalLockLookFirst{5};
+constexpr std::chrono::milliseconds kLocalLockLookLast{200};
+
+// STATUS_RANGE_NOT_LOCKED when the open is gone, as for any LOCK that waits then.
+Result<void> use_again(Request& request, const std::shared_ptr<Open>& open) {
+  if (!request.open) request.open = Open::use(open);
+  if (!request.open) return fail(NtStatus::kRangeNotLocked);
+  return {};
+}
+
+// Among clients and local programs: all of it or nothing. While somebody local has it no client has
+// it either, so that none waits for one who waits.
+Task<Result<void>> lock_for_all(Request& request, std::vector<filestate::LockRange> ranges,
+                                bool fail_immediately,
+                                std::optional<filestate::LockSequence> sequence) {
+  FileServices& files = request.files;
+  const std::shared_ptr<Open> open = request.open.get();
+  for (auto patience = kLocalLockLookFirst;;
+       patience = std::min(patience * 2, kLocalLockLookLast)) {
+    const auto granted = co_await lock_for_clients(request, ranges, fail_immediately, sequence);
+    BRAID_CO_CHECK(granted);
+    BRAID_CO_CHECK(use_again(request, open));
+    const auto taken = take_local_locks(*open, ranges);
+    if (taken) co_return Result<void>{};
+    give_local_locks(*open, ranges);
+    files.file_table.give_back(open->ref(), ranges);
+    keep_local_locks(files, *open, ranges);
+    if (!taken.error().is_os(EAGAIN)) co_return taken;
+    if (fail_immediately) co_return fail(NtStatus::kLockNotGranted);
+    sequence.reset();
+    const Waiter waiter = std::make_shared<OneShot<NtStatus>>();
+    Timer timer(request.connection->reactor());
+    timer.start(patience, [waiter] { waiter->set(NtStatus::kSuccess); });
+    BRAID_CO_CHECK(co_await wait_for_others(request, waiter, [](const Waiter&) { return true; }));
+    BRAID_CO_CHECK(use_again(request, open));
+  }
 }
 
 }  // namespace
@@ -123,19 +189,13 @@ Task<Result<Reply>> handle_lock(Request& request) {
     BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));
     co_return reply_with(wire::LockResponse{});
   }
-  const filestate::LockId id = files.next_lock_id();
-  const filestate::Decision decision =
-      files.file_table.lock(ref, ranges, fail_immediately, id, sequence_of(request, lock));
-  if (decision.verdict == filestate::Verdict::kGo) co_return reply_with(wire::LockResponse{});
-  if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);
-
-  const Waiter waiter = files.breaks.expect(ref.token, id);
-  const Result<NtStatus> status = co_await wait_for_others(
-      request, waiter,
-      [&files, ref, id](const Waiter&) { return files.file_table.cancel_lock(ref, id); });
-  files.breaks.forget(ref.token, id);
-  BRAID_CO_CHECK(status);
-  if (*status != NtStatus::kSuccess) co_return fail(*status);
+  if (has_local_locks(*open)) {
+    BRAID_CO_CHECK(co_await lock_for_all(request, std::move(ranges), fail_immediately,
+                                         sequence_of(request, lock)));
+  } else {
+    BRAID_CO_CHECK(
+        co_await lock_for_clients(request, ranges, fail_immediately, sequence_of(request, lock)));
+  }
   co_return reply_with(wire::LockResponse{});
 }
 

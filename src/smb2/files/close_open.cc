@@ -5,6 +5,8 @@
 #include "smb2/files/deletion.h"
 #include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/local_guarding.h"
+#include "smb2/files/local_locks.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -34,7 +36,9 @@ Result<void> finish_close(FileServices& files, Open& open,
   if (open.is_pipe()) return {};
   if (open.pending_notifications != 0) report_noted(files, open);
   if (open.is_modified) child_changed(files, open);
+  drop_local_locks(open);
   if (!decision) decision = files.file_table.close(open.ref());
+  const FileKey key = open.attributes.file_key;
   Result<void> done;
   if (decision->delete_now) {
     const Deletion deletion = carry_out(files, open, *decision);
@@ -49,6 +53,7 @@ Result<void> finish_close(FileServices& files, Open& open,
   decision->until_deleted.reset();
   open.file.reset();
   open.base_file.reset();
+  files.local_guarding->closed(key);
   open.enumeration.unshared().enumeration.reset();  // a descriptor, too
   if (open.is_in_open_table) files.open_table.remove(open.file_id);
   // Behind a deletion: who comes back to it after a crash finds the file, or nothing.

@@ -9,12 +9,19 @@
 #include "smb2/files/deletion.h"
 #include "smb2/files/deletion_news.h"
 #include "smb2/files/durable.h"
+#include "smb2/files/local_guarding.h"
 #include "smb2/files/open_claims.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/workers/other_workers.h"
 
 namespace braid::smb2 {
+namespace {
+
+// A guarded file takes a descriptor: an eighth of all, beside the opens'.
+constexpr size_t kOfGuardsInDescriptors = 8;
+
+}  // namespace
 
 FileServices::FileServices(const Parts& parts)
     : clock(parts.clock),
@@ -34,6 +41,8 @@ FileServices::FileServices(const Parts& parts)
                                                                   .open_table = open_table,
                                                                   .file_ids = file_ids,
                                                                   .fds = fds})),
+      local_guarding(std::make_unique<LocalGuarding>(
+          file_table, clock, parts.descriptors_max / kOfGuardsInDescriptors)),
       timers_(parts.timers),
       workers_(parts.workers),
       directory_leases_(workers_.any() ? workers_.group()->counter(store::Counter::kDirectoryLeases)
@@ -50,6 +59,7 @@ FileServices::FileServices(const Parts& parts)
 
 Task<void> FileServices::end_timers() {
   scavenger_->stopped = true;
+  local_guarding->stop();
   co_await breaks.end_timers();
   scavenger_->timer.cancel();
 }

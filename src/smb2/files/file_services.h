@@ -34,6 +34,7 @@ namespace braid::smb2 {
 
 class AppInstances;
 class DeletionNews;
+class LocalGuarding;
 class OpenClaims;
 class OtherWorkers;
 class PersistentHandles;
@@ -92,6 +93,8 @@ class FileServices {
   const std::unique_ptr<OpenClaims> open_claims;
   const std::unique_ptr<AppInstances> app_instances;
   const std::unique_ptr<PersistentHandles> persistent;
+  // For shares with local_access = "strict".
+  const std::unique_ptr<LocalGuarding> local_guarding;
 
   // Runs it until the Server stops, which waits for it.
   void spawn(Task<void> task) { scope_.spawn(std::move(task)); }

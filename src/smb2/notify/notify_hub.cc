@@ -114,7 +114,7 @@ bool NotifyHub::place(const Open& open, std::string_view path, bool tree,
 
 void NotifyHub::listen(const Open& open, std::string_view directory, bool tree) {
   const Share& share = *open.tree_connect->share;
-  if (share.real_path.empty()) return;
+  if (share.real_path.empty() || share.local_access == config::LocalAccess::kNone) return;
   LocalWatch wanted{.root = share.real_path,
                     .directory = spelled_on_disk(directory),
                     .device = open.attributes.file_key.device,

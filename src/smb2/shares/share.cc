@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "base/log.h"
 #include "base/unique_fd.h"
@@ -44,6 +45,28 @@ Result<vfs::Path> snapshots_folder(std::string name) {
   return std::move(parsed.path);
 }
 
+// How long clients are given to answer a break, and the kernel must not give them less.
+constexpr int kBreakSeconds = 36;
+
+// What local_access = "strict" cannot do here.
+void tell_limits_of_leases(const Share& share) {
+  if (!share.volume->features().leases) {
+    log::warn(
+        "share '{}': its file system has no leases, so with local_access = \"strict\" clients "
+        "cache nothing",
+        share.name);
+    return;
+  }
+  int seconds = 0;
+  std::ifstream("/proc/sys/fs/lease-break-time") >> seconds;
+  if (seconds > 0 && seconds < kBreakSeconds) {
+    log::warn(
+        "share '{}': after {} s the kernel lets local programs in whether or not clients "
+        "have written back what they cache; set fs.lease-break-time to {} or more",
+        share.name, seconds, kBreakSeconds);
+  }
+}
+
 Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
                                                 std::optional<gid_t> group, vfs::FileLocks* locks) {
   auto share = std::make_shared<Share>();
@@ -56,6 +79,7 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
             vfs::open_posix_volume(
                 std::move(folder.fd),
                 {.hidden_names = wanted.hidden_names, .streams = wanted.streams, .locks = locks}));
+  if (wanted.local_access == config::LocalAccess::kStrict) tell_limits_of_leases(*share);
   if (!wanted.snapshots.empty()) {
     BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));
     share->snapshots = std::make_shared<Snapshots>(*share, std::move(snapshots));

@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 
 #include "vfs/names.h"
+#include "vfs/posix/linux_leases.h"
 #include "vfs/posix/locate.h"
 #include "vfs/posix/lookup.h"
 #include "vfs/posix/name_claim.h"
@@ -54,6 +55,7 @@ Features features_of(int root, const struct statfs& fs, const struct statx& st,
   features.streams = features.xattrs && wants_streams;
   features.reflink = can_clone(root);
   features.sparse = true;
+  features.leases = has_leases(root);
   // Others keep the flag and compress nothing.
   features.compression = static_cast<long>(fs.f_type) == BTRFS_SUPER_MAGIC;
   features.device = key_of(st).device;
@@ -159,7 +161,8 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Fo
     BRAID_TRY(parts.fd, reopen(node, O_RDONLY | O_DIRECTORY));
   } else {
     const int flags = !how.access.write ? O_RDONLY : how.access.read ? O_RDWR : O_WRONLY;
-    BRAID_TRY(parts.fd, reopen(node, flags | (how.truncate ? O_TRUNC : 0)));
+    // Without O_NONBLOCK, which means nothing else to a file, it would wait for who has a lease.
+    BRAID_TRY(parts.fd, reopen(node, flags | O_NONBLOCK | (how.truncate ? O_TRUNC : 0)));
   }
   return std::make_unique<PosixFile>(std::move(parts));
 }

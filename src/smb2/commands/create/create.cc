@@ -67,6 +67,38 @@ Task<Result<Reply>> write_promise(Request& request, CreateState& state, Reply an
   co_return create_reply(request, state);
 }
 
+// As long as the kernel gives those who have a lease, 45 s by default, and a little.
+constexpr std::chrono::seconds kLeaseWaitMax{60};
+constexpr std::chrono::milliseconds kLeaseLookFirst{2};
+constexpr std::chrono::milliseconds kLeaseLookLast{50};
+
+// Somebody has a lease on the file from the kernel, perhaps for a client (vfs/local_guard.h), and
+// was asked to give it up. Nobody tells when he has.
+class LeaseWait {
+ public:
+  Task<Result<void>> wait(Request& request, const CreateState& state) {
+    FileServices& files = request.files;
+    const auto now = files.clock.monotonic();
+    if (!until_) until_ = now + kLeaseWaitMax;
+    if (now >= *until_) co_return fail(NtStatus::kSharingViolation);
+    const filestate::OpenToken token{state.file_id.volatile_id};
+    const uint64_t seen = files.breaks.retries();
+    co_await request.connection->reactor().schedule();
+    Timer timer(request.connection->reactor());
+    timer.start(patience_, [&files, token] { files.breaks.retry(token); });
+    patience_ = std::min(patience_ * 2, kLeaseLookLast);
+    BRAID_CO_CHECK(
+        co_await wait_for_retry(request, token, seen, [](const Waiter&) { return true; }));
+    timer.cancel();
+    if (request.tree_connect->is_closed()) co_return fail(NtStatus::kNetworkNameDeleted);
+    co_return Result<void>{};
+  }
+
+ private:
+  std::optional<Clock::Instant> until_;
+  std::chrono::milliseconds patience_ = kLeaseLookFirst;
+};
+
 // Waits until a break that stands in the way is acknowledged or timed out.
 // `seen`: Breaks::retries() from before it asked.
 Task<Result<void>> wait_for_break(Request& request, const CreateState& state, FileKey key,
@@ -133,6 +165,7 @@ Task<Result<Reply>> handle_create(Request& request) {
   BRAID_CO_TRY(state.descriptors, request.files.fds.take_files(*request.principal.identity));
   state.file_id = request.files.file_ids.next();
 
+  LeaseWait lease;
   for (;;) {
     const uint64_t seen = request.files.breaks.retries();
     CreateOutcome outcome = try_create(request, state);
@@ -141,6 +174,11 @@ Task<Result<Reply>> handle_create(Request& request) {
       co_return co_await write_promise(request, state, std::move(*done));
     }
     if (auto* error = std::get_if<Error>(&outcome)) {
+      if (error->is_os(EAGAIN)) {
+        BRAID_CO_CHECK(co_await lease.wait(request, state));
+        BRAID_CO_CHECK(co_await request.seat.turn());
+        continue;
+      }
       if (!error->is_os(EINPROGRESS)) co_return std::unexpected(*error);
       // Its directory is large and not known yet: others have their turn between the pieces.
       BRAID_CO_CHECK(co_await request.seat.next_turn());

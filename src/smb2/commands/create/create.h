@@ -38,6 +38,8 @@ struct CreateState {
   wire::CreateAction action = wire::CreateAction::kOpened;
   vfs::Attributes attributes;  // as they are after the open
   uint32_t maximal_access = 0;
+  // A guard of the file that is in the way is broken for this, and no local program.
+  std::shared_ptr<const void> opening;
   filestate::OpenDecision caching;
   DurableTerms terms;  // granted
 };

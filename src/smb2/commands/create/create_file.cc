@@ -10,6 +10,7 @@
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/local_guarding.h"
 #include "smb2/opens/kernel_access.h"
 #include "smb2/shares/extended_attributes.h"
 #include "wire/smb2/access_mask.h"
@@ -30,7 +31,11 @@ Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const 
                                             uint32_t& granted, bool overwriting) {
   const bool is_directory = found.attributes.is_directory();
   const uint32_t demanded = map_generic(attempt.create.desired_access);
-  const bool is_read_only = attempt.request.tree_connect->share->read_only;
+  const Share& share = *attempt.request.tree_connect->share;
+  const bool is_read_only = share.read_only;
+  if (share.local_access == config::LocalAccess::kStrict) {
+    attempt.state.opening = attempt.request.files.local_guarding->opening(found.node->key());
+  }
   for (;;) {
     // A link that is opened itself has no data.
     const vfs::DataAccess access =

@@ -11,6 +11,7 @@
 #include "smb2/files/close_open.h"
 #include "smb2/files/deletion.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/local_guarding.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -290,6 +291,23 @@ Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<
   return why;
 }
 
+// Where local programs are held off, as far as that goes: the rest of what was granted is taken
+// back before anybody hears of it.
+void keep_what_is_guarded(const CreateAttempt& attempt, const OpenedFile& opened) {
+  using filestate::Caching;
+  if (attempt.request.tree_connect->share->local_access != config::LocalAccess::kStrict) return;
+  FileServices& files = attempt.request.files;
+  filestate::OpenDecision& caching = attempt.state.caching;
+  const Caching granted =
+      caching.lease ? caching.lease->state : filestate::caching_of(caching.oplock);
+  if (!filestate::any(granted)) return;
+  const Caching kept = files.local_guarding->guard(opened.key, *opened.file, granted);
+  if (filestate::is_subset(granted, kept)) return;
+  const auto now = files.file_table.keep_only(registered(attempt), kept, caching.before);
+  caching.oplock = now.oplock;
+  caching.lease = now.lease;
+}
+
 // What filestate did not let in.
 CreateOutcome not_let_in(const CreateAttempt& attempt, const OpenedFile& opened) {
   FileServices& files = attempt.request.files;
@@ -360,6 +378,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
       if (auto now = opened.file->stat()) opened.attributes = *now;
     }
   }
+  keep_what_is_guarded(attempt, opened);
   state.action = opened.action;
   state.attributes = opened.attributes;
   state.maximal_access = opened.maximal_access;

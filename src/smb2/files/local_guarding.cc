@@ -1,0 +1,42 @@
+#include "smb2/files/local_guarding.h"
+
+namespace braid::smb2 {
+
+using filestate::Caching;
+using vfs::GuardLevel;
+
+namespace {
+
+GuardLevel level_for(Caching caching) {
+  if (filestate::any(caching & Caching::kWrite)) return GuardLevel::kWrite;
+  return filestate::any(caching) ? GuardLevel::kRead : GuardLevel::kNone;
+}
+
+// A handle is kept for what is cached of the file, and ends with it.
+Caching guarded_by(GuardLevel level) {
+  switch (level) {
+    case GuardLevel::kWrite:
+      return Caching::kReadWriteHandle;
+    case GuardLevel::kRead:
+      return Caching::kReadHandle;
+    case GuardLevel::kNone:
+      break;
+  }
+  return Caching::kNone;
+}
+
+}  // namespace
+
+Caching LocalGuarding::guard(const FileKey& key, const vfs::File& file, Caching wanted) {
+  // Of directories the kernel has no leases.
+  if (file.is_directory()) return Caching::kNone;
+  return guarded_by(guard_.guard(key, file.descriptor(), level_for(wanted)));
+}
+
+GuardLevel LocalGuarding::held(const FileKey& file) { return level_for(table_.held(file)); }
+
+void LocalGuarding::take_down(const FileKey& file, GuardLevel level) {
+  table_.take_for_local(file, Caching::kReadWriteHandle - guarded_by(level));
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,125 @@
+// LocalGuard: which files local programs are held off from, as clients cache what is in them.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace braid::vfs {
+
+// Who is held off: nobody; who opens the file to write; whoever opens it for its data.
+enum class GuardLevel : uint8_t { kNone, kRead, kWrite };
+
+// The kernel's leases on open files, fcntl(2) F_SETLEASE, or what tests have in their place.
+// Thread: any.
+class KernelLeases {
+ public:
+  struct Held {
+    UniqueFd descriptor;  // of its own, with the lease on it
+    GuardLevel level = GuardLevel::kNone;
+    bool may_be_read = true;  // it can go down to kRead; one that may write the file cannot
+  };
+
+  virtual ~KernelLeases() = default;
+  // A lease on what `descriptor` has open: `wanted` or less. EAGAIN: somebody has the file open so
+  // that there can be none; others say that there is none of this file for us. May block.
+  virtual Result<Held> take(int descriptor, GuardLevel wanted) = 0;
+  // Changes it, or with kNone gives it back. EAGAIN as above.
+  virtual Result<void> set(int descriptor, GuardLevel level) = 0;
+  // What it is, or, while somebody is held off, what it has to become.
+  virtual GuardLevel due(int descriptor) = 0;
+  // Has LocalGuard::advance() called soon.
+  virtual void wake() = 0;
+};
+
+// What clients cache; implemented above. Thread: any. Called without locks.
+class GuardedCaching {
+ public:
+  virtual ~GuardedCaching() = default;
+  // What they may, with what they were asked to give up and have not yet.
+  virtual GuardLevel held(const FileKey& file) = 0;
+  // Asks them to cache no more than that. Does not wait for their answers.
+  virtual void take_down(const FileKey& file, GuardLevel level) = 0;
+};
+
+// For shares of which a client caches only what the kernel guards. A state machine of each file:
+// guarded at a level; breaking, as somebody local is held off until clients have given up what is
+// in his way; and at rest, as somebody local has just been let in, so that a program that opens the
+// file again and again is not held off each time.
+//
+// The order: a client is granted something, guard() says how much of it may stay, and what may not
+// is taken back before the client hears of it. So whoever looks at what is held sees it, and no
+// guard is given back between the two.
+//
+// Thread: any; no call waits for a client.
+class LocalGuard {
+ public:
+  // How long nothing of a file is guarded after a local program was let in.
+  static constexpr std::chrono::seconds kRest{2};
+
+  // `files_max`: how many are guarded at a time, each with a descriptor. The three outlive it.
+  LocalGuard(KernelLeases& kernel, GuardedCaching& caching, const Clock& clock, size_t files_max)
+      : kernel_(kernel), caching_(caching), clock_(clock), files_max_(files_max) {}
+  LocalGuard(const LocalGuard&) = delete;
+  LocalGuard& operator=(const LocalGuard&) = delete;
+
+  // What of `wanted` is guarded from now on. `descriptor`: the file itself, by whatever open; -1 if
+  // it has none. May block.
+  GuardLevel guard(const FileKey& file, int descriptor, GuardLevel wanted);
+  // The server is about to open the file itself: what that breaks, until the last copy is gone, was
+  // no local program.
+  std::shared_ptr<const void> opening(const FileKey& file);
+  // Somebody has closed the file: its guard may not be needed any more. Costs a look-up of nothing
+  // while nothing is guarded.
+  void look(const FileKey& file);
+
+  // The kernel wants the lease of this descriptor back, or of some: it cannot say which.
+  void asked_for(int descriptor);
+  void look_at_all();
+  // Goes on with what is breaking. False: nothing is.
+  bool advance();
+
+  size_t guarded() const { return count_; }
+
+ private:
+  struct Entry {
+    UniqueFd descriptor;
+    GuardLevel level = GuardLevel::kNone;
+    bool may_be_read = true;
+    bool breaking = false;
+    uint64_t use = 0;  // another number with each guard()
+  };
+  struct State {
+    std::unordered_map<FileKey, Entry> files;
+    std::unordered_map<int, FileKey> by_descriptor;
+    std::unordered_map<FileKey, Clock::Instant> resting;  // until when
+    std::unordered_map<FileKey, size_t> opening;
+    uint64_t last_use = 0;
+  };
+
+  GuardLevel guard_known(State& state, const FileKey& file, Entry& entry, GuardLevel wanted);
+  bool is_resting(State& state, const FileKey& file) const;
+  void rest(State& state, const FileKey& file);
+  void begin_break(State& state, const FileKey& file, Entry& entry);
+  void step(const FileKey& file);
+  // What the caller has to close once it holds no lock.
+  UniqueFd remove(State& state, const FileKey& file);
+
+  KernelLeases& kernel_;
+  GuardedCaching& caching_;
+  const Clock& clock_;
+  const size_t files_max_;
+  std::atomic<size_t> count_ = 0;  // of State::files
+  Guarded<State> state_;
+};
+
+}  // namespace braid::vfs

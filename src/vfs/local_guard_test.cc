@@ -1,0 +1,195 @@
+// LocalGuard: who is held off, for how long, and what clients are asked for.
+#include "vfs/local_guard.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace braid::vfs {
+namespace {
+
+constexpr FileKey kFile{1, 10, 0};
+constexpr FileKey kOther{1, 11, 0};
+
+// The kernel: what is lent on which descriptor, and what it has asked for.
+class FakeLeases final : public KernelLeases {
+ public:
+  Result<Held> take(int descriptor, GuardLevel wanted) override {
+    if (refuses) return fail_os(EAGAIN);
+    const GuardLevel level = std::min(wanted, allowed);
+    if (level == GuardLevel::kNone) return fail_os(EAGAIN);
+    UniqueFd own(::dup(descriptor));
+    last = own.get();
+    leases[last] = due_levels[last] = level;
+    return Held{std::move(own), level, may_be_read};
+  }
+  Result<void> set(int descriptor, GuardLevel level) override {
+    if (level > allowed) return fail_os(EAGAIN);
+    leases[descriptor] = due_levels[descriptor] = level;
+    return {};
+  }
+  GuardLevel due(int descriptor) override { return due_levels[descriptor]; }
+  void wake() override { ++woken; }
+
+  // Somebody opens the file: the kernel wants the lease down to `level`.
+  void ask(int descriptor, GuardLevel level) { due_levels[descriptor] = level; }
+
+  GuardLevel allowed = GuardLevel::kWrite;
+  bool refuses = false;
+  bool may_be_read = true;
+  int last = -1;
+  int woken = 0;
+  std::map<int, GuardLevel> leases;
+  std::map<int, GuardLevel> due_levels;
+};
+
+// The clients: what they hold, and whether they answer.
+class FakeCaching final : public GuardedCaching {
+ public:
+  GuardLevel held(const FileKey& file) override { return levels[file]; }
+  void take_down(const FileKey& file, GuardLevel level) override {
+    ++asked;
+    if (answers) levels[file] = std::min(levels[file], level);
+  }
+  std::map<FileKey, GuardLevel> levels;
+  int asked = 0;
+  bool answers = true;
+};
+
+struct LocalGuards : testing::Test {
+  // A client is granted `level` and keeps what is guarded of it.
+  GuardLevel grant(GuardLevel level, const FileKey& file = kFile) {
+    caching.levels[file] = std::max(caching.levels[file], level);
+    const GuardLevel kept = guard.guard(file, opened, level);
+    if (kept < level) caching.levels[file] = kept;
+    return kept;
+  }
+  // Somebody local comes; the clients that answer have done so afterwards.
+  void come(GuardLevel level) {
+    kernel.ask(kernel.last, level);
+    guard.asked_for(kernel.last);
+    guard.advance();
+  }
+
+  FakeLeases kernel;
+  FakeCaching caching;
+  VirtualClock clock;
+  int opened = 0;
+  LocalGuard guard{kernel, caching, clock, 2};
+};
+
+TEST_F(LocalGuards, WhatTheKernelDoesNotGuardIsNotKept) {
+  kernel.allowed = GuardLevel::kRead;
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kRead);
+  kernel.allowed = GuardLevel::kNone;
+  EXPECT_EQ(grant(GuardLevel::kRead, kOther), GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 1u);
+  EXPECT_EQ(guard.guard({1, 10, 77}, opened, GuardLevel::kRead), GuardLevel::kNone) << "a stream";
+  opened = -1;
+  kernel.allowed = GuardLevel::kWrite;
+  EXPECT_EQ(grant(GuardLevel::kRead, kOther), GuardLevel::kNone) << "no descriptor";
+}
+
+TEST_F(LocalGuards, SecondHolderSharesTheGuardAndWriteIsTriedAgain) {
+  kernel.allowed = GuardLevel::kRead;
+  EXPECT_EQ(grant(GuardLevel::kRead), GuardLevel::kRead);
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kRead);
+  kernel.allowed = GuardLevel::kWrite;
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kWrite);
+  EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kWrite);
+  EXPECT_EQ(guard.guarded(), 1u);
+}
+
+TEST_F(LocalGuards, LastCloseGivesItBack) {
+  grant(GuardLevel::kWrite);
+  guard.look(kFile);
+  EXPECT_EQ(guard.guarded(), 1u) << "it is held";
+  caching.levels[kFile] = GuardLevel::kNone;
+  guard.look({1, 10, 5});  // by a stream of it
+  EXPECT_EQ(guard.guarded(), 0u);
+  EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kNone);
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kWrite) << "no local program was there";
+}
+
+TEST_F(LocalGuards, ReaderIsLetInOnceWhatWasWrittenIsThere) {
+  grant(GuardLevel::kWrite);
+  caching.answers = false;
+  come(GuardLevel::kRead);
+  EXPECT_EQ(caching.asked, 1);
+  EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kWrite) << "clients have not answered";
+  EXPECT_EQ(grant(GuardLevel::kRead, kFile), GuardLevel::kNone) << "it is breaking";
+  caching.levels[kFile] = GuardLevel::kWrite;
+  EXPECT_TRUE(guard.advance());
+  caching.levels[kFile] = GuardLevel::kRead;
+  EXPECT_FALSE(guard.advance());
+  EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kRead);
+  EXPECT_EQ(guard.guarded(), 1u);
+}
+
+TEST_F(LocalGuards, WhoMayWriteTheFileCannotGoDownToReading) {
+  kernel.may_be_read = false;
+  grant(GuardLevel::kWrite);
+  come(GuardLevel::kRead);
+  EXPECT_EQ(caching.levels[kFile], GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 0u);
+}
+
+TEST_F(LocalGuards, WriterTakesAll) {
+  grant(GuardLevel::kRead);
+  come(GuardLevel::kNone);
+  EXPECT_EQ(caching.levels[kFile], GuardLevel::kNone);
+  EXPECT_EQ(kernel.leases[kernel.last], GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 0u);
+}
+
+TEST_F(LocalGuards, WriterWhoComesBehindAReaderTakesTheRest) {
+  grant(GuardLevel::kWrite);
+  caching.answers = false;
+  come(GuardLevel::kRead);
+  kernel.ask(kernel.last, GuardLevel::kNone);
+  caching.levels[kFile] = GuardLevel::kRead;
+  caching.answers = true;
+  guard.advance();
+  EXPECT_FALSE(guard.advance());
+  EXPECT_EQ(caching.levels[kFile], GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 0u);
+}
+
+TEST_F(LocalGuards, AfterALocalProgramNothingIsGuardedForAWhile) {
+  grant(GuardLevel::kWrite);
+  come(GuardLevel::kNone);
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kNone);
+  EXPECT_EQ(grant(GuardLevel::kWrite, kOther), GuardLevel::kWrite) << "another file";
+  clock.advance(LocalGuard::kRest);
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kWrite);
+}
+
+TEST_F(LocalGuards, WhatTheServerOpensItselfIsNoLocalProgram) {
+  grant(GuardLevel::kWrite);
+  const auto opening = guard.opening(kFile);
+  come(GuardLevel::kNone);
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kWrite);
+}
+
+TEST_F(LocalGuards, LostSignalsAreFoundByLookingAtAll) {
+  grant(GuardLevel::kWrite);
+  const int first = kernel.last;
+  grant(GuardLevel::kWrite, kOther);
+  kernel.ask(first, GuardLevel::kNone);
+  guard.asked_for(12345);  // nobody's
+  EXPECT_FALSE(guard.advance());
+  guard.look_at_all();
+  EXPECT_FALSE(guard.advance());
+  EXPECT_EQ(caching.levels[kFile], GuardLevel::kNone);
+  EXPECT_EQ(caching.levels[kOther], GuardLevel::kWrite);
+}
+
+TEST_F(LocalGuards, NumberOfFilesIsLimited) {
+  grant(GuardLevel::kRead);
+  grant(GuardLevel::kRead, kOther);
+  EXPECT_EQ(grant(GuardLevel::kRead, {1, 12, 0}), GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 2u);
+}
+
+}  // namespace
+}  // namespace braid::vfs
