@@ -20,6 +20,8 @@ Task<Result<Reply>> handle_write(Request& request) {
   BRAID_CO_CHECK(request.check_credit_charge(write.data.size(), 0));
   BRAID_CO_TRY(auto memory, client_memory(request, write.channel, write.write_channel_info,
                                           write.remaining_bytes));
+  // [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
+  if (memory.is_given() && write.has_both) co_return fail(NtStatus::kInvalidParameter);
   ByteView data = write.data;
   const size_t size = memory.is_given() ? write.remaining_bytes : data.size();
   if (size > connection.negotiated.max_write_size) co_return fail(NtStatus::kInvalidParameter);

@@ -9,7 +9,8 @@ namespace {
 void encode_fixed(Writer& w, const WriteRequest& request, uint32_t data_length,
                   uint16_t info_length) {
   w.u16(49);
-  w.u16(request.channel == Channel::kNone ? WriteRequest::kDataOffset : 0);
+  const bool has_data = request.has_both || !request.data.empty();
+  w.u16(request.channel == Channel::kNone || has_data ? WriteRequest::kDataOffset : 0);
   w.u32(data_length);
   w.u64(request.offset);
   w.file_id(request.file_id);
@@ -38,7 +39,7 @@ Result<WriteRequest> WriteRequest::decode(Reader& r) {
   request.data = variable_part(r, data_offset, length);
   if (request.channel != Channel::kNone) {
     request.write_channel_info = variable_part(r, info_offset, info_length);
-    r.expect(request.data.empty() && data_offset == 0);
+    request.has_both = !request.data.empty() || data_offset != 0;
   }
   return r.finish(request);
 }

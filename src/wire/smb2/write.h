@@ -32,8 +32,11 @@ struct WriteRequest {
   ByteView data;                 // into the message when decoded
   ByteView write_channel_info;   // likewise; empty with Channel::kNone
 
-  // Malformed: DataOffset above kDataOffsetMax, or with a channel one that is not 0, or a payload
-  // in the message.
+  // With a channel: there are Length or DataOffset as well. Before 3.0 Channel is reserved, so it is
+  // for who knows the dialect to refuse.
+  bool has_both = false;
+
+  // Malformed: DataOffset above kDataOffsetMax.
   static Result<WriteRequest> decode(Reader& r);
   void encode(Writer& w) const;
   // The 48 bytes that precede a payload of `length` bytes, which the caller sends itself; `data`
