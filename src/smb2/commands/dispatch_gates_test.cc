@@ -243,10 +243,5 @@ TEST_F(Gates, ForgedCancelDoesNothing) {
   EXPECT_EQ(strict.answer_to(asked)->status(), kCancelled);
 }
 
-TEST_F(Gates, SourceOfACopyThatIsClosedIsNoSource) {
-  EXPECT_EQ(client.status_of(echo()), kSuccess);
-  EXPECT_EQ(client.status_of(flush({1, 1})), kFileClosed);
-}
-
 }  // namespace
 }  // namespace braid::smb2
