@@ -36,11 +36,14 @@ void Service::association_ended(uint64_t association) {
 }
 
 void Service::set_interface(Interface interface) {
-  deliver(registry_.lock()->set_interface(std::move(interface), now_()));
+  // The lock ends with its statement, and deliver() is called without one.
+  Completions ended = registry_.lock()->set_interface(std::move(interface), now_());
+  deliver(std::move(ended));
 }
 
 void Service::remove_interface(const IpAddress& address) {
-  deliver(registry_.lock()->remove_interface(address, now_()));
+  Completions ended = registry_.lock()->remove_interface(address, now_());
+  deliver(std::move(ended));
 }
 
 std::optional<size_t> Service::move_clients(std::string_view client_name,
@@ -66,6 +69,9 @@ std::optional<size_t> Service::move_share(std::string_view client_name, std::str
   return moved->registrations;
 }
 
-void Service::expire() { deliver(registry_.lock()->expire(now_())); }
+void Service::expire() {
+  Completions ended = registry_.lock()->expire(now_());
+  deliver(std::move(ended));
+}
 
 }  // namespace braid::rpc::witness
