@@ -82,12 +82,99 @@ TEST_F(Durables, PurgedBySharingViolationWriteAndRename) {
   }
 }
 
-TEST_F(Durables, PersistentOnesHoldTheFile) {
+// [MS-SMB2] 3.3.5.9, note <301>.
+TEST_F(Durables, WhoMeetsAPersistentOneWithAllCachingWaitsForItsClient) {
   const OpenRequest kept = disconnected("RWH", kShareAll, Durability::kPersistent);
-  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kFileNotAvailable);
-  EXPECT_TRUE(sink.purges.empty());
-  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
   EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  OpenRequest overwrites = request(3);
+  overwrites.overwrites = true;
+  EXPECT_EQ(open(overwrites).decision.verdict, Verdict::kWait);
+  EXPECT_TRUE(sink.purges.empty());
+  EXPECT_EQ(sink.take_breaks(), "") << "nobody is there to be told";
+  EXPECT_EQ(table.caching_of(ref(kept)), Caching::kReadWriteHandle);
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(sink.take_breaks(), "1: RWH-> ack") << "what was demanded meanwhile";
+  EXPECT_TRUE(sink.take_completions().empty());
+  EXPECT_EQ(table.ack_lease({client(1), lease_key(1)}, Caching::kNone).status, NtStatus::kSuccess);
+  EXPECT_EQ(sink.take_completions().size(), 2u);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+}
+
+TEST_F(Durables, WhoWaitsForAPersistentOneGoesOnWhenItsTimeIsOver) {
+  const OpenRequest kept = disconnected("RWH", 0, Durability::kPersistent);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  table.close(ref(kept));
+  EXPECT_EQ(sink.take_completions().size(), 1u);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+}
+
+TEST_F(Durables, PersistentOneInTheWayOfSharingIsWaitedFor) {
+  const OpenRequest kept = disconnected("RWH", 0, Durability::kPersistent);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RW ack");
+  EXPECT_EQ(table.ack_lease({client(1), lease_key(1)}, Caching::kRead | Caching::kWrite).status,
+            NtStatus::kSuccess);
+  EXPECT_EQ(open(request(2)).decision.status, NtStatus::kSharingViolation);
+}
+
+TEST_F(Durables, PersistentBatchOplockIsWaitedFor) {
+  const OpenRequest kept = oplock(OplockLevel::kBatch);
+  open(kept);
+  EXPECT_TRUE(table.set_durability(ref(kept), Durability::kPersistent));
+  EXPECT_TRUE(table.disconnect(ref(kept)));
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "");
+  EXPECT_TRUE(table.reconnect(ref(kept), {7}));
+  EXPECT_NE(sink.take_breaks(), "");
+  EXPECT_EQ(sink.last_break.session, SessionId{7});
+}
+
+// A break that was on its way when the connection went.
+TEST_F(Durables, PersistentOneIsToldAgain) {
+  const OpenRequest kept = lease(1, "RWH");
+  open(kept);
+  EXPECT_TRUE(table.set_durability(ref(kept), Durability::kPersistent));
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kWait);
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  const Break before = sink.last_break;
+  EXPECT_TRUE(table.disconnect(ref(kept)));
+  EXPECT_TRUE(table.break_undelivered(before.id));
+  EXPECT_TRUE(sink.take_completions().empty());
+  table.break_timed_out(before.id);
+  EXPECT_TRUE(sink.take_completions().empty()) << "it was never told";
+  EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+  EXPECT_EQ(sink.take_breaks(), "1: RWH->RH ack");
+  table.break_timed_out(sink.last_break.id);
+  EXPECT_EQ(sink.take_completions().size(), 1u);
+}
+
+TEST_F(Durables, PersistentOneWithoutHandleCachingKeepsAllOut) {
+  for (const char* state : {"RW", "R", ""}) {
+    const OpenRequest kept = disconnected(state, kShareAll, Durability::kPersistent);
+    OpenRequest stat = request(2);
+    stat.granted_access = kFileReadAttributes;
+    EXPECT_EQ(open(stat).decision.status, NtStatus::kFileNotAvailable) << state;
+    EXPECT_TRUE(table.reconnect(ref(kept), {1}));
+    table.close(ref(kept));
+  }
+}
+
+TEST_F(Durables, PersistentOneOfTheSameClientIsNotWaitedFor) {
+  disconnected("RWH", kShareAll, Durability::kPersistent);
+  OpenRequest own = request(2);
+  own.client_guid = client(1);
+  EXPECT_EQ(open(own).decision.status, NtStatus::kFileNotAvailable);
+}
+
+// Nothing of it is in their way.
+TEST_F(Durables, PersistentOneWithReadAndHandleCachingLetsReadersIn) {
+  const OpenRequest kept = disconnected("RH", kShareAll, Durability::kPersistent);
+  EXPECT_EQ(open(request(2)).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(table.caching_of(ref(kept)), Caching::kRead | Caching::kHandle);
+  OpenRequest alone = request(3);
+  alone.share_access = 0;
+  EXPECT_EQ(open(alone).decision.status, NtStatus::kFileNotAvailable);
 }
 
 // A client without a channel, before the end of its session has closed what it had open. To let

@@ -155,10 +155,10 @@ class Mirrored {
         state.disconnect(known.token, out_);
         break;
       case 13:
-        state.reconnect(known.token, {below(9)});
+        state.reconnect(known.token, {below(9)}, out_);
         break;
       case 14:
-        if (state.take_over(known.token, {++last_token_}, {below(9)})) {
+        if (state.take_over(known.token, {++last_token_}, {below(9)}, out_)) {
           opens_[which].token = {last_token_};
         }
         break;

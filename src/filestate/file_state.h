@@ -123,8 +123,8 @@ class FileState {
   LocksOfOpen locks_of(OpenToken token) const { return locks_.locks_of(token); }
   bool set_durability(OpenToken token, Durability durability);
   bool disconnect(OpenToken token, Outcome& out);
-  bool reconnect(OpenToken token, SessionId session);
-  bool take_over(OpenToken token, OpenToken as, SessionId session);
+  bool reconnect(OpenToken token, SessionId session, Outcome& out);
+  bool take_over(OpenToken token, OpenToken as, SessionId session, Outcome& out);
   std::optional<OpenImage> image_of(OpenToken token) const;
   bool restore(const OpenImage& image, OpenToken token, Account account);
   // The persistent opens that are `that` are disconnected from now on, and who waits for answers of
@@ -225,6 +225,9 @@ class FileState {
   void tell_none(Holder& holder, Outcome& out);
   void finish_break(Holder& holder, Caching state, Outcome& out);
   void notify(Holder& holder, Caching target, bool ack_required, Outcome& out);
+  bool is_away(const Holder& holder) const;
+  void owe(Holder& holder);
+  void pay(Holder& holder, Outcome& out);
   void release_waiters(Outcome& out);
   static Caching what_is_left(const Holder& holder, Caching of, Caching taken);
 
@@ -241,9 +244,17 @@ class FileState {
   Decision wait(OpenToken token, Completion::Kind kind, Account account);
   static Actor actor_of(const OpenRecord& open);
 
-  // Both give up disconnected opens that are in the way; false if one of them is persistent.
+  // [MS-SMB2] 3.3.5.9 with its note <301>: of persistent opens whose client is away.
+  bool keeps_out_all() const;
+  static bool keeps_waiting(const OpenRecord& open, const OpenRequest& request);
+  static Caching held_by(const OpenRecord& open) {
+    return open.lease ? open.lease->holder.state : open.holder.state;
+  }
+  // Both give up disconnected opens that are in the way; false if one of them is persistent, and
+  // `request`, if there is one, does not wait for its client.
   bool purge_sharers(const OpenRequest& request, Outcome& out);
-  bool purge_holders(const Demand& demand, const Actor& actor, Outcome& out);
+  bool purge_holders(const Demand& demand, const Actor& actor, Outcome& out,
+                     const OpenRequest* request = nullptr);
   void purge(std::vector<OpenToken> tokens, Outcome& out);
   CloseResult remove(OpenRecord& open, Outcome& out);
   void take_links(Link& from, Link& to);

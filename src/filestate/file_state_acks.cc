@@ -78,7 +78,8 @@ void FileState::break_timed_out(uint64_t serial, Outcome& out) {
 }
 
 // [MS-SMB2] 3.3.4.7: opens that have no connection any more and do not survive that are closed, and
-// only then is the break complete. Until the session's end gets there they look connected.
+// only then is the break complete. Until the session's end gets there they look connected. One that
+// is persistent hears of it when its client is back.
 bool FileState::break_undelivered(uint64_t serial, Outcome& out) {
   Holder* const found = breaking(serial);
   if (!found) return true;
@@ -88,6 +89,10 @@ bool FileState::break_undelivered(uint64_t serial, Outcome& out) {
     return is_holders && (open->disconnected || open->durability == Durability::kResilient);
   });
   if (is_closing) return false;
+  if (is_away(holder)) {
+    owe(holder);
+    return true;
+  }
   finish_break(holder, Caching::kNone, out);
   return true;
 }

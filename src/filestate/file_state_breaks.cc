@@ -193,7 +193,35 @@ void FileState::start_break(Holder& holder, Caching target, Outcome& out) {
     holder.lease->epoch++;
   }
   set_state(holder, holder.state, /*breaking=*/true, has(holder.state, Caching::kWrite));
-  notify(holder, target, /*ack_required=*/true, out);
+  if (is_away(holder)) {
+    owe(holder);
+  } else {
+    notify(holder, target, /*ack_required=*/true, out);
+  }
+}
+
+// Nobody of its client is there, and a persistent open keeps it. [MS-SMB2] 3.3.4.7: the server
+// takes no further action.
+bool FileState::is_away(const Holder& holder) const {
+  if (holder.lease && holder.lease->connected_opens != 0) return false;
+  return std::ranges::any_of(disconnected_, [&](const OpenRecord* open) {
+    return is_persistent(*open) &&
+           (holder.lease ? open->lease == holder.lease : open == holder.open);
+  });
+}
+
+void FileState::owe(Holder& holder) {
+  breaks_.erase(holder.break_serial);
+  holder.is_owed = true;
+  touch(holder);
+}
+
+// [MS-SMB2] 3.3.5.9.7 and 3.3.5.9.12, "Response Construction": with all that was demanded since.
+void FileState::pay(Holder& holder, Outcome& out) {
+  if (!holder.is_owed) return;
+  holder.break_to = holder.required;
+  notify(holder, holder.break_to, /*ack_required=*/true, out);
+  touch(holder);
 }
 
 // Read caching alone ends at once and wants no answer.
@@ -209,6 +237,7 @@ void FileState::notify(Holder& holder, Caching target, bool ack_required, Outcom
   notification.ack_required = ack_required;
   notification.id.file = key_;
   if (ack_required) {
+    holder.is_owed = false;
     breaks_.erase(holder.break_serial);
     notification.id.serial = ++last_break_serial_;
     touch_head();
@@ -236,6 +265,7 @@ void FileState::set_state(Holder& holder, Caching state, bool breaking, bool exc
   if (holder.breaking && !breaking) breaks_.erase(holder.break_serial);
   holder.state = state;
   holder.breaking = breaking;
+  holder.is_owed = holder.is_owed && breaking;
   holder.exclusive_break = exclusive_break;
   if (holder.open && !breaking) {
     // Only a grant makes an oplock more than level II, and sets the level itself.
@@ -255,7 +285,7 @@ void FileState::list(Holder& holder) {
   holder.holder_slot = holders_.size();
   holders_.push_back(&holder);
   count(holder, 1);
-  if (holder.breaking) breaks_.emplace(holder.break_serial, &holder);
+  if (holder.breaking && !holder.is_owed) breaks_.emplace(holder.break_serial, &holder);
 }
 
 void FileState::unlist(Holder& holder) {

@@ -55,7 +55,7 @@ Account FileState::encode_part(const Part& part, wire::Writer& w) const {
 
 void FileState::encode_holder(const Holder& holder, wire::Writer& w) {
   w.value(holder.state);
-  w.u8(static_cast<uint8_t>(holder.breaking | holder.exclusive_break << 1));
+  w.u8(static_cast<uint8_t>(holder.breaking | holder.exclusive_break << 1 | holder.is_owed << 2));
   w.value(holder.break_to);
   w.value(holder.required);
   w.u64(holder.break_serial);
@@ -71,6 +71,7 @@ void FileState::decode_holder(Holder& holder, wire::Reader& r) {
   const uint8_t flags = r.u8();
   holder.breaking = (flags & 1) != 0;
   holder.exclusive_break = (flags & 2) != 0;
+  holder.is_owed = (flags & 4) != 0;
   holder.break_to = caching();
   holder.required = caching();
   holder.break_serial = r.u64();

@@ -35,7 +35,7 @@ bool FileState::disconnect(OpenToken token, Outcome& out) {
   return true;
 }
 
-bool FileState::reconnect(OpenToken token, SessionId session) {
+bool FileState::reconnect(OpenToken token, SessionId session, Outcome& out) {
   OpenRecord* open = opens_.find(token);
   if (!open || !open->disconnected) return false;
   open->disconnected = false;
@@ -44,6 +44,7 @@ bool FileState::reconnect(OpenToken token, SessionId session) {
   if (open->lock_sequences) open->lock_sequences->forget_channels();
   unlist_disconnected(*open);
   if (open->lease) open->lease->connected_opens++;
+  pay(open->lease ? open->lease->holder : open->holder, out);
   return true;
 }
 
@@ -61,11 +62,11 @@ void FileState::rename_open(OpenToken token, OpenToken as) {
   }
 }
 
-bool FileState::take_over(OpenToken token, OpenToken as, SessionId session) {
+bool FileState::take_over(OpenToken token, OpenToken as, SessionId session, Outcome& out) {
   OpenRecord* open = opens_.find(token);
   if (!open || !open->disconnected || open->lease) return false;
   rename_open(token, as);
-  return reconnect(as, session);
+  return reconnect(as, session, out);
 }
 
 void FileState::list_disconnected(OpenRecord& open) {
@@ -79,6 +80,20 @@ void FileState::unlist_disconnected(OpenRecord& open) {
   disconnected_.pop_back();
 }
 
+// Without handle caching its client has nothing that it could give up for anybody. A directory has
+// lost that with its server, and is in nobody's way for it.
+bool FileState::keeps_out_all() const {
+  return std::ranges::any_of(disconnected_, [](const OpenRecord* open) {
+    return is_persistent(*open) && !open->is_directory && !has(held_by(*open), Caching::kHandle);
+  });
+}
+
+// With all caching: another client's open waits for the break that ends that.
+bool FileState::keeps_waiting(const OpenRecord& open, const OpenRequest& request) {
+  return is_persistent(open) && held_by(open) == Caching::kReadWriteHandle &&
+         open.client != request.client_guid;
+}
+
 // 3.3.2.4 keeps resilient opens against newcomers: those meet a sharing violation, or a break that
 // nobody is there to answer.
 bool FileState::purge_sharers(const OpenRequest& request, Outcome& out) {
@@ -89,6 +104,7 @@ bool FileState::purge_sharers(const OpenRequest& request, Outcome& out) {
     alone.add(open->access, open->share);
     const uint32_t wanted = request.granted_access | request.needed_access;
     if (!alone.conflicts(wanted, request.share_access)) continue;
+    if (keeps_waiting(*open, request)) continue;
     if (open->durability == Durability::kPersistent) return false;
     in_the_way.push_back(open->token);
   }
@@ -97,7 +113,8 @@ bool FileState::purge_sharers(const OpenRequest& request, Outcome& out) {
 }
 
 // A break that nobody is there to receive: [MS-SMB2] 3.3.4.6 and 3.3.4.7 close the open.
-bool FileState::purge_holders(const Demand& demand, const Actor& actor, Outcome& out) {
+bool FileState::purge_holders(const Demand& demand, const Actor& actor, Outcome& out,
+                              const OpenRequest* request) {
   if (disconnected_.empty()) return true;
   std::vector<OpenToken> in_the_way;
   for (const OpenRecord* const open : disconnected_) {
@@ -106,6 +123,7 @@ bool FileState::purge_holders(const Demand& demand, const Actor& actor, Outcome&
     const Caching trigger = open->lease ? demand.from_leases : demand.oplocks_with;
     if (open->lease && open->lease->connected_opens != 0) continue;
     if (!any(holder.state & trigger) || spares(holder, demand, actor)) continue;
+    if (request && keeps_waiting(*open, *request)) continue;
     if (open->durability == Durability::kPersistent) return false;
     in_the_way.push_back(open->token);
   }

@@ -31,7 +31,8 @@ OpenDecision FileState::open(const OpenRequest& request, Outcome& out) {
       share_.conflicts(request.granted_access | request.needed_access, request.share_access);
   Demand demand = demand_of(request, violation);
   if (!disconnected_.empty()) {
-    if ((violation && !purge_sharers(request, out)) || !purge_holders(demand, actor, out)) {
+    if (keeps_out_all() || (violation && !purge_sharers(request, out)) ||
+        !purge_holders(demand, actor, out, &request)) {
       decision.decision = Decision::fail(NtStatus::kFileNotAvailable);
       return decision;
     }

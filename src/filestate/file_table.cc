@@ -392,14 +392,14 @@ bool FileTable::disconnect(const OpenRef& ref) {
 }
 
 bool FileTable::reconnect(const OpenRef& ref, SessionId session) {
-  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
-    return state.reconnect(ref.token, session);
+  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome& outcome) {
+    return state.reconnect(ref.token, session, outcome);
   });
 }
 
 bool FileTable::take_over(const OpenRef& ref, OpenToken as, SessionId session) {
-  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome&) {
-    return state.take_over(ref.token, as, session);
+  return impl_->with(ref.file, false, [&](FileNode&, FileState& state, Outcome& outcome) {
+    return state.take_over(ref.token, as, session, outcome);
   });
 }
 

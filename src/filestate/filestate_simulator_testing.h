@@ -343,7 +343,9 @@ class Simulator {
     const OpenToken token = open.request.token;
     if (open.disconnected) {
       note("reconnect #" + std::to_string(token.value));
-      expect(state_->reconnect(token, {9}), model_->reconnect(token, {9}), "reconnect");
+      Outcome a, b;
+      expect(state_->reconnect(token, {9}, a), model_->reconnect(token, {9}, b), "reconnect");
+      settle(a, b);
       return;
     }
     const auto durability = one_in(4)   ? Durability::kPersistent

@@ -126,7 +126,11 @@ bool NaiveModel::take_away(Cause cause, const Actor& actor, bool for_leases, boo
       claim.now = kNo;
       claim.told_none = true;
     } else {
-      tell(claim, *next, true, out);
+      const bool persists = std::ranges::any_of(opens_, [&](const Open& open) {
+        return claim_of(open) == &claim && open.durability == Durability::kPersistent;
+      });
+      claim.owed = persists && !is_reachable(claim);
+      if (!claim.owed) tell(claim, *next, true, out);
       claim.breaking = true;
       claim.had_write = has(claim.now, Caching::kWrite);
       claim.told = claim.wanted = *next;
@@ -194,6 +198,7 @@ LeaseAck NaiveModel::ack_lease(const LeaseId& id, Caching state, Outcome& out) {
   } else {
     claim->now = kept;
     claim->told = claim->wanted == kNo ? kR : claim->wanted;
+    claim->owed = false;
     tell(*claim, claim->told, true, out);
   }
   return {NtStatus::kSuccess, kept};
@@ -203,7 +208,7 @@ void NaiveModel::time_out(const Break& notification, Outcome& out) {
   for (Claim& claim : claims_) {
     const bool meant = notification.is_lease ? claim.is_lease && claim.lease == notification.lease
                                              : !claim.is_lease && claim.token == notification.open;
-    if (meant && claim.breaking) end_break(claim, kNo, out);
+    if (meant && claim.breaking && !claim.owed) end_break(claim, kNo, out);
   }
 }
 

@@ -193,13 +193,19 @@ bool NaiveModel::disconnect(OpenToken token, Outcome& out) {
   return open->disconnected = true;
 }
 
-bool NaiveModel::reconnect(OpenToken token, SessionId session) {
+bool NaiveModel::reconnect(OpenToken token, SessionId session, Outcome& out) {
   Open* open = find(token);
   if (!open || !open->disconnected) return false;
   open->disconnected = false;
   open->request.session_id = session;
   for (auto& [index, sequence] : open->sequences) sequence.channel_sequence.reset();
-  if (Claim* claim = claim_of(*open); claim && !claim->is_lease) claim->session = session;
+  Claim* claim = claim_of(*open);
+  if (!claim) return true;
+  if (!claim->is_lease) claim->session = session;
+  if (std::exchange(claim->owed, false)) {
+    claim->told = claim->wanted;
+    tell(*claim, claim->told, true, out);
+  }
   return true;
 }
 

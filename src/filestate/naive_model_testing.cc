@@ -69,9 +69,14 @@ bool NaiveModel::is_reachable(const Claim& claim) const {
       opens_, [&](const Open& open) { return claim_of(open) == &claim && !open.disconnected; });
 }
 
+bool NaiveModel::waits_for(const Open& away, const OpenRequest& comes) const {
+  const Claim* claim = claim_of(away);
+  return claim && claim->now == kRWH && away.request.client_guid != comes.client_guid;
+}
+
 // False: a persistent open is in the way.
 bool NaiveModel::purge(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks,
-                       const OpenRequest* collides_with, Outcome& out) {
+                       const OpenRequest* collides_with, Outcome& out, const OpenRequest* comes) {
   std::vector<OpenToken> tokens;
   for (const Open& open : opens_) {
     if (!open.disconnected || open.durability == Durability::kResilient) continue;
@@ -83,7 +88,10 @@ bool NaiveModel::purge(Cause cause, const Actor& actor, bool for_leases, bool fo
       if (!(claim->is_lease ? for_leases : for_oplocks)) continue;
       if (!after(cause, claim->is_lease, claim->now)) continue;
     }
-    if (open.durability == Durability::kPersistent) return false;
+    if (open.durability == Durability::kPersistent) {
+      if (comes && waits_for(open, *comes)) continue;
+      return false;
+    }
     tokens.push_back(open.request.token);
   }
   std::ranges::sort(tokens);
@@ -151,10 +159,17 @@ OpenDecision NaiveModel::open(const OpenRequest& request, Outcome& out) {
   };
   bool violation = violates();
   const Cause first = cause(violation);
-  if (violation && !purge(first, actor, true, true, &request, out)) {
+  for (const Open& open : opens_) {
+    if (!open.disconnected || open.durability != Durability::kPersistent) continue;
+    const Claim* claim = claim_of(open);
+    const bool keeps_handle = claim && (claim->now == kRH || claim->now == kRWH);
+    if (!keeps_handle && !open.request.is_directory) return refuse(NtStatus::kFileNotAvailable);
+  }
+  if (violation && !purge(first, actor, true, true, &request, out, &request)) {
     return refuse(NtStatus::kFileNotAvailable);
   }
-  if (!purge(first, actor, seen_by_leases(violation), seen_by_oplocks(violation), nullptr, out)) {
+  if (!purge(first, actor, seen_by_leases(violation), seen_by_oplocks(violation), nullptr, out,
+             &request)) {
     return refuse(NtStatus::kFileNotAvailable);
   }
   if (is_pending(request)) return refuse(NtStatus::kDeletePending);
@@ -236,7 +251,7 @@ void NaiveModel::release(Outcome& out) {
 
 void NaiveModel::end_break(Claim& claim, Caching state, Outcome& out) {
   claim.now = state;
-  claim.breaking = claim.had_write = false;
+  claim.breaking = claim.had_write = claim.owed = false;
   release(out);
 }
 

@@ -43,6 +43,7 @@ class NaiveModel {
     SessionId session{};
     Caching now{};
     bool breaking = false;
+    bool owed = false;  // its client is away and is told when it is back
     bool had_write = false;
     Caching told{};
     Caching wanted{};
@@ -102,7 +103,7 @@ class NaiveModel {
   NtStatus check_io(OpenToken token, uint64_t offset, uint64_t length, bool write) const;
   bool set_durability(OpenToken token, Durability durability);
   bool disconnect(OpenToken token, Outcome& out);
-  bool reconnect(OpenToken token, SessionId session);
+  bool reconnect(OpenToken token, SessionId session, Outcome& out);
   Caching caching_of(OpenToken token) const;
   NtStatus check_sharing(OpenToken token, uint32_t access) const;
 
@@ -131,8 +132,9 @@ class NaiveModel {
   bool exempt(const Claim& claim, Cause cause, const Actor& actor) const;
   bool is_reachable(const Claim& claim) const;
   bool take_away(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks, Outcome& out);
+  bool waits_for(const Open& away, const OpenRequest& comes) const;
   bool purge(Cause cause, const Actor& actor, bool for_leases, bool for_oplocks,
-             const OpenRequest* collides_with, Outcome& out);
+             const OpenRequest* collides_with, Outcome& out, const OpenRequest* comes = nullptr);
   Caching can_hold(Caching wanted, bool is_lease, const OpenRequest& request,
                    const std::optional<LeaseId>& own) const;
   void tell(const Claim& claim, Caching to, bool ack, Outcome& out) const;

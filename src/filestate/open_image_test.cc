@@ -104,8 +104,9 @@ TEST_F(OpenImages, NobodyElseGetsIn) {
   EXPECT_EQ(after.open(after.request(2)).decision.status, NtStatus::kFileNotAvailable);
   OpenRequest reader = after.request(2);
   reader.granted_access = kFileReadAttributes;
-  EXPECT_EQ(after.open(reader).decision.verdict, Verdict::kGo);
+  EXPECT_EQ(after.open(reader).decision.status, NtStatus::kFileNotAvailable);
   EXPECT_TRUE(after.table.reconnect(open, SessionId{5}));
+  EXPECT_EQ(after.open(reader).decision.verdict, Verdict::kGo);
   EXPECT_EQ(after.open(after.request(2)).decision.status, NtStatus::kSharingViolation);
 }
 
@@ -127,11 +128,10 @@ TEST_F(OpenImages, LocksAndTheirSequencesComeBack) {
   EXPECT_TRUE(locks.held[0].exclusive);
   EXPECT_FALSE(locks.held[1].exclusive);
   EXPECT_EQ(locks.held[2].offset, last.offset);
+  EXPECT_TRUE(after.table.reconnect(open, SessionId{5}));
   const OpenRequest other = after.request(2);
   ASSERT_EQ(after.open(other).decision.verdict, Verdict::kGo);
   EXPECT_EQ(after.table.check_io(after.ref(other), 12, 1, false), NtStatus::kFileLockConflict);
-
-  EXPECT_TRUE(after.table.reconnect(open, SessionId{5}));
   EXPECT_EQ(after.table.lock(open, {{exclusive}}, true, {4}, sequence).verdict, Verdict::kGo);
   EXPECT_EQ(after.table.locks_of(open).held.size(), 3u);
   const LockSequence next{.index = 3, .number = 10};
@@ -260,20 +260,20 @@ TEST_F(OpenImagesOfWorkers, OtherWorkersMeetWhatIsRestored) {
   SharedTables elsewhere;
   const OpenRequest taken = elsewhere.request(0);  // for its token
   ASSERT_TRUE(elsewhere.tables[0]->restore(kFile, image, taken.token, kAccount));
-  EXPECT_EQ(elsewhere.open(1, elsewhere.request(1)).decision.status, NtStatus::kFileNotAvailable);
+  EXPECT_EQ(elsewhere.open(1, elsewhere.request(1)).decision.verdict, Verdict::kWait);
   EXPECT_EQ(elsewhere.tables[1]->image_of(ref(taken))->persistent_id, image.persistent_id);
 }
 
-// [MS-SMB2] 3.3.5.9: nobody gets in between the death of a worker and its next life.
+// [MS-SMB2] 3.3.5.9, note <301>: nobody gets in between the death of a worker and its next life.
 TEST_F(OpenImagesOfWorkers, IsKeptWhenItsWorkerDies) {
   const OpenRequest request = sole();
   const LockRange range{.offset = 5, .length = 1, .exclusive = true};
   ASSERT_EQ(shared.tables[0]->lock(ref(request), {{range}}, true, {1}).verdict, Verdict::kGo);
   const OpenImage image = shared.tables[0]->image_of(ref(request)).value();
   shared.kill(0);
-  EXPECT_EQ(comes_other(), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(comes_other(), NtStatus::kPending);
   restart();
-  EXPECT_EQ(comes_other(), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(comes_other(), NtStatus::kPending);
 
   const auto open = restore(image);
   ASSERT_TRUE(open);
@@ -281,12 +281,13 @@ TEST_F(OpenImagesOfWorkers, IsKeptWhenItsWorkerDies) {
   EXPECT_EQ(shared.tables[0]->locks_of(*open).held.size(), 1u);
   EXPECT_FALSE(restore(image)) << "it is there already";
   shared.tables[0]->drop_kept();
-  EXPECT_EQ(comes_other(), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(comes_other(), NtStatus::kPending);
   EXPECT_TRUE(shared.tables[0]->reconnect(*open, SessionId{5}));
-  // The lease of a connected client: it is asked.
-  EXPECT_EQ(shared.open(1, shared.request(1)).decision.verdict, Verdict::kWait);
+  // Whoever came meanwhile waits for its answer.
   EXPECT_EQ(shared.breaks_of(0), "1: RWH->RW ack");
+  EXPECT_EQ(shared.completions_of(1).size(), 0u);
   shared.tables[0]->close(*open);
+  EXPECT_EQ(shared.completions_of(1).size(), 3u);
   EXPECT_EQ(comes_other(), NtStatus::kSuccess);
 }
 
@@ -298,11 +299,11 @@ TEST_F(OpenImagesOfWorkers, OplockIsKeptAtItsLevel) {
   const OpenRequest other = shared.request(1);
   EXPECT_EQ(shared.open(1, other).decision.verdict, Verdict::kWait);
   shared.kill(0);
-  // Who waited for its answer asks again, and hears that it is not there.
+  // Who waited for its answer asks again, and waits for its client.
   const auto completions = shared.completions_of(1);
   ASSERT_EQ(completions.size(), 1u);
   EXPECT_EQ(completions[0].kind, Completion::Kind::kRetryOpen);
-  EXPECT_EQ(shared.open(1, other).decision.status, NtStatus::kFileNotAvailable);
+  EXPECT_EQ(shared.open(1, other).decision.verdict, Verdict::kWait);
   restart();
   const auto open = restore(image);
   ASSERT_TRUE(open);
@@ -314,7 +315,7 @@ TEST_F(OpenImagesOfWorkers, WhatNobodyRestoresGoes) {
   sole();
   shared.kill(0);
   restart();
-  EXPECT_EQ(comes_other(), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(comes_other(), NtStatus::kPending);
   shared.tables[0]->drop_kept();
   EXPECT_EQ(comes_other(), NtStatus::kSuccess);
 }
@@ -323,7 +324,7 @@ TEST_F(OpenImagesOfWorkers, WhatIsKeptByOthersStays) {
   sole();
   shared.kill(0);
   shared.tables[1]->drop_kept();
-  EXPECT_EQ(comes_other(), NtStatus::kFileNotAvailable);
+  EXPECT_EQ(comes_other(), NtStatus::kPending);
 }
 
 // An ordinary open goes as ever.

@@ -30,6 +30,9 @@ struct Holder {
   Caching break_to = Caching::kNone;  // what the client was last asked to go down to
   Caching required = Caching::kNone;  // the least that was demanded since; a subset of break_to
   uint64_t break_serial = 0;
+  // Of a break: its holder's client is away, and is told when it is back. [MS-SMB2] 3.3.1.12,
+  // Lease.BreakNotification.
+  bool is_owed = false;
   Lease* lease = nullptr;
   OpenRecord* open = nullptr;
   size_t holder_slot = kNotListed;

@@ -91,9 +91,6 @@ class Persistent(ServerCase):
         self.assertEqual(self.client.lock(before.file, 7), "SUCCESS")
         self.assertEqual(self.client.lock(before.file, 7, flags=p.UNLOCK), "SUCCESS")
         self.kill()
-        # Nobody gets in between.
-        other = self.connect(guid=number())
-        self.assertEqual(other.plain_open(self.name).status, NOT_AVAILABLE)
         again = self.back(before, guid, lease=KEY)
         self.assertEqual((again.lease, again.flags), (RWH, None))
         self.assertEqual(self.client.lock(again.file, 5), LOCK_NOT_GRANTED)
@@ -112,7 +109,33 @@ class Persistent(ServerCase):
         guid = number()
         before = self.opened(guid)
         self.kill()
+        # Nobody gets in between, whatever he wants.
+        other = self.connect(guid=number())
+        self.assertEqual(other.plain_open(self.name).status, NOT_AVAILABLE)
+        self.assertEqual(other.plain_open(self.name, access=0x80).status, NOT_AVAILABLE)
         self.back(before, guid)
+        self.assertEqual(other.plain_open(self.name).status, "SUCCESS")
+
+    def test_who_meets_it_waits_for_its_client(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.kill()
+        other = self.connect(guid=number())
+        waiting = other.send(raw.CREATE, raw.create(self.name, access=0x001F01FF))
+        self.assertTrue(other.wait_until_pending([waiting]))
+        # Breaking, and the break comes along.
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual(again.lease, RWH)
+        body = struct.pack("<HHI16sIQ", 36, 0, 0, KEY, p.READ | p.HANDLE, 0)
+        self.assertEqual(self.client.status(raw.OPLOCK_BREAK, body), "SUCCESS")
+        self.assertEqual(other.wait_for(waiting).status, "SUCCESS")
+
+    def test_who_waits_for_it_goes_on_when_its_time_is_over(self):
+        before = self.opened(number(), lease=KEY, timeout=1000, share=0)
+        self.assertEqual(before.timeout, 1000)
+        self.kill()
+        other = self.connect(guid=number())
+        self.assertEqual(other.plain_open(self.name).status, "SUCCESS")
 
     def test_directory_comes_back(self):
         guid = number()

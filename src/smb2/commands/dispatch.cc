@@ -330,8 +330,8 @@ Task<bool> settle_changes(Request& request, const Result<Reply>& result) {
   if (!tree || !tree->share->persistent || request.conduct.changes == Changes::kNothing) {
     co_return true;
   }
-  const auto done = co_await request.files.persistent->settle(
-      *tree->share, about(request, result), request.connection->reactor());
+  const auto done = co_await request.files.persistent->settle(*tree->share, about(request, result),
+                                                              request.connection->reactor());
   if (done) co_return true;
   log::error("share '{}': {}: cannot write down what a request has changed: {}; it is not answered",
              tree->share->name, request.connection->peer_host(), done.error().message());

@@ -75,8 +75,8 @@ FileKey whole_file(FileKey file) {
 }
 
 bool is_one_of(const FileKey& file, const std::vector<FileKey>& files) {
-  return std::ranges::any_of(files,
-                             [&](const FileKey& each) { return whole_file(each) == whole_file(file); });
+  return std::ranges::any_of(
+      files, [&](const FileKey& each) { return whole_file(each) == whole_file(file); });
 }
 
 }  // namespace

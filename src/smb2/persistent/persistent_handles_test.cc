@@ -243,8 +243,8 @@ TEST_F(PersistentHandlesTest, OpenThatIsBehindHoldsUpItsFileOnly) {
                : FileId{};
   };
   const auto write = [](RawClient& by, FileId id) {
-    auto answer = by.exchange(by.request(
-        Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("x")}));
+    auto answer = by.exchange(
+        by.request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("x")}));
     return answer ? answer->status() : NtStatus::kConnectionDisconnected;
   };
   auto persistent_too = with_lease(persistent(CreateGuid{{9}}, "neighbour"), 2);
