@@ -32,8 +32,8 @@ struct WriteRequest {
   ByteView data;                 // into the message when decoded
   ByteView write_channel_info;   // likewise; empty with Channel::kNone
 
-  // With a channel: there are Length or DataOffset as well. Before 3.0 Channel is reserved, so it is
-  // for who knows the dialect to refuse.
+  // With a channel: there are Length or DataOffset as well. Before 3.0 Channel is reserved, so it
+  // is for who knows the dialect to refuse.
   bool has_both = false;
 
   // Malformed: DataOffset above kDataOffsetMax.
