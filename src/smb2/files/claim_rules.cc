@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "smb2/files/file_services.h"
+#include "smb2/security/evaluate.h"
 #include "smb2/shares/tree_path.h"
 #include "smb2/workers/worker_messages.h"
 #include "vfs/names.h"
+#include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
 namespace {
@@ -58,7 +60,19 @@ NtStatus judge_reconnect(FileServices& files, const ClaimQuestion& asked, const 
   return is_own ? NtStatus::kSuccess : NtStatus::kAccessDenied;
 }
 
-// Asked for as it was.
+// Of DesiredAccess is known what was granted: with MAXIMUM_ALLOWED that is more than was named.
+bool asks_the_same(const ClaimQuestion& asked, const OpenAttributes& open) {
+  const uint32_t desired = map_generic(asked.desired_access);
+  const uint32_t named = desired & ~wire::Access::kMaximumAllowed;
+  const bool may_have_more = named != desired;
+  const bool same_access =
+      may_have_more ? (named & ~open.granted_access) == 0 : named == open.granted_access;
+  return same_access && asked.share_access == open.share_access &&
+         asked.create_options == open.create_options;
+}
+
+// Asked for as it was. After the loss of its connection [MS-SMB2] 3.3.5.9 looks at more of a
+// persistent open than of others.
 NtStatus judge_replay(const ClaimQuestion& asked, const WaitingOpen& open,
                       const filestate::OpenDecision& grant) {
   if (open.client_guid != asked.client || open.names.create_guid != asked.create_guid ||
@@ -70,6 +84,8 @@ NtStatus judge_replay(const ClaimQuestion& asked, const WaitingOpen& open,
   if (held.has_value() != asked.lease_key.has_value() || (held && held->key != *asked.lease_key)) {
     return NtStatus::kAccessDenied;
   }
+  const bool is_persistent = open.changes.durable_terms.durability == Durability::kPersistent;
+  if (is_persistent && !asks_the_same(asked, open.attributes)) return NtStatus::kContextMismatch;
   return NtStatus::kSuccess;
 }
 
@@ -92,6 +108,9 @@ void ClaimQuestion::encode(wire::Writer& w) const {
   w.id128(lease_key.value_or(LeaseKey{}));
   w.u8(lease_version);
   encode_text(name, w);
+  w.u32(desired_access);
+  w.u32(share_access);
+  w.u32(create_options);
 }
 
 Result<ClaimQuestion> ClaimQuestion::decode(wire::Reader& r) {
@@ -109,6 +128,9 @@ Result<ClaimQuestion> ClaimQuestion::decode(wire::Reader& r) {
   if (flags & 2) question.lease_key = lease_key;
   question.lease_version = r.u8();
   question.name = decode_text(r);
+  question.desired_access = r.u32();
+  question.share_access = r.u32();
+  question.create_options = r.u32();
   return r.finish(std::move(question));
 }
 

@@ -1,5 +1,5 @@
 // Whose a disconnected open is: what a CREATE that comes back for one says, and what is answered.
-// [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12 and, for one that is sent again, 3.3.5.9.10.
+// [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12 and, for one that is sent again, 3.3.5.9.10 and 3.3.5.9.
 #pragma once
 
 #include <cstdint>
@@ -36,13 +36,18 @@ struct ClaimQuestion {
   std::optional<LeaseKey> lease_key;
   uint8_t lease_version = 0;
   std::string name;  // of the file, as it came
+  // kReplay: as the CREATE has them.
+  uint32_t desired_access = 0;
+  uint32_t share_access = 0;
+  uint32_t create_options = 0;
 
   void encode(wire::Writer& w) const;
   static Result<ClaimQuestion> decode(wire::Reader& r);
 };
 
 // STATUS_SUCCESS: the open is the asker's, as far as that does not depend on its tree connect.
-// STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INVALID_PARAMETER, STATUS_ACCESS_DENIED.
+// STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INVALID_PARAMETER, STATUS_ACCESS_DENIED,
+// STATUS_CONTEXT_MISMATCH.
 NtStatus judge_claim(FileServices& files, const ClaimQuestion& asked,
                      const OpenTable::Look::Waiting& open);
 

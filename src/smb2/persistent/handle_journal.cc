@@ -194,10 +194,10 @@ std::optional<HandleJournal::Tickets> HandleJournal::put(const PersistentOpen& o
     // Before the open: a crash in between leaves a lease that nobody has.
     std::string key(as_text(lease_record_key(open)));
     LeaseRecord& lease = leases_[key];
-    Bytes lease_value = lease_record_of(*open.state.lease);
-    if (lease.last != lease_value) {
-      tickets.push_back(log_->put(as_bytes(key), lease_value, urgency));
-      lease.last = std::move(lease_value);
+    put_lease(lease, key, lease_record_of(*open.state.lease), urgency);
+    if (known->second.lease_puts != lease.puts) {
+      tickets.push_back(*lease.ticket);
+      known->second.lease_puts = lease.puts;
     }
     if (is_new) {
       ++lease.opens;
@@ -209,6 +209,18 @@ std::optional<HandleJournal::Tickets> HandleJournal::put(const PersistentOpen& o
     known->second.last = std::move(value);
   }
   return tickets;
+}
+
+// What is known not to be there is put again, whichever open it was put for.
+void HandleJournal::put_lease(LeaseRecord& lease, const std::string& key, Bytes value,
+                              store::Urgency urgency) {
+  if (lease.ticket && lease.last == value) {
+    const auto result = lease.ticket->result();
+    if (!result || *result) return;
+  }
+  lease.ticket = log_->put(as_bytes(key), value, urgency);
+  lease.last = std::move(value);
+  ++lease.puts;
 }
 
 void HandleJournal::forget(uint64_t persistent_id) {

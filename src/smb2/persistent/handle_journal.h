@@ -19,8 +19,8 @@
 namespace braid::smb2 {
 
 // A record for each open and one for each lease they have, so that a lease that changes is written
-// once, however many opens have it. What was written for an open is on the disk when each ticket of
-// put() or erase() says so.
+// once, however many opens have it: it is of all of them, and each is given its ticket. What was
+// written for an open is on the disk when each ticket of put() or erase() says so.
 //
 // Owned by who serves the share. Thread: one at a time, but for metrics(). Who calls it from
 // several has a lock around the question what an open is now and put(): what is written last has to
@@ -45,8 +45,9 @@ class HandleJournal {
 
   // On the disk when all are.
   using Tickets = std::vector<store::HandleLog::Ticket>;
-  // Empty: that is what was put last. Nothing: it is too large for a record, and the one before is
-  // still true. When a ticket fails for an open that is new, erase() it; else forget().
+  // Empty: that is what was put last, and its tickets were given for this open. Nothing: it is too
+  // large for a record, and the one before is still true. When a ticket fails for an open that is
+  // new, erase() it; else forget().
   std::optional<Tickets> put(const PersistentOpen& open, store::Urgency urgency);
   // What was put for the open did not get there: the next put() writes it, whatever it was.
   void forget(uint64_t persistent_id);
@@ -63,11 +64,15 @@ class HandleJournal {
   struct LeaseRecord {
     size_t opens = 0;  // that have the lease
     Bytes last;
+    std::optional<store::HandleLog::Ticket> ticket;  // of `last`
+    uint64_t puts = 0;
   };
   struct OpenRecord {
     std::string lease_key;  // empty: it has none
     Bytes last;
+    uint64_t lease_puts = 0;  // up to which it was given the tickets of its lease
   };
+  void put_lease(LeaseRecord& lease, const std::string& key, Bytes value, store::Urgency urgency);
   std::unordered_map<std::string, LeaseRecord> leases_;
   std::unordered_map<uint64_t, OpenRecord> opens_;
   const std::unique_ptr<store::HandleLog> log_;

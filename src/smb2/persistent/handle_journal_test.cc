@@ -124,6 +124,18 @@ TEST_F(HandleJournalTest, LeaseIsWrittenOnce) {
   EXPECT_EQ(records(*next.journal), 0u);
 }
 
+// The record of a lease is of all opens with it, whichever of them it was put for.
+TEST_F(HandleJournalTest, LeaseThatIsNotThereIsMissedByEachOpenWithIt) {
+  auto first = begin();
+  for (const uint64_t id : {1, 2, 3}) {
+    EXPECT_TRUE(put(*first.journal, leased_open(id, Caching::kReadWriteHandle)));
+  }
+  disk_.fail_steps(disk_.steps(), ~uint64_t{0}, EIO);
+  for (const uint64_t id : {1, 2, 3}) {
+    EXPECT_FALSE(put(*first.journal, leased_open(id, Caching::kReadHandle))) << id;
+  }
+}
+
 // What an earlier life had comes before what the later one wrote.
 TEST_F(HandleJournalTest, LaterEpochIsRight) {
   leave_log(1, {{open_record_key(1), open_record_of(plain_open(1, "old"))},

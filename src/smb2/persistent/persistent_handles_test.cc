@@ -81,6 +81,13 @@ struct PersistentHandlesTest : testing::Test {
     request.locks.push_back({.offset = offset, .length = 1, .flags = flags});
     return client->request(Command::kLock, request);
   }
+  Bytes replay_request(const wire::CreateRequest& body) {
+    return client->request(Command::kCreate, body,
+                           [](wire::Header& header) { header.flags |= kReplay; });
+  }
+  NtStatus replay_status(const wire::CreateRequest& body) {
+    return client->status_of(replay_request(body));
+  }
   NtStatus lock(FileId id, uint64_t offset) {
     return client->status_of(lock_request(
         id, offset, wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately));
@@ -124,6 +131,44 @@ TEST_F(PersistentHandlesTest, ServerThatIsStoppedKeepsThem) {
   crash();
   EXPECT_EQ(created(with_lease(returning(before.file_id), 2)).file_id.persistent,
             before.file_id.persistent);
+}
+
+// [MS-SMB2] 3.3.5.9: what was made for another request is not the answer to this one.
+TEST_F(PersistentHandlesTest, ReplayAfterACrashAsksForTheSame) {
+  const auto body = with_lease(persistent(), 2);
+  created(body);
+  crash();
+  auto other = body;
+  other.desired_access = wire::Access::kFileReadAttributes;
+  EXPECT_EQ(replay_status(other), NtStatus::kContextMismatch);
+  other = body;
+  other.desired_access = wire::Access::kMaximumAllowed | wire::Access::kAccessSystemSecurity;
+  EXPECT_EQ(replay_status(other), NtStatus::kContextMismatch);
+  other = body;
+  other.share_access ^= wire::ShareAccess::kRead;
+  EXPECT_EQ(replay_status(other), NtStatus::kContextMismatch);
+  other = body;
+  other.create_options |= wire::CreateOptions::kSequentialOnly;
+  EXPECT_EQ(replay_status(other), NtStatus::kContextMismatch);
+  EXPECT_EQ(replay_status(body), NtStatus::kSuccess);
+  EXPECT_EQ(metrics().records, 2u) << "none of them has made an open";
+}
+
+// [MS-SMB2] 3.3.5.9.10: whatever its access.
+TEST_F(PersistentHandlesTest, EveryPersistentOpenMayBeReplayed) {
+  auto body = with_lease(persistent(), 2);
+  created(body);
+  body.contexts.durable_handle_request_v2->create_guid = CreateGuid{{9}};
+  body.desired_access = wire::Access::kFileReadAttributes;
+  const auto before = created(body);
+  EXPECT_EQ(flags_of(before), wire::DurableHandleFlags::kPersistent);
+  const auto replayed = [&] {
+    auto answer = client->exchange(replay_request(body));
+    return answer.value().as<wire::CreateResponse>().file_id.persistent;
+  };
+  EXPECT_EQ(replayed(), before.file_id.persistent);
+  crash();
+  EXPECT_EQ(replayed(), before.file_id.persistent);
 }
 
 TEST_F(PersistentHandlesTest, ExpiresForGood) {

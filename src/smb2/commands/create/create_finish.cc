@@ -138,6 +138,7 @@ void promise(const CreateAttempt& attempt, Open& open) {
   attempt.state.terms = {.durability = durability,
                          .timeout = std::min(timeout, kDurableTimeoutMax)};
   *open.durable_terms.lock() = attempt.state.terms;
+  if (durability == filestate::Durability::kPersistent) open.is_replay_eligible = true;
 }
 
 // As much of an Open as it takes to close one.

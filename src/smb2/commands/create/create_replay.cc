@@ -86,7 +86,10 @@ Task<Result<std::optional<Reply>>> answer_disconnected(Request& request, CreateS
                       .user_id = key.user,
                       .client = key.client,
                       .create_guid = key.guid,
-                      .name = {}};
+                      .name = {},
+                      .desired_access = state.create.desired_access,
+                      .share_access = state.create.share_access,
+                      .create_options = state.create.create_options};
   const auto& lease = state.create.contexts.request_lease;
   if (lease && state.create.requested_oplock_level == wire::OplockLevel::kLease) {
     asked.lease_key = lease->lease_key;
