@@ -51,12 +51,14 @@ TEST_F(Pipes, CallIsWrittenAndItsAnswerRead) {
   EXPECT_NE(ask(Fsctl::kPipeTransceive, other, kBind).status, kPipeBusy);
 }
 
-TEST_F(Pipes, WhatIsNoCallEndsThePipe) {
+// C706 12.6.4.5: bind_nak, for a client in another version.
+TEST_F(Pipes, AnotherVersionIsRefusedInTheProtocol) {
   Bytes bad = kBind;
   bad[0] = 9;
-  const NtStatus told = status(Fsctl::kPipeTransceive, pipe, bad);
-  EXPECT_TRUE(is_error(told));
-  EXPECT_NE(told, kPipeEmpty);
+  const Told told = ask(Fsctl::kPipeTransceive, pipe, bad);
+  EXPECT_EQ(told.status, kSuccess);
+  ASSERT_GE(told.output.size(), 3u);
+  EXPECT_EQ(told.output[2], 13) << "bind_nak";
 }
 
 // 2.2.32 of [MS-FSCC]: the head, and no data.
