@@ -50,6 +50,30 @@ std::string plain_folder(std::string_view path) {
   return plain;
 }
 
+std::optional<Problem> handles_in_two_shares(const Config& config) {
+  if (std::ranges::none_of(config.shares, &Share::continuous_availability)) return std::nullopt;
+  std::vector<std::string> paths;
+  for (const Share& share : config.shares) paths.push_back(share.path);
+  const std::vector<PathLook> looks = look_at(paths);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (!config.shares[i].continuous_availability) continue;
+    for (size_t j = 0; j < paths.size(); ++j) {
+      if (i == j || !looks[i].overlaps(looks[j])) continue;
+      const std::string_view how = looks[i].folders[0] == looks[j].folders[0]
+                                       ? "is the same folder as"
+                                   : looks[i].is_in(looks[j].folders[0]) ? "lies in"
+                                                                         : "has in it";
+      return Problem{
+          config.file, 0,
+          fmt::format("share '{}' has continuous_availability, and its folder {} {} {} of share "
+                      "'{}', through which files would change that it has promised to keep; serve "
+                      "them apart, or leave it out",
+                      config.shares[i].name, paths[i], how, paths[j], config.shares[j].name)};
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const Share* Config::find_share(std::string_view wanted) const {
@@ -71,6 +95,11 @@ std::expected<Snapshot, Problems> parse(std::string_view text, const std::string
   if (!reader.problems().empty()) return std::unexpected(reader.problems());
   if (checks == Checks::kTextAndPaths && ::geteuid() != 0) {
     if (auto problem = state_in_share(*config)) {
+      return std::unexpected(Problems{*std::move(problem)});
+    }
+  }
+  if (checks == Checks::kTextAndPaths) {
+    if (auto problem = handles_in_two_shares(*config)) {
       return std::unexpected(Problems{*std::move(problem)});
     }
   }
@@ -128,7 +157,13 @@ std::vector<std::string> absent_shares(const Config& config) {
           "groupadd",
           share.name, share.force_group)));
     }
-    if (looks[i].answers && looks[i].error == 0) continue;
+    if (looks[i].answers && looks[i].error == 0) {
+      if (share.continuous_availability && !looks[i].keeps_birth) {
+        lines.push_back(printable(
+            fmt::format("share '{}' is absent: {}: {}", share.name, paths[i], kNoBirthTime)));
+      }
+      continue;
+    }
     lines.push_back(
         printable(fmt::format("share '{}' is absent: {}: {}", share.name, paths[i],
                               looks[i].answers ? reason(looks[i].error) : "it does not answer")));

@@ -451,6 +451,44 @@ TEST(Config, StateInTheFolderOfAShareIsNoPlaceForPasswords) {
   EXPECT_EQ(problem_of("/home", "/home/al"), "");
 }
 
+// By the folders that are there, however they are spelled.
+TEST(Config, FolderWithPersistentHandlesIsServedByOneShare) {
+  const Folder folder;
+  const std::string& path = folder.path();
+  std::filesystem::create_directories(path + "/outer/inner");
+  std::filesystem::create_directories(path + "/outer2");
+  std::filesystem::create_directory_symlink("outer/inner", path + "/link");
+  const auto problem_of = [&](const std::string& first, const std::string& second) {
+    const auto lines = complaints(fmt::format("[[share]]\nname = \"a\"\npath = "
+                                              "\"{0}/{1}\"\ncontinuous_availability = true\n"
+                                              "[[share]]\nname = \"b\"\npath = \"{0}/{2}\"\n",
+                                              path, first, second),
+                                  Checks::kTextAndPaths);
+    return lines.empty() ? std::string() : lines.at(0);
+  };
+  EXPECT_EQ(problem_of("outer", "outer/"),
+            fmt::format("braid.toml: share 'a' has continuous_availability, and its folder "
+                        "{0}/outer is the same folder as {0}/outer/ of share 'b', through which "
+                        "files would change that it has promised to keep; serve them apart, or "
+                        "leave it out",
+                        path));
+  EXPECT_THAT(problem_of("outer", "link"), HasSubstr("has in it"));
+  EXPECT_THAT(problem_of("link", "outer"), HasSubstr("lies in"));
+  EXPECT_THAT(problem_of("link", "outer/inner"), HasSubstr("is the same folder as"));
+  EXPECT_EQ(problem_of("outer", "outer2"), "");
+  EXPECT_EQ(problem_of("outer", "gone"), "");
+}
+
+TEST(Config, PersistentHandlesNeedTheTimeOfBirth) {
+  const auto config = parse(
+      "[[share]]\nname = \"a\"\npath = "
+      "\"/proc\"\ncontinuous_availability = true\n",
+      "braid.toml");
+  ASSERT_TRUE(config);
+  EXPECT_THAT(absent_shares(**config),
+              ElementsAre(StartsWith("share 'a' is absent: /proc: its file system does not keep")));
+}
+
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {
   EXPECT_LT(server_keys().size() + share_keys().size(), 60u);
   for (const auto& key : server_keys()) EXPECT_TRUE(key.doc.ends_with('.')) << key.name;

@@ -1,6 +1,8 @@
 #include "config/path_look.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include <thread>
 
 #include "base/ask_apart.h"
+#include "base/unique_fd.h"
 
 namespace braid::config {
 namespace {
@@ -24,6 +27,20 @@ struct Record {
   PathLook look;
 };
 
+// Not by the text of the path: links, and spellings of one folder.
+void look_at_folder(const std::string& path, PathLook& look) {
+  UniqueFd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  while (folder && look.folder_count < look.folders.size()) {
+    struct statx st{};
+    if (::statx(folder.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) != 0) return;
+    const FolderNumber number{::makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino};
+    if (look.folder_count == 0) look.keeps_birth = (st.stx_mask & STATX_BTIME) != 0;
+    if (look.folder_count != 0 && look.folders[look.folder_count - 1] == number) return;  // "/"
+    look.folders[look.folder_count++] = number;
+    folder.reset(::openat(folder.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
+}
+
 PathLook look_at_one(const std::string& path) {
   PathLook look{.answers = true};
   struct stat status{};
@@ -33,6 +50,7 @@ PathLook look_at_one(const std::string& path) {
   }
   look.is_directory = S_ISDIR(status.st_mode);
   look.is_file = S_ISREG(status.st_mode);
+  if (look.is_directory) look_at_folder(path, look);
   if (look.is_file && ::access(path.c_str(), R_OK) != 0) look.read_error = errno;
   return look;
 }
@@ -51,6 +69,16 @@ void work_off(Work& work, int out) {
 }
 
 }  // namespace
+
+bool PathLook::is_in(const FolderNumber& folder) const {
+  const auto end = folders.begin() + folder_count;
+  return std::find(folders.begin(), end, folder) != end;
+}
+
+bool PathLook::overlaps(const PathLook& other) const {
+  if (folder_count == 0 || other.folder_count == 0) return false;
+  return is_in(other.folders[0]) || other.is_in(folders[0]);
+}
 
 std::vector<PathLook> look_at(const std::vector<std::string>& paths) {
   std::vector<PathLook> looks(paths.size());
