@@ -157,7 +157,13 @@ std::vector<std::string> absent_shares(const Config& config) {
           "groupadd",
           share.name, share.force_group)));
     }
-    if (looks[i].answers && looks[i].error == 0) continue;
+    if (looks[i].answers && looks[i].error == 0) {
+      if (share.continuous_availability && !looks[i].keeps_birth) {
+        lines.push_back(printable(
+            fmt::format("share '{}' is absent: {}: {}", share.name, paths[i], kNoBirthTime)));
+      }
+      continue;
+    }
     lines.push_back(
         printable(fmt::format("share '{}' is absent: {}: {}", share.name, paths[i],
                               looks[i].answers ? reason(looks[i].error) : "it does not answer")));

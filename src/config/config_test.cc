@@ -479,6 +479,16 @@ TEST(Config, FolderWithPersistentHandlesIsServedByOneShare) {
   EXPECT_EQ(problem_of("outer", "gone"), "");
 }
 
+TEST(Config, PersistentHandlesNeedTheTimeOfBirth) {
+  const auto config = parse(
+      "[[share]]\nname = \"a\"\npath = "
+      "\"/proc\"\ncontinuous_availability = true\n",
+      "braid.toml");
+  ASSERT_TRUE(config);
+  EXPECT_THAT(absent_shares(**config),
+              ElementsAre(StartsWith("share 'a' is absent: /proc: its file system does not keep")));
+}
+
 TEST(ConfigKeys, FewerThanSixtyAndEachDocumented) {
   EXPECT_LT(server_keys().size() + share_keys().size(), 60u);
   for (const auto& key : server_keys()) EXPECT_TRUE(key.doc.ends_with('.')) << key.name;

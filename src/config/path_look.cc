@@ -32,8 +32,9 @@ void look_at_folder(const std::string& path, PathLook& look) {
   UniqueFd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   while (folder && look.folder_count < look.folders.size()) {
     struct statx st{};
-    if (::statx(folder.get(), "", AT_EMPTY_PATH, STATX_INO, &st) != 0) return;
+    if (::statx(folder.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) != 0) return;
     const FolderNumber number{::makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino};
+    if (look.folder_count == 0) look.keeps_birth = (st.stx_mask & STATX_BTIME) != 0;
     if (look.folder_count != 0 && look.folders[look.folder_count - 1] == number) return;  // "/"
     look.folders[look.folder_count++] = number;
     folder.reset(::openat(folder.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace braid::config {
@@ -24,11 +25,17 @@ struct PathLook {
   // Of a directory: itself, and those it lies in, up to the root or as many as fit.
   std::array<FolderNumber, 96> folders{};
   uint32_t folder_count = 0;
+  bool keeps_birth = true;  // its file system knows when a file was made
 
   // Whether the one is the other or lies in it, whichever.
   bool overlaps(const PathLook& other) const;
   bool is_in(const FolderNumber& folder) const;
 };
+
+// Why a share that is there cannot have persistent handles.
+inline constexpr std::string_view kNoBirthTime =
+    "its file system does not keep when a file was made, without which a file cannot be told from "
+    "a later one with its number; leave out continuous_availability, or take another file system";
 
 // In the order of `paths`. Asks all at once and takes kAskTime at most. Thread: any.
 std::vector<PathLook> look_at(const std::vector<std::string>& paths);

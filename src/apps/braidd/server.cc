@@ -23,6 +23,7 @@
 #include "auth/unix_user.h"
 #include "auth/user_store.h"
 #include "base/log.h"
+#include "config/path_look.h"
 #include "crypto/ntlm_primitives.h"
 #include "crypto/secret.h"
 #include "rpc/memory_directory.h"
@@ -295,6 +296,9 @@ class SmbWorkerServer final : public WorkerServer {
     const auto share = entry.connect();
     if (!share) return std::unexpected("the folder is not there");
     auto folder = smb2::open_handles_folder(**share);
+    if (!folder && folder.error().is_os(EOPNOTSUPP)) {
+      return std::unexpected(fmt::format("{}: {}", (*share)->real_path, config::kNoBirthTime));
+    }
     if (!folder) {
       const char* const what_to_do = folder.error().is_os(EPERM)
                                          ? "; it is not the server's, or others may write to it: "

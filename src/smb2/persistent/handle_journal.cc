@@ -46,8 +46,15 @@ std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& wh
     if (log.condition == LogCondition::kMissing) continue;  // nobody's any more
     std::string complaint = log.complaint(name);
     if (log.condition == LogCondition::kNewer) return std::unexpected(std::move(complaint));
-    // An empty one was begun and nothing promised in it.
+    // A log has its name when its first records are on the disk.
     if (log.condition == LogCondition::kEmpty) {
+      complaints.push_back(name + ": empty, which no log is; what it has promised is lost");
+      old.read.push_back(name);
+      continue;
+    }
+    // The folder is served as this share now, and nothing has kept what the other has promised.
+    if (log.condition == LogCondition::kOtherShare) {
+      complaints.push_back(complaint + "; what that has promised is not kept, and the log removed");
       old.read.push_back(name);
       continue;
     }

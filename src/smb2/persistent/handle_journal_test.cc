@@ -208,6 +208,30 @@ TEST_F(HandleJournalTest, WhatCannotBeReadIsNamedAndTheRestIsKept) {
                              }));
 }
 
+TEST_F(HandleJournalTest, EmptyLogIsTold) {
+  const store::LogOwner owner{.share = kShareId, .server = kServer, .worker = 0, .epoch = 1};
+  disk_.put(store::log_name(owner), Bytes{});
+  const auto next = begin();
+  EXPECT_EQ(next.failure, "");
+  EXPECT_EQ(next.complaints,
+            std::vector<std::string>{store::log_name(owner) +
+                                     ": empty, which no log is; what it has promised is lost"});
+  EXPECT_EQ(logs(), std::vector<std::string>{next.journal->name()});
+}
+
+// A share that was renamed, and gets its name back later.
+TEST_F(HandleJournalTest, LogOfAnotherShareIsVoid) {
+  const store::LogOwner owner{.share = {{9}}, .server = kServer, .worker = 0, .epoch = 1};
+  store::HandleLog::create(*folder_, owner, {}, pool_, {}).value()->stop();
+  const auto next = begin();
+  EXPECT_EQ(next.failure, "");
+  EXPECT_EQ(next.complaints,
+            std::vector<std::string>{store::log_name(owner) +
+                                     ": belongs to another share; what that has promised is "
+                                     "not kept, and the log removed"});
+  EXPECT_EQ(logs(), std::vector<std::string>{next.journal->name()});
+}
+
 // A lease without an open, as a crash between the two leaves it, is nobody's.
 TEST_F(HandleJournalTest, LeaseOfNobodyGoes) {
   const PersistentOpen open = leased_open(1, Caching::kReadHandle);

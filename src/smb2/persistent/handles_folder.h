@@ -9,9 +9,18 @@
 
 namespace braid::smb2 {
 
-// Made if it is not there, and on the disk then. ESTALE: another folder is at the share's path by
-// now. ENOTDIR, ELOOP: something else has the name. EPERM: a folder that is not the server's, or
-// that others may write to. Thread: one that may wait for the disk.
+// Made if it is not there, and on the disk then. EOPNOTSUPP: the file system does not keep when a
+// file was made, without which one cannot be told from a later one with its inode. ESTALE: another
+// folder is at the share's path by now. ENOTDIR, ELOOP: something else has the name. EPERM: a
+// folder that is not the server's, or that others may write to. Thread: one that may wait for the
+// disk.
 Result<std::unique_ptr<store::LogFolder>> open_handles_folder(const Share& share);
+
+// Before a share without persistent handles is served: what was promised of its folder when it had
+// them is not kept from now on, so the logs go, whoever's they are, lest they be believed when it
+// has them again. A line in the log of the server says how much that was. Nothing, if this process
+// has had open_handles_folder() for the folder: then the log is being written, and stays true until
+// the process ends. Thread: one that may wait for the disk.
+void void_promises(const Share& share);
 
 }  // namespace braid::smb2

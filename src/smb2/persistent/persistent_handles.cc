@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -27,6 +28,13 @@ struct PersistentShare {
   std::deque<Unsettled> unsettled;
   // Of these, what was put last is not there: it is tried again by who settles about it.
   std::unordered_set<uint64_t> behind;
+  // Why something could not be written: the last time.
+  std::atomic<Error> why_not = Error::os(EIO);
+  bool is_failing = false;
+
+  std::string log_path() const {
+    return fmt::format("{}/.braid/handles/{}", share->real_path, journal->name());
+  }
 };
 
 namespace {
@@ -206,7 +214,17 @@ void PersistentHandles::reap(State& state, PersistentShare& of) {
     if (!result) return;
     const uint64_t id = of.unsettled.front().open;
     of.unsettled.pop_front();
-    if (*result) continue;
+    if (*result) {
+      of.is_failing = false;
+      continue;
+    }
+    of.why_not.store(result->error());
+    if (!std::exchange(of.is_failing, true)) {
+      log::error(
+          "share '{}': {} cannot be written: {}; what clients change of open files that it has "
+          "promised to keep is not answered until it can",
+          of.share->name, of.log_path(), result->error().message());
+    }
     const auto kept = state.opens.find(id);
     if (kept == state.opens.end()) continue;
     of.journal->forget(id);
@@ -289,9 +307,9 @@ Task<Result<void>> PersistentHandles::settle(const Share& share, About about, Ex
   if (!of) co_return Result<void>{};
   for (;;) {
     auto settling = settle_here(*of, about);
-    if (settling.is_behind) co_return fail_os(EIO);
+    if (settling.is_behind) co_return fail(of->why_not.load());
     if (co_await Settling::committed(std::move(settling), executor)) co_return Result<void>{};
-    if (is_behind(*of, about)) co_return fail_os(EIO);
+    if (is_behind(*of, about)) co_return fail(of->why_not.load());
   }
 }
 
@@ -300,14 +318,14 @@ Result<void> PersistentHandles::settle_now(const Share& share, About about) {
   if (!of) return {};
   for (;;) {
     auto settling = settle_here(*of, about);
-    if (settling.is_behind) return fail_os(EIO);
+    if (settling.is_behind) return fail(of->why_not.load());
     WhereWoken executor;
     TaskScope scope;
     bool is_there = false;
     scope.spawn(Settling::find_out(std::move(settling), executor, is_there));
     scope.wait();
     if (is_there) return {};
-    if (is_behind(*of, about)) return fail_os(EIO);
+    if (is_behind(*of, about)) return fail(of->why_not.load());
   }
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/unique_fd.h"
 #include "runtime/identity.h"
+#include "smb2/persistent/handles_folder.h"
 #include "smb2/shares/share_look.h"
 #include "smb2/shares/snapshots.h"
 #include "vfs/posix/known_roots.h"
@@ -84,6 +85,7 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
     BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));
     share->snapshots = std::make_shared<Snapshots>(*share, std::move(snapshots));
   }
+  if (!share->continuous_availability) void_promises(*share);
   return share;
 }
 
