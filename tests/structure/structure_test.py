@@ -30,6 +30,7 @@ ROOMS_UPWARD = {
     "connections": {"server.h": "a connection is one of a Server's, and asks it for its parts"},
     "connections/compound.cc": {"commands/dispatch.h": "where each request of a frame goes"},
     "sessions/session.cc": {"opens/open.h": "a session has opens, and ends them"},
+    "shares/share.cc": {"persistent/handles_folder.h": "a share that keeps no promises ends those in its folder first"},
     "opens/pipe_reads.cc": {"connections/": "a READ that waits is answered on its connection"},
 }
 # What stands in the bytes of others, or is not written as it is read.
