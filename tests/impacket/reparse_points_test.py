@@ -3,6 +3,7 @@
 import os
 import stat
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -90,6 +91,40 @@ class ReparsePoints(FileControlCase):
                 self.smb.close(self.tree, special)
                 self.assertTrue(stat.S_ISREG(os.stat(path).st_mode))
                 self.smb.close(self.tree, self.open(kind, access=0x12019F))
+
+    @braid_only
+    def test_what_takes_the_place_has_the_rights_that_were_there(self):
+        mode_of = lambda name: stat.S_IMODE(os.lstat(os.path.join(self.root, name)).st_mode)
+        file = self.open("private", disposition=2)
+        os.chmod(os.path.join(self.root, "private"), 0o600)
+        self.assertEqual(self.control(file, SET_REPARSE_POINT, nfs_reparse(b"FIFO"))[0], "SUCCESS")
+        self.smb.close(self.tree, file)
+        self.assertEqual(oct(mode_of("private")), oct(0o600))
+        special = self.open("private", access=0x180, options=OPEN_REPARSE_POINT)
+        tag = struct.pack("<IHH", 0x80000014, 0, 0)
+        self.assertEqual(self.control(special, DELETE_REPARSE_POINT, tag)[0], "SUCCESS")
+        self.smb.close(self.tree, special)
+        self.assertEqual(oct(mode_of("private")), oct(0o600))
+
+    @braid_only
+    def test_what_takes_the_place_of_a_link_has_the_rights_of_a_new_file(self):
+        folder = os.path.join(self.root, "closed")
+        os.mkdir(folder)
+        if os.geteuid() == 0:
+            os.chown(folder, *ids_of(ALICE))
+        subprocess.run(["setfacl", "-d", "-m", "u::rwx,g::-,o::-", folder], check=True)
+        self.smb.close(self.tree, self.open("closed\\plain", disposition=2))
+        file = self.open("closed\\link", disposition=2)
+        self.assertEqual(self.control(file, SET_REPARSE_POINT, symlink_reparse("x"))[0], "SUCCESS")
+        self.smb.close(self.tree, file)
+        link = self.open("closed\\link", access=0x180, options=OPEN_REPARSE_POINT)
+        tag = struct.pack("<IHH", 0xA000000C, 0, 0)
+        self.assertEqual(self.control(link, DELETE_REPARSE_POINT, tag)[0], "SUCCESS")
+        self.smb.close(self.tree, link)
+        made, plain = (stat.S_IMODE(os.lstat(os.path.join(folder, name)).st_mode)
+                       for name in ("link", "plain"))
+        self.assertEqual(oct(made), oct(plain))
+        self.assertEqual(oct(made), oct(0o600))
 
     @braid_only
     def test_a_device_is_not_made_for_who_may_not(self):

@@ -31,6 +31,8 @@ Task<void> Connection::run(Bytes first) {
   Result<Bytes> bytes = std::move(first);
   while (bytes && co_await take(*std::move(bytes))) {
     co_await stream_->writable();
+    // A stranger who sends without an end takes turns with everybody else of this reactor.
+    co_await reactor_.next_turn();
     bytes = co_await stream_->receive();
   }
   is_over_ = true;

@@ -1,10 +1,14 @@
 #include "rpc/tcp/server.h"
 
+#include <atomic>
+#include <future>
 #include <vector>
 
 #include "base/hex_testing.h"
 #include "rpc/epm/tower.h"
 #include "rpc/tcp/server_testing.h"
+#include "runtime/reactor_testing.h"
+#include "runtime/task_scope.h"
 
 namespace braid::rpc::tcp {
 namespace {
@@ -211,6 +215,56 @@ TEST_F(TcpServer, StrangerIsSentAwayAndWhoLoggedOnStays) {
   EXPECT_TRUE(later.has_ended());
   client.send(security->request(2, handle));
   EXPECT_EQ(result_of(stub_of(client.read())), error::kSuccess);
+}
+
+// A peer whose next bytes are there already.
+class EndlessStream final : public transport::ByteStream {
+ public:
+  explicit EndlessStream(Bytes bytes) : bytes_(std::move(bytes)) {}
+  Task<Result<Bytes>> receive() override {
+    if (is_over_) co_return fail(NtStatus::kConnectionDisconnected);
+    co_return bytes_;
+  }
+  void send(Bytes) override {}
+  size_t unsent() const override { return 0; }
+  Task<void> writable() override { co_return; }
+  Task<void> drained() override { co_return; }
+  void close() override { is_over_ = true; }
+  bool is_closed() const override { return is_over_; }
+  transport::SocketAddress peer() const override { return {}; }
+  transport::SocketAddress local() const override { return {}; }
+
+ private:
+  const Bytes bytes_;
+  std::atomic<bool> is_over_ = false;
+};
+
+// The timer is of the reactor that reads: whoever sends without an end does not keep it.
+TEST_F(TcpServer, StrangerWhoNeverStopsSendingIsSentAwayToo) {
+  const Bytes cancel = SecuredClient::pdu(PduType::kCoCancel, 3, {}, 7);
+  Reactor& reactor = reactors_.next();
+  const std::vector<epm::Endpoint> endpoints;
+  const auto connection = std::make_shared<Connection>(
+      Connection::Parts{.reactor = reactor,
+                        .host = host_,
+                        .place = host_.admit({}),
+                        .stream = std::make_shared<EndlessStream>(cancel),
+                        .association = {.interface = epm_interface(),
+                                        .directory = memory_.directory(),
+                                        .authenticator = nullptr,
+                                        .endpoints = &endpoints},
+                        .stranger_time = milliseconds(10)});
+  std::promise<void> over;
+  TaskScope scope;
+  run_on(reactor, [&] {
+    scope.spawn(
+        [](std::shared_ptr<Connection> each, Bytes first, std::promise<void>& done) -> Task<void> {
+          co_await each->run(std::move(first));
+          done.set_value();
+        }(connection, plain_bind(epm_interface().syntax), over));
+  });
+  over.get_future().wait();
+  run_on(reactor, [] {});  // behind the end of the coroutine
 }
 
 TEST_F(TcpServer, PduThatIsSentAgainEndsTheConnectionAndItsRegistrations) {

@@ -60,8 +60,11 @@ Result<void> move(Request& request, Open& open, const RenameTarget& target) {
   // As they are now, whatever they were when the file was opened.
   BRAID_CHECK(check_may_add(request, target.path, target.place, open.attributes.is_directory));
   BRAID_CHECK(check_directory(request, source.place));
-  // To a POSIX open it is a name; what is open below is found by its descriptor.
-  if (open.attributes.is_directory && !open.attributes.is_posix &&
+  // To a POSIX open it is a name; what is open below is found by its descriptor. But what outlives
+  // the server is found by its path.
+  const bool moves =
+      open.attributes.is_posix && !request.tree_connect->share->continuous_availability;
+  if (open.attributes.is_directory && !moves &&
       files.file_table.any_open_below(
           in_all_shares(*request.tree_connect->share, old_path.text()))) {
     return fail(NtStatus::kAccessDenied);

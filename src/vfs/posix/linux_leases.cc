@@ -106,15 +106,12 @@ Result<KernelLeases::Held> LinuxLeases::take(int descriptor, GuardLevel wanted) 
   const int flags = ::fcntl(descriptor, F_GETFL);
   if (flags < 0) return fail_last_os();
   Held held;
-  if (flags & O_PATH) {
-    // Opened for attributes. A descriptor more, so that nothing can be kept from all others.
-    BRAID_TRY(held.descriptor, reopen_to_look(descriptor));
-    wanted = GuardLevel::kRead;
-  } else {
-    held.descriptor.reset(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
-    if (!held.descriptor) return fail_last_os();
-    held.may_be_read = (flags & O_ACCMODE) == O_RDONLY;
-  }
+  // Opened for attributes, which takes no right to the file: who has none is not to hold off who
+  // has.
+  if (flags & O_PATH) return fail_os(EAGAIN);
+  held.descriptor.reset(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  if (!held.descriptor) return fail_last_os();
+  held.may_be_read = (flags & O_ACCMODE) == O_RDONLY;
   const int own = held.descriptor.get();
   BRAID_CHECK(prepare(own));
   for (const GuardLevel level : {GuardLevel::kWrite, GuardLevel::kRead}) {

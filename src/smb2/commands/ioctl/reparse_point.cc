@@ -5,6 +5,8 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "smb2/commands/create/create_security.h"
 #include "smb2/commands/ioctl/ioctl.h"
@@ -152,21 +154,42 @@ Result<vfs::Attributes> check_may_become(Open& open, uint32_t tag, const vfs::Re
   return now;
 }
 
-// What took the place is a new file, and has the rights of one: create_security.h. A pipe or device
-// has nowhere to keep a descriptor on some systems; it has its bits then.
-Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecurity& security) {
+// A link has no rights of its own, so what takes its place has those of a new file
+// (create_security.h). What takes the place of anything else has the rights that it had: its maker
+// has said who may have it. Its owner is who puts it there.
+Result<NewSecurity> security_in_place(Request& request, const vfs::Attributes& now,
+                                      const FileSecurity& directory) {
+  BRAID_TRY(NewSecurity made, security_for_new(request, {}, directory, false));
+  if (now.is_symlink()) return made;
+  vfs::File& file = request.open->whole_file();
+  BRAID_TRY(const auto before, request.files.descriptors.load(file, now));
+  made.mode = now.mode & 0777;
+  const auto of_new = std::exchange(made.descriptor, std::nullopt);
+  if (!before->is_stored) return made;
+  made.descriptor = before->descriptor;
+  made.descriptor->owner = of_new ? of_new->owner : request.principal.identity->user_sid;
+  made.descriptor->group = of_new ? of_new->group : request.principal.identity->primary_group_sid;
+  return made;
+}
+
+// A pipe or device has nowhere to keep a descriptor on some systems; it has its bits then.
+Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecurity& security,
+                        bool was_link) {
   vfs::Volume& volume = *request.tree_connect->share->volume;
   BRAID_TRY(const auto made, volume.find(request.credentials(), path));
   BRAID_TRY(const auto file, volume.open(request.credentials(), made, {}));
-  const bool is_file = made.attributes.kind == vfs::Kind::kFile;
-  if (!security.descriptor) return is_file ? file->change({.mode = 0644}) : Result<void>{};
+  if (!security.descriptor) {
+    // A new file's mode is before the directory's default list, by which the kernel made it.
+    return was_link ? Result<void>{} : file->change({.mode = security.mode});
+  }
   auto done = apply(request, *file, security);
+  const bool is_file = made.attributes.kind == vfs::Kind::kFile;
   if (!done && !is_file && done.error().is_os(EPERM)) return {};
   return done;
 }
 
 // REQUIRES: the file is taken.
-Result<void> put_in_place(Request& request, const vfs::Replacement& made) {
+Result<void> put_in_place(Request& request, vfs::Replacement made) {
   Open& open = *request.open;
   vfs::Volume& volume = *request.tree_connect->share->volume;
   BRAID_TRY(const auto located, locate(request.files, open, request.credentials()));
@@ -177,9 +200,12 @@ Result<void> put_in_place(Request& request, const vfs::Replacement& made) {
   BRAID_CHECK(check_may_replace(request, found));
   BRAID_CHECK(check_may_add(request, found.path, found.place, false));
   BRAID_TRY(const auto directory, rights_on_parent(request, found.path, found.place));
-  BRAID_TRY(const auto security, security_for_new(request, {}, *directory.security, false));
+  BRAID_TRY(const auto security, security_in_place(request, found.attributes, *directory.security));
+  // Before it has its descriptor it is nobody's but its maker's.
+  made.mode = security.descriptor ? 0600 : security.mode;
   BRAID_CHECK(volume.replace(request.credentials(), found.place, key, made));
-  if (!is_link(made)) BRAID_CHECK(secure_new(request, found.path, security));
+  if (!is_link(made))
+    BRAID_CHECK(secure_new(request, found.path, security, found.attributes.is_symlink()));
   report_modified(request.files, open, wire::CompletionFilter::kAttributes);
   // The file of the open is not in the directory any more, so that nothing leads there from it.
   request.files.file_table.child_changed(found.place.parent->key(), open.parent_lease());
@@ -197,11 +223,9 @@ Task<Result<void>> replace(Request& request, vfs::Replacement made, std::optiona
   if (taken.decision.verdict != filestate::Verdict::kGo) co_return fail(taken.decision.status);
   if (tag) {
     // Again: until now somebody may have opened it, written and closed.
-    BRAID_CO_TRY(const auto now, check_may_become(*request.open, *tag, made));
-    // Who may read and write it is what whoever made the file has said.
-    made.mode = now.mode & 0777;
+    BRAID_CO_CHECK(check_may_become(*request.open, *tag, made));
   }
-  BRAID_CO_CHECK(put_in_place(request, made));
+  BRAID_CO_CHECK(put_in_place(request, std::move(made)));
   co_return Result<void>{};
 }
 
