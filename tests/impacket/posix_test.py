@@ -49,7 +49,9 @@ class PosixCase(ServerCase):
         cls.root = scratch.directory("share", owner=ids_of(ALICE))
         cls.plain = scratch.directory("plain", owner=ids_of(ALICE))
         os.chmod(cls.root, 0o755)
+        lasting = scratch.directory("lasting", owner=ids_of(ALICE))
         return Options([Share("share", cls.root),
+                        Share("lasting", lasting, lines=("continuous_availability = true",)),
                         Share("plain", cls.plain, lines=("posix = false",))], [ALICE, BOB])
 
     def setUp(self):
@@ -364,6 +366,17 @@ class Renaming(PosixCase):
         windows.close_file(held)
         self.assertEqual(self.client.rename(file, "new2"), "SUCCESS")
         self.client.close_file(file)
+
+    def test_a_folder_whose_opens_have_records_does_not_move(self):
+        client = self.log_in(share="lasting")
+        client.make("from", 0o755, options=posix.DIRECTORY)
+        client.make("from/f")
+        held = client.open("from/f", access=posix.READ)
+        folder = client.open("from", access=posix.ALL_ACCESS)
+        self.assertEqual(client.rename(folder, "to"), "ACCESS_DENIED")
+        client.close_file(held)
+        self.assertEqual(client.rename(folder, "to"), "SUCCESS")
+        client.close_file(folder)
 
     def test_folders_as_rename_does_it(self):
         client = self.client
