@@ -36,7 +36,8 @@ FaultStatus get_interface_list(Call& call) {
 FaultStatus finish_register(Call& call, RegisterRequest request) {
   std::pair<uint32_t, Handle> registered{check_caller(call), {}};
   if (registered.first == error::kSuccess) {
-    registered = call.witness->register_client(std::move(request), call.token.association);
+    registered = call.witness->register_client(std::move(request), call.token.association,
+                                               call.caller.sid.to_string());
   }
   call.out.context_handle(registered.second);
   return call.finish(registered.first);

@@ -74,7 +74,7 @@ bool Registry::is_ours(const std::optional<std::string>& net_name) const {
 }
 
 std::pair<uint32_t, Handle> Registry::register_client(RegisterRequest request, uint64_t association,
-                                                      TimePoint now) {
+                                                      const std::string& user, TimePoint now) {
   if (!request.net_name || !request.ip_address || !request.client_name) {
     return {error::kInvalidParameter, {}};
   }
@@ -83,18 +83,20 @@ std::pair<uint32_t, Handle> Registry::register_client(RegisterRequest request, u
       is_too_long(request.share_name)) {
     return {error::kInvalidParameter, {}};
   }
-  size_t& count = per_association_[association];
-  if (registrations_.size() >= kRegistrationsMax || count >= kPerAssociationMax) {
-    if (count == 0) per_association_.erase(association);
+  const auto of_user = per_user_.find(user);
+  if (registrations_.size() >= kRegistrationsMax ||
+      (of_user != per_user_.end() && of_user->second >= kPerUserMax)) {
     return {error::kNoSystemResources, {}};
   }
-  ++count;
+  ++per_association_[association];
+  ++per_user_[user];
   Handle handle;
   crypto::random_bytes(handle.uuid.bytes);
   Registration& registration = registrations_[handle];
   registration.address = IpAddress::parse(*request.ip_address);
   registration.request = std::move(request);
   registration.association = association;
+  registration.user = user;
   set_deadline(handle, registration, now + kUnusedTime);
   return {error::kSuccess, handle};
 }
@@ -342,6 +344,8 @@ void Registry::erase(Registrations::iterator entry) {
   deadlines_.erase({registration.deadline, entry->first});
   const auto count = per_association_.find(registration.association);
   if (--count->second == 0) per_association_.erase(count);
+  const auto of_user = per_user_.find(registration.user);
+  if (--of_user->second == 0) per_user_.erase(of_user);
   registrations_.erase(entry);
 }
 

@@ -70,8 +70,8 @@ class Registry {
  public:
   // Each keeps some hundred bytes. Of one conversation: a client has one for each share it uses.
   static constexpr size_t kRegistrationsMax = 65'536;
-  static constexpr size_t kPerAssociationMax = 16'384;
-  static constexpr size_t kNameMax = 260;  // bytes of each name
+  static constexpr size_t kPerUserMax = 16'384;  // over all associations
+  static constexpr size_t kNameMax = 260;        // bytes of each name
   // [MS-SWN] 3.1.5.1: Windows' time-out for who does not ask.
   static constexpr std::chrono::seconds kUnusedTime{30};
   static constexpr std::chrono::seconds kKeepAliveMax{24 * 3600};
@@ -86,9 +86,9 @@ class Registry {
   // to, which the list does not name as a witness.
   std::optional<Completion> interface_list(CallToken call, std::optional<IpAddress> asked_at = {});
 
-  // A handle, or why not. `association`: it ends with that.
+  // A handle, or why not. `association`: it ends with that. `user`: whose kPerUserMax it is of.
   std::pair<uint32_t, Handle> register_client(RegisterRequest request, uint64_t association,
-                                              TimePoint now);
+                                              const std::string& user, TimePoint now);
   // The registration's own pending call ends with kNotFound.
   uint32_t unregister(const Handle& handle, uint64_t association, Completions& ended);
   // Its answer if there is one, or nothing when it waits: then `call` completes later. One may
@@ -141,6 +141,7 @@ class Registry {
     RegisterRequest request;
     std::optional<IpAddress> address;  // its ip_address, if it is one
     uint64_t association = 0;
+    std::string user;
     std::optional<CallToken> waiting;
     TimePoint deadline;
     std::deque<ResourceChange> changes;
@@ -168,6 +169,7 @@ class Registry {
   std::map<CallToken, std::optional<IpAddress>> list_waits_;  // and where it asked
   Registrations registrations_;
   std::map<uint64_t, size_t> per_association_;
+  std::map<std::string, size_t> per_user_;
   std::map<CallToken, Handle> waiting_;
   std::set<std::pair<TimePoint, Handle>> deadlines_;
 };

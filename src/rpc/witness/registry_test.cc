@@ -8,6 +8,7 @@ namespace {
 using std::chrono::seconds;
 
 constexpr uint64_t kAssociation = 7;
+const std::string kUser = "S-1-22-1-1000";
 constexpr TimePoint kStart{seconds(1000)};
 
 Interface interface_at(const char* address, State state = State::kAvailable) {
@@ -32,7 +33,8 @@ class WitnessRegistry : public testing::Test {
     registry_.set_interface(interface_at("192.0.2.2"), kStart);
   }
   Handle registered(RegisterRequest wanted = request()) {
-    const auto [error, handle] = registry_.register_client(std::move(wanted), kAssociation, kStart);
+    const auto [error, handle] =
+        registry_.register_client(std::move(wanted), kAssociation, kUser, kStart);
     EXPECT_EQ(error, error::kSuccess);
     return handle;
   }
@@ -50,7 +52,7 @@ TEST_F(WitnessRegistry, NamesThatAreMissingOrNotOursAreRefused) {
   const auto refusal = [&](auto change) {
     RegisterRequest wanted = request();
     change(wanted);
-    return registry_.register_client(std::move(wanted), kAssociation, kStart).first;
+    return registry_.register_client(std::move(wanted), kAssociation, kUser, kStart).first;
   };
   EXPECT_EQ(refusal([](auto& r) { r.net_name.reset(); }), error::kInvalidParameter);
   EXPECT_EQ(refusal([](auto& r) { r.ip_address.reset(); }), error::kInvalidParameter);
@@ -203,10 +205,16 @@ TEST_F(WitnessRegistry, DestinationsThatAreNothingAreRefused) {
 }
 
 TEST_F(WitnessRegistry, RegistrationsAreBounded) {
-  for (size_t i = 0; i < Registry::kPerAssociationMax; ++i) registered();
-  EXPECT_EQ(registry_.register_client(request(), kAssociation, kStart).first,
+  for (size_t i = 0; i < Registry::kPerUserMax; ++i) registered();
+  EXPECT_EQ(registry_.register_client(request(), kAssociation, kUser, kStart).first,
             error::kNoSystemResources);
-  EXPECT_EQ(registry_.register_client(request(), 8, kStart).first, error::kSuccess);
+  EXPECT_EQ(registry_.register_client(request(), 8, kUser, kStart).first, error::kNoSystemResources)
+      << "over another association";
+  EXPECT_EQ(registry_.register_client(request(), 8, "S-1-22-1-1001", kStart).first,
+            error::kSuccess);
+  registry_.association_ended(kAssociation);
+  registry_.expire(kStart + std::chrono::hours(1));
+  EXPECT_EQ(registry_.register_client(request(), 8, kUser, kStart).first, error::kSuccess);
 }
 
 TEST_F(WitnessRegistry, TheListNamesNoWitnessWhereItWasAskedFor) {
@@ -228,9 +236,9 @@ TEST_F(WitnessRegistry, TheListNamesNoWitnessWhereItWasAskedFor) {
 TEST_F(WitnessRegistry, AnAddressOfOursIsAName) {
   RegisterRequest wanted = request();
   wanted.net_name = "192.0.2.2";
-  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kStart).first, error::kSuccess);
+  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kUser, kStart).first, error::kSuccess);
   wanted.net_name = "192.0.2.3";
-  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kStart).first,
+  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kUser, kStart).first,
             error::kInvalidParameter);
 }
 

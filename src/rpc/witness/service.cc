@@ -13,9 +13,9 @@ std::optional<Completion> Service::interface_list(CallToken call,
   return registry_.lock()->interface_list(call, asked_at);
 }
 
-std::pair<uint32_t, Handle> Service::register_client(RegisterRequest request,
-                                                     uint64_t association) {
-  return registry_.lock()->register_client(std::move(request), association, now_());
+std::pair<uint32_t, Handle> Service::register_client(RegisterRequest request, uint64_t association,
+                                                     const std::string& user) {
+  return registry_.lock()->register_client(std::move(request), association, user, now_());
 }
 
 uint32_t Service::unregister(const Handle& handle, uint64_t association) {

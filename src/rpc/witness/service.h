@@ -22,7 +22,8 @@ class Service {
 
   // As the Registry's, with what came of others delivered.
   std::optional<Completion> interface_list(CallToken call, std::optional<IpAddress> asked_at = {});
-  std::pair<uint32_t, Handle> register_client(RegisterRequest request, uint64_t association);
+  std::pair<uint32_t, Handle> register_client(RegisterRequest request, uint64_t association,
+                                              const std::string& user);
   uint32_t unregister(const Handle& handle, uint64_t association);
   std::optional<Completion> async_notify(const Handle& handle, CallToken call);
   void forget_call(CallToken call);

@@ -57,7 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         request.client_name = name;
         request.wants_ip_changes = (data[2] & 8) != 0;
         request.keep_alive_s = data[2];
-        const auto [error, handle] = registry.register_client(request, association, world.now);
+        const auto [error, handle] =
+            registry.register_client(request, association, name, world.now);
         if (error == error::kSuccess) world.handles.push_back(handle);
         break;
       }
