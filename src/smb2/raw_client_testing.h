@@ -16,6 +16,7 @@
 #include "crypto/key_derivation.h"
 #include "crypto/sealing.h"
 #include "crypto/signing.h"
+#include "runtime/reactor_testing.h"
 #include "smb2/engine_testing.h"
 #include "transport/memory_transport.h"
 #include "wire/smb2/close.h"
@@ -60,7 +61,8 @@ class RawClient {
         guid_(guid),
         ours_(std::move(ends.first)),
         theirs_(std::move(ends.second)) {
-    ours_->set_receive_limit(kFrameMax);
+    // A card's transport is at work already, on its reactor.
+    run_on(reactor_, [this] { ours_->set_receive_limit(kFrameMax); });
     scope_.spawn(collect());
   }
   ~RawClient() { close(); }
