@@ -62,8 +62,10 @@ class RawClient {
         ours_(std::move(ends.first)),
         theirs_(std::move(ends.second)) {
     // A card's transport is at work already, on its reactor.
-    run_on(reactor_, [this] { ours_->set_receive_limit(kFrameMax); });
-    scope_.spawn(collect());
+    run_on(reactor_, [this] {
+      ours_->set_receive_limit(kFrameMax);
+      scope_.spawn(collect());
+    });
   }
   ~RawClient() { close(); }
   // Puts another transport around the server's end. REQUIRES: nothing has been sent.

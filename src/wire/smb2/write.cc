@@ -5,7 +5,7 @@
 namespace braid::wire {
 namespace {
 
-// Payload or channel information follows, never both.
+// Payload or channel information follows; in 2.x, where a channel means nothing, perhaps both.
 void encode_fixed(Writer& w, const WriteRequest& request, uint32_t data_length,
                   uint16_t info_length) {
   w.u16(49);
@@ -16,7 +16,8 @@ void encode_fixed(Writer& w, const WriteRequest& request, uint32_t data_length,
   w.file_id(request.file_id);
   w.value(request.channel);
   w.u32(request.remaining_bytes);
-  w.u16(info_length == 0 ? 0 : WriteRequest::kDataOffset);
+  const auto behind_data = static_cast<uint16_t>(WriteRequest::kDataOffset + data_length);
+  w.u16(info_length == 0 ? 0 : behind_data);
   w.u16(info_length);
   w.u32(request.flags);
 }
