@@ -86,10 +86,18 @@ class RawClient {
   }
   // Ends the connection, and waits for the collecting coroutine.
   void close() {
+    if (!ours_) return;
     ours_->close();
     read_again();
     theirs_.reset();
     scope_.wait();
+  }
+
+  // For a transport that has to end on its reactor, which runs. The last thing that is done.
+  void end_on_reactor() {
+    run_on(reactor_, [this] { theirs_.reset(); });
+    close();
+    run_on(reactor_, [this] { ours_.reset(); });
   }
 
   // The message with the next MessageId and this client's ids; `change` may spoil the header.

@@ -33,6 +33,7 @@ class RdmaClient : public RawClient {
       : RawClient(engine, std::move(ends.transports)),
         reactor_(engine.reactor()),
         card_(ends.card) {}
+  ~RdmaClient() { end_on_reactor(); }
 
   // The server's card reaches it from now on.
   Descriptor lend(MutableByteView memory, uint8_t access) {
