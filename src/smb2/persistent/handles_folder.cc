@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "base/unique_fd.h"
+#include "crypto/sha256.h"
 #include "runtime/identity.h"
 #include "vfs/posix/context.h"
+#include "wire/fold.h"
 
 namespace braid::smb2 {
 namespace {
@@ -38,6 +41,15 @@ Result<UniqueFd> make_folder(int parent, const char* name) {
 }
 
 }  // namespace
+
+// The folder has one log for each server and worker, so the name of the share does.
+store::ShareId share_id(const Share& share) {
+  const std::string name = wire::fold(share.name);
+  const crypto::Digest32 digest = crypto::sha256(as_bytes(name));
+  store::ShareId id;
+  std::memcpy(id.bytes.data(), digest.data(), id.bytes.size());
+  return id;
+}
 
 Result<std::unique_ptr<store::LogFolder>> open_handles_folder(const Share& share) {
   BRAID_CHECK(assume(server_credentials()));

@@ -9,6 +9,9 @@
 
 namespace braid::smb2 {
 
+// What tells a log that was copied to where another share is.
+store::ShareId share_id(const Share& share);
+
 // Made if it is not there, and on the disk then. ESTALE: another folder is at the share's path by
 // now. ENOTDIR, ELOOP: something else has the name. EPERM: a folder that is not the server's, or
 // that others may write to. Thread: one that may wait for the disk.
