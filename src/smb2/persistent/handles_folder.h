@@ -9,6 +9,9 @@
 
 namespace braid::smb2 {
 
+// What tells a log that was copied to where another share is.
+store::ShareId share_id(const Share& share);
+
 // Made if it is not there, and on the disk then. EOPNOTSUPP: the file system does not keep when a
 // file was made, without which one cannot be told from a later one with its inode. ESTALE: another
 // folder is at the share's path by now. ENOTDIR, ELOOP: something else has the name. EPERM: a
