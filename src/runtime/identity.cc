@@ -16,9 +16,10 @@ namespace {
 // What the kernel holds for this thread. Null: not known, as in a new thread, which starts with
 // what its creator happened to have.
 thread_local Credentials taken;
-// Inside ScopedPrivilege the user and group are the server's while the supplementary groups are
-// still those of `taken`; nested scopes and assume() need to know.
-thread_local bool privileged = false;
+// What of it a ScopedPrivilege has put the server's in place of. The supplementary groups are those
+// of `taken` all the time; nested scopes and assume() need to know.
+enum class Put : uint8_t { kNothing, kUser, kUserAndGroup };
+thread_local Put put = Put::kNothing;
 
 // glibc's wrappers of these change every thread of the process; the bare calls change one.
 bool set_user(uid_t uid) {
@@ -33,6 +34,23 @@ bool set_group(gid_t gid) {
 // The user comes last: taking it away drops the capabilities that would let later calls undo it.
 bool set_user_and_group(const UnixCredentials& who) {
   return set_group(who.gid) && set_user(who.uid);
+}
+
+// Each call that changes something costs the kernel a copy of the thread's credentials, so only
+// what differs is changed. REQUIRES taken. False: the thread's identity is not known any more.
+bool change_to(Put wanted) {
+  const UnixCredentials& server = *server_credentials();
+  const bool server_group = wanted == Put::kUserAndGroup;
+  const bool server_user = wanted != Put::kNothing;
+  if ((server_group != (put == Put::kUserAndGroup) &&
+       !set_group(server_group ? server.gid : taken->gid)) ||
+      (server_user != (put != Put::kNothing) && !set_user(server_user ? server.uid : taken->uid))) {
+    taken = nullptr;
+    put = Put::kNothing;
+    return false;
+  }
+  put = wanted;
+  return true;
 }
 
 std::atomic<OnReactor> file_calls = OnReactor::kAborts;
@@ -76,53 +94,55 @@ Result<void> assume(const Credentials& who) {
 Result<void> assume_on_reactor(const Credentials& who) {
   if (!can_switch_identity()) return {};
   if (!who) return fail_os(EPERM);
-  if (!privileged && taken && (taken == who || *taken == *who)) return {};
+  if (taken && (taken == who || *taken == *who)) {
+    if (!change_to(Put::kNothing)) return fail_os(EPERM);
+    return {};
+  }
   taken = nullptr;
-  privileged = false;
+  put = Put::kNothing;
   if (syscall(SYS_setgroups, who->groups.size(), who->groups.data()) != 0) return fail_last_os();
   if (!set_user_and_group(*who)) return fail_os(EPERM);
   taken = who;
   return {};
 }
 
-ScopedPrivilege::ScopedPrivilege() {
+bool acts_as_server() {
+  if (!can_switch_identity()) return false;
+  return put != Put::kNothing || (taken && taken->uid == server_credentials()->uid);
+}
+
+ScopedPrivilege::ScopedPrivilege(Privilege privilege) {
   look_for_reactor();
-  if (!can_switch_identity() || privileged) return;
+  const Put wanted = privilege == Privilege::kNothingNew ? Put::kUser : Put::kUserAndGroup;
+  if (!can_switch_identity() || put >= wanted) return;
   if (taken && taken->uid == server_credentials()->uid) return;
   if (!taken) {
     status_ = assume(server_credentials());
     return;
   }
-  before_ = taken;
-  if (set_user_and_group(*server_credentials())) {
-    privileged = true;
+  const auto before = static_cast<uint8_t>(put);
+  if (!change_to(wanted)) {
+    status_ = fail_os(EPERM);
     return;
   }
-  taken = nullptr;
-  before_ = nullptr;
-  status_ = fail_os(EPERM);
+  before_ = before;
 }
 
 ScopedPrivilege::~ScopedPrivilege() {
-  if (!before_) return;
-  privileged = false;
-  // Whoever was taken last: the supplementary groups are theirs. When this fails the thread's
-  // identity is unknown, and the next assume() sets everything anew.
-  if (!taken || !set_user_and_group(*taken)) taken = nullptr;
+  // Of whoever was taken last. When this fails the thread's identity is unknown, and the next
+  // assume() sets everything anew.
+  if (before_ && taken) (void)change_to(static_cast<Put>(*before_));
 }
 
 ScopedUser::ScopedUser(const Credentials& who)
-    : before_(taken), was_privileged_(privileged), status_(assume(who)) {}
+    : before_(taken), put_before_(static_cast<uint8_t>(put)), status_(assume(who)) {}
 
 ScopedUser::ScopedUser() : ScopedUser(taken ? Credentials(taken) : server_credentials()) {}
 
 ScopedUser::~ScopedUser() {
-  if (was_privileged_) {
-    privileged = set_user_and_group(*server_credentials());
-    if (!privileged) taken = nullptr;
-  } else if (before_) {
-    (void)assume(before_);  // a failure shows at the next one
-  }
+  if (!before_) return;
+  // A failure shows at the next one.
+  if (assume(before_) && put_before_ != 0) (void)change_to(static_cast<Put>(put_before_));
 }
 
 }  // namespace braid

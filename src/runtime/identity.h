@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/credentials.h"
 #include "base/result.h"
@@ -31,6 +32,14 @@ enum class OnReactor : uint8_t { kAborts, kIsLogged };
 // Of the process; kAborts before the first call. Thread: any.
 void set_file_calls(OnReactor on_reactor);
 
+// What the server does in a ScopedPrivilege. What it makes belongs to its group, too; where it
+// makes no files, half as many system calls will do.
+enum class Privilege : uint8_t { kAll, kNothingNew };
+
+// True where assume() and ScopedPrivilege would change nothing for a call that needs the server's
+// rights.
+bool acts_as_server();
+
 // Acts as the server until the end of the scope, then as before: for metadata that belongs to the
 // server and not to the user (DOS attributes, security descriptors, side files).
 //
@@ -38,7 +47,7 @@ void set_file_calls(OnReactor on_reactor);
 //   BRAID_CHECK(privilege.status());
 class ScopedPrivilege {
  public:
-  ScopedPrivilege();
+  explicit ScopedPrivilege(Privilege privilege = Privilege::kAll);
   ~ScopedPrivilege();
   ScopedPrivilege(const ScopedPrivilege&) = delete;
   ScopedPrivilege& operator=(const ScopedPrivilege&) = delete;
@@ -46,7 +55,7 @@ class ScopedPrivilege {
   const Result<void>& status() const { return status_; }
 
  private:
-  Credentials before_;  // null when there was nothing to change
+  std::optional<uint8_t> before_;  // what the scope outside has put; none: nothing to change back
   Result<void> status_;
 };
 
@@ -65,7 +74,7 @@ class ScopedUser {
 
  private:
   const Credentials before_;
-  const bool was_privileged_;
+  const uint8_t put_before_;
   const Result<void> status_;
 };
 

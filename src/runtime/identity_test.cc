@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -151,6 +152,56 @@ TEST_F(Identity, OtherUserInsidePrivilegeLeavesOneIdentity) {
     const ScopedUser other(user(12345));
     EXPECT_FALSE(can_open(file_));
   }
+  EXPECT_TRUE(can_open(file_));
+}
+
+// The user is the server's, the group is not: for calls that make nothing.
+TEST_F(Identity, PrivilegeForNothingNewLeavesTheGroup) {
+  ASSERT_TRUE(assume(user(12345)));
+  const auto group_of_new = [this] {
+    const std::string path = file_ + ".new";
+    const int fd = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    struct stat st{};
+    EXPECT_EQ(::fstat(fd, &st), 0);
+    ::close(fd);
+    ::unlink(path.c_str());
+    return st.st_gid;
+  };
+  {
+    const ScopedPrivilege privilege(Privilege::kNothingNew);
+    ASSERT_TRUE(privilege.status());
+    EXPECT_TRUE(can_open(file_));
+    EXPECT_EQ(group_of_new(), 12345U);
+    {
+      const ScopedPrivilege all;
+      ASSERT_TRUE(all.status());
+      EXPECT_EQ(group_of_new(), 0U);
+    }
+    EXPECT_EQ(group_of_new(), 12345U);
+    {
+      const ScopedUser again;
+      ASSERT_TRUE(again.status());
+      EXPECT_FALSE(can_open(file_));
+      EXPECT_FALSE(acts_as_server());
+    }
+    EXPECT_TRUE(can_open(file_));
+    EXPECT_TRUE(acts_as_server());
+    EXPECT_EQ(group_of_new(), 12345U);
+  }
+  EXPECT_FALSE(can_open(file_));
+  EXPECT_FALSE(acts_as_server());
+}
+
+// Nested: the narrower scope inside takes nothing away.
+TEST_F(Identity, PrivilegeForNothingNewInsidePrivilegeKeepsIt) {
+  ASSERT_TRUE(assume(user(12345)));
+  const ScopedPrivilege all;
+  {
+    const ScopedPrivilege privilege(Privilege::kNothingNew);
+    ASSERT_TRUE(privilege.status());
+    EXPECT_EQ(syscall(SYS_setfsgid, -1), 0);
+  }
+  EXPECT_EQ(syscall(SYS_setfsgid, -1), 0);
   EXPECT_TRUE(can_open(file_));
 }
 

@@ -96,7 +96,7 @@ Result<void> PosixFile::store_times(std::span<const timespec, 2> times) {
   if (errno != EPERM && errno != EACCES) return fail_last_os();
   // The kernel lets only the owner choose times; Windows whoever may write them.
   BRAID_CHECK(check_may_change());
-  ScopedPrivilege privilege;
+  ScopedPrivilege privilege(Privilege::kNothingNew);
   BRAID_CHECK(privilege.status());
   if (::utimensat(fd_.get(), "", times.data(), AT_EMPTY_PATH) != 0) return fail_last_os();
   return {};
@@ -142,7 +142,7 @@ Result<FileTime> PosixFile::put_change_time(std::optional<FileTime> time) {
 void PosixFile::keep_access_time(int fd, bool keep) {
   // The kernel lets only the owner ask for it. An O_PATH descriptor has no such flag and reads
   // nothing.
-  const ScopedPrivilege privilege;
+  const ScopedPrivilege privilege(Privilege::kNothingNew);
   const int flags = ::fcntl(fd, F_GETFL);
   if (!privilege.status() || flags < 0) return;
   (void)::fcntl(fd, F_SETFL, keep ? flags | O_NOATIME : flags & ~O_NOATIME);
@@ -159,7 +159,7 @@ Result<void> PosixFile::note_modified() {
   BRAID_CHECK(check_may_change());
   const KeptTimes kept(*this, KeptTimes::Operation::kData);
   BRAID_CHECK(set_archive());
-  const ScopedPrivilege privilege;
+  const ScopedPrivilege privilege(Privilege::kNothingNew);
   BRAID_CHECK(privilege.status());
   const timespec times[2] = {kOmit, kNow};
   if (::utimensat(fd_.get(), "", times, AT_EMPTY_PATH) != 0) return fail_last_os();
@@ -187,7 +187,7 @@ void KeptTimes::remember() {
 }
 
 void KeptTimes::restore() {
-  const ScopedPrivilege privilege;
+  const ScopedPrivilege privilege(Privilege::kNothingNew);
   const auto now = stat_of(file_.fd());
   if (!privilege.status() || !now) return;
   const bool modified = operation_ == Operation::kData;

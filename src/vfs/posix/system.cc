@@ -52,7 +52,7 @@ std::optional<DosAttrib> load_with(GetXattr get, const std::string& path) {
   const std::string name(kDosAttribName);
   ssize_t size = get(path.c_str(), name.c_str(), value.data(), value.size());
   if (size < 0 && (errno == EACCES || errno == EPERM)) {
-    const ScopedPrivilege privilege;
+    const ScopedPrivilege privilege(Privilege::kNothingNew);
     if (!privilege.status()) return {};
     size = get(path.c_str(), name.c_str(), value.data(), value.size());
   }
@@ -149,7 +149,7 @@ Result<void> store_attribute(int fd, const std::string& name, ByteView value) {
 }
 
 Result<void> store_dos_attrib(int fd, const DosAttrib& attrib) {
-  ScopedPrivilege privilege;
+  const ScopedPrivilege privilege(Privilege::kNothingNew);
   BRAID_CHECK(privilege.status());
   const Bytes value = attrib.encode();
   const auto stored = store_attribute(fd, std::string(kDosAttribName), value);
