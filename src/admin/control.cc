@@ -52,7 +52,7 @@ json result_of(smb2::Server& server, rpc::witness::Service* witness, const Worke
     case Command::kLeases:
       return leases_of(server);
     case Command::kProcess:
-      return {{"supervisor", place.supervisor}};
+      return {{"supervisor", place.supervisor}, {"configuration", server.settings.text_id()}};
     case Command::kMetrics:
       return metrics_of(server);
     case Command::kChannelClose:

@@ -142,6 +142,19 @@ std::expected<std::string, Problem> read_file(const std::string& file) {
   }
 }
 
+std::vector<std::string> without_effect(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Share& share : config.shares) {
+    if (share.compress == Compress::kAlways && config.server.compression.empty()) {
+      lines.push_back(
+          fmt::format("share '{}': compress = \"always\" has no effect while compression = [] in "
+                      "[server]; change one of them",
+                      share.name));
+    }
+  }
+  return lines;
+}
+
 std::vector<std::string> absent_shares(const Config& config) {
   std::vector<std::string> paths;
   for (const Share& share : config.shares) paths.push_back(share.path);

@@ -114,7 +114,8 @@ struct Share : ShareRules {
 
 // Shared as std::shared_ptr<const Config>; a reload makes a new one. Thread: any.
 struct Config {
-  std::string file;  // where it was read from, for messages
+  std::string file;      // where it was read from, for messages
+  uint64_t text_id = 0;  // of the text it was parsed from: another text has another
   Server server;
   std::vector<Share> shares;  // in file order, never IPC$
 
@@ -145,6 +146,9 @@ std::expected<std::string, Problem> read_file(const std::string& file);
 
 // A line for each share whose folder or group is not there, and for a keytab that does not answer.
 std::vector<std::string> absent_shares(const Config& config);
+
+// A line for each setting that another one leaves without effect.
+std::vector<std::string> without_effect(const Config& config);
 
 // What is wrong when `state_dir` lies in the folder of a share, by their texts: who is not root
 // cannot keep clients from reading and writing the accounts' passwords there. parse() with

@@ -400,12 +400,12 @@ TEST(ConfigKeys, ValuesAreShownAsTheyAreGiven) {
   const auto shown_by = [](auto keys, const auto& section, std::string_view name) {
     return std::ranges::find(keys, name, [](const auto& key) { return key.name; })->shown(section);
   };
-  const auto& [file, server, shares] = **given;
+  const Server& server = (*given)->server;
   EXPECT_EQ(shown_by(server_keys(), server, "listen"), R"(["[::1]:1"])");
   EXPECT_EQ(shown_by(server_keys(), server, "min_uid"), "7");
   EXPECT_EQ(shown_by(server_keys(), server, "interfaces"),
             R"(["eth0;speed=10;no-rss", "10.0.2.2;movable"])");
-  EXPECT_EQ(shown_by(share_keys(), shares[0], "create_mask"), R"("0660")");
+  EXPECT_EQ(shown_by(share_keys(), (*given)->shares[0], "create_mask"), R"("0660")");
 }
 
 TEST(Config, PermissionsAreOctalTexts) {
@@ -428,6 +428,29 @@ TEST(Config, ForceGroupThatIsNotThereMakesTheShareAbsent) {
       absent_shares(**config),
       ElementsAre("share 'a' is absent: force_group: there is no group 'no such'; correct it, or "
                   "make one with groupadd"));
+}
+
+TEST(Config, CompressionThatIsAskedForAndOffIsSaid) {
+  const auto lines = [](std::string_view server, std::string_view compress) {
+    const auto config = parse(
+        fmt::format("[server]\n{}\n[[share]]\nname = \"a\"\npath = \"/\"\ncompress = \"{}\"\n",
+                    server, compress),
+        "braid.toml");
+    EXPECT_TRUE(config);
+    return without_effect(**config);
+  };
+  EXPECT_THAT(
+      lines("compression = []", "always"),
+      ElementsAre("share 'a': compress = \"always\" has no effect while compression = [] in "
+                  "[server]; change one of them"));
+  EXPECT_THAT(lines("compression = []", "asked"), IsEmpty());
+  EXPECT_THAT(lines("", "always"), IsEmpty());
+}
+
+TEST(Config, AnotherTextHasAnotherId) {
+  const auto id = [](std::string_view text) { return (*parse(text, "braid.toml"))->text_id; };
+  EXPECT_EQ(id("[server]\nworkers = 2\n"), id("[server]\nworkers = 2\n"));
+  EXPECT_NE(id("[server]\nworkers = 2\n"), id("[server]\nworkers = 3\n"));
 }
 
 TEST(Config, StateInTheFolderOfAShareIsNoPlaceForPasswords) {

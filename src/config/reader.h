@@ -22,6 +22,7 @@ class Reader {
   const Problems& problems() const { return problems_; }
 
  private:
+  static uint64_t id_of(std::string_view text);
   // Hides the TOML library, which costs seconds to compile, from everyone but reader.cc.
   struct Tree;
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A configuration that changes while the server runs: SIGHUP and braidctl reload."""
+import json
 import os
 import pathlib
 import re
@@ -90,6 +91,23 @@ class Reload(ControlCase):
         self.assertIn("report.txt", other.run("ls"))
         found = sorted(session["encryption"] for session in self.ask("sessions"))
         self.assertEqual([name == "off" for name in found].count(True), 1, found)
+
+    def test_ends_when_every_worker_has_it(self):
+        self.add_share("more")
+        done = self.ctl("reload", "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout), done.stderr),
+                         (0, {"taken": True}, ""))
+        for _ in range(2 * self.workers):
+            self.assertTrue(self.client("more").run("ls").ok)
+
+    def test_setting_without_effect_is_said(self):
+        self.set_key("compression", "[]")
+        with open(self.config, "a", encoding="utf-8") as config:
+            config.write('compress = "always"\n')
+        self.reload()
+        self.assertIn('compress = "always" has no effect while compression = []',
+                      self.server.log_text())
+        self.assertIn('compress = "always" has no effect', self.ctl("config", "check").stdout)
 
     def test_folder_that_is_a_file(self):
         folder = self.add_share("more")

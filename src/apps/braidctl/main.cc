@@ -52,13 +52,17 @@ int check_config(const CommandLine& line) {
   const auto config = config::load(line.config_file);
   if (!config) return complain_all(config.error());
   const std::vector<std::string> absent = config::absent_shares(**config);
+  const std::vector<std::string> without_effect = config::without_effect(**config);
   if (line.json) {
-    const nlohmann::ordered_json result{
-        {"ok", true}, {"shares", (*config)->shares.size()}, {"absent", absent}};
+    const nlohmann::ordered_json result{{"ok", true},
+                                        {"shares", (*config)->shares.size()},
+                                        {"absent", absent},
+                                        {"without_effect", without_effect}};
     fmt::print("{}\n", json_text(result));
   } else {
     fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
     for (const std::string& each : absent) fmt::print("{}\n", each);
+    for (const std::string& each : without_effect) fmt::print("{}\n", each);
   }
   return 0;
 }

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <optional>
+#include <thread>
 
 #include "admin/control_client.h"
 #include "apps/braidctl/output.h"
@@ -18,6 +20,7 @@ namespace {
 
 using admin::Command;
 using nlohmann::json;
+using namespace std::chrono_literals;
 
 // The workers' answers; nothing after a complaint.
 std::optional<admin::Answers> ask(const config::Config& config,
@@ -227,6 +230,31 @@ int no_session(const std::string& id) {
   return complain(fmt::format("there is no session {}; braidctl sessions shows them", id));
 }
 
+constexpr auto kReloadTime = 30s;
+constexpr auto kBetweenLooks = 10ms;
+
+// Waits until each worker runs with `config`; false after a complaint.
+bool all_take(const config::Config& config) {
+  const auto takes = [&](const admin::WorkerResult& answer) {
+    return number_of(answer.result, "configuration") == config.text_id;
+  };
+  const auto end = std::chrono::steady_clock::now() + kReloadTime;
+  for (;;) {
+    const auto answers =
+        admin::ask_workers(config.server.state_dir, {.command = Command::kProcess});
+    if (answers && answers->missing.empty() && std::ranges::all_of(answers->results, takes)) {
+      return true;
+    }
+    if (std::chrono::steady_clock::now() >= end) break;
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  complain(
+      fmt::format("after {} s not every worker runs with {}; the server's log says why, or it "
+                  "was started with another file",
+                  kReloadTime / 1s, config.file));
+  return false;
+}
+
 }  // namespace
 
 // One row for each share: workers differ in who uses it only.
@@ -308,7 +336,8 @@ int reload(const config::Config& config, const RunningArguments& arguments) {
   if (process <= 1 || ::kill(process, SIGHUP) != 0) {
     return complain(fmt::format("cannot signal process {}: {}", process, std::strerror(errno)));
   }
-  if (arguments.json) fmt::print("{{\"signalled\": true}}\n");
+  if (!all_take(config)) return kCannotDo;
+  if (arguments.json) fmt::print("{{\"taken\": true}}\n");
   return 0;
 }
 

@@ -151,8 +151,11 @@ int serve(const CommandLine& line) {
   if (line.check) {
     fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
     for (const std::string& absent : config::absent_shares(**config)) fmt::print("{}\n", absent);
+    for (const std::string& each : config::without_effect(**config)) fmt::print("{}\n", each);
     return 0;
   }
+  for (const std::string& each : config::without_effect(**config))
+    log::warn("{}", log::Whole{each});
   apply_log_level(**config);
   const size_t descriptors = raise_descriptor_limit();
   const size_t of_worker =

@@ -30,6 +30,9 @@ std::optional<NewConfig> read_new_config(const config::Config& started) {
   } else {
     auto taken = config::until_restart(started.server, **config);
     name_what_waits(started.server, (*config)->server, taken->server);
+    for (const std::string& each : config::without_effect(*taken)) {
+      log::warn("{}", log::Whole{each});
+    }
     apply_log_level(*taken);
     return NewConfig{std::move(*text), std::move(taken)};
   }

@@ -22,6 +22,7 @@ class LiveSettings {
     const config::Server* server = &config->server;
     return {std::move(config), server};
   }
+  uint64_t text_id() const { return live_.lock()->config->text_id; }
   std::shared_ptr<const ShareTable> shares() const { return live_.lock()->shares; }
 
   void replace(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {
