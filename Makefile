@@ -136,9 +136,10 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
 .PHONY: vm-test-own
-vm-test-own: deps-vm build ## the same on a kernel built here: compression (ten minutes for the kernel)
+vm-test-own: deps-vm build ## the same on a kernel built here: compression, witness (ten minutes for the kernel)
 	@$(PACKAGES) kernel
 	@$(PYTHON) tests/vm/compression_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/vm/witness_test.py --braidd build/release/braidd
 
 .PHONY: soak
 soak: deps-vm build ## Two kernel clients and smbclient at work on one share, half an hour

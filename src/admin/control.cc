@@ -38,7 +38,7 @@ json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
   return {{"session", session != nullptr}, {"closed", closed}};
 }
 
-json result_of(smb2::Server& server, rpc::witness::Service* witness, const WorkerPlace& place,
+json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
                const ControlRequest& request) {
   switch (request.command) {
     case Command::kShares:
@@ -60,11 +60,13 @@ json result_of(smb2::Server& server, rpc::witness::Service* witness, const Worke
     case Command::kSessionClose:
       return close_session(server, request.session);
     case Command::kWitnessList:
-      return witness_registrations_of(witness);
+      return witness_registrations_of(rpc);
     case Command::kWitnessMove:
     case Command::kWitnessShareMove:
     case Command::kAddressMove:
-      return move_by_witness(witness, request);
+      return move_by_witness(rpc, request);
+    case Command::kWitnessEnd:
+      return end_rpc_connection(rpc, request.channel);
     case Command::kAddressConnections:
     case Command::kAddressClose:
       return connections_at(server, request.address, request.command == Command::kAddressClose);
@@ -74,11 +76,11 @@ json result_of(smb2::Server& server, rpc::witness::Service* witness, const Worke
 
 }  // namespace
 
-std::string answer_control(smb2::Server& server, rpc::witness::Service* witness,
-                           const WorkerPlace& place, std::string_view line) {
+std::string answer_control(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
+                           std::string_view line) {
   const auto request = decode_request(line);
   if (!request) return encode_error(place, request.error());
-  return encode_result(place, result_of(server, witness, place, *request));
+  return encode_result(place, result_of(server, rpc, place, *request));
 }
 
 }  // namespace braid::admin

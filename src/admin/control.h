@@ -6,8 +6,8 @@
 
 #include "admin/protocol.h"
 
-namespace braid::rpc::witness {
-class Service;
+namespace braid::rpc::tcp {
+class Server;
 }
 namespace braid::smb2 {
 class Server;
@@ -17,10 +17,9 @@ namespace braid::admin {
 
 // Results: of kSessions, kOpens and kMetrics what session_view.h, open_view.h and metrics.h say;
 // of kChannelClose and kSessionClose {"session": whether this worker has it, "closed": whether
-// something was}. Those of Witness
-// and of addresses: witness_view.h; `witness` is null where this worker has none. Thread: any but a
-// reactor. REQUIRES: before server.stop().
-std::string answer_control(smb2::Server& server, rpc::witness::Service* witness,
-                           const WorkerPlace& place, std::string_view line);
+// something was}. Those of Witness and of addresses: witness_view.h; `rpc` is null where this
+// worker has no witness. Thread: any but a reactor. REQUIRES: before server.stop().
+std::string answer_control(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
+                           std::string_view line);
 
 }  // namespace braid::admin

@@ -38,6 +38,7 @@ constexpr std::array kNames{
     Name{Command::kWitnessList, "witness list", false, false},
     Name{Command::kWitnessMove, "witness move", false, false, {kClient, kAddress}},
     Name{Command::kWitnessShareMove, "witness share-move", false, false, {kShare, kAddress}},
+    Name{Command::kWitnessEnd, "witness end", false, true},
     Name{Command::kAddressMove, "address move", false, false, {kAddress}},
     Name{Command::kAddressConnections, "address connections", false, false, {kAddress}},
     Name{Command::kAddressClose, "address close", false, false, {kAddress}},
@@ -113,6 +114,12 @@ std::expected<ControlRequest, std::string> decode_request(std::string_view line)
     if (!given) return refuse(fmt::format("the request names no {}", key));
     request.*member = *given;
   }
+  const auto elsewhere = value.find("elsewhere");
+  if (elsewhere != value.end()) {
+    if (!elsewhere->is_boolean())
+      return refuse("the request says neither true nor false to elsewhere");
+    request.elsewhere = elsewhere->get<bool>();
+  }
   return request;
 }
 
@@ -124,6 +131,7 @@ std::string encode_request(const ControlRequest& request) {
   for (const auto& [key, member] : name->texts) {
     if (key) value[key] = request.*member;
   }
+  if (request.elsewhere) value["elsewhere"] = true;
   return line_of(value);
 }
 

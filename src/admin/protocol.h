@@ -43,6 +43,7 @@ enum class Command : uint8_t {
   kWitnessList,
   kWitnessMove,
   kWitnessShareMove,
+  kWitnessEnd,          // a connection of RPC
   kAddressMove,         // clients that watch the address, to others
   kAddressConnections,  // how many there are to the address
   kAddressClose,        // these connections
@@ -50,11 +51,12 @@ enum class Command : uint8_t {
 
 struct ControlRequest {
   Command command{};
-  SessionId session{};   // of kChannelClose and kSessionClose
-  uint64_t channel = 0;  // of kChannelClose: the number of its connection
-  std::string client;    // of kWitnessMove: as it calls itself; empty: all
-  std::string share;     // of kWitnessShareMove
-  std::string address;   // of those of Witness where to go, of those of an address which it is
+  SessionId session{};     // of kChannelClose and kSessionClose
+  uint64_t channel = 0;    // of kChannelClose and kWitnessEnd: the number of its connection
+  std::string client;      // of kWitnessMove: as it calls itself; empty: all
+  std::string share;       // of kWitnessShareMove
+  std::string address;     // of those of Witness where to go, of those of an address which it is
+  bool elsewhere = false;  // of those of Witness: `address` may be of no interface
 };
 
 // The error is a line for who asked.

@@ -11,15 +11,18 @@ TEST(ControlProtocol, RequestsSurviveEncoding) {
   for (const Command command :
        {Command::kSessions, Command::kOpens, Command::kLocks, Command::kLeases, Command::kMetrics,
         Command::kProcess, Command::kChannelClose, Command::kSessionClose, Command::kWitnessList,
-        Command::kWitnessMove, Command::kWitnessShareMove, Command::kAddressMove,
-        Command::kAddressConnections, Command::kAddressClose}) {
+        Command::kWitnessMove, Command::kWitnessShareMove, Command::kWitnessEnd,
+        Command::kAddressMove, Command::kAddressConnections, Command::kAddressClose}) {
     ControlRequest request{.command = command};
     const bool has_session = command == Command::kChannelClose || command == Command::kSessionClose;
     if (command == Command::kWitnessMove) request.client = "pc\"1";
     if (command == Command::kWitnessShareMove) request.share = "data";
-    if (command >= Command::kWitnessMove) request.address = "192.0.2.1";
+    if (command >= Command::kWitnessMove && command != Command::kWitnessEnd) {
+      request.address = "192.0.2.1";
+    }
+    request.elsewhere = command == Command::kWitnessMove;
     if (has_session) request.session = SessionId{0xFFFF'0000'1234'5678};
-    if (command == Command::kChannelClose) request.channel = 7;
+    if (command == Command::kChannelClose || command == Command::kWitnessEnd) request.channel = 7;
     const std::string line = encode_request(request);
     EXPECT_LE(line.size(), kRequestBytesMax);
     EXPECT_EQ(line.find('\n'), line.size() - 1);
@@ -31,6 +34,7 @@ TEST(ControlProtocol, RequestsSurviveEncoding) {
     EXPECT_EQ(decoded->client, request.client);
     EXPECT_EQ(decoded->share, request.share);
     EXPECT_EQ(decoded->address, request.address);
+    EXPECT_EQ(decoded->elsewhere, request.elsewhere);
   }
 }
 

@@ -4,18 +4,36 @@
 
 #include "base/ip_address.h"
 #include "base/log.h"
-#include "rpc/witness/service.h"
+#include "rpc/tcp/server.h"
 #include "smb2/server.h"
 
 namespace braid::admin {
 
 using nlohmann::json;
 using rpc::witness::IpAddress;
+using rpc::witness::Reach;
+using rpc::witness::Refusal;
 
-json witness_registrations_of(const rpc::witness::Service* witness) {
-  if (!witness) return nullptr;
+namespace {
+
+const char* name_of(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kUnknown:
+      return "unknown";
+    case Refusal::kUnavailable:
+      return "unavailable";
+    case Refusal::kUnusable:
+      return "unusable";
+  }
+  return "";
+}
+
+}  // namespace
+
+json witness_registrations_of(rpc::tcp::Server* rpc) {
+  if (!rpc) return nullptr;
   json all = json::array();
-  for (const auto& entry : witness->entries()) {
+  for (const auto& entry : rpc->witness().entries()) {
     const auto& request = entry.request;
     all.push_back({{"client", request.client_name.value_or("")},
                    {"server", request.net_name.value_or("")},
@@ -23,6 +41,8 @@ json witness_registrations_of(const rpc::witness::Service* witness) {
                    {"address", request.ip_address.value_or("")},
                    {"version", request.version >> 16 == 2 ? 2 : 1},
                    {"wants_ip_changes", request.wants_ip_changes},
+                   {"user", entry.registrant.account},
+                   {"client_address", entry.registrant.address},
                    {"connection", entry.association},
                    {"state", entry.is_waiting ? "waiting" : "idle"},
                    {"untold", entry.pending}});
@@ -30,17 +50,27 @@ json witness_registrations_of(const rpc::witness::Service* witness) {
   return all;
 }
 
-json move_by_witness(rpc::witness::Service* witness, const ControlRequest& request) {
-  if (!witness) return {{"witness", false}, {"known", false}, {"registrations", 0}};
-  std::optional<size_t> moved;
+json move_by_witness(rpc::tcp::Server* rpc, const ControlRequest& request) {
+  if (!rpc) return {{"witness", false}, {"refusal", nullptr}, {"registrations", 0}};
+  rpc::witness::Service& witness = rpc->witness();
+  const Reach reach = request.elsewhere ? Reach::kAnywhere : Reach::kInterfaces;
+  rpc::witness::Service::MoveResult moved = std::unexpected(Refusal::kUnknown);
   if (request.command == Command::kWitnessMove) {
-    moved = witness->move_clients(request.client, request.address);
+    moved = witness.move_clients(request.client, request.address, reach);
   } else if (request.command == Command::kWitnessShareMove) {
-    moved = witness->move_share("", request.share, request.address);
+    moved = witness.move_share("", request.share, request.address, reach);
   } else if (const auto address = IpAddress::parse(request.address)) {
-    moved = witness->move_away(*address);
+    moved = witness.move_away(*address);
   }
-  return {{"witness", true}, {"known", moved.has_value()}, {"registrations", moved.value_or(0)}};
+  return {{"witness", true},
+          {"refusal", moved ? json() : json(name_of(moved.error()))},
+          {"registrations", moved.value_or(0)}};
+}
+
+json end_rpc_connection(rpc::tcp::Server* rpc, uint64_t number) {
+  const bool ended = rpc && rpc->end_connection(number);
+  if (ended) log::info("RPC connection {} was ended by the administrator", number);
+  return {{"witness", rpc != nullptr}, {"ended", ended}};
 }
 
 json connections_at(smb2::Server& server, std::string_view address, bool close) {

@@ -5,8 +5,8 @@
 
 #include "admin/protocol.h"
 
-namespace braid::rpc::witness {
-class Service;
+namespace braid::rpc::tcp {
+class Server;
 }
 namespace braid::smb2 {
 class Server;
@@ -15,10 +15,12 @@ class Server;
 namespace braid::admin {
 
 // One entry for each registration. Null: this worker has no witness. Thread: any.
-nlohmann::json witness_registrations_of(const rpc::witness::Service* witness);
-// {"witness": whether there is one here, "known": whether the destination is one, "registrations":
-// how many were told}. Thread: any.
-nlohmann::json move_by_witness(rpc::witness::Service* witness, const ControlRequest& request);
+nlohmann::json witness_registrations_of(rpc::tcp::Server* rpc);
+// {"witness": whether there is one here, "refusal": null, or why the destination is none:
+// "unknown", "unavailable" or "unusable", "registrations": how many were told}. Thread: any.
+nlohmann::json move_by_witness(rpc::tcp::Server* rpc, const ControlRequest& request);
+// {"witness": whether there is one here, "ended": whether it had this connection}. Thread: any.
+nlohmann::json end_rpc_connection(rpc::tcp::Server* rpc, uint64_t number);
 
 // The connections of SMB that came to the address, and whether it is one in numbers. They end with
 // `close`. Thread: no reactor.

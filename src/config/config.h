@@ -76,6 +76,7 @@ struct Server {
                                        Compression::kPatternV1};
   bool witness = false;            // clients are told of addresses that go
   uint32_t witness_port = 49'152;  // of TCP; 0 lets the kernel choose
+  uint32_t witness_port_used = 0;  // no key: the one that is listened to, of a running server
   uint32_t epm_port = 135;         // the endpoint mapper's, which says witness_port; 0 as well
   LogLevel log_level = LogLevel::kInfo;
 };

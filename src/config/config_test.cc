@@ -304,6 +304,16 @@ TEST(Config, LoadReadsAFileAndExplainsOneItCannotRead) {
   EXPECT_THAT(load(folder.path()).error().front().text(), HasSubstr("is a directory"));
 }
 
+// Of witness_port = 0 the server has another number than the file, and that is no change.
+TEST(Restart, ThePortThatTheSystemChoseStays) {
+  const auto config = parse("[server]\nwitness = true\nwitness_port = 0", "braid.toml");
+  ASSERT_TRUE(config);
+  Server started = (*config)->server;
+  started.witness_port_used = 40'000;
+  EXPECT_TRUE(waiting_keys(started, (*config)->server).empty());
+  EXPECT_EQ(until_restart(started, **config)->server.witness_port_used, 40'000u);
+}
+
 TEST(Restart, KeepsWhatWaitsAndTakesTheRest) {
   const auto started = parse("[server]\nworkers = 2\nmin_uid = 5", "braid.toml");
   const auto wanted = parse(R"(

@@ -19,6 +19,7 @@ Snapshot until_restart(const Server& started, const Config& wanted) {
   for (const Key<Server>& key : server_keys()) {
     if (key.at_restart) key.at_restart.keep(config->server, started);
   }
+  config->server.witness_port_used = started.witness_port_used;
   return config;
 }
 

@@ -9,6 +9,7 @@
 namespace braid::rpc {
 namespace {
 
+constexpr uint16_t kNakLocalLimitExceeded = 2;
 constexpr uint16_t kNakVersionNotSupported = 4;
 constexpr uint16_t kNakAuthTypeNotRecognized = 8;
 constexpr uint16_t kNakInvalidChecksum = 9;
@@ -30,7 +31,11 @@ Result<void> Association::receive(const CallerInfo& caller, ByteView bytes) {
 
 Result<void> Association::work(const CallerInfo& caller) {
   size_t done = 0;
+  size_t pdus = 0;
+  has_more_ = false;
   while (!leg_ && input_.size() - done >= PduHeader::kSize) {
+    has_more_ = pdus++ >= pdus_at_once_;
+    if (has_more_) break;
     const MutableByteView left = MutableByteView(input_).subspan(done);
     wire::Reader r(left);
     const auto decoded = PduHeader::decode(r);
@@ -89,10 +94,7 @@ Result<void> Association::bind(const PduHeader& header, ByteView fragment) {
   if (first == bound_) return fail(Error::malformed());  // bind comes once, alter_context after it
   DrepReader r(wire::Reader(fragment.first(header.body_end()), PduHeader::kSize), header.order);
   BRAID_TRY(BindBody body, BindBody::decode(r));
-  if (header.auth_length == 0) {
-    acknowledge(header, body, {}, {});
-    return {};
-  }
+  if (header.auth_length == 0) return acknowledge(header, body, {}, {});
   DrepReader verifier(wire::Reader(fragment, header.body_end()), header.order);
   const SecTrailer trailer = SecTrailer::decode(verifier);
   return take_leg({.header = header,
@@ -162,11 +164,11 @@ Result<void> Association::logged_on(const CallerInfo& caller, const Result<auth:
         send(encode_bind_nak(leg.header.call_id, kNakInvalidChecksum));
         break;
       }
-      acknowledge(leg.header, leg.body, leg.trailer, step->reply_token);
+      BRAID_CHECK(acknowledge(leg.header, leg.body, leg.trailer, step->reply_token));
       break;
     case PduType::kAlterContext:
       if (ended) {
-        acknowledge(leg.header, leg.body, leg.trailer, step->reply_token);
+        BRAID_CHECK(acknowledge(leg.header, leg.body, leg.trailer, step->reply_token));
       } else {
         fault(leg.header.call_id, 0, FaultStatus::kAccessDenied);
       }
@@ -177,8 +179,8 @@ Result<void> Association::logged_on(const CallerInfo& caller, const Result<auth:
   return work(caller);
 }
 
-void Association::acknowledge(const PduHeader& header, const BindBody& body,
-                              const SecTrailer& trailer, ByteView token) {
+Result<void> Association::acknowledge(const PduHeader& header, const BindBody& body,
+                                      const SecTrailer& trailer, ByteView token) {
   const bool first = header.type == PduType::kBind;
   BindAckBody ack;
   for (const PresentationContext& context : body.contexts)
@@ -203,7 +205,14 @@ void Association::acknowledge(const PduHeader& header, const BindBody& body,
     append_sec_trailer(pdu, PduHeader::kSize, kBindAlignment, trailer, token.size());
     pdu.insert(pdu.end(), token.begin(), token.end());
   }
+  // It cannot be fragmented. Who asks for so many contexts gets none, and the conversation ends.
+  if (pdu.size() > max_xmit_frag_) {
+    if (!first) return end(header.call_id, 0, FaultStatus::kProtocolError);
+    send(encode_bind_nak(header.call_id, kNakLocalLimitExceeded));
+    return fail(Error::malformed());
+  }
   send(std::move(pdu));
+  return {};
 }
 
 ContextAnswer Association::negotiate(const PresentationContext& context) {
@@ -351,6 +360,7 @@ FaultStatus Association::dispatch(const CallerInfo& caller, const Pending& pendi
         call.token.number,
         WaitingCall{{pending.call_id, pending.order, pending.body, pending.security, {}},
                     std::move(call.on_abandoned)});
+    waiting_ids_.emplace(pending.call_id, call.token.number);
   }
   return status;
 }
@@ -360,6 +370,7 @@ Result<void> Association::complete(uint64_t call_number, FaultStatus status, Byt
   if (found == waiting_.end()) return {};
   const Pending pending = std::move(found->second.pending);
   waiting_.erase(found);
+  waiting_ids_.erase({pending.call_id, call_number});
   if (status == FaultStatus::kNone) return respond(pending, stub);
   fault(pending.call_id, pending.body.context_id, status);
   return {};
@@ -367,9 +378,10 @@ Result<void> Association::complete(uint64_t call_number, FaultStatus status, Byt
 
 // A call that does not wait is over before its cancel can be read.
 void Association::cancel(uint32_t call_id, bool is_answered) {
-  const auto found = std::ranges::find_if(
-      waiting_, [call_id](const auto& entry) { return entry.second.pending.call_id == call_id; });
-  if (found == waiting_.end()) return;
+  const auto id = waiting_ids_.lower_bound({call_id, 0});
+  if (id == waiting_ids_.end() || id->first != call_id) return;
+  const auto found = waiting_.find(id->second);
+  waiting_ids_.erase(id);
   WaitingCall call = std::move(found->second);
   waiting_.erase(found);
   call.abandoned();
@@ -377,6 +389,7 @@ void Association::cancel(uint32_t call_id, bool is_answered) {
 }
 
 void Association::abandon_calls() {
+  waiting_ids_.clear();
   for (auto& [number, call] : std::exchange(waiting_, {})) call.abandoned();
 }
 

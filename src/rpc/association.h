@@ -58,6 +58,7 @@ class Association {
     // Over TCP: this end's address and port, as text. Empty: it is a pipe.
     std::string server_address = {};
     std::string server_port = {};
+    size_t pdus_at_once = SIZE_MAX;  // that one step works on, however many came
   };
   explicit Association(const Parts& parts)
       : interface_(parts.interface),
@@ -67,6 +68,7 @@ class Association {
         endpoints_(parts.endpoints),
         server_address_(parts.server_address),
         server_port_(parts.server_port),
+        pdus_at_once_(parts.pdus_at_once),
         security_(parts.authenticator) {}
   // Calls that wait are abandoned.
   ~Association();
@@ -77,6 +79,10 @@ class Association {
   // were made before, such as the fault itself, can still be read. A request is
   // that of who sends the end of it. REQUIRES: no logon is due.
   Result<void> receive(const CallerInfo& caller, ByteView bytes);
+  // Whether PDUs that were received wait for go_on().
+  bool has_more() const { return has_more_ && !leg_; }
+  // Some more of them. Errors as receive(). REQUIRES: no logon is due.
+  Result<void> go_on(const CallerInfo& caller) { return work(caller); }
   // A leg of a logon that has to be judged before anything behind it is worked on.
   std::optional<PipeLogon> logon_due() const;
   // What came of it; then the rest of what was received. REQUIRES: one is due.
@@ -130,8 +136,8 @@ class Association {
   Result<void> bind(const PduHeader& header, ByteView fragment);
   Result<void> auth3(const PduHeader& header, ByteView fragment);
   Result<void> take_leg(Leg leg);
-  void acknowledge(const PduHeader& header, const BindBody& body, const SecTrailer& trailer,
-                   ByteView token);
+  Result<void> acknowledge(const PduHeader& header, const BindBody& body, const SecTrailer& trailer,
+                           ByteView token);
   Result<void> request(const CallerInfo& caller, const PduHeader& header, MutableByteView fragment);
   Result<void> carry_out(const CallerInfo& caller, const Pending& pending);
   struct WaitingCall {
@@ -156,9 +162,12 @@ class Association {
   const std::vector<epm::Endpoint>* const endpoints_;
   const std::string server_address_;
   const std::string server_port_;
+  const size_t pdus_at_once_;
   HandleTable handles_;
   SecurityContexts security_;
   std::map<uint64_t, WaitingCall> waiting_;  // by the number in its token
+  // Of those: a call's id, which a client may give to several, and its number.
+  std::set<std::pair<uint32_t, uint64_t>> waiting_ids_;
   uint64_t next_call_ = 1;
   Bytes input_;  // the start of a PDU, shorter than one
   std::deque<Bytes> answers_;
@@ -169,6 +178,7 @@ class Association {
   std::set<uint16_t> contexts_;              // accepted presentation contexts
   uint16_t max_xmit_frag_ = kFragmentSize;
   bool bound_ = false;
+  bool has_more_ = false;
 };
 
 }  // namespace braid::rpc

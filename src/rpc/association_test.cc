@@ -6,6 +6,7 @@
 
 #include "rpc/captured_testing.h"
 #include "rpc/pipe_testing.h"
+#include "rpc/secured_client_testing.h"
 
 namespace braid::rpc {
 namespace {
@@ -96,6 +97,66 @@ TEST(Bind, AuthenticationIsAnsweredWithNak) {
   EXPECT_EQ(nak[16], 8);
   // The client tries again without.
   EXPECT_EQ(answer(*pipe, captured::kSrvsvcBind)[2], static_cast<uint8_t>(PduType::kBindAck));
+}
+
+// A bind or an alter_context of many contexts, from who takes fragments of 1,432 bytes.
+Bytes bind_of(uint8_t contexts, PduType type = PduType::kBind) {
+  Bytes body;
+  wire::Writer w(body);
+  w.u16(1432);
+  w.u16(1432);
+  w.u32(0);
+  w.u32(contexts);
+  for (uint16_t id = 0; id < contexts; ++id) {
+    w.u16(id);
+    w.u16(1);
+    srvsvc_interface().syntax.encode(w);
+    kNdrSyntax.encode(w);
+  }
+  return SecuredClient::pdu(type, 3, body, 1);
+}
+
+TEST(Bind, AnswerIsNeverLongerThanWhatTheClientTakes) {
+  PipeFixture f;
+  auto pipe = f.open("srvsvc");
+  const Bytes longest = answer(*pipe, bind_of(57));
+  EXPECT_EQ(longest[2], static_cast<uint8_t>(PduType::kBindAck));
+  EXPECT_LE(longest.size(), 1432u);
+  EXPECT_GT(longest.size() + 24, 1432u) << "the one below is the first that is too long";
+  pipe = f.open("srvsvc");
+  const Bytes nak = answer(*pipe, bind_of(58));
+  ASSERT_EQ(nak[2], static_cast<uint8_t>(PduType::kBindNak));
+  EXPECT_EQ(nak[16], 2);  // local_limit_exceeded
+  EXPECT_FALSE(pipe->write(request(21, {})));
+  pipe = f.open("srvsvc");
+  (void)answer(*pipe, bind_of(1));
+  EXPECT_EQ(fault_status(answer(*pipe, bind_of(59, PduType::kAlterContext))), 0x1c01000bu);
+  EXPECT_FALSE(pipe->write(request(21, {})));
+}
+
+TEST(Request, ManyAtOnceAreWorkedOnInSteps) {
+  MemoryDirectory memory;
+  const Directory directory = memory.directory();
+  Association association({.interface = srvsvc_interface(),
+                           .directory = directory,
+                           .authenticator = nullptr,
+                           .pdus_at_once = 3});
+  Bytes all = bind_of(1);
+  for (int i = 0; i < 5; ++i) {
+    const Bytes one = request(99, {});
+    all.insert(all.end(), one.begin(), one.end());
+  }
+  all.resize(all.size() - 1);  // the last one is not whole
+  const CallerInfo caller;
+  ASSERT_TRUE(association.receive(caller, all));
+  EXPECT_EQ(association.answers().size(), 3u);
+  EXPECT_TRUE(association.has_more());
+  ASSERT_TRUE(association.go_on(caller));
+  EXPECT_EQ(association.answers().size(), 5u);
+  EXPECT_FALSE(association.has_more());
+  ASSERT_TRUE(association.receive(caller, Bytes(1)));
+  EXPECT_EQ(association.answers().size(), 6u);
+  EXPECT_FALSE(association.has_more());
 }
 
 TEST(Bind, SecondBindAndRequestBeforeBindEndTheConversation) {

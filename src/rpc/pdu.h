@@ -185,7 +185,8 @@ struct RequestBody {
 // Whole PDUs.
 Bytes encode_bind_ack(PduType type, uint8_t extra_flags, uint32_t call_id, const BindAckBody& body);
 // `reason`: 8 is "authentication type not recognized", 9 "invalid checksum", which an error of a
-// security provider is, 4 "protocol version not supported", 0 none: [MS-RPCE] 2.2.2.5.
+// security provider is, 4 "protocol version not supported", 2 "local limit exceeded", 0 none:
+// [MS-RPCE] 2.2.2.5.
 Bytes encode_bind_nak(uint32_t call_id, uint16_t reason);
 Bytes encode_fault(uint32_t call_id, uint16_t context_id, uint32_t status, uint8_t extra_flags);
 // One fragment of a response, with `alloc_hint` bytes of stub data from here on.

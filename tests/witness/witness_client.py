@@ -15,6 +15,7 @@ GET_INTERFACE_LIST, REGISTER, UNREGISTER, ASYNC_NOTIFY, REGISTER_EX, UNREGISTER_
 VERSION_1, VERSION_2 = 0x00010001, 0x00020000
 SUCCESS, ACCESS_DENIED, INVALID_PARAMETER, NO_MORE_ITEMS = 0, 5, 87, 0x103
 NOT_FOUND, REVISION_MISMATCH, NO_SYSTEM_RESOURCES, NOT_AUTHENTICATED = 0x490, 0x51A, 0x5AA, 0x4DC
+TIMEOUT = 0x5B4
 RESOURCE_CHANGE, CLIENT_MOVE, SHARE_MOVE, IP_CHANGE = 1, 2, 3, 4
 AVAILABLE, UNAVAILABLE = 1, 0xFF
 
@@ -105,21 +106,11 @@ def interfaces_of(stub):
     return found
 
 
-class Witness:
-    """One association. Calls give (result, what is in front of it)."""
+class Calls:
+    """One association that is bound. Calls give (result, what is in front of it)."""
 
-    def __init__(self, host, port, user=None, level=RPC_C_AUTHN_LEVEL_PKT_INTEGRITY, namespace=None,
-                 timeout=20):
-        wire = transport.DCERPCTransportFactory(f"ncacn_ip_tcp:{host}[{port}]")
-        wire.set_connect_timeout(timeout)
-        self.dce = wire.get_dce_rpc()
-        if user:
-            self.dce.set_credentials(user.name, user.password)
-            self.dce.set_auth_type(RPC_C_AUTHN_WINNT)
-            self.dce.set_auth_level(level)
-        with inside(namespace):
-            self.dce.connect()
-        self.dce.bind(WITNESS)
+    def __init__(self, dce):
+        self.dce = dce
 
     def close(self):
         self.dce.disconnect()
@@ -156,3 +147,20 @@ class Witness:
             return connection.recv(1) == b""
         except ConnectionResetError:
             return True
+
+
+class Witness(Calls):
+    """The same with a connection of its own, on which `user` has logged on with NTLM."""
+
+    def __init__(self, host, port, user=None, level=RPC_C_AUTHN_LEVEL_PKT_INTEGRITY, namespace=None,
+                 timeout=20):
+        wire = transport.DCERPCTransportFactory(f"ncacn_ip_tcp:{host}[{port}]")
+        wire.set_connect_timeout(timeout)
+        super().__init__(wire.get_dce_rpc())
+        if user:
+            self.dce.set_credentials(user.name, user.password)
+            self.dce.set_auth_type(RPC_C_AUTHN_WINNT)
+            self.dce.set_auth_level(level)
+        with inside(namespace):
+            self.dce.connect()
+        self.dce.bind(WITNESS)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from impacket.dcerpc.v5 import epm, transport  # noqa: E402
 from impacket.dcerpc.v5.rpcrt import (DCERPCException, RPC_C_AUTHN_LEVEL_CONNECT,  # noqa: E402
                                       RPC_C_AUTHN_LEVEL_PKT_INTEGRITY,
-                                      RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
+                                      RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_AUTHN_WINNT)
 from impacket import smb3structs  # noqa: E402
 from impacket.smbconnection import SMBConnection  # noqa: E402
 
@@ -78,11 +79,15 @@ class OnThisMachine(ServerCase):
         self.addCleanup(client.close)
         return client
 
-    def mapper(self):
+    def mapper(self, level=None):
         """Not bound yet: impacket does that itself."""
         wire = transport.DCERPCTransportFactory(
             f"ncacn_ip_tcp:{self.server.host}[{self.mapper_port}]")
         dce = wire.get_dce_rpc()
+        if level:
+            dce.set_credentials(ALICE.name, ALICE.password)
+            dce.set_auth_type(RPC_C_AUTHN_WINNT)
+            dce.set_auth_level(level)
         dce.connect()
         self.addCleanup(dce.disconnect)
         return dce
@@ -93,6 +98,14 @@ class Mapper(OnThisMachine):
         found = epm.hept_map(self.server.host, wc.WITNESS, protocol="ncacn_ip_tcp",
                              dce=self.mapper())
         self.assertEqual(found, f"ncacn_ip_tcp:127.0.0.1[{self.port}]")
+
+    def test_it_answers_who_logged_on_at_each_level(self):
+        for level in (RPC_C_AUTHN_LEVEL_CONNECT, RPC_C_AUTHN_LEVEL_PKT_INTEGRITY,
+                      RPC_C_AUTHN_LEVEL_PKT_PRIVACY):
+            with self.subTest(level=level):
+                found = epm.hept_map(self.server.host, wc.WITNESS, protocol="ncacn_ip_tcp",
+                                     dce=self.mapper(level))
+                self.assertEqual(found, f"ncacn_ip_tcp:127.0.0.1[{self.port}]")
 
     def test_it_knows_nothing_else(self):
         with self.assertRaises(DCERPCException) as refusal:
@@ -181,23 +194,105 @@ class Levels(OnThisMachine):
         row, = shown()
         self.assertEqual((row["server"], row["share"], row["address"], row["version"], row["state"]),
                          ("fs", "data", "192.0.2.1", 2, "idle"))
+        self.assertEqual((row["user"], row["client_address"]), (ALICE.name, "127.0.0.1"))
         client.close()
         end = time.monotonic() + 20
         while shown() and time.monotonic() < end:
             time.sleep(0.05)
         self.assertEqual(shown(), [])
 
+    def braidctl(self, *command):
+        return subprocess.run([self.server.braidctl, "-c", self.server.config, *command],
+                              capture_output=True, text=True, timeout=60)
+
+    def test_an_administrator_ends_a_connection(self):
+        client = self.witness()
+        client.ask(client.register("fs", "192.0.2.1", "ended")[1])
+        rows = json.loads(self.braidctl("--json", "witness", "list").stdout)
+        number, = [row["connection"] for row in rows if row["client"] == "ended"]
+        said = self.braidctl("witness", "end", str(number))
+        self.assertEqual(said.stdout, f"connection {number} ended; its client may register again\n")
+        self.assertTrue(client.is_over())
+        end = time.monotonic() + 20
+        while (said := self.braidctl("witness", "end", str(number))).returncode == 0:
+            self.assertLess(time.monotonic(), end)
+        self.assertEqual(said.returncode, 2)
+        self.assertIn(f"there is no connection {number} to Witness", said.stderr)
+
+    def test_a_port_that_the_system_chose_waits_for_no_restart(self):
+        reloaded = self.braidctl("reload")
+        self.assertEqual(reloaded.returncode, 0, reloaded.stderr)
+        self.assertNotIn("waits for a restart", self.server.log_text())
+        self.assertEqual(epm.hept_map(self.server.host, wc.WITNESS, protocol="ncacn_ip_tcp",
+                                      dce=self.mapper()), f"ncacn_ip_tcp:127.0.0.1[{self.port}]")
+
     def test_many_associations_are_all_told(self):
         clients = [self.witness() for _ in range(ASSOCIATIONS)]
         for client in clients:
             client.ask(client.register("fs", "192.0.2.1", "many")[1])
         moved = subprocess.run([self.server.braidctl, "-c", self.server.config, "witness", "move",
-                                "many", "192.0.2.2"], capture_output=True, text=True, timeout=60)
+                                "many", "192.0.2.2", "--elsewhere"], capture_output=True, text=True, timeout=60)
         self.assertEqual(moved.stdout, f"{ASSOCIATIONS} told to use 192.0.2.2\n", moved.stderr)
         for client in clients:
             result, notice = client.notice()
             self.assertEqual((result, notice.kind), (wc.SUCCESS, wc.CLIENT_MOVE))
             self.assertEqual(notice.changes[0][0], "192.0.2.2")
+
+
+class Many(OnThisMachine):
+    """10,000 registrations of 1,000 clients, each of which waits for a notice."""
+
+    CLIENTS, EACH = 1000, 10
+
+    def usage(self):
+        """(threads, bytes) of the worker that has Witness."""
+        supervisor = self.server.process.pid
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                with open(f"/proc/{entry}/status", encoding="ascii") as status:
+                    fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+                with open(f"/proc/{entry}/cmdline", "rb") as words:
+                    is_worker = b"--role=worker" in words.read().split(b"\0")
+            except OSError:
+                continue
+            if int(fields["PPid"]) == supervisor and is_worker:
+                return int(fields["Threads"]), int(fields["VmRSS"].split()[0]) << 10
+        return self.fail("there is no worker")
+
+    def test_all_are_told(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        clients = [self.witness() for _ in range(self.CLIENTS)]
+        for client in clients:
+            self.assertEqual(client.call(wc.GET_INTERFACE_LIST)[0], wc.NO_MORE_ITEMS)
+        threads, before = self.usage()
+        handles = {}
+        for client in clients:
+            for _ in range(self.EACH):
+                result, handle = client.register("fs", "192.0.2.1", "many", "data")
+                self.assertEqual(result, wc.SUCCESS)
+            handles[client] = handle
+        _, after = self.usage()
+        for client, handle in handles.items():
+            client.ask(handle)
+        # Each further call of a connection is answered behind the one that began to wait.
+        for client in clients:
+            self.assertEqual(client.call(wc.GET_INTERFACE_LIST)[0], wc.NO_MORE_ITEMS)
+        begun = time.monotonic()
+        moved = subprocess.run([self.server.braidctl, "-c", self.server.config, "witness", "move",
+                                "many", "192.0.2.2", "--elsewhere"], capture_output=True, text=True,
+                               timeout=120)
+        self.assertEqual(moved.stdout, f"{self.CLIENTS * self.EACH} told to use 192.0.2.2\n", moved.stderr)
+        for client in clients:
+            self.assertEqual(client.notice()[1].kind, wc.CLIENT_MOVE)
+        took = time.monotonic() - begun
+        self.assertEqual(self.usage()[0], threads)
+        print(f"{self.CLIENTS} notices: {took:.2f} s until the last was read; "
+              f"{(after - before) / self.CLIENTS / self.EACH:.0f} bytes a registration, {threads} threads",
+              file=sys.stderr)
+        if not servers.is_sanitized(self.server.program):
+            self.assertLess((after - before) / self.CLIENTS / self.EACH, 4096)
 
 
 class SeveralWorkers(OnThisMachine):
@@ -208,7 +303,7 @@ class SeveralWorkers(OnThisMachine):
         for client in clients:
             client.ask(client.register("fs", "192.0.2.1", "group")[1])
         moved = subprocess.run([self.server.braidctl, "-c", self.server.config, "witness", "move",
-                                "group", "192.0.2.2"], capture_output=True, text=True, timeout=60)
+                                "group", "192.0.2.2", "--elsewhere"], capture_output=True, text=True, timeout=60)
         self.assertEqual(moved.stdout, "6 told to use 192.0.2.2\n", moved.stderr)
         for client in clients:
             self.assertEqual(client.notice()[1].kind, wc.CLIENT_MOVE)
@@ -279,14 +374,18 @@ class TwoAddresses(unittest.TestCase):
                                       f"{ALICE.name}%{ALICE.password}",
                                       f"ncacn_ip_tcp:{self.first}[{level}]", "-c", command),
                 capture_output=True, text=True, timeout=60)
-        for level in ("sign", "seal"):
-            shown = ask(level, "GetInterfaceList")
-            self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
-            for address in (self.first, self.second):
-                self.assertIn(address, shown.stdout)
+        for mechanism in ("ntlm", "spnego"):
+            for level in ("sign", "seal"):
+                shown = ask(f"{mechanism},{level}", "GetInterfaceList")
+                self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
+                for address in (self.first, self.second):
+                    self.assertIn(address, shown.stdout)
+            for level in ("connect", "packet"):
+                refused = ask(f"{mechanism},{level}", "GetInterfaceList")
+                self.assertNotEqual(refused.returncode, 0)
+                self.assertIn("WERR_ACCESS_DENIED", refused.stdout + refused.stderr)
         registered = ask("sign", f"RegisterEx -v 131072 fs data {self.first} pc")
         self.assertEqual(registered.returncode, 0, registered.stdout + registered.stderr)
-        self.assertNotEqual(ask("connect", "GetInterfaceList").returncode, 0)
 
     def test_the_list_names_both_and_the_other_as_witness(self):
         result, stub = self.witness(self.first).call(wc.GET_INTERFACE_LIST)
@@ -341,6 +440,8 @@ class TwoAddresses(unittest.TestCase):
                 (("witness", "move", "nobody", self.second), "no client is registered as nobody"),
                 (("witness", "move", "pc", "elsewhere"), "elsewhere is no address"),
                 (("witness", "share-move", "none", self.second), "no client is registered for"),
+                (("witness", "move", "pc", "192.0.2.9"), "192.0.2.9 is none of the addresses that"),
+                (("witness", "move", "pc", "127.0.0.1"), "127.0.0.1 is an address that no client"),
                 (("address", "drain", "here"), "here is no address in numbers")):
             said = self.braidctl(*command)
             self.assertEqual(said.returncode, 2)

@@ -213,6 +213,8 @@ int run(int argc, char** argv) {
   const auto takes_destination = [&](CLI::App* command) {
     command->add_option("ADDRESS", line.witness.address, "Where to go: an address in numbers")
         ->required();
+    command->add_flag("--elsewhere", line.witness.elsewhere,
+                      "It may be an address of another machine");
   };
   witness_command(witness, "list", "Show them", list_registrations);
   CLI::App* const move =
@@ -225,6 +227,11 @@ int run(int argc, char** argv) {
                       "Tell all clients of a share to use another address for it", move_share);
   share_move->add_option("SHARE", line.witness.share, "The name of the share")->required();
   takes_destination(share_move);
+  witness_command(witness, "end", "End a client's connection; it may register again",
+                  end_connection)
+      ->add_option("CONNECTION", line.witness.connection,
+                   "Its number, as braidctl witness list shows it")
+      ->required();
   CLI::App* const address = app.add_subcommand("address", "One address of this machine");
   address->require_subcommand(1);
   address->fallthrough();

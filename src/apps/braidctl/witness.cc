@@ -43,7 +43,7 @@ int bad_address(const std::string& address) {
 
 struct Told {
   bool has_witness = false;
-  bool known = false;
+  std::string refusal = {};
   uint64_t registrations = 0;
 };
 std::optional<Told> tell(const config::Config& config, const ControlRequest& request) {
@@ -52,10 +52,28 @@ std::optional<Told> tell(const config::Config& config, const ControlRequest& req
   Told told;
   for (const auto& [worker, result] : answers->results) {
     told.has_witness |= result.value("witness", false);
-    told.known |= result.value("known", false);
+    const json refusal = result.value("refusal", json());
+    if (refusal.is_string()) told.refusal = refusal.get<std::string>();
     told.registrations += result.value("registrations", uint64_t{0});
   }
   return told;
+}
+
+std::string refusal_line(const std::string& refusal, const std::string& address) {
+  if (refusal == "unusable") {
+    return fmt::format("{} is an address that no client can be sent to; give one of this machine",
+                       address);
+  }
+  if (refusal == "unavailable") {
+    return fmt::format("{} cannot be used now: its link is down, or it is not ready", address);
+  }
+  if (IpAddress::parse(address)) {
+    return fmt::format(
+        "{} is none of the addresses that clients are told of (braidctl interfaces); if it is "
+        "another machine's, give --elsewhere",
+        address);
+  }
+  return fmt::format("{} is no address and no name of a machine that Witness knows", address);
 }
 
 // What a move did. `whom`: for who finds nobody.
@@ -63,10 +81,7 @@ int report(const config::Config& config, const WitnessArguments& arguments,
            const std::optional<Told>& told, const std::string& whom) {
   if (!told) return kCannotDo;
   if (!told->has_witness) return witness_is_off(config);
-  if (!told->known) {
-    return complain(fmt::format("{} is no address and no name of a machine that Witness knows",
-                                arguments.address));
-  }
+  if (!told->refusal.empty()) return complain(refusal_line(told->refusal, arguments.address));
   if (told->registrations == 0) {
     return complain(fmt::format("{}; braidctl witness list shows who is registered", whom));
   }
@@ -115,12 +130,14 @@ int list_registrations(const config::Config& config, const WitnessArguments& arg
     fmt::print("no registrations\n");
     return 0;
   }
-  Table table({"CLIENT", "SERVER", "SHARE", "ADDRESS", "VERSION", "STATE", "UNTOLD"});
+  Table table({"CLIENT", "USER", "FROM", "CONNECTION", "SERVER", "SHARE", "ADDRESS", "VERSION",
+               "STATE", "UNTOLD"});
   for (const json& row : all) {
-    table.add({registration_text(row, "client"), registration_text(row, "server"),
-               registration_text(row, "share"), registration_text(row, "address"),
-               registration_text(row, "version"), registration_text(row, "state"),
-               registration_text(row, "untold")});
+    table.add({registration_text(row, "client"), registration_text(row, "user"),
+               registration_text(row, "client_address"), registration_text(row, "connection"),
+               registration_text(row, "server"), registration_text(row, "share"),
+               registration_text(row, "address"), registration_text(row, "version"),
+               registration_text(row, "state"), registration_text(row, "untold")});
   }
   table.print();
   return 0;
@@ -128,9 +145,10 @@ int list_registrations(const config::Config& config, const WitnessArguments& arg
 
 int move_clients(const config::Config& config, const WitnessArguments& arguments) {
   if (arguments.client.empty()) return complain("the client has no name");
-  const auto told = tell(
-      config,
-      {.command = Command::kWitnessMove, .client = arguments.client, .address = arguments.address});
+  const auto told = tell(config, {.command = Command::kWitnessMove,
+                                  .client = arguments.client,
+                                  .address = arguments.address,
+                                  .elsewhere = arguments.elsewhere});
   return report(config, arguments, told,
                 fmt::format("no client is registered as {}", arguments.client));
 }
@@ -138,9 +156,35 @@ int move_clients(const config::Config& config, const WitnessArguments& arguments
 int move_share(const config::Config& config, const WitnessArguments& arguments) {
   const auto told = tell(config, {.command = Command::kWitnessShareMove,
                                   .share = arguments.share,
-                                  .address = arguments.address});
+                                  .address = arguments.address,
+                                  .elsewhere = arguments.elsewhere});
   return report(config, arguments, told,
                 fmt::format("no client is registered for the share {}", arguments.share));
+}
+
+int end_connection(const config::Config& config, const WitnessArguments& arguments) {
+  const auto answers =
+      ask_all(config, {.command = Command::kWitnessEnd, .channel = arguments.connection});
+  if (!answers) return kCannotDo;
+  bool has_witness = false;
+  bool ended = false;
+  for (const auto& [worker, result] : answers->results) {
+    has_witness |= result.value("witness", false);
+    ended |= result.value("ended", false);
+  }
+  if (!has_witness) return witness_is_off(config);
+  if (!ended) {
+    return complain(
+        fmt::format("there is no connection {} to Witness; braidctl witness list shows those with "
+                    "registrations",
+                    arguments.connection));
+  }
+  if (arguments.json) {
+    fmt::print("{{\"ended\": {}}}\n", arguments.connection);
+  } else {
+    fmt::print("connection {} ended; its client may register again\n", arguments.connection);
+  }
+  return 0;
 }
 
 int drain_address(const config::Config& config, const WitnessArguments& arguments) {
@@ -148,7 +192,7 @@ int drain_address(const config::Config& config, const WitnessArguments& argument
   if (!IpAddress::parse(address)) return bad_address(address);
   const auto told = tell(config, {.command = Command::kAddressMove, .address = address});
   if (!told) return kCannotDo;
-  if (told->has_witness && !told->known) {
+  if (!told->refusal.empty()) {
     return complain(fmt::format(
         "there is no other address that clients could use; braidctl interfaces shows them"));
   }

@@ -1,4 +1,4 @@
-// braidctl witness list, move and share-move; braidctl address drain.
+// braidctl witness list, move, share-move and end; braidctl address drain.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,9 @@ struct WitnessArguments {
   std::string client;
   std::string share;
   std::string address;
-  uint32_t wait_s = 30;  // how long clients may take to leave an address
+  uint64_t connection = 0;
+  bool elsewhere = false;  // the address may be another machine's
+  uint32_t wait_s = 30;    // how long clients may take to leave an address
   bool json = false;
 };
 
@@ -20,6 +22,7 @@ struct WitnessArguments {
 int list_registrations(const config::Config& config, const WitnessArguments& arguments);
 int move_clients(const config::Config& config, const WitnessArguments& arguments);
 int move_share(const config::Config& config, const WitnessArguments& arguments);
+int end_connection(const config::Config& config, const WitnessArguments& arguments);
 // Tells those who use the address to use another, waits, and ends what is left.
 int drain_address(const config::Config& config, const WitnessArguments& arguments);
 

@@ -86,7 +86,7 @@ std::expected<config::Snapshot, config::Problems> config_of_worker(const Command
   if (!wanted) return std::unexpected(wanted.error());
   config::Server server = (*started)->server;
   server.name = line.name;
-  server.witness_port = line.witness_port;
+  server.witness_port_used = line.witness_port;
   return config::until_restart(server, **wanted);
 }
 
@@ -176,7 +176,7 @@ int serve(const CommandLine& line) {
   }
   if ((*config)->server.witness) {
     auto changed = std::make_shared<config::Config>(**config);
-    changed->server.witness_port = port_of(*listeners, Service::kWitness);
+    changed->server.witness_port_used = port_of(*listeners, Service::kWitness);
     config = std::move(changed);
   }
   if (!line.single_process) {

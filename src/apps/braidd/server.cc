@@ -258,7 +258,7 @@ class SmbWorkerServer final : public WorkerServer {
                                 .authenticator = *authenticator_,
                                 .directory = directory_.directory(),
                                 .server_names = std::move(names),
-                                .witness_port = static_cast<uint16_t>(settings.witness_port)});
+                                .witness_port = static_cast<uint16_t>(settings.witness_port_used)});
     witness_addresses_.emplace(settings, netbios, rpc_->witness());
   }
 
@@ -316,7 +316,7 @@ class SmbWorkerServer final : public WorkerServer {
   void listen_for_administrators() {
     const std::string& folder = config_->server.state_dir;
     auto control = admin::ControlServer::listen(folder, place_.index, [this](auto line) {
-      return admin::answer_control(*engine_, rpc_ ? &rpc_->witness() : nullptr, place_, line);
+      return admin::answer_control(*engine_, rpc_ ? &*rpc_ : nullptr, place_, line);
     });
     if (control) {
       control_ = std::move(*control);

@@ -54,8 +54,8 @@ Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Li
         {.name = fmt::format("worker {}", i),
          .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
                        fmt::format("--workers={}", workers), "--name=" + config_->server.name,
-                       fmt::format("--witness-port={}", config_->server.witness_port), "--config",
-                       config_->file}});
+                       fmt::format("--witness-port={}", config_->server.witness_port_used),
+                       "--config", config_->file}});
   }
   children_.push_back({.name = "front",
                        .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),

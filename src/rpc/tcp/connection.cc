@@ -54,7 +54,14 @@ Task<Result<void>> Connection::take(Bytes bytes) {
     const Result<void> settled = settle();
     if (!taken || !settled) co_return !taken ? taken : settled;
     const auto leg = association_.logon_due();
-    if (!leg) co_return Result<void>{};
+    if (!leg && !association_.has_more()) co_return Result<void>{};
+    if (!leg) {
+      co_await stream_->writable();
+      co_await reactor_.next_turn();
+      if (stream_->is_closed()) co_return fail(NtStatus::kConnectionDisconnected);
+      taken = association_.go_on(stranger_);
+      continue;
+    }
     const auto step =
         co_await host_.judge({.reactor = reactor_,
                               .client_address = stranger_.client_address,

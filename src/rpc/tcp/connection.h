@@ -24,6 +24,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // A connection over which nobody has logged on ends after this: the endpoint mapper's clients ask
   // one question, and Witness has nothing for strangers.
   static constexpr std::chrono::seconds kStrangerTime{60};
+  // PDUs that are worked on in one turn of the reactor; each may be a call that is answered.
+  static constexpr size_t kPdusPerTurn = 16;
   // What a registration costs, with its names.
   static constexpr size_t kRegistrationSize = 1536;
 

@@ -51,7 +51,8 @@ Task<void> Server::serve_on(Reactor& reactor, UniqueFd socket, Buffer first_pdu,
                       .number = number,
                       .endpoints = is_witness ? nullptr : &endpoints_,
                       .server_address = local.host(),
-                      .server_port = std::to_string(local.port())},
+                      .server_port = std::to_string(local.port()),
+                      .pdus_at_once = Connection::kPdusPerTurn},
       .stranger_time = parts_.stranger_time});
   {
     auto state = state_.lock();
@@ -73,6 +74,14 @@ void Server::deliver(witness::Completions completions) {
     }
     if (connection) connection->complete(std::move(completion));
   }
+}
+
+bool Server::end_connection(uint64_t number) {
+  auto state = state_.lock();
+  const auto found = state->connections.find(number);
+  if (found == state->connections.end()) return false;
+  found->second->disconnect();
+  return true;
 }
 
 Task<void> Server::watch_time() {

@@ -27,8 +27,7 @@ namespace braid::rpc::tcp {
 // Which port a connection came to.
 enum class Port : uint8_t { kEndpointMapper, kWitness };
 
-// Owned by the worker's server, which stops it before what it uses. Thread: adopt(), witness() and
-// stop() from any.
+// Owned by the worker's server, which stops it before what it uses. Thread: any.
 class Server {
  public:
   // How late a registration may end, and a call that has waited for as long as its client wanted.
@@ -54,6 +53,9 @@ class Server {
   // Ends all connections and waits for what runs. Idempotent. Blocks the calling thread, which must
   // not be a reactor.
   void stop();
+
+  // Whether there was such a connection; it ends with its registrations.
+  bool end_connection(uint64_t number);
 
   witness::Service& witness() { return witness_; }
   size_t connections() const { return state_.lock()->connections.size(); }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <vector>
 
 #include "base/hex_testing.h"
@@ -199,7 +200,7 @@ TEST_F(TcpServer, SecondCallOfARegistrationIsRefusedAndTheFirstWaitsOn) {
   const Bytes second = client.read();
   EXPECT_EQ(number_at(second, 12), 21u);
   EXPECT_EQ(result_of(stub_of(second)), error::kNoSystemResources);
-  EXPECT_EQ(server_->witness().move_clients("c", "192.0.2.2"), 1u);
+  EXPECT_EQ(server_->witness().move_clients("c", "192.0.2.2").value_or(0), 1u);
   EXPECT_EQ(number_at(client.read(), 12), 20u);
 }
 
@@ -281,6 +282,75 @@ TEST_F(TcpServer, PduThatIsSentAgainEndsTheConnectionAndItsRegistrations) {
   EXPECT_TRUE(server_->witness().entries().empty());
 }
 
+TEST_F(TcpServer, PdusInAnotherOrderOrChangedEndTheConnection) {
+  start();
+  for (const bool is_changed : {false, true}) {
+    auto [client, security] = logged_on(AuthLevel::kIntegrity);
+    (void)register_client(client, *security);
+    Bytes first = security->request(0, {});
+    if (is_changed) {
+      first.back() ^= 1;
+      client.send(first);
+    } else {
+      client.send(security->request(0, {}));  // the second
+    }
+    EXPECT_EQ(fault_of(client.read()), static_cast<uint32_t>(FaultStatus::kSecurityPackageError));
+    EXPECT_TRUE(client.has_ended());
+  }
+  wait_until([&] { return host_.places == 0; });
+  EXPECT_TRUE(server_->witness().entries().empty());
+}
+
+TEST_F(TcpServer, CallOfARegistrationThatGoesIsAnswered) {
+  start();
+  auto [client, security] = logged_on(AuthLevel::kIntegrity);
+  const Bytes handle = register_client(client, *security);
+  client.send(security->request(3, handle, 3, 20));
+  client.send(security->request(5, handle, 3, 21));
+  std::map<uint32_t, uint32_t> results;
+  for (int i = 0; i < 2; ++i) {
+    const Bytes answer = client.read();
+    results[number_at(answer, 12)] = result_of(stub_of(answer));
+  }
+  EXPECT_EQ(results, (std::map<uint32_t, uint32_t>{{20, error::kNotFound}, {21, error::kSuccess}}));
+  EXPECT_EQ(server_->witness().move_clients("c", "192.0.2.2").value_or(9), 0u);
+  client.send(security->request(3, handle));
+  EXPECT_EQ(result_of(stub_of(client.read())), error::kNotFound);
+}
+
+// More than one turn of the reactor works on.
+TEST_F(TcpServer, ManyCallsAtOnceAreAllAnswered) {
+  start();
+  const TcpClient client = connect(plain_bind(witness_interface().syntax));
+  (void)client.read();
+  constexpr size_t kCalls = Connection::kPdusPerTurn * 4 + 1;
+  Bytes all;
+  for (size_t i = 0; i < kCalls; ++i) {
+    const Bytes one = plain_request(0, {});
+    all.insert(all.end(), one.begin(), one.end());
+  }
+  client.send(all);
+  for (size_t i = 0; i < kCalls; ++i) {
+    EXPECT_EQ(result_of(stub_of(client.read())), error::kNotAuthenticated);
+  }
+}
+
+TEST_F(TcpServer, AdministratorsEndConnections) {
+  start();
+  auto [client, security] = logged_on(AuthLevel::kIntegrity);
+  (void)register_client(client, *security);
+  ASSERT_EQ(server_->witness().entries().size(), 1u);
+  const auto entry = server_->witness().entries().front();
+  EXPECT_EQ(entry.registrant.account, auth::AuthFixture::kUser);
+  EXPECT_EQ(entry.registrant.address, "127.0.0.1");
+  EXPECT_FALSE(server_->end_connection(entry.association + 1));
+  EXPECT_TRUE(server_->end_connection(entry.association));
+  EXPECT_TRUE(client.has_ended());
+  wait_until([&] { return host_.places == 0; });
+  EXPECT_TRUE(server_->witness().entries().empty());
+  EXPECT_FALSE(server_->end_connection(entry.association));
+}
+
 TEST_F(TcpServer, ConnectionWithoutAPlaceIsClosed) {
   start();
   host_.places_max = 0;
@@ -302,7 +372,7 @@ TEST_F(TcpServer, ManyAssociationsAreAllTold) {
     for (const auto& entry : server_->witness().entries()) waiting += entry.is_waiting ? 1 : 0;
     return waiting == kCount;
   });
-  EXPECT_EQ(server_->witness().move_clients("c", "192.0.2.2"), kCount);
+  EXPECT_EQ(server_->witness().move_clients("c", "192.0.2.2").value_or(0), kCount);
   for (auto& [client, security] : clients) {
     EXPECT_EQ(result_of(stub_of(client.read())), error::kSuccess);
   }

@@ -1,5 +1,6 @@
 #include "rpc/interface.h"
 
+#include "base/log.h"
 #include "rpc/witness/service.h"
 
 namespace braid::rpc {
@@ -36,8 +37,16 @@ FaultStatus get_interface_list(Call& call) {
 FaultStatus finish_register(Call& call, RegisterRequest request) {
   std::pair<uint32_t, Handle> registered{check_caller(call), {}};
   if (registered.first == error::kSuccess) {
-    registered = call.witness->register_client(std::move(request), call.token.association,
-                                               call.caller.sid.to_string());
+    registered = call.witness->register_client(
+        std::move(request), call.token.association,
+        {call.caller.sid.to_string(), call.caller.account_name, call.caller.client_address});
+  }
+  if (registered.first == error::kNoSystemResources) {
+    log::warn(
+        "{}: '{}' cannot register with Witness: a user may have {} registrations, and all "
+        "together {}; braidctl witness list shows them, braidctl witness end ends some",
+        call.caller.client_address, call.caller.account_name, Registry::kPerUserMax,
+        Registry::kRegistrationsMax);
   }
   call.out.context_handle(registered.second);
   return call.finish(registered.first);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "rpc/association.h"
 #include "rpc/memory_directory.h"
 #include "rpc/secured_client_testing.h"
@@ -114,7 +116,7 @@ TEST_F(Witness, NoticeComesWhileOtherCallsAreAnswered) {
   EXPECT_EQ(call_id_of(list), 12u);
   EXPECT_EQ(result_of(stub_of(list)), error::kSuccess);
   EXPECT_EQ(number_at(stub_of(list), 4), 1u);
-  EXPECT_EQ(service_.move_clients("c", "NODE1"), 1u);
+  EXPECT_EQ(service_.move_clients("c", "NODE1").value_or(0), 1u);
   hand_over();
   const Bytes notice = read();
   EXPECT_EQ(call_id_of(notice), 11u);
@@ -167,6 +169,37 @@ TEST_F(Witness, VersionsNamesAndStubsAreChecked) {
   EXPECT_EQ(service_.entries().size(), 1u);
 }
 
+// Of each string: its conformance, its offset and its length; and the size of a handle.
+TEST_F(Witness, LengthsThatAreWrongByOneAreBadStubs) {
+  log_on(AuthLevel::kIntegrity);
+  const Bytes good = register_stub();
+  uint32_t call_id = 100;
+  const auto fault = [&](uint16_t opnum, ByteView stub) {
+    call(opnum, stub, ++call_id);
+    return fault_of(read());
+  };
+  size_t at = 4;
+  for (const std::string_view text : {"fs", "data", "192.0.2.1", "c"}) {
+    const size_t units = text.size() + 1;
+    ASSERT_EQ(number_at(good, at + 4), units);
+    ASSERT_EQ(number_at(good, at + 12), units);
+    // More room than the string needs is no mistake, nor is a string without its NUL.
+    for (const auto& [field, by] : {std::pair{4, -1}, {8, 1}, {12, 1}}) {
+      Bytes bad = good;
+      bad[at + static_cast<size_t>(field)] =
+          static_cast<uint8_t>(bad[at + static_cast<size_t>(field)] + by);
+      EXPECT_EQ(fault(4, bad), 0x6f7u) << text << ", " << field << ", " << by;
+    }
+    at += 16 + (2 * units + 3) / 4 * 4;
+  }
+  EXPECT_EQ(fault(4, ByteView(good).first(good.size() - 1)), 0x6f7u);
+  EXPECT_TRUE(service_.entries().empty());
+  for (const uint16_t with_handle : {2, 3, 5}) {
+    EXPECT_EQ(fault(with_handle, Bytes(19)), 0x6f7u) << with_handle;
+  }
+  EXPECT_EQ(fault(4, good), 0u);
+}
+
 TEST_F(Witness, LowerMinorVersionAndUnknownOpnum) {
   SyntaxId lower = witness_interface().syntax;
   lower.version = 1;
@@ -189,9 +222,36 @@ TEST_F(Witness, CancelIsAnsweredAndOrphanedIsNot) {
   EXPECT_TRUE(read().empty());
   EXPECT_FALSE(service_.entries()[0].is_waiting);
   // What happens meanwhile is kept for the next call.
-  EXPECT_EQ(service_.move_clients("", "192.0.2.1"), 1u);
+  EXPECT_EQ(service_.move_clients("", "192.0.2.1").value_or(0), 1u);
   call(3, handle, 13);
   EXPECT_EQ(call_id_of(read()), 13u);
+}
+
+// [C706] leaves it to clients that no two calls have one number: a cancel is for the oldest.
+TEST_F(Witness, CallsOfOneNumberAreCancelledInTheirOrder) {
+  log_on(AuthLevel::kIntegrity);
+  const Bytes first = register_client();
+  const Bytes second = register_client();
+  call(3, first, 11);
+  call(3, second, 11);
+  const auto waiting = [&](const Bytes& handle) {
+    for (const auto& entry : service_.entries()) {
+      if (std::ranges::equal(entry.handle.uuid.bytes, ByteView(handle).subspan(4, 16))) {
+        return entry.is_waiting;
+      }
+    }
+    ADD_FAILURE() << "no such registration";
+    return false;
+  };
+  send(SecuredClient::pdu(PduType::kCoCancel, 3, {}, 11));
+  EXPECT_EQ(fault_of(read()), 0x1c00000du);
+  EXPECT_FALSE(waiting(first));
+  EXPECT_TRUE(waiting(second));
+  send(SecuredClient::pdu(PduType::kCoCancel, 3, {}, 11));
+  EXPECT_EQ(fault_of(read()), 0x1c00000du);
+  EXPECT_FALSE(waiting(second));
+  send(SecuredClient::pdu(PduType::kCoCancel, 3, {}, 11));
+  EXPECT_TRUE(read().empty());
 }
 
 TEST_F(Witness, EndOfTheConversationIsTheEndOfItsCalls) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/ip_address.h"
 #include "crypto/secret.h"
 #include "wire/fold.h"
 
@@ -14,6 +15,15 @@ bool is_named(const std::optional<std::string>& name, std::string_view wanted) {
 
 bool is_too_long(const std::optional<std::string>& name) {
   return name && name->size() > Registry::kNameMax;
+}
+
+// From 224.0.0.0 and from ff00:: on there are groups, and nothing else that a client could use.
+bool is_usable(const IpAddress& address) {
+  constexpr uint8_t kFirstGroup4 = 224;
+  constexpr uint8_t kFirstGroup6 = 0xff;
+  const braid::IpAddress plain(ByteView(address.bytes).first(address.is_v6 ? 16 : 4));
+  const bool is_group = plain.bytes()[0] >= (plain.is_v4() ? kFirstGroup4 : kFirstGroup6);
+  return !is_group && !plain.is_unspecified() && !plain.is_loopback() && !plain.is_link_local();
 }
 
 // Two notices of a resource tell all there is to know of it: that it went, and how it is now.
@@ -74,7 +84,7 @@ bool Registry::is_ours(const std::optional<std::string>& net_name) const {
 }
 
 std::pair<uint32_t, Handle> Registry::register_client(RegisterRequest request, uint64_t association,
-                                                      const std::string& user, TimePoint now) {
+                                                      Registrant registrant, TimePoint now) {
   if (!request.net_name || !request.ip_address || !request.client_name) {
     return {error::kInvalidParameter, {}};
   }
@@ -83,20 +93,20 @@ std::pair<uint32_t, Handle> Registry::register_client(RegisterRequest request, u
       is_too_long(request.share_name)) {
     return {error::kInvalidParameter, {}};
   }
-  const auto of_user = per_user_.find(user);
+  const auto of_user = per_user_.find(registrant.sid);
   if (registrations_.size() >= kRegistrationsMax ||
       (of_user != per_user_.end() && of_user->second >= kPerUserMax)) {
     return {error::kNoSystemResources, {}};
   }
-  ++per_association_[association];
-  ++per_user_[user];
+  ++per_user_[registrant.sid];
   Handle handle;
   crypto::random_bytes(handle.uuid.bytes);
+  per_association_[association].insert(handle);
   Registration& registration = registrations_[handle];
   registration.address = IpAddress::parse(*request.ip_address);
   registration.request = std::move(request);
   registration.association = association;
-  registration.user = user;
+  registration.registrant = std::move(registrant);
   set_deadline(handle, registration, now + kUnusedTime);
   return {error::kSuccess, handle};
 }
@@ -144,15 +154,11 @@ void Registry::forget_call(CallToken call, TimePoint now) {
 }
 
 void Registry::association_ended(uint64_t association) {
-  const auto is_its = [association](const auto& wait) {
-    return wait.first.association == association;
-  };
-  std::erase_if(list_waits_, is_its);
-  if (!per_association_.contains(association)) return;
-  for (auto entry = registrations_.begin(); entry != registrations_.end();) {
-    const auto here = entry++;
-    if (here->second.association == association) erase(here);
-  }
+  list_waits_.erase(list_waits_.lower_bound({association, 0}),
+                    list_waits_.lower_bound({association + 1, 0}));
+  const auto its = per_association_.find(association);
+  if (its == per_association_.end()) return;
+  for (const Handle& handle : std::set<Handle>(its->second)) erase(registrations_.find(handle));
 }
 
 Completions Registry::set_interface(Interface interface, TimePoint now) {
@@ -203,27 +209,28 @@ void Registry::tell_change(const Interface& interface, TimePoint now, Completion
   }
 }
 
-std::optional<Registry::Moved> Registry::move_clients(std::string_view client_name,
-                                                      std::string_view destination, TimePoint now) {
-  const std::vector<AddressState> addresses = destination_of(destination);
-  if (addresses.empty()) return std::nullopt;
+Registry::MoveResult Registry::move_clients(std::string_view client_name,
+                                            std::string_view destination, TimePoint now,
+                                            Reach reach) {
+  const auto addresses = destination_of(destination, reach);
+  if (!addresses) return std::unexpected(addresses.error());
   Moved moved;
   for (auto& [handle, registration] : registrations_) {
     if (!client_name.empty() && !is_named(registration.request.client_name, client_name)) continue;
     ++moved.registrations;
-    registration.move = addresses;
+    registration.move = *addresses;
     deliver(handle, registration, now, moved.completions);
   }
   return moved;
 }
 
-std::optional<Registry::Moved> Registry::move_away(const IpAddress& address, TimePoint now) {
+Registry::MoveResult Registry::move_away(const IpAddress& address, TimePoint now) {
   std::vector<AddressState> others;
   for (const Interface& interface : interfaces_) {
     if (interface.address == address || interface.state != State::kAvailable) continue;
     others.push_back({interface.address, interface.state});
   }
-  if (others.empty()) return std::nullopt;
+  if (others.empty()) return std::unexpected(Refusal::kUnavailable);
   Moved moved;
   for (auto& [handle, registration] : registrations_) {
     if (registration.address != address) continue;
@@ -234,17 +241,17 @@ std::optional<Registry::Moved> Registry::move_away(const IpAddress& address, Tim
   return moved;
 }
 
-std::optional<Registry::Moved> Registry::move_share(std::string_view client_name,
-                                                    std::string_view share_name,
-                                                    std::string_view destination, TimePoint now) {
-  const std::vector<AddressState> addresses = destination_of(destination);
-  if (addresses.empty()) return std::nullopt;
+Registry::MoveResult Registry::move_share(std::string_view client_name, std::string_view share_name,
+                                          std::string_view destination, TimePoint now,
+                                          Reach reach) {
+  const auto addresses = destination_of(destination, reach);
+  if (!addresses) return std::unexpected(addresses.error());
   Moved moved;
   for (auto& [handle, registration] : registrations_) {
     if (!client_name.empty() && !is_named(registration.request.client_name, client_name)) continue;
     if (!is_named(registration.request.share_name, share_name)) continue;
     ++moved.registrations;
-    registration.share_move = addresses;
+    registration.share_move = *addresses;
     deliver(handle, registration, now, moved.completions);
   }
   return moved;
@@ -276,10 +283,11 @@ std::vector<Registry::Entry> Registry::entries() const {
   std::vector<Entry> entries;
   entries.reserve(registrations_.size());
   for (const auto& [handle, registration] : registrations_) {
-    entries.push_back(
-        {handle, registration.request, registration.association, registration.waiting.has_value(),
-         registration.changes.size() + registration.ip_changes.size() +
-             (registration.move.empty() ? 0 : 1) + (registration.share_move.empty() ? 0 : 1)});
+    entries.push_back({handle, registration.request, registration.registrant,
+                       registration.association, registration.waiting.has_value(),
+                       registration.changes.size() + registration.ip_changes.size() +
+                           (registration.move.empty() ? 0 : 1) +
+                           (registration.share_move.empty() ? 0 : 1)});
   }
   return entries;
 }
@@ -289,16 +297,23 @@ bool Registry::has_pending(const Registration& registration) {
          !registration.share_move.empty() || !registration.ip_changes.empty();
 }
 
-std::vector<AddressState> Registry::destination_of(std::string_view name) const {
+std::expected<std::vector<AddressState>, Refusal> Registry::destination_of(std::string_view name,
+                                                                           Reach reach) const {
   std::vector<AddressState> addresses;
   const auto literal = IpAddress::parse(name);
+  if (literal && !is_usable(*literal)) return std::unexpected(Refusal::kUnusable);
   for (const Interface& interface : interfaces_) {
     if (literal ? interface.address == *literal : wire::equal_fold(interface.group_name, name)) {
       addresses.push_back({interface.address, interface.state});
     }
   }
-  // An address of a machine that this one has not heard of.
-  if (literal && addresses.empty()) addresses.push_back({*literal, State::kAvailable});
+  if (literal && addresses.empty() && reach == Reach::kAnywhere) {
+    addresses.push_back({*literal, State::kAvailable});
+  }
+  if (addresses.empty()) return std::unexpected(Refusal::kUnknown);
+  if (std::ranges::find(addresses, State::kAvailable, &AddressState::state) == addresses.end()) {
+    return std::unexpected(Refusal::kUnavailable);
+  }
   return addresses;
 }
 
@@ -342,9 +357,10 @@ void Registry::erase(Registrations::iterator entry) {
   const Registration& registration = entry->second;
   if (registration.waiting) waiting_.erase(*registration.waiting);
   deadlines_.erase({registration.deadline, entry->first});
-  const auto count = per_association_.find(registration.association);
-  if (--count->second == 0) per_association_.erase(count);
-  const auto of_user = per_user_.find(registration.user);
+  const auto its = per_association_.find(registration.association);
+  its->second.erase(entry->first);
+  if (its->second.empty()) per_association_.erase(its);
+  const auto of_user = per_user_.find(registration.registrant.sid);
   if (--of_user->second == 0) per_user_.erase(of_user);
   registrations_.erase(entry);
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <map>
 #include <optional>
 #include <set>
@@ -49,6 +50,26 @@ struct RegisterRequest {
   uint32_t keep_alive_s = 0;      // of version 2
 };
 
+// Who registers.
+struct Registrant {
+  std::string sid;      // whose kPerUserMax it is of
+  std::string account;  // this and the next are for administrators
+  std::string address;
+};
+
+// Why clients are not sent to where an administrator wants them.
+enum class Refusal : uint8_t {
+  kUnknown,      // not among the interfaces, or neither an address nor a group of them
+  kUnavailable,  // there is none that can be used now
+  kUnusable,     // an address of one machine, of one link, or of many machines
+};
+
+// What they may be sent to.
+enum class Reach : uint8_t {
+  kInterfaces,  // what this witness knows
+  kAnywhere,    // other addresses, too
+};
+
 // A call that waited and is over.
 struct Completion {
   CallToken call;
@@ -86,9 +107,9 @@ class Registry {
   // to, which the list does not name as a witness.
   std::optional<Completion> interface_list(CallToken call, std::optional<IpAddress> asked_at = {});
 
-  // A handle, or why not. `association`: it ends with that. `user`: whose kPerUserMax it is of.
+  // A handle, or why not. `association`: it ends with that.
   std::pair<uint32_t, Handle> register_client(RegisterRequest request, uint64_t association,
-                                              const std::string& user, TimePoint now);
+                                              Registrant registrant, TimePoint now);
   // The registration's own pending call ends with kNotFound.
   uint32_t unregister(const Handle& handle, uint64_t association, Completions& ended);
   // Its answer if there is one, or nothing when it waits: then `call` completes later. One may
@@ -103,18 +124,19 @@ class Registry {
   Completions set_interface(Interface interface, TimePoint now);
   Completions remove_interface(const IpAddress& address, TimePoint now);
   // 3.1.6.2 and 3.1.6.3: of clients of this name, or of all with an empty one. `destination`: an
-  // address or an InterfaceGroupName. Empty: it is neither.
+  // address or an InterfaceGroupName.
   struct Moved {
     size_t registrations = 0;
     Completions completions;
   };
-  std::optional<Moved> move_clients(std::string_view client_name, std::string_view destination,
-                                    TimePoint now);
-  // Of clients that registered for this address, to all others that are available. Empty: there is
-  // no other.
-  std::optional<Moved> move_away(const IpAddress& address, TimePoint now);
-  std::optional<Moved> move_share(std::string_view client_name, std::string_view share_name,
-                                  std::string_view destination, TimePoint now);
+  using MoveResult = std::expected<Moved, Refusal>;
+  MoveResult move_clients(std::string_view client_name, std::string_view destination, TimePoint now,
+                          Reach reach = Reach::kInterfaces);
+  // Of clients that registered for this address, to all others that are available.
+  MoveResult move_away(const IpAddress& address, TimePoint now);
+  MoveResult move_share(std::string_view client_name, std::string_view share_name,
+                        std::string_view destination, TimePoint now,
+                        Reach reach = Reach::kInterfaces);
 
   // When expire() has something to do at the earliest.
   std::optional<TimePoint> next_deadline() const;
@@ -125,6 +147,7 @@ class Registry {
   struct Entry {
     Handle handle;
     RegisterRequest request;
+    Registrant registrant;
     uint64_t association;
     bool is_waiting;
     size_t pending;  // notices that it has not been told
@@ -133,7 +156,7 @@ class Registry {
   size_t size() const { return registrations_.size(); }
   size_t size_of(uint64_t association) const {
     const auto found = per_association_.find(association);
-    return found == per_association_.end() ? 0 : found->second;
+    return found == per_association_.end() ? 0 : found->second.size();
   }
 
  private:
@@ -141,7 +164,7 @@ class Registry {
     RegisterRequest request;
     std::optional<IpAddress> address;  // its ip_address, if it is one
     uint64_t association = 0;
-    std::string user;
+    Registrant registrant;
     std::optional<CallToken> waiting;
     TimePoint deadline;
     std::deque<ResourceChange> changes;
@@ -155,7 +178,8 @@ class Registry {
   bool is_ours(const std::optional<std::string>& net_name) const;
   std::vector<Interface> interfaces_for(const std::optional<IpAddress>& asked_at) const;
   static bool has_pending(const Registration& registration);
-  std::vector<AddressState> destination_of(std::string_view name) const;
+  std::expected<std::vector<AddressState>, Refusal> destination_of(std::string_view name,
+                                                                   Reach reach) const;
   Notice take_notice(Registration& registration);
   void set_deadline(const Handle& handle, Registration& registration, TimePoint deadline);
   // What it waits for, if something is pending now.
@@ -168,7 +192,7 @@ class Registry {
   std::vector<Interface> interfaces_;
   std::map<CallToken, std::optional<IpAddress>> list_waits_;  // and where it asked
   Registrations registrations_;
-  std::map<uint64_t, size_t> per_association_;
+  std::map<uint64_t, std::set<Handle>> per_association_;
   std::map<std::string, size_t> per_user_;
   std::map<CallToken, Handle> waiting_;
   std::set<std::pair<TimePoint, Handle>> deadlines_;

@@ -8,7 +8,6 @@ namespace {
 using std::chrono::seconds;
 
 constexpr uint64_t kAssociation = 7;
-const std::string kUser = "S-1-22-1-1000";
 constexpr TimePoint kStart{seconds(1000)};
 
 Interface interface_at(const char* address, State state = State::kAvailable) {
@@ -26,6 +25,8 @@ RegisterRequest request(const char* address = "192.0.2.1") {
   return request;
 }
 
+Registrant who(const char* sid = "S-1-22-1-1000") { return {sid, "alice", "192.0.2.77"}; }
+
 class WitnessRegistry : public testing::Test {
  protected:
   WitnessRegistry() {
@@ -34,7 +35,7 @@ class WitnessRegistry : public testing::Test {
   }
   Handle registered(RegisterRequest wanted = request()) {
     const auto [error, handle] =
-        registry_.register_client(std::move(wanted), kAssociation, kUser, kStart);
+        registry_.register_client(std::move(wanted), kAssociation, who(), kStart);
     EXPECT_EQ(error, error::kSuccess);
     return handle;
   }
@@ -52,7 +53,7 @@ TEST_F(WitnessRegistry, NamesThatAreMissingOrNotOursAreRefused) {
   const auto refusal = [&](auto change) {
     RegisterRequest wanted = request();
     change(wanted);
-    return registry_.register_client(std::move(wanted), kAssociation, kUser, kStart).first;
+    return registry_.register_client(std::move(wanted), kAssociation, who(), kStart).first;
   };
   EXPECT_EQ(refusal([](auto& r) { r.net_name.reset(); }), error::kInvalidParameter);
   EXPECT_EQ(refusal([](auto& r) { r.ip_address.reset(); }), error::kInvalidParameter);
@@ -199,22 +200,61 @@ TEST_F(WitnessRegistry, TheListWaitsUntilAnInterfaceIsAvailable) {
 }
 
 TEST_F(WitnessRegistry, DestinationsThatAreNothingAreRefused) {
-  EXPECT_FALSE(registry_.move_clients("", "nowhere", kStart));
-  EXPECT_FALSE(registry_.move_share("", "data", "", kStart));
-  EXPECT_EQ(registry_.move_clients("", "198.51.100.1", kStart)->registrations, 0u);
+  const auto refusal = [&](const char* destination, Reach reach = Reach::kInterfaces) {
+    const auto of_clients = registry_.move_clients("", destination, kStart, reach);
+    const auto of_share = registry_.move_share("", "data", destination, kStart, reach);
+    EXPECT_FALSE(of_clients) << destination;
+    EXPECT_FALSE(of_share) << destination;
+    EXPECT_EQ(of_clients.error(), of_share.error()) << destination;
+    return of_clients.error();
+  };
+  EXPECT_EQ(refusal("nowhere"), Refusal::kUnknown);
+  EXPECT_EQ(refusal("nowhere", Reach::kAnywhere), Refusal::kUnknown);
+  EXPECT_EQ(refusal(""), Refusal::kUnknown);
+  EXPECT_EQ(refusal("198.51.100.1"), Refusal::kUnknown);
+  EXPECT_EQ(registry_.move_clients("", "198.51.100.1", kStart, Reach::kAnywhere)->registrations,
+            0u);
+  for (const char* const nobodys : {"0.0.0.0", "127.0.0.1", "169.254.7.7", "224.0.0.1",
+                                    "255.255.255.255", "::", "::1", "fe80::1", "ff02::1"}) {
+    EXPECT_EQ(refusal(nobodys, Reach::kAnywhere), Refusal::kUnusable);
+  }
+  registry_.set_interface(interface_at("192.0.2.2", State::kUnavailable), kStart);
+  EXPECT_EQ(refusal("192.0.2.2", Reach::kAnywhere), Refusal::kUnavailable);
+  EXPECT_TRUE(registry_.move_clients("", "node1", kStart)) << "one of its addresses is there";
+  registry_.set_interface(interface_at("192.0.2.1", State::kUnavailable), kStart);
+  EXPECT_EQ(refusal("node1"), Refusal::kUnavailable);
+}
+
+TEST_F(WitnessRegistry, AssociationsEndByThemselves) {
+  registered();
+  registered(request("192.0.2.2"));
+  const auto other = registry_.register_client(request(), 8, who(), kStart);
+  ASSERT_EQ(other.first, error::kSuccess);
+  registry_.set_interface(interface_at("192.0.2.1", State::kUnavailable), kStart);
+  registry_.set_interface(interface_at("192.0.2.2", State::kUnavailable), kStart);
+  ASSERT_FALSE(registry_.interface_list(call()));
+  ASSERT_FALSE(registry_.interface_list({8, 1}));
+  registry_.association_ended(kAssociation);
+  ASSERT_EQ(registry_.entries().size(), 1u);
+  EXPECT_EQ(registry_.entries()[0].handle, other.second);
+  EXPECT_EQ(registry_.entries()[0].registrant.account, "alice");
+  EXPECT_EQ(registry_.size_of(kAssociation), 0u);
+  const auto told = registry_.set_interface(interface_at("192.0.2.1"), kStart);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].call, (CallToken{8, 1}));
 }
 
 TEST_F(WitnessRegistry, RegistrationsAreBounded) {
   for (size_t i = 0; i < Registry::kPerUserMax; ++i) registered();
-  EXPECT_EQ(registry_.register_client(request(), kAssociation, kUser, kStart).first,
+  EXPECT_EQ(registry_.register_client(request(), kAssociation, who(), kStart).first,
             error::kNoSystemResources);
-  EXPECT_EQ(registry_.register_client(request(), 8, kUser, kStart).first, error::kNoSystemResources)
+  EXPECT_EQ(registry_.register_client(request(), 8, who(), kStart).first, error::kNoSystemResources)
       << "over another association";
-  EXPECT_EQ(registry_.register_client(request(), 8, "S-1-22-1-1001", kStart).first,
+  EXPECT_EQ(registry_.register_client(request(), 8, who("S-1-22-1-1001"), kStart).first,
             error::kSuccess);
   registry_.association_ended(kAssociation);
   registry_.expire(kStart + std::chrono::hours(1));
-  EXPECT_EQ(registry_.register_client(request(), 8, kUser, kStart).first, error::kSuccess);
+  EXPECT_EQ(registry_.register_client(request(), 8, who(), kStart).first, error::kSuccess);
 }
 
 TEST_F(WitnessRegistry, TheListNamesNoWitnessWhereItWasAskedFor) {
@@ -236,9 +276,9 @@ TEST_F(WitnessRegistry, TheListNamesNoWitnessWhereItWasAskedFor) {
 TEST_F(WitnessRegistry, AnAddressOfOursIsAName) {
   RegisterRequest wanted = request();
   wanted.net_name = "192.0.2.2";
-  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kUser, kStart).first, error::kSuccess);
+  EXPECT_EQ(registry_.register_client(wanted, kAssociation, who(), kStart).first, error::kSuccess);
   wanted.net_name = "192.0.2.3";
-  EXPECT_EQ(registry_.register_client(wanted, kAssociation, kUser, kStart).first,
+  EXPECT_EQ(registry_.register_client(wanted, kAssociation, who(), kStart).first,
             error::kInvalidParameter);
 }
 
@@ -257,7 +297,8 @@ TEST_F(WitnessRegistry, WhoWatchesAnAddressIsMovedAwayFromIt) {
   EXPECT_EQ(moved->completions[0].notice->addresses,
             std::vector<AddressState>({{*IpAddress::parse("192.0.2.2"), State::kAvailable}}));
   registry_.remove_interface(*IpAddress::parse("192.0.2.2"), kStart);
-  EXPECT_FALSE(registry_.move_away(*IpAddress::parse("192.0.2.1"), kStart));
+  EXPECT_EQ(registry_.move_away(*IpAddress::parse("192.0.2.1"), kStart).error(),
+            Refusal::kUnavailable);
 }
 
 }  // namespace

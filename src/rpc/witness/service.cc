@@ -14,8 +14,9 @@ std::optional<Completion> Service::interface_list(CallToken call,
 }
 
 std::pair<uint32_t, Handle> Service::register_client(RegisterRequest request, uint64_t association,
-                                                     const std::string& user) {
-  return registry_.lock()->register_client(std::move(request), association, user, now_());
+                                                     Registrant registrant) {
+  return registry_.lock()->register_client(std::move(request), association, std::move(registrant),
+                                           now_());
 }
 
 uint32_t Service::unregister(const Handle& handle, uint64_t association) {
@@ -46,27 +47,27 @@ void Service::remove_interface(const IpAddress& address) {
   deliver(std::move(ended));
 }
 
-std::optional<size_t> Service::move_clients(std::string_view client_name,
-                                            std::string_view destination) {
-  auto moved = registry_.lock()->move_clients(client_name, destination, now_());
-  if (!moved) return std::nullopt;
+Service::MoveResult Service::finish(Registry::MoveResult moved) {
+  if (!moved) return std::unexpected(moved.error());
   deliver(std::move(moved->completions));
   return moved->registrations;
 }
 
-std::optional<size_t> Service::move_away(const IpAddress& address) {
+Service::MoveResult Service::move_clients(std::string_view client_name,
+                                          std::string_view destination, Reach reach) {
+  auto moved = registry_.lock()->move_clients(client_name, destination, now_(), reach);
+  return finish(std::move(moved));
+}
+
+Service::MoveResult Service::move_away(const IpAddress& address) {
   auto moved = registry_.lock()->move_away(address, now_());
-  if (!moved) return std::nullopt;
-  deliver(std::move(moved->completions));
-  return moved->registrations;
+  return finish(std::move(moved));
 }
 
-std::optional<size_t> Service::move_share(std::string_view client_name, std::string_view share_name,
-                                          std::string_view destination) {
-  auto moved = registry_.lock()->move_share(client_name, share_name, destination, now_());
-  if (!moved) return std::nullopt;
-  deliver(std::move(moved->completions));
-  return moved->registrations;
+Service::MoveResult Service::move_share(std::string_view client_name, std::string_view share_name,
+                                        std::string_view destination, Reach reach) {
+  auto moved = registry_.lock()->move_share(client_name, share_name, destination, now_(), reach);
+  return finish(std::move(moved));
 }
 
 void Service::expire() {

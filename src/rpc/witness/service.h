@@ -23,7 +23,7 @@ class Service {
   // As the Registry's, with what came of others delivered.
   std::optional<Completion> interface_list(CallToken call, std::optional<IpAddress> asked_at = {});
   std::pair<uint32_t, Handle> register_client(RegisterRequest request, uint64_t association,
-                                              const std::string& user);
+                                              Registrant registrant);
   uint32_t unregister(const Handle& handle, uint64_t association);
   std::optional<Completion> async_notify(const Handle& handle, CallToken call);
   void forget_call(CallToken call);
@@ -32,17 +32,20 @@ class Service {
 
   void set_interface(Interface interface);
   void remove_interface(const IpAddress& address);
-  // How many registrations; nothing if `destination` is no address and no group.
-  std::optional<size_t> move_clients(std::string_view client_name, std::string_view destination);
-  std::optional<size_t> move_away(const IpAddress& address);
-  std::optional<size_t> move_share(std::string_view client_name, std::string_view share_name,
-                                   std::string_view destination);
+  // How many registrations.
+  using MoveResult = std::expected<size_t, Refusal>;
+  MoveResult move_clients(std::string_view client_name, std::string_view destination,
+                          Reach reach = Reach::kInterfaces);
+  MoveResult move_away(const IpAddress& address);
+  MoveResult move_share(std::string_view client_name, std::string_view share_name,
+                        std::string_view destination, Reach reach = Reach::kInterfaces);
   void expire();
   std::optional<TimePoint> next_deadline() const { return registry_.lock()->next_deadline(); }
   std::vector<Registry::Entry> entries() const { return registry_.lock()->entries(); }
 
  private:
   void deliver(Completions completions);
+  MoveResult finish(Registry::MoveResult moved);
 
   const std::function<TimePoint()> now_;
   const Deliver deliver_;

@@ -47,6 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const CallToken call{association, ++world.calls};
     const std::string name(1, static_cast<char>('a' + (data[1] & 3)));
     const std::string where = address_of(data[2]).text();
+    const Reach reach = data[2] & 2 ? Reach::kAnywhere : Reach::kInterfaces;
     switch (data[0] % 10) {
       case 0: {
         RegisterRequest request;
@@ -58,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         request.wants_ip_changes = (data[2] & 8) != 0;
         request.keep_alive_s = data[2];
         const auto [error, handle] =
-            registry.register_client(request, association, name, world.now);
+            registry.register_client(request, association, {name, name, where}, world.now);
         if (error == error::kSuccess) world.handles.push_back(handle);
         break;
       }
@@ -91,13 +92,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         world.told(registry.remove_interface(address_of(data[2]), world.now));
         break;
       case 6:
-        if (const auto moved = registry.move_clients(name, where, world.now)) {
+        if (const auto moved = registry.move_clients(name, where, world.now, reach)) {
           world.told(moved->completions);
         }
         break;
       case 7:
         if (const auto moved =
-                registry.move_share("", name, data[2] & 1 ? where : name, world.now)) {
+                registry.move_share("", name, data[2] & 1 ? where : name, world.now, reach)) {
           world.told(moved->completions);
         }
         break;
