@@ -78,6 +78,9 @@ struct Server {
   uint32_t witness_port = 49'152;  // of TCP; 0 lets the kernel choose
   uint32_t witness_port_used = 0;  // no key: the one that is listened to, of a running server
   uint32_t epm_port = 135;         // the endpoint mapper's, which says witness_port; 0 as well
+  bool rdma = false;               // SMB Direct, on the addresses of listen
+  uint32_t rdma_port = 445;        // of RDMA; 0 lets the system choose
+  uint32_t rdma_memory_mib = 128;  // that the cards reach
   LogLevel log_level = LogLevel::kInfo;
 };
 

@@ -89,6 +89,13 @@ std::map<std::string, std::string> rdma_devices(const std::string& sysfs) {
   return found;
 }
 
+// "4: RNIC"; those of InfiniBand and RoCE are "1: CA".
+bool is_iwarp(const std::string& sysfs, const std::string& device) {
+  std::ifstream type(sysfs + "/class/infiniband/" + device + "/node_type");
+  char first = 0;
+  return type >> first && first == '4';
+}
+
 uint32_t queues_of(const NetworkState& state, const LinkDetailsTable& own, uint32_t index,
                    int levels) {
   if (const auto details = own.find(index);
@@ -121,6 +128,7 @@ Result<LinkDetailsTable> read_link_details(const NetworkState& state, const std:
     details.receive_queues = receive_queues_of(fd.get(), link.name);
     if (const auto device = rdma.find(link.name); device != rdma.end()) {
       details.rdma_device = device->second;
+      details.rdma_is_iwarp = is_iwarp(sysfs, device->second);
     }
   }
   LinkDetailsTable whole = own;

@@ -15,6 +15,7 @@ struct LinkDetails {
   std::optional<uint64_t> speed;  // bits per second; nothing when the driver does not know
   uint32_t receive_queues = 1;    // how many the driver spreads connections over
   std::string rdma_device;        // empty: none
+  bool rdma_is_iwarp = false;     // that device: RDMA over TCP
 
   bool operator==(const LinkDetails&) const = default;
 };

@@ -130,6 +130,7 @@ std::vector<Offer> judge_addresses(const NetworkState& state, const LinkDetailsT
       offer.receive_queues = known->second.receive_queues;
       offer.rss = offer.receive_queues > 1;
       offer.rdma_device = known->second.rdma_device;
+      offer.rdma_is_iwarp = known->second.rdma_is_iwarp;
     }
     const bool configured = configure(offer, settings);
     offer.in_use = client.connected_to && client.connected_to->same_address(address.address);

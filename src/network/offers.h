@@ -45,6 +45,7 @@ struct Offer {
   uint32_t receive_queues = 1;
   bool rss = false;         // several queues receive: worth several connections
   std::string rdma_device;  // empty: none
+  bool rdma_is_iwarp = false;
   bool movable = false;
   bool in_use = false;  // the client is connected to it
   Verdict verdict = Verdict::kOffered;

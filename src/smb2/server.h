@@ -18,6 +18,7 @@
 #include "base/memory_budget.h"
 #include "config/config.h"
 #include "network/interfaces.h"
+#include "network/rdma_listeners.h"
 #include "rpc/pipe_registry.h"
 #include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
@@ -67,7 +68,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Takes over a connection of whatever kind, on a reactor of its choice. `first_message`, as in
-  // ConnectionSink::adopt(), came with it.
+  // ConnectionSink::adopt(), came with it; empty: it is still to come.
   void adopt(transport::MakeTransport connection, Buffer first_message, Arrival arrival);
   // The same for a transport that is there already. Thread: any.
   void serve(transport::TransportPtr transport, Buffer first_message,
@@ -90,6 +91,7 @@ class Server {
   const std::shared_ptr<MemoryBudget> memory;
   CompressionLoad compression;
   OtherWorkers workers;
+  network::RdmaListeners rdma;
   LogonServices logons;
   FileServices files;
 

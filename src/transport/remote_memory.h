@@ -19,6 +19,8 @@ using BufferDescriptors = std::vector<wire::smbdirect::BufferDescriptorV1>;
 //   kInvalidParameter         the descriptors have not so many bytes, or leave the 64-bit
 //   addresses;
 //                             nothing was transferred
+//   kInsufficientResources    there was no memory that the card reaches for so long; nothing was
+//                             transferred
 //   kConnectionDisconnected   the transport is closed, or the card has refused: a key that the peer
 //                             did not give, or not for this. Then the transport ends, too
 // and when it has returned, the peer's memory is left alone: what is sent then, for instance the

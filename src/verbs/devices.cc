@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "base/log.h"
@@ -80,8 +82,45 @@ Buffer RegisteredMemory::take(size_t size) {
   }
 }
 
+struct RegisteredMemory::Lent {
+  ~Lent() {
+    {
+      auto state = owner->state_.lock();
+      const auto place = state->lent.find(begin);
+      if (place != state->lent.end() && place->second.region == region) state->lent.erase(place);
+    }
+    ibv_dereg_mr(region);
+  }
+  const std::shared_ptr<RegisteredMemory> owner;
+  const uint8_t* const begin;
+  ibv_mr* const region;
+};
+
+Result<std::shared_ptr<void>> RegisteredMemory::reach(MutableByteView memory) {
+  {
+    auto state = state_.lock();
+    const auto known = state->lent.find(memory.data());
+    if (known != state->lent.end()) {
+      if (auto lent = known->second.lent.lock()) return lent;
+    }
+  }
+  // Nothing for the peer. Not with the lock: the kernel pins each page.
+  int access = IBV_ACCESS_LOCAL_WRITE;
+  ibv_mr* region = ibv_reg_mr(domain_.get(), memory.data(), memory.size(), access);
+  if (!region) return fail_last_os();
+  auto lent = std::make_shared<Lent>(shared_from_this(), memory.data(), region);
+  state_.lock()->lent[memory.data()] = {memory.size(), region, lent};
+  return lent;
+}
+
 std::optional<uint32_t> RegisteredMemory::key_of(ByteView memory) const {
   auto state = state_.lock();
+  if (auto lent = state->lent.upper_bound(memory.data()); lent != state->lent.begin()) {
+    --lent;
+    const auto at = static_cast<size_t>(memory.data() - lent->first);
+    const size_t size = lent->second.size;
+    if (at <= size && memory.size() <= size - at) return lent->second.region->lkey;
+  }
   auto slab = state->slabs.upper_bound(memory.data());
   if (slab == state->slabs.begin()) return std::nullopt;
   --slab;
@@ -122,6 +161,30 @@ Result<void> Devices::check(std::string& why) {
       "no RDMA device: none has a driver here, or its library (package ibverbs-providers) is "
       "missing";
   return fail_os(ENODEV);
+}
+
+Result<std::vector<Port>> Devices::ports() {
+  int count = 0;
+  const std::unique_ptr<ibv_device*, void (*)(ibv_device**)> list(ibv_get_device_list(&count),
+                                                                  ibv_free_device_list);
+  if (!list) return fail_os(ENODEV);
+  std::vector<Port> all;
+  for (ibv_device* device : std::span(list.get(), static_cast<size_t>(count))) {
+    const std::unique_ptr<ibv_context, int (*)(ibv_context*)> context(ibv_open_device(device),
+                                                                      ibv_close_device);
+    ibv_device_attr attributes{};
+    if (!context || ibv_query_device(context.get(), &attributes) != 0) return fail_last_os();
+    for (unsigned number = 1; number <= attributes.phys_port_cnt; ++number) {
+      ibv_port_attr port{};
+      if (ibv_query_port(context.get(), static_cast<uint8_t>(number), &port) != 0) continue;
+      all.push_back({.device = ibv_get_device_name(device),
+                     .number = number,
+                     .is_active = port.state == IBV_PORT_ACTIVE,
+                     .state = ibv_port_state_str(port.state),
+                     .is_iwarp = device->transport_type == IBV_TRANSPORT_IWARP});
+    }
+  }
+  return all;
 }
 
 Result<std::shared_ptr<Device>> Devices::device_of(ibv_context* context) {

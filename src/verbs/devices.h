@@ -34,6 +34,9 @@ class RegisteredMemory final : public BufferOwner,
 
   // In memory that the card does not reach, and said in the log, when none can be registered.
   Buffer take(size_t size);
+  // Memory of somebody else's, as if it were of this, while what is returned is there. Asked for
+  // again, the same is the same.
+  Result<std::shared_ptr<void>> reach(MutableByteView memory);
   // What the card is to be told about memory of this; none for any other.
   std::optional<uint32_t> key_of(ByteView memory) const;
   void take_back(uint8_t* data, size_t size) noexcept override;
@@ -43,12 +46,19 @@ class RegisteredMemory final : public BufferOwner,
     size_t size;
     ibv_mr* region;
   };
+  struct Lent;  // somebody else's memory
+  struct LentPlace {
+    size_t size;
+    ibv_mr* region;
+    std::weak_ptr<Lent> lent;
+  };
   struct State {
     std::map<const uint8_t*, Slab> slabs;                    // by their first byte
     std::unordered_map<size_t, std::vector<uint8_t*>> free;  // by the size of a block
-    size_t kept = 0;                         // bytes of free blocks that are slabs of their own
-    size_t taken = 0;                        // blocks
-    std::shared_ptr<RegisteredMemory> self;  // while any is
+    size_t kept = 0;                           // bytes of free blocks that are slabs of their own
+    size_t taken = 0;                          // blocks
+    std::map<const uint8_t*, LentPlace> lent;  // to this, by their first byte
+    std::shared_ptr<RegisteredMemory> self;    // while any is
   };
   // The block for a Buffer: a quarter of it at most is unused.
   static size_t block_of(size_t size);
@@ -72,11 +82,22 @@ struct Device {
   uint8_t reads_served_max = 0;  // of the peer's
 };
 
+// One port of a card, for an administrator.
+struct Port {
+  std::string device;
+  unsigned number = 1;
+  bool is_active = false;
+  std::string state;      // "active", "down"
+  bool is_iwarp = false;  // which is not served
+};
+
 // Those of the process; outlives all that uses them. Thread: any.
 class Devices {
  public:
   // Whether there is any: ENODEV, of which `why` tells an administrator more.
   static Result<void> check(std::string& why);
+  // Those of all cards. Fails as check() does, or as one of them does that cannot be opened.
+  static Result<std::vector<Port>> ports();
   // What librdmacm has opened. Fails for iWARP, ENOTSUP, and as the card does.
   Result<std::shared_ptr<Device>> device_of(ibv_context* context);
 

@@ -125,6 +125,10 @@ class Endpoint::Pair final : public QueuePair {
   Buffer memory(size_t size) override { return memory_->take(size); }
   bool reaches(ByteView memory) const override { return memory_->key_of(memory).has_value(); }
 
+  Result<std::shared_ptr<void>> reach(MutableByteView memory) override {
+    return memory_->reach(memory);
+  }
+
   Result<Remote> register_memory(MutableByteView memory, uint8_t access) override {
     int flags = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND;
     unsigned reach = 0;

@@ -23,8 +23,8 @@ constexpr int kBacklog = 128;
 class CardListener final : public Listener {
  public:
   CardListener(Devices& devices, Reactor& reactor,
-               std::move_only_function<void(Arrived)> on_arrival)
-      : state_(std::make_shared<State>(devices, reactor, std::move(on_arrival))) {}
+               std::move_only_function<void(Arrived)> on_arrival, Accepting accepting)
+      : state_(std::make_shared<State>(devices, reactor, std::move(on_arrival), accepting)) {}
   ~CardListener() override { state_->end(); }
 
   Result<void> listen(const transport::SocketAddress& address) {
@@ -48,11 +48,12 @@ class CardListener final : public Listener {
  private:
   struct State : std::enable_shared_from_this<State> {
     State(Devices& its_devices, Reactor& its_reactor,
-          std::move_only_function<void(Arrived)> callback)
+          std::move_only_function<void(Arrived)> callback, Accepting how)
         : devices(its_devices),
           reactor(its_reactor),
           descriptor(reactor.context()),
-          on_arrival(std::move(callback)) {}
+          on_arrival(std::move(callback)),
+          accepting(how) {}
     ~State() { end(); }
 
     void end() {
@@ -90,11 +91,22 @@ class CardListener final : public Listener {
         rdma_reject(end.id(), nullptr, 0);
         return;
       }
-      on_arrival({end.take_queue_pair(), end.peer(), end.local()});
+      Arrived arrived{end.take_queue_pair(), end.peer(), end.local()};
+      if (accepting == Accepting::kWhenTold) {
+        // An id that goes without is rejected by the kernel.
+        arrived.accept = [weak = std::weak_ptr(endpoint.value()), reads] {
+          if (const auto self = weak.lock(); self && !self->is_abandoned()) accept(*self, reads);
+        };
+        return on_arrival(std::move(arrived));
+      }
+      on_arrival(std::move(arrived));
       if (end.is_abandoned()) {
         rdma_reject(end.id(), nullptr, 0);
         return;
       }
+      accept(end, reads);
+    }
+    static void accept(Endpoint& end, uint8_t reads) {
       rdma_conn_param settings{};
       // Nobody reads here.
       settings.responder_resources = 0;
@@ -112,6 +124,7 @@ class CardListener final : public Listener {
     Reactor& reactor;
     asio::posix::stream_descriptor descriptor;
     std::move_only_function<void(Arrived)> on_arrival;
+    const Accepting accepting;
     rdma_event_channel* events = nullptr;
     rdma_cm_id* id = nullptr;
   };
@@ -121,10 +134,12 @@ class CardListener final : public Listener {
 
 }  // namespace
 
-Result<std::unique_ptr<Listener>> Listener::make(
-    Devices& devices, Reactor& reactor, const transport::SocketAddress& address,
-    std::move_only_function<void(Arrived)> on_arrival) {
-  auto listener = std::make_unique<CardListener>(devices, reactor, std::move(on_arrival));
+Result<std::unique_ptr<Listener>> Listener::make(Devices& devices, Reactor& reactor,
+                                                 const transport::SocketAddress& address,
+                                                 std::move_only_function<void(Arrived)> on_arrival,
+                                                 Accepting accepting) {
+  auto listener =
+      std::make_unique<CardListener>(devices, reactor, std::move(on_arrival), accepting);
   BRAID_CHECK(listener->listen(address));
   return listener;
 }

@@ -6,19 +6,17 @@
 
 #include "base/result.h"
 #include "runtime/reactor.h"
-#include "transport/smbdirect/queue_pair.h"
+#include "transport/smbdirect/arrived.h"
 #include "transport/socket_address.h"
 #include "verbs/devices.h"
 
 namespace braid::verbs {
 
-// Somebody who connects. He is accepted when the callback has returned and the pair still is there;
-// what he sends first finds the receives that were posted before.
-struct Arrived {
-  std::unique_ptr<transport::smbdirect::QueuePair> pair;
-  transport::SocketAddress peer;
-  transport::SocketAddress local;
-};
+using transport::smbdirect::Arrived;
+
+// Who arrives is accepted when the callback has returned and the pair is still there, or when
+// Arrived::accept is called.
+enum class Accepting : uint8_t { kAtOnce, kWhenTold };
 
 // [MS-SMBD] 3.1.7.2 "Connection Arrival", as far as the card has to do with it. Thread: its
 // reactor's, where the callback runs and it ends.
@@ -28,7 +26,8 @@ class Listener {
   // ENODEV: there is no card, or none with that address. Who arrives on an iWARP card is rejected.
   static Result<std::unique_ptr<Listener>> make(Devices& devices, Reactor& reactor,
                                                 const transport::SocketAddress& address,
-                                                std::move_only_function<void(Arrived)> on_arrival);
+                                                std::move_only_function<void(Arrived)> on_arrival,
+                                                Accepting accepting = Accepting::kAtOnce);
   virtual ~Listener() = default;
   // As bound: also the port that the system chose where none was given.
   virtual transport::SocketAddress address() const = 0;

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """SMB Direct over a network card with RDMA: a virtual machine whose kernel has soft-RoCE.
 
-  rdma_test.py --build build/release
+  rdma_test.py --build build/release           Debian's kernel, our client
+  rdma_test.py --build build/release --own     a kernel built here, whose own client has SMB Direct
 
 The card is a device of the kernel's above the machine's network card, so what is posted, registered
-and completed goes through libibverbs and librdmacm as with any other. guest/rdma.sh has the steps.
-Needs what vm_test.py needs, and ibverbs-providers iproute2.
+and completed goes through libibverbs and librdmacm as with any other. guest/rdma.sh has the steps: the queue
+pair alone, the engine over it, and the server with its process for the cards: braidctl rdma check, our client
+library (tests/direct), and with --own the kernel's client with files and checksums, plain, signed and sealed.
+Needs what vm_test.py needs, and ibverbs-providers iproute2; --own builds a kernel at first (build_kernel.sh).
 
 Exit status: 0 all steps went well, 1 otherwise, 2 the machine could not be made.
 """
@@ -23,9 +26,13 @@ from guest_files import find, libraries_of, put, put_program  # noqa: E402
 from scratch import Scratch  # noqa: E402
 
 
-def make_guest(scratch, build):
+# This client asks for more in one sealed message than it takes, unless told otherwise.
+OWN_MOUNTS = ["vers=3.1.1", "vers=3.1.1,sign", "vers=3.1.1,seal,rsize=524288,wsize=524288"]
+
+
+def make_guest(scratch, build, own):
     root = scratch.directory("job")
-    for program in ("verbs_test", "rdma_test"):
+    for program in ("braidd", "braidctl") + (() if own else ("verbs_test", "rdma_test", "direct_test")):
         put_program(root, os.path.join(os.path.abspath(build), program))
     put_program(root, find("rdma"))
     # Looked for by name at run time: one file says which library knows the card.
@@ -42,19 +49,23 @@ def make_guest(scratch, build):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True, help="where verbs_test and rdma_test are")
+    parser.add_argument("--build", required=True, help="where braidd and the tests' programs are")
+    parser.add_argument("--own", action="store_true", help="the kernel client's SMB Direct")
+    parser.add_argument("--mount", action="append", help="mount options with --own; may repeat")
+    parser.add_argument("--mib", type=int, default=24, help="size of the kernel client's file")
     parser.add_argument("--cache", default=os.path.join(HERE, "..", "..", "build", "vm"))
     parser.add_argument("--scratch", help="where the temporary directory goes (default: $TMPDIR)")
-    parser.add_argument("--limit", type=int, default=400, help="seconds for the machine")
+    parser.add_argument("--limit", type=int, default=600, help="seconds for the machine")
     args = parser.parse_args()
     with Scratch(args.scratch) as scratch:
         try:
-            vmlinuz, initramfs = vm_test.prepare(os.path.abspath(args.cache))
-            make_guest(scratch, args.build)
+            vmlinuz, initramfs = vm_test.prepare(os.path.abspath(args.cache), own=args.own)
+            make_guest(scratch, args.build, args.own)
         except (subprocess.CalledProcessError, FileNotFoundError) as error:
             print(f"rdma_test: {error}", file=sys.stderr)
             return 2
-        job = vm_test.pack_job(scratch, "rdma.sh", {})
+        job = vm_test.pack_job(scratch, "rdma.sh", {
+            "MOUNTS": " ".join(args.mount or OWN_MOUNTS) if args.own else "", "MIB": args.mib})
         text, ended = vm_test.boot(scratch, vmlinuz, initramfs, job, args.limit)
         trouble = vm_test.judge(text, ended, args.limit)
         for sentence in trouble:

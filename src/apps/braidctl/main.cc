@@ -7,6 +7,7 @@
 
 #include "apps/braidctl/interfaces.h"
 #include "apps/braidctl/output.h"
+#include "apps/braidctl/rdma_check.h"
 #include "apps/braidctl/running.h"
 #include "apps/braidctl/users.h"
 #include "apps/braidctl/witness.h"
@@ -22,6 +23,7 @@ struct CommandLine {
   InterfacesArguments interfaces;
   RunningArguments running;
   WitnessArguments witness;
+  RdmaArguments rdma;
   bool json = false;
 };
 
@@ -197,6 +199,15 @@ int run(int argc, char** argv) {
                                 close_channel))
       ->add_option("CHANNEL", line.running.channel, "Its number, as braidctl sessions shows it")
       ->required();
+
+  CLI::App* const rdma = app.add_subcommand("rdma", "SMB Direct, over network cards with RDMA");
+  rdma->require_subcommand(1);
+  rdma->fallthrough();
+  CLI::App* const rdma_check =
+      rdma->add_subcommand("check", "Walk from the card to a client, and say what is missing");
+  rdma_check->fallthrough();
+  rdma_check->callback(
+      [&line, &exit_code] { exit_code = run_command(line, line.rdma, check_rdma); });
 
   CLI::App* const witness = app.add_subcommand(
       "witness", "The clients that are told when they are to use another address");

@@ -9,5 +9,8 @@ inline constexpr int kCannotRun = 1;
 // The command line, or the text of the configuration: it stays wrong until somebody corrects it,
 // and the unit has RestartPreventExitStatus=2. For nothing else.
 inline constexpr int kBadText = 2;
+// Of the process with the network cards, and not the program's: there are none, so it is not
+// started again until somebody asks for it.
+inline constexpr int kNoCards = 3;
 
 }  // namespace braid::braidd

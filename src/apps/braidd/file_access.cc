@@ -166,4 +166,25 @@ void confine_to_files_of(const config::Config& config, bool reads_config) {
   }
 }
 
+void confine_to_cards() {
+  const long version =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (version < 1) {
+    return log::debug("this kernel has no Landlock; only its user keeps this process from files");
+  }
+  const uint64_t handled = rights_of_version(version);
+  landlock_ruleset_attr attributes{};
+  attributes.handled_access_fs = handled;
+  const UniqueFd rules(
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+  for (const char* path : {"/sys", "/etc", "/usr", "/lib", "/lib64", "/dev/urandom"}) {
+    allow(rules.get(), path, handled & kRead);
+  }
+  allow(rules.get(), "/dev/infiniband",
+        handled & (kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | kIoctlDev));
+  if (!rules || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) {
+    log::warn("Landlock does not work here; only its user keeps this process from files");
+  }
+}
+
 }  // namespace braid::braidd

@@ -39,4 +39,8 @@ std::optional<Places> places_in_time(const config::Config& config);
 // `reads_config`: the configuration's folder, too, for a process that has no supervisor to do that.
 void confine_to_files_of(const config::Config& config, bool reads_config);
 
+// For the process with the network cards: the devices of RDMA, and to read what their libraries and
+// the kernel say of them. Without Landlock its user alone keeps it from files.
+void confine_to_cards();
+
 }  // namespace braid::braidd

@@ -22,6 +22,8 @@ enum class MessageKind : uint32_t {
   kDrain,        // supervisor to both: take nothing new, finish, exit
   kReady,        // both to supervisor: up
   kLogLevel,     // supervisor to front: number: the log::Level from now on
+  kCardLink,     // supervisor to worker: the end of a link to the process with the network cards
+  kCardShare,    // worker to that: what they share, one of four; number: the bytes of the memory
   kWorkerEnded,  // supervisor to workers: another of them is no more; number: its process id
 };
 

@@ -1,5 +1,6 @@
-// braidd: the server program. One build, four roles: the supervisor that is started by hand or by
-// systemd, the front and the workers that it starts, or all in one process.
+// braidd: the server program. One build, five roles: the supervisor that is started by hand or by
+// systemd, the front, the workers and the process with the network cards that it starts, or all in
+// one process.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 #include "apps/braidd/front.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/memory_file.h"
+#include "apps/braidd/rdma.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/sandbox.h"
 #include "apps/braidd/server.h"
@@ -47,6 +49,7 @@ struct CommandLine {
   std::string name;           // [server] name at the start, which may have been the machine's then
   uint32_t witness_port = 0;  // the one that is listened to
   std::string listeners;      // of each the Service, as a digit
+  std::string rdma_listen;    // rdma_endpoints()
   int log_level = static_cast<int>(log::Level::kInfo);
 };
 
@@ -75,6 +78,17 @@ int complain(int status, const config::Problems& problems) {
   Front(std::move(options)).run();
   // What would run at an ordinary exit (a sanitizer's leak check) wants files, which are given up.
   ::_exit(0);
+}
+
+[[noreturn]] void run_rdma_process(const CommandLine& line) {
+  ::prctl(PR_SET_NAME, "braidd-rdma");
+  log::set_component("rdma");
+  log::set_level(static_cast<log::Level>(line.log_level));
+  become_child_of_supervisor();
+  ::fcntl(kFirstGivenFd, F_SETFD, FD_CLOEXEC);
+  raise_descriptor_limit();
+  // As the front: without what would run at an ordinary exit.
+  ::_exit(run_rdma(UniqueFd(kFirstGivenFd), line.rdma_listen));
 }
 
 // What the supervisor gave: the text it started with, and the one of the last reload.
@@ -179,10 +193,13 @@ int serve(const CommandLine& line) {
     changed->server.witness_port_used = port_of(*listeners, Service::kWitness);
     config = std::move(changed);
   }
+  const bool has_rdma = (*config)->server.rdma;
   if (!line.single_process) {
-    enter_supervisor_sandbox();
+    if (has_rdma) raise_memory_lock_limit((*config)->server);
+    enter_supervisor_sandbox(has_rdma);
     return Supervisor(*config, std::move(*text), std::move(*listeners)).run();
   }
+  if (has_rdma) log::warn("SMB Direct is off: it takes a process of its own");
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
   enter_worker_sandbox(**config, true);
   auto server = make_worker_server(*config, {0, 1, ::getpid()}, nullptr, of_worker);
@@ -205,6 +222,7 @@ int run(int argc, char** argv) {
   app.add_option("--workers", line.workers)->group("");
   app.add_option("--name", line.name)->group("");
   app.add_option("--listeners", line.listeners)->group("");
+  app.add_option("--rdma-listen", line.rdma_listen)->group("");
   app.add_option("--witness-port", line.witness_port)->group("");
   app.add_option("--log-level", line.log_level)->group("");
   try {
@@ -218,6 +236,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (line.role == "front") run_front(line);
+  if (line.role == "rdma") run_rdma_process(line);
   if (line.config_file.empty()) return complain(kBadText, "no configuration; give --config FILE");
   // Of whoever started it, by accident: the front is to have nothing but its sockets, and a disk
   // must not stay in use. No role takes sockets from systemd.

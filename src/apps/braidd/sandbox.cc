@@ -27,7 +27,7 @@ namespace {
 constexpr uid_t kNobody = 65'534;
 
 [[noreturn]] void cannot(const char* what) {
-  log::error("the front cannot give up {}; it will not run with it", what);
+  log::error("this process cannot give up {}; it will not run with it", what);
   std::exit(1);
 }
 
@@ -106,6 +106,18 @@ void enter_front_sandbox() {
   restrict_system_calls(Role::kFront);
 }
 
+void enter_rdma_sandbox() {
+  constexpr cap_value_t kToBind[] = {CAP_NET_BIND_SERVICE};
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+  if (::geteuid() == 0) give_up_root();
+  if (!keep_capabilities(kToBind, kToBind)) cannot("its capabilities");
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  confine_to_cards();
+  // A change of user forgets this.
+  become_child_of_supervisor();
+}
+
 void become_child_of_supervisor() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);
@@ -124,14 +136,15 @@ void enter_worker_sandbox(const config::Config& config, bool reads_config) {
   restrict_system_calls(Role::kWorker);
 }
 
-void enter_supervisor_sandbox() {
+void enter_supervisor_sandbox(bool binds_rdma) {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   std::vector<cap_value_t> permitted(std::begin(kOfWorkers), std::end(kOfWorkers));
   permitted.insert(permitted.end(), std::begin(kOfSupervisor), std::end(kOfSupervisor));
+  if (binds_rdma) permitted.push_back(CAP_NET_BIND_SERVICE);
   if (!keep_capabilities(permitted, kUsedBySupervisor)) {
     log::warn("the supervisor cannot give up capabilities");
   }
-  restrict_system_calls(Role::kSupervisor);
+  restrict_system_calls(Role::kSupervisor, binds_rdma);
 }
 
 }  // namespace braid::braidd

@@ -11,6 +11,13 @@ namespace braid::braidd {
 // cannot be given up. REQUIRES: one thread.
 void enter_front_sandbox();
 
+// For the process with the network cards, before it opens one: as the front, but that it may open
+// and ask the devices of RDMA, read the files of their libraries, and keeps CAP_NET_BIND_SERVICE.
+// The kernel lets nobody use a device of RDMA whose rights have changed since he opened it, so
+// nothing can be given up later but system calls: restrict_system_calls(), when it listens.
+// REQUIRES: one thread.
+void enter_rdma_sandbox();
+
 // Dies with the supervisor, and leaves SIGTERM, SIGINT and SIGHUP to it: a terminal or a service
 // manager sends them to every process at once, and the supervisor turns them into orders.
 void become_child_of_supervisor();
@@ -23,7 +30,8 @@ void become_child_of_supervisor();
 void enter_worker_sandbox(const config::Config& config, bool reads_config);
 
 // For the supervisor, once its sockets are bound: the capabilities of those it starts and to end
-// them, and the system calls for that. REQUIRES: one thread.
-void enter_supervisor_sandbox();
+// them, and the system calls for that. `binds_rdma`: what it starts listens for RDMA by itself, as
+// sockets of that kind cannot be handed on. REQUIRES: one thread.
+void enter_supervisor_sandbox(bool binds_rdma);
 
 }  // namespace braid::braidd

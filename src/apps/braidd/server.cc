@@ -7,12 +7,14 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
 
 #include "admin/control.h"
 #include "admin/control_server.h"
+#include "apps/braidd/link.h"
 #include "apps/braidd/live_directory.h"
 #include "apps/braidd/thread_limit.h"
 #include "apps/braidd/witness_addresses.h"
@@ -38,6 +40,8 @@
 #include "smb2/server.h"
 #include "smb2/shares/share_look.h"
 #include "smb2/workers/shared_file_locks.h"
+#include "transport/relay/worker_end.h"
+#include "transport/smbdirect/smbdirect_transport.h"
 #include "transport/tcp_transport.h"
 
 namespace braid::braidd {
@@ -234,6 +238,15 @@ class SmbWorkerServer final : public WorkerServer {
     directory_.replace(make_directory(*config, ids_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
+  void use_cards(UniqueFd link) override {
+    cards_.reset();  // of a process that has ended
+    const auto used = begin_with_cards(std::move(link));
+    // That process has ended already, and has said why.
+    if (!used && !used.error().is_os(EPIPE)) {
+      log::error("no SMB Direct: {}; raise what limits memory and descriptors",
+                 used.error().message());
+    }
+  }
   void worker_ended(pid_t pid) override {
     if (group_) group_->ended(pid);
   }
@@ -241,6 +254,10 @@ class SmbWorkerServer final : public WorkerServer {
     control_.reset();
     witness_addresses_.reset();
     if (rpc_) rpc_->stop();
+    {
+      std::lock_guard lock(arrivals_);
+      is_draining_ = true;
+    }
     engine_->stop();
   }
 
@@ -260,6 +277,49 @@ class SmbWorkerServer final : public WorkerServer {
                                 .server_names = std::move(names),
                                 .witness_port = static_cast<uint16_t>(settings.witness_port_used)});
     witness_addresses_.emplace(settings, netbios, rpc_->witness());
+  }
+
+  // What clients send over a card stands in memory of the pool, which its connections share: so
+  // many credits hide the way there and back, as large data takes none.
+  static transport::smbdirect::Settings direct_settings() {
+    transport::smbdirect::Settings settings;
+    settings.receive_credit_max = 32;
+    return settings;
+  }
+  Result<void> begin_with_cards(UniqueFd link) {
+    using transport::relay::WorkerEnd;
+    const size_t pool = size_t{config_->server.rdma_memory_mib} << 20;
+    WorkerEnd::Handlers handlers{
+        .arrived = [this](auto arrived) { adopt_direct(std::move(arrived)); },
+        .listening =
+            [this](const auto& address) {
+              if (const auto own = IpAddress::of(address.data())) engine_->rdma.add(*own);
+            },
+        .lost =
+            [this] {
+              engine_->rdma.clear();
+              log::info("SMB Direct: its process has ended, and its connections with it");
+            }};
+    BRAID_TRY(auto cards, WorkerEnd::make(pool, std::move(handlers)));
+    for (const int fd : cards->descriptors()) {
+      BRAID_CHECK(send_message(link.get(), MessageKind::kCardShare, pool, fd));
+    }
+    engine_->rdma.clear();
+    BRAID_CHECK(cards->start(std::move(link)));
+    cards_ = std::move(cards);
+    return {};
+  }
+  // Thread: the cards'.
+  void adopt_direct(transport::smbdirect::Arrived arrived) {
+    std::lock_guard lock(arrivals_);
+    if (is_draining_) return;
+    engine_->adopt(
+        [arrived = std::move(arrived)](Reactor& reactor) mutable {
+          return transport::smbdirect::make_smbdirect_transport(
+              reactor, std::move(arrived.pair), transport::smbdirect::Role::kPassive,
+              {.settings = direct_settings(), .peer = arrived.peer, .local = arrived.local});
+        },
+        {}, Arrival::kNew);
   }
 
   // One missing disk is no reason to keep the others from being served, and one that hangs none to
@@ -347,6 +407,10 @@ class SmbWorkerServer final : public WorkerServer {
   std::optional<rpc::tcp::Server> rpc_;
   std::optional<WitnessAddresses> witness_addresses_;
   std::unique_ptr<admin::ControlServer> control_;
+  // Of SMB Direct, where there is a process with the cards.
+  std::mutex arrivals_;  // held while one is given to the engine
+  bool is_draining_ = false;
+  std::unique_ptr<transport::relay::WorkerEnd> cards_;
 };
 
 }  // namespace

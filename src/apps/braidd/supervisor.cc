@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "apps/braidd/exit_status.h"
 #include "apps/braidd/link.h"
 #include "apps/braidd/memory_file.h"
+#include "apps/braidd/rdma.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/signals.h"
 #include "apps/braidd/spawn.h"
@@ -60,6 +62,10 @@ Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Li
   children_.push_back({.name = "front",
                        .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
                                      "--listeners=" + services_of(listeners_)}});
+  if (!config_->server.rdma) return;
+  children_.push_back(
+      {.name = "process with the RDMA cards",
+       .arguments = {"braidd", "--role=rdma", "--rdma-listen=" + rdma_endpoints(config_->server)}});
 }
 
 int Supervisor::run() {
@@ -78,6 +84,7 @@ int Supervisor::run() {
     if (!start(i)) exit_code_ = kCannotRun;
   }
   for (size_t i = 0; i < front_index(); ++i) connect(i);
+  connect_cards();
   if (exit_code_ != 0) kill_all();
 
   while (phase_ != Phase::kDone) {
@@ -111,6 +118,8 @@ bool Supervisor::start(size_t index) {
   if (index == front_index()) {
     arguments.push_back(fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
     for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
+  } else if (index == cards_index()) {
+    arguments.push_back(fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
   } else {
     fds.push_back(started_text->get());
     fds.push_back(text->get());
@@ -138,6 +147,16 @@ void Supervisor::connect(size_t worker) {
   if (!ends) return log::error("no link to the {}: {}", child.name, ends.error().message());
   send_message(child.control.get(), MessageKind::kLink, worker, ends->first.get());
   send_message(front.control.get(), MessageKind::kLink, worker, ends->second.get());
+}
+
+void Supervisor::connect_cards() {
+  if (!has_cards() || cards().pid < 0) return;
+  const Child& worker = children_.front();  // rdma takes workers = 1
+  if (worker.pid < 0) return;
+  auto ends = make_link();
+  if (!ends) return log::error("no link to the {}: {}", cards().name, ends.error().message());
+  send_message(worker.control.get(), MessageKind::kCardLink, 0, ends->first.get());
+  send_message(cards().control.get(), MessageKind::kLink, 0, ends->second.get());
 }
 
 void Supervisor::on_signal(int signal) {
@@ -169,6 +188,7 @@ void Supervisor::on_child_ends() {
 }
 
 void Supervisor::child_ended(size_t index, int status) {
+  if (index == cards_index()) return cards_ended(status);
   Child& child = children_[index];
   for (size_t i = 0; shared_ && index != front_index() && i < front_index(); ++i) {
     if (i == index || !children_[i].control) continue;
@@ -200,7 +220,29 @@ void Supervisor::child_ended(size_t index, int status) {
     case Phase::kDone:
       break;
   }
-  if (phase_ == Phase::kDrainingWorkers && none_runs(0, children_.size())) phase_ = Phase::kDone;
+  if (phase_ == Phase::kDrainingWorkers && none_runs(0, cards_index())) end_cards();
+}
+
+// What others do does not depend on it, so it never keeps them from starting.
+void Supervisor::cards_ended(int status) {
+  Child& child = cards();
+  child.pid = -1;
+  child.control.reset();
+  if (phase_ == Phase::kDrainingWorkers && none_runs(0, cards_index())) phase_ = Phase::kDone;
+  if (phase_ != Phase::kStarting && phase_ != Phase::kServing) return;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoCards) return;  // it has said why
+  const auto delay = child.restart_delay.next(system_clock().monotonic() - child.started);
+  child.restart_at = after(delay);
+  log::error("the {} {}; starting another {}", child.name, ending(status),
+             delay == 0ns ? "at once" : fmt::format("in {} ms", delay / 1ms));
+}
+
+void Supervisor::end_cards() {
+  if (has_cards() && cards().pid >= 0) {
+    ::kill(cards().pid, SIGKILL);
+  } else {
+    phase_ = Phase::kDone;
+  }
 }
 
 void Supervisor::on_control(size_t index) {
@@ -214,7 +256,8 @@ void Supervisor::on_control(size_t index) {
     }
     if (message->kind != MessageKind::kReady) continue;
     child.ready = true;
-    if (phase_ == Phase::kStarting && std::ranges::all_of(children_, &Child::ready)) all_ready();
+    const auto needed = std::span(children_).first(cards_index());
+    if (phase_ == Phase::kStarting && std::ranges::all_of(needed, &Child::ready)) all_ready();
   }
 }
 
@@ -228,15 +271,20 @@ void Supervisor::all_ready() {
 void Supervisor::on_time() {
   const auto now = system_clock().monotonic();
   for (size_t i = 0; i < children_.size(); ++i) {
-    if (phase_ != Phase::kServing || !children_[i].restart_at || *children_[i].restart_at > now) {
+    const bool may_start =
+        phase_ == Phase::kServing || (phase_ == Phase::kStarting && i == cards_index());
+    if (!may_start || !children_[i].restart_at || *children_[i].restart_at > now) {
       continue;
     }
     if (!start(i)) {
       children_[i].restart_at = after(kRestartDelayMax);
     } else if (i == front_index()) {
       for (size_t worker = 0; worker < i; ++worker) connect(worker);
+    } else if (i == cards_index()) {
+      connect_cards();
     } else {
       connect(i);
+      connect_cards();
     }
   }
   if (!deadline_ || *deadline_ > now || phase_ == Phase::kDone) return;
@@ -261,6 +309,12 @@ void Supervisor::reload() {
   if (const Child& front = children_[front_index()]; front.control) {
     send_message(front.control.get(), MessageKind::kLogLevel,
                  static_cast<uint64_t>(log_level_of(*config_)));
+  }
+  if (has_cards() && cards().control) {
+    send_message(cards().control.get(), MessageKind::kLogLevel,
+                 static_cast<uint64_t>(log_level_of(*config_)));
+  } else if (has_cards() && !cards().restart_at && start(cards_index())) {
+    connect_cards();
   }
   const auto file = make_memory_file(text_);
   for (size_t i = 0; file && i < front_index(); ++i) {
@@ -288,7 +342,7 @@ void Supervisor::drain_workers() {
   for (size_t i = 0; i < front_index(); ++i) {
     if (children_[i].control) send_message(children_[i].control.get(), MessageKind::kDrain);
   }
-  if (none_runs(0, children_.size())) phase_ = Phase::kDone;
+  if (none_runs(0, cards_index())) end_cards();
 }
 
 void Supervisor::kill_all() {

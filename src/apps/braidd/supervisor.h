@@ -1,4 +1,4 @@
-// Supervisor: the process that an administrator starts; it keeps the front and the workers running.
+// Supervisor: the process that an administrator starts; it keeps the others running.
 #pragma once
 
 #include <sys/types.h>
@@ -41,10 +41,19 @@ class Supervisor {
   };
   enum class Phase { kStarting, kServing, kDrainingFront, kDrainingWorkers, kDone };
 
-  size_t front_index() const { return children_.size() - 1; }
+  size_t front_index() const { return config_->server.workers; }
+  // The process with the network cards, where there is to be one.
+  size_t cards_index() const { return front_index() + 1; }
+  bool has_cards() const { return children_.size() > cards_index(); }
+  Child& cards() { return children_[cards_index()]; }
   bool start(size_t index);
   // Gives both ends of a new link to the front and to the worker.
   void connect(size_t worker);
+  // The same for the process with the network cards.
+  void connect_cards();
+  void cards_ended(int status);
+  // When all others have ended.
+  void end_cards();
   void on_signal(int signal);
   void on_child_ends();
   void child_ended(size_t index, int status);
@@ -63,7 +72,7 @@ class Supervisor {
   config::Snapshot config_;  // now
   std::string text_;
   std::vector<Listener> listeners_;
-  std::vector<Child> children_;                  // the workers by index, then the front
+  std::vector<Child> children_;                  // the workers by index, the front, the cards
   std::optional<store::GroupResources> shared_;  // by several workers
   UniqueFd signals_;
   Phase phase_ = Phase::kStarting;

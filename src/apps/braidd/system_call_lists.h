@@ -195,6 +195,38 @@ inline constexpr int kServing[] = {
     SCMP_SYS(epoll_create),
 };
 
+// Devices of RDMA and the files that say what they are, which libraries read when a card is first
+// used; timers.
+inline constexpr int kCards[] = {
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_gettime),
+    SCMP_SYS(dup),
+    SCMP_SYS(select),
+    SCMP_SYS(mlock),
+    SCMP_SYS(munlock),
+    SCMP_SYS(bind),
+    SCMP_SYS(connect),
+    SCMP_SYS(getrlimit),
+};
+
 // What starts a process, and what a started one does before it has its own, shorter list: it
 // begins with that of the process that started it.
 inline constexpr int kStarting[] = {

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/netlink.h>
 #include <linux/sockios.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -163,6 +165,13 @@ void allow_serving(Filter& filter, Role role) {
   }
 }
 
+void allow_cards(Filter& filter) {
+  filter.allow(kCards);
+  filter.allow_if(SCMP_SYS(ioctl), {is(1, RDMA_VERBS_IOCTL)});
+  filter.allow_if(SCMP_SYS(ioctl), {is(1, FIONBIO)});
+  filter.allow_if(SCMP_SYS(socket), {is(0, AF_NETLINK), is(2, NETLINK_RDMA)});
+}
+
 #if defined(__x86_64__) || defined(__aarch64__)
 
 void set_result(ucontext_t& context, int result) {
@@ -208,6 +217,7 @@ uint32_t otherwise(Role role) {
     case Role::kFront:
       return SCMP_ACT_KILL_PROCESS;
     case Role::kWorker:
+    case Role::kRdma:
       return refuse_with_a_line();
     case Role::kSupervisor:
       break;
@@ -217,7 +227,7 @@ uint32_t otherwise(Role role) {
 
 }  // namespace
 
-void restrict_system_calls(Role role) {
+void restrict_system_calls(Role role, bool starts_cards) {
   // Here and not in each role, so that none can be without: a line must not cost its process.
   log::prepare();
   Filter filter(otherwise(role));
@@ -240,9 +250,18 @@ void restrict_system_calls(Role role) {
       if (!kSanitized) filter.kill(kOnlyIntruders);
       if (!kSanitized) filter.kill(kRunsPrograms);
       break;
+    case Role::kRdma:
+      allow_cards(filter);
+      filter.allow_if(SCMP_SYS(prlimit64), {{2, SCMP_CMP_EQ, 0, 0}});
+      allow_prctl(filter, {PR_SET_NAME, PR_GET_NAME, kPrSetVma});
+      allow_signals(filter);
+      if (!kSanitized) filter.kill(kOnlyIntruders);
+      if (!kSanitized) filter.kill(kRunsPrograms);
+      break;
     case Role::kSupervisor:
       allow_serving(filter, role);
       filter.allow(kStarting);
+      if (starts_cards) allow_cards(filter);
       filter.allow(SCMP_SYS(clone));
       filter.allow(SCMP_SYS(prctl));
       if (!kSanitized) filter.kill(kOnlyIntruders);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -78,7 +79,7 @@ TEST_F(SystemCalls, FrontServesItsSocketsAndMemory) {
 }
 
 TEST_F(SystemCalls, EveryRoleMayWriteLines) {
-  for (const Role role : {Role::kFront, Role::kWorker, Role::kSupervisor}) {
+  for (const Role role : {Role::kFront, Role::kWorker, Role::kSupervisor, Role::kRdma}) {
     std::FILE* const log = std::tmpfile();
     EXPECT_EQ(in_role(
                   role,
@@ -117,6 +118,21 @@ TEST_F(SystemCalls, FrontEndsWithWhateverItDoesNotDo) {
   for (const auto& act : acts) {
     EXPECT_EQ(in_role(Role::kFront, act), kKilled) << "act " << &act - &acts[0];
   }
+}
+
+TEST_F(SystemCalls, TheProcessWithTheCardsAsksDevicesAndReachesNobody) {
+  EXPECT_EQ(in_role(Role::kRdma,
+                    [] {
+                      const int fd = ::open("/dev/null", O_RDWR);
+                      if (fd < 0) return 1;
+                      ::ioctl(fd, RDMA_VERBS_IOCTL, nullptr);
+                      return errno == ENOTTY ? 0 : errno;
+                    }),
+            0);
+  EXPECT_EQ(in_role(Role::kRdma, [] { return error_of(::socket(AF_INET, SOCK_STREAM, 0)); }),
+            ENOSYS);
+  EXPECT_EQ(in_role(Role::kRdma, [] { return error_of(::unlink("/nothing")); }), ENOSYS);
+  EXPECT_EQ(in_role(Role::kRdma, run_true), kKilled);
 }
 
 TEST_F(SystemCalls, WorkerDoesItsWork) {

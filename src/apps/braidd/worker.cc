@@ -91,6 +91,8 @@ bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
       link = std::move(message->fd);
     } else if (message->kind == MessageKind::kConfig) {
       reload(*message, server, config);
+    } else if (message->kind == MessageKind::kCardLink) {
+      server.use_cards(std::move(message->fd));
     } else if (message->kind == MessageKind::kWorkerEnded) {
       server.worker_ended(static_cast<pid_t>(message->number));
     } else if (message->kind == MessageKind::kDrain) {

@@ -21,6 +21,8 @@ class WorkerServer : public ConnectionSink {
   // A new configuration, for what comes from now on; what waits for a restart is as at the start.
   // Must not block for long. Thread: the worker's main thread, as drain() is.
   virtual void reload(config::Snapshot config) = 0;
+  // The link to the process with the network cards, which has just been started. Must not block.
+  virtual void use_cards(UniqueFd /*link*/) {}
   // Another worker, the process `pid`, has ended. What it had open holds nobody up any more.
   virtual void worker_ended(pid_t /*pid*/) {}
   // Accepts nothing new, lets requests in progress end, flushes what must be kept. Returns when

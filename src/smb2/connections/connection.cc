@@ -55,7 +55,8 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
     disconnect();
   });
   const size_t first_size = first_message.size();
-  bool alive = process_frame({std::move(first_message), memory->take(first_size)});
+  bool alive =
+      first_size == 0 || process_frame({std::move(first_message), memory->take(first_size)});
   while (alive) {
     Result<CountedBuffer> frame = co_await transport_->receive();
     if (!frame) break;

@@ -21,6 +21,11 @@ inline constexpr std::chrono::seconds kNegotiationMaxPassive{5};
 inline constexpr std::chrono::seconds kKeepaliveInterval{120};
 inline constexpr std::chrono::seconds kKeepaliveAnswerMax{5};
 
+// How long a READ or WRITE waits for memory that the card reaches, while others have all of it.
+// Those that have it give it back when their peer's card and a disk have done their part; a client
+// gives up after 30 s or more.
+inline constexpr std::chrono::seconds kCardMemoryPatience{20};
+
 // With one credit each way two ends that have nothing to say would hand it to and fro for ever:
 // who takes one has to give one back at once.
 inline constexpr uint16_t kCreditsMin = 2;

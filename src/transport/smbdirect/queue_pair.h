@@ -1,9 +1,11 @@
 // QueuePair: what a network card with RDMA does for one connection, as verbs have it.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -58,6 +60,14 @@ class QueuePair {
   virtual Buffer memory(size_t size) = 0;
   // Whether it does. Thread: any.
   virtual bool reaches(ByteView memory) const = 0;
+  // Calls back with some that it does, when there is, or with other memory when there never is so
+  // much. Thread: any, for the callback too.
+  virtual void when_memory(size_t size, std::move_only_function<void(Buffer)> callback) {
+    callback(memory(size));
+  }
+  // Lets the card reach memory that is its caller's, for this side alone, until all of what is
+  // returned for it is gone. That outlives each pair that has some of it posted.
+  virtual Result<std::shared_ptr<void>> reach(MutableByteView) { return fail_os(ENOTSUP); }
 
   // Each fails when the queue is full, ENOMEM, or the connection is lost, ENOTCONN.
   virtual Result<void> post_receive(uint64_t id, MutableByteView to) = 0;

@@ -88,6 +88,11 @@ class TestQueuePair final : public QueuePair {
     return !fabric_->link.own_memory_only || memory.empty() || memory_->has(memory);
   }
 
+  Result<std::shared_ptr<void>> reach(MutableByteView) override {
+    if (fabric_->link.own_memory_only) return fail_os(ENOMEM);
+    return fabric_;
+  }
+
   Result<void> post_receive(uint64_t id, MutableByteView to) override {
     if (!reaches(to)) return fail_os(EFAULT);
     return change([&]() -> Result<void> {

@@ -153,6 +153,8 @@ class SmbDirectTransport final : public Transport,
   // A receive that holds a packet of the largest size; none without memory for it.
   std::optional<uint64_t> free_receive();
   Task<Result<Buffer>> transfer(Kind kind, Buffer buffer, BufferDescriptors remote);
+  // Memory that the card reaches, when there is some.
+  Task<Result<Buffer>> reachable(size_t size);
   Task<void> until(bool (*is_over)(SmbDirectTransport&));
   // The one transition: remembers why, drops what is unsent, lets everybody continue.
   void end(Error why);
@@ -181,6 +183,8 @@ class SmbDirectTransport final : public Transport,
   std::deque<std::shared_ptr<Transfer>> transfers_;      // not posted to the end yet
   std::deque<std::shared_ptr<Transfer>> posted_pieces_;  // whose each is
   std::vector<Waiter> waiters_;
+  using Granted = OneShot<std::shared_ptr<Buffer>>;
+  std::vector<std::weak_ptr<Granted>> memory_waits_;
   AcknowledgementLook look_;
 
   bool is_lost_ = false;
@@ -287,6 +291,10 @@ std::optional<uint64_t> SmbDirectTransport::free_receive() {
       }
     }
     receive.buffer = pair_->memory(size);
+    if (!pair_->reaches(receive.buffer.view()) && connection_.receives_posted() > 0) {
+      receive = {};
+      return std::nullopt;
+    }
   }
   free_receives_.pop_back();
   return id;
@@ -311,7 +319,9 @@ void SmbDirectTransport::post_packets() {
     post_receives();
     if (free_send_buffers_.empty()) {
       if (send_buffers_.size() == std::min(kSendBuffersMax, pair_->requests_max() / 2)) return;
-      send_buffers_.push_back(pair_->memory(connection_.send_buffer_size()));
+      Buffer another = pair_->memory(connection_.send_buffer_size());
+      if (!pair_->reaches(another.view()) && !send_buffers_.empty()) return;
+      send_buffers_.push_back(std::move(another));
       free_send_buffers_.push_back(send_buffers_.size() - 1);
     }
     const size_t buffer = free_send_buffers_.back();
@@ -498,7 +508,29 @@ void SmbDirectTransport::end(Error why) {
     transfer->left -= transfer->pieces.size() - transfer->posted;
     if (transfer->left == 0) transfer->done.set(false);
   }
+  for (const auto& weak : std::exchange(memory_waits_, {})) {
+    if (const auto granted = weak.lock()) granted->set(nullptr);
+  }
   continue_waiters();
+}
+
+Task<Result<Buffer>> SmbDirectTransport::reachable(size_t size) {
+  Buffer buffer = pair_->memory(size);
+  if (size == 0 || pair_->reaches(buffer.view()) || end_error_) co_return std::move(buffer);
+  const auto granted = std::make_shared<Granted>();
+  std::erase_if(memory_waits_, [](const auto& weak) { return weak.expired(); });
+  memory_waits_.push_back(granted);
+  Timer timer(reactor_);
+  timer.start(kCardMemoryPatience, [granted] { granted->set(nullptr); });
+  pair_->when_memory(size, [granted](Buffer memory) {
+    granted->set(std::make_shared<Buffer>(std::move(memory)));
+  });
+  const auto given = co_await granted->wait(reactor_);
+  if (!given) {
+    co_return fail(end_error_ ? NtStatus::kConnectionDisconnected
+                              : NtStatus::kInsufficientResources);
+  }
+  co_return std::move(*given);
 }
 
 Task<Result<Buffer>> SmbDirectTransport::transfer(Kind kind, Buffer buffer,
@@ -519,12 +551,15 @@ Task<Result<Buffer>> SmbDirectTransport::transfer(Kind kind, Buffer buffer,
 Task<Result<Buffer>> SmbDirectTransport::pull(BufferDescriptors from, size_t size) {
   // Before there is memory for it.
   if (size > max_transfer_size()) co_return fail(NtStatus::kInvalidParameter);
-  co_return co_await transfer(Kind::kRead, pair_->memory(size), std::move(from));
+  const auto self = shared_from_this();
+  BRAID_CO_TRY(Buffer memory, co_await reachable(size));
+  co_return co_await transfer(Kind::kRead, std::move(memory), std::move(from));
 }
 
 Task<Result<void>> SmbDirectTransport::push(Buffer data, BufferDescriptors to) {
   if (!pair_->reaches(data.view())) {
-    Buffer copy = pair_->memory(data.size());
+    const auto self = shared_from_this();
+    BRAID_CO_TRY(Buffer copy, co_await reachable(data.size()));
     std::ranges::copy(std::as_const(data).view(), copy.data());
     data = std::move(copy);
   }

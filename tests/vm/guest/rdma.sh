@@ -1,27 +1,125 @@
-# rdma.sh: network cards with RDMA, in the guest: soft-RoCE on its own network interface, and the two
-# ends of connections in one program. Every step that fails is named on the console.
+# rdma.sh: network cards with RDMA, in the guest: soft-RoCE on its own network interface, the server and its
+# clients on either end of it. From /job/settings: MOUNTS for the kernel's client, MIB of its file.
+# Every step that fails is named on the console.
+. /job/settings
 export PATH=/bin
 failed=0
 fail() {
     echo "FAIL: $*"
     failed=1
 }
+step() {
+    echo "step: $*"
+}
 
-# Before there is a card: one clear line.
-verbs_test --gtest_brief=1 --gtest_filter='VerbsDevices.*' || fail "without a card"
+ADDRESS=10.0.2.15
+cat > /tmp/braid.toml <<END
+[server]
+listen = ["$ADDRESS:445"]
+state_dir = "/tmp/state"
+signing = "enabled"
+rdma = true
+rdma_memory = 64
+[[share]]
+name = "share"
+path = "/tmp/shares/share"
+[[share]]
+name = "encrypted"
+path = "/tmp/shares/encrypted"
+encrypt = true
+END
+echo 'root:x:0:0::/:/bin/sh
+nobody:x:65534:65534::/:/bin/sh
+alice:x:1000:1000::/:/bin/sh' > /etc/passwd
+echo 'root:x:0:
+nogroup:x:65534:
+alice:x:1000:' > /etc/group
+mkdir -p /tmp/state /tmp/shares/share /tmp/shares/encrypted /mnt
+chown 1000:1000 /tmp/shares/*
+echo secret | braidctl --config /tmp/braid.toml user add alice || fail "no account"
 
-# soft-RoCE asks for its checksum by name, which nobody here follows.
-for module in crc32_generic ib_uverbs rdma_ucm rdma_rxe; do
-    modprobe -q "$module" || fail "the kernel has no $module"
-done
+check() {
+    braidctl --config /tmp/braid.toml rdma check > /tmp/check 2>&1
+}
+if [ -d "/lib/modules/$(uname -r)" ]; then
+    # Before there is a card: one clear line.
+    verbs_test --gtest_brief=1 --gtest_filter='VerbsDevices.*' || fail "without a card"
+    check && fail "braidctl rdma check without a card"
+    grep -q '^device *missing *no RDMA device: ' /tmp/check || fail "no word of the device: $(cat /tmp/check)"
+    # soft-RoCE asks for its checksum by name, which nobody here follows.
+    for module in crc32_generic ib_uverbs rdma_ucm rdma_rxe; do
+        modprobe -q "$module" || fail "the kernel has no $module"
+    done
+fi
 rdma link add rxe0 type rxe netdev eth0 || fail "no soft-RoCE card"
 rdma link show
 ls /dev/infiniband
 
-export BRAID_RDMA_ADDRESS=10.0.2.15
-for program in "verbs_test --gtest_filter=VerbsTest.*" rdma_test; do
-    $program > /tmp/out 2>&1 || fail "$program"
-    tail -n 60 /tmp/out
-    grep -q SKIPPED /tmp/out && fail "$program skipped something"
+if [ -z "$MOUNTS" ]; then
+    export BRAID_RDMA_ADDRESS=$ADDRESS
+    for program in "verbs_test --gtest_filter=VerbsTest.*" rdma_test; do
+        step "$program"
+        $program > /tmp/out 2>&1 || fail "$program"
+        tail -n 60 /tmp/out
+        grep -q SKIPPED /tmp/out && fail "$program skipped something"
+    done
+fi
+
+check && fail "braidctl rdma check without a server"
+grep -q '^listener *missing ' /tmp/check || fail "no word of the listener: $(cat /tmp/check)"
+braidd --config /tmp/braid.toml > /tmp/log 2>&1 &
+server=$!
+until grep -q ' ready$' /tmp/log && grep -q 'for SMB Direct' /tmp/log; do
+    kill -0 $server 2>/dev/null || { fail "braidd: $(cat /tmp/log)"; exit 1; }
+    grep -q 'SMB Direct is off' /tmp/log && { fail "braidd: $(cat /tmp/log)"; exit 1; }
+    sleep 0.2
 done
+[ "$(ps -o user,comm | grep -c '^nobody *braidd-rdma')" = 1 ] || fail "who has the cards: $(ps -o user,comm)"
+check || fail "braidctl rdma check"
+cat /tmp/check
+
+if [ -z "$MOUNTS" ]; then
+    step "direct_test"
+    export BRAID_E2E_SERVER=$ADDRESS:445 BRAID_E2E_KIND=braidd BRAID_E2E_USER=alice BRAID_E2E_PASSWORD=secret
+    export BRAID_E2E_USER2=alice BRAID_E2E_PASSWORD2=secret
+    export BRAID_DIRECT_LOG=/tmp/log BRAID_DIRECT_PID=$server BRAID_DIRECT_CARD=$ADDRESS
+    direct_test --gtest_filter='-*StaysSilent*' > /tmp/out 2>&1 || fail "direct_test"
+    tail -n 60 /tmp/out
+fi
+
+mount_share() {
+    mount -i -t cifs -o "ip=$ADDRESS,username=alice,password=secret,hard,rdma,$1" "//$ADDRESS/share" /mnt
+}
+for options in $MOUNTS; do
+    step "mount with $options"
+    mount_share "$options" || { fail "mount with $options"; continue; }
+    grep -iE 'rdma|smbd' /proc/fs/cifs/DebugData | head -3
+    head -c "$((MIB * 1048576))" /dev/urandom > /tmp/data
+    sum=$(sha256sum < /tmp/data)
+    dd if=/tmp/data of=/mnt/large bs=1M conv=fsync 2>/tmp/error || fail "$options: write: $(cat /tmp/error)"
+    tail -n 1 /tmp/error
+    [ "$(sha256sum < /tmp/shares/share/large)" = "$sum" ] || fail "$options: checksum of what was written"
+    mkdir /mnt/folder || fail "$options: mkdir"
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        head -c "$((i * 7777))" /tmp/data > /mnt/folder/$i || fail "$options: write $i"
+    done
+    umount /mnt && mount_share "$options" || { fail "$options: mount again"; continue; }
+    dd if=/mnt/large of=/tmp/back bs=1M 2>/tmp/error || fail "$options: read: $(cat /tmp/error)"
+    tail -n 1 /tmp/error
+    [ "$(sha256sum < /tmp/back)" = "$sum" ] || fail "$options: checksum of what was read"
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        head -c "$((i * 7777))" /tmp/data | cmp -s - /mnt/folder/$i || fail "$options: $i is another"
+    done
+    mv /mnt/folder /mnt/moved || fail "$options: rename"
+    [ "$(ls /mnt/moved | wc -l)" = 10 ] || fail "$options: list"
+    rm -r /mnt/moved /mnt/large || fail "$options: remove"
+    [ -z "$(ls /tmp/shares/share)" ] || fail "$options: left: $(ls /tmp/shares/share)"
+    umount /mnt || fail "$options: unmount"
+done
+[ -z "$MOUNTS" ] || dmesg | grep -E 'BUG|WARNING|Oops|CIFS: VFS' | head -20
+
+kill $server
+wait $server || fail "braidd ended with $?"
+grep -E 'refused system call|was ended by signal' /tmp/log | grep -v 'signal 9' && fail "see the server's log"
+[ $failed = 0 ] || cat /tmp/log
 exit $failed

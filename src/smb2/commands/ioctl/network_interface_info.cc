@@ -12,11 +12,11 @@
 namespace braid::smb2 {
 namespace {
 
-// RDMA is not said of any: no channel is served over it.
-wire::NetworkInterfaceInfo record_of(const network::Offer& offer) {
+wire::NetworkInterfaceInfo record_of(const network::Offer& offer, bool has_rdma) {
   wire::NetworkInterfaceInfo info;
   info.if_index = offer.address.link;
   info.capability = offer.rss ? wire::NetworkInterfaceInfo::kRssCapable : 0;
+  if (has_rdma) info.capability |= wire::NetworkInterfaceInfo::kRdmaCapable;
   info.link_speed = offer.speed;
   const IpAddress& address = offer.address.address;
   info.family =
@@ -44,7 +44,7 @@ Task<Result<IoctlAnswer>> ioctl_query_network_interface_info(Request& request,
   wire::NetworkInterfaceInfoResponse response;
   for (const network::Offer& offer : *offers) {
     if (offer.verdict == network::Verdict::kOffered)
-      response.interfaces.push_back(record_of(offer));
+      response.interfaces.push_back(record_of(offer, request.server.rdma.covers(offer)));
   }
   IoctlAnswer answer;
   const size_t room = ioctl.max_output_response / wire::NetworkInterfaceInfo::kSize;

@@ -55,6 +55,26 @@ TEST(NetworkInterfaceInfo, EveryOfferIsARecord) {
   }
 }
 
+TEST(NetworkInterfaceInfo, RdmaIsSaidWhereItIsListenedTo) {
+  Engine engine;
+  RawClient client(engine);
+  ASSERT_TRUE(client.log_on());
+  const auto expected = offers(engine);
+  if (expected.empty()) GTEST_SKIP() << "this machine has no address";
+  for (const bool listens : {false, true, false}) {
+    engine.server().rdma.clear();
+    if (listens) engine.server().rdma.add(expected[0].address.address);
+    const auto answer = ask(client);
+    ASSERT_TRUE(answer);
+    const auto list = records(*answer);
+    ASSERT_EQ(list.size(), expected.size());
+    for (size_t i = 0; i < list.size(); ++i) {
+      EXPECT_EQ((list[i].capability & wire::NetworkInterfaceInfo::kRdmaCapable) != 0,
+                listens && i == 0);
+    }
+  }
+}
+
 TEST(NetworkInterfaceInfo, ConfiguredAwayIsAnEmptyList) {
   auto settings = Engine::lenient();
   settings.interfaces = {{.match = "no-such-link"}};

@@ -1,0 +1,232 @@
+#include "apps/braidd/rdma.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include "apps/braidd/exit_status.h"
+#include "apps/braidd/link.h"
+#include "apps/braidd/sandbox.h"
+#include "apps/braidd/system_calls.h"
+#include "base/log.h"
+#include "runtime/asio.h"
+#include "runtime/reactor.h"
+#include "transport/relay/card_end.h"
+#include "transport/smbdirect/tcp_card.h"
+#include "verbs/listener.h"
+
+namespace braid::braidd {
+
+namespace asio = boost::asio;
+using transport::SocketAddress;
+using transport::relay::CardEnd;
+using transport::smbdirect::Arrived;
+using transport::smbdirect::TcpCardListener;
+
+namespace {
+
+// BRAID_TEST_RDMA=tcp in the environment: cards made of TCP, for tests, on this machine's loopback
+// addresses only.
+bool has_test_cards() {
+  const char* given = ::secure_getenv("BRAID_TEST_RDMA");
+  return given && std::string_view(given) == "tcp";
+}
+
+std::vector<SocketAddress> parse_endpoints(std::string_view text) {
+  std::vector<SocketAddress> all;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    if (const auto address = SocketAddress::parse_with_port(text.substr(0, comma))) {
+      all.push_back(*address);
+    }
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return all;
+}
+
+std::string why_not(Error error) {
+  if (error.is_os(ENODEV) || error.is_os(EADDRNOTAVAIL)) {
+    return "no RDMA device has that address; braidctl rdma check says what is missing";
+  }
+  if (error.is_os(EADDRINUSE))
+    return "the RDMA port is in use; stop who has it or change rdma_port";
+  if (error.is_os(EACCES)) return "the port takes root; give rdma_port a port above 1023";
+  return error.message();
+}
+
+// Thread: its reactor's.
+class RdmaProcess {
+ public:
+  explicit RdmaProcess(UniqueFd control) : control_(reactor_.context(), control.release()) {}
+
+  // False: nowhere.
+  bool listen(std::string_view endpoints) {
+    const bool is_test = has_test_cards();
+    if (std::string why; !is_test && !verbs::Devices::check(why)) {
+      log::warn("SMB Direct is off: {}; SIGHUP looks again", log::Whole{why});
+      return false;
+    }
+    for (const SocketAddress& address : parse_endpoints(endpoints)) {
+      const auto listening = is_test ? listen_test(address) : listen_on(address);
+      if (listening) {
+        log::info("listening on {} for SMB Direct", listening->to_string());
+        addresses_.push_back(*listening);
+      } else {
+        log::warn("SMB Direct: cannot listen on {}: {}", address.to_string(),
+                  log::Whole{why_not(listening.error())});
+      }
+    }
+    if (addresses_.empty()) log::warn("SMB Direct is off; SIGHUP looks again");
+    return !addresses_.empty();
+  }
+
+  void run() {
+    wait_for_orders();
+    send_message(control_.native_handle(), MessageKind::kReady);
+    reactor_.run();
+  }
+
+ private:
+  // The worker, as far as it has introduced itself.
+  struct Worker {
+    Worker(Reactor& reactor, UniqueFd fd) : link(reactor.context(), fd.release()) {}
+    asio::posix::stream_descriptor link;
+    std::array<UniqueFd, CardEnd::kDescriptors> descriptors;
+    size_t count = 0;
+    std::shared_ptr<CardEnd> end;
+  };
+
+  Result<SocketAddress> listen_on(const SocketAddress& address) {
+    BRAID_TRY(auto listener,
+              verbs::Listener::make(
+                  devices_, reactor_, address, [this](Arrived who) { arrived(std::move(who)); },
+                  verbs::Accepting::kWhenTold));
+    listeners_.push_back(std::move(listener));
+    return listeners_.back()->address();
+  }
+  Result<SocketAddress> listen_test(const SocketAddress& address) {
+    if (address.host() != "127.0.0.1" && address.host() != "::1") return fail_os(EPERM);
+    BRAID_TRY(auto listener, TcpCardListener::make(reactor_, address, [this](Arrived who) {
+                arrived(std::move(who));
+              }));
+    test_listeners_.push_back(std::move(listener));
+    return test_listeners_.back()->address();
+  }
+  void arrived(Arrived who) {
+    if (worker_ && worker_->end) return worker_->end->arrived(std::move(who));
+    log::debug("{}: no worker is there, dropped", who.peer.host());
+  }
+
+  void wait_for_orders() {
+    control_.async_wait(asio::posix::stream_descriptor::wait_read,
+                        [this](const boost::system::error_code& failed) {
+                          if (failed || !take_orders()) return reactor_.stop();
+                          wait_for_orders();
+                        });
+  }
+  // False: the supervisor is gone.
+  bool take_orders() {
+    for (;;) {
+      auto message = receive_message(control_.native_handle());
+      if (!message) return message.error().is_os(EAGAIN);
+      if (message->kind == MessageKind::kLogLevel) {
+        log::set_level(static_cast<log::Level>(message->number));
+      } else if (message->kind == MessageKind::kLink && message->fd) {
+        lose_worker();
+        worker_ = std::make_shared<Worker>(reactor_, std::move(message->fd));
+        wait_for_worker();
+      } else if (message->kind == MessageKind::kLink) {
+        log::error("rdma: no descriptor for the link to the worker");
+      }
+    }
+  }
+
+  void wait_for_worker() {
+    worker_->link.async_wait(
+        asio::posix::stream_descriptor::wait_read,
+        [this, weak = std::weak_ptr(worker_)](const boost::system::error_code& failed) {
+          const auto worker = weak.lock();
+          if (failed || !worker || worker != worker_) return;
+          if (!take_from(*worker)) return lose_worker();
+          wait_for_worker();
+        });
+  }
+  // False: the worker is gone, or is none.
+  bool take_from(Worker& worker) {
+    for (;;) {
+      auto message = receive_message(worker.link.native_handle());
+      if (!message) return message.error().is_os(EAGAIN);
+      if (message->kind != MessageKind::kCardShare || !message->fd || worker.end) return false;
+      worker.descriptors[worker.count++] = std::move(message->fd);
+      if (worker.count < worker.descriptors.size()) continue;
+      auto end = CardEnd::make(reactor_, std::move(worker.descriptors), message->number,
+                               [this, weak = std::weak_ptr(worker_)] {
+                                 if (!weak.expired() && weak.lock() == worker_) lose_worker();
+                               });
+      if (!end) {
+        log::error("rdma: what the worker shares cannot be had: {}", end.error().message());
+        return false;
+      }
+      worker.end = std::move(*end);
+      for (const SocketAddress& address : addresses_) worker.end->listening(address);
+    }
+  }
+  // All its connections end.
+  void lose_worker() {
+    if (worker_ && worker_->end) worker_->end->close();
+    worker_.reset();
+  }
+
+  Reactor reactor_;
+  verbs::Devices devices_;
+  asio::posix::stream_descriptor control_;
+  std::vector<SocketAddress> addresses_;
+  std::shared_ptr<Worker> worker_;
+  std::vector<std::unique_ptr<verbs::Listener>> listeners_;
+  std::vector<std::unique_ptr<TcpCardListener>> test_listeners_;
+};
+
+}  // namespace
+
+std::string rdma_endpoints(const config::Server& server) {
+  std::string text;
+  std::vector<std::string_view> done;
+  for (const config::Endpoint& endpoint : server.listen) {
+    if (std::ranges::find(done, endpoint.address) != done.end()) continue;
+    done.push_back(endpoint.address);
+    const bool is_v6 = endpoint.address.contains(':');
+    text += fmt::format("{}{}{}{}:{}", text.empty() ? "" : ",", is_v6 ? "[" : "", endpoint.address,
+                        is_v6 ? "]" : "", server.rdma_port);
+  }
+  return text;
+}
+
+int run_rdma(UniqueFd control, std::string_view endpoints) {
+  enter_rdma_sandbox();
+  RdmaProcess process(std::move(control));
+  if (!process.listen(endpoints)) return kNoCards;
+  restrict_system_calls(Role::kRdma);
+  process.run();
+  return 0;
+}
+
+void raise_memory_lock_limit(const config::Server& server) {
+  rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
+  if (::setrlimit(RLIMIT_MEMLOCK, &limit) == 0) return;
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_MEMLOCK, &limit);
+  const rlim_t needed = (rlim_t{server.rdma_memory_mib} << 20) + (rlim_t{16} << 20);
+  if (limit.rlim_cur >= needed) return;
+  log::warn(
+      "SMB Direct: the limit of locked memory is {} KiB, and {} MiB are needed; raise it "
+      "(LimitMEMLOCK= of the systemd unit, ulimit -l) or lower rdma_memory",
+      limit.rlim_cur >> 10, needed >> 20);
+}
+
+}  // namespace braid::braidd

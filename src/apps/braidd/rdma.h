@@ -1,0 +1,27 @@
+// The process that has the network cards with RDMA: clients arrive there, and the worker says what
+// the cards do.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "config/config.h"
+
+namespace braid::braidd {
+
+// Where it is to listen: --rdma-listen, "127.0.0.1:445,[::1]:445".
+std::string rdma_endpoints(const config::Server& server);
+
+// Gives up all rights but those to the cards and their ports, listens, and serves the worker whose
+// link `control` brings until it is ended. It has no file, no key and no password, and reads
+// nothing of what clients send. kNoCards: there is no card, or none with one of the addresses; a
+// line says so. Thread: the only one of its process.
+int run_rdma(UniqueFd control, std::string_view endpoints);
+
+// As root: the memory that is pinned for the cards is not limited by what a user may lock.
+// Elsewhere a line says when the limit is too low for `server`.
+void raise_memory_lock_limit(const config::Server& server);
+
+}  // namespace braid::braidd

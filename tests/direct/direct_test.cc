@@ -1,0 +1,325 @@
+// A client over a network card with RDMA, or what is one for direct_test.py, which starts the
+// server: BRAID_DIRECT_CARD is the address of a real one.
+#include <dirent.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "client/interfaces.h"
+#include "client/response.h"
+#include "e2e.h"
+#include "transport/smbdirect/smbdirect_transport.h"
+#include "transport/smbdirect/tcp_card.h"
+#include "verbs/connect.h"
+#include "wire/smb2/read.h"
+#include "wire/smb2/write.h"
+#include "wire/smbdirect/messages.h"
+
+namespace braid::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+using transport::SocketAddress;
+using transport::smbdirect::QueuePair;
+using Access = QueuePair::Access;
+using Descriptor = QueuePair::Remote;
+using wire::CreateDisposition;
+
+constexpr auto kPatience = 60s;
+constexpr uint32_t kMiB = 1u << 20;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+// Where the process with the cards listens, of as many lives as it has had.
+std::vector<std::string> listeners() {
+  std::ifstream file(environment("BRAID_DIRECT_LOG"));
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string log = text.str();
+  const std::regex line(R"(listening on ([\d.]+:\d+) for SMB Direct)");
+  std::vector<std::string> all;
+  for (std::sregex_iterator found(log.begin(), log.end(), line), end; found != end; ++found) {
+    all.push_back((*found)[1]);
+  }
+  return all;
+}
+
+// Those that the server has started, by name.
+pid_t process(const std::string& name) {
+  pid_t found = -1;
+  DIR* const all = ::opendir("/proc");
+  while (const dirent* entry = all ? ::readdir(all) : nullptr) {
+    std::ifstream stat("/proc/" + std::string(entry->d_name) + "/stat");
+    std::string pid, comm, state, parent;
+    stat >> pid >> comm >> state >> parent;
+    if (comm == "(" + name + ")" && parent == environment("BRAID_DIRECT_PID")) {
+      found = std::atoi(pid.c_str());
+    }
+  }
+  if (all) ::closedir(all);
+  return found;
+}
+
+// A client's card, its connection, and a share on it.
+struct Direct {
+  QueuePair* card = nullptr;  // the connection's
+  client::ConnectionPtr connection;
+  client::TreePtr tree;
+};
+
+// Through whatever card there is.
+Task<Result<std::unique_ptr<QueuePair>>> connect_card(Env& env, SocketAddress address) {
+  if (environment("BRAID_DIRECT_CARD").empty()) {
+    co_return co_await transport::smbdirect::connect_tcp_card(env.reactor(), address, 10s);
+  }
+  static verbs::Devices devices;
+  const auto card = SocketAddress::parse(environment("BRAID_DIRECT_CARD"), address.port());
+  BRAID_CO_TRY(auto connected, co_await verbs::connect(devices, env.reactor(), *card, 10s));
+  co_return std::move(connected.pair);
+}
+
+// The process with the cards in its life number `life`, from 1, and a worker that knows it: until
+// then those who connect are turned away.
+Task<Result<std::unique_ptr<QueuePair>>> await_card(Env& env, size_t life) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    const auto all = listeners();
+    Error why = Error::os(ENOENT);
+    if (all.size() >= life) {
+      auto pair = co_await connect_card(env, SocketAddress::parse_with_port(all.back()).value());
+      if (pair) co_return std::move(*pair);
+      why = pair.error();
+    }
+    if (std::chrono::steady_clock::now() > end) co_return fail(why);
+    co_await env.reactor().sleep_for(20ms);
+  }
+}
+
+// Tests that end a process leave one life more behind.
+size_t lives = 1;
+
+Task<Result<Direct>> connect_direct(Env& env, client::ConnectionOptions options = {}) {
+  BRAID_CO_TRY(auto pair, co_await await_card(env, lives));
+  Direct direct{.card = pair.get()};
+  direct.connection = client::Connection::over(
+      transport::smbdirect::make_smbdirect_transport(env.reactor(), std::move(pair),
+                                                     transport::smbdirect::Role::kActive),
+      std::move(options));
+  BRAID_CO_CHECK(co_await direct.connection->negotiate());
+  co_return direct;
+}
+
+Task<Result<Direct>> mount_direct(Env& env, std::string share = "share",
+                                  client::SessionOptions options = {}) {
+  BRAID_CO_TRY(Direct direct, co_await connect_direct(env));
+  BRAID_CO_TRY(auto session, co_await env.log_on(direct.connection, options));
+  BRAID_CO_TRY(direct.tree, co_await session->tree_connect(share));
+  co_return direct;
+}
+
+// As is done over a card: the data goes past the messages.
+Task<Result<uint32_t>> write_placed(const Direct& direct, const client::File& file, Bytes& data,
+                                    uint64_t offset) {
+  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
+  const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
+  wire::WriteRequest body{.offset = offset,
+                          .file_id = file.id(),
+                          .channel = wire::Channel::kRdmaV1Invalidate,
+                          .remaining_bytes = static_cast<uint32_t>(data.size()),
+                          .write_channel_info = info};
+  BRAID_CO_TRY(const auto reply,
+               co_await direct.tree->call_for<wire::WriteResponse>(
+                   client::make_request(wire::Command::kWrite, body, data.size())));
+  co_return reply->count;
+}
+
+Task<Result<uint32_t>> read_placed(const Direct& direct, const client::File& file, Bytes& into,
+                                   uint64_t offset) {
+  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(into, Access::kWrite));
+  const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
+  wire::ReadRequest body{.length = static_cast<uint32_t>(into.size()),
+                         .offset = offset,
+                         .file_id = file.id(),
+                         .channel = wire::Channel::kRdmaV1Invalidate,
+                         .read_channel_info = info};
+  BRAID_CO_TRY(const auto reply,
+               co_await direct.tree->call_for<wire::ReadResponse>(
+                   client::make_request(wire::Command::kRead, body, into.size())));
+  EXPECT_TRUE(reply->data.empty());
+  co_return reply->data_remaining;
+}
+
+BRAID_E2E(Direct, WhatIsPlacedIsWhatTheFileHas) {
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  uint64_t offset = 0;
+  for (const uint32_t size : {1u, 4096u, 100'000u, kMiB, 8 * kMiB}) {
+    Bytes data = pattern(size, size);
+    E2E_TRY(const uint32_t count, co_await write_placed(direct, *file, data, offset));
+    EXPECT_EQ(count, size);
+    Bytes back(size);
+    E2E_TRY(const uint32_t got, co_await read_placed(direct, *file, back, offset));
+    EXPECT_EQ(got, size);
+    EXPECT_TRUE(back == data) << size;
+    offset += size;
+  }
+  // Whoever comes over TCP sees the same.
+  E2E_TRY(const auto tree, co_await env.mount());
+  E2E_TRY(const Bytes whole, co_await tree->read_file(name_of_test()));
+  EXPECT_EQ(whole.size(), offset);
+  EXPECT_TRUE(ByteView(whole).size() == offset &&
+              std::ranges::equal(ByteView(whole).last(8 * kMiB), pattern(8 * kMiB, 8 * kMiB)));
+  co_await direct.connection->close();
+}
+
+BRAID_E2E(Direct, ManyTransfersWaitForMemoryAndNoneIsLost) {
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  // More than the server has for cards, at once.
+  constexpr size_t kCount = 12;
+  std::vector<Bytes> sources;
+  std::vector<client::ExchangePtr> under_way;
+  for (size_t i = 0; i < kCount; ++i)
+    sources.push_back(pattern(4 * kMiB, static_cast<uint32_t>(i)));
+  for (size_t i = 0; i < kCount; ++i) {
+    E2E_TRY(const Descriptor lent, direct.card->register_memory(sources[i], Access::kRead));
+    const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
+    wire::WriteRequest body{.offset = i * 4 * kMiB,
+                            .file_id = file->id(),
+                            .channel = wire::Channel::kRdmaV1,
+                            .remaining_bytes = 4 * kMiB,
+                            .write_channel_info = info};
+    auto request = client::make_request(wire::Command::kWrite, body, 4 * kMiB);
+    request.tree_id = direct.tree->id();
+    E2E_TRY(auto exchange, co_await direct.tree->session().start(std::move(request)));
+    under_way.push_back(std::move(exchange));
+  }
+  for (const auto& exchange : under_way) {
+    E2E_TRY(const auto response, co_await exchange->response());
+    EXPECT_EQ(response.status(), NtStatus::kSuccess);
+  }
+  E2E_TRY(const auto tree, co_await env.mount());
+  E2E_TRY(const Bytes whole, co_await tree->read_file(name_of_test()));
+  EXPECT_EQ(whole.size(), kCount * 4 * kMiB);
+  for (size_t i = 0; i < kCount && whole.size() == kCount * 4 * kMiB; ++i) {
+    EXPECT_TRUE(std::ranges::equal(ByteView(whole).subspan(i * 4 * kMiB, 4 * kMiB), sources[i]))
+        << i;
+  }
+  co_await direct.connection->close();
+}
+
+BRAID_E2E(Direct, SealedDataTravelsInMessages) {
+  client::SessionOptions sealed;
+  sealed.security = client::SessionOptions::Security::kEncrypt;
+  E2E_TRY(const Direct direct, co_await mount_direct(env, "encrypted", sealed));
+  for (const size_t size : {1u, 65'536u, 1'000'000u}) {
+    E2E_OK(co_await direct.tree->write_file(name_of_test(), pattern(size)));
+    E2E_TRY(const Bytes back, co_await direct.tree->read_file(name_of_test()));
+    EXPECT_TRUE(back == pattern(size)) << size;
+  }
+  E2E_TRY(const auto file,
+          co_await direct.tree->open(name_of_test(), kReadWriteDelete, CreateDisposition::kOpen));
+  Bytes data = pattern(100);
+  E2E_FAILS(NtStatus::kAccessDenied, co_await write_placed(direct, *file, data, 0));
+  co_await direct.connection->close();
+}
+
+BRAID_E2E(Direct, ASessionHasChannelsOfBothKindsAndOutlivesTheCards) {
+  client::ConnectionOptions options;
+  options.client_guid.bytes.fill(0x5A);
+  E2E_TRY(const auto connection, co_await env.connect(options));
+  E2E_TRY(const auto session, co_await env.log_on(connection));
+  // The server says so before.
+  bool is_told = false;
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!is_told && std::chrono::steady_clock::now() < end) {
+    E2E_TRY(const auto interfaces, co_await client::query_interfaces(session));
+    for (const auto& each : interfaces) {
+      if (each.capability & wire::NetworkInterfaceInfo::kRdmaCapable) is_told = true;
+    }
+  }
+  EXPECT_TRUE(is_told);
+  E2E_TRY(Direct direct, co_await connect_direct(env, options));
+  E2E_OK(co_await session->bind(direct.connection, ntlm()));
+  E2E_TRY(direct.tree, co_await session->tree_connect("share"));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  Bytes data = pattern(kMiB);
+  const auto channel = session->channel_of(*direct.connection);
+  EXPECT_TRUE(channel);
+  if (!channel) co_return;
+  E2E_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
+  const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
+  wire::WriteRequest body{.file_id = file->id(),
+                          .channel = wire::Channel::kRdmaV1,
+                          .remaining_bytes = kMiB,
+                          .write_channel_info = info};
+  auto request = client::make_request(wire::Command::kWrite, body, kMiB);
+  request.tree_id = direct.tree->id();
+  E2E_TRY(const auto written, co_await session->call(std::move(request), *channel));
+  EXPECT_EQ(written.status(), NtStatus::kSuccess);
+
+  const pid_t cards = process("braidd-rdma");
+  EXPECT_GT(cards, 0);
+  if (cards <= 0) co_return;
+  EXPECT_EQ(::kill(cards, SIGKILL), 0);
+  ++lives;
+  EXPECT_EQ(co_await direct.connection->ended(), Error(NtStatus::kConnectionDisconnected));
+  session->remove_channel(*channel);
+  // The open is what it was.
+  E2E_TRY(const auto reply, co_await file->read(0, kMiB));
+  EXPECT_TRUE(std::ranges::equal(reply->data, data));
+  co_await direct.connection->close();
+
+  // It is started again, and takes the place of the first.
+  E2E_TRY(const Direct again, co_await connect_direct(env, options));
+  E2E_OK(co_await session->bind(again.connection, ntlm()));
+  co_await again.connection->close();
+}
+
+BRAID_E2E(Direct, AWorkerThatEndsTakesItsConnectionsAndTheNextOneIsReached) {
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  E2E_OK(co_await direct.tree->write_file(name_of_test(), pattern(100'000)));
+  const pid_t cards = process("braidd-rdma");
+  EXPECT_EQ(::kill(process("braidd-worker"), SIGKILL), 0);
+  EXPECT_EQ(co_await direct.connection->ended(), Error(NtStatus::kConnectionDisconnected));
+  co_await direct.connection->close();
+  E2E_TRY(const Direct again, co_await mount_direct(env));
+  E2E_TRY(const Bytes back, co_await again.tree->read_file(name_of_test()));
+  EXPECT_TRUE(back == pattern(100'000));
+  EXPECT_EQ(process("braidd-rdma"), cards);
+  co_await again.connection->close();
+}
+
+BRAID_E2E(Direct, WhoConnectsAndStaysSilentKeepsNobodyFromTheShares) {
+  E2E_TRY(const auto tree, co_await env.mount());
+  std::vector<transport::TransportPtr> silent;
+  const auto address = SocketAddress::parse_with_port(listeners().back()).value();
+  for (size_t i = 0; i < 300; ++i) {
+    auto pair = co_await connect_card(env, address);
+    if (!pair) break;  // he has his share
+    silent.push_back(transport::smbdirect::make_smbdirect_transport(
+        env.reactor(), std::move(*pair), transport::smbdirect::Role::kActive));
+  }
+  EXPECT_GT(silent.size(), 8u);
+  EXPECT_LT(silent.size(), 300u);
+  E2E_OK(co_await tree->write_file(name_of_test(), pattern(100'000)));
+  E2E_TRY(const Bytes back, co_await tree->read_file(name_of_test()));
+  EXPECT_TRUE(back == pattern(100'000));
+  for (const auto& each : silent) each->close();
+  silent.clear();
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  co_await direct.connection->close();
+}
+
+}  // namespace
+}  // namespace braid::e2e
