@@ -135,6 +135,12 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
+.PHONY: rdma-test
+rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, and the kernel's on a kernel built here
+	@$(PACKAGES) kernel
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own
+
 .PHONY: vm-test-own
 vm-test-own: deps-vm build ## the same on a kernel built here: compression, witness (ten minutes for the kernel)
 	@$(PACKAGES) kernel

@@ -96,6 +96,7 @@ json channel_view(const smb2::Connection& connection, const InterfaceNames& inte
           {"client", transport.peer().to_string()},
           {"server", transport.local().to_string()},
           {"interface", interfaces.of(transport.local().host())},
+          {"rdma", connection.transport().remote_memory() != nullptr},
           {"bytes_in", counters.bytes_received.load(std::memory_order_relaxed)},
           {"bytes_out", sent},
           {"requests", counters.requests.load(std::memory_order_relaxed)},

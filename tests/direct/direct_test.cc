@@ -67,6 +67,18 @@ pid_t process(const std::string& name) {
   return found;
 }
 
+// Of braidctl, where it was given.
+std::string output_of(const std::string& command) {
+  std::string text;
+  FILE* const pipe = ::popen((environment("BRAID_DIRECT_BRAIDCTL") + " " + command).c_str(), "r");
+  char piece[4096];
+  while (const size_t got = pipe ? std::fread(piece, 1, sizeof piece, pipe) : 0) {
+    text.append(piece, got);
+  }
+  if (pipe) ::pclose(pipe);
+  return text;
+}
+
 // A client's card, its connection, and a share on it.
 struct Direct {
   QueuePair* card = nullptr;  // the connection's
@@ -268,6 +280,12 @@ BRAID_E2E(Direct, ASessionHasChannelsOfBothKindsAndOutlivesTheCards) {
   E2E_TRY(const auto written, co_await session->call(std::move(request), *channel));
   EXPECT_EQ(written.status(), NtStatus::kSuccess);
 
+  if (!environment("BRAID_DIRECT_BRAIDCTL").empty()) {
+    const std::string shown = output_of("sessions");
+    EXPECT_EQ(shown.find("(rdma)"), shown.rfind("(rdma)")) << shown;
+    EXPECT_NE(shown.find("(rdma)"), std::string::npos) << shown;
+  }
+
   const pid_t cards = process("braidd-rdma");
   EXPECT_GT(cards, 0);
   if (cards <= 0) co_return;
@@ -284,6 +302,52 @@ BRAID_E2E(Direct, ASessionHasChannelsOfBothKindsAndOutlivesTheCards) {
   E2E_TRY(const Direct again, co_await connect_direct(env, options));
   E2E_OK(co_await session->bind(again.connection, ntlm()));
   co_await again.connection->close();
+}
+
+BRAID_E2E(Direct, AClientThatGoesWhileItIsReadLeavesNothingBehind) {
+  for (uint32_t round = 0; round < 20; ++round) {
+    E2E_TRY(const Direct direct, co_await mount_direct(env));
+    E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                        CreateDisposition::kOpenIf));
+    Bytes data = pattern(8 * kMiB, round);
+    E2E_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
+    const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
+    wire::WriteRequest body{.file_id = file->id(),
+                            .channel = wire::Channel::kRdmaV1,
+                            .remaining_bytes = 8 * kMiB,
+                            .write_channel_info = info};
+    auto request = client::make_request(wire::Command::kWrite, body, 8 * kMiB);
+    E2E_OK(co_await direct.tree->start(std::move(request)));
+    if (round % 2 != 0) co_await env.reactor().sleep_for(round * 1ms);
+    co_await direct.connection->close();
+  }
+  // All that they had of the server's 32 MiB is there again.
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  Bytes data = pattern(8 * kMiB);
+  E2E_TRY(const uint32_t count, co_await write_placed(direct, *file, data, 0));
+  EXPECT_EQ(count, 8 * kMiB);
+  co_await direct.connection->close();
+}
+
+BRAID_E2E(Direct, AKeyThatIsNoneCostsTheChannelOnly) {
+  E2E_TRY(const Direct neighbour, co_await mount_direct(env));
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  const Bytes info = wire::smbdirect::encode_channel_info(
+      std::array{Descriptor{.offset = 4096, .token = 0xDEAD, .length = 4096}});
+  wire::WriteRequest body{.file_id = file->id(),
+                          .channel = wire::Channel::kRdmaV1,
+                          .remaining_bytes = 4096,
+                          .write_channel_info = info};
+  E2E_FAILS(NtStatus::kConnectionDisconnected,
+            co_await direct.tree->call_for<wire::WriteResponse>(
+                client::make_request(wire::Command::kWrite, body, 4096)));
+  E2E_OK(co_await neighbour.tree->write_file(name_of_test("2"), pattern(1000)));
+  co_await direct.connection->close();
+  co_await neighbour.connection->close();
 }
 
 BRAID_E2E(Direct, AWorkerThatEndsTakesItsConnectionsAndTheNextOneIsReached) {

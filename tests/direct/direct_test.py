@@ -61,6 +61,7 @@ def run(args, scratch, for_program):
         "BRAID_E2E_SERVER": f"{server.host}:{server.port}", "BRAID_E2E_KIND": "braidd",
         "BRAID_E2E_USER": alice.name, "BRAID_E2E_PASSWORD": alice.password,
         "BRAID_E2E_USER2": bob.name, "BRAID_E2E_PASSWORD2": bob.password,
+        "BRAID_DIRECT_BRAIDCTL": f"{server.braidctl} --config {server.config}",
         "BRAID_DIRECT_LOG": server.log, "BRAID_DIRECT_PID": str(server.process.pid),
     }
     status = subprocess.run([args.program, "--gtest_brief=1", *for_program],

@@ -26,8 +26,11 @@ from guest_files import find, libraries_of, put, put_program  # noqa: E402
 from scratch import Scratch  # noqa: E402
 
 
-# This client asks for more in one sealed message than it takes, unless told otherwise.
-OWN_MOUNTS = ["vers=3.1.1", "vers=3.1.1,sign", "vers=3.1.1,seal,rsize=524288,wsize=524288"]
+# This client may use its connection after it has given it up, when it unmounts: seen in one run of five.
+CLIENT_DEFECT = "Workqueue: smbd_"
+TRIES = 3
+# What is sealed it asks for in pieces that it does not take, unless told otherwise.
+OWN_MOUNTS = ["vers=3.1.1", "vers=3.1.1,sign", "vers=3.1.1,seal,rsize=131072,wsize=524288"]
 
 
 def make_guest(scratch, build, own):
@@ -66,7 +69,12 @@ def main():
             return 2
         job = vm_test.pack_job(scratch, "rdma.sh", {
             "MOUNTS": " ".join(args.mount or OWN_MOUNTS) if args.own else "", "MIB": args.mib})
-        text, ended = vm_test.boot(scratch, vmlinuz, initramfs, job, args.limit)
+        for _ in range(TRIES if args.own else 1):
+            text, ended = vm_test.boot(scratch, vmlinuz, initramfs, job, args.limit)
+            if CLIENT_DEFECT not in text or "guest status" in text:
+                break
+            print("the kernel's client has ended the machine, once more")
+            os.remove(scratch.file("console"))
         trouble = vm_test.judge(text, ended, args.limit)
         for sentence in trouble:
             print(sentence)

@@ -117,7 +117,8 @@ void print_sessions(const json& sessions) {
     for (const json& channel : session.value("channels", json::array())) {
       table.add(
           {"  " + text_of(channel, "channel"), text_of(channel, "client"),
-           text_of(channel, "server"), text_of(channel, "interface"),
+           text_of(channel, "server"),
+           text_of(channel, "interface") + (channel.value("rdma", false) ? " (rdma)" : ""),
            bytes_text(number_of(channel, "bytes_in")), bytes_text(number_of(channel, "bytes_out")),
            text_of(channel, "requests_in_flight"), bytes_text(number_of(channel, "unsent_bytes")),
            bytes_text(number_of(channel, "unacknowledged_bytes")), compression_text(channel),

@@ -41,7 +41,7 @@ class Supervisor {
   };
   enum class Phase { kStarting, kServing, kDrainingFront, kDrainingWorkers, kDone };
 
-  size_t front_index() const { return config_->server.workers; }
+  size_t front_index() const { return started_->server.workers; }
   // The process with the network cards, where there is to be one.
   size_t cards_index() const { return front_index() + 1; }
   bool has_cards() const { return children_.size() > cards_index(); }

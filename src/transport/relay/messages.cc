@@ -1,5 +1,7 @@
 #include "transport/relay/messages.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cstring>
 

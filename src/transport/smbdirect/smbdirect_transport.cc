@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "base/log.h"
 #include "base/memory_budget.h"
 #include "runtime/one_shot.h"
 #include "runtime/take_memory.h"
@@ -245,7 +246,10 @@ void SmbDirectTransport::completed(const QueuePair::Completion& completion) {
     }
   }
   if (completion.kind == Kind::kReceive) free_receives_.push_back(completion.id);
-  if (!is_done) is_lost_ = true;
+  if (!is_done && !std::exchange(is_lost_, true)) {
+    log::debug("{}: SMB Direct: the card has lost the connection, status {}", options_.peer.host(),
+               static_cast<int>(completion.status));
+  }
 }
 
 void SmbDirectTransport::assemble() {
@@ -413,7 +417,10 @@ void SmbDirectTransport::take_inbox() {
   for (OutFrame& frame : frames) {
     if (end_error_ || connection_.ended()) return;
     const auto token = frame.invalidate;
+    const size_t size = frame.size();
     if (const auto queued = connection_.send(std::move(frame), token); !queued) {
+      log::info("{}: SMB Direct: a message of {} bytes, and the client takes {}",
+                options_.peer.host(), size, connection_.max_message_size());
       end(queued.error());
     }
   }
@@ -500,6 +507,7 @@ void SmbDirectTransport::end(Error why) {
   if (end_error_) return;
   end_error_ = why;
   has_ended_ = true;
+  log::debug("{}: SMB Direct has ended: {}", options_.peer.host(), why.message());
   timer_.cancel();
   // The card completes what it was given, flushed, and lets go of the memory with that.
   pair_->disconnect();

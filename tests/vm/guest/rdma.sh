@@ -9,7 +9,8 @@ fail() {
     failed=1
 }
 step() {
-    echo "step: $*"
+    read -r seconds rest < /proc/uptime
+    echo "step at $seconds s: $*"
 }
 
 ADDRESS=10.0.2.15
@@ -69,9 +70,9 @@ check && fail "braidctl rdma check without a server"
 grep -q '^listener *missing ' /tmp/check || fail "no word of the listener: $(cat /tmp/check)"
 braidd --config /tmp/braid.toml > /tmp/log 2>&1 &
 server=$!
-until grep -q ' ready$' /tmp/log && grep -q 'for SMB Direct' /tmp/log; do
+until grep -qs ' ready$' /tmp/log && grep -q 'for SMB Direct' /tmp/log; do
     kill -0 $server 2>/dev/null || { fail "braidd: $(cat /tmp/log)"; exit 1; }
-    grep -q 'SMB Direct is off' /tmp/log && { fail "braidd: $(cat /tmp/log)"; exit 1; }
+    grep -qs 'SMB Direct is off' /tmp/log && { fail "braidd: $(cat /tmp/log)"; exit 1; }
     sleep 0.2
 done
 [ "$(ps -o user,comm | grep -c '^nobody *braidd-rdma')" = 1 ] || fail "who has the cards: $(ps -o user,comm)"
@@ -98,12 +99,15 @@ for options in $MOUNTS; do
     sum=$(sha256sum < /tmp/data)
     dd if=/tmp/data of=/mnt/large bs=1M conv=fsync 2>/tmp/error || fail "$options: write: $(cat /tmp/error)"
     tail -n 1 /tmp/error
+    step "written"
     [ "$(sha256sum < /tmp/shares/share/large)" = "$sum" ] || fail "$options: checksum of what was written"
     mkdir /mnt/folder || fail "$options: mkdir"
     for i in 1 2 3 4 5 6 7 8 9 10; do
         head -c "$((i * 7777))" /tmp/data > /mnt/folder/$i || fail "$options: write $i"
     done
+    step "mount again"
     umount /mnt && mount_share "$options" || { fail "$options: mount again"; continue; }
+    step "read"
     dd if=/mnt/large of=/tmp/back bs=1M 2>/tmp/error || fail "$options: read: $(cat /tmp/error)"
     tail -n 1 /tmp/error
     [ "$(sha256sum < /tmp/back)" = "$sum" ] || fail "$options: checksum of what was read"
@@ -116,7 +120,7 @@ for options in $MOUNTS; do
     [ -z "$(ls /tmp/shares/share)" ] || fail "$options: left: $(ls /tmp/shares/share)"
     umount /mnt || fail "$options: unmount"
 done
-[ -z "$MOUNTS" ] || dmesg | grep -E 'BUG|WARNING|Oops|CIFS: VFS' | head -20
+[ -z "$MOUNTS" ] || dmesg | grep -E "BUG|WARNING|Oops" && fail "the kernel complained, see above"
 
 kill $server
 wait $server || fail "braidd ended with $?"
