@@ -59,6 +59,8 @@ struct PosixContext {
   // its data.
   bool counts_attribute_block = false;
   uint64_t block_size = 4096;
+  // tmpfs: what is not swapped out is read without a wait, though the kernel refuses RWF_NOWAIT.
+  bool is_in_memory = false;
   // Whether what a marker names may be in the private folder of another share (known_roots.h). Not
   // for a previous version: those have what their files are now.
   bool looks_in_other_shares = true;
@@ -75,6 +77,11 @@ struct PosixContext {
   void adjust(Attributes& attributes, bool hide) const;
   // FileLocks::archive_ends(), of this process where no other serves the files.
   std::atomic<uint32_t>& archive_ends(const FileKey& key) const;
+
+  // Whether a read of this file's data waits for no disk. Thread: any, reactors too.
+  bool reads_at_once(const FileKey& file) const {
+    return is_in_memory && file.device == root_key.device && !has_swap();
+  }
 
   // That of the root's file system, once it was asked for.
   Guarded<std::optional<TimeRange>> time_range;

@@ -174,7 +174,7 @@ void PosixFile::renew_archive() {
 
 Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait) {
   BRAID_CHECK(wait == Wait::kNever ? assume_on_reactor(who_) : assume(who_));
-  const int flags = wait == Wait::kNever ? RWF_NOWAIT : 0;
+  const int flags = wait == Wait::kNever && !context_->reads_at_once(key_) ? RWF_NOWAIT : 0;
   size_t done = 0;
   while (done < into.size()) {
     iovec piece{into.data() + done, into.size() - done};

@@ -476,6 +476,7 @@ Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& opt
   context->inline_stream_max = inline_stream_max_of(magic);
   context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC;
   context->block_size = static_cast<uint64_t>(fs.f_bsize);
+  context->is_in_memory = magic == TMPFS_MAGIC;
   return std::make_unique<PosixVolume>(std::move(context), magic);
 }
 

@@ -4,12 +4,15 @@
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <climits>
+#include <ctime>
 
 #include "runtime/identity.h"
 
@@ -122,6 +125,18 @@ Result<struct statx> stat_in(int directory, const std::string& name) {
 
 FileKey key_of(const struct statx& st) {
   return {makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino, 0};
+}
+
+bool has_swap() {
+  static std::atomic<int64_t> looked_at = -1;
+  static std::atomic<bool> found = true;
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  if (looked_at.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec) {
+    struct sysinfo info{};
+    found = ::sysinfo(&info) != 0 || info.totalswap != 0;
+  }
+  return found;
 }
 
 std::optional<DosAttrib> load_dos_attrib(int fd) {

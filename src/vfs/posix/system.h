@@ -38,6 +38,9 @@ FileKey key_of(const struct statx& st);
 // the user may not write it, the server does after all. REQUIRES a ScopedPrivilege.
 Result<void> store_attribute(int fd, const std::string& name, ByteView value);
 
+// Whether memory may be on a disk; looks once a second. Thread: any.
+bool has_swap();
+
 // Reads the DOSATTRIB of what `fd` holds, or of `name` in a directory without following a link; as
 // the server where the user may not. Nothing when there is none, or none that can be read.
 std::optional<DosAttrib> load_dos_attrib(int fd);
