@@ -123,11 +123,6 @@ class RpcPipe final : public Pipe {
 };
 
 const Interface* find_interface(std::string_view name) {
-  for (std::string_view prefix : {"\\", "PIPE\\"}) {
-    if (name.size() >= prefix.size() && wire::equal_fold(name.substr(0, prefix.size()), prefix)) {
-      name.remove_prefix(prefix.size());
-    }
-  }
   if (wire::equal_fold(name, "lsass")) name = "lsarpc";
   for (const Interface* interface :
        {&srvsvc_interface(), &wkssvc_interface(), &lsarpc_interface(), &samr_interface()}) {

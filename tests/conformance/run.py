@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs smbtorture's SMB2/3 tests against a server and compares the results with a ledger.
+"""Runs smbtorture's tests of SMB 2 and 3, and those of RPC that apply, against a server and compares the results with a ledger.
 
   run.py --braidd build/release/braidd --group base
   run.py --braidd build/release/braidd --group all --jobs 4
@@ -20,6 +20,7 @@ counts once. The settings run side by side:
                  can cut its connections with iptables; needs root
   links-windows  the same with break_retry = "windows"
   kerberos       a KDC whose tickets expire; needs root
+  rpc            rpc.*, as an administrator, against a server with Witness; needs root
 
 The ledger (ledger.tsv) has one line per test: name, expected result, seconds it takes, reason where
 the expectation is not "ok", setting. Results: ok, fail, error, skip, timeout, crash. An unexpected pass
@@ -51,6 +52,8 @@ from scratch import Scratch  # noqa: E402
 from shares import SNAPSHOT, STREAM, shares_for_tests  # noqa: E402
 
 USER = servers.User("torture", "Gestell-1", "games" if os.geteuid() == 0 else None)
+ADMIN = servers.User("administrator", "Gestell-3", "games")  # of the setting rpc
+SERVER_NAME = "TORTURE"  # there, too: the domain whose accounts are asked for
 USER2 = servers.User("torture2", "Gestell-2", "nobody" if os.geteuid() == 0 else None)
 
 # What needs neither oplocks nor leases nor a second channel, apart from single tests the ledger names.
@@ -74,6 +77,7 @@ class Setting:
     on_links: bool = False
     break_retry: str = "spec"
     kerberos: bool = False
+    rpc: bool = False
 
     def missing(self):
         """Why it cannot be had here; empty if it can."""
@@ -88,12 +92,25 @@ class Setting:
 SETTINGS = {setting.name: setting for setting in (
     Setting("loopback"), Setting("links", jobs=12, on_links=True),
     Setting("links-windows", jobs=4, on_links=True, break_retry="windows"),
-    Setting("kerberos", jobs=6, kerberos=True))}
+    Setting("kerberos", jobs=6, kerberos=True), Setting("rpc", jobs=4, on_links=True, rpc=True))}
 
 # Benchmarks, scanners, tests that hold a handle for a person to look at, tests of Samba's own modules.
 NO_TEST = re.compile(
     r"smb2\.(bench\.|scan\.|hold-|aio_delay\.|kernel-oplocks\.|notify-inotify|async_dosmode|"
     r"samba3misc|durable-open-disconnect|openattr_dummy)")
+
+# Of RPC: the runtime, and the interfaces that are here, without the tests that change accounts or shares, and without
+# rpc.witness.witness.AsyncNotify, which asks clusapi of a failover cluster and crashes or hangs without it.
+RPC = ("rpc.altercontext", "rpc.asyncbind", "rpc.authcontext", "rpc.bind", "rpc.epmapper", "rpc.handles",
+       "rpc.lsa-getuser", "rpc.lsa.lookupnames", "rpc.lsa.lookupsids", "rpc.lsalookup", "rpc.objectuuid",
+       "rpc.samba3.bind", "rpc.samba3.getusername", "rpc.samba3.lsa", "rpc.samba3.pipes_supported_interfaces",
+       "rpc.samba3.smb2-pipe-name", "rpc.samba3.smb2-pipe-read-close", "rpc.samba3.smb2-pipe-read-logoff",
+       "rpc.samba3.smb2-pipe-read-tdis", "rpc.samba3.smb2-reauth1", "rpc.samba3.smb2-reauth2",
+       "rpc.samba3.srvsvc", "rpc.samba3.wkssvc", "rpc.samr.accessmask", "rpc.samr.handletype", "rpc.srvsvc",
+       "rpc.witness.witness.GetInterfaceList", "rpc.witness.witness.Register",
+       "rpc.witness.witness.RegisterEx", "rpc.witness.witness.UnRegister", "rpc.wkssvc")
+# What is asked over TCP; all others over pipes.
+RPC_BINDINGS = {"rpc.epmapper": "ncacn_ip_tcp:{host}[135]", "rpc.witness": "ncacn_ip_tcp:{host}[sign]"}
 
 # Tests that want a share of another kind than the common ones.
 OWN_SHARE = {"smb2.change_notify_disabled": "nonotify", "smb2.create_no_streams": "nostreams",
@@ -112,6 +129,7 @@ OWN_OPTIONS = {
     "smb2.create.gentest": ("win7=yes",),
     # Where the security descriptor is, as long as the server is not root.
     "smb2.ea.acl_xattr": ("acl_xattr_name=NTACL",),
+    "rpc.witness": (f"net_name={SERVER_NAME}",),
     "smb2.twrp": (f"twrp_snapshot={SNAPSHOT}", "twrp_file=file", "twrp_stream=stream",
                   f"twrp_stream_size={len(STREAM)}"),
     "smb2.set-sparse-ioctl": ("filename=file",),
@@ -126,8 +144,9 @@ def in_suites(name, suites):
 def torture_tests(binary):
     listing = subprocess.run([binary, "--list"], capture_output=True, text=True, timeout=60,
                              check=True).stdout
-    names = [line.strip() for line in listing.splitlines() if line.startswith("smb2.")]
-    return [name for name in names if not NO_TEST.match(name)]
+    names = [line.strip() for line in listing.splitlines()]
+    return [name for name in names if in_suites(name, RPC)
+            or (name.startswith("smb2.") and not NO_TEST.match(name))]
 
 
 def select(names, args):
@@ -155,6 +174,11 @@ def read_output(status, text):
         if word in kinds:
             return kind, "" if kind == "ok" else reason
     return "error", " ".join(text.split())[-300:]
+
+
+def rpc_binding(name, host):
+    return next((binding for suite, binding in RPC_BINDINGS.items() if in_suites(name, (suite,))),
+                "ncacn_np:{host}").format(host=host)
 
 
 class Runner:
@@ -193,6 +217,8 @@ class Runner:
                     if in_suites(name, (suite,)) for option in own]
         command += [f"--option={option}" for option in self.args.option]
         env = dict(os.environ)
+        if self.setting.rpc:
+            command += ["-U", f"{ADMIN.name}%{ADMIN.password}", "-W", SERVER_NAME]
         if self.realm:
             # smbtorture takes the server's name for the ticket and resolves it: a view of its own
             # of /etc/hosts lets it.
@@ -201,7 +227,8 @@ class Runner:
                        self.scratch.file("hosts"), *command, "--realm", kdc.REALM, "-k", "yes"]
             env["KRB5_CONFIG"] = os.path.join(self.realm, "krb5.conf")
         if self.networks:
-            command[3] = f"//{self.networks.address(number)}/{share}"
+            host = self.networks.address(number)
+            command[3] = rpc_binding(name, host) if self.setting.rpc else f"//{host}/{share}"
             command += ["--option=torture:use_iptables=yes",
                         "--option=torture:iptables_command=iptables -w"]
             command = self.networks.command(self.networks.clients[number], *command)
@@ -248,6 +275,11 @@ class Runner:
             self.server = servers.start(
                 self.args, self.scratch, options(self.args, self.scratch, self, jobs),
                 self.setting.name)
+            if self.setting.rpc and not self.args.smbd:
+                subprocess.run([self.server.braidctl, "--config", self.server.config, "user", "add",
+                                ADMIN.name, "--admin", "--unix-user", ADMIN.unix_user],
+                               input=f"{ADMIN.password}\n", text=True, check=True,
+                               stdout=subprocess.DEVNULL, timeout=60)
             results = self.run_all(names, [f"torture{n}" for n in range(jobs)])
             flaky = []
             for name in [n for n in results if self.wants_second_look(n, results[n])]:
@@ -320,6 +352,7 @@ def options(args, scratch, runner, jobs):
         ({"KRB5_CONFIG": os.path.join(realm, "krb5.conf")} if realm else {}),
         networks=runner.networks, break_retry=setting.break_retry, min_dialect="2.0.2",
         signing=args.signing, workers=args.workers,
+        server_lines=("witness = true", f'name = "{SERVER_NAME}"') if setting.rpc else (),
         samba_global=["server multi channel support = yes", "smb2 leases = yes",
                       "smbd:FSCTL_SMBTORTURE = yes"],
         samba_share=[*args.samba_option, "vfs objects = acl_xattr streams_xattr", "ea support = yes",

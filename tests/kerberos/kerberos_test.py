@@ -2,16 +2,18 @@
 """Logins with Kerberos tickets of a throw-away KDC on the loopback, without DNS."""
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 import unittest.mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, os.path.join(HERE, "..", "witness"))
 
 from impacket.dcerpc.v5 import lsad, lsat, transport  # noqa: E402
 from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED  # noqa: E402
-from impacket.dcerpc.v5.rpcrt import (RPC_C_AUTHN_GSS_NEGOTIATE,  # noqa: E402
+from impacket.dcerpc.v5.rpcrt import (DCERPCException, RPC_C_AUTHN_GSS_NEGOTIATE,  # noqa: E402
                                       RPC_C_AUTHN_LEVEL_CONNECT, RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
 from impacket.smbconnection import SMBConnection  # noqa: E402
 
@@ -20,6 +22,8 @@ import suite  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
 from suite import ServerCase  # noqa: E402
+import witness_client as wc  # noqa: E402
+from witness_client import Calls  # noqa: E402
 
 ALICE, BOB = test_users()
 HOST = kdc.HOST  # resolved by nobody: smbclient is told the address with -I
@@ -174,6 +178,53 @@ class LogonsWithinPipes(KerberosCase):
                                                          lsat.LSAP_LOOKUP_LEVEL.LsapLookupWksta)
                             names = [row["Name"] for row in found["TranslatedNames"]["Names"]]
                             self.assertEqual(names, ["Administrators"] * count)
+
+
+class WitnessOverTcp(KerberosCase):
+    """RPC without SMB around it. Clients ask for a ticket of host/, not of cifs/."""
+
+    @classmethod
+    def options(cls, scratch):
+        return dataclasses.replace(super().options(scratch), server_lines=(
+            "witness = true", "witness_port = 0", "epm_port = 0", 'name = "fs"'))
+
+    def setUp(self):
+        if suite.arguments.smbd:
+            self.skipTest("only braid has this")
+        self.port, = re.findall(r"listening on [\d.]+:(\d+) for Witness", self.server.log_text())
+
+    def logged_on(self, name, password, level):
+        env = self.ticket(name, password)
+        subprocess.run(["kvno", "-q", f"host/{HOST}"], env=os.environ | env, check=True, timeout=60)
+        wire = transport.DCERPCTransportFactory(f"ncacn_ip_tcp:{self.server.host}[{self.port}]")
+        wire.setRemoteName(HOST)
+        wire.set_kerberos(True, None)
+        dce = wire.get_dce_rpc()
+        dce.set_credentials(name, "", REALM)
+        dce.set_auth_type(RPC_C_AUTHN_GSS_NEGOTIATE)
+        dce.set_auth_level(level)
+        dce.connect()
+        self.addCleanup(dce.disconnect)
+        with unittest.mock.patch.dict(os.environ, {"KRB5CCNAME": env["KRB5CCNAME"][5:]}):
+            dce.bind(wc.WITNESS)
+        return Calls(dce)
+
+    def test_who_seals_registers(self):
+        # Its GSS_GetMIC, of the level between, fails before it has sent anything.
+        client = self.logged_on(principal(), ALICE.password, RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
+        self.assertEqual(client.call(wc.GET_INTERFACE_LIST)[0], wc.NO_MORE_ITEMS)
+        result, handle = client.register("fs", "192.0.2.1", "c")
+        self.assertEqual(result, wc.SUCCESS)
+        self.assertEqual(client.call(wc.UNREGISTER, handle)[0], wc.SUCCESS)
+
+    def test_who_proves_too_little_is_refused(self):
+        client = self.logged_on(principal(), ALICE.password, RPC_C_AUTHN_LEVEL_CONNECT)
+        self.assertEqual(client.register("fs", "192.0.2.1", "c")[0], wc.ACCESS_DENIED)
+
+    def test_name_that_is_no_user_here(self):
+        with self.assertRaises(DCERPCException):
+            self.logged_on("carol", "Carol-3", RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
+        self.assertIn(f"logon of 'carol@{REALM}' over RPC failed", self.server.log_text())
 
 
 class NamedLikeSystemUsers(KerberosCase):

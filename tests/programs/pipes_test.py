@@ -25,7 +25,7 @@ from smbclient import SmbClient  # noqa: E402
 
 ADMIN = User("carol", "Caves-33", ALICE.unix_user)
 STAFF_GID = 50  # on every Debian
-NO_MORE_ENTRIES, CANCELLED, FILE_CLOSED = 0x8000001A, 0xC0000120, 0xC0000128
+NO_MORE_ENTRIES, CANCELLED, PIPE_BROKEN = 0x8000001A, 0xC0000120, 0xC000014B
 SOME = 50
 
 
@@ -277,7 +277,7 @@ class ManyAtOnce(PipesCase):
     def test_close_ends_the_wait(self):
         message = self.read()
         self.low.close(self.tree, self.file)
-        self.assertEqual(self.answer(message)["Status"], FILE_CLOSED)
+        self.assertEqual(self.answer(message)["Status"], PIPE_BROKEN)
 
     def test_cancel_ends_the_wait(self):
         message = self.read()

@@ -81,11 +81,13 @@ struct ShareRow {
 
 }  // namespace
 
-FaultStatus share_enum(Call& call) {
+namespace {
+
+FaultStatus enumerate(Call& call, bool is_sticky) {
   (void)call.in.unique_wide_string();  // server name
   const EnumRequest request = EnumRequest::decode(call.in);
   if (!call.in.ok()) return FaultStatus::kBadStubData;
-  if (!level_is_known(request.level)) {
+  if (!level_is_known(request.level) || (is_sticky && request.level == 501)) {
     return finish_enum_with_error(call, request, win32::kInvalidLevel);
   }
   if (level_needs_administrator(request.level) && !call.caller.is_administrator) {
@@ -97,6 +99,12 @@ FaultStatus share_enum(Call& call) {
   for (const ShareEntry& share : shares) rows.emplace_back(share, request.level);
   return finish_enum(call, request, rows);
 }
+
+}  // namespace
+
+FaultStatus share_enum(Call& call) { return enumerate(call, false); }
+
+FaultStatus share_enum_sticky(Call& call) { return enumerate(call, true); }
 
 FaultStatus share_get_info(Call& call) {
   (void)call.in.unique_wide_string();

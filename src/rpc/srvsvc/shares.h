@@ -5,9 +5,11 @@
 
 namespace braid::rpc::srvsvc {
 
-// [MS-SRVS] 3.1.4.8 "NetrShareEnum (Opnum 15)"; 3.1.4.9 "NetrShareEnumSticky (Opnum 36)" asks the
-// same of shares that outlive a restart, as all of ours do.
+// [MS-SRVS] 3.1.4.8 "NetrShareEnum (Opnum 15)".
 FaultStatus share_enum(Call& call);
+// [MS-SRVS] 3.1.4.9 "NetrShareEnumSticky (Opnum 36)": the same of shares that outlive a restart, as
+// all of ours do, without level 501.
+FaultStatus share_enum_sticky(Call& call);
 // [MS-SRVS] 3.1.4.10 "NetrShareGetInfo (Opnum 16)".
 FaultStatus share_get_info(Call& call);
 // [MS-SRVS] 3.1.4.16 "NetrShareCheck (Opnum 20)".

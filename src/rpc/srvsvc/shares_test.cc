@@ -71,6 +71,12 @@ TEST(ShareEnum, UnknownLevelIsInvalidLevel) {
   PipeFixture f;
   EXPECT_EQ(Carried(f, srvsvc::share_enum, enum_stub(7, EnumRequest::kNoLimit, 0)).return_value(),
             win32::kInvalidLevel);
+  for (const auto& [level, result] :
+       {std::pair{501u, win32::kInvalidLevel}, {1u, win32::kSuccess}}) {
+    EXPECT_EQ(Carried(f, srvsvc::share_enum_sticky, enum_stub(level, EnumRequest::kNoLimit, 0))
+                  .return_value(),
+              result);
+  }
   EXPECT_EQ(Carried(f, srvsvc::share_get_info, get_info_stub("share", 7)).return_value(),
             win32::kInvalidLevel);
 }

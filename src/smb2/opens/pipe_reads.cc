@@ -38,7 +38,7 @@ void PipeReads::close() {
     state->closed = true;
     ended.swap(state->reads);
   }
-  for (const auto& read : ended) read->answer.set(fail(NtStatus::kFileClosed));
+  for (const auto& read : ended) read->answer.set(fail(NtStatus::kPipeBroken));
 }
 
 Task<Result<rpc::PipeRead>> read_pipe(Request& request, size_t max) {
@@ -50,7 +50,7 @@ Task<Result<rpc::PipeRead>> read_pipe(Request& request, size_t max) {
     if (open->pipe_reads.is_empty() && open->pipe->can_read()) co_return open->pipe->read(max);
     read = open->pipe_reads.add(max);
   }
-  if (!read) co_return fail(NtStatus::kFileClosed);
+  if (!read) co_return fail(NtStatus::kPipeBroken);
   Executor& reactor = request.connection->reactor();
   co_await reactor.schedule();
   if (!read->answer.is_set()) {

@@ -107,19 +107,19 @@ TEST_F(PipeReadsTest, CancelEndsIt) {
 TEST_F(PipeReadsTest, CloseEndsIt) {
   const uint64_t waiting = pending(read());
   ends_with(client.request(Command::kClose, wire::CloseRequest{.file_id = pipe}), waiting,
-            NtStatus::kFileClosed);
+            NtStatus::kPipeBroken);
 }
 
 TEST_F(PipeReadsTest, TreeDisconnectEndsIt) {
   const uint64_t waiting = pending(read());
   ends_with(client.request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{}), waiting,
-            NtStatus::kFileClosed);
+            NtStatus::kPipeBroken);
 }
 
 TEST_F(PipeReadsTest, LogoffEndsIt) {
   const uint64_t waiting = pending(transceive(ByteView(bind).first(20)));
   ends_with(client.request(Command::kLogoff, wire::LogoffRequest{}), waiting,
-            NtStatus::kFileClosed);
+            NtStatus::kPipeBroken);
   EXPECT_EQ(engine.server().logons.session_table.size(), 0u);
 }
 
