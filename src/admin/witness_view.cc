@@ -62,6 +62,11 @@ json move_by_witness(rpc::tcp::Server* rpc, const ControlRequest& request) {
   } else if (const auto address = IpAddress::parse(request.address)) {
     moved = witness.move_away(*address);
   }
+  if (moved && *moved > 0) {
+    log::info("{} registrations with Witness were told to use {} {}", *moved,
+              request.command == Command::kAddressMove ? "another address than" : "the address",
+              request.address);
+  }
   return {{"witness", true},
           {"refusal", moved ? json() : json(name_of(moved.error()))},
           {"registrations", moved.value_or(0)}};

@@ -384,8 +384,16 @@ class TwoAddresses(unittest.TestCase):
                 refused = ask(f"{mechanism},{level}", "GetInterfaceList")
                 self.assertNotEqual(refused.returncode, 0)
                 self.assertIn("WERR_ACCESS_DENIED", refused.stdout + refused.stderr)
-        registered = ask("sign", f"RegisterEx -v 131072 fs data {self.first} pc")
-        self.assertEqual(registered.returncode, 0, registered.stdout + registered.stderr)
+        for command in (f"RegisterEx -2 -n fs -s data -i {self.first} -c pc",
+                        f"Register -n fs -i {self.first} -c pc", f"Register -2 -n fs -i {self.first} -c pc"):
+            registered = ask("sign", command)
+            said = registered.stdout + registered.stderr
+            # A handle, or a word of what is wrong: the version is not that of the call.
+            if command.startswith("Register -2"):
+                self.assertIn("WERR_REVISION_MISMATCH", said)
+            else:
+                self.assertEqual(registered.returncode, 0, said)
+                self.assertRegex(said, r"[0-9a-f]{8}-[0-9a-f]{4}-")
 
     def test_the_list_names_both_and_the_other_as_witness(self):
         result, stub = self.witness(self.first).call(wc.GET_INTERFACE_LIST)
