@@ -123,6 +123,12 @@ bench-handle-log: deps build ## What it costs to have a record on the disk, and 
 	@folder=$$(mktemp -d build/handle-log-XXXXXX) && trap 'rmdir $$folder' EXIT && \
 	  build/release/braid-bench handle-log --folder $$folder --recovery-max 1
 
+.PHONY: bench-recovery
+bench-recovery: deps build ## What it costs to begin with 100,000 persistent opens
+	@folder=$$(mktemp -d build/recovery-XXXXXX) && trap 'rm -r $$folder' EXIT && \
+	  build/release/braid-bench recovery --folder $$(realpath $$folder) --recovery-max 2 \
+	    --bytes-max 2048
+
 .PHONY: bench-channels
 bench-channels: deps build ## Throughput over one, two and four links, beside Samba
 	@$(PYTHON) tools/bench_channels.py --braidd build/release/braidd \

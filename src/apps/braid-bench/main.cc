@@ -8,6 +8,7 @@
 #include "apps/braid-bench/handle_log.h"
 #include "apps/braid-bench/names.h"
 #include "apps/braid-bench/opens.h"
+#include "apps/braid-bench/recovery.h"
 #include "apps/braid-bench/throughput.h"
 #include "runtime/task_scope.h"
 
@@ -45,6 +46,7 @@ int run(int argc, char** argv) {
   OpensOptions opens;
   ThroughputOptions throughput;
   HandleLogOptions handle_log;
+  RecoveryOptions recovery;
   int exit_code = 0;
   CLI::App app("Measures an SMB server.", "braid-bench");
   app.set_version_flag("--version", "braid " BRAID_VERSION);
@@ -140,6 +142,25 @@ int run(int argc, char** argv) {
   handle_log_command->callback([&] {
     exit_code =
         run_on_reactor([&](Reactor& reactor) { return run_handle_log(reactor, handle_log); });
+  });
+
+  CLI::App* const recovery_command = app.add_subcommand(
+      "recovery", "Begin on a folder with a log of persistent opens, without a server");
+  recovery_command
+      ->add_option("--folder", recovery.folder, "Where files and log are made, and stay")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  recovery_command->add_option("--opens", recovery.opens, "As many files")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  recovery_command->add_option("--recovery-max", recovery.recovery_max,
+                               "Exit with 1 if recovery takes more seconds than this");
+  recovery_command->add_option("--bytes-max", recovery.bytes_max,
+                               "Exit with 1 if an open takes more bytes of memory than this");
+  recovery_command->callback([&] {
+    const auto result = run_recovery(recovery);
+    if (!result) fmt::print(stderr, "braid-bench: {}\n", result.error());
+    exit_code = !result ? kCannotDo : *result ? 0 : kMissed;
   });
 
   const char* const password = std::getenv(kPasswordVariable);

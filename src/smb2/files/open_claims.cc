@@ -7,6 +7,7 @@
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
 #include "smb2/opens/preserved_open_codec.h"
+#include "smb2/persistent/restore_open.h"
 #include "smb2/workers/worker_messages.h"
 
 namespace braid::smb2 {
@@ -56,13 +57,27 @@ Task<Result<std::optional<PreservedOpen>>> OpenClaims::claim_here(const ClaimQue
       const NtStatus status = judge_claim(files_, asked, *look.open);
       if (status != NtStatus::kSuccess) co_return fail(status);
       if (auto claim = files_.open_table.claim(asked.persistent_id); claim.open) {
-        co_return std::move(claim.open);
+        co_return co_await with_its_file(std::move(*claim.open));
       }
       continue;  // somebody was faster
     }
     if (!look.try_again) co_return std::nullopt;
     co_await look.try_again->wait(seat);
   }
+}
+
+Task<Result<std::optional<PreservedOpen>>> OpenClaims::with_its_file(PreservedOpen open) {
+  const auto opened = open_file(files_.file_table, files_.fds, open);
+  if (opened) co_return std::move(open);
+  const Error& why = opened.error();
+  if (why.is_os(ENOENT) || why.is_os(ESTALE) || why.is_os(ENOTDIR)) {
+    log::warn("share '{}': the persistent open of '{}' by {} is lost: {}", open.share->name,
+              open.changes.path.text(), open.owner->account_name, why.message());
+    co_await close_claimed(files_, std::move(open));
+    co_return std::nullopt;
+  }
+  keep(std::move(open));
+  co_return is_lack_of_room(why) ? fail(NtStatus::kInsufficientResources) : std::unexpected(why);
 }
 
 void OpenClaims::keep(PreservedOpen open) {

@@ -81,6 +81,8 @@ class OpenClaims {
  private:
   Task<Result<std::optional<PreservedOpen>>> claim_here(const ClaimQuestion& asked,
                                                         WorkerPool::Seat& seat);
+  // An earlier life of the server had it. Nothing: its file is not there any more.
+  Task<Result<std::optional<PreservedOpen>>> with_its_file(PreservedOpen open);
   Result<OpenClaim> accept(Questions::Answer offer, ByteView open);
   void tell(const Questions::Answer& offer, ClaimEnd::Fate fate);
   void keep(PreservedOpen open);

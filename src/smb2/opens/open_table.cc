@@ -222,7 +222,7 @@ OpenTable::Look OpenTable::look_at(uint64_t persistent_id) {
     if (!entry.preserved) return look;
     const PreservedOpen& open = *entry.preserved;
     look.open.emplace(Look::Waiting{open, open.changes, open.share, {}});
-    stream = open.file->stream_name();
+    stream = open.named_stream();
   }
   look.open->stream_name = text_of(stream);
   return look;
@@ -265,8 +265,8 @@ std::optional<OpenTable::AppInstanceOpen> OpenTable::find_app_instance(
                              .try_again = entry.settled};
         if (open.try_again) return open;
         if (entry.preserved) {
-          candidates.push_back({std::move(open), entry.preserved->share->name,
-                                entry.preserved->file->stream_name()});
+          candidates.push_back(
+              {std::move(open), entry.preserved->share->name, entry.preserved->named_stream()});
         } else if ((open.open = entry.open.lock())) {
           const Open& its = *open.open;
           candidates.push_back(
@@ -315,7 +315,7 @@ std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
       const Entry& entry = tables->opens.at(id);
       if (!entry.preserved) continue;
       const PreservedOpen& open = *entry.preserved;
-      streams.push_back(open.file->stream_name());
+      streams.push_back(open.named_stream());
       all.push_back({.ref = open.ref(),
                      .attributes = open.attributes,
                      .owner = open.owner,

@@ -26,7 +26,7 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   auto open = std::make_shared<Open>(std::move(static_cast<OpenValues&>(preserved)),
                                      std::move(session), std::move(tree));
   open->file = std::move(preserved.file);
-  open->its_stream_name = open->file->stream_name();
+  if (open->file) open->its_stream_name = open->file->stream_name();
   open->base_file = std::move(preserved.base_file);
   open->resume(std::move(preserved.changes));
   open->descriptors = std::move(preserved.descriptors);

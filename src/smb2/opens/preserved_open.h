@@ -23,8 +23,11 @@ namespace braid::smb2 {
 struct PreservedOpen : OpenValues {
   OpenChanges changes;
   std::shared_ptr<const Share> share;
+  std::shared_ptr<const vfs::StreamName> named_stream() const {
+    return file ? file->stream_name() : nullptr;
+  }
   std::string stream_name() const {
-    const auto name = file->stream_name();
+    const auto name = named_stream();
     return name ? name->text() : std::string();
   }
 
@@ -32,6 +35,8 @@ struct PreservedOpen : OpenValues {
   HeldMemory::Kept memory;
   size_t counted_locks = LockRoom::kInOpenSize;
   FdBudget::Files descriptors;
+  // Null of one that an earlier life of the server has written down, until somebody claims it:
+  // persistent/restore_open.h. It is of no named stream then.
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<vfs::File> base_file;
 
@@ -50,6 +55,7 @@ PreservedOpen preserve(Open& open);
 std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> session,
                               std::shared_ptr<TreeConnect> tree);
 
+// REQUIRES, of the two below: its file is open.
 // Whether the file still has a name. May block.
 bool has_name(const PreservedOpen& preserved);
 // Whether the file is as it was when its Open was preserved. May block.

@@ -6,16 +6,19 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "base/guarded.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
+#include "crypto/sha256.h"
 #include "runtime/identity.h"
 #include "smb2/persistent/persistent_open.h"
 #include "store/log_reader.h"
 #include "vfs/posix/context.h"
+#include "wire/fold.h"
 
 namespace braid::smb2 {
 namespace {
@@ -106,6 +109,15 @@ void void_promises(const Share& share) {
       "share '{}': what was promised of {} open files ({}/.braid/handles) is void, as it is served "
       "without continuous_availability now; their programs have to open them anew",
       share.name, opens, share.real_path);
+}
+
+// The folder has one log for each server and worker, so the name of the share does.
+store::ShareId share_id(const Share& share) {
+  const std::string name = wire::fold(share.name);
+  const crypto::Digest32 digest = crypto::sha256(as_bytes(name));
+  store::ShareId id;
+  std::memcpy(id.bytes.data(), digest.data(), id.bytes.size());
+  return id;
 }
 
 Result<std::unique_ptr<store::LogFolder>> open_handles_folder(const Share& share) {

@@ -6,8 +6,12 @@
 #include "base/result.h"
 #include "smb2/shares/share.h"
 #include "store/log_folder.h"
+#include "store/log_format.h"
 
 namespace braid::smb2 {
+
+// What tells a log that was copied to where another share is.
+store::ShareId share_id(const Share& share);
 
 // Made if it is not there, and on the disk then. EOPNOTSUPP: the file system does not keep when a
 // file was made, without which one cannot be told from a later one with its inode. ESTALE: another

@@ -5,13 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/log.h"
-#include "crypto/sha256.h"
 #include "runtime/task_scope.h"
-#include "wire/fold.h"
+#include "smb2/persistent/handles_folder.h"
 
 namespace braid::smb2 {
 
@@ -48,16 +46,6 @@ constexpr size_t kPathCopies = 4;
 // What the new names of a file may take, in the records of all its opens, while it is renamed: it
 // is written whatever else is in the log.
 constexpr size_t kMovingBytesMax = 1u << 20;
-
-// The folder has one log for each server and worker, so the name of the share tells a log that was
-// copied to where another share is.
-store::ShareId share_id(const Share& share) {
-  const std::string name = wire::fold(share.name);
-  const crypto::Digest32 digest = crypto::sha256(as_bytes(name));
-  store::ShareId id;
-  std::memcpy(id.bytes.data(), digest.data(), id.bytes.size());
-  return id;
-}
 
 // Continues where it is woken.
 struct WhereWoken final : Executor {

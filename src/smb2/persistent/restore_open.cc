@@ -14,41 +14,58 @@ using filestate::Deleter;
 using filestate::Deleters;
 using filestate::SharedPath;
 
-// The two files of an open, as create_file.cc opens them.
-Result<void> open_files(PreservedOpen& preserved, const std::string& stream,
-                        const std::string& moving_to) {
-  const OpenAttributes& attributes = preserved.attributes;
-  vfs::Volume& volume = *preserved.share->volume;
-  const auto is_same = [&](const Result<vfs::Found>& there) {
-    return there && there->attributes.key.inode == attributes.file_key.inode &&
-           there->attributes.born.ticks == attributes.born &&
-           there->attributes.is_directory() == attributes.is_directory;
-  };
-  auto there = volume.find(preserved.credentials, preserved.changes.path);
-  if (!is_same(there) && !moving_to.empty()) {
-    // The rename was done, and what it has done was not written.
-    auto path = vfs::parse_path(moving_to, vfs::NameRules::kPosix);
-    auto moved = path ? volume.find(preserved.credentials, path->path) : fail(path.error());
-    if (is_same(moved)) {
-      there = std::move(moved);
-      preserved.changes.path = std::move(path->path);
-    }
-  }
-  if (there && !is_same(there)) return fail_os(ESTALE);
-  BRAID_TRY(const vfs::Found found, std::move(there));
-  const vfs::DataAccess access = kernel_access(attributes.granted_access, attributes.is_directory,
-                                               false, preserved.share->read_only);
-  const bool is_base = attributes.is_stream;
-  const bool has_no_data = is_base || found.attributes.is_symlink();
-  BRAID_TRY(auto file, volume.open(preserved.credentials, found,
-                                   {.access = has_no_data ? vfs::DataAccess{} : access}));
-  if (!is_base) {
-    preserved.file = std::move(file);
-    return {};
-  }
-  preserved.base_file = std::move(file);
-  BRAID_TRY(preserved.file, preserved.base_file->open_stream(stream, {.write = access.write}));
+vfs::DataAccess access_of(const PreservedOpen& open) {
+  return kernel_access(open.attributes.granted_access, open.attributes.is_directory, false,
+                       open.share->read_only);
+}
+
+// The file that the open was of, by this name. ENOENT, ESTALE: it is not there.
+Result<vfs::Found> find_same(const PreservedOpen& open, const vfs::Path& path) {
+  BRAID_TRY(auto there, open.share->volume->find(open.credentials, path));
+  const OpenAttributes& attributes = open.attributes;
+  const bool is_same = there.attributes.key.inode == attributes.file_key.inode &&
+                       there.attributes.born.ticks == attributes.born &&
+                       there.attributes.is_directory() == attributes.is_directory;
+  if (!is_same) return fail_os(ESTALE);
+  return there;
+}
+
+// By the name it has, or was about to have.
+Result<vfs::Found> find_again(PreservedOpen& open, const std::string& moving_to) {
+  auto there = find_same(open, open.changes.path);
+  if (there || moving_to.empty()) return there;
+  // The rename was done, and what it has done was not written.
+  BRAID_TRY(auto path, vfs::parse_path(moving_to, vfs::NameRules::kPosix));
+  auto moved = find_same(open, path.path);
+  if (!moved) return there;
+  open.changes.path = std::move(path.path);
+  return moved;
+}
+
+// As create_file.cc opens it.
+Result<std::unique_ptr<vfs::File>> open_found(const PreservedOpen& open, const vfs::Found& found) {
+  const bool has_no_data = open.attributes.is_stream || found.attributes.is_symlink();
+  return open.share->volume->open(open.credentials, found,
+                                  {.access = has_no_data ? vfs::DataAccess{} : access_of(open)});
+}
+
+Result<void> take_descriptors(FdBudget& fds, PreservedOpen& open) {
+  BRAID_TRY(open.descriptors, fds.take_files(*open.owner));
+  const OpenAttributes& attributes = open.attributes;
+  if (!attributes.is_directory && !attributes.is_stream) open.descriptors.keep(1);
   return {};
+}
+
+// A stream has no number of its own before it is open.
+Result<FileKey> open_stream(FdBudget& fds, PreservedOpen& open, const vfs::Found& found,
+                            const std::string& stream) {
+  BRAID_CHECK(take_descriptors(fds, open));
+  BRAID_TRY(open.base_file, open_found(open, found));
+  BRAID_TRY(open.file, open.base_file->open_stream(stream, {.write = access_of(open).write}));
+  BRAID_TRY(const vfs::Attributes now, open.file->stat());
+  open.size = now.size;
+  open.write_time = now.write_time;
+  return open.file->key();
 }
 
 // They name the file as filestate knows it here.
@@ -74,24 +91,39 @@ Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
   static_cast<OpenValues&>(preserved) = std::move(static_cast<OpenValues&>(open));
   preserved.changes = std::move(open.changes);
   preserved.share = std::move(share);
-  BRAID_CHECK(open_files(preserved, open.stream, open.moving_to));
-  BRAID_TRY(const vfs::Attributes now, preserved.file->stat());
-  preserved.size = now.size;
-  preserved.write_time = now.write_time;
-  BRAID_TRY(preserved.descriptors, parts.fds.take_files(*preserved.owner));
-  const OpenAttributes& attributes = preserved.attributes;
-  if (!attributes.is_directory && !attributes.is_stream) preserved.descriptors.keep(1);
+  BRAID_TRY(const vfs::Found found, find_again(preserved, open.moving_to));
+  preserved.size = found.attributes.size;
+  preserved.write_time = found.attributes.write_time;
+  FileKey key = found.attributes.key;
+  if (preserved.attributes.is_stream) {
+    BRAID_TRY(key, open_stream(parts.fds, preserved, found, open.stream));
+  }
 
   place(*preserved.share, preserved.changes.path.text(), open.state);
   const filestate::OpenToken token{parts.file_ids.next().volatile_id};
-  const auto known_as = parts.file_table.restore(preserved.file->key(), open.state, token,
-                                                 account_of(*preserved.owner));
+  const auto known_as =
+      parts.file_table.restore(key, open.state, token, account_of(*preserved.owner));
   if (!known_as) return fail(NtStatus::kSharingViolation);
   preserved.attributes.file_key = *known_as;
   preserved.file_id.volatile_id = token.value;
   const auto deadline = parts.clock.monotonic() + preserved.changes.durable_terms.timeout;
   parts.open_table.put_back(std::move(preserved), deadline);
   return filestate::OpenRef{*known_as, token};
+}
+
+Result<void> open_file(const filestate::FileTable& file_table, FdBudget& fds, PreservedOpen& open) {
+  if (open.file) return {};
+  // Somebody else who has it open may have renamed it.
+  if (const auto known = file_table.path_of(open.ref())) {
+    if (const auto here = in_this_share(*open.share, *known)) {
+      BRAID_TRY(auto path, vfs::parse_path(*here, vfs::NameRules::kPosix));
+      open.changes.path = std::move(path.path);
+    }
+  }
+  BRAID_TRY(const vfs::Found found, find_same(open, open.changes.path));
+  BRAID_CHECK(take_descriptors(fds, open));
+  BRAID_TRY(open.file, open_found(open, found));
+  return {};
 }
 
 void look_at(const Open& open, PersistentOpen& persistent) {

@@ -23,14 +23,20 @@ struct RestoreParts {
   FdBudget& fds;
 };
 
-// Opens its file, by the name it has or was about to have, and parks it: it has its
-// FileId.Persistent, another FileId.Volatile, and its time-out begins now. Opens nothing but what
-// had the name and is still the same file: ENOENT, ESTALE. EMFILE: its user has his share of
-// descriptors. STATUS_SHARING_VIOLATION: somebody is in its way. What its user may do with the file
-// was decided when it was opened, but the kernel is asked again. Thread: one that may wait for the
-// disk.
+// Finds its file, by the name it has or was about to have, and parks it: it has its
+// FileId.Persistent, another FileId.Volatile, and its time-out begins now. Nothing but what had the
+// name and is still the same file: ENOENT, ESTALE. EMFILE, for a named stream, which is opened: its
+// user has his share of descriptors. STATUS_SHARING_VIOLATION: somebody is in its way. Thread: one
+// that may wait for the disk.
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
                                         std::shared_ptr<const Share> share, PersistentOpen open);
+
+// Its client comes for it: opens the file, unless it is open. Until then a server may have more of
+// them than descriptors, and to find 100,000 takes less time than to open them. What its user may
+// do with the file was decided when it was opened, but the kernel is asked again. ENOENT, ESTALE:
+// it is not there any more. EMFILE: its user has his share of descriptors. Thread: one that may
+// wait for the disk.
+Result<void> open_file(const filestate::FileTable& file_table, FdBudget& fds, PreservedOpen& open);
 
 // The other way, in two steps, as an open has an Open only while its client is there. What the
 // Open says:

@@ -5,6 +5,7 @@
 #include "smb2/files/durable_testing.h"
 #include "smb2/pending_testing.h"
 #include "smb2/shares/tree_path.h"
+#include "vfs/fault/fault_volume.h"
 #include "wire/smb2/access_mask.h"
 #include "wire/smb2/lock.h"
 
@@ -13,7 +14,9 @@ namespace {
 
 struct RestoreOpenTest : testing::Test {
   VirtualClock clock;
-  std::shared_ptr<const ShareTable> shares = Engine::shares_on(vfs::make_memory_volume());
+  std::shared_ptr<vfs::FaultPlan> plan = vfs::make_fault_plan();
+  std::shared_ptr<const ShareTable> shares =
+      Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan));
   // Stays until the end of the test, so that it does not close what the other one has.
   Engine before{Engine::lenient(), clock, 1, shares};
   Engine after{Engine::lenient(), clock, 1, shares};
@@ -182,6 +185,42 @@ TEST_F(RestoreOpenTest, IsTheFileItWasOrNothing) {
   EXPECT_EQ(restore(twice).error(), Error(NtStatus::kSharingViolation));
   client = log_on(after);
   EXPECT_EQ(client->close_file(created(*client, returning(id)).file_id), NtStatus::kSuccess);
+}
+
+// A server may have more of them than descriptors.
+TEST_F(RestoreOpenTest, FileIsOpenedWhenItsClientComes) {
+  const FileId id = created(*client, with_lease(durable(), 2)).file_id;
+  const PersistentOpen open = written(*open_of(id));
+  const uint64_t opened = plan->calls_of("open");
+  EXPECT_TRUE(restore(open));
+  EXPECT_EQ(plan->calls_of("open"), opened);
+  client = log_on(after);
+  const auto again = created(*client, with_lease(returning(id), 2));
+  EXPECT_EQ(plan->calls_of("open"), opened + 1);
+  EXPECT_EQ(client->close_file(again.file_id), NtStatus::kSuccess);
+}
+
+// And so a local program may have been faster.
+TEST_F(RestoreOpenTest, WhatWasRemovedMeanwhileIsLost) {
+  const FileId id = created(*client, with_lease(durable(), 2)).file_id;
+  move(id);
+  const auto share = shares->entry("files")->connect().value();
+  const auto who = server_credentials();
+  const auto there =
+      share->volume->find(who, vfs::parse_path("file")->path, {.pin_parent = true}).value();
+  ASSERT_TRUE(share->volume->remove(who, there.place, there.attributes.key));
+  EXPECT_EQ(create_status(*client, with_lease(returning(id), 2)), NtStatus::kObjectNameNotFound);
+  EXPECT_EQ(after.server().files.open_table.disconnected(), 0u);
+}
+
+// What keeps the disk from being asked is no end of it.
+TEST_F(RestoreOpenTest, WhatCannotBeOpenedNowWaitsOn) {
+  const FileId id = created(*client, with_lease(durable(), 2)).file_id;
+  move(id);
+  plan->fail_operation("open", EIO);
+  EXPECT_EQ(create_status(*client, with_lease(returning(id), 2)), NtStatus::kIoDeviceError);
+  plan->clear();
+  EXPECT_EQ(created(*client, with_lease(returning(id), 2)).file_id.persistent, id.persistent);
 }
 
 // By its name as a rename through another open has left it.
