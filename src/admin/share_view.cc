@@ -29,7 +29,9 @@ Trouble trouble_of(const smb2::ShareEntry& entry,
   const auto share = entry.in_use();
   if (!share || !share->persistent) {
     return {.is_absent = true,
-            .why = "its persistent handles cannot be had; the log of the server says why"};
+            .why =
+                "its persistent handles cannot be had: the log of the server says why, where it "
+                "read the configuration; mend that, then braidctl reload"};
   }
   const auto own =
       std::ranges::find(handles, entry.name(), &smb2::PersistentHandles::ShareMetrics::share);

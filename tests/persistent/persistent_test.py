@@ -2,7 +2,9 @@
 """Persistent handles: the worker is killed, and clients go on. [MS-SMB2] 3.3.5.9.10, 3.3.5.9.12."""
 import glob
 import os
+import pathlib
 import struct
+import subprocess
 import sys
 import unittest
 
@@ -69,6 +71,28 @@ class Persistent(ServerCase):
         self.assertEqual(again.status, "SUCCESS")
         self.assertEqual(again.persistent_id, before.persistent_id)
         return again
+
+    def reload(self, old, new):
+        config = pathlib.Path(self.server.config)
+        text = config.read_text(encoding="utf-8")
+        self.assertIn(old, text)
+        config.write_text(text.replace(old, new, 1), encoding="utf-8")
+        ctl = os.path.join(os.path.dirname(suite.arguments.braidd), "braidctl")
+        done = subprocess.run([ctl, "--config", self.server.config, "reload"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_share_has_them_again_after_a_while_without(self):
+        """Nobody is connected meanwhile, so that each reload makes the share anew."""
+        self.client.close()
+        for _ in range(2):
+            self.reload(CONTINUOUS[0], "# without")
+            self.reload("# without", CONTINUOUS[0])
+        self.client = self.connect()
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.kill()
+        self.back(before, guid, lease=KEY)
 
     def test_is_told_of_where_it_is(self):
         self.assertEqual(struct.unpack_from("<I", self.client.negotiated, 24)[0] &

@@ -68,8 +68,11 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
 
   // As if nothing had been open it would be served without them.
   if (share->continuous_availability && !share->persistent) {
-    log::error("{}: share '{}' is absent, as its persistent handles are not known",
-               request.connection->peer_host(), share->name);
+    log::error(
+        "{}: share '{}' is absent, as its persistent handles are not known; why was said "
+        "when the configuration was read: mend that, and have it read again with braidctl "
+        "reload",
+        request.connection->peer_host(), share->name);
     co_return fail(NtStatus::kBadNetworkName);
   }
 

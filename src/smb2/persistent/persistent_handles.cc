@@ -16,6 +16,9 @@ namespace braid::smb2 {
 // Of one share. With the lock of PersistentHandles, but for what never changes.
 struct PersistentShare {
   std::shared_ptr<const Share> share;  // keeps its folder open, whoever is connected
+  // The Share that clients come to by now, if a reload has made another. Nobody else keeps it while
+  // no client is there, and the next one would be without persistent handles.
+  std::shared_ptr<const Share> served;
   std::unique_ptr<store::LogFolder> folder;
   std::unique_ptr<HandleJournal> journal;
   // Put, and not known to be there yet, in order; of which open, 0 for one that has ended.
@@ -125,6 +128,7 @@ std::expected<void, std::string> PersistentHandles::begin(std::shared_ptr<const 
         continue;
       }
       share->persistent = each.get();
+      std::swap(each->served, share);  // the one before ends without the lock
       return {};
     }
   }
