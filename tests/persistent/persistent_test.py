@@ -77,10 +77,14 @@ class Persistent(ServerCase):
         text = config.read_text(encoding="utf-8")
         self.assertIn(old, text)
         config.write_text(text.replace(old, new, 1), encoding="utf-8")
+        self.ctl("reload")
+
+    def ctl(self, *command):
         ctl = os.path.join(os.path.dirname(suite.arguments.braidd), "braidctl")
-        done = subprocess.run([ctl, "--config", self.server.config, "reload"],
+        done = subprocess.run([ctl, "--config", self.server.config, *command],
                               capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
 
     def test_share_has_them_again_after_a_while_without(self):
         """Nobody is connected meanwhile, so that each reload makes the share anew."""
@@ -91,6 +95,7 @@ class Persistent(ServerCase):
         self.client = self.connect()
         guid = number()
         before = self.opened(guid, lease=KEY)
+        self.assertRegex(self.ctl("opens"), rf"(?m)^0x.* RHW? +persistent .*{self.name}$")
         self.kill()
         self.back(before, guid, lease=KEY)
 

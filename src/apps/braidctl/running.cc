@@ -136,13 +136,14 @@ std::string session_of(const json& row) {
 
 void print_opens(const json& opens) {
   if (opens.empty()) return fmt::print("no opens\n");
-  Table table(
-      {"SESSION", "USER", "OPEN", "SHARE", "KIND", "ACCESS", "SHARING", "CACHING", "AWAY", "PATH"});
+  Table table({"SESSION", "USER", "OPEN", "SHARE", "KIND", "ACCESS", "SHARING", "CACHING", "KEPT",
+               "AWAY", "PATH"});
   for (const json& open : opens) {
+    const std::string kept = text_of(open, "durability");
     const bool is_away = open.value("seconds_left", json()).is_number();
     table.add({session_of(open), text_of(open, "user"), text_of(open, "open"),
                text_of(open, "share"), text_of(open, "kind"), text_of(open, "access"),
-               text_of(open, "sharing"), text_of(open, "caching"),
+               text_of(open, "sharing"), text_of(open, "caching"), kept == "none" ? "" : kept,
                is_away ? duration_text(number_of(open, "seconds_left")) : "",
                text_of(open, "path")});
   }
