@@ -27,6 +27,9 @@ constexpr size_t kCompletionsAtOnce = 32;
 // A worker asks for no more than it is configured to have.
 constexpr uint64_t kPoolSizeMax = uint64_t{64} << 30;
 
+// All that may be posted completes, and is released, and everybody listens.
+constexpr size_t kNoticesMax = 2 * kPairsMax * CardEnd::kReceivesMax;
+
 class RelayedCards final : public CardEnd, public std::enable_shared_from_this<RelayedCards> {
  public:
   RelayedCards(Reactor& reactor, SharedMemory rings, SharedMemory pool, Doorbell card,
@@ -37,9 +40,9 @@ class RelayedCards final : public CardEnd, public std::enable_shared_from_this<R
         card_bell_(std::move(card)),
         worker_bell_(std::move(worker)),
         reader_(rings_.view().first(ring_size(kRingCapacity)), kMessageMax),
-        outbox_(rings_.view().subspan(ring_size(kRingCapacity)), worker_bell_),
+        outbox_(rings_.view().subspan(ring_size(kRingCapacity)), worker_bell_, kNoticesMax),
         broken_(std::move(broken)),
-        waiter_(reactor.context(), card_bell_.fd()) {}
+        waiter_(reactor.context(), card_bell_.hear_fd()) {}
   ~RelayedCards() override {
     close();
     waiter_.release();
@@ -95,7 +98,8 @@ class RelayedCards final : public CardEnd, public std::enable_shared_from_this<R
     size_t requests = 0;
   };
 
-  void tell(const Notice& notice) { outbox_.put(notice.encode()); }
+  // No order is read while there is more than the ring has room for, so this is never full.
+  void tell(const Notice& notice) { (void)outbox_.put(notice.encode()); }
 
   void wait() {
     waiter_.async_wait(asio::posix::stream_descriptor::wait_read,
@@ -241,9 +245,9 @@ Result<std::shared_ptr<CardEnd>> CardEnd::make(Reactor& reactor,
   if (pool_size > kPoolSizeMax) return fail(Error::malformed());
   BRAID_TRY(auto rings, SharedMemory::map(std::move(descriptors[0]), 2 * ring_size(kRingCapacity)));
   BRAID_TRY(auto pool, SharedMemory::map(std::move(descriptors[1]), pool_size));
-  auto end = std::make_shared<RelayedCards>(reactor, std::move(rings), std::move(pool),
-                                            Doorbell(std::move(descriptors[2])),
-                                            Doorbell(std::move(descriptors[3])), std::move(broken));
+  auto end = std::make_shared<RelayedCards>(
+      reactor, std::move(rings), std::move(pool), Doorbell::to_hear(std::move(descriptors[2])),
+      Doorbell::to_ring(std::move(descriptors[3])), std::move(broken));
   end->start();
   return end;
 }

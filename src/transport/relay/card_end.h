@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "runtime/reactor.h"
+#include "transport/relay/messages.h"
 #include "transport/smbdirect/arrived.h"
 
 namespace braid::transport::relay {
@@ -22,7 +23,7 @@ class CardEnd {
  public:
   static constexpr size_t kDescriptors = 4;  // of WorkerEnd::descriptors()
   // Connections of one worker, and what they may have posted.
-  static constexpr size_t kPairsMax = 256;
+  static constexpr size_t kPairsMax = relay::kPairsMax;
   static constexpr size_t kReceivesMax = 512;
 
   // `pool_size`: of the worker's memory. `broken`: the worker talks nonsense; called once, on the

@@ -15,6 +15,8 @@ namespace braid::transport::relay {
 // Bytes of each direction's ring, and of the longest message in it.
 inline constexpr size_t kRingCapacity = size_t{256} << 10;
 inline constexpr size_t kMessageMax = 512;
+// Queue pairs that a worker has at most, until the card has let go of them. Each side counts.
+inline constexpr size_t kPairsMax = 256;
 
 // From the worker: what is to be done with a queue pair, whose number it was told. Memory is a
 // place in the worker's Pool.

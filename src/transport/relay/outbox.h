@@ -9,19 +9,28 @@
 
 namespace braid::transport::relay {
 
-// Never waits: what the ring has no room for is kept here until flush(). How much that may be is
-// bounded by what is said: a message or two for all that was posted. Thread: any.
+// Never waits: what the ring has no room for is kept here until flush(), up to `messages_max`,
+// above what an honest other side leaves unread: it is to be given up then. Thread: any.
 class Outbox {
  public:
   // `bell` wakes the other side, and outlives this as the memory does.
-  Outbox(MutableByteView memory, const Doorbell& bell) : state_(memory), bell_(bell) {}
+  Outbox(MutableByteView memory, const Doorbell& bell, size_t messages_max)
+      : state_(memory), bell_(bell), messages_max_(messages_max) {}
 
   // What the other side has broken takes nothing more; its reader finds that out, too.
-  void put(Bytes message) {
+  // False: it is full.
+  bool put(Bytes message) {
     auto state = state_.lock();
+    if (state->waiting.size() >= messages_max_) {
+      state->is_full = true;
+      return false;
+    }
     state->waiting.push_back(std::move(message));
     flush(*state);
+    return true;
   }
+  // Whether something was not taken.
+  bool is_full() const { return state_.lock()->is_full; }
   // When this side was woken. False: there is more than the ring has room for, and a wake to come.
   bool flush() {
     auto state = state_.lock();
@@ -33,6 +42,7 @@ class Outbox {
     explicit State(MutableByteView memory) : writer(memory) {}
     RingWriter writer;
     std::deque<Bytes> waiting;
+    bool is_full = false;
   };
   bool flush(State& state) {
     bool has_put = false;
@@ -53,6 +63,7 @@ class Outbox {
 
   Guarded<State> state_;
   const Doorbell& bell_;
+  const size_t messages_max_;
 };
 
 }  // namespace braid::transport::relay

@@ -2,10 +2,13 @@
 // between two.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <future>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "transport/relay/card_end.h"
@@ -41,6 +44,10 @@ class Arrival {
     T value = std::move(values_.front());
     values_.pop_front();
     return value;
+  }
+  bool has_come() {
+    std::lock_guard lock(mutex_);
+    return !values_.empty();
   }
 
  private:
@@ -221,7 +228,7 @@ struct RelayedNonsense : RelayEnds {
         orders(rings.view().first(ring_size(kRingCapacity))) {
     on_reactor([this] {
       std::array<UniqueFd, CardEnd::kDescriptors> fds;
-      const int from[] = {rings.fd(), memory.fd(), bell.fd(), bell.fd()};
+      const int from[] = {rings.fd(), memory.fd(), bell.hear_fd(), bell.ring_fd()};
       for (size_t i = 0; i < fds.size(); ++i) {
         fds[i] = UniqueFd(::fcntl(from[i], F_DUPFD_CLOEXEC, 0));
       }
@@ -279,6 +286,100 @@ TEST_F(RelayedNonsense, MoreReceivesThanAConnectionMayHave) {
   const Bytes order = Order{.kind = Order::Kind::kReceive, .pair = 1, .size = 10}.encode();
   for (size_t i = 0; i <= CardEnd::kReceivesMax; ++i) say(order);
   EXPECT_TRUE(broken.take());
+}
+
+// Cards of another process that say what they like, and a worker that goes on without them.
+struct CardsOfNonsense : testing::Test {
+  CardsOfNonsense() {
+    end = WorkerEnd::make(Pool::kSizeMin, {.arrived =
+                                               [this](Arrived each) {
+                                                 const std::lock_guard lock(mutex);
+                                                 pairs.push_back(std::move(each.pair));
+                                               },
+                                           .listening = [](const SocketAddress&) {},
+                                           .lost = [this] { lost.set(true); }})
+              .value();
+    const auto fds = end->descriptors();
+    rings.emplace(SharedMemory::map(UniqueFd(::fcntl(fds[0], F_DUPFD_CLOEXEC, 0)),
+                                    2 * ring_size(kRingCapacity))
+                      .value());
+    notices.emplace(rings->view().subspan(ring_size(kRingCapacity)));
+    worker_bell.emplace(Doorbell::to_ring(UniqueFd(::fcntl(fds[3], F_DUPFD_CLOEXEC, 0))));
+    int life_fds[2];
+    EXPECT_EQ(::pipe2(life_fds, O_CLOEXEC), 0);
+    life = UniqueFd(life_fds[1]);
+    EXPECT_TRUE(end->start(UniqueFd(life_fds[0])));
+  }
+  // False: the worker has given up, and reads no more.
+  bool say(const Notice& notice) {
+    const Bytes message = notice.encode();
+    while (!notices->put(message).value()) {
+      if (lost.has_come()) return false;
+      worker_bell->ring();
+      std::this_thread::yield();
+    }
+    worker_bell->ring();
+    return true;
+  }
+  static Notice arrival(uint32_t number) {
+    return {.kind = Notice::Kind::kArrived,
+            .pair = number,
+            .size = 100,
+            .local = kLocal,
+            .peer = kPeer};
+  }
+
+  std::mutex mutex;
+  std::vector<std::unique_ptr<QueuePair>> pairs;
+  Arrival<bool> lost;
+  UniqueFd life;
+  std::optional<SharedMemory> rings;
+  std::optional<RingWriter> notices;
+  std::optional<Doorbell> worker_bell;
+  std::unique_ptr<WorkerEnd> end;
+};
+
+TEST_F(CardsOfNonsense, MorePairsThanThereMayBeEndIt) {
+  for (uint32_t i = 1; i <= kPairsMax; ++i) ASSERT_TRUE(say(arrival(i)));
+  say(arrival(kPairsMax + 1));
+  EXPECT_TRUE(lost.take());
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(pairs.size(), kPairsMax);
+}
+
+TEST_F(CardsOfNonsense, APeerWithoutAnAddressIsNone) {
+  Notice nobody = arrival(1);
+  nobody.peer = {};
+  say(nobody);
+  EXPECT_TRUE(lost.take());
+}
+
+// Says that all is done, and reads no order.
+TEST_F(CardsOfNonsense, OrdersThatNobodyReadsHaveALimit) {
+  ASSERT_TRUE(say(arrival(1)));
+  std::unique_ptr<QueuePair> pair;
+  while (!pair) {
+    const std::lock_guard lock(mutex);
+    if (!pairs.empty()) pair = std::move(pairs.back());
+  }
+  for (size_t i = 0; !lost.has_come(); ++i) {
+    ASSERT_LT(i, size_t{2} << 20);
+    pair->disconnect();
+  }
+  EXPECT_TRUE(lost.take());
+}
+
+// Whoever has an end of the bell may fill it, and take back that it does not wait.
+TEST(Doorbell, RingingWaitsForNobody) {
+  const Doorbell bell = Doorbell::make().value();
+  for (const int fd : {bell.ring_fd(), bell.hear_fd()}) {
+    ASSERT_EQ(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+  }
+  bell.clear();
+  for (int i = 0; i < 100'000; ++i) bell.ring();
+  pollfd wait{bell.hear_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&wait, 1, 0), 1);
+  while (::poll(&wait, 1, 0) == 1) bell.clear();
 }
 
 TEST(RelayMessages, SayTheSameAgain) {

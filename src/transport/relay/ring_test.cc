@@ -123,7 +123,7 @@ TEST_F(RingTest, AReaderThatLiesAboutWhatItHasReadHasBrokenIt) {
 }
 
 void wait_for(const Doorbell& bell) {
-  pollfd wait{bell.fd(), POLLIN, 0};
+  pollfd wait{bell.hear_fd(), POLLIN, 0};
   ASSERT_EQ(::poll(&wait, 1, 20'000), 1) << "nobody rang";
   bell.clear();
 }

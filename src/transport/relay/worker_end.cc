@@ -23,6 +23,9 @@ using smbdirect::QueuePair;
 constexpr size_t kRequestsMin = 16;
 constexpr size_t kRequestsMax = 256;
 constexpr size_t kReceivesMax = 512;
+// Orders that the other process has not read: all that may be posted, and a few besides. One that
+// says that all is done, and reads none, is left with its ring.
+constexpr size_t kOrdersMax = kPairsMax * (kReceivesMax + kRequestsMax + 4);
 
 // One queue pair, between its driver and the other process. Thread: any.
 struct PairState {
@@ -86,6 +89,11 @@ struct PairState {
   Guarded<State> state;
 };
 
+bool is_of_a_network(const SocketAddress& address) {
+  return address.size() != 0 &&
+         (address.data()->sa_family == AF_INET || address.data()->sa_family == AF_INET6);
+}
+
 }  // namespace
 
 struct WorkerEnd::Core {
@@ -94,7 +102,7 @@ struct WorkerEnd::Core {
         pool(std::move(its_pool)),
         card_bell(std::move(card)),
         worker_bell(std::move(worker)),
-        outbox(rings.view().first(ring_size(kRingCapacity)), card_bell),
+        outbox(rings.view().first(ring_size(kRingCapacity)), card_bell, kOrdersMax),
         reader(rings.view().subspan(ring_size(kRingCapacity)), kMessageMax) {}
 
   const SharedMemory rings;
@@ -183,7 +191,8 @@ class WorkerEnd::Pair final : public QueuePair {
  private:
   void order(Order order) {
     order.pair = pair_->number;
-    if (!core_->is_lost) core_->outbox.put(order.encode());
+    // Its thread finds that it is full.
+    if (!core_->is_lost && !core_->outbox.put(order.encode())) core_->worker_bell.ring();
   }
   Result<void> post(Kind kind, uint64_t id, ByteView memory, Order what) {
     const auto at = memory.empty() ? 0 : pair_->memory->offset_of(memory);
@@ -226,7 +235,8 @@ WorkerEnd::~WorkerEnd() {
 }
 
 std::array<int, WorkerEnd::kDescriptors> WorkerEnd::descriptors() const {
-  return {core_->rings.fd(), core_->pool->fd(), core_->card_bell.fd(), core_->worker_bell.fd()};
+  return {core_->rings.fd(), core_->pool->fd(), core_->card_bell.hear_fd(),
+          core_->worker_bell.ring_fd()};
 }
 
 const Pool& WorkerEnd::pool() const { return *core_->pool; }
@@ -247,10 +257,11 @@ void WorkerEnd::run(int life) {
     core_->worker_bell.clear();
     is_whole = take_notices();
     core_->outbox.flush();
+    if (core_->outbox.is_full()) is_whole = false;
     const auto sleeps = core_->reader.sleep();
     if (!sleeps) is_whole = false;
     if (!is_whole || !*sleeps) continue;
-    pollfd waits[] = {{core_->worker_bell.fd(), POLLIN, 0}, {life, POLLIN, 0}};
+    pollfd waits[] = {{core_->worker_bell.hear_fd(), POLLIN, 0}, {life, POLLIN, 0}};
     if (::poll(waits, 2, -1) < 0) continue;
     if (waits[1].revents == 0) continue;
     // What it said before it ended is true.
@@ -269,7 +280,7 @@ void WorkerEnd::run(int life) {
 }
 
 bool WorkerEnd::take_notices() {
-  for (;;) {
+  while (!stops_) {
     const auto message = core_->reader.take();
     if (core_->reader.must_wake()) core_->card_bell.ring();
     if (!message) return false;
@@ -288,7 +299,8 @@ bool WorkerEnd::take_notices() {
       if (pair && notice->kind == Notice::Kind::kReleased) pairs->erase(found);
     }
     if (notice->kind == Notice::Kind::kArrived) {
-      if (pair) return false;
+      if (pair || core_->pairs.lock()->size() >= kPairsMax) return false;
+      if (!is_of_a_network(notice->peer) || !is_of_a_network(notice->local)) return false;
       pair = std::make_shared<PairState>(
           notice->pair, std::make_shared<PairMemory>(core_->pool, notice->peer.network()),
           std::clamp<size_t>(notice->size, kRequestsMin, kRequestsMax));
@@ -305,6 +317,7 @@ bool WorkerEnd::take_notices() {
       return false;
     }
   }
+  return true;
 }
 
 }  // namespace braid::transport::relay
