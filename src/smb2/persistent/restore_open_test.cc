@@ -230,7 +230,8 @@ TEST_F(RestoreOpenTest, IsFoundWhereARenameHasPutIt) {
   const Share& share = *open->tree_connect->share;
   const vfs::Path there = vfs::parse_path("there")->path;
   const auto who = server_credentials();
-  const auto from = share.volume->find(who, *open->path.lock(), {.pin_parent = true});
+  const vfs::Path before_it = *open->path.lock();
+  const auto from = share.volume->find(who, before_it, {.pin_parent = true});
   const auto to = share.volume->lookup(who, there, {.pin_parent = true});
   ASSERT_TRUE(share.volume->rename(who, from->place, from->attributes.key,
                                    std::get<vfs::Missing>(*to).place, false));
