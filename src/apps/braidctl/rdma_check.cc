@@ -116,8 +116,7 @@ Finding check_listener() {
   if (const auto pid = process_with_cards()) return fmt::format("process {}", *pid);
   return std::unexpected(
       "no process of braidd has the cards; start braidd, or send it SIGHUP (systemctl reload "
-      "braid) "
-      "when the card came later, and look at its log");
+      "braidd) when the card came later, and look at its log");
 }
 
 Finding check_memory(const config::Config& config) {

@@ -232,7 +232,7 @@ int no_session(const std::string& id) {
   return complain(fmt::format("there is no session {}; braidctl sessions shows them", id));
 }
 
-constexpr auto kReloadTime = 30s;
+constexpr auto kReloadTime = 30s;  // and what the last answer takes
 constexpr auto kBetweenLooks = 10ms;
 
 // Waits until each worker runs with `config`; false after a complaint.

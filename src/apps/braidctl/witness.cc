@@ -11,6 +11,7 @@
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/table.h"
 #include "base/ip_address.h"
+#include "network/interfaces.h"
 
 namespace braid::braidctl {
 namespace {
@@ -32,7 +33,13 @@ std::optional<admin::Answers> ask_all(const config::Config& config, const Contro
   return std::move(*answers);
 }
 
-int witness_is_off(const config::Config& config) {
+// Also when who has it gave no answer, which has been said then.
+int witness_is_off(const config::Config& config, const std::vector<std::string>& missing) {
+  if (!missing.empty()) return kCannotDo;
+  if (config.server.witness) {
+    return complain(
+        fmt::format("Witness is off until the server is started again with {}", config.file));
+  }
   return complain(fmt::format("Witness is off; set witness = true in {} and start the server again",
                               config.file));
 }
@@ -42,6 +49,7 @@ int bad_address(const std::string& address) {
 }
 
 struct Told {
+  std::vector<std::string> missing = {};
   bool has_witness = false;
   std::string refusal = {};
   uint64_t registrations = 0;
@@ -49,7 +57,7 @@ struct Told {
 std::optional<Told> tell(const config::Config& config, const ControlRequest& request) {
   const auto answers = ask_all(config, request);
   if (!answers) return std::nullopt;
-  Told told;
+  Told told{.missing = answers->missing};
   for (const auto& [worker, result] : answers->results) {
     told.has_witness |= result.value("witness", false);
     const json refusal = result.value("refusal", json());
@@ -73,14 +81,16 @@ std::string refusal_line(const std::string& refusal, const std::string& address)
         "another machine's, give --elsewhere",
         address);
   }
-  return fmt::format("{} is no address and no name of a machine that Witness knows", address);
+  return fmt::format(
+      "{} is no address in numbers (without a port), and no name of a machine that Witness knows",
+      address);
 }
 
 // What a move did. `whom`: for who finds nobody.
 int report(const config::Config& config, const WitnessArguments& arguments,
            const std::optional<Told>& told, const std::string& whom) {
   if (!told) return kCannotDo;
-  if (!told->has_witness) return witness_is_off(config);
+  if (!told->has_witness) return witness_is_off(config, told->missing);
   if (!told->refusal.empty()) return complain(refusal_line(told->refusal, arguments.address));
   if (told->registrations == 0) {
     return complain(fmt::format("{}; braidctl witness list shows who is registered", whom));
@@ -110,6 +120,13 @@ std::optional<uint64_t> connections_to(const config::Config& config, Command com
   return count;
 }
 
+bool is_of_this_machine(const config::Config& config, const IpAddress& address) {
+  const auto all = network::Interfaces(config.server).judge({});
+  return !all || std::ranges::any_of(*all, [&](const network::Offer& each) {
+    return each.address.address == address;
+  });
+}
+
 }  // namespace
 
 int list_registrations(const config::Config& config, const WitnessArguments& arguments) {
@@ -121,7 +138,7 @@ int list_registrations(const config::Config& config, const WitnessArguments& arg
     has_witness |= rows.is_array();
     for (const json& row : rows) all.push_back(row);
   }
-  if (!has_witness) return witness_is_off(config);
+  if (!has_witness) return witness_is_off(config, answers->missing);
   if (arguments.json) {
     fmt::print("{}\n", json_text(all));
     return 0;
@@ -172,7 +189,7 @@ int end_connection(const config::Config& config, const WitnessArguments& argumen
     has_witness |= result.value("witness", false);
     ended |= result.value("ended", false);
   }
-  if (!has_witness) return witness_is_off(config);
+  if (!has_witness) return witness_is_off(config, answers->missing);
   if (!ended) {
     return complain(
         fmt::format("there is no connection {} to Witness; braidctl witness list shows those with "
@@ -189,16 +206,22 @@ int end_connection(const config::Config& config, const WitnessArguments& argumen
 
 int drain_address(const config::Config& config, const WitnessArguments& arguments) {
   const std::string& address = arguments.address;
-  if (!IpAddress::parse(address)) return bad_address(address);
+  const auto parsed = IpAddress::parse(address);
+  if (!parsed) return bad_address(address);
   const auto told = tell(config, {.command = Command::kAddressMove, .address = address});
   if (!told) return kCannotDo;
   if (!told->refusal.empty()) {
     return complain(fmt::format(
         "there is no other address that clients could use; braidctl interfaces shows them"));
   }
-  if (!told->has_witness) return witness_is_off(config);
+  if (!told->has_witness) return witness_is_off(config, told->missing);
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(arguments.wait_s);
   auto left = connections_to(config, Command::kAddressConnections, address);
+  // One that was taken away already may have connections left.
+  if (left && *left == 0 && told->registrations == 0 && !is_of_this_machine(config, *parsed)) {
+    return complain(
+        fmt::format("{} is no address of this machine; braidctl interfaces shows them", address));
+  }
   while (left && *left > 0 && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(kLookAgain);
     left = connections_to(config, Command::kAddressConnections, address);
