@@ -7,6 +7,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/local_guarding.h"
 #include "smb2/files/local_locks.h"
+#include "smb2/files/local_watching.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -51,6 +52,7 @@ Result<void> finish_close(FileServices& files, Open& open,
   // In this order: once the descriptor is closed a new file may get the inode number, and must not
   // find it marked as being deleted.
   decision->until_deleted.reset();
+  files.local_watching->closed(key, open.base_file ? open.base_file.get() : open.file.get());
   open.file.reset();
   open.base_file.reset();
   files.local_guarding->closed(key);

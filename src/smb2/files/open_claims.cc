@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/local_watching.h"
 #include "smb2/opens/preserved_open_codec.h"
 #include "smb2/workers/worker_messages.h"
 
@@ -122,6 +123,9 @@ bool OpenClaims::take(OpenClaim& claim, SessionId session) {
     return false;
   }
   claim.open.file_id = moved;
+  if (claim.open.file && claim.open.share->local_access == config::LocalAccess::kNotify) {
+    files_.local_watching->keeps(claim.open.attributes.file_key, *claim.open.file);
+  }
   tell(claim.offer, ClaimEnd::Fate::kTaken);
   return true;
 }
@@ -181,6 +185,7 @@ Task<void> OpenClaims::offer(Question question) {
   switch (end.fate) {
     case ClaimEnd::Fate::kTaken:
       log::debug("open {} is another worker's now", asked->persistent_id);
+      files_.local_watching->gave_away(open->attributes.file_key, open->file.get());
       co_return files_.open_table.moved_away(std::move(*open));
     case ClaimEnd::Fate::kGivenBack:
       co_return keep(std::move(*open));

@@ -12,6 +12,7 @@
 #include "smb2/files/deletion.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/local_guarding.h"
+#include "smb2/files/local_watching.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -293,15 +294,20 @@ Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<
 }
 
 // Where local programs are held off, as far as that goes: the rest of what was granted is taken
-// back before anybody hears of it.
-void keep_what_is_guarded(const CreateAttempt& attempt, const OpenedFile& opened) {
+// back before anybody hears of it. Elsewhere what they do is heard of from here on.
+void see_to_local_programs(const CreateAttempt& attempt, OpenedFile& opened) {
   using filestate::Caching;
-  if (attempt.request.tree_connect->share->local_access != config::LocalAccess::kStrict) return;
+  const config::LocalAccess access = attempt.request.tree_connect->share->local_access;
+  if (access == config::LocalAccess::kNone) return;
   FileServices& files = attempt.request.files;
   filestate::OpenDecision& caching = attempt.state.caching;
   const Caching granted =
       caching.lease ? caching.lease->state : filestate::caching_of(caching.oplock);
   if (!filestate::any(granted)) return;
+  if (access == config::LocalAccess::kNotify) {
+    files.local_watching->granted(opened.key, *opened.file, opened.attributes);
+    return;
+  }
   const Caching kept = files.local_guarding->guard(opened.key, *opened.file, granted);
   if (filestate::is_subset(granted, kept)) return;
   const auto now = files.file_table.keep_only(registered(attempt), kept, caching.before);
@@ -379,7 +385,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
       if (auto now = opened.file->stat()) opened.attributes = *now;
     }
   }
-  keep_what_is_guarded(attempt, opened);
+  see_to_local_programs(attempt, opened);
   state.action = opened.action;
   state.attributes = opened.attributes;
   state.maximal_access = opened.maximal_access;
