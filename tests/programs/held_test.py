@@ -123,7 +123,7 @@ class Held(ControlCase):
         self.assertNotIn("session", after)
         self.assertTrue(0 < after["seconds_left"] <= 50, after)
         self.assertRegex(self.ctl("opens").stdout,
-                         r"(?m)^- +alice +0x\S+ +share +file .* RHW +0:00:\d\d +report\.txt$")
+                         r"(?m)^- +alice +0x\S+ +share +file .* RHW +durable +0:00:\d\d +report\.txt$")
         lock, = self.ask("locks")
         self.assertEqual((lock["offset"], lock["length"], lock["user"]), (3, 4, "alice"))
         self.assertEqual(self.ask("leases")[0]["opens"], 1)
