@@ -13,7 +13,17 @@ namespace braid::network {
 // Thread: any.
 class RdmaListeners {
  public:
-  void add(const IpAddress& address) { addresses_.lock()->push_back(address); }
+  // More than a server listens on; the process with the cards says them, and is not trusted.
+  static constexpr size_t kAddressesMax = 256;
+
+  // False: there are that many. Once said is enough.
+  bool add(const IpAddress& address) {
+    auto addresses = addresses_.lock();
+    if (std::ranges::find(*addresses, address) != addresses->end()) return true;
+    if (addresses->size() >= kAddressesMax) return false;
+    addresses->push_back(address);
+    return true;
+  }
   void clear() { addresses_.lock()->clear(); }
   // Whether a client gets there over RDMA: somebody listens on that address, or on all that cards
   // have. iWARP is not served.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace braid::network {
 namespace {
 
@@ -43,6 +45,17 @@ TEST(RdmaListeners, IwarpIsNotServed) {
   RdmaListeners listeners;
   listeners.add(*IpAddress::parse("192.0.2.1"));
   EXPECT_FALSE(listeners.covers(offer_of("192.0.2.1", "siw0", true)));
+}
+
+// As the process with the cards says it, whoever has that.
+TEST(RdmaListeners, HowManyThereAreHasALimit) {
+  RdmaListeners listeners;
+  const auto address = [](size_t i) {
+    return *IpAddress::parse("10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256));
+  };
+  for (size_t i = 0; i < RdmaListeners::kAddressesMax; ++i) EXPECT_TRUE(listeners.add(address(i)));
+  EXPECT_FALSE(listeners.add(address(RdmaListeners::kAddressesMax)));
+  EXPECT_TRUE(listeners.add(address(0))) << "it is there already";
 }
 
 }  // namespace

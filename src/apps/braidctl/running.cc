@@ -241,15 +241,18 @@ bool all_take(const config::Config& config) {
     return number_of(answer.result, "configuration") == config.text_id;
   };
   const auto end = std::chrono::steady_clock::now() + kReloadTime;
+  std::vector<std::string> missing;
   for (;;) {
     const auto answers =
         admin::ask_workers(config.server.state_dir, {.command = Command::kProcess});
     if (answers && answers->missing.empty() && std::ranges::all_of(answers->results, takes)) {
       return true;
     }
+    if (answers) missing = answers->missing;
     if (std::chrono::steady_clock::now() >= end) break;
     std::this_thread::sleep_for(kBetweenLooks);
   }
+  for (const std::string& line : missing) complain(line);
   complain(
       fmt::format("after {} s not every worker runs with {}; the server's log says why, or it "
                   "was started with another file",

@@ -293,7 +293,7 @@ class SmbWorkerServer final : public WorkerServer {
         .arrived = [this](auto arrived) { adopt_direct(std::move(arrived)); },
         .listening =
             [this](const auto& address) {
-              if (const auto own = IpAddress::of(address.data())) engine_->rdma.add(*own);
+              if (const auto own = IpAddress::of(address.data())) (void)engine_->rdma.add(*own);
             },
         .lost =
             [this] {
