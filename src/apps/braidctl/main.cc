@@ -62,7 +62,8 @@ int check_config(const CommandLine& line) {
                                         {"without_effect", without_effect}};
     fmt::print("{}\n", json_text(result));
   } else {
-    fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
+    const size_t shares = (*config)->shares.size();
+    fmt::print("{}: {} share{}, no mistakes\n", line.config_file, shares, shares == 1 ? "" : "s");
     for (const std::string& each : absent) fmt::print("{}\n", each);
     for (const std::string& each : without_effect) fmt::print("{}\n", each);
   }

@@ -163,7 +163,8 @@ int serve(const CommandLine& line) {
     return complain(is_text_good ? kCannotRun : kBadText, config.error());
   }
   if (line.check) {
-    fmt::print("{}: {} shares, no problems\n", line.config_file, (*config)->shares.size());
+    const size_t shares = (*config)->shares.size();
+    fmt::print("{}: {} share{}, no mistakes\n", line.config_file, shares, shares == 1 ? "" : "s");
     for (const std::string& absent : config::absent_shares(**config)) fmt::print("{}\n", absent);
     for (const std::string& each : config::without_effect(**config)) fmt::print("{}\n", each);
     return 0;
