@@ -137,10 +137,46 @@ TEST_F(BasicInfo, AttributesAreThoseOfItsKind) {
             kDirectory | kHidden);
 }
 
-// A change that fails leaves the rules of the handle as they were.
+// UserSetAccessTime, UserSetModificationTime and UserSetChangeTime, each by itself: a time that is
+// given stands still from then on, until the handle is told that it moves. CreationTime never
+// moves.
+TEST_F(BasicInfo, TimesThatAreGivenStandStillForTheHandle) {
+  using Basic = FileBasicInformation;
+  using vfs::TimeRule;
+  struct {
+    FileTime Basic::* time;
+    TimeRule vfs::TimeRules::* rule;
+  } constexpr kTimes[] = {{&Basic::last_access_time, &vfs::TimeRules::access},
+                          {&Basic::last_write_time, &vfs::TimeRules::write},
+                          {&Basic::change_time, &vfs::TimeRules::change}};
+  vfs::TimeRules expected;
+  const auto ask = [&](FileTime Basic::* time, FileTime value) {
+    Basic info;
+    info.*time = value;
+    EXPECT_EQ(put(info), kSuccess);
+    return plan->time_rules();
+  };
+  EXPECT_EQ(ask(&Basic::creation_time, {kTime}), expected);
+  EXPECT_EQ(ask(&Basic::creation_time, kFrozen), expected);
+  for (const auto& [time, rule] : kTimes) {
+    EXPECT_EQ(ask(time, kThawed), expected) << "it moves anyway";
+    for (const FileTime kept : {FileTime{kTime}, kFrozen}) {
+      expected.*rule = TimeRule::kKept;
+      EXPECT_EQ(ask(time, kept), expected);
+      EXPECT_EQ(ask(time, {}), expected) << "nothing was said";
+      expected.*rule = TimeRule::kMoves;
+      EXPECT_EQ(ask(time, kThawed), expected);
+      EXPECT_EQ(ask(time, {}), expected);
+      EXPECT_EQ(ask(time, kThawed), expected);
+    }
+  }
+}
+
+// It holds for the very change that says it, and one that fails leaves all as it was.
 TEST_F(BasicInfo, DiskThatFailsIsSaid) {
   plan->fail_operation("change", EIO);
   EXPECT_EQ(put({.last_write_time = {kTime}}), kIoDeviceError);
+  EXPECT_EQ(plan->time_rules(), vfs::TimeRules{});
   plan->clear();
   EXPECT_NE(basic().last_write_time.ticks, kTime);
   EXPECT_EQ(put({.last_write_time = kThawed}), kSuccess);

@@ -360,9 +360,37 @@ TEST_F(QuotaInfo, TheFileCannotBeMadeReplacedOrDeleted) {
   EXPECT_EQ(
       open(Disposition::kOpen, wire::Access::kDelete | kRead, wire::CreateOptions::kDeleteOnClose),
       NtStatus::kAccessDenied);
+  EXPECT_EQ(
+      open(Disposition::kOpen, wire::Access::kMaximumAllowed, wire::CreateOptions::kDeleteOnClose),
+      NtStatus::kAccessDenied);
+  EXPECT_EQ(open(Disposition::kOpen, wire::Access::kMaximumAllowed | wire::Access::kDelete, 0),
+            NtStatus::kAccessDenied);
   EXPECT_EQ(open(Disposition::kOpen, kRead, wire::CreateOptions::kDirectoryFile),
             NtStatus::kNotADirectory);
   EXPECT_EQ(admin.raw.close_file(admin.file_id), NtStatus::kSuccess);
+}
+
+TEST_F(QuotaInfo, RightsAreThoseAskedForOrAllThereAre) {
+  constexpr struct {
+    uint32_t asked, granted;
+  } kCases[] = {
+      {wire::Access::kMaximumAllowed, QuotaFile::kMaximalAccess},
+      {wire::Access::kMaximumAllowed | wire::Access::kFileReadData, QuotaFile::kMaximalAccess},
+      {wire::Access::kFileReadData, wire::Access::kFileReadData},
+      {wire::Access::kGenericRead, wire::Access::kFileGenericRead},
+  };
+  for (const auto& each : kCases) {
+    Client admin(engine_, "admin", kQuotaFile, each.asked);
+    wire::QueryInfoRequest body;
+    body.file_info_class = static_cast<uint8_t>(wire::FileInfoClass::kAccess);
+    body.output_buffer_length = 4;
+    body.file_id = admin.file_id;
+    const auto answer = admin.raw.exchange(admin.raw.request(wire::Command::kQueryInfo, body));
+    ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+    wire::Reader reader(answer->as<wire::QueryInfoResponse>().output_buffer);
+    EXPECT_EQ(reader.u32(), each.granted) << std::hex << each.asked;
+    EXPECT_EQ(admin.raw.close_file(admin.file_id), NtStatus::kSuccess);
+  }
 }
 
 // Commands for files of a disk meet a file that is none.

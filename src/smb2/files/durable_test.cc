@@ -276,6 +276,20 @@ TEST_F(DurableTest, ResilientNeedsNoOplockAndStaysAgainstNewcomers) {
   until([&] { return !engine.server().files.file_table.any_open_below(""); });
 }
 
+// It caches nothing, so others may write meanwhile, as they might beside one that is connected.
+TEST_F(DurableTest, ResilientComesBackToAFileThatOthersHaveChanged) {
+  const FileId id = client->create(RawClient::create_body("file"));
+  ASSERT_EQ(ask_resiliency(*client, id, 0), NtStatus::kSuccess);
+  lose_connection();
+  auto other = log_on("user", ClientGuid{{8}});
+  EXPECT_TRUE(is_alive(*other, other->create(RawClient::create_body("file"))));
+  client = log_on();
+  auto reconnect = RawClient::create_body("file");
+  reconnect.contexts.durable_handle_reconnect = id;
+  EXPECT_EQ(created(*client, reconnect).file_id, id);
+  EXPECT_TRUE(is_alive(*client, id));
+}
+
 TEST_F(DurableTest, AppInstanceOnAnotherClientTakesTheFileOverConnectedOrNot) {
   const FileId first = created(*client, instance(0, {{1}})).file_id;
   auto second = log_on("user", ClientGuid{{8}});

@@ -55,8 +55,12 @@ inline wire::CreateRequest instance(uint64_t version, CreateGuid guid) {
 }
 
 struct DurableTest : testing::Test {
+  explicit DurableTest(std::unique_ptr<vfs::Volume> volume = vfs::make_memory_volume(),
+                       size_t threads = 1)
+      : engine(Engine::lenient(), clock, threads, Engine::shares_on(std::move(volume))) {}
+
   VirtualClock clock;
-  Engine engine{Engine::lenient(), clock};
+  Engine engine;
   std::unique_ptr<RawClient> client;
 
   void SetUp() override { client = log_on(); }

@@ -50,6 +50,9 @@ class Plan final : public FaultPlan {
     return found == state->counts.end() ? 0 : found->second;
   }
 
+  TimeRules time_rules() const override { return state_.lock()->time_rules; }
+  void note(const TimeRules& rules) { state_.lock()->time_rules = rules; }
+
   // What ends one that is half done; 0: nothing does.
   int half_way() const { return state_.lock()->half_way; }
 
@@ -85,6 +88,7 @@ class Plan final : public FaultPlan {
     std::string held;
     uint64_t may_pass = 0;  // of those that are held
     uint64_t waiting = 0;
+    TimeRules time_rules;
   };
   Guarded<State> state_;
   std::condition_variable_any changed_;
@@ -139,7 +143,10 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("change"));
     return below_->change(change);
   }
-  void set_time_rules(const TimeRules& rules) override { below_->set_time_rules(rules); }
+  void set_time_rules(const TimeRules& rules) override {
+    plan_->note(rules);
+    below_->set_time_rules(rules);
+  }
   Result<void> note_modified() override {
     BRAID_CHECK(plan_->pass("note_modified"));
     return below_->note_modified();

@@ -29,6 +29,8 @@ class FaultPlan {
   virtual void await_held(uint64_t calls) = 0;
   virtual uint64_t calls() const = 0;  // so far, those that wait left out
   virtual uint64_t calls_of(std::string_view operation) const = 0;
+  // What the file was told that was told last; nothing yet: those of the system.
+  virtual TimeRules time_rules() const = 0;
 };
 
 std::shared_ptr<FaultPlan> make_fault_plan();

@@ -2,6 +2,9 @@
 // and 3.3.5.9.12.
 #include "smb2/files/durable_testing.h"
 #include "smb2/pending_testing.h"
+#include "vfs/fault/fault_volume.h"
+#include "wire/smb2/logoff.h"
+#include "wire/smb2/tree_disconnect.h"
 
 namespace braid::smb2 {
 namespace {
@@ -140,6 +143,77 @@ TEST_F(Promises, SecondCreateOfOneThatWaitsIsToldToAskAgain) {
     ASSERT_EQ(answer->status(), kSuccess);
     EXPECT_EQ(client->close_file(answer->as<wire::CreateResponse>().file_id), kSuccess);
   }
+}
+
+// A client comes back for its open, and ends what it would be given it in while the server still
+// looks at the file.
+struct Reconnects : DurableTest {
+  explicit Reconnects(std::shared_ptr<vfs::FaultPlan> disk = vfs::make_fault_plan())
+      : DurableTest(vfs::make_fault_volume(vfs::make_memory_volume(), disk), 2), plan(disk) {}
+  void TearDown() override {
+    plan->let_go();
+    DurableTest::TearDown();
+  }
+  // The open; its client asks for it, and the answer is under way.
+  FileId begin() {
+    const FileId id = created(*client, durable()).file_id;
+    lose_connection();
+    client = log_on();
+    plan->hold_operation("stat");
+    asked = client->next_message_id;
+    client->send(client->request(Command::kCreate, reconnecting(id)));
+    plan->await_held(1);
+    return id;
+  }
+  NtStatus answer() {
+    plan->let_go();
+    return client->answer_to(asked)->status();
+  }
+  const std::shared_ptr<vfs::FaultPlan> plan;
+  uint64_t asked = 0;
+};
+
+// An open of nobody gives way, and its file goes with it: that is waited for by all who come.
+TEST_F(Reconnects, NewcomersWaitForADeletionThatIsUnderWay) {
+  auto body = durable();
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  (void)created(*client, body);
+  lose_connection();
+  plan->hold_operation("remove");
+  std::vector<std::unique_ptr<RawClient>> newcomers;
+  for (uint8_t i = 1; i <= 2; ++i) {
+    newcomers.push_back(log_on("user", ClientGuid{{i}}));
+    const uint64_t opens = plan->calls_of("open");
+    auto again = RawClient::create_body("file");
+    again.create_disposition = wire::CreateDisposition::kOpenIf;
+    newcomers.back()->send(newcomers.back()->request(Command::kCreate, again));
+    if (i == 1) plan->await_held(1);
+    until([&] { return plan->calls_of("open") > opens; });
+  }
+  plan->let_go();
+  for (auto& newcomer : newcomers) {
+    EXPECT_EQ(newcomer->receive()->status(), kSuccess);
+    newcomer->close();
+  }
+}
+
+TEST_F(Reconnects, TreeThatWasLeftMeanwhileEndsTheOpen) {
+  const FileId id = begin();
+  ASSERT_EQ(
+      client->status_of(client->request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{})),
+      kSuccess);
+  EXPECT_EQ(answer(), kInsufficientResources);
+  EXPECT_EQ(engine.server().files.open_table.disconnected(), 0u);
+  client = log_on();
+  EXPECT_EQ(create_status(*client, reconnecting(id)), kObjectNameNotFound);
+}
+
+TEST_F(Reconnects, SessionThatEndedMeanwhileLeavesItToTheNext) {
+  const FileId id = begin();
+  ASSERT_EQ(client->status_of(client->request(Command::kLogoff, wire::LogoffRequest{})), kSuccess);
+  EXPECT_EQ(answer(), kInsufficientResources);
+  client = log_on();
+  EXPECT_EQ(created(*client, reconnecting(id)).file_id, id);
 }
 
 }  // namespace

@@ -63,6 +63,14 @@ TEST_F(CreateRace, WhatWasRenamedIsNotFound) {
   plan->let_go();
   EXPECT_EQ(first.receive()->status(), NtStatus::kObjectNameNotFound);
   EXPECT_EQ(content(second, file), "old");
+  ASSERT_EQ(second.close_file(file), NtStatus::kSuccess);
+  // That CREATE has left no open, nor its wish to delete.
+  auto alone = RawClient::create_body("h");
+  alone.create_disposition = CreateDisposition::kOpen;
+  alone.share_access = 0;
+  const auto answer = second.exchange(second.request(Command::kCreate, alone));
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(content(second, answer->as<wire::CreateResponse>().file_id), "old");
 }
 
 TEST_F(CreateRace, WhatWasDeletedIsMadeAnew) {

@@ -123,12 +123,11 @@ Task<Result<bool>> take_back(Request& request, CreateState& state, OpenClaim cla
 
 namespace {
 
-// What is persistent and caches no data may find the file changed, like any open that is connected.
+// What caches no data may find the file changed, like any open that is connected: a resilient one,
+// say, whose share mode lets others write.
 bool may_go_on(const FileServices& files, const PreservedOpen& open) {
   const bool caches = has(files.file_table.caching_of(open.ref()), filestate::Caching::kRead);
-  const bool is_persistent =
-      open.changes.durable_terms.durability == filestate::Durability::kPersistent;
-  return is_persistent && !caches ? has_name(open) : is_unchanged(open);
+  return caches ? is_unchanged(open) : has_name(open);
 }
 
 }  // namespace

@@ -194,6 +194,19 @@ TEST_F(RefusedLate, LeaseKeyOfAnotherFile) {
   EXPECT_EQ(status_of_open("g"), NtStatus::kObjectNameNotFound);
 }
 
+// The same client takes the key for another file while this one is being made.
+TEST_F(RefusedLate, LeaseKeyThatWasTakenMeanwhile) {
+  make("f", "content");
+  RawClient same{engine};
+  ASSERT_TRUE(same.log_on());
+  begin(client.request(Command::kCreate, with_lease("n")), "create");
+  (void)same.create(with_lease("f"));
+  plan->let_go();
+  EXPECT_EQ(client.receive()->status(), NtStatus::kInvalidParameter);
+  EXPECT_EQ(status_of_open("n"), NtStatus::kObjectNameNotFound);
+  same.close();
+}
+
 TEST_F(RefusedLate, NotOnTheDisk) {
   client.close_file(client.create("f"));
   for (const auto& body : written_through()) {
