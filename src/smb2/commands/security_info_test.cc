@@ -1,6 +1,9 @@
 // Which parts of a descriptor are told and put in: [MS-SMB2] 3.3.5.20.3 and 3.3.5.21.3; and the
 // descriptor that a CREATE brings: 3.3.5.9.2.
+#include <cerrno>
+
 #include "smb2/commands/file_requests_testing.h"
+#include "vfs/fault/fault_volume.h"
 #include "wire/dtyp/security_descriptor.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/query_info.h"
@@ -296,6 +299,36 @@ TEST_F(CreateDescriptors, GroupIsTheMakersUnlessTheFolderSaysOtherwise) {
   ASSERT_EQ(create(client, "folder\\b", with_dacl(list(Access::kFileAllAccess))), kSuccess);
   EXPECT_EQ(told(open("folder\\b"), Part::kGroup).group,
             engine.server().files.ids.sid_of_gid(4321));
+}
+
+// A file system that keeps no descriptors of files.
+struct UnkeptDescriptors : FileRequests {
+  explicit UnkeptDescriptors(std::shared_ptr<vfs::FaultPlan> disk = vfs::make_fault_plan())
+      : FileRequests(vfs::make_fault_volume(vfs::make_memory_volume(), disk)), plan(disk) {}
+  NtStatus create(std::string_view name, ByteView descriptor = {}) {
+    auto body = RawClient::create_body(name);
+    body.create_disposition = wire::CreateDisposition::kCreate;
+    if (!descriptor.empty()) body.contexts.sd_buffer = descriptor;
+    return client.status_of(client.request(Command::kCreate, body));
+  }
+  const std::shared_ptr<vfs::FaultPlan> plan;
+};
+
+// What the client asks for is kept, or it is told; what a folder passes on is kept where it can be.
+TEST_F(UnkeptDescriptors, AreRefusedIfTheyWereAskedFor) {
+  SecurityDescriptor given;
+  given.control |= control::kDaclPresent;
+  given.dacl = Acl{.aces = {wire::allow(kUser, Access::kFileAllAccess)}};
+  given.dacl->aces[0].flags = wire::ace_flag::kObjectInherit;
+  const Bytes buffer = given.encode().value();
+  auto folder = RawClient::create_body("d");
+  folder.create_options = wire::CreateOptions::kDirectoryFile;
+  folder.contexts.sd_buffer = buffer;
+  ASSERT_EQ(client.status_of(client.request(Command::kCreate, folder)), kSuccess);
+  plan->fail_operation("set_xattr", ENOTSUP);
+  EXPECT_EQ(create("f", buffer), kNotSupported);
+  EXPECT_EQ(status_of_open("f"), kObjectNameNotFound);
+  EXPECT_EQ(create("d\\f"), kSuccess);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Dispositions that overwrite what is there: [MS-FSA] 2.1.5.1.2 "Open of an Existing File".
 #include "smb2/commands/file_requests_testing.h"
+#include "wire/dtyp/security_descriptor.h"
 
 namespace braid::smb2 {
 namespace {
@@ -108,6 +109,43 @@ TEST_F(Overwrites, WhatIsToBeDeletedGetsNoOtherName) {
   ASSERT_EQ(dispose_ex(file, wire::FileDispositionInformationEx::kDelete), NtStatus::kSuccess);
   EXPECT_EQ(link(file, "g", false), NtStatus::kAccessDenied);
   EXPECT_EQ(rename(file, "g"), NtStatus::kAccessDenied);
+}
+
+// [MS-FSA] 2.1.5.1.2: superseding takes the right to delete, overwriting that to write.
+TEST_F(Overwrites, TakeTheRightsOfTheirDisposition) {
+  make("f", "content");
+  RawClient member{engine, ClientGuid{{9}}};
+  ASSERT_TRUE(member.log_on(wire::Dialect::kSmb302, "files", "member"));
+  const auto asked = [&](CreateDisposition disposition) {
+    auto body = RawClient::create_body("f");
+    body.desired_access = Access::kFileReadAttributes;
+    body.create_disposition = disposition;
+    const auto answer = member.exchange(member.request(Command::kCreate, body));
+    if (answer->status() == NtStatus::kSuccess) {
+      member.close_file(answer->as<wire::CreateResponse>().file_id);
+    }
+    return answer->status();
+  };
+  const auto grant = [&](uint32_t access) {
+    wire::SecurityDescriptor descriptor;
+    descriptor.control |= wire::sd_control::kDaclPresent;
+    const wire::Sid sid(5, {21, 1, 2, 3, 1001});
+    descriptor.dacl = wire::Acl{.aces = {wire::allow(sid, access)}};
+    const Bytes bytes = *descriptor.encode();
+    wire::SetInfoRequest body{.info_type = wire::InfoType::kSecurity,
+                              .additional_information = wire::SecurityInformation::kDacl,
+                              .file_id = open("f", Access::kWriteDac),
+                              .buffer = bytes};
+    ASSERT_EQ(client.status_of(client.request(Command::kSetInfo, body)), NtStatus::kSuccess);
+    client.close_file(body.file_id);
+  };
+  grant(Access::kFileAllAccess & ~Access::kDelete);
+  EXPECT_EQ(asked(CreateDisposition::kSupersede), NtStatus::kAccessDenied);
+  EXPECT_EQ(asked(CreateDisposition::kOverwrite), NtStatus::kSuccess);
+  EXPECT_EQ(asked(CreateDisposition::kOverwriteIf), NtStatus::kSuccess);
+  grant(Access::kFileAllAccess & ~Access::kFileWriteData);
+  EXPECT_EQ(asked(CreateDisposition::kOverwrite), NtStatus::kAccessDenied);
+  EXPECT_EQ(asked(CreateDisposition::kOverwriteIf), NtStatus::kAccessDenied);
 }
 
 // [MS-SMB2] 3.3.5.9.5: what the descriptor grants, and READONLY is not part of it.
