@@ -39,7 +39,7 @@ json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
 }
 
 json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
-               const ControlRequest& request) {
+               const std::vector<std::string_view>& waiting, const ControlRequest& request) {
   switch (request.command) {
     case Command::kShares:
       return shares_of(server);
@@ -52,7 +52,9 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
     case Command::kLeases:
       return leases_of(server);
     case Command::kProcess:
-      return {{"supervisor", place.supervisor}, {"configuration", server.settings.text_id()}};
+      return {{"supervisor", place.supervisor},
+              {"configuration", server.settings.text_id()},
+              {"waiting", waiting}};
     case Command::kMetrics:
       return metrics_of(server);
     case Command::kChannelClose:
@@ -77,10 +79,10 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
 }  // namespace
 
 std::string answer_control(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
-                           std::string_view line) {
+                           const std::vector<std::string_view>& waiting, std::string_view line) {
   const auto request = decode_request(line);
   if (!request) return encode_error(place, request.error());
-  return encode_result(place, result_of(server, rpc, place, *request));
+  return encode_result(place, result_of(server, rpc, place, waiting, *request));
 }
 
 }  // namespace braid::admin

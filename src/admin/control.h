@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/protocol.h"
 
@@ -19,7 +20,8 @@ namespace braid::admin {
 // of kChannelClose and kSessionClose {"session": whether this worker has it, "closed": whether
 // something was}. Those of Witness and of addresses: witness_view.h; `rpc` is null where this
 // worker has no witness. Thread: any but a reactor. REQUIRES: before server.stop().
+// `waiting`: the keys of [server] whose new value waits for a restart.
 std::string answer_control(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
-                           std::string_view line);
+                           const std::vector<std::string_view>& waiting, std::string_view line);
 
 }  // namespace braid::admin

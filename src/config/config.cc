@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <system_error>
 #include <vector>
 
@@ -72,6 +73,19 @@ std::optional<Problem> handles_in_two_shares(const Config& config) {
     }
   }
   return std::nullopt;
+}
+
+// Each share has its own watches of what local programs do.
+void note_different_access(const Config& config, std::vector<std::string>& lines) {
+  std::map<std::string, const Share*> first;  // by folder
+  for (const Share& share : config.shares) {
+    const auto [other, is_first] = first.emplace(plain_folder(share.path), &share);
+    if (is_first || other->second->local_access == share.local_access) continue;
+    lines.push_back(
+        fmt::format("shares '{}' and '{}' serve the same folder {} and differ in local_access, "
+                    "which each of them keeps for its own clients only; give both the same",
+                    other->second->name, share.name, share.path));
+  }
 }
 
 }  // namespace
@@ -144,14 +158,27 @@ std::expected<std::string, Problem> read_file(const std::string& file) {
 
 std::vector<std::string> without_effect(const Config& config) {
   std::vector<std::string> lines;
+  if (config.server.witness && config.server.epm_port == 0) {
+    lines.push_back(
+        "witness = true has no effect while epm_port = 0: clients look for it on port 135 only; "
+        "leave epm_port out");
+  }
   for (const Share& share : config.shares) {
-    if (share.compress == Compress::kAlways && config.server.compression.empty()) {
+    if (share.compress != Compress::kAlways) continue;
+    if (config.server.compression.empty()) {
       lines.push_back(
           fmt::format("share '{}': compress = \"always\" has no effect while compression = [] in "
                       "[server]; change one of them",
                       share.name));
+    } else if (config.server.max_dialect < Dialect::k3_1_1) {
+      lines.push_back(
+          fmt::format("share '{}': compress = \"always\" has no effect while max_dialect in "
+                      "[server] is below \"3.1.1\", as older clients have no compression; change "
+                      "one of them",
+                      share.name));
     }
   }
+  note_different_access(config, lines);
   return lines;
 }
 

@@ -11,6 +11,7 @@
 
 #include "config/keys.h"
 #include "config/restart.h"
+#include "config/salvage.h"
 
 namespace braid::config {
 namespace {
@@ -455,6 +456,43 @@ TEST(Config, CompressionThatIsAskedForAndOffIsSaid) {
                   "[server]; change one of them"));
   EXPECT_THAT(lines("compression = []", "asked"), IsEmpty());
   EXPECT_THAT(lines("", "always"), IsEmpty());
+  EXPECT_THAT(lines("max_dialect = \"3.0.2\"", "always"),
+              ElementsAre(HasSubstr("no effect while max_dialect in [server] is below \"3.1.1\"")));
+  EXPECT_THAT(lines("max_dialect = \"3.0.2\"", "asked"), IsEmpty());
+  EXPECT_THAT(lines("witness = true\nepm_port = 0", "asked"),
+              ElementsAre(HasSubstr("witness = true has no effect while epm_port = 0: ")));
+  EXPECT_THAT(lines("epm_port = 0", "asked"), IsEmpty());
+  EXPECT_THAT(lines("witness = true", "asked"), IsEmpty());
+}
+
+TEST(Config, SharesOfOneFolderThatDifferInLocalAccessAreSaid) {
+  const auto lines = [](std::string_view path, std::string_view access) {
+    const auto config =
+        parse(fmt::format("[[share]]\nname = \"a\"\npath = \"/srv/a\"\n\n[[share]]\nname = "
+                          "\"b\"\npath = \"{}\"\nlocal_access = \"{}\"\n",
+                          path, access),
+              "braid.toml");
+    EXPECT_TRUE(config);
+    return without_effect(**config);
+  };
+  EXPECT_THAT(lines("/srv/./a/", "none"),
+              ElementsAre(HasSubstr("shares 'a' and 'b' serve the same folder /srv/./a/ and differ "
+                                    "in local_access, ")));
+  EXPECT_THAT(lines("/srv/a", "notify"), IsEmpty());
+  EXPECT_THAT(lines("/srv/ab", "none"), IsEmpty());
+}
+
+TEST(Salvage, TakesTheKeysThatAreGood) {
+  const auto state_of = [](std::string_view text) {
+    return salvage(text, "braid.toml")->server.state_dir;
+  };
+  EXPECT_EQ(state_of("[server]\nworkers = 1000\nstate_dir = \"/s\"\nfrob = 1\n"), "/s");
+  EXPECT_EQ(state_of("[server]\nworkers = \n  state_dir = \"/s\" # here\n[[share\n"), "/s");
+  EXPECT_EQ(state_of("[server]\n# state_dir = \"/s\"\nworkers ="), Server{}.state_dir);
+  EXPECT_EQ(state_of("[server]\nstate_dir = \"s\"\n"), Server{}.state_dir);
+  EXPECT_EQ(state_of("[server]\nstate_dir = \"/s\n"), Server{}.state_dir);
+  EXPECT_EQ(state_of(""), Server{}.state_dir);
+  EXPECT_FALSE(salvage("=", "braid.toml")->server.name.empty());
 }
 
 TEST(Config, AnotherTextHasAnotherId) {
@@ -549,7 +587,7 @@ TEST(Config, RdmaTakesOneWorkerAndWholeBlocksOfMemory) {
               ElementsAre("braid.toml:2: rdma = true needs workers = 1; change one of them"));
   EXPECT_TRUE(complaints("[server]\nworkers = 2\n").empty());
   EXPECT_THAT(complaints(on + "rdma_memory = 36\n"),
-              ElementsAre("braid.toml:3: rdma_memory = 36 is no multiple of 8"));
+              ElementsAre("braid.toml:3: rdma_memory = 36 is no multiple of 8; give 32 or 40"));
   EXPECT_TRUE(complaints(on + "rdma_memory = 40\nrdma_port = 0\n").empty());
 }
 

@@ -12,6 +12,7 @@
 #include "config/keys.h"
 #include "config/path_look.h"
 #include "config/restart.h"
+#include "config/salvage.h"
 #include "wire/fold.h"
 
 #define TOML_EXCEPTIONS 0
@@ -264,9 +265,10 @@ void Reader::check_server(const Server& server) {
   if (server.rdma && server.workers != 1) {
     add(line_in_server("rdma"), "rdma = true needs workers = 1; change one of them");
   }
-  if (server.rdma_memory_mib % 8 != 0) {
+  if (const uint32_t over = server.rdma_memory_mib % 8; over != 0) {
     add(line_in_server("rdma_memory"),
-        fmt::format("rdma_memory = {} is no multiple of 8", server.rdma_memory_mib));
+        fmt::format("rdma_memory = {} is no multiple of 8; give {} or {}", server.rdma_memory_mib,
+                    server.rdma_memory_mib - over, server.rdma_memory_mib - over + 8));
   }
   check_listen(server);
   if (server.witness) check_witness(server);
@@ -349,6 +351,27 @@ Snapshot Reader::read(std::string_view text) {
   check_paths();
   if (config->server.name.empty()) config->server.name = host_name();
   return config;
+}
+
+Snapshot Reader::salvage(std::string_view text) {
+  if (auto config = read(text)) return config;
+  auto config = std::make_shared<Config>();
+  config->file = file_;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const size_t begin = line.find_first_not_of(" \t");
+    if (begin == line.npos || !line.substr(begin).starts_with("state_dir")) continue;
+    Reader alone(file_, Checks::kTextOnly);
+    const Snapshot one = alone.read("[server]\n" + std::string(line));
+    if (one && alone.problems().empty()) config->server.state_dir = one->server.state_dir;
+  }
+  config->server.name = host_name();
+  return config;
+}
+
+Snapshot salvage(std::string_view text, const std::string& file) {
+  return Reader(file, Checks::kTextOnly).salvage(text);
 }
 
 }  // namespace braid::config

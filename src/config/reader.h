@@ -18,6 +18,8 @@ class Reader {
 
   // The configuration; of no use when problems() is not empty.
   Snapshot read(std::string_view text);
+  // As salvage() of salvage.h says.
+  Snapshot salvage(std::string_view text);
   // In order of line.
   const Problems& problems() const { return problems_; }
 

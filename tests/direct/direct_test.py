@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -72,15 +73,30 @@ def run(args, scratch, for_program):
     return trouble
 
 
+def wait_until_gone(server):
+    end = time.monotonic() + PATIENCE_S
+    while cards_of(server) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def without_a_card(args, scratch):
     """One line, nothing that runs, and clients over TCP as ever."""
     if os.path.exists("/sys/class/infiniband") and os.listdir("/sys/class/infiniband"):
         return []
     server = servers.start(args, scratch, options_of(scratch, "none", server_lines=RDMA), "none")
     trouble = await_text(server, r"SMB Direct is off: no RDMA device: ")
-    end = time.monotonic() + PATIENCE_S
-    while cards_of(server) and time.monotonic() < end:
-        time.sleep(0.02)
+    # It looks again, and does not say the same once more.
+    with open(server.config, encoding="utf-8") as config:
+        text = config.read()
+    with open(server.config, "w", encoding="utf-8") as config:
+        config.write(text.replace("[server]", '[server]\nlog_level = "debug"', 1))
+    for count in (1, 2):
+        wait_until_gone(server)
+        server.process.send_signal(signal.SIGHUP)
+        trouble += await_text(server, r"(?s)" + r"debug \[rdma\] SMB Direct is off.*" * count)
+    if len(re.findall(r"warning \[rdma\] SMB Direct is off", server.log_text())) != 1:
+        trouble.append(f"said more than once, or never:\n{server.log_text()}")
+    wait_until_gone(server)
     if cards_of(server):
         trouble.append("a process for cards runs, and there is no card")
     return trouble + server.stop()

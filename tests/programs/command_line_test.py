@@ -241,6 +241,16 @@ class Braidctl(CommandLineCase):
                                     text_in="x\n")
             self.assertEqual(done.returncode, code, done.stderr)
 
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_rdma_check_says_that_it_is_not_root(self):
+        config = self.config("rdma = true")
+        command = (self.braidctl, "--config", config, "rdma", "check")
+        who = r"(?m)^rights +missing +this is not root"
+        self.assertNotRegex(self.run_program(*command).stdout, who)
+        done = self.run_program("setpriv", "--reuid", "nobody", "--clear-groups", *command)
+        self.assertRegex(done.stdout, who)
+        self.assertRegex(done.stdout, r"(?m)^device ")
+
     def test_names_do_not_reach_the_terminal(self):
         name = "a\u009b2J\u202eb"
         self.assertEqual(self.add(name).returncode, 0)

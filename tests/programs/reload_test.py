@@ -42,8 +42,10 @@ class Reload(ControlCase):
         """Returns when each worker has it."""
         count = self.server.log_text().count(word)
         done = self.ctl("reload")
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith(f"the server runs with {self.config}\n"), done.stdout)
         self.wait_for(lambda: self.server.log_text().count(word) >= count + self.workers, word)
+        return done.stdout.splitlines()[1:]
 
     def client(self, share="share"):
         return SmbClient(self.scratch, self.server, ALICE, share=share)
@@ -96,7 +98,7 @@ class Reload(ControlCase):
         self.add_share("more")
         done = self.ctl("reload", "--json")
         self.assertEqual((done.returncode, json.loads(done.stdout), done.stderr),
-                         (0, {"taken": True}, ""))
+                         (0, {"taken": True, "waiting": []}, ""))
         for _ in range(2 * self.workers):
             self.assertTrue(self.client("more").run("ls").ok)
 
@@ -123,9 +125,52 @@ class Reload(ControlCase):
     def test_what_waits_for_a_restart(self):
         self.set_key("break_retry", '"windows"')
         self.set_key("interfaces", '["lo"]')
+        said = [f"the new value of {key} waits for a restart"
+                for key in ("interfaces", "break_retry")]
+        self.assertEqual(self.reload(), said)
+        for line in said:
+            self.assertIn(line, self.server.log_text())
+        # For as long as they wait, and to who asks another time.
+        self.assertEqual(json.loads(self.ctl("reload", "--json").stdout)["waiting"],
+                         ["interfaces", "break_retry"])
+        self.set_key("break_retry", '"spec"')
+        self.assertEqual(self.reload(), said[:1])
+
+    def test_log_level_of_those_that_serve(self):
+        where = r"(?m) debug \[worker" if not self.single_process else r"(?m) debug "
+        self.assertTrue(self.client().run("ls").ok)
+        self.assertNotRegex(self.server.log_text(), where)
+        self.set_key("log_level", '"debug"')
         self.reload()
-        for key in ("break_retry", "interfaces"):
-            self.assertIn(f"the new value of {key} waits for a restart", self.server.log_text())
+        self.assertTrue(self.client().run("ls").ok)
+        self.wait_for(lambda: re.search(where, self.server.log_text()), "a line for debugging")
+        self.set_key("log_level", '"error"')
+        self.assertEqual(self.ctl("reload").returncode, 0)
+        before = self.server.log_text()
+        self.assertTrue(self.client().run("ls").ok)
+        self.assertEqual([line for line in self.server.log_text()[len(before):].splitlines()
+                          if " error " not in line and "took the new" not in line], [])
+
+    def test_a_mistake_keeps_nobody_from_asking_the_server(self):
+        connected = Interactive(self, ALICE)
+        text = self.config.read_text(encoding="utf-8")
+        for mistake, where in (("workers = 1000", "workers = 1000 is not accepted"),
+                               ("workers =", "not TOML: ")):
+            self.config.write_text(re.sub(r"(?m)^workers = .*$", mistake, text), encoding="utf-8")
+            done = self.ctl("sessions")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("  alice  valid  ", done.stdout)
+            first, second = done.stderr.splitlines()
+            self.assertIn(where, first)
+            self.assertRegex(second, "this goes on with state_dir = .*/server.state; a reload")
+            self.assertEqual(self.ctl("user", "disable", "alice").returncode, 0)
+            self.assertEqual(self.ctl("user", "enable", "alice").returncode, 0)
+            self.assertEqual(self.ctl("interfaces").returncode, 2)
+            self.assertEqual(self.ctl("user", "add", "carol").returncode, 2)
+            self.assert_one_line(self.ctl("reload"), where)
+        session = json.loads(self.ctl("--json", "sessions").stdout)[0]["session"]
+        self.assertEqual(self.ctl("session", "close", session).returncode, 0)
+        self.assertRegex(connected.run("ls"), "NT_STATUS_|not connected")
 
     def test_no_server(self):
         self.server.process.terminate()

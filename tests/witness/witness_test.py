@@ -447,7 +447,9 @@ class TwoAddresses(unittest.TestCase):
         for command, complaint in (
                 (("witness", "move", "nobody", self.second), "no client is registered as nobody"),
                 (("witness", "move", "pc", "elsewhere"), "elsewhere is no address"),
-                (("witness", "share-move", "none", self.second), "no client is registered for"),
+                (("witness", "share-move", "none", self.second), "there is no share none; "),
+                (("witness", "share-move", "dat", self.second),
+                 "there is no share dat; did you mean data?"),
                 (("witness", "move", "pc", "192.0.2.9"), "192.0.2.9 is none of the addresses that"),
                 (("witness", "move", "pc", "127.0.0.1"), "127.0.0.1 is an address that no client"),
                 (("address", "drain", "here"), "here is no address in numbers")):

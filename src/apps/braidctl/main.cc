@@ -13,6 +13,7 @@
 #include "apps/braidctl/witness.h"
 #include "config/config.h"
 #include "config/keys.h"
+#include "config/salvage.h"
 
 namespace braid::braidctl {
 namespace {
@@ -27,6 +28,9 @@ struct CommandLine {
   bool json = false;
 };
 
+// Whether a command can do with what is left of a configuration with mistakes in it.
+enum class Needs : uint8_t { kWholeConfig, kStateDir };
+
 template <class Arguments>
 using CommandOn = int (*)(const config::Config&, const Arguments&);
 
@@ -35,13 +39,23 @@ int complain_all(const config::Problems& problems) {
   return kCannotDo;
 }
 
-// Users can be managed while a share's disk is away, so paths are not looked at.
+// Users can be managed while a share's disk is away, so paths are not looked at. What a running
+// server is asked does not wait for the file to be mended.
 template <class Arguments>
-int run_command(const CommandLine& line, Arguments arguments, CommandOn<Arguments> command) {
+int run_command(const CommandLine& line, Arguments arguments, CommandOn<Arguments> command,
+                Needs needs) {
   const auto text = config::read_file(line.config_file);
   if (!text) return complain(text.error().text());
-  const auto config = config::parse(*text, line.config_file);
-  if (!config) return complain_all(config.error());
+  auto config = config::parse(*text, line.config_file);
+  if (!config) {
+    complain_all(config.error());
+    if (needs == Needs::kWholeConfig) return kCannotDo;
+    config = config::salvage(*text, line.config_file);
+    complain(
+        fmt::format("this goes on with state_dir = {}; a reload and a restart do not, before "
+                    "the file is mended",
+                    (*config)->server.state_dir));
+  }
   arguments.json = line.json;
   return command(**config, arguments);
 }
@@ -111,11 +125,12 @@ int run(int argc, char** argv) {
   user->require_subcommand(1);
   user->fallthrough();
   const auto user_command = [&](const char* name, const char* help,
-                                CommandOn<UserArguments> command) {
+                                CommandOn<UserArguments> command, Needs needs = Needs::kStateDir) {
     CLI::App* const added = user->add_subcommand(name, help);
     added->fallthrough();
-    added->callback(
-        [&line, &exit_code, command] { exit_code = run_command(line, line.user, command); });
+    added->callback([&line, &exit_code, command, needs] {
+      exit_code = run_command(line, line.user, command, needs);
+    });
     return added;
   };
   const auto takes_name = [&](CLI::App* command) {
@@ -126,7 +141,7 @@ int run(int argc, char** argv) {
       takes_name(user_command("add",
                               "Make an account; the password is asked for or read from a "
                               "pipe",
-                              add_user));
+                              add_user, Needs::kWholeConfig));
   add->add_option("--unix-user", line.user.unix_user,
                   "The Unix user it acts as; by default the one of the same name")
       ->type_name("USER");
@@ -149,7 +164,8 @@ int run(int argc, char** argv) {
       ->add_option("--connected-to", line.interfaces.connected_to,
                    "The address of this machine that the client uses")
       ->type_name("ADDRESS");
-  interfaces->callback([&] { exit_code = run_command(line, line.interfaces, interfaces_of); });
+  interfaces->callback(
+      [&] { exit_code = run_command(line, line.interfaces, interfaces_of, Needs::kWholeConfig); });
 
   CLI::App* const config = app.add_subcommand("config", "The configuration");
   config->require_subcommand(1);
@@ -166,8 +182,9 @@ int run(int argc, char** argv) {
                                    CommandOn<RunningArguments> command) {
     CLI::App* const added = group->add_subcommand(name, help);
     added->fallthrough();
-    added->callback(
-        [&line, &exit_code, command] { exit_code = run_command(line, line.running, command); });
+    added->callback([&line, &exit_code, command] {
+      exit_code = run_command(line, line.running, command, Needs::kStateDir);
+    });
     return added;
   };
   const auto takes_session = [&](CLI::App* command) {
@@ -207,8 +224,9 @@ int run(int argc, char** argv) {
   CLI::App* const rdma_check =
       rdma->add_subcommand("check", "Walk from the card to a client, and say what is missing");
   rdma_check->fallthrough();
-  rdma_check->callback(
-      [&line, &exit_code] { exit_code = run_command(line, line.rdma, check_rdma); });
+  rdma_check->callback([&line, &exit_code] {
+    exit_code = run_command(line, line.rdma, check_rdma, Needs::kWholeConfig);
+  });
 
   CLI::App* const witness = app.add_subcommand(
       "witness", "The clients that are told when they are to use another address");
@@ -218,8 +236,9 @@ int run(int argc, char** argv) {
                                    CommandOn<WitnessArguments> command) {
     CLI::App* const added = group->add_subcommand(name, help);
     added->fallthrough();
-    added->callback(
-        [&line, &exit_code, command] { exit_code = run_command(line, line.witness, command); });
+    added->callback([&line, &exit_code, command] {
+      exit_code = run_command(line, line.witness, command, Needs::kStateDir);
+    });
     return added;
   };
   const auto takes_destination = [&](CLI::App* command) {

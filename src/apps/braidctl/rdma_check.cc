@@ -171,6 +171,10 @@ std::vector<Step> walk(const config::Config& config) {
     return found.has_value();
   };
   if (!note("configuration", check_configuration(config))) return steps;
+  if (::geteuid() != 0) {
+    note("rights", std::unexpected("this is not root, from whom devices and processes are not "
+                                   "hidden: what follows may be there; run this as root"));
+  }
   if (!note("device", check_device())) return steps;
   if (!note("port", check_port())) return steps;
   const auto place = find_address(config);

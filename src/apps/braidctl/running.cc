@@ -235,8 +235,9 @@ int no_session(const std::string& id) {
 constexpr auto kReloadTime = 30s;  // and what the last answer takes
 constexpr auto kBetweenLooks = 10ms;
 
-// Waits until each worker runs with `config`; false after a complaint.
-bool all_take(const config::Config& config) {
+// Waits until each worker runs with `config`, and gives the keys that wait for a restart; nothing
+// after a complaint.
+std::optional<std::vector<std::string>> all_take(const config::Config& config) {
   const auto takes = [&](const admin::WorkerResult& answer) {
     return number_of(answer.result, "configuration") == config.text_id;
   };
@@ -246,7 +247,11 @@ bool all_take(const config::Config& config) {
     const auto answers =
         admin::ask_workers(config.server.state_dir, {.command = Command::kProcess});
     if (answers && answers->missing.empty() && std::ranges::all_of(answers->results, takes)) {
-      return true;
+      // The same of all.
+      const json waiting = answers->results.front().result.value("waiting", json::array());
+      std::vector<std::string> keys;
+      for (const json& key : waiting) keys.push_back(key.is_string() ? key.get<std::string>() : "");
+      return keys;
     }
     if (answers) missing = answers->missing;
     if (std::chrono::steady_clock::now() >= end) break;
@@ -257,7 +262,7 @@ bool all_take(const config::Config& config) {
       fmt::format("after {} s not every worker runs with {}; the server's log says why, or it "
                   "was started with another file",
                   kReloadTime / 1s, config.file));
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -341,8 +346,16 @@ int reload(const config::Config& config, const RunningArguments& arguments) {
   if (process <= 1 || ::kill(process, SIGHUP) != 0) {
     return complain(fmt::format("cannot signal process {}: {}", process, std::strerror(errno)));
   }
-  if (!all_take(config)) return kCannotDo;
-  if (arguments.json) fmt::print("{{\"taken\": true}}\n");
+  const auto waiting = all_take(config);
+  if (!waiting) return kCannotDo;
+  if (arguments.json) {
+    fmt::print("{}\n", json_text(json{{"taken", true}, {"waiting", *waiting}}));
+    return 0;
+  }
+  fmt::print("the server runs with {}\n", printable(config.file));
+  for (const std::string& key : *waiting) {
+    fmt::print("the new value of {} waits for a restart\n", printable(key));
+  }
   return 0;
 }
 

@@ -24,7 +24,8 @@ int show_leases(const config::Config& config, const RunningArguments& arguments)
 int show_metrics(const config::Config& config, const RunningArguments& arguments);
 int close_channel(const config::Config& config, const RunningArguments& arguments);
 int close_session(const config::Config& config, const RunningArguments& arguments);
-// Has it read its configuration again. REQUIRES: there is nothing wrong with that.
+// Has it read its configuration again, and says which keys wait for a restart. REQUIRES: there is
+// nothing wrong with it.
 int reload(const config::Config& config, const RunningArguments& arguments);
 
 }  // namespace braid::braidctl

@@ -11,7 +11,9 @@
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/table.h"
 #include "base/ip_address.h"
+#include "config/keys.h"
 #include "network/interfaces.h"
+#include "wire/fold.h"
 
 namespace braid::braidctl {
 namespace {
@@ -120,6 +122,27 @@ std::optional<uint64_t> connections_to(const config::Config& config, Command com
   return count;
 }
 
+// A line when the server has no such share. Not of the configuration: another may be running.
+std::optional<std::string> no_such_share(const config::Config& config, const std::string& name) {
+  const auto answers = admin::ask_workers(config.server.state_dir, {.command = Command::kShares});
+  if (!answers) return std::nullopt;
+  std::vector<std::string> names;
+  for (const auto& [worker, rows] : answers->results) {
+    for (const json& row : rows) {
+      const json known = row.value("share", json());
+      if (known.is_string()) names.push_back(known.get<std::string>());
+    }
+  }
+  if (std::ranges::any_of(names, [&](const auto& each) { return wire::equal_fold(each, name); })) {
+    return std::nullopt;
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const auto guess = config::nearest(name, known);
+  return fmt::format(
+      "there is no share {}; {}", name,
+      guess ? fmt::format("did you mean {}?", *guess) : std::string("braidctl shares shows them"));
+}
+
 bool is_of_this_machine(const config::Config& config, const IpAddress& address) {
   const auto all = network::Interfaces(config.server).judge({});
   return !all || std::ranges::any_of(*all, [&](const network::Offer& each) {
@@ -175,6 +198,9 @@ int move_share(const config::Config& config, const WitnessArguments& arguments) 
                                   .share = arguments.share,
                                   .address = arguments.address,
                                   .elsewhere = arguments.elsewhere});
+  if (told && told->has_witness && told->refusal.empty() && told->registrations == 0) {
+    if (const auto line = no_such_share(config, arguments.share)) return complain(*line);
+  }
   return report(config, arguments, told,
                 fmt::format("no client is registered for the share {}", arguments.share));
 }

@@ -24,6 +24,7 @@ enum class MessageKind : uint32_t {
   kLogLevel,     // supervisor to front: number: the log::Level from now on
   kCardLink,     // supervisor to worker: the end of a link to the process with the network cards
   kCardShare,    // worker to that: what they share, one of four; number: the bytes of the memory
+  kNoCards,      // that to supervisor, before it ends: number: of what it has said about why
   kWorkerEnded,  // supervisor to workers: another of them is no more; number: its process id
 };
 

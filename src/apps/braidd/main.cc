@@ -50,6 +50,7 @@ struct CommandLine {
   uint32_t witness_port = 0;  // the one that is listened to
   std::string listeners;      // of each the Service, as a digit
   std::string rdma_listen;    // rdma_endpoints()
+  uint64_t said = 0;          // by the last process with the cards
   int log_level = static_cast<int>(log::Level::kInfo);
 };
 
@@ -88,12 +89,17 @@ int complain(int status, const config::Problems& problems) {
   ::fcntl(kFirstGivenFd, F_SETFD, FD_CLOEXEC);
   raise_descriptor_limit();
   // As the front: without what would run at an ordinary exit.
-  ::_exit(run_rdma(UniqueFd(kFirstGivenFd), line.rdma_listen));
+  ::_exit(run_rdma(UniqueFd(kFirstGivenFd), line.rdma_listen, line.said));
 }
 
+struct WorkerConfig {
+  config::Snapshot config;
+  std::vector<std::string_view> waiting;  // keys, for a restart
+};
+
 // What the supervisor gave: the text it started with, and the one of the last reload.
-std::expected<config::Snapshot, config::Problems> config_of_worker(const CommandLine& line,
-                                                                   int started_text, int text) {
+std::expected<WorkerConfig, config::Problems> config_of_worker(const CommandLine& line,
+                                                               int started_text, int text) {
   const auto started = config::parse(read_memory_file(started_text), line.config_file);
   if (!started) return std::unexpected(started.error());
   const auto wanted = config::parse(read_memory_file(text), line.config_file);
@@ -101,7 +107,8 @@ std::expected<config::Snapshot, config::Problems> config_of_worker(const Command
   config::Server server = (*started)->server;
   server.name = line.name;
   server.witness_port_used = line.witness_port;
-  return config::until_restart(server, **wanted);
+  return WorkerConfig{config::until_restart(server, **wanted),
+                      config::waiting_keys((*started)->server, (*wanted)->server)};
 }
 
 int run_worker_process(const CommandLine& line) {
@@ -114,10 +121,11 @@ int run_worker_process(const CommandLine& line) {
   const UniqueFd text(kFirstGivenFd + 2);
   constexpr int kFirstOfGroup = kFirstGivenFd + 3;
   for (int fd = kFirstGivenFd; fd < kFirstOfGroup; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  const auto config = config_of_worker(line, started_text.get(), text.get());
-  if (!config) return complain(kBadText, config.error());
-  apply_log_level(**config);
-  enter_worker_sandbox(**config, false);
+  const auto given = config_of_worker(line, started_text.get(), text.get());
+  if (!given) return complain(kBadText, given.error());
+  const config::Snapshot& config = given->config;
+  apply_log_level(*config);
+  enter_worker_sandbox(*config, false);
   std::unique_ptr<store::WorkerGroup> group;
   if (line.workers > 1) {
     std::vector<UniqueFd> fds;
@@ -136,10 +144,11 @@ int run_worker_process(const CommandLine& line) {
   }
   const size_t workers = line.workers;
   PassedOn passed_on(line.index, workers);
-  auto server = make_worker_server(*config, {line.index, workers, ::getppid()}, &passed_on,
+  auto server = make_worker_server(config, {line.index, workers, ::getppid()}, &passed_on,
                                    descriptor_limit(), std::move(group));
   if (!server) return complain(kCannotRun, server.error());
-  return run_worker(std::move(control), **server, passed_on, **config) ? 0 : kCannotRun;
+  (*server)->keys_wait(given->waiting);
+  return run_worker(std::move(control), **server, passed_on, *config) ? 0 : kCannotRun;
 }
 
 std::string_view purpose(Service service) {
@@ -224,6 +233,7 @@ int run(int argc, char** argv) {
   app.add_option("--name", line.name)->group("");
   app.add_option("--listeners", line.listeners)->group("");
   app.add_option("--rdma-listen", line.rdma_listen)->group("");
+  app.add_option("--said", line.said)->group("");
   app.add_option("--witness-port", line.witness_port)->group("");
   app.add_option("--log-level", line.log_level)->group("");
   try {

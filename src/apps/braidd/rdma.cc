@@ -64,25 +64,19 @@ class RdmaProcess {
  public:
   explicit RdmaProcess(UniqueFd control) : control_(reactor_.context(), control.release()) {}
 
-  // False: nowhere.
-  bool listen(std::string_view endpoints) {
-    const bool is_test = has_test_cards();
-    if (std::string why; !is_test && !verbs::Devices::check(why)) {
-      log::warn("SMB Direct is off: {}; SIGHUP looks again", log::Whole{why});
-      return false;
+  // False: nowhere, and the supervisor knows what was said about it. `said`: of the process before,
+  // whose lines are not repeated.
+  bool listen(std::string_view endpoints, uint64_t said) {
+    const std::vector<std::string> troubles = try_to_listen(endpoints);
+    std::string all;
+    for (const std::string& each : troubles) all += each + '\n';
+    const uint64_t number = std::hash<std::string>{}(all);
+    for (const std::string& each : troubles) {
+      number == said ? log::debug("{}", log::Whole{each}) : log::warn("{}", log::Whole{each});
     }
-    for (const SocketAddress& address : parse_endpoints(endpoints)) {
-      const auto listening = is_test ? listen_test(address) : listen_on(address);
-      if (listening) {
-        log::info("listening on {} for SMB Direct", listening->to_string());
-        addresses_.push_back(*listening);
-      } else {
-        log::warn("SMB Direct: cannot listen on {}: {}", address.to_string(),
-                  log::Whole{why_not(listening.error())});
-      }
-    }
-    if (addresses_.empty()) log::warn("SMB Direct is off; SIGHUP looks again");
-    return !addresses_.empty();
+    if (!addresses_.empty()) return true;
+    send_message(control_.native_handle(), MessageKind::kNoCards, number);
+    return false;
   }
 
   void run() {
@@ -100,6 +94,28 @@ class RdmaProcess {
     size_t count = 0;
     std::shared_ptr<CardEnd> end;
   };
+
+  // A line for each thing that is in the way.
+  std::vector<std::string> try_to_listen(std::string_view endpoints) {
+    std::vector<std::string> troubles;
+    const bool is_test = has_test_cards();
+    if (std::string why; !is_test && !verbs::Devices::check(why)) {
+      troubles.push_back(fmt::format("SMB Direct is off: {}; SIGHUP looks again", why));
+      return troubles;
+    }
+    for (const SocketAddress& address : parse_endpoints(endpoints)) {
+      const auto listening = is_test ? listen_test(address) : listen_on(address);
+      if (listening) {
+        log::info("listening on {} for SMB Direct", listening->to_string());
+        addresses_.push_back(*listening);
+      } else {
+        troubles.push_back(fmt::format("SMB Direct: cannot listen on {}: {}", address.to_string(),
+                                       why_not(listening.error())));
+      }
+    }
+    if (addresses_.empty()) troubles.push_back("SMB Direct is off; SIGHUP looks again");
+    return troubles;
+  }
 
   Result<SocketAddress> listen_on(const SocketAddress& address) {
     BRAID_TRY(auto listener,
@@ -206,10 +222,10 @@ std::string rdma_endpoints(const config::Server& server) {
   return text;
 }
 
-int run_rdma(UniqueFd control, std::string_view endpoints) {
+int run_rdma(UniqueFd control, std::string_view endpoints, uint64_t said) {
   enter_rdma_sandbox();
   RdmaProcess process(std::move(control));
-  if (!process.listen(endpoints)) return kNoCards;
+  if (!process.listen(endpoints, said)) return kNoCards;
   restrict_system_calls(Role::kRdma);
   process.run();
   return 0;

@@ -17,8 +17,9 @@ std::string rdma_endpoints(const config::Server& server);
 // Gives up all rights but those to the cards and their ports, listens, and serves the worker whose
 // link `control` brings until it is ended. It has no file, no key and no password, and reads
 // nothing of what clients send. kNoCards: there is no card, or none with one of the addresses; a
-// line says so. Thread: the only one of its process.
-int run_rdma(UniqueFd control, std::string_view endpoints);
+// line says so, if it is not what `said` is the number of: the process before had it in the log.
+// Thread: the only one of its process.
+int run_rdma(UniqueFd control, std::string_view endpoints, uint64_t said);
 
 // As root: the memory that is pinned for the cards is not limited by what a user may lock.
 // Elsewhere a line says when the limit is too low for `server`.

@@ -24,6 +24,7 @@
 #include "auth/state_complaint.h"
 #include "auth/unix_user.h"
 #include "auth/user_store.h"
+#include "base/guarded.h"
 #include "base/log.h"
 #include "config/path_look.h"
 #include "crypto/ntlm_primitives.h"
@@ -238,6 +239,9 @@ class SmbWorkerServer final : public WorkerServer {
     directory_.replace(make_directory(*config, ids_));
     engine_->reconfigure(std::move(config), std::move(*shares));
   }
+  void keys_wait(std::vector<std::string_view> keys) override {
+    *waiting_.lock() = std::move(keys);
+  }
   void use_cards(UniqueFd link) override {
     cards_.reset();  // of a process that has ended
     const auto used = begin_with_cards(std::move(link));
@@ -376,7 +380,8 @@ class SmbWorkerServer final : public WorkerServer {
   void listen_for_administrators() {
     const std::string& folder = config_->server.state_dir;
     auto control = admin::ControlServer::listen(folder, place_.index, [this](auto line) {
-      return admin::answer_control(*engine_, rpc_ ? &*rpc_ : nullptr, place_, line);
+      const std::vector<std::string_view> waiting = *waiting_.lock();
+      return admin::answer_control(*engine_, rpc_ ? &*rpc_ : nullptr, place_, waiting, line);
     });
     if (control) {
       control_ = std::move(*control);
@@ -388,6 +393,7 @@ class SmbWorkerServer final : public WorkerServer {
 
   config::Snapshot config_;
   const admin::WorkerPlace place_;
+  Guarded<std::vector<std::string_view>> waiting_;  // keys, for a restart
   const size_t descriptors_;
   ConnectionRouter* const router_;
   const transport::TcpOptions tcp_options_ = tcp_options();

@@ -120,6 +120,7 @@ bool Supervisor::start(size_t index) {
     for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
   } else if (index == cards_index()) {
     arguments.push_back(fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
+    arguments.push_back(fmt::format("--said={}", cards_said_));
   } else {
     fds.push_back(started_text->get());
     fds.push_back(text->get());
@@ -225,6 +226,7 @@ void Supervisor::child_ended(size_t index, int status) {
 
 // What others do does not depend on it, so it never keeps them from starting.
 void Supervisor::cards_ended(int status) {
+  on_control(cards_index());  // what it said last
   Child& child = cards();
   child.pid = -1;
   child.control.reset();
@@ -254,8 +256,12 @@ void Supervisor::on_control(size_t index) {
       if (!message.error().is_os(EAGAIN)) child.control.reset();
       return;
     }
+    if (message->kind == MessageKind::kNoCards && index == cards_index()) {
+      cards_said_ = message->number;
+    }
     if (message->kind != MessageKind::kReady) continue;
     child.ready = true;
+    if (index == cards_index()) cards_said_ = 0;
     const auto needed = std::span(children_).first(cards_index());
     if (phase_ == Phase::kStarting && std::ranges::all_of(needed, &Child::ready)) all_ready();
   }

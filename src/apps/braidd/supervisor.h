@@ -73,6 +73,7 @@ class Supervisor {
   std::string text_;
   std::vector<Listener> listeners_;
   std::vector<Child> children_;                  // the workers by index, the front, the cards
+  uint64_t cards_said_ = 0;                      // why the last process had none
   std::optional<store::GroupResources> shared_;  // by several workers
   UniqueFd signals_;
   Phase phase_ = Phase::kStarting;

@@ -51,6 +51,7 @@ void reload(const Message& message, WorkerServer& server, const config::Config& 
   auto config = config::parse(text, started.file);
   if (config) {
     apply_log_level(**config);
+    server.keys_wait(config::waiting_keys(started.server, (*config)->server));
     server.reload(config::until_restart(started.server, **config));
     log::info("took the new configuration");
   }

@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <string_view>
+#include <vector>
 
 #include "apps/braidd/passed_on.h"
 #include "apps/braidd/service.h"
@@ -21,6 +23,9 @@ class WorkerServer : public ConnectionSink {
   // A new configuration, for what comes from now on; what waits for a restart is as at the start.
   // Must not block for long. Thread: the worker's main thread, as drain() is.
   virtual void reload(config::Snapshot config) = 0;
+  // The keys of [server] whose new value waits for a restart, for administrators who ask. Before
+  // serving and before each reload().
+  virtual void keys_wait(std::vector<std::string_view> /*keys*/) {}
   // The link to the process with the network cards, which has just been started. Must not block.
   virtual void use_cards(UniqueFd /*link*/) {}
   // Another worker, the process `pid`, has ended. What it had open holds nobody up any more.
