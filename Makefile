@@ -76,6 +76,10 @@ compression-bench: deps build ## What compression brings and costs, on links of 
 	@$(PYTHON) tests/compression/measure.py --braidd build/release/braidd \
 	  --bench build/release/braid-bench
 
+.PHONY: local-bench
+local-bench: deps build ## What each local_access costs, and how long clients are behind with "notify"
+	@$(PYTHON) tests/notify/measure.py --braidd build/release/braidd
+
 .PHONY: mutants
 mutants: deps ## Plant single-line mutations and name those that no test finds (MUTANTS='--help')
 	@$(PYTHON) tools/mutants.py --jobs $(JOBS) $(MUTANTS)

@@ -412,9 +412,10 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      choice<&Share::compress, kCompresses, Share>},
     {"local_access", R"("none", "notify" or "strict")", shown<&Share::local_access, Share>,
      "Who works on the files besides the clients of this share. none: nobody, and what local "
-     "programs change is not told to clients. notify: local programs and NFS, whose changes "
-     "clients hear of when they watch a folder, but may not see in a file that they cache. "
-     "strict: the same, and clients cache only what the kernel keeps from others (fcntl(2), "
+     "programs change is not told to clients. notify: local programs and NFS: what they "
+     "change is told to clients that watch the folder, and ends what clients cache of the file, "
+     "some milliseconds later; nobody waits. strict: the same, and clients cache only what the "
+     "kernel keeps from others (fcntl(2), "
      "F_SETLEASE): whoever opens a file that a client caches waits until it is written back. "
      "Folders and named streams are not cached then, nor is a file with two opens of which one "
      "writes. Needs workers = 1, and a file system of this machine.",

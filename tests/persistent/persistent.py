@@ -96,6 +96,10 @@ class Client(Peer):
             name, access=0x001F01FF, disposition=1, oplock=LEASE if lease else 0,
             contexts=chain(contexts))))
 
+    def next_break(self):
+        """The body of a break that comes."""
+        return self.wait_for(0xFFFFFFFFFFFFFFFF).body
+
     def plain_open(self, name, access=0x001F01FF, share=7, disposition=3, options=0):
         return Opened(self.call(raw.CREATE, raw.create(
             name, access=access, share=share, disposition=disposition, options=options)))

@@ -134,6 +134,15 @@ class Persistent(ServerCase):
         self.assertEqual(self.client.lock(twice.file, 7), LOCK_NOT_GRANTED)
         self.assertEqual(self.client.close_file(twice.file), "SUCCESS")
 
+    def test_local_change_ends_what_came_back(self):
+        """Nobody has the file open until the client comes."""
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.kill()
+        self.back(before, guid, lease=KEY)
+        os.chmod(os.path.join(self.root, self.name), 0o640)
+        self.assertEqual(struct.unpack_from("<II", self.client.next_break(), 24), (RWH, 0))
+
     def test_comes_back_without_any_caching(self):
         guid = number()
         before = self.opened(guid)

@@ -51,6 +51,7 @@ Result<void> finish_close(FileServices& files, Open& open,
   // In this order: once the descriptor is closed a new file may get the inode number, and must not
   // find it marked as being deleted.
   decision->until_deleted.reset();
+  open.local_watch.reset();
   open.file.reset();
   open.base_file.reset();
   files.local_guarding->closed(key);

@@ -10,6 +10,7 @@
 #include "smb2/files/deletion_news.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/local_guarding.h"
+#include "smb2/files/local_watching.h"
 #include "smb2/files/open_claims.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -43,6 +44,7 @@ FileServices::FileServices(const Parts& parts)
                                                                   .fds = fds})),
       local_guarding(std::make_unique<LocalGuarding>(
           file_table, clock, parts.descriptors_max / kOfGuardsInDescriptors)),
+      local_watching(std::make_unique<LocalWatching>(file_table, parts.is_worker)),
       timers_(parts.timers),
       workers_(parts.workers),
       directory_leases_(workers_.any() ? workers_.group()->counter(store::Counter::kDirectoryLeases)
@@ -60,6 +62,7 @@ FileServices::FileServices(const Parts& parts)
 Task<void> FileServices::end_timers() {
   scavenger_->stopped = true;
   local_guarding->stop();
+  local_watching->stop();
   co_await breaks.end_timers();
   scavenger_->timer.cancel();
 }

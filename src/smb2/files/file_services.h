@@ -35,6 +35,7 @@ namespace braid::smb2 {
 class AppInstances;
 class DeletionNews;
 class LocalGuarding;
+class LocalWatching;
 class OpenClaims;
 class OtherWorkers;
 class PersistentHandles;
@@ -95,6 +96,8 @@ class FileServices {
   const std::unique_ptr<PersistentHandles> persistent;
   // For shares with local_access = "strict".
   const std::unique_ptr<LocalGuarding> local_guarding;
+  // For those with "notify".
+  const std::unique_ptr<LocalWatching> local_watching;
 
   // Runs it until the Server stops, which waits for it.
   void spawn(Task<void> task) { scope_.spawn(std::move(task)); }

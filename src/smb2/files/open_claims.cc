@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/local_access.h"
 #include "smb2/opens/preserved_open_codec.h"
 #include "smb2/persistent/restore_open.h"
 #include "smb2/workers/worker_messages.h"
@@ -92,7 +93,11 @@ void OpenClaims::tell(const Questions::Answer& offer, ClaimEnd::Fate fate) {
 Task<Result<std::optional<OpenClaim>>> OpenClaims::claim(ClaimQuestion asked,
                                                          WorkerPool::Seat& seat) {
   BRAID_CO_TRY(auto here, co_await claim_here(asked, seat));
-  if (here) co_return OpenClaim{.open = std::move(*here), .offer = nullptr};
+  if (here) {
+    OpenClaim claim{.open = std::move(*here), .offer = nullptr};
+    see_to_local_programs(claim);
+    co_return std::move(claim);
+  }
   // From an offer on others may wait for this: it is not queued behind what its user waits with.
   WorkerPool::Seat at_once(files_.pool, {});
   // The one that made it first; it may have moved since, and nobody keeps a list.
@@ -126,17 +131,41 @@ Result<OpenClaim> OpenClaims::accept(Questions::Answer offer, ByteView bytes) {
   if (!open.owner) return fail(Error::malformed());
   BRAID_TRY(open.descriptors, files_.fds.take_files(*open.owner));
   if (!open.attributes.is_directory && !open.attributes.is_stream) open.descriptors.keep(1);
-  return OpenClaim{.open = std::move(open), .offer = std::move(offer)};
+  OpenClaim claim{.open = std::move(open), .offer = std::move(offer)};
+  see_to_local_programs(claim);
+  return claim;
+}
+
+void OpenClaims::see_to_local_programs(OpenClaim& claim) {
+  PreservedOpen& open = claim.open;
+  if (open.local_watch) return;
+  const filestate::Caching caching = files_.file_table.caching_of(open.ref());
+  if (!filestate::any(caching) && !open.lease_key) return;
+  LocalAccessTerms terms = smb2::see_to_local_programs(
+      files_, *open.share, open.attributes.file_key, *open.file, caching);
+  open.local_watch = std::move(terms.watch);
+  claim.kept = terms.kept;
+}
+
+void OpenClaims::keep_only(const OpenClaim& claim) {
+  const filestate::Caching all = filestate::Caching::kReadWriteHandle;
+  if (filestate::is_subset(files_.file_table.caching_of(claim.open.ref()), claim.kept)) return;
+  files_.file_table.take_for_local(claim.open.attributes.file_key, all - claim.kept);
 }
 
 bool OpenClaims::take(OpenClaim& claim, SessionId session) {
-  if (!claim.offer) return files_.file_table.reconnect(claim.open.ref(), session);
+  if (!claim.offer) {
+    if (!files_.file_table.reconnect(claim.open.ref(), session)) return false;
+    keep_only(claim);
+    return true;
+  }
   const FileId moved{claim.open.file_id.persistent, files_.file_ids.next().volatile_id};
   if (!files_.file_table.take_over(claim.open.ref(), filestate::OpenToken{moved.volatile_id},
                                    session)) {
     return false;
   }
   claim.open.file_id = moved;
+  keep_only(claim);
   tell(claim.offer, ClaimEnd::Fate::kTaken);
   return true;
 }

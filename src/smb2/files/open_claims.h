@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "filestate/file_table.h"
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
 #include "smb2/files/claim_rules.h"
@@ -58,6 +59,8 @@ struct OpenClaim {
   PreservedOpen open;
   // The keeper's offer; null when the keeper is this worker.
   Questions::Answer offer;
+  // What of what it caches it may keep, as local programs are: files/local_access.h.
+  filestate::Caching kept = filestate::Caching::kReadWriteHandle;
 };
 
 // Topic::kClaims. Owned by FileServices. Thread: any.
@@ -83,6 +86,9 @@ class OpenClaims {
                                                         WorkerPool::Seat& seat);
   // An earlier life of the server had it. Nothing: its file is not there any more.
   Task<Result<std::optional<PreservedOpen>>> with_its_file(PreservedOpen open);
+  // Before anybody looks whether the file is what it was.
+  void see_to_local_programs(OpenClaim& claim);
+  void keep_only(const OpenClaim& claim);
   Result<OpenClaim> accept(Questions::Answer offer, ByteView open);
   void tell(const Questions::Answer& offer, ClaimEnd::Fate fate);
   void keep(PreservedOpen open);

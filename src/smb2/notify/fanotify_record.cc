@@ -35,6 +35,12 @@ std::optional<NamedEntry> named_entry(ByteView info) {
   return entry;
 }
 
+std::optional<DirectoryHandle> handle_in(ByteView info) {
+  auto entry = named_entry(info);
+  if (!entry) return std::nullopt;
+  return std::move(entry->directory);
+}
+
 void decode_info(ByteView infos, FanotifyRecord& record) {
   while (infos.size() >= sizeof(fanotify_event_info_header)) {
     fanotify_event_info_header header;
@@ -50,6 +56,12 @@ void decode_info(ByteView infos, FanotifyRecord& record) {
         break;
       case FAN_EVENT_INFO_TYPE_NEW_DFID_NAME:
         record.new_name = named_entry(info);
+        break;
+      case FAN_EVENT_INFO_TYPE_DFID:
+        record.directory = handle_in(info);
+        break;
+      case FAN_EVENT_INFO_TYPE_FID:
+        record.object = handle_in(info);
         break;
       default:
         break;

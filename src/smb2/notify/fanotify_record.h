@@ -12,7 +12,7 @@
 
 namespace braid::smb2 {
 
-// Names a directory for as long as its file system knows it. Compares as a value.
+// Names a directory, or another file, for as long as its file system knows it. Compares as a value.
 struct DirectoryHandle {
   uint64_t file_system = 0;  // f_fsid
   int32_t type = 0;          // of the handle
@@ -27,12 +27,15 @@ struct NamedEntry {
   std::string name;
 };
 
-// One event of a group made with FAN_REPORT_DFID_NAME_TARGET.
+// One event of a group made with FAN_REPORT_DFID_NAME_TARGET, or with FAN_REPORT_DIR_FID and
+// FAN_REPORT_FID.
 struct FanotifyRecord {
   uint64_t mask = 0;
   int32_t pid = 0;
-  std::optional<NamedEntry> entry;     // all but FAN_RENAME
-  std::optional<NamedEntry> old_name;  // FAN_RENAME
+  std::optional<DirectoryHandle> directory;  // FAN_REPORT_DIR_FID: where it happened
+  std::optional<DirectoryHandle> object;     // what it happened to, where the kernel says so
+  std::optional<NamedEntry> entry;           // all but FAN_RENAME
+  std::optional<NamedEntry> old_name;        // FAN_RENAME
   std::optional<NamedEntry> new_name;
 };
 

@@ -49,6 +49,25 @@ TEST(FanotifyRecord, NamesWhatWasMadeAndWhoDidIt) {
             (std::vector<LocalChange>{{.kind = Kind::kAdded, .path = "/srv/a"}}));
 }
 
+// Of a group with FAN_REPORT_DIR_FID and FAN_REPORT_FID: FAN_MODIFY of a file below a watched
+// directory, as the kernel wrote it.
+constexpr uint8_t kModifyBelow[] = {
+    // metadata: event_len 80, version 3, metadata_len 24, mask FAN_MODIFY, fd -1, pid 4660
+    80, 0, 0, 0, 3, 0, 24, 0, 2, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0x34, 0x12, 0, 0,
+    // DFID
+    3, 0, 28, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 0, 0, 0, 1, 0, 0, 0, 11, 0, 0, 0, 22, 0, 0, 0,
+    // FID
+    1, 0, 28, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 0, 0, 0, 1, 0, 0, 0, 33, 0, 0, 0, 44, 0, 0, 0};
+
+TEST(FanotifyRecord, NamesTheFileAndWhereItIs) {
+  const auto records = decode_fanotify(kModifyBelow);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].directory, kDirectory);
+  EXPECT_EQ(records[0].object,
+            (DirectoryHandle{0x0807060504030201, 1, std::string("\x21\0\0\0\x2c\0\0\0", 8)}));
+  EXPECT_FALSE(records[0].entry);
+}
+
 TEST(FanotifyRecord, RenameHasBothNames) {
   const auto records = decode_fanotify(kRename);
   ASSERT_EQ(records.size(), 1u);

@@ -92,6 +92,9 @@ class Open : public OpenValues {
   PipeReads pipe_reads;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
+  // Of a file that others' changes are heard of, files/local_access.h; it ends before the file
+  // does.
+  std::shared_ptr<const void> local_watch;
   // Of a stream, as its last rename left it, whoever asked for that; null for all else.
   std::shared_ptr<const vfs::StreamName> its_stream_name;
   std::string stream_name() const { return its_stream_name ? its_stream_name->text() : ""; }

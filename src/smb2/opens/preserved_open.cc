@@ -15,6 +15,7 @@ PreservedOpen preserve(Open& open) {
   }
   preserved.file = std::move(open.file);
   preserved.base_file = std::move(open.base_file);
+  preserved.local_watch = std::move(open.local_watch);
   preserved.descriptors = std::move(open.descriptors);
   preserved.memory = open.memory.end();
   preserved.counted_locks = open.lock_room.counted();
@@ -28,6 +29,7 @@ std::shared_ptr<Open> restore(PreservedOpen preserved, std::shared_ptr<Session> 
   open->file = std::move(preserved.file);
   if (open->file) open->its_stream_name = open->file->stream_name();
   open->base_file = std::move(preserved.base_file);
+  open->local_watch = std::move(preserved.local_watch);
   open->resume(std::move(preserved.changes));
   open->descriptors = std::move(preserved.descriptors);
   open->memory.begin(std::move(preserved.memory));

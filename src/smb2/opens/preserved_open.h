@@ -39,6 +39,7 @@ struct PreservedOpen : OpenValues {
   // persistent/restore_open.h. It is of no named stream then.
   std::unique_ptr<vfs::File> file;
   std::unique_ptr<vfs::File> base_file;
+  std::shared_ptr<const void> local_watch;  // as in Open
 
   // What the file was like: a client must not find its cache confirmed when something local has
   // changed the file.

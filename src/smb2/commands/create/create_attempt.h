@@ -13,7 +13,8 @@ namespace braid::smb2 {
 // What is about to become an Open.
 struct OpenedFile {
   std::unique_ptr<vfs::File> file;
-  std::unique_ptr<vfs::File> base_file;  // of a stream
+  std::unique_ptr<vfs::File> base_file;     // of a stream
+  std::shared_ptr<const void> local_watch;  // Open's
   vfs::Path path;
   FileKey key;
   // Where something is made; null when it was there. Outlives this.

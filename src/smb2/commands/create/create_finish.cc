@@ -1,5 +1,7 @@
 // The second half of an attempt: from a file that is open to an Open that the client holds.
 // [MS-FSA] 2.1.5.1 "Server Requests an Open of a File", [MS-SMB2] 3.3.5.9.
+#include <sys/stat.h>
+
 #include <cerrno>
 
 #include "smb2/commands/create/create_attempt.h"
@@ -11,7 +13,7 @@
 #include "smb2/files/close_open.h"
 #include "smb2/files/deletion.h"
 #include "smb2/files/file_services.h"
-#include "smb2/files/local_guarding.h"
+#include "smb2/files/local_access.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -161,6 +163,7 @@ std::shared_ptr<Open> make_bare_open(const CreateAttempt& attempt, OpenedFile& o
                              attempt.request.session, attempt.request.tree_connect);
   open->file = std::move(opened.file);
   open->base_file = std::move(opened.base_file);
+  open->local_watch = std::move(opened.local_watch);
   if (open->file) {
     open->its_stream_name = open->file->stream_name();
   } else {
@@ -292,19 +295,34 @@ Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<
   return why;
 }
 
-// Where local programs are held off, as far as that goes: the rest of what was granted is taken
-// back before anybody hears of it.
-void keep_what_is_guarded(const CreateAttempt& attempt, const OpenedFile& opened) {
+// Of what local programs have done since it was looked at, nobody is going to tell.
+void look_at_again(OpenedFile& opened) {
+  struct stat now{};
+  if (::fstat(opened.file->descriptor(), &now) != 0) return;
+  if (to_file_time(now.st_ctim) == opened.attributes.changed &&
+      static_cast<uint64_t>(now.st_size) == opened.attributes.size) {
+    return;
+  }
+  if (auto again = opened.file->stat()) opened.attributes = *std::move(again);
+}
+
+// What was granted and cannot stay is taken back before anybody hears of it.
+void see_to_local_programs(const CreateAttempt& attempt, OpenedFile& opened) {
   using filestate::Caching;
-  if (attempt.request.tree_connect->share->local_access != config::LocalAccess::kStrict) return;
   FileServices& files = attempt.request.files;
   filestate::OpenDecision& caching = attempt.state.caching;
   const Caching granted =
       caching.lease ? caching.lease->state : filestate::caching_of(caching.oplock);
-  if (!filestate::any(granted)) return;
-  const Caching kept = files.local_guarding->guard(opened.key, *opened.file, granted);
-  if (filestate::is_subset(granted, kept)) return;
-  const auto now = files.file_table.keep_only(registered(attempt), kept, caching.before);
+  // A lease that is nothing now may be more by another open, and end with this one.
+  if (!filestate::any(granted) && !caching.lease) return;
+  LocalAccessTerms terms = see_to_local_programs(files, *attempt.request.tree_connect->share,
+                                                 opened.key, *opened.file, granted);
+  if (terms.watch) {
+    opened.local_watch = std::move(terms.watch);
+    look_at_again(opened);
+  }
+  if (filestate::is_subset(granted, terms.kept)) return;
+  const auto now = files.file_table.keep_only(registered(attempt), terms.kept, caching.before);
   caching.oplock = now.oplock;
   caching.lease = now.lease;
 }
@@ -379,7 +397,7 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
       if (auto now = opened.file->stat()) opened.attributes = *now;
     }
   }
-  keep_what_is_guarded(attempt, opened);
+  see_to_local_programs(attempt, opened);
   state.action = opened.action;
   state.attributes = opened.attributes;
   state.maximal_access = opened.maximal_access;
