@@ -1,172 +1,16 @@
 // A client over a network card with RDMA, or what is one for direct_test.py, which starts the
 // server: BRAID_DIRECT_CARD is the address of a real one.
-#include <dirent.h>
-#include <signal.h>
-#include <unistd.h>
+#include "direct.h"
 
-#include <cstdlib>
-#include <fstream>
-#include <regex>
-#include <sstream>
+#include <signal.h>
+
+#include <array>
 
 #include "client/interfaces.h"
 #include "client/response.h"
-#include "e2e.h"
-#include "transport/smbdirect/smbdirect_transport.h"
-#include "transport/smbdirect/tcp_card.h"
-#include "verbs/connect.h"
-#include "wire/smb2/read.h"
-#include "wire/smb2/write.h"
-#include "wire/smbdirect/messages.h"
 
 namespace braid::e2e {
 namespace {
-
-using namespace std::chrono_literals;
-using transport::SocketAddress;
-using transport::smbdirect::QueuePair;
-using Access = QueuePair::Access;
-using Descriptor = QueuePair::Remote;
-using wire::CreateDisposition;
-
-constexpr auto kPatience = 60s;
-constexpr uint32_t kMiB = 1u << 20;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-// Where the process with the cards listens, of as many lives as it has had.
-std::vector<std::string> listeners() {
-  std::ifstream file(environment("BRAID_DIRECT_LOG"));
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string log = text.str();
-  const std::regex line(R"(listening on ([\d.]+:\d+) for SMB Direct)");
-  std::vector<std::string> all;
-  for (std::sregex_iterator found(log.begin(), log.end(), line), end; found != end; ++found) {
-    all.push_back((*found)[1]);
-  }
-  return all;
-}
-
-// Those that the server has started, by name.
-pid_t process(const std::string& name) {
-  pid_t found = -1;
-  DIR* const all = ::opendir("/proc");
-  while (const dirent* entry = all ? ::readdir(all) : nullptr) {
-    std::ifstream stat("/proc/" + std::string(entry->d_name) + "/stat");
-    std::string pid, comm, state, parent;
-    stat >> pid >> comm >> state >> parent;
-    if (comm == "(" + name + ")" && parent == environment("BRAID_DIRECT_PID")) {
-      found = std::atoi(pid.c_str());
-    }
-  }
-  if (all) ::closedir(all);
-  return found;
-}
-
-// Of braidctl, where it was given.
-std::string output_of(const std::string& command) {
-  std::string text;
-  FILE* const pipe = ::popen((environment("BRAID_DIRECT_BRAIDCTL") + " " + command).c_str(), "r");
-  char piece[4096];
-  while (const size_t got = pipe ? std::fread(piece, 1, sizeof piece, pipe) : 0) {
-    text.append(piece, got);
-  }
-  if (pipe) ::pclose(pipe);
-  return text;
-}
-
-// A client's card, its connection, and a share on it.
-struct Direct {
-  QueuePair* card = nullptr;  // the connection's
-  client::ConnectionPtr connection;
-  client::TreePtr tree;
-};
-
-// Through whatever card there is.
-Task<Result<std::unique_ptr<QueuePair>>> connect_card(Env& env, SocketAddress address) {
-  if (environment("BRAID_DIRECT_CARD").empty()) {
-    co_return co_await transport::smbdirect::connect_tcp_card(env.reactor(), address, 10s);
-  }
-  static verbs::Devices devices;
-  const auto card = SocketAddress::parse(environment("BRAID_DIRECT_CARD"), address.port());
-  BRAID_CO_TRY(auto connected, co_await verbs::connect(devices, env.reactor(), *card, 10s));
-  co_return std::move(connected.pair);
-}
-
-// The process with the cards in its life number `life`, from 1, and a worker that knows it: until
-// then those who connect are turned away.
-Task<Result<std::unique_ptr<QueuePair>>> await_card(Env& env, size_t life) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  for (;;) {
-    const auto all = listeners();
-    Error why = Error::os(ENOENT);
-    if (all.size() >= life) {
-      auto pair = co_await connect_card(env, SocketAddress::parse_with_port(all.back()).value());
-      if (pair) co_return std::move(*pair);
-      why = pair.error();
-    }
-    if (std::chrono::steady_clock::now() > end) co_return fail(why);
-    co_await env.reactor().sleep_for(20ms);
-  }
-}
-
-// Tests that end a process leave one life more behind.
-size_t lives = 1;
-
-Task<Result<Direct>> connect_direct(Env& env, client::ConnectionOptions options = {}) {
-  BRAID_CO_TRY(auto pair, co_await await_card(env, lives));
-  Direct direct{.card = pair.get()};
-  direct.connection = client::Connection::over(
-      transport::smbdirect::make_smbdirect_transport(env.reactor(), std::move(pair),
-                                                     transport::smbdirect::Role::kActive),
-      std::move(options));
-  BRAID_CO_CHECK(co_await direct.connection->negotiate());
-  co_return direct;
-}
-
-Task<Result<Direct>> mount_direct(Env& env, std::string share = "share",
-                                  client::SessionOptions options = {}) {
-  BRAID_CO_TRY(Direct direct, co_await connect_direct(env));
-  BRAID_CO_TRY(auto session, co_await env.log_on(direct.connection, options));
-  BRAID_CO_TRY(direct.tree, co_await session->tree_connect(share));
-  co_return direct;
-}
-
-// As is done over a card: the data goes past the messages.
-Task<Result<uint32_t>> write_placed(const Direct& direct, const client::File& file, Bytes& data,
-                                    uint64_t offset) {
-  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
-  const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
-  wire::WriteRequest body{.offset = offset,
-                          .file_id = file.id(),
-                          .channel = wire::Channel::kRdmaV1Invalidate,
-                          .remaining_bytes = static_cast<uint32_t>(data.size()),
-                          .write_channel_info = info};
-  BRAID_CO_TRY(const auto reply,
-               co_await direct.tree->call_for<wire::WriteResponse>(
-                   client::make_request(wire::Command::kWrite, body, data.size())));
-  co_return reply->count;
-}
-
-Task<Result<uint32_t>> read_placed(const Direct& direct, const client::File& file, Bytes& into,
-                                   uint64_t offset) {
-  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(into, Access::kWrite));
-  const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
-  wire::ReadRequest body{.length = static_cast<uint32_t>(into.size()),
-                         .offset = offset,
-                         .file_id = file.id(),
-                         .channel = wire::Channel::kRdmaV1Invalidate,
-                         .read_channel_info = info};
-  BRAID_CO_TRY(const auto reply,
-               co_await direct.tree->call_for<wire::ReadResponse>(
-                   client::make_request(wire::Command::kRead, body, into.size())));
-  EXPECT_TRUE(reply->data.empty());
-  co_return reply->data_remaining;
-}
 
 BRAID_E2E(Direct, WhatIsPlacedIsWhatTheFileHas) {
   E2E_TRY(const Direct direct, co_await mount_direct(env));
@@ -362,27 +206,6 @@ BRAID_E2E(Direct, AWorkerThatEndsTakesItsConnectionsAndTheNextOneIsReached) {
   EXPECT_TRUE(back == pattern(100'000));
   EXPECT_EQ(process("braidd-rdma"), cards);
   co_await again.connection->close();
-}
-
-BRAID_E2E(Direct, WhoConnectsAndStaysSilentKeepsNobodyFromTheShares) {
-  E2E_TRY(const auto tree, co_await env.mount());
-  std::vector<transport::TransportPtr> silent;
-  const auto address = SocketAddress::parse_with_port(listeners().back()).value();
-  for (size_t i = 0; i < 300; ++i) {
-    auto pair = co_await connect_card(env, address);
-    if (!pair) break;  // he has his share
-    silent.push_back(transport::smbdirect::make_smbdirect_transport(
-        env.reactor(), std::move(*pair), transport::smbdirect::Role::kActive));
-  }
-  EXPECT_GT(silent.size(), 8u);
-  EXPECT_LT(silent.size(), 300u);
-  E2E_OK(co_await tree->write_file(name_of_test(), pattern(100'000)));
-  E2E_TRY(const Bytes back, co_await tree->read_file(name_of_test()));
-  EXPECT_TRUE(back == pattern(100'000));
-  for (const auto& each : silent) each->close();
-  silent.clear();
-  E2E_TRY(const Direct direct, co_await mount_direct(env));
-  co_await direct.connection->close();
 }
 
 }  // namespace

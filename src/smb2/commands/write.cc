@@ -29,6 +29,9 @@ Task<Result<Reply>> handle_write(Request& request) {
   if (memory.is_given()) {
     // Before there is a turn at the file: it takes as long as the client's card likes.
     BRAID_CO_TRY(pulled, co_await memory.card->pull(std::move(memory.place), size));
+    // The card's memory is another process's as well, which might write there again: what is looked
+    // at, and not only stored, is looked at in memory of this one's own.
+    if (request.open->is_pipe()) pulled = Buffer::copy_of(pulled.view());
     data = pulled.view();
   }
   const wire::WriteResponse response{.count = static_cast<uint32_t>(size)};

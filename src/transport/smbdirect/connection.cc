@@ -1,6 +1,8 @@
 #include "transport/smbdirect/connection.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -14,6 +16,21 @@ using wire::smbdirect::DataTransferFlags;
 using wire::smbdirect::kVersion1;
 using wire::smbdirect::NegotiateRequest;
 using wire::smbdirect::NegotiateResponse;
+
+// What decides, of a packet. The card's memory belongs to another process as well, which might
+// write there again: so it is read once, and what was judged is what is used. What follows is data.
+class Head {
+ public:
+  explicit Head(ByteView packet) : size_(std::min(packet.size(), bytes_.size())) {
+    std::copy_n(packet.begin(), size_, bytes_.begin());
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // not again, whatever a compiler prefers
+  }
+  ByteView view() const { return ByteView(bytes_).first(size_); }
+
+ private:
+  std::array<uint8_t, 32> bytes_{};  // the longest, a NegotiateResponse
+  size_t size_;
+};
 
 ByteView piece_of(const OutFrame& frame, size_t index) {
   return index == 0 ? ByteView(frame.head) : view_of(frame.parts[index - 1]);
@@ -115,7 +132,8 @@ Result<Connection::Fragment> Connection::received(ByteView packet, Instant now) 
 
 // [MS-SMBD] 3.1.5.6 "Receiving a Negotiate Request Message".
 Result<void> Connection::receive_negotiate_request(ByteView packet) {
-  wire::Reader reader(packet);
+  const Head head(packet);
+  wire::Reader reader(head.view());
   const auto request = NegotiateRequest::decode(reader);
   if (!request) return end(request.error());
   if (request->min_version > kVersion1 || request->max_version < kVersion1) {
@@ -138,7 +156,8 @@ Result<void> Connection::receive_negotiate_request(ByteView packet) {
 
 // [MS-SMBD] 3.1.5.7 "Receiving a Negotiate Response Message".
 Result<void> Connection::receive_negotiate_response(ByteView packet, Instant now) {
-  wire::Reader reader(packet);
+  const Head head(packet);
+  wire::Reader reader(head.view());
   const auto response = NegotiateResponse::decode(reader);
   if (!response) return end(response.error());
   if (response->status != NtStatus::kSuccess) return end(response->status);
@@ -160,8 +179,9 @@ Result<void> Connection::receive_negotiate_response(ByteView packet, Instant now
 
 // [MS-SMBD] 3.1.5.8 "Receiving a Data Transfer Message".
 Result<Connection::Fragment> Connection::receive_data_transfer(ByteView packet, Instant now) {
-  wire::Reader reader(packet);
-  const auto transfer = DataTransfer::decode(reader);
+  const Head head(packet);
+  wire::Reader reader(head.view());
+  const auto transfer = DataTransfer::decode(reader, packet);
   if (!transfer) return end(transfer.error());
   const Fragment fragment{transfer->data, transfer->remaining_data_length};
   if (transfer->credits_requested == 0 ||

@@ -342,7 +342,11 @@ class TcpQueuePair final : public QueuePair {
   }
   Buffer memory(size_t size) override { return Buffer(size); }
   bool reaches(ByteView) const override { return true; }
-  Result<std::shared_ptr<void>> reach(MutableByteView) override { return link_; }
+  // All memory is reached anyway. One for all: who keeps it keeps no connection with it.
+  Result<std::shared_ptr<void>> reach(MutableByteView) override {
+    static const std::shared_ptr<void> all = std::make_shared<int>();
+    return all;
+  }
 
   Result<void> post_receive(uint64_t id, MutableByteView to) override {
     return link_->post_receive(id, to);
@@ -439,9 +443,13 @@ Result<std::unique_ptr<TcpCardListener>> TcpCardListener::make(
 }
 
 Task<Result<std::unique_ptr<QueuePair>>> connect_tcp_card(Reactor& reactor, SocketAddress address,
-                                                          std::chrono::milliseconds timeout) {
+                                                          std::chrono::milliseconds timeout,
+                                                          SocketAddress from) {
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) co_return fail_last_os();
+  if (from.size() > 0 && ::bind(socket.get(), from.data(), from.size()) != 0) {
+    co_return fail_last_os();
+  }
   if (::connect(socket.get(), address.data(), address.size()) != 0 && errno != EINPROGRESS) {
     co_return fail_last_os();
   }

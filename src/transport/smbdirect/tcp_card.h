@@ -30,8 +30,10 @@ class TcpCardListener {
       std::move_only_function<void(Arrived)> on_arrival);
 };
 
-// The error is the system's, or ECONNREFUSED: who listens has not accepted.
+// The error is the system's, or ECONNREFUSED: who listens has not accepted. `from`: this end's
+// address, if it matters.
 Task<Result<std::unique_ptr<QueuePair>>> connect_tcp_card(Reactor& reactor, SocketAddress address,
-                                                          std::chrono::milliseconds timeout);
+                                                          std::chrono::milliseconds timeout,
+                                                          SocketAddress from = {});
 
 }  // namespace braid::transport::smbdirect

@@ -54,7 +54,7 @@ void NegotiateResponse::encode(Writer& w) const {
   w.u32(max_fragmented_size);
 }
 
-Result<DataTransfer> DataTransfer::decode(Reader& r) {
+Result<DataTransfer> DataTransfer::decode(Reader& r, ByteView packet) {
   DataTransfer transfer;
   transfer.credits_requested = r.u16();
   transfer.credits_granted = r.u16();
@@ -66,8 +66,8 @@ Result<DataTransfer> DataTransfer::decode(Reader& r) {
   r.expect(offset % 8 == 0);
   r.expect(length == 0 || offset >= kSize);
   // Also of no data: the rule does not ask whether there is any.
-  if (offset + length > r.whole().size()) r.fail(Error::truncated());
-  transfer.data = r.at(offset, length);
+  if (offset + length > packet.size()) r.fail(Error::truncated());
+  if (r.ok() && length > 0) transfer.data = packet.subspan(offset, length);
   return r.finish(transfer);
 }
 

@@ -74,7 +74,10 @@ struct DataTransfer {
 
   // The packet is all that `r` was made with. Malformed: DataOffset is no multiple of 8, or within
   // the header; truncated: data beyond the end of the packet.
-  static Result<DataTransfer> decode(Reader& r);
+  static Result<DataTransfer> decode(Reader& r) { return decode(r, r.whole()); }
+  // `r` has a copy of the first kSize bytes of `packet`, or of all if there are less: for one that
+  // stands in memory which others write to.
+  static Result<DataTransfer> decode(Reader& r, ByteView packet);
   void encode(Writer& w) const;
   // The bytes that precede a payload of `data_length` bytes, which the caller sends itself: 24, or
   // 20 when there is none. `data` is not looked at.
