@@ -54,9 +54,10 @@ bool change_to(Put wanted) {
 }
 
 std::atomic<OnReactor> file_calls = OnReactor::kAborts;
+thread_local int at_once = 0;  // scopes
 
 void look_for_reactor() {
-  if (!Reactor::current()) return;
+  if (at_once > 0 || !Reactor::current()) return;
   assert(file_calls.load(std::memory_order_relaxed) == OnReactor::kIsLogged);
   log::error("a file was worked on where connections are served; please report this as a defect");
 }
@@ -83,6 +84,9 @@ bool can_switch_identity() {
   static const bool root = geteuid() == 0;
   return root;
 }
+
+ScopedAtOnce::ScopedAtOnce() { ++at_once; }
+ScopedAtOnce::~ScopedAtOnce() { --at_once; }
 
 void set_file_calls(OnReactor on_reactor) { file_calls = on_reactor; }
 

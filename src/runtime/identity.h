@@ -25,6 +25,16 @@ Result<void> assume(const Credentials& who);
 // that it is not, so that nothing that may wait for a disk gets onto a reactor unnoticed.
 Result<void> assume_on_reactor(const Credentials& who);
 
+// Until the end of the scope they do not look: what the thread does there waits for no disk, as
+// whoever begins it has made sure of. REQUIRES: no suspension within.
+class ScopedAtOnce {
+ public:
+  ScopedAtOnce();
+  ~ScopedAtOnce();
+  ScopedAtOnce(const ScopedAtOnce&) = delete;
+  ScopedAtOnce& operator=(const ScopedAtOnce&) = delete;
+};
+
 // What they do when it is one, which is a mistake of ours. A test is to end there. Clients of a
 // worker are to pay for it with a wait while the disk works, and not with the end of their worker:
 // there it is an error in the log and goes on.

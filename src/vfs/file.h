@@ -155,6 +155,8 @@ class File {
 
   virtual FileKey key() const = 0;
   virtual bool is_directory() const = 0;
+  // Whether examining and closing it waits for no disk, as things stand.
+  virtual bool ends_at_once() { return false; }
   // 100 ns times.
   virtual Result<Attributes> stat() = 0;
   // All or, on an error, some of the changes. Allowed to the owner and to who may write the file.

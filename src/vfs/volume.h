@@ -45,6 +45,10 @@ struct LookupOptions {
   // A large directory that has to be read to answer is read a piece at a time: EINPROGRESS, and the
   // caller asks again when others had their turn.
   bool in_pieces = false;
+  // kNever: only what the kernel has in memory by this very spelling, and no link; EAGAIN for all
+  // else. Where Features::at_once, what is found so may be opened and examined without waiting for
+  // a disk. Not with pin_parent.
+  Wait wait = Wait::kAllowed;
 };
 
 // Where a name that was opened is now. `path` is spelled as on disk, as the client sees it.
@@ -145,6 +149,7 @@ struct Features {
   bool case_sensitive_on_disk = true;  // two names may differ in case only
   bool hard_links = true;
   bool leases = false;         // local programs can be held off: local_guard.h
+  bool at_once = false;        // LookupOptions::wait
   uint64_t device = 0;         // for volume serial numbers
   std::string file_system_id;  // stable across restarts, any bytes; may be empty
   FileTime creation_time;

@@ -1,11 +1,16 @@
 // [MS-SMB2] 3.3.5.10 "Receiving an SMB2 CLOSE Request".
 #include "wire/smb2/close.h"
 
+#include <optional>
+#include <utility>
+
+#include "runtime/identity.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/file_services.h"
+#include "smb2/opens/work_owner.h"
 #include "smb2/sessions/close_under_way.h"
 
 namespace braid::smb2 {
@@ -63,11 +68,29 @@ Task<Result<Reply>> handle_close(Request& request) {
   // Closing waits for those who use the Open; this request must not be one of them.
   request.open.release();
   Result<wire::CloseResponse> answer = fail(NtStatus::kFileClosed);  // somebody else closed it
-  if (co_await begin_and_wait(request.files, open)) {
+  // The handle is gone either way; but who closed it to delete the file hears that it is there.
+  const auto finish = [&](std::optional<filestate::CloseDecision> decision) {
+    const auto done = finish_close(request.files, *open, std::move(decision));
+    if (!done) answer = fail(done.error());
+  };
+  if (request.connection->reactor().is_current() && closes_at_once(*open) &&
+      begin_at_once(request.files, *open)) {
+    std::optional<filestate::CloseDecision> deletes;
+    {
+      const ScopedAtOnce scope;
+      answer = response_to(close, *open);
+      deletes = request.files.file_table.close(open->ref());
+      if (!deletes->delete_now) finish(std::exchange(deletes, std::nullopt));
+    }
+    if (deletes) {
+      WorkerPool::Seat seat(request.files.pool, work_of(*open));
+      co_await seat.schedule();
+      finish(std::move(deletes));
+    }
+  } else if (co_await begin_and_wait(request.files, open)) {
     // As those left it who used it until now.
     answer = response_to(close, *open);
-    // The handle is gone either way; but who closed it to delete the file hears that it is there.
-    if (const auto done = finish_close(request.files, *open); !done) answer = fail(done.error());
+    finish({});
   }
   open.reset();
   session->end_closing(under_way->file_id);

@@ -26,8 +26,9 @@ namespace {
 using wire::Command;
 
 // Where a handler starts. kPool: it may wait for a disk or a library, as many names or bytes as the
-// client likes, and the client hears of it when that takes long.
-enum class RunsOn : uint8_t { kReactor, kPool };
+// client likes, and the client hears of it when that takes long. kEither: the same, but it begins
+// on the reactor, does there what takes no disk's time, and takes a turn on the pool for the rest.
+enum class RunsOn : uint8_t { kReactor, kPool, kEither };
 
 // How large the answer may be, which is reserved before the handler runs.
 struct AnswerRoom {
@@ -76,8 +77,8 @@ constexpr std::array<Row, wire::kCommandCount> kRows{{
   {Command::kLogoff,          4, kSession,   kNoTree, kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kReactor, handle_logoff},
   {Command::kTreeConnect,     9, kSession,   kNoTree, kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kNotWhenExpired, kSmall,     kTreeSize, RunsOn::kReactor, handle_tree_connect},
   {Command::kTreeDisconnect,  4, kSession,   kTree,   kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_tree_disconnect},
-  {Command::kCreate,         57, kSession,   kTree,   kNoOpen,     {Target::kNone,       Changes::kRepeatable, Waits::kBounded},       kNotWhenExpired, kSmall,     kOpenSize, RunsOn::kPool,    handle_create},
-  {Command::kClose,          24, kSession,   kTree,   open_at<8>,  {Target::kFileOrPipe, Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kPool,    handle_close},
+  {Command::kCreate,         57, kSession,   kTree,   kNoOpen,     {Target::kNone,       Changes::kRepeatable, Waits::kBounded},       kNotWhenExpired, kSmall,     kOpenSize, RunsOn::kEither,  handle_create},
+  {Command::kClose,          24, kSession,   kTree,   open_at<8>,  {Target::kFileOrPipe, Changes::kClient,     Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kEither,  handle_close},
   {Command::kFlush,          24, kSession,   kTree,   open_at<8>,  {Target::kFileOrPipe, Changes::kRepeatable, Waits::kBounded},       kNotWhenExpired, kSmall,     0,         RunsOn::kPool,    handle_flush},
   {Command::kRead,           49, kSession,   kTree,   open_at<16>, {Target::kFileOrPipe, Changes::kNothing,    Waits::kForEverOnPipe}, kNotWhenExpired, read_to(4), 0,         RunsOn::kReactor, handle_read},
   {Command::kWrite,          49, kSession,   kTree,   open_at<16>, {Target::kFileOrPipe, Changes::kFile,       Waits::kBounded},       kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_write},
@@ -87,7 +88,7 @@ constexpr std::array<Row, wire::kCommandCount> kRows{{
   {Command::kEcho,            4, kNoSession, kNoTree, kNoOpen,     {Target::kNone,       Changes::kNothing,    Waits::kNever},         kWhenExpired,    kSmall,     0,         RunsOn::kReactor, handle_echo},
   {Command::kQueryDirectory, 33, kSession,   kTree,   open_at<8>,  {Target::kFileOnly,   Changes::kNothing,    Waits::kNever},         kNotWhenExpired, made(28),   0,         RunsOn::kPool,    handle_query_directory},
   {Command::kChangeNotify,   32, kSession,   kTree,   open_at<8>,  {Target::kFileOnly,   Changes::kClient,     Waits::kForEver},       kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_change_notify},
-  {Command::kQueryInfo,      41, kSession,   kTree,   open_at<24>, {Target::kFileOrPipe, Changes::kNothing,    Waits::kNever},         kNotWhenExpired, made(4),    0,         RunsOn::kPool,    handle_query_info},
+  {Command::kQueryInfo,      41, kSession,   kTree,   open_at<24>, {Target::kFileOrPipe, Changes::kNothing,    Waits::kNever},         kNotWhenExpired, made(4),    0,         RunsOn::kEither,  handle_query_info},
   {Command::kSetInfo,        33, kSession,   kTree,   open_at<16>, {Target::kFileOrPipe, Changes::kOpen,       Waits::kBounded},       kNotWhenExpired, kSmall,     0,         RunsOn::kPool,    handle_set_info},
   {Command::kOplockBreak,     0, kSession,   kTree,   kNoOpen,     {Target::kNone,       Changes::kClient,     Waits::kNever},         kNotWhenExpired, kSmall,     0,         RunsOn::kReactor, handle_oplock_break},
 }};
@@ -375,12 +376,12 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   if (!admitted) {
     result = std::unexpected(admitted.error());
   } else {
-    if (row.runs_on == RunsOn::kPool) request.may_take_long();
+    if (row.runs_on != RunsOn::kReactor) request.may_take_long();
     const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
     request.seat.begin(work_of(request.principal.identity.get(), share),
                        unheard_of(request.conduct.changes));
     Result<void> turn;
-    if (row.runs_on != RunsOn::kReactor) turn = co_await request.seat.turn();
+    if (row.runs_on == RunsOn::kPool) turn = co_await request.seat.turn();
     if (turn) {
       result = co_await row.handler.value(request);
     } else {

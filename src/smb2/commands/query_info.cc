@@ -1,6 +1,7 @@
 // [MS-SMB2] 3.3.5.20 "Receiving an SMB2 QUERY_INFO Request".
 #include "wire/smb2/query_info.h"
 
+#include "runtime/identity.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/info_rows.h"
 #include "smb2/connections/connection.h"
@@ -74,6 +75,38 @@ Result<QueryAnswer> answer_of(Request& request, const wire::QueryInfoRequest& qu
   return handler(request, query);
 }
 
+// Whether it asks for what the kernel has in memory of a file that is open.
+bool is_at_once(const Request& request, const wire::QueryInfoRequest& query) {
+  const Open& open = *request.open;
+  if (query.info_type != wire::InfoType::kFile || open.is_pipe() || open.attributes.is_stream) {
+    return false;
+  }
+  const Share& share = *request.tree_connect->share;
+  if (!share.volume->features().at_once || share.slow_requests != 0) return false;
+  using wire::FileInfoClass;
+  switch (static_cast<FileInfoClass>(query.file_info_class)) {
+    case FileInfoClass::kBasic:
+    case FileInfoClass::kStandard:
+    case FileInfoClass::kInternal:
+    case FileInfoClass::kAccess:
+    case FileInfoClass::kPosition:
+    case FileInfoClass::kMode:
+    case FileInfoClass::kAlignment:
+    case FileInfoClass::kAll:
+    case FileInfoClass::kNetworkOpen:
+    case FileInfoClass::kAttributeTag:
+    case FileInfoClass::kId:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Result<QueryAnswer> answer_at_once(Request& request, const wire::QueryInfoRequest& query) {
+  const ScopedAtOnce scope;
+  return answer_of(request, query);
+}
+
 }  // namespace
 
 Task<Result<Reply>> handle_query_info(Request& request) {
@@ -84,7 +117,9 @@ Task<Result<Reply>> handle_query_info(Request& request) {
   }
   BRAID_CO_CHECK(
       request.check_credit_charge(query.input_buffer.size(), query.output_buffer_length));
-  Result<QueryAnswer> answer = answer_of(request, query);
+  const bool at_once = is_at_once(request, query);
+  if (!at_once) BRAID_CO_CHECK(co_await request.seat.turn());
+  Result<QueryAnswer> answer = at_once ? answer_at_once(request, query) : answer_of(request, query);
   if (!answer && answer.error() == Error(NtStatus::kInfoLengthMismatch)) {
     co_return length_mismatch(request);
   }

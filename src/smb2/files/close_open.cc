@@ -19,6 +19,20 @@ Task<bool> close_open(FileServices& files, std::shared_ptr<Open> open) {
   co_return true;
 }
 
+bool closes_at_once(Open& open) {
+  const Share& share = *open.tree_connect->share;
+  return !open.is_pipe() && !open.is_modified && open.pending_notifications == 0 &&
+         !open.attributes.is_stream && share.slow_requests == 0 && !share.persistent &&
+         share.local_access != config::LocalAccess::kStrict && open.file->ends_at_once();
+}
+
+bool begin_at_once(FileServices& files, Open& open) {
+  if (!open.begin_close_unused()) return false;
+  if (auto session = open.session.lock()) session->remove_open(open.file_id);
+  files.breaks.open_closed(open.ref().token);
+  return true;
+}
+
 Task<bool> begin_and_wait(FileServices& files, std::shared_ptr<Open> open) {
   if (!open->begin_close()) co_return false;
   open->pipe_reads.close();

@@ -18,6 +18,13 @@ bool Open::begin_close() {
   return true;
 }
 
+bool Open::begin_close_unused() {
+  uint32_t nobody = 0;
+  if (!state_.compare_exchange_strong(nobody, kClosing, std::memory_order_acq_rel)) return false;
+  unused_.set(true);
+  return true;
+}
+
 void Open::end_use() {
   const uint32_t before = state_.fetch_sub(1, std::memory_order_acq_rel);
   if (before == (kClosing | 1)) unused_.set(true);  // a second set() is ignored

@@ -153,6 +153,8 @@ class Open : public OpenValues {
   static OpenUse use(const std::shared_ptr<Open>& open);
   // True for the one caller that closes.
   bool begin_close();
+  // The same where no request uses the Open; else nothing happens.
+  bool begin_close_unused();
   bool is_used() const { return (state_.load(std::memory_order_acquire) & ~kClosing) != 0; }
   bool is_closing() const { return (state_.load(std::memory_order_acquire) & kClosing) != 0; }
   // After begin_close(): continues when no request uses the Open any more.

@@ -31,12 +31,16 @@ class Plan final : public FaultPlan {
     state->held = operation;
     state->may_pass = 0;
   }
+  void hold_next(std::string_view operation) override { state_.lock()->next_held = operation; }
   void let_pass(uint64_t calls) override {
     state_.lock()->may_pass += calls;
     changed_.notify_all();
   }
   void let_go() override {
-    state_.lock()->held.clear();
+    auto state = state_.lock();
+    state->held.clear();
+    state->next_held.clear();
+    state->holds_one = false;
     changed_.notify_all();
   }
   void await_held(uint64_t calls) override {
@@ -62,6 +66,14 @@ class Plan final : public FaultPlan {
     auto state = state_.lock();
     const auto is_held = [&] { return state->held == operation && state->may_pass == 0; };
     if (wait == Wait::kNever && is_held()) return fail_os(EAGAIN);
+    if (state->next_held == operation) {
+      state->next_held.clear();
+      state->holds_one = true;
+      ++state->waiting;
+      changed_.notify_all();
+      changed_.wait(state.mutex_lock(), [&] { return !state->holds_one; });
+      --state->waiting;
+    }
     if (is_held()) {
       ++state->waiting;
       changed_.notify_all();
@@ -86,6 +98,8 @@ class Plan final : public FaultPlan {
     std::map<std::string, int, std::less<>> operations;
     std::map<std::string, uint64_t, std::less<>> counts;
     std::string held;
+    std::string next_held;
+    bool holds_one = false;
     uint64_t may_pass = 0;  // of those that are held
     uint64_t waiting = 0;
     TimeRules time_rules;
@@ -135,6 +149,7 @@ class FaultFile final : public File {
 
   FileKey key() const override { return below_->key(); }
   bool is_directory() const override { return below_->is_directory(); }
+  bool ends_at_once() override { return below_->ends_at_once(); }
   Result<Attributes> stat() override {
     BRAID_CHECK(plan_->pass("stat"));
     return below_->stat();
@@ -273,7 +288,7 @@ class FaultVolume final : public Volume {
 
   Result<Resolved> lookup(const Credentials& who, const Path& path,
                           const LookupOptions& options) override {
-    BRAID_CHECK(plan_->pass("lookup"));
+    BRAID_CHECK(plan_->pass("lookup", options.wait));
     return below_->lookup(who, path, options);
   }
   Result<Located> locate(const Credentials& who, File& file) override {

@@ -24,6 +24,8 @@ class FaultPlan {
   // Every call of one operation waits until let_go(), as for a disk that does not answer;
   // let_pass() lets so many go on. await_held() returns when so many wait.
   virtual void hold_operation(std::string_view operation) = 0;
+  // Only the next of them, until let_go().
+  virtual void hold_next(std::string_view operation) = 0;
   virtual void let_pass(uint64_t calls) = 0;
   virtual void let_go() = 0;
   virtual void await_held(uint64_t calls) = 0;

@@ -68,6 +68,10 @@ class Walk {
 
 Result<Resolved> Walk::run() {
   if (!names_.empty()) wanted_ = names_.back();
+  if (options_.wait == Wait::kNever) {
+    BRAID_TRY(UniqueFd whole, open_beneath_at_once(context_.root.get(), join(names_)));
+    return found(std::move(whole), {});
+  }
   // A parent that is asked for is the one in which the last name was found: it is opened first.
   if (!options_.pin_parent || names_.empty()) {
     auto whole = open_beneath(context_.root.get(), join(names_), O_PATH | O_NOFOLLOW);
@@ -163,6 +167,7 @@ Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
   BRAID_TRY(const Attributes attributes, attributes_of(fd.get()));
   std::string target;
   if (attributes.is_symlink()) {
+    if (options_.wait == Wait::kNever) return fail_os(EAGAIN);
     BRAID_TRY(target, read_link_at(fd.get()));
     if (is_stand_in(target)) {
       if (!parent) {

@@ -21,6 +21,31 @@ TEST_F(Posix, LinksThatLeaveTheShareAreShownAsLinks) {
   EXPECT_TRUE(look("file")->attributes.is_symlink());
 }
 
+// Nothing but what is in memory, by the very name.
+TEST_F(Posix, LooksAtNoDiskWhereItMayNotWait) {
+  if (!volume_->features().at_once) GTEST_SKIP() << "the kernel cannot tell here";
+  const auto at_once = [&](std::string_view name) {
+    return volume_->lookup(server_credentials(), parse_path(name)->path, {.wait = Wait::kNever});
+  };
+  fs::create_directory(share_ + "/Dir");
+  std::ofstream(share_ + "/Dir/File") << "x";
+  fs::create_symlink("File", share_ + "/Dir/link");
+  const auto known = look("Dir\\File");
+  ASSERT_TRUE(known);
+  const auto found = at_once("Dir\\File");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(std::get<Found>(*found).attributes.key, known->attributes.key);
+  EXPECT_EQ(std::get<Found>(*found).path, known->path);
+  EXPECT_TRUE(at_once("Dir"));
+  EXPECT_TRUE(at_once(""));
+  for (const char* name : {"dir\\File", "Dir\\file", "Dir\\none", "none\\File", "Dir\\link",
+                           "Dir\\link\\x", "Dir\\File\\x"}) {
+    const auto missed = at_once(name);
+    ASSERT_FALSE(missed) << name;
+    EXPECT_EQ(missed.error(), Error::os(EAGAIN)) << name;
+  }
+}
+
 // One thread swaps a directory for a link out of the share and moves it about; whatever is found
 // must be what lies inside.
 TEST_F(Posix, NothingOutsideIsFoundWhileNamesChange) {

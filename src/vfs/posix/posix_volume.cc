@@ -33,6 +33,12 @@ bool only_local_writers(long magic) {
          magic == TMPFS_MAGIC || magic == F2FS_SUPER_MAGIC || magic == OVERLAYFS_SUPER_MAGIC;
 }
 
+// And that open what the kernel knows without looking at a disk, but for an attribute now and then.
+// To open a file of an overlay may mean to copy it.
+bool opens_at_once(long magic) {
+  return only_local_writers(magic) && magic != OVERLAYFS_SUPER_MAGIC;
+}
+
 // ext4 keeps all attributes of a file in one block; streams must leave room there for the security
 // descriptor. The kernel takes values of up to 64 KiB elsewhere.
 size_t inline_stream_max_of(long magic) { return magic == EXT4_SUPER_MAGIC ? 1024 : 60 * 1024; }
@@ -56,6 +62,7 @@ Features features_of(int root, const struct statfs& fs, const struct statx& st,
   features.reflink = can_clone(root);
   features.sparse = true;
   features.leases = has_leases(root);
+  features.at_once = opens_at_once(static_cast<long>(fs.f_type));
   // Others keep the flag and compress nothing.
   features.compression = static_cast<long>(fs.f_type) == BTRFS_SUPER_MAGIC;
   features.device = key_of(st).device;

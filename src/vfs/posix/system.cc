@@ -65,11 +65,13 @@ std::optional<DosAttrib> load_with(GetXattr get, const std::string& path) {
   return *decoded;
 }
 
-Result<UniqueFd> open_at_once(int directory, const char* path, int flags, uint32_t mode) {
+constexpr uint64_t kStaysBelow = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+
+Result<UniqueFd> open_piece(int directory, const char* path, int flags, uint32_t mode) {
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
   how.mode = mode;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  how.resolve = kStaysBelow;
   const char* name = *path == '\0' ? "." : path;
   for (int tries = 0;; ++tries) {
     const long fd = syscall(SYS_openat2, directory, name, &how, sizeof how);
@@ -89,12 +91,24 @@ Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags,
     if (end == rest.npos || end == 0) return fail_os(ENAMETOOLONG);
     const std::string piece(rest.substr(0, end));
     BRAID_TRY(UniqueFd next,
-              open_at_once(directory, piece.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW, 0));
+              open_piece(directory, piece.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW, 0));
     from = std::move(next);
     directory = from.get();
     rest.remove_prefix(end + 1);
   }
-  return open_at_once(directory, rest.data(), flags, mode);  // up to the end of `path`
+  return open_piece(directory, rest.data(), flags, mode);  // up to the end of `path`
+}
+
+Result<UniqueFd> open_beneath_at_once(int directory, const std::string& path) {
+  if (path.size() >= PATH_MAX) return fail_os(EAGAIN);
+  open_how how{};
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = kStaysBelow | RESOLVE_CACHED;
+  const long fd =
+      syscall(SYS_openat2, directory, path.empty() ? "." : path.c_str(), &how, sizeof how);
+  // Whatever stands in the way is told by who may wait; a kernel before 5.12 says EINVAL.
+  if (fd < 0) return fail_os(EAGAIN);
+  return UniqueFd(static_cast<int>(fd));
 }
 
 Result<UniqueFd> reopen(int fd, int flags) {

@@ -122,6 +122,8 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (request.message.size() > kCreateSizeMax) co_return fail(NtStatus::kInvalidParameter);
   wire::Reader reader = request.body();
   BRAID_CO_TRY(auto create, wire::CreateRequest::decode(reader));
+  bool at_once = may_be_at_once(request, create);
+  if (!at_once) BRAID_CO_CHECK(co_await request.seat.turn());
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
   BRAID_CO_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
 
@@ -159,8 +161,9 @@ Task<Result<Reply>> handle_create(Request& request) {
   if (answer) co_return std::move(*answer);
   BRAID_CO_CHECK(enter_snapshot(request, state));
   BRAID_CO_CHECK(co_await end_other_instance(request, state));
+  at_once = at_once && !state.name.has_stream && !state.is_quota_file;
   // Closing somebody's open took his turns.
-  BRAID_CO_CHECK(co_await request.seat.turn());
+  if (!at_once) BRAID_CO_CHECK(co_await request.seat.turn());
   // Before anything is made, so that whoever has no room is told so and nothing else.
   BRAID_CO_TRY(state.descriptors, request.files.fds.take_files(*request.principal.identity));
   state.file_id = request.files.file_ids.next();
@@ -168,7 +171,9 @@ Task<Result<Reply>> handle_create(Request& request) {
   LeaseWait lease;
   for (;;) {
     const uint64_t seen = request.files.breaks.retries();
-    CreateOutcome outcome = try_create(request, state);
+    auto tried = std::exchange(at_once, false) ? try_at_once(request, state) : std::nullopt;
+    BRAID_CO_CHECK(tried ? Result<void>{} : co_await request.seat.turn());
+    CreateOutcome outcome = tried ? *std::move(tried) : try_create(request, state);
     if (auto* done = std::get_if<Reply>(&outcome)) {
       if (state.terms.durability != filestate::Durability::kPersistent) co_return std::move(*done);
       co_return co_await write_promise(request, state, std::move(*done));

@@ -87,6 +87,13 @@ Result<void> name_quota_file(CreateState& state);
 using CreateOutcome = std::variant<Reply, Error, FileKey, std::shared_ptr<OneShot<bool>>>;
 CreateOutcome try_create(Request& request, CreateState& state);
 
+// create_file.cc: whether it asks for nothing that may take a disk's time, if it opens what is
+// there.
+bool may_be_at_once(const Request& request, const wire::CreateRequest& create);
+// The same file: opens what the kernel has in memory under its very name. Nothing: that takes a
+// try_create(), which may wait. REQUIRES may_be_at_once(). Thread: a reactor.
+std::optional<CreateOutcome> try_at_once(Request& request, CreateState& state);
+
 // create_reply.cc
 Reply create_reply(const Request& request, const CreateState& state);
 // STATUS_STOPPED_ON_SYMLINK with where the link leads, from the first `components_consumed` of the

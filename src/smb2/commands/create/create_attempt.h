@@ -37,6 +37,7 @@ struct CreateAttempt {
   vfs::Volume& volume;
   const wire::CreateRequest& create;
   uint64_t name_changes = 0;  // FileTable's, before the name was looked up
+  bool at_once = false;       // on a reactor, and waits for no disk
   bool has_option(uint32_t option) const { return (create.create_options & option) != 0; }
 };
 

@@ -2,6 +2,9 @@
 // Open of a File".
 #include <sys/stat.h>
 
+#include <cerrno>
+
+#include "runtime/identity.h"
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/commands/create/create_rights.h"
 #include "smb2/commands/create/create_security.h"
@@ -332,6 +335,42 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
 }
 
 }  // namespace
+
+bool may_be_at_once(const Request& request, const wire::CreateRequest& create) {
+  if (request.tree_connect->is_pipe() || request.header.is_replay()) return false;
+  const Share& share = *request.tree_connect->share;
+  if (!share.volume->features().at_once || share.slow_requests != 0 || share.persistent ||
+      share.local_access == config::LocalAccess::kStrict) {
+    return false;
+  }
+  const wire::CreateRequestContexts& contexts = create.contexts;
+  if (contexts.durable_handle_reconnect || contexts.durable_handle_reconnect_v2 ||
+      contexts.app_instance_id || contexts.timewarp_token || contexts.posix || contexts.ea_buffer ||
+      contexts.sd_buffer) {
+    return false;
+  }
+  if (share.snapshots && create.name.contains("@GMT-")) return false;  // has one opened
+  const CreateDisposition disposition = create.create_disposition;
+  return (disposition == CreateDisposition::kOpen || disposition == CreateDisposition::kOpenIf) &&
+         !(create.create_options & CreateOptions::kDeleteOnClose);
+}
+
+std::optional<CreateOutcome> try_at_once(Request& request, CreateState& state) {
+  const ScopedAtOnce scope;
+  CreateAttempt attempt{request, state, *request.tree_connect->share->volume, state.create};
+  attempt.at_once = true;
+  attempt.name_changes = request.files.file_table.name_changes();
+  auto resolved =
+      attempt.volume.lookup(request.credentials(), state.name.path, {.wait = vfs::Wait::kNever});
+  auto* found = resolved ? std::get_if<vfs::Found>(&*resolved) : nullptr;
+  if (!found) return std::nullopt;
+  const vfs::Kind kind = found->attributes.kind;
+  if (kind != vfs::Kind::kFile && kind != vfs::Kind::kDirectory) return std::nullopt;
+  CreateOutcome outcome = open_existing(attempt, std::move(*found));
+  const auto* error = std::get_if<Error>(&outcome);
+  if (error && error->is_os(ESTALE)) return std::nullopt;  // its name is another's now
+  return outcome;
+}
 
 CreateOutcome try_create(Request& request, CreateState& state) {
   CreateAttempt attempt{request, state, *request.tree_connect->share->volume, state.create};

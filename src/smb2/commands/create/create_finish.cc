@@ -237,8 +237,13 @@ bool has_its_name(const CreateAttempt& attempt, const OpenedFile& opened) {
   vfs::File& file = opened.base_file ? *opened.base_file : *opened.file;
   const auto name = attempt.volume.name_of(file);
   if (name && *name == opened.path) return true;
+  if (attempt.at_once) return false;
   const auto found = attempt.volume.find(attempt.request.credentials(), opened.path);
   return found && found->attributes.key == file.key();
+}
+
+Task<void> close_withdrawn(FileServices& files, std::shared_ptr<Open> open) {
+  (void)co_await close_open(files, std::move(open));
 }
 
 // Ends the registration of a file that turned out not to be the one of that name. Nothing was done
@@ -248,7 +253,13 @@ void withdraw(const CreateAttempt& attempt, OpenedFile opened) {
   const auto open = make_bare_open(attempt, opened);
   (void)files.file_table.set_delete_on_close(open->ref(), false,
                                              filestate::DeleteSemantics::kLastClose);
-  (void)finish_close(files, *open);
+  if (!attempt.at_once) {
+    (void)finish_close(files, *open);
+    return;
+  }
+  // The next attempt does not wait for that.
+  attempt.state.file_id = files.file_ids.next();
+  files.spawn(close_withdrawn(files, open));
 }
 
 filestate::OpenRef registered(const CreateAttempt& attempt) {

@@ -1,0 +1,191 @@
+// What the kernel has in memory is opened and closed where the connection is served.
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "smb2/commands/file_requests_testing.h"
+#include "vfs/fault/fault_volume.h"
+#include "vfs/posix/posix_volume.h"
+#include "wire/smb2/close.h"
+#include "wire/smb2/query_info.h"
+
+namespace braid::smb2 {
+namespace {
+
+using wire::Access;
+using wire::Command;
+using wire::CreateDisposition;
+using enum NtStatus;
+
+struct RealFolder {
+  RealFolder() {
+    char name[] = "/tmp/create_at_once_test.XXXXXX";
+    root = ::mkdtemp(name);
+  }
+  ~RealFolder() { std::filesystem::remove_all(root); }
+  std::string root;
+};
+
+struct AtOnce : RealFolder, FileRequests {
+  explicit AtOnce(std::shared_ptr<vfs::FaultPlan> held = vfs::make_fault_plan())
+      : FileRequests(vfs::make_fault_volume(vfs::open_posix_volume(root).value(), held), 2),
+        plan(held) {}
+  void SetUp() override {
+    FileRequests::SetUp();
+    if (!share_volume().features().at_once) GTEST_SKIP() << "the kernel cannot tell on /tmp";
+    make("f", "old");
+    make("g", "new");
+  }
+  void TearDown() override {
+    plan->let_go();
+    client.close();
+  }
+  size_t turns() { return engine.server().files.pool.load().turns_taken; }
+  static wire::CreateRequest reading(std::string_view name) {
+    auto body = RawClient::create_body(name);
+    body.create_disposition = CreateDisposition::kOpen;
+    body.desired_access = Access::kFileGenericRead;
+    return body;
+  }
+  NtStatus close(FileId id) {
+    return client.status_of(client.request(
+        Command::kClose,
+        wire::CloseRequest{.flags = wire::CloseFlags::kPostqueryAttrib, .file_id = id}));
+  }
+  const std::shared_ptr<vfs::FaultPlan> plan;
+};
+
+TEST_F(AtOnce, TakesNoTurnOnThePool) {
+  client.close_file(client.create(reading("f")));
+  const size_t before = turns();
+  const FileId id = client.create(reading("f"));
+  EXPECT_EQ(content(id), "old");
+  const size_t with_read = turns();  // a file system may want a thread for that
+  const FileId other = client.create(reading("f"));
+  EXPECT_EQ(close(other), kSuccess);
+  EXPECT_EQ(close(id), kSuccess);
+  EXPECT_EQ(turns(), with_read);
+  EXPECT_LE(with_read, before + 1);
+}
+
+TEST_F(AtOnce, TellsWhatIsInMemory) {
+  const FileId id = client.create(reading("f"));
+  const auto turns_of = [&](wire::InfoType type, uint8_t info_class) {
+    const size_t before = turns();
+    const wire::QueryInfoRequest body{.info_type = type,
+                                      .file_info_class = info_class,
+                                      .output_buffer_length = 4096,
+                                      .additional_information = 4,
+                                      .file_id = id};
+    EXPECT_EQ(client.status_of(client.request(Command::kQueryInfo, body)), kSuccess);
+    return turns() - before;
+  };
+  using wire::FileInfoClass;
+  for (const auto each :
+       {FileInfoClass::kBasic, FileInfoClass::kStandard, FileInfoClass::kInternal,
+        FileInfoClass::kAccess, FileInfoClass::kPosition, FileInfoClass::kMode,
+        FileInfoClass::kAlignment, FileInfoClass::kAll, FileInfoClass::kNetworkOpen,
+        FileInfoClass::kAttributeTag, FileInfoClass::kId}) {
+    EXPECT_EQ(turns_of(wire::InfoType::kFile, static_cast<uint8_t>(each)), 0u);
+  }
+  EXPECT_EQ(turns_of(wire::InfoType::kFile, static_cast<uint8_t>(FileInfoClass::kStream)), 1u);
+  EXPECT_EQ(turns_of(wire::InfoType::kSecurity, 0), 1u);
+}
+
+// Which of them may have to wait, or do something besides.
+TEST_F(AtOnce, TheRestTakesOne) {
+  const auto turns_of = [&](const wire::CreateRequest& body) {
+    const size_t before = turns();
+    const FileId id = client.create(body);
+    const size_t taken = turns() - before;
+    client.close_file(id);
+    return taken;
+  };
+  EXPECT_EQ(turns_of(reading("f")), 0u);
+  EXPECT_GT(turns_of(reading("F")), 0u) << "another case";
+  EXPECT_GT(turns_of(reading("f::$DATA")), 0u);
+  auto body = reading("f");
+  body.create_disposition = CreateDisposition::kOverwrite;
+  body.desired_access = Access::kFileGenericWrite;
+  EXPECT_GT(turns_of(body), 0u);
+  body = reading("n");
+  body.create_disposition = CreateDisposition::kOpenIf;
+  EXPECT_GT(turns_of(body), 0u);
+  body = reading("g");
+  body.desired_access |= Access::kDelete;
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  EXPECT_GT(turns_of(body), 0u);
+}
+
+// What was written has something to give back, and a file without a name its blocks.
+TEST_F(AtOnce, ClosingThatMayTakeLongTakesATurn) {
+  const FileId writer = client.create(RawClient::create_body("f"));
+  const FileId reader = client.create(reading("g"));
+  ASSERT_EQ(::unlink((root + "/g").c_str()), 0);
+  for (const FileId id : {writer, reader}) {
+    const size_t before = turns();
+    EXPECT_EQ(close(id), kSuccess);
+    EXPECT_GT(turns(), before);
+  }
+}
+
+TEST_F(AtOnce, TheLastOfADeletedFileDeletesIt) {
+  const FileId reader = client.create(reading("f"));
+  auto body = RawClient::create_body("f");
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  client.close_file(client.create(body));
+  EXPECT_EQ(status_of_open("f"), kDeletePending);
+  EXPECT_EQ(close(reader), kSuccess);
+  EXPECT_FALSE(std::filesystem::exists(root + "/f"));
+  EXPECT_EQ(status_of_open("f"), kObjectNameNotFound);
+}
+
+// Rights are the user's, whoever used the thread before.
+TEST_F(AtOnce, RightsAreThoseOfTheUser) {
+  if (server_credentials()->uid != 0) GTEST_SKIP() << "needs files of others";
+  ASSERT_EQ(::chmod(root.c_str(), 0755), 0);
+  ASSERT_EQ(::chmod((root + "/f").c_str(), 0600), 0);
+  ASSERT_EQ(::chmod((root + "/g").c_str(), 0644), 0);
+  RawClient member{engine, ClientGuid{{9}}};
+  ASSERT_TRUE(member.log_on(wire::Dialect::kSmb302, "files", "member"));
+  for (int i = 0; i < 3; ++i) {
+    const auto status = [&](RawClient& who, std::string_view name) {
+      const auto answer = who.exchange(who.request(Command::kCreate, reading(name)));
+      if (answer->status() == kSuccess) {
+        who.close_file(answer->as<wire::CreateResponse>().file_id);
+      }
+      return answer->status();
+    };
+    EXPECT_EQ(status(member, "g"), kSuccess);
+    EXPECT_EQ(status(client, "f"), kSuccess);
+    EXPECT_EQ(status(member, "f"), kAccessDenied);
+  }
+}
+
+// The second client is served by another reactor.
+TEST_F(AtOnce, WhatWasReplacedMeanwhileIsNotOpened) {
+  RawClient second{engine, ClientGuid{{8}}, 1};
+  ASSERT_TRUE(second.log_on());
+  auto renamer = RawClient::create_body("g");
+  const FileId other = second.create(renamer);
+  plan->hold_next("open");
+  client.send(client.request(Command::kCreate, reading("f")));
+  plan->await_held(1);
+  ASSERT_EQ(smb2::rename(second, other, "f", true), kSuccess);
+  plan->let_go();
+  const auto answer = client.receive();
+  ASSERT_EQ(answer->status(), kSuccess);
+  EXPECT_EQ(content(answer->as<wire::CreateResponse>().file_id), "new");
+  second.close_file(other);
+  client.close_file(answer->as<wire::CreateResponse>().file_id);
+  // And what was opened first has left nothing behind.
+  auto alone = RawClient::create_body("f");
+  alone.share_access = 0;
+  EXPECT_NE(second.create(alone), FileId{});
+  second.close();
+}
+
+}  // namespace
+}  // namespace braid::smb2
