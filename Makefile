@@ -169,8 +169,10 @@ man: build ## Rewrite the key lists of the man page from the tables
 install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
 	install -D -m 755 build/release/braidd $(DESTDIR)$(prefix)/sbin/braidd
 	install -D -m 755 build/release/braidctl $(DESTDIR)$(prefix)/bin/braidctl
+	install -D -m 755 build/release/braid-bench $(DESTDIR)$(prefix)/bin/braid-bench
 	install -D -m 644 docs/man/braidd.8 $(DESTDIR)$(mandir)/man8/braidd.8
 	install -D -m 644 docs/man/braidctl.8 $(DESTDIR)$(mandir)/man8/braidctl.8
+	install -D -m 644 docs/man/braid-bench.1 $(DESTDIR)$(mandir)/man1/braid-bench.1
 	install -D -m 644 docs/man/braid.toml.5 $(DESTDIR)$(mandir)/man5/braid.toml.5
 	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/braid
 	sed -e 's|@sbindir@|$(prefix)/sbin|' -e 's|@sysconfdir@|$(sysconfdir)|' \
