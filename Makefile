@@ -5,6 +5,7 @@ LISTEN ?= 127.0.0.1:4450
 CTEST ?=
 SANITIZERS ?=
 MUTANTS ?=
+BENCH ?=
 DESTDIR ?=
 prefix ?= /usr/local
 sysconfdir ?= /etc
@@ -116,6 +117,10 @@ fault: deps build ## Failing links under a client with four channels, 20 minutes
 .PHONY: power-cuts
 power-cuts: deps build ## A thousand kills under a client with persistent handles, ten minutes
 	@$(PYTHON) tests/persistent/power_cut_test.py --braidd build/release/braidd --kills 1000
+
+.PHONY: bench
+bench: deps build ## Every load beside Samba: docs/benchmarks.md (an hour; BENCH=--short: whether it runs)
+	@$(PYTHON) tools/bench.py --braidd build/release/braidd --program build/release/braid-bench $(BENCH)
 
 .PHONY: bench-names
 bench-names: deps build ## What a file costs among 100,000 others
