@@ -5,6 +5,7 @@ LISTEN ?= 127.0.0.1:4450
 CTEST ?=
 SANITIZERS ?=
 MUTANTS ?=
+BENCH ?=
 DESTDIR ?=
 prefix ?= /usr/local
 sysconfdir ?= /etc
@@ -117,6 +118,10 @@ fault: deps build ## Failing links under a client with four channels, 20 minutes
 power-cuts: deps build ## A thousand kills under a client with persistent handles, ten minutes
 	@$(PYTHON) tests/persistent/power_cut_test.py --braidd build/release/braidd --kills 1000
 
+.PHONY: bench
+bench: deps build ## Every load beside Samba: docs/benchmarks.md (an hour; BENCH=--short: whether it runs)
+	@$(PYTHON) tools/bench.py --braidd build/release/braidd --program build/release/braid-bench $(BENCH)
+
 .PHONY: bench-names
 bench-names: deps build ## What a file costs among 100,000 others
 	@$(PYTHON) tools/bench_names.py --braidd build/release/braidd \
@@ -169,8 +174,10 @@ man: build ## Rewrite the key lists of the man page from the tables
 install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
 	install -D -m 755 build/release/braidd $(DESTDIR)$(prefix)/sbin/braidd
 	install -D -m 755 build/release/braidctl $(DESTDIR)$(prefix)/bin/braidctl
+	install -D -m 755 build/release/braid-bench $(DESTDIR)$(prefix)/bin/braid-bench
 	install -D -m 644 docs/man/braidd.8 $(DESTDIR)$(mandir)/man8/braidd.8
 	install -D -m 644 docs/man/braidctl.8 $(DESTDIR)$(mandir)/man8/braidctl.8
+	install -D -m 644 docs/man/braid-bench.1 $(DESTDIR)$(mandir)/man1/braid-bench.1
 	install -D -m 644 docs/man/braid.toml.5 $(DESTDIR)$(mandir)/man5/braid.toml.5
 	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/braid
 	sed -e 's|@sbindir@|$(prefix)/sbin|' -e 's|@sysconfdir@|$(sysconfdir)|' \

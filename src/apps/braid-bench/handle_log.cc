@@ -114,7 +114,7 @@ Task<Result<bool>> measure(LogBench& bench) {
 
 }  // namespace
 
-Task<Result<bool>> run_handle_log(Reactor& reactor, HandleLogOptions options) {
+Task<Outcome<bool>> run_handle_log(Reactor& reactor, HandleLogOptions options) {
   UniqueFd fd(::open(options.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) co_return fail_last_os();
   LogBench bench(reactor, std::move(options), store::open_posix_log_folder(std::move(fd)));

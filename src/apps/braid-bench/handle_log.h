@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "base/result.h"
+#include "apps/braid-bench/failure.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 
@@ -19,6 +19,6 @@ struct HandleLogOptions {
 
 // Puts records with 1, 8 and 64 of them waiting at a time, and reads a log of `records` back. False
 // if that took longer than the limit.
-Task<Result<bool>> run_handle_log(Reactor& reactor, HandleLogOptions options);
+Task<Outcome<bool>> run_handle_log(Reactor& reactor, HandleLogOptions options);
 
 }  // namespace braid::bench

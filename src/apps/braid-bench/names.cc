@@ -89,7 +89,7 @@ double micros_per_file(std::chrono::duration<double> time, size_t files) {
   return time.count() * 1e6 / static_cast<double>(files);
 }
 
-Task<Result<bool>> compare(client::TreePtr tree, const Target& target, NamesOptions options) {
+Task<Outcome<bool>> compare(client::TreePtr tree, const Target& target, NamesOptions options) {
   Names names(std::move(tree), target, options);
   const Layout small{"small", options.small};
   const Layout large{"large", options.files};
@@ -138,10 +138,10 @@ Task<Result<bool>> compare(client::TreePtr tree, const Target& target, NamesOpti
 
 }  // namespace
 
-Task<Result<bool>> run_names(Reactor& reactor, const Target& target, NamesOptions options) {
+Task<Outcome<bool>> run_names(Reactor& reactor, const Target& target, NamesOptions options) {
   BRAID_CO_TRY(const Mount mounted, co_await mount(reactor, target));
   auto within = co_await compare(mounted.tree, target, options);
-  co_await mounted.set->close();
+  co_await mounted.close();
   co_return std::move(within);
 }
 

@@ -15,6 +15,6 @@ struct NamesOptions {
 // Creates `files` files in one directory and in directories of `small`, opens them in another
 // order, and again by names in the other case, and prints the cost per file of each. False if a
 // ratio is above the limit.
-Task<Result<bool>> run_names(Reactor& reactor, const Target& target, NamesOptions options);
+Task<Outcome<bool>> run_names(Reactor& reactor, const Target& target, NamesOptions options);
 
 }  // namespace braid::bench

@@ -86,7 +86,7 @@ Task<Result<bool>> compare_rates(Opens& plain, Opens& persistent, const OpensOpt
 
 }  // namespace
 
-Task<Result<bool>> run_opens(Reactor& reactor, const Target& target, const OpensOptions& options) {
+Task<Outcome<bool>> run_opens(Reactor& reactor, const Target& target, const OpensOptions& options) {
   Target persistent_target = target;
   persistent_target.share = options.persistent_share;
   BRAID_CO_TRY(const Mount plain, co_await mount(reactor, target));
@@ -94,8 +94,8 @@ Task<Result<bool>> run_opens(Reactor& reactor, const Target& target, const Opens
   Opens of_plain(plain.tree, false);
   Opens of_persistent(persistent.tree, true);
   auto result = co_await compare_rates(of_plain, of_persistent, options);
-  co_await plain.set->close();
-  co_await persistent.set->close();
+  co_await plain.close();
+  co_await persistent.close();
   co_return std::move(result);
 }
 

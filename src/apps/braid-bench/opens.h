@@ -14,6 +14,6 @@ struct OpensOptions {
 // CREATE and CLOSE of files that are there, each with a lease and a DH2Q that asks for a persistent
 // handle, with 1, 8 and 64 in flight, in turns on both shares. Prints opens a second. False: the
 // ratio is below ratio_min. An error: the handles are not persistent, or are on `target.share`.
-Task<Result<bool>> run_opens(Reactor& reactor, const Target& target, const OpensOptions& options);
+Task<Outcome<bool>> run_opens(Reactor& reactor, const Target& target, const OpensOptions& options);
 
 }  // namespace braid::bench

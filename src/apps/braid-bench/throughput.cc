@@ -75,11 +75,11 @@ Task<Result<void>> write_and_read(client::TreePtr tree, const Target& target,
 
 }  // namespace
 
-Task<Result<void>> run_throughput(Reactor& reactor, const Target& target,
-                                  ThroughputOptions options) {
+Task<Outcome<void>> run_throughput(Reactor& reactor, const Target& target,
+                                   ThroughputOptions options) {
   BRAID_CO_TRY(const Mount mounted, co_await mount(reactor, target));
   auto result = co_await write_and_read(mounted.tree, target, options);
-  co_await mounted.set->close();
+  co_await mounted.close();
   co_return std::move(result);
 }
 

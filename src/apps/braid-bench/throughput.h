@@ -13,7 +13,7 @@ struct ThroughputOptions {
 };
 
 // Writes a file and reads it back; prints MiB/s and the server's CPU time per MiB of each.
-Task<Result<void>> run_throughput(Reactor& reactor, const Target& target,
-                                  ThroughputOptions options);
+Task<Outcome<void>> run_throughput(Reactor& reactor, const Target& target,
+                                   ThroughputOptions options);
 
 }  // namespace braid::bench
