@@ -157,16 +157,18 @@ TEST(CtdbPackets, AddressesOfBothFamilies) {
 }
 
 TEST(CtdbPackets, DatabaseAndItsFile) {
-  const auto reply = decode<ControlReply>(
-      unhex("30000000 42445443 01000000 611ce524 08000000 00000000 00000000 05000000"
-            "00000000 04000000 00000000 e7e69e2b"));
+  const Bytes database = unhex(
+      "30000000 42445443 01000000 611ce524 08000000 00000000 00000000 05000000"
+      "00000000 04000000 00000000 e7e69e2b");
+  const auto reply = decode<ControlReply>(database);
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->body.data.size(), 4u);
-  const auto path = decode<ControlReply>(
-      unhex("58000000 42445443 01000000 611ce524 08000000 00000000 00000000 06000000"
-            "00000000 28000000 00000000"
-            "2f7661722f6c69622f637464622f766f6c6174696c652f62726169645f746573742e7464622e3000"
-            "00000000"));
+  const Bytes file = unhex(
+      "58000000 42445443 01000000 611ce524 08000000 00000000 00000000 06000000"
+      "00000000 28000000 00000000"
+      "2f7661722f6c69622f637464622f766f6c6174696c652f62726169645f746573742e7464622e3000"
+      "00000000");
+  const auto path = decode<ControlReply>(file);
   ASSERT_TRUE(path);
   EXPECT_EQ(*decode_text(path->body.data), "/var/lib/ctdb/volatile/braid_test.tdb.0");
   EXPECT_EQ(decode_text(as_bytes("no end")).error(), Error::malformed());
