@@ -5,6 +5,7 @@
 
 #include "crypto/cbc_mac.h"
 #include "crypto/evp.h"
+#include "crypto/gcm.h"
 
 namespace braid::crypto {
 namespace {
@@ -28,50 +29,23 @@ class CipherKey::Engine {
 
 class CipherKey::GcmEngine final : public Engine {
  public:
-  GcmEngine(const char* name, const Secret& key) : name_(name), key_(key) {}
+  explicit GcmEngine(const Secret& key) : gcm_(make_gcm(key.reveal())) {}
 
   Tag seal(const Nonce& nonce, ByteView aad, std::span<const MutableByteView> parts) override {
-    auto context = take();
-    EVP_CIPHER_CTX* gcm = context->get();
-    start(gcm, nonce, aad, 1);
-    for (MutableByteView part : parts) update_in_place(gcm, part);
-    uint8_t nothing[16];
-    int written = 0;
-    check(EVP_EncryptFinal_ex(gcm, nothing, &written) == 1);
-    Tag tag;
-    check(EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_AEAD_GET_TAG, static_cast<int>(tag.size()),
-                              tag.data()) == 1);
-    return tag;
+    return gcm_->seal(first_of(nonce), aad, parts);
   }
-
   bool open(const Nonce& nonce, ByteView aad, MutableByteView data, ByteView tag) override {
-    auto context = take();
-    EVP_CIPHER_CTX* gcm = context->get();
-    start(gcm, nonce, aad, 0);
-    update_in_place(gcm, data);
-    check(EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()),
-                              const_cast<uint8_t*>(tag.data())) == 1);
-    uint8_t nothing[16];
-    int written = 0;
-    return EVP_DecryptFinal_ex(gcm, nothing, &written) == 1;
+    return gcm_->open(first_of(nonce), aad, data, tag);
   }
 
  private:
-  ContextPool<CipherCtx>::Lease take() {
-    return pool_.take(
-        [this] { return std::make_unique<CipherCtx>(make_cipher_context(name_, key_.reveal())); });
+  static GcmNonce first_of(const Nonce& nonce) {
+    GcmNonce first;
+    std::copy_n(nonce.begin(), first.size(), first.begin());
+    return first;
   }
 
-  static void start(EVP_CIPHER_CTX* gcm, const Nonce& nonce, ByteView aad, int encrypt) {
-    check(EVP_CipherInit_ex(gcm, nullptr, nullptr, nullptr, nonce.data(), encrypt) == 1);
-    if (aad.empty()) return;
-    int written = 0;
-    check(EVP_CipherUpdate(gcm, nullptr, &written, aad.data(), static_cast<int>(aad.size())) == 1);
-  }
-
-  const char* name_;
-  Secret key_;
-  ContextPool<CipherCtx> pool_;
+  const std::unique_ptr<Gcm> gcm_;
 };
 
 // [RFC3610] with an 11-byte nonce, so 4 bytes of length. Made of AES-CTR and a CBC chain instead of
@@ -183,10 +157,8 @@ class CipherKey::CcmEngine final : public Engine {
 CipherKey::CipherKey(Cipher cipher, const Secret& key) : cipher_(cipher) {
   switch (cipher) {
     case Cipher::kAes128Gcm:
-      engine_ = std::make_unique<GcmEngine>("AES-128-GCM", key);
-      break;
     case Cipher::kAes256Gcm:
-      engine_ = std::make_unique<GcmEngine>("AES-256-GCM", key);
+      engine_ = std::make_unique<GcmEngine>(key);
       break;
     case Cipher::kAes128Ccm:
       engine_ = std::make_unique<CcmEngine>("AES-128-CTR", "AES-128-CBC", key);

@@ -9,6 +9,7 @@
 
 #include "crypto/cbc_mac.h"
 #include "crypto/evp.h"
+#include "crypto/gcm.h"
 
 namespace braid::crypto {
 
@@ -108,38 +109,21 @@ class SigningKey::CmacEngine final : public Engine {
   ContextPool<CipherCtx> pool_;
 };
 
-// AES-128-GCM with the message as additional data and nothing to encrypt, [RFC4543].
 class SigningKey::GmacEngine final : public Engine {
  public:
-  explicit GmacEngine(const Secret& key) : key_(Secret::padded(key.reveal(), 16)) {}
+  explicit GmacEngine(const Secret& key)
+      : gcm_(make_gcm(Secret::padded(key.reveal(), 16).reveal())) {}
   SigningAlgorithm algorithm() const override { return SigningAlgorithm::kAesGmac; }
 
   Signature sign(std::span<const ByteView> parts, SigningNonce nonce) override {
-    auto context = pool_.take([this] {
-      return std::make_unique<CipherCtx>(make_cipher_context("AES-128-GCM", key_.reveal()));
-    });
-    EVP_CIPHER_CTX* gcm = context->get();
-    std::array<uint8_t, 12> iv{};
+    GcmNonce iv{};
     std::memcpy(iv.data(), &nonce.message_id, sizeof nonce.message_id);
     iv[8] = static_cast<uint8_t>((nonce.from_server ? 1 : 0) | (nonce.is_cancel ? 2 : 0));
-    check(EVP_EncryptInit_ex(gcm, nullptr, nullptr, nullptr, iv.data()) == 1);
-    int written = 0;
-    for (ByteView part : parts) {
-      if (part.empty()) continue;
-      check(EVP_EncryptUpdate(gcm, nullptr, &written, part.data(), static_cast<int>(part.size())) ==
-            1);
-    }
-    uint8_t nothing[16];
-    check(EVP_EncryptFinal_ex(gcm, nothing, &written) == 1);
-    Signature signature;
-    check(EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_AEAD_GET_TAG, static_cast<int>(signature.size()),
-                              signature.data()) == 1);
-    return signature;
+    return gcm_->authenticate(iv, parts);
   }
 
  private:
-  Secret key_;
-  ContextPool<CipherCtx> pool_;
+  const std::unique_ptr<Gcm> gcm_;
 };
 
 SigningKey::SigningKey(SigningAlgorithm algorithm, const Secret& key) {
