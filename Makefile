@@ -77,6 +77,11 @@ compression-bench: deps build ## What compression brings and costs, on links of 
 	@$(PYTHON) tests/compression/measure.py --braidd build/release/braidd \
 	  --bench build/release/braid-bench
 
+.PHONY: local-exercise
+local-exercise: deps build ## Local programs and a client that caches against a model, for ten minutes
+	@$(PYTHON) tests/notify/local_programs_test.py --braidd build/release/braidd --seconds 300 \
+	  --verbose-steps
+
 .PHONY: local-bench
 local-bench: deps build ## What each local_access costs, and how long clients are behind with "notify"
 	@$(PYTHON) tests/notify/measure.py --braidd build/release/braidd

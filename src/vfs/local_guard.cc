@@ -25,13 +25,19 @@ bool LocalGuard::is_resting(State& state, const FileKey& file) const {
   return false;
 }
 
-void LocalGuard::rest(State& state, const FileKey& file) {
+void LocalGuard::rest(State& state, const FileKey& file, Clock::Instant::duration time) {
   const Clock::Instant now = clock_.monotonic();
   if (state.resting.size() >= kRestingMax) {
     std::erase_if(state.resting, [&](const auto& each) { return each.second <= now; });
     if (state.resting.size() >= kRestingMax) state.resting.erase(state.resting.begin());
   }
-  state.resting[file] = now + kRest;
+  Clock::Instant& until = state.resting[file];
+  until = std::max(until, now + time);
+}
+
+void LocalGuard::rest_if_slow(State& state, const FileKey& file, const Entry& entry) {
+  const auto took = clock_.monotonic() - entry.breaking_since;
+  if (took > kSlow) rest(state, file, took * kRestAfterSlow);
 }
 
 GuardLevel LocalGuard::guard_known(State& state, const FileKey& file, Entry& entry,
@@ -92,7 +98,10 @@ std::shared_ptr<const void> LocalGuard::opening(const FileKey& file) {
   return {this, [this, key](const void*) {
             auto state = state_.lock();
             const auto found = state->opening.find(key);
-            if (--found->second == 0) state->opening.erase(found);
+            if (--found->second != 0) return;
+            state->opening.erase(found);
+            const auto known = state->files.find(key);
+            if (known != state->files.end() && known->second.breaking) rest(*state, key, kRest);
           }};
 }
 
@@ -129,7 +138,8 @@ void LocalGuard::look(const FileKey& of) {
 void LocalGuard::begin_break(State& state, const FileKey& file, Entry& entry) {
   if (entry.breaking || kernel_.due(entry.descriptor.get()) >= entry.level) return;
   entry.breaking = true;
-  if (!state.opening.contains(file)) rest(state, file);
+  entry.breaking_since = clock_.monotonic();
+  if (!state.opening.contains(file)) rest(state, file, kRest);
 }
 
 void LocalGuard::asked_for(int descriptor) {
@@ -180,11 +190,13 @@ void LocalGuard::step(const FileKey& file) {
     if (kernel_.set(entry.descriptor.get(), level)) {
       entry.level = level;
       entry.breaking = false;
+      rest_if_slow(*state, file, entry);
     } else {
       entry.may_be_read = false;
     }
     return;
   }
+  rest_if_slow(*state, file, entry);
   closed = remove(*state, file);
 }
 

@@ -63,8 +63,13 @@ class GuardedCaching {
 // Thread: any; no call waits for a client.
 class LocalGuard {
  public:
-  // How long nothing of a file is guarded after a local program was let in.
+  // How long nothing of a file is guarded after a local program came.
   static constexpr std::chrono::seconds kRest{2};
+  // If clients took longer than this to give way, it is so many times as long as they took: one
+  // that does not answer, and asks again and again, holds local programs off for little of the
+  // time.
+  static constexpr std::chrono::seconds kSlow{5};
+  static constexpr int kRestAfterSlow = 20;
 
   // `files_max`: how many are guarded at a time, each with a descriptor. The three outlive it.
   LocalGuard(KernelLeases& kernel, GuardedCaching& caching, const Clock& clock, size_t files_max)
@@ -76,7 +81,7 @@ class LocalGuard {
   // it has none. May block.
   GuardLevel guard(const FileKey& file, int descriptor, GuardLevel wanted);
   // The server is about to open the file itself: what that breaks, until the last copy is gone, was
-  // no local program.
+  // no local program, unless it goes on breaking then.
   std::shared_ptr<const void> opening(const FileKey& file);
   // Somebody has closed the file: its guard may not be needed any more. Costs a look-up of nothing
   // while nothing is guarded.
@@ -96,6 +101,7 @@ class LocalGuard {
     GuardLevel level = GuardLevel::kNone;
     bool may_be_read = true;
     bool breaking = false;
+    Clock::Instant breaking_since{};
     uint64_t use = 0;  // another number with each guard()
   };
   struct State {
@@ -108,7 +114,8 @@ class LocalGuard {
 
   GuardLevel guard_known(State& state, const FileKey& file, Entry& entry, GuardLevel wanted);
   bool is_resting(State& state, const FileKey& file) const;
-  void rest(State& state, const FileKey& file);
+  void rest(State& state, const FileKey& file, Clock::Instant::duration time);
+  void rest_if_slow(State& state, const FileKey& file, const Entry& entry);
   void begin_break(State& state, const FileKey& file, Entry& entry);
   void step(const FileKey& file);
   // What the caller has to close once it holds no lock.

@@ -171,6 +171,37 @@ TEST_F(LocalGuards, WhatTheServerOpensItselfIsNoLocalProgram) {
   EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kWrite);
 }
 
+TEST_F(LocalGuards, WhatGoesOnBreakingOnceTheServerHasOpenedItIsALocalProgram) {
+  grant(GuardLevel::kWrite);
+  auto opening = guard.opening(kFile);
+  caching.answers = false;
+  come(GuardLevel::kNone);
+  opening.reset();
+  caching.levels[kFile] = GuardLevel::kNone;
+  EXPECT_FALSE(guard.advance());
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kNone);
+  clock.advance(LocalGuard::kRest);
+  EXPECT_EQ(grant(GuardLevel::kWrite), GuardLevel::kWrite);
+}
+
+TEST_F(LocalGuards, WhoseClientsDoNotAnswerIsNotGuardedForLong) {
+  for (const auto took : {std::chrono::seconds(35), std::chrono::seconds(6)}) {
+    grant(GuardLevel::kRead);
+    caching.answers = false;
+    come(GuardLevel::kNone);
+    clock.advance(took);
+    caching.levels[kFile] = GuardLevel::kNone;  // as it was not answered
+    EXPECT_FALSE(guard.advance());
+    clock.advance(took * (LocalGuard::kRestAfterSlow - 1));
+    EXPECT_EQ(grant(GuardLevel::kRead), GuardLevel::kNone);
+    clock.advance(took);
+    EXPECT_EQ(grant(GuardLevel::kRead), GuardLevel::kRead);
+    caching.answers = true;
+    come(GuardLevel::kNone);
+    clock.advance(LocalGuard::kRest);
+  }
+}
+
 TEST_F(LocalGuards, LostSignalsAreFoundByLookingAtAll) {
   grant(GuardLevel::kWrite);
   const int first = kernel.last;

@@ -1,5 +1,6 @@
 #include "vfs/names.h"
 
+#include <optional>
 #include <utility>
 
 namespace braid::vfs {
@@ -54,27 +55,65 @@ void append_utf8(std::string& out, char32_t code) {
   }
 }
 
-// What a client is shown for the code point or byte at `at`.
-char32_t shown(std::string_view name, size_t at, const Decoded& decoded) {
-  if (!decoded.valid) return kInvalidByteBase + static_cast<uint8_t>(name[at]);
-  const char32_t code = decoded.code;
-  if (code >= 0x80) return code;
-  if (code < 0x20) return kControlBase + code;
-  if (const size_t i = kReserved.find(static_cast<char>(code)); i != kReserved.npos) {
-    return kReservedBase + static_cast<char32_t>(i);
+// What a character stands for that a client sends; nothing: for itself. `last`: of its name.
+std::optional<char> meant(char32_t code, bool last) {
+  if (code > kControlBase && code < kControlBase + 0x20) {
+    return static_cast<char>(code - kControlBase);
   }
-  if (at + 1 == name.size() && code == ' ') return kTrailingSpace;
-  if (at + 1 == name.size() && code == '.') return kTrailingDot;
-  return code;
+  if (code >= kReservedBase && code < kReservedBase + kReserved.size()) {
+    return kReserved[code - kReservedBase];
+  }
+  if (last && code == kTrailingSpace) return ' ';
+  if (last && code == kTrailingDot) return '.';
+  if (code >= kInvalidByteBase + 0x80 && code <= kInvalidByteBase + 0xFF) {
+    return static_cast<char>(code - kInvalidByteBase);
+  }
+  return std::nullopt;
+}
+
+// What a client sees of one place of a name on disk.
+struct Shown {
+  size_t length = 1;  // on disk
+  bool as_bytes = false;
+  char32_t code = 0;  // unless as bytes
+};
+
+bool is_high_surrogate(char32_t code) { return code >= 0xD800 && code < 0xDC00; }
+bool is_low_surrogate(char32_t code) { return code >= 0xDC00 && code < 0xE000; }
+
+Shown shown(std::string_view name, size_t at) {
+  const Decoded decoded = decode(name, at);
+  if (!decoded.valid) return {.as_bytes = true};
+  const char32_t code = decoded.code;
+  const size_t next = at + decoded.length;
+  const bool last = next == name.size();
+  if (code >= 0x80) {
+    // What would come back as something else: a character of this mapping, and two that UTF-16
+    // makes one of.
+    const bool is_pair =
+        is_high_surrogate(code) && !last && is_low_surrogate(decode(name, next).code);
+    return {.length = decoded.length, .as_bytes = is_pair || meant(code, last), .code = code};
+  }
+  if (code < 0x20) return {.code = kControlBase + code};
+  if (const size_t i = kReserved.find(static_cast<char>(code)); i != kReserved.npos) {
+    return {.code = kReservedBase + static_cast<char32_t>(i)};
+  }
+  if (last && code == ' ') return {.code = kTrailingSpace};
+  if (last && code == '.') return {.code = kTrailingDot};
+  return {.code = code};
+}
+
+bool is_plain_at(std::string_view name, size_t at, const Shown& shown) {
+  return !shown.as_bytes && (shown.length > 1 || shown.code == static_cast<uint8_t>(name[at]));
 }
 
 }  // namespace
 
 bool is_plain(std::string_view disk_name) {
   for (size_t at = 0; at < disk_name.size();) {
-    const Decoded decoded = decode(disk_name, at);
-    if (!decoded.valid || shown(disk_name, at, decoded) != decoded.code) return false;
-    at += decoded.length;
+    const Shown here = shown(disk_name, at);
+    if (!is_plain_at(disk_name, at, here)) return false;
+    at += here.length;
   }
   return true;
 }
@@ -83,9 +122,15 @@ std::string to_client(std::string_view disk_name) {
   if (is_plain(disk_name) || disk_name == "." || disk_name == "..") return std::string(disk_name);
   std::string out;
   for (size_t at = 0; at < disk_name.size();) {
-    const Decoded decoded = decode(disk_name, at);
-    append_utf8(out, shown(disk_name, at, decoded));
-    at += decoded.length;
+    const Shown here = shown(disk_name, at);
+    if (here.as_bytes) {
+      for (const char byte : disk_name.substr(at, here.length)) {
+        append_utf8(out, kInvalidByteBase + static_cast<uint8_t>(byte));
+      }
+    } else {
+      append_utf8(out, here.code);
+    }
+    at += here.length;
   }
   return out;
 }
@@ -95,18 +140,10 @@ std::string to_disk(std::string_view client_name) {
   out.reserve(client_name.size());
   for (size_t at = 0; at < client_name.size();) {
     const Decoded decoded = decode(client_name, at);
-    const char32_t code = decoded.code;
     const bool last = at + decoded.length == client_name.size();
-    if (!decoded.valid) {
-      out += client_name[at];
-    } else if (code > kControlBase && code < kControlBase + 0x20) {
-      out += static_cast<char>(code - kControlBase);
-    } else if (code >= kReservedBase && code < kReservedBase + kReserved.size()) {
-      out += kReserved[code - kReservedBase];
-    } else if (last && (code == kTrailingSpace || code == kTrailingDot)) {
-      out += code == kTrailingSpace ? ' ' : '.';
-    } else if (code >= kInvalidByteBase + 0x80 && code <= kInvalidByteBase + 0xFF) {
-      out += static_cast<char>(code - kInvalidByteBase);
+    const auto other = decoded.valid ? meant(decoded.code, last) : std::nullopt;
+    if (other) {
+      out += *other;
     } else {
       out.append(client_name.substr(at, decoded.length));
     }
@@ -119,9 +156,9 @@ std::string to_disk(std::string_view client_name) {
 
 std::string to_posix_client(std::string_view disk_name) {
   for (size_t at = 0; at < disk_name.size();) {
-    const Decoded decoded = decode(disk_name, at);
-    if (!decoded.valid) return to_client(disk_name);
-    at += decoded.length;
+    const Shown here = shown(disk_name, at);
+    if (here.as_bytes) return to_client(disk_name);
+    at += here.length;
   }
   return std::string(disk_name);
 }

@@ -19,13 +19,14 @@ bool is_unfinished(std::string_view name);
 // A name on disk is bytes; a client sees UTF-16. What Windows cannot have in a name is shown to it
 // as characters of the private use area, and comes back from it as what it was:
 //
-//   on disk                              shown as             (the mapping of Mac and Linux
-//   clients) 0x01..0x1F                           U+F001..U+F01F " * : < > ? \ | U+F020..U+F027 a
-//   space, a dot at the very end       U+F028, U+F029 a byte that is not part of UTF-8     U+F100 +
-//   the byte
+// - the bytes 0x01 to 0x1F as U+F001 to U+F01F, and " * : < > ? \ | as U+F020 to U+F027, as clients
+//   on Mac and Linux do it;
+// - a space and a dot at the very end as U+F028 and U+F029;
+// - a byte that is not part of UTF-8 as U+F100 + the byte.
 //
-// A name on disk that holds such a private character itself is shown as it is; to_disk() then gives
-// another name, and only the folded index (posix/name_index.h) finds it.
+// What a name on disk holds of these characters itself is shown as its bytes in the same way, and
+// so are two surrogates that UTF-16 would make one character of. So for each name on disk
+// to_disk(to_client(name)) is that name.
 std::string to_client(std::string_view disk_name);
 std::string to_disk(std::string_view client_name);
 
@@ -34,7 +35,7 @@ std::string to_disk(std::string_view client_name);
 std::optional<std::string> with_plain_end(std::string_view client_name);
 
 // How clients with the SMB3 POSIX Extensions see a name on disk: as it is, or as to_client() shows
-// it where it is not UTF-8.
+// it where it is not UTF-8 or has one of those characters. to_disk() undoes this, too.
 std::string to_posix_client(std::string_view disk_name);
 
 // True when to_client() leaves the name as it is: the usual case, found without an allocation.

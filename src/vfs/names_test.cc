@@ -34,9 +34,30 @@ TEST(Names, BytesThatAreNotUtf8ComeBack) {
   for (const char* disk : {"\xff", "a\x80z", "\xc3", "\xc0\xaf", "\xf5\x80\x80\x80", "\xe2\x82"}) {
     const std::string shown = to_client(disk);
     EXPECT_NE(shown, disk);
-    EXPECT_TRUE(is_plain(shown));
     EXPECT_EQ(to_disk(shown), disk);
   }
+}
+
+// Or the two names of each row could not be told apart.
+TEST(Names, CharactersOfTheMappingOnDiskAreShownAsTheirBytes) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"a:", "a\uF022"},  // as many bytes as each takes on disk
+      {"a\uF022", "a\uF1EF\uF180\uF1A2"},
+      {"\uF1FF", "\uF1EF\uF187\uF1BF"},
+      {"\xff", "\uF1FF"},
+      {"a\uF028", "a\uF1EF\uF180\uF1A8"},
+      {"\uF029", "\uF1EF\uF180\uF1A9"},
+      {"\uF029a", "\uF029a"},  // stands for a dot at the end only
+      {"\uF000\uF02A\uF100\uF17F", "\uF000\uF02A\uF100\uF17F"},
+      {"\xed\xa0\x80\xed\xb0\x80", "\uF1ED\uF1A0\uF180\xed\xb0\x80"},  // U+10000 in UTF-16
+      {"\U00010000", "\U00010000"},
+  };
+  for (const auto& [disk, client] : cases) {
+    EXPECT_EQ(to_client(disk), client);
+    EXPECT_EQ(to_disk(client), disk);
+    EXPECT_EQ(is_plain(disk), disk == client);
+  }
+  EXPECT_EQ(to_posix_client("a:\uF022"), "a\uF022\uF1EF\uF180\uF1A2");
 }
 
 TEST(Names, MappedDotsNeverNameADirectory) {
@@ -108,6 +129,9 @@ TEST(Path, ExactNamesAreWhateverTheDiskCanHold) {
   EXPECT_EQ(to_disk(names[0]), "Dir");
   EXPECT_EQ(to_disk(names[1]), "a:b\\c?.");
   EXPECT_EQ(to_disk(names[2]), "x. ");
+  // As Linux sends it with mapposix, and without.
+  EXPECT_EQ(parse_path("a\uF022", NameRules::kExact)->path.text(), "a\uF022");
+  EXPECT_EQ(parse_path("a:", NameRules::kExact)->path.text(), "a\uF022");
   EXPECT_FALSE(parsed->has_stream);
   EXPECT_TRUE(parse_path("", NameRules::kExact)->path.is_root());
   EXPECT_TRUE(parse_path("a/", NameRules::kExact)->trailing_separator);

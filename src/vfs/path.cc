@@ -50,7 +50,8 @@ Result<PathAndStream> parse_exact(std::string_view text) {
     if (name == "." || name == ".." || name.contains('\0')) {
       return fail(NtStatus::kObjectNameInvalid);
     }
-    BRAID_CHECK(parsed.path.append(to_client(name)));
+    // Clients send some characters in either way.
+    BRAID_CHECK(parsed.path.append(to_client(to_disk(name))));
     start = end + 1;
   }
   return parsed;

@@ -680,6 +680,32 @@ TEST_P(AnyVolume, ExactNamesMayHoldWhatWindowsReserves) {
   EXPECT_EQ(found->path.text(), path.text());
 }
 
+// A name with a colon, and one with the character by which clients know a colon.
+TEST_P(AnyVolume, NamesWithPrivateCharactersAreOthers) {
+  const std::string colon = "a\uF022", character = to_client("a\uF022");
+  const LookupOptions exact{.rules = NameRules::kExact};
+  make(colon);
+  EXPECT_FALSE(volume_->find(who_, parse_path(character)->path));
+  EXPECT_FALSE(volume_->find(who_, parse_path(character, NameRules::kExact)->path, exact));
+  make(character);
+  EXPECT_EQ(look(colon).place.name, "a:");
+  EXPECT_EQ(look(character).place.name, "a\uF022");
+  EXPECT_NE(look(colon).attributes.key, look(character).attributes.key);
+  const auto of = [&](std::string_view name) {
+    return volume_->find(who_, parse_path(name, NameRules::kExact)->path, exact);
+  };
+  EXPECT_EQ(of("a:")->place.name, "a:");
+  EXPECT_EQ(of(colon)->place.name, "a:");
+  EXPECT_EQ(of(character)->place.name, "a\uF022");
+  EXPECT_EQ(names(*open("", {.read = true})), (std::set<std::string>{".", "..", colon, character}));
+  for (const auto rules : {NameRules::kWindows, NameRules::kExact}) {
+    const auto listing = (*open("", {.read = true})).enumerate(rules);
+    ASSERT_TRUE(listing);
+    EXPECT_EQ((*(*listing)->find(colon))->disk_name, "a:");
+    EXPECT_EQ((*(*listing)->find(character))->disk_name, "a\uF022");
+  }
+}
+
 TEST_P(AnyVolume, SpaceIsKnown) {
   const auto space = volume_->space(who_);
   ASSERT_TRUE(space);

@@ -235,6 +235,22 @@ class Names(PosixCase):
             self.assertEqual(self.client.unlink(f"odd/{name}~:"), "SUCCESS", name)
         self.assertEqual(os.listdir(self.path("odd")), [])
 
+    def test_what_clients_call_a_colon_may_be_on_disk_itself(self):
+        folder = "private"
+        self.client.make(folder, 0o755, options=posix.DIRECTORY)
+        names = {"a:": "a:", "a\uf022": "a\uf1ef\uf180\uf1a2"}  # on disk, as told
+        for name in names:
+            with open(self.path(f"{folder}/{name}"), "w", encoding="utf-8") as out:
+                out.write(name)
+        listing = self.client.open(folder, options=posix.DIRECTORY)
+        self.assertEqual(set(self.client.list(listing)) - {".", ".."}, set(names.values()))
+        self.client.close_file(listing)
+        self.assertEqual(self.client.unlink(f"{folder}/a\uf022"), "SUCCESS")  # as with mapposix
+        self.assertEqual(os.listdir(self.path(folder)), ["a\uf022"])
+        self.assertEqual(self.client.create(f"{folder}/a:")[0], "OBJECT_NAME_NOT_FOUND")
+        self.assertEqual(self.client.unlink(f"{folder}/{names['a' + chr(0xf022)]}"), "SUCCESS")
+        self.assertEqual(os.listdir(self.path(folder)), [])
+
     def test_names_that_are_none(self):
         for name in ("..", ".", "a/..", "../etc/passwd", "dir//f", "a/./b", "nul\0f", "a/nul\0"):
             with self.subTest(name):

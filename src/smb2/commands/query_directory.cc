@@ -66,7 +66,8 @@ wire::DirectoryEntry to_posix_wire(const vfs::Volume& volume, const vfs::Directo
 // is in it to who may list it.
 Result<void> find_literal(EnumerationState& state) {
   vfs::Path alone;
-  if (!alone.append(state.is_exact ? vfs::to_client(state.pattern) : state.pattern)) return {};
+  if (!alone.append(state.is_exact ? vfs::to_client(vfs::to_disk(state.pattern)) : state.pattern))
+    return {};
   auto found = state.enumeration->find(state.pattern);
   if (!found && found.error().is_os(EINPROGRESS)) return fail(found.error());
   if (found && *found) state.pending.push_back(**std::move(found));
@@ -82,8 +83,8 @@ wire::NameExpression expression_of(const EnumerationState& state) {
 // A dot or blank at the end of a name is shown as another character, as most clients could not send
 // such a name back. Patterns may be of either spelling.
 bool fits(const wire::NameExpression& expression, std::string_view name, bool is_exact) {
-  if (is_exact) return expression.matches(vfs::to_posix_client(vfs::to_disk(name)));
   if (expression.matches(name)) return true;
+  if (is_exact) return expression.matches(vfs::to_posix_client(vfs::to_disk(name)));
   const auto plain = vfs::with_plain_end(name);
   return plain && expression.matches(*plain);
 }

@@ -64,11 +64,12 @@ class MemoryEnumeration final : public Enumeration {
 
   Result<std::optional<DirectoryEntry>> find(std::string_view client_name) override {
     const std::lock_guard lock(tree_->mutex);
+    const std::string wanted =
+        rules_ == NameRules::kPosix ? std::string(client_name) : to_disk(client_name);
     for (const auto& [disk_name, child] : node_->children) {
       std::string name = rules_ == NameRules::kPosix ? disk_name : to_client(disk_name);
-      const bool is_meant = rules_ == NameRules::kWindows
-                                ? equal_folded(name, client_name)
-                                : name == client_name || disk_name == client_name;
+      const bool is_meant =
+          rules_ == NameRules::kWindows ? equal_folded(name, client_name) : disk_name == wanted;
       if (is_meant) return DirectoryEntry{std::move(name), child->attributes, disk_name};
     }
     return std::nullopt;

@@ -130,15 +130,6 @@ Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
   auto exact = open_beneath(directory, names_[at], O_PATH | O_NOFOLLOW);
   if (exact) return *std::move(exact);
   if (!exact.error().is_os(ENOENT)) return fail(exact.error());
-  if (is_exact() && given_[at] != names_[at]) {
-    // A name on disk that holds the characters of the mapping itself.
-    auto as_given = open_beneath(directory, given_[at], O_PATH | O_NOFOLLOW);
-    if (as_given) {
-      names_[at] = given_[at];
-      return *std::move(as_given);
-    }
-    if (!as_given.error().is_os(ENOENT)) return fail(as_given.error());
-  }
   if (!folding()) return std::nullopt;
   BRAID_TRY(const struct statx st, stat_of(directory));
   // A name found is gone again when it was removed meanwhile; the index then knows at the next try.

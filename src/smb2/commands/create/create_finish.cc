@@ -326,6 +326,8 @@ void see_to_local_programs(const CreateAttempt& attempt, OpenedFile& opened) {
       caching.lease ? caching.lease->state : filestate::caching_of(caching.oplock);
   // A lease that is nothing now may be more by another open, and end with this one.
   if (!filestate::any(granted) && !caching.lease) return;
+  // The file is open: whoever breaks a guard from here on is a local program.
+  attempt.state.opening.reset();
   LocalAccessTerms terms = see_to_local_programs(files, *attempt.request.tree_connect->share,
                                                  opened.key, *opened.file, granted);
   if (terms.watch) {
