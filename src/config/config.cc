@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,16 @@ namespace {
 constexpr size_t kFileBytesMax = 4u << 20;  // thousands of shares; more is not a configuration
 
 std::string reason(int error_number) { return std::generic_category().message(error_number); }
+
+// As is_group().
+bool is_user(const std::string& name) {
+  if (name.empty()) return true;
+  struct passwd entry{};
+  struct passwd* found = nullptr;
+  std::vector<char> buffer(64 << 10);
+  const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  return found || error != 0;
+}
 
 // Or there is none to look for, or nobody to ask.
 bool is_group(const std::string& name) {
@@ -196,6 +207,19 @@ std::vector<std::string> absent_shares(const Config& config) {
           "share '{}' is absent: force_group: there is no group '{}'; correct it, or make one with "
           "groupadd",
           share.name, share.force_group)));
+    }
+    if (!is_user(share.force_user)) {
+      lines.push_back(printable(fmt::format(
+          "share '{}' is absent: force_user: there is no Unix user '{}'; correct it, or make one "
+          "with useradd",
+          share.name, share.force_user)));
+    }
+    for (const AllowRule& rule : share.allow) {
+      if (!rule.is_group || is_group(rule.name)) continue;
+      lines.push_back(printable(fmt::format(
+          "share '{}': allow lets nobody in by '{}': there is no Unix group '{}'; correct it, or "
+          "make one with groupadd",
+          share.name, text_of(rule), rule.name)));
     }
     if (looks[i].answers && looks[i].error == 0) {
       if (share.continuous_availability && !looks[i].keeps_birth) {

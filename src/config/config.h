@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/access_rule.h"
 #include "config/interface_rule.h"
 
 namespace braid::config {
@@ -81,6 +82,7 @@ struct Server {
   bool rdma = false;               // SMB Direct, on the addresses of listen
   uint32_t rdma_port = 445;        // of RDMA; 0 lets the system choose
   uint32_t rdma_memory_mib = 128;  // that the cards reach
+  std::vector<HostRule> hosts;     // from where anybody may come; empty: from everywhere
   LogLevel log_level = LogLevel::kInfo;
 };
 
@@ -102,6 +104,9 @@ struct ShareRules {
   Compress compress = Compress::kAsked;
   bool posix = true;  // with the SMB3 POSIX Extensions, for clients that have them
   LocalAccess local_access = LocalAccess::kNotify;
+  std::vector<AllowRule> allow;  // who may use it; empty: whoever can log on
+  std::vector<HostRule> hosts;   // from where; empty: from everywhere
+  uint32_t max_connections = 0;  // TREE_CONNECTs at once; 0: no limit
 
   bool operator==(const ShareRules&) const = default;
 };
@@ -111,6 +116,8 @@ struct Share : ShareRules {
   bool streams = true;
   std::vector<std::string> hidden_names;  // patterns with * and ?
   std::string force_group;                // a Unix group; empty: none
+  std::string force_user;                 // a Unix user; empty: each as who the account acts as
+  bool browseable = true;                 // clients are told of it that ask which shares there are
   std::string snapshots;  // folder below path; empty: there are no previous versions
 
   bool operator==(const Share&) const = default;

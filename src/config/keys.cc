@@ -172,6 +172,21 @@ bool listen(Server& server, const Value& value) {
   return true;
 }
 
+// A list whose entries `kParse` reads, each of them good.
+template <auto Member, auto kParse, class Section>
+bool rules(Section& section, const Value& value) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return false;
+  std::remove_reference_t<decltype(section.*Member)> list;
+  for (const std::string& each : *given) {
+    const auto rule = kParse(each);
+    if (!rule) return false;
+    list.push_back(*rule);
+  }
+  section.*Member = std::move(list);
+  return true;
+}
+
 // Too little would refuse the first large request.
 bool memory_limit(Server& server, const Value& value) {
   const auto* given = std::get_if<int64_t>(&value);
@@ -339,6 +354,12 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "comes over one. What clients receive and write over them stands there.",
      number<&Server::rdma_memory_mib, Server, 32, 65'536>, PathRule::kNone,
      kAtRestart<&Server::rdma_memory_mib>},
+    {"hosts", R"(a list such as ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"])",
+     shown<&Server::hosts>,
+     "The addresses, in numbers, and the networks from which clients may connect at all; a "
+     "connection from elsewhere is closed, after a reload one that is there, too. Empty means from "
+     "everywhere.",
+     rules<&Server::hosts, parse_host_rule, Server>},
     {"log_level", R"("debug", "info", "warning" or "error")", shown<&Server::log_level>,
      "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},
 });
@@ -352,6 +373,29 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "The remark that clients show beside the share.", text<&Share::comment, Share, 255>},
     {"read_only", "true or false", shown<&Share::read_only, Share>,
      "Whether every change is refused.", flag<&Share::read_only, Share>},
+    {"allow", R"(a list such as ["@staff", "alice:ro", "@DOM\\guests:ro"])",
+     shown<&Share::allow, Share>,
+     "Who may use the share: users, which are accounts or the Unix users they act as, and with an "
+     "@ "
+     "Unix groups. With :ro behind it they may only read. An entry that names the user decides "
+     "before those of groups, and of several groups the one that gives most. What the files allow "
+     "counts besides. Who is not named is refused; after a reload also who is connected. Empty "
+     "means whoever can log on.",
+     rules<&Share::allow, parse_allow_rule, Share>},
+    {"hosts", R"(a list such as ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"])",
+     shown<&Share::hosts, Share>,
+     "The addresses, in numbers, and the networks from which this share may be used, over each "
+     "connection of a client for itself. A reload that changes them ends what is connected to the "
+     "share; clients connect again. Empty means from everywhere.",
+     rules<&Share::hosts, parse_host_rule, Share>},
+    {"max_connections", "a whole number from 0 to 4294967295",
+     shown<&Share::max_connections, Share>,
+     "How many times clients may be connected to the share at once; who comes then is refused. 0 "
+     "means there is no limit. Others need workers = 1.",
+     number<&Share::max_connections, Share, 0, 4'294'967'295>},
+    {"browseable", "true or false", shown<&Share::browseable, Share>,
+     "Whether the share is in the list of those there are. It is reached by its name all the same.",
+     flag<&Share::browseable, Share>},
     {"encrypt", "true or false", shown<&Share::encrypt, Share>,
      "Whether this share is reached with encryption only, whatever [server] encryption says.",
      flag<&Share::encrypt, Share>},
@@ -392,6 +436,11 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "group of what they make, except in folders with the set-group-ID bit, and what it may do, "
      "they may. It takes a server that is root. Empty means each user has the own groups.",
      text<&Share::force_group, Share, 255>},
+    {"force_user", "the name of a Unix user, not root", shown<&Share::force_user, Share>,
+     "Whoever uses this share does so as this user: what it may do, they may, and theirs is what "
+     "it makes. Who they are counts for allow and in the log only. It takes a server that is root. "
+     "Empty means each account acts as its own Unix user.",
+     text<&Share::force_user, Share, 255>},
     {"streams", "true or false", shown<&Share::streams, Share>,
      "Whether files have named streams, where Windows keeps from where a file was downloaded, and "
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "

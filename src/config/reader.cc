@@ -9,6 +9,7 @@
 #include <system_error>
 #include <tuple>
 
+#include "config/edit.h"
 #include "config/keys.h"
 #include "config/path_look.h"
 #include "config/restart.h"
@@ -159,6 +160,11 @@ struct Reader::Tree {
       const auto lines = section(*table, "[[share]]", line_of(node), share_keys(), "[server]",
                                  names_of(server_keys()), share);
       if (share.encrypt) reader.encrypt_lines_.push_back(lines.at("encrypt"));
+      if (share.max_connections != 0) reader.limited_lines_.push_back(lines.at("max_connections"));
+      if (share.force_user == "root") {
+        reader.add(lines.at("force_user"),
+                   "force_user = \"root\": nobody acts as root over the network; name another");
+      }
       if (share.local_access == LocalAccess::kStrict) {
         const uint32_t line = lines.at("local_access");
         reader.strict_lines_.push_back(line);
@@ -244,6 +250,9 @@ void Reader::check_server(const Server& server) {
   if (server.workers != 1) {
     for (const uint32_t line : strict_lines_) {
       add(line, "local_access = \"strict\" needs workers = 1 in [server]; change one of them");
+    }
+    for (const uint32_t line : limited_lines_) {
+      add(line, "max_connections needs workers = 1 in [server]; change one of them");
     }
     for (const uint32_t line : continuous_lines_) {
       add(line, "continuous_availability = true needs workers = 1 in [server]; change one of them");
@@ -372,6 +381,31 @@ Snapshot Reader::salvage(std::string_view text) {
 
 Snapshot salvage(std::string_view text, const std::string& file) {
   return Reader(file, Checks::kTextOnly).salvage(text);
+}
+
+std::optional<ShareLines> lines_of_share(std::string_view text, std::string_view name) {
+  const toml::parse_result result = toml::parse(text);
+  if (!result) return std::nullopt;
+  std::optional<ShareLines> found;
+  std::vector<uint32_t> begins;
+  for (const auto& [key, node] : result.table()) {
+    if (node.is_table()) begins.push_back(line_of(node));
+    const auto* array = node.as_array();
+    if (!array) continue;
+    for (const toml::node& each : *array) {
+      begins.push_back(line_of(each));
+      const auto* table = each.as_table();
+      const auto called = table ? (*table)["name"].value<std::string>() : std::nullopt;
+      if (key == "share" && called && wire::equal_fold(*called, name)) {
+        found = ShareLines{line_of(each), ~uint32_t{0}};
+      }
+    }
+  }
+  if (!found) return std::nullopt;
+  for (const uint32_t begin : begins) {
+    if (begin > found->begin) found->end = std::min(found->end, begin);
+  }
+  return found;
 }
 
 }  // namespace braid::config

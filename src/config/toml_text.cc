@@ -22,6 +22,9 @@ std::string as_toml(const Endpoint& value) {
                                             : fmt::format("{}:{}", value.address, value.port));
 }
 
+std::string as_toml(const AllowRule& value) { return quoted(text_of(value)); }
+std::string as_toml(const HostRule& value) { return quoted(text_of(value)); }
+
 std::string as_toml(const InterfaceRule& value) {
   std::string out = value.match;
   if (value.speed) out += fmt::format(";speed={}", *value.speed);

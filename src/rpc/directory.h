@@ -21,13 +21,16 @@ namespace braid::rpc {
 // [MS-SRVS] 2.2.2.4 "Share Types".
 enum class ShareType : uint32_t { kDisk = 0, kPrintQueue = 1, kDevice = 2, kIpc = 3 };
 
+inline constexpr uint32_t kNoLimit = 0xffffffff;
+
 struct ShareEntry {
   std::string name;
   std::string comment;
   std::string path;  // as administrators see it
   ShareType type = ShareType::kDisk;
-  bool hidden = false;             // STYPE_SPECIAL: IPC$, and names that end in $
-  uint32_t max_uses = 0xffffffff;  // no limit
+  bool hidden = false;     // STYPE_SPECIAL: IPC$, and names that end in $
+  bool browseable = true;  // in lists; who names it is told of it all the same
+  uint32_t max_uses = kNoLimit;
   uint32_t current_uses = 0;
   uint32_t flags = 0;  // shi1005_flags: [MS-SRVS] 2.2.4.29 "SHARE_INFO_1005"
   std::optional<wire::SecurityDescriptor> security_descriptor;

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "smb2/files/deletion.h"
 #include "smb2/logons/session_notice.h"
+#include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
+#include "smb2/shares/admission.h"
 
 namespace braid::smb2 {
 namespace {
@@ -103,6 +105,12 @@ void Server::serve(transport::TransportPtr transport, Buffer first_message, Arri
     if (!stopping) connections->set.insert(connection);
   }
   if (stopping) return connection->disconnect();
+  // A reload has either seen the connection or changed the settings before this.
+  if (!connection->comes_from(settings.server()->hosts)) {
+    log::info("{}: refused, hosts in [server] do not name this address", connection->peer_host());
+    connections_.lock()->set.erase(connection);
+    return connection->disconnect();
+  }
   scope_.spawn(serve_connection(std::move(connection), std::move(first_message), arrival));
 }
 
@@ -153,6 +161,43 @@ void Server::stop() {
 void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {
   memory->set_limit(memory_limit(config->server));
   settings.replace(std::move(config), std::move(shares));
+  const auto server = settings.server();
+  for (const auto& connection : connections()) {
+    if (connection->comes_from(server->hosts)) continue;
+    log::info("{}: ended, hosts in [server] do not name this address", connection->peer_host());
+    connection->disconnect();
+  }
+  scope_.spawn(end_what_may_not_stay());
+}
+
+bool Server::may_stay(const Session& session, const TreeConnect& tree) const {
+  if (tree.is_pipe()) return true;
+  const auto entry = settings.shares()->entry(tree.share->name);
+  if (!entry) return true;
+  const config::ShareRules& now = entry->rules();
+  if (now.hosts != tree.share->hosts) return false;
+  if (now.allow == tree.share->allow) return true;
+  const Admission admission = admission_of(now, *session.principal().identity);
+  return admission.is_admitted && (!admission.read_only || tree.is_read_only);
+}
+
+Task<void> Server::end_what_may_not_stay() {
+  WorkerPool::Seat seat(files.pool, work_of(nullptr, nullptr));
+  co_await seat.schedule();
+  std::vector<std::pair<std::shared_ptr<Session>, std::shared_ptr<TreeConnect>>> ending;
+  for (const auto& session : logons.session_table.all()) {
+    if (!session->security()) continue;
+    for (const auto& tree : session->trees()) {
+      if (may_stay(*session, *tree)) continue;
+      log::info("share '{}': the connection of '{}' is ended: allow or hosts have changed",
+                tree->share->name, session->principal().identity->account_name);
+      ending.emplace_back(session, tree);
+    }
+  }
+  for (const auto& [session, tree] : ending) {
+    session->remove_tree(tree->tree_id);
+    if (tree->begin_close()) co_await files.close_tree(session, tree);
+  }
 }
 
 std::vector<std::shared_ptr<Connection>> Server::connections() const {

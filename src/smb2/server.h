@@ -78,8 +78,13 @@ class Server {
   void stop();
 
   // The shares for TREE_CONNECTs and the dialects and protection for connections from now on. What
-  // is connected stays as it is, to a share that is gone as well. Thread: any.
+  // is connected stays as it is, to a share that is gone as well; but for clients and users that
+  // `hosts` and `allow` keep out now or let do less: their connections and their TreeConnects end.
+  // Thread: any that may act as the server.
   void reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares);
+  // Whether the configuration that there is now lets `session` have `tree`. May wait for a name
+  // service. Thread: any.
+  bool may_stay(const Session& session, const TreeConnect& tree) const;
   const rpc::PipeRegistry& pipes() const { return parts_.pipes; }
   bool test_switches() const { return parts_.test_switches; }
   const Guid& server_guid() const { return parts_.server_guid; }
@@ -110,6 +115,7 @@ class Server {
  private:
   Task<void> serve_on(Reactor& reactor, transport::MakeTransport connection, Buffer first_message,
                       Arrival arrival);
+  Task<void> end_what_may_not_stay();
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
                               Arrival arrival);
 

@@ -267,7 +267,7 @@ class Braidctl(CommandLineCase):
 
     def test_mistakes_of_the_command_are_one_line_that_names_them(self):
         for words, line in ((("frobnicate",), "there is no command frobnicate; braidctl --help"),
-                            (("user", "ad", "alice"), "there is no command ad; braidctl user --help"),
+                            (("user", "ad", "alice"), "there is no command ad; did you mean add. braidctl user --help"),
                             ((), "no command; braidctl --help"),
                             (("user",), "no command; braidctl user --help"),
                             (("user", "add"), "NAME is required; braidctl user add --help"),
@@ -395,7 +395,7 @@ class ManualPages(CommandLineCase):
         self.assertIn("--check", braidd)
         for option in braidd:
             self.assertIn(option, self.page("braidd.8"))
-        for command in ((), ("user",), ("user", "add"), ("interfaces",), ("sessions",),
+        for command in ((), ("user",), ("user", "add"), ("share", "add"), ("share", "remove"), ("interfaces",), ("sessions",),
                         ("config",)):
             for option in self.options(self.braidctl, *command):
                 self.assertIn(option, self.page("braidctl.8"))
@@ -404,7 +404,7 @@ class ManualPages(CommandLineCase):
         text = self.run_program(self.braidctl, "--help").stdout
         for command in re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1], re.M):
             self.assertRegex(self.page("braidctl.8"), fr'(?m)^\.BI? "?{command}\b')
-        for group in ("user", "config", "session", "channel"):
+        for group in ("user", "share", "config", "session", "channel"):
             text = self.run_program(self.braidctl, group, "--help").stdout
             commands = re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1], re.M)
             self.assertTrue(commands)

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/braidctl/completion.h"
 #include "apps/braidctl/interfaces.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/rdma_check.h"
 #include "apps/braidctl/running.h"
+#include "apps/braidctl/shares.h"
 #include "apps/braidctl/users.h"
 #include "apps/braidctl/witness.h"
 #include "config/config.h"
@@ -25,6 +27,8 @@ struct CommandLine {
   RunningArguments running;
   WitnessArguments witness;
   RdmaArguments rdma;
+  ShareArguments share;
+  std::string completion;  // for which shell, or what names
   bool json = false;
 };
 
@@ -84,6 +88,44 @@ int check_config(const CommandLine& line) {
   return 0;
 }
 
+// A row for each command below `group`, and its own.
+void add_rows(const CLI::App& group, const std::string& command, std::vector<CompletionRow>& rows) {
+  CompletionRow row{.command = command, .words = {}, .names = {}};
+  for (const CLI::App* each : group.get_subcommands([](const CLI::App*) { return true; })) {
+    row.words.push_back(each->get_name());
+  }
+  for (const CLI::Option* option : group.get_options()) {
+    if (!option->nonpositional()) {
+      const std::string name = option->get_name(true);
+      if (command.starts_with(" user ") && name == "NAME") row.names = "users";
+      if (name == "SHARE") row.names = "shares";
+    }
+    for (const std::string& name : option->get_lnames()) row.words.push_back("--" + name);
+  }
+  rows.push_back(std::move(row));
+  for (const CLI::App* each : group.get_subcommands([](const CLI::App*) { return true; })) {
+    add_rows(*each, command + " " + each->get_name(), rows);
+  }
+}
+
+int complete(const CLI::App& app, const CommandLine& line) {
+  if (line.completion == "bash" || line.completion == "zsh") {
+    std::vector<CompletionRow> rows;
+    add_rows(app, "", rows);
+    fmt::print("{}", line.completion == "bash" ? bash_completion(rows) : zsh_completion(rows));
+    return 0;
+  }
+  const auto text = config::read_file(line.config_file);
+  if (!text) return complain(text.error().text());
+  const auto config = config::salvage(*text, line.config_file);
+  if (line.completion == "users") return complete_users(*config);
+  if (line.completion != "shares") {
+    return complain(fmt::format("{} is no shell that is known; give bash or zsh", line.completion));
+  }
+  for (const config::Share& share : config->shares) print_for_shell(share.name);
+  return 0;
+}
+
 int reload_config(const CommandLine& line) {
   const auto config = config::load(line.config_file);
   if (!config) return complain_all(config.error());
@@ -103,8 +145,13 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const auto word =
       std::ranges::find_if(words, [](const std::string& each) { return !each.starts_with('-'); });
   if (error.get_name() == "RequiredError" && !group->get_subcommands({}).empty()) {
-    return word == words.end() ? fmt::format("no command; {} shows them", help)
-                               : fmt::format("there is no command {}; {} shows them", *word, help);
+    if (word == words.end()) return fmt::format("no command; {} shows them", help);
+    std::vector<std::string> commands;
+    for (const CLI::App* each : group->get_subcommands({})) commands.push_back(each->get_name());
+    const std::vector<std::string_view> known(commands.begin(), commands.end());
+    const auto guess = config::nearest(*word, known);
+    return fmt::format("there is no command {}; {}{} shows them", *word,
+                       guess ? fmt::format("did you mean {}? ", *guess) : "", help);
   }
   return fmt::format("{}; {} shows what it takes", error.what(), help);
 }
@@ -145,6 +192,13 @@ int run(int argc, char** argv) {
   add->add_option("--unix-user", line.user.unix_user,
                   "The Unix user it acts as; by default the one of the same name")
       ->type_name("USER");
+  add->add_flag("--create", line.user.create,
+                "Make the Unix user, without a home and a shell, if there is none");
+  add->add_option("--group", line.user.groups, "A Unix group that it is to be in; may be repeated")
+      ->type_name("GROUP")
+      ->expected(1)
+      ->take_all()
+      ->needs("--create");
   add->add_flag("--admin", line.user.admin,
                 "May see all sessions and open files, set all quotas, and give files away");
   user_command("list", "Show the accounts", list_users);
@@ -152,6 +206,45 @@ int run(int argc, char** argv) {
   takes_name(user_command("password", "Change a password", change_password));
   takes_name(user_command("disable", "Refuse an account without removing it", disable_user));
   takes_name(user_command("enable", "Accept a disabled account again", enable_user));
+
+  CLI::App* const share = app.add_subcommand("share", "The shares of the configuration");
+  share->require_subcommand(1);
+  share->fallthrough();
+  const auto share_command = [&](const char* name, const char* help,
+                                 int (*command)(const ShareArguments&)) {
+    CLI::App* const added = share->add_subcommand(name, help);
+    added->fallthrough();
+    added->callback([&line, &exit_code, command] {
+      line.share.config_file = line.config_file;
+      line.share.json = line.json;
+      exit_code = command(line.share);
+    });
+    return added;
+  };
+  CLI::App* const add_to_config = share_command(
+      "add", "Write a share into the configuration, and have the server read it", add_share);
+  add_to_config->add_option("NAME", line.share.name, "The share")->required();
+  add_to_config->add_option("PATH", line.share.path, "Its folder")->required();
+  add_to_config
+      ->add_option("--allow", line.share.allow,
+                   "Who may use it: an account, or @ and a Unix group; with :ro, only read. May be "
+                   "repeated; without it, whoever can log on")
+      ->type_name("WHO")
+      ->expected(1)
+      ->take_all();
+  add_to_config->add_flag("--read-only", line.share.read_only, "Refuse every change");
+  add_to_config->add_flag("--encrypt", line.share.encrypt, "Serve it with encryption only");
+  add_to_config->add_option("--comment", line.share.comment, "What clients show beside it")
+      ->type_name("TEXT");
+  add_to_config->add_option("--set", line.share.keys, "Another key of [[share]]; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  add_to_config->add_flag("--create", line.share.create,
+                          "Make the folder, for the first group of --allow, if it is not there");
+  share_command("remove", "Take a share out of the configuration; its folder stays", remove_share)
+      ->add_option("SHARE", line.share.name, "The share")
+      ->required();
 
   CLI::App* const interfaces = app.add_subcommand(
       "interfaces", "The addresses of this machine, and which of them clients are told of");
@@ -177,6 +270,12 @@ int run(int argc, char** argv) {
   keys->fallthrough();
   keys->callback(
       [&] { fmt::print("{}", line.json ? config::keys_as_json() : config::describe_keys()); });
+
+  CLI::App* const completion =
+      app.add_subcommand("completion", "Print what completes these commands in a shell");
+  completion->fallthrough();
+  completion->add_option("SHELL", line.completion, "bash or zsh")->required();
+  completion->callback([&] { exit_code = complete(app, line); });
 
   const auto running_command = [&](CLI::App* group, const char* name, const char* help,
                                    CommandOn<RunningArguments> command) {

@@ -1,7 +1,13 @@
 #include "apps/braidctl/users.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <expected>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +18,7 @@
 #include "auth/unix_user.h"
 #include "auth/user_store.h"
 #include "base/result.h"
+#include "config/keys.h"
 
 namespace braid::braidctl {
 namespace {
@@ -37,13 +44,61 @@ std::string explain(const std::string& name, const config::Config& config, Error
   }
 }
 
-// Opens the store, runs `work` on it, and reports.
+// Opens the store, runs `work` on it, and reports. `done`: what then is so; empty: it has said
+// that.
 template <class Work>
-int with_store(const config::Config& config, const UserArguments& arguments, Work work) {
+int with_store(const config::Config& config, const UserArguments& arguments, Work work,
+               const std::string& done = "") {
   auto store = auth::UserStore::open(config.server.state_dir);
   if (!store) return complain(explain(arguments.name, config, store.error()));
   const Outcome outcome = work(*store);
-  return outcome ? 0 : complain(outcome.error());
+  if (!outcome) return complain(outcome.error());
+  if (!done.empty() && !arguments.json) fmt::print("{}\n", printable(done));
+  return 0;
+}
+
+// As explain(), with the account that may have been meant.
+std::string explain(const auth::UserStore& store, const std::string& name,
+                    const config::Config& config, Error error) {
+  const auto users = store.list();
+  if (error.status() == NtStatus::kNoSuchUser && users) {
+    std::vector<std::string_view> names;
+    for (const auth::User& user : *users) names.push_back(user.name);
+    if (const auto guess = config::nearest(name, names)) {
+      return fmt::format("there is no user {}; did you mean {}?", name, *guess);
+    }
+  }
+  return explain(name, config, error);
+}
+
+// Nobody logs on to the machine itself as this one.
+Outcome make_unix_user(const std::string& name, const std::vector<std::string>& groups) {
+  std::vector<std::string> words{"useradd", "--no-create-home", "--shell", "/usr/sbin/nologin"};
+  for (const std::string& group : groups) {
+    if (!auth::find_unix_group(group)) {
+      return std::unexpected(
+          fmt::format("there is no Unix group {}; make it with groupadd {}", group, group));
+    }
+  }
+  if (!groups.empty()) {
+    words.push_back("--groups");
+    words.push_back(fmt::format("{}", fmt::join(groups, ",")));
+  }
+  words.push_back("--");
+  words.push_back(name);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  pid_t child = -1;
+  // Not by the path of who calls: this runs as root.
+  if (const int error =
+          ::posix_spawn(&child, "/usr/sbin/useradd", nullptr, nullptr, arguments.data(), environ)) {
+    return std::unexpected(fmt::format("cannot run /usr/sbin/useradd: {}", std::strerror(error)));
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  return std::unexpected(fmt::format("useradd did not make the Unix user {}, and said why", name));
 }
 
 // The account whose files a new user acts on.
@@ -58,10 +113,20 @@ std::expected<std::string, std::string> unix_user_for(const config::Config& conf
     return own;
   }
   std::string wanted = arguments.unix_user.value_or(arguments.name);
+  if (arguments.create && !auth::find_unix_user(wanted)) {
+    if (Outcome made = make_unix_user(wanted, arguments.groups); !made) {
+      return std::unexpected(made.error());
+    }
+  } else if (!arguments.groups.empty()) {
+    return std::unexpected(fmt::format(
+        "--group is for a Unix user that is made; usermod -aG GROUP {} adds this one to "
+        "a group",
+        wanted));
+  }
   const auto found = auth::find_unix_user(wanted);
   if (!found) {
     return std::unexpected(fmt::format(
-        "there is no Unix user {}; make it with useradd, or name another with --unix-user",
+        "there is no Unix user {}; give --create to make it, or name another with --unix-user",
         wanted));
   }
   if (!auth::may_act_as(found->uid, config.server.min_uid)) {
@@ -76,15 +141,19 @@ std::expected<std::string, std::string> unix_user_for(const config::Config& conf
 
 // Replaces an account by what `change` makes of it.
 template <class Change>
-int change_user(const config::Config& config, const UserArguments& arguments, Change change) {
-  return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
-    auto user = store.find(arguments.name);
-    if (!user) return std::unexpected(explain(arguments.name, config, user.error()));
-    if (Outcome changed = change(*user); !changed) return changed;
-    const auto updated = store.update(*user);
-    if (!updated) return std::unexpected(explain(arguments.name, config, updated.error()));
-    return {};
-  });
+int change_user(const config::Config& config, const UserArguments& arguments,
+                const std::string& done, Change change) {
+  return with_store(
+      config, arguments,
+      [&](auth::UserStore& store) -> Outcome {
+        auto user = store.find(arguments.name);
+        if (!user) return std::unexpected(explain(store, arguments.name, config, user.error()));
+        if (Outcome changed = change(*user); !changed) return changed;
+        const auto updated = store.update(*user);
+        if (!updated) return std::unexpected(explain(arguments.name, config, updated.error()));
+        return {};
+      },
+      fmt::format("user {} {}", arguments.name, done));
 }
 
 Outcome ask_password(const config::Config& config, auth::User& user) {
@@ -104,11 +173,11 @@ int add_user(const config::Config& config, const UserArguments& arguments) {
     if (!auth::is_valid_account_name(arguments.name)) {
       return std::unexpected(explain(arguments.name, config, NtStatus::kInvalidAccountName));
     }
-    auto unix_user = unix_user_for(config, arguments);
-    if (!unix_user) return std::unexpected(unix_user.error());
     if (store.find(arguments.name)) {
       return std::unexpected(explain(arguments.name, config, NtStatus::kUserExists));
     }
+    auto unix_user = unix_user_for(config, arguments);
+    if (!unix_user) return std::unexpected(unix_user.error());
     auth::User user{.name = arguments.name,
                     .unix_user = std::move(*unix_user),
                     .nt_hash = {},
@@ -116,6 +185,10 @@ int add_user(const config::Config& config, const UserArguments& arguments) {
     if (Outcome asked = ask_password(config, user); !asked) return asked;
     const auto added = store.add(user);
     if (!added) return std::unexpected(explain(arguments.name, config, added.error()));
+    if (!arguments.json) {
+      fmt::print("user {} was added, and acts as the Unix user {}\n", printable(user.name),
+                 printable(user.unix_user));
+    }
     return {};
   });
 }
@@ -139,31 +212,46 @@ int list_users(const config::Config& config, const UserArguments& arguments) {
   });
 }
 
+int complete_users(const config::Config& config) {
+  const auto store = auth::UserStore::open(config.server.state_dir);
+  const auto users = store ? store->list() : fail(NtStatus::kNoSuchUser);
+  if (!users) return kCannotDo;
+  for (const auth::User& user : *users) print_for_shell(user.name);
+  return 0;
+}
+
 int remove_user(const config::Config& config, const UserArguments& arguments) {
-  return with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
-    const auto removed = store.remove(arguments.name);
-    if (!removed) return std::unexpected(explain(arguments.name, config, removed.error()));
-    return {};
-  });
+  return with_store(
+      config, arguments,
+      [&](auth::UserStore& store) -> Outcome {
+        const auto removed = store.remove(arguments.name);
+        if (!removed)
+          return std::unexpected(explain(store, arguments.name, config, removed.error()));
+        return {};
+      },
+      fmt::format("user {} was removed; sessions that are there go on until they are closed",
+                  arguments.name));
 }
 
 int change_password(const config::Config& config, const UserArguments& arguments) {
-  return change_user(config, arguments,
+  return change_user(config, arguments, "has a new password",
                      [&](auth::User& user) { return ask_password(config, user); });
 }
 
 int enable_user(const config::Config& config, const UserArguments& arguments) {
-  return change_user(config, arguments, [](auth::User& user) -> Outcome {
+  return change_user(config, arguments, "may log on again", [](auth::User& user) -> Outcome {
     user.is_disabled = false;
     return {};
   });
 }
 
 int disable_user(const config::Config& config, const UserArguments& arguments) {
-  return change_user(config, arguments, [](auth::User& user) -> Outcome {
-    user.is_disabled = true;
-    return {};
-  });
+  return change_user(config, arguments,
+                     "cannot log on; sessions that are there go on until they are closed",
+                     [](auth::User& user) -> Outcome {
+                       user.is_disabled = true;
+                       return {};
+                     });
 }
 
 }  // namespace braid::braidctl

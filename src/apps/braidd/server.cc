@@ -1,6 +1,7 @@
 #include "apps/braidd/server.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -89,11 +90,14 @@ rpc::MemoryDirectory make_directory(const config::Config& config, const auth::Id
   directory.server.workgroup = "WORKGROUP";
   directory.server.account_domain_sid = ids.domain_sid();
   for (const config::Share& share : config.shares) {
-    directory.share_list.push_back({.name = share.name,
-                                    .comment = share.comment,
-                                    .path = share.path,
-                                    .hidden = share.name.ends_with('$'),
-                                    .security_descriptor = {}});
+    directory.share_list.push_back(
+        {.name = share.name,
+         .comment = share.comment,
+         .path = share.path,
+         .hidden = share.name.ends_with('$'),
+         .browseable = share.browseable,
+         .max_uses = share.max_connections == 0 ? rpc::kNoLimit : share.max_connections,
+         .security_descriptor = {}});
   }
   directory.share_list.push_back({.name = "IPC$",
                                   .comment = "IPC Service",
@@ -221,7 +225,7 @@ class SmbWorkerServer final : public WorkerServer {
                    arrival);
   }
   void adopt_rpc(UniqueFd socket, Buffer first_pdu, Service service) override {
-    if (!rpc_) return;
+    if (!rpc_ || !may_come(socket.get())) return;
     rpc_->adopt(
         std::move(socket), std::move(first_pdu),
         service == Service::kWitness ? rpc::tcp::Port::kWitness : rpc::tcp::Port::kEndpointMapper);
@@ -266,6 +270,14 @@ class SmbWorkerServer final : public WorkerServer {
   }
 
  private:
+  bool may_come(int socket) const {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+    const auto address = IpAddress::of(reinterpret_cast<const sockaddr*>(&peer));
+    return address && config::admits(engine_->settings.server()->hosts, *address);
+  }
+
   // The registrations of all clients, and what clients of other workers are told, are here.
   void start_witness() {
     const config::Server& settings = config_->server;

@@ -96,7 +96,9 @@ FaultStatus enumerate(Call& call, bool is_sticky) {
   const std::vector<ShareEntry> shares = call.directory.shares.shares(call.caller);
   std::vector<ShareRow> rows;
   rows.reserve(shares.size());
-  for (const ShareEntry& share : shares) rows.emplace_back(share, request.level);
+  for (const ShareEntry& share : shares) {
+    if (share.browseable) rows.emplace_back(share, request.level);
+  }
   return finish_enum(call, request, rows);
 }
 

@@ -169,6 +169,10 @@ Result<void> verify_tree_connect(Request& request, TreeId tree_id) {
       request.connection->negotiated.cipher != crypto::Cipher::kNone) {
     return fail(NtStatus::kAccessDenied);
   }
+  // Each channel for itself: the one that connected may have been another.
+  if (!request.connection->comes_from(request.tree_connect->share->hosts)) {
+    return fail(NtStatus::kAccessDenied);
+  }
   request.principal =
       request.tree_connect->principal_of(std::move(request.principal), request.files.ids);
   return {};
@@ -211,7 +215,8 @@ Result<void> find_open(Request& request, const Row& row, const NamedOpens& named
   }
   if (row.command != Command::kClose) request.open->end_replay_eligibility();
   if (named.source) {
-    if (const auto source = request.session->find_open(*named.source)) {
+    const auto source = request.session->find_open(*named.source);
+    if (source && request.connection->comes_from(source->tree_connect->share->hosts)) {
       request.source = Open::use(source);
     }
   }

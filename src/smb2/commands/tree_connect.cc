@@ -1,6 +1,8 @@
 // [MS-SMB2] 3.3.5.7 "Receiving an SMB2 TREE_CONNECT Request".
 #include "wire/smb2/tree_connect.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "smb2/commands/commands.h"
 #include "smb2/connections/compound.h"
@@ -8,6 +10,8 @@
 #include "smb2/files/access_check.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
+#include "smb2/shares/admission.h"
+#include "vfs/names.h"
 #include "wire/smb2/tree_disconnect.h"
 
 namespace braid::smb2 {
@@ -24,13 +28,24 @@ Result<std::string_view> share_name(std::string_view path) {
   return path;
 }
 
-uint32_t maximal_access(const Share& share) {
+uint32_t maximal_access(const Share& share, bool may_only_read) {
   using wire::Access;
   if (share.type == ShareType::kPipe) return Access::kFileAllAccess;
-  if (share.read_only) {
+  if (share.read_only || may_only_read) {
     return Access::kFileGenericRead | Access::kFileGenericExecute;
   }
   return Access::kFileAllAccess;
+}
+
+// Of all sessions, through this and earlier configurations.
+size_t connections_to(const SessionTable& sessions, const Share& share) {
+  size_t count = 0;
+  for (const auto& session : sessions.all()) {
+    count += static_cast<size_t>(std::ranges::count_if(session->trees(), [&](const auto& tree) {
+      return vfs::equal_folded(tree->share->name, share.name);
+    }));
+  }
+  return count;
 }
 
 }  // namespace
@@ -61,9 +76,22 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
               request.connection->peer_host(), entry->name());
     co_return fail(NtStatus::kAccessDenied);
   }
+  if (!request.connection->comes_from(entry->rules().hosts)) {
+    log::info("{}: share '{}' refuses '{}': its hosts do not name this address",
+              request.connection->peer_host(), entry->name(),
+              request.principal.identity->account_name);
+    co_return fail(NtStatus::kAccessDenied);
+  }
   // Where the folder is now is the disk's to say, which may hang.
   request.seat.belong_to(work_of(*request.principal.identity, entry->name()));
   if (entry->type() == ShareType::kDisk) BRAID_CO_CHECK(co_await request.seat.turn());
+  const Admission admission = admission_of(entry->rules(), *request.principal.identity);
+  if (!admission.is_admitted) {
+    log::info("{}: share '{}' refuses '{}': its allow names neither the user nor a group of it",
+              request.connection->peer_host(), entry->name(),
+              request.principal.identity->account_name);
+    co_return fail(NtStatus::kAccessDenied);
+  }
   BRAID_CO_TRY(const std::shared_ptr<const Share> share, entry->connect());
 
   // As if nothing had been open it would be served without them.
@@ -77,10 +105,25 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   }
 
   const TreeId id = session.next_tree_id();
-  auto tree = std::make_shared<TreeConnect>(id, share, maximal_access(*share));
+  auto tree = std::make_shared<TreeConnect>(id, share, maximal_access(*share, admission.read_only),
+                                            admission.read_only);
   tree->memory = std::move(request.lasting_memory);
   tree->connected_at = request.logons.clock.now();
   if (!session.add_tree(tree)) co_return fail(NtStatus::kInsufficientResources);
+  const auto refuse = [&](NtStatus status) {
+    session.remove_tree(id);
+    return fail(status);
+  };
+  // A reload that came meanwhile has not seen it. Of two who come at once for the last place both
+  // may be refused.
+  if (!request.server.may_stay(session, *tree)) co_return refuse(NtStatus::kAccessDenied);
+  if (share->max_connections != 0 &&
+      connections_to(request.logons.session_table, *share) > share->max_connections) {
+    log::info("{}: share '{}' has its {} connections, '{}' is refused",
+              request.connection->peer_host(), share->name, share->max_connections,
+              request.principal.identity->account_name);
+    co_return refuse(NtStatus::kRequestNotAccepted);
+  }
   request.tree_connect = tree;
   request.reply_tree_id = id;
 

@@ -121,6 +121,13 @@ Task<void> Connection::close() {
   slow_requests.close();
 }
 
+bool Connection::comes_from(const std::vector<config::HostRule>& hosts) const {
+  if (hosts.empty()) return true;
+  const transport::SocketAddress peer = transport_->peer();
+  const auto address = IpAddress::of(peer.data());
+  return address && config::admits(hosts, *address);
+}
+
 bool Connection::add_channel(std::shared_ptr<Channel> channel) {
   const filestate::UserId user = channel->session->user_id();
   if (!channels_.add(std::move(channel))) return false;

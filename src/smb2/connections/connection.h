@@ -102,6 +102,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Reactor& reactor() { return transport_->reactor(); }
   transport::Transport& transport() const { return *transport_; }
   std::string peer_host() const { return transport_->peer().host(); }
+  // Whether the client's address is among those that `hosts` names.
+  bool comes_from(const std::vector<config::HostRule>& hosts) const;
 
   Negotiated negotiated;
   AsyncCommandList async_commands;

@@ -20,14 +20,39 @@ Principal with_primary_group(const Principal& who, gid_t group, const wire::Sid&
   return {std::move(identity), std::move(credentials)};
 }
 
+// Still called what the account is called: that is who is in the log, and whose open it is.
+Principal as_user(const Principal& who, const auth::UnixUser& user, const auth::IdMapper& ids) {
+  auto identity = std::make_shared<auth::Identity>(*who.identity);
+  identity->uid = user.uid;
+  identity->gid = user.gid;
+  identity->groups = user.groups;
+  identity->user_sid = ids.sid_of_uid(user.uid);
+  identity->primary_group_sid = ids.sid_of_gid(user.gid);
+  identity->group_sids = {wire::sids::kEveryone, wire::sids::kNetwork,
+                          wire::sids::kAuthenticatedUsers, wire::sids::kUsers};
+  for (const gid_t group : user.groups) identity->group_sids.push_back(ids.sid_of_gid(group));
+  identity->is_admin = false;
+  auto credentials = std::make_shared<UnixCredentials>(*who.credentials);
+  credentials->uid = user.uid;
+  credentials->gid = user.gid;
+  credentials->groups = user.groups;
+  return {std::move(identity), std::move(credentials)};
+}
+
 }  // namespace
 
 Principal TreeConnect::principal_of(Principal logged_on, const auth::IdMapper& ids) {
-  if (!share->forced_group || !logged_on.credentials) return logged_on;
+  if (!share->forced_group && !share->forced_user) return logged_on;
+  if (!logged_on.credentials) return logged_on;
   auto known = in_group_.lock();
   if (known->of != logged_on.identity) {
-    const gid_t group = *share->forced_group;
-    known->principal = with_primary_group(logged_on, group, ids.sid_of_gid(group));
+    known->principal = logged_on;
+    if (share->forced_user) {
+      known->principal = as_user(known->principal, *share->forced_user, ids);
+    }
+    if (const auto group = share->forced_group) {
+      known->principal = with_primary_group(known->principal, *group, ids.sid_of_gid(*group));
+    }
     known->of = std::move(logged_on.identity);
   }
   return known->principal;

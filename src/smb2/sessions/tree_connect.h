@@ -19,8 +19,13 @@ namespace braid::smb2 {
 // or with the session; what still holds it then sees is_closed().
 class TreeConnect {
  public:
-  TreeConnect(TreeId id, std::shared_ptr<const Share> its_share, uint32_t access)
-      : tree_id(id), share(std::move(its_share)), maximal_access(access) {}
+  // `may_only_read`: whoever made it, whatever others may.
+  TreeConnect(TreeId id, std::shared_ptr<const Share> its_share, uint32_t access,
+              bool may_only_read = false)
+      : tree_id(id),
+        share(std::move(its_share)),
+        maximal_access(access),
+        is_read_only(may_only_read || share->read_only) {}
 
   // What opens in a previous version of the share are made through: the client has one tree, and
   // it ends when that one does.
@@ -29,11 +34,13 @@ class TreeConnect {
       : tree_id(connected->tree_id),
         share(std::move(snapshot)),
         maximal_access(access),
+        is_read_only(connected->is_read_only || share->read_only),
         connected_(std::move(connected)) {}
 
   const TreeId tree_id;
   const std::shared_ptr<const Share> share;
   const uint32_t maximal_access;
+  const bool is_read_only;  // nothing can be changed through it
   MemoryCharge memory;
   FileTime connected_at;  // set before it is in its session
 
@@ -42,7 +49,7 @@ class TreeConnect {
   // True for the one caller that closes it.
   bool begin_close() { return !closed_.exchange(true); }
   bool is_closed() const { return connected_ ? connected_->is_closed() : closed_.load(); }
-  // Who `logged_on` acts as here: in the share's forced group, if it has one.
+  // Who `logged_on` acts as here: the share's forced user, in its forced group, if it has them.
   Principal principal_of(Principal logged_on, const auth::IdMapper& ids);
   // Whether a request that names `tree` may use what was opened through this one.
   bool is_part_of(const TreeConnect& tree) const {

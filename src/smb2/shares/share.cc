@@ -69,11 +69,12 @@ void tell_limits_of_leases(const Share& share) {
 }
 
 Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
-                                                std::optional<gid_t> group, vfs::FileLocks* locks) {
+                                                ForcedOwner forced, vfs::FileLocks* locks) {
   auto share = std::make_shared<Share>();
   static_cast<config::ShareRules&>(*share) = wanted;
   share->folder = folder.id;
-  share->forced_group = group;
+  share->forced_user = std::move(forced.user);
+  share->forced_group = forced.group;
   std::error_code error;
   share->real_path = std::filesystem::canonical(wanted.path, error).string();
   BRAID_TRY(share->volume,
@@ -87,6 +88,14 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
   }
   if (!share->continuous_availability) void_promises(*share);
   return share;
+}
+
+bool is_forced(const Share& share, const ForcedOwner& wanted) {
+  if (share.forced_group != wanted.group) return false;
+  if (share.forced_user.has_value() != wanted.user.has_value()) return false;
+  return !wanted.user || (share.forced_user->uid == wanted.user->uid &&
+                          share.forced_user->gid == wanted.user->gid &&
+                          share.forced_user->groups == wanted.user->groups);
 }
 
 std::shared_ptr<const Share> make_ipc() {
@@ -116,7 +125,7 @@ void ShareEntry::note(State& state, const std::string& absence) const {
     log::error("share '{}' is absent: {}: {}", name(), configured_.path, log::Whole{absence});
   } else if (is_absent) {
     log::warn("share '{}' is absent: {}: {}; it is back when {} is", name(), configured_.path,
-              absence, absence.starts_with("force_group") ? "that" : "its folder");
+              absence, absence.starts_with("force_") ? "that" : "its folder");
   } else {
     log::info("share '{}' is there again", name());
   }
@@ -129,27 +138,28 @@ Result<std::shared_ptr<const Share>> ShareEntry::connect() {
     note(*state_.lock(), std::string(kOutOfReach));
     return fail(NtStatus::kBadNetworkName);
   }
-  const auto group = forced_group(configured_);
-  if (!group) folder = fail(group.error());
+  const auto forced = forced_owner(configured_);
+  if (!forced) folder = fail(forced.error());
   if (folder) {
     auto state = state_.lock();
     if (auto share = state->in_use.lock();
-        share && share->folder == folder->id && share->forced_group == *group) {
+        share && share->folder == folder->id && is_forced(*share, *forced)) {
       note(*state, {});
       return share;
     }
   }
   // Not under the lock: it waits for a disk. Who comes second throws away what it opened.
-  const auto share = folder ? open_share(configured_, *std::move(folder), *group, locks_)
+  const auto share = folder ? open_share(configured_, *std::move(folder), *forced, locks_)
                             : Result<std::shared_ptr<const Share>>(fail(folder.error()));
   auto state = state_.lock();
   note(*state, share ? std::string() : why_absent(configured_, share.error()));
   if (!share) return fail(NtStatus::kBadNetworkName);
   if (auto other = state->in_use.lock()) {
-    if (other->folder == (*share)->folder && other->forced_group == *group) return other;
+    if (other->folder == (*share)->folder && is_forced(*other, *forced)) return other;
     if (other->folder == (*share)->folder) {
       log::info(
-          "share '{}': force_group is another group now; who is connected keeps the one there was",
+          "share '{}': force_user or force_group is another one now; who is connected keeps the "
+          "one there was",
           name());
     } else {
       log::info("share '{}': another folder is at {} now; who is connected keeps the one there was",

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/unix_user.h"
 #include "base/guarded.h"
 #include "base/result.h"
 #include "config/config.h"
@@ -40,8 +41,9 @@ struct Share : config::ShareRules {
   std::string real_path;
   FolderId folder;
   ShareType type = ShareType::kDisk;
-  std::optional<gid_t> forced_group;    // who uses it acts with this as the primary group
-  std::unique_ptr<vfs::Volume> volume;  // null for IPC$
+  std::optional<auth::UnixUser> forced_user;  // who uses it acts as this one
+  std::optional<gid_t> forced_group;          // who uses it acts with this as the primary group
+  std::unique_ptr<vfs::Volume> volume;        // null for IPC$
   // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
   // reactor: to find out that a file is not in memory may take the disk as well.
   mutable std::atomic<uint32_t> slow_requests = 0;
@@ -66,6 +68,10 @@ class ShareEntry {
 
   const std::string& name() const { return configured_.name; }
   const config::Share& configured() const { return configured_; }
+  // What of it is asked before it is connected to.
+  const config::ShareRules& rules() const {
+    return ready_ ? static_cast<const config::ShareRules&>(*ready_) : configured_;
+  }
   ShareType type() const { return ready_ ? ready_->type : ShareType::kDisk; }
   bool encrypts_data() const { return ready_ ? ready_->encrypt : configured_.encrypt; }
 

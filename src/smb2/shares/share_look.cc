@@ -41,14 +41,16 @@ Looks& looks() {
 }
 
 // What is looked at; no path has the character between.
-std::string key_of(const config::Share& share) { return share.path + '\0' + share.force_group; }
+std::string key_of(const config::Share& share) {
+  return share.path + '\0' + share.force_group + '\0' + share.force_user;
+}
 
 std::string absence_now(const config::Share& share) {
   const UniqueFd folder(::open(share.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return Error::last_os_error().message();
   if (is_out_of_reach(folder.get())) return std::string(kOutOfReach);
-  const auto group = forced_group(share);
-  return group ? std::string() : why_absent(share, group.error());
+  const auto forced = forced_owner(share);
+  return forced ? std::string() : why_absent(share, forced.error());
 }
 
 void finish(const std::string& key, Look& look, std::string found) {
@@ -85,19 +87,34 @@ bool is_out_of_reach(int folder) {
   return !opened && errno == EACCES;
 }
 
-Result<std::optional<gid_t>> forced_group(const config::Share& share) {
-  if (share.force_group.empty()) return std::nullopt;
+Result<ForcedOwner> forced_owner(const config::Share& share) {
+  ForcedOwner forced;
+  if (share.force_group.empty() && share.force_user.empty()) return forced;
   if (!can_switch_identity()) return fail(NtStatus::kPrivilegeNotHeld);
-  const auto group = auth::find_unix_group(share.force_group);
-  if (!group) return fail(NtStatus::kNoSuchGroup);
-  return group;
+  if (!share.force_user.empty()) {
+    auto user = auth::find_unix_user(share.force_user);
+    if (!user) return fail(NtStatus::kNoSuchUser);
+    if (user->uid == 0) return fail(NtStatus::kPrivilegeNotHeld);
+    forced.user = *std::move(user);
+  }
+  if (!share.force_group.empty()) {
+    forced.group = auth::find_unix_group(share.force_group);
+    if (!forced.group) return fail(NtStatus::kNoSuchGroup);
+  }
+  return forced;
 }
 
 std::string why_absent(const config::Share& share, const Error& error) {
   if (error == Error(NtStatus::kNoSuchGroup)) {
     return fmt::format("force_group: there is no group '{}'", share.force_group);
   }
-  if (error == Error(NtStatus::kPrivilegeNotHeld)) return "force_group takes a server that is root";
+  if (error == Error(NtStatus::kNoSuchUser)) {
+    return fmt::format("force_user: there is no Unix user '{}'", share.force_user);
+  }
+  if (error == Error(NtStatus::kPrivilegeNotHeld)) {
+    if (share.force_user.empty()) return "force_group takes a server that is root";
+    return "force_user takes a server that is root, and a user that is not";
+  }
   return error.message();
 }
 

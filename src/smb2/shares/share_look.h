@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "auth/unix_user.h"
 #include "base/result.h"
 #include "config/config.h"
 
@@ -20,11 +21,16 @@ inline constexpr std::string_view kOutOfReach =
 // Landlock lets O_PATH through and nothing else. Rules cannot be widened while a process runs.
 bool is_out_of_reach(int folder);
 
-// The group of `share`'s force_group, if it has one. STATUS_NO_SUCH_GROUP when there is none by
-// that name, STATUS_PRIVILEGE_NOT_HELD when this process cannot act in it. May wait for a name
-// service.
-Result<std::optional<gid_t>> forced_group(const config::Share& share);
-// What to tell of `error`, which opening the folder of `share` or forced_group() ended with.
+// Of force_user and force_group.
+struct ForcedOwner {
+  std::optional<auth::UnixUser> user;
+  std::optional<gid_t> group;
+};
+// Those of `share`, as far as it has them. STATUS_NO_SUCH_USER and STATUS_NO_SUCH_GROUP when there
+// is none by that name, STATUS_PRIVILEGE_NOT_HELD when this process cannot act as it or the user is
+// root. May wait for a name service.
+Result<ForcedOwner> forced_owner(const config::Share& share);
+// What to tell of `error`, which opening the folder of `share` or forced_owner() ended with.
 std::string why_absent(const config::Share& share, const Error& error);
 
 // Begins to look at the folder and the group of `share` on a thread of its own, unless one does

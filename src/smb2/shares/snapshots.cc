@@ -122,6 +122,7 @@ Result<std::shared_ptr<const Share>> Snapshots::open(FileTime time) {
   static_cast<config::ShareRules&>(*share) = share_;
   share->read_only = true;
   share->change_notify = false;
+  share->forced_user = share_.forced_user;
   share->forced_group = share_.forced_group;
   BRAID_TRY(share->volume, share_.volume->open_below(path));
 

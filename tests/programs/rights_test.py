@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Who may use a share, and from where: allow, hosts, force_user, browseable, max_connections."""
+import os
+import pathlib
+import re
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import suite  # noqa: E402
+from case import ALICE, BOB, ControlCase  # noqa: E402
+from control_test import Interactive  # noqa: E402
+from server import ids_of  # noqa: E402
+from smbclient import SmbClient  # noqa: E402
+
+DENIED = "NT_STATUS_ACCESS_DENIED"
+
+
+class RightsCase(ControlCase):
+    def setUp(self):
+        super().setUp()
+        self.config = pathlib.Path(self.server.config)
+        self.before = self.config.read_text(encoding="utf-8")
+        os.chmod(self.root, 0o777)
+
+    def configure(self, share="", server=""):
+        """Puts lines into [[share]] and [server], and has the server read them."""
+        text = self.before.replace("[server]", f"[server]\n{server}", 1)
+        self.config.write_text(text.replace("[[share]]", f"[[share]]\n{share}", 1), "utf-8")
+        done = self.ctl("reload")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def client(self, user=ALICE):
+        return SmbClient(self.scratch, self.server, user)
+
+    def status(self, user, commands="ls"):
+        return self.client(user).run(commands).nt_status
+
+
+class Allow(RightsCase):
+    def test_who_is_named_and_nobody_else(self):
+        self.configure('allow = ["ALICE"]')
+        self.assertEqual((self.status(ALICE, "mkdir made"), self.status(BOB)), ("", DENIED))
+        self.assertIn("share 'share' refuses 'bob': its allow names neither the user nor a group",
+                      self.server.log_text())
+        self.configure("allow = []")
+        self.assertEqual(self.status(BOB), "")
+
+    def test_read_only(self):
+        self.configure('allow = ["alice:ro", "bob"]')
+        self.assertEqual(self.status(ALICE, "get report.txt got"), "")
+        for change in ("put got new", "rm report.txt", "mkdir folder", "rename report.txt other",
+                       "setmode report.txt +r"):
+            self.assertRegex(self.status(ALICE, change), f"{DENIED}|MEDIA_WRITE_PROTECTED", change)
+        self.assertEqual(self.status(BOB, "mkdir folder"), "")
+        self.assertEqual(sorted(os.listdir(self.root)), ["folder", "report.txt"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "without root there are no groups of users")
+    def test_groups_and_unix_users(self):
+        self.configure('allow = ["@games"]')
+        self.assertEqual((self.status(ALICE), self.status(BOB)), ("", DENIED))
+        # A user by name decides before the groups; of groups the one that gives most.
+        self.configure('allow = ["@games", "alice:ro"]')
+        self.assertRegex(self.status(ALICE, "mkdir no"), f"{DENIED}|MEDIA_WRITE_PROTECTED")
+        self.configure('allow = ["@games:ro", "@games", "@nogroup:ro"]')
+        self.assertEqual(self.status(ALICE, "mkdir yes"), "")
+        # What alice acts as.
+        self.configure('allow = ["games"]')
+        self.assertEqual((self.status(ALICE), self.status(BOB)), ("", DENIED))
+        self.configure('allow = ["@no-such-group-x"]')
+        self.assertEqual(self.status(ALICE), DENIED)
+        self.assertIn("allow lets nobody in by '@no-such-group-x'",
+                      self.ctl("config", "check").stdout)
+
+    def test_who_is_connected_when_it_changes(self):
+        alice, bob = Interactive(self, ALICE), Interactive(self, BOB)
+        self.assertIn("open", alice.run("open report.txt"))
+        self.configure('allow = ["bob"]')
+        self.wait_for(lambda: not [each for each in self.ask("opens") if each["user"] == "alice"],
+                      "the end of what alice has open")
+        self.assertIn("the connection of 'alice' is ended: allow or hosts have changed",
+                      self.server.log_text())
+        self.assertRegex(alice.run("ls"), "NT_STATUS_")
+        self.assertNotIn("NT_STATUS", bob.run("mkdir still"))
+        self.configure('allow = ["bob:ro"]')
+        self.wait_for(lambda: "of 'bob' is ended" in self.server.log_text(), "the end for bob")
+        self.assertRegex(bob.run("mkdir again"), "NT_STATUS_")
+        self.assertEqual(self.status(BOB), "")
+        # Who gets more keeps what there is.
+        bob = Interactive(self, BOB)
+        self.configure('allow = ["bob", "alice"]')
+        self.assertIn("report.txt", bob.run("ls"))
+
+    def test_pipes_are_everybodys(self):
+        self.configure('allow = ["alice"]')
+        self.assertIn("share", self.client(BOB).list_shares().text)
+
+
+class AllowOfSeveralWorkers(Allow):
+    workers = 3
+
+
+class Hosts(RightsCase):
+    def test_of_a_share(self):
+        self.configure('hosts = ["127.0.0.0/8"]')
+        connected = Interactive(self, ALICE)
+        self.assertIn("report.txt", connected.run("ls"))
+        self.configure('hosts = ["192.0.2.0/24", "::1"]')
+        self.assertEqual(self.status(ALICE), DENIED)
+        self.assertIn("127.0.0.1: share 'share' refuses 'alice': its hosts do not name this address",
+                      self.server.log_text())
+        self.wait_for(lambda: "of 'alice' is ended" in self.server.log_text(), "the end for alice")
+        self.assertRegex(connected.run("ls"), "NT_STATUS_")
+        self.assertIn("share", self.client().list_shares().text)
+
+    def test_of_the_server(self):
+        connected = Interactive(self, ALICE)
+        self.configure(server='hosts = ["127.0.0.1"]')
+        self.assertIn("report.txt", connected.run("ls"))
+        self.configure(server='hosts = ["192.0.2.1"]')
+        self.assertRegex(connected.run("ls"), "NT_STATUS_|not connected")
+        self.assertFalse(self.client().run("ls").ok)
+        self.assertRegex(self.server.log_text(),
+                         r"127\.0\.0\.1: ended, hosts in \[server\] do not name this address")
+        self.assertRegex(self.server.log_text(),
+                         r"127\.0\.0\.1: refused, hosts in \[server\] do not name this address")
+        self.configure()
+        self.assertEqual(self.status(ALICE), "")
+
+    def test_what_is_no_address_is_said(self):
+        for bad in ("192.0.2.1/24", "localhost", "192.0.2.0/33"):
+            self.config.write_text(self.before.replace("[[share]]", f'[[share]]\nhosts = ["{bad}"]'),
+                                   "utf-8")
+            self.assert_one_line(self.ctl("reload"), "hosts = .* is not accepted; give a list such")
+
+
+class OtherKeys(RightsCase):
+    @unittest.skipUnless(os.geteuid() == 0, "acts as another user")
+    def test_force_user(self):
+        self.configure('force_user = "nobody"\nallow = ["alice"]')
+        self.assertEqual(self.status(ALICE, "mkdir forced"), "")
+        status = os.stat(os.path.join(self.root, "forced"))
+        self.assertEqual((status.st_uid, status.st_gid), ids_of(BOB))
+        self.assertEqual(self.status(BOB), DENIED)
+        # What it may not, nobody may.
+        os.chmod(self.root, 0o700)
+        self.assertEqual(self.status(ALICE), DENIED)
+        os.chmod(self.root, 0o777)
+        self.configure('force_user = "nobody"\nforce_group = "games"')
+        self.assertEqual(self.status(ALICE, "mkdir both"), "")
+        status = os.stat(os.path.join(self.root, "both"))
+        self.assertEqual((status.st_uid, status.st_gid), (ids_of(BOB)[0], ids_of(ALICE)[1]))
+        self.configure('force_user = "no-such-user-x"')
+        self.assertEqual(self.status(ALICE), "NT_STATUS_BAD_NETWORK_NAME")
+        self.assertIn("force_user: there is no Unix user 'no-such-user-x'",
+                      self.ctl("config", "check").stdout)
+        self.config.write_text(self.before + 'force_user = "root"\n', "utf-8")
+        self.assert_one_line(self.ctl("reload"), "nobody acts as root over the network")
+
+    def test_browseable(self):
+        self.configure("browseable = false")
+        self.assertNotRegex(self.client().list_shares().text, r"(?m)^\s*share\b")
+        self.assertEqual(self.status(ALICE), "")
+
+    def test_max_connections(self):
+        self.configure("max_connections = 2")
+        first, second = Interactive(self, ALICE), Interactive(self, BOB)
+        self.assertEqual(self.status(ALICE), "NT_STATUS_REQUEST_NOT_ACCEPTED")
+        self.assertIn("share 'share' has its 2 connections, 'alice' is refused",
+                      self.server.log_text())
+        self.assertIn("report.txt", first.run("ls"))
+        second.end()
+        self.wait_for(lambda: len(self.ask("sessions")) == 1, "the end of bob's session")
+        self.assertEqual(self.status(ALICE), "")
+        self.config.write_text(re.sub("(?m)^workers = 1", "workers = 2",
+                                      self.config.read_text(encoding="utf-8")), "utf-8")
+        self.assert_one_line(self.ctl("reload"), "max_connections needs workers = 1")
+
+
+if __name__ == "__main__":
+    suite.main()
