@@ -6,6 +6,7 @@ CTEST ?=
 SANITIZERS ?=
 MUTANTS ?=
 BENCH ?=
+PERF ?=
 DESTDIR ?=
 prefix ?= /usr/local
 sysconfdir ?= /etc
@@ -126,6 +127,11 @@ power-cuts: deps build ## A thousand kills under a client with persistent handle
 .PHONY: bench
 bench: deps build ## Every load beside Samba: docs/benchmarks.md (an hour; BENCH=--short: whether it runs)
 	@$(PYTHON) tools/bench.py --braidd build/release/braidd --program build/release/braid-bench $(BENCH)
+
+.PHONY: perf
+perf: deps build ## A flame graph of each load, in build/perf (PERF='--modes ECHO' for some)
+	@$(PACKAGES) perf
+	@$(PYTHON) tools/perf.py --braidd build/release/braidd --program build/release/braid-bench $(PERF)
 
 .PHONY: bench-names
 bench-names: deps build ## What a file costs among 100,000 others

@@ -122,9 +122,28 @@ class Loads(Case):
         self.assertGreaterEqual(server["operations"], 5)
         self.assertGreater(server["latency_p99_us"], 0)
 
+    def test_limits_need_no_server(self):
+        done = subprocess.run([suite.arguments.bench, "limits", "--folder", self.scratch.path, "--seconds", "0.05",
+                               "--json"], capture_output=True, text=True, timeout=LIMIT_S)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for number, value in json.loads(done.stdout).items():
+            self.assertGreater(value, 0, number)
+
+    def test_perf_is_told_when_is_measured(self):
+        fifo = self.scratch.file("fifo")
+        os.mkfifo(fifo)
+        # Both ends, as perf has them: that of the writer comes and goes.
+        with open(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "rb", buffering=0) as control:
+            self.measured("--server-pid", str(self.server.process.pid), "echo", *MOMENT, "--rounds", "2",
+                          "--perf-control", fifo)
+            self.assertEqual(control.read(100), b"enable\ndisable\n" * 2)
+
 
 class Mistakes(Case):
     def test_each_is_a_line(self):
+        self.refused(r"no perf reads .*/nothing: No such file or directory",
+                     "echo", *MOMENT, "--perf-control", self.scratch.file("nothing"))
+        self.refused(r"no file to send can be made in /proc: .*", "limits", "--folder", "/proc")
         self.refused(r"cannot connect to 127\.0\.0\.1:1: Connection refused", "echo", port=1)
         self.refused(r"127\.0\.0\.1:\d+ does not let alice log on: STATUS_LOGON_FAILURE", "echo",
                      password="wrong")

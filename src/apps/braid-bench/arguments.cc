@@ -83,6 +83,7 @@ class Parser {
     add_target();
     for (const LoadCommand& each : kLoads) add_load(each);
     add_idle();
+    add_limits();
     add_names();
     add_throughput();
     add_opens();
@@ -103,6 +104,7 @@ class Parser {
     arguments_.run.warm_up = std::chrono::duration<double>(warm_up_);
     arguments_.run.measured = std::chrono::duration<double>(measured_);
     arguments_.idle.measured = arguments_.run.measured;
+    arguments_.limits.measured = arguments_.run.measured;
     arguments_.idle.threads = arguments_.run.threads;
     if (const auto wrong = contradiction()) {
       errors << "braid-bench: " << *wrong << "\n";
@@ -121,6 +123,9 @@ class Parser {
     }
     if (arguments_.idle.busy > arguments_.idle.connections) {
       return "--busy is more than --connections";
+    }
+    if (arguments_.versus && !arguments_.run.perf_control.empty()) {
+      return "--perf-control is for one server, without --versus";
     }
     if (target.signing_algorithm && target.protection != Protection::kSigned) {
       return "--signing is for --protection signed";
@@ -201,6 +206,9 @@ class Parser {
     command->add_option("--threads", arguments_.run.threads, "Threads of this program")
         ->capture_default_str()
         ->check(CLI::Range(1, 64));
+    add_seconds(command);
+  }
+  void add_seconds(CLI::App* command) {
     command->add_option("--seconds", measured_, "How long each round is measured")
         ->capture_default_str()
         ->check(CLI::Range(0.01, 3600.0));
@@ -227,6 +235,10 @@ class Parser {
         ->check(CLI::Range(0.0, 3600.0));
     command->add_option("--rounds", rounds_, "How often each server is measured (1; of two 5)")
         ->check(CLI::Range(1, 1'000));
+    command
+        ->add_option("--perf-control", arguments_.run.perf_control,
+                     "The FIFO of a perf record --control, which samples while is measured")
+        ->type_name("FIFO");
     if ((load.options & kSize) != 0) {
       command
           ->add_option_function<std::string>(
@@ -281,6 +293,21 @@ class Parser {
     command->add_option("--busy", arguments_.idle.busy, "How many of them work afterwards")
         ->capture_default_str()
         ->check(CLI::Range(0, 100'000));
+  }
+
+  void add_limits() {
+    CLI::App* const command = add_command(
+        "limits", "What sendfile and AES-128-GCM do alone on this machine, without a server",
+        Arguments::Command::kLimits, false);
+    LimitsOptions& limits = arguments_.limits;
+    command->add_option("--folder", limits.folder, "On whose file system the file is that is sent")
+        ->required()
+        ->check(CLI::ExistingDirectory);
+    command->add_option("--connections", limits.connections, "Over which it is sent")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 64));
+    add_seconds(command);
+    command->add_flag("--json", arguments_.prints_json, "Print JSON");
   }
 
   void add_names() {

@@ -11,6 +11,7 @@
 
 #include "apps/braid-bench/handle_log.h"
 #include "apps/braid-bench/idle.h"
+#include "apps/braid-bench/limits.h"
 #include "apps/braid-bench/names.h"
 #include "apps/braid-bench/opens.h"
 #include "apps/braid-bench/recovery.h"
@@ -43,6 +44,7 @@ struct Arguments {
   enum class Command : uint8_t {
     kLoad,
     kIdle,
+    kLimits,
     kNames,
     kThroughput,
     kOpens,
@@ -53,10 +55,11 @@ struct Arguments {
   Command command = Command::kLoad;
   Target target;
   std::optional<Versus> versus;
-  bool prints_json = false;  // of kLoad and kIdle
+  bool prints_json = false;  // of kLoad, kIdle and kLimits
   LoadOptions load;
   RunOptions run;
   IdleOptions idle;
+  LimitsOptions limits;
   NamesOptions names;
   ThroughputOptions throughput;
   OpensOptions opens;

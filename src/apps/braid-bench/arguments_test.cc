@@ -158,6 +158,14 @@ TEST(Arguments, IdleHasConnectionsSomeOfThemBusy) {
   EXPECT_EQ(parsed.arguments->idle.busy, 1'000u);
 }
 
+TEST(Arguments, LimitsNeedNoServer) {
+  const auto parsed = parse({"limits", "--folder", "/", "--connections", "3", "--seconds", "0.5"});
+  ASSERT_TRUE(parsed.arguments) << parsed.errors;
+  EXPECT_EQ(parsed.arguments->command, Arguments::Command::kLimits);
+  EXPECT_EQ(parsed.arguments->limits.connections, 3u);
+  EXPECT_DOUBLE_EQ(parsed.arguments->limits.measured.count(), 0.5);
+}
+
 TEST(Arguments, AMistakeIsALine) {
   expect_refused(parse({}), "subcommand is required");
   expect_refused(parse({"echo"}), "--server");
@@ -175,6 +183,9 @@ TEST(Arguments, AMistakeIsALine) {
   expect_refused(parse_load({"idle", "--connections", "5", "--busy", "6"}),
                  "--busy is more than --connections");
   expect_refused(parse_load({"office", "--in-flight", "11"}), "office takes --in-flight up to 10");
+  expect_refused(parse_load({"echo", "--versus", "1:1", "--perf-control", "fifo"}),
+                 "--perf-control is for one server");
+  expect_refused(parse({"limits"}), "--folder");
   expect_refused(parse_load({"echo", "read"}), "");
 }
 

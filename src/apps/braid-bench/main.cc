@@ -54,6 +54,14 @@ int run_idle_command(const Arguments& arguments) {
   return 0;
 }
 
+int run_limits_command(const Arguments& arguments) {
+  const auto limits = measure_limits(arguments.limits);
+  if (!limits) return say(limits.error());
+  fmt::print("{}",
+             arguments.prints_json ? limits_json(*limits).dump(2) + "\n" : limits_table(*limits));
+  return 0;
+}
+
 int run_recovery_command(const Arguments& arguments) {
   const auto result = run_recovery(arguments.recovery);
   if (!result) return say(Failure(result.error()));
@@ -78,6 +86,8 @@ int run(int argc, char** argv) {
       return run_load_command(arguments);
     case kIdle:
       return run_idle_command(arguments);
+    case kLimits:
+      return run_limits_command(arguments);
     case kNames:
       return run_on_reactor(
           [&](Reactor& reactor) { return run_names(reactor, arguments.target, arguments.names); });

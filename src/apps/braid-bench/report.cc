@@ -15,7 +15,7 @@ using Values = std::vector<std::optional<double>>;
 
 // Of one processor's time, all of this program's threads together: beyond it the server waits.
 constexpr double kBusyClient = 0.9;
-constexpr double kMebibyte = 1'048'576;
+constexpr double kBytesOfMebibyte = 1'048'576;
 
 double each(const Round& round, std::chrono::duration<double> time) {
   return time.count() * 1e6 / static_cast<double>(round.operations);
@@ -97,7 +97,7 @@ std::optional<Spread> spread_of_values(const Values& values) {
 
 double in_label_units(const Number& number, double value) {
   const std::string_view label = number.label;
-  return label.find("MiB") == std::string_view::npos ? value : value / kMebibyte;
+  return label.find("MiB") == std::string_view::npos ? value : value / kBytesOfMebibyte;
 }
 
 std::string with_spread(const std::optional<Spread>& spread, int digits, size_t rounds) {
@@ -119,7 +119,7 @@ json to_json(const std::optional<Spread>& spread) {
   return {{"median", spread->median}, {"low", spread->low}, {"high", spread->high}};
 }
 
-std::string_view name_of(Paths paths) {
+std::string_view word_of(Paths paths) {
   switch (paths) {
     case Paths::kOne:
       return "one";
@@ -171,7 +171,7 @@ json load_json(const std::vector<ServerRounds>& servers, const LoadOptions& load
                 {"size", load.size},
                 {"random", load.is_random},
                 {"file_bytes", load.file_bytes},
-                {"paths", std::string(name_of(load.paths))},
+                {"paths", std::string(word_of(load.paths))},
                 {"files", load.files},
                 {"clients", options.clients},
                 {"in_flight", load.in_flight},

@@ -1,7 +1,9 @@
 #include "apps/braid-bench/run_load.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,6 +14,7 @@
 #include <mutex>
 
 #include "apps/braid-bench/threads.h"
+#include "base/unique_fd.h"
 #include "runtime/task_scope.h"
 
 namespace braid::bench {
@@ -30,6 +33,16 @@ std::chrono::duration<double> own_cpu() {
                                          static_cast<double>(time.tv_usec) / 1e6);
   };
   return of(usage.ru_utime) + of(usage.ru_stime);
+}
+
+// "enable" and "disable", the commands of perf-record(1).
+Outcome<void> tell_perf(const std::string& fifo, std::string_view command) {
+  if (fifo.empty()) return {};
+  const UniqueFd file(::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!file || ::write(file.get(), command.data(), command.size()) < 0) {
+    return failure(fmt::format("no perf reads {}", fifo), Error::last_os_error());
+  }
+  return {};
 }
 
 // What a round's clients and the one who measures tell each other. Thread: any.
@@ -160,6 +173,9 @@ class Side {
     }
     Round round;
     stage.warm_up(options_.warm_up);
+    if (const auto told = tell_perf(options_.perf_control, "enable\n"); !told) {
+      stage.fail(told.error());
+    }
     const auto start = steady_clock::now();
     const auto server_before = server_cpu();
     const auto client_before = own_cpu();
@@ -169,6 +185,9 @@ class Side {
     if (const auto now = server_cpu(); now && server_before)
       round.server_cpu = *now - *server_before;
     if (!target_.server_pids.empty()) round.server_memory = server_.memory();
+    if (const auto told = tell_perf(options_.perf_control, "disable\n"); !told) {
+      stage.fail(told.error());
+    }
     stage.end();
     scope.wait();
     if (stage.failure()) return std::unexpected(*stage.failure());

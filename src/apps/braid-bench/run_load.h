@@ -18,6 +18,9 @@ struct RunOptions {
   std::chrono::duration<double> warm_up = std::chrono::seconds(1);
   std::chrono::duration<double> measured = std::chrono::seconds(5);  // of each round
   size_t rounds = 1;
+  // The FIFO of a `perf record --control`, told when the measured part begins and ends; empty:
+  // none.
+  std::string perf_control;
 };
 
 // One round on one server. Times are of the measured part.
