@@ -1,5 +1,5 @@
-// braidctl shares, sessions, opens, locks, leases, metrics, channel close, session close, reload:
-// what is asked of a running server.
+// braidctl shares, sessions, opens, locks, leases, metrics, channel close, session close, reload,
+// upgrade, restart: what is asked of a running server.
 #pragma once
 
 #include <string>
@@ -26,5 +26,7 @@ int close_channel(const config::Config& config, const RunningArguments& argument
 int close_session(const config::Config& config, const RunningArguments& arguments);
 // Has it read its configuration again. REQUIRES: there is nothing wrong with that.
 int reload(const config::Config& config, const RunningArguments& arguments);
+// Has the program and the configuration that there are now take the place of those that run.
+int upgrade(const config::Config& config, const RunningArguments& arguments);
 
 }  // namespace braid::braidctl
