@@ -38,6 +38,20 @@ json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
   return {{"session", session != nullptr}, {"closed", closed}};
 }
 
+json process_of(smb2::Server& server, const WorkerPlace& place,
+                const std::vector<std::string_view>& waiting) {
+  json process{{"supervisor", place.supervisor},
+               {"configuration", server.settings.text_id()},
+               {"version", place.version}};
+  if (!place.upgrades) return process;
+  const Upgrades upgrades = *place.upgrades->lock();
+  process["upgrades"] = {{"attempts", upgrades.attempts},
+                         {"failure", upgrades.last.failure},
+                         {"opens", upgrades.last.done.opens},
+                         {"pause_us", upgrades.last.done.pause_us}};
+  return process;
+}
+
 json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
                const std::vector<std::string_view>& waiting, const ControlRequest& request) {
   switch (request.command) {
@@ -52,9 +66,7 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
     case Command::kLeases:
       return leases_of(server);
     case Command::kProcess:
-      return {{"supervisor", place.supervisor},
-              {"configuration", server.settings.text_id()},
-              {"waiting", waiting}};
+      return process_of(server, place, waiting);
     case Command::kMetrics:
       return metrics_of(server);
     case Command::kChannelClose:

@@ -10,10 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
+#include "base/guarded.h"
 #include "base/ids.h"
 
 namespace braid::admin {
@@ -68,11 +70,28 @@ std::string encode_request(const ControlRequest& request);
 std::string id_text(uint64_t id);
 std::expected<uint64_t, std::string> parse_id(std::string_view text);
 
+// What came of an attempt to upgrade.
+struct UpgradeNews {
+  struct Done {
+    uint64_t opens = 0;     // that were handed over
+    uint64_t pause_us = 0;  // for which nobody was served
+  };
+  Done done;
+  std::string failure;  // a line; empty: it was done
+};
+struct Upgrades {
+  uint64_t attempts = 0;  // since the server was started
+  UpgradeNews last;
+};
+
 // Which worker answers, of how many.
 struct WorkerPlace {
   size_t index = 0;
   size_t workers = 1;
   int supervisor = 0;  // the process that takes signals
+  std::string version{};
+  // Null where the server is one process, which cannot be upgraded.
+  std::shared_ptr<Guarded<Upgrades>> upgrades{};
 };
 // With the line's end. Text that is not UTF-8, as file names may be, is mended.
 std::string encode_result(const WorkerPlace& place, nlohmann::json result);

@@ -1,6 +1,7 @@
 // TaskScope: background coroutines that somebody waits for.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <coroutine>
 #include <exception>
@@ -49,6 +50,12 @@ class TaskScope {
   void wait() {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [this] { return running_ == 0; });
+  }
+
+  // The same until `end` at most. False: some run still.
+  bool wait_until(std::chrono::steady_clock::time_point end) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_until(lock, end, [this] { return running_ == 0; });
   }
 
   size_t running() const {

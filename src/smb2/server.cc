@@ -158,6 +158,32 @@ void Server::stop() {
   files.wait();
 }
 
+bool Server::suspend(std::chrono::steady_clock::time_point end) {
+  std::vector<std::shared_ptr<Connection>> live;
+  {
+    auto connections = connections_.lock();
+    connections->stopping = true;
+    live.assign(connections->set.begin(), connections->set.end());
+  }
+  for (const auto& connection : live) connection->disconnect();
+  live.clear();
+  const bool is_all = scope_.wait_until(end) && files.wait_until(end);
+  files.pause_scavenger();
+  return is_all;
+}
+
+void Server::resume() {
+  opens_handover_.take_back();
+  files.resume_scavenger();
+  files.arm_scavenger();
+  connections_.lock()->stopping = false;
+}
+
+void Server::leave() {
+  files.persistent->stop();
+  if (parts_.group) parts_.group->stop();
+}
+
 void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares) {
   memory->set_limit(memory_limit(config->server));
   settings.replace(std::move(config), std::move(shares));

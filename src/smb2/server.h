@@ -26,6 +26,7 @@
 #include "runtime/worker_pool.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/opens_handover.h"
 #include "smb2/logons/logon_services.h"
 #include "smb2/shares/live_settings.h"
 #include "smb2/shares/share.h"
@@ -76,6 +77,17 @@ class Server {
   // Ends all connections, closes all sessions, waits for what runs. Blocks the calling thread,
   // which must not be a reactor.
   void stop();
+
+  // For processes that are to take this one's place. Ends all connections as if they were lost,
+  // but for what clients are told of sessions that end, takes no new ones, and waits until `end` at
+  // most for what runs: then all opens that are kept wait for their clients. False: something runs
+  // still, which waits for a disk; what it holds is not among them. Then either resume(), after
+  // which all is as before; or leave(), after which what is in handle logs waits for the next life
+  // of this server, and the process is to end at once. Thread: as stop().
+  bool suspend(std::chrono::steady_clock::time_point end);
+  void resume();
+  void leave();
+  OpensHandover& opens_handover() { return opens_handover_; }
 
   // The shares for TREE_CONNECTs and the dialects and protection for connections from now on. What
   // is connected stays as it is, to a share that is gone as well; but for clients and users that
@@ -129,6 +141,7 @@ class Server {
   };
   Guarded<Connections> connections_;
   TaskScope scope_;
+  OpensHandover opens_handover_{files};
   std::atomic<uint64_t> next_connection_number_ = 1;
 };
 

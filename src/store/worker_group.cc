@@ -26,6 +26,32 @@ std::vector<int> GroupResources::for_worker(size_t index) const {
   return fds;
 }
 
+std::vector<int> GroupResources::all() const {
+  std::vector<int> fds{region.get()};
+  for (const auto& bus : buses) {
+    for (const auto& pair : bus) {
+      fds.push_back(pair.receive.get());
+      fds.push_back(pair.send.get());
+    }
+  }
+  return fds;
+}
+
+std::optional<GroupResources> GroupResources::of(size_t workers, std::vector<UniqueFd> fds) {
+  if (fds.size() != 1 + 2 * kLanes * workers) return std::nullopt;
+  GroupResources made;
+  auto next = fds.begin();
+  made.region = std::move(*next++);
+  made.buses.resize(workers);
+  for (auto& bus : made.buses) {
+    for (auto& pair : bus) {
+      pair.receive = std::move(*next++);
+      pair.send = std::move(*next++);
+    }
+  }
+  return made;
+}
+
 Result<std::unique_ptr<WorkerGroup>> WorkerGroup::join(size_t index, std::vector<UniqueFd> fds) {
   if (fds.size() < GroupResources::descriptors(1)) return fail_os(EINVAL);
   BRAID_TRY(SharedRegion region, SharedRegion::map(fds[0].get()));

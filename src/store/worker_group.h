@@ -6,6 +6,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/guarded.h"
@@ -28,6 +29,10 @@ struct GroupResources {
   static constexpr size_t descriptors(size_t workers) { return 1 + kLanes * (1 + workers); }
   // The descriptors for the worker `index`, in the order that join() takes them.
   std::vector<int> for_worker(size_t index) const;
+  // All of them, for the process that this one becomes, and had again there. Nothing: they are not
+  // as many as `workers` take.
+  std::vector<int> all() const;
+  static std::optional<GroupResources> of(size_t workers, std::vector<UniqueFd> fds);
 };
 
 // A worker's membership, in memory that all of them share. From join() to its end the worker counts

@@ -303,6 +303,12 @@ int run(int argc, char** argv) {
       "reload", "Have the server read its configuration again, if nothing is wrong with it");
   reload_command->fallthrough();
   reload_command->callback([&] { exit_code = reload_config(line); });
+  running_command(&app, "upgrade",
+                  "Have the installed program and the configuration take over from those that "
+                  "run; clients keep their files",
+                  upgrade);
+  running_command(&app, "restart", "The same, for a changed configuration that waits for a restart",
+                  upgrade);
   CLI::App* const session = app.add_subcommand("session", "One session of a running server");
   session->require_subcommand(1);
   session->fallthrough();

@@ -232,7 +232,8 @@ int no_session(const std::string& id) {
   return complain(fmt::format("there is no session {}; braidctl sessions shows them", id));
 }
 
-constexpr auto kReloadTime = 30s;  // and what the last answer takes
+constexpr auto kUpgradeTime = 180s;  // longer than every step may take
+constexpr auto kReloadTime = 30s;    // and what the last answer takes
 constexpr auto kBetweenLooks = 10ms;
 
 // Waits until each worker runs with `config`, and gives the keys that wait for a restart; nothing
@@ -262,6 +263,36 @@ std::optional<std::vector<std::string>> all_take(const config::Config& config) {
       fmt::format("after {} s not every worker runs with {}; the server's log says why, or it "
                   "was started with another file",
                   kReloadTime / 1s, config.file));
+  return std::nullopt;
+}
+
+bool signal_supervisor(const admin::Answers& answers, int signal) {
+  const auto process = answers.results.front().result.value("supervisor", 0);
+  if (process > 1 && ::kill(process, signal) == 0) return true;
+  complain(fmt::format("cannot signal process {}: {}", process, std::strerror(errno)));
+  return false;
+}
+
+// What a worker says of upgrades; null: it knows of none.
+json upgrades_in(const admin::WorkerResult& answer) {
+  return answer.result.value("upgrades", json());
+}
+
+// The answer of a worker that has heard of an attempt behind the one before. Workers come and go
+// meanwhile, so that one does not answer is nothing to complain about.
+std::optional<json> outcome_after(const config::Config& config, uint64_t before) {
+  const auto end = std::chrono::steady_clock::now() + kUpgradeTime;
+  do {
+    const auto answers =
+        admin::ask_workers(config.server.state_dir, {.command = Command::kProcess});
+    for (size_t i = 0; answers && i < answers->results.size(); ++i) {
+      const json upgrades = upgrades_in(answers->results[i]);
+      if (upgrades.is_object() && number_of(upgrades, "attempts") > before) {
+        return answers->results[i].result;
+      }
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  } while (std::chrono::steady_clock::now() < end);
   return std::nullopt;
 }
 
@@ -342,10 +373,7 @@ int close_session(const config::Config& config, const RunningArguments& argument
 int reload(const config::Config& config, const RunningArguments& arguments) {
   const auto answers = ask(config, {.command = Command::kProcess});
   if (!answers) return kCannotDo;
-  const auto process = answers->results.front().result.value("supervisor", 0);
-  if (process <= 1 || ::kill(process, SIGHUP) != 0) {
-    return complain(fmt::format("cannot signal process {}: {}", process, std::strerror(errno)));
-  }
+  if (!signal_supervisor(*answers, SIGHUP)) return kCannotDo;
   const auto waiting = all_take(config);
   if (!waiting) return kCannotDo;
   if (arguments.json) {
@@ -355,6 +383,42 @@ int reload(const config::Config& config, const RunningArguments& arguments) {
   fmt::print("the server runs with {}\n", printable(config.file));
   for (const std::string& key : *waiting) {
     fmt::print("the new value of {} waits for a restart\n", printable(key));
+  }
+  return 0;
+}
+
+int upgrade(const config::Config& config, const RunningArguments& arguments) {
+  const auto answers = ask(config, {.command = Command::kProcess});
+  if (!answers) return kCannotDo;
+  uint64_t before = 0;
+  for (const auto& each : answers->results) {
+    const json upgrades = upgrades_in(each);
+    if (!upgrades.is_object()) {
+      return complain(
+          "the server is one process, or of a version that cannot be upgraded while it runs; "
+          "restart it: systemctl restart braid");
+    }
+    before = std::max(before, number_of(upgrades, "attempts"));
+  }
+  if (!signal_supervisor(*answers, SIGUSR2)) return kCannotDo;
+  const auto outcome = outcome_after(config, before);
+  if (!outcome) {
+    return complain(fmt::format("after {} s nobody says what became of it; the server's log does",
+                                kUpgradeTime / 1s));
+  }
+  const json upgrades = outcome->value("upgrades", json::object());
+  if (const std::string failure = text_of(upgrades, "failure"); !failure.empty()) {
+    return complain(fmt::format("the server goes on as it was: {}", failure));
+  }
+  const uint64_t opens = number_of(upgrades, "opens");
+  const uint64_t pause_ms = number_of(upgrades, "pause_us") / 1000;
+  if (arguments.json) {
+    const json result{
+        {"version", text_of(*outcome, "version")}, {"opens", opens}, {"pause_ms", pause_ms}};
+    fmt::print("{}\n", json_text(result));
+  } else {
+    fmt::print("braid {} serves; open files handed over: {}; pause: {} ms\n",
+               text_of(*outcome, "version"), opens, pause_ms);
   }
   return 0;
 }

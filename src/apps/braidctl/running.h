@@ -1,5 +1,5 @@
-// braidctl shares, sessions, opens, locks, leases, metrics, channel close, session close, reload:
-// what is asked of a running server.
+// braidctl shares, sessions, opens, locks, leases, metrics, channel close, session close, reload,
+// upgrade, restart: what is asked of a running server.
 #pragma once
 
 #include <string>
@@ -27,5 +27,7 @@ int close_session(const config::Config& config, const RunningArguments& argument
 // Has it read its configuration again, and says which keys wait for a restart. REQUIRES: there is
 // nothing wrong with it.
 int reload(const config::Config& config, const RunningArguments& arguments);
+// Has the program and the configuration that there are now take the place of those that run.
+int upgrade(const config::Config& config, const RunningArguments& arguments);
 
 }  // namespace braid::braidctl

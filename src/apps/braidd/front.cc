@@ -16,7 +16,7 @@ namespace {
 
 // What an epoll event is about: the kind above, an index or key below. Keys are never used twice,
 // so an event of this round for an entry that went away in it finds nothing.
-enum Tag : uint64_t { kControl, kListener, kPending, kLinkTag };
+enum Tag : uint64_t { kControl, kListener, kPendingTag, kLinkTag, kBeforeTag };
 constexpr uint64_t tagged(Tag tag, uint64_t value) { return uint64_t{tag} << 56 | value; }
 
 Clock::Instant::duration in_clock(std::chrono::nanoseconds time) {
@@ -37,6 +37,7 @@ Front::Front(Options options)
   for (size_t i = 0; i < listeners_.size(); ++i) {
     watch(listeners_[i].socket.get(), tagged(kListener, i), EPOLLIN, EPOLL_CTL_ADD);
   }
+  if (options.is_held) set_accepting(false);
 }
 
 void Front::run() {
@@ -79,11 +80,14 @@ void Front::step(std::chrono::milliseconds wait_max) {
       case kListener:
         on_listener(value);
         break;
-      case kPending:
+      case kPendingTag:
         on_pending(value);
         break;
       case kLinkTag:
         on_link(value, event.events);
+        break;
+      case kBeforeTag:
+        on_before();
         break;
     }
   }
@@ -104,6 +108,13 @@ void Front::on_control() {
       finished_ = true;
     } else if (message->kind == MessageKind::kDrain) {
       start_drain();
+    } else if (message->kind == MessageKind::kAccept) {
+      if (!drain_deadline_) set_accepting(true);
+    } else if (message->kind == MessageKind::kHeir) {
+      hand_to(std::move(message->fd));
+    } else if (message->kind == MessageKind::kBefore) {
+      before_ = std::move(message->fd);
+      watch(before_.get(), tagged(kBeforeTag, 0), EPOLLIN, EPOLL_CTL_ADD);
     } else if (message->kind == MessageKind::kLogLevel) {
       log::set_level(static_cast<log::Level>(message->number));
     } else if (message->kind == MessageKind::kLink && message->number < workers_.size()) {
@@ -139,7 +150,7 @@ void Front::on_listener(size_t index) {
       note_crowd(transport::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), peer_size));
       continue;
     }
-    watch(fd, tagged(kPending, *key), EPOLLIN, EPOLL_CTL_ADD);
+    watch(fd, tagged(kPendingTag, *key), EPOLLIN, EPOLL_CTL_ADD);
   }
 }
 
@@ -222,6 +233,63 @@ void Front::start_drain() {
   accept_again_.reset();
   listeners_.clear();
   pending_.clear();
+}
+
+void Front::hand_to(UniqueFd heir) {
+  finished_ = true;
+  for (size_t worker = 0; worker < workers_.size(); ++worker) {
+    workers_[worker].receive();
+    on_passed_on(worker);
+  }
+  const auto give = [&heir](MessageKind kind, uint64_t number, int socket, ByteView bytes) {
+    (void)send_message_waiting(heir.get(), kind, number, socket, bytes);
+  };
+  for (Handover& worker : workers_) {
+    for (const auto& each : worker.take_waiting()) {
+      give(each.kind, 0, each.socket.get(), each.first_frame.view());
+    }
+  }
+  for (const auto& each : pending_.take_all()) {
+    give(MessageKind::kPending, static_cast<uint64_t>(each.service), each.socket.get(), each.got);
+  }
+}
+
+void Front::on_before() {
+  while (before_) {
+    auto message = receive_message(before_.get());
+    if (!message) {
+      if (!message.error().is_os(EAGAIN)) before_.reset();
+      return;
+    }
+    if (!message->fd) continue;
+    const auto frame = decode_first_frame(message->payload.view());
+    switch (message->kind) {
+      case MessageKind::kPending:
+        take_pending(std::move(*message));
+        break;
+      case MessageKind::kMapperConnection:
+      case MessageKind::kWitnessConnection:
+        hand_over(kRpcWorker, message->kind, std::move(message->fd), std::move(message->payload));
+        break;
+      case MessageKind::kConnection:
+      case MessageKind::kContinued:
+        if (!frame) break;
+        hand_over(worker_for(*frame), message->kind, std::move(message->fd),
+                  std::move(message->payload));
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void Front::take_pending(Message message) {
+  if (message.number > static_cast<uint64_t>(Service::kWitness)) return;
+  const int fd = message.fd.get();
+  const auto key = pending_.add(std::move(message.fd), peer_address_of(fd), clock_.monotonic(),
+                                static_cast<Service>(message.number));
+  if (!key || !pending_.resume(*key, message.payload.view())) return;
+  watch(fd, tagged(kPendingTag, *key), EPOLLIN, EPOLL_CTL_ADD);
 }
 
 void Front::on_time(Clock::Instant now) {

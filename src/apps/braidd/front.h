@@ -36,6 +36,8 @@ class Front {
     size_t workers = 1;
     FrontLimits limits{};
     const Clock& clock = system_clock();
+    // Until the supervisor says so it accepts nothing: the front whose place it is to take does.
+    bool is_held = false;
   };
   explicit Front(Options options);
 
@@ -56,6 +58,11 @@ class Front {
   void set_accepting(bool accepting);
   void note_crowd(const transport::SocketAddress& peer);
   void start_drain();
+  // Gives all connections there are to the front that takes this one's place, and ends.
+  void hand_to(UniqueFd heir);
+  // What comes from the one before.
+  void on_before();
+  void take_pending(Message message);
   void on_time(Clock::Instant now);
   void finish_if_drained(Clock::Instant now);
   int wait_ms(std::chrono::milliseconds wait_max) const;
@@ -74,6 +81,7 @@ class Front {
   size_t next_worker_ = 0;  // for connections without a ClientGuid
   bool accepting_ = true;
   std::optional<Clock::Instant> accept_again_;
+  UniqueFd before_;
   uint64_t crowd_dropped_ = 0;
   std::optional<Clock::Instant> crowd_told_at_;
   std::optional<Clock::Instant> drain_deadline_;  // set: draining

@@ -282,5 +282,73 @@ TEST_F(FrontTest, WhatIsNoBindOfRpcEndsTheConnection) {
   EXPECT_FALSE(received(0));
 }
 
+// Of an upgrade: no connection is lost between two fronts, however far it was.
+TEST_F(FrontTest, NextFrontGetsAllConnections) {
+  start(1);
+  const UniqueFd silent = client();
+  const UniqueFd half = client();
+  const Bytes frame = negotiate(7);
+  send(half, ByteView(frame).first(70));
+  const UniqueFd two_bytes = client();
+  send(two_bytes, ByteView(frame).first(2));
+  const UniqueFd not_acknowledged = client();
+  send(not_acknowledged, frame);
+  ASSERT_TRUE(received(0));  // by a worker that ends before it has looked at it
+
+  auto control = make_link();
+  Front::Options options{
+      .control = std::move(control->second), .workers = 1, .clock = clock_, .is_held = true};
+  auto listeners = open_listeners({{"127.0.0.1", 0}});
+  const uint16_t port = listeners->front().port;
+  options.listeners.push_back({std::move(listeners->front().socket)});
+  Front next(std::move(options));
+  auto between = make_link();
+  send_message(control_.get(), MessageKind::kHeir, 0, between->first.get());
+  send_message(control->first.get(), MessageKind::kBefore, 0, between->second.get());
+  between->first.reset();
+  between->second.reset();
+  settle();
+  EXPECT_TRUE(front_->finished());
+  front_.reset();
+  auto link = make_link();
+  send_message(control->first.get(), MessageKind::kLink, 0, link->second.get());
+  const auto step = [&] {
+    for (int i = 0; i < 8; ++i) next.step(std::chrono::milliseconds(0));
+  };
+  const auto arrives = [&] {
+    step();
+    const auto message = receive_message(link->first.get());
+    if (!message) return false;
+    EXPECT_TRUE(std::ranges::equal(message->payload.view(), ByteView(frame).subspan(4)));
+    return message->kind == MessageKind::kConnection && bool(message->fd);
+  };
+  const auto say = [](const UniqueFd& socket, ByteView bytes) {
+    EXPECT_EQ(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  };
+  EXPECT_TRUE(arrives());
+  EXPECT_EQ(next.pending(), 3u);
+  say(half, ByteView(frame).subspan(70));
+  EXPECT_TRUE(arrives());
+  say(two_bytes, ByteView(frame).subspan(2));
+  EXPECT_TRUE(arrives());
+  say(silent, frame);
+  EXPECT_TRUE(arrives());
+  EXPECT_FALSE(arrives());
+
+  // It accepts when it is told.
+  port_ = port;
+  const UniqueFd waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(waiting.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  say(waiting, frame);
+  EXPECT_FALSE(arrives());
+  send_message(control->first.get(), MessageKind::kAccept);
+  EXPECT_TRUE(arrives());
+}
+
 }  // namespace
 }  // namespace braid::braidd

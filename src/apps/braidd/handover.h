@@ -39,6 +39,17 @@ class Handover {
   void send();
   // Takes acknowledgements and what the worker passes on; notices that the worker is gone.
   void receive();
+  // All that was not acknowledged, for another front. REQUIRES: receive() has been called, and
+  // nothing else is from now on.
+  struct Waiting {
+    uint64_t number;
+    MessageKind kind;
+    UniqueFd socket;
+    PeerAddress address;
+    Buffer first_frame;
+    Clock::Instant deadline;
+  };
+  std::deque<Waiting> take_waiting() { return std::move(waiting_); }
   std::vector<Message> take_passed_on() { return std::exchange(passed_on_, {}); }
   // Drops those that waited too long; how many.
   size_t expire(Clock::Instant now);
@@ -49,14 +60,6 @@ class Handover {
   std::optional<Clock::Instant> next_deadline() const;
 
  private:
-  struct Waiting {
-    uint64_t number;
-    MessageKind kind;
-    UniqueFd socket;
-    PeerAddress address;
-    Buffer first_frame;
-    Clock::Instant deadline;
-  };
   using Queue = std::deque<Waiting>;
   void disconnect();
   void erase(Queue::iterator waiting);

@@ -70,6 +70,14 @@ inline constexpr auto kRestartDelayMax = 2s;
 inline constexpr auto kStartTime = 60s;
 // SIGTERM: how long workers may take to finish what clients have asked for.
 inline constexpr auto kDrainTime = 10s;
+// An upgrade, step by step: what the new program says of itself and of the configuration; requests
+// in progress, those of a disk that hangs being left behind; what waits for its client on its way
+// to the new workers, and their part of it; the end of the old ones, whose logs have to be written.
+// The new ones have kStartTime before that, and as long again to read the logs.
+inline constexpr auto kAskTime = 10s;
+inline constexpr auto kSuspendTime = 5s;
+inline constexpr auto kHandOverTime = 20s;
+inline constexpr auto kLeaveTime = 10s;
 // SIGKILL: how long a process may take to end. Longer only if it waits for a disk that hangs.
 inline constexpr auto kKillTime = 2s;
 

@@ -38,9 +38,10 @@ Result<void> send_message(int link, MessageKind kind, uint64_t number, int fd, B
   return send_socket_message(link, parts, fd);
 }
 
-Result<void> send_message_waiting(int link, MessageKind kind, uint64_t number, int fd) {
+Result<void> send_message_waiting(int link, MessageKind kind, uint64_t number, int fd,
+                                  ByteView payload) {
   while (true) {
-    auto sent = send_message(link, kind, number, fd);
+    auto sent = send_message(link, kind, number, fd, payload);
     if (sent || !sent.error().is_os(EAGAIN)) return sent;
     pollfd writable{link, POLLOUT, 0};
     ::poll(&writable, 1, -1);
@@ -68,6 +69,15 @@ Result<Message> receive_message(int link) {
   received.payload =
       Buffer::copy_of(ByteView(bytes).subspan(sizeof heading, got->size - sizeof heading));
   return received;
+}
+
+Result<Message> receive_message_waiting(int link) {
+  while (true) {
+    auto message = receive_message(link);
+    if (message || !message.error().is_os(EAGAIN)) return message;
+    pollfd readable{link, POLLIN, 0};
+    ::poll(&readable, 1, -1);
+  }
 }
 
 }  // namespace braid::braidd

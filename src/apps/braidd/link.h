@@ -26,6 +26,28 @@ enum class MessageKind : uint32_t {
   kCardShare,    // worker to that: what they share, one of four; number: the bytes of the memory
   kNoCards,      // that to supervisor, before it ends: number: of what it has said about why
   kWorkerEnded,  // supervisor to workers: another of them is no more; number: its process id
+  // Of an upgrade, in this order: upgrade.h.
+  kListener,   // probe to supervisor: a new listening socket; number: which listener of the plan
+  kPlanText,   // the same: the configuration
+  kPlan,       // the same: what to start
+  kRefused,    // probe or new worker to supervisor: no upgrade; payload: why, a line
+  kSuspend,    // supervisor to old worker: take no requests any more
+  kSuspended,  // back: it takes none
+  kPeer,      // supervisor to old and new worker: the end of a link between them; number: the other
+  kHandOver,  // supervisor to old worker: all that waits for clients; number: how many new ones
+  kState,     // old worker to new: a sealed memory file; number: how many kFile follow
+  kFile,      // the same: the descriptor of a file
+  kTakeOver,  // supervisor to new worker: what comes from the old ones; number: how many they are
+  kTaken,     // back: it is here; number: how many opens
+  kGoOn,      // supervisor to old worker: nothing came of it
+  kLeave,     // supervisor to old worker: end
+  kServe,     // supervisor to new worker: the old ones have ended; kReady is the answer
+  kAccept,    // supervisor to new front: take connections
+  kHeir,      // supervisor to old front: the link to the new one, which gets all there is
+  kBefore,    // supervisor to new front: the other end
+  kPending,   // old front to new: a connection and what it has said; number: the Service
+  kUpgraded,  // supervisor to workers; number: how many attempts ended; payload: UpgradeNews
+  kNotUpgraded,  // the same; payload: why, a line
 };
 
 struct Message {
@@ -44,10 +66,13 @@ Result<std::pair<UniqueFd, UniqueFd>> make_link();
 Result<void> send_message(int link, MessageKind kind, uint64_t number = 0, int fd = -1,
                           ByteView payload = {});
 // Waits for room.
-Result<void> send_message_waiting(int link, MessageKind kind, uint64_t number = 0, int fd = -1);
+Result<void> send_message_waiting(int link, MessageKind kind, uint64_t number = 0, int fd = -1,
+                                  ByteView payload = {});
 
 // Never blocks. EAGAIN when there is nothing, EPIPE when the other side is gone and everything it
 // sent has been read.
 Result<Message> receive_message(int link);
+// Waits for it.
+Result<Message> receive_message_waiting(int link);
 
 }  // namespace braid::braidd

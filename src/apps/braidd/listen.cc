@@ -53,7 +53,26 @@ Result<Listener> open_listener(const config::Endpoint& endpoint) {
   return Listener{.socket = std::move(socket),
                   .address = show(endpoint, port),
                   .host = endpoint.address,
-                  .port = port};
+                  .port = port,
+                  .wanted = show(endpoint, endpoint.port)};
+}
+
+// The one that the running server has for this, without its socket.
+std::optional<Listener> find_running(const config::Endpoint& endpoint, Service service,
+                                     const std::vector<Listener>& running) {
+  const std::string wanted = show(endpoint, endpoint.port);
+  for (size_t i = 0; i < running.size(); ++i) {
+    const Listener& each = running[i];
+    if (each.service != service || each.wanted != wanted) continue;
+    return Listener{.socket = {},
+                    .address = each.address,
+                    .host = each.host,
+                    .service = service,
+                    .port = each.port,
+                    .wanted = wanted,
+                    .running = i};
+  }
+  return std::nullopt;
 }
 
 // `key`: of the configuration.
@@ -73,10 +92,15 @@ std::string advice(const config::Endpoint& endpoint, std::string_view key, Error
 }
 
 std::expected<std::vector<Listener>, std::string> open_for(
-    const std::vector<config::Endpoint>& endpoints, std::string_view key) {
+    const std::vector<config::Endpoint>& endpoints, std::string_view key,
+    Service service = Service::kSmb, const std::vector<Listener>& running = {}) {
   std::vector<Listener> listeners;
   std::string left_out;
   for (const auto& endpoint : endpoints) {
+    if (auto has = find_running(endpoint, service, running)) {
+      listeners.push_back(std::move(*has));
+      continue;
+    }
     auto listener = open_listener(endpoint);
     if (listener) {
       listeners.push_back(std::move(*listener));
@@ -95,7 +119,8 @@ std::expected<std::vector<Listener>, std::string> open_for(
 
 // Each address of SMB once, on the port. One that the kernel chooses for the first is that of all.
 std::expected<std::vector<Listener>, std::string> open_rpc(const config::Server& server,
-                                                           Service service) {
+                                                           Service service,
+                                                           const std::vector<Listener>& running) {
   const bool is_witness = service == Service::kWitness;
   const std::string_view key = is_witness ? "witness_port" : "epm_port";
   auto port = static_cast<uint16_t>(is_witness ? server.witness_port : server.epm_port);
@@ -104,7 +129,7 @@ std::expected<std::vector<Listener>, std::string> open_rpc(const config::Server&
   for (const config::Endpoint& smb : server.listen) {
     if (std::ranges::find(done, smb.address) != done.end()) continue;
     done.push_back(smb.address);
-    auto opened = open_for({{smb.address, port}}, key);
+    auto opened = open_for({{smb.address, port}}, key, service, running);
     if (!opened) return opened;
     port = opened->front().port;
     opened->front().service = service;
@@ -120,15 +145,16 @@ std::expected<std::vector<Listener>, std::string> open_listeners(
   return open_for(endpoints, "listen");
 }
 
-std::expected<std::vector<Listener>, std::string> open_all_listeners(const config::Server& server) {
-  auto all = open_listeners(server.listen);
+std::expected<std::vector<Listener>, std::string> open_all_listeners(
+    const config::Server& server, const std::vector<Listener>& running) {
+  auto all = open_for(server.listen, "listen", Service::kSmb, running);
   if (!all || !server.witness) return all;
   // What SMB has left out for want of IPv6 is left out here.
   config::Server opened = server;
   opened.listen.clear();
   for (const Listener& listener : *all) opened.listen.push_back({listener.host, listener.port});
   for (const Service service : {Service::kEndpointMapper, Service::kWitness}) {
-    auto more = open_rpc(opened, service);
+    auto more = open_rpc(opened, service, running);
     if (!more) return more;
     std::ranges::move(*more, std::back_inserter(*all));
   }

@@ -1,6 +1,6 @@
-// braidd: the server program. One build, five roles: the supervisor that is started by hand or by
-// systemd, the front, the workers and the process with the network cards that it starts, or all in
-// one process.
+// braidd: the server program. One build, six roles: the supervisor that is started by hand or by
+// systemd; the front, the workers, the process with the network cards and, for an upgrade, the
+// probe, which it starts; or all in one process.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
@@ -9,14 +9,17 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <new>
 
 #include "apps/braidd/descriptor_limit.h"
 #include "apps/braidd/exit_status.h"
 #include "apps/braidd/front.h"
+#include "apps/braidd/generation.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/memory_file.h"
+#include "apps/braidd/probe.h"
 #include "apps/braidd/rdma.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/sandbox.h"
@@ -52,6 +55,9 @@ struct CommandLine {
   std::string rdma_listen;    // rdma_endpoints()
   uint64_t said = 0;          // by the last process with the cards
   int log_level = static_cast<int>(log::Level::kInfo);
+  bool when_told = false;  // not at once: another has its place still
+  uint64_t upgrade_attempts = 0;
+  int resumed = -1;  // the state of the supervisor that this process was before
 };
 
 int complain(int status, const std::string& line) {
@@ -70,7 +76,8 @@ int complain(int status, const config::Problems& problems) {
   log::set_level(static_cast<log::Level>(line.log_level));
   Front::Options options{.control = UniqueFd(kFirstGivenFd),
                          .workers = line.workers,
-                         .limits = fit(FrontLimits{}, raise_descriptor_limit(), line.workers)};
+                         .limits = fit(FrontLimits{}, raise_descriptor_limit(), line.workers),
+                         .is_held = line.when_told};
   int fd = kFirstGivenFd;
   for (const char service : line.listeners) {
     options.listeners.push_back({UniqueFd(++fd), static_cast<Service>(service - '0')});
@@ -144,11 +151,67 @@ int run_worker_process(const CommandLine& line) {
   }
   const size_t workers = line.workers;
   PassedOn passed_on(line.index, workers);
-  auto server = make_worker_server(config, {line.index, workers, ::getppid()}, &passed_on,
-                                   descriptor_limit(), std::move(group));
+  auto upgrades = std::make_shared<Guarded<admin::Upgrades>>();
+  upgrades->lock()->attempts = line.upgrade_attempts;
+  const admin::WorkerPlace place{.index = line.index,
+                                 .workers = workers,
+                                 .supervisor = ::getppid(),
+                                 .version = BRAID_VERSION,
+                                 .upgrades = std::move(upgrades)};
+  const auto begin = line.when_told ? WorkerBegin::kTakingOver : WorkerBegin::kServing;
+  auto server =
+      make_worker_server(config, place, &passed_on, descriptor_limit(), std::move(group), begin);
   if (!server) return complain(kCannotRun, server.error());
   (*server)->keys_wait(given->waiting);
-  return run_worker(std::move(control), **server, passed_on, *config) ? 0 : kCannotRun;
+  const auto end = run_worker(std::move(control), **server, passed_on, *config, begin);
+  if (end == WorkerEnd::kLeft) {
+    // Nothing is closed: what is open is open in the workers that have its place now.
+    std::fflush(nullptr);
+    ::_exit(0);
+  }
+  return end == WorkerEnd::kDrained ? 0 : kCannotRun;
+}
+
+int run_probe_process(const CommandLine& line) {
+  ::prctl(PR_SET_NAME, "braidd-probe");
+  become_child_of_supervisor();
+  const UniqueFd running(kFirstGivenFd + 1);
+  ::fcntl(kFirstGivenFd, F_SETFD, FD_CLOEXEC);
+  ::fcntl(running.get(), F_SETFD, FD_CLOEXEC);
+  run_probe(UniqueFd(kFirstGivenFd), read_memory_file(running.get()), line.config_file,
+            BRAID_VERSION);
+  return 0;
+}
+
+// The file that this program is, which an upgrade replaces.
+std::string own_program() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).string();
+}
+
+// This process was a supervisor of another version, and has its process id, children and sockets.
+int go_on_serving(const CommandLine& line) {
+  ::prctl(PR_SET_NAME, "braidd");
+  auto state = [&] {
+    const UniqueFd file(line.resumed);
+    return decode_server_state(read_memory_file(file.get()));
+  }();
+  if (!state) return complain(kCannotRun, "after the upgrade: " + state.error());
+  for (const int fd : Generation::descriptors_in(*state)) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  UniqueFd lock(state->lock);
+  auto generation = Generation::of(*state);
+  if (!generation) return complain(kCannotRun, "after the upgrade: " + generation.error());
+  const auto parsed = config::parse(generation->started_text, line.config_file);
+  if (!parsed) return complain(kBadText, parsed.error());
+  auto started = std::make_shared<config::Config>(**parsed);
+  started->server.name = state->server_name;
+  started->server.witness_port_used = state->witness_port_used;
+  log::set_level(generation->log_level);
+  enter_supervisor_sandbox(state->has_cards, CallList::kIsThere);
+  Supervisor supervisor(std::move(started), std::move(*generation), std::move(lock),
+                        state->program);
+  supervisor.resume();
+  return supervisor.run();
 }
 
 std::string_view purpose(Service service) {
@@ -191,7 +254,7 @@ int serve(const CommandLine& line) {
     return complain(kCannotRun, enough.error());
   }
   // Until this returns, whatever becomes of the workers meanwhile.
-  const auto state_lock = lock_state_dir((*config)->server.state_dir, line.config_file);
+  auto state_lock = lock_state_dir((*config)->server.state_dir, line.config_file);
   if (!state_lock) return complain(kCannotRun, state_lock.error());
   auto listeners = open_all_listeners((*config)->server);
   if (!listeners) return complain(kCannotRun, listeners.error());
@@ -206,13 +269,18 @@ int serve(const CommandLine& line) {
   const bool has_rdma = (*config)->server.rdma;
   if (!line.single_process) {
     if (has_rdma) raise_memory_lock_limit((*config)->server);
-    enter_supervisor_sandbox(has_rdma);
-    return Supervisor(*config, std::move(*text), std::move(*listeners)).run();
+    const ServerState plan = plan_of(**config, *listeners, BRAID_VERSION);
+    std::string program = own_program();
+    enter_supervisor_sandbox(has_rdma, CallList::kIsMade);
+    return Supervisor(*config, Generation(plan, std::move(*text), std::move(*listeners)),
+                      std::move(*state_lock), std::move(program))
+        .run();
   }
   if (has_rdma) log::warn("SMB Direct is off: it takes a process of its own");
-  const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP});
+  const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR2});
   enter_worker_sandbox(**config, true);
-  auto server = make_worker_server(*config, {0, 1, ::getpid()}, nullptr, of_worker);
+  auto server = make_worker_server(*config, {.supervisor = ::getpid(), .version = BRAID_VERSION},
+                                   nullptr, of_worker);
   if (!server) return complain(kCannotRun, server.error());
   return run_single_process(*config, std::move(*listeners), **server, signals.get());
 }
@@ -236,6 +304,9 @@ int run(int argc, char** argv) {
   app.add_option("--said", line.said)->group("");
   app.add_option("--witness-port", line.witness_port)->group("");
   app.add_option("--log-level", line.log_level)->group("");
+  app.add_flag("--when-told", line.when_told)->group("");
+  app.add_option("--upgrade-attempts", line.upgrade_attempts)->group("");
+  app.add_option("--resumed", line.resumed)->group("");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -249,6 +320,8 @@ int run(int argc, char** argv) {
   if (line.role == "front") run_front(line);
   if (line.role == "rdma") run_rdma_process(line);
   if (line.config_file.empty()) return complain(kBadText, "no configuration; give --config FILE");
+  if (line.role == "probe") return run_probe_process(line);
+  if (line.resumed >= 0) return go_on_serving(line);
   // Of whoever started it, by accident: the front is to have nothing but its sockets, and a disk
   // must not stay in use. No role takes sockets from systemd.
   if (line.role.empty()) close_from(kFirstGivenFd);

@@ -91,6 +91,39 @@ PendingList::Complete PendingList::take(uint64_t key) {
   return complete;
 }
 
+std::vector<PendingList::Read> PendingList::take_all() {
+  std::vector<Read> all;
+  for (Entry& entry : entries_) {
+    // That of a PDU stands in its frame, too.
+    const bool is_in_frame = entry.service != Service::kSmb && entry.frame_got > 0;
+    const size_t of_header = is_in_frame ? 0 : entry.header_got;
+    Bytes got(entry.header.begin(), entry.header.begin() + static_cast<std::ptrdiff_t>(of_header));
+    const ByteView of_frame = entry.frame.view().first(entry.frame_got);
+    got.insert(got.end(), of_frame.begin(), of_frame.end());
+    if (got.size() > kLinkMessageMax) continue;
+    all.push_back({std::move(entry.socket), std::move(got), entry.service});
+  }
+  clear();
+  return all;
+}
+
+bool PendingList::resume(uint64_t key, ByteView got) {
+  const auto found = by_key_.find(key)->second;
+  Entry& entry = *found;
+  const size_t header_size = header_size_of(entry.service);
+  entry.header_got = std::min(got.size(), header_size);
+  std::ranges::copy(got.first(entry.header_got), entry.header.begin());
+  if (entry.header_got < header_size) return true;
+  got = got.subspan(header_size);
+  if (!begin_frame(entry) || got.size() > entry.frame.size() - entry.frame_got) {
+    erase(found);
+    return false;
+  }
+  std::ranges::copy(got, entry.frame.data() + entry.frame_got);
+  entry.frame_got += got.size();
+  return true;
+}
+
 size_t PendingList::expire(Clock::Instant now) {
   size_t count = 0;
   while (!entries_.empty() && entries_.front().deadline <= now) {

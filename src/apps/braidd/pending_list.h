@@ -6,6 +6,7 @@
 #include <list>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "apps/braidd/first_frame.h"
 #include "apps/braidd/limits.h"
@@ -42,6 +43,18 @@ class PendingList {
   };
   // REQUIRES: read(key) said kComplete.
   Complete take(uint64_t key);
+
+  // What this list has, for that of another front: each connection with what was read of it. The
+  // list is to be used no more.
+  struct Read {
+    UniqueFd socket;
+    Bytes got;  // from its first byte on
+    Service service;
+  };
+  std::vector<Read> take_all();
+  // The other side: `got` was read of it. False: it is dropped, as by read(). REQUIRES: add() has
+  // just made it.
+  bool resume(uint64_t key, ByteView got);
 
   // Drops those that have taken too long; how many.
   size_t expire(Clock::Instant now);

@@ -136,7 +136,7 @@ void enter_worker_sandbox(const config::Config& config, bool reads_config) {
   restrict_system_calls(Role::kWorker);
 }
 
-void enter_supervisor_sandbox(bool binds_rdma) {
+void enter_supervisor_sandbox(bool binds_rdma, CallList call_list) {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   std::vector<cap_value_t> permitted(std::begin(kOfWorkers), std::end(kOfWorkers));
   permitted.insert(permitted.end(), std::begin(kOfSupervisor), std::end(kOfSupervisor));
@@ -144,7 +144,7 @@ void enter_supervisor_sandbox(bool binds_rdma) {
   if (!keep_capabilities(permitted, kUsedBySupervisor)) {
     log::warn("the supervisor cannot give up capabilities");
   }
-  restrict_system_calls(Role::kSupervisor, binds_rdma);
+  if (call_list == CallList::kIsMade) restrict_system_calls(Role::kSupervisor, binds_rdma);
 }
 
 }  // namespace braid::braidd

@@ -1,6 +1,8 @@
 // What a process of braidd gives up once it has what it needs. docs/privileges.md draws the whole.
 #pragma once
 
+#include <cstdint>
+
 #include "config/config.h"
 
 namespace braid::braidd {
@@ -31,7 +33,9 @@ void enter_worker_sandbox(const config::Config& config, bool reads_config);
 
 // For the supervisor, once its sockets are bound: the capabilities of those it starts and to end
 // them, and the system calls for that. `binds_rdma`: what it starts listens for RDMA by itself, as
-// sockets of that kind cannot be handed on. REQUIRES: one thread.
-void enter_supervisor_sandbox(bool binds_rdma);
+// sockets of that kind cannot be handed on. The list of system calls is there already in a process
+// that has been a supervisor before, as nothing takes it away. REQUIRES: one thread.
+enum class CallList : uint8_t { kIsMade, kIsThere };
+void enter_supervisor_sandbox(bool binds_rdma, CallList call_list);
 
 }  // namespace braid::braidd

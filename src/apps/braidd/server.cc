@@ -15,6 +15,8 @@
 
 #include "admin/control.h"
 #include "admin/control_server.h"
+#include "apps/braidd/first_frame.h"
+#include "apps/braidd/handed_part.h"
 #include "apps/braidd/link.h"
 #include "apps/braidd/live_directory.h"
 #include "apps/braidd/thread_limit.h"
@@ -162,7 +164,7 @@ class SmbWorkerServer final : public WorkerServer {
                   std::unique_ptr<store::WorkerGroup> group, size_t descriptors,
                   auth::UserStore users, auth::IdMapper ids)
       : config_(std::move(config)),
-        place_(place),
+        place_(std::move(place)),
         descriptors_(descriptors),
         router_(router),
         group_(std::move(group)),
@@ -172,8 +174,8 @@ class SmbWorkerServer final : public WorkerServer {
         reactors_(reactor_count(config_->server)),
         pool_(WorkerPoolLimits::for_files(pool_threads_of_share(config_->server))) {}
 
-  // A line when the keytab cannot be opened.
-  std::expected<void, std::string> open() {
+  // A line when the keytab cannot be opened. With kTakingOver serve() is to follow.
+  std::expected<void, std::string> open(WorkerBegin begin) {
     const config::Server& settings = config_->server;
     auth::AuthOptions options{
         .server_name = settings.name,
@@ -196,7 +198,6 @@ class SmbWorkerServer final : public WorkerServer {
     if (group_) file_locks_.emplace(*group_);
     auto shares = smb2::ShareTable::make(*config_, file_locks_ ? &*file_locks_ : nullptr);
     if (!shares) return std::unexpected(shares.error());
-    note_absent(*shares);
     engine_.emplace(
         smb2::ServerParts{
             .config = config_,
@@ -214,10 +215,71 @@ class SmbWorkerServer final : public WorkerServer {
             .is_worker = [this](pid_t pid) { return group_ && group_->has_member(pid); }},
         reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
-    recover_handles(*engine_->settings.shares());
-    if (settings.witness && place_.index == kRpcWorker) start_witness();
-    listen_for_administrators();
+    if (begin == WorkerBegin::kServing) serve();
     return {};
+  }
+
+  // What only one worker of this place may do at a time: the logs of handles, what tells clients
+  // and administrators.
+  void serve() override {
+    const auto shares = engine_->settings.shares();
+    note_absent(shares);
+    recover_handles(*shares);
+    if (config_->server.witness && place_.index == kRpcWorker) start_witness();
+    listen_for_administrators();
+  }
+  void suspend(std::chrono::steady_clock::time_point end) override {
+    {
+      std::lock_guard lock(arrivals_);
+      is_draining_ = true;
+    }
+    if (!engine_->suspend(end)) {
+      log::warn("some requests wait for a disk; what they have open is not handed over");
+    }
+  }
+  void hand_over(const std::vector<UniqueFd>& links) override {
+    const size_t workers = links.size();
+    if (workers == 0) return;
+    const auto parts = engine_->opens_handover().give(
+        workers, [workers](const ClientGuid& client) { return worker_of(client, workers); });
+    for (size_t i = 0; i < workers; ++i) {
+      // The supervisor hears from the new worker what was missing.
+      if (const auto sent = send_part(links[i].get(), parts[i]); !sent) {
+        log::error("open files could not be handed over: {}", sent.error().message());
+      }
+    }
+  }
+  void go_on() override {
+    engine_->resume();
+    std::lock_guard lock(arrivals_);
+    is_draining_ = false;
+  }
+  void leave() override {
+    control_.reset();
+    engine_->leave();
+  }
+  std::expected<size_t, std::string> take_over(const std::vector<UniqueFd>& links) override {
+    size_t taken = 0;
+    for (const UniqueFd& link : links) {
+      auto part = receive_part(link.get());
+      if (!part) {
+        return std::unexpected(fmt::format("the open files of a worker before did not arrive: {}",
+                                           part.error().message()));
+      }
+      const auto more = engine_->opens_handover().take(part->state, std::move(part->descriptors));
+      if (!more) {
+        return std::unexpected(
+            more.error() == Error::unsupported()
+                ? "the running version hands open files over in a way that this one does not know"
+                : fmt::format("the open files of a worker before cannot be read: {}",
+                              more.error().message()));
+      }
+      taken += *more;
+    }
+    return taken;
+  }
+  void tell_upgrade(uint64_t attempts, admin::UpgradeNews news) override {
+    if (place_.upgrades) *place_.upgrades->lock() = {attempts, std::move(news)};
   }
 
   void adopt(UniqueFd socket, Buffer first_frame, Arrival arrival) override {
@@ -435,7 +497,7 @@ class SmbWorkerServer final : public WorkerServer {
 
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
     config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router, size_t descriptors,
-    std::unique_ptr<store::WorkerGroup> group) {
+    std::unique_ptr<store::WorkerGroup> group, WorkerBegin begin) {
   const std::string& folder = config->server.state_dir;
   const auto complain = [&](Error error) {
     return std::unexpected(auth::state_complaint(folder, error, config->file));
@@ -447,7 +509,7 @@ std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
   try {
     auto server = std::make_unique<SmbWorkerServer>(
         config, place, router, std::move(group), descriptors, std::move(*users), std::move(*ids));
-    if (auto opened = server->open(); !opened) return std::unexpected(opened.error());
+    if (auto opened = server->open(begin); !opened) return std::unexpected(opened.error());
     return server;
   } catch (const std::system_error& error) {
     return std::unexpected(no_threads(*config, error.code().message()));

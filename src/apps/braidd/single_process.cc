@@ -61,6 +61,10 @@ int run_single_process(config::Snapshot config, std::vector<Listener> listeners,
     ::poll(&wait, 1, -1);
     const auto signal = next_signal(signals);
     if (!signal) continue;
+    if (*signal == SIGUSR2) {
+      log::error("no upgrade: a server that is one process ends with it; restart it");
+      continue;
+    }
     if (*signal != SIGHUP) break;
     auto next = read_new_config(*config);
     if (!next) continue;

@@ -1,5 +1,6 @@
 #include "apps/braidd/supervisor.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,21 +21,13 @@
 #include "apps/braidd/spawn.h"
 #include "apps/braidd/systemd_notify.h"
 #include "base/log.h"
+#include "config/restart.h"
 
 namespace braid::braidd {
 namespace {
 
 Clock::Instant after(std::chrono::nanoseconds time) {
   return system_clock().monotonic() + std::chrono::duration_cast<Clock::Instant::duration>(time);
-}
-
-// A digit for each, in their order.
-std::string services_of(const std::vector<Listener>& listeners) {
-  std::string digits;
-  for (const Listener& each : listeners) {
-    digits += static_cast<char>('0' + static_cast<int>(each.service));
-  }
-  return digits;
 }
 
 std::string ending(int status) {
@@ -44,120 +37,57 @@ std::string ending(int status) {
 
 }  // namespace
 
-Supervisor::Supervisor(config::Snapshot config, std::string text, std::vector<Listener> listeners)
-    : started_(std::move(config)),
-      started_text_(std::move(text)),
+Supervisor::Supervisor(config::Snapshot started, Generation generation, UniqueFd state_lock,
+                       std::string program)
+    : started_(std::move(started)),
       config_(started_),
-      text_(started_text_),
-      listeners_(std::move(listeners)) {
-  const uint32_t workers = config_->server.workers;
-  for (uint32_t i = 0; i < workers; ++i) {
-    children_.push_back(
-        {.name = fmt::format("worker {}", i),
-         .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
-                       fmt::format("--workers={}", workers), "--name=" + config_->server.name,
-                       fmt::format("--witness-port={}", config_->server.witness_port_used),
-                       "--config", config_->file}});
-  }
-  children_.push_back({.name = "front",
-                       .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
-                                     "--listeners=" + services_of(listeners_)}});
-  if (!config_->server.rdma) return;
-  children_.push_back(
-      {.name = "process with the RDMA cards",
-       .arguments = {"braidd", "--role=rdma", "--rdma-listen=" + rdma_endpoints(config_->server)}});
+      now_(std::move(generation)),
+      state_lock_(std::move(state_lock)),
+      program_(std::move(program)) {}
+
+void Supervisor::resume() {
+  phase_ = Phase::kServing;
+  auto config = config::parse(now_.text, started_->file);
+  if (config) config_ = config::until_restart(started_->server, **config);
 }
 
-int Supervisor::run() {
-  signals_ = take_signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
+bool Supervisor::start_all() {
   deadline_ = after(kStartTime);
-  if (front_index() > 1) {
-    auto shared = store::GroupResources::make({.workers = front_index()});
-    if (!shared) {
-      log::error("no memory for the workers to share: {}; raise what limits it, or lower workers",
-                 shared.error().message());
-      return kCannotRun;
-    }
-    shared_ = std::move(*shared);
+  if (const auto made = now_.make_shared(); !made) {
+    log::error("no memory for the workers to share: {}; raise what limits it, or lower workers",
+               made.error().message());
+    return false;
   }
-  for (size_t i = 0; i < children_.size(); ++i) {
-    if (!start(i)) exit_code_ = kCannotRun;
+  for (size_t i = 0; i < now_.children.size(); ++i) {
+    if (!now_.start(i)) exit_code_ = kCannotRun;
   }
-  for (size_t i = 0; i < front_index(); ++i) connect(i);
-  connect_cards();
+  for (size_t i = 0; i < now_.workers(); ++i) now_.connect(i);
+  now_.connect_cards();
   if (exit_code_ != 0) kill_all();
-
-  while (phase_ != Phase::kDone) {
-    std::vector<pollfd> waits{{signals_.get(), POLLIN, 0}};
-    for (const Child& child : children_) waits.push_back({child.control.get(), POLLIN, 0});
-    ::poll(waits.data(), waits.size(), wait_ms());
-    for (size_t i = 0; i < children_.size(); ++i) {
-      if (waits[i + 1].revents != 0) on_control(i);
-    }
-    while (const auto signal = next_signal(signals_.get())) on_signal(*signal);
-    on_time();
-  }
-  return exit_code_;
-}
-
-bool Supervisor::start(size_t index) {
-  Child& child = children_[index];
-  child.restart_at.reset();
-  child.ready = false;
-  child.started = system_clock().monotonic();
-  auto ends = make_link();
-  auto started_text = make_memory_file(started_text_);
-  auto text = make_memory_file(text_);
-  if (!ends || !started_text || !text) {
-    log::error("cannot start the {}: out of descriptors; raise LimitNOFILE= of the systemd unit",
-               child.name);
-    return false;
-  }
-  std::vector<int> fds{ends->second.get()};
-  std::vector<std::string> arguments = child.arguments;
-  if (index == front_index()) {
-    arguments.push_back(fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
-    for (const Listener& listener : listeners_) fds.push_back(listener.socket.get());
-  } else if (index == cards_index()) {
-    arguments.push_back(fmt::format("--log-level={}", static_cast<int>(log_level_of(*config_))));
-    arguments.push_back(fmt::format("--said={}", cards_said_));
-  } else {
-    fds.push_back(started_text->get());
-    fds.push_back(text->get());
-    if (shared_) std::ranges::copy(shared_->for_worker(index), std::back_inserter(fds));
-  }
-  const auto pid = spawn(arguments, fds);
-  if (!pid) {
-    log::error(
-        "cannot start the {}: {}; raise what limits processes and memory (TasksMax=, "
-        "LimitNPROC= and MemoryMax= of the systemd unit)",
-        child.name, pid.error().message());
-    return false;
-  }
-  child.pid = *pid;
-  child.control = std::move(ends->first);
-  log::debug("started the {} as process {}", child.name, child.pid);
   return true;
 }
 
-void Supervisor::connect(size_t worker) {
-  const Child& front = children_[front_index()];
-  const Child& child = children_[worker];
-  if (front.pid < 0 || child.pid < 0) return;  // whichever starts last connects them
-  auto ends = make_link();
-  if (!ends) return log::error("no link to the {}: {}", child.name, ends.error().message());
-  send_message(child.control.get(), MessageKind::kLink, worker, ends->first.get());
-  send_message(front.control.get(), MessageKind::kLink, worker, ends->second.get());
-}
+int Supervisor::run() {
+  signals_ = take_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD});
+  if (phase_ == Phase::kStarting && !start_all()) return kCannotRun;
+  on_child_ends();  // what has ended while this program became another
 
-void Supervisor::connect_cards() {
-  if (!has_cards() || cards().pid < 0) return;
-  const Child& worker = children_.front();  // rdma takes workers = 1
-  if (worker.pid < 0) return;
-  auto ends = make_link();
-  if (!ends) return log::error("no link to the {}: {}", cards().name, ends.error().message());
-  send_message(worker.control.get(), MessageKind::kCardLink, 0, ends->first.get());
-  send_message(cards().control.get(), MessageKind::kLink, 0, ends->second.get());
+  while (phase_ != Phase::kDone) {
+    std::vector<pollfd> waits{{signals_.get(), POLLIN, 0}};
+    for (const Child& child : now_.children) waits.push_back({child.control.get(), POLLIN, 0});
+    const size_t of_now = waits.size();
+    if (upgrade_) {
+      for (const int each : upgrade_->descriptors()) waits.push_back({each, POLLIN, 0});
+    }
+    ::poll(waits.data(), waits.size(), wait_ms());
+    for (size_t i = 0; i + 1 < of_now; ++i) {
+      if (waits[i + 1].revents != 0) on_control(i);
+    }
+    while (const auto signal = next_signal(signals_.get())) on_signal(*signal);
+    if (upgrade_) on_upgrade();
+    on_time();
+  }
+  return exit_code_;
 }
 
 void Supervisor::on_signal(int signal) {
@@ -167,6 +97,9 @@ void Supervisor::on_signal(int signal) {
       break;
     case SIGHUP:
       reload();
+      break;
+    case SIGUSR2:
+      begin_upgrade();
       break;
     default:
       if (phase_ == Phase::kStarting || phase_ == Phase::kServing) {
@@ -181,23 +114,28 @@ void Supervisor::on_child_ends() {
   int status = 0;
   while (const pid_t pid = ::waitpid(-1, &status, WNOHANG)) {
     if (pid < 0) return;
-    const auto child = std::ranges::find(children_, pid, &Child::pid);
-    if (child != children_.end()) {
-      child_ended(static_cast<size_t>(child - children_.begin()), status);
+    if (upgrade_ && upgrade_->child_ended(pid, status)) continue;
+    const auto child = std::ranges::find(now_.children, pid, &Child::pid);
+    if (child != now_.children.end()) {
+      child_ended(static_cast<size_t>(child - now_.children.begin()), status);
     }
   }
 }
 
 void Supervisor::child_ended(size_t index, int status) {
-  if (index == cards_index()) return cards_ended(status);
-  Child& child = children_[index];
-  for (size_t i = 0; shared_ && index != front_index() && i < front_index(); ++i) {
-    if (i == index || !children_[i].control) continue;
-    send_message(children_[i].control.get(), MessageKind::kWorkerEnded,
+  if (index == now_.cards_index()) return cards_ended(status);
+  Child& child = now_.children[index];
+  for (size_t i = 0; now_.shared && index != now_.front_index() && i < now_.workers(); ++i) {
+    if (i == index || !now_.children[i].control) continue;
+    send_message(now_.children[i].control.get(), MessageKind::kWorkerEnded,
                  static_cast<uint64_t>(child.pid));
   }
   child.pid = -1;
   child.control.reset();
+  if (upgrade_ && upgrade_->is_before_leaving()) {
+    upgrade_->give_up(now_,
+                      fmt::format("the {} {} meanwhile; try again", child.name, ending(status)));
+  }
   switch (phase_) {
     case Phase::kStarting:
       // It has said why on its own; trying again would only repeat it.
@@ -215,22 +153,23 @@ void Supervisor::child_ended(size_t index, int status) {
       break;
     }
     case Phase::kDrainingFront:
-      if (index == front_index()) drain_workers();
+      if (index == now_.front_index()) drain_workers();
       break;
     case Phase::kDrainingWorkers:
     case Phase::kDone:
       break;
   }
-  if (phase_ == Phase::kDrainingWorkers && none_runs(0, cards_index())) end_cards();
+  if (phase_ == Phase::kDrainingWorkers && now_.none_runs(0, now_.cards_index())) end_cards();
 }
 
 // What others do does not depend on it, so it never keeps them from starting.
 void Supervisor::cards_ended(int status) {
-  on_control(cards_index());  // what it said last
-  Child& child = cards();
+  on_control(now_.cards_index());  // what it said last
+  Child& child = now_.cards();
   child.pid = -1;
   child.control.reset();
-  if (phase_ == Phase::kDrainingWorkers && none_runs(0, cards_index())) phase_ = Phase::kDone;
+  if (phase_ == Phase::kDrainingWorkers && now_.none_runs(0, now_.cards_index()))
+    phase_ = Phase::kDone;
   if (phase_ != Phase::kStarting && phase_ != Phase::kServing) return;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNoCards) return;  // it has said why
   const auto delay = child.restart_delay.next(system_clock().monotonic() - child.started);
@@ -240,15 +179,15 @@ void Supervisor::cards_ended(int status) {
 }
 
 void Supervisor::end_cards() {
-  if (has_cards() && cards().pid >= 0) {
-    ::kill(cards().pid, SIGKILL);
+  if (now_.has_cards() && now_.cards().pid >= 0) {
+    ::kill(now_.cards().pid, SIGKILL);
   } else {
     phase_ = Phase::kDone;
   }
 }
 
 void Supervisor::on_control(size_t index) {
-  Child& child = children_[index];
+  Child& child = now_.children[index];
   while (child.control) {
     const auto message = receive_message(child.control.get());
     if (!message) {
@@ -256,14 +195,17 @@ void Supervisor::on_control(size_t index) {
       if (!message.error().is_os(EAGAIN)) child.control.reset();
       return;
     }
-    if (message->kind == MessageKind::kNoCards && index == cards_index()) {
-      cards_said_ = message->number;
+    if (message->kind == MessageKind::kNoCards && index == now_.cards_index()) {
+      now_.cards_said = message->number;
+      continue;
     }
-    if (message->kind != MessageKind::kReady) continue;
+    if (message->kind != MessageKind::kReady) {
+      if (upgrade_) upgrade_->on_message(index, false, *message);
+      continue;
+    }
     child.ready = true;
-    if (index == cards_index()) cards_said_ = 0;
-    const auto needed = std::span(children_).first(cards_index());
-    if (phase_ == Phase::kStarting && std::ranges::all_of(needed, &Child::ready)) all_ready();
+    if (index == now_.cards_index()) now_.cards_said = 0;
+    if (phase_ == Phase::kStarting && now_.all_ready()) all_ready();
   }
 }
 
@@ -276,21 +218,21 @@ void Supervisor::all_ready() {
 
 void Supervisor::on_time() {
   const auto now = system_clock().monotonic();
-  for (size_t i = 0; i < children_.size(); ++i) {
+  for (size_t i = 0; i < now_.children.size(); ++i) {
     const bool may_start =
-        phase_ == Phase::kServing || (phase_ == Phase::kStarting && i == cards_index());
-    if (!may_start || !children_[i].restart_at || *children_[i].restart_at > now) {
-      continue;
-    }
-    if (!start(i)) {
-      children_[i].restart_at = after(kRestartDelayMax);
-    } else if (i == front_index()) {
-      for (size_t worker = 0; worker < i; ++worker) connect(worker);
-    } else if (i == cards_index()) {
-      connect_cards();
+        phase_ == Phase::kServing || (phase_ == Phase::kStarting && i == now_.cards_index());
+    Child& child = now_.children[i];
+    if (!may_start || !child.restart_at || *child.restart_at > now) continue;
+    if (i < now_.workers() && upgrade_ && !upgrade_->may_start_workers()) continue;
+    if (!now_.start(i)) {
+      child.restart_at = after(kRestartDelayMax);
+    } else if (i == now_.front_index()) {
+      for (size_t worker = 0; worker < i; ++worker) now_.connect(worker);
+    } else if (i == now_.cards_index()) {
+      now_.connect_cards();
     } else {
-      connect(i);
-      connect_cards();
+      now_.connect(i);
+      now_.connect_cards();
     }
   }
   if (!deadline_ || *deadline_ > now || phase_ == Phase::kDone) return;
@@ -307,68 +249,85 @@ void Supervisor::on_time() {
 }
 
 void Supervisor::reload() {
+  if (upgrade_) {
+    reloads_after_upgrade_ = true;
+    return;
+  }
+  if (!started_) {
+    log::error("the configuration is a newer version's; upgrade again, or restart the server");
+    return;
+  }
   auto text = read_new_config(*started_);
   if (!text) return;
   notify_systemd("RELOADING=1");
-  text_ = std::move(text->text);
+  now_.text = std::move(text->text);
   config_ = std::move(text->config);
-  if (const Child& front = children_[front_index()]; front.control) {
+  now_.log_level = log_level_of(*config_);
+  if (const Child& front = now_.front(); front.control) {
     send_message(front.control.get(), MessageKind::kLogLevel,
-                 static_cast<uint64_t>(log_level_of(*config_)));
+                 static_cast<uint64_t>(now_.log_level));
   }
-  if (has_cards() && cards().control) {
-    send_message(cards().control.get(), MessageKind::kLogLevel,
-                 static_cast<uint64_t>(log_level_of(*config_)));
-  } else if (has_cards() && !cards().restart_at && start(cards_index())) {
-    connect_cards();
+  if (now_.has_cards() && now_.cards().control) {
+    send_message(now_.cards().control.get(), MessageKind::kLogLevel,
+                 static_cast<uint64_t>(now_.log_level));
+  } else if (now_.has_cards() && !now_.cards().restart_at && now_.start(now_.cards_index())) {
+    now_.connect_cards();
   }
-  const auto file = make_memory_file(text_);
-  for (size_t i = 0; file && i < front_index(); ++i) {
-    if (!children_[i].control) continue;
-    send_message(children_[i].control.get(), MessageKind::kConfig, 0, file->get());
+  const auto file = make_memory_file(now_.text);
+  for (size_t i = 0; file && i < now_.front_index(); ++i) {
+    if (!now_.children[i].control) continue;
+    send_message(now_.children[i].control.get(), MessageKind::kConfig, 0, file->get());
   }
   notify_systemd("READY=1");
 }
 
 void Supervisor::begin_drain() {
+  if (upgrade_) {
+    upgrade_->give_up(now_, "the server is stopping");
+    upgrade_.reset();
+  }
   log::info("stopping");
   notify_systemd("STOPPING=1");
   phase_ = Phase::kDrainingFront;
   deadline_ = after(FrontLimits{}.drain_time + 1s);
-  listeners_.clear();
-  const Child& front = children_[front_index()];
+  now_.listeners.clear();
+  const Child& front = now_.front();
   if (front.pid < 0 || !send_message(front.control.get(), MessageKind::kDrain)) drain_workers();
 }
 
 void Supervisor::drain_workers() {
   phase_ = Phase::kDrainingWorkers;
   deadline_ = after(kDrainTime);
-  const Child& front = children_[front_index()];
+  const Child& front = now_.front();
   if (front.pid >= 0) ::kill(front.pid, SIGKILL);
-  for (size_t i = 0; i < front_index(); ++i) {
-    if (children_[i].control) send_message(children_[i].control.get(), MessageKind::kDrain);
+  for (size_t i = 0; i < now_.front_index(); ++i) {
+    if (now_.children[i].control) send_message(now_.children[i].control.get(), MessageKind::kDrain);
   }
-  if (none_runs(0, cards_index())) end_cards();
+  if (now_.none_runs(0, now_.cards_index())) end_cards();
 }
 
 void Supervisor::kill_all() {
-  for (const Child& child : children_) {
+  if (upgrade_) {
+    upgrade_->give_up(now_, "the server is stopping");
+    upgrade_.reset();
+  }
+  for (const Child& child : now_.children) {
     if (child.pid >= 0) ::kill(child.pid, SIGKILL);
   }
   // Not for ever: a thread that waits for a disk keeps its process even from that.
   const auto end = after(kKillTime);
   while (true) {
-    for (Child& child : children_) {
+    for (Child& child : now_.children) {
       if (child.pid >= 0 && ::waitpid(child.pid, nullptr, WNOHANG) != 0) child.pid = -1;
     }
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(end - system_clock().monotonic());
-    if (none_runs(0, children_.size()) || left.count() <= 0) break;
+    if (now_.none_runs(0, now_.children.size()) || left.count() <= 0) break;
     pollfd wait{signals_.get(), POLLIN, 0};
     ::poll(&wait, 1, static_cast<int>(left.count()));
     while (next_signal(signals_.get())) continue;
   }
-  for (const Child& child : children_) {
+  for (const Child& child : now_.children) {
     if (child.pid < 0) continue;
     log::warn("the {}, process {}, does not end: it waits for a disk", child.name, child.pid);
   }
@@ -377,7 +336,10 @@ void Supervisor::kill_all() {
 
 int Supervisor::wait_ms() const {
   std::optional<Clock::Instant> next = deadline_;
-  for (const Child& child : children_) {
+  if (upgrade_ && upgrade_->deadline() && (!next || *upgrade_->deadline() < *next)) {
+    next = upgrade_->deadline();
+  }
+  for (const Child& child : now_.children) {
     if (child.restart_at && (!next || *child.restart_at < *next)) next = child.restart_at;
   }
   if (!next) return -1;
@@ -386,10 +348,88 @@ int Supervisor::wait_ms() const {
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 3'600'000));
 }
 
-bool Supervisor::none_runs(size_t first, size_t last) const {
-  return std::all_of(children_.begin() + static_cast<std::ptrdiff_t>(first),
-                     children_.begin() + static_cast<std::ptrdiff_t>(last),
-                     [](const Child& child) { return child.pid < 0; });
+void Supervisor::begin_upgrade() {
+  if (upgrade_) return;  // who asks hears of that one
+  if (phase_ != Phase::kServing || !now_.all_ready()) {
+    constexpr std::string_view kWhy = "not every process is ready; try again in a moment";
+    log::error("no upgrade: {}", kWhy);
+    ++now_.upgrade_attempts;
+    return tell(MessageKind::kNotUpgraded, as_bytes(kWhy));
+  }
+  log::info("upgrading to what {} is now", program_);
+  notify_systemd("RELOADING=1");
+  UniqueFd program(::open(program_.c_str(), O_RDONLY | O_CLOEXEC));
+  const std::string why = program ? "" : fail_last_os().error().message();
+  UniqueFd started_text;
+  UniqueFd text;
+  upgrade_.emplace(std::move(program), encode(now_.state(started_text, text)),
+                   now_.plan.config_file);
+  if (!why.empty()) {
+    upgrade_->give_up(now_, fmt::format("{}: {}; install it again", program_, why));
+  }
+}
+
+void Supervisor::on_upgrade() {
+  const auto before = upgrade_->step();
+  // Steps that need nothing from others follow at once.
+  for (auto last = before;;) {
+    upgrade_->advance(now_);
+    const auto now = upgrade_->step();
+    if (now == Upgrade::Step::kDone || now == Upgrade::Step::kFailed) return end_upgrade();
+    if (now == last) return;
+    last = now;
+  }
+}
+
+void Supervisor::end_upgrade() {
+  Upgrade ended = std::move(*upgrade_);
+  upgrade_.reset();
+  ++now_.upgrade_attempts;
+  if (ended.step() == Upgrade::Step::kFailed) {
+    log::error("no upgrade: {}", log::Whole{ended.failure()});
+    tell(MessageKind::kNotUpgraded, as_bytes(ended.failure()));
+    notify_systemd("READY=1");
+  } else {
+    log::info("upgraded to braid {}: {} open files were handed over, nobody was served for {} ms",
+              now_.plan.version, ended.done().opens, ended.done().pause_us / 1000);
+    const auto done = ended.done();
+    tell(MessageKind::kUpgraded, {reinterpret_cast<const uint8_t*>(&done), sizeof done});
+    become_new();
+  }
+  if (std::exchange(reloads_after_upgrade_, false)) reload();
+}
+
+void Supervisor::tell(MessageKind kind, ByteView payload) {
+  for (size_t i = 0; i < now_.workers(); ++i) {
+    if (!now_.children[i].control) continue;
+    send_message(now_.children[i].control.get(), kind, now_.upgrade_attempts, -1, payload);
+  }
+}
+
+void Supervisor::become_new() {
+  UniqueFd started_text;
+  UniqueFd text;
+  ServerState state = now_.state(started_text, text);
+  state.lock = state_lock_.get();
+  state.program = program_;
+  const auto file = make_memory_file(encode(state));
+  Error why = file ? Error::os(ENOEXEC) : file.error();
+  if (file) {
+    std::vector<int> fds = Generation::descriptors_in(state);
+    fds.push_back(file->get());
+    why = become(
+        now_.program.get(),
+        {"braidd", "--config", state.config_file, fmt::format("--resumed={}", file->get())}, fds);
+  }
+  log::error(
+      "the supervisor could not become the new program: {}; it goes on as it is, and starts the "
+      "new one's processes",
+      why.message());
+  notify_systemd("READY=1");
+  // Of another version it may say what this one does not know.
+  const auto config = config::parse(now_.started_text, state.config_file);
+  started_ = config ? *config : nullptr;
+  config_ = started_;
 }
 
 }  // namespace braid::braidd

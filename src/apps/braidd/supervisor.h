@@ -7,50 +7,35 @@
 #include <string>
 #include <vector>
 
-#include "apps/braidd/limits.h"
-#include "apps/braidd/listen.h"
-#include "apps/braidd/restart_delay.h"
+#include "apps/braidd/generation.h"
+#include "apps/braidd/link.h"
+#include "apps/braidd/upgrade.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "config/config.h"
-#include "store/worker_group.h"
 
 namespace braid::braidd {
 
 // It reads nothing a client sent and holds no key, only the right to start workers as root; that is
 // why it is apart from the front. It carries out SIGTERM and SIGINT (drain, then exit 0; a second
-// one ends everything at once) and SIGHUP (read the configuration again).
+// one ends everything at once), SIGHUP (read the configuration again) and SIGUSR2 (upgrade: the
+// program and the configuration that there are now take over from those that run).
 //
 // Life: run() returns the exit code of the program. Thread: the only one of its process.
 class Supervisor {
  public:
-  // `text` is what `config` was parsed from.
-  Supervisor(config::Snapshot config, std::string text, std::vector<Listener> listeners);
+  // Of a server that starts. `started`: the configuration of `generation`. `state_lock`: kept while
+  // it runs. `program`: the file that an upgrade looks for a new program in.
+  Supervisor(config::Snapshot started, Generation generation, UniqueFd state_lock,
+             std::string program);
+  // After an upgrade: the processes of `generation` serve already.
+  void resume();
   int run();
 
  private:
-  struct Child {
-    std::string name;                    // "front", "worker 0"
-    std::vector<std::string> arguments;  // of the program
-    pid_t pid = -1;
-    UniqueFd control{};
-    bool ready = false;
-    Clock::Instant started{};
-    RestartDelay restart_delay{};
-    std::optional<Clock::Instant> restart_at{};
-  };
   enum class Phase { kStarting, kServing, kDrainingFront, kDrainingWorkers, kDone };
 
-  size_t front_index() const { return started_->server.workers; }
-  // The process with the network cards, where there is to be one.
-  size_t cards_index() const { return front_index() + 1; }
-  bool has_cards() const { return children_.size() > cards_index(); }
-  Child& cards() { return children_[cards_index()]; }
-  bool start(size_t index);
-  // Gives both ends of a new link to the front and to the worker.
-  void connect(size_t worker);
-  // The same for the process with the network cards.
-  void connect_cards();
+  bool start_all();
   void cards_ended(int status);
   // When all others have ended.
   void end_cards();
@@ -65,19 +50,25 @@ class Supervisor {
   void drain_workers();
   void kill_all();
   int wait_ms() const;
-  bool none_runs(size_t first, size_t last) const;
 
-  const config::Snapshot started_;  // with what waits for a restart
-  const std::string started_text_;
-  config::Snapshot config_;  // now
-  std::string text_;
-  std::vector<Listener> listeners_;
-  std::vector<Child> children_;                  // the workers by index, the front, the cards
-  uint64_t cards_said_ = 0;                      // why the last process had none
-  std::optional<store::GroupResources> shared_;  // by several workers
+  void begin_upgrade();
+  // Its next step, when there is something new; or its end.
+  void on_upgrade();
+  void end_upgrade();
+  void tell(MessageKind kind, ByteView payload);
+  // Runs the new program in place of this one. Returns if that cannot be.
+  void become_new();
+
+  config::Snapshot started_;  // with what waits for a restart; null: a newer version's
+  config::Snapshot config_;   // now
+  Generation now_;
+  const UniqueFd state_lock_;
+  const std::string program_;
   UniqueFd signals_;
   Phase phase_ = Phase::kStarting;
   std::optional<Clock::Instant> deadline_;  // of the phase
+  std::optional<Upgrade> upgrade_;
+  bool reloads_after_upgrade_ = false;
   int exit_code_ = 0;
 };
 

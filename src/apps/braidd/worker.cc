@@ -4,12 +4,17 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <map>
+#include <optional>
 
+#include "apps/braidd/limits.h"
 #include "apps/braidd/link.h"
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/reload.h"
 #include "base/log.h"
 #include "config/restart.h"
+#include "store/worker_tag.h"
 
 namespace braid::braidd {
 namespace {
@@ -57,51 +62,157 @@ void reload(const Message& message, WorkerServer& server, const config::Config& 
   }
 }
 
-}  // namespace
+admin::UpgradeNews news_in(const Message& message) {
+  admin::UpgradeNews news;
+  const ByteView payload = message.payload.view();
+  if (message.kind == MessageKind::kNotUpgraded) {
+    news.failure = as_text(payload);
+  } else if (payload.size() == sizeof news.done) {
+    std::memcpy(&news.done, payload.data(), sizeof news.done);
+  }
+  return news;
+}
 
-bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
-                const config::Config& config) {
-  UniqueFd link;
-  send_message_waiting(control.get(), MessageKind::kReady);
-  while (true) {
-    // A front that is behind, or gone, leaves them waiting here.
-    const bool is_sent = passed_on.send(link.get());
-    const short link_events = is_sent || !link ? POLLIN : POLLIN | POLLOUT;
-    std::array<pollfd, 3> waits{{{control.get(), POLLIN, 0},
-                                 {link.get(), link_events, 0},
-                                 {passed_on.wake_fd(), POLLIN, 0}}};
-    if (::poll(waits.data(), waits.size(), -1) < 0) continue;
-    // Connections first: a drain must not overtake those that were sent before it.
-    if (link && (waits[1].revents & ~POLLOUT) != 0 && !take_connections(link.get(), server)) {
-      link.reset();
+// A worker between its start and its end.
+class Worker {
+ public:
+  Worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on, const config::Config& config,
+         WorkerBegin begin)
+      : control_(std::move(control)),
+        server_(server),
+        passed_on_(passed_on),
+        config_(config),
+        takes_connections_(begin == WorkerBegin::kServing) {}
+
+  WorkerEnd run() {
+    say(MessageKind::kReady);
+    while (!end_) {
+      // A front that is behind, or gone, leaves them waiting here.
+      const bool is_sent = passed_on_.send(link_.get());
+      const short to_send = is_sent || !link_ ? 0 : POLLOUT;
+      const short to_take = takes_connections_ ? POLLIN : 0;
+      const int watched = to_send | to_take ? link_.get() : -1;
+      std::array<pollfd, 3> waits{{{control_.get(), POLLIN, 0},
+                                   {watched, static_cast<short>(to_send | to_take), 0},
+                                   {passed_on_.wake_fd(), POLLIN, 0}}};
+      if (::poll(waits.data(), waits.size(), -1) < 0) continue;
+      // Connections first: a drain must not overtake those that were sent before it.
+      if ((waits[1].revents & ~POLLOUT) != 0) take();
+      if (waits[0].revents != 0) on_control();
     }
-    if (waits[0].revents == 0) continue;
-    auto message = receive_message(control.get());
+    return *end_;
+  }
+
+ private:
+  void say(MessageKind kind, uint64_t number = 0, ByteView payload = {}) {
+    send_message_waiting(control_.get(), kind, number, -1, payload);
+  }
+  void take() {
+    if (!link_ || !takes_connections_) return;
+    if (!take_connections(link_.get(), server_)) link_.reset();
+  }
+
+  void on_control() {
+    auto message = receive_message(control_.get());
     if (!message) {
-      if (message.error().is_os(EAGAIN)) continue;
-      return false;
+      if (!message.error().is_os(EAGAIN)) end_ = WorkerEnd::kNoSupervisor;
+      return;
     }
-    if (message->kind == MessageKind::kLink && message->is_fd_lost) {
-      // Nobody would ever reach this worker again.
-      log::error("no descriptor for the link to the front");
-      return false;
-    }
-    if (message->kind == MessageKind::kLink) {
-      // A front that was replaced may have left connections behind.
-      if (link) take_connections(link.get(), server);
-      link = std::move(message->fd);
-    } else if (message->kind == MessageKind::kConfig) {
-      reload(*message, server, config);
-    } else if (message->kind == MessageKind::kCardLink) {
-      server.use_cards(std::move(message->fd));
-    } else if (message->kind == MessageKind::kWorkerEnded) {
-      server.worker_ended(static_cast<pid_t>(message->number));
-    } else if (message->kind == MessageKind::kDrain) {
-      if (link) take_connections(link.get(), server);
-      server.drain();
-      return true;
+    switch (message->kind) {
+      case MessageKind::kLink:
+        return on_link(*message);
+      case MessageKind::kConfig:
+        return reload(*message, server_, config_);
+      case MessageKind::kCardLink:
+        return server_.use_cards(std::move(message->fd));
+      case MessageKind::kWorkerEnded:
+        return server_.worker_ended(static_cast<pid_t>(message->number));
+      case MessageKind::kDrain:
+        take();
+        server_.drain();
+        end_ = WorkerEnd::kDrained;
+        return;
+      default:
+        return on_upgrade(*message);
     }
   }
+
+  void on_link(Message& message) {
+    if (message.is_fd_lost) {
+      // Nobody would ever reach this worker again.
+      log::error("no descriptor for the link to the front");
+      end_ = WorkerEnd::kNoSupervisor;
+      return;
+    }
+    // A front that was replaced may have left connections behind.
+    take();
+    link_ = std::move(message.fd);
+  }
+
+  // What the front has sent meanwhile stays in the link, and is for whoever serves next.
+  void on_upgrade(Message& message) {
+    switch (message.kind) {
+      case MessageKind::kSuspend:
+        takes_connections_ = false;
+        server_.suspend(std::chrono::steady_clock::now() + kSuspendTime);
+        return say(MessageKind::kSuspended);
+      case MessageKind::kPeer:
+        peers_[message.number] = std::move(message.fd);
+        return;
+      case MessageKind::kHandOver:
+        server_.hand_over(take_peers(message.number));
+        return;
+      case MessageKind::kGoOn:
+        peers_.clear();
+        server_.go_on();
+        takes_connections_ = true;
+        return;
+      case MessageKind::kLeave:
+        server_.leave();
+        end_ = WorkerEnd::kLeft;
+        return;
+      case MessageKind::kTakeOver: {
+        const auto taken = server_.take_over(take_peers(message.number));
+        return taken ? say(MessageKind::kTaken, *taken)
+                     : say(MessageKind::kRefused, 0, as_bytes(taken.error()));
+      }
+      case MessageKind::kServe:
+        server_.serve();
+        takes_connections_ = true;
+        return say(MessageKind::kReady);
+      case MessageKind::kUpgraded:
+      case MessageKind::kNotUpgraded:
+        return server_.tell_upgrade(message.number, news_in(message));
+      default:
+        return;
+    }
+  }
+
+  // One that did not come is none.
+  std::vector<UniqueFd> take_peers(uint64_t count) {
+    std::vector<UniqueFd> links;
+    for (uint64_t i = 0; i < count && i < store::kWorkersMax; ++i) {
+      links.push_back(std::move(peers_[i]));
+    }
+    peers_.clear();
+    return links;
+  }
+
+  const UniqueFd control_;
+  WorkerServer& server_;
+  PassedOn& passed_on_;
+  const config::Config& config_;
+  bool takes_connections_;
+  UniqueFd link_;
+  std::map<uint64_t, UniqueFd> peers_;
+  std::optional<WorkerEnd> end_;
+};
+
+}  // namespace
+
+WorkerEnd run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
+                     const config::Config& config, WorkerBegin begin) {
+  return Worker(std::move(control), server, passed_on, config, begin).run();
 }
 
 }  // namespace braid::braidd

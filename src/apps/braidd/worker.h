@@ -3,10 +3,15 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
+#include <expected>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "admin/protocol.h"
 #include "apps/braidd/passed_on.h"
 #include "apps/braidd/service.h"
 #include "base/unique_fd.h"
@@ -33,13 +38,39 @@ class WorkerServer : public ConnectionSink {
   // Accepts nothing new, lets requests in progress end, flushes what must be kept. Returns when
   // that is done; the supervisor kills a worker that takes longer than kDrainTime.
   virtual void drain() = 0;
+
+  // Of an upgrade. Of the old worker: takes no requests any more; waits for those in progress,
+  // until `end` at most.
+  virtual void suspend(std::chrono::steady_clock::time_point /*end*/) {}
+  // Sends what waits for its client to the workers that take this one's place, by whose it is.
+  virtual void hand_over(const std::vector<UniqueFd>& /*links*/) {}
+  // Nothing came of it: requests are taken again.
+  virtual void go_on() {}
+  // The others have all. The process ends when this returns.
+  virtual void leave() {}
+  // Of the new one, which serves nobody yet: takes what the old ones send. How many opens; an
+  // error, a line, leaves it all to the old ones.
+  virtual std::expected<size_t, std::string> take_over(const std::vector<UniqueFd>& /*links*/) {
+    return 0;
+  }
+  // The old ones have ended. Returns when it serves.
+  virtual void serve() {}
+  // An attempt to upgrade has ended, the number `attempts` since the server was started.
+  virtual void tell_upgrade(uint64_t /*attempts*/, admin::UpgradeNews /*news*/) {}
 };
 
-// Says "ready" on `control`, then hands connections to `server` until the supervisor orders a drain
-// (true) or is gone (false). What the server passes on by way of `passed_on` goes to the front.
-// `config`: what the server was made with.
+enum class WorkerEnd : uint8_t {
+  kDrained,       // the supervisor has ordered it
+  kLeft,          // others have taken its place: the process is to end at once
+  kNoSupervisor,  // it is gone
+};
+// Whether a worker serves from the start, or when those have ended whose place it is to take.
+enum class WorkerBegin : uint8_t { kServing, kTakingOver };
+
+// Says "ready" on `control`, then hands connections to `server` until it is to end. What the server
+// passes on by way of `passed_on` goes to the front. `config`: what the server was made with.
 // Thread: the calling one.
-bool run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
-                const config::Config& config);
+WorkerEnd run_worker(UniqueFd control, WorkerServer& server, PassedOn& passed_on,
+                     const config::Config& config, WorkerBegin begin = WorkerBegin::kServing);
 
 }  // namespace braid::braidd

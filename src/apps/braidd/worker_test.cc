@@ -42,7 +42,8 @@ TEST(Worker, TakesConnectionsFromTheFrontUntilItIsDrained) {
   const config::Config config;
   std::jthread front_thread([&] { front.run(); });
   std::jthread worker_thread([&] {
-    EXPECT_TRUE(run_worker(std::move(worker_control->second), server, passed_on, config));
+    EXPECT_EQ(run_worker(std::move(worker_control->second), server, passed_on, config),
+              WorkerEnd::kDrained);
   });
   send_message(worker_control->first.get(), MessageKind::kLink, 0, link->first.get());
   send_message(front_control->first.get(), MessageKind::kLink, 0, link->second.get());
@@ -151,7 +152,8 @@ TEST(Worker, EndsWithItsSupervisor) {
   control->first.reset();
   EchoServer server;
   PassedOn passed_on(0, 1);
-  EXPECT_FALSE(run_worker(std::move(control->second), server, passed_on, {}));
+  EXPECT_EQ(run_worker(std::move(control->second), server, passed_on, {}),
+            WorkerEnd::kNoSupervisor);
   EXPECT_FALSE(server.drained);
 }
 

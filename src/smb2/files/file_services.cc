@@ -186,14 +186,10 @@ void FileServices::scavenge_opens() {
   arm_scavenger();
 }
 
-namespace {
-
-bool is_recorded(const PreservedOpen& open) {
+bool FileServices::is_recorded(const PreservedOpen& open) {
   return open.changes.durable_terms.durability == filestate::Durability::kPersistent &&
          open.share->persistent;
 }
-
-}  // namespace
 
 void FileServices::close_disconnected() {
   for (PreservedOpen& open : open_table.claim_expired(Clock::Instant::max())) {

@@ -102,6 +102,8 @@ class FileServices {
   // Runs it until the Server stops, which waits for it.
   void spawn(Task<void> task) { scope_.spawn(std::move(task)); }
   void wait() { scope_.wait(); }
+  // Until `end` at most. False: something runs still.
+  bool wait_until(std::chrono::steady_clock::time_point end) { return scope_.wait_until(end); }
   // The last that is spawned: nothing is done by time any more.
   Task<void> end_timers();
 
@@ -129,6 +131,11 @@ class FileServices {
   // Closes all that wait for their clients, but for the persistent ones, which wait for the next
   // life of this server. REQUIRES: nobody can come back.
   void close_disconnected();
+  // Whether a handle log has it, for the next life of this server.
+  static bool is_recorded(const PreservedOpen& open);
+  // Until arm_scavenger() after resume_scavenger() nothing is closed by time.
+  void pause_scavenger() { scavenger_->stopped = true; }
+  void resume_scavenger() { scavenger_->stopped = false; }
 
  private:
   // Thread: the reactor it runs on, but for `stopped`.

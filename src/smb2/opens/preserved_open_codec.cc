@@ -125,31 +125,6 @@ std::shared_ptr<const Share> find_same(const ShareTable& shares, const std::stri
   return share && share->volume && share->real_path == real_path ? share : nullptr;
 }
 
-// The files again: that of a stream is made of another descriptor for the file it belongs to.
-Result<void> adopt(PreservedOpen& open, UniqueFd descriptor, const std::string& stream) {
-  vfs::Volume& volume = *open.share->volume;
-  vfs::AdoptHow how{.name = open.changes.path.name()};
-  UniqueFd of_stream;
-  if (open.attributes.is_stream) {
-    of_stream.reset(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 0));
-    if (!of_stream) return fail_last_os();
-  }
-  auto& named = open.attributes.is_stream ? open.base_file : open.file;
-  BRAID_TRY(named, volume.adopt(open.credentials, std::move(descriptor), how));
-  if (open.attributes.is_stream) {
-    how.stream = stream;
-    how.writable =
-        !open.share->read_only && (open.attributes.granted_access &
-                                   (wire::Access::kFileWriteData | wire::Access::kFileAppendData));
-    BRAID_TRY(open.file, volume.adopt(open.credentials, std::move(of_stream), how));
-  }
-  // filestate knows a stream by a number of its own.
-  FileKey now = open.file->key();
-  if (open.attributes.is_stream) now.stream = open.attributes.file_key.stream;
-  if (now != open.attributes.file_key) return fail_os(ESTALE);
-  return {};
-}
-
 }  // namespace
 
 int descriptor_of(const PreservedOpen& open) {
@@ -184,8 +159,32 @@ Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
   r.expect(r.remaining() == 0);
   if (!r.ok()) return std::unexpected(r.error());
   if (!open.share) return fail(NtStatus::kObjectNameNotFound);
-  BRAID_CHECK(adopt(open, std::move(descriptor), stream));
+  BRAID_CHECK(adopt_files(open, std::move(descriptor), stream));
   return open;
+}
+
+Result<void> adopt_files(PreservedOpen& open, UniqueFd descriptor, const std::string& stream) {
+  vfs::Volume& volume = *open.share->volume;
+  vfs::AdoptHow how{.name = open.changes.path.name()};
+  UniqueFd of_stream;
+  if (open.attributes.is_stream) {
+    of_stream.reset(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 0));
+    if (!of_stream) return fail_last_os();
+  }
+  auto& named = open.attributes.is_stream ? open.base_file : open.file;
+  BRAID_TRY(named, volume.adopt(open.credentials, std::move(descriptor), how));
+  if (open.attributes.is_stream) {
+    how.stream = stream;
+    how.writable =
+        !open.share->read_only && (open.attributes.granted_access &
+                                   (wire::Access::kFileWriteData | wire::Access::kFileAppendData));
+    BRAID_TRY(open.file, volume.adopt(open.credentials, std::move(of_stream), how));
+  }
+  // filestate knows a stream by a number of its own.
+  FileKey now = open.file->key();
+  if (open.attributes.is_stream) now.stream = open.attributes.file_key.stream;
+  if (now != open.attributes.file_key) return fail_os(ESTALE);
+  return {};
 }
 
 }  // namespace braid::smb2

@@ -1,6 +1,8 @@
 // A PreservedOpen as bytes and a descriptor, for another worker of this machine.
 #pragma once
 
+#include <string>
+
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -18,5 +20,10 @@ Bytes encode(const PreservedOpen& open);
 // block.
 Result<PreservedOpen> decode_preserved_open(ByteView bytes, UniqueFd descriptor,
                                             const ShareTable& shares);
+
+// Its files again, of which `descriptor` came from another process: that of a stream, called
+// `stream`, is made of another one for the file it belongs to. ESTALE: it is of another file.
+// REQUIRES: share, values and path are set. May block.
+Result<void> adopt_files(PreservedOpen& open, UniqueFd descriptor, const std::string& stream);
 
 }  // namespace braid::smb2

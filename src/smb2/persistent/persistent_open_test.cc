@@ -13,16 +13,6 @@ bool are_same(const filestate::Deleters& a, const filestate::Deleters& b) {
   return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return *x == *y; });
 }
 
-std::string hex(ByteView bytes) {
-  std::string text;
-  for (const uint8_t byte : bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
 TEST(PersistentOpenRecord, EveryValueComesBack) {
   PersistentOpen open = filled_open();
   const auto back = read_open_record(open_record_of(open));

@@ -3,11 +3,22 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "smb2/opens/open_values_testing.h"
 #include "smb2/persistent/persistent_open.h"
 
 namespace braid::smb2 {
+
+inline std::string hex(ByteView bytes) {
+  std::string text;
+  for (const uint8_t byte : bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
 
 inline PersistentOpen filled_open() {
   PersistentOpen open;

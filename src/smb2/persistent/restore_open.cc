@@ -99,15 +99,20 @@ Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
     BRAID_TRY(key, open_stream(parts.fds, preserved, found, open.stream));
   }
 
-  place(*preserved.share, preserved.changes.path.text(), open.state);
+  const auto left = preserved.changes.durable_terms.timeout;
+  return put_back(parts, std::move(preserved), std::move(open.state), key, left);
+}
+
+Result<filestate::OpenRef> put_back(const RestoreParts& parts, PreservedOpen preserved,
+                                    filestate::OpenImage state, const FileKey& key,
+                                    std::chrono::milliseconds left) {
+  place(*preserved.share, preserved.changes.path.text(), state);
   const filestate::OpenToken token{parts.file_ids.next().volatile_id};
-  const auto known_as =
-      parts.file_table.restore(key, open.state, token, account_of(*preserved.owner));
+  const auto known_as = parts.file_table.restore(key, state, token, account_of(*preserved.owner));
   if (!known_as) return fail(NtStatus::kSharingViolation);
   preserved.attributes.file_key = *known_as;
   preserved.file_id.volatile_id = token.value;
-  const auto deadline = parts.clock.monotonic() + preserved.changes.durable_terms.timeout;
-  parts.open_table.put_back(std::move(preserved), deadline);
+  parts.open_table.put_back(std::move(preserved), parts.clock.monotonic() + left);
   return filestate::OpenRef{*known_as, token};
 }
 

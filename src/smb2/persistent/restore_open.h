@@ -2,6 +2,7 @@
 // finds it like one whose connection is lost.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "base/clock.h"
@@ -30,6 +31,12 @@ struct RestoreParts {
 // that may wait for the disk.
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
                                         std::shared_ptr<const Share> share, PersistentOpen open);
+
+// The end of that, for an open whose files are there: filestate has `state` under `key`, and the
+// open waits for its client for `left`. STATUS_SHARING_VIOLATION as above.
+Result<filestate::OpenRef> put_back(const RestoreParts& parts, PreservedOpen preserved,
+                                    filestate::OpenImage state, const FileKey& key,
+                                    std::chrono::milliseconds left);
 
 // Its client comes for it: opens the file, unless it is open. Until then a server may have more of
 // them than descriptors, and to find 100,000 takes less time than to open them. What its user may

@@ -1,0 +1,92 @@
+// Generation: the processes that serve with one configuration, and what they share.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/braidd/listen.h"
+#include "apps/braidd/restart_delay.h"
+#include "apps/braidd/upgrade_state.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/unique_fd.h"
+#include "config/config.h"
+#include "store/worker_group.h"
+
+namespace braid::braidd {
+
+struct Child {
+  std::string name;                    // "front", "worker 0"
+  std::vector<std::string> arguments;  // of the program
+  pid_t pid = -1;
+  UniqueFd control{};
+  bool ready = false;
+  bool is_taking_over = false;  // a worker that was not told to serve yet
+  Clock::Instant started{};
+  RestartDelay restart_delay{};
+  std::optional<Clock::Instant> restart_at{};
+};
+
+// What a configuration takes: how many processes, and how each is started. `listeners`: open, or
+// those of the running server.
+ServerState plan_of(const config::Config& config, const std::vector<Listener>& listeners,
+                    std::string version);
+
+// What the supervisor has of the processes it starts. Thread: its only one.
+class Generation {
+ public:
+  // `text` is what the configuration is parsed from.
+  Generation(const ServerState& plan, std::string text, std::vector<Listener> listeners);
+
+  // Before the first start(). An error: there is no memory for them to share.
+  std::expected<void, Error> make_shared();
+
+  size_t workers() const { return workers_; }
+  size_t front_index() const { return workers_; }
+  // The process with the network cards, where there is to be one.
+  size_t cards_index() const { return workers_ + 1; }
+  bool has_cards() const { return children.size() > cards_index(); }
+  Child& front() { return children[front_index()]; }
+  Child& cards() { return children[cards_index()]; }
+
+  // A worker serves from the start, or takes over; a front accepts from the start, or is held.
+  enum class Begin : uint8_t { kAtOnce, kWhenTold };
+  // False, after a line, if it cannot be started.
+  bool start(size_t index, Begin begin = Begin::kAtOnce);
+  // Gives both ends of a new link to the front and to the worker.
+  void connect(size_t worker);
+  // The same for the process with the network cards.
+  void connect_cards();
+  bool none_runs(size_t first, size_t last) const;
+  bool all_ready() const;  // but for the cards
+  void kill(size_t first, size_t last) const;
+
+  // With what is open, for the program that this one becomes: descriptors under their numbers.
+  ServerState state(UniqueFd& started_text_file, UniqueFd& text_file) const;
+  // All those numbers.
+  static std::vector<int> descriptors_in(const ServerState& state);
+  // The other side. An error is a line.
+  static std::expected<Generation, std::string> of(const ServerState& state);
+
+  std::string started_text;
+  std::string text;  // now
+  log::Level log_level{};
+  std::vector<Listener> listeners;
+  std::vector<Child> children;                  // the workers by index, the front, the cards
+  std::optional<store::GroupResources> shared;  // by several workers
+  UniqueFd program;                             // what is started; none: what runs here
+  uint64_t upgrade_attempts = 0;                // workers are told when they are started
+  uint64_t cards_said = 0;                      // why the last process with the cards had none
+  ServerState plan;
+
+ private:
+  size_t workers_;
+};
+
+}  // namespace braid::braidd

@@ -1,0 +1,141 @@
+#include "smb2/files/opens_handover.h"
+
+#include <chrono>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "base/log.h"
+#include "smb2/files/file_services.h"
+#include "smb2/opens/preserved_open_codec.h"
+#include "smb2/persistent/handed_open.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
+
+namespace braid::smb2 {
+namespace {
+
+constexpr uint32_t kHandoverMagic = 0x4F48'5242;  // "BRHO"
+constexpr uint16_t kHandoverVersion = 1;
+constexpr size_t kCountAt = 4 + 2;
+
+void begin_part(Bytes& state) {
+  wire::Writer w(state);
+  w.u32(kHandoverMagic);
+  w.u16(kHandoverVersion);
+  w.u32(0);  // how many, when that is known
+}
+
+std::chrono::milliseconds time_left(Clock::Instant until, Clock::Instant now) {
+  return std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, {}));
+}
+
+Result<std::vector<HandedOpen>> decode_part(ByteView state) {
+  wire::Reader r(state);
+  const uint32_t magic = r.u32();
+  const uint16_t version = r.u16();
+  if (r.ok() && magic == kHandoverMagic && version > kHandoverVersion) {
+    return fail(Error::unsupported());
+  }
+  r.expect(magic == kHandoverMagic && version != 0);
+  const uint32_t count = r.u32();
+  std::vector<HandedOpen> all;
+  for (uint32_t i = 0; i < count && r.ok(); ++i) {
+    const uint32_t size = r.u32();
+    const ByteView bytes = r.bytes(size);
+    if (!r.ok()) break;
+    BRAID_TRY(auto open, decode_handed_open(bytes));
+    all.push_back(std::move(open));
+  }
+  r.expect(r.remaining() == 0);
+  if (!r.ok()) return std::unexpected(r.error());
+  return all;
+}
+
+// Of this configuration, with its folder open.
+std::shared_ptr<const Share> share_of(const FileServices& files, const HandedOpen& open) {
+  const auto entry = files.settings.shares()->entry(open.share);
+  if (!entry) return nullptr;
+  auto share = entry->connect();
+  if (!share || !(*share)->volume || (*share)->real_path != open.real_path) return nullptr;
+  return std::move(*share);
+}
+
+void tell_lost(const HandedOpen& open, std::string_view why) {
+  log::warn("share '{}': the open of '{}' by {} could not be handed over: {}", open.share,
+            open.open.changes.path.text(), open.open.owner->account_name, why);
+}
+
+size_t take_all(FileServices& files, std::vector<HandedOpen> opens,
+                std::vector<UniqueFd> descriptors) {
+  const RestoreParts parts{.clock = files.clock,
+                           .file_table = files.file_table,
+                           .open_table = files.open_table,
+                           .file_ids = files.file_ids,
+                           .fds = files.fds};
+  size_t taken = 0;
+  auto next = descriptors.begin();
+  for (HandedOpen& each : opens) {
+    UniqueFd descriptor;
+    if (each.has_descriptor && next != descriptors.end()) descriptor = std::move(*next++);
+    auto share = share_of(files, each);
+    if (!share) {
+      tell_lost(each, "there is no such share with this folder any more");
+      continue;
+    }
+    const auto ref = take_handed(parts, std::move(share), each, std::move(descriptor));
+    if (ref) {
+      ++taken;
+    } else {
+      tell_lost(each, ref.error().message());
+    }
+  }
+  return taken;
+}
+
+}  // namespace
+
+std::vector<OpensHandover::Part> OpensHandover::give(size_t workers, const WorkerOf& worker_of) {
+  std::vector<Part> parts(workers);
+  std::vector<uint32_t> counts(workers);
+  for (Part& each : parts) begin_part(each.state);
+  std::unordered_map<uint64_t, Clock::Instant> until;
+  for (const auto& each : files_.open_table.parked()) until[each.ref.token.value] = each.until;
+  given_ = files_.open_table.claim_expired(Clock::Instant::max());
+  const auto now = files_.clock.monotonic();
+  for (const PreservedOpen& open : given_) {
+    if (FileServices::is_recorded(open)) continue;
+    const auto left = time_left(until[open.file_id.volatile_id], now);
+    const auto handed = handed_open_of(files_.file_table, open, left);
+    if (!handed) continue;  // given up just now
+    const size_t to = worker_of(open.client_guid) % workers;
+    const Bytes bytes = encode(*handed);
+    wire::Writer w(parts[to].state);
+    w.u32(static_cast<uint32_t>(bytes.size()));
+    w.bytes(bytes);
+    ++counts[to];
+    if (handed->has_descriptor) parts[to].descriptors.push_back(descriptor_of(open));
+  }
+  for (size_t i = 0; i < workers; ++i) {
+    for (size_t byte = 0; byte < sizeof(uint32_t); ++byte) {
+      parts[i].state[kCountAt + byte] = static_cast<uint8_t>(counts[i] >> (8 * byte));
+    }
+  }
+  return parts;
+}
+
+void OpensHandover::take_back() {
+  for (PreservedOpen& open : std::exchange(given_, {})) {
+    files_.open_table.give_back(std::move(open));
+  }
+}
+
+// On a thread of its own, as it acts as users, which the caller is not to do.
+Result<size_t> OpensHandover::take(ByteView state, std::vector<UniqueFd> descriptors) {
+  BRAID_TRY(auto opens, decode_part(state));
+  size_t taken = 0;
+  std::thread([&] { taken = take_all(files_, std::move(opens), std::move(descriptors)); }).join();
+  return taken;
+}
+
+}  // namespace braid::smb2

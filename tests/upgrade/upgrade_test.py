@@ -1,0 +1,440 @@
+#!/usr/bin/env python3
+"""Upgrades of a running server: who has files open keeps them. [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12."""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+for folder in ("lib", "hostile", "persistent"):
+    sys.path.insert(0, os.path.join(HERE, "..", folder))
+
+import persistent as p  # noqa: E402
+import server as servers  # noqa: E402
+import smb2_raw as raw  # noqa: E402
+import suite  # noqa: E402
+from peer import Peer, Refused  # noqa: E402
+from persistent import RWH, Client  # noqa: E402
+from scratch import Scratch  # noqa: E402
+from server import Options, Share, descriptors, ids_of, name_of, test_users  # noqa: E402
+
+ALICE, BOB = test_users()
+LOCK_NOT_GRANTED = "0xC0000055"
+NOT_FOUND = "OBJECT_NAME_NOT_FOUND"
+KEY = b"lease key 000001"
+DELETE_ON_CLOSE = 0x1000
+CONTINUOUS = ("continuous_availability = true",)
+
+
+def number():
+    """Another each time: of a CREATE, of a client."""
+    return os.urandom(16)
+
+
+class Upgraded(unittest.TestCase):
+    """A server of its own, with a copy of the program that can be replaced."""
+    workers = 1
+
+    @classmethod
+    def setUpClass(cls):
+        if suite.arguments.smbd:
+            raise unittest.SkipTest("smbd is not upgraded while it runs")
+
+    def setUp(self):
+        self.scratch = Scratch(suite.arguments.scratch)
+        self.scratch.__enter__()
+        self.addCleanup(self.scratch.__exit__)
+        self.program = os.path.join(self.scratch.directory("bin"), "braidd")
+        built = os.path.abspath(suite.arguments.braidd)
+        os.symlink(os.path.join(os.path.dirname(built), "braidctl"),
+                   os.path.join(os.path.dirname(self.program), "braidctl"))
+        self.install(built)
+        self.root = self.scratch.directory("share", owner=ids_of(ALICE))
+        self.kept = self.scratch.directory("kept", owner=ids_of(ALICE))
+        self.options = Options([Share("share", self.root), Share("kept", self.kept, lines=CONTINUOUS)]
+                               if self.workers == 1 else [Share("share", self.root)],
+                               [ALICE, BOB], signing="enabled", workers=self.workers)
+        arguments = argparse.Namespace(**vars(suite.arguments))
+        arguments.braidd = self.program
+        self.server = servers.start(arguments, self.scratch, self.options)
+        self.addCleanup(self.stop)
+        self.wait_for(lambda: "ready" in self.server.log_text(), "ready")
+        self.config = pathlib.Path(self.server.config)
+        self.guid = number()
+        self.name = self._testMethodName
+
+    def stop(self):
+        trouble = self.server.stop()
+        if trouble:
+            raise AssertionError("\n".join(trouble))
+
+    def wait_for(self, condition, what, limit=20):
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.01)
+        self.fail(f"waited in vain for: {what}\n{self.server.log_text()}")
+
+    def install(self, built):
+        """As a package does: another file in its place."""
+        shutil.copy(built, self.program + ".new")
+        os.chmod(self.program + ".new", 0o755)
+        os.replace(self.program + ".new", self.program)
+
+    def ctl(self, *arguments):
+        return subprocess.run([self.server.braidctl, "--config", self.server.config, *arguments],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240,
+                              check=False)
+
+    def upgrade(self, command="upgrade"):
+        """What it says of itself."""
+        done = self.ctl("--json", command)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), self.server.log_text())
+        return json.loads(done.stdout)
+
+    def refused(self, pattern):
+        """Says so in a line, and what runs goes on."""
+        before = self.workers_now()
+        done = self.ctl("upgrade")
+        self.assertEqual((done.returncode, done.stdout), (2, ""), self.server.log_text())
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertRegex(done.stderr, "the server goes on as it was: .*" + pattern)
+        self.assertEqual(self.workers_now(), before)
+
+    def workers_now(self):
+        return sorted(pid for pid in self.server.worker_pids() if name_of(pid) == "braidd-worker")
+
+    def connect(self, user=ALICE, guid=None, share="share"):
+        client = Client(self.server, user, guid or self.guid, share)
+        self.addCleanup(client.close)
+        return client
+
+    def opened(self, client, guid, name=None, flags=0, **fields):
+        opened = client.open(name or self.name, guid, flags=flags, **fields)
+        self.assertEqual((opened.status, opened.flags), ("SUCCESS", flags))
+        return opened
+
+    def back(self, client, before, guid, name=None, flags=0, **fields):
+        again = client.reconnect(name or self.name, before, guid, flags=flags, **fields)
+        self.assertEqual(again.status, "SUCCESS", self.server.log_text())
+        self.assertEqual(again.persistent_id, before.persistent_id)
+        return again
+
+    def set_key(self, key, value):
+        """Of [server]."""
+        text = re.sub(rf"(?m)^{key} = .*\n", "", self.config.read_text(encoding="utf-8"))
+        self.config.write_text(text.replace("[server]", f"[server]\n{key} = {value}", 1),
+                               encoding="utf-8")
+
+    def write(self, client, file, data, offset=0):
+        self.assertEqual(client.status(raw.WRITE, raw.write(file, data, offset)), "SUCCESS")
+
+
+class HandedOver(Upgraded):
+    def test_open_with_its_lease_and_locks(self):
+        client, guid = self.connect(), number()
+        opened = self.opened(client, guid, lease=KEY)
+        self.assertEqual(opened.lease, RWH)
+        self.assertEqual(client.lock(opened.file, 5), "SUCCESS")
+        self.write(client, opened.file, b"figures")
+        said = self.upgrade()
+        self.assertEqual(said["opens"], 1)
+        client = self.connect()
+        again = self.back(client, opened, guid, lease=KEY)
+        self.assertEqual(again.lease, RWH)
+        self.assertEqual(client.lock(again.file, 5), LOCK_NOT_GRANTED)
+        self.assertEqual(client.lock(again.file, 6), "SUCCESS")
+        self.assertEqual(pathlib.Path(self.root, self.name).read_bytes(), b"figures")
+        self.assertEqual(client.close_file(again.file), "SUCCESS")
+
+    def test_nobody_else_gets_it(self):
+        client, guid = self.connect(), number()
+        opened = self.opened(client, guid, lease=KEY)
+        self.upgrade()
+        other = self.connect(BOB)
+        self.assertEqual(other.reconnect(self.name, opened, guid, lease=KEY, flags=0).status,
+                         "ACCESS_DENIED")
+        elsewhere = self.connect(guid=number())
+        self.assertEqual(elsewhere.reconnect(self.name, opened, guid, lease=KEY, flags=0).status,
+                         NOT_FOUND)
+        self.back(self.connect(), opened, guid, lease=KEY)
+
+    def test_what_local_programs_change_is_seen(self):
+        client, guid = self.connect(), number()
+        opened = self.opened(client, guid, lease=KEY)
+        client.close()
+        self.wait_for(lambda: any("seconds_left" in row for row in self.rows("opens")), "parked")
+        pathlib.Path(self.root, self.name).write_bytes(b"others")
+        self.upgrade()
+        self.assertEqual(
+            self.connect().reconnect(self.name, opened, guid, lease=KEY, flags=0).status, NOT_FOUND)
+
+    @staticmethod
+    def command_line(pid):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+    def rows(self, command):
+        done = self.ctl("--json", command)
+        self.assertEqual(done.stderr, "")
+        return json.loads(done.stdout)
+
+    def test_time_goes_on(self):
+        client, guid = self.connect(), number()
+        self.opened(client, guid, lease=KEY, timeout=5000)
+        client.close()
+        self.wait_for(lambda: any("seconds_left" in row for row in self.rows("opens")), "parked")
+        self.upgrade()
+        row, = self.rows("opens")
+        self.assertLessEqual(row["seconds_left"], 5)
+        self.wait_for(lambda: not self.rows("opens"), "its end", limit=40)
+
+    def test_deletion_is_carried_out_by_the_next(self):
+        client, guid = self.connect(), number()
+        opened = self.opened(client, guid, lease=KEY, options=DELETE_ON_CLOSE)
+        self.upgrade()
+        self.assertTrue(os.path.exists(os.path.join(self.root, self.name)))
+        client = self.connect()
+        again = self.back(client, opened, guid, lease=KEY)
+        self.assertEqual(client.close_file(again.file), "SUCCESS")
+        self.assertFalse(os.path.exists(os.path.join(self.root, self.name)))
+
+    def test_stream(self):
+        client, guid = self.connect(), number()
+        name = self.name + ":more"
+        opened = self.opened(client, guid, name=name, lease=KEY)
+        self.write(client, opened.file, b"in a stream")
+        self.upgrade()
+        client = self.connect()
+        again = self.back(client, opened, guid, name=name, lease=KEY)
+        answer = client.call(raw.READ, raw.read(again.file, 64, 0))
+        self.assertEqual(answer.status, "SUCCESS")
+        self.assertIn(b"in a stream", answer.body)
+
+    def test_file_of_which_the_name_was_moved_by_others(self):
+        client, guid = self.connect(), number()
+        opened = self.opened(client, guid, lease=KEY)
+        os.rename(os.path.join(self.root, self.name), os.path.join(self.root, "elsewhere"))
+        self.upgrade()
+        client = self.connect()
+        again = self.back(client, opened, guid, lease=KEY)
+        self.write(client, again.file, b"the same file")
+        self.assertEqual(pathlib.Path(self.root, "elsewhere").read_bytes(), b"the same file")
+
+    def test_persistent_open_comes_by_its_log(self):
+        client, guid = self.connect(share="kept"), number()
+        opened = self.opened(client, guid, flags=p.PERSISTENT, lease=KEY)
+        self.assertEqual(client.lock(opened.file, 5), "SUCCESS")
+        self.assertEqual(self.upgrade()["opens"], 0)
+        client = self.connect(share="kept")
+        again = self.back(client, opened, guid, flags=p.PERSISTENT, lease=KEY)
+        self.assertEqual(again.lease, RWH)
+        self.assertEqual(client.lock(again.file, 5), LOCK_NOT_GRANTED)
+
+    def test_twenty_in_a_row(self):
+        guid = number()
+        opened = self.opened(self.connect(), guid, lease=KEY)
+        self.upgrade()
+        supervisor, pauses = self.server.process.pid, []
+        self.wait_for(lambda: "--resumed" in self.command_line(supervisor), "the new program")
+        self.wait_for(lambda: any("signalfd" in each for each in descriptors(supervisor).values()),
+                      "its loop")
+        open_then = sorted(descriptors(supervisor).values())
+        for _ in range(20):
+            self.back(self.connect(), opened, guid, lease=KEY)
+            self.install(self.server.program)
+            before = self.workers_now()
+            said = self.upgrade()
+            self.assertEqual(said["opens"], 1)
+            self.assertFalse(set(before) & set(self.workers_now()))
+            pauses.append(said["pause_ms"])
+        self.back(self.connect(), opened, guid, lease=KEY)
+        self.assertEqual(self.server.process.pid, supervisor)
+        self.assertIsNone(self.server.process.poll())
+        self.wait_for(lambda: name_of(supervisor) == "braidd", "its name")
+        self.wait_for(lambda: len(descriptors(supervisor)) == len(open_then),
+                      f"no descriptor more than {open_then}")
+        self.wait_for(lambda: len(self.server.worker_pids()) == 1 + self.workers, "no process more")
+        print(f"pauses in ms: {sorted(pauses)}", file=sys.stderr)
+
+    def test_whoever_comes_meanwhile_is_served(self):
+        stop, failures, count = threading.Event(), [], [0]
+
+        def come():
+            while not stop.is_set():
+                try:
+                    with contextlib.closing(Peer(self.server.host, self.server.port, limit=30)):
+                        count[0] += 1
+                except (OSError, Refused) as error:
+                    failures.append(repr(error))
+
+        # Says nothing before the upgrade, and is served after it.
+        silent = socket.create_connection((self.server.host, self.server.port), timeout=30)
+        self.addCleanup(silent.close)
+        threads = [threading.Thread(target=come) for _ in range(4)]
+        for each in threads:
+            each.start()
+        try:
+            for _ in range(3):
+                said = count[0]
+                self.upgrade()
+                self.wait_for(lambda said=said: count[0] > said, "somebody is served")
+        finally:
+            stop.set()
+            for each in threads:
+                each.join()
+        # One whose connection was a worker's already may lose it; nobody is turned away.
+        self.assertFalse([each for each in failures if "Refused(" in each and "None" in each])
+        self.assertFalse([each for each in failures if "ConnectionRefused" in each])
+        message = raw.header(raw.NEGOTIATE, 0) + raw.negotiate((0x0300,), None, guid=number())
+        silent.sendall(raw.frame(message))
+        self.assertEqual(silent.recv(4)[0], 0)
+
+    def test_restart_takes_what_waits_for_it(self):
+        guid = number()
+        opened = self.opened(self.connect(), guid, lease=KEY)
+        old_port = self.server.port
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.2", 0))
+            port = probe.getsockname()[1]
+        self.set_key("listen", f'["127.0.0.1:0", "127.0.0.2:{port}"]')
+        self.set_key("workers", "3" if self.workers == 1 else "1")
+        if self.workers == 1:  # continuous_availability takes one worker
+            text = self.config.read_text(encoding="utf-8")
+            self.config.write_text(text.replace(CONTINUOUS[0] + "\n", ""), encoding="utf-8")
+        self.assertEqual(self.upgrade("restart")["opens"], 1)
+        self.assertEqual(len(self.workers_now()), 3 if self.workers == 1 else 1)
+        client = self.connect()
+        self.assertEqual(self.server.port, old_port)
+        self.back(client, opened, guid, lease=KEY)
+        Peer("127.0.0.2", port).close()
+        self.set_key("listen", '["127.0.0.1:0"]')
+        self.set_key("workers", f"{self.workers}")
+        self.upgrade("restart")
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port), timeout=10)
+        self.back(self.connect(), opened, guid, lease=KEY)
+        self.assertEqual(len(self.workers_now()), self.workers)
+
+    def test_a_worker_that_dies_afterwards_is_started_again(self):
+        self.upgrade()
+        self.server.expects_deaths = True
+        victim = self.workers_now()[0]
+        os.kill(victim, 9)
+        self.wait_for(lambda: victim not in self.workers_now()
+                      and len(self.workers_now()) == self.workers, "another")
+        self.connect().close()
+        self.set_key("log_level", '"debug"')
+        done = self.ctl("reload")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.upgrade()
+        self.connect().close()
+
+
+class HandedOverByFour(HandedOver):
+    workers = 4
+    test_persistent_open_comes_by_its_log = None  # takes one worker
+
+
+class Refusals(Upgraded):
+    def setUp(self):
+        super().setUp()
+        self.client = self.connect()
+        opened = self.client.plain_open(self.name)
+        self.assertEqual(opened.status, "SUCCESS")
+        self.file = opened.file
+
+    def tearDown(self):
+        """The connection and what is open on it are as they were."""
+        self.write(self.client, self.file, b"goes on")
+        self.install(suite.arguments.braidd)
+        with contextlib.suppress(AttributeError):
+            self.config.write_text(self.good, encoding="utf-8")
+        self.upgrade()
+
+    def change(self, key, value):
+        self.good = self.config.read_text(encoding="utf-8")
+        self.set_key(key, value)
+
+    def test_program_that_ends_at_once(self):
+        self.install("/bin/false")
+        self.refused("the new program ended with code 1 and did not say why; install it again")
+
+    def test_program_that_is_none(self):
+        pathlib.Path(self.program + ".new").write_bytes(b"nothing")
+        os.chmod(self.program + ".new", 0o755)
+        os.replace(self.program + ".new", self.program)
+        self.refused("the new program ended with code 127")
+
+    def test_program_that_is_not_there(self):
+        os.rename(self.program, self.program + ".old")
+        self.refused("bin/braidd: No such file or directory; install it again")
+
+    def test_program_that_hangs(self):
+        # It waits for its configuration.
+        self.good = self.config.read_text(encoding="utf-8")
+        os.rename(self.config, str(self.config) + ".good")
+        os.mkfifo(self.config)
+        good = str(self.config) + ".good"
+        before = self.workers_now()
+        done = subprocess.run([self.server.braidctl, "--config", good, "upgrade"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240,
+                              check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "the new program did not say anything within 10 s")
+        self.assertEqual(self.workers_now(), before)
+        os.rename(good, self.config)
+
+    def test_configuration_with_a_mistake(self):
+        self.change("colour", '"blue"')
+        before = self.workers_now()
+        os.kill(self.server.process.pid, 12)  # SIGUSR2: braidctl would find it by itself
+        self.wait_for(lambda: re.search("no upgrade: .*colour", self.server.log_text()), "a line")
+        self.assertEqual(self.workers_now(), before)
+
+    def test_another_state_dir(self):
+        self.good = self.config.read_text(encoding="utf-8")
+        other = self.scratch.directory("other.state", mode=0o700)
+        changed = str(self.config) + ".changed"
+        shutil.copy(self.config, changed)
+        self.set_key("state_dir", json.dumps(other))
+        os.kill(self.server.process.pid, 12)
+        self.wait_for(lambda: re.search("no upgrade: state_dir is .* restart the server instead",
+                                        self.server.log_text()), "a line")
+
+    def test_keytab_that_is_none(self):
+        keytab = os.path.join(self.root, "keytab")
+        pathlib.Path(keytab).write_bytes(b"no keytab")
+        self.change("keytab", json.dumps(keytab))
+        self.refused("the new worker 0 ended with code 1; the log says why")
+
+
+class OneProcess(unittest.TestCase):
+    def test_says_that_it_cannot_be(self):
+        with Scratch(suite.arguments.scratch) as scratch:
+            root = scratch.directory("share", owner=ids_of(ALICE))
+            server = servers.start(suite.arguments, scratch,
+                                   Options([Share("share", root)], [ALICE], single_process=True))
+            end = time.monotonic() + 20
+            while "ready" not in server.log_text() and time.monotonic() < end:
+                time.sleep(0.01)
+            done = subprocess.run([server.braidctl, "--config", server.config, "upgrade"],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=60, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, "cannot be upgraded while it runs; restart it")
+            self.assertEqual(server.stop(), [])
+
+
+if __name__ == "__main__":
+    suite.main()
