@@ -42,6 +42,7 @@ json process_of(smb2::Server& server, const WorkerPlace& place,
                 const std::vector<std::string_view>& waiting) {
   json process{{"supervisor", place.supervisor},
                {"configuration", server.settings.text_id()},
+               {"waiting", waiting},
                {"version", place.version}};
   if (!place.upgrades) return process;
   const Upgrades upgrades = *place.upgrades->lock();

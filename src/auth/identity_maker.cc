@@ -10,7 +10,7 @@ namespace braid::auth {
 // The one place where a Unix user becomes somebody who logs on.
 Result<UnixUser> IdentityMaker::acting_user(const std::string& name) const {
   if (!can_act_as_others()) return own_unix_user();
-  auto found = find_unix_user(name);
+  auto found = unix_users_->find(name);
   if (!found) {
     log::warn("no Unix user '{}' for a logon: {}", name, found.error().message());
     return fail(NtStatus::kLogonFailure);

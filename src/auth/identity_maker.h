@@ -7,6 +7,7 @@
 #include "auth/id_mapper.h"
 #include "auth/identity.h"
 #include "auth/unix_user.h"
+#include "auth/unix_user_cache.h"
 #include "auth/user_store.h"
 #include "base/result.h"
 
@@ -48,6 +49,7 @@ class IdentityMaker {
   std::string domain_;
   std::string guest_unix_user_;
   uid_t min_uid_;
+  const std::unique_ptr<UnixUserCache> unix_users_ = std::make_unique<UnixUserCache>();
 };
 
 }  // namespace braid::auth

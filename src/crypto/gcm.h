@@ -29,7 +29,7 @@ class Gcm {
   virtual GcmTag authenticate(const GcmNonce& nonce, std::span<const ByteView> parts) = 0;
 };
 
-// Whose it is was measured when the first key was made, and is in the log.
+// Whose it is was measured when the first key was made, and is in the log (debug).
 // REQUIRES a key of 16 or 32 bytes.
 std::unique_ptr<Gcm> make_gcm(ByteView key);
 

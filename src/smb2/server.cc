@@ -204,7 +204,7 @@ bool Server::may_stay(const Session& session, const TreeConnect& tree) const {
   if (now.hosts != tree.share->hosts) return false;
   if (now.allow == tree.share->allow) return true;
   const Admission admission = admission_of(now, *session.principal().identity);
-  return admission.is_admitted && (!admission.read_only || tree.is_read_only);
+  return admission.is_admitted && (!admission.read_only || tree.is_read_only());
 }
 
 Task<void> Server::end_what_may_not_stay() {

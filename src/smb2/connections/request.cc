@@ -68,7 +68,7 @@ Result<void> Request::verify_channel_sequence() {
 }
 
 Result<void> Request::check_may_change(Changes changes) const {
-  if (changes < Changes::kFile || !tree_connect->is_read_only) return {};
+  if (changes < Changes::kFile || !tree_connect->is_read_only()) return {};
   return fail(NtStatus::kMediaWriteProtected);
 }
 

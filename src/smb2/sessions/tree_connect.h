@@ -25,7 +25,7 @@ class TreeConnect {
       : tree_id(id),
         share(std::move(its_share)),
         maximal_access(access),
-        is_read_only(may_only_read || share->read_only) {}
+        may_only_read_(may_only_read) {}
 
   // What opens in a previous version of the share are made through: the client has one tree, and
   // it ends when that one does.
@@ -34,16 +34,17 @@ class TreeConnect {
       : tree_id(connected->tree_id),
         share(std::move(snapshot)),
         maximal_access(access),
-        is_read_only(connected->is_read_only || share->read_only),
-        connected_(std::move(connected)) {}
+        connected_(std::move(connected)),
+        may_only_read_(connected_->is_read_only()) {}
 
   const TreeId tree_id;
   const std::shared_ptr<const Share> share;
   const uint32_t maximal_access;
-  const bool is_read_only;  // nothing can be changed through it
   MemoryCharge memory;
   FileTime connected_at;  // set before it is in its session
 
+  // Nothing can be changed through it.
+  bool is_read_only() const { return may_only_read_ || share->read_only; }
   bool is_snapshot() const { return connected_ != nullptr; }
   bool is_pipe() const { return share->type == ShareType::kPipe; }
   // True for the one caller that closes it.
@@ -64,6 +65,7 @@ class TreeConnect {
   };
 
   const std::shared_ptr<TreeConnect> connected_;  // of a previous version; else null
+  const bool may_only_read_;                      // whoever made it, whatever others may
   std::atomic<bool> closed_ = false;
   Guarded<InGroup> in_group_;
 };

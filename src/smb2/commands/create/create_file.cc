@@ -35,7 +35,7 @@ Result<std::unique_ptr<vfs::File>> open_for(const CreateAttempt& attempt, const 
   const bool is_directory = found.attributes.is_directory();
   const uint32_t demanded = map_generic(attempt.create.desired_access);
   const Share& share = *attempt.request.tree_connect->share;
-  const bool is_read_only = attempt.request.tree_connect->is_read_only;
+  const bool is_read_only = attempt.request.tree_connect->is_read_only();
   if (share.local_access == config::LocalAccess::kStrict) {
     attempt.state.opening = attempt.request.files.local_guarding->opening(found.node->key());
   }
@@ -273,7 +273,7 @@ std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attrib
   const CreateDisposition disposition = attempt.create.create_disposition;
   const std::string& name = attempt.state.name.stream;
   opened.stream_how = vfs::StreamHow{
-      .write = !attempt.request.tree_connect->is_read_only &&
+      .write = !attempt.request.tree_connect->is_read_only() &&
                (overwrites(disposition) ||
                 (opened.granted_access & (Access::kFileWriteData | Access::kFileAppendData)))};
   auto stream = opened.base_file->open_stream(name, *opened.stream_how);
