@@ -196,6 +196,18 @@ install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
 	test -e $(DESTDIR)$(sysconfdir)/braid/braid.toml || \
 	  install -m 644 packaging/braid.toml $(DESTDIR)$(sysconfdir)/braid/braid.toml
 
+.PHONY: deb deb-test
+deb: deps-build ## Make a Debian package of braid, in build/
+	@$(PACKAGES) package
+	@$(CONFIGURE) release >/dev/null
+	$(call announce,release,about four minutes)
+	@ninja -C build/release -j$(JOBS) programs
+	@tools/make_deb.sh build/release build
+
+deb-test: deb ## lintian; install, use, upgrade and purge it in a Debian of its own (root)
+	@$(PACKAGES) build test package
+	@$(PYTHON) tests/packaging/deb_test.py --braidd build/release/braidd
+
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf build
