@@ -16,6 +16,8 @@ unitdir ?= $(prefix)/lib/systemd/system
 PACKAGES := tools/install-packages.sh
 CONFIGURE := cmake --preset
 PYTHON := /usr/bin/python3
+# Two that build at once would write the same files.
+ALONE := flock build/.lock
 
 .PHONY: help
 help: ## Show this list
@@ -39,12 +41,14 @@ deps-vm:
 
 .PHONY: build
 build: deps-build ## Build braidd and braidctl into build/release
-	@$(CONFIGURE) release >/dev/null
-	$(call announce,release,about four minutes)
-	@ninja -C build/release -j$(JOBS) programs
+	@mkdir -p build
+	@$(ALONE) $(CONFIGURE) release >/dev/null
+	$(call announce,release,about five minutes)
+	@$(ALONE) ninja -C build/release -j$(JOBS) programs
 
 .PHONY: run
 run: build ## Serve a demo folder on 127.0.0.1:4450 (LISTEN=ADDRESS:PORT)
+	@$(PACKAGES) run
 	@tools/demo.sh build/release build/demo $(LISTEN)
 
 .PHONY: test
@@ -197,11 +201,8 @@ install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
 	  install -m 644 packaging/braid.toml $(DESTDIR)$(sysconfdir)/braid/braid.toml
 
 .PHONY: deb deb-test
-deb: deps-build ## Make a Debian package of braid, in build/
+deb: build ## Make a Debian package of braid, in build/
 	@$(PACKAGES) package
-	@$(CONFIGURE) release >/dev/null
-	$(call announce,release,about four minutes)
-	@ninja -C build/release -j$(JOBS) programs
 	@tools/make_deb.sh build/release build
 
 deb-test: deb ## lintian; install, use, upgrade and purge it in a Debian of its own (root)
