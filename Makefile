@@ -16,6 +16,8 @@ unitdir ?= $(prefix)/lib/systemd/system
 PACKAGES := tools/install-packages.sh
 CONFIGURE := cmake --preset
 PYTHON := /usr/bin/python3
+# Two that build at once would write the same files.
+ALONE := flock build/.lock
 
 .PHONY: help
 help: ## Show this list
@@ -39,12 +41,14 @@ deps-vm:
 
 .PHONY: build
 build: deps-build ## Build braidd and braidctl into build/release
-	@$(CONFIGURE) release >/dev/null
-	$(call announce,release,about four minutes)
-	@ninja -C build/release -j$(JOBS) programs
+	@mkdir -p build
+	@$(ALONE) $(CONFIGURE) release >/dev/null
+	$(call announce,release,about five minutes)
+	@$(ALONE) ninja -C build/release -j$(JOBS) programs
 
 .PHONY: run
 run: build ## Serve a demo folder on 127.0.0.1:4450 (LISTEN=ADDRESS:PORT)
+	@$(PACKAGES) run
 	@tools/demo.sh build/release build/demo $(LISTEN)
 
 .PHONY: test
@@ -195,6 +199,15 @@ install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
 	  packaging/braidd.service >$(DESTDIR)$(unitdir)/braidd.service
 	test -e $(DESTDIR)$(sysconfdir)/braid/braid.toml || \
 	  install -m 644 packaging/braid.toml $(DESTDIR)$(sysconfdir)/braid/braid.toml
+
+.PHONY: deb deb-test
+deb: build ## Make a Debian package of braid, in build/
+	@$(PACKAGES) package
+	@tools/make_deb.sh build/release build
+
+deb-test: deb ## lintian; install, use, upgrade and purge it in a Debian of its own (root)
+	@$(PACKAGES) build test package
+	@$(PYTHON) tests/packaging/deb_test.py --braidd build/release/braidd
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -5,6 +5,16 @@ build=$(realpath "$1")
 mkdir -p "$2"
 demo=$(realpath "$2")
 listen=$3
+# One at a time: what it makes below would be another's, too.
+if [ -z "${BRAID_DEMO_LOCKED:-}" ]; then
+  status=0
+  BRAID_DEMO_LOCKED=1 flock -n -E 9 "$demo/lock" "$0" "$@" || status=$?
+  if [ "$status" = 9 ]; then
+    echo "$demo is being served already; end that with Ctrl-C where it runs, or use it" >&2
+    exit 1
+  fi
+  exit "$status"
+fi
 address=${listen%:*}
 port=${listen##*:}
 case $address in
@@ -43,19 +53,25 @@ fi
 password=$(cat "$demo/password")
 if ! "$build/braidctl" --config "$demo/braid.toml" user list | grep -q '^demo '; then
   "$build/braidctl" --config "$demo/braid.toml" user add demo --unix-user "$owner" \
-    <"$demo/password"
+    <"$demo/password" >/dev/null
 fi
 
 cat <<TEXT
 
 Serving $demo/files as //$host/demo, port $port, user demo, password $password
+To try it, paste one of these lines into another terminal; Ctrl-C here ends it.
 
-  smbclient:  smbclient //$host/demo -p $port -U 'demo%$password'
-  Linux:      sudo mount -t cifs //$host/demo /mnt -o port=$port,username=demo,password=$password,vers=3.1.1
-  Windows:    net use Z: \\\\$host\\demo $password /user:demo /tcpport:$port
-              (Windows 11 24H2 or newer; older ones reach port 445 only)
+With smbclient:
 
-Ctrl-C ends it.
+smbclient //$host/demo -p $port -U 'demo%$password' -c 'ls; put README.md; ls'
+
+With Linux:
+
+sudo mount -t cifs //$host/demo /mnt -o port=$port,username=demo,password=$password,vers=3.1.1
+
+With Windows 11 24H2 or newer (older ones reach port 445 only):
+
+net use Z: \\\\$host\\demo $password /user:demo /tcpport:$port
 
 TEXT
 exec "$build/braidd" --config "$demo/braid.toml"

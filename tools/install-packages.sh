@@ -4,6 +4,10 @@
 set -eu
 list=$(dirname "$0")/../packages.txt
 
+# Two at once would find apt's locks taken.
+exec 9<"$list"
+flock 9
+
 wanted=$(awk -v sections=" $* " '
   /^\[/ { take = index(sections, " " substr($1, 2, length($1) - 2) " ") > 0; next }
   take && NF && $1 !~ /^#/ { print $1 }' "$list")

@@ -74,6 +74,10 @@ Result<crypto::Secret> NtlmAcceptor::check_user(const ntlm::AuthenticateMessage&
   const auto response = ntlm::Ntlmv2Response::decode(message.nt_response);
   if (!response) {
     // unsupported: NTLMv1, or an LM response alone.
+    if (response.error() == Error::unsupported()) {
+      log::info("'{}' is refused: the client answers with NTLMv1; have it send NTLMv2",
+                message.user_name);
+    }
     return fail(response.error() == Error::unsupported() ? NtStatus::kLogonFailure
                                                          : NtStatus::kInvalidParameter);
   }
@@ -95,8 +99,18 @@ Result<crypto::Secret> NtlmAcceptor::check_user(const ntlm::AuthenticateMessage&
       is_right = true;
     }
   }
-  if (!user) return fail(NtStatus::kNoSuchUser);
-  if (!is_right) return fail(NtStatus::kLogonFailure);
+  if (!user) {
+    log::info("'{}' is refused: there is no account of that name", message.user_name);
+    return fail(NtStatus::kNoSuchUser);
+  }
+  if (!is_right) {
+    log::info("'{}' is refused: the password is wrong", message.user_name);
+    return fail(NtStatus::kLogonFailure);
+  }
+  if (user->is_disabled) {
+    log::info("'{}' is refused: the account is disabled; braidctl user enable lets it in",
+              message.user_name);
+  }
   BRAID_TRY(identity_, identities_.of_user(*user));
   // Only a MIC that the client said it computed counts; the flag itself is under NTProofStr.
   if (response->av_pairs.flags() & ntlm::kAvFlagMicPresent && !message.mic) {

@@ -12,6 +12,7 @@
 #include "apps/braidctl/running.h"
 #include "apps/braidctl/shares.h"
 #include "apps/braidctl/users.h"
+#include "apps/braidctl/why.h"
 #include "apps/braidctl/witness.h"
 #include "config/config.h"
 #include "config/keys.h"
@@ -28,6 +29,7 @@ struct CommandLine {
   WitnessArguments witness;
   RdmaArguments rdma;
   ShareArguments share;
+  WhyArguments why;
   std::string completion;  // for which shell, or what names
   bool json = false;
 };
@@ -245,6 +247,18 @@ int run(int argc, char** argv) {
   share_command("remove", "Take a share out of the configuration; its folder stays", remove_share)
       ->add_option("SHARE", line.share.name, "The share")
       ->required();
+
+  CLI::App* const why =
+      app.add_subcommand("why", "Walk from an account to a file, and say who lets it in or not");
+  why->fallthrough();
+  why->add_option("USER", line.why.user, "The account")->required();
+  why->add_option("PATH", line.why.path, "SHARE, or SHARE/PATH below it")->required();
+  why->add_option("WHAT", line.why.what, "read, write or delete")
+      ->check(CLI::IsMember({"read", "write", "delete"}))
+      ->capture_default_str();
+  why->add_option("--from", line.why.from, "The client's address, for hosts")->type_name("ADDRESS");
+  why->callback(
+      [&] { exit_code = run_command(line, line.why, explain_access, Needs::kWholeConfig); });
 
   CLI::App* const interfaces = app.add_subcommand(
       "interfaces", "The addresses of this machine, and which of them clients are told of");
