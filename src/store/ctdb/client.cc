@@ -258,7 +258,7 @@ void Client::on_packet(ByteView packet) {
     case Operation::kMessage: {
       const auto message = Message::decode(r);
       is_whole = message.has_value();
-      if (is_whole) on_message(*header, *message);
+      if (is_whole) on_message(*message);
       break;
     }
     default:
@@ -279,7 +279,7 @@ void Client::on_answer(uint32_t id, Operation reply, Result<Answer> answer) {
   answered->set(std::move(answer));
 }
 
-void Client::on_message(const Header& header, const Message& message) {
+void Client::on_message(const Message& message) {
   if (!pnn_) return;  // what came before on_connected() is not missed
   const auto tell = [&](ClusterEvent event) { sink_.on_event(event, std::nullopt); };
   const auto tell_of_address = [&](ClusterEvent event) {
@@ -297,7 +297,7 @@ void Client::on_message(const Header& header, const Message& message) {
     case kAddressTaken:
       return tell_of_address(ClusterEvent::kAddressTaken);
     default:
-      return sink_.on_message(message.to, header.source, message.payload);
+      return sink_.on_message(message.to, message.payload);
   }
 }
 

@@ -36,9 +36,9 @@ class ClientSink {
   virtual void on_connected(uint32_t pnn) = 0;
   // At once when ctdbd is gone or says nothing any more, after every request has failed.
   virtual void on_lost(Error why) = 0;
-  // `from` says which node sent it, as ctdbds tell each other. `payload` is valid until this
-  // returns, and made by anybody.
-  virtual void on_message(uint64_t to, uint32_t from, ByteView payload) = 0;
+  // `payload` is valid until this returns, and made by anybody: who sent it only it can say, as
+  // ctdbd names its own node as the source of all it passes on.
+  virtual void on_message(uint64_t to, ByteView payload) = 0;
   // `address` of kAddressReleased and kAddressTaken.
   virtual void on_event(ClusterEvent event, std::optional<IpAddress> address) = 0;
 };
@@ -130,7 +130,7 @@ class Client {
   void tick();
   void on_packet(ByteView packet);
   void on_answer(uint32_t id, Operation reply, Result<Answer> answer);
-  void on_message(const Header& header, const Message& message);
+  void on_message(const Message& message);
   // The link is over.
   void on_ended(const Link& link, Error why);
   void fail_all(Error why);

@@ -90,7 +90,7 @@ void FakeCluster::kill(size_t node) {
     }
   }
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    tell(i, static_cast<uint32_t>(i), Message{.to = kReconfigured});
+    tell(i, Message{.to = kReconfigured});
   }
   wake();
 }
@@ -122,10 +122,9 @@ void FakeCluster::set_flags(size_t node, uint32_t flags) {
 void FakeCluster::move_address(size_t to) {
   const std::lock_guard lock(mutex_);
   const Bytes text = with_zero(address().to_string());
-  tell(address_at_, static_cast<uint32_t>(address_at_),
-       Message{.to = kAddressReleased, .payload = text});
+  tell(address_at_, Message{.to = kAddressReleased, .payload = text});
   address_at_ = to;
-  tell(to, static_cast<uint32_t>(to), Message{.to = kAddressTaken, .payload = text});
+  tell(to, Message{.to = kAddressTaken, .payload = text});
 }
 
 void FakeCluster::say(size_t node, ByteView bytes) {
@@ -214,7 +213,7 @@ void FakeCluster::on_packet(Peer& peer, ByteView packet) {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (header->destination == i || header->destination == kConnectedNodes ||
           (header->destination == kThisNode && i == peer.node)) {
-        tell(i, static_cast<uint32_t>(peer.node), *message);
+        tell(i, *message);
       }
     }
   }
@@ -317,12 +316,12 @@ void FakeCluster::on_call(Peer& peer, const Header& header, const Call& call) {
                    CallReply{}));
 }
 
-void FakeCluster::tell(size_t node, uint32_t from, const Message& message) {
+void FakeCluster::tell(size_t node, const Message& message) {
   for (const auto& peer : peers_) {
     if (peer->node != node || !peer->registered.contains(message.to)) continue;
     put(*peer, packet(Header{.operation = Operation::kMessage,
                              .destination = static_cast<uint32_t>(node),
-                             .source = from},
+                             .source = static_cast<uint32_t>(node)},
                       message));
   }
 }

@@ -80,7 +80,8 @@ class FakeCluster {
   void on_packet(Peer& peer, ByteView packet);
   void on_control(Peer& peer, const Header& header, const ControlRequest& request);
   void on_call(Peer& peer, const Header& header, const Call& call);
-  void tell(size_t node, uint32_t from, const Message& message);
+  // As ctdbd: who sent it is not said.
+  void tell(size_t node, const Message& message);
   static void put(const Peer& peer, ByteView bytes);
 
   std::string folder_;
