@@ -3,7 +3,8 @@
 
   bench.py --braidd build/release/braidd --program build/release/braid-bench
   bench.py ... --short                    everything for a moment, into build/bench: whether it runs
-  bench.py ... --rows 'READ 1 MiB'        only rows whose name has this (a regular expression)
+  bench.py ... --rows 'READ 1 MiB'        only rows whose name has this (a regular expression); idle, crowd
+                                          and channels are names, too
   bench.py --render build/bench/results.json --page docs/benchmarks.md    only write the page again
 
 braidd and smbd each have a folder on the file system that is measured, and take turns under the same load. A folder
@@ -16,6 +17,7 @@ import datetime
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 
 import bench_report  # noqa: E402
 import bench_rows  # noqa: E402
+import networks as nets  # noqa: E402
 import server as servers  # noqa: E402
 from scratch import Scratch  # noqa: E402
 from server import Options, Share, ids_of, test_users  # noqa: E402
@@ -61,6 +64,31 @@ def about(args):
             "is_short": args.short}
 
 
+def run_program(*command):
+    """What it says, as JSON."""
+    done = subprocess.run(command, env=os.environ | {"BRAID_BENCH_PASSWORD": ALICE.password},
+                          capture_output=True, text=True, timeout=RUN_LIMIT_S)
+    if done.returncode:
+        raise Failed((done.stderr.strip().splitlines() or [f"braid-bench ended with {done.returncode}"])[-1])
+    return json.loads(done.stdout)
+
+
+def run_bench(args, server, target, load, address=None, within=()):
+    return run_program(*within, args.program, "--server", f"{address or server.host}:{server.port}",
+                       "--user", ALICE.name, "--server-pid", str(server.process.pid), *target, *load, "--json")
+
+
+def start_braidd(args, scratch, name, **options):
+    share = Share("share", scratch.directory(f"{name}.share", owner=ids_of(ALICE)))
+    return servers.start(argparse.Namespace(braidd=args.braidd, smbd=None), scratch,
+                         Options([share], [ALICE], signing="enabled", **options), name)
+
+
+def ended_well(server):
+    if trouble := server.stop():
+        raise Failed("; ".join(trouble))
+
+
 class Pair:
     """braidd and smbd on folders of one file system."""
 
@@ -75,14 +103,7 @@ class Pair:
     def run(self, target, load):
         """What braid-bench says, as JSON."""
         braidd, smbd = self.servers["braidd"], self.servers["smbd"]
-        command = [self.args.program, "--server", f"{braidd.host}:{braidd.port}", "--user", ALICE.name,
-                   "--server-pid", str(braidd.process.pid), *target, *load,
-                   "--versus", f"{smbd.port}:{smbd.process.pid}", "--json"]
-        done = subprocess.run(command, env=os.environ | {"BRAID_BENCH_PASSWORD": ALICE.password},
-                              capture_output=True, text=True, timeout=RUN_LIMIT_S)
-        if done.returncode:
-            raise Failed((done.stderr.strip().splitlines() or [f"braid-bench ended with {done.returncode}"])[-1])
-        return json.loads(done.stdout)
+        return run_bench(self.args, braidd, target, (*load, "--versus", f"{smbd.port}:{smbd.process.pid}"))
 
     def stop(self):
         return [line for server in self.servers.values() for line in server.stop()]
@@ -93,6 +114,48 @@ def measure_row(args, pair, row):
     return pair.run(("--protection", kind, *row.target),
                     (*row.load, "--rounds", str(args.rounds), "--seconds", str(args.seconds),
                      "--warm-up", str(args.warm_up)))
+
+
+def measure_crowd(args, scratch):
+    """Many idle connections of one braidd, some of which then work."""
+    connections, busy = args.crowd
+    # A worker has an eighth of its descriptors for connections, at least; a service has a million.
+    workers = 1 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 8 * connections else 4
+    server = start_braidd(args, scratch, "crowd", workers=workers)
+    result = run_bench(args, server, (), ("idle", "--connections", str(connections), "--busy", str(busy),
+                                          "--seconds", str(args.seconds)))
+    ended_well(server)
+    return result | {"workers": workers}
+
+
+def measure_channels(args, scratch):
+    """Each load over 1, 2, 4, 8 links, in turn."""
+    if reason := nets.missing():
+        raise Failed(reason)
+    loads = []
+    with nets.Networks(max(bench_rows.CHANNELS)) as networks:
+        server = start_braidd(args, scratch, "channels", networks=networks)
+        for label, protection, load in bench_rows.CHANNEL_LOADS:
+            cpu = {str(count): [] for count in bench_rows.CHANNELS}
+            for _ in range(args.rounds):
+                costs = {count: channels_cost(args, networks, server, count, protection, load)
+                         for count in bench_rows.CHANNELS}
+                for count, cost in costs.items():
+                    cpu[str(count)].append(cost / costs[1])
+            loads.append({"label": label, "protection": protection,
+                          "cpu": {count: bench_report.spread(ratios) for count, ratios in cpu.items()}})
+        ended_well(server)
+    return {"loads": loads}
+
+
+def channels_cost(args, networks, server, count, protection, load):
+    channels = [word for link in range(1, count)
+                for word in ("--channel", f"{networks.address(link)}:{server.port}")]
+    result = run_bench(args, server, ("--protection", protection, *channels),
+                       (*load, "--clients", "1", "--in-flight", "16", "--seconds", str(args.seconds),
+                        "--warm-up", str(args.warm_up)),
+                       address=networks.address(0), within=networks.command(networks.client))
+    return result["servers"][0]["server_cpu_us"]["median"]
 
 
 def attempt(name, results, errors, call):
@@ -121,6 +184,14 @@ def measure_on(args, file_system, folder):
             attempt("idle", results, errors,
                     lambda: pair.run((), ("idle", "--connections", str(args.connections))))
         errors += pair.stop()
+        if any(name in results for name in bench_rows.LIMITS):
+            attempt("limits", results, errors,
+                    lambda: run_program(args.program, "limits", "--folder", scratch.path, "--seconds",
+                                        str(args.seconds), "--json"))
+        if file_system == FILE_SYSTEMS[0]:
+            for name, measure_it in (("crowd", measure_crowd), ("channels", measure_channels)):
+                if re.search(args.rows, name):
+                    attempt(name, results, errors, lambda call=measure_it: call(args, scratch))
     return results, errors
 
 
@@ -189,6 +260,8 @@ def parse():
     parser.add_argument("--names", type=int, help="in the directory that is opened from (100,000)")
     parser.add_argument("--listed", type=int, help="in the directory that is listed (10,000)")
     parser.add_argument("--connections", type=int, help="idle ones (500)")
+    parser.add_argument("--crowd", type=int, nargs=2, metavar=("IDLE", "BUSY"),
+                        help="connections of braidd alone (10,000 1,000)")
     parser.add_argument("--results", default=RESULTS, help="the measured numbers, as JSON")
     parser.add_argument("--page", help="what is written (docs/benchmarks.md; of a short run or of some rows "
                                        "build/bench/benchmarks.md)")
@@ -200,7 +273,8 @@ def parse():
     if not args.render and not args.smbd:
         parser.error("there is no smbd; make deps installs it")
     for key, whole, short in (("rounds", 5, 2), ("seconds", 2.0, 0.2), ("warm_up", 0.5, 0.05),
-                              ("names", 100_000, 500), ("listed", 10_000, 500), ("connections", 500, 50)):
+                              ("names", 100_000, 500), ("listed", 10_000, 500), ("connections", 500, 50),
+                              ("crowd", bench_rows.CROWD, (100, 20))):
         if getattr(args, key) is None:
             setattr(args, key, short if args.short else whole)
     if args.page is None:

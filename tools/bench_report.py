@@ -13,20 +13,31 @@ def ratio(result, number):
     return (result.get("ratios") or {}).get(number)
 
 
-def shown(spread, digits=2):
-    if not spread:
+def spread(numbers):
+    """As braid-bench makes them."""
+    numbers = sorted(numbers)
+    middle = len(numbers) // 2
+    median = numbers[middle] if len(numbers) % 2 else (numbers[middle - 1] + numbers[middle]) / 2
+    return {"median": median, "low": numbers[0], "high": numbers[-1]}
+
+
+def shown(found, digits=2):
+    """Of a spread."""
+    if not found:
         return "-"
-    if spread["low"] == spread["high"]:
-        return f"{spread['median']:.{digits}f}"
-    return f"{spread['median']:.{digits}f} ({spread['low']:.{digits}f} to {spread['high']:.{digits}f})"
+    if found["low"] == found["high"]:
+        return f"{found['median']:.{digits}f}"
+    return f"{found['median']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
 
 
 def summary(result):
     """The one number of a measurement: the server's processor time, of idle connections its memory."""
     ratios = result.get("ratios") or {}
+    if "load" not in result:
+        return "measured"
     if result["load"] == "idle":
         memory = ratios.get("memory_bytes")
-        return "-" if memory is None else f"{memory:.3f} of the memory"
+        return "measured" if memory is None else f"{memory:.3f} of the memory"
     return shown(ratios.get("server_cpu_us"))
 
 
@@ -81,8 +92,8 @@ def protection_costs(groups, results):
             for other in group.rows:
                 result = results.get(other.name)
                 if other.key == row.key and result and "error" not in result:
-                    spread = result["servers"][0]["server_cpu_us"]
-                    costs[other.protection] = spread["median"] if spread else 0
+                    cost = result["servers"][0]["server_cpu_us"]
+                    costs[other.protection] = cost["median"] if cost else 0
             for protection, most in bench_rows.PROTECTION_COST_MAX.items():
                 if costs.get("plain") and costs.get(protection):
                     added = costs[protection] / costs["plain"] - 1
@@ -102,6 +113,68 @@ def idle_lines(result):
     if each is not None:
         text += (f"Memory of each, by Samba's: {each:.3f} (goal: {bench_rows.IDLE_GOAL}; "
                  f"{'kept' if each <= bench_rows.IDLE_GOAL else 'short of it'}).")
+    return [text, ""]
+
+
+def limits_lines(results):
+    """Large READs by what the machine does alone."""
+    limits = results.get("limits") or {"error": "not run"}
+    if "error" in limits:
+        return [f"The limits of the machine were not measured: {limits['error']}", ""]
+    lines = []
+    for name, limit in bench_rows.LIMITS.items():
+        result = results.get(name)
+        if not result or "error" in result:
+            continue
+        server = result["servers"][0]
+        rate = server["bytes_per_second"]["median"]
+        part = rate / limits[f"{limit}_bytes_per_second"]
+        cells = [f"{part:.2f}"]
+        if server["server_cpu_us"]:
+            bytes_each = rate / server["operations_per_second"]["median"]
+            of_cpu = bytes_each / (server["server_cpu_us"]["median"] / 1e6)
+            cells.append(f"{of_cpu / limits[f'{limit}_bytes_per_cpu_second']:.2f}")
+        else:
+            cells.append("-")
+        kept = "no" if part >= bench_rows.LIMIT_PART_MIN else "yes"
+        what = {"sendfile": "a bare loop of sendfile", "gcm": "AES-128-GCM alone, one thread"}[limit]
+        lines.append(f"| {name} | {what} | {' | '.join(cells)} | {bench_rows.LIMIT_PART_MIN:.2f} | {kept} |")
+    if not lines:
+        return []
+    return ["Beside what the machine does alone, in the same run:", "",
+            "| load | by | bytes a second | bytes for a second of CPU | goal of the first | short of its goal |",
+            "|---|---|---|---|---|---|", *lines, ""]
+
+
+def channels_lines(result):
+    """A byte's processor time with several channels by that with one."""
+    if "error" in result:
+        return [f"Several channels were not measured: {result['error']}", ""]
+    counts = [str(count) for count in bench_rows.CHANNELS[1:]]
+    lines = ["The server's CPU for each byte over several channels, by that over one. Each channel has a link of its own "
+             "(veth) without a limit, between two network namespaces.", "",
+             f"| load | protection | {' | '.join(counts)} | at most | short of its goal |",
+             "|---|---|" + "---|" * (len(counts) + 2)]
+    most = 1 + bench_rows.CHANNELS_COST_MAX
+    for load in result["loads"]:
+        spreads = [load["cpu"].get(count) for count in counts]
+        short = any(not each or each["median"] > most for each in spreads)
+        lines.append(f"| {load['label']} | {load['protection']} | {' | '.join(map(shown, spreads))} | {most:.2f} | "
+                     f"{'yes' if short else 'no'} |")
+    return lines + [""]
+
+
+def crowd_lines(result, idle):
+    if "error" in result:
+        return [f"Many connections were not measured: {result['error']}", ""]
+    text = (f"{result['connections']:,} idle connections, then {result['busy']:,} of them busy, with {result['workers']} "
+            f"worker{'s' if result['workers'] > 1 else ''}: none refused, all answered.")
+    each, alone = result["servers"][0]["memory_bytes"], None
+    if idle and "error" not in idle:
+        alone = idle["servers"][0]["memory_bytes"]
+    if each and alone:
+        text += (f" An idle one took {each / alone:.2f} of the memory that one took among "
+                 f"{idle['connections']:,}.")
     return [text, ""]
 
 
@@ -154,8 +227,13 @@ def page(groups, measured, picture_folder):
                     short.setdefault(row.name, []).append(
                         f"{file_system} ({', '.join(verdict(row, result))})")
         lines += protection_costs(groups, results)
+        lines += limits_lines(results)
         if "idle" in results:
             lines += ["### Idle connections", ""] + idle_lines(results["idle"])
+        if "crowd" in results:
+            lines += crowd_lines(results["crowd"], results.get("idle"))
+        if "channels" in results:
+            lines += ["### Channels", ""] + channels_lines(results["channels"])
     lines += ["## Short of their goals", ""]
     if short:
         lines += ["The reasons that were found stand in [performance.md](performance.md).", ""]

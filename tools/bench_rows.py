@@ -87,3 +87,16 @@ def groups(names=100_000, listed=10_000):
 
 
 IDLE_GOAL = 0.02  # of the memory of an idle session
+
+# Of what sendfile, or AES-128-GCM, does alone on the machine in the same run.
+LIMIT_PART_MIN = 0.70
+LIMITS = {"READ 1 MiB, plain": "sendfile", "READ 1 MiB, encrypted": "gcm"}
+
+# Links without a limit, a channel over each: what a byte may cost more than with one.
+CHANNELS = (1, 2, 4, 8)
+CHANNELS_COST_MAX = 0.10
+CHANNEL_LOADS = tuple((f"{load.upper()} 1 MiB", protection, (load, "--size", "1M"))
+                      for load in ("read", "write") for protection in PROTECTIONS)
+
+# Connections that are idle, and of them those that work afterwards.
+CROWD = (10_000, 1_000)

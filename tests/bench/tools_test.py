@@ -93,6 +93,37 @@ class Page(unittest.TestCase):
         idle = {"load": "idle", "connections": 1000, "ratios": {"memory_bytes": 0.018}}
         self.assertIn("by Samba's: 0.018 (goal: 0.02; kept)", page({"idle": idle}))
 
+    def test_large_reads_stand_beside_the_limits(self):
+        one = result()
+        one["servers"][0] |= {"bytes_per_second": spread(800e6), "operations_per_second": spread(800),
+                              "server_cpu_us": spread(500)}
+        limits = {"sendfile_bytes_per_second": 1000e6, "sendfile_bytes_per_cpu_second": 4000e6,
+                  "gcm_bytes_per_second": 2000e6, "gcm_bytes_per_cpu_second": 2000e6}
+        text = page({"READ 1 MiB, plain": one, "READ 1 MiB, encrypted": one, "limits": limits})
+        self.assertIn("| READ 1 MiB, plain | a bare loop of sendfile | 0.80 | 0.50 | 0.70 | no |", text)
+        self.assertIn("| READ 1 MiB, encrypted | AES-128-GCM alone, one thread | 0.40 | 1.00 | 0.70 | yes |", text)
+
+    def test_channels_may_cost_a_tenth_more(self):
+        loads = [{"label": "READ 1 MiB", "protection": protection,
+                  "cpu": {"1": spread(1), "2": spread(1.02), "4": spread(1.04), "8": spread(eight)}}
+                 for protection, eight in (("plain", 1.09), ("signed", 1.11))]
+        text = page({"channels": {"loads": loads}})
+        self.assertIn("| READ 1 MiB | plain | 1.02 | 1.04 | 1.09 | 1.10 | no |", text)
+        self.assertIn("| READ 1 MiB | signed | 1.02 | 1.04 | 1.11 | 1.10 | yes |", text)
+        self.assertIn("were not measured: needs root", page({"channels": {"error": "needs root"}}))
+
+    def test_a_crowd_is_told_by_its_memory(self):
+        crowd = {"load": "idle", "connections": 10_000, "busy": 1_000, "workers": 4,
+                 "servers": [{"memory_bytes": 15_000.0}]}
+        idle = {"load": "idle", "connections": 500, "servers": [{"memory_bytes": 20_000.0}]}
+        text = page({"crowd": crowd, "idle": idle})
+        self.assertIn("10,000 idle connections, then 1,000 of them busy, with 4 workers: none refused", text)
+        self.assertIn("An idle one took 0.75 of the memory that one took among 500.", text)
+
+    def test_spread_is_that_of_the_program(self):
+        self.assertEqual(bench_report.spread([9, 1, 4]), spread(4, 1, 9))
+        self.assertEqual(bench_report.spread([9, 1, 4, 6]), spread(5, 1, 9))
+
     def test_no_absolute_times(self):
         self.assertNotRegex(page({"ECHO, plain": result(own_cpu=123.25)}), r"123|\bus\b|µs")
 
