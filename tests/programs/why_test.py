@@ -48,6 +48,9 @@ class Why(ControlCase):
         self.assertRegex(answer["steps"][-1]["text"], pattern)
         done = SmbClient(self.scratch, self.server, user).run(COMMANDS[what])
         self.assertEqual(done.ok, who is None, f"{answer} but {done.text}")
+        if who and who != "share":
+            self.assertRegex(self.server.log_text(), rf"'{user.name}' may not (read|write|delete) "
+                             r"'folder.*' of share 'share'; braidctl why says who refuses it")
         if not self.file.exists():
             self.file.write_text("content", "utf-8")
 

@@ -17,6 +17,8 @@
 #include "smb2/opens/work_owner.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/sessions/close_under_way.h"
+#include "wire/smb2/access_mask.h"
+#include "wire/smb2/create.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/oplock_break.h"
 
@@ -348,6 +350,26 @@ Task<bool> settle_changes(Request& request, const Result<Reply>& result) {
   co_return false;
 }
 
+// For the administrator who is asked why. MAXIMUM_ALLOWED is a question, not an attempt.
+void log_denied_create(const Request& request) {
+  if (!log::enabled(log::Level::kInfo) || !request.tree_connect || !request.principal.identity ||
+      request.tree_connect->is_pipe()) {
+    return;
+  }
+  wire::Reader reader = request.body();
+  const auto create = wire::CreateRequest::decode(reader);
+  if (!create || (create->desired_access & wire::Access::kMaximumAllowed)) return;
+  using wire::Access;
+  constexpr uint32_t kWrite = Access::kFileWriteData | Access::kFileAppendData |
+                              Access::kGenericWrite | Access::kGenericAll;
+  const char* const what = create->desired_access & Access::kDelete ? "delete"
+                           : create->desired_access & kWrite        ? "write"
+                                                                    : "read";
+  log::info("{}: '{}' may not {} '{}' of share '{}'; braidctl why says who refuses it",
+            request.connection->peer_host(), request.principal.identity->account_name, what,
+            create->name, request.tree_connect->share->name);
+}
+
 Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, status); }
 
 }  // namespace
@@ -406,6 +428,9 @@ Task<std::optional<Reply>> dispatch(Request& request) {
 
   if (!result) {
     const NtStatus status = to_status(result.error());
+    if (row.command == Command::kCreate && status == NtStatus::kAccessDenied) {
+      log_denied_create(request);
+    }
     if (row.command == Command::kCreate && is_error(status)) {
       request.compound.create_error = status;
       request.compound.file_id.reset();
