@@ -63,6 +63,7 @@ class Generation {
   void connect(size_t worker);
   // The same for the process with the network cards.
   void connect_cards();
+  void connect_cards(size_t worker);
   bool none_runs(size_t first, size_t last) const;
   bool all_ready() const;  // but for the cards
   void kill(size_t first, size_t last) const;
