@@ -1,6 +1,6 @@
 # rdma.sh: network cards with RDMA, in the guest: soft-RoCE on its own network interface, the server and its
 # clients on either end of it. From /job/settings: MOUNTS for the kernel's client, MIB of its file; MTU of the
-# network interface; KILL, which processes are
+# network interface; WORKERS of the server; KILL, which processes are
 # killed while the kernel's client copies; BENCH, MiB each way to measure, and beside it the card alone.
 # Every step that fails is named on the console.
 . /job/settings
@@ -23,6 +23,7 @@ state_dir = "/tmp/state"
 signing = "enabled"
 rdma = true
 rdma_memory = 64
+workers = $WORKERS
 [[share]]
 name = "share"
 path = "/tmp/shares/share"
