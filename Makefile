@@ -125,9 +125,11 @@ worker-kills: deps build ## Ten minutes of killed workers under clients of all o
 	  KillsUnderLoad
 
 .PHONY: fault
-fault: deps build ## Failing links under a client with four channels, 20 minutes
+fault: deps build ## Failing links under a client with four channels, 30 minutes
 	@ninja -C build/release -j$(JOBS) fault_client
 	@$(PYTHON) tests/fault/fault_test.py --braidd build/release/braidd \
+	  --program build/release/fault_client --seconds 600
+	@$(PYTHON) tests/fault/mixed_test.py --braidd build/release/braidd \
 	  --program build/release/fault_client --seconds 600
 
 .PHONY: power-cuts
@@ -172,10 +174,14 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
 .PHONY: rdma-test
-rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, and the kernel's on a kernel built here
+rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's on a kernel built here, how fast
 	@$(PACKAGES) kernel
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --workers 2 --kill --mib 200
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --mib 1024 --memory 4096 --mtu 9000 --limit 1200
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release --bench 300
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release --bench 300 --mtu 9000
 
 .PHONY: vm-test-own
 vm-test-own: deps-vm build ## the same on a kernel built here: compression, witness (ten minutes for the kernel)

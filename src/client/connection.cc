@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "client/placement.h"
 #include "transport/limits.h"
 #include "transport/tcp_transport.h"
 #include "wire/smb2/cancel.h"
@@ -314,8 +315,11 @@ Task<Result<std::vector<ExchangePtr>>> Connection::start_compound(
 }
 
 Task<Result<Response>> Connection::call(Request request, std::shared_ptr<const ChannelKeys> keys) {
+  const auto placement = Placement::make(*this, request);
+  if (placement) ++placed_;
   BRAID_CO_TRY(const ExchangePtr exchange, co_await start(std::move(request), std::move(keys)));
-  co_return co_await exchange->response();
+  auto response = co_await exchange->response();
+  co_return placement ? placement->finish(std::move(response)) : std::move(response);
 }
 
 Task<Result<void>> Connection::echo() {

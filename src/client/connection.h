@@ -79,7 +79,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends several requests as one message. The caller sets kRelatedOperations where it wants it.
   Task<Result<std::vector<ExchangePtr>>> start_compound(
       std::vector<Request> requests, std::shared_ptr<const ChannelKeys> keys = {});
-  // Sends and waits for the final response.
+  // Sends and waits for the final response. Data of READ and WRITE goes past the messages where the
+  // transport can do that (ConnectionOptions::placed_from).
   Task<Result<Response>> call(Request request, std::shared_ptr<const ChannelKeys> keys = {});
   Task<Result<void>> echo();
   // Sends CANCEL; the answer comes as the exchange's final response.
@@ -113,6 +114,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ByteView server_security_token() const { return security_token_; }
   bool posix_extensions() const { return posix_extensions_; }
   const Compression& compression() const { return compression_; }
+  // Requests whose data went or came past the messages.
+  uint64_t placed() const { return placed_; }
   // Messages that went and came compressed.
   uint64_t compressed_sent() const { return compressed_sent_; }
   uint64_t compressed_received() const { return compressed_received_; }
@@ -187,6 +190,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Bytes security_token_;
   bool posix_extensions_ = false;
   Compression compression_;
+  uint64_t placed_ = 0;
   uint64_t compressed_sent_ = 0;
   uint64_t compressed_received_ = 0;
   crypto::PreauthHash preauth_hash_;

@@ -32,7 +32,10 @@ Task<Result<Reply<wire::ReadResponse>>> File::read(uint64_t offset, uint32_t len
   if (session.channel_count() > 0 && !session.connection().compression().algorithms.empty()) {
     body.flags |= wire::ReadFlags::kRequestCompressed;
   }
-  return tree_->call_for<wire::ReadResponse>(make_request(Command::kRead, body, length));
+  BRAID_CO_TRY(auto reply, co_await tree_->call_for<wire::ReadResponse>(
+                               make_request(Command::kRead, body, length)));
+  if (reply.response.placed_owner) reply.body.data = reply.response.placed;
+  co_return std::move(reply);
 }
 
 Task<Result<uint32_t>> File::write(uint64_t offset, Buffer data, uint32_t flags) {

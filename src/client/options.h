@@ -37,6 +37,10 @@ struct ConnectionOptions {
   std::optional<std::string> netname;
   bool posix_extensions = false;
 
+  // Over a network card with RDMA: data of so many bytes and more goes past the messages, unless it
+  // has to be encrypted, or the server wants all signed. 0: none does.
+  uint32_t placed_from = 4096;
+
   // Credits the client tries to hold: each request asks for its own charge and what is missing.
   uint16_t credits_wanted = 512;
   // How long a response may take before the call fails with ETIMEDOUT.

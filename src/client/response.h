@@ -16,6 +16,9 @@ struct Response {
   wire::Header header;
   ByteView message;  // from its header to its end, decrypted
   std::shared_ptr<const Buffer> owner;
+  // Data of a READ that came past the message.
+  ByteView placed;
+  std::shared_ptr<const Buffer> placed_owner;
   bool was_encrypted = false;
   bool was_verified = false;  // its own signature was checked
   // An earlier try of the request was lost with its channel and may have been carried out.

@@ -580,12 +580,10 @@ TEST(Config, PortsOfWitnessDifferFromEachOtherAndFromThoseOfListen) {
   EXPECT_TRUE(complaints("[server]\nwitness_port = 135\n").empty());
 }
 
-TEST(Config, RdmaTakesOneWorkerAndWholeBlocksOfMemory) {
+TEST(Config, RdmaTakesWholeBlocksOfMemory) {
   const std::string on = "[server]\nrdma = true\n";
   EXPECT_TRUE(complaints(on).empty());
-  EXPECT_THAT(complaints(on + "workers = 2\n"),
-              ElementsAre("braid.toml:2: rdma = true needs workers = 1; change one of them"));
-  EXPECT_TRUE(complaints("[server]\nworkers = 2\n").empty());
+  EXPECT_TRUE(complaints(on + "workers = 2\n").empty());
   EXPECT_THAT(complaints(on + "rdma_memory = 36\n"),
               ElementsAre("braid.toml:3: rdma_memory = 36 is no multiple of 8; give 32 or 40"));
   EXPECT_TRUE(complaints(on + "rdma_memory = 40\nrdma_port = 0\n").empty());

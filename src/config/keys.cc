@@ -340,8 +340,7 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      number<&Server::epm_port, Server, 0, 65'535>, PathRule::kNone, kAtRestart<&Server::epm_port>},
     {"rdma", "true or false", shown<&Server::rdma>,
      "Whether clients may come over network cards with RDMA (SMB Direct), on the addresses of "
-     "listen. A process of its own has the cards. Needs workers = 1; braidctl rdma check says what "
-     "else is missing.",
+     "listen. A process of its own has the cards. braidctl rdma check says what is missing.",
      flag<&Server::rdma, Server>, PathRule::kNone, kAtRestart<&Server::rdma>},
     {"rdma_port", "a whole number from 0 to 65535", shown<&Server::rdma_port>,
      "The RDMA port, which is none of TCP's. Clients look for it on 445 only. 0 lets the system "
@@ -350,8 +349,8 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      kAtRestart<&Server::rdma_port>},
     {"rdma_memory", "a whole number from 32 to 65536, a multiple of 8",
      shown<&Server::rdma_memory_mib>,
-     "MiB of memory that the cards with RDMA reach, and that stay in memory as soon as a client "
-     "comes over one. What clients receive and write over them stands there.",
+     "MiB of memory of each worker that the cards with RDMA reach, and that stay in memory as soon "
+     "as a client comes over one. What clients receive and write over them stands there.",
      number<&Server::rdma_memory_mib, Server, 32, 65'536>, PathRule::kNone,
      kAtRestart<&Server::rdma_memory_mib>},
     {"hosts", R"(a list such as ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"])",

@@ -271,9 +271,6 @@ void Reader::check_server(const Server& server) {
                     "lower workers",
                     server.memory_limit_mib, server.workers, kMemoryOfWorkerMinMib));
   }
-  if (server.rdma && server.workers != 1) {
-    add(line_in_server("rdma"), "rdma = true needs workers = 1; change one of them");
-  }
   if (const uint32_t over = server.rdma_memory_mib % 8; over != 0) {
     add(line_in_server("rdma_memory"),
         fmt::format("rdma_memory = {} is no multiple of 8; give {} or {}", server.rdma_memory_mib,

@@ -37,6 +37,14 @@ class RemoteMemory {
   // Memory that the card reaches: what stands in it, push() does not copy. Thread: any.
   virtual Buffer memory(size_t size) = 0;
 
+  // The other way round, for a client: the peer's card reaches `memory` of this side, in the one
+  // way, until take_back() or until the peer invalidates the key. [MS-SMBD] 3.1.4.3 "Register
+  // Buffer" and 3.1.4.4 "Deregister Buffer". Fails where the card lends nothing, or nothing now.
+  enum class Reach : uint8_t { kToRead, kToWrite };
+  virtual Result<wire::smbdirect::BufferDescriptorV1> lend(MutableByteView memory, Reach reach) = 0;
+  // Nothing reaches it from then on. A key that was invalidated may be taken back as well.
+  virtual void take_back(uint32_t token) = 0;
+
  protected:
   ~RemoteMemory() = default;
 };

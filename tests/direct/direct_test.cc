@@ -73,6 +73,27 @@ BRAID_E2E(Direct, ManyTransfersWaitForMemoryAndNoneIsLost) {
   co_await direct.connection->close();
 }
 
+BRAID_E2E(Direct, OurClientPlacesWhatIsLargeByItself) {
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  uint64_t placed = 0;
+  for (const uint32_t size : {1u, 4095u, 4096u, 70'000u, kMiB, 8 * kMiB}) {
+    const Bytes data = pattern(size, size);
+    E2E_TRY(const uint32_t count, co_await file->write(0, ByteView(data)));
+    EXPECT_EQ(count, size);
+    E2E_TRY(const auto reply, co_await file->read(0, size));
+    EXPECT_TRUE(std::ranges::equal(reply->data, data)) << size;
+    placed += size >= 4096 ? 2 : 0;
+    EXPECT_EQ(direct.connection->placed(), placed) << size;
+  }
+  // More than there is, and nothing.
+  E2E_TRY(const auto rest, co_await file->read(8 * kMiB - 5000, 10'000));
+  EXPECT_EQ(rest->data.size(), 5000u);
+  E2E_FAILS(NtStatus::kEndOfFile, co_await file->read(8 * kMiB, 10'000));
+  co_await direct.connection->close();
+}
+
 BRAID_E2E(Direct, SealedDataTravelsInMessages) {
   client::SessionOptions sealed;
   sealed.security = client::SessionOptions::Security::kEncrypt;
@@ -84,6 +105,7 @@ BRAID_E2E(Direct, SealedDataTravelsInMessages) {
   }
   E2E_TRY(const auto file,
           co_await direct.tree->open(name_of_test(), kReadWriteDelete, CreateDisposition::kOpen));
+  EXPECT_EQ(direct.connection->placed(), 0u);
   Bytes data = pattern(100);
   E2E_FAILS(NtStatus::kAccessDenied, co_await write_placed(direct, *file, data, 0));
   co_await direct.connection->close();
@@ -146,6 +168,25 @@ BRAID_E2E(Direct, ASessionHasChannelsOfBothKindsAndOutlivesTheCards) {
   E2E_TRY(const Direct again, co_await connect_direct(env, options));
   E2E_OK(co_await session->bind(again.connection, ntlm()));
   co_await again.connection->close();
+}
+
+BRAID_E2E(Direct, AllConnectionsOfAClientMeetWhereItsSessionIs) {
+  for (uint8_t client = 1; client <= 12; ++client) {
+    client::ConnectionOptions options;
+    options.client_guid.bytes.fill(client);
+    E2E_TRY(const Direct first, co_await connect_direct(env, options));
+    E2E_TRY(const auto session, co_await env.log_on(first.connection));
+    E2E_TRY(const Direct second, co_await connect_direct(env, options));
+    E2E_OK(co_await session->bind(second.connection, ntlm()));
+    E2E_TRY(const auto third, co_await env.connect(options));
+    E2E_OK(co_await session->bind(third, ntlm()));
+    E2E_TRY(const auto tree, co_await session->tree_connect("share"));
+    E2E_OK(co_await tree->write_file(name_of_test(), pattern(5000, client)));
+    E2E_TRY(const Bytes back, co_await tree->read_file(name_of_test()));
+    EXPECT_TRUE(back == pattern(5000, client));
+    co_await second.connection->close();
+    co_await first.connection->close();
+  }
 }
 
 BRAID_E2E(Direct, AClientThatGoesWhileItIsReadLeavesNothingBehind) {

@@ -16,6 +16,9 @@ from server import Options, Share, ids_of, name_of, test_users  # noqa: E402
 
 RDMA = ("rdma = true", "rdma_port = 0", "rdma_memory = 32")
 PATIENCE_S = 60
+# What hangs on who has the connection.
+SEVERAL_WORKERS = ("Direct.*:HostilePeer.*-Direct.AWorkerThatEnds*:Direct.AClientThatGoes*:Direct.Many*"
+                   ":HostilePeer.WhoDies*")
 
 
 def main():
@@ -24,8 +27,9 @@ def main():
     parser.add_argument("--program", required=True, help="the built direct_test")
     args, for_program = parser.parse_known_args()
     with Scratch(args.scratch) as scratch:
-        trouble = run(args, scratch, for_program)
+        trouble = run(args, scratch, "direct", for_program)
         if not for_program:
+            trouble += run(args, scratch, "workers", [f"--gtest_filter={SEVERAL_WORKERS}"], 4)
             trouble += without_a_card(args, scratch) + not_asked_for(args, scratch)
     for sentence in trouble:
         print(sentence, file=sys.stderr)
@@ -53,9 +57,9 @@ def await_text(server, pattern):
     return []
 
 
-def run(args, scratch, for_program):
-    options = options_of(scratch, "direct", server_lines=RDMA, env={"BRAID_TEST_RDMA": "tcp"})
-    server = servers.start(args, scratch, options, "direct")
+def run(args, scratch, name, for_program, workers=1):
+    options = options_of(scratch, name, server_lines=RDMA, workers=workers, env={"BRAID_TEST_RDMA": "tcp"})
+    server = servers.start(args, scratch, options, name)
     server.expects_deaths = True
     alice, bob = options.users
     environment = {

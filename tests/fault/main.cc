@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
@@ -34,6 +35,8 @@ struct Arguments {
   uint64_t seed = 1;
   uint64_t open_ms_max = 20'000;
   bool leases = false;
+  std::vector<std::string> places;
+  std::vector<std::string> cards;
 };
 
 Result<MountOptions> mount_options(const Arguments& arguments) {
@@ -43,22 +46,31 @@ Result<MountOptions> mount_options(const Arguments& arguments) {
   options.user = arguments.user;
   const char* const password = std::getenv("BRAID_FAULT_PASSWORD");
   if (password != nullptr) options.password = password;
+  for (const std::string& each : arguments.places) {
+    BRAID_TRY(options.places.emplace_back(), transport::SocketAddress::parse_with_port(each));
+  }
+  for (const std::string& each : arguments.cards) {
+    BRAID_TRY(options.cards.emplace_back(), transport::SocketAddress::parse_with_port(each));
+    options.places.push_back(options.cards.back());
+  }
   return options;
 }
 
-std::string live_channels(const client::ChannelSet& set) {
+std::string live_channels(const client::ChannelSet& set, bool has_ports = false) {
   std::string text;
   for (const auto& channel : set.channels()) {
-    text += fmt::format(" {}={:d}", channel.address.host(), channel.is_live);
+    const auto& address = channel.address;
+    text +=
+        fmt::format(" {}={:d}", has_ports ? address.to_string() : address.host(), channel.is_live);
   }
   return text;
 }
 
 // Tells which channels live, and stops everything when it is time.
-Task<void> watch(Context& context, client::ChannelSetPtr set) {
+Task<void> watch(Context& context, client::ChannelSetPtr set, const MountOptions& options) {
   std::string shown;
   while (!context.stopping) {
-    const std::string now = live_channels(*set);
+    const std::string now = live_channels(*set, !options.places.empty());
     if (now != shown) fmt::print("channels{}\n", now);
     shown = now;
     std::fflush(stdout);
@@ -73,7 +85,7 @@ Task<void> acknowledge(Context& context, wire::LeaseBreakNotification notificati
   context.went_well("acknowledge", "a break", done);
 }
 
-Task<void> work_until_stopped(Context& context, Mount mounted) {
+Task<void> work_until_stopped(Context& context, Mount mounted, const MountOptions& options) {
   TaskScope acknowledgments;
   mounted.set->set_break_handler([&](const client::BreakEvent& event) {
     const auto* lease = std::get_if<wire::LeaseBreakNotification>(&event.notification);
@@ -92,7 +104,7 @@ Task<void> work_until_stopped(Context& context, Mount mounted) {
     ready = ready && context.went_well("mkdir", folder, co_await context.tree->mkdir(folder));
   }
   TaskScope scope;
-  scope.spawn(watch(context, mounted.set));
+  scope.spawn(watch(context, mounted.set, options));
   if (ready) {
     for (RecordFile& file : records) file.run(scope);
     scope.spawn(create_and_delete(context));
@@ -106,7 +118,11 @@ Task<void> work_until_stopped(Context& context, Mount mounted) {
   co_await acknowledgments.join();
   mounted.set->set_break_handler([](const client::BreakEvent&) {});
   context.done["replay"] = mounted.set->replays();
-  for (const auto& channel : mounted.set->channels()) context.done["loss"] += channel.losses;
+  for (const auto& channel : mounted.set->channels()) {
+    context.done["loss"] += channel.losses;
+    const bool is_card = std::ranges::find(options.cards, channel.address) != options.cards.end();
+    if (is_card) context.done["MiB over cards"] += channel.bytes >> 20;
+  }
   co_await mounted.set->close();
 }
 
@@ -119,10 +135,11 @@ Task<Result<void>> work(Reactor& reactor, const Arguments& arguments) {
                   .leases = arguments.leases,
                   .done = {},
                   .expected = {}};
-  co_await work_until_stopped(context, mounted);
+  co_await work_until_stopped(context, mounted, options);
 
   MountOptions fresh = options;
   fresh.channels = 1;
+  fresh.places.clear();
   BRAID_CO_TRY(const Mount again, co_await mount(reactor, fresh));
   if (context.failures == 0) co_await check_all(context, again.tree);
   co_await again.set->close();
@@ -192,6 +209,8 @@ int run(int argc, char** argv) {
       ->required();
   app.add_option("--share", arguments.share)->capture_default_str();
   app.add_option("--user", arguments.user)->required();
+  app.add_option("--channel", arguments.places, "ADDRESS:PORT of a channel, in place of asking");
+  app.add_option("--card", arguments.cards, "The same, over a card made of TCP");
   app.add_option("--seed", arguments.seed)->capture_default_str();
   CLI::App* const work_command = app.add_subcommand("work", "Work until SIGTERM, then check");
   work_command->add_option("--expectations", arguments.expectations, "A file to write")->required();

@@ -14,6 +14,10 @@ struct MountOptions {
   size_t channels = 4;  // 1: the server is not asked for its addresses
   std::string share, user, password;
   std::chrono::milliseconds peer_timeout = std::chrono::seconds(2);
+  // With any, the channels are these, and the server is not asked: `places`, those with a card of
+  // TCP (transport/smbdirect/tcp_card.h) among them.
+  std::vector<transport::SocketAddress> places;
+  std::vector<transport::SocketAddress> cards;
 };
 
 struct Mount {

@@ -72,7 +72,8 @@ USER_NETWORK = ["-netdev", "user,id=net,ipv6=off",
                 "-device", "virtio-net-pci,netdev=net,romfile="]
 
 
-def boot(scratch, vmlinuz, initramfs, job, limit, network=USER_NETWORK, prefix=(), hear=None):
+def boot(scratch, vmlinuz, initramfs, job, limit, network=USER_NETWORK, prefix=(), hear=None,
+         memory=1024):
     """Runs the machine to its end; (the console's text, whether it ended in time). `hear` is given
     each line as it comes; `prefix` is the command that runs the machine's."""
     archive = scratch.file("initramfs")
@@ -83,7 +84,7 @@ def boot(scratch, vmlinuz, initramfs, job, limit, network=USER_NETWORK, prefix=(
     console = scratch.file("console")
     machine = scratch.start(
         [*prefix, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
-         "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+         "-m", str(memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
          "-kernel", vmlinuz, "-initrd", archive,
          "-append", "console=ttyS0 quiet loglevel=3 panic=-1 oops=panic net.ifnames=0 "
                     "mitigations=off random.trust_cpu=on "

@@ -70,12 +70,20 @@ Finding check_device() {
 Finding check_port() {
   const auto ports = verbs::Devices::ports();
   std::string others;
+  bool has_other = false;
   for (const verbs::Port& port : ports ? *ports : std::vector<verbs::Port>{}) {
     if (port.is_active && !port.is_iwarp) {
       return fmt::format("{} port {} is active", port.device, port.number);
     }
+    has_other |= !port.is_iwarp;
     others += fmt::format("{}{} port {} is {}", others.empty() ? "" : ", ", port.device,
-                          port.number, port.is_iwarp ? "iWARP, which is not served" : port.state);
+                          port.number, port.is_iwarp ? "iWARP" : port.state);
+  }
+  // Where the card is at fault, no cable helps.
+  if (!has_other) {
+    return std::unexpected(others +
+                           ", which is not served: memory that such a card reads into, its client "
+                           "may write to at any time; take RoCE or InfiniBand, or TCP");
   }
   return std::unexpected(others + "; look at the cable, the switch and ip link");
 }
@@ -128,7 +136,8 @@ Finding check_memory(const config::Config& config) {
     std::string soft;
     words >> soft;
     if (soft == "unlimited") return "locked memory is not limited";
-    const uint64_t needed = (uint64_t{config.server.rdma_memory_mib} << 20) + (16u << 20);
+    const uint64_t needed =
+        (uint64_t{config.server.rdma_memory_mib} << 20) * config.server.workers + (16u << 20);
     if (std::strtoull(soft.c_str(), nullptr, 10) >= needed) {
       return fmt::format("{} bytes may be locked", soft);
     }

@@ -65,7 +65,8 @@ ServerState plan_of(const config::Config& config, const std::vector<Listener>& l
   if (!server.rdma) return plan;
   plan.children.push_back(
       {.name = "process with the RDMA cards",
-       .arguments = {"braidd", "--role=rdma", "--rdma-listen=" + rdma_endpoints(server)}});
+       .arguments = {"braidd", "--role=rdma", fmt::format("--workers={}", workers),
+                     "--rdma-listen=" + rdma_endpoints(server)}});
   return plan;
 }
 
@@ -142,13 +143,17 @@ void Generation::connect(size_t worker) {
 }
 
 void Generation::connect_cards() {
+  for (size_t i = 0; i < workers_; ++i) connect_cards(i);
+}
+
+void Generation::connect_cards(size_t index) {
   if (!has_cards() || cards().pid < 0) return;
-  const Child& worker = children.front();  // rdma takes workers = 1
+  const Child& worker = children[index];
   if (worker.pid < 0) return;
   auto ends = make_link();
   if (!ends) return log::error("no link to the {}: {}", cards().name, ends.error().message());
   send_message(worker.control.get(), MessageKind::kCardLink, 0, ends->first.get());
-  send_message(cards().control.get(), MessageKind::kLink, 0, ends->second.get());
+  send_message(cards().control.get(), MessageKind::kLink, index, ends->second.get());
 }
 
 bool Generation::none_runs(size_t first, size_t last) const {

@@ -61,8 +61,9 @@ class Generation {
   bool start(size_t index, Begin begin = Begin::kAtOnce);
   // Gives both ends of a new link to the front and to the worker.
   void connect(size_t worker);
-  // The same for the process with the network cards.
+  // The same for the process with the network cards, and for all workers or one.
   void connect_cards();
+  void connect_cards(size_t worker);
   bool none_runs(size_t first, size_t last) const;
   bool all_ready() const;  // but for the cards
   void kill(size_t first, size_t last) const;

@@ -96,7 +96,7 @@ int complain(int status, const config::Problems& problems) {
   ::fcntl(kFirstGivenFd, F_SETFD, FD_CLOEXEC);
   raise_descriptor_limit();
   // As the front: without what would run at an ordinary exit.
-  ::_exit(run_rdma(UniqueFd(kFirstGivenFd), line.rdma_listen, line.said));
+  ::_exit(run_rdma(UniqueFd(kFirstGivenFd), line.rdma_listen, line.workers, line.said));
 }
 
 struct WorkerConfig {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <optional>
 
 #include "apps/braidd/exit_status.h"
+#include "apps/braidd/first_frame.h"
 #include "apps/braidd/link.h"
 #include "apps/braidd/sandbox.h"
 #include "apps/braidd/system_calls.h"
@@ -17,6 +19,7 @@
 #include "runtime/asio.h"
 #include "runtime/reactor.h"
 #include "transport/relay/card_end.h"
+#include "transport/smbdirect/lobby.h"
 #include "transport/smbdirect/tcp_card.h"
 #include "verbs/listener.h"
 
@@ -62,7 +65,11 @@ std::string why_not(Error error) {
 // Thread: its reactor's.
 class RdmaProcess {
  public:
-  explicit RdmaProcess(UniqueFd control) : control_(reactor_.context(), control.release()) {}
+  RdmaProcess(UniqueFd control, size_t workers)
+      : control_(reactor_.context(), control.release()),
+        workers_(workers),
+        lobby_(reactor_, transport::smbdirect::server_settings(),
+               [this](Arrived who, ByteView first) { heard(std::move(who), first); }) {}
 
   // False: nowhere, and the supervisor knows what was said about it. `said`: of the process before,
   // whose lines are not repeated.
@@ -86,7 +93,7 @@ class RdmaProcess {
   }
 
  private:
-  // The worker, as far as it has introduced itself.
+  // A worker, as far as it has introduced itself.
   struct Worker {
     Worker(Reactor& reactor, UniqueFd fd) : link(reactor.context(), fd.release()) {}
     asio::posix::stream_descriptor link;
@@ -134,8 +141,23 @@ class RdmaProcess {
     return test_listeners_.back()->address();
   }
   void arrived(Arrived who) {
-    if (worker_ && worker_->end) return worker_->end->arrived(std::move(who));
-    log::debug("{}: no worker is there, dropped", who.peer.host());
+    if (workers_.size() == 1) return hand_over(std::move(who), 0);
+    // All connections of a client meet in one worker.
+    lobby_.add(std::move(who));
+  }
+  void heard(Arrived who, ByteView first) {
+    const auto frame = decode_first_frame(first);
+    if (!frame) {
+      return log::debug("{}: the first message is no NEGOTIATE, dropped", who.peer.host());
+    }
+    const size_t worker = frame->client_guid ? worker_of(*frame->client_guid, workers_.size())
+                                             : next_worker_++ % workers_.size();
+    hand_over(std::move(who), worker);
+  }
+  void hand_over(Arrived who, size_t index) {
+    const auto& worker = workers_[index];
+    if (worker && worker->end) return worker->end->arrived(std::move(who));
+    log::debug("{}: worker {} is not there, dropped", who.peer.host(), index);
   }
 
   void wait_for_orders() {
@@ -152,28 +174,31 @@ class RdmaProcess {
       if (!message) return message.error().is_os(EAGAIN);
       if (message->kind == MessageKind::kLogLevel) {
         log::set_level(static_cast<log::Level>(message->number));
-      } else if (message->kind == MessageKind::kLink && message->fd) {
-        lose_worker();
-        worker_ = std::make_shared<Worker>(reactor_, std::move(message->fd));
-        wait_for_worker();
+      } else if (message->kind == MessageKind::kLink && message->fd &&
+                 message->number < workers_.size()) {
+        auto& worker = workers_[message->number];
+        lose(worker);
+        worker = std::make_shared<Worker>(reactor_, std::move(message->fd));
+        wait_for(worker);
       } else if (message->kind == MessageKind::kLink) {
         log::error("rdma: no descriptor for the link to the worker");
       }
     }
   }
 
-  void wait_for_worker() {
-    worker_->link.async_wait(
+  void wait_for(const std::shared_ptr<Worker>& who) {
+    who->link.async_wait(
         asio::posix::stream_descriptor::wait_read,
-        [this, weak = std::weak_ptr(worker_)](const boost::system::error_code& failed) {
+        [this, weak = std::weak_ptr(who)](const boost::system::error_code& failed) {
           const auto worker = weak.lock();
-          if (failed || !worker || worker != worker_) return;
-          if (!take_from(*worker)) return lose_worker();
-          wait_for_worker();
+          if (failed || !worker) return;
+          if (!take_from(worker)) return lose(worker);
+          wait_for(worker);
         });
   }
   // False: the worker is gone, or is none.
-  bool take_from(Worker& worker) {
+  bool take_from(const std::shared_ptr<Worker>& who) {
+    Worker& worker = *who;
     for (;;) {
       auto message = receive_message(worker.link.native_handle());
       if (!message) return message.error().is_os(EAGAIN);
@@ -181,9 +206,7 @@ class RdmaProcess {
       worker.descriptors[worker.count++] = std::move(message->fd);
       if (worker.count < worker.descriptors.size()) continue;
       auto end = CardEnd::make(reactor_, std::move(worker.descriptors), message->number,
-                               [this, weak = std::weak_ptr(worker_)] {
-                                 if (!weak.expired() && weak.lock() == worker_) lose_worker();
-                               });
+                               [this, weak = std::weak_ptr(who)] { lose(weak.lock()); });
       if (!end) {
         log::error("rdma: what the worker shares cannot be had: {}", end.error().message());
         return false;
@@ -192,19 +215,22 @@ class RdmaProcess {
       for (const SocketAddress& address : addresses_) worker.end->listening(address);
     }
   }
-  // All its connections end.
-  void lose_worker() {
-    if (worker_ && worker_->end) worker_->end->close();
-    worker_.reset();
+  // All its connections end. By value: what is in workers_ goes meanwhile.
+  void lose(std::shared_ptr<Worker> worker) {
+    if (!worker) return;
+    if (worker->end) worker->end->close();
+    std::ranges::replace(workers_, worker, nullptr);
   }
 
   Reactor reactor_;
   verbs::Devices devices_;
   asio::posix::stream_descriptor control_;
   std::vector<SocketAddress> addresses_;
-  std::shared_ptr<Worker> worker_;
+  std::vector<std::shared_ptr<Worker>> workers_;  // by index; null while one is away
+  size_t next_worker_ = 0;                        // of those whose clients have no ClientGuid
   std::vector<std::unique_ptr<verbs::Listener>> listeners_;
   std::vector<std::unique_ptr<TcpCardListener>> test_listeners_;
+  transport::smbdirect::Lobby lobby_;
 };
 
 }  // namespace
@@ -222,9 +248,9 @@ std::string rdma_endpoints(const config::Server& server) {
   return text;
 }
 
-int run_rdma(UniqueFd control, std::string_view endpoints, uint64_t said) {
+int run_rdma(UniqueFd control, std::string_view endpoints, size_t workers, uint64_t said) {
   enter_rdma_sandbox();
-  RdmaProcess process(std::move(control));
+  RdmaProcess process(std::move(control), workers);
   if (!process.listen(endpoints, said)) return kNoCards;
   restrict_system_calls(Role::kRdma);
   process.run();
@@ -237,7 +263,8 @@ void raise_memory_lock_limit(const config::Server& server) {
   if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_MEMLOCK, &limit);
-  const rlim_t needed = (rlim_t{server.rdma_memory_mib} << 20) + (rlim_t{16} << 20);
+  const rlim_t needed =
+      (rlim_t{server.rdma_memory_mib} << 20) * server.workers + (rlim_t{16} << 20);
   if (limit.rlim_cur >= needed) return;
   log::warn(
       "SMB Direct: the limit of locked memory is {} KiB, and {} MiB are needed; raise it "

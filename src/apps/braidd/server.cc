@@ -45,6 +45,7 @@
 #include "smb2/shares/share_look.h"
 #include "smb2/workers/shared_file_locks.h"
 #include "transport/relay/worker_end.h"
+#include "transport/smbdirect/lobby.h"
 #include "transport/smbdirect/smbdirect_transport.h"
 #include "transport/tcp_transport.h"
 
@@ -357,13 +358,6 @@ class SmbWorkerServer final : public WorkerServer {
     witness_addresses_.emplace(settings, netbios, rpc_->witness());
   }
 
-  // What clients send over a card stands in memory of the pool, which its connections share: so
-  // many credits hide the way there and back, as large data takes none.
-  static transport::smbdirect::Settings direct_settings() {
-    transport::smbdirect::Settings settings;
-    settings.receive_credit_max = 32;
-    return settings;
-  }
   Result<void> begin_with_cards(UniqueFd link) {
     using transport::relay::WorkerEnd;
     const size_t pool = size_t{config_->server.rdma_memory_mib} << 20;
@@ -395,7 +389,10 @@ class SmbWorkerServer final : public WorkerServer {
         [arrived = std::move(arrived)](Reactor& reactor) mutable {
           return transport::smbdirect::make_smbdirect_transport(
               reactor, std::move(arrived.pair), transport::smbdirect::Role::kPassive,
-              {.settings = direct_settings(), .peer = arrived.peer, .local = arrived.local});
+              {.settings = transport::smbdirect::server_settings(),
+               .peer = arrived.peer,
+               .local = arrived.local,
+               .heard = std::move(arrived.heard)});
         },
         {}, Arrival::kNew);
   }

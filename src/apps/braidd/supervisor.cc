@@ -232,7 +232,7 @@ void Supervisor::on_time() {
       now_.connect_cards();
     } else {
       now_.connect(i);
-      now_.connect_cards();
+      now_.connect_cards(i);
     }
   }
   if (!deadline_ || *deadline_ > now || phase_ == Phase::kDone) return;

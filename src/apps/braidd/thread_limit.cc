@@ -76,7 +76,8 @@ uint64_t thread_count(const config::Server& settings) {
                         WorkerPoolLimits::for_files(pool_threads_of_share(settings)).threads +
                         smb2::kLogonPoolLimits.threads + kOtherThreads;
   const uint64_t of_witness = settings.witness ? 1 : 0;  // hears of addresses
-  const uint64_t of_rdma = settings.rdma ? 2 : 0;  // the process with the cards, and who hears it
+  // The process with the cards, and who hears it in each worker.
+  const uint64_t of_rdma = settings.rdma ? 1 + settings.workers : 0;
   return each * settings.workers + 2 + of_witness + of_rdma;
 }
 

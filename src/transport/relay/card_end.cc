@@ -78,7 +78,8 @@ class RelayedCards final : public CardEnd, public std::enable_shared_from_this<R
           .pair = number,
           .size = static_cast<uint32_t>(pair.queue_pair->requests_max()),
           .local = arrived.local,
-          .peer = arrived.peer});
+          .peer = arrived.peer,
+          .heard = std::move(arrived.heard)});
     wait_for_completions(number);
   }
   void close() override {

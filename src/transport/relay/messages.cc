@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "transport/smbdirect/lobby.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -12,6 +13,9 @@ namespace braid::transport::relay {
 namespace {
 
 using Status = smbdirect::QueuePair::Status;
+using smbdirect::Lobby;
+// Beside that, the numbers and two addresses.
+static_assert(Lobby::kHeardBytesMax + 4 * Lobby::kHeardPacketsMax + 512 <= kMessageMax);
 
 // A number that may be missing.
 void encode_optional(wire::Writer& writer, const std::optional<uint32_t>& value) {
@@ -89,6 +93,11 @@ Bytes Notice::encode() const {
   encode_optional(writer, invalidated);
   encode_address(writer, local);
   encode_address(writer, peer);
+  writer.u32(static_cast<uint32_t>(heard.size()));
+  for (const Bytes& packet : heard) {
+    writer.u32(static_cast<uint32_t>(packet.size()));
+    writer.bytes(packet);
+  }
   return bytes;
 }
 
@@ -107,6 +116,12 @@ Result<Notice> Notice::decode(ByteView message) {
   notice.invalidated = decode_optional(reader);
   notice.local = decode_address(reader);
   notice.peer = decode_address(reader);
+  const uint32_t count = reader.u32();
+  reader.expect(count <= Lobby::kHeardPacketsMax);
+  for (uint32_t i = 0; i < count && reader.ok(); ++i) {
+    const ByteView packet = reader.bytes(reader.u32());
+    notice.heard.emplace_back(packet.begin(), packet.end());
+  }
   reader.expect(reader.remaining() == 0);
   return reader.finish(std::move(notice));
 }

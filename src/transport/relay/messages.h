@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -12,9 +13,10 @@
 
 namespace braid::transport::relay {
 
-// Bytes of each direction's ring, and of the longest message in it.
+// Bytes of each direction's ring, and of the longest message in it: somebody has arrived, with all
+// that a Lobby has heard of him.
 inline constexpr size_t kRingCapacity = size_t{256} << 10;
-inline constexpr size_t kMessageMax = 512;
+inline constexpr size_t kMessageMax = 10 * 1024;
 // Queue pairs that a worker has at most, until the card has let go of them. Each side counts.
 inline constexpr size_t kPairsMax = 256;
 
@@ -58,6 +60,7 @@ struct Notice {
   std::optional<uint32_t> invalidated = {};  // of kReceived
   SocketAddress local = {};                  // of kListening and kArrived
   SocketAddress peer = {};                   // of kArrived
+  std::vector<Bytes> heard = {};             // of kArrived: Arrived::heard
 
   Bytes encode() const;
   static Result<Notice> decode(ByteView message);

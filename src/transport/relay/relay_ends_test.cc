@@ -396,7 +396,8 @@ TEST(RelayMessages, SayTheSameAgain) {
                       .size = 8,
                       .invalidated = 6,
                       .local = kLocal,
-                      .peer = SocketAddress::parse("2001:db8::1", 7).value()};
+                      .peer = SocketAddress::parse("2001:db8::1", 7).value(),
+                      .heard = {{1, 2, 3}, {}, Bytes(8192, 9)}};
   const auto again = Notice::decode(notice.encode());
   ASSERT_TRUE(again);
   EXPECT_EQ(again->kind, notice.kind);
@@ -406,6 +407,7 @@ TEST(RelayMessages, SayTheSameAgain) {
   EXPECT_EQ(again->invalidated, notice.invalidated);
   EXPECT_EQ(again->local, notice.local);
   EXPECT_EQ(again->peer, notice.peer);
+  EXPECT_EQ(again->heard, notice.heard);
 }
 
 TEST(RelayMessages, WhatIsCutOrTooLongIsNone) {

@@ -16,7 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (const auto notice = Notice::decode(message)) {
     const auto again = Notice::decode(notice->encode());
-    if (!again || again->local != notice->local || again->peer != notice->peer) std::abort();
+    if (!again || again->local != notice->local || again->peer != notice->peer ||
+        again->heard != notice->heard) {
+      std::abort();
+    }
   }
   return 0;
 }

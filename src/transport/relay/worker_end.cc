@@ -285,7 +285,7 @@ bool WorkerEnd::take_notices() {
     if (core_->reader.must_wake()) core_->card_bell.ring();
     if (!message) return false;
     if (!*message) return true;
-    const auto notice = Notice::decode(**message);
+    auto notice = Notice::decode(**message);
     if (!notice) return false;
     if (notice->kind == Notice::Kind::kListening) {
       handlers_.listening(notice->local);
@@ -305,8 +305,10 @@ bool WorkerEnd::take_notices() {
           notice->pair, std::make_shared<PairMemory>(core_->pool, notice->peer.network()),
           std::clamp<size_t>(notice->size, kRequestsMin, kRequestsMax));
       core_->pairs.lock()->emplace(notice->pair, pair);
-      handlers_.arrived(
-          {std::make_unique<Pair>(core_, std::move(pair)), notice->peer, notice->local});
+      handlers_.arrived({.pair = std::make_unique<Pair>(core_, std::move(pair)),
+                         .peer = notice->peer,
+                         .local = notice->local,
+                         .heard = std::move(notice->heard)});
       continue;
     }
     if (!pair) return false;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "transport/smbdirect/queue_pair.h"
 #include "transport/socket_address.h"
@@ -17,6 +18,8 @@ struct Arrived {
   SocketAddress local;
   // Once at most, while the pair is there. Null: he is accepted by whoever listens.
   std::move_only_function<void()> accept = nullptr;
+  // The packets that he sent to whoever had the pair before (Lobby), for TransportOptions.
+  std::vector<Bytes> heard = {};
 };
 
 }  // namespace braid::transport::smbdirect

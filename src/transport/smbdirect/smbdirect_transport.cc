@@ -48,6 +48,7 @@ class SmbDirectTransport final : public Transport,
   }
   ~SmbDirectTransport() override { end(Error(NtStatus::kConnectionDisconnected)); }
   void start() {
+    replay();
     wait_for_completions();
     pump();
   }
@@ -90,6 +91,12 @@ class SmbDirectTransport final : public Transport,
   Task<Result<void>> push(Buffer data, BufferDescriptors to) override;
   uint32_t max_transfer_size() const override { return connection_.max_read_write_size(); }
   Buffer memory(size_t size) override { return pair_->memory(size); }
+  Result<wire::smbdirect::BufferDescriptorV1> lend(MutableByteView memory, Reach reach) override {
+    if (end_error_) return fail(NtStatus::kConnectionDisconnected);
+    return pair_->register_memory(
+        memory, reach == Reach::kToRead ? QueuePair::Access::kRead : QueuePair::Access::kWrite);
+  }
+  void take_back(uint32_t token) override { pair_->unregister(token); }
 
  private:
   struct Inbox {
@@ -134,6 +141,8 @@ class SmbDirectTransport final : public Transport,
   }
   bool is_drained() const { return acknowledged_ == bytes_queued(); }
 
+  // What the peer has said already, to a Lobby.
+  void replay();
   void wait_for_completions();
   void process();
   void completed(const QueuePair::Completion& completion);
@@ -198,6 +207,27 @@ class SmbDirectTransport final : public Transport,
   // Goes first: the card reaches the memory of all above.
   std::unique_ptr<QueuePair> pair_;
 };
+
+void SmbDirectTransport::replay() {
+  const auto& heard = options_.heard;
+  if (heard.empty()) return;
+  connection_.posted(1);
+  Bytes sent_by_then(connection_.send_buffer_size());
+  for (size_t i = 0; i + 1 < heard.size(); ++i) {
+    if (!connection_.received(heard[i], now())) return;
+    if (connection_.receives_wanted() > 0) connection_.posted(1);
+    (void)connection_.next_packet(sent_by_then, now());
+  }
+  // The last is one with data. It stands in a receive like any other.
+  receives_.push_back({Buffer::copy_of(heard.back()), {}});
+  const auto fragment = connection_.received(std::as_const(receives_[0].buffer).view(), now());
+  if (fragment && !fragment->is_empty()) {
+    pending_.push_back({0, *fragment, {}});
+    return assemble();
+  }
+  free_receives_.push_back(0);
+  if (!connection_.ended()) end(Error::malformed());
+}
 
 void SmbDirectTransport::wait_for_completions() {
   pair_->when_completed([weak = weak_from_this(), &reactor = reactor_] {
@@ -283,7 +313,7 @@ std::optional<uint64_t> SmbDirectTransport::free_receive() {
   }
   const uint64_t id = free_receives_.back();
   Receive& receive = receives_[id];
-  if (receive.buffer.size() < size) {
+  if (receive.buffer.size() < size || !pair_->reaches(receive.buffer.view())) {
     if (account_) {
       auto charge = account_->try_take(size, MemoryUse::kLasting);
       if (charge) {

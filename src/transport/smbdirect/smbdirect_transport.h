@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "transport/smbdirect/connection.h"
@@ -15,9 +16,12 @@ struct TransportOptions {
   SocketAddress peer;
   SocketAddress local;
   const Clock* clock = &system_clock();  // outlives the transport
+  // Arrived::heard: the packets of a Lobby with the same settings, from which this goes on. What
+  // cannot have been so ends the transport, malformed.
+  std::vector<Bytes> heard = {};
 };
 
-// Over a connected queue pair, on which nothing was posted yet. It negotiates by itself: what is
+// Over a connected queue pair, on which nothing is posted. It negotiates by itself: what is
 // sent before goes afterwards, and when it fails receive() says so.
 //
 // Positions count the bytes of messages alone. A frame is acknowledged when the card says that the

@@ -1,5 +1,7 @@
 # rdma.sh: network cards with RDMA, in the guest: soft-RoCE on its own network interface, the server and its
-# clients on either end of it. From /job/settings: MOUNTS for the kernel's client, MIB of its file.
+# clients on either end of it. From /job/settings: MOUNTS for the kernel's client, MIB of its file; MTU of the
+# network interface; WORKERS of the server; KILL, which processes are
+# killed while the kernel's client copies; BENCH, MiB each way to measure, and beside it the card alone.
 # Every step that fails is named on the console.
 . /job/settings
 export PATH=/bin
@@ -21,6 +23,7 @@ state_dir = "/tmp/state"
 signing = "enabled"
 rdma = true
 rdma_memory = 64
+workers = $WORKERS
 [[share]]
 name = "share"
 path = "/tmp/shares/share"
@@ -52,11 +55,25 @@ if [ -d "/lib/modules/$(uname -r)" ]; then
         modprobe -q "$module" || fail "the kernel has no $module"
     done
 fi
+ip link set eth0 mtu "$MTU" || fail "no MTU of $MTU"
 rdma link add rxe0 type rxe netdev eth0 || fail "no soft-RoCE card"
 rdma link show
 ls /dev/infiniband
 
-if [ -z "$MOUNTS" ]; then
+if [ "$BENCH" != 0 ]; then
+    # The limit: what the card does with no server.
+    for program in ib_write_bw ib_read_bw; do
+        step "$program"
+        $program -d rxe0 -x 1 -F -s 1048576 -n "$BENCH" > /tmp/out 2>&1 &
+        limit=$!
+        sleep 3
+        $program -d rxe0 -x 1 -F -s 1048576 -n "$BENCH" "$ADDRESS" > /tmp/bench 2>&1 || fail "$program: $(cat /tmp/bench)"
+        wait $limit
+        grep -A1 'BW average' /tmp/bench
+    done
+fi
+
+if [ -z "$MOUNTS" ] && [ "$BENCH" = 0 ]; then
     export BRAID_RDMA_ADDRESS=$ADDRESS
     for program in "verbs_test --gtest_filter=VerbsTest.*" rdma_test; do
         step "$program"
@@ -81,10 +98,12 @@ cat /tmp/check
 
 if [ -z "$MOUNTS" ]; then
     step "direct_test"
+    filter='-*StaySilent*'
+    [ "$BENCH" = 0 ] || filter='DirectBench.*'
     export BRAID_E2E_SERVER=$ADDRESS:445 BRAID_E2E_KIND=braidd BRAID_E2E_USER=alice BRAID_E2E_PASSWORD=secret
     export BRAID_E2E_USER2=alice BRAID_E2E_PASSWORD2=secret
-    export BRAID_DIRECT_LOG=/tmp/log BRAID_DIRECT_PID=$server BRAID_DIRECT_CARD=$ADDRESS
-    direct_test --gtest_filter='-*StaySilent*' > /tmp/out 2>&1 || fail "direct_test"
+    export BRAID_DIRECT_LOG=/tmp/log BRAID_DIRECT_PID=$server BRAID_DIRECT_CARD=$ADDRESS BRAID_DIRECT_BENCH=$BENCH
+    direct_test --gtest_filter="$filter" > /tmp/out 2>&1 || fail "direct_test"
     tail -n 60 /tmp/out
 fi
 
@@ -105,12 +124,28 @@ for options in $MOUNTS; do
     for i in 1 2 3 4 5 6 7 8 9 10; do
         head -c "$((i * 7777))" /tmp/data > /mnt/folder/$i || fail "$options: write $i"
     done
+    for victim in $KILL; do
+        # The file goes on being written when there is somebody again; the client opens it anew.
+        step "$victim is killed meanwhile"
+        dd if=/tmp/data of=/mnt/killed bs=64k conv=fsync 2>/tmp/error &
+        copy=$!
+        for i in 1 2 3; do
+            sleep 1
+            kill -0 $copy 2>/dev/null && kill -9 $(pidof "$victim")
+        done
+        wait $copy || fail "$options, $victim killed: $(cat /tmp/error)"
+        tail -n 1 /tmp/error
+        [ "$(sha256sum < /tmp/shares/share/killed)" = "$sum" ] || fail "$options, $victim killed: another checksum"
+        [ "$(grep -c 'was ended by signal 9' /tmp/log)" -gt 0 ] || fail "$victim was not killed"
+        rm /mnt/killed || fail "$options, $victim killed: remove"
+    done
     step "mount again"
     umount /mnt && mount_share "$options" || { fail "$options: mount again"; continue; }
     step "read"
-    dd if=/mnt/large of=/tmp/back bs=1M 2>/tmp/error || fail "$options: read: $(cat /tmp/error)"
+    # Not kept: memory is what the disks here are made of.
+    { dd if=/mnt/large bs=1M 2>/tmp/error || fail "$options: read: $(cat /tmp/error)"; } | sha256sum > /tmp/back
     tail -n 1 /tmp/error
-    [ "$(sha256sum < /tmp/back)" = "$sum" ] || fail "$options: checksum of what was read"
+    [ "$(cat /tmp/back)" = "$sum" ] || fail "$options: checksum of what was read"
     for i in 1 2 3 4 5 6 7 8 9 10; do
         head -c "$((i * 7777))" /tmp/data | cmp -s - /mnt/folder/$i || fail "$options: $i is another"
     done
