@@ -226,14 +226,16 @@ def page(groups, measured, picture_folder):
                 if result and "error" not in result and verdict(row, result):
                     short.setdefault(row.name, []).append(
                         f"{file_system} ({', '.join(verdict(row, result))})")
-        lines += protection_costs(groups, results)
-        lines += limits_lines(results)
+        others = protection_costs(groups, results) + limits_lines(results)
         if "idle" in results:
-            lines += ["### Idle connections", ""] + idle_lines(results["idle"])
+            others += ["### Idle connections", ""] + idle_lines(results["idle"])
         if "crowd" in results:
-            lines += crowd_lines(results["crowd"], results.get("idle"))
+            others += crowd_lines(results["crowd"], results.get("idle"))
         if "channels" in results:
-            lines += ["### Channels", ""] + channels_lines(results["channels"])
+            others += ["### Channels", ""] + channels_lines(results["channels"])
+        lines += others
+        if any(line.endswith("| yes |") or "; short of it)" in line for line in others):
+            short.setdefault("what protection adds, limits, idle connections, channels (see their tables)", []).append(file_system)
     lines += ["## Short of their goals", ""]
     if short:
         lines += ["The reasons that were found stand in [performance.md](performance.md).", ""]

@@ -87,6 +87,7 @@ class Page(unittest.TestCase):
         text = page(results)
         self.assertIn("| READ 64 KiB | signed | +12% | 10% | yes |", text)
         self.assertIn("| READ 64 KiB | encrypted | +20% | 25% | no |", text)
+        self.assertRegex(text, r"(?m)^- what protection adds, .*: ext4$")
         self.assertNotIn("+400%", text)
 
     def test_memory_of_idle_connections_has_its_goal(self):

@@ -180,15 +180,19 @@ class Side {
     const auto server_before = server_cpu();
     const auto client_before = own_cpu();
     stage.measure(options_.measured);
-    round.wall = steady_clock::now() - start;
+    const auto server_after = server_cpu();
     round.client_cpu = own_cpu() - client_before;
-    if (const auto now = server_cpu(); now && server_before)
-      round.server_cpu = *now - *server_before;
-    if (!target_.server_pids.empty()) round.server_memory = server_.memory();
+    round.wall = steady_clock::now() - start;
+    // At once: what ends from now on is not of the time that was read.
+    stage.end();
+    if (server_before && server_after) {
+      // Of a process that ended meanwhile only whole ticks are left.
+      round.server_cpu = std::max(*server_after - *server_before, std::chrono::nanoseconds(0));
+    }
     if (const auto told = tell_perf(options_.perf_control, "disable\n"); !told) {
       stage.fail(told.error());
     }
-    stage.end();
+    if (!target_.server_pids.empty()) round.server_memory = server_.memory();
     scope.wait();
     if (stage.failure()) return std::unexpected(*stage.failure());
     for (const Member& member : members_) {
@@ -200,9 +204,10 @@ class Side {
   }
 
   void end() {
-    const auto ended = threads_.run_all(members_.size(), kLogonsAtATime, [this](size_t number) {
-      return end_one(members_[number]);
-    });
+    // Each has something to end, whatever became of the others.
+    const auto ended = threads_.run_all(
+        members_.size(), kLogonsAtATime,
+        [this](size_t number) { return end_one(members_[number]); }, AfterFailure::kGoOn);
     if (!ended) say_left(ended.error());
     if (is_prepared_) {
       const auto clean = threads_.run(first().reactor, [this] { return clean_up(); });

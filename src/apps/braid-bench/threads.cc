@@ -38,9 +38,11 @@ Task<void> run_one(Reactor& reactor, const std::function<Task<Outcome<void>>()>&
 
 // `number` and every step-th after it.
 Task<void> run_some(Reactor& reactor, size_t number, size_t step, size_t count,
-                    const std::function<Task<Outcome<void>>(size_t)>& body, First& first) {
+                    const std::function<Task<Outcome<void>>(size_t)>& body,
+                    AfterFailure after_failure, First& first) {
   co_await reactor.schedule();
-  for (; number < count && !first.is_set(); number += step) {
+  const bool stops = after_failure == AfterFailure::kStop;
+  for (; number < count && !(stops && first.is_set()); number += step) {
     if (const auto done = co_await body(number); !done) first.set(done.error());
   }
 }
@@ -56,13 +58,14 @@ Outcome<void> Threads::run(Reactor& reactor, std::function<Task<Outcome<void>>()
 }
 
 Outcome<void> Threads::run_all(size_t count, size_t at_a_time,
-                               std::function<Task<Outcome<void>>(size_t)> body) {
+                               std::function<Task<Outcome<void>>(size_t)> body,
+                               AfterFailure after_failure) {
   First first;
   TaskScope scope;
   // A multiple of the threads: what is `step` further is of the same reactor.
   const size_t step = pool_.size() * at_a_time;
   for (size_t number = 0; number < std::min(step, count); ++number) {
-    scope.spawn(run_some(of(number), number, step, count, body, first));
+    scope.spawn(run_some(of(number), number, step, count, body, after_failure, first));
   }
   scope.wait();
   return first.outcome();

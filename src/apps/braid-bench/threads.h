@@ -9,6 +9,8 @@
 
 namespace braid::bench {
 
+enum class AfterFailure : uint8_t { kStop, kGoOn };
+
 // Thread i is that of reactor i. Each of the two calls waits until all that it began has ended, so
 // what they refer to may be the caller's. Thread: none of theirs.
 class Threads {
@@ -19,9 +21,10 @@ class Threads {
   Reactor& of(size_t number) { return pool_.at(number % pool_.size()); }
   Outcome<void> run(Reactor& reactor, std::function<Task<Outcome<void>>()> body);
   // body(0) to body(count - 1), each on its reactor, at most so many at a time on each. The first
-  // failure is the result; what has not begun then does not begin.
+  // failure is the result; with kStop, what has not begun then does not begin.
   Outcome<void> run_all(size_t count, size_t at_a_time,
-                        std::function<Task<Outcome<void>>(size_t)> body);
+                        std::function<Task<Outcome<void>>(size_t)> body,
+                        AfterFailure after_failure = AfterFailure::kStop);
 
  private:
   ReactorPool pool_;
