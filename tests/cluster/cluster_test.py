@@ -32,7 +32,7 @@ class Probe:
         self.node = node
         program = os.path.abspath(suite.arguments.program)
         self._process = subprocess.Popen(
-            node.command(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            node.command(program, str(node.number)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             bufsize=1)
         self._answers, self._heard, self._past = queue.Queue(), queue.Queue(), []
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -150,6 +150,16 @@ class Records(Nodes):
         for probe in self.probes:
             probe.hears("message everybody")
 
+    def test_4_the_bus_of_workers(self):
+        one, two, three = self.probes
+        one.ok("bus", 2, "hello")
+        three.hears("bus 0 hello")
+        two.ok("bus", "all", "others")
+        for probe in (one, three):
+            probe.hears("bus 1 others")
+        took = one.ok("ping", 2, 10 * suite.arguments.times // 3)
+        print(f"\nthere and back: {took}", file=sys.stderr)
+
     def test_5_a_node_that_dies_takes_only_what_was_there_alone(self):
         one, two, three = self.probes
         # Not the leader: without one it takes longer, and nothing else is different.
@@ -167,6 +177,7 @@ class Records(Nodes):
         self.assertEqual(dying.ask("get", "kept"), "error no database is attached")
         for probe in left:
             probe.hears("reconfigured")
+            probe.hears("bus missed")
         self.assertEqual(left[1].ok("get", "kept"), "here")
         # What it was before it went there, and never anything else.
         self.assertEqual(left[0].ok("get", "left"), "before")
@@ -177,6 +188,8 @@ class Records(Nodes):
         dying.hears(f"connected {dying.node.number}")
         self.cluster.wait(lambda: attached(dying, "braid_test.tdb"), "it to be back")
         self.cluster.wait(lambda: dying.ask("get", "left") == "ok after", "its record")
+        left[0].ok("bus", dying.node.number, "again")
+        dying.hears(f"bus {left[0].node.number} again")
 
 
 class Addresses(Nodes):

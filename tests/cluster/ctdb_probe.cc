@@ -6,14 +6,20 @@
 //   count KEY TIMES [PAUSE]    adds one so often, with so many microseconds between;
 //                              "ok VALUE local L migrations M p50 US p99 US"
 //   send PNN TEXT              to the probes of that node, or of all: "all"
+//   bus NODE TEXT              to the probe of that node, or of all others, by the bus of workers
+//   ping NODE TIMES            the same there and back; "ok p50 US p99 US"
 //   nodes, addresses           "ok PNN:FLAGS ..." and "ok ADDRESS:PNN ..."
 //   tickle CLIENT PORT SERVER PORT, untickle ...
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <future>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -21,12 +27,14 @@
 #include "base/log.h"
 #include "runtime/reactor_testing.h"
 #include "store/ctdb/client.h"
+#include "store/ctdb/cluster_bus.h"
 #include "store/ctdb/record_file.h"
 #include "store/ctdb/records.h"
 
 namespace braid::store::ctdb {
 namespace {
 
+constexpr size_t kNodes = 3;
 constexpr uint64_t kProbes = 0xAE00000000000001;  // of the numbers that ctdb has for tests
 
 void say(const std::string& line) {
@@ -42,12 +50,50 @@ std::string hex(uint32_t number) {
 
 class Probe final : public ClientSink {
  public:
-  Probe(Reactor& reactor, std::string socket_path)
+  Probe(Reactor& reactor, size_t node)
       : reactor_(reactor),
-        client_(reactor, {.socket_path = std::move(socket_path), .registered = {kProbes}}, *this) {}
+        client_(reactor, {.registered = {kProbes, ClusterBus::number_of(node)}}, *this),
+        bus_(reactor, client_,
+             {.own = WorkerTag::make(node, static_cast<uint32_t>(::getpid())), .workers = kNodes},
+             [](size_t) { return true; }) {
+    const auto missed = [] { say("! bus missed"); };
+    bus_.handle(
+        Topic::kRecords,
+        [](BusMessage& message) {
+          say("! bus " + std::to_string(message.from.index()) + " " +
+              std::string(as_text(message.payload)));
+        },
+        missed);
+    bus_.handle(
+        Topic::kSessions,
+        [this](BusMessage& message) {
+          bus_.send(message.from.index(), Topic::kLogons, message.payload);
+        },
+        [] {});
+    bus_.handle(Topic::kLogons, [this](BusMessage&) { add_pong(); }, [] {});
+    bus_.start();
+  }
 
   void start() { client_.start(); }
   Task<void> stop() { co_await client_.stop(); }
+  // On no reactor.
+  void stop_bus() { bus_.stop(); }
+  // The same: it waits.
+  std::string ping(size_t node, size_t times) {
+    std::vector<double> took;
+    for (size_t i = 0; i < times; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      bus_.send(node, Topic::kSessions, as_bytes("ping"));
+      std::unique_lock lock(mutex_);
+      const bool is_back = pong_.wait_for(lock, std::chrono::seconds(30),
+                                          [&] { return std::exchange(has_pong_, false); });
+      if (!is_back) return "error nothing came back";
+      took.push_back(
+          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin)
+              .count());
+    }
+    return "ok" + times_of(std::move(took));
+  }
 
   Task<std::string> run(std::string line) {
     std::istringstream words(line);
@@ -64,6 +110,16 @@ class Probe final : public ClientSink {
       const uint32_t pnn = to == "all" ? kConnectedNodes : static_cast<uint32_t>(std::stoul(to));
       co_return client_.send(pnn, kProbes, as_bytes(word(words))) ? "ok" : "error not sent";
     }
+    if (command == "bus") {
+      const std::string to = word(words);
+      const std::string text = word(words);
+      if (to == "all") {
+        bus_.broadcast(Topic::kRecords, as_bytes(text));
+        co_return "ok";
+      }
+      co_return bus_.send(std::stoul(to), Topic::kRecords, as_bytes(text)) ? "ok"
+                                                                           : "error not sent";
+    }
     if (!records_) co_return "error no database is attached";
     const std::string key = word(words);
     if (command == "get") co_return co_await get(key);
@@ -78,22 +134,39 @@ class Probe final : public ClientSink {
     co_return "error no such command";
   }
 
-  void on_connected(uint32_t pnn) override { say("! connected " + std::to_string(pnn)); }
+  void on_connected(uint32_t pnn) override {
+    say("! connected " + std::to_string(pnn));
+    bus_.on_connected();
+  }
   void on_lost(Error why) override {
     say("! lost " + why.message());
+    bus_.on_lost();
     records_.reset();
     file_.reset();
   }
-  void on_message(uint64_t, ByteView payload) override {
+  void on_message(uint64_t to, ByteView payload) override {
+    if (to != kProbes) return bus_.on_message(payload);
     say("! message " + std::string(as_text(payload)));
   }
   void on_event(ClusterEvent event, std::optional<IpAddress> address) override {
     constexpr const char* kNames[] = {"reconfigured", "released", "taken", "reallocated"};
     say(std::string("! ") + kNames[static_cast<size_t>(event)] +
         (address ? " " + address->to_string() : ""));
+    if (event == ClusterEvent::kReconfigured) bus_.on_reconfigured();
   }
 
  private:
+  static std::string times_of(std::vector<double> took) {
+    std::ranges::sort(took);
+    std::ostringstream text;
+    text << " p50 " << took[took.size() / 2] << " p99 " << took[took.size() * 99 / 100];
+    return text.str();
+  }
+  void add_pong() {
+    const std::lock_guard lock(mutex_);
+    has_pong_ = true;
+    pong_.notify_one();
+  }
   static std::string word(std::istringstream& words) {
     std::string text;
     words >> text;
@@ -178,11 +251,9 @@ class Probe final : public ClientSink {
       co_await reactor_.next_turn();
       if (pause.count() > 0) co_await reactor_.sleep_for(pause);
     }
-    std::ranges::sort(took);
     std::ostringstream line;
     line << "ok " << *last << " local " << records_->local() - local << " migrations "
-         << records_->migrations() - migrations << " p50 " << took[took.size() / 2] << " p99 "
-         << took[took.size() * 99 / 100];
+         << records_->migrations() - migrations << times_of(std::move(took));
     co_return line.str();
   }
 
@@ -190,6 +261,10 @@ class Probe final : public ClientSink {
   Client client_;
   std::unique_ptr<RecordFile> file_;
   std::unique_ptr<Records> records_;
+  std::mutex mutex_;
+  std::condition_variable pong_;
+  bool has_pong_ = false;
+  ClusterBus bus_;
 };
 
 Task<void> answer(Probe& probe, std::string line, std::promise<void>& done) {
@@ -202,10 +277,10 @@ Task<void> stop(Probe& probe, std::promise<void>& done) {
   done.set_value();
 }
 
-int run(const std::string& socket_path) {
+int run(size_t node) {
   ReactorPool reactors(1);
   Reactor& reactor = reactors.at(0);
-  Probe probe(reactor, socket_path);
+  Probe probe(reactor, node);
   TaskScope scope;
   run_on(reactor, [&] { probe.start(); });
   const auto wait_for = [&](auto begin) {
@@ -214,10 +289,19 @@ int run(const std::string& socket_path) {
     done.get_future().wait();
   };
   for (std::string line; std::getline(std::cin, line);) {
-    wait_for([&](std::promise<void>& done) { return answer(probe, line, done); });
+    std::istringstream words(line);
+    std::string command;
+    size_t to = 0;
+    size_t times = 0;
+    if (words >> command; command == "ping" && words >> to >> times && times > 0) {
+      say(probe.ping(to, times));
+    } else {
+      wait_for([&](std::promise<void>& done) { return answer(probe, line, done); });
+    }
   }
   wait_for([&](std::promise<void>& done) { return stop(probe, done); });
   scope.wait();
+  probe.stop_bus();
   reactors.stop();
   return 0;
 }
@@ -226,9 +310,9 @@ int run(const std::string& socket_path) {
 }  // namespace braid::store::ctdb
 
 int main(int argc, char** argv) {
-  if (argc > 2) {
-    std::fprintf(stderr, "usage: ctdb_probe [SOCKET]\n");
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: ctdb_probe NODE\n");
     return 2;
   }
-  return braid::store::ctdb::run(argc == 2 ? argv[1] : "/run/ctdb/ctdbd.socket");
+  return braid::store::ctdb::run(std::stoul(argv[1]));
 }

@@ -161,7 +161,8 @@ TEST(CtdbRecords, AfterADeathTheNewestThatIsLeftCounts) {
   EXPECT_EQ(a.get(), "newer");
 }
 
-// A file of TDB as ctdbd makes it, but for what only several processes need.
+// A file of TDB as ctdbd makes it, but without the locks of several processes: before it uses
+// those, the library tries them with a child, by a signal handler that a sanitizer complains of.
 class CtdbTdbFile : public testing::Test {
  protected:
   void SetUp() override {
@@ -175,7 +176,7 @@ class CtdbTdbFile : public testing::Test {
 
 TEST_F(CtdbTdbFile, KeepsWhatIsWritten) {
   const std::string path = folder_ + "/test.tdb.0";
-  constexpr uint32_t kFlags = 0x1c41;
+  constexpr uint32_t kFlags = 0x0c41;
   EXPECT_EQ(TdbFile::open(path, kFlags).error(), Error::os(ENOENT));
   {
     std::ofstream made(path);
@@ -202,7 +203,7 @@ TEST_F(CtdbTdbFile, WhatIsNoDatabaseIsNotOpened) {
     std::ofstream(path) << std::string(8192, 'x');
   }
   // Without the flag by which the first who opens one makes it anew.
-  EXPECT_EQ(TdbFile::open(path, 0x1c40).error(), Error::os(EIO));
+  EXPECT_EQ(TdbFile::open(path, 0x0c40).error(), Error::os(EIO));
 }
 
 }  // namespace
