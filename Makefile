@@ -173,6 +173,11 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
+.PHONY: nfs-test
+nfs-test: deps build ## NFS (nfs-ganesha) and SMB on one folder: 10,000 records each way, locks (root, some minutes)
+	@$(PACKAGES) nfs
+	@$(PYTHON) tests/nfs/nfs_test.py --braidd build/release/braidd -v
+
 .PHONY: rdma-test
 rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's on a kernel built here, how fast
 	@$(PACKAGES) kernel
