@@ -57,7 +57,7 @@ OF_COMMANDS = (
     suite("impacket/impacket_test"), ("{build}/smb2_test", *GTEST),
     *(suite(f"impacket/{name}_test") for name in (
         "streams", "reparse_points", "file_control", "contents", "times", "offload", "posix",
-        "connections", "names")),
+        "connections", "test_switches", "names")),
     suite("impacket/filesystems_test", before=on_image("btrfs")),
     suite("impacket/filesystems_test", before=on_image("xfs")),
     suite("impacket/room_test", before=on_image("ext4", "BRAID_IMAGE_SIZE=24M")),
