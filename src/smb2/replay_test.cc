@@ -192,5 +192,36 @@ TEST_F(ReplayTest, FailedCreateLeavesItsGuidFree) {
   EXPECT_EQ(create_status(*client, durable(), kReplay), NtStatus::kSuccess);
 }
 
+// As Windows has it: who waits for a sharing violation alone has made no open that could be
+// another's.
+TEST_F(ReplayTest, ReplayOfACreateThatWaitsForSharingWaitsBehindIt) {
+  const_cast<Share&>(*engine.server().settings.shares()->find("files")).compat =
+      config::Compat::kWindows;
+  auto holder = log_on("user", ClientGuid{{9}});
+  auto body = with_lease(RawClient::create_body("file"), 2, 5);
+  body.share_access = 0;
+  const FileId held = created(*holder, body).file_id;
+  const auto send = [&](uint32_t flags) {
+    client->send(client->request(Command::kCreate, durable(),
+                                 [&](wire::Header& header) { header.flags |= flags; }));
+    const uint64_t id = client->next_message_id - 1;
+    const auto interim = client->receive();
+    EXPECT_TRUE(interim && interim->status() == NtStatus::kPending);
+    return id;
+  };
+  const uint64_t first = send(0);
+  const uint64_t second = send(kReplay);
+  EXPECT_EQ(holder->close_file(held), NtStatus::kSuccess);
+  const auto made = client->answer_to(first);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->status(), NtStatus::kSuccess);
+  // It meets the other's oplock now.
+  client->send(client->request(
+      Command::kClose, wire::CloseRequest{.file_id = made->as<wire::CreateResponse>().file_id}));
+  const auto again = client->answer_to(second);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->status(), NtStatus::kSuccess);
+}
+
 }  // namespace
 }  // namespace braid::smb2

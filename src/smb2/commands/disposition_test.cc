@@ -86,5 +86,15 @@ TEST_F(MovedDirectory, AnotherThatTookItsNameIsNotAskedNorDeleted) {
   EXPECT_EQ(status_of_open("d"), NtStatus::kSuccess);
 }
 
+// [MS-FSA] 2.1.5.15.3: DeletePending is what the last one said.
+TEST_F(MovedDirectory, DeletionIsTakenBack) {
+  const FileId id = make("d");
+  EXPECT_EQ(remove(id), NtStatus::kSuccess);
+  EXPECT_EQ(status_of_open("d"), NtStatus::kDeletePending);
+  EXPECT_EQ(set(id, FileInfoClass::kDisposition, Bytes{0}), NtStatus::kSuccess);
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(status_of_open("d"), NtStatus::kSuccess);
+}
+
 }  // namespace
 }  // namespace braid::smb2

@@ -1,7 +1,10 @@
 // What the file information classes say and keep.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "smb2/commands/file_requests_testing.h"
+#include "vfs/fault/fault_volume.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/smb2/query_info.h"
@@ -15,6 +18,8 @@ using wire::FileInfoClass;
 using wire::InfoType;
 
 struct FileInfo : FileRequests {
+  using FileRequests::FileRequests;
+
   struct Told {
     NtStatus status;
     Bytes data;
@@ -197,6 +202,50 @@ TEST_F(FileInfo, EachPartOfADescriptorWantsItsRight) {
               each.may_set ? NtStatus::kSuccess : NtStatus::kAccessDenied);
     client.close_file(id);
   }
+}
+
+// [MS-FSCC] 2.4.37 to 2.4.39 and 2.4.47: a pipe of messages, whose end this is.
+TEST_F(FileInfo, PipeIsToldByItsModes) {
+  ASSERT_EQ(client.tree_connect("IPC$"), NtStatus::kSuccess);
+  const FileId id = client.create("srvsvc");
+  const auto numbers = [&](FileInfoClass info_class) {
+    const Bytes data = query(id, info_class);
+    std::vector<uint32_t> told;
+    for (wire::Reader reader(data); reader.remaining() >= 4;) told.push_back(reader.u32());
+    return told;
+  };
+  using Numbers = std::vector<uint32_t>;
+  EXPECT_EQ(numbers(FileInfoClass::kPipe), (Numbers{1, 0}));
+  EXPECT_EQ(numbers(FileInfoClass::kPipeLocal), (Numbers{1, 2, 0xFFFF'FFFF, 1, 0, 0, 0, 0, 3, 0}));
+  EXPECT_EQ(numbers(FileInfoClass::kPipeRemote), (Numbers{0, 0, 0}));
+  // AllocationSize, EndOfFile, NumberOfLinks, DeletePending and Directory.
+  EXPECT_EQ(numbers(FileInfoClass::kStandard), (Numbers{4096, 0, 0, 0, 1, 1}));
+}
+
+struct FileInfoOfADisk : FileInfo {
+  explicit FileInfoOfADisk(std::shared_ptr<vfs::FaultPlan> disk = vfs::make_fault_plan())
+      : FileInfo(vfs::make_fault_volume(vfs::make_memory_volume(), disk)), plan(std::move(disk)) {}
+  NtStatus status(FileId id, FileInfoClass info_class) {
+    return query({.file_info_class = static_cast<uint8_t>(info_class),
+                  .output_buffer_length = 4096,
+                  .file_id = id})
+        .status;
+  }
+  std::shared_ptr<vfs::FaultPlan> plan;
+};
+
+// A list of streams that cannot be read is not told as if there were none.
+TEST_F(FileInfoOfADisk, StreamsThatCannotBeReadAreAnError) {
+  make("f", "content");
+  make("f:s", "stream");
+  const FileId id = open("f");
+  const Bytes all = query(id, FileInfoClass::kStream);
+  plan->fail_operation("streams", EIO);
+  EXPECT_EQ(status(id, FileInfoClass::kStream), NtStatus::kIoDeviceError);
+  // A file system without any has the file's data alone.
+  plan->fail_operation("streams", ENOTSUP);
+  EXPECT_EQ(status(id, FileInfoClass::kStream), NtStatus::kSuccess);
+  EXPECT_LT(query(id, FileInfoClass::kStream).size(), all.size());
 }
 
 }  // namespace

@@ -222,5 +222,23 @@ TEST_F(RenameTargets, NameThatCameBetweenIsReplacedIfItMay) {
   EXPECT_EQ(content("g"), "new");
 }
 
+// Whoever makes the name anew each time does not keep the request for ever.
+TEST_F(RenameTargets, NameThatIsTakenEachTimeIsToldOfInTheEnd) {
+  constexpr uint64_t kAttempts = 1 + 8;
+  make("f", "content");
+  const FileId id = open("f");
+  for (const bool replace : {true, false}) {
+    for (const char* operation : {"rename", "link"}) {
+      plan->fail_operation(operation, EEXIST);
+      const uint64_t before = plan->calls_of(operation);
+      EXPECT_EQ(*operation == 'r' ? rename(id, "g", replace) : link(id, "g", replace),
+                kObjectNameCollision);
+      EXPECT_EQ(plan->calls_of(operation) - before, replace ? kAttempts : 1u) << operation;
+      plan->clear();
+    }
+  }
+  EXPECT_EQ(spelled("f"), "f");
+}
+
 }  // namespace
 }  // namespace braid::smb2

@@ -331,5 +331,20 @@ TEST_F(UnkeptDescriptors, AreRefusedIfTheyWereAskedFor) {
   EXPECT_EQ(create("d\\f"), kSuccess);
 }
 
+// [MS-DTYP] 2.4.6: Sbz1 belongs to the resource manager that says so.
+TEST_F(Descriptors, ResourceManagersByteIsKept) {
+  SecurityDescriptor given = with_dacl(list(Access::kFileAllAccess), control::kRmControlValid);
+  given.resource_manager_control = 0x5A;
+  ASSERT_EQ(put(Part::kDacl, given), kSuccess);
+  // Nobody says anything of it.
+  ASSERT_EQ(put(Part::kDacl, with_dacl(list(Access::kFileReadData))), kSuccess);
+  const auto found = share_volume().find(server_credentials(), vfs::parse_path("f")->path).value();
+  const auto file = share_volume().open(server_credentials(), found, {}).value();
+  const auto kept = engine.server().files.descriptors.load(*file, found.attributes);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ((*kept)->descriptor.resource_manager_control, 0x5A);
+  EXPECT_TRUE((*kept)->descriptor.control & control::kRmControlValid);
+}
+
 }  // namespace
 }  // namespace braid::smb2

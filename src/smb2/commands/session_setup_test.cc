@@ -246,6 +246,8 @@ TEST_F(SessionSetupTest, PasswordsAreCountedBeforeTheyAreJudged) {
   EXPECT_EQ(timed.judged() - before, failed);
   // Nobody else is held up, at the same address neither.
   EXPECT_EQ(raw.status_of(raw.setup_request("user:bob", 0, of({}))), NtStatus::kSuccess);
+  // Who was let in or waits has a session, and nobody else.
+  EXPECT_EQ(timed.server().logons.session_table.size(), 2 + kWaiting);
   raw.close();
 }
 

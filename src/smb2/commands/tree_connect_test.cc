@@ -152,5 +152,33 @@ TEST_F(TreeConnects, TreesAreBoundedAndComeBack) {
   EXPECT_EQ(client.status_of(client.tree_request("IPC$")), kSuccess);
 }
 
+// [MS-SMB2] 3.3.5.2.7.2: what follows in the compound is of the tree that was connected.
+TEST_F(TreeConnects, RelatedRequestsAreOfTheTreeThatWasConnected) {
+  const Bytes connect = client.tree_request();
+  client.tree_id = {};
+  const Bytes create = client.request(Command::kCreate, RawClient::create_body("f"));
+  const uint64_t asked = client.next_message_id - 1;
+  client.send(RawClient::compound({connect, create}));
+  const auto answer = client.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), kSuccess);
+}
+
+// [MS-SMB2] 3.3.5.7: a share that a witness tells of.
+TEST_F(TreeConnects, WitnessedSharesAreThoseOfACluster) {
+  config::Server settings = Engine::lenient();
+  settings.witness = true;
+  Engine watched(settings);
+  RawClient by{watched};
+  ASSERT_TRUE(by.log_on());
+  EXPECT_EQ(connected(by).capabilities, wire::ShareCapabilities::kCluster);
+  EXPECT_EQ(connected(by, "IPC$").capabilities, 0u);
+  RawClient old{watched, ClientGuid{{8}}};
+  ASSERT_TRUE(old.log_on(Dialect::kSmb210));
+  EXPECT_EQ(connected(old).capabilities, 0u);
+  by.close();
+  old.close();
+}
+
 }  // namespace
 }  // namespace braid::smb2

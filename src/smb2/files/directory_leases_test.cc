@@ -99,5 +99,16 @@ TEST_F(DirectoryLeases, EndWithAnOverwrite) {
   EXPECT_TRUE(is_told());
 }
 
+TEST_F(DirectoryLeases, EndWithARenameOutAndIn) {
+  lease("d", 1);
+  const FileId id = open("d\\f");
+  EXPECT_EQ(rename(id, "outside"), NtStatus::kSuccess);
+  EXPECT_TRUE(is_told());
+  make("d2\\unused", "");
+  lease("d2", 2);
+  EXPECT_EQ(rename(id, "d2\\g"), NtStatus::kSuccess);
+  EXPECT_TRUE(is_told());
+}
+
 }  // namespace
 }  // namespace braid::smb2

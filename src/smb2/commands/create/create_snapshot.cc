@@ -45,14 +45,11 @@ Result<void> enter_snapshot(Request& request, CreateState& state) {
   if (create.create_options & wire::CreateOptions::kDeleteOnClose) {
     return fail(NtStatus::kMediaWriteProtected);
   }
-  switch (create.create_disposition) {
-    case wire::CreateDisposition::kOpen:
-      break;
-    case wire::CreateDisposition::kOpenIf:
-      create.create_disposition = wire::CreateDisposition::kOpen;
-      break;
-    default:
-      return fail(NtStatus::kMediaWriteProtected);
+  if (create.create_disposition == wire::CreateDisposition::kOpenIf) {
+    create.create_disposition = wire::CreateDisposition::kOpen;
+  }
+  if (create.create_disposition != wire::CreateDisposition::kOpen) {
+    return fail(NtStatus::kMediaWriteProtected);
   }
   // Rights are those the file had: a client that opens for writing, to be on the safe side, learns
   // of its mistake when it writes.

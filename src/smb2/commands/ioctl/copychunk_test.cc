@@ -4,6 +4,7 @@
 
 #include "smb2/commands/ioctl/fsctl_testing.h"
 #include "smb2/common/limits.h"
+#include "vfs/fault/fault_volume.h"
 #include "wire/smb2/lock.h"
 #include "wire/smb2/srv_copychunk.h"
 
@@ -19,6 +20,7 @@ using enum NtStatus;
 constexpr uint64_t kEnd = ~uint64_t{0} >> 1;
 
 struct Copychunks : Fsctls {
+  using Fsctls::Fsctls;
   void SetUp() override {
     Fsctls::SetUp();
     make("source", "0123456789");
@@ -191,6 +193,56 @@ TEST_F(Copychunks, PipeIsAnsweredWithTheLimits) {
   std::memcpy(key.data() + 8, &of_pipe.volatile_id, 8);
   EXPECT_EQ(copy(target, key, {{.source_offset = 0, .target_offset = 0, .length = 1}}),
             (Copied{kInvalidParameter, kLimits}));
+}
+
+// What another has locked of a chunk further on is found before anything is copied.
+TEST_F(Copychunks, LockedRangeOfALaterChunkEndsItAtOnce) {
+  const std::vector<SrvCopychunk> chunks{{.source_offset = 0, .target_offset = 0, .length = 2},
+                                         {.source_offset = 4, .target_offset = 4, .length = 2}};
+  for (const char* name : {"source", "target"}) {
+    const FileId other = open(name);
+    ASSERT_EQ(lock(other, 5, 1), kSuccess);
+    EXPECT_EQ(copy(chunks), (Copied{kFileLockConflict, {0, 0, 0}})) << name;
+    client.close_file(other);
+    EXPECT_EQ(content("target"), "STATUS_END_OF_FILE") << name;
+  }
+  EXPECT_EQ(copy(chunks), (Copied{kSuccess, {2, 0, 4}}));
+}
+
+// The disk can be made to hang before it copies a chunk.
+struct CopychunksOnADisk : Copychunks {
+  explicit CopychunksOnADisk(std::shared_ptr<vfs::FaultPlan> disk = vfs::make_fault_plan())
+      : Copychunks(vfs::make_fault_volume(vfs::make_memory_volume(), disk), 2),
+        plan(std::move(disk)) {}
+  void TearDown() override { plan->let_go(); }
+  std::shared_ptr<vfs::FaultPlan> plan;
+};
+
+TEST_F(CopychunksOnADisk, RangeThatIsLockedMeanwhileEndsIt) {
+  for (const char* name : {"source", "target"}) {
+    const FileId other = open(name);
+    wire::SrvCopychunkCopy body;
+    std::ranges::copy(key_of(source), body.source_key.begin());
+    body.chunks = {{.source_offset = 0, .target_offset = 0, .length = 2},
+                   {.source_offset = 4, .target_offset = 4, .length = 2}};
+    const Bytes input = encoded(body);
+    plan->hold_operation("copy_range");
+    client.send(client.request(Command::kIoctl,
+                               wire::IoctlRequest{.ctl_code = Fsctl::kSrvCopychunkWrite,
+                                                  .file_id = target,
+                                                  .input = input,
+                                                  .max_output_response = 12,
+                                                  .flags = wire::IoctlRequest::kFlagIsFsctl}));
+    const uint64_t asked = client.next_message_id - 1;
+    plan->await_held(1);
+    EXPECT_EQ(lock(other, 5, 1), kSuccess);
+    plan->let_go();
+    const auto answer = client.answer_to(asked);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), kFileLockConflict) << name;
+    client.close_file(other);
+    EXPECT_EQ(data(target, 0, 100), (Bytes{'0', '1'})) << name;
+  }
 }
 
 }  // namespace

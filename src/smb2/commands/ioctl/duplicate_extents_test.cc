@@ -163,5 +163,13 @@ TEST_F(Clones, DiskThatFailsIsSaid) {
   EXPECT_EQ(looks(), "t12288");
 }
 
+// The end of the target is where it was, wherever the range would end.
+TEST_F(Clones, ShorterTargetDoesNotGrow) {
+  EXPECT_EQ(clone(0, 2 * kBlock, 2 * kBlock), kSuccess);
+  EXPECT_EQ(looks(), "t8192s4096");
+  EXPECT_EQ(clone(0, 3 * kBlock, kBlock), kSuccess);
+  EXPECT_EQ(looks(), "t8192s4096");
+}
+
 }  // namespace
 }  // namespace braid::smb2

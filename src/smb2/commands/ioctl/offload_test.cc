@@ -134,5 +134,21 @@ TEST_F(OffloadClockTest, TokenIsMadeOnceFurtherChangesShow) {
   EXPECT_EQ(ask(), NtStatus::kSuccess);
 }
 
+// The kernel's ticks are 10 ms at most, and what is waited for is the next but one.
+TEST_F(OffloadClockTest, TokenIsMadeBehindTheTickThatFollows) {
+  using namespace std::chrono_literals;
+  ASSERT_TRUE(client.log_on(wire::Dialect::kSmb302, "files", "user"));
+  source = client.create("source");
+  ASSERT_EQ(write(source, 4095), NtStatus::kSuccess);
+  const auto ask = [&] {
+    return client.status_of(
+        ioctl(wire::Fsctl::kOffloadRead, source, wire::OffloadReadInput{.copy_length = 4096}));
+  };
+  FrozenTime::clock.advance(20ms);
+  EXPECT_EQ(ask(), NtStatus::kOffloadReadFileNotSupported);
+  FrozenTime::clock.advance(1us);
+  EXPECT_EQ(ask(), NtStatus::kSuccess);
+}
+
 }  // namespace
 }  // namespace braid::smb2

@@ -95,5 +95,33 @@ TEST_F(Pipes, AllThatThereAreAreFree) {
   EXPECT_EQ(status(Fsctl::kPipePeek, file), kNotSupported);
 }
 
+// [MS-SMB2] 3.3.5.2.7.2: "the one before" is the pipe that was opened.
+TEST_F(Pipes, RelatedRequestsAreOfThePipeThatWasOpened) {
+  const Bytes create = client.request(wire::Command::kCreate, RawClient::create_body("srvsvc"));
+  const Bytes close =
+      client.request(wire::Command::kClose, wire::CloseRequest{.file_id = FileId::all_ones()});
+  const uint64_t asked = client.next_message_id - 1;
+  client.send(RawClient::compound({create, close}));
+  const auto answer = client.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), kSuccess);
+}
+
+// [MS-SMB2] 3.3.5.9: Open.ChannelSequence is that of the CREATE.
+TEST_F(Pipes, SequenceOfTheChannelBeginsWithTheCreate) {
+  const auto with = [](uint16_t sequence) {
+    return [sequence](wire::Header& header) { header.channel_sequence = sequence; };
+  };
+  const auto answer = client.exchange(
+      client.request(wire::Command::kCreate, RawClient::create_body("srvsvc"), with(5)));
+  const FileId id = answer->as<wire::CreateResponse>().file_id;
+  const auto write = [&](uint16_t sequence) {
+    return client.status_of(client.request(
+        wire::Command::kWrite, wire::WriteRequest{.file_id = id, .data = kBind}, with(sequence)));
+  };
+  EXPECT_EQ(write(4), kFileNotAvailable);
+  EXPECT_EQ(write(5), kSuccess);
+}
+
 }  // namespace
 }  // namespace braid::smb2

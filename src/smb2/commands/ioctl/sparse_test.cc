@@ -221,5 +221,45 @@ TEST_F(SparseFiles, TrimsThatAreRefused) {
   EXPECT_EQ(looks(), "x8192");
 }
 
+// [MS-SMB2] 3.3.5.15: what a handle with write-through has changed is on the disk, and what is
+// asked through it takes no disk.
+TEST_F(SparseFiles, ChangesThroughWriteThroughAreOnTheDisk) {
+  auto body = RawClient::create_body("f");
+  body.create_options = wire::CreateOptions::kWriteThrough;
+  const FileId through = client.create(body);
+  uint64_t before = plan->calls_of("flush");
+  EXPECT_EQ(status(Fsctl::kGetCompression, through), kSuccess);
+  EXPECT_EQ(ranges(through, 0, 10).status, kSuccess);
+  EXPECT_EQ(plan->calls_of("flush"), before);
+  EXPECT_EQ(status(Fsctl::kSetSparse, through), kSuccess);
+  EXPECT_EQ(plan->calls_of("flush"), before + 1);
+  before = plan->calls_of("flush");
+  EXPECT_EQ(status(Fsctl::kSetSparse, id, Bytes{0}), kSuccess);
+  EXPECT_EQ(plan->calls_of("flush"), before) << "another handle's";
+}
+
+// More ranges than one turn looks for: the end that was asked for counts in each.
+TEST_F(SparseFiles, RangesOfSeveralTurnsEndWhereTheyShould) {
+  constexpr uint64_t kIslands = 3 * kRangesPerTurn;
+  constexpr uint64_t kApart = 4 * kPage;
+  ASSERT_EQ(status(Fsctl::kSetSparse, id), kSuccess);
+  for (uint64_t i = 0; i < kIslands; ++i) {
+    ASSERT_EQ(client.status_of(client.request(
+                  wire::Command::kWrite,
+                  wire::WriteRequest{.offset = i * kApart, .file_id = id, .data = as_bytes("x")})),
+              kSuccess);
+  }
+  for (const uint64_t count : {kRangesPerTurn, kRangesPerTurn + 1, 2 * kRangesPerTurn + 1}) {
+    const Told told = ranges(id, 0, static_cast<int64_t>(count * kApart), 65'536);
+    EXPECT_EQ(told.status, kSuccess);
+    const auto found = list(told);
+    ASSERT_EQ(found.size(), count);
+    EXPECT_EQ(found.back().file_offset, static_cast<int64_t>((count - 1) * kApart));
+  }
+  EXPECT_EQ(
+      list(ranges(id, static_cast<int64_t>(kApart), static_cast<int64_t>(kApart), 65'536)).size(),
+      1u);
+}
+
 }  // namespace
 }  // namespace braid::smb2
