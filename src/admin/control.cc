@@ -10,12 +10,19 @@
 #include "admin/share_view.h"
 #include "admin/witness_view.h"
 #include "base/log.h"
+#include "smb2/files/close_open.h"
+#include "smb2/files/durable.h"
+#include "smb2/files/open_name.h"
 #include "smb2/server.h"
 
 namespace braid::admin {
 namespace {
 
 using nlohmann::json;
+
+Task<void> end(smb2::FileServices& files, std::shared_ptr<smb2::Open> open) {
+  static_cast<void>(co_await smb2::close_open(files, std::move(open)));
+}
 
 json close_session(smb2::Server& server, SessionId id) {
   const bool closed = server.logons.end_session(id);
@@ -53,6 +60,29 @@ json process_of(smb2::Server& server, const WorkerPlace& place,
   return process;
 }
 
+// With a session, or one that waits for its client.
+json close_open(smb2::Server& server, const std::string& id) {
+  const auto number = parse_id(id);
+  if (!number) return {{"closed", false}};
+  smb2::FileServices& files = server.files;
+  const auto tell = [&](const std::string& share, const std::string& path) {
+    log::info("share '{}': open {} of '{}' was closed by the administrator", share, id, path);
+    return json{{"closed", true}};
+  };
+  for (const auto& session : server.logons.session_table.all()) {
+    for (const auto& open : session->opens()) {
+      if (open->file_id.persistent != *number) continue;
+      files.spawn(end(files, open));
+      return tell(open->tree_connect->share->name, smb2::known_path(files, *open).text());
+    }
+  }
+  auto claim = files.open_table.claim(*number);
+  if (!claim.open) return {{"closed", false}};
+  json told = tell(claim.open->share->name, claim.open->changes.path.text());
+  files.spawn(smb2::close_claimed(files, std::move(*claim.open)));
+  return told;
+}
+
 json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
                const std::vector<std::string_view>& waiting, const ControlRequest& request) {
   switch (request.command) {
@@ -74,6 +104,8 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
       return close_channel(server, request.session, request.channel);
     case Command::kSessionClose:
       return close_session(server, request.session);
+    case Command::kOpenClose:
+      return close_open(server, request.open);
     case Command::kWitnessList:
       return witness_registrations_of(rpc);
     case Command::kWitnessMove:

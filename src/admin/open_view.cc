@@ -1,9 +1,13 @@
 #include "admin/open_view.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "admin/protocol.h"
+#include "filestate/open_image.h"
 #include "smb2/files/open_name.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 
 namespace braid::admin {
@@ -49,8 +53,11 @@ ShownOpen shown(const smb2::Server& server, const smb2::Open& open) {
   return row;
 }
 
-ShownOpen shown(const smb2::OpenTable::ParkedOpen& open) {
-  return {.names = {{"open", id_text(open.ref.token.value)},
+ShownOpen shown(const smb2::Server& server, const smb2::OpenTable::ParkedOpen& open) {
+  // Its client knows it by the number it had in an earlier life of the server, or in another
+  // worker.
+  const auto image = server.files.file_table.image_of(open.ref);
+  return {.names = {{"open", id_text(image ? image->persistent_id : open.ref.token.value)},
                     {"user", name_of(open.owner.get())},
                     {"share", open.share},
                     {"path", with_stream(open.path, open.stream_name)}},
@@ -97,7 +104,9 @@ void for_each_open(const smb2::Server& server, const std::function<void(ShownOpe
       show(std::move(row));
     }
   }
-  for (const auto& open : server.files.open_table.parked()) show(shown(open));
+  for (const auto& open : server.files.open_table.parked()) {
+    show(shown(server, open));
+  }
 }
 
 std::string caching_letters(filestate::Caching caching) {
@@ -106,6 +115,8 @@ std::string caching_letters(filestate::Caching caching) {
 
 json opens_of(const smb2::Server& server) {
   json all = json::array();
+  std::map<std::string, std::string> logs;  // by share
+  for (const auto& each : server.files.persistent->metrics()) logs[each.share] = each.log;
   for_each_open(server, [&](ShownOpen open) {
     const auto caching =
         open.ref ? server.files.file_table.caching_of(*open.ref) : filestate::Caching::kNone;
@@ -119,6 +130,10 @@ json opens_of(const smb2::Server& server) {
     row["locks"] = open.ref ? server.files.file_table.locks_of(*open.ref).held.size() : 0;
     row["durability"] = name_of(open.durability);
     row["seconds_left"] = seconds_left(server, open);
+    const auto log = logs.find(row["share"].get<std::string>());
+    const bool is_logged =
+        open.durability == filestate::Durability::kPersistent && log != logs.end();
+    row["log"] = is_logged ? json(log->second) : json(nullptr);
     all.push_back(std::move(row));
   });
   return all;

@@ -38,8 +38,8 @@ std::string caching_letters(filestate::Caching caching);
 
 // An array with one object for each open: its names as above, kind, access (hexadecimal), sharing
 // and caching (letters of "rwd" and "RHW"), locks (how many), durability (none, durable, resilient,
-// persistent), and seconds_left, null unless its
-// client is away.
+// persistent), seconds_left, null unless its client is away, and log, the name of the handle log
+// that a persistent one is in, null of others.
 // Thread: any.
 nlohmann::json opens_of(const smb2::Server& server);
 

@@ -23,6 +23,7 @@ struct Name {
   std::array<std::pair<const char*, std::string ControlRequest::*>, 2> texts{};
 };
 constexpr std::pair kClient{"client", &ControlRequest::client};
+constexpr std::pair kOpen{"open", &ControlRequest::open};
 constexpr std::pair kShare{"share", &ControlRequest::share};
 constexpr std::pair kAddress{"address", &ControlRequest::address};
 constexpr std::array kNames{
@@ -35,6 +36,7 @@ constexpr std::array kNames{
     Name{Command::kProcess, "process", false, false},
     Name{Command::kChannelClose, "channel close", true, true},
     Name{Command::kSessionClose, "session close", true, false},
+    Name{Command::kOpenClose, "open close", false, false, {kOpen}},
     Name{Command::kWitnessList, "witness list", false, false},
     Name{Command::kWitnessMove, "witness move", false, false, {kClient, kAddress}},
     Name{Command::kWitnessShareMove, "witness share-move", false, false, {kShare, kAddress}},

@@ -42,6 +42,7 @@ enum class Command : uint8_t {
   kProcess,
   kChannelClose,
   kSessionClose,
+  kOpenClose,
   kWitnessList,
   kWitnessMove,
   kWitnessShareMove,
@@ -55,6 +56,7 @@ struct ControlRequest {
   Command command{};
   SessionId session{};     // of kChannelClose and kSessionClose
   uint64_t channel = 0;    // of kChannelClose and kWitnessEnd: the number of its connection
+  std::string open;        // of kOpenClose: its id
   std::string client;      // of kWitnessMove: as it calls itself; empty: all
   std::string share;       // of kWitnessShareMove
   std::string address;     // of those of Witness where to go, of those of an address which it is

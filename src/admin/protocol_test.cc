@@ -10,11 +10,13 @@ namespace {
 TEST(ControlProtocol, RequestsSurviveEncoding) {
   for (const Command command :
        {Command::kSessions, Command::kOpens, Command::kLocks, Command::kLeases, Command::kMetrics,
-        Command::kProcess, Command::kChannelClose, Command::kSessionClose, Command::kWitnessList,
-        Command::kWitnessMove, Command::kWitnessShareMove, Command::kWitnessEnd,
-        Command::kAddressMove, Command::kAddressConnections, Command::kAddressClose}) {
+        Command::kProcess, Command::kChannelClose, Command::kSessionClose, Command::kOpenClose,
+        Command::kWitnessList, Command::kWitnessMove, Command::kWitnessShareMove,
+        Command::kWitnessEnd, Command::kAddressMove, Command::kAddressConnections,
+        Command::kAddressClose}) {
     ControlRequest request{.command = command};
     const bool has_session = command == Command::kChannelClose || command == Command::kSessionClose;
+    if (command == Command::kOpenClose) request.open = "0x1f";
     if (command == Command::kWitnessMove) request.client = "pc\"1";
     if (command == Command::kWitnessShareMove) request.share = "data";
     if (command >= Command::kWitnessMove && command != Command::kWitnessEnd) {
@@ -31,6 +33,7 @@ TEST(ControlProtocol, RequestsSurviveEncoding) {
     EXPECT_EQ(decoded->command, command);
     EXPECT_EQ(decoded->session, request.session);
     EXPECT_EQ(decoded->channel, request.channel);
+    EXPECT_EQ(decoded->open, request.open);
     EXPECT_EQ(decoded->client, request.client);
     EXPECT_EQ(decoded->share, request.share);
     EXPECT_EQ(decoded->address, request.address);

@@ -20,6 +20,7 @@ NtStatus FileTable::check_lease_key(const LeaseId& lease,
 }
 
 OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
+  impl_->wake(file);
   Effects effects;
   OpenDecision decision;
   FileKey known_as = file;
@@ -151,6 +152,7 @@ bool FileTable::is_open_beside(const OpenRef& ref) const {
 }
 
 bool FileTable::is_open(const FileKey& file) const {
+  impl_->wake(file);
   return impl_->ask(node_key(file), false, [&](FileNode& node, const FileState&) {
     const FileState* const state = node.find_called(file);
     return state && state->has_opens();
@@ -163,6 +165,7 @@ void FileTable::not_removed(const CloseDecision& closed, const FileKey& of) {
 }
 
 bool FileTable::is_open_with(const FileKey& file, uint32_t access) const {
+  impl_->wake(file);
   return impl_->ask(file, false,
                     [&](FileNode&, const FileState& state) { return state.is_open_with(access); });
 }
@@ -190,6 +193,7 @@ void FileTable::renamed(const OpenRef& ref, SharedPath new_path) {
 }
 
 void FileTable::unlinked(const FileKey& file, std::string_view path) {
+  impl_->wake(file);
   impl_->name_went();
   impl_->with(node_key(file), 0, [&](FileNode&, FileState& main, Outcome&) {
     main.links().set_removed(path);
@@ -223,6 +227,7 @@ bool has_link_below(const FileState& main, std::string_view directory) {
 }  // namespace
 
 bool FileTable::any_open_below(std::string_view directory) const {
+  impl_->wake_where([&](std::string_view path) { return is_below(directory, path); });
   const auto below =
       impl_->files_where([&](std::string_view path) { return is_below(directory, path); });
   // Asked again one by one: what a dead worker had open counts no more.
@@ -237,6 +242,7 @@ Decision FileTable::break_handles_below(std::string_view directory, const OpenRe
                                         std::vector<FileKey>& waits_at) {
   Decision decision = Decision::go();
   waits_at.clear();
+  impl_->wake_where([&](std::string_view path) { return is_below(directory, path); });
   for (const FileKey& key :
        impl_->files_where([&](std::string_view path) { return is_below(directory, path); })) {
     const Decision one =
@@ -252,6 +258,7 @@ Decision FileTable::break_handles_below(std::string_view directory, const OpenRe
 }
 
 Decision FileTable::break_handles(const FileKey& file, const OpenRef& ref) {
+  impl_->wake(file);
   return impl_->with_room(file, Decision::go(), Decision::fail(NtStatus::kInsufficientResources),
                           [&](FileNode&, FileState& state, Outcome& outcome) {
                             return state.take_handles(ref.token, outcome);
@@ -338,6 +345,7 @@ LeaseAck FileTable::ack_lease(const LeaseId& lease, Caching state) {
   const LeaseAck absent{NtStatus::kObjectNameNotFound, Caching::kNone};
   const std::optional<FileKey> file = impl_->keys.file_of(lease);
   if (!file) return absent;
+  impl_->wake(*file);
   return impl_->with(*file, absent, [&](FileNode&, FileState& of, Outcome& outcome) {
     return of.ack_lease(lease, state, outcome);
   });

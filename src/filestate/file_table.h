@@ -19,6 +19,7 @@ class Group;
 namespace braid::filestate {
 
 struct OpenImage;
+class Sleepers;
 
 // Share modes, oplocks, leases, byte-range locks and pending deletes of every file and stream,
 // [MS-FSA] 2.1.4 and 2.1.5 and [MS-SMB2] 3.3.1.4; each file's rules are in FileState.
@@ -257,6 +258,17 @@ class FileTable {
   // closed. One that is there so is taken as it is now, whatever `image` says.
   std::optional<FileKey> restore(const FileKey& file, const OpenImage& image, OpenToken token,
                                  Account account);
+  // Of files that are open, as far as it is known elsewhere only, and restored when somebody asks:
+  // all opens of such a file are, or none. Set once, before the first request. False with a group,
+  // whose other workers would not know of them.
+  bool set_sleepers(Sleepers* sleepers);
+  // Before an open of this file is restored that is none of those.
+  void wake(const FileKey& file);
+  // The lease of such an open has this file, as if it was restored already. False: its key is of
+  // another one.
+  bool keep_lease_key(const LeaseId& lease, const FileKey& file);
+  // It was not restored after all.
+  void drop_lease_key(const LeaseId& lease, const FileKey& file);
   // With a group: closes what earlier lives of this worker had open and nobody has restored by now.
   void drop_kept();
   // Whether the open is there, and disconnected.

@@ -17,6 +17,7 @@
 #include "filestate/file_node.h"
 #include "filestate/file_table.h"
 #include "filestate/lease_keys.h"
+#include "filestate/sleepers.h"
 #include "store/group.h"
 #include "store/names_in_making.h"
 
@@ -270,7 +271,15 @@ struct FileTable::Impl {
   // Files with a path for which `is(path)`, in this process or in all.
   std::vector<FileKey> files_where(const std::function<bool(std::string_view)>& is);
 
+  void wake(const FileKey& file) {
+    if (sleepers) sleepers->wake(node_key(file));
+  }
+  void wake_where(const std::function<bool(std::string_view)>& is) {
+    if (sleepers) sleepers->wake_where(is);
+  }
+
   BreakSink& sink;
+  Sleepers* sleepers = nullptr;
   store::Group* const group;
   // Of the group, which every event asks for; null without one.
   const store::WorkerTag self;

@@ -42,6 +42,7 @@ ReplaceDecision FileTable::begin_replace(const FileKey& target, std::string_view
             .taken_by = maker,
             .waits_for = key_of_name(path)};
   }
+  impl_->wake(target);
   const auto keys =
       impl_->ask(node_key(target), std::vector<FileKey>{}, [](FileNode& node, const FileState&) {
         std::vector<FileKey> open;

@@ -61,6 +61,24 @@ std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& 
   return is_there ? std::optional(known_as) : std::nullopt;
 }
 
+bool FileTable::set_sleepers(Sleepers* sleepers) {
+  if (impl_->group) return false;
+  impl_->sleepers = sleepers;
+  return true;
+}
+
+void FileTable::wake(const FileKey& file) { impl_->wake(file); }
+
+bool FileTable::keep_lease_key(const LeaseId& lease, const FileKey& file) {
+  return impl_->keys.bind(lease, file);
+}
+
+void FileTable::drop_lease_key(const LeaseId& lease, const FileKey& file) {
+  const bool has_lease = impl_->ask(
+      file, false, [&](FileNode&, const FileState& state) { return state.has_lease(lease); });
+  if (!has_lease) impl_->keys.unbind(lease, file);
+}
+
 void FileTable::drop_kept() {
   if (!impl_->group) return;
   impl_->keeps_own = false;

@@ -67,6 +67,8 @@ class HandleLog {
     auto committed(Executor& executor) const { return batch_->done.wait(executor); }
     // The same, if it is known by now.
     std::optional<Result<void>> result() const { return batch_->done.value(); }
+    // Of the same commit.
+    friend bool operator==(const Ticket&, const Ticket&) = default;
 
    private:
     friend class HandleLog;

@@ -136,6 +136,7 @@ struct StreamHow {
   Disposition disposition = Disposition::kOpen;
   bool write = false;
   bool truncate = false;
+  bool was_granted = false;  // as OpenHow
   // Of a stream that is made: the room that is reserved for it before anybody can open it, as with
   // allocate(). Without that room it is not made.
   uint64_t allocation = 0;

@@ -111,6 +111,9 @@ struct DataAccess {
 struct OpenHow {
   DataAccess access;
   bool truncate = false;  // needs access.write
+  // The user was granted this before, and keeps it whatever the kernel would say now. What is done
+  // with the file is done with his rights all the same.
+  bool was_granted = false;
 };
 
 struct CreateHow {
@@ -170,6 +173,11 @@ class Volume {
   // The same for who has no use for anything but what is there: ENOENT for a name that is free,
   // STATUS_OBJECT_PATH_NOT_FOUND for a link in the way.
   Result<Found> find(const Credentials& who, const Path& path, const LookupOptions& options = {});
+  // Of what has this name: its key, kind, birth, size and times. For who asks about very many.
+  virtual Result<Attributes> glance(const Credentials& who, const Path& path) {
+    BRAID_TRY(const Found found, find(who, path));
+    return found.attributes;
+  }
 
   // Where the very name by which `file` (not a stream of it) was opened is now, whoever has renamed
   // it or a directory above. ENOENT: the file has lost this name, and only then; EXDEV: it is

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Persistent handles: the worker is killed, and clients go on. [MS-SMB2] 3.3.5.9.10, 3.3.5.9.12."""
 import glob
+import json
 import os
 import pathlib
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -265,6 +267,60 @@ class Persistent(ServerCase):
         self.assertEqual(again.status, "OBJECT_NAME_NOT_FOUND")
         self.assertIn("is lost", self.server.log_text())
 
+    def test_what_was_granted_stays_whatever_an_access_list_says_now(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        path = os.path.join(self.root, self.name)
+        self.kill()
+        os.chown(path, 0, 0)
+        os.chmod(path, 0)
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual(self.client.status(raw.WRITE, raw.write(again.file, b"more")), "SUCCESS")
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), b"more")
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
+        self.assertEqual(self.client.plain_open(self.name).status, "ACCESS_DENIED")
+
+    def test_administrator_closes_it_for_good(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.assertEqual(self.client.lock(before.file, 5), "SUCCESS")
+        row, = [row for row in json.loads(self.ctl("--json", "opens"))
+                if row["path"] == self.name]
+        self.assertEqual(int(row["open"], 16), int.from_bytes(before.persistent_id, "little"))
+        self.assertEqual(row["durability"], "persistent")
+        log, = glob.glob(os.path.join(self.root, ".braid", "handles", "*.log"))
+        self.assertEqual(row["log"], os.path.basename(log))
+        self.ctl("open", "close", row["open"])
+        self.wait_until_gone()
+        self.assertEqual(self.client.status(raw.WRITE, raw.write(before.file, b"x")), "FILE_CLOSED")
+        self.kill()
+        again = self.client.reconnect(self.name, before, guid, lease=KEY)
+        self.assertEqual(again.status, "OBJECT_NAME_NOT_FOUND")
+
+    def test_administrator_closes_what_waits_for_its_client(self):
+        guid = number()
+        before = self.opened(guid)
+        self.kill()
+        row, = [row for row in json.loads(self.ctl("--json", "opens"))
+                if row["path"] == self.name]
+        self.assertEqual(int(row["open"], 16), int.from_bytes(before.persistent_id, "little"))
+        self.assertGreater(row["seconds_left"], 0)
+        self.ctl("open", "close", row["open"])
+        self.wait_until_gone()
+        self.assertEqual(self.connect(guid=number()).plain_open(self.name).status, "SUCCESS")
+        self.assertEqual(self.client.reconnect(self.name, before, guid).status,
+                         "OBJECT_NAME_NOT_FOUND")
+        with self.assertRaisesRegex(AssertionError, "there is no open 0x1; braidctl opens"):
+            self.ctl("open", "close", "0x1")
+
+    def wait_until_gone(self):
+        """It is closed on another thread than the administrator's."""
+        end = time.monotonic() + 30
+        while any(row["path"] == self.name for row in json.loads(self.ctl("--json", "opens"))):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+
     def test_log_is_below_the_share(self):
         logs = glob.glob(os.path.join(self.root, ".braid", "handles", "*.log"))
         self.assertEqual(len(logs), 1, logs)
@@ -295,6 +351,22 @@ class AcrossServers(Persistent):
         self.assertEqual(self.client.lock(again.file, 5), LOCK_NOT_GRANTED)
         self.assertEqual(self.client.close_file(again.file), "SUCCESS")
         self.assertEqual(len(self.logs()), 1)
+
+    def test_local_change_meanwhile_ends_what_is_cached(self):
+        guid = number()
+        before = self.opened(guid, lease=KEY)
+        self.assertEqual(self.client.status(raw.WRITE, raw.write(before.file, b"kept")), "SUCCESS")
+        self.assertEqual(self.client.lock(before.file, 5), "SUCCESS")
+        self.assertEqual(self.server.stop(), [])
+        with open(os.path.join(self.root, self.name), "ab") as file:
+            file.write(b"and more")
+        self.begin()
+        again = self.back(before, guid, lease=KEY)
+        self.assertEqual(again.lease, 0)
+        self.assertEqual(self.client.lock(again.file, 5), LOCK_NOT_GRANTED)
+        self.assertRegex(self.server.log_text(),
+                         r"share .share.: 1 of its open files were changed while the server was not")
+        self.assertEqual(self.client.close_file(again.file), "SUCCESS")
 
     def test_newer_log_keeps_the_share_away(self):
         guid = number()

@@ -328,6 +328,12 @@ int run(int argc, char** argv) {
   session->fallthrough();
   takes_session(
       running_command(session, "close", "End it; its client may log on again", close_session));
+  CLI::App* const open = app.add_subcommand("open", "One open file of a running server");
+  open->require_subcommand(1);
+  open->fallthrough();
+  running_command(open, "close", "Close it; its client is not asked", close_open)
+      ->add_option("OPEN", line.running.open, "Its id, as braidctl opens shows it")
+      ->required();
   CLI::App* const channel = app.add_subcommand("channel", "One connection of a session");
   channel->require_subcommand(1);
   channel->fallthrough();

@@ -369,6 +369,20 @@ int close_session(const config::Config& config, const RunningArguments& argument
   return 0;
 }
 
+int close_open(const config::Config& config, const RunningArguments& arguments) {
+  const auto id = admin::parse_id(arguments.open);
+  if (!id) return complain(id.error());
+  const auto answers = ask(config, {.command = Command::kOpenClose, .open = admin::id_text(*id)});
+  if (!answers) return kCannotDo;
+  const bool is_done = std::ranges::any_of(
+      answers->results, [](const auto& each) { return each.result.value("closed", false); });
+  if (!is_done) {
+    return complain(fmt::format("there is no open {}; braidctl opens shows them", arguments.open));
+  }
+  if (arguments.json) fmt::print("{{\"closed\": true}}\n");
+  return 0;
+}
+
 // The supervisor reads nothing but signals.
 int reload(const config::Config& config, const RunningArguments& arguments) {
   const auto answers = ask(config, {.command = Command::kProcess});

@@ -1,5 +1,5 @@
-// braidctl shares, sessions, opens, locks, leases, metrics, channel close, session close, reload,
-// upgrade, restart: what is asked of a running server.
+// braidctl shares, sessions, opens, locks, leases, metrics, open close, channel close, session
+// close, reload, upgrade, restart: what is asked of a running server.
 #pragma once
 
 #include <string>
@@ -11,6 +11,7 @@ namespace braid::braidctl {
 struct RunningArguments {
   std::string session;
   std::string channel;  // a number
+  std::string open;
   bool json = false;
 };
 
@@ -23,6 +24,7 @@ int show_locks(const config::Config& config, const RunningArguments& arguments);
 int show_leases(const config::Config& config, const RunningArguments& arguments);
 int show_metrics(const config::Config& config, const RunningArguments& arguments);
 int close_channel(const config::Config& config, const RunningArguments& arguments);
+int close_open(const config::Config& config, const RunningArguments& arguments);
 int close_session(const config::Config& config, const RunningArguments& arguments);
 // Has it read its configuration again, and says which keys wait for a restart. REQUIRES: there is
 // nothing wrong with it.

@@ -198,7 +198,7 @@ void Breaks::send_again(const filestate::Break& notification) {
 Task<void> Breaks::deliver(filestate::Break notification, bool is_timed) {
   DeliveryOutcome outcome = send(notification);
   if (outcome && notification.ack_required && !is_timed) {
-    arm_timer(notification.id);
+    arm_timer(notification);
     is_timed = true;
   }
   while (outcome) {
@@ -211,7 +211,7 @@ Task<void> Breaks::deliver(filestate::Break notification, bool is_timed) {
   // [MS-SMB2] 3.3.4.6 and 3.3.4.7: without a channel it ends as if the client kept nothing, or with
   // the end of the session.
   if (!notification.ack_required || table_->break_undelivered(notification.id)) co_return;
-  if (!is_timed) arm_timer(notification.id);
+  if (!is_timed) arm_timer(notification);
 }
 
 namespace {
@@ -275,12 +275,14 @@ DeliveryOutcome Breaks::send_lease_break(const filestate::Break& notification) {
       .send_break(notification_message(body, SessionId{}), nullptr, notification);
 }
 
-void Breaks::arm_timer(const filestate::BreakId& id) {
-  timer_reactor_.post([this, timers = timers_, id] {
+void Breaks::arm_timer(const filestate::Break& notification) {
+  timer_reactor_.post([this, timers = timers_, notification] {
     if (timers->stopped) return;
+    // Not before: who made the break may hold locks.
+    const std::chrono::seconds time = time_for_ ? time_for_(notification) : kBreakTimeout;
     const auto timer = timers->running.emplace(timers->running.end(), timer_reactor_);
     // Weakly: the timers own what they call.
-    timer->start(kBreakTimeout, [this, held = std::weak_ptr(timers), timer, id] {
+    timer->start(time, [this, held = std::weak_ptr(timers), timer, id = notification.id] {
       const auto owner = held.lock();
       if (!owner) return;
       if (!owner->stopped) table_->break_timed_out(id);

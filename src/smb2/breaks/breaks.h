@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -101,6 +102,9 @@ class Breaks final : public filestate::BreakSink {
   void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
   using OnOrphaned = std::function<void(const filestate::OrphanedDeletion&)>;
   void set_orphaned(OnOrphaned on_orphaned) { on_orphaned_ = std::move(on_orphaned); }
+  // How long the acknowledgement of a break is awaited; kBreakTimeout where nothing is set.
+  using TimeFor = std::function<std::chrono::seconds(const filestate::Break&)>;
+  void set_time_for(TimeFor time_for) { time_for_ = std::move(time_for); }
   // No timer runs out any more, and none is running. REQUIRES: nothing breaks any more.
   Task<void> end_timers();
   // Waits for the deliveries that are under way. REQUIRES: all connections have ended. Blocks the
@@ -177,7 +181,7 @@ class Breaks final : public filestate::BreakSink {
   DeliveryOutcome send(const filestate::Break& notification);
   DeliveryOutcome send_oplock_break(const filestate::Break& notification);
   DeliveryOutcome send_lease_break(const filestate::Break& notification);
-  void arm_timer(const filestate::BreakId& id);
+  void arm_timer(const filestate::Break& notification);
 
   const SessionTable& sessions_;
   const ClientTable& clients_;
@@ -187,6 +191,7 @@ class Breaks final : public filestate::BreakSink {
   filestate::FileTable* table_ = nullptr;
   OnPurged on_purged_;
   OnOrphaned on_orphaned_;
+  TimeFor time_for_;
   Guarded<std::unordered_map<Key, Waiter, KeyHash>> locks_;
   // None is empty.
   Guarded<std::unordered_map<filestate::OpenToken, std::unordered_set<Waiter>>> waiting_;

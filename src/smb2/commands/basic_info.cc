@@ -2,6 +2,7 @@
 #include "smb2/commands/info_handlers.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "wire/fscc/file_information.h"
 #include "wire/smb2/change_notify.h"
 
@@ -63,6 +64,11 @@ Result<void> set_basic_info(Request& request, const wire::FileBasicInformation& 
   rule(rules.write, basic.last_write_time);
   rule(rules.change, basic.change_time);
   if (rules != before) open.set_time_rules(rules);
+  if (change.write_time) {
+    // After a crash it would look like a change by a local program.
+    BRAID_CHECK(files.persistent->settle_now(
+        *open.tree_connect->share, {.files = {open.attributes.file_key}, .changes_data = true}));
+  }
   if (auto changed = file.change(change); !changed) {
     if (rules != before) open.set_time_rules(before);
     return changed;

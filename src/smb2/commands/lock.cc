@@ -7,7 +7,7 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/local_locks.h"
 #include "smb2/files/waiting.h"
-#include "smb2/persistent/persistent_open.h"
+#include "smb2/persistent/persistent_handles.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -184,6 +184,9 @@ Task<Result<Reply>> handle_lock(Request& request) {
   if (request.tree_connect->share->persistent &&
       files.file_table.locks_of(ref).held.size() + ranges.size() > kPersistentLocksMax) {
     co_return fail(NtStatus::kInsufficientResources);
+  }
+  if (request.tree_connect->share->persistent) {
+    BRAID_CO_CHECK(files.persistent->check_room_for_locks(*open, ranges.size()));
   }
   if (ranges.size() > filestate::kRangesPerTurn) {
     BRAID_CO_CHECK(co_await lock_in_turns(request, std::move(ranges), sequence_of(request, lock)));

@@ -133,6 +133,10 @@ inline constexpr std::chrono::seconds kChannelSilenceMax{2};
 
 // Wait for the client's acknowledgement of an oplock or lease break: [MS-SMB2] 3.3.2.1, 3.3.2.5.
 inline constexpr std::chrono::seconds kBreakTimeout{35};
+// The same of a persistent open, whose client may just be on its way back: of an oplock, and of a
+// lease. [MS-SMB2] 3.3.4.6 and 3.3.4.7, notes <246> and <247>.
+inline constexpr std::chrono::seconds kPersistentOplockBreakTimeout{60};
+inline constexpr std::chrono::seconds kPersistentLeaseBreakTimeout{180};
 
 // How long an open outlives its connection. A client's wish counts up to 5 minutes, Windows' limit
 // for durable and for resilient opens; longer only blocks others behind a client that is gone.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "smb2/common/limits.h"
 #include "smb2/files/app_instance.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/deletion.h"
@@ -55,6 +56,13 @@ FileServices::FileServices(const Parts& parts)
   breaks.set_table(file_table);
   breaks.set_purged([this](const auto& ref, const auto& closed) { purged(ref, closed); });
   open_table.set_purged([this](GivenUpOpen open) { spawn(close_purged(*this, std::move(open))); });
+  breaks.set_time_for([this](const filestate::Break& each) {
+    const bool is_promised = each.is_lease ? persistent->is_promised(each.id.file, each.lease)
+                                           : persistent->is_promised(each.persistent_id);
+    return !is_promised    ? kBreakTimeout
+           : each.is_lease ? kPersistentLeaseBreakTimeout
+                           : kPersistentOplockBreakTimeout;
+  });
   breaks.set_orphaned([this](const auto& deletion) { orphaned(deletion); });
   file_table.hand_out_orphans();
 }
@@ -192,6 +200,7 @@ bool FileServices::is_recorded(const PreservedOpen& open) {
 }
 
 void FileServices::close_disconnected() {
+  persistent->forget_sleepers();
   for (PreservedOpen& open : open_table.claim_expired(Clock::Instant::max())) {
     if (is_recorded(open)) {
       open_table.moved_away(std::move(open));

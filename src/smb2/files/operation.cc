@@ -22,14 +22,21 @@ void note_modified(const Request& request, Operation operation) {
   }
 }
 
+bool changes_data(Operation operation) {
+  return operation == Operation::kWrite || operation == Operation::kSetSize ||
+         operation == Operation::kZeroData;
+}
+
 // Before the file changes: whoever has lost his caching for that does not get it back by a crash.
-Task<Result<void>> settle_caching(Request& request) {
+Task<Result<void>> settle_caching(Request& request, Operation operation) {
   if (!request.tree_connect->share->persistent) co_return Result<void>{};
   Executor& executor = request.connection->reactor().is_current()
                            ? static_cast<Executor&>(request.connection->reactor())
                            : request.seat;
   co_return co_await request.files.persistent->settle(
-      *request.tree_connect->share, {.files = {request.open->attributes.file_key}}, executor);
+      *request.tree_connect->share,
+      {.files = {request.open->attributes.file_key}, .changes_data = changes_data(operation)},
+      executor);
 }
 
 }  // namespace
@@ -46,7 +53,7 @@ Task<Result<void>> begin_io(Request& request, Operation operation,
         return request.files.file_table.begin_io(ref, operation, ranges);
       }));
   if (operation == Operation::kRead) co_return Result<void>{};
-  co_return co_await settle_caching(request);
+  co_return co_await settle_caching(request, operation);
 }
 
 Task<Result<WriterTurn>> begin_write(Request& request, Operation operation,
@@ -61,7 +68,7 @@ Task<Result<WriterTurn>> begin_write(Request& request, Operation operation,
     const uint64_t seen = retries_so_far(request);
     const filestate::Decision decision = files.file_table.begin_io(ref, operation, ranges);
     if (decision.verdict == filestate::Verdict::kGo) {
-      BRAID_CO_CHECK(co_await settle_caching(request));
+      BRAID_CO_CHECK(co_await settle_caching(request, operation));
       co_return std::move(turn);
     }
     if (decision.verdict == filestate::Verdict::kFail) co_return fail(decision.status);

@@ -3,6 +3,7 @@
 namespace braid::smb2 {
 
 CreateReservations::Replay CreateReservations::find_or_reserve(const CreateKey& key) {
+  opens_.wake_named(key);
   Replay replay;
   auto all = pending_.lock();
   if (const auto found = all->find(key); found != all->end()) {

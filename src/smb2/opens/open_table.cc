@@ -1,5 +1,6 @@
 #include "smb2/opens/open_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/fair_share.h"
@@ -211,6 +212,7 @@ void OpenTable::purge(const filestate::OpenRef& ref, const filestate::CloseDecis
 }
 
 OpenTable::Look OpenTable::look_at(uint64_t persistent_id) {
+  if (sleepers_) sleepers_->wake_open(persistent_id);
   Look look;
   Named stream;
   {
@@ -229,6 +231,7 @@ OpenTable::Look OpenTable::look_at(uint64_t persistent_id) {
 }
 
 OpenTable::Claim OpenTable::claim(uint64_t persistent_id) {
+  if (sleepers_) sleepers_->wake_open(persistent_id);
   Claim claim;
   auto tables = tables_.lock();
   const auto found = tables->find_persistent(persistent_id);
@@ -286,6 +289,7 @@ bool OpenTable::has_app_instance(const AppInstanceId& id) const {
 }
 
 std::vector<PreservedOpen> OpenTable::claim_expired(Clock::Instant now) {
+  if (sleepers_) sleepers_->wake_due(now);
   std::vector<PreservedOpen> expired;
   auto tables = tables_.lock();
   while (!tables->deadlines.empty() && tables->deadlines.begin()->first <= now) {
@@ -307,6 +311,7 @@ void OpenTable::end_replay_eligibility(const filestate::LeaseId& lease) {
 }
 
 std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
+  if (sleepers_) sleepers_->wake_due(Clock::Instant::max());
   std::vector<ParkedOpen> all;
   std::vector<Named> streams;
   {
@@ -333,16 +338,21 @@ std::vector<OpenTable::ParkedOpen> OpenTable::parked() const {
 }
 
 bool OpenTable::has_room(filestate::UserId user) const {
+  const size_t asleep = sleepers_ ? sleepers_->count() : 0;
+  const size_t own_asleep = sleepers_ ? sleepers_->count_of(user) : 0;
   auto tables = tables_.lock();
   const auto found = tables->parked_of.find(user);
-  const size_t own = found == tables->parked_of.end() ? 0 : found->second;
-  return own < fair_share(disconnected_max_, tables->deadlines.size() - own);
+  const size_t own = own_asleep + (found == tables->parked_of.end() ? 0 : found->second);
+  const size_t all = asleep + tables->deadlines.size();
+  return own < fair_share(disconnected_max_, all - std::min(all, own));
 }
 
 std::optional<Clock::Instant> OpenTable::next_deadline() const {
+  const auto due = sleepers_ ? sleepers_->next_due() : std::nullopt;
   auto tables = tables_.lock();
-  if (tables->deadlines.empty()) return std::nullopt;
-  return tables->deadlines.begin()->first;
+  if (tables->deadlines.empty()) return due;
+  const auto first = tables->deadlines.begin()->first;
+  return due ? std::min(*due, first) : first;
 }
 
 }  // namespace braid::smb2

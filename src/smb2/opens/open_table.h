@@ -30,6 +30,20 @@ struct GivenUpOpen {
   filestate::CloseDecision closed;
 };
 
+// Opens that were promised and that the table has only when somebody asks for them: it is told of
+// each by put_back() then. Called with no lock of the table held. Thread: any.
+class OpenSleepers {
+ public:
+  virtual ~OpenSleepers() = default;
+  virtual void wake_open(uint64_t persistent_id) = 0;
+  virtual void wake_named(const CreateKey& key) = 0;
+  // Those whose time is over.
+  virtual void wake_due(Clock::Instant now) = 0;
+  virtual std::optional<Clock::Instant> next_due() const = 0;
+  virtual size_t count() const = 0;
+  virtual size_t count_of(filestate::UserId user) const = 0;
+};
+
 // Opens with a CreateGuid, an AppInstanceId or a promise to outlive their connection; others are
 // only in their session's table, since nothing but that is asked about them. An open here is
 //   connected -> leaving -> parked -> claimed -> connected, ..., gone.
@@ -50,6 +64,9 @@ class OpenTable {
   using OnPurged = std::function<void(GivenUpOpen)>;
   void set_purged(OnPurged on_purged) { on_purged_ = std::move(on_purged); }
 
+  // The same; none sleeps that has an AppInstanceId.
+  void set_sleepers(OpenSleepers* sleepers) { sleepers_ = sleepers; }
+
   // Before the Open is in its session's table. May be called again when it has gained a promise.
   void add(const std::shared_ptr<Open>& open);
   // The Open is closing for good, or a claimed one is. Does nothing for one that is not there.
@@ -61,7 +78,11 @@ class OpenTable {
     std::shared_ptr<Open> open;
     std::optional<uint64_t> disconnected;  // FileId.Persistent of one without a session
   };
+  // REQUIRES wake_named() before, without a lock.
   Replayable find_replayable(const CreateKey& key) const;
+  void wake_named(const CreateKey& key) const {
+    if (sleepers_) sleepers_->wake_named(key);
+  }
 
   // The connection is lost: a reconnect that comes early waits from here on.
   void begin_leaving(const Open& open);
@@ -119,7 +140,7 @@ class OpenTable {
   // again. Each open is looked at once, however many such answers come.
   void end_replay_eligibility(const filestate::LeaseId& lease);
 
-  // What administrators see of those that wait for their clients.
+  // What administrators see of those that wait for their clients, of which none sleeps any more.
   struct ParkedOpen {
     filestate::OpenRef ref;
     OpenAttributes attributes;
@@ -140,7 +161,9 @@ class OpenTable {
 
   // Whether one more of this user may lose its connection and be kept: each has a fair_share().
   bool has_room(filestate::UserId user) const;
-  size_t disconnected() const { return tables_.lock()->deadlines.size(); }
+  size_t disconnected() const {
+    return (sleepers_ ? sleepers_->count() : 0) + tables_.lock()->deadlines.size();
+  }
 
  private:
   enum class State : uint8_t { kConnected, kLeaving, kParked, kClaimed };
@@ -187,6 +210,7 @@ class OpenTable {
   void keep(PreservedOpen open, std::optional<Clock::Instant> until);
 
   const size_t disconnected_max_;
+  OpenSleepers* sleepers_ = nullptr;
   OnPurged on_purged_ = [](GivenUpOpen) {};
   Guarded<Tables> tables_;
 };

@@ -142,7 +142,10 @@ Result<filestate::OpenRef> take_handed(const RestoreParts& parts,
   if (!attributes.is_directory && !attributes.is_stream) preserved.descriptors.keep(1);
   BRAID_CHECK(adopt_files(preserved, std::move(descriptor), handed.open.stream));
   const FileKey key = preserved.file->key();
-  return put_back(parts, std::move(preserved), std::move(handed.open.state), key, handed.left);
+  // It may have persistent opens, too.
+  parts.file_table.wake(key);
+  return put_back(parts, std::move(preserved), std::move(handed.open.state), key,
+                  parts.clock.monotonic() + handed.left);
 }
 
 }  // namespace braid::smb2

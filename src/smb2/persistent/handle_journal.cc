@@ -7,8 +7,6 @@
 #include <map>
 #include <utility>
 
-#include "store/log_reader.h"
-
 namespace braid::smb2 {
 namespace {
 
@@ -61,7 +59,11 @@ std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& wh
     if (!complaint.empty()) complaints.push_back(std::move(complaint));
     if (!log.is_usable()) continue;
     // The oldest comes first.
-    for (auto& [key, record] : log.records) old.records[key] = std::move(record);
+    if (old.records.empty()) {
+      old.records = std::move(log.records);
+    } else {
+      for (auto& [key, record] : log.records) old.records[key] = std::move(record);
+    }
     old.read.push_back(name);
   }
   return old;
@@ -72,25 +74,32 @@ class Reading {
  public:
   explicit Reading(std::vector<std::string>& complaints) : complaints_(complaints) {}
 
-  std::expected<std::vector<PersistentOpen>, std::string> read(const OldLogs& old) {
-    for (const auto& [key, record] : old.records) {
-      if (kind_of_record(as_bytes(key)) != RecordKind::kLease) continue;
-      if (auto lease = value_of(key, record, read_lease_record)) leases_.emplace(key, *lease);
-    }
-    std::vector<PersistentOpen> opens;
-    for (const auto& [key, record] : old.records) {
+  // What it gives points to the records.
+  std::expected<std::vector<HandleJournal::FoundOpen>, std::string> read(
+      const std::map<std::string, RecoveredRecord, std::less<>>& records) {
+    using Each = std::pair<const std::string, RecoveredRecord>;
+    std::vector<std::pair<uint64_t, const Each*>> found;
+    for (const Each& each : records) {
+      const auto& [key, record] = each;
       const auto kind = kind_of_record(as_bytes(key));
-      if (kind == RecordKind::kLease) continue;
       if (!kind) {
         complain(key, "of no kind that is known");
-        continue;
+      } else if (kind == RecordKind::kOpen) {
+        found.emplace_back(*persistent_id_in(as_bytes(key)), &each);
+      } else if (auto lease = value_of(key, record, read_lease_record)) {
+        leases_.emplace(key, *lease);
       }
+    }
+    std::ranges::sort(found);
+    std::vector<HandleJournal::FoundOpen> opens;
+    opens.reserve(found.size());
+    for (const auto& [id, each] : found) {
+      const auto& [key, record] = *each;
       auto open = value_of(key, record, read_open_record);
       if (!open || !is_whole(key, *open)) continue;
-      opens.push_back(std::move(*open));
+      opens.push_back({std::move(*open), record.value});
     }
     if (!newer_.empty()) return std::unexpected(std::move(newer_));
-    std::ranges::sort(opens, {}, [](const auto& open) { return open.file_id.persistent; });
     return opens;
   }
 
@@ -150,13 +159,13 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
     begun.failure = fmt::format("{}: {}", name, why);
   };
   auto old = read_old_logs(where, begun.complaints);
-  auto opens = old ? Reading(begun.complaints).read(*old) : std::unexpected(old.error());
+  auto opens = old ? Reading(begun.complaints).read(old->records) : std::unexpected(old.error());
   if (!opens) {
     begun.failure = std::move(opens.error());
     co_return std::move(begun);
   }
   begun.opens = std::move(*opens);
-  old->records.clear();  // what was read of them is in memory twice already
+  begun.records = std::move(old->records);
 
   const store::LogOwner owner{.share = where.share,
                               .server = where.server,
@@ -167,18 +176,19 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
     fails(store::log_name(owner), log.error().message());
     co_return std::move(begun);
   }
-  begun.journal.reset(new HandleJournal(std::move(*log)));
+  begun.journal.reset(new HandleJournal(std::move(*log), limits));
   // All at once, so that they share their commits.
-  std::vector<Tickets> all;
-  for (const PersistentOpen& open : begun.opens) {
-    // It was read from such a record.
-    all.push_back(*begun.journal->put(open, store::Urgency::kMustNotFail));
-  }
-  for (const Tickets& tickets : all) {
-    for (const auto& ticket : tickets) {
-      const auto done = co_await ticket.committed(seat);
-      if (!done) fails(begun.journal->name(), done.error().message());
+  Tickets all;
+  for (const FoundOpen& open : begun.opens) {
+    for (auto& ticket :
+         begun.journal->put(open, as_bytes(open.record), store::Urgency::kMustNotFail)) {
+      if (all.empty() || all.back() != ticket) all.push_back(std::move(ticket));
     }
+  }
+  if (where.meanwhile) where.meanwhile(begun.opens);
+  for (const auto& ticket : all) {
+    const auto done = co_await ticket.committed(seat);
+    if (!done) fails(begun.journal->name(), done.error().message());
   }
   if (!begun.failure.empty()) co_return std::move(begun);
   co_await seat.schedule();
@@ -190,63 +200,94 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
   co_return std::move(begun);
 }
 
+HandleJournal::Mark HandleJournal::mark_of(ByteView value) const {
+  return std::max<Mark>(sip_hash(mark_key_, value), kNothing + 1);
+}
+
 std::optional<HandleJournal::Tickets> HandleJournal::put(const PersistentOpen& open,
                                                          store::Urgency urgency) {
-  Bytes value = open_record_of(open);
+  const Bytes value = open_record_of(open);
   if (value.size() > store::kLogValueMax) return std::nullopt;
+  return put(open, value, urgency);
+}
+
+HandleJournal::Tickets HandleJournal::put(const PersistentOpen& open, ByteView value,
+                                          store::Urgency urgency) {
   Tickets tickets;
   const uint64_t id = open.file_id.persistent;
   const auto [known, is_new] = opens_.try_emplace(id);
+  OpenRecord& record = known->second;
   if (open.state.lease) {
     // Before the open: a crash in between leaves a lease that nobody has.
-    std::string key(as_text(lease_record_key(open)));
-    LeaseRecord& lease = leases_[key];
-    put_lease(lease, key, lease_record_of(*open.state.lease), urgency);
-    if (known->second.lease_puts != lease.puts) {
-      tickets.push_back(*lease.ticket);
-      known->second.lease_puts = lease.puts;
+    LeaseRecordKey key;
+    std::ranges::copy(lease_record_key(open), key.begin());
+    auto& lease = *leases_.try_emplace(key).first;
+    put_lease(lease, lease_record_of(*open.state.lease), urgency);
+    if (record.lease_puts != lease.second.puts) {
+      tickets.push_back(*lease.second.ticket);
+      record.lease_puts = lease.second.puts;
     }
     if (is_new) {
-      ++lease.opens;
-      known->second.lease_key = std::move(key);
+      ++lease.second.opens;
+      record.lease = &lease;
     }
   }
-  if (known->second.last != value) {
+  record.user = open.user;
+  count(record, store::LogRecord::size(open_record_key(id).size(), value.size()));
+  if (const Mark mark = mark_of(value); record.last != mark) {
     tickets.push_back(log_->put(open_record_key(id), value, urgency));
-    known->second.last = std::move(value);
+    record.last = mark;
   }
   return tickets;
 }
 
 // What is known not to be there is put again, whichever open it was put for.
-void HandleJournal::put_lease(LeaseRecord& lease, const std::string& key, Bytes value,
-                              store::Urgency urgency) {
-  if (lease.ticket && lease.last == value) {
+void HandleJournal::put_lease(Leases::value_type& of, ByteView value, store::Urgency urgency) {
+  auto& [key, lease] = of;
+  const Mark mark = mark_of(value);
+  if (lease.ticket && lease.last == mark) {
     const auto result = lease.ticket->result();
     if (!result || *result) return;
   }
-  lease.ticket = log_->put(as_bytes(key), value, urgency);
-  lease.last = std::move(value);
+  lease.ticket = log_->put(key, value, urgency);
+  lease.last = mark;
   ++lease.puts;
+}
+
+void HandleJournal::count(OpenRecord& record, uint64_t bytes) {
+  const uint64_t more = bytes - record.bytes;  // modulo 2^64, as the sums are
+  record.bytes = bytes;
+  bytes_ += more;
+  const auto own = bytes_of_.try_emplace(record.user).first;
+  own->second += more;
+  if (own->second == 0) bytes_of_.erase(own);
+}
+
+bool HandleJournal::has_room(filestate::UserId user, uint64_t bytes) const {
+  const auto found = bytes_of_.find(user);
+  const uint64_t own = found == bytes_of_.end() ? 0 : found->second;
+  const uint64_t others = std::min(bytes_max_, bytes_ - own);
+  return own + bytes <= (bytes_max_ - others) / 4 * 3;
 }
 
 void HandleJournal::forget(uint64_t persistent_id) {
   const auto known = opens_.find(persistent_id);
   if (known == opens_.end()) return;
-  known->second.last.clear();
-  const auto lease = leases_.find(known->second.lease_key);
-  if (lease != leases_.end()) lease->second.last.clear();
+  known->second.last = kNothing;
+  if (known->second.lease) known->second.lease->second.last = kNothing;
 }
 
 HandleJournal::Tickets HandleJournal::erase(uint64_t persistent_id) {
   Tickets tickets;
   tickets.push_back(log_->erase(open_record_key(persistent_id)));
   const auto known = opens_.extract(persistent_id);
-  if (!known || known.mapped().lease_key.empty()) return tickets;
-  const auto lease = leases_.find(known.mapped().lease_key);
-  if (--lease->second.opens == 0) {
-    tickets.push_back(log_->erase(as_bytes(lease->first)));
-    leases_.erase(lease);
+  if (!known) return tickets;
+  count(known.mapped(), 0);
+  if (!known.mapped().lease) return tickets;
+  auto& [key, lease] = *known.mapped().lease;
+  if (--lease.opens == 0) {
+    tickets.push_back(log_->erase(key));
+    leases_.erase(LeaseRecordKey(key));
   }
   return tickets;
 }

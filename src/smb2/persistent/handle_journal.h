@@ -1,20 +1,26 @@
 // HandleJournal: the persistent opens of a share, in the handle log of one worker.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/clock.h"
+#include "base/sip_hash.h"
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
 #include "smb2/persistent/persistent_open.h"
 #include "store/handle_log.h"
 #include "store/log_folder.h"
+#include "store/log_reader.h"
 
 namespace braid::smb2 {
 
@@ -27,6 +33,10 @@ namespace braid::smb2 {
 // be what is true last. Life: ends on a thread that is not the pool's, for which it waits.
 class HandleJournal {
  public:
+  // With the record it was read from, in Begun::records, and the state of its lease.
+  struct FoundOpen : PersistentOpen {
+    std::string_view record;
+  };
   struct Where {
     store::LogFolder& folder;  // outlives it
     store::ShareId share;
@@ -35,6 +45,8 @@ class HandleJournal {
     // Whether the writer of such a log has ended, which nobody can see from the log. This worker's
     // earlier lives have.
     std::function<bool(const store::LogOwner&)> has_ended;
+    // Called, if it is there, with what was found while that is being written.
+    std::function<void(std::vector<FoundOpen>&)> meanwhile{};
   };
 
   struct Begun;
@@ -49,6 +61,10 @@ class HandleJournal {
   // large for a record, and the one before is still true. When a ticket fails for an open that is
   // new, erase() it; else forget().
   std::optional<Tickets> put(const PersistentOpen& open, store::Urgency urgency);
+  // Whether this user may have so many bytes more in the log, which are others' as well: he may
+  // have three quarters of what they leave of it. For what is granted: what must not fail is put
+  // anyway.
+  bool has_room(filestate::UserId user, uint64_t bytes) const;
   // What was put for the open did not get there: the next put() writes it, whatever it was.
   void forget(uint64_t persistent_id);
   // The open has ended, and its lease, if it was the last with it.
@@ -58,33 +74,57 @@ class HandleJournal {
   const std::string& name() const { return log_->name(); }
 
  private:
-  explicit HandleJournal(std::unique_ptr<store::HandleLog> log) : log_(std::move(log)) {}
+  HandleJournal(std::unique_ptr<store::HandleLog> log, const store::LogLimits& limits)
+      : bytes_max_(limits.live_max()), log_(std::move(log)) {}
 
-  // With what was put last, empty for what is to be put in any case.
+  using LeaseRecordKey = std::array<uint8_t, kLeaseRecordKeySize>;
+  struct HashOfKey {
+    size_t operator()(const LeaseRecordKey& key) const {
+      return std::hash<std::string_view>{}(as_text(key));
+    }
+  };
+  // A short name of what was put last, which is in the memory of the log already; kNothing for what
+  // is to be put in any case. Of two values nobody can make one name, and by chance two have one
+  // once in 2^64.
+  using Mark = uint64_t;
+  static constexpr Mark kNothing = 0;
   struct LeaseRecord {
     size_t opens = 0;  // that have the lease
-    Bytes last;
+    Mark last = kNothing;
     std::optional<store::HandleLog::Ticket> ticket;  // of `last`
     uint64_t puts = 0;
   };
+  using Leases = std::unordered_map<LeaseRecordKey, LeaseRecord, HashOfKey>;
   struct OpenRecord {
-    std::string lease_key;  // empty: it has none
-    Bytes last;
+    Leases::value_type* lease = nullptr;  // null: it has none
+    Mark last = kNothing;
     uint64_t lease_puts = 0;  // up to which it was given the tickets of its lease
+    filestate::UserId user;
+    uint64_t bytes = 0;  // of its record
   };
-  void put_lease(LeaseRecord& lease, const std::string& key, Bytes value, store::Urgency urgency);
-  std::unordered_map<std::string, LeaseRecord> leases_;
+  void count(OpenRecord& record, uint64_t bytes);
+  Mark mark_of(ByteView value) const;
+  Tickets put(const PersistentOpen& open, ByteView value, store::Urgency urgency);
+  void put_lease(Leases::value_type& lease, ByteView value, store::Urgency urgency);
+  const SipKey mark_key_ = random_sip_key();
+  Leases leases_;
   std::unordered_map<uint64_t, OpenRecord> opens_;
+  const uint64_t bytes_max_;
+  uint64_t bytes_ = 0;  // of all records of opens
+  std::unordered_map<filestate::UserId, uint64_t> bytes_of_;
   const std::unique_ptr<store::HandleLog> log_;
 };
 
 struct HandleJournal::Begun {
+  // As they were found. They go together with `opens`, since what takes the place of a few of them
+  // meanwhile would keep the memory of all.
+  std::map<std::string, store::RecoveredRecord, std::less<>> records;
   // A line for the log of the server: the share must not be served, and old logs are as they were.
   // There is one of a newer version, or what was found cannot be written, so that nothing that
   // comes now could be. Empty: all is well.
   std::string failure;
   std::unique_ptr<HandleJournal> journal;  // maybe also with a failure
-  std::vector<PersistentOpen> opens;       // what was found, in the order of their FileIds
+  std::vector<FoundOpen> opens;            // what was found, in the order of their FileIds
   std::vector<std::string> complaints;  // what could not be read: lines for the log of the server
 };
 

@@ -21,9 +21,10 @@ class HandleJournalTest : public testing::Test {
   static constexpr store::ServerId kServer{{2}};
 
   // The next life of the server, or another worker; `living` of its workers have not ended.
-  HandleJournal::Begun begin(uint32_t worker = 0, std::vector<uint32_t> living = {}) {
+  HandleJournal::Begun begin(uint32_t worker = 0, std::vector<uint32_t> living = {},
+                             const store::LogLimits& limits = {}) {
     HandleJournal::Begun begun;
-    scope_.spawn(begin_into(begun, worker, std::move(living)));
+    scope_.spawn(begin_into(begun, worker, std::move(living), limits));
     scope_.wait();
     return begun;
   }
@@ -60,6 +61,7 @@ class HandleJournalTest : public testing::Test {
     log->stop();
   }
 
+  VirtualClock clock_;
   store::FaultDisk disk_{1};
   std::unique_ptr<store::LogFolder> folder_ = disk_.folder();
   WorkerPool pool_{2};
@@ -68,8 +70,8 @@ class HandleJournalTest : public testing::Test {
   TaskScope scope_;
 
  private:
-  Task<void> begin_into(HandleJournal::Begun& begun, uint32_t worker,
-                        std::vector<uint32_t> living) {
+  Task<void> begin_into(HandleJournal::Begun& begun, uint32_t worker, std::vector<uint32_t> living,
+                        store::LogLimits limits) {
     const auto has_ended = [living](const store::LogOwner& owner) {
       return std::ranges::find(living, owner.worker) == living.end();
     };
@@ -78,7 +80,7 @@ class HandleJournalTest : public testing::Test {
                                            .server = kServer,
                                            .worker = worker,
                                            .has_ended = has_ended},
-                                          {}, pool_, {});
+                                          limits, pool_, {}, clock_);
   }
   Task<void> await(HandleJournal::Tickets tickets, Result<void>& result) {
     for (const auto& ticket : tickets) {
@@ -134,6 +136,47 @@ TEST_F(HandleJournalTest, LeaseThatIsNotThereIsMissedByEachOpenWithIt) {
   for (const uint64_t id : {1, 2, 3}) {
     EXPECT_FALSE(put(*first.journal, leased_open(id, Caching::kReadHandle))) << id;
   }
+}
+
+// What did not get there is put again by whoever tells of the lease next, though it says the same.
+TEST_F(HandleJournalTest, LeaseThatIsNotThereIsPutAgain) {
+  auto first = begin();
+  EXPECT_TRUE(put(*first.journal, leased_open(1, Caching::kReadWriteHandle)));
+  EXPECT_TRUE(put(*first.journal, leased_open(2, Caching::kReadWriteHandle)));
+  disk_.fail_steps(disk_.steps(), ~uint64_t{0}, EIO);
+  EXPECT_FALSE(put(*first.journal, leased_open(1, Caching::kReadHandle)));
+  disk_.fail_steps(0, 0, 0);
+  clock_.advance(std::chrono::seconds(6));  // until the log is tried again
+  EXPECT_TRUE(put(*first.journal, leased_open(2, Caching::kReadHandle)));
+  crash(first);
+  const auto next = begin();
+  ASSERT_EQ(ids(next), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(next.opens[0].state.lease.value().state, Caching::kReadHandle);
+}
+
+// One user does not take the room of all.
+TEST_F(HandleJournalTest, UserHasHisShare) {
+  auto first = begin(0, {}, {.bytes_max = 8 << 20});
+  PersistentOpen open = plain_open(1);
+  open.user = {1};
+  open.moving_to.assign(200'000, 'x');
+  constexpr uint64_t kMore = 200'000;
+  uint64_t id = 0;
+  while (first.journal->has_room({1}, kMore)) {
+    ASSERT_LT(++id, 100u);
+    open.file_id.persistent = id;
+    EXPECT_TRUE(put(*first.journal, open)) << id;
+  }
+  EXPECT_EQ(id, 7u) << "three quarters of two MiB";
+  EXPECT_TRUE(first.journal->has_room({2}, kMore));
+  open.user = {2};
+  for (const uint64_t other : {100, 101}) {
+    open.file_id.persistent = other;
+    EXPECT_TRUE(put(*first.journal, open));
+  }
+  EXPECT_FALSE(first.journal->has_room({2}, kMore));
+  EXPECT_TRUE(wait(first.journal->erase(1)));
+  EXPECT_TRUE(first.journal->has_room({2}, 100'000));
 }
 
 // What an earlier life had comes before what the later one wrote.

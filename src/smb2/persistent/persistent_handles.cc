@@ -1,6 +1,7 @@
 #include "smb2/persistent/persistent_handles.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,6 +26,7 @@ struct PersistentShare {
   struct Unsettled {
     store::HandleLog::Ticket ticket;
     uint64_t open = 0;
+    bool is_minor = false;  // no promise of it is another one than before
   };
   std::deque<Unsettled> unsettled;
   // Of these, what was put last is not there: it is tried again by who settles about it.
@@ -56,12 +58,32 @@ struct WhereWoken final : Executor {
   bool is_current() const override { return true; }
 };
 
+// Of the data of a file. A folder has none, and a stream not what is looked at after a restart.
+std::optional<FileStamp> stamp_of(const Open& open) {
+  if (open.attributes.is_directory || open.attributes.is_stream) return std::nullopt;
+  const auto now = open.file->stat();
+  if (!now) return std::nullopt;
+  return FileStamp{now->size, now->write_time};
+}
+
+// A local program has changed it while no server was there to take the caching from its client.
+bool was_changed(const PersistentOpen& open, const SeenFile& seen) {
+  return open.stamp && *open.stamp != FileStamp{seen.size, seen.write_time};
+}
+
+void drop_caching(PersistentOpen& open) {
+  if (open.state.lease) {
+    open.state.lease->state = filestate::Caching::kNone;
+    ++open.state.lease->epoch;
+  } else {
+    open.state.oplock = filestate::OplockLevel::kNone;
+  }
+}
+
 // A name is made or goes before the leases of its directory hear of it, so of one there is no
 // telling whether what its client has cached of it is still true.
 void forget_listing(PersistentOpen& open) {
-  if (!open.attributes.is_directory || !open.state.lease) return;
-  open.state.lease->state = filestate::Caching::kNone;
-  ++open.state.lease->epoch;
+  if (open.attributes.is_directory && open.state.lease) drop_caching(open);
 }
 
 std::optional<filestate::LeaseId> lease_in(const PersistentOpen& open) {
@@ -102,10 +124,21 @@ struct PersistentHandles::Settling {
   }
 };
 
-PersistentHandles::PersistentHandles(const RestoreParts& parts) : parts_(parts) {}
-PersistentHandles::~PersistentHandles() { stop(); }
+PersistentHandles::PersistentHandles(const RestoreParts& parts) : parts_(parts) {
+  may_sleep_ = parts_.file_table.set_sleepers(&sleepers_);
+  if (may_sleep_) parts_.open_table.set_sleepers(&sleepers_);
+}
+PersistentHandles::~PersistentHandles() {
+  stop();
+  if (!may_sleep_) return;
+  parts_.file_table.set_sleepers(nullptr);
+  parts_.open_table.set_sleepers(nullptr);
+}
+
+const std::shared_ptr<const Share>& share_of(const PersistentShare& of) { return of.share; }
 
 void PersistentHandles::stop() {
+  forget_sleepers();
   auto state = state_.lock();
   // A log ends on a thread that no pool has, and its pool after it.
   for (const auto& each : state->shares) {
@@ -140,6 +173,8 @@ std::expected<void, std::string> PersistentHandles::begin(std::shared_ptr<const 
   TaskScope scope;
   scope.spawn(recover(*made, server, failure));
   scope.wait();
+  // What recovery needed for a moment may be many times what stays.
+  ::malloc_trim(0);
   if (!failure.empty()) return std::unexpected(std::move(failure));
   made->share->persistent = made.get();
   state_.lock()->shares.push_back(std::move(made));
@@ -157,11 +192,17 @@ Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::s
               name, store::log_name(owner));
     return false;
   };
+  std::vector<Result<SeenFile>> seen;
+  const auto see_all = [&](std::vector<HandleJournal::FoundOpen>& opens) {
+    seen.reserve(opens.size());
+    for (const auto& open : opens) seen.push_back(see_file(*of.share, open));
+  };
   auto begun = co_await HandleJournal::begin({.folder = *of.folder,
                                               .share = share_id(*of.share),
                                               .server = server.id,
                                               .worker = server.worker,
-                                              .has_ended = has_ended},
+                                              .has_ended = has_ended,
+                                              .meanwhile = see_all},
                                              {}, *pool_, {}, parts_.clock);
   for (const std::string& line : begun.complaints) log::error("share '{}': {}", name, line);
   if (!begun.failure.empty()) {
@@ -170,27 +211,79 @@ Task<void> PersistentHandles::recover(PersistentShare& of, Server server, std::s
     co_return;
   }
   of.journal = std::move(begun.journal);
+  if (begun.opens.empty()) co_return;
+  // Of one file all sleep, or none.
+  std::unordered_set<FileKey> awake;
+  std::unordered_set<FileKey> changed;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (!seen[i]) continue;
+    // What is open already was handed over by an older program.
+    if (!SleepingOpens::can_sleep(begun.opens[i], *seen[i]) ||
+        parts_.file_table.is_open(seen[i]->key)) {
+      awake.insert(seen[i]->key);
+    }
+    if (was_changed(begun.opens[i], *seen[i])) changed.insert(seen[i]->key);
+  }
+  if (!changed.empty()) {
+    log::warn(
+        "share '{}': {} of its open files were changed while the server was not there; their "
+        "clients come back to them without what they had cached",
+        name, changed.size());
+  }
   size_t restored = 0;
-  for (PersistentOpen& open : begun.opens) {
-    forget_listing(open);
-    Kept kept{.now = open, .open = {}, .of = &of, .is_promised = true, .lease = lease_in(open)};
-    const auto ref = restore_open(parts_, of.share, std::move(open));
-    if (!ref) {
-      log::error("share '{}': the persistent open of '{}' by {} is lost: {}", name,
-                 kept.now.changes.path.text(), kept.now.owner->account_name, ref.error().message());
-      static_cast<void>(of.journal->erase(kept.now.file_id.persistent));
+  const auto now = parts_.clock.monotonic();
+  for (size_t i = 0; i < seen.size(); ++i) {
+    HandleJournal::FoundOpen& open = begun.opens[i];
+    if (!seen[i]) {
+      lose(of, open, seen[i].error());
       continue;
     }
-    kept.now.attributes.file_key = ref->file;
-    kept.now.file_id.volatile_id = ref->token.value;
-    kept.now.state = {};
-    add(*state_.lock(), std::move(kept));
-    ++restored;
+    forget_listing(open);
+    if (changed.contains(seen[i]->key)) drop_caching(open);
+    const auto until = now + open.changes.durable_terms.timeout;
+    const std::string_view record = open.record;
+    SleepingOpens::Sleeper sleeper{std::move(open), &of, std::move(*seen[i]), until};
+    if (may_sleep_ && !awake.contains(sleeper.seen.key)) {
+      const auto lease = lease_in(sleeper.open);
+      if (!lease || parts_.file_table.keep_lease_key(*lease, sleeper.seen.key)) {
+        sleepers_.add(sleeper, record);
+        ++restored;
+        continue;
+      }
+    }
+    restored += restore(std::move(sleeper));
   }
-  if (!begun.opens.empty()) {
-    log::info("share '{}': {} of {} persistent opens are back and wait for their clients", name,
-              restored, begun.opens.size());
+  log::info("share '{}': {} of {} persistent opens are back and wait for their clients", name,
+            restored, begun.opens.size());
+}
+
+void PersistentHandles::lose(PersistentShare& of, const PersistentOpen& open, const Error& why) {
+  log::error("share '{}': the persistent open of '{}' by {} is lost: {}", of.share->name,
+             open.changes.path.text(), open.owner->account_name, why.message());
+  auto state = state_.lock();
+  for (auto& ticket : of.journal->erase(open.file_id.persistent)) {
+    of.unsettled.push_back({std::move(ticket), 0});
   }
+}
+
+bool PersistentHandles::restore(SleepingOpens::Sleeper found) {
+  PersistentShare& of = *found.of;
+  const FileKey file = found.seen.key;
+  Kept kept{
+      .now = found.open, .open = {}, .of = &of, .is_promised = true, .lease = lease_in(found.open)};
+  const auto ref =
+      restore_open(parts_, of.share, std::move(found.open), std::move(found.seen), found.until);
+  if (!ref) {
+    lose(of, kept.now, ref.error());
+    if (kept.lease) parts_.file_table.drop_lease_key(*kept.lease, file);
+    return false;
+  }
+  kept.now.attributes.file_key = ref->file;
+  kept.now.file_id.volatile_id = ref->token.value;
+  kept.now.state = {};
+  kept.now.moving_to.clear();
+  add(*state_.lock(), std::move(kept));
+  return true;
 }
 
 void PersistentHandles::add(State& state, Kept kept) {
@@ -205,6 +298,7 @@ void PersistentHandles::reap(State& state, PersistentShare& of) {
     const auto result = of.unsettled.front().ticket.result();
     if (!result) return;
     const uint64_t id = of.unsettled.front().open;
+    const bool is_minor = of.unsettled.front().is_minor;
     of.unsettled.pop_front();
     if (*result) {
       of.is_failing = false;
@@ -220,7 +314,9 @@ void PersistentHandles::reap(State& state, PersistentShare& of) {
     const auto kept = state.opens.find(id);
     if (kept == state.opens.end()) continue;
     of.journal->forget(id);
-    if (kept->second.is_promised) of.behind.insert(id);
+    if (is_minor || !kept->second.is_promised) continue;
+    kept->second.promises = 0;
+    of.behind.insert(id);
   }
 }
 
@@ -229,6 +325,7 @@ void PersistentHandles::write(Kept& kept, store::Urgency urgency) {
   const uint64_t id = kept.now.file_id.persistent;
   if (const auto open = kept.open.lock()) look_at(*open, kept.now);
   if (!take_image(parts_.file_table, *of.share, kept.now)) return;  // it is about to be erased
+  const bool is_minor = names_promises_of(kept);
   auto tickets = of.journal->put(kept.now, urgency);
   kept.now.state = {};
   if (!tickets) {
@@ -238,7 +335,24 @@ void PersistentHandles::write(Kept& kept, store::Urgency urgency) {
     of.behind.insert(id);
     return;
   }
-  for (auto& ticket : *tickets) of.unsettled.push_back({std::move(ticket), id});
+  for (auto& ticket : *tickets) of.unsettled.push_back({std::move(ticket), id, is_minor});
+}
+
+// True: they are what they were when it was put last.
+bool PersistentHandles::names_promises_of(Kept& kept) const {
+  const uint64_t now = std::max<uint64_t>(sip_hash(promises_key_, promises_of(kept.now)), 1);
+  return std::exchange(kept.promises, now) == now;
+}
+
+void PersistentHandles::forget_stamps(State& state, const About& about) {
+  for (const FileKey& file : about.files) {
+    const auto of = state.of.find(whole_file(file));
+    if (of == state.of.end()) continue;
+    for (const uint64_t id : of->second) {
+      Kept& kept = state.opens.at(id);
+      if (std::exchange(kept.now.stamp, std::nullopt)) write(kept, store::Urgency::kMustNotFail);
+    }
+  }
 }
 
 void PersistentHandles::write_changes(State& state) {
@@ -276,11 +390,13 @@ PersistentHandles::Settling PersistentHandles::settle_here(PersistentShare& of,
     write(state->opens.at(id), store::Urgency::kMustNotFail);
   }
   write_changes(*state);
+  if (about.changes_data) forget_stamps(*state, about);
   Settling settling{.all = {}, .is_behind = !behind(*state, of, about).empty()};
   settling.all.reserve(of.unsettled.size());
   for (const auto& each : of.unsettled) {
     const auto kept = state->opens.find(each.open);
-    const bool is_relied_on = kept != state->opens.end() && is_about(kept->second, about);
+    const bool is_relied_on =
+        !each.is_minor && kept != state->opens.end() && is_about(kept->second, about);
     settling.all.push_back({each.ticket, is_relied_on});
   }
   return settling;
@@ -328,28 +444,33 @@ Task<Result<void>> PersistentHandles::promise(std::shared_ptr<Open> open, Execut
   const OpenUse use = Open::use(open);
   if (!use) co_return fail(NtStatus::kFileClosed);
   const size_t path_size = open->path.lock()->text().size();
+  const auto stamp = stamp_of(*open);
   BRAID_CO_CHECK(open->memory.add(kPersistentOpenSize + kPathCopies * path_size));
   HandleJournal::Tickets tickets;
-  bool is_written = false;
+  int refusal = EFBIG;
   {
     auto state = state_.lock();
     Kept kept{.now = {}, .open = open, .of = &of};
     static_cast<OpenValues&>(kept.now) = *open;
+    kept.now.stamp = stamp;
     add(*state, std::move(kept));
     Kept& added = state->opens.at(id);
     look_at(*open, added.now);
     if (take_image(parts_.file_table, *of.share, added.now)) {
       added.lease = lease_in(added.now);
-      if (auto put = of.journal->put(added.now, store::Urgency::kOrdinary)) {
+      names_promises_of(added);
+      if (!of.journal->has_room(open->user, open_record_of(added.now).size())) {
+        refusal = ENOSPC;
+      } else if (auto put = of.journal->put(added.now, store::Urgency::kOrdinary)) {
         tickets = std::move(*put);
-        is_written = true;
+        refusal = 0;
       }
       added.now.state = {};
     }
     for (const auto& each : tickets) of.unsettled.push_back({each, id});
   }
   Result<void> done;
-  if (!is_written) done = fail_os(EFBIG);
+  if (refusal != 0) done = fail_os(refusal);
   for (const auto& ticket : tickets) {
     if (const auto each = co_await ticket.committed(executor); !each) done = each;
   }
@@ -375,11 +496,43 @@ bool PersistentHandles::attach(const std::shared_ptr<Open>& open) {
 }
 
 void PersistentHandles::detach(const Open& open) {
+  const auto stamp = stamp_of(open);
   auto state = state_.lock();
   const auto kept = state->opens.find(open.file_id.persistent);
   if (kept == state->opens.end()) return;
-  look_at(open, kept->second.now);
+  // Nobody waits for that: what its client has is in the log.
+  kept->second.now.stamp = stamp;
+  write(kept->second, store::Urgency::kMustNotFail);
   kept->second.open.reset();
+}
+
+bool PersistentHandles::is_promised(const FileKey& file, const filestate::LeaseId& lease) const {
+  if (!any()) return false;
+  auto state = state_.lock();
+  const auto of = state->of.find(whole_file(file));
+  if (of == state->of.end()) return false;
+  return std::ranges::any_of(of->second, [&](uint64_t id) {
+    const Kept& kept = state->opens.at(id);
+    return kept.is_promised && kept.lease == lease;
+  });
+}
+
+bool PersistentHandles::is_promised(uint64_t persistent_id) const {
+  if (!any()) return false;
+  auto state = state_.lock();
+  const auto kept = state->opens.find(persistent_id);
+  return kept != state->opens.end() && kept->second.is_promised;
+}
+
+Result<void> PersistentHandles::check_room_for_locks(const Open& open, size_t locks) const {
+  constexpr uint64_t kLockBytes = 8 + 8 + 1;  // docs/records.md
+  auto state = state_.lock();
+  const auto kept = state->opens.find(open.file_id.persistent);
+  if (kept == state->opens.end() ||
+      kept->second.of->journal->has_room(open.user, locks * kLockBytes)) {
+    return {};
+  }
+  return fail(NtStatus::kInsufficientResources);
 }
 
 void PersistentHandles::erase(const Open& open) {
@@ -423,10 +576,12 @@ void PersistentHandles::end_rename(const FileKey& file) {
 
 std::vector<PersistentHandles::ShareMetrics> PersistentHandles::metrics() const {
   std::vector<ShareMetrics> all;
+  auto asleep = sleepers_.counts();
   auto state = state_.lock();
   for (const auto& each : state->shares) {
     size_t opens = 0;
     for (const auto& [id, kept] : state->opens) opens += kept.of == each.get();
+    opens += asleep[each.get()];
     all.push_back({.share = each->share->name,
                    .log = each->journal->name(),
                    .opens = opens,

@@ -15,6 +15,7 @@
 
 #include "base/guarded.h"
 #include "base/result.h"
+#include "base/sip_hash.h"
 #include "runtime/executor.h"
 #include "runtime/task.h"
 #include "runtime/worker_pool.h"
@@ -22,6 +23,7 @@
 #include "smb2/persistent/handle_journal.h"
 #include "smb2/persistent/persistent_open.h"
 #include "smb2/persistent/restore_open.h"
+#include "smb2/persistent/sleeping_opens.h"
 #include "smb2/shares/share.h"
 #include "store/log_folder.h"
 
@@ -55,6 +57,10 @@ class PersistentHandles {
                                          std::unique_ptr<store::LogFolder> folder, Server server);
   // Whether any share has them.
   bool any() const { return any_.load(std::memory_order_relaxed); }
+  // The server stops: those that nobody has asked for yet are not known here any more.
+  void forget_sleepers() { sleepers_.clear(); }
+  // Those that nobody has asked for since they were recovered.
+  size_t asleep() const { return sleepers_.count(); }
   // What is put so far is on the disk; the handles stay there for the next life. REQUIRES: nothing
   // else is called any more, and a thread that no pool has.
   void stop();
@@ -75,6 +81,8 @@ class PersistentHandles {
   struct About {
     std::vector<FileKey> files;
     std::optional<filestate::LeaseId> lease{};
+    // Data of these files is about to be changed, so what they were like tells nothing any more.
+    bool changes_data = false;
   };
   // Before an answer that tells of a change on the share, and before a file is changed for which
   // somebody may have lost his caching: all that has happened up to now is on the disk, as far as
@@ -84,6 +92,13 @@ class PersistentHandles {
   Task<Result<void>> settle(const Share& share, About about, Executor& executor);
   // The same, and the thread waits: one that may wait for a disk.
   Result<void> settle_now(const Share& share, About about);
+
+  // Whether who has this lease of the file, or this very open, may be on its way back.
+  bool is_promised(const FileKey& file, const filestate::LeaseId& lease) const;
+  bool is_promised(uint64_t persistent_id) const;
+  // STATUS_INSUFFICIENT_RESOURCES: the user of `open`, which is persistent, has his share of the
+  // log, and gets no more locks.
+  Result<void> check_room_for_locks(const Open& open, size_t locks) const;
 
   // Before a file gets another name, and after, whether it has got it or not: in between a crash
   // leaves it with the one or the other. An error: nothing is to be renamed. The thread waits for
@@ -105,6 +120,7 @@ class PersistentHandles {
     std::weak_ptr<Open> open;
     PersistentShare* of = nullptr;
     bool is_promised = false;  // its client may have been told
+    uint64_t promises = 0;     // a short name of promises_of() as it was put last; 0: of nothing
     std::optional<filestate::LeaseId> lease{};
   };
   struct State {
@@ -118,19 +134,30 @@ class PersistentHandles {
   Settling settle_here(PersistentShare& of, const About& about);
   bool is_behind(PersistentShare& of, const About& about);
   static bool is_about(const Kept& kept, const About& about);
+  void forget_stamps(State& state, const About& about);
+  bool names_promises_of(Kept& kept) const;
   static std::vector<uint64_t> behind(const State& state, const PersistentShare& of,
                                       const About& about);
   void write_changes(State& state);
   void write(Kept& kept, store::Urgency urgency);
   void reap(State& state, PersistentShare& of);
   void add(State& state, Kept kept);
+  void lose(PersistentShare& of, const PersistentOpen& open, const Error& why);
+  // One that recovery has found, among those that are known. False: it is lost.
+  bool restore(SleepingOpens::Sleeper found);
 
   const RestoreParts parts_;
+  const SipKey promises_key_ = random_sip_key();
   // For the logs alone: whoever waits for one with a thread of the pool for files does not keep it
   // from being written.
   std::unique_ptr<WorkerPool> pool_;
   std::atomic<bool> any_ = false;
   Guarded<State, LockRank::kHandles> state_;
+  bool may_sleep_ = false;
+  SleepingOpens sleepers_{[this](SleepingOpens::Sleeper sleeper) { restore(std::move(sleeper)); }};
 };
+
+// Of the opens that recovery has found.
+const std::shared_ptr<const Share>& share_of(const PersistentShare& of);
 
 }  // namespace braid::smb2

@@ -2,7 +2,10 @@
 // has it again. [MS-SMB2] 3.3.5.9.10 and 3.3.5.9.12.
 #include "smb2/persistent/persistent_handles.h"
 
+#include "runtime/virtual_timers.h"
+#include "smb2/common/limits.h"
 #include "smb2/files/durable_testing.h"
+#include "smb2/pending_testing.h"
 #include "store/fault_disk_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "wire/fscc/info_class.h"
@@ -91,6 +94,17 @@ struct PersistentHandlesTest : testing::Test {
   NtStatus lock(FileId id, uint64_t offset) {
     return client->status_of(lock_request(
         id, offset, wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately));
+  }
+  size_t asleep() { return engine().server().files.persistent->asleep(); }
+  size_t opens_in_metrics() { return engine().server().files.persistent->metrics().at(0).opens; }
+  // As a program on the server does it.
+  void change_locally(std::string_view name) {
+    vfs::Volume& volume = *share->volume;
+    const auto& who = server_credentials();
+    const auto found = volume.find(who, vfs::parse_path(name)->path).value();
+    const auto file = volume.open(who, found, {.access = {.read = true, .write = true}}).value();
+    const ByteView data = as_bytes("changed by somebody else");
+    EXPECT_EQ(file->write(0, data).done(), data.size());
   }
   store::HandleLogMetrics metrics() {
     return engine().server().files.persistent->metrics().at(0).metrics;
@@ -196,11 +210,14 @@ TEST_F(PersistentHandlesTest, OnlyWhatHasChangedIsWritten) {
   const uint64_t appends = metrics().appends;
   EXPECT_EQ(lock(first.file_id, 5), NtStatus::kSuccess);
   EXPECT_EQ(metrics().appends, appends + 1);
-  EXPECT_EQ(
-      client->status_of(client->request(
-          Command::kWrite, wire::WriteRequest{.file_id = first.file_id, .data = as_bytes("x")})),
-      NtStatus::kSuccess);
-  EXPECT_EQ(metrics().appends, appends + 1);
+  const auto write = [&] {
+    return client->status_of(client->request(
+        Command::kWrite, wire::WriteRequest{.file_id = first.file_id, .data = as_bytes("x")}));
+  };
+  EXPECT_EQ(write(), NtStatus::kSuccess);
+  EXPECT_EQ(metrics().appends, appends + 3) << "both have another file from now on";
+  EXPECT_EQ(write(), NtStatus::kSuccess);
+  EXPECT_EQ(metrics().appends, appends + 3);
 }
 
 // The record of an open has all of its locks.
@@ -261,6 +278,74 @@ TEST_F(PersistentHandlesTest, WhatCannotBeWrittenIsDurable) {
   EXPECT_EQ(client->close_file(opened.file_id), NtStatus::kSuccess);
 }
 
+// What is not promised may be lost: nobody has to wait for the disk to have room for it.
+TEST_F(PersistentHandlesTest, ChangeOfNoPromiseIsAnsweredOnAFullDisk) {
+  const FileId id = created(with_lease(persistent(), 2)).file_id;
+  EXPECT_EQ(lock(id, 5), NtStatus::kSuccess);
+  disk.fail_steps(disk.steps(), kNever, ENOSPC);
+  const auto write = [&] {
+    return client->status_of(
+        client->request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("x")}));
+  };
+  const uint64_t refused = metrics().appends_refused;
+  EXPECT_EQ(write(), NtStatus::kSuccess);
+  EXPECT_GT(metrics().appends_refused, refused) << "that it is no more as it was";
+  EXPECT_EQ(write(), NtStatus::kSuccess);
+  EXPECT_FALSE(client->exchange(
+      lock_request(id, 7, wire::LockFlags::kExclusiveLock | wire::LockFlags::kFailImmediately)));
+  EXPECT_TRUE(client->is_dropped());
+  disk.fail_steps(0, 0, 0);
+  crash();
+  const auto again = created(with_lease(returning(id), 2));
+  EXPECT_EQ(lock(again.file_id, 5), NtStatus::kLockNotGranted);
+}
+
+// [MS-SMB2] 3.3.5.9.12 gives a lease back as it was, which would be wrong here: what its client has
+// cached is not the file any more.
+TEST_F(PersistentHandlesTest, LocalChangeMeanwhileTakesWhatIsCached) {
+  const FileId id = created(with_lease(persistent(), 2)).file_id;
+  const FileId other = created(with_lease(persistent({{9}}, "other"), 2, 2)).file_id;
+  EXPECT_EQ(lock(id, 5), NtStatus::kSuccess);
+  client.reset();
+  disk.restart(store::FaultDisk::Survives::kNothing);
+  change_locally("file");
+  begin();
+  const auto again = created(with_lease(returning(id), 2));
+  EXPECT_EQ(again.file_id.persistent, id.persistent);
+  EXPECT_EQ(again.contexts.response_lease.value().lease_state, wire::LeaseState::kNone);
+  EXPECT_EQ(lock(again.file_id, 5), NtStatus::kLockNotGranted);
+  auto back = with_lease(returning(other, {{9}}), 2, 2);
+  back.name = "other";
+  EXPECT_EQ(created(back).contexts.response_lease.value().lease_state, wire::LeaseState::kAll);
+}
+
+// What its client has written itself is no local change, also before the server heard of its loss.
+TEST_F(PersistentHandlesTest, OwnWritesTakeNothing) {
+  const FileId id = created(with_lease(persistent(), 2)).file_id;
+  EXPECT_EQ(client->status_of(client->request(
+                Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("own")})),
+            NtStatus::kSuccess);
+  crash();
+  EXPECT_EQ(created(with_lease(returning(id), 2)).contexts.response_lease.value().lease_state,
+            wire::LeaseState::kAll);
+}
+
+// From when its client is away it is known again what the file is like.
+TEST_F(PersistentHandlesTest, LocalChangeIsSeenThoughItsClientWrote) {
+  const FileId id = created(with_lease(persistent(), 2)).file_id;
+  EXPECT_EQ(client->status_of(client->request(
+                Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("own")})),
+            NtStatus::kSuccess);
+  client->close();
+  client.reset();
+  engine().stop();
+  disk.restart(store::FaultDisk::Survives::kNothing);
+  change_locally("file");
+  begin();
+  EXPECT_EQ(created(with_lease(returning(id), 2)).contexts.response_lease.value().lease_state,
+            wire::LeaseState::kNone);
+}
+
 // No answer would stay true.
 TEST_F(PersistentHandlesTest, ChangeThatCannotBeWrittenIsNotAnswered) {
   const auto before = created(with_lease(persistent(), 2));
@@ -317,6 +402,156 @@ TEST_F(PersistentHandlesTest, OpenThatIsBehindHoldsUpItsFileOnly) {
   crash();
   const auto after = created(back);
   EXPECT_EQ(lock(after.file_id, 5), NtStatus::kLockNotGranted);
+}
+
+// 100,000 of them would take as much memory as 100,000 that have a client.
+TEST_F(PersistentHandlesTest, SleepsUntilItsClientComes) {
+  const auto first = created(with_lease(persistent(), 2));
+  EXPECT_EQ(lock(first.file_id, 5), NtStatus::kSuccess);
+  const auto beside = created(with_lease(persistent({{9}}), 2));
+  const auto other = created(with_lease(persistent({{8}}, "other"), 2, 2));
+  crash();
+  const OpenTable& table = engine().server().files.open_table;
+  EXPECT_EQ(asleep(), 3u);
+  EXPECT_EQ(table.disconnected(), 3u);
+  EXPECT_EQ(opens_in_metrics(), 3u);
+  // All of one file at once.
+  EXPECT_EQ(lock(created(with_lease(returning(beside.file_id, {{9}}), 2)).file_id, 5),
+            NtStatus::kLockNotGranted);
+  EXPECT_EQ(asleep(), 1u);
+  EXPECT_EQ(table.disconnected(), 2u);
+  EXPECT_EQ(opens_in_metrics(), 3u);
+  EXPECT_EQ(created(with_lease(returning(first.file_id), 2)).file_id.persistent,
+            first.file_id.persistent);
+  auto back = with_lease(returning(other.file_id, {{8}}), 2, 2);
+  back.name = "other";
+  EXPECT_EQ(created(back).file_id.persistent, other.file_id.persistent);
+  EXPECT_EQ(asleep(), 0u);
+}
+
+// [MS-SMB2] 3.3.5.9, note <301>: whoever opens the file meets it.
+TEST_F(PersistentHandlesTest, NobodyGetsByOneThatSleeps) {
+  auto exclusive = with_lease(persistent(), 2);
+  exclusive.share_access = 0;
+  const auto before = created(exclusive);
+  crash();
+  const auto newcomer = log_on("other", ClientGuid{{8}});
+  send_pending(*newcomer, newcomer->request(Command::kCreate, RawClient::create_body("file")));
+  EXPECT_EQ(asleep(), 0u);
+  const auto again = created(with_lease(returning(before.file_id), 2));
+  EXPECT_EQ(client->close_file(again.file_id), NtStatus::kSuccess);
+  EXPECT_EQ(newcomer->receive().value().status(), NtStatus::kSuccess);
+}
+
+// [MS-SMB2] 3.3.5.9.8: a lease has one file.
+TEST_F(PersistentHandlesTest, LeaseOfOneThatSleepsHasItsFile) {
+  const auto before = created(with_lease(persistent(), 2));
+  crash();
+  EXPECT_EQ(create_status(*client, with_lease(persistent({{9}}, "another"), 2)),
+            NtStatus::kInvalidParameter);
+  EXPECT_EQ(asleep(), 1u);
+  EXPECT_EQ(created(with_lease(returning(before.file_id), 2)).file_id.persistent,
+            before.file_id.persistent);
+}
+
+// Names do not change above a file that is open.
+TEST_F(PersistentHandlesTest, FolderOfOneThatSleepsStays) {
+  for (const char* name : {"folder", "free"}) {
+    auto body = RawClient::create_body(name);
+    body.create_options = wire::CreateOptions::kDirectoryFile;
+    ASSERT_EQ(client->close_file(client->create(body)), NtStatus::kSuccess);
+  }
+  auto without_caching = persistent(kGuid, "folder\\file");
+  without_caching.requested_oplock_level = OplockLevel::kNone;
+  created(without_caching);
+  created(with_lease(persistent({{9}}, "beside"), 2));
+  crash();
+  const auto rename = [&](std::string_view name, std::string_view to) {
+    auto body = RawClient::create_body(name);
+    body.create_disposition = wire::CreateDisposition::kOpen;
+    const FileId id = client->create(body);
+    Bytes buffer;
+    wire::Writer writer(buffer);
+    wire::FileRenameInformation{.replace_if_exists = true, .file_name = std::string(to)}.encode(
+        writer);
+    wire::SetInfoRequest set;
+    set.info_type = wire::InfoType::kFile;
+    set.file_info_class = static_cast<uint8_t>(wire::FileInfoClass::kRename);
+    set.file_id = id;
+    set.buffer = buffer;
+    const auto status = client->status_of(client->request(Command::kSetInfo, set));
+    EXPECT_EQ(client->close_file(id), NtStatus::kSuccess);
+    return status;
+  };
+  EXPECT_EQ(rename("free", "moved"), NtStatus::kSuccess);
+  EXPECT_EQ(asleep(), 2u) << "nobody has asked about these";
+  EXPECT_EQ(rename("folder", "gone"), NtStatus::kAccessDenied);
+  EXPECT_EQ(asleep(), 1u);
+}
+
+// What is to be deleted, and what else opens of the file may hear of, is known at once.
+TEST_F(PersistentHandlesTest, NotAllOfThemSleep) {
+  auto body = with_lease(persistent(), 2);
+  body.create_options |= wire::CreateOptions::kDeleteOnClose;
+  body.desired_access |= wire::Access::kDelete;
+  created(body);
+  created(with_lease(persistent({{9}}, "stream:a"), 2, 2));
+  created(with_lease(persistent({{7}}, "stream"), 2, 3));
+  body = with_lease(persistent({{8}}, "instance"), 2, 4);
+  body.contexts.app_instance_id = AppInstanceId{{5}};
+  created(body);
+  created(with_lease(persistent({{6}}, "ordinary"), 2, 5));
+  crash();
+  EXPECT_EQ(asleep(), 1u);
+  EXPECT_EQ(engine().server().files.open_table.disconnected(), 5u);
+}
+
+// An administrator sees them like all others.
+TEST_F(PersistentHandlesTest, NoneSleepsThatIsShown) {
+  created(with_lease(persistent(), 2));
+  crash();
+  const auto shown = engine().server().files.open_table.parked();
+  ASSERT_EQ(shown.size(), 1u);
+  EXPECT_EQ(shown[0].path, "file");
+  EXPECT_EQ(engine().server().files.file_table.caching_of(shown[0].ref),
+            filestate::Caching::kReadWriteHandle);
+  EXPECT_EQ(asleep(), 0u);
+}
+
+// [MS-SMB2] 3.3.4.7, note <247>: it may be on its way back.
+TEST(PersistentBreak, ClientHasMoreTimeToAnswer) {
+  VirtualClock clock;
+  VirtualTimers timers(clock);
+  const auto shares = Engine::shares_on(vfs::make_memory_volume());
+  store::FaultDisk disk(1);
+  Engine engine(Engine::lenient(), clock, 1, shares, nullptr, std::nullopt, &timers);
+  ASSERT_TRUE(engine.server().files.persistent->begin(shares->entry("files")->connect().value(),
+                                                      disk.folder(), {}));
+  const std::pair<OplockLevel, std::chrono::seconds> kinds[] = {
+      {OplockLevel::kLease, kPersistentLeaseBreakTimeout},
+      {OplockLevel::kBatch, kPersistentOplockBreakTimeout}};
+  for (const auto& [level, time] : kinds) {
+    RawClient holder(engine, kClient);
+    RawClient opener(engine, ClientGuid{{8}});
+    ASSERT_TRUE(holder.log_on());
+    ASSERT_TRUE(opener.log_on());
+    auto body = durable();
+    body.contexts.durable_handle_request_v2->flags = wire::DurableHandleFlags::kPersistent;
+    if (level == OplockLevel::kLease) body = with_lease(body, 2);
+    const FileId id = holder.create(body);
+    ASSERT_NE(id, FileId{});
+    opener.send(opener.request(Command::kCreate, RawClient::create_body("file")));
+    const auto interim = opener.receive();
+    ASSERT_TRUE(interim && interim->status() == NtStatus::kPending);
+    engine.settle();  // other timers may have as long to go
+    ASSERT_TRUE(timers.await(time));
+    timers.advance(time);
+    const auto answer = opener.receive();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+    EXPECT_EQ(opener.close_file(answer->as<wire::CreateResponse>().file_id), NtStatus::kSuccess);
+    holder.close_file(id);
+  }
 }
 
 TEST(ContinuouslyAvailableShare, WritesThroughAndIsNeverServedWithoutItsHandles) {

@@ -20,10 +20,18 @@ class RecordOut {
   template <class Values>
   using Of = const Values;
 
-  RecordOut(Bytes& bytes, uint16_t its_version) : version(its_version), w_(bytes) {
+  enum class What : uint8_t { kAll, kPromises };
+  RecordOut(Bytes& bytes, uint16_t its_version, What what = What::kAll)
+      : version(its_version), what_(what), w_(bytes) {
     number(its_version);
   }
   const uint16_t version;
+
+  // No promise.
+  template <class T>
+  void passing(const T& value) {
+    if (what_ == What::kAll) number(value);
+  }
 
   void expect(bool) {}
 
@@ -70,6 +78,7 @@ class RecordOut {
   }
 
  private:
+  const What what_;
   wire::Writer w_;
 };
 
@@ -81,6 +90,10 @@ class RecordIn {
   explicit RecordIn(ByteView bytes) : r_(bytes) { number(version); }
   uint16_t version = 0;
 
+  template <class T>
+  void passing(T& value) {
+    number(value);
+  }
   void expect(bool condition) { r_.expect(condition); }
   bool ok() const { return r_.ok(); }
   Result<void> finish() {
@@ -164,6 +177,7 @@ class RecordIn {
 
 // Of an open; without it everything is as before.
 constexpr uint16_t kRecordVersionOfPosix = 2;
+constexpr uint16_t kRecordVersionOfStamp = 3;
 constexpr size_t kGroupsMax = 65'536;  // NGROUPS_MAX
 
 template <class Io>
@@ -240,15 +254,15 @@ void walk_changes(Io& io, typename Io::template Of<OpenChanges>& values) {
   io.time(durable_terms.timeout);
   io.expect(durable_terms.durability <= filestate::Durability::kPersistent);
   io.path(path);
-  io.number(is_modified);
-  io.number(is_replay_eligible);
+  io.passing(is_modified);
+  io.passing(is_replay_eligible);
   for (auto* const rule : {&time_rules.access, &time_rules.write, &time_rules.change}) {
     io.number(*rule);
     io.expect(*rule <= vfs::TimeRule::kMoves);
   }
-  io.number(position);
-  io.number(mode);
-  io.number(next_ea);
+  io.passing(position);
+  io.passing(mode);
+  io.passing(next_ea);
   io.number(flush_error);
 }
 
@@ -316,7 +330,13 @@ void walk(Io& io, typename Io::template Of<PersistentOpen>& open) {
   io.text(open.stream);
   io.expect(open.attributes.is_stream == !open.stream.empty());
   io.text(open.moving_to);
-  io.number(open.channel_sequence);
+  io.passing(open.channel_sequence);
+  if (io.version >= kRecordVersionOfStamp) {
+    io.maybe(open.stamp, [&io](auto& stamp) {
+      io.number(stamp.size);
+      io.number(stamp.write_time.ticks);
+    });
+  }
   walk_state(io, open.state);
   io.expect(!open.attributes.is_directory || open.state.locks.empty());
 }
@@ -360,6 +380,12 @@ Bytes open_record_key(uint64_t persistent_id) {
   return key;
 }
 
+std::optional<uint64_t> persistent_id_in(ByteView key) {
+  if (kind_of_record(key) != RecordKind::kOpen) return std::nullopt;
+  wire::Reader r(key.subspan(1));
+  return r.u64();
+}
+
 Bytes lease_record_key(const PersistentOpen& open) {
   Bytes key = key_of(RecordKind::kLease);
   wire::Writer w(key);
@@ -373,16 +399,26 @@ Bytes lease_record_key(const PersistentOpen& open) {
 
 std::optional<RecordKind> kind_of_record(ByteView key) {
   constexpr size_t kOpenKeySize = 1 + 8;
-  constexpr size_t kLeaseKeySize = 1 + 16 + 16 + 8 + 8 + 8;
   if (key.empty()) return std::nullopt;
   const auto kind = static_cast<RecordKind>(key[0]);
   if (kind == RecordKind::kOpen && key.size() == kOpenKeySize) return kind;
-  if (kind == RecordKind::kLease && key.size() == kLeaseKeySize) return kind;
+  if (kind == RecordKind::kLease && key.size() == kLeaseRecordKeySize) return kind;
   return std::nullopt;
 }
 
 Bytes open_record_of(const PersistentOpen& open) {
-  return record_of(open, open.attributes.is_posix ? kRecordVersionOfPosix : 1);
+  return record_of(open, open.stamp                 ? kRecordVersionOfStamp
+                         : open.attributes.is_posix ? kRecordVersionOfPosix
+                                                    : 1);
+}
+
+// The version without a stamp.
+Bytes promises_of(const PersistentOpen& open) {
+  Bytes bytes;
+  RecordOut out(bytes, kRecordVersionOfPosix, RecordOut::What::kPromises);
+  walk(out, open);
+  if (open.state.lease) walk(out, *open.state.lease);
+  return bytes;
 }
 
 Bytes lease_record_of(const filestate::LeaseImage& lease) {

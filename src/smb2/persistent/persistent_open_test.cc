@@ -25,6 +25,7 @@ TEST(PersistentOpenRecord, EveryValueComesBack) {
   EXPECT_EQ(back->stream, open.stream);
   EXPECT_EQ(back->moving_to, open.moving_to);
   EXPECT_EQ(back->channel_sequence, open.channel_sequence);
+  EXPECT_EQ(back->stamp, open.stamp);
   const filestate::OpenImage& state = back->state;
   EXPECT_EQ(state.persistent_id, open.file_id.persistent);
   EXPECT_EQ(state.client, open.client_guid);
@@ -109,6 +110,46 @@ TEST(PersistentOpenRecord, OfAPosixOpenIsOfTheSecondVersion) {
   const auto back = read_open_record(open_record_of(open));
   ASSERT_TRUE(back);
   EXPECT_TRUE(back->attributes.is_posix);
+}
+
+TEST(PersistentOpenRecord, WithAStampIsOfTheThirdVersion) {
+  PersistentOpen open = leased_open(0x0102030405060708, filestate::Caching::kReadWriteHandle);
+  open.attributes.is_posix = true;
+  std::string expected = hex(open_record_of(open));
+  open.stamp = FileStamp{.size = 0x1112, .write_time = {0x2122}};
+  expected.replace(0, 4, "0300");
+  const std::string state = "ff0102000000000000000000000000000000";
+  ASSERT_NE(expected.find(state), std::string::npos);
+  expected.insert(expected.find(state), "0112110000000000002221000000000000");
+  EXPECT_EQ(hex(open_record_of(open)), expected);
+  const auto back = read_open_record(open_record_of(open));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->stamp, open.stamp);
+  EXPECT_TRUE(back->attributes.is_posix);
+}
+
+// Where a client is in a file it finds again by itself.
+TEST(PersistentOpenRecord, PromisesAreWhatMatters) {
+  const PersistentOpen before = filled_open();
+  const auto is_promise = [&](auto change) {
+    PersistentOpen open = before;
+    change(open);
+    return promises_of(open) != promises_of(before);
+  };
+  EXPECT_FALSE(is_promise([](auto& open) { ++open.changes.position; }));
+  EXPECT_FALSE(is_promise([](auto& open) { ++open.changes.mode; }));
+  EXPECT_FALSE(is_promise([](auto& open) { ++open.changes.next_ea; }));
+  EXPECT_FALSE(is_promise([](auto& open) { open.changes.is_replay_eligible ^= true; }));
+  EXPECT_FALSE(is_promise([](auto& open) { open.changes.is_modified ^= true; }));
+  EXPECT_FALSE(is_promise([](auto& open) { ++open.channel_sequence; }));
+  EXPECT_FALSE(is_promise([](auto& open) { open.stamp = FileStamp{}; }));
+  EXPECT_TRUE(is_promise([](auto& open) { open.state.locks.pop_back(); }));
+  EXPECT_TRUE(is_promise([](auto& open) { open.state.lease->state = filestate::Caching::kRead; }));
+  EXPECT_TRUE(is_promise([](auto& open) { ++open.state.lease->epoch; }));
+  EXPECT_TRUE(is_promise([](auto& open) { open.state.lock_sequences[3] = 1; }));
+  EXPECT_TRUE(is_promise([](auto& open) { open.moving_to += 'x'; }));
+  EXPECT_TRUE(is_promise([](auto& open) { open.state.delete_on_close = false; }));
+  EXPECT_TRUE(is_promise([](auto& open) { open.changes.flush_error = EIO; }));
 }
 
 TEST(PersistentOpenRecord, NoPartOfItIsTakenForTheWhole) {

@@ -37,6 +37,7 @@ inline PersistentOpen filled_open() {
   open.stream = "stream";
   open.moving_to = "there";
   open.channel_sequence = 0x1234;
+  open.stamp = FileStamp{.size = 0x99, .write_time = {0x98}};
   filestate::OpenImage& state = open.state;
   state.oplock = filestate::OplockLevel::kLease;
   state.lease = filestate::LeaseImage{.key = *open.lease_key,

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "runtime/identity.h"
 #include "smb2/common/store_account.h"
 #include "smb2/opens/kernel_access.h"
 #include "smb2/shares/tree_path.h"
@@ -19,34 +20,31 @@ vfs::DataAccess access_of(const PreservedOpen& open) {
                        open.share->read_only);
 }
 
-// The file that the open was of, by this name. ENOENT, ESTALE: it is not there.
+// Whether this is the file that the open was of. The server looks: what the user may do with the
+// file was decided when it was opened, and may have been taken from him since.
+bool is_same(const vfs::Attributes& there, const OpenAttributes& attributes) {
+  return there.key.inode == attributes.file_key.inode && there.born.ticks == attributes.born &&
+         there.is_directory() == attributes.is_directory;
+}
+
+Result<SeenFile> see(const Share& share, const OpenAttributes& attributes, const vfs::Path& path) {
+  BRAID_TRY(const auto there, share.volume->glance(server_credentials(), path));
+  if (!is_same(there, attributes)) return fail_os(ESTALE);
+  return SeenFile{.key = there.key, .size = there.size, .write_time = there.write_time};
+}
+
 Result<vfs::Found> find_same(const PreservedOpen& open, const vfs::Path& path) {
-  BRAID_TRY(auto there, open.share->volume->find(open.credentials, path));
-  const OpenAttributes& attributes = open.attributes;
-  const bool is_same = there.attributes.key.inode == attributes.file_key.inode &&
-                       there.attributes.born.ticks == attributes.born &&
-                       there.attributes.is_directory() == attributes.is_directory;
-  if (!is_same) return fail_os(ESTALE);
+  BRAID_TRY(auto there, open.share->volume->find(server_credentials(), path));
+  if (!is_same(there.attributes, open.attributes)) return fail_os(ESTALE);
   return there;
 }
 
-// By the name it has, or was about to have.
-Result<vfs::Found> find_again(PreservedOpen& open, const std::string& moving_to) {
-  auto there = find_same(open, open.changes.path);
-  if (there || moving_to.empty()) return there;
-  // The rename was done, and what it has done was not written.
-  BRAID_TRY(auto path, vfs::parse_path(moving_to, vfs::NameRules::kPosix));
-  auto moved = find_same(open, path.path);
-  if (!moved) return there;
-  open.changes.path = std::move(path.path);
-  return moved;
-}
-
-// As create_file.cc opens it.
+// As create_file.cc opens it, but that an access list may have been restricted since.
 Result<std::unique_ptr<vfs::File>> open_found(const PreservedOpen& open, const vfs::Found& found) {
   const bool has_no_data = open.attributes.is_stream || found.attributes.is_symlink();
-  return open.share->volume->open(open.credentials, found,
-                                  {.access = has_no_data ? vfs::DataAccess{} : access_of(open)});
+  return open.share->volume->open(
+      open.credentials, found,
+      {.access = has_no_data ? vfs::DataAccess{} : access_of(open), .was_granted = true});
 }
 
 Result<void> take_descriptors(FdBudget& fds, PreservedOpen& open) {
@@ -61,7 +59,8 @@ Result<FileKey> open_stream(FdBudget& fds, PreservedOpen& open, const vfs::Found
                             const std::string& stream) {
   BRAID_CHECK(take_descriptors(fds, open));
   BRAID_TRY(open.base_file, open_found(open, found));
-  BRAID_TRY(open.file, open.base_file->open_stream(stream, {.write = access_of(open).write}));
+  BRAID_TRY(open.file, open.base_file->open_stream(
+                           stream, {.write = access_of(open).write, .was_granted = true}));
   BRAID_TRY(const vfs::Attributes now, open.file->stat());
   open.size = now.size;
   open.write_time = now.write_time;
@@ -85,35 +84,51 @@ void place(const Share& share, const std::string& path, filestate::OpenImage& st
 
 }  // namespace
 
+Result<SeenFile> see_file(const Share& share, const PersistentOpen& open) {
+  auto seen = see(share, open.attributes, open.changes.path);
+  if (seen || open.moving_to.empty()) return seen;
+  BRAID_TRY(auto path, vfs::parse_path(open.moving_to, vfs::NameRules::kPosix));
+  auto moved = see(share, open.attributes, path.path);
+  if (!moved) return seen;
+  moved->renamed_to = std::move(path.path);
+  return moved;
+}
+
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
-                                        std::shared_ptr<const Share> share, PersistentOpen open) {
+                                        std::shared_ptr<const Share> share, PersistentOpen open,
+                                        SeenFile seen, Clock::Instant deadline) {
   PreservedOpen preserved;
   static_cast<OpenValues&>(preserved) = std::move(static_cast<OpenValues&>(open));
   preserved.changes = std::move(open.changes);
+  if (seen.renamed_to) preserved.changes.path = std::move(*seen.renamed_to);
   preserved.share = std::move(share);
-  BRAID_TRY(const vfs::Found found, find_again(preserved, open.moving_to));
-  preserved.size = found.attributes.size;
-  preserved.write_time = found.attributes.write_time;
-  FileKey key = found.attributes.key;
+  preserved.size = seen.size;
+  preserved.write_time = seen.write_time;
   if (preserved.attributes.is_stream) {
-    BRAID_TRY(key, open_stream(parts.fds, preserved, found, open.stream));
+    BRAID_TRY(const auto found, find_same(preserved, preserved.changes.path));
+    BRAID_TRY(seen.key, open_stream(parts.fds, preserved, found, open.stream));
   }
-
-  const auto left = preserved.changes.durable_terms.timeout;
-  return put_back(parts, std::move(preserved), std::move(open.state), key, left);
+  return put_back(parts, std::move(preserved), std::move(open.state), seen.key, deadline);
 }
 
 Result<filestate::OpenRef> put_back(const RestoreParts& parts, PreservedOpen preserved,
                                     filestate::OpenImage state, const FileKey& key,
-                                    std::chrono::milliseconds left) {
+                                    Clock::Instant deadline) {
   place(*preserved.share, preserved.changes.path.text(), state);
   const filestate::OpenToken token{parts.file_ids.next().volatile_id};
   const auto known_as = parts.file_table.restore(key, state, token, account_of(*preserved.owner));
   if (!known_as) return fail(NtStatus::kSharingViolation);
   preserved.attributes.file_key = *known_as;
   preserved.file_id.volatile_id = token.value;
-  parts.open_table.put_back(std::move(preserved), parts.clock.monotonic() + left);
+  parts.open_table.put_back(std::move(preserved), deadline);
   return filestate::OpenRef{*known_as, token};
+}
+
+Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
+                                        std::shared_ptr<const Share> share, PersistentOpen open) {
+  BRAID_TRY(auto seen, see_file(*share, open));
+  const auto deadline = parts.clock.monotonic() + open.changes.durable_terms.timeout;
+  return restore_open(parts, std::move(share), std::move(open), std::move(seen), deadline);
 }
 
 Result<void> open_file(const filestate::FileTable& file_table, FdBudget& fds, PreservedOpen& open) {

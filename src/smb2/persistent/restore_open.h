@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -24,25 +25,39 @@ struct RestoreParts {
   FdBudget& fds;
 };
 
-// Finds its file, by the name it has or was about to have, and parks it: it has its
-// FileId.Persistent, another FileId.Volatile, and its time-out begins now. Nothing but what had the
-// name and is still the same file: ENOENT, ESTALE. EMFILE, for a named stream, which is opened: its
-// user has his share of descriptors. STATUS_SHARING_VIOLATION: somebody is in its way. Thread: one
-// that may wait for the disk.
+// The file of such an open as it is found.
+struct SeenFile {
+  FileKey key;  // of the file, whichever stream
+  uint64_t size = 0;
+  FileTime write_time;
+  // By the name it was about to get: the rename was done, and what it has done was not written.
+  std::optional<vfs::Path> renamed_to{};
+};
+// Finds it, by the name it has or was about to have. Nothing but what had the name and is still
+// the same file: ENOENT, ESTALE. Thread: one that may wait for the disk.
+Result<SeenFile> see_file(const Share& share, const PersistentOpen& open);
+
+// Parks it: it has its FileId.Persistent and another FileId.Volatile. STATUS_SHARING_VIOLATION:
+// somebody is in its way. Never waits, but for a named stream, which is opened: EMFILE, its user
+// has his share of descriptors.
+Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
+                                        std::shared_ptr<const Share> share, PersistentOpen open,
+                                        SeenFile seen, Clock::Instant deadline);
+// Both, and its time-out begins now.
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
                                         std::shared_ptr<const Share> share, PersistentOpen open);
 
 // The end of that, for an open whose files are there: filestate has `state` under `key`, and the
-// open waits for its client for `left`. STATUS_SHARING_VIOLATION as above.
+// open waits for its client until `deadline`. STATUS_SHARING_VIOLATION as above.
 Result<filestate::OpenRef> put_back(const RestoreParts& parts, PreservedOpen preserved,
                                     filestate::OpenImage state, const FileKey& key,
-                                    std::chrono::milliseconds left);
+                                    Clock::Instant deadline);
 
 // Its client comes for it: opens the file, unless it is open. Until then a server may have more of
 // them than descriptors, and to find 100,000 takes less time than to open them. What its user may
-// do with the file was decided when it was opened, but the kernel is asked again. ENOENT, ESTALE:
-// it is not there any more. EMFILE: its user has his share of descriptors. Thread: one that may
-// wait for the disk.
+// do with the file was decided when it was opened: he has that, whatever an access list says now.
+// ENOENT, ESTALE: it is not there any more. EMFILE: its user has his share of descriptors. Thread:
+// one that may wait for the disk.
 Result<void> open_file(const filestate::FileTable& file_table, FdBudget& fds, PreservedOpen& open);
 
 // The other way, in two steps, as an open has an Open only while its client is there. What the

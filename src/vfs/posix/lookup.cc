@@ -31,6 +31,13 @@ Result<std::string> read_link_at(int fd) {
   return target;
 }
 
+// The server's own, which is no name of a client's.
+bool is_own(std::string_view name) {
+  // Each character takes up to three bytes as clients spell it.
+  const bool may_be_private = name.size() <= 3 * kPrivateFolder.size();
+  return (may_be_private && is_private_folder(to_disk(name))) || is_unfinished(name);
+}
+
 class Walk {
  public:
   Walk(PosixContext& context, const Path& path, const LookupOptions& options)
@@ -193,14 +200,26 @@ Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
 
 Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
                               const LookupOptions& options) {
-  const std::vector<std::string_view> names = path.components();
-  const auto is_own = [](std::string_view name) {
-    // Each character takes up to three bytes as clients spell it.
-    const bool may_be_private = name.size() <= 3 * kPrivateFolder.size();
-    return (may_be_private && is_private_folder(to_disk(name))) || is_unfinished(name);
-  };
-  if (std::ranges::any_of(names, is_own)) return fail_os(EACCES);
+  if (std::ranges::any_of(path.components(), is_own)) return fail_os(EACCES);
   return Walk(context, path, options).run();
+}
+
+Result<Attributes> posix_glance(PosixContext& context, const Path& path) {
+  std::string name;
+  for (const std::string_view each : path.components()) {
+    if (is_own(each)) return fail_os(EACCES);
+    if (!name.empty()) name += '/';
+    name += to_disk(each);
+  }
+  const auto there = open_beneath(context.root.get(), name, O_PATH | O_NOFOLLOW);
+  if (there) {
+    BRAID_TRY(const struct statx st, stat_of(there->get()));
+    if (!S_ISLNK(st.stx_mode)) return make_attributes(st, std::nullopt);
+  }
+  // Spelled otherwise, or what stands for another thing.
+  BRAID_TRY(Resolved resolved, posix_lookup(context, path, {}));
+  if (const auto* const found = std::get_if<Found>(&resolved)) return found->attributes;
+  return fail_os(ENOENT);
 }
 
 }  // namespace braid::vfs

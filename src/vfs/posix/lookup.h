@@ -12,5 +12,7 @@ namespace braid::vfs {
 // so that what is returned was at one moment reached from the root by names alone.
 Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
                               const LookupOptions& options);
+// Volume::glance. REQUIRES the thread's identity to be the user's.
+Result<Attributes> posix_glance(PosixContext& context, const Path& path);
 
 }  // namespace braid::vfs

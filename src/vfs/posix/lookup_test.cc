@@ -46,6 +46,25 @@ TEST_F(Posix, LooksAtNoDiskWhereItMayNotWait) {
   }
 }
 
+TEST_F(Posix, GlanceSeesWhatALookupFinds) {
+  fs::create_directories(share_ + "/Dir");
+  outside("Dir/File", "four");
+  fs::create_symlink("Dir/File", share_ + "/link");
+  const auto& who = server_credentials();
+  for (const char* name : {"Dir\\File", "dir\\FILE", "Dir", "", "link"}) {
+    const Attributes found = volume_->find(who, path(name)).value().attributes;
+    const auto seen = volume_->glance(who, path(name));
+    ASSERT_TRUE(seen) << name;
+    EXPECT_EQ(seen->key, found.key) << name;
+    EXPECT_EQ(seen->kind, found.kind) << name;
+    EXPECT_EQ(seen->born, found.born) << name;
+    EXPECT_EQ(seen->size, found.size) << name;
+    EXPECT_EQ(seen->write_time, found.write_time) << name;
+  }
+  EXPECT_EQ(volume_->glance(who, path("Dir\\none")).error(), Error::os(ENOENT));
+  EXPECT_EQ(volume_->glance(who, path(".braid")).error(), Error::os(EACCES));
+}
+
 // One thread swaps a directory for a link out of the share and moves it about; whatever is found
 // must be what lies inside.
 TEST_F(Posix, NothingOutsideIsFoundWhileNamesChange) {

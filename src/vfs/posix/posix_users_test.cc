@@ -43,6 +43,20 @@ TEST_F(PosixUsers, FileOfAnotherUserIsRefusedOnEveryThread) {
   EXPECT_EQ(wrong, 0);
 }
 
+// As a persistent open after a restart: an access list that was restricted takes nothing from it.
+TEST_F(PosixUsers, WhatWasGrantedIsOpenedWhateverTheFileSaysNow) {
+  outside("secret", "top");
+  mode("secret", 0600);
+  const Found found = volume_->find(server_credentials(), path("secret")).value();
+  OpenHow how{.access = {.read = true, .write = true}};
+  EXPECT_EQ(volume_->open(user(12345), found, how).error(), Error::os(EACCES));
+  how.was_granted = true;
+  const auto file = volume_->open(user(12345), found, how);
+  ASSERT_TRUE(file) << file.error().message();
+  EXPECT_EQ((*file)->write(0, as_bytes("TOP")).done(), 3u);
+  EXPECT_EQ((*file)->open_stream("s", {}).error(), Error::os(EACCES)) << "the rest is his own";
+}
+
 TEST_F(PosixUsers, CreatedFileBelongsToTheUserAndKeepsItsAttributes) {
   // A mode without write permission does not keep the server from its book-keeping.
   auto file = volume_->create(

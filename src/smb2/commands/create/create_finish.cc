@@ -391,8 +391,8 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   }
   if (overwriting) {
     // What others had in their caches must not come back to them after a crash.
-    if (const auto done = files.persistent->settle_now(*attempt.request.tree_connect->share,
-                                                       {.files = {opened.key}});
+    if (const auto done = files.persistent->settle_now(
+            *attempt.request.tree_connect->share, {.files = {opened.key}, .changes_data = true});
         !done) {
       withdraw(attempt, std::move(opened));
       return done.error();
