@@ -221,7 +221,10 @@ struct Smb1Negotiates : Negotiates {
     RawClient client(with);
     client.send(smb1(std::move(dialects)));
     const auto answer = client.receive();
-    if (!answer) return Dialect::kNone;
+    if (!answer) {
+      EXPECT_TRUE(client.is_dropped());
+      return Dialect::kNone;
+    }
     EXPECT_EQ(answer->status(), kSuccess);
     EXPECT_EQ(answer->header.command, Command::kNegotiate);
     EXPECT_EQ(answer->header.message_id.value, 0u);

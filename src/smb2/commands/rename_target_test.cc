@@ -240,5 +240,14 @@ TEST_F(RenameTargets, NameThatIsTakenEachTimeIsToldOfInTheEnd) {
   EXPECT_EQ(spelled("f"), "f");
 }
 
+TEST_F(RenameTargets, RootStaysWhereItIs) {
+  const FileId root = directory("");
+  ASSERT_NE(root, FileId{});
+  make_directory("d");
+  EXPECT_EQ(rename(root, "g"), kSharingViolation) << "it keeps the names in it itself";
+  EXPECT_EQ(rename(root, "d\\g"), kInvalidParameter);
+  EXPECT_EQ(spelled("d\\g"), "none");
+}
+
 }  // namespace
 }  // namespace braid::smb2

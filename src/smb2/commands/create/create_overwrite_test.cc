@@ -1,6 +1,11 @@
 // Dispositions that overwrite what is there: [MS-FSA] 2.1.5.1.2 "Open of an Existing File".
+#include <cerrno>
+#include <set>
+
 #include "smb2/commands/file_requests_testing.h"
+#include "vfs/fault/fault_volume.h"
 #include "wire/dtyp/security_descriptor.h"
+#include "wire/smb2/query_info.h"
 
 namespace braid::smb2 {
 namespace {
@@ -161,6 +166,49 @@ TEST_F(Overwrites, MaximalAccessOfReadonlyIncludesWriting) {
   EXPECT_EQ(response.contexts.query_maximal_access->maximal_access & Access::kFileWriteData,
             Access::kFileWriteData);
   EXPECT_EQ(write(response.file_id, "no"), NtStatus::kAccessDenied);
+}
+
+// MAXIMUM_ALLOWED is what the kernel allows, too: of what nobody has named, writing goes first.
+TEST(MaximumAllowed, IsWhatTheKernelLetsIt) {
+  const auto plan = vfs::make_fault_plan();
+  Engine engine(Engine::lenient(), system_clock(), 1,
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), plan)));
+  RawClient client(engine);
+  ASSERT_TRUE(client.log_on());
+  ASSERT_EQ(client.close_file(client.create("f")), NtStatus::kSuccess);
+  constexpr uint32_t kWrites = Access::kFileWriteData | Access::kFileAppendData;
+  constexpr uint32_t kReads = Access::kFileReadData | Access::kFileExecute;
+  // What is granted when the kernel says no once, whatever it was asked for then.
+  const auto granted = [&](uint32_t access) {
+    constexpr uint64_t kCallsMax = 30;
+    std::set<uint32_t> all;
+    for (uint64_t call = 1; call < kCallsMax; ++call) {
+      auto body = RawClient::create_body("f");
+      body.desired_access = access;
+      body.create_disposition = CreateDisposition::kOpen;
+      plan->fail_call(call, EACCES);
+      const FileId id = client.create(body);
+      plan->clear();
+      plan->fail_call(0, 0);
+      if (id == FileId{}) continue;
+      wire::QueryInfoRequest query;
+      query.info_type = wire::InfoType::kFile;
+      query.file_info_class = static_cast<uint8_t>(FileInfoClass::kAccess);
+      query.output_buffer_length = 4;
+      query.file_id = id;
+      const auto told = client.exchange(client.request(Command::kQueryInfo, query));
+      const auto response = told->as<wire::QueryInfoResponse>();
+      all.insert(wire::Reader(response.output_buffer).u32());
+      client.close_file(id);
+    }
+    return all;
+  };
+  constexpr uint32_t kAll = Access::kFileAllAccess;
+  EXPECT_EQ(granted(Access::kMaximumAllowed), (std::set<uint32_t>{kAll & ~kWrites, kAll}));
+  EXPECT_EQ(granted(Access::kMaximumAllowed | Access::kFileWriteData),
+            (std::set<uint32_t>{kAll & ~Access::kFileAppendData, kAll}));
+  EXPECT_EQ(granted(Access::kMaximumAllowed | kWrites), (std::set<uint32_t>{kAll & ~kReads, kAll}));
+  client.close();
 }
 
 }  // namespace
