@@ -74,7 +74,7 @@ class Exercise:
             step(int(file_id, 16))
         except Exception as error:  # of a thread: nobody else would hear of it
             self.trouble.append(f"{self.options}: {error!r}")
-            self.go(False)
+            self.go(step == self.half_written)  # the guest waits
 
     def go(self, is_there):
         name = self.path + ".go"
@@ -129,7 +129,8 @@ def run(args, vmlinuz, initramfs):
     with Scratch(args.scratch) as scratch:
         share = scratch.directory("share", owner=servers.ids_of(alice))
         server = servers.start(args, scratch, servers.Options(
-            [servers.Share("share", share, lines=("continuous_availability = true",))], [alice]))
+            [servers.Share("share", share, lines=("continuous_availability = true",))], [alice],
+            signing="enabled"))
         server.expects_deaths = True
         subprocess.run(["clang-19", "-O1", "-static", "-o",
                         os.path.join(scratch.directory("job", "job"), "persistent"),
