@@ -172,6 +172,7 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/multichannel_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/persistent_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
 .PHONY: nfs-test

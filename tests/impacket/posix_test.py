@@ -27,6 +27,11 @@ def mode_ace(mode, kind=0):
     return struct.pack("<BBHI", kind, 0, 8 + len(sid), 0) + sid
 
 
+def ace(sid, mask, kind=0):
+    sid = posix.make_sid(sid)
+    return struct.pack("<BBHI", kind, 0, 8 + len(sid), mask) + sid
+
+
 def descriptor(owner=None, group=None, aces=None):
     """Self-relative, as Linux clients write it."""
     parts, at, offsets = b"", 20, []
@@ -251,6 +256,15 @@ class Names(PosixCase):
         self.assertEqual(self.client.unlink(f"{folder}/{names['a' + chr(0xf022)]}"), "SUCCESS")
         self.assertEqual(os.listdir(self.path(folder)), [])
 
+    def test_a_context_of_wrong_length_is_refused_wherever_it_comes(self):
+        for client in (self.client, self.log_in(posix=())):
+            for data in (b"", bytes(3), bytes(5), bytes(8)):
+                context = posix.posix_mode(data)
+                status, _ = client.ask(raw.CREATE, raw.create("length", disposition=posix.OPEN_IF,
+                                                              contexts=context))
+                self.assertEqual(status, BAD)
+        self.assertNotIn("length", os.listdir(self.root))
+
     def test_names_that_are_none(self):
         for name in ("..", ".", "a/..", "../etc/passwd", "dir//f", "a/./b", "nul\0f", "a/nul\0"):
             with self.subTest(name):
@@ -466,6 +480,33 @@ class Modes(PosixCase):
         self.assertIn((16, 4, 0xFFFFFFFF), found)
         self.assertEqual(self.client.info(file).mode, 0o640)
 
+    def test_what_was_denied_is_not_widened_by_a_mode(self):
+        """A descriptor says less than bits can: others may append, and not write over."""
+        everyone, append = "S-1-1-0", 0x00120089 | 0x4
+        plain = self.log_in(posix=())
+        self.client.make("narrow", 0o600)
+        file = plain.open("narrow", None, access=posix.ALL_ACCESS)
+        owner = f"S-1-22-1-{os.stat(self.path('narrow')).st_uid}"
+        aces = [ace(owner, 0x001F01FF), ace(everyone, append), ace("S-1-5-21-1-2-3-99", 2, kind=1)]
+        self.assertEqual(plain.set(file, descriptor(aces=aces), 0, posix.SECURITY, DACL_PART),
+                         "SUCCESS")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("narrow")).st_mode) & 0o606, 0o606)
+
+        def granted():
+            return self.log_in(BOB, posix=()).create("narrow", None, access=2)[0]
+
+        ours = self.client.open("narrow", access=posix.ALL_ACCESS)
+        if ids_of(ALICE) != ids_of(BOB):
+            self.assertEqual(granted(), "ACCESS_DENIED")
+        for mode, of_others in ((0o766, "ACCESS_DENIED"),  # the owner's bit
+                                (0o764, "ACCESS_DENIED"),  # less than before
+                                (0o766, "SUCCESS")):  # asked for
+            self.assertEqual(self.chmod(self.client, ours, mode_ace(mode)), "SUCCESS")
+            self.assertEqual(stat.S_IMODE(os.stat(self.path("narrow")).st_mode) & 0o707,
+                             mode & 0o707)
+            if ids_of(ALICE) != ids_of(BOB):
+                self.assertEqual(granted(), of_others, oct(mode))
+
     def test_only_the_owner_changes_it(self):
         if ids_of(ALICE) == ids_of(BOB):
             self.skipTest("one user for both without root")
@@ -596,6 +637,10 @@ class ComingBack(PosixCase):
         self.client.close()
         again = self.log_in()
         back = chain(mode, (b"DH2C", file + guid + struct.pack("<I", 0), 24))
+        # Nobody gets it who has not agreed on what it is.
+        status, _ = self.log_in(posix=()).ask(raw.CREATE, raw.create("Kept", oplock=9,
+                                                                     contexts=back))
+        self.assertEqual(status, "OBJECT_NAME_NOT_FOUND")
         for _ in range(100):
             status, body = again.ask(raw.CREATE, raw.create("Kept", oplock=9, contexts=back))
             if status != "OBJECT_NAME_NOT_FOUND":

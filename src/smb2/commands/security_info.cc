@@ -138,15 +138,8 @@ std::optional<vfs::AttributesChange> unix_change(const Request& request,
   return change;
 }
 
-Task<Result<void>> set_security(Request& request, const wire::SetInfoRequest& set) {
-  const uint32_t parts = set.additional_information;
-  BRAID_CO_TRY(const auto given, SecurityDescriptor::decode(set.buffer));
-  if (const auto change = unix_change(request, given, parts)) {
-    // The kernel decides who may, and what becomes of the access list and of set-id bits.
-    BRAID_CO_CHECK(request.open->file->change(*change));
-    report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
-    co_return Result<void>{};
-  }
+// Returns whether it was another.
+Result<bool> set_descriptor(Request& request, const SecurityDescriptor& given, uint32_t parts) {
   const auto put_over = [&](SecurityDescriptor& descriptor) -> Result<void> {
     BRAID_CHECK(merge(descriptor, given, parts, request));
     // Of lists that stay as they are the flags have been settled before.
@@ -154,9 +147,21 @@ Task<Result<void>> set_security(Request& request, const wire::SetInfoRequest& se
     if (parts & Part::kSacl) make_storable(descriptor, StoredList::kSacl);
     return {};
   };
-  BRAID_CO_TRY(
-      const bool is_changed,
-      request.files.descriptors.change(request.open->whole_file(), put_over, owner_giver(request)));
+  return request.files.descriptors.change(request.open->whole_file(), put_over,
+                                          owner_giver(request));
+}
+
+Task<Result<void>> set_security(Request& request, const wire::SetInfoRequest& set) {
+  const uint32_t parts = set.additional_information;
+  BRAID_CO_TRY(const auto given, SecurityDescriptor::decode(set.buffer));
+  if (const auto change = unix_change(request, given, parts)) {
+    // The kernel decides who may, and what becomes of the access list and of set-id bits.
+    BRAID_CO_CHECK(request.files.descriptors.change_unix(*request.open->file, *change));
+    if (parts & Part::kSacl) BRAID_CO_CHECK(set_descriptor(request, given, Part::kSacl));
+    report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
+    co_return Result<void>{};
+  }
+  BRAID_CO_TRY(const bool is_changed, set_descriptor(request, given, parts));
   if (is_changed) {
     report_modified(request.files, *request.open, wire::CompletionFilter::kSecurity);
   }

@@ -6,6 +6,7 @@
 #include "runtime/identity.h"
 #include "smb2/security/inherit.h"
 #include "smb2/security/ntacl.h"
+#include "smb2/security/unix_change.h"
 #include "smb2/security/unix_mapping.h"
 
 namespace braid::smb2 {
@@ -345,6 +346,47 @@ Result<bool> DescriptorStore::change(vfs::File& file, const Change& change, cons
     return put(file, before, descriptor, by);
   }));
   return is_changed;
+}
+
+Result<void> DescriptorStore::change_unix(vfs::File& file, const vfs::AttributesChange& change) {
+  return file.exclusively([&]() -> Result<void> {
+    BRAID_TRY(const vfs::Attributes attributes, file.stat());
+    BRAID_TRY(const Look before, look(file, attributes));
+    forget(attributes.key);
+    BRAID_CHECK(file.change(change));
+    const FileSecurity& old = *before.security;
+    if (!old.is_stored) {
+      if (before.value) (void)file.remove_xattr(attribute_name(), Actor::kServer);
+      return {};
+    }
+    BRAID_TRY(const KernelState now, read_state(file));
+    const auto of_unix = [&](const vfs::Attributes& of, const PosixAcl& access,
+                             const PosixAcl& default_list) {
+      return descriptor_of_unix(of, access, default_list, ids_);
+    };
+    NtAcl acl;
+    acl.hash_type = NtAcl::kHashSha256;
+    acl.description = kDescription;
+    acl.time = clock_.now();
+    acl.descriptor = after_unix_change(old.descriptor, old.effective,
+                                       of_unix(old.attributes, old.access, old.default_list),
+                                       of_unix(now.attributes, now.access, now.default_list));
+    acl.system_acl_hash = padded(hash_of(now));
+    const auto write_down = [&]() -> Result<void> {
+      if (acl.descriptor.dacl) BRAID_CHECK(acl.descriptor.dacl->check());
+      BRAID_TRY(const Bytes encoded, acl.descriptor.encode());
+      acl.hash = padded(crypto::sha256(encoded));
+      BRAID_TRY(const Bytes value, acl.encode());
+      return file.set_xattr(attribute_name(), value, Actor::kServer);
+    };
+    auto done = write_down();
+    // Its bits alone would say more than was granted.
+    if (!done) {
+      put_back(file, {old.attributes, old.access, old.default_list, before.has_lists});
+      if (change.mode) (void)file.change({.mode = old.attributes.mode});
+    }
+    return done;
+  });
 }
 
 Result<void> DescriptorStore::store(vfs::File& file, const wire::SecurityDescriptor& descriptor,

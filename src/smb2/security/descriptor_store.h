@@ -74,7 +74,11 @@ class DescriptorStore {
   // STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP; STATUS_NOT_SUPPORTED where the file system
   // has no extended attributes. On an error nothing is changed.
   Result<bool> change(vfs::File& file, const Change& change, const OwnerGiver& by);
-  // The same with a whole descriptor, for new files.
+  // chmod(2) and chown(2) as who opened `file`; the kernel decides who may. A descriptor that was
+  // stored becomes what unix_change.h says, or, where it cannot be written down, the file is as it
+  // was. One that no longer held is gone, and does not hold again when the old mode comes back.
+  Result<void> change_unix(vfs::File& file, const vfs::AttributesChange& change);
+  // The same as change() with a whole descriptor, for new files.
   Result<void> store(vfs::File& file, const wire::SecurityDescriptor& descriptor,
                      const OwnerGiver& by);
 

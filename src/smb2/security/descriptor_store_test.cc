@@ -321,6 +321,28 @@ TEST_F(Stored, EachMomentOfAChangeHasTheOldDescriptorOrTheNew) {
   }
 }
 
+TEST_F(Stored, AChmodKeepsWhatItDoesNotChange) {
+  DescriptorStore store(kIds, system_clock());
+  const uint32_t mode = file->stat()->mode & 07777;
+  ASSERT_TRUE(store.change_unix(*file, {.mode = mode ^ 0100}));
+  const auto now = store.load(*file, *file->stat());
+  ASSERT_TRUE(now);
+  EXPECT_EQ((*now)->attributes.mode & 07777, mode ^ 0100);
+  EXPECT_TRUE((*now)->is_stored);
+  const uint32_t bob = granted_by((*now)->effective, {.user = kIds.sid_of_uid(1001), .groups = {}});
+  EXPECT_TRUE(bob & Access::kFileAppendData);
+  EXPECT_FALSE(bob & Access::kFileWriteData);
+}
+
+TEST_F(Stored, WhatALocalChmodHasEndedDoesNotHoldAgainAfterAnother) {
+  DescriptorStore store(kIds, system_clock());
+  const uint32_t mode = file->stat()->mode & 07777;
+  ASSERT_TRUE(file->change({.mode = mode ^ 0007}));
+  ASSERT_TRUE(store.change_unix(*file, {.mode = mode}));
+  EXPECT_EQ(file->stat()->mode & 07777, mode);
+  EXPECT_FALSE(store.load(*file, *file->stat()).value()->is_stored);
+}
+
 TEST_F(Stored, WhatALocalProgramDoesMeanwhileCounts) {
   begin("set_xattr", 2);
   ASSERT_TRUE(file->change({.uid = 1005}));

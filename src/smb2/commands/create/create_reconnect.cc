@@ -73,6 +73,9 @@ NtStatus check_tree(const Request& request, const PreservedOpen& open) {
       tree.share->real_path != open.share->real_path) {  // or by a reload, another folder's now
     return NtStatus::kObjectNameNotFound;
   }
+  // Its names and modes are told to who has agreed on the extensions.
+  const bool has_posix = request.connection->negotiated.posix_extensions && tree.share->posix;
+  if (open.attributes.is_posix && !has_posix) return NtStatus::kObjectNameNotFound;
   const uint32_t file_access = open.attributes.granted_access & wire::Access::kFileAllAccess;
   if (file_access & ~tree.maximal_access) return NtStatus::kAccessDenied;
   return NtStatus::kSuccess;
