@@ -158,41 +158,47 @@ def channels_cost(args, networks, server, count, protection, load):
     return result["servers"][0]["server_cpu_us"]["median"]
 
 
-def attempt(name, results, errors, call):
-    """One measurement into the results, or the line that says why not."""
+def save(args, measured):
+    with open(args.results, "w", encoding="utf-8") as file:
+        json.dump(measured, file, indent=1)
+
+
+def attempt(args, measured, name, results, call):
+    """One measurement into the results, or the line that says why not. What was measured so far is kept: an hour
+    is long."""
     try:
         results[name] = call()
         line = bench_report.summary(results[name])
     except (Failed, subprocess.TimeoutExpired, ValueError) as why:
         results[name] = {"error": str(why)}
-        errors.append(f"{name}: {why}")
+        measured["errors"].append(f"{name}: {why}")
         line = str(why)
     print(f"  {name:<60} {line}", flush=True)
+    save(args, measured)
 
 
-def measure_on(args, file_system, folder):
-    """All rows on a folder; ({name: result}, [lines of what went wrong])"""
-    results, errors = {}, []
+def measure_on(args, measured, file_system, folder):
+    """All rows on a folder."""
+    results = measured["file_systems"].setdefault(file_system, {})
     print(file_system, flush=True)
     with Scratch(folder) as scratch:
         pair = Pair(args, scratch)
         for group in chosen_groups(args):
             for row in group.rows:
-                attempt(row.name, results, errors, lambda row=row: measure_row(args, pair, row))
+                attempt(args, measured, row.name, results, lambda row=row: measure_row(args, pair, row))
         # Of the sockets and the heap, not of files: once is enough.
         if file_system == FILE_SYSTEMS[0] and re.search(args.rows, "idle"):
-            attempt("idle", results, errors,
+            attempt(args, measured, "idle", results,
                     lambda: pair.run((), ("idle", "--connections", str(args.connections))))
-        errors += pair.stop()
+        measured["errors"] += pair.stop()
         if any(name in results for name in bench_rows.LIMITS):
-            attempt("limits", results, errors,
+            attempt(args, measured, "limits", results,
                     lambda: run_program(args.program, "limits", "--folder", scratch.path, "--seconds",
                                         str(args.seconds), "--json"))
         if file_system == FILE_SYSTEMS[0]:
             for name, measure_it in (("crowd", measure_crowd), ("channels", measure_channels)):
                 if re.search(args.rows, name):
-                    attempt(name, results, errors, lambda call=measure_it: call(args, scratch))
-    return results, errors
+                    attempt(args, measured, name, results, lambda call=measure_it: call(args, scratch))
 
 
 def chosen_groups(args):
@@ -207,10 +213,11 @@ def kind_of(folder):
     return {"ext2/ext3": "ext4"}.get(kind := first_line("stat", "-f", "-c", "%T", folder), kind)
 
 
-def measure(args, file_system):
+def measure(args, measured, file_system):
     """The same on a folder that is found or made here."""
     if args.scratch:
-        return measure_on(args, file_system, args.scratch)
+        measure_on(args, measured, file_system, args.scratch)
+        return
     folder = {"ext4": os.path.join(ROOT, "build"), "tmpfs": "/dev/shm"}[file_system]
     os.makedirs(folder, exist_ok=True)
     if kind_of(folder) == file_system:
@@ -218,10 +225,12 @@ def measure(args, file_system):
         if file_system == "ext4" and not reachable(folder):
             folder = "/var/tmp" if kind_of("/var/tmp") == "ext4" else None
         if folder:
-            return measure_on(args, file_system, folder)
+            measure_on(args, measured, file_system, folder)
+            return
     if file_system == "tmpfs":
-        return {}, [f"tmpfs: {folder} is none"]
-    return measure_on_image(args, file_system)
+        measured["errors"].append(f"tmpfs: {folder} is none")
+    else:
+        measure_on_image(args, measured, file_system)
 
 
 def reachable(folder):
@@ -233,17 +242,19 @@ def reachable(folder):
     return True
 
 
-def measure_on_image(args, file_system):
+def measure_on_image(args, measured, file_system):
     """A process of its own, in a file system of its own."""
     part = os.path.abspath(f"{args.results}.{file_system}")
     done = subprocess.run([os.path.join(ROOT, "tests", "lib", "on_image.sh"), file_system, sys.executable,
                            os.path.abspath(__file__), *sys.argv[1:], "--only", file_system, "--results", part])
     if not os.path.exists(part):
-        return {}, [f"{file_system}: no image can be mounted (status {done.returncode})"]
+        measured["errors"].append(f"{file_system}: no image can be mounted (status {done.returncode})")
+        return
     with open(part, encoding="utf-8") as file:
-        measured = json.load(file)
+        found = json.load(file)
     os.remove(part)
-    return measured["file_systems"].get(file_system, {}), measured["errors"]
+    measured["file_systems"] |= found["file_systems"]
+    measured["errors"] += found["errors"]
 
 
 def parse():
@@ -294,11 +305,8 @@ def main():
     measured = {"about": about(args), "sizes": {"names": args.names, "listed": args.listed},
                 "file_systems": {}, "errors": []}
     for file_system in [args.only] if args.only else FILE_SYSTEMS:
-        results, errors = measure(args, file_system)
-        measured["file_systems"][file_system] = results
-        measured["errors"] += [f"{file_system}: {error}" for error in errors]
-    with open(args.results, "w", encoding="utf-8") as file:
-        json.dump(measured, file, indent=1)
+        measure(args, measured, file_system)
+    save(args, measured)
     if not args.scratch:
         bench_report.write(bench_rows.groups(args.names, args.listed), measured, args.page)
         print(f"{args.page} is written")
