@@ -341,5 +341,30 @@ TEST_F(QueryDirectory, FailedOnesAreSaidAndForgotten) {
   EXPECT_EQ(names("*", Flags::kRestartScans), ". .. a");
 }
 
+// A listing is compressed like what is read: in a share that says so, for who has an algorithm.
+TEST_F(QueryDirectory, ListingsOfACompressedShareAreCompressed) {
+  for (int i = 0; i < 200; ++i) make("d\\the same name but for " + std::to_string(i), "");
+  const auto is_compressed = [&](uint8_t number) {
+    RawClient latest{engine, ClientGuid{{number}}};
+    latest.compression = {.flags = wire::CompressionCapabilities::kFlagChained,
+                          .compression_algorithms = {wire::CompressionAlgorithm::kLz77}};
+    EXPECT_TRUE(latest.log_on(wire::Dialect::kSmb311));
+    auto open = RawClient::create_body("d");
+    open.create_options = CreateOptions::kDirectoryFile;
+    auto body = body_of("*");
+    body.file_id = latest.create(open);
+    latest.send(latest.request(Command::kQueryDirectory, body));
+    const auto answer = latest.receive();
+    EXPECT_TRUE(answer);
+    const bool compressed = answer && answer->message.at(0) == 0xFC;
+    latest.close();
+    return compressed;
+  };
+  share().compress = config::Compress::kAlways;
+  EXPECT_TRUE(is_compressed(9));
+  share().compress = config::Compress::kAsked;
+  EXPECT_FALSE(is_compressed(10));
+}
+
 }  // namespace
 }  // namespace braid::smb2
