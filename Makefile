@@ -136,6 +136,10 @@ fault: deps build ## Failing links under a client with four channels, 30 minutes
 power-cuts: deps build ## A thousand kills under a client with persistent handles, ten minutes
 	@$(PYTHON) tests/persistent/power_cut_test.py --braidd build/release/braidd --kills 1000
 
+.PHONY: upgrades
+upgrades: deps build ## Twenty upgrades under 100 clients with 1,000 open files, and how long each pause was
+	@$(PYTHON) tests/upgrade/upgrade_load_test.py --braidd build/release/braidd --upgrades 20 --clients 100 --files 10 --measured
+
 .PHONY: bench
 bench: deps build ## Every load beside Samba: docs/benchmarks.md (an hour; BENCH=--short: whether it runs)
 	@$(PYTHON) tools/bench.py --braidd build/release/braidd --program build/release/braid-bench $(BENCH)

@@ -292,11 +292,12 @@ int run(int argc, char** argv) {
   completion->callback([&] { exit_code = complete(app, line); });
 
   const auto running_command = [&](CLI::App* group, const char* name, const char* help,
-                                   CommandOn<RunningArguments> command) {
+                                   CommandOn<RunningArguments> command,
+                                   Needs needs = Needs::kStateDir) {
     CLI::App* const added = group->add_subcommand(name, help);
     added->fallthrough();
-    added->callback([&line, &exit_code, command] {
-      exit_code = run_command(line, line.running, command, Needs::kStateDir);
+    added->callback([&line, &exit_code, command, needs] {
+      exit_code = run_command(line, line.running, command, needs);
     });
     return added;
   };
@@ -320,9 +321,9 @@ int run(int argc, char** argv) {
   running_command(&app, "upgrade",
                   "Have the installed program and the configuration take over from those that "
                   "run; clients keep their files",
-                  upgrade);
+                  upgrade, Needs::kWholeConfig);
   running_command(&app, "restart", "The same, for a changed configuration that waits for a restart",
-                  upgrade);
+                  upgrade, Needs::kWholeConfig);
   CLI::App* const session = app.add_subcommand("session", "One session of a running server");
   session->require_subcommand(1);
   session->fallthrough();
