@@ -131,7 +131,7 @@ for options in $MOUNTS; do
         copy=$!
         for i in 1 2 3; do
             sleep 1
-            kill -0 $copy 2>/dev/null && kill -9 $(pidof "$victim")
+            kill -0 $copy 2>/dev/null && pids=$(pidof "$victim") && kill -9 $pids
         done
         wait $copy || fail "$options, $victim killed: $(cat /tmp/error)"
         tail -n 1 /tmp/error
