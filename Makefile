@@ -116,7 +116,7 @@ hostile: deps build ## 10,000 damaged messages; attacks beside another user's wo
 cluster-test: deps build ## The client of ctdbd against three real ones, addresses too (root; a few minutes)
 	@ninja -C build/release -j$(JOBS) ctdb_probe
 	@$(PYTHON) tests/cluster/cluster_test.py --braidd build/release/braidd \
-	  --program build/release/ctdb_probe --full --times 3000
+	  --program build/release/ctdb_probe --full --times 2000
 
 .PHONY: worker-kills
 worker-kills: deps build ## Ten minutes of killed workers under clients of all of them
