@@ -60,9 +60,12 @@ class Upgraded(unittest.TestCase):
         self.install(built)
         self.root = self.scratch.directory("share", owner=ids_of(ALICE))
         self.kept = self.scratch.directory("kept", owner=ids_of(ALICE))
-        self.options = Options([Share("share", self.root), Share("kept", self.kept, lines=CONTINUOUS)]
-                               if self.workers == 1 else [Share("share", self.root)],
-                               [ALICE, BOB], signing="enabled", workers=self.workers)
+        self.unwatched = self.scratch.directory("unwatched", owner=ids_of(ALICE))
+        shares = [Share("share", self.root),
+                  Share("unwatched", self.unwatched, lines=('local_access = "none"',))]
+        if self.workers == 1:
+            shares.append(Share("kept", self.kept, lines=CONTINUOUS))
+        self.options = Options(shares, [ALICE, BOB], signing="enabled", workers=self.workers)
         arguments = argparse.Namespace(**vars(suite.arguments))
         arguments.braidd = self.program
         self.server = servers.start(arguments, self.scratch, self.options)
@@ -222,14 +225,16 @@ class HandedOver(Upgraded):
         self.assertIn(b"in a stream", answer.body)
 
     def test_file_of_which_the_name_was_moved_by_others(self):
-        client, guid = self.connect(), number()
+        """Where they are not watched: elsewhere it is a change that ends the lease."""
+        client, guid = self.connect(share="unwatched"), number()
         opened = self.opened(client, guid, lease=KEY)
-        os.rename(os.path.join(self.root, self.name), os.path.join(self.root, "elsewhere"))
+        os.rename(os.path.join(self.unwatched, self.name),
+                  os.path.join(self.unwatched, "elsewhere"))
         self.upgrade()
-        client = self.connect()
+        client = self.connect(share="unwatched")
         again = self.back(client, opened, guid, lease=KEY)
         self.write(client, again.file, b"the same file")
-        self.assertEqual(pathlib.Path(self.root, "elsewhere").read_bytes(), b"the same file")
+        self.assertEqual(pathlib.Path(self.unwatched, "elsewhere").read_bytes(), b"the same file")
 
     def test_persistent_open_comes_by_its_log(self):
         client, guid = self.connect(share="kept"), number()
