@@ -168,7 +168,8 @@ TEST(Arguments, LimitsNeedNoServer) {
 
 TEST(Arguments, AMistakeIsALine) {
   expect_refused(parse({}), "subcommand is required");
-  expect_refused(parse({"echo"}), "--server");
+  expect_refused(parse({"--user", "alice", "echo"}), "--server");
+  expect_refused(parse({"--server", "192.0.2.1:445", "echo"}), "--user");
   expect_refused(parse_load({"echo", "--sieze", "1"}), "--sieze");
   expect_refused(parse_load({"read", "--size", "9M"}), "9M is no number of bytes up to 8388608");
   expect_refused(parse_load({"read", "--size", "many"}), "many is no number of bytes");
