@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <set>
@@ -21,7 +22,8 @@ namespace braid::store {
 // crash, a later write kept where an earlier one is lost. After a sync that failed the kernel takes
 // what it could not write for clean: no later sync brings it. Names that were not synced are lost
 // from the last one on, as with a journal.
-// Every call that writes is a step; crashes and errors come at steps. Thread: one.
+// Every call that writes is a step; crashes and errors come at steps. Thread: any; what bytes()
+// gives is for when nobody writes.
 class FaultDisk {
  public:
   static constexpr size_t kSector = 512;
@@ -29,23 +31,38 @@ class FaultDisk {
 
   explicit FaultDisk(uint64_t seed) : random_(seed) {}
 
-  std::unique_ptr<LogFolder> folder() { return std::make_unique<Folder>(*this); }
+  std::unique_ptr<LogFolder> folder() { return std::make_unique<Folder>(*this, std::nullopt); }
+  // Of a program that dies with the power: it changes nothing after a restart.
+  std::unique_ptr<LogFolder> folder_until_restart() {
+    return std::make_unique<Folder>(*this, life());
+  }
 
-  uint64_t steps() const { return steps_; }
+  uint64_t steps() const {
+    const std::lock_guard lock(mutex_);
+    return steps_;
+  }
   // The power goes at this step, and every call fails from then on.
-  void crash_at(uint64_t step) { crash_step_ = step; }
+  void crash_at(uint64_t step) {
+    const std::lock_guard lock(mutex_);
+    crash_step_ = step;
+  }
   // The steps from `first` to before `end` fail so.
   void fail_steps(uint64_t first, uint64_t end, int error) {
+    const std::lock_guard lock(mutex_);
     fail_first_ = first;
     fail_end_ = end;
     fail_error_ = error;
   }
   // Writes take a random part of what they are given.
   void cut_writes() { cuts_writes_ = true; }
-  bool is_off() const { return is_off_; }
+  bool is_off() const {
+    const std::lock_guard lock(mutex_);
+    return is_off_;
+  }
 
   // The power comes back, with so much of what was not synced. Files that are open are lost.
   void restart(Survives survives) {
+    const std::lock_guard lock(mutex_);
     auto names = durable_names_;
     const size_t kept = survives == Survives::kNothing ? 0
                         : survives == Survives::kEverything
@@ -61,21 +78,35 @@ class FaultDisk {
     }
     names_ = durable_names_ = std::move(files);
     is_off_ = false;
+    ++life_;
     crash_step_ = fail_first_ = fail_end_ = kNever;
   }
 
   // The bytes of a file as they are read, to look at and to damage.
-  Bytes& bytes(const std::string& name) { return names_.at(name)->now; }
-  bool has(const std::string& name) const { return names_.contains(name); }
+  Bytes& bytes(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return names_.at(name)->now;
+  }
+  bool has(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    return names_.contains(name);
+  }
   // Makes a file as an earlier program or another may have left it.
   void put(const std::string& name, Bytes bytes) {
+    const std::lock_guard lock(mutex_);
     auto data = std::make_shared<Data>();
     data->now = data->durable = std::move(bytes);
     names_[name] = durable_names_[name] = std::move(data);
   }
   // The sector that holds `position` cannot be read.
   void make_unreadable(const std::string& name, uint64_t position) {
+    const std::lock_guard lock(mutex_);
     names_.at(name)->unreadable.insert(position / kSector);
+  }
+
+  uint64_t life() const {
+    const std::lock_guard lock(mutex_);
+    return life_;
   }
 
  private:
@@ -139,10 +170,12 @@ class FaultDisk {
     File(FaultDisk& disk, std::shared_ptr<Data> data) : disk_(disk), data_(std::move(data)) {}
 
     Result<uint64_t> size() override {
+      const std::lock_guard lock(disk_.mutex_);
       if (disk_.is_off_) return fail_os(EIO);
       return data_->now.size();
     }
     Result<size_t> read(uint64_t position, MutableByteView into) override {
+      const std::lock_guard lock(disk_.mutex_);
       if (disk_.is_off_) return fail_os(EIO);
       if (position >= data_->now.size()) return 0;
       const size_t count = std::min<uint64_t>(into.size(), data_->now.size() - position);
@@ -152,6 +185,7 @@ class FaultDisk {
       return count;
     }
     Result<size_t> write(uint64_t position, ByteView bytes) override {
+      const std::lock_guard lock(disk_.mutex_);
       const auto may = disk_.step();
       // A write that fails may have written something all the same.
       size_t count = bytes.size();
@@ -163,11 +197,13 @@ class FaultDisk {
       return count;
     }
     Result<void> allocate(uint64_t end) override {
+      const std::lock_guard lock(disk_.mutex_);
       BRAID_CHECK(disk_.step());
       if (data_->now.size() < end) data_->now.resize(end);
       return disk_.power_goes() ? Result<void>(fail_os(EIO)) : Result<void>();
     }
     Result<void> sync() override {
+      const std::lock_guard lock(disk_.mutex_);
       const auto may = disk_.step();
       if (!may && disk_.is_off_) return may;
       if (disk_.power_goes()) return fail_os(EIO);
@@ -204,9 +240,10 @@ class FaultDisk {
 
   class Folder final : public LogFolder {
    public:
-    explicit Folder(FaultDisk& disk) : disk_(disk) {}
+    Folder(FaultDisk& disk, std::optional<uint64_t> life) : disk_(disk), life_(life) {}
 
     Result<std::vector<std::string>> list() override {
+      const std::lock_guard lock(disk_.mutex_);
       if (disk_.is_off_) return fail_os(EIO);
       std::vector<std::string> names;
       for (const auto& [name, data] : disk_.names_) names.push_back(name);
@@ -214,12 +251,15 @@ class FaultDisk {
       return names;
     }
     Result<std::unique_ptr<LogFile>> open(const std::string& name) override {
+      const std::lock_guard lock(disk_.mutex_);
       if (disk_.is_off_) return fail_os(EIO);
       const auto found = disk_.names_.find(name);
       if (found == disk_.names_.end()) return fail_os(ENOENT);
       return std::make_unique<File>(disk_, found->second);
     }
     Result<std::unique_ptr<LogFile>> create(const std::string& name) override {
+      const std::lock_guard lock(disk_.mutex_);
+      if (is_dead()) return fail_os(EIO);
       BRAID_CHECK(disk_.step());
       if (disk_.names_.contains(name)) return fail_os(EEXIST);
       auto data = std::make_shared<Data>();
@@ -228,6 +268,8 @@ class FaultDisk {
       return std::make_unique<File>(disk_, std::move(data));
     }
     Result<void> rename(const std::string& from, const std::string& to) override {
+      const std::lock_guard lock(disk_.mutex_);
+      if (is_dead()) return fail_os(EIO);
       BRAID_CHECK(disk_.step());
       if (!disk_.names_.contains(from)) return fail_os(ENOENT);
       change([from, to](Names& names) {
@@ -237,12 +279,16 @@ class FaultDisk {
       return disk_.power_goes() ? Result<void>(fail_os(EIO)) : Result<void>();
     }
     Result<void> remove(const std::string& name) override {
+      const std::lock_guard lock(disk_.mutex_);
+      if (is_dead()) return fail_os(EIO);
       BRAID_CHECK(disk_.step());
       if (!disk_.names_.contains(name)) return fail_os(ENOENT);
       change([name](Names& names) { names.erase(name); });
       return disk_.power_goes() ? Result<void>(fail_os(EIO)) : Result<void>();
     }
     Result<void> sync() override {
+      const std::lock_guard lock(disk_.mutex_);
+      if (is_dead()) return fail_os(EIO);
       BRAID_CHECK(disk_.step());
       if (disk_.power_goes()) return fail_os(EIO);
       disk_.durable_names_ = disk_.names_;
@@ -251,19 +297,23 @@ class FaultDisk {
     }
 
    private:
+    bool is_dead() const { return life_ && *life_ != disk_.life_; }
     void change(std::function<void(Names&)> how) {
       how(disk_.names_);
       disk_.pending_names_.push_back(std::move(how));
     }
 
     FaultDisk& disk_;
+    const std::optional<uint64_t> life_;  // none: of no program in particular
   };
 
+  mutable std::mutex mutex_;
   std::mt19937_64 random_;
   Names names_;
   Names durable_names_;
   std::vector<std::function<void(Names&)>> pending_names_;
   uint64_t steps_ = 0;
+  uint64_t life_ = 0;
   uint64_t crash_step_ = kNever;
   uint64_t fail_first_ = kNever;
   uint64_t fail_end_ = kNever;

@@ -39,7 +39,8 @@ struct PersistentHandlesTest : testing::Test {
   Engine& engine() { return *lives.back(); }
   void begin() {
     lives.push_back(std::make_unique<Engine>(Engine::lenient(), clock, 1, shares));
-    const auto begun = engine().server().files.persistent->begin(share, disk.folder(), {});
+    const auto begun =
+        engine().server().files.persistent->begin(share, disk.folder_until_restart(), {});
     EXPECT_TRUE(begun) << begun.error();
     client = log_on();
   }
@@ -568,7 +569,7 @@ TEST(ContinuouslyAvailableShare, WritesThroughAndIsNeverServedWithoutItsHandles)
   EXPECT_EQ(client.negotiate(), NtStatus::kSuccess);
   EXPECT_EQ(client.session_setup("user"), NtStatus::kSuccess);
   EXPECT_EQ(client.tree_connect(), NtStatus::kBadNetworkName);
-  ASSERT_TRUE(engine.server().files.persistent->begin(share, disk.folder(), {}));
+  ASSERT_TRUE(engine.server().files.persistent->begin(share, disk.folder_until_restart(), {}));
   EXPECT_EQ(client.tree_connect(), NtStatus::kSuccess);
   const FileId id = client.create("file");
   EXPECT_EQ(plan->calls_of("flush"), 2u) << "the file and its directory";

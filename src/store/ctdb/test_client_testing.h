@@ -73,8 +73,11 @@ inline Task<void> stop(Client& client, std::promise<void>& stopped) {
 struct TestClient {
   TestClient(const FakeCluster& cluster, size_t node, VirtualTimers* timers = nullptr)
       : reactors(1, timers),
-        client(reactors.at(0),
-               {.socket_path = cluster.socket_path(node), .registered = {kTopicOne}}, sink) {
+        own(std::make_unique<Client>(
+            reactors.at(0),
+            ClientOptions{.socket_path = cluster.socket_path(node), .registered = {kTopicOne}},
+            sink)),
+        client(*own) {
     on_reactor([&] { client.start(); });
   }
   ~TestClient() {
@@ -82,6 +85,7 @@ struct TestClient {
     on_reactor([&] { scope.spawn(stop(client, stopped)); });
     stopped.get_future().wait();
     scope.wait();
+    on_reactor([&] { own.reset(); });  // where its timers run
     reactors.stop();
   }
 
@@ -114,7 +118,8 @@ struct TestClient {
 
   ReactorPool reactors;
   HeardSink sink;
-  Client client;
+  std::unique_ptr<Client> own;
+  Client& client;
   TaskScope scope;
   std::vector<std::shared_ptr<void>> promises;
 };
