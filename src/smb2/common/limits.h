@@ -105,6 +105,9 @@ inline constexpr std::chrono::milliseconds kQuickTurn{1};
 inline constexpr uint64_t kBytesPerQuickTurnMax = uint64_t{1} << 50;
 // Ranges that are trimmed or told, each a system call or two:
 inline constexpr size_t kRangesPerTurn = 128;
+// Files that a connection has opened, told of and closed on its reactor before the others there
+// have their turn: about a kQuickTurn.
+inline constexpr size_t kAtOncePerTurnMax = 32;
 
 // FSCTL_SRV_COPYCHUNK: [MS-SMB2] 3.3.3, the numbers of Windows. Clients ask once for more to learn
 // them.

@@ -76,6 +76,10 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
     }
     // What was cancelled answers before the next request does: clients count on the order.
     if (std::exchange(cancelled_something_, false)) co_await reactor().next_turn();
+    if (done_at_once >= kAtOncePerTurnMax) {
+      done_at_once = 0;
+      co_await reactor().next_turn();
+    }
     if (alive) co_await transport_->writable();
   }
   unauthenticated.cancel();

@@ -146,6 +146,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_ending() const { return ending_; }
 
   SlowRequests slow_requests;
+  // Files opened, told of and closed on the reactor since others had it. Thread: the reactor.
+  size_t done_at_once = 0;
   // Its requests that wait for a turn on the worker pool, and its logons.
   WorkerPool::Group waiting_requests;
   WorkerPool::Group waiting_logons;
