@@ -53,10 +53,13 @@ json process_of(smb2::Server& server, const WorkerPlace& place,
                {"version", place.version}};
   if (!place.upgrades) return process;
   const Upgrades upgrades = *place.upgrades->lock();
-  process["upgrades"] = {{"attempts", upgrades.attempts},
-                         {"failure", upgrades.last.failure},
-                         {"opens", upgrades.last.done.opens},
-                         {"pause_us", upgrades.last.done.pause_us}};
+  process["upgrades"] = {{"attempts", upgrades.attempts}};
+  if (!upgrades.last) return process;
+  const UpgradeNews& last = *upgrades.last;
+  process["upgrades"]["done"] = last.failure.empty();
+  process["upgrades"]["failure"] = last.failure;
+  process["upgrades"]["opens"] = last.done.opens;
+  process["upgrades"]["pause_us"] = last.done.pause_us;
   return process;
 }
 

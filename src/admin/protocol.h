@@ -12,6 +12,7 @@
 #include <expected>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -82,8 +83,8 @@ struct UpgradeNews {
   std::string failure;  // a line; empty: it was done
 };
 struct Upgrades {
-  uint64_t attempts = 0;  // since the server was started
-  UpgradeNews last;
+  uint64_t attempts = 0;            // since the server was started
+  std::optional<UpgradeNews> last;  // none, or this worker has yet to hear of it
 };
 
 // Which worker answers, of how many.

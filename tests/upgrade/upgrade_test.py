@@ -346,6 +346,25 @@ class HandedOver(Upgraded):
         self.connect().close()
 
 
+    def test_a_worker_that_dies_meanwhile(self):
+        """Whoever asked is told so, by a worker that was not there when it was over."""
+        good = str(self.config) + ".good"
+        os.rename(self.config, good)
+        os.mkfifo(self.config)  # for which the new program waits
+        self.server.expects_deaths = True
+        asking = subprocess.Popen([self.server.braidctl, "--config", good, "upgrade"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        self.addCleanup(asking.kill)
+        self.wait_for(lambda: "upgrading to" in self.server.log_text(), "upgrading")
+        os.kill(self.workers_now()[0], 9)
+        said, complaint = asking.communicate(timeout=240)
+        self.assertEqual((asking.returncode, said), (2, ""))
+        self.assertRegex(complaint, "the server goes on as it was: the worker 0 was ended by signal 9 "
+                                    "meanwhile")
+        os.rename(good, self.config)
+
+
 class HandedOverByFour(HandedOver):
     workers = 4
     test_persistent_open_comes_by_its_log = None  # takes one worker

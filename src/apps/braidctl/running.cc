@@ -287,7 +287,8 @@ std::optional<json> outcome_after(const config::Config& config, uint64_t before)
         admin::ask_workers(config.server.state_dir, {.command = Command::kProcess});
     for (size_t i = 0; answers && i < answers->results.size(); ++i) {
       const json upgrades = upgrades_in(answers->results[i]);
-      if (upgrades.is_object() && number_of(upgrades, "attempts") > before) {
+      if (upgrades.is_object() && number_of(upgrades, "attempts") > before &&
+          upgrades.contains("done")) {
         return answers->results[i].result;
       }
     }
@@ -421,7 +422,8 @@ int upgrade(const config::Config& config, const RunningArguments& arguments) {
                                 kUpgradeTime / 1s));
   }
   const json upgrades = outcome->value("upgrades", json::object());
-  if (const std::string failure = text_of(upgrades, "failure"); !failure.empty()) {
+  if (!upgrades.value("done", false)) {
+    const std::string failure = text_of(upgrades, "failure");
     return complain(fmt::format("the server goes on as it was: {}", failure));
   }
   const uint64_t opens = number_of(upgrades, "opens");

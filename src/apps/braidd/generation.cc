@@ -130,7 +130,21 @@ bool Generation::start(size_t index, Begin begin) {
   child.pid = *pid;
   child.control = std::move(ends->first);
   log::debug("started the {} as process {}", child.name, child.pid);
+  if (index < workers_) tell_upgrade(index);
   return true;
+}
+
+void Generation::tell_upgrade(size_t worker) const {
+  const Child& child = children[worker];
+  if (upgrade_attempts == 0 || !child.control) return;
+  const auto& [done, failure] = upgrade_news;
+  if (failure.empty()) {
+    send_message(child.control.get(), MessageKind::kUpgraded, upgrade_attempts, -1,
+                 {reinterpret_cast<const uint8_t*>(&done), sizeof done});
+  } else {
+    send_message(child.control.get(), MessageKind::kNotUpgraded, upgrade_attempts, -1,
+                 as_bytes(failure));
+  }
 }
 
 void Generation::connect(size_t worker) {
@@ -186,6 +200,9 @@ ServerState Generation::state(UniqueFd& started_text_file, UniqueFd& text_file) 
   state.text = text_file.get();
   if (shared) state.shared = shared->all();
   state.attempts = upgrade_attempts;
+  state.failure = upgrade_news.failure;
+  state.handed_over = upgrade_news.done.opens;
+  state.pause_us = upgrade_news.done.pause_us;
   return state;
 }
 
@@ -213,6 +230,8 @@ std::expected<Generation, std::string> Generation::of(const ServerState& state) 
   Generation made(state, read_memory_file(started_file.get()), std::move(listeners));
   made.text = read_memory_file(file.get());
   made.upgrade_attempts = state.attempts;
+  made.upgrade_news = {.done = {.opens = state.handed_over, .pause_us = state.pause_us},
+                       .failure = state.failure};
   for (size_t i = 0; i < made.children.size(); ++i) {
     Child& child = made.children[i];
     child.pid = state.children[i].pid;

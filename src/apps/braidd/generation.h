@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/protocol.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/restart_delay.h"
 #include "apps/braidd/upgrade_state.h"
@@ -70,6 +71,8 @@ class Generation {
 
   // With what is open, for the program that this one becomes: descriptors under their numbers.
   ServerState state(UniqueFd& started_text_file, UniqueFd& text_file) const;
+  // What became of the last attempt to upgrade.
+  void tell_upgrade(size_t worker) const;
   // All those numbers.
   static std::vector<int> descriptors_in(const ServerState& state);
   // The other side. An error is a line.
@@ -83,6 +86,7 @@ class Generation {
   std::optional<store::GroupResources> shared;  // by several workers
   UniqueFd program;                             // what is started; none: what runs here
   uint64_t upgrade_attempts = 0;                // workers are told when they are started
+  admin::UpgradeNews upgrade_news;              // of the last attempt, if there was one
   uint64_t cards_said = 0;                      // why the last process with the cards had none
   ServerState plan;
 

@@ -353,8 +353,7 @@ void Supervisor::begin_upgrade() {
   if (phase_ != Phase::kServing || !now_.all_ready()) {
     constexpr std::string_view kWhy = "not every process is ready; try again in a moment";
     log::error("no upgrade: {}", kWhy);
-    ++now_.upgrade_attempts;
-    return tell(MessageKind::kNotUpgraded, as_bytes(kWhy));
+    return end_attempt({.failure = std::string(kWhy)});
   }
   log::info("upgrading to what {} is now", program_);
   notify_systemd("RELOADING=1");
@@ -384,26 +383,23 @@ void Supervisor::on_upgrade() {
 void Supervisor::end_upgrade() {
   Upgrade ended = std::move(*upgrade_);
   upgrade_.reset();
-  ++now_.upgrade_attempts;
   if (ended.step() == Upgrade::Step::kFailed) {
     log::error("no upgrade: {}", log::Whole{ended.failure()});
-    tell(MessageKind::kNotUpgraded, as_bytes(ended.failure()));
+    end_attempt({.failure = ended.failure()});
     notify_systemd("READY=1");
   } else {
     log::info("upgraded to braid {}: {} open files were handed over, nobody was served for {} ms",
               now_.plan.version, ended.done().opens, ended.done().pause_us / 1000);
-    const auto done = ended.done();
-    tell(MessageKind::kUpgraded, {reinterpret_cast<const uint8_t*>(&done), sizeof done});
+    end_attempt({.done = ended.done()});
     become_new();
   }
   if (std::exchange(reloads_after_upgrade_, false)) reload();
 }
 
-void Supervisor::tell(MessageKind kind, ByteView payload) {
-  for (size_t i = 0; i < now_.workers(); ++i) {
-    if (!now_.children[i].control) continue;
-    send_message(now_.children[i].control.get(), kind, now_.upgrade_attempts, -1, payload);
-  }
+void Supervisor::end_attempt(admin::UpgradeNews news) {
+  ++now_.upgrade_attempts;
+  now_.upgrade_news = std::move(news);
+  for (size_t i = 0; i < now_.workers(); ++i) now_.tell_upgrade(i);
 }
 
 void Supervisor::become_new() {

@@ -55,7 +55,7 @@ class Supervisor {
   // Its next step, when there is something new; or its end.
   void on_upgrade();
   void end_upgrade();
-  void tell(MessageKind kind, ByteView payload);
+  void end_attempt(admin::UpgradeNews news);
   // Runs the new program in place of this one. Returns if that cannot be.
   void become_new();
 

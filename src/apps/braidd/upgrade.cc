@@ -175,6 +175,7 @@ void Upgrade::start_new(const Generation& now) {
   }
   new_.emplace(*plan_, std::move(*text_), std::move(listeners));
   new_->upgrade_attempts = now.upgrade_attempts;
+  new_->upgrade_news = now.upgrade_news;
   new_->program.reset(::fcntl(program_.get(), F_DUPFD_CLOEXEC, 0));
   if (const auto made = new_->make_shared(); !made) {
     failure_ = fmt::format(

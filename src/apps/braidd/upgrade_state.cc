@@ -68,6 +68,9 @@ std::string encode(const ServerState& state) {
                  {"children", std::move(children)},
                  {"program", state.program},
                  {"attempts", state.attempts},
+                 {"failure", state.failure},
+                 {"handed_over", state.handed_over},
+                 {"pause_us", state.pause_us},
                  {"lock", state.lock},
                  {"started_text", state.started_text},
                  {"text", state.text},
@@ -98,6 +101,9 @@ std::expected<ServerState, std::string> decode_server_state(std::string_view tex
     }
     take(all, "program", state.program);
     take(all, "attempts", state.attempts);
+    take(all, "failure", state.failure);
+    take(all, "handed_over", state.handed_over);
+    take(all, "pause_us", state.pause_us);
     take(all, "lock", state.lock);
     take(all, "started_text", state.started_text);
     take(all, "text", state.text);

@@ -55,8 +55,12 @@ struct ServerState {
   std::vector<ChildState> children;  // the workers, the front, the cards
 
   // Of a running one.
-  std::string program;  // the file that braidd is
-  uint64_t attempts = 0;
+  std::string program;    // the file that braidd is
+  uint64_t attempts = 0;  // to upgrade it
+  // What became of the last one: a line, or that it was done.
+  std::string failure;
+  uint64_t handed_over = 0;
+  uint64_t pause_us = 0;
   int lock = -1;
   int started_text = -1;
   int text = -1;

@@ -20,6 +20,9 @@ ServerState state_of_two() {
     state.children.push_back({.name = name, .arguments = {"a", "b"}, .pid = 12, .control = 5});
   }
   state.attempts = 3;
+  state.failure = "why \xFF";
+  state.handed_over = 4;
+  state.pause_us = 5;
   state.shared = {8, 9};
   return state;
 }
@@ -35,6 +38,9 @@ TEST(ServerStateText, ComesBackAsItWas) {
   EXPECT_EQ(back->children[1].arguments, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(back->children[1].pid, 12);
   EXPECT_EQ(back->attempts, 3u);
+  EXPECT_EQ(back->failure, "why \xEF\xBF\xBD");
+  EXPECT_EQ(back->handed_over, 4u);
+  EXPECT_EQ(back->pause_us, 5u);
   EXPECT_EQ(back->shared, (std::vector<int>{8, 9}));
 }
 
