@@ -8,9 +8,9 @@ namespace braid {
 namespace {
 
 constexpr std::array kNames{
-    "kPipe",      "kSleepers",  "kHandles", "kFiles",        "kRecord",   "kLeaseKeys",
-    "kArena",     "kWatches",   "kCreates", "kLocalChanges", "kMetadata", "kSharedMetadata",
-    "kNamePiece", "kNameIndex", "kLast",    "kLog",          "kBuffers"};
+    "kPipe",           "kPlaces",    "kSleepers",  "kHandles", "kFiles",        "kRecord",
+    "kLeaseKeys",      "kArena",     "kWatches",   "kCreates", "kLocalChanges", "kMetadata",
+    "kSharedMetadata", "kNamePiece", "kNameIndex", "kLast",    "kLog",          "kBuffers"};
 // In builds that do not check the order, too: else the one who adds a rank does not hear of it.
 static_assert(kNames.size() == static_cast<size_t>(LockRank::kBuffers) + 1);
 

@@ -12,6 +12,7 @@ namespace braid {
 // look-up or change, with nothing taken inside. ARCHITECTURE.md, "Threads and locks", says more.
 enum class LockRank : uint8_t {
   kPipe,            // rpc: a pipe whose call runs, which may ask whatever there is
+  kPlaces,          // smb2: the places of shares that have a number of them
   kSleepers,        // SleepingOpens: opens that are made when somebody asks for them
   kHandles,         // PersistentHandles: what an open is now, and writing it down
   kFiles,           // FileTable: a shard of files

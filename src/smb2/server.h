@@ -103,6 +103,9 @@ class Server {
   const network::Interfaces& interfaces() const { return interfaces_; }
   ConnectionRouter* router() const { return parts_.router; }
 
+  // Held by who takes a place in a share with max_connections, from counting to being counted.
+  RankedMutex<LockRank::kPlaces> places;
+
   LiveSettings settings;
   // What all clients together may make this worker hold.
   const std::shared_ptr<MemoryBudget> memory;

@@ -7,10 +7,13 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hostile"))
 
+import smb2_raw as raw  # noqa: E402
 import suite  # noqa: E402
 from case import ALICE, BOB, ControlCase  # noqa: E402
 from control_test import Interactive  # noqa: E402
+from peer import Peer  # noqa: E402
 from server import ids_of  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
 
@@ -176,6 +179,27 @@ class OtherKeys(RightsCase):
         self.config.write_text(re.sub("(?m)^workers = 1", "workers = 2",
                                       self.config.read_text(encoding="utf-8")), "utf-8")
         self.assert_one_line(self.ctl("reload"), "max_connections needs workers = 1")
+
+    def test_no_place_is_no_place_meanwhile(self):
+        """A tree that is refused is never there, for who guesses its id either."""
+        self.before = self.before.replace('signing = "required"', 'signing = "enabled"')
+        self.configure("max_connections = 1")
+        with Peer(self.server.host, self.server.port) as bob, \
+                Peer(self.server.host, self.server.port) as alice:
+            self.assertEqual(bob.log_on(BOB.name, BOB.password), "SUCCESS")
+            bob.tree("share")
+            self.assertEqual(alice.log_on(ALICE.name, ALICE.password), "SUCCESS")
+            alice.want_credits(500)
+            before = set(os.listdir(self.root))
+            for tree in range(1, 301):
+                asked = alice.send(raw.TREE_CONNECT, raw.tree_connect(r"\\x\share"))
+                guesses = [alice.send(raw.CREATE,
+                                      raw.create(f"hit{tree}", access=0x1F01FF, disposition=3),
+                                      tree=tree) for _ in range(12)]
+                self.assertEqual(alice.wait_for(asked).status, "REQUEST_NOT_ACCEPTED")
+                for guess in guesses:
+                    self.assertEqual(alice.wait_for(guess).status, "NETWORK_NAME_DELETED")
+            self.assertEqual(set(os.listdir(self.root)), before)
 
 
 if __name__ == "__main__":

@@ -361,9 +361,14 @@ void log_denied_create(const Request& request) {
   if (!create || (create->desired_access & wire::Access::kMaximumAllowed)) return;
   using wire::Access;
   constexpr uint32_t kWrite = Access::kFileWriteData | Access::kFileAppendData |
+                              Access::kFileWriteEa | Access::kFileWriteAttributes |
                               Access::kGenericWrite | Access::kGenericAll;
+  constexpr uint32_t kSecurity = Access::kWriteDac | Access::kWriteOwner;
+  const bool writes = (create->desired_access & kWrite) != 0 ||
+                      create->create_disposition != wire::CreateDisposition::kOpen;
   const char* const what = create->desired_access & Access::kDelete ? "delete"
-                           : create->desired_access & kWrite        ? "write"
+                           : writes                                 ? "write"
+                           : create->desired_access & kSecurity     ? "change the permissions of"
                                                                     : "read";
   log::info("{}: '{}' may not {} '{}' of share '{}'; braidctl why says who refuses it",
             request.connection->peer_host(), request.principal.identity->account_name, what,

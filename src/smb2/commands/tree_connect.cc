@@ -37,7 +37,7 @@ uint32_t maximal_access(const Share& share, bool may_only_read) {
   return Access::kFileAllAccess;
 }
 
-// Of all sessions, through this and earlier configurations.
+// Of all sessions, through this and earlier configurations. REQUIRES: Server::places is held.
 size_t connections_to(const SessionTable& sessions, const Share& share) {
   size_t count = 0;
   for (const auto& session : sessions.all()) {
@@ -46,6 +46,21 @@ size_t connections_to(const SessionTable& sessions, const Share& share) {
     }));
   }
   return count;
+}
+
+// From now on requests may name the tree. One for which there is no place is never to be found.
+NtStatus add_tree(const Request& request, const std::shared_ptr<TreeConnect>& tree) {
+  const Share& share = *tree->share;
+  const auto add = [&] {
+    return request.session->add_tree(tree) ? NtStatus::kSuccess : NtStatus::kInsufficientResources;
+  };
+  if (share.max_connections == 0) return add();
+  const std::scoped_lock lock(request.server.places);
+  if (connections_to(request.logons.session_table, share) < share.max_connections) return add();
+  log::info("{}: share '{}' has its {} connections, '{}' is refused",
+            request.connection->peer_host(), share.name, share.max_connections,
+            request.principal.identity->account_name);
+  return NtStatus::kRequestNotAccepted;
 }
 
 }  // namespace
@@ -109,20 +124,14 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
                                             admission.read_only);
   tree->memory = std::move(request.lasting_memory);
   tree->connected_at = request.logons.clock.now();
-  if (!session.add_tree(tree)) co_return fail(NtStatus::kInsufficientResources);
-  const auto refuse = [&](NtStatus status) {
+  if (const NtStatus status = add_tree(request, tree); status != NtStatus::kSuccess) {
+    co_return fail(status);
+  }
+  // A reload that came meanwhile has not seen it. The client may have used it: it may guess the id.
+  if (!request.server.may_stay(session, *tree)) {
     session.remove_tree(id);
-    return fail(status);
-  };
-  // A reload that came meanwhile has not seen it. Of two who come at once for the last place both
-  // may be refused.
-  if (!request.server.may_stay(session, *tree)) co_return refuse(NtStatus::kAccessDenied);
-  if (share->max_connections != 0 &&
-      connections_to(request.logons.session_table, *share) > share->max_connections) {
-    log::info("{}: share '{}' has its {} connections, '{}' is refused",
-              request.connection->peer_host(), share->name, share->max_connections,
-              request.principal.identity->account_name);
-    co_return refuse(NtStatus::kRequestNotAccepted);
+    if (tree->begin_close()) co_await request.files.close_tree(request.session, tree);
+    co_return fail(NtStatus::kAccessDenied);
   }
   request.tree_connect = tree;
   request.reply_tree_id = id;
