@@ -2,8 +2,9 @@
 """Plants single-line mutations and names those that no test finds.
 
 Works in a copy of the tree with a build folder of its own (build/mutants); what was compiled there
-serves the next run. A mutant whose tests do not end within their time counts as found. What no
-test can find, since it changes nothing, is listed in tools/mutants_equivalent.tsv and not planted.
+serves the next run. --together compiles all of them once and takes a tenth of the time. A mutant
+whose tests do not end within their time counts as found. What no test can find, since it changes
+nothing, is listed in tools/mutants_equivalent.tsv and not planted.
 
 Ends with 0 when at most --survivors-max percent of those that compiled survived, with 1 when more
 did, and with 2 when the tests fail without a mutant.
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import time
 
+import mutants_together
 import mutations
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -122,7 +124,7 @@ class Tree:
 
     def __init__(self, root, build, jobs):
         self.root, self.build = root, build
-        self.command = ["ninja", "-C", str(build), f"-j{jobs}", "--quiet"]
+        self.command = ["ninja", "-C", str(build), f"-j{jobs}", "-k0", "--quiet"]
         self.journal = build / "mutant.json"  # what to put back; outlives a killed run
         build.mkdir(parents=True, exist_ok=True)
         self.lock = open(build / "mutant.lock", "w", encoding="utf-8")
@@ -130,19 +132,28 @@ class Tree:
 
     def recover(self):
         if self.journal.exists():
-            planted = json.loads(self.journal.read_text(encoding="utf-8"))
-            (self.root / planted["path"]).write_text(planted["text"], encoding="utf-8")
+            for path, text in json.loads(self.journal.read_text(encoding="utf-8")).items():
+                if text is None:
+                    (self.root / path).unlink(missing_ok=True)
+                else:
+                    (self.root / path).write_text(text, encoding="utf-8")
             self.journal.unlink()
 
+    def replace(self, texts):
+        """Writes these files, {path: text}, until recover()."""
+        paths = {path: self.root / path for path in texts}
+        self.journal.write_text(json.dumps({
+            name: path.read_text(encoding="utf-8") if path.exists() else None
+            for name, path in paths.items()}), encoding="utf-8")
+        for name, path in paths.items():
+            path.write_text(texts[name], encoding="utf-8")
+
     def plant(self, mutant):
-        path = self.root / mutant.path
-        text = path.read_text(encoding="utf-8")
-        lines = text.split("\n")
+        lines = (self.root / mutant.path).read_text(encoding="utf-8").split("\n")
         if lines[mutant.line - 1] != mutant.before:
             raise RuntimeError(f"{mutant.path} has changed during the run")
         lines[mutant.line - 1] = mutant.after
-        self.journal.write_text(json.dumps({"path": mutant.path, "text": text}), encoding="utf-8")
-        path.write_text(mutations.quiet("\n".join(lines)), encoding="utf-8")
+        self.replace({mutant.path: mutations.quiet("\n".join(lines))})
 
     def compile(self, targets):
         """What the compiler said, or None when it was content."""
@@ -150,9 +161,9 @@ class Tree:
                               stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
         return done.stdout if done.returncode else None
 
-    def passes(self, test, limit):
+    def passes(self, test, limit, variables=()):
         words = [word.replace("{build}", str(self.build)) for word in test]
-        environment = dict(os.environ)
+        environment = {**os.environ, **dict(variables)}
         while "=" in words[0] and "/" not in words[0]:
             name, value = words.pop(0).split("=", 1)
             environment[name] = value
@@ -250,6 +261,11 @@ def main():
                         help="plant in this very tree, which is a copy made for that")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release",
                         help="with --here")
+    parser.add_argument("--together", action="store_true",
+                        help="compile all mutants of an area once, each behind a switch, and run "
+                             "only what comes to it; who cannot be planted so is planted alone")
+    parser.add_argument("--at-once", type=int, default=3 * os.cpu_count(),
+                        help="with --together: tests at a time, which mostly wait")
     parser.add_argument("--list", action="store_true", help="only say what would be planted")
     parser.add_argument("areas", nargs="*", choices=[*AREAS, []], help="all, if none is named")
     args = parser.parse_args()
@@ -266,12 +282,22 @@ def main():
         return 0
 
     totals = {"found": [], "survived": [], "not compiled": []}
+    def say(text):
+        print(text, flush=True)
+
+    judge = mutants_together.Judge(tree, args.at_once, GRACE_S, args.time_factor, say)
     for name in names:
         of_area = [each for each in chosen if each in set(found[name])]
+        if args.together and of_area:
+            judged = mutants_together.run_together(tree, AREAS[name], of_area, judge, say)
+            if judged is None:
+                return 2
+            results, of_area = judged
+            for outcome, mutants in results.items():
+                totals[outcome] += mutants
         if not of_area:
             continue
-        results = run_area(tree, AREAS[name], of_area, args.time_factor,
-                           lambda text: print(text, flush=True))
+        results = run_area(tree, AREAS[name], of_area, args.time_factor, say)
         if results is None:
             return 2
         for outcome, mutants in results.items():

@@ -8,7 +8,9 @@ import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import mutant_switch  # noqa: E402
 import mutants  # noqa: E402
+import mutants_together  # noqa: E402
 import mutations  # noqa: E402
 
 COMPILER = "clang++-19"
@@ -30,7 +32,7 @@ int main() {
 """
 NINJA = """\
 rule make
-  command = {compiler} src/demo/clamp.cc src/demo/clamp_test.cc -o $out
+  command = {compiler} -std=c++20 -Isrc src/demo/clamp.cc src/demo/clamp_test.cc -o $out
 build build/demo_test: make src/demo/clamp.cc src/demo/clamp_test.cc
 """
 DEMO = mutants.Area(("src/demo/*.cc",), ("build/demo_test",), (("{build}/demo_test",),))
@@ -79,6 +81,67 @@ class Sites(unittest.TestCase):
         self.assertEqual(len({each.line for each in mutants.choose(found, 9, 5)}), 2)
 
 
+class Switch(unittest.TestCase):
+    """What a line becomes, with `on` for the question of which mutant is planted."""
+
+    def planted(self, text, before, after, number=0):
+        source = mutant_switch.Source(text)
+        mutation = next(each for each in mutations.of_text("a.cc", text)
+                        if each.before.strip() == before and each.after.strip() == after)
+        self.assertTrue(source.plant(mutation, number))
+        return source.planted().split("#line 1\n")[1].replace("braid_mutants::on(0)", "on")
+
+    def test_expressions_are_chosen_between(self):
+        self.assertEqual(
+            self.planted("  const bool b = f(x == 1, y) || a[i + 1] < z;\n",
+                         "const bool b = f(x == 1, y) || a[i + 1] < z;",
+                         "const bool b = f(x == 1, y) || a[i + 1] <= z;"),
+            "  const bool b = (on ? (f(x == 1, y) || a[i + 1] <= z) : "
+            "(f(x == 1, y) || a[i + 1] < z));\n")
+        self.assertEqual(
+            self.planted("  f(x == 1, y);\n", "f(x == 1, y);", "f(x != 1, y);"),
+            "  f((on ? (x != 1) : (x == 1)), y);\n")
+        self.assertEqual(self.planted("  return a + b;\n", "return a + b;", "return a - b;"),
+                         "  return (on ? (a - b) : (a + b));\n")
+
+    def test_expressions_of_several_lines_keep_them(self):
+        self.assertEqual(
+            self.planted("  return a ==  1 &&  // why\n         b == c;\n", "b == c;", "b != c;"),
+            "  return (on ? (a ==  1 &&          b != c) : (a ==  1 &&\n         b == c));\n")
+
+    def test_statements_conditions_and_numbers(self):
+        for text, before, after, planted in (
+                ("  stop();  // now", "stop();  // now", "{}  // now",
+                 "  { if (!on) stop(); }  // now"),
+                ("  if (a) return b;", "if (a) return b;", "if (a) {}",
+                 "  if (a) { if (!on) return b; }"),
+                ("  if (a) return b;", "if (a) return b;", "if (!(a)) return b;",
+                 "  if (static_cast<bool>(a) != on) return b;"),
+                ("  f(16, true);", "f(16, true);", "f(17, true);", "  f((16 + on), true);"),
+                ("  f(16, true);", "f(16, true);", "f(16, false);", "  f(16, (!on));"),
+                ("constexpr size_t kMax = 3;", "constexpr size_t kMax = 3;",
+                 "constexpr size_t kMax = 4;", "const size_t kMax = (3 + on);")):
+            self.assertEqual(self.planted(text, before, after), planted)
+
+    def test_two_in_one_expression_do_not_stand_together(self):
+        text = "  return a ==\n      b && c == d;\n"
+        source = mutant_switch.Source(text)
+        line = "      b && c == d;"
+        for number, (kind, after) in enumerate((("comparison", "      b && c != d;"),
+                                                ("logic", "      b || c == d;"))):
+            self.assertEqual(source.plant(mutations.Mutation("a.cc", 2, kind, line, after), number),
+                             number == 0)
+
+    def test_the_compiler_says_who_is_refused(self):
+        source = mutant_switch.Source("int a = 1;\nint b = 2;\n")
+        for number, line in ((0, 1), (1, 2)):
+            text = source.text.split("\n")[line - 1]
+            source.plant(mutations.Mutation("src/a.cc", line, "constant", text,
+                                            text.replace(str(line), str(line + 1))), number)
+        self.assertEqual(mutant_switch.refused({"src/a.cc": source},
+                                               "/x/src/a.cc:2:5: error: not so\n"), {1})
+
+
 class Demo(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -116,6 +179,42 @@ class Demo(unittest.TestCase):
         self.assertEqual(results, {"found": [found], "survived": [same, untested],
                                    "not compiled": [broken]})
         self.assertEqual(self.file.read_text(encoding="utf-8"), CLAMP)
+
+    def together(self, chosen, area=DEMO):
+        said = []
+        judge = mutants_together.Judge(self.tree, 2, 1, 0, said.append)
+        return mutants_together.run_together(self.tree, area, chosen, judge, said.append), said
+
+    def test_together_all_are_judged_by_one_program(self):
+        found = self.of("if (value < 1) return 1;", "if (!(value < 1)) return 1;")
+        endless = self.of("if (value < 1) return 1;", "if (value < 1) return 2;")
+        same = self.of("if (value > 10) return 10;", "if (value >= 10) return 10;")
+        chosen = [found, same]
+        self.assertEqual(self.together(chosen)[0], ({"found": [found], "survived": [same]}, []))
+        self.assertEqual(self.together([endless])[0][0]["found"], [endless])
+        self.assertEqual(self.file.read_text(encoding="utf-8"), CLAMP)
+        self.assertFalse((self.root / mutant_switch.HEADER).exists())
+
+    def test_together_what_has_to_be_constant_is_left_for_alone(self):
+        self.file.write_text(CLAMP + "int sizes[3];\n", encoding="utf-8")
+        constant = mutations.Mutation("src/demo/clamp.cc", 7, "constant", "int sizes[3];",
+                                      "int sizes[4];")
+        found = self.of("if (value < 1) return 1;", "if (!(value < 1)) return 1;")
+        self.assertEqual(self.together([found, constant])[0],
+                         ({"found": [found], "survived": []}, [constant]))
+
+    def test_together_says_what_no_test_comes_to(self):
+        self.file.write_text(CLAMP + "int other(int i) {\n  return i + 1;\n}\n", encoding="utf-8")
+        unreached = self.of("return i + 1;", "return i - 1;")
+        results, said = self.together([unreached])
+        self.assertEqual(results[0]["survived"], [unreached])
+        self.assertIn("reached by no test", said[-1])
+
+    def test_together_a_test_that_fails_without_a_mutant_is_no_measure(self):
+        (self.root / "src/demo/clamp_test.cc").write_text("int main() { return 1; }\n",
+                                                          encoding="utf-8")
+        found = self.of("if (value < 1) return 1;", "if (!(value < 1)) return 1;")
+        self.assertIsNone(self.together([found])[0])
 
     def test_one_that_does_not_end_is_found(self):
         endless = mutations.Mutation("src/demo/clamp.cc", 3, "constant",
