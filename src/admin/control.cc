@@ -8,12 +8,16 @@
 #include "admin/open_view.h"
 #include "admin/session_view.h"
 #include "admin/share_view.h"
+#include "admin/status_view.h"
 #include "admin/witness_view.h"
 #include "base/log.h"
+#include "filestate/open_image.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/open_name.h"
+#include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
+#include "wire/fold.h"
 
 namespace braid::admin {
 namespace {
@@ -86,6 +90,74 @@ json close_open(smb2::Server& server, const std::string& id) {
   return told;
 }
 
+bool is_named(const std::shared_ptr<const auth::Identity>& who, const std::string& user) {
+  return who && wire::equal_fold(who->account_name, user);
+}
+
+// Those that wait for their clients and that `concerns`. How many.
+template <class Concerns>
+uint64_t close_parked(smb2::Server& server, Concerns concerns) {
+  smb2::FileServices& files = server.files;
+  uint64_t closed = 0;
+  for (const auto& parked : files.open_table.parked()) {
+    if (!concerns(parked)) continue;
+    const auto image = files.file_table.image_of(parked.ref);
+    auto claim = files.open_table.claim(image ? image->persistent_id : parked.ref.token.value);
+    if (!claim.open) continue;
+    files.spawn(smb2::close_claimed(files, std::move(*claim.open)));
+    ++closed;
+  }
+  return closed;
+}
+
+json kick(smb2::Server& server, const std::string& user) {
+  uint64_t ended = 0;
+  for (const auto& session : server.logons.session_table.all()) {
+    if (!session->security() || !is_named(session->security()->user, user)) continue;
+    if (server.logons.end_session(session->session_id)) ++ended;
+  }
+  const uint64_t opens =
+      close_parked(server, [&](const auto& parked) { return is_named(parked.owner, user); });
+  if (ended + opens > 0) {
+    log::info("user '{}': {} sessions and {} opens of lost clients were ended by the administrator",
+              user, ended, opens);
+  }
+  return {{"ended", ended}, {"opens", opens}};
+}
+
+Task<void> end_tree(smb2::FileServices& files, std::shared_ptr<smb2::Session> session,
+                    std::shared_ptr<smb2::TreeConnect> tree) {
+  WorkerPool::Seat seat(files.pool, smb2::work_of(nullptr, nullptr));
+  co_await seat.schedule();
+  co_await files.close_tree(std::move(session), std::move(tree));
+}
+
+// `user` empty: of all.
+json disconnect_share(smb2::Server& server, const std::string& share, const std::string& user) {
+  smb2::FileServices& files = server.files;
+  uint64_t ended = 0;
+  for (const auto& session : server.logons.session_table.all()) {
+    if (!session->security()) continue;
+    if (!user.empty() && !is_named(session->security()->user, user)) continue;
+    for (const auto& tree : session->trees()) {
+      if (tree->is_pipe() || !wire::equal_fold(tree->share->name, share)) continue;
+      session->remove_tree(tree->tree_id);
+      if (!tree->begin_close()) continue;
+      files.spawn(end_tree(files, session, tree));
+      ++ended;
+    }
+  }
+  const uint64_t opens = close_parked(server, [&](const auto& parked) {
+    return wire::equal_fold(parked.share, share) && (user.empty() || is_named(parked.owner, user));
+  });
+  if (ended + opens > 0) {
+    log::info(
+        "share '{}': {} connections and {} opens of lost clients were ended by the administrator",
+        share, ended, opens);
+  }
+  return {{"ended", ended}, {"opens", opens}};
+}
+
 json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& place,
                const std::vector<std::string_view>& waiting, const ControlRequest& request) {
   switch (request.command) {
@@ -107,6 +179,12 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
       return close_channel(server, request.session, request.channel);
     case Command::kSessionClose:
       return close_session(server, request.session);
+    case Command::kStatus:
+      return status_of(server, place);
+    case Command::kUserKick:
+      return kick(server, request.user);
+    case Command::kShareDisconnect:
+      return disconnect_share(server, request.share, request.user);
     case Command::kOpenClose:
       return close_open(server, request.open);
     case Command::kWitnessList:

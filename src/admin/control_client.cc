@@ -87,12 +87,13 @@ std::string no_answer(size_t worker, std::string_view why) {
 
 }  // namespace
 
-std::expected<Answers, std::string> ask_workers(const std::string& state_dir,
-                                                const ControlRequest& request) {
+std::expected<std::optional<Answers>, std::string> ask_running_workers(
+    const std::string& state_dir, const ControlRequest& request) {
   const std::string path = state_dir + "/" + std::string(kControlFolder);
   const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) {
-    return std::unexpected(errno == EACCES ? not_allowed(state_dir) : nobody_answers(state_dir));
+    if (errno == EACCES) return std::unexpected(not_allowed(state_dir));
+    return std::nullopt;
   }
   Answers answers;
   size_t workers = 0;
@@ -123,7 +124,7 @@ std::expected<Answers, std::string> ask_workers(const std::string& state_dir,
     for (const auto& [worker, error] : silent) {
       if (!error.is_os(ECONNREFUSED)) return std::unexpected(no_answer(worker, error.message()));
     }
-    return std::unexpected(nobody_answers(state_dir));
+    return std::nullopt;
   }
   // A socket beyond the number of workers is a left-over of a server that had more.
   for (size_t worker = 0; worker < workers; ++worker) {
@@ -135,6 +136,14 @@ std::expected<Answers, std::string> ask_workers(const std::string& state_dir,
         no_answer(worker, starting ? "it is being started" : found->second.message()));
   }
   return answers;
+}
+
+std::expected<Answers, std::string> ask_workers(const std::string& state_dir,
+                                                const ControlRequest& request) {
+  auto answers = ask_running_workers(state_dir, request);
+  if (!answers) return std::unexpected(answers.error());
+  if (!*answers) return std::unexpected(nobody_answers(state_dir));
+  return std::move(**answers);
 }
 
 }  // namespace braid::admin

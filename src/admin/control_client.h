@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,5 +26,8 @@ struct Answers {
 // server runs on `state_dir`, only another user may ask, or what the workers said.
 std::expected<Answers, std::string> ask_workers(const std::string& state_dir,
                                                 const ControlRequest& request);
+// The same where no server need run: none does if nothing is returned.
+std::expected<std::optional<Answers>, std::string> ask_running_workers(
+    const std::string& state_dir, const ControlRequest& request);
 
 }  // namespace braid::admin

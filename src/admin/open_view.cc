@@ -109,6 +109,28 @@ void for_each_open(const smb2::Server& server, const std::function<void(ShownOpe
   }
 }
 
+std::vector<std::string_view> rights_in_words(uint32_t access, bool is_directory) {
+  using wire::Access;
+  std::vector<std::string_view> words;
+  const auto add = [&](uint32_t bits, std::string_view word) {
+    if (access & bits) words.push_back(word);
+  };
+  const bool may_write = (access & Access::kFileWriteData) != 0;
+  add(Access::kFileReadData, is_directory ? "list" : "read");
+  if (is_directory) {
+    add(Access::kFileAddFile | Access::kFileAddSubdirectory, "add");
+  } else {
+    add(Access::kFileWriteData, "write");
+    if (!may_write) add(Access::kFileAppendData, "append");
+    if (words.empty()) add(Access::kFileExecute, "execute");
+  }
+  add(Access::kDelete, "delete");
+  add(Access::kWriteDac, "permissions");
+  add(Access::kWriteOwner, "owner");
+  if (words.empty()) words.emplace_back("attributes");
+  return words;
+}
+
 std::string caching_letters(filestate::Caching caching) {
   return letters(static_cast<uint32_t>(caching), {{1, 'R'}, {2, 'H'}, {4, 'W'}});
 }
@@ -123,6 +145,7 @@ json opens_of(const smb2::Server& server) {
     json row = std::move(open.names);
     row["kind"] = open.kind;
     row["access"] = id_text(open.access);
+    row["rights"] = rights_in_words(open.access, open.kind == "directory");
     row["sharing"] = letters(open.sharing, {{filestate::kShareRead, 'r'},
                                             {filestate::kShareWrite, 'w'},
                                             {filestate::kShareDelete, 'd'}});

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -36,11 +38,14 @@ void for_each_open(const smb2::Server& server, const std::function<void(ShownOpe
 // "RHW", or fewer of them.
 std::string caching_letters(filestate::Caching caching);
 
-// An array with one object for each open: its names as above, kind, access (hexadecimal), sharing
-// and caching (letters of "rwd" and "RHW"), locks (how many), durability (none, durable, resilient,
-// persistent), seconds_left, null unless its client is away, and log, the name of the handle log
-// that a persistent one is in, null of others.
-// Thread: any.
+// What `access` lets do, in words: "read", "write", "append", "list", "add", "execute", "delete",
+// "permissions", "owner"; "attributes" if that is all.
+std::vector<std::string_view> rights_in_words(uint32_t access, bool is_directory);
+
+// An array with one object for each open: its names as above, kind, access (hexadecimal), rights
+// (as above), sharing and caching (letters of "rwd" and "RHW"), locks (how many), durability (none,
+// durable, resilient, persistent), seconds_left, null unless its client is away, and log, the name
+// of the handle log that a persistent one is in, null of others. Thread: any.
 nlohmann::json opens_of(const smb2::Server& server);
 
 }  // namespace braid::admin

@@ -25,6 +25,7 @@ struct Name {
 constexpr std::pair kClient{"client", &ControlRequest::client};
 constexpr std::pair kOpen{"open", &ControlRequest::open};
 constexpr std::pair kShare{"share", &ControlRequest::share};
+constexpr std::pair kUser{"user", &ControlRequest::user};
 constexpr std::pair kAddress{"address", &ControlRequest::address};
 constexpr std::array kNames{
     Name{Command::kShares, "shares", false, false},
@@ -37,6 +38,9 @@ constexpr std::array kNames{
     Name{Command::kChannelClose, "channel close", true, true},
     Name{Command::kSessionClose, "session close", true, false},
     Name{Command::kOpenClose, "open close", false, false, {kOpen}},
+    Name{Command::kStatus, "status", false, false},
+    Name{Command::kUserKick, "user kick", false, false, {kUser}},
+    Name{Command::kShareDisconnect, "share disconnect", false, false, {kShare, kUser}},
     Name{Command::kWitnessList, "witness list", false, false},
     Name{Command::kWitnessMove, "witness move", false, false, {kClient, kAddress}},
     Name{Command::kWitnessShareMove, "witness share-move", false, false, {kShare, kAddress}},
@@ -59,6 +63,15 @@ std::unexpected<std::string> refuse(std::string line) { return std::unexpected(s
 }  // namespace
 
 std::string id_text(uint64_t id) { return fmt::format("{:#x}", id); }
+
+std::string time_text(FileTime time) {
+  if (time.ticks == 0) return "";
+  const timespec seconds = to_timespec(time);
+  std::tm parts{};
+  ::gmtime_r(&seconds.tv_sec, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
 
 std::expected<uint64_t, std::string> parse_id(std::string_view text) {
   std::string_view digits = text;

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/guarded.h"
 #include "base/ids.h"
 
@@ -44,6 +45,9 @@ enum class Command : uint8_t {
   kChannelClose,
   kSessionClose,
   kOpenClose,
+  kStatus,
+  kUserKick,         // all its sessions, and what is kept for its lost clients
+  kShareDisconnect,  // the same of a share, all users or one
   kWitnessList,
   kWitnessMove,
   kWitnessShareMove,
@@ -59,7 +63,8 @@ struct ControlRequest {
   uint64_t channel = 0;    // of kChannelClose and kWitnessEnd: the number of its connection
   std::string open;        // of kOpenClose: its id
   std::string client;      // of kWitnessMove: as it calls itself; empty: all
-  std::string share;       // of kWitnessShareMove
+  std::string share;       // of kWitnessShareMove and kShareDisconnect
+  std::string user;        // of kUserKick; of kShareDisconnect, where empty means all
   std::string address;     // of those of Witness where to go, of those of an address which it is
   bool elsewhere = false;  // of those of Witness: `address` may be of no interface
 };
@@ -71,6 +76,8 @@ std::string encode_request(const ControlRequest& request);
 
 // "0x1f", and what people make of it: "1f", "0X1F".
 std::string id_text(uint64_t id);
+// "2026-11-30T09:00:00Z"; empty for 0.
+std::string time_text(FileTime time);
 std::expected<uint64_t, std::string> parse_id(std::string_view text);
 
 // What came of an attempt to upgrade.
@@ -95,6 +102,8 @@ struct WorkerPlace {
   std::string version{};
   // Null where the server is one process, which cannot be upgraded.
   std::shared_ptr<Guarded<Upgrades>> upgrades{};
+  uint64_t restarts = 0;  // how often it was started again, since the start or the last upgrade
+  Clock::Instant started = system_clock().monotonic();
 };
 // With the line's end. Text that is not UTF-8, as file names may be, is mended.
 std::string encode_result(const WorkerPlace& place, nlohmann::json result);

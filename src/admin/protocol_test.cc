@@ -13,12 +13,14 @@ TEST(ControlProtocol, RequestsSurviveEncoding) {
         Command::kProcess, Command::kChannelClose, Command::kSessionClose, Command::kOpenClose,
         Command::kWitnessList, Command::kWitnessMove, Command::kWitnessShareMove,
         Command::kWitnessEnd, Command::kAddressMove, Command::kAddressConnections,
-        Command::kAddressClose}) {
+        Command::kAddressClose, Command::kStatus, Command::kUserKick, Command::kShareDisconnect}) {
     ControlRequest request{.command = command};
     const bool has_session = command == Command::kChannelClose || command == Command::kSessionClose;
     if (command == Command::kOpenClose) request.open = "0x1f";
     if (command == Command::kWitnessMove) request.client = "pc\"1";
     if (command == Command::kWitnessShareMove) request.share = "data";
+    if (command == Command::kUserKick) request.user = "alice";
+    if (command == Command::kShareDisconnect) request.share = "data";
     if (command >= Command::kWitnessMove && command != Command::kWitnessEnd) {
       request.address = "192.0.2.1";
     }
@@ -36,9 +38,16 @@ TEST(ControlProtocol, RequestsSurviveEncoding) {
     EXPECT_EQ(decoded->open, request.open);
     EXPECT_EQ(decoded->client, request.client);
     EXPECT_EQ(decoded->share, request.share);
+    EXPECT_EQ(decoded->user, request.user);
     EXPECT_EQ(decoded->address, request.address);
     EXPECT_EQ(decoded->elsewhere, request.elsewhere);
   }
+}
+
+TEST(ControlProtocol, TimesAreUtc) {
+  EXPECT_EQ(time_text({kUnixEpochTicks + (1'796'040'000 * kTicksPerSecond) + 9}),
+            "2026-11-30T12:00:00Z");
+  EXPECT_EQ(time_text({}), "");
 }
 
 TEST(ControlProtocol, IdsAreTakenAsPeopleWriteThem) {

@@ -140,6 +140,9 @@ json session_view(const smb2::Session& session, FileTime now, const InterfaceNam
             {"opens", session.open_count()},
             {"idle_seconds", seconds_since({last_used}, now)},
             {"active_seconds", seconds_since(session.first_used(), now)},
+            {"logged_on", time_text(security.logged_on_at)},
+            {"method", security.method},
+            {"machine", security.machine},
             {"client", ""},
             {"trees", trees_view(session, now)},
             {"channels", json::array()}};

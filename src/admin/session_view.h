@@ -21,6 +21,8 @@ std::string guid_text(const ClientGuid& guid);
 //   dialect, signing, encryption  names as in "3.1.1", "AES-GMAC", "AES-128-GCM"; signing says
 //                                 whether it is required, encryption is "off" where none is asked
 //   opens, idle_seconds, active_seconds
+//   logged_on, method, machine    when ("2026-11-30T09:00:00Z"), "NTLM" or "Kerberos", and what the
+//                                 client calls its machine; empty where it does not say
 //   client                        the address of its first channel
 //   trees                         tree, share, opens, active_seconds
 //   channels                      channel, client, server, interface, bytes_in, bytes_out,

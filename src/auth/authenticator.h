@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "auth/identity.h"
 #include "auth/message_security.h"
@@ -29,7 +30,12 @@ struct AuthStep {
   crypto::Secret session_key = {};       // 16 bytes; all zero for guests, guessable for anonymous
   crypto::Secret full_session_key = {};  // the whole key: 16 bytes, or 32 of Kerberos with AES-256
   std::optional<FileTime> expires_at = std::nullopt;
+  std::string_view method = {};  // "NTLM" or "Kerberos"
+  // What the client calls its machine, cut to kMachineNameMax bytes: its word, for administrators.
+  // Empty with Kerberos, which has none.
+  std::string machine = {};
 };
+inline constexpr size_t kMachineNameMax = 64;
 
 // One attempt to log on, of one SESSION_SETUP series. Owner: the request series, never the
 // connection, as clients run several at once. Thread: one at a time. Ends with the first step that

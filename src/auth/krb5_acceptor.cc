@@ -193,6 +193,7 @@ Result<void> Krb5Acceptor::take_name(gss_name_t name) {
 
 void Krb5Acceptor::take_outcome(AuthStep& out) {
   out.identity = identity_;
+  out.method = "Kerberos";
   out.full_session_key = gss_session_key(context_.get());
   out.session_key = crypto::Secret::padded(out.full_session_key.reveal(), kSessionKeySize);
   out.expires_at = expires_at_;

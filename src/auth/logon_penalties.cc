@@ -1,6 +1,7 @@
 #include "auth/logon_penalties.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -23,8 +24,9 @@ constexpr milliseconds kLookAgain{1'000};
 std::string address_key(const std::string& text) {
   const auto address = IpAddress::parse(std::string_view(text).substr(0, text.find('%')));
   if (!address || address->is_v4()) return text;
-  constexpr size_t kNetworkBytes = 8;
-  return std::string(as_text(address->bytes().first(kNetworkBytes)));
+  std::array<uint8_t, 16> network{};
+  std::ranges::copy(address->bytes().first(8), network.begin());
+  return IpAddress(network).to_string() + "/64";
 }
 
 std::string account_key(std::string_view account) {
@@ -318,6 +320,35 @@ void LogonPenalties::hear(const LogonClaim& claim, News news) {
                          place->account ? &place->account->counts : nullptr}) {
     if (counts && counts->failures > 0) --counts->failures;
   }
+}
+
+std::vector<LogonPenalties::Penalty> LogonPenalties::penalties(size_t count_max) const {
+  std::vector<Penalty> all;
+  auto state = state_->lock();
+  const Instant now = clock_.monotonic();
+  const auto add = [&](Counts counts, uint32_t free, std::string address, std::string account) {
+    counts.forgive(now);
+    if (!counts.is_beyond(free)) return;
+    if (address.ends_with('#')) address.pop_back();
+    // Without a name a party is a connection.
+    if (account.starts_with('#')) account.clear();
+    const auto wait = std::chrono::ceil<milliseconds>(counts.next - now);
+    all.push_back({.address = std::move(address),
+                   .account = std::move(account),
+                   .failures = counts.failures,
+                   .wait = std::max(wait, milliseconds{0})});
+  };
+  state->addresses.for_each([&](const std::string& name, const Address& address) {
+    add(address.counts, kFreeAddressFailures, name, "");
+    return all.size() < count_max;
+  });
+  state->parties.for_each([&](const std::string& name, const Party& party) {
+    if (all.size() >= count_max) return false;
+    const size_t end = name.find('\n');
+    add(party.counts, kFreeFailures, name.substr(0, end), name.substr(end + 1));
+    return true;
+  });
+  return all;
 }
 
 size_t LogonPenalties::names() const {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/recent_table.h"
 #include "base/clock.h"
@@ -79,6 +80,16 @@ class LogonPenalties {
   // What another worker says of its attempts.
   enum class News : uint8_t { kFailed, kSucceeded, kFailedNotAfterAll };
   void hear(const LogonClaim& claim, News news);
+
+  // Who has to wait now, for administrators: an address, or one account from it.
+  struct Penalty {
+    std::string address;  // in numbers; IPv6 with /64 behind it
+    std::string account;  // in upper case; empty: all that comes from the address
+    uint32_t failures = 0;
+    std::chrono::milliseconds wait{};  // until the next attempt is judged
+  };
+  // The latest, `count_max` at most.
+  std::vector<Penalty> penalties(size_t count_max) const;
 
   size_t names() const;    // for tests
   size_t waiting() const;  // for tests

@@ -230,6 +230,28 @@ TEST_F(LogonPenaltiesTest, OtherWorkersCountToo) {
   EXPECT_TRUE(fail_once());
 }
 
+TEST_F(LogonPenaltiesTest, AdministratorsSeeWhoHasToWait) {
+  EXPECT_TRUE(penalties.penalties(10).empty());
+  fail_times(kFree - 1);
+  EXPECT_TRUE(penalties.penalties(10).empty());
+  fail_times(1);
+  const auto shown = penalties.penalties(10);
+  ASSERT_EQ(shown.size(), 1u);
+  EXPECT_EQ(shown[0].address, "10.0.0.1");
+  EXPECT_EQ(shown[0].account, "ALICE");
+  EXPECT_EQ(shown[0].failures, kFree);
+  EXPECT_EQ(shown[0].wait, LogonPenalties::kFirstPause);
+  for (uint32_t i = 0; i < kFree; ++i) {
+    penalties.hear({"2001:db8::7", "bob", 0}, LogonPenalties::News::kFailed);
+  }
+  EXPECT_EQ(penalties.penalties(1).size(), 1u);
+  const auto both = penalties.penalties(10);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].address, "2001:db8::/64");
+  clock.advance(LogonPenalties::kForgetAfter + milliseconds(1));
+  EXPECT_TRUE(penalties.penalties(10).empty());
+}
+
 TEST_F(LogonPenaltiesTest, WhoLeavesMakesRoom) {
   fail_times(kFree);
   auto first = attempt();

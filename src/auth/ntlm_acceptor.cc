@@ -5,6 +5,7 @@
 #include "auth/ntlm_keys.h"
 #include "auth/ntlm_security.h"
 #include "base/log.h"
+#include "base/printable.h"
 
 namespace braid::auth {
 namespace {
@@ -137,6 +138,7 @@ Result<MechStep> NtlmAcceptor::on_authenticate(ByteView token) {
   const auto message = ntlm::AuthenticateMessage::decode(token);
   if (!message) return fail(NtStatus::kInvalidParameter);
   user_name_ = message->user_name;
+  machine_ = cut_text(message->workstation, kMachineNameMax);
   // What the client chose of what was offered; it cannot add.
   flags_ = message->negotiate_flags & offered_flags_;
 
@@ -175,6 +177,8 @@ Result<MechStep> NtlmAcceptor::on_authenticate(ByteView token) {
 
 void NtlmAcceptor::take_outcome(AuthStep& out) {
   out.identity = identity_;
+  out.method = "NTLM";
+  out.machine = machine_;
   out.session_key = exported_session_key_;
   out.full_session_key = exported_session_key_;
 }

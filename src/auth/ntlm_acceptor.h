@@ -56,6 +56,7 @@ class NtlmAcceptor final : public AcceptorMech {
   uint32_t flags_ = 0;
   wire::ntlm::Challenge8 server_challenge_{};
   std::string user_name_;
+  std::string machine_;  // as the client calls it
   std::shared_ptr<const Identity> identity_;
   crypto::Secret exported_session_key_;
   // Messages signed already: each MIC of the mechanism list is one.

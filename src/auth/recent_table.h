@@ -31,6 +31,13 @@ class RecentTable {
     return order_.front().second;
   }
   size_t size() const { return index_.size(); }
+  // The most recent first, until `visit`(name, value) says false.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const auto& [name, value] : order_) {
+      if (!visit(name, value)) return;
+    }
+  }
 
  private:
   // Two for one that is added: a table that pinned ones made larger shrinks again.

@@ -14,6 +14,14 @@ std::vector<std::string_view> waiting_keys(const Server& started, const Server& 
   return names;
 }
 
+std::vector<std::pair<std::string_view, std::string>> restart_values(const Server& server) {
+  std::vector<std::pair<std::string_view, std::string>> values;
+  for (const Key<Server>& key : server_keys()) {
+    if (key.at_restart && key.shown) values.emplace_back(key.name, key.shown(server));
+  }
+  return values;
+}
+
 Snapshot until_restart(const Server& started, const Config& wanted) {
   auto config = std::make_shared<Config>(wanted);
   for (const Key<Server>& key : server_keys()) {

@@ -250,6 +250,20 @@ class Dialects(ConnectionCase):
 class Accounts(ConnectionCase):
     """docs/protocol.md: an account that is disabled while it is used."""
 
+    def test_sessions_end_with_it(self):
+        client = self.client(user=BOB)
+        file = client.make("of-bob-1")
+        self.ctl("disable")
+        self.addCleanup(self.ctl, "enable")
+        self.wait_until_gone(client, file)
+        newcomer = self.client(log_on=False, user=BOB)
+        self.assertRaises(smb3.SessionError, newcomer.login, BOB.name, BOB.password)
+
+    def wait_until_gone(self, client, file):
+        end = time.monotonic() + 20
+        while client.status(raw.WRITE, raw.write(file)) != "USER_SESSION_DELETED":
+            self.assertLess(time.monotonic(), end)
+
     def ctl(self, command):
         done = subprocess.run([self.server.braidctl, "--config", self.server.config, "user", command,
                                BOB.name], capture_output=True, text=True)
@@ -257,7 +271,13 @@ class Accounts(ConnectionCase):
 
     def test_session_goes_on_until_it_has_to_prove_who_it_is(self):
         client = self.client(user=BOB)
-        self.ctl("disable")
+        # Who disables it cannot reach the server.
+        control = os.path.join(self.scratch.path, "server.state", "control")
+        os.rename(control, control + ".away")
+        try:
+            self.ctl("disable")
+        finally:
+            os.rename(control + ".away", control)
         self.addCleanup(self.ctl, "enable")
         file = client.make("of-bob")
         self.assertEqual(client.status(raw.WRITE, raw.write(file)), "SUCCESS")

@@ -3,72 +3,21 @@
 import json
 import os
 import pathlib
-import pty
 import re
-import select
 import signal
 import socket
-import subprocess
 import sys
-import termios
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import suite  # noqa: E402
 from case import ALICE, BOB, LIMIT_S, ControlCase  # noqa: E402
+from interactive import Interactive  # noqa: E402
 from scratch import stop  # noqa: E402
 from server import children  # noqa: E402
-from smbclient import SmbClient  # noqa: E402
 
 LOST = "NT_STATUS_|not connected|Server stopped responding"
-
-
-class Interactive:
-    """An smbclient that stays connected between commands. It has a terminal, as it keeps what it
-    prints to itself where it has none."""
-
-    def __init__(self, case, user, protection="sign", share="share"):
-        client = SmbClient(case.scratch, case.server, user, protection=protection, share=share)
-        self.terminal, its_end = pty.openpty()
-        case.addCleanup(self.end)
-        settings = termios.tcgetattr(its_end)
-        settings[3] &= ~termios.ECHO
-        termios.tcsetattr(its_end, termios.TCSANOW, settings)
-        self.process = subprocess.Popen(client.command(), stdin=its_end, stdout=its_end,
-                                        stderr=its_end, cwd=case.scratch.path,
-                                        start_new_session=True, env=os.environ | {"TERM": "dumb"})
-        os.close(its_end)
-        self.until_prompt()
-
-    def until_prompt(self):
-        """What it printed, up to its prompt or its end."""
-        text = b""
-        end = time.monotonic() + LIMIT_S
-        while not re.search(rb"smb: \\.*> $", text):
-            if not select.select([self.terminal], [], [], max(0, end - time.monotonic()))[0]:
-                raise AssertionError(f"smbclient is silent after: {text}")
-            try:
-                text += os.read(self.terminal, 4096)
-            except OSError:
-                break  # it ended
-        return text.decode(errors="replace")
-
-    def send(self, command):
-        os.write(self.terminal, command.encode() + b"\n")
-
-    def run(self, command):
-        """The command's output; without a prompt at its end when the command ended smbclient."""
-        self.send(command)
-        return self.until_prompt()
-
-    def end(self):
-        if self.terminal is not None:
-            os.close(self.terminal)
-            self.terminal = None
-            self.process.kill()
-            self.process.wait()
 
 
 class Shown(ControlCase):
@@ -118,10 +67,11 @@ class Shown(ControlCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         lines = done.stdout.splitlines()
         self.assertRegex(lines[0], r"^session 0x[0-9a-f]+  alice  valid  client ")
-        self.assertRegex(lines[1], r"^  dialect 3\.1\.1  signing AES-[A-Z]+ \(required\)  "
+        self.assertRegex(lines[1], r"^  logged on 20\S+Z by NTLM  from 127\.0\.0\.1")
+        self.assertRegex(lines[2], r"^  dialect 3\.1\.1  signing AES-[A-Z]+ \(required\)  "
                                    r"encryption off  opens \d+  idle 0:00:")
-        self.assertRegex(lines[2], r"^  CHANNEL +CLIENT +SERVER +INTERFACE +IN +OUT +REQUESTS ")
-        self.assertRegex(lines[3], r"^  \d+ +127\.0\.0\.1:\d+ .* lo .* active$")
+        self.assertRegex(lines[3], r"^  CHANNEL +CLIENT +SERVER +INTERFACE +IN +OUT +REQUESTS ")
+        self.assertRegex(lines[4], r"^  \d+ +127\.0\.0\.1:\d+ .* lo .* active$")
 
     def test_nobody(self):
         self.assertEqual(self.ask("sessions"), [])

@@ -11,6 +11,7 @@
 #include "apps/braidctl/rdma_check.h"
 #include "apps/braidctl/running.h"
 #include "apps/braidctl/shares.h"
+#include "apps/braidctl/status.h"
 #include "apps/braidctl/users.h"
 #include "apps/braidctl/why.h"
 #include "apps/braidctl/witness.h"
@@ -32,7 +33,11 @@ struct CommandLine {
   WhyArguments why;
   std::string completion;  // for which shell, or what names
   bool json = false;
+  int json_form = 0;  // that is asked for
 };
+
+// Of what --json prints: docs/json.md.
+constexpr int kJsonForm = 1;
 
 // Whether a command can do with what is left of a configuration with mistakes in it.
 enum class Needs : uint8_t { kWholeConfig, kStateDir };
@@ -128,6 +133,17 @@ int complete(const CLI::App& app, const CommandLine& line) {
   return 0;
 }
 
+// Nothing in the configuration keeps a running server from being asked how it is.
+int status_of(const CommandLine& line) {
+  const auto text = config::read_file(line.config_file);
+  if (!text) return complain(text.error().text());
+  const auto good = config::parse(*text, line.config_file);
+  RunningArguments arguments = line.running;
+  arguments.json = line.json;
+  return good ? show_status(**good, arguments, true)
+              : show_status(*config::salvage(*text, line.config_file), arguments, false);
+}
+
 int reload_config(const CommandLine& line) {
   const auto config = config::load(line.config_file);
   if (!config) return complain_all(config.error());
@@ -166,7 +182,15 @@ int run(int argc, char** argv) {
   app.add_option("-c,--config", line.config_file, "The configuration of the server")
       ->type_name("FILE")
       ->capture_default_str();
-  app.add_flag("--json", line.json, "Print JSON");
+  app.add_flag("--json{1}", line.json_form, "Print JSON; =1: refuse unless it has that form")
+      ->check(CLI::Validator(
+          [](std::string& form) {
+            return form == std::to_string(kJsonForm)
+                       ? std::string()
+                       : fmt::format("JSON is printed in form {} only", kJsonForm);
+          },
+          ""))
+      ->each([&line](const std::string&) { line.json = true; });
   app.require_subcommand(1);
   app.fallthrough();
 
@@ -208,6 +232,10 @@ int run(int argc, char** argv) {
   takes_name(user_command("password", "Change a password", change_password));
   takes_name(user_command("disable", "Refuse an account without removing it", disable_user));
   takes_name(user_command("enable", "Accept a disabled account again", enable_user));
+  CLI::App* const kick = user->add_subcommand("kick", "End all sessions of an account");
+  kick->fallthrough();
+  kick->add_option("NAME", line.running.user, "The account")->required();
+  kick->callback([&] { exit_code = run_command(line, line.running, kick_user, Needs::kStateDir); });
 
   CLI::App* const share = app.add_subcommand("share", "The shares of the configuration");
   share->require_subcommand(1);
@@ -247,6 +275,13 @@ int run(int argc, char** argv) {
   share_command("remove", "Take a share out of the configuration; its folder stays", remove_share)
       ->add_option("SHARE", line.share.name, "The share")
       ->required();
+  CLI::App* const disconnect =
+      share->add_subcommand("disconnect", "End what is connected to it; clients may connect again");
+  disconnect->fallthrough();
+  disconnect->add_option("SHARE", line.running.share, "The share")->required();
+  disconnect->add_option("--user", line.running.user, "Only of this account")->type_name("USER");
+  disconnect->callback(
+      [&] { exit_code = run_command(line, line.running, disconnect_share, Needs::kStateDir); });
 
   CLI::App* const why =
       app.add_subcommand("why", "Walk from an account to a file, and say who lets it in or not");
@@ -308,10 +343,24 @@ int run(int argc, char** argv) {
   };
   running_command(&app, "shares", "Show the shares, and whether their folders are there",
                   show_shares);
-  running_command(&app, "sessions", "Show who is connected, over which channels", show_sessions);
-  running_command(&app, "opens", "Show the open files", show_opens);
-  running_command(&app, "locks", "Show the byte-range locks, held and waited for", show_locks);
-  running_command(&app, "leases", "Show what clients may cache under a lease", show_leases);
+  CLI::App* const status = app.add_subcommand("status", "Say whether all is well, and what is not");
+  status->fallthrough();
+  status->callback([&] { exit_code = status_of(line); });
+  const auto takes_selection = [&](CLI::App* command) {
+    command->add_option("--user", line.running.user, "Only those of this account")
+        ->type_name("USER");
+    command->add_option("--share", line.running.share, "Only those of this share")
+        ->type_name("SHARE");
+    command->add_option("--sort", line.running.sort, "Sort by a key that --json shows")
+        ->type_name("KEY");
+  };
+  takes_selection(running_command(&app, "sessions", "Show who is connected, over which channels",
+                                  show_sessions));
+  takes_selection(running_command(&app, "opens", "Show the open files", show_opens));
+  takes_selection(
+      running_command(&app, "locks", "Show the byte-range locks, held and waited for", show_locks));
+  takes_selection(
+      running_command(&app, "leases", "Show what clients may cache under a lease", show_leases));
   running_command(&app, "metrics", "Print numbers for monitoring, as Prometheus reads them",
                   show_metrics);
   CLI::App* const reload_command = app.add_subcommand(

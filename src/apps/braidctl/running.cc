@@ -12,8 +12,10 @@
 #include <thread>
 
 #include "admin/control_client.h"
+#include "apps/braidctl/json_values.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/table.h"
+#include "wire/fold.h"
 
 namespace braid::braidctl {
 namespace {
@@ -46,16 +48,6 @@ std::optional<json> ask_for_rows(const config::Config& config, Command command) 
     }
   }
   return all;
-}
-
-std::string text_of(const json& row, const char* key) {
-  const json value = row.value(key, json());
-  return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
-}
-
-uint64_t number_of(const json& row, const char* key) {
-  const json value = row.value(key, json());
-  return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
 }
 
 std::string duration_text(uint64_t seconds) {
@@ -104,9 +96,14 @@ std::string compression_text(const json& channel) {
 void print_sessions(const json& sessions) {
   for (const json& session : sessions) {
     const std::string signing = text_of(session, "signing");
+    const std::string machine = text_of(session, "machine");
+    const std::string method = text_of(session, "method");
     fmt::print("session {}  {}  {}  client {}\n", text_of(session, "session"),
                printable(text_of(session, "user")), text_of(session, "state"),
                text_of(session, "client_guid"));
+    fmt::print("  logged on {}{}{}  from {}{}\n", text_of(session, "logged_on"),
+               method.empty() ? "" : " by ", method, text_of(session, "client"),
+               machine.empty() ? "" : fmt::format(" ({})", printable(machine)));
     fmt::print("  dialect {}  signing {}{}  encryption {}  opens {}  idle {}\n",
                text_of(session, "dialect"), signing,
                session.value("signing_required", false) ? " (required)" : "",
@@ -139,11 +136,15 @@ void print_opens(const json& opens) {
   Table table({"SESSION", "USER", "OPEN", "SHARE", "KIND", "ACCESS", "SHARING", "CACHING", "KEPT",
                "AWAY", "PATH"});
   for (const json& open : opens) {
+    std::string rights;
+    for (const json& word : open.value("rights", json::array())) {
+      if (word.is_string()) rights += (rights.empty() ? "" : ",") + word.get<std::string>();
+    }
     const std::string kept = text_of(open, "durability");
     const bool is_away = open.value("seconds_left", json()).is_number();
     table.add({session_of(open), text_of(open, "user"), text_of(open, "open"),
-               text_of(open, "share"), text_of(open, "kind"), text_of(open, "access"),
-               text_of(open, "sharing"), text_of(open, "caching"), kept == "none" ? "" : kept,
+               text_of(open, "share"), text_of(open, "kind"), rights, text_of(open, "sharing"),
+               text_of(open, "caching"), kept == "none" ? "" : kept,
                is_away ? duration_text(number_of(open, "seconds_left")) : "",
                text_of(open, "path")});
   }
@@ -220,10 +221,50 @@ std::optional<Closed> ask_to_close(const config::Config& config, Command command
   return closed;
 }
 
+bool is_same_name(const std::string& a, const std::string& b) { return wire::equal_fold(a, b); }
+
+// A session is of each share that it is connected to.
+bool is_of_share(const json& row, const std::string& share) {
+  if (row.contains("share")) return is_same_name(text_of(row, "share"), share);
+  const json trees = list_of(row, "trees");
+  return std::any_of(trees.begin(), trees.end(),
+                     [&](const json& tree) { return is_same_name(text_of(tree, "share"), share); });
+}
+
+// Numbers the largest first, texts as in a dictionary.
+bool stands_before(const json& a, const json& b) {
+  return a.is_number() && b.is_number() ? a > b : a < b;
+}
+
+// What was asked for of the rows. False after a complaint.
+bool select(json& rows, const RunningArguments& arguments) {
+  json kept = json::array();
+  for (json& row : rows) {
+    if (!arguments.user.empty() && !is_same_name(text_of(row, "user"), arguments.user)) continue;
+    if (!arguments.share.empty() && !is_of_share(row, arguments.share)) continue;
+    kept.push_back(std::move(row));
+  }
+  rows = std::move(kept);
+  if (arguments.sort.empty() || rows.empty()) return true;
+  const json& first = rows.front();
+  if (!first.contains(arguments.sort) || first[arguments.sort].is_structured()) {
+    std::string known;
+    for (const auto& [key, value] : first.items()) {
+      if (!value.is_structured()) known += (known.empty() ? "" : ", ") + key;
+    }
+    complain(fmt::format("rows have no {} to be sorted by; give one of {}", arguments.sort, known));
+    return false;
+  }
+  std::sort(rows.begin(), rows.end(), [&](const json& a, const json& b) {
+    return stands_before(a.value(arguments.sort, json()), b.value(arguments.sort, json()));
+  });
+  return true;
+}
+
 int show(const config::Config& config, const RunningArguments& arguments, Command command,
          void (*print)(const json&)) {
-  const auto rows = ask_for_rows(config, command);
-  if (!rows) return kCannotDo;
+  auto rows = ask_for_rows(config, command);
+  if (!rows || !select(*rows, arguments)) return kCannotDo;
   arguments.json ? fmt::print("{}\n", json_text(*rows)) : print(*rows);
   return 0;
 }
@@ -382,6 +423,38 @@ int close_open(const config::Config& config, const RunningArguments& arguments) 
   }
   if (arguments.json) fmt::print("{{\"closed\": true}}\n");
   return 0;
+}
+
+namespace {
+
+int tell_ended(const config::Config& config, const RunningArguments& arguments, Command command,
+               const std::string& of_what, const std::string& what) {
+  const auto answers =
+      ask(config, {.command = command, .share = arguments.share, .user = arguments.user});
+  if (!answers) return kCannotDo;
+  uint64_t ended = 0;
+  uint64_t opens = 0;
+  for (const auto& [worker, result] : answers->results) {
+    ended += number_of(result, "ended");
+    opens += number_of(result, "opens");
+  }
+  if (arguments.json) {
+    fmt::print("{}\n", json_text(json{{"ended", ended}, {"opens", opens}}));
+  } else {
+    fmt::print("{}: {} {} ended, and {} opens of clients that were away\n", printable(of_what),
+               ended, what, opens);
+  }
+  return answers->missing.empty() ? 0 : kCannotDo;
+}
+
+}  // namespace
+
+int kick_user(const config::Config& config, const RunningArguments& arguments) {
+  return tell_ended(config, arguments, Command::kUserKick, arguments.user, "sessions");
+}
+
+int disconnect_share(const config::Config& config, const RunningArguments& arguments) {
+  return tell_ended(config, arguments, Command::kShareDisconnect, arguments.share, "connections");
 }
 
 // The supervisor reads nothing but signals.

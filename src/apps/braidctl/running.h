@@ -1,5 +1,5 @@
 // braidctl shares, sessions, opens, locks, leases, metrics, open close, channel close, session
-// close, reload, upgrade, restart: what is asked of a running server.
+// close, user kick, share disconnect, reload, upgrade, restart: what is asked of a running server.
 #pragma once
 
 #include <string>
@@ -13,6 +13,10 @@ struct RunningArguments {
   std::string channel;  // a number
   std::string open;
   bool json = false;
+  // Of rows: only those of a user, and of a share; and by which of their values they are sorted.
+  std::string user;
+  std::string share;
+  std::string sort;
 };
 
 // Each asks all workers and gives the exit code: 0, or 2 after one line on stderr. A worker that
@@ -26,6 +30,9 @@ int show_metrics(const config::Config& config, const RunningArguments& arguments
 int close_channel(const config::Config& config, const RunningArguments& arguments);
 int close_open(const config::Config& config, const RunningArguments& arguments);
 int close_session(const config::Config& config, const RunningArguments& arguments);
+// Ends all sessions of a user; what is connected to a share, by all or by one user.
+int kick_user(const config::Config& config, const RunningArguments& arguments);
+int disconnect_share(const config::Config& config, const RunningArguments& arguments);
 // Has it read its configuration again, and says which keys wait for a restart. REQUIRES: there is
 // nothing wrong with it.
 int reload(const config::Config& config, const RunningArguments& arguments);

@@ -11,6 +11,7 @@
 #include <expected>
 #include <nlohmann/json.hpp>
 
+#include "admin/control_client.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/password.h"
 #include "auth/account_name.h"
@@ -53,7 +54,12 @@ int with_store(const config::Config& config, const UserArguments& arguments, Wor
   if (!store) return complain(explain(arguments.name, config, store.error()));
   const Outcome outcome = work(*store);
   if (!outcome) return complain(outcome.error());
-  if (!done.empty() && !arguments.json) fmt::print("{}\n", printable(done));
+  if (done.empty()) return 0;
+  if (arguments.json) {
+    fmt::print("{{\"done\": true}}\n");
+  } else {
+    fmt::print("{}\n", printable(done));
+  }
   return 0;
 }
 
@@ -153,7 +159,7 @@ int change_user(const config::Config& config, const UserArguments& arguments,
         if (!updated) return std::unexpected(explain(arguments.name, config, updated.error()));
         return {};
       },
-      fmt::format("user {} {}", arguments.name, done));
+      done.empty() ? "" : fmt::format("user {} {}", arguments.name, done));
 }
 
 Outcome ask_password(const config::Config& config, auth::User& user) {
@@ -185,7 +191,9 @@ int add_user(const config::Config& config, const UserArguments& arguments) {
     if (Outcome asked = ask_password(config, user); !asked) return asked;
     const auto added = store.add(user);
     if (!added) return std::unexpected(explain(arguments.name, config, added.error()));
-    if (!arguments.json) {
+    if (arguments.json) {
+      fmt::print("{}\n", json_text(nlohmann::json{{"done", true}, {"unix_user", user.unix_user}}));
+    } else {
       fmt::print("user {} was added, and acts as the Unix user {}\n", printable(user.name),
                  printable(user.unix_user));
     }
@@ -220,17 +228,41 @@ int complete_users(const config::Config& config) {
   return 0;
 }
 
+namespace {
+
+// Of an account that may not log on any more. What was done is written already, so that it is not
+// undone by a server that does not answer.
+int end_sessions(const config::Config& config, const UserArguments& arguments,
+                 const std::string& done) {
+  const auto answers = admin::ask_running_workers(
+      config.server.state_dir, {.command = admin::Command::kUserKick, .user = arguments.name});
+  uint64_t ended = 0;
+  if (answers && *answers) {
+    for (const auto& [worker, result] : (*answers)->results) {
+      ended += result.value("ended", uint64_t{0});
+    }
+    for (const std::string& line : (*answers)->missing) complain(line);
+  }
+  if (arguments.json) {
+    fmt::print("{}\n", json_text(nlohmann::json{{"done", true}, {"ended", ended}}));
+  } else {
+    fmt::print("user {} {}; sessions ended: {}\n", printable(arguments.name), done, ended);
+  }
+  if (!answers) {
+    return complain(fmt::format("sessions that are there go on: {}", answers.error()));
+  }
+  return 0;
+}
+
+}  // namespace
+
 int remove_user(const config::Config& config, const UserArguments& arguments) {
-  return with_store(
-      config, arguments,
-      [&](auth::UserStore& store) -> Outcome {
-        const auto removed = store.remove(arguments.name);
-        if (!removed)
-          return std::unexpected(explain(store, arguments.name, config, removed.error()));
-        return {};
-      },
-      fmt::format("user {} was removed; sessions that are there go on until they are closed",
-                  arguments.name));
+  const int failed = with_store(config, arguments, [&](auth::UserStore& store) -> Outcome {
+    const auto removed = store.remove(arguments.name);
+    if (!removed) return std::unexpected(explain(store, arguments.name, config, removed.error()));
+    return {};
+  });
+  return failed ? failed : end_sessions(config, arguments, "was removed");
 }
 
 int change_password(const config::Config& config, const UserArguments& arguments) {
@@ -246,12 +278,11 @@ int enable_user(const config::Config& config, const UserArguments& arguments) {
 }
 
 int disable_user(const config::Config& config, const UserArguments& arguments) {
-  return change_user(config, arguments,
-                     "cannot log on; sessions that are there go on until they are closed",
-                     [](auth::User& user) -> Outcome {
-                       user.is_disabled = true;
-                       return {};
-                     });
+  const int failed = change_user(config, arguments, "", [](auth::User& user) -> Outcome {
+    user.is_disabled = true;
+    return {};
+  });
+  return failed ? failed : end_sessions(config, arguments, "cannot log on");
 }
 
 }  // namespace braid::braidctl

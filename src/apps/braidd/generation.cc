@@ -113,6 +113,7 @@ bool Generation::start(size_t index, Begin begin) {
   } else if (index < workers_) {
     if (begin == Begin::kWhenTold) arguments.emplace_back("--when-told");
     arguments.push_back(fmt::format("--upgrade-attempts={}", upgrade_attempts));
+    if (child.restarts > 0) arguments.push_back(fmt::format("--restarts={}", child.restarts));
     fds.push_back(started_file->get());
     fds.push_back(file->get());
     if (shared) std::ranges::copy(shared->for_worker(index), std::back_inserter(fds));

@@ -31,6 +31,7 @@ struct Child {
   bool is_taking_over = false;  // a worker that was not told to serve yet
   Clock::Instant started{};
   RestartDelay restart_delay{};
+  uint64_t restarts = 0;  // how often another one took its place
   std::optional<Clock::Instant> restart_at{};
 };
 

@@ -57,7 +57,8 @@ struct CommandLine {
   int log_level = static_cast<int>(log::Level::kInfo);
   bool when_told = false;  // not at once: another has its place still
   uint64_t upgrade_attempts = 0;
-  int resumed = -1;  // the state of the supervisor that this process was before
+  uint64_t restarts = 0;  // of this worker
+  int resumed = -1;       // the state of the supervisor that this process was before
 };
 
 int complain(int status, const std::string& line) {
@@ -157,7 +158,8 @@ int run_worker_process(const CommandLine& line) {
                                  .workers = workers,
                                  .supervisor = ::getppid(),
                                  .version = BRAID_VERSION,
-                                 .upgrades = std::move(upgrades)};
+                                 .upgrades = std::move(upgrades),
+                                 .restarts = line.restarts};
   const auto begin = line.when_told ? WorkerBegin::kTakingOver : WorkerBegin::kServing;
   auto server =
       make_worker_server(config, place, &passed_on, descriptor_limit(), std::move(group), begin);
@@ -306,6 +308,7 @@ int run(int argc, char** argv) {
   app.add_option("--log-level", line.log_level)->group("");
   app.add_flag("--when-told", line.when_told)->group("");
   app.add_option("--upgrade-attempts", line.upgrade_attempts)->group("");
+  app.add_option("--restarts", line.restarts)->group("");
   app.add_option("--resumed", line.resumed)->group("");
   try {
     app.parse(argc, argv);

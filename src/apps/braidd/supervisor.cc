@@ -224,6 +224,7 @@ void Supervisor::on_time() {
     Child& child = now_.children[i];
     if (!may_start || !child.restart_at || *child.restart_at > now) continue;
     if (i < now_.workers() && upgrade_ && !upgrade_->may_start_workers()) continue;
+    ++child.restarts;
     if (!now_.start(i)) {
       child.restart_at = after(kRestartDelayMax);
     } else if (i == now_.front_index()) {

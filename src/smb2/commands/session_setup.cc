@@ -104,6 +104,9 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   security.dialect = negotiated.dialect;
   security.cipher = negotiated.cipher;
   security.user = step.identity;
+  security.logged_on_at = request.server.logons.clock.now();
+  security.method = step.method;
+  security.machine = step.machine;
   security.session_key = step.session_key;
   security.full_session_key = step.full_session_key;
   security.has_session_key = !step.identity->is_anonymous && !step.identity->is_guest;

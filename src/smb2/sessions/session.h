@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -54,6 +55,10 @@ struct SessionSecurity {
   std::shared_ptr<const auth::Identity> user;
   filestate::UserId user_id;     // of `user`; filled in by become_valid()
   bool has_session_key = false;  // a logon without a key can neither sign nor encrypt
+  // For administrators, as AuthStep has them.
+  FileTime logged_on_at;
+  std::string method;
+  std::string machine;
 };
 
 // A Session on one Connection. Owned by both; either may let go first.
