@@ -22,6 +22,10 @@ class PreauthHash {
  public:
   static constexpr size_t kSize = 64;
 
+  PreauthHash() = default;
+  // One that value() was taken from.
+  explicit PreauthHash(const std::array<uint8_t, kSize>& value) : value_(value) {}
+
   // Takes in one whole message, from its SMB2 header to its last byte as it is on the wire.
   void extend(ByteView message);
   // The same for a message held in several pieces.

@@ -154,7 +154,8 @@ class CipherKey::CcmEngine final : public Engine {
   ContextPool<Contexts> pool_;
 };
 
-CipherKey::CipherKey(Cipher cipher, const Secret& key) : cipher_(cipher) {
+CipherKey::CipherKey(Cipher cipher, const Secret& key, uint64_t first_count)
+    : cipher_(cipher), nonce_counter_(first_count) {
   switch (cipher) {
     case Cipher::kAes128Gcm:
     case Cipher::kAes256Gcm:

@@ -23,13 +23,16 @@ using Tag = std::array<uint8_t, kSignatureSize>;
 class CipherKey {
  public:
   // REQUIRES cipher != kNone and key.size() == key_size(cipher).
-  CipherKey(Cipher cipher, const Secret& key);
+  // `first_count`: what the first nonce is made of, for a key that was used before.
+  CipherKey(Cipher cipher, const Secret& key, uint64_t first_count = 1);
   ~CipherKey();
 
   Cipher cipher() const { return cipher_; }
 
   // Never the same twice for one key.
   Nonce next_nonce() const;
+  // Whoever goes on with this key elsewhere begins with this count, or a later one.
+  uint64_t next_count() const { return nonce_counter_.load(std::memory_order_relaxed); }
   // Encrypts the concatenation of `parts` in place. `nonce`: as next_nonce() makes them.
   Tag seal(const Nonce& nonce, ByteView aad, std::span<const MutableByteView> parts) const;
   // Decrypts in place. STATUS_ACCESS_DENIED when the tag does not fit; `data` is then garbage.
@@ -41,7 +44,7 @@ class CipherKey {
   class CcmEngine;
 
   Cipher cipher_;
-  mutable std::atomic<uint64_t> nonce_counter_{1};
+  mutable std::atomic<uint64_t> nonce_counter_;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -52,10 +52,10 @@ class TaskScope {
     ended_.wait(lock, [this] { return running_ == 0; });
   }
 
-  // The same until `end` at most. False: some run still.
-  bool wait_until(std::chrono::steady_clock::time_point end) {
+  // The same until `end` at most, and until no more than `remaining` run. False: more run still.
+  bool wait_until(std::chrono::steady_clock::time_point end, size_t remaining = 0) {
     std::unique_lock lock(mutex_);
-    return ended_.wait_until(lock, end, [this] { return running_ == 0; });
+    return ended_.wait_until(lock, end, [&] { return running_ <= remaining; });
   }
 
   size_t running() const {
@@ -84,10 +84,8 @@ class TaskScope {
     std::coroutine_handle<> joiner;
     {
       std::lock_guard lock(mutex_);
-      if (--running_ == 0) {
-        joiner = std::exchange(joiner_, nullptr);
-        ended_.notify_all();
-      }
+      if (--running_ == 0) joiner = std::exchange(joiner_, nullptr);
+      ended_.notify_all();
     }
     if (joiner) joiner.resume();
   }

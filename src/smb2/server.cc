@@ -82,11 +82,12 @@ Task<void> Server::serve_on(Reactor& reactor, transport::MakeTransport connectio
   serve(connection(reactor), std::move(first_message), arrival);
 }
 
-void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
+std::shared_ptr<Connection> Server::make_connection(transport::TransportPtr transport) {
   auto account = memory->open_account(transport->peer().network());
   if (!account) {
     log::debug("{}: too many connections without a logon, dropped", transport->peer().host());
-    return transport->close();
+    transport->close();
+    return nullptr;
   }
   sockaddr_storage peer{};
   const transport::SocketAddress address = transport->peer();
@@ -94,10 +95,31 @@ void Server::serve(transport::TransportPtr transport, Buffer first_message, Arri
   FdBudget::Place place = files.fds.connect(peer_address(peer));
   if (!place) {
     log::debug("{}: has its share of connections, dropped", address.host());
-    return transport->close();
+    transport->close();
+    return nullptr;
   }
-  auto connection = std::make_shared<Connection>(*this, std::move(transport), std::move(account),
-                                                 std::move(place));
+  return std::make_shared<Connection>(*this, std::move(transport), std::move(account),
+                                      std::move(place));
+}
+
+// Requests that came over it meanwhile are served by the rules of now.
+void Server::go_on_with(std::shared_ptr<Connection> connection) {
+  connections_.lock()->set.insert(connection);
+  if (!connection->comes_from(settings.server()->hosts)) {
+    log::info("{}: ended, hosts in [server] do not name this address", connection->peer_host());
+    connection->disconnect();
+  }
+  scope_.spawn(run_on_its_reactor(std::move(connection)));
+}
+
+Task<void> Server::run_on_its_reactor(std::shared_ptr<Connection> connection) {
+  co_await connection->reactor().next_turn();
+  co_await serve_connection(std::move(connection), {}, Arrival::kNew);
+}
+
+void Server::serve(transport::TransportPtr transport, Buffer first_message, Arrival arrival) {
+  auto connection = make_connection(std::move(transport));
+  if (!connection) return;
   bool stopping = false;
   {
     auto connections = connections_.lock();
@@ -158,25 +180,39 @@ void Server::stop() {
   files.wait();
 }
 
-bool Server::suspend(std::chrono::steady_clock::time_point end) {
+bool Server::suspend(std::chrono::steady_clock::time_point end, Connected connected) {
   std::vector<std::shared_ptr<Connection>> live;
   {
     auto connections = connections_.lock();
     connections->stopping = true;
     live.assign(connections->set.begin(), connections->set.end());
   }
+  size_t resting = 0;
+  // The ids of sessions and opens are those of one of several workers.
+  if (connected == Connected::kGo && !parts_.group) {
+    TaskScope coming;
+    for (const auto& connection : live) coming.spawn(connection->come_to_rest(end));
+    do {
+      // Who waits for changes is told to look, whenever the request came.
+      files.notify.lose_all();
+    } while (!coming.wait_until(std::chrono::steady_clock::now() + 5 * kRestLook));
+    live.clear();
+    resting = live_handover_.choose();
+  }
   for (const auto& connection : live) connection->disconnect();
   live.clear();
-  const bool is_all = scope_.wait_until(end) && files.wait_until(end);
+  const bool is_all = scope_.wait_until(end, resting) && files.wait_until(end);
   files.pause_scavenger();
   return is_all;
 }
 
 void Server::resume() {
   opens_handover_.take_back();
+  live_handover_.take_back();
   files.resume_scavenger();
   files.arm_scavenger();
   connections_.lock()->stopping = false;
+  for (const auto& connection : connections()) connection->go_on();
 }
 
 void Server::leave() {
@@ -193,7 +229,7 @@ void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTab
     log::info("{}: ended, hosts in [server] do not name this address", connection->peer_host());
     connection->disconnect();
   }
-  scope_.spawn(end_what_may_not_stay());
+  end_what_may_not_stay();
 }
 
 bool Server::may_stay(const Session& session, const TreeConnect& tree) const {
@@ -207,7 +243,7 @@ bool Server::may_stay(const Session& session, const TreeConnect& tree) const {
   return admission.is_admitted && (!admission.read_only || tree.is_read_only());
 }
 
-Task<void> Server::end_what_may_not_stay() {
+Task<void> Server::end_trees_that_may_not_stay() {
   WorkerPool::Seat seat(files.pool, work_of(nullptr, nullptr));
   co_await seat.schedule();
   std::vector<std::pair<std::shared_ptr<Session>, std::shared_ptr<TreeConnect>>> ending;

@@ -27,6 +27,7 @@
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/opens_handover.h"
+#include "smb2/handover/live_handover.h"
 #include "smb2/logons/logon_services.h"
 #include "smb2/shares/live_settings.h"
 #include "smb2/shares/share.h"
@@ -78,16 +79,26 @@ class Server {
   // which must not be a reactor.
   void stop();
 
-  // For processes that are to take this one's place. Ends all connections as if they were lost,
-  // but for what clients are told of sessions that end, takes no new ones, and waits until `end` at
-  // most for what runs: then all opens that are kept wait for their clients. False: something runs
-  // still, which waits for a disk; what it holds is not among them. Then either resume(), after
-  // which all is as before; or leave(), after which what is in handle logs waits for the next life
-  // of this server, and the process is to end at once. Thread: as stop().
-  bool suspend(std::chrono::steady_clock::time_point end);
+  // For processes that are to take this one's place. Takes no new connections and no requests, and
+  // waits until `end` at most for what runs. With kEnd all connections end as if they were lost,
+  // but for what clients are told of sessions that end; with kGo those stay and rest that
+  // live_handover() can give. Then all opens of the others that are kept wait for their clients.
+  // False: something runs still, which waits for a disk; what it holds is not among them. Then
+  // either resume(), after which all is as before; or leave(), after which what is in handle logs
+  // waits for the next life of this server, and the process is to end at once. Thread: as stop().
+  enum class Connected : uint8_t { kEnd, kGo };
+  bool suspend(std::chrono::steady_clock::time_point end, Connected connected = Connected::kEnd);
   void resume();
   void leave();
   OpensHandover& opens_handover() { return opens_handover_; }
+  LiveHandover& live_handover() { return live_handover_; }
+  // Of the connections that it takes: one on `transport`, if there is room for it, which does not
+  // run yet; on its reactor. Then it runs, unless it may not be here.
+  std::shared_ptr<Connection> make_connection(transport::TransportPtr transport);
+  void go_on_with(std::shared_ptr<Connection> connection);
+  Reactor& next_reactor() { return reactors_.next(); }
+  // Ends what a configuration does not allow that those who connected had not met.
+  void end_what_may_not_stay() { scope_.spawn(end_trees_that_may_not_stay()); }
 
   // The shares for TREE_CONNECTs and the dialects and protection for connections from now on. What
   // is connected stays as it is, to a share that is gone as well; but for clients and users that
@@ -130,7 +141,8 @@ class Server {
  private:
   Task<void> serve_on(Reactor& reactor, transport::MakeTransport connection, Buffer first_message,
                       Arrival arrival);
-  Task<void> end_what_may_not_stay();
+  Task<void> end_trees_that_may_not_stay();
+  Task<void> run_on_its_reactor(std::shared_ptr<Connection> connection);
   Task<void> serve_connection(std::shared_ptr<Connection> connection, Buffer first_message,
                               Arrival arrival);
 
@@ -145,6 +157,7 @@ class Server {
   Guarded<Connections> connections_;
   TaskScope scope_;
   OpensHandover opens_handover_{files};
+  LiveHandover live_handover_{*this};
   std::atomic<uint64_t> next_connection_number_ = 1;
 };
 

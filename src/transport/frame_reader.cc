@@ -94,6 +94,11 @@ void FrameReader::start_large(size_t size) {
 }
 
 void FrameReader::make_room() {
+  // What another process had received may be more than what a read takes, once.
+  if (begin_ == end_ && buffer_.size() > kReadBufferSize) {
+    buffer_ = CountedBuffer();
+    begin_ = end_ = 0;
+  }
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
@@ -122,6 +127,20 @@ size_t FrameReader::space(Space& places) {
   if (large_before_) room = std::min(room, kReadAheadAfterLarge);
   places[count++] = {buffer_.data() + end_, room};
   return count;
+}
+
+Bytes FrameReader::unread() const {
+  Bytes bytes;
+  if (large_) {
+    const size_t size = large_->size();
+    bytes = {kMessage, static_cast<uint8_t>(size >> 16), static_cast<uint8_t>(size >> 8),
+             static_cast<uint8_t>(size)};
+    const ByteView start = large_->view().first(large_filled_);
+    bytes.insert(bytes.end(), start.begin(), start.end());
+  }
+  const ByteView behind = held();
+  bytes.insert(bytes.end(), behind.begin(), behind.end());
+  return bytes;
 }
 
 void FrameReader::received(size_t count) {

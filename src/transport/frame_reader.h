@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/counted_buffer.h"
 #include "base/memory_budget.h"
 #include "base/result.h"
@@ -44,6 +45,9 @@ class FrameReader {
   // Fills in the places and returns how many there are, 1 or 2. REQUIRES: next() gave nothing.
   size_t space(Space& places);
   void received(size_t count);
+
+  // All that was received and that next() has not given yet, framing included.
+  Bytes unread() const;
 
   // True between two messages: an end of stream here loses nothing.
   bool at_boundary() const { return !large_ && begin_ == end_; }

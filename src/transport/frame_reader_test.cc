@@ -197,6 +197,32 @@ TEST(FrameReader, ReadBufferGrowsWithWhatComes) {
   EXPECT_EQ(places[0].iov_len, kReadBufferSize);
 }
 
+// Wherever one stops, another goes on.
+TEST(FrameReader, UnreadIsAllThatWasNotGiven) {
+  std::vector<Bytes> sent;
+  Bytes stream;
+  for (const size_t size : {size_t{10}, size_t{0}, 2 * kReadBufferSize, size_t{300}}) {
+    sent.push_back(pattern(size, static_cast<uint8_t>(size)));
+    const Bytes frame = stream_frame(sent.back());
+    stream.insert(stream.end(), frame.begin(), frame.end());
+  }
+  for (size_t cut = 0; cut <= stream.size(); cut += cut < 64 ? 1 : 997) {
+    FrameReader first;
+    first.set_limit(kFrameSizeMax);
+    std::vector<Bytes> got = read_all(first, ByteView(stream).first(cut), 1000);
+    FrameReader second;
+    second.seed(first.unread());
+    second.set_limit(kFrameSizeMax);
+    for (Bytes& each : read_all(second, ByteView(stream).subspan(cut), 1000)) {
+      got.push_back(std::move(each));
+    }
+    ASSERT_EQ(got, sent) << cut;
+    FrameReader::Space places;
+    ASSERT_EQ(second.space(places), 1u);
+    EXPECT_LE(places[0].iov_len, kReadBufferSize);
+  }
+}
+
 TEST(FrameReader, SeedMayHoldMoreThanTheReadBuffer) {
   const Bytes message = pattern(kReadBufferSize + 10, 7);
   Bytes stream = stream_frame(message);

@@ -14,6 +14,10 @@ inline constexpr size_t kLengthHeaderSize = 4;
 // about half of it.
 inline constexpr size_t kFrameSizeMax = 0xFFFFFF;
 
+// What a connection may have received that no receive() gave yet, as another process takes it: a
+// message but for its last byte, or what one read took.
+inline constexpr size_t kHandedReceivedMax = kLengthHeaderSize + kFrameSizeMax + 64 * 1024;
+
 // The receive limit a transport starts with. Before a session is authenticated the largest
 // messages are NEGOTIATE and a SESSION_SETUP with a Kerberos ticket (its offset and length fields
 // are 16 bits wide), so anything longer is not worth its memory.

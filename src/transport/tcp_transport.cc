@@ -79,6 +79,9 @@ class TcpTransport final : public Transport,
 
   void close() override;
   UniqueFd release() override;
+  bool hold() override;
+  void go_on() override;
+  std::optional<Handed> handed() const override;
   void abort() override;
   void set_peer_timeout(std::chrono::milliseconds limit) override;
   bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
@@ -137,6 +140,21 @@ class TcpTransport final : public Transport,
     };
     return Awaiter{*this};
   }
+  // Until nothing is held back any more.
+  auto released() {
+    struct Awaiter {
+      TcpTransport& transport;
+      bool await_ready() const { return !transport.is_held_ || transport.end_error_.has_value(); }
+      void await_suspend(std::coroutine_handle<> handle) const { transport.held_ = handle; }
+      void await_resume() const noexcept {}
+    };
+    return Awaiter{*this};
+  }
+  void continue_held() {
+    if (auto handle = std::exchange(held_, nullptr)) {
+      reactor_.post([self = shared_from_this(), handle] { handle.resume(); });
+    }
+  }
   // Lets the reactor do other work first.
   auto turn() {
     struct Awaiter {
@@ -162,6 +180,8 @@ class TcpTransport final : public Transport,
   std::shared_ptr<MemoryAccount> account_;
   std::coroutine_handle<> receiver_;
   bool waiting_for_read_ = false;
+  bool is_held_ = false;
+  std::coroutine_handle<> held_;  // the receiver, while that is so
   bool drained_by_read_ = false;  // the last read took all there was
   int reads_in_turn_ = 0;
 
@@ -186,6 +206,7 @@ class TcpTransport final : public Transport,
 Task<Result<CountedBuffer>> TcpTransport::receive() {
   const auto self = shared_from_this();
   for (;;) {
+    while (is_held_ && !end_error_) co_await released();
     if (end_error_) co_return fail(*end_error_);
     auto message = reader_.next();
     if (!message) {
@@ -435,6 +456,21 @@ UniqueFd TcpTransport::release() {
   return socket;
 }
 
+bool TcpTransport::hold() {
+  is_held_ = !end_error_;
+  return is_held_;
+}
+
+void TcpTransport::go_on() {
+  is_held_ = false;
+  continue_held();
+}
+
+std::optional<Transport::Handed> TcpTransport::handed() const {
+  if (end_error_ || !is_held_ || unsent() != 0) return std::nullopt;
+  return Handed{.socket = fd_, .received = reader_.unread()};
+}
+
 void TcpTransport::end(Error why) {
   if (end_error_) return;
   end_error_ = why;
@@ -448,6 +484,7 @@ void TcpTransport::end(Error why) {
   }
   boost::system::error_code ignored;
   descriptor_.close(ignored);  // also ends the waits, which resume receive()
+  continue_held();
   continue_unsent_waiters();
 }
 
@@ -458,9 +495,10 @@ TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_recei
   return std::make_shared<TcpTransport>(reactor, fd, already_received, options);
 }
 
-MakeTransport over_tcp(UniqueFd socket, TcpOptions options) {
-  return [socket = std::move(socket), options](Reactor& reactor) mutable {
-    return make_tcp_transport(reactor, socket.release(), {}, options);
+MakeTransport over_tcp(UniqueFd socket, TcpOptions options, Bytes already_received) {
+  return [socket = std::move(socket), options,
+          received = std::move(already_received)](Reactor& reactor) mutable {
+    return make_tcp_transport(reactor, socket.release(), received, options);
   };
 }
 

@@ -31,7 +31,7 @@ TransportPtr make_tcp_transport(Reactor& reactor, int fd, ByteView already_recei
                                 TcpOptions options = {});
 
 // The same for a connection whose reactor is not chosen yet.
-MakeTransport over_tcp(UniqueFd socket, TcpOptions options = {});
+MakeTransport over_tcp(UniqueFd socket, TcpOptions options = {}, Bytes already_received = {});
 
 // Connects and makes the transport on `reactor`. Errors: those of connect(2) as kOs, ETIMEDOUT
 // after `timeout`. REQUIRES: reactor.is_current().

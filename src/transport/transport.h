@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
+#include "base/bytes.h"
 #include "base/counted_buffer.h"
 #include "base/memory_budget.h"
 #include "base/result.h"
@@ -97,6 +99,20 @@ class Transport {
     close();
     return {};
   }
+
+  // For another process that is to go on with the connection. After hold() nothing is received: a
+  // receive() under way waits, and so does each later one, until go_on() or the end. False: this
+  // kind of connection goes to no other process. Thread: the reactor's.
+  virtual bool hold() { return false; }
+  virtual void go_on() {}
+  // What the other process takes: the socket, which stays this one's, and the bytes that were read
+  // from it behind the last message that receive() gave. None while something is unsent, and of one
+  // that is closed. REQUIRES: hold(), and a receive() is under way. Thread: the reactor's.
+  struct Handed {
+    int socket = -1;
+    Bytes received;
+  };
+  virtual std::optional<Handed> handed() const { return std::nullopt; }
 
   // The peer's memory, where its network card can be asked for it; null where what is sent is all
   // there is. Lives as long as this. Thread: any.

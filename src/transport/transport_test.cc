@@ -339,6 +339,45 @@ TEST(Transport, GoesOnWhereSomebodyElseStoppedReading) {
   run(reactor, already_received(make_tcp_transport(reactor, a, start), b));
 }
 
+Task<void> receive_one(TransportPtr transport, std::string* got) {
+  const auto message = co_await transport->receive();
+  *got = message ? as_text(message->view()) : message.error().message();
+}
+
+Task<void> held(TransportPtr transport, int peer) {
+  EXPECT_TRUE(transport->hold());
+  std::string got;
+  TaskScope scope;
+  scope.spawn(receive_one(transport, &got));
+  const Bytes frame = {0, 0, 0, 2, 'a', 'b'};
+  EXPECT_EQ(write(peer, frame.data(), frame.size()), 6);
+  co_await transport->reactor().sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(got, "");
+  EXPECT_TRUE(transport->handed());
+  transport->go_on();
+  co_await scope.join();
+  EXPECT_EQ(got, "ab");
+  // One that came in part is handed on with what is there of it.
+  TaskScope another;
+  another.spawn(receive_one(transport, &got));
+  EXPECT_EQ(write(peer, frame.data(), 5), 5);
+  co_await transport->reactor().sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(transport->hold());
+  const auto handed = transport->handed();
+  EXPECT_TRUE(handed && (handed->received == Bytes{0, 0, 0, 2, 'a'} || handed->received.empty()));
+  transport->close();
+  co_await another.join();
+  EXPECT_FALSE(transport->handed());
+  EXPECT_FALSE(transport->hold());
+  close(peer);
+}
+
+TEST(Transport, HeldGivesNothingAndIsHandedOnWithWhatItHas) {
+  Reactor reactor;
+  const auto [a, b] = stream_sockets();
+  run(reactor, held(make_tcp_transport(reactor, a), b));
+}
+
 Task<void> session_request(TransportPtr transport, int peer) {
   const uint8_t request[] = {0x81, 0, 0, 1, 'n', 0, 0, 0, 1, 'm'};
   EXPECT_EQ(write(peer, request, sizeof request), ssize_t{sizeof request});

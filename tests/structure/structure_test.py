@@ -24,13 +24,14 @@ FLOORS = {
 # The rooms of smb2, lowest first: a header includes its own and lower ones. What is not in a room is
 # above all but the commands.
 ROOMS = ["workers", "common", "compression", "shares", "security", "sessions", "opens", "persistent", "notify",
-         "connections", "breaks", "files", "logons", "", "commands"]
+         "connections", "breaks", "files", "logons", "handover", "", "commands"]
 # Sources that look up, and why.
 ROOMS_UPWARD = {
     "connections": {"server.h": "a connection is one of a Server's, and asks it for its parts"},
     "connections/compound.cc": {"commands/dispatch.h": "where each request of a frame goes"},
     "sessions/session.cc": {"opens/open.h": "a session has opens, and ends them"},
     "shares/share.cc": {"persistent/handles_folder.h": "a share that keeps no promises ends those in its folder first"},
+    "handover": {"server.h": "its connections leave a Server, and come to another one"},
     "opens/pipe_reads.cc": {"connections/": "a READ that waits is answered on its connection"},
 }
 # What stands in the bytes of others, or is not written as it is read.

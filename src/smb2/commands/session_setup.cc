@@ -124,6 +124,8 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
         std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.server_to_client);
     security.decryption_key =
         std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.client_to_server);
+    security.encryption_secret = std::move(keys.server_to_client);
+    security.decryption_secret = std::move(keys.client_to_server);
   }
   security.encrypt_data =
       security.encryption_key && settings->encryption != config::Encryption::kOff;

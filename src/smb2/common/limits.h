@@ -88,6 +88,12 @@ inline constexpr size_t kCreateSizeMax = 256u << 10;
 // half of them for one address, behind which many users may be.
 inline constexpr WorkerPoolLimits kLogonPoolLimits{.threads = 4, .per_user = 2, .per_share = 4};
 
+// How often a connection is looked at that is to come to rest, before another process goes on with
+// it; and how long one may wait meanwhile for what clients decide, whose answers nobody reads any
+// more: for an answer that is on its way through this process.
+inline constexpr std::chrono::milliseconds kRestLook{1};
+inline constexpr std::chrono::milliseconds kRestOfWaits{100};
+
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;
 

@@ -26,6 +26,7 @@ class AsyncCommandList {
   AsyncId add(MessageId message_id, std::move_only_function<void()> on_cancel, EndedBy ended_by,
               std::shared_ptr<Session> session = nullptr);
   void remove(AsyncId id) { requests_.erase(id); }
+  bool empty() const { return requests_.empty(); }
   // For one that was added without. Called at once when what would have ended the wait has been.
   void set_on_cancel(AsyncId id, std::move_only_function<void()> on_cancel, EndedBy ended_by);
 

@@ -16,6 +16,12 @@ std::shared_ptr<Session> ChannelTable::any_session() const {
   return channels_.empty() ? nullptr : channels_.begin()->second->session;
 }
 
+std::vector<std::shared_ptr<Channel>> ChannelTable::all() const {
+  std::vector<std::shared_ptr<Channel>> all;
+  for (const auto& [id, channel] : channels_) all.push_back(channel);
+  return all;
+}
+
 bool ChannelTable::add(std::shared_ptr<Channel> channel) {
   if (channels_.size() >= kSessionsPerConnectionMax) return false;
   const SessionId id = channel->session->session_id;

@@ -20,6 +20,7 @@ class ChannelTable {
   std::shared_ptr<Channel> find(SessionId id) const;
   // One of those on this connection; null when there is none.
   std::shared_ptr<Session> any_session() const;
+  std::vector<std::shared_ptr<Channel>> all() const;
   // False: there are kSessionsPerConnectionMax, or one with that id.
   bool add(std::shared_ptr<Channel> channel);
   // By address, since the id may be another session's by now. False: it is not there any more.

@@ -36,4 +36,24 @@ void CommandSequenceWindow::restart(MessageId first, uint32_t width) {
   used_.reset();
 }
 
+CommandSequenceWindow::Image CommandSequenceWindow::image() const {
+  Image image{.low = low_, .high = high_, .used = {}};
+  for (uint64_t id = low_; id < high_; ++id) image.used.push_back(used_.test(id % kCreditsMax));
+  return image;
+}
+
+bool CommandSequenceWindow::is_valid(const Image& image) {
+  return image.low <= image.high && image.high - image.low <= kCreditsMax &&
+         image.used.size() == image.high - image.low && (image.used.empty() || !image.used[0]);
+}
+
+void CommandSequenceWindow::restore(const Image& image) {
+  low_ = image.low;
+  high_ = image.high;
+  used_.reset();
+  for (size_t i = 0; i < image.used.size(); ++i) {
+    if (image.used[i]) used_.set((low_ + i) % kCreditsMax);
+  }
+}
+
 }  // namespace braid::smb2

@@ -3,6 +3,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <vector>
 
 #include "base/ids.h"
 #include "smb2/common/limits.h"
@@ -26,6 +27,17 @@ class CommandSequenceWindow {
 
   // Makes `first` the lowest expected id; for a connection whose SMB1 negotiate took id 0.
   void restart(MessageId first, uint32_t width);
+
+  // For another process. `used`: a bit for each id of [low, high), which are kCreditsMax at most.
+  struct Image {
+    uint64_t low = 0;
+    uint64_t high = 0;
+    std::vector<bool> used;
+  };
+  Image image() const;
+  // REQUIRES: it is one that image() may give.
+  void restore(const Image& image);
+  static bool is_valid(const Image& image);
 
   uint64_t low() const { return low_; }
   uint64_t high() const { return high_; }

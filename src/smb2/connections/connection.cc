@@ -58,7 +58,9 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
   bool alive =
       first_size == 0 || process_frame({std::move(first_message), memory->take(first_size)});
   while (alive) {
+    is_receiving_ = true;
     Result<CountedBuffer> frame = co_await transport_->receive();
+    is_receiving_ = false;
     if (!frame) break;
     if (belongs_elsewhere(frame->view())) {
       // The answer to the SMB1 message goes first; this one is answered where the client is known.
@@ -84,6 +86,45 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
   }
   unauthenticated.cancel();
   co_await close();
+}
+
+bool Connection::is_at_rest() const {
+  return is_receiving_ && negotiated.is_done() && session_setups.empty() &&
+         session_setups_under_way == 0 && requests_.running() == 0 && transport_->handed();
+}
+
+// It is looked again and again, as what it waits for are many events, of disks and of the peer.
+Task<void> Connection::come_to_rest(std::chrono::steady_clock::time_point end) {
+  using std::chrono::steady_clock;
+  const auto self = shared_from_this();
+  co_await reactor().next_turn();
+  const auto waits_until = std::min(end, steady_clock::now() + kRestOfWaits);
+  bool may_rest = transport_->hold();
+  while (may_rest && !transport_->is_closed()) {
+    if (is_at_rest()) {
+      is_resting_ = true;
+      co_return;
+    }
+    may_rest = steady_clock::now() < (async_commands.empty() ? end : waits_until);
+    if (may_rest) co_await reactor().sleep_for(kRestLook);
+  }
+  disconnect();
+}
+
+void Connection::go_on() {
+  reactor().post([self = weak_from_this()] {
+    const auto connection = self.lock();
+    if (!connection) return;
+    connection->is_resting_ = false;
+    connection->transport_->go_on();
+  });
+}
+
+void Connection::was_negotiated(Negotiated as, const crypto::PreauthHash& hash,
+                                const CommandSequenceWindow::Image& window) {
+  negotiated = std::move(as);
+  preauth_integrity_hash = hash;
+  command_sequence_window.restore(window);
 }
 
 Task<void> Connection::close() {

@@ -98,6 +98,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Ends the transport; run() then tears down. Thread: any.
   void disconnect() { transport_->close(); }
 
+  // For another process that is to go on with it. Reads no more, and waits until everything that
+  // was read is answered and sent: then it rests, until go_on(). One that cannot come to rest by
+  // `end`, or waits for what a client decides, is disconnected. Thread: any.
+  Task<void> come_to_rest(std::chrono::steady_clock::time_point end);
+  bool is_resting() const { return is_resting_ && !transport_->is_closed(); }
+  void go_on();
+  // REQUIRES, of the next three: it rests, or it does not run yet. Thread: the reactor's.
+  std::vector<std::shared_ptr<Channel>> all_channels() const { return channels_.all(); }
+  std::optional<transport::Transport::Handed> handed() const { return transport_->handed(); }
+  // As it was in the process before. A session's first channel comes behind this.
+  void was_negotiated(Negotiated as, const crypto::PreauthHash& hash,
+                      const CommandSequenceWindow::Image& window);
+
   Server& server() { return server_; }
   Reactor& reactor() { return transport_->reactor(); }
   transport::Transport& transport() const { return *transport_; }
@@ -183,6 +196,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // takes their ids from the window. False: the connection must end.
   bool admit(RequestFrame& frame);
   bool serve(RequestFrame frame);
+  bool is_at_rest() const;
   Task<void> close();
   // Ends every wait that is over, and requests whose turn has not come and that nobody wants now.
   void end_waits();
@@ -198,6 +212,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::atomic<bool> any_session_valid_ = false;
   bool cancelled_something_ = false;  // by the frame at hand
   std::atomic<bool> ending_ = false;
+  bool is_receiving_ = false;  // and nothing of what was received is still to become requests
+  std::atomic<bool> is_resting_ = false;
   TaskScope requests_;
 
   friend class Compound;

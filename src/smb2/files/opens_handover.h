@@ -33,7 +33,7 @@ class OpensHandover {
     std::vector<int> descriptors;
   };
   // A part for each of `workers`; `worker_of` says which a client comes to. REQUIRES: no client is
-  // connected, here or to another worker, and no time-out runs.
+  // served, here or by another worker, and no time-out runs.
   using WorkerOf = std::function<size_t(const ClientGuid&)>;
   std::vector<Part> give(size_t workers, const WorkerOf& worker_of);
   void take_back();

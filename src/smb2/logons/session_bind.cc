@@ -198,10 +198,10 @@ Result<void> add_bound_channel(Request& request, const std::shared_ptr<Session>&
   auto channel = std::make_shared<Channel>();
   channel->session = session;
   channel->connection = connection.weak_from_this();
-  channel->signing_key = std::make_shared<const crypto::SigningKey>(
-      negotiated.signing_algorithm,
-      crypto::derive_signing_key(static_cast<uint16_t>(negotiated.dialect), step.session_key,
-                                 preauth_hash));
+  channel->signing_secret = crypto::derive_signing_key(static_cast<uint16_t>(negotiated.dialect),
+                                                       step.session_key, preauth_hash);
+  channel->signing_key = std::make_shared<const crypto::SigningKey>(negotiated.signing_algorithm,
+                                                                    channel->signing_secret);
   // Another bind of the same session may have been faster on this connection.
   if (connection.find_channel(session->session_id)) return fail(NtStatus::kRequestNotAccepted);
   if (!connection.add_channel(channel)) return fail(NtStatus::kInsufficientResources);

@@ -131,6 +131,10 @@ void NotifyHub::listen(const Open& open, std::string_view directory, bool tree) 
   }
 }
 
+std::optional<WatchTable::Watch> NotifyHub::watch_of(const Open& open) const {
+  return table_.watch(open.file_id.persistent);
+}
+
 void NotifyHub::cancel(const Open& open, const NotifyWaiter& waiter) {
   WatchTable::Outcome outcome;
   table_.cancel(open.file_id.persistent, waiter, outcome);

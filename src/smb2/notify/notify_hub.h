@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,6 +73,11 @@ class NotifyHub final : public LocalChangeSink {
   // The watch ends, and with it its waiting requests.
   void end(const Open& open, NtStatus status);
   void closed(const Open& open) { end(open, NtStatus::kNotifyCleanup); }
+  // What the open watches, if it does.
+  std::optional<WatchTable::Watch> watch_of(const Open& open) const;
+  // Changes may have been made that nobody tells: who watches is to look, now or with the next
+  // request.
+  void lose_all();
   // A directory will go: requests on it end with STATUS_DELETE_PENDING. [MS-FSA] 2.1.5.15.3.
   void delete_pending(const Share& share, std::string_view path);
 
@@ -114,7 +120,6 @@ class NotifyHub final : public LocalChangeSink {
   void owe(size_t worker, const ChangeEvent& event);
   void tell_owed(size_t worker);
   void on_message(ByteView message);
-  void lose_all();
   void count_watches();
   void listen(const Open& open, std::string_view directory, bool tree);
   void report_changed(const Share& share, std::string_view path, wire::FileAction action,

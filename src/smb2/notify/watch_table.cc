@@ -147,6 +147,16 @@ void WatchTable::change_buffer(const Entry& entry, State& state, Change change) 
   if (own == 0) buffered->of_user.erase(counted);
 }
 
+std::optional<WatchTable::Watch> WatchTable::watch(uint64_t id) const {
+  const EntryRef entry = find(id);
+  if (!entry) return std::nullopt;
+  return Watch{.id = id,
+               .user = entry->user,
+               .tree = entry->tree,
+               .filter = entry->filter,
+               .capacity = entry->capacity};
+}
+
 void WatchTable::end(uint64_t id, NtStatus status, Outcome& outcome) {
   auto node = by_id_.lock()->extract(id);
   if (!node) return;

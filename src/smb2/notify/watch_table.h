@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,8 @@ class WatchTable {
 
   size_t size() const { return by_id_.lock()->size(); }
   bool has(uint64_t id) const { return find(id) != nullptr; }
+  // As it was begun.
+  std::optional<Watch> watch(uint64_t id) const;
   // Queues a request: it is answered by a change, at once if one is buffered, in order. The first
   // begins the watch. Gives what is set by whoever began it once place() and set_local() are done.
   Placed wait(const Watch& watch, NotifyWaiter waiter, bool& is_first, Outcome& outcome);
@@ -108,8 +111,10 @@ class WatchTable {
     explicit Entry(const Watch& watch)
         : Place{.user = watch.user, .tree = watch.tree, .filter = watch.filter},
           id(watch.id),
+          capacity(watch.capacity),
           state(watch.capacity) {}
     const uint64_t id;
+    const uint32_t capacity;
     const Placed placed = std::make_shared<OneShot<bool>>();
     Guarded<State, LockRank::kWatches> state;
   };

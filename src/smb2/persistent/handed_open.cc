@@ -1,5 +1,6 @@
 #include "smb2/persistent/handed_open.h"
 
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -69,6 +70,22 @@ std::optional<HandedOpen> handed_open_of(const filestate::FileTable& file_table,
   return handed;
 }
 
+std::optional<HandedOpen> handed_open_of(const filestate::FileTable& file_table, const Open& open) {
+  auto persistent = persistent_open_of(file_table, open);
+  const vfs::File* const named = open.base_file ? open.base_file.get() : open.file.get();
+  const auto attributes = open.file->stat();
+  if (!persistent || !attributes) return std::nullopt;
+  const Share& share = *open.tree_connect->share;
+  return HandedOpen{.share = share.name,
+                    .real_path = share.real_path,
+                    .device = open.attributes.file_key.device,
+                    .left = {},
+                    .size = attributes->size,
+                    .write_time = attributes->write_time,
+                    .has_descriptor = named->descriptor() >= 0,
+                    .open = *std::move(persistent)};
+}
+
 Bytes encode(const HandedOpen& handed) {
   Bytes bytes;
   wire::Writer w(bytes);
@@ -126,10 +143,11 @@ Result<HandedOpen> decode_handed_open(ByteView bytes) {
   return handed;
 }
 
-Result<filestate::OpenRef> take_handed(const RestoreParts& parts,
-                                       std::shared_ptr<const Share> share, HandedOpen handed,
-                                       UniqueFd descriptor) {
-  if (!descriptor) return restore_open(parts, std::move(share), std::move(handed.open));
+namespace {
+
+// With its files, which `descriptor` is of.
+Result<PreservedOpen> adopt(const RestoreParts& parts, std::shared_ptr<const Share> share,
+                            HandedOpen& handed, UniqueFd descriptor) {
   PreservedOpen preserved;
   static_cast<OpenValues&>(preserved) = std::move(static_cast<OpenValues&>(handed.open));
   preserved.changes = std::move(handed.open.changes);
@@ -141,11 +159,37 @@ Result<filestate::OpenRef> take_handed(const RestoreParts& parts,
   BRAID_TRY(preserved.descriptors, parts.fds.take_files(*preserved.owner));
   if (!attributes.is_directory && !attributes.is_stream) preserved.descriptors.keep(1);
   BRAID_CHECK(adopt_files(preserved, std::move(descriptor), handed.open.stream));
-  const FileKey key = preserved.file->key();
   // It may have persistent opens, too.
-  parts.file_table.wake(key);
+  parts.file_table.wake(preserved.file->key());
+  return preserved;
+}
+
+}  // namespace
+
+Result<filestate::OpenRef> take_handed(const RestoreParts& parts,
+                                       std::shared_ptr<const Share> share, HandedOpen handed,
+                                       UniqueFd descriptor) {
+  if (!descriptor) return restore_open(parts, std::move(share), std::move(handed.open));
+  BRAID_TRY(auto preserved, adopt(parts, std::move(share), handed, std::move(descriptor)));
+  const FileKey key = preserved.file->key();
   return put_back(parts, std::move(preserved), std::move(handed.open.state), key,
                   parts.clock.monotonic() + handed.left);
+}
+
+Result<TakenOpen> take_held(const RestoreParts& parts, std::shared_ptr<const Share> share,
+                            HandedOpen handed, UniqueFd descriptor, filestate::OpenToken token) {
+  if (!descriptor) return fail_os(EMFILE);
+  BRAID_TRY(auto preserved, adopt(parts, std::move(share), handed, std::move(descriptor)));
+  preserved.file_id.volatile_id = token.value;
+  const filestate::OpenImage before = handed.open.state;
+  BRAID_CHECK(
+      have_in_filestate(parts, preserved, std::move(handed.open.state), preserved.file->key()));
+  const auto now = parts.file_table.image_of(preserved.ref());
+  const bool is_as_it_was = now && now->oplock == before.oplock &&
+                            (!before.lease || now->lease->state == before.lease->state);
+  return TakenOpen{.open = std::move(preserved),
+                   .channel_sequence = handed.open.channel_sequence,
+                   .is_as_it_was = is_as_it_was};
 }
 
 }  // namespace braid::smb2

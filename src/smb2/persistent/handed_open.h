@@ -37,6 +37,9 @@ inline constexpr uint16_t kHandedOpenVersion = 1;
 std::optional<HandedOpen> handed_open_of(const filestate::FileTable& file_table,
                                          const PreservedOpen& open, std::chrono::milliseconds left);
 
+// The same of one that a client holds; it has no time that is left. May block.
+std::optional<HandedOpen> handed_open_of(const filestate::FileTable& file_table, const Open& open);
+
 Bytes encode(const HandedOpen& handed);
 // kUnsupported: of a newer version.
 Result<HandedOpen> decode_handed_open(ByteView bytes);
@@ -47,5 +50,15 @@ Result<HandedOpen> decode_handed_open(ByteView bytes);
 Result<filestate::OpenRef> take_handed(const RestoreParts& parts,
                                        std::shared_ptr<const Share> share, HandedOpen handed,
                                        UniqueFd descriptor);
+
+// The same for one that a client holds, which filestate has by `token` then: as disconnected, and
+// nobody else knows of it.
+struct TakenOpen {
+  PreservedOpen open;
+  uint16_t channel_sequence = 0;
+  bool is_as_it_was = true;  // else it may cache less than its client was told
+};
+Result<TakenOpen> take_held(const RestoreParts& parts, std::shared_ptr<const Share> share,
+                            HandedOpen handed, UniqueFd descriptor, filestate::OpenToken token);
 
 }  // namespace braid::smb2

@@ -111,17 +111,24 @@ Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
   return put_back(parts, std::move(preserved), std::move(open.state), seen.key, deadline);
 }
 
-Result<filestate::OpenRef> put_back(const RestoreParts& parts, PreservedOpen preserved,
-                                    filestate::OpenImage state, const FileKey& key,
-                                    Clock::Instant deadline) {
+Result<void> have_in_filestate(const RestoreParts& parts, PreservedOpen& preserved,
+                               filestate::OpenImage state, const FileKey& key) {
   place(*preserved.share, preserved.changes.path.text(), state);
-  const filestate::OpenToken token{parts.file_ids.next().volatile_id};
+  const filestate::OpenToken token{preserved.file_id.volatile_id};
   const auto known_as = parts.file_table.restore(key, state, token, account_of(*preserved.owner));
   if (!known_as) return fail(NtStatus::kSharingViolation);
   preserved.attributes.file_key = *known_as;
-  preserved.file_id.volatile_id = token.value;
+  return {};
+}
+
+Result<filestate::OpenRef> put_back(const RestoreParts& parts, PreservedOpen preserved,
+                                    filestate::OpenImage state, const FileKey& key,
+                                    Clock::Instant deadline) {
+  preserved.file_id.volatile_id = parts.file_ids.next().volatile_id;
+  BRAID_CHECK(have_in_filestate(parts, preserved, std::move(state), key));
+  const filestate::OpenRef ref = preserved.ref();
   parts.open_table.put_back(std::move(preserved), deadline);
-  return filestate::OpenRef{*known_as, token};
+  return ref;
 }
 
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,

@@ -47,6 +47,10 @@ Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
 Result<filestate::OpenRef> restore_open(const RestoreParts& parts,
                                         std::shared_ptr<const Share> share, PersistentOpen open);
 
+// What filestate says of an open whose files are there, under `key`: it has `state` as of a
+// disconnected one, by the token that the FileId says. STATUS_SHARING_VIOLATION as above.
+Result<void> have_in_filestate(const RestoreParts& parts, PreservedOpen& preserved,
+                               filestate::OpenImage state, const FileKey& key);
 // The end of that, for an open whose files are there: filestate has `state` under `key`, and the
 // open waits for its client until `deadline`. STATUS_SHARING_VIOLATION as above.
 Result<filestate::OpenRef> put_back(const RestoreParts& parts, PreservedOpen preserved,

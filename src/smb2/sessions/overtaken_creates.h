@@ -24,11 +24,15 @@ class OvertakenCreates {
   // CreateGuid, so that of two sendings the second sees what the first did here.
   [[nodiscard]] bool admit(const CreateGuid& guid, uint16_t channel_sequence, bool is_replay);
 
- private:
   struct Sending {
     CreateGuid guid;
-    uint16_t channel_sequence;  // of the latest
+    uint16_t channel_sequence = 0;  // of the latest
   };
+  // What is remembered, oldest first, and the same again: for another process.
+  std::vector<Sending> remembered() const { return *repeated_.lock(); }
+  void remember(std::vector<Sending> sendings) { *repeated_.lock() = std::move(sendings); }
+
+ private:
   Guarded<std::vector<Sending>> repeated_;  // oldest first
 };
 

@@ -227,6 +227,11 @@ std::shared_ptr<Session> SessionTable::find(SessionId id) const {
   return found == table->end() ? nullptr : found->second;
 }
 
+bool SessionTable::add(std::shared_ptr<Session> session) {
+  const SessionId id = session->session_id;
+  return table_.lock()->emplace(id, std::move(session)).second;
+}
+
 void SessionTable::remove(SessionId id) { table_.lock()->erase(id); }
 
 std::vector<std::shared_ptr<Session>> SessionTable::all() const {

@@ -49,6 +49,9 @@ struct SessionSecurity {
   std::unique_ptr<crypto::SigningKey> signing_key;
   std::unique_ptr<crypto::CipherKey> encryption_key;  // server to client; null without a cipher
   std::unique_ptr<crypto::CipherKey> decryption_key;  // client to server
+  // What the two were made of, for another process that goes on with the session.
+  crypto::Secret encryption_secret;
+  crypto::Secret decryption_secret;
   bool signing_required = false;
   bool encrypt_data = false;
   // Whose session it is. Who it is at the moment is principal(): the same, or nobody.
@@ -67,7 +70,8 @@ struct Channel {
   std::shared_ptr<Session> session;
   std::weak_ptr<Connection> connection;
   std::shared_ptr<const crypto::SigningKey> signing_key;  // Channel.SigningKey
-  MemoryCharge memory;                                    // the session's and its own
+  crypto::Secret signing_secret;  // what that was made of; empty: it is the session's
+  MemoryCharge memory;            // the session's and its own
 };
 
 enum class SessionState : uint8_t { kInProgress, kValid, kExpired, kClosed };
@@ -90,6 +94,13 @@ class Session : public std::enable_shared_from_this<Session> {
   void use(FileTime now);
   // When one first did; 0 before.
   FileTime first_used() const { return {first_used_.load(std::memory_order_relaxed)}; }
+  // Of a session that another process had before. REQUIRES: nobody else knows of it yet.
+  void was_used(FileTime first, FileTime last) {
+    first_used_ = first.ticks;
+    last_used_ = last.ticks;
+  }
+  // All ones: never.
+  FileTime expires_at() const { return {expires_at_.load(std::memory_order_relaxed)}; }
   // First success: publishes the security and the principal. REQUIRES state InProgress.
   void become_valid(SessionSecurity security, Principal principal,
                     std::optional<FileTime> expires_at);
@@ -134,6 +145,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<std::shared_ptr<TreeConnect>> trees() const;
   std::vector<std::shared_ptr<TreeConnect>> take_trees();
   TreeId next_tree_id();
+  // The latest, and the same for a session that another process had before.
+  uint32_t last_tree_id() const { return trees_.lock()->last_id; }
+  void continue_tree_ids(uint32_t last) { trees_.lock()->last_id = last; }
 
   bool add_open(const std::shared_ptr<Open>& open);
   // The volatile part finds it, the persistent part must agree. For the gates of dispatch.cc and
@@ -144,6 +158,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool begin_closing(const std::shared_ptr<CloseUnderWay>& close);
   std::shared_ptr<CloseUnderWay> find_closing(FileId id) const;
   void end_closing(FileId id);
+  bool is_closing_any() const { return !opens_.lock()->closing.empty(); }
   // All, for administrators.
   std::vector<std::shared_ptr<Open>> opens() const { return all_of(*opens_.lock()); }
   // Those made through one tree, at a cost that the others do not add to.
@@ -196,6 +211,8 @@ class SessionTable {
   // With a random SessionId nobody else has.
   std::shared_ptr<Session> create(ClientGuid client_guid);
   std::shared_ptr<Session> find(SessionId id) const;
+  // One that another process had before. False: another session has its id.
+  bool add(std::shared_ptr<Session> session);
   void remove(SessionId id);
   std::vector<std::shared_ptr<Session>> all() const;
   size_t size() const { return table_.lock()->size(); }

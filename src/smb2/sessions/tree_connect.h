@@ -45,6 +45,7 @@ class TreeConnect {
 
   // Nothing can be changed through it.
   bool is_read_only() const { return may_only_read_ || share->read_only; }
+  bool was_made_to_read() const { return may_only_read_; }
   bool is_snapshot() const { return connected_ != nullptr; }
   bool is_pipe() const { return share->type == ShareType::kPipe; }
   // True for the one caller that closes it.

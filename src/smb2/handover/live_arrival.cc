@@ -1,0 +1,337 @@
+// The process that takes the place of another one: what of its connections arrives here.
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "smb2/files/durable.h"
+#include "smb2/files/local_access.h"
+#include "smb2/files/watching.h"
+#include "smb2/handover/live_handover.h"
+#include "smb2/server.h"
+#include "wire/smb2/change_notify.h"
+
+namespace braid::smb2 {
+namespace {
+
+// Of the nonces that the other process may have used without having said so: it answers nobody any
+// more, but breaks may go out until it ends.
+constexpr uint64_t kNonceGap = uint64_t{1} << 32;
+
+std::shared_ptr<const Share> share_of(const FileServices& files, const LiveTree& tree) {
+  const auto entry = files.settings.shares()->entry(tree.share);
+  if (!entry) return nullptr;
+  auto share = entry->connect();
+  if (!share || (*share)->real_path != tree.real_path) return nullptr;
+  const bool is_disk = (*share)->type == ShareType::kDisk;
+  if (is_disk && (!(*share)->volume || (*share)->continuous_availability)) return nullptr;
+  return std::move(*share);
+}
+
+SessionSecurity security_of(const LiveSession& image) {
+  SessionSecurity security;
+  security.dialect = image.dialect;
+  security.cipher = image.cipher;
+  security.session_key = image.session_key;
+  security.full_session_key = image.full_session_key;
+  security.application_key = image.application_key;
+  security.signing_secret = image.signing_secret;
+  if (!image.signing_secret.empty()) {
+    security.signing_key =
+        std::make_unique<crypto::SigningKey>(image.signing_algorithm, image.signing_secret);
+  }
+  if (!image.encryption_secret.empty()) {
+    security.encryption_key = std::make_unique<crypto::CipherKey>(
+        image.cipher, image.encryption_secret, image.next_count + kNonceGap);
+    security.decryption_key =
+        std::make_unique<crypto::CipherKey>(image.cipher, image.decryption_secret);
+    security.encryption_secret = image.encryption_secret;
+    security.decryption_secret = image.decryption_secret;
+  }
+  security.signing_required = image.signing_required;
+  security.encrypt_data = image.encrypt_data;
+  security.has_session_key = image.has_session_key;
+  security.user = std::make_shared<const auth::Identity>(image.user);
+  return security;
+}
+
+std::shared_ptr<Session> session_of(const LiveSession& image) {
+  auto session = std::make_shared<Session>(image.id, image.client_guid);
+  SessionSecurity security = security_of(image);
+  Principal principal{.identity = security.user, .credentials = image.credentials};
+  if (image.now_as) principal.identity = std::make_shared<const auth::Identity>(*image.now_as);
+  session->become_valid(std::move(security), std::move(principal), image.expires_at);
+  session->was_used(image.first_used, image.last_used);
+  session->overtaken_creates.remember(image.overtaken);
+  session->continue_tree_ids(image.last_tree_id);
+  return session;
+}
+
+// As it was, as far as the directory can be listed here.
+void resume_listing(Open& open, const LiveListing& listing) {
+  auto enumeration =
+      open.file->enumerate(listing.is_exact ? vfs::NameRules::kExact : vfs::NameRules::kWindows);
+  if (!enumeration) return;
+  EnumerationState& state = open.enumeration.unshared();
+  state.enumeration = *std::move(enumeration);
+  state.enumeration->go_back(listing.position);
+  state.pattern = listing.pattern;
+  state.is_exact = listing.is_exact;
+  state.exhausted = listing.exhausted;
+  state.answered = listing.answered;
+  // The next request looks at each anew, but for "..", which is shown as the directory itself.
+  const auto own = open.file->stat();
+  for (const LiveListing::Name& each : listing.pending) {
+    state.pending.push_back({.name = each.name,
+                             .attributes = own.value_or(vfs::Attributes()),
+                             .disk_name = each.disk_name});
+  }
+  state.is_counted = open.memory.add(kEnumerationSize).has_value();
+}
+
+// What happens from here on is kept; who asks is told to look for what happened before.
+void resume_watch(FileServices& files, Open& open, const LiveWatch& watch) {
+  const wire::ChangeNotifyRequest asked{
+      .flags = watch.tree ? wire::ChangeNotifyRequest::kFlagWatchTree : uint16_t{0},
+      .output_buffer_length = watch.capacity,
+      .file_id = open.file_id,
+      .completion_filter = watch.filter};
+  const auto waiting = files.notify.wait(open, asked);
+  place_watch(files, open, asked);
+  waiting.placed->set(true);
+  files.notify.cancel(open, waiting.waiter);
+}
+
+// Whether local programs have changed it since nobody looked.
+bool was_changed(const vfs::Attributes& now, uint64_t size, FileTime write_time) {
+  return now.size != size || now.write_time != write_time || now.nlink == 0;
+}
+
+}  // namespace
+
+struct LiveHandover::TakenSession {
+  LiveSession image;
+  bool is_whole = true;
+  std::vector<std::shared_ptr<const Share>> shares;  // of its trees
+  std::vector<std::pair<size_t, TakenOpen>> opens;   // with the place in its image
+};
+
+struct LiveHandover::Taken {
+  std::vector<std::pair<LiveConnection, UniqueFd>> connections;
+  std::vector<TakenSession> sessions;
+};
+
+Result<size_t> LiveHandover::take(ByteView bytes, std::vector<UniqueFd> descriptors) {
+  BRAID_TRY(LiveState state, decode_live_state(bytes));
+  if (descriptors.size() != state.connections.size() + state.open_count()) {
+    return fail(Error::malformed());
+  }
+  const auto taken = std::make_shared<Taken>();
+  auto next = descriptors.begin();
+  for (LiveConnection& each : state.connections) {
+    taken->connections.emplace_back(std::move(each), std::move(*next++));
+  }
+  size_t count = 0;
+  // As the opens are had again with the rights of their users, which this thread is not to have.
+  std::thread([&] {
+    FileServices& files = server_.files;
+    const RestoreParts parts{.clock = files.clock,
+                             .file_table = files.file_table,
+                             .open_table = files.open_table,
+                             .file_ids = files.file_ids,
+                             .fds = files.fds};
+    for (LiveSession& image : state.sessions) {
+      TakenSession& session = taken->sessions.emplace_back();
+      for (const LiveTree& tree : image.trees) {
+        session.shares.push_back(share_of(files, tree));
+        session.is_whole = session.is_whole && session.shares.back();
+      }
+      for (size_t i = 0; i < image.opens.size(); ++i) {
+        LiveOpen& open = image.opens[i];
+        UniqueFd descriptor = std::move(*next++);
+        const auto tree = std::ranges::find(image.trees, open.tree, &LiveTree::id);
+        const auto& share = session.shares[static_cast<size_t>(tree - image.trees.begin())];
+        const std::string path = open.open.open.changes.path.text();
+        auto held = share && share->volume
+                        ? take_held(parts, share, open.open, std::move(descriptor),
+                                    filestate::OpenToken{open.volatile_id})
+                        : fail_os(ENOENT);
+        if (held) {
+          session.is_whole = session.is_whole && held->is_as_it_was;
+          session.opens.emplace_back(i, *std::move(held));
+          ++count;
+        } else {
+          session.is_whole = false;
+          log::warn("share '{}': the open of '{}' by {} could not be handed over: {}", tree->share,
+                    path, image.user.account_name, held.error().message());
+        }
+      }
+      session.image = std::move(image);
+    }
+  }).join();
+  taken_ = taken;
+  return count;
+}
+
+void LiveHandover::serve(const OverSocket& over) {
+  const auto taken = std::exchange(taken_, nullptr);
+  if (!taken) return;
+  std::thread([&] { serve_all(std::move(*taken), over); }).join();
+}
+
+void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
+  SessionTable& table = server_.logons.session_table;
+  for (const TakenSession& each : taken.sessions) {
+    if (each.is_whole && !table.add(session_of(each.image))) {
+      log::warn("a session of {} could not be handed over: its id is another's",
+                each.image.user.account_name);
+    }
+  }
+  std::vector<std::shared_ptr<Connection>> connections;
+  for (auto& [image, socket] : taken.connections) {
+    if (auto made = connect(std::move(image), std::move(socket), over)) {
+      connections.push_back(std::move(made));
+    }
+  }
+  bool any_watch = false;
+  for (TakenSession& each : taken.sessions) {
+    const auto session = each.is_whole ? table.find(each.image.id) : nullptr;
+    if (session && !session->channels().empty()) {
+      for (const LiveOpen& open : each.image.opens) any_watch = any_watch || open.watch;
+      fill(*session, std::move(each));
+      continue;
+    }
+    if (session) {
+      table.remove(session->session_id);
+      (void)session->begin_close();
+    }
+    lose(std::move(each));
+  }
+  server_.files.arm_scavenger();
+  if (any_watch) server_.files.notify.lose_all();
+  for (auto& connection : connections) server_.go_on_with(std::move(connection));
+  if (!connections.empty()) log::info("{} connections go on", connections.size());
+}
+
+std::shared_ptr<Connection> LiveHandover::connect(LiveConnection image, UniqueFd socket,
+                                                  const OverSocket& over) {
+  LogonServices& logons = server_.logons;
+  std::vector<std::pair<LiveChannel, std::shared_ptr<Session>>> sessions;
+  for (const LiveChannel& each : image.channels) {
+    auto session = logons.session_table.find(each.session);
+    if (!session) return nullptr;  // it connects anew
+    sessions.emplace_back(each, std::move(session));
+  }
+  if (!socket) return nullptr;
+  Reactor& reactor = server_.next_reactor();
+  std::promise<std::shared_ptr<Connection>> made;
+  reactor.post([&] {
+    auto connection =
+        server_.make_connection(over(std::move(socket), std::move(image.received))(reactor));
+    if (!connection) return made.set_value(nullptr);
+    connection->was_negotiated(image.negotiated, image.preauth_hash, image.window);
+    logons.client_table.add(*connection);
+    for (const auto& [live, session] : sessions) {
+      auto channel = std::make_shared<Channel>();
+      channel->session = session;
+      channel->connection = connection;
+      channel->memory = connection->memory->take(kSessionSize, MemoryUse::kLasting);
+      channel->signing_secret = live.signing_secret;
+      if (!live.signing_secret.empty()) {
+        channel->signing_key =
+            std::make_shared<const crypto::SigningKey>(live.signing_algorithm, live.signing_secret);
+      } else if (session->security()->signing_key) {
+        channel->signing_key = std::shared_ptr<const crypto::SigningKey>(
+            session, session->security()->signing_key.get());
+      }
+      (void)logons.client_table.admit_session(*connection, session->user_id());
+      if (session->add_channel(channel) && !connection->add_channel(channel)) {
+        session->remove_channel(channel);
+      }
+      connection->session_became_valid(*session);
+    }
+    made.set_value(std::move(connection));
+  });
+  return made.get_future().get();
+}
+
+void LiveHandover::fill(Session& its_session, TakenSession taken) {
+  const auto session = its_session.shared_from_this();
+  const auto connection = session->channels().front()->connection.lock();
+  for (size_t i = 0; i < taken.image.trees.size(); ++i) {
+    const LiveTree& image = taken.image.trees[i];
+    auto tree = std::make_shared<TreeConnect>(image.id, std::move(taken.shares[i]),
+                                              image.maximal_access, image.may_only_read);
+    tree->memory = connection->memory->take(kTreeSize, MemoryUse::kLasting);
+    tree->connected_at = image.connected_at;
+    (void)session->add_tree(std::move(tree));
+  }
+  for (auto& [i, open] : taken.opens) have_again(session, taken.image.opens[i], std::move(open));
+}
+
+void LiveHandover::have_again(const std::shared_ptr<Session>& session, const LiveOpen& image,
+                              TakenOpen taken) {
+  FileServices& files = server_.files;
+  PreservedOpen& preserved = taken.open;
+  const filestate::OpenRef ref = preserved.ref();
+  const auto connection = session->channels().front()->connection.lock();
+  HeldMemory memory;
+  const size_t locks = files.file_table.locks_of(ref).held.size();
+  memory.begin({connection->memory,
+                connection->memory->take(kOpenSize + locks * kLockSize, MemoryUse::kLasting)});
+  preserved.memory = memory.end();
+  preserved.counted_locks += locks;
+  const filestate::Caching caching = files.file_table.caching_of(ref);
+  LocalAccessTerms terms{.kept = caching, .watch = nullptr};
+  if (filestate::any(caching) || preserved.lease_key) {
+    terms = see_to_local_programs(files, *preserved.share, preserved.attributes.file_key,
+                                  *preserved.file, caching);
+  }
+  preserved.local_watch = std::move(terms.watch);
+  const FileKey key = preserved.attributes.file_key;
+  const uint64_t size = preserved.size;
+  const FileTime write_time = preserved.write_time;
+  if (!files.file_table.reconnect(ref, session->session_id)) return;
+  auto open = restore(std::move(preserved), session, session->find_tree(image.tree));
+  open->is_in_open_table = image.is_in_open_table;
+  open->channel_sequence.start_from(taken.channel_sequence);
+  open->pending_notifications = image.pending_notifications;
+  if (image.listing) resume_listing(*open, *image.listing);
+  if (image.is_in_open_table) files.open_table.add(open);
+  (void)session->add_open(open);
+  if (image.watch) resume_watch(files, *open, *image.watch);
+  if (open->attributes.is_directory && open->lease_key) files.granted_directory_lease();
+
+  constexpr auto kAll = filestate::Caching::kReadWriteHandle;
+  if (!filestate::is_subset(caching, terms.kept)) {
+    files.file_table.take_for_local(key, kAll - terms.kept);
+  }
+  // Of what local programs did since the other process looked nobody tells.
+  if (!filestate::any(caching) ||
+      open->tree_connect->share->local_access == config::LocalAccess::kNone) {
+    return;
+  }
+  const auto now = open->file->stat();
+  if (!now || was_changed(*now, size, write_time)) files.file_table.take_for_local(key, kAll);
+}
+
+// As if its last connection had been lost here.
+void LiveHandover::lose(TakenSession taken) {
+  FileServices& files = server_.files;
+  for (auto& [i, each] : taken.opens) {
+    PreservedOpen& open = each.open;
+    const DurableTerms terms = open.changes.durable_terms;
+    const bool is_kept =
+        terms.durability != filestate::Durability::kNone &&
+        (terms.durability != filestate::Durability::kDurable ||
+         has(files.file_table.caching_of(open.ref()), filestate::Caching::kHandle)) &&
+        files.open_table.has_room(open.user);
+    if (is_kept) {
+      files.open_table.put_back(std::move(open), files.clock.monotonic() + terms.timeout);
+    } else {
+      files.spawn(close_claimed(files, std::move(open)));
+    }
+  }
+}
+
+}  // namespace braid::smb2

@@ -1,0 +1,199 @@
+// The process that others take the place of: which connections can go, and what of them goes.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <future>
+#include <unordered_set>
+#include <utility>
+
+#include "base/log.h"
+#include "smb2/handover/live_handover.h"
+#include "smb2/server.h"
+
+namespace braid::smb2 {
+namespace {
+
+bool can_go(const TreeConnect& tree) {
+  if (tree.is_closed()) return false;
+  if (tree.is_pipe()) return true;
+  // Those of a handle log come by the log; the kernel tells this process of what it has guarded.
+  const Share& share = *tree.share;
+  return !share.continuous_availability && !share.persistent &&
+         share.local_access != config::LocalAccess::kStrict && share.volume;
+}
+
+bool can_go(const Open& open) {
+  if (open.is_pipe() || !open.file || open.is_used() || open.is_closing()) return false;
+  if (open.tree_connect->is_snapshot() || open.tree_connect->is_closed()) return false;
+  const vfs::File& named = open.base_file ? *open.base_file : *open.file;
+  return named.descriptor() >= 0 && open.owner && open.credentials;
+}
+
+bool can_go(const Session& session) {
+  if (!session.security() || session.is_closed() || session.is_closing_any()) return false;
+  const auto trees = session.trees();
+  const auto opens = session.opens();
+  return std::ranges::all_of(trees, [](const auto& each) { return can_go(*each); }) &&
+         std::ranges::all_of(opens, [](const auto& each) { return can_go(*each); });
+}
+
+std::optional<LiveListing> listing_of(Open& open) {
+  if (!open.attributes.is_directory) return std::nullopt;
+  const EnumerationState& state = open.enumeration.unshared();
+  if (!state.enumeration) return std::nullopt;
+  LiveListing listing{.pattern = state.pattern,
+                      .is_exact = state.is_exact,
+                      .exhausted = state.exhausted,
+                      .answered = state.answered,
+                      .position = state.enumeration->position(),
+                      .pending = {}};
+  for (size_t i = state.next_pending; i < state.pending.size(); ++i) {
+    listing.pending.push_back({state.pending[i].name, state.pending[i].disk_name});
+  }
+  return listing;
+}
+
+// Nothing: filestate does not have it any more.
+std::optional<LiveOpen> image_of(const FileServices& files, Open& open) {
+  auto handed = handed_open_of(files.file_table, open);
+  if (!handed) return std::nullopt;
+  LiveOpen image{.volatile_id = open.file_id.volatile_id,
+                 .tree = open.tree_connect->tree_id,
+                 .is_in_open_table = open.is_in_open_table,
+                 .pending_notifications = open.pending_notifications,
+                 .listing = listing_of(open),
+                 .open = *std::move(handed)};
+  if (const auto watch = files.notify.watch_of(open)) {
+    image.watch = {.tree = watch->tree, .filter = watch->filter, .capacity = watch->capacity};
+  }
+  return image;
+}
+
+LiveTree image_of(const TreeConnect& tree) {
+  return {.id = tree.tree_id,
+          .share = tree.share->name,
+          .real_path = tree.share->real_path,
+          .maximal_access = tree.maximal_access,
+          .may_only_read = tree.was_made_to_read(),
+          .connected_at = tree.connected_at};
+}
+
+LiveSession image_of(const Session& session) {
+  const SessionSecurity& security = *session.security();
+  const Principal principal = session.principal();
+  LiveSession image{.id = session.session_id,
+                    .client_guid = session.client_guid,
+                    .user = *security.user,
+                    .credentials = principal.credentials,
+                    .expires_at = session.expires_at(),
+                    .first_used = session.first_used(),
+                    .last_used = session.last_used(),
+                    .dialect = security.dialect,
+                    .cipher = security.cipher,
+                    .session_key = security.session_key,
+                    .full_session_key = security.full_session_key,
+                    .application_key = security.application_key,
+                    .signing_secret = security.signing_secret,
+                    .encryption_secret = security.encryption_secret,
+                    .decryption_secret = security.decryption_secret,
+                    .signing_required = security.signing_required,
+                    .encrypt_data = security.encrypt_data,
+                    .has_session_key = security.has_session_key,
+                    .overtaken = session.overtaken_creates.remembered(),
+                    .last_tree_id = session.last_tree_id()};
+  if (principal.identity != security.user) image.now_as = *principal.identity;
+  if (security.signing_key) image.signing_algorithm = security.signing_key->algorithm();
+  if (security.encryption_key) image.next_count = security.encryption_key->next_count();
+  for (const auto& tree : session.trees()) image.trees.push_back(image_of(*tree));
+  return image;
+}
+
+}  // namespace
+
+std::optional<LiveHandover::Chosen> LiveHandover::look_at(
+    const std::shared_ptr<Connection>& connection) {
+  std::promise<std::optional<Chosen>> looked;
+  connection->reactor().post([&] {
+    auto handed = connection->is_resting() ? connection->handed() : std::nullopt;
+    if (!handed) return looked.set_value(std::nullopt);
+    // Whoever ends the connection meanwhile closes the other one only.
+    UniqueFd socket(::fcntl(handed->socket, F_DUPFD_CLOEXEC, 0));
+    if (!socket) return looked.set_value(std::nullopt);
+    LiveConnection image{.negotiated = connection->negotiated,
+                         .preauth_hash = connection->preauth_integrity_hash,
+                         .window = connection->command_sequence_window.image(),
+                         .received = std::move(handed->received)};
+    for (const auto& channel : connection->all_channels()) {
+      LiveChannel& each = image.channels.emplace_back();
+      each.session = channel->session->session_id;
+      each.signing_secret = channel->signing_secret;
+      if (channel->signing_key) each.signing_algorithm = channel->signing_key->algorithm();
+    }
+    looked.set_value(Chosen{std::move(image), std::move(socket)});
+  });
+  return looked.get_future().get();
+}
+
+size_t LiveHandover::choose() {
+  chosen_.clear();
+  for (const auto& connection : server_.connections()) {
+    auto chosen = look_at(connection);
+    if (chosen && !chosen->connection.channels.empty()) {
+      chosen_.emplace(connection->number, *std::move(chosen));
+    } else {
+      connection->disconnect();
+    }
+  }
+  for (const auto& session : server_.logons.session_table.all()) {
+    if (can_go(*session)) continue;
+    for (const auto& channel : session->channels()) {
+      const auto connection = channel->connection.lock();
+      if (!connection || chosen_.erase(connection->number) == 0) continue;
+      log::info("{}: connects anew, as something that '{}' has open does not go on elsewhere",
+                connection->peer_host(),
+                session->security() ? session->principal().identity->account_name : std::string());
+      connection->disconnect();
+    }
+  }
+  return chosen_.size();
+}
+
+OpensHandover::Part LiveHandover::give() {
+  LiveState state;
+  OpensHandover::Part part;
+  std::vector<int> of_opens;
+  std::unordered_set<SessionId> going;
+  for (const auto& session : server_.logons.session_table.all()) {
+    const auto channels = session->channels();
+    const bool is_chosen = std::ranges::any_of(channels, [this](const auto& channel) {
+      const auto connection = channel->connection.lock();
+      return connection && connection->is_resting() && chosen_.contains(connection->number);
+    });
+    if (!is_chosen || !can_go(*session)) continue;
+    LiveSession image = image_of(*session);
+    for (const auto& open : session->opens()) {
+      auto each = image_of(server_.files, *open);
+      if (!each) continue;
+      const vfs::File& named = open->base_file ? *open->base_file : *open->file;
+      of_opens.push_back(named.descriptor());
+      image.opens.push_back(*std::move(each));
+    }
+    going.insert(session->session_id);
+    state.sessions.push_back(std::move(image));
+  }
+  for (const auto& connection : server_.connections()) {
+    const auto chosen = chosen_.find(connection->number);
+    if (chosen == chosen_.end() || !connection->is_resting()) continue;
+    LiveConnection image = chosen->second.connection;
+    std::erase_if(image.channels,
+                  [&](const auto& channel) { return !going.contains(channel.session); });
+    if (image.channels.empty()) continue;
+    part.descriptors.push_back(chosen->second.socket.get());
+    state.connections.push_back(std::move(image));
+  }
+  part.descriptors.insert(part.descriptors.end(), of_opens.begin(), of_opens.end());
+  part.state = encode(state);
+  return part;
+}
+
+}  // namespace braid::smb2

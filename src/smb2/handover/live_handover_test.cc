@@ -1,0 +1,435 @@
+// Connections given by one server and served by the next: their clients see no end of them.
+#include "smb2/handover/live_handover.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "smb2/files/durable_testing.h"
+#include "smb2/pending_testing.h"
+#include "transport/tcp_transport.h"
+#include "vfs/posix/posix_volume.h"
+#include "wire/fscc/info_class.h"
+#include "wire/smb2/change_notify.h"
+#include "wire/smb2/echo.h"
+#include "wire/smb2/lock.h"
+#include "wire/smb2/query_directory.h"
+
+namespace braid::smb2 {
+namespace {
+
+std::pair<UniqueFd, UniqueFd> connected() {
+  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(::bind(listener.get(), generic, size), 0);
+  EXPECT_EQ(::listen(listener.get(), 1), 0);
+  EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
+  UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(client.get(), generic, size), 0);
+  UniqueFd server(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  return {std::move(client), std::move(server)};
+}
+
+struct LiveHandoverTest : testing::Test {
+  LiveHandoverTest() {
+    char name[] = "/tmp/braid-live-XXXXXX";
+    folder = ::mkdtemp(name);
+    auto share = std::make_shared<Share>();
+    share->name = "files";
+    share->real_path = folder;
+    share->volume = *vfs::open_posix_volume(folder);
+    share->local_access = config::LocalAccess::kNone;
+    shares = std::make_shared<const ShareTable>(std::vector<std::shared_ptr<const Share>>{share});
+    before.emplace(Engine::lenient(), clock, 1, shares);
+    after.emplace(Engine::lenient(), clock, 1, shares);
+    after->server().files.file_ids.start_at(1u << 20);
+  }
+  ~LiveHandoverTest() override {
+    clients.clear();
+    // What has left is to touch nothing any more.
+    after->stop();
+    EXPECT_EQ(after->server().files.open_table.disconnected(), 0u);
+    EXPECT_FALSE(after->server().files.file_table.any_open_below(""));
+    after.reset();
+    before.reset();
+    std::filesystem::remove_all(folder);
+  }
+  RawClient& connect(ClientGuid guid = kClient) {
+    auto [client, server] = connected();
+    return *clients.emplace_back(std::make_unique<RawClient>(
+        *before,
+        std::pair{transport::make_tcp_transport(before->reactor(), client.release()),
+                  transport::make_tcp_transport(before->reactor(), server.release())},
+        guid));
+  }
+  RawClient& log_on(ClientGuid guid = kClient, wire::Dialect dialect = wire::Dialect::kSmb302) {
+    RawClient& made = connect(guid);
+    EXPECT_TRUE(made.log_on(dialect));
+    return made;
+  }
+  wire::CreateResponse created(RawClient& by, const wire::CreateRequest& body) {
+    auto answer = by.exchange(by.request(Command::kCreate, body));
+    EXPECT_TRUE(answer && answer->status() == NtStatus::kSuccess);
+    answers.push_back(std::move(*answer));
+    return answers.back().as<wire::CreateResponse>();
+  }
+  static Bytes lock_request(RawClient& by, FileId id, uint64_t offset,
+                            uint32_t flags = wire::LockFlags::kFailImmediately) {
+    wire::LockRequest request{.file_id = id};
+    request.locks.push_back(
+        {.offset = offset, .length = 1, .flags = flags | wire::LockFlags::kExclusiveLock});
+    return by.request(Command::kLock, request);
+  }
+  static NtStatus lock(RawClient& by, FileId id, uint64_t offset) {
+    return by.status_of(lock_request(by, id, offset));
+  }
+  static NtStatus write(RawClient& by, FileId id) {
+    return by.status_of(
+        by.request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("here")}));
+  }
+  static NtStatus echo(RawClient& by) {
+    return by.status_of(by.request(Command::kEcho, wire::EchoRequest{}));
+  }
+  bool suspend() {
+    return before->server().suspend(std::chrono::steady_clock::now() + 60s, Server::Connected::kGo);
+  }
+  Result<size_t> take(const OpensHandover::Part& part) {
+    std::vector<UniqueFd> descriptors;
+    for (const int each : part.descriptors) {
+      descriptors.emplace_back(::fcntl(each, F_DUPFD_CLOEXEC, 0));
+    }
+    return after->server().live_handover().take(part.state, std::move(descriptors));
+  }
+  void serve() {
+    after->server().live_handover().serve([](UniqueFd socket, Bytes received) {
+      return transport::over_tcp(std::move(socket), {}, std::move(received));
+    });
+  }
+  // How many connections go on, with how many opens.
+  std::pair<size_t, size_t> hand_over() {
+    EXPECT_TRUE(suspend());
+    const auto taken = take(before->server().live_handover().give());
+    EXPECT_TRUE(taken) << taken.error().message();
+    serve();
+    return {after->server().connections().size(), taken.value_or(0)};
+  }
+  static std::pair<size_t, size_t> all(size_t connections, size_t opens) {
+    return {connections, opens};
+  }
+
+  VirtualClock clock;
+  std::string folder;
+  std::shared_ptr<const ShareTable> shares;
+  std::optional<Engine> before;
+  std::optional<Engine> after;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  std::vector<Answer> answers;  // what decoded responses point into
+};
+
+TEST_F(LiveHandoverTest, OpensGoOnWithTheirIdsLeasesAndLocks) {
+  RawClient& client = log_on();
+  const FileId leased = created(client, with_lease(durable(), 2)).file_id;
+  const FileId plain = client.create("plain");
+  EXPECT_EQ(lock(client, leased, 5), NtStatus::kSuccess);
+  EXPECT_EQ(hand_over(), all(1, 2));
+
+  EXPECT_EQ(lock(client, leased, 5), NtStatus::kLockNotGranted);
+  EXPECT_EQ(lock(client, leased, 6), NtStatus::kSuccess);
+  EXPECT_EQ(write(client, leased), NtStatus::kSuccess);
+  EXPECT_EQ(write(client, plain), NtStatus::kSuccess);
+  // Its lease is there: another client's open breaks it.
+  auto& other = *clients.emplace_back(std::make_unique<RawClient>(*after, ClientGuid{{9}}));
+  ASSERT_TRUE(other.log_on());
+  auto body = RawClient::create_body("file");
+  other.send(other.request(Command::kCreate, body));
+  const auto broken = client.receive();
+  ASSERT_TRUE(broken);
+  EXPECT_EQ(broken->header.command, Command::kOplockBreak);
+  EXPECT_EQ(client.close_file(leased), NtStatus::kSuccess);
+  EXPECT_EQ(client.close_file(plain), NtStatus::kSuccess);
+  EXPECT_EQ(std::filesystem::file_size(folder + "/plain"), 4u);
+  EXPECT_NE(client.create("new"), FileId{});
+}
+
+TEST_F(LiveHandoverTest, NothingThatCameOfItChangesNothing) {
+  RawClient& client = log_on();
+  const FileId id = client.create("file");
+  ASSERT_TRUE(suspend());
+  const uint64_t asked = client.next_message_id;
+  client.send(
+      client.request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("here")}));
+  (void)before->server().live_handover().give();
+  before->server().resume();
+  const auto answer = client.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(before->server().connections().size(), 1u);
+}
+
+// What came meanwhile waits in the socket or in the process before.
+TEST_F(LiveHandoverTest, RequestsThatComeMeanwhileAreAnsweredOnce) {
+  RawClient& client = log_on();
+  const FileId id = client.create("file");
+  ASSERT_TRUE(suspend());
+  const uint64_t asked = client.next_message_id;
+  client.send(
+      client.request(Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("here")}));
+  ASSERT_TRUE(take(before->server().live_handover().give()));
+  serve();
+  const auto answer = client.answer_to(asked);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+}
+
+TEST_F(LiveHandoverTest, WindowGoesOn) {
+  RawClient& client = log_on();
+  const uint64_t used = client.next_message_id - 1;
+  EXPECT_EQ(hand_over(), all(1, 0));
+  EXPECT_EQ(echo(client), NtStatus::kSuccess);
+  client.send(client.request(Command::kEcho, wire::EchoRequest{},
+                             [&](wire::Header& header) { header.message_id = {used}; }));
+  // The process before has the socket, too, so the client does not see the end of it.
+  for (int i = 0; i < 5000 && !after->server().connections().empty(); ++i) {
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_TRUE(after->server().connections().empty());
+}
+
+TEST_F(LiveHandoverTest, EncryptedSessionUsesNoNonceAgain) {
+  RawClient& client = log_on(kClient, wire::Dialect::kSmb311);
+  const auto nonce_of_answer = [&]() -> uint64_t {
+    client.send(client.encrypted(client.request(Command::kEcho, wire::EchoRequest{})));
+    const auto frame = client.receive();
+    EXPECT_TRUE(frame && client.decrypted(frame->message));
+    wire::Reader reader(frame->message);
+    const auto transform = wire::TransformHeader::decode(reader);
+    uint64_t count = 0;
+    std::memcpy(&count, transform->nonce.data(), sizeof count);
+    return count;
+  };
+  EXPECT_EQ(nonce_of_answer(), 1u);
+  EXPECT_EQ(nonce_of_answer(), 2u);
+  EXPECT_EQ(hand_over(), all(1, 0));
+  EXPECT_GE(nonce_of_answer(), uint64_t{1} << 32);
+}
+
+TEST_F(LiveHandoverTest, ChannelsKeepTheirKeysAndMoreCanBeBound) {
+  RawClient& first = log_on(kClient, wire::Dialect::kSmb311);
+  RawClient& second = connect();
+  ASSERT_EQ(second.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
+  ASSERT_EQ(second.bind(first), NtStatus::kSuccess);
+  RawClient& third = connect();
+  ASSERT_EQ(third.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
+  const auto opened =
+      first.exchange(first.signed_request(Command::kCreate, RawClient::create_body("file")));
+  ASSERT_TRUE(opened);
+  const FileId id = opened->as<wire::CreateResponse>().file_id;
+  // The third has no session yet, and ends.
+  EXPECT_EQ(hand_over(), all(2, 1));
+  EXPECT_TRUE(third.is_dropped());
+  for (RawClient* const each : {&first, &second}) {
+    const auto answer = each->exchange(each->signed_request(
+        Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("x")}));
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+    EXPECT_TRUE(RawClient::is_signed_with(*answer, *each->signing_key));
+  }
+  auto& fourth = *clients.emplace_back(std::make_unique<RawClient>(*after, kClient));
+  ASSERT_EQ(fourth.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
+  ASSERT_EQ(fourth.bind(first), NtStatus::kSuccess);
+  first.close();
+  second.close();
+  EXPECT_EQ(
+      fourth.status_of(fourth.signed_request(Command::kClose, wire::CloseRequest{.file_id = id})),
+      NtStatus::kSuccess);
+}
+
+TEST_F(LiveHandoverTest, AnotherSessionOfAConnectionGoesWithIt) {
+  RawClient& client = log_on();
+  const FileId id = client.create("file");
+  const auto first = std::pair{client.session_id, client.tree_id};
+  client.session_id = {};
+  ASSERT_EQ(client.session_setup("other"), NtStatus::kSuccess);
+  ASSERT_EQ(client.tree_connect(), NtStatus::kSuccess);
+  EXPECT_EQ(hand_over(), all(1, 1));
+  EXPECT_EQ(write(client, id), NtStatus::kFileClosed);
+  EXPECT_NE(client.create("other"), FileId{});
+  std::tie(client.session_id, client.tree_id) = first;
+  EXPECT_EQ(write(client, id), NtStatus::kSuccess);
+}
+
+TEST_F(LiveHandoverTest, ListingGoesOnWhereItWas) {
+  for (int i = 0; i < 40; ++i) std::ofstream(folder + "/entry" + std::to_string(i));
+  RawClient& client = log_on();
+  auto body = RawClient::create_body("");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  const FileId id = client.create(body);
+  std::vector<std::string> names;
+  const auto list = [&](uint32_t room) {
+    const auto answer = client.exchange(client.request(
+        Command::kQueryDirectory,
+        wire::QueryDirectoryRequest{
+            .file_information_class = static_cast<uint8_t>(wire::FileInfoClass::kNames),
+            .file_id = id,
+            .file_name = "*",
+            .output_buffer_length = room}));
+    if (!answer || answer->status() != NtStatus::kSuccess) {
+      return answer ? answer->status() : NtStatus::kConnectionDisconnected;
+    }
+    const ByteView all = answer->as<wire::QueryDirectoryResponse>().output_buffer;
+    for (size_t at = 0;;) {
+      wire::Reader r(all, at);
+      const uint32_t next = r.u32();
+      (void)r.u32();
+      const uint32_t size = r.u32();
+      std::string name;
+      for (uint32_t i = 0; i < size / 2; ++i) name += static_cast<char>(r.u16());
+      names.push_back(name);
+      if (next == 0) break;
+      at += next;
+    }
+    return NtStatus::kSuccess;
+  };
+  ASSERT_EQ(list(300), NtStatus::kSuccess);
+  EXPECT_LT(names.size(), 20u);
+  EXPECT_EQ(hand_over(), all(1, 1));
+  std::filesystem::remove(folder + "/entry7");
+  while (list(2000) == NtStatus::kSuccess) {
+  }
+  EXPECT_EQ(list(2000), NtStatus::kNoMoreFiles);
+  std::ranges::sort(names);
+  EXPECT_TRUE(std::ranges::adjacent_find(names) == names.end());
+  EXPECT_GE(names.size(), 41u);  // with "." and ".."
+}
+
+TEST_F(LiveHandoverTest, WhoWaitsForChangesIsToldToLook) {
+  RawClient& client = log_on();
+  auto body = RawClient::create_body("d");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  const FileId id = client.create(body);
+  const auto ask = [&] {
+    return client.request(
+        Command::kChangeNotify,
+        wire::ChangeNotifyRequest{.output_buffer_length = 1000,
+                                  .file_id = id,
+                                  .completion_filter = wire::CompletionFilter::kFileName});
+  };
+  const uint64_t waiting = send_pending(client, ask());
+  EXPECT_EQ(hand_over(), all(1, 1));
+  auto answer = client.answer_to(waiting);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kNotifyEnumDir);
+  // What happened between the two is not told, so it is said once more.
+  EXPECT_EQ(client.status_of(ask()), NtStatus::kNotifyEnumDir);
+  const uint64_t again = send_pending(client, ask());
+  auto& other = *clients.emplace_back(std::make_unique<RawClient>(*after, ClientGuid{{9}}));
+  ASSERT_TRUE(other.log_on());
+  EXPECT_EQ(other.close_file(other.create("d\\new")), NtStatus::kSuccess);
+  answer = client.answer_to(again);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+}
+
+// Its client connects anew, and has what it was promised.
+TEST_F(LiveHandoverTest, ConnectionThatWaitsForALockEndsAsBefore) {
+  RawClient& holder = log_on();
+  RawClient& client = log_on(ClientGuid{{8}});
+  const FileId held = holder.create("file");
+  ASSERT_EQ(lock(holder, held, 5), NtStatus::kSuccess);
+  const FileId id = created(client, durable(kGuid, "kept")).file_id;
+  const FileId waits = client.create("file");
+  (void)send_pending(client, lock_request(client, waits, 5, 0));
+  ASSERT_TRUE(suspend());
+  EXPECT_TRUE(client.is_dropped());
+  auto parts = before->server().opens_handover().give(1, [](const auto&) { return size_t{0}; });
+  std::vector<UniqueFd> descriptors;
+  descriptors.emplace_back(::fcntl(parts.at(0).descriptors.at(0), F_DUPFD_CLOEXEC, 0));
+  EXPECT_EQ(after->server().opens_handover().take(parts[0].state, std::move(descriptors)),
+            size_t{1});
+  EXPECT_EQ(take(before->server().live_handover().give()), size_t{1});
+  serve();
+  EXPECT_EQ(write(holder, held), NtStatus::kSuccess);
+  auto& again = *clients.emplace_back(std::make_unique<RawClient>(*after, ClientGuid{{8}}));
+  ASSERT_TRUE(again.log_on());
+  EXPECT_EQ(created(again, reconnecting(id)).file_id.persistent, id.persistent);
+}
+
+TEST_F(LiveHandoverTest, TreeOfPipesHindersNobody) {
+  RawClient& client = log_on();
+  RawClient& other = log_on(ClientGuid{{8}});
+  ASSERT_EQ(other.tree_connect("IPC$"), NtStatus::kSuccess);
+  EXPECT_EQ(hand_over(), all(2, 0));
+  EXPECT_EQ(echo(client), NtStatus::kSuccess);
+  EXPECT_EQ(echo(other), NtStatus::kSuccess);
+}
+
+// Nothing of it is here, and the process before goes on.
+TEST_F(LiveHandoverTest, DamagedIsRefused) {
+  RawClient& client = log_on();
+  const FileId id = client.create("file");
+  ASSERT_TRUE(suspend());
+  auto part = before->server().live_handover().give();
+  auto shorter = part;
+  shorter.state.pop_back();
+  EXPECT_FALSE(take(shorter));
+  auto fewer = part;
+  fewer.descriptors.pop_back();
+  EXPECT_FALSE(take(fewer));
+  serve();
+  EXPECT_TRUE(after->server().connections().empty());
+  before->server().resume();
+  EXPECT_EQ(write(client, id), NtStatus::kSuccess);
+}
+
+// It costs its session, whose client connects anew; what it was promised waits for it.
+TEST_F(LiveHandoverTest, DescriptorThatWasLostCostsItsSession) {
+  RawClient& client = log_on();
+  RawClient& other = log_on(ClientGuid{{8}});
+  const FileId kept = created(client, with_lease(durable(kGuid, "kept"), 2)).file_id;
+  ASSERT_NE(client.create("lost"), FileId{});
+  ASSERT_TRUE(suspend());
+  auto part = before->server().live_handover().give();
+  std::vector<UniqueFd> descriptors;
+  for (const int each : part.descriptors) {
+    descriptors.emplace_back(::fcntl(each, F_DUPFD_CLOEXEC, 0));
+  }
+  // Two sockets, then the two opens of the one session that has any.
+  const auto is_of = [&](int fd, const char* name) {
+    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)) ==
+           folder + "/" + name;
+  };
+  for (size_t i = 2; i < descriptors.size(); ++i) {
+    if (is_of(descriptors[i].get(), "lost")) descriptors[i].reset();
+  }
+  EXPECT_EQ(after->server().live_handover().take(part.state, std::move(descriptors)), size_t{1});
+  serve();
+  EXPECT_EQ(after->server().connections().size(), 1u);
+  EXPECT_EQ(echo(other), NtStatus::kSuccess);
+  auto& again = *clients.emplace_back(std::make_unique<RawClient>(*after, kClient));
+  ASSERT_TRUE(again.log_on());
+  auto body = with_lease(reconnecting(kept), 2);
+  body.name = "kept";
+  EXPECT_EQ(created(again, body).file_id.persistent, kept.persistent);
+}
+
+TEST_F(LiveHandoverTest, FileToBeDeletedIsDeletedByTheNext) {
+  RawClient& client = log_on();
+  auto body = RawClient::create_body("going");
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  const FileId id = client.create(body);
+  EXPECT_EQ(hand_over(), all(1, 1));
+  EXPECT_TRUE(std::filesystem::exists(folder + "/going"));
+  EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_FALSE(std::filesystem::exists(folder + "/going"));
+}
+
+}  // namespace
+}  // namespace braid::smb2

@@ -1,0 +1,442 @@
+#include "smb2/handover/live_state.h"
+
+#include <algorithm>
+#include <concepts>
+#include <type_traits>
+#include <unordered_set>
+
+#include "smb2/common/limits.h"
+#include "transport/limits.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
+
+namespace braid::smb2 {
+namespace {
+
+constexpr uint32_t kMagic = 0x564C'5242;  // "BRLV"
+// What else a client can make larger than the limits of limits.h say.
+constexpr size_t kNamesMax = 1u << 20;  // that a listing has read ahead
+constexpr size_t kGroupsMax = 65'536;   // NGROUPS_MAX
+constexpr size_t kConnectionsMax = 1u << 20;
+constexpr uint64_t kDotsMax = 2;  // "." and ".."
+constexpr size_t kNameMax = 4096;
+
+// One description of the bytes, walk(), serves both directions.
+class Out {
+ public:
+  template <class Values>
+  using Of = const Values;
+  static constexpr bool kReads = false;
+
+  explicit Out(Bytes& bytes) : w_(bytes) {}
+  void expect(bool) {}
+
+  template <class T>
+    requires std::integral<T> || std::is_enum_v<T>
+  void number(const T& value) {
+    if constexpr (sizeof(T) == 1) {
+      w_.u8(static_cast<uint8_t>(value));
+    } else if constexpr (sizeof(T) == 2) {
+      w_.u16(static_cast<uint16_t>(value));
+    } else if constexpr (sizeof(T) == 4) {
+      w_.u32(static_cast<uint32_t>(value));
+    } else {
+      w_.u64(static_cast<uint64_t>(value));
+    }
+  }
+  template <class Tag>
+  void id(const Id128<Tag>& value) {
+    w_.id128(value);
+  }
+  void bytes(ByteView value) {
+    w_.u32(static_cast<uint32_t>(value.size()));
+    w_.bytes(value);
+  }
+  void bytes(const Bytes& value, size_t) { bytes(ByteView(value)); }
+  void text(const std::string& value) { bytes(as_bytes(value)); }
+  template <size_t kSize>
+  void array(const std::array<uint8_t, kSize>& value) {
+    w_.bytes(value);
+  }
+  void sid(const wire::Sid& value) { value.encode(w_); }
+  void secret(const crypto::Secret& value) {
+    w_.u8(static_cast<uint8_t>(value.size()));
+    w_.bytes(value.reveal());
+  }
+  template <class T, class Walk>
+  void maybe(const std::optional<T>& value, Walk walk) {
+    w_.u8(value.has_value());
+    if (value) walk(*value);
+  }
+  template <class List, class Walk>
+  void list(const List& all, size_t, Walk walk) {
+    w_.u32(static_cast<uint32_t>(all.size()));
+    for (const auto& each : all) walk(each);
+  }
+
+ private:
+  wire::Writer w_;
+};
+
+class In {
+ public:
+  template <class Values>
+  using Of = Values;
+  static constexpr bool kReads = true;
+
+  explicit In(ByteView bytes) : r_(bytes) {}
+  void expect(bool condition) { r_.expect(condition); }
+  wire::Reader& reader() { return r_; }
+
+  template <class T>
+    requires std::integral<T> || std::is_enum_v<T>
+  void number(T& value) {
+    if constexpr (std::same_as<T, bool>) {
+      value = flag();
+    } else if constexpr (sizeof(T) == 1) {
+      value = static_cast<T>(r_.u8());
+    } else if constexpr (sizeof(T) == 2) {
+      value = static_cast<T>(r_.u16());
+    } else if constexpr (sizeof(T) == 4) {
+      value = static_cast<T>(r_.u32());
+    } else {
+      value = static_cast<T>(r_.u64());
+    }
+  }
+  template <class Tag>
+  void id(Id128<Tag>& value) {
+    value = r_.id128<Id128<Tag>>();
+  }
+  ByteView bytes() {
+    const uint32_t size = r_.u32();
+    return r_.bytes(size);
+  }
+  void bytes(Bytes& value, size_t most) {
+    const ByteView read = bytes();
+    expect(read.size() <= most);
+    value.assign(read.begin(), read.end());
+  }
+  void text(std::string& value) { value = as_text(bytes()); }
+  template <size_t kSize>
+  void array(std::array<uint8_t, kSize>& value) {
+    value = r_.array<kSize>();
+  }
+  void sid(wire::Sid& value) {
+    if (auto read = wire::Sid::decode(r_)) {
+      value = *read;
+    } else {
+      r_.fail(read.error());
+    }
+  }
+  void secret(crypto::Secret& value) {
+    const uint8_t size = r_.u8();
+    expect(size <= crypto::Secret::kSizeMax);
+    value = crypto::Secret(r_.bytes(size));
+  }
+  template <class T, class Walk>
+  void maybe(std::optional<T>& value, Walk walk) {
+    if (flag()) walk(value.emplace());
+  }
+  template <class List, class Walk>
+  void list(List& all, size_t most, Walk walk) {
+    const uint32_t count = r_.u32();
+    expect(count <= most && count <= r_.remaining());
+    for (uint32_t i = 0; i < count && r_.ok(); ++i) walk(all.emplace_back());
+  }
+
+ private:
+  bool flag() {
+    const uint8_t byte = r_.u8();
+    expect(byte <= 1);
+    return byte == 1;
+  }
+  wire::Reader r_;
+};
+
+template <class Io, class T>
+using Of = typename Io::template Of<T>;
+
+bool is_cipher(crypto::Cipher cipher) { return cipher <= crypto::Cipher::kAes256Gcm; }
+bool is_algorithm(crypto::SigningAlgorithm algorithm) {
+  return algorithm <= crypto::SigningAlgorithm::kAesGmac;
+}
+bool is_dialect(wire::Dialect dialect) {
+  using enum wire::Dialect;
+  return dialect == kSmb202 || dialect == kSmb210 || dialect == kSmb300 || dialect == kSmb302 ||
+         dialect == kSmb311;
+}
+
+bool is_one_name(std::string_view name) {
+  constexpr std::string_view kSeparators("/\0", 2);
+  return !name.empty() && name.size() <= kNameMax && name.find_first_of(kSeparators) == name.npos;
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, auth::Identity>& user) {
+  io.text(user.account_name);
+  io.text(user.domain);
+  io.number(user.uid);
+  io.number(user.gid);
+  io.list(user.groups, kGroupsMax, [&io](auto& each) { io.number(each); });
+  io.sid(user.user_sid);
+  io.sid(user.primary_group_sid);
+  io.list(user.group_sids, 2 * kGroupsMax, [&io](auto& each) { io.sid(each); });
+  io.number(user.is_guest);
+  io.number(user.is_anonymous);
+  io.number(user.is_admin);
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, Credentials>& who) {
+  std::optional<UnixCredentials> value;
+  if constexpr (!Io::kReads) {
+    if (who) value = *who;
+  }
+  const auto walk_one = [&io](auto& each) {
+    io.number(each.uid);
+    io.number(each.gid);
+    io.list(each.groups, kGroupsMax, [&io](auto& group) { io.number(group); });
+  };
+  io.maybe(value, walk_one);
+  if constexpr (Io::kReads) {
+    if (value) who = std::make_shared<const UnixCredentials>(*std::move(value));
+  }
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, LiveListing>& listing) {
+  io.text(listing.pattern);
+  io.number(listing.is_exact);
+  io.number(listing.exhausted);
+  io.number(listing.answered);
+  io.number(listing.position.dots);
+  io.number(listing.position.offset);
+  io.expect(listing.position.dots <= kDotsMax);
+  io.list(listing.pending, kNamesMax, [&io](auto& each) {
+    io.text(each.name);
+    io.text(each.disk_name);
+    io.expect(is_one_name(each.name) && (each.disk_name.empty() || is_one_name(each.disk_name)));
+  });
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, LiveOpen>& open) {
+  io.number(open.volatile_id);
+  io.number(open.tree.value);
+  io.number(open.is_in_open_table);
+  io.number(open.pending_notifications);
+  io.maybe(open.listing, [&io](auto& each) { walk(io, each); });
+  io.maybe(open.watch, [&io](auto& each) {
+    io.number(each.tree);
+    io.number(each.filter);
+    io.number(each.capacity);
+  });
+  if constexpr (Io::kReads) {
+    auto handed = decode_handed_open(io.bytes());
+    if (handed) {
+      open.open = *std::move(handed);
+      io.expect(open.open.has_descriptor);
+      const bool lists = open.listing || open.watch;
+      io.expect(!lists || open.open.open.attributes.is_directory);
+    } else {
+      io.reader().fail(handed.error());
+    }
+  } else {
+    io.bytes(encode(open.open));
+  }
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, LiveTree>& tree) {
+  io.number(tree.id.value);
+  io.text(tree.share);
+  io.text(tree.real_path);
+  io.number(tree.maximal_access);
+  io.number(tree.may_only_read);
+  io.number(tree.connected_at.ticks);
+  io.expect(tree.id.value != 0 && tree.id.value != ~uint32_t{0});
+}
+
+template <class Io>
+void walk_security(Io& io, Of<Io, LiveSession>& session) {
+  io.number(session.dialect);
+  io.number(session.cipher);
+  io.number(session.signing_algorithm);
+  io.expect(is_dialect(session.dialect) && is_cipher(session.cipher) &&
+            is_algorithm(session.signing_algorithm));
+  io.secret(session.session_key);
+  io.secret(session.full_session_key);
+  io.secret(session.application_key);
+  io.secret(session.signing_secret);
+  io.secret(session.encryption_secret);
+  io.secret(session.decryption_secret);
+  io.number(session.next_count);
+  io.number(session.signing_required);
+  io.number(session.encrypt_data);
+  io.number(session.has_session_key);
+  const size_t key = session.encryption_secret.size();
+  io.expect(key == session.decryption_secret.size());
+  io.expect(key == 0 ||
+            (session.cipher != crypto::Cipher::kNone && key == crypto::key_size(session.cipher)));
+  io.expect(!session.encrypt_data || key != 0);
+  io.expect(session.has_session_key == !session.signing_secret.empty());
+  io.expect(session.next_count != 0 && session.next_count < ~uint64_t{0} / 2);
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, LiveSession>& session) {
+  io.number(session.id.value);
+  io.id(session.client_guid);
+  walk(io, session.user);
+  io.maybe(session.now_as, [&io](auto& each) { walk(io, each); });
+  walk<Io>(io, session.credentials);
+  io.expect(session.credentials != nullptr);
+  io.number(session.expires_at.ticks);
+  io.number(session.first_used.ticks);
+  io.number(session.last_used.ticks);
+  walk_security(io, session);
+  io.list(session.overtaken, OvertakenCreates::kRememberedMax, [&io](auto& each) {
+    io.id(each.guid);
+    io.number(each.channel_sequence);
+  });
+  io.number(session.last_tree_id);
+  io.list(session.trees, kTreesPerSessionMax, [&io](auto& each) { walk(io, each); });
+  io.list(session.opens, kOpensPerSessionMax, [&io](auto& each) { walk(io, each); });
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, Negotiated>& negotiated) {
+  auto& [dialect, client_guid, client_capabilities, server_capabilities, client_security_mode,
+         server_security_mode, client_dialects, cipher, signing_algorithm, compression,
+         supports_multi_credit, should_sign, posix_extensions, max_transact_size, max_read_size,
+         max_write_size] = negotiated;
+  io.number(dialect);
+  io.id(client_guid);
+  io.number(client_capabilities);
+  io.number(server_capabilities);
+  io.number(client_security_mode);
+  io.number(server_security_mode);
+  io.array(client_dialects);
+  io.number(cipher);
+  io.number(signing_algorithm);
+  io.expect(is_dialect(dialect) && is_cipher(cipher) && is_algorithm(signing_algorithm));
+  io.number(compression.compression_ids);
+  io.number(compression.supports_chained_compression);
+  io.maybe(compression.sent_with, [&io](auto& each) {
+    io.number(each);
+    io.expect(each <= codec::Algorithm::kLz4);
+  });
+  io.number(supports_multi_credit);
+  io.number(should_sign);
+  io.number(posix_extensions);
+  for (auto* const size : {&max_transact_size, &max_read_size, &max_write_size}) {
+    io.number(*size);
+    io.expect(*size <= kMaxTransferSize);
+  }
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, CommandSequenceWindow::Image>& window) {
+  io.number(window.low);
+  io.number(window.high);
+  std::vector<uint8_t> used(window.used.begin(), window.used.end());
+  io.list(used, kCreditsMax, [&io](auto& each) {
+    io.number(each);
+    io.expect(each <= 1);
+  });
+  if constexpr (Io::kReads) {
+    window.used.assign(used.begin(), used.end());
+    io.expect(CommandSequenceWindow::is_valid(window));
+  }
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, LiveConnection>& connection) {
+  walk(io, connection.negotiated);
+  std::array<uint8_t, crypto::PreauthHash::kSize> hash{};
+  std::ranges::copy(connection.preauth_hash.value(), hash.begin());
+  io.array(hash);
+  if constexpr (Io::kReads) connection.preauth_hash = crypto::PreauthHash(hash);
+  walk(io, connection.window);
+  io.bytes(connection.received, transport::kHandedReceivedMax);
+  io.list(connection.channels, kSessionsPerConnectionMax, [&io](auto& each) {
+    io.number(each.session.value);
+    io.number(each.signing_algorithm);
+    io.secret(each.signing_secret);
+    io.expect(is_algorithm(each.signing_algorithm));
+  });
+  io.expect(!connection.channels.empty());
+}
+
+template <class Io>
+void walk(Io& io, Of<Io, LiveState>& state) {
+  io.list(state.connections, kConnectionsMax, [&io](auto& each) { walk(io, each); });
+  io.list(state.sessions, kConnectionsMax, [&io](auto& each) { walk(io, each); });
+}
+
+// Whether what refers to each other is there, once.
+bool is_coherent(const LiveState& state) {
+  std::unordered_set<SessionId> sessions;
+  std::unordered_set<uint64_t> opens;
+  for (const LiveSession& session : state.sessions) {
+    if (session.id.value == 0 || !sessions.insert(session.id).second) return false;
+    std::unordered_set<TreeId> trees;
+    for (const LiveTree& tree : session.trees) {
+      if (!trees.insert(tree.id).second) return false;
+    }
+    for (const LiveOpen& open : session.opens) {
+      const OpenValues& values = open.open.open;
+      const bool is_its = trees.contains(open.tree) && values.client_guid == session.client_guid;
+      if (!is_its || !opens.insert(open.volatile_id).second) return false;
+    }
+  }
+  for (const LiveConnection& connection : state.connections) {
+    std::unordered_set<SessionId> here;
+    for (const LiveChannel& channel : connection.channels) {
+      if (!sessions.contains(channel.session) || !here.insert(channel.session).second) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+size_t LiveState::open_count() const {
+  size_t count = 0;
+  for (const LiveSession& session : sessions) count += session.opens.size();
+  return count;
+}
+
+Bytes encode(const LiveState& state) {
+  Bytes bytes;
+  // Keys are not to be left behind where it grew.
+  constexpr size_t kUsual = 4u << 10;
+  size_t size = kUsual;
+  for (const LiveConnection& each : state.connections) size += kUsual + each.received.size();
+  for (const LiveSession& each : state.sessions) size += kUsual * (1 + each.opens.size());
+  bytes.reserve(size);
+  Out out(bytes);
+  out.number(kMagic);
+  out.number(kLiveVersion);
+  walk(out, state);
+  return bytes;
+}
+
+Result<LiveState> decode_live_state(ByteView bytes) {
+  In in(bytes);
+  wire::Reader& r = in.reader();
+  const uint32_t magic = r.u32();
+  const uint16_t version = r.u16();
+  if (r.ok() && magic == kMagic && version != kLiveVersion) return fail(Error::unsupported());
+  r.expect(magic == kMagic);
+  LiveState state;
+  walk(in, state);
+  r.expect(r.remaining() == 0);
+  if (!r.ok()) return std::unexpected(r.error());
+  if (!is_coherent(state)) return fail(Error::malformed());
+  return state;
+}
+
+}  // namespace braid::smb2
