@@ -105,6 +105,12 @@ conformance-filesystems: deps build ## the same on XFS and btrfs images
 	@for fs in xfs btrfs; do tests/conformance/on_filesystem.sh $$fs \
 	  --braidd build/release/braidd --jobs 8 || exit 1; done
 
+.PHONY: conformance-local-access
+conformance-local-access: deps build ## the same with local_access = "strict" and "none", half an hour
+	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd --local-access none
+	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd --local-access strict \
+	  --base-ledger tests/conformance/ledger.tsv --ledger tests/conformance/ledger_strict.tsv
+
 .PHONY: hostile
 hostile: deps build ## 10,000 damaged messages; attacks beside another user's work, with figures
 	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
