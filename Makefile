@@ -183,12 +183,17 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/persistent_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd --rounds 300 --turns 300
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
 .PHONY: nfs-test
 nfs-test: deps build ## NFS (nfs-ganesha) and SMB on one folder: 10,000 records each way, locks (root, some minutes)
 	@$(PACKAGES) nfs
 	@$(PYTHON) tests/nfs/nfs_test.py --braidd build/release/braidd -v
+
+.PHONY: vm-nfs-test
+vm-nfs-test: deps-vm build ## The same with the kernel's NFS server, both in a virtual machine (an hour)
+	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd -v
 
 .PHONY: rdma-test
 rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's on a kernel built here, how fast
