@@ -105,6 +105,12 @@ conformance-filesystems: deps build ## the same on XFS and btrfs images
 	@for fs in xfs btrfs; do tests/conformance/on_filesystem.sh $$fs \
 	  --braidd build/release/braidd --jobs 8 || exit 1; done
 
+.PHONY: conformance-local-access
+conformance-local-access: deps build ## the same with local_access = "strict" and "none", half an hour
+	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd --local-access none
+	@$(PYTHON) tests/conformance/run.py --braidd build/release/braidd --local-access strict \
+	  --base-ledger tests/conformance/ledger.tsv --ledger tests/conformance/ledger_strict.tsv
+
 .PHONY: hostile
 hostile: deps build ## 10,000 damaged messages; attacks beside another user's work, with figures
 	@$(PYTHON) tests/hostile/proxy_test.py --braidd build/release/braidd --messages 10000
@@ -177,12 +183,17 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/persistent_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd --rounds 300 --turns 300
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 
 .PHONY: nfs-test
 nfs-test: deps build ## NFS (nfs-ganesha) and SMB on one folder: 10,000 records each way, locks (root, some minutes)
 	@$(PACKAGES) nfs
 	@$(PYTHON) tests/nfs/nfs_test.py --braidd build/release/braidd -v
+
+.PHONY: vm-nfs-test
+vm-nfs-test: deps-vm build ## The same with the kernel's NFS server, both in a virtual machine (an hour)
+	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd -v
 
 .PHONY: rdma-test
 rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's on a kernel built here, how fast

@@ -5,6 +5,8 @@
   run.py --braidd build/release/braidd --group all --jobs 4
   run.py --braidd build/release/braidd --only smb2.lock --verbose
   run.py --braidd build/release/braidd --setting links --setting links-windows
+  run.py --braidd build/release/braidd --local-access strict --ledger tests/conformance/ledger_strict.tsv \
+      --base-ledger tests/conformance/ledger.tsv     where leases are the kernel's, too
   run.py --smbd /usr/sbin/smbd --group base          what Samba gets, for comparison
 
 Each leaf test is one smbtorture process with a time limit of its own, so that a hang or a crash
@@ -341,7 +343,8 @@ def start_realm(args, scratch):
 def options(args, scratch, runner, jobs):
     setting, realm = runner.setting, runner.realm
     return servers.Options(
-        shares_for_tests(scratch, setting.name, USER, jobs, args.workers == 1, args.continuous),
+        shares_for_tests(scratch, setting.name, USER, jobs, args.workers == 1, args.continuous,
+                         () if args.smbd else (f'local_access = "{args.local_access}"',)),
         [USER, USER2],
         realm=kdc.REALM if realm else None,
         keytab=os.path.join(realm, "server.keytab") if realm else None,
@@ -377,6 +380,8 @@ def main():
     parser.add_argument("--workers", type=int, default=1, help="of braidd")
     parser.add_argument("--continuous", action="store_true",
                         help="with one worker: the common shares have persistent handles, too")
+    parser.add_argument("--local-access", choices=("none", "notify", "strict"), default="notify",
+                        help="of every share of braidd")
     parser.add_argument("--option", action="append", default=[], help="smb.conf option; may repeat")
     parser.add_argument("--samba-option", action="append", default=[],
                         help="with --smbd: a line for each share, such as 'oplocks = no'")

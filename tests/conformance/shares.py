@@ -1,4 +1,5 @@
 """What smbtorture's tests find in the shares they are given."""
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -24,10 +25,12 @@ class Below:
 CONTINUOUS = ("continuous_availability = true",)
 
 
-def shares_for_tests(scratch, folder, user, jobs, has_persistent=False, all_persistent=False):
+def shares_for_tests(scratch, folder, user, jobs, has_persistent=False, all_persistent=False,
+                     lines=()):
     """The shares of one server: torture0, windows0 and so on for each job, and those that single
     tests ask for by name; with `has_persistent` also the ones with persistent handles, which with
-    `all_persistent` the common ones have, too."""
+    `all_persistent` the common ones have, too. `lines` of the configuration are in each
+    that has none."""
     scratch = Below(scratch, folder)
     uid_gid = servers.ids_of(user)
     common = CONTINUOUS if all_persistent else ()
@@ -54,7 +57,7 @@ def shares_for_tests(scratch, folder, user, jobs, has_persistent=False, all_pers
         file.write("something to overwrite\n" * 500)
     os.chown(file.name, *uid_gid)
     shares.append(servers.Share("onefile", onefile))
-    return shares
+    return [dataclasses.replace(share, lines=share.lines or lines) for share in shares]
 
 
 def share_with_snapshot(scratch, uid_gid):

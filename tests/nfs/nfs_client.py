@@ -1,5 +1,6 @@
 """A folder served by NFSv4 on loopback (nfs-ganesha), and a client of it (libnfs) in this process."""
 import ctypes
+import errno
 import os
 import socket
 import time
@@ -59,13 +60,13 @@ class NfsClient:
 
     made = 0
 
-    def __init__(self, server, uid, gid):
+    def __init__(self, server, uid, gid, folder):
         lib = self._lib = ctypes.CDLL("libnfs.so.13")
         for name in ("nfs_init_context", "nfs_parse_url_dir"):
             getattr(lib, name).restype = ctypes.c_void_p
         lib.nfs_get_error.restype = ctypes.c_char_p
         self._nfs = ctypes.c_void_p(lib.nfs_init_context())
-        url = f"nfs://127.0.0.1/share?version=4&nfsport={server.port}&uid={uid}&gid={gid}"
+        url = f"nfs://127.0.0.1{folder}?version=4&nfsport={server.port}&uid={uid}&gid={gid}"
         if not lib.nfs_parse_url_dir(self._nfs, url.encode()):
             raise OSError(self._error())
         # By default all of one process and second are one client to the server.
@@ -73,7 +74,7 @@ class NfsClient:
         self._name = f"test {os.getpid()} {NfsClient.made}".encode()
         lib.nfs4_set_client_name(self._nfs, self._name)
         until = time.monotonic() + LIMIT_S
-        while lib.nfs_mount(self._nfs, b"127.0.0.1", b"/share") != 0:
+        while lib.nfs_mount(self._nfs, b"127.0.0.1", folder.encode()) != 0:
             if time.monotonic() > until:
                 raise OSError(self._error())
             time.sleep(0.2)
@@ -87,10 +88,16 @@ class NfsClient:
         return result
 
     def open(self, name, flags):
+        """Again while the server says that it is held off: NFS4ERR_DELAY."""
         file = ctypes.c_void_p()
-        self._checked(self._lib.nfs_open(self._nfs, ("/" + name).encode(), flags,
-                                         ctypes.byref(file)))
-        return file
+        until = time.monotonic() + LIMIT_S
+        while True:
+            result = self._lib.nfs_open(self._nfs, ("/" + name).encode(), flags,
+                                        ctypes.byref(file))
+            if result != -errno.EAGAIN or time.monotonic() > until:
+                self._checked(result)
+                return file
+            time.sleep(0.02)
 
     def close(self, file):
         self._checked(self._lib.nfs_close(self._nfs, file))

@@ -19,7 +19,7 @@ PATH=$PATH:/usr/sbin:/sbin
 modules="virtio_pci virtio_net virtio_rng cifs nls_utf8 cmac ccm gcm ctr ecb hmac md4 md5
     sha256_generic sha512_generic aes_generic ghash_generic gf128mul crc32_generic crc32c_generic
     aesni_intel ghash_clmulni_intel sha256_ssse3 sha512_ssse3
-    virtio_blk ext4 xfs quota_v2 rdma_rxe rdma_ucm"
+    virtio_blk ext4 xfs quota_v2 nfsd nfsv4 rdma_rxe rdma_ucm"
 
 vmlinuz=$(compgen -G "$kernel/boot/vmlinuz-*" | head -1)
 release=${vmlinuz##*/vmlinuz-}
