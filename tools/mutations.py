@@ -11,7 +11,8 @@ import re
 # what is compiled in for the simulator's planted defects.
 SKIPPED = re.compile(
     r"^\s*(#|//|using\b|template\b|static_assert|assert\(|friend\b|namespace\b|public:|private:)"
-    r"|\bis_planted\b|\blog_\w+\(|\blog::|\bassert\(|\breserve\(|= default;|= delete;|\bexplicit\b")
+    r"|\bis_planted\b|\) (const )?= 0;|\blog_\w+\(|\blog::|\bassert\(|\breserve\(|= default;"
+    r"|= delete;|\bexplicit\b")
 SWAPPED = {
     " == ": " != ", " != ": " == ", " < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > ",
     " && ": " || ", " || ": " && ", " + ": " - ", " - ": " + ",

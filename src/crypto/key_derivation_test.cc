@@ -106,6 +106,12 @@ TEST(Secret, PaddedFillsAndCuts) {
   EXPECT_EQ(revealed(Secret::padded(unhex("010203040506"), 4)), unhex("01020304"));
 }
 
+TEST(Secret, WhatIsWipedIsZero) {
+  Bytes bytes(40, 0xff);
+  wipe(bytes);
+  EXPECT_EQ(bytes, Bytes(40));
+}
+
 TEST(Secret, MovedFromIsEmpty) {
   Secret a(unhex("0102"));
   const Secret b = std::move(a);
@@ -113,6 +119,10 @@ TEST(Secret, MovedFromIsEmpty) {
   EXPECT_EQ(b.size(), 2u);
   a = b;
   EXPECT_EQ(a, b);
+  Secret c;
+  c = std::move(a);
+  EXPECT_TRUE(a.empty());
+  EXPECT_EQ(c, b);
   EXPECT_FALSE(Secret(unhex("01")) == b);
 }
 
