@@ -4,11 +4,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "smb2/commands/file_requests_testing.h"
+#include "smb2/common/limits.h"
 #include "vfs/fault/fault_volume.h"
 #include "vfs/posix/posix_volume.h"
 #include "wire/smb2/close.h"
+#include "wire/smb2/echo.h"
 #include "wire/smb2/query_info.h"
 
 namespace braid::smb2 {
@@ -162,6 +165,61 @@ TEST_F(AtOnce, RightsAreThoseOfTheUser) {
     EXPECT_EQ(status(client, "f"), kSuccess);
     EXPECT_EQ(status(member, "f"), kAccessDenied);
   }
+}
+
+// Whoever shares the reactor has its turn between the requests of one connection, however many
+// there are.
+TEST_F(AtOnce, OthersHaveTheirTurnBetweenMany) {
+  constexpr size_t kMany = 3 * kAtOncePerTurnMax;
+  const auto ask = [](wire::Header& header) { header.credits = kMany; };
+  ASSERT_EQ(client.status_of(client.request(Command::kEcho, wire::EchoRequest{}, ask)), kSuccess);
+  std::vector<FileId> opens;
+  // How many are done when the reactor's next turn comes; all are in the end.
+  const auto first_turn = [&](const auto& body_of, const auto& done) {
+    std::vector<Bytes> messages;
+    for (size_t i = 0; i < kMany; ++i) messages.push_back(body_of(i));
+    const size_t before = done();
+    std::promise<size_t> found;
+    engine.reactor().post([&] {
+      for (Bytes& message : messages) client.send(std::move(message));
+      engine.reactor().post([&] { found.set_value(done() - before); });
+    });
+    const size_t at_first = found.get_future().get();
+    for (size_t i = 0; i < kMany; ++i) {
+      const auto answer = client.receive();
+      EXPECT_EQ(answer->status(), kSuccess);
+      if (answer->header.command == Command::kCreate) {
+        opens.push_back(answer->as<wire::CreateResponse>().file_id);
+      }
+    }
+    return at_first * kMany / (done() - before);
+  };
+  const size_t turns_before = turns();
+  const size_t created =
+      first_turn([&](size_t) { return client.request(Command::kCreate, reading("f")); },
+                 [&] { return plan->calls_of("open"); });
+  ASSERT_EQ(opens.size(), kMany);
+  const size_t told = first_turn(
+      [&](size_t i) {
+        return client.request(Command::kQueryInfo,
+                              wire::QueryInfoRequest{.info_type = wire::InfoType::kFile,
+                                                     .file_info_class = static_cast<uint8_t>(
+                                                         wire::FileInfoClass::kBasic),
+                                                     .output_buffer_length = 4096,
+                                                     .file_id = opens[i]});
+      },
+      [&] { return plan->calls_of("stat"); });
+  const auto session = engine.server().logons.session_table.find(client.session_id);
+  const size_t closed = first_turn(
+      [&](size_t i) {
+        return client.request(Command::kClose, wire::CloseRequest{.file_id = opens[i]});
+      },
+      [&] { return kMany - session->open_count(); });
+  for (const size_t done : {created, told, closed}) {
+    EXPECT_GT(done, 0u);
+    EXPECT_LE(done, kAtOncePerTurnMax);
+  }
+  EXPECT_EQ(turns(), turns_before) << "all were done on the reactor";
 }
 
 // The second client is served by another reactor.
