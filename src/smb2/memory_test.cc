@@ -6,10 +6,13 @@
 
 #include "smb2/raw_client_testing.h"
 #include "transport/fault_transport.h"
+#include "vfs/fault/fault_volume.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/lock.h"
+#include "wire/smb2/logoff.h"
 #include "wire/smb2/read.h"
+#include "wire/smb2/tree_disconnect.h"
 #include "wire/smb2/write.h"
 
 namespace braid::smb2 {
@@ -130,6 +133,22 @@ TEST_F(MemoryTest, UnreadAnswersOfACompoundAreBounded) {
   EXPECT_LE(budget().used(), kShare + kMiB);
 }
 
+// Its answers go out as they are made, or they would keep the room that the next ones wait for.
+TEST_F(MemoryTest, CompoundThatNeedsMoreThanItsShareIsAnswered) {
+  constexpr size_t kReads = 2 * kShare / kMaxTransferSize;
+  RawClient client(engine);
+  ASSERT_TRUE(client.log_on());
+  const FileId file = make_large_file(client);
+  std::vector<Bytes> reads;
+  for (size_t read = 0; read < kReads; ++read) reads.push_back(largest_read(client, file));
+  client.send(RawClient::compound(std::move(reads), false));
+  for (size_t read = 0; read < kReads; ++read) {
+    const auto answer = client.receive();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  }
+}
+
 // What is read makes room for what comes behind: nothing is refused.
 TEST_F(MemoryTest, ClientThatReadsGetsMoreThanItsShare) {
   RawClient client(engine);
@@ -142,6 +161,35 @@ TEST_F(MemoryTest, ClientThatReadsGetsMoreThanItsShare) {
     EXPECT_EQ(answer->status(), NtStatus::kSuccess);
   }
   EXPECT_EQ(budget().refused(), 0u);
+}
+
+// The last of them had to wait until another was answered: what it may answer counts all the same.
+TEST(MemoryOfWaiting, RoomThatCameLateIsKept) {
+  const auto disk = vfs::make_fault_plan();
+  Engine engine(MemoryTest::settings(), system_clock(), 1,
+                Engine::shares_on(vfs::make_fault_volume(vfs::make_memory_volume(), disk)));
+  RawClient client(engine);
+  ASSERT_TRUE(client.log_on());
+  const FileId file = MemoryTest::make_large_file(client);
+  const auto used = [&] {
+    for (int i = 0; i < 20; ++i) engine.settle();
+    return engine.server().connections().front()->memory->used();
+  };
+  disk->hold_operation("read");
+  size_t at_work = 0;
+  for (uint64_t before = used(), now;; before = now, ++at_work) {
+    client.send(MemoryTest::largest_read(client, file));
+    now = used();
+    if (now < before + kMaxTransferSize) break;
+    ASSERT_LE(now, kLimit);
+  }
+  ASSERT_GE(at_work, 2u);
+  disk->await_held(1);
+  disk->let_pass(1);
+  ASSERT_EQ(client.receive()->status(), NtStatus::kSuccess);
+  EXPECT_TRUE(MemoryTest::comes_true([&] { return used() >= at_work * kMaxTransferSize; }));
+  disk->let_go();
+  for (size_t i = 0; i < at_work; ++i) EXPECT_EQ(client.receive()->status(), NtStatus::kSuccess);
 }
 
 TEST_F(MemoryTest, NothingStaysOfWhoIsGone) {
@@ -321,9 +369,39 @@ TEST_F(MemoryTest, HalfLogonsAreBoundedInAll) {
     }
   }
   EXPECT_GT(refused, 0);
+  EXPECT_GE(budget().refused(), static_cast<uint64_t>(refused));
   EXPECT_LE(budget().used_before_logon(), 32 * kMiB);
   clients.clear();
   EXPECT_TRUE(comes_true([this] { return budget().used() == 0; })) << budget().used();
+}
+
+// What a SESSION_SETUP may need goes when it is done; the session's own, and each tree's, with
+// them.
+TEST_F(MemoryTest, SessionsAndTreesCountUntilTheyEnd) {
+  RawClient client(engine);
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  const uint64_t before = used_by_first_connection();
+  ASSERT_EQ(client.session_setup(), NtStatus::kSuccess);
+  const uint64_t with_session = used_by_first_connection();
+  EXPECT_GE(with_session, before + kSessionSize);
+  EXPECT_LT(with_session, before + 2 * kSessionSize);
+  std::vector<TreeId> trees;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(client.tree_connect(), NtStatus::kSuccess);
+    trees.push_back(client.tree_id);
+  }
+  EXPECT_GE(used_by_first_connection(), with_session + 10 * kTreeSize);
+  for (const TreeId tree : trees) {
+    client.tree_id = tree;
+    EXPECT_EQ(
+        client.status_of(client.request(Command::kTreeDisconnect, wire::TreeDisconnectRequest{})),
+        NtStatus::kSuccess);
+  }
+  EXPECT_EQ(used_by_first_connection(), with_session);
+  client.tree_id = {};
+  EXPECT_EQ(client.status_of(client.request(Command::kLogoff, wire::LogoffRequest{})),
+            NtStatus::kSuccess);
+  EXPECT_LE(used_by_first_connection(), before);
 }
 
 TEST_F(MemoryTest, OpensCountUntilTheyAreClosed) {
@@ -336,6 +414,26 @@ TEST_F(MemoryTest, OpensCountUntilTheyAreClosed) {
   EXPECT_LE(used_by_first_connection(), before + 12 * kOpenSize);
   for (const FileId id : opens) EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
   EXPECT_TRUE(comes_true([&] { return used_by_first_connection() == before; }));
+}
+
+// As many as they hold, and not the most that they may need.
+TEST_F(MemoryTest, DescriptorsOfOpensCountUntilTheyAreClosed) {
+  RawClient client(engine);
+  ASSERT_TRUE(client.log_on());
+  const auto session = engine.server().logons.session_table.find(client.session_id);
+  const auto room = [&] {
+    std::vector<FdBudget::Files> all;
+    while (auto taken = engine.server().files.fds.take_files(*session->security()->user)) {
+      all.push_back(std::move(*taken));
+    }
+    return all.size();
+  };
+  const size_t before = room();
+  std::vector<FileId> opens;
+  for (int i = 0; i < 10; ++i) opens.push_back(client.create("file"));
+  EXPECT_EQ(room(), before - 10 / FdBudget::kFilesPerOpenMax);
+  for (const FileId id : opens) EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(room(), before);
 }
 
 TEST_F(MemoryTest, LongNamesCountMore) {

@@ -2,6 +2,8 @@
 // Create Context Validation, and 3.3.5.9.10.
 #include "smb2/common/limits.h"
 #include "smb2/files/durable_testing.h"
+#include "smb2/pending_testing.h"
+#include "wire/smb2/cancel.h"
 
 namespace braid::smb2 {
 namespace {
@@ -221,6 +223,32 @@ TEST_F(ReplayTest, ReplayOfACreateThatWaitsForSharingWaitsBehindIt) {
   const auto again = client->answer_to(second);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->status(), NtStatus::kSuccess);
+}
+
+// The first gives up: what came behind it has its CreateGuid from then on.
+TEST_F(ReplayTest, ReplayBehindACreateThatFailsTakesItsPlace) {
+  const_cast<Share&>(*engine.server().settings.shares()->find("files")).compat =
+      config::Compat::kWindows;
+  auto holder = log_on("user", ClientGuid{{9}});
+  auto body = with_lease(RawClient::create_body("file"), 2, 5);
+  body.share_access = 0;
+  const FileId held = created(*holder, body).file_id;
+  const auto send = [&](uint32_t flags) {
+    return send_pending(*client, client->request(Command::kCreate, durable(),
+                                                 [&](auto& header) { header.flags |= flags; }));
+  };
+  const uint64_t first = send(0);
+  const uint64_t second = send(kReplay);
+  client->send(client->request(Command::kCancel, wire::CancelRequest{},
+                               [&](auto& header) { header.message_id = {first}; }));
+  EXPECT_EQ(client->answer_to(first)->status(), NtStatus::kCancelled);
+  EXPECT_EQ(holder->close_file(held), NtStatus::kSuccess);
+  const auto made = client->answer_to(second);
+  ASSERT_EQ(made->status(), NtStatus::kSuccess);
+  const auto again = client->exchange(
+      client->request(Command::kCreate, durable(), [&](auto& header) { header.flags |= kReplay; }));
+  ASSERT_EQ(again->status(), NtStatus::kSuccess);
+  EXPECT_EQ(again->as<wire::CreateResponse>().file_id, made->as<wire::CreateResponse>().file_id);
 }
 
 }  // namespace

@@ -8,11 +8,15 @@
 
 #include "smb2/raw_client_testing.h"
 #include "vfs/fault/fault_volume.h"
+#include "wire/dtyp/security_descriptor.h"
+#include "wire/smb2/set_info.h"
 #include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 
 struct TwoClients : testing::Test {
+  static constexpr std::string_view kMember = "S-1-5-21-1-2-3-1001";
+
   explicit TwoClients(size_t threads = 2)
       : engine(Engine::lenient(), system_clock(), threads,
                Engine::shares_on(vfs::make_fault_volume(below, plan))) {}
@@ -41,6 +45,19 @@ struct TwoClients : testing::Test {
     const FileId id = second.create(name);
     ASSERT_EQ(write(second, id, text), NtStatus::kSuccess);
     second.close_file(id);
+  }
+  // Allows the user "member" this, and nobody else anything. By the second client.
+  void grant(FileId file, uint32_t access) {
+    wire::SecurityDescriptor descriptor;
+    descriptor.control |= wire::sd_control::kDaclPresent;
+    descriptor.dacl = wire::Acl{.aces = {wire::allow(*wire::Sid::parse(kMember), access)}};
+    const Bytes bytes = *descriptor.encode();
+    wire::SetInfoRequest set;
+    set.info_type = wire::InfoType::kSecurity;
+    set.additional_information = wire::SecurityInformation::kDacl;
+    set.file_id = file;
+    set.buffer = bytes;
+    ASSERT_EQ(second.status_of(second.request(wire::Command::kSetInfo, set)), NtStatus::kSuccess);
   }
   // What the first client asks for is under way, and the volume holds its call of `operation`.
   void begin(const Bytes& request, std::string_view operation) {

@@ -535,6 +535,15 @@ class Modes(PosixCase):
         there = os.stat(self.path("chown"))
         self.assertEqual((there.st_uid, there.st_gid), (uid, gid))
 
+    def test_what_names_nobody_here_is_a_descriptor(self):
+        """And no chmod(2): the mode beside it is not set."""
+        stranger = "S-1-5-21-9-9-9-1000"
+        for name, owners in (("owner", {"owner": stranger}), ("group", {"group": stranger})):
+            self.client.make(name, 0o644)
+            file = self.client.open(name, access=posix.ALL_ACCESS)
+            self.assertEqual(self.chmod(self.client, file, mode_ace(0o600), **owners), "SUCCESS")
+            self.assertNotEqual(stat.S_IMODE(os.stat(self.path(name)).st_mode), 0o600, name)
+
     def test_a_set_group_id_folder_passes_its_group_on(self):
         if os.geteuid() != 0:
             self.skipTest("a second group takes root")

@@ -193,7 +193,6 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
   Bytes salt;
   std::optional<wire::NegotiateContexts> contexts;
   if (negotiated.dialect == Dialect::kSmb311) {
-    if (!negotiate.contexts) co_return fail(NtStatus::kInvalidParameter);
     negotiated.signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
     // A network card that writes to memory has no use for it: 3.1.4.4, of Windows.
     const bool is_rdma = connection.transport().remote_memory() != nullptr;

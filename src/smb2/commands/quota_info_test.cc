@@ -155,6 +155,16 @@ TEST_F(QuotaInfo, EnumerationContinuesWhereItStopped) {
   EXPECT_EQ(sids(second.query(QueryQuotaInfo{})), all_sids());
 }
 
+// There is no uid behind the largest to go on with.
+TEST_F(QuotaInfo, EnumerationEndsWithTheLargestUid) {
+  quotas_->put({.uid = UINT32_MAX, .used = 1, .limits = {}, .exists = true});
+  Client admin(engine_, "admin");
+  auto all = all_sids();
+  all.push_back(sid_of(UINT32_MAX));
+  EXPECT_EQ(sids(admin.query({.restart_scan = true})), all);
+  EXPECT_EQ(admin.query(QueryQuotaInfo{}).status, NtStatus::kNoMoreEntries);
+}
+
 TEST_F(QuotaInfo, StartSidBeginsWithItsEntry) {
   Client admin(engine_, "admin");
   const auto from = [&](const Sid& sid, uint32_t offset = 4) {

@@ -3,6 +3,7 @@
 
 #include "smb2/commands/file_requests_testing.h"
 #include "smb2/pending_testing.h"
+#include "smb2/two_clients_testing.h"
 #include "vfs/fault/fault_volume.h"
 
 namespace braid::smb2 {
@@ -238,6 +239,47 @@ TEST_F(RenameTargets, NameThatIsTakenEachTimeIsToldOfInTheEnd) {
     }
   }
   EXPECT_EQ(spelled("f"), "f");
+}
+
+// The rename has looked at what has the name, and asks what the folder grants, when the name goes
+// to a file that somebody has open.
+struct RenameRace : TwoClients {
+  // The folder is not asked about who has every right.
+  void SetUp() override {
+    ASSERT_TRUE(first.log_on(wire::Dialect::kSmb302, "files", "member"));
+    ASSERT_TRUE(second.log_on());
+    auto body = RawClient::create_body("d");
+    body.create_options = wire::CreateOptions::kDirectoryFile;
+    const FileId folder = second.create(body);
+    grant(folder, Access::kFileAllAccess);
+    second.close_file(folder);
+    for (const std::string_view name : {"d\\f", "d\\g", "d\\k"}) {
+      const FileId file = first.create(name);
+      ASSERT_EQ(write(first, file, name), kSuccess);
+      first.close_file(file);
+    }
+  }
+};
+TEST_F(RenameRace, NameThatWentToAnOpenFileIsNotReplaced) {
+  auto body = RawClient::create_body("d\\f");
+  body.desired_access = Access::kDelete | Access::kFileReadAttributes;
+  const FileId renamed = first.create(body);
+  ASSERT_NE(renamed, FileId{});
+  const FileId old = second.create("d\\g");
+  const FileId kept = second.create("d\\k");
+  begin(set_info_request(first, renamed, FileInfoClass::kRename, renaming("d\\g", true)), "lookup");
+  plan->hold_next("lookup");
+  const uint64_t before = plan->calls_of("lookup");
+  plan->let_pass(1000);
+  while (plan->calls_of("lookup") == before) std::this_thread::yield();
+  plan->await_held(1);
+  ASSERT_EQ(rename(second, old, "d\\h", true), kSuccess);
+  second.close_file(old);
+  ASSERT_EQ(rename(second, kept, "d\\g", true), kSuccess);
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), kAccessDenied);
+  EXPECT_EQ(content(second, second.create("d\\g")), "d\\k");
+  EXPECT_EQ(content(second, second.create("d\\h")), "d\\g");
 }
 
 TEST_F(RenameTargets, RootStaysWhereItIs) {

@@ -91,6 +91,18 @@ TEST_F(DirectoryLeases, EndWithSparseAndWithALink) {
   EXPECT_TRUE(is_told());
 }
 
+// Before what is new is closed.
+TEST_F(DirectoryLeases, EndWithANewFileAndANewDirectory) {
+  lease("d", 1);
+  EXPECT_NE(open("d\\new"), FileId{});
+  EXPECT_TRUE(is_told());
+  lease("d2", 2);
+  auto body = RawClient::create_body("d2\\new");
+  body.create_options = wire::CreateOptions::kDirectoryFile;
+  EXPECT_NE(client.create(body), FileId{});
+  EXPECT_TRUE(is_told());
+}
+
 TEST_F(DirectoryLeases, EndWithAnOverwrite) {
   lease("d", 1);
   auto body = RawClient::create_body("d\\f");

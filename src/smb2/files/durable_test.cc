@@ -227,6 +227,21 @@ TEST_F(DurableTest, AppInstanceVersionMustGrow) {
   EXPECT_FALSE(is_alive(*client, first));
 }
 
+// [MS-SMB2] 2.2.13.2: a context of SMB 3.x means nothing before.
+TEST_F(DurableTest, AppInstanceOfAnOlderDialectEndsNothing) {
+  auto body = instance(0, {{1}});
+  body.requested_oplock_level = OplockLevel::kNone;
+  const FileId first = created(*client, body).file_id;
+  RawClient second(engine, ClientGuid{{8}});
+  ASSERT_TRUE(second.log_on(wire::Dialect::kSmb210));
+  EXPECT_EQ(create_status(second, body), NtStatus::kSharingViolation);
+  EXPECT_TRUE(is_alive(*client, first));
+  RawClient third(engine, ClientGuid{{9}});
+  ASSERT_TRUE(third.log_on(wire::Dialect::kSmb300));
+  EXPECT_EQ(create_status(third, body), NtStatus::kSuccess);
+  EXPECT_FALSE(is_alive(*client, first));
+}
+
 TEST_F(DurableTest, LostWithItsOplockItIsClosed) {
   created(*client, durable());
   auto other = log_on("user", ClientGuid{{8}});

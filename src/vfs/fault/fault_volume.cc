@@ -64,23 +64,8 @@ class Plan final : public FaultPlan {
   // that may not wait and would.
   Result<void> pass(std::string_view operation, Wait wait = Wait::kAllowed) {
     auto state = state_.lock();
-    const auto is_held = [&] { return state->held == operation && state->may_pass == 0; };
-    if (wait == Wait::kNever && is_held()) return fail_os(EAGAIN);
-    if (state->next_held == operation) {
-      state->next_held.clear();
-      state->holds_one = true;
-      ++state->waiting;
-      changed_.notify_all();
-      changed_.wait(state.mutex_lock(), [&] { return !state->holds_one; });
-      --state->waiting;
-    }
-    if (is_held()) {
-      ++state->waiting;
-      changed_.notify_all();
-      changed_.wait(state.mutex_lock(), [&] { return !is_held(); });
-      --state->waiting;
-    }
-    if (state->held == operation) --state->may_pass;
+    if (wait == Wait::kNever && state->is_held(operation)) return fail_os(EAGAIN);
+    wait_while_held(state, operation);
     state->calls++;
     state->counts[std::string(operation)]++;
     if (state->nth > 0 && --state->nth == 0) return fail_os(state->nth_error);
@@ -88,9 +73,17 @@ class Plan final : public FaultPlan {
     if (found != state->operations.end() && found->second != 0) return fail_os(found->second);
     return {};
   }
+  // For what cannot fail: it waits while it is held, and is not counted among the calls.
+  void hold(std::string_view operation) {
+    auto state = state_.lock();
+    wait_while_held(state, operation);
+    state->counts[std::string(operation)]++;
+  }
 
  private:
   struct State {
+    bool is_held(std::string_view operation) const { return held == operation && may_pass == 0; }
+
     uint64_t calls = 0;
     uint64_t nth = 0;  // counts down to the call that fails; 0: none
     int nth_error = 0;
@@ -104,6 +97,23 @@ class Plan final : public FaultPlan {
     uint64_t waiting = 0;
     TimeRules time_rules;
   };
+  template <class Lock>
+  void wait_while_held(Lock& state, std::string_view operation) {
+    const auto wait = [&](auto&& is_over) {
+      ++state->waiting;
+      changed_.notify_all();
+      changed_.wait(state.mutex_lock(), is_over);
+      --state->waiting;
+    };
+    if (state->next_held == operation) {
+      state->next_held.clear();
+      state->holds_one = true;
+      wait([&] { return !state->holds_one; });
+    }
+    if (state->is_held(operation)) wait([&] { return !state->is_held(operation); });
+    if (state->held == operation) --state->may_pass;
+  }
+
   Guarded<State> state_;
   std::condition_variable_any changed_;
 };
@@ -255,7 +265,10 @@ class FaultFile final : public File {
     BRAID_CHECK(plan_->pass("streams"));
     return below_->streams();
   }
-  std::shared_ptr<const StreamName> stream_name() const override { return below_->stream_name(); }
+  std::shared_ptr<const StreamName> stream_name() const override {
+    plan_->hold("stream_name");
+    return below_->stream_name();
+  }
   Result<void> remove_stream(std::string_view name) override {
     BRAID_CHECK(plan_->pass("remove_stream"));
     return below_->remove_stream(name);

@@ -22,7 +22,8 @@ class FaultPlan {
   virtual void fail_half_way(int error_number) = 0;
   virtual void clear() = 0;
   // Every call of one operation waits until let_go(), as for a disk that does not answer;
-  // let_pass() lets so many go on. await_held() returns when so many wait.
+  // let_pass() lets so many go on. await_held() returns when so many wait. "stream_name", which
+  // cannot fail, may be held like the others.
   virtual void hold_operation(std::string_view operation) = 0;
   // Only the next of them, until let_go().
   virtual void hold_next(std::string_view operation) = 0;

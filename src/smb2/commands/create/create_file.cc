@@ -306,16 +306,14 @@ std::optional<Error> find_stream(const CreateAttempt& attempt, const vfs::Attrib
   return std::nullopt;
 }
 
-// A named stream of a file that is there or is made first. [MS-FSA] 2.1.5.1.
+// A named stream of a file that is there or is made first: `base` is no link. [MS-FSA] 2.1.5.1.
 CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& base) {
   if (attempt.has_option(CreateOptions::kDirectoryFile)) return Error(NtStatus::kNotADirectory);
   OpenedFile opened;
   FileRights rights;
   const auto* found = std::get_if<vfs::Found>(&base);
-  const auto* nothing = std::get_if<vfs::Missing>(&base);
-  if (!found && !nothing) return Error(NtStatus::kObjectPathNotFound);
   if (const auto error = found ? open_base(attempt, *found, opened, rights)
-                               : make_base(attempt, *nothing, opened, rights)) {
+                               : make_base(attempt, std::get<vfs::Missing>(base), opened, rights)) {
     return *error;
   }
   auto granted = grant(attempt, rights.maximal, rights.by_name, 0);

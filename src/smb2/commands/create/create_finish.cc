@@ -28,6 +28,33 @@ using wire::Access;
 using wire::CreateAction;
 using wire::CreateOptions;
 
+// [MS-SMB2] 3.3.5.9: a lease without a context, or before 2.1, is none.
+void ask_for_caching(const CreateAttempt& attempt, filestate::OpenRequest& open) {
+  const Negotiated& negotiated = attempt.request.connection->negotiated;
+  const wire::OplockLevel level = attempt.create.requested_oplock_level;
+  const auto& lease = attempt.create.contexts.request_lease;
+  if (level == wire::OplockLevel::kLease) {
+    if (!lease || negotiated.dialect == wire::Dialect::kSmb202) return;
+    if (open.is_directory &&
+        !(negotiated.server_capabilities & wire::Capabilities::kDirectoryLeasing)) {
+      return;
+    }
+    open.requested_oplock = filestate::OplockLevel::kLease;
+    open.lease = filestate::LeaseRequest{
+        .key = lease->lease_key,
+        .state = static_cast<filestate::Caching>(lease->lease_state & wire::LeaseState::kAll),
+        .version = lease->version,
+        .epoch = lease->epoch};
+    if (lease->version == 2 && (lease->lease_flags & wire::LeaseFlags::kParentLeaseKeySet)) {
+      open.lease->parent_key = lease->parent_lease_key;
+    }
+  } else if (!open.is_directory &&
+             (level == wire::OplockLevel::kLevelIi || level == wire::OplockLevel::kExclusive ||
+              level == wire::OplockLevel::kBatch)) {
+    open.requested_oplock = static_cast<filestate::OplockLevel>(level);
+  }
+}
+
 filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFile& opened,
                                     bool overwriting) {
   const Negotiated& negotiated = attempt.request.connection->negotiated;
@@ -49,36 +76,7 @@ filestate::OpenRequest open_request(const CreateAttempt& attempt, const OpenedFi
   if (open.delete_on_close) open.deleter = deleter_of(attempt.request, opened.path);
   open.path = std::make_shared<const std::string>(
       in_all_shares(*attempt.request.tree_connect->share, opened.path.text()));
-  const auto& lease = attempt.create.contexts.request_lease;
-  switch (attempt.create.requested_oplock_level) {
-    case wire::OplockLevel::kLease:
-      // [MS-SMB2] 3.3.5.9: without a context, or before 2.1, as if none was asked for.
-      if (!lease || negotiated.dialect == wire::Dialect::kSmb202) break;
-      if (open.is_directory &&
-          !(negotiated.server_capabilities & wire::Capabilities::kDirectoryLeasing)) {
-        break;
-      }
-      open.requested_oplock = filestate::OplockLevel::kLease;
-      open.lease = filestate::LeaseRequest{
-          .key = lease->lease_key,
-          .state = static_cast<filestate::Caching>(lease->lease_state & wire::LeaseState::kAll),
-          .version = lease->version,
-          .epoch = lease->epoch};
-      if (lease->version == 2 && (lease->lease_flags & wire::LeaseFlags::kParentLeaseKeySet)) {
-        open.lease->parent_key = lease->parent_lease_key;
-      }
-      break;
-    case wire::OplockLevel::kLevelIi:
-    case wire::OplockLevel::kExclusive:
-    case wire::OplockLevel::kBatch:
-      if (!open.is_directory) {
-        open.requested_oplock =
-            static_cast<filestate::OplockLevel>(attempt.create.requested_oplock_level);
-      }
-      break;
-    default:
-      break;
-  }
+  ask_for_caching(attempt, open);
   return open;
 }
 
@@ -310,10 +308,9 @@ Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<
 void look_at_again(OpenedFile& opened) {
   struct stat now{};
   if (::fstat(opened.file->descriptor(), &now) != 0) return;
-  if (to_file_time(now.st_ctim) == opened.attributes.changed &&
-      static_cast<uint64_t>(now.st_size) == opened.attributes.size) {
-    return;
-  }
+  const bool is_as_it_was = to_file_time(now.st_ctim) == opened.attributes.changed &&
+                            static_cast<uint64_t>(now.st_size) == opened.attributes.size;
+  if (is_as_it_was) return;
   if (auto again = opened.file->stat()) opened.attributes = *std::move(again);
 }
 

@@ -3,7 +3,6 @@
 
 #include "smb2/commands/file_requests_testing.h"
 #include "smb2/two_clients_testing.h"
-#include "wire/dtyp/security_descriptor.h"
 
 namespace braid::smb2 {
 namespace {
@@ -123,6 +122,59 @@ TEST_F(CreateRace, AStreamThatWentIsNoError) {
   EXPECT_EQ(first.receive()->status(), NtStatus::kSuccess);
 }
 
+// The stream "s" that the first client's CREATE has found is ":moved" by now, and the second client
+// has another that is called so. The CREATE has told filestate of its open, and asks for its
+// stream's name.
+struct StreamRace : CreateRace {
+  void begin(FileId other, uint32_t options) {
+    const FileId found = second.create("f:s");
+    ASSERT_EQ(write(second, found, "found"), NtStatus::kSuccess);
+    auto body = RawClient::create_body("f:s");
+    body.create_disposition = CreateDisposition::kOpen;
+    body.create_options = options;
+    TwoClients::begin(first.request(Command::kCreate, body), "stat");
+    ASSERT_EQ(rename(found, ":moved"), NtStatus::kSuccess);
+    ASSERT_EQ(rename(other, ":s"), NtStatus::kSuccess);
+    plan->hold_next("stream_name");
+    const uint64_t before = plan->calls_of("stat");
+    plan->let_pass(1);
+    while (plan->calls_of("stat") == before) std::this_thread::yield();
+    plan->await_held(1);
+  }
+  std::string content_of(std::string_view name) {
+    const auto answer = second.exchange(create(second, name, CreateDisposition::kOpen));
+    if (answer->status() != NtStatus::kSuccess) return std::string(name_of(answer->status()));
+    const FileId id = answer->as<wire::CreateResponse>().file_id;
+    const std::string found = content(second, id);
+    second.close_file(id);
+    return found;
+  }
+};
+
+TEST_F(StreamRace, WhatHasTheNameNowIsOpened) {
+  const FileId other = second.create("f:other");
+  ASSERT_EQ(write(second, other, "other"), NtStatus::kSuccess);
+  begin(other, wire::CreateOptions::kDeleteOnClose);
+  plan->let_go();
+  const auto answer = first.receive();
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(content(first, answer->as<wire::CreateResponse>().file_id), "other");
+  EXPECT_EQ(content_of("f:moved"), "found");
+}
+
+// Whose last open but this one was closed meanwhile.
+TEST_F(StreamRace, WhatIsToBeDeletedIsDeletedByWhoLooksAgain) {
+  auto body = RawClient::create_body("f:other");
+  body.create_options = wire::CreateOptions::kDeleteOnClose;
+  const FileId other = second.create(body);
+  begin(other, 0);
+  ASSERT_EQ(second.close_file(other), NtStatus::kSuccess);
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kDeletePending);
+  EXPECT_EQ(content_of("f:s"), "STATUS_OBJECT_NAME_NOT_FOUND");
+  EXPECT_EQ(content_of("f:moved"), "found");
+}
+
 TEST_F(CreateRace, WhatIsJustMadeIsItsMakers) {
   begin_new();
   auto body = RawClient::create_body("n");
@@ -147,8 +199,6 @@ TEST_F(CreateRace, WhatIsJustMadeIsNotReplaced) {
 // What a folder's FILE_LIST_DIRECTORY (and FILE_DELETE_CHILD) grants is for what is in it, and not
 // for what its path led to before.
 struct FolderRace : TwoClients {
-  static constexpr std::string_view kMember = "S-1-5-21-1-2-3-1001";
-
   FolderRace() : TwoClients(1) {}
   void SetUp() override {
     ASSERT_TRUE(first.log_on(wire::Dialect::kSmb302, "files", "member"));
@@ -164,18 +214,6 @@ struct FolderRace : TwoClients {
     const FileId file = second.create("p\\f");
     grant(file, Access::kFileReadData);
     second.close_file(file);
-  }
-  void grant(FileId file, uint32_t access) {
-    wire::SecurityDescriptor descriptor;
-    descriptor.control |= wire::sd_control::kDaclPresent;
-    descriptor.dacl = wire::Acl{.aces = {wire::allow(*wire::Sid::parse(kMember), access)}};
-    const Bytes bytes = *descriptor.encode();
-    wire::SetInfoRequest set;
-    set.info_type = wire::InfoType::kSecurity;
-    set.additional_information = wire::SecurityInformation::kDacl;
-    set.file_id = file;
-    set.buffer = bytes;
-    ASSERT_EQ(second.status_of(second.request(Command::kSetInfo, set)), NtStatus::kSuccess);
   }
   void move(std::string_view from, std::string_view to) {
     const vfs::LookupOptions pinned{.pin_parent = true};
@@ -210,6 +248,20 @@ TEST_F(FolderRace, AnotherFolderGrantsNothing) {
   const auto answer = first.receive();
   ASSERT_EQ(answer->status(), NtStatus::kSuccess);
   EXPECT_EQ(content(first, answer->as<wire::CreateResponse>().file_id), "y");
+}
+
+// Of a stream, too, it takes DELETE, which the folder may grant instead of the file.
+TEST_F(FolderRace, SupersedingAStreamTakesDeleteOfTheFileOrItsFolder) {
+  for (const std::string_view folder : {"p", "y"}) {
+    const std::string name = std::string(folder) + "\\f";
+    second.close_file(second.create(name + ":s"));
+    const FileId file = second.create(name);
+    grant(file, Access::kFileAllAccess & ~Access::kDelete);
+    second.close_file(file);
+    EXPECT_EQ(first.status_of(create(first, name + ":s", CreateDisposition::kSupersede)),
+              folder == "y" ? NtStatus::kSuccess : NtStatus::kAccessDenied)
+        << name;
+  }
 }
 
 }  // namespace

@@ -143,6 +143,25 @@ TEST_F(RefusedCreateOfStream, TakesNothingOfOthersAway) {
   EXPECT_EQ(second.status_of(second.request(Command::kCreate, body)), NtStatus::kSuccess);
 }
 
+// It was made and cannot be written through, so it goes again: whoever wants it meanwhile waits for
+// that and makes his own.
+TEST_F(RefusedCreateOfStream, GoesBeforeOthersOpenIt) {
+  second.close_file(second.create(RawClient::create_body("f")));
+  auto body = RawClient::create_body("f:s");
+  body.create_options = wire::CreateOptions::kWriteThrough;
+  plan->fail_operation("flush", EIO);
+  begin(first.request(Command::kCreate, body), "remove_stream");
+  body.create_disposition = CreateDisposition::kOpenIf;
+  body.create_options = 0;
+  follow(second.request(Command::kCreate, body), "open_stream");
+  plan->let_go();
+  EXPECT_EQ(first.receive()->status(), NtStatus::kIoDeviceError);
+  const auto answer = second.answer_to(second.next_message_id - 1);
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(answer->as<wire::CreateResponse>().create_action, CreateAction::kCreated);
+  EXPECT_EQ(second.status_of(create(second, "f:s", CreateDisposition::kOpen)), NtStatus::kSuccess);
+}
+
 // What filestate refuses, or what fails once the file has its name.
 struct RefusedLate : TwoClients {
   NtStatus status(const wire::CreateRequest& body) {

@@ -142,6 +142,10 @@ TEST_F(Clones, WhatIsBeyondTheTargetIsLeftOut) {
   EXPECT_EQ(clone(0, 0, kBlock), kSuccess);
   EXPECT_EQ(looks(), "s100");
   EXPECT_EQ(plan->calls_of("clone_range"), before + 1) << "there is no whole block to clone";
+  // Of a range that begins where the target ends nothing is left.
+  EXPECT_EQ(clone(0, 100, kBlock), kSuccess);
+  EXPECT_EQ(looks(), "s100");
+  EXPECT_EQ(plan->calls_of("clone_range"), before + 1);
   // Elsewhere it is not cut, and does not fit.
   target = open("target");
   EXPECT_EQ(clone(0, 0, 100), kInvalidParameter);

@@ -2,7 +2,9 @@
 // is read-only.
 #include <gtest/gtest.h>
 
+#include "smb2/common/limits.h"
 #include "smb2/raw_client_testing.h"
+#include "wire/smb2/echo.h"
 #include "wire/smb2/ioctl.h"
 
 namespace braid::smb2 {
@@ -114,6 +116,36 @@ TEST_F(FsctlRows, AllAreAnsweredAsTheirRowsSay) {
     files->close_file(id);
     EXPECT_EQ(ask(*pipes, pipe, row.code, 0), row.of_pipe);
   }
+}
+
+// [MS-SMB2] 3.3.5.15: each size for itself is at most Connection.MaxTransactSize.
+TEST_F(FsctlRows, SizesUpToTheLargestTransferAreAllowed) {
+  const auto ask_for_credits = [](wire::Header& header) { header.credits = 8192; };
+  ASSERT_EQ(
+      files->status_of(files->request(wire::Command::kEcho, wire::EchoRequest{}, ask_for_credits)),
+      kSuccess);
+  const FileId id = files->create("f");
+  const auto ask_with = [&](uint32_t input, uint32_t output, size_t sent) {
+    const Bytes data(sent);
+    const wire::IoctlRequest body{.ctl_code = wire::Fsctl::kSrvRequestResumeKey,
+                                  .file_id = id,
+                                  .input = data,
+                                  .max_input_response = input,
+                                  .max_output_response = output,
+                                  .flags = wire::IoctlRequest::kFlagIsFsctl};
+    const uint64_t paid = std::max<uint64_t>(uint64_t{input} + output, sent);
+    const auto charge = static_cast<uint16_t>((paid + 0xFFFF) >> 16);
+    Bytes message = files->request(wire::Command::kIoctl, body, [&](wire::Header& header) {
+      header.credit_charge = charge;
+      header.credits = charge;
+    });
+    files->next_message_id += charge - 1u;
+    return files->status_of(std::move(message));
+  };
+  EXPECT_EQ(ask_with(kMaxTransferSize, 64, 0), kSuccess);
+  EXPECT_EQ(ask_with(kMaxTransferSize + 1, 64, 0), kInvalidParameter);
+  EXPECT_EQ(ask_with(0, kMaxTransferSize, 0), kSuccess);
+  EXPECT_EQ(ask_with(0, kMaxTransferSize + 1, 0), kInvalidParameter);
 }
 
 }  // namespace

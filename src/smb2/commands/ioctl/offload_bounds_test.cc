@@ -228,6 +228,18 @@ TEST_F(OffloadBounds, WritesThatAreRefused) {
   EXPECT_EQ(write(target, all).status, kFileLockConflict);
 }
 
+// Locks count where the token's part of the source is read.
+TEST_F(OffloadBounds, LocksElsewhereInTheSourceDoNotCount) {
+  const OffloadWriteInput second{.copy_length = 512,
+                                 .transfer_offset = 512,
+                                 .token = got({.file_offset = 512, .copy_length = 1024}).token};
+  const FileId other = open("source", Access::kFileAllAccess);
+  lock(other, 0, 1024);
+  EXPECT_EQ(write(target, second).status, kSuccess);
+  lock(other, 1535, 1);
+  EXPECT_EQ(write(target, second).status, kFileLockConflict);
+}
+
 // It is of the session that read, and of the handle while that is open and the file as it was.
 TEST_F(OffloadBounds, TokenIsOfItsHandle) {
   const auto token = got({.copy_length = 512}).token;

@@ -4,8 +4,10 @@
 #include <sys/sysmacros.h>
 
 #include "smb2/commands/ioctl/fsctl_testing.h"
+#include "smb2/pending_testing.h"
 #include "vfs/memory/memory_features.h"
 #include "wire/fscc/full_ea.h"
+#include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
 namespace {
@@ -115,6 +117,25 @@ TEST_F(ReparsePoints, SpecialFilesAreToldByTheirKind) {
     EXPECT_EQ(set(id, symlink("x")), kIoReparseTagMismatch);
     client.close_file(id);
   }
+}
+
+TEST_F(ReparsePoints, WhoWatchesAttributesHearsOfALink) {
+  RawClient watcher{engine, ClientGuid{{9}}};
+  ASSERT_TRUE(watcher.log_on());
+  auto folder = RawClient::create_body("w");
+  folder.create_options = CreateOptions::kDirectoryFile;
+  const FileId watched = watcher.create(folder);
+  const FileId id = open("w\\l");
+  const uint64_t asked = send_pending(
+      watcher, watcher.request(wire::Command::kChangeNotify,
+                               wire::ChangeNotifyRequest{
+                                   .output_buffer_length = 1000,
+                                   .file_id = watched,
+                                   .completion_filter = wire::CompletionFilter::kAttributes}));
+  EXPECT_EQ(set(id, symlink("t")), kSuccess);
+  const auto told = watcher.answer_to(asked);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->status(), kSuccess);
 }
 
 TEST_F(ReparsePoints, LinksOfAllKindsAreMade) {
