@@ -90,6 +90,8 @@ TEST_F(Deleting, ANameOfSeveralGoesAlone) {
   EXPECT_FALSE(table.is_delete_pending(ref(two)));
   EXPECT_TRUE(table.is_delete_pending(kFile, "l1"));
   EXPECT_FALSE(table.is_delete_pending(kFile, "l2"));
+  EXPECT_FALSE(table.is_delete_pending({kFile.device, kFile.inode + 1, 0}, "l1"))
+      << "nobody has it open";
   EXPECT_EQ(table.pending_links(kFile), 1u);
   EXPECT_EQ(open(again).decision.verdict, Verdict::kGo);
   OpenRequest pending = request(4);

@@ -12,6 +12,23 @@
 namespace braid::filestate {
 namespace {
 
+// Whose file it is when a worker ends.
+TEST(PartTable, HolderIsWhoHasAnOpenOrAWait) {
+  PartTable parts;
+  OpenRecord open;
+  const auto has_holder = [&] { return parts.any_holder([](store::WorkerTag) { return true; }); };
+  const uint32_t head = parts.add(StreamHead{}, 0);
+  EXPECT_FALSE(has_holder());
+  const uint32_t first = parts.add(&open, 0, {1}), second = parts.add(&open, 0, {2});
+  EXPECT_TRUE(has_holder());
+  parts.remove(first);
+  EXPECT_TRUE(has_holder());
+  parts.remove(second);
+  EXPECT_FALSE(has_holder());
+  parts.remove(head);
+  EXPECT_EQ(parts.size(), 0u);
+}
+
 // Random events on one node, whose changes a second one takes.
 class Mirrored {
  public:

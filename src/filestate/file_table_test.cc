@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "filestate/file_table_testing.h"
+#include "filestate/sleepers.h"
 
 namespace braid::filestate {
 namespace {
@@ -171,6 +172,49 @@ TEST(TableThreads, ManyThreadsOnFewFiles) {
     EXPECT_FALSE(table.is_open({1, inode, 0}));
     EXPECT_FALSE(table.is_open({1, inode, 1}));
   }
+}
+
+// Whoever keeps opens that this table does not have is asked for those of a file before it is
+// looked at for somebody else, whichever stream of it that is.
+struct SleepingOpens : ::testing::Test, TestTable, Sleepers {
+  SleepingOpens() { knows_sleepers = table.set_sleepers(this); }
+  void wake(const FileKey& file) override { woken.push_back(file); }
+  void wake_where(const std::function<bool(std::string_view)>& is) override {
+    EXPECT_TRUE(is("d\\f"));
+    ++asked_by_path;
+  }
+  template <class Ask>
+  bool wakes(Ask ask) {
+    woken.clear();
+    ask();
+    return woken == std::vector{kFile};
+  }
+  bool knows_sleepers = false;
+  std::vector<FileKey> woken;
+  int asked_by_path = 0;
+};
+
+TEST_F(SleepingOpens, AreWokenBeforeTheirFileIsLookedAt) {
+  ASSERT_EQ(knows_sleepers, group == nullptr) << "other workers would not know of them";
+  if (!knows_sleepers) return;
+  const FileKey stream{kFile.device, kFile.inode, 5};
+  const OpenRequest own = request(), leased = lease(1, "RWH");
+  EXPECT_TRUE(wakes([&] { open(own, stream); }));
+  EXPECT_TRUE(wakes([&] { open(leased); }));
+  EXPECT_TRUE(wakes([&] { (void)table.is_open(stream); }));
+  EXPECT_TRUE(wakes([&] { (void)table.is_open_with(kFile, kDelete); }));
+  EXPECT_TRUE(wakes([&] { (void)table.break_handles(kFile, ref(own, stream)); }));
+  EXPECT_TRUE(wakes([&] { (void)table.ack_lease({client(1), lease_key(1)}, Caching::kNone); }));
+  EXPECT_TRUE(wakes([&] {
+    (void)table.begin_replace(kFile, "d\\f", ref(own, stream), DeleteSemantics::kLastClose);
+  }));
+  EXPECT_TRUE(wakes([&] { table.unlinked(kFile, "d\\f"); }));
+  (void)table.any_open_below("d");
+  EXPECT_EQ(asked_by_path, 1);
+  woken.clear();
+  table.close(ref(own, stream));
+  table.close(ref(leased));
+  EXPECT_TRUE(woken.empty()) << "who has it open has woken them before";
 }
 
 }  // namespace

@@ -146,7 +146,7 @@ class Links {
     while (!others_.empty()) remove(others_.back());
   }
 
-  // The part of the file's value, and of what has others: see path_in() of FileNode.
+  // The part of the file's value, and of what has others: see FileNode::may_have_path().
   void encode_head(wire::Writer& w) const {
     w.u32(static_cast<uint32_t>(others_.size()));
     w.u64(removed_);

@@ -49,7 +49,7 @@ class Quotas {
 
   // Asked each time, since local programs switch it.
   virtual QuotaState state() = 0;
-  // One that does not exist() is no error.
+  // One that does not exist is no error: see Quota::exists.
   virtual Result<Quota> of(uid_t uid) = 0;
   // The first that exists with this uid or a greater one. ENOENT: none.
   virtual Result<Quota> next(uid_t from) = 0;

@@ -47,6 +47,7 @@ TEST(Reparse, AllKindsRoundTrip) {
       {reparse_tag::kLxSymlink, LxSymlinkReparse{"/etc"}},
       {reparse_tag::kLxFifo, OpaqueReparse{}},
       {0x00000042, OpaqueReparse{Guid{{1, 2, 3}}, {9, 8, 7}}},
+      {0x00000043, OpaqueReparse{Guid{{4, 5, 6}}, {9, 8, 7}}},
       {0x80000099, OpaqueReparse{{}, {1}}},
   };
   for (const ReparseData& reparse : all) {
