@@ -83,6 +83,14 @@ struct PosixContext {
     return is_in_memory && file.device == root_key.device && !has_swap();
   }
 
+  // What the kernel calls the root, for a second: it tells only where a file is that is looked for
+  // below, and who is told another's name asks again.
+  struct RootName {
+    std::string text;
+    int64_t second = -1;  // of CLOCK_MONOTONIC
+  };
+  mutable Guarded<RootName> root_name;
+
   // That of the root's file system, once it was asked for.
   Guarded<std::optional<TimeRange>> time_range;
 

@@ -58,8 +58,8 @@ PosixFile::PosixFile(Parts parts)
 
 PosixFile::~PosixFile() {
   if (!unnamed_ || !assume(who_)) return;
+  remove_side_files(*context_, fd_.get());
   const ScopedPrivilege privilege;
-  if (privilege.status()) remove_side_files(*context_, fd_.get());
   unnamed_.reset();
 }
 

@@ -315,8 +315,7 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
     return fail_os(error);
   }
   if (is_directory || (st.stx_nlink == 1 && S_ISREG(st.stx_mode))) {
-    const ScopedPrivilege privilege;
-    if (privilege.status()) remove_side_files(*context_, old.get());
+    remove_side_files(*context_, old.get());
   }
   return {};
 }
@@ -332,9 +331,7 @@ class Victim {
     if (opened) fd_ = *std::move(opened);
   }
   void unlinked(PosixContext& context) {
-    if (!fd_) return;
-    const ScopedPrivilege privilege;
-    if (privilege.status()) remove_side_files(context, fd_.get());
+    if (fd_) remove_side_files(context, fd_.get());
   }
 
  private:
@@ -433,10 +430,7 @@ Result<void> PosixVolume::remove(const Credentials& who, const Place& place, Fil
   int error = unlink();
   if (error == ENOTEMPTY && directory && remove_leftovers(held.get())) error = unlink();
   if (error != 0) return fail_os(error);
-  if (last && (directory || S_ISREG(st.stx_mode))) {
-    const ScopedPrivilege privilege;
-    if (privilege.status()) remove_side_files(*context_, held.get());
-  }
+  if (last && (directory || S_ISREG(st.stx_mode))) remove_side_files(*context_, held.get());
   return {};
 }
 
