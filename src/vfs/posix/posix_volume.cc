@@ -173,7 +173,12 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Fo
   } else {
     const int flags = !how.access.write ? O_RDONLY : how.access.read ? O_RDWR : O_WRONLY;
     // Without O_NONBLOCK, which means nothing else to a file, it would wait for who has a lease.
-    BRAID_TRY(parts.fd, reopen(node, flags | O_NONBLOCK | (how.truncate ? O_TRUNC : 0)));
+    if (how.truncate) {
+      const LongHold hold(*context_, found.attributes.key);
+      BRAID_TRY(parts.fd, reopen(node, flags | O_NONBLOCK | O_TRUNC));
+    } else {
+      BRAID_TRY(parts.fd, reopen(node, flags | O_NONBLOCK));
+    }
   }
   return std::make_unique<PosixFile>(std::move(parts));
 }
