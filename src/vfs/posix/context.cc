@@ -48,6 +48,17 @@ MetadataLock::~MetadataLock() {
   if (others_) others_->unlock(file_);
 }
 
+Result<Attributes> attributes_of(const PosixContext& context, int fd) {
+  BRAID_TRY(const struct statx st, stat_of(fd));
+  if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.stx_mode)) return make_attributes(st, std::nullopt);
+  KnownAttributes* const attributes = context.known_attributes(key_of(st));
+  if (!attributes) return make_attributes(st, load_dos_attrib(fd));
+  if (const auto known = attributes->find(st)) return make_attributes(st, known->dos_attrib);
+  const auto attrib = load_dos_attrib(fd);
+  attributes->keep(st, {.dos_attrib = attrib});
+  return make_attributes(st, attrib);
+}
+
 LongHold::LongHold(const PosixContext& context, const FileKey& key) {
   if (context.is_in_memory) lock_ = std::shared_lock(holds_of(key));
 }

@@ -14,6 +14,7 @@
 #include "base/guarded.h"
 #include "base/lock_order.h"
 #include "base/unique_fd.h"
+#include "vfs/posix/known_attributes.h"
 #include "vfs/posix/name_index.h"
 #include "vfs/posix/posix_volume.h"
 #include "vfs/posix/system.h"
@@ -88,6 +89,11 @@ struct PosixContext {
     return is_in_memory && file.device == root_key.device && !has_swap();
   }
 
+  // Null for a file on whose file system others may change something.
+  KnownAttributes* known_attributes(const FileKey& file) const {
+    return features.at_once && file.device == root_key.device ? &attributes_ : nullptr;
+  }
+
   // What the kernel calls the root, for a second: it tells only where a file is that is looked for
   // below, and who is told another's name asks again.
   struct RootName {
@@ -100,7 +106,13 @@ struct PosixContext {
   Guarded<std::optional<TimeRange>> time_range;
 
   const std::shared_ptr<MetadataLocks> metadata_locks;
+
+ private:
+  mutable KnownAttributes attributes_;
 };
+
+// As attributes_of() in system.h, with what is known of the file.
+Result<Attributes> attributes_of(const PosixContext& context, int fd);
 
 // Held while what is kept beside the data of one file (DOSATTRIB, streams, the security descriptor)
 // is read and written back, whichever volume the file is reached through. A thread that holds it

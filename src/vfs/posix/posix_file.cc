@@ -85,7 +85,7 @@ Result<Attributes> PosixFile::take_name(const Place& place) {
   // Whoever moved it since leaves us with a descriptor that the kernel knows no name of, and the
   // name with which it began.
   if (named) {
-    BRAID_TRY(Attributes attributes, attributes_of(named.get()));
+    BRAID_TRY(Attributes attributes, attributes_of(*context_, named.get()));
     if (attributes.key == key_) {
       fd_ = std::move(named);
       return shown(std::move(attributes));
@@ -96,7 +96,7 @@ Result<Attributes> PosixFile::take_name(const Place& place) {
 
 Result<Attributes> PosixFile::stat() {
   BRAID_CHECK(assume(who_));
-  BRAID_TRY(Attributes attributes, attributes_of(fd_.get()));
+  BRAID_TRY(Attributes attributes, attributes_of(*context_, fd_.get()));
   return shown(std::move(attributes));
 }
 

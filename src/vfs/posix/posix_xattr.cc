@@ -103,8 +103,20 @@ Result<void> PosixFile::remove_xattr(std::string_view name, Actor actor) {
 }
 
 Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
+  using Names = KnownAttributes::Names;
   const Acting acting(who_, actor, "user.");
   BRAID_CHECK(acting.status());
+  KnownAttributes* const attributes = context_->known_attributes(key_);
+  struct statx st{};
+  std::optional<KnownAttributes::Known> known;
+  if (attributes) {
+    BRAID_TRY(st, stat_of(fd_.get()));
+    known = attributes->find(st);
+    if (known && known->names == Names::kNone) return std::vector<std::string>();
+    if (known && known->names == Names::kOnlyDosAttrib) {
+      return std::vector<std::string>{std::string(kDosAttribName)};
+    }
+  }
   const std::string path = descriptor_path(fd_.get());
   // Nearly all fit: one call.
   std::array<char, kUsualSize> usual;
@@ -119,6 +131,10 @@ Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
   if (size < 0) return fail_last_os();
   const std::string_view names(longer.empty() ? usual.data() : longer.data(),
                                static_cast<size_t>(size));
+  if (known && (names.empty() || names.substr(0, names.size() - 1) == kDosAttribName)) {
+    known->names = names.empty() ? Names::kNone : Names::kOnlyDosAttrib;
+    attributes->keep(st, *known);
+  }
   std::vector<std::string> out;
   for (size_t at = 0; at < names.size();) {
     std::string name(names.substr(at, names.find('\0', at) - at));
