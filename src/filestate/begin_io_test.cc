@@ -57,6 +57,30 @@ TEST_F(BeginIo, ReadsBesideSharedLockAndDoesNotWrite) {
   }
 }
 
+// What it says without having changed anything.
+TEST_F(BeginIo, IsUnobstructedWhereNothingIsTakenAndNothingIsMet) {
+  const OpenRequest own = request(1);
+  EXPECT_FALSE(table.is_unobstructed(ref(own), Operation::kWrite, kPage)) << "not open";
+  open(own);
+  EXPECT_TRUE(table.is_unobstructed(ref(own), Operation::kWrite, kPage));
+  const OpenRequest other = request(2);
+  open(other);
+  const LockRange range{100, 1, false};
+  EXPECT_EQ(table.lock(ref(other), {&range, 1}, true, {1}).verdict, Verdict::kGo);
+  EXPECT_FALSE(table.is_unobstructed(ref(own), Operation::kWrite, kPage));
+  EXPECT_TRUE(table.is_unobstructed(ref(own), Operation::kWrite, {101, 5}));
+  EXPECT_TRUE(table.is_unobstructed(ref(own), Operation::kRead, kPage));
+}
+
+TEST_F(BeginIo, IsObstructedByWhatOthersCache) {
+  OpenRequest own = request(1);
+  own.granted_access = kFileReadAttributes;
+  open(own);
+  open(lease(1, "RW", -1, 2));
+  EXPECT_FALSE(table.is_unobstructed(ref(own), Operation::kWrite, kPage));
+  EXPECT_EQ(sink.take_breaks(), "");
+}
+
 TEST_F(BeginIo, FailsForAnOpenThatIsNotThere) {
   EXPECT_EQ(table.begin_io({kFile, token(9)}, Operation::kRead, kPage).status,
             NtStatus::kFileClosed);

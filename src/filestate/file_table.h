@@ -80,6 +80,8 @@ class FileTable {
   Decision begin_io(const OpenRef& ref, Operation operation, const IoRange& range) {
     return begin_io(ref, operation, {&range, 1});
   }
+  // Whether it would say kGo and take nothing from anybody. Nothing changes by asking.
+  bool is_unobstructed(const OpenRef& ref, Operation operation, const IoRange& range) const;
   // The same for what meets no locks.
   Decision prepare(const OpenRef& ref, Operation operation) {
     return begin_io(ref, operation, std::span<const IoRange>());

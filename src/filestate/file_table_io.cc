@@ -10,6 +10,16 @@ FileNode* FileTable::Impl::find_unchanged(const Files& files, const FileKey& fil
   return group && !is_current(node) ? nullptr : &node;
 }
 
+bool FileTable::is_unobstructed(const OpenRef& ref, Operation operation,
+                                const IoRange& range) const {
+  auto files = impl_->shard_of(ref.file).lock();
+  FileNode* const node = impl_->find_unchanged(*files, ref.file);
+  const FileState* const state = node ? node->find(ref.file) : nullptr;
+  if (!state) return false;
+  const auto decision = state->begin_io_alone(ref.token, operation, {&range, 1});
+  return decision && decision->verdict == Verdict::kGo;
+}
+
 Decision FileTable::begin_io(const OpenRef& ref, Operation operation,
                              std::span<const IoRange> ranges) {
   {

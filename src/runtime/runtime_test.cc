@@ -210,6 +210,22 @@ TEST(Turns, WhoWaitsForThePoolKeepsNobodyWaiting) {
   EXPECT_EQ(came, (std::vector<uint64_t>{2, 1}));
 }
 
+// For who holds it no longer than he runs.
+TEST(Turns, OneThatIsFreeIsTakenWithoutWaiting) {
+  WorkerPool workers(1);
+  WorkerPool::Seat seat(workers, {});
+  Turns<int> turns;
+  {
+    const auto first = turns.take_free(1, seat);
+    ASSERT_TRUE(first);
+    EXPECT_TRUE(seat.holds_something());
+    EXPECT_FALSE(turns.take_free(1, seat));
+    EXPECT_TRUE(turns.take_free(2, seat));
+  }
+  EXPECT_FALSE(seat.holds_something());
+  EXPECT_TRUE(turns.take_free(1, seat));
+}
+
 Task<void> hold_two(Turns<int>& turns, WorkerPool& workers, Reactor& reactor, bool& went_on) {
   WorkerPool::Seat pool(workers, {});
   co_await pool.schedule();

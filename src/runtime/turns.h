@@ -5,6 +5,7 @@
 #include <cassert>
 #include <coroutine>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -74,6 +75,12 @@ class Turns {
   // continues on the pool when it is its turn. REQUIRES: on the pool, with no other turn.
   auto take(Key key, Where& seat, uint64_t owner = 0) {
     return Waiter{*this, std::move(key), seat, owner};
+  }
+  // The turn when it is free and nobody waits for it, wherever the caller runs: it is held only for
+  // as long as that does not wait.
+  std::optional<Turn> take_free(Key key, Where& seat) {
+    if (!try_take(key)) return std::nullopt;
+    return Turn(*this, std::move(key), seat);
   }
 
  private:

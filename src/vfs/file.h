@@ -176,12 +176,17 @@ class File {
   // Bytes read; 0 at and beyond the end.
   virtual Result<size_t> read(uint64_t offset, MutableByteView into,
                               Wait wait = Wait::kAllowed) = 0;
-  // Writes everything, or what came before an error. The first write sets ARCHIVE. There is none
-  // that never waits: a file system that is being frozen lets no writer in, whatever the writer has
-  // asked for.
+  // Writes everything, or what came before an error. The first write sets ARCHIVE.
   virtual Progress write(uint64_t offset, std::span<const ByteView> pieces) = 0;
   Progress write(uint64_t offset, ByteView bytes) {
     return write(offset, std::span<const ByteView>(&bytes, 1));
+  }
+  // The same where it waits for nothing as things stand; what a reactor asks for. EAGAIN, and
+  // nothing is written: it might wait. Always so on a disk: a file system that is being frozen lets
+  // no writer in, whatever flags the writer has given. REQUIRES few bytes.
+  virtual Progress write_at_once(uint64_t offset, ByteView bytes) {
+    (void)offset, (void)bytes;
+    return fail_os(EAGAIN);
   }
   virtual Result<void> truncate(uint64_t size) = 0;
   // Reserves blocks up to `size` bytes without changing the size or the write time; gives back

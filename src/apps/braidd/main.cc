@@ -36,6 +36,7 @@
 #include "base/printable.h"
 #include "config/keys.h"
 #include "config/restart.h"
+#include "vfs/posix/posix_volume.h"
 
 namespace braid::braidd {
 namespace {
@@ -133,6 +134,7 @@ int run_worker_process(const CommandLine& line) {
   if (!given) return complain(kBadText, given.error());
   const config::Snapshot& config = given->config;
   apply_log_level(*config);
+  (void)vfs::go_among_descriptors();
   enter_worker_sandbox(*config, false);
   std::unique_ptr<store::WorkerGroup> group;
   if (line.workers > 1) {

@@ -230,6 +230,7 @@ inline constexpr int kCards[] = {
 // What starts a process, and what a started one does before it has its own, shorter list: it
 // begins with that of the process that started it.
 inline constexpr int kStarting[] = {
+    SCMP_SYS(chdir),
     SCMP_SYS(execve),
     SCMP_SYS(fork),
     SCMP_SYS(vfork),

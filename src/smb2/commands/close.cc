@@ -73,7 +73,7 @@ Task<Result<Reply>> handle_close(Request& request) {
     const auto done = finish_close(request.files, *open, std::move(decision));
     if (!done) answer = fail(done.error());
   };
-  if (request.connection->reactor().is_current() && closes_at_once(*open) &&
+  if (request.connection->reactor().is_current() && closes_at_once(request.files, *open) &&
       begin_at_once(request.files, *open)) {
     std::optional<filestate::CloseDecision> deletes;
     {

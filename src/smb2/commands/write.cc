@@ -1,9 +1,13 @@
 // [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
 #include "wire/smb2/write.h"
 
+#include <cerrno>
+#include <optional>
+
 #include "smb2/commands/commands.h"
 #include "smb2/commands/direct_placement.h"
 #include "smb2/commands/file_offset.h"
+#include "smb2/common/limits.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/operation.h"
@@ -13,6 +17,35 @@
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
+namespace {
+
+// Up to here a write into memory is cheaper than handing it to another thread.
+constexpr size_t kInlineWriteMax = 64u << 10;
+// A piece of that counts as much as a file that is opened: kAtOncePerTurnMax.
+constexpr size_t kBytesPerCount = 32u << 10;
+
+// What is written where the connection is served, as nothing has to be waited for. Nothing: it is
+// for the pool.
+std::optional<vfs::Progress> try_at_once(Request& request, const wire::WriteRequest& write,
+                                         ByteView data) {
+  Open& open = *request.open;
+  if (!request.connection->reactor().is_current() || data.size() > kInlineWriteMax ||
+      (write.flags & wire::WriteFlags::kWriteThrough) || is_write_through(open) ||
+      request.tree_connect->share->slow_requests != 0) {
+    return std::nullopt;
+  }
+  // Those of one compound follow each other without a turn of others.
+  if (request.connection->done_at_once >= kAtOncePerTurnMax) return std::nullopt;
+  const auto turn = begin_write_at_once(request, {write.offset, data.size()});
+  if (!turn) return std::nullopt;
+  const vfs::Progress written = open.file->write_at_once(write.offset, data);
+  if (!written && written.error().is_os(EAGAIN) && written.done() == 0) return std::nullopt;
+  request.connection->done_at_once += 1 + data.size() / kBytesPerCount;
+  return written;
+}
+
+}  // namespace
+
 Task<Result<Reply>> handle_write(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto write, wire::WriteRequest::decode(reader));
@@ -60,21 +93,27 @@ Task<Result<Reply>> handle_write(Request& request) {
   // [MS-FSA] 2.1.5.4: a write of nothing does nothing, and breaks nothing.
   if (size == 0) co_return reply_with(response);
 
-  // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
-  // against that. Of a file that hangs one WRITE holds a thread.
-  request.may_take_long();
-  const filestate::IoRange range{write.offset, size};
-  BRAID_CO_TRY(auto turn, co_await begin_write(request, filestate::Operation::kWrite, {&range, 1}));
+  std::optional<vfs::Progress> written = try_at_once(request, write, data);
+  const bool is_done_at_once = written.has_value();
+  if (!is_done_at_once) {
+    // Whatever its size: a write waits for a frozen file system, and no flag of the kernel's is
+    // against that. Of a file that hangs one WRITE holds a thread.
+    request.may_take_long();
+    const filestate::IoRange range{write.offset, size};
+    BRAID_CO_TRY(auto turn,
+                 co_await begin_write(request, filestate::Operation::kWrite, {&range, 1}));
+    written = request.open->file->write(write.offset, data);
+  }
   Open& open = *request.open;
   FileServices& files = request.files;
-  const vfs::Progress written = open.file->write(write.offset, data);
-  turn.end();
   // Who watches hears of what was done, also when the rest of it failed.
-  if (written.done() > 0) note_written(files, open);
-  BRAID_CO_CHECK(written);
-  const bool at_once = (write.flags & wire::WriteFlags::kWriteThrough) != 0;
-  BRAID_CO_CHECK(at_once ? sync(open, vfs::Durability::kData)
-                         : write_through(open, vfs::Durability::kData));
+  if (written->done() > 0) note_written(files, open);
+  BRAID_CO_CHECK(*written);
+  if (!is_done_at_once) {
+    const bool through = (write.flags & wire::WriteFlags::kWriteThrough) != 0;
+    BRAID_CO_CHECK(through ? sync(open, vfs::Durability::kData)
+                           : write_through(open, vfs::Durability::kData));
+  }
   open.position = write.offset + size;
   co_return reply_with(response);
 }

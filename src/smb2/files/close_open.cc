@@ -19,10 +19,12 @@ Task<bool> close_open(FileServices& files, std::shared_ptr<Open> open) {
   co_return true;
 }
 
-bool closes_at_once(Open& open) {
+bool closes_at_once(const FileServices& files, Open& open) {
   const Share& share = *open.tree_connect->share;
-  return !open.is_pipe() && !open.is_modified && open.pending_notifications == 0 &&
-         !open.attributes.is_stream && share.slow_requests == 0 && !share.persistent &&
+  // Whose directory is leased is told of a change.
+  if (open.is_modified && files.has_directory_leases()) return false;
+  return !open.is_pipe() && open.pending_notifications == 0 && !open.attributes.is_stream &&
+         share.slow_requests == 0 && !share.persistent &&
          share.local_access != config::LocalAccess::kStrict && open.file->ends_at_once();
 }
 

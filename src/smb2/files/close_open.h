@@ -24,7 +24,7 @@ Task<bool> close_open(FileServices& files, std::shared_ptr<Open> open);
 // a thread of the worker pool.
 Task<bool> begin_and_wait(FileServices& files, std::shared_ptr<Open> open);
 // Whether closing takes no disk's time as things stand, unless it deletes the file. Thread: any.
-bool closes_at_once(Open& open);
+bool closes_at_once(const FileServices& files, Open& open);
 // The first half for such an Open. False also where a request uses it: nothing was done then.
 bool begin_at_once(FileServices& files, Open& open);
 // `decision`: filestate has closed it already. The Open is closed whatever is returned: an error

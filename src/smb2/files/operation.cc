@@ -77,6 +77,17 @@ Task<Result<WriterTurn>> begin_write(Request& request, Operation operation,
   }
 }
 
+std::optional<WriterTurn> begin_write_at_once(Request& request, const filestate::IoRange& range) {
+  if (request.tree_connect->share->persistent) return std::nullopt;
+  const filestate::OpenRef ref = request.open->ref();
+  auto turn = request.files.writers.take_free(ref.file, request.seat);
+  if (!turn || !request.files.file_table.is_unobstructed(ref, Operation::kWrite, range)) {
+    return std::nullopt;
+  }
+  note_modified(request, Operation::kWrite);
+  return turn;
+}
+
 Task<Result<void>> break_handles_below(Request& request, std::string directory) {
   const WaitPlace place = std::make_shared<Guarded<std::vector<FileKey>>>();
   return until_decided(

@@ -1,6 +1,7 @@
 // Asking filestate before an open does something that others may have to hear of first.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -29,6 +30,11 @@ Task<Result<void>> begin_io(Request& request, filestate::Operation operation,
 using WriterTurn = Turns<FileKey>::Turn;
 Task<Result<WriterTurn>> begin_write(Request& request, filestate::Operation operation,
                                      std::span<const filestate::IoRange> ranges);
+
+// The same where the turn is free, nothing stands in the way and nothing has to be written down
+// first; nothing otherwise. Continues where it was asked, and the turn ends before anything is
+// waited for.
+std::optional<WriterTurn> begin_write_at_once(Request& request, const filestate::IoRange& range);
 
 // Before a directory is renamed: ends the handle caching of what is open below `directory`.
 Task<Result<void>> break_handles_below(Request& request, std::string directory);

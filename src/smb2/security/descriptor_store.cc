@@ -279,8 +279,6 @@ Result<DescriptorStore::Look> DescriptorStore::look(vfs::File& file,
   look.security = std::make_shared<FileSecurity>();
   FileSecurity& security = *look.security;
   security.attributes = attributes;
-  const ScopedPrivilege privilege(Privilege::kNothingNew);  // once for all that is read
-  BRAID_CHECK(privilege.status());
   // In this order: whoever stores one writes it before it changes the lists.
   KernelState state = read_state(file, attributes);
   auto value = file.get_xattr(attribute_name(), Actor::kServer);

@@ -19,6 +19,13 @@ uint64_t keyed_hash(const FileKey& file) {
   return sip_hash(key, file);
 }
 
+// More than a pool has threads. A file that shares one with another is written on the pool as long
+// as that is held.
+std::shared_mutex& holds_of(const FileKey& key) {
+  static std::array<std::shared_mutex, 256> holds;
+  return holds[keyed_hash({key.device, key.inode, 0}) % holds.size()];
+}
+
 }  // namespace
 
 MetadataLock::MetadataLock(PosixContext& context, const FileKey& key)
@@ -40,6 +47,23 @@ MetadataLock::~MetadataLock() {
   held_by_thread = nullptr;
   if (others_) others_->unlock(file_);
 }
+
+Result<Attributes> attributes_of(const PosixContext& context, int fd) {
+  BRAID_TRY(const struct statx st, stat_of(fd));
+  if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.stx_mode)) return make_attributes(st, std::nullopt);
+  KnownAttributes* const attributes = context.known_attributes(key_of(st));
+  if (!attributes) return make_attributes(st, load_dos_attrib(fd));
+  if (const auto known = attributes->find(st)) return make_attributes(st, known->dos_attrib);
+  const auto attrib = load_dos_attrib(fd);
+  attributes->keep(st, {.dos_attrib = attrib});
+  return make_attributes(st, attrib);
+}
+
+LongHold::LongHold(const PosixContext& context, const FileKey& key) {
+  if (context.is_in_memory) lock_ = std::shared_lock(holds_of(key));
+}
+
+ShortHold::ShortHold(const FileKey& key) : lock_(holds_of(key), std::try_to_lock) {}
 
 std::atomic<uint32_t>& PosixContext::archive_ends(const FileKey& key) const {
   static std::array<std::atomic<uint32_t>, 256> counts;

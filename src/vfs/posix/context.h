@@ -7,12 +7,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
 #include "base/guarded.h"
 #include "base/lock_order.h"
 #include "base/unique_fd.h"
+#include "vfs/posix/known_attributes.h"
 #include "vfs/posix/name_index.h"
 #include "vfs/posix/posix_volume.h"
 #include "vfs/posix/system.h"
@@ -64,6 +66,9 @@ struct PosixContext {
   // Whether what a marker names may be in the private folder of another share (known_roots.h). Not
   // for a previous version: those have what their files are now.
   bool looks_in_other_shares = true;
+  // Until when, in seconds of CLOCK_MONOTONIC, nothing is written at once, since somebody outside
+  // this process had a file locked.
+  std::atomic<int64_t> writes_wait_until = 0;
   // The file system's renameat2() takes no flags, as was found: renaming.h.
   std::atomic<bool> refuses_rename_flags = false;
   std::vector<wire::NameExpression> hidden;
@@ -78,16 +83,36 @@ struct PosixContext {
   // FileLocks::archive_ends(), of this process where no other serves the files.
   std::atomic<uint32_t>& archive_ends(const FileKey& key) const;
 
-  // Whether a read of this file's data waits for no disk. Thread: any, reactors too.
-  bool reads_at_once(const FileKey& file) const {
+  // Whether the data of this file is in memory and nowhere else: a read waits for no disk, and a
+  // write for nobody but who changes the file. Thread: any, reactors too.
+  bool is_memory(const FileKey& file) const {
     return is_in_memory && file.device == root_key.device && !has_swap();
   }
+
+  // Null for a file on whose file system others may change something.
+  KnownAttributes* known_attributes(const FileKey& file) const {
+    return features.at_once && file.device == root_key.device ? &attributes_ : nullptr;
+  }
+
+  // What the kernel calls the root, for a second: it tells only where a file is that is looked for
+  // below, and who is told another's name asks again.
+  struct RootName {
+    std::string text;
+    int64_t second = -1;  // of CLOCK_MONOTONIC
+  };
+  mutable Guarded<RootName> root_name;
 
   // That of the root's file system, once it was asked for.
   Guarded<std::optional<TimeRange>> time_range;
 
   const std::shared_ptr<MetadataLocks> metadata_locks;
+
+ private:
+  mutable KnownAttributes attributes_;
 };
+
+// As attributes_of() in system.h, with what is known of the file.
+Result<Attributes> attributes_of(const PosixContext& context, int fd);
 
 // Held while what is kept beside the data of one file (DOSATTRIB, streams, the security descriptor)
 // is read and written back, whichever volume the file is reached through. A thread that holds it
@@ -106,6 +131,29 @@ class MetadataLock {
   FileLocks* const others_;
   const std::shared_ptr<MetadataLocks> locks_;
   std::unique_lock<RankedMutex<LockRank::kMetadata>> lock_;  // not that of an inner one
+};
+
+// Around a system call that works on as much of a file's data as a client likes, and holds the
+// kernel's lock of the file that long: some seconds for reserving four gigabytes in tmpfs. Only
+// files in memory are written where nobody may wait, so it does nothing for others. None within
+// another. Thread: any but a reactor.
+class LongHold {
+ public:
+  LongHold(const PosixContext& context, const FileKey& key);
+
+ private:
+  std::shared_lock<std::shared_mutex> lock_;
+};
+
+// For who must not wait: false while a thread of this process is within a LongHold of the file.
+// Until its end none comes to be.
+class ShortHold {
+ public:
+  explicit ShortHold(const FileKey& key);
+  explicit operator bool() const { return lock_.owns_lock(); }
+
+ private:
+  std::unique_lock<std::shared_mutex> lock_;
 };
 
 using PosixContextRef = std::shared_ptr<PosixContext>;

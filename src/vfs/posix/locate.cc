@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <ctime>
 
 #include "vfs/names.h"
 
@@ -26,10 +27,25 @@ Result<std::string> kernel_name(int fd) {
   return name;
 }
 
+enum class Known : uint8_t { kFromNow, kForASecond };
+
+// With a slash at its end.
+Result<std::string> root_name(const PosixContext& context, Known known) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  if (known == Known::kForASecond) {
+    auto before = context.root_name.lock();
+    if (before->second == now.tv_sec) return before->text;
+  }
+  BRAID_TRY(std::string text, kernel_name(context.root.get()));
+  if (!text.ends_with('/')) text += '/';
+  *context.root_name.lock() = {text, now.tv_sec};
+  return text;
+}
+
 // From the root of the tree, "dir/file"; "" for the root.
 Result<std::string> name_below(const PosixContext& context, int fd) {
   BRAID_TRY(std::string name, kernel_name(fd));
-  BRAID_TRY(std::string root, kernel_name(context.root.get()));
   // The kernel says it so, and a name may end like that.
   if (name.ends_with(kDeleted)) {
     BRAID_TRY(const struct statx st, stat_of(fd));
@@ -39,9 +55,14 @@ Result<std::string> name_below(const PosixContext& context, int fd) {
       return fail_os(EOPNOTSUPP);
     }
   }
-  if (name == root) return std::string();
-  if (!root.ends_with('/')) root += '/';
-  if (!name.starts_with(root)) return fail_os(EXDEV);
+  name += '/';
+  BRAID_TRY(std::string root, root_name(context, Known::kForASecond));
+  if (!name.starts_with(root)) {
+    BRAID_TRY(root, root_name(context, Known::kFromNow));
+    if (!name.starts_with(root)) return fail_os(EXDEV);
+  }
+  if (name.size() == root.size()) return std::string();
+  name.pop_back();
   name.erase(0, root.size());
   return name;
 }

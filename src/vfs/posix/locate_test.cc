@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -129,6 +131,36 @@ TEST_F(Locate, OutsideOfTheShareIsNowhere) {
   fs::create_directory(folder_ + "/share2");
   fs::rename(share_ + "/back", folder_ + "/share2/back");
   EXPECT_FALSE(volume_->name_of(*file)) << "a folder whose name begins so is another one";
+}
+
+// What the root is called is known for a while, and not believed of what is elsewhere.
+TEST_F(Locate, TheShareItselfMoves) {
+  make("file");
+  const auto file = open("file");
+  EXPECT_EQ(where(*file), "file");
+  fs::rename(share_, folder_ + "/moved");
+  EXPECT_EQ(where(*file), "file");
+  fs::rename(folder_ + "/moved", share_);
+  EXPECT_EQ(where(*file), "file");
+}
+
+// A process may be in the folder of its descriptors, and finds from there what it finds otherwise.
+TEST_F(Locate, FromAmongTheDescriptors) {
+  make("file");
+  const auto file = open("file");
+  ASSERT_TRUE(file->set_xattr("user.x", as_bytes("value")));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!go_among_descriptors()) ::_exit(1);
+    if (where(*file) != "file") ::_exit(2);
+    const auto value = file->get_xattr("user.x");
+    if (!value || as_text(*value) != "value") ::_exit(3);
+    if (open("file")->list_xattrs().value().size() != 1) ::_exit(4);
+    ::_exit(fs::current_path().filename() == "fd" ? 0 : 5);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
 }
 
 TEST_F(Locate, TheRootHasAPathAndNoPlace) {

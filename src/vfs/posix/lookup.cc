@@ -162,7 +162,7 @@ Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
 }
 
 Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
-  BRAID_TRY(const Attributes attributes, attributes_of(fd.get()));
+  BRAID_TRY(const Attributes attributes, attributes_of(context_, fd.get()));
   std::string target;
   if (attributes.is_symlink()) {
     if (options_.wait == Wait::kNever) return fail_os(EAGAIN);

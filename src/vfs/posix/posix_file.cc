@@ -24,6 +24,11 @@ namespace {
 // Pieces of a write handed to the kernel at a time.
 constexpr size_t kPiecesMax = 64;
 
+// A write that takes so long has waited for somebody who had the file locked; there are none at
+// once for a while then.
+constexpr int64_t kLockedNs = 100'000'000;
+constexpr int64_t kLockedRestS = 60;
+
 // Bytes that are reserved for the data of a file. Nothing for an O_PATH descriptor, and where they
 // are in more pieces than are worth looking at.
 std::optional<uint64_t> reserved_size(int fd) {
@@ -58,17 +63,17 @@ PosixFile::PosixFile(Parts parts)
 
 PosixFile::~PosixFile() {
   if (!unnamed_ || !assume(who_)) return;
+  remove_side_files(*context_, fd_.get());
   const ScopedPrivilege privilege;
-  if (privilege.status()) remove_side_files(*context_, fd_.get());
   unnamed_.reset();
 }
 
 bool PosixFile::ends_at_once() {
-  // Whoever has written has something to give back. The last who has a file without a name frees
-  // its blocks, and as many as these take no time.
+  // Whoever has written to a disk has something to give back. The last who has a file without a
+  // name frees its blocks, and as many as these take no time.
   constexpr blkcnt_t kBlocksMax = (16 << 20) / 512;
-  if (!context_->features.at_once || access_.write || unnamed_ || kind_ != Kind::kFile)
-    return false;
+  const bool has_written = access_.write && !context_->is_memory(key_);
+  if (!context_->features.at_once || has_written || unnamed_ || kind_ != Kind::kFile) return false;
   struct stat st;
   return ::fstat(fd_.get(), &st) == 0 && st.st_nlink != 0 && st.st_blocks <= kBlocksMax;
 }
@@ -80,7 +85,7 @@ Result<Attributes> PosixFile::take_name(const Place& place) {
   // Whoever moved it since leaves us with a descriptor that the kernel knows no name of, and the
   // name with which it began.
   if (named) {
-    BRAID_TRY(Attributes attributes, attributes_of(named.get()));
+    BRAID_TRY(Attributes attributes, attributes_of(*context_, named.get()));
     if (attributes.key == key_) {
       fd_ = std::move(named);
       return shown(std::move(attributes));
@@ -91,7 +96,7 @@ Result<Attributes> PosixFile::take_name(const Place& place) {
 
 Result<Attributes> PosixFile::stat() {
   BRAID_CHECK(assume(who_));
-  BRAID_TRY(Attributes attributes, attributes_of(fd_.get()));
+  BRAID_TRY(Attributes attributes, attributes_of(*context_, fd_.get()));
   return shown(std::move(attributes));
 }
 
@@ -184,7 +189,7 @@ void PosixFile::renew_archive() {
 
 Result<size_t> PosixFile::read(uint64_t offset, MutableByteView into, Wait wait) {
   BRAID_CHECK(wait == Wait::kNever ? assume_on_reactor(who_) : assume(who_));
-  const int flags = wait == Wait::kNever && !context_->reads_at_once(key_) ? RWF_NOWAIT : 0;
+  const int flags = wait == Wait::kNever && !context_->is_memory(key_) ? RWF_NOWAIT : 0;
   size_t done = 0;
   while (done < into.size()) {
     iovec piece{into.data() + done, into.size() - done};
@@ -213,8 +218,11 @@ Progress PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
     }
     vector[0].iov_base = static_cast<uint8_t*>(vector[0].iov_base) + skip;
     vector[0].iov_len -= skip;
-    const ssize_t put = ::pwritev(fd_.get(), vector.data(), static_cast<int>(count),
-                                  static_cast<off_t>(offset + done));
+    const ssize_t put = [&] {
+      const LongHold hold(*context_, key_);
+      return ::pwritev(fd_.get(), vector.data(), static_cast<int>(count),
+                       static_cast<off_t>(offset + done));
+    }();
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return {done, Error::last_os_error()};
     done += static_cast<size_t>(put);
@@ -229,11 +237,51 @@ Progress PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
   return done;
 }
 
+// Nobody freezes tmpfs, and what is there is not swapped out: what is left to wait for is the
+// kernel's lock of the file. Of this process nobody holds it for long, as other workers are none;
+// local programs seldom do, and that shows once.
+Progress PosixFile::write_at_once(uint64_t offset, ByteView bytes) {
+  if (!access_.write || kind_ != Kind::kFile || !context_->is_memory(key_) ||
+      context_->options.locks || !has_archive() || time_rules_.load().any()) {
+    return fail_os(EAGAIN);
+  }
+  timespec began{};
+  ::clock_gettime(CLOCK_MONOTONIC, &began);
+  if (began.tv_sec < context_->writes_wait_until.load(std::memory_order_relaxed)) {
+    return fail_os(EAGAIN);
+  }
+  const ShortHold hold(key_);
+  if (!hold) return fail_os(EAGAIN);
+  BRAID_CHECK(assume_on_reactor(who_));
+  size_t done = 0;
+  int error = 0;
+  while (done < bytes.size() && error == 0) {
+    const ssize_t put = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
+                                 static_cast<off_t>(offset + done));
+    if (put > 0) done += static_cast<size_t>(put);
+    if (put < 0 && errno != EINTR) error = errno;
+    if (put == 0) error = EIO;
+  }
+  timespec ended{};
+  ::clock_gettime(CLOCK_MONOTONIC, &ended);
+  const int64_t took_ns =
+      (ended.tv_sec - began.tv_sec) * 1'000'000'000LL + ended.tv_nsec - began.tv_nsec;
+  if (took_ns > kLockedNs) context_->writes_wait_until = ended.tv_sec + kLockedRestS;
+  {
+    // Somebody has taken the mark away in these microseconds: memory, too.
+    const ScopedAtOnce scope;
+    renew_archive();
+  }
+  if (error != 0) return {done, Error::os(error)};
+  return done;
+}
+
 Result<void> PosixFile::truncate(uint64_t size) {
   BRAID_CHECK(assume(who_));
   if (!access_.write) return fail_os(EBADF);
   const KeptTimes kept(*this, KeptTimes::Operation::kData);
   BRAID_CHECK(set_archive());
+  const LongHold hold(*context_, key_);
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return fail_last_os();
   return {};
 }

@@ -41,6 +41,7 @@ class PosixFile final : public File {
   Result<size_t> read(uint64_t offset, MutableByteView into, Wait wait) override;
   using File::write;
   Progress write(uint64_t offset, std::span<const ByteView> pieces) override;
+  Progress write_at_once(uint64_t offset, ByteView bytes) override;
   Result<void> truncate(uint64_t size) override;
   Result<void> allocate(uint64_t size) override;
   Result<void> flush(Durability durability) override;

@@ -25,12 +25,16 @@ Result<void> PosixFile::allocate(uint64_t size) {
   if (!access_.write) return fail_os(EBADF);
   // [MS-FSA] 2.1.5.15.1: the write time moves with the size only.
   const KeptTimes kept(*this, KeptTimes::Operation::kMetadata, {.write = TimeRule::kKept});
-  BRAID_CHECK(reserve(fd_.get(), size, who_->uid == 0));
+  {
+    const LongHold hold(*context_, key_);
+    BRAID_CHECK(reserve(fd_.get(), size, who_->uid == 0));
+  }
   return set_archive();
 }
 
 Result<std::vector<Range>> PosixFile::allocated_ranges(Range within, size_t max) {
   BRAID_CHECK(assume(who_));
+  const LongHold hold(*context_, key_);
   return data_ranges(fd_.get(), within, max);
 }
 
@@ -42,8 +46,12 @@ Result<void> PosixFile::zero_range(Range range) {
   BRAID_TRY(const struct statx st, stat_of(fd_.get()));
   if (range.offset >= st.stx_size || range.length == 0) return {};
   const uint64_t length = std::min<uint64_t>(range.length, st.stx_size - range.offset);
-  BRAID_TRY(const bool punched, punch(fd_.get(), {range.offset, length}));
-  if (punched) return {};
+  const auto punched = [&] {
+    const LongHold hold(*context_, key_);
+    return punch(fd_.get(), {range.offset, length});
+  }();
+  if (!punched) return fail(punched.error());
+  if (*punched) return {};
   const Bytes zeros(kZerosAtOnce);
   for (uint64_t done = 0; done < length;) {
     const size_t piece = std::min<uint64_t>(length - done, zeros.size());
@@ -66,7 +74,10 @@ Progress PosixFile::copy_range(File& source, uint64_t source_offset, uint64_t of
   while (done < length) {
     auto in = static_cast<off_t>(source_offset + done);
     auto out = static_cast<off_t>(offset + done);
-    const ssize_t copied = ::copy_file_range(from->fd(), &in, fd_.get(), &out, length - done, 0);
+    const ssize_t copied = [&] {
+      const LongHold hold(*context_, key_);
+      return ::copy_file_range(from->fd(), &in, fd_.get(), &out, length - done, 0);
+    }();
     if (copied < 0 && errno == EINTR) continue;
     if (copied < 0 && done == 0 && wants_plain_copy(errno)) {
       return copy_through_memory(source, source_offset, *this, offset, length);

@@ -173,7 +173,12 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Fo
   } else {
     const int flags = !how.access.write ? O_RDONLY : how.access.read ? O_RDWR : O_WRONLY;
     // Without O_NONBLOCK, which means nothing else to a file, it would wait for who has a lease.
-    BRAID_TRY(parts.fd, reopen(node, flags | O_NONBLOCK | (how.truncate ? O_TRUNC : 0)));
+    if (how.truncate) {
+      const LongHold hold(*context_, found.attributes.key);
+      BRAID_TRY(parts.fd, reopen(node, flags | O_NONBLOCK | O_TRUNC));
+    } else {
+      BRAID_TRY(parts.fd, reopen(node, flags | O_NONBLOCK));
+    }
   }
   return std::make_unique<PosixFile>(std::move(parts));
 }
@@ -315,8 +320,7 @@ Result<void> PosixVolume::replace(const Credentials& who, const Place& place, Fi
     return fail_os(error);
   }
   if (is_directory || (st.stx_nlink == 1 && S_ISREG(st.stx_mode))) {
-    const ScopedPrivilege privilege;
-    if (privilege.status()) remove_side_files(*context_, old.get());
+    remove_side_files(*context_, old.get());
   }
   return {};
 }
@@ -332,9 +336,7 @@ class Victim {
     if (opened) fd_ = *std::move(opened);
   }
   void unlinked(PosixContext& context) {
-    if (!fd_) return;
-    const ScopedPrivilege privilege;
-    if (privilege.status()) remove_side_files(context, fd_.get());
+    if (fd_) remove_side_files(context, fd_.get());
   }
 
  private:
@@ -433,10 +435,7 @@ Result<void> PosixVolume::remove(const Credentials& who, const Place& place, Fil
   int error = unlink();
   if (error == ENOTEMPTY && directory && remove_leftovers(held.get())) error = unlink();
   if (error != 0) return fail_os(error);
-  if (last && (directory || S_ISREG(st.stx_mode))) {
-    const ScopedPrivilege privilege;
-    if (privilege.status()) remove_side_files(*context_, held.get());
-  }
+  if (last && (directory || S_ISREG(st.stx_mode))) remove_side_files(*context_, held.get());
   return {};
 }
 

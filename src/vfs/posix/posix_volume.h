@@ -31,6 +31,12 @@ struct PosixOptions {
   FileLocks* locks = nullptr;
 };
 
+// Makes /proc/self/fd the folder that the process works in, from where the kernel finds what a
+// descriptor holds in half the time: for some calls nothing but a path will do. Relative paths lead
+// nowhere any more. A process that is forked afterwards has no use of volumes. False: it stays
+// where it is. REQUIRES: one thread.
+bool go_among_descriptors();
+
 // The tree below what `root`, an O_PATH descriptor of a directory, holds. ENOSYS on a kernel
 // without openat2.
 Result<std::unique_ptr<Volume>> open_posix_volume(UniqueFd root, const PosixOptions& options = {});

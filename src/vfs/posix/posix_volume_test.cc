@@ -536,34 +536,5 @@ TEST_F(Posix, StreamThatChangesWhileItMovesIsMovedAsItIs) {
   EXPECT_EQ(side_files().size(), 0u);
 }
 
-// The kernel refuses to say there that a read would not wait. Files in memory are read on the
-// reactor, as those in the page cache of a disk are.
-TEST(PosixInMemory, IsReadAtOnceWhereNothingIsSwapped) {
-  char name[] = "/dev/shm/braid-posix-XXXXXX";
-  if (!::mkdtemp(name)) GTEST_SKIP() << "needs /dev/shm";
-  struct statfs file_system{};
-  const bool is_tmpfs =
-      ::statfs(name, &file_system) == 0 && file_system.f_type == TMPFS_MAGIC && !has_swap();
-  auto volume = open_posix_volume(name).value();
-  const Path path = parse_path("f").value().path;
-  const auto missing = std::get<Missing>(volume->lookup(server_credentials(), path).value());
-  {
-    const auto file =
-        volume->create(server_credentials(), missing, {.access = {.read = true, .write = true}})
-            .value();
-    ASSERT_TRUE(file->write(0, as_bytes("in memory")));
-    Bytes read(20);
-    const auto got = file->read(0, read, Wait::kNever);
-    if (is_tmpfs) {
-      ASSERT_TRUE(got) << got.error().message();
-      read.resize(*got);
-      EXPECT_EQ(as_text(read), "in memory");
-    }
-  }
-  volume.reset();
-  ASSERT_TRUE(assume(server_credentials()));
-  fs::remove_all(name);
-}
-
 }  // namespace
 }  // namespace braid::vfs

@@ -16,8 +16,34 @@ bool may_be_named_by_opener(std::string_view name) {
   return name.starts_with("user.") || name.starts_with("system.posix_acl_");
 }
 
-// Acts as the opener, or as the server for the rest of the scope.
 constexpr size_t kUsualSize = 1024;
+
+// The kernel tells these to anybody, where the file system has nothing against it.
+bool is_told_to_anybody(std::string_view name) {
+  return name.starts_with("security.") || name.starts_with("system.posix_acl_");
+}
+
+Result<Bytes> load(int fd, const std::string& name) {
+  const std::string path = descriptor_path(fd);
+  // Nearly all fit: one call.
+  std::array<uint8_t, kUsualSize> usual;
+  const ssize_t fits = ::getxattr(path.c_str(), name.c_str(), usual.data(), usual.size());
+  if (fits >= 0) return Bytes(usual.begin(), usual.begin() + fits);
+  if (errno != ERANGE) return fail_last_os();
+  for (;;) {
+    const ssize_t size = ::getxattr(path.c_str(), name.c_str(), nullptr, 0);
+    if (size < 0) return fail_last_os();
+    Bytes value(static_cast<size_t>(size));
+    if (size == 0) return value;
+    const ssize_t got = ::getxattr(path.c_str(), name.c_str(), value.data(), value.size());
+    if (got < 0 && errno == ERANGE) continue;  // it grew between the calls
+    if (got < 0) return fail_last_os();
+    value.resize(static_cast<size_t>(got));
+    return value;
+  }
+}
+
+// Acts as the opener, or as the server for the rest of the scope.
 
 class Acting {
  public:
@@ -43,26 +69,15 @@ class Acting {
 // The kernel refuses these calls on O_PATH descriptors; the path through /proc works for all.
 
 Result<Bytes> PosixFile::get_xattr(std::string_view name, Actor actor) {
+  const std::string key(name);
+  if (actor == Actor::kServer && is_told_to_anybody(name) && !acts_as_server()) {
+    BRAID_CHECK(assume(who_));
+    auto value = load(fd_.get(), key);
+    if (value || !(value.error().is_os(EACCES) || value.error().is_os(EPERM))) return value;
+  }
   const Acting acting(who_, actor, name);
   BRAID_CHECK(acting.status());
-  const std::string path = descriptor_path(fd_.get());
-  const std::string key(name);
-  // Nearly all fit: one call.
-  std::array<uint8_t, kUsualSize> usual;
-  const ssize_t fits = ::getxattr(path.c_str(), key.c_str(), usual.data(), usual.size());
-  if (fits >= 0) return Bytes(usual.begin(), usual.begin() + fits);
-  if (errno != ERANGE) return fail_last_os();
-  for (;;) {
-    const ssize_t size = ::getxattr(path.c_str(), key.c_str(), nullptr, 0);
-    if (size < 0) return fail_last_os();
-    Bytes value(static_cast<size_t>(size));
-    if (size == 0) return value;
-    const ssize_t got = ::getxattr(path.c_str(), key.c_str(), value.data(), value.size());
-    if (got < 0 && errno == ERANGE) continue;  // it grew between the calls
-    if (got < 0) return fail_last_os();
-    value.resize(static_cast<size_t>(got));
-    return value;
-  }
+  return load(fd_.get(), key);
 }
 
 Result<void> PosixFile::set_xattr(std::string_view name, ByteView value, Actor actor) {
@@ -88,24 +103,41 @@ Result<void> PosixFile::remove_xattr(std::string_view name, Actor actor) {
 }
 
 Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
+  using Names = KnownAttributes::Names;
   const Acting acting(who_, actor, "user.");
   BRAID_CHECK(acting.status());
+  KnownAttributes* const attributes = context_->known_attributes(key_);
+  struct statx st{};
+  std::optional<KnownAttributes::Known> known;
+  if (attributes) {
+    BRAID_TRY(st, stat_of(fd_.get()));
+    known = attributes->find(st);
+    if (known && known->names == Names::kNone) return std::vector<std::string>();
+    if (known && known->names == Names::kOnlyDosAttrib) {
+      return std::vector<std::string>{std::string(kDosAttribName)};
+    }
+  }
   const std::string path = descriptor_path(fd_.get());
-  std::string names;
-  for (;;) {
-    const ssize_t size = ::listxattr(path.c_str(), nullptr, 0);
-    if (size < 0) return fail_last_os();
-    names.resize(static_cast<size_t>(size));
-    if (size == 0) return std::vector<std::string>();
-    const ssize_t got = ::listxattr(path.c_str(), names.data(), names.size());
-    if (got < 0 && errno == ERANGE) continue;
-    if (got < 0) return fail_last_os();
-    names.resize(static_cast<size_t>(got));
-    break;
+  // Nearly all fit: one call.
+  std::array<char, kUsualSize> usual;
+  std::string longer;
+  ssize_t size = ::listxattr(path.c_str(), usual.data(), usual.size());
+  while (size < 0 && errno == ERANGE) {
+    size = ::listxattr(path.c_str(), nullptr, 0);
+    if (size < 0) break;
+    longer.resize(static_cast<size_t>(size));
+    if (size != 0) size = ::listxattr(path.c_str(), longer.data(), longer.size());
+  }
+  if (size < 0) return fail_last_os();
+  const std::string_view names(longer.empty() ? usual.data() : longer.data(),
+                               static_cast<size_t>(size));
+  if (known && (names.empty() || names.substr(0, names.size() - 1) == kDosAttribName)) {
+    known->names = names.empty() ? Names::kNone : Names::kOnlyDosAttrib;
+    attributes->keep(st, *known);
   }
   std::vector<std::string> out;
   for (size_t at = 0; at < names.size();) {
-    std::string name = names.c_str() + at;
+    std::string name(names.substr(at, names.find('\0', at) - at));
     at += name.size() + 1;
     if (actor == Actor::kServer || may_be_named_by_opener(name)) out.push_back(std::move(name));
   }

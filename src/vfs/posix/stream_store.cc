@@ -154,6 +154,10 @@ Result<void> rename_stream(PosixContext& context, int fd, const StreamRef& from,
 }
 
 void remove_side_files(PosixContext& context, int fd) {
+  // Most have no streams, as anybody is told: then there is nothing to do as the server.
+  if (const auto streams = list_streams(fd); streams && streams->empty()) return;
+  const ScopedPrivilege privilege;
+  if (!privilege.status()) return;
   const auto streams = list_streams(fd);
   if (!streams) return;
   for (const StreamRef& stream : *streams) {

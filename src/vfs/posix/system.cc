@@ -7,6 +7,7 @@
 #include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -81,6 +82,13 @@ Result<UniqueFd> open_piece(int directory, const char* path, int flags, uint32_t
 }
 
 }  // namespace
+
+bool is_among_descriptors = false;
+
+bool go_among_descriptors() {
+  is_among_descriptors = ::chdir("/proc/self/fd") == 0;
+  return is_among_descriptors;
+}
 
 Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags, uint32_t mode) {
   std::string_view rest = path;
@@ -178,10 +186,17 @@ Result<void> store_attribute(int fd, const std::string& name, ByteView value) {
 }
 
 Result<void> store_dos_attrib(int fd, const DosAttrib& attrib) {
-  const ScopedPrivilege privilege(Privilege::kNothingNew);
-  BRAID_CHECK(privilege.status());
   const Bytes value = attrib.encode();
-  const auto stored = store_attribute(fd, std::string(kDosAttribName), value);
+  const std::string name(kDosAttribName);
+  auto stored = [&] {
+    const ScopedUser user;
+    return user.status() ? store_attribute(fd, name, value) : user.status();
+  }();
+  if (!stored && (stored.error().is_os(EACCES) || stored.error().is_os(EPERM))) {
+    const ScopedPrivilege privilege(Privilege::kNothingNew);
+    BRAID_CHECK(privilege.status());
+    stored = store_attribute(fd, name, value);
+  }
   if (!stored && stored.error().is_os(EOPNOTSUPP)) return {};
   return stored;
 }

@@ -15,9 +15,15 @@
 
 namespace braid::vfs {
 
+// The process is in the folder of its descriptors: posix_volume.h.
+extern bool is_among_descriptors;
+
 // A path that leads to what `fd` holds, for system calls that take no O_PATH descriptor. It follows
 // no name, so nothing can be put in its way.
-inline std::string descriptor_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+inline std::string descriptor_path(int fd) {
+  std::string number = std::to_string(fd);
+  return is_among_descriptors ? number : "/proc/self/fd/" + number;
+}
 
 // openat2 that stays below `directory` and follows no link of any kind. `path` is relative; "" is
 // the directory itself. O_CLOEXEC is added.
