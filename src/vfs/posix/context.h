@@ -78,6 +78,12 @@ struct PosixContext {
   // FileLocks::archive_ends(), of this process where no other serves the files.
   std::atomic<uint32_t>& archive_ends(const FileKey& key) const;
 
+  // Whether what the kernel knows of this file it tells without looking at a disk, or asking
+  // another program: it is on the root's file system, and not on one that is mounted below.
+  bool is_at_once(const FileKey& file) const {
+    return features.at_once && file.device == root_key.device;
+  }
+
   // Whether a read of this file's data waits for no disk. Thread: any, reactors too.
   bool reads_at_once(const FileKey& file) const {
     return is_in_memory && file.device == root_key.device && !has_swap();

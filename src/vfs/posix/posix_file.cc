@@ -67,8 +67,7 @@ bool PosixFile::ends_at_once() {
   // Whoever has written has something to give back. The last who has a file without a name frees
   // its blocks, and as many as these take no time.
   constexpr blkcnt_t kBlocksMax = (16 << 20) / 512;
-  if (!context_->features.at_once || access_.write || unnamed_ || kind_ != Kind::kFile)
-    return false;
+  if (!is_examined_at_once() || access_.write || unnamed_ || kind_ != Kind::kFile) return false;
   struct stat st;
   return ::fstat(fd_.get(), &st) == 0 && st.st_nlink != 0 && st.st_blocks <= kBlocksMax;
 }

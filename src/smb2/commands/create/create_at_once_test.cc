@@ -1,11 +1,16 @@
 // What the kernel has in memory is opened and closed where the connection is served.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <thread>
 
+#include "base/unique_fd.h"
 #include "smb2/commands/file_requests_testing.h"
 #include "smb2/common/limits.h"
 #include "vfs/fault/fault_volume.h"
@@ -86,14 +91,15 @@ TEST_F(AtOnce, TellsWhatIsInMemory) {
     return turns() - before;
   };
   using wire::FileInfoClass;
-  for (const auto each :
-       {FileInfoClass::kBasic, FileInfoClass::kStandard, FileInfoClass::kInternal,
-        FileInfoClass::kAccess, FileInfoClass::kPosition, FileInfoClass::kMode,
-        FileInfoClass::kAlignment, FileInfoClass::kAll, FileInfoClass::kNetworkOpen,
-        FileInfoClass::kAttributeTag, FileInfoClass::kId}) {
+  for (const auto each : {FileInfoClass::kBasic, FileInfoClass::kStandard, FileInfoClass::kInternal,
+                          FileInfoClass::kAccess, FileInfoClass::kPosition, FileInfoClass::kMode,
+                          FileInfoClass::kAlignment, FileInfoClass::kNetworkOpen,
+                          FileInfoClass::kAttributeTag, FileInfoClass::kId}) {
     EXPECT_EQ(turns_of(wire::InfoType::kFile, static_cast<uint8_t>(each)), 0u);
   }
   EXPECT_EQ(turns_of(wire::InfoType::kFile, static_cast<uint8_t>(FileInfoClass::kStream)), 1u);
+  // EaSize is that of all attributes together.
+  EXPECT_EQ(turns_of(wire::InfoType::kFile, static_cast<uint8_t>(FileInfoClass::kAll)), 1u);
   EXPECT_EQ(turns_of(wire::InfoType::kSecurity, 0), 1u);
 }
 
@@ -243,6 +249,58 @@ TEST_F(AtOnce, WhatWasReplacedMeanwhileIsNotOpened) {
   alone.share_access = 0;
   EXPECT_NE(second.create(alone), FileId{});
   second.close();
+}
+
+// The share has another file system mounted in a folder, which may be one that hangs: what is true
+// of the share's own says nothing about that one.
+struct MountedBelow : RealFolder {
+  MountedBelow() {
+    std::filesystem::create_directory(root + "/sub");
+    std::thread([this] {
+      if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0 ||
+          ::mount("", (root + "/sub").c_str(), "tmpfs", 0, nullptr) != 0) {
+        return;
+      }
+      mounts.reset(::open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));
+      std::ofstream(root + "/sub/f") << "below";
+      volume = vfs::open_posix_volume(root).value();
+    }).join();
+    if (!volume) volume = vfs::open_posix_volume(root).value();
+  }
+  UniqueFd mounts;  // they are there as long as this is open
+  std::unique_ptr<vfs::Volume> volume;
+};
+struct AtOnceBelow : MountedBelow, FileRequests {
+  AtOnceBelow() : FileRequests(std::move(volume)) {}
+  void SetUp() override {
+    FileRequests::SetUp();
+    if (!mounts) GTEST_SKIP() << "mounts nothing here";
+    if (!share_volume().features().at_once) GTEST_SKIP() << "the kernel cannot tell on /tmp";
+  }
+};
+
+TEST_F(AtOnceBelow, WhatIsMountedBelowTheShareTakesTurns) {
+  const auto taken_by = [&](const std::function<void()>& work) {
+    const size_t before = engine.server().files.pool.load().turns_taken;
+    work();
+    return engine.server().files.pool.load().turns_taken - before;
+  };
+  FileId id;
+  for (int i = 0; i < 2; ++i) {
+    if (i != 0) EXPECT_EQ(client.close_file(id), kSuccess);
+    EXPECT_GT(taken_by([&] { id = client.create(AtOnce::reading("sub\\f")); }), 0u);
+    ASSERT_NE(id, FileId{});
+  }
+  using wire::FileInfoClass;
+  const wire::QueryInfoRequest query{.info_type = wire::InfoType::kFile,
+                                     .file_info_class = static_cast<uint8_t>(FileInfoClass::kBasic),
+                                     .output_buffer_length = 4096,
+                                     .file_id = id};
+  EXPECT_GT(taken_by([&] {
+              EXPECT_EQ(client.status_of(client.request(Command::kQueryInfo, query)), kSuccess);
+            }),
+            0u);
+  EXPECT_GT(taken_by([&] { EXPECT_EQ(client.close_file(id), kSuccess); }), 0u);
 }
 
 }  // namespace
