@@ -104,7 +104,6 @@ bool is_at_once(const Request& request, const wire::QueryInfoRequest& query) {
 
 Result<QueryAnswer> answer_at_once(Request& request, const wire::QueryInfoRequest& query) {
   const ScopedAtOnce scope;
-  ++request.connection->done_at_once;
   return answer_of(request, query);
 }
 
