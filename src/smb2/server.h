@@ -22,8 +22,10 @@
 #include "rpc/pipe_registry.h"
 #include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
+#include "runtime/reactor_lane.h"
 #include "runtime/task_scope.h"
 #include "runtime/worker_pool.h"
+#include "smb2/common/limits.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/opens_handover.h"
@@ -121,6 +123,7 @@ class Server {
   // What all clients together may make this worker hold.
   const std::shared_ptr<MemoryBudget> memory;
   CompressionLoad compression;
+  ReactorLanes reactor_lanes{kQuickTurn};
   OtherWorkers workers;
   network::RdmaListeners rdma;
   LogonServices logons;

@@ -45,9 +45,9 @@ struct LookupOptions {
   // A large directory that has to be read to answer is read a piece at a time: EINPROGRESS, and the
   // caller asks again when others had their turn.
   bool in_pieces = false;
-  // kNever: only what the kernel has in memory by this very spelling, and no link; EAGAIN for all
-  // else. Where Features::at_once, what is found so may be opened and examined without waiting for
-  // a disk. Not with pin_parent.
+  // kNever: only what the kernel has in memory by this very spelling, no link, and nothing that is
+  // mounted below the root; EAGAIN for all else. Where Features::at_once, what is found so may be
+  // opened and examined without waiting for a disk. Not with pin_parent.
   Wait wait = Wait::kAllowed;
 };
 
@@ -152,7 +152,7 @@ struct Features {
   bool case_sensitive_on_disk = true;  // two names may differ in case only
   bool hard_links = true;
   bool leases = false;         // local programs can be held off: local_guard.h
-  bool at_once = false;        // LookupOptions::wait
+  bool at_once = false;        // LookupOptions::wait; of the root's file system
   uint64_t device = 0;         // for volume serial numbers
   std::string file_system_id;  // stable across restarts, any bytes; may be empty
   FileTime creation_time;

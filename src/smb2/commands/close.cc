@@ -78,7 +78,6 @@ Task<Result<Reply>> handle_close(Request& request) {
     std::optional<filestate::CloseDecision> deletes;
     {
       const ScopedAtOnce scope;
-      ++request.connection->done_at_once;
       answer = response_to(close, *open);
       deletes = request.files.file_table.close(open->ref());
       if (!deletes->delete_now) finish(std::exchange(deletes, std::nullopt));

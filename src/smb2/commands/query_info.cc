@@ -82,7 +82,7 @@ bool is_at_once(const Request& request, const wire::QueryInfoRequest& query) {
     return false;
   }
   const Share& share = *request.tree_connect->share;
-  if (!share.volume->features().at_once || share.slow_requests != 0) return false;
+  if (share.slow_requests != 0 || !open.file->is_examined_at_once()) return false;
   using wire::FileInfoClass;
   switch (static_cast<FileInfoClass>(query.file_info_class)) {
     case FileInfoClass::kBasic:
@@ -92,11 +92,11 @@ bool is_at_once(const Request& request, const wire::QueryInfoRequest& query) {
     case FileInfoClass::kPosition:
     case FileInfoClass::kMode:
     case FileInfoClass::kAlignment:
-    case FileInfoClass::kAll:
     case FileInfoClass::kNetworkOpen:
     case FileInfoClass::kAttributeTag:
     case FileInfoClass::kId:
       return true;
+    // kAll with its EaSize loads every extended attribute.
     default:
       return false;
   }
@@ -104,7 +104,6 @@ bool is_at_once(const Request& request, const wire::QueryInfoRequest& query) {
 
 Result<QueryAnswer> answer_at_once(Request& request, const wire::QueryInfoRequest& query) {
   const ScopedAtOnce scope;
-  ++request.connection->done_at_once;
   return answer_of(request, query);
 }
 

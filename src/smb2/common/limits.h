@@ -111,9 +111,10 @@ inline constexpr std::chrono::milliseconds kQuickTurn{1};
 inline constexpr uint64_t kBytesPerQuickTurnMax = uint64_t{1} << 50;
 // Ranges that are trimmed or told, each a system call or two:
 inline constexpr size_t kRangesPerTurn = 128;
-// Files that a connection has opened, told of and closed on its reactor before the others there
-// have their turn: about a kQuickTurn.
-inline constexpr size_t kAtOncePerTurnMax = 32;
+// What a user's connections have done on a reactor, with files that are in memory above all, before
+// others there have their turn: a kQuickTurn. A CREATE is one piece of that as long as its name, of
+// which the kernel looks up each component, has no more bytes than this:
+inline constexpr size_t kNameAtOnceMax = 1024;
 
 // FSCTL_SRV_COPYCHUNK: [MS-SMB2] 3.3.3, the numbers of Windows. Clients ask once for more to learn
 // them.

@@ -32,6 +32,7 @@ Compound::Compound(std::shared_ptr<Connection> connection, RequestFrame frame)
 Task<void> Compound::run() {
   for (size_t i = 0; i < frame_.elements.size(); ++i) {
     CompoundElement& element = frame_.elements[i];
+    if (connection_->lane_) co_await connection_->lane_->next_piece();
     Request request(connection_->server(), connection_, *this, i, element.header, element.message,
                     is_encrypted());
     std::optional<Reply> reply = co_await dispatch(request);

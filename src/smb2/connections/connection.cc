@@ -9,6 +9,7 @@
 #include "smb2/connections/compound.h"
 #include "smb2/connections/protection_seat.h"
 #include "smb2/connections/smb1_negotiate.h"
+#include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
 #include "wire/smb2/header.h"
 
@@ -78,10 +79,7 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
     }
     // What was cancelled answers before the next request does: clients count on the order.
     if (std::exchange(cancelled_something_, false)) co_await reactor().next_turn();
-    if (done_at_once >= kAtOncePerTurnMax) {
-      done_at_once = 0;
-      co_await reactor().next_turn();
-    }
+    if (lane_) co_await lane_->turn();
     if (alive) co_await transport_->writable();
   }
   unauthenticated.cancel();
@@ -207,6 +205,8 @@ void Connection::session_became_valid(const Session& session) {
   any_session_valid_ = true;
   const std::string user = session.principal().identity->account_name;
   memory->became_known(user.empty() ? "anonymous" : user);
+  const uint64_t owner = work_of(session.principal().identity.get(), nullptr).user;
+  lane_ = server_.reactor_lanes.lane_of(reactor(), owner);
   place_.user_known();
   transport_->set_receive_limit(kFrameMax);
 }
@@ -230,6 +230,7 @@ void Connection::count_frame(size_t size) {
 }
 
 bool Connection::process_frame(CountedBuffer frame) {
+  const ReactorLane::Work work(lane_);
   count_frame(frame.size());
   if (wire::protocol_id_of(frame.view()) == wire::ProtocolId::kSmb1) {
     return process_smb1_negotiate(*this, frame.view());
@@ -354,6 +355,7 @@ bool Connection::serve(RequestFrame frame) {
       ConnectionCounters::add(connection->counters.requests_in_flight, 0 - count);
     }
   };
+  const ReactorLane::Work work(lane_);
   requests_.spawn(
       Serve::compound(shared_from_this(), Compound(shared_from_this(), std::move(frame)), count));
   return !transport_->is_closed();

@@ -17,6 +17,7 @@
 #include "crypto/sha256.h"
 #include "runtime/connection_sink.h"
 #include "runtime/reactor.h"
+#include "runtime/reactor_lane.h"
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
 #include "runtime/worker_pool.h"
@@ -159,8 +160,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_ending() const { return ending_; }
 
   SlowRequests slow_requests;
-  // Files opened, told of and closed on the reactor since others had it. Thread: the reactor.
-  size_t done_at_once = 0;
   // Its requests that wait for a turn on the worker pool, and its logons.
   WorkerPool::Group waiting_requests;
   WorkerPool::Group waiting_logons;
@@ -206,6 +205,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   FdBudget::Place place_;  // until the transport is closed
   ChannelTable channels_;
   const FrameCodec codec_{channels_};
+  std::shared_ptr<ReactorLane> lane_;  // of the user who was the last to log on here; or null
   UnackedBreaks unacked_breaks_;
   std::deque<std::shared_ptr<OneShot<bool>>> waits_for_memory_;  // the first looks for it
   std::chrono::steady_clock::time_point got_memory_at_{};        // the latest answer

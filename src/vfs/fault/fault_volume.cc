@@ -159,6 +159,7 @@ class FaultFile final : public File {
 
   FileKey key() const override { return below_->key(); }
   bool is_directory() const override { return below_->is_directory(); }
+  bool is_examined_at_once() override { return below_->is_examined_at_once(); }
   bool ends_at_once() override { return below_->ends_at_once(); }
   Result<Attributes> stat() override {
     BRAID_CHECK(plan_->pass("stat"));

@@ -83,6 +83,12 @@ struct PosixContext {
   // FileLocks::archive_ends(), of this process where no other serves the files.
   std::atomic<uint32_t>& archive_ends(const FileKey& key) const;
 
+  // Whether what the kernel knows of this file it tells without looking at a disk, or asking
+  // another program: it is on the root's file system, and not on one that is mounted below.
+  bool is_at_once(const FileKey& file) const {
+    return features.at_once && file.device == root_key.device;
+  }
+
   // Whether the data of this file is in memory and nowhere else: a read waits for no disk, and a
   // write for nobody but who changes the file. Thread: any, reactors too.
   bool is_memory(const FileKey& file) const {

@@ -73,7 +73,7 @@ bool PosixFile::ends_at_once() {
   // name frees its blocks, and as many as these take no time.
   constexpr blkcnt_t kBlocksMax = (16 << 20) / 512;
   const bool has_written = access_.write && !context_->is_memory(key_);
-  if (!context_->features.at_once || has_written || unnamed_ || kind_ != Kind::kFile) return false;
+  if (!is_examined_at_once() || has_written || unnamed_ || kind_ != Kind::kFile) return false;
   struct stat st;
   return ::fstat(fd_.get(), &st) == 0 && st.st_nlink != 0 && st.st_blocks <= kBlocksMax;
 }

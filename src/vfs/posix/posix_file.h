@@ -31,6 +31,7 @@ class PosixFile final : public File {
 
   FileKey key() const override { return key_; }
   bool is_directory() const override { return kind_ == Kind::kDirectory; }
+  bool is_examined_at_once() override { return context_->is_at_once(key_); }
   bool ends_at_once() override;
   Result<Attributes> stat() override;
   Result<void> change(const AttributesChange& change) override;

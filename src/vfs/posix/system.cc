@@ -111,7 +111,7 @@ Result<UniqueFd> open_beneath_at_once(int directory, const std::string& path) {
   if (path.size() >= PATH_MAX) return fail_os(EAGAIN);
   open_how how{};
   how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-  how.resolve = kStaysBelow | RESOLVE_CACHED;
+  how.resolve = kStaysBelow | RESOLVE_CACHED | RESOLVE_NO_XDEV;
   const long fd =
       syscall(SYS_openat2, directory, path.empty() ? "." : path.c_str(), &how, sizeof how);
   // Whatever stands in the way is told by who may wait; a kernel before 5.12 says EINVAL.

@@ -28,8 +28,8 @@ inline std::string descriptor_path(int fd) {
 // openat2 that stays below `directory` and follows no link of any kind. `path` is relative; "" is
 // the directory itself. O_CLOEXEC is added.
 Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags, uint32_t mode = 0);
-// The same to look at what the kernel has in memory. EAGAIN: it would have to look at the disk, or
-// cannot tell.
+// The same to look at what the kernel has in memory, below no mount point: nothing is known of what
+// is mounted there. EAGAIN: it would have to look at the disk, or cannot tell.
 Result<UniqueFd> open_beneath_at_once(int directory, const std::string& path);
 // What `fd` holds, opened anew with `flags` and the rights of the thread.
 Result<UniqueFd> reopen(int fd, int flags);

@@ -171,7 +171,6 @@ Task<Result<Reply>> handle_create(Request& request) {
   LeaseWait lease;
   for (;;) {
     const uint64_t seen = request.files.breaks.retries();
-    if (at_once) ++request.connection->done_at_once;
     auto tried = std::exchange(at_once, false) ? try_at_once(request, state) : std::nullopt;
     BRAID_CO_CHECK(tried ? Result<void>{} : co_await request.seat.turn());
     CreateOutcome outcome = tried ? *std::move(tried) : try_create(request, state);

@@ -347,6 +347,7 @@ bool may_be_at_once(const Request& request, const wire::CreateRequest& create) {
       contexts.sd_buffer) {
     return false;
   }
+  if (create.name.size() > kNameAtOnceMax) return false;
   if (share.snapshots && create.name.contains("@GMT-")) return false;  // has one opened
   const CreateDisposition disposition = create.create_disposition;
   return (disposition == CreateDisposition::kOpen || disposition == CreateDisposition::kOpenIf) &&
