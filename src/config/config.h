@@ -115,6 +115,7 @@ struct ShareRules {
 struct Share : ShareRules {
   bool streams = true;
   std::vector<std::string> hidden_names;  // patterns with * and ?
+  std::vector<std::string> veto_files;    // the same, of what is not there for clients
   std::string force_group;                // a Unix group; empty: none
   std::string force_user;                 // a Unix user; empty: each as who the account acts as
   bool browseable = true;                 // clients are told of it that ask which shares there are

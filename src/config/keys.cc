@@ -420,6 +420,14 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Which files and folders are shown as hidden, besides those that a client made so: Explorer "
      "then leaves them out, and some programs do not copy them. Upper and lower case are the same.",
      name_patterns<&Share::hidden_names, Share>},
+    {"veto_files", R"(a list of names with * and ?, such as ["*.exe", "Thumbs.db"])",
+     shown<&Share::veto_files, Share>,
+     "Files and folders that are not there for clients: they are in no listing, are not opened, "
+     "and "
+     "nothing is made or renamed so. Upper and lower case are the same. A folder that holds one is "
+     "not empty and cannot be deleted. Local programs see them, and who watches a folder may hear "
+     "of their names.",
+     name_patterns<&Share::veto_files, Share>},
     {"create_mask", R"(permissions such as "0660")", shown<&Share::create_mask, Share>,
      "What owner, group and others may do with new files, at most; the owner can always read and "
      "write. A folder with a default access list (setfacl -d) decides by that instead, and one "

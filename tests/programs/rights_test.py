@@ -161,6 +161,39 @@ class OtherKeys(RightsCase):
         self.config.write_text(self.before + 'force_user = "root"\n', "utf-8")
         self.assert_one_line(self.ctl("reload"), "nobody acts as root over the network")
 
+    def test_veto_files(self):
+        for name in ("a.EXE", "b.txt"):
+            pathlib.Path(self.root, name).write_text(name, "ascii")
+        pathlib.Path(self.root, "Secrets").mkdir()
+        pathlib.Path(self.root, "Secrets", "c.txt").write_text("c", "ascii")
+        self.configure('veto_files = ["*.exe", "secrets"]')
+        shown = self.client().run("recurse; ls").text
+        self.assertIn("b.txt", shown)
+        self.assertNotRegex(shown, "(?i)a.exe|secrets|c.txt")
+        sent = self.scratch.file("sent")
+        pathlib.Path(sent).write_text("sent", "ascii")
+        for command, status in (
+                ("get a.exe got", "OBJECT_NAME_NOT_FOUND"), ("get A.EXE got", "OBJECT_NAME_NOT_FOUND"),
+                ("cd SECRETS", "OBJECT_NAME_NOT_FOUND"),
+                ("get secrets/c.txt got", "OBJECT_PATH_NOT_FOUND"),
+                ("get Secrets/none got", "OBJECT_PATH_NOT_FOUND"),
+                (f"put {sent} new.Exe", "ACCESS_DENIED"), ("mkdir more.exe", "ACCESS_DENIED"),
+                (f"put {sent} Secrets/new", "OBJECT_PATH_NOT_FOUND"),
+                ("rename b.txt b.exe", "ACCESS_DENIED"),
+                ("rename a.exe a.txt", "OBJECT_NAME_NOT_FOUND"),
+                ("hardlink b.txt c.exe", "ACCESS_DENIED"),
+                ("rm a.EXE", "NO_SUCH_FILE"), ("rmdir secrets", "OBJECT_NAME_NOT_FOUND")):
+            self.assertEqual(self.status(ALICE, command), "NT_STATUS_" + status, command)
+            self.assertEqual(sorted(os.listdir(self.root)),
+                             ["Secrets", "a.EXE", "b.txt", "report.txt"], command)
+            self.assertEqual(os.listdir(os.path.join(self.root, "Secrets")), ["c.txt"], command)
+        self.assertFalse(os.path.exists(os.path.join(self.scratch.path, "got")))
+        done = self.ctl("why", "alice", "share/Secrets/c.txt")
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertIn("veto_files keeps Secrets from clients", done.stdout)
+        self.configure()
+        self.assertEqual(self.status(ALICE, "get a.exe got"), "")
+
     def test_browseable(self):
         self.configure("browseable = false")
         self.assertNotRegex(self.client().list_shares().text, r"(?m)^\s*share\b")

@@ -25,6 +25,7 @@
 #include "smb2/shares/admission.h"
 #include "smb2/shares/share_look.h"
 #include "vfs/posix/posix_volume.h"
+#include "wire/fscc/name_expression.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::braidctl {
@@ -256,6 +257,11 @@ class Walk {
       if (depth > 0) {
         if (auto added = so_far.append(names[depth - 1]); !added) return added.error().message();
       }
+      if (depth > 0 && is_vetoed(names[depth - 1])) {
+        say("share", false,
+            fmt::format("veto_files keeps {} from clients", std::string(names[depth - 1])));
+        return std::nullopt;
+      }
       const auto found = (*volume)->find(server_credentials(), so_far);
       if (!found && found.error().is_os(ENOENT)) return ask_to_make(*parent, so_far, depth, names);
       if (!found) {
@@ -281,6 +287,12 @@ class Walk {
       parent = std::move(here);
     }
     return std::nullopt;
+  }
+
+  bool is_vetoed(std::string_view name) const {
+    return std::ranges::any_of(share_->veto_files, [&](const std::string& pattern) {
+      return wire::name_in_expression(pattern, name);
+    });
   }
 
   static std::string text_of(const vfs::Path& path) {

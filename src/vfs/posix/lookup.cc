@@ -41,7 +41,7 @@ bool is_own(std::string_view name) {
 class Walk {
  public:
   Walk(PosixContext& context, const Path& path, const LookupOptions& options)
-      : context_(context), options_(options) {
+      : context_(context), path_(path), options_(options) {
     for (const std::string_view name : path.components()) {
       names_.push_back(mapping() ? to_disk(name) : std::string(name));
       given_.emplace_back(name);
@@ -55,6 +55,12 @@ class Walk {
   bool mapping() const { return options_.rules != NameRules::kPosix; }
   bool is_exact() const { return options_.rules == NameRules::kExact; }
   std::string shown(const std::string& name) const { return mapping() ? to_client(name) : name; }
+  // Whether clients are kept from this name, as it was sent and as it is known to be on disk.
+  bool is_vetoed(size_t at) const {
+    return !context_.vetoed.empty() &&
+           (context_.vetoes(given_[at]) || context_.vetoes(to_client(names_[at])));
+  }
+  bool is_any_vetoed(size_t first_names) const;
 
   // `parent`: that of the last name, with pin_parent.
   Result<Resolved> found(UniqueFd fd, UniqueFd parent);
@@ -64,17 +70,32 @@ class Walk {
   // Opens names_[at] in `directory`, correcting its spelling. Nothing: there is no such name.
   Result<std::optional<UniqueFd>> step(int directory, size_t at);
   Result<UniqueFd> open_parent() const;
+  Result<Resolved> last_vetoed();
   Result<Resolved> missing(UniqueFd parent);
 
   PosixContext& context_;
+  const Path& path_;
   const LookupOptions& options_;
   std::vector<std::string> names_;  // as on disk, as far as known
   std::vector<std::string> given_;  // as the client sent them
   std::string wanted_;
 };
 
+bool Walk::is_any_vetoed(size_t first_names) const {
+  if (context_.vetoed.empty()) return false;
+  for (size_t at = 0; at < first_names; ++at) {
+    if (is_vetoed(at)) return true;
+  }
+  return false;
+}
+
 Result<Resolved> Walk::run() {
   if (!names_.empty()) wanted_ = names_.back();
+  if (is_any_vetoed(names_.size())) {
+    if (options_.wait == Wait::kNever) return fail_os(EAGAIN);
+    if (is_any_vetoed(names_.size() - 1)) return fail(NtStatus::kObjectPathNotFound);
+    return last_vetoed();
+  }
   if (options_.wait == Wait::kNever) {
     BRAID_TRY(UniqueFd whole, open_beneath_at_once(context_.root.get(), join(names_)));
     return found(std::move(whole), {});
@@ -91,6 +112,26 @@ Result<Resolved> Walk::run() {
     if (resolved) return *std::move(resolved);
   }
   return fail_os(EAGAIN);
+}
+
+// As if it were not there, whether or not it is: what would be made there is refused.
+Result<Resolved> Walk::last_vetoed() {
+  Path parent = path_.parent();
+  LookupOptions options = options_;
+  options.pin_parent = false;
+  BRAID_TRY(Resolved there, Walk(context_, parent, options).run());
+  if (auto* const link = std::get_if<Link>(&there)) return std::move(*link);
+  auto* const folder = std::get_if<Found>(&there);
+  if (folder && folder->attributes.is_symlink()) {
+    return Link{std::move(folder->path), std::move(folder->symlink_target)};
+  }
+  if (!folder || folder->attributes.kind != Kind::kDirectory) {
+    return fail(NtStatus::kObjectPathNotFound);
+  }
+  Missing missing({std::move(folder->node), wanted_, is_exact()});
+  missing.path = std::move(folder->path);
+  BRAID_CHECK(missing.path.append(shown(wanted_)));
+  return missing;
 }
 
 Result<UniqueFd> Walk::open_parent() const {
@@ -162,6 +203,8 @@ Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
 }
 
 Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
+  // Found by another spelling than was sent.
+  if (is_any_vetoed(names_.size())) return fail(NtStatus::kObjectPathNotFound);
   BRAID_TRY(const Attributes attributes, attributes_of(fd.get()));
   std::string target;
   if (attributes.is_symlink()) {
@@ -206,12 +249,15 @@ Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
 
 Result<Attributes> posix_glance(PosixContext& context, const Path& path) {
   std::string name;
+  bool is_vetoed = false;
   for (const std::string_view each : path.components()) {
     if (is_own(each)) return fail_os(EACCES);
+    is_vetoed = is_vetoed || context.vetoes(each);
     if (!name.empty()) name += '/';
     name += to_disk(each);
   }
-  const auto there = open_beneath(context.root.get(), name, O_PATH | O_NOFOLLOW);
+  auto there = is_vetoed ? Result<UniqueFd>(fail_os(ENOENT))
+                         : open_beneath(context.root.get(), name, O_PATH | O_NOFOLLOW);
   if (there) {
     BRAID_TRY(const struct statx st, stat_of(there->get()));
     if (!S_ISLNK(st.stx_mode)) return make_attributes(st, std::nullopt);

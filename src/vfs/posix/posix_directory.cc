@@ -55,7 +55,7 @@ Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
   for (; looked_at < max; ++looked_at) {
     BRAID_TRY(const std::optional<std::string> disk_name, next_name());
     if (!disk_name) return false;
-    if (PosixContext::is_own(*disk_name)) continue;
+    if (context_->keeps_from_clients(*disk_name)) continue;
     std::string name = rules_ == NameRules::kPosix ? *disk_name : to_client(*disk_name);
     if (wanted && !wanted(name)) continue;
     BRAID_TRY(const auto attributes, look_at(*disk_name));
@@ -84,7 +84,7 @@ Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view cl
     BRAID_TRY(attributes, look_at(disk_name));
   }
   if (!attributes) return std::nullopt;
-  if (PosixContext::is_own(disk_name)) return std::nullopt;
+  if (context_->keeps_from_clients(disk_name)) return std::nullopt;
   std::string name = rules_ == NameRules::kPosix ? disk_name : to_client(disk_name);
   return entry_of(std::move(name), disk_name, *attributes);
 }

@@ -136,7 +136,7 @@ class PosixVolume final : public Volume {
 
 Result<void> PosixVolume::begin_change(const Place& place) {
   if (!place.parent) return fail_os(EBUSY);  // the root itself
-  if (PosixContext::is_own(place.name)) return fail_os(EACCES);
+  if (context_->keeps_from_clients(place.name)) return fail_os(EACCES);
   context_->index.changed_name();
   return {};
 }
