@@ -175,6 +175,15 @@ std::vector<std::string> without_effect(const Config& config) {
         "leave epm_port out");
   }
   for (const Share& share : config.shares) {
+    if (share.guest && !share.allow.empty() &&
+        std::ranges::none_of(share.allow, &AllowRule::is_guest)) {
+      lines.push_back(
+          fmt::format("share '{}': guest = true has no effect while its allow does not name guest; "
+                      "add \"guest\" or \"guest:ro\" to it",
+                      share.name));
+    }
+  }
+  for (const Share& share : config.shares) {
     if (share.compress != Compress::kAlways) continue;
     if (config.server.compression.empty()) {
       lines.push_back(

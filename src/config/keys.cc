@@ -381,6 +381,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "counts besides. Who is not named is refused; after a reload also who is connected. Empty "
      "means whoever can log on.",
      rules<&Share::allow, parse_allow_rule, Share>},
+    {"guest", "true or false", shown<&Share::guest, Share>,
+     "Whether who has no account may use the share, without a password. Guests act as the Unix "
+     "user "
+     "nobody, or as force_user; where allow has entries, one of them has to be guest or guest:ro. "
+     "They have no key, so nothing they send or get is signed or encrypted: it needs signing = "
+     "\"enabled\", and clients that insist on signing, as Windows does, refuse to come as guests.",
+     flag<&Share::guest, Share>},
     {"hosts", R"(a list such as ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"])",
      shown<&Share::hosts, Share>,
      "The addresses, in numbers, and the networks from which this share may be used, over each "

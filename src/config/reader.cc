@@ -160,6 +160,14 @@ struct Reader::Tree {
       const auto lines = section(*table, "[[share]]", line_of(node), share_keys(), "[server]",
                                  names_of(server_keys()), share);
       if (share.encrypt) reader.encrypt_lines_.push_back(lines.at("encrypt"));
+      if (share.guest) {
+        reader.guest_lines_.push_back(lines.at("guest"));
+        if (share.encrypt) {
+          reader.add(lines.at("guest"),
+                     "guest = true is of no use with encrypt = true, as guests have no key; leave "
+                     "out one of them");
+        }
+      }
       if (share.max_connections != 0) reader.limited_lines_.push_back(lines.at("max_connections"));
       if (share.force_user == "root") {
         reader.add(lines.at("force_user"),
@@ -245,6 +253,18 @@ void Reader::check_server(const Server& server) {
     for (const uint32_t line : encrypt_lines_) {
       add(line,
           "encrypt = true needs max_dialect \"3.0\" or newer in [server]; change one of them");
+    }
+  }
+  for (const uint32_t line : guest_lines_) {
+    if (server.signing == Signing::kRequired) {
+      add(line,
+          "guest = true needs signing = \"enabled\" in [server], as guests have no key to sign "
+          "with; change one of them");
+    }
+    if (server.encryption == Encryption::kRequired) {
+      add(line,
+          "guest = true is of no use with encryption = \"required\" in [server], as guests have no "
+          "key; change one of them");
     }
   }
   if (server.workers != 1) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may use a share, and from where: allow, hosts, force_user, browseable, max_connections."""
+"""Who may use a share, and from where: allow, hosts, guest, and other keys."""
 import os
 import pathlib
 import re
@@ -14,9 +14,10 @@ import suite  # noqa: E402
 from case import ALICE, BOB, ControlCase  # noqa: E402
 from control_test import Interactive  # noqa: E402
 from peer import Peer  # noqa: E402
-from server import ids_of  # noqa: E402
+from server import User, ids_of  # noqa: E402
 from smbclient import SmbClient  # noqa: E402
 
+NOBODY = User("nobody", "", "nobody")
 DENIED = "NT_STATUS_ACCESS_DENIED"
 
 
@@ -82,7 +83,7 @@ class Allow(RightsCase):
         self.configure('allow = ["bob"]')
         self.wait_for(lambda: not [each for each in self.ask("opens") if each["user"] == "alice"],
                       "the end of what alice has open")
-        self.assertIn("the connection of 'alice' is ended: allow or hosts have changed",
+        self.assertIn("the connection of 'alice' is ended: allow, hosts or guest have changed",
                       self.server.log_text())
         self.assertRegex(alice.run("ls"), "NT_STATUS_")
         self.assertNotIn("NT_STATUS", bob.run("mkdir still"))
@@ -136,6 +137,106 @@ class Hosts(RightsCase):
             self.config.write_text(self.before.replace("[[share]]", f'[[share]]\nhosts = ["{bad}"]'),
                                    "utf-8")
             self.assert_one_line(self.ctl("reload"), "hosts = .* is not accepted; give a list such")
+
+
+class Guests(RightsCase):
+    """Who has no account: by a name that is none, and by no name at all."""
+
+    carol = User("carol", "anything")
+
+    def setUp(self):
+        super().setUp()
+        self.before = self.before.replace('signing = "required"', 'signing = "enabled"')
+        self.configure()
+
+    def test_off_by_default(self):
+        for user in (self.carol, None):
+            self.assertEqual(self.status(user), "NT_STATUS_LOGON_FAILURE")
+        self.assertIn("'carol' is refused: there is no account of that name",
+                      self.server.log_text())
+
+    def test_they_act_as_nobody(self):
+        self.configure("guest = true")
+        log = self.server.log_text
+        self.assertIn("share 'share' lets guests in: without a password, and unsigned", log())
+        sent = self.scratch.file("sent")
+        pathlib.Path(sent).write_text("sent", "ascii")
+        for number, user in enumerate((self.carol, None)):
+            self.assertEqual(self.status(user, f"get report.txt got{number}; put {sent} n{number};"
+                                               f" put {sent} n{number}"), "")
+            made = os.stat(os.path.join(self.root, f"n{number}"))
+            if os.geteuid() == 0:
+                self.assertEqual((made.st_uid, made.st_gid), ids_of(NOBODY))
+        self.assertRegex(log(), r"'carol' logged on as a guest, 3.1.1, neither signed nor encrypted")
+        self.assertIn("a guest uses share 'share'", log())
+        # A password that is wrong is wrong, and who has an account is nobody's guest.
+        self.assertEqual(self.status(User(ALICE.name, "wrong")), "NT_STATUS_LOGON_FAILURE")
+        self.assertEqual(self.status(ALICE, "mkdir alices"), "")
+        self.assertEqual(os.stat(os.path.join(self.root, "alices")).st_uid, ids_of(ALICE)[0])
+        self.assertIn("share", self.client(None).list_shares().text)
+
+    def test_nothing_is_signed_or_pretended_to_be(self):
+        self.configure("guest = true")
+        for protection in ("sign", "encrypt"):
+            answer = SmbClient(self.scratch, self.server, self.carol,
+                               protection=protection).run("ls")
+            self.assertFalse(answer.ok, answer.text)
+        for dialect in ("SMB3_00", "SMB3_11"):
+            self.assertTrue(SmbClient(self.scratch, self.server, self.carol,
+                                      dialect=dialect).run("ls").ok, dialect)
+
+    def test_only_what_is_declared(self):
+        self.configure("guest = true\nread_only = true")
+        self.assertRegex(self.status(self.carol, "mkdir no"), f"{DENIED}|MEDIA_WRITE_PROTECTED")
+        self.configure('guest = true\nallow = ["guest:ro", "alice"]')
+        self.assertEqual(self.status(None, "get report.txt got"), "")
+        self.assertRegex(self.status(self.carol, "mkdir no"), f"{DENIED}|MEDIA_WRITE_PROTECTED")
+        self.assertEqual(self.status(ALICE, "mkdir yes"), "")
+        self.assertEqual(self.status(BOB), DENIED)
+        self.configure('guest = true\nallow = ["alice"]')
+        self.assertEqual(self.status(self.carol), DENIED)
+        self.assertIn("guest = true has no effect while its allow does not name guest",
+                      self.ctl("config", "check").stdout)
+        # On a share beside one that lets them in.
+        other = self.scratch.directory("other")
+        text = self.config.read_text("utf-8").replace("guest = true\n", "")
+        self.config.write_text(f'{text}\n[[share]]\nname = "pub"\npath = "{other}"\nguest = true\n',
+                               "utf-8")
+        self.assertEqual(self.ctl("reload").returncode, 0)
+        for user in (self.carol, None):
+            self.assertEqual(SmbClient(self.scratch, self.server, user, share="pub").run("ls").nt_status,
+                             "")
+            self.assertEqual(self.status(user), DENIED)
+        self.assertIn("share 'share' refuses who has no account: it has no guest = true",
+                      self.server.log_text())
+
+    def test_a_reload_ends_them(self):
+        self.configure("guest = true")
+        guest, nobody = (Interactive(self, each, protection=None) for each in (self.carol, None))
+        for client in (guest, nobody):
+            self.assertIn("report.txt", client.run("ls"))
+        self.configure()
+        for client in (guest, nobody):
+            self.assertRegex(client.run("ls"), "NT_STATUS_|not connected")
+
+    @unittest.skipUnless(os.geteuid() == 0, "acts as another user")
+    def test_forced_to_be_another(self):
+        self.configure('guest = true\nforce_user = "games"')
+        self.assertEqual(self.status(None, "mkdir forced"), "")
+        self.assertEqual(os.stat(os.path.join(self.root, "forced")).st_uid, ids_of(ALICE)[0])
+
+    def test_what_does_not_go_with_it(self):
+        def refused(share, server, wanted):
+            text = self.before.replace("[[share]]", f"[[share]]\nguest = true\n{share}")
+            for old, new in server:
+                text = text.replace(old, new)
+            self.config.write_text(text, "utf-8")
+            self.assert_one_line(self.ctl("reload"), wanted)
+        refused("", (('signing = "enabled"', 'signing = "required"'),),
+                r'guest = true needs signing = "enabled" in \[server\]')
+        refused("encrypt = true", (), "guest = true is of no use with encrypt = true")
+        refused("", (('encryption = "off"', 'encryption = "required"'),),
+                'guest = true is of no use with encryption = "required"')
 
 
 class OtherKeys(RightsCase):

@@ -84,7 +84,12 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
     log::info("{}: there is no share '{}'", request.connection->peer_host(), name);
     co_return fail(NtStatus::kBadNetworkName);
   }
-  BRAID_CO_CHECK(check_reaches(request.principal, entry->type()));
+  if (const auto reaches = check_reaches(request.principal, entry->type(), entry->rules().guest);
+      !reaches) {
+    log::info("{}: share '{}' refuses who has no account: it has no guest = true",
+              request.connection->peer_host(), entry->name());
+    co_return fail(reaches.error());
+  }
   if (entry->encrypts_data() &&
       (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
     log::info("{}: share '{}' wants encryption and the client has none",
@@ -132,6 +137,9 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
     session.remove_tree(id);
     if (tree->begin_close()) co_await request.files.close_tree(request.session, tree);
     co_return fail(NtStatus::kAccessDenied);
+  }
+  if (!security.has_session_key && share->type == ShareType::kDisk) {
+    log::info("{}: a guest uses share '{}'", request.connection->peer_host(), share->name);
   }
   request.tree_connect = tree;
   request.reply_tree_id = id;

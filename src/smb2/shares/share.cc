@@ -191,6 +191,9 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::make(
       return std::unexpected(
           fmt::format("share '{}': '{}' is no folder", wanted.name, wanted.snapshots));
     }
+    if (wanted.guest) {
+      log::info("share '{}' lets guests in: without a password, and unsigned", wanted.name);
+    }
     entries.push_back(std::make_shared<ShareEntry>(wanted, locks));
   }
   std::vector<std::string> roots;
@@ -200,12 +203,17 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::make(
 }
 
 ShareTable::ShareTable(std::vector<std::shared_ptr<const Share>> shares) {
-  for (auto& share : shares) entries_.push_back(std::make_shared<ShareEntry>(std::move(share)));
+  for (auto& share : shares) {
+    lets_guests_in_ = lets_guests_in_ || share->guest;
+    entries_.push_back(std::make_shared<ShareEntry>(std::move(share)));
+  }
   entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
 }
 
 ShareTable::ShareTable(std::vector<std::shared_ptr<ShareEntry>> entries)
-    : entries_(std::move(entries)) {
+    : entries_(std::move(entries)),
+      lets_guests_in_(
+          std::ranges::any_of(entries_, [](const auto& entry) { return entry->rules().guest; })) {
   entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
 }
 

@@ -113,11 +113,13 @@ class ShareTable {
   // Null when there is none, or nobody uses it.
   std::shared_ptr<const Share> find(std::string_view name) const;
   const std::vector<std::shared_ptr<ShareEntry>>& all() const { return entries_; }
+  bool lets_guests_in() const { return lets_guests_in_; }  // one of them does
 
  private:
   explicit ShareTable(std::vector<std::shared_ptr<ShareEntry>> entries);
 
   std::vector<std::shared_ptr<ShareEntry>> entries_;
+  bool lets_guests_in_ = false;
 };
 
 }  // namespace braid::smb2
