@@ -366,8 +366,11 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
 constexpr auto kShareKeys = std::to_array<Key<Share>>({
     {"name", R"(up to 80 bytes without any of " / \ [ ] : | < > + = ; , * ?)", nullptr,
      "The name of the share. Upper and lower case are the same.", share_name},
-    {"path", "an absolute path", nullptr, "The folder that is served.", path<&Share::path, Share>,
-     PathRule::kDirectoryOrNothing},
+    {"path", "an absolute path", nullptr,
+     "The folder that is served. %U in it stands for the name of the account, as in /home/%U: each "
+     "user then has the own folder there, without a link on the way to it, and who has none, or no "
+     "account, is refused.",
+     path<&Share::path, Share>, PathRule::kDirectoryOrNothing},
     {"comment", "a text of up to 255 bytes", shown<&Share::comment, Share>,
      "The remark that clients show beside the share.", text<&Share::comment, Share, 255>},
     {"read_only", "true or false", shown<&Share::read_only, Share>,

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "config/edit.h"
+#include "config/homes.h"
 #include "config/keys.h"
 #include "config/path_look.h"
 #include "config/restart.h"
@@ -123,7 +124,7 @@ struct Reader::Tree {
         reader.add(line_of(node), fmt::format("{} = {} is not accepted; give {}", key->name,
                                               show(node), key->accepts));
       } else if (key->path_rule != PathRule::kNone && reader.checks_ == Checks::kTextAndPaths) {
-        reader.paths_.push_back({line_of(node), key->name, *text, key->path_rule});
+        reader.paths_.push_back({line_of(node), key->name, served_folder(*text), key->path_rule});
       }
     }
     for (const auto& key : keys) {
@@ -185,6 +186,11 @@ struct Reader::Tree {
       if (share.continuous_availability) {
         const uint32_t line = lines.at("continuous_availability");
         reader.continuous_lines_.push_back(line);
+        if (is_of_homes(share.path)) {
+          reader.add(line,
+                     "continuous_availability = true is for one folder, and the path of this share "
+                     "is one for each user; leave it out, or give the path of one");
+        }
         const auto [other, is_first] = reader.continuous_paths_.emplace(share.path, line);
         if (!is_first && !share.path.empty()) {
           reader.add(line, fmt::format("continuous_availability = true is there for {} in line {} "

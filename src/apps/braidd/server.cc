@@ -429,7 +429,7 @@ class SmbWorkerServer final : public WorkerServer {
     engine_->files.arm_scavenger();
   }
   std::expected<void, std::string> recover_handles(smb2::ShareEntry& entry) {
-    const auto share = entry.connect();
+    const auto share = entry.connect({});
     if (!share) return std::unexpected("the folder is not there");
     auto folder = smb2::open_handles_folder(**share);
     if (!folder && folder.error().is_os(EOPNOTSUPP)) {

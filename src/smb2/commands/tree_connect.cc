@@ -112,7 +112,10 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
               request.principal.identity->account_name);
     co_return fail(NtStatus::kAccessDenied);
   }
-  BRAID_CO_TRY(const std::shared_ptr<const Share> share, entry->connect());
+  BRAID_CO_TRY(const std::shared_ptr<const Share> share,
+               entry->connect(request.principal.identity->is_guest
+                                  ? std::string()
+                                  : request.principal.identity->account_name));
 
   // As if nothing had been open it would be served without them.
   if (share->continuous_availability && !share->persistent) {

@@ -30,7 +30,7 @@ constexpr int kMovesMax = 8;
 SharePtr share_of(FileServices& files, const std::string& name) {
   const auto entry = files.settings.shares()->entry(name);
   if (!entry) return nullptr;
-  auto share = entry->connect();
+  auto share = entry->connect({});
   return share ? *std::move(share) : nullptr;
 }
 
