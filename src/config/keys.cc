@@ -112,6 +112,8 @@ constexpr Choice<Compress> kCompresses[] = {
 constexpr Choice<LocalAccess> kLocalAccesses[] = {{"none", LocalAccess::kNone},
                                                   {"notify", LocalAccess::kNotify},
                                                   {"strict", LocalAccess::kStrict}};
+constexpr Choice<FollowSymlinks> kFollows[] = {{"never", FollowSymlinks::kNever},
+                                               {"inside", FollowSymlinks::kInside}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warning", LogLevel::kWarning},
@@ -128,6 +130,7 @@ std::string as_toml(Encryption value) { return as_toml(value, kEncryptions); }
 std::string as_toml(Compat value) { return as_toml(value, kCompats); }
 std::string as_toml(BreakRetry value) { return as_toml(value, kBreakRetries); }
 std::string as_toml(Compress value) { return as_toml(value, kCompresses); }
+std::string as_toml(FollowSymlinks value) { return as_toml(value, kFollows); }
 std::string as_toml(LocalAccess value) { return as_toml(value, kLocalAccesses); }
 std::string as_toml(LogLevel value) { return as_toml(value, kLogLevels); }
 
@@ -438,6 +441,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "not empty and cannot be deleted. Local programs see them, and who watches a folder may hear "
      "of their names.",
      name_patterns<&Share::veto_files, Share>},
+    {"follow_symlinks", R"("never" or "inside")", shown<&Share::follow_symlinks, Share>,
+     "What becomes of symbolic links. never: they are shown as links, and clients that follow them "
+     "do so themselves. inside: those that stay inside the share are, for clients without the SMB3 "
+     "POSIX extensions, the files and folders that they lead to; what is changed or deleted "
+     "through "
+     "a link is what it leads to. A link that leads out of the share is followed by neither.",
+     choice<&Share::follow_symlinks, kFollows, Share>},
     {"create_mask", R"(permissions such as "0660")", shown<&Share::create_mask, Share>,
      "What owner, group and others may do with new files, at most; the owner can always read and "
      "write. A folder with a default access list (setfacl -d) decides by that instead, and one "

@@ -42,6 +42,9 @@ struct LookupOptions {
   NameRules rules = NameRules::kWindows;
   // Fill Found::place.parent: for rename, link and delete.
   bool pin_parent = false;
+  // A link at its end is followed, where Features::follows_links and it stays inside the tree. One
+  // before is followed there in any case; found, or missing, is then the path it leads to.
+  bool follow_last = false;
   // A large directory that has to be read to answer is read a piece at a time: EINPROGRESS, and the
   // caller asks again when others had their turn.
   bool in_pieces = false;
@@ -153,6 +156,7 @@ struct Features {
   bool hard_links = true;
   bool leases = false;         // local programs can be held off: local_guard.h
   bool at_once = false;        // LookupOptions::wait
+  bool follows_links = false;  // LookupOptions::follow_last
   uint64_t device = 0;         // for volume serial numbers
   std::string file_system_id;  // stable across restarts, any bytes; may be empty
   FileTime creation_time;

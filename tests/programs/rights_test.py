@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import sys
 import unittest
 
@@ -237,6 +238,112 @@ class Guests(RightsCase):
         refused("encrypt = true", (), "guest = true is of no use with encrypt = true")
         refused("", (('encryption = "off"', 'encryption = "required"'),),
                 'guest = true is of no use with encryption = "required"')
+
+
+class Homes(RightsCase):
+    """path = ".../%U": each has the own folder under one name."""
+
+    def setUp(self):
+        super().setUp()
+        self.homes = self.scratch.directory("homes")
+        for user in (ALICE, BOB):
+            self.make(user.name, user)
+        self.before = self.before.replace(f'path = "{self.root}"', f'path = "{self.homes}/%U"')
+        self.configure()
+
+    def make(self, name, user):
+        path = self.scratch.directory("homes", name, owner=ids_of(user), mode=0o700)
+        pathlib.Path(path, f"of-{name}").write_text(name, "ascii")
+
+    def test_each_has_the_own(self):
+        alice, bob = Interactive(self, ALICE), Interactive(self, BOB)
+        for client, mine, other in ((alice, "alice", "bob"), (bob, "bob", "alice")):
+            shown = client.run("ls")
+            self.assertIn(f"of-{mine}", shown)
+            self.assertNotIn(f"of-{other}", shown)
+            self.assertNotIn("NT_STATUS", client.run("mkdir made"))
+            self.assertIn("NT_STATUS", client.run(f"cd ../{other}"))
+        for name in ("alice", "bob"):
+            self.assertEqual(sorted(os.listdir(os.path.join(self.homes, name))),
+                             ["made", f"of-{name}"])
+        self.assertEqual([each["state"] for each in self.ask("shares")], ["present"])
+        self.assertEqual(self.ctl("config", "check").returncode, 0)
+        self.assertEqual(self.ctl("why", "alice", "share/of-alice").returncode, 0)
+
+    def test_who_has_none_is_refused(self):
+        shutil.rmtree(os.path.join(self.homes, "bob"))
+        self.assertEqual(self.status(BOB), "NT_STATUS_BAD_NETWORK_NAME")
+        self.assertIn(f"share 'share': 'bob' has no folder at {self.homes}/%U: "
+                      "No such file or directory", self.server.log_text())
+        self.assertEqual(self.status(ALICE), "")
+
+    def test_nobody_gets_into_anothers_by_a_link(self):
+        shutil.rmtree(os.path.join(self.homes, "bob"))
+        os.symlink("alice", os.path.join(self.homes, "bob"))
+        self.assertEqual(self.status(BOB), "NT_STATUS_BAD_NETWORK_NAME")
+        # Nor by one that is the own to make.
+        os.remove(os.path.join(self.homes, "bob"))
+        self.make("bob", BOB)
+        self.before = self.before.replace("/%U", "/%U/files")
+        os.mkdir(os.path.join(self.homes, "alice", "files"), 0o777)
+        os.symlink("../alice/files", os.path.join(self.homes, "bob", "files"))
+        self.configure()
+        self.assertEqual(self.status(ALICE), "")
+        self.assertEqual(self.status(BOB), "NT_STATUS_BAD_NETWORK_NAME")
+
+    def test_guests_have_none(self):
+        self.before = self.before.replace('signing = "required"', 'signing = "enabled"')
+        self.configure("guest = true")
+        os.mkdir(os.path.join(self.homes, "Guest"), 0o777)
+        for user in (User("carol", "x"), None):
+            self.assertEqual(self.status(user), "NT_STATUS_BAD_NETWORK_NAME")
+
+    def test_promises_need_one_folder(self):
+        self.config.write_text(self.before.replace(
+            "[[share]]", "[[share]]\ncontinuous_availability = true"), "utf-8")
+        self.assert_one_line(self.ctl("reload"), "continuous_availability = true is for one folder")
+
+
+class Symlinks(RightsCase):
+    def setUp(self):
+        super().setUp()
+        os.makedirs(os.path.join(self.root, "real"))
+        os.chmod(os.path.join(self.root, "real"), 0o777)
+        pathlib.Path(self.root, "real", "file").write_text("inside", "ascii")
+        os.chmod(os.path.join(self.root, "real", "file"), 0o666)
+        pathlib.Path(self.scratch.file("outside")).write_text("outside", "ascii")
+        for name, target in (("f", "real/file"), ("d", "real"), ("away", "../outside"),
+                             ("all", self.root)):
+            os.symlink(target, os.path.join(self.root, name))
+
+    def test_never_by_default(self):
+        self.assertNotEqual(self.status(ALICE, "get f got"), "")
+        self.assertNotEqual(self.status(ALICE, "get d/file got"), "")
+
+    def test_inside(self):
+        self.configure('follow_symlinks = "inside"')
+        sent = self.scratch.file("sent")
+        pathlib.Path(sent).write_text("sent", "ascii")
+        for name in ("f", "d/file", "all/d/file"):
+            self.assertEqual(self.status(ALICE, f"get {name} got"), "", name)
+            got = pathlib.Path(self.scratch.path, "got")
+            self.assertEqual(got.read_text("ascii"), "inside")
+            got.unlink()
+        self.assertNotEqual(self.status(ALICE, "get away got"), "")
+        self.assertFalse(os.path.exists(os.path.join(self.scratch.path, "got")))
+        shown = self.client().run("ls").text
+        self.assertRegex(shown, r"(?m)^  d +D")
+        self.assertRegex(shown, r"(?m)^  f +\S* +6 ")
+        self.assertEqual(self.status(ALICE, f"put {sent} d/new; rename d/new all/real/newer"), "")
+        self.assertEqual(self.status(ALICE, f"put {sent} f"), "")
+        self.assertEqual(pathlib.Path(self.root, "real", "file").read_text("ascii"), "sent")
+        self.assertTrue(os.path.islink(os.path.join(self.root, "f")))
+        # Its name is the link's own.
+        self.assertEqual(self.status(ALICE, "rename f g; rm g; rm away"), "")
+        self.assertEqual(sorted(os.listdir(self.root)), ["all", "d", "real", "report.txt"])
+        self.assertEqual(sorted(os.listdir(os.path.join(self.root, "real"))), ["file", "newer"])
+        done = self.ctl("why", "alice", "share/d/newer")
+        self.assertEqual(done.returncode, 0, done.stdout)
 
 
 class OtherKeys(RightsCase):

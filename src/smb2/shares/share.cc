@@ -92,11 +92,13 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
   share->forced_group = forced.group;
   std::error_code error;
   share->real_path = std::filesystem::canonical(share->path, error).string();
-  BRAID_TRY(share->volume,
-            vfs::open_posix_volume(std::move(folder.fd), {.hidden_names = wanted.hidden_names,
-                                                          .veto_names = wanted.veto_files,
-                                                          .streams = wanted.streams,
-                                                          .locks = locks}));
+  BRAID_TRY(share->volume, vfs::open_posix_volume(std::move(folder.fd),
+                                                  {.hidden_names = wanted.hidden_names,
+                                                   .veto_names = wanted.veto_files,
+                                                   .streams = wanted.streams,
+                                                   .follow_links = wanted.follow_symlinks ==
+                                                                   config::FollowSymlinks::kInside,
+                                                   .locks = locks}));
   if (wanted.local_access == config::LocalAccess::kStrict) tell_limits_of_leases(*share);
   if (!wanted.snapshots.empty()) {
     BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));

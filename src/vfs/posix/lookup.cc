@@ -31,6 +31,18 @@ Result<std::string> read_link_at(int fd) {
   return target;
 }
 
+// Links in links, as many as the kernel follows.
+constexpr int kLinksMax = 40;
+
+// Where the kernel has what `fd` holds.
+std::optional<std::string> kernel_path_of(int fd) {
+  std::string path(PATH_MAX, '\0');
+  const ssize_t size = ::readlink(descriptor_path(fd).c_str(), path.data(), path.size());
+  if (size <= 0 || static_cast<size_t>(size) == path.size()) return std::nullopt;
+  path.resize(static_cast<size_t>(size));
+  return path;
+}
+
 // The server's own, which is no name of a client's.
 bool is_own(std::string_view name) {
   // Each character takes up to three bytes as clients spell it.
@@ -239,12 +251,124 @@ Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
   return out;
 }
 
+Result<Resolved> look_up(PosixContext& context, const Path& path, const LookupOptions& options) {
+  if (std::ranges::any_of(path.components(), is_own)) return fail_os(EACCES);
+  return Walk(context, path, options).run();
+}
+
+// Resolves a path again with what its links say, until there is none in it. The kernel is never
+// asked to follow one: each path is looked up from the root by names alone, so that whatever is
+// changed meanwhile, what is found is inside.
+class Following {
+ public:
+  Following(PosixContext& context, const LookupOptions& options)
+      : context_(context), options_(options) {}
+
+  // `first`: what `path` is without. That again, where a link leads out of the tree, into a circle,
+  // or at the end of the path to nothing.
+  Result<Resolved> follow(Path path, Resolved first);
+
+ private:
+  // Where `target`, the text of a link in `directory`, leads; nothing: out of the tree, or to what
+  // cannot be looked at. REQUIRES: no link in `directory`.
+  std::optional<Path> through(const Path& directory, std::string_view target);
+  // Without the links in it. Nothing unless it is a folder.
+  std::optional<Path> folder_at(const Path& path);
+
+  PosixContext& context_;
+  const LookupOptions& options_;
+  int links_left_ = kLinksMax;
+};
+
+Result<Resolved> Following::follow(Path path, Resolved first) {
+  Result<Resolved> now = first;
+  bool is_last = false;  // whether the link before was at the end
+  while (now) {
+    const auto* const link = std::get_if<Link>(&*now);
+    const auto* const found = std::get_if<Found>(&*now);
+    const bool ends_in_link = found && found->attributes.is_symlink() && options_.follow_last;
+    if (!link && !ends_in_link) {
+      if (is_last && !found) return first;
+      return now;
+    }
+    if (links_left_-- <= 0) return first;
+    const Path& at = link ? link->path : found->path;
+    auto next = through(at.parent(), link ? link->target : found->symlink_target);
+    if (!next) return first;
+    if (link) {
+      const auto names = path.components();
+      for (size_t i = at.components().size(); i < names.size(); ++i) {
+        BRAID_CHECK(next->append(names[i]));
+      }
+    }
+    is_last = ends_in_link;
+    path = *std::move(next);
+    now = look_up(context_, path, options_);
+  }
+  if (is_last && now.error().status() == NtStatus::kObjectPathNotFound) return first;
+  return now;
+}
+
+std::optional<Path> Following::through(const Path& directory, std::string_view target) {
+  Path at = directory;
+  bool has_no_link = true;
+  std::string root;
+  if (target.starts_with('/')) {
+    root = kernel_path_of(context_.root.get()).value_or("");
+    if (!root.ends_with('/')) root += '/';
+    // Of a root that is lost, and of another's folder, it leads nowhere here.
+    if (root.size() <= 1 || !(std::string(target) + '/').starts_with(root)) return std::nullopt;
+    target.remove_prefix(std::min(root.size(), target.size()));
+    at = Path();
+  }
+  while (!target.empty()) {
+    const std::string_view name = target.substr(0, target.find('/'));
+    target.remove_prefix(std::min(name.size() + 1, target.size()));
+    if (name.empty() || name == ".") continue;
+    if (name != "..") {
+      if (!at.append(to_client(name))) return std::nullopt;
+      has_no_link = false;
+      continue;
+    }
+    // Above what is there, and not above what it is called.
+    if (!has_no_link) {
+      auto folder = folder_at(at);
+      if (!folder) return std::nullopt;
+      at = *std::move(folder);
+      has_no_link = true;
+    }
+    if (at.is_root()) return std::nullopt;
+    at = at.parent();
+  }
+  return at;
+}
+
+std::optional<Path> Following::folder_at(const Path& path) {
+  LookupOptions options = options_;
+  options.pin_parent = false;
+  options.follow_last = true;
+  auto there = look_up(context_, path, options);
+  if (there) {
+    Following further(context_, options);
+    further.links_left_ = links_left_ - 1;
+    if (further.links_left_ <= 0) return std::nullopt;
+    there = further.follow(path, *std::move(there));
+    links_left_ = further.links_left_;
+  }
+  const Found* const found = found_in(there);
+  if (!found || found->attributes.kind != Kind::kDirectory) return std::nullopt;
+  return found->path;
+}
+
 }  // namespace
 
 Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
                               const LookupOptions& options) {
-  if (std::ranges::any_of(path.components(), is_own)) return fail_os(EACCES);
-  return Walk(context, path, options).run();
+  auto resolved = look_up(context, path, options);
+  if (!context.options.follow_links || options.rules != NameRules::kWindows || !resolved) {
+    return resolved;
+  }
+  return Following(context, options).follow(path, *std::move(resolved));
 }
 
 Result<Attributes> posix_glance(PosixContext& context, const Path& path) {

@@ -483,6 +483,7 @@ Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& opt
       std::move(fd), key_of(st), options,
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
+  context->features.follows_links = options.follow_links;
   context->looks_in_other_shares = is_share;
   context->inline_stream_max = inline_stream_max_of(magic);
   context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC;

@@ -25,6 +25,9 @@ struct PosixOptions {
   // in no listing, to a look-up they are missing, and to be made EACCES.
   std::vector<std::string> veto_names = {};
   bool streams = true;  // where the file system can keep them
+  // To who looks up and lists by NameRules::kWindows, links that stay inside the tree are what they
+  // lead to.
+  bool follow_links = false;
   // The system call. Tests give one of a file system that takes no flags but 0.
   int (*rename)(int, const char*, int, const char*, unsigned) = ::renameat2;
   // Of what a side file holds, and of the file that it belongs to. Tests give those of a slow disk.
