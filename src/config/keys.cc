@@ -468,6 +468,14 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "it makes. Who they are counts for allow and in the log only. It takes a server that is root. "
      "Empty means each account acts as its own Unix user.",
      text<&Share::force_user, Share, 255>},
+    {"recycle", "a whole number from 0 to 3650", shown<&Share::recycle_days, Share>,
+     "For how many days files that clients delete are kept, in .recycle/USER in the share, where "
+     "USER finds them in the folders they were in, and nobody else. Not kept are empty and "
+     "temporary "
+     "files, what has another name left, is on another file system than the share, or is "
+     "overwritten "
+     "or replaced by a rename, and what does not fit in. 0 means nothing is kept.",
+     number<&Share::recycle_days, Share, 0, 3'650>},
     {"streams", "true or false", shown<&Share::streams, Share>,
      "Whether files have named streams, where Windows keeps from where a file was downloaded, and "
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "

@@ -162,6 +162,15 @@ struct Features {
   FileTime creation_time;
 };
 
+// Takes out of a recycle bin what has been in it for too long. Thread: one at a time, as the
+// server.
+class Sweep {
+ public:
+  virtual ~Sweep() = default;
+  // Looks at `max` names. False: it has seen the bin, or as much of it as one sweep looks at.
+  virtual Result<bool> next(size_t max) = 0;
+};
+
 // The tree below one directory. Paths never lead out of it, whatever symbolic links and renames
 // local programs make meanwhile. Every operation acts as `who`, on the calling thread, and may
 // block. Owned by the Share. Thread: any.
@@ -230,6 +239,20 @@ class Volume {
   virtual Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) = 0;
   // Removes a file or an empty directory. ESTALE unless `place` is still `expected`; ENOTEMPTY.
   virtual Result<void> remove(const Credentials& who, const Place& place, FileKey expected) = 0;
+
+  // In place of remove(): moves a file to the recycle bin, with the rights of `who`. `path`: where
+  // `place` is. False: it is nothing to be kept, or the back end has no bin. ESTALE as remove(); of
+  // any other error it is where it was.
+  virtual Result<bool> recycle(const Credentials& who, const Place& place, const Path& path,
+                               FileKey expected) {
+    (void)who, (void)place, (void)path, (void)expected;
+    return false;
+  }
+  // Of what came into the bin before that time. Null where there is none. The volume outlives it.
+  virtual std::unique_ptr<Sweep> sweep_bin(FileTime before) {
+    (void)before;
+    return nullptr;
+  }
 
   // What a Volume of another process on the same directory has opened for `who`, with the access it
   // has: `descriptor` is a duplicate of that File's. EOPNOTSUPP.

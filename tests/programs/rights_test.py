@@ -2,6 +2,7 @@
 """Who may use a share, and from where: allow, hosts, guest, and other keys."""
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import sys
@@ -344,6 +345,51 @@ class Symlinks(RightsCase):
         self.assertEqual(sorted(os.listdir(os.path.join(self.root, "real"))), ["file", "newer"])
         done = self.ctl("why", "alice", "share/d/newer")
         self.assertEqual(done.returncode, 0, done.stdout)
+
+
+class Recycle(RightsCase):
+    def setUp(self):
+        super().setUp()
+        self.configure("recycle = 30")
+
+    def kept(self):
+        return sorted(os.path.relpath(os.path.join(folder, name), self.root)
+                      for folder, _, names in os.walk(os.path.join(self.root, ".recycle"))
+                      for name in names)
+
+    def put(self, user, *names):
+        sent = self.scratch.file("sent")
+        pathlib.Path(sent).write_text("sent", "ascii")
+        return self.status(user, "; ".join(f"put {sent} {name}" for name in names))
+
+    def test_what_is_deleted_is_kept_for_who_did(self):
+        user = ALICE.unix_user or pwd.getpwuid(os.geteuid()).pw_name
+        self.assertEqual(self.status(ALICE, "mkdir a; mkdir a\\b"), "")
+        self.assertEqual(self.put(ALICE, "a/b/f", "g"), "")
+        self.assertEqual(self.status(ALICE, "rm g; cd a\\b; rm f; cd \\; rmdir a\\b; rmdir a"), "")
+        self.assertEqual(sorted(os.listdir(self.root)), [".recycle", "report.txt"])
+        self.assertEqual(self.kept(), [f".recycle/{user}/a/b/f", f".recycle/{user}/g"])
+        # It comes back, and what is deleted there goes.
+        self.assertEqual(self.status(ALICE, f"rename .recycle\\{user}\\g back"), "")
+        self.assertEqual(pathlib.Path(self.root, "back").read_text("ascii"), "sent")
+        self.assertEqual(self.status(ALICE, f"cd .recycle\\{user}\\a\\b; rm f"), "")
+        self.assertEqual(self.kept(), [])
+        if os.geteuid() == 0:
+            self.assertEqual(self.status(BOB, f"ls .recycle\\{user}\\*"), DENIED)
+
+    def test_what_has_no_room_there_is_deleted(self):
+        pathlib.Path(self.root, ".recycle").write_text("no folder", "ascii")
+        self.assertEqual(self.put(ALICE, "f"), "")
+        self.assertEqual(self.status(ALICE, "rm f"), "")
+        self.assertEqual(sorted(os.listdir(self.root)), [".recycle", "report.txt"])
+        self.assertIn("share 'share': f is deleted without a stay in the recycle bin: ",
+                      self.server.log_text())
+
+    def test_off_by_default(self):
+        self.configure()
+        self.assertEqual(self.put(ALICE, "f"), "")
+        self.assertEqual(self.status(ALICE, "rm f"), "")
+        self.assertEqual(os.listdir(self.root), ["report.txt"])
 
 
 class OtherKeys(RightsCase):

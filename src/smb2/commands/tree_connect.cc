@@ -8,6 +8,7 @@
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
+#include "smb2/files/recycling.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
 #include "smb2/shares/admission.h"
@@ -144,6 +145,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   if (!security.has_session_key && share->type == ShareType::kDisk) {
     log::info("{}: a guest uses share '{}'", request.connection->peer_host(), share->name);
   }
+  begin_sweep(request.files, share);
   request.tree_connect = tree;
   request.reply_tree_id = id;
 

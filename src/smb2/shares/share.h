@@ -49,6 +49,8 @@ struct Share : config::ShareRules {
   // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
   // reactor: to find out that a file is not in memory may take the disk as well.
   mutable std::atomic<uint32_t> slow_requests = 0;
+  // When its recycle bin is looked through again; in seconds of the monotonic clock.
+  mutable std::atomic<int64_t> next_sweep = 0;
   // Of PersistentHandles, and no one else's to look into; null when it has no persistent handles.
   // Set before the share is served.
   mutable std::atomic<PersistentShare*> persistent = nullptr;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/guarded.h"
@@ -71,6 +72,8 @@ struct PosixContext {
   std::vector<wire::NameExpression> hidden;
   std::vector<wire::NameExpression> vetoed;
   NameIndex index;
+  // How users are called in the recycle bin.
+  Guarded<std::unordered_map<uid_t, std::string>> bin_names;
 
   bool hides(std::string_view disk_name) const;
   // Whether this name, in any directory, is the server's own, which clients neither see nor reach.

@@ -14,6 +14,7 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/recycle_bin.h"
 #include "vfs/posix/renaming.h"
 #include "vfs/posix/space.h"
 #include "vfs/posix/stream_names.h"
@@ -117,6 +118,11 @@ class PosixVolume final : public Volume {
                       bool replace) override;
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
   Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
+  Result<bool> recycle(const Credentials& who, const Place& place, const Path& path,
+                       FileKey expected) override;
+  std::unique_ptr<Sweep> sweep_bin(FileTime before) override {
+    return sweep_of_bin(*context_, *this, before);
+  }
   Result<std::unique_ptr<File>> adopt(const Credentials& who, UniqueFd descriptor,
                                       const AdoptHow& how) override;
   Result<std::unique_ptr<Volume>> open_below(const Path& directory) override;
@@ -438,6 +444,13 @@ Result<void> PosixVolume::remove(const Credentials& who, const Place& place, Fil
     if (privilege.status()) remove_side_files(*context_, held.get());
   }
   return {};
+}
+
+Result<bool> PosixVolume::recycle(const Credentials& who, const Place& place, const Path& path,
+                                  FileKey expected) {
+  BRAID_CHECK(assume(who));
+  BRAID_CHECK(begin_change(place));
+  return move_to_bin(*context_, who, place, path, expected);
 }
 
 Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueFd descriptor,
