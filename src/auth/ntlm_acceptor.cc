@@ -100,10 +100,7 @@ Result<crypto::Secret> NtlmAcceptor::check_user(const ntlm::AuthenticateMessage&
       is_right = true;
     }
   }
-  if (!user) {
-    log::info("'{}' is refused: there is no account of that name", message.user_name);
-    return fail(NtStatus::kNoSuchUser);
-  }
+  if (!user) return fail(NtStatus::kNoSuchUser);
   if (!is_right) {
     log::info("'{}' is refused: the password is wrong", message.user_name);
     return fail(NtStatus::kLogonFailure);
@@ -152,7 +149,10 @@ Result<MechStep> NtlmAcceptor::on_authenticate(ByteView token) {
 
   const auto key = check_user(*message);
   if (!key && key.error() == Error(NtStatus::kNoSuchUser)) {
-    if (!policy_.map_unknown_to_guest) return fail(NtStatus::kLogonFailure);
+    if (!policy_.map_unknown_to_guest) {
+      log::info("'{}' is refused: there is no account of that name", user_name_);
+      return fail(NtStatus::kLogonFailure);
+    }
     // The client's keys come from a password nobody here knows.
     BRAID_TRY(identity_, identities_.guest());
     exported_session_key_ = crypto::Secret::padded({}, kSessionKeySize);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "wire/fold.h"
+
 namespace braid::config {
 namespace {
 
@@ -17,6 +19,8 @@ bool has_bits_behind(const IpAddress& address, unsigned length) {
 }
 
 }  // namespace
+
+bool AllowRule::is_guest() const { return !is_group && wire::equal_fold(name, "guest"); }
 
 std::string text_of(const AllowRule& rule) {
   return (rule.is_group ? "@" : "") + rule.name + (rule.read_only ? ":ro" : "");

@@ -17,6 +17,7 @@ struct AllowRule {
   std::string name;  // never empty
   bool is_group = false;
   bool read_only = false;
+  bool is_guest() const;  // "guest": who has no account, too
   bool operator==(const AllowRule&) const = default;
 };
 std::optional<AllowRule> parse_allow_rule(std::string_view text);

@@ -15,6 +15,7 @@
 
 #include "base/printable.h"
 #include "base/unique_fd.h"
+#include "config/homes.h"
 #include "config/path_look.h"
 #include "config/reader.h"
 #include "wire/fold.h"
@@ -65,7 +66,7 @@ std::string plain_folder(std::string_view path) {
 std::optional<Problem> handles_in_two_shares(const Config& config) {
   if (std::ranges::none_of(config.shares, &Share::continuous_availability)) return std::nullopt;
   std::vector<std::string> paths;
-  for (const Share& share : config.shares) paths.push_back(share.path);
+  for (const Share& share : config.shares) paths.push_back(served_folder(share.path));
   const std::vector<PathLook> looks = look_at(paths);
   for (size_t i = 0; i < paths.size(); ++i) {
     if (!config.shares[i].continuous_availability) continue;
@@ -134,7 +135,7 @@ std::expected<Snapshot, Problems> parse(std::string_view text, const std::string
 std::optional<Problem> state_in_share(const Config& config) {
   const std::string state = plain_folder(config.server.state_dir);
   for (const Share& share : config.shares) {
-    if (!state.starts_with(plain_folder(share.path))) continue;
+    if (!state.starts_with(plain_folder(served_folder(share.path)))) continue;
     return Problem{config.file, 0,
                    fmt::format("state_dir {} is in the folder of share '{}', whose clients would "
                                "read the accounts' passwords; give state_dir a place outside",
@@ -175,6 +176,15 @@ std::vector<std::string> without_effect(const Config& config) {
         "leave epm_port out");
   }
   for (const Share& share : config.shares) {
+    if (share.guest && !share.allow.empty() &&
+        std::ranges::none_of(share.allow, &AllowRule::is_guest)) {
+      lines.push_back(
+          fmt::format("share '{}': guest = true has no effect while its allow does not name guest; "
+                      "add \"guest\" or \"guest:ro\" to it",
+                      share.name));
+    }
+  }
+  for (const Share& share : config.shares) {
     if (share.compress != Compress::kAlways) continue;
     if (config.server.compression.empty()) {
       lines.push_back(
@@ -195,7 +205,7 @@ std::vector<std::string> without_effect(const Config& config) {
 
 std::vector<std::string> absent_shares(const Config& config) {
   std::vector<std::string> paths;
-  for (const Share& share : config.shares) paths.push_back(share.path);
+  for (const Share& share : config.shares) paths.push_back(served_folder(share.path));
   const std::string& keytab = config.server.keytab;
   if (!keytab.empty()) paths.push_back(keytab);
   const std::vector<PathLook> looks = look_at(paths);

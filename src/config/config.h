@@ -45,6 +45,8 @@ enum class Compress : uint8_t { kOff, kAsked, kAlways };
 // kNotify: programs that clients hear of afterwards. kStrict: programs that the kernel holds off
 // while a client caches what is in their way.
 enum class LocalAccess : uint8_t { kNone, kNotify, kStrict };
+// Which symbolic links the server follows itself: none, or those that stay inside the share.
+enum class FollowSymlinks : uint8_t { kNever, kInside };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 // Where to accept connections: an address in numbers and a port.
@@ -107,6 +109,8 @@ struct ShareRules {
   std::vector<AllowRule> allow;  // who may use it; empty: whoever can log on
   std::vector<HostRule> hosts;   // from where; empty: from everywhere
   uint32_t max_connections = 0;  // TREE_CONNECTs at once; 0: no limit
+  bool guest = false;            // who has no account may use it, without a password
+  uint32_t recycle_days = 0;     // how long what clients delete is kept; 0: not at all
 
   bool operator==(const ShareRules&) const = default;
 };
@@ -114,7 +118,9 @@ struct ShareRules {
 // [[share]]
 struct Share : ShareRules {
   bool streams = true;
+  FollowSymlinks follow_symlinks = FollowSymlinks::kNever;
   std::vector<std::string> hidden_names;  // patterns with * and ?
+  std::vector<std::string> veto_files;    // the same, of what is not there for clients
   std::string force_group;                // a Unix group; empty: none
   std::string force_user;                 // a Unix user; empty: each as who the account acts as
   bool browseable = true;                 // clients are told of it that ask which shares there are

@@ -86,6 +86,7 @@ encrypt = true
 change_notify = false
 hide_unreadable = true
 hidden_names = [".*", "lost+found"]
+veto_files = ["*.exe"]
 create_mask = "0660"
 directory_mask = "750"
 force_group = "staff"
@@ -121,6 +122,7 @@ snapshots = ".snapshots/hourly"
   EXPECT_FALSE(share->change_notify);
   EXPECT_TRUE(share->hide_unreadable);
   EXPECT_THAT(share->hidden_names, ElementsAre(".*", "lost+found"));
+  EXPECT_THAT(share->veto_files, ElementsAre("*.exe"));
   EXPECT_EQ(share->create_mask, 0660u);
   EXPECT_EQ(share->directory_mask, 0750u);
   EXPECT_EQ(share->force_group, "staff");

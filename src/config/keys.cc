@@ -112,6 +112,8 @@ constexpr Choice<Compress> kCompresses[] = {
 constexpr Choice<LocalAccess> kLocalAccesses[] = {{"none", LocalAccess::kNone},
                                                   {"notify", LocalAccess::kNotify},
                                                   {"strict", LocalAccess::kStrict}};
+constexpr Choice<FollowSymlinks> kFollows[] = {{"never", FollowSymlinks::kNever},
+                                               {"inside", FollowSymlinks::kInside}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warning", LogLevel::kWarning},
@@ -128,6 +130,7 @@ std::string as_toml(Encryption value) { return as_toml(value, kEncryptions); }
 std::string as_toml(Compat value) { return as_toml(value, kCompats); }
 std::string as_toml(BreakRetry value) { return as_toml(value, kBreakRetries); }
 std::string as_toml(Compress value) { return as_toml(value, kCompresses); }
+std::string as_toml(FollowSymlinks value) { return as_toml(value, kFollows); }
 std::string as_toml(LocalAccess value) { return as_toml(value, kLocalAccesses); }
 std::string as_toml(LogLevel value) { return as_toml(value, kLogLevels); }
 
@@ -366,8 +369,11 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
 constexpr auto kShareKeys = std::to_array<Key<Share>>({
     {"name", R"(up to 80 bytes without any of " / \ [ ] : | < > + = ; , * ?)", nullptr,
      "The name of the share. Upper and lower case are the same.", share_name},
-    {"path", "an absolute path", nullptr, "The folder that is served.", path<&Share::path, Share>,
-     PathRule::kDirectoryOrNothing},
+    {"path", "an absolute path", nullptr,
+     "The folder that is served. %U in it stands for the name of the account, as in /home/%U: each "
+     "user then has the own folder there, without a link on the way to it, and who has none, or no "
+     "account, is refused.",
+     path<&Share::path, Share>, PathRule::kDirectoryOrNothing},
     {"comment", "a text of up to 255 bytes", shown<&Share::comment, Share>,
      "The remark that clients show beside the share.", text<&Share::comment, Share, 255>},
     {"read_only", "true or false", shown<&Share::read_only, Share>,
@@ -381,6 +387,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "counts besides. Who is not named is refused; after a reload also who is connected. Empty "
      "means whoever can log on.",
      rules<&Share::allow, parse_allow_rule, Share>},
+    {"guest", "true or false", shown<&Share::guest, Share>,
+     "Whether who has no account may use the share, without a password. Guests act as the Unix "
+     "user "
+     "nobody, or as force_user; where allow has entries, one of them has to be guest or guest:ro. "
+     "They have no key, so nothing they send or get is signed or encrypted: it needs signing = "
+     "\"enabled\", and clients that insist on signing, as Windows does, refuse to come as guests.",
+     flag<&Share::guest, Share>},
     {"hosts", R"(a list such as ["192.0.2.0/24", "2001:db8::/32", "127.0.0.1"])",
      shown<&Share::hosts, Share>,
      "The addresses, in numbers, and the networks from which this share may be used, over each "
@@ -420,6 +433,21 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Which files and folders are shown as hidden, besides those that a client made so: Explorer "
      "then leaves them out, and some programs do not copy them. Upper and lower case are the same.",
      name_patterns<&Share::hidden_names, Share>},
+    {"veto_files", R"(a list of names with * and ?, such as ["*.exe", "Thumbs.db"])",
+     shown<&Share::veto_files, Share>,
+     "Files and folders that are not there for clients: they are in no listing, are not opened, "
+     "and "
+     "nothing is made or renamed so. Upper and lower case are the same. A folder that holds one is "
+     "not empty and cannot be deleted. Local programs see them, and who watches a folder may hear "
+     "of their names.",
+     name_patterns<&Share::veto_files, Share>},
+    {"follow_symlinks", R"("never" or "inside")", shown<&Share::follow_symlinks, Share>,
+     "What becomes of symbolic links. never: they are shown as links, and clients that follow them "
+     "do so themselves. inside: those that stay inside the share are, for clients without the SMB3 "
+     "POSIX extensions, the files and folders that they lead to; what is changed or deleted "
+     "through "
+     "a link is what it leads to. A link that leads out of the share is followed by neither.",
+     choice<&Share::follow_symlinks, kFollows, Share>},
     {"create_mask", R"(permissions such as "0660")", shown<&Share::create_mask, Share>,
      "What owner, group and others may do with new files, at most; the owner can always read and "
      "write. A folder with a default access list (setfacl -d) decides by that instead, and one "
@@ -440,6 +468,14 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "it makes. Who they are counts for allow and in the log only. It takes a server that is root. "
      "Empty means each account acts as its own Unix user.",
      text<&Share::force_user, Share, 255>},
+    {"recycle", "a whole number from 0 to 3650", shown<&Share::recycle_days, Share>,
+     "For how many days files that clients delete are kept, in .recycle/USER in the share, where "
+     "USER finds them in the folders they were in, and nobody else. Not kept are empty and "
+     "temporary "
+     "files, what has another name left, is on another file system than the share, or is "
+     "overwritten "
+     "or replaced by a rename, and what does not fit in. 0 means nothing is kept.",
+     number<&Share::recycle_days, Share, 0, 3'650>},
     {"streams", "true or false", shown<&Share::streams, Share>,
      "Whether files have named streams, where Windows keeps from where a file was downloaded, and "
      "Macs their tags and icons; without them Macs keep these in files whose names begin with ._ "

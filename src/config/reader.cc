@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "config/edit.h"
+#include "config/homes.h"
 #include "config/keys.h"
 #include "config/path_look.h"
 #include "config/restart.h"
@@ -123,7 +124,7 @@ struct Reader::Tree {
         reader.add(line_of(node), fmt::format("{} = {} is not accepted; give {}", key->name,
                                               show(node), key->accepts));
       } else if (key->path_rule != PathRule::kNone && reader.checks_ == Checks::kTextAndPaths) {
-        reader.paths_.push_back({line_of(node), key->name, *text, key->path_rule});
+        reader.paths_.push_back({line_of(node), key->name, served_folder(*text), key->path_rule});
       }
     }
     for (const auto& key : keys) {
@@ -160,6 +161,14 @@ struct Reader::Tree {
       const auto lines = section(*table, "[[share]]", line_of(node), share_keys(), "[server]",
                                  names_of(server_keys()), share);
       if (share.encrypt) reader.encrypt_lines_.push_back(lines.at("encrypt"));
+      if (share.guest) {
+        reader.guest_lines_.push_back(lines.at("guest"));
+        if (share.encrypt) {
+          reader.add(lines.at("guest"),
+                     "guest = true is of no use with encrypt = true, as guests have no key; leave "
+                     "out one of them");
+        }
+      }
       if (share.max_connections != 0) reader.limited_lines_.push_back(lines.at("max_connections"));
       if (share.force_user == "root") {
         reader.add(lines.at("force_user"),
@@ -177,6 +186,11 @@ struct Reader::Tree {
       if (share.continuous_availability) {
         const uint32_t line = lines.at("continuous_availability");
         reader.continuous_lines_.push_back(line);
+        if (is_of_homes(share.path)) {
+          reader.add(line,
+                     "continuous_availability = true is for one folder, and the path of this share "
+                     "is one for each user; leave it out, or give the path of one");
+        }
         const auto [other, is_first] = reader.continuous_paths_.emplace(share.path, line);
         if (!is_first && !share.path.empty()) {
           reader.add(line, fmt::format("continuous_availability = true is there for {} in line {} "
@@ -245,6 +259,18 @@ void Reader::check_server(const Server& server) {
     for (const uint32_t line : encrypt_lines_) {
       add(line,
           "encrypt = true needs max_dialect \"3.0\" or newer in [server]; change one of them");
+    }
+  }
+  for (const uint32_t line : guest_lines_) {
+    if (server.signing == Signing::kRequired) {
+      add(line,
+          "guest = true needs signing = \"enabled\" in [server], as guests have no key to sign "
+          "with; change one of them");
+    }
+    if (server.encryption == Encryption::kRequired) {
+      add(line,
+          "guest = true is of no use with encryption = \"required\" in [server], as guests have no "
+          "key; change one of them");
     }
   }
   if (server.workers != 1) {

@@ -42,6 +42,7 @@ class Reader {
   Problems problems_;
   std::map<std::string_view, uint32_t> server_lines_;  // of the keys that are given
   uint32_t server_line_ = 0;
+  std::vector<uint32_t> guest_lines_;                 // of shares that let guests in
   std::vector<uint32_t> encrypt_lines_;               // of shares that insist on encryption
   std::vector<uint32_t> limited_lines_;               // of shares with max_connections
   std::vector<uint32_t> strict_lines_;                // of shares with local_access = "strict"

@@ -338,7 +338,7 @@ Result<void> Association::respond(const Pending& pending, ByteView stub) {
 FaultStatus Association::dispatch(const CallerInfo& caller, const Pending& pending, Bytes& out) {
   if (!contexts_.contains(pending.body.context_id)) return FaultStatus::kUnknownInterface;
   // Who logged on within the pipe is not who opened it.
-  if (caller.is_anonymous && !interface_.anonymous_allowed) return FaultStatus::kAccessDenied;
+  if (caller.has_no_account() && !interface_.anonymous_allowed) return FaultStatus::kAccessDenied;
   const auto it = std::find_if(
       interface_.operations.begin(), interface_.operations.end(),
       [&](const Operation& operation) { return operation.opnum == pending.body.opnum; });

@@ -18,6 +18,7 @@ struct CallerInfo {
   std::string client_address;  // text, for session lists
   bool is_anonymous = false;
   bool is_guest = false;
+  bool has_no_account() const { return is_anonymous || is_guest; }
   bool is_administrator = false;
 };
 

@@ -71,7 +71,7 @@ struct Interface {
   std::string_view pipe_name;  // "srvsvc"
   SyntaxId syntax;             // a client may want a lower minor version
   std::span<const Operation> operations;
-  bool anonymous_allowed;
+  bool anonymous_allowed;  // and guests
 };
 
 const Interface& srvsvc_interface();

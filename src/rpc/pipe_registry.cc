@@ -11,7 +11,7 @@ namespace braid::rpc {
 namespace {
 
 Result<void> check_caller(const Interface& interface, const CallerInfo& caller) {
-  if (caller.is_anonymous && !interface.anonymous_allowed) return fail(NtStatus::kAccessDenied);
+  if (caller.has_no_account() && !interface.anonymous_allowed) return fail(NtStatus::kAccessDenied);
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/deletion.h"
 #include "smb2/logons/session_notice.h"
 #include "smb2/opens/work_owner.h"
@@ -238,6 +239,7 @@ bool Server::may_stay(const Session& session, const TreeConnect& tree) const {
   if (!entry) return true;
   const config::ShareRules& now = entry->rules();
   if (now.hosts != tree.share->hosts) return false;
+  if (!check_reaches(session.principal(), entry->type(), now.guest)) return false;
   if (now.allow == tree.share->allow) return true;
   const Admission admission = admission_of(now, *session.principal().identity);
   return admission.is_admitted && (!admission.read_only || tree.is_read_only());
@@ -251,7 +253,7 @@ Task<void> Server::end_trees_that_may_not_stay() {
     if (!session->security()) continue;
     for (const auto& tree : session->trees()) {
       if (may_stay(*session, *tree)) continue;
-      log::info("share '{}': the connection of '{}' is ended: allow or hosts have changed",
+      log::info("share '{}': the connection of '{}' is ended: allow, hosts or guest have changed",
                 tree->share->name, session->principal().identity->account_name);
       ending.emplace_back(session, tree);
     }

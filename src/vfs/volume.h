@@ -42,6 +42,9 @@ struct LookupOptions {
   NameRules rules = NameRules::kWindows;
   // Fill Found::place.parent: for rename, link and delete.
   bool pin_parent = false;
+  // A link at its end is followed, where Features::follows_links and it stays inside the tree. One
+  // before is followed there in any case; found, or missing, is then the path it leads to.
+  bool follow_last = false;
   // A large directory that has to be read to answer is read a piece at a time: EINPROGRESS, and the
   // caller asks again when others had their turn.
   bool in_pieces = false;
@@ -153,9 +156,19 @@ struct Features {
   bool hard_links = true;
   bool leases = false;         // local programs can be held off: local_guard.h
   bool at_once = false;        // LookupOptions::wait; of the root's file system
+  bool follows_links = false;  // LookupOptions::follow_last
   uint64_t device = 0;         // for volume serial numbers
   std::string file_system_id;  // stable across restarts, any bytes; may be empty
   FileTime creation_time;
+};
+
+// Takes out of a recycle bin what has been in it for too long. Thread: one at a time, as the
+// server.
+class Sweep {
+ public:
+  virtual ~Sweep() = default;
+  // Looks at `max` names. False: it has seen the bin, or as much of it as one sweep looks at.
+  virtual Result<bool> next(size_t max) = 0;
 };
 
 // The tree below one directory. Paths never lead out of it, whatever symbolic links and renames
@@ -226,6 +239,20 @@ class Volume {
   virtual Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) = 0;
   // Removes a file or an empty directory. ESTALE unless `place` is still `expected`; ENOTEMPTY.
   virtual Result<void> remove(const Credentials& who, const Place& place, FileKey expected) = 0;
+
+  // In place of remove(): moves a file to the recycle bin, with the rights of `who`. `path`: where
+  // `place` is. False: it is nothing to be kept, or the back end has no bin. ESTALE as remove(); of
+  // any other error it is where it was.
+  virtual Result<bool> recycle(const Credentials& who, const Place& place, const Path& path,
+                               FileKey expected) {
+    (void)who, (void)place, (void)path, (void)expected;
+    return false;
+  }
+  // Of what came into the bin before that time. Null where there is none. The volume outlives it.
+  virtual std::unique_ptr<Sweep> sweep_bin(FileTime before) {
+    (void)before;
+    return nullptr;
+  }
 
   // What a Volume of another process on the same directory has opened for `who`, with the access it
   // has: `descriptor` is a duplicate of that File's. EOPNOTSUPP.

@@ -144,7 +144,7 @@ Task<void> write_log(const smb2::Share& share, store::LogFolder& folder, size_t 
 Result<void> prepare(const RecoveryOptions& options) {
   BRAID_CHECK(make_files(options));
   smb2::ShareEntry entry(configured(options.folder), nullptr);
-  BRAID_TRY(const auto share, entry.connect());
+  BRAID_TRY(const auto share, entry.connect({}));
   BRAID_TRY(const auto folder, smb2::open_handles_folder(*share));
   WorkerPool pool(2);
   Result<void> done;
@@ -175,7 +175,7 @@ std::expected<bool, std::string> recover(const RecoveryOptions& options) {
                                    .file_ids = file_ids,
                                    .fds = fds});
   smb2::ShareEntry entry(configured(options.folder), nullptr);
-  auto share = entry.connect();
+  auto share = entry.connect({});
   if (!share) return std::unexpected("the folder is no share");
   auto folder = smb2::open_handles_folder(**share);
   if (!folder) return std::unexpected(folder.error().message());

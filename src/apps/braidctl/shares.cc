@@ -13,6 +13,7 @@
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/running.h"
 #include "config/edit.h"
+#include "config/homes.h"
 #include "config/keys.h"
 #include "config/toml_text.h"
 
@@ -67,6 +68,13 @@ std::optional<std::string> look_at_folder(const ShareArguments& arguments) {
   struct stat status{};
   if (!arguments.path.starts_with('/')) {
     return fmt::format("{} is no absolute path; begin it with /", arguments.path);
+  }
+  if (config::is_of_homes(arguments.path)) {
+    // Each home is somebody else's to make.
+    const std::string all = config::served_folder(arguments.path);
+    if (::stat(all.c_str(), &status) == 0 && !arguments.create) return std::nullopt;
+    if (arguments.create) return "--create makes no homes; make them, and leave it out";
+    return fmt::format("{}: {}", all, std::strerror(errno));
   }
   if (::stat(arguments.path.c_str(), &status) == 0) return std::nullopt;
   if (errno != ENOENT) return fmt::format("{}: {}", arguments.path, std::strerror(errno));

@@ -16,6 +16,7 @@
 #include "auth/unix_user.h"
 #include "auth/user_store.h"
 #include "base/clock.h"
+#include "config/homes.h"
 #include "config/keys.h"
 #include "runtime/identity.h"
 #include "smb2/security/access_token.h"
@@ -25,6 +26,7 @@
 #include "smb2/shares/admission.h"
 #include "smb2/shares/share_look.h"
 #include "vfs/posix/posix_volume.h"
+#include "wire/fscc/name_expression.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::braidctl {
@@ -242,10 +244,21 @@ class Walk {
 
   // A line when something is not as one can look at it.
   std::optional<std::string> ask_files() {
-    auto volume = vfs::open_posix_volume(
-        share_->path, {.hidden_names = share_->hidden_names, .streams = share_->streams});
+    std::string folder = share_->path;
+    if (config::is_of_homes(folder)) {
+      const auto below = config::home_below(folder, principal_.identity->account_name);
+      folder = config::served_folder(folder) + '/' + below.value_or(".");
+      if (!below) {
+        say("share", false, fmt::format("{} is no name of a folder", arguments_.user));
+        return std::nullopt;
+      }
+    }
+    const bool follows = share_->follow_symlinks == config::FollowSymlinks::kInside;
+    auto volume = vfs::open_posix_volume(folder, {.hidden_names = share_->hidden_names,
+                                                  .streams = share_->streams,
+                                                  .follow_links = follows});
     if (!volume) {
-      say("share", false, fmt::format("its folder {}: {}", share_->path, volume.error().message()));
+      say("share", false, fmt::format("its folder {}: {}", folder, volume.error().message()));
       return std::nullopt;
     }
     smb2::DescriptorStore store(*ids_, system_clock());
@@ -256,13 +269,19 @@ class Walk {
       if (depth > 0) {
         if (auto added = so_far.append(names[depth - 1]); !added) return added.error().message();
       }
-      const auto found = (*volume)->find(server_credentials(), so_far);
+      if (depth > 0 && is_vetoed(names[depth - 1])) {
+        say("share", false,
+            fmt::format("veto_files keeps {} from clients", std::string(names[depth - 1])));
+        return std::nullopt;
+      }
+      const auto found = (*volume)->find(server_credentials(), so_far, {.follow_last = true});
       if (!found && found.error().is_os(ENOENT)) return ask_to_make(*parent, so_far, depth, names);
       if (!found) {
         return fmt::format("{}: {}", std::string(names[depth - 1]), found.error().message());
       }
       const auto security = store.load(**volume, server_credentials(), *found);
       if (!security) return security.error().message();
+      so_far = found->path;
       Looked here{*security, text_of(found->path),
                   smb2::kernel_permissions(*principal_.credentials, (*security)->attributes,
                                            (*security)->access)};
@@ -281,6 +300,12 @@ class Walk {
       parent = std::move(here);
     }
     return std::nullopt;
+  }
+
+  bool is_vetoed(std::string_view name) const {
+    return std::ranges::any_of(share_->veto_files, [&](const std::string& pattern) {
+      return wire::name_in_expression(pattern, name);
+    });
   }
 
   static std::string text_of(const vfs::Path& path) {

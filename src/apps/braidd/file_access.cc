@@ -16,6 +16,7 @@
 #include "base/ask_apart.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
+#include "config/homes.h"
 
 namespace braid::braidd {
 namespace {
@@ -100,8 +101,9 @@ constexpr const char* kWritable[] = {"/tmp", "/var/tmp", "/dev/null"};
 std::optional<std::vector<std::string>> roots_of_shares(const config::Config& config) {
   std::vector<std::string> roots;
   for (const config::Share& share : config.shares) {
-    const std::string root = first_component(real_path(share.path));
-    if (root.empty() || root != first_component(share.path) || is_mount_point(root)) {
+    const std::string folder = config::served_folder(share.path);
+    const std::string root = first_component(real_path(folder));
+    if (root.empty() || root != first_component(folder) || is_mount_point(root)) {
       return std::nullopt;
     }
     if (std::ranges::find(roots, root) == roots.end()) roots.push_back(root);

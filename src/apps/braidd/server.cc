@@ -178,14 +178,15 @@ class SmbWorkerServer final : public WorkerServer {
   // A line when the keytab cannot be opened. With kTakingOver serve() is to follow.
   std::expected<void, std::string> open(WorkerBegin begin) {
     const config::Server& settings = config_->server;
-    auth::AuthOptions options{
-        .server_name = settings.name,
-        .dns_name = dns_host_name(),
-        .domain_name = "",
-        .keytab = settings.keytab,
-        .min_uid = settings.min_uid,
-        // Taken for a reauthentication only: ServerParts::anonymous_sessions is off.
-        .allow_anonymous = true};
+    auth::AuthOptions options{.server_name = settings.name,
+                              .dns_name = dns_host_name(),
+                              .domain_name = "",
+                              .keytab = settings.keytab,
+                              .min_uid = settings.min_uid,
+                              // Taken for a reauthentication and where a share lets guests in only:
+                              // ServerParts::anonymous_sessions is off.
+                              .allow_anonymous = true,
+                              .map_unknown_to_guest = true};
     auto authenticator = auth::make_server_authenticator(std::move(options), users_, ids_);
     if (!authenticator) {
       return std::unexpected(fmt::format("keytab {}: {}; correct keytab in {}", settings.keytab,
@@ -428,7 +429,7 @@ class SmbWorkerServer final : public WorkerServer {
     engine_->files.arm_scavenger();
   }
   std::expected<void, std::string> recover_handles(smb2::ShareEntry& entry) {
-    const auto share = entry.connect();
+    const auto share = entry.connect({});
     if (!share) return std::unexpected("the folder is not there");
     auto folder = smb2::open_handles_folder(**share);
     if (!folder && folder.error().is_os(EOPNOTSUPP)) {

@@ -16,7 +16,7 @@ namespace braid::smb2 {
 namespace {
 
 Result<RenameTarget> resolve_target(Request& request, const std::string& name) {
-  BRAID_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
+  BRAID_CHECK(check_reaches(request.principal, *request.tree_connect->share));
   const vfs::NameRules rules =
       request.open->attributes.is_posix ? vfs::NameRules::kExact : vfs::NameRules::kWindows;
   BRAID_TRY(const auto parsed, vfs::parse_path(name, rules));

@@ -143,6 +143,13 @@ uint16_t session_flags(const SessionSecurity& security) {
   return flags;
 }
 
+// Whether a logon whose name is no account's may become what `purpose` says.
+bool takes_guest(const Server& server, Purpose purpose, const Session& session) {
+  if (server.logons.anonymous_sessions) return true;
+  if (purpose == Purpose::kReauthenticate) return session.security()->user->is_guest;
+  return purpose == Purpose::kNew && server.settings.shares()->lets_guests_in();
+}
+
 // Counts one leg, until it is answered.
 class LegUnderWay {
  public:
@@ -209,6 +216,9 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   Result<auth::AuthStep> step =
       co_await take_logon_step(request, *exchange->exchange, setup.security_buffer);
 
+  if (!takes_guest(server, purpose, *session)) {
+    refuse_guest(step, exchange->exchange->claimed_account());
+  }
   if (connection.transport().is_closed() ||
       session->state(server.logons.clock.now()) == SessionState::kClosed) {
     if (purpose == Purpose::kNew) co_await server.logons.close_session(session);
@@ -255,12 +265,17 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   }
   // A session that is there may go on without a name, as Windows lets it; none begins so.
   if (purpose == Purpose::kNew && step->identity->is_anonymous &&
-      !server.logons.anonymous_sessions) {
+      !server.logons.anonymous_sessions && !server.settings.shares()->lets_guests_in()) {
     co_await server.logons.close_session(session);
     co_await connection.reactor().schedule();
     co_return fail(NtStatus::kLogonFailure);
   }
-  if (logon_turn) logon_turn->succeeded(step->identity->account_name);
+  if (logon_turn && step->identity->is_guest) {
+    // Nothing was guessed right: who guesses passwords must not get his failures forgotten so.
+    logon_turn->goes_on();
+  } else if (logon_turn) {
+    logon_turn->succeeded(step->identity->account_name);
+  }
   // [MS-SMB2] 3.3.5.5.3, Client.Dialect: a client that comes back in another dialect is not the one
   // whose leases and replays are known by its ClientGuid, whatever lies between made it so.
   if (purpose == Purpose::kNew &&
@@ -305,13 +320,21 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
   request.channel = channel;
   request.reply_signing_key = channel->signing_key;
   connection.session_became_valid(*session);
-  log::info("{}: {} logged on, {}{}", connection.peer_host(),
-            step->identity->is_anonymous ? "anonymous" : step->identity->account_name,
-            name_of(connection.negotiated.dialect),
-            session->security()->encrypt_data ? ", encrypted" : "");
-  // The same client after a lost connection.
-  if (const SessionId previous = setup.previous_session_id;
-      previous.value != 0 && previous != session->session_id) {
+  if (step->identity->is_guest) {
+    log::info("{}: '{}' logged on as a guest, {}, neither signed nor encrypted",
+              connection.peer_host(), exchange->exchange->claimed_account(),
+              name_of(connection.negotiated.dialect));
+  } else {
+    log::info("{}: {} logged on, {}{}", connection.peer_host(),
+              step->identity->is_anonymous ? "anonymous" : step->identity->account_name,
+              name_of(connection.negotiated.dialect),
+              session->security()->encrypt_data ? ", encrypted" : "");
+  }
+  // The same client after a lost connection. Guests are all the same user, and none may end what
+  // is another's.
+  if (const SessionId previous = setup.previous_session_id; session->security()->has_session_key &&
+                                                            previous.value != 0 &&
+                                                            previous != session->session_id) {
     const auto ended = co_await server.logons.previous_sessions->end(
         previous, session->principal().identity, connection.reactor());
     if (!ended) {

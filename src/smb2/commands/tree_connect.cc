@@ -8,6 +8,7 @@
 #include "smb2/connections/compound.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/access_check.h"
+#include "smb2/files/recycling.h"
 #include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
 #include "smb2/shares/admission.h"
@@ -84,7 +85,12 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
     log::info("{}: there is no share '{}'", request.connection->peer_host(), name);
     co_return fail(NtStatus::kBadNetworkName);
   }
-  BRAID_CO_CHECK(check_reaches(request.principal, entry->type()));
+  if (const auto reaches = check_reaches(request.principal, entry->type(), entry->rules().guest);
+      !reaches) {
+    log::info("{}: share '{}' refuses who has no account: it has no guest = true",
+              request.connection->peer_host(), entry->name());
+    co_return fail(reaches.error());
+  }
   if (entry->encrypts_data() &&
       (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
     log::info("{}: share '{}' wants encryption and the client has none",
@@ -107,7 +113,10 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
               request.principal.identity->account_name);
     co_return fail(NtStatus::kAccessDenied);
   }
-  BRAID_CO_TRY(const std::shared_ptr<const Share> share, entry->connect());
+  BRAID_CO_TRY(const std::shared_ptr<const Share> share,
+               entry->connect(request.principal.identity->is_guest
+                                  ? std::string()
+                                  : request.principal.identity->account_name));
 
   // As if nothing had been open it would be served without them.
   if (share->continuous_availability && !share->persistent) {
@@ -133,6 +142,10 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
     if (tree->begin_close()) co_await request.files.close_tree(request.session, tree);
     co_return fail(NtStatus::kAccessDenied);
   }
+  if (!security.has_session_key && share->type == ShareType::kDisk) {
+    log::info("{}: a guest uses share '{}'", request.connection->peer_host(), share->name);
+  }
+  begin_sweep(request.files, share);
   request.tree_connect = tree;
   request.reply_tree_id = id;
 

@@ -56,8 +56,9 @@ rpc::CallerInfo caller_of(const Request& request) {
   return rpc::caller_info_of(*request.principal.identity, request.connection->peer_host());
 }
 
-Result<void> check_reaches(const Principal& principal, ShareType share) {
-  if (principal.identity->is_anonymous && share != ShareType::kPipe) {
+Result<void> check_reaches(const Principal& principal, ShareType type, bool lets_guests_in) {
+  const bool has_account = !principal.identity->is_anonymous && !principal.identity->is_guest;
+  if (!has_account && !lets_guests_in && type != ShareType::kPipe) {
     return fail(NtStatus::kAccessDenied);
   }
   return {};
@@ -147,7 +148,7 @@ Result<void> check_may_unlink(Request& request, const vfs::Attributes& attribute
 
 bool is_visible(Request& request, const vfs::Path& directory, const vfs::DirectoryEntry& entry) {
   if (entry.name == "." || entry.name == "..") return true;
-  if (!check_reaches(request.principal, request.tree_connect->share->type)) return false;
+  if (!check_reaches(request.principal, *request.tree_connect->share)) return false;
   DescriptorStore& store = request.files.descriptors;
   FileSecurityRef security = store.cached(entry.attributes);
   if (!security) {

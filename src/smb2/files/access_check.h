@@ -16,10 +16,13 @@ AccessToken token_of(const Principal& principal);
 // Who asks on a pipe.
 rpc::CallerInfo caller_of(const Request& request);
 
-// STATUS_ACCESS_DENIED if the user reaches no name of the share: someone without a name may ask
-// IPC$ what there is, and no more. Asked of who the session is now, wherever a path leads to a
-// file; what is open already keeps the access it was granted.
-Result<void> check_reaches(const Principal& principal, ShareType share);
+// STATUS_ACCESS_DENIED if the user reaches no name of the share: who has no account may ask IPC$
+// what there is, and reaches what lets guests in. Asked of who the session is now, wherever a path
+// leads to a file; what is open already keeps the access it was granted.
+Result<void> check_reaches(const Principal& principal, ShareType type, bool lets_guests_in);
+inline Result<void> check_reaches(const Principal& principal, const Share& share) {
+  return check_reaches(principal, share.type, share.guest);
+}
 // What the user of a request may make of owner and group.
 OwnerGiver owner_giver(const Request& request);
 

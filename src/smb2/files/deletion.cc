@@ -12,6 +12,7 @@
 #include "smb2/files/directory_leases.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
+#include "smb2/files/recycling.h"
 #include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
 #include "smb2/opens/work_owner.h"
@@ -30,7 +31,7 @@ constexpr int kMovesMax = 8;
 SharePtr share_of(FileServices& files, const std::string& name) {
   const auto entry = files.settings.shares()->entry(name);
   if (!entry) return nullptr;
-  auto share = entry->connect();
+  auto share = entry->connect({});
   return share ? *std::move(share) : nullptr;
 }
 
@@ -121,6 +122,23 @@ struct Removed {
   vfs::Path path;  // in the share of the open
 };
 
+// Into the recycle bin of the share, if it has one that takes it, or for good.
+Result<void> take_away(const Way& way, const vfs::Place& place, const vfs::Path& path,
+                       FileKey file) {
+  if (way.share->recycle_days != 0) {
+    const auto kept = way.share->volume->recycle(way.who, place, path, file);
+    if (kept && *kept) return {};
+    if (!kept && (kept.error().is_os(ENOENT) || kept.error().is_os(ESTALE))) {
+      return fail(kept.error());
+    }
+    if (!kept) {
+      log::info("share '{}': {} is deleted without a stay in the recycle bin: {}", way.share->name,
+                path.text(), kept.error().message());
+    }
+  }
+  return way.share->volume->remove(way.who, place, file);
+}
+
 // Removes the name wherever it is now. Nothing: it has gone already, as the file itself says; what
 // is only not found is still there.
 Result<std::optional<Removed>> remove_name(const Way& way, Open& open,
@@ -130,13 +148,15 @@ Result<std::optional<Removed>> remove_name(const Way& way, Open& open,
     if (!located && located.error().is_os(ENOENT)) return std::nullopt;
     if (!located) return fail(located.error());
     vfs::Place place = located->place;
+    vfs::Path path = located->path;  // in the share of `way`
     if (way.share != open.tree_connect->share) {
       auto found = find_elsewhere(open, located->path, way, decision.file);
       if (!found && found.error().is_os(ESTALE)) continue;
       if (!found) return fail(found.error());
       place = std::move(found->place);
+      path = std::move(found->path);
     }
-    const auto removed = way.share->volume->remove(way.who, place, decision.file);
+    const auto removed = take_away(way, place, path, decision.file);
     if (removed) return Removed{std::move(place.parent), std::move(located->path)};
     if (!removed.error().is_os(ENOENT) && !removed.error().is_os(ESTALE)) {
       return fail(removed.error());
@@ -157,6 +177,7 @@ Deletion delete_name(FileServices& files, Open& open, const filestate::CloseDeci
     }
     if (!*removed) return {};
     const auto& [parent, path] = **removed;
+    begin_sweep(files, way.share);
     files.file_table.child_changed(parent->key(), open.parent_lease());
     report_removed(files, open, path.text());
     if (!is_write_through(open)) return {};

@@ -56,7 +56,7 @@ Result<std::vector<HandedOpen>> decode_part(ByteView state) {
 std::shared_ptr<const Share> share_of(const FileServices& files, const HandedOpen& open) {
   const auto entry = files.settings.shares()->entry(open.share);
   if (!entry) return nullptr;
-  auto share = entry->connect();
+  auto share = entry->connect(open.open.owner->account_name);
   if (!share || !(*share)->volume || (*share)->real_path != open.real_path) return nullptr;
   return std::move(*share);
 }

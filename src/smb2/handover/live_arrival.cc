@@ -18,10 +18,11 @@ namespace {
 // more, but breaks may go out until it ends.
 constexpr uint64_t kNonceGap = uint64_t{1} << 32;
 
-std::shared_ptr<const Share> share_of(const FileServices& files, const LiveTree& tree) {
+std::shared_ptr<const Share> share_of(const FileServices& files, const LiveTree& tree,
+                                      const auth::Identity& user) {
   const auto entry = files.settings.shares()->entry(tree.share);
   if (!entry) return nullptr;
-  auto share = entry->connect();
+  auto share = entry->connect(user.account_name);
   if (!share || (*share)->real_path != tree.real_path) return nullptr;
   const bool is_disk = (*share)->type == ShareType::kDisk;
   if (is_disk && (!(*share)->volume || (*share)->continuous_availability)) return nullptr;
@@ -143,7 +144,7 @@ Result<size_t> LiveHandover::take(ByteView bytes, std::vector<UniqueFd> descript
     for (LiveSession& image : state.sessions) {
       TakenSession& session = taken->sessions.emplace_back();
       for (const LiveTree& tree : image.trees) {
-        session.shares.push_back(share_of(files, tree));
+        session.shares.push_back(share_of(files, tree, image.user));
         session.is_whole = session.is_whole && session.shares.back();
       }
       for (size_t i = 0; i < image.opens.size(); ++i) {

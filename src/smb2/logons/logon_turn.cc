@@ -1,5 +1,6 @@
 #include "smb2/logons/logon_turn.h"
 
+#include "base/log.h"
 #include "runtime/identity.h"
 #include "smb2/connections/connection.h"
 #include "smb2/logons/logon_news.h"
@@ -75,6 +76,12 @@ void LogonTurn::take_back() {
   is_judged_ = false;
   if (!attempt_.is_beyond_allowance()) return;
   request_.logons.news->tell(claim_, News::kFailedNotAfterAll);
+}
+
+void refuse_guest(Result<auth::AuthStep>& step, const std::string& account) {
+  if (!step || !step->done || !step->identity->is_guest) return;
+  log::info("'{}' is refused: there is no account of that name", account);
+  step = fail(NtStatus::kLogonFailure);
 }
 
 Task<Result<auth::AuthStep>> take_logon_step(Request& request, auth::AuthExchange& exchange,

@@ -38,6 +38,10 @@ class LogonTurn {
   bool is_judged_ = false;
 };
 
+// Of a logon whose name is no account's, where guests are not let in: STATUS_LOGON_FAILURE in its
+// place, and a line that says why. `account`: as the client claims.
+void refuse_guest(Result<auth::AuthStep>& step, const std::string& account);
+
 // One leg of a logon, as the server, on a thread for logons; continues on the connection's reactor.
 // Errors as AuthExchange::step(), and STATUS_USER_SESSION_DELETED when nobody waits for it any
 // more. The arguments outlive it.

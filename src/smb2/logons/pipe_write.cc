@@ -19,6 +19,7 @@ Task<Result<auth::AuthStep>> judge(Request& request, rpc::PipeLogon logon) {
     BRAID_CO_CHECK(co_await turn->wait());
   }
   auto step = co_await take_logon_step(request, logon.exchange, logon.token);
+  refuse_guest(step, logon.exchange.claimed_account());
   if (!step) {
     log::info("{}: logon of '{}' within a pipe failed: {}", connection.peer_host(),
               logon.exchange.claimed_account(), step.error().message());

@@ -131,6 +131,7 @@ Task<Result<auth::AuthStep>> RpcLogons::judge(rpc::tcp::Logon logon) {
     BRAID_CO_CHECK(co_await turn->wait());
   }
   auto step = co_await take_step(logon);
+  refuse_guest(step, logon.leg.exchange.claimed_account());
   if (!step) {
     log::info("{}: logon of '{}' over RPC failed: {}", logon.client_address,
               logon.leg.exchange.claimed_account(), step.error().message());

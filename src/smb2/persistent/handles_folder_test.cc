@@ -85,7 +85,7 @@ TEST_F(HandlesFolder, ServedWithoutItsHandlesItHasNoneAnyMore) {
     wanted.name = "a";
     wanted.path = share.real_path;
     wanted.continuous_availability = with_handles;
-    return ShareEntry(wanted, nullptr).connect();
+    return ShareEntry(wanted, nullptr).connect({});
   };
   ASSERT_TRUE(connect(true));
   EXPECT_EQ(store::list_logs(*folder)->logs.size(), 1u);

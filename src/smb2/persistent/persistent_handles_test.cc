@@ -23,7 +23,7 @@ constexpr uint64_t kNever = ~uint64_t{0};
 struct PersistentHandlesTest : testing::Test {
   VirtualClock clock;
   std::shared_ptr<const ShareTable> shares = Engine::shares_on(vfs::make_memory_volume());
-  std::shared_ptr<const Share> share = shares->entry("files")->connect().value();
+  std::shared_ptr<const Share> share = shares->entry("files")->connect({}).value();
   store::FaultDisk disk{1};
   // Each life of the server. What ended stays until the end of the test, as it would close what
   // the next one has.
@@ -526,7 +526,7 @@ TEST(PersistentBreak, ClientHasMoreTimeToAnswer) {
   const auto shares = Engine::shares_on(vfs::make_memory_volume());
   store::FaultDisk disk(1);
   Engine engine(Engine::lenient(), clock, 1, shares, nullptr, std::nullopt, &timers);
-  ASSERT_TRUE(engine.server().files.persistent->begin(shares->entry("files")->connect().value(),
+  ASSERT_TRUE(engine.server().files.persistent->begin(shares->entry("files")->connect({}).value(),
                                                       disk.folder(), {}));
   const std::pair<OplockLevel, std::chrono::seconds> kinds[] = {
       {OplockLevel::kLease, kPersistentLeaseBreakTimeout},

@@ -79,7 +79,7 @@ struct RestoreOpenTest : testing::Test {
                          .open_table = files.open_table,
                          .file_ids = files.file_ids,
                          .fds = files.fds},
-                        shares->entry("files")->connect().value(), std::move(open));
+                        shares->entry("files")->connect({}).value(), std::move(open));
   }
   // The server that has it from now on.
   void move(FileId id) {
@@ -204,7 +204,7 @@ TEST_F(RestoreOpenTest, FileIsOpenedWhenItsClientComes) {
 TEST_F(RestoreOpenTest, WhatWasRemovedMeanwhileIsLost) {
   const FileId id = created(*client, with_lease(durable(), 2)).file_id;
   move(id);
-  const auto share = shares->entry("files")->connect().value();
+  const auto share = shares->entry("files")->connect({}).value();
   const auto who = server_credentials();
   const auto there =
       share->volume->find(who, vfs::parse_path("file")->path, {.pin_parent = true}).value();

@@ -39,14 +39,27 @@ Principal as_user(const Principal& who, const auth::UnixUser& user, const auth::
   return {std::move(identity), std::move(credentials)};
 }
 
+// Nobody, as a guest is one. What he makes is his, as for the kernel.
+Principal as_guest(const Principal& who, const auth::IdMapper& ids) {
+  auto identity = std::make_shared<auth::Identity>(*who.identity);
+  identity->user_sid = ids.sid_of_uid(identity->uid);
+  identity->primary_group_sid = ids.sid_of_gid(identity->gid);
+  for (const gid_t group : identity->groups) {
+    identity->group_sids.push_back(ids.sid_of_gid(group));
+  }
+  identity->group_sids.push_back(wire::sids::kGuests);
+  return {std::move(identity), who.credentials};
+}
+
 }  // namespace
 
 Principal TreeConnect::principal_of(Principal logged_on, const auth::IdMapper& ids) {
-  if (!share->forced_group && !share->forced_user) return logged_on;
+  const bool is_nobody = share->guest && logged_on.identity && logged_on.identity->is_anonymous;
+  if (!share->forced_group && !share->forced_user && !is_nobody) return logged_on;
   if (!logged_on.credentials) return logged_on;
   auto known = in_group_.lock();
   if (known->of != logged_on.identity) {
-    known->principal = logged_on;
+    known->principal = is_nobody ? as_guest(logged_on, ids) : logged_on;
     if (share->forced_user) {
       known->principal = as_user(known->principal, *share->forced_user, ids);
     }

@@ -9,8 +9,10 @@
 namespace braid::smb2 {
 namespace {
 
+bool has_account(const auth::Identity& who) { return !who.is_anonymous && !who.is_guest; }
+
 bool is_user(const config::AllowRule& rule, const auth::Identity& who) {
-  if (who.is_anonymous) return false;
+  if (!has_account(who)) return rule.is_guest();
   if (wire::equal_fold(rule.name, who.account_name)) return true;
   // The Unix user that an account acts as. Without root all of them act as the server's own, and
   // its name says nothing of who it is.
@@ -20,7 +22,7 @@ bool is_user(const config::AllowRule& rule, const auth::Identity& who) {
 }
 
 bool is_member(const config::AllowRule& rule, const auth::Identity& who) {
-  if (who.is_anonymous) return false;
+  if (!has_account(who)) return false;
   const auto group = auth::find_unix_group(rule.name);
   return group && (who.gid == *group || std::ranges::find(who.groups, *group) != who.groups.end());
 }

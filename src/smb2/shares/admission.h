@@ -17,8 +17,9 @@ struct Admission {
   std::string decided_by;  // "alice:ro", as in the file; empty: the share has no `allow`
 };
 
-// By `allow` alone. An entry that names the user decides before those that name groups, and of
-// several groups the one that gives most. May wait for a name service. Thread: any.
+// By `allow` alone, of a share that `who` reaches at all (files/access_check.h). An entry that
+// names the user decides before those that name groups, and of several groups the one that gives
+// most. May wait for a name service. Thread: any.
 Admission admission_of(const config::ShareRules& share, const auth::Identity& who);
 
 }  // namespace braid::smb2

@@ -10,12 +10,14 @@
 
 #include "base/log.h"
 #include "base/unique_fd.h"
+#include "config/homes.h"
 #include "runtime/identity.h"
 #include "smb2/persistent/handles_folder.h"
 #include "smb2/shares/share_look.h"
 #include "smb2/shares/snapshots.h"
 #include "vfs/posix/known_roots.h"
 #include "vfs/posix/posix_volume.h"
+#include "vfs/posix/system.h"
 
 namespace braid::smb2 {
 namespace {
@@ -25,12 +27,19 @@ struct Folder {
   FolderId id;
 };
 
-// Links in the configured path are the administrator's.
-Result<Folder> open_folder(const std::string& path) {
+// Links in the configured path are the administrator's. What is below the folder of all homes may
+// be a user's: no link is followed there, so that nobody's home is another's.
+Result<Folder> open_folder(const config::Share& wanted, const std::string& owner) {
   BRAID_CHECK(assume(server_credentials()));
   Folder folder;
-  folder.fd.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  folder.fd.reset(
+      ::open(config::served_folder(wanted.path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder.fd) return fail_last_os();
+  if (config::is_of_homes(wanted.path)) {
+    const auto below = config::home_below(wanted.path, owner);
+    if (!below) return fail_os(EINVAL);
+    BRAID_TRY(folder.fd, vfs::open_beneath(folder.fd.get(), *below, O_PATH | O_DIRECTORY));
+  }
   struct statx st{};
   if (::statx(folder.fd.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &st) != 0) {
     return fail_last_os();
@@ -69,18 +78,27 @@ void tell_limits_of_leases(const Share& share) {
 }
 
 Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
-                                                ForcedOwner forced, vfs::FileLocks* locks) {
+                                                const std::string& owner, ForcedOwner forced,
+                                                vfs::FileLocks* locks) {
   auto share = std::make_shared<Share>();
   static_cast<config::ShareRules&>(*share) = wanted;
+  if (!owner.empty()) {
+    const std::string root = config::served_folder(wanted.path);
+    share->path = root + (root.ends_with('/') ? "" : "/") +
+                  config::home_below(wanted.path, owner).value_or("");
+  }
   share->folder = folder.id;
   share->forced_user = std::move(forced.user);
   share->forced_group = forced.group;
   std::error_code error;
-  share->real_path = std::filesystem::canonical(wanted.path, error).string();
-  BRAID_TRY(share->volume,
-            vfs::open_posix_volume(
-                std::move(folder.fd),
-                {.hidden_names = wanted.hidden_names, .streams = wanted.streams, .locks = locks}));
+  share->real_path = std::filesystem::canonical(share->path, error).string();
+  BRAID_TRY(share->volume, vfs::open_posix_volume(std::move(folder.fd),
+                                                  {.hidden_names = wanted.hidden_names,
+                                                   .veto_names = wanted.veto_files,
+                                                   .streams = wanted.streams,
+                                                   .follow_links = wanted.follow_symlinks ==
+                                                                   config::FollowSymlinks::kInside,
+                                                   .locks = locks}));
   if (wanted.local_access == config::LocalAccess::kStrict) tell_limits_of_leases(*share);
   if (!wanted.snapshots.empty()) {
     BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));
@@ -115,7 +133,12 @@ ShareEntry::ShareEntry(std::shared_ptr<const Share> ready)
     : configured_({.name = ready->name, .path = ready->path}), ready_(std::move(ready)) {}
 
 std::shared_ptr<const Share> ShareEntry::in_use() const {
-  return ready_ ? ready_ : state_.lock()->in_use.lock();
+  if (ready_) return ready_;
+  auto state = state_.lock();
+  for (const auto& [owner, used] : state->in_use) {
+    if (auto share = used.lock()) return share;
+  }
+  return nullptr;
 }
 
 void ShareEntry::note(State& state, const std::string& absence) const {
@@ -131,9 +154,28 @@ void ShareEntry::note(State& state, const std::string& absence) const {
   }
 }
 
-Result<std::shared_ptr<const Share>> ShareEntry::connect() {
+Result<std::shared_ptr<const Share>> ShareEntry::connect(const std::string& account) {
   if (ready_) return ready_;
-  auto folder = open_folder(configured_.path);
+  if (!config::is_of_homes(configured_.path)) return connect_folder(configured_, {});
+  const auto below = config::home_below(configured_.path, account);
+  if (!below) {
+    log::info("share '{}': '{}' is no name of a folder, so there is none at {}", name(), account,
+              configured_.path);
+    return fail(NtStatus::kBadNetworkName);
+  }
+  return connect_folder(configured_, account);
+}
+
+Result<std::shared_ptr<const Share>> ShareEntry::connect_folder(const config::Share& wanted,
+                                                                const std::string& owner) {
+  const bool is_home = !owner.empty();
+  auto folder = open_folder(wanted, owner);
+  // Who has none is refused, and the share is there all the same.
+  if (is_home && !folder) {
+    log::info("share '{}': '{}' has no folder at {}: {}", name(), owner, wanted.path,
+              folder.error().message());
+    return fail(NtStatus::kBadNetworkName);
+  }
   if (folder && is_out_of_reach(folder->fd.get())) {
     note(*state_.lock(), std::string(kOutOfReach));
     return fail(NtStatus::kBadNetworkName);
@@ -142,19 +184,22 @@ Result<std::shared_ptr<const Share>> ShareEntry::connect() {
   if (!forced) folder = fail(forced.error());
   if (folder) {
     auto state = state_.lock();
-    if (auto share = state->in_use.lock();
+    const auto used = state->in_use.find(owner);
+    if (auto share = used == state->in_use.end() ? nullptr : used->second.lock();
         share && share->folder == folder->id && is_forced(*share, *forced)) {
       note(*state, {});
       return share;
     }
   }
   // Not under the lock: it waits for a disk. Who comes second throws away what it opened.
-  const auto share = folder ? open_share(configured_, *std::move(folder), *forced, locks_)
+  const auto share = folder ? open_share(wanted, *std::move(folder), owner, *forced, locks_)
                             : Result<std::shared_ptr<const Share>>(fail(folder.error()));
   auto state = state_.lock();
   note(*state, share ? std::string() : why_absent(configured_, share.error()));
   if (!share) return fail(NtStatus::kBadNetworkName);
-  if (auto other = state->in_use.lock()) {
+  std::erase_if(state->in_use, [](const auto& each) { return each.second.expired(); });
+  auto& place = state->in_use[owner];
+  if (auto other = place.lock()) {
     if (other->folder == (*share)->folder && is_forced(*other, *forced)) return other;
     if (other->folder == (*share)->folder) {
       log::info(
@@ -166,7 +211,7 @@ Result<std::shared_ptr<const Share>> ShareEntry::connect() {
                 name(), configured_.path);
     }
   }
-  state->in_use = *share;
+  place = *share;
   return *share;
 }
 
@@ -190,21 +235,31 @@ std::expected<std::shared_ptr<const ShareTable>, std::string> ShareTable::make(
       return std::unexpected(
           fmt::format("share '{}': '{}' is no folder", wanted.name, wanted.snapshots));
     }
+    if (wanted.guest) {
+      log::info("share '{}' lets guests in: without a password, and unsigned", wanted.name);
+    }
     entries.push_back(std::make_shared<ShareEntry>(wanted, locks));
   }
   std::vector<std::string> roots;
-  for (const config::Share& wanted : config.shares) roots.push_back(wanted.path);
+  for (const config::Share& wanted : config.shares) {
+    if (!config::is_of_homes(wanted.path)) roots.push_back(wanted.path);
+  }
   vfs::set_known_roots(roots);
   return std::shared_ptr<const ShareTable>(new ShareTable(std::move(entries)));
 }
 
 ShareTable::ShareTable(std::vector<std::shared_ptr<const Share>> shares) {
-  for (auto& share : shares) entries_.push_back(std::make_shared<ShareEntry>(std::move(share)));
+  for (auto& share : shares) {
+    lets_guests_in_ = lets_guests_in_ || share->guest;
+    entries_.push_back(std::make_shared<ShareEntry>(std::move(share)));
+  }
   entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
 }
 
 ShareTable::ShareTable(std::vector<std::shared_ptr<ShareEntry>> entries)
-    : entries_(std::move(entries)) {
+    : entries_(std::move(entries)),
+      lets_guests_in_(
+          std::ranges::any_of(entries_, [](const auto& entry) { return entry->rules().guest; })) {
   entries_.push_back(std::make_shared<ShareEntry>(make_ipc()));
 }
 

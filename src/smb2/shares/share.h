@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +49,8 @@ struct Share : config::ShareRules {
   // Requests that have waited for its disk for seconds. Meanwhile nothing of it is tried on a
   // reactor: to find out that a file is not in memory may take the disk as well.
   mutable std::atomic<uint32_t> slow_requests = 0;
+  // When its recycle bin is looked through again; in seconds of the monotonic clock.
+  mutable std::atomic<int64_t> next_sweep = 0;
   // Of PersistentHandles, and no one else's to look into; null when it has no persistent handles.
   // Set before the share is served.
   mutable std::atomic<PersistentShare*> persistent = nullptr;
@@ -75,19 +79,23 @@ class ShareEntry {
   ShareType type() const { return ready_ ? ready_->type : ShareType::kDisk; }
   bool encrypts_data() const { return ready_ ? ready_->encrypt : configured_.encrypt; }
 
-  // For a TREE_CONNECT. STATUS_BAD_NETWORK_NAME while the folder cannot be had. May block.
-  Result<std::shared_ptr<const Share>> connect();
-  // What the last connect() gave, while somebody uses it.
+  // For a TREE_CONNECT. STATUS_BAD_NETWORK_NAME while the folder cannot be had. `account`: whose,
+  // where each user has another one; empty: nobody's, who has none. May block.
+  Result<std::shared_ptr<const Share>> connect(const std::string& account = {});
+  // One that connect() gave, while somebody uses it.
   std::shared_ptr<const Share> in_use() const;
   // Why connect() would fail; empty when it would not. May block.
   std::string absence();
 
  private:
   struct State {
-    std::weak_ptr<const Share> in_use;
+    // By account, where each user has another folder; else one, of nobody.
+    std::map<std::string, std::weak_ptr<const Share>, std::less<>> in_use;
     bool is_absent = false;  // as the log has it
   };
 
+  Result<std::shared_ptr<const Share>> connect_folder(const config::Share& wanted,
+                                                      const std::string& owner);
   // Tells the log what is new; `absence` is empty when the share can be used.
   void note(State& state, const std::string& absence) const;
 
@@ -113,11 +121,13 @@ class ShareTable {
   // Null when there is none, or nobody uses it.
   std::shared_ptr<const Share> find(std::string_view name) const;
   const std::vector<std::shared_ptr<ShareEntry>>& all() const { return entries_; }
+  bool lets_guests_in() const { return lets_guests_in_; }  // one of them does
 
  private:
   explicit ShareTable(std::vector<std::shared_ptr<ShareEntry>> entries);
 
   std::vector<std::shared_ptr<ShareEntry>> entries_;
+  bool lets_guests_in_ = false;
 };
 
 }  // namespace braid::smb2

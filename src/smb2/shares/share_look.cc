@@ -17,6 +17,7 @@
 #include "base/ask_apart.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
+#include "config/homes.h"
 #include "runtime/identity.h"
 
 namespace braid::smb2 {
@@ -46,7 +47,8 @@ std::string key_of(const config::Share& share) {
 }
 
 std::string absence_now(const config::Share& share) {
-  const UniqueFd folder(::open(share.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd folder(
+      ::open(config::served_folder(share.path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return Error::last_os_error().message();
   if (is_out_of_reach(folder.get())) return std::string(kOutOfReach);
   const auto forced = forced_owner(share);

@@ -79,6 +79,12 @@ bool PosixContext::hides(std::string_view disk_name) const {
       hidden, [&](const wire::NameExpression& pattern) { return pattern.matches(name); });
 }
 
+bool PosixContext::vetoes(std::string_view client_name) const {
+  if (client_name == "." || client_name == "..") return false;
+  return std::ranges::any_of(
+      vetoed, [&](const wire::NameExpression& pattern) { return pattern.matches(client_name); });
+}
+
 bool is_private_folder(std::string_view disk_name) {
   return disk_name.starts_with('.') && equal_folded(disk_name, kPrivateFolder);
 }

@@ -9,11 +9,13 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/guarded.h"
 #include "base/lock_order.h"
 #include "base/unique_fd.h"
+#include "vfs/names.h"
 #include "vfs/posix/known_attributes.h"
 #include "vfs/posix/name_index.h"
 #include "vfs/posix/posix_volume.h"
@@ -49,6 +51,7 @@ struct PosixContext {
         index(how.index_bytes_max, events),
         metadata_locks(metadata_locks_of(key.device)) {
     for (const std::string& pattern : how.hidden_names) hidden.emplace_back(pattern);
+    for (const std::string& pattern : how.veto_names) vetoed.emplace_back(pattern);
   }
 
   const UniqueFd root;  // O_PATH
@@ -72,11 +75,19 @@ struct PosixContext {
   // The file system's renameat2() takes no flags, as was found: renaming.h.
   std::atomic<bool> refuses_rename_flags = false;
   std::vector<wire::NameExpression> hidden;
+  std::vector<wire::NameExpression> vetoed;
   NameIndex index;
+  // How users are called in the recycle bin.
+  Guarded<std::unordered_map<uid_t, std::string>> bin_names;
 
   bool hides(std::string_view disk_name) const;
   // Whether this name, in any directory, is the server's own, which clients neither see nor reach.
   static bool is_own(std::string_view disk_name);
+  // Whether the administrator keeps clients from this name, as they spell it.
+  bool vetoes(std::string_view client_name) const;
+  bool keeps_from_clients(std::string_view disk_name) const {
+    return is_own(disk_name) || (!vetoed.empty() && vetoes(to_client(disk_name)));
+  }
   // What depends on the share: takes a block of attributes out of the allocation size, and shows a
   // name that is hidden so.
   void adjust(Attributes& attributes, bool hide) const;

@@ -31,6 +31,18 @@ Result<std::string> read_link_at(int fd) {
   return target;
 }
 
+// Links in links, as many as the kernel follows.
+constexpr int kLinksMax = 40;
+
+// Where the kernel has what `fd` holds.
+std::optional<std::string> kernel_path_of(int fd) {
+  std::string path(PATH_MAX, '\0');
+  const ssize_t size = ::readlink(descriptor_path(fd).c_str(), path.data(), path.size());
+  if (size <= 0 || static_cast<size_t>(size) == path.size()) return std::nullopt;
+  path.resize(static_cast<size_t>(size));
+  return path;
+}
+
 // The server's own, which is no name of a client's.
 bool is_own(std::string_view name) {
   // Each character takes up to three bytes as clients spell it.
@@ -41,7 +53,7 @@ bool is_own(std::string_view name) {
 class Walk {
  public:
   Walk(PosixContext& context, const Path& path, const LookupOptions& options)
-      : context_(context), options_(options) {
+      : context_(context), path_(path), options_(options) {
     for (const std::string_view name : path.components()) {
       names_.push_back(mapping() ? to_disk(name) : std::string(name));
       given_.emplace_back(name);
@@ -55,6 +67,12 @@ class Walk {
   bool mapping() const { return options_.rules != NameRules::kPosix; }
   bool is_exact() const { return options_.rules == NameRules::kExact; }
   std::string shown(const std::string& name) const { return mapping() ? to_client(name) : name; }
+  // Whether clients are kept from this name, as it was sent and as it is known to be on disk.
+  bool is_vetoed(size_t at) const {
+    return !context_.vetoed.empty() &&
+           (context_.vetoes(given_[at]) || context_.vetoes(to_client(names_[at])));
+  }
+  bool is_any_vetoed(size_t first_names) const;
 
   // `parent`: that of the last name, with pin_parent.
   Result<Resolved> found(UniqueFd fd, UniqueFd parent);
@@ -64,17 +82,32 @@ class Walk {
   // Opens names_[at] in `directory`, correcting its spelling. Nothing: there is no such name.
   Result<std::optional<UniqueFd>> step(int directory, size_t at);
   Result<UniqueFd> open_parent() const;
+  Result<Resolved> last_vetoed();
   Result<Resolved> missing(UniqueFd parent);
 
   PosixContext& context_;
+  const Path& path_;
   const LookupOptions& options_;
   std::vector<std::string> names_;  // as on disk, as far as known
   std::vector<std::string> given_;  // as the client sent them
   std::string wanted_;
 };
 
+bool Walk::is_any_vetoed(size_t first_names) const {
+  if (context_.vetoed.empty()) return false;
+  for (size_t at = 0; at < first_names; ++at) {
+    if (is_vetoed(at)) return true;
+  }
+  return false;
+}
+
 Result<Resolved> Walk::run() {
   if (!names_.empty()) wanted_ = names_.back();
+  if (is_any_vetoed(names_.size())) {
+    if (options_.wait == Wait::kNever) return fail_os(EAGAIN);
+    if (is_any_vetoed(names_.size() - 1)) return fail(NtStatus::kObjectPathNotFound);
+    return last_vetoed();
+  }
   if (options_.wait == Wait::kNever) {
     BRAID_TRY(UniqueFd whole, open_beneath_at_once(context_.root.get(), join(names_)));
     return found(std::move(whole), {});
@@ -91,6 +124,26 @@ Result<Resolved> Walk::run() {
     if (resolved) return *std::move(resolved);
   }
   return fail_os(EAGAIN);
+}
+
+// As if it were not there, whether or not it is: what would be made there is refused.
+Result<Resolved> Walk::last_vetoed() {
+  Path parent = path_.parent();
+  LookupOptions options = options_;
+  options.pin_parent = false;
+  BRAID_TRY(Resolved there, Walk(context_, parent, options).run());
+  if (auto* const link = std::get_if<Link>(&there)) return std::move(*link);
+  auto* const folder = std::get_if<Found>(&there);
+  if (folder && folder->attributes.is_symlink()) {
+    return Link{std::move(folder->path), std::move(folder->symlink_target)};
+  }
+  if (!folder || folder->attributes.kind != Kind::kDirectory) {
+    return fail(NtStatus::kObjectPathNotFound);
+  }
+  Missing missing({std::move(folder->node), wanted_, is_exact()});
+  missing.path = std::move(folder->path);
+  BRAID_CHECK(missing.path.append(shown(wanted_)));
+  return missing;
 }
 
 Result<UniqueFd> Walk::open_parent() const {
@@ -162,6 +215,8 @@ Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
 }
 
 Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
+  // Found by another spelling than was sent.
+  if (is_any_vetoed(names_.size())) return fail(NtStatus::kObjectPathNotFound);
   BRAID_TRY(const Attributes attributes, attributes_of(context_, fd.get()));
   std::string target;
   if (attributes.is_symlink()) {
@@ -196,22 +251,137 @@ Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
   return out;
 }
 
-}  // namespace
-
-Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
-                              const LookupOptions& options) {
+Result<Resolved> look_up(PosixContext& context, const Path& path, const LookupOptions& options) {
   if (std::ranges::any_of(path.components(), is_own)) return fail_os(EACCES);
   return Walk(context, path, options).run();
 }
 
+// Resolves a path again with what its links say, until there is none in it. The kernel is never
+// asked to follow one: each path is looked up from the root by names alone, so that whatever is
+// changed meanwhile, what is found is inside.
+class Following {
+ public:
+  Following(PosixContext& context, const LookupOptions& options)
+      : context_(context), options_(options) {}
+
+  // `first`: what `path` is without. That again, where a link leads out of the tree, into a circle,
+  // or at the end of the path to nothing.
+  Result<Resolved> follow(Path path, Resolved first);
+
+ private:
+  // Where `target`, the text of a link in `directory`, leads; nothing: out of the tree, or to what
+  // cannot be looked at. REQUIRES: no link in `directory`.
+  std::optional<Path> through(const Path& directory, std::string_view target);
+  // Without the links in it. Nothing unless it is a folder.
+  std::optional<Path> folder_at(const Path& path);
+
+  PosixContext& context_;
+  const LookupOptions& options_;
+  int links_left_ = kLinksMax;
+};
+
+Result<Resolved> Following::follow(Path path, Resolved first) {
+  Result<Resolved> now = first;
+  bool is_last = false;  // whether the link before was at the end
+  while (now) {
+    const auto* const link = std::get_if<Link>(&*now);
+    const auto* const found = std::get_if<Found>(&*now);
+    const bool ends_in_link = found && found->attributes.is_symlink() && options_.follow_last;
+    if (!link && !ends_in_link) {
+      if (is_last && !found) return first;
+      return now;
+    }
+    if (links_left_-- <= 0) return first;
+    const Path& at = link ? link->path : found->path;
+    auto next = through(at.parent(), link ? link->target : found->symlink_target);
+    if (!next) return first;
+    if (link) {
+      const auto names = path.components();
+      for (size_t i = at.components().size(); i < names.size(); ++i) {
+        BRAID_CHECK(next->append(names[i]));
+      }
+    }
+    is_last = ends_in_link;
+    path = *std::move(next);
+    now = look_up(context_, path, options_);
+  }
+  if (is_last && now.error().status() == NtStatus::kObjectPathNotFound) return first;
+  return now;
+}
+
+std::optional<Path> Following::through(const Path& directory, std::string_view target) {
+  Path at = directory;
+  bool has_no_link = true;
+  std::string root;
+  if (target.starts_with('/')) {
+    root = kernel_path_of(context_.root.get()).value_or("");
+    if (!root.ends_with('/')) root += '/';
+    // Of a root that is lost, and of another's folder, it leads nowhere here.
+    if (root.size() <= 1 || !(std::string(target) + '/').starts_with(root)) return std::nullopt;
+    target.remove_prefix(std::min(root.size(), target.size()));
+    at = Path();
+  }
+  while (!target.empty()) {
+    const std::string_view name = target.substr(0, target.find('/'));
+    target.remove_prefix(std::min(name.size() + 1, target.size()));
+    if (name.empty() || name == ".") continue;
+    if (name != "..") {
+      if (!at.append(to_client(name))) return std::nullopt;
+      has_no_link = false;
+      continue;
+    }
+    // Above what is there, and not above what it is called.
+    if (!has_no_link) {
+      auto folder = folder_at(at);
+      if (!folder) return std::nullopt;
+      at = *std::move(folder);
+      has_no_link = true;
+    }
+    if (at.is_root()) return std::nullopt;
+    at = at.parent();
+  }
+  return at;
+}
+
+std::optional<Path> Following::folder_at(const Path& path) {
+  LookupOptions options = options_;
+  options.pin_parent = false;
+  options.follow_last = true;
+  auto there = look_up(context_, path, options);
+  if (there) {
+    Following further(context_, options);
+    further.links_left_ = links_left_ - 1;
+    if (further.links_left_ <= 0) return std::nullopt;
+    there = further.follow(path, *std::move(there));
+    links_left_ = further.links_left_;
+  }
+  const Found* const found = found_in(there);
+  if (!found || found->attributes.kind != Kind::kDirectory) return std::nullopt;
+  return found->path;
+}
+
+}  // namespace
+
+Result<Resolved> posix_lookup(PosixContext& context, const Path& path,
+                              const LookupOptions& options) {
+  auto resolved = look_up(context, path, options);
+  if (!context.options.follow_links || options.rules != NameRules::kWindows || !resolved) {
+    return resolved;
+  }
+  return Following(context, options).follow(path, *std::move(resolved));
+}
+
 Result<Attributes> posix_glance(PosixContext& context, const Path& path) {
   std::string name;
+  bool is_vetoed = false;
   for (const std::string_view each : path.components()) {
     if (is_own(each)) return fail_os(EACCES);
+    is_vetoed = is_vetoed || context.vetoes(each);
     if (!name.empty()) name += '/';
     name += to_disk(each);
   }
-  const auto there = open_beneath(context.root.get(), name, O_PATH | O_NOFOLLOW);
+  auto there = is_vetoed ? Result<UniqueFd>(fail_os(ENOENT))
+                         : open_beneath(context.root.get(), name, O_PATH | O_NOFOLLOW);
   if (there) {
     BRAID_TRY(const struct statx st, stat_of(there->get()));
     if (!S_ISLNK(st.stx_mode)) return make_attributes(st, std::nullopt);

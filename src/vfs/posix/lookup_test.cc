@@ -2,6 +2,7 @@
 #include "vfs/posix/lookup.h"
 
 #include <atomic>
+#include <map>
 #include <thread>
 
 #include "vfs/names.h"
@@ -10,6 +11,129 @@
 
 namespace braid::vfs {
 namespace {
+
+class FollowedLinks : public Posix {
+ protected:
+  void SetUp() override {
+    Posix::SetUp();
+    volume_ = open_posix_volume(share_, {.follow_links = true}).value();
+    fs::create_directories(share_ + "/Real/deep");
+    outside("Real/file");
+    outside("Real/deep/low");
+    std::ofstream(folder_ + "/secret") << "x";
+  }
+  void link(const std::string& name, const std::string& target) {
+    fs::create_symlink(target, share_ + "/" + name);
+  }
+  Result<Resolved> at(std::string_view text, bool last = true, bool pin = false) {
+    return volume_->lookup(server_credentials(), path(text),
+                           {.pin_parent = pin, .follow_last = last});
+  }
+  // Where it is really; "link" where it stays one, "missing", or an error.
+  std::string leads(std::string_view text) {
+    std::string told;
+    for (const bool pin : {false, true}) {
+      const auto there = at(text, true, pin);
+      std::string now = "error";
+      if (const auto* found = found_in(there)) {
+        now = found->attributes.is_symlink() ? "link" : found->path.text();
+      } else if (there) {
+        now = std::holds_alternative<Link>(*there) ? "link" : "missing";
+      }
+      EXPECT_TRUE(told.empty() || told == now) << text;
+      told = now;
+    }
+    return told;
+  }
+};
+
+TEST_F(FollowedLinks, InsideTheyAreWhatTheyLeadTo) {
+  link("f", "Real/file");
+  link("d", "Real");
+  link("Real/up", "../Real/deep");
+  link("Real/deep/to_root", "../..");
+  link("absolute", share_ + "/Real");
+  link("root", share_);
+  link("chain", "d");
+  // Above what the link leads to, and not above the link.
+  link("through", "Real/up/../file");
+  EXPECT_EQ(leads("f"), "Real\\file");
+  EXPECT_EQ(leads("F"), "Real\\file");
+  EXPECT_EQ(leads("d\\FILE"), "Real\\file");
+  EXPECT_EQ(leads("d\\up\\low"), "Real\\deep\\low");
+  EXPECT_EQ(leads("Real\\deep\\to_root\\chain\\file"), "Real\\file");
+  EXPECT_EQ(leads("absolute\\deep"), "Real\\deep");
+  EXPECT_EQ(leads("root"), "");
+  EXPECT_EQ(leads("chain"), "Real");
+  EXPECT_EQ(leads("through"), "Real\\file");
+  EXPECT_EQ(leads("d\\new"), "missing");
+  EXPECT_EQ(std::get<Missing>(*at("d\\new")).path, path("Real\\new"));
+  // The link itself, where that is asked for.
+  EXPECT_TRUE(found_in(at("f", false))->attributes.is_symlink());
+  EXPECT_TRUE(found_in(at("d\\up", false))->attributes.is_symlink());
+}
+
+TEST_F(FollowedLinks, OutOfTheShareTheyStayLinks) {
+  link("out", "../secret");
+  link("above", "..");
+  link("absolute", folder_ + "/secret");
+  link("beside", share_ + "x/f");
+  link("etc", "/etc/passwd");
+  link("sneaky", "Real/../../secret");
+  link("two", "out");
+  link("self", "self");
+  link("a", "b");
+  link("b", "a/x");
+  link("dangling", "Real/none");
+  link("nowhere", "none/none");
+  link("own", ".braid/x");
+  for (const char* name : {"out", "above", "absolute", "beside", "etc", "sneaky", "two", "self",
+                           "dangling", "nowhere"}) {
+    EXPECT_EQ(leads(name), "link") << name;
+  }
+  EXPECT_EQ(leads("above\\secret"), "link");
+  EXPECT_EQ(leads("a"), "link");
+  EXPECT_EQ(leads("own"), "error");
+  EXPECT_EQ(at("dangling\\x").error().status(), NtStatus::kObjectPathNotFound);
+  // By what stays of the name for others nothing is followed.
+  link("f", "Real/file");
+  const auto posix = volume_->lookup(server_credentials(), path("f"),
+                                     {.rules = NameRules::kExact, .follow_last = true});
+  EXPECT_TRUE(found_in(posix)->attributes.is_symlink());
+  EXPECT_TRUE(
+      volume_->lookup(server_credentials(), path("f"), {.follow_last = true, .wait = Wait::kNever})
+          .error()
+          .is_os(EAGAIN));
+}
+
+TEST_F(FollowedLinks, ListingsShowWhatTheyLeadTo) {
+  link("f", "Real/file");
+  link("d", "Real");
+  link("out", "/etc/passwd");
+  link("Real/up", "..");
+  const auto kinds = [&](std::string_view folder) {
+    const auto found = volume_->find(server_credentials(), path(folder));
+    auto open = volume_->open(server_credentials(), *found, {.access = {.read = true}}).value();
+    std::vector<DirectoryEntry> entries;
+    EXPECT_TRUE(open->enumerate(NameRules::kWindows).value()->next(20, nullptr, entries));
+    std::map<std::string, Kind> kinds;
+    for (const auto& each : entries) kinds.emplace(each.name, each.attributes.kind);
+    return kinds;
+  };
+  auto here = kinds("");
+  EXPECT_EQ(here["f"], Kind::kFile);
+  EXPECT_EQ(here["d"], Kind::kDirectory);
+  EXPECT_EQ(here["out"], Kind::kSymlink);
+  EXPECT_EQ(kinds("Real")["up"], Kind::kDirectory);
+}
+
+TEST_F(FollowedLinks, AUserGetsNoFurtherThanHeGetsAnyway) {
+  if (!can_switch_identity()) GTEST_SKIP() << "acts as others";
+  link("d", "Real");
+  mode("Real", 0700);
+  const auto there = volume_->lookup(user(4711), path("d\\file"), {.follow_last = true});
+  EXPECT_TRUE(there.error().is_os(EACCES));
+}
 
 TEST_F(Posix, LinksThatLeaveTheShareAreShownAsLinks) {
   fs::create_directory(folder_ + "/outside");

@@ -3,6 +3,8 @@
 #include <dirent.h>
 
 #include "vfs/names.h"
+#include "vfs/posix/locate.h"
+#include "vfs/posix/lookup.h"
 #include "vfs/posix/renaming.h"
 
 namespace braid::vfs {
@@ -55,7 +57,7 @@ Result<bool> PosixEnumeration::next(size_t max, const NameFilter& wanted,
   for (; looked_at < max; ++looked_at) {
     BRAID_TRY(const std::optional<std::string> disk_name, next_name());
     if (!disk_name) return false;
-    if (PosixContext::is_own(*disk_name)) continue;
+    if (context_->keeps_from_clients(*disk_name)) continue;
     std::string name = rules_ == NameRules::kPosix ? *disk_name : to_client(*disk_name);
     if (wanted && !wanted(name)) continue;
     BRAID_TRY(const auto attributes, look_at(*disk_name));
@@ -84,7 +86,7 @@ Result<std::optional<DirectoryEntry>> PosixEnumeration::find(std::string_view cl
     BRAID_TRY(attributes, look_at(disk_name));
   }
   if (!attributes) return std::nullopt;
-  if (PosixContext::is_own(disk_name)) return std::nullopt;
+  if (context_->keeps_from_clients(disk_name)) return std::nullopt;
   std::string name = rules_ == NameRules::kPosix ? disk_name : to_client(disk_name);
   return entry_of(std::move(name), disk_name, *attributes);
 }
@@ -137,6 +139,21 @@ Result<std::optional<std::string>> PosixEnumeration::next_name() {
   }
 }
 
+std::optional<Attributes> PosixEnumeration::look_behind(const std::string& name) {
+  if (!context_->options.follow_links || rules_ != NameRules::kWindows) return std::nullopt;
+  // As far as the user himself can go.
+  const ScopedUser user(who_);
+  if (!user.status()) return std::nullopt;
+  auto path = posix_name_of(*context_, fd_.get());
+  if (!path || !path->append(to_client(name))) return std::nullopt;
+  const auto there = posix_lookup(*context_, *path, {.follow_last = true});
+  const Found* const found = found_in(there);
+  if (!found || found->attributes.is_symlink()) return std::nullopt;
+  Attributes attributes = found->attributes;
+  context_->adjust(attributes, context_->hides(name));
+  return attributes;
+}
+
 Result<std::optional<Attributes>> PosixEnumeration::look_at(const std::string& name) {
   const auto st = stat_in(fd_.get(), name);
   if (!st) {
@@ -145,7 +162,10 @@ Result<std::optional<Attributes>> PosixEnumeration::look_at(const std::string& n
     if (is_of_disk) return fail(st.error());
     return std::nullopt;
   }
-  if (S_ISLNK(st->stx_mode) && is_stand_in(fd_.get(), name)) return std::nullopt;
+  if (S_ISLNK(st->stx_mode)) {
+    if (is_stand_in(fd_.get(), name)) return std::nullopt;
+    if (auto there = look_behind(name)) return there;
+  }
   std::optional<DosAttrib> attrib;
   if (S_ISREG(st->stx_mode) || S_ISDIR(st->stx_mode)) {
     attrib = load_dos_attrib_in(fd_.get(), name);

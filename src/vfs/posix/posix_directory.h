@@ -30,6 +30,8 @@ class PosixEnumeration final : public Enumeration {
   // Nothing: it is not there, or where it leads nobody gets at. What the disk fails to tell is an
   // error: a listing without a name that is there would be taken for the whole.
   Result<std::optional<Attributes>> look_at(const std::string& name);
+  // Of what a link here leads to, if that is followed.
+  std::optional<Attributes> look_behind(const std::string& name);
 
   const PosixContextRef context_;
   const Credentials who_;

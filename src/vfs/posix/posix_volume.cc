@@ -14,6 +14,7 @@
 #include "vfs/posix/posix_file.h"
 #include "vfs/posix/posix_quotas.h"
 #include "vfs/posix/posix_stream.h"
+#include "vfs/posix/recycle_bin.h"
 #include "vfs/posix/renaming.h"
 #include "vfs/posix/space.h"
 #include "vfs/posix/stream_names.h"
@@ -117,6 +118,11 @@ class PosixVolume final : public Volume {
                       bool replace) override;
   Result<void> link(const Credentials& who, File& file, const Place& to, bool replace) override;
   Result<void> remove(const Credentials& who, const Place& place, FileKey expected) override;
+  Result<bool> recycle(const Credentials& who, const Place& place, const Path& path,
+                       FileKey expected) override;
+  std::unique_ptr<Sweep> sweep_bin(FileTime before) override {
+    return sweep_of_bin(*context_, *this, before);
+  }
   Result<std::unique_ptr<File>> adopt(const Credentials& who, UniqueFd descriptor,
                                       const AdoptHow& how) override;
   Result<std::unique_ptr<Volume>> open_below(const Path& directory) override;
@@ -136,7 +142,7 @@ class PosixVolume final : public Volume {
 
 Result<void> PosixVolume::begin_change(const Place& place) {
   if (!place.parent) return fail_os(EBUSY);  // the root itself
-  if (PosixContext::is_own(place.name)) return fail_os(EACCES);
+  if (context_->keeps_from_clients(place.name)) return fail_os(EACCES);
   context_->index.changed_name();
   return {};
 }
@@ -439,6 +445,13 @@ Result<void> PosixVolume::remove(const Credentials& who, const Place& place, Fil
   return {};
 }
 
+Result<bool> PosixVolume::recycle(const Credentials& who, const Place& place, const Path& path,
+                                  FileKey expected) {
+  BRAID_CHECK(assume(who));
+  BRAID_CHECK(begin_change(place));
+  return move_to_bin(*context_, who, place, path, expected);
+}
+
 Result<std::unique_ptr<File>> PosixVolume::adopt(const Credentials& who, UniqueFd descriptor,
                                                  const AdoptHow& how) {
   BRAID_CHECK(assume(who));
@@ -482,6 +495,7 @@ Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& opt
       std::move(fd), key_of(st), options,
       only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
+  context->features.follows_links = options.follow_links;
   context->looks_in_other_shares = is_share;
   context->inline_stream_max = inline_stream_max_of(magic);
   context->counts_attribute_block = magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC;

@@ -21,7 +21,13 @@ struct PosixOptions {
   size_t index_bytes_max = 128u << 20;
   // Names, with wildcards (wire/fscc/name_expression.h), that are shown as hidden.
   std::vector<std::string> hidden_names = {};
+  // The same, of names that are not there for who comes through the volume, in any folder: they are
+  // in no listing, to a look-up they are missing, and to be made EACCES.
+  std::vector<std::string> veto_names = {};
   bool streams = true;  // where the file system can keep them
+  // To who looks up and lists by NameRules::kWindows, links that stay inside the tree are what they
+  // lead to.
+  bool follow_links = false;
   // The system call. Tests give one of a file system that takes no flags but 0.
   int (*rename)(int, const char*, int, const char*, unsigned) = ::renameat2;
   // Of what a side file holds, and of the file that it belongs to. Tests give those of a slow disk.

@@ -58,6 +58,57 @@ TEST_F(Posix, NamesOfTheConfigurationAreShownAsHidden) {
   EXPECT_FALSE(hidden(".new"));
 }
 
+TEST_F(Posix, VetoedNamesAreNotThere) {
+  for (const char* name : {"a.EXE", "plain"}) outside(name);
+  fs::create_directory(share_ + "/Secrets");
+  outside("Secrets/inner");
+  volume_ = open_posix_volume(share_, {.veto_names = {"*.exe", "secrets", "odd*b"}}).value();
+  const auto lookup = [&](std::string_view text, const LookupOptions& options = {}) {
+    return volume_->lookup(server_credentials(), path(text), options);
+  };
+  for (const char* name : {"a.EXE", "A.exe", "SECRETS", "new.exe"}) {
+    for (const bool pin : {false, true}) {
+      const auto found = lookup(name, {.pin_parent = pin});
+      ASSERT_TRUE(found) << name;
+      ASSERT_TRUE(std::holds_alternative<Missing>(*found)) << name;
+      EXPECT_EQ(std::get<Missing>(*found).path, path(name));
+    }
+    EXPECT_TRUE(lookup(name, {.wait = Wait::kNever}).error().is_os(EAGAIN)) << name;
+    EXPECT_TRUE(volume_->glance(server_credentials(), path(name)).error().is_os(ENOENT)) << name;
+    // Nothing becomes of the name, by none of the ways to one.
+    const Missing at = missing(name);
+    EXPECT_TRUE(volume_->create(server_credentials(), at, {}).error().is_os(EACCES)) << name;
+    EXPECT_TRUE(
+        volume_->create(server_credentials(), at, {.directory = true}).error().is_os(EACCES));
+    EXPECT_TRUE(
+        volume_->make_symlink(server_credentials(), at.place, "plain").error().is_os(EACCES));
+    const Found plain = look("plain").value();
+    EXPECT_TRUE(
+        volume_->rename(server_credentials(), plain.place, plain.attributes.key, at.place, true)
+            .error()
+            .is_os(EACCES));
+    auto file = volume_->open(server_credentials(), plain, {}).value();
+    EXPECT_TRUE(volume_->link(server_credentials(), *file, at.place, true).error().is_os(EACCES));
+  }
+  EXPECT_EQ(lookup("secrets\\inner").error().status(), NtStatus::kObjectPathNotFound);
+  EXPECT_EQ(lookup("plain\\x.exe").error().status(), NtStatus::kObjectPathNotFound);
+  EXPECT_EQ(lookup("none\\x.exe").error().status(), NtStatus::kObjectPathNotFound);
+  auto folder = volume_->open(server_credentials(), *look(""), {.access = {.read = true}}).value();
+  auto listing = folder->enumerate(NameRules::kWindows).value();
+  std::vector<DirectoryEntry> entries;
+  ASSERT_TRUE(listing->next(10, nullptr, entries));
+  EXPECT_EQ(entries.size(), 3u);  // with . and ..
+  EXPECT_FALSE(listing->find("a.exe").value());
+  EXPECT_TRUE(listing->find("PLAIN").value());
+  // As clients spell it: on disk it is a question mark.
+  outside("odd?b");
+  const auto odd =
+      volume_->lookup(server_credentials(), parse_path("odd?b", NameRules::kPosix).value().path,
+                      {.rules = NameRules::kPosix});
+  EXPECT_TRUE(odd && std::holds_alternative<Missing>(*odd));
+  EXPECT_TRUE(fs::exists(share_ + "/a.EXE") && fs::exists(share_ + "/Secrets/inner"));
+}
+
 TEST_F(Posix, WithoutStreamsThoseOnDiskAreNotShown) {
   outside("f");
   set_xattr("f", "user.DosStream.str:$DATA", std::string_view("hello\n\0", 7));

@@ -125,7 +125,7 @@ Task<Result<Reply>> handle_create(Request& request) {
   bool at_once = may_be_at_once(request, create);
   if (!at_once) BRAID_CO_CHECK(co_await request.seat.turn());
   if (request.tree_connect->is_pipe()) co_return open_pipe(request, create);
-  BRAID_CO_CHECK(check_reaches(request.principal, request.tree_connect->share->type));
+  BRAID_CO_CHECK(check_reaches(request.principal, *request.tree_connect->share));
 
   if (!request.connection->negotiated.is_smb3()) drop_smb3_contexts(create.contexts);
   BRAID_CO_CHECK(check_contexts(create.contexts));

@@ -332,6 +332,17 @@ CreateOutcome open_stream(const CreateAttempt& attempt, const vfs::Resolved& bas
   return finish_open(attempt, std::move(opened));
 }
 
+// Whether a link at the end of the path is what is meant, as with an unlink or a rename: who says
+// neither asks for the name by asking to delete and for nothing of what is in the file.
+bool means_link(const CreateAttempt& attempt) {
+  if (attempt.has_option(CreateOptions::kOpenReparsePoint)) return true;
+  const uint32_t demanded = map_generic(attempt.create.desired_access);
+  constexpr uint32_t kBeside =
+      Access::kDelete | Access::kSynchronize | Access::kFileReadAttributes | Access::kReadControl;
+  return attempt.volume.features().follows_links && !attempt.state.is_posix &&
+         (demanded & Access::kDelete) && !(demanded & ~kBeside);
+}
+
 }  // namespace
 
 bool may_be_at_once(const Request& request, const wire::CreateRequest& create) {
@@ -380,14 +391,14 @@ CreateOutcome try_create(Request& request, CreateState& state) {
     auto resolved = attempt.volume.lookup(
         request.credentials(), state.name.path,
         {.rules = state.is_posix ? vfs::NameRules::kExact : vfs::NameRules::kWindows,
+         .follow_last = !means_link(attempt),
          .in_pieces = true});
     if (!resolved) return resolved.error();
     if (auto* link = std::get_if<vfs::Link>(&*resolved)) {
       return symlink_reply(request, state, std::move(link->target), link->path.components().size());
     }
     auto* found = std::get_if<vfs::Found>(&*resolved);
-    if (found && found->attributes.is_symlink() &&
-        !attempt.has_option(CreateOptions::kOpenReparsePoint)) {
+    if (found && found->attributes.is_symlink() && !means_link(attempt)) {
       return symlink_reply(request, state, std::move(found->symlink_target),
                            state.name.path.components().size());
     }

@@ -120,6 +120,8 @@ void promise(const CreateAttempt& attempt, Open& open) {
   const auto& v2 = asked.durable_handle_request_v2;
   if (v2) open.names.create_guid = v2->create_guid;
   if (attempt.request.tree_connect->is_snapshot()) return;
+  // Whoever comes without an account is the same user: another guest must not get it.
+  if (!attempt.request.session->security()->has_session_key) return;
   auto durability = filestate::Durability::kDurable;
   if (asks_for_persistent(attempt, open)) durability = filestate::Durability::kPersistent;
   const bool may_be_kept =

@@ -18,8 +18,10 @@ Task<Result<IoctlAnswer>> ioctl_request_resiliency(Request& request,
   const auto asked = wire::NetworkResiliencyRequest::decode(reader);
   const std::chrono::milliseconds timeout{asked ? asked->timeout_ms : 0};
   if (!asked || timeout > kDurableTimeoutMax) co_return fail(NtStatus::kInvalidParameter);
-  // There is nothing in a directory that could be taken up again where it was.
-  if (open->attributes.is_directory || request.tree_connect->is_snapshot()) {
+  // There is nothing in a directory that could be taken up again where it was; and guests are all
+  // the same user.
+  if (open->attributes.is_directory || request.tree_connect->is_snapshot() ||
+      !request.session->security()->has_session_key) {
     co_return fail(NtStatus::kInvalidDeviceRequest);
   }
   // What was promised already is more, and written down.
