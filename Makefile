@@ -201,6 +201,8 @@ rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's 
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --workers 2 --kill braidd-rdma --mib 100
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --kill braidd-worker --mib 100
+	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --cards 2 --mount vers=3.1.1,multichannel,max_channels=2 --mib 100
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --mib 1024 --memory 4096 --mtu 9000 --limit 1200
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release --bench 300
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release --bench 300 --mtu 9000

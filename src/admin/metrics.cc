@@ -92,6 +92,11 @@ json metrics_of(const smb2::Server& server) {
   add("braid_received_bytes_total", "counter", "Bytes received from clients.",
       totals.bytes_received);
   add("braid_sent_bytes_total", "counter", "Bytes sent to clients.", totals.bytes_sent);
+  add("braid_rdma_placed_bytes_total", "counter", "Data that network cards read and wrote.",
+      totals.bytes_placed);
+  add("braid_rdma_copied_bytes_total", "counter",
+      "Of that, data copied to or from the cards' memory: protected, of pipes, or without room.",
+      totals.bytes_copied);
   const auto& compressed = server.compression.totals;
   const auto count = [](const std::atomic<uint64_t>& counter) {
     return counter.load(std::memory_order_relaxed);

@@ -348,6 +348,8 @@ std::string_view name_of(NtStatus status) {
       return "STATUS_BAD_DATA";
     case NtStatus::kInvalidSignature:
       return "STATUS_INVALID_SIGNATURE";
+    case NtStatus::kAuthTagMismatch:
+      return "STATUS_AUTH_TAG_MISMATCH";
     case NtStatus::kHashNotSupported:
       return "STATUS_HASH_NOT_SUPPORTED";
     case NtStatus::kOffloadReadFltNotSupported:

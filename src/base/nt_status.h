@@ -181,6 +181,7 @@ enum class NtStatus : uint32_t {
   kVolumeDirty = 0xC0000806,
   kBadData = 0xC000090B,
   kInvalidSignature = 0xC000A000,
+  kAuthTagMismatch = 0xC000A002,
   kHashNotSupported = 0xC000A100,
   kOffloadReadFltNotSupported = 0xC000A2A1,
   kOffloadWriteFltNotSupported = 0xC000A2A2,

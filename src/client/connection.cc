@@ -315,8 +315,11 @@ Task<Result<std::vector<ExchangePtr>>> Connection::start_compound(
 }
 
 Task<Result<Response>> Connection::call(Request request, std::shared_ptr<const ChannelKeys> keys) {
-  const auto placement = Placement::make(*this, request);
-  if (placement) ++placed_;
+  const auto placement = Placement::make(*this, request, keys);
+  if (placement) {
+    ++placed_;
+    if (placement->is_protected()) ++placed_protected_;
+  }
   BRAID_CO_TRY(const ExchangePtr exchange, co_await start(std::move(request), std::move(keys)));
   auto response = co_await exchange->response();
   co_return placement ? placement->finish(std::move(response)) : std::move(response);

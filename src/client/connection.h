@@ -19,6 +19,7 @@
 #include "transport/transport.h"
 #include "wire/smb2/negotiate.h"
 #include "wire/smb2/oplock_break.h"
+#include "wire/smb2/rdma_transform.h"
 
 namespace braid::client {
 
@@ -114,8 +115,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ByteView server_security_token() const { return security_token_; }
   bool posix_extensions() const { return posix_extensions_; }
   const Compression& compression() const { return compression_; }
-  // Requests whose data went or came past the messages.
+  // How data is protected that goes past the messages.
+  const wire::RdmaTransforms& rdma_transforms() const { return rdma_transforms_; }
+  // Requests whose data went or came past the messages, and those of them with protected data.
   uint64_t placed() const { return placed_; }
+  uint64_t placed_protected() const { return placed_protected_; }
   // Messages that went and came compressed.
   uint64_t compressed_sent() const { return compressed_sent_; }
   uint64_t compressed_received() const { return compressed_received_; }
@@ -169,6 +173,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void resume_credit_waiters();
   // Whether something is on its way that could bring credits.
   bool is_response_due() const { return !in_flight_.empty() || granted_ > 0; }
+  friend class Placement;
+  // Of data that a signing key of this connection signs beside messages: never the same twice.
+  crypto::GmacNonce next_data_nonce() {
+    return crypto::gmac_nonce({.message_id = data_signed_++, .is_data = true});
+  }
   // Gives the request its ids and what it asks for in credits.
   ExchangePtr place(Request& request);
   void protect_and_send(std::vector<Request> requests, const std::vector<ExchangePtr>& exchanges,
@@ -190,7 +199,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Bytes security_token_;
   bool posix_extensions_ = false;
   Compression compression_;
+  wire::RdmaTransforms rdma_transforms_;
   uint64_t placed_ = 0;
+  uint64_t placed_protected_ = 0;
+  uint64_t data_signed_ = 0;
   uint64_t compressed_sent_ = 0;
   uint64_t compressed_received_ = 0;
   crypto::PreauthHash preauth_hash_;

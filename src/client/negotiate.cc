@@ -10,7 +10,8 @@ namespace {
 // What Windows sends, and enough to make the hash unpredictable.
 constexpr size_t kSaltSize = 32;
 
-wire::NegotiateRequest request_of(const ConnectionOptions& options, ByteView salt) {
+// `has_card`: of a connection over a network card with RDMA.
+wire::NegotiateRequest request_of(const ConnectionOptions& options, bool has_card, ByteView salt) {
   wire::NegotiateRequest request;
   request.security_mode = options.security_mode;
   request.client_guid = options.client_guid;
@@ -33,6 +34,9 @@ wire::NegotiateRequest request_of(const ConnectionOptions& options, ByteView sal
     offered.compression_algorithms = options.compression_algorithms;
     if (options.chained_compression) offered.flags = wire::CompressionCapabilities::kFlagChained;
   }
+  if (has_card && !options.rdma_transforms.empty()) {
+    contexts.rdma_transform_capabilities.emplace().rdma_transform_ids = options.rdma_transforms;
+  }
   contexts.netname = options.netname;
   contexts.posix_extensions_available = options.posix_extensions;
   request.contexts = std::move(contexts);
@@ -45,7 +49,9 @@ Task<Result<void>> Connection::negotiate() {
   std::array<uint8_t, kSaltSize> salt;
   crypto::random_bytes(salt);
   BRAID_CO_TRY(const ExchangePtr exchange,
-               co_await start(make_request(wire::Command::kNegotiate, request_of(options_, salt))));
+               co_await start(make_request(
+                   wire::Command::kNegotiate,
+                   request_of(options_, transport_->remote_memory() != nullptr, salt))));
   BRAID_CO_TRY(const auto reply, co_await exchange->reply<wire::NegotiateResponse>());
   adopt(reply.body);
   if (dialect_ == wire::Dialect::kSmb311) {
@@ -83,6 +89,14 @@ void Connection::adopt(const wire::NegotiateResponse& response) {
     compression_.algorithms = agreed->compression_algorithms;
     std::erase(compression_.algorithms, wire::CompressionAlgorithm::kNone);
     compression_.is_chained = (agreed->flags & wire::CompressionCapabilities::kFlagChained) != 0;
+  }
+  if (const auto& agreed = response.contexts->rdma_transform_capabilities) {
+    const auto has = [&](wire::RdmaTransformId id) {
+      return std::ranges::find(options_.rdma_transforms, id) != options_.rdma_transforms.end() &&
+             std::ranges::find(agreed->rdma_transform_ids, id) != agreed->rdma_transform_ids.end();
+    };
+    rdma_transforms_ = {.encryption = has(wire::RdmaTransformId::kEncryption),
+                        .signing = has(wire::RdmaTransformId::kSigning)};
   }
   posix_extensions_ = response.contexts->posix_extensions_available;
 }

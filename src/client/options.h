@@ -38,8 +38,12 @@ struct ConnectionOptions {
   bool posix_extensions = false;
 
   // Over a network card with RDMA: data of so many bytes and more goes past the messages, unless it
-  // has to be encrypted, or the server wants all signed. 0: none does.
+  // has to be encrypted, or the server wants all signed, and neither was agreed on for such data.
+  // 0: none does.
   uint32_t placed_from = 4096;
+  // 3.1.1 over such a card only. An empty list leaves the context out.
+  std::vector<wire::RdmaTransformId> rdma_transforms = {wire::RdmaTransformId::kEncryption,
+                                                        wire::RdmaTransformId::kSigning};
 
   // Credits the client tries to hold: each request asks for its own charge and what is missing.
   uint16_t credits_wanted = 512;

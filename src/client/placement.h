@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "client/connection.h"
+#include "wire/smb2/rdma_transform.h"
 
 namespace braid::client {
 
@@ -13,25 +15,41 @@ namespace braid::client {
 // Thread: the connection's.
 class Placement {
  public:
-  // Changes `request` so that its data goes that way. Null, and nothing changed, for any other
-  // request, where the transport has no card, and where the data has to be protected.
-  static std::unique_ptr<Placement> make(Connection& connection, Request& request);
-  ~Placement();
+  using Keys = std::shared_ptr<const ChannelKeys>;
+
+  // Changes `request` so that its data goes that way, encrypted or signed for itself where that was
+  // agreed on and the request is. Null, and nothing changed, for any other request, where the
+  // transport has no card, and where the data has to be protected and cannot be.
+  static std::unique_ptr<Placement> make(Connection& connection, Request& request,
+                                         const Keys& keys);
+  ~Placement() { take_back(); }
   Placement(const Placement&) = delete;
   Placement& operator=(const Placement&) = delete;
 
-  // With what the card has placed. Malformed: the server says that it is more than was asked for.
+  bool is_protected() const { return protection_.has_value(); }
+  // With what the card has placed. Malformed: the server says that it is more than was asked for,
+  // or speaks of protection other than the request's. STATUS_AUTH_TAG_MISMATCH or
+  // STATUS_INVALID_SIGNATURE: it is not what the server has protected.
   Result<Response> finish(Result<Response> response);
 
  private:
-  Placement(std::shared_ptr<Connection> connection, Buffer data, uint32_t token)
+  Placement(std::shared_ptr<Connection> connection, Buffer data, uint32_t token,
+            std::optional<wire::RdmaTransformType> protection, Keys keys)
       : connection_(std::move(connection)),
         data_(std::make_shared<Buffer>(std::move(data))),
-        token_(token) {}
+        token_(token),
+        protection_(protection),
+        keys_(std::move(keys)) {}
+
+  void take_back();
+  // [MS-SMB2] 3.2.5.11 "Receiving an SMB2 READ Response".
+  Result<void> unprotect(const Response& response, const wire::ReadResponse& read);
 
   const std::shared_ptr<Connection> connection_;
   const std::shared_ptr<Buffer> data_;
-  const uint32_t token_;
+  std::optional<uint32_t> token_;  // none: the server's card reaches it no more
+  const std::optional<wire::RdmaTransformType> protection_;
+  const Keys keys_;
 };
 
 }  // namespace braid::client

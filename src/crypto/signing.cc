@@ -17,7 +17,7 @@ class SigningKey::Engine {
  public:
   virtual ~Engine() = default;
   virtual SigningAlgorithm algorithm() const = 0;
-  virtual Signature sign(std::span<const ByteView> parts, SigningNonce nonce) = 0;
+  virtual Signature sign(std::span<const ByteView> parts, const GmacNonce& nonce) = 0;
 };
 
 // The first 16 bytes of the 32.
@@ -26,7 +26,7 @@ class SigningKey::HmacEngine final : public Engine {
   explicit HmacEngine(const Secret& key) : key_(key) {}
   SigningAlgorithm algorithm() const override { return SigningAlgorithm::kHmacSha256; }
 
-  Signature sign(std::span<const ByteView> parts, SigningNonce) override {
+  Signature sign(std::span<const ByteView> parts, const GmacNonce&) override {
     auto context = pool_.take([this] { return make(); });
     EVP_MAC_CTX* mac = context->get();
     // Without a key: starts over with the one it has.
@@ -72,7 +72,7 @@ class SigningKey::CmacEngine final : public Engine {
   }
   SigningAlgorithm algorithm() const override { return SigningAlgorithm::kAesCmac; }
 
-  Signature sign(std::span<const ByteView> parts, SigningNonce) override {
+  Signature sign(std::span<const ByteView> parts, const GmacNonce&) override {
     auto context = pool_.take([this] { return make(); });
     CbcMac mac(context->get());
     for (ByteView part : parts) mac.update(part);
@@ -115,16 +115,21 @@ class SigningKey::GmacEngine final : public Engine {
       : gcm_(make_gcm(Secret::padded(key.reveal(), 16).reveal())) {}
   SigningAlgorithm algorithm() const override { return SigningAlgorithm::kAesGmac; }
 
-  Signature sign(std::span<const ByteView> parts, SigningNonce nonce) override {
-    GcmNonce iv{};
-    std::memcpy(iv.data(), &nonce.message_id, sizeof nonce.message_id);
-    iv[8] = static_cast<uint8_t>((nonce.from_server ? 1 : 0) | (nonce.is_cancel ? 2 : 0));
-    return gcm_->authenticate(iv, parts);
+  Signature sign(std::span<const ByteView> parts, const GmacNonce& nonce) override {
+    return gcm_->authenticate(nonce, parts);
   }
 
  private:
   const std::unique_ptr<Gcm> gcm_;
 };
+
+GmacNonce gmac_nonce(SigningNonce nonce) {
+  GmacNonce bytes{};
+  std::memcpy(bytes.data(), &nonce.message_id, sizeof nonce.message_id);
+  bytes[8] = static_cast<uint8_t>((nonce.from_server ? 1 : 0) | (nonce.is_cancel ? 2 : 0));
+  bytes[11] = nonce.is_data ? 0x80 : 0;
+  return bytes;
+}
 
 SigningKey::SigningKey(SigningAlgorithm algorithm, const Secret& key) {
   switch (algorithm) {
@@ -146,7 +151,11 @@ SigningKey::~SigningKey() = default;
 SigningAlgorithm SigningKey::algorithm() const { return engine_->algorithm(); }
 
 Signature SigningKey::sign(std::span<const ByteView> parts, SigningNonce nonce) const {
-  return engine_->sign(parts, nonce);
+  return engine_->sign(parts, gmac_nonce(nonce));
+}
+
+Signature SigningKey::sign_data(ByteView data, const GmacNonce& nonce) const {
+  return engine_->sign({&data, 1}, nonce);
 }
 
 void SigningKey::sign_in_place(MutableByteView first, std::span<const ByteView> rest,

@@ -19,7 +19,13 @@ struct SigningNonce {
   uint64_t message_id = 0;
   bool from_server = false;
   bool is_cancel = false;
+  // Of what is signed beside a message: a bit says so that is 0 in every message's nonce, so none
+  // is used twice where the number beside it is not. [MS-SMB2] 2.2.43.1
+  // "SMB2_RDMA_CRYPTO_TRANSFORM" leaves the choice to the sender.
+  bool is_data = false;
 };
+using GmacNonce = std::array<uint8_t, 12>;
+GmacNonce gmac_nonce(SigningNonce nonce);
 
 // A key with its schedule, ready for messages of any size. Owner: a Session or a Channel.
 // Thread: any, several at once; contexts are lent from a free list inside.
@@ -36,6 +42,9 @@ class SigningKey {
 
   // Signs the concatenation of `parts`, in which the caller has the signature field zeroed.
   Signature sign(std::span<const ByteView> parts, SigningNonce nonce) const;
+  // The same for one part that is no message. `nonce`: as gmac_nonce() makes it, or whatever the
+  // peer has used.
+  Signature sign_data(ByteView data, const GmacNonce& nonce) const;
   // Signs a message whose first part holds the signature field at `signature_offset`, whatever is
   // in it, and writes the signature there. REQUIRES signature_offset + 16 <= first.size().
   void sign_in_place(MutableByteView first, std::span<const ByteView> rest, size_t signature_offset,

@@ -64,6 +64,28 @@ TEST(Signing, GmacOfNothingIsTheGcmTag) {
             unhex("58e2fccefa7e3061367f1d57a4e7455a"));
 }
 
+// Bit 31 of the last four bytes is no message's, whatever else those say.
+TEST(Signing, DataHasNoncesThatNoMessageHas) {
+  const SigningNonce of_data{
+      .message_id = 0x0102030405060708, .from_server = true, .is_data = true};
+  const GmacNonce expected = {8, 7, 6, 5, 4, 3, 2, 1, 1, 0, 0, 0x80};
+  EXPECT_EQ(gmac_nonce(of_data), expected);
+  for (const bool from_server : {false, true}) {
+    for (const bool is_cancel : {false, true}) {
+      const SigningNonce nonce{7, from_server, is_cancel, false};
+      EXPECT_EQ(gmac_nonce(nonce)[11], 0);
+    }
+    EXPECT_EQ(gmac_nonce({7, from_server, false, true})[8], from_server ? 1 : 0);
+  }
+  const SigningKey key(SigningAlgorithm::kAesGmac, Secret(Bytes(16, 3)));
+  const Bytes data(100, 7);
+  const ByteView parts[] = {data};
+  EXPECT_EQ(key.sign_data(data, gmac_nonce(of_data)), key.sign(parts, of_data));
+  SigningNonce of_message = of_data;
+  of_message.is_data = false;
+  EXPECT_NE(key.sign_data(data, gmac_nonce(of_data)), key.sign(parts, of_message));
+}
+
 // The GCM tag OpenSSL makes when asked for it directly, with the nonce written out.
 TEST(Signing, GmacNonceHoldsMessageIdAndRoles) {
   const Bytes key = unhex("feffe9928665731c6d6a8f9467308308");

@@ -25,6 +25,8 @@ class RdmaListeners {
     return true;
   }
   void clear() { addresses_.lock()->clear(); }
+  // Whether somebody listens anywhere.
+  bool any() const { return !addresses_.lock()->empty(); }
   // Whether a client gets there over RDMA: somebody listens on that address, or on all that cards
   // have. iWARP is not served.
   bool covers(const Offer& offer) const {

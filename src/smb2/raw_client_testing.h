@@ -216,7 +216,12 @@ class RawClient {
       body.contexts.emplace();
       body.contexts->preauth_integrity_capabilities = {{wire::HashAlgorithm::kSha512},
                                                        as_bytes("salt")};
-      body.contexts->encryption_capabilities = {{wire::Cipher::kAes128Ccm}};
+      body.contexts->encryption_capabilities = {{static_cast<wire::Cipher>(cipher)}};
+      if (signing_algorithm != crypto::SigningAlgorithm::kAesCmac) {
+        body.contexts->signing_capabilities = {
+            {static_cast<wire::SigningAlgorithm>(signing_algorithm)}};
+      }
+      body.contexts->rdma_transform_capabilities = rdma_transforms;
       body.contexts->compression_capabilities = compression;
     }
     return request(wire::Command::kNegotiate, body);
@@ -268,9 +273,8 @@ class RawClient {
   }
   void make_channel_key(ByteView preauth_hash) {
     signing_key = std::make_unique<crypto::SigningKey>(
-        crypto::SigningAlgorithm::kAesCmac,
-        crypto::derive_signing_key(static_cast<uint16_t>(dialect_), TokenAuthenticator::key(),
-                                   preauth_hash));
+        signing_algorithm, crypto::derive_signing_key(static_cast<uint16_t>(dialect_),
+                                                      TokenAuthenticator::key(), preauth_hash));
   }
   // The frame encrypted for this client's session.
   Bytes encrypted(Bytes frame) {
@@ -321,16 +325,14 @@ class RawClient {
                       {.message_id = answer.header.message_id.value, .from_server = true});
   }
   void make_keys(ByteView preauth_hash) {
-    const auto cipher =
-        dialect_ >= wire::Dialect::kSmb300 ? crypto::Cipher::kAes128Ccm : crypto::Cipher::kNone;
+    const bool is_smb3 = dialect_ >= wire::Dialect::kSmb300;
     const auto key = TokenAuthenticator::key();
-    const auto keys = crypto::derive_session_keys(static_cast<uint16_t>(dialect_), cipher, key, key,
-                                                  preauth_hash);
-    signing_key = std::make_unique<crypto::SigningKey>(dialect_ >= wire::Dialect::kSmb300
-                                                           ? crypto::SigningAlgorithm::kAesCmac
-                                                           : crypto::SigningAlgorithm::kHmacSha256,
-                                                       keys.signing);
-    if (cipher == crypto::Cipher::kNone) return;
+    const auto keys = crypto::derive_session_keys(static_cast<uint16_t>(dialect_),
+                                                  is_smb3 ? cipher : crypto::Cipher::kNone, key,
+                                                  key, preauth_hash);
+    signing_key = std::make_unique<crypto::SigningKey>(
+        is_smb3 ? signing_algorithm : crypto::SigningAlgorithm::kHmacSha256, keys.signing);
+    if (!is_smb3) return;
     encryption_key = std::make_unique<crypto::CipherKey>(cipher, keys.client_to_server);
     decryption_key = std::make_unique<crypto::CipherKey>(cipher, keys.server_to_client);
   }
@@ -374,6 +376,10 @@ class RawClient {
   }
 
   std::optional<wire::CompressionCapabilities> compression;  // offered with 3.1.1
+  // Of 3.1.1, and what 3.0 has; before log on.
+  crypto::Cipher cipher = crypto::Cipher::kAes128Ccm;
+  crypto::SigningAlgorithm signing_algorithm = crypto::SigningAlgorithm::kAesCmac;
+  std::optional<wire::RdmaTransformCapabilities> rdma_transforms;
   SessionId session_id;
   TreeId tree_id;
   uint64_t next_message_id = 0;

@@ -29,6 +29,8 @@ void add_to(Server::Totals& totals, const Connection& connection) {
   totals.requests += connection.counters.requests.load(std::memory_order_relaxed);
   totals.bytes_received += connection.counters.bytes_received.load(std::memory_order_relaxed);
   totals.bytes_sent += connection.transport().bytes_sent();
+  totals.bytes_placed += connection.counters.bytes_placed.load(std::memory_order_relaxed);
+  totals.bytes_copied += connection.counters.bytes_copied.load(std::memory_order_relaxed);
 }
 
 void add_to(Server::Totals& totals, const Server::Totals& more) {
@@ -36,6 +38,8 @@ void add_to(Server::Totals& totals, const Server::Totals& more) {
   totals.requests += more.requests;
   totals.bytes_received += more.bytes_received;
   totals.bytes_sent += more.bytes_sent;
+  totals.bytes_placed += more.bytes_placed;
+  totals.bytes_copied += more.bytes_copied;
 }
 
 }  // namespace

@@ -138,6 +138,8 @@ class Server {
     uint64_t requests = 0;
     uint64_t bytes_received = 0;
     uint64_t bytes_sent = 0;
+    uint64_t bytes_placed = 0;  // as in ConnectionCounters
+    uint64_t bytes_copied = 0;
   };
   Totals totals() const;
 

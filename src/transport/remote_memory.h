@@ -34,8 +34,11 @@ class RemoteMemory {
   virtual Task<Result<void>> push(Buffer data, BufferDescriptors to) = 0;
   // What one request may transfer. [MS-SMBD] 3.1.1.1: Connection.MaxReadWriteSize.
   virtual uint32_t max_transfer_size() const = 0;
-  // Memory that the card reaches: what stands in it, push() does not copy. Thread: any.
+  // Memory that the card reaches, or other if there is none now: what stands in it, push() does not
+  // copy. Thread: any.
   virtual Buffer memory(size_t size) = 0;
+  // Whether it does. Thread: any.
+  virtual bool reaches(ByteView memory) const = 0;
 
   // The other way round, for a client: the peer's card reaches `memory` of this side, in the one
   // way, until take_back() or until the peer invalidates the key. [MS-SMBD] 3.1.4.3 "Register

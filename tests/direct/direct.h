@@ -36,6 +36,8 @@ std::vector<std::string> listeners();
 pid_t process(const std::string& name);
 // Of braidctl, where it was given.
 std::string output_of(const std::string& command);
+// As `braidctl metrics` has it, of all workers.
+uint64_t metric(const std::string& name);
 // Tests that end the process with the cards leave one life more behind.
 extern size_t lives;
 
@@ -57,7 +59,9 @@ Task<Result<Direct>> connect_direct(Env& env, client::ConnectionOptions options 
 Task<Result<Direct>> mount_direct(Env& env, std::string share = "share",
                                   client::SessionOptions options = {}, SocketAddress from = {});
 // On a card that is there.
-Task<Result<Direct>> mount_over(Env& env, std::unique_ptr<QueuePair> pair);
+Task<Result<Direct>> mount_over(Env& env, std::unique_ptr<QueuePair> pair,
+                                client::SessionOptions options = {},
+                                client::ConnectionOptions connection = {});
 
 // With `channel` and `channel_info` as they are given, for `size` bytes of data.
 client::Request placed_write(const client::File& file, uint32_t size, ByteView channel_info,

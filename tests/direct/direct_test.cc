@@ -8,6 +8,7 @@
 
 #include "client/interfaces.h"
 #include "client/response.h"
+#include "meddling_card.h"
 
 namespace braid::e2e {
 namespace {
@@ -33,6 +34,35 @@ BRAID_E2E(Direct, WhatIsPlacedIsWhatTheFileHas) {
   EXPECT_EQ(whole.size(), offset);
   EXPECT_TRUE(ByteView(whole).size() == offset &&
               std::ranges::equal(ByteView(whole).last(8 * kMiB), pattern(8 * kMiB, 8 * kMiB)));
+  co_await direct.connection->close();
+}
+
+BRAID_E2E(Direct, NothingIsCopiedBetweenTheCardsMemoryAndTheFile) {
+  if (environment("BRAID_DIRECT_BRAIDCTL").empty()) co_return;
+  E2E_TRY(const Direct direct, co_await mount_direct(env));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  const uint64_t placed = metric("braid_rdma_placed_bytes_total");
+  const uint64_t copied = metric("braid_rdma_copied_bytes_total");
+  Bytes data = pattern(8 * kMiB);
+  E2E_TRY(const uint32_t count, co_await write_placed(direct, *file, data, 0));
+  EXPECT_EQ(count, 8 * kMiB);
+  EXPECT_EQ(metric("braid_rdma_placed_bytes_total") - placed, 8 * kMiB);
+  EXPECT_EQ(metric("braid_rdma_copied_bytes_total"), copied);
+  // Of a session that is signed by choice, over a connection that has no transform.
+  client::ConnectionOptions without;
+  without.rdma_transforms.clear();
+  E2E_TRY(auto pair, co_await await_card(env));
+  E2E_TRY(const Direct plain, co_await mount_over(env, std::move(pair), {}, without));
+  E2E_TRY(const auto again,
+          co_await plain.tree->open(name_of_test(), kReadWriteDelete, CreateDisposition::kOpen));
+  Bytes back(8 * kMiB);
+  E2E_TRY(const uint32_t got, co_await read_placed(plain, *again, back, 0));
+  EXPECT_EQ(got, 8 * kMiB);
+  EXPECT_TRUE(back == data);
+  EXPECT_EQ(metric("braid_rdma_placed_bytes_total") - placed, 16 * kMiB);
+  EXPECT_EQ(metric("braid_rdma_copied_bytes_total"), copied);
+  co_await plain.connection->close();
   co_await direct.connection->close();
 }
 
@@ -94,10 +124,81 @@ BRAID_E2E(Direct, OurClientPlacesWhatIsLargeByItself) {
   co_await direct.connection->close();
 }
 
-BRAID_E2E(Direct, SealedDataTravelsInMessages) {
-  client::SessionOptions sealed;
-  sealed.security = client::SessionOptions::Security::kEncrypt;
-  E2E_TRY(const Direct direct, co_await mount_direct(env, "encrypted", sealed));
+client::SessionOptions protected_by(client::SessionOptions::Security security) {
+  client::SessionOptions options;
+  options.security = security;
+  return options;
+}
+
+// What to protect it with, and what a server says of it that is not what was protected.
+struct Protection {
+  client::SessionOptions::Security security;
+  NtStatus status;
+};
+constexpr Protection kSealed{client::SessionOptions::Security::kEncrypt,
+                             NtStatus::kAuthTagMismatch};
+constexpr Protection kSigned{client::SessionOptions::Security::kSign, NtStatus::kInvalidSignature};
+
+BRAID_E2E(Direct, WhatIsSealedOrSignedIsPlacedSealedOrSigned) {
+  for (const Protection& by : {kSealed, kSigned}) {
+    const auto share = by.security == kSealed.security ? "encrypted" : "share";
+    E2E_TRY(const Direct direct, co_await mount_direct(env, share, protected_by(by.security)));
+    E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                        CreateDisposition::kOverwriteIf));
+    uint64_t placed = 0;
+    for (const uint32_t size : {1u, 4096u, 70'000u, kMiB, 8 * kMiB}) {
+      const Bytes data = pattern(size, size);
+      E2E_TRY(const uint32_t count, co_await file->write(0, ByteView(data)));
+      EXPECT_EQ(count, size);
+      E2E_TRY(const auto reply, co_await file->read(0, size));
+      EXPECT_TRUE(std::ranges::equal(reply->data, data)) << size;
+      placed += size >= 4096 ? 2 : 0;
+      EXPECT_EQ(direct.connection->placed_protected(), placed) << size;
+    }
+    E2E_TRY(const auto rest, co_await file->read(8 * kMiB - 5000, 10'000));
+    EXPECT_EQ(rest->data.size(), 5000u);
+    E2E_FAILS(NtStatus::kEndOfFile, co_await file->read(8 * kMiB, 10'000));
+    // Whoever comes over TCP sees what it was.
+    E2E_TRY(const auto tree, co_await env.mount(share));
+    E2E_TRY(const Bytes whole, co_await tree->read_file(name_of_test()));
+    EXPECT_TRUE(whole == pattern(8 * kMiB, 8 * kMiB));
+    co_await direct.connection->close();
+  }
+}
+
+BRAID_E2E(Direct, MemoryThatOthersWriteToIsFound) {
+  for (const Protection& by : {kSealed, kSigned}) {
+    E2E_TRY(auto pair, co_await await_card(env));
+    auto meddling = std::make_unique<MeddlingCard>(std::move(pair));
+    MeddlingCard& card = *meddling;
+    E2E_TRY(const Direct direct,
+            co_await mount_over(env, std::move(meddling), protected_by(by.security)));
+    E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                        CreateDisposition::kOverwriteIf));
+    const Bytes data = pattern(kMiB);
+    E2E_TRY(const uint32_t count, co_await file->write(0, ByteView(data)));
+    EXPECT_EQ(count, kMiB);
+    card.changes = MeddlingCard::Changes::kWhatIsWritten;
+    E2E_FAILS(by.status, co_await file->write(0, ByteView(pattern(kMiB, 7))));
+    E2E_FAILS(by.status, co_await file->write(0, ByteView(pattern(5000, 7))));
+    card.changes = MeddlingCard::Changes::kWhatWasRead;
+    E2E_FAILS(by.status, co_await file->read(0, kMiB));
+    E2E_FAILS(by.status, co_await file->read(0, 5000));
+    card.changes = MeddlingCard::Changes::kNothing;
+    // Neither the file nor the connection have suffered.
+    E2E_TRY(const auto reply, co_await file->read(0, kMiB));
+    EXPECT_TRUE(std::ranges::equal(reply->data, data));
+    EXPECT_EQ(direct.connection->placed_protected(), 6u);
+    co_await direct.connection->close();
+  }
+}
+
+BRAID_E2E(Direct, WithoutATransformSealedDataTravelsInMessages) {
+  client::ConnectionOptions without;
+  without.rdma_transforms.clear();
+  E2E_TRY(auto pair, co_await await_card(env));
+  E2E_TRY(const Direct direct,
+          co_await mount_over(env, std::move(pair), protected_by(kSealed.security), without));
   for (const size_t size : {1u, 65'536u, 1'000'000u}) {
     E2E_OK(co_await direct.tree->write_file(name_of_test(), pattern(size)));
     E2E_TRY(const Bytes back, co_await direct.tree->read_file(name_of_test()));

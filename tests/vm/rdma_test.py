@@ -60,6 +60,8 @@ def main():
     parser.add_argument("--mib", type=int, default=24, help="size of the kernel client's file")
     parser.add_argument("--kill", action="append", default=[], choices=("braidd-rdma", "braidd-worker"),
                         help="with --own: these of the server's are killed while it copies; may repeat")
+    parser.add_argument("--cards", type=int, default=1, choices=(1, 2),
+                        help="with --own: 2, and the second one goes while it copies on both")
     parser.add_argument("--workers", type=int, default=1, help="of the server")
     parser.add_argument("--mtu", type=int, default=1500, help="of the network interface under the card")
     parser.add_argument("--bench", type=int, default=0, help="MiB each way to measure, in place of the tests")
@@ -77,7 +79,8 @@ def main():
             return 2
         job = vm_test.pack_job(scratch, "rdma.sh", {
             "MOUNTS": " ".join(args.mount or OWN_MOUNTS) if args.own else "", "MIB": args.mib,
-            "KILL": " ".join(args.kill), "WORKERS": args.workers, "MTU": args.mtu, "BENCH": args.bench})
+            "KILL": " ".join(args.kill), "WORKERS": args.workers, "MTU": args.mtu, "CARDS": args.cards,
+            "BENCH": args.bench})
         for _ in range(TRIES if args.own else 1):
             text, ended = vm_test.boot(scratch, vmlinuz, initramfs, job, args.limit, memory=args.memory)
             if CLIENT_DEFECT not in text or "guest status" in text:

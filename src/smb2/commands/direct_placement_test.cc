@@ -151,6 +151,20 @@ TEST_F(DirectPlacement, TheLargestTransfersArrive) {
   EXPECT_TRUE(data == back);
 }
 
+// Between the file and the memory that the card reaches there is nothing.
+TEST_F(DirectPlacement, NothingIsCopied) {
+  log_on();
+  Bytes data = counting_bytes(3 * kMiB), back(3 * kMiB);
+  const auto size = static_cast<uint32_t>(data.size());
+  EXPECT_EQ(taken(write(size, {client.lend(data, Reach::kRead)})), size);
+  EXPECT_EQ(placed(read(size, {client.lend(back, Reach::kWrite)})), size);
+  EXPECT_EQ(placed(read(5000, {client.lend(back, Reach::kWrite)})), 5000u);
+  const auto& counters = engine.server().connections().front()->counters;
+  EXPECT_EQ(counters.bytes_placed, 2 * size + 5000u);
+  EXPECT_EQ(counters.bytes_copied, 0u);
+  EXPECT_EQ(engine.server().totals().bytes_placed, 2 * size + 5000u);
+}
+
 TEST_F(DirectPlacement, TheAnswerInvalidatesTheFirstKeyWhateverItSays) {
   log_on(Dialect::kSmb311);
   fill(counting_bytes(100));

@@ -123,10 +123,32 @@ Result<std::optional<wire::CompressionCapabilities>> choose_compression(
   return chosen;
 }
 
+// What both have of it, with the cipher and the algorithm of this connection. Signing by GMAC only:
+// any other signature of bytes that a user has chosen is that of a message, too.
+Result<std::optional<wire::RdmaTransformCapabilities>> choose_rdma_transforms(
+    const std::optional<wire::RdmaTransformCapabilities>& offered, Negotiated& negotiated) {
+  using Id = wire::RdmaTransformId;
+  if (!offered) return std::nullopt;
+  if (!offered->is_valid) return fail(NtStatus::kInvalidParameter);
+  const auto is_offered = [&](Id id) {
+    return std::ranges::find(offered->rdma_transform_ids, id) != offered->rdma_transform_ids.end();
+  };
+  wire::RdmaTransforms& agreed = negotiated.rdma_transforms;
+  agreed.encryption = is_offered(Id::kEncryption) && negotiated.cipher != crypto::Cipher::kNone;
+  agreed.signing = is_offered(Id::kSigning) &&
+                   negotiated.signing_algorithm == crypto::SigningAlgorithm::kAesGmac;
+  wire::RdmaTransformCapabilities chosen;
+  if (agreed.encryption) chosen.rdma_transform_ids.push_back(Id::kEncryption);
+  if (agreed.signing) chosen.rdma_transform_ids.push_back(Id::kSigning);
+  if (!agreed.any()) chosen.rdma_transform_ids.push_back(Id::kNone);
+  return chosen;
+}
+
 // The 3.1.1 part: what is chosen from the client's contexts, and the answer's.
 Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& offered,
                                                 const std::vector<config::Compression>& compression,
-                                                Negotiated& negotiated, Bytes& salt) {
+                                                bool has_rdma, Negotiated& negotiated,
+                                                Bytes& salt) {
   if (!offered.preauth_integrity_capabilities) return fail(NtStatus::kInvalidParameter);
   const auto& hashes = offered.preauth_integrity_capabilities->hash_algorithms;
   if (std::ranges::find(hashes, wire::HashAlgorithm::kSha512) == hashes.end()) {
@@ -152,6 +174,10 @@ Result<wire::NegotiateContexts> choose_contexts(const wire::NegotiateContexts& o
   BRAID_TRY(
       chosen.compression_capabilities,
       choose_compression(offered.compression_capabilities, compression, negotiated.compression));
+  if (has_rdma) {
+    BRAID_TRY(chosen.rdma_transform_capabilities,
+              choose_rdma_transforms(offered.rdma_transform_capabilities, negotiated));
+  }
   return chosen;
 }
 
@@ -197,10 +223,12 @@ Task<Result<Reply>> handle_negotiate(Request& request) {
     // A network card that writes to memory has no use for it: 3.1.4.4, of Windows.
     const bool is_rdma = connection.transport().remote_memory() != nullptr;
     const auto settings = server.settings.server();
+    // Also over TCP: a client that comes over a card later offers there what it was told here.
+    const bool has_rdma = is_rdma || server.rdma.any();
     BRAID_CO_TRY(contexts, choose_contexts(
                                *negotiate.contexts,
                                is_rdma ? std::vector<config::Compression>() : settings->compression,
-                               negotiated, salt));
+                               has_rdma, negotiated, salt));
     contexts->posix_extensions_available =
         negotiate.contexts->posix_extensions_available && has_posix_share(server);
     negotiated.posix_extensions = contexts->posix_extensions_available;

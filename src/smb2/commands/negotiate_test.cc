@@ -206,6 +206,58 @@ TEST_F(Negotiates, CipherAndSignatureAreTheBestThatBothHave) {
   }
 }
 
+struct RdmaTransformsNegotiated : Negotiates {
+  using Ids = std::vector<wire::RdmaTransformId>;
+  static constexpr auto kNone = wire::RdmaTransformId::kNone;
+  static constexpr auto kEncryption = wire::RdmaTransformId::kEncryption;
+  static constexpr auto kSigning = wire::RdmaTransformId::kSigning;
+  static constexpr auto kUnknown = static_cast<wire::RdmaTransformId>(9);
+
+  // No answer to the context: {}.
+  Ids chosen(Ids offered, Cipher cipher = Cipher::kAes128Gcm,
+             SigningAlgorithm signing = SigningAlgorithm::kAesGmac) {
+    const Told told = with_contexts([&](auto& contexts) {
+      contexts.encryption_capabilities = {cipher};
+      contexts.signing_capabilities = {signing};
+      contexts.rdma_transform_capabilities.emplace().rdma_transform_ids = std::move(offered);
+    });
+    EXPECT_EQ(told.status, kSuccess);
+    const auto answered = told.response().contexts->rdma_transform_capabilities;
+    return answered ? answered->rdma_transform_ids : Ids();
+  }
+};
+
+TEST_F(RdmaTransformsNegotiated, AreWhatBothHaveWhereThereAreNetworkCards) {
+  EXPECT_EQ(chosen({kEncryption, kSigning}), Ids());
+  engine.server().rdma.add(*IpAddress::parse("192.0.2.1"));
+  EXPECT_EQ(chosen({kEncryption, kSigning}), (Ids{kEncryption, kSigning}));
+  EXPECT_EQ(chosen({kSigning, kUnknown, kNone, kSigning}), Ids{kSigning});
+  EXPECT_EQ(chosen({kEncryption}), Ids{kEncryption});
+  EXPECT_EQ(chosen({kUnknown}), Ids{kNone});
+  EXPECT_FALSE(
+      negotiate(body_of({Dialect::kSmb311})).response().contexts->rdma_transform_capabilities);
+}
+
+TEST_F(RdmaTransformsNegotiated, TakeACipherAndASignatureThatNoMessageHas) {
+  engine.server().rdma.add(*IpAddress::parse("192.0.2.1"));
+  EXPECT_EQ(chosen({kEncryption, kSigning}, static_cast<Cipher>(9)), Ids{kSigning});
+  for (const auto other : {SigningAlgorithm::kAesCmac, SigningAlgorithm::kHmacSha256}) {
+    EXPECT_EQ(chosen({kEncryption, kSigning}, Cipher::kAes256Ccm, other), Ids{kEncryption});
+    EXPECT_EQ(chosen({kSigning}, Cipher::kAes256Ccm, other), Ids{kNone});
+  }
+}
+
+// [MS-SMB2] 3.3.5.4 "Receiving an SMB2 NEGOTIATE Request": ignored where there is no such thing.
+TEST_F(RdmaTransformsNegotiated, NoneAtAllAreAnErrorWhereTheyMeanSomething) {
+  const auto offer_none = [&] {
+    return with_contexts([](auto& contexts) { contexts.rdma_transform_capabilities.emplace(); })
+        .status;
+  };
+  EXPECT_EQ(offer_none(), kSuccess);
+  engine.server().rdma.add(*IpAddress::parse("192.0.2.1"));
+  EXPECT_EQ(offer_none(), kInvalidParameter);
+}
+
 // An SMB1 message that asks for SMB2: [MS-SMB2] 3.3.5.3.
 struct Smb1Negotiates : Negotiates {
   static Bytes smb1(std::vector<std::string> dialects) {

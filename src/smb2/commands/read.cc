@@ -27,19 +27,10 @@ Reply read_reply(Buffer data, uint8_t padding = 0) {
   return reply;
 }
 
-// The data goes before the answer, and the client's memory is left alone from then on. Continues on
-// the reactor.
-Task<Result<Reply>> place(Request& request, ClientMemory memory, Buffer data) {
-  const auto size = static_cast<uint32_t>(data.size());
-  co_await request.connection->reactor().schedule();
-  BRAID_CO_CHECK(co_await memory.card->push(std::move(data), std::move(memory.place)));
-  co_return reply_with(wire::ReadResponse{.data_remaining = size});
-}
-
 Task<Result<Reply>> pipe_reply(Request& request, ClientMemory memory, rpc::PipeRead got) {
   Result<Reply> reply = Reply{};
   if (memory.is_given()) {
-    Buffer data = memory.card->memory(got.data.size());
+    Buffer data = room_for(memory, got.data.size());
     std::ranges::copy(got.data, data.data());
     reply = co_await place(request, std::move(memory), std::move(data));
   } else {
@@ -59,8 +50,7 @@ Task<Result<Reply>> handle_read(Request& request) {
     co_return fail(NtStatus::kInvalidParameter);
   }
   BRAID_CO_CHECK(request.check_credit_charge(0, read.length));
-  BRAID_CO_TRY(auto memory,
-               client_memory(request, read.channel, read.read_channel_info, read.length));
+  BRAID_CO_TRY(auto memory, client_memory(request, read));
   if (request.open->is_pipe()) {
     BRAID_CO_TRY(auto got, co_await read_pipe(request, read.length));
     co_return co_await pipe_reply(request, std::move(memory), std::move(got));
@@ -78,7 +68,7 @@ Task<Result<Reply>> handle_read(Request& request) {
   BRAID_CO_CHECK(co_await begin_io(request, filestate::Operation::kRead, {&range, 1}));
   Open& open = *request.open;
 
-  Buffer data = memory.is_given() ? memory.card->memory(read.length) : Buffer(read.length);
+  Buffer data = room_for(memory, read.length);
   Result<size_t> count = fail_os(EAGAIN);
   if (read.length <= kInlineReadMax && request.tree_connect->share->slow_requests == 0) {
     count = open.file->read(read.offset, data.view(), vfs::Wait::kNever);

@@ -51,8 +51,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   BRAID_CO_TRY(const auto write, wire::WriteRequest::decode(reader));
   Connection& connection = *request.connection;
   BRAID_CO_CHECK(request.check_credit_charge(write.data.size(), 0));
-  BRAID_CO_TRY(auto memory, client_memory(request, write.channel, write.write_channel_info,
-                                          write.remaining_bytes));
+  BRAID_CO_TRY(auto memory, client_memory(request, write));
   // [MS-SMB2] 3.3.5.13 "Receiving an SMB2 WRITE Request".
   if (memory.is_given() && write.has_both) co_return fail(NtStatus::kInvalidParameter);
   ByteView data = write.data;
@@ -61,10 +60,7 @@ Task<Result<Reply>> handle_write(Request& request) {
   Buffer pulled;
   if (memory.is_given()) {
     // Before there is a turn at the file: it takes as long as the client's card likes.
-    BRAID_CO_TRY(pulled, co_await memory.card->pull(std::move(memory.place), size));
-    // The card's memory is another process's as well, which might write there again: what is looked
-    // at, and not only stored, is looked at in memory of this one's own.
-    if (request.open->is_pipe()) pulled = Buffer::copy_of(pulled.view());
+    BRAID_CO_TRY(pulled, co_await fetch(request, std::move(memory), size));
     data = pulled.view();
   }
   const wire::WriteResponse response{.count = static_cast<uint32_t>(size)};

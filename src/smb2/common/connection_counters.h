@@ -14,6 +14,11 @@ struct ConnectionCounters {
   std::atomic<uint64_t> bytes_received = 0;  // framing included
   std::atomic<uint64_t> requests = 0;
   std::atomic<Clock::Instant> last_frame = Clock::Instant{};  // when it was received
+  // Data of READ and WRITE that network cards moved, both ways; and of that how much was copied
+  // once more between their memory and other memory, which is what is protected, or of pipes, or
+  // found no room in the cards' memory.
+  std::atomic<uint64_t> bytes_placed = 0;
+  std::atomic<uint64_t> bytes_copied = 0;
   std::atomic<uint32_t> requests_in_flight = 0;  // those with an interim response among them
 
   // Only the reactor adds, so no locked instruction is needed.

@@ -35,6 +35,7 @@
 #include "smb2/sessions/session.h"
 #include "transport/transport.h"
 #include "wire/smb2/negotiate.h"
+#include "wire/smb2/rdma_transform.h"
 
 namespace braid::smb2 {
 
@@ -53,6 +54,7 @@ struct Negotiated {
   crypto::Cipher cipher = crypto::Cipher::kNone;
   crypto::SigningAlgorithm signing_algorithm = crypto::SigningAlgorithm::kHmacSha256;
   NegotiatedCompression compression;
+  wire::RdmaTransforms rdma_transforms;  // Connection.RDMATransformIds
   bool supports_multi_credit = false;
   bool should_sign = false;  // the client requires it
   bool posix_extensions = false;

@@ -308,8 +308,10 @@ template <class Io>
 void walk(Io& io, Of<Io, Negotiated>& negotiated) {
   auto& [dialect, client_guid, client_capabilities, server_capabilities, client_security_mode,
          server_security_mode, client_dialects, cipher, signing_algorithm, compression,
-         supports_multi_credit, should_sign, posix_extensions, max_transact_size, max_read_size,
-         max_write_size] = negotiated;
+         rdma_transforms, supports_multi_credit, should_sign, posix_extensions, max_transact_size,
+         max_read_size, max_write_size] = negotiated;
+  // Over TCP, which is what travels, they mean nothing.
+  static_cast<void>(rdma_transforms);
   io.number(dialect);
   io.id(client_guid);
   io.number(client_capabilities);

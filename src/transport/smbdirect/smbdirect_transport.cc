@@ -91,6 +91,7 @@ class SmbDirectTransport final : public Transport,
   Task<Result<void>> push(Buffer data, BufferDescriptors to) override;
   uint32_t max_transfer_size() const override { return connection_.max_read_write_size(); }
   Buffer memory(size_t size) override { return pair_->memory(size); }
+  bool reaches(ByteView memory) const override { return pair_->reaches(memory); }
   Result<wire::smbdirect::BufferDescriptorV1> lend(MutableByteView memory, Reach reach) override {
     if (end_error_) return fail(NtStatus::kConnectionDisconnected);
     return pair_->register_memory(

@@ -40,7 +40,7 @@ TEST(Golden, NegotiateRequest) {
       CompressionCapabilities{0x14131211, {CompressionAlgorithm::kLz77}};
   contexts.netname = "ab";
   contexts.transport_capabilities = TransportCapabilities{0x24232221};
-  contexts.rdma_transform_capabilities = {RdmaTransformId::kSigning};
+  contexts.rdma_transform_capabilities = RdmaTransformCapabilities{{RdmaTransformId::kSigning}};
   contexts.signing_capabilities = {SigningAlgorithm::kAesGmac};
   contexts.posix_extensions_available = true;
   golden_body<NegotiateRequest>(

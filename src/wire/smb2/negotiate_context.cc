@@ -44,10 +44,14 @@ CompressionCapabilities decode_compression(Reader& r) {
   return compression;
 }
 
-std::vector<RdmaTransformId> decode_rdma_transforms(Reader& r) {
-  const uint16_t count = r.u16();
-  r.skip(2 + 4);
-  return decode_ids<RdmaTransformId>(r, count);
+RdmaTransformCapabilities decode_rdma_transforms(Reader& r) {
+  RdmaTransformCapabilities transforms;
+  Reader own(r.rest());
+  const uint16_t count = own.u16();
+  own.skip(2 + 4);
+  transforms.rdma_transform_ids = decode_ids<RdmaTransformId>(own, count);
+  transforms.is_valid = own.ok();
+  return transforms;
 }
 
 std::string decode_netname(Reader& r) {
@@ -167,10 +171,10 @@ void NegotiateContexts::encode(Writer& w) const {
   }
   if (rdma_transform_capabilities) {
     encode_context(w, Type::kRdmaTransformCapabilities, [&] {
-      w.u16(narrow_u16(rdma_transform_capabilities->size()));
+      w.u16(narrow_u16(rdma_transform_capabilities->rdma_transform_ids.size()));
       w.u16(0);
       w.u32(0);
-      encode_ids(w, *rdma_transform_capabilities);
+      encode_ids(w, rdma_transform_capabilities->rdma_transform_ids);
     });
   }
   if (signing_capabilities) {

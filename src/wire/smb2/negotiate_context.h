@@ -63,6 +63,12 @@ struct CompressionCapabilities {
   // for a receiver that compresses, and nothing for one that does not.
   bool is_valid = true;
 };
+// 2.2.3.1.6 "SMB2_RDMA_TRANSFORM_CAPABILITIES"
+struct RdmaTransformCapabilities {
+  std::vector<RdmaTransformId> rdma_transform_ids;
+  // As of compression.
+  bool is_valid = true;
+};
 // 2.2.3.1.5 "SMB2_TRANSPORT_CAPABILITIES"
 struct TransportCapabilities {
   static constexpr uint32_t kAcceptTransportLevelSecurity = 0x00000001;
@@ -80,14 +86,14 @@ struct NegotiateContexts {
   std::optional<CompressionCapabilities> compression_capabilities;
   std::optional<std::string> netname;  // UTF-8
   std::optional<TransportCapabilities> transport_capabilities;
-  std::optional<std::vector<RdmaTransformId>> rdma_transform_capabilities;
+  std::optional<RdmaTransformCapabilities> rdma_transform_capabilities;
   std::optional<std::vector<SigningAlgorithm>> signing_capabilities;
   // The id of the SMB3 POSIX Extensions is among those sent.
   bool posix_extensions_available = false;
 
   // `count` contexts from the Reader's position, which is a multiple of 8 from the message's start.
-  // Malformed: one type twice, a list without elements (but of algorithms to compress with), more
-  // than kCountMax.
+  // Malformed: one type twice, a list without elements (but of those that have is_valid), more than
+  // kCountMax.
   static Result<NegotiateContexts> decode(Reader& r, uint16_t count);
   void encode(Writer& w) const;  // pads to 8 first
   uint16_t count() const;

@@ -83,7 +83,8 @@ TEST(NegotiateRequest, EveryContextGoesBothWays) {
                               {CompressionAlgorithm::kPatternV1, CompressionAlgorithm::kLz77}};
   contexts.netname = "server";
   contexts.transport_capabilities = TransportCapabilities{1};
-  contexts.rdma_transform_capabilities = {RdmaTransformId::kEncryption, RdmaTransformId::kSigning};
+  contexts.rdma_transform_capabilities =
+      RdmaTransformCapabilities{{RdmaTransformId::kEncryption, RdmaTransformId::kSigning}};
   contexts.signing_capabilities = {SigningAlgorithm::kAesGmac};
   contexts.posix_extensions_available = true;
   EXPECT_EQ(contexts.count(), 8);
@@ -95,7 +96,8 @@ TEST(NegotiateRequest, EveryContextGoesBothWays) {
   EXPECT_EQ(again->contexts->compression_capabilities->compression_algorithms,
             contexts.compression_capabilities->compression_algorithms);
   EXPECT_EQ(again->contexts->netname, "server");
-  EXPECT_EQ(again->contexts->rdma_transform_capabilities, contexts.rdma_transform_capabilities);
+  EXPECT_EQ(again->contexts->rdma_transform_capabilities->rdma_transform_ids,
+            contexts.rdma_transform_capabilities->rdma_transform_ids);
 }
 
 TEST(NegotiateRequest, NoDialectIsMalformed) {

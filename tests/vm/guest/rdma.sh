@@ -1,7 +1,8 @@
 # rdma.sh: network cards with RDMA, in the guest: soft-RoCE on its own network interface, the server and its
 # clients on either end of it. From /job/settings: MOUNTS for the kernel's client, MIB of its file; MTU of the
 # network interface; WORKERS of the server; KILL, which processes are
-# killed while the kernel's client copies; BENCH, MiB each way to measure, and beside it the card alone.
+# killed while the kernel's client copies; CARDS, 1 or 2, and with 2 the second one goes while it copies; BENCH, MiB
+# each way to measure, and beside it the card alone.
 # Every step that fails is named on the console.
 . /job/settings
 export PATH=/bin
@@ -16,9 +17,12 @@ step() {
 }
 
 ADDRESS=10.0.2.15
+ADDRESS2=10.0.3.15
+LISTEN="\"$ADDRESS:445\""
+[ "$CARDS" = 1 ] || LISTEN="$LISTEN, \"$ADDRESS2:445\""
 cat > /tmp/braid.toml <<END
 [server]
-listen = ["$ADDRESS:445"]
+listen = [$LISTEN]
 state_dir = "/tmp/state"
 signing = "enabled"
 rdma = true
@@ -57,6 +61,12 @@ if [ -d "/lib/modules/$(uname -r)" ]; then
 fi
 ip link set eth0 mtu "$MTU" || fail "no MTU of $MTU"
 rdma link add rxe0 type rxe netdev eth0 || fail "no soft-RoCE card"
+if [ "$CARDS" != 1 ]; then
+    ip link add card1 type dummy || fail "no second network interface"
+    ip addr add "$ADDRESS2/24" dev card1
+    ip link set card1 mtu "$MTU" up
+    rdma link add rxe1 type rxe netdev card1 || fail "no second soft-RoCE card"
+fi
 rdma link show
 ls /dev/infiniband
 
@@ -110,6 +120,41 @@ fi
 mount_share() {
     mount -i -t cifs -o "ip=$ADDRESS,username=alice,password=secret,hard,rdma,$1" "//$ADDRESS/share" /mnt
 }
+packets_of() { cat "/sys/class/infiniband/$1/ports/1/hw_counters/sent_pkts"; }
+# channels_are COUNT: of the session, none of them lost.
+channels_are() {
+    awk -v want="$1" '/SessionId:/ { n = 1 } /Extra Channels:/ { n += $3 } /DISCONNECTED|RECONNECTING/ { lost = 1 }
+        END { exit !(n == want && !lost) }' /proc/fs/cifs/DebugData
+}
+# wait_until SECONDS COMMAND...
+wait_until() {
+    left=$(($1 * 5))
+    shift
+    until "$@"; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+# Both cards carry data; the copy goes on when one of them goes.
+lose_a_card() {
+    wait_until 60 channels_are 2 || fail "$1: no second channel: $(sed -n '/Sessions:/,/Shares:/p' /proc/fs/cifs/DebugData)"
+    before=$(packets_of rxe0) before1=$(packets_of rxe1)
+    dd if=/tmp/data of=/mnt/both bs=1M conv=fsync 2>/tmp/error || fail "$1: write: $(cat /tmp/error)"
+    echo "packets while both cards are there: $(($(packets_of rxe0) - before)), $(($(packets_of rxe1) - before1))"
+    [ $(($(packets_of rxe1) - before1)) -gt 100 ] || fail "$1: the second card was not used"
+    [ "$(sha256sum < /tmp/shares/share/both)" = "$sum" ] || fail "$1: checksum over both cards"
+    dd if=/tmp/data of=/mnt/one bs=64k conv=fsync 2>/tmp/error &
+    copy=$!
+    wait_until 60 test -s /tmp/shares/share/one || fail "$1: the copy does not begin"
+    kill -0 $copy 2>/dev/null || fail "$1: copied before the card went"
+    rdma link delete rxe1 || fail "$1: the second card does not go"
+    step "the second card is gone"
+    wait $copy || fail "$1: a card went: $(cat /tmp/error)"
+    tail -n 1 /tmp/error
+    [ "$(sha256sum < /tmp/shares/share/one)" = "$sum" ] || fail "$1: checksum when a card went"
+    rm /mnt/both /mnt/one || fail "$1: remove"
+}
 for options in $MOUNTS; do
     step "mount with $options"
     mount_share "$options" || { fail "mount with $options"; continue; }
@@ -139,6 +184,7 @@ for options in $MOUNTS; do
         [ "$(grep -c 'was ended by signal 9' /tmp/log)" -gt 0 ] || fail "$victim was not killed"
         rm /mnt/killed || fail "$options, $victim killed: remove"
     done
+    [ "$CARDS" = 1 ] || lose_a_card "$options"
     step "mount again"
     umount /mnt && mount_share "$options" || { fail "$options: mount again"; continue; }
     step "read"
