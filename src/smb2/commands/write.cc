@@ -7,7 +7,6 @@
 #include "smb2/commands/commands.h"
 #include "smb2/commands/direct_placement.h"
 #include "smb2/commands/file_offset.h"
-#include "smb2/common/limits.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/operation.h"
@@ -21,8 +20,6 @@ namespace {
 
 // Up to here a write into memory is cheaper than handing it to another thread.
 constexpr size_t kInlineWriteMax = 64u << 10;
-// A piece of that counts as much as a file that is opened: kAtOncePerTurnMax.
-constexpr size_t kBytesPerCount = 32u << 10;
 
 // What is written where the connection is served, as nothing has to be waited for. Nothing: it is
 // for the pool.
@@ -34,13 +31,10 @@ std::optional<vfs::Progress> try_at_once(Request& request, const wire::WriteRequ
       request.tree_connect->share->slow_requests != 0) {
     return std::nullopt;
   }
-  // Those of one compound follow each other without a turn of others.
-  if (request.connection->done_at_once >= kAtOncePerTurnMax) return std::nullopt;
   const auto turn = begin_write_at_once(request, {write.offset, data.size()});
   if (!turn) return std::nullopt;
   const vfs::Progress written = open.file->write_at_once(write.offset, data);
   if (!written && written.error().is_os(EAGAIN) && written.done() == 0) return std::nullopt;
-  request.connection->done_at_once += 1 + data.size() / kBytesPerCount;
   return written;
 }
 

@@ -108,7 +108,7 @@ struct PosixContext {
 
   // Null for a file on whose file system others may change something.
   KnownAttributes* known_attributes(const FileKey& file) const {
-    return features.at_once && file.device == root_key.device ? &attributes_ : nullptr;
+    return is_at_once(file) ? &attributes_ : nullptr;
   }
 
   // What the kernel calls the root, for a second: it tells only where a file is that is looked for
