@@ -120,6 +120,7 @@ class FileState {
 
   Caching caching_of(OpenToken token) const;
   Caching held() const;
+  std::vector<Account> holders(Caching any_of) const;
   void take_for_local(Caching taken, Outcome& out);
   OpenDecision keep_only(OpenToken token, Caching kept, Caching before, Outcome& out);
   OpenDecision grant_of(OpenToken token) const;

@@ -114,6 +114,15 @@ Caching FileState::held() const {
   return all;
 }
 
+std::vector<Account> FileState::holders(Caching any_of) const {
+  std::vector<Account> accounts;
+  for (const Holder* const holder : holders_) {
+    if (!any(holder->state & any_of)) continue;
+    accounts.push_back(holder->lease ? holder->lease->account : holder->open->account);
+  }
+  return accounts;
+}
+
 // Who is away gives way as to a newcomer.
 void FileState::take_for_local(Caching taken, Outcome& out) {
   if (counts_.all == 0) return;

@@ -380,6 +380,11 @@ Caching FileTable::held(const FileKey& file) const {
                     [](FileNode&, const FileState& state) { return state.held(); });
 }
 
+std::vector<Account> FileTable::holders(const FileKey& file, Caching any_of) const {
+  return impl_->ask(file, std::vector<Account>{},
+                    [&](FileNode&, const FileState& state) { return state.holders(any_of); });
+}
+
 void FileTable::take_for_local(const FileKey& file, Caching taken) {
   impl_->with(file, 0, [&](FileNode&, FileState& state, Outcome& outcome) {
     state.take_for_local(taken, outcome);

@@ -220,6 +220,8 @@ class FileTable {
   // What all who have the file itself open may cache, with what they were asked to give up and have
   // not yet.
   Caching held(const FileKey& file) const;
+  // The accounts of those who may cache any of `any_of`, as held() has it; one may come twice.
+  std::vector<Account> holders(const FileKey& file, Caching any_of) const;
   // Somebody who is no open of this table is held off until nobody has `taken`: vfs/local_guard.h.
   // Never waits; held() tells how far it is.
   void take_for_local(const FileKey& file, Caching taken);

@@ -55,6 +55,24 @@ TEST_F(LocalAccess, TakesFromAllAndTellsWhenItIsGone) {
   EXPECT_EQ(letters(table.held(kFile)), "");
 }
 
+TEST_F(LocalAccess, HoldersAreNamedByTheirAccounts) {
+  OpenRequest first = lease(1, "RWH");
+  first.account = Account{7};
+  open(first);
+  EXPECT_EQ(table.holders(kFile, caching("W")), std::vector{Account{7}});
+  table.take_for_local(kFile, caching("W"));
+  EXPECT_EQ(table.holders(kFile, caching("W")), std::vector{Account{7}}) << "not acknowledged";
+  EXPECT_EQ(ack(1, "RH"), NtStatus::kSuccess);
+  EXPECT_TRUE(table.holders(kFile, caching("W")).empty());
+  OpenRequest second = lease(2, "R", -1, 2);
+  second.account = Account{9};
+  open(second);
+  auto both = table.holders(kFile, caching("RWH"));
+  std::ranges::sort(both);
+  EXPECT_EQ(both, (std::vector{Account{7}, Account{9}}));
+  EXPECT_TRUE(table.holders(FileKey{9, 9, 9}, caching("RWH")).empty());
+}
+
 TEST_F(LocalAccess, ReaderTakesWriteCachingOnly) {
   open(lease(1, "RWH"));
   table.take_for_local(kFile, caching("W"));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/guarded.h"
@@ -41,12 +42,17 @@ class KernelLeases {
   virtual void wake() = 0;
 };
 
+// A number that stands for a user, the same for all that he has open.
+enum class GuardedUser : uint32_t {};
+
 // What clients cache; implemented above. Thread: any. Called without locks.
 class GuardedCaching {
  public:
   virtual ~GuardedCaching() = default;
   // What they may, with what they were asked to give up and have not yet.
   virtual GuardLevel held(const FileKey& file) = 0;
+  // Whose clients hold more than `level` of it; a user may be named twice.
+  virtual std::vector<GuardedUser> holders(const FileKey& file, GuardLevel level) = 0;
   // Asks them to cache no more than that. Does not wait for their answers.
   virtual void take_down(const FileKey& file, GuardLevel level) = 0;
 };
@@ -70,8 +76,14 @@ class LocalGuard {
   // time.
   static constexpr std::chrono::seconds kSlow{5};
   static constexpr int kRestAfterSlow = 20;
+  // Who holds somebody off for longer than kSlow with nothing to write back, or than this with it,
+  // has all that he caches taken from him at once, whatever file it is of, so that nobody waits for
+  // him again and again; and nothing is guarded for him for as long as above. Others may cache the
+  // file meanwhile.
+  static constexpr std::chrono::seconds kSlowToWrite{20};
 
-  // `files_max`: how many are guarded at a time, each with a descriptor. The three outlive it.
+  // `files_max`: how many are guarded at a time, each with a descriptor. A user has three quarters
+  // of what others leave. The three outlive it.
   LocalGuard(KernelLeases& kernel, GuardedCaching& caching, const Clock& clock, size_t files_max)
       : kernel_(kernel), caching_(caching), clock_(clock), files_max_(files_max) {}
   LocalGuard(const LocalGuard&) = delete;
@@ -79,7 +91,7 @@ class LocalGuard {
 
   // What of `wanted` is guarded from now on. `descriptor`: the file itself, by whatever open; -1 if
   // it has none. May block.
-  GuardLevel guard(const FileKey& file, int descriptor, GuardLevel wanted);
+  GuardLevel guard(const FileKey& file, int descriptor, GuardLevel wanted, GuardedUser user);
   // The server is about to open the file itself: what that breaks, until the last copy is gone, was
   // no local program, unless it goes on breaking then.
   std::shared_ptr<const void> opening(const FileKey& file);
@@ -100,24 +112,39 @@ class LocalGuard {
     UniqueFd descriptor;
     GuardLevel level = GuardLevel::kNone;
     bool may_be_read = true;
+    GuardedUser user{};  // whose it was first
     bool breaking = false;
+    bool is_asked = false;  // by the kernel; else one of its users was slow elsewhere
     Clock::Instant breaking_since{};
-    uint64_t use = 0;  // another number with each guard()
+    Clock::Instant next_look{};     // while nobody is held off
+    std::vector<GuardedUser> slow;  // who has held somebody off for too long
+    uint64_t use = 0;               // another number with each guard()
   };
+  using Until = Clock::Instant;
   struct State {
     std::unordered_map<FileKey, Entry> files;
     std::unordered_map<int, FileKey> by_descriptor;
-    std::unordered_map<FileKey, Clock::Instant> resting;  // until when
+    std::unordered_map<FileKey, Until> resting;
+    std::unordered_map<GuardedUser, Until> slow;
+    std::unordered_map<GuardedUser, size_t> guarded_for;  // Entry::user
     std::unordered_map<FileKey, size_t> opening;
     uint64_t last_use = 0;
   };
 
   GuardLevel guard_known(State& state, const FileKey& file, Entry& entry, GuardLevel wanted);
-  bool is_resting(State& state, const FileKey& file) const;
-  void rest(State& state, const FileKey& file, Clock::Instant::duration time);
+  // Until then nothing is guarded of it, or for him.
+  template <class Key>
+  bool is_resting(std::unordered_map<Key, Until>& resting, const Key& key) const;
+  template <class Key>
+  void rest(std::unordered_map<Key, Until>& resting, const Key& key, Until::duration time);
+  bool has_room(const State& state, GuardedUser user) const;
   void rest_if_slow(State& state, const FileKey& file, const Entry& entry);
+  bool is_slow(const Entry& entry) const;
   void begin_break(State& state, const FileKey& file, Entry& entry);
   void step(const FileKey& file);
+  // Clients have not answered yet.
+  void see_who_is_slow(const FileKey& file, GuardLevel level);
+  void take_all_of(const std::vector<GuardedUser>& users);
   // What the caller has to close once it holds no lock.
   UniqueFd remove(State& state, const FileKey& file);
 

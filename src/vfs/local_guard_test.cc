@@ -4,12 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <vector>
 
 namespace braid::vfs {
 namespace {
 
 constexpr FileKey kFile{1, 10, 0};
 constexpr FileKey kOther{1, 11, 0};
+constexpr FileKey kThird{1, 12, 0};
+constexpr FileKey kFourth{1, 13, 0};
+constexpr GuardedUser kUser{7}, kAnother{8};
 
 // The kernel: what is lent on which descriptor, and what it has asked for.
 class FakeLeases final : public KernelLeases {
@@ -47,20 +51,25 @@ class FakeLeases final : public KernelLeases {
 class FakeCaching final : public GuardedCaching {
  public:
   GuardLevel held(const FileKey& file) override { return levels[file]; }
+  std::vector<GuardedUser> holders(const FileKey& file, GuardLevel level) override {
+    return levels[file] > level ? users[file] : std::vector<GuardedUser>{};
+  }
   void take_down(const FileKey& file, GuardLevel level) override {
     ++asked;
     if (answers) levels[file] = std::min(levels[file], level);
   }
   std::map<FileKey, GuardLevel> levels;
+  std::map<FileKey, std::vector<GuardedUser>> users;
   int asked = 0;
   bool answers = true;
 };
 
 struct LocalGuards : testing::Test {
   // A client is granted `level` and keeps what is guarded of it.
-  GuardLevel grant(GuardLevel level, const FileKey& file = kFile) {
+  GuardLevel grant(GuardLevel level, const FileKey& file = kFile, GuardedUser user = kUser) {
     caching.levels[file] = std::max(caching.levels[file], level);
-    const GuardLevel kept = guard.guard(file, opened, level);
+    caching.users[file].push_back(user);
+    const GuardLevel kept = guard.guard(file, opened, level, user);
     if (kept < level) caching.levels[file] = kept;
     return kept;
   }
@@ -75,7 +84,7 @@ struct LocalGuards : testing::Test {
   FakeCaching caching;
   VirtualClock clock;
   int opened = 0;
-  LocalGuard guard{kernel, caching, clock, 2};
+  LocalGuard guard{kernel, caching, clock, 4};
 };
 
 TEST_F(LocalGuards, WhatTheKernelDoesNotGuardIsNotKept) {
@@ -84,7 +93,8 @@ TEST_F(LocalGuards, WhatTheKernelDoesNotGuardIsNotKept) {
   kernel.allowed = GuardLevel::kNone;
   EXPECT_EQ(grant(GuardLevel::kRead, kOther), GuardLevel::kNone);
   EXPECT_EQ(guard.guarded(), 1u);
-  EXPECT_EQ(guard.guard({1, 10, 77}, opened, GuardLevel::kRead), GuardLevel::kNone) << "a stream";
+  EXPECT_EQ(guard.guard({1, 10, 77}, opened, GuardLevel::kRead, kUser), GuardLevel::kNone)
+      << "a stream";
   opened = -1;
   kernel.allowed = GuardLevel::kWrite;
   EXPECT_EQ(grant(GuardLevel::kRead, kOther), GuardLevel::kNone) << "no descriptor";
@@ -202,6 +212,68 @@ TEST_F(LocalGuards, WhoseClientsDoNotAnswerIsNotGuardedForLong) {
   }
 }
 
+// One user's files, of which he gives back nothing.
+TEST_F(LocalGuards, WhoDoesNotAnswerHoldsNobodyOffBySeveralFiles) {
+  grant(GuardLevel::kRead);
+  const int first = kernel.last;
+  grant(GuardLevel::kRead, kOther);
+  const int second = kernel.last;
+  caching.answers = false;
+  kernel.ask(first, GuardLevel::kNone);
+  guard.asked_for(first);
+  EXPECT_TRUE(guard.advance());
+  clock.advance(LocalGuard::kSlow);
+  guard.advance();
+  EXPECT_EQ(caching.asked, 2) << "of the one file only";
+  clock.advance(std::chrono::milliseconds(1));
+  guard.advance();
+  guard.advance();
+  EXPECT_EQ(caching.asked, 5) << "of both";
+  guard.advance();
+  EXPECT_EQ(caching.asked, 6) << "nobody is held off from the other";
+  EXPECT_EQ(grant(GuardLevel::kRead, kThird), GuardLevel::kNone);
+  EXPECT_EQ(grant(GuardLevel::kRead, kThird, kAnother), GuardLevel::kRead) << "is nobody's fault";
+  // Now both are taken from him, as he has not answered.
+  clock.advance(std::chrono::seconds(35) - LocalGuard::kSlow);
+  caching.levels[kFile] = caching.levels[kOther] = GuardLevel::kNone;
+  EXPECT_FALSE(guard.advance());
+  EXPECT_EQ(kernel.leases[second], GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 1u);
+  clock.advance(LocalGuard::kRest);
+  caching.users.clear();
+  EXPECT_EQ(grant(GuardLevel::kRead, kFile, kAnother), GuardLevel::kRead);
+  EXPECT_EQ(grant(GuardLevel::kRead, kOther), GuardLevel::kNone);
+  clock.advance(std::chrono::seconds(35) * LocalGuard::kRestAfterSlow);
+  EXPECT_EQ(grant(GuardLevel::kRead, kOther), GuardLevel::kRead);
+}
+
+TEST_F(LocalGuards, WhatIsTakenFromWhoWasSlowElsewhereStaysHeldOffWhenALocalProgramComes) {
+  grant(GuardLevel::kWrite);
+  const int first = kernel.last;
+  grant(GuardLevel::kWrite, kOther);
+  const int second = kernel.last;
+  caching.answers = false;
+  kernel.ask(first, GuardLevel::kNone);
+  guard.asked_for(first);
+  guard.advance();
+  clock.advance(LocalGuard::kSlow * 2);
+  guard.advance();
+  EXPECT_EQ(caching.asked, 2) << "it may be writing back";
+  clock.advance(LocalGuard::kSlowToWrite);
+  guard.advance();
+  guard.advance();
+  EXPECT_EQ(caching.asked, 5);
+  // A reader comes, to whom the rest of it would do no harm; but all is under way already.
+  kernel.ask(second, GuardLevel::kRead);
+  guard.asked_for(second);
+  caching.answers = true;
+  EXPECT_FALSE(guard.advance());
+  EXPECT_EQ(caching.levels[kOther], GuardLevel::kNone);
+  EXPECT_EQ(kernel.leases[second], GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 0u);
+  EXPECT_EQ(grant(GuardLevel::kRead, kOther, kAnother), GuardLevel::kNone) << "it rests";
+}
+
 TEST_F(LocalGuards, LostSignalsAreFoundByLookingAtAll) {
   grant(GuardLevel::kWrite);
   const int first = kernel.last;
@@ -218,8 +290,14 @@ TEST_F(LocalGuards, LostSignalsAreFoundByLookingAtAll) {
 TEST_F(LocalGuards, NumberOfFilesIsLimited) {
   grant(GuardLevel::kRead);
   grant(GuardLevel::kRead, kOther);
-  EXPECT_EQ(grant(GuardLevel::kRead, {1, 12, 0}), GuardLevel::kNone);
-  EXPECT_EQ(guard.guarded(), 2u);
+  EXPECT_EQ(grant(GuardLevel::kRead, kThird), GuardLevel::kRead);
+  EXPECT_EQ(grant(GuardLevel::kRead, kFourth), GuardLevel::kNone) << "more than three quarters";
+  EXPECT_EQ(grant(GuardLevel::kRead, kFourth, kAnother), GuardLevel::kRead);
+  EXPECT_EQ(grant(GuardLevel::kRead, {1, 14, 0}, kAnother), GuardLevel::kNone);
+  EXPECT_EQ(guard.guarded(), 4u);
+  caching.levels[kFile] = GuardLevel::kNone;
+  guard.look(kFile);
+  EXPECT_EQ(grant(GuardLevel::kRead), GuardLevel::kRead) << "there is room again";
 }
 
 }  // namespace

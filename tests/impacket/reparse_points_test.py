@@ -72,8 +72,14 @@ class ReparsePoints(FileControlCase):
                 file = self.open(kind, disposition=2)
                 blob = nfs_reparse(name)
                 self.assertEqual(self.control(file, SET_REPARSE_POINT, blob)[0], "SUCCESS")
-                self.smb.close(self.tree, file)
                 made = os.stat(path)
+                # FileInternalInformation, FileStandardInformation and FileAttributeTagInformation.
+                ask = lambda number: self.smb.queryInfo(  # noqa: E731
+                    self.tree, file, infoType=1, fileInfoClass=number)
+                self.assertEqual(struct.unpack("<Q", ask(6)), (made.st_ino,))
+                self.assertEqual(struct.unpack_from("<QQIBB", ask(5)), (0, 0, 1, 0, 0))
+                self.assertEqual(struct.unpack("<II", ask(35))[1], 0x80000014)
+                self.smb.close(self.tree, file)
                 self.assertTrue(is_it(made.st_mode))
                 if os.geteuid() == 0:
                     self.assertEqual((made.st_uid, made.st_gid), ids_of(ALICE))

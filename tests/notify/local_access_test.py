@@ -123,6 +123,8 @@ class Local(threading.Thread):
 
 
 class StrictCase(unittest.TestCase):
+    prefix = ()  # of the server's command
+
     @classmethod
     def setUpClass(cls):
         cls.scratch = Scratch()
@@ -135,7 +137,7 @@ class StrictCase(unittest.TestCase):
         if not cls.has_leases():
             raise unittest.SkipTest("this file system has no leases")
         cls.server = servers.start(suite.arguments, cls.scratch, servers.Options(
-            shares, servers.test_users(), min_dialect="2.0.2"))
+            shares, servers.test_users(), min_dialect="2.0.2", prefix=cls.prefix))
         cls.addClassCleanup(cls.stop_server)
 
     @classmethod
@@ -164,10 +166,18 @@ class StrictCase(unittest.TestCase):
             os.chown(self.path, *servers.ids_of(self.user))
         self.client = self.connect()
 
-    def connect(self):
-        client = Client(self.server, self.user)
+    def connect(self, user=None):
+        client = Client(self.server, user or self.user)
         self.addCleanup(client.close)
         return client
+
+    def make_files(self, count):
+        """Their names; everybody may write them."""
+        names = [f"{self.name} {number}" for number in range(count)]
+        for name in names:
+            with open(os.path.join(self.root, name), "wb"):
+                os.chmod(os.path.join(self.root, name), 0o666)
+        return names
 
 
 class LocalAccess(StrictCase):
@@ -309,6 +319,44 @@ class LocalAccess(StrictCase):
         local = Local(self.path)
         self.assertTrue(local.done())
         self.assertEqual(local.seen, b"as it was")
+
+
+class SlowClients(StrictCase):
+    """Has a server of its own, since it remembers for long who was slow."""
+
+    def test_who_never_answers_holds_local_programs_off_once(self):
+        names, fresh = self.make_files(10), self.make_files(12)[10:]
+        for number, name in enumerate(names):
+            _, state = self.client.open(name, access=READ, state=RH, key=b"%d" % number)
+            self.assertEqual(state, RH)
+        began = time.monotonic()
+        for name in names:
+            local = Local(os.path.join(self.root, name), os.O_WRONLY)
+            local.join(60)
+            self.assertFalse(local.is_held_off())
+            self.assertIsNone(local.error)
+        # A break is given up after 35 s. One by one it would have been 350.
+        self.assertLess(time.monotonic() - began, 100)
+        self.assertEqual(self.client.open(fresh[0], access=READ, state=RH, key=b"fresh")[1], 0)
+        other = self.connect(servers.test_users()[1])
+        self.assertEqual(other.open(fresh[1], access=READ, state=RH)[1], RH)
+
+
+class Storm(StrictCase):
+    """More local programs at once than signals can be queued."""
+    prefix = ("prlimit", "--sigpending=1")
+
+    def test_each_of_many_programs_is_let_in(self):
+        names = self.make_files(60)
+        for name in names:
+            self.assertEqual(self.client.open(name, key=name.encode()[-16:])[1], RWH)
+        programs = [Local(os.path.join(self.root, name)) for name in names]
+        for _ in names:
+            told = self.client.next_break()
+            key, = struct.unpack_from("<16s", told, 72)
+            self.assertEqual(self.client.acknowledge(0, key), "SUCCESS")
+        for program in programs:
+            self.assertTrue(program.done())
 
 
 def local_lock(file, kind, start, length):

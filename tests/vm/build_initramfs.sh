@@ -58,6 +58,10 @@ if [ -d "$kernel/lib/modules/$release" ]; then
     depmod -b "$root" "$release" 2>/dev/null
 fi
 
-cp "$vmlinuz" "$out/vmlinuz"
-(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) > "$out/initramfs.new"
-mv "$out/initramfs.new" "$out/initramfs.cpio.gz"
+# In one step each, beside others who may be doing the same.
+new=$(mktemp "$out/new.XXXXXX")
+cp "$vmlinuz" "$new"
+chmod 644 "$new"
+mv "$new" "$out/vmlinuz"
+(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) > "$new"
+mv "$new" "$out/initramfs.cpio.gz"

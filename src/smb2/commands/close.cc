@@ -20,7 +20,7 @@ namespace {
 wire::CloseResponse response_to(const wire::CloseRequest& close, Open& open) {
   wire::CloseResponse response;
   if (!(close.flags & wire::CloseFlags::kPostqueryAttrib) || open.is_pipe()) return response;
-  if (auto attributes = open.file->stat()) {
+  if (auto attributes = open.seen()) {
     response.flags = wire::CloseFlags::kPostqueryAttrib;
     response.creation_time = attributes->creation_time;
     response.last_access_time = attributes->access_time;

@@ -37,7 +37,7 @@ struct Seen {
 template <auto tell>
 Result<QueryAnswer> seen(Request& request, const wire::QueryInfoRequest&) {
   Open& open = *request.open;
-  BRAID_TRY(const vfs::Attributes attributes, open.file->stat());
+  BRAID_TRY(const vfs::Attributes attributes, open.seen());
   return encoded(tell(Seen{request, open, attributes}));
 }
 
@@ -178,7 +178,7 @@ wire::FileStandardLinkInformation standard_link(const Seen& seen) {
 
 Result<QueryAnswer> posix(Request& request, const wire::QueryInfoRequest&) {
   const Open& open = *request.open;
-  BRAID_TRY(const vfs::Attributes attributes, open.file->stat());
+  BRAID_TRY(const vfs::Attributes attributes, open.seen());
   return encoded(posix_information(*open.tree_connect->share->volume, attributes));
 }
 

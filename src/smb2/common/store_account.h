@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "auth/identity.h"
@@ -14,6 +15,10 @@ namespace braid::smb2 {
 inline filestate::Account account_of(const auth::Identity& identity) {
   const size_t hash = std::hash<std::string>{}(identity.domain + '\\' + identity.account_name);
   return filestate::Account{static_cast<uint32_t>(hash) | 1};
+}
+
+inline filestate::Account account_of(const std::shared_ptr<const auth::Identity>& identity) {
+  return identity ? account_of(*identity) : filestate::Account::kNone;
 }
 
 }  // namespace braid::smb2

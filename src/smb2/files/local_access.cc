@@ -10,7 +10,8 @@
 namespace braid::smb2 {
 
 LocalAccessTerms see_to_local_programs(FileServices& files, const Share& share, const FileKey& key,
-                                       const vfs::File& file, filestate::Caching granted) {
+                                       const vfs::File& file, filestate::Caching granted,
+                                       filestate::Account account) {
   switch (share.local_access) {
     case config::LocalAccess::kNone:
       break;
@@ -19,7 +20,7 @@ LocalAccessTerms see_to_local_programs(FileServices& files, const Share& share, 
       return {.kept = watch.kept, .watch = std::move(watch.until_closed)};
     }
     case config::LocalAccess::kStrict:
-      return {.kept = files.local_guarding->guard(key, file, granted), .watch = nullptr};
+      return {.kept = files.local_guarding->guard(key, file, granted, account), .watch = nullptr};
   }
   return {.kept = granted, .watch = nullptr};
 }

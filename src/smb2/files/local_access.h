@@ -20,9 +20,10 @@ struct LocalAccessTerms {
 };
 
 // From now on local programs are held off from what `granted` lets the client of an open of `file`
-// cache ("strict"), or it is heard of what they do ("notify"): a look at the file before may be old
-// by now. Thread: one that may wait for the disk.
+// by `account` cache ("strict"), or it is heard of what they do ("notify"): a look at the file
+// before may be old by now. Thread: one that may wait for the disk.
 LocalAccessTerms see_to_local_programs(FileServices& files, const Share& share, const FileKey& key,
-                                       const vfs::File& file, filestate::Caching granted);
+                                       const vfs::File& file, filestate::Caching granted,
+                                       filestate::Account account);
 
 }  // namespace braid::smb2

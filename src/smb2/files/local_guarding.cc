@@ -1,5 +1,7 @@
 #include "smb2/files/local_guarding.h"
 
+#include <utility>
+
 namespace braid::smb2 {
 
 using filestate::Caching;
@@ -27,13 +29,23 @@ Caching guarded_by(GuardLevel level) {
 
 }  // namespace
 
-Caching LocalGuarding::guard(const FileKey& key, const vfs::File& file, Caching wanted) {
+Caching LocalGuarding::guard(const FileKey& key, const vfs::File& file, Caching wanted,
+                             filestate::Account account) {
   // Of directories the kernel has no leases.
   if (file.is_directory()) return Caching::kNone;
-  return guarded_by(guard_.guard(key, file.descriptor(), level_for(wanted)));
+  const auto user = vfs::GuardedUser{std::to_underlying(account)};
+  return guarded_by(guard_.guard(key, file.descriptor(), level_for(wanted), user));
 }
 
 GuardLevel LocalGuarding::held(const FileKey& file) { return level_for(table_.held(file)); }
+
+std::vector<vfs::GuardedUser> LocalGuarding::holders(const FileKey& file, GuardLevel level) {
+  std::vector<vfs::GuardedUser> users;
+  for (const auto account : table_.holders(file, Caching::kReadWriteHandle - guarded_by(level))) {
+    users.push_back(vfs::GuardedUser{std::to_underlying(account)});
+  }
+  return users;
+}
 
 void LocalGuarding::take_down(const FileKey& file, GuardLevel level) {
   table_.take_for_local(file, Caching::kReadWriteHandle - guarded_by(level));

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "filestate/file_table.h"
@@ -22,8 +23,10 @@ class LocalGuarding final : public vfs::GuardedCaching {
   }
   ~LocalGuarding() override { stop(); }
 
-  // What of `wanted` the kernel guards from now on; see LocalGuard::guard().
-  filestate::Caching guard(const FileKey& key, const vfs::File& file, filestate::Caching wanted);
+  // What of `wanted` the kernel guards from now on, for a client of `account`; see
+  // LocalGuard::guard().
+  filestate::Caching guard(const FileKey& key, const vfs::File& file, filestate::Caching wanted,
+                           filestate::Account account);
   std::shared_ptr<const void> opening(const FileKey& file) { return guard_.opening(file); }
   // An open of it was closed.
   void closed(const FileKey& file) { guard_.look(file); }
@@ -31,6 +34,7 @@ class LocalGuarding final : public vfs::GuardedCaching {
   void stop() { leases_.stop(); }
 
   vfs::GuardLevel held(const FileKey& file) override;
+  std::vector<vfs::GuardedUser> holders(const FileKey& file, vfs::GuardLevel level) override;
   void take_down(const FileKey& file, vfs::GuardLevel level) override;
 
  private:

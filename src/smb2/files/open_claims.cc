@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "smb2/common/store_account.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/local_access.h"
@@ -142,7 +143,7 @@ void OpenClaims::see_to_local_programs(OpenClaim& claim) {
   const filestate::Caching caching = files_.file_table.caching_of(open.ref());
   if (!filestate::any(caching) && !open.lease_key) return;
   LocalAccessTerms terms = smb2::see_to_local_programs(
-      files_, *open.share, open.attributes.file_key, *open.file, caching);
+      files_, *open.share, open.attributes.file_key, *open.file, caching, account_of(open.owner));
   open.local_watch = std::move(terms.watch);
   claim.kept = terms.kept;
 }

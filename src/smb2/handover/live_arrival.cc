@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "smb2/common/store_account.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/local_access.h"
 #include "smb2/files/watching.h"
@@ -286,7 +287,7 @@ void LiveHandover::have_again(const std::shared_ptr<Session>& session, const Liv
   LocalAccessTerms terms{.kept = caching, .watch = nullptr};
   if (filestate::any(caching) || preserved.lease_key) {
     terms = see_to_local_programs(files, *preserved.share, preserved.attributes.file_key,
-                                  *preserved.file, caching);
+                                  *preserved.file, caching, account_of(preserved.owner));
   }
   preserved.local_watch = std::move(terms.watch);
   const FileKey key = preserved.attributes.file_key;

@@ -35,6 +35,14 @@ void OpenUse::release() {
   open_ = nullptr;
 }
 
+Result<vfs::Attributes> Open::seen() const {
+  {
+    auto other = in_its_place.lock();
+    if (*other) return **other;
+  }
+  return file->stat();
+}
+
 OpenChanges Open::changes() const {
   OpenChanges now;
   // One after the other: no two of the locks at once.

@@ -92,6 +92,11 @@ class Open : public OpenValues {
   PipeReads pipe_reads;
   // For a stream: the file it belongs to, opened for attributes.
   std::unique_ptr<vfs::File> base_file;
+  // Of a file whose name something else has taken through this Open (FSCTL_SET_REPARSE_POINT): what
+  // that is, as it was put there. Clients ask for it by the same handle.
+  Guarded<std::unique_ptr<const vfs::Attributes>> in_its_place;
+  // What is told of it.
+  Result<vfs::Attributes> seen() const;
   // Of a file that others' changes are heard of, files/local_access.h; it ends before the file
   // does.
   std::shared_ptr<const void> local_watch;

@@ -88,7 +88,10 @@ void LinuxLeases::stop() {
 
 void LinuxLeases::wake() {
   const pid_t thread = thread_id_;
-  if (thread != 0) ::tgkill(::getpid(), thread, lease_signal());
+  if (thread == 0) return;
+  // Of signals with numbers a user has only so many at a time (RLIMIT_SIGPENDING); of SIGIO there
+  // is always one to be had, and all is looked at.
+  if (::tgkill(::getpid(), thread, lease_signal()) != 0) ::tgkill(::getpid(), thread, SIGIO);
 }
 
 // First, as the signal would be SIGIO and the process's otherwise.

@@ -16,12 +16,17 @@
 namespace braid::vfs {
 namespace {
 
+constexpr GuardedUser kUser{1};
+
 // One client, which answers when it is told to.
 class Client final : public GuardedCaching {
  public:
   GuardLevel held(const FileKey&) override {
     const std::lock_guard lock(mutex_);
     return level_;
+  }
+  std::vector<GuardedUser> holders(const FileKey& file, GuardLevel level) override {
+    return held(file) > level ? std::vector{kUser} : std::vector<GuardedUser>{};
   }
   void take_down(const FileKey&, GuardLevel level) override {
     const std::lock_guard lock(mutex_);
@@ -77,7 +82,7 @@ struct LinuxLease : testing::Test {
   UniqueFd open(int flags) { return UniqueFd(::open(path.c_str(), flags | O_CLOEXEC)); }
   GuardLevel granted(const UniqueFd& file, GuardLevel wanted) {
     client.hold(wanted);
-    return guard.guard(kFile, file.get(), wanted);
+    return guard.guard(kFile, file.get(), wanted, kUser);
   }
   std::future<bool> local(int flags) {
     return std::async(std::launch::async, [this, flags] { return static_cast<bool>(open(flags)); });

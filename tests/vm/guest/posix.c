@@ -81,10 +81,6 @@ static ino_t number(const char *name) {
   return lstat(name, &st) == 0 ? st.st_ino : 0;
 }
 
-// A network client believes what it knows of a file for a second, as the mount says: what it answers
-// by then depends on how fast the machine is.
-static void settle(void) { sleep(2); }
-
 static void modes(void) {
   umask(022);
   SAY("make 0666 with umask 022", close(open("m", O_CREAT | O_EXCL | O_RDWR, 0666)));
@@ -238,7 +234,6 @@ static void special_files(void) {
   printf("it is a: %s\n", kind_of("disk"));
   SAY("rename a fifo", rename("fifo", "fifo2"));
   printf("it is a: %s\n", kind_of("fifo2"));
-  settle();
   SAY("link a fifo", link("fifo2", "fifo3"));
   SAY("remove a fifo", unlink("fifo2"));
   SAY("remove a socket", unlink("socket"));

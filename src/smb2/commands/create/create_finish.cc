@@ -327,8 +327,9 @@ void see_to_local_programs(const CreateAttempt& attempt, OpenedFile& opened) {
   if (!filestate::any(granted) && !caching.lease) return;
   // The file is open: whoever breaks a guard from here on is a local program.
   attempt.state.opening.reset();
-  LocalAccessTerms terms = see_to_local_programs(files, *attempt.request.tree_connect->share,
-                                                 opened.key, *opened.file, granted);
+  LocalAccessTerms terms =
+      see_to_local_programs(files, *attempt.request.tree_connect->share, opened.key, *opened.file,
+                            granted, account_of(*attempt.request.principal.identity));
   if (terms.watch) {
     opened.local_watch = std::move(terms.watch);
     look_at_again(opened);

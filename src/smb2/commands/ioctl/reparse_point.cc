@@ -173,19 +173,27 @@ Result<NewSecurity> security_in_place(Request& request, const vfs::Attributes& n
 }
 
 // A pipe or device has nowhere to keep a descriptor on some systems; it has its bits then.
-Result<void> secure_new(Request& request, const vfs::Path& path, const NewSecurity& security,
-                        bool was_link) {
-  vfs::Volume& volume = *request.tree_connect->share->volume;
-  BRAID_TRY(const auto made, volume.find(request.credentials(), path));
-  BRAID_TRY(const auto file, volume.open(request.credentials(), made, {}));
+Result<void> apply_to_new(Request& request, vfs::File& file, const NewSecurity& security,
+                          const vfs::Attributes& made, bool was_link) {
   if (!security.descriptor) {
     // A new file's mode is before the directory's default list, by which the kernel made it.
-    return was_link ? Result<void>{} : file->change({.mode = security.mode});
+    return was_link ? Result<void>{} : file.change({.mode = security.mode});
   }
-  auto done = apply(request, *file, security);
-  const bool is_file = made.attributes.kind == vfs::Kind::kFile;
+  auto done = apply(request, file, security);
+  const bool is_file = made.kind == vfs::Kind::kFile;
   if (!done && !is_file && done.error().is_os(EPERM)) return {};
   return done;
+}
+
+// What it is then. A link has no rights of its own.
+Result<vfs::Attributes> secure_new(Request& request, const vfs::Path& path,
+                                   const NewSecurity& security, bool was_link) {
+  vfs::Volume& volume = *request.tree_connect->share->volume;
+  BRAID_TRY(const auto made, volume.find(request.credentials(), path));
+  if (made.attributes.is_symlink()) return made.attributes;
+  BRAID_TRY(const auto file, volume.open(request.credentials(), made, {}));
+  BRAID_CHECK(apply_to_new(request, *file, security, made.attributes, was_link));
+  return file->stat();
 }
 
 // REQUIRES: the file is taken.
@@ -204,8 +212,10 @@ Result<void> put_in_place(Request& request, vfs::Replacement made) {
   // Before it has its descriptor it is nobody's but its maker's.
   made.mode = security.descriptor ? 0600 : security.mode;
   BRAID_CHECK(volume.replace(request.credentials(), found.place, key, made));
-  if (!is_link(made))
-    BRAID_CHECK(secure_new(request, found.path, security, found.attributes.is_symlink()));
+  auto now = secure_new(request, found.path, security, found.attributes.is_symlink());
+  if (now) *open.in_its_place.lock() = std::make_unique<vfs::Attributes>(*std::move(now));
+  // A link is whole without it.
+  if (!now && !is_link(made)) return std::unexpected(now.error());
   report_modified(request.files, open, wire::CompletionFilter::kAttributes);
   // The file of the open is not in the directory any more, so that nothing leads there from it.
   request.files.file_table.child_changed(found.place.parent->key(), open.parent_lease());

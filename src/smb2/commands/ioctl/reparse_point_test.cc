@@ -6,8 +6,10 @@
 #include "smb2/commands/ioctl/fsctl_testing.h"
 #include "smb2/pending_testing.h"
 #include "vfs/memory/memory_features.h"
+#include "wire/fscc/file_information.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/smb2/change_notify.h"
+#include "wire/smb2/query_info.h"
 
 namespace braid::smb2 {
 namespace {
@@ -189,6 +191,34 @@ TEST_F(ReparsePoints, OnlyWhatIsEmptyBecomesALink) {
   const FileId two = open("two");
   open("two");
   EXPECT_NE(set(two, symlink("x")), kSuccess);
+}
+
+TEST_F(ReparsePoints, HandleIsToldOfWhatTookItsName) {
+  const FileId id = open("l");
+  const auto query = [&](FileId of, wire::FileInfoClass info_class) {
+    const wire::QueryInfoRequest body{.file_info_class = static_cast<uint8_t>(info_class),
+                                      .output_buffer_length = 1024,
+                                      .file_id = of};
+    const auto answer = client.exchange(client.request(wire::Command::kQueryInfo, body));
+    EXPECT_EQ(answer->status(), kSuccess);
+    const ByteView told = answer->as<wire::QueryInfoResponse>().output_buffer;
+    return Bytes(told.begin(), told.end());
+  };
+  const auto tag = [&] {
+    return decoded<wire::FileAttributeTagInformation>(
+        query(id, wire::FileInfoClass::kAttributeTag));
+  };
+  EXPECT_EQ(tag().reparse_tag, 0u);
+  ASSERT_EQ(set(id, symlink("x")), kSuccess);
+  EXPECT_EQ(tag().reparse_tag, vfs::kReparseTagSymlink);
+  EXPECT_TRUE(tag().file_attributes & vfs::dos::kReparsePoint);
+  const auto number = [&](FileId of) {
+    return decoded<wire::FileInternalInformation>(query(of, wire::FileInfoClass::kInternal))
+        .index_number;
+  };
+  const uint64_t told = number(id);
+  client.close_file(id);
+  EXPECT_EQ(number(open_link("l")), told);
 }
 
 TEST_F(ReparsePoints, LinkIsReplacedByAnotherOne) {
