@@ -53,6 +53,8 @@ SessionSecurity security_of(const LiveSession& image) {
   security.encrypt_data = image.encrypt_data;
   security.has_session_key = image.has_session_key;
   security.user = std::make_shared<const auth::Identity>(image.user);
+  // About then. How, and from which machine, nobody knows here.
+  security.logged_on_at = image.first_used;
   return security;
 }
 
