@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "base/log.h"
@@ -40,6 +41,12 @@ void add_to(Server::Totals& totals, const Server::Totals& more) {
   totals.bytes_sent += more.bytes_sent;
   totals.bytes_placed += more.bytes_placed;
   totals.bytes_copied += more.bytes_copied;
+}
+
+Task<void> rest(std::shared_ptr<Connection> connection, std::chrono::steady_clock::time_point end,
+                std::shared_ptr<std::atomic<size_t>> coming) {
+  co_await connection->come_to_rest(end);
+  --*coming;
 }
 
 }  // namespace
@@ -195,13 +202,15 @@ bool Server::suspend(std::chrono::steady_clock::time_point end, Connected connec
   size_t resting = 0;
   // The ids of sessions and opens are those of one of several workers.
   if (connected == Connected::kGo && !parts_.group) {
-    TaskScope coming;
-    for (const auto& connection : live) coming.spawn(connection->come_to_rest(end));
-    do {
+    const auto coming = std::make_shared<std::atomic<size_t>>(live.size());
+    for (const auto& connection : live) scope_.spawn(rest(connection, end, coming));
+    live.clear();
+    // A reactor may wait for a disk, and its connections never come to rest.
+    while (*coming != 0 && std::chrono::steady_clock::now() < end) {
       // Who waits for changes is told to look, whenever the request came.
       files.notify.lose_all();
-    } while (!coming.wait_until(std::chrono::steady_clock::now() + 5 * kRestLook));
-    live.clear();
+      std::this_thread::sleep_for(kRestLook);
+    }
     resting = live_handover_.choose();
   }
   for (const auto& connection : live) connection->disconnect();

@@ -100,6 +100,13 @@ class Client(Peer):
         """The body of a break that comes."""
         return self.wait_for(0xFFFFFFFFFFFFFFFF).body
 
+    def open_pipe(self):
+        """In IPC$; whatever is asked through it."""
+        opened = Opened(self.call(raw.CREATE, raw.create("srvsvc", access=0x0012019F, share=7,
+                                                         disposition=1, options=0)))
+        assert opened.status == "SUCCESS", opened.status
+        return opened.file
+
     def plain_open(self, name, access=0x001F01FF, share=7, disposition=3, options=0):
         return Opened(self.call(raw.CREATE, raw.create(
             name, access=access, share=share, disposition=disposition, options=options)))

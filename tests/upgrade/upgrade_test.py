@@ -106,6 +106,11 @@ class Upgraded(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""), self.server.log_text())
         return json.loads(done.stdout)
 
+    def rows(self, command):
+        done = self.ctl("--json", command)
+        self.assertEqual(done.stderr, "")
+        return json.loads(done.stdout)
+
     def refused(self, pattern):
         """Says so in a line, and what runs goes on."""
         before = self.workers_now()
@@ -118,9 +123,15 @@ class Upgraded(unittest.TestCase):
     def workers_now(self):
         return sorted(pid for pid in self.server.worker_pids() if name_of(pid) == "braidd-worker")
 
-    def connect(self, user=ALICE, guid=None, share="share"):
+    def connect(self, user=ALICE, guid=None, share="share", stays=False):
+        """Where it does not stay, an upgrade ends the connection, as it has a pipe open."""
         client = Client(self.server, user, guid or self.guid, share)
         self.addCleanup(client.close)
+        if not stays:
+            tree = client.tree_id
+            client.tree("IPC$")
+            client.open_pipe()
+            client.tree_id = tree
         return client
 
     def opened(self, client, guid, name=None, flags=0, **fields):
@@ -133,6 +144,14 @@ class Upgraded(unittest.TestCase):
         self.assertEqual(again.status, "SUCCESS", self.server.log_text())
         self.assertEqual(again.persistent_id, before.persistent_id)
         return again
+
+    @staticmethod
+    def is_refused(host, port):
+        try:
+            socket.create_connection((host, port), timeout=10).close()
+        except ConnectionRefusedError:
+            return True
+        return False
 
     def set_key(self, key, value):
         """Of [server]."""
@@ -187,10 +206,14 @@ class HandedOver(Upgraded):
     def command_line(pid):
         return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
-    def rows(self, command):
-        done = self.ctl("--json", command)
-        self.assertEqual(done.stderr, "")
-        return json.loads(done.stdout)
+    def test_what_others_do_to_its_name_before_its_client_is_back_is_seen(self):
+        client, guid = self.connect(), number()
+        opened = self.opened(client, guid, lease=KEY)
+        self.assertEqual(self.upgrade()["opens"], 1)
+        os.rename(os.path.join(self.root, self.name), os.path.join(self.root, "elsewhere"))
+        self.wait_for(lambda: not self.rows("opens"), "its end")
+        self.assertEqual(
+            self.connect().reconnect(self.name, opened, guid, lease=KEY, flags=0).status, NOT_FOUND)
 
     def test_time_goes_on(self):
         client, guid = self.connect(), number()
@@ -326,8 +349,7 @@ class HandedOver(Upgraded):
         self.set_key("listen", '["127.0.0.1:0"]')
         self.set_key("workers", f"{self.workers}")
         self.upgrade("restart")
-        with self.assertRaises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.2", port), timeout=10)
+        self.wait_for(lambda: self.is_refused("127.0.0.2", port), "nobody to listen there")
         self.back(self.connect(), opened, guid, lease=KEY)
         self.assertEqual(len(self.workers_now()), self.workers)
 
@@ -344,7 +366,6 @@ class HandedOver(Upgraded):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.upgrade()
         self.connect().close()
-
 
     def test_a_worker_that_dies_meanwhile(self):
         """Whoever asked is told so, by a worker that was not there when it was over."""
@@ -363,6 +384,102 @@ class HandedOver(Upgraded):
         self.assertRegex(complaint, "the server goes on as it was: the worker 0 was ended by signal 9 "
                                     "meanwhile")
         os.rename(good, self.config)
+
+
+class GoesOn(Upgraded):
+    """Who is connected sees a pause."""
+
+    def stay(self, **fields):
+        return self.connect(stays=True, **fields)
+
+    def test_opens_with_and_without_promise(self):
+        client, guid = self.stay(), number()
+        kept = self.opened(client, guid, lease=KEY)
+        plain = client.plain_open(self.name + "-plain")
+        self.assertEqual(client.lock(kept.file, 5), "SUCCESS")
+        for i in range(5):
+            self.install(self.server.program)
+            self.assertEqual(self.upgrade()["opens"], 2)
+            self.assertEqual(client.lock(kept.file, 5), LOCK_NOT_GRANTED)
+            self.write(client, kept.file, b"figures")
+            self.write(client, plain.file, b"%d" % i, i)
+        # The lease is the client's, and breaks where another one comes.
+        other = self.stay(user=ALICE, guid=number())
+        asked = other.send(raw.CREATE, raw.create(self.name, access=0x001F01FF, disposition=1))
+        self.assertEqual(client.next_break()[:2], b"\x2c\0")
+        self.assertEqual(client.close_file(kept.file), "SUCCESS")
+        self.assertEqual(other.wait_for(asked).status, "SUCCESS")
+        self.assertEqual(pathlib.Path(self.root, self.name + "-plain").read_bytes(), b"01234")
+
+    def test_half_a_request(self):
+        client = self.stay()
+        file = client.plain_open(self.name).file
+        message = client.message(raw.WRITE, raw.write(file, b"x" * 300_000, 0), charge=5)
+        frame = raw.frame(message)
+        client.send_bytes(frame[:100_000])
+        self.upgrade()
+        client.send_bytes(frame[100_000:])
+        self.assertEqual(client.wait_for(client.next_id - 5).status, "SUCCESS")
+        self.assertEqual(os.path.getsize(os.path.join(self.root, self.name)), 300_000)
+
+    def test_who_fails_to_take_over_changes_nothing(self):
+        client = self.stay()
+        file = client.plain_open(self.name).file
+        self.good = self.config.read_text(encoding="utf-8")
+        self.set_key("keytab", json.dumps(os.path.join(self.root, self.name)))
+        self.refused("the new worker 0 ended with code 1; the log says why")
+        self.write(client, file, b"goes on")
+        self.config.write_text(self.good, encoding="utf-8")
+        self.upgrade()
+        self.write(client, file, b"goes on")
+
+    def test_share_that_is_gone_ends_it(self):
+        client, other = self.stay(), self.stay(guid=number(), share="unwatched")
+        file = other.plain_open(self.name).file
+        elsewhere = self.scratch.directory("elsewhere", owner=ids_of(ALICE))
+        text = self.config.read_text(encoding="utf-8")
+        self.config.write_text(text.replace(json.dumps(self.root), json.dumps(elsewhere)),
+                               encoding="utf-8")
+        self.upgrade("restart")
+        self.assertTrue(client.is_closed_within(20))
+        self.write(other, file, b"goes on")
+
+    def test_what_local_programs_change_meanwhile_breaks_the_lease(self):
+        client, guid = self.stay(), number()
+        self.opened(client, guid, lease=KEY)
+        self.upgrade()
+        pathlib.Path(self.root, self.name).write_bytes(b"others")
+        self.assertEqual(client.next_break()[:2], b"\x2c\0")
+
+    def test_shell_that_copies(self):
+        """smbclient, encrypted and signed."""
+        smbclient = shutil.which("smbclient")
+        if not smbclient:
+            self.skipTest("no smbclient")
+        source = self.scratch.file("source")
+        data = os.urandom(1 << 20) * 64
+        pathlib.Path(source).write_bytes(data)
+        clients = []
+        for i, protection in enumerate(("encrypt", "sign")):
+            commands = ";".join(f"put {source} {self.name}-{i}-{k}; get {self.name}-{i}-{k} {source}"
+                                f".{i}.{k}" for k in range(4))
+            clients.append(subprocess.Popen(
+                [smbclient, f"//{self.server.host}/share", "-p", str(self.server.port), "-U",
+                 f"{ALICE.name}%{ALICE.password}", f"--client-protection={protection}", "-c",
+                 commands], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True))
+        # One that has not logged on yet may lose its connection.
+        self.wait_for(lambda: len(self.rows("sessions")) == 2, "both", limit=60)
+        pauses = []
+        while any(each.poll() is None for each in clients):
+            pauses.append(self.upgrade()["pause_ms"])
+            time.sleep(0.3)  # they are to come further
+        for i, each in enumerate(clients):
+            self.assertEqual(each.wait(), 0, each.stdout.read())
+            each.stdout.close()
+            for k in range(4):
+                self.assertEqual(pathlib.Path(f"{source}.{i}.{k}").read_bytes(), data)
+        print(f"{len(pauses)} upgrades, pauses in ms: {sorted(pauses)}", file=sys.stderr)
 
 
 class HandedOverByFour(HandedOver):

@@ -28,6 +28,7 @@ struct Child {
   pid_t pid = -1;
   UniqueFd control{};
   bool ready = false;
+  uint64_t live_version = 0;    // of connections, as it can take them over
   bool is_taking_over = false;  // a worker that was not told to serve yet
   Clock::Instant started{};
   RestartDelay restart_delay{};

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "apps/braidd/link.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -12,12 +13,13 @@ namespace braid::braidd {
 
 // A sealed memory file with the state, then the descriptors one by one: waits for who reads. EPIPE
 // when the other side is gone, which each of the two may be.
-Result<void> send_part(int link, const smb2::OpensHandover::Part& part);
+Result<void> send_part(int link, const smb2::OpensHandover::Part& part,
+                       MessageKind kind = MessageKind::kState);
 
 struct ReceivedPart {
   Bytes state;
   std::vector<UniqueFd> descriptors;  // one that there was no room for is none
 };
-Result<ReceivedPart> receive_part(int link);
+Result<ReceivedPart> receive_part(int link, MessageKind kind = MessageKind::kState);
 
 }  // namespace braid::braidd

@@ -53,6 +53,15 @@ TEST(HandedPart, WhatMayStillChangeIsNotRead) {
   EXPECT_EQ(receive_part(link->second.get()).error(), Error::os(EPERM));
 }
 
+TEST(HandedPart, OfAnotherKindIsRefused) {
+  auto link = make_link();
+  const smb2::OpensHandover::Part part{.state = Bytes(10, 1), .descriptors = {}};
+  ASSERT_TRUE(send_part(link->first.get(), part, MessageKind::kLive));
+  EXPECT_EQ(receive_part(link->second.get()).error(), Error::malformed());
+  ASSERT_TRUE(send_part(link->first.get(), part, MessageKind::kLive));
+  EXPECT_TRUE(receive_part(link->second.get(), MessageKind::kLive));
+}
+
 TEST(HandedPart, SealedBytesStay) {
   const auto state = make_sealed_file(Bytes(10, 1));
   ASSERT_TRUE(state);

@@ -20,7 +20,7 @@ enum class MessageKind : uint32_t {
   kLink,         // supervisor to both: the end of a link; number: the index of the worker
   kConfig,       // supervisor to worker: a memory file with the new text of the configuration
   kDrain,        // supervisor to both: take nothing new, finish, exit
-  kReady,        // both to supervisor: up
+  kReady,        // both to supervisor: up; number: of a worker, the kLiveVersion that it reads
   kLogLevel,     // supervisor to front: number: the log::Level from now on
   kCardLink,     // supervisor to worker: the end of a link to the process with the network cards
   kCardShare,    // worker to that: what they share, one of four; number: the bytes of the memory
@@ -31,7 +31,7 @@ enum class MessageKind : uint32_t {
   kPlanText,   // the same: the configuration
   kPlan,       // the same: what to start
   kRefused,    // probe or new worker to supervisor: no upgrade; payload: why, a line
-  kSuspend,    // supervisor to old worker: take no requests any more
+  kSuspend,    // supervisor to old worker: take no requests any more; number: 1 if kLive can go
   kSuspended,  // back: it takes none
   kPeer,      // supervisor to old and new worker: the end of a link between them; number: the other
   kHandOver,  // supervisor to old worker: all that waits for clients; number: how many new ones
@@ -48,6 +48,9 @@ enum class MessageKind : uint32_t {
   kPending,   // old front to new: a connection and what it has said; number: the Service
   kUpgraded,  // supervisor to workers; number: how many attempts ended; payload: UpgradeNews
   kNotUpgraded,  // the same; payload: why, a line
+  kLive,       // old worker to new: as kState, of connections, which kFile brings, and all that is
+               // theirs
+  kLiveComes,  // supervisor to new worker, before kTakeOver: the old one sends that, too
 };
 
 struct Message {

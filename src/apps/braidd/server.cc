@@ -227,15 +227,21 @@ class SmbWorkerServer final : public WorkerServer {
     const auto shares = engine_->settings.shares();
     note_absent(shares);
     recover_handles(*shares);
+    engine_->live_handover().serve([this](UniqueFd socket, Bytes received) {
+      return transport::over_tcp(std::move(socket), tcp_options_, std::move(received));
+    });
+    engine_->end_what_may_not_stay();
     if (config_->server.witness && place_.index == kRpcWorker) start_witness();
     listen_for_administrators();
   }
-  void suspend(std::chrono::steady_clock::time_point end) override {
+  void suspend(std::chrono::steady_clock::time_point end, Connected connected) override {
+    connected_ = connected;
     {
       std::lock_guard lock(arrivals_);
       is_draining_ = true;
     }
-    if (!engine_->suspend(end)) {
+    if (!engine_->suspend(end, connected == Connected::kGo ? smb2::Server::Connected::kGo
+                                                           : smb2::Server::Connected::kEnd)) {
       log::warn("some requests wait for a disk; what they have open is not handed over");
     }
   }
@@ -250,6 +256,12 @@ class SmbWorkerServer final : public WorkerServer {
         log::error("open files could not be handed over: {}", sent.error().message());
       }
     }
+    if (connected_ != Connected::kGo) return;
+    auto live = engine_->live_handover().give();
+    if (const auto sent = send_part(links[0].get(), live, MessageKind::kLive); !sent) {
+      log::error("connections could not be handed over: {}", sent.error().message());
+    }
+    crypto::wipe(live.state);
   }
   void go_on() override {
     engine_->resume();
@@ -260,7 +272,8 @@ class SmbWorkerServer final : public WorkerServer {
     control_.reset();
     engine_->leave();
   }
-  std::expected<size_t, std::string> take_over(const std::vector<UniqueFd>& links) override {
+  std::expected<size_t, std::string> take_over(const std::vector<UniqueFd>& links,
+                                               Connected connected) override {
     size_t taken = 0;
     for (const UniqueFd& link : links) {
       auto part = receive_part(link.get());
@@ -278,7 +291,13 @@ class SmbWorkerServer final : public WorkerServer {
       }
       taken += *more;
     }
-    return taken;
+    if (connected != Connected::kGo || links.empty()) return taken;
+    const auto more = take_connections(links[0].get());
+    if (!more) {
+      return std::unexpected(fmt::format("the connections of the worker before cannot be had: {}",
+                                         more.error().message()));
+    }
+    return taken + *more;
   }
   void tell_upgrade(uint64_t attempts, admin::UpgradeNews news) override {
     if (place_.upgrades) *place_.upgrades->lock() = {attempts, std::move(news)};
@@ -334,6 +353,12 @@ class SmbWorkerServer final : public WorkerServer {
   }
 
  private:
+  Result<size_t> take_connections(int link) {
+    BRAID_TRY(auto part, receive_part(link, MessageKind::kLive));
+    auto taken = engine_->live_handover().take(part.state, std::move(part.descriptors));
+    crypto::wipe(part.state);
+    return taken;
+  }
   bool may_come(int socket) const {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
@@ -488,6 +513,7 @@ class SmbWorkerServer final : public WorkerServer {
   // Of SMB Direct, where there is a process with the cards.
   std::mutex arrivals_;  // held while one is given to the engine
   bool is_draining_ = false;
+  Connected connected_ = Connected::kEnd;  // when it was suspended
   std::unique_ptr<transport::relay::WorkerEnd> cards_;
 };
 

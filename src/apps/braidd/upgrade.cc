@@ -12,6 +12,7 @@
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/spawn.h"
 #include "base/log.h"
+#include "smb2/handover/live_state.h"
 
 namespace braid::braidd {
 namespace {
@@ -86,7 +87,9 @@ bool Upgrade::child_ended(pid_t pid, int status) {
 void Upgrade::on_message(size_t index, bool is_new, const Message& message) {
   switch (message.kind) {
     case MessageKind::kReady:
-      if (is_new) new_->children[index].ready = true;
+      if (!is_new) break;
+      new_->children[index].ready = true;
+      new_->children[index].live_version = message.number;
       break;
     case MessageKind::kSuspended:
       ++suspended_;
@@ -194,8 +197,11 @@ void Upgrade::start_new(const Generation& now) {
 
 void Upgrade::suspend(Generation& now) {
   suspended_at_ = system_clock().monotonic();
+  // The ids that clients have name one of several workers.
+  connections_go_ = now.workers() == 1 && new_->workers() == 1 &&
+                    new_->children[0].live_version == smb2::kLiveVersion;
   for (size_t i = 0; i < now.workers(); ++i) {
-    send_message(now.children[i].control.get(), MessageKind::kSuspend);
+    send_message(now.children[i].control.get(), MessageKind::kSuspend, connections_go_ ? 1 : 0);
   }
   enter(Step::kSuspending, kSuspendTime + kHandOverTime);
 }
@@ -219,6 +225,9 @@ void Upgrade::hand_over(Generation& now) {
     send_message(now.children[i].control.get(), MessageKind::kHandOver, new_->workers());
   }
   for (size_t k = 0; k < new_->workers(); ++k) {
+    if (connections_go_) {
+      send_message(new_->children[k].control.get(), MessageKind::kLiveComes);
+    }
     send_message(new_->children[k].control.get(), MessageKind::kTakeOver, now.workers());
   }
   enter(Step::kHandingOver, kHandOverTime);

@@ -89,6 +89,7 @@ class Upgrade {
   std::vector<std::pair<uint64_t, UniqueFd>> listeners_;  // new ones, by their place in the plan
   std::optional<Generation> new_;                         // up to kLeaving
   std::optional<Generation> old_;  // from then on, until its processes have ended
+  bool connections_go_ = false;    // from kSuspending on
   size_t suspended_ = 0;
   size_t taken_ = 0;
   std::string failure_;

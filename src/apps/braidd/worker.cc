@@ -14,6 +14,7 @@
 #include "apps/braidd/reload.h"
 #include "base/log.h"
 #include "config/restart.h"
+#include "smb2/handover/live_state.h"
 #include "store/worker_tag.h"
 
 namespace braid::braidd {
@@ -85,7 +86,7 @@ class Worker {
         takes_connections_(begin == WorkerBegin::kServing) {}
 
   WorkerEnd run() {
-    say(MessageKind::kReady);
+    say(MessageKind::kReady, smb2::kLiveVersion);
     while (!end_) {
       // A front that is behind, or gone, leaves them waiting here.
       const bool is_sent = passed_on_.send(link_.get());
@@ -154,7 +155,9 @@ class Worker {
     switch (message.kind) {
       case MessageKind::kSuspend:
         takes_connections_ = false;
-        server_.suspend(std::chrono::steady_clock::now() + kSuspendTime);
+        server_.suspend(
+            std::chrono::steady_clock::now() + kSuspendTime,
+            message.number == 1 ? WorkerServer::Connected::kGo : WorkerServer::Connected::kEnd);
         return say(MessageKind::kSuspended);
       case MessageKind::kPeer:
         peers_[message.number] = std::move(message.fd);
@@ -171,8 +174,11 @@ class Worker {
         server_.leave();
         end_ = WorkerEnd::kLeft;
         return;
+      case MessageKind::kLiveComes:
+        connected_ = WorkerServer::Connected::kGo;
+        return;
       case MessageKind::kTakeOver: {
-        const auto taken = server_.take_over(take_peers(message.number));
+        const auto taken = server_.take_over(take_peers(message.number), connected_);
         return taken ? say(MessageKind::kTaken, *taken)
                      : say(MessageKind::kRefused, 0, as_bytes(taken.error()));
       }
@@ -205,6 +211,7 @@ class Worker {
   bool takes_connections_;
   UniqueFd link_;
   std::map<uint64_t, UniqueFd> peers_;
+  WorkerServer::Connected connected_ = WorkerServer::Connected::kEnd;  // when it takes over
   std::optional<WorkerEnd> end_;
 };
 

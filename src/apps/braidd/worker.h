@@ -39,10 +39,13 @@ class WorkerServer : public ConnectionSink {
   // that is done; the supervisor kills a worker that takes longer than kDrainTime.
   virtual void drain() = 0;
 
-  // Of an upgrade. Of the old worker: takes no requests any more; waits for those in progress,
-  // until `end` at most.
-  virtual void suspend(std::chrono::steady_clock::time_point /*end*/) {}
-  // Sends what waits for its client to the workers that take this one's place, by whose it is.
+  // Of an upgrade. Whether connections go on in the process that takes this one's place, or end.
+  enum class Connected : uint8_t { kEnd, kGo };
+  // Of the old worker: takes no requests any more; waits for those in progress, until `end` at
+  // most.
+  virtual void suspend(std::chrono::steady_clock::time_point /*end*/, Connected /*connected*/) {}
+  // Sends what waits for its client to the workers that take this one's place, by whose it is; with
+  // kGo, to one, what is connected as well.
   virtual void hand_over(const std::vector<UniqueFd>& /*links*/) {}
   // Nothing came of it: requests are taken again.
   virtual void go_on() {}
@@ -50,7 +53,8 @@ class WorkerServer : public ConnectionSink {
   virtual void leave() {}
   // Of the new one, which serves nobody yet: takes what the old ones send. How many opens; an
   // error, a line, leaves it all to the old ones.
-  virtual std::expected<size_t, std::string> take_over(const std::vector<UniqueFd>& /*links*/) {
+  virtual std::expected<size_t, std::string> take_over(const std::vector<UniqueFd>& /*links*/,
+                                                       Connected /*connected*/) {
     return 0;
   }
   // The old ones have ended. Returns when it serves.

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "smb2/files/file_services.h"
+#include "smb2/files/local_access.h"
 #include "smb2/opens/preserved_open_codec.h"
 #include "smb2/persistent/handed_open.h"
 #include "wire/reader.h"
@@ -66,6 +67,40 @@ void tell_lost(const HandedOpen& open, std::string_view why) {
             open.open.changes.path.text(), open.open.owner->account_name, why);
 }
 
+bool has_its_name(const PreservedOpen& open) {
+  vfs::File& named = open.base_file ? *open.base_file : *open.file;
+  const vfs::Volume& volume = *open.share->volume;
+  const auto name = volume.name_of(named);
+  if (name && *name == open.changes.path) return true;
+  const auto found = open.share->volume->find(server_credentials(), open.changes.path);
+  return found && found->attributes.key == named.key();
+}
+
+// From now on, while the process before still does: a name that others change meanwhile, or
+// anything else, would be seen by nobody until its client is back.
+void watch(FileServices& files, const HandedOpen& handed) {
+  auto claim = files.open_table.claim(handed.open.file_id.persistent);
+  if (!claim.open) return;
+  PreservedOpen& open = *claim.open;
+  const filestate::Caching caching = files.file_table.caching_of(open.ref());
+  const FileKey key = open.attributes.file_key;
+  LocalAccessTerms terms{.kept = caching, .watch = nullptr};
+  bool is_elsewhere = false;
+  const bool is_told = open.share->local_access == config::LocalAccess::kNotify;
+  if (is_told && open.file && (filestate::any(caching) || open.lease_key)) {
+    terms = see_to_local_programs(files, *open.share, key, *open.file, caching);
+    is_elsewhere = terms.watch && !has_its_name(open);
+  }
+  open.local_watch = std::move(terms.watch);
+  files.open_table.give_back(std::move(open));
+  constexpr auto kAll = filestate::Caching::kReadWriteHandle;
+  if (is_elsewhere) {
+    files.file_table.take_for_local(key, kAll);
+  } else if (!filestate::is_subset(caching, terms.kept)) {
+    files.file_table.take_for_local(key, kAll - terms.kept);
+  }
+}
+
 size_t take_all(FileServices& files, std::vector<HandedOpen> opens,
                 std::vector<UniqueFd> descriptors) {
   const RestoreParts parts{.clock = files.clock,
@@ -86,6 +121,7 @@ size_t take_all(FileServices& files, std::vector<HandedOpen> opens,
     const auto ref = take_handed(parts, std::move(share), each, std::move(descriptor));
     if (ref) {
       ++taken;
+      watch(files, each);
     } else {
       tell_lost(each, ref.error().message());
     }

@@ -54,6 +54,8 @@ SessionSecurity security_of(const LiveSession& image) {
   security.encrypt_data = image.encrypt_data;
   security.has_session_key = image.has_session_key;
   security.user = std::make_shared<const auth::Identity>(image.user);
+  // About then. How, and from which machine, nobody knows here.
+  security.logged_on_at = image.first_used;
   return security;
 }
 
@@ -102,11 +104,6 @@ void resume_watch(FileServices& files, Open& open, const LiveWatch& watch) {
   place_watch(files, open, asked);
   waiting.placed->set(true);
   files.notify.cancel(open, waiting.waiter);
-}
-
-// Whether local programs have changed it since nobody looked.
-bool was_changed(const vfs::Attributes& now, uint64_t size, FileTime write_time) {
-  return now.size != size || now.write_time != write_time || now.nlink == 0;
 }
 
 }  // namespace
@@ -190,10 +187,17 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
     }
   }
   std::vector<std::shared_ptr<Connection>> connections;
-  for (auto& [image, socket] : taken.connections) {
-    if (auto made = connect(std::move(image), std::move(socket), over)) {
-      connections.push_back(std::move(made));
-    }
+  std::vector<std::future<std::shared_ptr<Connection>>> made;
+  for (auto& each : taken.connections) {
+    std::promise<std::shared_ptr<Connection>> making;
+    made.push_back(making.get_future());
+    server_.next_reactor().post(
+        [this, &over, making = std::move(making), taken_one = std::move(each)]() mutable {
+          making.set_value(connect(std::move(taken_one.first), std::move(taken_one.second), over));
+        });
+  }
+  for (auto& each : made) {
+    if (auto connection = each.get()) connections.push_back(std::move(connection));
   }
   bool any_watch = false;
   for (TakenSession& each : taken.sessions) {
@@ -215,6 +219,7 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
   if (!connections.empty()) log::info("{} connections go on", connections.size());
 }
 
+// On the reactor that it is to have.
 std::shared_ptr<Connection> LiveHandover::connect(LiveConnection image, UniqueFd socket,
                                                   const OverSocket& over) {
   LogonServices& logons = server_.logons;
@@ -225,36 +230,31 @@ std::shared_ptr<Connection> LiveHandover::connect(LiveConnection image, UniqueFd
     sessions.emplace_back(each, std::move(session));
   }
   if (!socket) return nullptr;
-  Reactor& reactor = server_.next_reactor();
-  std::promise<std::shared_ptr<Connection>> made;
-  reactor.post([&] {
-    auto connection =
-        server_.make_connection(over(std::move(socket), std::move(image.received))(reactor));
-    if (!connection) return made.set_value(nullptr);
-    connection->was_negotiated(image.negotiated, image.preauth_hash, image.window);
-    logons.client_table.add(*connection);
-    for (const auto& [live, session] : sessions) {
-      auto channel = std::make_shared<Channel>();
-      channel->session = session;
-      channel->connection = connection;
-      channel->memory = connection->memory->take(kSessionSize, MemoryUse::kLasting);
-      channel->signing_secret = live.signing_secret;
-      if (!live.signing_secret.empty()) {
-        channel->signing_key =
-            std::make_shared<const crypto::SigningKey>(live.signing_algorithm, live.signing_secret);
-      } else if (session->security()->signing_key) {
-        channel->signing_key = std::shared_ptr<const crypto::SigningKey>(
-            session, session->security()->signing_key.get());
-      }
-      (void)logons.client_table.admit_session(*connection, session->user_id());
-      if (session->add_channel(channel) && !connection->add_channel(channel)) {
-        session->remove_channel(channel);
-      }
-      connection->session_became_valid(*session);
+  auto connection = server_.make_connection(
+      over(std::move(socket), std::move(image.received))(*Reactor::current()));
+  if (!connection) return nullptr;
+  connection->was_negotiated(std::move(image.negotiated), image.preauth_hash, image.window);
+  logons.client_table.add(*connection);
+  for (const auto& [live, session] : sessions) {
+    auto channel = std::make_shared<Channel>();
+    channel->session = session;
+    channel->connection = connection;
+    channel->memory = connection->memory->take(kSessionSize, MemoryUse::kLasting);
+    channel->signing_secret = live.signing_secret;
+    if (!live.signing_secret.empty()) {
+      channel->signing_key =
+          std::make_shared<const crypto::SigningKey>(live.signing_algorithm, live.signing_secret);
+    } else if (session->security()->signing_key) {
+      channel->signing_key = std::shared_ptr<const crypto::SigningKey>(
+          session, session->security()->signing_key.get());
     }
-    made.set_value(std::move(connection));
-  });
-  return made.get_future().get();
+    (void)logons.client_table.admit_session(*connection, session->user_id());
+    if (session->add_channel(channel) && !connection->add_channel(channel)) {
+      session->remove_channel(channel);
+    }
+    connection->session_became_valid(*session);
+  }
+  return connection;
 }
 
 void LiveHandover::fill(Session& its_session, TakenSession taken) {
@@ -290,9 +290,11 @@ void LiveHandover::have_again(const std::shared_ptr<Session>& session, const Liv
                                   *preserved.file, caching, account_of(preserved.owner));
   }
   preserved.local_watch = std::move(terms.watch);
+  // Of what local programs did since the other process looked nobody tells.
+  const vfs::File& named = preserved.base_file ? *preserved.base_file : *preserved.file;
+  const bool was_changed = preserved.share->local_access != config::LocalAccess::kNone &&
+                           changed_at(named.descriptor()) != image.changed;
   const FileKey key = preserved.attributes.file_key;
-  const uint64_t size = preserved.size;
-  const FileTime write_time = preserved.write_time;
   if (!files.file_table.reconnect(ref, session->session_id)) return;
   auto open = restore(std::move(preserved), session, session->find_tree(image.tree));
   open->is_in_open_table = image.is_in_open_table;
@@ -305,16 +307,11 @@ void LiveHandover::have_again(const std::shared_ptr<Session>& session, const Liv
   if (open->attributes.is_directory && open->lease_key) files.granted_directory_lease();
 
   constexpr auto kAll = filestate::Caching::kReadWriteHandle;
-  if (!filestate::is_subset(caching, terms.kept)) {
+  if (was_changed && filestate::any(caching)) {
+    files.file_table.take_for_local(key, kAll);
+  } else if (!filestate::is_subset(caching, terms.kept)) {
     files.file_table.take_for_local(key, kAll - terms.kept);
   }
-  // Of what local programs did since the other process looked nobody tells.
-  if (!filestate::any(caching) ||
-      open->tree_connect->share->local_access == config::LocalAccess::kNone) {
-    return;
-  }
-  const auto now = open->file->stat();
-  if (!now || was_changed(*now, size, write_time)) files.file_table.take_for_local(key, kAll);
 }
 
 // As if its last connection had been lost here.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <future>
 #include <unordered_set>
 #include <utility>
@@ -12,6 +13,9 @@
 
 namespace braid::smb2 {
 namespace {
+
+// For a few words on each reactor.
+constexpr std::chrono::seconds kLookTime{1};
 
 bool can_go(const TreeConnect& tree) {
   if (tree.is_closed()) return false;
@@ -57,10 +61,12 @@ std::optional<LiveListing> listing_of(Open& open) {
 std::optional<LiveOpen> image_of(const FileServices& files, Open& open) {
   auto handed = handed_open_of(files.file_table, open);
   if (!handed) return std::nullopt;
+  const vfs::File& named = open.base_file ? *open.base_file : *open.file;
   LiveOpen image{.volatile_id = open.file_id.volatile_id,
                  .tree = open.tree_connect->tree_id,
                  .is_in_open_table = open.is_in_open_table,
                  .pending_notifications = open.pending_notifications,
+                 .changed = changed_at(named.descriptor()),
                  .listing = listing_of(open),
                  .open = *std::move(handed)};
   if (const auto watch = files.notify.watch_of(open)) {
@@ -110,38 +116,48 @@ LiveSession image_of(const Session& session) {
 
 }  // namespace
 
+// On its reactor.
 std::optional<LiveHandover::Chosen> LiveHandover::look_at(
     const std::shared_ptr<Connection>& connection) {
-  std::promise<std::optional<Chosen>> looked;
-  connection->reactor().post([&] {
-    auto handed = connection->is_resting() ? connection->handed() : std::nullopt;
-    if (!handed) return looked.set_value(std::nullopt);
-    // Whoever ends the connection meanwhile closes the other one only.
-    UniqueFd socket(::fcntl(handed->socket, F_DUPFD_CLOEXEC, 0));
-    if (!socket) return looked.set_value(std::nullopt);
-    LiveConnection image{.negotiated = connection->negotiated,
-                         .preauth_hash = connection->preauth_integrity_hash,
-                         .window = connection->command_sequence_window.image(),
-                         .received = std::move(handed->received)};
-    for (const auto& channel : connection->all_channels()) {
-      LiveChannel& each = image.channels.emplace_back();
-      each.session = channel->session->session_id;
-      each.signing_secret = channel->signing_secret;
-      if (channel->signing_key) each.signing_algorithm = channel->signing_key->algorithm();
-    }
-    looked.set_value(Chosen{std::move(image), std::move(socket)});
-  });
-  return looked.get_future().get();
+  auto handed = connection->is_resting() ? connection->handed() : std::nullopt;
+  if (!handed) return std::nullopt;
+  // Whoever ends the connection meanwhile closes the other one only.
+  UniqueFd socket(::fcntl(handed->socket, F_DUPFD_CLOEXEC, 0));
+  if (!socket) return std::nullopt;
+  LiveConnection image{.negotiated = connection->negotiated,
+                       .preauth_hash = connection->preauth_integrity_hash,
+                       .window = connection->command_sequence_window.image(),
+                       .received = std::move(handed->received)};
+  for (const auto& channel : connection->all_channels()) {
+    LiveChannel& each = image.channels.emplace_back();
+    each.session = channel->session->session_id;
+    each.signing_secret = channel->signing_secret;
+    if (channel->signing_key) each.signing_algorithm = channel->signing_key->algorithm();
+  }
+  return Chosen{std::move(image), std::move(socket)};
 }
 
 size_t LiveHandover::choose() {
   chosen_.clear();
-  for (const auto& connection : server_.connections()) {
-    auto chosen = look_at(connection);
+  // All at once: a way to a reactor and back takes long where others want the processors.
+  const auto connections = server_.connections();
+  std::vector<std::future<std::optional<Chosen>>> looks;
+  for (const auto& connection : connections) {
+    std::promise<std::optional<Chosen>> looked;
+    looks.push_back(looked.get_future());
+    connection->reactor().post([connection, looked = std::move(looked)]() mutable {
+      looked.set_value(look_at(connection));
+    });
+  }
+  // A reactor that waits for a disk has no connection that goes.
+  const auto end = std::chrono::steady_clock::now() + kLookTime;
+  for (size_t i = 0; i < connections.size(); ++i) {
+    const bool is_there = looks[i].wait_until(end) == std::future_status::ready;
+    auto chosen = is_there ? looks[i].get() : std::nullopt;
     if (chosen && !chosen->connection.channels.empty()) {
-      chosen_.emplace(connection->number, *std::move(chosen));
+      chosen_.emplace(connections[i]->number, *std::move(chosen));
     } else {
-      connection->disconnect();
+      connections[i]->disconnect();
     }
   }
   for (const auto& session : server_.logons.session_table.all()) {

@@ -17,6 +17,7 @@
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/echo.h"
 #include "wire/smb2/lock.h"
+#include "wire/smb2/oplock_break.h"
 #include "wire/smb2/query_directory.h"
 
 namespace braid::smb2 {
@@ -418,6 +419,32 @@ TEST_F(LiveHandoverTest, DescriptorThatWasLostCostsItsSession) {
   auto body = with_lease(reconnecting(kept), 2);
   body.name = "kept";
   EXPECT_EQ(created(again, body).file_id.persistent, kept.persistent);
+}
+
+TEST_F(LiveHandoverTest, WhatOthersDidMeanwhileEndsALeaseThatIsToldOfIt) {
+  auto watched = std::make_shared<Share>();
+  watched->name = "watched";
+  watched->real_path = folder;
+  watched->volume = *vfs::open_posix_volume(folder);
+  const auto both = std::make_shared<const ShareTable>(
+      std::vector<std::shared_ptr<const Share>>{shares->find("files"), watched});
+  auto config = std::make_shared<config::Config>();
+  config->server = Engine::lenient();
+  before->server().reconfigure(config, both);
+  after->server().reconfigure(config, both);
+  RawClient& client = log_on();
+  ASSERT_EQ(client.tree_connect("watched"), NtStatus::kSuccess);
+  (void)created(client, with_lease(durable(), 2));
+  (void)created(client, with_lease(durable(CreateGuid{{9}}, "as it was"), 2, 2));
+  ASSERT_TRUE(suspend());
+  ASSERT_TRUE(take(before->server().live_handover().give()));
+  std::filesystem::rename(folder + "/file", folder + "/elsewhere");
+  serve();
+  const auto broken = client.receive();
+  ASSERT_TRUE(broken);
+  EXPECT_EQ(broken->header.command, Command::kOplockBreak);
+  EXPECT_EQ(broken->as<wire::LeaseBreakNotification>().lease_key, LeaseKey{{1}});
+  EXPECT_EQ(echo(client), NtStatus::kSuccess);
 }
 
 TEST_F(LiveHandoverTest, FileToBeDeletedIsDeletedByTheNext) {

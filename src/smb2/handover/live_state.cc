@@ -1,5 +1,7 @@
 #include "smb2/handover/live_state.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <concepts>
 #include <type_traits>
@@ -225,6 +227,7 @@ void walk(Io& io, Of<Io, LiveOpen>& open) {
   io.number(open.tree.value);
   io.number(open.is_in_open_table);
   io.number(open.pending_notifications);
+  io.number(open.changed.ticks);
   io.maybe(open.listing, [&io](auto& each) { walk(io, each); });
   io.maybe(open.watch, [&io](auto& each) {
     io.number(each.tree);
@@ -404,6 +407,11 @@ bool is_coherent(const LiveState& state) {
 }
 
 }  // namespace
+
+FileTime changed_at(int descriptor) {
+  struct stat now{};
+  return ::fstat(descriptor, &now) == 0 ? to_file_time(now.st_ctim) : FileTime{};
+}
 
 size_t LiveState::open_count() const {
   size_t count = 0;

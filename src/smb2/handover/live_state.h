@@ -51,6 +51,9 @@ struct LiveOpen {
   TreeId tree;
   bool is_in_open_table = false;
   uint32_t pending_notifications = 0;
+  // Of its file on the disk, or of the one that its stream belongs to: another one if anybody has
+  // changed anything of it since, its names too.
+  FileTime changed;
   std::optional<LiveListing> listing{};
   std::optional<LiveWatch> watch{};
   HandedOpen open{};
@@ -107,6 +110,9 @@ struct LiveConnection {
   Bytes received{};  // behind the last request that was served
   std::vector<LiveChannel> channels{};
 };
+
+// LiveOpen::changed of what a descriptor is of; 0 if that cannot be told.
+FileTime changed_at(int descriptor);
 
 // Each open is of a tree of its session, each channel of a session here, and no id is there twice.
 // Descriptors: first those of the connections, then of the opens, in their order.
