@@ -8,7 +8,9 @@ import time
 
 import mutant_switch
 
-FIRST_TESTS = 25  # of GoogleTest that a mutant meets at once: the quickest; then all others
+# Tests of GoogleTest that a mutant meets in one process, so that one that hangs is noticed soon.
+TOGETHER_MAX = 25
+TOGETHER_S = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +19,19 @@ class Run:
     command: tuple
     seconds: float
     reached: frozenset  # numbers of mutants
+
+
+def pieces(runs):
+    """Some at a time, the quickest first."""
+    piece, seconds = [], 0
+    for run in sorted(runs, key=lambda each: each.seconds):
+        if piece and (len(piece) == TOGETHER_MAX or seconds + run.seconds > TOGETHER_S):
+            yield piece
+            piece, seconds = [], 0
+        piece.append(run)
+        seconds += run.seconds
+    if piece:
+        yield piece
 
 
 def is_gtest(test):
@@ -76,10 +91,9 @@ class Judge:
                                     {"BRAID_MUTANT": str(number)})
 
     def found_by(self, number, runs):
-        """Whether any of those that come to the mutant finds it; the quickest are asked first."""
-        runs = sorted((run for run in runs if number in run.reached), key=lambda run: run.seconds)
-        return any(self.finds(number, some)
-                   for some in (runs[:FIRST_TESTS], runs[FIRST_TESTS:]) if some)
+        """Whether any of those that come to the mutant finds it."""
+        return any(self.finds(number, piece)
+                   for piece in pieces(run for run in runs if number in run.reached))
 
     def judge(self, tests, numbers):
         """(found, survived, reached by some test): numbers; or None if a test fails without one."""

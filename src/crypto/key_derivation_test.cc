@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/hex_testing.h"
 
 namespace braid::crypto {
@@ -110,6 +112,19 @@ TEST(Secret, WhatIsWipedIsZero) {
   Bytes bytes(40, 0xff);
   wipe(bytes);
   EXPECT_EQ(bytes, Bytes(40));
+}
+
+TEST(Secret, NothingOfItStaysWhereItWas) {
+  const Bytes key = unhex("a1b2c3d4e5f60718293a4b5c6d7e8f90");
+  Secret from(key);
+  const auto holds_key = [&] {
+    const ByteView object(reinterpret_cast<const uint8_t*>(&from), sizeof from);
+    return !std::ranges::search(object, key).empty();
+  };
+  EXPECT_TRUE(holds_key());
+  const Secret to = std::move(from);
+  EXPECT_FALSE(holds_key());
+  EXPECT_EQ(revealed(to), key);
 }
 
 TEST(Secret, MovedFromIsEmpty) {
