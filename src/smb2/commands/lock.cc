@@ -77,7 +77,6 @@ Task<Result<Reply>> unlock(Request& request, const wire::LockRequest& lock) {
 Result<std::vector<filestate::LockRange>> lock_ranges(const wire::LockRequest& lock,
                                                       bool& fail_immediately) {
   std::vector<filestate::LockRange> ranges;
-  fail_immediately = false;
   for (const wire::LockElement& element : lock.locks) {
     const uint32_t kind = element.flags & ~LockFlags::kFailImmediately;
     if (kind != LockFlags::kSharedLock && kind != LockFlags::kExclusiveLock) {

@@ -251,6 +251,8 @@ TEST_F(CreateDescriptors, OwnerAndAuditTakePrivileges) {
   EXPECT_EQ(create(member, "b", given), kSuccess);
   given.owner = Sid(22, {1, 4001});
   EXPECT_EQ(create(member, "c", given), kInvalidOwner);
+  given.owner = Sid(22, {2, 4001});
+  EXPECT_EQ(create(member, "c", given), kInvalidOwner) << "a group";
   given.owner.reset();
   given.sacl = audits();
   given.control |= control::kSaclPresent;

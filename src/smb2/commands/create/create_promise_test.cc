@@ -61,6 +61,33 @@ TEST_F(Promises, BatchAndHandleCachingAreKept) {
   }
 }
 
+// [MS-SMB2] 3.3.5.9.10: an open that neither reads nor writes is not found again by its CreateGuid.
+TEST_F(Promises, ReplayIsOfOpensThatReadOrWrite) {
+  struct {
+    uint32_t access;
+    bool is_replayed;
+  } constexpr kCases[] = {
+      {Access::kFileReadData, true},
+      {Access::kFileAppendData, true},
+      {Access::kDelete, true},
+      {Access::kFileReadAttributes, false},
+      {Access::kReadControl | Access::kFileReadEa, false},
+  };
+  uint8_t number = 60;
+  for (const auto& each : kCases) {
+    ++number;
+    auto body = durable(CreateGuid{{number}}, "r" + std::to_string(number));
+    body.desired_access = each.access;
+    body.requested_oplock_level = OplockLevel::kNone;
+    const FileId id = created(*client, body).file_id;
+    const auto again = client->exchange(client->request(
+        Command::kCreate, body, [](wire::Header& header) { header.flags |= kReplay; }));
+    EXPECT_EQ(again->status() == kSuccess && again->as<wire::CreateResponse>().file_id == id,
+              each.is_replayed)
+        << each.access;
+  }
+}
+
 TEST_F(Promises, DirectoriesAreNotKept) {
   auto body = with_lease(durable(kGuid, "d"), 2);
   body.create_options = wire::CreateOptions::kDirectoryFile;

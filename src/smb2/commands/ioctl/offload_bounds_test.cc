@@ -228,6 +228,15 @@ TEST_F(OffloadBounds, WritesThatAreRefused) {
   EXPECT_EQ(write(target, all).status, kFileLockConflict);
 }
 
+// To the last byte of the source, and zeros behind it.
+TEST_F(OffloadBounds, LastByteOfTheSourceIsCopied) {
+  source = make("odd", 513, 's');
+  clock.advance(std::chrono::seconds(1));
+  const auto token = got({.copy_length = 1024}).token;
+  EXPECT_EQ(written({.copy_length = 512, .transfer_offset = 512, .token = token}), 512u);
+  EXPECT_EQ(looks(target), "s10511t1536");
+}
+
 // Locks count where the token's part of the source is read.
 TEST_F(OffloadBounds, LocksElsewhereInTheSourceDoNotCount) {
   const OffloadWriteInput second{.copy_length = 512,

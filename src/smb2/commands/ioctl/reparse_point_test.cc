@@ -6,6 +6,7 @@
 #include "smb2/commands/ioctl/fsctl_testing.h"
 #include "smb2/pending_testing.h"
 #include "vfs/memory/memory_features.h"
+#include "wire/dtyp/security_descriptor.h"
 #include "wire/fscc/file_information.h"
 #include "wire/fscc/full_ea.h"
 #include "wire/smb2/change_notify.h"
@@ -119,6 +120,53 @@ TEST_F(ReparsePoints, SpecialFilesAreToldByTheirKind) {
     EXPECT_EQ(set(id, symlink("x")), kIoReparseTagMismatch);
     client.close_file(id);
   }
+}
+
+TEST_F(ReparsePoints, SpecialFilesOfAllKindsAreMade) {
+  using Type = NfsReparse::Type;
+  struct {
+    NfsReparse asked;
+    vfs::Kind kind;
+  } const cases[] = {
+      {{.type = Type::kFifo}, vfs::Kind::kFifo},
+      {{.type = Type::kSocket}, vfs::Kind::kSocket},
+      {{.type = Type::kCharacterDevice, .major = 1, .minor = 3}, vfs::Kind::kCharDevice},
+      {{.type = Type::kBlockDevice, .major = 259, .minor = 7}, vfs::Kind::kBlockDevice},
+  };
+  for (const auto& each : cases) {
+    const std::string name = "l" + std::to_string(number);
+    EXPECT_EQ(set(nfs(each.asked)), kSuccess);
+    EXPECT_EQ(find(name).attributes.kind, each.kind);
+  }
+}
+
+// A link takes the place of a file as if it was made there: in a folder where files may be added.
+TEST_F(ReparsePoints, TakesTheRightToAddAFile) {
+  RawClient member{engine, ClientGuid{{9}}};
+  ASSERT_TRUE(member.log_on(wire::Dialect::kSmb302, "files", "member"));
+  auto folder = RawClient::create_body("d");
+  folder.create_options = CreateOptions::kDirectoryFile;
+  const FileId made = client.create(folder);
+  const auto grant = [&](uint32_t access) {
+    wire::SecurityDescriptor descriptor;
+    descriptor.control |= wire::sd_control::kDaclPresent;
+    descriptor.dacl = wire::Acl{.aces = {wire::allow(wire::Sid(5, {21, 1, 2, 3, 1001}), access)}};
+    const Bytes bytes = descriptor.encode().value();
+    const wire::SetInfoRequest body{.info_type = wire::InfoType::kSecurity,
+                                    .additional_information = wire::SecurityInformation::kDacl,
+                                    .file_id = made,
+                                    .buffer = bytes};
+    ASSERT_EQ(client.status_of(client.request(wire::Command::kSetInfo, body)), kSuccess);
+  };
+  grant(Access::kFileAllAccess);
+  const FileId first = member.create("d\\first"), second = member.create("d\\second");
+  const auto link = [&](FileId id) {
+    return Fsctls::ask(member, Fsctl::kSetReparsePoint, id, symlink("t").encode()).status;
+  };
+  grant(Access::kFileAllAccess & ~Access::kFileAddSubdirectory);
+  EXPECT_EQ(link(first), kSuccess);
+  grant(Access::kFileAllAccess & ~Access::kFileAddFile);
+  EXPECT_EQ(link(second), kAccessDenied);
 }
 
 TEST_F(ReparsePoints, WhoWatchesAttributesHearsOfALink) {
