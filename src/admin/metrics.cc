@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "smb2/audit/audit_log.h"
 #include "smb2/persistent/persistent_handles.h"
 #include "smb2/server.h"
 
@@ -39,6 +40,59 @@ void add_handle_logs(const smb2::Server& server, const Add& add) {
   add("braid_handle_log_written_bytes_total", "counter", "Bytes of the changes written.", written);
   add("braid_handle_log_commits_total", "counter", "Times the handle logs were synced.", commits);
   add("braid_handle_log_commit_microseconds_total", "counter", "Time that took.", microseconds);
+}
+
+// Times as a histogram of Prometheus has them: counts of what took no longer than a bound.
+json histogram(const char* name, const char* help, json labels,
+               const smb2::TimeHistogram::Counts& counts) {
+  json buckets = json::array();
+  uint64_t so_far = 0;
+  for (size_t i = 0; i + 1 < smb2::TimeHistogram::kBuckets; ++i) {
+    so_far += counts.buckets[i];
+    buckets.push_back({smb2::TimeHistogram::bound_s(i), so_far});
+  }
+  return {{"name", name},
+          {"type", "histogram"},
+          {"help", help},
+          {"labels", std::move(labels)},
+          {"buckets", std::move(buckets)},
+          {"sum", static_cast<double>(counts.sum_ns) / 1e9},
+          {"value", counts.count()}};
+}
+
+void add_times(const smb2::Server& server, json& all) {
+  for (size_t i = 0; i < server.files.command_times.size(); ++i) {
+    const auto counts = server.files.command_times[i].counts();
+    if (counts.count() == 0) continue;
+    all.push_back(histogram("braid_command_seconds",
+                            "From when a request is looked at to its answer.",
+                            {{"command", name_of(static_cast<wire::Command>(i))}}, counts));
+  }
+  all.push_back(histogram("braid_break_delivery_seconds",
+                          "From what breaks a lease or oplock to when the client's TCP has it.",
+                          json::object(), server.files.breaks.counters().delivery.counts()));
+  const auto shares = server.settings.shares();
+  for (const auto& share : shares->all()) {
+    if (share->type() == smb2::ShareType::kPipe) continue;
+    all.push_back(histogram("braid_share_seconds", "The same, of the requests on a share.",
+                            {{"share", share->name()}}, share->counters().times.counts()));
+  }
+  const auto add = [&](const char* name, const char* help, auto count) {
+    for (const auto& share : shares->all()) {
+      if (share->type() == smb2::ShareType::kPipe) continue;
+      all.push_back({{"name", name},
+                     {"type", "counter"},
+                     {"help", help},
+                     {"labels", {{"share", share->name()}}},
+                     {"value", (share->counters().*count).load(std::memory_order_relaxed)}});
+    }
+  };
+  using smb2::ShareCounters;
+  add("braid_share_read_bytes_total", "Bytes that clients read.", &ShareCounters::bytes_read);
+  add("braid_share_written_bytes_total", "Bytes that clients wrote.",
+      &ShareCounters::bytes_written);
+  add("braid_share_refused_total", "Requests that were refused for want of rights.",
+      &ShareCounters::refused);
 }
 
 }  // namespace
@@ -87,6 +141,9 @@ json metrics_of(const smb2::Server& server) {
       server.memory->used_before_logon());
   add("braid_memory_refused_total", "counter",
       "Requests refused and connections dropped for want of memory.", server.memory->refused());
+  add("braid_logons_total", "counter", "Logons that succeeded.", server.logons.logons_done.load());
+  add("braid_logons_failed_total", "counter", "Logons that were refused.",
+      server.logons.logons_failed.load());
   add("braid_connections_total", "counter", "Connections since the start.", totals.connections);
   add("braid_requests_total", "counter", "Requests since the start.", totals.requests);
   add("braid_received_bytes_total", "counter", "Bytes received from clients.",
@@ -121,6 +178,17 @@ json metrics_of(const smb2::Server& server) {
   add("braid_file_work_withdrawn_total", "counter", "Work on files that nobody wanted any more.",
       load.withdrawn);
   add_handle_logs(server, add);
+  const auto& breaks = server.files.breaks.counters();
+  add("braid_breaks_undelivered_total", "counter", "Breaks that no connection took.",
+      count(breaks.undelivered));
+  add("braid_breaks_timed_out_total", "counter", "Breaks that clients did not answer in time.",
+      count(breaks.timed_out));
+  const auto audit = server.files.audit ? server.files.audit->state() : smb2::AuditLog::State{};
+  add("braid_audit_lines_total", "counter", "Lines of the audit that were written.", audit.written);
+  add("braid_audit_lost_total", "counter", "Lines of the audit that were lost.", audit.lost);
+  add("braid_audit_failed", "gauge", "1 while the audit cannot be written.",
+      audit.failure.empty() ? 0 : 1);
+  add_times(server, all);
   return all;
 }
 

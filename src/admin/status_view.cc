@@ -9,11 +9,25 @@
 
 #include "admin/share_view.h"
 #include "config/restart.h"
+#include "smb2/audit/audit_log.h"
 #include "smb2/server.h"
 
 namespace braid::admin {
 
 using nlohmann::json;
+
+namespace {
+
+json audit_of(const smb2::Server& server) {
+  if (!server.files.audit) return nullptr;
+  const auto state = server.files.audit->state();
+  return {{"target", state.target},
+          {"written", state.written},
+          {"lost", state.lost},
+          {"failure", state.failure}};
+}
+
+}  // namespace
 
 json status_of(const smb2::Server& server, const WorkerPlace& place) {
   uint64_t sessions = 0;
@@ -50,6 +64,7 @@ json status_of(const smb2::Server& server, const WorkerPlace& place) {
           {"users", users},
           {"memory_used", server.memory->used()},
           {"memory_limit", server.memory->limit()},
+          {"audit", audit_of(server)},
           {"shares", shares_of(server)},
           {"penalties", std::move(penalties)},
           {"runs", std::move(runs)}};

@@ -19,6 +19,8 @@ inline constexpr size_t kPenaltiesShownMax = 100;
 //   pid, uptime_seconds, restarts   of this worker
 //   connections, sessions, opens, users (the names of accounts with a session)
 //   memory_used, memory_limit       in bytes
+//   audit                           null, or target, written and lost (lines), failure (why nothing
+//                                   can be written now, or empty)
 //   shares                          as shares_of()
 //   penalties                       address, account, failures, wait_ms
 //   runs                            of each key that a restart changes, what runs, as TOML

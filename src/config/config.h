@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/access_rule.h"
+#include "config/audit_kind.h"
 #include "config/interface_rule.h"
 
 namespace braid::config {
@@ -85,6 +86,7 @@ struct Server {
   uint32_t rdma_port = 445;        // of RDMA; 0 lets the system choose
   uint32_t rdma_memory_mib = 128;  // that the cards reach
   std::vector<HostRule> hosts;     // from where anybody may come; empty: from everywhere
+  std::string audit;               // a file or "journal"; empty: there is none
   LogLevel log_level = LogLevel::kInfo;
 };
 
@@ -111,6 +113,7 @@ struct ShareRules {
   uint32_t max_connections = 0;  // TREE_CONNECTs at once; 0: no limit
   bool guest = false;            // who has no account may use it, without a password
   uint32_t recycle_days = 0;     // how long what clients delete is kept; 0: not at all
+  AuditKinds audit;              // what of it is told, where there is an audit
 
   bool operator==(const ShareRules&) const = default;
 };

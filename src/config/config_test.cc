@@ -238,6 +238,30 @@ TEST(Config, SnapshotsAreBelowTheShare) {
   }
 }
 
+TEST(Config, AuditHasATargetAndKinds) {
+  for (const char* target : {"", "journal", "/var/log/audit.json"}) {
+    const auto config = parse(fmt::format("[server]\naudit = \"{}\"\n", target), "braid.toml");
+    ASSERT_TRUE(config) << target;
+    EXPECT_EQ((*config)->server.audit, target);
+  }
+  for (const char* target : {"audit.json", "/", "/var/log/", "syslog"}) {
+    EXPECT_THAT(complaints(fmt::format("[server]\naudit = \"{}\"\n", target)),
+                ElementsAre(HasSubstr("give \"journal\", or the absolute path of a file")))
+        << target;
+  }
+  const auto share = [](std::string_view kinds) {
+    return fmt::format("[[share]]\nname = \"s\"\npath = \"/srv\"\naudit = {}\n", kinds);
+  };
+  const auto some = parse(share(R"(["delete", "denied"])"), "braid.toml");
+  ASSERT_TRUE(some);
+  const AuditKinds kinds = (*some)->shares[0].audit;
+  EXPECT_TRUE(kinds.has(AuditKind::kDelete) && kinds.has(AuditKind::kDenied));
+  EXPECT_FALSE(kinds.has(AuditKind::kOpen) || kinds.has(AuditKind::kConnect));
+  EXPECT_EQ((*parse(share("[]"), "braid.toml"))->shares[0].audit.bits, 0u);
+  EXPECT_TRUE(Share{}.audit.has(AuditKind::kSecurity));
+  EXPECT_THAT(complaints(share(R"(["deletes"])")), ElementsAre(HasSubstr("\"denied\"")));
+}
+
 TEST(Config, ShareNeedsNameAndPath) {
   EXPECT_THAT(complaints("[[share]]\ncomment = \"x\"\n"),
               ElementsAre("braid.toml:1: [[share]] has no name; add name = ...",

@@ -114,6 +114,12 @@ constexpr Choice<LocalAccess> kLocalAccesses[] = {{"none", LocalAccess::kNone},
                                                   {"strict", LocalAccess::kStrict}};
 constexpr Choice<FollowSymlinks> kFollows[] = {{"never", FollowSymlinks::kNever},
                                                {"inside", FollowSymlinks::kInside}};
+constexpr Choice<AuditKind> kAuditWords[] = {
+    {"connect", AuditKind::kConnect},   {"open", AuditKind::kOpen},
+    {"create", AuditKind::kCreate},     {"write", AuditKind::kWrite},
+    {"rename", AuditKind::kRename},     {"delete", AuditKind::kDelete},
+    {"security", AuditKind::kSecurity}, {"denied", AuditKind::kDenied}};
+static_assert(std::size(kAuditWords) == kAuditKinds);
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warning", LogLevel::kWarning},
@@ -252,6 +258,37 @@ bool share_name(Share& share, const Value& value) {
   return true;
 }
 
+// "journal", or a file.
+bool audit_target(Server& server, const Value& value) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given) return false;
+  const bool is_file = given->starts_with('/') && !given->ends_with('/') && !given->contains('\0');
+  if (!given->empty() && *given != "journal" && !is_file) return false;
+  server.audit = *given;
+  return true;
+}
+
+bool audit_kinds(Share& share, const Value& value) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return false;
+  AuditKinds kinds{.bits = 0};
+  for (const std::string& each : *given) {
+    const auto* known = std::ranges::find(kAuditWords, each, &Choice<AuditKind>::name);
+    if (known == std::end(kAuditWords)) return false;
+    kinds.add(known->value);
+  }
+  share.audit = kinds;
+  return true;
+}
+
+std::string audit_kinds_shown(const Share& share) {
+  std::string out;
+  for (const auto& each : kAuditWords) {
+    if (share.audit.has(each.value)) out += (out.empty() ? "" : ", ") + quoted(each.name);
+  }
+  return "[" + out + "]";
+}
+
 constexpr std::string_view kDialectNames = R"(one of "2.0.2", "2.1", "3.0", "3.0.2", "3.1.1")";
 
 constexpr auto kServerKeys = std::to_array<Key<Server>>({
@@ -362,6 +399,13 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "connection from elsewhere is closed, after a reload one that is there, too. Empty means from "
      "everywhere.",
      rules<&Server::hosts, parse_host_rule, Server>},
+    {"audit", R"("journal", or the absolute path of a file)", shown<&Server::audit>,
+     "Where a line goes for each logon, and for what users do in shares: a JSON object, as "
+     "docs/json.md has it. The file is made (mode 0600), appended to, and opened anew by a reload, "
+     "for logrotate; its folder has to be there, and no share. Requests never wait for it: lines "
+     "that a full or slow disk does not take are lost in the end, and counted. Empty means there "
+     "is no audit.",
+     audit_target, PathRule::kNone, kAtRestart<&Server::audit>},
     {"log_level", R"("debug", "info", "warning" or "error")", shown<&Server::log_level>,
      "The least important lines that are logged.", choice<&Server::log_level, kLogLevels, Server>},
 });
@@ -405,6 +449,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "How many times clients may be connected to the share at once; who comes then is refused. 0 "
      "means there is no limit. Others need workers = 1.",
      number<&Share::max_connections, Share, 0, 4'294'967'295>},
+    {"audit",
+     R"(a list of "connect", "open", "create", "write", "rename", "delete", "security", "denied")",
+     audit_kinds_shown,
+     "What of this share goes into the audit of [server]: who connects, each file that is opened, "
+     "or made or emptied, written to (once for each open), renamed, deleted, whose permissions are "
+     "changed, and all that is refused.",
+     audit_kinds},
     {"browseable", "true or false", shown<&Share::browseable, Share>,
      "Whether the share is in the list of those there are. It is reached by its name all the same.",
      flag<&Share::browseable, Share>},

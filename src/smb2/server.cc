@@ -72,7 +72,8 @@ Server::Server(ServerParts parts, ReactorPool& reactors, WorkerPool& pool)
              .first_file_id = parts.first_file_id,
              .descriptors_max = parts.descriptors_max,
              .workers = workers,
-             .is_worker = parts.is_worker}),
+             .is_worker = parts.is_worker,
+             .audit = parts.audit}),
       parts_(std::move(parts)),
       interfaces_(parts_.config->server, parts_.clock),
       reactors_(reactors) {

@@ -61,6 +61,7 @@ struct ServerParts {
   store::Group* group = nullptr;
   // Whether a process of this machine is one of them: NotifyHub.
   std::function<bool(pid_t)> is_worker;
+  AuditLog* audit = nullptr;  // null: there is none
 };
 
 // Owned by the worker's main. Thread: adopt() and stop() from any.

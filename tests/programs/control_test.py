@@ -107,7 +107,8 @@ class Shown(ControlCase):
         self.assertEqual(last["braid_compressed_sent_messages_total"], 0)
         text = self.ctl("metrics").stdout
         for line in text.splitlines():
-            self.assertRegex(line, r'^(# (HELP|TYPE) braid_\w+ .*|braid_\w+\{worker="\d+"\} \d+)$')
+            self.assertRegex(line, r'^(# (HELP|TYPE) braid_\w+ .*|braid_\w+\{worker="\d+"'
+                                   r'(,\w+="[^"]*")*\} [\d.e+-]+)$')
         self.assertEqual(len(re.findall("^# TYPE braid_sessions ", text, re.M)), 1)
 
 

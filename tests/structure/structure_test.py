@@ -23,7 +23,7 @@ FLOORS = {
 }
 # The rooms of smb2, lowest first: a header includes its own and lower ones. What is not in a room is
 # above all but the commands.
-ROOMS = ["workers", "common", "compression", "shares", "security", "sessions", "opens", "persistent", "notify",
+ROOMS = ["workers", "common", "compression", "audit", "shares", "security", "sessions", "opens", "persistent", "notify",
          "connections", "breaks", "files", "logons", "handover", "", "commands"]
 # Sources that look up, and why.
 ROOMS_UPWARD = {

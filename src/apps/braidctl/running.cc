@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "admin/control_client.h"
+#include "admin/prometheus.h"
 #include "apps/braidctl/json_values.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/table.h"
@@ -174,21 +175,6 @@ void print_leases(const json& leases) {
                text_of(lease, "user"), text_of(lease, "share"), text_of(lease, "path")});
   }
   table.print();
-}
-
-// The text format of Prometheus: a metric's lines stand together, below its help and its type.
-void print_metrics(const std::vector<admin::WorkerResult>& results) {
-  for (const json& metric : results.front().result) {
-    const std::string name = text_of(metric, "name");
-    fmt::print("# HELP {} {}\n# TYPE {} {}\n", name, text_of(metric, "help"), name,
-               text_of(metric, "type"));
-    for (const auto& [worker, rows] : results) {
-      for (const json& row : rows) {
-        if (text_of(row, "name") != name) continue;
-        fmt::print("{}{{worker=\"{}\"}} {}\n", name, worker, number_of(row, "value"));
-      }
-    }
-  }
 }
 
 struct Closed {
@@ -387,7 +373,7 @@ int show_metrics(const config::Config& config, const RunningArguments& arguments
   }
   const auto answers = ask(config, {.command = Command::kMetrics});
   if (!answers) return kCannotDo;
-  print_metrics(answers->results);
+  fmt::print("{}", admin::prometheus_text(answers->results));
   return 0;
 }
 

@@ -104,6 +104,16 @@ void add_worker(Status& status, size_t worker, const json& said) {
                     "says why",
                     worker, several(restarts, "time"), long_time(ago)));
   }
+  if (const json audit = said.value("audit", json()); audit.is_object()) {
+    if (const std::string failure = text_of(audit, "failure"); !failure.empty()) {
+      status.troubles.push_back(fmt::format("worker {}: the audit cannot be written to {}: {}",
+                                            worker, text_of(audit, "target"), failure));
+    }
+    if (const uint64_t lost = number_of(audit, "lost"); lost > 0) {
+      status.notes.push_back(
+          fmt::format("worker {}: {} of the audit were lost", worker, several(lost, "line")));
+    }
+  }
   const uint64_t limit = number_of(said, "memory_limit");
   const uint64_t used = number_of(said, "memory_used");
   if (limit > 0 && used / (limit / 100 + 1) >= kMemoryIsShortPercent) {
@@ -193,13 +203,10 @@ void print(const Status& status) {
   table.print();
 }
 
-}  // namespace
-
-int show_status(const config::Config& config, const RunningArguments& arguments,
-                bool file_is_good) {
+std::expected<Status, std::string> collect(const config::Config& config, bool file_is_good) {
   const auto answers =
       admin::ask_workers(config.server.state_dir, {.command = admin::Command::kStatus});
-  if (!answers) return complain(answers.error());
+  if (!answers) return std::unexpected(answers.error());
   Status status;
   status.troubles = answers->missing;
   for (const auto& [worker, said] : answers->results) add_worker(status, worker, said);
@@ -210,8 +217,23 @@ int show_status(const config::Config& config, const RunningArguments& arguments,
     status.troubles.push_back(fmt::format(
         "{} has mistakes, with which nothing would start: braidctl config check", config.file));
   }
-  arguments.json ? fmt::print("{}\n", json_text(json_of(status))) : print(status);
-  return status.troubles.empty() ? 0 : kNotWell;
+  return status;
+}
+
+}  // namespace
+
+int show_status(const config::Config& config, const RunningArguments& arguments,
+                bool file_is_good) {
+  const auto status = collect(config, file_is_good);
+  if (!status) return complain(status.error());
+  arguments.json ? fmt::print("{}\n", json_text(json_of(*status))) : print(*status);
+  return status->troubles.empty() ? 0 : kNotWell;
+}
+
+std::expected<json, std::string> status_as_json(const config::Config& config, bool file_is_good) {
+  const auto status = collect(config, file_is_good);
+  if (!status) return std::unexpected(status.error());
+  return json_of(*status);
 }
 
 }  // namespace braid::braidctl

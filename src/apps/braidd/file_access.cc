@@ -151,6 +151,9 @@ void confine_to_files_of(const config::Config& config, bool reads_config) {
     for (const char* path : kWritable) allow(rules.get(), path, all);
     allow(rules.get(), config.server.state_dir, all);
     if (!places->keytab.empty()) allow(rules.get(), folder_of(places->keytab), kRead);
+    if (config.server.audit.starts_with('/')) {
+      allow(rules.get(), folder_of(config.server.audit), all);
+    }
     if (reads_config) allow(rules.get(), folder_of(config.file), kRead);
     // For those who keep Kerberos' configuration, or its memory of tickets, elsewhere.
     if (const char* path = ::secure_getenv("KRB5_CONFIG")) allow(rules.get(), path, kRead);

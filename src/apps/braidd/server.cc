@@ -38,6 +38,7 @@
 #include "runtime/identity.h"
 #include "runtime/reactor.h"
 #include "runtime/worker_pool.h"
+#include "smb2/audit/audit_log.h"
 #include "smb2/logons/rpc_logons.h"
 #include "smb2/persistent/handles_folder.h"
 #include "smb2/persistent/persistent_handles.h"
@@ -198,6 +199,7 @@ class SmbWorkerServer final : public WorkerServer {
     if (!switches) return std::unexpected(switches.error());
     if (!*switches) set_file_calls(OnReactor::kIsLogged);
     if (group_) file_locks_.emplace(*group_);
+    if (!settings.audit.empty()) audit_ = std::make_unique<smb2::AuditLog>(settings.audit);
     auto shares = smb2::ShareTable::make(*config_, file_locks_ ? &*file_locks_ : nullptr);
     if (!shares) return std::unexpected(shares.error());
     engine_.emplace(
@@ -214,7 +216,8 @@ class SmbWorkerServer final : public WorkerServer {
             .test_switches = *switches,
             .descriptors_max = descriptors_,
             .group = group_.get(),
-            .is_worker = [this](pid_t pid) { return group_ && group_->has_member(pid); }},
+            .is_worker = [this](pid_t pid) { return group_ && group_->has_member(pid); },
+            .audit = audit_.get()},
         reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
     if (begin == WorkerBegin::kServing) serve();
@@ -271,6 +274,7 @@ class SmbWorkerServer final : public WorkerServer {
   void leave() override {
     control_.reset();
     engine_->leave();
+    if (audit_) audit_->flush();  // the process ends without more
   }
   std::expected<size_t, std::string> take_over(const std::vector<UniqueFd>& links,
                                                Connected connected) override {
@@ -314,6 +318,7 @@ class SmbWorkerServer final : public WorkerServer {
         service == Service::kWitness ? rpc::tcp::Port::kWitness : rpc::tcp::Port::kEndpointMapper);
   }
   void reload(config::Snapshot config) override {
+    if (audit_) audit_->reopen();
     const auto before = engine_->settings.shares();
     auto shares = smb2::ShareTable::make(*config, file_locks_ ? &*file_locks_ : nullptr, &*before);
     if (!shares) {
@@ -504,6 +509,7 @@ class SmbWorkerServer final : public WorkerServer {
   std::optional<rpc::PipeRegistry> pipes_;
   ReactorPool reactors_;
   WorkerPool pool_;
+  std::unique_ptr<smb2::AuditLog> audit_;  // null: there is none
   std::optional<smb2::Server> engine_;
   // Of Witness, where it is on and this is the worker that has it.
   std::optional<smb2::RpcLogons> rpc_logons_;

@@ -196,6 +196,7 @@ void Breaks::send_again(const filestate::Break& notification) {
 // The acknowledgement is awaited from the first try on, however many follow: whoever waits for it
 // waits no longer because the client lost its channels.
 Task<void> Breaks::deliver(filestate::Break notification, bool is_timed) {
+  const auto begun = std::chrono::steady_clock::now();
   DeliveryOutcome outcome = send(notification);
   if (outcome && notification.ack_required && !is_timed) {
     arm_timer(notification);
@@ -203,13 +204,17 @@ Task<void> Breaks::deliver(filestate::Break notification, bool is_timed) {
   }
   while (outcome) {
     if (!tries_again(notification)) co_return;
-    if (co_await outcome->wait(timer_reactor_) == Delivery::kArrived) co_return;
+    if (co_await outcome->wait(timer_reactor_) == Delivery::kArrived) {
+      counters_.delivery.count(std::chrono::steady_clock::now() - begun);
+      co_return;
+    }
     // It may have been answered on another channel, or its handle closed.
     if (notification.ack_required && !is_awaited(notification)) co_return;
     outcome = send(notification);
   }
   // [MS-SMB2] 3.3.4.6 and 3.3.4.7: without a channel it ends as if the client kept nothing, or with
   // the end of the session.
+  ++counters_.undelivered;
   if (!notification.ack_required || table_->break_undelivered(notification.id)) co_return;
   if (!is_timed) arm_timer(notification);
 }
@@ -285,7 +290,10 @@ void Breaks::arm_timer(const filestate::Break& notification) {
     timer->start(time, [this, held = std::weak_ptr(timers), timer, id = notification.id] {
       const auto owner = held.lock();
       if (!owner) return;
-      if (!owner->stopped) table_->break_timed_out(id);
+      if (!owner->stopped) {
+        if (table_->is_breaking(id)) ++counters_.timed_out;
+        table_->break_timed_out(id);
+      }
       owner->running.erase(timer);
     });
   });

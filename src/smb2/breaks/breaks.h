@@ -20,6 +20,7 @@
 #include "runtime/reactor.h"
 #include "runtime/task.h"
 #include "runtime/task_scope.h"
+#include "smb2/common/time_histogram.h"
 #include "smb2/connections/unacked_breaks.h"
 #include "smb2/sessions/session.h"
 
@@ -117,6 +118,14 @@ class Breaks final : public filestate::BreakSink {
   // thousands of holders: the rest follows in pieces, from the reactor of the timers.
   static constexpr size_t kBreaksAtOnce = 64;
 
+  // For administrators.
+  struct Counters {
+    TimeHistogram delivery;  // from the event to the acknowledgement of the client's TCP
+    std::atomic<uint64_t> undelivered = 0;  // no channel took it
+    std::atomic<uint64_t> timed_out = 0;    // the client did not answer in time
+  };
+  const Counters& counters() const { return counters_; }
+
   void send_break(const filestate::Break& notification) override;
   void send_breaks(std::vector<filestate::Break> notifications) override;
   // The connection it had arrived on ended, and the client may have seen nothing of it. Does
@@ -197,6 +206,7 @@ class Breaks final : public filestate::BreakSink {
   Guarded<std::unordered_map<filestate::OpenToken, std::unordered_set<Waiter>>> waiting_;
   std::atomic<uint64_t> retries_ = 0;  // counted with the lock of `waiting_` held
   std::shared_ptr<Timers> timers_;
+  Counters counters_;
 };
 
 }  // namespace braid::smb2

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <variant>
 
 #include "base/log.h"
+#include "smb2/commands/audit.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/direct_placement.h"
 #include "smb2/commands/given.h"
@@ -375,6 +377,24 @@ void log_denied_create(const Request& request) {
             create->name, request.tree_connect->share->name);
 }
 
+// For administrators: how long it took, of its command and of its share, and what it carried.
+void count_request(const Request& request, size_t command, const Result<Reply>& result,
+                   std::chrono::nanoseconds time) {
+  static_assert(std::tuple_size_v<CommandTimes> == kRows.size());
+  request.files.command_times[command].count(time);
+  if (!request.tree_connect) return;
+  ShareCounters& share = *request.tree_connect->share->counters;
+  share.times.count(time);
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  if (!result) {
+    if (result.error() == Error(NtStatus::kAccessDenied)) share.refused.fetch_add(1, kRelaxed);
+  } else if (request.header.command == Command::kRead) {
+    share.bytes_read.fetch_add(result->payload.size(), kRelaxed);
+  } else if (request.header.command == Command::kWrite) {
+    share.bytes_written.fetch_add(request.message.size() - wire::Header::kSize, kRelaxed);
+  }
+}
+
 Reply error_reply(NtStatus status) { return reply_with(wire::ErrorResponse{}, status); }
 
 }  // namespace
@@ -398,6 +418,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     co_return std::nullopt;
   }
 
+  const auto begun = std::chrono::steady_clock::now();
   const PlacementNeeds needs = placement_needs(request);
   request.transfer_size = needs.memory;
   request.invalidate = needs.invalidate;
@@ -408,6 +429,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   if (!admitted) {
     result = std::unexpected(admitted.error());
   } else {
+    note_for_audit(request);
     if (row.runs_on != RunsOn::kReactor) request.may_take_long();
     const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
     request.seat.begin(work_of(request.principal.identity.get(), share),
@@ -422,6 +444,8 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     co_await request.connection->reactor().schedule();
     is_settled = co_await settle_changes(request, result);
   }
+  audit_request(request, result);
+  count_request(request, number, result, std::chrono::steady_clock::now() - begun);
   if (request.compound.is_before_related(request.index)) {
     request.compound.kept_use = std::move(request.open);
   }

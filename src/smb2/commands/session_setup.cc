@@ -2,6 +2,7 @@
 #include "wire/smb2/session_setup.h"
 
 #include "base/log.h"
+#include "smb2/commands/audit.h"
 #include "smb2/commands/commands.h"
 #include "smb2/common/error_status.h"
 #include "smb2/common/user_id.h"
@@ -107,6 +108,7 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   security.logged_on_at = request.server.logons.clock.now();
   security.method = step.method;
   security.machine = step.machine;
+  security.client = request.connection->peer_host();
   security.session_key = step.session_key;
   security.full_session_key = step.full_session_key;
   security.has_session_key = !step.identity->is_anonymous && !step.identity->is_guest;
@@ -206,6 +208,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     if (const auto granted = co_await logon_turn->wait(); !granted) {
       log::info("{}: logon of '{}' was not judged: too many attempts", connection.peer_host(),
                 account);
+      audit_logon(connection, nullptr, account, NtStatus::kAccountLockedOut);
       if (purpose == Purpose::kNew) {
         server.logons.session_table.remove(session->session_id);
         session->begin_close();
@@ -229,6 +232,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
     const std::string account = exchange->exchange->claimed_account();
     log::info("{}: logon of '{}' failed: {}", connection.peer_host(), account,
               step.error().message());
+    audit_logon(connection, nullptr, account, to_status(step.error()));
     if (purpose == Purpose::kNew) {
       server.logons.session_table.remove(session->session_id);
       session->begin_close();
@@ -330,6 +334,7 @@ Task<Result<Reply>> handle_session_setup(Request& request) {
               name_of(connection.negotiated.dialect),
               session->security()->encrypt_data ? ", encrypted" : "");
   }
+  audit_logon(connection, session.get(), {}, NtStatus::kSuccess);
   // The same client after a lost connection. Guests are all the same user, and none may end what
   // is another's.
   if (const SessionId previous = setup.previous_session_id; session->security()->has_session_key &&

@@ -95,9 +95,11 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
       (negotiated.cipher == crypto::Cipher::kNone || !security.encryption_key)) {
     log::info("{}: share '{}' wants encryption and the client has none",
               request.connection->peer_host(), entry->name());
+    request.refused_by = "encryption";
     co_return fail(NtStatus::kAccessDenied);
   }
   if (!request.connection->comes_from(entry->rules().hosts)) {
+    request.refused_by = "hosts";
     log::info("{}: share '{}' refuses '{}': its hosts do not name this address",
               request.connection->peer_host(), entry->name(),
               request.principal.identity->account_name);
@@ -108,6 +110,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   if (entry->type() == ShareType::kDisk) BRAID_CO_CHECK(co_await request.seat.turn());
   const Admission admission = admission_of(entry->rules(), *request.principal.identity);
   if (!admission.is_admitted) {
+    request.refused_by = "allow";
     log::info("{}: share '{}' refuses '{}': its allow names neither the user nor a group of it",
               request.connection->peer_host(), entry->name(),
               request.principal.identity->account_name);
@@ -134,6 +137,7 @@ Task<Result<Reply>> handle_tree_connect(Request& request) {
   tree->memory = std::move(request.lasting_memory);
   tree->connected_at = request.logons.clock.now();
   if (const NtStatus status = add_tree(request, tree); status != NtStatus::kSuccess) {
+    if (status == NtStatus::kRequestNotAccepted) request.refused_by = "max_connections";
     co_return fail(status);
   }
   // A reload that came meanwhile has not seen it. The client may have used it: it may guess the id.

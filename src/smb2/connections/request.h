@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -136,6 +137,10 @@ class Request {
   std::optional<TreeId> reply_tree_id;
   // The key the answer is signed with, if not the channel's: SESSION_SETUP.
   std::shared_ptr<const crypto::SigningKey> reply_signing_key;
+  // Which rule refuses, where the status does not say it: for the audit.
+  std::string_view refused_by;
+  // Where the file was that SET_INFO names, where there is an audit.
+  std::string audited_path;
   // SESSION_SETUP of 3.1.1: whether the answer as sent goes into the preauthentication hash.
   std::function<void(ByteView)> on_reply_bytes;
 

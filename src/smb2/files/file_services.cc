@@ -30,6 +30,7 @@ FileServices::FileServices(const Parts& parts)
       pool(parts.pool),
       ids(parts.ids),
       settings(parts.settings),
+      audit(parts.audit),
       file_ids(parts.workers.own_tag()),
       fds(parts.descriptors_max),
       breaks(parts.sessions, parts.clients, parts.break_retry, parts.timers),

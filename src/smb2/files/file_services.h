@@ -22,6 +22,7 @@
 #include "runtime/worker_pool.h"
 #include "smb2/breaks/breaks.h"
 #include "smb2/common/fd_budget.h"
+#include "smb2/common/time_histogram.h"
 #include "smb2/notify/notify_hub.h"
 #include "smb2/opens/create_reservations.h"
 #include "smb2/opens/open.h"
@@ -33,6 +34,7 @@
 namespace braid::smb2 {
 
 class AppInstances;
+class AuditLog;
 class DeletionNews;
 class LocalGuarding;
 class LocalWatching;
@@ -62,6 +64,7 @@ class FileServices {
     size_t descriptors_max;  // RLIMIT_NOFILE; fd_budget.h divides it
     OtherWorkers& workers;
     std::function<bool(pid_t)> is_worker;  // NotifyHub's
+    AuditLog* audit = nullptr;             // null: there is none
   };
   explicit FileServices(const Parts& parts);
   ~FileServices();
@@ -71,6 +74,8 @@ class FileServices {
   WorkerPool& pool;
   const auth::IdMapper& ids;
   const LiveSettings& settings;
+  AuditLog* const audit;
+  CommandTimes command_times;
 
   OpenTable open_table;
   CreateReservations create_reservations{open_table};

@@ -1,8 +1,12 @@
 #include "smb2/logons/logon_services.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <utility>
 
+#include "smb2/audit/audit_log.h"
+#include "smb2/audit/audit_record.h"
 #include "smb2/connections/connection.h"
 #include "smb2/logons/bind_questions.h"
 #include "smb2/logons/logon_news.h"
@@ -45,6 +49,15 @@ Task<void> LogonServices::close_session(std::shared_ptr<Session> session, Durabl
   session_table.remove(session->session_id);
   const auto channels = session->begin_close();
   if (!channels) co_return;
+  if (const SessionSecurity* security = session->security(); files_.audit && security) {
+    AuditRecord record(clock.now(), "logoff", name_of(NtStatus::kSuccess));
+    record.add("user", security->user->account_name)
+        .add("domain", security->user->domain)
+        .add("client", security->client)
+        .add("machine", security->machine)
+        .add("session", fmt::format("{:#x}", session->session_id.value));
+    files_.audit->add(std::move(record).take());
+  }
   for (const auto& channel : *channels) {
     if (const auto connection = channel->connection.lock()) connection->session_ended(channel);
   }

@@ -2,6 +2,8 @@
 // about sessions.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "auth/authenticator.h"
@@ -40,6 +42,9 @@ class LogonServices {
   const auth::Authenticator& authenticator;
   auth::LogonPenalties& penalties;
   const bool anonymous_sessions;
+  // Since the start, for administrators.
+  std::atomic<uint64_t> logons_done = 0;
+  std::atomic<uint64_t> logons_failed = 0;
   SessionTable session_table;
   ClientTable client_table;
   // Logons wait for name services, and must not for files.

@@ -105,6 +105,8 @@ class Open : public OpenValues {
   std::string stream_name() const { return its_stream_name ? its_stream_name->text() : ""; }
   // Data was changed through this Open: its directory's leases hear of it at the CLOSE.
   std::atomic<bool> is_modified = false;
+  // The audit has a line that something was written.
+  std::atomic<bool> is_write_audited = false;
 
   bool is_pipe() const { return pipe != nullptr; }
   // What a stream is a part of, or the file itself: where attributes, times, extended attributes

@@ -62,6 +62,7 @@ struct SessionSecurity {
   FileTime logged_on_at;
   std::string method;
   std::string machine;
+  std::string client;  // the address of the connection it was made on
 };
 
 // A Session on one Connection. Owned by both; either may let go first.

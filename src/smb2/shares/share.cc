@@ -79,8 +79,10 @@ void tell_limits_of_leases(const Share& share) {
 
 Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Folder folder,
                                                 const std::string& owner, ForcedOwner forced,
-                                                vfs::FileLocks* locks) {
+                                                vfs::FileLocks* locks,
+                                                std::shared_ptr<ShareCounters> counters) {
   auto share = std::make_shared<Share>();
+  share->counters = std::move(counters);
   static_cast<config::ShareRules&>(*share) = wanted;
   if (!owner.empty()) {
     const std::string root = config::served_folder(wanted.path);
@@ -192,8 +194,9 @@ Result<std::shared_ptr<const Share>> ShareEntry::connect_folder(const config::Sh
     }
   }
   // Not under the lock: it waits for a disk. Who comes second throws away what it opened.
-  const auto share = folder ? open_share(wanted, *std::move(folder), owner, *forced, locks_)
-                            : Result<std::shared_ptr<const Share>>(fail(folder.error()));
+  const auto share = folder
+                         ? open_share(wanted, *std::move(folder), owner, *forced, locks_, counters_)
+                         : Result<std::shared_ptr<const Share>>(fail(folder.error()));
   auto state = state_.lock();
   note(*state, share ? std::string() : why_absent(configured_, share.error()));
   if (!share) return fail(NtStatus::kBadNetworkName);

@@ -16,6 +16,7 @@
 #include "base/guarded.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "smb2/common/time_histogram.h"
 #include "vfs/file_locks.h"
 #include "vfs/vfs.h"
 
@@ -51,6 +52,8 @@ struct Share : config::ShareRules {
   mutable std::atomic<uint32_t> slow_requests = 0;
   // When its recycle bin is looked through again; in seconds of the monotonic clock.
   mutable std::atomic<int64_t> next_sweep = 0;
+  // Never null; those of the configured share, which stay when this one is gone.
+  std::shared_ptr<ShareCounters> counters = std::make_shared<ShareCounters>();
   // Of PersistentHandles, and no one else's to look into; null when it has no persistent handles.
   // Set before the share is served.
   mutable std::atomic<PersistentShare*> persistent = nullptr;
@@ -77,6 +80,7 @@ class ShareEntry {
     return ready_ ? static_cast<const config::ShareRules&>(*ready_) : configured_;
   }
   ShareType type() const { return ready_ ? ready_->type : ShareType::kDisk; }
+  const ShareCounters& counters() const { return ready_ ? *ready_->counters : *counters_; }
   bool encrypts_data() const { return ready_ ? ready_->encrypt : configured_.encrypt; }
 
   // For a TREE_CONNECT. STATUS_BAD_NETWORK_NAME while the folder cannot be had. `account`: whose,
@@ -102,6 +106,7 @@ class ShareEntry {
   const config::Share configured_;
   vfs::FileLocks* const locks_ = nullptr;
   const std::shared_ptr<const Share> ready_;
+  const std::shared_ptr<ShareCounters> counters_ = std::make_shared<ShareCounters>();
   Guarded<State> state_;
 };
 
