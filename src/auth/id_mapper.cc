@@ -68,19 +68,34 @@ Result<IdMapper> IdMapper::open(const std::string& state_dir, std::string server
   if (!domain.is_in(domain.domain()) || domain.sub_authorities().size() != 4) {
     return fail(Error::malformed());
   }
-  return IdMapper(domain, std::move(server_name));
+  BRAID_TRY(ImportedSids imported, read_imported_sids(state_dir));
+  return IdMapper(domain, std::move(server_name), std::move(imported));
 }
 
-IdMapper::IdMapper(wire::Sid domain, std::string server_name)
-    : domain_(domain), server_name_(std::move(server_name)) {}
+IdMapper::IdMapper(wire::Sid domain, std::string server_name, ImportedSids imported)
+    : domain_(domain), server_name_(std::move(server_name)) {
+  if (!imported.empty()) imported_ = std::make_shared<const ImportedSids>(std::move(imported));
+}
 
 wire::Sid IdMapper::sid_of_uid(uid_t uid) const {
+  if (imported_) {
+    if (const auto rid = imported_->rid_of(false, uid)) return domain_.with_rid(*rid);
+    const bool is_taken =
+        uid <= kIdMax && imported_->of_rid(uid == 0 ? kAdministratorRid : kFirstUserRid + 2 * uid);
+    if (is_taken) return wire::sids::kUnixUsers.with_rid(uid);
+  }
   if (uid == 0) return domain_.with_rid(kAdministratorRid);
   if (uid > kIdMax) return wire::sids::kUnixUsers.with_rid(uid);
   return domain_.with_rid(kFirstUserRid + 2 * uid);
 }
 
 wire::Sid IdMapper::sid_of_gid(gid_t gid) const {
+  if (imported_) {
+    if (const auto rid = imported_->rid_of(true, gid)) return domain_.with_rid(*rid);
+    if (gid <= kIdMax && imported_->of_rid(kFirstGroupRid + 2 * gid)) {
+      return wire::sids::kUnixGroups.with_rid(gid);
+    }
+  }
   if (gid > kIdMax) return wire::sids::kUnixGroups.with_rid(gid);
   return domain_.with_rid(kFirstGroupRid + 2 * gid);
 }
@@ -90,6 +105,9 @@ std::optional<uid_t> IdMapper::uid_of(const wire::Sid& sid) const {
   if (const auto id = id_in(sid, wire::sids::kNfsUsers)) return id;
   const auto rid = id_in(sid, domain_);
   if (!rid) return std::nullopt;
+  if (const auto row = imported_ ? imported_->of_rid(*rid) : std::nullopt) {
+    return row->is_group ? std::nullopt : std::optional<uid_t>(row->id);
+  }
   if (*rid == kAdministratorRid) return 0;
   // uid 0 has one SID only, so 1000 itself is nobody's.
   if (*rid <= kFirstUserRid || (*rid - kFirstUserRid) % 2 != 0) return std::nullopt;
@@ -100,6 +118,9 @@ std::optional<gid_t> IdMapper::gid_of(const wire::Sid& sid) const {
   if (const auto id = id_in(sid, wire::sids::kUnixGroups)) return id;
   if (const auto id = id_in(sid, wire::sids::kNfsGroups)) return id;
   const auto rid = id_in(sid, domain_);
+  if (const auto row = imported_ && rid ? imported_->of_rid(*rid) : std::nullopt) {
+    return row->is_group ? std::optional<gid_t>(row->id) : std::nullopt;
+  }
   if (!rid || *rid < kFirstGroupRid || (*rid - kFirstGroupRid) % 2 != 0) return std::nullopt;
   return (*rid - kFirstGroupRid) / 2;
 }

@@ -4,10 +4,12 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "auth/imported_sids.h"
 #include "base/result.h"
 #include "wire/dtyp/sid.h"
 
@@ -36,14 +38,16 @@ struct NamedSid {
 // Local accounts are S-1-5-21-x-y-z-RID with x, y, z drawn once for the server and kept in
 // `state_dir`/domain_sid. RIDs are arithmetic, so no table is needed and none can be lost:
 //   user  uid: 1000 + 2 * uid        group gid: 1001 + 2 * gid        uid 0: 500 (Administrator)
-// Ids too large for that are S-1-22-1-uid and S-1-22-2-gid, which are understood for all ids.
+// Ids too large for that are S-1-22-1-uid and S-1-22-2-gid, which are understood for all ids. Who
+// came from another server and is in `state_dir`/imported_sids keeps the RID from there; whose RID
+// by arithmetic that is has S-1-22 too.
 // Thread: any. Life: the worker's; immutable.
 class IdMapper {
  public:
   // Makes the domain SID if it is not there. `server_name` is the domain's name in look-ups.
   static Result<IdMapper> open(const std::string& state_dir, std::string server_name);
   // With a given domain, for tests.
-  IdMapper(wire::Sid domain, std::string server_name);
+  IdMapper(wire::Sid domain, std::string server_name, ImportedSids imported = {});
 
   const wire::Sid& domain_sid() const { return domain_; }
   const std::string& domain_name() const { return server_name_; }
@@ -63,6 +67,7 @@ class IdMapper {
  private:
   wire::Sid domain_;
   std::string server_name_;
+  std::shared_ptr<const ImportedSids> imported_;  // null: there are none
 };
 
 }  // namespace braid::auth

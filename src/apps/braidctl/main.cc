@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/braidctl/completion.h"
+#include "apps/braidctl/import_samba.h"
 #include "apps/braidctl/interfaces.h"
 #include "apps/braidctl/output.h"
 #include "apps/braidctl/rdma_check.h"
@@ -31,6 +32,7 @@ struct CommandLine {
   RdmaArguments rdma;
   ShareArguments share;
   WhyArguments why;
+  ImportArguments import;
   std::string completion;  // for which shell, or what names
   bool json = false;
   int json_form = 0;  // that is asked for
@@ -294,6 +296,28 @@ int run(int argc, char** argv) {
   why->add_option("--from", line.why.from, "The client's address, for hosts")->type_name("ADDRESS");
   why->callback(
       [&] { exit_code = run_command(line, line.why, explain_access, Needs::kWholeConfig); });
+
+  CLI::App* const import = app.add_subcommand(
+      "import-samba", "Make a configuration of an smb.conf, and take over its accounts and SIDs");
+  import->fallthrough();
+  import->add_option("SMB_CONF", line.import.smb_conf, "What Samba is configured by")
+      ->capture_default_str();
+  import
+      ->add_option("--write", line.import.write,
+                   "Write the configuration there, and accounts and SIDs into the state folder; "
+                   "without it, the configuration is printed and nothing is changed")
+      ->type_name("FILE");
+  import
+      ->add_option("--state-dir", line.import.state_dir,
+                   "The state folder of the server that is to be")
+      ->type_name("FOLDER")
+      ->capture_default_str();
+  import->add_flag("--without-accounts", line.import.without_accounts,
+                   "Leave the accounts and SIDs alone");
+  import->callback([&] {
+    line.import.json = line.json;
+    exit_code = import_samba(line.import);
+  });
 
   CLI::App* const interfaces = app.add_subcommand(
       "interfaces", "The addresses of this machine, and which of them clients are told of");

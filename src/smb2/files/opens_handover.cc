@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "smb2/common/store_account.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/local_access.h"
 #include "smb2/opens/preserved_open_codec.h"
