@@ -8,6 +8,7 @@
 #include <cassert>
 
 #include "base/log.h"
+#include "runtime/at_once.h"
 #include "runtime/reactor.h"
 
 namespace braid {
@@ -87,6 +88,7 @@ bool can_switch_identity() {
 
 ScopedAtOnce::ScopedAtOnce() { ++at_once; }
 ScopedAtOnce::~ScopedAtOnce() { --at_once; }
+bool must_not_wait() { return at_once > 0; }
 
 void set_file_calls(OnReactor on_reactor) { file_calls = on_reactor; }
 

@@ -25,8 +25,9 @@ Result<void> assume(const Credentials& who);
 // that it is not, so that nothing that may wait for a disk gets onto a reactor unnoticed.
 Result<void> assume_on_reactor(const Credentials& who);
 
-// Until the end of the scope they do not look: what the thread does there waits for no disk, as
-// whoever begins it has made sure of. REQUIRES: no suspension within.
+// Until the end of the scope they do not look: the thread tries there what may need no disk. What
+// does is EAGAIN (at_once.h), and whoever began the scope does it anew on the pool. REQUIRES: no
+// suspension within.
 class ScopedAtOnce {
  public:
   ScopedAtOnce();

@@ -156,9 +156,10 @@ class File {
 
   virtual FileKey key() const = 0;
   virtual bool is_directory() const = 0;
-  // Whether stat() waits for no disk, as things stand. Thread: reactors too, here and below.
+  // Whether stat() waits for no disk, as things stand; within a ScopedAtOnce, where it never does,
+  // whether it is not EAGAIN. Thread: reactors too, here and below.
   virtual bool is_examined_at_once() { return false; }
-  // Whether examining and closing it waits for no disk, as things stand.
+  // Whether closing it waits for no disk, as things stand.
   virtual bool ends_at_once() { return false; }
   // 100 ns times.
   virtual Result<Attributes> stat() = 0;

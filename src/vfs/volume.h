@@ -50,7 +50,8 @@ struct LookupOptions {
   bool in_pieces = false;
   // kNever: only what the kernel has in memory by this very spelling, no link, and nothing that is
   // mounted below the root; EAGAIN for all else. Where Features::at_once, what is found so may be
-  // opened and examined without waiting for a disk. Not with pin_parent.
+  // opened without waiting for a disk. Not with pin_parent. Within a ScopedAtOnce every look-up is
+  // so.
   Wait wait = Wait::kAllowed;
 };
 

@@ -73,8 +73,10 @@ Task<Result<Reply>> handle_close(Request& request) {
     const auto done = finish_close(request.files, *open, std::move(decision));
     if (!done) answer = fail(done.error());
   };
-  if (request.connection->reactor().is_current() && closes_at_once(request.files, *open) &&
-      begin_at_once(request.files, *open)) {
+  const bool may_be_told = !(close.flags & wire::CloseFlags::kPostqueryAttrib) || open->is_pipe() ||
+                           open->file->is_examined_at_once();
+  if (may_be_told && request.connection->reactor().is_current() &&
+      closes_at_once(request.files, *open) && begin_at_once(request.files, *open)) {
     std::optional<filestate::CloseDecision> deletes;
     {
       const ScopedAtOnce scope;

@@ -73,7 +73,10 @@ wire::FileInternalInformation internal(const Seen& seen) {
   return {index_number(*seen.open.tree_connect->share->volume, seen.attributes.key)};
 }
 
-wire::FileEaInformation ea(Open& open) { return {ea_size_of(open.whole_file())}; }
+Result<QueryAnswer> ea(Request& request, const wire::QueryInfoRequest&) {
+  BRAID_TRY(const uint32_t size, ea_size_of(request.open->whole_file()));
+  return encoded(wire::FileEaInformation{size});
+}
 
 wire::FileAccessInformation access(const Open& open) { return {open.attributes.granted_access}; }
 
@@ -93,17 +96,20 @@ std::string name_with_stream(const FileServices& files, const Open& open) {
   return name;
 }
 
-wire::FileAllInformation all(const Seen& seen) {
+Result<QueryAnswer> all(Request& request, const wire::QueryInfoRequest&) {
+  Open& open = *request.open;
+  BRAID_TRY(const vfs::Attributes attributes, open.file->stat());
+  const Seen seen{request, open, attributes};
   wire::FileAllInformation info;
   info.basic = basic(seen);
   info.standard = standard(seen);
   info.internal = internal(seen);
-  info.ea = ea(seen.open);
-  info.access = access(seen.open);
-  info.position = position(seen.open);
-  info.mode = mode(seen.open);
-  info.name.file_name = "\\" + name_with_stream(seen.request.files, seen.open);
-  return info;
+  BRAID_TRY(info.ea.ea_size, ea_size_of(open.whole_file()));
+  info.access = access(open);
+  info.position = position(open);
+  info.mode = mode(open);
+  info.name.file_name = "\\" + name_with_stream(request.files, open);
+  return encoded(info);
 }
 
 // There are no 8.3 names: the name is its own alternate, as a file system without them has it.
@@ -220,7 +226,7 @@ constexpr InfoRow kFileRows[] = {
   {FileInfoClass::kBasic,           {40, kReadAttributes, seen<basic>, kNotOfPipes},          {40, kWriteAttributes, Changes::kFile, decoded<wire::FileBasicInformation, set_basic_info>}},
   {FileInfoClass::kStandard,        {24, kAnyHandle, seen<standard>, of_open<pipe_standard>}, kNoSet},
   {FileInfoClass::kInternal,        {8, kAnyHandle, seen<internal>, kNotOfPipes},             kNoSet},
-  {FileInfoClass::kEa,              {4, kAnyHandle, of_open<ea>, kNotOfPipes},                kNoSet},
+  {FileInfoClass::kEa,              {4, kAnyHandle, ea, kNotOfPipes},                         kNoSet},
   {FileInfoClass::kAccess,          {4, kAnyHandle, of_open<access>, kNotOfPipes},            kNoSet},
   {FileInfoClass::kName,            kRefused<NtStatus::kNotSupported>,                        kNoSet},
   {FileInfoClass::kRename,          kNoQuery,                                                 {24, kDelete, Changes::kFile, decoded<wire::FileRenameInformation, rename_file>}},
@@ -230,7 +236,7 @@ constexpr InfoRow kFileRows[] = {
   {FileInfoClass::kFullEa,          {4, kReadEa, query_full_eas, kNotOfPipes},                {0, kWriteEa, Changes::kFile, set_full_eas}},
   {FileInfoClass::kMode,            {4, kAnyHandle, of_open<mode>, kNotOfPipes},              {4, kAnyHandle, Changes::kOpen, decoded<wire::FileModeInformation, set_mode>}},
   {FileInfoClass::kAlignment,       {4, kAnyHandle, of_open<alignment>, kNotOfPipes},         kNoSet},
-  {FileInfoClass::kAll,             {104, kReadAttributes, seen<all>, kNotOfPipes},           kNoSet},
+  {FileInfoClass::kAll,             {104, kReadAttributes, all, kNotOfPipes},                 kNoSet},
   {FileInfoClass::kAllocation,      kNoQuery,                                                 {8, kWriteData, Changes::kFile, decoded<wire::FileAllocationInformation, set_allocation>}},
   {FileInfoClass::kEndOfFile,       kNoQuery,                                                 {8, kWriteData, Changes::kFile, decoded<wire::FileEndOfFileInformation, set_end_of_file>}},
   {FileInfoClass::kAlternateName,   {8, kAnyHandle, alternate_name, kNotOfPipes},             kNoSet},

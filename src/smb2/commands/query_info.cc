@@ -1,6 +1,9 @@
 // [MS-SMB2] 3.3.5.20 "Receiving an SMB2 QUERY_INFO Request".
 #include "wire/smb2/query_info.h"
 
+#include <cerrno>
+#include <optional>
+
 #include "runtime/identity.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/info_rows.h"
@@ -82,7 +85,7 @@ bool is_at_once(const Request& request, const wire::QueryInfoRequest& query) {
     return false;
   }
   const Share& share = *request.tree_connect->share;
-  if (share.slow_requests != 0 || !open.file->is_examined_at_once()) return false;
+  if (!share.volume->features().at_once || share.slow_requests != 0) return false;
   using wire::FileInfoClass;
   switch (static_cast<FileInfoClass>(query.file_info_class)) {
     case FileInfoClass::kBasic:
@@ -92,19 +95,23 @@ bool is_at_once(const Request& request, const wire::QueryInfoRequest& query) {
     case FileInfoClass::kPosition:
     case FileInfoClass::kMode:
     case FileInfoClass::kAlignment:
+    case FileInfoClass::kAll:
     case FileInfoClass::kNetworkOpen:
     case FileInfoClass::kAttributeTag:
     case FileInfoClass::kId:
       return true;
-    // kAll with its EaSize loads every extended attribute.
     default:
       return false;
   }
 }
 
-Result<QueryAnswer> answer_at_once(Request& request, const wire::QueryInfoRequest& query) {
+// Nothing: a disk has to be looked at.
+std::optional<Result<QueryAnswer>> answer_at_once(Request& request,
+                                                  const wire::QueryInfoRequest& query) {
   const ScopedAtOnce scope;
-  return answer_of(request, query);
+  auto answer = answer_of(request, query);
+  if (!answer && answer.error().is_os(EAGAIN)) return std::nullopt;
+  return answer;
 }
 
 }  // namespace
@@ -117,9 +124,9 @@ Task<Result<Reply>> handle_query_info(Request& request) {
   }
   BRAID_CO_CHECK(
       request.check_credit_charge(query.input_buffer.size(), query.output_buffer_length));
-  const bool at_once = is_at_once(request, query);
+  auto at_once = is_at_once(request, query) ? answer_at_once(request, query) : std::nullopt;
   if (!at_once) BRAID_CO_CHECK(co_await request.seat.turn());
-  Result<QueryAnswer> answer = at_once ? answer_at_once(request, query) : answer_of(request, query);
+  Result<QueryAnswer> answer = at_once ? *std::move(at_once) : answer_of(request, query);
   if (!answer && answer.error() == Error(NtStatus::kInfoLengthMismatch)) {
     co_return length_mismatch(request);
   }

@@ -1,5 +1,8 @@
 #include "smb2/files/access_check.h"
 
+#include <cerrno>
+
+#include "runtime/at_once.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
@@ -81,6 +84,9 @@ Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t
       Access::kMaximumAllowed | Access::kDelete | (Access::kFileReadAttributes & ~granted);
   if ((desired & asks_parent) && !found.path.is_root() && !token.is_root) {
     const auto directory = directory_of(request, found.path);
+    if (must_not_wait() && !directory && directory.error().is_os(EAGAIN)) {
+      return fail(directory.error());
+    }
     const uint32_t there = directory ? granted_by((*directory)->effective, token) : 0;
     uint32_t by_folder = 0;
     if (there & Access::kFileDeleteChild) by_folder |= Access::kDelete;

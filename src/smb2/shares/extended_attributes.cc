@@ -110,8 +110,9 @@ Result<std::vector<wire::FullEa>> load_eas(vfs::File& file) {
   return eas;
 }
 
-uint32_t ea_size_of(vfs::File& file) {
+Result<uint32_t> ea_size_of(vfs::File& file) {
   const auto eas = load_eas(file);
+  if (!eas && eas.error().is_os(EAGAIN)) return fail(eas.error());
   return eas ? wire::ea_size(*eas) : 0;
 }
 

@@ -13,8 +13,9 @@ namespace braid::smb2 {
 // None where the file system has no extended attributes. May block, as all of these.
 Result<std::vector<wire::FullEa>> load_eas(vfs::File& file);
 
-// EaSize of FileEaInformation; 0 when the attributes cannot be read.
-uint32_t ea_size_of(vfs::File& file);
+// EaSize of FileEaInformation; 0 when the attributes cannot be read. EAGAIN within a ScopedAtOnce,
+// unless it is known to have none.
+Result<uint32_t> ea_size_of(vfs::File& file);
 
 // Sets each in turn; one without a value is removed, and it is no error if it was not there. A name
 // that differs from a stored one in case only means that one. Names, flags and the size that would

@@ -50,7 +50,7 @@ TEST_F(ExtendedAttributes, BookKeepingIsNeitherShownNorSet) {
     EXPECT_FALSE(done) << name;
   }
   EXPECT_TRUE(load().empty());
-  EXPECT_EQ(ea_size_of(*file_), 0u);
+  EXPECT_EQ(ea_size_of(*file_).value(), 0u);
 }
 
 TEST_F(ExtendedAttributes, AListWithAFaultChangesNothing) {

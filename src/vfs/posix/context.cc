@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/sip_hash.h"
+#include "runtime/at_once.h"
 #include "vfs/names.h"
 
 namespace braid::vfs {
@@ -48,12 +49,18 @@ MetadataLock::~MetadataLock() {
   if (others_) others_->unlock(file_);
 }
 
-Result<Attributes> attributes_of(const PosixContext& context, int fd) {
+Result<Attributes> attributes_of(const PosixContext& context, int fd, Wait wait) {
   BRAID_TRY(const struct statx st, stat_of(fd));
   if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.stx_mode)) return make_attributes(st, std::nullopt);
   KnownAttributes* const attributes = context.known_attributes(key_of(st));
-  if (!attributes) return make_attributes(st, load_dos_attrib(fd));
+  const bool may_wait = wait == Wait::kAllowed && !must_not_wait();
+  if (!attributes) {
+    if (!may_wait) return fail_os(EAGAIN);
+    return make_attributes(st, load_dos_attrib(fd));
+  }
   if (const auto known = attributes->find(st)) return make_attributes(st, known->dos_attrib);
+  // Names and inodes stay in memory longer than the blocks that attributes are in.
+  if (!may_wait && !context.has_attributes_in_memory(key_of(st))) return fail_os(EAGAIN);
   const auto attrib = load_dos_attrib(fd);
   attributes->keep(st, {.dos_attrib = attrib});
   return make_attributes(st, attrib);

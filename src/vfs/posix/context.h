@@ -106,6 +106,11 @@ struct PosixContext {
     return is_in_memory && file.device == root_key.device && !has_swap();
   }
 
+  // Whether the extended attributes of this file are in memory and nowhere else.
+  bool has_attributes_in_memory(const FileKey& file) const {
+    return is_in_memory && file.device == root_key.device;
+  }
+
   // Null for a file on whose file system others may change something.
   KnownAttributes* known_attributes(const FileKey& file) const {
     return is_at_once(file) ? &attributes_ : nullptr;
@@ -128,8 +133,9 @@ struct PosixContext {
   mutable KnownAttributes attributes_;
 };
 
-// As attributes_of() in system.h, with what is known of the file.
-Result<Attributes> attributes_of(const PosixContext& context, int fd);
+// As attributes_of() in system.h, with what is known of the file. EAGAIN within a ScopedAtOnce, or
+// with kNever: a disk would have to be looked at.
+Result<Attributes> attributes_of(const PosixContext& context, int fd, Wait wait = Wait::kAllowed);
 
 // Held while what is kept beside the data of one file (DOSATTRIB, streams, the security descriptor)
 // is read and written back, whichever volume the file is reached through. A thread that holds it

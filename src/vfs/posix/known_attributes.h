@@ -40,7 +40,7 @@ class KnownAttributes {
     Known known;
   };
   static constexpr size_t kLocks = 16;
-  static constexpr size_t kEntriesPerLock = 64;
+  static constexpr size_t kEntriesPerLock = 256;
   using Part = std::vector<Entry>;  // empty until something is kept there
 
   mutable std::array<Guarded<Part>, kLocks> parts_;

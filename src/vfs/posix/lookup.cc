@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 
+#include "runtime/at_once.h"
 #include "vfs/names.h"
 #include "vfs/posix/renaming.h"
 
@@ -217,7 +218,7 @@ Result<std::optional<UniqueFd>> Walk::step(int directory, size_t at) {
 Result<Resolved> Walk::found(UniqueFd fd, UniqueFd parent) {
   // Found by another spelling than was sent.
   if (is_any_vetoed(names_.size())) return fail(NtStatus::kObjectPathNotFound);
-  BRAID_TRY(const Attributes attributes, attributes_of(context_, fd.get()));
+  BRAID_TRY(const Attributes attributes, attributes_of(context_, fd.get(), options_.wait));
   std::string target;
   if (attributes.is_symlink()) {
     if (options_.wait == Wait::kNever) return fail_os(EAGAIN);
@@ -253,7 +254,11 @@ Result<Resolved> Walk::stopped(UniqueFd fd, size_t consumed) {
 
 Result<Resolved> look_up(PosixContext& context, const Path& path, const LookupOptions& options) {
   if (std::ranges::any_of(path.components(), is_own)) return fail_os(EACCES);
-  return Walk(context, path, options).run();
+  if (!must_not_wait()) return Walk(context, path, options).run();
+  if (options.pin_parent) return fail_os(EAGAIN);
+  LookupOptions at_once = options;
+  at_once.wait = Wait::kNever;
+  return Walk(context, path, at_once).run();
 }
 
 // Resolves a path again with what its links say, until there is none in it. The kernel is never

@@ -13,6 +13,7 @@
 #include <new>
 #include <optional>
 
+#include "runtime/at_once.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_directory.h"
 #include "vfs/posix/stream_store.h"
@@ -73,7 +74,7 @@ bool PosixFile::ends_at_once() {
   // name frees its blocks, and as many as these take no time.
   constexpr blkcnt_t kBlocksMax = (16 << 20) / 512;
   const bool has_written = access_.write && !context_->is_memory(key_);
-  if (!is_examined_at_once() || has_written || unnamed_ || kind_ != Kind::kFile) return false;
+  if (!context_->is_at_once(key_) || has_written || unnamed_ || kind_ != Kind::kFile) return false;
   struct stat st;
   return ::fstat(fd_.get(), &st) == 0 && st.st_nlink != 0 && st.st_blocks <= kBlocksMax;
 }
@@ -94,17 +95,30 @@ Result<Attributes> PosixFile::take_name(const Place& place) {
   return stat();
 }
 
+bool PosixFile::is_examined_at_once() {
+  if (context_->has_attributes_in_memory(key_)) return true;
+  if (!context_->is_at_once(key_)) return false;
+  const auto known = attributes_of(*context_, fd_.get(), Wait::kNever);
+  return known && !may_be_reserved(*known);
+}
+
 Result<Attributes> PosixFile::stat() {
   BRAID_CHECK(assume(who_));
   BRAID_TRY(Attributes attributes, attributes_of(*context_, fd_.get()));
+  // That is on the disk.
+  if (must_not_wait() && may_be_reserved(attributes)) return fail_os(EAGAIN);
   return shown(std::move(attributes));
 }
 
+bool PosixFile::may_be_reserved(const Attributes& attributes) const {
+  return context_->counts_attribute_block && attributes.size == 0 &&
+         attributes.allocation_size != 0 && kind_ == Kind::kFile;
+}
+
 Attributes PosixFile::shown(Attributes attributes) const {
-  const bool may_be_reserved = context_->counts_attribute_block && attributes.size == 0 &&
-                               attributes.allocation_size != 0 && kind_ == Kind::kFile;
+  const bool asks_for_reserved = may_be_reserved(attributes);
   context_->adjust(attributes, hide_);
-  if (may_be_reserved) {
+  if (asks_for_reserved) {
     const auto reserved = reserved_size(fd_.get());
     if (reserved) attributes.allocation_size = *reserved;
   }

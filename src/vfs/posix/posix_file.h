@@ -31,7 +31,7 @@ class PosixFile final : public File {
 
   FileKey key() const override { return key_; }
   bool is_directory() const override { return kind_ == Kind::kDirectory; }
-  bool is_examined_at_once() override { return context_->is_at_once(key_); }
+  bool is_examined_at_once() override;
   bool ends_at_once() override;
   Result<Attributes> stat() override;
   Result<void> change(const AttributesChange& change) override;
@@ -86,6 +86,8 @@ class PosixFile final : public File {
 
   // As clients are shown them.
   Attributes shown(Attributes attributes) const;
+  // Whether some of what it takes may be reserved for its data.
+  bool may_be_reserved(const Attributes& attributes) const;
   // Fails with EACCES unless the user owns the file or may write it. Takes the user's identity.
   Result<void> check_may_change();
   Result<void> change_dos(const AttributesChange& change);

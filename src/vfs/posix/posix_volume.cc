@@ -34,10 +34,11 @@ bool only_local_writers(long magic) {
          magic == TMPFS_MAGIC || magic == F2FS_SUPER_MAGIC || magic == OVERLAYFS_SUPER_MAGIC;
 }
 
-// And that open what the kernel knows without looking at a disk, but for an attribute now and then.
-// To open a file of an overlay may mean to copy it.
+// And that open what the kernel knows without looking at a disk, and let the change time tell that
+// an extended attribute is another: F2FS leaves it as it is. To open a file of an overlay may mean
+// to copy it.
 bool opens_at_once(long magic) {
-  return only_local_writers(magic) && magic != OVERLAYFS_SUPER_MAGIC;
+  return only_local_writers(magic) && magic != OVERLAYFS_SUPER_MAGIC && magic != F2FS_SUPER_MAGIC;
 }
 
 // ext4 keeps all attributes of a file in one block; streams must leave room there for the security

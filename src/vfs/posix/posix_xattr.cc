@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "runtime/at_once.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/system.h"
 
@@ -69,6 +70,7 @@ class Acting {
 // The kernel refuses these calls on O_PATH descriptors; the path through /proc works for all.
 
 Result<Bytes> PosixFile::get_xattr(std::string_view name, Actor actor) {
+  if (must_not_wait() && !context_->has_attributes_in_memory(key_)) return fail_os(EAGAIN);
   const std::string key(name);
   if (actor == Actor::kServer && is_told_to_anybody(name) && !acts_as_server()) {
     BRAID_CHECK(assume(who_));
@@ -117,6 +119,8 @@ Result<std::vector<std::string>> PosixFile::list_xattrs(Actor actor) {
       return std::vector<std::string>{std::string(kDosAttribName)};
     }
   }
+  // In memory, too: who asks wants to read them all, and there may be many.
+  if (must_not_wait()) return fail_os(EAGAIN);
   const std::string path = descriptor_path(fd_.get());
   // Nearly all fit: one call.
   std::array<char, kUsualSize> usual;

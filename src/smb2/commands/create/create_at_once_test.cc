@@ -1,9 +1,14 @@
 // What the kernel has in memory is opened and closed where the connection is served.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,22 +30,26 @@ using wire::Command;
 using wire::CreateDisposition;
 using enum NtStatus;
 
+// Of tmpfs, which has extended attributes in memory, where there is one; or of a disk.
 struct RealFolder {
-  RealFolder() {
-    char name[] = "/tmp/create_at_once_test.XXXXXX";
-    root = ::mkdtemp(name);
+  explicit RealFolder(std::string where = "/dev/shm") {
+    if (::access(where.c_str(), W_OK) != 0) where = "/tmp";
+    std::string name = where + "/create_at_once_test.XXXXXX";
+    root = ::mkdtemp(name.data());
   }
   ~RealFolder() { std::filesystem::remove_all(root); }
   std::string root;
 };
 
 struct AtOnce : RealFolder, FileRequests {
-  explicit AtOnce(std::shared_ptr<vfs::FaultPlan> held = vfs::make_fault_plan(), size_t threads = 2)
-      : FileRequests(vfs::make_fault_volume(vfs::open_posix_volume(root).value(), held), threads),
+  explicit AtOnce(std::shared_ptr<vfs::FaultPlan> held = vfs::make_fault_plan(), size_t threads = 2,
+                  const std::string& where = "/dev/shm")
+      : RealFolder(where),
+        FileRequests(vfs::make_fault_volume(vfs::open_posix_volume(root).value(), held), threads),
         plan(held) {}
   void SetUp() override {
     FileRequests::SetUp();
-    if (!share_volume().features().at_once) GTEST_SKIP() << "the kernel cannot tell on /tmp";
+    if (!share_volume().features().at_once) GTEST_SKIP() << "the kernel cannot tell here";
     make("f", "old");
     make("g", "new");
   }
@@ -206,6 +215,81 @@ TEST_F(AtOnce, WhatWasReplacedMeanwhileIsNotOpened) {
   second.close();
 }
 
+// On a disk attributes are somewhere else than names and inodes, and not as long in memory.
+struct AtOnceOnDisk : AtOnce {
+  AtOnceOnDisk() : AtOnce(vfs::make_fault_plan(), 1, "/tmp") {}
+  void SetUp() override {
+    AtOnce::SetUp();
+    struct statfs file_system{};
+    if (::statfs(root.c_str(), &file_system) != 0 || file_system.f_type == TMPFS_MAGIC) {
+      GTEST_SKIP() << "/tmp is no disk";
+    }
+  }
+  size_t turns_of(const std::function<void()>& work) {
+    const size_t before = turns();
+    work();
+    return turns() - before;
+  }
+  size_t turns_to_open(const wire::CreateRequest& body) {
+    return turns_of([&] {
+      const FileId id = client.create(body);
+      ASSERT_NE(id, FileId{});
+      EXPECT_EQ(close(id), kSuccess);
+    });
+  }
+  // Once enough time has gone by since they were changed.
+  bool come_to_need_none(const std::function<void()>& work) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (turns_of(work) != 0) {
+      if (std::chrono::steady_clock::now() > end) return false;
+    }
+    return true;
+  }
+};
+
+TEST_F(AtOnceOnDisk, WhoOpensItFirstTakesATurnToReadAttributes) {
+  EXPECT_GT(turns_to_open(reading("f")), 0u);
+  EXPECT_TRUE(come_to_need_none([&] { turns_to_open(reading("f")); }));
+  std::ofstream(root + "/f", std::ios::app) << "more";
+  EXPECT_GT(turns_to_open(reading("f")), 0u) << "changed";
+}
+
+TEST_F(AtOnceOnDisk, RightsThatItsFolderGivesAreLookedForThere) {
+  if (server_credentials()->uid != 0) GTEST_SKIP() << "needs files of others";
+  ASSERT_EQ(::chmod(root.c_str(), 0777), 0);
+  ASSERT_EQ(::chmod((root + "/f").c_str(), 0666), 0);
+  RawClient member{engine, ClientGuid{{9}}};
+  ASSERT_TRUE(member.log_on(wire::Dialect::kSmb302, "files", "member"));
+  auto body = reading("f");
+  body.desired_access |= Access::kDelete;
+  const auto open = [&] {
+    const auto answer = member.exchange(member.request(Command::kCreate, body));
+    ASSERT_EQ(answer->status(), kSuccess);
+    EXPECT_EQ(member.close_file(answer->as<wire::CreateResponse>().file_id), kSuccess);
+  };
+  // Whether that is its folder is asked anew each time, and that may wait.
+  EXPECT_TRUE(come_to_need_none([&] { turns_to_open(reading("f")); }));
+  for (int i = 0; i < 3; ++i) EXPECT_GT(turns_of(open), 0u);
+  member.close();
+}
+
+TEST_F(AtOnceOnDisk, EaSizeIsToldWhereThereAreKnownToBeNone) {
+  const FileId id = client.create(reading("f"));
+  const wire::QueryInfoRequest query{
+      .info_type = wire::InfoType::kFile,
+      .file_info_class = static_cast<uint8_t>(wire::FileInfoClass::kAll),
+      .output_buffer_length = 4096,
+      .file_id = id};
+  const auto ask = [&] {
+    EXPECT_EQ(client.status_of(client.request(Command::kQueryInfo, query)), kSuccess);
+  };
+  EXPECT_GT(turns_of(ask), 0u);
+  EXPECT_TRUE(come_to_need_none(ask));
+  ASSERT_EQ(::setxattr((root + "/f").c_str(), "user.mine", "1", 1, 0), 0);
+  for (int i = 0; i < 3; ++i) EXPECT_GT(turns_of(ask), 0u);
+  client.close_file(id);
+}
+
 // Much that one user wants keeps another waiting no longer than a turn: in one frame as in many.
 struct AtOnceInTurns : AtOnce {
   AtOnceInTurns() : AtOnce(vfs::make_fault_plan(), 1) {}
@@ -291,7 +375,7 @@ struct AtOnceBelow : MountedBelow, FileRequests {
   void SetUp() override {
     FileRequests::SetUp();
     if (!mounts) GTEST_SKIP() << "mounts nothing here";
-    if (!share_volume().features().at_once) GTEST_SKIP() << "the kernel cannot tell on /tmp";
+    if (!share_volume().features().at_once) GTEST_SKIP() << "the kernel cannot tell here";
   }
 };
 

@@ -378,7 +378,9 @@ std::optional<CreateOutcome> try_at_once(Request& request, CreateState& state) {
   if (kind != vfs::Kind::kFile && kind != vfs::Kind::kDirectory) return std::nullopt;
   CreateOutcome outcome = open_existing(attempt, std::move(*found));
   const auto* error = std::get_if<Error>(&outcome);
-  if (error && error->is_os(ESTALE)) return std::nullopt;  // its name is another's now
+  // Its name is another's now, or a disk has to be looked at. Of a lease in the kernel the pool
+  // will hear, too.
+  if (error && (error->is_os(ESTALE) || error->is_os(EAGAIN))) return std::nullopt;
   return outcome;
 }
 

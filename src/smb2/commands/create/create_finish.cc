@@ -306,25 +306,29 @@ Error give_up(const CreateAttempt& attempt, OpenedFile& opened, std::shared_ptr<
   return why;
 }
 
-// Of what local programs have done since it was looked at, nobody is going to tell.
-void look_at_again(OpenedFile& opened) {
+// Of what local programs have done since it was looked at, nobody is going to tell. False: that is
+// for who may wait.
+bool look_at_again(OpenedFile& opened) {
   struct stat now{};
-  if (::fstat(opened.file->descriptor(), &now) != 0) return;
+  if (::fstat(opened.file->descriptor(), &now) != 0) return true;
   const bool is_as_it_was = to_file_time(now.st_ctim) == opened.attributes.changed &&
                             static_cast<uint64_t>(now.st_size) == opened.attributes.size;
-  if (is_as_it_was) return;
-  if (auto again = opened.file->stat()) opened.attributes = *std::move(again);
+  if (is_as_it_was) return true;
+  auto again = opened.file->stat();
+  if (!again) return !again.error().is_os(EAGAIN);
+  opened.attributes = *std::move(again);
+  return true;
 }
 
-// What was granted and cannot stay is taken back before anybody hears of it.
-void see_to_local_programs(const CreateAttempt& attempt, OpenedFile& opened) {
+// What was granted and cannot stay is taken back before anybody hears of it. False: as above.
+bool see_to_local_programs(const CreateAttempt& attempt, OpenedFile& opened) {
   using filestate::Caching;
   FileServices& files = attempt.request.files;
   filestate::OpenDecision& caching = attempt.state.caching;
   const Caching granted =
       caching.lease ? caching.lease->state : filestate::caching_of(caching.oplock);
   // A lease that is nothing now may be more by another open, and end with this one.
-  if (!filestate::any(granted) && !caching.lease) return;
+  if (!filestate::any(granted) && !caching.lease) return true;
   // The file is open: whoever breaks a guard from here on is a local program.
   attempt.state.opening.reset();
   LocalAccessTerms terms =
@@ -332,12 +336,13 @@ void see_to_local_programs(const CreateAttempt& attempt, OpenedFile& opened) {
                             granted, account_of(*attempt.request.principal.identity));
   if (terms.watch) {
     opened.local_watch = std::move(terms.watch);
-    look_at_again(opened);
+    if (!look_at_again(opened)) return false;
   }
-  if (filestate::is_subset(granted, terms.kept)) return;
+  if (filestate::is_subset(granted, terms.kept)) return true;
   const auto now = files.file_table.keep_only(registered(attempt), terms.kept, caching.before);
   caching.oplock = now.oplock;
   caching.lease = now.lease;
+  return true;
 }
 
 // What filestate did not let in.
@@ -410,7 +415,10 @@ CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
       if (auto now = opened.file->stat()) opened.attributes = *now;
     }
   }
-  see_to_local_programs(attempt, opened);
+  if (!see_to_local_programs(attempt, opened)) {
+    withdraw(attempt, std::move(opened));
+    return Error::os(ESTALE);
+  }
   state.action = opened.action;
   state.attributes = opened.attributes;
   state.maximal_access = opened.maximal_access;

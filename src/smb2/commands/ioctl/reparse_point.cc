@@ -145,7 +145,8 @@ Result<vfs::Attributes> check_may_become(Open& open, uint32_t tag, const vfs::Re
   }
   if (now.is_directory() && !is_link(made)) return fail(NtStatus::kFileIsADirectory);
   if (!now.is_directory() && now.size != 0) return fail(NtStatus::kIoReparseDataInvalid);
-  if (ea_size_of(*open.file) != 0) return fail(NtStatus::kEasNotSupported);
+  BRAID_TRY(const uint32_t ea_size, ea_size_of(*open.file));
+  if (ea_size != 0) return fail(NtStatus::kEasNotSupported);
   // A link of Linux has none, nor has a pipe, and they would be lost.
   BRAID_TRY(const auto streams, open.file->streams());
   const bool has_named =
