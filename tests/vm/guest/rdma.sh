@@ -201,7 +201,7 @@ for options in $MOUNTS; do
     [ -z "$(ls /tmp/shares/share)" ] || fail "$options: left: $(ls /tmp/shares/share)"
     umount /mnt || fail "$options: unmount"
 done
-[ -z "$MOUNTS" ] || dmesg | grep -E "BUG|WARNING|Oops" && fail "the kernel complained, see above"
+[ -n "$MOUNTS" ] && dmesg | grep -E "BUG|WARNING|Oops" && fail "the kernel complained, see above"
 
 kill $server
 wait $server || fail "braidd ended with $?"
