@@ -8,14 +8,14 @@ namespace {
 using nlohmann::json;
 
 TEST(Prometheus, LinesOfAMetricStandTogether) {
-  const json gauge{{"name", "braid_opens"}, {"type", "gauge"}, {"help", "Open."}, {"value", 3}};
+  const json gauge{{"name", "braid_opens"}, {"type", "gauge"}, {"help", "Open."}, {"value", 3u}};
   json other = gauge;
-  other["value"] = 5;
+  other["value"] = 5u;
   const json counter{{"name", "braid_x_total"},
                      {"type", "counter"},
                      {"help", "X."},
                      {"labels", {{"share", "a\"b\\c\nd"}}},
-                     {"value", 1}};
+                     {"value", 1u}};
   EXPECT_EQ(prometheus_text({{0, json::array({gauge, counter})}, {1, json::array({other})}}),
             "# HELP braid_opens Open.\n# TYPE braid_opens gauge\n"
             "braid_opens{worker=\"0\"} 3\nbraid_opens{worker=\"1\"} 5\n"
@@ -28,9 +28,9 @@ TEST(Prometheus, AHistogramEndsWithAll) {
                    {"type", "histogram"},
                    {"help", "T."},
                    {"labels", json::object()},
-                   {"value", 4},
+                   {"value", 4u},
                    {"sum", 0.5},
-                   {"buckets", json::array({json::array({0.25, 1}), json::array({0.5, 3})})}};
+                   {"buckets", json::array({json::array({0.25, 1u}), json::array({0.5, 3u})})}};
   EXPECT_EQ(prometheus_text({{2, json::array({times})}}),
             "# HELP braid_t T.\n# TYPE braid_t histogram\n"
             "braid_t_bucket{worker=\"2\",le=\"0.25\"} 1\n"

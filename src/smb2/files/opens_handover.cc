@@ -89,8 +89,8 @@ void watch(FileServices& files, const HandedOpen& handed) {
   bool is_elsewhere = false;
   const bool is_told = open.share->local_access == config::LocalAccess::kNotify;
   if (is_told && open.file && (filestate::any(caching) || open.lease_key)) {
-    terms = see_to_local_programs(files, *open.share, key, *open.file, caching,
-                                  account_of(open.owner));
+    terms =
+        see_to_local_programs(files, *open.share, key, *open.file, caching, account_of(open.owner));
     is_elsewhere = terms.watch && !has_its_name(open);
   }
   open.local_watch = std::move(terms.watch);

@@ -97,9 +97,6 @@ TEST_F(OpensHandoverTest, GoWithTheirDescriptorsLeasesAndLocks) {
   EXPECT_EQ(lock(client, id, 5), NtStatus::kSuccess);
   const auto parts = give();
   EXPECT_EQ(parts.at(0).descriptors.size(), 1u);
-  // The file is the same, whatever has its name by now.
-  std::filesystem::rename(folder + "/file", folder + "/moved");
-  std::ofstream(folder + "/file") << "another";
   EXPECT_EQ(take(parts[0]), size_t{1});
 
   RawClient& again = log_on(*after);
@@ -110,8 +107,19 @@ TEST_F(OpensHandoverTest, GoWithTheirDescriptorsLeasesAndLocks) {
   EXPECT_EQ(lock(again, back.file_id, 6), NtStatus::kSuccess);
   EXPECT_EQ(write(again, back.file_id), NtStatus::kSuccess);
   EXPECT_EQ(again.close_file(back.file_id), NtStatus::kSuccess);
-  EXPECT_EQ(std::filesystem::file_size(folder + "/moved"), 4u);
-  EXPECT_EQ(std::filesystem::file_size(folder + "/file"), 7u);
+  EXPECT_EQ(std::filesystem::file_size(folder + "/file"), 4u);
+}
+
+// What moved meanwhile is not what the client has by that name, as where nothing was handed over.
+TEST_F(OpensHandoverTest, OneWhoseNameWasTakenByOthersIsGone) {
+  RawClient& client = log_on(*before);
+  const FileId id = created(client, with_lease(durable(), 2)).file_id;
+  const auto parts = give();
+  std::filesystem::rename(folder + "/file", folder + "/moved");
+  std::ofstream(folder + "/file") << "another";
+  EXPECT_EQ(take(parts.at(0)), size_t{1});
+  RawClient& again = log_on(*after);
+  EXPECT_EQ(create_status(again, returning(id)), NtStatus::kObjectNameNotFound);
 }
 
 TEST_F(OpensHandoverTest, NothingThatCameOfItChangesNothing) {
