@@ -43,6 +43,14 @@ class AuditCase(ControlCase):
             return lines if len(lines) >= count else None
         return self.wait_for(found, f"{count} of {operation}")
 
+    def one(self, operation, **fields):
+        """The line of an operation that has these, once it is there; None is what it has not."""
+        def found():
+            lines = [line for line in self.lines() if line["op"] == operation
+                     and all(line.get(key) == value for key, value in fields.items())]
+            return lines[0] if lines else None
+        return self.wait_for(found, f"{operation} with {fields}")
+
     def run_as(self, user, commands, **options):
         return SmbClient(self.scratch, self.server, user, **options).run(commands)
 
@@ -91,15 +99,15 @@ class File(AuditCase):
     def test_denials_and_who_refuses(self):
         os.chmod(self.root, 0o755)
         self.assertIn("ACCESS_DENIED", self.run_as(BOB, "mkdir no").nt_status)
-        line = [line for line in self.of("open") if line["result"] != "STATUS_SUCCESS"][0]
+        line = self.one("open", result="STATUS_ACCESS_DENIED")
         self.assertEqual((line["user"], line["path"], line["result"], line["check"]),
                          ("bob", "no", "STATUS_ACCESS_DENIED", "permissions"))
         self.configure('allow = ["alice"]')
         self.run_as(BOB, "ls")
-        line = [line for line in self.of("connect") if line["result"] != "STATUS_SUCCESS"][0]
+        line = self.one("connect", result="STATUS_ACCESS_DENIED")
         self.assertEqual((line["share"], line["check"]), ("share", "allow"))
         self.run_as(BOB, "ls", share="nowhere")
-        line = [line for line in self.of("connect") if line.get("check") == "no_share"][0]
+        line = self.one("connect", check="no_share")
         self.assertEqual((line["share"], line["result"]), ("nowhere", "STATUS_BAD_NETWORK_NAME"))
 
     def test_a_share_keeps_what_it_says(self):

@@ -152,10 +152,10 @@ class Reload(ControlCase):
                           if " error " not in line and "took the new" not in line], [])
 
     def test_a_mistake_keeps_nobody_from_asking_the_server(self):
-        connected = Interactive(self, ALICE)
         text = self.config.read_text(encoding="utf-8")
         for mistake, where in (("workers = 1000", "workers = 1000 is not accepted"),
                                ("workers =", "not TOML: ")):
+            connected = Interactive(self, ALICE)
             self.config.write_text(re.sub(r"(?m)^workers = .*$", mistake, text), encoding="utf-8")
             done = self.ctl("sessions")
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -164,10 +164,12 @@ class Reload(ControlCase):
             self.assertIn(where, first)
             self.assertRegex(second, "this goes on with state_dir = .*/server.state; a reload")
             self.assertEqual(self.ctl("user", "disable", "alice").returncode, 0)
+            self.assertRegex(connected.run("ls"), "NT_STATUS_|not connected")
             self.assertEqual(self.ctl("user", "enable", "alice").returncode, 0)
             self.assertEqual(self.ctl("interfaces").returncode, 2)
             self.assertEqual(self.ctl("user", "add", "carol").returncode, 2)
             self.assert_one_line(self.ctl("reload"), where)
+        connected = Interactive(self, ALICE)
         session = json.loads(self.ctl("--json", "sessions").stdout)[0]["session"]
         self.assertEqual(self.ctl("session", "close", session).returncode, 0)
         self.assertRegex(connected.run("ls"), "NT_STATUS_|not connected")
