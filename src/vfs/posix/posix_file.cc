@@ -103,6 +103,8 @@ bool PosixFile::is_examined_at_once() {
 }
 
 Result<Attributes> PosixFile::stat() {
+  // What is mounted below may be a program that hangs: it is not asked for anything.
+  if (must_not_wait() && !context_->is_at_once(key_)) return fail_os(EAGAIN);
   BRAID_CHECK(assume(who_));
   BRAID_TRY(Attributes attributes, attributes_of(*context_, fd_.get()));
   // That is on the disk.

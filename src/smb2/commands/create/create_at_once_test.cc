@@ -1,20 +1,28 @@
 // What the kernel has in memory is opened and closed where the connection is served.
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "runtime/identity.h"
 #include "smb2/commands/file_requests_testing.h"
 #include "vfs/fault/fault_volume.h"
 #include "vfs/posix/posix_volume.h"
@@ -375,6 +383,37 @@ struct MountedBelow : RealFolder {
   UniqueFd mounts;  // they are there as long as this is open
   std::unique_ptr<vfs::Volume> volume;
 };
+
+// For the calling thread: who asks the kernel about a file has EIO from now on.
+bool forbid_statx() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_statx, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{.len = std::size(filter), .filter = filter};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(FileBelow, IsNotAskedForAnythingAtOnce) {
+  const MountedBelow below;
+  if (!below.mounts) GTEST_SKIP() << "mounts nothing here";
+  const auto found =
+      below.volume->find(server_credentials(), vfs::parse_path("sub\\f").value().path);
+  ASSERT_TRUE(found);
+  const auto file = below.volume->open(server_credentials(), *found, {}).value();
+  std::thread([&] {
+    ASSERT_TRUE(forbid_statx());
+    EXPECT_EQ(file->stat().error(), Error::os(EIO));
+    const ScopedAtOnce scope;
+    EXPECT_EQ(file->stat().error(), Error::os(EAGAIN));
+    EXPECT_FALSE(file->is_examined_at_once());
+    EXPECT_FALSE(file->ends_at_once());
+  }).join();
+}
+
 struct AtOnceBelow : MountedBelow, FileRequests {
   AtOnceBelow() : FileRequests(std::move(volume)) {}
   void SetUp() override {
