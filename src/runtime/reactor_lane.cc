@@ -1,5 +1,6 @@
 #include "runtime/reactor_lane.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace braid {
@@ -48,13 +49,16 @@ void ReactorLane::come() {
 
 std::shared_ptr<ReactorLane> ReactorLanes::lane_of(Reactor& reactor, uint64_t owner) {
   auto lanes = lanes_.lock();
-  std::weak_ptr<ReactorLane>& known = (*lanes)[{&reactor, owner}];
+  std::weak_ptr<ReactorLane>& known = lanes->all[{&reactor, owner}];
   auto lane = known.lock();
   if (lane) return lane;
   lane = std::make_shared<ReactorLane>(reactor, turn_);
   known = lane;
-  // Those whose users are gone.
-  std::erase_if(*lanes, [](const auto& each) { return each.second.expired(); });
+  // Not each time: who comes would pay for all who are there.
+  if (lanes->all.size() >= lanes->looks_at) {
+    std::erase_if(lanes->all, [](const auto& each) { return each.second.expired(); });
+    lanes->looks_at = std::max<size_t>(64, 2 * lanes->all.size());
+  }
   return lane;
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -87,8 +88,13 @@ class ReactorLanes {
  private:
   using Key = std::pair<Reactor*, uint64_t>;
 
+  struct Lanes {
+    std::map<Key, std::weak_ptr<ReactorLane>> all;
+    size_t looks_at = 64;  // so many of them, and those whose users are gone are looked for
+  };
+
   std::atomic<std::chrono::nanoseconds> turn_;
-  Guarded<std::map<Key, std::weak_ptr<ReactorLane>>> lanes_;
+  Guarded<Lanes> lanes_;
 };
 
 }  // namespace braid
