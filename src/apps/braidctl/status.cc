@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
+#include <expected>
 
 #include <algorithm>
 #include <cstdlib>
+#include <expected>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -228,12 +230,6 @@ int show_status(const config::Config& config, const RunningArguments& arguments,
   if (!status) return complain(status.error());
   arguments.json ? fmt::print("{}\n", json_text(json_of(*status))) : print(*status);
   return status->troubles.empty() ? 0 : kNotWell;
-}
-
-std::expected<json, std::string> status_as_json(const config::Config& config, bool file_is_good) {
-  const auto status = collect(config, file_is_good);
-  if (!status) return std::unexpected(status.error());
-  return json_of(*status);
 }
 
 }  // namespace braid::braidctl
