@@ -8,6 +8,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from impacket.smb3 import SessionError  # noqa: E402
+from impacket.smb3structs import SMB2Packet  # noqa: E402
 from impacket.smbconnection import SMBConnection  # noqa: E402
 
 import smb2_raw as raw  # noqa: E402
@@ -25,7 +26,7 @@ DIRECTORY, DELETE_ON_CLOSE = 0x1, 0x1000
 OPEN, CREATE, OPEN_IF = 1, 2, 3
 RENAME, LINK, DISPOSITION = 10, 11, 13
 ALL_INFORMATION, STANDARD = 18, 5
-CHANGE_NOTIFY = 0x0F
+CHANGE_NOTIFY, PENDING = 0x0F, 0x103
 
 
 class NamesCase(ServerCase):
@@ -285,6 +286,9 @@ class Moved(NamesCase):
         packet["TreeID"] = self.tree
         packet["Data"] = struct.pack("<HHI", 32, 0, 4096) + bytes(handle) + struct.pack("<II", 3, 0)
         asked = self.smb.sendSMB(packet)
+        # Who has the interim response is told of all that comes after it; before, nobody says so.
+        interim = self.smb._NetBIOSSession.recv_packet(60)
+        self.assertEqual(SMB2Packet(interim.get_trailer())["Status"], PENDING)
         other, tree = self.connect()
         made = other.create(tree, f"{self.folder}\\new\\made", ALL_ACCESS, 7, 0, CREATE, 0x80)
         other.close(tree, made)
