@@ -64,7 +64,7 @@ asan: ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: ## The tests under ThreadSanitizer
 asan tsan: deps
 	@$(CONFIGURE) $@ >/dev/null
-	$(call announce,$@,about fifteen minutes)
+	$(call announce,$@,about ten minutes)
 	@ninja -C build/$@ -j$(JOBS)
 	@$(PYTHON) tools/run_tests.py --build build/$@ --jobs $(JOBS) --fuzz-seconds 0 -- $(CTEST)
 

@@ -49,7 +49,11 @@ endfunction()
 
 function(braid_test_options target)
   if(NOT target IN_LIST BRAID_OPTIMIZED_TESTS)
-    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0 -U_FORTIFY_SOURCE>)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O0>
+                                             $<$<CONFIG:Release>:-U_FORTIFY_SOURCE>)
+  endif()
+  if(BRAID_FUZZ)  # what a fuzzer reaches lies in the libraries
+    target_compile_options(${target} PRIVATE -fno-sanitize=fuzzer-no-link)
   endif()
 endfunction()
 
