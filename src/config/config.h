@@ -170,6 +170,9 @@ std::vector<std::string> absent_shares(const Config& config);
 // A line for each setting that another one leaves without effect.
 std::vector<std::string> without_effect(const Config& config);
 
+// Where the programs look for it unless told otherwise.
+inline constexpr char kUsualFile[] = "/etc/braid/braid.toml";
+
 // What is wrong when `state_dir` lies in the folder of a share, by their texts: who is not root
 // cannot keep clients from reading and writing the accounts' passwords there. parse() with
 // kTextAndPaths asks it then.

@@ -26,7 +26,7 @@ PASSWORD = "Secret-1"
 # systemd is not there: what it would do with the unit.
 SYSTEMCTL = """#!/bin/sh
 [ "$*" = "enable --now braidd" ] || { echo "systemctl $*?" >&2; exit 1; }
-braidd --config /etc/braid/braid.toml 2>/run/braidd.log &
+braidd 2>/run/braidd.log &
 n=0
 until grep -q ' ready$' /run/braidd.log; do
   sleep 0.05; n=$((n + 1)); [ $n -lt 1200 ] || { cat /run/braidd.log >&2; exit 1; }

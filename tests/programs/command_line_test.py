@@ -75,10 +75,13 @@ class Braidd(CommandLineCase):
         done = self.run_program(self.braidd, "--config", self.config(share=share))
         self.assert_one_line(done, r"braid\.toml:6: path /etc/passwd is not a directory", code=1)
 
-    def test_missing_file_and_missing_option(self):
+    def test_missing_file(self):
         self.assert_one_line(self.run_program(self.braidd, "--config", "/nonexistent.toml"),
                              "/nonexistent.toml: cannot be read: No such file", code=1)
-        self.assert_one_line(self.run_program(self.braidd), "give --config FILE")
+
+    def test_both_programs_look_in_one_place(self):
+        for program in (self.braidd, self.braidctl):
+            self.assertIn("--config FILE=/etc/braid/braid.toml", self.run_program(program, "--help").stdout)
 
     def test_unknown_option(self):
         self.assert_one_line(self.run_program(self.braidd, "--frobnicate"),

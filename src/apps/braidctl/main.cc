@@ -24,7 +24,7 @@ namespace braid::braidctl {
 namespace {
 
 struct CommandLine {
-  std::string config_file = "/etc/braid/braid.toml";
+  std::string config_file = config::kUsualFile;
   UserArguments user;
   InterfacesArguments interfaces;
   RunningArguments running;

@@ -470,7 +470,7 @@ int upgrade(const config::Config& config, const RunningArguments& arguments) {
     if (!upgrades.is_object()) {
       return complain(
           "the server is one process, or of a version that cannot be upgraded while it runs; "
-          "restart it: systemctl restart braid");
+          "restart it: systemctl restart braidd");
     }
     before = std::max(before, number_of(upgrades, "attempts"));
   }

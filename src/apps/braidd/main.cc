@@ -42,7 +42,7 @@ namespace braid::braidd {
 namespace {
 
 struct CommandLine {
-  std::string config_file;
+  std::string config_file = config::kUsualFile;
   bool check = false;
   bool single_process = false;
   bool config_help = false;
@@ -295,7 +295,8 @@ int run(int argc, char** argv) {
   CLI::App app("braid serves folders over SMB 2 and 3.", "braidd");
   app.set_version_flag("--version", "braid " BRAID_VERSION);
   app.add_option("-c,--config", line.config_file, "The configuration, a TOML file")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->capture_default_str();
   app.add_flag("--check", line.check, "Say what is wrong with the configuration, and exit");
   app.add_flag("--single-process", line.single_process, "Run everything as threads of one process");
   app.add_flag("--config-help", line.config_help, "List the keys of the configuration, and exit");
@@ -324,7 +325,6 @@ int run(int argc, char** argv) {
   }
   if (line.role == "front") run_front(line);
   if (line.role == "rdma") run_rdma_process(line);
-  if (line.config_file.empty()) return complain(kBadText, "no configuration; give --config FILE");
   if (line.role == "probe") return run_probe_process(line);
   if (line.resumed >= 0) return go_on_serving(line);
   // Of whoever started it, by accident: the front is to have nothing but its sockets, and a disk

@@ -17,7 +17,7 @@ namespace {
 
 using Refusal = std::unexpected<std::string>;
 
-constexpr std::string_view kRestart = "restart the server instead (systemctl restart braid)";
+constexpr std::string_view kRestart = "restart the server instead (systemctl restart braidd)";
 
 std::expected<ServerState, std::string> running_server(const std::string& text,
                                                        const std::string& version) {

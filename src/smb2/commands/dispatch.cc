@@ -377,6 +377,22 @@ void log_denied_create(const Request& request) {
             create->name, request.tree_connect->share->name);
 }
 
+// The same for a CREATE that did not come as far as the file.
+void log_create_at_gate(const Request& request) {
+  if (!request.tree_connect || !request.principal.identity) return;
+  const Share& share = *request.tree_connect->share;
+  const std::string& account = request.principal.identity->account_name;
+  if (!request.connection->comes_from(share.hosts)) {
+    log::info("{}: '{}' may not use share '{}' from there; its `hosts` say from where",
+              request.connection->peer_host(), account, share.name);
+  } else if (share.encrypt && !request.is_encrypted) {
+    log::info(
+        "{}: '{}' does not encrypt, as share '{}' asks since it connected; it has to connect "
+        "again",
+        request.connection->peer_host(), account, share.name);
+  }
+}
+
 // For administrators: how long it took, of its command and of its share, and what it carried.
 void count_request(const Request& request, size_t command, const Result<Reply>& result,
                    std::chrono::nanoseconds time) {
@@ -458,7 +474,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
   if (!result) {
     const NtStatus status = to_status(result.error());
     if (row.command == Command::kCreate && status == NtStatus::kAccessDenied) {
-      log_denied_create(request);
+      admitted ? log_denied_create(request) : log_create_at_gate(request);
     }
     if (row.command == Command::kCreate && is_error(status)) {
       request.compound.create_error = status;

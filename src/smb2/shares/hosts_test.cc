@@ -87,6 +87,24 @@ TEST_F(HostsOfAShare, AChannelFromAnotherAddressReachesNothingOfIt) {
   second.close();
 }
 
+// Not by the file: who looks for the reason there finds none.
+TEST_F(HostsOfAShare, TheLogSaysThatAnOpenIsRefusedByTheAddress) {
+  put_at(first, "192.0.2.7");
+  put_at(second, "198.51.100.7");
+  ASSERT_TRUE(first.log_on());
+  ASSERT_EQ(second.negotiate(), kSuccess);
+  ASSERT_EQ(second.bind(first), kSuccess);
+  Bytes message = second.request(wire::Command::kCreate, RawClient::create_body("file"));
+  second.sign(message, *second.signing_key);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(second.status_of(std::move(message)), kAccessDenied);
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(text.contains("may not use share 'files' from there; its `hosts` say from where"));
+  EXPECT_FALSE(text.contains("braidctl why"));
+  first.close();
+  second.close();
+}
+
 TEST_F(HostsOfAShare, AChannelFromAnAddressThatIsNamedReachesIt) {
   put_at(first, "192.0.2.7");
   put_at(second, "192.0.2.8");
