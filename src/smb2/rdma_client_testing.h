@@ -20,7 +20,7 @@ struct RdmaEnds {
 // Thread: the test's.
 class RdmaClient : public RawClient {
  public:
-  using Access = transport::smbdirect::QueuePair::Access;
+  using PeerMay = transport::smbdirect::QueuePair::PeerMay;
   using Descriptor = wire::smbdirect::BufferDescriptorV1;
 
   // Over two cards in memory; `options` are the server's.

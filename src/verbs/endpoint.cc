@@ -132,8 +132,8 @@ class Endpoint::Pair final : public QueuePair {
   Result<Remote> register_memory(MutableByteView memory, uint8_t access) override {
     int flags = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND;
     unsigned reach = 0;
-    if (access & Access::kRead) reach |= IBV_ACCESS_REMOTE_READ;
-    if (access & Access::kWrite) reach |= IBV_ACCESS_REMOTE_WRITE;
+    if (access & PeerMay::kRead) reach |= IBV_ACCESS_REMOTE_READ;
+    if (access & PeerMay::kWrite) reach |= IBV_ACCESS_REMOTE_WRITE;
     ibv_pd* domain = endpoint_->device_->domain.get();
     Lent lent;
     Remote remote{.offset = reinterpret_cast<uint64_t>(memory.data()),

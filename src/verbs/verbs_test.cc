@@ -31,7 +31,7 @@ using transport::TransportPtr;
 using transport::smbdirect::make_smbdirect_transport;
 using transport::smbdirect::QueuePair;
 using transport::smbdirect::Role;
-using Access = QueuePair::Access;
+using PeerMay = QueuePair::PeerMay;
 
 constexpr size_t kMiB = 1u << 20;
 constexpr auto kPatience = 20s;
@@ -124,8 +124,8 @@ TEST_F(VerbsTest, TheClientsMemoryIsReadAndWritten) {
   run([](VerbsTest& test) -> Task<void> {
     if (!co_await test.link()) co_return;
     Bytes source = counting_bytes(8 * kMiB, 5), target(8 * kMiB);
-    const auto from = test.card->register_memory(source, Access::kRead);
-    const auto to = test.card->register_memory(target, Access::kWrite);
+    const auto from = test.card->register_memory(source, PeerMay::kRead);
+    const auto to = test.card->register_memory(target, PeerMay::kWrite);
     EXPECT_TRUE(from && to);
     transport::RemoteMemory& memory = *test.server->remote_memory();
     auto tail = *from;
@@ -151,7 +151,7 @@ TEST_F(VerbsTest, ManyTransfersOfManyPiecesArrive) {
   run([](VerbsTest& test) -> Task<void> {
     if (!co_await test.link()) co_return;
     Bytes source = counting_bytes(kMiB, 5);
-    const auto all = *test.card->register_memory(source, Access::kRead);
+    const auto all = *test.card->register_memory(source, PeerMay::kRead);
     const auto pull = [](VerbsTest& its, Bytes& data, QueuePair::Remote whole,
                          uint32_t piece) -> Task<void> {
       BufferDescriptors pieces;
@@ -176,7 +176,7 @@ TEST_F(VerbsTest, AnAnswerInvalidatesAKey) {
   run([](VerbsTest& test) -> Task<void> {
     if (!co_await test.link()) co_return;
     Bytes target(1000);
-    const auto to = *test.card->register_memory(target, Access::kWrite);
+    const auto to = *test.card->register_memory(target, PeerMay::kWrite);
     transport::RemoteMemory& memory = *test.server->remote_memory();
     EXPECT_TRUE(co_await memory.push(memory.memory(1000), {to}));
     OutFrame frame = frame_of(counting_bytes(5000));
@@ -194,7 +194,7 @@ TEST_F(VerbsTest, WhatTheCardRefusesEndsTheConnection) {
   run([](VerbsTest& test) -> Task<void> {
     if (!co_await test.link()) co_return;
     Bytes target(1000);
-    auto to = *test.card->register_memory(target, Access::kWrite);
+    auto to = *test.card->register_memory(target, PeerMay::kWrite);
     to.length += 1;
     transport::RemoteMemory& memory = *test.server->remote_memory();
     EXPECT_EQ((co_await memory.push(memory.memory(1001), {to})).error(),
@@ -277,7 +277,7 @@ TEST(VerbsPeer, LendsUntilItIsKilled) {
         client->send(frame_of({1}));
         EXPECT_TRUE(co_await client->receive());
         Bytes memory = counting_bytes(4 * kMiB);
-        const auto lent = card.register_memory(memory, Access::kRead);
+        const auto lent = card.register_memory(memory, PeerMay::kRead);
         EXPECT_TRUE(lent);
         if (lent) client->send(frame_of(wire::smbdirect::encode_channel_info({&*lent, 1})));
         (void)co_await client->receive();

@@ -173,7 +173,7 @@ client::Request placed_read(const client::File& file, uint32_t size, ByteView ch
 
 Task<Result<uint32_t>> write_placed(const Direct& direct, const client::File& file, Bytes& data,
                                     uint64_t offset) {
-  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
+  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(data, PeerMay::kRead));
   const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
   BRAID_CO_TRY(const auto reply, co_await direct.tree->call_for<wire::WriteResponse>(
                                      placed_write(file, static_cast<uint32_t>(data.size()), info,
@@ -183,7 +183,7 @@ Task<Result<uint32_t>> write_placed(const Direct& direct, const client::File& fi
 
 Task<Result<uint32_t>> read_placed(const Direct& direct, const client::File& file, Bytes& into,
                                    uint64_t offset) {
-  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(into, Access::kWrite));
+  BRAID_CO_TRY(const Descriptor lent, direct.card->register_memory(into, PeerMay::kWrite));
   const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
   BRAID_CO_TRY(const auto reply, co_await direct.tree->call_for<wire::ReadResponse>(
                                      placed_read(file, static_cast<uint32_t>(into.size()), info,

@@ -20,7 +20,7 @@ namespace braid::e2e {
 using namespace std::chrono_literals;
 using transport::SocketAddress;
 using transport::smbdirect::QueuePair;
-using Access = QueuePair::Access;
+using PeerMay = QueuePair::PeerMay;
 using Descriptor = QueuePair::Remote;
 using wire::CreateDisposition;
 

@@ -77,7 +77,7 @@ BRAID_E2E(Direct, ManyTransfersWaitForMemoryAndNoneIsLost) {
   for (size_t i = 0; i < kCount; ++i)
     sources.push_back(pattern(4 * kMiB, static_cast<uint32_t>(i)));
   for (size_t i = 0; i < kCount; ++i) {
-    E2E_TRY(const Descriptor lent, direct.card->register_memory(sources[i], Access::kRead));
+    E2E_TRY(const Descriptor lent, direct.card->register_memory(sources[i], PeerMay::kRead));
     const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
     wire::WriteRequest body{.offset = i * 4 * kMiB,
                             .file_id = file->id(),
@@ -236,7 +236,7 @@ BRAID_E2E(Direct, ASessionHasChannelsOfBothKindsAndOutlivesTheCards) {
   const auto channel = session->channel_of(*direct.connection);
   EXPECT_TRUE(channel);
   if (!channel) co_return;
-  E2E_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
+  E2E_TRY(const Descriptor lent, direct.card->register_memory(data, PeerMay::kRead));
   const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
   wire::WriteRequest body{.file_id = file->id(),
                           .channel = wire::Channel::kRdmaV1,
@@ -296,7 +296,7 @@ BRAID_E2E(Direct, AClientThatGoesWhileItIsReadLeavesNothingBehind) {
     E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
                                                         CreateDisposition::kOpenIf));
     Bytes data = pattern(8 * kMiB, round);
-    E2E_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
+    E2E_TRY(const Descriptor lent, direct.card->register_memory(data, PeerMay::kRead));
     const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
     wire::WriteRequest body{.file_id = file->id(),
                             .channel = wire::Channel::kRdmaV1,

@@ -51,7 +51,7 @@ BRAID_E2E(HostileDescriptors, WhatCannotBeIsRefusedAndTheConnectionLives) {
   E2E_OK(co_await file->write(0, pattern(1000)));
   Bytes memory(1000);
   E2E_TRY(const Descriptor all,
-          direct.card->register_memory(memory, Access::kRead | Access::kWrite));
+          direct.card->register_memory(memory, PeerMay::kRead | PeerMay::kWrite));
   const auto piece = [&](uint64_t offset, uint32_t length) {
     return Descriptor{.offset = all.offset + offset, .token = all.token, .length = length};
   };
@@ -102,7 +102,7 @@ BRAID_E2E(HostileDescriptors, OverlappingOnesAreWhatTheySay) {
   const Bytes data = pattern(200);
   Bytes memory = data;
   E2E_TRY(const Descriptor all,
-          direct.card->register_memory(memory, Access::kRead | Access::kWrite));
+          direct.card->register_memory(memory, PeerMay::kRead | PeerMay::kWrite));
   const auto piece = [&](uint64_t offset, uint32_t length) {
     return Descriptor{.offset = all.offset + offset, .token = all.token, .length = length};
   };
@@ -136,7 +136,7 @@ BRAID_E2E(HostileDescriptors, AsManyAsAMessageHolds) {
   const Bytes data = pattern(kSize);
   Bytes memory = data;
   E2E_TRY(const Descriptor all,
-          direct.card->register_memory(memory, Access::kRead | Access::kWrite));
+          direct.card->register_memory(memory, PeerMay::kRead | PeerMay::kWrite));
   BufferDescriptors pieces;
   for (size_t i = 0; i < kCount; ++i) {
     pieces.push_back(
@@ -156,7 +156,7 @@ BRAID_E2E(HostileDescriptors, WhatTheCardRefusesCostsTheConnectionOnly) {
   E2E_TRY(const Direct neighbour, co_await mount_direct(env));
   Bytes memory(4096), of_neighbour(4096);
   E2E_TRY(const Descriptor foreign,
-          neighbour.card->register_memory(of_neighbour, Access::kRead | Access::kWrite));
+          neighbour.card->register_memory(of_neighbour, PeerMay::kRead | PeerMay::kWrite));
   enum class Wrong : uint8_t {
     kNoKey,
     kNoRight,
@@ -176,7 +176,7 @@ BRAID_E2E(HostileDescriptors, WhatTheCardRefusesCostsTheConnectionOnly) {
       E2E_OK(co_await file->write(0, pattern(4096)));
       const bool has_right = (wrong != Wrong::kNoRight) == is_write;
       E2E_TRY(const Descriptor lent,
-              direct.card->register_memory(memory, has_right ? Access::kRead : Access::kWrite));
+              direct.card->register_memory(memory, has_right ? PeerMay::kRead : PeerMay::kWrite));
       BufferDescriptors place{lent};
       switch (wrong) {
         case Wrong::kNoKey:
@@ -453,7 +453,7 @@ BRAID_E2E(HostilePeer, WhoDiesWhileHeIsReadHasWrittenNothingAndLeavesNothingBehi
       E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
                                                           CreateDisposition::kOverwriteIf));
       Bytes data = pattern(8 * kMiB);
-      E2E_TRY(const Descriptor lent, direct.card->register_memory(data, Access::kRead));
+      E2E_TRY(const Descriptor lent, direct.card->register_memory(data, PeerMay::kRead));
       const Bytes info = encode_channel_info(std::array{lent});
       E2E_TRY(const auto exchange,
               co_await direct.tree->start(placed_write(*file, 8 * kMiB, info)));

@@ -22,7 +22,7 @@ using transport::smbdirect::make_smbdirect_transport;
 using transport::smbdirect::Role;
 using wire::Command;
 using wire::Header;
-using Reach = RdmaClient::Access;
+using PeerMay = RdmaClient::PeerMay;
 using Descriptor = RdmaClient::Descriptor;
 
 constexpr uint32_t kMiB = 1u << 20;
@@ -118,8 +118,8 @@ struct RdmaTest : testing::Test {
 
 TEST_F(RdmaTest, TheLargestTransfersArrive) {
   Bytes data = counting_bytes(8 * kMiB, 3), back(8 * kMiB);
-  const Descriptor source = client->lend(data, Reach::kRead);
-  const Descriptor target = client->lend(back, Reach::kWrite);
+  const Descriptor source = client->lend(data, PeerMay::kRead);
+  const Descriptor target = client->lend(back, PeerMay::kWrite);
   const auto written = client->exchange(write(8 * kMiB, info_of({source}), wire::Channel::kRdmaV1));
   ASSERT_TRUE(written);
   EXPECT_EQ(written->status(), NtStatus::kSuccess);
@@ -143,7 +143,7 @@ TEST_F(RdmaTest, ManyAreUnderWayAndEachAnswerInvalidatesItsKey) {
   std::vector<Descriptor> keys;
   for (size_t i = 0; i < kCount; ++i) {
     sources.push_back(counting_bytes(kSize, static_cast<uint8_t>(i)));
-    keys.push_back(client->lend(sources[i], Reach::kRead));
+    keys.push_back(client->lend(sources[i], PeerMay::kRead));
     client->send(write(kSize, info_of({keys[i]}), wire::Channel::kRdmaV1Invalidate, i * kSize));
   }
   const auto await_all = [&] {
@@ -157,7 +157,7 @@ TEST_F(RdmaTest, ManyAreUnderWayAndEachAnswerInvalidatesItsKey) {
   };
   await_all();
   for (size_t i = 0; i < kCount; ++i) {
-    const Descriptor target = client->lend(targets[i], Reach::kWrite);
+    const Descriptor target = client->lend(targets[i], PeerMay::kWrite);
     client->send(read(kSize, info_of({target}), wire::Channel::kRdmaV1Invalidate, i * kSize));
   }
   await_all();

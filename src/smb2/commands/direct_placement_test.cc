@@ -21,7 +21,7 @@ using Via = wire::Channel;
 using wire::Command;
 using wire::Dialect;
 using wire::Header;
-using Reach = RdmaClient::Access;
+using PeerMay = RdmaClient::PeerMay;
 using Descriptor = RdmaClient::Descriptor;
 
 constexpr size_t kMiB = 1u << 20;
@@ -109,8 +109,8 @@ TEST_F(DirectPlacement, ReadGoesToTheClientsMemoryAndTheAnswerSaysHowMuch) {
   const Bytes data = counting_bytes(5000);
   fill(data);
   Bytes first(1000), second(8000);
-  const Descriptor one = client.lend(first, Reach::kWrite);
-  const Descriptor two = client.lend(second, Reach::kWrite);
+  const Descriptor one = client.lend(first, PeerMay::kWrite);
+  const Descriptor two = client.lend(second, PeerMay::kWrite);
   // The file ends before the memory does.
   EXPECT_EQ(placed(read(6000, {one, two}, Via::kRdmaV1, 100)), 4900u);
   EXPECT_TRUE(std::ranges::equal(first, ByteView(data).subspan(100, 1000)));
@@ -131,8 +131,8 @@ TEST_F(DirectPlacement, ReadGoesToTheClientsMemoryAndTheAnswerSaysHowMuch) {
 TEST_F(DirectPlacement, WriteComesFromTheClientsMemory) {
   log_on();
   Bytes first = counting_bytes(1000), second = counting_bytes(8000, 7);
-  const Descriptor one = client.lend(first, Reach::kRead);
-  const Descriptor two = client.lend(second, Reach::kRead);
+  const Descriptor one = client.lend(first, PeerMay::kRead);
+  const Descriptor two = client.lend(second, PeerMay::kRead);
   EXPECT_EQ(taken(write(3000, {two, one}, Via::kRdmaV1, 10)), 3000u);
   EXPECT_EQ(content(3000, 10), Bytes(second.begin(), second.begin() + 3000));
   EXPECT_EQ(taken(write(8500, {two, one})), 8500u);
@@ -146,8 +146,8 @@ TEST_F(DirectPlacement, TheLargestTransfersArrive) {
   log_on();
   Bytes data = counting_bytes(8 * kMiB, 3), back(8 * kMiB);
   const auto size = static_cast<uint32_t>(data.size());
-  EXPECT_EQ(taken(write(size, {client.lend(data, Reach::kRead)})), size);
-  EXPECT_EQ(placed(read(size, {client.lend(back, Reach::kWrite)})), size);
+  EXPECT_EQ(taken(write(size, {client.lend(data, PeerMay::kRead)})), size);
+  EXPECT_EQ(placed(read(size, {client.lend(back, PeerMay::kWrite)})), size);
   EXPECT_TRUE(data == back);
 }
 
@@ -156,9 +156,9 @@ TEST_F(DirectPlacement, NothingIsCopied) {
   log_on();
   Bytes data = counting_bytes(3 * kMiB), back(3 * kMiB);
   const auto size = static_cast<uint32_t>(data.size());
-  EXPECT_EQ(taken(write(size, {client.lend(data, Reach::kRead)})), size);
-  EXPECT_EQ(placed(read(size, {client.lend(back, Reach::kWrite)})), size);
-  EXPECT_EQ(placed(read(5000, {client.lend(back, Reach::kWrite)})), 5000u);
+  EXPECT_EQ(taken(write(size, {client.lend(data, PeerMay::kRead)})), size);
+  EXPECT_EQ(placed(read(size, {client.lend(back, PeerMay::kWrite)})), size);
+  EXPECT_EQ(placed(read(5000, {client.lend(back, PeerMay::kWrite)})), 5000u);
   const auto& counters = engine.server().connections().front()->counters;
   EXPECT_EQ(counters.bytes_placed, 2 * size + 5000u);
   EXPECT_EQ(counters.bytes_copied, 0u);
@@ -169,7 +169,7 @@ TEST_F(DirectPlacement, TheAnswerInvalidatesTheFirstKeyWhateverItSays) {
   log_on(Dialect::kSmb311);
   fill(counting_bytes(100));
   Bytes memory(100);
-  const uint8_t both = Reach::kRead | Reach::kWrite;
+  const uint8_t both = PeerMay::kRead | PeerMay::kWrite;
   const auto lend = [&] { return client.lend(memory, both); };
   const Descriptor second = lend();
   EXPECT_EQ(placed(read(100, {lend()}, Via::kRdmaV1Invalidate)), 100u);
@@ -194,7 +194,7 @@ TEST_F(DirectPlacement, EachAnswerOfACompoundInvalidatesItsKey) {
   std::vector<Bytes> reads;
   for (Bytes* into : {&first, &second, &third}) {
     const bool stays = into == &second;
-    reads.push_back(read(100, {client.lend(*into, Reach::kWrite)},
+    reads.push_back(read(100, {client.lend(*into, PeerMay::kWrite)},
                          stays ? Via::kRdmaV1 : Via::kRdmaV1Invalidate, 100 * reads.size()));
   }
   const uint64_t last = client.next_message_id - 1;
@@ -227,7 +227,7 @@ TEST_F(DirectPlacement, ManyTransfersAreUnderWayAtOnce) {
     ids.clear();
   };
   for (size_t i = 0; i < kCount; ++i) {
-    Descriptor half = client.lend(sources[i], Reach::kRead);
+    Descriptor half = client.lend(sources[i], PeerMay::kRead);
     half.length /= 2;
     Descriptor rest = half;
     rest.offset += half.length;
@@ -238,7 +238,7 @@ TEST_F(DirectPlacement, ManyTransfersAreUnderWayAtOnce) {
   for (size_t i = 0; i < kCount; ++i) {
     ids.push_back(client.next_message_id);
     client.send(
-        read(kSize, {client.lend(targets[i], Reach::kWrite)}, Via::kRdmaV1Invalidate, i * kSize));
+        read(kSize, {client.lend(targets[i], PeerMay::kWrite)}, Via::kRdmaV1Invalidate, i * kSize));
   }
   await_all();
   EXPECT_TRUE(sources == targets);
@@ -249,7 +249,7 @@ TEST_F(DirectPlacement, ChannelsThatTheDialectOrTheConnectionDoesNotHaveAreRefus
   Bytes memory(100);
   log_on(Dialect::kSmb300);
   fill(memory);
-  const Descriptor lent = client.lend(memory, Reach::kRead | Reach::kWrite);
+  const Descriptor lent = client.lend(memory, PeerMay::kRead | PeerMay::kWrite);
   expect_refused(read(100, {lent}, Via::kRdmaV1Invalidate));
   expect_refused(write(100, {lent}, Via::kRdmaV1Invalidate));
   EXPECT_EQ(client.lent(), 1u);
@@ -264,7 +264,7 @@ TEST_F(DirectPlacement, Smb2KnowsNoChannels) {
   log_on(Dialect::kSmb210);
   fill(counting_bytes(100));
   Bytes memory(100);
-  const Descriptor lent = client.lend(memory, Reach::kWrite);
+  const Descriptor lent = client.lend(memory, PeerMay::kWrite);
   const auto answer = client.exchange(read(100, {lent}, Via::kRdmaV1Invalidate));
   ASSERT_TRUE(answer);
   EXPECT_TRUE(std::ranges::equal(answer->as<wire::ReadResponse>().data, counting_bytes(100)));
@@ -295,7 +295,7 @@ TEST_F(DirectPlacement, DescriptorsThatCannotBeAreRefused) {
   log_on();
   fill(counting_bytes(100));
   Bytes memory(100);
-  const Descriptor all = client.lend(memory, Reach::kRead | Reach::kWrite);
+  const Descriptor all = client.lend(memory, PeerMay::kRead | PeerMay::kWrite);
   Descriptor none = all, half = all, high = all;
   none.length = 0;
   half.length = 50;
@@ -333,7 +333,7 @@ TEST_F(DirectPlacement, SizesThatCannotBeAreRefused) {
   log_on();
   fill(counting_bytes(100));
   Bytes memory(100);
-  const Descriptor all = client.lend(memory, Reach::kRead | Reach::kWrite);
+  const Descriptor all = client.lend(memory, PeerMay::kRead | PeerMay::kWrite);
   expect_refused(read(0, {all}));
   expect_refused(write(0, {all}));
   const Descriptor huge{.offset = 0, .token = 1, .length = 0xFFFFFFFF};
@@ -374,7 +374,7 @@ TEST_F(DirectPlacement, AKeyThatIsNotThereCostsTheChannelOnly) {
     ASSERT_EQ(tcp.status_of(tcp.request(Command::kWrite,
                                         wire::WriteRequest{.file_id = file, .data = memory})),
               NtStatus::kSuccess);
-    Descriptor lent = rdma.lend(memory, writes ? Reach::kWrite : Reach::kRead);
+    Descriptor lent = rdma.lend(memory, writes ? PeerMay::kWrite : PeerMay::kRead);
     const Bytes info = wire::smbdirect::encode_channel_info(std::vector{lent});
     if (writes) {
       rdma.send(rdma.request(Command::kWrite, wire::WriteRequest{.file_id = file,
@@ -398,7 +398,7 @@ TEST_F(DirectPlacement, WhatIsSignedByChoiceIsPlacedAndAnsweredSigned) {
   log_on(Dialect::kSmb311);
   fill(counting_bytes(100));
   Bytes memory(100);
-  Bytes message = read(100, {client.lend(memory, Reach::kWrite)}, Via::kRdmaV1Invalidate);
+  Bytes message = read(100, {client.lend(memory, PeerMay::kWrite)}, Via::kRdmaV1Invalidate);
   client.sign(message, *client.signing_key);
   const auto answer = client.exchange(std::move(message));
   ASSERT_TRUE(answer);
@@ -411,7 +411,7 @@ TEST_F(DirectPlacement, WhatIsSignedByChoiceIsPlacedAndAnsweredSigned) {
 TEST_F(DirectPlacement, WhatIsEncryptedIsNotPlacedInTheClear) {
   log_on(Dialect::kSmb311);
   Bytes memory = counting_bytes(100);
-  const Descriptor lent = client.lend(memory, Reach::kRead | Reach::kWrite);
+  const Descriptor lent = client.lend(memory, PeerMay::kRead | PeerMay::kWrite);
   const auto status_encrypted = [&](Bytes message) {
     client.send(client.encrypted(std::move(message)));
     const auto answer = client.receive();
@@ -435,9 +435,9 @@ TEST(DirectPlacementOfPipes, AReadThatWaitsIsPlacedWhenThereIsSomething) {
   Bytes bind = unhex(rpc::captured::kSrvsvcBind);
   Bytes answer(4280);
   const Bytes from =
-      wire::smbdirect::encode_channel_info(std::vector{client.lend(bind, Reach::kRead)});
+      wire::smbdirect::encode_channel_info(std::vector{client.lend(bind, PeerMay::kRead)});
   const Bytes to =
-      wire::smbdirect::encode_channel_info(std::vector{client.lend(answer, Reach::kWrite)});
+      wire::smbdirect::encode_channel_info(std::vector{client.lend(answer, PeerMay::kWrite)});
   const auto read = [&](uint32_t length) {
     return client.request(Command::kRead, wire::ReadRequest{.length = length,
                                                             .file_id = pipe,
@@ -475,7 +475,7 @@ TEST(DirectPlacementProtected, WhatHasToBeSignedIsNotPlacedUnsigned) {
   ASSERT_TRUE(answer);
   const FileId file = answer->as<wire::CreateResponse>().file_id;
   Bytes memory = counting_bytes(100);
-  const Descriptor lent = client.lend(memory, Reach::kRead);
+  const Descriptor lent = client.lend(memory, PeerMay::kRead);
   const Bytes info = wire::smbdirect::encode_channel_info(std::vector{lent});
   wire::WriteRequest write{
       .file_id = file, .channel = Via::kRdmaV1, .remaining_bytes = 100, .write_channel_info = info};
@@ -494,7 +494,7 @@ TEST(DirectPlacementMemory, CountsWhatIsPulled) {
   const FileId file = client.create("file");
   Bytes memory(4 * kMiB);
   const Bytes info =
-      wire::smbdirect::encode_channel_info(std::vector{client.lend(memory, Reach::kRead)});
+      wire::smbdirect::encode_channel_info(std::vector{client.lend(memory, PeerMay::kRead)});
   plan->hold_operation("write");
   client.send(client.request(Command::kWrite, wire::WriteRequest{.file_id = file,
                                                                  .channel = Via::kRdmaV1,

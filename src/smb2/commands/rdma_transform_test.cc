@@ -28,7 +28,7 @@ using wire::RdmaTransform;
 using wire::RdmaTransformId;
 using Type = wire::RdmaTransformType;
 using Via = wire::Channel;
-using Reach = RdmaClient::Access;
+using PeerMay = RdmaClient::PeerMay;
 using Descriptor = RdmaClient::Descriptor;
 
 constexpr size_t kMiB = 1u << 20;
@@ -152,7 +152,7 @@ struct RdmaTransformTest : testing::Test {
     return write_of(static_cast<uint32_t>(data.size()), info, Via::kRdmaTransform, offset);
   }
   Bytes write_here(As as, Bytes& data, const Spoil& spoil = {}) {
-    return write(as, data, {client.lend(data, Reach::kRead)}, spoil);
+    return write(as, data, {client.lend(data, PeerMay::kRead)}, spoil);
   }
   // What an answer to READ says of `data`, which then is as it was protected. False: it is not.
   bool opens(const Answer& answer, Type type, MutableByteView data) {
@@ -207,7 +207,7 @@ TEST_P(EveryCipher, ReadsAndWritesWhatIsSealedInTheClientsMemory) {
     const Bytes plain = some_bytes(size);
     Bytes memory = plain;
     // In two pieces, of which the first is short.
-    const Descriptor whole = client.lend(memory, Reach::kRead | Reach::kWrite);
+    const Descriptor whole = client.lend(memory, PeerMay::kRead | PeerMay::kWrite);
     BufferDescriptors pieces = {whole};
     if (size > 10) {
       pieces = {{whole.offset, whole.token, 10},
@@ -245,7 +245,7 @@ TEST_F(RdmaTransformTest, SignsWhatIsReadAndVerifiesWhatIsWritten) {
     EXPECT_TRUE(memory == plain);
     std::ranges::fill(memory, 0);
     const auto answer = exchange(
-        read(static_cast<uint32_t>(size), {client.lend(memory, Reach::kWrite)}), As::kSigned);
+        read(static_cast<uint32_t>(size), {client.lend(memory, PeerMay::kWrite)}), As::kSigned);
     ASSERT_TRUE(answer);
     ASSERT_EQ(answer->status(), NtStatus::kSuccess);
     EXPECT_TRUE(memory == plain);
@@ -260,7 +260,7 @@ TEST_F(RdmaTransformTest, CopiesWhatItProtects) {
   log_on();
   Bytes memory = some_bytes(5000);
   EXPECT_EQ(status_of(write_here(As::kSealed, memory), As::kSealed), NtStatus::kSuccess);
-  EXPECT_EQ(status_of(read(5000, {client.lend(memory, Reach::kWrite)}), As::kSigned),
+  EXPECT_EQ(status_of(read(5000, {client.lend(memory, PeerMay::kWrite)}), As::kSigned),
             NtStatus::kSuccess);
   const auto& counters = engine.server().connections().front()->counters;
   EXPECT_EQ(counters.bytes_placed, 10'000u);
@@ -274,12 +274,12 @@ TEST_F(RdmaTransformTest, WhatIsReadIsProtectedAsFarAsItGoes) {
   for (const auto& [as, type] :
        {std::pair(As::kSealed, Type::kEncryption), std::pair(As::kSigned, Type::kSigning)}) {
     Bytes memory(5000);
-    const auto answer = exchange(read(5000, {client.lend(memory, Reach::kWrite)}), as);
+    const auto answer = exchange(read(5000, {client.lend(memory, PeerMay::kWrite)}), as);
     ASSERT_TRUE(answer);
     EXPECT_TRUE(opens(*answer, type, MutableByteView(memory).first(100)));
     EXPECT_TRUE(std::ranges::equal(ByteView(memory).first(100), some_bytes(100)));
     EXPECT_EQ(ByteView(memory)[100], 0);
-    expect_refused(read(100, {client.lend(memory, Reach::kWrite)}, Via::kRdmaV1, 100), as,
+    expect_refused(read(100, {client.lend(memory, PeerMay::kWrite)}, Via::kRdmaV1, 100), as,
                    NtStatus::kEndOfFile);
   }
 }
@@ -288,7 +288,7 @@ TEST_F(RdmaTransformTest, WhatIsNotProtectedStaysSo) {
   log_on();
   const Bytes plain = some_bytes(5000);
   Bytes memory = plain;
-  const Descriptor lent = client.lend(memory, Reach::kRead | Reach::kWrite);
+  const Descriptor lent = client.lend(memory, PeerMay::kRead | PeerMay::kWrite);
   const Bytes info = wire::smbdirect::encode_channel_info(std::array{lent});
   EXPECT_EQ(status_of(write_of(5000, info, Via::kRdmaV1), As::kPlain), NtStatus::kSuccess);
   std::ranges::fill(memory, 0);
@@ -308,7 +308,7 @@ TEST_F(RdmaTransformTest, TheFirstKeyIsInvalidatedWhereItsDescriptorsSaySo) {
     EXPECT_EQ(status_of(write_here(as, memory, invalidating), as), NtStatus::kSuccess);
     EXPECT_EQ(client.lent(), 0u);
     const auto answer =
-        exchange(read(100, {client.lend(memory, Reach::kWrite)}, Via::kRdmaV1Invalidate), as);
+        exchange(read(100, {client.lend(memory, PeerMay::kWrite)}, Via::kRdmaV1Invalidate), as);
     ASSERT_TRUE(answer);
     EXPECT_EQ(client.lent(), 0u);
     // Of one that is refused as well, as far as it can be read.
@@ -328,7 +328,7 @@ TEST_F(RdmaTransformTest, NoNonceComesTwice) {
   fill(some_bytes(64));
   Bytes memory(64);
   for (int i = 0; i < 20; ++i) {
-    const auto into = [&] { return BufferDescriptors{client.lend(memory, Reach::kWrite)}; };
+    const auto into = [&] { return BufferDescriptors{client.lend(memory, PeerMay::kWrite)}; };
     auto answer = exchange(read(64, into(), Via::kRdmaV1Invalidate), As::kSigned);
     ASSERT_TRUE(answer);
     EXPECT_TRUE(opens(*answer, Type::kSigning, memory));
@@ -369,7 +369,7 @@ TEST_F(RdmaTransformTest, MemoryThatWasTamperedWithIsFound) {
     // The same bytes, protected once and used for another place and number of them.
     Bytes memory = some_bytes(64, 9);
     const Type type = as == As::kSealed ? Type::kEncryption : Type::kSigning;
-    const Bytes info = protect(type, memory, {client.lend(memory, Reach::kRead)});
+    const Bytes info = protect(type, memory, {client.lend(memory, PeerMay::kRead)});
     expect_refused(write_of(63, info), as, status);
     EXPECT_EQ(status_of(write_of(64, info, Via::kRdmaTransform, 5000), as), NtStatus::kSuccess);
   }
@@ -420,10 +420,10 @@ TEST_F(RdmaTransformTest, TransformsThatDoNotFitTheMessageAreRefused) {
   expect_refused(std::move(both), As::kSealed, NtStatus::kAccessDenied);
   // Sealed, with data in the clear.
   const Bytes info =
-      wire::smbdirect::encode_channel_info(std::array{client.lend(memory, Reach::kRead)});
+      wire::smbdirect::encode_channel_info(std::array{client.lend(memory, PeerMay::kRead)});
   expect_refused(write_of(100, info, Via::kRdmaV1), As::kSealed, NtStatus::kAccessDenied);
   // READ has no such channel.
-  const Descriptor lent = client.lend(memory, Reach::kWrite);
+  const Descriptor lent = client.lend(memory, PeerMay::kWrite);
   expect_refused(read(100, {lent}, Via::kRdmaTransform), As::kSealed);
   EXPECT_EQ(content(100), Bytes());
 }
@@ -488,12 +488,12 @@ TEST_F(RdmaTransformTest, TransformsThatCannotBeAreRefused) {
       SCOPED_TRACE(i);
       Bytes memory = some_bytes(100);
       const Type type = as == As::kSealed ? Type::kEncryption : Type::kSigning;
-      const Bytes info = wrong[i](protect(type, memory, {client.lend(memory, Reach::kRead)}));
+      const Bytes info = wrong[i](protect(type, memory, {client.lend(memory, PeerMay::kRead)}));
       expect_refused(write_of(100, info), as);
     }
     // Descriptors and sizes, as without a transform.
     Bytes memory = some_bytes(100);
-    const Descriptor all = client.lend(memory, Reach::kRead);
+    const Descriptor all = client.lend(memory, PeerMay::kRead);
     Descriptor none = all, half = all, high = all;
     none.length = 0;
     half.length = 50;
@@ -521,7 +521,7 @@ TEST_F(RdmaTransformTest, WhatWasNotAgreedOnIsRefused) {
   expect_refused(write_here(As::kSealed, memory), As::kSealed);
   fill(memory);
   // And so nothing sealed is placed.
-  expect_refused(read(100, {client.lend(memory, Reach::kWrite)}), As::kSealed,
+  expect_refused(read(100, {client.lend(memory, PeerMay::kWrite)}), As::kSealed,
                  NtStatus::kAccessDenied);
   EXPECT_EQ(status_of(write_here(As::kSigned, memory), As::kSigned), NtStatus::kSuccess);
 }
@@ -532,7 +532,7 @@ TEST_F(RdmaTransformTest, SigningThatWasNotAgreedOnIsRefused) {
   expect_refused(write_here(As::kSigned, memory), As::kSigned);
   EXPECT_EQ(status_of(write_here(As::kSealed, memory), As::kSealed), NtStatus::kSuccess);
   // By choice it may go without.
-  const auto answer = exchange(read(100, {client.lend(memory, Reach::kWrite)}), As::kSigned);
+  const auto answer = exchange(read(100, {client.lend(memory, PeerMay::kWrite)}), As::kSigned);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->as<wire::ReadResponse>().flags, wire::ReadResponseFlags::kNone);
 }
@@ -553,7 +553,7 @@ TEST_F(RdmaTransformTest, OverTcpThereIsNone) {
   const FileId id = tcp.create("other");
   log_on();
   Bytes memory = some_bytes(100);
-  const Bytes info = protect(Type::kSigning, memory, {client.lend(memory, Reach::kRead)});
+  const Bytes info = protect(Type::kSigning, memory, {client.lend(memory, PeerMay::kRead)});
   EXPECT_EQ(tcp.status_of(tcp.signed_request(Command::kWrite,
                                              wire::WriteRequest{.file_id = id,
                                                                 .channel = Via::kRdmaTransform,
@@ -571,7 +571,7 @@ TEST_F(RdmaTransformTest, PipesAreReadAndWrittenSo) {
     file = client.create("srvsvc");
     EXPECT_EQ(status_of(write_here(as, bind), as), NtStatus::kSuccess);
     Bytes into(4280);
-    const auto answer = exchange(read(4280, {client.lend(into, Reach::kWrite)}), as);
+    const auto answer = exchange(read(4280, {client.lend(into, PeerMay::kWrite)}), as);
     ASSERT_TRUE(answer);
     ASSERT_EQ(answer->status(), NtStatus::kSuccess);
     const auto size = answer->as<wire::ReadResponse>().data_remaining;
@@ -597,7 +597,7 @@ TEST(RdmaTransformRequired, WhatHasToBeSignedIsPlacedSigned) {
   const auto nonce = crypto::gmac_nonce({.message_id = 1, .is_data = true});
   const auto signature = client.signing_key->sign_data(memory, nonce);
   const Bytes descriptors =
-      wire::smbdirect::encode_channel_info(std::array{client.lend(memory, Reach::kRead)});
+      wire::smbdirect::encode_channel_info(std::array{client.lend(memory, PeerMay::kRead)});
   Bytes info;
   wire::Writer writer(info);
   RdmaTransform{.channel = Via::kRdmaV1,
@@ -630,7 +630,7 @@ TEST(RdmaTransformMemory, CountsTheSecondBuffer) {
   const auto nonce = crypto::gmac_nonce({.message_id = 1, .is_data = true});
   const auto signature = client.signing_key->sign_data(memory, nonce);
   const Bytes descriptors = wire::smbdirect::encode_channel_info(
-      std::array{client.lend(memory, Reach::kRead | Reach::kWrite)});
+      std::array{client.lend(memory, PeerMay::kRead | PeerMay::kWrite)});
   Bytes info;
   wire::Writer writer(info);
   RdmaTransform{.channel = Via::kRdmaV1,

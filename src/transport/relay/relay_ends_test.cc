@@ -143,7 +143,7 @@ TEST_F(RelayEnds, WhatIsPostedIsDoneByTheCard) {
 
   Bytes lent = {1, 2, 3, 4};
   const auto key =
-      client->register_memory(lent, QueuePair::Access::kRead | QueuePair::Access::kWrite);
+      client->register_memory(lent, QueuePair::PeerMay::kRead | QueuePair::PeerMay::kWrite);
   Buffer own = here.pair->memory(4);
   ASSERT_TRUE(here.pair->post_read(8, own.view(), *key));
   done = complete(*here.pair, 1);
@@ -166,7 +166,7 @@ TEST_F(RelayEnds, ManyMessagesGoThroughARingThatIsFull) {
   const auto client = connect();
   Arrived here = arrived.take();
   Bytes lent(64);
-  const auto key = client->register_memory(lent, QueuePair::Access::kWrite);
+  const auto key = client->register_memory(lent, QueuePair::PeerMay::kWrite);
   Buffer own = here.pair->memory(64);
   for (uint64_t round = 0; round < 200; ++round) {
     for (uint64_t i = 0; i < 200; ++i) {

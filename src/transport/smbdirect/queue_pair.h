@@ -47,7 +47,7 @@ class QueuePair {
     std::optional<uint32_t> invalidated = {};  // of a receive: a key of this side's
   };
   // What the peer may do with memory.
-  struct Access {
+  struct PeerMay {
     static constexpr uint8_t kRead = 1;
     static constexpr uint8_t kWrite = 2;
   };
@@ -83,7 +83,7 @@ class QueuePair {
   // Replaces one that waits.
   virtual void when_completed(std::move_only_function<void()> callback) = 0;
 
-  // Lets the peer reach `memory` (Access), until unregister() or until the peer invalidates the
+  // Lets the peer reach `memory` (PeerMay), until unregister() or until the peer invalidates the
   // key, which a receive's completion says.
   virtual Result<Remote> register_memory(MutableByteView memory, uint8_t access) = 0;
   virtual void unregister(uint32_t token) = 0;

@@ -263,7 +263,7 @@ class TestQueuePair final : public QueuePair {
       }
       const auto& [memory, access, address] = region->second;
       const uint64_t at = request.remote.offset - address;  // wraps below it, and is too large
-      if ((access & (is_read ? Access::kRead : Access::kWrite)) == 0 || at > memory.size() ||
+      if ((access & (is_read ? PeerMay::kRead : PeerMay::kWrite)) == 0 || at > memory.size() ||
           size > memory.size() - at) {
         return Status::kRemoteRefused;
       }

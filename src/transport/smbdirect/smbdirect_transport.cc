@@ -95,7 +95,7 @@ class SmbDirectTransport final : public Transport,
   Result<wire::smbdirect::BufferDescriptorV1> lend(MutableByteView memory, Reach reach) override {
     if (end_error_) return fail(NtStatus::kConnectionDisconnected);
     return pair_->register_memory(
-        memory, reach == Reach::kToRead ? QueuePair::Access::kRead : QueuePair::Access::kWrite);
+        memory, reach == Reach::kToRead ? QueuePair::PeerMay::kRead : QueuePair::PeerMay::kWrite);
   }
   void take_back(uint32_t token) override { pair_->unregister(token); }
 

@@ -17,7 +17,7 @@ namespace braid::transport::smbdirect {
 namespace {
 
 using namespace std::chrono_literals;
-using Access = QueuePair::Access;
+using PeerMay = QueuePair::PeerMay;
 
 Bytes counting_bytes(size_t size, uint8_t first = 0) {
   Bytes bytes(size);
@@ -43,9 +43,9 @@ Task<void> reach_memory(SmbDirectEnds& ends) {
   Bytes source = counting_bytes(3000);
   Bytes first(1000);
   Bytes second(5000);
-  const auto readable = *ends.card->register_memory(source, Access::kRead);
-  const auto one = *ends.card->register_memory(first, Access::kWrite);
-  const auto two = *ends.card->register_memory(second, Access::kWrite);
+  const auto readable = *ends.card->register_memory(source, PeerMay::kRead);
+  const auto one = *ends.card->register_memory(first, PeerMay::kWrite);
+  const auto two = *ends.card->register_memory(second, PeerMay::kWrite);
   RemoteMemory& memory = *ends.server->remote_memory();
 
   auto tail = readable;
@@ -92,7 +92,7 @@ Task<void> count_pull(RemoteMemory& memory, BufferDescriptors from, size_t size,
 
 Task<void> many_pulls(SmbDirectEnds& ends) {
   Bytes source = counting_bytes(100'000);
-  const auto all = *ends.card->register_memory(source, Access::kRead);
+  const auto all = *ends.card->register_memory(source, PeerMay::kRead);
   TaskScope scope;
   int done = 0;
   for (uint32_t i = 1; i <= 300; ++i) {
@@ -133,7 +133,7 @@ enum class Wrong { kNoKey, kUnregistered, kAccess, kBeyond, kBelow };
 
 Task<void> refused(SmbDirectEnds& ends, Wrong wrong) {
   Bytes memory = counting_bytes(100);
-  auto remote = *ends.card->register_memory(memory, Access::kWrite);
+  auto remote = *ends.card->register_memory(memory, PeerMay::kWrite);
   RemoteMemory& reach = *ends.server->remote_memory();
   if (wrong == Wrong::kNoKey) remote.token += 1;
   if (wrong == Wrong::kUnregistered) ends.card->unregister(remote.token);
@@ -162,7 +162,7 @@ TEST(SmbDirectTransport, WhatTheCardRefusesEndsTheConnection) {
 
 Task<void> invalidates(SmbDirectEnds& ends) {
   Bytes memory(100);
-  const auto remote = *ends.card->register_memory(memory, Access::kWrite);
+  const auto remote = *ends.card->register_memory(memory, PeerMay::kWrite);
   OutFrame frame = frame_of(counting_bytes(5000));
   frame.invalidate = remote.token;
   ends.server->send(std::move(frame));
@@ -183,7 +183,7 @@ TEST(SmbDirectTransport, AnAnswerInvalidatesAKey) {
 
 Task<void> breaks(SmbDirectEnds& ends, int& messages, bool& pulled) {
   Bytes memory(1000);
-  const auto remote = *ends.card->register_memory(memory, Access::kRead);
+  const auto remote = *ends.card->register_memory(memory, PeerMay::kRead);
   for (int i = 0; i < 20; ++i) ends.client->send(frame_of(counting_bytes(3000)));
   while (co_await ends.server->receive()) ++messages;
   pulled = (co_await ends.server->remote_memory()->pull({remote}, 1000)).has_value();

@@ -283,7 +283,7 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
   bool serve(const TcpHeader& header, ByteView data) {
     const bool is_read = header.op == TcpOp::kRead;
     const auto region = regions_.find(header.token);
-    const uint8_t needed = is_read ? QueuePair::Access::kRead : QueuePair::Access::kWrite;
+    const uint8_t needed = is_read ? QueuePair::PeerMay::kRead : QueuePair::PeerMay::kWrite;
     if (region == regions_.end() || (region->second.access & needed) == 0) return refuse();
     const MutableByteView memory = region->second.memory;
     const uint64_t at = header.offset - region->second.address;  // wraps below it: too large

@@ -10,7 +10,7 @@ namespace braid::transport::smbdirect {
 namespace {
 
 using namespace std::chrono_literals;
-using Access = QueuePair::Access;
+using PeerMay = QueuePair::PeerMay;
 using Completion = QueuePair::Completion;
 
 struct TcpCards {
@@ -77,7 +77,7 @@ TEST(TcpCard, ASendWaitsForItsReceive) { over_tcp_cards(&send_before_there_is_a_
 
 Task<void> reach_lent_memory(Reactor& reactor, TcpCards& cards) {
   Bytes lent(1000, 3);
-  const auto key = cards.client->register_memory(lent, Access::kRead | Access::kWrite);
+  const auto key = cards.client->register_memory(lent, PeerMay::kRead | PeerMay::kWrite);
   auto middle = *key;
   middle.offset += 400;
   middle.length = 10;
@@ -107,7 +107,7 @@ TEST(TcpCard, LentMemoryIsReachedUntilItsKeyIsInvalidated) { over_tcp_cards(&rea
 
 Task<void> go_beyond(Reactor& reactor, TcpCards& cards) {
   Bytes lent(1000);
-  auto key = *cards.client->register_memory(lent, Access::kRead);
+  auto key = *cards.client->register_memory(lent, PeerMay::kRead);
   key.offset += 1;
   Bytes into(1000), posted(10);
   EXPECT_TRUE(cards.client->post_receive(1, posted));
