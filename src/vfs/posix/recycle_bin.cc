@@ -20,8 +20,11 @@
 namespace braid::vfs {
 namespace {
 
-// Names that a file gets in the bin where others have its own.
+// Names that a file gets in the bin where others have its own: the first ones count, and where a
+// program deletes one name time after time within a second the others are drawn.
 constexpr int kNamesMax = 20;
+constexpr int kCountedNames = 5;
+constexpr int kDrawnNameMax = 999'999;
 constexpr size_t kBinNameBytesMax = 255;
 // Folders that one sweep remembers to go into, and names that it looks at: the next one begins
 // somewhere else.
@@ -96,6 +99,12 @@ std::string other_name(const std::string& name, int number) {
     begin.resize(size);
   }
   return begin + mark + end;
+}
+
+int number_of_name(int tried) {
+  if (tried < kCountedNames) return tried;
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  return std::uniform_int_distribution(kCountedNames, kDrawnNameMax)(random);
 }
 
 // Whether it is kept: whose last name goes, and that has something in it. What a program calls
@@ -222,8 +231,9 @@ Result<bool> move_to_bin(PosixContext& context, const Credentials& who, const Pl
     BRAID_TRY(bin, folders_in(std::move(bin), path.parent()));
     BRAID_TRY(const struct statx folder, stat_of(bin.get()));
     Result<void> moved = fail_os(EEXIST);
-    for (int number = 0; number < kNamesMax && !moved && moved.error().is_os(EEXIST); ++number) {
-      const std::string name = number == 0 ? place.name : other_name(place.name, number);
+    for (int tried = 0; tried < kNamesMax && !moved && moved.error().is_os(EEXIST); ++tried) {
+      const std::string name =
+          tried == 0 ? place.name : other_name(place.name, number_of_name(tried));
       const Place there{std::make_shared<PosixNode>(
                             UniqueFd(::fcntl(bin.get(), F_DUPFD_CLOEXEC, 0)), key_of(folder)),
                         name};

@@ -87,6 +87,15 @@ TEST_F(RecycleBin, WhatIsNotWorthKeepingIsNotKept) {
   EXPECT_FALSE(recycle(text).value());
 }
 
+// As a program does that writes a file anew for each change.
+TEST_F(RecycleBin, OneNameMayGoAnyNumberOfTimesWithinASecond) {
+  for (int i = 0; i < 100; ++i) {
+    outside("draft.txt", "text");
+    ASSERT_TRUE(recycle("draft.txt").value()) << i;
+  }
+  EXPECT_EQ(in(bin()).size(), 100u);
+}
+
 TEST_F(RecycleBin, WhatTookItsNameStays) {
   outside("f", "old");
   const Found found = look("f").value();
