@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
+#include <string_view>
 
 namespace braid::wire {
 namespace {
@@ -55,6 +57,44 @@ TEST(NameExpression, WildcardsOfTheSection) {
   for (const Case& c : cases) {
     EXPECT_EQ(name_in_expression(c.expression, c.name), c.matches)
         << c.expression << " against " << c.name;
+  }
+}
+
+// The section's rules one by one, going back wherever there is a choice.
+bool matches_slowly(std::string_view pattern, std::string_view name, size_t at = 0) {
+  if (pattern.empty()) return at == name.size();
+  const std::string_view rest = pattern.substr(1);
+  const bool is_end = at == name.size(), is_dot = !is_end && name[at] == '.';
+  switch (pattern[0]) {
+    case '*':
+      return matches_slowly(rest, name, at) || (!is_end && matches_slowly(pattern, name, at + 1));
+    case '?':
+      return !is_end && matches_slowly(rest, name, at + 1);
+    case '<':
+      if (matches_slowly(rest, name, at)) return true;
+      return !is_end && matches_slowly(at == name.rfind('.') ? rest : pattern, name, at + 1);
+    case '>':
+      return matches_slowly(rest, name, is_end || is_dot ? at : at + 1);
+    case '"':
+      return (is_end || is_dot) && matches_slowly(rest, name, is_end ? at : at + 1);
+    default:
+      return !is_end && name[at] == pattern[0] && matches_slowly(rest, name, at + 1);
+  }
+}
+
+TEST(NameExpression, AgreesWithTheRulesOneByOne) {
+  std::minstd_rand random(7);
+  const auto text = [&](std::string_view of, size_t size_max) {
+    std::string made(1 + random() % size_max, ' ');
+    for (char& c : made) c = of[random() % of.size()];
+    return made;
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string pattern = text("ab..*?<>\"", 7);
+    if (pattern == "*.*") continue;  // means all
+    const std::string name = text("ab.", 7);
+    EXPECT_EQ(name_in_expression(pattern, name), matches_slowly(pattern, name))
+        << pattern << " against " << name;
   }
 }
 
