@@ -30,6 +30,8 @@ done
 mkdir -p "$root/$units"
 sed -e 's|@sbindir@|/usr/sbin|' -e 's|@sysconfdir@|/etc|' packaging/braidd.service \
   >"$root/$units/braidd.service"
+sed -e 's|@bindir@|/usr/bin|' -e 's|@sysconfdir@|/etc|' packaging/braid-web.service \
+  >"$root/$units/braid-web.service"
 put 644 packaging/braid.toml etc/braid/braid.toml
 mkdir -p "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions"
 "$build/braidctl" completion bash >"$root/usr/share/bash-completion/completions/braidctl"
@@ -60,7 +62,7 @@ for file in conffiles templates; do put 644 "$from/$file" "DEBIAN/$file"; done
 (cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum) \
   >"$root/DEBIAN/md5sums"
 find "$root" -type d -exec chmod 755 {} +
-chmod 644 "$root/$units/braidd.service" "$root"/usr/share/*/*completions/* \
+chmod 644 "$root/$units"/*.service "$root"/usr/share/*/*completions/* \
   "$root/usr/share/doc/braid/changelog.gz" "$root/DEBIAN/control" "$root/DEBIAN/md5sums"
 package=$out/braid_${version}_$architecture.deb
 SOURCE_DATE_EPOCH=$epoch dpkg-deb --root-owner-group -Zxz --build "$root" "$package" >/dev/null

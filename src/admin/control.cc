@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin/event_view.h"
 #include "admin/lease_view.h"
 #include "admin/lock_view.h"
 #include "admin/metrics.h"
@@ -181,6 +182,8 @@ json result_of(smb2::Server& server, rpc::tcp::Server* rpc, const WorkerPlace& p
       return close_session(server, request.session);
     case Command::kStatus:
       return status_of(server, place);
+    case Command::kEvents:
+      return events();
     case Command::kUserKick:
       return kick(server, request.user);
     case Command::kShareDisconnect:

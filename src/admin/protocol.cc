@@ -39,6 +39,7 @@ constexpr std::array kNames{
     Name{Command::kSessionClose, "session close", true, false},
     Name{Command::kOpenClose, "open close", false, false, {kOpen}},
     Name{Command::kStatus, "status", false, false},
+    Name{Command::kEvents, "events", false, false},
     Name{Command::kUserKick, "user kick", false, false, {kUser}},
     Name{Command::kShareDisconnect, "share disconnect", false, false, {kShare, kUser}},
     Name{Command::kWitnessList, "witness list", false, false},

@@ -46,6 +46,7 @@ enum class Command : uint8_t {
   kSessionClose,
   kOpenClose,
   kStatus,
+  kEvents,
   kUserKick,         // all its sessions, and what is kept for its lost clients
   kShareDisconnect,  // the same of a share, all users or one
   kWitnessList,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "smb2/files/file_services.h"
@@ -64,6 +65,10 @@ json shares_of(const smb2::Server& server) {
                 {"state", is_absent ? "absent" : "present"},
                 {"in_use", entry->in_use() != nullptr}};
     if (!why.empty()) row["why"] = why;
+    if (const auto space = is_absent ? std::nullopt : smb2::space_of(entry->configured())) {
+      row["size_bytes"] = space->size_bytes;
+      row["free_bytes"] = space->free_bytes;
+    }
     all.push_back(std::move(row));
   }
   return all;

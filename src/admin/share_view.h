@@ -14,6 +14,7 @@ namespace braid::admin {
 //   state    present or absent
 //   why      what is wrong with its folder; absent only
 //   in_use   whether this worker has the folder open for some client
+//   size_bytes, free_bytes   of its file system; present only
 // Looks at the folders, and waits kAskTime at most for those that do not answer. Thread: any that
 // may block.
 nlohmann::json shares_of(const smb2::Server& server);

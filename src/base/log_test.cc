@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/line_rate.h"
+#include "base/recent_lines.h"
 
 namespace braid::log {
 namespace {
@@ -50,6 +51,20 @@ TEST(Log, AFloodOfOneKindIsSuppressedAndSaid) {
   EXPECT_LT(std::ranges::count(text, '\n'), 1000);
   EXPECT_TRUE(text.contains("the next are suppressed: line {} of a flood"));
   EXPECT_TRUE(text.contains("another kind"));
+}
+
+TEST(Log, LastLinesAreKept) {
+  lines_of([] {
+    for (size_t i = 0; i < kRecentLinesMax; ++i) write(Level::kInfo, "before");
+    write(Level::kWarning, "share 'x\ny' is absent");
+    write(Level::kDebug, "nothing to keep");
+  });
+  const auto lines = recent_lines();
+  ASSERT_EQ(lines.size(), kRecentLinesMax);
+  EXPECT_EQ(lines.front().text, "before");
+  EXPECT_EQ(lines.back().text, "share 'x\\u{a}y' is absent");
+  EXPECT_EQ(lines.back().level, Level::kWarning);
+  EXPECT_GT(lines.back().time.ticks, kUnixEpochTicks);
 }
 
 struct LineRateTest : testing::Test {

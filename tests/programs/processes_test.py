@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import server as servers  # noqa: E402
 import smb2_raw  # noqa: E402
 import suite  # noqa: E402
 from case import ALICE, LIMIT_S, ServerCase  # noqa: E402
@@ -190,6 +191,36 @@ class Log(ProcessesCase):
         self.wait_for(lambda: len(self.lines_of("front")) > count, "a line of the new front")
 
 
+class Journal(ProcessesCase):
+    # What systemd does: it says which file the journal's socket is. Here it is the log.
+    more_options = {"prefix": ("sh", "-c", 'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"',
+                               "sh")}
+
+    def test_each_line_has_its_priority(self):
+        os.rename(self.root, self.root + ".away")
+        self.addCleanup(os.rename, self.root + ".away", self.root)
+        self.server.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: " is absent: " in self.server.log_text(), "the share's absence")
+        os.kill(self.pids("braidd-front")[0], signal.SIGKILL)
+        self.wait_for(lambda: "starting another" in self.server.log_text(), "another front")
+        digits = {"info": "6", "warning": "4", "error": "3", "debug": "7"}
+        lines = self.server.log_text().splitlines()
+        levels = set()
+        for line in lines:
+            found = re.match(r"<(\d)>\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d\d:\d\d (\w+) ", line)
+            self.assertTrue(found, line)
+            self.assertEqual(found[1], digits[found[2]], line)
+            levels.add(found[2])
+        self.assertLessEqual({"info", "warning"}, levels)
+
+    def test_other_files_have_none(self):
+        self.options.prefix = ("env", "JOURNAL_STREAM=1:2")
+        self.assertEqual(stop(self.server.process), 0)
+        again = servers.start(suite.arguments, self.scratch, self.options, "again")
+        self.assertRegex(again.log_text(), r"\A\d{4}-")
+        self.assertEqual(again.stop(), [])
+
+
 class FileSize(ProcessesCase):
     """Below a limit of file size (RLIMIT_FSIZE), as service managers and shells set it."""
     LIMIT = 1 << 20
@@ -308,7 +339,7 @@ class Rights(ProcessesCase):
 
 
 class Unit(unittest.TestCase):
-    """packaging/braidd.service, as systemd judges it."""
+    """packaging/braidd.service and braid-web.service, as systemd judges them."""
 
     def test_is_started_again_but_for_a_mistake_in_the_text(self):
         text = (ROOT / "packaging" / "braidd.service").read_text(encoding="utf-8")
@@ -325,13 +356,17 @@ class Unit(unittest.TestCase):
         if not shutil.which("systemd-analyze"):
             self.skipTest("systemd is not installed")
         with Scratch(suite.arguments.scratch) as scratch:
-            unit = pathlib.Path(scratch.file("braidd.service"))
-            text = (ROOT / "packaging" / "braidd.service").read_text(encoding="utf-8")
-            unit.write_text(text.replace("@sbindir@", "/usr/sbin").replace("@sysconfdir@", "/etc"),
-                            encoding="utf-8")
-            done = subprocess.run(["systemd-analyze", "security", "--offline=true",
-                                   "--threshold=40", "--no-pager", str(unit)],
-                                  capture_output=True, text=True, timeout=60, check=False)
+            for name in ("braidd.service", "braid-web.service"):
+                self.assert_exposure(scratch, name)
+
+    def assert_exposure(self, scratch, name):
+        unit = pathlib.Path(scratch.file(name))
+        text = (ROOT / "packaging" / name).read_text(encoding="utf-8")
+        unit.write_text(re.sub("@s?bindir@", "/usr/sbin", text).replace("@sysconfdir@", "/etc"),
+                        encoding="utf-8")
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true",
+                               "--threshold=40", "--no-pager", str(unit)],
+                              capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-400:] + done.stderr)
         self.assertEqual(done.stderr, "")
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """braidctl status; sessions, opens and locks as they are asked for; ending what a user or a share
 has, and what becomes of the sessions of an account that is disabled or removed."""
+import dataclasses
 import json
 import os
 import shutil
@@ -88,6 +89,29 @@ class Status(ControlCase):
         self.server.process.send_signal(signal.SIGTERM)
         self.server.process.wait()
         self.assert_one_line(self.ctl("status"), "no server runs on ")
+
+
+class Events(ControlCase):
+    def test_last_lines_with_their_reasons(self):
+        self.assertFalse(SmbClient(self.scratch, self.server,
+                                   dataclasses.replace(ALICE, password="wrong")).run("ls").ok)
+        events = self.ask("events")
+        one, = [each for each in events if "password" in each["text"]]
+        self.assertEqual(one["text"], "'alice' is refused: the password is wrong")
+        self.assertRegex(one["time"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")
+        self.assertEqual(one["worker"], 0)
+        self.assertEqual([each["time"] for each in events], sorted(each["time"] for each in events))
+        self.assertIn(f"{one['time']} {one['level']} [worker 0] {one['text']}\n", self.ctl("events").stdout)
+
+    def test_space_of_a_share(self):
+        share, = self.ask("shares")
+        there = os.statvfs(self.root)
+        self.assertEqual(share["size_bytes"], there.f_blocks * there.f_frsize)
+        self.assertLessEqual(share["free_bytes"], share["size_bytes"])
+        os.rename(self.root, self.root + ".away")
+        self.addCleanup(os.rename, self.root + ".away", self.root)
+        share, = self.ask("shares")
+        self.assertEqual((share["state"], "size_bytes" in share), ("absent", False))
 
 
 class Restarted(ControlCase):

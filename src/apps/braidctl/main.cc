@@ -14,6 +14,7 @@
 #include "apps/braidctl/shares.h"
 #include "apps/braidctl/status.h"
 #include "apps/braidctl/users.h"
+#include "apps/braidctl/web.h"
 #include "apps/braidctl/why.h"
 #include "apps/braidctl/witness.h"
 #include "config/config.h"
@@ -33,6 +34,7 @@ struct CommandLine {
   ShareArguments share;
   WhyArguments why;
   ImportArguments import;
+  WebArguments web;
   std::string completion;  // for which shell, or what names
   bool json = false;
   int json_form = 0;  // that is asked for
@@ -385,8 +387,20 @@ int run(int argc, char** argv) {
       running_command(&app, "locks", "Show the byte-range locks, held and waited for", show_locks));
   takes_selection(
       running_command(&app, "leases", "Show what clients may cache under a lease", show_leases));
+  running_command(&app, "events", "Show what happened lately: the last lines of the workers' log",
+                  show_events);
   running_command(&app, "metrics", "Print numbers for monitoring, as Prometheus reads them",
                   show_metrics);
+  CLI::App* const web = app.add_subcommand(
+      "web", "Serve the metrics and a page that shows what happens, over HTTP, until it is ended");
+  web->fallthrough();
+  web->add_option("--listen", line.web.listen, "Its address and port")
+      ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
+  web->add_option("--token-file", line.web.token_file,
+                  "Whoever looks has to know what is in it, and may end sessions and opens")
+      ->type_name("FILE");
+  web->callback([&] { exit_code = run_command(line, line.web, serve_web, Needs::kStateDir); });
   CLI::App* const reload_command = app.add_subcommand(
       "reload", "Have the server read its configuration again, if nothing is wrong with it");
   reload_command->fallthrough();

@@ -68,11 +68,13 @@ std::string bytes_text(uint64_t bytes) {
 
 void print_shares(const json& shares) {
   if (shares.empty()) return fmt::print("no shares\n");
-  Table table({"SHARE", "STATE", "IN USE", "PATH", "WHY"});
+  Table table({"SHARE", "STATE", "IN USE", "SIZE", "FREE", "PATH", "WHY"});
   for (const json& share : shares) {
     table.add({printable(text_of(share, "share")), text_of(share, "state"),
-               share.value("in_use", false) ? "yes" : "no", printable(text_of(share, "path")),
-               printable(text_of(share, "why"))});
+               share.value("in_use", false) ? "yes" : "no",
+               share.contains("size_bytes") ? bytes_text(number_of(share, "size_bytes")) : "-",
+               share.contains("free_bytes") ? bytes_text(number_of(share, "free_bytes")) : "-",
+               printable(text_of(share, "path")), printable(text_of(share, "why"))});
   }
   table.print();
 }
@@ -362,6 +364,21 @@ int show_locks(const config::Config& config, const RunningArguments& arguments) 
 
 int show_leases(const config::Config& config, const RunningArguments& arguments) {
   return show(config, arguments, Command::kLeases, print_leases);
+}
+
+int show_events(const config::Config& config, const RunningArguments& arguments) {
+  auto rows = ask_for_rows(config, Command::kEvents);
+  if (!rows) return kCannotDo;
+  rows = sorted_by(*rows, "time");
+  if (arguments.json) {
+    fmt::print("{}\n", json_text(*rows));
+    return 0;
+  }
+  for (const json& row : *rows) {
+    fmt::print("{} {} [worker {}] {}\n", text_of(row, "time"), text_of(row, "level"),
+               number_of(row, "worker"), printable(text_of(row, "text")));
+  }
+  return 0;
 }
 
 int show_metrics(const config::Config& config, const RunningArguments& arguments) {

@@ -1,5 +1,6 @@
-// braidctl shares, sessions, opens, locks, leases, metrics, open close, channel close, session
-// close, user kick, share disconnect, reload, upgrade, restart: what is asked of a running server.
+// braidctl shares, sessions, opens, locks, leases, events, metrics, open close, channel close,
+// session close, user kick, share disconnect, reload, upgrade, restart: what is asked of a running
+// server.
 #pragma once
 
 #include <string>
@@ -26,6 +27,7 @@ int show_sessions(const config::Config& config, const RunningArguments& argument
 int show_opens(const config::Config& config, const RunningArguments& arguments);
 int show_locks(const config::Config& config, const RunningArguments& arguments);
 int show_leases(const config::Config& config, const RunningArguments& arguments);
+int show_events(const config::Config& config, const RunningArguments& arguments);
 int show_metrics(const config::Config& config, const RunningArguments& arguments);
 int close_channel(const config::Config& config, const RunningArguments& arguments);
 int close_open(const config::Config& config, const RunningArguments& arguments);

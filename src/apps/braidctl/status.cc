@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
-#include <expected>
 
 #include <algorithm>
 #include <cstdlib>
@@ -223,6 +222,12 @@ std::expected<Status, std::string> collect(const config::Config& config, bool fi
 }
 
 }  // namespace
+
+std::expected<json, std::string> status_as_json(const config::Config& config, bool file_is_good) {
+  const auto status = collect(config, file_is_good);
+  if (!status) return std::unexpected(status.error());
+  return json_of(*status);
+}
 
 int show_status(const config::Config& config, const RunningArguments& arguments,
                 bool file_is_good) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,10 +24,15 @@
 namespace braid::smb2 {
 namespace {
 
+struct Found {
+  std::string absence;
+  std::optional<ShareSpace> space;
+};
+
 struct Look {
   std::chrono::steady_clock::time_point until;
   std::condition_variable done;
-  std::optional<std::string> found;  // under Looks::mutex
+  std::optional<Found> found;  // under Looks::mutex
 };
 
 // All that are under way, by path and group.
@@ -46,16 +52,23 @@ std::string key_of(const config::Share& share) {
   return share.path + '\0' + share.force_group + '\0' + share.force_user;
 }
 
-std::string absence_now(const config::Share& share) {
+Found absent(std::string why) { return {.absence = std::move(why), .space = {}}; }
+
+Found look_now(const config::Share& share) {
   const UniqueFd folder(
       ::open(config::served_folder(share.path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return Error::last_os_error().message();
-  if (is_out_of_reach(folder.get())) return std::string(kOutOfReach);
+  if (!folder) return absent(Error::last_os_error().message());
+  if (is_out_of_reach(folder.get())) return absent(std::string(kOutOfReach));
   const auto forced = forced_owner(share);
-  return forced ? std::string() : why_absent(share, forced.error());
+  if (!forced) return absent(why_absent(share, forced.error()));
+  struct statvfs status{};
+  if (::fstatvfs(folder.get(), &status) != 0) return {};
+  return {.absence = {},
+          .space = ShareSpace{.size_bytes = status.f_blocks * status.f_frsize,
+                              .free_bytes = status.f_bavail * status.f_frsize}};
 }
 
-void finish(const std::string& key, Look& look, std::string found) {
+void finish(const std::string& key, Look& look, Found found) {
   const std::lock_guard lock(looks().mutex);
   look.found = std::move(found);
   looks().under_way.erase(key);
@@ -73,11 +86,18 @@ std::shared_ptr<Look> look_under_way(const config::Share& share) {
     look->until = std::chrono::steady_clock::now() + kAskTime;
   }
   try {
-    std::thread([share, key, look] { finish(key, *look, absence_now(share)); }).detach();
+    std::thread([share, key, look] { finish(key, *look, look_now(share)); }).detach();
   } catch (const std::system_error& error) {
-    finish(key, *look, Error::os(error.code().value()).message());
+    finish(key, *look, absent(Error::os(error.code().value()).message()));
   }
   return look;
+}
+
+Found wait_for_look(const config::Share& share) {
+  const auto look = look_under_way(share);
+  std::unique_lock lock(looks().mutex);
+  look->done.wait_until(lock, look->until, [&] { return look->found.has_value(); });
+  return look->found.value_or(absent("it does not answer"));
 }
 
 }  // namespace
@@ -122,11 +142,10 @@ std::string why_absent(const config::Share& share, const Error& error) {
 
 void begin_look(const config::Share& share) { (void)look_under_way(share); }
 
-std::string absence_of(const config::Share& share) {
-  const auto look = look_under_way(share);
-  std::unique_lock lock(looks().mutex);
-  look->done.wait_until(lock, look->until, [&] { return look->found.has_value(); });
-  return look->found.value_or("it does not answer");
+std::string absence_of(const config::Share& share) { return wait_for_look(share).absence; }
+
+std::optional<ShareSpace> space_of(const config::Share& share) {
+  return wait_for_look(share).space;
 }
 
 }  // namespace braid::smb2

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,5 +41,13 @@ void begin_look(const config::Share& share);
 // Why a client could not connect to `share`; empty when it could. Waits until kAskTime after
 // begin_look(), which it calls if need be; then it "does not answer".
 std::string absence_of(const config::Share& share);
+
+// Of the file system that the folder of a share is on; "free" is what users may still write.
+struct ShareSpace {
+  uint64_t size_bytes = 0;
+  uint64_t free_bytes = 0;
+};
+// Nothing of a share that is absent. Waits as absence_of().
+std::optional<ShareSpace> space_of(const config::Share& share);
 
 }  // namespace braid::smb2
