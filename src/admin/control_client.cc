@@ -4,14 +4,17 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <optional>
+#include <thread>
 
 #include "admin/socket_path.h"
 #include "base/clock.h"
@@ -22,6 +25,23 @@ namespace braid::admin {
 namespace {
 
 using nlohmann::json;
+
+// For a server that is being upgraded: longer than its old workers take to come to an end.
+constexpr std::chrono::seconds kPauseMax{15};
+constexpr std::chrono::milliseconds kBetweenTries{20};
+
+// Whether the process that had the lock of the folder last is there: what apps/braidd/state_lock.h
+// writes.
+bool has_server(const std::string& state_dir) {
+  const UniqueFd lock(::open((state_dir + "/lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  char digits[16] = {};
+  const ssize_t got = lock ? ::read(lock.get(), digits, sizeof digits) : -1;
+  pid_t pid = 0;
+  if (got <= 0 || std::from_chars(digits, digits + got, pid).ec != std::errc{} || pid <= 0) {
+    return false;
+  }
+  return ::kill(pid, 0) == 0 || errno == EPERM;
+}
 
 // The workers that left a socket, alive or not.
 std::vector<size_t> workers_in(int folder) {
@@ -76,6 +96,13 @@ std::string nobody_answers(const std::string& state_dir) {
       state_dir);
 }
 
+std::string silent_server(const std::string& state_dir) {
+  return fmt::format(
+      "the server on {} does not answer: it is being started, upgraded or stopped, or hangs; ask "
+      "again in a second, or look at its log",
+      state_dir);
+}
+
 std::string not_allowed(const std::string& state_dir) {
   return fmt::format("{}: only root and the server's user may ask it; run braidctl as one of them",
                      state_dir);
@@ -85,10 +112,9 @@ std::string no_answer(size_t worker, std::string_view why) {
   return fmt::format("worker {} is not in this answer: {}; ask again in a second", worker, why);
 }
 
-}  // namespace
-
-std::expected<std::optional<Answers>, std::string> ask_running_workers(
-    const std::string& state_dir, const ControlRequest& request) {
+// Nothing: nobody listens.
+std::expected<std::optional<Answers>, std::string> ask_once(const std::string& state_dir,
+                                                            const ControlRequest& request) {
   const std::string path = state_dir + "/" + std::string(kControlFolder);
   const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) {
@@ -122,7 +148,9 @@ std::expected<std::optional<Answers>, std::string> ask_running_workers(
   if (answers.results.empty()) {
     if (refused) return std::unexpected(not_allowed(state_dir));
     for (const auto& [worker, error] : silent) {
-      if (!error.is_os(ECONNREFUSED)) return std::unexpected(no_answer(worker, error.message()));
+      const bool is_gone =
+          error.is_os(ECONNREFUSED) || error.is_os(EPIPE) || error.is_os(ECONNRESET);
+      if (!is_gone) return std::unexpected(no_answer(worker, error.message()));
     }
     return std::nullopt;
   }
@@ -138,9 +166,22 @@ std::expected<std::optional<Answers>, std::string> ask_running_workers(
   return answers;
 }
 
+}  // namespace
+
+std::expected<std::optional<Answers>, std::string> ask_running_workers(
+    const std::string& state_dir, const ControlRequest& request, Pause pause) {
+  const auto end = std::chrono::steady_clock::now() + kPauseMax;
+  while (true) {
+    auto answers = ask_once(state_dir, request);
+    if (!answers || *answers || pause == Pause::kNoAnswer || !has_server(state_dir)) return answers;
+    if (std::chrono::steady_clock::now() >= end) return std::unexpected(silent_server(state_dir));
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+}
+
 std::expected<Answers, std::string> ask_workers(const std::string& state_dir,
-                                                const ControlRequest& request) {
-  auto answers = ask_running_workers(state_dir, request);
+                                                const ControlRequest& request, Pause pause) {
+  auto answers = ask_running_workers(state_dir, request, pause);
   if (!answers) return std::unexpected(answers.error());
   if (!*answers) return std::unexpected(nobody_answers(state_dir));
   return std::move(**answers);

@@ -444,6 +444,51 @@ class GoesOn(Upgraded):
         self.assertTrue(client.is_closed_within(20))
         self.write(other, file, b"goes on")
 
+    def test_who_may_not_use_a_share_any_more_loses_it(self):
+        alice, bob = self.stay(), self.stay(user=BOB, guid=number(), share="unwatched")
+        file = alice.plain_open(self.name).file
+        text = self.config.read_text(encoding="utf-8")
+        self.config.write_text(text.replace("[[share]]", '[[share]]\nallow = ["bob"]'), "utf-8")
+        self.upgrade()
+        self.assertEqual(alice.status(raw.WRITE, raw.write(file, b"late")), "NETWORK_NAME_DELETED")
+        self.assertEqual(alice.status(raw.CREATE, raw.create("late", disposition=3)),
+                         "NETWORK_NAME_DELETED")
+        self.assertEqual(alice.status(raw.ECHO, raw.plain()), "SUCCESS")
+        self.assertEqual(bob.status(raw.CREATE, raw.create("", options=1)), "SUCCESS")
+        self.assertIn("share 'share': the connection of 'alice' is ended: allow, hosts or guest",
+                      self.server.log_text())
+
+    def test_account_that_was_disabled_while_nobody_listened(self):
+        alice, bob = self.stay(), self.stay(user=BOB, guid=number(), share="unwatched")
+        state = pathlib.Path(self.scratch.file("server.state"))
+        for name in ("control", "lock"):
+            os.rename(state / name, state / (name + ".away"))
+        done = self.ctl("user", "disable", "alice")
+        self.assertEqual(done.stdout, "user alice cannot log on; sessions ended: 0\n", done.stderr)
+        for name in ("control", "lock"):
+            os.rename(state / (name + ".away"), state / name)
+        self.upgrade()
+        self.wait_for(lambda: alice.status(raw.CREATE, raw.create("", options=1)) ==
+                      "USER_SESSION_DELETED", "the end of the session")
+        self.assertIn("a session of 'alice' is ended: the account was disabled or removed",
+                      self.server.log_text())
+        self.assertEqual(bob.status(raw.CREATE, raw.create("", options=1)), "SUCCESS")
+
+    def test_who_asks_meanwhile_is_answered_by_the_next(self):
+        """While old workers come to an end, and while there is none."""
+        for _ in range(3):
+            client = self.stay(guid=number())
+            asking = subprocess.Popen([self.server.braidctl, "--config", self.server.config,
+                                       "upgrade"], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL)
+            answers = []
+            while asking.poll() is None:
+                answers.append(self.ctl("sessions"))
+            self.assertEqual(asking.returncode, 0)
+            self.assertEqual({(each.returncode, each.stderr) for each in answers}, {(0, "")})
+            self.assertFalse([each.stdout for each in answers if "alice" not in each.stdout])
+            client.close()
+
     def test_what_local_programs_change_meanwhile_breaks_the_lease(self):
         client, guid = self.stay(), number()
         self.opened(client, guid, lease=KEY)

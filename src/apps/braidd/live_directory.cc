@@ -79,7 +79,7 @@ std::vector<json> LiveDirectory::ask(admin::Command command) const {
   }
   const ScopedPrivilege privilege;  // the sockets are for root and the server's user
   if (!privilege.status()) return all;
-  auto answers = admin::ask_workers(state_dir_, {.command = command});
+  auto answers = admin::ask_workers(state_dir_, {.command = command}, admin::Pause::kNoAnswer);
   if (!answers) {
     log::warn("a list of sessions or open files is empty: {}", log::Whole{answers.error()});
     return all;

@@ -233,12 +233,15 @@ class SmbWorkerServer final : public WorkerServer {
     engine_->live_handover().serve([this](UniqueFd socket, Bytes received) {
       return transport::over_tcp(std::move(socket), tcp_options_, std::move(received));
     });
+    end_sessions_without_account();
     engine_->end_what_may_not_stay();
     if (config_->server.witness && place_.index == kRpcWorker) start_witness();
     listen_for_administrators();
   }
   void suspend(std::chrono::steady_clock::time_point end, Connected connected) override {
     connected_ = connected;
+    // What administrators end from here on would only end here: they wait for who serves next.
+    control_.reset();
     {
       std::lock_guard lock(arrivals_);
       is_draining_ = true;
@@ -268,11 +271,14 @@ class SmbWorkerServer final : public WorkerServer {
   }
   void go_on() override {
     engine_->resume();
-    std::lock_guard lock(arrivals_);
-    is_draining_ = false;
+    {
+      std::lock_guard lock(arrivals_);
+      is_draining_ = false;
+    }
+    end_sessions_without_account();
+    listen_for_administrators();
   }
   void leave() override {
-    control_.reset();
     engine_->leave();
     if (audit_) audit_->flush();  // the process ends without more
   }
@@ -476,6 +482,24 @@ class SmbWorkerServer final : public WorkerServer {
     smb2::PersistentHandles::Server server{.id = {}, .worker = static_cast<uint32_t>(place_.index)};
     server.id.bytes = engine_->server_guid().bytes;
     return engine_->files.persistent->begin(*share, std::move(*folder), server);
+  }
+
+  // Of accounts that were disabled or removed while no worker listened to who then ends their
+  // sessions. Before one does again: who comes later is heard.
+  void end_sessions_without_account() {
+    for (const auto& session : engine_->logons.session_table.all()) {
+      if (!session->security() || !session->security()->has_session_key) continue;
+      const std::string account = session->principal().identity->account_name;
+      if (lets_in(account)) continue;
+      log::info("a session of '{}' is ended: the account was disabled or removed", account);
+      engine_->logons.end_session(session->session_id);
+    }
+  }
+  // Accounts that cannot be read shut nobody out who is in.
+  bool lets_in(const std::string& account) const {
+    if (const auto user = users_.find(account)) return !user->is_disabled;
+    const auto is_shut_out = users_.shuts_out(account, account);
+    return !is_shut_out || !*is_shut_out;
   }
 
   // Clients are served without it, too.

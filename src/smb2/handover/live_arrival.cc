@@ -5,11 +5,14 @@
 
 #include "base/log.h"
 #include "smb2/common/store_account.h"
+#include "smb2/files/access_check.h"
 #include "smb2/files/durable.h"
 #include "smb2/files/local_access.h"
 #include "smb2/files/watching.h"
 #include "smb2/handover/live_handover.h"
+#include "smb2/opens/work_owner.h"
 #include "smb2/server.h"
+#include "smb2/shares/admission.h"
 #include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
@@ -69,6 +72,26 @@ std::shared_ptr<Session> session_of(const LiveSession& image) {
   session->overtaken_creates.remember(image.overtaken);
   session->continue_tree_ids(image.last_tree_id);
   return session;
+}
+
+// By the rules of now: the configuration may be another one than that by which it was made.
+bool may_go_on(const Session& session, const TreeConnect& tree) {
+  if (tree.is_pipe()) return true;
+  const Share& share = *tree.share;
+  if (!check_reaches(session.principal(), share)) return false;
+  for (const auto& channel : session.channels()) {
+    const auto connection = channel->connection.lock();
+    if (connection && !connection->comes_from(share.hosts)) return false;
+  }
+  const Admission admission = admission_of(share, *session.principal().identity);
+  return admission.is_admitted && (!admission.read_only || tree.is_read_only());
+}
+
+Task<void> end_tree(FileServices& files, std::shared_ptr<Session> session,
+                    std::shared_ptr<TreeConnect> tree) {
+  WorkerPool::Seat seat(files.pool, work_of(nullptr, nullptr));
+  co_await seat.schedule();
+  co_await files.close_tree(std::move(session), std::move(tree));
 }
 
 // As it was, as far as the directory can be listed here.
@@ -269,6 +292,14 @@ void LiveHandover::fill(Session& its_session, TakenSession taken) {
     (void)session->add_tree(std::move(tree));
   }
   for (auto& [i, open] : taken.opens) have_again(session, taken.image.opens[i], std::move(open));
+  // With all that is open through it, before anything is asked of it here.
+  for (const auto& tree : session->trees()) {
+    if (may_go_on(*session, *tree)) continue;
+    log::info("share '{}': the connection of '{}' is ended: allow, hosts or guest have changed",
+              tree->share->name, session->principal().identity->account_name);
+    session->remove_tree(tree->tree_id);
+    if (tree->begin_close()) server_.files.spawn(end_tree(server_.files, session, tree));
+  }
 }
 
 void LiveHandover::have_again(const std::shared_ptr<Session>& session, const LiveOpen& image,

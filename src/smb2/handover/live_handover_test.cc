@@ -41,12 +41,7 @@ struct LiveHandoverTest : testing::Test {
   LiveHandoverTest() {
     char name[] = "/tmp/braid-live-XXXXXX";
     folder = ::mkdtemp(name);
-    auto share = std::make_shared<Share>();
-    share->name = "files";
-    share->real_path = folder;
-    share->volume = *vfs::open_posix_volume(folder);
-    share->local_access = config::LocalAccess::kNone;
-    shares = std::make_shared<const ShareTable>(std::vector<std::shared_ptr<const Share>>{share});
+    shares = table_of(make_share());
     before.emplace(Engine::lenient(), clock, 1, shares);
     after.emplace(Engine::lenient(), clock, 1, shares);
     after->server().files.file_ids.start_at(1u << 20);
@@ -60,6 +55,24 @@ struct LiveHandoverTest : testing::Test {
     after.reset();
     before.reset();
     std::filesystem::remove_all(folder);
+  }
+  std::shared_ptr<Share> make_share() const {
+    auto share = std::make_shared<Share>();
+    share->name = "files";
+    share->real_path = folder;
+    share->volume = *vfs::open_posix_volume(folder);
+    share->local_access = config::LocalAccess::kNone;
+    return share;
+  }
+  static std::shared_ptr<const ShareTable> table_of(std::shared_ptr<const Share> share) {
+    return std::make_shared<const ShareTable>(
+        std::vector<std::shared_ptr<const Share>>{std::move(share)});
+  }
+  // Who takes over has read another configuration.
+  void configure_next(std::shared_ptr<const Share> share) {
+    auto config = std::make_shared<config::Config>();
+    config->server = Engine::lenient();
+    after->server().reconfigure(config, table_of(std::move(share)));
   }
   RawClient& connect(ClientGuid guid = kClient) {
     auto [client, server] = connected();
@@ -119,6 +132,18 @@ struct LiveHandoverTest : testing::Test {
     EXPECT_TRUE(taken) << taken.error().message();
     serve();
     return {after->server().connections().size(), taken.value_or(0)};
+  }
+  // Of what is open in a share, where the next one has it so; the connection goes on.
+  void expect_its_end(std::shared_ptr<const Share> share) {
+    RawClient& client = log_on();
+    const FileId plain = client.create("plain");
+    const FileId kept = created(client, with_lease(durable(), 2)).file_id;
+    configure_next(std::move(share));
+    EXPECT_EQ(hand_over(), all(1, 2));
+    EXPECT_EQ(write(client, plain), NtStatus::kNetworkNameDeleted);
+    EXPECT_EQ(write(client, kept), NtStatus::kNetworkNameDeleted);
+    EXPECT_EQ(echo(client), NtStatus::kSuccess);
+    EXPECT_EQ(client.tree_connect("files"), NtStatus::kAccessDenied);
   }
   static std::pair<size_t, size_t> all(size_t connections, size_t opens) {
     return {connections, opens};
@@ -370,6 +395,33 @@ TEST_F(LiveHandoverTest, TreeOfPipesHindersNobody) {
   EXPECT_EQ(hand_over(), all(2, 0));
   EXPECT_EQ(echo(client), NtStatus::kSuccess);
   EXPECT_EQ(echo(other), NtStatus::kSuccess);
+}
+
+TEST_F(LiveHandoverTest, WhoMayNotUseTheShareAnyMoreLosesIt) {
+  auto share = make_share();
+  share->allow.push_back({.name = "no such account"});
+  expect_its_end(std::move(share));
+}
+
+TEST_F(LiveHandoverTest, WhoComesFromElsewhereThanIsAllowedNowLosesTheShare) {
+  auto share = make_share();
+  share->hosts = {*config::parse_host_rule("192.0.2.1")};
+  expect_its_end(std::move(share));
+}
+
+TEST_F(LiveHandoverTest, WhoMayOnlyReadNowHasToConnectAgain) {
+  RawClient& client = log_on();
+  RawClient& other = log_on(ClientGuid{{8}});
+  const FileId plain = client.create("plain");
+  const std::string account =
+      before->server().logons.session_table.all().front()->principal().identity->account_name;
+  auto share = make_share();
+  share->allow.push_back({.name = account, .read_only = true});
+  configure_next(share);
+  EXPECT_EQ(hand_over(), all(2, 1));
+  EXPECT_EQ(write(client, plain), NtStatus::kNetworkNameDeleted);
+  EXPECT_EQ(echo(other), NtStatus::kSuccess);
+  EXPECT_EQ(client.tree_connect("files"), NtStatus::kSuccess);
 }
 
 // Nothing of it is here, and the process before goes on.

@@ -1,0 +1,73 @@
+#include "admin/control_client.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+#include "admin/control_server.h"
+
+namespace braid::admin {
+namespace {
+
+class ControlClientTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "braid-control-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  auto listen() const {
+    return ControlServer::listen(folder_, 0, [](auto) -> std::string {
+      return R"({"workers":1,"result":"here"})"
+             "\n";
+    });
+  }
+  // As the process that has the lock of the folder does.
+  void run_as(pid_t pid) const { std::ofstream(folder_ / "lock") << pid << '\n'; }
+
+  const ControlRequest request_{.command = Command::kSessions};
+  std::filesystem::path folder_;
+};
+
+TEST_F(ControlClientTest, NobodyIsWaitedForWhereNoServerRuns) {
+  auto answers = ask_running_workers(folder_, request_);
+  ASSERT_TRUE(answers);
+  EXPECT_FALSE(*answers);
+  std::ofstream(folder_ / "lock") << "no number\n";
+  answers = ask_running_workers(folder_, request_);
+  ASSERT_TRUE(answers);
+  EXPECT_FALSE(*answers);
+  EXPECT_FALSE(ask_workers(folder_, request_));
+}
+
+// Between two generations of workers nobody listens.
+TEST_F(ControlClientTest, AServerThatIsBeingUpgradedIsWaitedFor) {
+  run_as(::getpid());
+  EXPECT_FALSE(ask_workers(folder_, request_, Pause::kNoAnswer));
+  auto asking =
+      std::async(std::launch::async, [this] { return ask_running_workers(folder_, request_); });
+  const auto server = listen();
+  ASSERT_TRUE(server) << server.error().message();
+  const auto answers = asking.get();
+  ASSERT_TRUE(answers) << answers.error();
+  ASSERT_TRUE(*answers);
+  EXPECT_EQ((**answers).results.front().result, "here");
+}
+
+// Who has left a socket behind.
+TEST_F(ControlClientTest, ASocketThatNobodyReadsIsNoServer) {
+  ASSERT_TRUE(listen());
+  std::filesystem::create_directories(folder_ / "control");
+  run_as(::getpid());
+  const auto answers = ask_workers(folder_, request_, Pause::kNoAnswer);
+  ASSERT_FALSE(answers);
+  EXPECT_NE(answers.error().find("no server runs on"), std::string::npos) << answers.error();
+}
+
+}  // namespace
+}  // namespace braid::admin
