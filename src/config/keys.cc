@@ -525,7 +525,8 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "temporary "
      "files, what has another name left, is on another file system than the share, or is "
      "overwritten "
-     "or replaced by a rename, and what does not fit in. 0 means nothing is kept.",
+     "or replaced by a rename, and what does not fit in. Clients can neither make nor move the "
+     "folder .recycle. 0 means nothing is kept.",
      number<&Share::recycle_days, Share, 0, 3'650>},
     {"streams", "true or false", shown<&Share::streams, Share>,
      "Whether files have named streams, where Windows keeps from where a file was downloaded, and "

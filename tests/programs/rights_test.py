@@ -377,6 +377,21 @@ class Recycle(RightsCase):
         if os.geteuid() == 0:
             self.assertEqual(self.status(BOB, f"ls .recycle\\{user}\\*"), DENIED)
 
+    def test_nobody_moves_the_bin_or_makes_one(self):
+        for name in (".recycle", ".ReCycle"):
+            self.assertEqual(self.status(BOB, f"mkdir {name}"), DENIED)
+            self.assertEqual(self.put(BOB, name), DENIED)
+        self.assertEqual(self.status(BOB, "mkdir mine; rename mine .RECYCLE"), DENIED)
+        self.assertEqual(self.put(ALICE, "f"), "")
+        self.assertEqual(self.status(ALICE, "rm f"), "")
+        for command in ("rename .recycle other", "rmdir .recycle", "rename mine .recycle"):
+            self.assertRegex(self.status(BOB, command), f"{DENIED}|NAME_COLLISION", command)
+        self.assertEqual(len(self.kept()), 1)
+        # Below the root it is a name like others, and everywhere without a bin.
+        self.assertEqual(self.status(BOB, "mkdir mine\\.recycle; rename mine\\.recycle mine\\x"), "")
+        self.configure()
+        self.assertEqual(self.status(BOB, "rename .recycle other"), "")
+
     def test_what_has_no_room_there_is_deleted(self):
         pathlib.Path(self.root, ".recycle").write_text("no folder", "ascii")
         self.assertEqual(self.put(ALICE, "f"), "")

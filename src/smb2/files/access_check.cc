@@ -7,6 +7,8 @@
 #include "smb2/files/file_services.h"
 #include "smb2/files/open_name.h"
 #include "smb2/security/evaluate.h"
+#include "vfs/names.h"
+#include "vfs/posix/recycle_bin.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -24,6 +26,14 @@ bool kernel_unlinks(const UnixCredentials& who, const FileSecurity& directory,
   if ((permissions & kWriteAndEnter) != kWriteAndEnter) return false;
   if (!(directory.attributes.mode & kSticky) || who.uid == 0) return true;
   return who.uid == directory.attributes.uid || who.uid == file.uid;
+}
+
+// The server makes the recycle bin of a share, and it stays where it is: who could move it away, or
+// make one himself, would have everybody's deletions be for good.
+bool is_recycle_bin(const Request& request, const vfs::Path& path) {
+  if (request.tree_connect->share->recycle_days == 0) return false;
+  const auto names = path.components();
+  return names.size() == 1 && vfs::equal_folded(names.front(), vfs::kRecycleFolder);
 }
 
 Result<FileSecurityRef> directory_of(Request& request, const vfs::Path& path) {
@@ -100,6 +110,7 @@ Result<FileRights> rights_on(Request& request, const vfs::Found& found, uint32_t
       granted &= ~Access::kDelete;
     }
   }
+  if (is_recycle_bin(request, found.path)) granted &= ~Access::kDelete;
   rights.told = rights.maximal = granted & tree;
   rights.by_name = granted_by_privilege(token) & (tree | Access::kAccessSystemSecurity);
   if (!found.attributes.is_directory() && (found.attributes.dos_attributes & vfs::dos::kReadonly)) {
@@ -112,6 +123,7 @@ Result<FileRights> rights_on_parent(Request& request, const vfs::Path& path,
                                     const vfs::Place& place) {
   const AccessToken token = token_of(request.principal);
   const uint32_t tree = request.tree_connect->maximal_access;
+  if (is_recycle_bin(request, path)) return fail(NtStatus::kAccessDenied);
   FileRights rights;
   BRAID_TRY(rights.security, directory_of(request, path));
   if (rights.security->attributes.key != place.parent->key()) return fail_os(ESTALE);
