@@ -100,6 +100,22 @@ void note_different_access(const Config& config, std::vector<std::string>& lines
   }
 }
 
+// Clients could move or empty what says who did what; without root they read it, too.
+std::optional<Problem> audit_in_share(const Config& config) {
+  const std::string& audit = config.server.audit;
+  if (!audit.starts_with('/')) return std::nullopt;
+  const std::string folder = plain_folder(audit.substr(0, audit.rfind('/')));
+  for (const Share& share : config.shares) {
+    if (!folder.starts_with(plain_folder(served_folder(share.path)))) continue;
+    return Problem{
+        config.file, 0,
+        fmt::format("audit {} is in the folder of share '{}', whose clients could change "
+                    "it; give audit a place outside",
+                    audit, share.name)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const Share* Config::find_share(std::string_view wanted) const {
@@ -125,6 +141,9 @@ std::expected<Snapshot, Problems> parse(std::string_view text, const std::string
     }
   }
   if (checks == Checks::kTextAndPaths) {
+    if (auto problem = audit_in_share(*config)) {
+      return std::unexpected(Problems{*std::move(problem)});
+    }
     if (auto problem = handles_in_two_shares(*config)) {
       return std::unexpected(Problems{*std::move(problem)});
     }

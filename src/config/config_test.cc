@@ -548,6 +548,25 @@ TEST(Config, StateInTheFolderOfAShareIsNoPlaceForPasswords) {
   EXPECT_EQ(problem_of("/home", "/home/al"), "");
 }
 
+TEST(Config, AuditInTheFolderOfAShareIsRefused) {
+  const auto problems_of = [](std::string_view audit, std::string_view path) {
+    const auto config = parse(fmt::format("[server]\naudit = \"{}\"\n[[share]]\nname = \"a\"\n"
+                                          "path = \"{}\"\n",
+                                          audit, path),
+                              "braid.toml", Checks::kTextAndPaths);
+    return config ? "" : config.error().front().text();
+  };
+  EXPECT_EQ(problems_of("/srv/data/audit.json", "/srv/data"),
+            "braid.toml: audit /srv/data/audit.json is in the folder of share 'a', whose clients "
+            "could change it; give audit a place outside");
+  EXPECT_NE(problems_of("/srv/data/../data/log/audit.json", "/srv/data"), "");
+  EXPECT_NE(problems_of("/home/alice/audit.json", "/home/%U"), "");
+  EXPECT_NE(problems_of("/srv/audit.json", "/srv//"), "");
+  EXPECT_EQ(problems_of("/srv/database/audit.json", "/srv/data"), "");
+  EXPECT_EQ(problems_of("/srv/audit.json", "/srv/data"), "");
+  EXPECT_EQ(problems_of("journal", "/srv"), "");
+}
+
 // By the folders that are there, however they are spelled.
 TEST(Config, FolderWithPersistentHandlesIsServedByOneShare) {
   const Folder folder;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,6 +33,25 @@ constexpr const char* kJournalSocket = "/run/systemd/journal/socket";
 // What one write() takes: less than a disk needs a moment for.
 constexpr size_t kPieceMax = 256u << 10;
 
+// While one process appends. A file system without locks leaves it to the order of writes.
+class Turn {
+ public:
+  explicit Turn(int file) : file_(file) {
+    while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) continue;
+  }
+  ~Turn() { ::flock(file_, LOCK_UN); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  const int file_;
+};
+
+bool ends_with_a_line(int file, off_t size) {
+  char last = '\n';
+  return size <= 0 || ::pread(file, &last, 1, size - 1) != 1 || last == '\n';
+}
+
 // Where lines go. Thread: that of the log.
 class OutFile {
  public:
@@ -61,8 +81,8 @@ class OutFile {
       return {};
     }
     // Not waiting for who reads a pipe; of those it is none.
-    UniqueFd file(::open(
-        name_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
+    UniqueFd file(::open(name_.c_str(),
+                         O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
     if (!file) return fail_last_os();
     struct stat status{};
     if (::fstat(file.get(), &status) != 0) return fail_last_os();
@@ -71,10 +91,15 @@ class OutFile {
     return {};
   }
 
+  // Others append to it, too: more workers, and before them perhaps one that was killed in the
+  // middle of a line.
   std::pair<size_t, Result<void>> append(const std::deque<std::string>& lines) {
+    const Turn turn(fd_.get());
     size_t taken = 0;
     while (taken < lines.size()) {
-      std::string piece = is_torn_ ? "\n" : "";
+      const off_t size = ::lseek(fd_.get(), 0, SEEK_END);
+      const size_t ended = ends_with_a_line(fd_.get(), size) ? 0 : 1;
+      std::string piece(ended, '\n');
       size_t next = taken;
       while (next < lines.size() && (next == taken || piece.size() < kPieceMax)) {
         piece += lines[next++] + '\n';
@@ -82,19 +107,17 @@ class OutFile {
       const ssize_t count = ::write(fd_.get(), piece.data(), piece.size());
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) return {taken, fail_last_os()};
-      const auto written = static_cast<size_t>(count);
-      if (written == piece.size()) {
-        is_torn_ = false;
+      if (static_cast<size_t>(count) == piece.size()) {
         taken = next;
         continue;
       }
-      // The disk became full in the middle: whole lines count, the rest of one is ended before the
-      // next, which is the same once more.
-      const std::string_view there = std::string_view(piece).substr(0, written);
-      size_t ends = static_cast<size_t>(std::ranges::count(there, '\n'));
-      if (is_torn_ && ends > 0) --ends;
-      is_torn_ = written > 0 ? !there.ends_with('\n') : is_torn_;
-      taken += ends;
+      // The disk became full in the middle: of the line that was torn nothing stays, or what comes
+      // next ends it.
+      const std::string_view there(piece.data(), static_cast<size_t>(count));
+      const size_t whole = there.rfind('\n') + 1;  // npos + 1 is 0
+      (void)::ftruncate(fd_.get(), size + static_cast<off_t>(whole));
+      const auto ends = static_cast<size_t>(std::ranges::count(there, '\n'));
+      return {taken + ends - std::min(ends, ended), fail_os(ENOSPC)};
     }
     return {taken, {}};
   }
@@ -119,7 +142,6 @@ class OutFile {
 
   const std::string name_;
   UniqueFd fd_;
-  bool is_torn_ = false;
 };
 
 }  // namespace

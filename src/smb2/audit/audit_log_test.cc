@@ -1,6 +1,8 @@
 #include "smb2/audit/audit_log.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,6 +140,38 @@ TEST_F(AuditLogTest, AFullDiskIsAFailureAndEndsNothing) {
   log.add("one");
   wait_for([&] { return !log.state().failure.empty(); });
   EXPECT_EQ(log.state().written, 0u);
+}
+
+TEST_F(AuditLogTest, OfALineThatADiskTakesInPartNothingStays) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit full = before;
+  full.rlim_cur = 25;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  {
+    AuditLog log(file_, quick());
+    for (const char* line : {"the first", "the second", "the third"}) log.add(line);
+    wait_for([&] { return !log.state().failure.empty(); });
+    EXPECT_EQ(text_of(file_), "the first\nthe second\n");
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    wait_for([&] { return log.state().written == 3; });
+  }
+  ::signal(SIGXFSZ, handler);
+  EXPECT_EQ(text_of(file_), "the first\nthe second\nthe third\n");
+}
+
+// Of a worker that was killed, or another one whose disk is full.
+TEST_F(AuditLogTest, WhatOthersLeftInTheMiddleIsEnded) {
+  std::ofstream(file_) << "whole\n{\"v\":1,";
+  {
+    AuditLog log(file_, quick());
+    log.add("one");
+    log.flush();
+    std::ofstream(file_, std::ios::app) << "{\"v\":1,";
+    log.add("two");
+  }
+  EXPECT_EQ(text_of(file_), "whole\n{\"v\":1,\none\n{\"v\":1,\ntwo\n");
 }
 
 TEST_F(AuditLogTest, APipeThatNobodyReadsHoldsNobodyUp) {
