@@ -69,6 +69,17 @@ TEST_F(Samba, LinesAreReadAsSambaDoes) {
   EXPECT_EQ(smb_bool("maybe"), std::nullopt);
 }
 
+TEST_F(Samba, LinesBehindADamagedSectionAreNobodys) {
+  const SmbConf conf = parse_smb_conf(
+      "[public]\nguest ok = yes\npath = /srv/public\n[private\npath = /srv/private\n[]\n"
+      "path = /srv/other\n[data]\npath = /srv/data\n",
+      "smb.conf", [this](const std::string& file) { return files_.at(file); });
+  EXPECT_EQ(conf.find("public")->lines.size(), 2u);
+  EXPECT_EQ(conf.find("public")->find("path")->value, "/srv/public");
+  EXPECT_EQ(conf.find("data")->find("path")->value, "/srv/data");
+  EXPECT_EQ(conf.problems.size(), 2u);
+}
+
 TEST_F(Samba, WhatIsReadOnlyWhereNothingIsSaid) {
   EXPECT_TRUE(share_of("").read_only);
   EXPECT_FALSE(share_of("read only = no\n").read_only);

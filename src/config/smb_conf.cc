@@ -52,7 +52,8 @@ class Parser {
   const ReadSmbConf& read_;
   SmbConf& out_;
   std::string current_ = "global";
-  std::string begun_;  // where
+  std::string begun_;        // where
+  bool is_nowhere_ = false;  // behind a [ without a name: Samba reads no such file at all
   size_t lines_ = 0;
   size_t files_ = 0;
 };
@@ -94,12 +95,17 @@ void Parser::take(std::string_view text, const std::string& file, uint32_t numbe
   if (text.starts_with('[')) {
     const size_t end = text.find(']');
     const std::string_view name = without_blanks(text.substr(1, end == text.npos ? end : end - 1));
-    if (end == text.npos || name.empty()) return complain(place + ": no name between [ and ]");
+    is_nowhere_ = end == text.npos || name.empty();
+    if (is_nowhere_) {
+      return complain(place +
+                      ": no name between [ and ]; what follows is left out, up to the next");
+    }
     current_ = name;
     begun_ = place;
     section();
     return;
   }
+  if (is_nowhere_) return;
   const size_t equals = text.find('=');
   if (equals == text.npos || without_blanks(text.substr(0, equals)).empty()) {
     return complain(place + ": neither a comment, a [section] nor KEY = VALUE; it is ignored");

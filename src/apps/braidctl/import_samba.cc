@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <expected>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -306,9 +307,14 @@ int import_samba(const ImportArguments& arguments) {
     if (!text) return std::unexpected(text.error().message);
     return *std::move(text);
   };
+  const auto read_included = [&read](const std::string& file) -> Told<std::string> {
+    std::error_code error;
+    if (std::filesystem::is_fifo(file, error)) return std::unexpected("is a pipe, and no file");
+    return read(file);
+  };
   const auto text = read(arguments.smb_conf);
   if (!text) return complain(fmt::format("{}: {}", arguments.smb_conf, text.error()));
-  auto made = config::from_samba(config::parse_smb_conf(*text, arguments.smb_conf, read));
+  auto made = config::from_samba(config::parse_smb_conf(*text, arguments.smb_conf, read_included));
   if (arguments.state_dir != ImportArguments{}.state_dir) {
     const std::string_view title = "[server]\n";
     const size_t behind = made.text.find(title) + title.size();
