@@ -49,7 +49,8 @@ class Case(suite.ServerCase):
 
     @classmethod
     def options(cls, scratch):
-        return Options([Share("share", scratch.directory("share", owner=ids_of(ALICE)))], [ALICE],
+        cls.folder = scratch.directory("share", owner=ids_of(ALICE))
+        return Options([Share("share", cls.folder)], [ALICE],
                        signing=cls.signing)
 
     def measured(self, *words, threads=1):
@@ -116,10 +117,14 @@ class Loads(Case):
         self.assertRegex(done.stdout, r"(?m)^operations/s +.* to .*\)$")
 
     def test_idle_connections_have_memory_and_answer(self):
-        found = self.measured("idle", "--connections", "20", "--busy", "5", "--seconds", "0.05")
+        found = self.measured("idle", "--connections", "20", "--opens", "30", "--busy", "5",
+                              "--seconds", "0.05")
         server = found["servers"][0]
         self.assertIsNotNone(server["memory_bytes"])
+        self.assertIsNotNone(server["memory_open_bytes"])
+        self.assertGreater(server["open_cpu_us"], 0)
         self.assertGreaterEqual(server["operations"], 5)
+        self.assertEqual(os.listdir(self.folder), [])  # what was made is gone
         self.assertGreater(server["latency_p99_us"], 0)
 
     def test_limits_need_no_server(self):

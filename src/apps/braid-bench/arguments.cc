@@ -290,6 +290,9 @@ class Parser {
     command->add_option("--connections", arguments_.idle.connections, "How many")
         ->capture_default_str()
         ->check(CLI::Range(1, 100'000));
+    command->add_option("--opens", arguments_.idle.opens, "Files of its own that each keeps open")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1'000'000));
     command->add_option("--busy", arguments_.idle.busy, "How many of them work afterwards")
         ->capture_default_str()
         ->check(CLI::Range(0, 100'000));

@@ -68,13 +68,16 @@ class IdleSide {
     if (memory_before && memory_idle) {
       result.memory_each = (*memory_idle - *memory_before) / connections;
     }
+    if (options_.opens > 0) BRAID_CHECK(open_all(result));
     BRAID_CHECK(all(options_.connections, &IdleSide::echo_one));
     if (options_.busy == 0) return result;
+    const auto memory_before_work = memory();
     end_ =
         steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(options_.measured);
     BRAID_CHECK(all(options_.busy, &IdleSide::work_one));
-    if (const auto memory_busy = memory(); memory_busy && memory_idle) {
-      result.memory_busy_each = (*memory_busy - *memory_idle) / static_cast<double>(options_.busy);
+    if (const auto memory_busy = memory(); memory_busy && memory_before_work) {
+      result.memory_busy_each =
+          (*memory_busy - *memory_before_work) / static_cast<double>(options_.busy);
     }
     BRAID_CHECK(all(options_.connections, &IdleSide::echo_one));
     result.operations = latencies_.total();
@@ -83,6 +86,7 @@ class IdleSide {
   }
 
   void end() {
+    if (!opens_.empty()) static_cast<void>(all(options_.connections, &IdleSide::remove_some));
     if (is_prepared_) static_cast<void>(all(1, &IdleSide::clean_up_one));
     static_cast<void>(all(options_.connections, &IdleSide::disconnect_one));
   }
@@ -93,6 +97,23 @@ class IdleSide {
     const size_t at_a_time = step == &IdleSide::work_one ? count : kLogonsAtATimeOfIdle;
     return threads_.run_all(count, at_a_time,
                             [this, step](size_t number) { return (this->*step)(number); });
+  }
+  Outcome<void> open_all(IdleResult& result) {
+    const auto opens = static_cast<double>(options_.connections * options_.opens);
+    const auto memory_before = memory();
+    const auto cpu_before = server_.cpu();
+    const auto start = steady_clock::now();
+    opens_.resize(options_.connections);
+    BRAID_CHECK(all(options_.connections, &IdleSide::open_some));
+    result.opening = steady_clock::now() - start;
+    if (const auto cpu = server_.cpu(); cpu && cpu_before) {
+      result.open_cpu_us_each =
+          std::chrono::duration<double, std::micro>(*cpu - *cpu_before).count() / opens;
+    }
+    if (const auto memory_after = memory(); memory_after && memory_before) {
+      result.memory_open_each = (*memory_after - *memory_before) / opens;
+    }
+    return {};
   }
   std::optional<double> memory() const {
     if (const auto bytes = server_.memory()) return static_cast<double>(*bytes);
@@ -115,6 +136,32 @@ class IdleSide {
     BRAID_CO_CHECK(co_await make_folder(tree, kLoadFolder));
     BRAID_CO_CHECK(co_await need_file(tree, path(), kReadSize));
     is_prepared_ = true;
+    co_return Outcome<void>();
+  }
+  static std::string folder_of(size_t number) { return load_path(fmt::format("idle{}", number)); }
+  static std::string file_of(size_t number, size_t file) {
+    return fmt::format("{}\\{}", folder_of(number), file);
+  }
+  Task<Outcome<void>> open_some(size_t number) {
+    const client::TreePtr tree = mounts_[number].tree;
+    BRAID_CO_CHECK(co_await make_folder(tree, folder_of(number)));
+    for (size_t i = 0; i < options_.opens; ++i) {
+      auto file = co_await tree->open(file_of(number, i), wire::Access::kFileGenericWrite,
+                                      wire::CreateDisposition::kOpenIf);
+      if (!file)
+        co_return failed(number, fmt::format("open {}: {}", i + 1, file.error().message()));
+      opens_[number].push_back(*std::move(file));
+    }
+    co_return Outcome<void>();
+  }
+  Task<Outcome<void>> remove_some(size_t number) {
+    const client::TreePtr tree = mounts_[number].tree;
+    for (size_t i = 0; i < opens_[number].size(); ++i) {
+      BRAID_CO_CHECK(co_await opens_[number][i]->close());
+      BRAID_CO_CHECK(co_await remove(tree, file_of(number, i)));
+    }
+    opens_[number].clear();
+    BRAID_CO_CHECK(co_await remove(tree, folder_of(number)));
     co_return Outcome<void>();
   }
   Task<Outcome<void>> echo_one(size_t number) {
@@ -158,6 +205,7 @@ class IdleSide {
   const IdleOptions& options_;
   const ProcessTree server_;
   std::vector<Mount> mounts_;
+  std::vector<std::vector<client::FilePtr>> opens_;  // of each connection
   bool is_prepared_ = false;
   steady_clock::time_point end_;
   std::mutex mutex_;
@@ -194,7 +242,7 @@ std::string idle_table(const std::vector<IdleResult>& results, const IdleOptions
   std::string text = fmt::format("{} connections with a session and a share, {}; none refused\n",
                                  options.connections, results.front().protection);
   const auto row = [&](const char* label, const auto& cell, const auto& value) {
-    text += fmt::format("{:<34}", label);
+    text += fmt::format("{:<38}", label);
     for (const IdleResult& result : results) text += fmt::format("{:>22}", cell(result));
     if (results.size() == 2) {
       text += fmt::format("{:>10}", ratio_of(value(results[0]), value(results[1])));
@@ -213,6 +261,20 @@ std::string idle_table(const std::vector<IdleResult>& results, const IdleOptions
         return result.server_cpu_us_each ? fmt::format("{:.0f}", *result.server_cpu_us_each) : "-";
       },
       [](const IdleResult& result) { return result.server_cpu_us_each; });
+  if (options.opens > 0) {
+    text += fmt::format("{} opens of each, {} in all\n", options.opens,
+                        options.connections * options.opens);
+    row(
+        "memory of an open, KiB",
+        [](const IdleResult& result) { return in_kibibytes(result.memory_open_each); },
+        [](const IdleResult& result) { return result.memory_open_each; });
+    row(
+        "server CPU of making and opening, us",
+        [](const IdleResult& result) {
+          return result.open_cpu_us_each ? fmt::format("{:.0f}", *result.open_cpu_us_each) : "-";
+        },
+        [](const IdleResult& result) { return result.open_cpu_us_each; });
+  }
   if (options.busy == 0) return text;
   text +=
       fmt::format("{} of them busy: CREATE, READ of {} bytes, CLOSE\n", options.busy, kReadSize);
@@ -236,6 +298,7 @@ json idle_json(const std::vector<IdleResult>& results, const IdleOptions& option
   json whole = {{"load", "idle"},
                 {"connections", options.connections},
                 {"busy", options.busy},
+                {"opens", options.opens},
                 {"servers", json::array()}};
   for (const IdleResult& result : results) {
     whole["servers"].push_back(
@@ -243,6 +306,9 @@ json idle_json(const std::vector<IdleResult>& results, const IdleOptions& option
          {"protection", result.protection},
          {"memory_bytes", or_null(result.memory_each)},
          {"memory_busy_bytes", or_null(result.memory_busy_each)},
+         {"memory_open_bytes", or_null(result.memory_open_each)},
+         {"open_cpu_us", or_null(result.open_cpu_us_each)},
+         {"opening_seconds", result.opening.count()},
          {"server_cpu_us", or_null(result.server_cpu_us_each)},
          {"connecting_seconds", result.connecting.count()},
          {"operations", result.operations},

@@ -11,7 +11,8 @@ namespace braid::bench {
 
 struct IdleOptions {
   size_t connections = 1'000;
-  size_t busy = 0;  // of them work afterwards, while the others stay
+  size_t busy = 0;   // of them work afterwards, while the others stay
+  size_t opens = 0;  // that each of them keeps, of files of its own
   size_t threads = 1;
   std::chrono::duration<double> measured = std::chrono::seconds(5);  // of the work
 };
@@ -21,6 +22,9 @@ struct IdleResult {
   std::string server;
   std::string protection;
   std::optional<double> memory_each;         // that an idle connection with session and share adds
+  std::optional<double> memory_open_each;    // that an open adds
+  std::optional<double> open_cpu_us_each;    // that making its file and opening it took
+  std::chrono::duration<double> opening{};   // all of them
   std::optional<double> memory_busy_each;    // that a busy one adds to it
   std::optional<double> server_cpu_us_each;  // that connecting and logging on took
   std::chrono::duration<double> connecting{};
@@ -28,9 +32,9 @@ struct IdleResult {
   Histogram latencies;
 };
 
-// Connects and logs on, all at each server before the next; then all of them send an ECHO, and the
-// busy ones work. A connection that is refused or does not answer is a failure. Thread: as
-// run_load().
+// Connects and logs on, all at each server before the next; then each opens what it keeps, all of
+// them send an ECHO, and the busy ones work. A connection that is refused or does not answer is a
+// failure. Thread: as run_load().
 Outcome<std::vector<IdleResult>> run_idle(const std::vector<Target>& targets,
                                           const IdleOptions& options);
 
