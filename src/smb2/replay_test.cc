@@ -82,6 +82,70 @@ TEST_F(ReplayTest, ReplayOnANewSessionGetsTheOpenThatWaits) {
             NtStatus::kObjectNameCollision);
 }
 
+// A client ends its connection and is back on another one before a busy reactor has read of that.
+struct EarlyReturnTest : testing::Test {
+  VirtualClock clock;
+  Engine engine{Engine::lenient(), clock, 2};
+  std::promise<void> goes_on;
+
+  std::unique_ptr<RawClient> log_on(size_t server_reactor) {
+    auto made = std::make_unique<RawClient>(
+        engine,
+        transport::make_memory_transports(engine.reactor(1), engine.reactor(server_reactor)),
+        kClient);
+    EXPECT_EQ(made->negotiate(), NtStatus::kSuccess);
+    EXPECT_EQ(made->session_setup("user"), NtStatus::kSuccess);
+    EXPECT_EQ(made->tree_connect(), NtStatus::kSuccess);
+    return made;
+  }
+  // The answer to what `again` sends while the loss of `first` is not noticed.
+  std::optional<Answer> answer_of(std::unique_ptr<RawClient> first, RawClient& again,
+                                  const wire::CreateRequest& body, uint32_t flags = 0) {
+    const auto load = [this] { return engine.server().files.pool.load(); };
+    std::promise<void> is_busy;
+    engine.reactor(0).post([&] {
+      is_busy.set_value();
+      goes_on.get_future().wait();
+    });
+    is_busy.get_future().wait();
+    first->close();
+    const size_t turns = load().turns_taken;
+    const uint64_t id = again.next_message_id;
+    again.send(again.request(Command::kCreate, body,
+                             [flags](wire::Header& header) { header.flags |= flags; }));
+    while (load().turns_taken == turns || load().running + load().waiting > 0) {
+      std::this_thread::sleep_for(1ms);
+    }
+    // It has looked.
+    goes_on.set_value();
+    return again.answer_to(id);
+  }
+};
+
+TEST_F(EarlyReturnTest, ReplayWaitsForTheLossOfTheConnectionBefore) {
+  auto first = log_on(0);
+  auto again = log_on(1);
+  const auto made = first->exchange(first->request(Command::kCreate, making_anew(durable())));
+  ASSERT_TRUE(made);
+  const FileId id = made->as<wire::CreateResponse>().file_id;
+  const auto answer = answer_of(std::move(first), *again, making_anew(durable()), kReplay);
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(answer->as<wire::CreateResponse>().file_id, id);
+}
+
+TEST_F(EarlyReturnTest, ReconnectWaitsForTheLossOfTheConnectionBefore) {
+  auto first = log_on(0);
+  auto again = log_on(1);
+  const auto made = first->exchange(first->request(Command::kCreate, durable()));
+  ASSERT_TRUE(made);
+  const FileId id = made->as<wire::CreateResponse>().file_id;
+  const auto answer = answer_of(std::move(first), *again, reconnecting(id));
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_EQ(answer->as<wire::CreateResponse>().file_id.persistent, id.persistent);
+}
+
 TEST_F(ReplayTest, ReplayOnANewSessionIsForTheSameUserAndLease) {
   const auto first = created(*client, with_lease(durable(), 2));
   lose_connection();

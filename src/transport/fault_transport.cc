@@ -37,6 +37,7 @@ class FaultTransport final : public Transport, public std::enable_shared_from_th
 
   void close() override { inner_->close(); }
   bool is_closed() const override { return inner_->is_closed(); }
+  bool is_peer_gone() const override { return inner_->is_peer_gone(); }
   RemoteMemory* remote_memory() override { return inner_->remote_memory(); }
   SocketAddress peer() const override { return inner_->peer(); }
   SocketAddress local() const override { return inner_->local(); }

@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -49,6 +50,11 @@ void do_not_linger(int fd) {
 uint64_t unacknowledged(int fd) {
   int count = 0;
   return ioctl(fd, SIOCOUTQ, &count) == 0 && count > 0 ? static_cast<uint64_t>(count) : 0;
+}
+
+bool is_peer_gone(int fd) {
+  pollfd look{.fd = fd, .events = POLLRDHUP, .revents = 0};
+  return ::poll(&look, 1, 0) > 0;
 }
 
 std::optional<Retransmissions> retransmissions(int fd) {

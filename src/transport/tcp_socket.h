@@ -14,6 +14,10 @@ void set_peer_timeout(int fd, std::chrono::milliseconds limit);
 // What the kernel still holds for the peer goes with the socket.
 void do_not_linger(int fd);
 
+// Whether the peer has ended the stream, or the connection is lost; bytes may still be there to
+// read.
+bool is_peer_gone(int fd);
+
 // Bytes the kernel has taken and the peer has not acknowledged; 0 for a socket that does not know.
 uint64_t unacknowledged(int fd);
 

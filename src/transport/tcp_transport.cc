@@ -85,6 +85,7 @@ class TcpTransport final : public Transport,
   void abort() override;
   void set_peer_timeout(std::chrono::milliseconds limit) override;
   bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
+  bool is_peer_gone() const override;
   SocketAddress peer() const override { return peer_; }
   SocketAddress local() const override { return local_; }
   Reactor& reactor() const override { return reactor_; }
@@ -429,6 +430,11 @@ void TcpTransport::close() {
   const Error why(NtStatus::kConnectionDisconnected);
   if (reactor_.is_current()) return end(why);
   reactor_.post([self = shared_from_this(), why] { self->end(why); });
+}
+
+bool TcpTransport::is_peer_gone() const {
+  auto open = open_fd_.lock();
+  return is_closed() || open->fd < 0 || tcp::is_peer_gone(open->fd);
 }
 
 void TcpTransport::do_not_linger() {

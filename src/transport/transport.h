@@ -91,6 +91,9 @@ class Transport {
   // reactor's.
   virtual void set_peer_timeout([[maybe_unused]] std::chrono::milliseconds limit) {}
   virtual bool is_closed() const = 0;  // Thread: any
+  // The same, or the peer has ended the stream, and receive() will say so behind what came before.
+  // Thread: any.
+  virtual bool is_peer_gone() const { return is_closed(); }
 
   // Ends as close() does, but gives up the socket open, for somebody else to go on with. None when
   // there is no socket, or bytes behind the last message were read from it or are unsent.

@@ -192,6 +192,18 @@ Task<void> expect_end(TransportPtr transport, Reactor& reactor) {
   reactor.stop();
 }
 
+TEST_P(EveryTransport, PeerIsKnownToBeGoneBeforeThatIsReceived) {
+  Reactor reactor;
+  auto [first, second] = make(reactor, reactor);
+  EXPECT_FALSE(first->is_peer_gone());
+  second->close();
+  run(reactor, [](TransportPtr waiting) -> Task<void> {
+    while (!waiting->is_peer_gone()) co_await waiting->reactor().next_turn();
+    EXPECT_FALSE(co_await waiting->receive());
+  }(first));
+  EXPECT_TRUE(first->is_peer_gone() && second->is_peer_gone());
+}
+
 TEST_P(EveryTransport, CloseFromAnotherThreadWakesReceive) {
   Reactor reactor;
   auto [first, second] = make(reactor, reactor);

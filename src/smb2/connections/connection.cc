@@ -98,7 +98,7 @@ Task<void> Connection::come_to_rest(std::chrono::steady_clock::time_point end) {
   co_await reactor().next_turn();
   const auto waits_until = std::min(end, steady_clock::now() + kRestOfWaits);
   bool may_rest = transport_->hold();
-  while (may_rest && !transport_->is_closed()) {
+  while (may_rest && !transport_->is_peer_gone()) {
     if (is_at_rest()) {
       is_resting_ = true;
       co_return;
@@ -155,6 +155,7 @@ Task<void> Connection::close() {
   // Side by side: the disk of one may hang, and the others' files are to be free.
   TaskScope sessions;
   for (auto& session : orphans) sessions.spawn(server_.logons.close_session(session));
+  loss->set(true);
   end_waits();
   co_await sessions.join();
   co_await reactor().schedule();

@@ -16,6 +16,7 @@
 #include "crypto/key_derivation.h"
 #include "crypto/sha256.h"
 #include "runtime/connection_sink.h"
+#include "runtime/one_shot.h"
 #include "runtime/reactor.h"
 #include "runtime/reactor_lane.h"
 #include "runtime/task.h"
@@ -160,6 +161,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void cancel(const wire::Header& header);
   // Whether the connection is lost. Its requests may run on. Thread: any.
   bool is_ending() const { return ending_; }
+  // The same, or it will be, as soon as what came before is read. Thread: any.
+  bool is_lost() const { return ending_ || transport_->is_peer_gone(); }
+  // Set when its sessions know that it is lost.
+  const std::shared_ptr<OneShot<bool>> loss = std::make_shared<OneShot<bool>>();
 
   SlowRequests slow_requests;
   // Its requests that wait for a turn on the worker pool, and its logons.

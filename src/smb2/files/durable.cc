@@ -1,6 +1,7 @@
 #include "smb2/files/durable.h"
 
 #include "base/log.h"
+#include "smb2/connections/connection.h"
 #include "smb2/files/close_open.h"
 #include "smb2/files/file_services.h"
 #include "smb2/files/report.h"
@@ -42,6 +43,24 @@ Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open) {
   files.open_table.park(preserve(*open), deadline);
   log::debug("open {} is kept for {} ms", open->file_id.persistent, terms.timeout.count());
   files.arm_scavenger();
+}
+
+std::shared_ptr<OneShot<bool>> loss_under_way(const Open& open) {
+  const auto session = open.session.lock();
+  if (!session) return nullptr;
+  const auto channels = session->channels();
+  if (channels.empty()) {
+    if (session->opens_left.is_set()) return nullptr;
+    return {session, &session->opens_left};
+  }
+  std::shared_ptr<OneShot<bool>> loss;
+  for (const auto& channel : channels) {
+    const auto connection = channel->connection.lock();
+    if (!connection) continue;
+    if (!connection->is_lost()) return nullptr;
+    loss = connection->loss;
+  }
+  return loss;
 }
 
 void take_promise_back(FileServices& files, Open& open) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "runtime/one_shot.h"
 #include "runtime/task.h"
 #include "smb2/opens/open_table.h"
 
@@ -14,6 +15,11 @@ class FileServices;
 // Keeps the Open for its client's return if it was promised and filestate agrees; closes it if not.
 // Waits for the requests that use it. Continues on a thread of the worker pool.
 Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open);
+
+// The connections of the open's session are all lost, and not everybody has heard of that: it is
+// when this is set, and then look again. Null: its client may be there, or the open is on its way
+// already.
+std::shared_ptr<OneShot<bool>> loss_under_way(const Open& open);
 
 // An open that was to be persistent and is in no log: durable, if it can be, as if that was asked.
 void take_promise_back(FileServices& files, Open& open);

@@ -54,7 +54,7 @@ OpenClaims::OpenClaims(FileServices& files, OtherWorkers& workers)
 Task<Result<std::optional<PreservedOpen>>> OpenClaims::claim_here(const ClaimQuestion& asked,
                                                                   WorkerPool::Seat& seat) {
   for (;;) {
-    const OpenTable::Look look = files_.open_table.look_at(asked.persistent_id);
+    OpenTable::Look look = files_.open_table.look_at(asked.persistent_id);
     if (look.open) {
       const NtStatus status = judge_claim(files_, asked, *look.open);
       if (status != NtStatus::kSuccess) co_return fail(status);
@@ -63,8 +63,11 @@ Task<Result<std::optional<PreservedOpen>>> OpenClaims::claim_here(const ClaimQue
       }
       continue;  // somebody was faster
     }
-    if (!look.try_again) co_return std::nullopt;
-    co_await look.try_again->wait(seat);
+    auto until = look.try_again;
+    // Its client has ended the connection and is back before that was noticed.
+    if (!until && look.connected) until = loss_under_way(*std::exchange(look.connected, nullptr));
+    if (!until) co_return std::nullopt;
+    co_await until->wait(seat);
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
@@ -137,13 +136,12 @@ std::vector<OpensHandover::Part> OpensHandover::give(size_t workers, const Worke
   std::vector<Part> parts(workers);
   std::vector<uint32_t> counts(workers);
   for (Part& each : parts) begin_part(each.state);
-  std::unordered_map<uint64_t, Clock::Instant> until;
-  for (const auto& each : files_.open_table.parked()) until[each.ref.token.value] = each.until;
-  given_ = files_.open_table.claim_expired(Clock::Instant::max());
   const auto now = files_.clock.monotonic();
-  for (const PreservedOpen& open : given_) {
+  // Those that sleep are in a log, and sleep on.
+  for (auto& [open_now, until] : files_.open_table.claim_awake()) {
+    const PreservedOpen& open = given_.emplace_back(std::move(open_now));
     if (FileServices::is_recorded(open)) continue;
-    const auto left = time_left(until[open.file_id.volatile_id], now);
+    const auto left = time_left(until, now);
     const auto handed = handed_open_of(files_.file_table, open, left);
     if (!handed) continue;  // given up just now
     const size_t to = worker_of(open.client_guid) % workers;

@@ -67,6 +67,7 @@ Task<void> LogonServices::close_session(std::shared_ptr<Session> session, Durabl
   if (durable == DurableOpens::kKept) {
     for (const auto& open : opens) files_.open_table.begin_leaving(*open);
   }
+  session->opens_left.set(true);
   co_await files_.end_opens(std::move(opens), durable);
 }
 

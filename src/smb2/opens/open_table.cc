@@ -221,6 +221,7 @@ OpenTable::Look OpenTable::look_at(uint64_t persistent_id) {
     if (found == tables->opens.end()) return look;
     const Entry& entry = found->second;
     look.try_again = entry.settled;
+    if (entry.state == State::kConnected) look.connected = entry.open.lock();
     if (!entry.preserved) return look;
     const PreservedOpen& open = *entry.preserved;
     look.open.emplace(Look::Waiting{open, open.changes, open.share, {}});
@@ -296,6 +297,16 @@ std::vector<PreservedOpen> OpenTable::claim_expired(Clock::Instant now) {
     expired.push_back(tables->claim(tables->opens.find(tables->deadlines.begin()->second)));
   }
   return expired;
+}
+
+std::vector<std::pair<PreservedOpen, Clock::Instant>> OpenTable::claim_awake() {
+  std::vector<std::pair<PreservedOpen, Clock::Instant>> all;
+  auto tables = tables_.lock();
+  while (!tables->deadlines.empty()) {
+    const auto [until, id] = *tables->deadlines.begin();
+    all.emplace_back(tables->claim(tables->opens.find(id)), until);
+  }
+  return all;
 }
 
 void OpenTable::end_replay_eligibility(const filestate::LeaseId& lease) {

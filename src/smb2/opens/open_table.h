@@ -10,6 +10,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -95,7 +96,7 @@ class OpenTable {
   void purge(const filestate::OpenRef& ref, const filestate::CloseDecision& closed);
 
   // What one that waits for its client is, for who may want it: nothing is kept from anybody by
-  // looking. Neither value: there is no such open without a session.
+  // looking. No value: there is no such open.
   struct Look {
     struct Waiting : OpenValues {
       OpenChanges changes;
@@ -104,6 +105,7 @@ class OpenTable {
     };
     std::optional<Waiting> open;
     std::shared_ptr<OneShot<bool>> try_again;  // wait for it and look again
+    std::shared_ptr<Open> connected;           // it has a session
   };
   Look look_at(uint64_t persistent_id);
 
@@ -158,6 +160,8 @@ class OpenTable {
   // [MS-SMB2] 3.3.6.2 and 3.3.6.4: claims those whose time is over.
   std::vector<PreservedOpen> claim_expired(Clock::Instant now);
   std::optional<Clock::Instant> next_deadline() const;
+  // Claims all that are awake, for who takes this one's place, and until when each was to be kept.
+  std::vector<std::pair<PreservedOpen, Clock::Instant>> claim_awake();
 
   // Whether one more of this user may lose its connection and be kept: each has a fair_share().
   bool has_room(filestate::UserId user) const;

@@ -507,6 +507,22 @@ TEST_F(PersistentHandlesTest, NotAllOfThemSleep) {
   EXPECT_EQ(engine().server().files.open_table.disconnected(), 5u);
 }
 
+// Their log has them for who takes this process's place.
+TEST_F(PersistentHandlesTest, NoneIsWokenByAnUpgrade) {
+  created(with_lease(persistent(), 2));
+  crash();
+  created(with_lease(durable({{9}}, "other"), 2, 9));
+  client.reset();
+  Server& server = engine().server();
+  EXPECT_TRUE(server.suspend(std::chrono::steady_clock::now() + 60s));
+  const auto parts = server.opens_handover().give(1, [](const ClientGuid&) { return size_t{0}; });
+  EXPECT_EQ(parts.size(), 1u);
+  EXPECT_EQ(asleep(), 1u);
+  server.opens_handover().take_back();
+  EXPECT_EQ(asleep(), 1u);
+  EXPECT_EQ(server.files.open_table.disconnected(), 2u);
+}
+
 // An administrator sees them like all others.
 TEST_F(PersistentHandlesTest, NoneSleepsThatIsShown) {
   created(with_lease(persistent(), 2));

@@ -19,6 +19,7 @@
 #include "crypto/signing.h"
 #include "filestate/types.h"
 #include "runtime/identity.h"
+#include "runtime/one_shot.h"
 #include "smb2/common/limits.h"
 #include "smb2/sessions/overtaken_creates.h"
 #include "wire/smb2/negotiate.h"
@@ -138,6 +139,8 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   Removal remove_channel(const std::shared_ptr<Channel>& channel);
   std::vector<std::shared_ptr<Channel>> channels() const { return channels_.lock()->list; }
+  // Set when it is closed and its opens are on their way out.
+  OneShot<bool> opens_left;
 
   // Null and 0 when there are too many, or the session is closed.
   bool add_tree(std::shared_ptr<TreeConnect> tree);

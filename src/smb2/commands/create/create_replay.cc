@@ -5,6 +5,7 @@
 
 #include "smb2/commands/create/create.h"
 #include "smb2/connections/connection.h"
+#include "smb2/files/durable.h"
 #include "smb2/files/file_services.h"
 
 namespace braid::smb2 {
@@ -137,7 +138,16 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
       co_return std::nullopt;
     }
     if (!request.header.is_replay()) co_return fail(NtStatus::kDuplicateObjectid);
-    if (replay.made.open) co_return answer_connected(request, state, replay.made.open);
+    std::shared_ptr<OneShot<bool>> loss;
+    if (const auto open = std::exchange(replay.made.open, nullptr)) {
+      loss = loss_under_way(*open);
+      if (!loss) co_return answer_connected(request, state, open);
+    }
+    if (loss) {
+      // Its client has ended the connection and is back before that was noticed.
+      co_await loss->wait(request.seat);
+      continue;
+    }
     BRAID_CO_TRY(auto answer,
                  co_await answer_disconnected(request, state, key, *replay.made.disconnected));
     if (answer) co_return std::move(answer);
