@@ -36,11 +36,6 @@ bool is_found(const ClaimQuestion& asked, const WaitingOpen& open,
     if (open.names.create_guid.value_or(CreateGuid{}) != asked.create_guid) return false;
     if (terms.durability == Durability::kPersistent && !asked.persistent) return false;
   }
-  // Whoever was promised it by DH2Q knows its CreateGuid; resiliency is asked for without.
-  if (asked.why == ClaimQuestion::Why::kReconnect && open.names.create_guid &&
-      terms.durability != Durability::kResilient) {
-    return false;
-  }
   if (held.has_value() != asked.lease_key.has_value()) return false;
   if (held && (held->key != *asked.lease_key || held->version != asked.lease_version)) return false;
   if (terms.durability != Durability::kDurable) return true;
