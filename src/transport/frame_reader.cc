@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace braid::transport {
@@ -16,6 +17,37 @@ enum FrameType : uint8_t {
 
 size_t length_of(ByteView header) {
   return size_t{header[1]} << 16 | size_t{header[2]} << 8 | header[3];
+}
+
+// Gives Buffers that begin some bytes behind where their memory does; whose that is stands before
+// them.
+class LedBuffers final : public BufferOwner {
+ public:
+  explicit constexpr LedBuffers(size_t lead) : lead_(lead) {}
+
+  Buffer make(size_t size) {
+    const BufferMemory::Block block = BufferMemory::take(lead_ + size);
+    new (block.data) BufferOwner*(block.owner);
+    return Buffer(block.data + lead_, size, *this);
+  }
+  void take_back(uint8_t* data, size_t size) noexcept override {
+    uint8_t* const block = data - lead_;
+    auto* const owner = *std::launder(reinterpret_cast<BufferOwner**>(block));
+    owner->take_back(block, lead_ + size);
+  }
+
+ private:
+  const size_t lead_;
+};
+static_assert(kLeadPlain >= sizeof(BufferOwner*) && kLeadSealed >= sizeof(BufferOwner*));
+constinit LedBuffers led_plain(kLeadPlain);
+constinit LedBuffers led_sealed(kLeadSealed);
+
+// Of a message that begins with `start`.
+Buffer room_for(size_t size, ByteView start) {
+  if (size < BufferMemory::kKeptMin) return Buffer(size);
+  const bool is_sealed = !start.empty() && start[0] == kFirstByteSealed;
+  return (is_sealed ? led_sealed : led_plain).make(size);
 }
 
 }  // namespace
@@ -84,7 +116,7 @@ void FrameReader::grant(MemoryCharge charge) {
 
 void FrameReader::start_large(size_t size) {
   const ByteView start = held().subspan(kLengthHeaderSize);
-  large_.emplace(Buffer(size), std::exchange(charge_, {}));
+  large_.emplace(room_for(size, start), std::exchange(charge_, {}));
   is_charged_ = false;
   is_busy_ = false;  // it was filled by this one message
   if (!start.empty()) std::memcpy(large_->data(), start.data(), start.size());

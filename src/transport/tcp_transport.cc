@@ -115,7 +115,7 @@ class TcpTransport final : public Transport,
   // Until the account has room for the next message. Nothing is read meanwhile.
   Task<void> wait_for_memory();
   void take_inbox(Inbox& inbox);
-  void post_flush();
+  void flush_soon();
   void flush();
   void wait_for_read();
   void wait_for_write();
@@ -190,6 +190,8 @@ class TcpTransport final : public Transport,
   std::vector<UnsentWaiter> unsent_waiters_;
   bool waiting_for_write_ = false;
   bool flush_posted_ = false;
+  bool is_collecting_ = false;   // something waits for flush()
+  bool flushes_behind_ = false;  // who called the receiver flushes when that waits for something
   std::optional<Timer> progress_timer_;  // made by the first wait
   bool watching_progress_ = false;
   int looks_in_vain_ = 0;
@@ -270,9 +272,12 @@ void TcpTransport::wait_for_read() {
   descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
                          [self = shared_from_this()](const boost::system::error_code&) {
                            self->waiting_for_read_ = false;
-                           if (auto handle = std::exchange(self->receiver_, nullptr)) {
-                             handle.resume();
-                           }
+                           auto handle = std::exchange(self->receiver_, nullptr);
+                           if (!handle) return;
+                           self->flushes_behind_ = true;
+                           handle.resume();
+                           self->flushes_behind_ = false;
+                           if (self->is_collecting_) self->flush();
                          });
 }
 
@@ -301,7 +306,7 @@ uint64_t TcpTransport::send(OutFrame frame) {
   if (end_error_) return position;
   queue_.push(std::move(frame));
   if (reader_.has_message() && unsent() < kCollectMax) {
-    post_flush();
+    flush_soon();
   } else {
     flush();
   }
@@ -318,8 +323,10 @@ void TcpTransport::take_inbox(Inbox& inbox) {
 
 // If the connection goes on to wait for something else than the next message, what was collected
 // leaves all the same.
-void TcpTransport::post_flush() {
-  if (std::exchange(flush_posted_, true)) return;
+void TcpTransport::flush_soon() {
+  is_collecting_ = true;
+  // What is posted costs one more look at all sockets.
+  if (flushes_behind_ || std::exchange(flush_posted_, true)) return;
   reactor_.post([self = shared_from_this()] {
     self->flush_posted_ = false;
     self->flush();
@@ -327,6 +334,7 @@ void TcpTransport::post_flush() {
 }
 
 void TcpTransport::flush() {
+  is_collecting_ = false;
   if (end_error_ || waiting_for_write_) return;
   while (!queue_.empty()) {
     std::array<iovec, kGatherMax> places;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <random>
 #include <thread>
 
@@ -388,6 +389,44 @@ TEST(Transport, HeldGivesNothingAndIsHandedOnWithWhatItHas) {
   Reactor reactor;
   const auto [a, b] = stream_sockets();
   run(reactor, held(make_tcp_transport(reactor, a), b));
+}
+
+Task<void> answer_and_wait(TransportPtr transport, OneShot<bool>& goes_on) {
+  EXPECT_TRUE(co_await transport->receive());
+  transport->send(frame_of(Bytes{'1'}));
+  co_await goes_on.wait(transport->reactor());
+  const auto second = co_await transport->receive();
+  EXPECT_TRUE(second && as_text(second->view()) == "b");
+}
+
+Task<void> answered_at_once(TransportPtr transport, int peer, bool is_there_before) {
+  const Bytes both = {0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b'};
+  OneShot<bool> goes_on;
+  TaskScope scope;
+  if (is_there_before) EXPECT_EQ(write(peer, both.data(), both.size()), 10);
+  scope.spawn(answer_and_wait(transport, goes_on));
+  if (!is_there_before) EXPECT_EQ(write(peer, both.data(), both.size()), 10);
+  ssize_t got = 0;
+  for (int looks = 0; looks < 10'000 && got <= 0; ++looks) {
+    std::array<uint8_t, 8> answer;
+    got = recv(peer, answer.data(), answer.size(), MSG_DONTWAIT);
+    if (got <= 0) co_await transport->reactor().sleep_for(1ms);
+  }
+  EXPECT_EQ(got, 5) << is_there_before;
+  goes_on.set(true);
+  co_await scope.join();
+  transport->close();
+  close(peer);
+}
+
+// Answers are collected as long as requests are there; one that waits for something else, with
+// another behind it, does not hold back what was answered before.
+TEST(Transport, WhatWasCollectedLeavesWhenTheReceiverWaits) {
+  for (const bool is_there_before : {false, true}) {
+    Reactor reactor;
+    const auto [a, b] = stream_sockets();
+    run(reactor, answered_at_once(make_tcp_transport(reactor, a), b, is_there_before));
+  }
 }
 
 Task<void> session_request(TransportPtr transport, int peer) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "runtime/at_once.h"
 #include "runtime/identity.h"
 #include "smb2/security/inherit.h"
 #include "smb2/security/ntacl.h"
@@ -53,6 +54,21 @@ KernelState read_state(vfs::File& file, const vfs::Attributes& attributes) {
     state.default_list = read_list(file, kPosixAclDefault, state.has_lists);
   }
   return state;
+}
+
+// The same where there is no list beyond the mode.
+KernelState state_of_mode(const vfs::Attributes& attributes) {
+  return {
+      .attributes = attributes, .access = PosixAcl::of_mode(attributes.mode), .default_list = {}};
+}
+
+// Whether the file has neither a descriptor nor access lists, as it has since `attributes` of it
+// were read: one that is being stored is there before anything else changes.
+bool is_plain(vfs::File& file) {
+  const auto names = file.list_xattrs(Actor::kServer);
+  return names && std::ranges::none_of(*names, [](const std::string& name) {
+           return name == attribute_name() || name == kPosixAclAccess || name == kPosixAclDefault;
+         });
 }
 
 Result<KernelState> read_state(vfs::File& file) {
@@ -274,14 +290,17 @@ void DescriptorStore::forget(FileKey key) {
 }
 
 Result<DescriptorStore::Look> DescriptorStore::look(vfs::File& file,
-                                                    const vfs::Attributes& attributes) const {
+                                                    const vfs::Attributes& attributes,
+                                                    Has has) const {
   Look look;
   look.security = std::make_shared<FileSecurity>();
   FileSecurity& security = *look.security;
   security.attributes = attributes;
   // In this order: whoever stores one writes it before it changes the lists.
-  KernelState state = read_state(file, attributes);
-  auto value = file.get_xattr(attribute_name(), Actor::kServer);
+  KernelState state =
+      has == Has::kNothing ? state_of_mode(attributes) : read_state(file, attributes);
+  auto value =
+      has == Has::kNothing ? fail_os(ENODATA) : file.get_xattr(attribute_name(), Actor::kServer);
   if (!value && !is_absent(value.error())) return std::unexpected(value.error());
   if (value) {
     auto acl = NtAcl::decode(*value);
@@ -310,7 +329,12 @@ Result<DescriptorStore::Look> DescriptorStore::look(vfs::File& file,
 
 Result<FileSecurityRef> DescriptorStore::load(vfs::File& file, const vfs::Attributes& attributes) {
   if (auto known = cached(attributes)) return known;
-  BRAID_TRY(Look found, look(file, attributes));
+  return load_anew(file, attributes, Has::kPerhaps);
+}
+
+Result<FileSecurityRef> DescriptorStore::load_anew(vfs::File& file,
+                                                   const vfs::Attributes& attributes, Has has) {
+  BRAID_TRY(Look found, look(file, attributes, has));
   if (found.is_outdated) {
     // A local program has changed the file, or somebody is storing a descriptor and what was read
     // is from before and after it.
@@ -328,7 +352,12 @@ Result<FileSecurityRef> DescriptorStore::load(vfs::Volume& volume, const Credent
                                               const vfs::Found& found) {
   if (auto known = cached(found.attributes)) return known;
   BRAID_TRY(const auto file, volume.open(who, found, {}));
-  return load(*file, found.attributes);
+  // Most files have none of the three that are looked for, and the file systems that this is so for
+  // tell the names of all that there are: one call instead of three. It counts for folders in which
+  // files come and go, as their change time moves and what was known of them with it.
+  const bool asks = volume.features().at_once && !must_not_wait();
+  return load_anew(*file, found.attributes,
+                   asks && is_plain(*file) ? Has::kNothing : Has::kPerhaps);
 }
 
 Result<bool> DescriptorStore::change(vfs::File& file, const Change& change, const OwnerGiver& by) {

@@ -101,7 +101,11 @@ class DescriptorStore {
     bool is_outdated = false;    // the attribute is of another state of the file
     bool has_lists = true;       // the file system keeps access lists
   };
-  Result<Look> look(vfs::File& file, const vfs::Attributes& attributes) const;
+  // Of what the store looks for: kNothing is known, and then Look::has_lists is not.
+  enum class Has : uint8_t { kNothing, kPerhaps };
+  Result<Look> look(vfs::File& file, const vfs::Attributes& attributes,
+                    Has has = Has::kPerhaps) const;
+  Result<FileSecurityRef> load_anew(vfs::File& file, const vfs::Attributes& attributes, Has has);
   // Owner, group, access list and the attribute with its hashes. REQUIRES that the file is this
   // thread's (File::exclusively), and `look` of after that.
   Result<void> put(vfs::File& file, const Look& look, const wire::SecurityDescriptor& descriptor,

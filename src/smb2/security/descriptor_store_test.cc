@@ -1,7 +1,9 @@
 #include "smb2/security/descriptor_store.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
 #include <latch>
 #include <string>
 #include <thread>
@@ -13,6 +15,7 @@
 #include "smb2/security/unix_mapping.h"
 #include "vfs/fault/fault_volume.h"
 #include "vfs/memory/memory_volume.h"
+#include "vfs/posix/posix_volume.h"
 #include "wire/smb2/access_mask.h"
 
 namespace braid::smb2 {
@@ -186,6 +189,49 @@ TEST(DescriptorStore, WhatWasChangedIsLookedAtAgainWhateverChangeTimeIsShown) {
   const vfs::Attributes now = file->stat().value();
   EXPECT_EQ(now.change_time, before.change_time);
   EXPECT_EQ(store.cached(now), nullptr);
+}
+
+// Of files in a real folder: by name, as a CREATE has it, where the attributes there are are asked
+// for at once, it is what one by one they say.
+TEST(DescriptorStore, WhatAFileHasIsFoundByNameAsByTheFile) {
+  std::string name = "/tmp/descriptor_store_test.XXXXXX";
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  {
+    const auto volume = vfs::open_posix_volume(name).value();
+    const Credentials& who = server_credentials();
+    const auto make = [&](std::string_view path, bool directory) {
+      const auto free = volume->lookup(who, vfs::parse_path(path)->path).value();
+      return volume->create(who, std::get<vfs::Missing>(free), {.directory = directory}).value();
+    };
+    const auto look = [&](std::string_view path) {
+      const auto found = volume->find(who, vfs::parse_path(path)->path).value();
+      DescriptorStore by_name(kIds, system_clock()), by_file(kIds, system_clock());
+      const auto file = volume->open(who, found, {}).value();
+      auto one = by_name.load(*volume, who, found).value();
+      const auto other = by_file.load(*file, found.attributes).value();
+      EXPECT_EQ(one->descriptor, other->descriptor) << path;
+      EXPECT_EQ(one->is_stored, other->is_stored) << path;
+      EXPECT_EQ(one->access, other->access) << path;
+      EXPECT_EQ(one->default_list, other->default_list) << path;
+      return one;
+    };
+    make("plain", false);
+    EXPECT_FALSE(look("plain")->is_stored);
+
+    // Folders whose list is for what is made in them, and nothing else.
+    const auto folder = make("folder", true);
+    PosixAcl list = PosixAcl::of_mode(0770);
+    if (folder->set_xattr(kPosixAclDefault, list.encode(), vfs::Actor::kServer)) {
+      EXPECT_EQ(look("folder")->default_list, list);
+    }
+    const auto stored = make("stored", false);
+    wire::SecurityDescriptor descriptor;
+    descriptor.dacl.emplace().aces = {allow(kIds.sid_of_uid(1001), Access::kFileAppendData)};
+    ASSERT_TRUE(DescriptorStore(kIds, system_clock()).store(*stored, descriptor, {*who, true}));
+    EXPECT_TRUE(look("stored")->is_stored);
+    EXPECT_EQ(look("stored")->descriptor.dacl, descriptor.dacl);
+  }
+  std::filesystem::remove_all(name);
 }
 
 // A disk without room for the descriptor: owner and mode are what they were.

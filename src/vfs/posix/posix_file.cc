@@ -53,7 +53,7 @@ Error would_block(int error) { return Error::os(error == EOPNOTSUPP ? EAGAIN : e
 PosixFile::PosixFile(Parts parts)
     : context_(std::move(parts.context)),
       who_(std::move(parts.who)),
-      fd_(std::move(parts.fd)),
+      fd_(parts.node ? FileFd(std::move(parts.node)) : FileFd(std::move(parts.fd))),
       access_(parts.access),
       key_(parts.attributes.key),
       kind_(parts.attributes.kind),
@@ -88,7 +88,7 @@ Result<Attributes> PosixFile::take_name(const Place& place) {
   if (named) {
     BRAID_TRY(Attributes attributes, attributes_of(*context_, named.get()));
     if (attributes.key == key_) {
-      fd_ = std::move(named);
+      fd_ = FileFd(std::move(named));
       return shown(std::move(attributes));
     }
   }

@@ -3,13 +3,28 @@
 
 #include <atomic>
 #include <ctime>
+#include <memory>
 #include <span>
+#include <utility>
 
+#include "base/unique_fd.h"
 #include "runtime/identity.h"
 #include "vfs/posix/context.h"
 #include "vfs/posix/unnamed.h"
 
 namespace braid::vfs {
+
+// A descriptor of one's own, or that of a Node, which is held for it.
+class FileFd {
+ public:
+  explicit FileFd(UniqueFd own) : own_(std::move(own)) {}
+  explicit FileFd(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  int get() const { return node_ ? descriptor_of(node_) : own_.get(); }
+
+ private:
+  UniqueFd own_;
+  std::shared_ptr<Node> node_;
+};
 
 // Holds a descriptor opened with the rights of `who`; O_PATH when no access to data was asked for.
 class PosixFile final : public File {
@@ -18,6 +33,7 @@ class PosixFile final : public File {
     PosixContextRef context;
     Credentials who;
     UniqueFd fd;
+    std::shared_ptr<Node> node = nullptr;  // not null: its descriptor is used, without access
     DataAccess access;
     Attributes attributes;  // as they are when it is opened
     // It has ARCHIVE, and had it when archive_ends() was this.
@@ -110,7 +126,7 @@ class PosixFile final : public File {
 
   const PosixContextRef context_;
   const Credentials who_;
-  UniqueFd fd_;  // another one once it has its name
+  FileFd fd_;  // another one once it has its name
   const DataAccess access_;
   const FileKey key_;
   const Kind kind_;

@@ -172,9 +172,7 @@ Result<std::unique_ptr<File>> PosixVolume::open(const Credentials& who, const Fo
   parts.archive_at = archive_known(*context_, found.attributes);
   parts.hide = context_->hides(found.place.name);
   if (!data || (kind == Kind::kDirectory && !how.access.read)) {
-    const int fd = ::fcntl(node, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) return fail_last_os();
-    parts.fd = UniqueFd(fd);
+    parts.node = found.node;
   } else if (kind == Kind::kDirectory) {
     BRAID_TRY(parts.fd, reopen(node, O_RDONLY | O_DIRECTORY));
   } else {

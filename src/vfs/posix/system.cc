@@ -49,16 +49,16 @@ uint32_t reparse_tag_of(Kind kind) {
   return kind == Kind::kSymlink ? kReparseTagSymlink : kReparseTagNfs;
 }
 
-using GetXattr = ssize_t (*)(const char*, const char*, void*, size_t);
-
-std::optional<DosAttrib> load_with(GetXattr get, const std::string& path) {
+// `get` is getxattr() of something.
+template <class Get>
+std::optional<DosAttrib> load_with(Get get) {
   std::array<uint8_t, kDosAttribSizeMax> value;
   const std::string name(kDosAttribName);
-  ssize_t size = get(path.c_str(), name.c_str(), value.data(), value.size());
+  ssize_t size = get(name.c_str(), value.data(), value.size());
   if (size < 0 && (errno == EACCES || errno == EPERM)) {
     const ScopedPrivilege privilege(Privilege::kNothingNew);
     if (!privilege.status()) return {};
-    size = get(path.c_str(), name.c_str(), value.data(), value.size());
+    size = get(name.c_str(), value.data(), value.size());
   }
   if (size < 0) return {};
   const auto decoded = DosAttrib::decode({value.data(), static_cast<size_t>(size)});
@@ -161,19 +161,39 @@ bool has_swap() {
   return found;
 }
 
+ssize_t getxattr_of(int fd, const char* name, void* into, size_t size) {
+  const ssize_t got = ::fgetxattr(fd, name, into, size);
+  if (got >= 0 || errno != EBADF) return got;
+  return ::getxattr(descriptor_path(fd).c_str(), name, into, size);
+}
+
+ssize_t listxattr_of(int fd, char* into, size_t size) {
+  const ssize_t got = ::flistxattr(fd, into, size);
+  if (got >= 0 || errno != EBADF) return got;
+  return ::listxattr(descriptor_path(fd).c_str(), into, size);
+}
+
+int setxattr_of(int fd, const char* name, ByteView value) {
+  const int done = ::fsetxattr(fd, name, value.data(), value.size(), 0);
+  if (done == 0 || errno != EBADF) return done;
+  return ::setxattr(descriptor_path(fd).c_str(), name, value.data(), value.size(), 0);
+}
+
 std::optional<DosAttrib> load_dos_attrib(int fd) {
-  return load_with(::getxattr, descriptor_path(fd));
+  return load_with([fd](const char* name, void* into, size_t size) {
+    return getxattr_of(fd, name, into, size);
+  });
 }
 
 std::optional<DosAttrib> load_dos_attrib_in(int directory, const std::string& name) {
-  return load_with(::lgetxattr, descriptor_path(directory) + "/" + name);
+  const std::string path = descriptor_path(directory) + "/" + name;
+  return load_with([&path](const char* attribute, void* into, size_t size) {
+    return ::lgetxattr(path.c_str(), attribute, into, size);
+  });
 }
 
 Result<void> store_attribute(int fd, const std::string& name, ByteView value) {
-  const std::string path = descriptor_path(fd);
-  const auto store = [&] {
-    return ::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0;
-  };
+  const auto store = [&] { return setxattr_of(fd, name.c_str(), value) == 0; };
   // Who sets an access list has a say in its mode bits, and that is the server.
   if (!name.starts_with("system.")) {
     const ScopedUser user;

@@ -42,6 +42,11 @@ Result<struct statx> stat_of(int fd);
 Result<struct statx> stat_in(int directory, const std::string& name);
 FileKey key_of(const struct statx& st);
 
+// getxattr(), listxattr() and setxattr() of what `fd` holds. One that was opened for data is asked
+// itself, which costs a third of the way through descriptor_path().
+ssize_t getxattr_of(int fd, const char* name, void* into, size_t size);
+ssize_t listxattr_of(int fd, char* into, size_t size);
+int setxattr_of(int fd, const char* name, ByteView value);
 // Sets an attribute of what `fd` holds that is the server's business, within the user's room: the
 // blocks that a file system keeps for root are not for attributes that a client asked for. Where
 // the user may not write it, the server does after all. REQUIRES a ScopedPrivilege.
