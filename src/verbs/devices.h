@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -100,8 +101,16 @@ class Devices {
   static Result<std::vector<Port>> ports();
   // What librdmacm has opened. Fails for iWARP, ENOTSUP, and as the card does.
   Result<std::shared_ptr<Device>> device_of(ibv_context* context);
+  // What is done when the kernel wants to be rid of a card: it may wait for what this process has
+  // of it, which is let go of only as the process ends. Before there are listeners; runs on the
+  // reactor of what used the card.
+  void on_removal(std::function<void()> callback) { on_removal_ = std::move(callback); }
+  void removed() const {
+    if (on_removal_) on_removal_();
+  }
 
  private:
+  std::function<void()> on_removal_;
   Guarded<std::map<ibv_context*, std::shared_ptr<Device>>> devices_;
 };
 

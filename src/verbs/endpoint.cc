@@ -272,6 +272,7 @@ Result<std::shared_ptr<Endpoint>> Endpoint::make(Reactor& reactor, rdma_cm_id* i
 
 Result<void> Endpoint::make_queue_pair(Devices& devices) {
   BRAID_TRY(device_, devices.device_of(id_->verbs));
+  devices_ = &devices;
   channel_ = ibv_create_comp_channel(id_->verbs);
   if (!channel_) return fail_last_os();
   const size_t requests = device_->requests_max + kBindsMax;
@@ -321,6 +322,7 @@ void Endpoint::take_events() {
     const int status = event->status;
     rdma_ack_cm_event(event);
     if (type == RDMA_CM_EVENT_DISCONNECTED || type == RDMA_CM_EVENT_DEVICE_REMOVAL) disconnect();
+    if (type == RDMA_CM_EVENT_DEVICE_REMOVAL && devices_) devices_->removed();
     if (on_event_) on_event_(type, status);
   }
 }

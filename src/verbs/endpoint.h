@@ -61,6 +61,7 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   std::shared_ptr<Device> device_;
   OnEvent on_event_;
   std::move_only_function<void()> on_completion_;
+  const Devices* devices_ = nullptr;  // when there is a queue pair
   bool is_disconnected_ = false;
   std::atomic<bool> is_shut_ = false;
 };

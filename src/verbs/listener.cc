@@ -74,10 +74,12 @@ class CardListener final : public Listener {
       rdma_cm_event* event = nullptr;
       while (events && rdma_get_cm_event(events, &event) == 0) {
         const bool is_arrival = event->event == RDMA_CM_EVENT_CONNECT_REQUEST;
+        const bool is_removal = event->event == RDMA_CM_EVENT_DEVICE_REMOVAL;
         rdma_cm_id* const who = event->id;
         const uint8_t reads = event->param.conn.initiator_depth;
         rdma_ack_cm_event(event);
         if (is_arrival) arrive(who, reads);
+        if (is_removal) devices.removed();
       }
     }
     // `reads`: how many the peer serves at once.

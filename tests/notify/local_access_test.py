@@ -359,6 +359,54 @@ class Storm(StrictCase):
             self.assertTrue(program.done())
 
 
+class StormOfOpens(StrictCase):
+    """Local programs that open many files in a loop, some of which a client caches who answers no break."""
+
+    def test_nobody_is_starved_and_nobody_held_for_ever(self):
+        names = self.make_files(64)
+        lazy, eager = self.client, self.connect(servers.test_users()[1])
+        for name in names[:32]:
+            self.assertEqual(lazy.open(name, key=name.encode()[-16:])[1], RWH)
+        for name in names[32:]:
+            self.assertEqual(eager.open(name, key=name.encode()[-16:])[1], RWH)
+        stop, turns = threading.Event(), [0] * 8
+
+        def program(number):
+            at = number * 8
+            while not stop.is_set():
+                os.close(os.open(os.path.join(self.root, names[at % len(names)]), os.O_RDWR))
+                at, turns[number] = at + 7, turns[number] + 1
+
+        programs = [threading.Thread(target=program, args=(number,), daemon=True)
+                    for number in range(len(turns))]
+        for each in programs:
+            each.start()
+        bystander, answered = self.connect(), set()
+        try:
+            until, rounds = time.monotonic() + 4 * LIMIT_S, 0
+            # Until each program has been let in wherever it was held off.
+            while min(turns) < 2 * len(names) or rounds < 200:
+                self.assertLess(time.monotonic(), until, (turns, rounds))
+                while eager.poll(0):
+                    pass
+                for told in eager.breaks:
+                    key, = struct.unpack_from("<16s", told, 72)
+                    self.assertEqual(eager.acknowledge(0, key), "SUCCESS")
+                    answered.add(key)
+                eager.breaks.clear()
+                file, _ = bystander.open(f"{self.name} of another", state=0)
+                self.assertEqual(raw.status_of(bystander.do(raw.WRITE, raw.write(file, b"x"))),
+                                 "SUCCESS")
+                self.assertEqual(bystander.close_file(file), "SUCCESS")
+                rounds += 1
+        finally:
+            stop.set()
+            for each in programs:
+                each.join(2 * LIMIT_S)
+        self.assertFalse(any(each.is_alive() for each in programs))
+        self.assertEqual(len(answered), 32)
+
+
 def local_lock(file, kind, start, length):
     """Whether it could be had."""
     data = struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0)

@@ -69,7 +69,12 @@ class RdmaProcess {
       : control_(reactor_.context(), control.release()),
         workers_(workers),
         lobby_(reactor_, transport::smbdirect::server_settings(),
-               [this](Arrived who, ByteView first) { heard(std::move(who), first); }) {}
+               [this](Arrived who, ByteView first) { heard(std::move(who), first); }) {
+    devices_.on_removal([this] {
+      log::warn("SMB Direct: a card is taken away; all connections over cards begin anew");
+      reactor_.stop();
+    });
+  }
 
   // False: nowhere, and the supervisor knows what was said about it. `said`: of the process before,
   // whose lines are not repeated.

@@ -11,6 +11,16 @@ fail() {
     echo "FAIL: $*"
     failed=1
 }
+# wait_until SECONDS COMMAND...
+wait_until() {
+    left=$(($1 * 5))
+    shift
+    until "$@"; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
 step() {
     read -r seconds rest < /proc/uptime
     echo "step at $seconds s: $*"
@@ -115,6 +125,16 @@ if [ -z "$MOUNTS" ]; then
     export BRAID_DIRECT_LOG=/tmp/log BRAID_DIRECT_PID=$server BRAID_DIRECT_CARD=$ADDRESS BRAID_DIRECT_BENCH=$BENCH
     direct_test --gtest_filter="$filter" > /tmp/out 2>&1 || fail "direct_test"
     tail -n 60 /tmp/out
+    if [ "$BENCH" = 0 ]; then
+        # The kernel waits for who has it. (One with all of this built in does not tell him first.)
+        step "the card is taken away"
+        rdma link delete rxe0 &
+        removal=$!
+        is_removed() { ! kill -0 $removal 2>/dev/null; }
+        wait_until 60 is_removed || fail "the server keeps a card that goes"
+        wait_until 60 grep -q 'SMB Direct is off: no RDMA device' /tmp/log || fail "who has the cards was not started again"
+        grep -q 'a card is taken away' /tmp/log || fail "no word of the card that was taken away"
+    fi
 fi
 
 mount_share() {
@@ -126,19 +146,12 @@ channels_are() {
     awk -v want="$1" '/SessionId:/ { n = 1 } /Extra Channels:/ { n += $3 } /DISCONNECTED|RECONNECTING/ { lost = 1 }
         END { exit !(n == want && !lost) }' /proc/fs/cifs/DebugData
 }
-# wait_until SECONDS COMMAND...
-wait_until() {
-    left=$(($1 * 5))
-    shift
-    until "$@"; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || return 1
-        sleep 0.2
-    done
-}
 # Both cards carry data; the copy goes on when one of them goes.
 lose_a_card() {
-    wait_until 60 channels_are 2 || fail "$1: no second channel: $(cat /proc/fs/cifs/DebugData; braidctl --config /tmp/braid.toml interfaces "$ADDRESS")"
+    # This client, without CONFIG_CIFS_DFS_UPCALL, opens a second channel only when it has connected again.
+    kill -9 $(pidof braidd-rdma)
+    ls /mnt > /dev/null || fail "$1: the process with the cards was killed"
+    wait_until 60 channels_are 2 || fail "$1: no second channel: $(cat /proc/fs/cifs/DebugData; braidctl --config /tmp/braid.toml interfaces --client "$ADDRESS")"
     before=$(packets_of rxe0) before1=$(packets_of rxe1)
     dd if=/tmp/data of=/mnt/both bs=1M conv=fsync 2>/tmp/error || fail "$1: write: $(cat /tmp/error)"
     echo "packets while both cards are there: $(($(packets_of rxe0) - before)), $(($(packets_of rxe1) - before1))"
