@@ -1,7 +1,11 @@
 // The process that takes the place of another one: what of its connections arrives here.
 #include <future>
+#include <map>
+#include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "smb2/common/store_account.h"
@@ -74,8 +78,24 @@ std::shared_ptr<Session> session_of(const LiveSession& image) {
   return session;
 }
 
+// Each user is asked about once for a share: a name service may take long, and all wait.
+class Admissions {
+ public:
+  const Admission& of(const Share& share, const auth::Identity& who) {
+    const bool has_account = !who.is_guest && !who.is_anonymous;
+    const Key key{&share, has_account, who.account_name, who.uid, who.gid, who.groups};
+    const auto known = known_.find(key);
+    return known != known_.end() ? known->second
+                                 : known_.emplace(key, admission_of(share, who)).first->second;
+  }
+
+ private:
+  using Key = std::tuple<const Share*, bool, std::string, uid_t, gid_t, std::vector<gid_t>>;
+  std::map<Key, Admission> known_;
+};
+
 // By the rules of now: the configuration may be another one than that by which it was made.
-bool may_go_on(const Session& session, const TreeConnect& tree) {
+bool may_go_on(const Session& session, const TreeConnect& tree, Admissions& admissions) {
   if (tree.is_pipe()) return true;
   const Share& share = *tree.share;
   if (!check_reaches(session.principal(), share)) return false;
@@ -83,7 +103,7 @@ bool may_go_on(const Session& session, const TreeConnect& tree) {
     const auto connection = channel->connection.lock();
     if (connection && !connection->comes_from(share.hosts)) return false;
   }
-  const Admission admission = admission_of(share, *session.principal().identity);
+  const Admission& admission = admissions.of(share, *session.principal().identity);
   return admission.is_admitted && (!admission.read_only || tree.is_read_only());
 }
 
@@ -92,6 +112,18 @@ Task<void> end_tree(FileServices& files, std::shared_ptr<Session> session,
   WorkerPool::Seat seat(files.pool, work_of(nullptr, nullptr));
   co_await seat.schedule();
   co_await files.close_tree(std::move(session), std::move(tree));
+}
+
+// With all that is open through them, before anything is asked of it here.
+void end_what_may_not_go_on(FileServices& files, const std::shared_ptr<Session>& session,
+                            Admissions& admissions) {
+  for (const auto& tree : session->trees()) {
+    if (may_go_on(*session, *tree, admissions)) continue;
+    log::info("share '{}': the connection of '{}' is ended: allow, hosts or guest have changed",
+              tree->share->name, session->principal().identity->account_name);
+    session->remove_tree(tree->tree_id);
+    if (tree->begin_close()) files.spawn(end_tree(files, session, tree));
+  }
 }
 
 // As it was, as far as the directory can be listed here.
@@ -223,11 +255,13 @@ void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
     if (auto connection = each.get()) connections.push_back(std::move(connection));
   }
   bool any_watch = false;
+  Admissions admissions;
   for (TakenSession& each : taken.sessions) {
     const auto session = each.is_whole ? table.find(each.image.id) : nullptr;
     if (session && !session->channels().empty()) {
       for (const LiveOpen& open : each.image.opens) any_watch = any_watch || open.watch;
       fill(*session, std::move(each));
+      end_what_may_not_go_on(server_.files, session, admissions);
       continue;
     }
     if (session) {
@@ -292,14 +326,6 @@ void LiveHandover::fill(Session& its_session, TakenSession taken) {
     (void)session->add_tree(std::move(tree));
   }
   for (auto& [i, open] : taken.opens) have_again(session, taken.image.opens[i], std::move(open));
-  // With all that is open through it, before anything is asked of it here.
-  for (const auto& tree : session->trees()) {
-    if (may_go_on(*session, *tree)) continue;
-    log::info("share '{}': the connection of '{}' is ended: allow, hosts or guest have changed",
-              tree->share->name, session->principal().identity->account_name);
-    session->remove_tree(tree->tree_id);
-    if (tree->begin_close()) server_.files.spawn(end_tree(server_.files, session, tree));
-  }
 }
 
 void LiveHandover::have_again(const std::shared_ptr<Session>& session, const LiveOpen& image,
