@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "crypto/evp.h"
+#include "crypto/gcm_speed.h"
 #include "crypto/secret.h"
 
 namespace braid::crypto {
@@ -118,26 +119,32 @@ std::chrono::nanoseconds time_of(Gcm& gcm) {
   return best;
 }
 
-bool multi_buffer_is_better() {
+struct Choice {
+  bool is_multi_buffer = false;
+  std::chrono::nanoseconds time{};
+};
+
+Choice choose() {
   const std::array<uint8_t, 16> key{};
-  const auto other = make_multi_buffer_gcm(key);
-  if (!other) return false;
   OpensslGcm usual(key);
+  const auto usually = time_of(usual);
+  const auto other = make_multi_buffer_gcm(key);
+  if (!other) return {false, usually};
   if (!agree(usual, *other)) {
     log::error("libIPSec_MB and OpenSSL do not agree about AES-GCM: OpenSSL is used");
-    return false;
+    return {false, usually};
   }
-  const auto theirs = time_of(*other), usually = time_of(usual);
-  const bool is_better = theirs < usually;
+  const auto theirs = time_of(*other);
+  const Choice choice{theirs < usually, std::min(theirs, usually)};
   log::debug("AES-GCM by {}: 64 KiB in {} ns, by the other in {} ns",
-             is_better ? "libIPSec_MB" : "OpenSSL", std::min(theirs, usually).count(),
+             choice.is_multi_buffer ? "libIPSec_MB" : "OpenSSL", choice.time.count(),
              std::max(theirs, usually).count());
-  return is_better;
+  return choice;
 }
 
-bool uses_multi_buffer() {
-  static const bool is_better = multi_buffer_is_better();
-  return is_better;
+const Choice& choice() {
+  static const Choice made = choose();
+  return made;
 }
 
 }  // namespace
@@ -145,7 +152,9 @@ bool uses_multi_buffer() {
 std::unique_ptr<Gcm> make_openssl_gcm(ByteView key) { return std::make_unique<OpensslGcm>(key); }
 
 std::unique_ptr<Gcm> make_gcm(ByteView key) {
-  return uses_multi_buffer() ? make_multi_buffer_gcm(key) : make_openssl_gcm(key);
+  return choice().is_multi_buffer ? make_multi_buffer_gcm(key) : make_openssl_gcm(key);
 }
+
+std::chrono::nanoseconds gcm_time_of_64_kib() { return choice().time; }
 
 }  // namespace braid::crypto

@@ -24,7 +24,8 @@ constexpr size_t padded(size_t size) { return (size + 7) / 8 * 8; }
 Compound::Compound(std::shared_ptr<Connection> connection, RequestFrame frame)
     : connection_(std::move(connection)),
       frame_(std::move(frame)),
-      is_long_(frame_.bytes.size() > kProtectedInlineMax) {
+      is_long_(frame_.bytes.size() >
+               protected_inline_max(connection_->negotiated, /*is_encrypted=*/false)) {
   // As many as there are credits, and so without asking.
   memory_ = connection_->memory->take(frame_.elements.size() * kRequestSize);
 }
@@ -43,7 +44,7 @@ Task<void> Compound::run() {
 }
 
 bool Compound::takes_long_to_protect() const {
-  if (replies_size_ <= kProtectedInlineMax) return false;
+  if (replies_size_ <= protected_inline_max(connection_->negotiated, is_encrypted())) return false;
   return is_encrypted() || std::ranges::any_of(replies_, [](const auto& reply) {
            return reply.signing_key != nullptr;
          });

@@ -72,7 +72,8 @@ Task<void> Connection::run(Buffer first_message, Arrival arrival) {
       }
       break;
     }
-    if (frame->size() > kProtectedInlineMax || may_be_compressed()) {
+    const bool is_sealed = wire::protocol_id_of(frame->view()) == wire::ProtocolId::kTransform;
+    if (frame->size() > protected_inline_max(negotiated, is_sealed) || may_be_compressed()) {
       alive = co_await process_long_frame(std::move(*frame));
     } else {
       alive = process_frame(std::move(*frame));
@@ -246,7 +247,7 @@ bool Connection::process_frame(CountedBuffer frame) {
 // no SMB1 NEGOTIATE: none comes when there is a session.
 Task<bool> Connection::process_long_frame(CountedBuffer frame) {
   count_frame(frame.size());
-  const bool is_long = frame.size() > kProtectedInlineMax;
+  const bool is_long = frame.size() > protected_inline_max(negotiated, /*is_encrypted=*/true);
   auto received = codec_.receive(std::move(frame), may_be_compressed());
   if (!received) co_return false;
   if (const auto& session = received->sealed_for(); session && is_long) {
@@ -260,7 +261,8 @@ Task<bool> Connection::process_long_frame(CountedBuffer frame) {
   if (received->is_compressed() && !co_await decompress(*received)) co_return false;
   auto requests = std::move(*received).cut();
   if (!requests || !admit(*requests)) co_return false;
-  if (requests->bytes.size() > kProtectedInlineMax && requests->find_keys(channels_)) {
+  if (requests->bytes.size() > protected_inline_max(negotiated, /*is_encrypted=*/false) &&
+      requests->find_keys(channels_)) {
     const auto channel = find_channel(requests->elements.front().header.session_id);
     ProtectionSeat seat(*this, channel ? channel->session.get() : nullptr);
     const bool is_wanted = (co_await seat.turn()).has_value();

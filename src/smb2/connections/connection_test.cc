@@ -4,6 +4,7 @@
 
 #include "runtime/virtual_timers.h"
 #include "smb2/common/limits.h"
+#include "smb2/connections/protection_seat.h"
 #include "smb2/raw_client_testing.h"
 #include "wire/smb2/change_notify.h"
 #include "wire/smb2/echo.h"
@@ -355,7 +356,7 @@ TEST_F(TransformTest, RelatedSessionSetupOfAnotherSessionInsideDrops) {
 
 struct LongFrameTest : TransformTest {
   void SetUp() override {
-    ASSERT_TRUE(client.log_on());
+    ASSERT_TRUE(client.log_on(dialect));
     // A list of locks of nothing: one message that is long.
     locks.file_id = client.create("file");
     constexpr uint32_t kFlags = wire::LockFlags::kSharedLock | wire::LockFlags::kFailImmediately;
@@ -364,6 +365,7 @@ struct LongFrameTest : TransformTest {
   }
   size_t turns() { return engine.server().files.pool.load().turns_taken; }
 
+  wire::Dialect dialect = wire::Dialect::kSmb302;
   wire::LockRequest locks;
   size_t turns_before = 0;
 };
@@ -422,6 +424,62 @@ TEST_F(LongFrameTest, EncryptedOneIsDecryptedOnThePool) {
   damaged.back() ^= 1;
   client.send(std::move(damaged));
   EXPECT_TRUE(client.is_dropped());
+}
+
+struct LongGcmFrameTest : LongFrameTest {
+  void SetUp() override {
+    dialect = wire::Dialect::kSmb311;
+    client.cipher = crypto::Cipher::kAes128Gcm;
+    client.signing_algorithm = crypto::SigningAlgorithm::kAesGmac;
+    LongFrameTest::SetUp();
+  }
+};
+
+// Where that takes less than the way to the pool and back, nobody goes there; what the signature
+// and the seal mean is the same.
+TEST_F(LongGcmFrameTest, QuickOnesStayOnTheReactor) {
+  Bytes message = client.signed_request(Command::kLock, locks);
+  const Negotiated negotiated{.cipher = client.cipher,
+                              .signing_algorithm = client.signing_algorithm};
+  ASSERT_EQ(protected_inline_max(negotiated, true), protected_inline_max(negotiated, false));
+  const size_t turns_each = message.size() > protected_inline_max(negotiated, true) ? 1 : 0;
+  const auto answer = client.exchange(message);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kSuccess);
+  EXPECT_TRUE(RawClient::is_signed_with(*answer, *client.signing_key));
+  EXPECT_EQ(turns(), turns_before + turns_each);
+  message = client.signed_request(Command::kLock, locks);
+  message.back() ^= 1;
+  EXPECT_EQ(client.status_of(message), NtStatus::kAccessDenied);
+  EXPECT_EQ(turns(), turns_before + 2 * turns_each);
+
+  client.send(sealed(client.request(Command::kLock, locks)));
+  const auto sealed_answer = client.receive();
+  ASSERT_TRUE(sealed_answer);
+  EXPECT_EQ(wire::protocol_id_of(sealed_answer->message), wire::ProtocolId::kTransform);
+  EXPECT_EQ(turns(), turns_before + 3 * turns_each);
+  Bytes damaged = sealed(client.request(Command::kLock, locks));
+  damaged.back() ^= 1;
+  client.send(std::move(damaged));
+  EXPECT_TRUE(client.is_dropped());
+}
+
+// However fast: what takes a millisecond would make everybody else wait.
+TEST(ProtectedInline, IsAMiBAtMostAndAQuarterOfThatForSlowAlgorithms) {
+  using crypto::Cipher;
+  using crypto::SigningAlgorithm;
+  for (const Cipher cipher : {Cipher::kAes128Gcm, Cipher::kAes256Gcm}) {
+    const size_t most = protected_inline_max({.cipher = cipher}, true);
+    EXPECT_GE(most, kProtectedInlineMax);
+    EXPECT_LE(most, (1u << 20) + (4u << 10));
+    EXPECT_EQ(protected_inline_max({.cipher = cipher}, false), kProtectedInlineMax);
+  }
+  for (const Cipher cipher : {Cipher::kNone, Cipher::kAes128Ccm, Cipher::kAes256Ccm}) {
+    EXPECT_EQ(protected_inline_max({.cipher = cipher}, true), kProtectedInlineMax);
+  }
+  for (const auto signing : {SigningAlgorithm::kHmacSha256, SigningAlgorithm::kAesCmac}) {
+    EXPECT_EQ(protected_inline_max({.signing_algorithm = signing}, false), kProtectedInlineMax);
+  }
 }
 
 }  // namespace

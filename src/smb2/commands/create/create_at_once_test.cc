@@ -3,7 +3,9 @@
 #include <linux/filter.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -12,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -20,6 +23,7 @@
 #include <fstream>
 #include <iterator>
 #include <thread>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "runtime/identity.h"
@@ -91,6 +95,112 @@ TEST_F(AtOnce, TakesNoTurnOnThePool) {
   EXPECT_EQ(close(id), kSuccess);
   EXPECT_EQ(turns(), with_read);
   EXPECT_LE(with_read, before + 1);
+}
+
+// Counts the system calls of one thread, but those of memory and of waiting. Outlives the thread.
+class SystemCalls {
+ public:
+  ~SystemCalls() {
+    if (watcher_.joinable()) watcher_.join();
+  }
+  // Of the calling thread, from now on. False: the kernel has no such thing, or another watches.
+  bool watch() {
+    constexpr uint32_t kNotCounted[] = {SYS_futex,
+                                        SYS_epoll_wait,
+                                        SYS_epoll_pwait,
+                                        SYS_epoll_pwait2,
+                                        SYS_epoll_ctl,
+                                        SYS_mmap,
+                                        SYS_munmap,
+                                        SYS_mprotect,
+                                        SYS_madvise,
+                                        SYS_mremap,
+                                        SYS_brk,
+                                        SYS_clock_gettime,
+                                        SYS_sched_yield,
+                                        SYS_rt_sigaction,
+                                        SYS_rt_sigprocmask,
+                                        SYS_rt_sigreturn,
+                                        SYS_sigaltstack,
+                                        SYS_gettid,
+                                        SYS_getpid,
+                                        SYS_timerfd_settime,
+                                        SYS_timerfd_create,
+                                        SYS_exit,
+                                        SYS_tgkill,
+                                        SYS_write};
+    std::vector<sock_filter> filter;
+    filter.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+    for (const uint32_t each : kNotCounted) {
+      filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, each, 0, 1));
+      filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+    }
+    filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF));
+    const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
+                             .filter = filter.data()};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+    const long listener =
+        ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    if (listener < 0) return false;
+    listener_.reset(static_cast<int>(listener));
+    return true;
+  }
+  // Lets the thread go on, which waits in its first call. Thread: another.
+  void begin() {
+    watcher_ = std::thread([this] { run(); });
+  }
+  size_t count() const { return count_; }
+
+ private:
+  void run() {
+    for (;;) {
+      pollfd one{.fd = listener_.get(), .events = POLLIN, .revents = 0};
+      if (::poll(&one, 1, -1) < 0 && errno == EINTR) continue;
+      if (!(one.revents & POLLIN)) return;  // the thread has ended
+      seccomp_notif call{};
+      if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) continue;
+      ++count_;
+      seccomp_notif_resp answer{};
+      answer.id = call.id;
+      answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+      (void)::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    }
+  }
+
+  UniqueFd listener_;
+  std::atomic<size_t> count_ = 0;
+  std::thread watcher_;
+};
+
+struct CountedAtOnce : SystemCalls, AtOnce {
+  CountedAtOnce() : AtOnce(vfs::make_fault_plan(), 1) {}
+  // Of a CREATE of a file of which everything is known that may be known.
+  size_t calls_of(const wire::CreateRequest& body, size_t wanted) {
+    size_t calls = 0;
+    // Attributes are known when they were left alone for a while.
+    for (int tries = 0; tries < 500; ++tries) {
+      const size_t before = count();
+      const FileId id = client.create(body);
+      calls = count() - before;
+      EXPECT_EQ(client.close_file(id), kSuccess);
+      if (calls <= wanted) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return calls;
+  }
+};
+
+// The name is resolved, looked at and opened, and what it was resolved to is let go of.
+TEST_F(CountedAtOnce, OpeningAFileTakesFourSystemCalls) {
+  bool is_watched = false;
+  run_on(engine.reactor(), [&] { is_watched = watch(); });
+  if (!is_watched) GTEST_SKIP() << "this kernel does not tell";
+  begin();
+  EXPECT_LE(calls_of(reading("f"), 4), 4u);
+  // Who wants no data uses the descriptor by which it was found.
+  auto body = reading("f");
+  body.desired_access = Access::kFileReadAttributes;
+  EXPECT_LE(calls_of(body, 2), 2u);
 }
 
 TEST_F(AtOnce, TellsWhatIsInMemory) {
