@@ -165,6 +165,11 @@ bench-handle-log: deps build ## What it costs to have a record on the disk, and 
 	@folder=$$(mktemp -d build/handle-log-XXXXXX) && trap 'rmdir $$folder' EXIT && \
 	  build/release/braid-bench handle-log --folder $$folder --recovery-max 1
 
+.PHONY: bench-opens
+bench-opens: deps build ## What persistent handles cost: CREATE and CLOSE beside an ordinary share
+	@$(PYTHON) tools/bench_opens.py --braidd build/release/braidd \
+	  --program build/release/braid-bench --opens 20000 --ratio-min 0.6
+
 .PHONY: bench-recovery
 bench-recovery: deps build ## What it costs to begin with 100,000 persistent opens
 	@folder=$$(mktemp -d build/recovery-XXXXXX) && trap 'rm -r $$folder' EXIT && \

@@ -64,7 +64,7 @@ void FileState::rename_open(OpenToken token, OpenToken as) {
 
 bool FileState::take_over(OpenToken token, OpenToken as, SessionId session, Outcome& out) {
   OpenRecord* open = opens_.find(token);
-  if (!open || !open->disconnected || open->lease) return false;
+  if (!open || !open->disconnected || (open->lease && parts_)) return false;
   rename_open(token, as);
   return reconnect(as, session, out);
 }

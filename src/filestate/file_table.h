@@ -244,8 +244,9 @@ class FileTable {
   // Claims a disconnected open for a new session; false if it is not there or not disconnected, so
   // that one of two racing claims wins. The oplock or lease is as it was.
   bool reconnect(const OpenRef& ref, SessionId session);
-  // The same for one that another worker keeps: it is this worker's from then on, under the token
-  // `as`. False, too, for one with a lease: those belong to a client, and that to a worker.
+  // The same under the token `as`, also for one that another worker keeps: it is this worker's from
+  // then on. False, too, where there are several, for one with a lease: those belong to a client,
+  // and that to a worker.
   bool take_over(const OpenRef& ref, OpenToken as, SessionId session);
   // What has to be written down of an open that is to outlive this process: open_image.h. Nothing
   // if the open is not there.

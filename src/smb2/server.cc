@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -193,7 +194,25 @@ void Server::stop() {
   files.wait();
 }
 
+namespace {
+
+// Returns when each reactor has done what was posted to it before, but for those that a disk holds.
+void wait_for_all(ReactorPool& reactors, std::chrono::steady_clock::time_point end) {
+  end = std::min(end, std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  std::vector<std::future<void>> reached;
+  for (size_t i = 0; i < reactors.size(); ++i) {
+    const auto here = std::make_shared<std::promise<void>>();
+    reached.push_back(here->get_future());
+    reactors.at(i).post([here] { here->set_value(); });
+  }
+  for (const auto& each : reached) each.wait_until(end);
+}
+
+}  // namespace
+
 bool Server::suspend(std::chrono::steady_clock::time_point end, Connected connected) {
+  // Those that were adopted before are to be among the connections.
+  wait_for_all(reactors_, end);
   std::vector<std::shared_ptr<Connection>> live;
   {
     auto connections = connections_.lock();
@@ -201,8 +220,7 @@ bool Server::suspend(std::chrono::steady_clock::time_point end, Connected connec
     live.assign(connections->set.begin(), connections->set.end());
   }
   size_t resting = 0;
-  // The ids of sessions and opens are those of one of several workers.
-  if (connected == Connected::kGo && !parts_.group) {
+  if (connected == Connected::kGo) {
     const auto coming = std::make_shared<std::atomic<size_t>>(live.size());
     for (const auto& connection : live) scope_.spawn(rest(connection, end, coming));
     live.clear();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -33,7 +34,7 @@ size_t SharedRegion::arenas_begin(const RegionSizes& sizes) {
   return buckets_begin() + whole_pages(sizes.buckets * sizeof(Bucket));
 }
 
-Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
+Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes, std::span<const uint32_t> lives) {
   if (sizes.workers == 0 || sizes.workers > kWorkersMax) return fail_os(EINVAL);
   RegionSizes rounded = sizes;
   rounded.arena_bytes = whole_pages(sizes.arena_bytes);
@@ -50,6 +51,9 @@ Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
   auto* const header = new (base) Header();
   header->sizes = rounded;
   header->hash_key = random_sip_key();
+  for (size_t i = 0; i < std::min(lives.size(), kWorkersMax); ++i) {
+    header->slots[i].lives = lives[i];
+  }
   // Those of a device are made when it comes; the last are for those that come too late.
   bool made =
       RobustMutex::init(header->devices_mutex) && make_locks(locks_at(base, kDevicesMax - 1));
@@ -60,6 +64,20 @@ Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
   ::munmap(at, head);
   if (!made) return fail_os(ENOMEM);
   return fd;
+}
+
+Result<std::vector<uint32_t>> SharedRegion::lives(int fd, size_t workers) {
+  std::vector<uint32_t> all(std::min(workers, kWorkersMax));
+  for (size_t i = 0; i < all.size(); ++i) {
+    const size_t at =
+        offsetof(Header, slots) + i * sizeof(WorkerSlot) + offsetof(WorkerSlot, lives);
+    // Nobody else reads it as a file, so that its offset is ours.
+    if (::lseek(fd, static_cast<off_t>(at), SEEK_SET) < 0) return fail_last_os();
+    const ssize_t size = ::read(fd, &all[i], sizeof all[i]);
+    if (size < 0) return fail_last_os();
+    if (size != sizeof all[i]) return fail(Error::malformed());
+  }
+  return all;
 }
 
 Result<SharedRegion> SharedRegion::map(int fd) {

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "base/lock_order.h"
 #include "base/result.h"
@@ -100,8 +102,11 @@ struct alignas(4096) DeviceLocks {
 
 class SharedRegion {
  public:
-  // A memory file with everything at its beginning.
-  static Result<UniqueFd> create(const RegionSizes& sizes);
+  // A memory file with everything at its beginning; `lives`: how many each worker has had before.
+  static Result<UniqueFd> create(const RegionSizes& sizes, std::span<const uint32_t> lives = {});
+  // How many lives each worker has had. Read as of any file: a worker that has gone wrong cannot
+  // make more of it than an error.
+  static Result<std::vector<uint32_t>> lives(int fd, size_t workers);
   // Maps one. Any number of times, in any process.
   static Result<SharedRegion> map(int fd);
 

@@ -7,9 +7,16 @@
 
 namespace braid::store {
 
-Result<GroupResources> GroupResources::make(const RegionSizes& sizes) {
+Result<GroupResources> GroupResources::make(const RegionSizes& sizes,
+                                            const GroupResources* before) {
   GroupResources made;
-  BRAID_TRY(made.region, SharedRegion::create(sizes));
+  std::vector<uint32_t> lives;
+  if (before) {
+    BRAID_TRY(lives, SharedRegion::lives(before->region.get(), sizes.workers));
+    // The latest is the one that runs.
+    for (uint32_t& each : lives) each -= each > 0;
+  }
+  BRAID_TRY(made.region, SharedRegion::create(sizes, lives));
   for (size_t i = 0; i < sizes.workers; ++i) {
     BRAID_TRY(auto pairs, DatagramBus::make_pairs());
     made.buses.push_back(std::move(pairs));

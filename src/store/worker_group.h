@@ -24,7 +24,10 @@ struct GroupResources {
   UniqueFd region;
   std::vector<DatagramBus::Pairs> buses;  // by worker
 
-  static Result<GroupResources> make(const RegionSizes& sizes);
+  // `before`: of as many workers, which run. Those of this one take their places: each that joins
+  // for the first time has the tag that the one in its place has now.
+  static Result<GroupResources> make(const RegionSizes& sizes,
+                                     const GroupResources* before = nullptr);
   // How many those of one worker are.
   static constexpr size_t descriptors(size_t workers) { return 1 + kLanes * (1 + workers); }
   // The descriptors for the worker `index`, in the order that join() takes them.

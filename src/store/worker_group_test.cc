@@ -19,6 +19,18 @@
 namespace braid::store {
 namespace {
 
+TEST(GroupResources, WhoTakesAPlaceHasItsTag) {
+  TestGroup before(3);
+  before.join(1);
+  before.join(1);
+  TestGroup after(3, {.buckets = 256, .arena_bytes = 8 << 20}, &before.resources);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(after.groups[i]->own_tag(), before.groups[i]->own_tag()) << i;
+  }
+  after.join(1);
+  EXPECT_NE(after.groups[1]->own_tag(), before.groups[1]->own_tag());
+}
+
 // What a handler was given, waited for.
 struct Inbox {
   std::mutex mutex;

@@ -11,9 +11,11 @@
 namespace braid::store {
 
 struct TestGroup {
-  explicit TestGroup(size_t workers, RegionSizes sizes = {.buckets = 256, .arena_bytes = 8 << 20}) {
+  // `before`: whose place these take.
+  explicit TestGroup(size_t workers, RegionSizes sizes = {.buckets = 256, .arena_bytes = 8 << 20},
+                     const GroupResources* before = nullptr) {
     sizes.workers = workers;
-    resources = *GroupResources::make(sizes);
+    resources = *GroupResources::make(sizes, before);
     groups.resize(workers);
     for (size_t i = 0; i < workers; ++i) join(i);
   }

@@ -43,7 +43,9 @@ def serve(folder):
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"hung", os.fsencode(folder), b"fuse", 0, options.encode()) != 0:
         sys.exit(os.strerror(ctypes.get_errno()))
+    silent = []
     signal.signal(signal.SIGUSR1, lambda *_: signal.pause())
+    signal.signal(signal.SIGUSR2, lambda *_: silent.append(True))
     print("mounted", flush=True)
     while True:
         try:
@@ -51,7 +53,7 @@ def serve(folder):
         except OSError:
             return
         length, operation, number, node, *_ = HEADER.unpack_from(request)
-        given = answer(operation, node, request[HEADER.size:length])
+        given = None if silent else answer(operation, node, request[HEADER.size:length])
         if given:
             os.write(device, struct.pack("<IiQ", 16 + len(given[1]), -given[0], number) + given[1])
 
@@ -69,6 +71,10 @@ class HungDisk:
 
     def hang(self):
         self._process.send_signal(signal.SIGUSR1)
+
+    def fall_silent(self):
+        """Requests are taken and never answered: whoever waits for one cannot even be killed."""
+        self._process.send_signal(signal.SIGUSR2)
 
     def close(self):
         self._process.kill()

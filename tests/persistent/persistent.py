@@ -162,7 +162,8 @@ def kill_all(server):
 
 def start_again(server, scratch):
     """The same configuration, accounts and files; another port."""
-    server.log += "+"
+    first, _, count = server.log.rpartition(".log")
+    server.log = f"{first}.log{int(count or 0) + 1}"
     server.process = scratch.start([server.program, "--config", server.config], server.log,
                                    env=os.environ | server.options.env)
     server.port = server._wait_for_port()  # pylint: disable=protected-access

@@ -21,6 +21,10 @@ CHANNELS = 4
 
 
 class Channels(Upgraded):
+    def setUp(self):
+        self.workers = suite.arguments.workers
+        super().setUp()
+
     def start(self, *arguments):
         place = f"{self.server.host}:{self.server.port}"
         errors = self.scratch.file("fault_client.err")
@@ -75,6 +79,7 @@ class Channels(Upgraded):
 def add_arguments(parser: argparse.ArgumentParser):
     parser.add_argument("--program", required=True, help="fault_client")
     parser.add_argument("--upgrades", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=1)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import persistent as p  # noqa: E402
 import server as servers  # noqa: E402
 import smb2_raw as raw  # noqa: E402
 import suite  # noqa: E402
+from hung_disk import HungDisk  # noqa: E402
 from peer import Peer, Refused  # noqa: E402
 from persistent import RWH, Client  # noqa: E402
 from scratch import Scratch  # noqa: E402
@@ -124,13 +125,13 @@ class Upgraded(unittest.TestCase):
         return sorted(pid for pid in self.server.worker_pids() if name_of(pid) == "braidd-worker")
 
     def connect(self, user=ALICE, guid=None, share="share", stays=False):
-        """Where it does not stay, an upgrade ends the connection, as it has a pipe open."""
+        """Where it does not stay, an upgrade ends the connection, as it waits for what a pipe says."""
         client = Client(self.server, user, guid or self.guid, share)
         self.addCleanup(client.close)
         if not stays:
             tree = client.tree_id
             client.tree("IPC$")
-            client.open_pipe()
+            client.wait_until_pending([client.send(raw.READ, raw.read(client.open_pipe(), 64, 0))])
             client.tree_id = tree
         return client
 
@@ -301,7 +302,10 @@ class HandedOver(Upgraded):
         def come():
             while not stop.is_set():
                 try:
-                    with contextlib.closing(Peer(self.server.host, self.server.port, limit=30)):
+                    with contextlib.closing(Peer(self.server.host, self.server.port, limit=30)) as peer:
+                        status = peer.log_on(ALICE.name, ALICE.password)
+                        if status != "SUCCESS":
+                            failures.append(status)
                         count[0] += 1
                 except (OSError, Refused) as error:
                     failures.append(repr(error))
@@ -321,9 +325,7 @@ class HandedOver(Upgraded):
             stop.set()
             for each in threads:
                 each.join()
-        # One whose connection was a worker's already may lose it; nobody is turned away.
-        self.assertFalse([each for each in failures if "Refused(" in each and "None" in each])
-        self.assertFalse([each for each in failures if "ConnectionRefused" in each])
+        self.assertEqual(failures, [])
         message = raw.header(raw.NEGOTIATE, 0) + raw.negotiate((0x0300,), None, guid=number())
         silent.sendall(raw.frame(message))
         self.assertEqual(silent.recv(4)[0], 0)
@@ -366,6 +368,28 @@ class HandedOver(Upgraded):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.upgrade()
         self.connect().close()
+
+    def test_supervisor_that_dies_meanwhile_is_told_at_once(self):
+        good = str(self.config) + ".good"
+        os.rename(self.config, good)
+        os.mkfifo(self.config)  # for which the new program waits
+        asking = subprocess.Popen([self.server.braidctl, "--config", good, "upgrade"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        self.addCleanup(asking.kill)
+        self.wait_for(lambda: "upgrading to" in self.server.log_text(), "upgrading")
+        began = time.monotonic()
+        os.kill(self.server.process.pid, 9)
+        self.server.process.wait()
+        said, complaint = asking.communicate(timeout=240)
+        self.assertEqual((asking.returncode, said), (2, ""))
+        self.assertRegex(complaint, "the server has ended meanwhile")
+        self.assertLess(time.monotonic() - began, 60)  # and not 180
+        os.rename(good, self.config)
+        self.wait_for(lambda: not self.server.worker_pids(), "the end of its processes")
+        again = servers.Braidd(self.program)
+        again.start(self.scratch, self.options, "again")
+        self.server = again
 
     def test_a_worker_that_dies_meanwhile(self):
         """Whoever asked is told so, by a worker that was not there when it was over."""
@@ -496,6 +520,45 @@ class GoesOn(Upgraded):
         pathlib.Path(self.root, self.name).write_bytes(b"others")
         self.assertEqual(client.next_break()[:2], b"\x2c\0")
 
+    def test_connection_without_a_logon(self):
+        peer = Peer(self.server.host, self.server.port)
+        self.addCleanup(peer.close)
+        self.upgrade()
+        self.assertEqual(peer.log_on(ALICE.name, ALICE.password), "SUCCESS")
+
+    def test_pipe_is_closed(self):
+        client = self.stay()
+        file, tree = client.plain_open(self.name).file, client.tree_id
+        client.tree("IPC$")
+        pipe = client.open_pipe()
+        self.upgrade()
+        self.assertEqual(client.status(raw.READ, raw.read(pipe, 64, 0)), "FILE_CLOSED")
+        client.open_pipe()
+        client.tree_id = tree
+        self.write(client, file, b"goes on")
+
+    def test_persistent_opens(self):
+        client, guid = self.stay(share="kept"), number()
+        kept = self.opened(client, guid, flags=p.PERSISTENT, lease=KEY)
+        plain = client.plain_open(self.name + "-plain")
+        self.assertEqual(client.lock(kept.file, 5), "SUCCESS")
+        for i in range(3):
+            self.upgrade()
+            self.assertEqual(client.lock(kept.file, 5), LOCK_NOT_GRANTED, self.server.log_text())
+            self.write(client, kept.file, b"%d" % i, i)
+            self.write(client, plain.file, b"%d" % i, i)
+        # It is persistent still: a dead worker costs a connection.
+        self.server.expects_deaths = True
+        victim, = self.workers_now()
+        os.kill(victim, 9)
+        self.assertTrue(client.is_closed_within(20))
+        self.wait_for(lambda: self.workers_now() not in ([], [victim]), "another")
+        client = self.stay(share="kept")
+        again = self.back(client, kept, guid, flags=p.PERSISTENT, lease=KEY)
+        self.assertEqual(again.lease, RWH)
+        self.assertEqual(client.lock(again.file, 5), LOCK_NOT_GRANTED)
+        self.assertEqual(pathlib.Path(self.kept, self.name).read_bytes(), b"012")
+
     def test_shell_that_copies(self):
         """smbclient, encrypted and signed."""
         smbclient = shutil.which("smbclient")
@@ -513,8 +576,6 @@ class GoesOn(Upgraded):
                  f"{ALICE.name}%{ALICE.password}", f"--client-protection={protection}", "-c",
                  commands], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True))
-        # One that has not logged on yet may lose its connection.
-        self.wait_for(lambda: len(self.rows("sessions")) == 2, "both", limit=60)
         pauses = []
         while any(each.poll() is None for each in clients):
             pauses.append(self.upgrade()["pause_ms"])
@@ -530,6 +591,73 @@ class GoesOn(Upgraded):
 class HandedOverByFour(HandedOver):
     workers = 4
     test_persistent_open_comes_by_its_log = None  # takes one worker
+
+
+class GoesOnByFour(GoesOn):
+    workers = 4
+    test_persistent_opens = None  # takes one worker
+
+    def test_opens_of_one_file_by_clients_of_several_workers(self):
+        clients = [self.stay(guid=bytes([i]) + number()[1:]) for i in range(8)]
+        opened = [each.plain_open(self.name) for each in clients]
+        for i, (client, file) in enumerate(zip(clients, opened)):
+            self.assertEqual(client.lock(file.file, i), "SUCCESS")
+        for _ in range(3):
+            self.assertEqual(self.upgrade()["opens"], 8)
+            for i, (client, file) in enumerate(zip(clients, opened)):
+                self.assertEqual(client.lock(file.file, (i + 1) % 8), LOCK_NOT_GRANTED)
+        for client, file in zip(clients, opened):
+            self.assertEqual(client.close_file(file.file), "SUCCESS")
+
+    def test_worker_that_was_started_again(self):
+        """Its number in the ids that clients have is another one."""
+        self.server.expects_deaths = True
+        victims = self.workers_now()
+        for victim in victims:
+            os.kill(victim, 9)
+        self.wait_for(lambda: len(self.workers_now()) == 4 and not set(victims) & set(self.workers_now())
+                      and self.ctl("sessions").returncode == 0, "others")
+        self.test_opens_with_and_without_promise()
+
+
+@unittest.skipUnless(os.geteuid() == 0 and os.path.exists("/dev/fuse"), "mounts")
+class Hung(Upgraded):
+    def setUp(self):
+        super().setUp()
+        folder = self.scratch.directory("disk")
+        try:
+            self.disk = HungDisk(folder)
+        except OSError as error:
+            self.skipTest(str(error))
+        self.addCleanup(self.disk.close)
+        with open(self.config, "a", encoding="utf-8") as config:
+            config.write(f'\n[[share]]\nname = "disk"\npath = "{folder}/data"\n')
+        self.assertEqual(self.ctl("reload").returncode, 0)
+
+    @staticmethod
+    def waits_for_the_disk(pid):
+        with contextlib.suppress(OSError):
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    if "request_wait_answer" in (task / "wchan").read_text(encoding="ascii"):
+                        return True
+        return False
+
+    def test_worker_that_does_not_end_is_not_waited_for(self):
+        client = self.connect(stays=True)
+        file = client.plain_open(self.name).file
+        other = self.connect(guid=number(), share="disk", stays=True)
+        old, = self.workers_now()
+        self.disk.fall_silent()
+        other.send(raw.CREATE, raw.create("x", access=0x001F01FF, disposition=1))
+        self.wait_for(lambda: self.waits_for_the_disk(old), "a request that hangs")
+        said = self.upgrade()
+        self.assertTrue(self.waits_for_the_disk(old))
+        # Its requests had five seconds to come to an end.
+        self.assertLess(said["pause_ms"], 10_000, self.server.log_text())
+        self.write(client, file, b"goes on")
+        self.disk.close()
+        self.wait_for(lambda: not self.waits_for_the_disk(old), "its end")
 
 
 class Refusals(Upgraded):

@@ -295,12 +295,18 @@ std::optional<std::vector<std::string>> all_take(const config::Config& config) {
   return std::nullopt;
 }
 
+int supervisor_in(const admin::Answers& answers) {
+  return answers.results.front().result.value("supervisor", 0);
+}
+
 bool signal_supervisor(const admin::Answers& answers, int signal) {
-  const auto process = answers.results.front().result.value("supervisor", 0);
+  const int process = supervisor_in(answers);
   if (process > 1 && ::kill(process, signal) == 0) return true;
   complain(fmt::format("cannot signal process {}: {}", process, std::strerror(errno)));
   return false;
 }
+
+bool has_ended(int process) { return ::kill(process, 0) != 0 && errno == ESRCH; }
 
 // What a worker says of upgrades; null: it knows of none.
 json upgrades_in(const admin::WorkerResult& answer) {
@@ -308,8 +314,9 @@ json upgrades_in(const admin::WorkerResult& answer) {
 }
 
 // The answer of a worker that has heard of an attempt behind the one before. Workers come and go
-// meanwhile, so that one does not answer is nothing to complain about.
-std::optional<json> outcome_after(const config::Config& config, uint64_t before) {
+// meanwhile, so that one does not answer is nothing to complain about. Nothing: `supervisor`, which
+// stays the same process, has ended; or nobody has said anything in kUpgradeTime.
+std::optional<json> outcome_after(const config::Config& config, uint64_t before, int supervisor) {
   const auto end = std::chrono::steady_clock::now() + kUpgradeTime;
   do {
     const auto answers =
@@ -322,7 +329,7 @@ std::optional<json> outcome_after(const config::Config& config, uint64_t before)
       }
     }
     std::this_thread::sleep_for(kBetweenLooks);
-  } while (std::chrono::steady_clock::now() < end);
+  } while (!has_ended(supervisor) && std::chrono::steady_clock::now() < end);
   return std::nullopt;
 }
 
@@ -492,7 +499,11 @@ int upgrade(const config::Config& config, const RunningArguments& arguments) {
     before = std::max(before, number_of(upgrades, "attempts"));
   }
   if (!signal_supervisor(*answers, SIGUSR2)) return kCannotDo;
-  const auto outcome = outcome_after(config, before);
+  const int supervisor = supervisor_in(*answers);
+  const auto outcome = outcome_after(config, before, supervisor);
+  if (!outcome && has_ended(supervisor)) {
+    return complain("the server has ended meanwhile; its log says why, or what ended it");
+  }
   if (!outcome) {
     return complain(fmt::format("after {} s nobody says what became of it; the server's log does",
                                 kUpgradeTime / 1s));

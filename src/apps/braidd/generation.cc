@@ -83,9 +83,11 @@ Generation::Generation(const ServerState& its_plan, std::string its_text,
   }
 }
 
-std::expected<void, Error> Generation::make_shared() {
+std::expected<void, Error> Generation::make_shared(const Generation* before) {
   if (workers_ <= 1) return {};
-  BRAID_TRY(shared, store::GroupResources::make({.workers = workers_}));
+  const bool are_as_many = before && before->shared && before->workers() == workers_;
+  BRAID_TRY(shared, store::GroupResources::make({.workers = workers_},
+                                                are_as_many ? &*before->shared : nullptr));
   return {};
 }
 

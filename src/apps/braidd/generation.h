@@ -30,6 +30,7 @@ struct Child {
   bool ready = false;
   uint64_t live_version = 0;    // of connections, as it can take them over
   bool is_taking_over = false;  // a worker that was not told to serve yet
+  bool has_left = false;        // it has nothing of its clients any more
   Clock::Instant started{};
   RestartDelay restart_delay{};
   uint64_t restarts = 0;  // how often another one took its place
@@ -47,8 +48,9 @@ class Generation {
   // `text` is what the configuration is parsed from.
   Generation(const ServerState& plan, std::string text, std::vector<Listener> listeners);
 
-  // Before the first start(). An error: there is no memory for them to share.
-  std::expected<void, Error> make_shared();
+  // Before the first start(). An error: there is no memory for them to share. `before`: whose
+  // processes these take the place of; with as many workers each has the number of one of them.
+  std::expected<void, Error> make_shared(const Generation* before = nullptr);
 
   size_t workers() const { return workers_; }
   size_t front_index() const { return workers_; }

@@ -51,6 +51,7 @@ enum class MessageKind : uint32_t {
   kLive,       // old worker to new: as kState, of connections, which kFile brings, and all that is
                // theirs
   kLiveComes,  // supervisor to new worker, before kTakeOver: the old one sends that, too
+  kLeft,       // old worker to supervisor: it has written all there was, and ends
 };
 
 struct Message {

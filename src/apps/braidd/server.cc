@@ -262,9 +262,10 @@ class SmbWorkerServer final : public WorkerServer {
         log::error("open files could not be handed over: {}", sent.error().message());
       }
     }
-    if (connected_ != Connected::kGo) return;
+    if (connected_ != Connected::kGo || place_.index >= workers) return;
     auto live = engine_->live_handover().give();
-    if (const auto sent = send_part(links[0].get(), live, MessageKind::kLive); !sent) {
+    const int link = links[place_.index].get();
+    if (const auto sent = send_part(link, live, MessageKind::kLive); !sent) {
       log::error("connections could not be handed over: {}", sent.error().message());
     }
     crypto::wipe(live.state);
@@ -301,8 +302,8 @@ class SmbWorkerServer final : public WorkerServer {
       }
       taken += *more;
     }
-    if (connected != Connected::kGo || links.empty()) return taken;
-    const auto more = take_connections(links[0].get());
+    if (connected != Connected::kGo || place_.index >= links.size()) return taken;
+    const auto more = take_connections(links[place_.index].get());
     if (!more) {
       return std::unexpected(fmt::format("the connections of the worker before cannot be had: {}",
                                          more.error().message()));

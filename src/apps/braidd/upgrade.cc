@@ -45,6 +45,10 @@ Upgrade::Upgrade(UniqueFd program, const std::string& running, const std::string
 
 void Upgrade::enter(Step step, std::chrono::nanoseconds time) {
   step_ = step;
+  set_deadline(time);
+}
+
+void Upgrade::set_deadline(std::chrono::nanoseconds time) {
   deadline_ =
       system_clock().monotonic() + std::chrono::duration_cast<Clock::Instant::duration>(time);
 }
@@ -53,6 +57,9 @@ std::vector<int> Upgrade::descriptors() const {
   std::vector<int> all{probe_control_.get()};
   for (size_t i = 0; new_ && i < new_->children.size(); ++i) {
     all.push_back(new_->children[i].control.get());
+  }
+  for (size_t i = 0; old_ && i < old_->children.size(); ++i) {
+    all.push_back(old_->children[i].control.get());
   }
   return all;
 }
@@ -93,6 +100,9 @@ void Upgrade::on_message(size_t index, bool is_new, const Message& message) {
       break;
     case MessageKind::kSuspended:
       ++suspended_;
+      break;
+    case MessageKind::kLeft:
+      if (old_) old_->children[index].has_left = true;
       break;
     case MessageKind::kTaken:
       ++taken_;
@@ -180,7 +190,7 @@ void Upgrade::start_new(const Generation& now) {
   new_->upgrade_attempts = now.upgrade_attempts;
   new_->upgrade_news = now.upgrade_news;
   new_->program.reset(::fcntl(program_.get(), F_DUPFD_CLOEXEC, 0));
-  if (const auto made = new_->make_shared(); !made) {
+  if (const auto made = new_->make_shared(&now); !made) {
     failure_ = fmt::format(
         "no memory for the new workers to share: {}; raise what limits it, or lower workers",
         made.error().message());
@@ -197,9 +207,12 @@ void Upgrade::start_new(const Generation& now) {
 
 void Upgrade::suspend(Generation& now) {
   suspended_at_ = system_clock().monotonic();
-  // The ids that clients have name one of several workers.
-  connections_go_ = now.workers() == 1 && new_->workers() == 1 &&
-                    new_->children[0].live_version == smb2::kLiveVersion;
+  // The ids that clients have name one of several workers: each goes on in the one in its place.
+  connections_go_ =
+      now.workers() == new_->workers() &&
+      std::all_of(new_->children.begin(),
+                  new_->children.begin() + static_cast<ptrdiff_t>(new_->workers()),
+                  [](const Child& worker) { return worker.live_version == smb2::kLiveVersion; });
   for (size_t i = 0; i < now.workers(); ++i) {
     send_message(now.children[i].control.get(), MessageKind::kSuspend, connections_go_ ? 1 : 0);
   }
@@ -259,6 +272,25 @@ void Upgrade::serve(Generation& now) {
   enter(Step::kServing, kStartTime);
 }
 
+void Upgrade::kill_old(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const Child& child = old_->children[i];
+    if (child.pid < 0) continue;
+    log::warn("the old {}, process {}, is ended: it waits for a disk", child.name, child.pid);
+  }
+  old_->kill(0, count);
+  is_killed_ = true;
+  set_deadline(kKillTime);
+}
+
+bool Upgrade::old_workers_left() const {
+  for (size_t i = 0; i < old_->workers(); ++i) {
+    const Child& worker = old_->children[i];
+    if (worker.pid >= 0 && !worker.has_left) return false;
+  }
+  return true;
+}
+
 void Upgrade::fail(Generation& now, std::string why) {
   const bool is_suspended = step_ == Step::kSuspending || step_ == Step::kHandingOver;
   if (probe_ >= 0) ::kill(probe_, SIGKILL);
@@ -281,6 +313,7 @@ void Upgrade::give_up(Generation& now, std::string why) {
 void Upgrade::advance(Generation& now) {
   if (step_ == Step::kAsking) read_probe();
   if (new_) read(*new_, true);
+  if (old_) read(*old_, false);
   const bool is_late = deadline_ && *deadline_ <= system_clock().monotonic();
   if (is_before_leaving() && !failure_.empty()) return fail(now, std::move(failure_));
   switch (step_) {
@@ -316,19 +349,29 @@ void Upgrade::advance(Generation& now) {
       }
       break;
     case Step::kLeaving:
-      if (is_late) old_->kill(0, old_->workers());
-      if (old_->none_runs(0, old_->workers())) serve(now);
+      if (old_workers_left() || (is_late && is_killed_)) {
+        serve(now);
+      } else if (is_late) {
+        kill_old(old_->workers());
+      }
       break;
-    case Step::kServing:
-      if (is_late) old_->kill(0, old_->children.size());
-      if (old_->none_runs(0, old_->children.size()) && (now.all_ready() || is_late)) {
-        const auto pause = system_clock().monotonic() - suspended_at_;
-        done_.pause_us = static_cast<uint64_t>(pause / 1us);
+    case Step::kServing: {
+      const bool is_gone = old_->none_runs(0, old_->children.size());
+      if (now.all_ready() && !serves_) {
+        // Those that have left end soon, or wait for a disk.
+        serves_ = true;
+        done_.pause_us = static_cast<uint64_t>((system_clock().monotonic() - suspended_at_) / 1us);
+        set_deadline(kLeaveTime);
+      }
+      if (is_gone ? serves_ || is_late : is_late && is_killed_) {
         step_ = Step::kDone;
         deadline_.reset();
         if (now.has_cards()) now.cards().restart_at = system_clock().monotonic();
+      } else if (is_late && !is_gone) {
+        kill_old(old_->children.size());
       }
       break;
+    }
     case Step::kDone:
     case Step::kFailed:
       return;

@@ -25,7 +25,8 @@ namespace braid::braidd {
 //   kStarting   its workers and its front are started beside the old ones; they serve nobody
 //   kSuspending the old workers take no requests any more
 //   kHandingOver  what waits for clients goes from the old workers to the new ones
-//   kLeaving    the old workers end; the new front has the connections of the old one
+//   kLeaving    the old workers end, or hang in a disk with nothing of their clients any more; the
+//               new front has the connections of the old one
 //   kServing    the new workers read the logs of handles, and serve
 //   kDone       the supervisor becomes the new program
 //
@@ -76,8 +77,13 @@ class Upgrade {
   void hand_over(Generation& now);
   void leave(Generation& now);
   void serve(Generation& now);
+  // Whether each has nothing of its clients any more. It may hang all the same, in a disk.
+  bool old_workers_left() const;
+  // The first `count` of the old processes, which get kKillTime for it.
+  void kill_old(size_t count);
   void fail(Generation& now, std::string why);
   void enter(Step step, std::chrono::nanoseconds time);
+  void set_deadline(std::chrono::nanoseconds time);
 
   UniqueFd program_;
   Step step_ = Step::kAsking;
@@ -90,6 +96,8 @@ class Upgrade {
   std::optional<Generation> new_;                         // up to kLeaving
   std::optional<Generation> old_;  // from then on, until its processes have ended
   bool connections_go_ = false;    // from kSuspending on
+  bool is_killed_ = false;         // old_, which had time enough
+  bool serves_ = false;            // each of the generation that takes its place
   size_t suspended_ = 0;
   size_t taken_ = 0;
   std::string failure_;

@@ -172,6 +172,7 @@ class Worker {
         return;
       case MessageKind::kLeave:
         server_.leave();
+        say(MessageKind::kLeft);
         end_ = WorkerEnd::kLeft;
         return;
       case MessageKind::kLiveComes:

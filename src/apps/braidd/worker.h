@@ -45,7 +45,7 @@ class WorkerServer : public ConnectionSink {
   // most.
   virtual void suspend(std::chrono::steady_clock::time_point /*end*/, Connected /*connected*/) {}
   // Sends what waits for its client to the workers that take this one's place, by whose it is; with
-  // kGo, to one, what is connected as well.
+  // kGo what is connected as well, to the one with its number.
   virtual void hand_over(const std::vector<UniqueFd>& /*links*/) {}
   // Nothing came of it: requests are taken again.
   virtual void go_on() {}

@@ -120,7 +120,6 @@ SessionSecurity make_security(Request& request, const SessionSetupRequest& setup
   security.signing_secret = keys.signing;
   security.signing_key =
       std::make_unique<crypto::SigningKey>(negotiated.signing_algorithm, keys.signing);
-  security.application_key = std::move(keys.application);
   if (negotiated.cipher != crypto::Cipher::kNone) {
     security.encryption_key =
         std::make_unique<crypto::CipherKey>(negotiated.cipher, keys.server_to_client);

@@ -93,6 +93,8 @@ inline constexpr WorkerPoolLimits kLogonPoolLimits{.threads = 4, .per_user = 2, 
 // more: for an answer that is on its way through this process.
 inline constexpr std::chrono::milliseconds kRestLook{1};
 inline constexpr std::chrono::milliseconds kRestOfWaits{100};
+// And how long its client may take to end a logon that is under way.
+inline constexpr std::chrono::milliseconds kRestOfLogons{300};
 
 // SMB2 IOCTL and QUERY_INFO inputs are small structures, except pipe writes and EA lists.
 inline constexpr uint32_t kQueryInfoInputMax = 64u << 10;

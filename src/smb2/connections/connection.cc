@@ -92,19 +92,29 @@ bool Connection::is_at_rest() const {
          session_setups_under_way == 0 && requests_.running() == 0 && transport_->handed();
 }
 
+bool Connection::is_logging_on() const {
+  return is_receiving_ && requests_.running() == 0 &&
+         (!negotiated.is_done() || !session_setups.empty());
+}
+
 // It is looked again and again, as what it waits for are many events, of disks and of the peer.
 Task<void> Connection::come_to_rest(std::chrono::steady_clock::time_point end) {
   using std::chrono::steady_clock;
   const auto self = shared_from_this();
   co_await reactor().next_turn();
   const auto waits_until = std::min(end, steady_clock::now() + kRestOfWaits);
+  const auto logon_until = std::min(end, steady_clock::now() + kRestOfLogons);
+  while (is_logging_on() && steady_clock::now() < logon_until && !transport_->is_peer_gone()) {
+    co_await reactor().sleep_for(kRestLook);
+  }
   bool may_rest = transport_->hold();
   while (may_rest && !transport_->is_peer_gone()) {
     if (is_at_rest()) {
       is_resting_ = true;
       co_return;
     }
-    may_rest = steady_clock::now() < (async_commands.empty() ? end : waits_until);
+    may_rest =
+        steady_clock::now() < (async_commands.empty() ? end : waits_until) && !is_logging_on();
     if (may_rest) co_await reactor().sleep_for(kRestLook);
   }
   disconnect();

@@ -203,6 +203,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool admit(RequestFrame& frame);
   bool serve(RequestFrame frame);
   bool is_at_rest() const;
+  // Its client is to send more before it can rest.
+  bool is_logging_on() const;
   Task<void> close();
   // Ends every wait that is over, and requests whose turn has not come and that nobody wants now.
   void end_waits();

@@ -15,8 +15,11 @@
 #include "smb2/files/watching.h"
 #include "smb2/handover/live_handover.h"
 #include "smb2/opens/work_owner.h"
+#include "smb2/persistent/persistent_handles.h"
+#include "smb2/persistent/restore_open.h"
 #include "smb2/server.h"
 #include "smb2/shares/admission.h"
+#include "store/worker_tag.h"
 #include "wire/smb2/change_notify.h"
 
 namespace braid::smb2 {
@@ -33,7 +36,7 @@ std::shared_ptr<const Share> share_of(const FileServices& files, const LiveTree&
   auto share = entry->connect(user.account_name);
   if (!share || (*share)->real_path != tree.real_path) return nullptr;
   const bool is_disk = (*share)->type == ShareType::kDisk;
-  if (is_disk && (!(*share)->volume || (*share)->continuous_availability)) return nullptr;
+  if (is_disk && !(*share)->volume) return nullptr;
   return std::move(*share);
 }
 
@@ -43,7 +46,6 @@ SessionSecurity security_of(const LiveSession& image) {
   security.cipher = image.cipher;
   security.session_key = image.session_key;
   security.full_session_key = image.full_session_key;
-  security.application_key = image.application_key;
   security.signing_secret = image.signing_secret;
   if (!image.signing_secret.empty()) {
     security.signing_key =
@@ -168,6 +170,7 @@ struct LiveHandover::TakenSession {
   bool is_whole = true;
   std::vector<std::shared_ptr<const Share>> shares;  // of its trees
   std::vector<std::pair<size_t, TakenOpen>> opens;   // with the place in its image
+  bool any_recorded = false;
 };
 
 struct LiveHandover::Taken {
@@ -203,12 +206,20 @@ Result<size_t> LiveHandover::take(ByteView bytes, std::vector<UniqueFd> descript
       for (size_t i = 0; i < image.opens.size(); ++i) {
         LiveOpen& open = image.opens[i];
         UniqueFd descriptor = std::move(*next++);
+        if (open.is_recorded) {
+          session.any_recorded = true;
+          continue;  // the log is the other process's still
+        }
         const auto tree = std::ranges::find(image.trees, open.tree, &LiveTree::id);
         const auto& share = session.shares[static_cast<size_t>(tree - image.trees.begin())];
         const std::string path = open.open.open.changes.path.text();
+        // What it has of another life of this worker's number goes by the worker's own.
+        const bool is_own = store::WorkerTag::of(open.volatile_id) == server_.workers.own_tag();
+        session.is_whole = session.is_whole && is_own;
+        const filestate::OpenToken token{is_own ? open.volatile_id
+                                                : files.file_ids.next().volatile_id};
         auto held = share && share->volume
-                        ? take_held(parts, share, open.open, std::move(descriptor),
-                                    filestate::OpenToken{open.volatile_id})
+                        ? take_held(parts, share, open.open, std::move(descriptor), token)
                         : fail_os(ENOENT);
         if (held) {
           session.is_whole = session.is_whole && held->is_as_it_was;
@@ -235,7 +246,8 @@ void LiveHandover::serve(const OverSocket& over) {
 
 void LiveHandover::serve_all(Taken taken, const OverSocket& over) {
   SessionTable& table = server_.logons.session_table;
-  for (const TakenSession& each : taken.sessions) {
+  for (TakenSession& each : taken.sessions) {
+    each.is_whole = each.is_whole && claim_recorded(each);
     if (each.is_whole && !table.add(session_of(each.image))) {
       log::warn("a session of {} could not be handed over: its id is another's",
                 each.image.user.account_name);
@@ -314,6 +326,35 @@ std::shared_ptr<Connection> LiveHandover::connect(LiveConnection image, UniqueFd
   return connection;
 }
 
+// What the log says of opens whose client is still there. False: something of that is not as it was
+// told, and it is to connect anew.
+bool LiveHandover::claim_recorded(TakenSession& session) {
+  if (!session.any_recorded) return true;
+  FileServices& files = server_.files;
+  for (size_t i = 0; i < session.image.opens.size(); ++i) {
+    LiveOpen& open = session.image.opens[i];
+    if (!open.is_recorded) continue;
+    auto claim = files.open_table.claim(open.open.open.file_id.persistent);
+    if (!claim.open) return false;
+    PreservedOpen& found = *claim.open;
+    const filestate::OpenImage& told = open.open.open.state;
+    const auto now = files.file_table.image_of(found.ref());
+    const bool is_as_told = now && now->oplock == told.oplock &&
+                            now->lease.has_value() == told.lease.has_value() &&
+                            (!told.lease || now->lease->state == told.lease->state) &&
+                            found.client_guid == session.image.client_guid &&
+                            open_file(files.file_table, files.fds, found);
+    if (!is_as_told) {
+      files.open_table.give_back(std::move(found));
+      return false;
+    }
+    found.changes = std::move(open.open.open.changes);
+    session.opens.emplace_back(i, TakenOpen{.open = std::move(found),
+                                            .channel_sequence = open.open.open.channel_sequence});
+  }
+  return true;
+}
+
 void LiveHandover::fill(Session& its_session, TakenSession taken) {
   const auto session = its_session.shared_from_this();
   const auto connection = session->channels().front()->connection.lock();
@@ -352,11 +393,22 @@ void LiveHandover::have_again(const std::shared_ptr<Session>& session, const Liv
   const bool was_changed = preserved.share->local_access != config::LocalAccess::kNone &&
                            changed_at(named.descriptor()) != image.changed;
   const FileKey key = preserved.attributes.file_key;
-  if (!files.file_table.reconnect(ref, session->session_id)) return;
+  if (image.is_recorded) {
+    // Recovery gave it another FileId.Volatile than its client knows.
+    const filestate::OpenToken token{image.volatile_id};
+    if (!files.file_table.take_over(ref, token, session->session_id)) {
+      return files.open_table.give_back(std::move(preserved));
+    }
+    files.open_table.remove(preserved.file_id);
+    preserved.file_id.volatile_id = token.value;
+  } else if (!files.file_table.reconnect(ref, session->session_id)) {
+    return;
+  }
   auto open = restore(std::move(preserved), session, session->find_tree(image.tree));
   open->is_in_open_table = image.is_in_open_table;
   open->channel_sequence.start_from(taken.channel_sequence);
   open->pending_notifications = image.pending_notifications;
+  if (image.is_recorded && !files.persistent->attach(open)) take_promise_back(files, *open);
   if (image.listing) resume_listing(*open, *image.listing);
   if (image.is_in_open_table) files.open_table.add(open);
   (void)session->add_open(open);
@@ -376,6 +428,10 @@ void LiveHandover::lose(TakenSession taken) {
   FileServices& files = server_.files;
   for (auto& [i, each] : taken.opens) {
     PreservedOpen& open = each.open;
+    if (taken.image.opens[i].is_recorded) {
+      files.open_table.give_back(std::move(open));
+      continue;
+    }
     const DurableTerms terms = open.changes.durable_terms;
     const bool is_kept =
         terms.durability != filestate::Durability::kNone &&

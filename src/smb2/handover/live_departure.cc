@@ -20,14 +20,19 @@ constexpr std::chrono::seconds kLookTime{1};
 bool can_go(const TreeConnect& tree) {
   if (tree.is_closed()) return false;
   if (tree.is_pipe()) return true;
-  // Those of a handle log come by the log; the kernel tells this process of what it has guarded.
+  // The kernel tells this process of what it has guarded.
   const Share& share = *tree.share;
-  return !share.continuous_availability && !share.persistent &&
-         share.local_access != config::LocalAccess::kStrict && share.volume;
+  return share.local_access != config::LocalAccess::kStrict && share.volume;
+}
+
+bool is_recorded(const Open& open) {
+  return open.durable_terms.lock()->durability == filestate::Durability::kPersistent;
 }
 
 bool can_go(const Open& open) {
-  if (open.is_pipe() || !open.file || open.is_used() || open.is_closing()) return false;
+  if (open.is_used() || open.is_closing()) return false;
+  if (open.is_pipe()) return true;  // closed on the way
+  if (!open.file || (is_recorded(open) && !open.tree_connect->share->persistent)) return false;
   if (open.tree_connect->is_snapshot() || open.tree_connect->is_closed()) return false;
   const vfs::File& named = open.base_file ? *open.base_file : *open.file;
   return named.descriptor() >= 0 && open.owner && open.credentials;
@@ -65,6 +70,7 @@ std::optional<LiveOpen> image_of(const FileServices& files, Open& open) {
   LiveOpen image{.volatile_id = open.file_id.volatile_id,
                  .tree = open.tree_connect->tree_id,
                  .is_in_open_table = open.is_in_open_table,
+                 .is_recorded = is_recorded(open),
                  .pending_notifications = open.pending_notifications,
                  .changed = changed_at(named.descriptor()),
                  .listing = listing_of(open),
@@ -98,7 +104,6 @@ LiveSession image_of(const Session& session) {
                     .cipher = security.cipher,
                     .session_key = security.session_key,
                     .full_session_key = security.full_session_key,
-                    .application_key = security.application_key,
                     .signing_secret = security.signing_secret,
                     .encryption_secret = security.encryption_secret,
                     .decryption_secret = security.decryption_secret,
@@ -154,7 +159,7 @@ size_t LiveHandover::choose() {
   for (size_t i = 0; i < connections.size(); ++i) {
     const bool is_there = looks[i].wait_until(end) == std::future_status::ready;
     auto chosen = is_there ? looks[i].get() : std::nullopt;
-    if (chosen && !chosen->connection.channels.empty()) {
+    if (chosen) {
       chosen_.emplace(connections[i]->number, *std::move(chosen));
     } else {
       connections[i]->disconnect();
@@ -188,6 +193,7 @@ OpensHandover::Part LiveHandover::give() {
     if (!is_chosen || !can_go(*session)) continue;
     LiveSession image = image_of(*session);
     for (const auto& open : session->opens()) {
+      if (open->is_pipe()) continue;
       auto each = image_of(server_.files, *open);
       if (!each) continue;
       const vfs::File& named = open->base_file ? *open->base_file : *open->file;
@@ -201,9 +207,10 @@ OpensHandover::Part LiveHandover::give() {
     const auto chosen = chosen_.find(connection->number);
     if (chosen == chosen_.end() || !connection->is_resting()) continue;
     LiveConnection image = chosen->second.connection;
+    const bool had_any = !image.channels.empty();
     std::erase_if(image.channels,
                   [&](const auto& channel) { return !going.contains(channel.session); });
-    if (image.channels.empty()) continue;
+    if (had_any && image.channels.empty()) continue;
     part.descriptors.push_back(chosen->second.socket.get());
     state.connections.push_back(std::move(image));
   }

@@ -61,6 +61,7 @@ class LiveHandover {
   void serve_all(Taken taken, const OverSocket& over);
   std::shared_ptr<Connection> connect(LiveConnection image, UniqueFd socket,
                                       const OverSocket& over);
+  bool claim_recorded(TakenSession& session);
   void fill(Session& session, TakenSession taken);
   void have_again(const std::shared_ptr<Session>& session, const LiveOpen& image, TakenOpen taken);
   void lose(TakenSession taken);

@@ -11,6 +11,9 @@
 
 #include "smb2/files/durable_testing.h"
 #include "smb2/pending_testing.h"
+#include "smb2/persistent/persistent_handles.h"
+#include "store/fault_disk_testing.h"
+#include "store/worker_group_testing.h"
 #include "transport/tcp_transport.h"
 #include "vfs/posix/posix_volume.h"
 #include "wire/fscc/info_class.h"
@@ -47,14 +50,18 @@ struct LiveHandoverTest : testing::Test {
     after->server().files.file_ids.start_at(1u << 20);
   }
   ~LiveHandoverTest() override {
+    end();
+    std::filesystem::remove_all(folder);
+  }
+  void end() {
     clients.clear();
+    if (!after) return;
     // What has left is to touch nothing any more.
     after->stop();
     EXPECT_EQ(after->server().files.open_table.disconnected(), 0u);
     EXPECT_FALSE(after->server().files.file_table.any_open_below(""));
     after.reset();
     before.reset();
-    std::filesystem::remove_all(folder);
   }
   std::shared_ptr<Share> make_share() const {
     auto share = std::make_shared<Share>();
@@ -258,9 +265,7 @@ TEST_F(LiveHandoverTest, ChannelsKeepTheirKeysAndMoreCanBeBound) {
       first.exchange(first.signed_request(Command::kCreate, RawClient::create_body("file")));
   ASSERT_TRUE(opened);
   const FileId id = opened->as<wire::CreateResponse>().file_id;
-  // The third has no session yet, and ends.
-  EXPECT_EQ(hand_over(), all(2, 1));
-  EXPECT_TRUE(third.is_dropped());
+  EXPECT_EQ(hand_over(), all(3, 1));
   for (RawClient* const each : {&first, &second}) {
     const auto answer = each->exchange(each->signed_request(
         Command::kWrite, wire::WriteRequest{.file_id = id, .data = as_bytes("x")}));
@@ -271,8 +276,11 @@ TEST_F(LiveHandoverTest, ChannelsKeepTheirKeysAndMoreCanBeBound) {
   auto& fourth = *clients.emplace_back(std::make_unique<RawClient>(*after, kClient));
   ASSERT_EQ(fourth.negotiate(wire::Dialect::kSmb311), NtStatus::kSuccess);
   ASSERT_EQ(fourth.bind(first), NtStatus::kSuccess);
+  // Nobody had logged on there yet.
+  ASSERT_EQ(third.bind(first), NtStatus::kSuccess);
   first.close();
   second.close();
+  third.close();
   EXPECT_EQ(
       fourth.status_of(fourth.signed_request(Command::kClose, wire::CloseRequest{.file_id = id})),
       NtStatus::kSuccess);
@@ -388,6 +396,45 @@ TEST_F(LiveHandoverTest, ConnectionThatWaitsForALockEndsAsBefore) {
   EXPECT_EQ(created(again, reconnecting(id)).file_id.persistent, id.persistent);
 }
 
+// What its client sends next ends it: the logon, and the wait for that.
+TEST_F(LiveHandoverTest, LogonThatIsUnderWayComesToItsEnd) {
+  RawClient& client = connect();
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  const auto begun = client.exchange(client.setup_request("more"));
+  ASSERT_TRUE(begun);
+  ASSERT_EQ(begun->status(), NtStatus::kMoreProcessingRequired);
+  client.session_id = begun->header.session_id;
+  std::thread suspends([&] { EXPECT_TRUE(suspend()); });
+  EXPECT_EQ(client.session_setup("user"), NtStatus::kSuccess);
+  suspends.join();
+  ASSERT_TRUE(take(before->server().live_handover().give()));
+  serve();
+  EXPECT_EQ(client.tree_connect(), NtStatus::kSuccess);
+  EXPECT_NE(client.create("file"), FileId{});
+}
+
+TEST_F(LiveHandoverTest, LogonThatIsNotEndedEndsItsConnection) {
+  RawClient& client = connect();
+  ASSERT_EQ(client.negotiate(), NtStatus::kSuccess);
+  ASSERT_EQ(client.session_setup("more"), NtStatus::kMoreProcessingRequired);
+  ASSERT_TRUE(suspend());
+  EXPECT_TRUE(client.is_dropped());
+}
+
+TEST_F(LiveHandoverTest, PipeIsClosedAndItsConnectionGoesOn) {
+  RawClient& client = log_on();
+  const FileId file = client.create("file");
+  const TreeId tree = client.tree_id;
+  ASSERT_EQ(client.tree_connect("IPC$"), NtStatus::kSuccess);
+  const FileId pipe = client.create("srvsvc");
+  ASSERT_NE(pipe, FileId{});
+  EXPECT_EQ(hand_over(), all(1, 1));
+  EXPECT_EQ(write(client, pipe), NtStatus::kFileClosed);
+  EXPECT_NE(client.create("srvsvc"), FileId{});
+  client.tree_id = tree;
+  EXPECT_EQ(write(client, file), NtStatus::kSuccess);
+}
+
 TEST_F(LiveHandoverTest, TreeOfPipesHindersNobody) {
   RawClient& client = log_on();
   RawClient& other = log_on(ClientGuid{{8}});
@@ -499,6 +546,95 @@ TEST_F(LiveHandoverTest, WhatOthersDidMeanwhileEndsALeaseThatIsToldOfIt) {
   EXPECT_EQ(echo(client), NtStatus::kSuccess);
 }
 
+// On a share with handles that come by its log.
+struct LivePersistentTest : LiveHandoverTest {
+  LivePersistentTest() {
+    begin(*before, before_share);
+    client = &log_on();
+  }
+  std::shared_ptr<const Share> share_of(Engine& engine) {
+    auto share = std::make_shared<Share>();
+    share->name = "files";
+    share->real_path = folder;
+    share->volume = *vfs::open_posix_volume(folder);
+    share->local_access = config::LocalAccess::kNone;
+    share->continuous_availability = true;
+    auto config = std::make_shared<config::Config>();
+    config->server = Engine::lenient();
+    engine.server().reconfigure(config, std::make_shared<const ShareTable>(
+                                            std::vector<std::shared_ptr<const Share>>{share}));
+    return share;
+  }
+  void begin(Engine& engine, const std::shared_ptr<const Share>& share) {
+    const auto begun = engine.server().files.persistent->begin(share, disk.folder(), {});
+    EXPECT_TRUE(begun) << begun.error();
+  }
+  static wire::CreateRequest persistent(CreateGuid guid = kGuid, std::string_view name = "file") {
+    auto body = with_lease(durable(guid, name), 2, guid.bytes[0]);
+    body.contexts.durable_handle_request_v2->flags = wire::DurableHandleFlags::kPersistent;
+    return body;
+  }
+  void goes_on(size_t connections, size_t opens) {
+    ASSERT_TRUE(suspend());
+    EXPECT_EQ(take(before->server().live_handover().give()), opens);
+    before->server().leave();
+    begin(*after, after_share);
+    serve();
+    EXPECT_EQ(after->server().connections().size(), connections);
+  }
+
+  store::FaultDisk disk{1};
+  const std::shared_ptr<const Share> before_share = share_of(*before);
+  const std::shared_ptr<const Share> after_share = share_of(*after);
+  RawClient* client = nullptr;
+};
+
+TEST_F(LivePersistentTest, OpensAreTheirClientsAtOnceByTheSameIds) {
+  const FileId id = created(*client, persistent()).file_id;
+  const FileId plain = client->create("plain");
+  EXPECT_EQ(lock(*client, id, 5), NtStatus::kSuccess);
+  goes_on(1, 1);  // and the one that the log has
+  EXPECT_EQ(lock(*client, id, 5), NtStatus::kLockNotGranted);
+  EXPECT_EQ(write(*client, id), NtStatus::kSuccess);
+  EXPECT_EQ(write(*client, plain), NtStatus::kSuccess);
+  // It is written down still, and its lease is its own.
+  const auto metrics = after->server().files.persistent->metrics();
+  EXPECT_EQ(metrics.at(0).opens, 1u);
+  auto& other = *clients.emplace_back(std::make_unique<RawClient>(*after, ClientGuid{{9}}));
+  ASSERT_TRUE(other.log_on());
+  other.send(other.request(Command::kCreate, RawClient::create_body("file")));
+  const auto broken = client->receive();
+  ASSERT_TRUE(broken);
+  EXPECT_EQ(broken->header.command, Command::kOplockBreak);
+  EXPECT_EQ(client->close_file(id), NtStatus::kSuccess);
+  EXPECT_EQ(client->close_file(plain), NtStatus::kSuccess);
+  EXPECT_EQ(after->server().files.persistent->metrics().at(0).opens, 0u);
+}
+
+TEST_F(LivePersistentTest, OneThatIsNotAsItsClientWasToldCostsItsConnection) {
+  const FileId id = created(*client, persistent()).file_id;
+  RawClient& other = log_on(ClientGuid{{8}});
+  const FileId others = created(other, persistent(CreateGuid{{2}}, "other")).file_id;
+  ASSERT_TRUE(suspend());
+  ASSERT_TRUE(take(before->server().live_handover().give()));
+  before->server().leave();
+  std::ofstream(folder + "/file") << "by somebody else";
+  begin(*after, after_share);
+  serve();
+  EXPECT_EQ(after->server().connections().size(), 1u);
+  EXPECT_EQ(write(other, others), NtStatus::kSuccess);
+  auto& again = *clients.emplace_back(std::make_unique<RawClient>(*after, kClient));
+  ASSERT_TRUE(again.log_on());
+  auto body = with_lease(reconnecting(id), 2, kGuid.bytes[0]);
+  body.name = "file";
+  body.contexts.durable_handle_reconnect_v2->flags = wire::DurableHandleFlags::kPersistent;
+  const auto back = created(again, body);
+  EXPECT_EQ(back.file_id.persistent, id.persistent);
+  EXPECT_EQ(back.contexts.response_lease.value().lease_state, uint32_t{wire::LeaseState::kNone});
+  EXPECT_EQ(again.close_file(back.file_id), NtStatus::kSuccess);
+  EXPECT_EQ(other.close_file(others), NtStatus::kSuccess);
+}
+
 TEST_F(LiveHandoverTest, FileToBeDeletedIsDeletedByTheNext) {
   RawClient& client = log_on();
   auto body = RawClient::create_body("going");
@@ -508,6 +644,48 @@ TEST_F(LiveHandoverTest, FileToBeDeletedIsDeletedByTheNext) {
   EXPECT_TRUE(std::filesystem::exists(folder + "/going"));
   EXPECT_EQ(client.close_file(id), NtStatus::kSuccess);
   EXPECT_FALSE(std::filesystem::exists(folder + "/going"));
+}
+
+// Workers of two groups: the second of each has the same number, and the same opens.
+struct LiveOfSeveralTest : LiveHandoverTest {
+  LiveOfSeveralTest() {
+    before.emplace(Engine::lenient(), clock, 1, shares, groups.groups[1].get());
+    use(next);
+  }
+  ~LiveOfSeveralTest() override { end(); }  // before the groups
+  void use(store::TestGroup& group) {
+    after.emplace(Engine::lenient(), clock, 1, shares, group.groups[1].get());
+    after->server().files.file_ids.start_at(1u << 20);
+  }
+  store::TestGroup groups{2};
+  store::TestGroup next{2, {.buckets = 256, .arena_bytes = 8 << 20}, &groups.resources};
+};
+
+TEST_F(LiveOfSeveralTest, OpensGoOnWithTheirIdsLeasesAndLocks) {
+  RawClient& client = log_on();
+  const FileId leased = created(client, with_lease(durable(), 2)).file_id;
+  EXPECT_EQ(lock(client, leased, 5), NtStatus::kSuccess);
+  EXPECT_EQ(hand_over(), all(1, 1));
+  EXPECT_EQ(lock(client, leased, 5), NtStatus::kLockNotGranted);
+  EXPECT_EQ(write(client, leased), NtStatus::kSuccess);
+  EXPECT_EQ(client.close_file(leased), NtStatus::kSuccess);
+}
+
+TEST_F(LiveOfSeveralTest, WorkerThatWasStartedAgainMeanwhileLetsThemComeBack) {
+  RawClient& client = log_on();
+  const FileId leased = created(client, with_lease(durable(), 2)).file_id;
+  after->stop();
+  after.reset();
+  next.join(1);
+  use(next);
+  EXPECT_EQ(hand_over(), all(0, 1));
+  auto& again = *clients.emplace_back(std::make_unique<RawClient>(*after, kClient));
+  ASSERT_TRUE(again.log_on());
+  auto body = with_lease(reconnecting(leased), 2);
+  body.name = "file";
+  const auto back = created(again, body);
+  EXPECT_EQ(back.file_id.persistent, leased.persistent);
+  EXPECT_EQ(again.close_file(back.file_id), NtStatus::kSuccess);
 }
 
 }  // namespace

@@ -3,11 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <concepts>
-#include <type_traits>
 #include <unordered_set>
 
 #include "smb2/common/limits.h"
+#include "smb2/persistent/values_walk.h"
 #include "transport/limits.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -18,145 +17,36 @@ namespace {
 constexpr uint32_t kMagic = 0x564C'5242;  // "BRLV"
 // What else a client can make larger than the limits of limits.h say.
 constexpr size_t kNamesMax = 1u << 20;  // that a listing has read ahead
-constexpr size_t kGroupsMax = 65'536;   // NGROUPS_MAX
 constexpr size_t kConnectionsMax = 1u << 20;
 constexpr uint64_t kDotsMax = 2;  // "." and ".."
 constexpr size_t kNameMax = 4096;
 
-// One description of the bytes, walk(), serves both directions.
-class Out {
+class Out : public ValuesOut {
  public:
-  template <class Values>
-  using Of = const Values;
-  static constexpr bool kReads = false;
-
-  explicit Out(Bytes& bytes) : w_(bytes) {}
-  void expect(bool) {}
-
-  template <class T>
-    requires std::integral<T> || std::is_enum_v<T>
-  void number(const T& value) {
-    if constexpr (sizeof(T) == 1) {
-      w_.u8(static_cast<uint8_t>(value));
-    } else if constexpr (sizeof(T) == 2) {
-      w_.u16(static_cast<uint16_t>(value));
-    } else if constexpr (sizeof(T) == 4) {
-      w_.u32(static_cast<uint32_t>(value));
-    } else {
-      w_.u64(static_cast<uint64_t>(value));
-    }
-  }
-  template <class Tag>
-  void id(const Id128<Tag>& value) {
-    w_.id128(value);
-  }
-  void bytes(ByteView value) {
-    w_.u32(static_cast<uint32_t>(value.size()));
-    w_.bytes(value);
-  }
+  using ValuesOut::bytes;
+  using ValuesOut::ValuesOut;
   void bytes(const Bytes& value, size_t) { bytes(ByteView(value)); }
-  void text(const std::string& value) { bytes(as_bytes(value)); }
-  template <size_t kSize>
-  void array(const std::array<uint8_t, kSize>& value) {
-    w_.bytes(value);
-  }
-  void sid(const wire::Sid& value) { value.encode(w_); }
   void secret(const crypto::Secret& value) {
     w_.u8(static_cast<uint8_t>(value.size()));
     w_.bytes(value.reveal());
   }
-  template <class T, class Walk>
-  void maybe(const std::optional<T>& value, Walk walk) {
-    w_.u8(value.has_value());
-    if (value) walk(*value);
-  }
-  template <class List, class Walk>
-  void list(const List& all, size_t, Walk walk) {
-    w_.u32(static_cast<uint32_t>(all.size()));
-    for (const auto& each : all) walk(each);
-  }
-
- private:
-  wire::Writer w_;
 };
 
-class In {
+class In : public ValuesIn {
  public:
-  template <class Values>
-  using Of = Values;
-  static constexpr bool kReads = true;
-
-  explicit In(ByteView bytes) : r_(bytes) {}
-  void expect(bool condition) { r_.expect(condition); }
-  wire::Reader& reader() { return r_; }
-
-  template <class T>
-    requires std::integral<T> || std::is_enum_v<T>
-  void number(T& value) {
-    if constexpr (std::same_as<T, bool>) {
-      value = flag();
-    } else if constexpr (sizeof(T) == 1) {
-      value = static_cast<T>(r_.u8());
-    } else if constexpr (sizeof(T) == 2) {
-      value = static_cast<T>(r_.u16());
-    } else if constexpr (sizeof(T) == 4) {
-      value = static_cast<T>(r_.u32());
-    } else {
-      value = static_cast<T>(r_.u64());
-    }
-  }
-  template <class Tag>
-  void id(Id128<Tag>& value) {
-    value = r_.id128<Id128<Tag>>();
-  }
-  ByteView bytes() {
-    const uint32_t size = r_.u32();
-    return r_.bytes(size);
-  }
+  using ValuesIn::bytes;
+  using ValuesIn::ValuesIn;
   void bytes(Bytes& value, size_t most) {
     const ByteView read = bytes();
     expect(read.size() <= most);
     value.assign(read.begin(), read.end());
-  }
-  void text(std::string& value) { value = as_text(bytes()); }
-  template <size_t kSize>
-  void array(std::array<uint8_t, kSize>& value) {
-    value = r_.array<kSize>();
-  }
-  void sid(wire::Sid& value) {
-    if (auto read = wire::Sid::decode(r_)) {
-      value = *read;
-    } else {
-      r_.fail(read.error());
-    }
   }
   void secret(crypto::Secret& value) {
     const uint8_t size = r_.u8();
     expect(size <= crypto::Secret::kSizeMax);
     value = crypto::Secret(r_.bytes(size));
   }
-  template <class T, class Walk>
-  void maybe(std::optional<T>& value, Walk walk) {
-    if (flag()) walk(value.emplace());
-  }
-  template <class List, class Walk>
-  void list(List& all, size_t most, Walk walk) {
-    const uint32_t count = r_.u32();
-    expect(count <= most && count <= r_.remaining());
-    for (uint32_t i = 0; i < count && r_.ok(); ++i) walk(all.emplace_back());
-  }
-
- private:
-  bool flag() {
-    const uint8_t byte = r_.u8();
-    expect(byte <= 1);
-    return byte == 1;
-  }
-  wire::Reader r_;
 };
-
-template <class Io, class T>
-using Of = typename Io::template Of<T>;
 
 bool is_cipher(crypto::Cipher cipher) { return cipher <= crypto::Cipher::kAes256Gcm; }
 bool is_algorithm(crypto::SigningAlgorithm algorithm) {
@@ -174,7 +64,7 @@ bool is_one_name(std::string_view name) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, auth::Identity>& user) {
+void walk(Io& io, WalkOf<Io, auth::Identity>& user) {
   io.text(user.account_name);
   io.text(user.domain);
   io.number(user.uid);
@@ -189,24 +79,7 @@ void walk(Io& io, Of<Io, auth::Identity>& user) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, Credentials>& who) {
-  std::optional<UnixCredentials> value;
-  if constexpr (!Io::kReads) {
-    if (who) value = *who;
-  }
-  const auto walk_one = [&io](auto& each) {
-    io.number(each.uid);
-    io.number(each.gid);
-    io.list(each.groups, kGroupsMax, [&io](auto& group) { io.number(group); });
-  };
-  io.maybe(value, walk_one);
-  if constexpr (Io::kReads) {
-    if (value) who = std::make_shared<const UnixCredentials>(*std::move(value));
-  }
-}
-
-template <class Io>
-void walk(Io& io, Of<Io, LiveListing>& listing) {
+void walk(Io& io, WalkOf<Io, LiveListing>& listing) {
   io.text(listing.pattern);
   io.number(listing.is_exact);
   io.number(listing.exhausted);
@@ -222,10 +95,11 @@ void walk(Io& io, Of<Io, LiveListing>& listing) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, LiveOpen>& open) {
+void walk(Io& io, WalkOf<Io, LiveOpen>& open) {
   io.number(open.volatile_id);
   io.number(open.tree.value);
   io.number(open.is_in_open_table);
+  io.number(open.is_recorded);
   io.number(open.pending_notifications);
   io.number(open.changed.ticks);
   io.maybe(open.listing, [&io](auto& each) { walk(io, each); });
@@ -250,7 +124,7 @@ void walk(Io& io, Of<Io, LiveOpen>& open) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, LiveTree>& tree) {
+void walk(Io& io, WalkOf<Io, LiveTree>& tree) {
   io.number(tree.id.value);
   io.text(tree.share);
   io.text(tree.real_path);
@@ -261,7 +135,7 @@ void walk(Io& io, Of<Io, LiveTree>& tree) {
 }
 
 template <class Io>
-void walk_security(Io& io, Of<Io, LiveSession>& session) {
+void walk_security(Io& io, WalkOf<Io, LiveSession>& session) {
   io.number(session.dialect);
   io.number(session.cipher);
   io.number(session.signing_algorithm);
@@ -269,7 +143,6 @@ void walk_security(Io& io, Of<Io, LiveSession>& session) {
             is_algorithm(session.signing_algorithm));
   io.secret(session.session_key);
   io.secret(session.full_session_key);
-  io.secret(session.application_key);
   io.secret(session.signing_secret);
   io.secret(session.encryption_secret);
   io.secret(session.decryption_secret);
@@ -287,12 +160,12 @@ void walk_security(Io& io, Of<Io, LiveSession>& session) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, LiveSession>& session) {
+void walk(Io& io, WalkOf<Io, LiveSession>& session) {
   io.number(session.id.value);
   io.id(session.client_guid);
   walk(io, session.user);
   io.maybe(session.now_as, [&io](auto& each) { walk(io, each); });
-  walk<Io>(io, session.credentials);
+  walk_credentials(io, session.credentials);
   io.expect(session.credentials != nullptr);
   io.number(session.expires_at.ticks);
   io.number(session.first_used.ticks);
@@ -308,7 +181,7 @@ void walk(Io& io, Of<Io, LiveSession>& session) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, Negotiated>& negotiated) {
+void walk(Io& io, WalkOf<Io, Negotiated>& negotiated) {
   auto& [dialect, client_guid, client_capabilities, server_capabilities, client_security_mode,
          server_security_mode, client_dialects, cipher, signing_algorithm, compression,
          rdma_transforms, supports_multi_credit, should_sign, posix_extensions, max_transact_size,
@@ -341,7 +214,7 @@ void walk(Io& io, Of<Io, Negotiated>& negotiated) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, CommandSequenceWindow::Image>& window) {
+void walk(Io& io, WalkOf<Io, CommandSequenceWindow::Image>& window) {
   io.number(window.low);
   io.number(window.high);
   std::vector<uint8_t> used(window.used.begin(), window.used.end());
@@ -356,7 +229,7 @@ void walk(Io& io, Of<Io, CommandSequenceWindow::Image>& window) {
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, LiveConnection>& connection) {
+void walk(Io& io, WalkOf<Io, LiveConnection>& connection) {
   walk(io, connection.negotiated);
   std::array<uint8_t, crypto::PreauthHash::kSize> hash{};
   std::ranges::copy(connection.preauth_hash.value(), hash.begin());
@@ -370,11 +243,10 @@ void walk(Io& io, Of<Io, LiveConnection>& connection) {
     io.secret(each.signing_secret);
     io.expect(is_algorithm(each.signing_algorithm));
   });
-  io.expect(!connection.channels.empty());
 }
 
 template <class Io>
-void walk(Io& io, Of<Io, LiveState>& state) {
+void walk(Io& io, WalkOf<Io, LiveState>& state) {
   io.list(state.connections, kConnectionsMax, [&io](auto& each) { walk(io, each); });
   io.list(state.sessions, kConnectionsMax, [&io](auto& each) { walk(io, each); });
 }

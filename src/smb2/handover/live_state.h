@@ -50,6 +50,7 @@ struct LiveOpen {
   uint64_t volatile_id = 0;
   TreeId tree;
   bool is_in_open_table = false;
+  bool is_recorded = false;  // it comes by the log of handles, and this is what that does not say
   uint32_t pending_notifications = 0;
   // Of its file on the disk, or of the one that its stream belongs to: another one if anybody has
   // changed anything of it since, its names too.
@@ -82,7 +83,6 @@ struct LiveSession {
   crypto::SigningAlgorithm signing_algorithm{};
   crypto::Secret session_key{};
   crypto::Secret full_session_key{};
-  crypto::Secret application_key{};
   crypto::Secret signing_secret{};     // empty: it neither signs nor encrypts
   crypto::Secret encryption_secret{};  // both empty: it does not encrypt
   crypto::Secret decryption_secret{};
@@ -107,8 +107,8 @@ struct LiveConnection {
   Negotiated negotiated{};
   crypto::PreauthHash preauth_hash{};
   CommandSequenceWindow::Image window{};
-  Bytes received{};  // behind the last request that was served
-  std::vector<LiveChannel> channels{};
+  Bytes received{};                     // behind the last request that was served
+  std::vector<LiveChannel> channels{};  // none: nobody has logged on yet
 };
 
 // LiveOpen::changed of what a descriptor is of; 0 if that cannot be told.
@@ -124,7 +124,7 @@ struct LiveState {
 };
 
 // What is told to be spoken by who can read it; a process that speaks another one gets nothing.
-inline constexpr uint16_t kLiveVersion = 1;
+inline constexpr uint16_t kLiveVersion = 2;
 
 // Has keys: whoever is done with it wipes it.
 Bytes encode(const LiveState& state);

@@ -492,6 +492,7 @@ bool PersistentHandles::attach(const std::shared_ptr<Open>& open) {
   const auto kept = state->opens.find(open->file_id.persistent);
   if (kept == state->opens.end()) return false;
   kept->second.open = open;
+  kept->second.now.file_id.volatile_id = open->file_id.volatile_id;
   return true;
 }
 

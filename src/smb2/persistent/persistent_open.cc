@@ -1,28 +1,24 @@
 #include "smb2/persistent/persistent_open.h"
 
-#include <algorithm>
-#include <concepts>
 #include <memory>
-#include <type_traits>
+#include <vector>
 
 #include "filestate/byte_range_locks.h"
 #include "smb2/common/limits.h"
+#include "smb2/persistent/values_walk.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
 namespace braid::smb2 {
 namespace {
 
-// One description of the bytes, walk(), serves both directions. What is written stays readable for
-// ever: a member that comes later is taken from records of a version that has it.
-class RecordOut {
+// What is written stays readable for ever: a member that comes later is taken from records of a
+// version that has it.
+class RecordOut : public ValuesOut {
  public:
-  template <class Values>
-  using Of = const Values;
-
   enum class What : uint8_t { kAll, kPromises };
   RecordOut(Bytes& bytes, uint16_t its_version, What what = What::kAll)
-      : version(its_version), what_(what), w_(bytes) {
+      : ValuesOut(bytes), version(its_version), what_(what) {
     number(its_version);
   }
   const uint16_t version;
@@ -32,100 +28,23 @@ class RecordOut {
   void passing(const T& value) {
     if (what_ == What::kAll) number(value);
   }
-
-  void expect(bool) {}
-
-  template <class T>
-    requires std::integral<T> || std::is_enum_v<T>
-  void number(const T& value) {
-    if constexpr (sizeof(T) == 1) {
-      w_.u8(static_cast<uint8_t>(value));
-    } else if constexpr (sizeof(T) == 2) {
-      w_.u16(static_cast<uint16_t>(value));
-    } else if constexpr (sizeof(T) == 4) {
-      w_.u32(static_cast<uint32_t>(value));
-    } else {
-      w_.u64(static_cast<uint64_t>(value));
-    }
-  }
-  template <class Tag>
-  void id(const Id128<Tag>& value) {
-    w_.id128(value);
-  }
-  void text(const std::string& value) {
-    w_.u32(static_cast<uint32_t>(value.size()));
-    w_.bytes(as_bytes(value));
-  }
   void path(const vfs::Path& value) { text(value.text()); }
-  void sid(const wire::Sid& value) { value.encode(w_); }
   void time(const std::chrono::milliseconds& value) {
     w_.u64(static_cast<uint64_t>(value.count()));
-  }
-  template <class T, class Walk>
-  void maybe(const std::optional<T>& value, Walk walk) {
-    w_.u8(value.has_value());
-    if (value) walk(*value);
-  }
-  template <class T, class Walk>
-  void shared(const std::shared_ptr<const T>& value, Walk walk) {
-    w_.u8(value != nullptr);
-    if (value) walk(*value);
-  }
-  template <class List, class Walk>
-  void list(const List& all, size_t, Walk walk) {
-    w_.u32(static_cast<uint32_t>(all.size()));
-    for (const auto& each : all) walk(each);
   }
 
  private:
   const What what_;
-  wire::Writer w_;
 };
 
-class RecordIn {
+class RecordIn : public ValuesIn {
  public:
-  template <class Values>
-  using Of = Values;
-
-  explicit RecordIn(ByteView bytes) : r_(bytes) { number(version); }
+  explicit RecordIn(ByteView bytes) : ValuesIn(bytes) { number(version); }
   uint16_t version = 0;
 
   template <class T>
   void passing(T& value) {
     number(value);
-  }
-  void expect(bool condition) { r_.expect(condition); }
-  bool ok() const { return r_.ok(); }
-  Result<void> finish() {
-    r_.expect(r_.remaining() == 0);
-    if (!r_.ok()) return std::unexpected(r_.error());
-    return {};
-  }
-
-  template <class T>
-    requires std::integral<T> || std::is_enum_v<T>
-  void number(T& value) {
-    if constexpr (std::same_as<T, bool>) {
-      const uint8_t byte = r_.u8();
-      r_.expect(byte <= 1);
-      value = byte != 0;
-    } else if constexpr (sizeof(T) == 1) {
-      value = static_cast<T>(r_.u8());
-    } else if constexpr (sizeof(T) == 2) {
-      value = static_cast<T>(r_.u16());
-    } else if constexpr (sizeof(T) == 4) {
-      value = static_cast<T>(r_.u32());
-    } else {
-      value = static_cast<T>(r_.u64());
-    }
-  }
-  template <class Tag>
-  void id(Id128<Tag>& value) {
-    value = r_.id128<Id128<Tag>>();
-  }
-  void text(std::string& value) {
-    const uint32_t size = r_.u32();
-    value = as_text(r_.bytes(size));
   }
   void path(vfs::Path& value) {
     std::string spelled;
@@ -134,64 +53,23 @@ class RecordIn {
     r_.expect(parsed.has_value() && parsed->path.text() == spelled);
     if (parsed) value = std::move(parsed->path);
   }
-  void sid(wire::Sid& value) {
-    if (auto read = wire::Sid::decode(r_)) {
-      value = *read;
-    } else {
-      r_.fail(read.error());
-    }
-  }
   void time(std::chrono::milliseconds& value) {
     const uint64_t count = r_.u64();
     r_.expect(count <= kPersistentTimeoutMax);
     value = std::chrono::milliseconds(count);
   }
-  template <class T, class Walk>
-  void maybe(std::optional<T>& value, Walk walk) {
-    if (flag()) walk(value.emplace());
-  }
-  template <class T, class Walk>
-  void shared(std::shared_ptr<const T>& value, Walk walk) {
-    if (!flag()) return;
-    auto made = std::make_shared<T>();
-    walk(*made);
-    value = std::move(made);
-  }
-  template <class List, class Walk>
-  void list(List& all, size_t most, Walk walk) {
-    const uint32_t count = r_.u32();
-    r_.expect(count <= most && count <= r_.remaining());
-    for (uint32_t i = 0; i < count && r_.ok(); ++i) walk(all.emplace_back());
-  }
 
  private:
   static constexpr uint64_t kPersistentTimeoutMax = 24u * 3600 * 1000;
-
-  bool flag() {
-    const uint8_t byte = r_.u8();
-    r_.expect(byte <= 1);
-    return byte == 1;
-  }
-  wire::Reader r_;
 };
 
 // Of an open; without it everything is as before.
 constexpr uint16_t kRecordVersionOfPosix = 2;
 constexpr uint16_t kRecordVersionOfStamp = 3;
-constexpr size_t kGroupsMax = 65'536;  // NGROUPS_MAX
-
-template <class Io>
-void walk_credentials(Io& io, typename Io::template Of<Credentials>& who) {
-  io.shared(who, [&io](auto& each) {
-    io.number(each.uid);
-    io.number(each.gid);
-    io.list(each.groups, kGroupsMax, [&io](auto& group) { io.number(group); });
-  });
-}
 
 // What says that somebody is the same user, and whose share of things he takes.
 template <class Io>
-void walk_owner(Io& io, typename Io::template Of<std::shared_ptr<const auth::Identity>>& owner) {
+void walk_owner(Io& io, WalkOf<Io, std::shared_ptr<const auth::Identity>>& owner) {
   io.shared(owner, [&io](auto& user) {
     io.sid(user.user_sid);
     io.number(user.is_guest);
@@ -202,7 +80,7 @@ void walk_owner(Io& io, typename Io::template Of<std::shared_ptr<const auth::Ide
 }
 
 template <class Io>
-void walk_attributes(Io& io, typename Io::template Of<OpenAttributes>& values) {
+void walk_attributes(Io& io, WalkOf<Io, OpenAttributes>& values) {
   auto& [file_key, born, granted_access, share_access, create_options, create_disposition,
          file_attributes, is_directory, is_stream, maximal_access, create_action, is_posix] =
       values;
@@ -224,7 +102,7 @@ void walk_attributes(Io& io, typename Io::template Of<OpenAttributes>& values) {
 }
 
 template <class Io>
-void walk_values(Io& io, typename Io::template Of<OpenValues>& values) {
+void walk_values(Io& io, WalkOf<Io, OpenValues>& values) {
   auto& [file_id, attributes, names, owner, credentials, client_guid, user, lease_key,
          parent_lease_key] = values;
   io.number(file_id.persistent);
@@ -247,7 +125,7 @@ void walk_values(Io& io, typename Io::template Of<OpenValues>& values) {
 }
 
 template <class Io>
-void walk_changes(Io& io, typename Io::template Of<OpenChanges>& values) {
+void walk_changes(Io& io, WalkOf<Io, OpenChanges>& values) {
   auto& [durable_terms, path, is_modified, is_replay_eligible, time_rules, position, mode, next_ea,
          flush_error] = values;
   io.number(durable_terms.durability);
@@ -267,7 +145,7 @@ void walk_changes(Io& io, typename Io::template Of<OpenChanges>& values) {
 }
 
 template <class Io>
-void walk_deleter(Io& io, typename Io::template Of<filestate::Deleter>& deleter) {
+void walk_deleter(Io& io, WalkOf<Io, filestate::Deleter>& deleter) {
   io.shared(deleter, [&io](auto& each) {
     walk_credentials(io, each.who);
     io.expect(each.who != nullptr);
@@ -276,13 +154,13 @@ void walk_deleter(Io& io, typename Io::template Of<filestate::Deleter>& deleter)
 }
 
 template <class Io>
-void walk_deletion(Io& io, typename Io::template Of<filestate::PendingDeletion>& deletion) {
+void walk_deletion(Io& io, WalkOf<Io, filestate::PendingDeletion>& deletion) {
   auto& [is_pending, by_posix, deleters] = deletion;
   io.number(is_pending);
   io.number(by_posix);
   std::vector<filestate::Deleter> all(deleters.begin(), deleters.end());
   io.list(all, filestate::Deleters::kMost, [&io](auto& each) { walk_deleter(io, each); });
-  if constexpr (std::same_as<Io, RecordIn>) {
+  if constexpr (Io::kReads) {
     // Each is looked into, and has to be whole.
     for (const auto& each : all) {
       if (io.ok()) deleters.add(each);
@@ -298,7 +176,7 @@ bool is_level(filestate::OplockLevel level) {
 
 // What filestate alone knows.
 template <class Io>
-void walk_state(Io& io, typename Io::template Of<filestate::OpenImage>& state) {
+void walk_state(Io& io, WalkOf<Io, filestate::OpenImage>& state) {
   io.number(state.oplock);
   io.expect(is_level(state.oplock));
   io.maybe(state.lease, [&io](auto& lease) { io.id(lease.key); });
@@ -324,7 +202,7 @@ void walk_state(Io& io, typename Io::template Of<filestate::OpenImage>& state) {
 }
 
 template <class Io>
-void walk(Io& io, typename Io::template Of<PersistentOpen>& open) {
+void walk(Io& io, WalkOf<Io, PersistentOpen>& open) {
   walk_values(io, open);
   walk_changes(io, open.changes);
   io.text(open.stream);
@@ -342,7 +220,7 @@ void walk(Io& io, typename Io::template Of<PersistentOpen>& open) {
 }
 
 template <class Io>
-void walk(Io& io, typename Io::template Of<filestate::LeaseImage>& lease) {
+void walk(Io& io, WalkOf<Io, filestate::LeaseImage>& lease) {
   io.number(lease.state);
   io.expect(lease.state <= filestate::Caching::kReadWriteHandle);
   io.number(lease.version);

@@ -229,6 +229,7 @@ std::shared_ptr<Session> SessionTable::find(SessionId id) const {
 
 bool SessionTable::add(std::shared_ptr<Session> session) {
   const SessionId id = session->session_id;
+  if (worker_ && worker_of(id) != *worker_) return false;
   return table_.lock()->emplace(id, std::move(session)).second;
 }
 

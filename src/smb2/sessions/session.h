@@ -45,8 +45,7 @@ struct SessionSecurity {
   crypto::Cipher cipher = crypto::Cipher::kNone;
   crypto::Secret session_key;       // Session.SessionKey, 16 bytes
   crypto::Secret full_session_key;  // Session.FullSessionKey
-  crypto::Secret application_key;
-  crypto::Secret signing_secret;  // Session.SigningKey, and ready for use:
+  crypto::Secret signing_secret;    // Session.SigningKey, and ready for use:
   std::unique_ptr<crypto::SigningKey> signing_key;
   std::unique_ptr<crypto::CipherKey> encryption_key;  // server to client; null without a cipher
   std::unique_ptr<crypto::CipherKey> decryption_key;  // client to server
@@ -215,7 +214,8 @@ class SessionTable {
   // With a random SessionId nobody else has.
   std::shared_ptr<Session> create(ClientGuid client_guid);
   std::shared_ptr<Session> find(SessionId id) const;
-  // One that another process had before. False: another session has its id.
+  // One that another process had before. False: another session has its id, or it is another
+  // worker's.
   bool add(std::shared_ptr<Session> session);
   void remove(SessionId id);
   std::vector<std::shared_ptr<Session>> all() const;
