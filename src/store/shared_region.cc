@@ -50,6 +50,7 @@ Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes) {
   auto* const header = new (base) Header();
   header->sizes = rounded;
   header->hash_key = random_sip_key();
+  for (WorkerSlot& each : header->slots) each.lives = sizes.first_life;
   // Those of a device are made when it comes; the last are for those that come too late.
   bool made =
       RobustMutex::init(header->devices_mutex) && make_locks(locks_at(base, kDevicesMax - 1));
