@@ -119,10 +119,11 @@ hostile: deps build ## 10,000 damaged messages; attacks beside another user's wo
 	  --victim build/release/hostile_victim --bench build/release/braid-bench
 
 .PHONY: cluster-test
-cluster-test: deps build ## The client of ctdbd against three real ones, addresses too (root; a few minutes)
+cluster-test: deps build ## Nodes with real ctdbds: the client of them, addresses too, and serving one folder (root; a few minutes)
 	@ninja -C build/release -j$(JOBS) ctdb_probe
 	@$(PYTHON) tests/cluster/cluster_test.py --braidd build/release/braidd \
 	  --program build/release/ctdb_probe --full --times 2000
+	@$(PYTHON) tests/cluster/serving_test.py --braidd build/release/braidd
 
 .PHONY: worker-kills
 worker-kills: deps build ## Ten minutes of killed workers under clients of all of them

@@ -86,6 +86,7 @@ struct Server {
   uint32_t rdma_port = 445;        // of RDMA; 0 lets the system choose
   uint32_t rdma_memory_mib = 128;  // that the cards reach
   std::vector<HostRule> hosts;     // from where anybody may come; empty: from everywhere
+  std::string cluster;             // the socket of this node's ctdbd; empty: there are no others
   std::string audit;               // a file or "journal"; empty: there is none
   LogLevel log_level = LogLevel::kInfo;
 };
@@ -126,6 +127,7 @@ struct Share : ShareRules {
   std::vector<std::string> veto_files;    // the same, of what is not there for clients
   std::string force_group;                // a Unix group; empty: none
   std::string force_user;                 // a Unix user; empty: each as who the account acts as
+  uint32_t file_system = 0;               // its number on all nodes of a cluster; 0: none
   bool browseable = true;                 // clients are told of it that ask which shares there are
   std::string snapshots;  // folder below path; empty: there are no previous versions
 

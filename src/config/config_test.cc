@@ -229,6 +229,26 @@ TEST(Config, PersistentHandlesHaveOneWorkerAndTheirFolderForThemselves) {
                   "already; leave it out of one of the shares"));
 }
 
+TEST(Config, NodesOfAClusterNameTheirFileSystems) {
+  const std::string on = "[server]\ncluster = \"/run/ctdb/ctdbd.socket\"\n";
+  const std::string share = "[[share]]\nname = \"a\"\npath = \"/srv\"\n";
+  EXPECT_THAT(complaints(on + share + "file_system = 1\n"), ElementsAre());
+  EXPECT_THAT(complaints(share), ElementsAre());
+  EXPECT_THAT(
+      complaints(on + share),
+      ElementsAre("braid.toml:4: with cluster in [server] each share needs file_system, the "
+                  "same number on all nodes; give one"));
+  EXPECT_THAT(complaints(on + "workers = 2\n" + share + "file_system = 1\n"),
+              ElementsAre("braid.toml:3: cluster needs workers = 1; change one of them"));
+  for (const char* other :
+       {"local_access = \"strict\"", "max_connections = 1", "continuous_availability = true"}) {
+    const auto lines = complaints(on + share + "file_system = 1\n" + other + "\n");
+    ASSERT_EQ(lines.size(), 1u) << other;
+    EXPECT_THAT(lines[0], HasSubstr("is not for a cluster"));
+    EXPECT_TRUE(lines[0].starts_with("braid.toml:7: ")) << lines[0];
+  }
+}
+
 TEST(Config, SnapshotsAreBelowTheShare) {
   for (const char* bad : {"/abs", "..", "a/../b", "a//b", "a/", ".", "a\\\\b"}) {
     const auto lines = complaints("[[share]]\nname = \"a\"\npath = \"/\"\nsnapshots = \"" +

@@ -331,6 +331,12 @@ constexpr auto kServerKeys = std::to_array<Key<Server>>({
      "How many worker processes serve clients. All connections of a client meet in one; a crash "
      "of it cuts off its clients only.",
      number<&Server::workers, Server, 1, 64>, PathRule::kNone, kAtRestart<&Server::workers>},
+    {"cluster", "an absolute path", shown<&Server::cluster>,
+     "The socket of this machine's ctdbd, mostly /run/ctdb/ctdbd.socket: the server is a node of "
+     "that cluster, and serves the same folders as the others together with them. What holds "
+     "between nodes so far, and what does not, docs/cluster.md says. Needs "
+     "workers = 1 and file_system of each share. Empty means that no other machine serves them.",
+     path<&Server::cluster, Server>, PathRule::kNone, kAtRestart<&Server::cluster>},
     {"threads", "a whole number from 0 to 256", shown<&Server::threads>,
      "How many threads of a worker serve connections. 0 means one for each processor. Each brings "
      "eight more for what waits for disks, up to 128 of those.",
@@ -456,6 +462,11 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "or made or emptied, written to (once for each open), renamed, deleted, whose permissions are "
      "changed, and all that is refused.",
      audit_kinds},
+    {"file_system", "a whole number from 0 to 4294967295", shown<&Share::file_system, Share>,
+     "In a cluster: what stands for the file system of the folder on all nodes, whatever device it "
+     "is there. Each file system gets a number of its own, the same in the configuration of every "
+     "node. 0 means none.",
+     number<&Share::file_system, Share, 0, 4'294'967'295>},
     {"browseable", "true or false", shown<&Share::browseable, Share>,
      "Whether the share is in the list of those there are. It is reached by its name all the same.",
      flag<&Share::browseable, Share>},

@@ -169,6 +169,9 @@ struct Reader::Tree {
                      "out one of them");
         }
       }
+      if (const auto name = lines.find("name"); name != lines.end()) {
+        reader.file_systems_.emplace_back(share.file_system, name->second);
+      }
       if (share.max_connections != 0) reader.limited_lines_.push_back(lines.at("max_connections"));
       if (share.force_user == "root") {
         reader.add(lines.at("force_user"),
@@ -284,6 +287,7 @@ void Reader::check_server(const Server& server) {
       add(line, "continuous_availability = true needs workers = 1 in [server]; change one of them");
     }
   }
+  if (!server.cluster.empty()) check_cluster(server);
   if (server.max_dialect < Dialect::k3_0) {
     for (const uint32_t line : continuous_lines_) {
       add(line,
@@ -304,6 +308,31 @@ void Reader::check_server(const Server& server) {
   }
   check_listen(server);
   if (server.witness) check_witness(server);
+}
+
+void Reader::check_cluster(const Server& server) {
+  if (server.workers != 1) {
+    add(line_in_server("workers"), "cluster needs workers = 1; change one of them");
+  }
+  for (const auto& [file_system, line] : file_systems_) {
+    if (file_system == 0) {
+      add(line,
+          "with cluster in [server] each share needs file_system, the same number on all nodes; "
+          "give one");
+    }
+  }
+  for (const uint32_t line : strict_lines_) {
+    add(line,
+        "local_access = \"strict\" is not for a cluster; leave out cluster in [server], or it");
+  }
+  for (const uint32_t line : limited_lines_) {
+    add(line, "max_connections is not for a cluster; leave out cluster in [server], or it");
+  }
+  for (const uint32_t line : continuous_lines_) {
+    add(line,
+        "continuous_availability = true is not for a cluster yet; leave out cluster in [server], "
+        "or it");
+  }
 }
 
 void Reader::check_witness(const Server& server) {

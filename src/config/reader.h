@@ -33,6 +33,7 @@ class Reader {
   void check_paths();
   void check_server(const Server& server);
   void check_listen(const Server& server);
+  void check_cluster(const Server& server);
   void check_witness(const Server& server);
   // Line of a key of [server]; of the section for one that is not given.
   uint32_t line_in_server(std::string_view key) const;
@@ -42,9 +43,10 @@ class Reader {
   Problems problems_;
   std::map<std::string_view, uint32_t> server_lines_;  // of the keys that are given
   uint32_t server_line_ = 0;
-  std::vector<uint32_t> guest_lines_;                 // of shares that let guests in
-  std::vector<uint32_t> encrypt_lines_;               // of shares that insist on encryption
-  std::vector<uint32_t> limited_lines_;               // of shares with max_connections
+  std::vector<uint32_t> guest_lines_;                        // of shares that let guests in
+  std::vector<uint32_t> encrypt_lines_;                      // of shares that insist on encryption
+  std::vector<std::pair<uint32_t, uint32_t>> file_systems_;  // of each share, with its line
+  std::vector<uint32_t> limited_lines_;                      // of shares with max_connections
   std::vector<uint32_t> strict_lines_;                // of shares with local_access = "strict"
   std::vector<uint32_t> continuous_lines_;            // of shares with persistent handles
   std::map<std::string, uint32_t> continuous_paths_;  // theirs, and the lines

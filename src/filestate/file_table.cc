@@ -139,6 +139,20 @@ uint32_t FileTable::pending_links(const FileKey& file) const {
                     [](FileNode&, const FileState& main) { return main.links().pending(); });
 }
 
+bool FileTable::is_spread() const { return impl_->is_spread; }
+
+Task<void> FileTable::fetch(FileKey file, Executor& executor) const {
+  if (!impl_->is_spread) co_return;
+  const store::RecordKey key = record_key(file);
+  if (!impl_->records->is_here(key)) co_await impl_->records->fetch(key, executor);
+}
+
+Task<void> FileTable::fetch(LeaseId lease, Executor& executor) const {
+  if (!impl_->is_spread) co_return;
+  const std::optional<FileKey> file = impl_->keys.file_of(lease);
+  if (file) co_await fetch(*file, executor);
+}
+
 NtStatus FileTable::check_sharing(const OpenRef& ref, uint32_t access) const {
   return impl_->ask(ref.file, NtStatus::kFileClosed, [&](FileNode&, const FileState& state) {
     return state.check_sharing(ref.token, access);

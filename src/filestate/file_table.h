@@ -11,6 +11,8 @@
 
 #include "filestate/break_sink.h"
 #include "filestate/types.h"
+#include "runtime/executor.h"
+#include "runtime/task.h"
 
 namespace braid::store {
 class Group;
@@ -50,6 +52,14 @@ class FileTable {
   ~FileTable();
   FileTable(const FileTable&) = delete;
   FileTable& operator=(const FileTable&) = delete;
+
+  // Where the record of the file may be on another machine, an event waits for it, with its thread:
+  // it may do so on a pool, but not on a reactor. is_spread(): it may be. fetch() has it come, and
+  // returns on `executor`; for a moment after that no event of the file waits.
+  bool is_spread() const;
+  Task<void> fetch(FileKey file, Executor& executor) const;
+  // The same for the file that has this lease.
+  Task<void> fetch(LeaseId lease, Executor& executor) const;
 
   // STATUS_INVALID_PARAMETER if the client has bound this key to a file other than `file` (any
   // file when it does not exist yet). [MS-SMB2] 3.3.5.9.8. open() checks again.

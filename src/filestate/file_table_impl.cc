@@ -33,7 +33,7 @@ void Files::remove(Nodes::iterator node) {
 }
 
 FileTable::Impl::Access::Access(Impl& impl, const FileKey& file, Effects& effects)
-    : impl_(impl),
+    : impl_(impl.having(file)),
       file_(file),
       effects_(effects),
       files_(impl.shard_of(file).lock()),

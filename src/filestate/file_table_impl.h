@@ -83,6 +83,7 @@ struct FileTable::Impl {
         group(workers),
         self(workers ? workers->own_tag() : store::WorkerTag{}),
         records(workers ? &workers->records() : nullptr),
+        is_spread(records && records->is_spread()),
         roster_version(workers ? &workers->roster_version() : nullptr),
         keeping(what),
         hash_key(workers ? workers->hash_key() : random_sip_key()),
@@ -98,6 +99,13 @@ struct FileTable::Impl {
   // A token may come from a life that had workers, but who is alone has all opens.
   store::WorkerTag worker_of(OpenToken token) const {
     return group ? store::WorkerTag::of(token.value) : store::WorkerTag{};
+  }
+
+  // Brought here with no lock held, so that nobody waits for it who is after another file of the
+  // shard. It may have gone again before Access has it, which waits for it then.
+  Impl& having(const FileKey& file) {
+    if (is_spread) records->await_here(record_key(file));
+    return *this;
   }
 
   // A file with its lock held; a stream of it by its identity. With several workers that is also
@@ -284,6 +292,7 @@ struct FileTable::Impl {
   // Of the group, which every event asks for; null without one.
   const store::WorkerTag self;
   store::RecordStore* const records;
+  const bool is_spread;
   const std::atomic<uint64_t>* const roster_version;
   const Keeping keeping;
   const SipKey hash_key;

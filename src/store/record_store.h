@@ -8,6 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/lock_order.h"
+#include "runtime/executor.h"
+#include "runtime/task.h"
 
 namespace braid::store {
 
@@ -100,7 +102,16 @@ class RecordStore {
   };
 
   virtual ~RecordStore() = default;
+  // Where several machines share the store the record may be on another: then this waits until it
+  // has come, for milliseconds, so whoever must not wait for that has it fetched first.
   virtual Held lock(const RecordKey& key) = 0;
+  // Whether lock() may ever wait for another machine. Never changes.
+  virtual bool is_spread() const { return false; }
+  // Whether lock() waits for no other machine now. For a moment after fetch() it does not.
+  virtual bool is_here(const RecordKey&) { return true; }
+  // Waits until it is, for lock(), with no lock held.
+  virtual void await_here(const RecordKey&) {}
+  virtual Task<void> fetch(RecordKey, Executor&) { co_return; }
   // Whether an ordinary replace() could add so many bytes to the share of `account` now. For who
   // has to know before something is done that cannot be taken back, and is then told to the record
   // with kMustNotFail: what a client makes grow is asked for here first.

@@ -41,6 +41,11 @@ uint64_t SharedRecords::next_version(const Held& held) const {
   return bucket_of(held.key()).version.load(std::memory_order_relaxed) + 1;
 }
 
+void SharedRecords::raise_version(const Held& held, uint64_t version) {
+  std::atomic<uint64_t>& now = bucket_of(held.key()).version;
+  if (now < version) now = version;
+}
+
 PartRoot SharedRecords::root_of(const Held& held) const {
   const uint64_t at = *static_cast<const std::atomic<uint64_t>*>(place(held));
   return at == 0 ? PartRoot{} : region_.record(at).parts;

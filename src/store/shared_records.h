@@ -11,8 +11,8 @@ namespace braid::store {
 // value is written into a free block of the writer's own arena, and one store of a word puts it in
 // the place of the old one. That store is the whole change: whoever dies before it has done
 // nothing, whoever dies after it has lost a block at most, which its next life finds. Owned by a
-// WorkerGroup. Thread: any.
-class SharedRecords final : public RecordStore {
+// WorkerGroup, or who brings records here from elsewhere. Thread: any.
+class SharedRecords : public RecordStore {
  public:
   // REQUIRES: no other SharedRecords of this worker is in use, in any process.
   SharedRecords(const SharedRegion& region, size_t worker)
@@ -27,6 +27,12 @@ class SharedRecords final : public RecordStore {
   }
 
   const Arena& arena() const { return arena_; }
+  // Versions of the record's key are above `version` from now on: it had that elsewhere.
+  void raise_version(const Held& held, uint64_t version);
+
+ protected:
+  bool replace(Held& held, ByteView value, Urgency urgency, Account account,
+               std::span<const PartChange> parts) override;
 
  private:
   Bucket& bucket_of(const RecordKey& key) const { return region_.bucket_of(key); }
@@ -34,8 +40,6 @@ class SharedRecords final : public RecordStore {
   uint64_t next_version(const Held& held) const override;
   ByteView part(const Held& held, uint32_t number) const override;
   void visit_parts(const Held& held, uint64_t since, const PartVisit& visit) const override;
-  bool replace(Held& held, ByteView value, Urgency urgency, Account account,
-               std::span<const PartChange> parts) override;
   void remove(std::atomic<uint64_t>& word);
   PartRoot root_of(const Held& held) const;
   // The word that points at the key's block, or the last of the chain, which is 0.

@@ -51,6 +51,7 @@ Result<UniqueFd> SharedRegion::create(const RegionSizes& sizes, std::span<const 
   auto* const header = new (base) Header();
   header->sizes = rounded;
   header->hash_key = random_sip_key();
+  for (WorkerSlot& each : header->slots) each.lives = sizes.first_life;
   for (size_t i = 0; i < std::min(lives.size(), kWorkersMax); ++i) {
     header->slots[i].lives = lives[i];
   }

@@ -32,6 +32,8 @@ struct RegionSizes {
   // Room for the records a worker writes, 320 bytes for a file opened once. Only what is used takes
   // memory.
   size_t arena_bytes = size_t{1} << 30;
+  // Of each worker: where regions come after each other, so that none has the tags of one before.
+  uint32_t first_life = 0;
 };
 
 static_assert(kWorkersMax <= 64);  // a set of workers is a word

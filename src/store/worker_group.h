@@ -53,6 +53,7 @@ class WorkerGroup final : public Group {
   // The process `pid` has ended: what it had counts no more. on_ended() is called on this thread.
   void ended(pid_t pid);
   const SharedRecords& shared_records() const { return records_; }
+  const SharedRegion& region() const { return region_; }
 
   WorkerTag own_tag() const override { return own_; }
   size_t size() const override { return region_.workers(); }

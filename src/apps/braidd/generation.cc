@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <ctime>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "apps/braidd/rdma.h"
 #include "apps/braidd/reload.h"
 #include "apps/braidd/spawn.h"
+#include "store/cluster/home_keeper.h"
 
 namespace braid::braidd {
 namespace {
@@ -40,6 +42,7 @@ ServerState plan_of(const config::Config& config, const std::vector<Listener>& l
   plan.server_name = server.name;
   plan.workers = workers;
   plan.has_cards = server.rdma;
+  plan.has_keeper = !server.cluster.empty();
   plan.witness_port_used = witness_port;
   plan.log_level = static_cast<int>(log_level_of(config));
   for (const Listener& each : listeners) {
@@ -57,16 +60,23 @@ ServerState plan_of(const config::Config& config, const std::vector<Listener>& l
          .arguments = {"braidd", "--role=worker", fmt::format("--index={}", i),
                        fmt::format("--workers={}", workers), "--name=" + server.name,
                        fmt::format("--witness-port={}", witness_port), "--config", config.file}});
+    if (plan.has_keeper) plan.children.back().arguments.push_back("--cluster=" + server.cluster);
   }
   plan.children.push_back(
       {.name = "front",
        .arguments = {"braidd", "--role=front", fmt::format("--workers={}", workers),
                      "--listeners=" + services_of(listeners)}});
-  if (!server.rdma) return plan;
-  plan.children.push_back(
-      {.name = "process with the RDMA cards",
-       .arguments = {"braidd", "--role=rdma", fmt::format("--workers={}", workers),
-                     "--rdma-listen=" + rdma_endpoints(server)}});
+  if (plan.has_cards) {
+    plan.children.push_back(
+        {.name = "process with the RDMA cards",
+         .arguments = {"braidd", "--role=rdma", fmt::format("--workers={}", workers),
+                       "--rdma-listen=" + rdma_endpoints(server)}});
+  }
+  if (plan.has_keeper) {
+    plan.children.push_back(
+        {.name = "keeper",
+         .arguments = {"braidd", "--role=keeper", "--cluster=" + server.cluster}});
+  }
   return plan;
 }
 
@@ -84,6 +94,14 @@ Generation::Generation(const ServerState& its_plan, std::string its_text,
 }
 
 std::expected<void, Error> Generation::make_shared(const Generation* before) {
+  if (has_keeper()) {
+    // Tags of workers that others know end with the memory: none comes again for an hour.
+    const auto seconds = static_cast<uint32_t>(::time(nullptr));
+    BRAID_TRY(shared, store::GroupResources::make(
+                          {.workers = store::cluster::kRegionWorkers, .first_life = seconds}));
+    BRAID_TRY(keeper_link, make_link());
+    return {};
+  }
   if (workers_ <= 1) return {};
   const bool are_as_many = before && before->shared && before->workers() == workers_;
   BRAID_TRY(shared, store::GroupResources::make({.workers = workers_},
@@ -119,6 +137,10 @@ bool Generation::start(size_t index, Begin begin) {
     fds.push_back(started_file->get());
     fds.push_back(file->get());
     if (shared) std::ranges::copy(shared->for_worker(index), std::back_inserter(fds));
+    if (has_keeper()) fds.push_back(keeper_link.first.get());
+  } else if (has_keeper() && index == keeper_index()) {
+    fds.push_back(shared->region.get());
+    fds.push_back(keeper_link.second.get());
   } else {
     arguments.push_back(fmt::format("--said={}", cards_said));
   }

@@ -8,6 +8,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "admin/protocol.h"
@@ -48,17 +49,22 @@ class Generation {
   // `text` is what the configuration is parsed from.
   Generation(const ServerState& plan, std::string text, std::vector<Listener> listeners);
 
-  // Before the first start(). An error: there is no memory for them to share. `before`: whose
-  // processes these take the place of; with as many workers each has the number of one of them.
+  // Before the first start(), and in a cluster before each new keeper. An error: there is no memory
+  // for them to share. `before`: whose processes these take the place of; with as many workers each
+  // has the number of one of them.
   std::expected<void, Error> make_shared(const Generation* before = nullptr);
 
   size_t workers() const { return workers_; }
   size_t front_index() const { return workers_; }
   // The process with the network cards, where there is to be one.
   size_t cards_index() const { return workers_ + 1; }
-  bool has_cards() const { return children.size() > cards_index(); }
+  bool has_cards() const { return plan.has_cards; }
+  // The process with the records that all nodes share, in a cluster.
+  size_t keeper_index() const { return cards_index() + plan.has_cards; }
+  bool has_keeper() const { return plan.has_keeper; }
   Child& front() { return children[front_index()]; }
   Child& cards() { return children[cards_index()]; }
+  Child& keeper() { return children[keeper_index()]; }
 
   // A worker serves from the start, or takes over; a front accepts from the start, or is held.
   enum class Begin : uint8_t { kAtOnce, kWhenTold };
@@ -87,7 +93,8 @@ class Generation {
   log::Level log_level{};
   std::vector<Listener> listeners;
   std::vector<Child> children;                  // the workers by index, the front, the cards
-  std::optional<store::GroupResources> shared;  // by several workers
+  std::optional<store::GroupResources> shared;  // by several workers, or a worker and the keeper
+  std::pair<UniqueFd, UniqueFd> keeper_link;    // the worker's end and the keeper's
   UniqueFd program;                             // what is started; none: what runs here
   uint64_t upgrade_attempts = 0;                // workers are told when they are started
   admin::UpgradeNews upgrade_news;              // of the last attempt, if there was one

@@ -17,6 +17,7 @@
 #include "apps/braidd/exit_status.h"
 #include "apps/braidd/front.h"
 #include "apps/braidd/generation.h"
+#include "apps/braidd/keeper.h"
 #include "apps/braidd/listen.h"
 #include "apps/braidd/memory_file.h"
 #include "apps/braidd/probe.h"
@@ -36,6 +37,9 @@
 #include "base/printable.h"
 #include "config/keys.h"
 #include "config/restart.h"
+#include "store/cluster/cluster_group.h"
+#include "store/cluster/home_keeper.h"
+#include "store/ctdb/record_file.h"
 #include "vfs/posix/posix_volume.h"
 
 namespace braid::braidd {
@@ -54,6 +58,7 @@ struct CommandLine {
   uint32_t witness_port = 0;  // the one that is listened to
   std::string listeners;      // of each the Service, as a digit
   std::string rdma_listen;    // rdma_endpoints()
+  std::string cluster;        // the socket of ctdbd, of a node
   uint64_t said = 0;          // by the last process with the cards
   int log_level = static_cast<int>(log::Level::kInfo);
   bool when_told = false;  // not at once: another has its place still
@@ -101,6 +106,18 @@ int complain(int status, const config::Problems& problems) {
   ::_exit(run_rdma(UniqueFd(kFirstGivenFd), line.rdma_listen, line.workers, line.said));
 }
 
+[[noreturn]] void run_keeper_process(const CommandLine& line) {
+  ::prctl(PR_SET_NAME, "braidd-keeper");
+  log::set_component("keeper");
+  log::set_level(static_cast<log::Level>(line.log_level));
+  for (int fd = kFirstGivenFd; fd < kFirstGivenFd + 3; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  store::ctdb::TdbFile::prepare();
+  enter_keeper_sandbox();
+  // As the front: without what would run at an ordinary exit.
+  ::_exit(run_keeper(UniqueFd(kFirstGivenFd), UniqueFd(kFirstGivenFd + 1),
+                     UniqueFd(kFirstGivenFd + 2), line.cluster));
+}
+
 struct WorkerConfig {
   config::Snapshot config;
   std::vector<std::string_view> waiting;  // keys, for a restart
@@ -136,13 +153,34 @@ int run_worker_process(const CommandLine& line) {
   apply_log_level(*config);
   (void)vfs::go_among_descriptors();
   enter_worker_sandbox(*config, false);
-  std::unique_ptr<store::WorkerGroup> group;
-  if (line.workers > 1) {
+  std::unique_ptr<store::Group> group;
+  store::WorkerGroup* machine = nullptr;
+  const auto take_fds = [](size_t count) {
     std::vector<UniqueFd> fds;
-    for (size_t i = 0; i < store::GroupResources::descriptors(line.workers); ++i) {
+    for (size_t i = 0; i < count; ++i) {
       fds.emplace_back(kFirstOfGroup + static_cast<int>(i));
       ::fcntl(fds.back().get(), F_SETFD, FD_CLOEXEC);
     }
+    return fds;
+  };
+  if (!line.cluster.empty()) {
+    auto fds = take_fds(store::GroupResources::descriptors(store::cluster::kRegionWorkers) + 1);
+    UniqueFd keeper = std::move(fds.back());
+    fds.pop_back();
+    auto joined = store::cluster::ClusterGroup::join({.socket_path = line.cluster,
+                                                      .keeper = std::move(keeper),
+                                                      .fds = std::move(fds),
+                                                      .lost = [] { ::_exit(kCannotRun); }});
+    if (!joined) {
+      return complain(kCannotRun,
+                      fmt::format("cannot join the cluster: {}; raise what limits memory "
+                                  "(MemoryMax= of the systemd unit, ulimit -v)",
+                                  joined.error().message()));
+    }
+    machine = &(*joined)->node();
+    group = std::move(*joined);
+  } else if (line.workers > 1) {
+    auto fds = take_fds(store::GroupResources::descriptors(line.workers));
     auto joined = store::WorkerGroup::join(line.index, std::move(fds));
     if (!joined) {
       return complain(kCannotRun,
@@ -150,6 +188,7 @@ int run_worker_process(const CommandLine& line) {
                                   "(MemoryMax= of the systemd unit, ulimit -v), or lower workers",
                                   joined.error().message()));
     }
+    machine = joined->get();
     group = std::move(*joined);
   }
   const size_t workers = line.workers;
@@ -163,8 +202,8 @@ int run_worker_process(const CommandLine& line) {
                                  .upgrades = std::move(upgrades),
                                  .restarts = line.restarts};
   const auto begin = line.when_told ? WorkerBegin::kTakingOver : WorkerBegin::kServing;
-  auto server =
-      make_worker_server(config, place, &passed_on, descriptor_limit(), std::move(group), begin);
+  auto server = make_worker_server(config, place, &passed_on, descriptor_limit(), std::move(group),
+                                   machine, begin);
   if (!server) return complain(kCannotRun, server.error());
   (*server)->keys_wait(given->waiting);
   const auto end = run_worker(std::move(control), **server, passed_on, *config, begin);
@@ -281,6 +320,11 @@ int serve(const CommandLine& line) {
         .run();
   }
   if (has_rdma) log::warn("SMB Direct is off: it takes a process of its own");
+  if (!(*config)->server.cluster.empty()) {
+    return complain(kCannotRun,
+                    "a node of a cluster takes several processes; leave out "
+                    "--single-process");
+  }
   const UniqueFd signals = take_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR2});
   enter_worker_sandbox(**config, true);
   auto server = make_worker_server(*config, {.supervisor = ::getpid(), .version = BRAID_VERSION},
@@ -306,6 +350,7 @@ int run(int argc, char** argv) {
   app.add_option("--name", line.name)->group("");
   app.add_option("--listeners", line.listeners)->group("");
   app.add_option("--rdma-listen", line.rdma_listen)->group("");
+  app.add_option("--cluster", line.cluster)->group("");
   app.add_option("--said", line.said)->group("");
   app.add_option("--witness-port", line.witness_port)->group("");
   app.add_option("--log-level", line.log_level)->group("");
@@ -325,6 +370,7 @@ int run(int argc, char** argv) {
   }
   if (line.role == "front") run_front(line);
   if (line.role == "rdma") run_rdma_process(line);
+  if (line.role == "keeper") run_keeper_process(line);
   if (line.role == "probe") return run_probe_process(line);
   if (line.resumed >= 0) return go_on_serving(line);
   // Of whoever started it, by accident: the front is to have nothing but its sockets, and a disk

@@ -118,6 +118,14 @@ void enter_rdma_sandbox() {
   become_child_of_supervisor();
 }
 
+void enter_keeper_sandbox() {
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (!keep_capabilities({}, {})) cannot("its capabilities");
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  become_child_of_supervisor();
+  restrict_system_calls(Role::kKeeper);
+}
+
 void become_child_of_supervisor() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);

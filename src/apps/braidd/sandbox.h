@@ -20,6 +20,10 @@ void enter_front_sandbox();
 // REQUIRES: one thread.
 void enter_rdma_sandbox();
 
+// For the keeper of a cluster's node: it stays root, whose ctdb's socket and files are, without any
+// of root's capabilities, and with the system calls of its work. REQUIRES: one thread.
+void enter_keeper_sandbox();
+
 // Dies with the supervisor, and leaves SIGTERM, SIGINT and SIGHUP to it: a terminal or a service
 // manager sends them to every process at once, and the supervisor turns them into orders.
 void become_child_of_supervisor();

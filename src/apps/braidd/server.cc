@@ -163,13 +163,14 @@ transport::TcpOptions tcp_options() {
 class SmbWorkerServer final : public WorkerServer {
  public:
   SmbWorkerServer(config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router,
-                  std::unique_ptr<store::WorkerGroup> group, size_t descriptors,
-                  auth::UserStore users, auth::IdMapper ids)
+                  std::unique_ptr<store::Group> group, store::WorkerGroup* machine,
+                  size_t descriptors, auth::UserStore users, auth::IdMapper ids)
       : config_(std::move(config)),
         place_(std::move(place)),
         descriptors_(descriptors),
         router_(router),
         group_(std::move(group)),
+        machine_(machine),
         users_(std::move(users)),
         ids_(std::move(ids)),
         directory_(make_directory(*config_, ids_), users_, ids_, config_->server.min_uid),
@@ -216,7 +217,7 @@ class SmbWorkerServer final : public WorkerServer {
             .test_switches = *switches,
             .descriptors_max = descriptors_,
             .group = group_.get(),
-            .is_worker = [this](pid_t pid) { return group_ && group_->has_member(pid); },
+            .is_worker = [this](pid_t pid) { return machine_ && machine_->has_member(pid); },
             .audit = audit_.get()},
         reactors_, pool_);
     directory_.watch(*engine_, place_, settings.state_dir);
@@ -351,7 +352,7 @@ class SmbWorkerServer final : public WorkerServer {
     }
   }
   void worker_ended(pid_t pid) override {
-    if (group_) group_->ended(pid);
+    if (machine_) machine_->ended(pid);
   }
   void drain() override {
     control_.reset();
@@ -524,7 +525,8 @@ class SmbWorkerServer final : public WorkerServer {
   const size_t descriptors_;
   ConnectionRouter* const router_;
   const transport::TcpOptions tcp_options_ = tcp_options();
-  std::unique_ptr<store::WorkerGroup> group_;
+  std::unique_ptr<store::Group> group_;
+  store::WorkerGroup* const machine_;  // what of it is of this machine
   std::optional<smb2::SharedFileLocks> file_locks_;
   auth::UserStore users_;
   auth::IdMapper ids_;
@@ -552,7 +554,7 @@ class SmbWorkerServer final : public WorkerServer {
 
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
     config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router, size_t descriptors,
-    std::unique_ptr<store::WorkerGroup> group, WorkerBegin begin) {
+    std::unique_ptr<store::Group> group, store::WorkerGroup* machine, WorkerBegin begin) {
   const std::string& folder = config->server.state_dir;
   const auto complain = [&](Error error) {
     return std::unexpected(auth::state_complaint(folder, error, config->file));
@@ -562,8 +564,9 @@ std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
   auto ids = auth::IdMapper::open(folder, netbios_name(config->server.name));
   if (!ids) return complain(ids.error());
   try {
-    auto server = std::make_unique<SmbWorkerServer>(
-        config, place, router, std::move(group), descriptors, std::move(*users), std::move(*ids));
+    auto server =
+        std::make_unique<SmbWorkerServer>(config, place, router, std::move(group), machine,
+                                          descriptors, std::move(*users), std::move(*ids));
     if (auto opened = server->open(begin); !opened) return std::unexpected(opened.error());
     return server;
   } catch (const std::system_error& error) {

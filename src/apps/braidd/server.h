@@ -18,6 +18,7 @@ namespace braid::braidd {
 // and what to do.
 std::expected<std::unique_ptr<WorkerServer>, std::string> make_worker_server(
     config::Snapshot config, admin::WorkerPlace place, ConnectionRouter* router, size_t descriptors,
-    std::unique_ptr<store::WorkerGroup> group = nullptr, WorkerBegin begin = WorkerBegin::kServing);
+    std::unique_ptr<store::Group> group = nullptr, store::WorkerGroup* machine = nullptr,
+    WorkerBegin begin = WorkerBegin::kServing);
 
 }  // namespace braid::braidd

@@ -30,6 +30,9 @@ Clock::Instant after(std::chrono::nanoseconds time) {
   return system_clock().monotonic() + std::chrono::duration_cast<Clock::Instant::duration>(time);
 }
 
+// Until a worker that was killed has ended.
+constexpr auto kKeeperWait = 10ms;
+
 std::string ending(int status) {
   if (WIFSIGNALED(status)) return fmt::format("was ended by signal {}", WTERMSIG(status));
   return fmt::format("ended with code {}", WEXITSTATUS(status));
@@ -123,11 +126,16 @@ void Supervisor::on_child_ends() {
 }
 
 void Supervisor::child_ended(size_t index, int status) {
-  if (index == now_.cards_index()) return cards_ended(status);
+  if (now_.has_cards() && index == now_.cards_index()) return cards_ended(status);
+  if (now_.has_keeper() && index == now_.keeper_index()) return keeper_ended(status);
   Child& child = now_.children[index];
   for (size_t i = 0; now_.shared && index != now_.front_index() && i < now_.workers(); ++i) {
     if (i == index || !now_.children[i].control) continue;
     send_message(now_.children[i].control.get(), MessageKind::kWorkerEnded,
+                 static_cast<uint64_t>(child.pid));
+  }
+  if (now_.has_keeper() && index < now_.workers() && now_.keeper().control) {
+    send_message(now_.keeper().control.get(), MessageKind::kWorkerEnded,
                  static_cast<uint64_t>(child.pid));
   }
   child.pid = -1;
@@ -146,6 +154,8 @@ void Supervisor::child_ended(size_t index, int status) {
       kill_all();
       break;
     case Phase::kServing: {
+      // start_node() starts it, when there is a keeper again.
+      if (index < now_.workers() && now_.has_keeper() && now_.keeper().pid < 0) break;
       const auto delay = child.restart_delay.next(system_clock().monotonic() - child.started);
       child.restart_at = after(delay);
       log::error("the {} {}; starting another {}", child.name, ending(status),
@@ -159,7 +169,7 @@ void Supervisor::child_ended(size_t index, int status) {
     case Phase::kDone:
       break;
   }
-  if (phase_ == Phase::kDrainingWorkers && now_.none_runs(0, now_.cards_index())) end_cards();
+  if (phase_ == Phase::kDrainingWorkers && now_.none_runs(0, now_.cards_index())) end_others();
 }
 
 // What others do does not depend on it, so it never keeps them from starting.
@@ -168,7 +178,7 @@ void Supervisor::cards_ended(int status) {
   Child& child = now_.cards();
   child.pid = -1;
   child.control.reset();
-  if (phase_ == Phase::kDrainingWorkers && now_.none_runs(0, now_.cards_index()))
+  if (phase_ == Phase::kDrainingWorkers && now_.none_runs(0, now_.children.size()))
     phase_ = Phase::kDone;
   if (phase_ != Phase::kStarting && phase_ != Phase::kServing) return;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNoCards) return;  // it has said why
@@ -178,7 +188,49 @@ void Supervisor::cards_ended(int status) {
              delay == 0ns ? "at once" : fmt::format("in {} ms", delay / 1ms));
 }
 
-void Supervisor::end_cards() {
+// What this node has is another's as well by now, or lost: nobody of it acknowledges anything any
+// more. It begins anew.
+void Supervisor::keeper_ended(int status) {
+  Child& child = now_.keeper();
+  child.pid = -1;
+  child.control.reset();
+  now_.kill(0, now_.workers());
+  if (phase_ == Phase::kDrainingWorkers && now_.none_runs(0, now_.cards_index())) end_others();
+  if (phase_ == Phase::kStarting) {
+    // It has said why.
+    exit_code_ = kCannotRun;
+    return kill_all();
+  }
+  if (phase_ != Phase::kServing) return;
+  const auto delay = child.restart_delay.next(system_clock().monotonic() - child.started);
+  child.restart_at = after(delay);
+  log::error("the {} {}; this node begins anew {}", child.name, ending(status),
+             delay == 0ns ? "at once" : fmt::format("in {} ms", delay / 1ms));
+}
+
+// With new memory, when nobody has the old any more.
+void Supervisor::start_node() {
+  Child& keeper = now_.keeper();
+  if (!now_.none_runs(0, now_.workers())) {
+    keeper.restart_at = after(kKeeperWait);
+    return;
+  }
+  if (!now_.make_shared() || !now_.start(now_.keeper_index())) {
+    keeper.restart_at = after(kRestartDelayMax);
+    return;
+  }
+  for (size_t i = 0; i < now_.workers(); ++i) now_.children[i].restart_at = keeper.started;
+}
+
+void Supervisor::end_others() {
+  if (now_.has_keeper() && now_.keeper().pid >= 0) {
+    // It ends when others have what is here.
+    if (deadline_ && !std::exchange(is_keeper_leaving_, true)) {
+      deadline_ = after(kDrainTime);
+      send_message(now_.keeper().control.get(), MessageKind::kDrain);
+    }
+    return;
+  }
   if (now_.has_cards() && now_.cards().pid >= 0) {
     ::kill(now_.cards().pid, SIGKILL);
   } else {
@@ -195,7 +247,8 @@ void Supervisor::on_control(size_t index) {
       if (!message.error().is_os(EAGAIN)) child.control.reset();
       return;
     }
-    if (message->kind == MessageKind::kNoCards && index == now_.cards_index()) {
+    const bool is_cards = now_.has_cards() && index == now_.cards_index();
+    if (message->kind == MessageKind::kNoCards && is_cards) {
       now_.cards_said = message->number;
       continue;
     }
@@ -204,7 +257,7 @@ void Supervisor::on_control(size_t index) {
       continue;
     }
     child.ready = true;
-    if (index == now_.cards_index()) now_.cards_said = 0;
+    if (is_cards) now_.cards_said = 0;
     if (phase_ == Phase::kStarting && now_.all_ready()) all_ready();
   }
 }
@@ -219,17 +272,19 @@ void Supervisor::all_ready() {
 void Supervisor::on_time() {
   const auto now = system_clock().monotonic();
   for (size_t i = 0; i < now_.children.size(); ++i) {
-    const bool may_start =
-        phase_ == Phase::kServing || (phase_ == Phase::kStarting && i == now_.cards_index());
+    const bool is_cards = now_.has_cards() && i == now_.cards_index();
+    const bool may_start = phase_ == Phase::kServing || (phase_ == Phase::kStarting && is_cards);
     Child& child = now_.children[i];
     if (!may_start || !child.restart_at || *child.restart_at > now) continue;
     if (i < now_.workers() && upgrade_ && !upgrade_->may_start_workers()) continue;
     ++child.restarts;
-    if (!now_.start(i)) {
+    if (now_.has_keeper() && i == now_.keeper_index()) {
+      start_node();
+    } else if (!now_.start(i)) {
       child.restart_at = after(kRestartDelayMax);
     } else if (i == now_.front_index()) {
       for (size_t worker = 0; worker < i; ++worker) now_.connect(worker);
-    } else if (i == now_.cards_index()) {
+    } else if (is_cards) {
       now_.connect_cards();
     } else {
       now_.connect(i);
@@ -268,6 +323,10 @@ void Supervisor::reload() {
     send_message(front.control.get(), MessageKind::kLogLevel,
                  static_cast<uint64_t>(now_.log_level));
   }
+  if (now_.has_keeper() && now_.keeper().control) {
+    send_message(now_.keeper().control.get(), MessageKind::kLogLevel,
+                 static_cast<uint64_t>(now_.log_level));
+  }
   if (now_.has_cards() && now_.cards().control) {
     send_message(now_.cards().control.get(), MessageKind::kLogLevel,
                  static_cast<uint64_t>(now_.log_level));
@@ -304,7 +363,7 @@ void Supervisor::drain_workers() {
   for (size_t i = 0; i < now_.front_index(); ++i) {
     if (now_.children[i].control) send_message(now_.children[i].control.get(), MessageKind::kDrain);
   }
-  if (now_.none_runs(0, now_.cards_index())) end_cards();
+  if (now_.none_runs(0, now_.cards_index())) end_others();
 }
 
 void Supervisor::kill_all() {
@@ -351,6 +410,12 @@ int Supervisor::wait_ms() const {
 
 void Supervisor::begin_upgrade() {
   if (upgrade_) return;  // who asks hears of that one
+  if (now_.has_keeper()) {
+    constexpr std::string_view kWhy =
+        "a node of a cluster is not upgraded while it serves; restart it, one node after the other";
+    log::error("no upgrade: {}", kWhy);
+    return end_attempt({.failure = std::string(kWhy)});
+  }
   if (phase_ != Phase::kServing || !now_.all_ready()) {
     constexpr std::string_view kWhy = "not every process is ready; try again in a moment";
     log::error("no upgrade: {}", kWhy);

@@ -37,8 +37,10 @@ class Supervisor {
 
   bool start_all();
   void cards_ended(int status);
-  // When all others have ended.
-  void end_cards();
+  void keeper_ended(int status);
+  void start_node();
+  // When all others have ended, first the keeper, then the cards.
+  void end_others();
   void on_signal(int signal);
   void on_child_ends();
   void child_ended(size_t index, int status);
@@ -69,6 +71,7 @@ class Supervisor {
   std::optional<Clock::Instant> deadline_;  // of the phase
   std::optional<Upgrade> upgrade_;
   bool reloads_after_upgrade_ = false;
+  bool is_keeper_leaving_ = false;
   int exit_code_ = 0;
 };
 

@@ -227,6 +227,25 @@ inline constexpr int kCards[] = {
     SCMP_SYS(getrlimit),
 };
 
+// The socket of ctdbd and the file of its database, which is written through its mapping; timers.
+inline constexpr int kKeeping[] = {
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(stat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_gettime),
+    SCMP_SYS(connect),
+    SCMP_SYS(uname),
+};
+
 // What starts a process, and what a started one does before it has its own, shorter list: it
 // begins with that of the process that started it.
 inline constexpr int kStarting[] = {

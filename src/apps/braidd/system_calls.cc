@@ -218,6 +218,7 @@ uint32_t otherwise(Role role) {
       return SCMP_ACT_KILL_PROCESS;
     case Role::kWorker:
     case Role::kRdma:
+    case Role::kKeeper:
       return refuse_with_a_line();
     case Role::kSupervisor:
       break;
@@ -255,6 +256,16 @@ void restrict_system_calls(Role role, bool starts_cards) {
       filter.allow_if(SCMP_SYS(prlimit64), {{2, SCMP_CMP_EQ, 0, 0}});
       allow_prctl(filter, {PR_SET_NAME, PR_GET_NAME, kPrSetVma});
       allow_signals(filter);
+      if (!kSanitized) filter.kill(kOnlyIntruders);
+      if (!kSanitized) filter.kill(kRunsPrograms);
+      break;
+    case Role::kKeeper:
+      filter.allow(kKeeping);
+      filter.allow_if(SCMP_SYS(socket), {is(0, AF_UNIX)});
+      filter.allow_if(SCMP_SYS(ioctl), {is(1, FIONBIO)});
+      allow_threads(filter);
+      allow_signals(filter);
+      allow_prctl(filter, {PR_SET_NAME, PR_GET_NAME, kPrSetVma});
       if (!kSanitized) filter.kill(kOnlyIntruders);
       if (!kSanitized) filter.kill(kRunsPrograms);
       break;

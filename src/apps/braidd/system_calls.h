@@ -11,7 +11,7 @@ namespace braid::braidd {
 inline constexpr bool kSanitized =
     __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 
-enum class Role { kFront, kWorker, kSupervisor, kRdma };
+enum class Role { kFront, kWorker, kSupervisor, kRdma, kKeeper };
 
 // Refuses all but those of system_call_lists.h, for this thread and those it starts later; for
 // good, also through programs that it runs. Arguments count for the ones that can do very
@@ -21,9 +21,9 @@ enum class Role { kFront, kWorker, kSupervisor, kRdma };
 // it can only be an intruder's. A worker is not ended for what a library might try by itself, a
 // name service or a newer libc, since everybody it serves would pay: the call fails with ENOSYS,
 // as on an older kernel, and one line for each call says so. What no library tries (mount, ptrace,
-// running a program) ends the worker, too. The process with the network cards is as a worker. The
-// supervisor's list is that of its children and what it starts them with, as they begin with it;
-// beyond that ENOSYS.
+// running a program) ends the worker, too. The process with the network cards and the keeper are as
+// a worker. The supervisor's list is that of its children and what it starts them with, as they
+// begin with it; beyond that ENOSYS.
 //
 // The log is prepared first, so that every role may write lines.
 //

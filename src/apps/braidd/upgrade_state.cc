@@ -62,6 +62,7 @@ std::string encode(const ServerState& state) {
                  {"server_name", state.server_name},
                  {"workers", state.workers},
                  {"has_cards", state.has_cards},
+                 {"has_keeper", state.has_keeper},
                  {"witness_port_used", state.witness_port_used},
                  {"log_level", state.log_level},
                  {"listeners", std::move(listeners)},
@@ -91,6 +92,7 @@ std::expected<ServerState, std::string> decode_server_state(std::string_view tex
     take(all, "server_name", state.server_name);
     take(all, "workers", state.workers);
     take(all, "has_cards", state.has_cards);
+    take(all, "has_keeper", state.has_keeper);
     take(all, "witness_port_used", state.witness_port_used);
     take(all, "log_level", state.log_level);
     for (const json& each : all.value("listeners", json::array())) {
@@ -108,8 +110,9 @@ std::expected<ServerState, std::string> decode_server_state(std::string_view tex
     take(all, "started_text", state.started_text);
     take(all, "text", state.text);
     take(all, "shared", state.shared);
-    const bool is_whole = state.workers >= 1 && !state.listeners.empty() &&
-                          state.children.size() == state.workers + 1 + state.has_cards;
+    const bool is_whole =
+        state.workers >= 1 && !state.listeners.empty() &&
+        state.children.size() == state.workers + 1 + state.has_cards + state.has_keeper;
     if (!is_whole) return std::unexpected("it is not whole");
     return state;
   } catch (const json::exception& error) {

@@ -49,10 +49,11 @@ struct ServerState {
   std::string server_name;
   uint32_t workers = 1;
   bool has_cards = false;
+  bool has_keeper = false;  // of a cluster's node
   uint32_t witness_port_used = 0;
   int log_level = 0;  // log::Level
   std::vector<ListenerState> listeners;
-  std::vector<ChildState> children;  // the workers, the front, the cards
+  std::vector<ChildState> children;  // the workers, the front, the cards, the keeper
 
   // Of a running one.
   std::string program;    // the file that braidd is

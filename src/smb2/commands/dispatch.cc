@@ -450,6 +450,11 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     const Share* share = request.tree_connect ? request.tree_connect->share.get() : nullptr;
     request.seat.begin(work_of(request.principal.identity.get(), share),
                        unheard_of(request.conduct.changes));
+    // What other nodes have of the file, so that no event of it waits with its thread.
+    if (request.open && !request.open->is_pipe() && request.files.file_table.is_spread()) {
+      co_await request.files.file_table.fetch(request.open->attributes.file_key,
+                                              request.connection->reactor());
+    }
     Result<void> turn;
     if (row.runs_on == RunsOn::kPool) turn = co_await request.seat.turn();
     if (turn) {

@@ -43,6 +43,15 @@ Result<Reply> acknowledge_lease(Request& request, const wire::LeaseBreakAcknowle
 Task<Result<Reply>> handle_oplock_break(Request& request) {
   wire::Reader reader = request.body();
   BRAID_CO_TRY(const auto ack, wire::decode_break_acknowledgment(reader));
+  const filestate::FileTable& table = request.files.file_table;
+  Executor& reactor = request.connection->reactor();
+  if (const auto* oplock = std::get_if<wire::OplockBreakAcknowledgment>(&ack)) {
+    const auto open = request.session->find_open(oplock->file_id);
+    if (open && !open->is_pipe()) co_await table.fetch(open->attributes.file_key, reactor);
+  } else {
+    const auto& lease = std::get<wire::LeaseBreakAcknowledgment>(ack);
+    co_await table.fetch(request.session->lease(lease.lease_key), reactor);
+  }
   if (const auto* oplock = std::get_if<wire::OplockBreakAcknowledgment>(&ack)) {
     co_return acknowledge_oplock(request, *oplock);
   }

@@ -100,6 +100,7 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
                                                    .streams = wanted.streams,
                                                    .follow_links = wanted.follow_symlinks ==
                                                                    config::FollowSymlinks::kInside,
+                                                   .device_name = wanted.file_system,
                                                    .locks = locks}));
   if (wanted.local_access == config::LocalAccess::kStrict) tell_limits_of_leases(*share);
   if (!wanted.snapshots.empty()) {

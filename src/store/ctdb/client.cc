@@ -320,11 +320,12 @@ auto Client::answer_to(Operation reply, uint32_t id, Bytes packet) -> Task<Resul
   co_return co_await answered->wait(reactor_);
 }
 
-auto Client::control(Control control, Bytes data, uint64_t number) -> Task<Result<Answer>> {
+auto Client::control(Control control, Bytes data, uint64_t number, uint32_t pnn)
+    -> Task<Result<Answer>> {
   const uint32_t id = next_id();
   auto answer = co_await answer_to(
       Operation::kControlReply, id,
-      packet(Header{.operation = Operation::kControl, .request_id = id},
+      packet(Header{.operation = Operation::kControl, .destination = pnn, .request_id = id},
              ControlRequest{.control = control, .number = number, .data = data}));
   if (answer && answer->status < 0) co_return fail_os(EREMOTEIO);
   co_return answer;
@@ -341,6 +342,17 @@ bool Client::send(uint32_t pnn, uint64_t to, ByteView payload) {
 Task<Result<std::vector<Node>>> Client::nodes() {
   BRAID_CO_TRY(const Answer answer, co_await control(Control::kGetNodes, {}));
   co_return decode_nodes(answer.data);
+}
+
+Task<Result<bool>> Client::is_registered(uint32_t pnn, uint32_t process, uint64_t number) {
+  Bytes data;
+  wire::Writer w(data);
+  w.u32(process);
+  w.u64(number);
+  const auto answer = co_await control(Control::kCheckProcess, std::move(data), 0, pnn);
+  if (answer) co_return true;
+  if (answer.error().is_os(EREMOTEIO)) co_return false;
+  co_return fail(answer.error());
 }
 
 Task<Result<std::vector<PublicAddress>>> Client::public_addresses() {

@@ -86,6 +86,9 @@ class Client {
   bool send(uint32_t pnn, uint64_t to, ByteView payload);
 
   Task<Result<std::vector<Node>>> nodes();
+  // Whether the process of that node, by its number there, has registered for `number`. False too
+  // when ctdbd cannot reach the node.
+  Task<Result<bool>> is_registered(uint32_t pnn, uint32_t process, uint64_t number);
   Task<Result<std::vector<PublicAddress>>> public_addresses();
   // Makes the volatile database if there is none yet. Its number is the same on all nodes.
   Task<Result<uint32_t>> attach(std::string name);
@@ -120,7 +123,8 @@ class Client {
     uint64_t ends_at = 0;  // ticks_
   };
 
-  Task<Result<Answer>> control(Control control, Bytes data, uint64_t number = 0);
+  Task<Result<Answer>> control(Control control, Bytes data, uint64_t number = 0,
+                               uint32_t pnn = kThisNode);
   Task<Result<Answer>> answer_to(Operation reply, uint32_t id, Bytes packet);
   uint32_t next_id();
 

@@ -54,7 +54,7 @@ void ClusterBus::want_room(size_t worker, Topic topic) {
 }
 
 bool ClusterBus::send(size_t worker, Topic topic, ByteView payload, int fd, IfFull if_full) {
-  if (worker >= place_.workers) return false;
+  if (worker >= place_.workers || is_refused(topic)) return false;
   const Lane which = lane_of(topic);
   auto outbound = lane(which).outbound.lock();
   Outbound& to = (*outbound)[worker];
@@ -110,7 +110,8 @@ void ClusterBus::post(size_t worker, BusPacket packet) {
 void ClusterBus::note_missed(size_t worker, Lane which, Outbound& to, uint32_t topics) {
   to.missed |= topics;
   // With the next message that has room, if there is one; else by itself.
-  if (!to.waiting.empty() || !is_connected_) return;
+  // Of one that does not live, if it ever does: its node may be none of the cluster.
+  if (!to.waiting.empty() || !is_connected_ || !is_alive_(worker)) return;
   post(worker, {.from = place_.own,
                 .kind = BusPacket::Kind::kMissed,
                 .lane = which,
@@ -192,6 +193,10 @@ void ClusterBus::on_message(ByteView payload) {
     return;
   }
   if (packet->kind == BusPacket::Kind::kTaken) return on_taken(*packet);
+  if (packet->kind == BusPacket::Kind::kMessage && is_refused(packet->topic)) {
+    ++ignored_;
+    return;
+  }
   LaneState& state = lane(packet->lane);
   Inbound& from = state.inbound[packet->from.index()];
   const bool is_message = packet->kind == BusPacket::Kind::kMessage;

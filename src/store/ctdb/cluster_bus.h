@@ -24,6 +24,8 @@ struct BusPlace {
   WorkerTag own;
   size_t workers = 1;          // of all nodes, up to kWorkersMax
   size_t workers_on_node = 1;  // the worker with index i is on the node i / workers_on_node
+  // A set of 1 << Topic that no node says to another: what only those of one machine may hear.
+  uint32_t refused = 0;
 };
 
 // ctdbd acknowledges nothing, keeps what a receiver does not take in its own memory, and loses
@@ -131,6 +133,9 @@ class ClusterBus final : public MessageBus {
   LaneState& lane(Lane which) { return lanes_[static_cast<size_t>(which)]; }
   Subscriber& subscriber(Topic topic) { return subscribers_[static_cast<size_t>(topic)]; }
   static uint32_t topics_of(Lane lane);
+  bool is_refused(Topic topic) const {
+    return (place_.refused >> static_cast<unsigned>(topic) & 1) != 0;
+  }
   bool has_window(const Outbound& to) const {
     return to.waiting.empty() && to.sent - to.taken < kWindow;
   }

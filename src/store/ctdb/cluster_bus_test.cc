@@ -69,14 +69,15 @@ TEST(CtdbBusPacket, WhatNoWorkerMakes) {
 // One worker on a node of its own.
 class BusWorker final : public ClientSink {
  public:
-  BusWorker(const FakeCluster& cluster, size_t index, uint32_t life = 0)
+  BusWorker(const FakeCluster& cluster, size_t index, uint32_t life = 0, uint32_t refused = 0)
       : own_(WorkerTag::make(index, life)),
         reactors_(1),
         client_(reactors_.at(0),
                 {.socket_path = cluster.socket_path(index),
                  .registered = {ClusterBus::number_of(index)}},
                 *this),
-        bus(reactors_.at(0), client_, {.own = own_, .workers = 2}, [](size_t) { return true; }) {
+        bus(reactors_.at(0), client_, {.own = own_, .workers = 2, .refused = refused},
+            [](size_t) { return true; }) {
     for (const Topic topic : {Topic::kRecords, Topic::kChanges, Topic::kClaims}) {
       const std::string name = std::to_string(static_cast<int>(topic));
       bus.handle(
@@ -206,6 +207,20 @@ TEST(CtdbBus, DescriptorsDoNotCome) {
   BusWorker b(cluster, 1);
   EXPECT_TRUE(a.bus.send(1, Topic::kClaims, as_bytes("with"), 1));
   b.await("5 from 0: with, lost a descriptor");
+}
+
+TEST(CtdbBus, WhatIsOfOneMachineIsNotSaid) {
+  FakeCluster cluster(2);
+  BusWorker a(cluster, 0, 0, 1u << static_cast<unsigned>(Topic::kClaims));
+  BusWorker b(cluster, 1);
+  EXPECT_FALSE(a.bus.send(1, Topic::kClaims, as_bytes("secret")));
+  EXPECT_TRUE(a.bus.send(1, Topic::kRecords, as_bytes("after")));
+  b.await("0 from 0: after");
+  // Nor heard of who says it all the same.
+  EXPECT_TRUE(b.bus.send(0, Topic::kClaims, as_bytes("forged")));
+  EXPECT_TRUE(b.bus.send(0, Topic::kRecords, as_bytes("after")));
+  a.await("0 from 1: after");
+  EXPECT_EQ(a.bus.ignored(), 1u);
 }
 
 TEST(CtdbBus, WhoIsBehindMissesOrIsWaitedFor) {

@@ -243,6 +243,17 @@ void FakeCluster::on_control(Peer& peer, const Header& header, const ControlRequ
       encode_nodes(w, all);
       break;
     }
+    case Control::kCheckProcess: {
+      // All its clients are one process.
+      const size_t asked = header.destination == kThisNode ? peer.node : header.destination;
+      r.skip(4);
+      const uint64_t number = r.u64();
+      const bool is_there = std::ranges::any_of(peers_, [&](const auto& each) {
+        return each->node == asked && each->registered.contains(number);
+      });
+      status = is_there ? 0 : -1;
+      break;
+    }
     case Control::kGetPublicAddresses:
       encode_public_addresses(w, {{static_cast<uint32_t>(address_at_), address()}});
       break;

@@ -51,6 +51,7 @@ enum class Control : uint32_t {
   kScheduleForDeletion = 128,
   kGetRunState = 138,
   kGetDatabaseFlags = 149,
+  kCheckProcess = 151,  // whether this process of the node has registered for this number
 };
 
 // To whom a message is: a number that processes of a node register for. Those of the cluster's

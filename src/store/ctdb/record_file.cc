@@ -48,6 +48,8 @@ int take(TDB_DATA, TDB_DATA value, void* to) {
 
 }  // namespace
 
+void TdbFile::prepare() { (void)tdb_runtime_check_for_robust_mutexes(); }
+
 Result<std::unique_ptr<TdbFile>> TdbFile::open(const std::string& path, uint32_t tdb_flags) {
   // The library wants to be asked before it takes the flag.
   const auto flags = static_cast<int>(tdb_flags);

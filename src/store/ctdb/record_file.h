@@ -37,6 +37,9 @@ class RecordFile {
 // for every other client of the node: only a process that does nothing else may open one.
 class TdbFile final : public RecordFile {
  public:
+  // The library tries once whether it may use mutexes, with a process that it forks: before this
+  // one has given up what that takes.
+  static void prepare();
   // As ctdbd says (Client::file_of), whose file it is: an error if it has none open.
   static Result<std::unique_ptr<TdbFile>> open(const std::string& path, uint32_t tdb_flags);
   ~TdbFile() override;

@@ -71,11 +71,12 @@ inline Task<void> stop(Client& client, std::promise<void>& stopped) {
 
 // A client with what it lives in.
 struct TestClient {
-  TestClient(const FakeCluster& cluster, size_t node, VirtualTimers* timers = nullptr)
+  TestClient(const FakeCluster& cluster, size_t node, VirtualTimers* timers = nullptr,
+             uint64_t registered = kTopicOne)
       : reactors(1, timers),
         own(std::make_unique<Client>(
             reactors.at(0),
-            ClientOptions{.socket_path = cluster.socket_path(node), .registered = {kTopicOne}},
+            ClientOptions{.socket_path = cluster.socket_path(node), .registered = {registered}},
             sink)),
         client(*own) {
     on_reactor([&] { client.start(); });

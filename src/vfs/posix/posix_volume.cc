@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "vfs/names.h"
@@ -44,6 +45,9 @@ bool opens_at_once(long magic) {
 // ext4 keeps all attributes of a file in one block; streams must leave room there for the security
 // descriptor. The kernel takes values of up to 64 KiB elsewhere.
 size_t inline_stream_max_of(long magic) { return magic == EXT4_SUPER_MAGIC ? 1024 : 60 * 1024; }
+
+// No device of a machine has such a number.
+constexpr uint64_t kNamed = uint64_t{1} << 62;
 
 // Asks the file system itself, with two files that have no names.
 bool can_clone(int root) {
@@ -486,6 +490,10 @@ Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& opt
                                             bool is_share = true) {
   BRAID_TRY(const UniqueFd probe, open_beneath(fd.get(), "", O_PATH | O_DIRECTORY));
   BRAID_TRY(const struct statx st, stat_of(fd.get()));
+  if (is_share && options.device_name != 0) {
+    const uint64_t device = makedev(st.stx_dev_major, st.stx_dev_minor);
+    if (!name_device(device, kNamed | options.device_name)) return fail_os(EEXIST);
+  }
   struct statfs fs{};
   if (::fstatfs(fd.get(), &fs) != 0) return fail_last_os();
   const auto magic = static_cast<long>(fs.f_type);

@@ -33,6 +33,9 @@ struct PosixOptions {
   // Of what a side file holds, and of the file that it belongs to. Tests give those of a slow disk.
   int (*sync)(int) = ::fsync;
   int (*sync_data)(int) = ::fdatasync;
+  // What FileKey::device says of the root's file system, the same on every machine that serves it;
+  // 0: its number on this machine. EEXIST: it has another name already.
+  uint64_t device_name = 0;
   // Shared with other processes that serve the files; null: none does. Outlives the volume.
   FileLocks* locks = nullptr;
 };

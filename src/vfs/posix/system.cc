@@ -14,6 +14,7 @@
 #include <atomic>
 #include <climits>
 #include <ctime>
+#include <mutex>
 
 #include "runtime/identity.h"
 
@@ -145,8 +146,47 @@ Result<struct statx> stat_in(int directory, const std::string& name) {
   return st;
 }
 
+namespace {
+
+// Of the file systems that several machines serve: few, and none is ever renamed.
+struct NamedDevices {
+  static constexpr size_t kMax = 64;
+  struct One {
+    std::atomic<uint64_t> device = 0;
+    std::atomic<uint64_t> name = 0;
+  };
+  std::mutex adding;
+  std::atomic<size_t> count = 0;
+  std::array<One, kMax> all;
+};
+NamedDevices named_devices;
+
+uint64_t name_of_device(uint64_t device) {
+  const size_t count = named_devices.count.load(std::memory_order_acquire);
+  for (size_t i = 0; i < count; ++i) {
+    const auto& each = named_devices.all[i];
+    if (each.device.load(std::memory_order_relaxed) == device) return each.name;
+  }
+  return device;
+}
+
+}  // namespace
+
+bool name_device(uint64_t device, uint64_t name) {
+  const std::lock_guard lock(named_devices.adding);
+  const size_t count = named_devices.count;
+  for (size_t i = 0; i < count; ++i) {
+    if (named_devices.all[i].device == device) return named_devices.all[i].name == name;
+  }
+  if (count == NamedDevices::kMax) return false;
+  named_devices.all[count].device = device;
+  named_devices.all[count].name = name;
+  named_devices.count.store(count + 1, std::memory_order_release);
+  return true;
+}
+
 FileKey key_of(const struct statx& st) {
-  return {makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino, 0};
+  return {name_of_device(makedev(st.stx_dev_major, st.stx_dev_minor)), st.stx_ino, 0};
 }
 
 bool has_swap() {

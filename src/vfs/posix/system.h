@@ -41,6 +41,9 @@ Result<UniqueFd> reopen_to_look(int fd);
 Result<struct statx> stat_of(int fd);
 Result<struct statx> stat_in(int directory, const std::string& name);
 FileKey key_of(const struct statx& st);
+// From now on FileKey::device of what is on this device is `name`, whatever number it has on this
+// machine. False: it has another name already, or there are too many. Thread: any.
+bool name_device(uint64_t device, uint64_t name);
 
 // getxattr(), listxattr() and setxattr() of what `fd` holds. One that was opened for data is asked
 // itself, which costs a third of the way through descriptor_path().

@@ -349,7 +349,7 @@ bool may_be_at_once(const Request& request, const wire::CreateRequest& create) {
   if (request.tree_connect->is_pipe() || request.header.is_replay()) return false;
   const Share& share = *request.tree_connect->share;
   if (!share.volume->features().at_once || share.slow_requests != 0 || share.persistent ||
-      share.local_access == config::LocalAccess::kStrict) {
+      request.files.file_table.is_spread() || share.local_access == config::LocalAccess::kStrict) {
     return false;
   }
   const wire::CreateRequestContexts& contexts = create.contexts;

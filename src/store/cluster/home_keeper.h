@@ -1,0 +1,183 @@
+// HomeKeeper: has the records of this node that all nodes share, and says to the others which.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "runtime/one_shot.h"
+#include "runtime/reactor.h"
+#include "runtime/task.h"
+#include "runtime/task_scope.h"
+#include "store/cluster/home.h"
+#include "store/cluster/keeper_link.h"
+#include "store/cluster/keeper_packet.h"
+#include "store/ctdb/client.h"
+#include "store/ctdb/record_file.h"
+#include "store/ctdb/records.h"
+#include "store/shared_records.h"
+#include "store/shared_region.h"
+
+namespace braid::store::cluster {
+
+// Of the memory that a node's worker and keeper share: a slot and an arena for the worker of each
+// node, as indexes of workers are numbers of nodes, and an arena for the keeper.
+inline constexpr size_t kKeeperArena = kNodesMax;
+inline constexpr size_t kRegionWorkers = kNodesMax + 1;
+
+// What it is made of.
+struct HomeKeeperParts {
+  Reactor& reactor;
+  std::string socket_path;  // of ctdbd
+  const SharedRegion& region;
+  std::function<void(const KeeperMessage&)> to_worker;
+  // Called once: what is here may be elsewhere too from now on, or is lost. Everything of this node
+  // must end at once, and begin anew with empty memory. A line.
+  std::function<void(const std::string& why)> failed;
+  // After leave(): nothing is here any more that others need.
+  std::function<void()> left;
+  // The file of a database; null: as ctdbd says.
+  std::function<Result<std::unique_ptr<ctdb::RecordFile>>(uint32_t database)> open_file;
+};
+
+// The one process of a node that has the file of the database open (ARCHITECTURE.md, "The engine of
+// a cluster is CTDB"). A record lies in the memory of one node, its home, whose workers change it
+// there as if there were no others. Whoever wants it becomes its home in the database, and then has
+// it from the one before. Keepers know each other by a number of each life. One that serves and
+// ends without leaving takes with it what was there: all others that serve begin anew then. Thread:
+// that of the reactor, for all.
+class HomeKeeper final : public ctdb::ClientSink {
+ public:
+  explicit HomeKeeper(HomeKeeperParts parts);
+  ~HomeKeeper() override;
+
+  // What a keeper registers for. Beside it ClusterBus::number_of() of its worker says that there is
+  // one.
+  static constexpr uint64_t kNumber = 0xB501000000000000;
+
+  void start();
+  // For tests. No call of `parts` comes any more.
+  Task<void> stop();
+
+  void on_worker(const KeeperMessage& message);
+  // It has ended, however it did.
+  void worker_ended();
+  // The worker has ended for good. What of others' opens is here goes to them, for some seconds at
+  // most; then `left` is called.
+  void leave();
+
+  size_t homes() const { return owned_.size(); }
+
+  void on_connected(uint32_t pnn) override;
+  void on_lost(Error why) override;
+  void on_message(uint64_t to, ByteView payload) override;
+  void on_event(ctdb::ClusterEvent event, std::optional<IpAddress> address) override;
+
+ private:
+  // Beyond so many, those that nobody has open are given up.
+  static constexpr size_t kOwnedMax = 65'536;
+  static constexpr size_t kEvictedAtOnce = 1024;
+
+  struct Peer {
+    uint64_t life = 0;
+    uint32_t process = 0;
+    WorkerTag knows;  // this node's worker, as it knows it
+    bool is_serving = false;
+  };
+  // A record whose home this is, and that is here.
+  struct Owned {
+    uint64_t turn = 0;
+    bool is_used = false;
+    std::shared_ptr<OneShot<bool>> used;  // who waits for it
+  };
+  struct Successor {
+    uint32_t node = 0;
+    uint64_t life = 0;
+    uint64_t turn = 0;
+  };
+  // One whose home this is about to be, or about to be no more.
+  struct Moving {
+    bool is_for_worker = false;
+    uint64_t turn = 0;
+    std::optional<Home> from;             // whom it comes from, once that is known
+    std::shared_ptr<OneShot<bool>> came;  // false: it had nothing
+    Bytes image;                          // as far as it has come
+    std::optional<Successor> next;
+  };
+  // Sent, and not known to have come.
+  struct Given {
+    Successor to;
+    std::shared_ptr<const Bytes> image;
+  };
+
+  Task<void> open_homes();
+  // A worker that has begun.
+  struct Joining {
+    uint64_t number = 0;
+    uint32_t process = 0;
+  };
+  Task<void> join(Joining worker);
+  Task<bool> tell_of_members(Joining worker);
+  Task<bool> do_others_know();
+  Task<bool> is_nobody_there(uint32_t node);
+  Task<void> watch();
+  Task<void> look();
+  Task<void> say_goodbye();
+
+  void request(const RecordKey& key, bool is_for_worker);
+  Task<void> bring(RecordKey key);
+  bool take(const RecordKey& key, ByteView image);
+  void settle(const RecordKey& key, uint64_t turn);
+  Task<void> give(RecordKey key, Successor to);
+  Task<void> send_image(RecordKey key, Successor to, std::shared_ptr<const Bytes> image);
+  Task<void> set_later(std::shared_ptr<OneShot<bool>> shot);
+  Task<void> give_up_some();
+  Task<bool> give_up(RecordKey key);
+
+  void on_packet(const KeeperPacket& packet);
+  void on_hello(const KeeperPacket& hello);
+  void on_bye(const KeeperPacket& bye);
+  void on_want(const KeeperPacket& want);
+  void on_record(const KeeperPacket& record);
+
+  KeeperPacket packet(KeeperPacket::Kind kind) const;
+  bool post(uint32_t node, const KeeperPacket& packet);
+  void say_hello(uint32_t node, bool wants_answer);
+  void peer_ended(uint32_t node, const std::string& how);
+  void forget_peer(uint32_t node);
+  void set_worker(uint32_t node, WorkerTag tag);
+  void fail(const std::string& why);
+  bool is_known(const Home& home) const;
+  void put_own_and_empty(const RecordKey& key);
+
+  HomeKeeperParts parts_;
+  ctdb::Client client_;
+  SharedRecords records_;
+  std::unique_ptr<ctdb::RecordFile> file_;
+  std::unique_ptr<ctdb::Records> homes_;
+  const uint64_t life_;
+  std::optional<uint32_t> node_;
+  WorkerTag own_worker_;
+  bool is_joining_ = false;
+  bool is_serving_ = false;
+  bool is_leaving_ = false;
+  bool is_over_ = false;
+  bool is_looking_ = false;
+  bool is_giving_up_ = false;
+  std::optional<Joining> joins_later_;  // a worker that came before there was a database
+  std::unordered_map<uint32_t, Peer> peers_;
+  std::unordered_map<RecordKey, Owned> owned_;
+  std::unordered_map<RecordKey, Moving> moving_;
+  std::unordered_map<RecordKey, Given> given_;
+  std::unordered_set<RecordKey> giving_;
+  TaskScope tasks_;
+};
+
+}  // namespace braid::store::cluster

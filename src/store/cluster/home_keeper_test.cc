@@ -1,0 +1,263 @@
+#include "store/cluster/home_keeper.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "store/cluster/cluster_node_testing.h"
+#include "store/ctdb/test_client_testing.h"
+
+namespace braid::store::cluster {
+namespace {
+
+constexpr RecordKey kKey{RecordKind::kFile, 1, 2, 0};
+
+Bytes bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
+
+std::string value_at(ClusterNode& node, const RecordKey& key = kKey) {
+  return std::string(as_text(node.records().lock(key).value()));
+}
+bool put(ClusterNode& node, std::string_view value, const RecordKey& key = kKey) {
+  auto held = node.records().lock(key);
+  return held.replace(as_bytes(value), Urgency::kOrdinary);
+}
+
+TEST(HomeKeeper, RecordComesToWhoLocksItWithItsParts) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  EXPECT_EQ(a.join(), 0u);
+  EXPECT_EQ(b.join(), 1u);
+  const Bytes first = bytes_of("first");
+  const Bytes other = bytes_of("other");
+  uint64_t version = 0;
+  {
+    auto held = a.records().lock(kKey);
+    EXPECT_TRUE(held.value().empty());
+    EXPECT_EQ(held.version(), 0u);
+    const std::vector<PartChange> parts{{.part = 3, .value = first}, {.part = 70, .value = other}};
+    ASSERT_TRUE(held.replace(as_bytes("value"), Urgency::kOrdinary, Account::kNone, parts));
+    version = held.version();
+  }
+  const uint64_t changes = a.records().changes(kKey);
+  {
+    auto held = b.records().lock(kKey);
+    EXPECT_EQ(as_text(held.value()), "value");
+    EXPECT_GT(held.version(), version);
+    EXPECT_EQ(as_text(held.part(3)), "first");
+    EXPECT_EQ(as_text(held.part(70)), "other");
+    EXPECT_TRUE(held.part(4).empty());
+    const std::vector<PartChange> parts{{.part = 3, .value = {}}};
+    ASSERT_TRUE(held.replace(as_bytes("now"), Urgency::kOrdinary, Account::kNone, parts));
+    version = held.version();
+  }
+  // Who goes by what he knew finds that it is not so any more.
+  EXPECT_NE(a.records().changes(kKey), changes);
+  EXPECT_FALSE(a.records().is_here(kKey));
+  auto held = a.records().lock(kKey);
+  EXPECT_EQ(as_text(held.value()), "now");
+  EXPECT_GT(held.version(), version);
+  EXPECT_TRUE(held.part(3).empty());
+  EXPECT_EQ(as_text(held.part(70)), "other");
+}
+
+TEST(HomeKeeper, RecordThatIsGoneIsGoneEverywhere) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  ASSERT_TRUE(put(a, "value"));
+  ASSERT_TRUE(put(a, ""));
+  EXPECT_TRUE(a.records().is_here(kKey));
+  EXPECT_EQ(value_at(b), "");
+  EXPECT_FALSE(a.records().is_here(kKey));
+  a.records().for_each([](const RecordKey&, ByteView) { ADD_FAILURE(); });
+  b.records().for_each([](const RecordKey&, ByteView) { ADD_FAILURE(); });
+}
+
+TEST(HomeKeeper, WhatIsHereAsksNobody) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  a.join();
+  ASSERT_TRUE(put(a, "1"));
+  cluster.hang(0);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(put(a, "12"));
+  EXPECT_EQ(value_at(a), "12");
+}
+
+TEST(HomeKeeper, NoChangeIsLost) {
+  ctdb::FakeCluster cluster(3);
+  std::vector<std::unique_ptr<ClusterNode>> nodes;
+  for (size_t i = 0; i < 3; ++i) nodes.push_back(std::make_unique<ClusterNode>(cluster, i));
+  for (auto& each : nodes) each->join();
+  constexpr int kTimes = 200;
+  const auto add = [](ClusterNode& node, const RecordKey& key) {
+    auto held = node.records().lock(key);
+    const std::string before(as_text(held.value()));
+    const int now = before.empty() ? 10 : std::stoi(before) + 1;  // longer than a byte
+    return held.replace(as_bytes(std::to_string(now)), Urgency::kOrdinary);
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (auto& node : nodes) {
+      for (uint64_t key = 0; key < 2; ++key) {
+        threads.emplace_back([&, key] {
+          for (int i = 0; i < kTimes; ++i) {
+            EXPECT_TRUE(add(*node, {RecordKind::kFile, 7, key, 0}));
+          }
+        });
+      }
+    }
+  }
+  for (uint64_t key = 0; key < 2; ++key) {
+    EXPECT_EQ(value_at(*nodes[1], {RecordKind::kFile, 7, key, 0}), std::to_string(9 + 3 * kTimes));
+  }
+}
+
+TEST(HomeKeeper, RecordIsSentInPieces) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  const Bytes large(100'000, 7);
+  {
+    auto held = a.records().lock(kKey);
+    std::vector<PartChange> parts;
+    for (uint32_t i = 0; i < 12; ++i) parts.push_back({.part = 5 * i, .value = large});
+    ASSERT_TRUE(held.replace(as_bytes("head"), Urgency::kMustNotFail, Account::kNone, parts));
+  }
+  auto held = b.records().lock(kKey);
+  for (uint32_t i = 0; i < 12; ++i) EXPECT_EQ(held.part(5 * i).size(), large.size());
+}
+
+TEST(HomeKeeper, NamesAreLookedAtAgainWhenARecordHasCome) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  ASSERT_TRUE(put(a, "value"));
+  const uint64_t before = b.region().counter(Counter::kNamesGone);
+  EXPECT_EQ(value_at(b), "value");
+  EXPECT_GT(b.region().counter(Counter::kNamesGone), before);
+}
+
+TEST(HomeKeeper, WorkersOfOtherNodesAreKnownBeforeTheyServe) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0, 5);
+  a.join();
+  EXPECT_EQ(a.region().slot(1).tag, 0u);
+  ClusterNode b(cluster, 1, 9);
+  b.join();
+  EXPECT_EQ(a.region().slot(1).tag, WorkerTag::make(1, 9).value);
+  EXPECT_EQ(b.region().slot(0).tag, WorkerTag::make(0, 5).value);
+  EXPECT_EQ(a.region().slot(1).watch_notice.watches, 1u);
+  b.on_keeper([](HomeKeeper& keeper) { keeper.worker_ended(); });
+  // Said before what was asked for after it.
+  ASSERT_TRUE(put(b, "value"));
+  EXPECT_EQ(value_at(a), "value");
+  EXPECT_EQ(a.region().slot(1).tag, 0u);
+}
+
+TEST(HomeKeeper, NodeThatLosesItsCtdbdEndsAndSoDoOthers) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  // From here on each has what the other's clients may rely on.
+  ASSERT_TRUE(put(a, "value"));
+  EXPECT_EQ(value_at(b), "value");
+  cluster.kill(1);
+  EXPECT_TRUE(b.end().starts_with("ctdbd at ")) << b.end();
+  // The others hear it of their own ctdbd, or find nobody there.
+  EXPECT_TRUE(a.end().starts_with("node 1 has left the cluster, and with it ") ||
+              a.end().starts_with("node 1 serves no more, and with it "))
+      << a.end();
+}
+
+TEST(HomeKeeper, NodeThatIsBannedEnds) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  a.join();
+  cluster.set_flags(0, ctdb::Node::kBanned);
+  EXPECT_EQ(a.end(), "this node is not part of the cluster any more (flags 0x8)");
+}
+
+TEST(HomeKeeper, NodeThatLeavesGivesWhatItHas) {
+  ctdb::FakeCluster cluster(2);
+  auto a = std::make_unique<ClusterNode>(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a->join();
+  b.join();
+  ASSERT_TRUE(put(*a, "value"));
+  const RecordKey other{RecordKind::kFile, 1, 3, 0};
+  ASSERT_TRUE(put(*a, "other", other));
+  a->on_keeper([](HomeKeeper& keeper) {
+    keeper.worker_ended();
+    keeper.leave();
+  });
+  EXPECT_EQ(a->end(), "left");
+  a.reset();
+  EXPECT_EQ(value_at(b), "value");
+  EXPECT_EQ(value_at(b, other), "other");
+  // It may come back, as another life.
+  ClusterNode again(cluster, 0, 3);
+  again.join();
+  EXPECT_EQ(value_at(again), "value");
+  EXPECT_TRUE(put(again, "more"));
+  EXPECT_EQ(value_at(b), "more");
+}
+
+// One that serves still, and says nothing, is never taken for one that has ended.
+TEST(HomeKeeper, NobodyServesBesideOneThatHasNotAnswered) {
+  ctdb::FakeCluster cluster(2);
+  auto silent = std::make_unique<ctdb::TestClient>(cluster, 1, nullptr, HomeKeeper::kNumber);
+  ASSERT_EQ(silent->sink.next(), "connected 1");
+  // As its keeper has said before it fell silent.
+  cluster.with_records(1, [](ctdb::FakeCluster::Records& records) {
+    ctdb::FakeCluster::Record member{
+        .header = {.rsn = 1, .dmaster = 1, .flags = ctdb::RecordHeader::kMigratedWithData}};
+    wire::Writer w(member.data);
+    Member{.life = 5, .keeper = 6, .worker = 7}.encode(w);
+    records[{0x1000, member_key(1)}] = member;
+  });
+  ClusterNode a(cluster, 0);
+  // It asks again and again.
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(silent->sink.next().starts_with("message")) << i;
+  EXPECT_FALSE(a.has_joined());
+  silent.reset();
+  EXPECT_EQ(a.join(), 0u);
+}
+
+TEST(HomeKeeper, WhatIsMadeUpChangesNothing) {
+  ctdb::FakeCluster cluster(3);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  ctdb::TestClient stranger(cluster, 2);
+  ASSERT_EQ(stranger.sink.next(), "connected 2");
+  ASSERT_TRUE(put(a, "value"));
+  for (const auto kind :
+       {KeeperPacket::Kind::kWant, KeeperPacket::Kind::kBye, KeeperPacket::Kind::kRecord,
+        KeeperPacket::Kind::kGot, KeeperPacket::Kind::kTake}) {
+    for (const uint32_t node : {1u, 2u}) {
+      Bytes bytes;
+      wire::Writer w(bytes);
+      KeeperPacket{.kind = kind, .node = node, .life = 77, .key = kKey, .turn = 1}.encode(w);
+      stranger.send(0, HomeKeeper::kNumber, bytes);
+      stranger.send(0, HomeKeeper::kNumber, ByteView(bytes).first(bytes.size() / 2));
+    }
+  }
+  EXPECT_EQ(value_at(b), "value");
+  EXPECT_EQ(value_at(a), "value");
+}
+
+}  // namespace
+}  // namespace braid::store::cluster
