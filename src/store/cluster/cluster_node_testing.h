@@ -29,7 +29,7 @@ inline Task<void> stop_keeper(HomeKeeper& keeper, std::promise<void>& stopped) {
 // Its worker joins in the background: join() waits for it.
 class ClusterNode {
  public:
-  ClusterNode(ctdb::FakeCluster& cluster, size_t node, uint32_t life = 0)
+  ClusterNode(ctdb::FakeCluster& cluster, size_t node, uint32_t life = 0, size_t owned_max = 65'536)
       : region_fd_(*SharedRegion::create({.workers = kRegionWorkers,
                                           .buckets = 64,
                                           .arena_bytes = 4 << 20,
@@ -51,7 +51,8 @@ class ClusterNode {
           .open_file = [&cluster,
                         node](uint32_t database) -> Result<std::unique_ptr<ctdb::RecordFile>> {
             return std::make_unique<ctdb::FakeFile>(cluster, node, database);
-          }});
+          },
+          .owned_max = owned_max});
       keeper_->start();
     });
     reading_ = std::thread([this] {

@@ -1,6 +1,7 @@
 // HomeKeeper: has the records of this node that all nodes share, and says to the others which.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,6 +46,9 @@ struct HomeKeeperParts {
   std::function<void()> left;
   // The file of a database; null: as ctdbd says.
   std::function<Result<std::unique_ptr<ctdb::RecordFile>>(uint32_t database)> open_file;
+  // Homes beyond so many are given up where nobody has the file open: some 200 bytes each, here and
+  // in ctdb's database.
+  size_t owned_max = 65'536;
 };
 
 // The one process of a node that has the file of the database open (ARCHITECTURE.md, "The engine of
@@ -81,9 +85,11 @@ class HomeKeeper final : public ctdb::ClientSink {
   void on_event(ctdb::ClusterEvent event, std::optional<IpAddress> address) override;
 
  private:
-  // Beyond so many, those that nobody has open are given up.
-  static constexpr size_t kOwnedMax = 65'536;
   static constexpr size_t kEvictedAtOnce = 1024;
+  // How often a ctdbd is asked that has no databases yet, and other keepers that say nothing yet.
+  static constexpr std::chrono::milliseconds kAskAgain{100};
+  // Never 0.
+  static uint64_t random_number();
 
   struct Peer {
     uint64_t life = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -133,6 +134,31 @@ TEST(HomeKeeper, RecordIsSentInPieces) {
   }
   auto held = b.records().lock(kKey);
   for (uint32_t i = 0; i < 12; ++i) EXPECT_EQ(held.part(5 * i).size(), large.size());
+}
+
+TEST(HomeKeeper, HomesOfFilesThatNobodyHasOpenAreGivenUp) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0, 0, 20);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  const auto key = [](uint64_t number) { return RecordKey{RecordKind::kFile, 3, number, 0}; };
+  for (uint64_t i = 0; i < 10; ++i) ASSERT_TRUE(put(a, "open", key(i)));
+  // Each look makes this node its home, and every other one finds too many.
+  size_t most = 0;
+  for (uint64_t i = 100; i < 400; ++i) {
+    EXPECT_EQ(value_at(a, key(i)), "");
+    a.on_keeper([&](HomeKeeper& keeper) { most = std::max(most, keeper.homes()); });
+  }
+  EXPECT_LT(most, 100u);
+  for (uint64_t i = 0; i < 10; ++i) EXPECT_TRUE(a.records().is_here(key(i))) << i;
+  EXPECT_FALSE(a.records().is_here(key(100)));
+  // They are had again, here and there.
+  EXPECT_EQ(value_at(b, key(100)), "");
+  ASSERT_TRUE(put(b, "by b", key(100)));
+  EXPECT_EQ(value_at(a, key(100)), "by b");
+  EXPECT_EQ(value_at(a, key(101)), "");
+  EXPECT_EQ(value_at(b, key(3)), "open");
 }
 
 TEST(HomeKeeper, NamesAreLookedAtAgainWhenARecordHasCome) {

@@ -1,6 +1,7 @@
 #include "store/ctdb/client.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -76,6 +77,23 @@ TEST(CtdbClient, RecordsMove) {
   EXPECT_TRUE(a.ask<Result<void>>(
       [&](Client& c) { return c.schedule_for_deletion(*database, {.dmaster = 0}, key); }));
   cluster.with_records(0, [](FakeCluster::Records& records) { EXPECT_TRUE(records.empty()); });
+}
+
+TEST(CtdbClient, ProcessThatHasRegisteredIsKnown) {
+  FakeCluster cluster(2);
+  TestClient a(cluster, 0);
+  TestClient b(cluster, 1, nullptr, kTopicTwo);
+  EXPECT_EQ(a.sink.next(), "connected 0");
+  EXPECT_EQ(b.sink.next(), "connected 1");
+  const auto is_there = [&](uint32_t pnn, uint64_t number) {
+    return a.ask<Result<bool>>(
+        [&](Client& c) { return c.is_registered(pnn, static_cast<uint32_t>(::getpid()), number); });
+  };
+  EXPECT_EQ(is_there(0, kTopicOne), true);
+  EXPECT_EQ(is_there(1, kTopicTwo), true);
+  EXPECT_EQ(is_there(1, kTopicOne), false);
+  cluster.kill(0);
+  EXPECT_FALSE(is_there(1, kTopicTwo));  // who cannot ask knows nothing
 }
 
 TEST(CtdbClient, WhatTheClusterSaysOfAddresses) {
