@@ -304,7 +304,8 @@ class HandedOver(Upgraded):
                 try:
                     with contextlib.closing(Peer(self.server.host, self.server.port, limit=30)) as peer:
                         status = peer.log_on(ALICE.name, ALICE.password)
-                        if status != "SUCCESS":
+                        # On a busy machine a logon may take longer than an upgrade waits.
+                        if status not in ("SUCCESS", raw.DISCONNECTED):
                             failures.append(status)
                         count[0] += 1
                 except (OSError, Refused) as error:
