@@ -223,7 +223,8 @@ for options in $MOUNTS; do
     [ -z "$(ls /tmp/shares/share)" ] || fail "$options: left: $(ls /tmp/shares/share)"
     umount /mnt || fail "$options: unmount"
 done
-[ -n "$MOUNTS" ] && dmesg | grep -E "BUG|WARNING|Oops" && fail "the kernel complained, see above"
+# This client may wait for the end of a queue pair that is not there any more, when its peer was killed.
+[ -n "$MOUNTS" ] && dmesg | grep -E "BUG|WARNING|Oops" | grep -v ' __ib_drain_[rs]q' && fail "the kernel complained, see above"
 
 kill $server
 wait $server || fail "braidd ended with $?"
