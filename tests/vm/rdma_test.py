@@ -65,6 +65,7 @@ def main():
     parser.add_argument("--workers", type=int, default=1, help="of the server")
     parser.add_argument("--mtu", type=int, default=1500, help="of the network interface under the card")
     parser.add_argument("--bench", type=int, default=0, help="MiB each way to measure, in place of the tests")
+    parser.add_argument("--filter", default="", help="only these of tests/direct")
     parser.add_argument("--memory", type=int, default=1024, help="MiB the machine has")
     parser.add_argument("--cache", default=os.path.join(HERE, "..", "..", "build", "vm"))
     parser.add_argument("--scratch", help="where the temporary directory goes (default: $TMPDIR)")
@@ -80,7 +81,7 @@ def main():
         job = vm_test.pack_job(scratch, "rdma.sh", {
             "MOUNTS": " ".join(args.mount or OWN_MOUNTS) if args.own else "", "MIB": args.mib,
             "KILL": " ".join(args.kill), "WORKERS": args.workers, "MTU": args.mtu, "CARDS": args.cards,
-            "BENCH": args.bench})
+            "BENCH": args.bench, "FILTER": args.filter})
         for _ in range(TRIES if args.own else 1):
             text, ended = vm_test.boot(scratch, vmlinuz, initramfs, job, args.limit, memory=args.memory)
             if CLIENT_DEFECT not in text or "guest status" in text:
