@@ -240,8 +240,9 @@ install: ## Install what is built (DESTDIR, prefix, sysconfdir, mandir, unitdir)
 	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/braid
 	sed -e 's|@sbindir@|$(prefix)/sbin|' -e 's|@sysconfdir@|$(sysconfdir)|' \
 	  packaging/braidd.service >$(DESTDIR)$(unitdir)/braidd.service
-	sed -e 's|@bindir@|$(prefix)/bin|' -e 's|@sysconfdir@|$(sysconfdir)|' \
-	  packaging/braid-web.service >$(DESTDIR)$(unitdir)/braid-web.service
+	for unit in braid-web braid-announce; do \
+	  sed -e 's|@bindir@|$(prefix)/bin|' -e 's|@sysconfdir@|$(sysconfdir)|' \
+	    packaging/$$unit.service >$(DESTDIR)$(unitdir)/$$unit.service; done
 	test -e $(DESTDIR)$(sysconfdir)/braid/braid.toml || \
 	  install -m 644 packaging/braid.toml $(DESTDIR)$(sysconfdir)/braid/braid.toml
 

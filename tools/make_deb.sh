@@ -30,8 +30,10 @@ done
 mkdir -p "$root/$units"
 sed -e 's|@sbindir@|/usr/sbin|' -e 's|@sysconfdir@|/etc|' packaging/braidd.service \
   >"$root/$units/braidd.service"
-sed -e 's|@bindir@|/usr/bin|' -e 's|@sysconfdir@|/etc|' packaging/braid-web.service \
-  >"$root/$units/braid-web.service"
+for unit in braid-web braid-announce; do
+  sed -e 's|@bindir@|/usr/bin|' -e 's|@sysconfdir@|/etc|' packaging/$unit.service \
+    >"$root/$units/$unit.service"
+done
 put 644 packaging/braid.toml etc/braid/braid.toml
 mkdir -p "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions"
 "$build/braidctl" completion bash >"$root/usr/share/bash-completion/completions/braidctl"

@@ -427,7 +427,9 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
     {"comment", "a text of up to 255 bytes", shown<&Share::comment, Share>,
      "The remark that clients show beside the share.", text<&Share::comment, Share, 255>},
     {"read_only", "true or false", shown<&Share::read_only, Share>,
-     "Whether every change is refused.", flag<&Share::read_only, Share>},
+     "Whether every change is refused. A reload that switches it on ends what is connected to the "
+     "share; clients connect again.",
+     flag<&Share::read_only, Share>},
     {"allow", R"(a list such as ["@staff", "alice:ro", "@DOM\\guests:ro"])",
      shown<&Share::allow, Share>,
      "Who may use the share: users, which are accounts or the Unix users they act as, and with an "
@@ -471,7 +473,8 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Whether the share is in the list of those there are. It is reached by its name all the same.",
      flag<&Share::browseable, Share>},
     {"encrypt", "true or false", shown<&Share::encrypt, Share>,
-     "Whether this share is reached with encryption only, whatever [server] encryption says.",
+     "Whether this share is reached with encryption only, whatever [server] encryption says. A "
+     "reload that switches it on ends what is connected to the share; clients connect again.",
      flag<&Share::encrypt, Share>},
     {"change_notify", "true or false", shown<&Share::change_notify, Share>,
      "Whether clients may ask to be told of changes in folders. Without it they look again "

@@ -270,6 +270,9 @@ bool Server::may_stay(const Session& session, const TreeConnect& tree) const {
   const auto entry = settings.shares()->entry(tree.share->name);
   if (!entry) return true;
   const config::ShareRules& now = entry->rules();
+  // What may be less from now on; what may be more waits until the client connects again.
+  if (now.read_only && !tree.is_read_only()) return false;
+  if (entry->encrypts_data() && !tree.share->encrypt) return false;
   if (now.hosts != tree.share->hosts) return false;
   if (!check_reaches(session.principal(), entry->type(), now.guest)) return false;
   if (now.allow == tree.share->allow) return true;
@@ -285,7 +288,7 @@ Task<void> Server::end_trees_that_may_not_stay() {
     if (!session->security()) continue;
     for (const auto& tree : session->trees()) {
       if (may_stay(*session, *tree)) continue;
-      log::info("share '{}': the connection of '{}' is ended: allow, hosts or guest have changed",
+      log::info("share '{}': the connection of '{}' is ended: what may be done there has changed",
                 tree->share->name, session->principal().identity->account_name);
       ending.emplace_back(session, tree);
     }

@@ -81,6 +81,7 @@ class Package(PackageCase):
         for path in ("usr/sbin/braidd", "usr/bin/braidctl", "etc/braid/braid.toml",
                      "usr/share/man/man8/braidctl.8.gz", "usr/share/man/man5/braid.toml.5.gz",
                      "lib/systemd/system/braidd.service", "lib/systemd/system/braid-web.service",
+                     "lib/systemd/system/braid-announce.service",
                      "usr/share/bash-completion/completions/braidctl",
                      "usr/share/zsh/vendor-completions/_braidctl"):
             self.assertRegex(listed, rf"(?m) \./(usr/)?{re.escape(path)}$")

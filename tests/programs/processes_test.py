@@ -339,7 +339,7 @@ class Rights(ProcessesCase):
 
 
 class Unit(unittest.TestCase):
-    """packaging/braidd.service and braid-web.service, as systemd judges them."""
+    """packaging/*.service, as systemd judges them."""
 
     def test_is_started_again_but_for_a_mistake_in_the_text(self):
         text = (ROOT / "packaging" / "braidd.service").read_text(encoding="utf-8")
@@ -356,7 +356,7 @@ class Unit(unittest.TestCase):
         if not shutil.which("systemd-analyze"):
             self.skipTest("systemd is not installed")
         with Scratch(suite.arguments.scratch) as scratch:
-            for name in ("braidd.service", "braid-web.service"):
+            for name in ("braidd.service", "braid-web.service", "braid-announce.service"):
                 self.assert_exposure(scratch, name)
 
     def assert_exposure(self, scratch, name):

@@ -78,11 +78,28 @@ class Reload(ControlCase):
         self.replace('name = "share"', 'name = "share"\nread_only = true')
         self.reload()
         self.assertIn("share 'share' has changed", self.server.log_text())
-        self.assertNotIn("NT_STATUS", connected.run("mkdir before"))
+        # Who is connected may not go on writing.
+        self.wait_for(lambda: "the connection of 'alice' is ended" in self.server.log_text(), "its end")
+        self.assertRegex(connected.run("mkdir before"), "NT_STATUS_|not connected|Server stopped")
+        self.assertFalse(os.path.exists(os.path.join(self.root, "before")))
         self.assertEqual(self.client().run("mkdir after").nt_status, "NT_STATUS_ACCESS_DENIED")
         # Back again: the one that is as it was is not opened anew.
         self.reload()
         self.assertEqual(self.server.log_text().count("share 'share' has changed"), self.workers)
+
+    def test_share_that_is_encrypted_from_now_on(self):
+        plain, other = Interactive(self, ALICE), Interactive(self, ALICE, protection="encrypt")
+        self.replace('name = "share"', 'name = "share"\nencrypt = true')
+        self.reload()
+        self.wait_for(lambda: "the connection of 'alice' is ended" in self.server.log_text(), "its end")
+        for client in (plain, other):
+            self.assertRegex(client.run("ls"), "NT_STATUS_|not connected|Server stopped")
+        self.assertIn("report.txt", self.client().run("ls").text)
+        # What is less strict waits for the next connection, and ends nobody.
+        connected = Interactive(self, ALICE, protection="encrypt")
+        self.replace('encrypt = true\n', "")
+        self.reload()
+        self.assertIn("report.txt", connected.run("ls"))
 
     def test_protection_of_new_connections(self):
         connected = Interactive(self, ALICE)

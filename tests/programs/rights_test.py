@@ -85,7 +85,7 @@ class Allow(RightsCase):
         self.configure('allow = ["bob"]')
         self.wait_for(lambda: not [each for each in self.ask("opens") if each["user"] == "alice"],
                       "the end of what alice has open")
-        self.assertIn("the connection of 'alice' is ended: allow, hosts or guest have changed",
+        self.assertIn("the connection of 'alice' is ended: what may be done there has changed",
                       self.server.log_text())
         self.assertRegex(alice.run("ls"), "NT_STATUS_")
         self.assertNotIn("NT_STATUS", bob.run("mkdir still"))

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/braidctl/announce.h"
 #include "apps/braidctl/completion.h"
 #include "apps/braidctl/import_samba.h"
 #include "apps/braidctl/interfaces.h"
@@ -391,6 +392,11 @@ int run(int argc, char** argv) {
                   show_events);
   running_command(&app, "metrics", "Print numbers for monitoring, as Prometheus reads them",
                   show_metrics);
+  CLI::App* const announcing = app.add_subcommand(
+      "announce", "Tell the network of the server, so that Windows shows it, until it is ended");
+  announcing->fallthrough();
+  announcing->callback(
+      [&] { exit_code = run_command(line, AnnounceArguments{}, announce, Needs::kWholeConfig); });
   CLI::App* const web = app.add_subcommand(
       "web", "Serve the metrics and a page that shows what happens, over HTTP, until it is ended");
   web->fallthrough();

@@ -36,6 +36,7 @@ NtStatus of_errno(int error_number) {
       return NtStatus::kDiskFull;
     case EDQUOT:
       return NtStatus::kDiskFull;
+    case E2BIG:  // more names of attributes than the kernel lists: no stream fits any more
     case EFBIG:
       return NtStatus::kDiskFull;
     case EROFS:

@@ -22,6 +22,7 @@ TEST(ErrorStatus, EachErrnoHasTheStatusWindowsGivesForTheSame) {
       {EXDEV, NtStatus::kNotSameDevice},
       {ENAMETOOLONG, NtStatus::kObjectNameInvalid},
       {ENOSPC, NtStatus::kDiskFull},
+      {E2BIG, NtStatus::kDiskFull},
       {EDQUOT, NtStatus::kDiskFull},
       {EROFS, NtStatus::kMediaWriteProtected},
       {EMFILE, NtStatus::kTooManyOpenedFiles},

@@ -1,6 +1,7 @@
 // Lists of create contexts of both directions.
 #include <cstdlib>
 
+#include "wire/smb2/aapl.h"
 #include "wire/smb2/create_context.h"
 #include "wire/smb2/round_trip_testing.h"
 
@@ -20,5 +21,8 @@ void check(ByteView list) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check<CreateRequestContexts>({data, size});
   check<CreateResponseContexts>({data, size});
+  // What is in one of them.
+  check<AaplQuery>({data, size});
+  check<AaplAnswer>({data, size});
   return 0;
 }

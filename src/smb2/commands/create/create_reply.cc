@@ -5,6 +5,7 @@
 #include "smb2/shares/index_number.h"
 #include "smb2/shares/posix_view.h"
 #include "vfs/names.h"
+#include "wire/smb2/aapl.h"
 #include "wire/smb2/error_response.h"
 
 namespace braid::smb2 {
@@ -27,6 +28,27 @@ std::optional<wire::LeaseContext> lease_context(const filestate::OpenDecision& c
     }
   }
   return lease;
+}
+
+// The Finder's picture of a server without a screen.
+constexpr const char* kModel = "Xserve";
+
+// What macOS asks of a server; nothing for what is no such question. READDIRATTR is not among the
+// answers, so names are listed with the attributes of [MS-FSCC] alone.
+Bytes aapl_answer(ByteView asked) {
+  wire::Reader reader(asked);
+  const auto query = wire::AaplQuery::decode(reader);
+  if (!query || query->command != wire::Aapl::kServerQuery) return {};
+  const wire::AaplAnswer answer{
+      .answered = query->asked &
+                  (wire::Aapl::kServerCaps | wire::Aapl::kVolumeCaps | wire::Aapl::kModelInfo),
+      .server_caps = wire::Aapl::kUnixBased,
+      .volume_caps = wire::Aapl::kSupportsFullSync,
+      .model = kModel};
+  Bytes out;
+  wire::Writer writer(out);
+  answer.encode(writer);
+  return out;
 }
 
 }  // namespace
@@ -62,6 +84,8 @@ Reply create_reply(const Request& request, const CreateState& state) {
         index_number(*request.tree_connect->share->volume, attributes.key), attributes.key.device};
   }
   response.contexts.response_lease = lease_context(state.caching);
+  const Bytes aapl = asked.aapl ? aapl_answer(*asked.aapl) : Bytes();
+  if (!aapl.empty()) response.contexts.aapl = aapl;
   Bytes owner;
   Bytes group;
   if (state.is_posix) {

@@ -3,6 +3,7 @@
 
 #include "smb2/commands/file_requests_testing.h"
 #include "wire/fscc/file_information.h"
+#include "wire/smb2/aapl.h"
 #include "wire/smb2/error_response.h"
 
 namespace braid::smb2 {
@@ -210,6 +211,44 @@ TEST_F(CreateReply, OnDiskIdIsThatOfTheFileAndItsVolume) {
   ASSERT_TRUE(told);
   EXPECT_EQ(told->disk_file_id, key_of("f").inode);
   EXPECT_EQ(told->volume_id, key_of("f").device);
+}
+
+// docs/protocol.md, 380.
+TEST_F(CreateReply, AMacIsToldWhatIsTrue) {
+  make("f", "content");
+  auto body = body_of("f", CreateDisposition::kOpen);
+  const auto told_to = [&](ByteView asked) {
+    body.contexts.aapl = asked;
+    const Answer response = answer(client, body);
+    EXPECT_EQ(response.status(), NtStatus::kSuccess);
+    const auto opened = response.as<wire::CreateResponse>();
+    EXPECT_EQ(client.close_file(opened.file_id), NtStatus::kSuccess);
+    const auto told = opened.contexts.aapl;
+    if (!told) return std::optional<wire::AaplAnswer>();
+    wire::Reader reader(*told);
+    const auto decoded = wire::AaplAnswer::decode(reader);
+    EXPECT_TRUE(decoded);
+    return decoded ? std::optional(*decoded) : std::nullopt;
+  };
+  const auto told = [&](wire::AaplQuery query) {
+    Bytes asked;
+    wire::Writer writer(asked);
+    query.encode(writer);
+    return told_to(asked);
+  };
+  const auto all = told({.asked = 7, .client_caps = 0x1f});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->answered, 7u);
+  EXPECT_EQ(all->server_caps, wire::Aapl::kUnixBased);
+  EXPECT_EQ(all->volume_caps, wire::Aapl::kSupportsFullSync);
+  EXPECT_EQ(all->model, "Xserve");
+  const auto one = told({.asked = wire::Aapl::kVolumeCaps});
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->answered, wire::Aapl::kVolumeCaps);
+  // More than is known is not answered; neither is another command.
+  EXPECT_EQ(told({.asked = ~uint64_t{0}}).value().answered, 7u);
+  EXPECT_FALSE(told({.command = 2, .asked = 7}));
+  EXPECT_FALSE(told_to(Bytes(8, 1)));
 }
 
 TEST_F(CreateReply, OplockIsTheOneThatWasGranted) {
