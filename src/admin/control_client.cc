@@ -15,6 +15,7 @@
 #include <cstring>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "admin/socket_path.h"
 #include "base/clock.h"
@@ -28,6 +29,8 @@ using nlohmann::json;
 
 // For a server that is being upgraded: longer than its old workers take to come to an end.
 constexpr std::chrono::seconds kPauseMax{15};
+// For one of its workers, where others answer.
+constexpr std::chrono::seconds kAbsentMax{2};
 constexpr std::chrono::milliseconds kBetweenTries{20};
 
 // Whether the process that had the lock of the folder last is there: what apps/braidd/state_lock.h
@@ -112,71 +115,141 @@ std::string no_answer(size_t worker, std::string_view why) {
   return fmt::format("worker {} is not in this answer: {}; ask again in a second", worker, why);
 }
 
-// Nothing: nobody listens.
-std::expected<std::optional<Answers>, std::string> ask_once(const std::string& state_dir,
-                                                            const ControlRequest& request) {
-  const std::string path = state_dir + "/" + std::string(kControlFolder);
-  const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) {
-    if (errno == EACCES) return std::unexpected(not_allowed(state_dir));
-    return std::nullopt;
+// A worker that is being started has no socket yet, or nobody who reads it: it knows of no
+// question.
+bool was_not_asked(const Error& error) { return error.is_os(ENOENT) || error.is_os(ECONNREFUSED); }
+
+struct Answer {
+  json result;
+  size_t workers = 0;  // that the server has
+};
+
+// The error is what the worker says against it.
+std::expected<Answer, std::string> read_answer(size_t worker, const std::string& text) {
+  json value = json::parse(text, nullptr, false);
+  if (value.is_object() && value.contains("error") && value["error"].is_string()) {
+    return std::unexpected(value["error"].get<std::string>());
   }
-  Answers answers;
-  size_t workers = 0;
-  bool refused = false;
-  std::vector<std::pair<size_t, Error>> silent;
-  const std::string line = encode_request(request);
-  for (const size_t worker : workers_in(folder.get())) {
-    const auto answer = exchange(folder.get(), worker, line);
-    if (!answer) {
-      refused |= answer.error().is_os(EACCES);
-      silent.emplace_back(worker, answer.error());
-      continue;
-    }
-    json value = json::parse(*answer, nullptr, false);
-    if (value.is_object() && value.contains("error") && value["error"].is_string()) {
-      return std::unexpected(value["error"].get<std::string>());
-    }
-    if (!value.is_object() || !value.contains("result") || !value["workers"].is_number_unsigned()) {
-      return std::unexpected(fmt::format(
-          "worker {} gave an answer that cannot be read; use the braidctl installed with it",
-          worker));
-    }
-    workers = std::max(workers, value["workers"].get<size_t>());
-    answers.results.push_back({worker, std::move(value["result"])});
+  if (!value.is_object() || !value.contains("result") || !value["workers"].is_number_unsigned()) {
+    return std::unexpected(fmt::format(
+        "worker {} gave an answer that cannot be read; use the braidctl installed with it",
+        worker));
   }
-  if (answers.results.empty()) {
-    if (refused) return std::unexpected(not_allowed(state_dir));
-    for (const auto& [worker, error] : silent) {
-      const bool is_gone =
-          error.is_os(ECONNREFUSED) || error.is_os(EPIPE) || error.is_os(ECONNRESET);
-      if (!is_gone) return std::unexpected(no_answer(worker, error.message()));
-    }
-    return std::nullopt;
-  }
-  // A socket beyond the number of workers is a left-over of a server that had more.
-  for (size_t worker = 0; worker < workers; ++worker) {
-    const auto answered = std::ranges::find(answers.results, worker, &WorkerResult::worker);
-    if (answered != answers.results.end()) continue;
-    const auto found = std::ranges::find(silent, worker, &std::pair<size_t, Error>::first);
-    const bool starting = found == silent.end() || found->second.is_os(ECONNREFUSED);
-    answers.missing.push_back(
-        no_answer(worker, starting ? "it is being started" : found->second.message()));
-  }
-  return answers;
+  return Answer{std::move(value["result"]), value["workers"].get<size_t>()};
 }
+
+// One question on its way through all workers.
+class Question {
+ public:
+  Question(const std::string& state_dir, const ControlRequest& request)
+      : state_dir_(state_dir), line_(encode_request(request)) {}
+
+  // Asks whoever is there. False: nobody listens.
+  std::expected<bool, std::string> ask() {
+    const UniqueFd folder = open_folder();
+    if (!folder) {
+      if (errno == EACCES) return std::unexpected(not_allowed(state_dir_));
+      return false;
+    }
+    bool refused = false;
+    size_t workers = 0;
+    std::vector<std::pair<size_t, Error>> silent;
+    for (const size_t worker : workers_in(folder.get())) {
+      const auto text = exchange(folder.get(), worker, line_);
+      if (!text) {
+        refused |= text.error().is_os(EACCES);
+        silent.emplace_back(worker, text.error());
+        continue;
+      }
+      auto answer = read_answer(worker, *text);
+      if (!answer) return std::unexpected(answer.error());
+      workers = std::max(workers, answer->workers);
+      answers_.results.push_back({worker, std::move(answer->result)});
+    }
+    if (answers_.results.empty()) {
+      if (refused) return std::unexpected(not_allowed(state_dir_));
+      for (const auto& [worker, error] : silent) {
+        const bool is_gone = was_not_asked(error) || error.is_os(EPIPE) || error.is_os(ECONNRESET);
+        if (!is_gone) return std::unexpected(no_answer(worker, error.message()));
+      }
+      return false;
+    }
+    // A socket beyond the number of workers is a left-over of a server that had more.
+    for (size_t worker = 0; worker < workers; ++worker) {
+      if (std::ranges::count(answers_.results, worker, &WorkerResult::worker) > 0) continue;
+      const auto found = std::ranges::find(silent, worker, &std::pair<size_t, Error>::first);
+      if (found == silent.end() || was_not_asked(found->second)) {
+        absent_.push_back(worker);
+      } else {
+        answers_.missing.push_back(no_answer(worker, found->second.message()));
+      }
+    }
+    return true;
+  }
+
+  // Asks those who were not there.
+  std::expected<void, std::string> ask_absent() {
+    const UniqueFd folder = open_folder();
+    if (!folder) return {};
+    for (const size_t worker : std::exchange(absent_, {})) {
+      const auto text = exchange(folder.get(), worker, line_);
+      if (!text && was_not_asked(text.error())) {
+        absent_.push_back(worker);
+      } else if (!text) {
+        answers_.missing.push_back(no_answer(worker, text.error().message()));
+      } else {
+        auto answer = read_answer(worker, *text);
+        if (!answer) return std::unexpected(answer.error());
+        answers_.results.push_back({worker, std::move(answer->result)});
+      }
+    }
+    return {};
+  }
+  bool has_absent() const { return !absent_.empty(); }
+
+  Answers take() {
+    for (const size_t worker : absent_) {
+      answers_.missing.push_back(no_answer(worker, "it is being started"));
+    }
+    std::ranges::sort(answers_.results, {}, &WorkerResult::worker);
+    return std::move(answers_);
+  }
+
+ private:
+  UniqueFd open_folder() const {
+    const std::string path = state_dir_ + "/" + std::string(kControlFolder);
+    return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+
+  const std::string& state_dir_;
+  const std::string line_;
+  Answers answers_;
+  std::vector<size_t> absent_;
+};
 
 }  // namespace
 
 std::expected<std::optional<Answers>, std::string> ask_running_workers(
     const std::string& state_dir, const ControlRequest& request, Pause pause) {
-  const auto end = std::chrono::steady_clock::now() + kPauseMax;
-  while (true) {
-    auto answers = ask_once(state_dir, request);
-    if (!answers || *answers || pause == Pause::kNoAnswer || !has_server(state_dir)) return answers;
-    if (std::chrono::steady_clock::now() >= end) return std::unexpected(silent_server(state_dir));
-    std::this_thread::sleep_for(kBetweenTries);
+  Question question(state_dir, request);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto may_wait = [&](std::chrono::seconds time) {
+    const bool may = std::chrono::steady_clock::now() - begin < time;
+    if (may) std::this_thread::sleep_for(kBetweenTries);
+    return may;
+  };
+  for (;;) {
+    const auto asked = question.ask();
+    if (!asked) return std::unexpected(asked.error());
+    if (*asked) break;
+    if (pause == Pause::kNoAnswer || !has_server(state_dir)) return std::nullopt;
+    if (!may_wait(kPauseMax)) return std::unexpected(silent_server(state_dir));
   }
+  while (question.has_absent() && pause == Pause::kWaitedFor && has_server(state_dir) &&
+         may_wait(kAbsentMax)) {
+    if (const auto asked = question.ask_absent(); !asked) return std::unexpected(asked.error());
+  }
+  return question.take();
 }
 
 std::expected<Answers, std::string> ask_workers(const std::string& state_dir,

@@ -24,7 +24,7 @@ struct Answers {
 };
 
 // A server of which no worker listens is being started, upgraded or stopped: whether it is waited
-// for, 15 seconds at most. A worker must not.
+// for, 15 seconds at most, and 2 for one that is not there where others answer. A worker must not.
 enum class Pause : uint8_t { kWaitedFor, kNoAnswer };
 
 // Blocks for kClientTime at most for each worker. The error is a line for the administrator: no

@@ -1,5 +1,6 @@
 #include "admin/control_client.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,10 +22,9 @@ class ControlClientTest : public testing::Test {
     folder_ = name;
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  auto listen() const {
-    return ControlServer::listen(folder_, 0, [](auto) -> std::string {
-      return R"({"workers":1,"result":"here"})"
-             "\n";
+  auto listen(size_t worker = 0, size_t workers = 1) const {
+    return ControlServer::listen(folder_, worker, [workers](auto) -> std::string {
+      return fmt::format("{{\"workers\":{},\"result\":\"here\"}}\n", workers);
     });
   }
   // As the process that has the lock of the folder does.
@@ -57,6 +57,25 @@ TEST_F(ControlClientTest, AServerThatIsBeingUpgradedIsWaitedFor) {
   ASSERT_TRUE(answers) << answers.error();
   ASSERT_TRUE(*answers);
   EXPECT_EQ((**answers).results.front().result, "here");
+}
+
+// The others have answered, and are not asked again.
+TEST_F(ControlClientTest, AWorkerThatIsNotThereYetIsWaitedFor) {
+  run_as(::getpid());
+  const auto second = listen(1, 2);
+  ASSERT_TRUE(second);
+  const auto without = ask_workers(folder_, request_, Pause::kNoAnswer);
+  ASSERT_TRUE(without) << without.error();
+  EXPECT_EQ(without->results.size(), 1u);
+  EXPECT_EQ(without->missing.size(), 1u);
+  auto asking = std::async(std::launch::async, [this] { return ask_workers(folder_, request_); });
+  const auto first = listen(0, 2);
+  ASSERT_TRUE(first);
+  const auto answers = asking.get();
+  ASSERT_TRUE(answers) << answers.error();
+  EXPECT_TRUE(answers->missing.empty());
+  ASSERT_EQ(answers->results.size(), 2u);
+  EXPECT_EQ(answers->results.front().worker, 0u);
 }
 
 // Who has left a socket behind.

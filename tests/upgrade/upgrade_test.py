@@ -124,6 +124,15 @@ class Upgraded(unittest.TestCase):
     def workers_now(self):
         return sorted(pid for pid in self.server.worker_pids() if name_of(pid) == "braidd-worker")
 
+    def running(self):
+        """The processes of this program."""
+        found = []
+        for entry in os.listdir("/proc"):
+            with contextlib.suppress(OSError):
+                if entry.isdigit() and os.readlink(f"/proc/{entry}/exe") == self.program:
+                    found.append(int(entry))
+        return found
+
     def connect(self, user=ALICE, guid=None, share="share", stays=False):
         """Where it does not stay, an upgrade ends the connection, as it waits for what a pipe says."""
         client = Client(self.server, user, guid or self.guid, share)
@@ -388,6 +397,7 @@ class HandedOver(Upgraded):
         self.assertLess(time.monotonic() - began, 60)  # and not 180
         os.rename(good, self.config)
         self.wait_for(lambda: not self.server.worker_pids(), "the end of its processes")
+        self.wait_for(lambda: not self.running(), "the end of the new program")
         again = servers.Braidd(self.program)
         again.start(self.scratch, self.options, "again")
         self.server = again
@@ -452,7 +462,7 @@ class GoesOn(Upgraded):
         file = client.plain_open(self.name).file
         self.good = self.config.read_text(encoding="utf-8")
         self.set_key("keytab", json.dumps(os.path.join(self.root, self.name)))
-        self.refused("the new worker 0 ended with code 1; the log says why")
+        self.refused(r"the new worker \d ended with code 1; the log says why")
         self.write(client, file, b"goes on")
         self.config.write_text(self.good, encoding="utf-8")
         self.upgrade()
@@ -731,7 +741,7 @@ class Refusals(Upgraded):
         keytab = os.path.join(self.root, "keytab")
         pathlib.Path(keytab).write_bytes(b"no keytab")
         self.change("keytab", json.dumps(keytab))
-        self.refused("the new worker 0 ended with code 1; the log says why")
+        self.refused(r"the new worker \d ended with code 1; the log says why")
 
 
 class OneProcess(unittest.TestCase):

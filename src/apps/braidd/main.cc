@@ -3,6 +3,7 @@
 // probe, which it starts; or all in one process.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -218,6 +219,9 @@ int run_worker_process(const CommandLine& line) {
 int run_probe_process(const CommandLine& line) {
   ::prctl(PR_SET_NAME, "braidd-probe");
   become_child_of_supervisor();
+  // Which may have died before that: nobody would end this process while it waits for a disk.
+  pollfd supervisor{.fd = kFirstGivenFd, .events = 0, .revents = 0};
+  if (::poll(&supervisor, 1, 0) > 0) return 0;
   const UniqueFd running(kFirstGivenFd + 1);
   ::fcntl(kFirstGivenFd, F_SETFD, FD_CLOEXEC);
   ::fcntl(running.get(), F_SETFD, FD_CLOEXEC);
