@@ -8,7 +8,7 @@
 namespace braid::wire {
 namespace {
 
-constexpr char kSeparator = '\\';
+constexpr std::string_view kSeparators = "\\/";
 constexpr std::string_view kForbidden = "\\/:|";
 constexpr std::string_view kWildcards = "<>*?\"";
 constexpr std::string_view kForbiddenInStream = "\\/:";
@@ -78,14 +78,14 @@ std::string PathName::posix() const {
 Result<PathName> parse_path(std::string_view path) {
   PathName result;
   if (path.empty()) return result;
-  if (path.front() == kSeparator) return fail(NtStatus::kInvalidParameter);
+  if (kSeparators.contains(path.front())) return fail(NtStatus::kInvalidParameter);
   if (!is_well_formed(path) || utf16le_size(path) / 2 > kPathLengthMax) return invalid();
-  if (path.back() == kSeparator) {
+  if (kSeparators.contains(path.back())) {
     result.trailing_separator = true;
     path.remove_suffix(1);
   }
   for (size_t position = 0;; ++position) {
-    const size_t separator = path.find(kSeparator);
+    const size_t separator = path.find_first_of(kSeparators);
     const std::string_view component = path.substr(0, separator);
     const bool is_last = separator == std::string_view::npos;
     if (component == "..") {

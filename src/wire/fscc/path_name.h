@@ -49,13 +49,13 @@ struct PathName {
   std::string posix() const;
 };
 
-// Takes UTF-8 with backslashes between components; a slash is no character of a name. "." and ".."
-// are taken out, with what ".." leads back from ([MS-FSCC] 2.1.5.1 "Dot Directory Names"); what is
-// named so at the end is a directory. A leading separator is kInvalidParameter ([MS-SMB2] 3.3.5.9
-// "Receiving an SMB2 CREATE Request"), and so is what begins with "name\..\", as Windows has it; a
-// ".." that would leave the share is kObjectPathSyntaxBad, an empty component kObjectPathNotFound,
-// or kObjectNameInvalid as the last one. Too long a path and a colon in any but the last component
-// are kObjectNameInvalid.
+// Takes UTF-8 with backslashes between components; a slash counts as one, since clients written for
+// Unix paths send it. "." and ".." are taken out, with what ".." leads back from ([MS-FSCC] 2.1.5.1
+// "Dot Directory Names"); what is named so at the end is a directory. A leading separator is
+// kInvalidParameter ([MS-SMB2] 3.3.5.9 "Receiving an SMB2 CREATE Request"), and so is what begins
+// with "name\..\", as Windows has it; a ".." that would leave the share is kObjectPathSyntaxBad, an
+// empty component kObjectPathNotFound, or kObjectNameInvalid as the last one. Too long a path and a
+// colon in any but the last component are kObjectNameInvalid.
 Result<PathName> parse_path(std::string_view path);
 
 }  // namespace braid::wire
