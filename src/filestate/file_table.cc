@@ -34,10 +34,10 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
     }
   }
   {
-    Impl::Access access(*impl_, file, effects);
-    FileState& state = access.open_state();
+    Impl::HeldFile held(*impl_, file, effects);
+    FileState& state = held.open_state();
     known_as = state.key();
-    FileNode& node = *access.node();
+    FileNode& node = *held.node();
     const bool deletes = ((request.granted_access | request.needed_access) & kDelete) != 0 ||
                          request.delete_on_close;
     const bool with_lease = request.requested_oplock == OplockLevel::kLease && request.lease;
@@ -60,7 +60,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
         }
       }
     }
-    access.settle(state);
+    held.settle(state);
     if (decision.decision.status == NtStatus::kDeletePending) {
       for (const FileNode::Deletion& each : node.deleting) {
         if (!each.newcomers_wait()) continue;
@@ -69,7 +69,7 @@ OpenDecision FileTable::open(const FileKey& file, const OpenRequest& request) {
         decision.waits_for = node_key(file);
       }
     }
-    if (!access.finish(true, store::Urgency::kOrdinary)) {
+    if (!held.finish(true, store::Urgency::kOrdinary)) {
       decision = {};
       decision.decision = Decision::fail(NtStatus::kInsufficientResources);
       if (with_lease && !had_lease) impl_->keys.unbind(lease, known_as);

@@ -32,7 +32,7 @@ void Files::remove(Nodes::iterator node) {
   if (spares.size() < kSparesMax) spares.push_back(std::move(removed));
 }
 
-FileTable::Impl::Access::Access(Impl& impl, const FileKey& file, Effects& effects)
+FileTable::Impl::HeldFile::HeldFile(Impl& impl, const FileKey& file, Effects& effects)
     : impl_(impl.having(file)),
       file_(file),
       effects_(effects),
@@ -41,7 +41,7 @@ FileTable::Impl::Access::Access(Impl& impl, const FileKey& file, Effects& effect
   if (impl_.group) make_current();
 }
 
-FileState& FileTable::Impl::Access::open_state() {
+FileState& FileTable::Impl::HeldFile::open_state() {
   if (record_ && !node()) {
     // Above every serial of the file's earlier lives: each was a record with a smaller version.
     files_->last_serial = std::max(files_->last_serial, record_->next_version() << 20);
@@ -53,7 +53,7 @@ FileState& FileTable::Impl::Access::open_state() {
   return node()->find_or_add_called(file_, files_->last_serial);
 }
 
-void FileTable::Impl::Access::settle(FileState& state) {
+void FileTable::Impl::HeldFile::settle(FileState& state) {
   FileNode& node = *this->node();
   for (const LeaseId& lease : state.take_ended_leases()) impl_.keys.unbind(lease, state.key());
   for (const Outcome::Purged& each : effects_.outcome.purged) {
@@ -64,13 +64,13 @@ void FileTable::Impl::Access::settle(FileState& state) {
   if (record_) publish_outcome(state);
 }
 
-bool FileTable::Impl::Access::finish(bool changed, store::Urgency urgency) {
+bool FileTable::Impl::HeldFile::finish(bool changed, store::Urgency urgency) {
   const bool is_committed = commit(changed, urgency);
   if (record_ && node()) node()->changes_seen = impl_.records->changes(record_->key());
   return is_committed;
 }
 
-bool FileTable::Impl::Access::commit(bool changed, store::Urgency urgency) {
+bool FileTable::Impl::HeldFile::commit(bool changed, store::Urgency urgency) {
   if (!node()) return true;
   if (changed || changed_) {
     if (node()->is_noted) impl_.note(node()->main.key());
@@ -124,8 +124,8 @@ void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path, Re
   name_went();  // before those come in who were kept out until now
   Effects effects;
   {
-    Access access(*this, file, effects);
-    FileNode* const node = access.node();
+    HeldFile held(*this, file, effects);
+    FileNode* const node = held.node();
     if (node && node->find(file)) {
       std::erase_if(node->deleting, [&](const FileNode::Deletion& each) {
         if (each.file != file || each.by != own_tag() || !each.is_of(path)) return false;
@@ -134,7 +134,7 @@ void FileTable::Impl::end_delete(const FileKey& file, const SharedPath& path, Re
         return true;
       });
       // As the last of a stream of it may have been, too.
-      access.finish(true, store::Urgency::kMustNotFail);
+      held.finish(true, store::Urgency::kMustNotFail);
     }
   }
   tell(file, effects);

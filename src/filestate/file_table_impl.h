@@ -102,7 +102,7 @@ struct FileTable::Impl {
   }
 
   // Brought here with no lock held, so that nobody waits for it who is after another file of the
-  // shard. It may have gone again before Access has it, which waits for it then.
+  // shard. It may have gone again before HeldFile has it, which waits for it then.
   Impl& having(const FileKey& file) {
     if (is_spread) records->await_here(record_key(file));
     return *this;
@@ -110,9 +110,9 @@ struct FileTable::Impl {
 
   // A file with its lock held; a stream of it by its identity. With several workers that is also
   // the lock of its record, and the node is as the record says, without what dead workers left.
-  class Access {
+  class HeldFile {
    public:
-    Access(Impl& impl, const FileKey& file, Effects& effects);
+    HeldFile(Impl& impl, const FileKey& file, Effects& effects);
 
     FileNode* node() { return found_ == files_->nodes.end() ? nullptr : found_->second.get(); }
     FileState* state() { return node() ? node()->find(file_) : nullptr; }
@@ -160,13 +160,13 @@ struct FileTable::Impl {
     Effects effects;
     Result result = absent;
     {
-      Access access(*this, file, effects);
-      FileState* const state = access.state();
+      HeldFile held(*this, file, effects);
+      FileState* const state = held.state();
       if (state) {
-        result = event(*access.node(), *state, effects.outcome);
-        access.settle(*state);
+        result = event(*held.node(), *state, effects.outcome);
+        held.settle(*state);
       }
-      access.finish(state != nullptr, store::Urgency::kMustNotFail);
+      held.finish(state != nullptr, store::Urgency::kMustNotFail);
     }
     tell(file, effects);
     return result;
@@ -179,13 +179,13 @@ struct FileTable::Impl {
     Effects effects;
     Result result = absent;
     {
-      Access access(*this, file, effects);
-      FileState* const state = access.state();
+      HeldFile held(*this, file, effects);
+      FileState* const state = held.state();
       if (state) {
-        result = event(*access.node(), *state, effects.outcome);
-        access.settle(*state);
+        result = event(*held.node(), *state, effects.outcome);
+        held.settle(*state);
       }
-      if (!access.finish(state != nullptr, urgency)) result = refused;
+      if (!held.finish(state != nullptr, urgency)) result = refused;
     }
     tell(file, effects);
     return result;
@@ -212,10 +212,10 @@ struct FileTable::Impl {
     Effects effects;
     Result result = absent;
     {
-      Access access(*this, file, effects);
-      const FileState* const state = access.state();
-      if (state) result = question(*access.node(), *state);
-      access.finish(false, store::Urgency::kMustNotFail);
+      HeldFile held(*this, file, effects);
+      const FileState* const state = held.state();
+      if (state) result = question(*held.node(), *state);
+      held.finish(false, store::Urgency::kMustNotFail);
     }
     tell(file, effects);
     return result;

@@ -34,16 +34,16 @@ Decision FileTable::begin_io(const OpenRef& ref, Operation operation,
   Effects effects;
   Decision decision = Decision::fail(NtStatus::kFileClosed);
   {
-    Impl::Access access(*impl_, ref.file, effects);
+    Impl::HeldFile held(*impl_, ref.file, effects);
     bool changed = false;
-    if (FileState* const state = access.state()) {
+    if (FileState* const state = held.state()) {
       const bool breaks_under_way = state->has_breaks_under_way();
       decision = state->begin_io(ref.token, operation, ranges, effects.outcome);
       changed = breaks_under_way || decision.verdict == Verdict::kWait || !effects.outcome.empty();
-      if (changed) access.settle(*state);
+      if (changed) held.settle(*state);
     }
     const bool waits = decision.verdict == Verdict::kWait;
-    if (!access.finish(changed, waits ? store::Urgency::kOrdinary : store::Urgency::kMustNotFail)) {
+    if (!held.finish(changed, waits ? store::Urgency::kOrdinary : store::Urgency::kMustNotFail)) {
       decision = Decision::fail(NtStatus::kInsufficientResources);
     }
   }

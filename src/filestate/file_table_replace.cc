@@ -11,9 +11,9 @@ ReplaceDecision FileTable::Impl::take(const FileKey& file, Unopened unopened, Ju
   Effects effects;
   ReplaceDecision taken;
   {
-    Access access(*this, file, effects);
-    FileState* const state = unopened == Unopened::kTake ? &access.open_state() : access.state();
-    FileNode* const node = access.node();
+    HeldFile held(*this, file, effects);
+    FileState* const state = unopened == Unopened::kTake ? &held.open_state() : held.state();
+    FileNode* const node = held.node();
     if (!state) {
       taken.decision = Decision::fail(NtStatus::kFileClosed);
     } else if (node->is_being_replaced()) {
@@ -26,7 +26,7 @@ ReplaceDecision FileTable::Impl::take(const FileKey& file, Unopened unopened, Ju
     } else {
       node->deleting.push_back({node_key(file), nullptr, own_tag(), Why::kReplaced});
     }
-    if (!access.finish(state != nullptr, store::Urgency::kOrdinary)) {
+    if (!held.finish(state != nullptr, store::Urgency::kOrdinary)) {
       taken = {.decision = Decision::fail(NtStatus::kInsufficientResources)};
     }
   }
@@ -135,12 +135,12 @@ void FileTable::Impl::end_replace(const FileKey& file) {
   name_went();  // before those come in who were kept out until now
   Effects effects;
   {
-    Access access(*this, file, effects);
-    if (FileNode* const node = access.node()) {
+    HeldFile held(*this, file, effects);
+    if (FileNode* const node = held.node()) {
       std::erase_if(node->deleting, [&](const FileNode::Deletion& each) {
         return each.by == own_tag() && each.why == FileNode::Deletion::Why::kReplaced;
       });
-      access.finish(true, store::Urgency::kMustNotFail);
+      held.finish(true, store::Urgency::kMustNotFail);
     }
   }
   tell(file, effects);

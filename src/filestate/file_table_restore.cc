@@ -25,10 +25,10 @@ std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& 
   FileKey known_as = file;
   bool is_there = false;
   {
-    Impl::Access access(*impl_, file, effects);
-    FileState& state = access.open_state();
+    Impl::HeldFile held(*impl_, file, effects);
+    FileState& state = held.open_state();
     known_as = state.key();
-    FileNode& node = *access.node();
+    FileNode& node = *held.node();
     const bool was_bound = image.lease && impl_->keys.file_of(lease_of(image)) == known_as;
     const auto bind = [&] { return !image.lease || impl_->keys.bind(lease_of(image), known_as); };
     // Of a worker that has died the record knows more than what is written down: it has not ended.
@@ -53,8 +53,8 @@ std::optional<FileKey> FileTable::restore(const FileKey& file, const OpenImage& 
     if (is_there && image.lease && image.delete_on_close) {
       impl_->keys.set_delete_on_close(lease_of(image));
     }
-    access.settle(state);
-    is_there = access.finish(true, store::Urgency::kOrdinary) && is_there;
+    held.settle(state);
+    is_there = held.finish(true, store::Urgency::kOrdinary) && is_there;
     if (image.lease && !is_there && !was_bound) impl_->keys.unbind(lease_of(image), known_as);
   }
   impl_->tell(known_as, effects);

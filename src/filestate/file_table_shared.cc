@@ -6,9 +6,9 @@
 
 namespace braid::filestate {
 
-using Access = FileTable::Impl::Access;
+using HeldFile = FileTable::Impl::HeldFile;
 
-void Access::make_current() {
+void HeldFile::make_current() {
   record_.emplace(impl_.records->lock(record_key(file_)));
   if (record_->version() == 0) {
     if (!node()) return;
@@ -27,7 +27,7 @@ void Access::make_current() {
   }
 }
 
-bool Access::take_changes() {
+bool HeldFile::take_changes() {
   FileNode& node = *this->node();
   std::vector<FileNode::PartValue> changed;
   record_->visit_parts(node.version, [&](uint32_t first, uint32_t end, ByteView value) {
@@ -54,7 +54,7 @@ bool Access::take_changes() {
   return true;
 }
 
-bool Access::write_changes(store::Urgency urgency) {
+bool HeldFile::write_changes(store::Urgency urgency) {
   static thread_local NodeChanges changes;
   FileNode& node = *this->node();
   node.encode_changes(changes);
@@ -80,7 +80,7 @@ bool Access::write_changes(store::Urgency urgency) {
   return true;
 }
 
-void Access::keep_or_forget() {
+void HeldFile::keep_or_forget() {
   FileNode& node = *this->node();
   if (impl_.keeping == Keeping::kNothing) return forget();
   const size_t parts = node.parts->size();
@@ -115,7 +115,7 @@ void FileTable::Impl::keep(const FileKey& file, size_t parts) {
   }
 }
 
-void Access::fetch_own() {
+void HeldFile::fetch_own() {
   if (node()->outbox.empty()) return;
   const auto is_own = [&](const Output& output) { return output.to == impl_.own_tag(); };
   for (auto& output : node()->take_outputs(is_own)) {
@@ -125,7 +125,7 @@ void Access::fetch_own() {
 }
 
 // What a worker that died was deleting. Whoever was told that it is deleted said with which rights.
-void Access::adopt_deletions() {
+void HeldFile::adopt_deletions() {
   FileNode& node = *this->node();
   for (FileNode::Deletion& each : node.deleting) {
     if (each.why == FileNode::Deletion::Why::kReplaced || impl_.group->is_alive(each.by)) continue;
@@ -144,7 +144,7 @@ void Access::adopt_deletions() {
 }
 
 // What the end of a dead worker's open leaves to delete.
-void Access::adopt(FileState& state, const CloseResult& left) {
+void HeldFile::adopt(FileState& state, const CloseResult& left) {
   CloseDecision closed = Impl::close_decision(*node(), state, left, impl_.own_tag(),
                                               FileNode::Deletion::Why::kNewcomer);
   if (closed.delete_now) effects_.orphans.push_back({state.key(), state.name(), std::move(closed)});
@@ -152,7 +152,7 @@ void Access::adopt(FileState& state, const CloseResult& left) {
 
 // What a worker that died had open is closed, with the deletion that a close may bring; but for
 // what its next life will have again.
-void Access::drop_dead() {
+void HeldFile::drop_dead() {
   FileNode& node = *this->node();
   const auto is_dead = [&](OpenToken token) {
     return !impl_.group->is_alive(store::WorkerTag::of(token.value));
@@ -193,7 +193,7 @@ void Access::drop_dead() {
 }
 
 // Nobody has it open, and nobody deletes it: whoever was to do that has died.
-void Access::end_orphaned_deletes() {
+void HeldFile::end_orphaned_deletes() {
   FileNode& node = *this->node();
   bool is_open = false;
   node.for_each_state([&](FileState& state) { is_open = is_open || state.has_opens(); });
@@ -208,15 +208,15 @@ void Access::end_orphaned_deletes() {
   });
 }
 
-void Access::publish_outcome(FileState& state) {
+void HeldFile::publish_outcome(FileState& state) {
   if (effects_.outcome.empty()) return;
   const Outcome outcome = std::exchange(effects_.outcome, {});
   const auto closed = std::exchange(effects_.closed, {});
   send(state, outcome, closed);
 }
 
-void Access::send(FileState& state, const Outcome& outcome,
-                  const std::vector<CloseDecision>& closed) {
+void HeldFile::send(FileState& state, const Outcome& outcome,
+                    const std::vector<CloseDecision>& closed) {
   const auto put = [&](OpenToken token, auto what) {
     const store::WorkerTag to = store::WorkerTag::of(token.value);
     if (to == impl_.own_tag()) {
@@ -245,18 +245,18 @@ void Access::send(FileState& state, const Outcome& outcome,
   for (const Completion& each : outcome.completions) put(each.token, each);
 }
 
-void Access::forget() {
+void HeldFile::forget() {
   files_->nodes.erase(found_);
   found_ = files_->nodes.end();
 }
 
-void Access::unbind_all() {
+void HeldFile::unbind_all() {
   node()->for_each_state([&](FileState& state) {
     for (const LeaseId& lease : state.lease_ids()) impl_.keys.unbind(lease, state.key());
   });
 }
 
-bool Access::has_own() {
+bool HeldFile::has_own() {
   const store::WorkerTag own = impl_.own_tag();
   return node()->parts->any_holder([&](store::WorkerTag holder) { return holder == own; }) ||
          std::ranges::count(node()->deleting, own, &FileNode::Deletion::by) != 0;
