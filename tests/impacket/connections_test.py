@@ -271,13 +271,16 @@ class Accounts(ConnectionCase):
 
     def test_session_goes_on_until_it_has_to_prove_who_it_is(self):
         client = self.client(user=BOB)
-        # Who disables it cannot reach the server.
-        control = os.path.join(self.scratch.path, "server.state", "control")
-        os.rename(control, control + ".away")
+        # Who disables it does not know that a server runs.
+        state = os.path.join(self.scratch.path, "server.state")
+        names = [os.path.join(state, name) for name in ("control", "lock")]
+        for name in names:
+            os.rename(name, name + ".away")
         try:
             self.ctl("disable")
         finally:
-            os.rename(control + ".away", control)
+            for name in names:
+                os.rename(name + ".away", name)
         self.addCleanup(self.ctl, "enable")
         file = client.make("of-bob")
         self.assertEqual(client.status(raw.WRITE, raw.write(file)), "SUCCESS")
