@@ -64,6 +64,14 @@ class WebCase(ControlCase):
         connection.close()
         return answer.status, answer.headers, text
 
+    def threads(self):
+        """What /proc says of each thread of the page's process."""
+        found = []
+        for status in pathlib.Path(f"/proc/{self.web.pid}/task").glob("*/status"):
+            lines = status.read_text("ascii").splitlines()
+            found.append(dict(line.split(":\t", 1) for line in lines if ":\t" in line))
+        return found
+
     def page(self):
         status, _, text = self.ask_web("/")
         self.assertEqual(status, 200)
@@ -74,6 +82,18 @@ class WebCase(ControlCase):
             connection.sendall(data)
             with connection.makefile("rb") as stream:
                 return stream.read()
+
+
+class Threads(WebCase):
+    has_token = False
+
+    def test_no_thread_has_any(self):
+        self.page()  # all that there will be have begun
+        threads = self.threads()
+        self.assertGreater(len(threads), 1)
+        for each in threads:
+            self.assertEqual((int(each["CapEff"], 16), int(each["CapPrm"], 16), each["NoNewPrivs"]),
+                             (0, 0, "1"))
 
 
 class Metrics(WebCase):

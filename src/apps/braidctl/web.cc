@@ -33,9 +33,10 @@ namespace {
 constexpr size_t kTokenMin = 16;
 constexpr size_t kTokenMax = 256;
 
-// Keeps this process from rights, and from all files but those below `folders`, to read them. A
-// kernel without Landlock leaves it the files of its user.
-void confine(const std::vector<std::string>& folders) {
+// Keeps this process from rights, and from all files but those below `folders` and `file`, to read
+// them. A kernel without Landlock leaves it the files of its user. REQUIRES: one thread, as others
+// would keep what they have.
+void confine(const std::vector<std::string>& folders, const std::string& file) {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (cap_t none = ::cap_init()) {
     ::cap_set_proc(none);
@@ -54,6 +55,11 @@ void confine(const std::vector<std::string>& folders) {
     rule.parent_fd = place.get();
     if (place) ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
   }
+  const UniqueFd place(::open(file.c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW));
+  landlock_path_beneath_attr rule{};
+  rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE;
+  rule.parent_fd = place.get();
+  if (place) ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
   ::syscall(SYS_landlock_restrict_self, rules.get(), 0);
 }
 
@@ -112,7 +118,8 @@ int serve_web(const config::Config& config, const WebArguments& arguments) {
   const auto port = server.listen(endpoint->address, endpoint->port);
   if (!port) return complain(fmt::format("{}: {}", arguments.listen, port.error()));
   confine({config.server.state_dir + "/" + std::string(admin::kControlFolder),
-           folder_of(config.file), "/proc"});
+           folder_of(config.file), "/proc"},
+          config.server.state_dir + "/lock");
   fmt::print("listening on port {}\n", *port);
   std::fflush(stdout);
   server.run();

@@ -120,6 +120,7 @@ class WebServer::Impl {
   }
 
   void run() {
+    asking_.emplace(1);
     asio::co_spawn(io_, accept(), asio::detached);
     io_.run();
   }
@@ -277,7 +278,7 @@ class WebServer::Impl {
   // What waits for the server's workers, one after the other.
   template <class Work>
   asio::awaitable<std::invoke_result_t<Work>> apart(Work work) {
-    return asio::co_spawn(asking_, run_there(std::move(work)), use_awaitable);
+    return asio::co_spawn(*asking_, run_there(std::move(work)), use_awaitable);
   }
   template <class Work>
   static asio::awaitable<std::invoke_result_t<Work>> run_there(Work work) {
@@ -308,7 +309,7 @@ class WebServer::Impl {
   // Thread: that of io_.
   size_t connections_ = 0;
   size_t watchers_ = 0;
-  asio::thread_pool asking_{1};
+  std::optional<asio::thread_pool> asking_;  // once run() runs
 };
 
 WebServer::WebServer(WebSource& source, std::string token)
