@@ -88,13 +88,13 @@ struct EarlyReturnTest : testing::Test {
   Engine engine{Engine::lenient(), clock, 2};
   std::promise<void> goes_on;
 
-  std::unique_ptr<RawClient> log_on(size_t server_reactor) {
+  std::unique_ptr<RawClient> log_on(size_t server_reactor, const std::string& user = "user") {
     auto made = std::make_unique<RawClient>(
         engine,
         transport::make_memory_transports(engine.reactor(1), engine.reactor(server_reactor)),
         kClient);
     EXPECT_EQ(made->negotiate(), NtStatus::kSuccess);
-    EXPECT_EQ(made->session_setup("user"), NtStatus::kSuccess);
+    EXPECT_EQ(made->session_setup(user), NtStatus::kSuccess);
     EXPECT_EQ(made->tree_connect(), NtStatus::kSuccess);
     return made;
   }
@@ -144,6 +144,17 @@ TEST_F(EarlyReturnTest, ReconnectWaitsForTheLossOfTheConnectionBefore) {
   ASSERT_TRUE(answer);
   ASSERT_EQ(answer->status(), NtStatus::kSuccess);
   EXPECT_EQ(answer->as<wire::CreateResponse>().file_id.persistent, id.persistent);
+}
+
+TEST_F(EarlyReturnTest, SomebodyElseWaitsForNobody) {
+  auto first = log_on(0);
+  auto other = log_on(1, "other");
+  const auto made = first->exchange(first->request(Command::kCreate, durable()));
+  ASSERT_TRUE(made);
+  const FileId id = made->as<wire::CreateResponse>().file_id;
+  const auto answer = answer_of(std::move(first), *other, reconnecting(id));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), NtStatus::kObjectNameNotFound);
 }
 
 TEST_F(ReplayTest, ReplayOnANewSessionIsForTheSameUserAndLease) {

@@ -1,5 +1,9 @@
 #include "smb2/files/durable.h"
 
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "base/log.h"
 #include "smb2/connections/connection.h"
 #include "smb2/files/close_open.h"
@@ -45,22 +49,25 @@ Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open) {
   files.arm_scavenger();
 }
 
-std::shared_ptr<OneShot<bool>> loss_under_way(const Open& open) {
+std::shared_ptr<OneShot<bool>> loss_under_way(const Open& open, const ClientGuid& client,
+                                              filestate::UserId user) {
   const auto session = open.session.lock();
-  if (!session) return nullptr;
+  if (!session || session->client_guid != client || session->user_id() != user) return nullptr;
   const auto channels = session->channels();
   if (channels.empty()) {
     if (session->opens_left.is_set()) return nullptr;
     return {session, &session->opens_left};
   }
-  std::shared_ptr<OneShot<bool>> loss;
+  std::vector<std::shared_ptr<Connection>> lost;
   for (const auto& channel : channels) {
-    const auto connection = channel->connection.lock();
+    auto connection = channel->connection.lock();
     if (!connection) continue;
     if (!connection->is_lost()) return nullptr;
-    loss = connection->loss;
+    lost.push_back(std::move(connection));
   }
-  return loss;
+  if (lost.empty()) return nullptr;
+  for (const auto& connection : lost) connection->disconnect();
+  return lost.back()->loss;
 }
 
 void take_promise_back(FileServices& files, Open& open) {

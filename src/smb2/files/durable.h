@@ -17,9 +17,11 @@ class FileServices;
 Task<void> lose_open(FileServices& files, std::shared_ptr<Open> open);
 
 // The connections of the open's session are all lost, and not everybody has heard of that: it is
-// when this is set, and then look again. Null: its client may be there, or the open is on its way
-// already.
-std::shared_ptr<OneShot<bool>> loss_under_way(const Open& open);
+// when this is set, and then look again. They are ended, as their client is back: answers that
+// nobody takes would keep them. Null: its client may be there, the open is on its way already, or
+// it is of another client or user than those who ask.
+std::shared_ptr<OneShot<bool>> loss_under_way(const Open& open, const ClientGuid& client,
+                                              filestate::UserId user);
 
 // An open that was to be persistent and is in no log: durable, if it can be, as if that was asked.
 void take_promise_back(FileServices& files, Open& open);

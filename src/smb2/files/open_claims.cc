@@ -65,7 +65,9 @@ Task<Result<std::optional<PreservedOpen>>> OpenClaims::claim_here(const ClaimQue
     }
     auto until = look.try_again;
     // Its client has ended the connection and is back before that was noticed.
-    if (!until && look.connected) until = loss_under_way(*std::exchange(look.connected, nullptr));
+    if (!until && look.connected) {
+      until = loss_under_way(*std::exchange(look.connected, nullptr), asked.client, asked.user_id);
+    }
     if (!until) co_return std::nullopt;
     co_await until->wait(seat);
   }

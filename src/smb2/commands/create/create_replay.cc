@@ -140,7 +140,7 @@ Task<Result<std::optional<Reply>>> answer_replay(Request& request, CreateState& 
     if (!request.header.is_replay()) co_return fail(NtStatus::kDuplicateObjectid);
     std::shared_ptr<OneShot<bool>> loss;
     if (const auto open = std::exchange(replay.made.open, nullptr)) {
-      loss = loss_under_way(*open);
+      loss = loss_under_way(*open, key.client, key.user);
       if (!loss) co_return answer_connected(request, state, open);
     }
     if (loss) {
