@@ -67,7 +67,9 @@ int run_keeper(UniqueFd control, UniqueFd region_fd, UniqueFd link, std::string 
     if (!message) end_process(kCannotRun);
     switch (message->kind) {
       case MessageKind::kWorkerEnded:
-        on_keeper([](HomeKeeper& it) { it.worker_ended(); });
+        on_keeper([process = static_cast<uint32_t>(message->number)](HomeKeeper& it) {
+          it.worker_ended(process);
+        });
         break;
       case MessageKind::kDrain:
         on_keeper([](HomeKeeper& it) { it.leave(); });

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <future>
@@ -26,10 +28,14 @@ inline Task<void> stop_keeper(HomeKeeper& keeper, std::promise<void>& stopped) {
   stopped.set_value();
 }
 
+// That its worker says it is.
+inline uint32_t own_process() { return static_cast<uint32_t>(::getpid()); }
+
 // Its worker joins in the background: join() waits for it.
 class ClusterNode {
  public:
-  ClusterNode(ctdb::FakeCluster& cluster, size_t node, uint32_t life = 0, size_t owned_max = 65'536)
+  ClusterNode(ctdb::FakeCluster& cluster, size_t node, uint32_t life = 0, size_t owned_max = 65'536,
+              std::chrono::milliseconds leave_max = std::chrono::seconds(8))
       : region_fd_(*SharedRegion::create({.workers = kRegionWorkers,
                                           .buckets = 64,
                                           .arena_bytes = 4 << 20,
@@ -48,6 +54,7 @@ class ClusterNode {
           .to_worker = [this](const KeeperMessage& m) { (void)send(keeper_link_.get(), m); },
           .failed = [this](const std::string& why) { say(why); },
           .left = [this] { say("left"); },
+          .leave_max = leave_max,
           .open_file = [&cluster,
                         node](uint32_t database) -> Result<std::unique_ptr<ctdb::RecordFile>> {
             return std::make_unique<ctdb::FakeFile>(cluster, node, database);

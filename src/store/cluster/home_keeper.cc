@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* kDatabase = "braid_homes.tdb";
 constexpr auto kLookEvery = 500ms;
-constexpr auto kLeaveMax = 5s;
 constexpr auto kOfferEvery = 50ms;
 
 }  // namespace
@@ -143,8 +142,8 @@ void HomeKeeper::on_worker(const KeeperMessage& message) {
   }
 }
 
-void HomeKeeper::worker_ended() {
-  if (!node_) return;
+void HomeKeeper::worker_ended(uint32_t process) {
+  if (!node_ || process != own_process_) return;
   own_worker_ = {};
   parts_.region.slot(*node_).tag = 0;
   parts_.region.roster_version()++;
@@ -240,8 +239,8 @@ void HomeKeeper::leave() {
 }
 
 Task<void> HomeKeeper::say_goodbye() {
-  const auto end = std::chrono::steady_clock::now() + kLeaveMax;
-  while (!is_over_ && homes_ && std::chrono::steady_clock::now() < end) {
+  const auto end = std::chrono::steady_clock::now() + parts_.leave_max;
+  while (!is_over_ && homes_) {
     const auto heir =
         std::ranges::find_if(peers_, [](const auto& each) { return each.second.is_serving; });
     if (heir == peers_.end()) break;
@@ -250,6 +249,14 @@ Task<void> HomeKeeper::say_goodbye() {
       if (!is_own_and_empty(value)) here.push_back(key);
     });
     if (here.empty() && given_.empty() && moving_.empty()) break;
+    // Without a goodbye: they find out that it has ended, and do not go on without the records.
+    if (std::chrono::steady_clock::now() >= end) {
+      co_return fail(
+          fmt::format("the other nodes did not take what is open there of {} files within {} s: "
+                      "they close all connections",
+                      here.size() + given_.size() + moving_.size(),
+                      std::chrono::duration<double>(parts_.leave_max).count()));
+    }
     for (const RecordKey& key : here) {
       KeeperPacket take = packet(KeeperPacket::Kind::kTake);
       take.key = key;

@@ -44,6 +44,8 @@ struct HomeKeeperParts {
   std::function<void(const std::string& why)> failed;
   // After leave(): nothing is here any more that others need.
   std::function<void()> left;
+  // For others to take it; then it fails. Below what the supervisor gives to all.
+  std::chrono::milliseconds leave_max = std::chrono::seconds(8);
   // The file of a database; null: as ctdbd says.
   std::function<Result<std::unique_ptr<ctdb::RecordFile>>(uint32_t database)> open_file;
   // Homes beyond so many are given up where nobody has the file open: some 200 bytes each, here and
@@ -71,10 +73,10 @@ class HomeKeeper final : public ctdb::ClientSink {
   Task<void> stop();
 
   void on_worker(const KeeperMessage& message);
-  // It has ended, however it did.
-  void worker_ended();
-  // The worker has ended for good. What of others' opens is here goes to them, for some seconds at
-  // most; then `left` is called.
+  // That process has ended, however it did. One that has begun since is another.
+  void worker_ended(uint32_t process);
+  // The worker has ended for good. What of others' opens is here goes to them, and `left` is
+  // called; or it fails, as it does when they do not take it in time.
   void leave();
 
   size_t homes() const { return owned_.size(); }
@@ -130,6 +132,7 @@ class HomeKeeper final : public ctdb::ClientSink {
     uint32_t process = 0;
   };
   Task<void> join(Joining worker);
+  Task<void> join_once(Joining worker);
   Task<bool> tell_of_members(Joining worker);
   Task<bool> do_others_know();
   Task<bool> is_nobody_there(uint32_t node);
@@ -151,6 +154,7 @@ class HomeKeeper final : public ctdb::ClientSink {
   void on_hello(const KeeperPacket& hello);
   void on_bye(const KeeperPacket& bye);
   void on_want(const KeeperPacket& want);
+  void say_nothing_is_here(const RecordKey& key, const Successor& to);
   void on_record(const KeeperPacket& record);
 
   KeeperPacket packet(KeeperPacket::Kind kind) const;
@@ -171,7 +175,9 @@ class HomeKeeper final : public ctdb::ClientSink {
   const uint64_t life_;
   std::optional<uint32_t> node_;
   WorkerTag own_worker_;
+  uint32_t own_process_ = 0;
   bool is_joining_ = false;
+  std::optional<Joining> joins_next_;  // the one that began last, until it is its turn
   bool is_serving_ = false;
   bool is_leaving_ = false;
   bool is_over_ = false;

@@ -11,18 +11,24 @@
 namespace braid::store::cluster {
 
 // Nothing of this worker is seen by others before they know that it lives.
+// Of several that began, only the last is there.
 Task<void> HomeKeeper::join(Joining worker) {
-  if (is_joining_) co_return;
-  is_joining_ = true;
+  joins_next_ = worker;
+  if (std::exchange(is_joining_, true)) co_return;
+  while (!is_over_ && joins_next_) co_await join_once(*std::exchange(joins_next_, std::nullopt));
+  is_joining_ = false;
+}
+
+Task<void> HomeKeeper::join_once(Joining worker) {
+  own_process_ = worker.process;
   // As WorkerGroup::join() is going to make it.
   own_worker_ = WorkerTag::make(*node_, parts_.region.slot(*node_).lives);
   // Of two that begin at once, the one that writes second finds the first.
   const bool is_told = co_await tell_of_members(worker);
-  while (is_told && !is_over_ && !co_await do_others_know()) {
+  while (is_told && !is_over_ && !joins_next_ && !co_await do_others_know()) {
     co_await parts_.reactor.sleep_for(kAskAgain);
   }
-  is_joining_ = false;
-  if (is_over_) co_return;
+  if (!is_told || is_over_ || joins_next_) co_return;
   if (!std::exchange(is_serving_, true)) {
     log::info("node {} of the cluster serves, with {} others", *node_, peers_.size());
   }
@@ -72,6 +78,7 @@ Task<bool> HomeKeeper::do_others_know() {
   const auto nodes = co_await client_.nodes();
   if (!nodes) co_return false;
   bool all = true;
+  const WorkerTag worker = own_worker_;
   for (const ctdb::Node& each : *nodes) {
     if (each.pnn == *node_) {
       all = all && each.is_active();
@@ -84,7 +91,8 @@ Task<bool> HomeKeeper::do_others_know() {
     all = false;
     say_hello(each.pnn, true);
   }
-  co_return all;
+  // It may have ended meanwhile: nobody knows of one that is not there.
+  co_return all&& worker.value != 0 && worker == own_worker_;
 }
 
 void HomeKeeper::say_hello(uint32_t node, bool wants_answer) {

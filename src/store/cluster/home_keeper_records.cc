@@ -146,8 +146,18 @@ void HomeKeeper::on_want(const KeeperPacket& want) {
     return;
   }
   const auto owned = owned_.find(want.key);
-  if (owned == owned_.end() || owned->second.turn + 1 != want.turn) return;
+  if (owned == owned_.end()) return say_nothing_is_here(want.key, to);
+  if (owned->second.turn + 1 != want.turn) return;
   if (giving_.insert(want.key).second) tasks_.spawn(give(want.key, to));
+}
+
+// A node that went may have taken along the newest that the database said: it says then who had the
+// record before. What that had went on, and whoever went without a goodbye ends all that rely on
+// it.
+void HomeKeeper::say_nothing_is_here(const RecordKey& key, const Successor& to) {
+  auto held = records_.lock(key);
+  auto image = std::make_shared<const Bytes>(image_of(held, false));
+  tasks_.spawn(send_image(key, to, std::move(image)));
 }
 
 Task<void> HomeKeeper::set_later(std::shared_ptr<OneShot<bool>> shot) {

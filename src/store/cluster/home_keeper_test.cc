@@ -183,11 +183,45 @@ TEST(HomeKeeper, WorkersOfOtherNodesAreKnownBeforeTheyServe) {
   EXPECT_EQ(a.region().slot(1).tag, WorkerTag::make(1, 9).value);
   EXPECT_EQ(b.region().slot(0).tag, WorkerTag::make(0, 5).value);
   EXPECT_EQ(a.region().slot(1).watch_notice.watches, 1u);
-  b.on_keeper([](HomeKeeper& keeper) { keeper.worker_ended(); });
+  b.on_keeper([](HomeKeeper& keeper) { keeper.worker_ended(own_process()); });
   // Said before what was asked for after it.
   ASSERT_TRUE(put(b, "value"));
   EXPECT_EQ(value_at(a), "value");
   EXPECT_EQ(a.region().slot(1).tag, 0u);
+}
+
+// The news of its end may come behind those of the next one's beginning.
+TEST(HomeKeeper, EndOfAWorkerBeforeIsNotThatOfTheOneThatIsThere) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1, 9);
+  a.join();
+  b.join();
+  b.on_keeper([](HomeKeeper& keeper) { keeper.worker_ended(own_process() + 1); });
+  ASSERT_TRUE(put(b, "value"));
+  EXPECT_EQ(value_at(a), "value");
+  EXPECT_EQ(a.region().slot(1).tag, WorkerTag::make(1, 9).value);
+}
+
+// What is left behind must not be taken for nothing.
+TEST(HomeKeeper, NodeWhoseRecordsNobodyTakesDoesNotSayGoodbye) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0, 0, 65'536, std::chrono::milliseconds(300));
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  ASSERT_TRUE(put(a, "value"));
+  std::promise<void> goes_on;
+  auto held = std::async(std::launch::async,
+                         [&] { b.on_keeper([&](HomeKeeper&) { goes_on.get_future().wait(); }); });
+  a.on_keeper([](HomeKeeper& keeper) {
+    keeper.worker_ended(own_process());
+    keeper.leave();
+  });
+  EXPECT_EQ(a.end(),
+            "the other nodes did not take what is open there of 1 files within 0.3 s: they close "
+            "all connections");
+  goes_on.set_value();
 }
 
 TEST(HomeKeeper, NodeThatLosesItsCtdbdEndsAndSoDoOthers) {
@@ -225,7 +259,7 @@ TEST(HomeKeeper, NodeThatLeavesGivesWhatItHas) {
   const RecordKey other{RecordKind::kFile, 1, 3, 0};
   ASSERT_TRUE(put(*a, "other", other));
   a->on_keeper([](HomeKeeper& keeper) {
-    keeper.worker_ended();
+    keeper.worker_ended(own_process());
     keeper.leave();
   });
   EXPECT_EQ(a->end(), "left");
