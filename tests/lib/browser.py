@@ -106,10 +106,16 @@ class Browser:
         return result["result"].get("value")
 
     def wait_for(self, expression):
+        """Until it holds; a page that is on its way has no body yet, or goes while it is asked."""
         end = time.monotonic() + LIMIT_S
+        asked = f"(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()"
         while time.monotonic() < end:
-            if self.value(f"!!({expression})"):
-                return
+            try:
+                if self.value(asked):
+                    return
+            except AssertionError as error:
+                if "context" not in str(error):
+                    raise
             time.sleep(0.05)
         raise AssertionError(f"the page never had: {expression}\n" +
                              self.value("document.body ? document.body.innerText : ''")[:4000])
