@@ -243,7 +243,7 @@ Task<void> HomeKeeper::say_goodbye() {
   while (!is_over_ && homes_) {
     const auto heir =
         std::ranges::find_if(peers_, [](const auto& each) { return each.second.is_serving; });
-    if (heir == peers_.end()) break;
+    if (peers_.empty()) break;
     std::vector<RecordKey> here;
     records_.for_each([&](const RecordKey& key, ByteView value) {
       if (!is_own_and_empty(value)) here.push_back(key);
@@ -257,6 +257,8 @@ Task<void> HomeKeeper::say_goodbye() {
                       here.size() + given_.size() + moving_.size(),
                       std::chrono::duration<double>(parts_.leave_max).count()));
     }
+    // One that serves may not have been heard yet.
+    if (heir == peers_.end()) here.clear();
     for (const RecordKey& key : here) {
       KeeperPacket take = packet(KeeperPacket::Kind::kTake);
       take.key = key;

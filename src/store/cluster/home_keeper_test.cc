@@ -210,7 +210,8 @@ TEST(HomeKeeper, NodeWhoseRecordsNobodyTakesDoesNotSayGoodbye) {
   ClusterNode b(cluster, 1);
   a.join();
   b.join();
-  ASSERT_TRUE(put(a, "value"));
+  ASSERT_TRUE(put(b, "value"));
+  EXPECT_EQ(value_at(a), "value");
   std::promise<void> goes_on;
   auto held = std::async(std::launch::async,
                          [&] { b.on_keeper([&](HomeKeeper&) { goes_on.get_future().wait(); }); });
