@@ -173,6 +173,30 @@ class Announced(NetworkCase):
         self.assertGreater(int(done.stdout), 0)
         self.assertLess(int(done.stdout), 400)
 
+    def test_one_neighbour_leaves_room_for_another(self):
+        self.start()
+        place = re.search(r"http://10\.99\.0\.1:5357(/[0-9a-f-]{36})", self.ask(message(PROBE)))[1]
+        self.networks.run(self.networks.client, "ip", "addr", "add", "10.99.0.3/24", "dev", "c0")
+        good = message(GET, "", f"urn:uuid:{place[1:]}")
+        request = (f"POST {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(good)}\r\n\r\n").encode() + good
+        # One floods and holds as many connections as it gets, in silence; then another one asks.
+        code = ("import socket\n"
+                "held = [socket.create_connection(('10.99.0.1', 5357), 30, ('10.99.0.2', 0))\n"
+                "        for _ in range(40)]\n"
+                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "s.bind(('10.99.0.2', 0))\n"
+                f"for _ in range(60): s.sendto({message(PROBE)!r}, ('10.99.0.1', 3702))\n"
+                "o = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "o.bind(('10.99.0.3', 0)); o.settimeout(30)\n"
+                f"o.sendto({message(PROBE)!r}, ('10.99.0.1', 3702))\n"
+                "print(len(o.recv(65536)) > 0)\n"
+                "t = socket.create_connection(('10.99.0.1', 5357), 30, ('10.99.0.3', 0))\n"
+                f"t.sendall({request!r})\n"
+                "print(t.recv(12))\n")
+        done = subprocess.run(self.networks.command(self.networks.client, "/usr/bin/python3", "-c", code),
+                              capture_output=True, text=True, timeout=120, check=True)
+        self.assertEqual(done.stdout, "True\nb'HTTP/1.1 200'\n")
+
     def test_metadata_is_for_who_knows_whom_he_asks(self):
         self.start()
         place = re.search(r"http://10\.99\.0\.1:5357(/[0-9a-f-]{36})", self.ask(message(PROBE)))[1]

@@ -18,6 +18,7 @@
 #include <fstream>
 #include <iterator>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -49,9 +50,11 @@ constexpr uint16_t kDiscoveryPort = 3'702;
 constexpr uint16_t kMetadataPort = 5'357;
 const auto kGroup = asio::ip::make_address_v4("239.255.255.250");
 constexpr auto kBetweenAddressLooks = 5s;  // at the machine's addresses
-// Answers to strangers: of a second, and of metadata at once.
+// Answers to neighbours: of a second, and of metadata at once; and what of it one address has.
 constexpr size_t kAnswersMax = 50;
+constexpr size_t kAnswersOfOneMax = 5;
 constexpr size_t kMetadataConnectionsMax = 16;
+constexpr size_t kMetadataConnectionsOfOneMax = 4;
 constexpr auto kMetadataTime = 10s;
 constexpr uid_t kNobody = 65'534;
 
@@ -233,13 +236,18 @@ class Announcer {
     return nullptr;
   }
 
-  bool may_answer() {
+  bool may_answer(const asio::ip::address_v4& peer) {
     const auto now = std::chrono::steady_clock::now();
     if (now - second_ >= 1s) {
       second_ = now;
       answers_ = 0;
+      answers_of_.clear();
     }
-    return answers_++ < kAnswersMax;
+    if (answers_ >= kAnswersMax) return false;
+    if (answers_of_[peer] >= kAnswersOfOneMax) return false;
+    ++answers_of_[peer];
+    ++answers_;
+    return true;
   }
 
   asio::awaitable<void> hear() {
@@ -252,14 +260,16 @@ class Announcer {
           asio::buffer(text), peer, asio::redirect_error(use_awaitable, error));
       if (error) continue;
       text.resize(size);
+      const Neighbourhood* const place =
+          peer.address().is_v4() ? beside(peer.address().to_v4()) : nullptr;
+      if (!place) continue;
       const auto request = parse_wsd(text);
-      if (!request || !peer.address().is_v4()) continue;
+      if (!request) continue;
       const bool is_for_us =
           request->kind == WsdRequest::Kind::kProbe
               ? request->is_of_our_kind
               : request->kind == WsdRequest::Kind::kResolve && request->endpoint == who_.id;
-      const Neighbourhood* const place = is_for_us ? beside(peer.address().to_v4()) : nullptr;
-      if (!place || !may_answer()) continue;
+      if (!is_for_us || !may_answer(peer.address().to_v4())) continue;
       const std::string answer = wsd_matches(who_, metadata_at(*place), next(), *request);
       socket_.send_to(asio::buffer(answer), peer, 0, error);
     }
@@ -274,14 +284,20 @@ class Announcer {
       if (error) {
         asio::steady_timer pause(io_, 100ms);
         co_await pause.async_wait(use_awaitable);
-      } else if (connections_ < kMetadataConnectionsMax) {
-        asio::co_spawn(io_, tell(std::move(socket)), asio::detached);
+        continue;
+      }
+      const auto peer = socket.remote_endpoint(error).address();
+      if (error || !peer.is_v4() || !beside(peer.to_v4())) continue;
+      if (connections_ < kMetadataConnectionsMax &&
+          connections_of_[peer.to_v4()] < kMetadataConnectionsOfOneMax) {
+        asio::co_spawn(io_, tell(std::move(socket), peer.to_v4()), asio::detached);
       }
     }
   }
 
-  asio::awaitable<void> tell(tcp::socket socket) {
+  asio::awaitable<void> tell(tcp::socket socket, asio::ip::address_v4 peer) {
     ++connections_;
+    ++connections_of_[peer];
     try {
       beast::tcp_stream stream(std::move(socket));
       co_await answer_get(stream);
@@ -289,6 +305,7 @@ class Announcer {
       // Whatever is wrong with a connection ends it, and nothing else.
     }
     --connections_;
+    if (--connections_of_[peer] == 0) connections_of_.erase(peer);
   }
 
   asio::awaitable<void> answer_get(beast::tcp_stream& stream) {
@@ -327,6 +344,9 @@ class Announcer {
   std::list<Served> served_;
   uint64_t number_ = 0;
   size_t connections_ = 0;
+  std::map<asio::ip::address_v4, size_t> connections_of_;
+  // Of this second.
+  std::map<asio::ip::address_v4, size_t> answers_of_;
   std::chrono::steady_clock::time_point second_{};
   size_t answers_ = 0;
 };

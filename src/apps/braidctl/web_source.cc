@@ -66,8 +66,12 @@ json newest_first(const json& rows) {
 std::expected<std::string, std::string> WebSource::metrics() {
   if (metrics_ && std::chrono::steady_clock::now() - metrics_at_ < kStillNew) return *metrics_;
   const auto answers = admin::ask_workers(state_dir_, {.command = Command::kMetrics});
-  if (!answers) return std::unexpected(answers.error());
-  metrics_ = admin::prometheus_text(answers->results);
+  // A failure, too, is told to all who ask meanwhile: a worker that hangs is waited for once.
+  if (answers) {
+    metrics_.emplace(admin::prometheus_text(answers->results));
+  } else {
+    metrics_.emplace(std::unexpected(answers.error()));
+  }
   metrics_at_ = std::chrono::steady_clock::now();
   return *metrics_;
 }
@@ -84,7 +88,7 @@ std::shared_ptr<const WebView> WebSource::look() {
   }
   traffic_before_.reset();
   if (view->status.is_object()) traffic_before_ = view->traffic;
-  view_at_ = now;
+  view_at_ = std::chrono::steady_clock::now();
   view_ = std::move(view);
   return view_;
 }

@@ -36,7 +36,7 @@ class WebSource {
   std::shared_ptr<const WebView> view_;  // null: to be asked anew
   Instant view_at_{};
   std::optional<WebTraffic> traffic_before_;
-  std::optional<std::string> metrics_;
+  std::optional<std::expected<std::string, std::string>> metrics_;
   Instant metrics_at_{};
 };
 
