@@ -46,6 +46,12 @@ def client_was_busy(result):
                for server in result["servers"])
 
 
+def any_client_was_busy(groups, measured):
+    return any(client_was_busy(result) for results in measured["file_systems"].values()
+               for group in groups for row in group.rows
+               if (result := results.get(row.name)) and "error" not in result)
+
+
 def verdict(row, result):
     """What falls short of what is asked for, in words; empty: nothing."""
     short = []
@@ -118,7 +124,9 @@ def idle_lines(result):
 
 def limits_lines(results):
     """Large READs by what the machine does alone."""
-    limits = results.get("limits") or {"error": "not run"}
+    limits = results.get("limits")
+    if limits is None:
+        return []
     if "error" in limits:
         return [f"The limits of the machine were not measured: {limits['error']}", ""]
     lines = []
@@ -178,6 +186,27 @@ def crowd_lines(result, idle):
     return [text, ""]
 
 
+# What is measured once, on the first file system, besides rows.
+ONCE = ("idle", "crowd", "channels")
+TITLES = {"idle": "idle connections", "crowd": "many connections", "channels": "several channels",
+          "limits": "the limits of the machine"}
+
+
+def not_run(groups, measured):
+    """What make bench measures and this run did not, a line for each file system."""
+    lines = []
+    for number, (file_system, results) in enumerate(measured["file_systems"].items()):
+        missing = [row.name for group in groups for row in group.rows if row.name not in results]
+        missing += [TITLES[name] for name in ("limits", *(ONCE if number == 0 else ())) if name not in results]
+        if missing:
+            lines.append(f"- {file_system}: {'; '.join(missing)}")
+    return ["Not in this run:", "", *lines, ""] if lines else []
+
+
+def falls_short(lines):
+    return any(line.endswith("| yes |") or "; short of it)" in line for line in lines)
+
+
 def pictures(groups, file_system, results):
     """{file name: SVG}"""
     found = {}
@@ -208,8 +237,10 @@ def page(groups, measured, picture_folder):
         "operations in flight each): the median of the pairs, and in parentheses the smallest and the largest. Server "
         "CPU is user and system time of all processes of a server for each operation: less is better, as with p50 and "
         "p99, the latency at the client. Of throughput more is better. Beside the goals for the server's CPU, "
-        "throughput may not be below 1 and p99 not above 1 in any row. A star: the client had no time left, so that "
-        "throughput and latencies are its own.", ""]
+        "throughput may not be below 1 and p99 not above 1 in any row."
+        + (" A star: the client had no time left, so that throughput and latencies are its own."
+           if any_client_was_busy(groups, measured) else ""), "",
+        *not_run(groups, measured)]
     short = {}
     for file_system, results in measured["file_systems"].items():
         lines += [f"## {file_system}", ""]
@@ -226,16 +257,18 @@ def page(groups, measured, picture_folder):
                 if result and "error" not in result and verdict(row, result):
                     short.setdefault(row.name, []).append(
                         f"{file_system} ({', '.join(verdict(row, result))})")
-        others = protection_costs(groups, results) + limits_lines(results)
+        others = {"what protection adds": protection_costs(groups, results),
+                  "the limits of the machine": limits_lines(results)}
         if "idle" in results:
-            others += ["### Idle connections", ""] + idle_lines(results["idle"])
+            others["idle connections"] = ["### Idle connections", "", *idle_lines(results["idle"])]
         if "crowd" in results:
-            others += crowd_lines(results["crowd"], results.get("idle"))
+            others["many connections"] = crowd_lines(results["crowd"], results.get("idle"))
         if "channels" in results:
-            others += ["### Channels", ""] + channels_lines(results["channels"])
-        lines += others
-        if any(line.endswith("| yes |") or "; short of it)" in line for line in others):
-            short.setdefault("what protection adds, limits, idle connections, channels (see their tables)", []).append(file_system)
+            others["channels"] = ["### Channels", "", *channels_lines(results["channels"])]
+        for name, its_lines in others.items():
+            lines += its_lines
+            if falls_short(its_lines):
+                short.setdefault(f"{name} (see the table)", []).append(file_system)
     lines += ["## Short of their goals", ""]
     if short:
         lines += ["The reasons that were found stand in [performance.md](performance.md).", ""]

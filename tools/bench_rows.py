@@ -74,7 +74,7 @@ def groups(names=100_000, listed=10_000):
             Row("create, write 4 KiB, close, delete", "signed", ("small-files", "--size", "4K"), 0.3),
             Row(f"listing of {listed:,} names", "signed", ("list", "--files", str(listed)), 0.4),
         )),
-        Group("sessions", "Sessions, locks, leases, people", (
+        Group("sessions", "Sessions and the rest", (
             Row("session setup and logoff", "signed", ("logon",), 0.05),
             Row("the same with a connection each", "signed", ("logon", "--connect")),
             Row("lock and unlock", "signed", ("lock",)),

@@ -76,6 +76,31 @@ class Page(unittest.TestCase):
     def test_a_busy_client_is_starred(self):
         self.assertIn("| 1.50* | 0.80* | 0.90* |", page({"ECHO, plain": result(busy=0.95)}))
 
+    def test_a_star_is_explained_where_there_is_one(self):
+        self.assertIn("A star:", page({"ECHO, plain": result(busy=0.95)}))
+        self.assertNotIn("A star:", page({"ECHO, plain": result(busy=0.5)}))
+
+    def test_what_did_not_run_is_named_once(self):
+        everything = {row.name: result() for group in GROUPS for row in group.rows}
+        limits = {f"{name}_bytes_per_{unit}": 1e9 for name in ("sendfile", "gcm") for unit in ("second", "cpu_second")}
+        once = {"limits": limits, "channels": {"loads": []},
+                "idle": {"load": "idle", "connections": 1000, "ratios": {},
+                         "servers": [{"memory_bytes": 20_000.0}]},
+                "crowd": {"connections": 10, "busy": 1, "workers": 1, "servers": [{"memory_bytes": None}]}}
+        for name in bench_rows.LIMITS:
+            everything[name]["servers"][0] |= {"bytes_per_second": spread(8e8), "operations_per_second": spread(800)}
+        self.assertNotIn("Not in this run", page(everything | once))
+        del everything["lease break, signed"]
+        text = page(everything)
+        self.assertIn("- ext4: lease break, signed; the limits of the machine; idle connections; many connections; "
+                      "several channels\n", text)
+        self.assertNotIn("were not measured", text)
+        # Those that are measured once are not missed on the other file system.
+        both = measured(everything | once)
+        both["file_systems"]["tmpfs"] = everything
+        self.assertIn("- tmpfs: lease break, signed; the limits of the machine\n",
+                      "\n".join(bench_report.page(GROUPS, both, "benchmarks")))
+
     def test_a_short_run_says_so(self):
         self.assertIn("says nothing of how fast", page({}, is_short=True))
         self.assertNotIn("says nothing of how fast", page({}))
@@ -87,7 +112,7 @@ class Page(unittest.TestCase):
         text = page(results)
         self.assertIn("| READ 64 KiB | signed | +12% | 10% | yes |", text)
         self.assertIn("| READ 64 KiB | encrypted | +20% | 25% | no |", text)
-        self.assertRegex(text, r"(?m)^- what protection adds, .*: ext4$")
+        self.assertRegex(text, r"(?m)^- what protection adds \(see the table\): ext4$")
         self.assertNotIn("+400%", text)
 
     def test_memory_of_idle_connections_has_its_goal(self):
