@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/log.h"
+#include "runtime/way_back.h"
 #include "smb2/commands/audit.h"
 #include "smb2/commands/commands.h"
 #include "smb2/commands/direct_placement.h"
@@ -462,7 +463,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     } else {
       result = std::unexpected(turn.error());
     }
-    co_await request.connection->reactor().schedule();
+    co_await WayBack(request.connection->reactor());
     is_settled = co_await settle_changes(request, result);
   }
   audit_request(request, result);
