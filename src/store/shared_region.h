@@ -139,6 +139,8 @@ class SharedRegion {
   DeviceLocks& locks_of(uint64_t device) const;
   // Counts the lives of workers that began or ended.
   std::atomic<uint64_t>& roster_version() const { return header().roster_version; }
+  // On a node of a cluster: of boot_time_ns(), and only grows. Its keeper writes it.
+  std::atomic<int64_t>& serves_until() const { return header().serves_until; }
 
   uint64_t arena_begin(size_t worker) const;
   uint64_t arena_end(size_t worker) const { return arena_begin(worker + 1); }
@@ -153,6 +155,7 @@ class SharedRegion {
       std::atomic<uint64_t> value;
     };
     Count counters[static_cast<size_t>(Counter::kCount)];
+    alignas(64) std::atomic<int64_t> serves_until;
     alignas(64) WorkerSlot slots[kWorkersMax];
     pthread_mutex_t devices_mutex;               // held to add one
     std::atomic<uint64_t> devices[kDevicesMax];  // its number plus one; 0: free

@@ -1,4 +1,5 @@
 """braidd on nodes of a cluster (ctdb_nodes), which serve one folder, and clients beside them."""
+import contextlib
 import ctypes
 import json
 import os
@@ -21,8 +22,28 @@ DELETE = 0x00010000
 def enter_network(namespace):
     """Sockets of this thread are in that network from now on."""
     with open(f"/run/netns/{namespace}", encoding="ascii") as file:
-        if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
+        enter_network_of(file.fileno())
+
+
+def enter_network_of(descriptor):
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def below(pid):
+    """What it has started, and what that has."""
+    found, todo = [], [pid]
+    while todo:
+        children = servers.children(todo.pop())
+        todo += children
+        found += children
+    return found
+
+
+def tell(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class ServingNode:
@@ -66,13 +87,17 @@ local_access = "none"
 
     def pids(self, name):
         """Of its processes of that name, as this process sees them."""
-        found, todo = [], [self.process.pid]
-        while todo:
-            for pid in servers.children(todo.pop()):
-                todo.append(pid)
-                if servers.name_of(pid) == name:
-                    found.append(pid)
-        return found
+        return [pid for pid in below(self.process.pid) if servers.name_of(pid) == name]
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """All of the node, its ctdbd as well, as a machine that is paused; its kernel goes on."""
+        stopped = [*below(self.process.pid), *below(int(self.node.inside()))]
+        tell(stopped, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            tell(stopped, signal.SIGCONT)
 
     def lives(self):
         """How often it has joined the cluster and begun to serve."""
@@ -113,6 +138,14 @@ class Client:
 
     def close(self, file):
         self.smb.close(self.tree, file)
+
+
+def outcome(work):
+    """As status(), or what else it ends with."""
+    try:
+        return status(work)
+    except Exception as error:  # a connection that is lost has many
+        return repr(error)
 
 
 def status(work):

@@ -5,6 +5,7 @@ With real ctdbds. Nothing depends on how long anything takes, but for limits tha
 """
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from ctdb_nodes import Cluster  # noqa: E402
 from impacket import smb3  # noqa: E402
 from impacket.smb3structs import FILE_OPEN  # noqa: E402
 from scratch import Scratch  # noqa: E402
-from served import DELETE, SHARE_ALL, USER, Client, ServingNode, enter_network, status, wait  # noqa: E402
+from served import (DELETE, SHARE_ALL, USER, Client, ServingNode, enter_network, enter_network_of,  # noqa: E402
+                    outcome, status, wait)
 
 SHARING_VIOLATION = 0xC0000043
 LOCK_NOT_GRANTED = 0xC0000055
@@ -219,6 +221,69 @@ class Serving(unittest.TestCase):
         again = Client(self.nodes[0])
         self.assertEqual(status(lambda: again.open("lost")), SHARING_VIOLATION)
         other.close(file)
+
+
+class StandingStill(unittest.TestCase):
+    """What is stopped and goes on. Each test has a cluster of its own."""
+
+    def setUp(self):
+        scratch = self.enterContext(Scratch(suite.arguments.scratch))
+        folder = scratch.directory("shared")
+        os.chmod(folder, 0o777)
+        network = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        self.addCleanup(os.close, network)
+        # Taken for dead sooner than by ctdb's own settings.
+        cluster = self.enterContext(Cluster(scratch.directory("nodes"), count=2,
+                                            tunables={"KeepaliveInterval": 2, "KeepaliveLimit": 3}))
+        self.nodes = [ServingNode(scratch, node, suite.arguments.braidd, folder)
+                      for node in cluster.nodes]
+        for node in self.nodes:
+            node.start()
+        for node in self.nodes:
+            wait(lambda node=node: node.lives() == 1 or node.process.poll() is not None,
+                 f"{node.address} to serve")
+        enter_network(cluster.hub)
+        self.addCleanup(enter_network_of, network)
+
+    def test_node_that_goes_on_acknowledges_nothing_of_before(self):
+        theirs = Client(self.nodes[1])
+        old = theirs.open("still", share=0)
+        theirs.smb.write(theirs.tree, old, b"one", 0, 3)
+        lives = [node.lives() for node in self.nodes]
+        acknowledged = []
+        writing = threading.Thread(target=lambda: acknowledged.append(
+            outcome(lambda: theirs.smb.write(theirs.tree, old, b"old", 0, 3))))
+        with self.nodes[1].standing_still():
+            wait(lambda: self.nodes[0].lives() > lives[0], "the other to begin anew")
+            mine = Client(self.nodes[0])
+            new = mine.open("still", share=0)
+            mine.smb.write(mine.tree, new, b"two", 0, 3)
+            writing.start()
+        writing.join(LIMIT_S)
+        self.assertEqual(len(acknowledged), 1)
+        self.assertNotEqual(acknowledged[0], 0)
+        wait(lambda: self.nodes[1].lives() > lives[1], "it to be back")
+        self.assertEqual(mine.smb.read(mine.tree, new, 0, 3), b"two")
+
+    def test_keeper_that_hangs_does_not_end_the_cluster(self):
+        theirs = Client(self.nodes[1])
+        old = theirs.open("hung", share=0)
+        lives = [node.lives() for node in self.nodes]
+        keeper, = self.nodes[1].pids("braidd-keeper")
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            wait(lambda: self.nodes[0].lives() > lives[0], "the other to go on")
+            mine = Client(self.nodes[0])
+            new = mine.open("hung", share=0)
+            # Its node has ended by itself.
+            self.assertNotEqual(
+                outcome(lambda: theirs.smb.write(theirs.tree, old, b"x", 0, 1)), 0)
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        wait(lambda: self.nodes[1].lives() > lives[1], "it to be back")
+        again = Client(self.nodes[1])
+        self.assertEqual(status(lambda: again.open("hung")), SHARING_VIOLATION)
+        mine.close(new)
 
 
 if __name__ == "__main__":

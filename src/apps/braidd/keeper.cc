@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <thread>
@@ -35,6 +36,7 @@ int run_keeper(UniqueFd control, UniqueFd region_fd, UniqueFd link, std::string 
   }
   ReactorPool reactors(1);
   Reactor& reactor = reactors.at(0);
+  store::cluster::KeeperLink to_worker(std::move(link));
   std::unique_ptr<HomeKeeper> keeper;
   const auto on_keeper = [&](auto work) {
     reactor.post([&keeper, work = std::move(work)] { work(*keeper); });
@@ -44,8 +46,7 @@ int run_keeper(UniqueFd control, UniqueFd region_fd, UniqueFd link, std::string 
         .reactor = reactor,
         .socket_path = std::move(socket_path),
         .region = *region,
-        .to_worker =
-            [&](const KeeperMessage& message) { (void)store::cluster::send(link.get(), message); },
+        .to_worker = [&](const KeeperMessage& message) { to_worker.send(message); },
         .failed =
             [](const std::string& why) {
               log::error("{}", log::Whole{why});
@@ -56,7 +57,10 @@ int run_keeper(UniqueFd control, UniqueFd region_fd, UniqueFd link, std::string 
   });
   std::thread([&] {
     for (;;) {
-      const auto message = store::cluster::receive(link.get());
+      const auto message = to_worker.receive();
+      if (!message && message.error().is_os(ENOBUFS)) {
+        log::error("the worker takes nothing any more: all connections are closed");
+      }
       if (!message) end_process(kCannotRun);
       on_keeper([message = *message](HomeKeeper& it) { it.on_worker(message); });
     }

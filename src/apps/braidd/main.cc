@@ -36,6 +36,7 @@
 #include "base/close_from.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "base/serving_term.h"
 #include "config/keys.h"
 #include "config/restart.h"
 #include "store/cluster/cluster_group.h"
@@ -180,6 +181,12 @@ int run_worker_process(const CommandLine& line) {
     }
     machine = &(*joined)->node();
     group = std::move(*joined);
+    set_serving_term(&machine->region().serves_until(), [] {
+      log::error(
+          "this node has not heard from its cluster for too long, and others may go on "
+          "without it: all connections are closed");
+      ::_exit(kCannotRun);
+    });
   } else if (line.workers > 1) {
     auto fds = take_fds(store::GroupResources::descriptors(line.workers));
     auto joined = store::WorkerGroup::join(line.index, std::move(fds));

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/log.h"
+#include "base/serving_term.h"
 #include "runtime/way_back.h"
 #include "smb2/commands/audit.h"
 #include "smb2/commands/commands.h"
@@ -459,6 +460,7 @@ Task<std::optional<Reply>> dispatch(Request& request) {
     Result<void> turn;
     if (row.runs_on == RunsOn::kPool) turn = co_await request.seat.turn();
     if (turn) {
+      check_serving_term();
       result = co_await row.handler.value(request);
     } else {
       result = std::unexpected(turn.error());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/serving_term.h"
 #include "runtime/take_memory.h"
 #include "smb2/compression/compressed_message.h"
 #include "smb2/compression/limits.h"
@@ -392,6 +393,8 @@ uint64_t Connection::send_messages(std::vector<OutMessage> messages, const Sessi
 }
 
 uint64_t Connection::send_counted(transport::OutFrame frame) {
+  // What it says was done before this.
+  check_serving_term();
   const size_t size = frame.size();
   if (frame.charge.size() < size) frame.charge.merge(memory->take(size - frame.charge.size()));
   if (memory->is_overdrawn() && !transport_->is_closed()) {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -44,17 +45,18 @@ class ClusterNode {
         reactors_(1) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    keeper_link_ = UniqueFd(ends[0]);
+    keeper_link_ = std::make_unique<KeeperLink>(UniqueFd(ends[0]));
     worker_ = std::make_unique<KeeperEnd>(UniqueFd(ends[1]), [] {});
     run_on(reactors_.at(0), [&] {
       keeper_ = std::make_unique<HomeKeeper>(HomeKeeperParts{
           .reactor = reactors_.at(0),
           .socket_path = cluster.socket_path(node),
           .region = region_,
-          .to_worker = [this](const KeeperMessage& m) { (void)send(keeper_link_.get(), m); },
+          .to_worker = [this](const KeeperMessage& m) { keeper_link_->send(m); },
           .failed = [this](const std::string& why) { say(why); },
           .left = [this] { say("left"); },
           .leave_max = leave_max,
+          .now = [this] { return boot_time_ns() + later_.load(); },
           .open_file = [&cluster,
                         node](uint32_t database) -> Result<std::unique_ptr<ctdb::RecordFile>> {
             return std::make_unique<ctdb::FakeFile>(cluster, node, database);
@@ -64,7 +66,7 @@ class ClusterNode {
     });
     reading_ = std::thread([this] {
       for (;;) {
-        const auto message = receive(keeper_link_.get());
+        const auto message = keeper_link_->receive();
         if (!message) return;
         run_on(reactors_.at(0), [&] { keeper_->on_worker(*message); });
       }
@@ -74,7 +76,7 @@ class ClusterNode {
   ~ClusterNode() {
     if (joining_.valid()) joining_.get();
     worker_->stop();
-    ::shutdown(keeper_link_.get(), SHUT_RDWR);
+    keeper_link_->stop();
     reading_.join();
     std::promise<void> stopped;
     run_on(reactors_.at(0), [&] { scope_.spawn(stop_keeper(*keeper_, stopped)); });
@@ -95,17 +97,27 @@ class ClusterNode {
     records_ = std::make_unique<ClusterRecords>(region_, *joined, *worker_);
     return *joined;
   }
+  // The keeper has ended.
+  void give_up_joining() { worker_->stop(); }
   bool has_joined() {
     return joining_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   }
   ClusterRecords& records() { return *records_; }
   SharedRegion& region() { return region_; }
+  // As if its processes had stood still for so long.
+  void stand_still(std::chrono::nanoseconds time) { later_ += time.count(); }
+  int64_t now() const { return boot_time_ns() + later_.load(); }
+  bool may_serve() { return now() < region_.serves_until(); }
   // What the keeper says of its end.
   std::string end() {
     std::unique_lock lock(mutex_);
     const bool in_time =
         ended_.wait_for(lock, std::chrono::seconds(30), [&] { return !end_.empty(); });
     return in_time ? end_ : "nothing in time";
+  }
+  bool is_well() {
+    const std::lock_guard lock(mutex_);
+    return end_.empty();
   }
   void on_keeper(const std::function<void(HomeKeeper&)>& work) {
     run_on(reactors_.at(0), [&] { work(*keeper_); });
@@ -122,7 +134,8 @@ class ClusterNode {
   SharedRegion region_;
   ReactorPool reactors_;
   TaskScope scope_;
-  UniqueFd keeper_link_;
+  std::atomic<int64_t> later_ = 0;
+  std::unique_ptr<KeeperLink> keeper_link_;
   std::unique_ptr<KeeperEnd> worker_;
   std::unique_ptr<HomeKeeper> keeper_;
   std::unique_ptr<ClusterRecords> records_;

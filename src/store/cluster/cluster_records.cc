@@ -1,8 +1,11 @@
 #include "store/cluster/cluster_records.h"
 
+#include "base/serving_term.h"
+
 namespace braid::store::cluster {
 
 RecordStore::Held ClusterRecords::lock(const RecordKey& key) {
+  check_serving_term();
   for (;;) {
     {
       Held held = SharedRecords::lock(key);

@@ -25,7 +25,9 @@ Result<Member> Member::decode(wire::Reader& r) {
   member.life = r.u64();
   member.keeper = r.u32();
   member.worker = r.u32();
-  r.expect(member.life != 0);
+  member.term_ms = r.u32();
+  member.is_over = r.u8() != 0;
+  r.expect(member.life != 0 && member.term_ms <= kTermMaxMs);
   return r.finish(member);
 }
 
@@ -34,6 +36,8 @@ void Member::encode(wire::Writer& w) const {
   w.u64(life);
   w.u32(keeper);
   w.u32(worker);
+  w.u32(term_ms);
+  w.u8(is_over ? 1 : 0);
 }
 
 // Shorter than any key of a home.

@@ -37,11 +37,17 @@ Bytes home_key(const RecordKey& key);
 // What a node says in the same database of who serves there, before anybody does. Processes by
 // their numbers there: ctdbd knows whether they have ended.
 struct Member {
-  static constexpr uint8_t kVersion = 1;
+  static constexpr uint8_t kVersion = 2;
+  // Longer terms have no use, and nobody waits for the end of one that is made up.
+  static constexpr uint32_t kTermMaxMs = 10'000;
 
   uint64_t life = 0;  // of its keeper
   uint32_t keeper = 0;
   uint32_t worker = 0;
+  // How long it serves at most after it has found last that it is part of the cluster.
+  uint32_t term_ms = 0;
+  // Others go on without it when its term is over: it finds this here, or it does not look.
+  bool is_over = false;
   bool operator==(const Member&) const = default;
 
   // Unsupported: of another version.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -18,8 +19,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kDatabase = "braid_homes.tdb";
+// Records under way at which no more is taken of what another node wants to be rid of.
+constexpr size_t kMovingMax = 4096;
 constexpr auto kLookEvery = 500ms;
 constexpr auto kOfferEvery = 50ms;
+constexpr size_t kOfferedAtOnce = 1024;
+// What the database could not say may be had again.
+constexpr auto kChangeAgain = 100ms;
 
 }  // namespace
 
@@ -64,6 +70,19 @@ KeeperPacket HomeKeeper::packet(KeeperPacket::Kind kind) const {
           .worker = own_worker_,
           .process = static_cast<uint32_t>(::getpid()),
           .is_serving = is_serving_};
+}
+
+// That ctdbd did not answer in time, had no room for it, or cannot say, means nothing: a change
+// looks at what is there. Others decide meanwhile whether this node goes on.
+Task<Result<void>> HomeKeeper::change(Bytes key, ctdb::Records::Change change) {
+  for (;;) {
+    const auto changed = co_await homes_->change(key, change);
+    if (changed || is_over_) co_return changed;
+    const Error why = changed.error();
+    if (!why.is_os(ETIMEDOUT) && !why.is_os(ENOBUFS) && !why.is_os(EREMOTEIO)) co_return changed;
+    co_await parts_.reactor.sleep_for(kChangeAgain);
+    if (is_over_) co_return changed;
+  }
 }
 
 bool HomeKeeper::post(uint32_t node, const KeeperPacket& packet) {
@@ -113,16 +132,17 @@ Task<void> HomeKeeper::open_homes() {
     }
     co_await parts_.reactor.sleep_for(kAskAgain);
   }
-  if (is_over_) co_return;
+  if (is_over_ || !co_await find_term()) co_return;
   tasks_.spawn(watch());
+  tasks_.spawn(keep_term());
   if (joins_later_) tasks_.spawn(join(*std::exchange(joins_later_, std::nullopt)));
 }
 
 void HomeKeeper::on_worker(const KeeperMessage& message) {
-  if (is_over_) return;
+  if (is_over_ || is_term_over()) return;
   switch (message.kind) {
     case KeeperMessage::Kind::kBegin:
-      if (homes_) {
+      if (term_ != 0ms) {
         tasks_.spawn(join({message.number, static_cast<uint32_t>(message.more)}));
       } else {
         joins_later_ = Joining{message.number, static_cast<uint32_t>(message.more)};
@@ -147,7 +167,7 @@ void HomeKeeper::worker_ended(uint32_t process) {
   own_worker_ = {};
   parts_.region.slot(*node_).tag = 0;
   parts_.region.roster_version()++;
-  for (const auto& [node, peer] : peers_) say_hello(node, false);
+  for (const auto& [node, peer] : peers_) say_hello(node);
 }
 
 Task<void> HomeKeeper::watch() {
@@ -189,8 +209,10 @@ Task<void> HomeKeeper::look() {
     want.key = key;
     want.turn = moving.turn;
     want.to_life = moving.from->life;
+    want.size = want.offset = moving.image.size();
     post(moving.from->node, want);
   }
+  if (!is_over_) ask_for_receipts();
   is_looking_ = false;
 }
 
@@ -199,7 +221,7 @@ void HomeKeeper::on_event(ctdb::ClusterEvent event, std::optional<IpAddress>) {
 }
 
 void HomeKeeper::on_message(uint64_t to, ByteView payload) {
-  if (is_over_ || !node_ || to != kNumber) return;
+  if (is_over_ || !node_ || to != kNumber || is_term_over()) return;
   wire::Reader r(payload);
   const auto got = KeeperPacket::decode(r);
   if (!got || got->node == *node_) return;
@@ -210,6 +232,7 @@ void HomeKeeper::on_message(uint64_t to, ByteView payload) {
 void HomeKeeper::on_packet(const KeeperPacket& got) {
   if (got.kind == KeeperPacket::Kind::kHello) return on_hello(got);
   if (!is_known({.node = got.node, .life = got.life})) return;
+  peers_[got.node].is_serving = got.is_serving;
   switch (got.kind) {
     case KeeperPacket::Kind::kBye:
       return on_bye(got);
@@ -221,12 +244,12 @@ void HomeKeeper::on_packet(const KeeperPacket& got) {
       const auto given = given_.find(got.key);
       if (given != given_.end() && given->second.to.turn == got.turn &&
           given->second.to.life == got.life) {
-        given_.erase(given);
+        forget_given(got.key);
       }
       return;
     }
     case KeeperPacket::Kind::kTake:
-      if (is_serving_ && !is_leaving_) request(got.key, false);
+      if (is_serving_ && !is_leaving_ && moving_.size() < kMovingMax) request(got.key, false);
       return;
     default:
       return;
@@ -259,6 +282,8 @@ Task<void> HomeKeeper::say_goodbye() {
     }
     // One that serves may not have been heard yet.
     if (heir == peers_.end()) here.clear();
+    // Whoever is to have them takes them all at once.
+    if (here.size() > kOfferedAtOnce) here.resize(kOfferedAtOnce);
     for (const RecordKey& key : here) {
       KeeperPacket take = packet(KeeperPacket::Kind::kTake);
       take.key = key;
@@ -269,6 +294,11 @@ Task<void> HomeKeeper::say_goodbye() {
   }
   if (is_over_) co_return;
   if (node_) {
+    // Nobody waits for the end of a term that nobody serves in.
+    if (homes_ && std::exchange(is_member_, false)) {
+      (void)co_await change_member(*node_, life_, std::nullopt);
+    }
+    if (is_over_) co_return;
     for (const auto& [node, peer] : peers_) post(node, packet(KeeperPacket::Kind::kBye));
     // ctdbd passes on what it has taken; an answer after it says that it has.
     (void)co_await client_.nodes();

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/serving_term.h"
 #include "runtime/one_shot.h"
 #include "runtime/reactor.h"
 #include "runtime/task.h"
@@ -46,19 +48,27 @@ struct HomeKeeperParts {
   std::function<void()> left;
   // For others to take it; then it fails. Below what the supervisor gives to all.
   std::chrono::milliseconds leave_max = std::chrono::seconds(8);
+  // What terms are counted by; tests move it.
+  std::function<int64_t()> now = boot_time_ns;
   // The file of a database; null: as ctdbd says.
   std::function<Result<std::unique_ptr<ctdb::RecordFile>>(uint32_t database)> open_file;
   // Homes beyond so many are given up where nobody has the file open: some 200 bytes each, here and
   // in ctdb's database.
   size_t owned_max = 65'536;
+  // Bytes of records that were sent and are not known to have come. Above it none is begun.
+  size_t given_max = size_t{256} << 20;
 };
 
 // The one process of a node that has the file of the database open (ARCHITECTURE.md, "The engine of
 // a cluster is CTDB"). A record lies in the memory of one node, its home, whose workers change it
 // there as if there were no others. Whoever wants it becomes its home in the database, and then has
 // it from the one before. Keepers know each other by a number of each life. One that serves and
-// ends without leaving takes with it what was there: all others that serve begin anew then. Thread:
-// that of the reactor, for all.
+// ends without leaving takes with it what was there: all others that serve begin anew then.
+//
+// A node serves for a term that it has again and again while all others it knows answer, and the
+// database says that it is a member. Without, for whatever reason, it has ended when its term has
+// (SharedRegion::serves_until), though nobody may have told it: whoever goes on without it waits so
+// long, and needs no more. Thread: that of the reactor, for all.
 class HomeKeeper final : public ctdb::ClientSink {
  public:
   explicit HomeKeeper(HomeKeeperParts parts);
@@ -80,6 +90,8 @@ class HomeKeeper final : public ctdb::ClientSink {
   void leave();
 
   size_t homes() const { return owned_.size(); }
+  // Records that others were sent and have not said to have.
+  size_t kept() const { return given_.size(); }
 
   void on_connected(uint32_t pnn) override;
   void on_lost(Error why) override;
@@ -98,11 +110,19 @@ class HomeKeeper final : public ctdb::ClientSink {
     uint32_t process = 0;
     WorkerTag knows;  // this node's worker, as it knows it
     bool is_serving = false;
+    int64_t answers_at = 0;  // when it was asked what it has answered last
+  };
+  // A life that another node's keeper had, of which nothing is heard.
+  struct Silent {
+    uint64_t life = 0;
+    int64_t asked_at = 0;
+    std::optional<int64_t> over_at;  // when the database said to all that it is over
   };
   // A record whose home this is, and that is here.
   struct Owned {
     uint64_t turn = 0;
     bool is_used = false;
+    bool is_in_order = false;
     std::shared_ptr<OneShot<bool>> used;  // who waits for it
   };
   struct Successor {
@@ -122,7 +142,9 @@ class HomeKeeper final : public ctdb::ClientSink {
   // Sent, and not known to have come.
   struct Given {
     Successor to;
-    std::shared_ptr<const Bytes> image;
+    Bytes image;
+    bool is_sending = false;
+    int64_t sent_at = 0;
   };
 
   Task<void> open_homes();
@@ -135,7 +157,15 @@ class HomeKeeper final : public ctdb::ClientSink {
   Task<void> join_once(Joining worker);
   Task<bool> tell_of_members(Joining worker);
   Task<bool> do_others_know();
-  Task<bool> is_nobody_there(uint32_t node);
+  Task<Result<std::optional<Member>>> member_of(uint32_t node);
+  Task<bool> is_registered(uint32_t node, const Member& member);
+  Task<bool> is_over_there(uint32_t node, bool is_active);
+  Task<bool> change_member(uint32_t node, uint64_t life, std::optional<Member> to);
+  Task<bool> find_term();
+  Task<void> keep_term();
+  Task<void> ask_database();
+  void extend_term();
+  bool is_term_over();
   Task<void> watch();
   Task<void> look();
   Task<void> say_goodbye();
@@ -145,13 +175,21 @@ class HomeKeeper final : public ctdb::ClientSink {
   bool take(const RecordKey& key, ByteView image);
   void settle(const RecordKey& key, uint64_t turn);
   Task<void> give(RecordKey key, Successor to);
-  Task<void> send_image(RecordKey key, Successor to, std::shared_ptr<const Bytes> image);
+  bool post_piece(const RecordKey& key, const Successor& to, ByteView image, size_t at);
+  Task<void> send_given(RecordKey key, uint64_t turn, uint64_t from);
+  void forget_given(const RecordKey& key);
+  void ask_for_receipts();
+  Task<void> look_back(uint32_t node, uint64_t life, RecordKey key, uint64_t turn);
+  void say_got(uint32_t node, uint64_t life, const RecordKey& key, uint64_t turn);
   Task<void> set_later(std::shared_ptr<OneShot<bool>> shot);
   Task<void> give_up_some();
+  void put_in_order(const RecordKey& key, Owned& owned);
   Task<bool> give_up(RecordKey key);
 
   void on_packet(const KeeperPacket& packet);
   void on_hello(const KeeperPacket& hello);
+  Task<void> let_in(KeeperPacket hello);
+  void on_hello_of_member(const KeeperPacket& hello);
   void on_bye(const KeeperPacket& bye);
   void on_want(const KeeperPacket& want);
   void say_nothing_is_here(const RecordKey& key, const Successor& to);
@@ -159,7 +197,10 @@ class HomeKeeper final : public ctdb::ClientSink {
 
   KeeperPacket packet(KeeperPacket::Kind kind) const;
   bool post(uint32_t node, const KeeperPacket& packet);
-  void say_hello(uint32_t node, bool wants_answer);
+  Task<Result<void>> change(Bytes key, ctdb::Records::Change change);
+  void ask(uint32_t node);
+  void say_hello(uint32_t node, std::optional<int64_t> answers = std::nullopt);
+  void send_hello(uint32_t node, KeeperPacket hello);
   void peer_ended(uint32_t node, const std::string& how);
   void forget_peer(uint32_t node);
   void set_worker(uint32_t node, WorkerTag tag);
@@ -182,12 +223,24 @@ class HomeKeeper final : public ctdb::ClientSink {
   bool is_leaving_ = false;
   bool is_over_ = false;
   bool is_looking_ = false;
+  bool is_looking_back_ = false;
+  // 0 until ctdbd has said when it takes a node for dead.
+  std::chrono::milliseconds term_{0};
+  bool is_member_ = false;  // it was said in the database
+  bool is_asking_database_ = false;
+  int64_t member_at_ = 0;  // when the database was asked that has said so last
+  int64_t kept_at_ = 0;    // when keep_term() was there last
+  std::unordered_map<uint32_t, Silent> silent_;
+  std::unordered_set<uint32_t> let_in_;  // nodes of which it is being looked whether they may
   bool is_giving_up_ = false;
   std::optional<Joining> joins_later_;  // a worker that came before there was a database
   std::unordered_map<uint32_t, Peer> peers_;
   std::unordered_map<RecordKey, Owned> owned_;
+  // With its turn, the first that came first; of those that were owned before, too.
+  std::deque<std::pair<RecordKey, uint64_t>> order_;
   std::unordered_map<RecordKey, Moving> moving_;
   std::unordered_map<RecordKey, Given> given_;
+  size_t given_bytes_ = 0;
   std::unordered_set<RecordKey> giving_;
   TaskScope tasks_;
 };

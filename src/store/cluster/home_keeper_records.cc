@@ -19,6 +19,10 @@ using namespace std::chrono_literals;
 constexpr auto kUnusedMax = 50ms;
 // For ctdbd to take what it was sent.
 constexpr auto kRoomLater = 1ms;
+// Where so many files are open that nothing can be given up.
+constexpr auto kGiveUpAgain = 1s;
+// For who was sent a record to say that he has it.
+constexpr auto kReceiptAfter = 1s;
 
 }  // namespace
 
@@ -33,26 +37,25 @@ Task<void> HomeKeeper::bring(RecordKey key) {
   uint64_t turn = 0;
   bool is_own = false;
   bool is_read = true;
-  const auto changed =
-      co_await homes_->change(home_key(key), [&](ByteView is) -> std::optional<Bytes> {
-        before.reset();
-        is_own = false;
-        is_read = true;
-        if (!is.empty()) {
-          wire::Reader r(is);
-          const auto home = Home::decode(r);
-          is_read = home.has_value();
-          if (!is_read) return std::nullopt;
-          before = *home;
-        }
-        is_own = before && before->life == life_;
-        turn = is_own ? before->turn : before ? before->turn + 1 : random_number() >> 1;
-        if (is_own) return std::nullopt;
-        Bytes bytes;
-        wire::Writer w(bytes);
-        Home{.node = *node_, .life = life_, .turn = turn}.encode(w);
-        return bytes;
-      });
+  const auto changed = co_await change(home_key(key), [&](ByteView is) -> std::optional<Bytes> {
+    before.reset();
+    is_own = false;
+    is_read = true;
+    if (!is.empty()) {
+      wire::Reader r(is);
+      const auto home = Home::decode(r);
+      is_read = home.has_value();
+      if (!is_read) return std::nullopt;
+      before = *home;
+    }
+    is_own = before && before->life == life_;
+    turn = is_own ? before->turn : before ? before->turn + 1 : random_number() >> 1;
+    if (is_own) return std::nullopt;
+    Bytes bytes;
+    wire::Writer w(bytes);
+    Home{.node = *node_, .life = life_, .turn = turn}.encode(w);
+    return bytes;
+  });
   if (is_over_) co_return;
   if (!changed) {
     co_return fail(
@@ -74,12 +77,17 @@ Task<void> HomeKeeper::bring(RecordKey key) {
     if (is_over_) co_return;
     if (has_come) {
       if (!take(key, moving.image)) co_return;
-      KeeperPacket got = packet(KeeperPacket::Kind::kGot);
-      got.key = key;
-      got.turn = turn;
-      got.to_life = before->life;
-      post(before->node, got);
+      say_got(before->node, before->life, key, turn);
     }
+  }
+  // Sent to somebody who does not stand in the database as who follows.
+  if (const auto given = given_.find(key); is_own && !owned_.contains(key) &&
+                                           given != given_.end() &&
+                                           given->second.to.turn == turn + 1) {
+    const Bytes image = std::move(given->second.image);
+    given_bytes_ -= image.size();
+    given_.erase(given);
+    if (!take(key, image)) co_return;
   }
   // What others did to names meanwhile is not known here, so who looks at them looks again.
   if (!is_own) parts_.region.counter(Counter::kNamesGone)++;
@@ -121,6 +129,7 @@ void HomeKeeper::settle(const RecordKey& key, uint64_t turn) {
   Owned& owned = owned_[key];
   owned.turn = turn;
   owned.is_used = !moving.is_for_worker;
+  put_in_order(key, owned);
   if (moving.is_for_worker) parts_.to_worker({.kind = KeeperMessage::Kind::kHere, .key = key});
   if (moving.next) {
     giving_.insert(key);
@@ -134,9 +143,9 @@ void HomeKeeper::on_want(const KeeperPacket& want) {
   const Successor to{.node = want.node, .life = want.life, .turn = want.turn};
   if (const auto given = given_.find(want.key);
       given != given_.end() && given->second.to.turn == want.turn) {
-    // It was asked for again: a piece may be lost.
-    if (given->second.to.life == want.life) {
-      tasks_.spawn(send_image(want.key, to, given->second.image));
+    // It was asked for again: what follows may be lost.
+    if (given->second.to.life == want.life && !std::exchange(given->second.is_sending, true)) {
+      tasks_.spawn(send_given(want.key, want.turn, want.offset));
     }
     return;
   }
@@ -155,9 +164,13 @@ void HomeKeeper::on_want(const KeeperPacket& want) {
 // record before. What that had went on, and whoever went without a goodbye ends all that rely on
 // it.
 void HomeKeeper::say_nothing_is_here(const RecordKey& key, const Successor& to) {
-  auto held = records_.lock(key);
-  auto image = std::make_shared<const Bytes>(image_of(held, false));
-  tasks_.spawn(send_image(key, to, std::move(image)));
+  Bytes image;
+  {
+    auto held = records_.lock(key);
+    image = image_of(held, false);
+  }
+  // Asked for again if it is lost.
+  (void)post_piece(key, to, image, 0);
 }
 
 Task<void> HomeKeeper::set_later(std::shared_ptr<OneShot<bool>> shot) {
@@ -178,69 +191,145 @@ Task<void> HomeKeeper::give(RecordKey key, Successor to) {
   const auto owned = owned_.find(key);
   // What comes late, or was made up.
   if (owned == owned_.end() || owned->second.turn + 1 != to.turn) co_return;
-  std::shared_ptr<const Bytes> image;
+  // Others have yet to say that they have theirs. It is asked for again.
+  if (given_bytes_ >= parts_.given_max) co_return;
+  Bytes image;
   {
     auto held = records_.lock(key);
-    image = std::make_shared<const Bytes>(
-        image_of(held, !held.value().empty() && !is_own_and_empty(held.value())));
+    image = image_of(held, !held.value().empty() && !is_own_and_empty(held.value()));
+    if (image.size() > KeeperPacket::kRecordMax) {
+      co_return fail("the record of a file is too large for another node to have it");
+    }
     held.replace({}, Urgency::kMustNotFail);
   }
   owned_.erase(owned);
-  given_[key] = {to, image};
-  co_await send_image(key, to, image);
+  forget_given(key);
+  given_bytes_ += image.size();
+  given_[key] = {.to = to, .image = std::move(image), .is_sending = true};
+  co_await send_given(key, to.turn, 0);
 }
 
-Task<void> HomeKeeper::send_image(RecordKey key, Successor to, std::shared_ptr<const Bytes> image) {
-  if (image->size() > KeeperPacket::kRecordMax) {
-    co_return fail("the record of a file is too large for another node to have it");
-  }
-  for (size_t at = 0; at < image->size();) {
-    const size_t size = std::min(image->size() - at, KeeperPacket::kPieceMax);
-    KeeperPacket piece = packet(KeeperPacket::Kind::kRecord);
-    piece.to_life = to.life;
-    piece.key = key;
-    piece.turn = to.turn;
-    piece.size = image->size();
-    piece.offset = at;
-    piece.piece = ByteView(*image).subspan(at, size);
-    if (post(to.node, piece)) {
-      at += size;
-      continue;
+void HomeKeeper::forget_given(const RecordKey& key) {
+  const auto given = given_.find(key);
+  if (given == given_.end()) return;
+  given_bytes_ -= given->second.image.size();
+  given_.erase(given);
+}
+
+bool HomeKeeper::post_piece(const RecordKey& key, const Successor& to, ByteView image, size_t at) {
+  KeeperPacket piece = packet(KeeperPacket::Kind::kRecord);
+  piece.to_life = to.life;
+  piece.key = key;
+  piece.turn = to.turn;
+  piece.size = image.size();
+  piece.offset = at;
+  piece.piece = image.subspan(at, std::min(image.size() - at, KeeperPacket::kPieceMax));
+  return post(to.node, piece);
+}
+
+// One at a time for each record. REQUIRES: is_sending was set for it.
+Task<void> HomeKeeper::send_given(RecordKey key, uint64_t turn, uint64_t from) {
+  for (uint64_t at = from;;) {
+    const auto found = given_.find(key);
+    if (is_over_ || found == given_.end() || found->second.to.turn != turn) co_return;
+    Given& given = found->second;
+    if (at >= given.image.size()) {
+      given.is_sending = false;
+      given.sent_at = parts_.now();
+      co_return;
     }
-    co_await parts_.reactor.sleep_for(kRoomLater);
-    if (is_over_ || !is_known({.node = to.node, .life = to.life})) co_return;
+    if (post_piece(key, given.to, given.image, at)) {
+      at += KeeperPacket::kPieceMax;
+    } else {
+      co_await parts_.reactor.sleep_for(kRoomLater);
+    }
   }
+}
+
+// That it has come may be lost, too. An end without a piece says nothing to who waits for more, and
+// who has it says so again.
+void HomeKeeper::ask_for_receipts() {
+  const int64_t before = parts_.now() - std::chrono::nanoseconds(kReceiptAfter).count();
+  for (auto& [key, given] : given_) {
+    if (given.is_sending || given.sent_at > before) continue;
+    given.sent_at = parts_.now();
+    (void)post_piece(key, given.to, given.image, given.image.size());
+  }
+}
+
+// What comes, and is not waited for, has come long ago if the database has gone on since. If it has
+// not, nobody has asked for it.
+Task<void> HomeKeeper::look_back(uint32_t node, uint64_t life, RecordKey key, uint64_t turn) {
+  bool is_past = false;
+  const auto looked = co_await change(home_key(key), [&](ByteView is) -> std::optional<Bytes> {
+    wire::Reader r(is);
+    const auto home = Home::decode(r);
+    is_past = is.empty() || (home && home->turn >= turn);
+    return std::nullopt;
+  });
+  is_looking_back_ = false;
+  if (is_over_ || !looked || !is_past) co_return;
+  const auto moving = moving_.find(key);
+  if (moving == moving_.end() || moving->second.turn != turn) say_got(node, life, key, turn);
+}
+
+void HomeKeeper::say_got(uint32_t node, uint64_t life, const RecordKey& key, uint64_t turn) {
+  KeeperPacket got = packet(KeeperPacket::Kind::kGot);
+  got.key = key;
+  got.turn = turn;
+  got.to_life = life;
+  (void)post(node, got);
 }
 
 void HomeKeeper::on_record(const KeeperPacket& record) {
   const auto at = moving_.find(record.key);
-  if (at == moving_.end()) return;
-  Moving& moving = at->second;
-  if (!moving.came || moving.came->is_set() || moving.turn != record.turn ||
-      moving.from->life != record.life) {
+  if (at == moving_.end() || at->second.turn != record.turn) {
+    if (!std::exchange(is_looking_back_, true)) {
+      tasks_.spawn(look_back(record.node, record.life, record.key, record.turn));
+    }
     return;
   }
-  if (record.offset == 0) moving.image.clear();
-  // What is missing is sent again when it is asked for again.
-  if (record.offset != moving.image.size()) return;
+  Moving& moving = at->second;
+  if (!moving.came || moving.came->is_set() || moving.from->life != record.life) return;
+  // What is missing is sent when it is asked for again, from there on.
+  if (record.offset != moving.image.size() || record.piece.empty()) return;
   moving.image.insert(moving.image.end(), record.piece.begin(), record.piece.end());
   if (moving.image.size() == record.size) moving.came->set(true);
 }
 
+void HomeKeeper::put_in_order(const RecordKey& key, Owned& owned) {
+  if (std::exchange(owned.is_in_order, true)) return;
+  if (order_.size() > 2 * owned_.size() + kEvictedAtOnce) {
+    std::erase_if(order_, [&](const auto& each) {
+      const auto found = owned_.find(each.first);
+      return found == owned_.end() || found->second.turn != each.second;
+    });
+  }
+  order_.emplace_back(key, owned.turn);
+}
+
+// Of those that nobody has open the ones that came first. A few more than it takes, so that it is
+// not for each that comes.
 Task<void> HomeKeeper::give_up_some() {
-  std::vector<RecordKey> some;
-  for (const auto& [key, owned] : owned_) {
-    if (some.size() >= kEvictedAtOnce) break;
-    // One that has just come is about to be used.
-    if (owned.is_used && !moving_.contains(key) && !giving_.contains(key)) some.push_back(key);
-  }
+  const size_t enough = parts_.owned_max - parts_.owned_max / 8;
   size_t gone = 0;
-  for (const RecordKey& key : some) {
+  for (size_t i = 0; i < kEvictedAtOnce && owned_.size() > enough && !order_.empty(); ++i) {
+    const auto [key, turn] = order_.front();
+    order_.pop_front();
+    const auto found = owned_.find(key);
+    if (found == owned_.end() || found->second.turn != turn) continue;
+    found->second.is_in_order = false;
+    // One that has just come is about to be used.
+    const bool is_gone = found->second.is_used && co_await give_up(key);
     if (is_over_) co_return;
-    if (co_await give_up(key)) ++gone;
+    gone += is_gone;
+    const auto still = owned_.find(key);
+    if (still != owned_.end()) put_in_order(key, still->second);
   }
-  is_giving_up_ = false;
   log::debug("{} records that nobody has open were given up", gone);
+  // All that were looked at are open: not again for each that comes.
+  if (gone == 0) co_await parts_.reactor.sleep_for(kGiveUpAgain);
+  is_giving_up_ = false;
 }
 
 // If nobody has it open. Whoever asks for it meanwhile waits.
@@ -254,13 +343,12 @@ Task<bool> HomeKeeper::give_up(RecordKey key) {
   const uint64_t turn = owned_.at(key).turn;
   moving_[key].turn = turn;
   bool is_gone = false;
-  const auto changed =
-      co_await homes_->change(home_key(key), [&](ByteView is) -> std::optional<Bytes> {
-        wire::Reader r(is);
-        const auto home = Home::decode(r);
-        is_gone = home && home->life == life_ && home->turn == turn;
-        return is_gone ? std::optional(Bytes()) : std::nullopt;
-      });
+  const auto changed = co_await change(home_key(key), [&](ByteView is) -> std::optional<Bytes> {
+    wire::Reader r(is);
+    const auto home = Home::decode(r);
+    is_gone = home && home->life == life_ && home->turn == turn;
+    return is_gone ? std::optional(Bytes()) : std::nullopt;
+  });
   if (is_over_) co_return false;
   if (!changed) {
     fail(fmt::format("the database of ctdbd cannot be changed: {}", changed.error().message()));

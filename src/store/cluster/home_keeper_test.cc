@@ -3,7 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -152,7 +157,9 @@ TEST(HomeKeeper, HomesOfFilesThatNobodyHasOpenAreGivenUp) {
   }
   EXPECT_LT(most, 100u);
   for (uint64_t i = 0; i < 10; ++i) EXPECT_TRUE(a.records().is_here(key(i))) << i;
+  // The oldest, not what was closed a moment ago.
   EXPECT_FALSE(a.records().is_here(key(100)));
+  EXPECT_TRUE(a.records().is_here(key(398)));
   // They are had again, here and there.
   EXPECT_EQ(value_at(b, key(100)), "");
   ASSERT_TRUE(put(b, "by b", key(100)));
@@ -213,8 +220,14 @@ TEST(HomeKeeper, NodeWhoseRecordsNobodyTakesDoesNotSayGoodbye) {
   ASSERT_TRUE(put(b, "value"));
   EXPECT_EQ(value_at(a), "value");
   std::promise<void> goes_on;
-  auto held = std::async(std::launch::async,
-                         [&] { b.on_keeper([&](HomeKeeper&) { goes_on.get_future().wait(); }); });
+  std::promise<void> stands;
+  auto held = std::async(std::launch::async, [&] {
+    b.on_keeper([&](HomeKeeper&) {
+      stands.set_value();
+      goes_on.get_future().wait();
+    });
+  });
+  stands.get_future().wait();
   a.on_keeper([](HomeKeeper& keeper) {
     keeper.worker_ended(own_process());
     keeper.leave();
@@ -275,25 +288,155 @@ TEST(HomeKeeper, NodeThatLeavesGivesWhatItHas) {
   EXPECT_EQ(value_at(b), "more");
 }
 
-// One that serves still, and says nothing, is never taken for one that has ended.
+// As a keeper on that node has said, who says nothing any more.
+constexpr std::chrono::seconds kTerm{8};
+constexpr std::chrono::seconds kPatience{10};
+void say_member(ctdb::FakeCluster& cluster, size_t node, const Member& member) {
+  // Of two.
+  cluster.with_records(1 - node, [&](ctdb::FakeCluster::Records& records) {
+    records.erase({0x1000, member_key(static_cast<uint32_t>(node))});
+  });
+  cluster.with_records(node, [&](ctdb::FakeCluster::Records& records) {
+    ctdb::FakeCluster::Record& record = records[{0x1000, member_key(static_cast<uint32_t>(node))}];
+    record.header = {.rsn = record.header.rsn + 1'000,
+                     .dmaster = static_cast<uint32_t>(node),
+                     .flags = ctdb::RecordHeader::kMigratedWithData};
+    record.data.clear();
+    wire::Writer w(record.data);
+    member.encode(w);
+  });
+}
+// As the newest of all copies has it.
+std::optional<Member> said_member(ctdb::FakeCluster& cluster, size_t nodes, uint32_t of) {
+  uint64_t newest = 0;
+  std::optional<Member> member;
+  for (size_t i = 0; i < nodes; ++i) {
+    cluster.with_records(i, [&](ctdb::FakeCluster::Records& records) {
+      const auto found = records.find({0x1000, member_key(of)});
+      if (found == records.end() || found->second.header.rsn < newest) return;
+      newest = found->second.header.rsn;
+      wire::Reader r(found->second.data);
+      const auto decoded = Member::decode(r);
+      member = decoded ? std::optional(*decoded) : std::nullopt;
+    });
+  }
+  return member;
+}
+const Member kSilent{.life = 5, .keeper = 6, .worker = 7, .term_ms = 8'000};
+
+void wait_for(const std::function<bool()>& is_so) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!is_so()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+void wait_until_it_is_said_to_be_over(ctdb::FakeCluster& cluster, uint32_t node) {
+  wait_for([&] {
+    const auto member = said_member(cluster, 2, node);
+    return member && member->is_over;
+  });
+}
+
+// One that serves still, and says nothing, may go on: until its term has ended, after which it may
+// not.
 TEST(HomeKeeper, NobodyServesBesideOneThatHasNotAnswered) {
   ctdb::FakeCluster cluster(2);
-  auto silent = std::make_unique<ctdb::TestClient>(cluster, 1, nullptr, HomeKeeper::kNumber);
-  ASSERT_EQ(silent->sink.next(), "connected 1");
-  // As its keeper has said before it fell silent.
-  cluster.with_records(1, [](ctdb::FakeCluster::Records& records) {
-    ctdb::FakeCluster::Record member{
-        .header = {.rsn = 1, .dmaster = 1, .flags = ctdb::RecordHeader::kMigratedWithData}};
-    wire::Writer w(member.data);
-    Member{.life = 5, .keeper = 6, .worker = 7}.encode(w);
-    records[{0x1000, member_key(1)}] = member;
-  });
+  ctdb::TestClient silent(cluster, 1, nullptr, HomeKeeper::kNumber);
+  ASSERT_EQ(silent.sink.next(), "connected 1");
+  say_member(cluster, 1, kSilent);
   ClusterNode a(cluster, 0);
   // It asks again and again.
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(silent->sink.next().starts_with("message")) << i;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(silent.sink.next().starts_with("message")) << i;
+  EXPECT_FALSE(said_member(cluster, 2, 1)->is_over);
+  a.stand_still(kPatience);
+  wait_until_it_is_said_to_be_over(cluster, 1);
   EXPECT_FALSE(a.has_joined());
-  silent.reset();
+  a.stand_still(kPatience);
   EXPECT_EQ(a.join(), 0u);
+  // Nobody waits for it again.
+  EXPECT_FALSE(said_member(cluster, 2, 1));
+}
+
+// It may be cut off, or stand still.
+TEST(HomeKeeper, TermOfOneThatIsGoneIsWaitedFor) {
+  ctdb::FakeCluster cluster(2);
+  for (const uint32_t flags : {0u, ctdb::Node::kDisconnected}) {
+    SCOPED_TRACE(flags);
+    cluster.set_flags(1, flags);
+    say_member(cluster, 1, kSilent);
+    ClusterNode a(cluster, 0);
+    wait_until_it_is_said_to_be_over(cluster, 1);
+    a.stand_still(kTerm);
+    EXPECT_FALSE(a.has_joined());
+    a.stand_still(kPatience);
+    EXPECT_EQ(a.join(), 0u);
+    a.on_keeper([](HomeKeeper& keeper) {
+      keeper.worker_ended(own_process());
+      keeper.leave();
+    });
+    EXPECT_EQ(a.end(), "left");
+    EXPECT_FALSE(said_member(cluster, 2, 0));
+  }
+}
+
+TEST(HomeKeeper, NodeServesOnlyWhileItsTermLasts) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  EXPECT_TRUE(a.may_serve());
+  EXPECT_LE(a.region().serves_until(), a.now() + std::chrono::nanoseconds(kTerm).count());
+  a.stand_still(kTerm);
+  // Its worker knows it before anybody else has done anything.
+  EXPECT_FALSE(a.may_serve());
+  EXPECT_TRUE(a.end().starts_with("this node stood still for ")) << a.end();
+  EXPECT_FALSE(a.may_serve());
+}
+
+// Its ctdbd still says that all is well: what others say counts.
+TEST(HomeKeeper, NodeThatHearsNothingOfAnotherEnds) {
+  ctdb::FakeCluster cluster(2);
+  cluster.set_tunable("KeepaliveInterval", 1);
+  cluster.set_tunable("KeepaliveLimit", 2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  std::promise<void> goes_on;
+  auto held = std::async(std::launch::async,
+                         [&] { b.on_keeper([&](HomeKeeper&) { goes_on.get_future().wait(); }); });
+  // On a machine that is busy it may itself have stood still.
+  EXPECT_TRUE(a.end().starts_with("node 1 has not answered for ") ||
+              a.end().starts_with("this node stood still for "))
+      << a.end();
+  EXPECT_FALSE(a.may_serve());
+  goes_on.set_value();
+}
+
+TEST(HomeKeeper, NodeThatOthersGoOnWithoutEnds) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  a.join();
+  Member own = *said_member(cluster, 2, 0);
+  EXPECT_EQ(own.term_ms, 8'000u);
+  own.is_over = true;
+  say_member(cluster, 0, own);
+  EXPECT_EQ(a.end(),
+            "this node did not answer the others, who go on without it: all connections are "
+            "closed");
+}
+
+TEST(HomeKeeper, CtdbThatTakesNodesForDeadAtOnceIsRefused) {
+  ctdb::FakeCluster cluster(1);
+  cluster.set_tunable("KeepaliveInterval", 1);
+  cluster.set_tunable("KeepaliveLimit", 1);
+  ClusterNode a(cluster, 0);
+  EXPECT_EQ(a.end(),
+            "ctdbd takes a node for dead after 1 s, and braid needs 2 s at least: raise "
+            "KeepaliveInterval or KeepaliveLimit in ctdb.tunables");
+  a.give_up_joining();
 }
 
 TEST(HomeKeeper, WhatIsMadeUpChangesNothing) {
@@ -306,8 +449,8 @@ TEST(HomeKeeper, WhatIsMadeUpChangesNothing) {
   ASSERT_EQ(stranger.sink.next(), "connected 2");
   ASSERT_TRUE(put(a, "value"));
   for (const auto kind :
-       {KeeperPacket::Kind::kWant, KeeperPacket::Kind::kBye, KeeperPacket::Kind::kRecord,
-        KeeperPacket::Kind::kGot, KeeperPacket::Kind::kTake}) {
+       {KeeperPacket::Kind::kHello, KeeperPacket::Kind::kWant, KeeperPacket::Kind::kBye,
+        KeeperPacket::Kind::kRecord, KeeperPacket::Kind::kGot, KeeperPacket::Kind::kTake}) {
     for (const uint32_t node : {1u, 2u}) {
       Bytes bytes;
       wire::Writer w(bytes);
@@ -318,6 +461,100 @@ TEST(HomeKeeper, WhatIsMadeUpChangesNothing) {
   }
   EXPECT_EQ(value_at(b), "value");
   EXPECT_EQ(value_at(a), "value");
+  EXPECT_TRUE(a.is_well());
+  EXPECT_TRUE(b.is_well());
+}
+
+uint64_t turn_of(ctdb::FakeCluster& cluster, size_t nodes, const RecordKey& key) {
+  uint64_t turn = 0;
+  for (size_t i = 0; i < nodes; ++i) {
+    cluster.with_records(i, [&](ctdb::FakeCluster::Records& records) {
+      const auto found = records.find({0x1000, home_key(key)});
+      if (found == records.end()) return;
+      wire::Reader r(found->second.data);
+      if (const auto home = Home::decode(r)) turn = std::max(turn, home->turn);
+    });
+  }
+  return turn;
+}
+
+// By somebody who listens in the network of the cluster, and knows all numbers.
+TEST(HomeKeeper, RecordThatNobodyAskedForIsNotLost) {
+  ctdb::FakeCluster cluster(3);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  ctdb::TestClient stranger(cluster, 2);
+  ASSERT_EQ(stranger.sink.next(), "connected 2");
+  const uint64_t life = said_member(cluster, 3, 1)->life;
+  for (ClusterNode* next : {&a, &b}) {
+    ASSERT_TRUE(put(a, "value"));
+    Bytes bytes;
+    wire::Writer w(bytes);
+    KeeperPacket{.kind = KeeperPacket::Kind::kWant,
+                 .node = 1,
+                 .life = life,
+                 .is_serving = true,
+                 .key = kKey,
+                 .turn = turn_of(cluster, 3, kKey) + 1}
+        .encode(w);
+    stranger.send(0, HomeKeeper::kNumber, bytes);
+    wait_for([&] { return !a.records().is_here(kKey); });
+    EXPECT_EQ(value_at(*next), "value");
+  }
+}
+
+// What was sent is kept until it is known to have come, which nobody says twice unless he is asked.
+TEST(HomeKeeper, ReceiptThatIsLostIsAskedFor) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  ASSERT_TRUE(put(a, "value"));
+  std::atomic<int> lost = 0;
+  cluster.lose([&](ByteView payload) {
+    wire::Reader r(payload);
+    const auto packet = KeeperPacket::decode(r);
+    return packet && packet->kind == KeeperPacket::Kind::kGot && lost++ == 0;
+  });
+  EXPECT_EQ(value_at(b), "value");
+  wait_for([&] {
+    size_t kept = 1;
+    a.on_keeper([&](HomeKeeper& keeper) { kept = keeper.kept(); });
+    return kept == 0;
+  });
+  EXPECT_GE(lost, 2);
+  cluster.lose({});
+}
+
+TEST(HomeKeeper, RestOfALargeRecordIsAskedForAlone) {
+  ctdb::FakeCluster cluster(2);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  a.join();
+  b.join();
+  const Bytes large(1'000'000, 7);
+  {
+    auto held = a.records().lock(kKey);
+    std::vector<PartChange> parts;
+    for (uint32_t i = 0; i < 2; ++i) parts.push_back({.part = i, .value = large});
+    ASSERT_TRUE(held.replace(as_bytes("head"), Urgency::kMustNotFail, Account::kNone, parts));
+  }
+  constexpr uint64_t kCome = 5 * KeeperPacket::kPieceMax;
+  std::atomic<int> lost = 0;
+  std::atomic<int> asked = 0;
+  cluster.lose([&](ByteView payload) {
+    wire::Reader r(payload);
+    const auto packet = KeeperPacket::decode(r);
+    if (!packet) return false;
+    asked += packet->kind == KeeperPacket::Kind::kWant && packet->offset == kCome;
+    return packet->kind == KeeperPacket::Kind::kRecord && packet->offset >= kCome && lost++ < 3;
+  });
+  EXPECT_EQ(b.records().lock(kKey).part(1).size(), large.size());
+  EXPECT_GE(asked, 1);
+  cluster.lose({});
 }
 
 }  // namespace

@@ -1,10 +1,8 @@
 #include "store/cluster/keeper_end.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -24,18 +22,18 @@ uint64_t random_number() {
 }  // namespace
 
 KeeperEnd::KeeperEnd(UniqueFd link, std::function<void()> lost)
-    : link_(std::move(link)), lost_(std::move(lost)), stop_(::eventfd(0, EFD_CLOEXEC)) {}
+    : link_(std::move(link)), lost_(std::move(lost)) {}
 
 KeeperEnd::~KeeperEnd() { stop(); }
 
 Result<uint32_t> KeeperEnd::join() {
   // What was meant for an earlier life of this worker may be there still.
   const uint64_t own = random_number();
-  BRAID_CHECK(send(link_.get(), {.kind = KeeperMessage::Kind::kBegin,
-                                 .number = own,
-                                 .more = static_cast<uint64_t>(::getpid())}));
+  link_.send({.kind = KeeperMessage::Kind::kBegin,
+              .number = own,
+              .more = static_cast<uint64_t>(::getpid())});
   for (;;) {
-    BRAID_TRY(const KeeperMessage message, receive(link_.get()));
+    BRAID_TRY(const KeeperMessage message, link_.receive());
     if (message.kind == KeeperMessage::Kind::kJoined && message.number == own) {
       return static_cast<uint32_t>(message.more);
     }
@@ -48,10 +46,8 @@ void KeeperEnd::start(std::function<void(size_t)> changed) {
 }
 
 void KeeperEnd::stop() {
-  if (!thread_.joinable()) return;
-  const uint64_t one = 1;
-  (void)!::write(stop_.get(), &one, sizeof one);
-  thread_.join();
+  link_.stop();
+  if (thread_.joinable()) thread_.join();
 }
 
 std::shared_ptr<KeeperEnd::Awaited> KeeperEnd::ask(const RecordKey& key) {
@@ -61,8 +57,7 @@ std::shared_ptr<KeeperEnd::Awaited> KeeperEnd::ask(const RecordKey& key) {
     if (awaited) return awaited;
     awaited = std::make_shared<Awaited>();
   }
-  // An error: the keeper is gone, and read() hears of it.
-  (void)send(link_.get(), {.kind = KeeperMessage::Kind::kBring, .key = key});
+  link_.send({.kind = KeeperMessage::Kind::kBring, .key = key});
   const std::lock_guard lock(mutex_);
   const auto found = awaited_.find(key);
   if (found != awaited_.end()) return found->second;
@@ -91,15 +86,13 @@ void KeeperEnd::used(const RecordKey& key) {
     if (unused_.erase(key) == 0) return;
     unused_count_ = unused_.size();
   }
-  (void)send(link_.get(), {.kind = KeeperMessage::Kind::kUsed, .key = key});
+  link_.send({.kind = KeeperMessage::Kind::kUsed, .key = key});
 }
 
 void KeeperEnd::read() {
   for (;;) {
-    std::array<pollfd, 2> waits{{{link_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
-    if (::poll(waits.data(), waits.size(), -1) < 0) continue;
-    if (waits[1].revents != 0) return;
-    const auto message = receive(link_.get());
+    const auto message = link_.receive();
+    if (!message && message.error().is_os(ECANCELED)) return;
     if (!message) return lost_();
     if (message->kind == KeeperMessage::Kind::kRoster) {
       changed_(message->number);

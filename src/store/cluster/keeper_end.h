@@ -39,8 +39,8 @@ class KeeperEnd {
   // Idempotent. REQUIRES: nobody waits in bring().
   void stop();
 
-  // Waits until the record has come: for a round trip to the node that has it, and where that is
-  // dying until the cluster has found out.
+  // Waits until the record has come: for a round trip to the node that has it, and where that says
+  // nothing until the term of this one is over.
   void bring(const RecordKey& key);
   Task<void> fetch(RecordKey key, Executor& executor);
   // It was locked here: it may go again.
@@ -55,7 +55,7 @@ class KeeperEnd {
   std::shared_ptr<Awaited> ask(const RecordKey& key);
   void read();
 
-  const UniqueFd link_;
+  KeeperLink link_;
   const std::function<void()> lost_;
   std::function<void(size_t)> changed_;
   std::mutex mutex_;
@@ -63,7 +63,6 @@ class KeeperEnd {
   std::unordered_map<RecordKey, std::shared_ptr<Awaited>> awaited_;
   std::unordered_set<RecordKey> unused_;
   std::atomic<size_t> unused_count_ = 0;
-  UniqueFd stop_;
   std::thread thread_;
 };
 

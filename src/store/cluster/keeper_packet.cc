@@ -14,6 +14,7 @@ Result<KeeperPacket> KeeperPacket::decode(wire::Reader& r) {
   packet.worker = {r.u32()};
   packet.known = {r.u32()};
   packet.process = r.u32();
+  packet.asked_at = static_cast<int64_t>(r.u64());
   packet.key = decode_key(r);
   packet.turn = r.u64();
   packet.size = r.u64();
@@ -39,6 +40,7 @@ void KeeperPacket::encode(wire::Writer& w) const {
   w.u32(worker.value);
   w.u32(known.value);
   w.u32(process);
+  w.u64(static_cast<uint64_t>(asked_at));
   encode_key(w, key);
   w.u64(turn);
   w.u64(size);

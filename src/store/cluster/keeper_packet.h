@@ -15,7 +15,7 @@ namespace braid::store::cluster {
 // One message. Anybody in the cluster's network can make one: what it is about is looked for among
 // what this keeper itself has begun, and both lives are numbers that nobody guesses.
 struct KeeperPacket {
-  static constexpr uint32_t kMagic = 0x314B5242;  // "BRK1": another version has another
+  static constexpr uint32_t kMagic = 0x324B5242;  // "BRK2": another version has another
   // Of a record, in one message.
   static constexpr size_t kPieceMax = size_t{256} << 10;
   // Of a whole record; 100 bytes or more for each open of the file.
@@ -41,6 +41,8 @@ struct KeeperPacket {
   uint32_t process = 0;  // the sender's number on its node
   bool is_serving = false;
   bool wants_answer = false;
+  // boot_time_ns() of whoever wants the answer, when it asked: the answer says it again.
+  int64_t asked_at = 0;
   // Of all but kHello and kBye.
   RecordKey key{.kind = RecordKind::kFile};
   uint64_t turn = 0;  // Home::turn of whoever wants it

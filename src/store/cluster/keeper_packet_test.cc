@@ -30,6 +30,7 @@ TEST(KeeperPacket, EachFieldComesBack) {
                           .process = 77,
                           .is_serving = true,
                           .wants_answer = true,
+                          .asked_at = 99,
                           .key = {RecordKind::kFile, 5, 6, 7},
                           .turn = 8,
                           .size = 10,
@@ -42,6 +43,7 @@ TEST(KeeperPacket, EachFieldComesBack) {
   EXPECT_EQ(got->key, sent.key);
   EXPECT_EQ(got->worker, sent.worker);
   EXPECT_EQ(got->process, 77u);
+  EXPECT_EQ(got->asked_at, 99);
   EXPECT_EQ(got->piece.size(), 3u);
 }
 
@@ -90,7 +92,7 @@ TEST(Home, WhatIsNoHomeIsRefused) {
 }
 
 TEST(Home, MemberIsReadAsItWasWritten) {
-  const Member member{.life = 4, .keeper = 5, .worker = 6};
+  const Member member{.life = 4, .keeper = 5, .worker = 6, .term_ms = 7, .is_over = true};
   Bytes bytes = encoded(member);
   const auto read = [](ByteView of) {
     wire::Reader r(of);
@@ -101,6 +103,8 @@ TEST(Home, MemberIsReadAsItWasWritten) {
   ++bytes[0];
   EXPECT_EQ(read(bytes).error(), Error::unsupported());
   EXPECT_EQ(read(encoded(Member{})).error(), Error::malformed());
+  EXPECT_EQ(read(encoded(Member{.life = 4, .term_ms = Member::kTermMaxMs + 1})).error(),
+            Error::malformed());
   EXPECT_NE(member_key(1), member_key(2));
 }
 

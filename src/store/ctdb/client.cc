@@ -360,6 +360,18 @@ Task<Result<std::vector<PublicAddress>>> Client::public_addresses() {
   co_return decode_public_addresses(answer.data);
 }
 
+Task<Result<uint32_t>> Client::tunable(std::string_view name) {
+  Bytes text;
+  wire::Writer w(text);
+  w.u32(static_cast<uint32_t>(name.size()) + 1);
+  w.bytes(as_bytes(name));
+  w.u8(0);
+  BRAID_CO_TRY(const Answer answer, co_await control(Control::kGetTunable, std::move(text)));
+  wire::Reader r(answer.data);
+  const uint32_t value = r.u32();
+  co_return r.finish(value);
+}
+
 Task<Result<uint32_t>> Client::attach(std::string name) {
   Bytes text(name.begin(), name.end());
   text.push_back(0);

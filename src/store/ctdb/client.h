@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -90,6 +91,8 @@ class Client {
   // when ctdbd cannot reach the node.
   Task<Result<bool>> is_registered(uint32_t pnn, uint32_t process, uint64_t number);
   Task<Result<std::vector<PublicAddress>>> public_addresses();
+  // What ctdbd goes by, by its name in ctdb-tunables(7). EREMOTEIO: there is no such.
+  Task<Result<uint32_t>> tunable(std::string_view name);
   // Makes the volatile database if there is none yet. Its number is the same on all nodes.
   Task<Result<uint32_t>> attach(std::string name);
   // Where this node's part of it is, and with which flags of TDB it is to be opened.

@@ -119,6 +119,16 @@ void FakeCluster::set_flags(size_t node, uint32_t flags) {
   nodes_[node].flags = flags;
 }
 
+void FakeCluster::set_tunable(const std::string& name, uint32_t value) {
+  const std::lock_guard lock(mutex_);
+  tunables_[name] = value;
+}
+
+void FakeCluster::lose(std::function<bool(ByteView)> whether) {
+  const std::lock_guard lock(mutex_);
+  loses_ = std::move(whether);
+}
+
 void FakeCluster::move_address(size_t to) {
   const std::lock_guard lock(mutex_);
   const Bytes text = with_zero(address().to_string());
@@ -209,7 +219,7 @@ void FakeCluster::on_packet(Peer& peer, ByteView packet) {
     if (call && !node.drops_requests) on_call(peer, *header, *call);
   } else if (header->operation == Operation::kMessage) {
     const auto message = Message::decode(r);
-    if (!message) return;
+    if (!message || (loses_ && loses_(message->payload))) return;
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (header->destination == i || header->destination == kConnectedNodes ||
           (header->destination == kThisNode && i == peer.node)) {
@@ -264,6 +274,14 @@ void FakeCluster::on_control(Peer& peer, const Header& header, const ControlRequ
         break;
       }
       w.u32(databases_.emplace(*name, 0x1000 + databases_.size()).first->second);
+      break;
+    }
+    case Control::kGetTunable: {
+      r.skip(4);
+      const auto name = decode_text(r.rest());
+      const auto found = name ? tunables_.find(*name) : tunables_.end();
+      status = found == tunables_.end() ? -1 : 0;
+      if (status == 0) w.u32(found->second);
       break;
     }
     case Control::kGetDatabasePath:

@@ -36,7 +36,11 @@ class FakeCluster {
   // Answers nothing but who it is and registrations.
   void drop_requests(size_t node);
   void set_flags(size_t node, uint32_t flags);
+  // ctdb's own at the beginning.
+  void set_tunable(const std::string& name, uint32_t value);
   void move_address(size_t to);
+  // From now on the messages of which it says so. Called on the cluster's thread.
+  void lose(std::function<bool(ByteView payload)> whether);
   // To all clients of the node, as it stands here.
   void say(size_t node, ByteView bytes);
 
@@ -89,6 +93,8 @@ class FakeCluster {
   std::vector<NodeState> nodes_;
   std::vector<std::unique_ptr<Peer>> peers_;
   std::map<std::string, uint32_t> databases_;
+  std::map<std::string, uint32_t> tunables_{{"KeepaliveInterval", 5}, {"KeepaliveLimit", 5}};
+  std::function<bool(ByteView)> loses_;
   size_t address_at_ = 0;
   bool is_over_ = false;
   UniqueFd wake_;

@@ -46,6 +46,7 @@ enum class Control : uint32_t {
   kGetPnn = 35,
   kTcpClient = 44,
   kTcpRemove = 46,
+  kGetTunable = 49,
   kGetPublicAddresses = 90,
   kGetNodes = 91,
   kScheduleForDeletion = 128,

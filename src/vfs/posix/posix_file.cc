@@ -13,6 +13,7 @@
 #include <new>
 #include <optional>
 
+#include "base/serving_term.h"
 #include "runtime/at_once.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/posix_directory.h"
@@ -236,6 +237,7 @@ Progress PosixFile::write(uint64_t offset, std::span<const ByteView> pieces) {
     vector[0].iov_len -= skip;
     const ssize_t put = [&] {
       const LongHold hold(*context_, key_);
+      check_serving_term();
       return ::pwritev(fd_.get(), vector.data(), static_cast<int>(count),
                        static_cast<off_t>(offset + done));
     }();
@@ -271,6 +273,7 @@ Progress PosixFile::write_at_once(uint64_t offset, ByteView bytes) {
   BRAID_CHECK(assume_on_reactor(who_));
   size_t done = 0;
   int error = 0;
+  check_serving_term();
   while (done < bytes.size() && error == 0) {
     const ssize_t put = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
                                  static_cast<off_t>(offset + done));
@@ -298,6 +301,7 @@ Result<void> PosixFile::truncate(uint64_t size) {
   const KeptTimes kept(*this, KeptTimes::Operation::kData);
   BRAID_CHECK(set_archive());
   const LongHold hold(*context_, key_);
+  check_serving_term();
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return fail_last_os();
   return {};
 }

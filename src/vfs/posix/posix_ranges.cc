@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/serving_term.h"
 #include "vfs/copy.h"
 #include "vfs/posix/kept_times.h"
 #include "vfs/posix/space.h"
@@ -76,6 +77,7 @@ Progress PosixFile::copy_range(File& source, uint64_t source_offset, uint64_t of
     auto out = static_cast<off_t>(offset + done);
     const ssize_t copied = [&] {
       const LongHold hold(*context_, key_);
+      check_serving_term();
       return ::copy_file_range(from->fd(), &in, fd_.get(), &out, length - done, 0);
     }();
     if (copied < 0 && errno == EINTR) continue;

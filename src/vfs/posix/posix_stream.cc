@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/serving_term.h"
 #include "vfs/copy.h"
 #include "vfs/names.h"
 #include "vfs/posix/kept_times.h"
@@ -128,6 +129,7 @@ Progress PosixStream::put(uint64_t offset, std::span<const ByteView> pieces) {
   BRAID_CHECK(user.status());
   size_t done = 0;
   while (done < bytes.size()) {
+    check_serving_term();
     const ssize_t put =
         ::pwrite(file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (put < 0 && errno == EINTR) continue;
