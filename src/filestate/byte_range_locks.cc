@@ -138,8 +138,8 @@ NtStatus ByteRangeLocks::lock(OpenToken owner, std::span<const LockRange> ranges
 }
 
 NtStatus ByteRangeLocks::unlock(OpenToken owner, std::span<const LockRange> ranges) {
-  if (!state_ && !ranges.empty()) return NtStatus::kRangeNotLocked;
   for (const LockRange& range : ranges) {
+    if (!state_) return NtStatus::kRangeNotLocked;
     HeldLocks& held = state_->held;
     // Of several, an exclusive one goes first.
     HeldLocks::Slot slot = held.find(owner, range.offset, range.length, true);
@@ -345,7 +345,7 @@ void ByteRangeLocks::take_out(const LockWait& wait) {
 }
 
 void ByteRangeLocks::settle() {
-  if (!may_grant()) return;
+  if (!state_) return;
   std::vector<Arrival> loose;
   for (auto each = state_->blocked.lower_bound({HeldLocks::kNone, 0});
        each != state_->blocked.end() && each->first == HeldLocks::kNone; ++each) {

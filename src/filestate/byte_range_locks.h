@@ -103,8 +103,6 @@ class ByteRangeLocks {
   // Whether a lock is held that begins before this byte.
   bool any_before(uint64_t offset) const { return state_ && state_->held.any_before(offset); }
   bool has_waiting() const { return state_ && !state_->waiting.empty(); }
-  // Whether grant_waiting() has something to look at: a lock went that somebody waited for.
-  bool may_grant() const { return state_ && state_->first_blocked_by(HeldLocks::kNone); }
   // Locks and waiters looked at since the start: what tests count instead of time.
   uint64_t steps() const { return state_ ? state_->held.steps() + state_->looked_at : 0; }
 
@@ -113,7 +111,7 @@ class ByteRangeLocks {
   struct Waiting {
     Waiter waiter;
     HeldLocks::Slot blocked_by;
-    uint32_t part = 0;
+    uint32_t part{};
   };
   struct Count {
     size_t held = 0;
@@ -133,10 +131,10 @@ class ByteRangeLocks {
     // Each waits for one of the locks in its way. Behind kNone are those whose lock has gone: they
     // have to look for another, and get what they want if there is none.
     std::set<std::pair<HeldLocks::Slot, Arrival>> blocked;
-    Arrival next_arrival = 0;
-    uint64_t looked_at = 0;
+    Arrival next_arrival{};
+    uint64_t looked_at{};
     PartTable* parts = nullptr;
-    uint64_t stream = 0;
+    uint64_t stream{};
 
     bool has_room(Account account, size_t more, size_t Count::* of, size_t now, size_t most) const;
     void count(OpenToken owner, Account account, size_t Count::* of);
@@ -163,7 +161,7 @@ class ByteRangeLocks {
   std::vector<Waiter> take_waiting(OpenToken owner, Predicate is_meant);
 
   PartTable* parts_ = nullptr;
-  uint64_t stream_ = 0;
+  uint64_t stream_{};
   std::unique_ptr<State> state_;
 };
 

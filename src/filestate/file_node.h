@@ -22,9 +22,9 @@ namespace braid::filestate {
 // An open that was given up, as its worker has to be told: see BreakSink::purged.
 struct PurgedOpen {
   OpenRef open;
-  bool delete_now = false;
+  bool delete_now{};
   FileKey file;
-  bool stream_too = false;
+  bool stream_too{};
   SharedPath path;
   Deleters link_deleters;
   Deleters stream_deleters;
@@ -35,9 +35,9 @@ struct Output {
   store::WorkerTag to;
   FileKey file;
   std::variant<Break, Completion, PurgedOpen> what;
-  uint64_t order = 0;  // among those in the outbox
+  uint64_t order{};  // among those in the outbox
   uint32_t part = kNoPart;
-  size_t slot = 0;
+  size_t slot{};
 
   uint64_t key() const { return order; }
 };
@@ -91,7 +91,7 @@ struct FileNode {
   // With several workers only: what the others have to be told and have not fetched yet. It is part
   // of the record, so that nothing is lost when the one who caused it dies before saying so.
   IndexedSet<Output, uint64_t> outbox;
-  uint64_t last_output = 0;     // not below the order of any
+  uint64_t last_output{};       // not below the order of any
   uint64_t version = 0;         // of the record this is the same as
   uint64_t changes_seen = 0;    // RecordStore::changes() when it was
   uint64_t roster_version = 0;  // of the workers when it was last looked for dead ones

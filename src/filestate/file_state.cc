@@ -106,10 +106,8 @@ void FileState::end_lock_wait(OpenToken token, LockId id, NtStatus status, Outco
 }
 
 void FileState::drop_waiting(const OpenRecord& open, Outcome& out) {
-  if (locks_.has_waiting()) {
-    for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
-      end_lock_wait(open.token, waiter.id, NtStatus::kRangeNotLocked, out);
-    }
+  for (const ByteRangeLocks::Waiter& waiter : locks_.drop_waiting(open.token)) {
+    end_lock_wait(open.token, waiter.id, NtStatus::kRangeNotLocked, out);
   }
   const auto is_of_open = [&](const Waiter& waiter) { return waiter.token == open.token; };
   for (const auto& waiter : take_waiters(is_of_open)) {

@@ -323,7 +323,7 @@ class FileState {
   ShareModes share_;
   ByteRangeLocks locks_;
   IndexedSet<Waiter, uint64_t> waiters_;
-  uint64_t last_wait_ = 0;  // not below the order of any
+  uint64_t last_wait_{};  // not below the order of any
   std::vector<LeaseId> ended_leases_;
   uint64_t last_break_serial_;
   uint32_t data_opens_ = 0;                // opens that are no stat opens

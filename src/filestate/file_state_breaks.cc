@@ -74,10 +74,9 @@ auto FileState::actor_of(const OpenRecord& open) -> Actor {
 Decision FileState::prepare(OpenToken token, Operation operation, Outcome& out) {
   const OpenRecord* open = opens_.find(token);
   if (!open) return Decision::fail(NtStatus::kFileClosed);
-  if (counts_.all == 0) return Decision::go();
   const Demand demand = demand_of(operation);
   const Actor actor = actor_of(*open);
-  if (!disconnected_.empty()) purge_holders(demand, actor, out);
+  purge_holders(demand, actor, out);
   if (revoke(demand, actor, out)) {
     return wait(token, Completion::Kind::kRetryOperation, open->account);
   }
@@ -102,8 +101,7 @@ Decision FileState::take_all(OpenToken waiter, Outcome& out) {
 }
 
 Decision FileState::take_from_all(const Demand& demand, OpenToken waiter, Outcome& out) {
-  if (counts_.all == 0) return Decision::go();
-  if (!disconnected_.empty()) purge_holders(demand, Actor{}, out);
+  purge_holders(demand, Actor{}, out);
   if (revoke(demand, Actor{}, out)) return wait(waiter, Completion::Kind::kRetryOperation, {});
   return Decision::go();
 }
@@ -125,7 +123,6 @@ std::vector<Account> FileState::holders(Caching any_of) const {
 
 // Who is away gives way as to a newcomer.
 void FileState::take_for_local(Caching taken, Outcome& out) {
-  if (counts_.all == 0) return;
   const Demand demand{
       .from_leases = taken, .from_oplocks = taken, .oplocks_with = taken, .wait_for = taken};
   purge_holders(demand, Actor{}, out);
@@ -303,7 +300,7 @@ void FileState::notify(Holder& holder, Caching target, bool ack_required, Outcom
 
 void FileState::set_state(Holder& holder, Caching state, bool breaking, bool exclusive_break) {
   if (holder.is_listed()) count(holder, ~uint32_t{0});
-  if (holder.breaking && !breaking) breaks_.erase(holder.break_serial);
+  if (!breaking) breaks_.erase(holder.break_serial);
   holder.state = state;
   holder.breaking = breaking;
   holder.is_owed = holder.is_owed && breaking;
@@ -332,7 +329,7 @@ void FileState::list(Holder& holder) {
 void FileState::unlist(Holder& holder) {
   if (!holder.is_listed()) return;
   count(holder, ~uint32_t{0});
-  if (holder.breaking) breaks_.erase(holder.break_serial);
+  breaks_.erase(holder.break_serial);
   holders_[holder.holder_slot] = holders_.back();
   holders_[holder.holder_slot]->holder_slot = holder.holder_slot;
   holders_.pop_back();

@@ -16,11 +16,11 @@ CloseResult FileState::close(OpenToken token, Outcome& out) {
   Actor actor;
   if (open->lease) actor.lease = open->lease->id;
   const CloseResult left = remove(*open, out);
-  if (deletes && !left.deletes() && !opens_.empty()) {
+  if (deletes && !left.deletes()) {
     // As FileDispositionInformation, but for who waits: handles that came since, and that clients
     // only keep for themselves, would keep the file for as long. A disconnected one that was the
     // last deletes it.
-    if (!disconnected_.empty()) purge_holders(demand_of_delete(), actor, out);
+    purge_holders(demand_of_delete(), actor, out);
     revoke(demand_of_delete(), actor, out);
   }
   return left;
@@ -29,10 +29,8 @@ CloseResult FileState::close(OpenToken token, Outcome& out) {
 CloseResult FileState::remove(OpenRecord& open, Outcome& out) {
   Link& link = *open.link;
   drop_waiting(open, out);
-  if (!locks_.empty()) {
-    locks_.unlock_all(open.token);
-    complete_locks(out);
-  }
+  locks_.unlock_all(open.token);
+  complete_locks(out);
   if (open.delete_on_close && !is_planted(Defect::kDeleteOnCloseIgnored)) {
     mark_deleted(link, true, open.deleter);
     if (open.deletes_by_posix && key_.stream == 0) link.unlinks_by_posix = true;
@@ -75,7 +73,7 @@ void FileState::drop(const TokenTest& is_gone, Outcome& out,
   }
   for (const OpenToken token : gone) {
     OpenRecord& open = *opens_.find(token);
-    if (locks_.has_waiting()) locks_.drop_waiting(token);
+    locks_.drop_waiting(token);
     CloseResult left = remove(open, out);
     // Nobody said with whose rights.
     const bool is_nobodys = (left.delete_stream && left.stream_deleters.empty()) ||
@@ -93,8 +91,7 @@ void FileState::mark_deleted(Link& link, bool deleted, const Deleter& deleter) {
   bool& is_pending = is_stream ? delete_pending_ : link.delete_pending;
   Deleters& by = is_stream ? deleters_ : link.deleters;
   // Each had the right to, and was told so.
-  if (!deleted || !is_pending) by.clear();
-  if (deleted) by.add(deleter);
+  deleted ? by.add(deleter) : by.clear();
   is_pending = deleted;
   is_stream ? touch_head() : links_->touch(link);
 }
@@ -112,7 +109,7 @@ Decision FileState::set_delete_pending(OpenToken token, bool delete_pending,
   if (!open) return Decision::fail(NtStatus::kFileClosed);
   if (delete_pending) {
     const Actor actor = actor_of(*open);
-    if (!disconnected_.empty()) purge_holders(demand_of_delete(), actor, out);
+    purge_holders(demand_of_delete(), actor, out);
     if (revoke(demand_of_delete(), actor, out)) {
       return wait(token, Completion::Kind::kRetryOperation, open->account);
     }
@@ -186,7 +183,6 @@ void FileState::renamed(OpenToken token, SharedPath path,
 }
 
 void FileState::take_links(Link& from, Link& to) {
-  if (from.opens == 0) return;
   for (const auto& open : opens_) {
     if (open->link != &from) continue;
     open->link = &to;

@@ -50,7 +50,7 @@ bool FileState::reconnect(OpenToken token, SessionId session, Outcome& out) {
 
 void FileState::rename_open(OpenToken token, OpenToken as) {
   OpenRecord* const open = opens_.find(token);
-  if (!locks_.empty()) locks_.change_owner(token, as);
+  locks_.change_owner(token, as);
   if (parts_) parts_->remove(open->part);
   auto record = opens_.take(*open);
   record->token = as;
@@ -115,7 +115,6 @@ bool FileState::purge_sharers(const OpenRequest& request, Outcome& out) {
 // A break that nobody is there to receive: [MS-SMB2] 3.3.4.6 and 3.3.4.7 close the open.
 bool FileState::purge_holders(const Demand& demand, const Actor& actor, Outcome& out,
                               const OpenRequest* request) {
-  if (disconnected_.empty()) return true;
   std::vector<OpenToken> in_the_way;
   for (const OpenRecord* const open : disconnected_) {
     if (open->durability == Durability::kResilient) continue;

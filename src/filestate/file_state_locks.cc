@@ -23,7 +23,6 @@ std::optional<NtStatus> FileState::begin_sequence(OpenRecord& open,
       break;
   }
   // The client no longer listens where it asked for those; granted, nobody would unlock them.
-  if (!locks_.has_waiting()) return std::nullopt;
   for (const auto& waiter : locks_.drop_overtaken(open.token, *sequence)) {
     end_lock_wait(open.token, waiter.id, NtStatus::kFileNotAvailable, out);
   }
@@ -133,15 +132,13 @@ NtStatus FileState::unlock_part(OpenToken token, std::span<const LockRange> rang
 }
 
 bool FileState::cancel_lock(OpenToken token, LockId id) {
-  const OpenRecord* const open = opens_.find(token);
-  if (open && locks_.has_waiting() && locks_.cancel(token, id)) return true;
+  if (locks_.cancel(token, id)) return true;
   return !take_waiters([&](const Waiter& waiter) {
             return waiter.token == token && waiter.lock && waiter.lock->id == id;
           }).empty();
 }
 
 void FileState::complete_locks(Outcome& out) {
-  if (!locks_.may_grant()) return;
   for (const ByteRangeLocks::Waiter& waiter : locks_.grant_waiting()) {
     if (OpenRecord* open = opens_.find(waiter.owner)) end_sequence(*open, waiter.sequence);
     out.completions.push_back(

@@ -32,7 +32,7 @@ struct Files {
 
   Nodes nodes;
   std::vector<Nodes::node_type> spares;  // so that opening a file costs no allocation for it
-  uint64_t last_serial = 0;              // the largest break serial of files that are gone
+  uint64_t last_serial{};                // the largest break serial of files that are gone
 
   // REQUIRES: file is not in nodes; it is the key of a file, not of a stream.
   Nodes::iterator add(const FileKey& file, FileNode::Sharing sharing);
@@ -296,7 +296,7 @@ struct FileTable::Impl {
   const std::atomic<uint64_t>* const roster_version;
   const Keeping keeping;
   const SipKey hash_key;
-  std::atomic<uint64_t> own_names_gone = 0;
+  std::atomic<uint64_t> own_names_gone{};
   const std::atomic<uint64_t>& names_gone;   // those, or the ones of all workers
   store::NamesInMaking own_names_in_making;  // when there are no others
   LeaseKeys keys;
@@ -307,9 +307,9 @@ struct FileTable::Impl {
   };
   Guarded<Orphans> orphans;
   Guarded<std::unordered_set<FileKey>> noted;
-  std::atomic<bool> has_noted = false;   // there may be some
-  std::atomic<bool> keeps_own = true;    // until drop_kept()
-  std::atomic<uint64_t> parts_read = 0;  // of records, that others had changed
+  std::atomic<bool> has_noted{};       // there may be some
+  std::atomic<bool> keeps_own = true;  // until drop_kept()
+  std::atomic<uint64_t> parts_read{};  // of records, that others had changed
   std::array<Shard, kShards> shards;
 };
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "filestate/file_table_testing.h"
+#include "filestate/open_image.h"
 #include "filestate/sleepers.h"
 
 namespace braid::filestate {
@@ -112,6 +113,98 @@ TEST_F(Table, UnknownOpens) {
   table.break_timed_out({kFile, 1});
   table.child_changed(kFile, std::nullopt);
   EXPECT_TRUE(sink.breaks.empty());
+}
+
+// Whatever is asked of an open that is not there: of no file, and of one that others have open.
+TEST_F(Table, WhatIsNotOpenIsSaidSo) {
+  for (const bool others : {false, true}) {
+    if (others) open(oplock(OplockLevel::kLevelII));
+    const OpenRef none{kFile, token(77)};
+    const LockRange range{0, 1, true};
+    bool is_repeated = false;
+    constexpr auto kClosed = NtStatus::kFileClosed;
+    EXPECT_EQ(table.set_delete_pending(none, true).status, kClosed);
+    EXPECT_EQ(table.set_delete_on_close(none, true, DeleteSemantics::kPosix).status, kClosed);
+    EXPECT_EQ(table.check_sharing(none, kDelete), kClosed);
+    EXPECT_EQ(table.check_io(none, 0, 1, true), kClosed);
+    EXPECT_EQ(table.lock(none, {&range, 1}, true, {1}).status, kClosed);
+    EXPECT_EQ(table.unlock(none, {&range, 1}), kClosed);
+    EXPECT_EQ(table.lock_part(none, {&range, 1}, {}, {}, is_repeated).status, kClosed);
+    EXPECT_EQ(table.unlock_part(none, {&range, 1}, {}, {}, is_repeated), kClosed);
+    EXPECT_FALSE(is_repeated);
+    const OplockAck ack = table.ack_oplock(none, OplockLevel::kLevelII);
+    EXPECT_EQ(ack.status, kClosed);
+    EXPECT_EQ(ack.level, OplockLevel::kNone);
+    const LeaseAck lease_ack = table.ack_lease({client(1), lease_key(1)}, Caching::kRead);
+    EXPECT_EQ(lease_ack.status, NtStatus::kObjectNameNotFound);
+    EXPECT_EQ(lease_ack.state, Caching::kNone);
+    EXPECT_EQ(table.begin_stream_rename(none, {1, 100, 9}).decision.status, kClosed);
+    EXPECT_EQ(table.begin_exchange(none).decision.status, kClosed);
+    const FileKey stream{1, 100, 9};
+    const StreamsDecision removal = table.begin_stream_removal(none, {&stream, 1});
+    EXPECT_EQ(removal.decision.status, kClosed);
+    EXPECT_TRUE(removal.free.empty());
+
+    EXPECT_FALSE(table.is_delete_pending(none));
+    EXPECT_FALSE(table.is_delete_pending(kFile, "f"));
+    EXPECT_EQ(table.pending_links(kFile), 0u);
+    EXPECT_EQ(table.is_open_beside(none), others) << "by others than that one";
+    EXPECT_EQ(table.is_open(kFile), others);
+    EXPECT_FALSE(table.is_open(stream));
+    EXPECT_EQ(table.path_of(none), nullptr);
+    EXPECT_TRUE(table.has_room_for_name(none, 100));
+    EXPECT_FALSE(table.cancel_lock(none, {1}));
+    EXPECT_FALSE(table.cancel_wait(none));
+    EXPECT_TRUE(table.break_undelivered({kFile, 5}));
+    EXPECT_FALSE(table.is_breaking({kFile, 5}));
+    EXPECT_EQ(table.caching_of(none), Caching::kNone);
+    EXPECT_EQ(table.held(kFile), others ? Caching::kRead : Caching::kNone);
+    EXPECT_EQ(table.holders(kFile, Caching::kRead).size(), others ? 1u : 0u);
+    EXPECT_EQ(table.keep_only(none, Caching::kNone, Caching::kNone).oplock, OplockLevel::kNone);
+    EXPECT_EQ(table.grant_of(none).oplock, OplockLevel::kNone);
+    EXPECT_FALSE(table.grant_of(none).lease);
+    EXPECT_TRUE(table.locks_of(none).held.empty());
+    EXPECT_FALSE(table.set_durability(none, Durability::kPersistent));
+    EXPECT_FALSE(table.disconnect(none));
+    EXPECT_FALSE(table.reconnect(none, {1}));
+    EXPECT_FALSE(table.take_over(none, token(78), {1}));
+    EXPECT_FALSE(table.is_disconnected(none));
+    EXPECT_FALSE(table.image_of(none));
+    table.give_back(none, {&range, 1});
+    table.renamed(none, path("elsewhere"));
+    table.stream_renamed({stream, token(77)}, {1, 100, 8});
+    EXPECT_EQ(table.break_handles(kFile, none).verdict, Verdict::kGo);
+  }
+  EXPECT_TRUE(sink.breaks.empty());
+  EXPECT_TRUE(sink.completions.empty());
+}
+
+// A CREATE that looked a name up has to look again if it is another number then.
+TEST_F(Table, NamesThatGoAreCounted) {
+  OpenRequest first = request();
+  first.path = path("f");
+  open(first);
+  uint64_t last = table.name_changes();
+  const auto counts = [&] {
+    const uint64_t before = std::exchange(last, table.name_changes());
+    return before != last;
+  };
+  EXPECT_FALSE(counts());
+  table.renamed(ref(first), path("g"));
+  EXPECT_TRUE(counts());
+  table.unlinked(kFile, "g");
+  EXPECT_TRUE(counts());
+  EXPECT_EQ(table.path_of(ref(first)), nullptr);
+  OpenRequest second = request();
+  second.delete_on_close = true;
+  second.path = path("h");
+  open(second, {1, 101, 0});
+  EXPECT_FALSE(counts());
+  CloseDecision closed = table.close(ref(second, {1, 101, 0}));
+  EXPECT_TRUE(closed.delete_now);
+  EXPECT_FALSE(counts()) << "it is still there";
+  closed = {};
+  EXPECT_TRUE(counts());
 }
 
 // Answers every break from inside the sink, as a server does from another thread.

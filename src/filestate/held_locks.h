@@ -63,7 +63,7 @@ class HeldLocks {
   // How far locks reach, of two owners at most: then one may be left out.
   struct Reach {
     struct Of {
-      uint64_t last = 0;  // the last byte of the range that ends last
+      uint64_t last{};  // the last byte of the range that ends last
       OpenToken owner;
     };
     std::array<Of, 2> farthest;  // of different owners
@@ -81,8 +81,8 @@ class HeldLocks {
     Slot right = kNone;
     Slot previous = kNone;  // of the same owner
     Slot next = kNone;
-    uint8_t height = 1;
-    uint32_t part = 0;
+    uint8_t height{};
+    uint32_t part{};
     Reach reach;  // of this and what is below
   };
   struct Own {
@@ -109,7 +109,7 @@ class HeldLocks {
   std::array<Slot, 2> roots_{kNone, kNone};
   std::map<OpenToken, Own> owners_;
   size_t size_ = 0;
-  mutable uint64_t steps_ = 0;
+  mutable uint64_t steps_{};
 };
 
 }  // namespace braid::filestate

@@ -27,7 +27,7 @@ namespace braid::filestate {
 struct Link {
   SharedPath path;                 // as far as is known: null for a file without a name
   bool delete_pending = false;     // Link.IsDeleted
-  bool is_sole = true;             // the file had no other name when it was opened last by this one
+  bool is_sole{};                  // the file had no other name when it was opened last by this one
   bool unlinks_by_posix = false;   // Link.DeleteUsingPosixSemantics
   bool is_being_unlinked = false;  // by those, while it is open; end_delete() ends it
   bool is_removed = false;         // it is gone from the disk, and its opens go on without a name
@@ -35,7 +35,7 @@ struct Link {
   Account account{};  // of who opened the file by it first
   Deleters deleters;  // with whose rights it is removed, with `delete_pending`
   uint32_t part = kNoPart;
-  size_t slot = 0;
+  size_t slot{};
 
   std::string_view key() const { return path ? std::string_view(*path) : std::string_view(); }
   bool is_at_known_path() const { return path && !is_removed; }
@@ -239,7 +239,7 @@ class Links {
   }
 
   PartTable* const parts_;
-  uint64_t removed_ = 0;  // not below the number of any
+  uint64_t removed_{};  // not below the number of any
   bool has_first_ = false;
   Link first_;
   IndexedSet<Link, std::string_view> others_;

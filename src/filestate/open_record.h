@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -16,7 +17,7 @@ struct Link;
 struct OpenRecord;
 
 // Of a thing that is in no record, since there is one worker only.
-inline constexpr uint32_t kNoPart = ~uint32_t{0};
+inline constexpr uint32_t kNoPart = std::numeric_limits<uint32_t>::max();
 
 // Caching that somebody holds: a lease, or the oplock of one open. Exactly one of `lease` and
 // `open` is set. It is in its file's list of holders while `state` is not none.
@@ -37,7 +38,7 @@ struct Holder {
   OpenRecord* open = nullptr;
   size_t holder_slot = kNotListed;
 
-  static constexpr size_t kNotListed = ~size_t{0};
+  static constexpr size_t kNotListed = std::numeric_limits<size_t>::max();
   bool is_listed() const { return holder_slot != kNotListed; }
 };
 
@@ -46,7 +47,7 @@ struct Lease {
   LeaseId id;
   Holder holder;
   uint8_t version = 1;
-  uint16_t epoch = 0;
+  uint16_t epoch{};  // of version 2
   std::optional<LeaseKey> parent_key;
   uint32_t opens = 0;
   uint32_t data_opens = 0;       // of them, that are no stat opens
@@ -54,7 +55,7 @@ struct Lease {
   OpenToken last_open;           // the latest of them
   Account account{};             // that of who opened it first
   uint32_t part = kNoPart;
-  size_t slot = 0;
+  size_t slot{};
 
   const LeaseId& key() const { return id; }
 };
@@ -62,15 +63,15 @@ struct Lease {
 struct OpenRecord {
   OpenToken token;
   // FileId.Persistent: the first token it had. It has another one since another worker took it.
-  uint64_t persistent_id = 0;
+  uint64_t persistent_id{};
   ClientGuid client;
   UserId user;
   SessionId session;
   Account account{};
-  uint32_t access = 0;
-  uint32_t share = 0;
-  bool is_directory = false;
-  bool delete_on_close = false;
+  uint32_t access{};
+  uint32_t share{};
+  bool is_directory{};
+  bool delete_on_close{};
   Deleter deleter;                // with whose rights that is done
   bool deletes_by_posix = false;  // whatever it deletes: see DeleteSemantics
   bool disconnected = false;
@@ -84,8 +85,8 @@ struct OpenRecord {
   Link* link = nullptr;                           // never null once it is registered
   std::unique_ptr<LockSequences> lock_sequences;  // made at the first LOCK that carries one
   uint32_t part = kNoPart;
-  size_t slot = 0;
-  size_t disconnected_slot = 0;  // of those without a client
+  size_t slot{};
+  size_t disconnected_slot{};  // of those without a client
 
   OpenToken key() const { return token; }
 };
@@ -93,7 +94,7 @@ struct OpenRecord {
 // A LOCK that waits for a break; done when that ends, since its answer is all its client awaits.
 struct PendingLock {
   std::vector<LockRange> ranges;
-  bool fail_immediately = false;
+  bool fail_immediately{};
   LockId id;
   std::optional<LockSequence> sequence;
 };
@@ -104,9 +105,9 @@ struct Waiter {
   Completion::Kind kind{};
   std::unique_ptr<PendingLock> lock;  // with kLock
   Account account{};
-  uint64_t order = 0;  // of all that wait for the file; larger for who came later
+  uint64_t order{};  // of all that wait for the file; larger for who came later
   uint32_t part = kNoPart;
-  size_t slot = 0;
+  size_t slot{};
 
   uint64_t key() const { return order; }
 };

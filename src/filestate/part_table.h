@@ -22,10 +22,10 @@ struct Output;
 struct StreamHead {};
 // A byte-range lock that is granted, and one that is waited for: ByteRangeLocks knows the rest.
 struct HeldLock {
-  uint32_t slot = 0;
+  uint32_t slot{};
 };
 struct LockWait {
-  uint64_t arrival = 0;
+  uint64_t arrival{};
 };
 
 // What a part is of: see Part::kind. The order is that of the kinds' numbers in records.
@@ -34,7 +34,7 @@ using PartThing = std::variant<std::monostate, StreamHead, HeldLock, LockWait, L
 
 struct Part {
   PartThing thing;
-  uint64_t stream = 0;
+  uint64_t stream{};
   store::WorkerTag holder{};  // an open's or a wait's worker
   bool is_touched = false;
 

@@ -56,5 +56,34 @@ TEST(ShareModes, TellsWhatIsDeniedAndHeld) {
   EXPECT_FALSE(modes.is_open_with(kDelete));
 }
 
+// Each answer for each right, with one open counted, and with two of which one goes.
+TEST(ShareModes, EveryAnswerIsThatOfTheOpensThatAreCounted) {
+  constexpr uint32_t kAny =
+      kFileReadData | kFileExecute | kFileWriteData | kFileAppendData | kDelete;
+  constexpr uint32_t kReads = kFileReadData | kFileExecute;
+  constexpr uint32_t kWrites = kFileWriteData | kFileAppendData;
+  for (const uint32_t held : kRights) {
+    for (uint32_t share = 0; share < 8; ++share) {
+      ShareModes modes;
+      modes.add(held, share);
+      modes.add(kAny, 0);
+      modes.remove(kAny, 0);
+      const bool counts = (held & kAny) != 0;
+      for (const uint32_t asked : kRights) {
+        EXPECT_EQ(modes.denies(asked), counts && (((asked & kReads) && !(share & kShareRead)) ||
+                                                  ((asked & kWrites) && !(share & kShareWrite)) ||
+                                                  ((asked & kDelete) && !(share & kShareDelete))));
+        EXPECT_EQ(modes.is_open_with(asked), ((asked & kReads) && (held & kReads)) ||
+                                                 ((asked & kWrites) && (held & kWrites)) ||
+                                                 ((asked & kDelete) && (held & kDelete)));
+        for (uint32_t other_share = 0; other_share < 8; ++other_share) {
+          EXPECT_EQ(modes.collides_with_deleter(asked, other_share),
+                    (asked & kAny) && !(other_share & kShareDelete) && (held & kDelete));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace braid::filestate

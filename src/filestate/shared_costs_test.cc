@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "filestate/file_table_impl.h"
 #include "filestate/shared_tables_testing.h"
 
 namespace braid::filestate {
@@ -113,6 +114,35 @@ TEST(SharedCosts, WorkerThatHasNothingOfABusyFileReadsWhatHasChanged) {
     t.tables[0]->close(ref(other));
   }
   EXPECT_LE(t.tables[1]->parts_read() - before, 400u);
+}
+
+// What is little is forgotten and read anew by a worker that has nothing of it; what is more stays,
+// as long as nobody changes it.
+TEST(SharedCosts, FilesOfMoreThanAFewOpensStayKnown) {
+  for (const size_t opens : {KeptFiles::kSmall, KeptFiles::kSmall + 1}) {
+    SharedTables t;
+    for (size_t i = 0; i < opens; ++i) t.open(0, t.request(0));
+    const auto read_by_asking = [&] {
+      const uint64_t before = t.tables[1]->parts_read();
+      EXPECT_TRUE(t.tables[1]->is_open(kFile));
+      return t.tables[1]->parts_read() - before;
+    };
+    EXPECT_EQ(read_by_asking(), opens);
+    EXPECT_EQ(read_by_asking(), opens == KeptFiles::kSmall ? opens : 0);
+  }
+}
+
+TEST(SharedCosts, OldestOfTheFilesThatAreKeptGoWhenTheyAreTooMany) {
+  KeptFiles kept;
+  const auto file = [](uint64_t number) { return FileKey{1, number, 0}; };
+  EXPECT_TRUE(kept.add(file(1), 1).empty());
+  EXPECT_TRUE(kept.add(file(2), 2).empty());
+  EXPECT_TRUE(kept.add(file(3), KeptFiles::kPartsMax - 3).empty());
+  EXPECT_EQ(kept.add(file(4), 2), (std::vector{file(1), file(2)}));
+  EXPECT_TRUE(kept.add(file(5), 1).empty());
+  EXPECT_EQ(kept.add(file(6), 1), std::vector{file(3)});
+  EXPECT_TRUE(kept.add(file(7), KeptFiles::kPartsMax - 4).empty());
+  EXPECT_EQ(kept.add(file(8), 1), std::vector{file(4)});
 }
 
 TEST(SharedCosts, UserWhoOpensWhatHeCanLeavesRoomForOthers) {

@@ -49,6 +49,11 @@ MetadataLock::~MetadataLock() {
   if (others_) others_->unlock(file_);
 }
 
+KnownAttributes* PosixContext::known_attributes(const FileKey& file) const {
+  static KnownAttributes of_all_volumes;
+  return is_at_once(file) ? &of_all_volumes : nullptr;
+}
+
 Result<Attributes> attributes_of(const PosixContext& context, int fd, Wait wait) {
   BRAID_TRY(const struct statx st, stat_of(fd));
   if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.stx_mode)) return make_attributes(st, std::nullopt);

@@ -112,9 +112,7 @@ struct PosixContext {
   }
 
   // Null for a file on whose file system others may change something.
-  KnownAttributes* known_attributes(const FileKey& file) const {
-    return is_at_once(file) ? &attributes_ : nullptr;
-  }
+  KnownAttributes* known_attributes(const FileKey& file) const;
 
   // What the kernel calls the root, for a second: it tells only where a file is that is looked for
   // below, and who is told another's name asks again.
@@ -128,9 +126,6 @@ struct PosixContext {
   Guarded<std::optional<TimeRange>> time_range;
 
   const std::shared_ptr<MetadataLocks> metadata_locks;
-
- private:
-  mutable KnownAttributes attributes_;
 };
 
 // As attributes_of() in system.h, with what is known of the file. EAGAIN within a ScopedAtOnce, or

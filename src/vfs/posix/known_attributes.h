@@ -17,7 +17,9 @@ namespace braid::vfs {
 
 // On file systems that only this kernel changes, whoever sets or removes an attribute of a file
 // moves its change time. To ask for one again takes five times as long as statx().
-// Of as many files as there is room for, the latest. Owned by PosixContext. Thread: any.
+// Of as many files as there is room for, the latest. There is one for all volumes of a process,
+// whose size nothing that clients do changes: shares and previous versions can be many. Thread:
+// any.
 class KnownAttributes {
  public:
   enum class Names : uint8_t { kNotRead, kNone, kOnlyDosAttrib };
@@ -32,6 +34,10 @@ class KnownAttributes {
   // might leave it the same.
   void keep(const struct statx& st, const Known& known);
 
+  // Some 1.5 MiB with all of them, which memory_budget.h does not count.
+  static constexpr size_t kLocks = 16;
+  static constexpr size_t kEntriesPerLock = 1024;
+
  private:
   struct Entry {
     FileKey key;
@@ -39,8 +45,6 @@ class KnownAttributes {
     uint32_t changed_ns = 0;
     Known known;
   };
-  static constexpr size_t kLocks = 16;
-  static constexpr size_t kEntriesPerLock = 256;
   using Part = std::vector<Entry>;  // empty until something is kept there
 
   mutable std::array<Guarded<Part>, kLocks> parts_;
