@@ -1,5 +1,7 @@
 #include "admin/control.h"
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "admin/event_view.h"
@@ -53,6 +55,8 @@ json close_channel(smb2::Server& server, SessionId id, uint64_t number) {
 json process_of(smb2::Server& server, const WorkerPlace& place,
                 const std::vector<std::string_view>& waiting) {
   json process{{"supervisor", place.supervisor},
+               {"process", ::getpid()},
+               {"readings", server.readings()},
                {"configuration", server.settings.text_id()},
                {"waiting", waiting},
                {"version", place.version}};

@@ -263,6 +263,7 @@ void Server::reconfigure(config::Snapshot config, std::shared_ptr<const ShareTab
     connection->disconnect();
   }
   end_what_may_not_stay();
+  readings_.fetch_add(1, std::memory_order_release);
 }
 
 bool Server::may_stay(const Session& session, const TreeConnect& tree) const {

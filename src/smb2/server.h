@@ -108,6 +108,8 @@ class Server {
   // `hosts` and `allow` keep out now or let do less: their connections and their TreeConnects end.
   // Thread: any that may act as the server.
   void reconfigure(config::Snapshot config, std::shared_ptr<const ShareTable> shares);
+  // How often that was done. Thread: any.
+  uint64_t readings() const { return readings_.load(std::memory_order_acquire); }
   // Whether the configuration that there is now lets `session` have `tree`. May wait for a name
   // service. Thread: any.
   bool may_stay(const Session& session, const TreeConnect& tree) const;
@@ -165,6 +167,7 @@ class Server {
   OpensHandover opens_handover_{files};
   LiveHandover live_handover_{*this};
   std::atomic<uint64_t> next_connection_number_ = 1;
+  std::atomic<uint64_t> readings_ = 0;
 };
 
 }  // namespace braid::smb2

@@ -53,6 +53,8 @@ class FaultDisk {
     fail_end_ = end;
     fail_error_ = error;
   }
+  // Other machines reach it, too.
+  void share() { is_shared_ = true; }
   // Writes take a random part of what they are given.
   void cut_writes() { cuts_writes_ = true; }
   bool is_off() const {
@@ -73,6 +75,7 @@ class FaultDisk {
     std::map<std::string, std::shared_ptr<Data>> files;
     for (const auto& [name, data] : names) {
       auto after = std::make_shared<Data>(*data);
+      after->writers = 0;
       settle(*after, survives);
       files[name] = std::move(after);
     }
@@ -115,6 +118,7 @@ class FaultDisk {
   struct Data {
     Bytes now;
     Bytes durable;
+    size_t writers = 0;  // who have made or claimed it, and have it open
     // What sectors have held since they were last synced, newest last.
     std::map<size_t, std::vector<Bytes>> dirty;
     std::set<size_t> unreadable;
@@ -167,7 +171,17 @@ class FaultDisk {
 
   class File final : public LogFile {
    public:
-    File(FaultDisk& disk, std::shared_ptr<Data> data) : disk_(disk), data_(std::move(data)) {}
+    // With the lock.
+    File(FaultDisk& disk, std::shared_ptr<Data> data, bool is_writer = false)
+        : disk_(disk), data_(std::move(data)), is_writer_(is_writer) {
+      data_->writers += is_writer_;
+    }
+    ~File() override {
+      const std::lock_guard lock(disk_.mutex_);
+      data_->writers -= is_writer_;
+    }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
 
     Result<uint64_t> size() override {
       const std::lock_guard lock(disk_.mutex_);
@@ -234,6 +248,7 @@ class FaultDisk {
 
     FaultDisk& disk_;
     const std::shared_ptr<Data> data_;
+    const bool is_writer_;
   };
 
   using Names = std::map<std::string, std::shared_ptr<Data>>;
@@ -257,6 +272,15 @@ class FaultDisk {
       if (found == disk_.names_.end()) return fail_os(ENOENT);
       return std::make_unique<File>(disk_, found->second);
     }
+    Result<std::optional<std::unique_ptr<LogFile>>> claim(const std::string& name) override {
+      const std::lock_guard lock(disk_.mutex_);
+      if (disk_.is_off_) return fail_os(EIO);
+      if (disk_.is_shared_) return fail_os(EOPNOTSUPP);
+      const auto found = disk_.names_.find(name);
+      if (found == disk_.names_.end()) return fail_os(ENOENT);
+      if (found->second->writers != 0) return std::nullopt;
+      return std::make_unique<File>(disk_, found->second, true);
+    }
     Result<std::unique_ptr<LogFile>> create(const std::string& name) override {
       const std::lock_guard lock(disk_.mutex_);
       if (is_dead()) return fail_os(EIO);
@@ -265,7 +289,7 @@ class FaultDisk {
       auto data = std::make_shared<Data>();
       change([name, data](Names& names) { names[name] = data; });
       if (disk_.power_goes()) return fail_os(EIO);
-      return std::make_unique<File>(disk_, std::move(data));
+      return std::make_unique<File>(disk_, std::move(data), true);
     }
     Result<void> rename(const std::string& from, const std::string& to) override {
       const std::lock_guard lock(disk_.mutex_);
@@ -319,6 +343,7 @@ class FaultDisk {
   uint64_t fail_end_ = kNever;
   int fail_error_ = EIO;
   bool cuts_writes_ = false;
+  bool is_shared_ = false;
   bool is_off_ = false;
 };
 

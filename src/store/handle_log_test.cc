@@ -60,6 +60,9 @@ class GatedFolder final : public LogFolder {
   Result<void> rename(const std::string& from, const std::string& to) override {
     return folder_->rename(from, to);
   }
+  Result<std::optional<std::unique_ptr<LogFile>>> claim(const std::string& name) override {
+    return folder_->claim(name);
+  }
   Result<void> remove(const std::string& name) override { return folder_->remove(name); }
   Result<void> sync() override { return folder_->sync(); }
 
@@ -400,6 +403,32 @@ TEST(PosixLogFolder, IsTheServersWhoeverTheThreadActsAs) {
   struct stat about{};
   ASSERT_EQ(::stat((path + "/" + log_name(handle_owner())).c_str(), &about), 0);
   EXPECT_EQ(about.st_uid, ::geteuid());
+  std::filesystem::remove_all(path);
+}
+
+TEST(PosixLogFolder, IsClaimedWhenWhoMadeItHasItOpenNoMore) {
+  std::string path = (std::filesystem::temp_directory_path() / "braid-log-XXXXXX").string();
+  ASSERT_TRUE(mkdtemp(path.data()));
+  const auto open_again = [&path] {
+    return open_posix_log_folder(UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY)));
+  };
+  const auto folder = open_again();
+  const auto other = open_again();
+  const auto is_taken = [](const auto& claim) { return claim && !*claim; };
+  {
+    const auto made = folder->create("log.new");
+    ASSERT_TRUE(made);
+    ASSERT_TRUE(folder->rename("log.new", "log"));
+    EXPECT_TRUE(is_taken(other->claim("log")));
+    EXPECT_TRUE(other->open("log"));
+  }
+  {
+    const auto claimed = other->claim("log");
+    ASSERT_TRUE(claimed && *claimed);
+    EXPECT_TRUE(is_taken(folder->claim("log")));
+  }
+  EXPECT_FALSE(is_taken(folder->claim("log")));
+  EXPECT_TRUE(folder->claim("none").error().is_os(ENOENT));
   std::filesystem::remove_all(path);
 }
 

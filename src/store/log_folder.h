@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ class LogFolder {
   virtual ~LogFolder() = default;
   virtual Result<std::vector<std::string>> list() = 0;                         // in any order
   virtual Result<std::unique_ptr<LogFile>> open(const std::string& name) = 0;  // for reading
+  // Nothing: who made the file has it open still, in whichever process, or another has claimed it.
+  // While what is given lives, others are told so. EOPNOTSUPP: other machines may reach the file,
+  // too, and whether it is theirs cannot be told.
+  virtual Result<std::optional<std::unique_ptr<LogFile>>> claim(const std::string& name) = 0;
   // EEXIST when it is there.
   virtual Result<std::unique_ptr<LogFile>> create(const std::string& name) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;

@@ -1,10 +1,13 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <string_view>
 
+#include "base/file_system.h"
 #include "runtime/identity.h"
 #include "store/log_folder.h"
 
@@ -99,10 +102,30 @@ class PosixLogFolder final : public LogFolder {
   }
 
   Result<std::unique_ptr<LogFile>> open(const std::string& name) override {
-    return opened(name, O_RDONLY);
+    BRAID_TRY(UniqueFd fd, opened(name, O_RDONLY));
+    return std::make_unique<PosixLogFile>(std::move(fd));
+  }
+  Result<std::optional<std::unique_ptr<LogFile>>> claim(const std::string& name) override {
+    BRAID_TRY(UniqueFd fd, opened(name, O_RDONLY));
+    struct statfs about{};
+    if (::fstatfs(fd.get(), &about) != 0) return fail_last_os();
+    if (!is_of_one_kernel(static_cast<long>(about.f_type))) return fail_os(EOPNOTSUPP);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return std::nullopt;
+      return fail_last_os();
+    }
+    // Whoever had it may have removed it meanwhile.
+    struct stat now{};
+    if (::fstat(fd.get(), &now) != 0) return fail_last_os();
+    if (now.st_nlink == 0) return fail_os(ENOENT);
+    return std::make_unique<PosixLogFile>(std::move(fd));
   }
   Result<std::unique_ptr<LogFile>> create(const std::string& name) override {
-    return opened(name, O_RDWR | O_CREAT | O_EXCL);
+    BRAID_TRY(UniqueFd fd, opened(name, O_RDWR | O_CREAT | O_EXCL));
+    // For claim(); where the file system has no such locks, it does not ask for them either. Under
+    // this name nobody else looks for it yet.
+    (void)::flock(fd.get(), LOCK_EX | LOCK_NB);
+    return std::make_unique<PosixLogFile>(std::move(fd));
   }
   Result<void> rename(const std::string& from, const std::string& to) override {
     const ScopedPrivilege privilege;
@@ -117,7 +140,7 @@ class PosixLogFolder final : public LogFolder {
   Result<void> sync() override { return checked(::fsync(folder_.get())); }
 
  private:
-  Result<std::unique_ptr<LogFile>> opened(const std::string& name, int flags) {
+  Result<UniqueFd> opened(const std::string& name, int flags) {
     const ScopedPrivilege privilege;
     BRAID_CHECK(privilege.status());
     // O_NONBLOCK: whatever lies there, opening it does not wait.
@@ -131,7 +154,7 @@ class PosixLogFolder final : public LogFolder {
     if (about.st_uid != server_credentials()->uid || (about.st_mode & (S_IWGRP | S_IWOTH))) {
       return fail_os(EPERM);
     }
-    return std::make_unique<PosixLogFile>(std::move(fd));
+    return fd;
   }
 
   const UniqueFd folder_;

@@ -265,11 +265,19 @@ constexpr auto kUpgradeTime = 180s;  // longer than every step may take
 constexpr auto kReloadTime = 30s;    // and what the last answer takes
 constexpr auto kBetweenLooks = 10ms;
 
-// Waits until each worker runs with `config`, and gives the keys that wait for a restart; nothing
-// after a complaint.
-std::optional<std::vector<std::string>> all_take(const config::Config& config) {
+// Waits until each worker has read `config`, since it gave its answer in `before`, and runs with
+// it. Gives the keys that wait for a restart; nothing after a complaint.
+std::optional<std::vector<std::string>> all_take(const config::Config& config,
+                                                 const admin::Answers& before) {
+  const auto has_read = [&](const admin::WorkerResult& answer) {
+    return std::ranges::none_of(before.results, [&](const admin::WorkerResult& each) {
+      return each.worker == answer.worker && each.result.contains("readings") &&
+             number_of(each.result, "process") == number_of(answer.result, "process") &&
+             number_of(each.result, "readings") == number_of(answer.result, "readings");
+    });
+  };
   const auto takes = [&](const admin::WorkerResult& answer) {
-    return number_of(answer.result, "configuration") == config.text_id;
+    return number_of(answer.result, "configuration") == config.text_id && has_read(answer);
   };
   const auto end = std::chrono::steady_clock::now() + kReloadTime;
   std::vector<std::string> missing;
@@ -472,7 +480,7 @@ int reload(const config::Config& config, const RunningArguments& arguments) {
   const auto answers = ask(config, {.command = Command::kProcess});
   if (!answers) return kCannotDo;
   if (!signal_supervisor(*answers, SIGHUP)) return kCannotDo;
-  const auto waiting = all_take(config);
+  const auto waiting = all_take(config, *answers);
   if (!waiting) return kCannotDo;
   if (arguments.json) {
     fmt::print("{}\n", json_text(json{{"taken", true}, {"waiting", *waiting}}));

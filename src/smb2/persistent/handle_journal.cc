@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <expected>
 #include <map>
 #include <utility>
@@ -22,9 +23,41 @@ std::string hex_of(ByteView key) {
 // What the logs of writers that have ended say together.
 struct OldLogs {
   std::map<std::string, RecoveredRecord, std::less<>> records;
-  std::vector<std::string> read;  // their names
+  std::vector<std::string> read;        // their names
+  std::vector<std::string> taken_over;  // of them, those of other servers
+  // Nobody else takes those over meanwhile.
+  std::vector<std::unique_ptr<store::LogFile>> claims;
   uint64_t next_epoch = 1;
 };
+
+// Whether it is to be read. An error: whoever wrote it serves the folder now.
+std::expected<bool, std::string> is_to_be_read(const HandleJournal::Where& where,
+                                               const std::string& name,
+                                               const store::LogOwner& owner, OldLogs& old,
+                                               std::vector<std::string>& complaints) {
+  if (owner.server == where.server) return where.has_ended(owner);
+  auto claim = where.folder.claim(name);
+  if (!claim) {
+    if (claim.error().is_os(ENOENT)) return false;
+    complaints.push_back(
+        claim.error().is_os(EOPNOTSUPP)
+            ? name +
+                  ": another server's, and on this file system nobody can tell whether that has "
+                  "ended; what it has promised is not kept"
+            : fmt::format("{}: another server's: {}; what that has promised is not kept", name,
+                          claim.error().message()));
+    return false;
+  }
+  if (!*claim) {
+    return std::unexpected(
+        name +
+        ": another server serves this folder now; end that one, or take the share out of "
+        "one of the two configurations");
+  }
+  old.claims.push_back(std::move(**claim));
+  old.taken_over.push_back(name);
+  return true;
+}
 
 std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& where,
                                                   std::vector<std::string>& complaints) {
@@ -39,7 +72,10 @@ std::expected<OldLogs, std::string> read_old_logs(const HandleJournal::Where& wh
   }
   for (const std::string& name : listing->logs) {
     const auto owner = store::parse_log_name(name);
-    if (!owner || !where.has_ended(*owner)) continue;
+    if (!owner) continue;
+    const auto is_read = is_to_be_read(where, name, *owner, old, complaints);
+    if (!is_read) return std::unexpected(is_read.error());
+    if (!*is_read) continue;
     store::RecoveredLog log = store::recover_log(where.folder, name, where.share);
     if (log.condition == LogCondition::kMissing) continue;  // nobody's any more
     std::string complaint = log.complaint(name);
@@ -166,6 +202,7 @@ Task<HandleJournal::Begun> HandleJournal::begin(Where where, store::LogLimits li
   }
   begun.opens = std::move(*opens);
   begun.records = std::move(old->records);
+  begun.taken_over = std::move(old->taken_over);
 
   const store::LogOwner owner{.share = where.share,
                               .server = where.server,

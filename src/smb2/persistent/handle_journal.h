@@ -42,8 +42,8 @@ class HandleJournal {
     store::ShareId share;
     store::ServerId server;
     uint32_t worker = 0;
-    // Whether the writer of such a log has ended, which nobody can see from the log. This worker's
-    // earlier lives have.
+    // Whether the writer of such a log of this server has ended. This worker's earlier lives have.
+    // Of another server's log LogFolder::claim() tells.
     std::function<bool(const store::LogOwner&)> has_ended;
     // Called, if it is there, with what was found while that is being written.
     std::function<void(std::vector<FoundOpen>&)> meanwhile{};
@@ -126,6 +126,7 @@ struct HandleJournal::Begun {
   std::unique_ptr<HandleJournal> journal;  // maybe also with a failure
   std::vector<FoundOpen> opens;            // what was found, in the order of their FileIds
   std::vector<std::string> complaints;  // what could not be read: lines for the log of the server
+  std::vector<std::string> taken_over;  // the logs of other servers that were read
 };
 
 }  // namespace braid::smb2

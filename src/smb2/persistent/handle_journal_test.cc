@@ -62,6 +62,7 @@ class HandleJournalTest : public testing::Test {
   }
 
   VirtualClock clock_;
+  store::ServerId server_ = kServer;
   store::FaultDisk disk_{1};
   std::unique_ptr<store::LogFolder> folder_ = disk_.folder();
   WorkerPool pool_{2};
@@ -77,7 +78,7 @@ class HandleJournalTest : public testing::Test {
     };
     begun = co_await HandleJournal::begin({.folder = *folder_,
                                            .share = kShareId,
-                                           .server = kServer,
+                                           .server = server_,
                                            .worker = worker,
                                            .has_ended = has_ended},
                                           limits, pool_, {}, clock_);
@@ -105,6 +106,55 @@ TEST_F(HandleJournalTest, WhatWasWrittenIsThereAfterACrash) {
     EXPECT_EQ(logs(), std::vector<std::string>{next.journal->name()});
     crash(next);
   }
+}
+
+TEST_F(HandleJournalTest, AnotherServerTakesOverWhatOneThatEndedHasLeft) {
+  auto first = begin();
+  EXPECT_TRUE(first.taken_over.empty());
+  const std::string log = first.journal->name();
+  EXPECT_TRUE(put(*first.journal, plain_open(1)));
+  EXPECT_TRUE(put(*first.journal, plain_open(2)));
+  server_ = {{3}};
+  {
+    const auto refused = begin();
+    EXPECT_EQ(refused.failure, log +
+                                   ": another server serves this folder now; end that one, or take "
+                                   "the share out of one of the two configurations");
+    EXPECT_FALSE(refused.journal);
+    EXPECT_TRUE(refused.opens.empty());
+  }
+  EXPECT_EQ(logs(), std::vector{log});
+  first.journal.reset();
+  auto next = begin();
+  EXPECT_EQ(next.failure, "");
+  EXPECT_TRUE(next.complaints.empty());
+  EXPECT_EQ(next.taken_over, std::vector{log});
+  EXPECT_EQ(ids(next), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(logs(), std::vector{next.journal->name()});
+  // And back again.
+  crash(next);
+  server_ = kServer;
+  EXPECT_EQ(ids(begin()), (std::vector<uint64_t>{1, 2}));
+}
+
+TEST_F(HandleJournalTest, WhereNobodyCanTellWhetherAnotherServerHasEndedItsLogIsLeftAlone) {
+  auto first = begin();
+  EXPECT_TRUE(put(*first.journal, plain_open(1)));
+  const std::string log = first.journal->name();
+  crash(first);
+  disk_.share();
+  server_ = {{3}};
+  const auto next = begin();
+  EXPECT_EQ(next.failure, "");
+  EXPECT_TRUE(next.opens.empty());
+  ASSERT_EQ(next.complaints.size(), 1u);
+  EXPECT_EQ(next.complaints[0],
+            log +
+                ": another server's, and on this file system nobody can tell whether that has "
+                "ended; what it has promised is not kept");
+  EXPECT_EQ(logs().size(), 2u);
+  server_ = kServer;
+  EXPECT_EQ(ids(begin()), std::vector<uint64_t>{1});
 }
 
 // One record, however many opens have it, which is there as long as one of them is.

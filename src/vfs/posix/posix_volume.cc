@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "base/file_system.h"
 #include "vfs/names.h"
 #include "vfs/posix/linux_leases.h"
 #include "vfs/posix/locate.h"
@@ -29,17 +30,11 @@ namespace {
 // Previous versions that are open at a time: together they take as much as the share itself.
 constexpr size_t kBelowMax = 32;
 
-// File systems whose every change passes this kernel, so that its change events tell all.
-bool only_local_writers(long magic) {
-  return magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC || magic == BTRFS_SUPER_MAGIC ||
-         magic == TMPFS_MAGIC || magic == F2FS_SUPER_MAGIC || magic == OVERLAYFS_SUPER_MAGIC;
-}
-
-// And that open what the kernel knows without looking at a disk, and let the change time tell that
-// an extended attribute is another: F2FS leaves it as it is. To open a file of an overlay may mean
-// to copy it.
+// File systems that open what the kernel knows without looking at a disk, and let the change time
+// tell that an extended attribute is another: F2FS leaves it as it is. To open a file of an overlay
+// may mean to copy it.
 bool opens_at_once(long magic) {
-  return only_local_writers(magic) && magic != OVERLAYFS_SUPER_MAGIC && magic != F2FS_SUPER_MAGIC;
+  return is_of_one_kernel(magic) && magic != OVERLAYFS_SUPER_MAGIC && magic != F2FS_SUPER_MAGIC;
 }
 
 // ext4 keeps all attributes of a file in one block; streams must leave room there for the security
@@ -500,7 +495,7 @@ Result<std::unique_ptr<Volume>> make_volume(UniqueFd fd, const PosixOptions& opt
   const Features features = features_of(fd.get(), fs, st, options.streams);
   auto context = std::make_shared<PosixContext>(
       std::move(fd), key_of(st), options,
-      only_local_writers(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
+      is_of_one_kernel(magic) ? NameIndex::Events::kTrusted : NameIndex::Events::kIgnored);
   context->features = features;
   context->features.follows_links = options.follow_links;
   context->looks_in_other_shares = is_share;
