@@ -49,6 +49,9 @@ class FrameReader {
   // All that was received and that next() has not given yet, framing included.
   Bytes unread() const;
 
+  // What is still missing of a message that is received in place; 0: of none.
+  size_t missing() const { return large_ ? large_->size() - large_filled_ : 0; }
+
   // True between two messages: an end of stream here loses nothing.
   bool at_boundary() const { return !large_ && begin_ == end_; }
 

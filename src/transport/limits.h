@@ -36,6 +36,11 @@ inline constexpr size_t kReadAheadAfterLarge = 512;
 // is received into that.
 inline constexpr size_t kDirectReceiveMin = 8 * 1024;
 
+// While at least so much of a large message is missing, the kernel wakes nobody for less than the
+// second, or all that is missing. Each time costs as much as copying 50 KiB.
+inline constexpr size_t kLowWaterMin = 64 * 1024;
+inline constexpr size_t kLowWaterMax = 256 * 1024;
+
 // How far behind a page a message begins that gets its own Buffer. Behind the headers of a WRITE
 // its data (at 112 of the message, [MS-SMB2] 2.2.21 "SMB2 WRITE Request", and 52 more in an
 // encrypted one, which begins with 0xFD, 2.2.41 "SMB2 TRANSFORM_HEADER") is then at a multiple of

@@ -33,6 +33,12 @@ void prepare(int fd, std::chrono::seconds keepalive_idle) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   set_keepalive(fd, static_cast<int>(keepalive_idle.count()), kKeepaliveInterval);
+  set_low_water(fd, 1);
+}
+
+void set_low_water(int fd, size_t size) {
+  const int low_water = static_cast<int>(size);
+  setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water);
 }
 
 // TCP_USER_TIMEOUT counts for what was sent; with keep-alive it is also what ends their series.

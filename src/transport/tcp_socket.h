@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -11,6 +12,9 @@ namespace braid::transport::tcp {
 void prepare(int fd, std::chrono::seconds keepalive_idle);
 // A peer that acknowledges nothing for `limit` is gone, whether something was sent or not.
 void set_peer_timeout(int fd, std::chrono::milliseconds limit);
+// From now on the socket is readable when there are so many bytes, or no more can come: the kernel
+// says so too when it has no more room. 1 is what it begins with, wherever the socket comes from.
+void set_low_water(int fd, size_t size);
 // What the kernel still holds for the peer goes with the socket.
 void do_not_linger(int fd);
 

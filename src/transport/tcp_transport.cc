@@ -120,6 +120,8 @@ class TcpTransport final : public Transport,
   void flush_behind_returns();
   void flush();
   void wait_for_read();
+  // Sees to it that the next wait ends when there is something worth reading.
+  void set_low_water();
   void wait_for_write();
   // While something waits: looks now and then whether the peer took any.
   void watch_progress();
@@ -183,6 +185,7 @@ class TcpTransport final : public Transport,
   std::shared_ptr<MemoryAccount> account_;
   std::coroutine_handle<> receiver_;
   bool waiting_for_read_ = false;
+  size_t low_water_ = 1;  // the socket's
   bool is_held_ = false;
   std::coroutine_handle<> held_;  // the receiver, while that is so
   bool drained_by_read_ = false;  // the last read took all there was
@@ -272,6 +275,7 @@ bool TcpTransport::read() {
 
 void TcpTransport::wait_for_read() {
   if (std::exchange(waiting_for_read_, true)) return;
+  set_low_water();
   descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
                          [self = shared_from_this()](const boost::system::error_code&) {
                            self->waiting_for_read_ = false;
@@ -282,6 +286,12 @@ void TcpTransport::wait_for_read() {
                            self->flushes_behind_ = false;
                            if (self->is_collecting_) self->flush();
                          });
+}
+
+void TcpTransport::set_low_water() {
+  const size_t missing = reader_.missing();
+  const size_t wanted = missing < kLowWaterMin ? 1 : std::min(missing, kLowWaterMax);
+  if (std::exchange(low_water_, wanted) != wanted) tcp::set_low_water(fd_, wanted);
 }
 
 uint64_t TcpTransport::send(OutFrame frame) {

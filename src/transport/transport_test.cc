@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <random>
 #include <thread>
 
@@ -128,6 +129,95 @@ TEST_P(EveryTransport, CarriesMessagesBothWays) {
   Reactor reactor;
   auto [first, second] = make(reactor, reactor);
   run(reactor, exchange(first, second));
+}
+
+int low_water_of(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, &size), 0);
+  return value;
+}
+
+// All of it, from a thread that may wait.
+void write_all(int fd, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    ASSERT_GT(count, 0);
+    bytes = bytes.subspan(static_cast<size_t>(count));
+  }
+}
+
+Task<void> receive_into(TransportPtr transport, Result<Bytes>& into, std::atomic<bool>& done) {
+  transport->set_receive_limit(kFrameSizeMax);
+  auto message = co_await transport->receive();
+  if (message) {
+    into = Bytes(message->view().begin(), message->view().end());
+  } else {
+    into = std::unexpected(message.error());
+  }
+  done = true;
+  // Goes on waiting for the next.
+  co_await transport->receive();
+}
+
+// A peer that sends raw bytes, and what is received of it on a reactor of its own.
+struct RawPeer {
+  RawPeer() : fds(tcp_sockets()), transport(make_tcp_transport(reactor, fds.second)) {
+    reactor.post([this] { scope.spawn(receive_into(transport, received, is_received)); });
+    thread = std::thread([this] { reactor.run(); });
+  }
+  ~RawPeer() {
+    transport->close();
+    scope.wait();
+    reactor.stop();
+    thread.join();
+    ::close(fds.first);
+  }
+  void await_low_water(int value) const {
+    while (low_water_of(fds.second) != value) std::this_thread::yield();
+  }
+  Reactor reactor;
+  std::pair<int, int> fds;
+  TransportPtr transport;
+  TaskScope scope;
+  Result<Bytes> received = fail(NtStatus::kPending);
+  std::atomic<bool> is_received = false;
+  std::thread thread;
+};
+
+constexpr size_t kLargeSize = 1'000'000;
+Bytes framed(const Bytes& message) {
+  Bytes stream = {0, static_cast<uint8_t>(message.size() >> 16),
+                  static_cast<uint8_t>(message.size() >> 8), static_cast<uint8_t>(message.size())};
+  stream.insert(stream.end(), message.begin(), message.end());
+  return stream;
+}
+
+TEST(TcpTransport, OfALargeMessageAWaitEndsWithWhatIsWorthReading) {
+  const Bytes message = random_bytes(kLargeSize, 5);
+  const Bytes stream = framed(message);
+  RawPeer peer;
+  write_all(peer.fds.first, ByteView(stream).first(10'000));
+  peer.await_low_water(kLowWaterMax);
+  // What is less than that at the end is not waited for in vain.
+  write_all(peer.fds.first, ByteView(stream).first(stream.size() - 1).subspan(10'000));
+  EXPECT_FALSE(peer.is_received);
+  write_all(peer.fds.first, ByteView(stream).last(1));
+  peer.await_low_water(1);
+  while (!peer.is_received) std::this_thread::yield();
+  ASSERT_TRUE(peer.received.has_value()) << peer.received.error().message();
+  EXPECT_TRUE(*peer.received == message);
+}
+
+TEST(TcpTransport, AStreamThatEndsInsideALargeMessageIsNotWaitedFor) {
+  const Bytes stream = framed(random_bytes(kLargeSize, 5));
+  RawPeer peer;
+  write_all(peer.fds.first, ByteView(stream).first(10'000));
+  peer.await_low_water(kLowWaterMax);
+  ASSERT_EQ(shutdown(peer.fds.first, SHUT_WR), 0);
+  while (!peer.is_received) std::this_thread::yield();
+  ASSERT_FALSE(peer.received.has_value());
+  EXPECT_EQ(peer.received.error(), Error::truncated());
 }
 
 Task<void> return_and_send(TransportPtr transport, Reactor& reactor,
