@@ -109,6 +109,7 @@ struct ShareRules {
   Compress compress = Compress::kAsked;
   bool posix = true;  // with the SMB3 POSIX Extensions, for clients that have them
   LocalAccess local_access = LocalAccess::kNotify;
+  bool local_locks = false;      // byte-range locks are the kernel's, too; with kStrict in any case
   std::vector<AllowRule> allow;  // who may use it; empty: whoever can log on
   std::vector<HostRule> hosts;   // from where; empty: from everywhere
   uint32_t max_connections = 0;  // TREE_CONNECTs at once; 0: no limit

@@ -229,6 +229,21 @@ TEST(Config, PersistentHandlesHaveOneWorkerAndTheirFolderForThemselves) {
                   "already; leave it out of one of the shares"));
 }
 
+TEST(Config, LocalLocksAreOfOneWorkerAndOfNoPersistentHandles) {
+  const std::string share = "[[share]]\nname = \"a\"\npath = \"/srv\"\nlocal_locks = true\n";
+  const auto config = parse(share, "braid.toml");
+  ASSERT_TRUE(config);
+  EXPECT_TRUE((*config)->shares.front().local_locks);
+  EXPECT_FALSE(config::Share().local_locks);
+  EXPECT_THAT(
+      complaints("[server]\nworkers = 2\n" + share),
+      ElementsAre("braid.toml:6: local_locks = true needs workers = 1 in [server]; change one of "
+                  "them"));
+  EXPECT_THAT(complaints(share + "continuous_availability = true\n"),
+              ElementsAre("braid.toml:4: local_locks = true is for folders that others serve too, "
+                          "which continuous_availability = true is not; leave out one of them"));
+}
+
 TEST(Config, NodesOfAClusterNameTheirFileSystems) {
   const std::string on = "[server]\ncluster = \"/run/ctdb/ctdbd.socket\"\n";
   const std::string share = "[[share]]\nname = \"a\"\npath = \"/srv\"\n";
@@ -240,8 +255,8 @@ TEST(Config, NodesOfAClusterNameTheirFileSystems) {
                   "same number on all nodes; give one"));
   EXPECT_THAT(complaints(on + "workers = 2\n" + share + "file_system = 1\n"),
               ElementsAre("braid.toml:3: cluster needs workers = 1; change one of them"));
-  for (const char* other :
-       {"local_access = \"strict\"", "max_connections = 1", "continuous_availability = true"}) {
+  for (const char* other : {"local_access = \"strict\"", "local_locks = true",
+                            "max_connections = 1", "continuous_availability = true"}) {
     const auto lines = complaints(on + share + "file_system = 1\n" + other + "\n");
     ASSERT_EQ(lines.size(), 1u) << other;
     EXPECT_THAT(lines[0], HasSubstr("is not for a cluster"));

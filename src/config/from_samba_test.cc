@@ -128,6 +128,15 @@ TEST_F(Samba, Hosts) {
   EXPECT_TRUE(hosts("allow hosts = ALL\n").empty());
 }
 
+TEST_F(Samba, LocksOfLocalPrograms) {
+  EXPECT_FALSE(share_of("").local_locks);
+  EXPECT_TRUE(share_of("posix locking = yes\n").local_locks);
+  EXPECT_FALSE(share_of("posix locking = no\n").local_locks);
+  const Share& guarded = share_of("posix locking = yes\nkernel oplocks = yes\n");
+  EXPECT_FALSE(guarded.local_locks) << "it says nothing more";
+  EXPECT_EQ(guarded.local_access, LocalAccess::kStrict);
+}
+
 TEST_F(Samba, TheOtherKeysOfAShare) {
   const Share& share = share_of(
       "comment = \"quoted\"\nforce user = www\nforce group = +team\ncreate mode = 0664\n"

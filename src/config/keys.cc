@@ -570,6 +570,13 @@ constexpr auto kShareKeys = std::to_array<Key<Share>>({
      "Folders and named streams are not cached then, nor is a file with two opens of which one "
      "writes. Needs workers = 1, and a file system of this machine.",
      choice<&Share::local_access, kLocalAccesses, Share>},
+    {"local_locks", "true or false", shown<&Share::local_locks, Share>,
+     "Whether byte-range locks of clients are locks of the kernel as well (fcntl(2), "
+     "F_OFD_SETLK), so that local programs and NFS meet them, and clients those of local programs. "
+     "They are advisory there, as all locks of Unix. With local_access = \"strict\" it is so in "
+     "any "
+     "case. Needs workers = 1, and a file system of this machine.",
+     flag<&Share::local_locks, Share>},
     {"compat", R"("spec" or "windows")", shown<&Share::compat, Share>,
      "What to do where Windows differs from its specification, seen when requests are sent again "
      "on "

@@ -186,6 +186,15 @@ struct Reader::Tree {
                      "continuous_availability = true is not; leave out one of them");
         }
       }
+      if (share.local_locks) {
+        const uint32_t line = lines.at("local_locks");
+        reader.local_locks_lines_.push_back(line);
+        if (share.continuous_availability) {
+          reader.add(line,
+                     "local_locks = true is for folders that others serve too, which "
+                     "continuous_availability = true is not; leave out one of them");
+        }
+      }
       if (share.continuous_availability) {
         const uint32_t line = lines.at("continuous_availability");
         reader.continuous_lines_.push_back(line);
@@ -280,6 +289,9 @@ void Reader::check_server(const Server& server) {
     for (const uint32_t line : strict_lines_) {
       add(line, "local_access = \"strict\" needs workers = 1 in [server]; change one of them");
     }
+    for (const uint32_t line : local_locks_lines_) {
+      add(line, "local_locks = true needs workers = 1 in [server]; change one of them");
+    }
     for (const uint32_t line : limited_lines_) {
       add(line, "max_connections needs workers = 1 in [server]; change one of them");
     }
@@ -324,6 +336,9 @@ void Reader::check_cluster(const Server& server) {
   for (const uint32_t line : strict_lines_) {
     add(line,
         "local_access = \"strict\" is not for a cluster; leave out cluster in [server], or it");
+  }
+  for (const uint32_t line : local_locks_lines_) {
+    add(line, "local_locks = true is not for a cluster; leave out cluster in [server], or it");
   }
   for (const uint32_t line : limited_lines_) {
     add(line, "max_connections is not for a cluster; leave out cluster in [server], or it");

@@ -48,6 +48,7 @@ class Reader {
   std::vector<std::pair<uint32_t, uint32_t>> file_systems_;  // of each share, with its line
   std::vector<uint32_t> limited_lines_;                      // of shares with max_connections
   std::vector<uint32_t> strict_lines_;                // of shares with local_access = "strict"
+  std::vector<uint32_t> local_locks_lines_;           // of shares with local_locks
   std::vector<uint32_t> continuous_lines_;            // of shares with persistent handles
   std::map<std::string, uint32_t> continuous_paths_;  // theirs, and the lines
   struct NamedPath {

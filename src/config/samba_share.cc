@@ -153,11 +153,12 @@ void SambaTranslation::others_of(Made& made) {
       made.keys["encrypt"] = "true";
     }
   }
-  const bool is_local =
-      yes_or_no(made, "kerneloplocks").value_or(false) ||
-      (line_of(made, "posixlocking") && yes_or_no(made, "posixlocking").value_or(false) &&
-       find_canonical(made.section, "posixlocking"));
-  if (is_local) made.keys["local_access"] = quoted("strict");
+  const bool is_guarded = yes_or_no(made, "kerneloplocks").value_or(false);
+  if (is_guarded) made.keys["local_access"] = quoted("strict");
+  // It is Samba's default, so only who says so of a share means it.
+  const bool has_locks = yes_or_no(made, "posixlocking").value_or(false) &&
+                         find_canonical(made.section, "posixlocking");
+  if (has_locks && !is_guarded) made.keys["local_locks"] = "true";
   if (made.keys.contains("guest") && made.keys.contains("encrypt")) {
     made.keys.erase("guest");
     remark(made.section.place, fmt::format("[{}]: guests have no key, so with encryption there are "

@@ -16,6 +16,7 @@
 #include "direct.h"
 #include "runtime/one_shot.h"
 #include "transport/remote_memory.h"
+#include "wire/smb2/rdma_transform.h"
 
 namespace braid::e2e {
 namespace {
@@ -123,6 +124,83 @@ BRAID_E2E(HostileDescriptors, OverlappingOnesAreWhatTheySay) {
   // In their order, so the second is what stays.
   EXPECT_TRUE(std::ranges::equal(ByteView(memory).first(50), ByteView(data).first(50)));
   EXPECT_TRUE(std::ranges::equal(ByteView(memory).subspan(50, 100), ByteView(data).last(100)));
+  co_await direct.connection->close();
+}
+
+BRAID_E2E(HostileTransforms, WhatCannotBeIsRefusedAndTheFileStays) {
+  using Type = wire::RdmaTransformType;
+  client::SessionOptions options;
+  options.security = client::SessionOptions::Security::kEncrypt;
+  E2E_TRY(const Direct direct, co_await mount_direct(env, "encrypted", options));
+  E2E_TRY(const auto file, co_await direct.tree->open(name_of_test(), kReadWriteDelete,
+                                                      CreateDisposition::kOverwriteIf));
+  const Bytes data = pattern(100'000);
+  E2E_OK(co_await file->write(0, ByteView(data)));
+  Bytes memory(1000);
+  E2E_TRY(const Descriptor all,
+          direct.card->register_memory(memory, PeerMay::kRead | PeerMay::kWrite));
+  const auto piece = [&](uint64_t offset, uint32_t length) {
+    return Descriptor{.offset = all.offset + offset, .token = all.token, .length = length};
+  };
+  const Bytes signature(16), nonce(12);
+  const auto transform = [&](const BufferDescriptors& descriptors, Type type = Type::kEncryption) {
+    const Bytes encoded = encode_channel_info(descriptors);
+    Bytes out;
+    wire::Writer writer(out);
+    wire::RdmaTransform{.channel = Via::kRdmaV1,
+                        .crypto_transform = {type, signature, nonce},
+                        .rdma_descriptors = encoded}
+        .encode(writer);
+    return out;
+  };
+  const auto write = [&](const Bytes& info, uint32_t size = 1000) {
+    return status_of(direct, placed_write(*file, size, info, Via::kRdmaTransform));
+  };
+
+  // As far as data: nobody has sealed it. What overlaps is read twice, and the same nonce may come
+  // again: it is the client's.
+  const Bytes good = transform({all});
+  EXPECT_EQ(co_await write(good), NtStatus::kAuthTagMismatch);
+  EXPECT_EQ(co_await write(good), NtStatus::kAuthTagMismatch);
+  EXPECT_EQ(co_await write(transform({piece(0, 600), piece(300, 600)})),
+            NtStatus::kAuthTagMismatch);
+  EXPECT_EQ(co_await write(transform({piece(0, 600), piece(300, 600)}), 1201),
+            NtStatus::kInvalidParameter);
+  EXPECT_EQ(co_await write(transform({all}, Type::kSigning)), NtStatus::kInvalidParameter);
+
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_EQ(co_await write(Bytes(good.begin(), good.begin() + static_cast<ptrdiff_t>(size))),
+              NtStatus::kInvalidParameter)
+        << size;
+  }
+  // The offset and the lengths: RdmaDescriptorOffset and -Length, SignatureLength, NonceLength.
+  for (const size_t at : {0, 2, 18, 20}) {
+    for (const unsigned value : {0u, 1u, 8u, 0x18u, 0x38u, 0x7FFFu, 0x8000u, 0xFFF0u, 0xFFFFu}) {
+      Bytes info = good;
+      info[at] = static_cast<uint8_t>(value);
+      info[at + 1] = static_cast<uint8_t>(value >> 8);
+      if (info == good) continue;
+      EXPECT_EQ(co_await write(info), NtStatus::kInvalidParameter) << at << ": " << value;
+    }
+  }
+  for (const uint32_t size : {0u, 1001u, 8 * kMiB + 1, 0xFFFFFFFFu}) {
+    auto request = placed_write(*file, size, good, Via::kRdmaTransform);
+    request.credit_charge = 1;
+    EXPECT_EQ(co_await status_of(direct, std::move(request)), NtStatus::kInvalidParameter) << size;
+  }
+  EXPECT_EQ(co_await status_of(direct, placed_read(*file, 1000, good, Via::kRdmaTransform)),
+            NtStatus::kInvalidParameter);
+
+  // What overlaps is garbage to a reader as well: both pieces are of one sealed whole.
+  EXPECT_TRUE(memory == Bytes(1000));
+  const Bytes over = encode_channel_info(std::array{piece(0, 600), piece(300, 600)});
+  EXPECT_EQ(co_await status_of(direct, placed_read(*file, 1200, over)), NtStatus::kSuccess);
+  EXPECT_FALSE(std::ranges::equal(ByteView(memory).first(300), ByteView(data).first(300)));
+  EXPECT_TRUE(std::ranges::equal(ByteView(memory).subspan(900), Bytes(100)));
+
+  E2E_TRY(const auto reply, co_await file->read(0, 100'000));
+  EXPECT_TRUE(std::ranges::equal(reply->data, data));
+  EXPECT_EQ(direct.connection->placed_protected(), 2u);
   co_await direct.connection->close();
 }
 

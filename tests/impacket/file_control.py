@@ -86,9 +86,9 @@ def create_context(name, data):
     return context
 
 
-def symlink_reparse(target):
+def symlink_reparse(target, relative=1):
     name = target.encode("utf-16-le")
-    body = struct.pack("<HHHHI", 0, len(name), len(name), len(name), 1) + name + name
+    body = struct.pack("<HHHHI", 0, len(name), len(name), len(name), relative) + name + name
     return struct.pack("<IHH", 0xA000000C, len(body), 0) + body
 
 

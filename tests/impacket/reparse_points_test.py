@@ -35,6 +35,19 @@ class ReparsePoints(FileControlCase):
         self.assertIn("dir\\file".encode("utf-16-le"), blob)
 
     @braid_only
+    def test_an_absolute_link_as_linux_sends_it(self):
+        """Without the backslash in front, which it takes away from all paths."""
+        for name, target, made in (("one", "etc\\passwd", "/etc/passwd"), ("two", "\\etc\\x", "/etc/x")):
+            file = self.open(name, disposition=2)
+            status, _ = self.control(file, SET_REPARSE_POINT, symlink_reparse(target, relative=0))
+            self.assertEqual(status, "SUCCESS")
+            self.smb.close(self.tree, file)
+            self.assertEqual(os.readlink(os.path.join(self.root, name)), made)
+        file = self.open("three", disposition=2)
+        self.assertEqual(self.control(file, SET_REPARSE_POINT,
+                                      symlink_reparse("C:\\x", relative=0))[0], "NOT_SUPPORTED")
+
+    @braid_only
     def test_handle_of_what_became_a_link_deletes_and_renames_nothing(self):
         file = self.open("became", disposition=2)
         self.assertEqual(self.control(file, SET_REPARSE_POINT, symlink_reparse("x"))[0], "SUCCESS")
@@ -78,6 +91,9 @@ class ReparsePoints(FileControlCase):
                     self.tree, file, infoType=1, fileInfoClass=number)
                 self.assertEqual(struct.unpack("<Q", ask(6)), (made.st_ino,))
                 self.assertEqual(struct.unpack_from("<QQIBB", ask(5)), (0, 0, 1, 0, 0))
+                # FileAllInformation, which Linux asks for without posix.
+                self.assertEqual(struct.unpack_from("<QQIBB", ask(18), 40), (0, 0, 1, 0, 0))
+                self.assertEqual(struct.unpack_from("<Q", ask(18), 64), (made.st_ino,))
                 self.assertEqual(struct.unpack("<II", ask(35))[1], 0x80000014)
                 self.smb.close(self.tree, file)
                 self.assertTrue(is_it(made.st_mode))

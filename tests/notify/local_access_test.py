@@ -26,6 +26,7 @@ from scratch import Scratch  # noqa: E402
 
 R, RH, RW, RWH = 1, 3, 5, 7
 READ, BOTH = 0x00120089, 0x0012019F
+RESILIENCY = 0x001401D4
 LIMIT_S = 30
 UNASKED = 0xFFFFFFFFFFFFFFFF
 
@@ -124,6 +125,8 @@ class Local(threading.Thread):
 
 class StrictCase(unittest.TestCase):
     prefix = ()  # of the server's command
+    keys = ('local_access = "strict"',)
+    served = None  # another folder than one of the test's
 
     @classmethod
     def setUpClass(cls):
@@ -133,7 +136,7 @@ class StrictCase(unittest.TestCase):
         cls.user = servers.test_users()[0]
         owner = servers.ids_of(cls.user)
         cls.root = cls.scratch.directory("share", owner=owner)
-        shares = [servers.Share("share", cls.root, lines=('local_access = "strict"',))]
+        shares = [servers.Share("share", cls.served or cls.root, lines=cls.keys)]
         if not cls.has_leases():
             raise unittest.SkipTest("this file system has no leases")
         cls.server = servers.start(suite.arguments, cls.scratch, servers.Options(
@@ -320,6 +323,15 @@ class LocalAccess(StrictCase):
         self.assertTrue(local.done())
         self.assertEqual(local.seen, b"as it was")
 
+    def test_so_does_one_with_a_resilient_handle(self):
+        file, state = self.client.open(self.name)
+        self.assertEqual(state, RWH)
+        answer = self.client.do(raw.IOCTL, raw.ioctl(RESILIENCY, file, struct.pack("<II", 60_000, 0)))
+        self.assertEqual(raw.status_of(answer), "SUCCESS")
+        self.client.close()
+        local = Local(self.path, os.O_RDWR)
+        self.assertTrue(local.done())
+
 
 class SlowClients(StrictCase):
     """Has a server of its own, since it remembers for long who was slow."""
@@ -479,6 +491,39 @@ class LocalLocks(StrictCase):
         self.assertEqual(self.lock(0, 10, self.EXCLUSIVE | self.AT_ONCE), "SUCCESS")
         self.client.close_file(self.file)
         self.assertTrue(local_lock(self.local, fcntl.F_WRLCK, 0, 10))
+
+
+class LocalLocksByKey(LocalLocks):
+    keys = ("local_locks = true",)
+
+    def test_a_lease_is_as_without(self):
+        self.assertEqual(self.client.open(self.name + " leased", key=b"other")[1], RWH)
+
+
+class WithoutLeases(StrictCase):
+    """Of a folder in which no file can be made to try it with."""
+    keys = ('local_access = "strict"', "local_locks = true")
+    served = "/proc/sys/kernel"
+
+    def setUp(self):
+        self.client = self.connect()
+
+    def test_the_log_says_what_there_is_not(self):
+        for words in ('so with local_access = "strict" clients cache nothing',
+                      "so local_locks = true is of no effect"):
+            self.assertIn(words, self.server.log_text())
+
+
+class NoLocalLocks(StrictCase):
+    keys = ('local_access = "notify"',)
+
+    def test_locks_of_clients_are_theirs_alone(self):
+        file, _ = self.client.open(self.name, state=0)
+        local = os.open(self.path, os.O_RDWR)
+        self.addCleanup(os.close, local)
+        self.assertTrue(local_lock(local, fcntl.F_WRLCK, 0, 10))
+        answer = self.client.do(raw.LOCK, raw.lock(file, ((0, 10, 0x12),)))
+        self.assertEqual(raw.status_of(answer), "SUCCESS")
 
 
 if __name__ == "__main__":

@@ -206,9 +206,14 @@ class LocalChanges(suite.ServerCase):
     def test_a_directory_in_which_something_is_done(self):
         os.mkdir(self.path("folder"), 0o777)
         os.chmod(self.path("folder"), 0o777)
-        inside = self.make("folder/inside")
+        inside, outside = self.make("folder/inside"), self.make("outside")
         for what, change in (("make", lambda: self.make("folder/new")),
                              ("write", lambda: os.truncate(inside, 1)),
+                             ("chmod", lambda: os.chmod(inside, 0o640)),
+                             ("xattr", lambda: os.setxattr(inside, "user.a", b"b")),
+                             ("link", lambda: os.link(outside, self.path("folder/linked"))),
+                             ("move in", lambda: os.rename(outside, self.path("folder/moved"))),
+                             ("move out", lambda: os.rename(self.path("folder/moved"), outside)),
                              ("rename", lambda: os.rename(inside, inside + "2")),
                              ("remove", lambda: os.unlink(inside + "2")),
                              ("mkdir", lambda: os.mkdir(self.path("folder/below"))),

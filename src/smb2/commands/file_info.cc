@@ -98,7 +98,7 @@ std::string name_with_stream(const FileServices& files, const Open& open) {
 
 Result<QueryAnswer> all(Request& request, const wire::QueryInfoRequest&) {
   Open& open = *request.open;
-  BRAID_TRY(const vfs::Attributes attributes, open.file->stat());
+  BRAID_TRY(const vfs::Attributes attributes, open.seen());
   const Seen seen{request, open, attributes};
   wire::FileAllInformation info;
   info.basic = basic(seen);

@@ -53,11 +53,15 @@ Result<void> take_one(int descriptor, int access, const filestate::LockRange& ra
 
 }  // namespace
 
+bool has_local_locks(const Share& share) {
+  return share.local_locks || share.local_access == config::LocalAccess::kStrict;
+}
+
 bool has_local_locks(const Open& open) {
   const Share& share = *open.tree_connect->share;
-  return share.local_access == config::LocalAccess::kStrict && share.volume &&
-         share.volume->features().leases && open.file && !open.attributes.is_stream &&
-         !open.attributes.is_directory && open.file->descriptor() >= 0;
+  return has_local_locks(share) && share.volume && share.volume->features().leases && open.file &&
+         !open.attributes.is_stream && !open.attributes.is_directory &&
+         open.file->descriptor() >= 0;
 }
 
 Result<void> take_local_locks(const Open& open, std::span<const filestate::LockRange> ranges) {

@@ -1,4 +1,5 @@
-// Byte-range locks of clients as locks of the kernel, where local_access = "strict".
+// Byte-range locks of clients as locks of the kernel, where local_access = "strict", or
+// local_locks.
 #pragma once
 
 #include <span>
@@ -10,6 +11,7 @@ namespace braid::smb2 {
 
 class Open;
 class FileServices;
+struct Share;
 
 // [MS-SMB2] 3.3.5.14 "Receiving an SMB2 LOCK Request" knows locks of clients only; these are the
 // same for local programs and NFS, by fcntl(2), F_OFD_SETLK: advisory there, and what they have
@@ -19,7 +21,8 @@ class FileServices;
 //
 // Thread: any; nothing waits, as the file system is one of this machine.
 
-// Whether locks of this open are told at all.
+// Whether locks of a share's opens are told at all; of this open, where the kernel has any for it.
+bool has_local_locks(const Share& share);
 bool has_local_locks(const Open& open);
 // After filestate has granted them. EAGAIN: somebody local has one, and some are taken:
 // give_local_locks(), then filestate gets all of them back, then keep_local_locks().

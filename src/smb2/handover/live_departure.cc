@@ -20,9 +20,9 @@ constexpr std::chrono::seconds kLookTime{1};
 bool can_go(const TreeConnect& tree) {
   if (tree.is_closed()) return false;
   if (tree.is_pipe()) return true;
-  // The kernel tells this process of what it has guarded.
+  // The kernel tells this process of what it has guarded, and it gives locks back as it closes.
   const Share& share = *tree.share;
-  return share.local_access != config::LocalAccess::kStrict && share.volume;
+  return share.local_access != config::LocalAccess::kStrict && !share.local_locks && share.volume;
 }
 
 bool is_recorded(const Open& open) {

@@ -103,6 +103,12 @@ Result<std::shared_ptr<const Share>> open_share(const config::Share& wanted, Fol
                                                    .device_name = wanted.file_system,
                                                    .locks = locks}));
   if (wanted.local_access == config::LocalAccess::kStrict) tell_limits_of_leases(*share);
+  if (wanted.local_locks && !share->volume->features().leases) {
+    log::warn(
+        "share '{}': its file system is none of this machine's own with leases, so local_locks = "
+        "true is of no effect: local programs and clients do not meet each other's locks",
+        share->name);
+  }
   if (!wanted.snapshots.empty()) {
     BRAID_TRY(auto snapshots, snapshots_folder(wanted.snapshots));
     share->snapshots = std::make_shared<Snapshots>(*share, std::move(snapshots));

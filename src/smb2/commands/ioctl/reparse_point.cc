@@ -81,11 +81,15 @@ Result<std::string> target_of(const wire::ReparseData& reparse) {
   return target;
 }
 
-// Linux sends the path of an absolute link without the slash in front of it.
-void root_posix_target(wire::ReparseData& reparse) {
+// Linux sends the path of an absolute link without the slash in front of it, mounted with posix or
+// not. Windows sends none that looks so: it begins with a backslash or a drive.
+void root_linux_target(wire::ReparseData& reparse, bool is_posix) {
   auto* const link = std::get_if<wire::SymlinkReparse>(&reparse.data);
-  if (!link || link->relative || link->substitute_name.starts_with('/')) return;
-  link->substitute_name.insert(0, "/");
+  if (!link || link->relative) return;
+  std::string& target = link->substitute_name;
+  if (target.starts_with('/')) return;
+  const bool is_of_windows = target.empty() || target.front() == '\\' || target.find(':') == 1;
+  if (is_posix || !is_of_windows) target.insert(0, "/");
 }
 
 // Linux has twelve bits for the one number and twenty for the other; what is cut off would be
@@ -269,7 +273,7 @@ Task<Result<IoctlAnswer>> ioctl_set_reparse_point(Request& request,
                                                   const wire::IoctlRequest& ioctl) {
   Open& open = *request.open;
   BRAID_CO_TRY(auto reparse, wire::ReparseData::decode(ioctl.input));
-  if (open.attributes.is_posix) root_posix_target(reparse);
+  root_linux_target(reparse, open.attributes.is_posix);
   BRAID_CO_TRY(vfs::Replacement made, replacement_of(reparse));
   BRAID_CO_CHECK(check_may_become(open, reparse.tag, made));
   BRAID_CO_CHECK(co_await replace(request, std::move(made), reparse.tag));

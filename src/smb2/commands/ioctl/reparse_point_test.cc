@@ -196,6 +196,7 @@ TEST_F(ReparsePoints, LinksOfAllKindsAreMade) {
   };
   EXPECT_EQ(target_of(symlink("to\\there")), "to/there");
   EXPECT_EQ(target_of(symlink("\\to\\there", false)), "/to/there");
+  EXPECT_EQ(target_of(symlink("to\\there", false)), "/to/there") << "Linux means that";
   EXPECT_EQ(target_of({.tag = kLxSymlink, .data = LxSymlinkReparse{.target = "a\\b/c"}}), "a\\b/c");
   EXPECT_EQ(target_of(nfs({.type = NfsReparse::Type::kSymlink, .target = "x/y"})), "x/y");
 }
@@ -264,6 +265,10 @@ TEST_F(ReparsePoints, HandleIsToldOfWhatTookItsName) {
     return decoded<wire::FileInternalInformation>(query(of, wire::FileInfoClass::kInternal))
         .index_number;
   };
+  const Bytes all = query(id, wire::FileInfoClass::kAll);
+  ASSERT_GT(all.size(), 60u);
+  EXPECT_EQ(all[56], 1);  // NumberOfLinks
+  EXPECT_EQ(all[60], 0);  // DeletePending
   const uint64_t told = number(id);
   client.close_file(id);
   EXPECT_EQ(number(open_link("l")), told);
