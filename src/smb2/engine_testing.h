@@ -86,7 +86,7 @@ class Engine {
                   std::shared_ptr<const ShareTable> shares = shares_on(vfs::make_memory_volume()),
                   store::Group* group = nullptr,
                   std::optional<WorkerPoolLimits> pool = std::nullopt,
-                  VirtualTimers* timers = nullptr)
+                  VirtualTimers* timers = nullptr, AuditLog* audit = nullptr)
       : reactors_(threads, timers),
         pool_(pool.value_or(
             WorkerPoolLimits{.threads = threads, .per_user = threads, .per_share = threads})),
@@ -100,7 +100,8 @@ class Engine {
                  .server_guid = Guid{{1}},
                  .anonymous_sessions = true,
                  .clock = clock,
-                 .group = group},
+                 .group = group,
+                 .audit = audit},
                 reactors_, pool_) {}
   ~Engine() { stop(); }
 

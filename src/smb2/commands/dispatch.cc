@@ -25,6 +25,7 @@
 #include "wire/smb2/create.h"
 #include "wire/smb2/error_response.h"
 #include "wire/smb2/oplock_break.h"
+#include "wire/smb2/write.h"
 
 namespace braid::smb2 {
 namespace {
@@ -409,7 +410,9 @@ void count_request(const Request& request, size_t command, const Result<Reply>& 
   } else if (request.header.command == Command::kRead) {
     share.bytes_read.fetch_add(result->payload.size(), kRelaxed);
   } else if (request.header.command == Command::kWrite) {
-    share.bytes_written.fetch_add(request.message.size() - wire::Header::kSize, kRelaxed);
+    wire::Reader reader(result->message, wire::Header::kSize);
+    const auto written = wire::WriteResponse::decode(reader);
+    if (written) share.bytes_written.fetch_add(written->count, kRelaxed);
   }
 }
 

@@ -243,5 +243,36 @@ TEST_F(Gates, ForgedCancelDoesNothing) {
   EXPECT_EQ(strict.answer_to(asked)->status(), kCancelled);
 }
 
+// For administrators: docs/json.md and the metrics say what they are.
+TEST_F(Gates, WhatAShareCarriedAndRefusedIsCounted) {
+  const FileId id = open("f");
+  const ShareCounters& counters = *share().counters;
+  const auto times_of = [&](Command command) {
+    return engine.server().files.command_times[static_cast<size_t>(command)].counts().count();
+  };
+  const uint64_t asked = counters.times.counts().count();
+  const uint64_t writes = times_of(Command::kWrite), reads = times_of(Command::kRead);
+  EXPECT_EQ(write(id, "seven.."), kSuccess);
+  EXPECT_EQ(content(id), "seven..");
+  EXPECT_EQ(counters.bytes_written, 7u);
+  EXPECT_EQ(counters.bytes_read, 7u);
+  EXPECT_EQ(counters.refused, 0u);
+  EXPECT_EQ(counters.times.counts().count(), asked + 2);
+  EXPECT_EQ(times_of(Command::kWrite), writes + 1);
+  EXPECT_EQ(times_of(Command::kRead), reads + 1);
+  const FileId read_only = open("f", wire::Access::kFileReadData);
+  EXPECT_EQ(write(read_only, "x"), kAccessDenied);
+  EXPECT_EQ(counters.refused, 1u);
+  EXPECT_EQ(client.status_of(client.request(
+                Command::kRead, wire::ReadRequest{.length = 1, .offset = 100, .file_id = id})),
+            kEndOfFile);
+  EXPECT_EQ(counters.refused, 1u) << "not for want of rights";
+  EXPECT_EQ(counters.bytes_written, 7u);
+  EXPECT_EQ(counters.bytes_read, 7u);
+  EXPECT_EQ(client.status_of(echo()), kSuccess);
+  EXPECT_EQ(times_of(Command::kEcho), 1u) << "of no share";
+  EXPECT_EQ(counters.times.counts().count(), asked + 5);
+}
+
 }  // namespace
 }  // namespace braid::smb2

@@ -267,5 +267,22 @@ TEST(SecurityDescriptor, PartRightBehindTheHeaderIsTakenAndOneWithinItRefused) {
             Error::malformed());
 }
 
+// [MS-DTYP] 2.4.6: an ACL that is there is said to be, whatever the control says.
+TEST(SecurityDescriptor, ListsThatAreThereAreSaidToBe) {
+  SecurityDescriptor sd = SecurityDescriptor::decode(unhex(kSamba)).value();
+  sd.control = 0;
+  for (const bool has_sacl : {true, false}) {
+    if (!has_sacl) sd.sacl.reset();
+    Bytes out;
+    Writer w(out);
+    ASSERT_TRUE(sd.encode(w));
+    const auto back = SecurityDescriptor::decode(out);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->sacl.has_value(), has_sacl);
+    EXPECT_TRUE(back->dacl.has_value());
+    EXPECT_EQ((back->control & sd_control::kSaclPresent) != 0, has_sacl);
+  }
+}
+
 }  // namespace
 }  // namespace braid::wire

@@ -120,8 +120,17 @@ TEST(DirectoryEntry, PosixEntryIsAsItStands) {
             "0200000009000000"
             "06000000"
             "61003A006200");
-  const auto back = decode_directory_entries(FileInfoClass::kPosix, out);
+  entry.creation_time = {1};
+  entry.last_access_time = {2};
+  entry.last_write_time = {3};
+  entry.change_time = {4};
+  const auto back = decode_directory_entries(FileInfoClass::kPosix,
+                                             encode(FileInfoClass::kPosix, {entry}, SIZE_MAX));
   ASSERT_TRUE(back);
+  EXPECT_EQ(back->front().creation_time, entry.creation_time);
+  EXPECT_EQ(back->front().last_access_time, entry.last_access_time);
+  EXPECT_EQ(back->front().last_write_time, entry.last_write_time);
+  EXPECT_EQ(back->front().change_time, entry.change_time);
   EXPECT_EQ(back->front().mode, entry.mode);
   EXPECT_EQ(back->front().owner, entry.owner);
   EXPECT_EQ(back->front().group, entry.group);

@@ -92,6 +92,10 @@ TEST(PathName, WildcardsAreAllowedInPatternsOnly) {
   EXPECT_TRUE(validate_component("a*?<>\"", Wildcards::kAllow));
   EXPECT_FALSE(validate_component("a*"));
   EXPECT_FALSE(validate_component("a|b", Wildcards::kAllow));
+  EXPECT_TRUE(validate_stream_name("a*b"));
+  for (const std::string_view name : {"a/b", "a\\b", "a:b", std::string_view("a\0b", 3)}) {
+    EXPECT_FALSE(validate_stream_name(name)) << name;
+  }
 }
 
 TEST(PathName, ComponentLengthCountsUtf16Units) {

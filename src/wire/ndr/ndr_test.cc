@@ -225,5 +225,26 @@ TEST(Ndr, BoundsAreTakenAndWhatIsBeyondThemRefused) {
   EXPECT_TRUE(none.ok());
 }
 
+// [C706] A.1: three numbers, whose bytes follow the order of the rest, and eight bytes.
+TEST(Ndr, GuidIsInTheOrderOfTheStub) {
+  const Bytes stub = unhex("00112233445566778899aabbccddeeff");
+  const Guid little = NdrReader(stub).guid();
+  EXPECT_EQ(hex_of(little.bytes), hex_of(stub));
+  const Guid big = NdrReader(stub, ByteOrder::kBig).guid();
+  EXPECT_EQ(hex_of(big.bytes), hex_of(unhex("33221100554477668899aabbccddeeff")));
+}
+
+TEST(Ndr, TextThatIsNoUtf16IsMalformed) {
+  // One character, half of a surrogate pair, and its terminator.
+  const Bytes good = unhex("02000000000000000200000041000000");
+  NdrReader r(good);
+  EXPECT_EQ(r.wide_string(), "A");
+  EXPECT_TRUE(r.ok());
+  const Bytes bad = unhex("020000000000000002000000 00d8 0000");
+  NdrReader of_bad(bad);
+  EXPECT_EQ(of_bad.wide_string(), "");
+  EXPECT_FALSE(of_bad.ok());
+}
+
 }  // namespace
 }  // namespace braid::wire

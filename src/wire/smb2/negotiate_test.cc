@@ -173,6 +173,19 @@ TEST(NegotiateContexts, CompressionIsForTheReceiverToJudge) {
             std::vector({CompressionAlgorithm::kLz4}));
 }
 
+// The same: it means nothing without a network card.
+TEST(NegotiateContexts, RdmaTransformsAreForTheReceiverToJudge) {
+  for (const char* hex : {"0700 0800 00000000 0000 0000 00000000",
+                          "0700 0A00 00000000 0200 0000 00000000 0100", "0700 0000 00000000"}) {
+    const auto contexts = decode_contexts(hex, 1);
+    ASSERT_TRUE(contexts) << hex;
+    EXPECT_FALSE(contexts->rdma_transform_capabilities->is_valid) << hex;
+  }
+  const auto good = decode_contexts("0700 0A00 00000000 0100 0000 00000000 0100", 1);
+  ASSERT_TRUE(good);
+  EXPECT_TRUE(good->rdma_transform_capabilities->is_valid);
+}
+
 TEST(NegotiateContexts, ListLongerThanItsContextIsMalformed) {
   EXPECT_EQ(decode_contexts("0200 0400 00000000 0200 0200 0100 0000", 1).error(),
             Error::malformed());
