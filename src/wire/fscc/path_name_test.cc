@@ -5,6 +5,8 @@
 namespace braid::wire {
 namespace {
 
+using namespace std::literals;
+
 const Error kInvalid(NtStatus::kObjectNameInvalid);
 
 TEST(PathName, ComponentsAreSplitAtBackslashes) {
@@ -93,7 +95,7 @@ TEST(PathName, WildcardsAreAllowedInPatternsOnly) {
   EXPECT_FALSE(validate_component("a*"));
   EXPECT_FALSE(validate_component("a|b", Wildcards::kAllow));
   EXPECT_TRUE(validate_stream_name("a*b"));
-  for (const std::string_view name : {"a/b", "a\\b", "a:b", std::string_view("a\0b", 3)}) {
+  for (const std::string_view name : {"a/b"sv, "a\\b"sv, "a:b"sv, "a\0b"sv}) {
     EXPECT_FALSE(validate_stream_name(name)) << name;
   }
 }
