@@ -264,6 +264,9 @@ class StandingStill(unittest.TestCase):
         self.assertNotEqual(acknowledged[0], 0)
         wait(lambda: self.nodes[1].lives() > lives[1], "it to be back")
         self.assertEqual(mine.smb.read(mine.tree, new, 0, 3), b"two")
+        # Its ctdbd has brought back what it knew before, which that takes for newer.
+        again = Client(self.nodes[1])
+        self.assertEqual(status(lambda: again.open("still", share=0)), SHARING_VIOLATION)
 
     def test_keeper_that_hangs_does_not_end_the_cluster(self):
         theirs = Client(self.nodes[1])

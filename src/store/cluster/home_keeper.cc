@@ -202,16 +202,7 @@ Task<void> HomeKeeper::look() {
       if (is_there && !*is_there && is_same) peer_ended(node, "serves no more");
     }
   }
-  // Messages get lost when nodes come and go.
-  for (auto& [key, moving] : moving_) {
-    if (is_over_ || !moving.came || moving.came->is_set()) continue;
-    KeeperPacket want = packet(KeeperPacket::Kind::kWant);
-    want.key = key;
-    want.turn = moving.turn;
-    want.to_life = moving.from->life;
-    want.size = want.offset = moving.image.size();
-    post(moving.from->node, want);
-  }
+  if (!is_over_) ask_again();
   if (!is_over_) ask_for_receipts();
   is_looking_ = false;
 }
@@ -237,7 +228,10 @@ void HomeKeeper::on_packet(const KeeperPacket& got) {
     case KeeperPacket::Kind::kBye:
       return on_bye(got);
     case KeeperPacket::Kind::kWant:
+    case KeeperPacket::Kind::kFind:
       return on_want(got);
+    case KeeperPacket::Kind::kNotHere:
+      return on_not_here(got);
     case KeeperPacket::Kind::kRecord:
       return on_record(got);
     case KeeperPacket::Kind::kGot: {

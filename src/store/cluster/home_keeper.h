@@ -134,9 +134,13 @@ class HomeKeeper final : public ctdb::ClientSink {
   struct Moving {
     bool is_for_worker = false;
     uint64_t turn = 0;
-    std::optional<Home> from;             // whom it comes from, once that is known
-    std::shared_ptr<OneShot<bool>> came;  // false: it had nothing
-    Bytes image;                          // as far as it has come
+    std::optional<Home> from;              // whom it comes from, once that is known
+    std::shared_ptr<OneShot<bool>> came;   // false: nobody has anything
+    Bytes image;                           // as far as it has come
+    bool is_searched = false;              // all are asked for it
+    std::unordered_set<uint64_t> without;  // lives that have said to have nothing of it
+    int64_t asked_at = 0;
+    bool is_again = false;  // it begins anew with the database
     std::optional<Successor> next;
   };
   // Sent, and not known to have come.
@@ -171,9 +175,22 @@ class HomeKeeper final : public ctdb::ClientSink {
   Task<void> say_goodbye();
 
   void request(const RecordKey& key, bool is_for_worker);
+  struct Claim {
+    std::optional<Home> before;
+    uint64_t turn = 0;
+    bool is_own = false;  // it stood there before
+  };
+  Task<std::optional<Claim>> claim(RecordKey key);
   Task<void> bring(RecordKey key);
+  bool take_back(const RecordKey& key, uint64_t turn);
+  void ask_for(const RecordKey& key, const Moving& moving);
+  void search(const RecordKey& key, Moving& moving);
+  void ask_again();
+  void peer_is_without(uint64_t life);
   bool take(const RecordKey& key, ByteView image);
   void settle(const RecordKey& key, uint64_t turn);
+  void begin_to_give(const RecordKey& key, const Owned& owned, const Successor& to);
+  Task<void> give_to_home(RecordKey key, Successor to);
   Task<void> give(RecordKey key, Successor to);
   bool post_piece(const RecordKey& key, const Successor& to, ByteView image, size_t at);
   Task<void> send_given(RecordKey key, uint64_t turn, uint64_t from);
@@ -192,7 +209,8 @@ class HomeKeeper final : public ctdb::ClientSink {
   void on_hello_of_member(const KeeperPacket& hello);
   void on_bye(const KeeperPacket& bye);
   void on_want(const KeeperPacket& want);
-  void say_nothing_is_here(const RecordKey& key, const Successor& to);
+  void on_not_here(const KeeperPacket& said);
+  void say_not_here(const RecordKey& key, const Successor& to);
   void on_record(const KeeperPacket& record);
 
   KeeperPacket packet(KeeperPacket::Kind kind) const;

@@ -330,10 +330,7 @@ void HomeKeeper::forget_peer(uint32_t node) {
     if (given.to.life == life) to_it.push_back(key);
   }
   for (const RecordKey& key : to_it) forget_given(key);
-  for (auto& [key, moving] : moving_) {
-    if (moving.came && moving.from && moving.from->life == life) moving.came->set(false);
-    if (moving.next && moving.next->life == life) moving.next.reset();
-  }
+  peer_is_without(life);
   set_worker(node, {});
 }
 

@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 
 // A record that nobody uses after it has come goes on after so long.
 constexpr auto kUnusedMax = 50ms;
+// For those that are asked who has a record. In nanoseconds, as terms are counted.
+constexpr int64_t kSearchMax = 2'000'000'000;
 // For ctdbd to take what it was sent.
 constexpr auto kRoomLater = 1ms;
 // Where so many files are open that nothing can be given up.
@@ -32,67 +34,158 @@ void HomeKeeper::request(const RecordKey& key, bool is_for_worker) {
   if (is_new) tasks_.spawn(bring(key));
 }
 
-Task<void> HomeKeeper::bring(RecordKey key) {
-  std::optional<Home> before;
-  uint64_t turn = 0;
-  bool is_own = false;
+// This node stands in the database as the record's home when it returned. Nothing: it is over.
+Task<std::optional<HomeKeeper::Claim>> HomeKeeper::claim(RecordKey key) {
+  Claim claim;
   bool is_read = true;
   const auto changed = co_await change(home_key(key), [&](ByteView is) -> std::optional<Bytes> {
-    before.reset();
-    is_own = false;
+    claim = {};
     is_read = true;
     if (!is.empty()) {
       wire::Reader r(is);
       const auto home = Home::decode(r);
       is_read = home.has_value();
       if (!is_read) return std::nullopt;
-      before = *home;
+      claim.before = *home;
     }
-    is_own = before && before->life == life_;
-    turn = is_own ? before->turn : before ? before->turn + 1 : random_number() >> 1;
-    if (is_own) return std::nullopt;
+    const std::optional<Home>& before = claim.before;
+    claim.is_own = before && before->life == life_;
+    claim.turn = claim.is_own ? before->turn : before ? before->turn + 1 : random_number() >> 1;
+    if (claim.is_own) return std::nullopt;
     Bytes bytes;
     wire::Writer w(bytes);
-    Home{.node = *node_, .life = life_, .turn = turn}.encode(w);
+    Home{.node = *node_, .life = life_, .turn = claim.turn}.encode(w);
     return bytes;
   });
-  if (is_over_) co_return;
+  if (is_over_) co_return std::nullopt;
   if (!changed) {
-    co_return fail(
-        fmt::format("the database of ctdbd cannot be changed: {}", changed.error().message()));
+    fail(fmt::format("the database of ctdbd cannot be changed: {}", changed.error().message()));
+    co_return std::nullopt;
   }
-  if (!is_read) co_return fail("the cluster's database is another version's; upgrade this node");
-  Moving& moving = moving_.at(key);
-  moving.turn = turn;
-  if (!is_own && before && is_known(*before)) {
-    moving.from = before;
-    moving.came = std::make_shared<OneShot<bool>>();
-    KeeperPacket want = packet(KeeperPacket::Kind::kWant);
-    want.key = key;
-    want.turn = turn;
-    want.to_life = before->life;
-    post(before->node, want);
-    const auto came = moving.came;
+  if (!is_read) {
+    fail("the cluster's database is another version's; upgrade this node");
+    co_return std::nullopt;
+  }
+  co_return claim;
+}
+
+Task<void> HomeKeeper::bring(RecordKey key) {
+  Claim claimed;
+  for (;;) {
+    const auto now = co_await claim(key);
+    if (!now) co_return;
+    claimed = *now;
+    Moving& moving = moving_.at(key);
+    moving.turn = claimed.turn;
+    if (claimed.is_own && (owned_.contains(key) || take_back(key, claimed.turn))) break;
+    // Nobody has ever had it, or who had it gave it up.
+    if (!claimed.before) break;
+    const auto came = moving.came = std::make_shared<OneShot<bool>>();
+    moving.asked_at = parts_.now();
+    moving.without.clear();
+    moving.is_searched = false;
+    moving.from.reset();
+    if (!claimed.is_own && is_known(*claimed.before)) {
+      moving.from = claimed.before;
+      ask_for(key, moving);
+    } else {
+      search(key, moving);
+    }
     const bool has_come = co_await came->wait(parts_.reactor);
     if (is_over_) co_return;
-    if (has_come) {
-      if (!take(key, moving.image)) co_return;
-      say_got(before->node, before->life, key, turn);
+    if (std::exchange(moving.is_again, false)) continue;
+    if (!has_come) break;
+    if (!take(key, moving.image)) co_return;
+    say_got(moving.from->node, moving.from->life, key, claimed.turn);
+    break;
+  }
+  if (is_over_) co_return;
+  // What others did to names meanwhile is not known here, so who looks at them looks again.
+  if (!claimed.is_own) parts_.region.counter(Counter::kNamesGone)++;
+  put_own_and_empty(key);
+  settle(key, claimed.turn);
+}
+
+// What was sent to somebody who does not stand in the database as who follows.
+bool HomeKeeper::take_back(const RecordKey& key, uint64_t turn) {
+  const auto given = given_.find(key);
+  if (given == given_.end() || given->second.to.turn != turn + 1) return false;
+  const Bytes image = std::move(given->second.image);
+  given_bytes_ -= image.size();
+  given_.erase(given);
+  (void)take(key, image);
+  return true;
+}
+
+// Of whom it comes from, what has not come yet.
+void HomeKeeper::ask_for(const RecordKey& key, const Moving& moving) {
+  KeeperPacket want = packet(KeeperPacket::Kind::kWant);
+  want.key = key;
+  want.turn = moving.turn;
+  want.to_life = moving.from->life;
+  want.size = want.offset = moving.image.size();
+  (void)post(moving.from->node, want);
+}
+
+// The database does not know who has it: a node that went has taken the newest of it along, or one
+// that was away has brought an old one back, which counts for more than what was written meanwhile.
+// So all are asked, and there is nothing when all have said so.
+void HomeKeeper::search(const RecordKey& key, Moving& moving) {
+  moving.is_searched = true;
+  bool all = true;
+  for (const auto& [node, peer] : peers_) {
+    if (moving.without.contains(peer.life)) continue;
+    all = false;
+    KeeperPacket find = packet(KeeperPacket::Kind::kFind);
+    find.key = key;
+    find.turn = moving.turn;
+    find.to_life = peer.life;
+    (void)post(node, find);
+  }
+  if (all) moving.came->set(false);
+}
+
+void HomeKeeper::on_not_here(const KeeperPacket& said) {
+  const auto at = moving_.find(said.key);
+  if (at == moving_.end()) return;
+  Moving& moving = at->second;
+  if (!moving.came || moving.came->is_set() || moving.turn != said.turn || !moving.image.empty()) {
+    return;
+  }
+  moving.without.insert(said.life);
+  const bool is_asked = moving.is_searched || (moving.from && moving.from->life == said.life);
+  if (!is_asked) return;
+  if (!moving.is_searched) return search(said.key, moving);
+  const bool all = std::ranges::all_of(
+      peers_, [&](const auto& each) { return moving.without.contains(each.second.life); });
+  if (all) moving.came->set(false);
+}
+
+// Messages get lost when nodes come and go.
+void HomeKeeper::ask_again() {
+  for (auto& [key, moving] : moving_) {
+    if (!moving.came || moving.came->is_set()) continue;
+    if (!moving.is_searched || !moving.image.empty()) {
+      ask_for(key, moving);
+    } else if (parts_.now() - moving.asked_at < kSearchMax) {
+      search(key, moving);
+    } else {
+      // Somebody else may stand in the database by now.
+      moving.is_again = true;
+      moving.came->set(false);
     }
   }
-  // Sent to somebody who does not stand in the database as who follows.
-  if (const auto given = given_.find(key); is_own && !owned_.contains(key) &&
-                                           given != given_.end() &&
-                                           given->second.to.turn == turn + 1) {
-    const Bytes image = std::move(given->second.image);
-    given_bytes_ -= image.size();
-    given_.erase(given);
-    if (!take(key, image)) co_return;
+}
+
+// It has left, and had nothing any more.
+void HomeKeeper::peer_is_without(uint64_t life) {
+  for (auto& [key, moving] : moving_) {
+    if (moving.next && moving.next->life == life) moving.next.reset();
+    if (!moving.came || moving.came->is_set()) continue;
+    const bool is_from = moving.from && moving.from->life == life;
+    if (is_from) moving.image.clear();
+    if (is_from || (moving.is_searched && moving.image.empty())) search(key, moving);
   }
-  // What others did to names meanwhile is not known here, so who looks at them looks again.
-  if (!is_own) parts_.region.counter(Counter::kNamesGone)++;
-  put_own_and_empty(key);
-  settle(key, turn);
 }
 
 // If nothing is here yet.
@@ -133,7 +226,7 @@ void HomeKeeper::settle(const RecordKey& key, uint64_t turn) {
   if (moving.is_for_worker) parts_.to_worker({.kind = KeeperMessage::Kind::kHere, .key = key});
   if (moving.next) {
     giving_.insert(key);
-    tasks_.spawn(give(key, *moving.next));
+    begin_to_give(key, owned, *moving.next);
   } else if (owned_.size() > parts_.owned_max && !std::exchange(is_giving_up_, true)) {
     tasks_.spawn(give_up_some());
   }
@@ -150,27 +243,45 @@ void HomeKeeper::on_want(const KeeperPacket& want) {
     return;
   }
   if (const auto moving = moving_.find(want.key); moving != moving_.end()) {
+    Moving& own = moving->second;
+    // Of two that look for it, one goes first.
+    const bool both =
+        own.is_searched && own.image.empty() && want.kind == KeeperPacket::Kind::kFind;
+    if (both && life_ > want.life) return say_not_here(want.key, to);
     // Of who follows another, it will be asked again by then.
-    moving->second.next = to;
+    own.next = to;
     return;
   }
   const auto owned = owned_.find(want.key);
-  if (owned == owned_.end()) return say_nothing_is_here(want.key, to);
-  if (owned->second.turn + 1 != want.turn) return;
-  if (giving_.insert(want.key).second) tasks_.spawn(give(want.key, to));
+  if (owned == owned_.end()) return say_not_here(want.key, to);
+  if (giving_.insert(want.key).second) begin_to_give(want.key, owned->second, to);
 }
 
-// A node that went may have taken along the newest that the database said: it says then who had the
-// record before. What that had went on, and whoever went without a goodbye ends all that rely on
-// it.
-void HomeKeeper::say_nothing_is_here(const RecordKey& key, const Successor& to) {
-  Bytes image;
-  {
-    auto held = records_.lock(key);
-    image = image_of(held, false);
-  }
-  // Asked for again if it is lost.
-  (void)post_piece(key, to, image, 0);
+// Who follows by the turn has it at once. Of anybody else the database has to say that he is its
+// home: what comes late or is made up has a turn as well.
+void HomeKeeper::begin_to_give(const RecordKey& key, const Owned& owned, const Successor& to) {
+  tasks_.spawn(owned.turn + 1 == to.turn ? give(key, to) : give_to_home(key, to));
+}
+
+Task<void> HomeKeeper::give_to_home(RecordKey key, Successor to) {
+  bool is_home = false;
+  const auto looked = co_await change(home_key(key), [&](ByteView is) -> std::optional<Bytes> {
+    wire::Reader r(is);
+    const auto home = Home::decode(r);
+    is_home = home && *home == Home{.node = to.node, .life = to.life, .turn = to.turn};
+    return std::nullopt;
+  });
+  if (is_over_) co_return;
+  if (looked && is_home) co_return co_await give(key, to);
+  giving_.erase(key);
+}
+
+void HomeKeeper::say_not_here(const RecordKey& key, const Successor& to) {
+  KeeperPacket said = packet(KeeperPacket::Kind::kNotHere);
+  said.key = key;
+  said.turn = to.turn;
+  said.to_life = to.life;
+  (void)post(to.node, said);
 }
 
 Task<void> HomeKeeper::set_later(std::shared_ptr<OneShot<bool>> shot) {
@@ -189,8 +300,7 @@ Task<void> HomeKeeper::give(RecordKey key, Successor to) {
   }
   giving_.erase(key);
   const auto owned = owned_.find(key);
-  // What comes late, or was made up.
-  if (owned == owned_.end() || owned->second.turn + 1 != to.turn) co_return;
+  if (owned == owned_.end()) co_return;
   // Others have yet to say that they have theirs. It is asked for again.
   if (given_bytes_ >= parts_.given_max) co_return;
   Bytes image;
@@ -290,9 +400,13 @@ void HomeKeeper::on_record(const KeeperPacket& record) {
     return;
   }
   Moving& moving = at->second;
-  if (!moving.came || moving.came->is_set() || moving.from->life != record.life) return;
+  if (!moving.came || moving.came->is_set()) return;
   // What is missing is sent when it is asked for again, from there on.
   if (record.offset != moving.image.size() || record.piece.empty()) return;
+  if (moving.is_searched && moving.image.empty()) {
+    moving.from = Home{.node = record.node, .life = record.life, .turn = record.turn};
+  }
+  if (!moving.from || moving.from->life != record.life) return;
   moving.image.insert(moving.image.end(), record.piece.begin(), record.piece.end());
   if (moving.image.size() == record.size) moving.came->set(true);
 }

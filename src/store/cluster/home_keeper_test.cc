@@ -450,7 +450,8 @@ TEST(HomeKeeper, WhatIsMadeUpChangesNothing) {
   ASSERT_TRUE(put(a, "value"));
   for (const auto kind :
        {KeeperPacket::Kind::kHello, KeeperPacket::Kind::kWant, KeeperPacket::Kind::kBye,
-        KeeperPacket::Kind::kRecord, KeeperPacket::Kind::kGot, KeeperPacket::Kind::kTake}) {
+        KeeperPacket::Kind::kRecord, KeeperPacket::Kind::kGot, KeeperPacket::Kind::kTake,
+        KeeperPacket::Kind::kFind, KeeperPacket::Kind::kNotHere}) {
     for (const uint32_t node : {1u, 2u}) {
       Bytes bytes;
       wire::Writer w(bytes);
@@ -476,6 +477,50 @@ uint64_t turn_of(ctdb::FakeCluster& cluster, size_t nodes, const RecordKey& key)
     });
   }
   return turn;
+}
+
+// A node that was away brings back what it knew, which the database takes for newer.
+TEST(HomeKeeper, RecordIsFoundWhereTheDatabaseDoesNotKnowOfIt) {
+  ctdb::FakeCluster cluster(3);
+  ClusterNode a(cluster, 0);
+  ClusterNode b(cluster, 1);
+  ClusterNode c(cluster, 2);
+  a.join();
+  b.join();
+  c.join();
+  const auto bring_back = [&](const RecordKey& key, const Home& home) {
+    for (size_t i = 0; i < 3; ++i) {
+      cluster.with_records(i, [&](ctdb::FakeCluster::Records& records) {
+        records.erase({0x1000, home_key(key)});
+        if (i != 1) return;
+        ctdb::FakeCluster::Record& record = records[{0x1000, home_key(key)}];
+        record.header = {
+            .rsn = 1'000'000, .dmaster = 1, .flags = ctdb::RecordHeader::kMigratedWithData};
+        wire::Writer w(record.data);
+        home.encode(w);
+      });
+    }
+  };
+  const auto life = [&](uint32_t node) { return said_member(cluster, 3, node)->life; };
+  const auto key = [](uint64_t number) { return RecordKey{RecordKind::kFile, 9, number, 0}; };
+  const std::vector<Home> wrong{
+      {.node = 1, .life = 77, .turn = 5},       // a life that is over
+      {.node = 2, .life = life(2), .turn = 5},  // which has given it away
+      {.node = 1, .life = life(1), .turn = 5},  // whoever asks, who has, too
+      {.node = 0, .life = life(0), .turn = 5}   // at another turn
+  };
+  for (uint64_t i = 0; i < wrong.size(); ++i) {
+    SCOPED_TRACE(i);
+    ASSERT_TRUE(put(a, "value", key(i)));
+    bring_back(key(i), wrong[i]);
+    EXPECT_EQ(value_at(b, key(i)), "value");
+    EXPECT_FALSE(a.records().is_here(key(i)));
+    ASSERT_TRUE(put(b, "other", key(i)));
+    EXPECT_EQ(value_at(c, key(i)), "other");
+    // Nobody has it.
+    bring_back(key(100 + i), wrong[i]);
+    EXPECT_EQ(value_at(b, key(100 + i)), "");
+  }
 }
 
 // By somebody who listens in the network of the cluster, and knows all numbers.

@@ -22,12 +22,14 @@ struct KeeperPacket {
   static constexpr uint64_t kRecordMax = uint64_t{128} << 20;
 
   enum class Kind : uint8_t {
-    kHello,   // who lives there
-    kBye,     // it ends, and has nothing any more that others need
-    kWant,    // the record is to come: its sender is its home by now
-    kRecord,  // a piece of it
-    kGot,     // all of it has come
-    kTake,    // its sender is about to end, and has it: somebody is to want it
+    kHello,    // who lives there
+    kBye,      // it ends, and has nothing any more that others need
+    kWant,     // the record is to come: its sender is its home by now
+    kRecord,   // a piece of it
+    kGot,      // all of it has come
+    kTake,     // its sender is about to end, and has it: somebody is to want it
+    kFind,     // as kWant, to all: the database does not know who has it
+    kNotHere,  // its sender was asked for it, and has nothing of it
     kCount,
   };
 
