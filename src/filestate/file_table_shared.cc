@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "filestate/elsewhere.h"
 #include "filestate/file_table_impl.h"
 
 namespace braid::filestate {
@@ -290,6 +291,10 @@ void FileTable::hand_out_orphans() {
     kept = std::exchange(all->kept, {});
   }
   for (OrphanedDeletion& deletion : kept) impl_->tell(std::move(deletion));
+}
+
+bool is_here(store::Group* group, const FileKey& file) {
+  return !group || !group->records().is_spread() || group->records().is_here(record_key(file));
 }
 
 void FileTable::attach() {

@@ -193,6 +193,13 @@ Task<Result<Reply>> handle_create(Request& request) {
       if (!co_await (*gone)->wait(request.seat)) co_return fail(NtStatus::kInsufficientResources);
       continue;
     }
+    if (const auto* elsewhere = std::get_if<Elsewhere>(&outcome)) {
+      Reactor& reactor = request.connection->reactor();
+      co_await reactor.schedule();
+      co_await request.files.file_table.fetch(elsewhere->file, reactor);
+      if (request.tree_connect->is_closed()) co_return fail(NtStatus::kNetworkNameDeleted);
+      continue;
+    }
     BRAID_CO_CHECK(co_await wait_for_break(request, state, std::get<FileKey>(outcome), seen));
     BRAID_CO_CHECK(co_await request.seat.turn());
   }

@@ -83,8 +83,12 @@ Result<void> name_quota_file(CreateState& state);
 
 // create_file.cc: resolves, checks, opens or makes the file and hands it to create_finish.cc.
 // A Reply: done. A FileKey: filestate said wait for that file, then try again. A OneShot: the same
-// when it is set.
-using CreateOutcome = std::variant<Reply, Error, FileKey, std::shared_ptr<OneShot<bool>>>;
+// when it is set. Elsewhere: when what all machines know of that file is here.
+struct Elsewhere {
+  FileKey file;
+};
+using CreateOutcome =
+    std::variant<Reply, Error, FileKey, std::shared_ptr<OneShot<bool>>, Elsewhere>;
 CreateOutcome try_create(Request& request, CreateState& state);
 
 // create_file.cc: whether it asks for nothing that may take a disk's time, if it opens what is

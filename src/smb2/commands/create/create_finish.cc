@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "filestate/elsewhere.h"
 #include "smb2/commands/create/create_attempt.h"
 #include "smb2/commands/create/old_streams.h"
 #include "smb2/common/limits.h"
@@ -17,6 +18,7 @@
 #include "smb2/files/report.h"
 #include "smb2/opens/sync.h"
 #include "smb2/persistent/persistent_handles.h"
+#include "smb2/server.h"
 #include "smb2/shares/extended_attributes.h"
 #include "smb2/shares/tree_path.h"
 #include "wire/smb2/access_mask.h"
@@ -373,6 +375,10 @@ Result<void> reserve(const CreateAttempt& attempt, vfs::File& file) {
 CreateOutcome finish_open(const CreateAttempt& attempt, OpenedFile opened) {
   FileServices& files = attempt.request.files;
   CreateState& state = attempt.state;
+  // What is made is nobody else's yet, and would be made twice.
+  if (!opened.missing && !filestate::is_here(attempt.request.server.workers.group(), opened.key)) {
+    return Elsewhere{opened.key};
+  }
   const bool overwriting =
       opened.action == CreateAction::kOverwritten || opened.action == CreateAction::kSuperseded;
   const filestate::OpenRequest registration = open_request(attempt, opened, overwriting);
