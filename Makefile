@@ -189,6 +189,7 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/persistent_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd --options vers=3.1.1,actimeo=0,nolease
 	@$(PYTHON) tests/vm/git_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd --rounds 300 --turns 300
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
