@@ -189,6 +189,7 @@ vm-test: deps-vm build ## The Linux kernel client in a virtual machine
 	@$(PYTHON) tests/vm/quota_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/persistent_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd
+	@$(PYTHON) tests/vm/posix_test.py --braidd build/release/braidd --options vers=3.1.1,actimeo=0,nolease
 	@$(PYTHON) tests/vm/git_test.py --braidd build/release/braidd
 	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd --rounds 300 --turns 300
 	@$(PYTHON) tests/vm/rdma_test.py --build build/release
@@ -203,16 +204,10 @@ vm-nfs-test: deps-vm build ## The same with the kernel's NFS server, both in a v
 	@$(PYTHON) tests/vm/nfs_test.py --braidd build/release/braidd -v
 
 .PHONY: rdma-test
-rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's on a kernel built here, how fast
+rdma-test: deps-vm build ## SMB Direct over soft-RoCE: our client, the kernel's on a kernel built here, how fast (an hour)
 	@$(PACKAGES) kernel
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --workers 2 --kill braidd-rdma --mib 100
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --kill braidd-worker --mib 100
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --cards 2 --mount vers=3.1.1,multichannel,max_channels=2 --mib 100
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release --own --mount vers=3.1.1 --mib 1024 --memory 4096 --mtu 9000 --limit 1200
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release --bench 300
-	@$(PYTHON) tests/vm/rdma_test.py --build build/release --bench 300 --mtu 9000
+	@ninja -C build/release -j$(JOBS) verbs_test rdma_test direct_test
+	@$(PYTHON) tests/vm/rdma_suite.py --build build/release
 
 .PHONY: vm-test-own
 vm-test-own: deps-vm build ## the same on a kernel built here: compression, witness (ten minutes for the kernel)

@@ -4,6 +4,7 @@ import os
 import stat
 import struct
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -17,7 +18,8 @@ from suite import ServerCase, braid_only  # noqa: E402
 ALICE, BOB = test_users()
 BAD = "INVALID_PARAMETER"
 raw.STATUS |= {0xC0000101: "DIRECTORY_NOT_EMPTY", 0x8000002D: "STOPPED_ON_SYMLINK",
-               0xC000005A: "INVALID_OWNER", 0xC0000054: "FILE_LOCK_CONFLICT"}
+               0xC000005A: "INVALID_OWNER", 0xC0000054: "FILE_LOCK_CONFLICT",
+               0xC0000055: "LOCK_NOT_GRANTED"}
 SHARE_READ_WRITE = 3
 OWNER_PART, GROUP_PART, DACL_PART = 1, 2, 4
 
@@ -618,6 +620,60 @@ class Locks(PosixCase):
                              "FILE_LOCK_CONFLICT")
             self.assertEqual(client.ask(raw.WRITE, raw.write(other, b"x", 10))[0], "SUCCESS")
             client.close_file(other)
+
+
+@braid_only
+class Together(PosixCase):
+    """A POSIX open and one of Windows: either is in the other's way as one of its own kind."""
+    EXCLUSIVE_NOW, SHARED_NOW = 0x12, 0x11
+
+    def pairs(self):
+        """(client, its mode) of the first and the other"""
+        for ours, theirs in ((0o644, None), (None, 0o644)):
+            with self.subTest("POSIX first" if theirs is None else "Windows first"):
+                yield tuple((self.log_in() if mode else self.log_in(posix=()), mode)
+                            for mode in (ours, theirs))
+
+    def test_an_oplock_breaks(self):
+        self.client.make("broken")
+        for (ours, mode), (theirs, their_mode) in self.pairs():
+            contexts = posix.posix_mode(mode) if mode else b""
+            status, body = ours.ask(raw.CREATE, raw.create(
+                "broken", access=posix.READ | posix.WRITE, oplock=9, contexts=contexts))
+            self.assertEqual((status, body[2]), ("SUCCESS", 9))
+            opened = []
+            waiting = threading.Thread(target=lambda: opened.append(
+                theirs.create("broken", their_mode, access=posix.READ | posix.WRITE)[0]))
+            waiting.start()
+            told = ours.link.receive()
+            self.assertEqual(struct.unpack_from("<H", told, 12), (raw.OPLOCK_BREAK,))
+            self.assertEqual((told[66], told[72:88]), (1, body[64:80]))  # to level II
+            self.assertEqual(opened, [])
+            answer = struct.pack("<HBBI16s", 24, 1, 0, 0, body[64:80])
+            self.assertEqual(ours.ask(raw.OPLOCK_BREAK, answer)[0], "SUCCESS")
+            waiting.join()
+            self.assertEqual(opened, ["SUCCESS"])
+            for each in (ours, theirs):
+                each.close()
+
+    def test_share_modes_and_locks_hold(self):
+        self.client.make("shared")
+        for (ours, mode), (theirs, their_mode) in self.pairs():
+            file = ours.open("shared", mode, access=posix.READ | posix.WRITE, share=1)
+            status, _, _ = theirs.create("shared", their_mode, access=posix.WRITE)
+            self.assertEqual(status, "SHARING_VIOLATION")
+            ours.close_file(file)
+            file = ours.open("shared", mode, access=posix.READ | posix.WRITE)
+            other = theirs.open("shared", their_mode, access=posix.READ | posix.WRITE)
+            lock = raw.lock(file, ((0, 10, self.EXCLUSIVE_NOW),))
+            self.assertEqual(ours.ask(raw.LOCK, lock)[0], "SUCCESS")
+            for flags in (self.EXCLUSIVE_NOW, self.SHARED_NOW):
+                status, _ = theirs.ask(raw.LOCK, raw.lock(other, ((9, 1, flags),)))
+                self.assertEqual(status, "LOCK_NOT_GRANTED")
+            self.assertEqual(theirs.ask(raw.WRITE, raw.write(other, b"x", 0))[0],
+                             "FILE_LOCK_CONFLICT")
+            for each in (ours, theirs):
+                each.close()
 
 
 @braid_only

@@ -101,6 +101,19 @@ class Notify(ServerCase):
             out.write("data")
         self.assert_told((MODIFIED, "sub\\c"))
 
+    def test_links_attributes_and_what_comes_from_elsewhere(self):
+        self.touch("beside", "one")
+        os.link(self.path("beside", "one"), self.path("watched", "linked"))
+        self.assert_told((ADDED, "linked"))
+        os.setxattr(self.path("watched", "linked"), "user.a", b"b")
+        self.assert_told((MODIFIED, "linked"))
+        os.rename(self.path("watched", "linked"), self.path("beside", "out"))
+        self.assert_told((REMOVED, "linked"))
+        os.rename(self.path("beside", "out"), self.path("watched", "in"))
+        self.assert_told((ADDED, "in"))
+        os.chmod(self.path("watched", "in"), 0o600)
+        self.assert_told((MODIFIED, "in"))
+
     def test_changes_of_other_clients_are_told_once(self):
         other = SmbClient(self.scratch, self.server, ALICE)
         other.run("mkdir watched/made; rename watched/made watched/renamed; rmdir watched/renamed")
